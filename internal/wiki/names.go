@@ -1,0 +1,210 @@
+package wiki
+
+import (
+	"net/url"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/cases"
+	"golang.org/x/text/unicode/norm"
+)
+
+// MaxNameBytes bounds a page name or file path.
+const MaxNameBytes = 200
+
+// A PageName is the path of a page without ".md", as its file is spelled:
+// "Design/VPS_Architecture". Only ParsePageName and PageOf make one.
+type PageName string
+
+// Actions are the suffixes that act on a page, and so cannot end a page name.
+// They match in exactly this case: "Project/History" is a page.
+var Actions = []string{
+	"view", "edit", "save", "preview", "draft", "history", "diff", "blame", "source",
+	"rename", "delete", "attachments", "attachment", "inline_attachment", "a", "t",
+}
+
+// reservedFirst are the first segments that are not pages, in exactly this case.
+var reservedFirst = []string{
+	"-", "api", "mcp", "repo.git", ".well-known", "authorize", "token", "register",
+	"robots.txt", "sitemap.xml", "llms.txt", "llms-full.txt", "static", "favicon.ico",
+}
+
+// ParsePageName makes a page name from what a person or a program wrote:
+// normalised to NFC, blanks as underscores, one trailing ".md" dropped. It
+// fails with a Problem of kind ErrInvalid, field "path", that says why.
+func ParsePageName(text string) (PageName, error) {
+	name := strings.Trim(strings.TrimSpace(norm.NFC.String(text)), "/")
+	name = strings.TrimSuffix(name, ".md")
+	segments := strings.Split(name, "/")
+	for i, s := range segments {
+		segments[i] = strings.Join(strings.Fields(strings.ReplaceAll(s, "_", " ")), "_")
+		if strings.HasPrefix(s, "_") && !strings.HasPrefix(segments[i], "_") {
+			segments[i] = "_" + segments[i]
+		}
+	}
+	name = strings.Join(segments, "/")
+	if err := checkPath(text, name); err != nil {
+		return "", err
+	}
+	last := segments[len(segments)-1]
+	switch {
+	case slices.Contains(reservedFirst, segments[0]):
+		return "", Problemf(ErrInvalid, "path", "A page name cannot begin with %q, which the wiki uses itself.", segments[0])
+	case slices.Contains(Actions, last):
+		return "", Problemf(ErrInvalid, "path", "A page name cannot end in %q, which is an action on pages. %q with a capital works.", last, capital(last))
+	}
+	for _, s := range segments[:len(segments)-1] {
+		if slices.Contains(Actions, s) {
+			return "", Problemf(ErrInvalid, "path", "A folder cannot be called %q, which is an action on pages. %q with a capital works.", s, capital(s))
+		}
+	}
+	if len(name)+len(".md") > MaxNameBytes {
+		return "", Problemf(ErrInvalid, "path", "That name is too long: a page name may have %d bytes.", MaxNameBytes-3)
+	}
+	return PageName(name), nil
+}
+
+// ParseFilePath checks the path of an attachment; its spelling is kept but for
+// NFC. Attachments do not end in ".md": those are pages.
+func ParseFilePath(text string) (string, error) {
+	name := strings.Trim(norm.NFC.String(text), "/")
+	if err := checkPath(text, name); err != nil {
+		return "", err
+	}
+	if strings.EqualFold(path.Ext(name), ".md") {
+		return "", Problemf(ErrInvalid, "filename", "An attachment cannot end in .md: that would be a page.")
+	}
+	first, _, _ := strings.Cut(name, "/")
+	if slices.Contains(reservedFirst, first) {
+		return "", Problemf(ErrInvalid, "filename", "A file cannot begin with %q, which the wiki uses itself.", first)
+	}
+	if len(name) > MaxNameBytes {
+		return "", Problemf(ErrInvalid, "filename", "That name is too long: it may have %d bytes.", MaxNameBytes)
+	}
+	return name, nil
+}
+
+func checkPath(asked, name string) error {
+	bad := func(format string, args ...any) error { return Problemf(ErrInvalid, "path", format, args...) }
+	switch {
+	case name == "":
+		return bad("A page needs a name.")
+	case !utf8.ValidString(asked):
+		return bad("The name is not valid UTF-8.")
+	case strings.Contains(name, `\`):
+		return bad(`A name cannot contain a backslash: folders are separated by "/".`)
+	}
+	for _, r := range name {
+		if unicode.Is(unicode.Cc, r) || unicode.Is(unicode.Bidi_Control, r) || unicode.Is(unicode.Cf, r) && r != '\u200d' && r != '\u200c' || r == utf8.RuneError || unicode.Is(unicode.Zl, r) || unicode.Is(unicode.Zp, r) {
+			return bad("A name cannot contain control or invisible characters.")
+		}
+	}
+	for s := range strings.SplitSeq(name, "/") {
+		switch {
+		case s == "":
+			return bad("A name cannot contain an empty folder (two slashes).")
+		case s == "..":
+			return bad(`A name cannot contain "..".`)
+		case strings.HasPrefix(s, "."):
+			return bad("No part of a name can begin with a dot.")
+		case gitName(s):
+			return bad("No part of a name can be %q, which git uses itself.", s)
+		}
+	}
+	return nil
+}
+
+// gitName reports names that git's strict check refuses in a tree because some
+// file system takes them for ".git" (CVE-2014-9390 and its kin).
+func gitName(s string) bool {
+	lower := strings.ToLower(strings.TrimRight(s, " ."))
+	lower, _, _ = strings.Cut(lower, ":")
+	return lower == ".git" || lower == "git~1" || lower == ".gitmodules" || lower == "gitmod~1"
+}
+
+func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+
+// PageOf is the page whose file that is; false for attachments and for files
+// that are never served (a segment with a leading dot).
+func PageOf(file string) (PageName, bool) {
+	name, ok := strings.CutSuffix(file, ".md")
+	if !ok || name == "" || strings.HasSuffix(name, "/") || Hidden(file) {
+		return "", false
+	}
+	return PageName(name), true
+}
+
+// Hidden reports whether a file is kept but never served: a dot leads one of
+// its segments.
+func Hidden(file string) bool {
+	return strings.HasPrefix(file, ".") || strings.Contains(file, "/.")
+}
+
+// Key is what look-ups compare: NFC, case folded, blank equal to underscore.
+// It applies to page names and to file paths alike.
+func Key(name string) string {
+	name = norm.NFC.String(name)
+	if !plain(name) {
+		name = norm.NFC.String(cases.Fold().String(name))
+	} else {
+		name = strings.ToLower(name)
+	}
+	return strings.ReplaceAll(name, " ", "_")
+}
+
+func plain(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
+// File is the path of the page's file.
+func (p PageName) File() string { return string(p) + ".md" }
+
+// Key is the page's look-up key, of its file.
+func (p PageName) Key() string { return Key(p.File()) }
+
+// Title is the last segment as people read it.
+func (p PageName) Title() string { return Title(path.Base(string(p))) }
+
+// Title is one segment of a name as people read it.
+func Title(segment string) string { return strings.ReplaceAll(segment, "_", " ") }
+
+// Parent is the folder, "" at the root.
+func (p PageName) Parent() string {
+	dir := path.Dir(string(p))
+	if dir == "." {
+		return ""
+	}
+	return dir
+}
+
+// URL is the page's address on its wiki's host, escaped.
+func (p PageName) URL() string { return PathURL(string(p)) }
+
+// PathURL is the escaped address of a file or page path.
+func PathURL(p string) string { return (&url.URL{Path: "/" + p}).EscapedPath() }
+
+var slugForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{1,28}[a-z0-9]$`)
+
+// reservedSlugs can never be wikis.
+var reservedSlugs = strings.Fields(`api auth app www admin mcp docs status blog help support static
+	assets null undefined wiki robot login oauth sso account signup mail smtp ns localhost`)
+
+// CheckSlug returns nil for a slug that may name a wiki, or a Problem.
+func CheckSlug(slug string) error {
+	switch {
+	case !slugForm.MatchString(slug):
+		return Problemf(ErrInvalid, "username", "A username has 3 to 30 small letters, digits and hyphens, and begins and ends with a letter or digit.")
+	case slices.Contains(reservedSlugs, slug) || strings.HasPrefix(slug, "xn--"):
+		return Problemf(ErrInvalid, "username", "%q is reserved. Choose another.", slug)
+	}
+	return nil
+}
