@@ -91,8 +91,8 @@ type View struct {
 	Page
 	Title      string
 	Body       template.HTML
-	Headings   []markdown.Heading
-	ShownProps []markdown.Prop
+	Headings   []Heading
+	ShownProps []Prop
 	Notices    []string // what could not be shown as asked; if Body is empty, show Source
 	Backlinks  []Backlink
 	Below      int // pages in the folder of the page's name
@@ -187,7 +187,7 @@ func (s *Service) Folder(ctx context.Context, a wiki.Access, folder string) ([]E
 }
 
 // Stats are the wiki's sizes.
-func (s *Service) Stats(ctx context.Context, a wiki.Access) (content.Stats, error) { panic("contract") }
+func (s *Service) Stats(ctx context.Context, a wiki.Access) (Stats, error) { panic("contract") }
 
 // ---- writing ----
 
@@ -300,7 +300,7 @@ type EditForm struct {
 	Text   []byte // line ends as "\n", without byte-order mark
 	Base   string // blob id, "" for a new page
 	Exists bool
-	Draft  *content.Draft // the caller's, if it differs from Text
+	Draft  *Draft // the caller's, if it differs from Text
 	// Similar are pages with a similar name, when the page is new.
 	Similar []wiki.PageName
 }
@@ -319,7 +319,7 @@ func (s *Service) SaveDraft(ctx context.Context, a wiki.Access, name string, tex
 func (s *Service) DropDraft(ctx context.Context, a wiki.Access, name string) error { panic("contract") }
 
 // Drafts lists the caller's drafts.
-func (s *Service) Drafts(ctx context.Context, a wiki.Access) ([]content.Draft, error) {
+func (s *Service) Drafts(ctx context.Context, a wiki.Access) ([]Draft, error) {
 	panic("contract")
 }
 
@@ -333,7 +333,7 @@ func (s *Service) History(ctx context.Context, a wiki.Access, path string, befor
 }
 
 // Changelog lists commits.
-func (s *Service) Changelog(ctx context.Context, a wiki.Access, f content.LogFilter) ([]wiki.Commit, error) {
+func (s *Service) Changelog(ctx context.Context, a wiki.Access, f LogFilter) ([]wiki.Commit, error) {
 	panic("contract")
 }
 
@@ -456,7 +456,7 @@ func (s *Service) DeleteAttachment(ctx context.Context, a wiki.Access, path stri
 // ---- finding ----
 
 // Search looks for pages.
-func (s *Service) Search(ctx context.Context, a wiki.Access, q search.Query) (search.Results, error) {
+func (s *Service) Search(ctx context.Context, a wiki.Access, q Query) (Results, error) {
 	panic("contract")
 }
 

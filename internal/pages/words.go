@@ -1,0 +1,21 @@
+package pages
+
+import (
+	"robot.wtf/internal/content"
+	"robot.wtf/internal/markdown"
+	"robot.wtf/internal/search"
+)
+
+// The words of lower rooms that appear in this package's signatures, so that
+// doors need to import nothing else.
+type (
+	LogFilter = content.LogFilter
+	Draft     = content.Draft
+	Stats     = content.Stats
+	Query     = search.Query
+	Results   = search.Results
+	Hit       = search.Hit
+	Span      = search.Span
+	Heading   = markdown.Heading
+	Prop      = markdown.Prop
+)
