@@ -1,0 +1,92 @@
+// Starts the real binary with its own data directory, and a real browser.
+import { spawn, execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import http from "node:http";
+import { chromium } from "playwright-core";
+
+const root = new URL("..", import.meta.url).pathname;
+
+// build compiles the service once for all test files of a process.
+let binary;
+export function build() {
+  if (!binary) {
+    binary = join(mkdtempSync(join(tmpdir(), "robot-e2e-")), "robot");
+    execFileSync("go", ["build", "-o", binary, "./cmd/robot"], { cwd: root, stdio: "inherit" });
+  }
+  return binary;
+}
+
+// start runs `robot dev` on a free port and answers what it seeded.
+export async function start({ data = mkdtempSync(join(tmpdir(), "robot-e2e-data-")) } = {}) {
+  const child = spawn(build(), ["dev", "--listen", "127.0.0.1:0", "--data", data], { stdio: ["ignore", "pipe", "pipe"] });
+  let output = "";
+  child.stdout.on("data", (text) => { output += text; });
+  child.stderr.on("data", (text) => { output += text; });
+  const deadline = Date.now() + 30_000;
+  let dev;
+  while (!dev) {
+    if (child.exitCode !== null || Date.now() > deadline) throw new Error(`robot dev did not start:\n${output}`);
+    await new Promise((done) => setTimeout(done, 50));
+    if (!/http:\/\/\S+/.test(output)) continue;
+    try { dev = JSON.parse(readFileSync(join(data, "dev.json"), "utf8")); } catch { /* not written yet */ }
+  }
+  const port = new URL(dev.url).port;
+  return {
+    ...dev, port, data,
+    log: () => output,
+    wiki: (slug) => `http://${slug}.robot.localhost:${port}`,
+    token: (slug, role) => dev.wikis.find((w) => w.slug === slug).tokens[role],
+    // request speaks HTTP to a host by name; Node does not resolve *.localhost.
+    request: (method, url, { headers = {}, body } = {}) => new Promise((resolve, reject) => {
+      const to = new URL(url);
+      const req = http.request({ host: "127.0.0.1", port, method, path: to.pathname + to.search, headers: { host: to.host, ...headers } }, (res) => {
+        const chunks = [];
+        res.on("data", (chunk) => chunks.push(chunk));
+        res.on("end", () => resolve({ status: res.statusCode, headers: res.headers, text: Buffer.concat(chunks).toString() }));
+      });
+      req.on("error", reject);
+      req.end(body);
+    }),
+    async stop() {
+      const ended = new Promise((done) => child.once("exit", done));
+      child.kill("SIGTERM");
+      await ended;
+      rmSync(data, { recursive: true, force: true });
+    },
+  };
+}
+
+// browser starts Chromium so that it asks nobody but loopback for anything.
+export async function browser() {
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+      "--disable-component-update", "--disable-sync",
+      "--host-resolver-rules=MAP *.localhost 127.0.0.1,MAP * ~NOTFOUND,EXCLUDE 127.0.0.1"],
+  });
+}
+
+// watch notes everything that a page must not do: dialogs, policy reports,
+// script errors, and requests to anybody but the service.
+export function watch(context) {
+  const seen = [];
+  context.on("console", (message) => {
+    if (/Content Security Policy|Content-Security-Policy/.test(message.text())) seen.push(`policy: ${message.text()}`);
+  });
+  context.on("weberror", (error) => seen.push(`script error: ${error.error().message}`));
+  context.on("dialog", async (dialog) => { seen.push(`dialog: ${dialog.message()}`); await dialog.dismiss(); });
+  context.on("request", (request) => {
+    const host = new URL(request.url()).hostname;
+    if (!/(^|\.)robot\.localhost$/.test(host) && !/^(data|blob|about):/.test(request.url())) seen.push(`request to ${request.url()}`);
+  });
+  return seen;
+}
+
+// signIn signs a seeded person in on the platform's host.
+export async function signIn(page, service, username) {
+  await page.goto(`${service.url}/auth/login`);
+  await page.locator(`form:has([name=username][value=${username}]) button, button[name=username][value=${username}]`).first().click();
+  await page.waitForURL((url) => !url.pathname.startsWith("/auth/login"));
+}
