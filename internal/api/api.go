@@ -1,14 +1,22 @@
-// Package api is the REST door of a wiki: /api/v1.
+// Package api is the REST door of a wiki: JSON below /api/v1 on the wiki's host.
+//
+// It reads no cookies, so that any web page may call it with a token of its
+// user's (CORS is open). Errors are problem details (RFC 9457). A page's
+// revision is its blob id, in answers, in bodies and as ETag.
 package api
 
 import (
+	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"robot.wtf/internal/pages"
 	"robot.wtf/internal/session"
 	"robot.wtf/internal/tenant"
+	"robot.wtf/internal/wiki"
 )
 
 // Options of a Handler.
@@ -22,10 +30,173 @@ type Options struct {
 }
 
 // A Handler serves the API.
-type Handler struct{}
+type Handler struct {
+	o Options
+}
 
 // New makes a Handler.
-func New(o Options) *Handler { panic("contract") }
+func New(o Options) *Handler { return &Handler{o: o} }
 
-// ServeWiki answers /api/… on the host of the wiki of a slug, which may not exist.
-func (h *Handler) ServeWiki(w http.ResponseWriter, r *http.Request, slug string) { panic("contract") }
+// A call is one request with the caller's standing.
+type call struct {
+	*http.Request
+	w      http.ResponseWriter
+	access wiki.Access
+	page   string // what stands between /pages/ and the action
+	file   string // the file name after /attachments/
+	origin string // of the wiki's host
+}
+
+// A Route is one entry of the site map. The pattern is written as in the
+// OpenAPI document; {page} may contain slashes.
+type Route struct {
+	Method  string
+	Pattern string
+	Action  wiki.Action
+	serve   func(h *Handler, c *call) error
+}
+
+// Routes is the site map of the door, below /api/v1.
+var Routes = []Route{
+	{"GET", "/pages", wiki.Read, (*Handler).listPages},
+	{"GET", "/pages/{page}", wiki.Read, (*Handler).getPage},
+	{"PUT", "/pages/{page}", wiki.Edit, (*Handler).putPage},
+	{"PATCH", "/pages/{page}", wiki.Edit, (*Handler).patchPage},
+	{"DELETE", "/pages/{page}", wiki.Edit, (*Handler).deletePage},
+	{"POST", "/pages/{page}/rename", wiki.Edit, (*Handler).renamePage},
+	{"GET", "/pages/{page}/history", wiki.Read, (*Handler).pageHistory},
+	{"GET", "/pages/{page}/diff", wiki.Read, (*Handler).pageDiff},
+	{"GET", "/pages/{page}/attachments", wiki.Read, (*Handler).listAttachments},
+	{"POST", "/pages/{page}/attachments", wiki.Edit, (*Handler).postAttachment},
+	{"GET", "/pages/{page}/attachments/{file}", wiki.Read, (*Handler).getAttachment},
+	{"DELETE", "/pages/{page}/attachments/{file}", wiki.Edit, (*Handler).deleteAttachment},
+	{"GET", "/changelog", wiki.Read, (*Handler).changelog},
+	{"GET", "/search", wiki.Read, (*Handler).search},
+	{"GET", "/links", wiki.Read, (*Handler).graph},
+	{"GET", "/links/{page}", wiki.Read, (*Handler).pageLinks},
+}
+
+const prefix = "/api/v1"
+
+// ServeWiki answers /api/… on the host of the wiki of a slug, which may not
+// exist.
+func (h *Handler) ServeWiki(w http.ResponseWriter, r *http.Request, slug string) {
+	head := w.Header()
+	head.Set("Access-Control-Allow-Origin", "*")
+	head.Set("Access-Control-Expose-Headers", "ETag, Location, Retry-After, WWW-Authenticate, Idempotency-Replayed")
+	head.Set("Cache-Control", "no-store")
+	head.Set("X-Content-Type-Options", "nosniff")
+	if err := h.serve(w, r, slug); err != nil {
+		h.fail(w, r, err)
+	}
+}
+
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request, slug string) error {
+	path, ok := strings.CutPrefix(r.URL.Path, prefix)
+	if r.URL.Path == "/api" || r.URL.Path == "/api/" || path == "" || path == "/" {
+		return wiki.Problemf(wiki.ErrNotFound, "", "The API is at %s/pages, /search, /changelog and /links.", prefix)
+	}
+	if !ok {
+		return wiki.Problemf(wiki.ErrNotFound, "", "There is no such route. This API's addresses begin with %s.", prefix)
+	}
+	if path == "/health" && (r.Method == "GET" || r.Method == "HEAD") {
+		return writeJSON(w, r, http.StatusOK, map[string]string{"status": "ok"})
+	}
+	c := &call{Request: r, w: w, origin: h.o.WikiOrigin(slug)}
+	route, allowed := c.match(path)
+	if r.Method == "OPTIONS" && len(allowed) > 0 {
+		preflight(w, allowed)
+		return nil
+	}
+	var err error
+	if c.access, err = h.admit(r, slug); err != nil {
+		return err
+	}
+	switch {
+	case len(allowed) == 0:
+		return wiki.Problemf(wiki.ErrNotFound, "", "There is no such route. See %s/pages, /search, /changelog and /links.", prefix)
+	case route == nil:
+		w.Header().Set("Allow", strings.Join(allowed, ", "))
+		return errMethod
+	}
+	if err := c.access.Allow(route.Action); err != nil {
+		if c.access.Caller().Anonymous() {
+			return errToken
+		}
+		return err
+	}
+	return route.serve(h, c)
+}
+
+// admit finds out who is calling and what they may do. A private wiki and one
+// that does not exist look alike to whoever has no right in it.
+func (h *Handler) admit(r *http.Request, slug string) (wiki.Access, error) {
+	caller, err := h.o.Session.Bearer(r, slug)
+	if err != nil {
+		return wiki.Access{}, errors.Join(errToken, err)
+	}
+	access, err := h.o.Tenant.Resolve(r.Context(), slug, caller)
+	if errors.Is(err, wiki.ErrNotFound) {
+		return access, errToken
+	}
+	return access, err
+}
+
+// match finds the route of a path, and the methods that the path has. Page
+// names contain slashes, so the action is looked for at the path's end.
+func (c *call) match(path string) (*Route, []string) {
+	var found *Route
+	var allowed []string
+	pattern := c.pattern(path)
+	for i := range Routes {
+		route := &Routes[i]
+		if route.Pattern != pattern {
+			continue
+		}
+		allowed = append(allowed, route.Method)
+		if route.Method == "GET" {
+			allowed = append(allowed, "HEAD")
+		}
+		if route.Method == c.Method || route.Method == "GET" && c.Method == "HEAD" {
+			found = route
+		}
+	}
+	return found, allowed
+}
+
+var pageActions = []string{"/rename", "/history", "/diff", "/attachments"}
+
+// pattern is the pattern that a path has, with page and file taken out of it.
+func (c *call) pattern(path string) string {
+	for _, start := range []string{"/pages/", "/links/"} {
+		rest, ok := strings.CutPrefix(path, start)
+		if !ok || rest == "" {
+			continue
+		}
+		if start == "/links/" {
+			c.page = rest
+			return "/links/{page}"
+		}
+		for _, action := range pageActions {
+			if page, ok := strings.CutSuffix(rest, action); ok && page != "" {
+				c.page = page
+				return "/pages/{page}" + action
+			}
+		}
+		if i := strings.LastIndex(rest, "/attachments/"); i > 0 && !strings.Contains(rest[i+len("/attachments/"):], "/") {
+			c.page, c.file = rest[:i], rest[i+len("/attachments/"):]
+			return "/pages/{page}/attachments/{file}"
+		}
+		c.page = rest
+		return "/pages/{page}"
+	}
+	return strings.TrimSuffix(path, "/")
+}
+
+func preflight(w http.ResponseWriter, allowed []string) {
+	head := w.Header()
+	head.Set("Access-Control-Allow-Methods", strings.Join(slices.Concat(allowed, []string{"OPTIONS"}), ", "))
+	head.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, If-Match, If-None-Match, Idempotency-Key")
+	head.Set("Access-Control-Max-Age", "7200")
+	w.WriteHeader(http.StatusNoContent)
+}

@@ -419,11 +419,12 @@ func (s *Service) AllAttachments(ctx context.Context, a wiki.Access) ([]Attachme
 // An UploadRequest stores a file beside a page.
 type UploadRequest struct {
 	Write
-	Page    string // "" for the root
-	Name    string // file name; made safe: directories dropped, controls refused
-	Data    io.Reader
-	Replace bool // of an existing file; otherwise ErrExists
-	Free    bool // choose a free name ("diagram-2.png") instead of ErrExists
+	Precondition        // Base, with Replace: the revision that is replaced; any when empty
+	Page         string // "" for the root
+	Name         string // file name; made safe: directories dropped, controls refused
+	Data         io.Reader
+	Replace      bool // of an existing file; otherwise ErrExists
+	Free         bool // choose a free name ("diagram-2.png") instead of ErrExists
 }
 
 // Upload stores a file. ErrTooLarge over the limit, before all is read.

@@ -1,0 +1,127 @@
+package api
+
+import (
+	"bytes"
+	"encoding/base64"
+	"net/http"
+	"path"
+	"time"
+
+	"robot.wtf/internal/pages"
+	"robot.wtf/internal/wiki"
+)
+
+type attachment struct {
+	Filename     string    `json:"filename"`
+	Path         string    `json:"path"`
+	Size         int64     `json:"size"`
+	MIMEType     string    `json:"mime_type"`
+	LastModified time.Time `json:"last_modified"`
+	Revision     string    `json:"revision"`
+	URL          string    `json:"url"`
+}
+
+func (c *call) describe(a pages.Attachment) attachment {
+	return attachment{a.Name, a.Path, a.Size, a.Type, a.Modified.UTC(), a.Blob, c.origin + wiki.PathURL(a.Path)}
+}
+
+func (h *Handler) listAttachments(c *call) error {
+	list, err := h.o.Pages.Attachments(c.Context(), c.access, c.page)
+	if err != nil {
+		return err
+	}
+	out := make([]attachment, len(list))
+	for i, a := range list {
+		out[i] = c.describe(a)
+	}
+	return c.answer(http.StatusOK, map[string]any{"attachments": out, "total": len(out), "path": c.page})
+}
+
+// filePath is the path of the attachment that the call names.
+func (c *call) filePath() string { return path.Join(c.page, c.file) }
+
+func (h *Handler) getAttachment(c *call) error {
+	a, data, err := h.o.Pages.OpenAttachment(c.Context(), c.access, c.filePath(), c.URL.Query().Get("revision"))
+	if err != nil {
+		return err
+	}
+	c.w.Header().Set("ETag", `"`+a.Blob+`"`)
+	return c.answer(http.StatusOK, struct {
+		attachment
+		Content []byte `json:"content"` // base64
+	}{c.describe(a), data})
+}
+
+func (h *Handler) postAttachment(c *call) error {
+	var body struct {
+		Filename string  `json:"filename"`
+		Content  *string `json:"content"`
+		Revision string  `json:"revision"`
+		Message  string  `json:"commit_message"`
+	}
+	limit := c.access.Site().Limits.AttachmentBytes
+	raw, err := c.read(limit*4/3+1<<16, &body)
+	if err != nil {
+		return err
+	}
+	if body.Filename == "" || body.Content == nil {
+		return wiki.Problemf(wiki.ErrInvalid, "filename", `The body needs "filename" and "content" (base64).`)
+	}
+	data, err := base64.StdEncoding.DecodeString(*body.Content)
+	if err != nil {
+		return wiki.Problemf(wiki.ErrInvalid, "content", "The content is not base64 (RFC 4648, section 4).")
+	}
+	req := pages.UploadRequest{Page: c.page, Name: body.Filename, Data: bytes.NewReader(data)}
+	if req.Precondition, err = c.precondition(body.Revision); err != nil {
+		return err
+	}
+	req.Replace = req.Base != ""
+	if req.Write, err = c.write(body.Message, raw); err != nil {
+		return err
+	}
+	s, err := h.o.Pages.Upload(c.Context(), c.access, req)
+	if err != nil {
+		return err
+	}
+	a, _, err := h.o.Pages.OpenAttachment(c.Context(), c.access, s.Path, s.Revision)
+	if err != nil {
+		return err
+	}
+	status := http.StatusOK
+	if s.Created {
+		status = http.StatusCreated
+	}
+	if s.Replayed {
+		c.w.Header().Set("Idempotency-Replayed", "true")
+	}
+	c.w.Header().Set("ETag", `"`+a.Blob+`"`)
+	return c.answer(status, struct {
+		attachment
+		Commit  string `json:"commit"`
+		Created bool   `json:"created"`
+	}{c.describe(a), s.Commit, s.Created})
+}
+
+func (h *Handler) deleteAttachment(c *call) error {
+	var body struct {
+		Revision string `json:"revision"`
+		Message  string `json:"commit_message"`
+	}
+	raw, err := c.read(1<<16, &body)
+	if err != nil {
+		return err
+	}
+	p, err := c.precondition(body.Revision)
+	if err != nil {
+		return err
+	}
+	w, err := c.write(body.Message, raw)
+	if err != nil {
+		return err
+	}
+	s, err := h.o.Pages.DeleteAttachment(c.Context(), c.access, c.filePath(), p, w)
+	if err != nil {
+		return err
+	}
+	return c.answer(http.StatusOK, map[string]any{"deleted": true, "filename": c.file, "path": s.Path, "commit": s.Commit})
+}

@@ -1,0 +1,127 @@
+package api
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"robot.wtf/internal/pages"
+	"robot.wtf/internal/wiki"
+)
+
+type change struct {
+	Path     string          `json:"path"`
+	From     string          `json:"from,omitempty"`
+	Kind     wiki.ChangeKind `json:"kind"`
+	Revision string          `json:"revision"`
+}
+
+type logEntry struct {
+	Revision string    `json:"revision"` // the commit's id, as the predecessor had it
+	Commit   string    `json:"commit"`
+	Author   string    `json:"author"`
+	Agent    string    `json:"agent,omitempty"`
+	Date     time.Time `json:"date"`
+	Message  string    `json:"message"`
+	Affected []string  `json:"pages_affected"`
+	Changes  []change  `json:"changes"`
+}
+
+func (h *Handler) changelog(c *call) error {
+	limit, err := c.number("limit", 50, 1, 500)
+	if err != nil {
+		return err
+	}
+	before, err := c.number("before", 0, 1, 1<<53)
+	if err != nil {
+		return err
+	}
+	q := c.URL.Query()
+	log, err := h.o.Pages.Changelog(c.Context(), c.access, pages.LogFilter{Before: before, Limit: int(limit), PathPrefix: q.Get("prefix"), Author: q.Get("author")})
+	if err != nil {
+		return err
+	}
+	out := make([]logEntry, len(log))
+	for i, commit := range log {
+		e := logEntry{commit.ID, commit.ID, commit.Author.Username, commit.Author.Agent, commit.Time.UTC(), commit.Message, []string{}, []change{}}
+		for _, ch := range commit.Changes {
+			if wiki.Hidden(ch.Path) {
+				continue
+			}
+			e.Affected = append(e.Affected, filePage(ch.Path))
+			e.Changes = append(e.Changes, change{filePage(ch.Path), filePage(ch.From), ch.Kind, ch.New})
+		}
+		out[i] = e
+	}
+	head, err := h.o.Pages.Head(c.Context(), c.access)
+	if err != nil {
+		return err
+	}
+	answer := map[string]any{"entries": out, "total": head}
+	if len(log) == int(limit) {
+		answer["before"] = log[len(log)-1].Seq // of the next request
+	}
+	return c.answer(http.StatusOK, answer)
+}
+
+type hit struct {
+	Name     string  `json:"name"`
+	Path     string  `json:"path"`
+	Snippet  string  `json:"snippet"`
+	Score    float64 `json:"score"`
+	Heading  string  `json:"heading,omitempty"`
+	Line     int     `json:"line,omitempty"`
+	Revision string  `json:"revision"`
+}
+
+func (h *Handler) search(c *call) error {
+	q := c.URL.Query().Get("q")
+	if strings.TrimSpace(q) == "" {
+		return wiki.Problemf(wiki.ErrInvalid, "q", "Say what to look for: ?q=…")
+	}
+	limit, err := c.number("limit", 20, 1, 100)
+	if err != nil {
+		return err
+	}
+	offset, err := c.number("offset", 0, 0, 10_000)
+	if err != nil {
+		return err
+	}
+	found, err := h.o.Pages.Search(c.Context(), c.access, pages.Query{Text: q, Limit: int(limit), Offset: int(offset)})
+	if err != nil {
+		return err
+	}
+	out := make([]hit, len(found.Hits))
+	for i, f := range found.Hits {
+		var snippet strings.Builder
+		for _, span := range f.Snippet {
+			snippet.WriteString(span.Text)
+		}
+		out[i] = hit{f.Page.Title(), string(f.Page), snippet.String(), f.Score, f.Heading, f.Line, f.Blob}
+	}
+	return c.answer(http.StatusOK, map[string]any{"query": q, "results": out, "total": found.Total})
+}
+
+func (h *Handler) graph(c *call) error {
+	g, err := h.o.Pages.Graph(c.Context(), c.access)
+	if err != nil {
+		return err
+	}
+	type edge struct {
+		Source wiki.PageName `json:"source"`
+		Target wiki.PageName `json:"target"`
+	}
+	edges := make([]edge, len(g.Edges))
+	for i, e := range g.Edges {
+		edges[i] = edge{e[0], e[1]}
+	}
+	return c.answer(http.StatusOK, map[string]any{"nodes": notNil(g.Nodes), "edges": edges})
+}
+
+func (h *Handler) pageLinks(c *call) error {
+	links, err := h.o.Pages.Links(c.Context(), c.access, c.page)
+	if err != nil {
+		return err
+	}
+	return c.answer(http.StatusOK, map[string]any{"path": c.page, "links_to": notNil(links.To), "linked_from": notNil(links.From)})
+}

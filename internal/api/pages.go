@@ -1,0 +1,349 @@
+package api
+
+import (
+	"net/http"
+	"net/url"
+	"time"
+
+	"robot.wtf/internal/pages"
+	"robot.wtf/internal/wiki"
+)
+
+// maxPageBody bounds the JSON of a page: six bytes of escape for each byte of
+// text, and some room. The page's own limit is enforced by the commit.
+const maxPageBody = 8 << 20
+
+type pageEntry struct {
+	Name        string    `json:"name"`
+	Path        string    `json:"path"`
+	Revision    string    `json:"revision"`
+	Tags        []string  `json:"tags"`
+	LastUpdated time.Time `json:"last_updated"`
+	Author      string    `json:"author"`
+	Agent       string    `json:"agent,omitempty"`
+	Size        int64     `json:"size"` // bytes
+}
+
+func (h *Handler) listPages(c *call) error {
+	q := c.URL.Query()
+	filter := pages.ListFilter{Prefix: q.Get("prefix"), Tag: q.Get("tag"), Category: q.Get("category")}
+	if since := q.Get("updated_since"); since != "" {
+		t, err := parseTime(since)
+		if err != nil {
+			return err
+		}
+		filter.UpdatedSince = t
+	}
+	list, err := h.o.Pages.List(c.Context(), c.access, filter)
+	if err != nil {
+		return err
+	}
+	out := make([]pageEntry, len(list))
+	for i, e := range list {
+		out[i] = pageEntry{e.Name.Title(), string(e.Name), e.Revision, notNil(e.Tags), e.Modified.UTC(), e.Author.Username, e.Author.Agent, e.Size}
+	}
+	return c.answer(http.StatusOK, map[string]any{"pages": out, "total": len(out)})
+}
+
+func parseTime(text string) (time.Time, error) {
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", time.DateOnly} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, wiki.Problemf(wiki.ErrInvalid, "updated_since", "%q is not a date: use 2026-11-24 or 2026-11-24T10:00:00Z.", text)
+}
+
+type lastCommit struct {
+	Commit  string    `json:"commit"`
+	Author  string    `json:"author"`
+	Agent   string    `json:"agent,omitempty"`
+	Date    time.Time `json:"date"`
+	Message string    `json:"message"`
+}
+
+type pageAnswer struct {
+	Name        string          `json:"name"`
+	Path        string          `json:"path"`
+	Content     string          `json:"content"`
+	Frontmatter map[string]any  `json:"frontmatter"`
+	Tags        []string        `json:"tags"`
+	LinksTo     []wiki.PageName `json:"links_to"`
+	LinkedFrom  []wiki.PageName `json:"linked_from"`
+	Revision    string          `json:"revision"`
+	Old         bool            `json:"old"`              // not the newest revision
+	Current     string          `json:"current_revision"` // "" for a page that is deleted now
+	LastCommit  lastCommit      `json:"last_commit"`
+}
+
+func (h *Handler) getPage(c *call) error {
+	name, redirected, err := h.settle(c)
+	if err != nil || redirected {
+		return err
+	}
+	page, err := h.o.Pages.Page(c.Context(), c.access, name, c.URL.Query().Get("revision"))
+	if err != nil {
+		return err
+	}
+	out := pageAnswer{
+		Name: page.Name.Title(), Path: string(page.Name), Content: string(page.Source), Frontmatter: page.Props,
+		Tags: notNil(page.Tags), LinksTo: []wiki.PageName{}, LinkedFrom: []wiki.PageName{},
+		Revision: page.File.Blob, Old: page.Old, Current: page.Current,
+		LastCommit: lastCommit{page.File.Commit, page.File.Author.Username, page.File.Author.Agent, page.File.Modified.UTC(), page.File.Message},
+	}
+	if out.Frontmatter == nil {
+		out.Frontmatter = map[string]any{}
+	}
+	if page.Current != "" {
+		links, err := h.o.Pages.Links(c.Context(), c.access, string(page.Name))
+		if err != nil {
+			return err
+		}
+		out.LinksTo, out.LinkedFrom = notNil(links.To), notNil(links.From)
+	}
+	c.w.Header().Set("ETag", `"`+page.File.Blob+`"`)
+	return c.answer(http.StatusOK, out)
+}
+
+// settle finds how the page that was asked for is spelled. Reads by another
+// spelling or a former name are redirected, unless an old revision is wanted:
+// that is found under the name it had.
+func (h *Handler) settle(c *call) (name string, redirected bool, err error) {
+	if c.URL.Query().Get("revision") != "" {
+		return c.page, false, nil
+	}
+	found, err := h.o.Pages.Find(c.Context(), c.access, c.page)
+	if moved, ok := err.(*wiki.Redirect); ok {
+		to := url.URL{Path: prefix + "/pages", RawQuery: c.URL.RawQuery}
+		status := http.StatusFound
+		if moved.Permanent {
+			status = http.StatusMovedPermanently
+		}
+		c.w.Header().Set("Location", to.EscapedPath()+moved.To)
+		c.w.Header().Set("Cache-Control", "no-cache")
+		return "", true, c.answer(status, map[string]string{"path": moved.To[1:]})
+	}
+	if err != nil {
+		return "", false, err
+	}
+	if found.Kind != pages.KindPage {
+		return c.page, false, nil // a file or folder of that name does not hide a page here
+	}
+	return found.Path, false, nil
+}
+
+type saveBody struct {
+	Content  *string `json:"content"`
+	Revision string  `json:"revision"`
+	Message  string  `json:"commit_message"`
+}
+
+type saveAnswer struct {
+	Name     string          `json:"name"`
+	Path     wiki.PageName   `json:"path"`
+	Revision string          `json:"revision"`
+	Commit   string          `json:"commit"`
+	Created  bool            `json:"created"`
+	Merged   bool            `json:"merged"`
+	OldPath  string          `json:"old_path,omitempty"`
+	NewPath  string          `json:"new_path,omitempty"`
+	Updated  []wiki.PageName `json:"updated_pages,omitempty"`
+	Deleted  bool            `json:"deleted,omitempty"`
+}
+
+// saved answers a change.
+func (c *call) saved(s pages.Saved, out saveAnswer) error {
+	out.Name, out.Path, out.Revision, out.Commit = s.Name.Title(), s.Name, s.Revision, s.Commit
+	out.Created, out.Merged, out.Updated = s.Created, s.Merged, s.Updated
+	head := c.w.Header()
+	if s.Revision != "" {
+		head.Set("ETag", `"`+s.Revision+`"`)
+	}
+	if s.Replayed {
+		head.Set("Idempotency-Replayed", "true")
+	}
+	if s.Created {
+		head.Set("Location", prefix+"/pages"+s.Name.URL())
+		return c.answer(http.StatusCreated, out)
+	}
+	return c.answer(http.StatusOK, out)
+}
+
+func (h *Handler) putPage(c *call) error {
+	var body saveBody
+	raw, err := c.read(maxPageBody, &body)
+	if err != nil {
+		return err
+	}
+	if body.Content == nil {
+		return wiki.Problemf(wiki.ErrInvalid, "content", `The body needs "content", the page's whole text.`)
+	}
+	req := pages.SaveRequest{Name: c.page, Text: []byte(*body.Content), Exact: true}
+	if req.Precondition, err = c.precondition(body.Revision); err != nil {
+		return err
+	}
+	if req.Write, err = c.write(body.Message, raw); err != nil {
+		return err
+	}
+	s, err := h.o.Pages.Save(c.Context(), c.access, req)
+	if err != nil {
+		return err
+	}
+	return c.saved(s, saveAnswer{})
+}
+
+func (h *Handler) patchPage(c *call) error {
+	var body struct {
+		Revision string  `json:"revision"`
+		Old      *string `json:"old_string"`
+		New      *string `json:"new_string"`
+		Message  string  `json:"commit_message"`
+	}
+	raw, err := c.read(maxPageBody, &body)
+	if err != nil {
+		return err
+	}
+	if body.Old == nil || body.New == nil || *body.Old == "" {
+		return wiki.Problemf(wiki.ErrInvalid, "old_string", `The body needs "old_string", which is in the page exactly once, and "new_string".`)
+	}
+	req := pages.PatchRequest{Name: c.page, Old: *body.Old, New: *body.New}
+	if req.Precondition, err = c.precondition(body.Revision); err != nil {
+		return err
+	}
+	if req.Write, err = c.write(body.Message, raw); err != nil {
+		return err
+	}
+	s, err := h.o.Pages.Patch(c.Context(), c.access, req)
+	if err != nil {
+		return err
+	}
+	return c.saved(s, saveAnswer{})
+}
+
+func (h *Handler) deletePage(c *call) error {
+	var body struct {
+		Revision  string `json:"revision"`
+		Message   string `json:"commit_message"`
+		Recursive bool   `json:"recursive"`
+	}
+	raw, err := c.read(1<<16, &body)
+	if err != nil {
+		return err
+	}
+	req := pages.DeleteRequest{Name: c.page, Recursive: body.Recursive}
+	if req.Precondition, err = c.precondition(body.Revision); err != nil {
+		return err
+	}
+	if req.Write, err = c.write(body.Message, raw); err != nil {
+		return err
+	}
+	s, err := h.o.Pages.Delete(c.Context(), c.access, req)
+	if err != nil {
+		return err
+	}
+	return c.saved(s, saveAnswer{Deleted: true})
+}
+
+func (h *Handler) renamePage(c *call) error {
+	var body struct {
+		NewPath   string `json:"new_path"`
+		Revision  string `json:"revision"`
+		Message   string `json:"commit_message"`
+		KeepLinks bool   `json:"keep_links"`
+		PageOnly  bool   `json:"page_only"`
+	}
+	raw, err := c.read(1<<16, &body)
+	if err != nil {
+		return err
+	}
+	if body.NewPath == "" {
+		return wiki.Problemf(wiki.ErrInvalid, "new_path", `The body needs "new_path", the page's new name.`)
+	}
+	req := pages.RenameRequest{Name: c.page, NewName: body.NewPath, KeepLinks: body.KeepLinks, PageOnly: body.PageOnly}
+	if req.Precondition, err = c.precondition(body.Revision); err != nil {
+		return err
+	}
+	if req.Write, err = c.write(body.Message, raw); err != nil {
+		return err
+	}
+	s, err := h.o.Pages.Rename(c.Context(), c.access, req)
+	if err != nil {
+		return err
+	}
+	return c.saved(s, saveAnswer{OldPath: c.page, NewPath: string(s.Name)})
+}
+
+type revision struct {
+	Revision string          `json:"revision"` // "" where the page was deleted
+	Commit   string          `json:"commit"`
+	Path     string          `json:"path"`
+	From     string          `json:"from,omitempty"`
+	Kind     wiki.ChangeKind `json:"kind"`
+	Author   string          `json:"author"`
+	Agent    string          `json:"agent,omitempty"`
+	Date     time.Time       `json:"date"`
+	Message  string          `json:"message"`
+	Size     int64           `json:"size"`
+}
+
+func (h *Handler) pageHistory(c *call) error {
+	limit, err := c.number("limit", 50, 1, 500)
+	if err != nil {
+		return err
+	}
+	before, err := c.number("before", 0, 1, 1<<53)
+	if err != nil {
+		return err
+	}
+	list, err := h.o.Pages.History(c.Context(), c.access, c.page, before, int(limit))
+	if err != nil {
+		return err
+	}
+	out := make([]revision, len(list))
+	for i, r := range list {
+		out[i] = revision{r.New, r.Commit, filePage(r.Path), filePage(r.From), r.Kind, r.Author.Username, r.Author.Agent, r.Time.UTC(), r.Message, r.Size}
+	}
+	answer := map[string]any{"path": c.page, "history": out}
+	if len(list) == int(limit) {
+		answer["before"] = list[len(list)-1].Seq // of the next request
+	}
+	return c.answer(http.StatusOK, answer)
+}
+
+func (h *Handler) pageDiff(c *call) error {
+	q := c.URL.Query()
+	from, to := q.Get("from"), q.Get("to")
+	if from == "" {
+		return wiki.Problemf(wiki.ErrInvalid, "from", "Name the older revision: ?from=…, and ?to=… for the newer one (else the newest).")
+	}
+	if to == "" {
+		page, err := h.o.Pages.Page(c.Context(), c.access, c.page, "")
+		if err != nil {
+			return err
+		}
+		to = page.File.Blob
+	}
+	d, err := h.o.Pages.Diff(c.Context(), c.access, c.page, from, to)
+	if err != nil {
+		return err
+	}
+	return c.answer(http.StatusOK, map[string]any{
+		"path": filePage(d.Path), "from": d.Old.Blob, "to": d.New.Blob,
+		"added": d.Added, "removed": d.Removed, "binary": d.Binary, "too_large": d.TooLarge, "diff": d.Unified,
+	})
+}
+
+// filePage is how the API writes a path: page names without ".md".
+func filePage(path string) string {
+	if name, ok := wiki.PageOf(path); ok {
+		return string(name)
+	}
+	return path
+}
+
+func notNil[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}
