@@ -1,0 +1,178 @@
+package gitrepo
+
+import (
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// A Trailer is one "Key: value" line of a message's last paragraph. Keys are
+// ASCII letters, digits and hyphens.
+type Trailer struct{ Key, Value string }
+
+// CleanMessage makes a commit message of what somebody wrote, as `git
+// stripspace` does: no blanks at line ends, no empty lines at the start and
+// end or two in a row, and a line end after the last line ("" stays ""). Line
+// ends become "\n"; NUL, which git refuses, is left out, and what is not UTF-8
+// becomes U+FFFD.
+func CleanMessage(text string) string {
+	text = strings.ToValidUTF8(text, string(utf8.RuneError))
+	text = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\x00", "").Replace(text)
+	var b strings.Builder
+	empty := false
+	for line := range strings.SplitSeq(text, "\n") {
+		line = strings.TrimRight(line, blanks)
+		if line == "" {
+			empty = true
+			continue
+		}
+		if empty && b.Len() > 0 {
+			b.WriteByte('\n')
+		}
+		empty = false
+		b.WriteString(line + "\n")
+	}
+	return b.String()
+}
+
+const blanks = " \t\n\v\f\r" // what C's isspace knows
+
+func blank(line string) bool { return strings.Trim(line, blanks) == "" }
+
+// AppendTrailers adds trailers to a message as `git interpret-trailers
+// --no-divider` does: to the trailers that the last paragraph holds, or as a
+// new paragraph; one that repeats the trailer before it is left out. Line ends
+// in values become blanks. Empty lines at the message's end are dropped, and
+// "#" begins no comment, for stored messages have none.
+//
+// Trailers that the message's writer put there are kept: a caller to whom a key
+// means something removes it from the message first.
+func AppendTrailers(message string, trailers []Trailer) string {
+	head, block := splitMessage(message)
+	if len(trailers) == 0 {
+		return head + joined(block)
+	}
+	for i := range block {
+		if block[i].key != "" {
+			block[i].text = trailerLine(block[i].key, block[i].value)
+		}
+	}
+	for _, t := range trailers {
+		value := strings.Trim(strings.NewReplacer("\r\n", " ", "\n", " ", "\r", " ").Replace(t.Value), blanks)
+		if n := len(block); n > 0 && strings.EqualFold(block[n-1].key, t.Key) && strings.EqualFold(block[n-1].value, value) {
+			continue
+		}
+		block = append(block, blockLine{t.Key, value, trailerLine(t.Key, value)})
+	}
+	if !blank(lastLine(head)) || head == "" {
+		head += "\n"
+	}
+	return head + joined(block)
+}
+
+func joined(block []blockLine) string {
+	var b strings.Builder
+	for _, l := range block {
+		b.WriteString(l.text)
+	}
+	return b.String()
+}
+
+func trailerLine(key, value string) string { return key + ": " + value + "\n" }
+
+// CutTrailers splits a message from the trailers of its last paragraph. The
+// body comes without line ends at its end; folded values keep their line ends.
+// Which paragraph holds trailers is decided as git does: not the first; all its
+// lines are trailers, or a quarter of them and one was written by git itself.
+func CutTrailers(message string) (body string, trailers []Trailer) {
+	head, block := splitMessage(message)
+	for _, l := range block {
+		if l.key != "" {
+			trailers = append(trailers, Trailer{l.key, l.value})
+		}
+	}
+	return strings.TrimRight(head, blanks), trailers
+}
+
+// A blockLine is one entry of a trailer paragraph: a trailer with its
+// continuation lines, or, with an empty key, a line that is none.
+type blockLine struct{ key, value, text string }
+
+// splitMessage parts a message, freed of empty lines at its end, before its
+// trailer paragraph.
+func splitMessage(message string) (head string, block []blockLine) {
+	lines := strings.SplitAfter(message, "\n")
+	for len(lines) > 0 && blank(lines[len(lines)-1]) {
+		lines = lines[:len(lines)-1]
+	}
+	if n := len(lines); n > 0 && !strings.HasSuffix(lines[n-1], "\n") {
+		lines[n-1] += "\n"
+	}
+	start := trailerStart(lines)
+	for _, line := range lines[start:] {
+		key, value, ok := cutTrailer(line)
+		n := len(block)
+		switch {
+		case ok:
+			block = append(block, blockLine{key, value, line})
+		case n > 0 && block[n-1].key != "" && strings.IndexByte(blanks, line[0]) >= 0:
+			block[n-1].value = strings.Trim(block[n-1].value+"\n"+strings.TrimSuffix(line, "\n"), blanks)
+			block[n-1].text += line
+		default:
+			block = append(block, blockLine{"", "", line})
+		}
+	}
+	return strings.Join(lines[:start], ""), block
+}
+
+// trailerStart is the index of the trailer paragraph's first line, or the
+// number of lines.
+func trailerStart(lines []string) int {
+	title := slices.IndexFunc(lines, blank)
+	if title < 0 {
+		return len(lines)
+	}
+	found, others, folded, byGit := 0, 0, 0, false
+	for i := len(lines) - 1; i >= title; i-- {
+		line := lines[i]
+		_, _, ok := cutTrailer(line)
+		switch {
+		case blank(line):
+			others += folded
+			if byGit && found*3 >= others || found > 0 && others == 0 {
+				return i + 1
+			}
+			return len(lines)
+		case strings.HasPrefix(line, "Signed-off-by: ") || strings.HasPrefix(line, "(cherry picked from commit "):
+			found, folded, byGit = found+1, 0, true
+		case ok:
+			found, folded = found+1, 0
+		case strings.IndexByte(blanks, line[0]) >= 0:
+			folded++
+		default:
+			others, folded = others+1+folded, 0
+		}
+	}
+	return len(lines)
+}
+
+// cutTrailer reads "Key: value": letters, digits and hyphens, perhaps blanks,
+// a colon.
+func cutTrailer(line string) (key, value string, ok bool) {
+	key, value, ok = strings.Cut(line, ":")
+	key = strings.TrimRight(key, " \t")
+	if !ok || key == "" {
+		return "", "", false
+	}
+	for i := range len(key) {
+		if c := key[i]; c != '-' && !('0' <= c && c <= '9') && !('a' <= c|0x20 && c|0x20 <= 'z') {
+			return "", "", false
+		}
+	}
+	return key, strings.Trim(value, blanks), true
+}
+
+func lastLine(text string) string {
+	text = strings.TrimSuffix(text, "\n")
+	return text[strings.LastIndexByte(text, '\n')+1:]
+}

@@ -1,0 +1,107 @@
+package gitrepo
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"robot.wtf/internal/wiki"
+)
+
+// Modes of tree entries.
+const (
+	ModeFile    uint32 = 0o100644
+	ModeExec    uint32 = 0o100755
+	ModeSymlink uint32 = 0o120000
+	ModeGitlink uint32 = 0o160000
+	ModeTree    uint32 = 0o040000
+)
+
+// modeType is the part of a mode that tells files, trees and links apart.
+const modeType uint32 = 0o170000
+
+const rawID = 20 // bytes of an id inside a tree
+
+// A TreeEntry is one name in a tree.
+type TreeEntry struct {
+	Mode uint32
+	Name string
+	ID   string // 40 hex digits
+}
+
+// IsTree reports whether the entry is a directory.
+func (e TreeEntry) IsTree() bool { return e.Mode&modeType == ModeTree }
+
+// EncodeTree gives a tree's content, entries sorted as git sorts them. The
+// argument's order may change. An id that is not 40 hex digits is a bug of the
+// caller, and panics.
+func EncodeTree(entries []TreeEntry) []byte {
+	slices.SortFunc(entries, compareEntries)
+	size := 0
+	for _, e := range entries {
+		size += len("100644 ") + len(e.Name) + 1 + rawID
+	}
+	out := make([]byte, 0, size)
+	for _, e := range entries {
+		out = strconv.AppendUint(out, uint64(e.Mode), 8)
+		out = append(out, ' ')
+		out = append(out, e.Name...)
+		out = append(out, 0)
+		var err error
+		if out, err = hex.AppendDecode(out, []byte(e.ID)); err != nil || len(e.ID) != 2*rawID {
+			panic(fmt.Sprintf("gitrepo: tree entry %q has the id %q", e.Name, e.ID))
+		}
+	}
+	return out
+}
+
+// compareEntries is git's base_name_compare: bytes, and a directory's name as
+// if it ended in "/", so that "a.md" stands before the directory "a".
+func compareEntries(a, b TreeEntry) int {
+	n := min(len(a.Name), len(b.Name))
+	if c := cmp.Compare(a.Name[:n], b.Name[:n]); c != 0 {
+		return c
+	}
+	return cmp.Compare(a.byteAt(n), b.byteAt(n))
+}
+
+func (e TreeEntry) byteAt(i int) byte {
+	switch {
+	case i < len(e.Name):
+		return e.Name[i]
+	case e.IsTree():
+		return '/'
+	}
+	return 0
+}
+
+// ParseTree reads a tree's content. Encoding the entries gives the same bytes
+// for every tree that git's strict check accepts. Its errors are of kind
+// wiki.ErrInvalid.
+func ParseTree(content []byte) ([]TreeEntry, error) {
+	var entries []TreeEntry
+	for rest := content; len(rest) > 0; {
+		mode, after, ok := bytes.Cut(rest, []byte(" "))
+		bits, err := strconv.ParseUint(string(mode), 8, 32)
+		if !ok || err != nil || mode[0] == '0' {
+			return nil, badTree(content, rest, "its mode")
+		}
+		name, after, ok := bytes.Cut(after, []byte{0})
+		if !ok || len(name) == 0 || bytes.IndexByte(name, '/') >= 0 {
+			return nil, badTree(content, rest, "its name")
+		}
+		if len(after) < rawID {
+			return nil, badTree(content, rest, "its id is cut short")
+		}
+		entries = append(entries, TreeEntry{uint32(bits), string(name), hex.EncodeToString(after[:rawID])})
+		rest = after[rawID:]
+	}
+	return entries, nil
+}
+
+func badTree(content, rest []byte, what string) error {
+	return fmt.Errorf("gitrepo: tree entry at byte %d: %s: %w", len(content)-len(rest), what, wiki.ErrInvalid)
+}
