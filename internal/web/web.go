@@ -1,11 +1,31 @@
 // Package web is the browser's door: the pages of the platform and of the wikis.
 // Reading needs no JavaScript and editing works without it.
+//
+// How to add a page:
+//
+//  1. A line in wikiRoutes (an address of its own, "GET /-/index"), pageActions
+//     (a suffix behind a page's name) or platformRoutes.
+//  2. A method (h *Handler) verbNoun(v *visit) error. It calls one method of
+//     pages, tenant or session with v.a, and ends with h.render, h.redirect or
+//     the error: fail makes a page of every error, so handlers only return them.
+//  3. A struct beside the handler that embeds Frame (made by h.frame or
+//     h.pageFrame), and templates/name.html, which defines "main".
+//  4. A form that fails its checks is rendered again with the user's text and
+//     the Problem's message; success is h.redirect (303).
+//
+// TestEveryTemplate and the role matrix in the tests find new pages by
+// themselves and fail until they are told what to expect.
 package web
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"robot.wtf/internal/pages"
 	"robot.wtf/internal/session"
@@ -31,13 +51,339 @@ type Options struct {
 
 // A Handler serves both kinds of hosts. Its server has already found out which
 // host is meant, checked the raw path and set a request id.
-type Handler struct{}
+type Handler struct {
+	o         Options
+	wiki      *http.ServeMux
+	platform  *http.ServeMux
+	actions   map[string]pageAction
+	templates templates
+	assets    *assets
+	finished  *finishedPages
+	headers   headers
+}
 
 // New makes a Handler; it parses all templates.
-func New(o Options) (*Handler, error) { panic("contract") }
+func New(o Options) (*Handler, error) {
+	if o.CacheBytes == 0 {
+		o.CacheBytes = 64 << 20
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	h := &Handler{o: o, actions: map[string]pageAction{}}
+	var err error
+	if h.assets, err = loadAssets(); err != nil {
+		return nil, err
+	}
+	if h.templates, err = h.parseTemplates(); err != nil {
+		return nil, err
+	}
+	if h.finished, err = newFinishedPages(o.CacheBytes); err != nil {
+		return nil, err
+	}
+	h.headers = makeHeaders(o)
+	for _, a := range pageActions() {
+		h.actions[a.suffix] = a
+	}
+	h.wiki = newMux(h, wikiRoutes())
+	h.platform = newMux(h, platformRoutes(o.People != nil))
+	return h, nil
+}
+
+// A visit is one request, with what is known of it before its handler runs.
+type visit struct {
+	w    http.ResponseWriter
+	r    *http.Request
+	slug string // the host's wiki, "" on the platform
+	// a is the caller's access; on the platform, and in routes that are open,
+	// it may nothing.
+	a      wiki.Access
+	caller wiki.Caller
+	name   string   // of the page or file as asked for, without action suffix
+	rest   []string // the segments behind the suffix: diff/{a}/{b}
+	suffix string   // "/history", escaped, with what follows: kept by redirects
+}
+
+func (v *visit) ctx() context.Context { return v.r.Context() }
+
+// param is a path value of the route's pattern.
+func (v *visit) param(name string) string { return v.r.PathValue(name) }
+
+// query is a parameter of the address.
+func (v *visit) query(name string) string { return v.r.URL.Query().Get(name) }
+
+type handle func(h *Handler, v *visit) error
+
+// A route is one line of the site map.
+type route struct {
+	pattern string      // of http.ServeMux, with a method
+	need    wiki.Action // what the caller must be allowed
+	handle  handle
+	open    bool // answered without looking at the wiki or the caller's access
+}
+
+// wikiRoutes is the site map of a wiki's host. The pages themselves are behind
+// its last line.
+func wikiRoutes() []route {
+	return []route{
+		{pattern: "GET /-/static/{file}", handle: (*Handler).serveAsset, open: true},
+		{pattern: "GET /-/sso", handle: (*Handler).finishSSO, open: true},
+		{pattern: "GET /-/login", handle: (*Handler).startSSO, open: true},
+		{pattern: "POST /-/logout", handle: (*Handler).signOutOfWiki, open: true},
+		{pattern: "GET /-/healthz", handle: (*Handler).redirectHealth, open: true},
+
+		{pattern: "GET /-/index", handle: (*Handler).showIndex},
+		{pattern: "GET /-/changelog", handle: (*Handler).showChangelog},
+		{pattern: "GET /-/changelog/{from}", handle: (*Handler).showChangelog},
+		{pattern: "GET /-/changelog/feed.atom", handle: (*Handler).showAtom},
+		{pattern: "GET /-/changelog/feed.rss", handle: (*Handler).showRSS},
+		{pattern: "GET /-/log", handle: (*Handler).redirectLog},
+		{pattern: "GET /-/log/{from}", handle: (*Handler).redirectLog},
+		{pattern: "GET /-/commit/{id}", handle: (*Handler).showCommit},
+		{pattern: "GET /-/search", handle: (*Handler).showSearch},
+		{pattern: "POST /-/search", handle: (*Handler).redirectSearch},
+		{pattern: "GET /-/search/{query...}", handle: (*Handler).redirectSearch},
+		{pattern: "GET /-/suggest", handle: (*Handler).suggest},
+		{pattern: "GET /-/health", handle: (*Handler).showHealth},
+		{pattern: "GET /-/housekeeping", handle: (*Handler).redirectHealth},
+		{pattern: "GET /-/help", handle: (*Handler).showHelp},
+		{pattern: "GET /-/help/{topic}", handle: (*Handler).showHelp},
+		{pattern: "GET /-/syntax", handle: (*Handler).showHelp},
+		{pattern: "GET /-/about", handle: (*Handler).redirectAbout},
+
+		{pattern: "GET /-/create", need: wiki.Edit, handle: (*Handler).showCreate},
+		{pattern: "POST /-/create", need: wiki.Edit, handle: (*Handler).createPage},
+		{pattern: "GET /-/attachments", handle: (*Handler).showAllAttachments},
+		{pattern: "POST /-/upload", need: wiki.Edit, handle: (*Handler).upload},
+		{pattern: "GET /-/revert/{id}", need: wiki.Edit, handle: (*Handler).showRevert},
+		{pattern: "POST /-/revert/{id}", need: wiki.Edit, handle: (*Handler).revert},
+		{pattern: "GET /-/settings", need: wiki.Configure, handle: (*Handler).showSettings},
+		{pattern: "POST /-/settings", need: wiki.Configure, handle: (*Handler).saveSettings},
+
+		{pattern: "GET /robots.txt", handle: (*Handler).showRobots, open: true},
+		{pattern: "GET /favicon.ico", handle: (*Handler).showFavicon, open: true},
+		{pattern: "GET /sitemap.xml", handle: (*Handler).showSitemap},
+		{pattern: "GET /llms.txt", handle: (*Handler).showLLMs},
+		{pattern: "GET /llms-full.txt", handle: (*Handler).showLLMsFull},
+
+		{pattern: "/{page...}", handle: (*Handler).dispatchPage},
+	}
+}
+
+// platformRoutes is the site map of the platform's host.
+func platformRoutes(dev bool) []route {
+	routes := []route{
+		{pattern: "GET /-/static/{file}", handle: (*Handler).serveAsset},
+		{pattern: "GET /{$}", handle: (*Handler).showLanding},
+		{pattern: "GET /app/{$}", handle: (*Handler).showDashboard},
+		{pattern: "GET /app", handle: (*Handler).showDashboard},
+		{pattern: "GET /auth/login", handle: (*Handler).showSignIn},
+		{pattern: "POST /auth/logout", handle: (*Handler).signOut},
+		{pattern: "GET /auth/sso", handle: (*Handler).grantSSO},
+		{pattern: "GET /robots.txt", handle: (*Handler).showPlatformRobots},
+		{pattern: "GET /favicon.ico", handle: (*Handler).showFavicon},
+		{pattern: "/{rest...}", handle: (*Handler).showNothing},
+	}
+	if dev {
+		routes = append(routes, route{pattern: "POST /auth/dev", handle: (*Handler).signInAs})
+	}
+	return routes
+}
+
+// A pageAction is what a suffix behind a page's name does, with min to max
+// segments behind it. get and post may be nil.
+type pageAction struct {
+	suffix    string
+	min, max  int
+	need      wiki.Action
+	get, post handle
+	postNeed  wiki.Action
+}
+
+// pageActions is the table of suffixes behind "/{page...}", which a pattern of
+// http.ServeMux cannot express. Its suffixes are wiki.Actions.
+func pageActions() []pageAction {
+	return []pageAction{
+		{suffix: "view", max: 1, get: (*Handler).redirectView},
+		{suffix: "source", max: 1, get: (*Handler).showSource},
+		{suffix: "history", get: (*Handler).showHistory, post: (*Handler).compare},
+		{suffix: "diff", max: 2, get: (*Handler).showDiff},
+		{suffix: "blame", max: 1, get: (*Handler).showBlame},
+
+		{suffix: "edit", max: 1, need: wiki.Edit, get: (*Handler).showEdit, postNeed: wiki.Edit, post: (*Handler).openDraft},
+		{suffix: "save", postNeed: wiki.Edit, get: (*Handler).redirectToEdit, post: (*Handler).savePage},
+		{suffix: "preview", postNeed: wiki.Edit, get: (*Handler).redirectToEdit, post: (*Handler).previewPage},
+		{suffix: "draft", postNeed: wiki.Edit, get: (*Handler).redirectToEdit, post: (*Handler).saveDraft},
+		{suffix: "rename", need: wiki.Edit, get: (*Handler).showRename, postNeed: wiki.Edit, post: (*Handler).renamePage},
+		{suffix: "delete", need: wiki.Edit, get: (*Handler).showDelete, postNeed: wiki.Edit, post: (*Handler).deletePage},
+
+		{suffix: "attachments", get: (*Handler).showAttachments, postNeed: wiki.Edit, post: (*Handler).attach},
+		{suffix: "inline_attachment", postNeed: wiki.Edit, get: (*Handler).redirectToAttachments, post: (*Handler).attachInline},
+		{suffix: "attachment", min: 1, max: 1, get: (*Handler).showAttachment, postNeed: wiki.Edit, post: (*Handler).changeAttachment},
+		{suffix: "a", min: 1, max: 2, get: (*Handler).serveAttachment},
+		{suffix: "t", min: 1, max: 2, get: (*Handler).serveThumbnail},
+	}
+}
+
+type visitKey struct{}
+
+// newMux makes the mux of a site map. The visit travels in the context from
+// ServeWiki to here only: http.ServeMux knows no other way.
+func newMux(h *Handler, routes []route) *http.ServeMux {
+	mux := http.NewServeMux()
+	for _, rt := range routes {
+		mux.HandleFunc(rt.pattern, func(w http.ResponseWriter, r *http.Request) {
+			v := r.Context().Value(visitKey{}).(*visit)
+			v.r = r
+			if err := h.run(v, rt); err != nil {
+				h.fail(v, err)
+			}
+		})
+	}
+	return mux
+}
+
+func (h *Handler) run(v *visit, rt route) error {
+	if v.slug != "" && !rt.open {
+		done, err := h.enter(v)
+		if done || err != nil {
+			return err
+		}
+		// pages enforces this again; here it spares the work.
+		if err := v.a.Allow(rt.need); err != nil {
+			return err
+		}
+	}
+	return rt.handle(h, v)
+}
 
 // ServePlatform answers on the platform's host.
-func (h *Handler) ServePlatform(w http.ResponseWriter, r *http.Request) { panic("contract") }
+func (h *Handler) ServePlatform(w http.ResponseWriter, r *http.Request) {
+	v := &visit{w: w, r: r, caller: h.o.Session.Browser(r)}
+	h.serve(v, h.platform)
+}
 
 // ServeWiki answers on the host of the wiki of a slug, which may not exist.
-func (h *Handler) ServeWiki(w http.ResponseWriter, r *http.Request, slug string) { panic("contract") }
+func (h *Handler) ServeWiki(w http.ResponseWriter, r *http.Request, slug string) {
+	if h.serveFinished(w, r, slug) {
+		return
+	}
+	h.serve(&visit{w: w, r: r, slug: slug}, h.wiki)
+}
+
+func (h *Handler) serve(v *visit, mux *http.ServeMux) {
+	if !utf8.ValidString(v.r.URL.Path) || strings.ContainsRune(v.r.URL.Path, 0) {
+		h.fail(v, wiki.Problemf(wiki.ErrInvalid, "path", "This address is not valid UTF-8."))
+		return
+	}
+	r := v.r.WithContext(context.WithValue(v.r.Context(), visitKey{}, v))
+	v.r = r
+	mux.ServeHTTP(v.w, r)
+}
+
+// dispatchPage answers for pages, their actions and files. The first segment
+// that is an action's name ends the page's: no folder can be called so.
+func (h *Handler) dispatchPage(v *visit) error {
+	path := v.param("page")
+	if first, _, _ := strings.Cut(path, "/"); first == "-" {
+		return h.noSuchAddress(v)
+	}
+	segments := strings.Split(strings.TrimSuffix(path, "/"), "/")
+	for i, s := range segments {
+		a, ok := h.actions[s]
+		if !ok || i == 0 {
+			continue
+		}
+		v.name = strings.Join(segments[:i], "/")
+		v.rest = segments[i+1:]
+		if n := len(v.rest); n < a.min || n > a.max {
+			return fmt.Errorf("web: %s with %d segments behind it: %w", s, n, wiki.ErrNotFound)
+		}
+		v.suffix = wiki.PathURL(strings.Join(segments[i:], "/"))
+		return h.runAction(v, a)
+	}
+	if !reads(v.r) {
+		return methodError("GET, HEAD")
+	}
+	v.name = path
+	return h.showPage(v)
+}
+
+func (h *Handler) runAction(v *visit, a pageAction) error {
+	switch {
+	case reads(v.r) && a.get != nil:
+		if err := v.a.Allow(a.need); err != nil {
+			return err
+		}
+		return a.get(h, v)
+	case v.r.Method == http.MethodPost && a.post != nil:
+		if err := v.a.Allow(a.postNeed); err != nil {
+			return err
+		}
+		return a.post(h, v)
+	case a.post == nil:
+		return methodError("GET, HEAD")
+	case a.get == nil:
+		return methodError("POST")
+	}
+	return methodError("GET, HEAD, POST")
+}
+
+func reads(r *http.Request) bool {
+	return r.Method == http.MethodGet || r.Method == http.MethodHead
+}
+
+// A methodError is an address asked with a method that it does not have; its
+// text is the value of Allow.
+type methodError string
+
+func (m methodError) Error() string { return "method not allowed; allowed are " + string(m) }
+
+// noSuchAddress is a 405 where another method would do, else a 404.
+func (h *Handler) noSuchAddress(v *visit) error {
+	if allow := h.allowed(v); allow != "" {
+		return methodError(allow)
+	}
+	return fmt.Errorf("web: no address %q: %w", v.r.URL.Path, wiki.ErrNotFound)
+}
+
+// allowed lists the methods that have a route of their own at the address.
+func (h *Handler) allowed(v *visit) string {
+	mux := h.platform
+	if v.slug != "" {
+		mux = h.wiki
+	}
+	var methods []string
+	for _, m := range []string{http.MethodGet, http.MethodPost} {
+		probe := &http.Request{Method: m, URL: v.r.URL, Host: v.r.Host}
+		if _, pattern := mux.Handler(probe); strings.HasPrefix(pattern, m+" ") {
+			methods = append(methods, m)
+			if m == http.MethodGet {
+				methods = append(methods, http.MethodHead)
+			}
+		}
+	}
+	return strings.Join(methods, ", ")
+}
+
+// showNothing answers on the platform where there is nothing.
+func (h *Handler) showNothing(v *visit) error { return h.noSuchAddress(v) }
+
+// enter finds the caller's access to the visit's wiki. It reports true when it
+// has answered: with a redirect to signing in.
+func (h *Handler) enter(v *visit) (bool, error) {
+	v.caller = h.o.Session.Browser(v.r)
+	a, err := h.o.Tenant.Resolve(v.ctx(), v.slug, v.caller)
+	if err == nil {
+		v.a = a
+		return h.trySignIn(v)
+	}
+	if !errors.Is(err, wiki.ErrNotFound) || !v.caller.Anonymous() {
+		return false, err
+	}
+	// Private, or not there: the same answer for both.
+	return h.askToSignIn(v)
+}

@@ -1,0 +1,348 @@
+package web
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/rand"
+	"embed"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"path"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"robot.wtf/internal/wiki"
+)
+
+//go:embed templates
+var templateFiles embed.FS
+
+// templates are the pages by file name without ".html", each with the layout
+// and the partials (files whose names begin with "_").
+type templates struct {
+	pages map[string]*template.Template
+	// slot stands in a rendered page where the account belongs. It is random,
+	// so that no text of a wiki can hold it.
+	slot []byte
+}
+
+// A Frame is what every page's struct embeds: all that the layout shows, and
+// nothing about the person who looks, so that pages can be kept for others.
+type Frame struct {
+	Title   string    // of the document; the layout adds the wiki's name
+	Site    wiki.Site // zero on the platform
+	Host    string    // "robot.localhost:8080", what follows "ada." on the wiki's host
+	Canonic string    // address of the page for search engines, or ""
+	NoIndex bool      // history and the like are no entries for search engines
+	Feed    bool      // link the feed
+	CanEdit bool
+	// Tree is the page tree beside the sheet; nil on pages of one column.
+	Tree  []treeItem
+	Pages int    // current pages, shown in the foot when it is over 0
+	Query string // what was searched for
+	Head  *Head  // breadcrumbs and views; nil on pages about no page
+	Slot  template.HTML
+	Home  string // address of the platform
+}
+
+func (f *Frame) frame() *Frame { return f }
+
+// framed is every page's struct: it embeds Frame.
+type framed interface{ frame() *Frame }
+
+// A Head is the line with the breadcrumbs and the views of one page or folder.
+type Head struct {
+	Name   wiki.PageName
+	Crumbs []crumb
+	Here   string // last crumb
+	View   string // "read", "edit", "history", "blame" or "files": the current one
+	Exists bool   // otherwise there are no views
+	Page   bool   // a page; folders have no views either
+}
+
+type crumb struct{ Title, URL string }
+
+// treeItem is one entry of the page tree.
+type treeItem struct {
+	Title    string
+	URL      string
+	Count    int
+	Current  bool
+	Children []treeItem
+}
+
+// frame makes the frame of a page of the wiki or of the platform.
+func (h *Handler) frame(v *visit, title string) Frame {
+	f := Frame{Title: title, Slot: template.HTML(h.templates.slot), Home: h.o.Platform}
+	if v.a.Can(wiki.Read) {
+		f.Site = v.a.Site()
+		f.CanEdit = v.a.Can(wiki.Edit)
+		_, f.Host, _ = strings.Cut(h.o.WikiOrigin(f.Site.Slug), "://")
+		f.Host = strings.TrimPrefix(f.Host, f.Site.Slug)
+	}
+	return f
+}
+
+// pageFrame makes the frame of a page about the wiki page of a name; view is
+// the current one of its views.
+func (h *Handler) pageFrame(v *visit, title string, name wiki.PageName, view string) Frame {
+	f := h.frame(v, title)
+	f.NoIndex = view != "read"
+	f.Head = &Head{Name: name, View: view, Exists: true, Page: true, Here: name.Title()}
+	f.Head.Crumbs = crumbs(string(name))
+	return f
+}
+
+// crumbs are the folders above a path.
+func crumbs(p string) []crumb {
+	var list []crumb
+	segments := strings.Split(p, "/")
+	for i, s := range segments[:len(segments)-1] {
+		list = append(list, crumb{wiki.Title(s), wiki.PathURL(strings.Join(segments[:i+1], "/"))})
+	}
+	return list
+}
+
+// funcs are what templates may call.
+func (h *Handler) funcs() template.FuncMap {
+	return template.FuncMap{
+		"asset": h.assets.url,
+		"icon":  h.icon,
+		"title": wiki.Title,
+		"url":   func(p any) string { return wiki.PathURL(fmt.Sprint(p)) },
+		// act is the address of an action on a page: act .Name "diff" "abc" "def".
+		"act": func(name any, parts ...string) string {
+			return wiki.PathURL(fmt.Sprint(name) + "/" + strings.Join(parts, "/"))
+		},
+		"short":  short,
+		"spaced": func(p any) string { return wiki.Title(fmt.Sprint(p)) },
+		"date":   func(t time.Time) string { return t.UTC().Format("2 January 2006") },
+		"clock":  func(t time.Time) string { return t.UTC().Format("15:04") },
+		"when":   func(t time.Time) string { return t.UTC().Format("2 Jan 2006, 15:04") },
+		"iso":    func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+		"bytes":  humanBytes,
+		"plural": func(n int, one, many string) string {
+			if n == 1 {
+				return "1 " + one
+			}
+			return strconv.Itoa(n) + " " + many
+		},
+		"first":    initial,
+		"query":    url.QueryEscape,
+		"wikihost": func(slug string) string { _, host, _ := strings.Cut(h.o.WikiOrigin(slug), "://"); return host },
+		"wikiurl":  h.o.WikiOrigin,
+	}
+}
+
+// icon is an outline of icons.svg; words or an aria-label stand beside it.
+// classes are added to "icon".
+func (h *Handler) icon(name string, classes ...string) (template.HTML, error) {
+	sprite, err := h.assets.url("icons.svg")
+	class := strings.Join(append([]string{"icon"}, classes...), " ")
+	return template.HTML(`<svg class="` + class + `" aria-hidden="true"><use href="` + sprite + "#" + name + `"/></svg>`), err
+}
+
+func short(id string) string { return id[:min(8, len(id))] }
+
+// initial is the letter on a person's face.
+func initial(s string) string {
+	for _, r := range s {
+		return strings.ToUpper(string(r))
+	}
+	return "?"
+}
+
+func humanBytes(n int64) string {
+	switch {
+	case n < 1000:
+		return strconv.FormatInt(n, 10) + " bytes"
+	case n < 1_000_000:
+		return strconv.FormatFloat(float64(n)/1000, 'f', 1, 64) + " kB"
+	}
+	return strconv.FormatFloat(float64(n)/1_000_000, 'f', 1, 64) + " MB"
+}
+
+func (h *Handler) parseTemplates() (templates, error) {
+	t := templates{pages: map[string]*template.Template{}, slot: []byte("<!-- account " + rand.Text() + " -->")}
+	names, err := fs.Glob(templateFiles, "templates/*.html")
+	if err != nil {
+		return t, err
+	}
+	base := template.New("").Funcs(h.funcs())
+	if base, err = base.ParseFS(templateFiles, "templates/_*.html"); err != nil {
+		return t, fmt.Errorf("web: parse layout: %w", err)
+	}
+	for _, name := range names {
+		file := path.Base(name)
+		if strings.HasPrefix(file, "_") {
+			continue
+		}
+		page, err := template.Must(base.Clone()).ParseFS(templateFiles, name)
+		if err != nil {
+			return t, fmt.Errorf("web: parse %s: %w", file, err)
+		}
+		t.pages[strings.TrimSuffix(file, ".html")] = page
+	}
+	return t, nil
+}
+
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// execute renders a page with the slot in the account's place. The buffer goes
+// back by buffers.Put.
+func (h *Handler) execute(name string, data framed) (*bytes.Buffer, error) {
+	t := h.templates.pages[name]
+	if t == nil {
+		return nil, fmt.Errorf("web: no template %q", name)
+	}
+	buf := buffers.Get().(*bytes.Buffer)
+	buf.Reset()
+	if err := t.ExecuteTemplate(buf, "layout", data); err != nil {
+		buffers.Put(buf)
+		return nil, fmt.Errorf("web: render %s: %w", name, err)
+	}
+	return buf, nil
+}
+
+// render answers with a page. Nothing is written before all of it is rendered.
+func (h *Handler) render(v *visit, status int, name string, data framed) error {
+	buf, err := h.execute(name, data)
+	if err != nil {
+		return err
+	}
+	defer buffers.Put(buf)
+	account, err := h.account(v)
+	if err != nil {
+		return err
+	}
+	page := bytes.Replace(buf.Bytes(), h.templates.slot, account, 1)
+	h.write(v, status, "text/html; charset=utf-8", page)
+	return nil
+}
+
+// write answers with a body that is not to be kept by shared caches.
+func (h *Handler) write(v *visit, status int, kind string, body []byte) {
+	header := v.w.Header()
+	h.headers.set(header, v.slug != "")
+	header.Set("Content-Type", kind)
+	if header.Get("Cache-Control") == "" {
+		header.Set("Cache-Control", "private, no-cache")
+	}
+	header["Vary"] = varyValue
+	if len(body) > 1024 && acceptsGzip(v.r) {
+		header.Set("Content-Encoding", "gzip")
+		body = compressFast(body)
+	}
+	header.Set("Content-Length", strconv.Itoa(len(body)))
+	v.w.WriteHeader(status)
+	_, _ = v.w.Write(body)
+}
+
+// redirect answers 303: the way of every form that has succeeded.
+func (h *Handler) redirect(v *visit, to string) error {
+	return h.redirectWith(v, http.StatusSeeOther, to)
+}
+
+// redirectWith answers with a redirect; to is an address made by this package,
+// or one that localPath has let through.
+func (h *Handler) redirectWith(v *visit, status int, to string) error {
+	header := v.w.Header()
+	h.headers.set(header, v.slug != "")
+	if header.Get("Cache-Control") == "" {
+		header.Set("Cache-Control", "no-cache")
+	}
+	header["Vary"] = varyValue
+	header.Set("Location", to)
+	header.Set("Content-Length", "0")
+	v.w.WriteHeader(status)
+	return nil
+}
+
+// localPath is a return address if it is a path of this very host, else "/".
+// Browsers read "//x" and "/\x" as other hosts, and drop tabs and newlines.
+func localPath(back string) string {
+	if !strings.HasPrefix(back, "/") || strings.HasPrefix(back, "//") || strings.ContainsAny(back, "\\\t\r\n\x00") {
+		return "/"
+	}
+	u, err := url.Parse(back)
+	if err != nil || u.Host != "" || u.Scheme != "" {
+		return "/"
+	}
+	return back
+}
+
+var varyValue = []string{"Accept, Accept-Encoding, Cookie"}
+
+// headers are those of every answer, made once; the slices are shared, so they
+// are set and never added to.
+type headers struct {
+	wikiPolicy, platformPolicy []string
+	nosniff, referrer, same    []string
+}
+
+func makeHeaders(o Options) headers {
+	policy := func(forms string) []string {
+		return []string{"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; form-action 'self' " +
+			forms + "; base-uri 'none'; frame-ancestors 'none'"}
+	}
+	return headers{
+		// A form's answer may lead through signing in, and back to a wiki.
+		wikiPolicy:     policy(o.Platform),
+		platformPolicy: policy(o.WikiOrigin("*")),
+		nosniff:        []string{"nosniff"},
+		referrer:       []string{"same-origin"},
+		same:           []string{"same-origin"},
+	}
+}
+
+func (hs *headers) set(header http.Header, onWiki bool) {
+	header["Content-Security-Policy"] = hs.platformPolicy
+	if onWiki {
+		header["Content-Security-Policy"] = hs.wikiPolicy
+	}
+	header["X-Content-Type-Options"] = hs.nosniff
+	header["Referrer-Policy"] = hs.referrer
+	header["Cross-Origin-Opener-Policy"] = hs.same
+	header["Cross-Origin-Resource-Policy"] = hs.same
+}
+
+func acceptsGzip(r *http.Request) bool {
+	for _, line := range r.Header["Accept-Encoding"] {
+		for part := range strings.SplitSeq(line, ",") {
+			name, q, _ := strings.Cut(strings.TrimSpace(part), ";")
+			if name == "gzip" && strings.ReplaceAll(q, " ", "") != "q=0" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func compress(data []byte) []byte {
+	var buf bytes.Buffer
+	z, _ := gzip.NewWriterLevel(&buf, gzip.BestCompression)
+	_, _ = z.Write(data)
+	_ = z.Close()
+	return buf.Bytes()
+}
+
+var fastWriters = sync.Pool{New: func() any {
+	z, _ := gzip.NewWriterLevel(nil, gzip.BestSpeed)
+	return z
+}}
+
+// compressFast compresses what is sent once.
+func compressFast(data []byte) []byte {
+	var buf bytes.Buffer
+	z := fastWriters.Get().(*gzip.Writer)
+	defer fastWriters.Put(z)
+	z.Reset(&buf)
+	_, _ = z.Write(data)
+	_ = z.Close()
+	return buf.Bytes()
+}

@@ -1,0 +1,175 @@
+package web
+
+import (
+	"bytes"
+	"errors"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"robot.wtf/internal/wiki"
+)
+
+// triedCookie remembers for a minute that a wiki host asked the platform who is
+// calling, so that nobody is sent in circles. It holds nothing else.
+const triedCookie = "sso_tried"
+
+// accountData is all that is personal on a page: the face and its menu, or the
+// way to sign in.
+type accountData struct {
+	Caller       wiki.Caller
+	Site         wiki.Site // zero on the platform
+	CanEdit      bool
+	CanConfigure bool
+	SignIn       string
+	Platform     string
+}
+
+// account renders what stands in the slot of the layout.
+func (h *Handler) account(v *visit) ([]byte, error) {
+	d := accountData{Caller: v.caller, Site: v.a.Site(), Platform: h.o.Platform}
+	d.CanEdit, d.CanConfigure = v.a.Can(wiki.Edit), v.a.Can(wiki.Configure)
+	d.SignIn = h.signInPath(v)
+	var buf bytes.Buffer
+	err := h.templates.pages["error"].ExecuteTemplate(&buf, "account", d)
+	return buf.Bytes(), err
+}
+
+// signInPath is where a person signs in to come back to what they look at.
+func (h *Handler) signInPath(v *visit) string {
+	back := "/"
+	if reads(v.r) {
+		back = v.r.URL.RequestURI()
+	} else if v.name != "" {
+		back = wiki.PathURL(v.name)
+	}
+	switch {
+	case v.slug != "":
+		return "/-/login?to=" + url.QueryEscape(back)
+	case back == "/" || strings.HasPrefix(back, "/auth/"):
+		return "/auth/login"
+	}
+	return "/auth/login?return_to=" + url.QueryEscape(back)
+}
+
+// navigates reports whether a person's browser asks for a page, as opposed to
+// an image, a script's request or a program.
+func navigates(r *http.Request) bool {
+	if !reads(r) {
+		return false
+	}
+	if mode := r.Header.Get("Sec-Fetch-Mode"); mode != "" {
+		return mode == "navigate"
+	}
+	return strings.Contains(r.Header.Get("Accept"), "text/html")
+}
+
+// askToSignIn answers an anonymous caller who asks for a wiki that is private
+// or does not exist. Nothing in the answer depends on which.
+func (h *Handler) askToSignIn(v *visit) (bool, error) {
+	if !reads(v.r) {
+		return true, h.giveBack(v, "Sign in to go on.")
+	}
+	if mode := v.r.Header.Get("Sec-Fetch-Mode"); mode != "" && mode != "navigate" {
+		return false, wiki.ErrNotFound
+	}
+	return true, h.toSSO(v, v.r.URL.RequestURI())
+}
+
+// trySignIn sends a person who is signed in elsewhere, and not known here,
+// through single sign-on once.
+func (h *Handler) trySignIn(v *visit) (bool, error) {
+	if !v.caller.Anonymous() || !hasCookie(v.r, "signed_in") || hasCookie(v.r, triedCookie) || !navigates(v.r) {
+		return false, nil
+	}
+	http.SetCookie(v.w, &http.Cookie{Name: triedCookie, Value: "1", Path: "/", MaxAge: 60, HttpOnly: true, SameSite: http.SameSiteLaxMode})
+	return true, h.toSSO(v, v.r.URL.RequestURI())
+}
+
+func hasCookie(r *http.Request, name string) bool {
+	_, err := r.Cookie(name)
+	return err == nil
+}
+
+func (h *Handler) toSSO(v *visit, back string) error {
+	to, err := h.o.Session.SSOStart(v.w, v.r, v.slug, localPath(back))
+	if err != nil {
+		return err
+	}
+	v.w.Header().Set("Cache-Control", "no-store")
+	return h.redirectWith(v, http.StatusFound, to)
+}
+
+// startSSO is the way in from a wiki's page.
+func (h *Handler) startSSO(v *visit) error { return h.toSSO(v, v.query("to")) }
+
+// finishSSO spends the one-time code.
+func (h *Handler) finishSSO(v *visit) error {
+	v.w.Header().Set("Cache-Control", "no-store")
+	back, err := h.o.Session.SSOFinish(v.ctx(), v.w, v.r, v.slug)
+	if err != nil {
+		return err
+	}
+	return h.redirectWith(v, http.StatusFound, localPath(back))
+}
+
+func (h *Handler) signOutOfWiki(v *visit) error {
+	v.caller = h.o.Session.Browser(v.r)
+	if err := h.o.Session.SignOut(v.ctx(), v.w, v.r); err != nil {
+		return err
+	}
+	return h.redirect(v, h.o.Platform+"/")
+}
+
+// giveBackPage shows what a form sent, for sending it again after signing in.
+type giveBackPage struct {
+	Frame
+	Message string
+	Action  string
+	Fields  []field
+	SignIn  string // "" for whoever is signed in, and still may not
+}
+
+type field struct {
+	Name, Value string
+	Long        bool
+}
+
+// giveBack answers a form that its sender may not send, mostly because their
+// session has ended: nothing they wrote is lost. It reads no more than a page
+// holds and says nothing of the wiki.
+func (h *Handler) giveBack(v *visit, message string) error {
+	if v.r.PostForm == nil {
+		v.r.Body = http.MaxBytesReader(v.w, v.r.Body, 2<<20)
+		if err := parseForm(v.r); err != nil {
+			return err
+		}
+	}
+	page := &giveBackPage{Frame: h.frame(v, "Not saved"), Message: message, Action: v.r.URL.RequestURI()}
+	page.NoIndex = true
+	if v.caller.Anonymous() {
+		page.SignIn = h.signInPath(v)
+	}
+	for _, name := range slices.Sorted(maps.Keys(v.r.PostForm)) {
+		for _, value := range v.r.PostForm[name] {
+			page.Fields = append(page.Fields, field{name, value, len(value) > 80 || strings.Contains(value, "\n")})
+		}
+	}
+	v.w.Header().Set("Cache-Control", "no-store")
+	return h.render(v, http.StatusForbidden, "giveback", page)
+}
+
+// parseForm reads a form of either encoding into r.PostForm. The caller has
+// bounded the body.
+func parseForm(r *http.Request) error {
+	err := r.ParseMultipartForm(1 << 20)
+	if errors.Is(err, http.ErrNotMultipart) {
+		err = nil
+	}
+	if err != nil && !errors.As(err, new(*http.MaxBytesError)) {
+		return wiki.Problemf(wiki.ErrInvalid, "", "This form could not be read. Go back and send it again.")
+	}
+	return err
+}

@@ -1,0 +1,99 @@
+package web
+
+import (
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"fmt"
+	"io/fs"
+	"mime"
+	"path"
+	"strings"
+
+	"robot.wtf/internal/wiki"
+)
+
+//go:embed static
+var staticFiles embed.FS
+
+// assets are the files of static/, each at an address that holds a hash of its
+// content and so never changes its answer.
+type assets struct {
+	byName  map[string]string // "app.css" to "/-/static/app.1f2e3d4c.css"
+	byFile  map[string]*asset // "app.1f2e3d4c.css"
+	favicon *asset
+}
+
+type asset struct {
+	mime      string
+	plain, gz []byte
+}
+
+func loadAssets() (*assets, error) {
+	as := &assets{byName: map[string]string{}, byFile: map[string]*asset{}}
+	err := fs.WalkDir(staticFiles, "static", func(p string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := staticFiles.ReadFile(p)
+		if err != nil {
+			return err
+		}
+		name := path.Base(p)
+		sum := sha256.Sum256(data)
+		ext := path.Ext(name)
+		file := strings.TrimSuffix(name, ext) + "." + hex.EncodeToString(sum[:6]) + ext
+		kind := mime.TypeByExtension(ext)
+		if ext == ".js" {
+			kind = "text/javascript; charset=utf-8"
+		}
+		a := &asset{mime: kind, plain: data, gz: compress(data)}
+		as.byFile[file] = a
+		as.byName[name] = "/-/static/" + file
+		if name == "robot.svg" {
+			as.favicon = a
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("web: load static files: %w", err)
+	}
+	return as, nil
+}
+
+// url is the address of a file of static/; a name that is not there is a bug
+// that the first render of its template shows.
+func (as *assets) url(name string) (string, error) {
+	if u, ok := as.byName[name]; ok {
+		return u, nil
+	}
+	return "", fmt.Errorf("web: no static file %q", name)
+}
+
+func (h *Handler) serveAsset(v *visit) error {
+	a, ok := h.assets.byFile[v.param("file")]
+	if !ok {
+		return fmt.Errorf("web: static file %q: %w", v.param("file"), wiki.ErrNotFound)
+	}
+	return h.writeAsset(v, a, "public, max-age=31536000, immutable")
+}
+
+func (h *Handler) showFavicon(v *visit) error {
+	return h.writeAsset(v, h.assets.favicon, "public, max-age=86400")
+}
+
+func (h *Handler) writeAsset(v *visit, a *asset, cache string) error {
+	header := v.w.Header()
+	h.headers.set(header, v.slug != "")
+	header.Set("Content-Type", a.mime)
+	header.Set("Cache-Control", cache)
+	header.Set("Vary", "Accept-Encoding")
+	body := a.plain
+	if acceptsGzip(v.r) && len(a.gz) < len(a.plain) {
+		header.Set("Content-Encoding", "gzip")
+		body = a.gz
+	}
+	header.Set("Content-Length", fmt.Sprint(len(body)))
+	_, _ = v.w.Write(body)
+	return nil
+}
