@@ -1,52 +1,179 @@
 // Package session says who is calling: cookies for browsers, bearer tokens for
 // programs, and single sign-on from the platform's host to wiki hosts.
+//
+// A browser holds one token for each host it is signed in on: a JWT, verified
+// here with our own key, whose audience is that one host. All of them name one
+// session, and none is worth anything once that has ended. A cookie for the
+// whole domain says that it may be worth asking the platform's host, and no
+// more: whoever plants or steals it has gained nothing.
 package session
 
 import (
 	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
 	"net/http"
+	"net/url"
+	"strings"
+	"time"
 
+	"robot.wtf/internal/store"
 	"robot.wtf/internal/wiki"
 )
 
+// Lifetime of a session that is not used, and of its tokens.
+const Lifetime = 24 * time.Hour
+
+// renewAfter is the age from which a token in use is replaced by a new one.
+const renewAfter = time.Hour
+
+// Options of a Service.
+type Options struct {
+	Store    *store.DB
+	KeyDir   string // holds the signing key; made at first start
+	Platform string // origin of the platform, "https://robot.wtf", without a final slash
+	// WikiOrigin gives the origin of a wiki's host, which is a subdomain of the
+	// platform's.
+	WikiOrigin func(slug string) string
+	Now        func() time.Time
+	Log        *slog.Logger
+}
+
 // A Service knows the sessions and tokens of all people.
-type Service struct{}
+type Service struct {
+	store      *store.DB
+	keys       *keys
+	platform   string
+	host       string // of the platform, without port
+	wikiOrigin func(slug string) string
+	now        func() time.Time
+	log        *slog.Logger
+}
+
+// New makes a Service; at the first start it makes the signing key too.
+func New(o Options) (*Service, error) {
+	platform, err := url.Parse(o.Platform)
+	if err != nil || platform.Host == "" {
+		return nil, fmt.Errorf("session: %q is not an origin", o.Platform)
+	}
+	keys, err := openKeys(o.KeyDir)
+	if err != nil {
+		return nil, fmt.Errorf("session: keys in %s: %w", o.KeyDir, err)
+	}
+	return &Service{
+		store:      o.Store,
+		keys:       keys,
+		platform:   o.Platform,
+		host:       strings.ToLower(platform.Hostname()),
+		wikiOrigin: o.WikiOrigin,
+		now:        o.Now,
+		log:        o.Log,
+	}, nil
+}
 
 // Browser says who is calling by the host's own session cookie; anonymous
 // without one, and with one that is expired, revoked or for another host.
-func (s *Service) Browser(r *http.Request) wiki.Caller { panic("contract") }
+func (s *Service) Browser(r *http.Request) wiki.Caller {
+	caller, _ := s.browser(r)
+	return caller
+}
 
-// Bearer says who is calling by "Authorization: Bearer" (a wiki token rwtf_…).
-// Without the header the caller is anonymous; a token that is unknown, revoked
-// or for another wiki is ErrDenied.
-func (s *Service) Bearer(r *http.Request, slug string) (wiki.Caller, error) { panic("contract") }
+func (s *Service) browser(r *http.Request) (wiki.Caller, claims) {
+	token := cookieValue(r, sessionCookie)
+	if token == "" {
+		return wiki.Caller{}, claims{}
+	}
+	c, err := s.keys.verify(token)
+	now := s.now()
+	if err != nil || c.Audience != hostname(r.Host) || !now.Before(c.expires()) || now.Add(time.Minute).Before(c.issued()) {
+		return wiki.Caller{}, claims{}
+	}
+	session, err := s.store.Session(r.Context(), c.Session)
+	if err != nil || session.DID != c.Subject || !now.Before(session.Expires) {
+		s.noteFailure(err, "read session")
+		return wiki.Caller{}, claims{}
+	}
+	user, err := s.store.User(r.Context(), c.Subject)
+	if err != nil {
+		s.noteFailure(err, "read user")
+		return wiki.Caller{}, claims{}
+	}
+	return wiki.Caller{User: user, Session: c.Session}, c
+}
+
+// noteFailure logs what is neither an answer nor the client's going away: the
+// caller is then anonymous, which the person would take for being signed out.
+func (s *Service) noteFailure(err error, doing string) {
+	if err != nil && !errors.Is(err, wiki.ErrNotFound) && !errors.Is(err, context.Canceled) {
+		s.log.Error("session: "+doing, "err", err)
+	}
+}
+
+// Renew replaces the host's session token once it is an hour old, so that a
+// session lasts while it is used. It is called before the answer to a page
+// navigation is written.
+func (s *Service) Renew(w http.ResponseWriter, r *http.Request) {
+	caller, c := s.browser(r)
+	if caller.Anonymous() || s.now().Sub(c.issued()) < renewAfter {
+		return
+	}
+	if err := s.store.ExtendSession(r.Context(), c.Session, s.now().Add(Lifetime)); err != nil {
+		s.noteFailure(err, "renew")
+		return
+	}
+	s.noteFailure(s.setCookies(w, c.Audience, c.Subject, c.Session), "renew")
+}
 
 // SignIn starts a session on the platform's host, ending the one the browser
 // may have, and sets its cookies.
 func (s *Service) SignIn(ctx context.Context, w http.ResponseWriter, r *http.Request, u wiki.User) error {
-	panic("contract")
+	if hostname(r.Host) != s.host {
+		return wiki.Problemf(wiki.ErrInvalid, "", "Signing in happens on %s.", s.host)
+	}
+	if before := s.Browser(r); !before.Anonymous() {
+		if err := s.store.EndSession(ctx, before.Session); err != nil {
+			return err
+		}
+	}
+	sid := rand.Text()
+	if err := s.store.StartSession(ctx, store.Session{ID: sid, DID: u.DID, Expires: s.now().Add(Lifetime)}); err != nil {
+		return err
+	}
+	return s.setCookies(w, s.host, u.DID, sid)
 }
 
 // SignOut ends the session everywhere and clears this host's cookies.
 func (s *Service) SignOut(ctx context.Context, w http.ResponseWriter, r *http.Request) error {
-	panic("contract")
+	caller := s.Browser(r)
+	s.clearCookies(w)
+	if caller.Anonymous() {
+		return nil
+	}
+	return s.store.EndSession(ctx, caller.Session)
 }
 
-// SSOStart, on a wiki host, gives the address on the platform's host to send
-// the browser to, and sets the nonce cookie. back is a path of this host.
-func (s *Service) SSOStart(w http.ResponseWriter, r *http.Request, slug, back string) (string, error) {
-	panic("contract")
+// hostname is the host of a request as tokens name it: small letters, no port.
+func hostname(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	return strings.ToLower(host)
 }
 
-// SSOGrant, on the platform's host, answers /auth/sso: for a signed-in caller
-// the address on the wiki host with a one-time code (60 s, bound to host and
-// nonce). ErrDenied when nobody is signed in, ErrInvalid for a bad request.
-func (s *Service) SSOGrant(ctx context.Context, caller wiki.Caller, r *http.Request) (string, error) {
-	panic("contract")
-}
-
-// SSOFinish, on a wiki host, spends the code, sets the host's session cookie
-// and gives the path to go back to.
-func (s *Service) SSOFinish(ctx context.Context, w http.ResponseWriter, r *http.Request, slug string) (string, error) {
-	panic("contract")
+// LocalPath gives a path to go back to after a detour: what was asked for if it
+// is a path of this host, else "/". Browsers read "//" and "/\" as another
+// host, and drop tabs and line ends before they look.
+func LocalPath(raw string) string {
+	if len(raw) > 2000 || !strings.HasPrefix(raw, "/") || strings.HasPrefix(raw, "//") || strings.Contains(raw, `\`) {
+		return "/"
+	}
+	for _, c := range []byte(raw) {
+		if c <= ' ' || c == 0x7f {
+			return "/"
+		}
+	}
+	return raw
 }

@@ -1,3 +1,138 @@
-// Package store is the platform's SQL: users, sites, members, sessions, tokens,
-// one-time codes, settings and the audit log.
+// Package store is the platform's SQL: users, sites, members, sessions, wiki
+// tokens, one-time codes and the audit log. What wikis contain is not here.
+//
+// Rows that nearly every request needs (a site with its members, a user, a
+// session, a token) are answered from memory once they were read; the methods
+// that change a row forget it. That holds while one process owns the database.
+//
+// Errors are the kinds of package wiki: absence is ErrNotFound, a key that is
+// taken ErrExists. Times are unix milliseconds from the clock given to Open.
 package store
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/pressly/goose/v3"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"robot.wtf/internal/wiki"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// A DB is the platform's database. It is safe for concurrent use.
+type DB struct {
+	sql *sql.DB
+	now func() time.Time
+
+	// writing makes writers wait in Go instead of in SQLite's busy loop.
+	writing sync.Mutex
+
+	users    *rowCache[string, wiki.User]
+	sites    *rowCache[string, *Site]
+	sessions *rowCache[string, Session]
+	tokens   *rowCache[tokenHash, *Token]
+}
+
+// cachedRows bounds each of the row caches; a row takes some 500 bytes.
+const cachedRows = 10_000
+
+// Open opens the database file, makes it if there is none, and brings its
+// tables up to date.
+func Open(ctx context.Context, path string, now func() time.Time) (*DB, error) {
+	pragmas := url.Values{
+		"_pragma": {"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)"},
+		"_txlock": {"immediate"},
+	}
+	conn, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+pragmas.Encode())
+	if err != nil {
+		return nil, fmt.Errorf("store: open %s: %w", path, err)
+	}
+	conn.SetMaxOpenConns(4)
+	conn.SetMaxIdleConns(4)
+	db := &DB{
+		sql:      conn,
+		now:      now,
+		users:    newRowCache[string, wiki.User](cachedRows),
+		sites:    newRowCache[string, *Site](cachedRows),
+		sessions: newRowCache[string, Session](cachedRows),
+		tokens:   newRowCache[tokenHash, *Token](cachedRows),
+	}
+	if err := db.migrate(ctx); err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("store: migrate %s: %w", path, err)
+	}
+	return db, nil
+}
+
+func (db *DB) migrate(ctx context.Context) error {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	steps, err := goose.NewProvider(goose.DialectSQLite3, db.sql, files)
+	if err != nil {
+		return err
+	}
+	_, err = steps.Up(ctx)
+	return err
+}
+
+// Close closes the database.
+func (db *DB) Close() error { return db.sql.Close() }
+
+// Check fails when the database does not answer.
+func (db *DB) Check(ctx context.Context) error {
+	var n int
+	if err := db.sql.QueryRowContext(ctx, `SELECT count(*) FROM users WHERE did = $1`, "").Scan(&n); err != nil {
+		return fmt.Errorf("store: check: %w", err)
+	}
+	return nil
+}
+
+// tx runs do in one transaction, which an error or a panic rolls back.
+func (db *DB) tx(ctx context.Context, do func(*sql.Tx) error) error {
+	db.writing.Lock()
+	defer db.writing.Unlock()
+	tx, err := db.sql.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() // does nothing after a commit
+	if err := do(tx); err != nil {
+		return translate(err)
+	}
+	return translate(tx.Commit())
+}
+
+// millis is how the tables keep time.
+func (db *DB) millis() int64 { return db.now().UnixMilli() }
+
+// translate turns the driver's errors into those that other rooms know.
+func translate(err error) error {
+	var driver *sqlite.Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, sql.ErrNoRows):
+		return wiki.ErrNotFound
+	case errors.As(err, &driver):
+		switch driver.Code() {
+		case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY:
+			return fmt.Errorf("%w: %v", wiki.ErrExists, err)
+		case sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
+			return fmt.Errorf("%w: %v", wiki.ErrNotFound, err)
+		}
+	}
+	return err
+}

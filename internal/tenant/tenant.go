@@ -4,56 +4,144 @@ package tenant
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"log/slog"
 
+	"robot.wtf/internal/content"
+	"robot.wtf/internal/store"
 	"robot.wtf/internal/wiki"
 )
 
+// WikisEach is how many wikis a person may own.
+const WikisEach = 1
+
+// Options of a Service.
+type Options struct {
+	Store   *store.DB
+	Content *content.Pool
+	Limits  wiki.Limits // of wikis without their own; what is 0 is as in wiki.DefaultLimits
+	Log     *slog.Logger
+}
+
 // A Service answers for all sites.
-type Service struct{}
+type Service struct {
+	store   *store.DB
+	content *content.Pool
+	limits  wiki.Limits
+	log     *slog.Logger
+}
+
+// New makes a Service.
+func New(o Options) *Service {
+	return &Service{
+		store:   o.Store,
+		content: o.Content,
+		limits:  fillLimits(o.Limits, wiki.DefaultLimits),
+		log:     o.Log,
+	}
+}
 
 // Resolve gives the caller's access to the wiki of a slug. It is the only maker
 // of wiki.Access. A wiki that does not exist and a private one that the caller
 // is no member of fail alike, with ErrNotFound. It reads memory for sites that
 // were seen before.
 func (s *Service) Resolve(ctx context.Context, slug string, caller wiki.Caller) (wiki.Access, error) {
-	panic("contract")
+	row, err := s.store.Site(ctx, slug)
+	if errors.Is(err, wiki.ErrNotFound) {
+		return wiki.Access{}, errNoWiki
+	}
+	if err != nil {
+		return wiki.Access{}, fmt.Errorf("tenant: resolve: %w", err)
+	}
+	role := roleOf(row, caller)
+	if role == wiki.NoRole {
+		return wiki.Access{}, errNoWiki
+	}
+	site := row.Site
+	site.Limits = fillLimits(site.Limits, s.limits)
+	return wiki.NewAccess(site, caller, role), nil
 }
 
-// Settings of a site that its owner may change.
-type Settings struct {
-	Title       string // up to 80 characters
-	Description string // up to 300
-	Public      bool
-	Home        string // page name, or a path of the wiki that begins with /-/
+// errNoWiki says the same, to the letter, of every wiki that is out of reach.
+var errNoWiki = wiki.Problemf(wiki.ErrNotFound, "", "There is no such wiki here, or it is private and you are not one of its members.")
+
+func roleOf(row *store.Site, caller wiki.Caller) wiki.Role {
+	switch {
+	case caller.Operator:
+		return wiki.Owner
+	case caller.Wiki != "" && caller.Wiki != row.Slug: // a credential for one wiki opens no other, not even a public one
+		return wiki.NoRole
+	}
+	role := wiki.NoRole
+	if did := caller.User.DID; did != "" {
+		role = row.Roles[did]
+	}
+	if role == wiki.NoRole && row.Public {
+		return wiki.Reader
+	}
+	return role
 }
 
-// Configure changes the settings; a Problem names the field that is wrong.
-func (s *Service) Configure(ctx context.Context, a wiki.Access, set Settings) error {
-	panic("contract")
-}
-
-// Create makes a wiki for its owner, private and empty; the caller seeds it.
-func (s *Service) Create(ctx context.Context, owner wiki.User, slug string) (wiki.Site, error) {
-	panic("contract")
-}
-
-// Members lists a site's people, the owner first.
-func (s *Service) Members(ctx context.Context, a wiki.Access) ([]wiki.Member, error) {
-	panic("contract")
-}
-
-// SetMember gives a person a role: viewer or editor. ErrQuota beyond the limit.
-func (s *Service) SetMember(ctx context.Context, a wiki.Access, did string, role wiki.Role) error {
-	panic("contract")
-}
-
-// RemoveMember takes it away; their tokens end with it.
-func (s *Service) RemoveMember(ctx context.Context, a wiki.Access, did string) error {
-	panic("contract")
+func fillLimits(own, defaults wiki.Limits) wiki.Limits {
+	fill := func(value *int64, otherwise int64) {
+		if *value == 0 {
+			*value = otherwise
+		}
+	}
+	if own.Pages == 0 {
+		own.Pages = defaults.Pages
+	}
+	if own.Members == 0 {
+		own.Members = defaults.Members
+	}
+	fill(&own.CurrentBytes, defaults.CurrentBytes)
+	fill(&own.HistoryBytes, defaults.HistoryBytes)
+	fill(&own.PageBytes, defaults.PageBytes)
+	fill(&own.AttachmentBytes, defaults.AttachmentBytes)
+	return own
 }
 
 // Sites lists the wikis that a person owns or is a member of, own ones first.
-func (s *Service) Sites(ctx context.Context, did string) ([]wiki.Access, error) { panic("contract") }
+func (s *Service) Sites(ctx context.Context, did string) ([]wiki.Access, error) {
+	user, err := s.store.User(ctx, did)
+	if err != nil {
+		return nil, fmt.Errorf("tenant: sites: %w", err)
+	}
+	slugs, err := s.store.SitesOf(ctx, did)
+	if err != nil {
+		return nil, fmt.Errorf("tenant: sites: %w", err)
+	}
+	var sites []wiki.Access
+	for _, slug := range slugs {
+		access, err := s.Resolve(ctx, slug, wiki.Caller{User: user})
+		if errors.Is(err, wiki.ErrNotFound) {
+			continue // removed since the list was read
+		}
+		if err != nil {
+			return nil, err
+		}
+		sites = append(sites, access)
+	}
+	return sites, nil
+}
 
 // PublicSites lists public wikis, for the landing page of a development service.
-func (s *Service) PublicSites(ctx context.Context) ([]wiki.Site, error) { panic("contract") }
+func (s *Service) PublicSites(ctx context.Context) ([]wiki.Site, error) {
+	slugs, err := s.store.PublicSites(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("tenant: public sites: %w", err)
+	}
+	var sites []wiki.Site
+	for _, slug := range slugs {
+		access, err := s.Resolve(ctx, slug, wiki.Caller{})
+		if errors.Is(err, wiki.ErrNotFound) {
+			continue // made private since the list was read
+		}
+		if err != nil {
+			return nil, err
+		}
+		sites = append(sites, access.Site())
+	}
+	return sites, nil
+}

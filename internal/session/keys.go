@@ -1,0 +1,160 @@
+package session
+
+import (
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/maypok86/otter/v2"
+)
+
+// tokenType keeps session tokens apart from whatever else the key may sign
+// (RFC 8725, section 3.11).
+const tokenType = "robot-session+jwt"
+
+// claims of a session token. The audience is one host, without port.
+type claims struct {
+	Subject  string `json:"sub"` // DID
+	Session  string `json:"sid"`
+	Audience string `json:"aud"`
+	Issued   int64  `json:"iat"` // seconds
+	Expires  int64  `json:"exp"`
+}
+
+func (c claims) issued() time.Time  { return time.Unix(c.Issued, 0) }
+func (c claims) expires() time.Time { return time.Unix(c.Expires, 0) }
+
+// keys sign and verify session tokens with RS256.
+type keys struct {
+	private *rsa.PrivateKey
+	id      string // JWK thumbprint (RFC 7638)
+	signer  jose.Signer
+	// verified remembers the claims of tokens whose signature was right, by
+	// the token's hash. Time, audience and session are looked at each time.
+	verified *otter.Cache[[sha256.Size]byte, claims]
+}
+
+// openKeys reads the signing key of a directory, or makes it.
+func openKeys(dir string) (*keys, error) {
+	file := filepath.Join(dir, "signing.pem")
+	text, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		text, err = makeKey(dir, file)
+	}
+	if err != nil {
+		return nil, err
+	}
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return nil, fmt.Errorf("%s holds no PEM block", file)
+	}
+	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	private, ok := parsed.(*rsa.PrivateKey)
+	if !ok {
+		return nil, fmt.Errorf("%s holds a %T, not an RSA key", file, parsed)
+	}
+	return newKeys(private)
+}
+
+func newKeys(private *rsa.PrivateKey) (*keys, error) {
+	print, err := (&jose.JSONWebKey{Key: private.Public()}).Thumbprint(crypto.SHA256)
+	if err != nil {
+		return nil, err
+	}
+	id := base64.RawURLEncoding.EncodeToString(print)
+	options := (&jose.SignerOptions{}).WithType(tokenType).WithHeader("kid", id)
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: private}, options)
+	if err != nil {
+		return nil, err
+	}
+	verified, err := otter.New(&otter.Options[[sha256.Size]byte, claims]{MaximumSize: 10_000})
+	if err != nil {
+		return nil, err
+	}
+	return &keys{private: private, id: id, signer: signer, verified: verified}, nil
+}
+
+// makeKey writes a new key so that a crash leaves either none or a whole one.
+func makeKey(dir, file string) ([]byte, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	private, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		return nil, err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		return nil, err
+	}
+	text := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	unfinished, err := os.CreateTemp(dir, "signing-*.tmp") // 0600
+	if err != nil {
+		return nil, err
+	}
+	defer os.Remove(unfinished.Name())
+	_, err = unfinished.Write(text)
+	if err = errors.Join(err, unfinished.Sync(), unfinished.Close()); err != nil {
+		return nil, err
+	}
+	return text, os.Rename(unfinished.Name(), file)
+}
+
+func (k *keys) sign(c claims) (string, error) {
+	payload, err := json.Marshal(c)
+	if err != nil {
+		return "", err
+	}
+	signed, err := k.signer.Sign(payload)
+	if err != nil {
+		return "", fmt.Errorf("session: sign: %w", err)
+	}
+	return signed.CompactSerialize()
+}
+
+var errForged = errors.New("not a session token of ours")
+
+// verify checks everything that stays true of a token: algorithm, key, type
+// and signature.
+func (k *keys) verify(token string) (claims, error) {
+	if len(token) > 2048 {
+		return claims{}, errForged
+	}
+	hash := sha256.Sum256([]byte(token))
+	if c, ok := k.verified.GetIfPresent(hash); ok {
+		return c, nil
+	}
+	signed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.RS256})
+	if err != nil {
+		return claims{}, err
+	}
+	header := signed.Signatures[0].Protected
+	if header.KeyID != k.id || header.ExtraHeaders[jose.HeaderType] != tokenType {
+		return claims{}, errForged
+	}
+	payload, err := signed.Verify(k.private.Public())
+	if err != nil {
+		return claims{}, err
+	}
+	var c claims
+	if err := json.Unmarshal(payload, &c); err != nil {
+		return claims{}, err
+	}
+	k.verified.Set(hash, c)
+	return c, nil
+}

@@ -1,0 +1,73 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"robot.wtf/internal/wiki"
+)
+
+// Members lists a site's people, the owner first, then by username.
+func (db *DB) Members(ctx context.Context, slug string) ([]wiki.Member, error) {
+	rows, err := db.sql.QueryContext(ctx, `
+		SELECT `+userColumns+`, who.role FROM (
+			SELECT owner AS did, 'owner' AS role, 0 AS rank FROM sites WHERE slug = $1
+			UNION ALL
+			SELECT did, role, 1 FROM members WHERE slug = $1
+		) AS who JOIN users ON users.did = who.did ORDER BY who.rank, users.username, users.did`, slug)
+	if err != nil {
+		return nil, fmt.Errorf("store: members of %s: %w", slug, err)
+	}
+	defer rows.Close()
+	var members []wiki.Member
+	for rows.Next() {
+		var m wiki.Member
+		var role string
+		if err := rows.Scan(&m.User.DID, &m.User.Username, &m.User.Handle, &m.User.Name, &role); err != nil {
+			return nil, fmt.Errorf("store: members of %s: %w", slug, err)
+		}
+		if m.Role, err = wiki.ParseRole(role); err != nil {
+			return nil, fmt.Errorf("store: members of %s: %w", slug, err)
+		}
+		members = append(members, m)
+	}
+	return members, rows.Err()
+}
+
+// SetMember gives a known person a role in a wiki. ErrNotFound for a person the
+// platform has never seen, ErrQuota when max members are there already.
+func (db *DB) SetMember(ctx context.Context, actor, slug, did string, role wiki.Role, max int) error {
+	return db.changeSite(ctx, actor, slug, "member.set", did+" "+role.String(), func(tx *sql.Tx) error {
+		var others int
+		err := tx.QueryRowContext(ctx, `SELECT count(*) FROM members WHERE slug = $1 AND did <> $2`, slug, did).Scan(&others)
+		if err != nil {
+			return err
+		}
+		if others >= max {
+			return wiki.Problemf(wiki.ErrQuota, "member", "This wiki has its %d members. Remove one to add another.", max)
+		}
+		_, err = tx.ExecContext(ctx, `
+			INSERT INTO members (slug, did, role, since) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (slug, did) DO UPDATE SET role = excluded.role`, slug, did, role.String(), db.millis())
+		return err
+	})
+}
+
+// RemoveMember takes a person's role in a wiki and their tokens for it.
+func (db *DB) RemoveMember(ctx context.Context, actor, slug, did string) error {
+	err := db.changeSite(ctx, actor, slug, "member.remove", did, func(tx *sql.Tx) error {
+		gone, err := tx.ExecContext(ctx, `DELETE FROM members WHERE slug = $1 AND did = $2`, slug, did)
+		if err != nil {
+			return err
+		}
+		if n, err := gone.RowsAffected(); err != nil || n == 0 {
+			return errors.Join(wiki.ErrNotFound, err)
+		}
+		_, err = tx.ExecContext(ctx, `DELETE FROM tokens WHERE slug = $1 AND did = $2`, slug, did)
+		return err
+	})
+	db.tokens.forgetAll()
+	return err
+}

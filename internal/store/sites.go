@@ -1,0 +1,200 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"robot.wtf/internal/wiki"
+)
+
+// A Site is a wiki's row with the roles of its members. Those that look-ups
+// hand out are shared: they must not be changed.
+type Site struct {
+	wiki.Site                      // Limits hold overrides alone: 0 where the default counts
+	Roles     map[string]wiki.Role // by DID, the owner's included
+}
+
+// CreateSite adds a private wiki for its owner, whose username becomes its
+// slug. ErrExists when the slug is or was somebody's; ErrQuota when the owner
+// has max wikis already.
+func (db *DB) CreateSite(ctx context.Context, owner wiki.User, slug string, max int) error {
+	err := db.tx(ctx, func(tx *sql.Tx) error {
+		var holder string
+		err := tx.QueryRowContext(ctx, `SELECT did FROM users WHERE username = $1`, slug).Scan(&holder)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		if err == nil && holder != owner.DID {
+			return wiki.ErrExists
+		}
+		var n int
+		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM sites WHERE owner = $1`, owner.DID).Scan(&n); err != nil {
+			return err
+		}
+		if n >= max {
+			return wiki.Problemf(wiki.ErrQuota, "username", "You have a wiki already.")
+		}
+		owner.Username = slug
+		if err := db.saveUser(ctx, tx, owner); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `INSERT INTO sites (slug, owner, created) VALUES ($1, $2, $3)`,
+			slug, owner.DID, db.millis()); err != nil {
+			return err
+		}
+		return db.audit(ctx, tx, owner.DID, slug, "site.create", "")
+	})
+	if err != nil {
+		return fmt.Errorf("store: create site %s: %w", slug, err)
+	}
+	db.users.forget(owner.DID)
+	db.sites.forget(slug)
+	return nil
+}
+
+// DropSite removes a site's row, its members and tokens: what CreateSite began
+// when the rest of the creation failed.
+func (db *DB) DropSite(ctx context.Context, slug string) error {
+	err := db.tx(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `DELETE FROM sites WHERE slug = $1`, slug)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("store: drop site %s: %w", slug, err)
+	}
+	db.sites.forget(slug)
+	db.tokens.forgetAll()
+	return nil
+}
+
+// Site finds a wiki with its members' roles.
+func (db *DB) Site(ctx context.Context, slug string) (*Site, error) {
+	return db.sites.get(slug, func() (*Site, error) {
+		site, err := db.readSite(ctx, slug)
+		if err != nil {
+			return nil, fmt.Errorf("store: site %s: %w", slug, translate(err))
+		}
+		return site, nil
+	})
+}
+
+func (db *DB) readSite(ctx context.Context, slug string) (*Site, error) {
+	// One statement, so that roles and version belong together.
+	rows, err := db.sql.QueryContext(ctx, `
+		SELECT sites.owner, coalesce(users.username, ''), title, description, public, home, limits,
+			version, sites.created, coalesce(members.did, ''), coalesce(members.role, '')
+		FROM sites JOIN users ON users.did = sites.owner LEFT JOIN members ON members.slug = sites.slug
+		WHERE sites.slug = $1`, slug)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var site *Site
+	for rows.Next() {
+		s := wiki.Site{Slug: slug}
+		var limits, did, role string
+		var created int64
+		if err := rows.Scan(&s.OwnerDID, &s.OwnerName, &s.Title, &s.Description, &s.Public, &s.Home, &limits,
+			&s.Version, &created, &did, &role); err != nil {
+			return nil, err
+		}
+		if site == nil {
+			s.Created = time.UnixMilli(created).UTC()
+			if err := json.Unmarshal([]byte(limits), &s.Limits); err != nil {
+				return nil, fmt.Errorf("limits: %w", err)
+			}
+			site = &Site{Site: s, Roles: map[string]wiki.Role{s.OwnerDID: wiki.Owner}}
+		}
+		if did != "" && did != s.OwnerDID {
+			if site.Roles[did], err = wiki.ParseRole(role); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	if site == nil {
+		return nil, wiki.ErrNotFound
+	}
+	return site, nil
+}
+
+// UpdateSite stores title, description, visibility and home page of a site.
+func (db *DB) UpdateSite(ctx context.Context, actor string, s wiki.Site) error {
+	return db.changeSite(ctx, actor, s.Slug, "site.settings", fmt.Sprintf("public=%t", s.Public), func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE sites SET title = $2, description = $3, public = $4, home = $5 WHERE slug = $1`,
+			s.Slug, s.Title, s.Description, s.Public, s.Home)
+		return err
+	})
+}
+
+// SetLimits overrides limits of one site; what is 0 follows the defaults.
+func (db *DB) SetLimits(ctx context.Context, actor, slug string, l wiki.Limits) error {
+	text, err := json.Marshal(l)
+	if err != nil {
+		return err
+	}
+	return db.changeSite(ctx, actor, slug, "site.limits", string(text), func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE sites SET limits = $2 WHERE slug = $1`, slug, string(text))
+		return err
+	})
+}
+
+// changeSite runs a change of a site or its members, with what belongs to each:
+// a new version, the audit entry, and the cached row forgotten.
+func (db *DB) changeSite(ctx context.Context, actor, slug, action, detail string, change func(*sql.Tx) error) error {
+	err := db.tx(ctx, func(tx *sql.Tx) error {
+		var version int64
+		if err := tx.QueryRowContext(ctx, `UPDATE sites SET version = version + 1 WHERE slug = $1 RETURNING version`, slug).Scan(&version); err != nil {
+			return err
+		}
+		if err := change(tx); err != nil {
+			return err
+		}
+		return db.audit(ctx, tx, actor, slug, action, detail)
+	})
+	db.sites.forget(slug)
+	if err != nil {
+		return fmt.Errorf("store: %s %s: %w", action, slug, err)
+	}
+	return nil
+}
+
+// SitesOf lists the slugs of the wikis a person owns, then of those they are a
+// member of, each in order.
+func (db *DB) SitesOf(ctx context.Context, did string) ([]string, error) {
+	return db.slugs(ctx, `
+		SELECT slug FROM (
+			SELECT slug, 0 AS rank FROM sites WHERE owner = $1
+			UNION ALL
+			SELECT members.slug, 1 FROM members JOIN sites ON sites.slug = members.slug
+			WHERE members.did = $1 AND sites.owner <> $1
+		) AS mine ORDER BY rank, slug`, did)
+}
+
+// PublicSites lists the slugs of public wikis.
+func (db *DB) PublicSites(ctx context.Context) ([]string, error) {
+	return db.slugs(ctx, `SELECT slug FROM sites WHERE public = $1 ORDER BY slug`, true)
+}
+
+func (db *DB) slugs(ctx context.Context, query string, arg any) ([]string, error) {
+	rows, err := db.sql.QueryContext(ctx, query, arg)
+	if err != nil {
+		return nil, fmt.Errorf("store: list sites: %w", err)
+	}
+	defer rows.Close()
+	var slugs []string
+	for rows.Next() {
+		var slug string
+		if err := rows.Scan(&slug); err != nil {
+			return nil, fmt.Errorf("store: list sites: %w", err)
+		}
+		slugs = append(slugs, slug)
+	}
+	return slugs, rows.Err()
+}

@@ -1,0 +1,138 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"robot.wtf/internal/wiki"
+)
+
+type tokenHash = [sha256.Size]byte
+
+// A Token opens one wiki to a program in the name of a person.
+type Token struct {
+	ID       string
+	Slug     string
+	DID      string
+	Name     string // that the person gave it
+	ReadOnly bool
+	Created  time.Time
+
+	used atomic.Int64 // unix milliseconds, coarse
+}
+
+// LastUse is when the token was last used, to the hour; zero if never.
+func (t *Token) LastUse() time.Time {
+	if ms := t.used.Load(); ms != 0 {
+		return time.UnixMilli(ms).UTC()
+	}
+	return time.Time{}
+}
+
+// AddToken stores a token under the hash of its secret.
+func (db *DB) AddToken(ctx context.Context, secret string, t *Token) error {
+	hash := sha256.Sum256([]byte(secret))
+	err := db.tx(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `
+			INSERT INTO tokens (id, hash, slug, did, name, read_only, created) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+			t.ID, hash[:], t.Slug, t.DID, t.Name, t.ReadOnly, db.millis())
+		if err != nil {
+			return err
+		}
+		return db.audit(ctx, tx, t.DID, t.Slug, "token.add", t.ID)
+	})
+	if err != nil {
+		return fmt.Errorf("store: add token of %s for %s: %w", t.DID, t.Slug, err)
+	}
+	return nil
+}
+
+const tokenColumns = `id, slug, did, name, read_only, created, used`
+
+func scanToken(row interface{ Scan(...any) error }) (*Token, error) {
+	var t Token
+	var created, used int64
+	if err := row.Scan(&t.ID, &t.Slug, &t.DID, &t.Name, &t.ReadOnly, &created, &used); err != nil {
+		return nil, err
+	}
+	t.Created = time.UnixMilli(created).UTC()
+	t.used.Store(used)
+	return &t, nil
+}
+
+// Token finds a token by its secret.
+func (db *DB) Token(ctx context.Context, secret string) (*Token, error) {
+	hash := sha256.Sum256([]byte(secret))
+	return db.tokens.get(hash, func() (*Token, error) {
+		t, err := scanToken(db.sql.QueryRowContext(ctx, `SELECT `+tokenColumns+` FROM tokens WHERE hash = $1`, hash[:]))
+		if err != nil {
+			return nil, fmt.Errorf("store: token: %w", translate(err))
+		}
+		return t, nil
+	})
+}
+
+// Tokens lists a person's tokens for a wiki, newest first; those of all its
+// members with an empty did.
+func (db *DB) Tokens(ctx context.Context, slug, did string) ([]*Token, error) {
+	rows, err := db.sql.QueryContext(ctx, `
+		SELECT `+tokenColumns+` FROM tokens WHERE slug = $1 AND (did = $2 OR $2 = '') ORDER BY created DESC, id`, slug, did)
+	if err != nil {
+		return nil, fmt.Errorf("store: tokens of %s: %w", slug, err)
+	}
+	defer rows.Close()
+	var tokens []*Token
+	for rows.Next() {
+		t, err := scanToken(rows)
+		if err != nil {
+			return nil, fmt.Errorf("store: tokens of %s: %w", slug, err)
+		}
+		tokens = append(tokens, t)
+	}
+	return tokens, rows.Err()
+}
+
+// TokenUsed notes that a token was used. It writes at most once an hour, so
+// that a busy program does not cost a write a request.
+func (db *DB) TokenUsed(ctx context.Context, t *Token) error {
+	now, before := db.millis(), t.used.Load()
+	if now-before < time.Hour.Milliseconds() || !t.used.CompareAndSwap(before, now) {
+		return nil
+	}
+	err := db.tx(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE tokens SET used = $2 WHERE id = $1`, t.ID, now)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("store: use of token %s: %w", t.ID, err)
+	}
+	return nil
+}
+
+// RevokeToken deletes one of a person's tokens for a wiki, or of anybody's with
+// an empty did; ErrNotFound if there is no such token.
+func (db *DB) RevokeToken(ctx context.Context, actor, slug, did, id string) error {
+	err := db.tx(ctx, func(tx *sql.Tx) error {
+		gone, err := tx.ExecContext(ctx, `DELETE FROM tokens WHERE id = $1 AND slug = $2 AND (did = $3 OR $3 = '')`, id, slug, did)
+		if err != nil {
+			return err
+		}
+		n, err := gone.RowsAffected()
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return wiki.ErrNotFound
+		}
+		return db.audit(ctx, tx, actor, slug, "token.revoke", id)
+	})
+	db.tokens.forgetAll()
+	if err != nil {
+		return fmt.Errorf("store: revoke token %s of %s: %w", id, slug, err)
+	}
+	return nil
+}

@@ -1,0 +1,58 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"robot.wtf/internal/wiki"
+)
+
+// SaveUser adds a person or refreshes handle and display name. A username is
+// taken over only by who has none yet; it never changes afterwards. ErrExists
+// when somebody else has it.
+func (db *DB) SaveUser(ctx context.Context, u wiki.User) error {
+	err := db.tx(ctx, func(tx *sql.Tx) error { return db.saveUser(ctx, tx, u) })
+	if errors.Is(err, wiki.ErrExists) {
+		return wiki.Problemf(wiki.ErrExists, "username", "%q is taken. Choose another.", u.Username)
+	}
+	if err != nil {
+		return fmt.Errorf("store: save user %s: %w", u.DID, err)
+	}
+	db.users.forget(u.DID)
+	db.sites.forgetAll() // they carry their owner's name
+	return nil
+}
+
+func (db *DB) saveUser(ctx context.Context, tx *sql.Tx, u wiki.User) error {
+	_, err := tx.ExecContext(ctx, `
+		INSERT INTO users (did, username, handle, name, created) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (did) DO UPDATE SET handle = excluded.handle, name = excluded.name,
+			username = coalesce(users.username, excluded.username)`,
+		u.DID, sql.NullString{String: u.Username, Valid: u.Username != ""}, u.Handle, u.Name, db.millis())
+	return err
+}
+
+const userColumns = `users.did, coalesce(users.username, ''), users.handle, users.name`
+
+// User finds a person by DID.
+func (db *DB) User(ctx context.Context, did string) (wiki.User, error) {
+	return db.users.get(did, func() (wiki.User, error) {
+		return db.oneUser(ctx, `SELECT `+userColumns+` FROM users WHERE did = $1`, did)
+	})
+}
+
+// UserByName finds a person by username.
+func (db *DB) UserByName(ctx context.Context, username string) (wiki.User, error) {
+	return db.oneUser(ctx, `SELECT `+userColumns+` FROM users WHERE username = $1`, username)
+}
+
+func (db *DB) oneUser(ctx context.Context, query, key string) (wiki.User, error) {
+	var u wiki.User
+	err := db.sql.QueryRowContext(ctx, query, key).Scan(&u.DID, &u.Username, &u.Handle, &u.Name)
+	if err != nil {
+		return wiki.User{}, fmt.Errorf("store: user %q: %w", key, translate(err))
+	}
+	return u, nil
+}
