@@ -1,9 +1,16 @@
 package web
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"net/http"
+	"strconv"
+	"strings"
 
 	"github.com/maypok86/otter/v2"
+
+	"robot.wtf/internal/wiki"
 )
 
 // finishedKey is all that a finished page depends on. Nothing personal is in
@@ -11,17 +18,19 @@ import (
 type finishedKey struct {
 	slug, path string
 	seq        int64 // the wiki's head
+	created    int64 // unix seconds: a wiki deleted and made anew is another
 	version    int64 // of its settings
 	canEdit    bool
 }
 
-// A finishedPage is a page view, ready to be written.
+// A finishedPage is a page view, ready to be written. Its header values are
+// shared by all answers.
 type finishedPage struct {
-	plain, gz []byte   // as an anonymous reader gets it
-	slot, end int      // where plain holds the account
-	etag      []string // header values, shared by all answers
-	plainLen  []string
-	gzLen     []string
+	plain, gz       []byte // as an anonymous reader gets it
+	slot, end       int    // where plain holds the account
+	tag             string // weak: the same page may be compressed or not
+	etag            []string
+	plainLen, gzLen []string
 }
 
 // finishedPages keeps pages, bounded by their bytes.
@@ -42,7 +51,170 @@ func newFinishedPages(bytes int64) (*finishedPages, error) {
 	return &finishedPages{cache: c}, nil
 }
 
-// serveFinished answers from the cache, if it can.
+var (
+	htmlType    = []string{"text/html; charset=utf-8"}
+	publicCache = []string{"no-cache"} // keep, but ask each time: the wiki may have changed
+	ownCache    = []string{"private, no-cache"}
+	gzipCoding  = []string{"gzip"}
+)
+
+// serveFinished answers a page view from the cache, if it can: who is calling,
+// what they may do, the wiki's head and the page all come from memory.
+// What it leaves to the handlers is everything out of the ordinary.
 func (h *Handler) serveFinished(w http.ResponseWriter, r *http.Request, slug string) bool {
+	if !reads(r) || r.URL.RawQuery != "" {
+		return false
+	}
+	anonymous := len(r.Header["Cookie"]) == 0
+	v := visit{w: w, r: r, slug: slug}
+	if !anonymous {
+		v.caller = h.o.Session.Browser(r)
+		if anonymous = v.caller.Anonymous(); anonymous && h.o.Session.Worthwhile(r) {
+			return false
+		}
+	}
+	var err error
+	if v.a, err = h.o.Tenant.Resolve(r.Context(), slug, v.caller); err != nil {
+		return false
+	}
+	seq, err := h.o.Pages.Head(r.Context(), v.a)
+	if err != nil {
+		return false
+	}
+	page, ok := h.finished.cache.GetIfPresent(h.finishedKey(&v, seq))
+	if !ok || acceptsMarkdown(r) && wantsMarkdown(r) {
+		return false
+	}
+	if !anonymous {
+		if navigates(r) {
+			h.o.Session.Renew(w, r)
+		}
+		return h.writeSpliced(&v, page) == nil
+	}
+	h.writeFinished(&v, page)
+	return true
+}
+
+// acceptsMarkdown is a cheap first look.
+func acceptsMarkdown(r *http.Request) bool {
+	for _, line := range r.Header["Accept"] {
+		if strings.Contains(line, "markdown") {
+			return true
+		}
+	}
 	return false
+}
+
+func (h *Handler) finishedKey(v *visit, seq int64) finishedKey {
+	site := v.a.Site()
+	return finishedKey{v.slug, v.r.URL.Path, seq, site.Created.Unix(), site.Version, v.a.Can(wiki.Edit)}
+}
+
+// finish renders a page view, keeps it for its address as of a head, and
+// answers with it. The head was read before the page: what is kept may be newer
+// than its key says, and never older.
+func (h *Handler) finish(v *visit, seq int64, name string, data framed) error {
+	buf, err := h.execute(name, data)
+	if err != nil {
+		return err
+	}
+	defer buffers.Put(buf)
+	p, err := h.makeFinished(v, buf.Bytes())
+	if err != nil {
+		return err
+	}
+	if v.r.URL.RawQuery == "" && !wantsMarkdown(v.r) {
+		p.gz = compress(p.plain)
+		p.gzLen = []string{strconv.Itoa(len(p.gz))}
+		h.finished.cache.Set(h.finishedKey(v, seq), p)
+	}
+	if v.caller.Anonymous() {
+		h.writeFinished(v, p)
+		return nil
+	}
+	return h.writeSpliced(v, p)
+}
+
+func (h *Handler) makeFinished(v *visit, rendered []byte) (*finishedPage, error) {
+	stranger := *v
+	stranger.caller = wiki.Caller{}
+	account, err := h.account(&stranger)
+	if err != nil {
+		return nil, err
+	}
+	slot := bytes.Index(rendered, h.templates.slot)
+	p := &finishedPage{slot: slot, end: slot + len(account)}
+	p.plain = bytes.Join([][]byte{rendered[:slot], account, rendered[slot+len(h.templates.slot):]}, nil)
+	sum := sha256.Sum256(p.plain)
+	p.tag = `W/"` + hex.EncodeToString(sum[:8]) + `"`
+	p.etag = []string{p.tag}
+	p.plainLen = []string{strconv.Itoa(len(p.plain))}
+	return p, nil
+}
+
+// writeFinished answers an anonymous reader.
+func (h *Handler) writeFinished(v *visit, p *finishedPage) {
+	header := v.w.Header()
+	h.headers.set(header, true)
+	header["Etag"] = p.etag
+	header["Cache-Control"] = publicCache
+	header["Vary"] = varyValue
+	if sameTag(v.r, p.tag) {
+		v.w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	header["Content-Type"] = htmlType
+	body, length := p.plain, p.plainLen
+	if p.gz != nil && acceptsGzip(v.r) {
+		header["Content-Encoding"] = gzipCoding
+		body, length = p.gz, p.gzLen
+	}
+	header["Content-Length"] = length
+	_, _ = v.w.Write(body)
+}
+
+// writeSpliced answers a person who is signed in: the same page with their own
+// account in the slot.
+func (h *Handler) writeSpliced(v *visit, p *finishedPage) error {
+	account, err := h.account(v)
+	if err != nil {
+		return err
+	}
+	page := make([]byte, 0, len(p.plain)+len(account))
+	page = append(append(append(page, p.plain[:p.slot]...), account...), p.plain[p.end:]...)
+	v.w.Header()["Cache-Control"] = ownCache
+	h.write(v, http.StatusOK, htmlType[0], page)
+	return nil
+}
+
+// sameTag reports whether If-None-Match names the tag (RFC 9110, 13.1.2: weak
+// comparison).
+func sameTag(r *http.Request, tag string) bool {
+	for _, line := range r.Header["If-None-Match"] {
+		for part := range strings.SplitSeq(line, ",") {
+			part = strings.TrimSpace(part)
+			if part == "*" || strings.TrimPrefix(part, "W/") == strings.TrimPrefix(tag, "W/") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// writeCached answers with something that is the same for all who may see it
+// and changes with its tag only.
+func (h *Handler) writeCached(v *visit, kind, tag string, body []byte) {
+	header := v.w.Header()
+	header.Set("Etag", tag)
+	header["Cache-Control"] = publicCache
+	if !v.caller.Anonymous() {
+		header["Cache-Control"] = ownCache
+	}
+	if sameTag(v.r, tag) {
+		h.headers.set(header, true)
+		header["Vary"] = varyValue
+		v.w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	h.write(v, http.StatusOK, kind, body)
 }

@@ -24,10 +24,7 @@ func (h *Handler) signOut(v *visit) error            { return unmade(v) }
 func (h *Handler) grantSSO(v *visit) error           { return unmade(v) }
 func (h *Handler) showPlatformRobots(v *visit) error { return unmade(v) }
 func (h *Handler) signInAs(v *visit) error           { return unmade(v) }
-func (h *Handler) redirectView(v *visit) error       { return unmade(v) }
-func (h *Handler) showSource(v *visit) error         { return unmade(v) }
 func (h *Handler) showHistory(v *visit) error        { return unmade(v) }
 func (h *Handler) compare(v *visit) error            { return unmade(v) }
 func (h *Handler) showDiff(v *visit) error           { return unmade(v) }
 func (h *Handler) showBlame(v *visit) error          { return unmade(v) }
-func (h *Handler) showPage(v *visit) error           { return unmade(v) }

@@ -248,8 +248,8 @@ func (h *Handler) redirect(v *visit, to string) error {
 	return h.redirectWith(v, http.StatusSeeOther, to)
 }
 
-// redirectWith answers with a redirect; to is an address made by this package,
-// or one that localPath has let through.
+// redirectWith answers with a redirect; to is an address made by this package
+// or by session, or a path that session.LocalPath has let through.
 func (h *Handler) redirectWith(v *visit, status int, to string) error {
 	header := v.w.Header()
 	h.headers.set(header, v.slug != "")
@@ -261,19 +261,6 @@ func (h *Handler) redirectWith(v *visit, status int, to string) error {
 	header.Set("Content-Length", "0")
 	v.w.WriteHeader(status)
 	return nil
-}
-
-// localPath is a return address if it is a path of this very host, else "/".
-// Browsers read "//x" and "/\x" as other hosts, and drop tabs and newlines.
-func localPath(back string) string {
-	if !strings.HasPrefix(back, "/") || strings.HasPrefix(back, "//") || strings.ContainsAny(back, "\\\t\r\n\x00") {
-		return "/"
-	}
-	u, err := url.Parse(back)
-	if err != nil || u.Host != "" || u.Scheme != "" {
-		return "/"
-	}
-	return back
 }
 
 var varyValue = []string{"Accept, Accept-Encoding, Cookie"}

@@ -9,12 +9,9 @@ import (
 	"slices"
 	"strings"
 
+	"robot.wtf/internal/session"
 	"robot.wtf/internal/wiki"
 )
-
-// triedCookie remembers for a minute that a wiki host asked the platform who is
-// calling, so that nobody is sent in circles. It holds nothing else.
-const triedCookie = "sso_tried"
 
 // accountData is all that is personal on a page: the face and its menu, or the
 // way to sign in.
@@ -75,35 +72,48 @@ func (h *Handler) askToSignIn(v *visit) (bool, error) {
 	if mode := v.r.Header.Get("Sec-Fetch-Mode"); mode != "" && mode != "navigate" {
 		return false, wiki.ErrNotFound
 	}
-	return true, h.toSSO(v, v.r.URL.RequestURI())
+	return true, h.toSSO(v, v.r.URL.RequestURI(), true)
 }
 
 // trySignIn sends a person who is signed in elsewhere, and not known here,
-// through single sign-on once.
+// through single sign-on once. Who has no such hint is never sent.
 func (h *Handler) trySignIn(v *visit) (bool, error) {
-	if !v.caller.Anonymous() || !hasCookie(v.r, "signed_in") || hasCookie(v.r, triedCookie) || !navigates(v.r) {
+	if !v.caller.Anonymous() {
+		if navigates(v.r) {
+			h.o.Session.Renew(v.w, v.r)
+		}
 		return false, nil
 	}
-	http.SetCookie(v.w, &http.Cookie{Name: triedCookie, Value: "1", Path: "/", MaxAge: 60, HttpOnly: true, SameSite: http.SameSiteLaxMode})
-	return true, h.toSSO(v, v.r.URL.RequestURI())
+	if !navigates(v.r) || !h.o.Session.Worthwhile(v.r) {
+		return false, nil
+	}
+	return true, h.toSSO(v, v.r.URL.RequestURI(), false)
 }
 
-func hasCookie(r *http.Request, name string) bool {
-	_, err := r.Cookie(name)
-	return err == nil
-}
+// mustParam marks an errand to /auth/sso whose caller wants to sign in. Without
+// it, whoever is not signed in is sent back as they came.
+const mustParam = "must"
 
-func (h *Handler) toSSO(v *visit, back string) error {
-	to, err := h.o.Session.SSOStart(v.w, v.r, v.slug, localPath(back))
+func (h *Handler) toSSO(v *visit, back string, must bool) error {
+	to, err := h.o.Session.SSOStart(v.w, v.r, v.slug, back)
 	if err != nil {
 		return err
+	}
+	if must {
+		to += "&" + mustParam + "=1"
 	}
 	v.w.Header().Set("Cache-Control", "no-store")
 	return h.redirectWith(v, http.StatusFound, to)
 }
 
 // startSSO is the way in from a wiki's page.
-func (h *Handler) startSSO(v *visit) error { return h.toSSO(v, v.query("to")) }
+func (h *Handler) startSSO(v *visit) error {
+	to := session.LocalPath(v.query("to"))
+	if !h.o.Session.Browser(v.r).Anonymous() {
+		return h.redirectWith(v, http.StatusFound, to)
+	}
+	return h.toSSO(v, to, true)
+}
 
 // finishSSO spends the one-time code.
 func (h *Handler) finishSSO(v *visit) error {
@@ -112,7 +122,7 @@ func (h *Handler) finishSSO(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return h.redirectWith(v, http.StatusFound, localPath(back))
+	return h.redirectWith(v, http.StatusFound, back)
 }
 
 func (h *Handler) signOutOfWiki(v *visit) error {

@@ -1,0 +1,285 @@
+package web
+
+import (
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"robot.wtf/internal/pages"
+	"robot.wtf/internal/wiki"
+)
+
+// showPage answers for whatever is at a path: a page, a file, a folder, the
+// Markdown of a page, or the offer to write one.
+func (h *Handler) showPage(v *visit) error {
+	if v.name == "" {
+		return h.showHome(v)
+	}
+	if name, slash := strings.CutSuffix(v.name, "/"); slash {
+		return &wiki.Redirect{To: wiki.PathURL(strings.TrimRight(name, "/")), Permanent: true}
+	}
+	if name, ok := strings.CutSuffix(v.name, ".md"); ok {
+		v.suffix = ".md"
+		return h.showMarkdown(v, name)
+	}
+	return h.showAt(v, v.name)
+}
+
+func (h *Handler) showAt(v *visit, path string) error {
+	found, err := h.o.Pages.Find(v.ctx(), v.a, path)
+	switch {
+	case errors.Is(err, wiki.ErrNotFound) && v.query("revision") != "":
+		return h.viewPage(v, path) // of a page that is deleted
+	case errors.Is(err, wiki.ErrNotFound):
+		return h.showMissing(v, path)
+	case err != nil:
+		return err
+	case found.Kind == pages.KindFile:
+		return h.serveFile(v, found.Path)
+	case found.Kind == pages.KindFolder:
+		return h.showFolder(v, found.Path)
+	case wantsMarkdown(v.r):
+		return h.showMarkdown(v, found.Path)
+	}
+	return h.viewPage(v, found.Path)
+}
+
+// showHome shows the home page at "/", or goes where the wiki's owner wants.
+func (h *Handler) showHome(v *visit) error {
+	home := v.a.Site().HomePage()
+	if strings.HasPrefix(home, "/") {
+		return h.redirectWith(v, http.StatusFound, home)
+	}
+	err := h.showAt(v, home)
+	var moved *wiki.Redirect
+	if errors.As(err, &moved) {
+		moved.Permanent = false // the setting may change
+	}
+	return err
+}
+
+// wantsMarkdown reports whether the caller would rather have the source, as
+// agents say with "Accept: text/markdown".
+func wantsMarkdown(r *http.Request) bool {
+	markdown, html := -1.0, -1.0
+	for _, line := range r.Header["Accept"] {
+		for part := range strings.SplitSeq(line, ",") {
+			kind, params, err := mime.ParseMediaType(part)
+			if err != nil {
+				continue
+			}
+			q := 1.0
+			if s, ok := params["q"]; ok {
+				q, _ = strconv.ParseFloat(s, 64)
+			}
+			switch kind {
+			case "text/markdown":
+				markdown = q
+			case "text/html":
+				html = q
+			}
+		}
+	}
+	return markdown > 0 && markdown >= html
+}
+
+// pageView is a page as it is read.
+type pageView struct {
+	Frame
+	*pages.View
+	Contents []pages.Heading // the table of contents: levels 2 and 3
+	OwnTitle bool            // the body begins with a title of its own
+	NowURL   string          // of the newest revision, from an old one
+}
+
+func (h *Handler) viewPage(v *visit, name string) error {
+	seq, err := h.o.Pages.Head(v.ctx(), v.a)
+	if err != nil {
+		return err
+	}
+	view, err := h.o.Pages.View(v.ctx(), v.a, name, v.query("revision"))
+	if err != nil {
+		return err
+	}
+	p := &pageView{Frame: h.pageFrame(v, view.Title, view.Name, "read"), View: view}
+	for _, heading := range view.Headings {
+		switch {
+		case heading.Level == 1:
+			p.OwnTitle = true
+		case heading.Level <= 3:
+			p.Contents = append(p.Contents, heading)
+		}
+	}
+	if len(p.Contents) < 2 {
+		p.Contents = nil
+	}
+	if view.Old {
+		p.NoIndex, p.NowURL = true, view.Name.URL()
+		p.Head.Exists = view.Current != ""
+		return h.renderWithTree(v, http.StatusOK, "page", p, string(view.Name))
+	}
+	p.Feed = true
+	p.Canonic = h.o.WikiOrigin(v.slug) + view.Name.URL()
+	if string(view.Name) == v.a.Site().HomePage() {
+		p.Canonic = h.o.WikiOrigin(v.slug) + "/"
+	}
+	if err := h.addTree(v, &p.Frame, string(view.Name)); err != nil {
+		return err
+	}
+	return h.finish(v, seq, "page", p)
+}
+
+// showMarkdown answers with a page's source.
+func (h *Handler) showMarkdown(v *visit, name string) error {
+	found, err := h.o.Pages.Find(v.ctx(), v.a, name)
+	if err != nil && (v.query("revision") == "" || !errors.Is(err, wiki.ErrNotFound)) {
+		return err
+	}
+	if found.Path != "" {
+		name = found.Path
+	}
+	p, err := h.o.Pages.Page(v.ctx(), v.a, name, v.query("revision"))
+	if err != nil {
+		return err
+	}
+	v.w.Header().Set("Link", "<"+h.o.WikiOrigin(v.slug)+p.Name.URL()+`>; rel="canonical"`)
+	h.writeCached(v, "text/markdown; charset=utf-8", `W/"`+p.File.Blob+`"`, p.Source)
+	return nil
+}
+
+// redirectView leads the addresses of An Otter Wiki to ours.
+func (h *Handler) redirectView(v *visit) error {
+	to := wiki.PathURL(v.name)
+	if len(v.rest) > 0 {
+		to += "?revision=" + url.QueryEscape(v.rest[0])
+	}
+	return h.redirectWith(v, http.StatusFound, to)
+}
+
+// sourcePage is a page's Markdown, to be looked at.
+type sourcePage struct {
+	Frame
+	*pages.Page
+	Text string
+}
+
+func (h *Handler) showSource(v *visit) error {
+	revision := ""
+	if len(v.rest) > 0 {
+		revision = v.rest[0]
+	}
+	p, err := h.o.Pages.Page(v.ctx(), v.a, v.name, revision)
+	if err != nil {
+		return err
+	}
+	if _, raw := v.r.URL.Query()["raw"]; raw {
+		h.writeCached(v, "text/plain; charset=utf-8", `W/"`+p.File.Blob+`"`, p.Source)
+		return nil
+	}
+	return h.render(v, http.StatusOK, "source", &sourcePage{
+		Frame: h.pageFrame(v, "Source of "+p.Name.Title(), p.Name, "source"), Page: p, Text: string(p.Source),
+	})
+}
+
+// missingPage is the answer where a page could be.
+type missingPage struct {
+	Frame
+	Name    string
+	Shown   string // the name as people read it
+	Valid   bool   // a page could have that name
+	Problem string // why it could not
+	From    []wiki.PageName
+	Similar []pages.Hit
+	Deleted bool // there was such a page
+}
+
+func (h *Handler) showMissing(v *visit, path string) error {
+	p := &missingPage{Frame: h.frame(v, "No such page"), Name: path, Shown: wiki.Title(path)}
+	p.NoIndex = true
+	p.Head = &Head{Name: wiki.PageName(path), Crumbs: crumbs(path), Here: wiki.Title(path[strings.LastIndex(path, "/")+1:])}
+	name, err := wiki.ParsePageName(path)
+	var invalid *wiki.Problem
+	if errors.As(err, &invalid) {
+		p.Problem = invalid.Message
+		return h.renderWithTree(v, http.StatusNotFound, "missing", p, path)
+	}
+	p.Valid, p.Name, p.Shown = true, string(name), wiki.Title(string(name))
+	if links, err := h.o.Pages.Links(v.ctx(), v.a, string(name)); err == nil {
+		p.From = links.From[:min(5, len(links.From))]
+	}
+	if history, err := h.o.Pages.History(v.ctx(), v.a, string(name), 0, 1); err == nil && len(history) > 0 {
+		p.Deleted = true
+	}
+	if found, err := h.o.Pages.Search(v.ctx(), v.a, pages.Query{Text: name.Title(), Limit: 3}); err == nil {
+		p.Similar = found.Hits
+	}
+	return h.renderWithTree(v, http.StatusNotFound, "missing", p, path)
+}
+
+// folderPage lists the pages below a folder that has no page of its own.
+type folderPage struct {
+	Frame
+	Folder  string
+	Entries []pages.Entry
+}
+
+func (h *Handler) showFolder(v *visit, folder string) error {
+	entries, err := h.o.Pages.Folder(v.ctx(), v.a, folder)
+	if err != nil {
+		return err
+	}
+	title := wiki.Title(folder[strings.LastIndex(folder, "/")+1:])
+	p := &folderPage{Frame: h.frame(v, title), Folder: folder, Entries: entries}
+	p.Head = &Head{Name: wiki.PageName(folder), Crumbs: crumbs(folder), Here: title}
+	return h.renderWithTree(v, http.StatusOK, "folder", p, folder)
+}
+
+// renderWithTree renders a page that has the tree beside it, open at a path.
+func (h *Handler) renderWithTree(v *visit, status int, name string, data framed, path string) error {
+	if err := h.addTree(v, data.frame(), path); err != nil {
+		return err
+	}
+	return h.render(v, status, name, data)
+}
+
+// addTree fills the frame's page tree, open at a path, and the count of pages.
+func (h *Handler) addTree(v *visit, f *Frame, path string) error {
+	tree, err := h.o.Pages.Tree(v.ctx(), v.a)
+	if err != nil {
+		return fmt.Errorf("web: page tree: %w", err)
+	}
+	stats, err := h.o.Pages.Stats(v.ctx(), v.a)
+	if err != nil {
+		return fmt.Errorf("web: sizes: %w", err)
+	}
+	f.Pages = stats.Pages
+	f.Tree = branch(tree, path)
+	home := wiki.PageName(v.a.Site().HomePage())
+	if i := slices.IndexFunc(tree, func(n *pages.Node) bool { return n.Page == home }); i > 0 {
+		first := f.Tree[i]
+		copy(f.Tree[1:], f.Tree[:i])
+		f.Tree[0] = first
+	}
+	return nil
+}
+
+// branch is the tree with the folders on the way to a path opened.
+func branch(nodes []*pages.Node, path string) []treeItem {
+	list := make([]treeItem, 0, len(nodes))
+	for _, n := range nodes {
+		item := treeItem{Title: n.Name, URL: wiki.PathURL(n.Path), Count: n.Count, Current: n.Path == path}
+		if item.Current || strings.HasPrefix(path, n.Path+"/") {
+			item.Children = branch(n.Children, path)
+			if len(item.Children) > 0 {
+				item.Count = 0 // they are in sight
+			}
+		}
+		list = append(list, item)
+	}
+	return list
+}
