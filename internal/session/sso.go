@@ -19,14 +19,6 @@ import (
 // to the wiki's.
 const codeLifetime = time.Minute
 
-// Worthwhile reports whether a wiki host should send this browser to SSOStart
-// unasked: somebody signed in somewhere on the domain, nobody is signed in
-// here, and it was not tried within the last minute. Who has no such cookie is
-// never sent anywhere.
-func (s *Service) Worthwhile(r *http.Request) bool {
-	return cookieValue(r, hintCookie) == "1" && cookieValue(r, nonceCookie) == "" && s.Browser(r).Anonymous()
-}
-
 // SSOStart, on a wiki host, gives the address on the platform's host to send
 // the browser to, and sets the nonce cookie. back is a path of this host.
 func (s *Service) SSOStart(w http.ResponseWriter, r *http.Request, slug, back string) (string, error) {
@@ -59,7 +51,7 @@ func (s *Service) SSOGrant(ctx context.Context, caller wiki.Caller, r *http.Requ
 	if err != nil {
 		return "", err
 	}
-	return s.wikiOrigin(slug) + "/auth/sso?" + url.Values{"code": {secret}}.Encode(), nil
+	return s.wikiOrigin(slug) + "/-/sso?" + url.Values{"code": {secret}}.Encode(), nil
 }
 
 // SSOReturn is where to send a browser that nobody is signed in with: back to

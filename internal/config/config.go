@@ -1,0 +1,73 @@
+// Package config holds what a service is told when it starts, checked.
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"path/filepath"
+	"strconv"
+
+	"robot.wtf/internal/wiki"
+)
+
+// A Config is all that a service is told.
+type Config struct {
+	Listen string // host:port; port 0 is any free one
+	Data   string // data directory, absolute
+	// Host is the platform's host name; wikis are its subdomains.
+	Host   string
+	Limits wiki.Limits // of wikis without their own
+}
+
+// DevHost is the platform's host in development. Browsers resolve names below
+// localhost themselves and trust them like https (RFC 6761, section 6.3).
+const DevHost = "robot.localhost"
+
+// Dev is the configuration of a development service.
+func Dev(listen, data string) (Config, error) {
+	_, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return Config{}, fmt.Errorf("--listen %q is not an address such as 127.0.0.1:8080", listen)
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
+		return Config{}, fmt.Errorf("--listen %q: the port is a number up to 65535", listen)
+	}
+	if data, err = filepath.Abs(data); err != nil {
+		return Config{}, fmt.Errorf("--data: %w", err)
+	}
+	return Config{Listen: listen, Data: data, Host: DevHost, Limits: wiki.DefaultLimits}, nil
+}
+
+// Loopback reports whether only this machine can reach an address.
+func Loopback(listening net.Addr) bool {
+	tcp, ok := listening.(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
+}
+
+// Origins are the addresses of a service that people type.
+type Origins struct {
+	scheme, host, port string
+}
+
+// Origins of a development service that listens on an address.
+func (c Config) Origins(listening net.Addr) (Origins, error) {
+	_, port, err := net.SplitHostPort(listening.String())
+	if err != nil {
+		return Origins{}, err
+	}
+	return Origins{scheme: "http", host: c.Host, port: port}, nil
+}
+
+// Platform is the origin of the platform's host.
+func (o Origins) Platform() string { return o.origin(o.host) }
+
+// Wiki is the origin of a wiki's host.
+func (o Origins) Wiki(slug string) string { return o.origin(slug + "." + o.host) }
+
+func (o Origins) origin(host string) string {
+	if o.port != "80" {
+		host = net.JoinHostPort(host, o.port)
+	}
+	return (&url.URL{Scheme: o.scheme, Host: host}).String()
+}

@@ -1,0 +1,253 @@
+// Package server is the way in: it turns hosts and paths into doors, refuses
+// what no door should see, and keeps one request's panic from the others.
+//
+// It knows neither people nor pages. What every answer carries (request id,
+// security headers) is set here; what depends on the content, such as the
+// Content-Security-Policy, by the doors.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"robot.wtf/internal/wiki"
+)
+
+// Options of a Server.
+type Options struct {
+	Host   string // the platform's host name without port; wikis are its subdomains
+	Secure bool   // the public origin is https
+	// Platform and Wiki are the browser's door, API the programs'. The slug is
+	// a valid one; whether there is such a wiki, they find out.
+	Platform http.HandlerFunc
+	Wiki     func(w http.ResponseWriter, r *http.Request, slug string)
+	API      func(w http.ResponseWriter, r *http.Request, slug string)
+	// Renew keeps the session of a browser alive, before a page is answered.
+	Renew func(w http.ResponseWriter, r *http.Request)
+	Check func(ctx context.Context) error // fails when the service cannot work
+	Log   *slog.Logger
+}
+
+// A Server serves all hosts. It is an http.Handler, and Serve runs it.
+type Server struct {
+	o        Options
+	suffix   string // "." and the platform's host
+	headers  http.Header
+	origins  *http.CrossOriginProtection
+	draining atomic.Bool
+}
+
+// New makes a Server.
+func New(o Options) *Server {
+	s := &Server{o: o, suffix: "." + o.Host, origins: http.NewCrossOriginProtection()}
+	s.headers = http.Header{
+		"X-Content-Type-Options":       {"nosniff"},
+		"Referrer-Policy":              {"same-origin"}, // the address of a private wiki is nobody's business
+		"Cross-Origin-Opener-Policy":   {"same-origin"},
+		"Cross-Origin-Resource-Policy": {"same-origin"},
+		"Permissions-Policy":           {"camera=(), geolocation=(), microphone=(), payment=(), usb=()"},
+	}
+	if o.Secure {
+		s.headers["Strict-Transport-Security"] = []string{"max-age=31536000; includeSubDomains"}
+	}
+	return s
+}
+
+// Limits of one connection and one request.
+const (
+	maxHeader = 32 << 10
+	// maxBody holds the largest attachment in base64 with its JSON around it.
+	// Doors that take less say so themselves.
+	maxBody      = 16 << 20
+	drainTimeout = 10 * time.Second
+)
+
+// Serve answers on a listener until ctx ends, then lets requests under way
+// finish.
+func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
+	server := &http.Server{
+		Handler:           s,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       2 * time.Minute,
+		WriteTimeout:      2 * time.Minute,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(s.o.Log.Handler(), slog.LevelDebug),
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(listener) }()
+	select {
+	case err := <-ended:
+		return fmt.Errorf("server: serve %s: %w", listener.Addr(), err)
+	case <-ctx.Done():
+	}
+	s.draining.Store(true)
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	defer cancel()
+	if err := server.Shutdown(drain); err != nil {
+		return errors.Join(fmt.Errorf("server: drain: %w", err), server.Close())
+	}
+	return nil
+}
+
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	answer := &answer{ResponseWriter: w}
+	header := w.Header()
+	for name, value := range s.headers {
+		header[name] = value
+	}
+	header["X-Request-Id"] = []string{strconv.FormatUint(rand.Uint64(), 36)}
+	start := time.Now()
+	defer func() {
+		if cause := recover(); cause != nil {
+			s.recovered(answer, r, cause)
+		}
+		if s.o.Log.Enabled(r.Context(), slog.LevelDebug) {
+			s.o.Log.Debug("request", "id", header.Get("X-Request-Id"), "method", r.Method, "host", r.Host,
+				"path", r.URL.Path, "status", answer.status, "took", time.Since(start))
+		}
+	}()
+	s.route(answer, r)
+}
+
+// route finds the door.
+func (s *Server) route(w http.ResponseWriter, r *http.Request) {
+	host := hostname(r.Host)
+	slug, below := strings.CutSuffix(host, s.suffix)
+	switch {
+	case host != s.o.Host && !below:
+		if !s.serveHealth(w, r) { // asked by address: how a proxy or container finds out
+			s.refuse(w, r, http.StatusMisdirectedRequest, "There is no wiki at “"+clip(host)+"”. The wikis of this service are at names that end in "+s.o.Host+".")
+		}
+		return
+	case below && wiki.CheckSlug(slug) != nil:
+		s.refuse(w, r, http.StatusNotFound, "There is no wiki at “"+clip(host)+"”, and there cannot be one of that name.")
+		return
+	}
+	if problem, clean := checkPath(r.URL.EscapedPath()); problem != "" {
+		s.refuse(w, r, http.StatusBadRequest, problem)
+		return
+	} else if clean != "" {
+		s.straighten(w, r, clean)
+		return
+	}
+	if r.Body != nil && r.Body != http.NoBody {
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	}
+	if below && isAPI(r.URL.Path) {
+		s.o.API(w, r, slug)
+		return
+	}
+	if !below && s.serveHealth(w, r) {
+		return
+	}
+	s.serveBrowser(w, r, slug)
+}
+
+// serveBrowser is for the doors that take cookies.
+func (s *Server) serveBrowser(w http.ResponseWriter, r *http.Request, slug string) {
+	if err := s.origins.Check(r); err != nil {
+		s.refuse(w, r, http.StatusForbidden, "This form was sent from another site, so nothing was changed. Open the page here and try again.")
+		return
+	}
+	if s.o.Renew != nil && r.Header["Cookie"] != nil && navigates(r) {
+		s.o.Renew(w, r)
+	}
+	if slug == "" {
+		s.o.Platform(w, r)
+		return
+	}
+	s.o.Wiki(w, r, slug)
+}
+
+// navigates reports whether a browser asks for a page, rather than for a part
+// of one. Answers that others may share must not carry a cookie.
+func navigates(r *http.Request) bool {
+	return r.Method == http.MethodGet && r.Header.Get("Sec-Fetch-Mode") == "navigate"
+}
+
+func isAPI(path string) bool { return path == "/api" || strings.HasPrefix(path, "/api/") }
+
+// hostname is the host without port, in small letters.
+func hostname(host string) string {
+	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") {
+		host = host[:i]
+	}
+	for i := range len(host) {
+		if 'A' <= host[i] && host[i] <= 'Z' {
+			return strings.ToLower(host)
+		}
+	}
+	return host
+}
+
+// serveHealth answers /health (it works) and /ready (and takes requests).
+func (s *Server) serveHealth(w http.ResponseWriter, r *http.Request) bool {
+	if r.URL.Path != "/health" && r.URL.Path != "/ready" || r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
+	defer cancel()
+	status, text := http.StatusOK, `{"status":"ok"}`
+	if err := s.o.Check(ctx); err != nil {
+		s.o.Log.Error("health", "err", err)
+		status, text = http.StatusServiceUnavailable, `{"status":"failing"}`
+	} else if r.URL.Path == "/ready" && s.draining.Load() {
+		status, text = http.StatusServiceUnavailable, `{"status":"stopping"}`
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	fmt.Fprintln(w, text)
+	return true
+}
+
+// recovered turns a panic into a logged 500, and nothing more: the process and
+// other requests go on.
+func (s *Server) recovered(w *answer, r *http.Request, cause any) {
+	if cause == http.ErrAbortHandler {
+		panic(cause)
+	}
+	s.o.Log.Error("panic", "id", w.Header().Get("X-Request-Id"), "method", r.Method, "host", r.Host,
+		"path", r.URL.Path, "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
+	if w.status != 0 {
+		panic(http.ErrAbortHandler) // part of an answer is out: let the client see that it is cut off
+	}
+	w.Header().Del("Set-Cookie")
+	w.Header().Del("Etag")
+	s.refuse(w, r, http.StatusInternalServerError, "Something broke on our side; what was saved before is safe. Try again, and if it stays, report the number "+w.Header().Get("X-Request-Id")+".")
+}
+
+// An answer remembers whether it was begun.
+type answer struct {
+	http.ResponseWriter
+	status int
+}
+
+func (a *answer) WriteHeader(status int) {
+	if a.status == 0 && status >= 200 { // 1xx come before the answer
+		a.status = status
+	}
+	a.ResponseWriter.WriteHeader(status)
+}
+
+func (a *answer) Write(data []byte) (int, error) {
+	if a.status == 0 {
+		a.status = http.StatusOK
+	}
+	return a.ResponseWriter.Write(data)
+}
+
+// Unwrap is for http.ResponseController.
+func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
