@@ -1,0 +1,349 @@
+package pages
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+
+	"golang.org/x/text/unicode/norm"
+
+	"robot.wtf/internal/content"
+	"robot.wtf/internal/wiki"
+)
+
+// An Attachment is a file of a page.
+type Attachment struct {
+	wiki.File
+	Name string // last segment
+	// Type is the MIME type: by content and name where the file was read, in
+	// lists by name alone. HTML and SVG are always called what they are.
+	Type  string
+	Image bool // can be shown, and has thumbnails
+}
+
+func attachment(f wiki.File, data []byte) Attachment {
+	mime := typeOf(f.Path, data)
+	return Attachment{File: f, Name: path.Base(f.Path), Type: mime, Image: imageTypes[mime]}
+}
+
+// Attachments lists the files of a page ("" for those at the root).
+func (s *Service) Attachments(ctx context.Context, a wiki.Access, page string) ([]Attachment, error) {
+	w, release, err := s.open(ctx, a, wiki.Read)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	folder := ""
+	if page != "" {
+		name, _, err := lookup(ctx, w, page)
+		if err != nil {
+			return nil, err
+		}
+		folder = string(name)
+	}
+	depth := strings.Count(folder, "/")
+	if folder != "" {
+		depth++
+	}
+	return attachments(ctx, w, folder, func(p string) bool { return strings.Count(p, "/") == depth })
+}
+
+// AllAttachments lists the files of the wiki.
+func (s *Service) AllAttachments(ctx context.Context, a wiki.Access) ([]Attachment, error) {
+	w, release, err := s.open(ctx, a, wiki.Read)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	return attachments(ctx, w, "", func(string) bool { return true })
+}
+
+func attachments(ctx context.Context, w *content.Wiki, folder string, want func(path string) bool) ([]Attachment, error) {
+	files, err := w.List(ctx, folder)
+	if err != nil {
+		return nil, err
+	}
+	var list []Attachment
+	for _, f := range files {
+		if _, page := wiki.PageOf(f.Path); !page && want(f.Path) {
+			list = append(list, attachment(f, nil))
+		}
+	}
+	return list, nil
+}
+
+// An UploadRequest stores a file beside a page.
+type UploadRequest struct {
+	Write
+	Precondition // of the file that is replaced; not needed
+	Page    string // "" for the root
+	Name    string // file name; made safe: directories dropped, controls refused
+	Data    io.Reader
+	Replace bool // of an existing file; otherwise ErrExists
+	Free    bool // choose a free name ("diagram-2.png") instead of ErrExists
+}
+
+// Upload stores a file; the page that it is for must exist. ErrTooLarge over
+// the limit, before all is read.
+func (s *Service) Upload(ctx context.Context, a wiki.Access, r UploadRequest) (Saved, error) {
+	w, release, err := s.open(ctx, a, wiki.Edit)
+	if err != nil {
+		return Saved{}, err
+	}
+	defer release()
+	name, err := FileName(r.Name)
+	if err != nil {
+		return Saved{}, err
+	}
+	if done, ok, err := replay(ctx, w, a, r.Write); ok || err != nil {
+		return done, err
+	}
+	p := name
+	if r.Page != "" {
+		page, _, err := lookup(ctx, w, r.Page)
+		if err != nil {
+			return Saved{}, err
+		}
+		p = string(page) + "/" + name
+	}
+	if _, err := wiki.ParseFilePath(p); err != nil {
+		return Saved{}, aboutField(err, "filename")
+	}
+	data, err := readUpload(r.Data, a.Site().Limits.AttachmentBytes)
+	if err != nil {
+		return Saved{}, err
+	}
+	return s.store(ctx, w, a, r, p, data)
+}
+
+func (s *Service) store(ctx context.Context, w *content.Wiki, a wiki.Access, r UploadRequest, p string, data []byte) (Saved, error) {
+	return again(func() (Saved, error) {
+		d, err := s.directory(ctx, w)
+		if err != nil {
+			return Saved{}, err
+		}
+		there, taken := d.file(p)
+		if taken && r.Base != "" {
+			f, err := w.Lookup(ctx, there)
+			if err == nil {
+				err = mustBeCurrent(ctx, w, r.Precondition, f)
+			}
+			if err != nil {
+				return Saved{}, err
+			}
+		}
+		_, folder := d.folders[wiki.Key(p)]
+		base := content.BaseNone
+		switch {
+		case taken && r.Create && r.Strict:
+			return Saved{}, wiki.Problemf(wiki.ErrPrecondition, "filename", "There is a file called %q already.", path.Base(there))
+		case !taken && r.Base != "":
+			return Saved{}, noFile(p)
+		case folder && !r.Free:
+			return Saved{}, wiki.Problemf(wiki.ErrExists, "filename", "There is a folder called %q. Choose another name.", path.Base(p))
+		case taken && r.Replace:
+			p, base = there, content.BaseAny
+		case (taken || folder) && r.Free:
+			if p, err = d.freeName(p); err != nil {
+				return Saved{}, err
+			}
+		case taken:
+			return Saved{}, wiki.Problemf(wiki.ErrExists, "filename", "There is a file called %q already.", path.Base(there))
+		}
+		done, err := commit(ctx, w, a, r.Write, content.Request{
+			Message: message(r.Message, "Upload %s", p),
+			Edits:   []content.Edit{{Op: content.Put, Path: p, Data: data, Base: base, Strict: base == content.BaseNone}},
+		})
+		if err != nil {
+			return Saved{}, planned(err)
+		}
+		return done, nil
+	})
+}
+
+// freeName finds a name beside one that is taken: "diagram-2.png".
+func (d *directory) freeName(p string) (string, error) {
+	ext := path.Ext(p)
+	stem := strings.TrimSuffix(p, ext)
+	for n := 2; n < 1000; n++ {
+		name := fmt.Sprintf("%s-%d%s", stem, n, ext)
+		_, taken := d.byKey[wiki.Key(name)]
+		_, folder := d.folders[wiki.Key(name)]
+		if !taken && !folder {
+			_, err := wiki.ParseFilePath(name)
+			return name, err
+		}
+	}
+	return "", wiki.Problemf(wiki.ErrExists, "filename", "There are too many files called %q.", path.Base(p))
+}
+
+// FileName makes the name of an uploaded file safe: what a browser or a script
+// sends may have directories of its machine, and blanks. It refuses, as
+// ErrInvalid, what would be hidden or a page.
+func FileName(name string) (string, error) {
+	name = norm.NFC.String(name)
+	name = name[strings.LastIndexAny(name, `/\`)+1:]
+	name = strings.Join(strings.Fields(strings.ReplaceAll(name, "_", " ")), "_")
+	if name == "" {
+		return "", wiki.Problemf(wiki.ErrInvalid, "filename", "The file needs a name.")
+	}
+	safe, err := wiki.ParseFilePath(name)
+	if err == nil && safe != name {
+		err = wiki.Problemf(wiki.ErrInvalid, "filename", "%q is not a name for a file.", name)
+	}
+	return safe, aboutFieldOrNil(err, "filename")
+}
+
+func aboutFieldOrNil(err error, field string) error {
+	if err == nil {
+		return nil
+	}
+	return aboutField(err, field)
+}
+
+// readUpload reads what is sent, up to the limit.
+func readUpload(r io.Reader, limit int64) ([]byte, error) {
+	if limit <= 0 {
+		limit = wiki.DefaultLimits.AttachmentBytes
+	}
+	data, err := io.ReadAll(io.LimitReader(r, limit+1))
+	if int64(len(data)) > limit {
+		return nil, wiki.Problemf(wiki.ErrTooLarge, "file", "This file is too large: an attachment may have %s.", size(limit))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("pages: read an upload: %w", err)
+	}
+	return data, nil
+}
+
+// attachmentNow finds an attachment as it is now, in any spelling; a former
+// name is a *wiki.Redirect.
+func (s *Service) attachmentNow(ctx context.Context, w *content.Wiki, p string) (wiki.File, error) {
+	d, err := s.directory(ctx, w)
+	if err != nil {
+		return wiki.File{}, err
+	}
+	file, ok := d.file(strings.Trim(p, "/"))
+	if !ok {
+		clean, err := wiki.ParseFilePath(p)
+		if err != nil {
+			return wiki.File{}, err
+		}
+		to, err := d.movedTo(ctx, w, clean)
+		if err == nil && to != "" {
+			return wiki.File{}, &wiki.Redirect{To: wiki.PathURL(to)}
+		}
+		return wiki.File{}, noFile(p)
+	}
+	return w.Lookup(ctx, file)
+}
+
+func noFile(p string) error {
+	return wiki.Problemf(wiki.ErrNotFound, "path", "There is no attachment called %q.", p)
+}
+
+// OpenAttachment reads a file, at a revision or now.
+func (s *Service) OpenAttachment(ctx context.Context, a wiki.Access, path, revision string) (Attachment, []byte, error) {
+	w, release, err := s.open(ctx, a, wiki.Read)
+	if err != nil {
+		return Attachment{}, nil, err
+	}
+	defer release()
+	f, data, err := s.readAttachment(ctx, w, path, revision)
+	if err != nil {
+		return Attachment{}, nil, err
+	}
+	return attachment(f, data), data, nil
+}
+
+func (s *Service) readAttachment(ctx context.Context, w *content.Wiki, p, revision string) (wiki.File, []byte, error) {
+	f, err := s.attachmentNow(ctx, w, p)
+	if revision == "" {
+		if err != nil {
+			return f, nil, err
+		}
+		data, err := w.Blob(ctx, f.Blob)
+		return f, data, err
+	}
+	var redirect *wiki.Redirect
+	if err != nil && !errors.Is(err, wiki.ErrNotFound) && !errors.As(err, &redirect) {
+		return f, nil, err
+	}
+	if err == nil {
+		p = f.Path
+	}
+	f, data, err := at(ctx, w, strings.Trim(p, "/"), revision)
+	if _, page := wiki.PageOf(f.Path); err == nil && page {
+		return wiki.File{}, nil, noFile(p)
+	}
+	return f, data, err
+}
+
+// RenameAttachment renames a file within its page and rewrites links to it.
+func (s *Service) RenameAttachment(ctx context.Context, a wiki.Access, p, newName string, pre Precondition, wr Write) (Saved, error) {
+	w, release, err := s.open(ctx, a, wiki.Edit)
+	if err != nil {
+		return Saved{}, err
+	}
+	defer release()
+	if done, ok, err := replay(ctx, w, a, wr); ok || err != nil {
+		return done, err
+	}
+	name, err := FileName(newName)
+	if err != nil {
+		return Saved{}, aboutField(err, "new_filename")
+	}
+	return again(func() (Saved, error) {
+		f, err := s.attachmentNow(ctx, w, p)
+		if err != nil {
+			return Saved{}, err
+		}
+		to := path.Join(path.Dir(f.Path), name)
+		if to == f.Path {
+			return Saved{}, wiki.Problemf(wiki.ErrInvalid, "new_filename", "The file is called that already.")
+		}
+		if err := mustBeCurrent(ctx, w, pre, f); err != nil {
+			return Saved{}, err
+		}
+		d, err := s.directory(ctx, w)
+		if err != nil {
+			return Saved{}, err
+		}
+		m := newMoves(d)
+		m.add(f.Path, to)
+		return s.move(ctx, w, a, m, wr, message(wr.Message, "Rename %s to %s", f.Path, to), false)
+	})
+}
+
+// DeleteAttachment deletes a file.
+func (s *Service) DeleteAttachment(ctx context.Context, a wiki.Access, p string, pre Precondition, wr Write) (Saved, error) {
+	w, release, err := s.open(ctx, a, wiki.Edit)
+	if err != nil {
+		return Saved{}, err
+	}
+	defer release()
+	if done, ok, err := replay(ctx, w, a, wr); ok || err != nil {
+		return done, err
+	}
+	return again(func() (Saved, error) {
+		f, err := s.attachmentNow(ctx, w, p)
+		if err != nil {
+			return Saved{}, err
+		}
+		if err := mustBeCurrent(ctx, w, pre, f); err != nil {
+			return Saved{}, err
+		}
+		done, err := commit(ctx, w, a, wr, content.Request{
+			Message: message(wr.Message, "Delete %s", f.Path),
+			Edits:   []content.Edit{{Op: content.Delete, Path: f.Path, Base: f.Blob}},
+		})
+		if err != nil {
+			return Saved{}, planned(err)
+		}
+		done.Path, done.Revision = f.Path, ""
+		return done, nil
+	})
+}

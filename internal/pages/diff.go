@@ -1,0 +1,223 @@
+package pages
+
+import (
+	"bytes"
+	"context"
+	"strings"
+
+	"robot.wtf/internal/content"
+	"robot.wtf/internal/markdown"
+	"robot.wtf/internal/merge"
+	"robot.wtf/internal/wiki"
+)
+
+// A FileDiff compares two states of one file.
+type FileDiff struct {
+	Path     string
+	From     string // former path
+	Kind     wiki.ChangeKind
+	Page     wiki.PageName // "" for attachments
+	Old, New wiki.File     // zero where the file is missing
+	Binary   bool
+	TooLarge bool // to be compared line by line
+	Added    int  // lines
+	Removed  int
+	Hunks    []DiffHunk
+	Unified  string
+}
+
+// A DiffHunk is a stretch of changed lines with the section they stand in.
+type DiffHunk struct {
+	Section            string // heading above its first line, or ""
+	OldStart, OldLines int
+	NewStart, NewLines int
+	Rows               []DiffRow
+}
+
+// A DiffRow is one line set side by side: Kind is same, removed, inserted or
+// changed; a line number is 0 where that side has no line.
+type DiffRow struct {
+	Kind             string
+	OldLine, NewLine int
+	Old, New         []DiffSpan
+}
+
+// A DiffSpan is a piece of a line; Mark spans differ between the sides.
+type DiffSpan struct {
+	Text string
+	Mark bool
+}
+
+const (
+	diffContext  = 3
+	maxDiffBytes = 2 << 20 // of both sides together
+	maxDiffs     = 100     // files of a commit that are compared
+)
+
+// Diff compares two revisions of a page or attachment. Without a second one,
+// the first is compared with what is there now; without a first one, the second
+// with nothing.
+func (s *Service) Diff(ctx context.Context, a wiki.Access, path, from, to string) (*FileDiff, error) {
+	w, release, err := s.open(ctx, a, wiki.Read)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	file, newest, err := s.history(ctx, w, path, 0, 1)
+	if err != nil {
+		return nil, err
+	}
+	if to == "" {
+		to = newest[0].Commit
+	}
+	var old, now wiki.File
+	var oldText, newText []byte
+	if from != "" {
+		if old, oldText, err = at(ctx, w, file, from); err != nil {
+			return nil, err
+		}
+	}
+	if newest[0].New != "" || to != newest[0].Commit {
+		if now, newText, err = at(ctx, w, file, to); err != nil {
+			return nil, err
+		}
+	}
+	d := &FileDiff{Path: now.Path, Kind: kindOf(old, now), Old: old, New: now}
+	if d.Kind == wiki.Moved {
+		d.From = old.Path
+	}
+	if d.Path == "" {
+		d.Path = old.Path
+	}
+	d.compare(oldText, newText)
+	return d, nil
+}
+
+func kindOf(old, now wiki.File) wiki.ChangeKind {
+	switch {
+	case old.Path == "":
+		return wiki.Added
+	case now.Path == "":
+		return wiki.Deleted
+	case old.Path != now.Path:
+		return wiki.Moved
+	}
+	return wiki.Modified
+}
+
+// Commit reads a commit with the diffs of its files (the first 100).
+func (s *Service) Commit(ctx context.Context, a wiki.Access, id string) (wiki.Commit, []*FileDiff, error) {
+	w, release, err := s.open(ctx, a, wiki.Read)
+	if err != nil {
+		return wiki.Commit{}, nil, err
+	}
+	defer release()
+	c, err := commitByID(ctx, w, id)
+	if err != nil {
+		return wiki.Commit{}, nil, err
+	}
+	c.Changes = shown(c.Changes)
+	var diffs []*FileDiff
+	for _, ch := range c.Changes[:min(maxDiffs, len(c.Changes))] {
+		d, err := changeDiff(ctx, w, c, ch)
+		if err != nil {
+			return wiki.Commit{}, nil, err
+		}
+		diffs = append(diffs, d)
+	}
+	return c, diffs, nil
+}
+
+// changeDiff shows what a commit did to one file.
+func changeDiff(ctx context.Context, w *content.Wiki, c wiki.Commit, ch wiki.Change) (*FileDiff, error) {
+	d := &FileDiff{Path: ch.Path, From: ch.From, Kind: ch.Kind}
+	var old, now []byte
+	var err error
+	if ch.Old != "" {
+		if old, err = w.Blob(ctx, ch.Old); err != nil {
+			return nil, err
+		}
+		d.Old = wiki.File{Path: ch.Path, Blob: ch.Old, Size: int64(len(old))}
+		if ch.From != "" {
+			d.Old.Path = ch.From
+		}
+	}
+	if ch.New != "" {
+		if now, err = w.Blob(ctx, ch.New); err != nil {
+			return nil, err
+		}
+		d.New = wiki.File{
+			Path: ch.Path, Blob: ch.New, Size: int64(len(now)), Seq: c.Seq, Commit: c.ID,
+			Modified: c.Time, Author: c.Author, Message: c.Message,
+		}
+	}
+	d.compare(old, now)
+	return d, nil
+}
+
+// compare fills in what differs between two texts.
+func (d *FileDiff) compare(old, now []byte) {
+	d.Page, _ = wiki.PageOf(d.Path)
+	switch {
+	case bytes.Equal(old, now):
+		return
+	case isBinary(old) || isBinary(now):
+		d.Binary = true
+		return
+	case len(old)+len(now) > maxDiffBytes:
+		d.TooLarge = true
+		return
+	}
+	d.Added, d.Removed = merge.Stat(old, now)
+	d.Unified = merge.Unified(side("a/", d.Old.Path), side("b/", d.New.Path), old, now, diffContext)
+	var sections []markdown.Section
+	if d.Page != "" {
+		sections = markdown.Sections(now)
+	}
+	for _, h := range merge.Diff(old, now, diffContext) {
+		d.Hunks = append(d.Hunks, diffHunk(h, sections))
+	}
+}
+
+func side(prefix, path string) string {
+	if path == "" {
+		return "/dev/null"
+	}
+	return prefix + path
+}
+
+// isBinary is git's own test: a NUL among the first 8,000 bytes.
+func isBinary(text []byte) bool {
+	return bytes.IndexByte(text[:min(len(text), 8000)], 0) >= 0
+}
+
+var rowKinds = map[merge.Kind]string{
+	merge.Same: "same", merge.Removed: "removed", merge.Inserted: "inserted", merge.Changed: "changed",
+}
+
+func diffHunk(h merge.Hunk, sections []markdown.Section) DiffHunk {
+	out := DiffHunk{
+		OldStart: h.OldStart, OldLines: h.OldLines, NewStart: h.NewStart, NewLines: h.NewLines,
+		Rows: make([]DiffRow, 0, len(h.Rows)),
+	}
+	for _, r := range h.Rows {
+		out.Rows = append(out.Rows, DiffRow{
+			Kind: rowKinds[r.Kind], OldLine: r.OldLine, NewLine: r.NewLine,
+			Old: diffSpans(r.Old), New: diffSpans(r.New),
+		})
+	}
+	for _, s := range sections {
+		if s.StartLine <= h.NewStart && len(s.Path) > 0 {
+			out.Section = s.Path[len(s.Path)-1]
+		}
+	}
+	return out
+}
+
+func diffSpans(spans []merge.Span) []DiffSpan {
+	out := make([]DiffSpan, 0, len(spans))
+	for _, s := range spans {
+		out = append(out, DiffSpan{Text: strings.TrimSuffix(s.Text, "\r"), Mark: s.Kind != merge.Same})
+	}
+	return out
+}

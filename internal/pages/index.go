@@ -1,0 +1,426 @@
+package pages
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+
+	"robot.wtf/internal/content"
+	"robot.wtf/internal/wiki"
+)
+
+// A Node is one entry of the page tree; a folder without a page has Page "".
+type Node struct {
+	Name     string        // last segment as people read it
+	Path     string        // page name or folder
+	Page     wiki.PageName // "" for a folder without a page
+	Count    int           // pages below
+	Children []*Node
+}
+
+// Tree is the whole page tree, folders and pages sorted alike by name. It is
+// cached by head and must not be changed.
+func (s *Service) Tree(ctx context.Context, a wiki.Access) ([]*Node, error) {
+	w, release, err := s.open(ctx, a, wiki.Read)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	d, err := s.directory(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	return d.tree(), nil
+}
+
+// An Index is everything that the page index shows.
+type Index struct {
+	Tree    []*Node
+	Letters []Letter
+	Tags    []Tag
+	Wanted  []Wanted // pages that do not exist, by number of links
+	Orphans []wiki.PageName
+	Pages   int
+}
+
+// A Letter is the pages of one first letter, sorted by title.
+type Letter struct {
+	Letter string
+	Pages  []Entry
+}
+
+// An Entry is a page in a list.
+type Entry struct {
+	Name     wiki.PageName
+	Size     int64 // bytes
+	Modified time.Time
+	Author   wiki.Author
+	Revision string // blob id
+	Tags     []string
+}
+
+// A Tag with its pages.
+type Tag struct {
+	Tag   string
+	Pages []wiki.PageName
+}
+
+// Wanted is a page that is linked but missing.
+type Wanted struct {
+	Name wiki.PageName
+	From []wiki.PageName
+}
+
+// Index lists the wiki. It takes two statements, whatever the number of pages.
+func (s *Service) Index(ctx context.Context, a wiki.Access) (*Index, error) {
+	w, release, err := s.open(ctx, a, wiki.Read)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	d, err := s.directory(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	entries, links, err := s.entries(ctx, w, d, "")
+	if err != nil {
+		return nil, err
+	}
+	g := d.graph(links)
+	return &Index{
+		Tree:    d.tree(),
+		Letters: letters(entries),
+		Tags:    tagged(entries),
+		Wanted:  g.wanted(),
+		Orphans: g.orphans(d, a.Site().HomePage()),
+		Pages:   d.pages,
+	}, nil
+}
+
+// entries lists the pages below a folder with their tags, and all links.
+func (s *Service) entries(ctx context.Context, w *content.Wiki, d *directory, folder string) ([]Entry, []wiki.Link, error) {
+	files, err := w.List(ctx, folder)
+	if err != nil {
+		return nil, nil, err
+	}
+	links, err := w.AllLinks(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	tags := map[string][]string{}
+	for _, l := range links {
+		if file, ok := d.page(l.From); ok && l.Kind == wiki.LinkTag && !slices.Contains(tags[file], l.Target) {
+			tags[file] = append(tags[file], l.Target)
+		}
+	}
+	var list []Entry
+	for _, f := range files {
+		name, ok := wiki.PageOf(f.Path)
+		if !ok {
+			continue
+		}
+		slices.Sort(tags[f.Path])
+		list = append(list, Entry{
+			Name: name, Size: f.Size, Modified: f.Modified, Author: f.Author, Revision: f.Blob, Tags: tags[f.Path],
+		})
+	}
+	slices.SortFunc(list, func(a, b Entry) int { return cmp.Compare(a.Name, b.Name) })
+	return list, links, nil
+}
+
+// letters sorts pages by title under their first letters; what begins with no
+// letter stands under "#", first.
+func letters(entries []Entry) []Letter {
+	sorted := slices.Clone(entries)
+	slices.SortStableFunc(sorted, func(a, b Entry) int {
+		return cmp.Or(cmp.Compare(letter(a), letter(b)), cmp.Compare(sortKey(a.Name.Title()), sortKey(b.Name.Title())))
+	})
+	var list []Letter
+	for _, e := range sorted {
+		if l := letter(e); len(list) == 0 || list[len(list)-1].Letter != l {
+			list = append(list, Letter{Letter: l})
+		}
+		last := &list[len(list)-1]
+		last.Pages = append(last.Pages, e)
+	}
+	return list
+}
+
+// letter is the title's first, without its accents: "Élan" stands under E.
+func letter(e Entry) string {
+	first, _ := utf8.DecodeRuneInString(norm.NFD.String(e.Name.Title()))
+	if !unicode.IsLetter(first) {
+		return "#"
+	}
+	return string(unicode.ToUpper(first))
+}
+
+func tagged(entries []Entry) []Tag {
+	by := map[string][]wiki.PageName{}
+	for _, e := range entries {
+		for _, t := range e.Tags {
+			by[t] = append(by[t], e.Name)
+		}
+	}
+	list := make([]Tag, 0, len(by))
+	for t, names := range by {
+		list = append(list, Tag{t, names})
+	}
+	slices.SortFunc(list, func(a, b Tag) int { return cmp.Compare(a.Tag, b.Tag) })
+	return list
+}
+
+// ListFilter narrows List; its conditions are joined by and.
+type ListFilter struct {
+	Prefix       string // folder or name prefix
+	Tag          string
+	Category     string // front matter's category
+	UpdatedSince time.Time
+}
+
+// List gives pages, sorted by name.
+func (s *Service) List(ctx context.Context, a wiki.Access, f ListFilter) ([]Entry, error) {
+	w, release, err := s.open(ctx, a, wiki.Read)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	d, err := s.directory(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	entries, _, err := s.entries(ctx, w, d, "")
+	if err != nil {
+		return nil, err
+	}
+	var failed error
+	tag := strings.ToLower(strings.TrimPrefix(f.Tag, "#"))
+	kept := slices.DeleteFunc(entries, func(e Entry) bool {
+		switch {
+		case failed != nil,
+			!strings.HasPrefix(wiki.Key(string(e.Name)), wiki.Key(strings.TrimPrefix(f.Prefix, "/"))),
+			tag != "" && !slices.Contains(e.Tags, tag),
+			e.Modified.Before(f.UpdatedSince):
+			return true
+		case f.Category == "":
+			return false
+		case !slices.Contains(e.Tags, strings.ToLower(f.Category)):
+			return true // a category is a tag as well
+		}
+		var source []byte
+		source, failed = w.Blob(ctx, e.Revision)
+		return !hasCategory(frontMatter(source), f.Category)
+	})
+	return kept, failed
+}
+
+// Folder lists the pages below a folder.
+func (s *Service) Folder(ctx context.Context, a wiki.Access, folder string) ([]Entry, error) {
+	w, release, err := s.open(ctx, a, wiki.Read)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	d, err := s.directory(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	folder = strings.Trim(folder, "/")
+	if spelled, ok := d.folders[wiki.Key(folder)]; ok {
+		folder = spelled
+	} else if folder != "" {
+		return nil, wiki.Problemf(wiki.ErrNotFound, "path", "There is no folder called %q.", folder)
+	}
+	entries, _, err := s.entries(ctx, w, d, "")
+	prefix := wiki.Key(folder + "/")
+	return slices.DeleteFunc(entries, func(e Entry) bool {
+		return folder != "" && !strings.HasPrefix(wiki.Key(string(e.Name)), prefix)
+	}), err
+}
+
+// ---- links ----
+
+// links are a wiki's links from page to page, by file.
+type graph struct {
+	to      map[string][]string // page -> pages that it links to, each once
+	from    map[string][]string
+	missing map[string]*Wanted // by key
+}
+
+// graph resolves links; those of a page to itself are left out.
+func (d *directory) graph(links []wiki.Link) *graph {
+	g := &graph{to: map[string][]string{}, from: map[string][]string{}, missing: map[string]*Wanted{}}
+	for _, l := range links {
+		page, ok := d.page(l.From)
+		if !ok || l.Kind == wiki.LinkTag {
+			continue
+		}
+		self, _ := wiki.PageOf(page)
+		target, ok := d.resolve(self, l.Target)
+		if !ok {
+			g.want(l, self)
+			continue
+		}
+		if _, isPage := wiki.PageOf(target); isPage && target != page && !slices.Contains(g.to[page], target) {
+			g.to[page] = append(g.to[page], target)
+			g.from[target] = append(g.from[target], page)
+		}
+	}
+	return g
+}
+
+func (g *graph) want(l wiki.Link, self wiki.PageName) {
+	name, err := wiki.ParsePageName(l.Target)
+	if err != nil || l.Kind == wiki.LinkFile {
+		return // no page of that name can be made
+	}
+	w := g.missing[name.Key()]
+	if w == nil {
+		w = &Wanted{Name: name}
+		g.missing[name.Key()] = w
+	}
+	if !slices.Contains(w.From, self) {
+		w.From = append(w.From, self)
+	}
+}
+
+func (g *graph) wanted() []Wanted {
+	list := make([]Wanted, 0, len(g.missing))
+	for _, w := range g.missing {
+		list = append(list, *w)
+	}
+	slices.SortFunc(list, func(a, b Wanted) int {
+		return cmp.Or(cmp.Compare(len(b.From), len(a.From)), cmp.Compare(a.Name, b.Name))
+	})
+	return list
+}
+
+// orphans are the pages that no other links to, but for the home page.
+func (g *graph) orphans(d *directory, home string) []wiki.PageName {
+	var list []wiki.PageName
+	for _, p := range d.paths {
+		name, ok := wiki.PageOf(p)
+		if ok && len(g.from[p]) == 0 && wiki.Key(string(name)) != wiki.Key(home) {
+			list = append(list, name)
+		}
+	}
+	return list
+}
+
+// PageLinks are a page's links, by names as the pages are spelled.
+type PageLinks struct {
+	To   []wiki.PageName // existing and missing alike
+	From []wiki.PageName
+}
+
+// Links lists a page's links, each name once, sorted.
+func (s *Service) Links(ctx context.Context, a wiki.Access, name string) (PageLinks, error) {
+	w, release, err := s.open(ctx, a, wiki.Read)
+	if err != nil {
+		return PageLinks{}, err
+	}
+	defer release()
+	d, err := s.directory(ctx, w)
+	if err != nil {
+		return PageLinks{}, err
+	}
+	page, _, err := lookup(ctx, w, name)
+	if errors.Is(err, wiki.ErrNotFound) {
+		err = d.former(ctx, w, name)
+	}
+	if err != nil {
+		return PageLinks{}, err
+	}
+	out, err := w.LinksFrom(ctx, page)
+	if err != nil {
+		return PageLinks{}, err
+	}
+	in, err := w.LinksTo(ctx, page.File())
+	if err != nil {
+		return PageLinks{}, err
+	}
+	for i := range out {
+		out[i].From = string(page) // whatever spelling the row has
+	}
+	g := d.graph(out)
+	list := PageLinks{To: pageNames(g.to[page.File()])}
+	for _, m := range g.missing {
+		list.To = append(list.To, m.Name)
+	}
+	slices.Sort(list.To)
+	for _, b := range backlinks(d, page, in) {
+		list.From = append(list.From, b.Name)
+	}
+	slices.Sort(list.From)
+	return list, nil
+}
+
+func pageNames(files []string) []wiki.PageName {
+	var names []wiki.PageName
+	for _, f := range files {
+		if name, ok := wiki.PageOf(f); ok {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// A Graph is all pages with their links.
+type Graph struct {
+	Nodes []wiki.PageName
+	Edges [][2]wiki.PageName // source, target
+}
+
+// Graph lists all links between pages that exist.
+func (s *Service) Graph(ctx context.Context, a wiki.Access) (*Graph, error) {
+	w, release, err := s.open(ctx, a, wiki.Read)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	d, err := s.directory(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	links, err := w.AllLinks(ctx, wiki.LinkPage, wiki.LinkEmbed, wiki.LinkFile)
+	if err != nil {
+		return nil, err
+	}
+	g := d.graph(links)
+	out := &Graph{Nodes: pageNames(d.paths)}
+	for _, from := range out.Nodes {
+		for _, to := range pageNames(g.to[from.File()]) {
+			out.Edges = append(out.Edges, [2]wiki.PageName{from, to})
+		}
+	}
+	return out, nil
+}
+
+// ---- finding ----
+
+// Search looks for pages.
+func (s *Service) Search(ctx context.Context, a wiki.Access, q Query) (Results, error) {
+	w, release, err := s.open(ctx, a, wiki.Read)
+	if err != nil {
+		return Results{}, err
+	}
+	defer release()
+	return s.search.Search(ctx, w, q)
+}
+
+// Complete lists page names as they are typed.
+func (s *Service) Complete(ctx context.Context, a wiki.Access, typed string, limit int) ([]wiki.PageName, error) {
+	w, release, err := s.open(ctx, a, wiki.Read)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	return s.search.Complete(ctx, w, typed, limit)
+}

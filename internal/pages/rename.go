@@ -1,0 +1,371 @@
+package pages
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"robot.wtf/internal/content"
+	"robot.wtf/internal/markdown"
+	"robot.wtf/internal/wiki"
+)
+
+// A RenameRequest moves a page, with its attachments and, if asked, subpages.
+type RenameRequest struct {
+	Write
+	Precondition
+	Name      string
+	NewName   string
+	KeepLinks bool // do not rewrite links in other pages
+	PageOnly  bool // leave subpages (not attachments) where they are
+}
+
+// Rename moves pages in one commit, rewrites links and leaves a redirect. A
+// stale Base is ErrConflict (ErrPrecondition if Strict): look, then rename.
+func (s *Service) Rename(ctx context.Context, a wiki.Access, r RenameRequest) (Saved, error) {
+	w, release, err := s.open(ctx, a, wiki.Edit)
+	if err != nil {
+		return Saved{}, err
+	}
+	defer release()
+	if done, ok, err := replay(ctx, w, a, r.Write); ok || err != nil {
+		return done, err
+	}
+	to, err := wiki.ParsePageName(r.NewName)
+	if err != nil {
+		return Saved{}, aboutField(err, "new_path")
+	}
+	return again(func() (Saved, error) {
+		from, file, err := lookup(ctx, w, r.Name)
+		if err != nil {
+			return Saved{}, err
+		}
+		if from == to {
+			return Saved{}, wiki.Problemf(wiki.ErrInvalid, "new_path", "The page is called that already.")
+		}
+		if err := mustBeCurrent(ctx, w, r.Precondition, file); err != nil {
+			return Saved{}, err
+		}
+		d, err := s.directory(ctx, w)
+		if err != nil {
+			return Saved{}, err
+		}
+		m := newMoves(d)
+		m.add(file.Path, to.File())
+		moving := d.attachments(from)
+		if !r.PageOnly {
+			moving = d.below(string(from))
+		}
+		for _, p := range moving {
+			m.add(p, string(to)+p[len(from):])
+		}
+		return s.move(ctx, w, a, m, r.Write, message(r.Message, "Rename %s to %s", from, to), r.KeepLinks)
+	})
+}
+
+// errMoved says that the wiki was changed between a plan and its commit.
+var errMoved = errors.New("pages: the wiki has changed meanwhile")
+
+// again tries a change that is planned from the current state until that state
+// stands still, a few times.
+func again(try func() (Saved, error)) (done Saved, err error) {
+	for range maxTries {
+		if done, err = try(); !errors.Is(err, errMoved) {
+			return done, err
+		}
+	}
+	var p *wiki.Problem
+	if errors.As(err, &p) {
+		return done, p
+	}
+	return done, wiki.Problemf(wiki.ErrConflict, "", "The wiki is being changed too fast. Try again.")
+}
+
+// planned marks the refusals of a commit whose plan was made from an older
+// state: its author can do nothing about them.
+func planned(err error) error {
+	if errors.Is(err, wiki.ErrConflict) || errors.Is(err, wiki.ErrPrecondition) || errors.Is(err, wiki.ErrNotFound) || errors.Is(err, wiki.ErrExists) {
+		return fmt.Errorf("%w: %w", errMoved, err)
+	}
+	return err
+}
+
+// mustBeCurrent checks the precondition of a change that cannot be merged.
+func mustBeCurrent(ctx context.Context, w *content.Wiki, p Precondition, f wiki.File) error {
+	p.Create = false
+	base, err := baseOf(ctx, w, p, f, true, nil)
+	if err != nil || base == f.Blob {
+		return err
+	}
+	c := &wiki.ConflictError{Path: f.Path, BaseBlob: base, TheirBlob: f.Blob}
+	if !isText(f.Path) {
+		return unseen(c)
+	}
+	if c.Base, err = w.Blob(ctx, base); err != nil {
+		return err
+	}
+	if c.Theirs, err = w.Blob(ctx, f.Blob); err != nil {
+		return err
+	}
+	return unseen(c)
+}
+
+func isText(file string) bool {
+	_, page := wiki.PageOf(file)
+	return page
+}
+
+// unseen says in words what a conflict without a text of the writer's means.
+func unseen(c *wiki.ConflictError) error {
+	p := wiki.Problemf(wiki.ErrConflict, "revision", "%q was changed since that revision. Look at it again first.", strings.TrimSuffix(c.Path, ".md"))
+	return fmt.Errorf("%w (%w)", p, c)
+}
+
+func aboutField(err error, field string) error {
+	var p *wiki.Problem
+	if errors.As(err, &p) {
+		return &wiki.Problem{Kind: p.Kind, Field: field, Message: p.Message}
+	}
+	return err
+}
+
+// moves are the files that one commit moves.
+type moves struct {
+	names *directory
+	to    map[string]string // path -> new path
+	order []string          // as they were added; the first is what was asked for
+}
+
+func newMoves(d *directory) *moves { return &moves{names: d, to: map[string]string{}} }
+
+func (m *moves) add(from, to string) {
+	if _, known := m.to[from]; !known {
+		m.order = append(m.order, from)
+	}
+	m.to[from] = to
+}
+
+// sorted orders the moves so that each finds its target free, and fails if a
+// target is taken by a file that stays.
+func (m *moves) sorted() ([]string, error) {
+	var order []string
+	state := map[string]int{} // 1: under way, 2: done
+	var visit func(from string) error
+	visit = func(from string) error {
+		if state[from] != 0 {
+			return nil
+		}
+		state[from] = 1
+		to := m.to[from]
+		if there, taken := m.names.byKey[wiki.Key(to)]; taken && there != from {
+			if m.to[there] == "" {
+				return wiki.Problemf(wiki.ErrExists, "new_path", "There is %q already.", strings.TrimSuffix(there, ".md"))
+			}
+			if err := visit(there); err != nil {
+				return err
+			}
+		}
+		if err := checkTarget(to); err != nil {
+			return err
+		}
+		state[from] = 2
+		order = append(order, from)
+		return nil
+	}
+	for _, from := range m.order {
+		if err := visit(from); err != nil {
+			return nil, err
+		}
+	}
+	return order, nil
+}
+
+func checkTarget(to string) error {
+	if len(to) > wiki.MaxNameBytes {
+		return wiki.Problemf(wiki.ErrInvalid, "new_path", "The name %q would be too long: a name may have %d bytes.", to, wiki.MaxNameBytes)
+	}
+	return nil
+}
+
+// move commits moves, with the links to what was moved rewritten.
+func (s *Service) move(ctx context.Context, w *content.Wiki, a wiki.Access, m *moves, wr Write, msg string, keepLinks bool) (Saved, error) {
+	order, err := m.sorted()
+	if err != nil {
+		return Saved{}, err
+	}
+	touched, err := m.touched(ctx, w, keepLinks)
+	if err != nil {
+		return Saved{}, err
+	}
+	files, err := w.List(ctx, "")
+	if err != nil {
+		return Saved{}, err
+	}
+	blobs := make(map[string]string, len(files))
+	for _, f := range files {
+		blobs[f.Path] = f.Blob
+	}
+	var edits []content.Edit
+	for _, from := range order {
+		edits = append(edits, content.Edit{Op: content.Move, Path: from, To: m.to[from], Base: blobs[from]})
+	}
+	for _, p := range touched {
+		text, changed, err := m.rewrite(ctx, w, p, blobs[p], keepLinks)
+		switch i := slices.Index(order, p); {
+		case err != nil:
+			return Saved{}, err
+		case changed && i >= 0:
+			edits[i].Data = text
+		case changed:
+			edits = append(edits, content.Edit{Op: content.Put, Path: p, Data: text, Base: blobs[p]})
+		}
+	}
+	done, err := commit(ctx, w, a, wr, content.Request{Message: msg, Edits: edits})
+	if err != nil {
+		return Saved{}, planned(err)
+	}
+	return s.moved(ctx, w, done, m.to[m.order[0]])
+}
+
+// moved says of a commit that moved files what its first try would have said
+// as well: where the page is now and which pages were rewritten.
+func (s *Service) moved(ctx context.Context, w *content.Wiki, done Saved, to string) (Saved, error) {
+	c, err := w.CommitByID(ctx, done.Commit)
+	if err != nil {
+		return Saved{}, err
+	}
+	for _, ch := range c.Changes {
+		if ch.Path == to {
+			done.Path, done.Revision = ch.Path, ch.New
+			done.Name, _ = wiki.PageOf(ch.Path)
+		}
+		if name, ok := wiki.PageOf(ch.Path); ok && ch.Old != ch.New {
+			done.Updated = append(done.Updated, name)
+		}
+	}
+	slices.Sort(done.Updated)
+	return done, nil
+}
+
+// touched lists the pages with links to rewrite: those that link to what is
+// moved, and the moved ones, whose relative links must stay valid.
+func (m *moves) touched(ctx context.Context, w *content.Wiki, keepLinks bool) ([]string, error) {
+	var list []string
+	for _, from := range m.order {
+		if _, ok := wiki.PageOf(from); ok {
+			list = append(list, from)
+		}
+	}
+	if keepLinks {
+		return list, nil
+	}
+	links, err := w.AllLinks(ctx, wiki.LinkPage, wiki.LinkEmbed, wiki.LinkFile)
+	if err != nil {
+		return nil, err
+	}
+	seen := map[string]bool{}
+	for _, l := range links {
+		page, ok := m.names.page(l.From)
+		if !ok || seen[page] || m.to[page] != "" {
+			continue
+		}
+		self, _ := wiki.PageOf(page)
+		if file, ok := m.names.resolve(self, l.Target); ok && m.to[file] != "" {
+			seen[page] = true
+			list = append(list, page)
+		}
+	}
+	return list, nil
+}
+
+// rewrite gives a page's source with its links following the moves.
+func (m *moves) rewrite(ctx context.Context, w *content.Wiki, p, blob string, keepLinks bool) ([]byte, bool, error) {
+	source, err := w.Blob(ctx, blob)
+	if err != nil {
+		return nil, false, fmt.Errorf("pages: read %s/%s: %w", w.Slug(), p, err)
+	}
+	self, _ := wiki.PageOf(p)
+	newSelf := self
+	if to := m.to[p]; to != "" {
+		newSelf, _ = wiki.PageOf(to)
+	}
+	text, changed := markdown.RewriteLinks(self, newSelf, source, func(_ wiki.LinkKind, target string) (string, bool) {
+		if keepLinks {
+			return "", false
+		}
+		return m.target(self, newSelf, target)
+	})
+	return text, changed, nil
+}
+
+// target is what a link to a moved file must say now. Blanks stay blanks.
+func (m *moves) target(self, newSelf wiki.PageName, target string) (string, bool) {
+	file, ok := m.names.resolve(self, target)
+	if !ok || m.to[file] == "" {
+		return "", false
+	}
+	to := m.to[file]
+	_, isFile := m.names.file(target)
+	_, isPage := m.names.page(target)
+	if !isFile && !isPage && path.Dir(to) == string(newSelf) {
+		to = path.Base(to) // it was named without its folder, the page's own
+	}
+	if name, ok := wiki.PageOf(to); ok {
+		to = string(name)
+	}
+	if strings.Contains(target, " ") {
+		to = strings.ReplaceAll(to, "_", " ")
+	}
+	return to, to != target
+}
+
+// A DeleteRequest deletes a page with its attachments.
+type DeleteRequest struct {
+	Write
+	Precondition
+	Name      string
+	Recursive bool // with its subpages
+}
+
+// Delete removes a page; history keeps it. A stale Base is ErrConflict
+// (ErrPrecondition if Strict): nobody deletes what they have not seen.
+func (s *Service) Delete(ctx context.Context, a wiki.Access, r DeleteRequest) (Saved, error) {
+	w, release, err := s.open(ctx, a, wiki.Edit)
+	if err != nil {
+		return Saved{}, err
+	}
+	defer release()
+	if done, ok, err := replay(ctx, w, a, r.Write); ok || err != nil {
+		return done, err
+	}
+	return again(func() (Saved, error) {
+		name, file, err := lookup(ctx, w, r.Name)
+		if err != nil {
+			return Saved{}, err
+		}
+		if err := mustBeCurrent(ctx, w, r.Precondition, file); err != nil {
+			return Saved{}, err
+		}
+		d, err := s.directory(ctx, w)
+		if err != nil {
+			return Saved{}, err
+		}
+		edits := []content.Edit{{Op: content.Delete, Path: file.Path, Base: file.Blob}}
+		also := d.attachments(name)
+		if r.Recursive {
+			also = d.below(string(name))
+		}
+		for _, p := range also {
+			edits = append(edits, content.Edit{Op: content.Delete, Path: p, Base: content.BaseAny})
+		}
+		done, err := commit(ctx, w, a, r.Write, content.Request{Message: message(r.Message, "Delete %s", name), Edits: edits})
+		if err != nil {
+			return Saved{}, planned(err)
+		}
+		done.Name, done.Path, done.Revision = name, file.Path, ""
+		return done, nil
+	})
+}

@@ -1,0 +1,349 @@
+package pages
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"robot.wtf/internal/content"
+	"robot.wtf/internal/merge"
+	"robot.wtf/internal/wiki"
+)
+
+// Restore saves an old revision of a page or attachment (deleted ones too) as
+// its newest, under the name that it has now.
+func (s *Service) Restore(ctx context.Context, a wiki.Access, name, revision string, wr Write) (Saved, error) {
+	w, release, err := s.open(ctx, a, wiki.Edit)
+	if err != nil {
+		return Saved{}, err
+	}
+	defer release()
+	if done, ok, err := replay(ctx, w, a, wr); ok || err != nil {
+		return done, err
+	}
+	file, _, err := s.history(ctx, w, name, 0, 1)
+	if err != nil {
+		return Saved{}, err
+	}
+	old, data, err := at(ctx, w, file, revision)
+	if err != nil {
+		return Saved{}, err
+	}
+	base := content.BaseNone
+	now, err := current(ctx, w, file)
+	switch {
+	case err == nil:
+		file, base = now.Path, now.Blob
+	case !errors.Is(err, wiki.ErrNotFound):
+		return Saved{}, err
+	}
+	return commit(ctx, w, a, wr, content.Request{
+		Message: message(wr.Message, "Restore %s as of %s", strings.TrimSuffix(file, ".md"), short(old.Commit)),
+		Edits:   []content.Edit{{Op: content.Put, Path: file, Data: data, Base: base}},
+	})
+}
+
+func short(id string) string { return id[:min(len(id), 8)] }
+
+// current finds a file under the name that it has now.
+func current(ctx context.Context, w *content.Wiki, path string) (wiki.File, error) {
+	f, err := w.Lookup(ctx, path)
+	if !errors.Is(err, wiki.ErrNotFound) {
+		return f, err
+	}
+	to, err := w.MovedTo(ctx, path)
+	if err != nil {
+		return wiki.File{}, err
+	}
+	return w.Lookup(ctx, to)
+}
+
+// Revert undoes one commit in a new one, merging with what came after it;
+// *wiki.ConflictError if it cannot, and then nothing is changed.
+func (s *Service) Revert(ctx context.Context, a wiki.Access, id string, wr Write) (Saved, error) {
+	w, release, err := s.open(ctx, a, wiki.Edit)
+	if err != nil {
+		return Saved{}, err
+	}
+	defer release()
+	if done, ok, err := replay(ctx, w, a, wr); ok || err != nil {
+		return done, err
+	}
+	c, err := commitByID(ctx, w, id)
+	if err != nil {
+		return Saved{}, err
+	}
+	return again(func() (Saved, error) {
+		edits, err := inverse(ctx, w, c)
+		if err != nil {
+			return Saved{}, err
+		}
+		if len(edits) == 0 {
+			return Saved{Commit: c.ID, Unchanged: true}, nil
+		}
+		done, err := commit(ctx, w, a, wr, content.Request{Message: message(wr.Message, "%s", revertMessage(c)), Edits: edits})
+		if err != nil {
+			return Saved{}, planned(err)
+		}
+		return done, nil
+	})
+}
+
+func revertMessage(c wiki.Commit) string {
+	subject, _, _ := strings.Cut(c.Message, "\n")
+	return fmt.Sprintf("Revert %q\n\nThis reverts commit %s.", subject, c.ID)
+}
+
+// inverse lists the edits that undo a commit in the present state.
+func inverse(ctx context.Context, w *content.Wiki, c wiki.Commit) ([]content.Edit, error) {
+	u := &undo{w: w, now: map[string]wiki.File{}, leaving: map[string]bool{}}
+	files, err := w.List(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range files {
+		u.now[wiki.Key(f.Path)] = f
+	}
+	for _, ch := range c.Changes {
+		if ch.New != "" && (ch.Kind == wiki.Added || ch.Kind == wiki.Moved) {
+			u.leaving[wiki.Key(ch.Path)] = true
+		}
+	}
+	for _, ch := range c.Changes {
+		if wiki.Hidden(ch.Path) {
+			return nil, wiki.Problemf(wiki.ErrInvalid, "", "This commit changed files that are kept but not shown. It cannot be reverted here.")
+		}
+		if err := u.change(ctx, ch); err != nil {
+			return nil, fmt.Errorf("pages: revert %s: %w", short(c.ID), err)
+		}
+	}
+	return u.edits()
+}
+
+// An undo collects what undoes a commit.
+type undo struct {
+	w             *content.Wiki
+	now           map[string]wiki.File // by key
+	leaving       map[string]bool      // keys that the undo frees
+	deletes, puts []content.Edit
+	moves         []content.Edit
+}
+
+func (u *undo) change(ctx context.Context, ch wiki.Change) error {
+	switch ch.Kind {
+	case wiki.Added:
+		return u.added(ctx, ch)
+	case wiki.Deleted:
+		return u.deleted(ctx, ch)
+	case wiki.Moved:
+		return u.moved(ctx, ch)
+	}
+	return u.modified(ctx, ch)
+}
+
+// added: delete the file, if it is as it was added.
+func (u *undo) added(ctx context.Context, ch wiki.Change) error {
+	f, err := u.find(ctx, ch.Path)
+	switch {
+	case errors.Is(err, wiki.ErrNotFound):
+		return nil // deleted since
+	case err != nil:
+		return err
+	case f.Blob != ch.New || f.Path != ch.Path:
+		return u.conflict(ctx, ch, f)
+	}
+	u.deletes = append(u.deletes, content.Edit{Op: content.Delete, Path: f.Path, Base: f.Blob})
+	return nil
+}
+
+// deleted: bring the file back, if its name is free.
+func (u *undo) deleted(ctx context.Context, ch wiki.Change) error {
+	key := wiki.Key(ch.Path)
+	f, taken := u.now[key]
+	if taken && !u.leaving[key] {
+		if f.Blob == ch.Old && f.Path == ch.Path {
+			return nil // brought back since
+		}
+		return u.conflict(ctx, ch, f)
+	}
+	data, err := u.w.Blob(ctx, ch.Old)
+	if err != nil {
+		return err
+	}
+	u.puts = append(u.puts, content.Edit{Op: content.Put, Path: ch.Path, Data: data, Base: content.BaseNone, Strict: true})
+	return nil
+}
+
+// modified: merge the change backwards, wherever the file is now.
+func (u *undo) modified(ctx context.Context, ch wiki.Change) error {
+	f, err := u.find(ctx, ch.Path)
+	if errors.Is(err, wiki.ErrNotFound) {
+		return u.conflict(ctx, ch, wiki.File{})
+	}
+	if err != nil {
+		return err
+	}
+	data, changed, err := u.merged(ctx, ch, f)
+	if err != nil || !changed {
+		return err
+	}
+	u.puts = append(u.puts, content.Edit{Op: content.Put, Path: f.Path, Data: data, Base: f.Blob})
+	return nil
+}
+
+// moved: move the file back, unless it has moved on or its former name is taken.
+func (u *undo) moved(ctx context.Context, ch wiki.Change) error {
+	f, ok := u.now[wiki.Key(ch.Path)]
+	if !ok || f.Path != ch.Path {
+		if back, ok := u.now[wiki.Key(ch.From)]; ok && back.Path == ch.From && back.Blob == ch.Old {
+			return nil // moved back since
+		}
+		return u.conflict(ctx, ch, wiki.File{})
+	}
+	key := wiki.Key(ch.From)
+	if there, taken := u.now[key]; taken && there.Path != f.Path && !u.leaving[key] {
+		return u.conflict(ctx, ch, there)
+	}
+	data, changed, err := u.merged(ctx, ch, f)
+	if err != nil {
+		return err
+	}
+	e := content.Edit{Op: content.Move, Path: f.Path, To: ch.From, Base: f.Blob}
+	if changed {
+		e.Data = data
+	}
+	u.moves = append(u.moves, e)
+	return nil
+}
+
+// find looks for a file under the name that it has now.
+func (u *undo) find(ctx context.Context, path string) (wiki.File, error) {
+	if f, ok := u.now[wiki.Key(path)]; ok {
+		return f, nil
+	}
+	to, err := u.w.MovedTo(ctx, path)
+	if err != nil {
+		return wiki.File{}, err
+	}
+	if f, ok := u.now[wiki.Key(to)]; ok {
+		return f, nil
+	}
+	return wiki.File{}, wiki.ErrNotFound
+}
+
+// merged is a file's present text with a change taken out of it.
+func (u *undo) merged(ctx context.Context, ch wiki.Change, f wiki.File) ([]byte, bool, error) {
+	if ch.Old == ch.New || f.Blob == ch.Old {
+		return nil, false, nil
+	}
+	old, err := u.w.Blob(ctx, ch.Old)
+	if err != nil {
+		return nil, false, err
+	}
+	if f.Blob == ch.New {
+		return nonNil(old), true, nil
+	}
+	base, theirs, err := u.texts(ctx, ch, f)
+	if err != nil {
+		return nil, false, err
+	}
+	if isBinary(old) || isBinary(base) || isBinary(theirs) {
+		return nil, false, u.conflict(ctx, ch, f)
+	}
+	res := merge.Three(base, old, theirs)
+	if !res.Clean() {
+		return nil, false, u.conflict(ctx, ch, f)
+	}
+	return nonNil(res.Text), true, nil
+}
+
+// nonNil keeps an empty text apart from none: a Move without Data keeps what is
+// there.
+func nonNil(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}
+
+func (u *undo) texts(ctx context.Context, ch wiki.Change, f wiki.File) (base, theirs []byte, err error) {
+	if ch.New != "" {
+		if base, err = u.w.Blob(ctx, ch.New); err != nil {
+			return nil, nil, err
+		}
+	}
+	if f.Blob != "" {
+		theirs, err = u.w.Blob(ctx, f.Blob)
+	}
+	return base, theirs, err
+}
+
+// conflict says what keeps a change from being undone: Base is what the commit
+// made, Yours what was before it, Theirs what is there now (f, zero for nothing).
+func (u *undo) conflict(ctx context.Context, ch wiki.Change, f wiki.File) error {
+	base, theirs, err := u.texts(ctx, ch, f)
+	if err != nil {
+		return err
+	}
+	var yours []byte
+	if ch.Old != "" {
+		if yours, err = u.w.Blob(ctx, ch.Old); err != nil {
+			return err
+		}
+	}
+	c := &wiki.ConflictError{
+		Path: f.Path, Deleted: f.Path == "", BaseBlob: ch.New, Base: base,
+		TheirBlob: f.Blob, Theirs: theirs, Yours: yours, Merged: yours,
+	}
+	if c.Path == "" {
+		c.Path = ch.Path
+	}
+	if isBinary(base) || isBinary(yours) || isBinary(theirs) {
+		return c
+	}
+	res := merge.Three(base, yours, theirs)
+	c.Merged = res.Text
+	for _, x := range res.Conflicts {
+		c.Hunks = append(c.Hunks, wiki.Hunk{
+			BaseLine: x.Base.Start + 1, TheirLine: x.Theirs.Start + 1, YourLine: x.Ours.Start + 1,
+			Base: x.BaseText, Theirs: x.TheirsText, Yours: x.OursText,
+		})
+	}
+	return c
+}
+
+// edits orders what was collected: names are freed before they are taken.
+func (u *undo) edits() ([]content.Edit, error) {
+	source := map[string]int{}
+	for i, e := range u.moves {
+		source[wiki.Key(e.Path)] = i
+	}
+	var moves []content.Edit
+	state := make([]int, len(u.moves))
+	var visit func(i int) error
+	visit = func(i int) error {
+		switch state[i] {
+		case 1:
+			return wiki.Problemf(wiki.ErrConflict, "", "This commit exchanged the names of files. It cannot be reverted here.")
+		case 2:
+			return nil
+		}
+		state[i] = 1
+		if before, ok := source[wiki.Key(u.moves[i].To)]; ok && before != i {
+			if err := visit(before); err != nil {
+				return err
+			}
+		}
+		state[i] = 2
+		moves = append(moves, u.moves[i])
+		return nil
+	}
+	for i := range u.moves {
+		if err := visit(i); err != nil {
+			return nil, err
+		}
+	}
+	return slices.Concat(u.deletes, moves, u.puts), nil
+}

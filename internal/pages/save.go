@@ -1,0 +1,321 @@
+package pages
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"robot.wtf/internal/content"
+	"robot.wtf/internal/wiki"
+)
+
+// A Write is what every change carries.
+type Write struct {
+	Message string // a sensible one is made when empty
+	// A retry with the same key and hash (of the whole request) within 24
+	// hours answers as the first try did.
+	IdempotencyKey, IdempotencyHash string
+}
+
+// A Precondition is what a writer knew.
+type Precondition struct {
+	// Base is the blob id (8 digits or more) that the writer started from; the
+	// id of a commit does as well. Without it a change of an existing page
+	// fails with ErrUnmet.
+	Base   string
+	Strict bool // do not merge; fail with ErrPrecondition
+	Create bool // the page must not exist: else *wiki.ConflictError, or ErrPrecondition if Strict
+}
+
+// A SaveRequest is a page to be saved.
+type SaveRequest struct {
+	Write
+	Precondition
+	Name string
+	Text []byte
+	// Exact stores these bytes. Otherwise the file's line ends, byte-order mark
+	// and final newline are kept, and a new page gets "\n".
+	Exact bool
+}
+
+// Saved is what a change came to.
+type Saved struct {
+	Name      wiki.PageName // empty for attachments
+	Path      string        // of the file
+	Revision  string        // blob id, "" after a deletion
+	Commit    string
+	Created   bool
+	Merged    bool
+	Unchanged bool
+	Replayed  bool
+	Updated   []wiki.PageName // pages whose links a rename rewrote
+}
+
+// Save saves a page. Invalid UTF-8 and NUL are ErrInvalid. The draft of the
+// page is dropped when the person who wrote it saves, not when an agent of
+// theirs does. A save to a page that was moved follows it.
+func (s *Service) Save(ctx context.Context, a wiki.Access, r SaveRequest) (Saved, error) {
+	w, release, err := s.open(ctx, a, wiki.Edit)
+	if err != nil {
+		return Saved{}, err
+	}
+	defer release()
+	if err := checkText(r.Text, a.Site().Limits); err != nil {
+		return Saved{}, err
+	}
+	name, file, err := lookup(ctx, w, r.Name)
+	if err != nil && !errors.Is(err, wiki.ErrNotFound) {
+		return Saved{}, err
+	}
+	exists := err == nil
+	if !exists {
+		file.Path = name.File()
+	}
+	if saved, ok, err := replay(ctx, w, a, r.Write); ok || err != nil {
+		return saved, err
+	}
+	base, err := baseOf(ctx, w, r.Precondition, file, exists, r.Text)
+	if err != nil {
+		return Saved{}, err
+	}
+	text := r.Text
+	if !r.Exact {
+		if text, err = styled(ctx, w, base, r.Text); err != nil {
+			return Saved{}, err
+		}
+	}
+	return commit(ctx, w, a, r.Write, content.Request{
+		Message:   message(r.Message, "%s %s", verb(exists), name),
+		Edits:     []content.Edit{{Op: content.Put, Path: file.Path, Data: text, Base: base, Strict: r.Strict}},
+		DropDraft: draftOf(a.Caller(), file.Path),
+	})
+}
+
+// draftOf is the draft that a save takes the place of: a person's save in the
+// browser, not that of their agent, which has not seen what they are writing.
+func draftOf(c wiki.Caller, file string) string {
+	if c.Grant != "" || c.Agent != "" {
+		return ""
+	}
+	return file
+}
+
+func verb(exists bool) string {
+	if exists {
+		return "Update"
+	}
+	return "Create"
+}
+
+// styled gives a text the style of the blob that its writer started from.
+func styled(ctx context.Context, w *content.Wiki, base string, text []byte) ([]byte, error) {
+	if base == content.BaseNone {
+		return newText(text), nil
+	}
+	stored, err := w.Blob(ctx, base)
+	if err != nil {
+		return nil, fmt.Errorf("pages: read blob %s of %s: %w", base, w.Slug(), err)
+	}
+	return inStyle(stored, text), nil
+}
+
+// baseOf turns a precondition on a file into the whole blob id that content
+// compares. What can be refused without a commit is refused here, in words.
+func baseOf(ctx context.Context, w *content.Wiki, p Precondition, f wiki.File, exists bool, yours []byte) (string, error) {
+	title := strings.TrimSuffix(f.Path, ".md")
+	switch {
+	case p.Create && exists && p.Strict:
+		return "", wiki.Problemf(wiki.ErrPrecondition, "", "There is a page called %q already.", title)
+	case p.Create && exists:
+		return "", existing(ctx, w, f, yours)
+	case p.Create:
+		return content.BaseNone, nil
+	case p.Base == "" && exists:
+		return "", wiki.Problemf(wiki.ErrUnmet, "revision", "%q exists. Say which revision you started from.", title)
+	case p.Base == "":
+		return content.BaseNone, nil
+	}
+	base, err := resolveBase(ctx, w, p.Base, f)
+	switch {
+	case err != nil && p.Strict && (errors.Is(err, wiki.ErrInvalid) || errors.Is(err, wiki.ErrNotFound)):
+		// To If-Match, an entity tag that was never given is just another one.
+		return "", stale(title)
+	case err != nil:
+		return "", err
+	case p.Strict && base != f.Blob:
+		return "", stale(title)
+	}
+	return base, nil
+}
+
+func stale(title string) error {
+	return wiki.Problemf(wiki.ErrPrecondition, "revision", "%q is not at that revision. Read it again.", title)
+}
+
+// resolveBase finds the whole blob id of a revision of a file.
+func resolveBase(ctx context.Context, w *content.Wiki, base string, f wiki.File) (string, error) {
+	base = strings.ToLower(strings.TrimSpace(base))
+	if len(base) >= 8 && strings.HasPrefix(f.Blob, base) {
+		return f.Blob, nil
+	}
+	then, _, err := at(ctx, w, f.Path, base)
+	if errors.Is(err, wiki.ErrNotFound) {
+		return "", wiki.Problemf(wiki.ErrInvalid, "revision", "%q never had the revision %s. Read the page again.", strings.TrimSuffix(f.Path, ".md"), base)
+	}
+	return then.Blob, err
+}
+
+// existing is the conflict of a writer who wants to create what is there.
+func existing(ctx context.Context, w *content.Wiki, f wiki.File, yours []byte) error {
+	theirs, err := w.Blob(ctx, f.Blob)
+	if err != nil {
+		return err
+	}
+	return &wiki.ConflictError{
+		Path: f.Path, TheirBlob: f.Blob, Theirs: theirs, Yours: yours, Merged: yours,
+		Hunks: []wiki.Hunk{{BaseLine: 1, TheirLine: 1, YourLine: 1, Theirs: string(theirs), Yours: string(yours)}},
+	}
+}
+
+// commit makes a request the caller's, commits it, and says what it came to.
+func commit(ctx context.Context, w *content.Wiki, a wiki.Access, wr Write, r content.Request) (Saved, error) {
+	r.Author, r.Limits = a.Caller(), a.Site().Limits
+	r.IdempotencyKey, r.IdempotencyHash = wr.IdempotencyKey, wr.IdempotencyHash
+	res, err := w.Commit(ctx, r)
+	if err != nil {
+		return Saved{}, refused(err, a.Site().Limits)
+	}
+	return saved(res), nil
+}
+
+func saved(res content.Result) Saved {
+	done := Saved{Commit: res.Commit.ID, Unchanged: res.Unchanged, Replayed: res.Replayed}
+	if len(res.Files) > 0 {
+		f := res.Files[0]
+		done.Path, done.Revision, done.Created, done.Merged = f.Path, f.Blob, f.Created, f.Merged
+		done.Name, _ = wiki.PageOf(f.Path)
+	}
+	return done
+}
+
+// refused makes sure that whoever meets a limit reads which one, and how large
+// it is.
+func refused(err error, l wiki.Limits) error {
+	var p *wiki.Problem
+	if errors.As(err, &p) {
+		return err
+	}
+	switch {
+	case errors.Is(err, wiki.ErrQuota):
+		return wiki.Problemf(wiki.ErrQuota, "", "This wiki is full: it may have %d pages and %s. Delete something first.", l.Pages, size(l.CurrentBytes))
+	case errors.Is(err, wiki.ErrTooLarge):
+		return wiki.Problemf(wiki.ErrTooLarge, "", "That is too large: a page may have %s and an attachment %s.", size(l.PageBytes), size(l.AttachmentBytes))
+	}
+	return err
+}
+
+// size is a number of bytes in words.
+func size(n int64) string {
+	for _, u := range []struct {
+		unit string
+		of   int64
+	}{{"MB", 1 << 20}, {"KB", 1 << 10}} {
+		if n >= u.of {
+			return strings.TrimSuffix(fmt.Sprintf("%.1f", float64(n)/float64(u.of)), ".0") + " " + u.unit
+		}
+	}
+	return fmt.Sprintf("%d bytes", n)
+}
+
+// A PatchRequest replaces text that occurs exactly once.
+type PatchRequest struct {
+	Write
+	Precondition
+	Name     string
+	Old, New string // compared with line ends as "\n"
+}
+
+// Patch replaces text in a page. ErrInvalid when Old is absent, occurs more
+// than once (the message names the lines) or equals New. A stale Base is fine
+// where the text is still there exactly once.
+func (s *Service) Patch(ctx context.Context, a wiki.Access, r PatchRequest) (Saved, error) {
+	w, release, err := s.open(ctx, a, wiki.Edit)
+	if err != nil {
+		return Saved{}, err
+	}
+	defer release()
+	if saved, ok, err := replay(ctx, w, a, r.Write); ok || err != nil {
+		return saved, err
+	}
+	for try := 1; ; try++ {
+		done, err := patchOnce(ctx, w, a, r)
+		if err == nil || try == maxTries || r.Strict || !errors.Is(err, wiki.ErrConflict) {
+			return done, err
+		}
+	}
+}
+
+// maxTries bounds how often a change that was worked out from the current state
+// is worked out again because that state has changed meanwhile.
+const maxTries = 5
+
+func patchOnce(ctx context.Context, w *content.Wiki, a wiki.Access, r PatchRequest) (Saved, error) {
+	name, file, err := lookup(ctx, w, r.Name)
+	if err != nil {
+		return Saved{}, err
+	}
+	base, err := baseOf(ctx, w, Precondition{Base: r.Base, Strict: r.Strict}, file, true, nil)
+	if err != nil {
+		return Saved{}, err
+	}
+	stored, err := w.Blob(ctx, file.Blob)
+	if err != nil {
+		return Saved{}, err
+	}
+	text, err := replaceOnce(plainLines(stored), plainLines([]byte(r.Old)), plainLines([]byte(r.New)))
+	if err != nil {
+		return Saved{}, err
+	}
+	if err := checkText([]byte(text), a.Site().Limits); err != nil {
+		return Saved{}, err
+	}
+	done, err := commit(ctx, w, a, r.Write, content.Request{
+		Message: message(r.Message, "Update %s", name),
+		Edits:   []content.Edit{{Op: content.Put, Path: file.Path, Data: inStyle(stored, []byte(text)), Base: file.Blob, Strict: r.Strict}},
+	})
+	done.Merged = done.Merged || base != file.Blob && err == nil
+	return done, err
+}
+
+// replaceOnce replaces the one occurrence of a text.
+func replaceOnce(text, old, with string) (string, error) {
+	switch {
+	case old == "":
+		return "", wiki.Problemf(wiki.ErrInvalid, "old_string", "The text to be replaced is empty.")
+	case old == with:
+		return "", wiki.Problemf(wiki.ErrInvalid, "new_string", "The new text is the same as the old.")
+	}
+	first := strings.Index(text, old)
+	if first < 0 {
+		return "", wiki.Problemf(wiki.ErrInvalid, "old_string", "The text to be replaced is not in the page. It must match exactly, blanks and line ends included.")
+	}
+	if strings.Contains(text[first+1:], old) {
+		return "", wiki.Problemf(wiki.ErrInvalid, "old_string", "The text to be replaced is in the page more than once, on lines %s. Include more of what stands around it.", occurrences(text, old))
+	}
+	return text[:first] + with + text[first+len(old):], nil
+}
+
+// occurrences names the lines where a text begins, the first ten of them.
+func occurrences(text, old string) string {
+	var lines []string
+	for from := 0; len(lines) < 10; {
+		i := strings.Index(text[from:], old)
+		if i < 0 {
+			break
+		}
+		from += i + 1
+		lines = append(lines, fmt.Sprint(1+strings.Count(text[:from-1], "\n")))
+	}
+	return strings.Join(lines, ", ")
+}

@@ -1,0 +1,37 @@
+package pages
+
+import (
+	"context"
+	"embed"
+	"strings"
+
+	"robot.wtf/internal/content"
+	"robot.wtf/internal/wiki"
+)
+
+//go:embed seed/*.md
+var seeds embed.FS
+
+// Seed gives a new wiki its first pages (Home, Getting Started, AGENTS) in one
+// commit. Seeding twice changes nothing.
+func (s *Service) Seed(ctx context.Context, a wiki.Access) error {
+	w, release, err := s.open(ctx, a, wiki.Configure)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if seq, _ := w.Head(); seq > 0 {
+		return nil
+	}
+	var edits []content.Edit
+	for _, name := range []string{"Home", "Getting_Started", "AGENTS"} {
+		text, err := seeds.ReadFile("seed/" + name + ".md")
+		if err != nil {
+			return err
+		}
+		text = []byte(strings.ReplaceAll(string(text), "{wiki}", a.Site().Slug))
+		edits = append(edits, content.Edit{Op: content.Put, Path: name + ".md", Data: text, Strict: true})
+	}
+	_, err = commit(ctx, w, a, Write{}, content.Request{Message: "Start the wiki", Edits: edits})
+	return err
+}
