@@ -69,7 +69,7 @@ func (h *Handler) serveFinished(w http.ResponseWriter, r *http.Request, slug str
 	v := visit{w: w, r: r, slug: slug}
 	if !anonymous {
 		v.caller = h.o.Session.Browser(r)
-		if anonymous = v.caller.Anonymous(); anonymous && h.o.Session.Worthwhile(r) {
+		if anonymous = v.caller.Anonymous(); anonymous && worthTrying(r) {
 			return false
 		}
 	}

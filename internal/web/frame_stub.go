@@ -2,11 +2,8 @@ package web
 
 func (h *Handler) redirectHealth(v *visit) error     { return unmade(v) }
 func (h *Handler) showIndex(v *visit) error          { return unmade(v) }
-func (h *Handler) showChangelog(v *visit) error      { return unmade(v) }
 func (h *Handler) showAtom(v *visit) error           { return unmade(v) }
 func (h *Handler) showRSS(v *visit) error            { return unmade(v) }
-func (h *Handler) redirectLog(v *visit) error        { return unmade(v) }
-func (h *Handler) showCommit(v *visit) error         { return unmade(v) }
 func (h *Handler) showSearch(v *visit) error         { return unmade(v) }
 func (h *Handler) redirectSearch(v *visit) error     { return unmade(v) }
 func (h *Handler) suggest(v *visit) error            { return unmade(v) }
@@ -24,7 +21,3 @@ func (h *Handler) signOut(v *visit) error            { return unmade(v) }
 func (h *Handler) grantSSO(v *visit) error           { return unmade(v) }
 func (h *Handler) showPlatformRobots(v *visit) error { return unmade(v) }
 func (h *Handler) signInAs(v *visit) error           { return unmade(v) }
-func (h *Handler) showHistory(v *visit) error        { return unmade(v) }
-func (h *Handler) compare(v *visit) error            { return unmade(v) }
-func (h *Handler) showDiff(v *visit) error           { return unmade(v) }
-func (h *Handler) showBlame(v *visit) error          { return unmade(v) }

@@ -122,6 +122,7 @@ func (h *Handler) funcs() template.FuncMap {
 		"short":  short,
 		"spaced": func(p any) string { return wiki.Title(fmt.Sprint(p)) },
 		"date":   func(t time.Time) string { return t.UTC().Format("2 January 2006") },
+		"day":    func(t time.Time) string { return t.UTC().Format("2 Jan 2006") },
 		"clock":  func(t time.Time) string { return t.UTC().Format("15:04") },
 		"when":   func(t time.Time) string { return t.UTC().Format("2 Jan 2006, 15:04") },
 		"iso":    func(t time.Time) string { return t.UTC().Format(time.RFC3339) },

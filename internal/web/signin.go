@@ -13,6 +13,13 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
+// triedCookie remembers for a minute that this wiki's host asked the platform
+// who is calling, so that nobody is sent in circles. It tells nothing else.
+const triedCookie = "sso_tried"
+
+// hintCookie is session's, for the whole domain: somebody signed in somewhere.
+const hintCookie = "signed_in"
+
 // accountData is all that is personal on a page: the face and its menu, or the
 // way to sign in.
 type accountData struct {
@@ -84,10 +91,19 @@ func (h *Handler) trySignIn(v *visit) (bool, error) {
 		}
 		return false, nil
 	}
-	if !navigates(v.r) || !h.o.Session.Worthwhile(v.r) {
+	if !navigates(v.r) || !worthTrying(v.r) {
 		return false, nil
 	}
+	http.SetCookie(v.w, &http.Cookie{Name: triedCookie, Value: "1", Path: "/", MaxAge: 60, HttpOnly: true, SameSite: http.SameSiteLaxMode})
 	return true, h.toSSO(v, v.r.URL.RequestURI(), false)
+}
+
+func worthTrying(r *http.Request) bool {
+	if _, err := r.Cookie(hintCookie); err != nil {
+		return false
+	}
+	_, err := r.Cookie(triedCookie)
+	return err != nil
 }
 
 // mustParam marks an errand to /auth/sso whose caller wants to sign in. Without

@@ -131,7 +131,6 @@ func wikiRoutes() []route {
 	return []route{
 		{pattern: "GET /-/static/{file}", handle: (*Handler).serveAsset, open: true},
 		{pattern: "GET /-/sso", handle: (*Handler).finishSSO, open: true},
-		{pattern: "GET /auth/sso", handle: (*Handler).finishSSO, open: true},
 		{pattern: "GET /-/login", handle: (*Handler).startSSO, open: true},
 		{pattern: "POST /-/logout", handle: (*Handler).signOutOfWiki, open: true},
 		{pattern: "GET /-/healthz", handle: (*Handler).redirectHealth, open: true},

@@ -1,0 +1,327 @@
+package web
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"robot.wtf/internal/pages"
+	"robot.wtf/internal/wiki"
+)
+
+const (
+	revisionsShown = 50  // of a page's history, at once
+	commitsShown   = 100 // of the changelog, at once
+)
+
+// historyPage lists a page's revisions by day.
+type historyPage struct {
+	Frame
+	Name    string
+	IsPage  bool // otherwise an attachment, or a page that is deleted
+	Deleted bool
+	Days    []day[wiki.Revision]
+	From    string // the revisions that are compared if nobody chooses
+	To      string
+	Newest  string
+	Older   string // address of the next page, "" on the last
+}
+
+// A day groups what happened on one.
+type day[T any] struct {
+	Label string
+	Items []T
+}
+
+// byDay groups things that are sorted by time. now says what today is.
+func byDay[T any](items []T, now time.Time, at func(T) time.Time) []day[T] {
+	var days []day[T]
+	for _, item := range items {
+		label := dayLabel(at(item), now)
+		if len(days) == 0 || days[len(days)-1].Label != label {
+			days = append(days, day[T]{Label: label})
+		}
+		last := &days[len(days)-1]
+		last.Items = append(last.Items, item)
+	}
+	return days
+}
+
+func dayLabel(t, now time.Time) string {
+	t, now = t.UTC(), now.UTC()
+	switch {
+	case t.Format(time.DateOnly) == now.Format(time.DateOnly):
+		return "Today"
+	case t.Format(time.DateOnly) == now.AddDate(0, 0, -1).Format(time.DateOnly):
+		return "Yesterday"
+	case t.Year() == now.Year():
+		return t.Format("2 January")
+	}
+	return t.Format("2 January 2006")
+}
+
+// before is the paging parameter: a commit's number.
+func before(v *visit) int64 {
+	n, _ := strconv.ParseInt(v.query("before"), 10, 64)
+	return max(n, 0)
+}
+
+func (h *Handler) showHistory(v *visit) error {
+	revisions, err := h.o.Pages.History(v.ctx(), v.a, v.name, before(v), revisionsShown+1)
+	if err != nil {
+		return err
+	}
+	p := &historyPage{Name: v.name}
+	if len(revisions) > revisionsShown {
+		revisions = revisions[:revisionsShown]
+		p.Older = "?before=" + strconv.FormatInt(revisions[revisionsShown-1].Seq, 10)
+	}
+	if len(revisions) == 0 {
+		return wiki.Problemf(wiki.ErrNotFound, "", "There are no older versions.")
+	}
+	newest := revisions[0]
+	p.To, p.From = newest.Commit, newest.Commit
+	if len(revisions) > 1 {
+		p.From = revisions[1].Commit
+	}
+	name, isPage := wiki.PageOf(newest.Path)
+	p.IsPage, p.Deleted = isPage, before(v) == 0 && newest.New == ""
+	if isPage {
+		p.Name = string(name)
+		p.Frame = h.pageFrame(v, "History of "+name.Title(), name, "history")
+		p.Head.Exists = !p.Deleted
+	} else {
+		p.Name = newest.Path
+		p.Frame = h.frame(v, "History of "+newest.Path)
+		p.NoIndex = true
+		p.Head = &Head{Name: wiki.PageName(p.Name), Crumbs: crumbs(p.Name), Here: p.Name}
+	}
+	p.Days = byDay(revisions, h.o.Now(), func(r wiki.Revision) time.Time { return r.Time })
+	return h.render(v, http.StatusOK, "history", p)
+}
+
+// compare leads to the diff of two revisions, or restores one.
+func (h *Handler) compare(v *visit) error {
+	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, 64<<10)
+	if err := parseForm(v.r); err != nil {
+		return err
+	}
+	if revision := v.r.PostForm.Get("restore"); revision != "" {
+		saved, err := h.o.Pages.Restore(v.ctx(), v.a, v.name, revision, pages.Write{})
+		if err != nil {
+			return err
+		}
+		return h.redirect(v, wiki.PathURL(pathOf(saved, v.name)))
+	}
+	return h.redirectToDiff(v, v.r.PostForm)
+}
+
+// pathOf is where what was saved is shown.
+func pathOf(saved pages.Saved, asked string) string {
+	switch {
+	case saved.Name != "":
+		return string(saved.Name)
+	case saved.Path != "":
+		return saved.Path
+	}
+	return asked
+}
+
+func (h *Handler) redirectToDiff(v *visit, form url.Values) error {
+	from, to := form.Get("rev_a"), form.Get("rev_b")
+	if from == "" || to == "" {
+		return wiki.Problemf(wiki.ErrInvalid, "rev_a", "Pick two versions to compare them.")
+	}
+	return h.redirect(v, wiki.PathURL(v.name+"/diff/"+from+"/"+to))
+}
+
+// diffPage compares two revisions of a page.
+type diffPage struct {
+	Frame
+	*pages.FileDiff
+	Name                     string // page or file
+	FromRevision, ToRevision string
+}
+
+func (h *Handler) showDiff(v *visit) error {
+	var from, to string
+	switch len(v.rest) {
+	case 0:
+		return h.redirectToDiff(v, v.r.URL.Query())
+	case 2:
+		to = v.rest[1]
+		fallthrough
+	case 1:
+		from = v.rest[0]
+	}
+	diff, err := h.o.Pages.Diff(v.ctx(), v.a, v.name, from, to)
+	if err != nil {
+		return err
+	}
+	p := &diffPage{FileDiff: diff, Name: diff.Path, FromRevision: from, ToRevision: to}
+	if p.ToRevision == "" {
+		p.ToRevision = diff.New.Commit
+	}
+	if diff.Page != "" {
+		p.Name = string(diff.Page)
+		p.Frame = h.pageFrame(v, "Changes to "+diff.Page.Title(), diff.Page, "history")
+	} else {
+		p.Frame = h.frame(v, "Changes to "+diff.Path)
+		p.NoIndex = true
+		p.Head = &Head{Name: wiki.PageName(diff.Path), Crumbs: crumbs(diff.Path), Here: diff.Path}
+	}
+	return h.render(v, http.StatusOK, "diff", p)
+}
+
+// blamePage says who wrote each line.
+type blamePage struct {
+	Frame
+	Runs           []blameRun
+	People, Agents int // lines
+	Revision       string
+}
+
+// A blameRun is a stretch of lines of one revision.
+type blameRun struct {
+	Revision wiki.Revision
+	First    pages.BlameLine
+	Rest     []pages.BlameLine
+}
+
+// Lines is how many lines the run has.
+func (r blameRun) Lines() int { return 1 + len(r.Rest) }
+
+func (h *Handler) showBlame(v *visit) error {
+	p := &blamePage{}
+	if len(v.rest) > 0 {
+		p.Revision = v.rest[0]
+	}
+	lines, err := h.o.Pages.Blame(v.ctx(), v.a, v.name, p.Revision)
+	if err != nil {
+		return err
+	}
+	for _, line := range lines {
+		if line.Revision.Author.Agent != "" {
+			p.Agents++
+		} else {
+			p.People++
+		}
+		if n := len(p.Runs); n > 0 && p.Runs[n-1].Revision.Commit == line.Revision.Commit {
+			p.Runs[n-1].Rest = append(p.Runs[n-1].Rest, line)
+			continue
+		}
+		p.Runs = append(p.Runs, blameRun{Revision: line.Revision, First: line})
+	}
+	name := wiki.PageName(v.name)
+	if found, err := h.o.Pages.Find(v.ctx(), v.a, v.name); err == nil && found.Kind == pages.KindPage {
+		name = wiki.PageName(found.Path)
+	}
+	p.Frame = h.pageFrame(v, "Who wrote "+name.Title(), name, "blame")
+	return h.render(v, http.StatusOK, "blame", p)
+}
+
+// commitPage is one commit with its diffs.
+type commitPage struct {
+	Frame
+	Commit  wiki.Commit
+	Diffs   []*pages.FileDiff
+	More    int // files that are not compared
+	Added   int
+	Removed int
+}
+
+func (h *Handler) showCommit(v *visit) error {
+	commit, diffs, err := h.o.Pages.Commit(v.ctx(), v.a, v.param("id"))
+	if err != nil {
+		return err
+	}
+	p := &commitPage{Frame: h.frame(v, commit.Message), Commit: commit, Diffs: diffs}
+	p.NoIndex = true
+	p.More = max(0, len(commit.Changes)-len(diffs))
+	for _, d := range diffs {
+		p.Added, p.Removed = p.Added+d.Added, p.Removed+d.Removed
+	}
+	return h.render(v, http.StatusOK, "commit", p)
+}
+
+// changelogPage lists commits by day.
+type changelogPage struct {
+	Frame
+	By     string // "people", "agents" or "" for everyone
+	Author string
+	Days   []day[logEntry]
+	Older  string
+}
+
+// A logEntry is a commit in a list, with the first of its changes.
+type logEntry struct {
+	wiki.Commit
+	Shown []pageChange
+	More  int // changes that are not shown
+}
+
+type pageChange struct {
+	wiki.Change
+	Page wiki.PageName // "" for attachments
+}
+
+// logEntries makes the entries of a list of commits.
+func logEntries(commits []wiki.Commit) []logEntry {
+	const few = 6
+	entries := make([]logEntry, len(commits))
+	for i, c := range commits {
+		e := logEntry{Commit: c, More: max(0, len(c.Changes)-few)}
+		for _, change := range c.Changes[:len(c.Changes)-e.More] {
+			page, _ := wiki.PageOf(change.Path)
+			e.Shown = append(e.Shown, pageChange{change, page})
+		}
+		entries[i] = e
+	}
+	return entries
+}
+
+func (h *Handler) showChangelog(v *visit) error {
+	f := pages.LogFilter{Before: before(v), Author: v.query("author"), Limit: commitsShown + 1}
+	p := &changelogPage{Frame: h.frame(v, "Changes"), By: v.query("by"), Author: f.Author}
+	p.NoIndex, p.Feed = true, true
+	switch p.By {
+	case "people", "agents":
+		agents := p.By == "agents"
+		f.Agents = &agents
+	default:
+		p.By = ""
+	}
+	if from := v.param("from"); from != "" { // An Otter Wiki pages by starting commit
+		c, _, err := h.o.Pages.Commit(v.ctx(), v.a, from)
+		if err != nil {
+			return err
+		}
+		f.Before = c.Seq + 1
+	}
+	commits, err := h.o.Pages.Changelog(v.ctx(), v.a, f)
+	if err != nil {
+		return err
+	}
+	if len(commits) > commitsShown {
+		commits = commits[:commitsShown]
+		older := url.Values{"before": {strconv.FormatInt(commits[commitsShown-1].Seq, 10)}}
+		for name, value := range map[string]string{"by": p.By, "author": p.Author} {
+			if value != "" {
+				older.Set(name, value)
+			}
+		}
+		p.Older = "/-/changelog?" + older.Encode()
+	}
+	p.Days = byDay(logEntries(commits), h.o.Now(), func(e logEntry) time.Time { return e.Time })
+	return h.render(v, http.StatusOK, "changelog", p)
+}
+
+// redirectLog leads An Otter Wiki's other name of the changelog to it.
+func (h *Handler) redirectLog(v *visit) error {
+	to := "/-/changelog"
+	if from := v.param("from"); from != "" {
+		to += wiki.PathURL(from)
+	}
+	return h.redirectWith(v, http.StatusFound, to)
+}
