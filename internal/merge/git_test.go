@@ -1,0 +1,210 @@
+package merge
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// rounds is how often a random comparison with git runs.
+func rounds(few, many int) int {
+	if os.Getenv("ROBOT_LONG") == "1" {
+		return many
+	}
+	return few
+}
+
+// A machine runs git and patch in a directory of its own, with nothing of this
+// machine's configuration.
+type machine struct {
+	t   testing.TB
+	dir string
+	git string
+}
+
+func newMachine(t testing.TB) *machine {
+	git, err := exec.LookPath("git")
+	if err != nil {
+		t.Skip("no git on this machine")
+	}
+	return &machine{t, t.TempDir(), git}
+}
+
+func (m *machine) write(name string, content []byte) {
+	m.t.Helper()
+	if err := os.WriteFile(filepath.Join(m.dir, name), content, 0o600); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+func (m *machine) run(stdin []byte, program string, args ...string) (out []byte, code int) {
+	m.t.Helper()
+	cmd := exec.Command(program, args...)
+	cmd.Dir = m.dir
+	cmd.Env = []string{
+		"PATH=/usr/bin:/bin", "HOME=/nonexistent", "LANG=C.UTF-8", "GIT_CEILING_DIRECTORIES=" + filepath.Dir(m.dir),
+		"GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null", "GIT_CONFIG_NOSYSTEM=1",
+	}
+	cmd.Stdin = bytes.NewReader(stdin)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		if code = exit.ExitCode(); code < 0 || code == 255 {
+			m.t.Fatalf("%s %q: %v\n%s", program, args, err, stderr.String())
+		}
+	} else if err != nil {
+		m.t.Fatal(err)
+	}
+	return append(out, stderr.Bytes()...), code
+}
+
+// mergeFile is what git makes of three texts.
+func (m *machine) mergeFile(base, ours, theirs []byte) (text []byte, clean bool) {
+	m.t.Helper()
+	m.write("base", base)
+	m.write("ours", ours)
+	m.write("theirs", theirs)
+	text, code := m.run(nil, m.git, "merge-file", "-p", "-q", "ours", "base", "theirs")
+	return text, code == 0
+}
+
+// A writer makes texts and changes them as people, scripts and attackers do.
+type writer struct {
+	*rand.Rand
+	lines []string // what its texts are made of; nil for lines of their own
+	fresh int
+}
+
+func (w *writer) line() string {
+	if w.lines != nil && w.IntN(10) > 0 {
+		return w.lines[w.IntN(len(w.lines))]
+	}
+	w.fresh++
+	return fmt.Sprintf("line %d of its own", w.fresh)
+}
+
+func (w *writer) text(n int) []string {
+	lines := make([]string, n)
+	for i := range lines {
+		lines[i] = w.line()
+	}
+	return lines
+}
+
+// edit changes up to n places.
+func (w *writer) edit(lines []string, n int) []string {
+	lines = slices.Clone(lines)
+	for range w.IntN(n + 1) {
+		at := w.IntN(len(lines) + 1)
+		end := min(len(lines), at+w.IntN(4))
+		switch w.IntN(6) {
+		case 0:
+			lines = slices.Insert(lines, at, w.text(1+w.IntN(4))...)
+		case 1:
+			lines = slices.Delete(lines, at, end)
+		case 2:
+			lines = slices.Replace(lines, at, end, w.text(1+w.IntN(3))...)
+		case 3:
+			if at < len(lines) {
+				lines[at] += " changed " + string(rune('a'+w.IntN(3)))
+			}
+		case 4: // move
+			part := slices.Clone(lines[at:end])
+			lines = slices.Delete(lines, at, end)
+			lines = slices.Insert(lines, w.IntN(len(lines)+1), part...)
+		case 5: // copy
+			lines = slices.Insert(lines, w.IntN(len(lines)+1), slices.Clone(lines[at:end])...)
+		}
+	}
+	return lines
+}
+
+// store joins lines as a file has them: now and then with CRLF, without a final
+// line end, or empty.
+func (w *writer) store(lines []string) []byte {
+	end := "\n"
+	if w.IntN(25) == 0 {
+		end = "\r\n"
+	}
+	text := strings.Join(lines, end)
+	if len(lines) > 0 && w.IntN(8) > 0 {
+		text += end
+	}
+	return []byte(text)
+}
+
+// triple makes three texts of a kind.
+func triple(r *rand.Rand) (kind string, base, ours, theirs []byte) {
+	kinds := []struct {
+		name        string
+		lines       []string
+		size, edits int
+	}{
+		{"prose", nil, 60, 6},
+		{"list", []string{"- a", "- b", "- c", "- d", "", "## Part", "* * *"}, 40, 5},
+		{"two lines", []string{"a", "b"}, 25, 4},
+		{"one line", []string{"a"}, 12, 3},
+		{"short", []string{"a", "b", "c", "{", "}", ""}, 6, 3},
+		{"long", []string{"", "x", "y", "| a | b |", "z", "```", "end"}, 500, 40},
+		{"nothing in common", nil, 300, 200},
+	}
+	k := kinds[r.IntN(len(kinds))]
+	w := &writer{Rand: r, lines: k.lines}
+	start := w.text(w.IntN(k.size + 1))
+	a, b := w.edit(start, k.edits), w.edit(start, k.edits)
+	if w.IntN(4) == 0 { // both sides make one change alike
+		a, b = w.edit(a, 2), w.edit(a, 2)
+	}
+	return k.name, w.store(start), w.store(a), w.store(b)
+}
+
+func TestThreeIsGitMergeFile(t *testing.T) {
+	m := newMachine(t)
+	r := rand.New(rand.NewPCG(7, 11))
+	n, clean := rounds(1000, 10_000), 0
+	differ := map[string]int{}
+	for range n {
+		kind, base, ours, theirs := triple(r)
+		want, wantClean := m.mergeFile(base, ours, theirs)
+		got := Three(base, ours, theirs)
+		if wantClean {
+			clean++
+		}
+		class := ""
+		switch {
+		case got.Clean() != wantClean:
+			class = "verdict"
+		case wantClean && !bytes.Equal(got.Text, want):
+			class = "bytes"
+		case !wantClean && conflicts(want) != len(got.Conflicts):
+			class = "number of conflicts"
+		}
+		if class == "" {
+			continue
+		}
+		if differ[class+", "+kind]++; differ[class+", "+kind] == 1 {
+			t.Logf("%s, %s:\nbase %q\nours %q\ntheirs %q\ngit  %q (clean %t)\nhere %q (conflicts %v)", class, kind, base, ours, theirs, want, wantClean, got.Text, got.Conflicts)
+		}
+	}
+	t.Logf("measured: %d triples, %d clean in git; different from git: %v", n, clean, differ)
+	if clean < n/5 || clean > n*4/5 {
+		t.Errorf("%d of %d merges are clean: the triples test one verdict only", clean, n)
+	}
+	for _, class := range slices.Sorted(maps.Keys(differ)) {
+		t.Errorf("%d merges differ from git in %s", differ[class], class)
+	}
+}
+
+func conflicts(marked []byte) int {
+	return bytes.Count(marked, []byte("<<<<<<< "))
+}

@@ -1,0 +1,220 @@
+package merge
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// A wordDiffer compares changed lines word by word. left bounds its steps; when
+// they are used up, lines are paired no longer and marked as a whole.
+type wordDiffer struct {
+	left int
+}
+
+// cutWords parts a line into words, runs of blanks, and single other signs.
+// Scripts written without blanks part at every sign.
+func cutWords(line string) []string {
+	var words []string
+	for start := 0; start < len(line); {
+		first, n := utf8.DecodeRuneInString(line[start:])
+		end := start + n
+		for kind := wordKind(first); kind != sign && end < len(line); {
+			r, n := utf8.DecodeRuneInString(line[end:])
+			if wordKind(r) != kind && !(kind == letter && unicode.Is(unicode.M, r)) {
+				break
+			}
+			end += n
+		}
+		words = append(words, line[start:end])
+		start = end
+	}
+	return words
+}
+
+const (
+	sign byte = iota
+	letter
+	gap
+)
+
+func wordKind(r rune) byte {
+	switch {
+	case r == ' ' || r == '\t' || r == '\u00a0':
+		return gap
+	case r < utf8.RuneSelf && (r|0x20 >= 'a' && r|0x20 <= 'z' || r >= '0' && r <= '9'):
+		return letter
+	case r < utf8.RuneSelf:
+		return sign
+	case unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Thai, unicode.Lao, unicode.Khmer):
+		return sign
+	case unicode.IsLetter(r) || unicode.IsDigit(r):
+		return letter
+	}
+	return sign
+}
+
+// mark compares two lines. The spans of each concatenate to it.
+func (w *wordDiffer) mark(old, new string) (oldSpans, newSpans []Span) {
+	if w.left <= 0 {
+		return whole(Removed, old), whole(Inserted, new)
+	}
+	numbered := classes{}
+	a, b := numbered.number(cutWords(old)), numbered.number(cutWords(new))
+	d := newDiffer(numbered)
+	d.left = w.left
+	script := d.script(a.class, b.class, nil)
+	w.left = d.left - len(a.lines) - len(b.lines)
+	i, j := 0, 0
+	for _, e := range overGaps(script, a.lines) {
+		oldSpans, newSpans = addSpan(oldSpans, Same, a.lines[i:e.a0]), addSpan(newSpans, Same, b.lines[j:e.b0])
+		oldSpans, newSpans = addSpan(oldSpans, Removed, a.lines[e.a0:e.a1]), addSpan(newSpans, Inserted, b.lines[e.b0:e.b1])
+		i, j = e.a1, e.b1
+	}
+	return addSpan(oldSpans, Same, a.lines[i:]), addSpan(newSpans, Same, b.lines[j:])
+}
+
+func addSpan(spans []Span, kind Kind, words []string) []Span {
+	if len(words) == 0 {
+		return spans
+	}
+	return append(spans, Span{kind, strings.Join(words, "")})
+}
+
+// overGaps joins edits that only blanks part: "two red words" reads better
+// marked as one than as three.
+func overGaps(script []edit, words []string) []edit {
+	var out []edit
+	for _, e := range script {
+		if n := len(out); n > 0 && isGap(words[out[n-1].a1:e.a0]) {
+			last := &out[n-1]
+			// Only where both are replacements: else a mere insertion would take
+			// an unchanged blank of the other side with it.
+			if last.a0 < last.a1 && last.b0 < last.b1 && e.a0 < e.a1 && e.b0 < e.b1 {
+				last.a1, last.b1 = e.a1, e.b1
+				continue
+			}
+		}
+		out = append(out, e)
+	}
+	return out
+}
+
+func isGap(words []string) bool {
+	return !slices.ContainsFunc(words, func(w string) bool {
+		r, _ := utf8.DecodeRuneInString(w)
+		return wordKind(r) != gap
+	})
+}
+
+// A linePair is a line of the old and of the new side, by index.
+type linePair struct{ old, new int }
+
+// Lines are paired when they share this part of their words (Dice's
+// coefficient: twice the shared ones over all), in thousandths.
+const alikeEnough = 400
+
+// pair finds the pairs of lines, in order on both sides, with the greatest sum
+// of likenesses (Needleman and Wunsch without a cost for gaps).
+func (w *wordDiffer) pair(old, new []string) []linePair {
+	if len(old) == 0 || len(new) == 0 {
+		return nil
+	}
+	numbered := classes{}
+	a, b := bags(numbered, old), bags(numbered, new)
+	// Each line meets all of the other side, with as many steps as both have words.
+	cost := len(numbered)
+	for _, x := range a {
+		cost += len(x) * len(b)
+	}
+	for _, y := range b {
+		cost += len(y) * len(a)
+	}
+	cost += len(a) * len(b)
+	if cost > w.left/4 {
+		return w.pairInStep(a, b)
+	}
+	w.left -= cost
+	return pairBest(a, b)
+}
+
+// pairInStep pairs lines of the same index, for blocks too large to search.
+func (w *wordDiffer) pairInStep(a, b [][]int32) []linePair {
+	var pairs []linePair
+	for i := range min(len(a), len(b)) {
+		if w.left -= len(a[i]) + len(b[i]); w.left <= 0 {
+			break
+		}
+		if likeness(a[i], b[i]) >= alikeEnough {
+			pairs = append(pairs, linePair{i, i})
+		}
+	}
+	return pairs
+}
+
+func pairBest(a, b [][]int32) []linePair {
+	width := len(b) + 1
+	best := make([]int32, (len(a)+1)*width) // of the lines from i and j on
+	like := make([]int32, len(a)*len(b))
+	for i := len(a) - 1; i >= 0; i-- {
+		for j := len(b) - 1; j >= 0; j-- {
+			l := likeness(a[i], b[j])
+			score := max(best[(i+1)*width+j], best[i*width+j+1])
+			if l >= alikeEnough {
+				like[i*len(b)+j] = l
+				score = max(score, l+best[(i+1)*width+j+1])
+			}
+			best[i*width+j] = score
+		}
+	}
+	var pairs []linePair
+	for i, j := 0, 0; i < len(a) && j < len(b); {
+		l := like[i*len(b)+j]
+		switch here := best[i*width+j]; {
+		case l > 0 && here == l+best[(i+1)*width+j+1]:
+			pairs = append(pairs, linePair{i, j})
+			i, j = i+1, j+1
+		case here == best[(i+1)*width+j]:
+			i++
+		default:
+			j++
+		}
+	}
+	return pairs
+}
+
+// bags gives each line's words, sorted, without blanks.
+func bags(numbered classes, lines []string) [][]int32 {
+	out := make([][]int32, len(lines))
+	for i, line := range lines {
+		line, _ = cutEnd(line)
+		words := cutWords(line)
+		words = slices.DeleteFunc(words, func(w string) bool { return isGap([]string{w}) })
+		out[i] = numbered.number(words).class
+		slices.Sort(out[i])
+	}
+	return out
+}
+
+// likeness is 0 to 1000. Empty lines are alike.
+func likeness(a, b []int32) int32 {
+	if len(a)+len(b) == 0 {
+		return 1000
+	}
+	if len(a) == 0 || len(b) == 0 {
+		return 0
+	}
+	shared := 0
+	for i, j := 0, 0; i < len(a) && j < len(b); {
+		switch {
+		case a[i] < b[j]:
+			i++
+		case a[i] > b[j]:
+			j++
+		default:
+			shared, i, j = shared+1, i+1, j+1
+		}
+	}
+	return int32(2000 * shared / (len(a) + len(b)))
+}
