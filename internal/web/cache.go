@@ -86,9 +86,6 @@ func (h *Handler) serveFinished(w http.ResponseWriter, r *http.Request, slug str
 		return false
 	}
 	if !anonymous {
-		if navigates(r) {
-			h.o.Session.Renew(w, r)
-		}
 		return h.writeSpliced(&v, page) == nil
 	}
 	h.writeFinished(&v, page)

@@ -127,6 +127,7 @@ func (h *Handler) funcs() template.FuncMap {
 		"when":   func(t time.Time) string { return t.UTC().Format("2 Jan 2006, 15:04") },
 		"iso":    func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"bytes":  humanBytes,
+		"mib":    func(n int64) string { return strconv.FormatInt(n>>20, 10) + " MB" },
 		"plural": func(n int, one, many string) string {
 			if n == 1 {
 				return "1 " + one
@@ -266,26 +267,20 @@ func (h *Handler) redirectWith(v *visit, status int, to string) error {
 
 var varyValue = []string{"Accept, Accept-Encoding, Cookie"}
 
-// headers are those of every answer, made once; the slices are shared, so they
-// are set and never added to.
+// headers are those that depend on the kind of host; what every answer carries
+// is the server's. The slices are shared, so they are set and never added to.
 type headers struct {
 	wikiPolicy, platformPolicy []string
-	nosniff, referrer, same    []string
 }
 
+// makeHeaders makes the policies: nothing but our own files runs or is loaded.
+// A form's answer may lead through signing in, and back to a wiki.
 func makeHeaders(o Options) headers {
 	policy := func(forms string) []string {
-		return []string{"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; form-action 'self' " +
-			forms + "; base-uri 'none'; frame-ancestors 'none'"}
+		return []string{"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; " +
+			"form-action 'self' " + forms + "; base-uri 'none'; frame-ancestors 'none'"}
 	}
-	return headers{
-		// A form's answer may lead through signing in, and back to a wiki.
-		wikiPolicy:     policy(o.Platform),
-		platformPolicy: policy(o.WikiOrigin("*")),
-		nosniff:        []string{"nosniff"},
-		referrer:       []string{"same-origin"},
-		same:           []string{"same-origin"},
-	}
+	return headers{wikiPolicy: policy(o.Platform), platformPolicy: policy(o.WikiOrigin("*"))}
 }
 
 func (hs *headers) set(header http.Header, onWiki bool) {
@@ -293,10 +288,6 @@ func (hs *headers) set(header http.Header, onWiki bool) {
 	if onWiki {
 		header["Content-Security-Policy"] = hs.wikiPolicy
 	}
-	header["X-Content-Type-Options"] = hs.nosniff
-	header["Referrer-Policy"] = hs.referrer
-	header["Cross-Origin-Opener-Policy"] = hs.same
-	header["Cross-Origin-Resource-Policy"] = hs.same
 }
 
 func acceptsGzip(r *http.Request) bool {

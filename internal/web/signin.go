@@ -85,13 +85,7 @@ func (h *Handler) askToSignIn(v *visit) (bool, error) {
 // trySignIn sends a person who is signed in elsewhere, and not known here,
 // through single sign-on once. Who has no such hint is never sent.
 func (h *Handler) trySignIn(v *visit) (bool, error) {
-	if !v.caller.Anonymous() {
-		if navigates(v.r) {
-			h.o.Session.Renew(v.w, v.r)
-		}
-		return false, nil
-	}
-	if !navigates(v.r) || !worthTrying(v.r) {
+	if !v.caller.Anonymous() || !navigates(v.r) || !worthTrying(v.r) {
 		return false, nil
 	}
 	http.SetCookie(v.w, &http.Cookie{Name: triedCookie, Value: "1", Path: "/", MaxAge: 60, HttpOnly: true, SameSite: http.SameSiteLaxMode})

@@ -133,7 +133,7 @@ func wikiRoutes() []route {
 		{pattern: "GET /-/sso", handle: (*Handler).finishSSO, open: true},
 		{pattern: "GET /-/login", handle: (*Handler).startSSO, open: true},
 		{pattern: "POST /-/logout", handle: (*Handler).signOutOfWiki, open: true},
-		{pattern: "GET /-/healthz", handle: (*Handler).redirectHealth, open: true},
+		{pattern: "GET /-/healthz", handle: (*Handler).showAlive, open: true},
 
 		{pattern: "GET /-/index", handle: (*Handler).showIndex},
 		{pattern: "GET /-/changelog", handle: (*Handler).showChangelog},
@@ -147,7 +147,7 @@ func wikiRoutes() []route {
 		{pattern: "POST /-/search", handle: (*Handler).redirectSearch},
 		{pattern: "GET /-/search/{query...}", handle: (*Handler).redirectSearch},
 		{pattern: "GET /-/suggest", handle: (*Handler).suggest},
-		{pattern: "GET /-/health", handle: (*Handler).showHealth},
+		{pattern: "GET /-/health", handle: (*Handler).redirectHealth},
 		{pattern: "GET /-/housekeeping", handle: (*Handler).redirectHealth},
 		{pattern: "GET /-/help", handle: (*Handler).showHelp},
 		{pattern: "GET /-/help/{topic}", handle: (*Handler).showHelp},

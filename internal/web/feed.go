@@ -1,0 +1,144 @@
+package web
+
+import (
+	"encoding/xml"
+	"strings"
+	"time"
+
+	"robot.wtf/internal/pages"
+	"robot.wtf/internal/wiki"
+)
+
+const feedEntries = 50
+
+// atomFeed is RFC 4287.
+type atomFeed struct {
+	XMLName xml.Name    `xml:"http://www.w3.org/2005/Atom feed"`
+	ID      string      `xml:"id"`
+	Title   string      `xml:"title"`
+	Updated string      `xml:"updated"`
+	Links   []atomLink  `xml:"link"`
+	Entries []atomEntry `xml:"entry"`
+}
+
+type atomLink struct {
+	Rel  string `xml:"rel,attr"`
+	Href string `xml:"href,attr"`
+}
+
+type atomEntry struct {
+	ID      string   `xml:"id"`
+	Title   string   `xml:"title"`
+	Updated string   `xml:"updated"`
+	Author  string   `xml:"author>name"`
+	Link    atomLink `xml:"link"`
+	Summary string   `xml:"summary"`
+}
+
+func (h *Handler) showAtom(v *visit) error {
+	commits, err := h.o.Pages.Changelog(v.ctx(), v.a, pages.LogFilter{Limit: feedEntries})
+	if err != nil {
+		return err
+	}
+	origin := h.o.WikiOrigin(v.slug)
+	feed := atomFeed{
+		ID: origin + "/", Title: "Changes in " + v.a.Site().Name(), Updated: v.a.Site().Created.UTC().Format(time.RFC3339),
+		Links: []atomLink{{"self", origin + "/-/changelog/feed.atom"}, {"alternate", origin + "/-/changelog"}},
+	}
+	for i, c := range commits {
+		at := c.Time.UTC().Format(time.RFC3339)
+		if i == 0 {
+			feed.Updated = at
+		}
+		link := origin + "/-/commit/" + c.ID
+		feed.Entries = append(feed.Entries, atomEntry{
+			ID: link, Title: feedTitle(c), Updated: at, Author: authorName(c.Author),
+			Link: atomLink{"alternate", link}, Summary: strings.Join(changedNames(c), ", "),
+		})
+	}
+	return h.writeXML(v, "application/atom+xml; charset=utf-8", feed)
+}
+
+// rssFeed is RSS 2.0.
+type rssFeed struct {
+	XMLName xml.Name   `xml:"rss"`
+	Version string     `xml:"version,attr"`
+	Channel rssChannel `xml:"channel"`
+}
+
+type rssChannel struct {
+	Title       string    `xml:"title"`
+	Link        string    `xml:"link"`
+	Description string    `xml:"description"`
+	Items       []rssItem `xml:"item"`
+}
+
+type rssItem struct {
+	Title       string `xml:"title"`
+	Link        string `xml:"link"`
+	GUID        string `xml:"guid"`
+	PubDate     string `xml:"pubDate"`
+	Description string `xml:"description"`
+}
+
+func (h *Handler) showRSS(v *visit) error {
+	commits, err := h.o.Pages.Changelog(v.ctx(), v.a, pages.LogFilter{Limit: feedEntries})
+	if err != nil {
+		return err
+	}
+	origin := h.o.WikiOrigin(v.slug)
+	feed := rssFeed{Version: "2.0", Channel: rssChannel{
+		Title: "Changes in " + v.a.Site().Name(), Link: origin + "/-/changelog", Description: "What people and agents did.",
+	}}
+	for _, c := range commits {
+		link := origin + "/-/commit/" + c.ID
+		feed.Channel.Items = append(feed.Channel.Items, rssItem{
+			Title: feedTitle(c), Link: link, GUID: link, PubDate: c.Time.UTC().Format(time.RFC1123Z),
+			Description: authorName(c.Author) + ": " + strings.Join(changedNames(c), ", "),
+		})
+	}
+	return h.writeXML(v, "application/rss+xml; charset=utf-8", feed)
+}
+
+func feedTitle(c wiki.Commit) string {
+	title := c.Message
+	if title == "" {
+		title = "No message"
+	}
+	if names := changedNames(c); len(names) == 1 && !strings.Contains(title, names[0]) {
+		title = names[0] + ": " + title
+	}
+	return xmlText(title)
+}
+
+// authorName says who, as pages do: an agent for a person.
+func authorName(a wiki.Author) string {
+	if a.Agent != "" {
+		return xmlText(a.Agent + " for " + a.Username)
+	}
+	return xmlText(a.Username)
+}
+
+// changedNames are the pages and files that a commit changed, as people read
+// them.
+func changedNames(c wiki.Commit) []string {
+	var names []string
+	for _, change := range c.Changes {
+		name := change.Path
+		if page, ok := wiki.PageOf(change.Path); ok {
+			name = wiki.Title(string(page))
+		}
+		names = append(names, xmlText(name))
+	}
+	return names
+}
+
+// xmlText drops what no XML may hold: encoding/xml would write it as U+FFFD.
+func xmlText(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\t' && r != '\n' {
+			return -1
+		}
+		return r
+	}, s)
+}

@@ -1,0 +1,162 @@
+package web
+
+import (
+	"bytes"
+	"encoding/xml"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"robot.wtf/internal/pages"
+	"robot.wtf/internal/wiki"
+)
+
+// indexPage shows all pages: as a tree, by letter and by tag, with those that
+// are wanted and those that nothing links to.
+type indexPage struct {
+	Frame
+	*pages.Index
+}
+
+func (h *Handler) showIndex(v *visit) error {
+	index, err := h.o.Pages.Index(v.ctx(), v.a)
+	if err != nil {
+		return err
+	}
+	p := &indexPage{Frame: h.frame(v, "All pages"), Index: index}
+	p.Frame.Pages = index.Pages
+	return h.render(v, http.StatusOK, "index", p)
+}
+
+// redirectHealth leads to the wiki's health, which is part of the index.
+func (h *Handler) redirectHealth(v *visit) error {
+	return h.redirectWith(v, http.StatusFound, "/-/index#wanted")
+}
+
+// showAlive answers An Otter Wiki's health check: the host is served.
+func (h *Handler) showAlive(v *visit) error {
+	h.write(v, http.StatusOK, "text/plain; charset=utf-8", []byte("ok\n"))
+	return nil
+}
+
+// redirectAbout leads to what the service says of itself.
+func (h *Handler) redirectAbout(v *visit) error {
+	return h.redirectWith(v, http.StatusFound, h.o.Platform+"/")
+}
+
+// helpPage tells how pages are written.
+type helpPage struct{ Frame }
+
+func (h *Handler) showHelp(v *visit) error {
+	return h.render(v, http.StatusOK, "help", &helpPage{h.frame(v, "Help")})
+}
+
+// showRobots tells crawlers what is worth their time. A private wiki and one
+// that does not exist answer alike.
+func (h *Handler) showRobots(v *visit) error {
+	body := "User-agent: *\nDisallow: /\n"
+	if _, err := h.o.Tenant.Resolve(v.ctx(), v.slug, wiki.Caller{}); err == nil {
+		body = "User-agent: *\nDisallow: /-/\nAllow: /-/static/\n"
+		for _, action := range wiki.Actions {
+			if action != "a" && action != "t" {
+				body += "Disallow: /*/" + action + "\n"
+			}
+		}
+		body += "Disallow: /*?revision=\nSitemap: " + h.o.WikiOrigin(v.slug) + "/sitemap.xml\n"
+	}
+	h.write(v, http.StatusOK, "text/plain; charset=utf-8", []byte(body))
+	return nil
+}
+
+type sitemap struct {
+	XMLName xml.Name     `xml:"http://www.sitemaps.org/schemas/sitemap/0.9 urlset"`
+	URLs    []sitemapURL `xml:"url"`
+}
+
+type sitemapURL struct {
+	Loc     string `xml:"loc"`
+	LastMod string `xml:"lastmod"`
+}
+
+func (h *Handler) showSitemap(v *visit) error {
+	entries, err := h.o.Pages.List(v.ctx(), v.a, pages.ListFilter{})
+	if err != nil {
+		return err
+	}
+	var m sitemap
+	for _, e := range entries {
+		m.URLs = append(m.URLs, sitemapURL{h.o.WikiOrigin(v.slug) + e.Name.URL(), e.Modified.UTC().Format(time.RFC3339)})
+	}
+	return h.writeXML(v, "application/xml; charset=utf-8", m)
+}
+
+func (h *Handler) writeXML(v *visit, kind string, doc any) error {
+	body, err := xml.Marshal(doc)
+	if err != nil {
+		return fmt.Errorf("web: encode xml: %w", err)
+	}
+	h.write(v, http.StatusOK, kind, append([]byte(xml.Header), body...))
+	return nil
+}
+
+// showLLMs lists the wiki for language models (llmstxt.org): each page by the
+// address of its Markdown.
+func (h *Handler) showLLMs(v *visit) error {
+	entries, err := h.o.Pages.List(v.ctx(), v.a, pages.ListFilter{})
+	if err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	h.llmsHead(&b, v.a.Site())
+	b.WriteString("## Pages\n\n")
+	for _, e := range entries {
+		fmt.Fprintf(&b, "- [%s](%s%s.md)", linkText(wiki.Title(string(e.Name))), h.o.WikiOrigin(v.slug), e.Name.URL())
+		if len(e.Tags) > 0 {
+			b.WriteString(": " + strings.Join(e.Tags, ", "))
+		}
+		b.WriteByte('\n')
+	}
+	h.write(v, http.StatusOK, "text/plain; charset=utf-8", b.Bytes())
+	return nil
+}
+
+func (h *Handler) llmsHead(b *bytes.Buffer, site wiki.Site) {
+	fmt.Fprintf(b, "# %s\n\n", site.Name())
+	if site.Description != "" {
+		fmt.Fprintf(b, "> %s\n\n", site.Description)
+	}
+	fmt.Fprintf(b, "A wiki at %s. Each page is Markdown at its address with `.md`, or with `Accept: text/markdown`.\n\n", h.o.WikiOrigin(site.Slug))
+}
+
+// linkText keeps a title from ending its link.
+var linkEscapes = strings.NewReplacer("[", `\[`, "]", `\]`, "\\", `\\`)
+
+func linkText(title string) string { return linkEscapes.Replace(title) }
+
+// maxFull bounds /llms-full.txt: more is nobody's context.
+const maxFull = 8 << 20
+
+// showLLMsFull is all pages in one text.
+func (h *Handler) showLLMsFull(v *visit) error {
+	entries, err := h.o.Pages.List(v.ctx(), v.a, pages.ListFilter{})
+	if err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	h.llmsHead(&b, v.a.Site())
+	for i, e := range entries {
+		if b.Len() > maxFull {
+			fmt.Fprintf(&b, "\n\n%d more pages are left out here; /llms.txt lists them.\n", len(entries)-i)
+			break
+		}
+		p, err := h.o.Pages.Page(v.ctx(), v.a, string(e.Name), "")
+		if err != nil {
+			continue // deleted since the list was read
+		}
+		fmt.Fprintf(&b, "\n\n<!-- %s%s -->\n\n", h.o.WikiOrigin(v.slug), e.Name.URL())
+		b.Write(p.Source)
+	}
+	h.write(v, http.StatusOK, "text/plain; charset=utf-8", b.Bytes())
+	return nil
+}

@@ -1,0 +1,184 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"robot.wtf/internal/session"
+	"robot.wtf/internal/wiki"
+)
+
+// landingPage is what a stranger sees first.
+type landingPage struct {
+	Frame
+	SignIn string
+	Public []wiki.Site // in development only: listing is for later
+	Limits wiki.Limits
+}
+
+func (h *Handler) showLanding(v *visit) error {
+	p := &landingPage{Frame: h.frame(v, ""), Limits: wiki.DefaultLimits}
+	p.Title = "robot.wtf"
+	p.Canonic = h.o.Platform + "/"
+	if v.caller.Anonymous() {
+		p.SignIn = "/auth/login"
+	}
+	if h.o.People != nil {
+		var err error
+		if p.Public, err = h.o.Tenant.PublicSites(v.ctx()); err != nil {
+			return err
+		}
+	}
+	return h.render(v, http.StatusOK, "landing", p)
+}
+
+// signInPage asks who it is. In development that is choosing one of the people.
+type signInPage struct {
+	Frame
+	People   []wiki.User
+	ReturnTo string
+	Wrong    string
+}
+
+func (h *Handler) showSignIn(v *visit) error {
+	back := h.safeReturn(v.query("return_to"))
+	if !v.caller.Anonymous() {
+		return h.redirect(v, back)
+	}
+	return h.askWho(v, http.StatusOK, back, "")
+}
+
+func (h *Handler) askWho(v *visit, status int, back, wrong string) error {
+	p := &signInPage{Frame: h.frame(v, "Sign in"), People: h.o.People, ReturnTo: back, Wrong: wrong}
+	p.NoIndex = true
+	v.w.Header().Set("Cache-Control", "no-store")
+	return h.render(v, status, "signin", p)
+}
+
+// signInAs signs in as one of the people of a development service.
+func (h *Handler) signInAs(v *visit) error {
+	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, 64<<10)
+	if err := parseForm(v.r); err != nil {
+		return err
+	}
+	back := h.safeReturn(v.r.PostForm.Get("return_to"))
+	username := strings.TrimSpace(v.r.PostForm.Get("username"))
+	for _, person := range h.o.People {
+		if person.Username != username {
+			continue
+		}
+		if err := h.o.Session.SignIn(v.ctx(), v.w, v.r, person); err != nil {
+			return err
+		}
+		return h.redirect(v, back)
+	}
+	return h.askWho(v, http.StatusUnprocessableEntity, back, "Nobody here is called that. Choose one of the people below.")
+}
+
+// safeReturn is a return address if it is a path of the platform or an address
+// of one of its wikis' hosts, else the dashboard.
+func (h *Handler) safeReturn(back string) string {
+	const otherwise = "/app/"
+	if strings.HasPrefix(back, "/") {
+		if p := session.LocalPath(back); p == back && p != "/" {
+			return p
+		}
+		return otherwise
+	}
+	u, err := url.Parse(back)
+	if err != nil || u.User != nil {
+		return otherwise
+	}
+	slug, _, _ := strings.Cut(u.Host, ".")
+	path := session.LocalPath(u.RequestURI())
+	if wiki.CheckSlug(slug) != nil || u.Scheme+"://"+u.Host != h.o.WikiOrigin(slug) {
+		return otherwise
+	}
+	return h.o.WikiOrigin(slug) + path
+}
+
+func (h *Handler) signOut(v *visit) error {
+	if err := h.o.Session.SignOut(v.ctx(), v.w, v.r); err != nil {
+		return err
+	}
+	return h.redirect(v, "/")
+}
+
+// grantSSO sends a browser back to the wiki that asked: with a one-time code
+// when somebody is signed in here. Otherwise to signing in, if that was wanted,
+// and from there to the wiki to begin again: a code and its nonce do not live
+// as long as people take.
+func (h *Handler) grantSSO(v *visit) error {
+	v.w.Header().Set("Cache-Control", "no-store")
+	to, err := h.o.Session.SSOGrant(v.ctx(), v.caller, v.r)
+	if err == nil {
+		return h.redirectWith(v, http.StatusFound, to)
+	}
+	if !errors.Is(err, wiki.ErrDenied) {
+		return err
+	}
+	if to, err = h.o.Session.SSOReturn(v.w, v.r); err != nil {
+		return err
+	}
+	if v.query(mustParam) == "" {
+		return h.redirectWith(v, http.StatusFound, to)
+	}
+	page, err := url.Parse(to)
+	if err != nil {
+		return err
+	}
+	again := page.Scheme + "://" + page.Host + "/-/login?to=" + url.QueryEscape(page.RequestURI())
+	return h.redirectWith(v, http.StatusFound, "/auth/login?return_to="+url.QueryEscape(again))
+}
+
+// dashboardPage lists a person's wikis.
+type dashboardPage struct {
+	Frame
+	Own, Shared []siteCard
+}
+
+// siteCard is a wiki on the dashboard.
+type siteCard struct {
+	wiki.Site
+	Role    wiki.Role
+	Pages   int
+	Members int // besides the owner
+	Bytes   int64
+}
+
+func (h *Handler) showDashboard(v *visit) error {
+	if v.caller.Anonymous() {
+		return h.redirectWith(v, http.StatusFound, "/auth/login?return_to=%2Fapp%2F")
+	}
+	sites, err := h.o.Tenant.Sites(v.ctx(), v.caller.User.DID)
+	if err != nil {
+		return err
+	}
+	p := &dashboardPage{Frame: h.frame(v, "Dashboard")}
+	p.NoIndex = true
+	for _, a := range sites {
+		stats, err := h.o.Pages.Stats(v.ctx(), a)
+		if err != nil {
+			return err
+		}
+		card := siteCard{Site: a.Site(), Role: a.Role(), Pages: stats.Pages, Bytes: stats.CurrentBytes}
+		if a.Role() != wiki.Owner {
+			p.Shared = append(p.Shared, card)
+			continue
+		}
+		members, err := h.o.Tenant.Members(v.ctx(), a)
+		if err != nil {
+			return err
+		}
+		card.Members = len(members) - 1
+		p.Own = append(p.Own, card)
+	}
+	return h.render(v, http.StatusOK, "dashboard", p)
+}
+
+func (h *Handler) showPlatformRobots(v *visit) error {
+	h.write(v, http.StatusOK, "text/plain; charset=utf-8", []byte("User-agent: *\nDisallow: /app/\nDisallow: /auth/\n"))
+	return nil
+}
