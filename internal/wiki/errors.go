@@ -18,6 +18,7 @@ var (
 	ErrPrecondition = errors.New("precondition failed")   // RFC 9110, 15.5.13 (412)
 	ErrUnmet        = errors.New("precondition required") // RFC 6585, section 3 (428)
 	ErrGone         = errors.New("gone")
+	ErrStorage      = errors.New("storage failed") // disk full, read-only or broken: nothing was changed
 )
 
 // A Problem is an error whose message is written for the person who caused it:
