@@ -59,6 +59,9 @@ func (c Config) Origins(listening net.Addr) (Origins, error) {
 	return Origins{scheme: "http", host: c.Host, port: port}, nil
 }
 
+// Secure reports whether the origins are https.
+func (o Origins) Secure() bool { return o.scheme == "https" }
+
 // Platform is the origin of the platform's host.
 func (o Origins) Platform() string { return o.origin(o.host) }
 

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"sync/atomic"
+	"text/tabwriter"
+	"time"
+
+	"robot.wtf/internal/config"
+)
+
+// devCommand runs a development service.
+type devCommand struct {
+	Listen  string `default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address to listen on (${default}); port 0 is any free one."`
+	Data    string `placeholder:"DIR" type:"path" help:"Data directory, kept; by default a temporary one, removed at the end."`
+	Verbose bool   `short:"v" help:"Log each request."`
+}
+
+// Run serves until ctx ends.
+func (c devCommand) Run(ctx context.Context) (err error) {
+	dir, remove, err := c.dataDir()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, remove()) }()
+	cfg, err := config.Dev(c.Listen, dir)
+	if err != nil {
+		return err
+	}
+	lock, err := lockDir(cfg.Data)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.release()) }()
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Listen)
+	if err != nil {
+		return fmt.Errorf("%w (choose another address with --listen, 127.0.0.1:0 for any free port)", err)
+	}
+	defer listener.Close()
+	err = c.serve(ctx, cfg, listener)
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return nil // told to stop while it was starting
+	}
+	return err
+}
+
+// dataDir is the directory asked for, or a temporary one that remove removes.
+func (c devCommand) dataDir() (dir string, remove func() error, err error) {
+	if c.Data != "" {
+		return c.Data, func() error { return nil }, nil
+	}
+	dir, err = os.MkdirTemp("", "robot-dev-")
+	return dir, func() error { return os.RemoveAll(dir) }, err
+}
+
+func (c devCommand) serve(ctx context.Context, cfg config.Config, listener net.Listener) (err error) {
+	level := slog.LevelInfo
+	if c.Verbose {
+		level = slog.LevelDebug
+	}
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	origins, err := cfg.Origins(listener.Addr())
+	if err != nil {
+		return err
+	}
+	clock := &clock{}
+	s, err := openService(ctx, cfg, origins, clock.Now, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	patience := time.AfterFunc(time.Second, func() { fmt.Fprintln(os.Stderr, "writing the first pages…") })
+	err = seed(ctx, s, clock)
+	patience.Stop()
+	if err != nil {
+		return err
+	}
+	facts, err := writeDevFile(ctx, s, origins, cfg.Data, c.Data == "")
+	if err != nil {
+		return err
+	}
+	front, err := s.handler(cfg, origins, people(), clock.Now)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("robot dev is ready at %s\n", facts.URL)
+	c.greet(facts, cfg.Data)
+	if !config.Loopback(listener.Addr()) {
+		fmt.Fprintf(os.Stderr, "note: whoever reaches %s can sign in as anybody\n", listener.Addr())
+	}
+	return front.Serve(ctx, listener)
+}
+
+// greet says what there is to try.
+func (c devCommand) greet(d devFile, dir string) {
+	var names []string
+	for _, p := range d.People {
+		names = append(names, p.Username)
+	}
+	last := len(names) - 1
+	out := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	defer out.Flush()
+	fmt.Fprintf(out, "\nSign in\t%s/auth/login\tas %s or %s\n", d.URL, strings.Join(names[:last], ", "), names[last])
+	for _, w := range d.Wikis {
+		fmt.Fprintf(out, "Wiki\t%s\t%s\n", w.URL, w.Visibility)
+	}
+	for _, w := range d.Wikis {
+		for _, t := range w.Tokens.list() {
+			fmt.Fprintf(out, "Token\t%s\t%s of %s\n", t.secret, t.role, w.Slug)
+		}
+	}
+	if c.Data == "" {
+		fmt.Fprintf(out, "Data\t%s\tremoved at the end\n", dir)
+	} else {
+		fmt.Fprintf(out, "Data\t%s\n", dir)
+	}
+	if w := d.Wikis[0]; w.Tokens.Owner != "" {
+		fmt.Fprintf(out, "\ncurl -H 'Authorization: Bearer %s' %s/api/v1/pages\n", w.Tokens.Owner, w.URL)
+	}
+}
+
+// A clock is the time, which seeding sets to when things were written.
+type clock struct{ set atomic.Pointer[time.Time] }
+
+// Now is the time set, else the real one.
+func (c *clock) Now() time.Time {
+	if t := c.set.Load(); t != nil {
+		return *t
+	}
+	return time.Now()
+}

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"robot.wtf/internal/config"
+	"robot.wtf/internal/wiki"
+)
+
+// A devFile is DIR/dev.json: what a script needs to try the service.
+type devFile struct {
+	URL    string      `json:"url"`
+	People []devPerson `json:"people"`
+	Wikis  []devWiki   `json:"wikis"`
+}
+
+type devPerson struct {
+	Username string `json:"username"`
+	Handle   string `json:"handle"`
+	DID      string `json:"did"`
+}
+
+type devWiki struct {
+	Slug       string    `json:"slug"`
+	URL        string    `json:"url"`
+	Visibility string    `json:"visibility"` // public or private
+	Tokens     devTokens `json:"tokens"`
+}
+
+// devTokens are secrets for the roles that somebody has.
+type devTokens struct {
+	Owner  string `json:"owner,omitempty"`
+	Editor string `json:"editor,omitempty"`
+	Viewer string `json:"viewer,omitempty"`
+}
+
+// of is the place of a role's token.
+func (t *devTokens) of(role wiki.Role) *string {
+	switch role {
+	case wiki.Owner:
+		return &t.Owner
+	case wiki.Editor:
+		return &t.Editor
+	}
+	return &t.Viewer
+}
+
+type roleToken struct{ role, secret string }
+
+func (t devTokens) list() []roleToken {
+	var list []roleToken
+	for role := wiki.Owner; role >= wiki.Viewer; role-- {
+		if secret := *t.of(role); secret != "" {
+			list = append(list, roleToken{role.String(), secret})
+		}
+	}
+	return list
+}
+
+// writeDevFile gathers the facts of a service, with tokens that work, and
+// writes them to dir unless that is temporary. Tokens of an earlier start are
+// kept where they still open the door.
+func writeDevFile(ctx context.Context, s *service, origins config.Origins, dir string, temporary bool) (devFile, error) {
+	file := filepath.Join(dir, "dev.json")
+	before, err := readDevFile(file)
+	if err != nil {
+		return devFile{}, err
+	}
+	facts := devFile{URL: origins.Platform()}
+	for _, u := range people() {
+		facts.People = append(facts.People, devPerson{u.Username, u.Handle, u.DID})
+		sites, err := s.tenant.Sites(ctx, u.DID)
+		if err != nil {
+			return devFile{}, err
+		}
+		for _, a := range sites {
+			if a.Role() != wiki.Owner {
+				continue
+			}
+			w, err := s.describe(ctx, a, origins, before)
+			if err != nil {
+				return devFile{}, err
+			}
+			facts.Wikis = append(facts.Wikis, w)
+		}
+	}
+	if temporary {
+		return facts, nil
+	}
+	text, err := json.MarshalIndent(facts, "", "  ")
+	if err != nil {
+		return devFile{}, err
+	}
+	return facts, replaceFile(file, append(text, '\n'))
+}
+
+func readDevFile(file string) (devFile, error) {
+	var d devFile
+	text, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return d, nil
+	}
+	if err != nil {
+		return d, err
+	}
+	if json.Unmarshal(text, &d) != nil {
+		return devFile{}, nil // a script's mistake: it is written anew
+	}
+	return d, nil
+}
+
+// describe is one wiki as its owner's access shows it.
+func (s *service) describe(ctx context.Context, owner wiki.Access, origins config.Origins, before devFile) (devWiki, error) {
+	site := owner.Site()
+	d := devWiki{Slug: site.Slug, URL: origins.Wiki(site.Slug), Visibility: "private"}
+	if site.Public {
+		d.Visibility = "public"
+	}
+	var known devTokens
+	for _, w := range before.Wikis {
+		if w.Slug == site.Slug {
+			known = w.Tokens
+		}
+	}
+	members, err := s.tenant.Members(ctx, owner)
+	if err != nil {
+		return d, err
+	}
+	for _, m := range members {
+		place := d.Tokens.of(m.Role)
+		if *place != "" {
+			continue
+		}
+		if *place, err = s.devToken(ctx, site.Slug, m, *known.of(m.Role)); err != nil {
+			return d, err
+		}
+	}
+	return d, nil
+}
+
+// devToken gives a member's token: the known one if it works, else a new one.
+func (s *service) devToken(ctx context.Context, slug string, m wiki.Member, known string) (string, error) {
+	readOnly := m.Role < wiki.Editor
+	if known != "" {
+		t, err := s.store.Token(ctx, known)
+		if err == nil && t.Slug == slug && t.DID == m.User.DID && t.ReadOnly == readOnly {
+			return known, nil
+		}
+		if err != nil && !errors.Is(err, wiki.ErrNotFound) {
+			return "", err
+		}
+	}
+	a, err := s.tenant.Resolve(ctx, slug, wiki.Caller{User: m.User})
+	if err != nil {
+		return "", err
+	}
+	secret, _, err := s.session.NewToken(ctx, a, "Dev script", readOnly)
+	if err != nil {
+		return "", fmt.Errorf("token of %s for %s: %w", m.User.Username, slug, err)
+	}
+	return secret, nil
+}
+
+// replaceFile writes a file of secrets so that a reader finds all of it or what
+// was there before.
+func replaceFile(file string, text []byte) error {
+	unfinished, err := os.CreateTemp(filepath.Dir(file), ".dev-*.json") // 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(unfinished.Name())
+	_, err = unfinished.Write(text)
+	if err = errors.Join(err, unfinished.Close()); err != nil {
+		return err
+	}
+	return os.Rename(unfinished.Name(), file)
+}

@@ -1,0 +1,53 @@
+// Command robot is robot.wtf: wikis that people and their agents write together.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// commands are the subcommands with their flags.
+type commands struct {
+	Dev     devCommand     `cmd:"" help:"Run a service to try and to develop with: seeded wikis, sign-in without a password."`
+	Version versionCommand `cmd:"" help:"Print the version."`
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	var c commands
+	parsed := kong.Parse(&c,
+		kong.Name("robot"),
+		kong.Description("Wikis that people and their AI agents write together."),
+		kong.UsageOnError(),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+	)
+	err := parsed.Run()
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "robot:", err)
+		os.Exit(1)
+	}
+}
+
+type versionCommand struct{}
+
+// Run prints what was built from what.
+func (versionCommand) Run() error {
+	version, revision := "(unknown)", ""
+	if info, ok := debug.ReadBuildInfo(); ok {
+		version = info.Main.Version
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				revision = " " + s.Value
+			}
+		}
+	}
+	_, err := fmt.Printf("robot %s%s\n", version, revision)
+	return err
+}

@@ -1,0 +1,244 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"path"
+	"time"
+
+	"robot.wtf/internal/pages"
+	"robot.wtf/internal/tenant"
+	"robot.wtf/internal/wiki"
+)
+
+//go:embed seed
+var seedFiles embed.FS
+
+// people are who can sign in to a development service: an owner with a public
+// wiki, her editor (who has a private wiki himself), her viewer, and a stranger.
+func people() []wiki.User {
+	return []wiki.User{
+		{DID: "did:plc:adaadaadaadaadaadaadaada", Username: "ada", Handle: "ada.test", Name: "Ada"},
+		{DID: "did:plc:bobbobbobbobbobbobbobbob", Username: "bob", Handle: "bob.test", Name: "Bob"},
+		{DID: "did:plc:cleocleocleocleocleocleo", Username: "cleo", Handle: "cleo.test", Name: "Cleo"},
+		{DID: "did:plc:dandandandandandandandan", Username: "dan", Handle: "dan.test", Name: "Dan"},
+	}
+}
+
+// A seedWiki is a wiki that a development service starts with.
+type seedWiki struct {
+	owner    string
+	settings tenant.Settings
+	members  map[string]wiki.Role // by username
+	history  []step
+}
+
+// A step is one commit of a wiki's history.
+type step struct {
+	at    string // RFC 3339 without seconds and zone: "2026-03-14T16:40", UTC
+	by    string // username
+	agent string // that wrote in the person's name, or ""
+	do    func(context.Context, *seeder, wiki.Access) error
+}
+
+// A seeder writes seeded wikis through the same methods as everybody.
+type seeder struct {
+	*service
+	clock *clock
+	shift time.Duration // taken from all times, on machines whose clock is behind them
+	files string        // folder of the wiki's files in seedFiles
+}
+
+// seed makes the people and wikis that are missing. Each step is one commit, so
+// a wiki's head says how far a seeding came that was cut short; a wiki that has
+// them all is left as it is.
+func seed(ctx context.Context, s *service, clock *clock) error {
+	defer clock.set.Store(nil)
+	users := map[string]wiki.User{}
+	for _, u := range people() {
+		users[u.Username] = u
+		if _, err := s.store.User(ctx, u.DID); err == nil {
+			continue
+		}
+		if err := s.store.SaveUser(ctx, u); err != nil {
+			return err
+		}
+	}
+	for _, w := range []seedWiki{adaWiki, bobWiki} {
+		sd := &seeder{service: s, clock: clock, files: "seed/" + w.owner + "/"}
+		if err := sd.wiki(ctx, w, users); err != nil {
+			return fmt.Errorf("seed %s: %w", w.owner, err)
+		}
+	}
+	return nil
+}
+
+func (sd *seeder) wiki(ctx context.Context, w seedWiki, users map[string]wiki.User) error {
+	owner := users[w.owner]
+	a, err := sd.tenant.Resolve(ctx, w.owner, wiki.Caller{User: owner})
+	fresh := errors.Is(err, wiki.ErrNotFound)
+	if err != nil && !fresh {
+		return err
+	}
+	last, err := time.Parse(stepTime, w.history[len(w.history)-1].at)
+	if err != nil {
+		return err
+	}
+	if ahead := time.Until(last); ahead > 0 {
+		sd.shift = ahead.Truncate(24*time.Hour) + 24*time.Hour
+	}
+	if fresh {
+		if a, err = sd.create(ctx, w, users); err != nil {
+			return err
+		}
+	}
+	done, err := sd.pages.Head(ctx, a)
+	if err != nil {
+		return err
+	}
+	for i := int(done); i < len(w.history); i++ {
+		if err := sd.step(ctx, w.owner, users, w.history[i]); err != nil {
+			return fmt.Errorf("step %d, %s: %w", i+1, w.history[i].at, err)
+		}
+	}
+	return nil
+}
+
+func (sd *seeder) create(ctx context.Context, w seedWiki, users map[string]wiki.User) (wiki.Access, error) {
+	if err := sd.at(w.history[0].at); err != nil {
+		return wiki.Access{}, err
+	}
+	owner := users[w.owner]
+	if _, err := sd.tenant.Create(ctx, owner, w.owner); err != nil {
+		return wiki.Access{}, err
+	}
+	a, err := sd.tenant.Resolve(ctx, w.owner, wiki.Caller{User: owner})
+	if err != nil {
+		return a, err
+	}
+	for name, role := range w.members {
+		if err := sd.tenant.SetMember(ctx, a, users[name].DID, role); err != nil {
+			return a, err
+		}
+	}
+	return a, sd.tenant.Configure(ctx, a, w.settings)
+}
+
+const stepTime = "2006-01-02T15:04"
+
+func (sd *seeder) at(text string) error {
+	t, err := time.Parse(stepTime, text)
+	if err != nil {
+		return err
+	}
+	t = t.Add(-sd.shift)
+	sd.clock.set.Store(&t)
+	return nil
+}
+
+func (sd *seeder) step(ctx context.Context, slug string, users map[string]wiki.User, st step) error {
+	if err := sd.at(st.at); err != nil {
+		return err
+	}
+	caller := wiki.Caller{User: users[st.by]}
+	if st.agent != "" {
+		caller.Agent, caller.Client, caller.Grant, caller.Wiki = st.agent, "token", "seed", slug
+	}
+	a, err := sd.tenant.Resolve(ctx, slug, caller)
+	if err != nil {
+		return err
+	}
+	return st.do(ctx, sd, a)
+}
+
+// start is the first commit of every wiki.
+func start(ctx context.Context, sd *seeder, a wiki.Access) error { return sd.pages.Seed(ctx, a) }
+
+// put writes a page from the file of its name, in a new page or over what is
+// there.
+func put(page, message string) func(context.Context, *seeder, wiki.Access) error {
+	return func(ctx context.Context, sd *seeder, a wiki.Access) error {
+		text, err := seedFiles.ReadFile(sd.files + page + ".md")
+		if err != nil {
+			return err
+		}
+		return sd.save(ctx, a, page, text, message)
+	}
+}
+
+// extend adds the file of a page's name to the end of the page.
+func extend(page, message string) func(context.Context, *seeder, wiki.Access) error {
+	return func(ctx context.Context, sd *seeder, a wiki.Access) error {
+		more, err := seedFiles.ReadFile(sd.files + page + ".md")
+		if err != nil {
+			return err
+		}
+		now, err := sd.pages.Page(ctx, a, page, "")
+		if err != nil {
+			return err
+		}
+		return sd.save(ctx, a, page, append(bytes.Clone(now.Source), more...), message)
+	}
+}
+
+func (sd *seeder) save(ctx context.Context, a wiki.Access, page string, text []byte, message string) error {
+	r := pages.SaveRequest{Name: page, Text: text, Write: pages.Write{Message: message}}
+	now, err := sd.pages.Page(ctx, a, page, "")
+	switch {
+	case errors.Is(err, wiki.ErrNotFound):
+		r.Create = true
+	case err != nil:
+		return err
+	default:
+		r.Base = now.File.Blob
+	}
+	_, err = sd.pages.Save(ctx, a, r)
+	return err
+}
+
+// patch replaces one passage of a page.
+func patch(page, old, with, message string) func(context.Context, *seeder, wiki.Access) error {
+	return func(ctx context.Context, sd *seeder, a wiki.Access) error {
+		now, err := sd.pages.Page(ctx, a, page, "")
+		if err != nil {
+			return err
+		}
+		_, err = sd.pages.Patch(ctx, a, pages.PatchRequest{
+			Name: page, Old: old, New: with, Write: pages.Write{Message: message},
+			Precondition: pages.Precondition{Base: now.File.Blob},
+		})
+		return err
+	}
+}
+
+// rename moves a page and leaves a redirect.
+func rename(page, to, message string) func(context.Context, *seeder, wiki.Access) error {
+	return func(ctx context.Context, sd *seeder, a wiki.Access) error {
+		now, err := sd.pages.Page(ctx, a, page, "")
+		if err != nil {
+			return err
+		}
+		_, err = sd.pages.Rename(ctx, a, pages.RenameRequest{
+			Name: page, NewName: to, Write: pages.Write{Message: message},
+			Precondition: pages.Precondition{Base: now.File.Blob},
+		})
+		return err
+	}
+}
+
+// attach uploads the file of that name beside a page.
+func attach(file, message string) func(context.Context, *seeder, wiki.Access) error {
+	return func(ctx context.Context, sd *seeder, a wiki.Access) error {
+		data, err := seedFiles.ReadFile(sd.files + file)
+		if err != nil {
+			return err
+		}
+		_, err = sd.pages.Upload(ctx, a, pages.UploadRequest{
+			Page: path.Dir(file), Name: path.Base(file), Data: bytes.NewReader(data), Write: pages.Write{Message: message},
+		})
+		return err
+	}
+}

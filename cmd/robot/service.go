@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"robot.wtf/internal/api"
+	"robot.wtf/internal/config"
+	"robot.wtf/internal/content"
+	"robot.wtf/internal/markdown"
+	"robot.wtf/internal/pages"
+	"robot.wtf/internal/search"
+	"robot.wtf/internal/server"
+	"robot.wtf/internal/session"
+	"robot.wtf/internal/store"
+	"robot.wtf/internal/tenant"
+	"robot.wtf/internal/web"
+	"robot.wtf/internal/wiki"
+)
+
+// A service is all rooms of one data directory, built from the ground up.
+// Nothing here opens a wiki: that happens when somebody asks for it.
+type service struct {
+	store   *store.DB
+	content *content.Pool
+	search  *search.Service
+	pages   *pages.Service
+	tenant  *tenant.Service
+	session *session.Service
+	indexer *indexer
+	log     *slog.Logger
+}
+
+// openService opens the data directory, which the caller has locked.
+func openService(ctx context.Context, cfg config.Config, origins config.Origins, now func() time.Time, log *slog.Logger) (*service, error) {
+	s := &service{log: log, indexer: newIndexer(log)}
+	opened := false
+	defer func() {
+		if !opened {
+			_ = s.Close()
+		}
+	}()
+	var err error
+	if s.store, err = store.Open(ctx, filepath.Join(cfg.Data, "robot.db"), now); err != nil {
+		return nil, err
+	}
+	wikis := filepath.Join(cfg.Data, "wikis")
+	s.content, err = content.NewPool(content.Options{
+		Dir: wikis,
+		Links: func(page wiki.PageName, source []byte) []wiki.Link {
+			return markdown.ExtractFacts(page, source).Links
+		},
+		Committed: s.indexer.nudge,
+		Now:       now,
+		Log:       log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.search = search.New(search.Options{Dir: wikis})
+	s.pages = pages.New(pages.Options{
+		Content: s.content, Search: s.search, Markdown: markdown.New(markdown.Options{}), Now: now, Log: log,
+	})
+	s.tenant = tenant.New(tenant.Options{Store: s.store, Content: s.content, Limits: cfg.Limits, Log: log})
+	s.session, err = session.New(session.Options{
+		Store: s.store, KeyDir: filepath.Join(cfg.Data, "keys"),
+		Platform: origins.Platform(), WikiOrigin: origins.Wiki, Now: now, Log: log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.indexer.start(s.content, s.search)
+	opened = true
+	return s, nil
+}
+
+// handler builds the doors and the way to them. people are offered for signing
+// in without a password: in development only.
+func (s *service) handler(cfg config.Config, origins config.Origins, people []wiki.User, now func() time.Time) (*server.Server, error) {
+	browser, err := web.New(web.Options{
+		Pages: s.pages, Tenant: s.tenant, Session: s.session,
+		Platform: origins.Platform(), WikiOrigin: origins.Wiki, People: people, Now: now, Log: s.log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	programs := api.New(api.Options{
+		Pages: s.pages, Tenant: s.tenant, Session: s.session, WikiOrigin: origins.Wiki, Now: now, Log: s.log,
+	})
+	return server.New(server.Options{
+		Host:     cfg.Host,
+		Secure:   origins.Secure(),
+		Platform: browser.ServePlatform,
+		Wiki:     browser.ServeWiki,
+		API:      programs.ServeWiki,
+		Renew:    s.session.Renew,
+		Check:    s.store.Check,
+		Log:      s.log,
+	}), nil
+}
+
+// Close closes what is open, the highest room first.
+func (s *service) Close() error {
+	s.indexer.stop()
+	var errs []error
+	if s.search != nil {
+		errs = append(errs, s.search.Close())
+	}
+	if s.content != nil {
+		errs = append(errs, s.content.Close())
+	}
+	if s.store != nil {
+		errs = append(errs, s.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// An indexer brings search indexes up to date behind the saves. A query does so
+// itself, so a nudge that is lost costs the next one a moment and no more.
+type indexer struct {
+	nudges chan string // slugs
+	ended  sync.WaitGroup
+	cancel context.CancelFunc
+	log    *slog.Logger
+}
+
+func newIndexer(log *slog.Logger) *indexer {
+	return &indexer{nudges: make(chan string, 64), log: log}
+}
+
+func (x *indexer) nudge(slug string, _ int64) {
+	select {
+	case x.nudges <- slug:
+	default:
+	}
+}
+
+func (x *indexer) start(pool *content.Pool, index *search.Service) {
+	ctx, cancel := context.WithCancel(context.Background())
+	x.cancel = cancel
+	x.ended.Go(func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case slug := <-x.nudges:
+				if err := catchUp(ctx, pool, index, slug); err != nil && ctx.Err() == nil {
+					x.log.Warn("index", "wiki", slug, "err", err)
+				}
+			}
+		}
+	})
+}
+
+func catchUp(ctx context.Context, pool *content.Pool, index *search.Service, slug string) error {
+	w, release, err := pool.Open(ctx, slug)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return index.CatchUp(ctx, w)
+}
+
+func (x *indexer) stop() {
+	if x.cancel != nil {
+		x.cancel()
+		x.ended.Wait()
+	}
+}
