@@ -24,6 +24,7 @@ var kinds = []struct {
 	{wiki.ErrUnmet, http.StatusPreconditionRequired, "Which version?", "Say which version you started from: open the page and try again from there."},
 	{wiki.ErrTooLarge, http.StatusRequestEntityTooLarge, "Too large", "That is more than one page or file may hold."},
 	{wiki.ErrQuota, http.StatusInsufficientStorage, "The wiki is full", "This wiki has reached its limit. Delete something, or ask its owner."},
+	{wiki.ErrStorage, http.StatusInsufficientStorage, "Not saved", "The disk refused this, so nothing was changed. Keep your text and try again in a minute."},
 	{wiki.ErrInvalid, http.StatusBadRequest, "That cannot be", "Something in this request is not as it should be."},
 }
 

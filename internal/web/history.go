@@ -21,11 +21,33 @@ type historyPage struct {
 	Name    string
 	IsPage  bool // otherwise an attachment, or a page that is deleted
 	Deleted bool
-	Days    []day[wiki.Revision]
+	Days    []day[historyEntry]
 	From    string // the revisions that are compared if nobody chooses
 	To      string
 	Newest  string
 	Older   string // address of the next page, "" on the last
+}
+
+// A historyEntry is one revision, with the address of what it changed.
+type historyEntry struct {
+	wiki.Revision
+	Changes string
+}
+
+// historyEntries links each revision to its difference from the one before.
+func historyEntries(name string, revisions []wiki.Revision) []historyEntry {
+	entries := make([]historyEntry, len(revisions))
+	for i, r := range revisions {
+		entries[i] = historyEntry{r, "/-/commit/" + r.Commit}
+		before := r.Old
+		if i+1 < len(revisions) {
+			before = revisions[i+1].Commit
+		}
+		if r.Old != "" && r.New != "" && r.Old != r.New {
+			entries[i].Changes = wiki.PathURL(name + "/diff/" + short(before) + "/" + short(r.Commit))
+		}
+	}
+	return entries
 }
 
 // A day groups what happened on one.
@@ -97,7 +119,7 @@ func (h *Handler) showHistory(v *visit) error {
 		p.NoIndex = true
 		p.Head = &Head{Name: wiki.PageName(p.Name), Crumbs: crumbs(p.Name), Here: p.Name}
 	}
-	p.Days = byDay(revisions, h.o.Now(), func(r wiki.Revision) time.Time { return r.Time })
+	p.Days = byDay(historyEntries(p.Name, revisions), h.o.Now(), func(e historyEntry) time.Time { return e.Time })
 	return h.render(v, http.StatusOK, "history", p)
 }
 
