@@ -65,7 +65,7 @@ func openService(ctx context.Context, cfg config.Config, origins config.Origins,
 	s.pages = pages.New(pages.Options{
 		Content: s.content, Search: s.search, Markdown: markdown.New(markdown.Options{}), Now: now, Log: log,
 	})
-	s.tenant = tenant.New(tenant.Options{Store: s.store, Content: s.content, Limits: cfg.Limits, Log: log})
+	s.tenant = tenant.New(tenant.Options{Store: s.store, Content: s.content, Log: log})
 	s.session, err = session.New(session.Options{
 		Store: s.store, KeyDir: filepath.Join(cfg.Data, "keys"),
 		Platform: origins.Platform(), WikiOrigin: origins.Wiki, Now: now, Log: log,

@@ -7,8 +7,6 @@ import (
 	"net/url"
 	"path/filepath"
 	"strconv"
-
-	"robot.wtf/internal/wiki"
 )
 
 // A Config is all that a service is told.
@@ -16,8 +14,7 @@ type Config struct {
 	Listen string // host:port; port 0 is any free one
 	Data   string // data directory, absolute
 	// Host is the platform's host name; wikis are its subdomains.
-	Host   string
-	Limits wiki.Limits // of wikis without their own
+	Host string
 }
 
 // DevHost is the platform's host in development. Browsers resolve names below
@@ -36,7 +33,7 @@ func Dev(listen, data string) (Config, error) {
 	if data, err = filepath.Abs(data); err != nil {
 		return Config{}, fmt.Errorf("--data: %w", err)
 	}
-	return Config{Listen: listen, Data: data, Host: DevHost, Limits: wiki.DefaultLimits}, nil
+	return Config{Listen: listen, Data: data, Host: DevHost}, nil
 }
 
 // Loopback reports whether only this machine can reach an address.
