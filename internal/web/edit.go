@@ -1,24 +1,322 @@
 package web
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"html/template"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
 
+	"robot.wtf/internal/pages"
 	"robot.wtf/internal/wiki"
 )
 
-func unmade(v *visit) error { return fmt.Errorf("web: %s: %w", v.r.URL.Path, wiki.ErrNotFound) }
+// editPage is the form in which a page is written, with a preview beside it.
+type editPage struct {
+	Frame
+	failure
+	Name    wiki.PageName
+	Text    string
+	Base    string // blob id, "" for a new page
+	Message string // of the commit to be
+	Exists  bool
+	From    string // the old revision whose text it is
+	Similar []wiki.PageName
+	Draft   *draftNotice
+	View    *pages.View // the preview; nil where it cannot be rendered
+	Preview bool        // the preview was asked for
+	Unsaved bool        // the text is neither what is saved nor a draft
+	Keep    string      // the name of the copy that the browser keeps
+}
 
-func (h *Handler) showEdit(v *visit) error       { return unmade(v) }
-func (h *Handler) openDraft(v *visit) error      { return unmade(v) }
-func (h *Handler) redirectToEdit(v *visit) error { return unmade(v) }
-func (h *Handler) savePage(v *visit) error       { return unmade(v) }
-func (h *Handler) previewPage(v *visit) error    { return unmade(v) }
-func (h *Handler) saveDraft(v *visit) error      { return unmade(v) }
-func (h *Handler) showRename(v *visit) error     { return unmade(v) }
-func (h *Handler) renamePage(v *visit) error     { return unmade(v) }
-func (h *Handler) showDelete(v *visit) error     { return unmade(v) }
-func (h *Handler) deletePage(v *visit) error     { return unmade(v) }
-func (h *Handler) showCreate(v *visit) error     { return unmade(v) }
-func (h *Handler) createPage(v *visit) error     { return unmade(v) }
-func (h *Handler) showRevert(v *visit) error     { return unmade(v) }
-func (h *Handler) revert(v *visit) error         { return unmade(v) }
+// draftNotice tells of the writer's draft.
+type draftNotice struct {
+	Loaded  bool // its text is in the form; otherwise it waits
+	Moved   bool // the page has changed since
+	Time    time.Time
+	Changes []pages.DiffHunk // from what is saved to the draft
+}
+
+func (h *Handler) showEdit(v *visit) error {
+	revision := ""
+	if len(v.rest) > 0 {
+		revision = v.rest[0]
+	}
+	form, err := h.o.Pages.Edit(v.ctx(), v.a, v.name, revision)
+	if err != nil {
+		return err
+	}
+	p := h.editPage(v, form)
+	p.Text, p.Base, p.From, p.Unsaved = string(form.Text), form.Base, revision, revision != ""
+	if d := form.Draft; d != nil {
+		p.Draft = &draftNotice{Loaded: revision == "", Moved: d.Base != form.Base, Time: d.Modified}
+		if p.Draft.Loaded {
+			p.Text, p.Base, p.Message = string(d.Text), d.Base, d.Message
+			p.Draft.Changes = pages.Compare(form.Text, d.Text)
+		}
+	}
+	return h.renderEdit(v, http.StatusOK, p)
+}
+
+// editPage makes the form of a page, without its text.
+func (h *Handler) editPage(v *visit, form *pages.EditForm) *editPage {
+	p := &editPage{Name: form.Name, Exists: form.Exists, Similar: form.Similar}
+	title := "Editing " + form.Name.Title()
+	if !form.Exists {
+		title = "New page " + form.Name.Title()
+	}
+	p.Frame = h.pageFrame(v, title, form.Name, "edit")
+	p.Head.Exists = form.Exists
+	p.Keep = v.caller.User.Username + ":" + string(form.Name)
+	return p
+}
+
+// renderEdit renders the form with the preview of its text.
+func (h *Handler) renderEdit(v *visit, status int, p *editPage) error {
+	view, err := h.o.Pages.Preview(v.ctx(), v.a, string(p.Name), []byte(p.Text))
+	if err == nil {
+		p.View = view
+	} else if status == http.StatusOK && p.Preview {
+		p.failure, _ = h.mend(v, err)
+		status = p.Status
+	}
+	v.w.Header().Set("Cache-Control", "no-store")
+	return h.render(v, status, "edit", p)
+}
+
+// openDraft is the choice between a draft and what is saved.
+func (h *Handler) openDraft(v *visit) error {
+	form, err := h.readForm(v, textForm(v))
+	if err != nil {
+		return err
+	}
+	edit := wiki.PathURL(v.name + "/edit")
+	if form.Get("draft") != "discard" {
+		return h.redirect(v, edit)
+	}
+	if err := h.o.Pages.DropDraft(v.ctx(), v.a, v.name); err != nil {
+		return err
+	}
+	return h.redirect(v, told(edit, "discarded"))
+}
+
+// redirectToEdit answers addresses that only take forms, when somebody reloads
+// or bookmarks one.
+func (h *Handler) redirectToEdit(v *visit) error {
+	return h.redirect(v, wiki.PathURL(v.name+"/edit"))
+}
+
+func (h *Handler) savePage(v *visit) error {
+	form, err := h.readForm(v, textForm(v), "content")
+	if err != nil {
+		return err
+	}
+	request := pages.SaveRequest{
+		Name:  v.name,
+		Text:  []byte(form.Get("content")),
+		Write: pages.Write{Message: form.Get("commit")},
+		// Without a revision the writer meant to make a page.
+		Precondition: pages.Precondition{Base: form.Get("revision"), Create: form.Get("revision") == ""},
+	}
+	saved, err := h.o.Pages.Save(v.ctx(), v.a, request)
+	var conflict *wiki.ConflictError
+	switch {
+	case errors.As(err, &conflict):
+		return h.showConflict(v, form, conflict)
+	case err != nil:
+		return h.editAgain(v, form, err)
+	}
+	said := ""
+	switch {
+	case saved.Unchanged:
+		said = "unchanged"
+	case saved.Merged:
+		said = "merged"
+	}
+	return h.redirect(v, told(wiki.PathURL(pathOf(saved, v.name)), said))
+}
+
+// editAgain shows the form with the writer's text and what is wrong.
+func (h *Handler) editAgain(v *visit, form url.Values, err error) error {
+	wrong, ok := h.mend(v, err)
+	if !ok {
+		return err
+	}
+	p := h.editPageOf(v, form)
+	p.failure, p.Unsaved = wrong, true
+	return h.renderEdit(v, wrong.Status, p)
+}
+
+// editPageOf makes the form from what was sent. It needs nothing from the wiki,
+// so that the text comes back whatever has become of that.
+func (h *Handler) editPageOf(v *visit, form url.Values) *editPage {
+	edit := &pages.EditForm{Name: wiki.PageName(v.name), Exists: form.Get("revision") != ""}
+	if name, err := wiki.ParsePageName(v.name); err == nil {
+		edit.Name = name
+	}
+	p := h.editPage(v, edit)
+	p.Text, p.Base, p.Message = formText(form.Get("content")), form.Get("revision"), strings.ToValidUTF8(form.Get("commit"), "")
+	return p
+}
+
+// previewAnswer is the preview as a script gets it.
+type previewAnswer struct {
+	HTML template.HTML  `json:"html"`
+	TOC  []previewEntry `json:"toc"`
+	// Content is the text, with what was chosen between sides of a conflict.
+	Content string `json:"content"`
+}
+
+type previewEntry struct {
+	Level int    `json:"level"`
+	ID    string `json:"id"`
+	Text  string `json:"text"`
+	Line  int    `json:"line"`
+}
+
+func (h *Handler) previewPage(v *visit) error {
+	form, err := h.readForm(v, textForm(v), "content")
+	if err != nil {
+		return err
+	}
+	text := choose(formText(form.Get("content")), form)
+	form.Set("content", text)
+	if !wantsJSON(v.r) {
+		p := h.editPageOf(v, form)
+		p.Preview, p.Unsaved = true, true
+		return h.renderEdit(v, http.StatusOK, p)
+	}
+	view, err := h.o.Pages.Preview(v.ctx(), v.a, v.name, []byte(text))
+	if err != nil {
+		return h.refuseJSON(v, err)
+	}
+	var html bytes.Buffer
+	if err := h.templates.pages["edit"].ExecuteTemplate(&html, "rendered", view); err != nil {
+		return fmt.Errorf("web: render preview: %w", err)
+	}
+	answer := previewAnswer{HTML: template.HTML(html.String()), TOC: []previewEntry{}, Content: text}
+	for _, heading := range view.Headings {
+		answer.TOC = append(answer.TOC, previewEntry{heading.Level, heading.ID, heading.Text, heading.Line})
+	}
+	return h.writeJSON(v, http.StatusOK, answer)
+}
+
+// refuseJSON tells a script what is wrong.
+func (h *Handler) refuseJSON(v *visit, err error) error {
+	wrong, ok := h.mend(v, err)
+	if !ok {
+		return err
+	}
+	return h.writeJSON(v, wrong.Status, map[string]string{"message": wrong.Wrong})
+}
+
+func (h *Handler) saveDraft(v *visit) error {
+	form, err := h.readForm(v, textForm(v), "content")
+	if err == nil {
+		err = h.o.Pages.SaveDraft(v.ctx(), v.a, v.name, []byte(form.Get("content")), form.Get("commit"), form.Get("revision"))
+	}
+	script := wantsJSON(v.r) || !strings.Contains(v.r.Header.Get("Accept"), "text/html")
+	switch {
+	case err != nil && script:
+		return h.refuseJSON(v, err)
+	case err != nil && form.Has("content"):
+		return h.editAgain(v, form, err)
+	case err != nil:
+		return err
+	case script:
+		return h.writeJSON(v, http.StatusOK, map[string]bool{"kept": true})
+	}
+	return h.redirect(v, told(wiki.PathURL(v.name+"/edit"), "draft"))
+}
+
+// conflictPage shows what met, and the merge that is to be decided.
+type conflictPage struct {
+	Frame
+	Name    wiki.PageName
+	Deleted bool
+	Theirs  *wiki.Revision // who was faster; nil when the page is deleted
+	Hunks   []conflictHunk
+	Text    string // merged, with the writer's side of each conflict
+	Yours   string // all that the writer sent
+	Base    string // the new one: blob id, "" when the page is deleted
+	Message string
+	Kept    bool // the writer's text is their draft
+	Keep    string
+}
+
+// A conflictHunk is one place to be decided.
+type conflictHunk struct {
+	Number    int
+	Line      int // in the writer's text
+	Base      string
+	Theirs    []pages.DiffHunk // base to theirs
+	Yours     []pages.DiffHunk // base to yours
+	TheirText string
+	YourText  string
+	Choice    bool // the form offers one: the place can be found again in the merged text
+}
+
+// showConflict is the answer to a save that met another. The writer's text is
+// kept as their draft and shown in full.
+func (h *Handler) showConflict(v *visit, form url.Values, c *wiki.ConflictError) error {
+	name, ok := wiki.PageOf(c.Path)
+	if !ok {
+		name = wiki.PageName(v.name)
+	}
+	p := &conflictPage{
+		Frame: h.pageFrame(v, "Two edits met", name, "edit"), Name: name, Deleted: c.Deleted,
+		Text: formText(string(withoutMark(c.Merged))), Yours: formText(form.Get("content")),
+		Base: c.TheirBlob, Message: form.Get("commit"), Keep: v.caller.User.Username + ":" + string(name),
+	}
+	p.Head.Exists = !c.Deleted
+	if c.Deleted {
+		p.Text = p.Yours
+	}
+	err := h.o.Pages.SaveDraft(v.ctx(), v.a, string(name), []byte(form.Get("content")), form.Get("commit"), c.BaseBlob)
+	p.Kept = err == nil
+	if history, err := h.o.Pages.History(v.ctx(), v.a, string(name), 0, 1); err == nil && len(history) > 0 {
+		p.Theirs = &history[0]
+	}
+	if !c.Deleted {
+		for i, hunk := range c.Hunks {
+			p.Hunks = append(p.Hunks, conflictPlace(i, hunk, p.Text))
+		}
+	}
+	v.w.Header().Set("Cache-Control", "no-store")
+	return h.render(v, http.StatusConflict, "conflict", p)
+}
+
+func conflictPlace(i int, hunk wiki.Hunk, merged string) conflictHunk {
+	base, theirs, yours := formText(hunk.Base), formText(hunk.Theirs), formText(hunk.Yours)
+	return conflictHunk{
+		Number: i, Line: hunk.YourLine, Base: base, TheirText: theirs, YourText: yours,
+		Theirs: pages.Compare([]byte(base), []byte(theirs)),
+		Yours:  pages.Compare([]byte(base), []byte(yours)),
+		Choice: strings.TrimSpace(yours) != "" && strings.Count(merged, yours) == 1,
+	}
+}
+
+func withoutMark(text []byte) []byte { return bytes.TrimPrefix(text, []byte("\uFEFF")) }
+
+// choose puts what the writer picked of each conflict where the text holds one
+// of the alternatives, which one the form says. A place that cannot be found
+// for sure stays as it is.
+func choose(text string, form url.Values) string {
+	for i := range maxChoices {
+		n := strconv.Itoa(i)
+		theirs, yours := formText(form.Get("theirs-"+n)), formText(form.Get("yours-"+n))
+		sides := map[string]string{"theirs": theirs, "yours": yours, "both": theirs + yours}
+		pick, known := sides[form.Get("pick-"+n)]
+		now := sides[form.Get("now-"+n)]
+		if known && strings.TrimSpace(now) != "" && strings.Count(text, now) == 1 {
+			text = strings.Replace(text, now, pick, 1)
+		}
+	}
+	return text
+}
+
+const maxChoices = 500

@@ -79,6 +79,7 @@ type treeItem struct {
 // frame makes the frame of a page of the wiki or of the platform.
 func (h *Handler) frame(v *visit, title string) Frame {
 	f := Frame{Title: title, Slot: template.HTML(h.templates.slot), Home: h.o.Platform}
+	f.Notice = notice(v.query("notice"))
 	if v.a.Can(wiki.Read) {
 		f.Site = v.a.Site()
 		f.CanEdit = v.a.Can(wiki.Edit)

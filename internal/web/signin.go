@@ -184,9 +184,12 @@ func (h *Handler) giveBack(v *visit, message string) error {
 // parseForm reads a form of either encoding into r.PostForm. The caller has
 // bounded the body.
 func parseForm(r *http.Request) error {
-	err := r.ParseMultipartForm(1 << 20)
-	if errors.Is(err, http.ErrNotMultipart) {
-		err = nil
+	// ParseMultipartForm forgets the error of a form that is not multipart.
+	err := r.ParseForm()
+	if err == nil {
+		if err = r.ParseMultipartForm(1 << 20); errors.Is(err, http.ErrNotMultipart) {
+			err = nil
+		}
 	}
 	if err != nil && !errors.As(err, new(*http.MaxBytesError)) {
 		return wiki.Problemf(wiki.ErrInvalid, "", "This form could not be read. Go back and send it again.")
