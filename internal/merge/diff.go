@@ -137,7 +137,11 @@ func (p *comparison) rows(s stretch) Hunk {
 	var h Hunk
 	h.OldStart, h.OldLines = position(s.a0, s.a1)
 	h.NewStart, h.NewLines = position(s.b0, s.b1)
-	i, j := s.a0, s.b0
+	i, j, most := s.a0, s.b0, s.a1-s.a0
+	for _, e := range s.edits {
+		most += e.b1 - e.b0
+	}
+	h.Rows = make([]Row, 0, most)
 	for _, e := range s.edits {
 		h.Rows = p.same(h.Rows, i, j, e.a0-i)
 		h.Rows = p.block(h.Rows, e)

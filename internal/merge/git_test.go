@@ -175,25 +175,8 @@ func TestThreeIsGitMergeFile(t *testing.T) {
 	differ := map[string]int{}
 	for range n {
 		kind, base, ours, theirs := triple(r)
-		want, wantClean := m.mergeFile(base, ours, theirs)
-		got := Three(base, ours, theirs)
-		if wantClean {
+		if m.sameMerge(differ, kind, base, ours, theirs) {
 			clean++
-		}
-		class := ""
-		switch {
-		case got.Clean() != wantClean:
-			class = "verdict"
-		case wantClean && !bytes.Equal(got.Text, want):
-			class = "bytes"
-		case !wantClean && conflicts(want) != len(got.Conflicts):
-			class = "number of conflicts"
-		}
-		if class == "" {
-			continue
-		}
-		if differ[class+", "+kind]++; differ[class+", "+kind] == 1 {
-			t.Logf("%s, %s:\nbase %q\nours %q\ntheirs %q\ngit  %q (clean %t)\nhere %q (conflicts %v)", class, kind, base, ours, theirs, want, wantClean, got.Text, got.Conflicts)
 		}
 	}
 	t.Logf("measured: %d triples, %d clean in git; different from git: %v", n, clean, differ)
@@ -205,6 +188,81 @@ func TestThreeIsGitMergeFile(t *testing.T) {
 	}
 }
 
-func conflicts(marked []byte) int {
-	return bytes.Count(marked, []byte("<<<<<<< "))
+// Long texts with little in common are where the search ends early, and long
+// unchanged stretches where it follows a good path.
+func TestLongMergesAreGits(t *testing.T) {
+	m := newMachine(t)
+	r := rand.New(rand.NewPCG(19, 23))
+	differ := map[string]int{}
+	n := rounds(8, 200)
+	for range n {
+		w := &writer{Rand: r}
+		if alphabet := 2 << r.IntN(12); r.IntN(6) > 0 {
+			w.lines = make([]string, alphabet)
+			for i := range w.lines {
+				w.lines[i] = fmt.Sprint(i)
+			}
+		}
+		base := w.text(1000 + r.IntN(5000))
+		change := func() []byte {
+			switch r.IntN(4) {
+			case 0:
+				return w.store(w.text(1000 + r.IntN(5000)))
+			case 1:
+				at := r.IntN(len(base))
+				return w.store(append(w.edit(base[at:], 300), w.text(r.IntN(1500))...))
+			}
+			return w.store(w.edit(base, 600))
+		}
+		m.sameMerge(differ, fmt.Sprintf("%d distinct lines", len(w.lines)), w.store(base), change(), change())
+	}
+	for _, class := range slices.Sorted(maps.Keys(differ)) {
+		t.Errorf("%d of %d merges differ from git in %s", differ[class], n, class)
+	}
+}
+
+// sameMerge counts in differ how a merge is not git's, and reports whether
+// git's is clean.
+func (m *machine) sameMerge(differ map[string]int, kind string, base, ours, theirs []byte) (clean bool) {
+	m.t.Helper()
+	want, clean := m.mergeFile(base, ours, theirs)
+	got := Three(base, ours, theirs)
+	class := ""
+	switch {
+	case got.Clean() != clean:
+		class = "verdict, "
+	case clean && !bytes.Equal(got.Text, want):
+		class = "bytes, "
+	case !clean && !bytes.ContainsRune(want, '\r') && !bytes.Equal(marked(got), want):
+		class = "conflicts, "
+	default:
+		return clean
+	}
+	if differ[class+kind]++; differ[class+kind] == 1 {
+		m.t.Logf("%s%s:\nbase %.2000q\nours %.2000q\ntheirs %.2000q\ngit  %.2000q (clean %t)\nhere %.2000q", class, kind, base, ours, theirs, want, clean, marked(got))
+	}
+	return clean
+}
+
+// marked is a merge as git writes it, with markers around conflicts.
+func marked(r Result) []byte {
+	var out bytes.Buffer
+	lines, done := cutLines(r.Text), 0
+	complete := func(text string) {
+		out.WriteString(text)
+		if text != "" && !strings.HasSuffix(text, "\n") {
+			out.WriteByte('\n')
+		}
+	}
+	for _, c := range r.Conflicts {
+		complete(strings.Join(lines[done:c.Merged.Start], ""))
+		out.WriteString("<<<<<<< ours\n")
+		complete(c.OursText)
+		out.WriteString("=======\n")
+		complete(c.TheirsText)
+		out.WriteString(">>>>>>> theirs\n")
+		done = c.Merged.End
+	}
+	out.WriteString(strings.Join(lines[done:], ""))
+	return out.Bytes()
 }

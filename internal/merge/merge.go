@@ -19,13 +19,18 @@ import (
 // A Region is a stretch of lines of one text: [Start, End), counted from 0.
 type Region struct{ Start, End int }
 
+func (r Region) len() int { return r.End - r.Start }
+
 // A Conflict is a region that both sides changed differently. What both
 // changed alike around it is no part of it. Neighbouring conflicts may share
-// lines of the base.
+// lines of the base. Rarely both texts are equal, where two conflicts a few
+// lines apart, an addition on either side, were joined: git calls that a
+// conflict, and so does this.
 type Conflict struct {
 	Base, Ours, Theirs Region
 	// The texts of the three regions, with their line ends.
 	BaseText, OursText, TheirsText string
+	Merged                         Region // where Ours' lines stand in Result.Text
 }
 
 // A Result is what Three makes of three texts.
@@ -257,10 +262,11 @@ func (m *merger) result() Result {
 			out.WriteString(l)
 		}
 	}
-	done := 0
+	done, shift := 0, 0 // shift is how far the result is ahead of ours
 	for _, c := range m.changes {
 		switch c.by {
 		case they:
+			shift += c.theirs.len() - c.ours.len()
 			write(m.ours.lines[done:c.ours.Start])
 			write(m.theirs.lines[c.theirs.Start:c.theirs.End])
 			done = c.ours.End
@@ -268,6 +274,7 @@ func (m *merger) result() Result {
 			r.Conflicts = append(r.Conflicts, Conflict{
 				c.base, c.ours, c.theirs,
 				m.base.join(c.base), m.ours.join(c.ours), m.theirs.join(c.theirs),
+				Region{c.ours.Start + shift, c.ours.End + shift},
 			})
 		}
 	}

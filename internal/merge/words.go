@@ -133,21 +133,32 @@ func (w *wordDiffer) pair(old, new []string) []linePair {
 	}
 	cost += len(a) * len(b)
 	if cost > w.left/4 {
-		return w.pairInStep(a, b)
+		return w.pairNear(a, b)
 	}
 	w.left -= cost
 	return pairBest(a, b)
 }
 
-// pairInStep pairs lines of the same index, for blocks too large to search.
-func (w *wordDiffer) pairInStep(a, b [][]int32) []linePair {
+// pairNear pairs each line with the one most alike among the next few, for
+// blocks too large to try all.
+func (w *wordDiffer) pairNear(a, b [][]int32) []linePair {
+	const few = 16
 	var pairs []linePair
-	for i := range min(len(a), len(b)) {
-		if w.left -= len(a[i]) + len(b[i]); w.left <= 0 {
+	next := 0
+	for i := range a {
+		best, at := int32(alikeEnough-1), -1
+		for j := next; j < min(next+few, len(b)) && best < 1000; j++ {
+			if l := likeness(a[i], b[j]); l > best {
+				best, at = l, j
+			}
+			w.left -= len(a[i]) + len(b[j]) + 1
+		}
+		if w.left <= 0 {
 			break
 		}
-		if likeness(a[i], b[i]) >= alikeEnough {
-			pairs = append(pairs, linePair{i, i})
+		if at >= 0 {
+			pairs = append(pairs, linePair{i, at})
+			next = at + 1
 		}
 	}
 	return pairs

@@ -1,0 +1,75 @@
+package merge
+
+import (
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+)
+
+const mebi = 1 << 20
+
+// hostile are pairs of texts of about so many bytes that make diffs slow.
+func hostile(size int) map[string][2]string {
+	r := rand.New(rand.NewPCG(13, 17))
+	of := func(alphabet string, lines int) string {
+		var b strings.Builder
+		for range lines {
+			b.WriteByte(alphabet[r.IntN(len(alphabet))])
+			b.WriteByte('\n')
+		}
+		return b.String()
+	}
+	letters := "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+	words := func() string {
+		var b strings.Builder
+		for b.Len() < size {
+			b.WriteString(letters[r.IntN(62):][:1] + letters[r.IntN(62):][:1] + " ")
+		}
+		return b.String()
+	}
+	sentences := func() string {
+		var b strings.Builder
+		for b.Len() < size {
+			for range 8 {
+				b.WriteString(letters[r.IntN(26):][:1] + letters[r.IntN(26):][:1] + " ")
+			}
+			b.WriteByte('\n')
+		}
+		return b.String()
+	}
+	return map[string][2]string{
+		"one line repeated":              {strings.Repeat("a\n", size/2), strings.Repeat("b\n", size/2)},
+		"one line, other numbers":        {strings.Repeat("\n", size), strings.Repeat("a\n\n\n", size/4)},
+		"two letters":                    {of("ab", size/2), of("ab", size/2)},
+		"many letters":                   {of(letters, size/2), of(letters, size/2)},
+		"a period and another":           {strings.Repeat("a\nb\nc\n", size/6), strings.Repeat("a\nc\nb\nd\n", size/8)},
+		"halves changed round":           {of(letters, size/4) + strings.Repeat("\n", size/2), strings.Repeat("\n", size/2) + of(letters, size/4)},
+		"one line of a million words":    {words(), words()},
+		"sentences of the same words":    {sentences(), sentences()},
+		"a line of 1 MiB and 1 MiB more": {strings.Repeat("a", size), strings.Repeat("ab", size/2)},
+		"one sign and another":           {strings.Repeat("-", size), strings.Repeat("-*", size/2)},
+	}
+}
+
+// No two texts of the greatest size that a page may have keep a processor
+// busy for long. The bound leaves room for slow and shared machines: it is to
+// find quadratic behaviour, which takes minutes at 1 MiB.
+func TestHostileTextsAreBounded(t *testing.T) {
+	bound := time.Duration(rounds(3, 8)) * time.Second
+	timed := func(what string, f func()) {
+		start := time.Now()
+		f()
+		took := time.Since(start)
+		t.Logf("measured: %-40s %4d ms", what, took.Milliseconds())
+		if took > bound {
+			t.Errorf("%s took %v, more than %v", what, took, bound)
+		}
+	}
+	for name, pair := range hostile(rounds(mebi/8, mebi)) {
+		old, new := []byte(pair[0]), []byte(pair[1])
+		timed("diff, "+name, func() { Diff(old, new, 3) })
+		half := append(old[:len(old)/2:len(old)/2], new[len(new)/2:]...)
+		timed("merge, "+name, func() { Three(half, old, new) })
+	}
+}
