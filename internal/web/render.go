@@ -48,6 +48,8 @@ type Frame struct {
 	Head  *Head  // breadcrumbs and views; nil on pages about no page
 	Slot  template.HTML
 	Home  string // address of the platform
+	// Notice is what the form that led here came to, or "".
+	Notice string
 }
 
 func (f *Frame) frame() *Frame { return f }
