@@ -7,6 +7,7 @@ import (
 	"io"
 	"path"
 	"strings"
+	"unicode"
 
 	"golang.org/x/text/unicode/norm"
 
@@ -78,12 +79,12 @@ func attachments(ctx context.Context, w *content.Wiki, folder string, want func(
 // An UploadRequest stores a file beside a page.
 type UploadRequest struct {
 	Write
-	Precondition // of the file that is replaced; not needed
-	Page    string // "" for the root
-	Name    string // file name; made safe: directories dropped, controls refused
-	Data    io.Reader
-	Replace bool // of an existing file; otherwise ErrExists
-	Free    bool // choose a free name ("diagram-2.png") instead of ErrExists
+	Precondition        // of the file that is replaced; not needed
+	Page         string // "" for the root
+	Name         string // file name; made safe: directories dropped, controls refused
+	Data         io.Reader
+	Replace      bool // of an existing file; otherwise ErrExists
+	Free         bool // choose a free name ("diagram-2.png") instead of ErrExists
 }
 
 // Upload stores a file; the page that it is for must exist. ErrTooLarge over
@@ -97,9 +98,6 @@ func (s *Service) Upload(ctx context.Context, a wiki.Access, r UploadRequest) (S
 	name, err := FileName(r.Name)
 	if err != nil {
 		return Saved{}, err
-	}
-	if done, ok, err := replay(ctx, w, a, r.Write); ok || err != nil {
-		return done, err
 	}
 	p := name
 	if r.Page != "" {
@@ -120,7 +118,7 @@ func (s *Service) Upload(ctx context.Context, a wiki.Access, r UploadRequest) (S
 }
 
 func (s *Service) store(ctx context.Context, w *content.Wiki, a wiki.Access, r UploadRequest, p string, data []byte) (Saved, error) {
-	return again(func() (Saved, error) {
+	return again(ctx, w, a, r.Write, func() (Saved, error) {
 		d, err := s.directory(ctx, w)
 		if err != nil {
 			return Saved{}, err
@@ -157,10 +155,7 @@ func (s *Service) store(ctx context.Context, w *content.Wiki, a wiki.Access, r U
 			Message: message(r.Message, "Upload %s", p),
 			Edits:   []content.Edit{{Op: content.Put, Path: p, Data: data, Base: base, Strict: base == content.BaseNone}},
 		})
-		if err != nil {
-			return Saved{}, planned(err)
-		}
-		return done, nil
+		return done, planned(err)
 	})
 }
 
@@ -186,6 +181,9 @@ func (d *directory) freeName(p string) (string, error) {
 func FileName(name string) (string, error) {
 	name = norm.NFC.String(name)
 	name = name[strings.LastIndexAny(name, `/\`)+1:]
+	if strings.ContainsFunc(name, unicode.IsControl) {
+		return "", wiki.Problemf(wiki.ErrInvalid, "filename", "The name of a file cannot contain control characters.")
+	}
 	name = strings.Join(strings.Fields(strings.ReplaceAll(name, "_", " ")), "_")
 	if name == "" {
 		return "", wiki.Problemf(wiki.ErrInvalid, "filename", "The file needs a name.")
@@ -289,14 +287,11 @@ func (s *Service) RenameAttachment(ctx context.Context, a wiki.Access, p, newNam
 		return Saved{}, err
 	}
 	defer release()
-	if done, ok, err := replay(ctx, w, a, wr); ok || err != nil {
-		return done, err
-	}
 	name, err := FileName(newName)
 	if err != nil {
 		return Saved{}, aboutField(err, "new_filename")
 	}
-	return again(func() (Saved, error) {
+	done, err := again(ctx, w, a, wr, func() (Saved, error) {
 		f, err := s.attachmentNow(ctx, w, p)
 		if err != nil {
 			return Saved{}, err
@@ -314,8 +309,12 @@ func (s *Service) RenameAttachment(ctx context.Context, a wiki.Access, p, newNam
 		}
 		m := newMoves(d)
 		m.add(f.Path, to)
-		return s.move(ctx, w, a, m, wr, message(wr.Message, "Rename %s to %s", f.Path, to), false)
+		return m.commit(ctx, w, a, wr, message(wr.Message, "Rename %s to %s", f.Path, to), false)
 	})
+	if err != nil {
+		return Saved{}, err
+	}
+	return moved(ctx, w, done, done.Path)
 }
 
 // DeleteAttachment deletes a file.
@@ -325,10 +324,7 @@ func (s *Service) DeleteAttachment(ctx context.Context, a wiki.Access, p string,
 		return Saved{}, err
 	}
 	defer release()
-	if done, ok, err := replay(ctx, w, a, wr); ok || err != nil {
-		return done, err
-	}
-	return again(func() (Saved, error) {
+	return again(ctx, w, a, wr, func() (Saved, error) {
 		f, err := s.attachmentNow(ctx, w, p)
 		if err != nil {
 			return Saved{}, err
@@ -340,10 +336,6 @@ func (s *Service) DeleteAttachment(ctx context.Context, a wiki.Access, p string,
 			Message: message(wr.Message, "Delete %s", f.Path),
 			Edits:   []content.Edit{{Op: content.Delete, Path: f.Path, Base: f.Blob}},
 		})
-		if err != nil {
-			return Saved{}, planned(err)
-		}
-		done.Path, done.Revision = f.Path, ""
-		return done, nil
+		return done, planned(err)
 	})
 }

@@ -60,6 +60,9 @@ func draft(ctx context.Context, w *content.Wiki, did string, name wiki.PageName,
 		return nil, nil // the operator has none
 	}
 	d, err := w.Draft(ctx, did, name.File())
+	if errors.Is(err, wiki.ErrNotFound) {
+		d, err = movedDraft(ctx, w, did, name)
+	}
 	switch {
 	case errors.Is(err, wiki.ErrNotFound):
 		return nil, nil
@@ -69,6 +72,34 @@ func draft(ctx context.Context, w *content.Wiki, did string, name wiki.PageName,
 		return nil, nil
 	}
 	return &d, nil
+}
+
+// movedDraft finds a draft that was begun before its page was renamed, and puts
+// it under the new name.
+func movedDraft(ctx context.Context, w *content.Wiki, did string, name wiki.PageName) (Draft, error) {
+	drafts, err := w.Drafts(ctx, did)
+	if err != nil {
+		return Draft{}, err
+	}
+	for _, old := range drafts {
+		to, err := w.MovedTo(ctx, old.Path)
+		if errors.Is(err, wiki.ErrNotFound) || err == nil && wiki.Key(to) != name.Key() {
+			continue
+		}
+		if err != nil {
+			return Draft{}, err
+		}
+		d, err := w.Draft(ctx, did, old.Path)
+		if err != nil {
+			return d, err
+		}
+		d.Path = to
+		if err := w.SaveDraft(ctx, did, d); err != nil {
+			return d, err
+		}
+		return d, w.DropDraft(ctx, did, old.Path)
+	}
+	return Draft{}, wiki.ErrNotFound
 }
 
 // similar finds pages that somebody may have meant instead of a new one: the

@@ -31,14 +31,11 @@ func (s *Service) Rename(ctx context.Context, a wiki.Access, r RenameRequest) (S
 		return Saved{}, err
 	}
 	defer release()
-	if done, ok, err := replay(ctx, w, a, r.Write); ok || err != nil {
-		return done, err
-	}
 	to, err := wiki.ParsePageName(r.NewName)
 	if err != nil {
 		return Saved{}, aboutField(err, "new_path")
 	}
-	return again(func() (Saved, error) {
+	done, err := again(ctx, w, a, r.Write, func() (Saved, error) {
 		from, file, err := lookup(ctx, w, r.Name)
 		if err != nil {
 			return Saved{}, err
@@ -62,8 +59,12 @@ func (s *Service) Rename(ctx context.Context, a wiki.Access, r RenameRequest) (S
 		for _, p := range moving {
 			m.add(p, string(to)+p[len(from):])
 		}
-		return s.move(ctx, w, a, m, r.Write, message(r.Message, "Rename %s to %s", from, to), r.KeepLinks)
+		return m.commit(ctx, w, a, r.Write, message(r.Message, "Rename %s to %s", from, to), r.KeepLinks)
 	})
+	if err != nil {
+		return Saved{}, err
+	}
+	return moved(ctx, w, done, to.File())
 }
 
 // errMoved says that the wiki was changed between a plan and its commit.
@@ -71,17 +72,19 @@ var errMoved = errors.New("pages: the wiki has changed meanwhile")
 
 // again tries a change that is planned from the current state until that state
 // stands still, a few times.
-func again(try func() (Saved, error)) (done Saved, err error) {
-	for range maxTries {
-		if done, err = try(); !errors.Is(err, errMoved) {
-			return done, err
+func again(ctx context.Context, w *content.Wiki, a wiki.Access, wr Write, try func() (Saved, error)) (Saved, error) {
+	return retried(ctx, w, a, wr, func() (done Saved, err error) {
+		for range maxTries {
+			if done, err = try(); !errors.Is(err, errMoved) {
+				return done, err
+			}
 		}
-	}
-	var p *wiki.Problem
-	if errors.As(err, &p) {
-		return done, p
-	}
-	return done, wiki.Problemf(wiki.ErrConflict, "", "The wiki is being changed too fast. Try again.")
+		var p *wiki.Problem
+		if errors.As(err, &p) {
+			return done, p
+		}
+		return done, wiki.Problemf(wiki.ErrConflict, "", "The wiki is being changed too fast. Try again.")
+	})
 }
 
 // planned marks the refusals of a commit whose plan was made from an older
@@ -190,8 +193,8 @@ func checkTarget(to string) error {
 	return nil
 }
 
-// move commits moves, with the links to what was moved rewritten.
-func (s *Service) move(ctx context.Context, w *content.Wiki, a wiki.Access, m *moves, wr Write, msg string, keepLinks bool) (Saved, error) {
+// commit moves the files, with the links to them rewritten.
+func (m *moves) commit(ctx context.Context, w *content.Wiki, a wiki.Access, wr Write, msg string, keepLinks bool) (Saved, error) {
 	order, err := m.sorted()
 	if err != nil {
 		return Saved{}, err
@@ -224,15 +227,12 @@ func (s *Service) move(ctx context.Context, w *content.Wiki, a wiki.Access, m *m
 		}
 	}
 	done, err := commit(ctx, w, a, wr, content.Request{Message: msg, Edits: edits})
-	if err != nil {
-		return Saved{}, planned(err)
-	}
-	return s.moved(ctx, w, done, m.to[m.order[0]])
+	return done, planned(err)
 }
 
-// moved says of a commit that moved files what its first try would have said
-// as well: where the page is now and which pages were rewritten.
-func (s *Service) moved(ctx context.Context, w *content.Wiki, done Saved, to string) (Saved, error) {
+// moved reads from a commit that moved files where the one that was asked for
+// is now, and which pages were rewritten; a replay can be told the same.
+func moved(ctx context.Context, w *content.Wiki, done Saved, to string) (Saved, error) {
 	c, err := w.CommitByID(ctx, done.Commit)
 	if err != nil {
 		return Saved{}, err
@@ -338,10 +338,7 @@ func (s *Service) Delete(ctx context.Context, a wiki.Access, r DeleteRequest) (S
 		return Saved{}, err
 	}
 	defer release()
-	if done, ok, err := replay(ctx, w, a, r.Write); ok || err != nil {
-		return done, err
-	}
-	return again(func() (Saved, error) {
+	return again(ctx, w, a, r.Write, func() (Saved, error) {
 		name, file, err := lookup(ctx, w, r.Name)
 		if err != nil {
 			return Saved{}, err
@@ -362,10 +359,6 @@ func (s *Service) Delete(ctx context.Context, a wiki.Access, r DeleteRequest) (S
 			edits = append(edits, content.Edit{Op: content.Delete, Path: p, Base: content.BaseAny})
 		}
 		done, err := commit(ctx, w, a, r.Write, content.Request{Message: message(r.Message, "Delete %s", name), Edits: edits})
-		if err != nil {
-			return Saved{}, planned(err)
-		}
-		done.Name, done.Path, done.Revision = name, file.Path, ""
-		return done, nil
+		return done, planned(err)
 	})
 }

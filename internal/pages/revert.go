@@ -20,9 +20,6 @@ func (s *Service) Restore(ctx context.Context, a wiki.Access, name, revision str
 		return Saved{}, err
 	}
 	defer release()
-	if done, ok, err := replay(ctx, w, a, wr); ok || err != nil {
-		return done, err
-	}
 	file, _, err := s.history(ctx, w, name, 0, 1)
 	if err != nil {
 		return Saved{}, err
@@ -68,14 +65,11 @@ func (s *Service) Revert(ctx context.Context, a wiki.Access, id string, wr Write
 		return Saved{}, err
 	}
 	defer release()
-	if done, ok, err := replay(ctx, w, a, wr); ok || err != nil {
-		return done, err
-	}
 	c, err := commitByID(ctx, w, id)
 	if err != nil {
 		return Saved{}, err
 	}
-	return again(func() (Saved, error) {
+	return again(ctx, w, a, wr, func() (Saved, error) {
 		edits, err := inverse(ctx, w, c)
 		if err != nil {
 			return Saved{}, err
@@ -84,10 +78,7 @@ func (s *Service) Revert(ctx context.Context, a wiki.Access, id string, wr Write
 			return Saved{Commit: c.ID, Unchanged: true}, nil
 		}
 		done, err := commit(ctx, w, a, wr, content.Request{Message: message(wr.Message, "%s", revertMessage(c)), Edits: edits})
-		if err != nil {
-			return Saved{}, planned(err)
-		}
-		return done, nil
+		return done, planned(err)
 	})
 }
 

@@ -61,9 +61,6 @@ func (s *Service) Save(ctx context.Context, a wiki.Access, r SaveRequest) (Saved
 		return Saved{}, err
 	}
 	defer release()
-	if err := checkText(r.Text, a.Site().Limits); err != nil {
-		return Saved{}, err
-	}
 	name, file, err := lookup(ctx, w, r.Name)
 	if err != nil && !errors.Is(err, wiki.ErrNotFound) {
 		return Saved{}, err
@@ -72,23 +69,27 @@ func (s *Service) Save(ctx context.Context, a wiki.Access, r SaveRequest) (Saved
 	if !exists {
 		file.Path = name.File()
 	}
-	if saved, ok, err := replay(ctx, w, a, r.Write); ok || err != nil {
-		return saved, err
-	}
-	base, err := baseOf(ctx, w, r.Precondition, file, exists, r.Text)
-	if err != nil {
+	limits := a.Site().Limits
+	limits.PageBytes = max(limits.PageBytes, file.Size) // what was imported larger can be cut down
+	if err := checkText(r.Text, limits); err != nil {
 		return Saved{}, err
 	}
-	text := r.Text
-	if !r.Exact {
-		if text, err = styled(ctx, w, base, r.Text); err != nil {
+	return retried(ctx, w, a, r.Write, func() (Saved, error) {
+		base, err := baseOf(ctx, w, r.Precondition, file, exists, r.Text)
+		if err != nil {
 			return Saved{}, err
 		}
-	}
-	return commit(ctx, w, a, r.Write, content.Request{
-		Message:   message(r.Message, "%s %s", verb(exists), name),
-		Edits:     []content.Edit{{Op: content.Put, Path: file.Path, Data: text, Base: base, Strict: r.Strict}},
-		DropDraft: draftOf(a.Caller(), file.Path),
+		text := r.Text
+		if !r.Exact {
+			if text, err = styled(ctx, w, base, r.Text); err != nil {
+				return Saved{}, err
+			}
+		}
+		return commit(ctx, w, a, r.Write, content.Request{
+			Message:   message(r.Message, "%s %s", verb(exists), name),
+			Edits:     []content.Edit{{Op: content.Put, Path: file.Path, Data: nonNil(text), Base: base, Strict: r.Strict}},
+			DropDraft: draftOf(a.Caller(), file.Path),
+		})
 	})
 }
 
@@ -245,15 +246,14 @@ func (s *Service) Patch(ctx context.Context, a wiki.Access, r PatchRequest) (Sav
 		return Saved{}, err
 	}
 	defer release()
-	if saved, ok, err := replay(ctx, w, a, r.Write); ok || err != nil {
-		return saved, err
-	}
-	for try := 1; ; try++ {
-		done, err := patchOnce(ctx, w, a, r)
-		if err == nil || try == maxTries || r.Strict || !errors.Is(err, wiki.ErrConflict) {
-			return done, err
+	return retried(ctx, w, a, r.Write, func() (Saved, error) {
+		for try := 1; ; try++ {
+			done, err := patchOnce(ctx, w, a, r)
+			if err == nil || try == maxTries || r.Strict || !errors.Is(err, wiki.ErrConflict) {
+				return done, err
+			}
 		}
-	}
+	})
 }
 
 // maxTries bounds how often a change that was worked out from the current state
@@ -277,7 +277,9 @@ func patchOnce(ctx context.Context, w *content.Wiki, a wiki.Access, r PatchReque
 	if err != nil {
 		return Saved{}, err
 	}
-	if err := checkText([]byte(text), a.Site().Limits); err != nil {
+	limits := a.Site().Limits
+	limits.PageBytes = max(limits.PageBytes, file.Size)
+	if err := checkText([]byte(text), limits); err != nil {
 		return Saved{}, err
 	}
 	done, err := commit(ctx, w, a, r.Write, content.Request{

@@ -1,0 +1,315 @@
+package pages
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"robot.wtf/internal/wiki"
+)
+
+func TestSavePreconditions(t *testing.T) {
+	w := newWorld(t)
+	old := w.put("Page", "one\n\ntwo\n\nthree\n")
+	now := w.put("Page", "one\n\ntwo\n\nTHREE\n")
+	for _, test := range []struct {
+		name   string
+		page   string
+		pre    Precondition
+		text   string
+		kind   error
+		merged bool
+	}{
+		{"none", "Page", Precondition{}, "x\n", wiki.ErrUnmet, false},
+		{"unknown", "Page", Precondition{Base: "0123456789"}, "x\n", wiki.ErrInvalid, false},
+		{"too short", "Page", Precondition{Base: now.Revision[:6]}, "x\n", wiki.ErrInvalid, false},
+		{"no digits", "Page", Precondition{Base: "newest!!"}, "x\n", wiki.ErrInvalid, false},
+		{"create what exists", "Page", Precondition{Create: true}, "x\n", wiki.ErrConflict, false},
+		{"create what exists, strict", "Page", Precondition{Create: true, Strict: true}, "x\n", wiki.ErrPrecondition, false},
+		{"stale, strict", "Page", Precondition{Base: old.Revision, Strict: true}, "x\n", wiki.ErrPrecondition, false},
+		{"unknown, strict", "Page", Precondition{Base: strings.Repeat("0", 40), Strict: true}, "x\n", wiki.ErrPrecondition, false},
+		{"a page that never was, strict", "Nowhere", Precondition{Base: old.Revision, Strict: true}, "x\n", wiki.ErrPrecondition, false},
+		{"a page that never was", "Nowhere", Precondition{Base: old.Revision}, "x\n", wiki.ErrInvalid, false},
+		{"stale, in the same place", "Page", Precondition{Base: old.Revision}, "one\n\ntwo\n\n3\n", wiki.ErrConflict, false},
+		{"stale, elsewhere", "Page", Precondition{Base: old.Revision[:8]}, "ONE\n\ntwo\n\nthree\n", nil, true},
+	} {
+		before := w.head()
+		done, err := w.Save(w.ctx, w.editor, SaveRequest{Precondition: test.pre, Name: test.page, Text: []byte(test.text)})
+		if !errors.Is(err, test.kind) || done.Merged != test.merged {
+			t.Errorf("%s: %+v, %v, want %v", test.name, done, err, test.kind)
+		}
+		if test.kind != nil && w.head() != before {
+			t.Errorf("%s: failed, yet made a commit", test.name)
+		}
+	}
+	if got := w.text("Page"); got != "ONE\n\ntwo\n\nTHREE\n" {
+		t.Errorf("merged to %q", got)
+	}
+	done, err := w.Save(w.ctx, w.editor, SaveRequest{Precondition: Precondition{Create: true}, Name: "New", Text: []byte("a\r\nb")})
+	if err != nil || !done.Created || w.text("New") != "a\nb\n" {
+		t.Errorf("%+v, %v", done, err)
+	}
+}
+
+// The line ends of a form must not make a conflict of what merges.
+func TestMergeInAFileWithCRLF(t *testing.T) {
+	w := newWorld(t)
+	old := w.put("Page", "one\r\n\r\ntwo\r\n\r\nthree")
+	w.put("Page", "one\r\n\r\ntwo\r\n\r\nTHREE")
+	done, err := w.Save(w.ctx, w.editor, SaveRequest{
+		Precondition: Precondition{Base: old.Revision}, Name: "Page", Text: []byte("ONE\n\ntwo\n\nthree\n"),
+	})
+	if err != nil || !done.Merged || w.text("Page") != "ONE\r\n\r\ntwo\r\n\r\nTHREE" {
+		t.Errorf("%+v, %v, %q", done, err, w.text("Page"))
+	}
+}
+
+func TestASaveFollowsAMove(t *testing.T) {
+	w := newWorld(t)
+	old := w.put("Page", "one\n")
+	if _, err := w.Rename(w.ctx, w.editor, RenameRequest{Precondition: w.base("Page"), Name: "Page", NewName: "New"}); err != nil {
+		t.Fatal(err)
+	}
+	done, err := w.Save(w.ctx, w.editor, SaveRequest{Precondition: Precondition{Base: old.Revision}, Name: "Page", Text: []byte("two\n")})
+	if err != nil || done.Name != "New" || w.text("New") != "two\n" {
+		t.Fatalf("%+v, %v", done, err)
+	}
+	if _, err := w.Delete(w.ctx, w.editor, DeleteRequest{Precondition: w.base("New"), Name: "New"}); err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.Save(w.ctx, w.editor, SaveRequest{Precondition: Precondition{Base: old.Revision}, Name: "Page", Text: []byte("mine\n")})
+	var c *wiki.ConflictError
+	if !errors.As(err, &c) || !c.Deleted || string(c.Yours) != "mine\n" {
+		t.Errorf("a save to a deleted page: %v", err)
+	}
+}
+
+func TestPatch(t *testing.T) {
+	w := newWorld(t)
+	first := w.put("Page", "---\r\ntags: [a]\r\n---\r\none two\r\none three\r\n")
+	for _, test := range []struct {
+		name, old, new string
+		kind           error
+		says           string
+	}{
+		{"absent", "four", "x", wiki.ErrInvalid, "not in the page"},
+		{"twice", "one", "x", wiki.ErrInvalid, "lines 4, 5"},
+		{"identical", "two", "two", wiki.ErrInvalid, "the same"},
+		{"empty", "", "x", wiki.ErrInvalid, "empty"},
+		{"over lines", "two\none", "2\nuno", nil, ""},
+		{"front matter", "tags: [a]", "tags: [a, b]", nil, ""},
+		{"deletion", " three", "", nil, ""},
+	} {
+		done, err := w.Patch(w.ctx, w.editor, PatchRequest{Precondition: Precondition{Base: first.Revision}, Name: "page", Old: test.old, New: test.new})
+		if !errors.Is(err, test.kind) || err != nil && !strings.Contains(err.Error(), test.says) {
+			t.Errorf("%s: %+v, %v", test.name, done, err)
+		}
+	}
+	if got := w.text("Page"); got != "---\r\ntags: [a, b]\r\n---\r\none 2\r\nuno\r\n" {
+		t.Errorf("got %q", got)
+	}
+	_, err := w.Patch(w.ctx, w.editor, PatchRequest{Name: "Page", Old: "2", New: "3"})
+	wantKind(t, err, wiki.ErrUnmet)
+	_, err = w.Patch(w.ctx, w.editor, PatchRequest{Precondition: Precondition{Base: first.Revision, Strict: true}, Name: "Page", Old: "2", New: "3"})
+	wantKind(t, err, wiki.ErrPrecondition)
+	_, err = w.Patch(w.ctx, w.editor, PatchRequest{Precondition: Precondition{Base: first.Revision}, Name: "Nowhere", Old: "2", New: "3"})
+	wantKind(t, err, wiki.ErrNotFound)
+}
+
+func TestRetriesAnswerAsTheFirstTry(t *testing.T) {
+	w := newWorld(t)
+	w.put("Page", "one\n")
+	w.put("Link", "[[Page]]\n")
+	key := func(k string) Write { return Write{IdempotencyKey: k, IdempotencyHash: "hash of " + k} }
+	up := w.upload("Page", "x.png", "x")
+	base := w.base("Page")
+	calls := []struct {
+		name string
+		call func() (Saved, error)
+	}{
+		{"create", func() (Saved, error) {
+			return w.Save(w.ctx, w.editor, SaveRequest{Write: key("1"), Precondition: Precondition{Create: true}, Name: "New", Text: []byte("x")})
+		}},
+		{"patch", func() (Saved, error) {
+			return w.Patch(w.ctx, w.editor, PatchRequest{Write: key("2"), Precondition: base, Name: "Page", Old: "one", New: "two"})
+		}},
+		{"upload", func() (Saved, error) {
+			return w.Upload(w.ctx, w.editor, UploadRequest{Write: key("3"), Page: "Page", Name: "y.png", Data: strings.NewReader("y")})
+		}},
+		{"rename attachment", func() (Saved, error) {
+			return w.RenameAttachment(w.ctx, w.editor, "Page/x.png", "z.png", Precondition{Base: up.Revision}, key("4"))
+		}},
+		{"delete attachment", func() (Saved, error) {
+			return w.DeleteAttachment(w.ctx, w.editor, "Page/z.png", Precondition{Base: up.Revision}, key("5"))
+		}},
+		{"rename", func() (Saved, error) {
+			return w.Rename(w.ctx, w.editor, RenameRequest{Write: key("6"), Precondition: Precondition{Base: w.revision("Page")}, Name: "Page", NewName: "Other"})
+		}},
+		{"delete", func() (Saved, error) {
+			return w.Delete(w.ctx, w.editor, DeleteRequest{Write: key("7"), Precondition: Precondition{Base: w.revision("Other")}, Name: "Other"})
+		}},
+		{"restore", func() (Saved, error) { return w.Restore(w.ctx, w.editor, "Other", base.Base, key("8")) }},
+	}
+	for _, c := range calls {
+		first, err := c.call()
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		head := w.head()
+		second, err := c.call()
+		if err != nil || !second.Replayed || w.head() != head {
+			t.Errorf("%s again: %+v, %v", c.name, second, err)
+			continue
+		}
+		second.Replayed = false
+		if first.Name != second.Name || first.Path != second.Path || first.Revision != second.Revision || first.Commit != second.Commit || first.Created != second.Created || len(first.Updated) != len(second.Updated) {
+			t.Errorf("%s: first %+v, then %+v", c.name, first, second)
+		}
+	}
+	wr := key("1")
+	wr.IdempotencyHash = "another request"
+	_, err := w.Save(w.ctx, w.editor, SaveRequest{Write: wr, Precondition: Precondition{Create: true}, Name: "New", Text: []byte("y")})
+	wantKind(t, err, wiki.ErrInvalid)
+}
+
+// revision is a page's, or that of its last one.
+func (w *world) revision(name string) string {
+	w.t.Helper()
+	h, err := w.History(w.ctx, w.owner, name, 0, 0)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, r := range h {
+		if r.New != "" {
+			return r.New
+		}
+	}
+	return ""
+}
+
+func TestLimitsAreToldInWords(t *testing.T) {
+	limits := wiki.DefaultLimits
+	limits.Pages, limits.CurrentBytes, limits.AttachmentBytes = 3, 10_000, 5_000
+	w := worldWith(t, limits)
+	for _, p := range []string{"A", "B", "C"} {
+		w.put(p, p+"\n")
+	}
+	_, err := w.Save(w.ctx, w.editor, SaveRequest{Name: "D", Text: []byte("x")})
+	if wantKind(t, err, wiki.ErrQuota); !strings.Contains(err.Error(), "3") {
+		t.Errorf("it does not say how many: %v", err)
+	}
+	w.put("A", "edited\n")
+	w.upload("A", "x.txt", "x")
+	if _, err := w.Rename(w.ctx, w.editor, RenameRequest{Precondition: w.base("A"), Name: "A", NewName: "Z"}); err != nil {
+		t.Errorf("rename at the limit: %v", err)
+	}
+	_, err = w.Upload(w.ctx, w.editor, UploadRequest{Page: "Z", Name: "big", Data: strings.NewReader(strings.Repeat("x", 5001))})
+	wantKind(t, err, wiki.ErrTooLarge)
+	w.upload("Z", "big", strings.Repeat("x", 5000))
+	_, err = w.Upload(w.ctx, w.editor, UploadRequest{Page: "Z", Name: "big2", Data: strings.NewReader(strings.Repeat("x", 5000))})
+	wantKind(t, err, wiki.ErrQuota)
+	if _, err := w.Delete(w.ctx, w.editor, DeleteRequest{Precondition: w.base("Z"), Name: "Z"}); err != nil {
+		t.Errorf("delete at the limit: %v", err)
+	}
+}
+
+func TestDrafts(t *testing.T) {
+	w := newWorld(t)
+	w.put("Page", "\uFEFFone\r\n")
+	if err := w.SaveDraft(w.ctx, w.editor, "page", []byte("one\r\nmore\r\n"), "why", w.page("Page").File.Blob); err != nil {
+		t.Fatal(err)
+	}
+	form, err := w.Edit(w.ctx, w.editor, "Page", "")
+	if err != nil || string(form.Text) != "one\n" || form.Draft == nil || string(form.Draft.Text) != "one\nmore\n" || form.Draft.Message != "why" {
+		t.Fatalf("%+v, %v", form, err)
+	}
+	if other, err := w.Edit(w.ctx, w.owner, "Page", ""); err != nil || other.Draft != nil {
+		t.Errorf("somebody else's draft: %+v, %v", other, err)
+	}
+	agent := w.editor.Caller()
+	agent.Agent, agent.Grant = "Claude", "g1"
+	for _, test := range []struct {
+		by    wiki.Access
+		drops bool
+	}{
+		{wiki.NewAccess(w.site, agent, wiki.Editor), false},
+		{w.editor, true},
+	} {
+		text := []byte("by " + test.by.Caller().Agent)
+		if _, err := w.Save(w.ctx, test.by, SaveRequest{Precondition: w.base("Page"), Name: "Page", Text: text}); err != nil {
+			t.Fatal(err)
+		}
+		if drafts, err := w.Drafts(w.ctx, w.editor); err != nil || (len(drafts) == 0) != test.drops {
+			t.Errorf("after a save by %q: %+v, %v", test.by.Caller().Agent, drafts, err)
+		}
+	}
+	if err := w.SaveDraft(w.ctx, w.editor, "New Page", []byte("text"), "", ""); err != nil {
+		t.Fatal(err)
+	}
+	form, err = w.Edit(w.ctx, w.editor, "new_page", "")
+	if err != nil || form.Exists || form.Draft == nil {
+		t.Errorf("%+v, %v", form, err)
+	}
+	if err := w.DropDraft(w.ctx, w.editor, "NEW PAGE"); err != nil {
+		t.Fatal(err)
+	}
+	if drafts, err := w.Drafts(w.ctx, w.editor); err != nil || len(drafts) != 0 {
+		t.Errorf("%+v, %v", drafts, err)
+	}
+	err = w.SaveDraft(w.ctx, w.editor, "Page", []byte(strings.Repeat("x", int(w.site.Limits.PageBytes)+1)), "", "")
+	wantKind(t, err, wiki.ErrTooLarge)
+}
+
+func TestDraftsFollowARename(t *testing.T) {
+	w := newWorld(t)
+	w.put("Page", "one\n")
+	if err := w.SaveDraft(w.ctx, w.editor, "Page", []byte("mine"), "", ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Rename(w.ctx, w.owner, RenameRequest{Precondition: w.base("Page"), Name: "Page", NewName: "New"}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		form, err := w.Edit(w.ctx, w.editor, "New", "")
+		if err != nil || form.Draft == nil || string(form.Draft.Text) != "mine" {
+			t.Fatalf("%+v, %v", form, err)
+		}
+	}
+	if _, err := w.Save(w.ctx, w.editor, SaveRequest{Precondition: w.base("New"), Name: "New", Text: []byte("two")}); err != nil {
+		t.Fatal(err)
+	}
+	if drafts, err := w.Drafts(w.ctx, w.editor); err != nil || len(drafts) != 0 {
+		t.Errorf("left: %+v, %v", drafts, err)
+	}
+}
+
+func TestEditOfAnOldRevisionTakesThePlaceOfTheNewest(t *testing.T) {
+	w := newWorld(t)
+	first := w.put("Page", "one\n")
+	second := w.put("Page", "two\n")
+	form, err := w.Edit(w.ctx, w.editor, "Page", first.Commit)
+	if err != nil || string(form.Text) != "one\n" || form.Base != second.Revision {
+		t.Fatalf("%+v, %v", form, err)
+	}
+	if _, err := w.Save(w.ctx, w.editor, SaveRequest{Precondition: Precondition{Base: form.Base}, Name: "Page", Text: form.Text}); err != nil || w.text("Page") != "one\n" {
+		t.Errorf("%v, %q", err, w.text("Page"))
+	}
+}
+
+func TestSimilarNames(t *testing.T) {
+	w := newWorld(t)
+	for _, p := range []string{"Getting_Started", "Home", "Design/Architecture"} {
+		w.put(p, "x\n")
+	}
+	for name, want := range map[string]string{"Geting Started": "Getting_Started", "architecture": "Design/Architecture", "Hone": "Home", "Something else": ""} {
+		form, err := w.Edit(w.ctx, w.editor, name, "")
+		got := ""
+		if err == nil && len(form.Similar) > 0 {
+			got = string(form.Similar[0])
+		}
+		if got != want || err != nil {
+			t.Errorf("%q: %q, %v", name, got, err)
+		}
+	}
+}

@@ -1,0 +1,180 @@
+package pages
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"html/template"
+	"log/slog"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"robot.wtf/internal/content"
+	"robot.wtf/internal/markdown"
+	"robot.wtf/internal/search"
+	"robot.wtf/internal/wiki"
+)
+
+// A world is a service with one wiki and people of every role.
+type world struct {
+	*Service
+	t                             testing.TB
+	ctx                           context.Context
+	site                          wiki.Site
+	owner, editor, viewer, reader wiki.Access
+}
+
+func newWorld(t testing.TB) *world { return worldWith(t, wiki.DefaultLimits) }
+
+func worldWith(t testing.TB, limits wiki.Limits) *world {
+	t.Helper()
+	dir := t.TempDir()
+	var clock atomic.Int64
+	clock.Store(time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC).Unix())
+	now := func() time.Time { return time.Unix(clock.Add(1), 0).UTC() }
+	pool, err := content.NewPool(content.Options{
+		Dir: dir, Now: now, Log: slog.New(slog.DiscardHandler),
+		Links: func(p wiki.PageName, source []byte) []wiki.Link { return markdown.ExtractFacts(p, source).Links },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	index := search.New(search.Options{Dir: dir})
+	t.Cleanup(func() {
+		if err := index.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := pool.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	w := &world{
+		Service: New(Options{Content: pool, Search: index, Markdown: markdown.New(markdown.Options{}), Now: now}),
+		t:       t, ctx: t.Context(),
+	}
+	return w.another("ada", limits)
+}
+
+// another is the same service with another, new wiki.
+func (w *world) another(slug string, limits wiki.Limits) *world {
+	w.t.Helper()
+	if err := w.content.Create(w.ctx, slug); err != nil {
+		w.t.Fatal(err)
+	}
+	other := *w
+	other.site = wiki.Site{Slug: slug, OwnerDID: "did:plc:ada", OwnerName: "ada", Limits: limits}
+	as := func(name string, role wiki.Role) wiki.Access {
+		return wiki.NewAccess(other.site, wiki.Caller{User: wiki.User{DID: "did:plc:" + name, Username: name}}, role)
+	}
+	other.owner, other.editor, other.viewer = as("ada", wiki.Owner), as("bob", wiki.Editor), as("cleo", wiki.Viewer)
+	other.reader = wiki.NewAccess(other.site, wiki.Caller{}, wiki.Reader)
+	return &other
+}
+
+// put stores exact bytes, whatever was there.
+func (w *world) put(name, text string) Saved {
+	w.t.Helper()
+	r := SaveRequest{Name: name, Text: []byte(text), Exact: true}
+	if p, err := w.Page(w.ctx, w.owner, name, ""); err == nil {
+		r.Base = p.File.Blob
+	}
+	done, err := w.Save(w.ctx, w.owner, r)
+	if err != nil {
+		w.t.Fatalf("put %s: %v", name, err)
+	}
+	return done
+}
+
+func (w *world) upload(page, name, data string) Saved {
+	w.t.Helper()
+	done, err := w.Upload(w.ctx, w.owner, UploadRequest{Page: page, Name: name, Data: strings.NewReader(data), Replace: true})
+	if err != nil {
+		w.t.Fatalf("upload %s to %s: %v", name, page, err)
+	}
+	return done
+}
+
+func (w *world) page(name string) *Page {
+	w.t.Helper()
+	p, err := w.Page(w.ctx, w.owner, name, "")
+	if err != nil {
+		w.t.Fatalf("page %s: %v", name, err)
+	}
+	return p
+}
+
+func (w *world) text(name string) string {
+	w.t.Helper()
+	return string(w.page(name).Source)
+}
+
+func (w *world) base(name string) Precondition {
+	w.t.Helper()
+	return Precondition{Base: w.page(name).File.Blob}
+}
+
+// tree is every file with its content.
+func (w *world) tree() map[string]string {
+	w.t.Helper()
+	files := map[string]string{}
+	c, release, err := w.open(w.ctx, w.owner, wiki.Read)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer release()
+	names, err := c.Names(w.ctx)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, p := range names {
+		_, data, err := c.Read(w.ctx, p)
+		if err != nil {
+			w.t.Fatalf("read %s: %v", p, err)
+		}
+		files[p] = string(data)
+	}
+	return files
+}
+
+func (w *world) paths() string { return strings.Join(slices.Sorted(maps.Keys(w.tree())), " ") }
+
+func (w *world) head() int64 {
+	w.t.Helper()
+	seq, err := w.Head(w.ctx, w.owner)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return seq
+}
+
+// wantKind checks an error's kind, and that it is told in words.
+func wantKind(t testing.TB, err, kind error) {
+	t.Helper()
+	if !errors.Is(err, kind) {
+		t.Fatalf("got %v, want an error of kind %v", err, kind)
+	}
+	var p *wiki.Problem
+	var c *wiki.ConflictError
+	if !errors.As(err, &p) && !errors.As(err, &c) {
+		t.Fatalf("%v is not written for people", err)
+	}
+}
+
+// checks sets how often rapid tries: more where time is given.
+func checks(t *testing.T, short, long int) {
+	n := short
+	if os.Getenv("ROBOT_LONG") != "" {
+		n = long
+	}
+	before := flag.Lookup("rapid.checks").Value.String()
+	flag.Set("rapid.checks", strconv.Itoa(n))
+	t.Cleanup(func() { flag.Set("rapid.checks", before) })
+}
+
+func contains(body template.HTML, part string) bool { return strings.Contains(string(body), part) }
