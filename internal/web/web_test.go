@@ -1,8 +1,11 @@
 package web
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"image"
+	"image/png"
 	"io"
 	"log/slog"
 	"net/http"
@@ -311,3 +314,13 @@ func (b *browser) follow(a *answer) *answer {
 
 // on is the address of a path on a wiki's host.
 func on(slug, path string) string { return testOrigin(slug) + path }
+
+// testPNG is an image of 80 by 60 pixels.
+func testPNG(t testing.TB) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := png.Encode(&b, image.NewRGBA(image.Rect(0, 0, 80, 60))); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
