@@ -125,6 +125,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	host := hostname(r.Host)
 	slug, below := strings.CutSuffix(host, s.suffix)
+	if !below {
+		slug = ""
+	}
 	switch {
 	case host != s.o.Host && !below:
 		if !s.serveHealth(w, r) { // asked by address: how a proxy or container finds out
