@@ -16,7 +16,7 @@ import (
 // are wanted and those that nothing links to.
 type indexPage struct {
 	Frame
-	*pages.Index
+	Index *pages.Index
 }
 
 func (h *Handler) showIndex(v *visit) error {
@@ -25,7 +25,7 @@ func (h *Handler) showIndex(v *visit) error {
 		return err
 	}
 	p := &indexPage{Frame: h.frame(v, "All pages"), Index: index}
-	p.Frame.Pages = index.Pages
+	p.Pages = index.Pages
 	return h.render(v, http.StatusOK, "index", p)
 }
 

@@ -91,7 +91,7 @@ func wantsMarkdown(r *http.Request) bool {
 // pageView is a page as it is read.
 type pageView struct {
 	Frame
-	*pages.View
+	View     *pages.View
 	Contents []pages.Heading // the table of contents: levels 2 and 3
 	OwnTitle bool            // the body begins with a title of its own
 	NowURL   string          // of the newest revision, from an old one

@@ -19,7 +19,7 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-//go:embed templates
+//go:embed templates/*.html
 var templateFiles embed.FS
 
 // templates are the pages by file name without ".html", each with the layout

@@ -215,7 +215,11 @@ func (a *answer) has(words ...string) *answer {
 	a.t.Helper()
 	for _, s := range words {
 		if !strings.Contains(a.body, s) {
-			a.t.Errorf("%s: no %q in\n%.3000s", a.asked, s, a.body)
+			_, body, found := strings.Cut(a.body, "<main")
+			if !found {
+				body = a.body
+			}
+			a.t.Errorf("%s: no %q in\n%.1500s", a.asked, s, body)
 		}
 	}
 	return a
