@@ -1,20 +1,448 @@
 package web
 
-func (h *Handler) showAttachments(v *visit) error       { return unmade(v) }
-func (h *Handler) showAllAttachments(v *visit) error    { return unmade(v) }
-func (h *Handler) attach(v *visit) error                { return unmade(v) }
-func (h *Handler) attachInline(v *visit) error          { return unmade(v) }
-func (h *Handler) redirectToAttachments(v *visit) error { return unmade(v) }
-func (h *Handler) showAttachment(v *visit) error        { return unmade(v) }
-func (h *Handler) changeAttachment(v *visit) error      { return unmade(v) }
-func (h *Handler) upload(v *visit) error                { return unmade(v) }
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"net/url"
+	"path"
+	"strconv"
+	"strings"
+
+	"robot.wtf/internal/pages"
+	"robot.wtf/internal/wiki"
+)
+
+// filesPage lists the attachments of a page, or of the whole wiki.
+type filesPage struct {
+	Frame
+	failure
+	Name   wiki.PageName // "" for the whole wiki
+	Action string        // where files are sent
+	Files  []fileRow
+	Used   int64
+	Limit  int64
+	Each   int64 // bytes that one file may have
+}
+
+// A fileRow is an attachment in a list.
+type fileRow struct {
+	pages.Attachment
+	Page   wiki.PageName // whose folder it is in, "" at the root
+	Manage string        // address of its own page
+	Icon   string
+}
+
+func fileRows(files []pages.Attachment) []fileRow {
+	rows := make([]fileRow, len(files))
+	for i, f := range files {
+		rows[i] = fileRow{Attachment: f, Page: wiki.PageName(wiki.PageName(f.Path).Parent()), Manage: managePath(f.Path), Icon: "page"}
+		switch {
+		case strings.HasPrefix(f.Type, "image/"):
+			rows[i].Icon = "image"
+		case f.Type == "text/csv" || f.Type == "text/tab-separated-values":
+			rows[i].Icon = "table"
+		}
+	}
+	return rows
+}
+
+// managePath is the address of an attachment's own page.
+func managePath(file string) string {
+	if dir := wiki.PageName(file).Parent(); dir != "" {
+		return wiki.PathURL(dir + "/attachment/" + path.Base(file))
+	}
+	return "/-/attachments?file=" + url.QueryEscape(file)
+}
+
+func (h *Handler) showAttachments(v *visit) error {
+	p, err := h.filesPage(v, v.name)
+	if err != nil {
+		return err
+	}
+	return h.render(v, http.StatusOK, "attachments", p)
+}
+
+// showAllAttachments lists the files of the wiki, or shows one at the root,
+// which has no page to stand behind.
+func (h *Handler) showAllAttachments(v *visit) error {
+	if file := v.query("file"); file != "" {
+		return h.showFilePage(v, http.StatusOK, file, failure{})
+	}
+	p, err := h.filesPage(v, "")
+	if err != nil {
+		return err
+	}
+	return h.render(v, http.StatusOK, "attachments", p)
+}
+
+// filesPage collects a page's files, or all with an empty name.
+func (h *Handler) filesPage(v *visit, name string) (*filesPage, error) {
+	p := &filesPage{Action: "/-/upload", Limit: v.a.Site().Limits.CurrentBytes, Each: v.a.Site().Limits.AttachmentBytes}
+	var files []pages.Attachment
+	var err error
+	if name == "" {
+		p.Frame = h.frame(v, "Attachments")
+		p.NoIndex = true
+		files, err = h.o.Pages.AllAttachments(v.ctx(), v.a)
+	} else {
+		var page *pages.Page
+		if page, err = h.o.Pages.Page(v.ctx(), v.a, name, ""); err != nil {
+			return nil, err
+		}
+		p.Name = page.Name
+		p.Action = wiki.PathURL(string(page.Name) + "/attachments")
+		p.Frame = h.pageFrame(v, "Attachments of "+page.Name.Title(), page.Name, "files")
+		files, err = h.o.Pages.Attachments(v.ctx(), v.a, string(page.Name))
+	}
+	if err != nil {
+		return nil, err
+	}
+	stats, err := h.o.Pages.Stats(v.ctx(), v.a)
+	if err != nil {
+		return nil, err
+	}
+	p.Files, p.Used = fileRows(files), stats.CurrentBytes
+	return p, nil
+}
+
+// attach stores the files of a form beside a page.
+func (h *Handler) attach(v *visit) error {
+	return h.storeFiles(v, v.name)
+}
+
+// upload stores files at the root, or changes one that is there.
+func (h *Handler) upload(v *visit) error {
+	if file := v.query("file"); file != "" {
+		return h.changeFile(v, file)
+	}
+	return h.storeFiles(v, "")
+}
+
+func (h *Handler) storeFiles(v *visit, page string) error {
+	files, form, err := h.readFiles(v)
+	if err == nil && len(files) == 0 {
+		err = wiki.Problemf(wiki.ErrInvalid, "file", "Choose a file to upload first.")
+	}
+	for _, file := range files {
+		if err != nil {
+			break
+		}
+		request := pages.UploadRequest{Page: page, Name: file.Filename, Write: pages.Write{Message: form.Get("message")}}
+		if as := form.Get("filename"); as != "" {
+			request.Name, request.Replace = as, true
+		}
+		_, err = h.storeFile(v, file, request)
+	}
+	if err == nil {
+		to := "/-/attachments"
+		if page != "" {
+			to = wiki.PathURL(page + "/attachments")
+		}
+		return h.redirect(v, told(to, "uploaded"))
+	}
+	wrong, ok := h.mend(v, err)
+	if !ok {
+		return err
+	}
+	p, failed := h.filesPage(v, page)
+	if failed != nil {
+		return err
+	}
+	p.failure = wrong
+	return h.render(v, wrong.Status, "attachments", p)
+}
+
+// readFiles reads a form with files. What does not fit into memory waits in
+// temporary files, which net/http removes when the request ends.
+func (h *Handler) readFiles(v *visit) ([]*multipart.FileHeader, url.Values, error) {
+	if err := parseForm(v.r); err != nil {
+		return nil, nil, err
+	}
+	if v.r.MultipartForm == nil {
+		return nil, v.r.PostForm, nil
+	}
+	var files []*multipart.FileHeader
+	for _, f := range v.r.MultipartForm.File["file"] {
+		if f.Filename != "" { // what a browser sends when nothing was chosen
+			files = append(files, f)
+		}
+	}
+	return files, v.r.PostForm, nil
+}
+
+func (h *Handler) storeFile(v *visit, file *multipart.FileHeader, r pages.UploadRequest) (pages.Saved, error) {
+	data, err := file.Open()
+	if err != nil {
+		return pages.Saved{}, fmt.Errorf("web: read upload %q: %w", file.Filename, err)
+	}
+	defer data.Close()
+	r.Data = data
+	return h.o.Pages.Upload(v.ctx(), v.a, r)
+}
+
+// inlineAnswer tells the editor what became of a pasted or dropped file.
+type inlineAnswer struct {
+	Name     string `json:"name"`
+	URL      string `json:"url"`
+	Markdown string `json:"markdown"`
+	// Attachments are the names of all files of the page.
+	Attachments []string `json:"attachments"`
+}
+
+// attachInline stores one file under a free name, for the editor.
+func (h *Handler) attachInline(v *visit) error {
+	files, form, err := h.readFiles(v)
+	if err == nil && len(files) != 1 {
+		err = wiki.Problemf(wiki.ErrInvalid, "file", "Send one file, in the field \"file\".")
+	}
+	var saved pages.Saved
+	if err == nil {
+		saved, err = h.storeFile(v, files[0], pages.UploadRequest{
+			Page: v.name, Name: files[0].Filename, Free: true, Write: pages.Write{Message: form.Get("message")},
+		})
+	}
+	if err != nil {
+		return h.refuseJSON(v, err)
+	}
+	answer := inlineAnswer{Name: path.Base(saved.Path), URL: wiki.PathURL(saved.Path)}
+	list, err := h.o.Pages.Attachments(v.ctx(), v.a, v.name)
+	if err != nil {
+		return h.refuseJSON(v, err)
+	}
+	for _, f := range list {
+		answer.Attachments = append(answer.Attachments, f.Name)
+		if f.Path == saved.Path {
+			answer.Markdown = fileMarkdown(f)
+		}
+	}
+	return h.writeJSON(v, http.StatusCreated, answer)
+}
+
+// fileMarkdown links a file from its page, or shows it there.
+func fileMarkdown(f pages.Attachment) string {
+	label := strings.NewReplacer("[", `\[`, "]", `\]`, "_", " ").Replace(strings.TrimSuffix(f.Name, path.Ext(f.Name)))
+	// Without "./", a blank or a parenthesis would end the address.
+	address := "./" + strings.TrimPrefix(strings.NewReplacer("(", "%28", ")", "%29").Replace(wiki.PathURL(f.Name)), "/")
+	if f.Image {
+		return "![" + label + "](" + address + ")"
+	}
+	return "[" + f.Name + "](" + address + ")"
+}
+
+func (h *Handler) redirectToAttachments(v *visit) error {
+	return h.redirect(v, wiki.PathURL(v.name+"/attachments"))
+}
+
+// filePage is one attachment with its history and what can be done with it.
+type filePage struct {
+	Frame
+	failure
+	Path      string
+	File      *pages.Attachment // nil when it is deleted
+	Page      wiki.PageName
+	Action    string
+	Revisions []wiki.Revision
+	Each      int64
+}
+
+func (h *Handler) showAttachment(v *visit) error {
+	return h.showFilePage(v, http.StatusOK, v.name+"/"+v.rest[0], failure{})
+}
+
+func (h *Handler) showFilePage(v *visit, status int, file string, wrong failure) error {
+	found, _, err := h.o.Pages.OpenAttachment(v.ctx(), v.a, file, "")
+	var moved *wiki.Redirect
+	switch {
+	case errors.As(err, &moved):
+		to, err := url.PathUnescape(moved.To)
+		if err != nil {
+			return fmt.Errorf("web: %q moved to %q: %w", file, moved.To, err)
+		}
+		return h.redirectWith(v, http.StatusFound, managePath(strings.TrimPrefix(to, "/")))
+	case err != nil && !errors.Is(err, wiki.ErrNotFound):
+		return err
+	}
+	p := &filePage{Frame: h.frame(v, path.Base(file)), failure: wrong, Path: file, Each: v.a.Site().Limits.AttachmentBytes}
+	if err == nil {
+		p.File, p.Path = &found, found.Path
+	}
+	if p.Revisions, err = h.o.Pages.History(v.ctx(), v.a, p.Path, 0, revisionsShown); err != nil {
+		return err
+	}
+	p.NoIndex = true
+	p.Page = wiki.PageName(wiki.PageName(p.Path).Parent())
+	p.Head = &Head{Crumbs: crumbs(p.Path), Here: path.Base(p.Path)}
+	p.Action = "/-/upload?file=" + url.QueryEscape(p.Path)
+	if p.Page != "" {
+		p.Action = managePath(p.Path)
+	}
+	return h.render(v, status, "attachment", p)
+}
+
+// changeAttachment renames, replaces, deletes or restores one file.
+func (h *Handler) changeAttachment(v *visit) error {
+	return h.changeFile(v, v.name+"/"+v.rest[0])
+}
+
+func (h *Handler) changeFile(v *visit, file string) error {
+	files, form, err := h.readFiles(v)
+	if err != nil {
+		return err
+	}
+	pre := pages.Precondition{Base: form.Get("revision")}
+	wr := pages.Write{Message: form.Get("message")}
+	to := managePath(file)
+	var saved pages.Saved
+	switch {
+	case form.Has("new_filename"):
+		if saved, err = h.o.Pages.RenameAttachment(v.ctx(), v.a, file, form.Get("new_filename"), pre, wr); err == nil {
+			to = managePath(saved.Path)
+		}
+	case form.Has("delete"):
+		_, err = h.o.Pages.DeleteAttachment(v.ctx(), v.a, file, pre, wr)
+		if page := wiki.PageName(file).Parent(); page != "" {
+			to = wiki.PathURL(page + "/attachments")
+		} else {
+			to = "/-/attachments"
+		}
+	case form.Has("restore"):
+		_, err = h.o.Pages.Restore(v.ctx(), v.a, file, form.Get("restore"), wr)
+	case len(files) == 1:
+		_, err = h.storeFile(v, files[0], pages.UploadRequest{
+			Page: wiki.PageName(file).Parent(), Name: path.Base(file), Replace: true, Precondition: pre, Write: wr,
+		})
+	default:
+		err = wiki.Problemf(wiki.ErrInvalid, "file", "Choose a file that takes the place of this one first.")
+	}
+	if err == nil {
+		return h.redirect(v, to)
+	}
+	wrong, ok := h.mend(v, err)
+	if !ok {
+		return err
+	}
+	return h.showFilePage(v, wrong.Status, file, wrong)
+}
 
 // serveAttachment answers /{page}/a/{file}[/{revision}].
-func (h *Handler) serveAttachment(v *visit) error { return unmade(v) }
+func (h *Handler) serveAttachment(v *visit) error {
+	revision := v.query("revision")
+	if len(v.rest) > 1 {
+		revision = v.rest[1]
+	}
+	v.suffix = "" // a moved file redirects to its own address
+	return h.serveBytes(v, v.name+"/"+v.rest[0], revision)
+}
 
 // serveThumbnail answers /{page}/t/{file}[/{size}].
-func (h *Handler) serveThumbnail(v *visit) error { return unmade(v) }
+func (h *Handler) serveThumbnail(v *visit) error {
+	size := 80
+	if len(v.rest) > 1 {
+		n, err := strconv.Atoi(v.rest[1])
+		if err != nil {
+			return wiki.Problemf(wiki.ErrInvalid, "size", "The size of a thumbnail is a number of pixels.")
+		}
+		size = n
+	}
+	return h.serveImage(v, v.name+"/"+v.rest[0], v.query("revision"), size)
+}
 
 // serveFile answers a path that is a file's, with ?revision= and the
 // parameters of thumbnails. showPage calls it.
-func (h *Handler) serveFile(v *visit, path string) error { return unmade(v) }
+func (h *Handler) serveFile(v *visit, path string) error {
+	query := v.r.URL.Query()
+	size := 0
+	for _, name := range []string{"thumbnail", "size", "width", "height"} {
+		if n, err := strconv.Atoi(query.Get(name)); err == nil && n > 0 {
+			size = n
+		} else if query.Has(name) && size == 0 {
+			size = 80
+		}
+	}
+	if size > 0 {
+		return h.serveImage(v, path, query.Get("revision"), size)
+	}
+	return h.serveBytes(v, path, query.Get("revision"))
+}
+
+// fileHeaders makes a file inert: a browser neither guesses what it is nor runs
+// anything in it, and asks nobody for anything because of it.
+func (h *Handler) fileHeaders(v *visit, kind, tag string, fixed bool) {
+	header := v.w.Header()
+	h.headers.set(header, true)
+	header.Set("Content-Security-Policy", "sandbox; default-src 'none'")
+	header.Set("Content-Type", kind)
+	header.Set("Etag", `"`+tag+`"`)
+	header.Set("Vary", "Cookie")
+	who := "private"
+	if v.a.Site().Public && v.caller.Anonymous() {
+		who = "public"
+	}
+	if fixed {
+		header.Set("Cache-Control", who+", max-age=31536000, immutable")
+	} else {
+		header.Set("Cache-Control", who+", no-cache")
+	}
+}
+
+func (h *Handler) serveBytes(v *visit, file, revision string) error {
+	found, data, err := h.o.Pages.OpenAttachment(v.ctx(), v.a, file, revision)
+	if err != nil {
+		return err
+	}
+	kind, inline := servedAs(found)
+	h.fileHeaders(v, kind, found.Blob, revision != "")
+	v.w.Header().Set("Content-Disposition", disposition(inline, found.Name))
+	http.ServeContent(v.w, v.r, "", found.Modified, bytes.NewReader(data))
+	return nil
+}
+
+// servedAs is the type that a file is sent with, and whether a browser may show
+// it. Pictures that can be decoded, text and PDF may; nothing else does.
+func servedAs(f pages.Attachment) (kind string, inline bool) {
+	switch {
+	case f.Image, f.Type == "application/pdf":
+		return f.Type, true
+	case f.Type == "image/svg+xml": // for <img>, where it cannot run script
+		return f.Type, false
+	case strings.HasPrefix(f.Type, "audio/"), strings.HasPrefix(f.Type, "video/"):
+		return f.Type, false
+	case plainTypes[f.Type]:
+		return "text/plain; charset=utf-8", true
+	}
+	return "application/octet-stream", false
+}
+
+// plainTypes are shown as plain text, whatever they are called. Those that a
+// browser would run or render as a document are not among them.
+var plainTypes = map[string]bool{
+	"text/plain": true, "text/csv": true, "text/tab-separated-values": true,
+	"application/json": true, "application/yaml": true, "application/toml": true,
+}
+
+// disposition names the file (RFC 6266), for names beyond ASCII as in RFC 8187.
+func disposition(inline bool, name string) string {
+	kind := "attachment"
+	if inline {
+		kind = "inline"
+	}
+	return mime.FormatMediaType(kind, map[string]string{"filename": name})
+}
+
+func (h *Handler) serveImage(v *visit, file, revision string, size int) error {
+	data, kind, err := h.o.Pages.Thumbnail(v.ctx(), v.a, file, revision, size)
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(data)
+	h.fileHeaders(v, kind, hex.EncodeToString(sum[:8]), revision != "")
+	v.w.Header().Set("Content-Disposition", disposition(true, path.Base(file)))
+	http.ServeContent(v.w, v.r, "", h.o.Now(), bytes.NewReader(data))
+	return nil
+}

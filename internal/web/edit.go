@@ -320,3 +320,53 @@ func choose(text string, form url.Values) string {
 }
 
 const maxChoices = 500
+
+// createForm asks for the name of a new page.
+type createForm struct {
+	Frame
+	failure
+	Typed  string
+	Name   wiki.PageName // the page would be called, if that is not what was typed
+	Exists wiki.PageName // there is such a page
+}
+
+func (h *Handler) showCreate(v *visit) error {
+	p := &createForm{Frame: h.frame(v, "New page"), Typed: strings.ToValidUTF8(v.query("pagename"), "")}
+	p.NoIndex = true
+	return h.render(v, http.StatusOK, "create", p)
+}
+
+// createPage goes to the editor of a new page. What a name becomes is shown
+// first, where that is not what was typed.
+func (h *Handler) createPage(v *visit) error {
+	form, err := h.readForm(v, smallForm, "pagename")
+	if err != nil && form == nil {
+		return err
+	}
+	p := &createForm{Frame: h.frame(v, "New page"), Typed: strings.ToValidUTF8(form.Get("pagename"), "")}
+	p.NoIndex = true
+	name, err := wiki.ParsePageName(form.Get("pagename"))
+	if err != nil {
+		p.failure, _ = h.mend(v, err)
+		return h.render(v, p.Status, "create", p)
+	}
+	found, err := h.o.Pages.Find(v.ctx(), v.a, string(name))
+	var moved *wiki.Redirect
+	switch {
+	case err == nil && found.Kind == pages.KindPage:
+		p.Exists = wiki.PageName(found.Path)
+	case errors.As(err, &moved) && moved.Permanent: // there, in another spelling
+		p.Exists = name
+	case err != nil && moved == nil && !errors.Is(err, wiki.ErrNotFound):
+		return err
+	case wiki.Title(string(name)) == wiki.Title(p.Typed):
+		return h.redirect(v, wiki.PathURL(string(name)+"/edit"))
+	default:
+		p.Name = name
+	}
+	status := http.StatusOK
+	if p.Exists != "" {
+		status = http.StatusConflict
+	}
+	return h.render(v, status, "create", p)
+}

@@ -1,4 +1,70 @@
 package web
 
-func (h *Handler) showSettings(v *visit) error { return unmade(v) }
-func (h *Handler) saveSettings(v *visit) error { return unmade(v) }
+import (
+	"net/http"
+	"strings"
+
+	"robot.wtf/internal/pages"
+	"robot.wtf/internal/tenant"
+	"robot.wtf/internal/wiki"
+)
+
+// settingsPage is what the owner of a wiki may change, and what it holds.
+type settingsPage struct {
+	Frame
+	failure
+	Settings tenant.Settings
+	Members  []wiki.Member
+	Stats    pages.Stats
+	Limits   wiki.Limits
+	Person   string // DID of who looks
+}
+
+func (h *Handler) showSettings(v *visit) error {
+	site := v.a.Site()
+	return h.renderSettings(v, http.StatusOK, &settingsPage{Settings: tenant.Settings{
+		Title: site.Title, Description: site.Description, Public: site.Public, Home: site.Home,
+	}})
+}
+
+func (h *Handler) renderSettings(v *visit, status int, p *settingsPage) error {
+	p.Frame = h.frame(v, "Settings")
+	p.NoIndex = true
+	p.Limits, p.Person = v.a.Site().Limits, v.caller.User.DID
+	var err error
+	if p.Members, err = h.o.Tenant.Members(v.ctx(), v.a); err != nil {
+		return err
+	}
+	if p.Stats, err = h.o.Pages.Stats(v.ctx(), v.a); err != nil {
+		return err
+	}
+	return h.render(v, status, "settings", p)
+}
+
+// saveSettings changes all settings at once: a form that lacks one must not
+// make a private wiki public, or clear a title.
+func (h *Handler) saveSettings(v *visit) error {
+	form, err := h.readForm(v, smallForm, "title", "description", "visibility", "home")
+	if form == nil {
+		return err
+	}
+	set := tenant.Settings{
+		Title: form.Get("title"), Description: form.Get("description"),
+		Public: form.Get("visibility") == "public", Home: form.Get("home"),
+	}
+	if visibility := form.Get("visibility"); err == nil && visibility != "public" && visibility != "private" {
+		err = wiki.Problemf(wiki.ErrInvalid, "visibility", "A wiki is public or private.")
+	}
+	if err == nil {
+		err = h.o.Tenant.Configure(v.ctx(), v.a, set)
+	}
+	if err == nil {
+		return h.redirect(v, told("/-/settings", "saved"))
+	}
+	wrong, ok := h.mend(v, err)
+	if !ok {
+		return err
+	}
+	set.Title, set.Description, set.Home = strings.ToValidUTF8(set.Title, ""), strings.ToValidUTF8(set.Description, ""), strings.ToValidUTF8(set.Home, "")
+	return h.renderSettings(v, wrong.Status, &settingsPage{failure: wrong, Settings: set})
+}
