@@ -79,7 +79,7 @@ func TestRenameMovesWhatBelongsToThePage(t *testing.T) {
 		{"into its own folder", "A", "A/New", false, "A/New.md A/New/B.md A/New/B/C.md A/New/B/y.png A/New/x.png Into/Sub.md Other.md Taken.md", nil},
 		{"to the place of its own subpage", "A", "A/B", false, "A/B.md A/B/B.md A/B/B/C.md A/B/B/y.png A/B/x.png Into/Sub.md Other.md Taken.md", nil},
 		{"page only, to the place of its subpage", "A", "A/B", true, "", wiki.ErrExists},
-		{"other case", "A", "a", false, "Into/Sub.md Other.md Taken.md a.md a/B.md a/B/C.md a/B/y.png a/x.png", nil},
+		{"other case", "Other", "OTHER", false, "A.md A/B.md A/B/C.md A/B/y.png A/x.png Into/Sub.md OTHER.md Taken.md", nil},
 		{"case of a subpage alone", "A/B", "A/b", false, "A.md A/b.md A/b/C.md A/b/y.png A/x.png Into/Sub.md Other.md Taken.md", nil},
 		{"up", "A/B/C", "C", false, "A.md A/B.md A/B/y.png A/x.png C.md Into/Sub.md Other.md Taken.md", nil},
 		{"to a page that exists", "A", "Taken", false, "", wiki.ErrExists},

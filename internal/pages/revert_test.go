@@ -151,7 +151,7 @@ func step(rt *rapid.T, w *world, names, texts []string) {
 	case kind == "rename" && exists:
 		_, err := w.Rename(w.ctx, w.editor, RenameRequest{
 			Precondition: Precondition{Base: page.File.Blob}, Name: name,
-			NewName:  rapid.SampledFrom(append([]string{"a", "New/N", "A/New"}, names...)).Draw(rt, "to"),
+			NewName:  rapid.SampledFrom(append([]string{"b", "deep/d", "New/N", "A/New"}, names...)).Draw(rt, "to"),
 			PageOnly: rapid.Bool().Draw(rt, "page only"),
 		})
 		if err != nil && !errors.Is(err, wiki.ErrExists) && !errors.Is(err, wiki.ErrInvalid) {

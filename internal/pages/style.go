@@ -61,12 +61,17 @@ func inStyle(stored, text []byte) []byte {
 		return []byte(out.String())
 	}
 	lines := strings.SplitAfter(now, "\n")
+	before := ""
 	for i, end := range alignEnds(old, now, ends, len(lines)) {
 		line, ended := strings.CutSuffix(lines[i], "\n")
+		if before == "\r" && line == "" && end == "\n" {
+			end = "\r" // or the two would be one line's end
+		}
 		out.WriteString(line)
 		if ended {
 			out.WriteString(end)
 		}
+		before = end
 	}
 	return []byte(out.String())
 }
