@@ -175,7 +175,7 @@ func (w *testWiki) anonymous() *browser {
 }
 
 // as is a browser that a person is signed in with, on the platform and on the
-// hosts of both wikis, by the ways that people go.
+// hosts of both wikis and of one that does not exist, by the ways that people go.
 func (w *testWiki) as(name string) *browser {
 	w.t.Helper()
 	if name == "" {
@@ -183,7 +183,7 @@ func (w *testWiki) as(name string) *browser {
 	}
 	b := w.anonymous()
 	b.post(testPlatform+"/auth/dev", url.Values{"username": {name}}).want(http.StatusSeeOther)
-	for _, slug := range []string{"ada", "bob"} {
+	for _, slug := range []string{"ada", "bob", "zoe"} {
 		b.follow(b.get(testOrigin(slug) + "/-/login?to=/robots.txt")).want(http.StatusOK)
 	}
 	return b
@@ -309,6 +309,7 @@ func (b *browser) follow(a *answer) *answer {
 		if err != nil {
 			b.w.t.Fatal(err)
 		}
+		next.Fragment = ""
 		at = next.String()
 		a = b.get(at)
 	}
