@@ -1,9 +1,24 @@
-// Package search owns one wiki's index: full text now. The index follows the
-// wiki's commits by a cursor and can be deleted at any time.
+// Package search owns one wiki's index: full text now. It lies in index.db
+// beside the wiki's own database, follows the wiki's commits by a cursor, and
+// can be deleted at any time: whatever is missing, damaged or of another
+// version is built again from the content.
+//
+// Each wiki has its own file, its own connections and its own locks; nothing is
+// shared between wikis, so no query can reach another one's text.
+//
+// Words are cut, folded and stemmed here, in Go, and SQLite's FTS5 is handed
+// the finished words: the index, the query and the marks in a snippet cannot
+// disagree. Every character of a script that is written without blanks is a
+// word, so a phrase of them finds any part of a sentence.
 package search
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
 
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/wiki"
@@ -11,23 +26,107 @@ import (
 
 // Options of a Service.
 type Options struct {
-	Dir     string // the directory wikis/, one folder a slug; index.db lies beside wiki.db
-	MaxOpen int    // open indexes, 200 when 0
+	Dir     string       // the directory wikis/, one folder a slug; index.db lies beside wiki.db
+	MaxOpen int          // open indexes, 200 when 0; an idle one is closed to make room
+	Log     *slog.Logger // hears of indexes that had to be built anew; none when nil
 }
 
-// A Service answers queries on the indexes of all wikis.
-type Service struct{}
+// A Service answers queries on the indexes of all wikis. It is safe for
+// concurrent use.
+type Service struct {
+	o Options
 
-// New makes a Service.
-func New(o Options) *Service { panic("contract") }
+	mu     sync.Mutex
+	open   map[string]*index
+	clock  int64 // counts uses, to find the index that was not used for longest
+	closed bool
+}
 
-// Close closes all indexes.
-func (s *Service) Close() error { panic("contract") }
+// New makes a Service. Indexes are opened when they are first used.
+func New(o Options) *Service {
+	if o.MaxOpen == 0 {
+		o.MaxOpen = 200
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Service{o: o, open: map[string]*index{}}
+}
+
+// Close waits for calls under way and closes all indexes.
+func (s *Service) Close() error {
+	s.mu.Lock()
+	open := s.open
+	s.open, s.closed = map[string]*index{}, true
+	s.mu.Unlock()
+	var errs []error
+	for _, x := range open {
+		errs = append(errs, x.close())
+	}
+	return errors.Join(errs...)
+}
+
+// index gives the index of a wiki, which is not closed before release.
+func (s *Service) index(slug string) (x *index, release func(), err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, nil, errors.New("search: the service is closed")
+	}
+	x = s.open[slug]
+	if x == nil {
+		x = &index{slug: slug, file: s.file(slug), log: s.o.Log}
+		s.open[slug] = x
+	}
+	s.clock++
+	x.users, x.used = x.users+1, s.clock
+	s.shrink()
+	return x, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		x.users--
+		s.shrink()
+	}, nil
+}
+
+// shrink closes the idle indexes beyond the bound, those first that were not
+// used for longest.
+func (s *Service) shrink() {
+	for len(s.open) > s.o.MaxOpen {
+		var oldest *index
+		for _, x := range s.open {
+			if x.users == 0 && (oldest == nil || x.used < oldest.used) {
+				oldest = x
+			}
+		}
+		if oldest == nil {
+			return
+		}
+		delete(s.open, oldest.slug)
+		if err := oldest.close(); err != nil {
+			s.o.Log.Warn("search: close an index", "wiki", oldest.slug, "err", err)
+		}
+	}
+}
+
+func (s *Service) file(slug string) string { return filepath.Join(s.o.Dir, slug, "index.db") }
 
 // A Query is what somebody looks for.
 type Query struct {
-	// Text as typed: words, "phrases", prefix*, -word, tag:x path:Folder/ author:ada.
-	// Never a syntax error: what cannot be read as syntax is a word.
+	// Text as typed. All words must be on the page; a word also finds its other
+	// forms (stems), but not words that only begin with it. Understood are
+	//
+	//	"two words"              a phrase; closed by the end of the text as well
+	//	calib*                   words that begin so, of 2 letters or more
+	//	-word -"a phrase" -tag:x what must not be there
+	//	frost OR ice             one of them; OR binds closer than the blank
+	//	tag:garden               pages with this tag
+	//	path:Design              the page of this name and all below it;
+	//	path:Design/ path:Des*   those below, those whose name begins so
+	//	author:ada               pages that ada edited, under this name or a former one of theirs
+	//
+	// A filter's value may stand in quotes. There is no syntax error: what
+	// cannot be read as syntax is a word. 200 characters and 20 terms are read.
 	Text   string
 	Limit  int // 20 when 0, at most 100
 	Offset int
@@ -38,9 +137,9 @@ type Hit struct {
 	Page    wiki.PageName
 	Score   float64 // higher is better; comparable within one answer only
 	Heading string  // section that matched best, "" for the lead or the name
-	Line    int     // in the source, from 1; 0 unknown
-	Snippet []Span
-	Blob    string // the revision that was indexed
+	Line    int     // of that section in the source, from 1; 0 unknown
+	Snippet []Span  // about 200 characters of the section's text
+	Blob    string  // the revision that was indexed
 }
 
 // A Span is a piece of a snippet; Hit spans matched.
@@ -49,29 +148,82 @@ type Span struct {
 	Hit  bool
 }
 
+// Loosened says how a query was read when no page matched as it was asked.
+type Loosened string
+
+// The ways of loosening a query, each tried when the one before found nothing.
+const (
+	AsAsked    Loosened = ""
+	Beginnings Loosened = "beginnings" // its words were taken as beginnings of words
+	AnyWord    Loosened = "any"        // pages that have at least one of the words
+)
+
 // Results of a query.
 type Results struct {
-	Hits    []Hit
-	Total   int      // pages that match
-	Words   []string // what was looked for, after filters were taken out
-	Ignored []string // filters that were not understood, in plain words
+	Hits     []Hit
+	Total    int      // pages that match
+	Words    []string // what was looked for, after filters were taken out
+	Ignored  []string // what was not understood, in plain words
+	Loosened Loosened // when nothing matched all that was asked
 }
 
 // Search brings the index up to the wiki's head, then answers: a page is found
-// as soon as its save is acknowledged.
+// as soon as its save is acknowledged. Pages are ordered by score, one whose
+// name is what was asked for before all others; a query of filters alone lists
+// pages by name. A query without anything to look for finds nothing.
 func (s *Service) Search(ctx context.Context, w *content.Wiki, q Query) (Results, error) {
-	panic("contract")
-}
-
-// Complete lists page names as they are typed: by prefix of a segment, then
-// anywhere, then by letters in order; best first.
-func (s *Service) Complete(ctx context.Context, w *content.Wiki, typed string, limit int) ([]wiki.PageName, error) {
-	panic("contract")
+	asked := parse(q.Text)
+	if q.Limit <= 0 {
+		q.Limit = 20
+	}
+	q.Limit, q.Offset = min(q.Limit, 100), max(q.Offset, 0)
+	x, release, err := s.index(w.Slug())
+	if err != nil {
+		return Results{}, err
+	}
+	defer release()
+	var found Results
+	err = x.healing(func() error {
+		if err := x.catchUp(ctx, w); err != nil {
+			return err
+		}
+		found, err = x.answer(ctx, asked, q.Limit, q.Offset)
+		return err
+	})
+	if err != nil {
+		return Results{}, fmt.Errorf("search: find %q in %s: %w", q.Text, w.Slug(), err)
+	}
+	return found, nil
 }
 
 // CatchUp brings the index up to the wiki's head. It is cheap when nothing is
 // new, and what the nudge after a commit calls.
-func (s *Service) CatchUp(ctx context.Context, w *content.Wiki) error { panic("contract") }
+func (s *Service) CatchUp(ctx context.Context, w *content.Wiki) error {
+	x, release, err := s.index(w.Slug())
+	if err != nil {
+		return err
+	}
+	defer release()
+	if err := x.healing(func() error { return x.catchUp(ctx, w) }); err != nil {
+		return fmt.Errorf("search: catch up with %s: %w", w.Slug(), err)
+	}
+	return nil
+}
 
-// Remove deletes the index of a wiki.
-func (s *Service) Remove(ctx context.Context, slug string) error { panic("contract") }
+// Remove deletes the index of a wiki, whether or not there is one.
+func (s *Service) Remove(ctx context.Context, slug string) error {
+	if err := wiki.CheckSlug(slug); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	x := s.open[slug]
+	delete(s.open, slug)
+	s.mu.Unlock()
+	if x == nil {
+		x = &index{slug: slug, file: s.file(slug), log: s.o.Log}
+	}
+	if err := x.delete(); err != nil {
+		return fmt.Errorf("search: remove the index of %s: %w", slug, err)
+	}
+	return nil
+}

@@ -1,0 +1,294 @@
+package search
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/url"
+	"os"
+	"sync"
+	"sync/atomic"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// version of the index: of its tables and of how words are cut. An index of
+// another version is built anew, so raise it when either changes.
+const version = 1
+
+// The index has one row a page. With one a section, a common word has eight
+// times the rows to score, and words of one page that stand in two sections
+// would not be found together; the section that is shown is found in Go.
+//
+// The words of a page are not kept in FTS5 (content=”): snippets come from
+// pages.sections, which holds the text as people read it.
+const tables = `
+CREATE TABLE meta (
+	wiki TEXT NOT NULL,             -- the slug
+	seq  INTEGER NOT NULL,          -- the last commit that is in the index, 0 for none
+	head TEXT NOT NULL              -- and its id
+);
+CREATE TABLE pages (
+	id       INTEGER PRIMARY KEY,
+	key      TEXT NOT NULL UNIQUE,  -- wiki.Key of the file without ".md"
+	path     TEXT NOT NULL,         -- the page's name
+	blob     TEXT NOT NULL,
+	files    TEXT NOT NULL,         -- names of its attachments
+	name     TEXT NOT NULL,         -- indexed words of the name
+	last     TEXT NOT NULL,         -- of its last segment
+	title    TEXT NOT NULL,         -- of the title in the front matter
+	sections TEXT NOT NULL          -- packed; see section
+);
+CREATE INDEX pages_name ON pages (name);
+CREATE INDEX pages_last ON pages (last);
+CREATE INDEX pages_title ON pages (title) WHERE title <> '';
+CREATE TABLE tags (
+	tag  TEXT NOT NULL,
+	page INTEGER NOT NULL,
+	PRIMARY KEY (tag, page)
+) WITHOUT ROWID;
+CREATE INDEX tags_page ON tags (page);
+CREATE TABLE authors (              -- who ever edited a page, moves followed
+	key    TEXT NOT NULL,
+	author TEXT NOT NULL,
+	PRIMARY KEY (key, author)
+) WITHOUT ROWID;
+CREATE INDEX authors_author ON authors (author);
+CREATE TABLE files (                -- attachments and the page they lie below
+	page TEXT NOT NULL,             -- its key
+	path TEXT NOT NULL,
+	PRIMARY KEY (page, path)
+) WITHOUT ROWID;
+CREATE VIRTUAL TABLE words USING fts5 (
+	name, heads, body,
+	content = '', contentless_delete = 1, prefix = '2 3', tokenize = 'ascii'
+);
+`
+
+// A position is how far an index has followed its wiki.
+type position struct {
+	seq int64
+	id  string
+}
+
+// An index is that of one wiki, opened when it is first used.
+type index struct {
+	slug, file string
+	log        *slog.Logger
+
+	users int   // who use it now, and when it was last taken:
+	used  int64 // both belong to the Service's lock
+
+	// mu is held for reading by whoever uses db, for writing to replace it.
+	mu     sync.RWMutex
+	db     *sql.DB // nil when not open
+	made   int     // how often the database was taken away to be built anew
+	closed bool    // for good
+
+	following sync.Mutex // one catch-up at a time
+	at        atomic.Pointer[position]
+	names     atomic.Pointer[names]
+}
+
+// errStale says that an index is not one of this wiki's history.
+var errStale = errors.New("the index does not belong to this history")
+
+var errClosed = errors.New("the index was closed")
+
+// healing runs do, and once more on a new index if the old one is damaged.
+func (x *index) healing(do func() error) error {
+	x.mu.RLock()
+	made := x.made
+	x.mu.RUnlock()
+	err := do()
+	if !damaged(err) {
+		return err
+	}
+	if err := x.rebuild(made, err); err != nil {
+		return err
+	}
+	return do()
+}
+
+// rebuild takes the index away, unless another caller did since it was made for
+// the given time.
+func (x *index) rebuild(made int, why error) error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.made != made || x.closed {
+		return nil
+	}
+	x.log.Warn("search: an index is built anew", "wiki", x.slug, "why", why)
+	x.made++
+	return x.remove()
+}
+
+// damaged reports errors that a new index would not have. A full disk, a lock
+// and a caller who went away are none.
+func damaged(err error) bool {
+	if errors.Is(err, errStale) {
+		return true
+	}
+	var e *sqlite.Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	switch e.Code() & 0xff {
+	case sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_CANTOPEN:
+		return false
+	}
+	return true
+}
+
+// use calls do with the open database.
+func (x *index) use(ctx context.Context, do func(*sql.DB) error) error {
+	x.mu.RLock()
+	if x.db == nil {
+		x.mu.RUnlock()
+		if err := x.start(ctx); err != nil {
+			return err
+		}
+		x.mu.RLock()
+	}
+	defer x.mu.RUnlock()
+	if x.db == nil {
+		return errClosed
+	}
+	return do(x.db)
+}
+
+// start opens the database and makes its tables if there are none.
+func (x *index) start(ctx context.Context) error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.closed {
+		return errClosed
+	}
+	if x.db != nil {
+		return nil
+	}
+	_, err := os.Stat(x.file + "-wal")
+	torn := err == nil // it was not closed
+	db, err := openSQL(x.file)
+	if err != nil {
+		return err
+	}
+	at, err := x.begin(ctx, db, torn)
+	if err != nil {
+		db.Close()
+		return err
+	}
+	x.db = db
+	x.at.Store(&at)
+	return nil
+}
+
+// openSQL opens an index. Without syncs: after a power failure it may be torn,
+// and is then built anew.
+func openSQL(file string) (*sql.DB, error) {
+	pragmas := url.Values{
+		"_pragma": {"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(OFF)", "cache_size(-4000)", "trusted_schema(OFF)"},
+		"_txlock": {"immediate"},
+	}
+	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: file}).EscapedPath()+"?"+pragmas.Encode())
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(4)
+	db.SetMaxIdleConns(2)
+	return db, nil
+}
+
+// begin reads how far the index has come, or makes an empty one. One that was
+// not closed is checked first.
+func (x *index) begin(ctx context.Context, db *sql.DB, torn bool) (at position, err error) {
+	var found int
+	if err := db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&found); err != nil {
+		return at, err
+	}
+	var objects int
+	if err := db.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&objects); err != nil {
+		return at, err
+	}
+	if objects == 0 {
+		return at, x.make(ctx, db)
+	}
+	if found != version {
+		return at, fmt.Errorf("%w: it is of version %d, not %d", errStale, found, version)
+	}
+	if torn {
+		var verdict string
+		if err := db.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&verdict); err != nil {
+			return at, err
+		}
+		if verdict != "ok" {
+			return at, fmt.Errorf("%w: %s", errStale, verdict)
+		}
+	}
+	var slug string
+	err = db.QueryRowContext(ctx, "SELECT wiki, seq, head FROM meta").Scan(&slug, &at.seq, &at.id)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && slug != x.slug {
+		return at, fmt.Errorf("%w: it is that of %q", errStale, slug)
+	}
+	return at, err
+}
+
+func (x *index) make(ctx context.Context, db *sql.DB) error {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() // does nothing after a commit
+	if _, err := tx.ExecContext(ctx, tables); err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, "INSERT INTO meta (wiki, seq, head) VALUES ($1, 0, '')", x.slug); err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", version)); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// close closes the database for good, once nobody reads it.
+func (x *index) close() error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.closed = true
+	return x.stop()
+}
+
+// delete closes the database for good and deletes its files.
+func (x *index) delete() error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.closed = true
+	return x.remove()
+}
+
+func (x *index) stop() error {
+	x.at.Store(nil)
+	if x.db == nil {
+		return nil
+	}
+	db := x.db
+	x.db = nil
+	return db.Close()
+}
+
+func (x *index) remove() error {
+	if err := x.stop(); err != nil { // as that of a damaged file may
+		x.log.Debug("search: close an index", "wiki", x.slug, "err", err)
+	}
+	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
+		if err := os.Remove(x.file + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,170 @@
+package search
+
+import "strings"
+
+// stem reduces an English word of small ASCII letters to its stem, by M. F.
+// Porter's algorithm ("An algorithm for suffix stripping", Program 14, 1980)
+// with the two changes of his own later program (bli, logi), as SQLite's porter
+// tokenizer has it. Other words stay as they are: in German or in code it may
+// cut too much, but the same on both sides of a comparison.
+func stem(word string) string {
+	if len(word) < 3 || len(word) > 64 {
+		return word
+	}
+	for i := range len(word) {
+		if word[i] < 'a' || word[i] > 'z' {
+			return word
+		}
+	}
+	s := plurals(word)
+	s = pastTense(s)
+	if before, ok := strings.CutSuffix(s, "y"); ok && hasVowel(before) {
+		s = before + "i"
+	}
+	s = replaceSuffix(s, doubleSuffixes, 0)
+	s = replaceSuffix(s, singleSuffixes, 0)
+	s = dropSuffix(s)
+	if before, ok := strings.CutSuffix(s, "e"); ok {
+		if m := measure(before); m > 1 || m == 1 && !shortEnd(before) {
+			s = before
+		}
+	}
+	if strings.HasSuffix(s, "ll") && measure(s[:len(s)-1]) > 1 {
+		s = s[:len(s)-1]
+	}
+	return s
+}
+
+// plurals is step 1a.
+func plurals(s string) string {
+	switch {
+	case strings.HasSuffix(s, "sses"), strings.HasSuffix(s, "ies"):
+		return s[:len(s)-2]
+	case strings.HasSuffix(s, "s") && !strings.HasSuffix(s, "ss"):
+		return s[:len(s)-1]
+	}
+	return s
+}
+
+// pastTense is step 1b.
+func pastTense(s string) string {
+	if before, ok := strings.CutSuffix(s, "eed"); ok {
+		if measure(before) > 0 {
+			return before + "ee"
+		}
+		return s
+	}
+	before, ok := strings.CutSuffix(s, "ed")
+	if !ok {
+		before, ok = strings.CutSuffix(s, "ing")
+	}
+	if !ok || !hasVowel(before) {
+		return s
+	}
+	n := len(before)
+	switch {
+	case strings.HasSuffix(before, "at"), strings.HasSuffix(before, "bl"), strings.HasSuffix(before, "iz"):
+		return before + "e"
+	case n > 1 && before[n-1] == before[n-2] && consonant(before, n-1) && !strings.Contains("lsz", before[n-1:]):
+		return before[:n-1]
+	case measure(before) == 1 && shortEnd(before):
+		return before + "e"
+	}
+	return before
+}
+
+// A suffix and what takes its place; the longer ones stand first.
+type suffix struct{ from, to string }
+
+// doubleSuffixes are those of step 2.
+var doubleSuffixes = []suffix{
+	{"ational", "ate"}, {"tional", "tion"}, {"enci", "ence"}, {"anci", "ance"}, {"izer", "ize"},
+	{"bli", "ble"}, {"alli", "al"}, {"entli", "ent"}, {"eli", "e"}, {"ousli", "ous"},
+	{"ization", "ize"}, {"ation", "ate"}, {"ator", "ate"}, {"alism", "al"}, {"iveness", "ive"},
+	{"fulness", "ful"}, {"ousness", "ous"}, {"aliti", "al"}, {"iviti", "ive"}, {"biliti", "ble"},
+	{"logi", "log"},
+}
+
+// singleSuffixes are those of step 3.
+var singleSuffixes = []suffix{
+	{"icate", "ic"}, {"ative", ""}, {"alize", "al"}, {"iciti", "ic"}, {"ical", "ic"}, {"ful", ""}, {"ness", ""},
+}
+
+// lastSuffixes are those of step 4.
+var lastSuffixes = []string{
+	"al", "ance", "ence", "er", "ic", "able", "ible", "ant", "ement", "ment", "ent", "ion", "ou",
+	"ism", "ate", "iti", "ous", "ive", "ize",
+}
+
+// replaceSuffix puts another suffix in the place of the first that fits, if
+// what stands before it has more than min syllables.
+func replaceSuffix(s string, table []suffix, min int) string {
+	for _, x := range table {
+		if before, ok := strings.CutSuffix(s, x.from); ok {
+			if measure(before) > min {
+				return before + x.to
+			}
+			return s
+		}
+	}
+	return s
+}
+
+// dropSuffix is step 4.
+func dropSuffix(s string) string {
+	for _, x := range lastSuffixes {
+		before, ok := strings.CutSuffix(s, x)
+		if !ok {
+			continue
+		}
+		if measure(before) > 1 && (x != "ion" || strings.HasSuffix(before, "s") || strings.HasSuffix(before, "t")) {
+			return before
+		}
+		return s
+	}
+	return s
+}
+
+// consonant reports whether the letter at i is one; y is, after a vowel or in
+// front.
+func consonant(s string, i int) bool {
+	switch s[i] {
+	case 'a', 'e', 'i', 'o', 'u':
+		return false
+	case 'y':
+		return i == 0 || !consonant(s, i-1)
+	}
+	return true
+}
+
+// measure counts the changes from vowels to consonants: Porter's m.
+func measure(s string) int {
+	m, vowel := 0, false
+	for i := range len(s) {
+		c := s[i] != 'a' && s[i] != 'e' && s[i] != 'i' && s[i] != 'o' && s[i] != 'u'
+		if s[i] == 'y' {
+			c = i == 0 || vowel
+		}
+		if c && vowel {
+			m++
+		}
+		vowel = !c
+	}
+	return m
+}
+
+func hasVowel(s string) bool {
+	for i := range len(s) {
+		if !consonant(s, i) {
+			return true
+		}
+	}
+	return false
+}
+
+// shortEnd reports consonant, vowel, consonant at the end, the last not w, x
+// or y: Porter's *o.
+func shortEnd(s string) bool {
+	n := len(s)
+	return n > 2 && consonant(s, n-1) && !consonant(s, n-2) && consonant(s, n-3) && !strings.Contains("wxy", s[n-1:])
+}

@@ -1,0 +1,346 @@
+package search
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"robot.wtf/internal/wiki"
+)
+
+// What is read of a query; see Query.Text.
+const (
+	maxChars  = 200
+	maxTerms  = 20
+	minPrefix = 2 // letters; the index keeps beginnings of 2 and 3
+)
+
+// A parsed query: pages that have one term of each group and pass all filters,
+// without those that have a term of not.
+type parsed struct {
+	groups  [][]term
+	not     []term
+	filters []filter
+	ignored []string
+}
+
+// A term is a word, or several that must follow each other.
+type term struct {
+	tokens []token
+	prefix bool   // the last word may go on
+	text   string // as typed
+}
+
+// A filter asks for a tag, a path or an author: one of the values.
+type filter struct {
+	kind   string // "tag", "path" or "author"
+	values []string
+	not    bool
+}
+
+// An item is one piece of a query before it is put together.
+type item struct {
+	term
+	filter
+	not  bool
+	word string // "OR", "|" or "AND" as typed, which may be operators
+}
+
+// parse reads a query. Every text is one.
+func parse(text string) parsed {
+	var p parsed
+	text = strings.ToValidUTF8(text, " ")
+	if utf8.RuneCountInString(text) > maxChars {
+		text = string([]rune(text)[:maxChars])
+		p.ignored = append(p.ignored, "Only the first 200 characters were read.")
+	}
+	items := p.split(text)
+	if len(items) > 2*maxTerms {
+		items = items[:2*maxTerms]
+	}
+	terms := 0
+	for i := 0; i < len(items); i++ {
+		between := i > 0 && i+1 < len(items)
+		either := false
+		if items[i].word != "" && between {
+			if items[i].word == "AND" {
+				continue
+			}
+			either = true
+			i++
+		} else if items[i].word == "|" {
+			continue
+		}
+		if terms++; terms > maxTerms {
+			p.ignored = append(p.ignored, "Only the first 20 terms were read.")
+			break
+		}
+		p.add(items[i], either)
+	}
+	return p
+}
+
+// add puts an item to the others; either says that OR stands before it.
+func (p *parsed) add(it item, either bool) {
+	switch {
+	case it.kind != "":
+		f := it.filter
+		f.not = it.not
+		if n := len(p.filters); either && n > 0 && p.filters[n-1].kind == f.kind && p.filters[n-1].not == f.not {
+			p.filters[n-1].values = append(p.filters[n-1].values, f.values...)
+			return
+		}
+		if either {
+			p.ignored = append(p.ignored, "OR works between words, or between filters of one kind.")
+		}
+		p.filters = append(p.filters, f)
+	case it.not:
+		p.not = append(p.not, it.term)
+	case either && len(p.groups) > 0:
+		n := len(p.groups) - 1
+		p.groups[n] = append(p.groups[n], it.term)
+	default:
+		p.groups = append(p.groups, []term{it.term})
+	}
+}
+
+var quotes = strings.NewReplacer("“", `"`, "”", `"`, "„", `"`, "«", `"`, "»", `"`)
+
+// split cuts a query into its pieces.
+func (p *parsed) split(text string) []item {
+	var items []item
+	rest := quotes.Replace(text)
+	for {
+		rest = strings.TrimLeftFunc(rest, unicode.IsSpace)
+		if rest == "" {
+			return items
+		}
+		var it item
+		if len(rest) > 1 && rest[0] == '-' && rest[1] != '-' && !startsWithSpace(rest[1:]) {
+			it.not, rest = true, rest[1:]
+		}
+		var word string
+		var quoted bool
+		word, quoted, rest = nextWord(rest)
+		if kind, value, ok := filterOf(word); ok && !quoted {
+			if value == "" && strings.HasPrefix(rest, `"`) {
+				value, _, rest = nextWord(rest)
+			}
+			if value = filterValue(kind, value); value == "" {
+				p.ignored = append(p.ignored, `"`+kind+`:" needs something after it, such as `+examples[kind]+`.`)
+				continue
+			}
+			it.filter = filter{kind: kind, values: []string{value}}
+			items = append(items, it)
+			continue
+		}
+		if !it.not && !quoted && (word == "OR" || word == "AND" || word == "|") {
+			it.word = word
+		}
+		for _, part := range parts(word, quoted) {
+			if quoted {
+				it.term = newTerm(part, strings.HasPrefix(rest, "*"))
+			} else {
+				it.term = newTerm(part, strings.HasSuffix(part, "*"))
+			}
+			if len(it.tokens) > 0 || it.word == "|" {
+				items = append(items, it)
+			}
+		}
+	}
+}
+
+func startsWithSpace(s string) bool {
+	r, _ := utf8.DecodeRuneInString(s)
+	return unicode.IsSpace(r)
+}
+
+// nextWord takes what stands in quotes, or what comes before a blank or a
+// quote. rest is not empty and begins with no blank.
+func nextWord(rest string) (word string, quoted bool, after string) {
+	if rest[0] == '"' {
+		word, after, _ = strings.Cut(rest[1:], `"`)
+		return word, true, after
+	}
+	end := strings.IndexFunc(rest, func(r rune) bool { return unicode.IsSpace(r) || r == '"' })
+	if end < 0 {
+		end = len(rest)
+	}
+	return rest[:end], false, rest[end:]
+}
+
+var examples = map[string]string{"tag": "tag:garden", "path": "path:Design/", "author": "author:ada"}
+
+func filterOf(word string) (kind, value string, ok bool) {
+	kind, value, ok = strings.Cut(word, ":")
+	kind = strings.ToLower(kind)
+	return kind, value, ok && examples[kind] != ""
+}
+
+// filterValue brings a filter's value to the form that the index has.
+func filterValue(kind, value string) string {
+	value = strings.TrimSpace(value)
+	switch kind {
+	case "tag":
+		return bare(strings.TrimPrefix(value, "#"))
+	case "author":
+		return bare(strings.TrimPrefix(value, "@"))
+	}
+	key := wiki.Key(strings.TrimLeft(value, "/"))
+	if page, ok := strings.CutSuffix(key, ".md"); ok {
+		return page
+	}
+	return key
+}
+
+// parts are the terms of a word: what has the form of a filter but is none is
+// two words, for "error:timeout" rarely stands so in a text. Addresses and
+// other runs of words without a blank between them are phrases.
+func parts(word string, quoted bool) []string {
+	before, after, ok := strings.Cut(word, ":")
+	if quoted || !ok || before == "" || after == "" || strings.ContainsAny(after[:1], ":/") || strings.ContainsFunc(before, func(r rune) bool { return !unicode.IsLetter(r) }) {
+		return []string{word}
+	}
+	return []string{before, after}
+}
+
+func newTerm(text string, prefix bool) term {
+	t := term{tokens: slices.Collect(tokens(text)), text: strings.TrimSpace(strings.TrimSuffix(text, "*"))}
+	if n := len(t.tokens); n > 0 {
+		last := t.tokens[n-1]
+		t.prefix = prefix && !last.whole && utf8.RuneCountInString(last.word) >= minPrefix
+	}
+	return t
+}
+
+// words are the terms that were looked for, as typed.
+func (p parsed) words() []string {
+	var list []string
+	for _, g := range p.groups {
+		for _, t := range g {
+			list = append(list, clean(t.text))
+		}
+	}
+	return list
+}
+
+// beginnings is the query with every word that is no phrase as a beginning, or
+// false if that changes nothing.
+func (p parsed) beginnings() (parsed, bool) {
+	changed := false
+	groups := make([][]term, len(p.groups))
+	for i, g := range p.groups {
+		groups[i] = slices.Clone(g)
+		for j := range groups[i] {
+			t := &groups[i][j]
+			if last := t.tokens[len(t.tokens)-1]; len(t.tokens) == 1 && !t.prefix && !last.whole && utf8.RuneCountInString(last.word) >= minPrefix {
+				t.prefix, changed = true, true
+			}
+		}
+	}
+	p.groups = groups
+	return p, changed
+}
+
+// maxPairs bounds how many pairs of characters a sentence without blanks is
+// taken apart into.
+const maxPairs = 40
+
+// anyWord is the query that one of its words satisfies, or false if that
+// changes nothing. Phrases are taken apart; of scripts without blanks, whose
+// words are not known, two characters count as one.
+func (p parsed) anyWord() (parsed, bool) {
+	var any []term
+	for _, g := range p.groups {
+		for _, t := range g {
+			for i := range t.tokens {
+				tok := t.tokens[i]
+				one := term{tokens: t.tokens[i : i+1]}
+				switch {
+				case !tok.whole:
+					one.prefix = utf8.RuneCountInString(tok.word) > minPrefix
+				case i+1 < len(t.tokens) && t.tokens[i+1].whole:
+					one.tokens = t.tokens[i : i+2]
+				case i > 0 && t.tokens[i-1].whole:
+					continue // in the pair before
+				}
+				if len(any) < maxPairs {
+					any = append(any, one)
+				}
+			}
+		}
+	}
+	if len(any) < 2 {
+		return p, false
+	}
+	p.groups = [][]term{any}
+	return p, true
+}
+
+// expression is what FTS5 is asked (SQLite, "FTS5 Full-text Query Syntax"), ""
+// if no word is asked for. Only words that tokens made come into it, in quotes;
+// they hold neither quotes nor any other ASCII but letters and digits.
+func (p parsed) expression() string {
+	if len(p.groups) == 0 {
+		return ""
+	}
+	all := make([]string, len(p.groups))
+	for i, g := range p.groups {
+		all[i] = "(" + anyOf(g) + ")"
+	}
+	e := strings.Join(all, " AND ")
+	if len(p.not) > 0 {
+		e = "(" + e + ") NOT (" + anyOf(p.not) + ")"
+	}
+	return e
+}
+
+func anyOf(terms []term) string {
+	var list []string
+	for _, t := range terms {
+		list = append(list, t.phrases()...)
+	}
+	return strings.Join(list, " OR ")
+}
+
+// phrases are the forms of a term that the index may have.
+func (t term) phrases() []string {
+	before := ""
+	for _, tok := range t.tokens[:len(t.tokens)-1] {
+		before += tok.stem() + " "
+	}
+	last := t.tokens[len(t.tokens)-1]
+	if !t.prefix {
+		return []string{`"` + before + last.stem() + `"`}
+	}
+	list := []string{`"` + before + last.word + `"*`}
+	for _, s := range stemsOf(last.word) {
+		list = append(list, `"`+before+s+`"`)
+	}
+	return list
+}
+
+// tails are ends that a beginning may have in front of it; see stemsOf.
+var tails = strings.Fields(`s es d ed g ng ing y ty ity ies ied l al nal onal ly lly e te ate ation tion ion on n
+	ations ions ness ess ss ment ent nt t ments able ble le er r ers rs or ism ist ive ize ized izing ance ence ent ous ful
+	ning ned ting ted ping ped ming med ling led ring red ging ged bing bed ding ded`)
+
+// stemsOf are the stems, other than those that begin so, of words that begin
+// so: a beginning may reach into the ending that the index has cut off, as
+// "runni" of "running" and "universi" of "university".
+func stemsOf(beginning string) []string {
+	var list []string
+	note := func(word string) {
+		if s := stem(word); !strings.HasPrefix(s, beginning) && !slices.Contains(list, s) {
+			list = append(list, s)
+		}
+	}
+	note(beginning)
+	if len(beginning) > 3 {
+		for _, tail := range tails {
+			note(beginning + tail)
+		}
+	}
+	return list
+}

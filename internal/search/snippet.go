@@ -1,0 +1,257 @@
+package search
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+const (
+	snippetChars = 200
+	leadIn       = 60 // of them stand before the first mark
+	// scanBytes bounds how much of one page is read for a snippet.
+	scanBytes = 256 << 10
+)
+
+// A marker finds a query's words in a text.
+type marker struct {
+	terms []wanted
+	first [256]bool // bytes that a word in question may begin with, when it is ASCII
+	other bool      // whether any term has a word of other letters
+}
+
+// A wanted term: words that must follow each other, each by its stem.
+type wanted struct {
+	stems  []string
+	prefix string // the last word may be one that begins so
+}
+
+func newMarker(p parsed) *marker {
+	m := &marker{}
+	for _, g := range p.groups {
+		for _, t := range g {
+			var w wanted
+			for _, tok := range t.tokens {
+				w.stems = append(w.stems, tok.stem())
+				m.first[tok.word[0]] = true
+				m.other = m.other || !ascii(tok.word)
+			}
+			if t.prefix {
+				w.prefix = t.tokens[len(t.tokens)-1].word
+			}
+			m.terms = append(m.terms, w)
+		}
+	}
+	return m
+}
+
+// A mark is a place in a text where a term stands.
+type mark struct {
+	start, end int
+	term       int
+}
+
+// marks finds all places of the terms in a text, in order of their ends.
+func (m *marker) marks(text string) []mark {
+	longest := 0
+	for _, w := range m.terms {
+		longest = max(longest, len(w.stems))
+	}
+	type seen struct {
+		token
+		stem string
+	}
+	var last []seen // the words before, as many as the longest term has
+	var out []mark
+	for t := range tokens(text) {
+		word := seen{token: t}
+		if m.first[t.word[0]] || t.word[0] >= utf8.RuneSelf && m.other {
+			word.stem = t.stem()
+		} else if longest == 1 {
+			continue
+		}
+		if len(last) == longest && longest > 0 {
+			last = last[:copy(last, last[1:])]
+		}
+		last = append(last, word)
+		if word.stem == "" {
+			continue
+		}
+		for i, w := range m.terms {
+			n := len(w.stems)
+			if n > len(last) {
+				continue
+			}
+			run := last[len(last)-n:]
+			fits := true
+			for j := range n - 1 {
+				fits = fits && run[j].stem == w.stems[j]
+			}
+			if fits && (word.stem == w.stems[n-1] || w.prefix != "" && strings.HasPrefix(word.word, w.prefix)) {
+				out = append(out, mark{run[0].start, t.end, i})
+				break
+			}
+		}
+	}
+	return out
+}
+
+// best chooses the section that has most of the terms, and of it the piece that
+// has most; without any mark, the beginning of the first section with text.
+func (m *marker) best(list []section) (heading string, line int, snippet []Span) {
+	chosen, marked, top, read := -1, []mark(nil), 0, 0
+	for i, s := range list {
+		if read += len(s.text); read > scanBytes && top > 0 {
+			break
+		}
+		marks := m.marks(cut(s.text, scanBytes))
+		heads := m.marks(s.heading)
+		if len(marks)+len(heads) == 0 {
+			continue
+		}
+		// Different terms count most, then that the heading names them.
+		score := 1000*distinct(append(slices.Clone(marks), heads...)) + 200*distinct(heads) + min(len(marks), 100)
+		if s.line == 0 { // tags and attachments, if there is nothing else
+			score = 1
+		}
+		if score > top {
+			chosen, marked, top = i, marks, score
+		}
+	}
+	if chosen < 0 {
+		chosen = max(0, slices.IndexFunc(list, func(s section) bool { return s.text != "" }))
+		if chosen >= len(list) {
+			return "", 0, nil
+		}
+	}
+	s := list[chosen]
+	return s.heading, s.line, excerpt(s.text, apart(marked))
+}
+
+// apart makes one of marks that overlap, as pairs of characters do.
+func apart(marks []mark) []mark {
+	slices.SortStableFunc(marks, func(a, b mark) int { return a.start - b.start })
+	var out []mark
+	for _, k := range marks {
+		if n := len(out); n > 0 && k.start < out[n-1].end {
+			out[n-1].end = max(out[n-1].end, k.end)
+			continue
+		}
+		out = append(out, k)
+	}
+	return out
+}
+
+func distinct(marks []mark) int {
+	terms := map[int]bool{}
+	for _, k := range marks {
+		terms[k.term] = true
+	}
+	return len(terms)
+}
+
+// excerpt cuts about 200 characters out of a text around the marks.
+func excerpt(text string, marks []mark) []Span {
+	from := 0
+	if len(marks) > 0 {
+		from = back(text, densest(marks).start, leadIn)
+	}
+	to := forward(text, from, snippetChars)
+	if to == len(text) && from > 0 { // the end of the text: show more before it
+		from = min(from, back(text, to, snippetChars))
+	}
+	from, to = wordEdges(text, from, to, marks)
+	var out []Span
+	add := func(s string, hit bool) {
+		if s != "" {
+			out = append(out, Span{s, hit})
+		}
+	}
+	at := from
+	if from > 0 {
+		add("… ", false)
+	}
+	for _, k := range marks {
+		if k.start < at || k.end > to {
+			continue
+		}
+		add(text[at:k.start], false)
+		add(text[k.start:k.end], true)
+		at = k.end
+	}
+	add(text[at:to], false)
+	if to < len(text) {
+		add(" …", false)
+	}
+	return join(out)
+}
+
+// join makes one of neighbours that are not marked.
+func join(spans []Span) []Span {
+	var out []Span
+	for _, s := range spans {
+		if n := len(out); n > 0 && !s.Hit && !out[n-1].Hit {
+			out[n-1].Text += s.Text
+			continue
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// densest is the mark from which on most different terms are within reach.
+func densest(marks []mark) mark {
+	best, top := marks[0], 0
+	for i := range marks[:min(len(marks), 200)] {
+		reach := i
+		for reach < len(marks) && marks[reach].end-marks[i].start < snippetChars-leadIn {
+			reach++
+		}
+		if score := 100*distinct(marks[i:reach]) + reach - i; score > top {
+			best, top = marks[i], score
+		}
+	}
+	return best
+}
+
+// back and forward go a number of characters from a place in a text.
+func back(text string, at, chars int) int {
+	for ; chars > 0 && at > 0; chars-- {
+		_, n := utf8.DecodeLastRuneInString(text[:at])
+		at -= n
+	}
+	return at
+}
+
+func forward(text string, at, chars int) int {
+	for ; chars > 0 && at < len(text); chars-- {
+		_, n := utf8.DecodeRuneInString(text[at:])
+		at += n
+	}
+	return at
+}
+
+// wordEdges moves the ends of a piece to the next blanks inside it, if there are
+// any near, and never into a mark.
+func wordEdges(text string, from, to int, marks []mark) (int, int) {
+	first, last := to, from
+	for _, k := range marks {
+		if k.start >= from && k.end <= to {
+			first, last = min(first, k.start), max(last, k.end)
+		}
+	}
+	if from > 0 {
+		if i := strings.IndexByte(text[from:first], ' '); i >= 0 && i < 30 {
+			from += i + 1
+		}
+	}
+	if to < len(text) {
+		last = max(last, from)
+		if i := strings.LastIndexByte(text[last:to], ' '); i >= 0 && to-last-i < 30 {
+			to = last + i
+		}
+		to = from + len(strings.TrimRightFunc(text[from:to], unicode.IsSpace))
+	}
+	return from, to
+}

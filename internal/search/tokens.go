@@ -1,0 +1,182 @@
+package search
+
+import (
+	"iter"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/cases"
+	"golang.org/x/text/unicode/norm"
+)
+
+// A token is one word as the index knows it, and where it stands in its text.
+type token struct {
+	word       string // folded, not stemmed
+	start, end int    // bytes of the text
+	whole      bool   // one character of a script without blanks; takes no stem and no prefix
+}
+
+// stem is the word as it stands in the index.
+func (t token) stem() string { return stem(t.word) }
+
+// tokens cuts a text into words: runs of letters, digits and marks. Characters
+// of scripts that are written without blanks are words of their own, so that a
+// phrase of them finds any part of a sentence; so are symbols such as emoji.
+//
+// The index, the query and the marks in snippets all use it, and SQLite is
+// handed its words ready made: what is found is what is marked.
+func tokens(text string) iter.Seq[token] {
+	return func(yield func(token) bool) {
+		for i := 0; i < len(text); {
+			c := text[i]
+			if c < utf8.RuneSelf && !asciiWord(c) {
+				i++
+				continue
+			}
+			end, plain := wordEnd(text, i)
+			if end == i { // no word begins here
+				r, n := utf8.DecodeRuneInString(text[i:])
+				if alone(r) {
+					if word := fold(text[i : i+n]); word != "" && !yield(token{word, i, i + n, true}) {
+						return
+					}
+				}
+				i += n
+				continue
+			}
+			word := text[i:end]
+			if plain {
+				word = strings.ToLower(word)
+			} else {
+				word = fold(word)
+			}
+			if word != "" && !yield(token{word, i, end, false}) {
+				return
+			}
+			i = end
+		}
+	}
+}
+
+// wordEnd is where the run of letters, digits and marks that begins at i ends,
+// and whether all of it is ASCII.
+func wordEnd(text string, i int) (end int, plain bool) {
+	plain = true
+	for i < len(text) {
+		c := text[i]
+		if c < utf8.RuneSelf {
+			if !asciiWord(c) {
+				break
+			}
+			i++
+			continue
+		}
+		r, n := utf8.DecodeRuneInString(text[i:])
+		if alone(r) || !unicode.In(r, unicode.L, unicode.N, unicode.M, unicode.Cf, unicode.Co) {
+			break
+		}
+		plain = false
+		i += n
+	}
+	return i, plain
+}
+
+func asciiWord(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+}
+
+// alone reports whether a character is a word by itself.
+func alone(r rune) bool {
+	switch {
+	case r < 0x0e00:
+		return false
+	case r == 'ー': // belongs to no script of its own
+		return true
+	}
+	return unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul, unicode.Bopomofo,
+		unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar, unicode.So)
+}
+
+// unmarked are letters that people leave the mark off, but Unicode does not
+// decompose.
+var unmarked = strings.NewReplacer("ø", "o", "đ", "d", "ł", "l", "ı", "i", "æ", "ae", "œ", "oe", "ħ", "h")
+
+// fold brings a word to the form that is compared: as bare does, and without
+// invisible characters.
+func fold(word string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.In(r, unicode.L, unicode.N, unicode.M, unicode.So, unicode.Co) {
+			return r
+		}
+		return -1
+	}, bare(word))
+}
+
+// bare makes spellings equal that people take for the same: compatible
+// characters, upper and lower case, with accents and without.
+func bare(text string) string {
+	if ascii(text) {
+		return strings.ToLower(text)
+	}
+	text = cases.Fold().String(norm.NFKD.String(strings.ToValidUTF8(text, "")))
+	text = strings.Map(func(r rune) rune {
+		if accent(r) {
+			return -1
+		}
+		return r
+	}, text)
+	return norm.NFC.String(unmarked.Replace(text))
+}
+
+func ascii(text string) bool {
+	for i := range len(text) {
+		if text[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
+// accent reports marks that people leave out when they type: of Latin, Greek
+// and Cyrillic, Hebrew points, Arabic vowels, and selectors of a glyph. The
+// vowel signs of other scripts are letters to their readers.
+func accent(r rune) bool {
+	switch {
+	case r >= 0x0300 && r <= 0x036f, r >= 0x0591 && r <= 0x05c7, r >= 0x064b && r <= 0x065f, r == 0x0670,
+		r >= 0xfe00 && r <= 0xfe0f, r >= 0xe0100 && r <= 0xe01ef:
+		return true
+	}
+	return false
+}
+
+// indexed is a text as SQLite is given it: the stems of its words.
+func indexed(text string) string {
+	var b strings.Builder
+	b.Grow(len(text))
+	for t := range tokens(text) {
+		b.WriteString(t.stem())
+		b.WriteByte(' ')
+	}
+	return b.String()
+}
+
+// clean is a text as it may be shown in a snippet: in one line, composed, and
+// without characters that nobody sees (which can hide words from a reader that
+// an agent obeys).
+func clean(text string) string {
+	text = strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r), unicode.Is(unicode.Cc, r):
+			return ' '
+		case r == '\u200c' || r == '\u200d': // join letters and emoji
+			return r
+		case r == utf8.RuneError, r >= 0xe0100 && r <= 0xe01ef, unicode.In(r, unicode.Cf, unicode.Co, unicode.Cs):
+			return -1
+		case r == '\u115f' || r == '\u1160' || r == '\u3164' || r == '\uffa0' || r == '\u2800': // blank letters
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(text, ""))
+	return norm.NFC.String(strings.Join(strings.Fields(text), " "))
+}
