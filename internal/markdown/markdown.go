@@ -7,7 +7,14 @@ package markdown
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"html/template"
+	"net/url"
+	"runtime"
+	"time"
+
+	"github.com/microcosm-cc/bluemonday"
 
 	"robot.wtf/internal/wiki"
 )
@@ -57,56 +64,92 @@ type Page struct {
 
 // Options of a Renderer.
 type Options struct {
-	// OutHosts are hosts besides the wiki's own whose links need no rel=nofollow.
-	OutHosts []string
+	// Icons is the address of the icon sprite, "" for no icons.
+	Icons string
 }
 
 // A Renderer is safe for concurrent use.
-type Renderer struct{}
+type Renderer struct {
+	o      Options
+	policy *bluemonday.Policy
+	slots  chan struct{} // bounds renders under way
+}
 
 // New makes a Renderer.
-func New(o Options) *Renderer { panic("contract") }
+func New(o Options) *Renderer {
+	return &Renderer{o: o, policy: secondWall(o.Icons), slots: make(chan struct{}, 2*runtime.NumCPU())}
+}
+
+// watchdog bounds a render. What goes on after it is left to end by itself and
+// keeps its slot, so that hostile pages cannot pile up.
+const watchdog = 2 * time.Second
+
+var errSlow = wiki.Problemf(wiki.ErrTooLarge, "content", "This page takes too long to render, so its source is shown.")
 
 // Render renders a page. It fails with a wiki.Problem of kind ErrTooLarge when
 // the source is over a limit (the caller then shows the source), and returns
 // within 2 s whatever the source is.
 func (r *Renderer) Render(ctx context.Context, name wiki.PageName, source []byte, res Resolver) (*Page, error) {
-	panic("contract")
+	_, rest, _ := cutFrontMatter(source)
+	if err := checkLimits(rest); err != nil {
+		return nil, err
+	}
+	timer := time.NewTimer(watchdog)
+	defer timer.Stop()
+	select {
+	case r.slots <- struct{}{}:
+	case <-timer.C:
+		return nil, errSlow
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	type answer struct {
+		page *Page
+		err  error
+	}
+	done := make(chan answer, 1)
+	go func() {
+		defer func() { <-r.slots }()
+		defer func() {
+			if v := recover(); v != nil {
+				done <- answer{nil, fmt.Errorf("markdown: render %s: %v", name, v)}
+			}
+		}()
+		page, err := r.render(ctx, name, source, res)
+		done <- answer{page, err}
+	}()
+	select {
+	case a := <-done:
+		return a.page, a.err
+	case <-timer.C:
+		return nil, errSlow
+	}
 }
 
-// Facts are what the rest of the house needs to know of a page's source.
-type Facts struct {
-	Links []wiki.Link // pages, embeds, files and tags, each once, in order of appearance
-	Title string
-	Tags  []string
+func (r *Renderer) render(ctx context.Context, name wiki.PageName, source []byte, res Resolver) (*Page, error) {
+	_, rest, skipped := cutFrontMatter(source)
+	p := &page{r: r, ctx: ctx, name: name, resolver: res, source: rest, skipped: skipped, targets: map[string]Target{}, ids: map[string]int{}}
+	out := &Page{}
+	items, err := frontItems(source)
+	if err != nil {
+		out.Notices = append(out.Notices, "Not shown as properties: "+err.Error()+".")
+		p.source, p.skipped = source, 0
+	}
+	out.Title, p.tags, out.Props = p.splitProps(items)
+	body, err := p.body()
+	if errors.Is(err, errOutput) {
+		return nil, wiki.Problemf(wiki.ErrTooLarge, "content", "This page would be larger than %d MB when rendered, so its source is shown.", maxOutput>>20)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("markdown: render %s: %w", name, err)
+	}
+	balanced, err := balance([]byte(body))
+	if err != nil {
+		return nil, fmt.Errorf("markdown: render %s: %w", name, err)
+	}
+	out.HTML = template.HTML(r.policy.SanitizeBytes(balanced))
+	out.Headings, out.Tags, out.Math = p.headings, sortedUnique(p.tags), p.math
+	return out, nil
 }
 
-// ExtractFacts reads a page's links and tags. It never fails: what cannot be
-// parsed has no links.
-func ExtractFacts(name wiki.PageName, source []byte) Facts { panic("contract") }
-
-// PlainText is the page as words, for search and snippets: no markup, code
-// kept, headings on lines of their own, no front matter.
-func PlainText(source []byte) string { panic("contract") }
-
-// A Section is a heading with what stands below it.
-type Section struct {
-	Path      []string // titles from the top heading down to this one; empty for the lead
-	Level     int      // 0 for the lead
-	StartLine int      // of the heading, from 1
-	EndLine   int      // the last line, subsections not included
-	DeepEnd   int      // the last line, subsections included
-}
-
-// Sections splits a page at its headings (not those in code), the lead first.
-func Sections(source []byte) []Section { panic("contract") }
-
-// RewriteLinks changes the targets of links to a moved page or file: in
-// wikilinks, Markdown links and images, reference definitions and embeds, but
-// not in code. rename is called with each distinct target as in Facts and
-// returns the new one, or false to leave it. Text and anchors are kept. self is
-// the page's name before, and newSelf after the move (mostly the same), for
-// relative links.
-func RewriteLinks(self, newSelf wiki.PageName, source []byte, rename func(kind wiki.LinkKind, target string) (string, bool)) ([]byte, bool) {
-	panic("contract")
-}
+func queryEscape(s string) string { return url.QueryEscape(s) }
