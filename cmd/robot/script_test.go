@@ -1,0 +1,178 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"robot": main})
+}
+
+// TestScripts runs testdata/script/*.txtar on the real binary. Besides
+// testscript's own commands they have
+//
+//	start NAME ARG...   runs "robot ARG..." until it says that it is ready, and
+//	                    sets $NAME_url and $NAME_data from what it prints
+//	stop NAME           sends SIGTERM and wants it to end well within 10 s
+//	kill9 NAME          kills it
+//	http METHOD URL STATUS [HEADER: VALUE]... [@BODYFILE]
+//	                    asks 127.0.0.1 by the URL's host and port; the answer
+//	                    with its headers is the file "answer"
+//	wikiurl NAME SLUG   sets $wiki to the wiki's origin
+//	token FILE SLUG ROLE  sets $token from a dev.json
+//	mode FILE OCTAL     wants a file's permissions
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "../../testdata/script",
+		Setup: func(e *testscript.Env) error {
+			e.Values[processes{}] = map[string]*exec.Cmd{}
+			e.Setenv("TMPDIR", filepath.Join(e.WorkDir, "tmp"))
+			return os.MkdirAll(filepath.Join(e.WorkDir, "tmp"), 0o700)
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"start": launch, "stop": stop, "kill9": kill9, "http": request, "wikiurl": wikiURL, "token": token, "mode": mode,
+		},
+	})
+}
+
+// processes is the key of a script's running services.
+type processes struct{}
+
+func running(ts *testscript.TestScript) map[string]*exec.Cmd {
+	return ts.Value(processes{}).(map[string]*exec.Cmd)
+}
+
+var printed = map[string]*regexp.Regexp{
+	"_url":  regexp.MustCompile(`is ready at (\S+)`),
+	"_data": regexp.MustCompile(`(?m)^Data +(\S+)`),
+}
+
+func launch(ts *testscript.TestScript, neg bool, args []string) {
+	name := args[0]
+	cmd := exec.Command("robot", args[1:]...)
+	cmd.Dir = ts.MkAbs(".")
+	cmd.Env = append(os.Environ(), "TMPDIR="+ts.Getenv("TMPDIR"))
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	ts.Check(err)
+	ts.Check(cmd.Start())
+	ts.Defer(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	running(ts)[name] = cmd
+	said := make(chan string)
+	go func() {
+		var text strings.Builder
+		for lines := bufio.NewScanner(out); lines.Scan(); {
+			text.WriteString(lines.Text() + "\n")
+			if printed["_data"].MatchString(text.String()) {
+				said <- text.String()
+				_, _ = io.Copy(io.Discard, out)
+				return
+			}
+		}
+		said <- text.String()
+	}()
+	var text string
+	select {
+	case text = <-said:
+	case <-time.After(30 * time.Second):
+		ts.Fatalf("%s does not become ready", name)
+	}
+	ts.Logf("%s", text)
+	for what, pattern := range printed {
+		m := pattern.FindStringSubmatch(text)
+		if m == nil {
+			ts.Fatalf("%s did not print %s", name, pattern)
+		}
+		ts.Setenv(name+what, m[1])
+	}
+}
+
+func stop(ts *testscript.TestScript, neg bool, args []string) {
+	cmd := running(ts)[args[0]]
+	ts.Check(cmd.Process.Signal(syscall.SIGTERM))
+	late := time.AfterFunc(10*time.Second, func() { _ = cmd.Process.Kill() })
+	defer late.Stop()
+	ts.Check(cmd.Wait())
+}
+
+func kill9(ts *testscript.TestScript, neg bool, args []string) {
+	cmd := running(ts)[args[0]]
+	ts.Check(cmd.Process.Kill())
+	_ = cmd.Wait()
+}
+
+func request(ts *testscript.TestScript, neg bool, args []string) {
+	var body io.Reader
+	var header []string
+	for _, arg := range args[3:] {
+		if file, ok := strings.CutPrefix(arg, "@"); ok {
+			body = strings.NewReader(ts.ReadFile(file))
+		} else {
+			header = append(header, arg)
+		}
+	}
+	r, err := http.NewRequest(args[0], args[1], body)
+	ts.Check(err)
+	host := r.URL.Host
+	_, port, err := net.SplitHostPort(host)
+	ts.Check(err)
+	r.URL.Host, r.Host = net.JoinHostPort("127.0.0.1", port), host
+	for _, h := range header {
+		name, value, _ := strings.Cut(h, ": ")
+		r.Header.Set(name, value)
+	}
+	answer, err := (&http.Transport{DisableKeepAlives: true, DisableCompression: true}).RoundTrip(r)
+	ts.Check(err)
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	ts.Check(err)
+	var all strings.Builder
+	fmt.Fprintf(&all, "%s\n", answer.Status)
+	ts.Check(answer.Header.Write(&all))
+	fmt.Fprintf(&all, "\n%s", text)
+	ts.Check(os.WriteFile(ts.MkAbs("answer"), []byte(all.String()), 0o600))
+	if strconv.Itoa(answer.StatusCode) != args[2] {
+		ts.Fatalf("%s %s: %s, want %s\n%.2000s", args[0], args[1], answer.Status, args[2], all.String())
+	}
+}
+
+func wikiURL(ts *testscript.TestScript, neg bool, args []string) {
+	ts.Setenv("wiki", strings.Replace(ts.Getenv(args[0]+"_url"), "://", "://"+args[1]+".", 1))
+}
+
+func token(ts *testscript.TestScript, neg bool, args []string) {
+	facts, err := readDevFile(ts.MkAbs(args[0]))
+	ts.Check(err)
+	for _, w := range facts.Wikis {
+		for _, t := range w.Tokens.list() {
+			if w.Slug == args[1] && t.role == args[2] {
+				ts.Setenv("token", t.secret)
+				return
+			}
+		}
+	}
+	ts.Fatalf("no token of %s's %s", args[1], args[2])
+}
+
+func mode(ts *testscript.TestScript, neg bool, args []string) {
+	info, err := os.Stat(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if got := fmt.Sprintf("%o", info.Mode().Perm()); got != args[1] {
+		ts.Fatalf("%s has mode %s, want %s", args[0], got, args[1])
+	}
+}
