@@ -102,13 +102,13 @@ func TestOtterWikiRoutes(t *testing.T) {
 		})
 	}
 	ada.get(on("ada", "/Never_Written")).want(http.StatusNotFound).has("Write it")
-	ada.get(on("ada", page+"/a/notes.txt/"+w.head("ada"))).want(http.StatusOK).has("some notes")
+	ada.get(on("ada", page+"/a/notes.txt/"+w.commit("ada"))).want(http.StatusOK).has("some notes")
 	ada.follow(ada.post(on("ada", page+"/history"), url.Values{"rev_a": {a}, "rev_b": {b}})).want(http.StatusOK).has("<ins>", "<del>")
 	ada.follow(ada.post(on("ada", "/-/search"), url.Values{"query": {"offset"}})).want(http.StatusOK).has("Calibration")
 }
 
-// head is the id of a wiki's newest commit, shortened.
-func (w *testWiki) head(slug string) string {
+// commit is the id of a wiki's newest commit, shortened.
+func (w *testWiki) commit(slug string) string {
 	w.t.Helper()
 	commits, err := w.pages.Changelog(w.t.Context(), w.access(slug, slug), pages.LogFilter{Limit: 1})
 	if err != nil || len(commits) == 0 {
@@ -141,10 +141,10 @@ func TestWhoMayRead(t *testing.T) {
 		{"bob", http.StatusOK, http.StatusOK},
 	} {
 		b := w.as(c.name)
-		for _, path := range readingPaths("Weather_Station", w.head("ada")) {
+		for _, path := range readingPaths("Weather_Station", w.commit("ada")) {
 			b.get(on("ada", path)).want(c.public).lacks(canary)
 		}
-		for _, path := range readingPaths(secret, w.head("bob")) {
+		for _, path := range readingPaths(secret, w.commit("bob")) {
 			got := b.get(on("bob", path)).want(c.other)
 			if c.other != http.StatusOK {
 				got.lacks("Getting Started", ">"+canary)
@@ -169,7 +169,7 @@ func TestPrivateLooksMissing(t *testing.T) {
 	}
 	for _, name := range []string{"", "dan"} {
 		b := w.as(name)
-		for _, path := range append(readingPaths("Secret_"+canary, w.head("bob")), "/robots.txt", "/-/healthz", "/Home/edit", "/-/settings", "/-/login?to=/Home") {
+		for _, path := range append(readingPaths("Secret_"+canary, w.commit("bob")), "/robots.txt", "/-/healthz", "/Home/edit", "/-/settings", "/-/login?to=/Home") {
 			private, missing := neutral(b.get(on("bob", path)), "bob"), neutral(b.get(on("zoe", path)), "zoe")
 			if private != missing {
 				t.Errorf("%q sees a difference at %s:\n%s\n----\n%s", name, path, private, missing)

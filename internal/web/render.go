@@ -138,6 +138,7 @@ func (h *Handler) funcs() template.FuncMap {
 			return strconv.Itoa(n) + " " + many
 		},
 		"first":    initial,
+		"initials": initials,
 		"query":    url.QueryEscape,
 		"wikihost": func(slug string) string { _, host, _ := strings.Cut(h.o.WikiOrigin(slug), "://"); return host },
 		"wikiurl":  h.o.WikiOrigin,
@@ -160,6 +161,16 @@ func initial(s string) string {
 		return strings.ToUpper(string(r))
 	}
 	return "?"
+}
+
+// initials are the two letters on an agent's face: "CC" for Claude Code.
+func initials(name string) string {
+	words := strings.Fields(name)
+	if len(words) > 1 {
+		return initial(words[0]) + initial(words[1])
+	}
+	letters := []rune(name)
+	return string(letters[:min(2, len(letters))])
 }
 
 func humanBytes(n int64) string {
