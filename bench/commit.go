@@ -1,0 +1,189 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"robot.wtf/internal/content"
+	"robot.wtf/internal/markdown"
+	"robot.wtf/internal/wiki"
+)
+
+const pageBytes = 6 << 10
+
+// text is a page of 6 KB that differs for each number.
+func text(n int) []byte {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# Page %d\n\n", n)
+	for i := 0; b.Len() < pageBytes; i++ {
+		fmt.Fprintf(&b, "Line %d of revision %d says that the mast stands in [[Garden %d]] and measures wind, rain and frost.\n", i, n, i%7)
+	}
+	return []byte(b.String()[:pageBytes-1] + "\n")
+}
+
+// openWiki makes an empty wiki as the service would.
+func openWiki(dir, slug string) (*content.Pool, *content.Wiki, func(), error) {
+	pool, err := content.NewPool(content.Options{Dir: dir, Links: func(p wiki.PageName, src []byte) []wiki.Link { return markdown.ExtractFacts(p, src).Links }, Now: time.Now})
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	ctx := context.Background()
+	if err := pool.Create(ctx, slug); err != nil {
+		return nil, nil, nil, err
+	}
+	w, release, err := pool.Open(ctx, slug)
+	return pool, w, release, err
+}
+
+var writer = wiki.Caller{User: wiki.User{DID: "did:plc:bench", Username: "bench"}}
+
+func put(w *content.Wiki, path, base string, data []byte) (string, error) {
+	r, err := w.Commit(context.Background(), content.Request{Author: writer, Message: "Measure", Limits: wiki.DefaultLimits,
+		Edits: []content.Edit{{Op: content.Put, Path: path, Data: data, Base: base}}})
+	if err != nil {
+		return "", err
+	}
+	return r.Files[0].Blob, nil
+}
+
+// commit compares saves with a bare append of the same bytes and an fsync.
+func (b *bench) commit() error {
+	dir := filepath.Join(b.dir, "commit")
+	pool, w, release, err := openWiki(filepath.Join(dir, "wikis"), "bench")
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	defer release()
+	log, err := os.Create(filepath.Join(dir, "append"))
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	s, err := b.startService(filepath.Join(b.dir, "api"))
+	if err != nil {
+		return err
+	}
+	defer s.stop()
+
+	const saves = 100 // a round
+	blobs, revisions := make([]string, 20), make([]string, 20)
+	var direct, throughAPI, bare []time.Duration
+	var ratio, ratioAPI []float64
+	n := 0
+	for range b.rounds {
+		var d, a, f []time.Duration
+		for range saves {
+			n++
+			page := n % len(blobs)
+			data := text(n)
+			began := time.Now()
+			if err := appendSync(log, data); err != nil {
+				return err
+			}
+			f = append(f, time.Since(began))
+			began = time.Now()
+			if blobs[page], err = put(w, fmt.Sprintf("Page_%d.md", page), blobs[page], data); err != nil {
+				return err
+			}
+			d = append(d, time.Since(began))
+			began = time.Now()
+			if revisions[page], err = s.save("ada", fmt.Sprintf("Bench_%d", page), revisions[page], data); err != nil {
+				return err
+			}
+			a = append(a, time.Since(began))
+		}
+		ratio = append(ratio, float64(percentile(d, .5))/float64(percentile(f, .5)))
+		ratioAPI = append(ratioAPI, float64(percentile(a, .5))/float64(percentile(f, .5)))
+		direct, throughAPI, bare = append(direct, d...), append(throughAPI, a...), append(bare, f...)
+	}
+	b.add("`content.Commit` of a 6 KB page, p50", fmt.Sprintf("%s (p99 %s); bare append and fsync %s", ms(percentile(direct, .5)), ms(percentile(direct, .99)), ms(percentile(bare, .5))), median(ratio), 4, "times the append")
+	b.add("the same through the API, p50", fmt.Sprintf("%s (p99 %s)", ms(percentile(throughAPI, .5)), ms(percentile(throughAPI, .99))), median(ratioAPI), 6, "times the append")
+	return b.contend(w, log)
+}
+
+// save puts a page through the API and answers its new revision.
+func (s *service) save(slug, page, revision string, data []byte) (string, error) {
+	body := map[string]string{"content": string(data)}
+	if revision != "" {
+		body["revision"] = revision
+	}
+	raw, err := s.do("PUT", slug, "/api/v1/pages/"+page, body)
+	if err != nil {
+		return "", err
+	}
+	return field(raw, "revision"), nil
+}
+
+// contend compares 16 writers on one wiki with 16 appenders under one mutex.
+func (b *bench) contend(w *content.Wiki, log *os.File) error {
+	const writers, each = 16, 25
+	blobs := make([]string, writers)
+	var mu sync.Mutex
+	var ratios []float64
+	var ours, theirs []time.Duration
+	for round := range b.rounds {
+		mine, err := together(writers, func(i int) error {
+			for k := range each {
+				blob, err := put(w, fmt.Sprintf("Writer_%d.md", i), blobs[i], text(round*1000000+i*1000+k))
+				if err != nil {
+					return err
+				}
+				blobs[i] = blob
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		bare, err := together(writers, func(i int) error {
+			for k := range each {
+				data := text(i*1000 + k)
+				mu.Lock()
+				err := appendSync(log, data)
+				mu.Unlock()
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		ours, theirs = append(ours, mine), append(theirs, bare)
+		ratios = append(ratios, float64(mine)/float64(bare))
+	}
+	rate := func(d time.Duration) float64 { return writers * each / d.Seconds() }
+	b.add("16 writers on one wiki", fmt.Sprintf("%.0f commits a second; 16 appenders under one mutex %.0f", rate(median(ours)), rate(median(theirs))), median(ratios), 6, "times the appenders' time")
+	return nil
+}
+
+func together(n int, work func(i int) error) (time.Duration, error) {
+	var wg sync.WaitGroup
+	errs := make([]error, n)
+	began := time.Now()
+	for i := range n {
+		wg.Go(func() { errs[i] = work(i) })
+	}
+	wg.Wait()
+	took := time.Since(began)
+	for _, err := range errs {
+		if err != nil {
+			return 0, err
+		}
+	}
+	return took, nil
+}
+
+func appendSync(f *os.File, data []byte) error {
+	if _, err := f.Write(data); err != nil {
+		return err
+	}
+	return f.Sync()
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+func field(raw []byte, name string) string {
+	var m map[string]any
+	json.Unmarshal(raw, &m)
+	s, _ := m[name].(string)
+	return s
+}
+
+// history measures a page's history in a wiki with 50,000 commits.
+func (b *bench) history() error {
+	const commits, pages = 50_000, 500
+	data := filepath.Join(b.dir, "history")
+	s, err := b.startService(data) // seeds
+	if err != nil {
+		return err
+	}
+	if err := s.stop(); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(filepath.Join(data, "wikis", "ada")); err != nil {
+		return err
+	}
+	pool, w, release, err := openWiki(filepath.Join(data, "wikis"), "ada")
+	if err != nil {
+		return err
+	}
+	blobs := make([]string, pages)
+	began := time.Now()
+	for n := range commits {
+		page := n % pages
+		if blobs[page], err = put(w, fmt.Sprintf("Folder_%d/Page_%d.md", page%20, page), blobs[page], fmt.Appendf(nil, "# Page %d\n\nRevision %d.\n", page, n)); err != nil {
+			return err
+		}
+	}
+	took := time.Since(began)
+	release()
+	if err := pool.Close(); err != nil {
+		return err
+	}
+	if s, err = b.startService(data); err != nil {
+		return err
+	}
+	defer s.stop()
+	over, err := b.overHealth(s, func(n int) string {
+		return fmt.Sprintf("/api/v1/pages/Folder_%d/Page_%d/history", n%20, n%20+20*(n%25))
+	})
+	if err != nil {
+		return err
+	}
+	b.add("page history (50 revisions, JSON) in a wiki with 50,000 commits", fmt.Sprintf("%s above an empty request, p50; the commits were made in %.0f s", ms(over), took.Seconds()), float64(over)/1e6, 1, "ms")
+	return nil
+}
+
+// search measures keyword queries on 500 pages of 5 KB.
+func (b *bench) search() error {
+	s, err := b.startService(filepath.Join(b.dir, "search"))
+	if err != nil {
+		return err
+	}
+	defer s.stop()
+	var stats struct{ Total int }
+	raw, err := s.do("GET", "ada", "/api/v1/pages", nil)
+	if err != nil {
+		return err
+	}
+	json.Unmarshal(raw, &stats)
+	for n := stats.Total; n < 500; n++ {
+		page := append(text(n)[:5<<10], fmt.Sprintf("\nOnly here: zebra%d\n", n)...)
+		if _, err := s.save("ada", fmt.Sprintf("Filler/Page_%d", n), "", page); err != nil {
+			return err
+		}
+	}
+	for _, q := range []struct{ kind, text string }{{"a rare word", "zebra321"}, {"a common word", "measures"}, {"three common words", "line mast wind"}, {"a phrase", `"measures wind, rain"`}} {
+		over, err := b.overHealth(s, func(int) string { return "/api/v1/search?q=" + url.QueryEscape(q.text) })
+		if err != nil {
+			return err
+		}
+		b.add("search at 500 pages, "+q.kind, ms(over)+" above an empty request, p50", float64(over)/1e6, 5, "ms")
+	}
+	return nil
+}
+
+// overHealth is the median time of requests above that of /health, interleaved.
+func (b *bench) overHealth(s *service, path func(n int) string) (time.Duration, error) {
+	const each = 100
+	var over []time.Duration
+	for round := range b.rounds + 1 {
+		var full, empty []time.Duration
+		for n := range each {
+			began := time.Now()
+			if _, err := s.do("GET", "ada", path(n), nil); err != nil {
+				return 0, err
+			}
+			full = append(full, time.Since(began))
+			began = time.Now()
+			if _, err := s.do("GET", "ada", "/api/v1/health", nil); err != nil {
+				return 0, err
+			}
+			empty = append(empty, time.Since(began))
+		}
+		if round > 0 {
+			over = append(over, percentile(full, .5)-percentile(empty, .5))
+		}
+	}
+	return median(over), nil
+}

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// A service is a running `robot dev`.
+type service struct {
+	cmd    *exec.Cmd
+	addr   string // host:port to dial
+	port   string
+	ready  time.Duration // from the start of the process to its first line
+	tokens map[string]map[string]string
+	client *http.Client
+}
+
+// startService runs the binary on a data directory and waits until it is ready.
+func (b *bench) startService(data string) (*service, error) {
+	s := &service{cmd: exec.Command(b.binary, "dev", "--listen", "127.0.0.1:0", "--data", data)}
+	stdout, err := s.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	s.cmd.Stderr = os.Stderr
+	began := time.Now()
+	if err := s.cmd.Start(); err != nil {
+		return nil, err
+	}
+	first := make([]byte, 4096)
+	if _, err := stdout.Read(first); err != nil {
+		return nil, fmt.Errorf("robot dev said nothing: %w", err)
+	}
+	s.ready = time.Since(began)
+	go io.Copy(io.Discard, stdout)
+	var dev struct {
+		URL   string
+		Wikis []struct {
+			Slug   string
+			Tokens map[string]string
+		}
+	}
+	for range 200 {
+		raw, _ := os.ReadFile(filepath.Join(data, "dev.json"))
+		if json.Unmarshal(raw, &dev) == nil && dev.URL != "" {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	_, port, _ := net.SplitHostPort(strings.TrimPrefix(dev.URL, "http://"))
+	s.port, s.addr, s.tokens = port, "127.0.0.1:"+port, map[string]map[string]string{}
+	for _, w := range dev.Wikis {
+		s.tokens[w.Slug] = w.Tokens
+	}
+	s.client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 32, DisableCompression: true}}
+	return s, nil
+}
+
+// stop ends the service as an operator would.
+func (s *service) stop() error {
+	s.cmd.Process.Signal(syscall.SIGTERM)
+	return s.cmd.Wait()
+}
+
+// do sends a request to a wiki's host and fails unless it is answered with 2xx.
+func (s *service) do(method, slug, path string, body any) ([]byte, error) {
+	var r io.Reader
+	if body != nil {
+		raw, err := json.Marshal(body)
+		if err != nil {
+			return nil, err
+		}
+		r = bytes.NewReader(raw)
+	}
+	req, err := http.NewRequest(method, "http://"+s.addr+path, r)
+	if err != nil {
+		return nil, err
+	}
+	req.Host = slug + ".robot.localhost:" + s.port
+	req.Header.Set("Authorization", "Bearer "+s.tokens[slug]["owner"])
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	res, err := s.client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err == nil && res.StatusCode/100 != 2 {
+		err = fmt.Errorf("%s %s: %s: %.300s", method, path, res.Status, text)
+	}
+	return text, err
+}
+
+// cpu is the processor time that a process has used, from /proc (proc(5):
+// fields 14 and 15, in ticks of 10 ms).
+func cpu(pid int) time.Duration {
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0
+	}
+	fields := strings.Fields(string(raw[bytes.LastIndexByte(raw, ')')+1:]))
+	user, _ := strconv.ParseInt(fields[11], 10, 64)
+	system, _ := strconv.ParseInt(fields[12], 10, 64)
+	return time.Duration(user+system) * 10 * time.Millisecond
+}
+
+// resident is the memory of a process in bytes.
+func resident(pid int) int64 {
+	raw, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	for line := range strings.Lines(string(raw)) {
+		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			kb, _ := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
+			return kb << 10
+		}
+	}
+	return 0
+}

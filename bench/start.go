@@ -1,0 +1,69 @@
+package main
+
+import (
+	"database/sql"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// start measures how long the service takes to be ready with 1,000 wikis, and
+// its memory when idle after a view.
+func (b *bench) start() error {
+	const wikis = 1000
+	data := filepath.Join(b.dir, "start")
+	s, err := b.startService(data)
+	if err != nil {
+		return err
+	}
+	if err := s.stop(); err != nil {
+		return err
+	}
+	if err := multiply(data, wikis); err != nil {
+		return err
+	}
+	var ready []time.Duration
+	var memory []float64
+	for range b.rounds {
+		s, err := b.startService(data)
+		if err != nil {
+			return err
+		}
+		ready = append(ready, s.ready)
+		if _, err := s.do("GET", "ada", "/", nil); err != nil {
+			return err
+		}
+		time.Sleep(500 * time.Millisecond)
+		memory = append(memory, float64(resident(s.cmd.Process.Pid))/(1<<20))
+		if err := s.stop(); err != nil {
+			return err
+		}
+	}
+	took := median(ready)
+	b.add("start with 1,000 wikis, to the first line", ms(took), took.Seconds(), .3, "s")
+	mb := median(memory)
+	b.add("memory when idle with 1,000 wikis, after one view", fmt.Sprintf("%.0f MB resident", mb), mb, 60, "MB")
+	return nil
+}
+
+// multiply copies the seeded wiki bob under many slugs: as directories, whose
+// databases are renamed to their slug, and as rows of the platform.
+func multiply(data string, n int) error {
+	platform, err := sql.Open("sqlite", filepath.Join(data, "robot.db"))
+	if err != nil {
+		return err
+	}
+	defer platform.Close()
+	for i := range n {
+		slug := fmt.Sprintf("copy-%d", i)
+		to := filepath.Join(data, "wikis", slug)
+		if err := os.CopyFS(to, os.DirFS(filepath.Join(data, "wikis", "bob"))); err != nil {
+			return err
+		}
+		if _, err := platform.Exec("INSERT INTO sites (slug, owner, created) SELECT $1, owner, created FROM sites WHERE slug = 'bob'", slug); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+)
+
+const viewsPerRound = 20_000
+
+// view compares a cached public page with a plain handler that writes the same
+// bytes: processor time of the server for each request.
+func (b *bench) view() error {
+	s, err := b.startService(filepath.Join(b.dir, "view"))
+	if err != nil {
+		return err
+	}
+	defer s.stop()
+	const path = "/Weather_Station"
+	page, err := s.do("GET", "ada", path, nil)
+	if err != nil {
+		return err
+	}
+	file := filepath.Join(b.dir, "page.html")
+	if err := os.WriteFile(file, page, 0o644); err != nil {
+		return err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	plain := exec.Command(self, "-bare", file)
+	stdout, err := plain.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := plain.Start(); err != nil {
+		return err
+	}
+	defer func() { plain.Process.Kill(); plain.Wait() }()
+	addr, err := bufio.NewReader(stdout).ReadString('\n')
+	if err != nil {
+		return err
+	}
+	addr = addr[:len(addr)-1]
+	host := "ada.robot.localhost:" + s.port
+	var ratios []float64
+	var ours, theirs []time.Duration
+	for i := range b.rounds + 1 {
+		mine, err := cost(s.cmd.Process.Pid, s.addr, host, path)
+		if err != nil {
+			return err
+		}
+		bare, err := cost(plain.Process.Pid, addr, host, path)
+		if err != nil {
+			return err
+		}
+		if i == 0 {
+			continue // warm-up
+		}
+		ours, theirs = append(ours, mine), append(theirs, bare)
+		ratios = append(ratios, float64(mine)/float64(bare))
+	}
+	ratio := median(ratios)
+	b.add("cached public page view, signed out", fmt.Sprintf("%.1f µs CPU a request; plain handler with the same %d bytes %.1f µs", float64(median(ours))/1e3, len(page), float64(median(theirs))/1e3), ratio, 1.5, "times its CPU")
+	return nil
+}
+
+// cost is a server's processor time for each of many requests on one connection.
+func cost(pid int, addr, host, path string) (time.Duration, error) {
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close()
+	request := []byte("GET " + path + " HTTP/1.1\r\nHost: " + host + "\r\nAccept: text/html\r\n\r\n")
+	in := bufio.NewReaderSize(conn, 1<<17)
+	before := cpu(pid)
+	for range viewsPerRound {
+		if _, err := conn.Write(request); err != nil {
+			return 0, err
+		}
+		res, err := http.ReadResponse(in, nil)
+		if err != nil {
+			return 0, err
+		}
+		if _, err := io.Copy(io.Discard, res.Body); err != nil {
+			return 0, err
+		}
+		res.Body.Close()
+		if res.StatusCode != http.StatusOK {
+			return 0, fmt.Errorf("GET %s%s: %s", host, path, res.Status)
+		}
+	}
+	return (cpu(pid) - before) / viewsPerRound, nil
+}
+
+// serveBare is the rival: a handler that writes a file's bytes.
+func serveBare(file string) {
+	page, err := os.ReadFile(file)
+	if err != nil {
+		panic(err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(listener.Addr())
+	panic(http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.Write(page)
+	})))
+}
