@@ -23,8 +23,9 @@ type EditForm struct {
 }
 
 // Edit starts an edit, of the newest revision or from the text of an old one.
-// Base is the newest revision in both cases: what is saved takes its place. The
-// former name of a page is a *wiki.Redirect.
+// Base is the newest revision in both cases: what is saved takes its place. At
+// the former name of a page a new one can be made, and Similar tells where the
+// first went.
 func (s *Service) Edit(ctx context.Context, a wiki.Access, name, revision string) (*EditForm, error) {
 	w, release, err := s.open(ctx, a, wiki.Edit)
 	if err != nil {
@@ -103,14 +104,16 @@ func movedDraft(ctx context.Context, w *content.Wiki, did string, name wiki.Page
 }
 
 // similar finds pages that somebody may have meant instead of a new one: the
-// same last segment elsewhere, or a few letters apart. A moved page redirects.
+// one that had this name, the same last segment elsewhere, or a few letters
+// apart.
 func (s *Service) similar(ctx context.Context, w *content.Wiki, name wiki.PageName) ([]wiki.PageName, error) {
 	d, err := s.directory(ctx, w)
 	if err != nil {
 		return nil, err
 	}
-	if to, err := d.movedTo(ctx, w, name.File()); err != nil || to != "" {
-		return nil, cmp.Or(err, error(&wiki.Redirect{To: wiki.PathURL(strings.TrimSuffix(to, ".md"))}))
+	moved, err := d.movedTo(ctx, w, name.File())
+	if err != nil {
+		return nil, err
 	}
 	type candidate struct {
 		name wiki.PageName
@@ -123,6 +126,9 @@ func (s *Service) similar(ctx context.Context, w *content.Wiki, name wiki.PageNa
 		far := distance(want, have, 2)
 		if far > 2 && len(want) >= 4 && (strings.Contains(have, want) || len(have) >= 4 && strings.Contains(want, have)) {
 			far = 2
+		}
+		if other.File() == moved {
+			far = -1
 		}
 		if far <= min(2, len(want)/3) {
 			found = append(found, candidate{other, far})

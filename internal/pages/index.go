@@ -78,7 +78,7 @@ type Wanted struct {
 	From []wiki.PageName
 }
 
-// Index lists the wiki. It takes two statements, whatever the number of pages.
+// Index lists the wiki. The statements that it takes do not grow with it.
 func (s *Service) Index(ctx context.Context, a wiki.Access) (*Index, error) {
 	w, release, err := s.open(ctx, a, wiki.Read)
 	if err != nil {
@@ -94,11 +94,15 @@ func (s *Service) Index(ctx context.Context, a wiki.Access) (*Index, error) {
 		return nil, err
 	}
 	g := d.graph(links)
+	wanted, err := d.unmoved(ctx, w, g.wanted())
+	if err != nil {
+		return nil, err
+	}
 	return &Index{
 		Tree:    d.tree(),
 		Letters: letters(entries),
 		Tags:    tagged(entries),
-		Wanted:  g.wanted(),
+		Wanted:  wanted,
 		Orphans: g.orphans(d, a.Site().HomePage()),
 		Pages:   d.pages,
 	}, nil
@@ -247,7 +251,7 @@ func (s *Service) Folder(ctx context.Context, a wiki.Access, folder string) ([]E
 
 // ---- links ----
 
-// links are a wiki's links from page to page, by file.
+// A graph is a wiki's links from page to page, by file.
 type graph struct {
 	to      map[string][]string // page -> pages that it links to, each once
 	from    map[string][]string
@@ -300,6 +304,20 @@ func (g *graph) wanted() []Wanted {
 		return cmp.Or(cmp.Compare(len(b.From), len(a.From)), cmp.Compare(a.Name, b.Name))
 	})
 	return list
+}
+
+// unmoved drops from the most wanted pages those that are only former names.
+func (d *directory) unmoved(ctx context.Context, w *content.Wiki, wanted []Wanted) ([]Wanted, error) {
+	var failed error
+	n := 0
+	return slices.DeleteFunc(wanted, func(m Wanted) bool {
+		if n++; n > maxFormer || failed != nil {
+			return false
+		}
+		to, err := d.movedTo(ctx, w, m.Name.File())
+		failed = err
+		return to != ""
+	}), failed
 }
 
 // orphans are the pages that no other links to, but for the home page.

@@ -4,46 +4,28 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/goccy/go-yaml"
+	"robot.wtf/internal/markdown"
 )
 
-// maxFrontMatter bounds what is read as YAML.
-const maxFrontMatter = 16 << 10
-
-// frontMatter reads the mapping between the two lines "---" that begin a page;
-// nil if there is none, it is no mapping, or it has anchors, which can make a
-// small text enormous.
+// frontMatter is a page's front matter, nil if it has none that can be read.
 func frontMatter(source []byte) map[string]any {
-	text, ok := strings.CutPrefix(plainLines(source), "---\n")
-	if !ok {
-		return nil
-	}
-	yamlText, _, ok := strings.Cut(text, "\n---\n")
-	if !ok {
-		yamlText, ok = strings.CutSuffix(strings.TrimRight(text, "\n"), "\n---")
-	}
-	if !ok || len(yamlText) > maxFrontMatter || strings.Contains(yamlText, "*") && strings.Contains(yamlText, "&") {
-		return nil
-	}
-	var props map[string]any
-	if err := yaml.Unmarshal([]byte(yamlText), &props); err != nil {
-		return nil
+	props, err := markdown.FrontMatter(source)
+	if err != nil {
+		return nil // the page's notices say why
 	}
 	return props
 }
 
+// hasCategory reports a front matter with the category, alone or in a list.
 func hasCategory(props map[string]any, category string) bool {
-	switch v := props["category"].(type) {
-	case []any:
-		for _, c := range v {
-			if strings.EqualFold(fmt.Sprint(c), category) {
-				return true
-			}
-		}
-		return false
-	case nil:
-		return false
-	default:
-		return strings.EqualFold(fmt.Sprint(v), category)
+	list, ok := props["category"].([]any)
+	if !ok {
+		list = []any{props["category"]}
 	}
+	for _, c := range list {
+		if c != nil && strings.EqualFold(fmt.Sprint(c), category) {
+			return true
+		}
+	}
+	return false
 }

@@ -212,7 +212,7 @@ func TestRenameAttachment(t *testing.T) {
 	if got := w.text("Other"); got != "[x](/A/new_name.png) `/A/x.png`\n" {
 		t.Errorf("Other: %q", got)
 	}
-	if got := w.text("A"); got != "![[A/new_name.png]] ![[new_name.png]]\n" {
+	if got := w.text("A"); got != "![[A/new name.png]] ![[new name.png]]\n" {
 		t.Errorf("A: %q", got)
 	}
 	_, err = w.RenameAttachment(w.ctx, w.editor, "A/new_name.png", "page.md", Precondition{Base: up.Revision}, Write{})

@@ -17,6 +17,7 @@ type resolver struct {
 	names   *directory
 	self    wiki.PageName
 	answers []answer
+	former  int   // names looked up that may once have been a page's
 	failed  error // the first read that failed: its rendering is not kept
 }
 
@@ -94,11 +95,15 @@ func (r *resolver) fail(err error) {
 	}
 }
 
+// maxFormer bounds the statements that red links cost: a page may have
+// thousands. Those beyond it are red even if they lead to a former name.
+const maxFormer = 50
+
 // movedTo finds a target under the name that it was moved to.
 func (r *resolver) movedTo(ctx context.Context, target string) (string, error) {
 	name, err := wiki.ParsePageName(target)
-	if err != nil {
-		return "", nil // a name that no page ever had
+	if r.former++; err != nil || r.former > maxFormer {
+		return "", nil
 	}
 	to, err := r.names.movedTo(ctx, r.w, name.File())
 	if err != nil || to != "" || path.Ext(target) == "" {

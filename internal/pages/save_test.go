@@ -302,7 +302,11 @@ func TestSimilarNames(t *testing.T) {
 	for _, p := range []string{"Getting_Started", "Home", "Design/Architecture"} {
 		w.put(p, "x\n")
 	}
-	for name, want := range map[string]string{"Geting Started": "Getting_Started", "architecture": "Design/Architecture", "Hone": "Home", "Something else": ""} {
+	w.put("Former", "x\n")
+	if _, err := w.Rename(w.ctx, w.editor, RenameRequest{Precondition: w.base("Former"), Name: "Former", NewName: "Something new"}); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"Former": "Something_new", "Geting Started": "Getting_Started", "architecture": "Design/Architecture", "Hone": "Home", "Something else": ""} {
 		form, err := w.Edit(w.ctx, w.editor, name, "")
 		got := ""
 		if err == nil && len(form.Similar) > 0 {

@@ -3,6 +3,7 @@ package pages
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -80,7 +81,7 @@ func TestFind(t *testing.T) {
 func TestSpellingsOfOnePage(t *testing.T) {
 	w := newWorld(t)
 	w.put("Getting_Started", "one\n")
-	for i, name := range []string{"getting started", "GETTING_STARTED", " Getting  Started ", "/Getting_Started.md", "getting_started/"} {
+	for i, name := range []string{"getting started", "GETTING_STARTED", " Getting Started ", "/Getting_Started.md", "getting_started/"} {
 		done, err := w.Save(w.ctx, w.editor, SaveRequest{Precondition: w.base(name), Name: name, Text: fmt.Appendf(nil, "%d\n", i)})
 		if err != nil || done.Name != "Getting_Started" || done.Created {
 			t.Errorf("%q: %+v, %v", name, done, err)
@@ -359,5 +360,22 @@ func TestNamesRoundTrip(t *testing.T) {
 	}
 	if _, err := w.Index(w.ctx, w.reader); err != nil {
 		t.Error(err)
+	}
+}
+
+// Links to sections lead to the ids that headings have.
+func TestAnchorsAreThoseOfHeadings(t *testing.T) {
+	w := newWorld(t)
+	for _, heading := range []string{"Next steps", "What's new?", "Ünï çode", "a_b-c", "1.2.3", "`code` and *more*", "C++ & C#", "…", "名前"} {
+		w.put("Target", "# "+heading+"\n")
+		w.put("Link", "[[Target#"+strings.NewReplacer("`", "", "*", "", "#", "").Replace(heading)+"]]\n")
+		target, err := w.View(w.ctx, w.reader, "Target", "")
+		if err != nil || len(target.Headings) != 1 {
+			t.Fatalf("%q: %+v, %v", heading, target, err)
+		}
+		link, err := w.View(w.ctx, w.reader, "Link", "")
+		if want := "#" + (&url.URL{Fragment: target.Headings[0].ID}).EscapedFragment() + `"`; err != nil || !contains(link.Body, want) {
+			t.Errorf("%q has the id %q; the link is %s", heading, target.Headings[0].ID, link.Body)
+		}
 	}
 }
