@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -33,6 +34,21 @@ const (
 	// canary stands in the private wiki of bob, and so must stand nowhere else.
 	canary = "Xylothecanary"
 )
+
+// keyDir holds one signing key for all tests: making one takes as long as the
+// rest of a test.
+var keyDir string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "robot-web-keys-")
+	if err != nil {
+		panic(err)
+	}
+	keyDir = dir
+	status := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(status)
+}
 
 func testOrigin(slug string) string { return "http://" + slug + ".robot.localhost:8080" }
 
@@ -86,7 +102,7 @@ func newTestWiki(t testing.TB) *testWiki {
 	w.pages = pages.New(pages.Options{Content: pool, Search: index, Markdown: markdown.New(markdown.Options{}), Now: now, Log: log})
 	w.tenant = tenant.New(tenant.Options{Store: db, Content: pool, Log: log})
 	sessions, err := session.New(session.Options{
-		Store: db, KeyDir: filepath.Join(dir, "keys"), Platform: testPlatform, WikiOrigin: testOrigin, Now: now, Log: log,
+		Store: db, KeyDir: keyDir, Platform: testPlatform, WikiOrigin: testOrigin, Now: now, Log: log,
 	})
 	must(err)
 	w.web, err = New(Options{
