@@ -34,17 +34,22 @@ var reservedFirst = []string{
 }
 
 // ParsePageName makes a page name from what a person or a program wrote:
-// normalised to NFC, blanks as underscores, one trailing ".md" dropped. It
-// fails with a Problem of kind ErrInvalid, field "path", that says why.
+// normalised to NFC, each blank an underscore, without blanks around segments,
+// slashes around the whole and ".md" at its end. What it returns it returns
+// again. It fails with a Problem of kind ErrInvalid, field "path", that says
+// why.
+//
+// Underscores stay as they are, several in a row and at either end too:
+// imported files keep their spelling, and must be found by it.
 func ParsePageName(text string) (PageName, error) {
 	name := strings.Trim(strings.TrimSpace(norm.NFC.String(text)), "/")
-	name = strings.TrimSuffix(name, ".md")
 	segments := strings.Split(name, "/")
 	for i, s := range segments {
-		segments[i] = strings.Join(strings.Fields(strings.ReplaceAll(s, "_", " ")), "_")
-		if strings.HasPrefix(s, "_") && !strings.HasPrefix(segments[i], "_") {
-			segments[i] = "_" + segments[i]
+		s = strings.TrimSpace(s)
+		for i == len(segments)-1 && strings.HasSuffix(s, ".md") {
+			s = strings.TrimSpace(strings.TrimSuffix(s, ".md"))
 		}
+		segments[i] = strings.Map(underscore, s)
 	}
 	name = strings.Join(segments, "/")
 	if err := checkPath(text, name); err != nil {
@@ -57,9 +62,12 @@ func ParsePageName(text string) (PageName, error) {
 	case slices.Contains(Actions, last):
 		return "", Problemf(ErrInvalid, "path", "A page name cannot end in %q, which is an action on pages. %q with a capital works.", last, capital(last))
 	}
-	for _, s := range segments[:len(segments)-1] {
-		if slices.Contains(Actions, s) {
+	for i, s := range segments {
+		switch {
+		case i < len(segments)-1 && slices.Contains(Actions, s):
 			return "", Problemf(ErrInvalid, "path", "A folder cannot be called %q, which is an action on pages. %q with a capital works.", s, capital(s))
+		case strings.Trim(s, "_") == "":
+			return "", Problemf(ErrInvalid, "path", "A name cannot be made of blanks alone.")
 		}
 	}
 	if len(name)+len(".md") > MaxNameBytes {
@@ -78,9 +86,14 @@ func ParseFilePath(text string) (string, error) {
 	if strings.EqualFold(path.Ext(name), ".md") {
 		return "", Problemf(ErrInvalid, "filename", "An attachment cannot end in .md: that would be a page.")
 	}
-	first, _, _ := strings.Cut(name, "/")
-	if slices.Contains(reservedFirst, first) {
-		return "", Problemf(ErrInvalid, "filename", "A file cannot begin with %q, which the wiki uses itself.", first)
+	segments := strings.Split(name, "/")
+	if slices.Contains(reservedFirst, segments[0]) {
+		return "", Problemf(ErrInvalid, "filename", "A file cannot begin with %q, which the wiki uses itself.", segments[0])
+	}
+	for _, s := range segments {
+		if slices.Contains(Actions, s) {
+			return "", Problemf(ErrInvalid, "filename", "A file or its folder cannot be called %q, which is an action on pages.", s)
+		}
 	}
 	if len(name) > MaxNameBytes {
 		return "", Problemf(ErrInvalid, "filename", "That name is too long: it may have %d bytes.", MaxNameBytes)
@@ -109,7 +122,7 @@ func checkPath(asked, name string) error {
 			return bad("A name cannot contain an empty folder (two slashes).")
 		case s == "..":
 			return bad(`A name cannot contain "..".`)
-		case strings.HasPrefix(s, "."):
+		case strings.HasPrefix(joinerless(s), "."):
 			return bad("No part of a name can begin with a dot.")
 		case gitName(s):
 			return bad("No part of a name can be %q, which git uses itself.", s)
@@ -118,13 +131,21 @@ func checkPath(asked, name string) error {
 	return nil
 }
 
-// gitName reports names that git's strict check refuses in a tree because some
-// file system takes them for ".git" (CVE-2014-9390 and its kin).
+// gitName reports names that git's strict check takes for one of its own files
+// because some file system does: HFS+ ignores joiners, NTFS blanks and dots at
+// the end and what follows a colon, and knows ".gitmodules" by short names such
+// as "GITMOD~1" and "GI7EBA~1" (CVE-2014-9390, CVE-2018-11235 and their kin).
+// Names with a leading dot are refused anyhow.
 func gitName(s string) bool {
-	lower := strings.ToLower(strings.TrimRight(s, " ."))
-	lower, _, _ = strings.Cut(lower, ":")
-	return lower == ".git" || lower == "git~1" || lower == ".gitmodules" || lower == "gitmod~1"
+	s, _, _ = strings.Cut(joinerless(s), ":")
+	return gitShortName.MatchString(s)
 }
+
+var gitShortName = regexp.MustCompile(`(?i)^(git|gitmod|gitatt|gitign|mailma|(gi?|ma?)[0-9a-f]{0,4}|)~[0-9]+[ .]*$`)
+
+// joinerless is a segment without the invisible characters that names may hold,
+// because some scripts and emoji need them.
+func joinerless(s string) string { return strings.NewReplacer("\u200c", "", "\u200d", "").Replace(s) }
 
 func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
@@ -144,16 +165,25 @@ func Hidden(file string) bool {
 	return strings.HasPrefix(file, ".") || strings.Contains(file, "/.")
 }
 
-// Key is what look-ups compare: NFC, case folded, blank equal to underscore.
-// It applies to page names and to file paths alike.
+// Key is what look-ups compare: NFC, case folded, each blank equal to an
+// underscore. It applies to page names and to file paths alike.
 func Key(name string) string {
-	name = norm.NFC.String(name)
-	if !plain(name) {
-		name = norm.NFC.String(cases.Fold().String(name))
-	} else {
-		name = strings.ToLower(name)
+	if plain(name) {
+		return strings.ReplaceAll(strings.ToLower(name), " ", "_")
 	}
-	return strings.ReplaceAll(name, " ", "_")
+	// Unicode 3.13, D145: canonical caseless matching decomposes first. Folding
+	// makes capitals of Cherokee's small letters, and here the reverse too.
+	name = strings.ToLower(cases.Fold().String(norm.NFD.String(name)))
+	return strings.Map(underscore, norm.NFC.String(name))
+}
+
+// underscore turns blanks (Zs: also the no-break and the ideographic space)
+// into underscores.
+func underscore(r rune) rune {
+	if unicode.Is(unicode.Zs, r) {
+		return '_'
+	}
+	return r
 }
 
 func plain(s string) bool {
