@@ -356,7 +356,11 @@ func (h *Handler) createPage(v *visit) error {
 	case err == nil && found.Kind == pages.KindPage:
 		p.Exists = wiki.PageName(found.Path)
 	case errors.As(err, &moved) && moved.Permanent: // there, in another spelling
-		p.Exists = name
+		there, err := url.PathUnescape(strings.TrimPrefix(moved.To, "/"))
+		if err != nil {
+			return fmt.Errorf("web: %q is at %q: %w", name, moved.To, err)
+		}
+		p.Exists = wiki.PageName(there)
 	case err != nil && moved == nil && !errors.Is(err, wiki.ErrNotFound):
 		return err
 	case wiki.Title(string(name)) == wiki.Title(p.Typed):

@@ -1,0 +1,487 @@
+package web
+
+import (
+	"errors"
+	"fmt"
+	"html"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+
+	"robot.wtf/internal/pages"
+	"robot.wtf/internal/wiki"
+)
+
+// fields reads what a browser would send of a page's form with a textarea:
+// the hidden fields and the text, with line ends as browsers make them.
+func (a *answer) fields() url.Values {
+	a.t.Helper()
+	form := url.Values{}
+	for _, m := range regexp.MustCompile(`<input type="hidden" name="([^"]+)" value="([^"]*)"`).FindAllStringSubmatch(a.body, -1) {
+		form.Set(m[1], html.UnescapeString(m[2]))
+	}
+	text := regexp.MustCompile(`(?s)<textarea id="text" name="content"[^>]*>\n?(.*?)</textarea>`).FindStringSubmatch(a.body)
+	if text == nil {
+		a.t.Fatalf("%s: no text field in\n%.2000s", a.asked, a.body)
+	}
+	form.Set("content", strings.ReplaceAll(html.UnescapeString(text[1]), "\n", "\r\n"))
+	return form
+}
+
+// text is what the form of an answer holds.
+func (a *answer) text() string {
+	a.t.Helper()
+	return formText(a.fields().Get("content"))
+}
+
+func (w *testWiki) source(name string) string {
+	w.t.Helper()
+	p, err := w.pages.Page(w.t.Context(), w.access("ada", "ada"), name, "")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return string(p.Source)
+}
+
+func (w *testWiki) seq() int64 {
+	w.t.Helper()
+	seq, err := w.pages.Head(w.t.Context(), w.access("ada", "ada"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return seq
+}
+
+func TestSaveInTheBrowser(t *testing.T) {
+	w := newTestWiki(t)
+	bob := w.as("bob")
+	form := bob.get(on("ada", "/Weather_Station/edit")).want(http.StatusOK).fields()
+	form.Set("content", form.Get("content")+"\r\nOne more line.\r\n")
+	form.Set("commit", "Say more")
+	saved := bob.post(on("ada", "/Weather_Station/save"), form).want(http.StatusSeeOther)
+	if to := saved.header.Get("Location"); to != "/Weather_Station" {
+		t.Errorf("went to %q", to)
+	}
+	if text := w.source("Weather_Station"); !strings.HasSuffix(text, "On the lawn.\n\nOne more line.\n") {
+		t.Errorf("saved %q", text)
+	}
+	log, err := w.pages.History(t.Context(), w.access("ada", "ada"), "Weather_Station", 0, 1)
+	if err != nil || log[0].Message != "Say more" || log[0].Author.Username != "bob" {
+		t.Errorf("history: %+v %v", log, err)
+	}
+}
+
+func TestNewPage(t *testing.T) {
+	w := newTestWiki(t)
+	bob := w.as("bob")
+	for typed, want := range map[string]string{
+		"Rain Gauge":    "/Rain_Gauge/edit",
+		"Garden/Shed":   "/Garden/Shed/edit",
+		"Rain_Gauge.md": "",
+		"  Two  blanks": "",
+	} {
+		got := bob.post(on("ada", "/-/create"), url.Values{"pagename": {typed}})
+		if want == "" { // the name that it becomes is shown first
+			got.want(http.StatusOK).has("It will be called")
+		} else if got.want(http.StatusSeeOther); got.header.Get("Location") != want {
+			t.Errorf("%q leads to %q, want %q", typed, got.header.Get("Location"), want)
+		}
+	}
+	bob.post(on("ada", "/-/create"), url.Values{"pagename": {"weather station"}}).want(http.StatusConflict).has("There is a page of that name", "/Weather_Station/edit")
+	bob.post(on("ada", "/-/create"), url.Values{"pagename": {"a/../b"}}).want(http.StatusBadRequest).has("..", `value="a/../b"`)
+	bob.post(on("ada", "/-/create"), url.Values{"pagename": {"Weather Station/edit"}}).want(http.StatusBadRequest).has("which is an action on pages")
+	bob.post(on("ada", "/-/create"), url.Values{}).want(http.StatusBadRequest)
+
+	form := bob.get(on("ada", "/Rain_Gauge/edit")).want(http.StatusOK).fields()
+	if form.Get("revision") != "" || form.Get("content") != "" {
+		t.Errorf("a new page starts with %v", form)
+	}
+	form.Set("content", "It rains.")
+	bob.post(on("ada", "/Rain_Gauge/save"), form).want(http.StatusSeeOther)
+	if text := w.source("Rain_Gauge"); text != "It rains.\n" {
+		t.Errorf("saved %q", text)
+	}
+}
+
+// Opening and saving a page changes nothing in it, whatever its line ends are.
+func TestSavingWithoutAChangeIsNoCommit(t *testing.T) {
+	w := newTestWiki(t)
+	ada := w.as("ada")
+	for name, text := range map[string]string{
+		"LF": "a\nb\n", "CRLF": "a\r\nb\r\n", "Mixed": "a\r\nb\nc\rd\r\n", "Mark": "\uFEFFa\nb\n", "Mark_CRLF": "\uFEFFa\r\nb\r\n",
+		"No_final": "a\nb", "No_final_CRLF": "a\r\nb", "Leading": "\n\n\na\n", "Trailing": "a\n\n\n", "Only_newline": "\n",
+		"Entities": "&amp; </textarea> <b>\n", "Tabs": "\ta\n", "Unicode": "\u2028 \u00a0 \U0001F600\n", "Empty": "",
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := w.pages.Save(t.Context(), w.access("ada", "ada"), pages.SaveRequest{Name: name, Text: []byte(text), Exact: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			before := w.seq()
+			form := ada.get(on("ada", "/"+name+"/edit")).want(http.StatusOK).fields()
+			saved := ada.post(on("ada", "/"+name+"/save"), form).want(http.StatusSeeOther)
+			if w.seq() != before {
+				t.Errorf("made a commit: %q became %q", text, w.source(name))
+			}
+			if to := saved.header.Get("Location"); to != "/"+name+"?notice=unchanged" {
+				t.Errorf("went to %q", to)
+			}
+			ada.get(on("ada", saved.header.Get("Location"))).want(http.StatusOK).has("Nothing changed")
+		})
+	}
+}
+
+func TestEditsThatDoNotTouchAreMerged(t *testing.T) {
+	w := newTestWiki(t)
+	ada, bob := w.as("ada"), w.as("bob")
+	form := bob.get(on("ada", "/Weather_Station/edit")).fields()
+	theirs := ada.get(on("ada", "/Weather_Station/edit")).fields()
+	theirs.Set("content", strings.Replace(theirs.Get("content"), "A mast.", "A tall mast.", 1))
+	ada.post(on("ada", "/Weather_Station/save"), theirs).want(http.StatusSeeOther)
+	form.Set("content", strings.Replace(form.Get("content"), "On the lawn.", "Behind the shed.", 1))
+	saved := bob.post(on("ada", "/Weather_Station/save"), form).want(http.StatusSeeOther)
+	bob.get(on("ada", saved.header.Get("Location"))).want(http.StatusOK).has("together with what somebody else saved")
+	if text := w.source("Weather_Station"); !strings.Contains(text, "A tall mast.") || !strings.Contains(text, "Behind the shed.") {
+		t.Errorf("merged to %q", text)
+	}
+}
+
+// conflict makes ada and bob write the same line; bob comes second.
+func (w *testWiki) conflict(bob *browser) (sent url.Values, met *answer) {
+	w.t.Helper()
+	sent = bob.get(on("ada", "/Weather_Station/edit")).fields()
+	w.put("ada", "Weather_Station", strings.Replace(w.source("Weather_Station"), "A mast.", "A mast of ada's.", 1))
+	sent.Set("content", strings.Replace(sent.Get("content"), "A mast.", "A pole of bob's & <b>.", 1))
+	sent.Set("commit", "My pole")
+	return sent, bob.post(on("ada", "/Weather_Station/save"), sent).want(http.StatusConflict)
+}
+
+func TestConflict(t *testing.T) {
+	w := newTestWiki(t)
+	bob := w.as("bob")
+	_, met := w.conflict(bob)
+	met.has("Two edits met in one place", "A mast<ins> of ada&#39;s</ins>.", "&amp; &lt;b&gt;", "What it said before either edit", `value="My pole"`).lacks("<b>.")
+	if text := met.text(); !strings.Contains(text, "A pole of bob's & <b>.") || strings.Contains(text, "of ada's") {
+		t.Errorf("the merged text is %q", text)
+	}
+	t.Run("draft", func(t *testing.T) {
+		edit := bob.get(on("ada", "/Weather_Station/edit")).want(http.StatusOK).has("You left a draft", "the saved page has changed since")
+		if !strings.Contains(edit.text(), "of bob's") {
+			t.Errorf("the draft is not in the form: %q", edit.text())
+		}
+	})
+	t.Run("choose", func(t *testing.T) {
+		for _, pick := range []string{"theirs", "both", "yours"} {
+			form := met.fields()
+			form.Set("pick-0", pick)
+			shown := bob.post(on("ada", "/Weather_Station/preview"), form).want(http.StatusOK)
+			text := shown.text()
+			if got, want := strings.Contains(text, "of ada's"), pick != "yours"; got != want {
+				t.Errorf("%s: theirs is there: %v\n%s", pick, got, text)
+			}
+			if got, want := strings.Contains(text, "of bob's"), pick != "theirs"; got != want {
+				t.Errorf("%s: yours is there: %v\n%s", pick, got, text)
+			}
+			if shown.fields().Get("revision") != form.Get("revision") {
+				t.Errorf("%s: the preview starts from another revision", pick)
+			}
+		}
+	})
+	t.Run("save", func(t *testing.T) {
+		bob.post(on("ada", "/Weather_Station/save"), met.fields()).want(http.StatusSeeOther)
+		if text := w.source("Weather_Station"); !strings.Contains(text, "A pole of bob's & <b>.") {
+			t.Errorf("saved %q", text)
+		}
+		bob.get(on("ada", "/Weather_Station/edit")).lacks("You left a draft")
+	})
+}
+
+// A choice is only made where it is certain what it replaces.
+func TestChoose(t *testing.T) {
+	sides := func(now, pick string) url.Values {
+		return url.Values{"theirs-0": {"theirs\r\n"}, "yours-0": {"yours\r\n"}, "now-0": {now}, "pick-0": {pick}}
+	}
+	for _, c := range []struct{ text, now, pick, want string }{
+		{"a\nyours\nb\n", "yours", "theirs", "a\ntheirs\nb\n"},
+		{"a\nyours\nb\n", "yours", "both", "a\ntheirs\nyours\nb\n"},
+		{"a\ntheirs\nyours\nb\n", "both", "yours", "a\nyours\nb\n"},
+		{"a\ntheirs\nb\n", "theirs", "yours", "a\nyours\nb\n"},
+		{"a\nyours\nyours\n", "yours", "theirs", "a\nyours\nyours\n"}, // which one?
+		{"a\nedited\n", "yours", "theirs", "a\nedited\n"},
+		{"a\nyours\n", "yours", "nonsense", "a\nyours\n"},
+		{"a\nyours\n", "", "theirs", "a\nyours\n"},
+	} {
+		if got := choose(c.text, sides(c.now, c.pick)); got != c.want {
+			t.Errorf("%q, %s to %s: %q, want %q", c.text, c.now, c.pick, got, c.want)
+		}
+	}
+}
+
+func TestConflictWithADeletion(t *testing.T) {
+	w := newTestWiki(t)
+	bob := w.as("bob")
+	form := bob.get(on("ada", "/Weather_Station/Calibration/edit")).fields()
+	p, err := w.pages.Page(t.Context(), w.access("ada", "ada"), "Weather_Station/Calibration", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.pages.Delete(t.Context(), w.access("ada", "ada"), pages.DeleteRequest{Name: string(p.Name), Precondition: pages.Precondition{Base: p.File.Blob}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	form.Set("content", "My text.\r\n")
+	met := bob.post(on("ada", "/Weather_Station/Calibration/save"), form).want(http.StatusConflict).has("deleted meanwhile")
+	if met.text() != "My text.\n" || met.fields().Get("revision") != "" {
+		t.Errorf("the form has %v", met.fields())
+	}
+	bob.post(on("ada", "/Weather_Station/Calibration/save"), met.fields()).want(http.StatusSeeOther)
+	if text := w.source("Weather_Station/Calibration"); text != "My text.\n" {
+		t.Errorf("saved %q", text)
+	}
+}
+
+// Two people make the same page: the second sees both texts.
+func TestConflictOfNewPages(t *testing.T) {
+	w := newTestWiki(t)
+	bob := w.as("bob")
+	form := bob.get(on("ada", "/Rain_Gauge/edit")).fields()
+	w.put("ada", "Rain_Gauge", "Ada's text.\n")
+	form.Set("content", "Bob's text.\r\n")
+	met := bob.post(on("ada", "/Rain_Gauge/save"), form).want(http.StatusConflict).has("Ada&#39;s text.", "Bob&#39;s text.")
+	bob.post(on("ada", "/Rain_Gauge/save"), met.fields()).want(http.StatusSeeOther)
+	if text := w.source("Rain_Gauge"); text != "Bob's text.\n" {
+		t.Errorf("saved %q", text)
+	}
+}
+
+func TestDrafts(t *testing.T) {
+	w := newTestWiki(t)
+	bob := w.as("bob")
+	edit, draft := on("ada", "/Weather_Station/edit"), on("ada", "/Weather_Station/draft")
+	form := bob.get(edit).lacks("You left a draft").fields()
+	form.Set("content", "Half a thought")
+	bob.header.Set("Accept", "application/json")
+	bob.post(draft, form).want(http.StatusOK).has(`"kept":true`)
+	bob.header.Del("Accept")
+	got := bob.get(edit).has("You left a draft", "has not changed since", "Removed: ", "A mast.")
+	if got.text() != "Half a thought" {
+		t.Errorf("the form has %q", got.text())
+	}
+	w.as("ada").get(edit).lacks("Half a thought")
+	bob.get(on("ada", "/Weather_Station")).lacks("Half a thought")
+
+	old := bob.get(on("ada", "/Weather_Station/edit/"+w.put("ada", "Weather_Station", "New.\n").Commit)).has("Edit the draft")
+	if old.text() != "New.\n" {
+		t.Errorf("the form of a revision has %q", old.text())
+	}
+	bob.post(edit, url.Values{"draft": {"edit"}}).want(http.StatusSeeOther)
+	bob.post(edit, url.Values{"draft": {"discard"}}).want(http.StatusSeeOther)
+	if got := bob.get(edit).lacks("You left a draft"); got.text() != "New.\n" {
+		t.Errorf("after discarding, the form has %q", got.text())
+	}
+	form.Set("content", "Again")
+	kept := bob.post(draft, form).want(http.StatusSeeOther) // without a script
+	bob.get(on("ada", kept.header.Get("Location"))).has("Your draft is kept")
+}
+
+func TestPreview(t *testing.T) {
+	w := newTestWiki(t)
+	bob := w.as("bob")
+	form := bob.get(on("ada", "/Weather_Station/edit")).fields()
+	form.Set("content", "## A heading\r\n\r\nText </textarea><script>alert(1)</script>\r\n")
+	form.Set("commit", "a message")
+	before := w.seq()
+	shown := bob.post(on("ada", "/Weather_Station/preview"), form).want(http.StatusOK).has("Rendered preview", `value="a message"`).lacks("<script>alert")
+	if shown.text() != formText(form.Get("content")) {
+		t.Errorf("the form has %q", shown.text())
+	}
+	if shown.fields().Get("revision") != form.Get("revision") {
+		t.Error("the preview lost its revision")
+	}
+	bob.header.Set("Accept", "application/json")
+	answer := bob.post(on("ada", "/Weather_Station/preview"), form).want(http.StatusOK).has(`"html":`, `"toc":`).lacks("<script>alert")
+	if kind := answer.header.Get("Content-Type"); kind != "application/json" {
+		t.Errorf("Content-Type %q", kind)
+	}
+	form.Del("content")
+	bob.post(on("ada", "/Weather_Station/preview"), form).want(http.StatusBadRequest)
+	bob.header.Del("Accept")
+	if w.seq() != before {
+		t.Error("a preview made a commit")
+	}
+}
+
+// Whatever goes wrong with a save, the form comes back with the text.
+func TestFailedSavesKeepTheText(t *testing.T) {
+	w := newTestWiki(t)
+	bob := w.as("bob")
+	form := bob.get(on("ada", "/Weather_Station/edit")).fields()
+	before := w.seq()
+	big := strings.Repeat("long line\r\n", 110_000) // over 1 MiB
+	for _, c := range []struct {
+		name, path, content string
+		status              int
+		kept                string
+	}{
+		{"too large", "/Weather_Station/save", big, http.StatusRequestEntityTooLarge, "long line\nlong line"},
+		{"not UTF-8", "/Weather_Station/save", "kept \xff\xfe text", http.StatusBadRequest, "kept \uFFFD text"},
+		{"NUL", "/Weather_Station/save", "kept\x00text", http.StatusBadRequest, "kept"},
+		{"bad name", "/.hidden/save", "kept text", http.StatusBadRequest, "kept text"},
+		{"reserved name", "/mcp/x/save", "kept text", http.StatusBadRequest, "kept text"},
+		{"unknown revision", "/Weather_Station/save?", "kept text", http.StatusBadRequest, "kept text"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			sent := url.Values{"content": {c.content}, "revision": form["revision"], "commit": {"why"}}
+			if c.name == "unknown revision" {
+				sent.Set("revision", "0123456789abcdef")
+			}
+			got := bob.post(on("ada", c.path), sent).want(c.status).has("Not saved.", c.kept)
+			if c.name != "NUL" && !strings.Contains(got.text(), c.kept) {
+				t.Errorf("the form has %.80q", got.text())
+			}
+		})
+	}
+	if w.seq() != before {
+		t.Error("a failed save made a commit")
+	}
+	bob.post(on("ada", "/Weather_Station/save"), url.Values{"revision": form["revision"]}).want(http.StatusBadRequest).has("&#34;content&#34;")
+	bob.post(on("ada", "/Weather_Station/save"), url.Values{"content": {strings.Repeat("x", 6<<20)}}).want(http.StatusRequestEntityTooLarge)
+}
+
+func TestSaveBeyondTheLimit(t *testing.T) {
+	w := newTestWiki(t)
+	bob := w.as("bob")
+	a := w.access("ada", "ada")
+	site := a.Site()
+	stats, err := w.pages.Stats(t.Context(), a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range site.Limits.Pages - stats.Pages {
+		if _, err := w.pages.Save(t.Context(), a, pages.SaveRequest{Name: fmt.Sprint("Filler/", n), Text: []byte("x\n"), Exact: true}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	form := url.Values{"content": {"One too many"}, "revision": {""}}
+	got := bob.post(on("ada", "/Page_501/save"), form).want(http.StatusInsufficientStorage).has("full", "500 pages")
+	if got.text() != "One too many" {
+		t.Errorf("the form has %q", got.text())
+	}
+	form = bob.get(on("ada", "/Weather_Station/edit")).fields()
+	form.Set("content", "Still edits.")
+	bob.post(on("ada", "/Weather_Station/save"), form).want(http.StatusSeeOther)
+}
+
+// Attack and accident: the session ended, or the right to edit, while somebody
+// wrote. Nothing is saved, and the text comes back.
+func TestLostRightsKeepTheText(t *testing.T) {
+	w := newTestWiki(t)
+	bob := w.as("bob")
+	form := bob.get(on("ada", "/Weather_Station/edit")).fields()
+	form.Set("content", "What I wrote\r\nfor an hour")
+	before := w.seq()
+
+	signedOut := w.anonymous()
+	got := signedOut.post(on("ada", "/Weather_Station/save"), form).want(http.StatusForbidden)
+	got.has("What I wrote", "for an hour", "/-/login?to=", `action="/Weather_Station/save"`, form.Get("revision"))
+
+	if err := w.tenant.SetMember(t.Context(), w.access("ada", "ada"), "did:plc:bob", wiki.Viewer); err != nil {
+		t.Fatal(err)
+	}
+	bob.post(on("ada", "/Weather_Station/save"), form).want(http.StatusForbidden).has("What I wrote")
+	if w.seq() != before {
+		t.Error("was saved all the same")
+	}
+	private := url.Values{"content": {"What I wrote"}, "revision": {""}}
+	signedOut.post(on("bob", "/Page/save"), private).want(http.StatusForbidden).has("What I wrote").lacks(canary)
+}
+
+func TestRenameInTheBrowser(t *testing.T) {
+	w := newTestWiki(t)
+	bob := w.as("bob")
+	page := bob.get(on("ada", "/Weather_Station/rename")).want(http.StatusOK).has(`value="Weather Station"`, "1 page below")
+	revision := regexp.MustCompile(`name="revision" value="(\w+)"`).FindStringSubmatch(page.body)[1]
+	form := url.Values{"new_pagename": {"Home/edit"}, "revision": {revision}, "message": {"why"}, "update_backlinks": {"1"}, "subpages": {"1"}}
+	bob.post(on("ada", "/Weather_Station/rename"), form).want(http.StatusBadRequest).has("which is an action on pages", `value="Home/edit"`, `value="why"`)
+	form.Set("new_pagename", "Home")
+	bob.post(on("ada", "/Weather_Station/rename"), form).want(http.StatusConflict)
+	form.Set("new_pagename", "Station")
+	form.Del("revision")
+	bob.post(on("ada", "/Weather_Station/rename"), form).want(http.StatusPreconditionRequired).has(`value="Station"`)
+	form.Set("revision", revision)
+	done := bob.post(on("ada", "/Weather_Station/rename"), form).want(http.StatusSeeOther)
+	if to := done.header.Get("Location"); to != "/Station?notice=renamed" {
+		t.Errorf("went to %q", to)
+	}
+	bob.get(on("ada", "/Station/Calibration")).want(http.StatusOK)
+	bob.get(on("ada", "/Weather_Station/edit")).want(http.StatusOK).has("Did you mean", `href="/Station"`) // a name that is free again
+	bob.post(on("ada", "/Station/rename"), url.Values{}).want(http.StatusBadRequest)
+}
+
+func TestDeleteInTheBrowser(t *testing.T) {
+	w := newTestWiki(t)
+	bob := w.as("bob")
+	page := bob.get(on("ada", "/Weather_Station/delete")).want(http.StatusOK).has("1 page below")
+	revision := regexp.MustCompile(`name="revision" value="(\w+)"`).FindStringSubmatch(page.body)[1]
+	bob.post(on("ada", "/Weather_Station/delete"), url.Values{}).want(http.StatusPreconditionRequired)
+	w.put("ada", "Weather_Station", "Changed meanwhile.\n")
+	bob.post(on("ada", "/Weather_Station/delete"), url.Values{"revision": {revision}}).want(http.StatusConflict)
+	w.source("Weather_Station")
+	page = bob.get(on("ada", "/Weather_Station/delete"))
+	revision = regexp.MustCompile(`name="revision" value="(\w+)"`).FindStringSubmatch(page.body)[1]
+	done := bob.post(on("ada", "/Weather_Station/delete"), url.Values{"revision": {revision}, "message": {"gone"}}).want(http.StatusSeeOther)
+	bob.follow(done).want(http.StatusOK).has("Deleted.", "gone")
+	_, err := w.pages.Page(t.Context(), w.access("ada", "ada"), "Weather_Station", "")
+	if !errors.Is(err, wiki.ErrNotFound) {
+		t.Errorf("the page is still there: %v", err)
+	}
+	w.source("Weather_Station/Calibration")
+}
+
+func TestRevertInTheBrowser(t *testing.T) {
+	w := newTestWiki(t)
+	bob := w.as("bob")
+	was := w.source("Weather_Station")
+	change := w.put("ada", "Weather_Station", strings.Replace(was, "A mast.", "A kite.", 1))
+	bob.get(on("ada", "/-/revert/"+change.Commit)).want(http.StatusOK).has("Undo this change?", "kite")
+	done := bob.post(on("ada", "/-/revert/"+change.Commit), url.Values{"message": {"no kites"}}).want(http.StatusSeeOther)
+	bob.follow(done).want(http.StatusOK).has("no kites")
+	if text := w.source("Weather_Station"); text != was {
+		t.Errorf("reverted to %q", text)
+	}
+	change = w.put("ada", "Weather_Station", strings.Replace(was, "A mast.", "A kite.", 1))
+	w.put("ada", "Weather_Station", strings.Replace(was, "A mast.", "A balloon.", 1))
+	before := w.seq()
+	bob.post(on("ada", "/-/revert/"+change.Commit), url.Values{}).want(http.StatusConflict).has("cannot be undone by itself", "balloon", "Nothing was done")
+	if w.seq() != before {
+		t.Error("half a revert was done")
+	}
+	bob.get(on("ada", "/-/revert/0123456789")).want(http.StatusNotFound)
+	bob.get(on("ada", "/-/revert/xyz")).want(http.StatusBadRequest, http.StatusNotFound)
+}
+
+func TestSettings(t *testing.T) {
+	w := newTestWiki(t)
+	ada := w.as("ada")
+	ada.get(on("ada", "/-/settings")).want(http.StatusOK).has("of 500 pages", "A weather station.", "Bob", "editor", `value="public" checked`)
+	form := url.Values{"title": {"Ada's <house>"}, "description": {"New words"}, "visibility": {"public"}, "home": {"Weather Station"}}
+	done := ada.post(on("ada", "/-/settings"), form).want(http.StatusSeeOther)
+	ada.follow(done).has("Saved.", "Ada&#39;s &lt;house&gt;", "Weather_Station")
+	w.anonymous().get(on("ada", "/")).want(http.StatusOK).has("Ada&#39;s &lt;house&gt;", "On the lawn.")
+
+	wrong := url.Values{"title": {strings.Repeat("x", 81)}, "description": {"kept"}, "visibility": {"private"}, "home": {""}}
+	ada.post(on("ada", "/-/settings"), wrong).want(http.StatusBadRequest).has("up to 80 characters", `value="kept"`, `value="private" checked`)
+	for _, missing := range []string{"title", "description", "visibility", "home"} {
+		part := url.Values{"title": {"a"}, "description": {"b"}, "visibility": {"private"}, "home": {""}}
+		part.Del(missing)
+		ada.post(on("ada", "/-/settings"), part).want(http.StatusBadRequest).has(missing)
+	}
+	form.Set("visibility", "nonsense")
+	ada.post(on("ada", "/-/settings"), form).want(http.StatusBadRequest)
+	w.anonymous().get(on("ada", "/")).want(http.StatusOK) // still public
+	form.Set("visibility", "private")
+	ada.post(on("ada", "/-/settings"), form).want(http.StatusSeeOther)
+	w.anonymous().get(on("ada", "/")).want(http.StatusFound)
+}
