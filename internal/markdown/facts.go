@@ -38,22 +38,26 @@ func ExtractFacts(name wiki.PageName, source []byte) (f Facts) {
 	var tags []string
 	f.Title, tags, _ = p.splitProps(items)
 	seen := map[string]bool{}
-	add := func(kind wiki.LinkKind, target, words string) {
+	around := &surroundings{source: rest}
+	add := func(kind wiki.LinkKind, target string, n ast.Node) {
 		key := string(kind) + "\x00" + target
 		if target == "" || len(target) > wiki.MaxNameBytes || seen[key] || len(f.Links) >= maxNotes {
 			return
 		}
 		seen[key] = true
-		f.Links = append(f.Links, wiki.Link{Kind: kind, Target: target, Text: words})
+		l := wiki.Link{Kind: kind, Target: target}
+		if n != nil {
+			l.Text = around.of(n)
+		}
+		f.Links = append(f.Links, l)
 	}
 	for _, item := range items {
 		for _, m := range wikiLinkAnywhere.FindAllStringSubmatch(valueText(item.Value), 100) {
 			target, _, _ := wikiTarget(name, m[1])
-			add(wiki.LinkPage, target, "")
+			add(wiki.LinkPage, target, nil)
 		}
 	}
-	doc := newParser().Parser().Parse(text.NewReader(rest))
-	around := &surroundings{source: rest}
+	doc := syntax.Parse(text.NewReader(rest))
 	ast.Walk(doc, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
 		if !entering {
 			return ast.WalkContinue, nil
@@ -65,11 +69,11 @@ func ExtractFacts(name wiki.PageName, source []byte) (f Facts) {
 			if n.embed {
 				kind = wiki.LinkEmbed
 			}
-			add(kind, target, around.of(n))
+			add(kind, target, n)
 		case *ast.Link:
-			local(name, n.Destination, false, func(kind wiki.LinkKind, target string) { add(kind, target, around.of(n)) })
+			local(name, n.Destination, false, func(kind wiki.LinkKind, target string) { add(kind, target, n) })
 		case *ast.Image:
-			local(name, n.Destination, true, func(kind wiki.LinkKind, target string) { add(kind, target, around.of(n)) })
+			local(name, n.Destination, true, func(kind wiki.LinkKind, target string) { add(kind, target, n) })
 		case *tag:
 			tags = append(tags, n.name)
 		}
@@ -77,7 +81,7 @@ func ExtractFacts(name wiki.PageName, source []byte) (f Facts) {
 	})
 	f.Tags = sortedUnique(tags)
 	for _, t := range f.Tags {
-		add(wiki.LinkTag, t, "")
+		add(wiki.LinkTag, t, nil)
 	}
 	return f
 }
@@ -114,14 +118,13 @@ func (s *surroundings) of(n ast.Node) string {
 	if block != s.block {
 		s.block, s.text = block, nodeText(block, s.source)
 	}
-	words := nodeText(n, s.source)
-	runes := []rune(s.text)
-	if len(runes) <= 200 {
+	const before, width = 80, 200 // bytes
+	if len(s.text) <= width {
 		return s.text
 	}
-	at := len([]rune(s.text[:max(0, strings.Index(s.text, words))]))
-	from := max(0, min(at-80, len(runes)-200))
-	return strings.TrimSpace(string(runes[from : from+200]))
+	at := max(0, strings.Index(s.text, nodeText(n, s.source)))
+	from := max(0, min(at-before, len(s.text)-width))
+	return strings.TrimSpace(strings.ToValidUTF8(s.text[from:from+width], ""))
 }
 
 // PlainText is the page as words, for search and snippets: no markup, code
@@ -131,7 +134,7 @@ func PlainText(source []byte) string {
 	if checkLimits(rest) != nil {
 		return string(rest)
 	}
-	doc := newParser().Parser().Parse(text.NewReader(rest))
+	doc := syntax.Parse(text.NewReader(rest))
 	var b strings.Builder
 	ast.Walk(doc, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
 		if !entering || n.Type() != ast.TypeBlock {
@@ -172,7 +175,7 @@ func Sections(source []byte) []Section {
 	if checkLimits(rest) != nil {
 		return list
 	}
-	doc := newParser().Parser().Parse(text.NewReader(rest))
+	doc := syntax.Parse(text.NewReader(rest))
 	var titles []string
 	var levels []int
 	for n := doc.FirstChild(); n != nil; n = n.NextSibling() {

@@ -64,8 +64,7 @@ func (b *bounded) Write(p []byte) (int, error) {
 
 // body parses and renders a source without front matter.
 func (p *page) body() (string, error) {
-	md := newParser()
-	doc := md.Parser().Parse(text.NewReader(p.source))
+	doc := syntax.Parse(text.NewReader(p.source))
 	p.headingIDs(doc)
 	rd := renderer.NewRenderer(renderer.WithNodeRenderers(
 		util.Prioritized(ghtml.NewRenderer(), 1000),

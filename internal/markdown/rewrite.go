@@ -223,7 +223,7 @@ func (m mask) covers(at int) bool {
 func codeMask(source []byte) mask {
 	_, rest, _ := cutFrontMatter(source)
 	offset := len(source) - len(rest)
-	doc := newParser().Parser().Parse(text.NewReader(rest))
+	doc := syntax.Parse(text.NewReader(rest))
 	var m mask
 	cover := func(from, to int) { m = append(m, edit{from: from + offset, to: to + offset}) }
 	ast.Walk(doc, func(n ast.Node, entering bool) (ast.WalkStatus, error) {

@@ -68,6 +68,9 @@ type box struct {
 func (n *box) Kind() ast.NodeKind            { return kindBox }
 func (n *box) Dump(source []byte, level int) { ast.DumpHelper(n, source, level, nil, nil) }
 
+// syntax parses pages. It holds no state and is safe for concurrent use.
+var syntax = newParser().Parser()
+
 // newParser is goldmark with GFM, footnotes, definition lists and our syntax.
 func newParser() goldmark.Markdown {
 	return goldmark.New(
