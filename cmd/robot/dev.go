@@ -76,7 +76,7 @@ func (c devCommand) serve(ctx context.Context, cfg config.Config, listener net.L
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
 	patience := time.AfterFunc(time.Second, func() { fmt.Fprintln(os.Stderr, "writing the first pages…") })
-	err = seed(ctx, s, clock)
+	err = seed(ctx, s, clock, seedWikis())
 	patience.Stop()
 	if err != nil {
 		return err

@@ -55,7 +55,7 @@ type seeder struct {
 // seed makes the people and wikis that are missing. Each step is one commit, so
 // a wiki's head says how far a seeding came that was cut short; a wiki that has
 // them all is left as it is.
-func seed(ctx context.Context, s *service, clock *clock) error {
+func seed(ctx context.Context, s *service, clock *clock, wikis []seedWiki) error {
 	defer clock.set.Store(nil)
 	users := map[string]wiki.User{}
 	for _, u := range people() {
@@ -67,7 +67,7 @@ func seed(ctx context.Context, s *service, clock *clock) error {
 			return err
 		}
 	}
-	for _, w := range []seedWiki{adaWiki, bobWiki} {
+	for _, w := range wikis {
 		sd := &seeder{service: s, clock: clock, files: "seed/" + w.owner + "/"}
 		if err := sd.wiki(ctx, w, users); err != nil {
 			return fmt.Errorf("seed %s: %w", w.owner, err)

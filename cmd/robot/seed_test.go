@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"robot.wtf/internal/config"
+	"robot.wtf/internal/pages"
+	"robot.wtf/internal/wiki"
+)
+
+// seeded opens a service in a directory and seeds it.
+func seeded(t *testing.T, dir string) *service {
+	t.Helper()
+	s := openTest(t, dir)
+	if err := seed(t.Context(), s.service, s.clock, seedWikis()); err != nil {
+		t.Fatal(err)
+	}
+	return s.service
+}
+
+type testService struct {
+	*service
+	clock *clock
+}
+
+func openTest(t *testing.T, dir string) testService {
+	t.Helper()
+	cfg, err := config.Dev("127.0.0.1:0", dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clock := &clock{}
+	s, err := openService(t.Context(), cfg, config.Origins{}, clock.Now, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+	return testService{s, clock}
+}
+
+func access(t *testing.T, s *service, slug string, as wiki.User) wiki.Access {
+	t.Helper()
+	a, err := s.tenant.Resolve(t.Context(), slug, wiki.Caller{User: as})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func TestSeeds(t *testing.T) {
+	s := seeded(t, t.TempDir())
+	ctx, ada := t.Context(), people()[0]
+	a := access(t, s, "ada", ada)
+	log, err := s.pages.Changelog(ctx, a, pages.LogFilter{Limit: 1000, Ascending: true})
+	if err != nil || len(log) != len(adaWiki().history) {
+		t.Fatalf("%d commits for %d steps, %v", len(log), len(adaWiki().history), err)
+	}
+	who := map[string]int{}
+	for i, c := range log {
+		if i > 0 && !c.Time.After(log[i-1].Time) {
+			t.Errorf("%q is not later than the one before", c.Message)
+		}
+		if c.Time.After(time.Now()) {
+			t.Errorf("%q is in the future", c.Message)
+		}
+		who[strings.TrimSpace(c.Author.Username+" "+c.Author.Agent)]++
+	}
+	for _, name := range []string{"ada", "bob", "ada Claude Code", "ada Cursor"} {
+		if who[name] == 0 {
+			t.Errorf("nothing by %s: %v", name, who)
+		}
+	}
+	index, err := s.pages.Index(ctx, a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if index.Pages < 30 || index.Pages > 40 {
+		t.Errorf("%d pages", index.Pages)
+	}
+	var wanted []string
+	for _, w := range index.Wanted {
+		wanted = append(wanted, string(w.Name))
+	}
+	slices.Sort(wanted)
+	want := []string{"Garden/Cold_Frame_Hinges", "Home_Automation/Boiler", "Weather_Station/Brownout_Loop",
+		"Weather_Station/Sensors/Soil_Moisture", "Workshop/3D_Printer"}
+	for i := range wanted {
+		wanted[i] = strings.ReplaceAll(wanted[i], " ", "_")
+	}
+	if !slices.Equal(wanted, want) {
+		t.Errorf("red links %q, want %q", wanted, want)
+	}
+	var moved *wiki.Redirect
+	if _, err := s.pages.Find(ctx, a, "Workshop/Range_Test"); !errors.As(err, &moved) || moved.To != "/Workshop/LoRa_Range_Test" {
+		t.Errorf("the former name: %v", err)
+	}
+	bob := people()[1]
+	if sites, err := s.tenant.Sites(ctx, bob.DID); err != nil || len(sites) != 2 || sites[0].Site().Public {
+		t.Errorf("bob's wikis: %d, %v", len(sites), err)
+	}
+}
+
+// An interrupted seeding goes on where it stopped; a finished one changes
+// nothing, whatever people have written since.
+func TestSeedingGoesOn(t *testing.T) {
+	dir := t.TempDir()
+	ctx, cancel := context.WithCancel(t.Context())
+	first := openTest(t, dir)
+	whole, cut := seedWikis(), seedWikis()
+	cut[0].history[20].do = func(context.Context, *seeder, wiki.Access) error { cancel(); return ctx.Err() }
+	if err := seed(ctx, first.service, first.clock, cut); !errors.Is(err, context.Canceled) {
+		t.Fatalf("not cut short: %v", err)
+	}
+	if time.Since(first.clock.Now()) > time.Minute {
+		t.Error("the clock was left in the past")
+	}
+	head := func() int64 {
+		a := access(t, first.service, "ada", people()[0])
+		seq, err := first.pages.Head(t.Context(), a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return seq
+	}
+	if got := head(); got != 20 {
+		t.Fatalf("cut short at %d", got)
+	}
+	for range 2 {
+		if err := seed(t.Context(), first.service, first.clock, whole); err != nil {
+			t.Fatal(err)
+		}
+		if got := head(); got != int64(len(whole[0].history)) {
+			t.Errorf("%d commits of %d", got, len(whole[0].history))
+		}
+	}
+}
+
+func TestOneServiceADirectory(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "new", "data")
+	lock, err := lockDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lockDir(dir); err == nil || !strings.Contains(err.Error(), "another robot") {
+		t.Errorf("locked twice: %v", err)
+	}
+	if err := lock.release(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := lockDir(dir)
+	if err != nil {
+		t.Fatalf("after release: %v", err)
+	}
+	again.release()
+}
