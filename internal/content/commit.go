@@ -26,6 +26,7 @@ func (w *Wiki) Commit(ctx context.Context, r Request) (Result, error) {
 	if err := r.check(); err != nil {
 		return Result{}, err
 	}
+	ready := w.prepare(&r)
 	var res Result
 	var next *head
 	err := w.write(ctx, func(t *tx) error {
@@ -33,7 +34,7 @@ func (w *Wiki) Commit(ctx context.Context, r Request) (Result, error) {
 		if replayed, err := t.replay(ctx, r, now, &res); err != nil || replayed {
 			return err
 		}
-		s := &staging{tx: t, ctx: ctx, r: &r, files: map[string]*staged{}}
+		s := &staging{tx: t, ctx: ctx, r: &r, ready: ready, files: map[string]*staged{}}
 		if err := t.row(ctx, "SELECT seq, head, time, pages, files, current_bytes, history_bytes FROM meta WHERE wiki = $1", w.slug).
 			Scan(&s.meta.seq, &s.meta.head, &s.meta.time, &s.meta.pages, &s.meta.files, &s.meta.current, &s.meta.history); err != nil {
 			return err
@@ -77,6 +78,38 @@ func (r *Request) check() error {
 		return wiki.Problemf(wiki.ErrTooLarge, "message", "The message is too long: it may have 10,000 bytes.")
 	}
 	return nil
+}
+
+// A prepared blob is the work on an edit that needs no lock: what a writer sends
+// is mostly what is stored.
+type prepared struct {
+	deflated []byte
+	path     string // whose links these are
+	links    []wiki.Link
+}
+
+func (w *Wiki) prepare(r *Request) map[string]prepared {
+	ready := make(map[string]prepared, len(r.Edits))
+	for _, e := range r.Edits {
+		if e.Op == Delete || e.Data == nil || int64(len(e.Data)) > max(r.Limits.PageBytes, r.Limits.AttachmentBytes) {
+			continue
+		}
+		p := prepared{deflated: deflate(e.Data), path: e.Path}
+		if e.Op == Move {
+			p.path = e.To
+		}
+		p.links = w.linksOf(p.path, e.Data)
+		ready[gitrepo.ObjectID("blob", e.Data)] = p
+	}
+	return ready
+}
+
+func (w *Wiki) linksOf(path string, data []byte) []wiki.Link {
+	name, ok := wiki.PageOf(path)
+	if !ok || w.o.Links == nil {
+		return nil
+	}
+	return w.o.Links(name, data)
 }
 
 // callerKey tells apart who may retry what.
@@ -129,7 +162,8 @@ type staging struct {
 		head                        string
 		pages, files                int
 	}
-	files map[string]*staged // by key
+	ready map[string]prepared // by blob id
+	files map[string]*staged  // by key
 	order []*staged
 	out   []Written
 }

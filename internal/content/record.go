@@ -92,7 +92,11 @@ func (s *staging) write(changes []stagedChange) error {
 			continue
 		}
 		if f.data != nil {
-			if err := exec("INSERT INTO blobs (wiki, oid, size, data) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING", slug, f.blob, f.size, deflate(f.data)); err != nil {
+			deflated := s.ready[f.blob].deflated
+			if deflated == nil { // merged
+				deflated = deflate(f.data)
+			}
+			if err := exec("INSERT INTO blobs (wiki, oid, size, data) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING", slug, f.blob, f.size, deflated); err != nil {
 				return err
 			}
 		}
@@ -144,22 +148,25 @@ func folder(p string) string {
 
 // link keeps the links of a page that was written.
 func (s *staging) link(f *staged) error {
-	name, ok := wiki.PageOf(f.path)
-	if !ok || s.tx.w.o.Links == nil {
+	if _, ok := wiki.PageOf(f.path); !ok || s.tx.w.o.Links == nil {
 		return nil
 	}
-	data := f.data
-	if data == nil { // moved as it was
-		var err error
-		if data, err = readBlob(s.ctx, s.tx, s.tx.w.slug, f.blob); err != nil {
-			return err
+	links := s.ready[f.blob].links
+	if s.ready[f.blob].path != f.path {
+		data := f.data
+		if data == nil { // moved as it was
+			var err error
+			if data, err = readBlob(s.ctx, s.tx, s.tx.w.slug, f.blob); err != nil {
+				return err
+			}
 		}
+		links = s.tx.w.linksOf(f.path, data)
 	}
 	slug := s.tx.w.slug
 	if err := s.tx.exec(s.ctx, "DELETE FROM links WHERE wiki = $1 AND from_path = $2", slug, f.path); err != nil {
 		return err
 	}
-	for n, l := range s.tx.w.o.Links(name, data) {
+	for n, l := range links {
 		if err := s.tx.exec(s.ctx, "INSERT INTO links VALUES ($1, $2, $3, $4, $5, $6, $7)", slug, f.path, n, string(l.Kind), l.Target, targetKey(l), l.Text); err != nil {
 			return err
 		}
