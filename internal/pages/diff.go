@@ -3,6 +3,7 @@ package pages
 import (
 	"bytes"
 	"context"
+	"errors"
 	"strings"
 
 	"robot.wtf/internal/content"
@@ -55,8 +56,8 @@ const (
 )
 
 // Diff compares two revisions of a page or attachment. Without a second one,
-// the first is compared with what is there now; without a first one, the second
-// with nothing.
+// the first is compared with the newest; without a first one, the second with
+// nothing. A commit that had no such file compares as nothing.
 func (s *Service) Diff(ctx context.Context, a wiki.Access, path, from, to string) (*FileDiff, error) {
 	w, release, err := s.open(ctx, a, wiki.Read)
 	if err != nil {
@@ -70,17 +71,16 @@ func (s *Service) Diff(ctx context.Context, a wiki.Access, path, from, to string
 	if to == "" {
 		to = newest[0].Commit
 	}
-	var old, now wiki.File
-	var oldText, newText []byte
-	if from != "" {
-		if old, oldText, err = at(ctx, w, file, from); err != nil {
-			return nil, err
-		}
+	old, oldText, err := side(ctx, w, file, from)
+	if err != nil {
+		return nil, err
 	}
-	if newest[0].New != "" || to != newest[0].Commit {
-		if now, newText, err = at(ctx, w, file, to); err != nil {
-			return nil, err
-		}
+	now, newText, err := side(ctx, w, file, to)
+	if err != nil {
+		return nil, err
+	}
+	if old.Path == "" && now.Path == "" {
+		return nil, wiki.Problemf(wiki.ErrNotFound, "revision", "%q is in neither of these revisions.", strings.TrimSuffix(file, ".md"))
 	}
 	d := &FileDiff{Path: now.Path, Kind: kindOf(old, now), Old: old, New: now}
 	if d.Kind == wiki.Moved {
@@ -91,6 +91,21 @@ func (s *Service) Diff(ctx context.Context, a wiki.Access, path, from, to string
 	}
 	d.compare(oldText, newText)
 	return d, nil
+}
+
+// side reads a file for one side of a diff: a zero File for no revision, and as
+// of a commit that had no such file.
+func side(ctx context.Context, w *content.Wiki, file, revision string) (wiki.File, []byte, error) {
+	if revision == "" {
+		return wiki.File{}, nil, nil
+	}
+	f, data, err := at(ctx, w, file, revision)
+	if errors.Is(err, wiki.ErrNotFound) {
+		if _, none := commitByID(ctx, w, revision); none == nil {
+			return wiki.File{}, nil, nil
+		}
+	}
+	return f, data, err
 }
 
 func kindOf(old, now wiki.File) wiki.ChangeKind {
@@ -169,7 +184,7 @@ func (d *FileDiff) compare(old, now []byte) {
 		return
 	}
 	d.Added, d.Removed = merge.Stat(old, now)
-	d.Unified = merge.Unified(side("a/", d.Old.Path), side("b/", d.New.Path), old, now, diffContext)
+	d.Unified = merge.Unified(sideName("a/", d.Old.Path), sideName("b/", d.New.Path), old, now, diffContext)
 	var sections []markdown.Section
 	if d.Page != "" {
 		sections = markdown.Sections(now)
@@ -179,7 +194,7 @@ func (d *FileDiff) compare(old, now []byte) {
 	}
 }
 
-func side(prefix, path string) string {
+func sideName(prefix, path string) string {
 	if path == "" {
 		return "/dev/null"
 	}

@@ -170,7 +170,7 @@ func (d *directory) movedTo(ctx context.Context, w *content.Wiki, p string) (str
 	return to, nil
 }
 
-const maxMoved = 2000 // answers kept in one directory
+const maxMoved = 200 // answers kept in one directory
 
 // buildTree makes the page tree of sorted paths.
 func buildTree(paths []string) []*Node {

@@ -229,6 +229,20 @@ func TestDiff(t *testing.T) {
 	if err != nil || d.Kind != wiki.Added || d.Added != 7 {
 		t.Errorf("%+v, %v", d, err)
 	}
+	gone, err := w.Delete(w.ctx, w.editor, DeleteRequest{Precondition: w.base("New"), Name: "New"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, to := range []string{gone.Commit, ""} {
+		d, err = w.Diff(w.ctx, w.reader, "New", first.Commit, to)
+		if err != nil || d.Kind != wiki.Deleted || d.Removed != 7 || d.New.Path != "" {
+			t.Errorf("to %q: %+v, %v", to, d, err)
+		}
+	}
+	_, err = w.Diff(w.ctx, w.reader, "New", gone.Commit, gone.Commit)
+	wantKind(t, err, wiki.ErrNotFound)
+	_, err = w.Diff(w.ctx, w.reader, "New", "0123456789", "")
+	wantKind(t, err, wiki.ErrNotFound)
 	_, err = w.Diff(w.ctx, w.reader, "Page", "--upload-pack", "")
 	wantKind(t, err, wiki.ErrInvalid)
 }

@@ -2,6 +2,7 @@ package pages
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -315,5 +316,57 @@ func TestSimilarNames(t *testing.T) {
 		if got != want || err != nil {
 			t.Errorf("%q: %q, %v", name, got, err)
 		}
+	}
+}
+
+// What a message says of its author is a message: only the credential counts.
+func TestAMessageNamesNoAgent(t *testing.T) {
+	w := newWorld(t)
+	for i, m := range []string{"x\n\nAgent: Claude\nGrant: g1", "Agent: Claude", "x\n\nMoved: A.md -> B.md\n", "x\r\n\r\nAgent: Claude\r\n", strings.Repeat("long ", 2000) + "\n\nAgent: Claude"} {
+		_, err := w.Save(w.ctx, w.editor, SaveRequest{Write: Write{Message: m}, Name: fmt.Sprint("P", i), Text: []byte(m)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		log, err := w.Changelog(w.ctx, w.owner, LogFilter{Limit: 1})
+		if err != nil || log[0].Author.Agent != "" || log[0].Author.Grant != "" || log[0].Changes[0].Kind != wiki.Added {
+			t.Errorf("%.40q: %+v, %v", m, log, err)
+		}
+	}
+}
+
+// Every door finds what was saved as soon as the save is answered.
+func TestSearchSeesEverySave(t *testing.T) {
+	w := newWorld(t)
+	hits := func(text string) string {
+		t.Helper()
+		found, err := w.Search(w.ctx, w.reader, Query{Text: text})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, h := range found.Hits {
+			names = append(names, string(h.Page))
+		}
+		return strings.Join(names, " ")
+	}
+	w.put("Page", "a xylophone\n")
+	if got := hits("xylophone"); got != "Page" {
+		t.Errorf("saved: %q", got)
+	}
+	if _, err := w.Rename(w.ctx, w.editor, RenameRequest{Precondition: w.base("Page"), Name: "Page", NewName: "New"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := hits("xylophone"); got != "New" {
+		t.Errorf("renamed: %q", got)
+	}
+	names, err := w.Complete(w.ctx, w.reader, "ne", 5)
+	if err != nil || len(names) != 1 || names[0] != "New" {
+		t.Errorf("completed: %v, %v", names, err)
+	}
+	if _, err := w.Delete(w.ctx, w.editor, DeleteRequest{Precondition: w.base("New"), Name: "New"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := hits("xylophone"); got != "" {
+		t.Errorf("deleted: %q", got)
 	}
 }

@@ -379,3 +379,19 @@ func TestAnchorsAreThoseOfHeadings(t *testing.T) {
 		}
 	}
 }
+
+// A page that cannot be rendered is shown as its source, with the reason.
+func TestHostilePagesAreShownAsSource(t *testing.T) {
+	w := newWorld(t)
+	source := strings.Repeat("> ", 5000) + "deep " + strings.Repeat("[", 70_000) + "\n"
+	w.put("Page", source)
+	for _, call := range []func() (*View, error){
+		func() (*View, error) { return w.View(w.ctx, w.reader, "Page", "") },
+		func() (*View, error) { return w.Preview(w.ctx, w.editor, "Page", []byte(source)) },
+	} {
+		v, err := call()
+		if err != nil || v.Body != "" || len(v.Notices) != 1 || string(v.Source) != source || v.Title != "Page" {
+			t.Errorf("%v: %.200s", err, fmt.Sprintf("%+v", v))
+		}
+	}
+}
