@@ -141,8 +141,8 @@ func TestWhoMayRead(t *testing.T) {
 		{"bob", http.StatusOK, http.StatusOK},
 	} {
 		b := w.as(c.name)
-		for _, path := range readingPaths("Weather_Station", w.commit("ada")) {
-			b.get(on("ada", path)).want(c.public).lacks(canary)
+		for _, path := range append(readingPaths("Weather_Station", w.commit("ada")), "/-/search?q=xylothe*", "/-/search?q=path:Secret", "/-/suggest?q=xylo") {
+			b.get(on("ada", path)).want(c.public).lacks(canary, strings.ToLower(canary))
 		}
 		for _, path := range readingPaths(secret, w.commit("bob")) {
 			got := b.get(on("bob", path)).want(c.other)

@@ -1,0 +1,59 @@
+package web
+
+import (
+	"html/template"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"testing"
+)
+
+// noteTemplates notes the name of each page that is rendered to its end.
+func (w *testWiki) noteTemplates() map[string]bool {
+	seen := map[string]bool{}
+	for name, page := range w.web.templates.pages {
+		page.Funcs(template.FuncMap{"seen": func(name string) string { seen[name] = true; return "" }})
+		foot := page.Lookup("foot").Tree.Copy()
+		template.Must(page.AddParseTree("realfoot", foot))
+		template.Must(page.New("foot").Parse(`{{template "realfoot" .}}{{seen "` + name + `"}}`))
+	}
+	return seen
+}
+
+// TestEveryTemplate opens a page of each template, in the ways that it looks
+// different, and fails for a template that no page uses.
+func TestEveryTemplate(t *testing.T) {
+	w := newTestWiki(t)
+	seen := w.noteTemplates()
+	w.upload("ada", "Weather_Station", "dot.png", string(testPNG(t)))
+	w.upload("ada", "Weather_Station", "notes.txt", "notes\n")
+	old := w.put("ada", "Log", "---\nstatus: fine\ntags: [a, b]\n---\n\n## One\n\n### Two\n\nWords.\n")
+	w.put("ada", "Log", "---\nstatus: [broken\n---\n\nOther words.\n")
+	ada := w.as("ada")
+	for _, path := range []string{
+		"/Log", "/Log?revision=" + old.Commit, "/Log/source", "/Log/source/" + old.Commit, "/Nobody/Wrote_This", "/Garden",
+		"/Log/history", "/Weather_Station/dot.png/history", "/Log/diff/" + old.Commit, "/Weather_Station/blame",
+		"/-/index", "/-/changelog", "/-/changelog?by=agents", "/-/changelog?author=ada", "/-/commit/" + old.Commit,
+		"/-/search", "/-/search?q=words", "/-/search?q=nowhereatall", "/-/help", "/-/attachments",
+		"/Log/edit", "/Log/edit/" + old.Commit, "/New_Page/edit", "/Log/rename", "/Log/delete", "/-/create", "/-/settings",
+		"/Weather_Station/attachments", "/Weather_Station/attachment/dot.png", "/-/revert/" + old.Commit, "/.x",
+	} {
+		if got := ada.get(on("ada", path)); got.status >= http.StatusInternalServerError {
+			t.Errorf("%s: %d", got.asked, got.status)
+		}
+	}
+	ada.post(on("ada", "/Log/save"), url.Values{"content": {"Mine.\n"}, "base": {old.Revision}, "revision": {old.Revision}})
+	for _, b := range []*browser{w.anonymous(), ada, w.as("cleo")} {
+		b.get(testPlatform + "/").want(http.StatusOK)
+		b.get(testPlatform+"/auth/login").want(http.StatusOK, http.StatusSeeOther)
+		b.get(testPlatform+"/app/").want(http.StatusOK, http.StatusFound)
+		b.get(testPlatform + "/nothing").want(http.StatusNotFound)
+	}
+	w.anonymous().post(on("ada", "/Log/save"), url.Values{"content": {"Mine.\n"}}).want(http.StatusForbidden)
+	for _, name := range slices.Sorted(maps.Keys(w.web.templates.pages)) {
+		if !seen[name] {
+			t.Errorf("no page was rendered with %s.html", name)
+		}
+	}
+}
