@@ -19,7 +19,7 @@ var refusal = template.Must(template.New("refusal").Parse(`<!doctype html>
 <main>
 <h1>{{.Title}}</h1>
 <p>{{.Detail}}</p>
-<p><a href="/">Start here</a></p>
+<p><a href="{{.Home}}">Start here</a></p>
 </main>
 </html>
 `))
@@ -42,7 +42,11 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, status int, deta
 	}
 	header.Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
-	_ = refusal.Execute(w, struct{ Title, Detail string }{title, detail})
+	page := struct{ Title, Detail, Home string }{title, detail, "/"}
+	if status == http.StatusNotFound || status == http.StatusMisdirectedRequest { // this host has no pages
+		page.Home = s.o.Home + "/"
+	}
+	_ = refusal.Execute(w, page)
 }
 
 func code(status int) string {

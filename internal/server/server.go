@@ -26,6 +26,7 @@ import (
 // Options of a Server.
 type Options struct {
 	Host   string // the platform's host name without port; wikis are its subdomains
+	Home   string // the platform's origin, where the lost are sent
 	Secure bool   // the public origin is https
 	// Platform and Wiki are the browser's door, API the programs'. The slug is
 	// a valid one; whether there is such a wiki, they find out.
@@ -131,7 +132,7 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case host != s.o.Host && !below:
 		if !s.serveHealth(w, r) { // asked by address: how a proxy or container finds out
-			s.refuse(w, r, http.StatusMisdirectedRequest, "There is no wiki at “"+clip(host)+"”. The wikis of this service are at names that end in "+s.o.Host+".")
+			s.refuse(w, r, http.StatusMisdirectedRequest, "There is no wiki at “"+clip(host)+"”. The wikis of this service are at names that end in "+s.suffix+".")
 		}
 		return
 	case below && wiki.CheckSlug(slug) != nil:

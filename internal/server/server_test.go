@@ -41,6 +41,7 @@ func newTestServer(log io.Writer, check func() error) *Server {
 	}
 	return New(Options{
 		Host:     "robot.localhost",
+		Home:     "http://robot.localhost:8080",
 		Platform: func(w http.ResponseWriter, r *http.Request) { door("platform")(w, r, "-") },
 		Wiki:     door("wiki"),
 		API:      door("api"),
@@ -91,12 +92,12 @@ func TestHosts(t *testing.T) {
 		{"a.b.robot.localhost", "/", 404, "there cannot be"},
 		{".robot.localhost", "/", 404, "there cannot be"},
 		{"-a-.robot.localhost", "/", 404, "there cannot be"},
-		{"adarobot.localhost", "/", 421, "end in robot.localhost"},
-		{"evil.com", "/", 421, "end in robot.localhost"},
-		{"robot.localhost.evil.com", "/", 421, "end in robot.localhost"},
-		{"127.0.0.1:8080", "/", 421, "end in robot.localhost"},
-		{"[::1]:8080", "/", 421, "end in robot.localhost"},
-		{"", "/", 421, "end in robot.localhost"},
+		{"adarobot.localhost", "/", 421, "end in .robot.localhost"},
+		{"evil.com", "/", 421, "end in .robot.localhost"},
+		{"robot.localhost.evil.com", "/", 421, "end in .robot.localhost"},
+		{"127.0.0.1:8080", "/", 421, "end in .robot.localhost"},
+		{"[::1]:8080", "/", 421, "end in .robot.localhost"},
+		{"", "/", 421, "end in .robot.localhost"},
 		{"<script>alert(1)</script>", "/", 421, "&lt;script&gt;"},
 		{strings.Repeat("a", 5000), "/", 421, "…"},
 	}
@@ -105,6 +106,18 @@ func TestHosts(t *testing.T) {
 		got := w.Body.String()
 		if w.Code != tt.status || tt.status == 200 && got != tt.body || !strings.Contains(got, tt.body) || len(got) > 2000 {
 			t.Errorf("%.60s %s: %d %.200q, want %d %q", tt.host, tt.path, w.Code, got, tt.status, tt.body)
+		}
+	}
+}
+
+func TestLostAreSentHome(t *testing.T) {
+	s := newTestServer(io.Discard, nil)
+	for host, want := range map[string]string{
+		"evil.com": `href="http://robot.localhost:8080/"`, "admin.robot.localhost": `href="http://robot.localhost:8080/"`,
+		"ada.robot.localhost": `href="/"`,
+	} {
+		if got := ask(s, "GET", host, "/..").Body.String(); !strings.Contains(got, want) {
+			t.Errorf("%s: %s", host, got)
 		}
 	}
 }

@@ -20,8 +20,7 @@ func (db *DB) SaveUser(ctx context.Context, u wiki.User) error {
 	if err != nil {
 		return fmt.Errorf("store: save user %s: %w", u.DID, err)
 	}
-	db.users.forget(u.DID)
-	db.sites.forgetAll() // they carry their owner's name
+	db.users.forget(u.DID) // sites carry their owner's username, which is older than they are
 	return nil
 }
 
