@@ -181,7 +181,7 @@ func show(ctx context.Context, db *sql.DB, found []match, mark *marker) ([]Hit, 
 	for i, m := range found {
 		places[i], args[i], at[m.id] = fmt.Sprintf("$%d", i+1), m.id, i
 	}
-	rows, err := db.QueryContext(ctx, "SELECT id, blob, sections FROM pages WHERE id IN ("+strings.Join(places, ",")+")", args...)
+	rows, err := db.QueryContext(ctx, "SELECT p.id, p.blob, t.sections FROM pages p JOIN texts t ON t.page = p.id WHERE p.id IN ("+strings.Join(places, ",")+")", args...)
 	if err != nil {
 		return nil, err
 	}

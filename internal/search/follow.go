@@ -296,6 +296,7 @@ func (b *batch) drop(ctx context.Context, id int64) error {
 	for _, query := range []string{
 		"DELETE FROM words WHERE rowid = $1",
 		"DELETE FROM tags WHERE page = $1",
+		"DELETE FROM texts WHERE page = $1",
 		"DELETE FROM pages WHERE id = $1",
 	} {
 		if _, err := b.tx.ExecContext(ctx, query, id); err != nil {
@@ -307,11 +308,14 @@ func (b *batch) drop(ctx context.Context, id int64) error {
 
 func (b *batch) add(ctx context.Context, key, blob string, d document) error {
 	var id int64
-	err := b.tx.QueryRowContext(ctx, `INSERT INTO pages (key, path, blob, files, name, last, title, sections)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id`,
+	err := b.tx.QueryRowContext(ctx, `INSERT INTO pages (key, path, blob, files, name, last, title)
+		VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id`,
 		key, string(d.name), blob, strings.Join(d.files, "\n"),
-		indexed(string(d.name)), indexed(d.name.Title()), indexed(d.title), pack(d.sections)).Scan(&id)
+		indexed(string(d.name)), indexed(d.name.Title()), indexed(d.title)).Scan(&id)
 	if err != nil {
+		return err
+	}
+	if _, err := b.tx.ExecContext(ctx, "INSERT INTO texts (page, sections) VALUES ($1, $2)", id, pack(d.sections)); err != nil {
 		return err
 	}
 	heads, body := d.words()
@@ -371,7 +375,7 @@ func newDocument(name wiki.PageName, source []byte, files []string) document {
 		if from >= to {
 			continue
 		}
-		out := section{line: s.StartLine, text: clean(markdown.PlainText(source[lines[from]:lines[to]]))}
+		out := section{line: s.StartLine, text: clean(uncommented(markdown.PlainText(source[lines[from]:lines[to]])))}
 		if len(s.Path) > 0 {
 			out.heading = clean(s.Path[len(s.Path)-1])
 			out.text = strings.TrimSpace(strings.TrimPrefix(out.text, out.heading))
@@ -386,6 +390,21 @@ func newDocument(name wiki.PageName, source []byte, files []string) document {
 		d.sections = append(d.sections, section{text: "Attachments: " + clean(strings.Join(files, ", "))})
 	}
 	return d
+}
+
+// uncommented drops HTML comments: readers do not see them, so a snippet must
+// not show them to an agent. It does so in code as well, which is little loss.
+func uncommented(text string) string {
+	var b strings.Builder
+	for {
+		before, after, found := strings.Cut(text, "<!--")
+		b.WriteString(before)
+		if !found {
+			return b.String()
+		}
+		_, text, _ = strings.Cut(after, "-->")
+		b.WriteByte(' ')
+	}
 }
 
 // lineStarts are the offsets of all lines, and the end of the source.

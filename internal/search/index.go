@@ -24,8 +24,8 @@ const version = 1
 // times the rows to score, and words of one page that stand in two sections
 // would not be found together; the section that is shown is found in Go.
 //
-// The words of a page are not kept in FTS5 (content=”): snippets come from
-// pages.sections, which holds the text as people read it.
+// FTS5 keeps no text (its content is ""): snippets come from texts, which
+// holds it as people read it.
 const tables = `
 CREATE TABLE meta (
 	wiki TEXT NOT NULL,             -- the slug
@@ -40,12 +40,15 @@ CREATE TABLE pages (
 	files    TEXT NOT NULL,         -- names of its attachments
 	name     TEXT NOT NULL,         -- indexed words of the name
 	last     TEXT NOT NULL,         -- of its last segment
-	title    TEXT NOT NULL,         -- of the title in the front matter
-	sections TEXT NOT NULL          -- packed; see section
+	title    TEXT NOT NULL          -- of the title in the front matter
 );
 CREATE INDEX pages_name ON pages (name);
 CREATE INDEX pages_last ON pages (last);
 CREATE INDEX pages_title ON pages (title) WHERE title <> '';
+CREATE TABLE texts (                -- apart from pages, so that those stay small to scan
+	page     INTEGER PRIMARY KEY,
+	sections TEXT NOT NULL          -- packed; see section
+);
 CREATE TABLE tags (
 	tag  TEXT NOT NULL,
 	page INTEGER NOT NULL,

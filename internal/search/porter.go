@@ -18,13 +18,13 @@ func stem(word string) string {
 	}
 	s := plurals(word)
 	s = pastTense(s)
-	if before, ok := strings.CutSuffix(s, "y"); ok && hasVowel(before) {
+	if before, ok := cutSuffix(s, "y"); ok && hasVowel(before) {
 		s = before + "i"
 	}
 	s = replaceSuffix(s, doubleSuffixes, 0)
 	s = replaceSuffix(s, singleSuffixes, 0)
 	s = dropSuffix(s)
-	if before, ok := strings.CutSuffix(s, "e"); ok {
+	if before, ok := cutSuffix(s, "e"); ok {
 		if m := measure(before); m > 1 || m == 1 && !shortEnd(before) {
 			s = before
 		}
@@ -38,7 +38,7 @@ func stem(word string) string {
 // plurals is step 1a.
 func plurals(s string) string {
 	switch {
-	case strings.HasSuffix(s, "sses"), strings.HasSuffix(s, "ies"):
+	case strings.HasSuffix(s, "sses") && len(s) > 4, strings.HasSuffix(s, "ies") && len(s) > 3:
 		return s[:len(s)-2]
 	case strings.HasSuffix(s, "s") && !strings.HasSuffix(s, "ss"):
 		return s[:len(s)-1]
@@ -48,15 +48,15 @@ func plurals(s string) string {
 
 // pastTense is step 1b.
 func pastTense(s string) string {
-	if before, ok := strings.CutSuffix(s, "eed"); ok {
+	if before, ok := cutSuffix(s, "eed"); ok {
 		if measure(before) > 0 {
 			return before + "ee"
 		}
 		return s
 	}
-	before, ok := strings.CutSuffix(s, "ed")
+	before, ok := cutSuffix(s, "ed")
 	if !ok {
-		before, ok = strings.CutSuffix(s, "ing")
+		before, ok = cutSuffix(s, "ing")
 	}
 	if !ok || !hasVowel(before) {
 		return s
@@ -100,7 +100,7 @@ var lastSuffixes = []string{
 // what stands before it has more than min syllables.
 func replaceSuffix(s string, table []suffix, min int) string {
 	for _, x := range table {
-		if before, ok := strings.CutSuffix(s, x.from); ok {
+		if before, ok := cutSuffix(s, x.from); ok {
 			if measure(before) > min {
 				return before + x.to
 			}
@@ -113,7 +113,7 @@ func replaceSuffix(s string, table []suffix, min int) string {
 // dropSuffix is step 4.
 func dropSuffix(s string) string {
 	for _, x := range lastSuffixes {
-		before, ok := strings.CutSuffix(s, x)
+		before, ok := cutSuffix(s, x)
 		if !ok {
 			continue
 		}
@@ -123,6 +123,14 @@ func dropSuffix(s string) string {
 		return s
 	}
 	return s
+}
+
+// cutSuffix cuts a suffix off a longer word.
+func cutSuffix(s, suffix string) (before string, found bool) {
+	if len(s) <= len(suffix) {
+		return s, false
+	}
+	return strings.CutSuffix(s, suffix)
 }
 
 // consonant reports whether the letter at i is one; y is, after a vowel or in

@@ -1,0 +1,450 @@
+package search
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"modernc.org/sqlite"
+	"pgregory.net/rapid"
+
+	"robot.wtf/internal/content"
+	"robot.wtf/internal/wiki"
+)
+
+func TestChangesAreFoundAtOnce(t *testing.T) {
+	u := newWorld(t)
+	u.want("heron", "")
+	u.put("Birds/Heron", "grey\n", "Birds/Robin", "red\n")
+	u.want("heron", "Birds/Heron")
+	u.put("Birds/Heron", "white\n")
+	u.want("grey", "")
+	u.want("white", "Birds/Heron")
+	u.commit("bob", content.Edit{Path: "Birds/Heron/nest.jpg", Data: []byte("x")})
+	u.want("nest", "Birds/Heron")
+	u.want("author:bob", "") // he uploaded a file, and did not edit the page
+	u.move("Birds/Heron.md", "Birds/Egret.md")
+	u.want("heron", "")
+	u.want("white", "Birds/Egret")
+	u.want("author:ada", "Birds/Egret Birds/Robin")
+	u.want("nest", "")
+	u.move("Birds/Heron/nest.jpg", "Birds/Egret/nest.jpg")
+	u.want("nest", "Birds/Egret")
+	u.move("Birds/Egret.md", "Birds/EGRET.md") // the same key
+	u.want("white", "Birds/EGRET")
+	u.remove("birds/egret.md")
+	u.want("white", "")
+	u.want("author:ada", "Birds/Robin")
+	u.want("tag:x path:birds", "")
+	u.commit("bob", content.Edit{Path: "Birds/Egret.md", Data: []byte("again\n")})
+	u.want("author:bob", "Birds/Egret") // a new page has none of the old one's authors
+	u.want("author:ada", "Birds/Robin")
+	u.want("nest", "Birds/Egret")
+	u.commit("cleo", // two pages change places
+		content.Edit{Op: content.Move, Path: "Birds/Egret.md", To: "Birds/Temporary.md"},
+		content.Edit{Op: content.Move, Path: "Birds/Robin.md", To: "Birds/Egret.md"},
+		content.Edit{Op: content.Move, Path: "Birds/Temporary.md", To: "Birds/Robin.md"})
+	u.want("red", "Birds/Egret")
+	u.want("author:ada", "Birds/Egret")
+	u.want("author:cleo", "Birds/Egret Birds/Robin")
+	u.want("again", "Birds/Robin")
+	u.commit("ada", content.Edit{Path: ".hidden/Page.md", Data: []byte("unseen\n")})
+	u.want("unseen", "")
+}
+
+// What an index says after it followed any commits is what a new one says.
+func TestFollowingEqualsBuildingAnew(t *testing.T) {
+	checks(t, 12, 1000)
+	words := strings.Fields("frost garden sensor mast offset rain wind robin 机器人 维基 calibration calibrate running")
+	pages := strings.Fields("A B C Dir/A Dir/B dir/a a Dir Dir/A/B")
+	people := strings.Fields("ada bob cleo")
+	rapid.Check(t, func(rt *rapid.T) {
+		u := newWorld(t)
+		defer u.s.Close()
+		for range rapid.IntRange(1, 25).Draw(rt, "commits") {
+			var edits []content.Edit
+			for range rapid.IntRange(1, 3).Draw(rt, "edits") {
+				path := rapid.SampledFrom(pages).Draw(rt, "page") + rapid.SampledFrom([]string{".md", ".md", ".md", "/photo.png"}).Draw(rt, "kind")
+				switch rapid.IntRange(0, 5).Draw(rt, "what") {
+				default:
+					text := strings.Join(rapid.SliceOfN(rapid.SampledFrom(append(words, "\n\n# ", "#tag")), 1, 8).Draw(rt, "text"), " ")
+					edits = append(edits, content.Edit{Path: path, Data: []byte(text + "\n")})
+				case 1:
+					edits = append(edits, content.Edit{Op: content.Delete, Path: path})
+				case 2, 3:
+					to := rapid.SampledFrom(pages).Draw(rt, "to") + filepath.Ext(path)
+					edits = append(edits, content.Edit{Op: content.Move, Path: path, To: to})
+				}
+			}
+			err := commit(t.Context(), u.w, rapid.SampledFrom(people).Draw(rt, "who"), edits...)
+			for _, allowed := range []error{wiki.ErrNotFound, wiki.ErrExists, wiki.ErrPrecondition, wiki.ErrConflict, wiki.ErrInvalid} {
+				if errors.Is(err, allowed) {
+					err = nil
+				}
+			}
+			if err != nil {
+				rt.Fatal(err)
+			}
+			if rapid.Bool().Draw(rt, "nudge") {
+				if err := u.s.CatchUp(t.Context(), u.w); err != nil {
+					rt.Fatal(err)
+				}
+			}
+		}
+		followed := u.everything(rt, words, people)
+		if err := u.s.Remove(t.Context(), "ada"); err != nil {
+			rt.Fatal(err)
+		}
+		if d := cmp.Diff(u.everything(rt, words, people), followed, cmpopts.EquateApprox(1e-9, 1e-9)); d != "" {
+			rt.Fatalf("anew (-) and followed (+) differ:\n%s", d)
+		}
+		if strings.Contains(u.log.String(), "built anew") {
+			rt.Fatalf("an index was not trusted: %s", u.log)
+		}
+	})
+}
+
+// everything is the answers to many queries, ties in scores by name.
+func (u *world) everything(t *rapid.T, words, people []string) map[string]Results {
+	queries := []string{"tag:tag", "-tag:tag", "path:Dir", "photo", "fro*", "a", "-frost", `"garden sensor"`, "frost OR rain"}
+	for _, w := range words {
+		queries = append(queries, w)
+	}
+	for _, p := range people {
+		queries = append(queries, "author:"+p)
+	}
+	all := map[string]Results{}
+	for _, q := range queries {
+		r, err := u.s.Search(u.t.Context(), u.w, Query{Text: q, Limit: 100})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range r.Hits { // sums of floats may be rounded in another order
+			r.Hits[i].Score = float64(int(r.Hits[i].Score*1e6)) / 1e6
+		}
+		all[q] = r
+	}
+	return all
+}
+
+// Whatever becomes of the file, queries answer, and as before.
+func TestDamageHeals(t *testing.T) {
+	u := newWorld(t)
+	random := rand.New(rand.NewPCG(1, 2))
+	var all []string
+	for i := range 60 {
+		all = append(all, fmt.Sprintf("Page_%d", i), prose(random, 3000))
+	}
+	u.put(all...)
+	queries := []string{"frost", "garden mast", "offs*", `"frost garden"`, "page_7", "tag:none", "author:ada"}
+	answers := func() (list []string) {
+		for _, q := range queries {
+			list = append(list, found(u.search(q)))
+		}
+		return list
+	}
+	want := answers()
+	file := filepath.Join(u.dir, "ada", "index.db")
+	rewrite := func(change func(b []byte) []byte) func() {
+		return func() {
+			b, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(file, change(b), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	statement := func(query string) func() {
+		return func() {
+			db, err := openSQL(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer db.Close()
+			if _, err := db.Exec(query); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for name, damage := range map[string]func(){
+		"deleted":      func() { os.Remove(file) },
+		"empty":        rewrite(func([]byte) []byte { return nil }),
+		"half":         rewrite(func(b []byte) []byte { return b[:len(b)/2] }),
+		"cut anywhere": rewrite(func(b []byte) []byte { return b[:len(b)/3+1234] }),
+		"garbage":      rewrite(func(b []byte) []byte { return []byte(strings.Repeat("garbage ", 4000)) }),
+		"garbage inside": rewrite(func(b []byte) []byte {
+			return append(b[:9000], append(make([]byte, len(b)-20000), b[len(b)-11000:]...)...)
+		}),
+		"no header":     rewrite(func(b []byte) []byte { copy(b, make([]byte, 100)); return b }),
+		"other version": statement("PRAGMA user_version = 999"),
+		"other tables":  statement("DROP TABLE words"),
+		"no cursor":     statement("DELETE FROM meta"),
+		"other wiki":    statement("UPDATE meta SET wiki = 'bob'"),
+		"ahead":         statement("UPDATE meta SET seq = 99"),
+		"other history": statement("UPDATE meta SET head = '1234'"),
+		"torn": func() {
+			rewrite(func(b []byte) []byte { random.Perm(1); copy(b[len(b)/2:], make([]byte, 5000)); return b })()
+			os.WriteFile(file+"-wal", []byte("torn"), 0o600)
+		},
+	} {
+		if err := u.s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		damage()
+		u.log.Reset()
+		u.s = u.service()
+		if d := cmp.Diff(want, answers()); d != "" {
+			t.Errorf("%s (-want +got):\n%s", name, d)
+		}
+		if d := u.log.String(); strings.Count(d, "built anew") != 1 && name != "deleted" && name != "empty" {
+			t.Errorf("%s is logged as %q", name, d)
+		}
+	}
+}
+
+// Damage to an index that is open heals as well.
+func TestDamageWhileOpen(t *testing.T) {
+	u := newWorld(t)
+	u.put("Home", "frost\n")
+	u.want("frost", "Home")
+	file := filepath.Join(u.dir, "ada", "index.db")
+	if err := os.WriteFile(file, []byte(strings.Repeat("garbage ", 9000)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 5 {
+		u.put(fmt.Sprintf("Page_%d", i), "frost\n")
+		if n := u.search("frost").Total; n != i+2 {
+			t.Errorf("%d pages of %d", n, i+2)
+		}
+	}
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		os.Remove(file + suffix)
+	}
+	for i := range 5 {
+		u.put(fmt.Sprintf("More_%d", i), "frost\n")
+		if n := u.search("frost").Total; n != i+7 {
+			t.Errorf("%d pages of %d", n, i+7)
+		}
+	}
+}
+
+// A wiki that is deleted and made again has nothing of the first one, even if
+// its index was never removed.
+func TestWikiMadeAgain(t *testing.T) {
+	u := newWorld(t)
+	ctx := t.Context()
+	first := u.wiki("cleo")
+	for i := range 3 {
+		if err := commit(ctx, first, "cleo", content.Edit{Path: fmt.Sprintf("Page_%d.md", i), Data: []byte("canary\n")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r, err := u.s.Search(ctx, first, Query{Text: "canary"}); err != nil || r.Total != 3 {
+		t.Fatal(r.Total, err)
+	}
+	for n := range 5 { // as short as the first one was, and longer
+		if err := u.pool.Delete(ctx, "cleo"); err != nil {
+			t.Fatal(err)
+		}
+		again := u.wiki("cleo")
+		for i := range n {
+			if err := commit(ctx, again, "cleo", content.Edit{Path: fmt.Sprintf("New_%d.md", i), Data: []byte("other\n")}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if r, err := u.s.Search(ctx, again, Query{Text: "canary"}); err != nil || r.Total != 0 {
+			t.Errorf("after %d commits the old text is found: %s, %v", n, found(r), err)
+		}
+		if r, err := u.s.Search(ctx, again, Query{Text: "other"}); err != nil || r.Total != n {
+			t.Errorf("%d pages of %d, %v", r.Total, n, err)
+		}
+	}
+	if err := u.s.Remove(ctx, "cleo"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(u.dir, "cleo", "index.db")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a removed index is there: %v", err)
+	}
+	if err := u.s.Remove(ctx, "../ada"); !errors.Is(err, wiki.ErrInvalid) {
+		t.Errorf("removed what is no wiki: %v", err)
+	}
+}
+
+// Readers, writers and nudges at once: every answer has at least what was
+// acknowledged before it was asked for.
+func TestManyAtOnce(t *testing.T) {
+	u := newWorld(t)
+	var saved atomic.Int64
+	var group sync.WaitGroup
+	group.Go(func() {
+		for i := range 60 {
+			if err := commit(t.Context(), u.w, "ada", content.Edit{Path: fmt.Sprintf("Page_%d.md", i), Data: []byte("frost\n")}); err != nil {
+				t.Error(err)
+			}
+			saved.Add(1)
+			if i == 30 { // the index is taken away in the middle
+				x, release, err := u.s.index("ada")
+				if err != nil {
+					t.Error(err)
+				}
+				x.mu.RLock()
+				made := x.made
+				x.mu.RUnlock()
+				if err := x.rebuild(made, errStale); err != nil {
+					t.Error(err)
+				}
+				release()
+			}
+		}
+	})
+	for range 4 {
+		group.Go(func() {
+			for saved.Load() < 60 {
+				before := saved.Load()
+				r, err := u.s.Search(t.Context(), u.w, Query{Text: "frost", Limit: 1})
+				if err != nil || int64(r.Total) < before {
+					t.Errorf("%d pages of %d: %v", r.Total, before, err)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
+}
+
+func TestFewIndexesAreOpen(t *testing.T) {
+	u := newWorld(t)
+	u.s = New(Options{Dir: u.dir, MaxOpen: 2})
+	for round := range 2 {
+		for i := range 5 {
+			slug := fmt.Sprintf("wiki-%d", i)
+			var w *content.Wiki
+			if round == 0 {
+				w = u.wiki(slug)
+				if err := commit(t.Context(), w, "ada", content.Edit{Path: "Home.md", Data: []byte(slug)}); err != nil {
+					t.Fatal(err)
+				}
+			} else {
+				var release func()
+				var err error
+				if w, release, err = u.pool.Open(t.Context(), slug); err != nil {
+					t.Fatal(err)
+				}
+				defer release()
+			}
+			if r, err := u.s.Search(t.Context(), w, Query{Text: slug}); err != nil || r.Total != 1 {
+				t.Errorf("%s: %d, %v", slug, r.Total, err)
+			}
+			if n := len(u.s.open); n > 2 {
+				t.Errorf("%d are open", n)
+			}
+		}
+	}
+	if err := u.s.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := u.s.Search(t.Context(), u.w, Query{Text: "x"}); err == nil {
+		t.Error("a closed service answers")
+	}
+}
+
+// A caller who goes away does not stop the index from following.
+func TestCancelled(t *testing.T) {
+	u := newWorld(t)
+	u.put("Home", "frost\n")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := u.s.Search(ctx, u.w, Query{Text: "frost"}); !errors.Is(err, context.Canceled) {
+		t.Errorf("a cancelled search: %v", err)
+	}
+	u.want("frost", "Home")
+	if u.log.Len() > 0 {
+		t.Error(u.log)
+	}
+}
+
+// The number of statements of a query and of a save does not grow with the wiki.
+func TestStatementsDoNotGrow(t *testing.T) {
+	u := newWorld(t)
+	u.put("Home", "frost mast\n", "Other", "frost fr\n")
+	u.search("frost")
+	x := u.s.open["ada"]
+	counted := &counter{file: x.file}
+	if err := x.db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	x.db = sql.OpenDB(counted)
+	saves := 0
+	count := func() map[string]int64 {
+		counts := map[string]int64{}
+		for _, q := range []string{"frost", "frost tag:x OR tag:y", "zyzzyva fr", "path:H*"} {
+			counted.n.Store(0)
+			if _, err := u.s.Search(t.Context(), u.w, Query{Text: q, Limit: 2}); err != nil {
+				t.Fatal(err)
+			}
+			counts[q] = counted.n.Load()
+		}
+		u.put("Home", fmt.Sprintf("frost %d\n", saves))
+		saves++
+		counted.n.Store(0)
+		if err := u.s.CatchUp(t.Context(), u.w); err != nil {
+			t.Fatal(err)
+		}
+		counts["a save"] = counted.n.Load()
+		return counts
+	}
+	few := count()
+	var all []string
+	for i := range 200 {
+		all = append(all, fmt.Sprintf("Page_%d", i), "frost mast fr\n")
+	}
+	u.put(all...)
+	u.search("frost")
+	if d := cmp.Diff(few, count()); d != "" {
+		t.Errorf("with 2 pages (-) and with 202 (+):\n%s", d)
+	}
+	if few["frost"] == 0 || few["frost"] > 4 || few["a save"] == 0 {
+		t.Errorf("counts %v", few)
+	}
+}
+
+// A counter is SQLite with the number of statements that it ran.
+type counter struct {
+	file string
+	n    atomic.Int64
+}
+
+func (c *counter) Driver() driver.Driver { return &sqlite.Driver{} }
+
+func (c *counter) Connect(context.Context) (driver.Conn, error) {
+	conn, err := c.Driver().Open("file:" + c.file)
+	return countedConn{conn, c}, err
+}
+
+type countedConn struct {
+	driver.Conn
+	c *counter
+}
+
+func (c countedConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	c.c.n.Add(1)
+	return c.Conn.(driver.QueryerContext).QueryContext(ctx, query, args)
+}
+
+func (c countedConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	c.c.n.Add(1)
+	return c.Conn.(driver.ExecerContext).ExecContext(ctx, query, args)
+}
