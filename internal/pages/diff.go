@@ -53,6 +53,8 @@ const (
 	diffContext  = 3
 	maxDiffBytes = 2 << 20 // of both sides together
 	maxDiffs     = 100     // files of a commit that are compared
+
+	maxCommitBytes = 16 << 20 // of a commit's files that are read
 )
 
 // Diff compares two revisions of a page or attachment. Without a second one,
@@ -120,7 +122,8 @@ func kindOf(old, now wiki.File) wiki.ChangeKind {
 	return wiki.Modified
 }
 
-// Commit reads a commit with the diffs of its files (the first 100).
+// Commit reads a commit with the diffs of its files (the first 100; those after
+// the first 16 MB are TooLarge, with nothing known of their two sides).
 func (s *Service) Commit(ctx context.Context, a wiki.Access, id string) (wiki.Commit, []*FileDiff, error) {
 	w, release, err := s.open(ctx, a, wiki.Read)
 	if err != nil {
@@ -133,12 +136,20 @@ func (s *Service) Commit(ctx context.Context, a wiki.Access, id string) (wiki.Co
 	}
 	c.Changes = shown(c.Changes)
 	var diffs []*FileDiff
+	var read int64
 	for _, ch := range c.Changes[:min(maxDiffs, len(c.Changes))] {
+		if read > maxCommitBytes {
+			d := &FileDiff{Path: ch.Path, From: ch.From, Kind: ch.Kind, TooLarge: true}
+			d.Page, _ = wiki.PageOf(d.Path)
+			diffs = append(diffs, d)
+			continue
+		}
 		d, err := changeDiff(ctx, w, c, ch)
 		if err != nil {
 			return wiki.Commit{}, nil, err
 		}
 		diffs = append(diffs, d)
+		read += d.Old.Size + d.New.Size
 	}
 	return c, diffs, nil
 }
@@ -183,7 +194,6 @@ func (d *FileDiff) compare(old, now []byte) {
 		d.TooLarge = true
 		return
 	}
-	d.Added, d.Removed = merge.Stat(old, now)
 	d.Unified = merge.Unified(sideName("a/", d.Old.Path), sideName("b/", d.New.Path), old, now, diffContext)
 	var sections []markdown.Section
 	if d.Page != "" {
@@ -191,7 +201,18 @@ func (d *FileDiff) compare(old, now []byte) {
 	}
 	for _, h := range merge.Diff(old, now, diffContext) {
 		d.Hunks = append(d.Hunks, diffHunk(h, sections))
+		for _, r := range h.Rows {
+			d.Added += count(r.Kind != merge.Same && r.NewLine > 0)
+			d.Removed += count(r.Kind != merge.Same && r.OldLine > 0)
+		}
 	}
+}
+
+func count(is bool) int {
+	if is {
+		return 1
+	}
+	return 0
 }
 
 func sideName(prefix, path string) string {

@@ -165,6 +165,9 @@ func blame(ctx context.Context, w *content.Wiki, revisions []wiki.Revision) ([]B
 	if err != nil {
 		return nil, err
 	}
+	if isBinary(text) {
+		return nil, wiki.Problemf(wiki.ErrInvalid, "", "This file has no lines.")
+	}
 	var lines []BlameLine
 	open := map[int]int{} // line of the text at hand, from 1 -> index in lines
 	for line := range strings.Lines(plainLines(text)) {

@@ -243,7 +243,9 @@ func upright(m image.Image, orientation int) image.Image {
 	if orientation >= 5 {
 		out = image.NewRGBA(image.Rect(0, 0, h, w))
 	}
+	row := image.NewRGBA(image.Rect(0, 0, w, 1))
 	for y := range h {
+		draw.Draw(row, row.Bounds(), m, image.Pt(b.Min.X, b.Min.Y+y), draw.Src)
 		for x := range w {
 			var tx, ty int
 			switch orientation {
@@ -262,7 +264,7 @@ func upright(m image.Image, orientation int) image.Image {
 			case 8:
 				tx, ty = y, w-1-x
 			}
-			out.Set(tx, ty, m.At(b.Min.X+x, b.Min.Y+y))
+			copy(out.Pix[out.PixOffset(tx, ty):][:4], row.Pix[4*x:])
 		}
 	}
 	return out

@@ -57,7 +57,7 @@ func (s *Service) Rename(ctx context.Context, a wiki.Access, r RenameRequest) (S
 			moving = d.below(string(from))
 		}
 		for _, p := range moving {
-			m.add(p, string(to)+p[len(from):])
+			m.add(p, string(to)+"/"+below(p, from))
 		}
 		return m.commit(ctx, w, a, r.Write, message(r.Message, "Rename %s to %s", from, to), r.KeepLinks)
 	})
@@ -65,6 +65,13 @@ func (s *Service) Rename(ctx context.Context, a wiki.Access, r RenameRequest) (S
 		return Saved{}, err
 	}
 	return moved(ctx, w, done, to.File())
+}
+
+// below is the rest of a path below a page's folder, which may be spelled
+// differently from the page, and so have another length.
+func below(p string, page wiki.PageName) string {
+	parts := strings.Split(p, "/")
+	return strings.Join(parts[strings.Count(string(page), "/")+1:], "/")
 }
 
 // errMoved says that the wiki was changed between a plan and its commit.
@@ -238,7 +245,7 @@ func moved(ctx context.Context, w *content.Wiki, done Saved, to string) (Saved, 
 		return Saved{}, err
 	}
 	for _, ch := range c.Changes {
-		if ch.Path == to {
+		if wiki.Key(ch.Path) == wiki.Key(to) && ch.New != "" { // folders keep the spelling they have
 			done.Path, done.Revision = ch.Path, ch.New
 			done.Name, _ = wiki.PageOf(ch.Path)
 		}

@@ -248,3 +248,31 @@ func TestDelete(t *testing.T) {
 		}
 	}
 }
+
+func TestRenameIntoAFolderInAnotherSpelling(t *testing.T) {
+	w := newWorld(t)
+	w.put("Guide/One", "x\n")
+	w.put("Page", "x\n")
+	w.put("Page/Sub", "[[Page]]\n")
+	done, err := w.Rename(w.ctx, w.editor, RenameRequest{Precondition: w.base("Page"), Name: "Page", NewName: "guide/page"})
+	if err != nil || wiki.Key(string(done.Name)) != "guide/page" || done.Revision != w.page("Guide/Page").File.Blob || len(done.Updated) != 1 {
+		t.Errorf("%+v, %v", done, err)
+	}
+	if f, err := w.Find(w.ctx, w.reader, string(done.Name)); err != nil || f.Path != string(done.Name) {
+		t.Errorf("%+v, %v", f, err)
+	}
+}
+
+// An imported folder may be spelled differently from its page, in another
+// number of bytes.
+func TestRenameOfAFolderInAnotherSpelling(t *testing.T) {
+	w := newWorld(t)
+	w.put("Straße", "x\n")
+	w.put("STRASSE/Sub", "x\n")
+	if _, err := w.Rename(w.ctx, w.editor, RenameRequest{Precondition: w.base("Straße"), Name: "Straße", NewName: "Road"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.paths(); got != "Road.md Road/Sub.md" {
+		t.Errorf("got %s", got)
+	}
+}

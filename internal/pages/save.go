@@ -69,6 +69,14 @@ func (s *Service) Save(ctx context.Context, a wiki.Access, r SaveRequest) (Saved
 	if !exists {
 		file.Path = name.File()
 	}
+	if !exists && r.Base != "" { // it may have been moved: the save follows it
+		switch f, err := current(ctx, w, file.Path); {
+		case err == nil:
+			file, exists = f, true
+		case !errors.Is(err, wiki.ErrNotFound):
+			return Saved{}, err
+		}
+	}
 	limits := a.Site().Limits
 	limits.PageBytes = max(limits.PageBytes, file.Size) // what was imported larger can be cut down
 	if err := checkText(r.Text, limits); err != nil {

@@ -75,6 +75,10 @@ func TestASaveFollowsAMove(t *testing.T) {
 	if err != nil || done.Name != "New" || w.text("New") != "two\n" {
 		t.Fatalf("%+v, %v", done, err)
 	}
+	strict := Precondition{Base: done.Revision, Strict: true}
+	if done, err = w.Save(w.ctx, w.editor, SaveRequest{Precondition: strict, Name: "Page", Text: []byte("three\n")}); err != nil || done.Name != "New" {
+		t.Fatalf("%+v, %v", done, err)
+	}
 	if _, err := w.Delete(w.ctx, w.editor, DeleteRequest{Precondition: w.base("New"), Name: "New"}); err != nil {
 		t.Fatal(err)
 	}
