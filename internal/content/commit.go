@@ -248,7 +248,12 @@ func (s *staging) move(f *staged, e *Edit) error {
 		to.from, to.blob, to.mode, to.size, to.data = f, f.blob, f.mode, f.size, f.data
 		f.path, f.blob, f.data, f.movedOut = "", "", nil, true
 	}
-	to.path = e.To
+	to.path = e.To // a change of case alone is as written
+	if to != f {
+		if to.path, err = s.spell(e.To); err != nil {
+			return err
+		}
+	}
 	if e.Data != nil {
 		s.fill(to, e.Data)
 	}
@@ -282,8 +287,13 @@ func (s *staging) put(f *staged, e *Edit) error {
 	data := e.Data
 	out := Written{Created: f.path == ""}
 	switch {
+	case f.path == "" && f.old.Path != "" && !f.movedOut:
+		f.path = f.old.Path // deleted and written by one request
 	case f.path == "":
-		f.path = e.Path
+		var err error
+		if f.path, err = s.spell(e.Path); err != nil {
+			return err
+		}
 	case e.Base == BaseAny || e.Base == f.blob:
 	case gitrepo.ObjectID("blob", data) == f.blob:
 	case e.Strict:

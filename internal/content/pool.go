@@ -28,7 +28,7 @@ const schema = 1
 // A Pool opens wikis and keeps a bounded number of them open.
 type Pool struct {
 	o        Options
-	template []byte // an empty wiki's database
+	template func() ([]byte, error) // an empty wiki's database, made when first needed
 
 	mu     sync.Mutex
 	open   map[string]*entry
@@ -54,11 +54,7 @@ func NewPool(o Options) (*Pool, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("content: open pool: %w", err)
 	}
-	template, err := makeTemplate()
-	if err != nil {
-		return nil, fmt.Errorf("content: open pool: %w", err)
-	}
-	return &Pool{o: o, template: template, open: map[string]*entry{}, idle: list.New()}, nil
+	return &Pool{o: o, template: sync.OnceValues(makeTemplate), open: map[string]*entry{}, idle: list.New()}, nil
 }
 
 func makeTemplate() ([]byte, error) {
@@ -122,7 +118,11 @@ func (p *Pool) Create(ctx context.Context, slug string) error {
 }
 
 func (p *Pool) fill(ctx context.Context, slug string) error {
-	if err := os.WriteFile(p.file(slug), p.template, 0o600); err != nil {
+	template, err := p.template()
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(p.file(slug), template, 0o600); err != nil {
 		return err
 	}
 	db, err := openSQL(p.file(slug))
@@ -137,6 +137,9 @@ func (p *Pool) fill(ctx context.Context, slug string) error {
 // Open opens a wiki, ErrNotFound if it has no database. Call release when done;
 // until then it is not closed.
 func (p *Pool) Open(ctx context.Context, slug string) (*Wiki, func(), error) {
+	if wiki.CheckSlug(slug) != nil {
+		return nil, nil, fmt.Errorf("content: open %q: %w", slug, wiki.ErrNotFound)
+	}
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()

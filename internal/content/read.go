@@ -184,7 +184,7 @@ func (w *Wiki) MovedTo(ctx context.Context, path string) (string, error) {
 	return movedTo(ctx, w, w.slug, wiki.Key(path))
 }
 
-// A step is one stretch of a file's life under one key, seqs [from, to].
+// A step is one stretch of a file's life under one key, seqs [from, to).
 type step struct {
 	key      string
 	from, to int64
@@ -192,35 +192,57 @@ type step struct {
 
 const forever = int64(1) << 62
 
-// life lists the keys that a file had, newest first. A current file's life ends
-// where it was made anew; a former or deleted path is found as it last was.
+// life lists the keys that a file had, newest first. It ends where a file of
+// that name was moved away, for what came before is the other file's life. A
+// deleted path is found as it last was.
 func (w *Wiki) life(ctx context.Context, path string) ([]step, error) {
-	key := wiki.Key(path)
-	until := forever
-	var now string
-	err := w.row(ctx, "SELECT path FROM files WHERE wiki = $1 AND key = $2", w.slug, key).Scan(&now)
-	if errors.Is(err, sql.ErrNoRows) {
-		if to, err := w.MovedTo(ctx, path); err == nil {
-			key = wiki.Key(to)
-		} else if !errors.Is(err, wiki.ErrNotFound) {
-			return nil, err
-		}
-	} else if err != nil {
+	key, err := w.lastKey(ctx, wiki.Key(path))
+	if err != nil {
 		return nil, notFound(err, "history of %s/%s", w.slug, path)
 	}
+	until := forever
 	var steps []step
 	for {
-		var fromKey string
+		var to, from string
 		var seq int64
-		err := w.row(ctx, "SELECT from_key, seq FROM changes WHERE wiki = $1 AND key = $2 AND seq < $3 AND from_key <> '' AND from_key <> key ORDER BY seq DESC LIMIT 1", w.slug, key, until).Scan(&fromKey, &seq)
+		err := w.row(ctx, `SELECT key, from_key, seq FROM (
+			SELECT key, from_key, seq FROM changes WHERE wiki = $1 AND key = $2 AND seq < $3 AND from_key <> '' AND from_key <> key
+			UNION ALL SELECT key, from_key, seq FROM changes WHERE wiki = $1 AND from_key = $2 AND seq < $3 AND from_key <> '' AND from_key <> key)
+			ORDER BY seq DESC LIMIT 1`, w.slug, key, until).Scan(&to, &from, &seq)
 		if errors.Is(err, sql.ErrNoRows) {
 			return append(steps, step{key, 0, until}), nil
 		}
 		if err != nil {
 			return nil, notFound(err, "history of %s/%s", w.slug, path)
 		}
+		if from == key {
+			return append(steps, step{key, seq + 1, until}), nil
+		}
 		steps = append(steps, step{key, seq, until})
-		key, until = fromKey, seq
+		key, until = from, seq
+	}
+}
+
+// lastKey is the key that a file has now, or had last before it was deleted.
+func (w *Wiki) lastKey(ctx context.Context, key string) (string, error) {
+	var after int64
+	for {
+		var exists bool
+		if err := w.row(ctx, "SELECT EXISTS (SELECT 1 FROM files WHERE wiki = $1 AND key = $2)", w.slug, key).Scan(&exists); err != nil || exists {
+			return key, err
+		}
+		var to string
+		var seq int64
+		err := w.row(ctx, `SELECT key, seq FROM changes WHERE wiki = $1 AND from_key = $2 AND from_key <> '' AND from_key <> key AND seq > $3
+			AND NOT EXISTS (SELECT 1 FROM changes later WHERE later.wiki = $1 AND later.key = $2 AND later.seq > changes.seq)
+			ORDER BY seq DESC LIMIT 1`, w.slug, key, after).Scan(&to, &seq)
+		if errors.Is(err, sql.ErrNoRows) {
+			return key, nil
+		}
+		if err != nil {
+			return "", err
+		}
+		key, after = to, seq
 	}
 }
 

@@ -117,10 +117,12 @@ func (s *staging) write(changes []stagedChange) error {
 	return nil
 }
 
-// place refuses a path where git would have a file and a folder of one name.
+// place refuses a path where git would have a file and a folder of one name,
+// in any spelling: on many machines a clone could not be checked out.
 func (s *staging) place(p string) error {
+	key := wiki.Key(p)
 	var other string
-	err := s.tx.row(s.ctx, "SELECT path FROM files WHERE wiki = $1 AND path > $2 AND path < $3 LIMIT 1", s.tx.w.slug, p+"/", p+"0").Scan(&other)
+	err := s.tx.row(s.ctx, "SELECT path FROM files WHERE wiki = $1 AND key > $2 AND key < $3 LIMIT 1", s.tx.w.slug, key+"/", key+"0").Scan(&other)
 	if err == nil {
 		return wiki.Problemf(wiki.ErrInvalid, "path", "%q is a folder here, so it cannot be a file as well.", p)
 	}
@@ -128,15 +130,34 @@ func (s *staging) place(p string) error {
 		return err
 	}
 	for dir := folder(p); dir != ""; dir = folder(dir) {
-		err := s.tx.row(s.ctx, "SELECT path FROM files WHERE wiki = $1 AND path = $2", s.tx.w.slug, dir).Scan(&other)
+		err := s.tx.row(s.ctx, "SELECT path FROM files WHERE wiki = $1 AND key = $2", s.tx.w.slug, wiki.Key(dir)).Scan(&other)
 		if err == nil {
-			return wiki.Problemf(wiki.ErrInvalid, "path", "%q is a file here, so it cannot be a folder as well.", dir)
+			return wiki.Problemf(wiki.ErrInvalid, "path", "%q is a file here, so it cannot be a folder as well.", other)
 		}
 		if !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
 	}
 	return nil
+}
+
+// spell gives a new file the spelling that its folders have already, so that
+// "design/New.md" joins "Design/Old.md".
+func (s *staging) spell(p string) (string, error) {
+	for dir := folder(p); dir != ""; dir = folder(dir) {
+		key := wiki.Key(dir)
+		var near string
+		err := s.tx.row(s.ctx, "SELECT path FROM files WHERE wiki = $1 AND key > $2 AND key < $3 LIMIT 1", s.tx.w.slug, key+"/", key+"0").Scan(&near)
+		if errors.Is(err, sql.ErrNoRows) {
+			continue
+		}
+		if err != nil {
+			return "", err
+		}
+		parts := strings.Split(near, "/")
+		return strings.Join(parts[:depth(dir)], "/") + p[len(dir):], nil
+	}
+	return p, nil
 }
 
 func folder(p string) string {
