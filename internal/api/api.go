@@ -132,8 +132,11 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, slug string) err
 // that does not exist look alike to whoever has no right in it.
 func (h *Handler) admit(r *http.Request, slug string) (wiki.Access, error) {
 	caller, err := h.o.Session.Bearer(r, slug)
+	if errors.Is(err, wiki.ErrDenied) {
+		return wiki.Access{}, errToken
+	}
 	if err != nil {
-		return wiki.Access{}, errors.Join(errToken, err)
+		return wiki.Access{}, err
 	}
 	access, err := h.o.Tenant.Resolve(r.Context(), slug, caller)
 	if errors.Is(err, wiki.ErrNotFound) {
