@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -29,17 +30,17 @@ func (x *index) answer(ctx context.Context, p parsed, limit, offset int) (Result
 		return r, nil
 	}
 	err := x.use(ctx, func(db *sql.DB) error {
-		found, err := find(ctx, db, p)
+		found, err := x.find(ctx, db, p)
 		if err == nil && len(found) == 0 {
 			if wider, ok := p.beginnings(); ok {
-				if found, err = find(ctx, db, wider); len(found) > 0 {
+				if found, err = x.find(ctx, db, wider); len(found) > 0 {
 					p, r.Loosened = wider, Beginnings
 				}
 			}
 		}
 		if err == nil && len(found) == 0 {
 			if wider, ok := p.anyWord(); ok {
-				if found, err = find(ctx, db, wider); len(found) > 0 {
+				if found, err = x.find(ctx, db, wider); len(found) > 0 {
 					p, r.Loosened = wider, AnyWord
 				}
 			}
@@ -49,14 +50,14 @@ func (x *index) answer(ctx context.Context, p parsed, limit, offset int) (Result
 		}
 		r.Total = len(found)
 		found = found[min(offset, len(found)):min(offset+limit, len(found))]
-		r.Hits, err = show(ctx, db, found, newMarker(p))
+		r.Hits, err = x.show(ctx, db, found, newMarker(p))
 		return err
 	})
 	return r, err
 }
 
 // find gives all pages that match, best first.
-func find(ctx context.Context, db *sql.DB, p parsed) ([]match, error) {
+func (x *index) find(ctx context.Context, db *sql.DB, p parsed) ([]match, error) {
 	var q strings.Builder
 	var args []any
 	arg := func(v any) string {
@@ -83,12 +84,12 @@ func find(ctx context.Context, db *sql.DB, p parsed) ([]match, error) {
 		}
 		fmt.Fprintf(&q, " AND %s(%s)", not, strings.Join(any, " OR "))
 	}
-	found, err := scan(ctx, db, q.String(), args...)
+	found, err := x.scan(ctx, db, q.String(), args...)
 	if err != nil {
 		return nil, err
 	}
 	if expression != "" {
-		if err := namesFirst(ctx, db, p, found); err != nil {
+		if err := x.namesFirst(ctx, db, p, found); err != nil {
 			return nil, err
 		}
 	}
@@ -120,8 +121,8 @@ func condition(kind, value string, arg func(any) string) string {
 	return "(p.key = " + arg(folder) + " OR " + below + ")"
 }
 
-func scan(ctx context.Context, db *sql.DB, query string, args ...any) ([]match, error) {
-	rows, err := db.QueryContext(ctx, query, args...)
+func (x *index) scan(ctx context.Context, db *sql.DB, query string, args ...any) ([]match, error) {
+	rows, err := x.query(ctx, db, query, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +141,7 @@ func scan(ctx context.Context, db *sql.DB, query string, args ...any) ([]match, 
 // namesFirst raises the scores of pages whose name, or its last segment or
 // title, is what was asked for above all others, by as much as the best has:
 // their order among each other stays, and a list that is scaled keeps its shape.
-func namesFirst(ctx context.Context, db *sql.DB, p parsed, found []match) error {
+func (x *index) namesFirst(ctx context.Context, db *sql.DB, p parsed, found []match) error {
 	if len(found) < 2 {
 		return nil
 	}
@@ -154,7 +155,7 @@ func namesFirst(ctx context.Context, db *sql.DB, p parsed, found []match) error 
 		}
 	}
 	asked := strings.Join(name, " ") + " "
-	exact, err := scan(ctx, db, `SELECT id, '', CASE WHEN name = $1 THEN 2.0 ELSE 1.0 END FROM pages
+	exact, err := x.scan(ctx, db, `SELECT id, '', CASE WHEN name = $1 THEN 2.0 ELSE 1.0 END FROM pages
 		WHERE name = $1 OR last = $1 OR title <> '' AND title = $1`, asked)
 	if err != nil {
 		return err
@@ -171,17 +172,21 @@ func namesFirst(ctx context.Context, db *sql.DB, p parsed, found []match) error 
 }
 
 // show makes hits of matches, with their snippets.
-func show(ctx context.Context, db *sql.DB, found []match, mark *marker) ([]Hit, error) {
+func (x *index) show(ctx context.Context, db *sql.DB, found []match, mark *marker) ([]Hit, error) {
 	if len(found) == 0 {
 		return nil, nil
 	}
-	places := make([]string, len(found))
-	args := make([]any, len(found))
+	ids := make([]int64, len(found))
 	at := map[int64]int{}
 	for i, m := range found {
-		places[i], args[i], at[m.id] = fmt.Sprintf("$%d", i+1), m.id, i
+		ids[i], at[m.id] = m.id, i
 	}
-	rows, err := db.QueryContext(ctx, "SELECT p.id, p.blob, t.sections FROM pages p JOIN texts t ON t.page = p.id WHERE p.id IN ("+strings.Join(places, ",")+")", args...)
+	list, err := json.Marshal(ids)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := x.query(ctx, db, `SELECT p.id, p.blob, t.sections FROM json_each($1) j
+		JOIN pages p ON p.id = j.value JOIN texts t ON t.page = p.id`, string(list))
 	if err != nil {
 		return nil, err
 	}

@@ -383,6 +383,7 @@ func TestStatementsDoNotGrow(t *testing.T) {
 	u.search("frost")
 	x := u.s.open["ada"]
 	counted := &counter{file: x.file}
+	x.prepared.Clear()
 	if err := x.db.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -437,6 +438,21 @@ func (c *counter) Connect(context.Context) (driver.Conn, error) {
 type countedConn struct {
 	driver.Conn
 	c *counter
+}
+
+func (c countedConn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
+	s, err := c.Conn.(driver.ConnPrepareContext).PrepareContext(ctx, query)
+	return countedStmt{s, c.c}, err
+}
+
+type countedStmt struct {
+	driver.Stmt
+	c *counter
+}
+
+func (s countedStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
+	s.c.n.Add(1)
+	return s.Stmt.(driver.StmtQueryContext).QueryContext(ctx, args)
 }
 
 func (c countedConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {

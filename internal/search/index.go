@@ -92,6 +92,8 @@ type index struct {
 	made   int     // how often the database was taken away to be built anew
 	closed bool    // for good
 
+	prepared sync.Map // query text -> *sql.Stmt on db
+
 	following sync.Mutex // one catch-up at a time
 	at        atomic.Pointer[position]
 	names     atomic.Pointer[names]
@@ -162,6 +164,30 @@ func (x *index) use(ctx context.Context, do func(*sql.DB) error) error {
 		return errClosed
 	}
 	return do(x.db)
+}
+
+// keptStatements bounds how many are kept prepared; the common queries are few.
+const keptStatements = 20
+
+// query runs a query, mostly prepared before: that costs more than a rare word.
+func (x *index) query(ctx context.Context, db *sql.DB, query string, args ...any) (*sql.Rows, error) {
+	if s, ok := x.prepared.Load(query); ok {
+		return s.(*sql.Stmt).QueryContext(ctx, args...)
+	}
+	kept := 0
+	x.prepared.Range(func(any, any) bool { kept++; return true })
+	if kept >= keptStatements {
+		return db.QueryContext(ctx, query, args...)
+	}
+	s, err := db.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	if first, loaded := x.prepared.LoadOrStore(query, s); loaded {
+		s.Close()
+		s = first.(*sql.Stmt)
+	}
+	return s.QueryContext(ctx, args...)
 }
 
 // start opens the database and makes its tables if there are none.
@@ -279,6 +305,11 @@ func (x *index) stop() error {
 	if x.db == nil {
 		return nil
 	}
+	x.prepared.Range(func(query, s any) bool {
+		s.(*sql.Stmt).Close()
+		x.prepared.Delete(query)
+		return true
+	})
 	db := x.db
 	x.db = nil
 	return db.Close()

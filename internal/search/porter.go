@@ -127,8 +127,8 @@ func dropSuffix(s string) string {
 
 // cutSuffix cuts a suffix off a longer word.
 func cutSuffix(s, suffix string) (before string, found bool) {
-	if len(s) <= len(suffix) {
-		return s, false
+	if len(s) <= len(suffix) || s[len(s)-1] != suffix[len(suffix)-1] {
+		return s, false // nearly always, and quickly
 	}
 	return strings.CutSuffix(s, suffix)
 }

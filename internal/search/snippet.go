@@ -16,9 +16,8 @@ const (
 
 // A marker finds a query's words in a text.
 type marker struct {
-	terms []wanted
-	first [256]bool // bytes that a word in question may begin with, when it is ASCII
-	other bool      // whether any term has a word of other letters
+	terms  []wanted
+	starts []string // what the words in question begin with
 }
 
 // A wanted term: words that must follow each other, each by its stem.
@@ -34,8 +33,7 @@ func newMarker(p parsed) *marker {
 			var w wanted
 			for _, tok := range t.tokens {
 				w.stems = append(w.stems, tok.stem())
-				m.first[tok.word[0]] = true
-				m.other = m.other || !ascii(tok.word)
+				m.starts = append(m.starts, start(tok))
 			}
 			if t.prefix {
 				w.prefix = t.tokens[len(t.tokens)-1].word
@@ -44,6 +42,26 @@ func newMarker(p parsed) *marker {
 		}
 	}
 	return m
+}
+
+// start is what all words of a token's stem begin with, and few others: stems
+// are dear to work out. Only the end of a word changes in its stem, but of a
+// short one that is soon the second letter.
+func start(t token) string {
+	if s := t.stem(); len(s) > 3 && ascii(s) {
+		return s[:2]
+	}
+	return t.word[:1]
+}
+
+// may reports whether a word can be one of those in question.
+func (m *marker) may(word string) bool {
+	for _, s := range m.starts {
+		if strings.HasPrefix(word, s) {
+			return true
+		}
+	}
+	return false
 }
 
 // A mark is a place in a text where a term stands.
@@ -62,16 +80,19 @@ func (m *marker) marks(text string) []mark {
 		token
 		stem string
 	}
+	if longest == 0 {
+		return nil
+	}
 	var last []seen // the words before, as many as the longest term has
 	var out []mark
 	for t := range tokens(text) {
 		word := seen{token: t}
-		if m.first[t.word[0]] || t.word[0] >= utf8.RuneSelf && m.other {
+		if m.may(t.word) {
 			word.stem = t.stem()
 		} else if longest == 1 {
 			continue
 		}
-		if len(last) == longest && longest > 0 {
+		if len(last) == longest {
 			last = last[:copy(last, last[1:])]
 		}
 		last = append(last, word)
