@@ -92,8 +92,8 @@ func wantsMarkdown(r *http.Request) bool {
 type pageView struct {
 	Frame
 	View     *pages.View
-	Contents []pages.Heading // the table of contents: levels 2 and 3
-	OwnTitle bool            // the body begins with a title of its own
+	Contents []pages.Heading // the table of contents: to level 3
+	OwnTitle bool            // the body's first heading is a title of its own
 	NowURL   string          // of the newest revision, from an old one
 }
 
@@ -107,11 +107,9 @@ func (h *Handler) viewPage(v *visit, name string) error {
 		return err
 	}
 	p := &pageView{Frame: h.pageFrame(v, view.Title, view.Name, "read"), View: view}
-	for _, heading := range view.Headings {
-		switch {
-		case heading.Level == 1:
-			p.OwnTitle = true
-		case heading.Level <= 3:
+	p.OwnTitle = len(view.Headings) > 0 && view.Headings[0].Level == 1
+	for i, heading := range view.Headings {
+		if heading.Level <= 3 && (i > 0 || !p.OwnTitle) {
 			p.Contents = append(p.Contents, heading)
 		}
 	}

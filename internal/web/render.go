@@ -316,9 +316,14 @@ func acceptsGzip(r *http.Request) bool {
 	return false
 }
 
+// compress compresses what is kept; what is huge costs no more than it must.
 func compress(data []byte) []byte {
+	level := gzip.BestCompression
+	if len(data) > 256<<10 {
+		level = gzip.BestSpeed
+	}
 	var buf bytes.Buffer
-	z, _ := gzip.NewWriterLevel(&buf, gzip.BestCompression)
+	z, _ := gzip.NewWriterLevel(&buf, level)
 	_, _ = z.Write(data)
 	_ = z.Close()
 	return buf.Bytes()
