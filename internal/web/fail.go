@@ -83,7 +83,7 @@ func (h *Handler) fail(v *visit, err error) {
 	if status == http.StatusForbidden && v.caller.Anonymous() && v.slug != "" {
 		page.SignIn = h.signInPath(v)
 	}
-	if status == http.StatusInternalServerError || errors.Is(err, wiki.ErrStorage) {
+	if (status == http.StatusInternalServerError || errors.Is(err, wiki.ErrStorage)) && v.ctx().Err() == nil {
 		page.Request = v.w.Header().Get("X-Request-Id")
 		h.o.Log.ErrorContext(v.ctx(), "web: request failed", "method", v.r.Method, "host", v.slug, "path", v.r.URL.Path, "error", err)
 	}
