@@ -62,8 +62,12 @@ func openService(ctx context.Context, cfg config.Config, origins config.Origins,
 		return nil, err
 	}
 	s.search = search.New(search.Options{Dir: wikis})
+	icons, err := web.AssetURL("icons.svg")
+	if err != nil {
+		return nil, err
+	}
 	s.pages = pages.New(pages.Options{
-		Content: s.content, Search: s.search, Markdown: markdown.New(markdown.Options{}), Now: now, Log: log,
+		Content: s.content, Search: s.search, Markdown: markdown.New(markdown.Options{Icons: icons}), Now: now, Log: log,
 	})
 	s.tenant = tenant.New(tenant.Options{Store: s.store, Content: s.content, Log: log})
 	s.session, err = session.New(session.Options{

@@ -70,6 +70,16 @@ func (as *assets) url(name string) (string, error) {
 	return "", fmt.Errorf("web: no static file %q", name)
 }
 
+// AssetURL is the address, on every host, of a file of static/: what rendered
+// pages need to show icons. The error is a wrong name.
+func AssetURL(name string) (string, error) {
+	as, err := loadAssets()
+	if err != nil {
+		return "", err
+	}
+	return as.url(name)
+}
+
 func (h *Handler) serveAsset(v *visit) error {
 	a, ok := h.assets.byFile[v.param("file")]
 	if !ok {
