@@ -1,12 +1,11 @@
 package markdown
 
 import (
-	"bytes"
 	"strings"
+	"time"
 
 	"github.com/yuin/goldmark/ast"
-	"github.com/yuin/goldmark/text"
-	"github.com/yuin/goldmark/util"
+	extast "github.com/yuin/goldmark/extension/ast"
 
 	"robot.wtf/internal/wiki"
 )
@@ -18,11 +17,17 @@ type Facts struct {
 	Tags  []string
 }
 
+// A fact finder must not hold up the save that waits for it.
+const factPatience = time.Second
+
+// maxLinks bounds the links that are listed of one page.
+const maxLinks = 5000
+
 // ExtractFacts reads a page's links and tags. It never fails: what cannot be
 // parsed has no links.
 func ExtractFacts(name wiki.PageName, source []byte) (f Facts) {
-	_, rest, _ := cutFrontMatter(source)
-	if checkLimits(rest) != nil {
+	d := tryParse(name, source)
+	if d == nil {
 		return Facts{}
 	}
 	defer func() {
@@ -30,182 +35,139 @@ func ExtractFacts(name wiki.PageName, source []byte) (f Facts) {
 			f = Facts{}
 		}
 	}()
-	items, err := frontItems(source)
-	if err != nil {
-		rest = source
-	}
-	p := &page{name: name, source: rest}
-	var tags []string
-	f.Title, tags, _ = p.splitProps(items)
-	seen := map[string]bool{}
-	around := &surroundings{source: rest}
-	add := func(kind wiki.LinkKind, target string, n ast.Node) {
-		key := string(kind) + "\x00" + target
-		if target == "" || len(target) > wiki.MaxNameBytes || seen[key] || len(f.Links) >= maxNotes {
-			return
-		}
-		seen[key] = true
-		l := wiki.Link{Kind: kind, Target: target}
-		if n != nil {
-			l.Text = around.of(n)
-		}
-		f.Links = append(f.Links, l)
-	}
-	for _, item := range items {
-		for _, m := range wikiLinkAnywhere.FindAllStringSubmatch(valueText(item.Value), 100) {
-			target, _, _ := wikiTarget(name, m[1])
-			add(wiki.LinkPage, target, nil)
-		}
-	}
-	doc := syntax.Parse(text.NewReader(rest))
-	ast.Walk(doc, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
-		if !entering {
-			return ast.WalkContinue, nil
-		}
-		switch n := n.(type) {
-		case *wikiLink:
-			target, _, _ := wikiTarget(name, n.inside)
-			kind := wiki.LinkPage
-			if n.embed {
-				kind = wiki.LinkEmbed
+	c := collector{doc: d, seen: map[link]bool{}, facts: &f}
+	for _, item := range d.front.items {
+		for _, m := range propLink.FindAllString(yamlText(item.Value), 100) {
+			if inside, ok := strings.CutPrefix(m, "[["); ok {
+				if n := newWikilink(strings.TrimSuffix(inside, "]]")); n != nil {
+					c.add(n.place(name), nil)
+				}
 			}
-			add(kind, target, n)
-		case *ast.Link:
-			local(name, n.Destination, false, func(kind wiki.LinkKind, target string) { add(kind, target, n) })
-		case *ast.Image:
-			local(name, n.Destination, true, func(kind wiki.LinkKind, target string) { add(kind, target, n) })
-		case *tag:
-			tags = append(tags, n.name)
 		}
-		return ast.WalkContinue, nil
-	})
-	f.Tags = sortedUnique(tags)
+	}
+	f.Title, f.Tags = d.front.title(), d.front.tags()
+	_ = ast.Walk(d.root, c.visit)
+	f.Tags = sortedTags(f.Tags)
 	for _, t := range f.Tags {
-		add(wiki.LinkTag, t, nil)
+		c.add(place{kind: wiki.LinkTag, target: t}, nil)
 	}
 	return f
 }
 
-// local calls back for a Markdown address that leads to a page or file here.
-func local(name wiki.PageName, dest []byte, image bool, found func(wiki.LinkKind, string)) {
-	d := string(util.UnescapePunctuations(util.ResolveEntityNames(util.ResolveNumericReferences(dest))))
-	if d == "" || d[0] == '#' || strings.HasPrefix(d, "//") || schemeForm.MatchString(d) || strings.Contains(d, `\`) {
-		return
+// tryParse parses a page, and answers nil if it is over a limit.
+func tryParse(name wiki.PageName, source []byte) (d *document) {
+	defer func() {
+		if recover() != nil {
+			d = nil
+		}
+	}()
+	d, err := parse(name, source, time.Now().Add(factPatience))
+	if err != nil {
+		return nil
 	}
-	switch to := localTarget(name, d, image); to.kind {
-	case linkPage:
-		found(wiki.LinkPage, to.path)
-	case linkFile:
-		found(wiki.LinkFile, to.path)
+	return d
+}
+
+// A collector lists the links of a document.
+type collector struct {
+	doc   *document
+	seen  map[link]bool
+	facts *Facts
+	block ast.Node // whose words are
+	words string   // these
+}
+
+func (c *collector) visit(n ast.Node, entering bool) (ast.WalkStatus, error) {
+	if !entering {
+		return ast.WalkContinue, nil
+	}
+	if t, ok := n.(*tag); ok {
+		c.facts.Tags = append(c.facts.Tags, t.name)
+	}
+	c.doc.linksOf(n, func(p place) { c.add(p, n) })
+	return ast.WalkContinue, nil
+}
+
+func (c *collector) add(p place, n ast.Node) {
+	for _, target := range []string{p.target, p.also} {
+		key := link{kind: p.kind, target: target}
+		if p.kind == "" || target == "" || len(target) > 4*wiki.MaxNameBytes || c.seen[key] || len(c.facts.Links) >= maxLinks {
+			continue
+		}
+		c.seen[key] = true
+		c.facts.Links = append(c.facts.Links, wiki.Link{Kind: p.kind, Target: target, Text: c.around(n)})
 	}
 }
 
-// surroundings gives the words around a link, of its block, once a block.
-type surroundings struct {
-	source []byte
-	block  ast.Node
-	text   string
-}
-
-func (s *surroundings) of(n ast.Node) string {
-	block := n.Parent()
-	for block != nil && block.Type() == ast.TypeInline {
-		block = block.Parent()
+// around is the text of the block that a link stands in, or the part of it
+// around the link.
+func (c *collector) around(link ast.Node) string {
+	n := link
+	for n != nil && n.Type() == ast.TypeInline {
+		n = n.Parent()
 	}
-	if block == nil {
+	if n == nil {
 		return ""
 	}
-	if block != s.block {
-		s.block, s.text = block, nodeText(block, s.source)
+	if n != c.block {
+		c.block, c.words = n, c.doc.words(n)
 	}
 	const before, width = 80, 200 // bytes
-	if len(s.text) <= width {
-		return s.text
+	if len(c.words) <= width {
+		return c.words
 	}
-	at := max(0, strings.Index(s.text, nodeText(n, s.source)))
-	from := max(0, min(at-before, len(s.text)-width))
-	return strings.TrimSpace(strings.ToValidUTF8(s.text[from:from+width], ""))
+	at := max(0, strings.Index(c.words, c.doc.words(link)))
+	from := max(0, min(at-before, len(c.words)-width))
+	return strings.TrimSpace(strings.ToValidUTF8(c.words[from:from+width], ""))
 }
 
 // PlainText is the page as words, for search and snippets: no markup, code
 // kept, headings on lines of their own, no front matter.
 func PlainText(source []byte) string {
-	_, rest, _ := cutFrontMatter(source)
-	if checkLimits(rest) != nil {
-		return string(rest)
+	d := tryParse("", source)
+	if d == nil {
+		return strings.ToValidUTF8(string(source), "\ufffd")
 	}
-	doc := syntax.Parse(text.NewReader(rest))
 	var b strings.Builder
-	ast.Walk(doc, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
-		if !entering || n.Type() != ast.TypeBlock {
+	_ = ast.Walk(d.root, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
+		if !entering || n.Type() == ast.TypeInline {
 			return ast.WalkContinue, nil
 		}
 		switch n.Kind() {
-		case ast.KindFencedCodeBlock, ast.KindCodeBlock:
-			b.Write(linesOf(n, rest))
-			b.WriteByte('\n')
+		case ast.KindFencedCodeBlock, ast.KindCodeBlock, kindSource:
+			b.Write(d.raw(n))
+			endLine(&b)
 			return ast.WalkSkipChildren, nil
 		case ast.KindHTMLBlock:
+			b.WriteString(d.htmlWords(n))
+			endLine(&b)
+			return ast.WalkSkipChildren, nil
+		case ast.KindLinkReferenceDefinition:
+			return ast.WalkSkipChildren, nil
+		case kindBox:
+			b.WriteString(n.(*box).title)
+			endLine(&b)
+			return ast.WalkContinue, nil
+		case extast.KindTableRow, extast.KindTableHeader:
+			for c := n.FirstChild(); c != nil; c = c.NextSibling() {
+				b.WriteString(d.words(c))
+				b.WriteByte(' ')
+			}
+			endLine(&b)
 			return ast.WalkSkipChildren, nil
 		}
 		if n.FirstChild() != nil && n.FirstChild().Type() == ast.TypeInline {
-			b.WriteString(nodeText(n, rest))
-			b.WriteByte('\n')
+			b.WriteString(d.words(n))
+			endLine(&b)
 			return ast.WalkSkipChildren, nil
 		}
 		return ast.WalkContinue, nil
 	})
-	return b.String()
+	return strings.ToValidUTF8(b.String(), "\ufffd")
 }
 
-// A Section is a heading with what stands below it.
-type Section struct {
-	Path      []string // titles from the top heading down to this one; empty for the lead
-	Level     int      // 0 for the lead
-	StartLine int      // of the heading, from 1
-	EndLine   int      // the last line, subsections not included
-	DeepEnd   int      // the last line, subsections included
-}
-
-// Sections splits a page at its headings (not those in code), the lead first.
-func Sections(source []byte) []Section {
-	_, rest, skipped := cutFrontMatter(source)
-	total := lineCount(source)
-	list := []Section{{StartLine: 1, EndLine: total, DeepEnd: total}}
-	if checkLimits(rest) != nil {
-		return list
+func endLine(b *strings.Builder) {
+	if s := b.String(); s != "" && s[len(s)-1] != '\n' {
+		b.WriteByte('\n')
 	}
-	doc := syntax.Parse(text.NewReader(rest))
-	var titles []string
-	var levels []int
-	for n := doc.FirstChild(); n != nil; n = n.NextSibling() {
-		h, ok := n.(*ast.Heading)
-		if !ok || h.Lines().Len() == 0 {
-			continue
-		}
-		line := skipped + 1 + bytes.Count(rest[:h.Lines().At(0).Start], []byte("\n"))
-		for len(levels) > 0 && levels[len(levels)-1] >= h.Level {
-			titles, levels = titles[:len(titles)-1], levels[:len(levels)-1]
-		}
-		titles, levels = append(titles, nodeText(h, rest)), append(levels, h.Level)
-		list[len(list)-1].EndLine = line - 1
-		list = append(list, Section{Path: append([]string(nil), titles...), Level: h.Level, StartLine: line, EndLine: total, DeepEnd: total})
-	}
-	for i := range list {
-		for j := i + 1; j < len(list); j++ {
-			if list[j].Level <= list[i].Level {
-				list[i].DeepEnd = list[j].StartLine - 1
-				break
-			}
-		}
-	}
-	return list
-}
-
-func lineCount(source []byte) int {
-	n := bytes.Count(source, []byte("\n"))
-	if len(source) > 0 && source[len(source)-1] != '\n' {
-		n++
-	}
-	return max(n, 1)
 }

@@ -2,66 +2,59 @@ package markdown
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
-	"html"
-	"html/template"
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
-	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
+	yamlast "github.com/goccy/go-yaml/ast"
+	yamlparser "github.com/goccy/go-yaml/parser"
 )
 
-// maxFrontMatter bounds the YAML of a page.
-const maxFrontMatter = 32 << 10
+// A YAML parser is a large thing to give strangers' text to: what it is given is
+// short and flat, and has no anchors, with which a little text means a lot.
+const (
+	maxFrontMatter = 16 << 10
+	maxYAMLDepth   = 20
+)
 
-// cutFrontMatter splits a source into its front matter (without the lines of
-// hyphens), the rest, and the number of lines before the rest.
-func cutFrontMatter(source []byte) (front, rest []byte, skipped int) {
-	text := bytes.TrimPrefix(source, []byte("\ufeff"))
-	first, after, ok := bytes.Cut(text, []byte("\n"))
-	if !ok || string(bytes.TrimRight(first, " \t\r")) != "---" {
-		return nil, text, 0
-	}
-	skipped = 1
-	for line := range bytes.Lines(after) {
-		skipped++
-		if l := string(bytes.TrimRight(line, " \t\r\n")); l == "---" || l == "..." {
-			return front, after[len(front)+len(line):], skipped
-		}
-		front = after[:len(front)+len(line)]
-		if len(front) > maxFrontMatter {
-			break
-		}
-	}
-	return nil, text, 0
+// A frontMatter is what stands between the two lines "---" that begin a page.
+type frontMatter struct {
+	items yaml.MapSlice // in order
+	bad   string        // why it cannot be read, in plain words
+	text  string        // without its lines of hyphens
+	start int           // of the text in the page's bytes
 }
 
 // FrontMatter reads a page's front matter: nil if it has none, or an error in
-// plain words if it is no YAML mapping. Anchors and aliases are refused, for
-// they can make a little text into a lot.
+// plain words if it cannot be read. Mappings in it are map[string]any.
 func FrontMatter(source []byte) (map[string]any, error) {
-	items, err := frontItems(source)
-	if items == nil || err != nil {
-		return nil, err
+	front, size := cutFrontMatter(bytes.TrimPrefix(source, []byte(byteOrderMark)))
+	if size == 0 {
+		return nil, nil
 	}
-	props := map[string]any{}
-	for _, i := range items {
-		props[fmt.Sprint(i.Key)] = plainValue(i.Value)
+	f := readFrontMatter(front, 0)
+	if f.bad != "" {
+		return nil, errors.New(f.bad)
 	}
-	return props, nil
+	return plainMap(f.items), nil
+}
+
+func plainMap(items yaml.MapSlice) map[string]any {
+	m := make(map[string]any, len(items))
+	for _, item := range items {
+		m[fmt.Sprint(item.Key)] = plainValue(item.Value)
+	}
+	return m
 }
 
 func plainValue(v any) any {
 	switch v := v.(type) {
 	case yaml.MapSlice:
-		m := map[string]any{}
-		for _, i := range v {
-			m[fmt.Sprint(i.Key)] = plainValue(i.Value)
-		}
-		return m
+		return plainMap(v)
 	case []any:
 		list := make([]any, len(v))
 		for i := range v {
@@ -72,87 +65,143 @@ func plainValue(v any) any {
 	return v
 }
 
-type aliases struct{ found bool }
+// cutFrontMatter finds the text between the lines of hyphens, and the size of
+// it all; 0 if a page has none.
+func cutFrontMatter(page []byte) (front []byte, size int) {
+	first, rest, ok := bytes.Cut(page, []byte("\n"))
+	if !ok || string(bytes.TrimRight(first, " \t\r")) != "---" {
+		return nil, 0
+	}
+	begin := len(first) + 1
+	at := begin
+	for line := range bytes.Lines(rest) {
+		if l := string(bytes.TrimRight(line, " \t\r\n")); l == "---" || l == "..." {
+			return page[begin:at], at + len(line)
+		}
+		at += len(line)
+		if at-begin > maxSource {
+			break
+		}
+	}
+	return nil, 0
+}
 
-func (a *aliases) Visit(n ast.Node) ast.Visitor {
+func readFrontMatter(text []byte, start int) (f frontMatter) {
+	f = frontMatter{text: string(text), start: start}
+	defer func() {
+		if recover() != nil {
+			f.items, f.bad = nil, "The front matter is not YAML."
+		}
+	}()
+	switch {
+	case len(text) > maxFrontMatter:
+		f.bad = fmt.Sprintf("The front matter is longer than %s bytes.", thousands(maxFrontMatter))
+		return f
+	case !utf8.Valid(text):
+		f.bad = "The front matter is not UTF-8."
+		return f
+	case yamlDepth(text) > maxYAMLDepth:
+		f.bad = fmt.Sprintf("The front matter is nested more than %d deep.", maxYAMLDepth)
+		return f
+	}
+	plain := bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
+	file, err := yamlparser.ParseBytes(plain, 0)
+	if err != nil {
+		reason, _, _ := strings.Cut(yaml.FormatError(err, false, false), "\n")
+		f.bad = "The front matter is not YAML: " + reason + "."
+		return f
+	}
+	var v anchors
+	for _, d := range file.Docs {
+		if d.Body != nil {
+			yamlast.Walk(&v, d.Body)
+		}
+	}
+	if v.found {
+		f.bad = "The front matter has YAML anchors or aliases, which are not read here."
+		return f
+	}
+	if err := yaml.UnmarshalWithOptions(plain, &f.items, yaml.UseOrderedMap()); err != nil {
+		f.items, f.bad = nil, "The front matter is not a YAML mapping of names to values."
+	}
+	return f
+}
+
+type anchors struct{ found bool }
+
+func (a *anchors) Visit(n yamlast.Node) yamlast.Visitor {
 	switch n.(type) {
-	case *ast.AnchorNode, *ast.AliasNode:
+	case *yamlast.AnchorNode, *yamlast.AliasNode, *yamlast.MergeKeyNode:
 		a.found = true
 	}
 	return a
 }
 
-func frontItems(source []byte) (items yaml.MapSlice, err error) {
-	front, _, _ := cutFrontMatter(source)
-	if front == nil {
-		return nil, nil
-	}
-	defer func() { // a parser of other people's text must not take a page down
-		if recover() != nil {
-			items, err = nil, fmt.Errorf("the front matter is not YAML")
+// yamlDepth bounds how deep the text can nest: by brackets, by "- - -" on one
+// line, or by indentation.
+func yamlDepth(text []byte) int {
+	deepest, brackets := 0, 0
+	var indents []int
+	for line := range bytes.Lines(text) {
+		content := bytes.TrimLeft(line, " -?\t")
+		start := line[:len(line)-len(content)]
+		if len(bytes.TrimSpace(content)) > 0 {
+			for len(indents) > 0 && indents[len(indents)-1] >= len(start) {
+				indents = indents[:len(indents)-1]
+			}
+			indents = append(indents, len(start))
 		}
-	}()
-	file, err := parser.ParseBytes(front, 0)
-	if err != nil {
-		return nil, fmt.Errorf("the front matter is not YAML: %s", firstLine(yaml.FormatError(err, false, false)))
-	}
-	var a aliases
-	for _, doc := range file.Docs {
-		if doc.Body != nil {
-			ast.Walk(&a, doc.Body)
+		for _, c := range content {
+			switch c {
+			case '[', '{':
+				brackets++
+			case ']', '}':
+				brackets = max(0, brackets-1)
+			}
+			deepest = max(deepest, brackets)
 		}
+		deepest = max(deepest, len(indents)+bytes.Count(start, []byte("-"))+bytes.Count(start, []byte("?")))
 	}
-	if a.found {
-		return nil, fmt.Errorf("the front matter has YAML anchors or aliases, which are not read here")
-	}
-	if err := yaml.UnmarshalWithOptions(front, &items, yaml.UseOrderedMap()); err != nil {
-		return nil, fmt.Errorf("the front matter is not a YAML mapping of names to values")
-	}
-	return items, nil
+	return deepest
 }
 
-func firstLine(s string) string { s, _, _ = strings.Cut(s, "\n"); return s }
-
-// splitProps tells the shown entries of front matter from title and tags. Without
-// a resolver it leaves the entries out.
-func (p *page) splitProps(items yaml.MapSlice) (title string, tags []string, props []Prop) {
-	for _, i := range items {
-		key := fmt.Sprint(i.Key)
-		switch strings.ToLower(key) {
-		case "title":
-			title = valueText(i.Value)
-			continue
-		case "tags", "tag", "category", "categories":
-			tags = append(tags, tagList(i.Value)...)
-			continue
-		}
-		if p.resolver != nil {
-			props = append(props, Prop{Key: key, Values: p.propValues(i.Value)})
+// title is the front matter's title, "" if it has none.
+func (f *frontMatter) title() string {
+	for _, item := range f.items {
+		if strings.EqualFold(fmt.Sprint(item.Key), "title") {
+			return shorten(yamlText(item.Value), 300)
 		}
 	}
-	return title, tags, props
+	return ""
 }
 
-func tagList(v any) []string {
+// tags are those of `tags:` and `category:`, in lower case.
+func (f *frontMatter) tags() []string {
 	var list []string
-	add := func(s string) {
-		if s = strings.ToLower(strings.TrimPrefix(strings.TrimSpace(s), "#")); s != "" && len(s) <= 100 {
-			list = append(list, s)
+	for _, item := range f.items {
+		if !slices.Contains(tagKeys, strings.ToLower(fmt.Sprint(item.Key))) {
+			continue
 		}
-	}
-	if many, ok := v.([]any); ok {
-		for _, s := range many {
-			add(valueText(s))
+		values, ok := item.Value.([]any)
+		if !ok {
+			for s := range strings.SplitSeq(yamlText(item.Value), ",") {
+				values = append(values, s)
+			}
 		}
-		return list
-	}
-	for s := range strings.SplitSeq(valueText(v), ",") {
-		add(s)
+		for _, v := range values {
+			t := strings.ToLower(strings.TrimPrefix(strings.Join(strings.Fields(yamlText(v)), " "), "#"))
+			if t != "" && len(t) <= 100 {
+				list = append(list, t)
+			}
+		}
 	}
 	return list
 }
 
-func valueText(v any) string {
+var tagKeys = []string{"tags", "tag", "category", "categories"}
+
+// yamlText is a value as people read it.
+func yamlText(v any) string {
 	switch v := v.(type) {
 	case nil:
 		return ""
@@ -161,50 +210,27 @@ func valueText(v any) string {
 	case yaml.MapSlice:
 		parts := make([]string, len(v))
 		for i, item := range v {
-			parts[i] = fmt.Sprintf("%v: %s", item.Key, valueText(item.Value))
+			parts[i] = fmt.Sprintf("%v: %s", item.Key, yamlText(item.Value))
 		}
 		return strings.Join(parts, ", ")
 	case []any:
 		parts := make([]string, len(v))
 		for i := range v {
-			parts[i] = valueText(v[i])
+			parts[i] = yamlText(v[i])
 		}
 		return strings.Join(parts, ", ")
 	}
 	return fmt.Sprint(v)
 }
 
-func (p *page) propValues(v any) []template.HTML {
-	list, ok := v.([]any)
-	if !ok {
-		list = []any{v}
-	}
-	out := make([]template.HTML, 0, len(list))
-	for _, item := range list {
-		out = append(out, template.HTML(p.propValue(valueText(item))))
-	}
-	return out
-}
-
-// propValue shows a value: a wikilink or an address becomes a link.
-func (p *page) propValue(s string) string {
-	if m := wikiLinkForm.FindStringSubmatch(s); m != nil && m[0] == s && s[0] == '[' {
-		l := &wikiLink{inside: m[1]}
-		target, fragment, _ := wikiTarget(p.name, m[1])
-		if target != "" {
-			t := p.resolve("page", target, fragment)
-			return anchorTag(link{url: t.URL, kind: linkPage, target: t}, "") + html.EscapeString(l.words()) + "</a>"
+// shorten cuts a text to some runes.
+func shorten(s string, runes int) string {
+	n := 0
+	for i := range s {
+		if n == runes {
+			return s[:i]
 		}
+		n++
 	}
-	if strings.HasPrefix(s, "https://") || strings.HasPrefix(s, "http://") {
-		if l := p.destination(s, false); l.kind == linkOut {
-			return anchorTag(l, "") + html.EscapeString(s) + "</a>"
-		}
-	}
-	return html.EscapeString(s)
-}
-
-func sortedUnique(list []string) []string {
-	slices.Sort(list)
-	return slices.Compact(list)
+	return s
 }

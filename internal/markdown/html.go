@@ -3,251 +3,266 @@ package markdown
 import (
 	"bytes"
 	"html"
-	"net/url"
 	"regexp"
-	"robot.wtf/internal/wiki"
 	"slices"
 	"strings"
 
 	"github.com/microcosm-cc/bluemonday"
+	"github.com/yuin/goldmark/ast"
 	xhtml "golang.org/x/net/html"
-	"golang.org/x/net/html/atom"
 )
 
-// idPrefix keeps ids made of people's words apart from the ids of our pages, so
-// that no heading can stand in for a form or a script's variable.
-const idPrefix = "user-content-"
+// The tags that people may write. All that leaves this package is written here
+// anew, from what a tokenizer understood of theirs: nothing is passed through.
+var (
+	inlineTags = set(`a abbr b bdi bdo br cite code data del dfn em i img ins kbd mark q rp rt ruby s samp small span strike
+		strong sub sup time tt u var wbr`)
+	blockTags = set(`blockquote caption col colgroup dd details div dl dt figcaption figure h1 h2 h3 h4 h5 h6 hr li ol p pre
+		summary table tbody td tfoot th thead tr ul`)
+	voidTags = set(`br col hr img wbr`)
+	// unseenTags are left out, but not what stands between them.
+	unseenTags = set(`article aside center font footer header main nav picture section source`)
+)
 
-// harmless are the tags that people may write as HTML; attribute filters their
-// attributes.
-var harmless = strings.Fields(`a abbr b bdi bdo blockquote br caption cite code col colgroup dd del details dfn div dl dt em
-	figcaption figure h1 h2 h3 h4 h5 h6 hr i img ins kbd li mark ol p pre q rp rt ruby s samp small span strike strong sub
-	summary sup table tbody td tfoot th thead tr tt u ul var wbr`)
+func set(words string) map[string]bool {
+	m := map[string]bool{}
+	for _, w := range strings.Fields(words) {
+		m[w] = true
+	}
+	return m
+}
 
-// void elements have no end tag.
-var void = []string{"br", "col", "hr", "img", "wbr"}
+// An htmlTag is a tag of raw HTML that leads somewhere.
+type htmlTag struct{ name, address string }
 
-// cleanTags lets harmless tags of raw HTML through and shows the rest as text.
-func (p *page) cleanTags(raw []byte) string {
-	var out strings.Builder
+// tags lists the links and images of raw HTML.
+func (d *document) tags(n ast.Node) []htmlTag {
+	var list []htmlTag
+	z := xhtml.NewTokenizer(bytes.NewReader(d.rawHTML(n)))
+	for {
+		switch z.Next() {
+		case xhtml.ErrorToken:
+			return list
+		case xhtml.StartTagToken, xhtml.SelfClosingTagToken:
+			switch t := z.Token(); t.Data {
+			case "a":
+				list = append(list, htmlTag{"a", attribute(t, "href")})
+			case "img":
+				list = append(list, htmlTag{"img", attribute(t, "src")})
+			}
+		}
+	}
+}
+
+func attribute(t xhtml.Token, key string) string {
+	for _, a := range t.Attr {
+		if a.Key == key {
+			return a.Val
+		}
+	}
+	return ""
+}
+
+func (d *document) rawHTML(n ast.Node) []byte {
+	inline, ok := n.(*ast.RawHTML)
+	if !ok {
+		return d.raw(n)
+	}
+	var b bytes.Buffer
+	for i := range inline.Segments.Len() {
+		s := inline.Segments.At(i)
+		b.Write(s.Value(d.source))
+	}
+	return b.Bytes()
+}
+
+// html writes raw HTML: harmless tags as tags, the rest as text. open are the
+// tags that are open in the container, from the outside in; flow says that
+// blocks may stand here.
+func (w *writer) html(raw []byte, open *[]string, flow bool) {
 	z := xhtml.NewTokenizer(bytes.NewReader(raw))
 	for {
 		kind := z.Next()
 		text := string(z.Raw())
 		switch kind {
 		case xhtml.ErrorToken:
-			out.WriteString(html.EscapeString(text))
-			return out.String()
+			w.text(text)
+			return
 		case xhtml.TextToken:
-			out.WriteString(html.EscapeString(html.UnescapeString(text)))
+			w.text(html.UnescapeString(text))
 		case xhtml.CommentToken, xhtml.DoctypeToken:
 		default:
 			t := z.Token()
 			switch {
-			case !slices.Contains(harmless, t.Data):
-				out.WriteString(html.EscapeString(text))
-			case kind != xhtml.EndTagToken:
-				p.openTag(&out, t)
-			case !slices.Contains(void, t.Data):
-				out.WriteString("</" + t.Data + ">")
+			case unseenTags[t.Data]:
+			case !inlineTags[t.Data] && !(flow && blockTags[t.Data]) || len(*open) >= maxDepth:
+				w.text(text)
+			case kind == xhtml.EndTagToken:
+				w.endTag(t.Data, open)
+			default:
+				w.startTag(t, open)
 			}
 		}
 	}
 }
 
-func (p *page) openTag(out *strings.Builder, t xhtml.Token) {
-	if t.Data == "img" {
-		var src, alt, title string
-		for _, a := range t.Attr {
-			switch a.Key {
-			case "src":
-				src = a.Val
-			case "alt":
-				alt = a.Val
-			case "title":
-				title = a.Val
-			}
+// endTag ends a tag and what is open in it; an end without a start is nothing.
+func (w *writer) endTag(name string, open *[]string) {
+	for i := len(*open) - 1; i >= 0; i-- {
+		if written, asked, _ := strings.Cut((*open)[i], " "); written == name || asked == name {
+			w.closeTags(open, i)
+			return
 		}
-		out.WriteString(p.image(src, alt, title))
+	}
+}
+
+// closeTags ends open tags down to a depth.
+func (w *writer) closeTags(open *[]string, down int) {
+	for i := len(*open) - 1; i >= down; i-- {
+		name, _, _ := strings.Cut((*open)[i], " ")
+		if name == "a" {
+			w.inLink--
+		}
+		w.put("</" + name + ">")
+		if name == "table" {
+			w.put("</div>")
+		}
+	}
+	*open = (*open)[:down]
+}
+
+func (w *writer) startTag(t xhtml.Token, open *[]string) {
+	name := t.Data
+	var attrs strings.Builder
+	switch name {
+	case "img":
+		w.image(address(w.doc.name, attribute(t, "src"), true), attribute(t, "alt"), attribute(t, "title"), attribute(t, "width"), attribute(t, "height"))
 		return
+	case "a":
+		if attrs.WriteString(w.rawLink(t)); attrs.Len() == 0 {
+			name = "span a" // ended by </a>
+		} else {
+			w.inLink++
+		}
+	case "table":
+		w.put(w.region("Table"))
+	case "pre":
+		attrs.WriteString(` tabindex="0"`)
 	}
-	out.WriteString("<" + t.Data)
+	written, _, _ := strings.Cut(name, " ")
 	for _, a := range t.Attr {
-		if key, value, ok := p.attribute(t.Data, a); ok {
-			out.WriteString(" " + key + `="` + html.EscapeString(value) + `"`)
+		if value, ok := w.attribute(t.Data, a.Key, a.Val); ok && !strings.Contains(attrs.String(), " "+a.Key+"=") {
+			attrs.WriteString(" " + a.Key + `="` + html.EscapeString(value) + `"`)
 		}
 	}
-	if t.Data == "pre" {
-		out.WriteString(` tabindex="0"`)
+	w.put("<" + written + attrs.String() + ">")
+	if !voidTags[name] {
+		*open = append(*open, name)
 	}
-	out.WriteString(">")
 }
 
-func (p *page) attribute(tag string, a xhtml.Attribute) (key, value string, ok bool) {
-	lower := strings.ToLower(a.Val)
-	switch a.Key {
-	case "title", "lang":
-		return a.Key, a.Val, true
-	case "dir":
-		return a.Key, lower, slices.Contains([]string{"ltr", "rtl", "auto"}, lower)
-	case "id":
-		return "id", idPrefix + anchor(a.Val), true
-	case "open":
-		return "open", "", tag == "details"
-	case "start", "value", "colspan", "rowspan", "span":
-		return a.Key, a.Val, smallNumber.MatchString(a.Val)
-	case "align":
-		return "align", lower, slices.Contains([]string{"left", "right", "center"}, lower)
-	case "href":
-		l := p.destination(a.Val, false)
-		return "href", l.url, tag == "a" && l.url != ""
+// rawLink is the attributes of an <a> that leads somewhere, or "".
+func (w *writer) rawLink(t xhtml.Token) string {
+	if w.inLink > 0 {
+		return ""
 	}
-	return "", "", false
+	to := w.lookUp(address(w.doc.name, attribute(t, "href"), false))
+	if to.url == "" {
+		return ""
+	}
+	return to.attributes(attribute(t, "title"))
 }
 
 var smallNumber = regexp.MustCompile(`^[0-9]{1,4}$`)
 
-// balance closes what people left open and drops ends without a beginning, so
-// that a page's text cannot reach out of its place.
-func balance(body []byte) ([]byte, error) {
-	nodes, err := xhtml.ParseFragment(bytes.NewReader(body), &xhtml.Node{Type: xhtml.ElementNode, Data: "div", DataAtom: atom.Div})
-	if err != nil {
-		return nil, err
-	}
-	var out bytes.Buffer
-	out.Grow(len(body) + len(body)/8)
-	for _, n := range nodes {
-		if err := xhtml.Render(&out, n); err != nil {
-			return nil, err
+// attribute is an attribute's value as we write it, or false.
+func (w *writer) attribute(tag, key, value string) (string, bool) {
+	lower := strings.ToLower(strings.TrimSpace(value))
+	switch key {
+	case "title":
+		return value, true
+	case "lang":
+		return lower, langForm.MatchString(lower)
+	case "dir":
+		return lower, slices.Contains([]string{"ltr", "rtl", "auto"}, lower)
+	case "align":
+		return lower, slices.Contains([]string{"left", "right", "center"}, lower)
+	case "open":
+		return "", tag == "details"
+	case "datetime":
+		return value, tag == "time" || tag == "ins" || tag == "del"
+	case "start", "value", "colspan", "rowspan", "span":
+		return lower, numbered[key][tag] && smallNumber.MatchString(lower)
+	case "id":
+		id := idPrefix + slug(value)
+		if w.ids[id] || value == "" {
+			return "", false
 		}
+		w.ids[id] = true
+		return id, true
 	}
-	return out.Bytes(), nil
+	return "", false
 }
 
-// secondWall is what may leave this package, whatever the first wall let by.
+var (
+	langForm = regexp.MustCompile(`^[a-z]{2,3}(?:-[a-z0-9]{1,8}){0,3}$`)
+	numbered = map[string]map[string]bool{
+		"start": set("ol"), "value": set("li"), "colspan": set("td th"), "rowspan": set("td th"), "span": set("col colgroup"),
+	}
+)
+
+// secondWall is what may leave this package, whatever the renderer does wrong.
 func secondWall(icons string) *bluemonday.Policy {
+	match := func(form string) *regexp.Regexp { return regexp.MustCompile(`^(?:` + form + `)$`) }
 	p := bluemonday.NewPolicy()
-	p.AllowElements(harmless...)
-	p.AllowElements("section", "svg", "use", "label", "input")
-	p.AllowAttrs("title", "lang", "dir", "role", "aria-label", "aria-hidden").Globally()
-	p.AllowAttrs("id").Matching(regexp.MustCompile(`^` + idPrefix + `[^\s"'<>]+$`)).Globally()
-	p.AllowAttrs("class").Matching(ownClasses).Globally()
-	p.AllowAttrs("tabindex").Matching(regexp.MustCompile(`^0$`)).Globally()
-	p.AllowAttrs("scope").Matching(regexp.MustCompile(`^(col|row)$`)).OnElements("th")
-	p.AllowAttrs("align").Matching(regexp.MustCompile(`^(left|right|center)$`)).Globally()
-	p.AllowAttrs("start", "value", "colspan", "rowspan", "span").Matching(smallNumber).Globally()
+	for _, tags := range []map[string]bool{inlineTags, blockTags} {
+		for name := range tags {
+			p.AllowNoAttrs().OnElements(name)
+		}
+	}
+	p.AllowNoAttrs().OnElements("section", "svg", "use", "label", "input")
+	p.AllowAttrs("title", "aria-label").Globally()
+	p.AllowAttrs("lang").Matching(langForm).Globally()
+	p.AllowAttrs("dir").Matching(match(`ltr|rtl|auto`)).Globally()
+	p.AllowAttrs("align").Matching(match(`left|right|center`)).Globally()
+	p.AllowAttrs("id").Matching(match(idPrefix + `[^\s"'<>&]+`)).Globally()
+	p.AllowAttrs("class").Matching(match(`(?:` + ownClasses + `)(?: (?:` + ownClasses + `))*`)).Globally()
+	p.AllowAttrs("role").Matching(match(`note|region`)).OnElements("div")
+	p.AllowAttrs("tabindex").Matching(match(`0`)).OnElements("div", "pre")
+	p.AllowAttrs("aria-hidden").Matching(match(`true`)).OnElements("svg")
+	p.AllowAttrs("scope").Matching(match(`col`)).OnElements("th")
+	p.AllowAttrs("start", "value", "colspan", "rowspan", "span").Matching(smallNumber).OnElements("ol", "li", "td", "th", "col", "colgroup")
 	p.AllowAttrs("open").OnElements("details")
-	p.AllowAttrs("type").Matching(regexp.MustCompile(`^checkbox$`)).OnElements("input")
+	p.AllowAttrs("datetime").OnElements("time", "ins", "del")
+	p.AllowAttrs("type").Matching(match(`checkbox`)).OnElements("input")
 	p.AllowAttrs("checked", "disabled").OnElements("input")
-	p.AllowAttrs("href").OnElements("a")
-	p.AllowAttrs("href").Matching(regexp.MustCompile(`^` + regexp.QuoteMeta(icons) + `#[a-z]+$`)).OnElements("use")
-	p.AllowAttrs("rel").Matching(regexp.MustCompile(`^[a-z ]+$`)).OnElements("a")
-	p.AllowAttrs("src").Matching(regexp.MustCompile(`^/[^/\\]`)).OnElements("img")
-	p.AllowAttrs("alt", "loading").OnElements("img")
-	p.AllowNoAttrs().OnElements("a", "span", "div", "svg", "label", "input")
-	p.AllowURLSchemes(schemes...)
-	p.AllowRelativeURLs(true)
-	p.RequireParseableURLs(true)
+	// Addresses are held by these forms: bluemonday's own check would parse
+	// them, and url.Parse fails on at://did:plc:….
+	p.AllowAttrs("href").Matching(match(`(?:` + strings.Join(schemes, "|") + `):[^\s"'<>\\]+|#[^\s"'<>\\]*|\?[^\s"'<>\\]*|/(?:[^\s/\\"'<>][^\s\\"'<>]*)?`)).OnElements("a")
+	p.AllowAttrs("href").Matching(match(regexp.QuoteMeta(icons) + `#[a-z]+`)).OnElements("use")
+	p.AllowAttrs("rel").Matching(match(`(?:nofollow ugc )?noopener`)).OnElements("a")
+	p.AllowAttrs("src").Matching(match(`/[^\s/\\"'<>][^\s\\"'<>]*`)).OnElements("img")
+	p.AllowAttrs("alt").OnElements("img")
+	p.AllowAttrs("loading").Matching(match(`lazy`)).OnElements("img")
+	p.AllowAttrs("width", "height").Matching(smallNumber).OnElements("img")
+	p.RequireParseableURLs(false)
 	return p
 }
 
-// ownClasses are the classes that the renderer writes: its own words, and
-// chroma's, which are one to three letters and digits.
-var ownClasses = regexp.MustCompile(`^(?:(?:red|out|tag|tasks|scroll|notes|anchor|chroma|notice|warning|good|bad|embed|math|icon|spoiler|fold|[a-z]{1,2}[a-z0-9]?)(?: |$))+$`)
+// ownClasses are the classes that the renderer writes; chroma's have one to
+// three letters and digits.
+const ownClasses = `red|out|tag|tasks|scroll|notes|anchor|chroma|notice|warning|good|icon|embed|math|[a-z][a-z0-9]{0,2}`
 
-// schemes that a link may have.
-var schemes = []string{"http", "https", "mailto", "tel", "at", "xmpp", "irc", "ircs", "matrix", "gemini", "ftp", "sftp", "magnet", "geo"}
-
-// A link is where an address in a page leads.
-type link struct {
-	url    string // escaped for href; "" when it may lead nowhere
-	kind   linkKind
-	target Target
-}
-
-type linkKind int
-
-const (
-	linkNone   linkKind = iota
-	linkOut             // another host
-	linkAnchor          // this page
-	linkOwn             // another address of the wiki, such as /-/changelog
-	linkPage
-	linkFile
-)
-
-var schemeForm = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9+.-]*:`)
-
-// destination finds out what the address of a Markdown link means.
-func (p *page) destination(dest string, image bool) link {
-	dest = strings.TrimSpace(strings.Map(func(r rune) rune {
-		if r < 0x20 || r == 0x7f {
-			return -1
-		}
-		return r
-	}, dest))
-	switch {
-	case dest == "" || strings.Contains(dest, `\`):
-		return link{}
-	case strings.HasPrefix(dest, "#"):
-		return link{url: "#" + idPrefix + escapeFragment(anchor(unescape(dest[1:]))), kind: linkAnchor}
-	case strings.HasPrefix(dest, "//"):
-		dest = "https:" + dest
-	}
-	if schemeForm.MatchString(dest) {
-		u, err := url.Parse(dest)
-		if err != nil || !slices.Contains(schemes, strings.ToLower(u.Scheme)) {
-			return link{}
-		}
-		return link{url: u.String(), kind: linkOut}
-	}
-	to := localTarget(p.name, dest, image)
-	switch to.kind {
-	case linkFile:
-		t := p.resolve(wiki.LinkFile, to.path, "")
-		return link{url: t.URL + to.query, kind: linkFile, target: t}
-	case linkPage:
-		t := p.resolve(wiki.LinkPage, to.path, to.fragment)
-		return link{url: withQuery(t.URL, to.query), kind: linkPage, target: t}
-	}
-	u, err := url.Parse(to.raw)
-	if err != nil || u.Host != "" || u.Scheme != "" {
-		return link{}
-	}
-	return link{url: u.String(), kind: linkOwn}
-}
-
-func withQuery(to, query string) string {
-	before, fragment, ok := strings.Cut(to, "#")
-	if ok && query != "" {
-		return before + query + "#" + fragment
-	}
-	return to + query
-}
-
-func unescape(s string) string {
-	if u, err := url.PathUnescape(s); err == nil {
-		return u
-	}
-	return s
-}
-
-func escapeFragment(s string) string { return (&url.URL{Fragment: s}).EscapedFragment() }
-
-// anchor is the id, without prefix, of a heading of that text: letters and
-// digits in lower case, blanks as hyphens.
-func anchor(text string) string {
-	var b strings.Builder
-	for _, r := range strings.ToLower(strings.TrimSpace(text)) {
-		switch {
-		case r == ' ' || r == '\t' || r == '\n':
-			b.WriteByte('-')
-		case r == '-' || r == '_' || isWord(r):
-			b.WriteRune(r)
+// htmlWords is the text of raw HTML.
+func (d *document) htmlWords(n ast.Node) string {
+	var words []string
+	z := xhtml.NewTokenizer(bytes.NewReader(d.rawHTML(n)))
+	for {
+		switch z.Next() {
+		case xhtml.ErrorToken:
+			return strings.Join(words, " ")
+		case xhtml.TextToken:
+			words = append(words, strings.Fields(html.UnescapeString(string(z.Raw())))...)
 		}
 	}
-	if b.Len() == 0 {
-		return "section"
-	}
-	return b.String()
 }

@@ -3,99 +3,212 @@ package markdown
 import (
 	"bytes"
 	"regexp"
+	"strconv"
+	"time"
+
+	"github.com/yuin/goldmark/ast"
+	extast "github.com/yuin/goldmark/extension/ast"
+	"github.com/yuin/goldmark/parser"
+	"github.com/yuin/goldmark/text"
 
 	"robot.wtf/internal/wiki"
 )
 
-// goldmark cannot be stopped once it runs, and some inputs make it slow or its
-// output huge, so these are looked at before it is called.
+// Some pages make a parser slow or its output enormous, and goldmark cannot be
+// stopped while it runs. These limits are held before it starts, or by parsers
+// that stand before its own: once a limit is passed they take no more input, so
+// that it comes to an end at once.
 const (
-	maxSource   = 1 << 20
-	maxLine     = 64 << 10
-	maxDepth    = 100 // of quotes and lists on one line
-	maxColumns  = 128
-	maxCells    = 20_000 // of all tables, padded to their columns
-	maxBrackets = 1_000  // open [ in a block
-	maxNotes    = 5_000  // footnotes and reference definitions
-	maxOutput   = 8 << 20
+	maxSource     = 1 << 20  // bytes of a page
+	maxLine       = 64 << 10 // bytes of a line
+	maxDepth      = 100      // quotes, lists and boxes in one another
+	maxNodes      = 3 * maxDepth
+	maxColumns    = 128
+	maxCells      = 20_000 // of all tables, padded to their columns
+	maxBrackets   = 1_000  // [ in one block of text
+	maxDelimiters = 5_000  // runs of * _ ~ = in one block of text
+	maxReferences = 5_000  // definitions of notes and references; uses of notes
+	maxOutput     = 8 << 20
 )
 
-var definition = regexp.MustCompile(`^ {0,3}\[[^\]]+\]:`)
+func tooLarge(format string, args ...any) error {
+	return wiki.Problemf(wiki.ErrTooLarge, "content", format+" Its source is shown instead.", args...)
+}
 
-// checkLimits returns a Problem of kind ErrTooLarge that names the limit.
-func checkLimits(source []byte) error {
-	over := func(format string, args ...any) error {
-		return wiki.Problemf(wiki.ErrTooLarge, "content", format, args...)
+func thousands(n int) string {
+	s := strconv.Itoa(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
 	}
-	if len(source) > maxSource {
-		return over("This page is longer than %d bytes, so its source is shown.", maxSource)
+	return s
+}
+
+var (
+	definition = regexp.MustCompile(`^[ >\t]*\[[^\]]*\]:`)
+	noteUse    = []byte("[^")
+)
+
+// checkLines holds the limits that need no parser.
+func checkLines(source []byte) error {
+	number, definitions := 0, 0
+	for line := range bytes.Lines(source) {
+		number++
+		if len(line) > maxLine {
+			return tooLarge("Line %s of this page is longer than %s bytes.", thousands(number), thousands(maxLine))
+		}
+		if bytes.Contains(line, []byte("]:")) && definition.Match(line) {
+			definitions++
+		}
 	}
-	brackets, notes, cells, columns := 0, 0, 0, 0
-	line := 0
-	for text := range bytes.Lines(source) {
-		line++
-		switch {
-		case len(text) > maxLine:
-			return over("Line %d is longer than %d bytes, so the source is shown.", line, maxLine)
-		case nesting(text) > maxDepth:
-			return over("Line %d is nested deeper than %d levels, so the source is shown.", line, maxDepth)
-		}
-		trimmed := bytes.TrimLeft(bytes.TrimRight(text, "\r\n"), " \t>")
-		if len(trimmed) == 0 {
-			brackets, columns = 0, 0
-			continue
-		}
-		if brackets += bytes.Count(text, []byte("[")) - bytes.Count(text, []byte("]")); brackets > maxBrackets || bytes.Count(text, []byte("[")) > 4*maxBrackets {
-			return over("Around line %d more than %d brackets are open, so the source is shown.", line, maxBrackets)
-		}
-		brackets = max(brackets, 0)
-		if definition.Match(text) {
-			if notes++; notes > maxNotes {
-				return over("There are more than %d notes and references, so the source is shown.", maxNotes)
-			}
-		}
-		if pipes := bytes.Count(text, []byte("|")); pipes > 0 {
-			columns = max(columns, pipes+1)
-			cells += columns
-			if columns > maxColumns+1 && delimiterRow.Match(trimmed) {
-				return over("The table at line %d has more than %d columns, so the source is shown.", line, maxColumns)
-			}
-			if cells > maxCells {
-				return over("The tables have more than %d cells, so the source is shown.", maxCells)
-			}
-		}
+	if definitions > maxReferences {
+		return tooLarge("This page defines more than %s references and notes.", thousands(maxReferences))
+	}
+	if bytes.Count(source, noteUse) > 2*maxReferences {
+		return tooLarge("This page has more than %s notes.", thousands(maxReferences))
 	}
 	return nil
 }
 
-var delimiterRow = regexp.MustCompile(`^\|?[ \t:|-]+$`)
+// A guard watches one parse.
+type guard struct {
+	until      time.Time
+	err        error
+	block      ast.Node // whose inlines are being parsed
+	brackets   int
+	delimiters int
+	cells      int
+	unclosed   map[byte]bool // {{ and $$ blocks that nothing ends
+}
 
-// nesting bounds how many containers the beginning of a line opens.
-func nesting(line []byte) int {
-	depth, blanks := 0, 0
-	for i := 0; i < len(line); i++ {
-		switch c := line[i]; {
-		case c == ' ':
-			blanks++
-		case c == '\t':
-			blanks += 4
-		case c == '>':
-			depth++
-		case (c == '-' || c == '*' || c == '+') && i+1 < len(line) && (line[i+1] == ' ' || line[i+1] == '\t'):
-			depth++
-		case c >= '0' && c <= '9':
-			j := i
-			for j < len(line) && j < i+9 && line[j] >= '0' && line[j] <= '9' {
-				j++
-			}
-			if j+1 >= len(line) || line[j] != '.' && line[j] != ')' || line[j+1] != ' ' {
-				return depth + blanks/4
-			}
-			i = j
-			depth++
-		default:
-			return depth + blanks/4
+var guardKey = parser.NewContextKey()
+
+// guardOf is the parse's guard; a parse without one is not limited.
+func guardOf(pc parser.Context) *guard {
+	if g, ok := pc.Get(guardKey).(*guard); ok {
+		return g
+	}
+	return &guard{}
+}
+
+func (g *guard) fail(format string, args ...any) {
+	if g.err == nil {
+		g.err = tooLarge(format, args...)
+	}
+}
+
+var errSlow = tooLarge("This page takes too long to render.")
+
+// over reports whether a limit was passed, time included.
+func (g *guard) over() bool {
+	if g.err == nil && !g.until.IsZero() && time.Now().After(g.until) {
+		g.err = errSlow
+	}
+	return g.err != nil
+}
+
+// bounded is a parser of blocks that hold blocks, up to a depth.
+type bounded struct{ parser.BlockParser }
+
+func (b bounded) Open(parent ast.Node, reader text.Reader, pc parser.Context) (ast.Node, parser.State) {
+	g := guardOf(pc)
+	if g.over() {
+		return nil, parser.NoChildren
+	}
+	node, state := b.BlockParser.Open(parent, reader, pc)
+	if node != nil && depth(pc) >= maxDepth {
+		g.fail("This page has quotes, lists or boxes nested more than %d deep.", maxDepth)
+		return nil, parser.NoChildren
+	}
+	return node, state
+}
+
+// depth counts the open blocks that hold others; a list with its item is one.
+func depth(pc parser.Context) int {
+	n := 0
+	for _, b := range pc.OpenedBlocks() {
+		switch b.Node.Kind() {
+		case ast.KindBlockquote, ast.KindList, kindBox, extast.KindDefinitionList:
+			n++
 		}
 	}
-	return depth // a blank line nests nothing
+	return n
+}
+
+// inlineGuard sees each character that may begin something before the parser
+// that it is for, and takes all input once a limit is passed.
+type inlineGuard struct{}
+
+func (inlineGuard) Trigger() []byte { return []byte(" [!*_~=`<$#") }
+
+func (inlineGuard) Parse(parent ast.Node, block text.Reader, pc parser.Context) ast.Node {
+	g := guardOf(pc)
+	if g.block != parent {
+		g.block, g.brackets, g.delimiters = parent, 0, 0
+	}
+	line, _ := block.PeekLine()
+	switch line[0] {
+	case '[':
+		g.brackets++
+	case '!':
+		if len(line) > 1 && line[1] == '[' {
+			g.brackets++
+		}
+	case '*', '_', '~', '=':
+		g.delimiters++
+	}
+	if g.brackets > maxBrackets {
+		g.fail("This page has a paragraph with more than %s brackets.", thousands(maxBrackets))
+	}
+	if g.delimiters > maxDelimiters {
+		g.fail("This page has a paragraph with more than %s marks of emphasis.", thousands(maxDelimiters))
+	}
+	if !g.over() {
+		return nil
+	}
+	for line != nil {
+		block.AdvanceLine()
+		line, _ = block.PeekLine()
+	}
+	return ast.NewString(nil)
+}
+
+// tableGuard looks at paragraphs before they become tables.
+type tableGuard struct{}
+
+func (tableGuard) Transform(node *ast.Paragraph, reader text.Reader, pc parser.Context) {
+	lines, source, g := node.Lines(), reader.Source(), guardOf(pc)
+	for i := 1; i < lines.Len(); i++ {
+		rule := lines.At(i)
+		if !isRule(rule.Value(source)) {
+			continue
+		}
+		head := lines.At(i - 1)
+		columns := cells(rule.Value(source))
+		if columns != cells(head.Value(source)) {
+			continue
+		}
+		g.cells += columns * (lines.Len() - i)
+		switch {
+		case columns > maxColumns:
+			g.fail("This page has a table with more than %d columns.", maxColumns)
+		case g.cells > maxCells:
+			g.fail("The tables of this page have more than %s cells.", thousands(maxCells))
+		default:
+			return
+		}
+		node.Parent().RemoveChild(node.Parent(), node)
+		return
+	}
+}
+
+// isRule reports a line that can stand below a table's head.
+func isRule(line []byte) bool {
+	return bytes.IndexByte(line, '-') >= 0 && len(bytes.Trim(line, " \t\n|:-")) == 0
+}
+
+func cells(line []byte) int {
+	line = bytes.TrimSpace(line)
+	line = bytes.TrimPrefix(line, []byte("|"))
+	line = bytes.TrimSuffix(line, []byte("|"))
+	return 1 + bytes.Count(line, []byte("|")) - bytes.Count(line, []byte(`\|`))
 }

@@ -2,16 +2,17 @@
 // page: headings, outgoing links, front matter, plain text, sections.
 //
 // It knows nothing of storage: a Resolver answers what a link leads to. Nothing
-// that it returns can run script in a browser, whatever the source says.
+// that it returns can run script in a browser, whatever the source says: the
+// renderer writes each tag itself, and a second, independent wall lets only
+// those tags through.
 package markdown
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"html/template"
-	"net/url"
 	"runtime"
+	"sync"
 	"time"
 
 	"github.com/microcosm-cc/bluemonday"
@@ -64,45 +65,46 @@ type Page struct {
 
 // Options of a Renderer.
 type Options struct {
-	// Icons is the address of the icon sprite, "" for no icons.
+	// Icons is the address of the icon sprite; "/static/icons.svg" if empty.
 	Icons string
+	// OutHosts are hosts besides the wiki's own whose links need no rel=nofollow.
+	OutHosts []string
 }
 
 // A Renderer is safe for concurrent use.
 type Renderer struct {
-	o      Options
-	policy *bluemonday.Policy
-	slots  chan struct{} // bounds renders under way
+	o     Options
+	wall  *bluemonday.Policy
+	slots chan struct{} // one for each render under way
 }
 
 // New makes a Renderer.
 func New(o Options) *Renderer {
-	return &Renderer{o: o, policy: secondWall(o.Icons), slots: make(chan struct{}, 2*runtime.NumCPU())}
+	if o.Icons == "" {
+		o.Icons = "/static/icons.svg"
+	}
+	return &Renderer{o: o, wall: secondWall(o.Icons), slots: make(chan struct{}, 2*runtime.GOMAXPROCS(0))}
 }
 
-// watchdog bounds a render. What goes on after it is left to end by itself and
-// keeps its slot, so that hostile pages cannot pile up.
-const watchdog = 2 * time.Second
-
-var errSlow = wiki.Problemf(wiki.ErrTooLarge, "content", "This page takes too long to render, so its source is shown.")
+// patience is how long a page may take. A render that takes longer goes on
+// until it ends by itself, and keeps its slot, so that hostile pages cannot
+// pile up; it no longer calls its Resolver.
+const patience = 2 * time.Second
 
 // Render renders a page. It fails with a wiki.Problem of kind ErrTooLarge when
 // the source is over a limit (the caller then shows the source), and returns
 // within 2 s whatever the source is.
 func (r *Renderer) Render(ctx context.Context, name wiki.PageName, source []byte, res Resolver) (*Page, error) {
-	_, rest, _ := cutFrontMatter(source)
-	if err := checkLimits(rest); err != nil {
-		return nil, err
-	}
-	timer := time.NewTimer(watchdog)
-	defer timer.Stop()
+	caller := ctx
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	select {
 	case r.slots <- struct{}{}:
-	case <-timer.C:
-		return nil, errSlow
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil, ended(caller, name)
 	}
+	gate := &gate{resolver: res}
+	defer gate.shut()
 	type answer struct {
 		page *Page
 		err  error
@@ -110,46 +112,76 @@ func (r *Renderer) Render(ctx context.Context, name wiki.PageName, source []byte
 	done := make(chan answer, 1)
 	go func() {
 		defer func() { <-r.slots }()
-		defer func() {
-			if v := recover(); v != nil {
-				done <- answer{nil, fmt.Errorf("markdown: render %s: %v", name, v)}
-			}
-		}()
-		page, err := r.render(ctx, name, source, res)
+		page, err := r.render(ctx, name, source, gate)
 		done <- answer{page, err}
 	}()
 	select {
 	case a := <-done:
 		return a.page, a.err
-	case <-timer.C:
-		return nil, errSlow
+	case <-ctx.Done():
+		return nil, ended(caller, name)
 	}
 }
 
-func (r *Renderer) render(ctx context.Context, name wiki.PageName, source []byte, res Resolver) (*Page, error) {
-	_, rest, skipped := cutFrontMatter(source)
-	p := &page{r: r, ctx: ctx, name: name, resolver: res, source: rest, skipped: skipped, targets: map[string]Target{}, ids: map[string]int{}}
-	out := &Page{}
-	items, err := frontItems(source)
-	if err != nil {
-		out.Notices = append(out.Notices, "Not shown as properties: "+err.Error()+".")
-		p.source, p.skipped = source, 0
+// ended is why a render ended early: the caller left, or it took too long.
+func ended(caller context.Context, name wiki.PageName) error {
+	if err := caller.Err(); err != nil {
+		return fmt.Errorf("markdown: render %s: %w", name, err)
 	}
-	out.Title, p.tags, out.Props = p.splitProps(items)
-	body, err := p.body()
-	if errors.Is(err, errOutput) {
-		return nil, wiki.Problemf(wiki.ErrTooLarge, "content", "This page would be larger than %d MB when rendered, so its source is shown.", maxOutput>>20)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("markdown: render %s: %w", name, err)
-	}
-	balanced, err := balance([]byte(body))
-	if err != nil {
-		return nil, fmt.Errorf("markdown: render %s: %w", name, err)
-	}
-	out.HTML = template.HTML(r.policy.SanitizeBytes(balanced))
-	out.Headings, out.Tags, out.Math = p.headings, sortedUnique(p.tags), p.math
-	return out, nil
+	return errSlow
 }
 
-func queryEscape(s string) string { return url.QueryEscape(s) }
+// A gate stands between a render and its Resolver, which may be gone when its
+// caller no longer waits.
+type gate struct {
+	mu       sync.Mutex
+	resolver Resolver
+}
+
+func (g *gate) Resolve(ctx context.Context, kind wiki.LinkKind, target, fragment string) Target {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.resolver == nil {
+		return Target{}
+	}
+	return g.resolver.Resolve(ctx, kind, target, fragment)
+}
+
+func (g *gate) shut() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.resolver = nil
+}
+
+// render does the work of Render. A parser of strangers' text must not take the
+// service down, so a panic is an error.
+func (r *Renderer) render(ctx context.Context, name wiki.PageName, source []byte, res Resolver) (page *Page, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			page, err = nil, fmt.Errorf("markdown: render %s: panic: %v", name, v)
+		}
+	}()
+	until, _ := ctx.Deadline()
+	doc, err := parse(name, source, until)
+	if err != nil {
+		return nil, err
+	}
+	w := newWriter(ctx, r, doc, res)
+	page = &Page{Title: doc.front.title(), Props: w.props()}
+	if doc.front.bad != "" {
+		page.Notices = append(page.Notices, doc.front.bad+" It is shown as it is written.")
+		w.code("", []byte(doc.front.text))
+	}
+	if err := w.page(); err != nil {
+		return nil, err
+	}
+	safe := r.wall.SanitizeReader(&w.out)
+	if safe.Len() > maxOutput {
+		return nil, errOutput
+	}
+	page.HTML = template.HTML(safe.String())
+	page.Headings, page.Math = w.headings, w.math
+	page.Tags = sortedTags(append(doc.front.tags(), w.tags...))
+	page.Notices = append(page.Notices, w.notices...)
+	return page, nil
+}

@@ -2,254 +2,248 @@ package markdown
 
 import (
 	"bytes"
-	"net/url"
+	"cmp"
 	"path"
-	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/yuin/goldmark/ast"
-	"github.com/yuin/goldmark/text"
 
 	"robot.wtf/internal/wiki"
 )
 
-var wikiLinkAnywhere = regexp.MustCompile(`!?\[\[([^\[\]\n]{1,400})\]\]`)
-
-// The places where Markdown writes an address: after "](", with or without
-// angle brackets, and in a reference definition.
-var (
-	inlineAddress    = regexp.MustCompile(`\]\([ \t]*(?:<([^<>\n]*)>|([^\s<>()]+(?:\([^\s<>()]*\)[^\s<>()]*)*))`)
-	referenceAddress = regexp.MustCompile(`(?m)^ {0,3}\[[^\]\n]+\]:[ \t]*(?:<([^<>\n]*)>|(\S+))`)
-)
-
-// An edit replaces source[from:to].
-type edit struct {
-	from, to int
-	text     string
-}
-
 // RewriteLinks changes the targets of links to a moved page or file: in
-// wikilinks, Markdown links and images, reference definitions and embeds, but
-// not in code. rename is called with each target as in Facts and returns the
-// new one, or false to leave it. Text and anchors are kept. self is the page's
-// name before, and newSelf after the move (mostly the same), for relative links.
+// wikilinks, Markdown links and images, reference definitions and embeds, and
+// in wikilinks of the front matter, but not in code or raw HTML. rename is
+// called with each distinct target as in Facts and returns the new one, or
+// false to leave it. Text and anchors are kept. self is the page's name before,
+// and newSelf after the move (mostly the same), for relative links, which lead
+// where they led. All else stays byte for byte.
 func RewriteLinks(self, newSelf wiki.PageName, source []byte, rename func(kind wiki.LinkKind, target string) (string, bool)) ([]byte, bool) {
-	if _, rest, _ := cutFrontMatter(source); checkLimits(rest) != nil {
+	d := tryParse(self, source)
+	if d == nil {
 		return source, false // what is not parsed has no links
 	}
-	code := codeMask(source)
-	var edits []edit
-	for _, m := range wikiLinkAnywhere.FindAllSubmatchIndex(source, -1) {
-		if code.covers(m[0]) || escaped(source, m[0]) {
-			continue
-		}
-		if e, ok := rewriteWikiLink(self, newSelf, source, m, rename); ok {
-			edits = append(edits, e)
-		}
-	}
-	for _, form := range []*regexp.Regexp{inlineAddress, referenceAddress} {
-		for _, m := range form.FindAllSubmatchIndex(source, -1) {
-			if code.covers(m[0]) || escaped(source, m[0]) {
-				continue
-			}
-			from, to, angled := m[2], m[3], true
-			if from < 0 {
-				from, to, angled = m[4], m[5], false
-			}
-			if e, ok := rewriteAddress(self, newSelf, source, m[0], from, to, angled, rename); ok {
-				edits = append(edits, e)
-			}
-		}
-	}
-	return applyEdits(source, edits)
-}
-
-func applyEdits(source []byte, edits []edit) ([]byte, bool) {
-	if len(edits) == 0 {
-		return source, false
-	}
-	sortEdits(edits)
-	var out bytes.Buffer
-	at := 0
-	for _, e := range edits {
-		if e.from < at {
-			continue // inside a link that was rewritten already
-		}
-		out.Write(source[at:e.from])
-		out.WriteString(e.text)
-		at = e.to
-	}
-	out.Write(source[at:])
-	return out.Bytes(), !bytes.Equal(out.Bytes(), source)
-}
-
-func sortEdits(edits []edit) {
-	for i := 1; i < len(edits); i++ {
-		for j := i; j > 0 && edits[j].from < edits[j-1].from; j-- {
-			edits[j], edits[j-1] = edits[j-1], edits[j]
-		}
-	}
-}
-
-func rewriteWikiLink(self, newSelf wiki.PageName, source []byte, m []int, rename func(wiki.LinkKind, string) (string, bool)) (edit, bool) {
-	inside := string(source[m[2]:m[3]])
-	target, _, _ := wikiTarget(self, inside)
-	if target == "" {
-		return edit{}, false
-	}
-	kind := wiki.LinkPage
-	if source[m[0]] == '!' {
-		kind = wiki.LinkEmbed
-	}
-	to, ok := rename(kind, target)
-	written, _, _ := strings.Cut(inside, "|")
-	written, _, _ = strings.Cut(written, "#")
-	relative := strings.HasPrefix(strings.TrimSpace(written), ".")
-	switch {
-	case !ok && !(relative && self != newSelf):
-		return edit{}, false
-	case !ok:
-		to = target // a relative link of a page that moves: name its target from the root
-	}
-	if !strings.Contains(written, "_") || strings.Contains(written, " ") {
-		to = strings.ReplaceAll(to, "_", " ") // as the writer spelled it
-	}
-	return edit{m[2], m[2] + len(written), to}, true
-}
-
-func rewriteAddress(self, newSelf wiki.PageName, source []byte, start, from, to int, angled bool, rename func(wiki.LinkKind, string) (string, bool)) (edit, bool) {
-	dest := string(source[from:to])
-	image := isImage(source, start)
-	var kind wiki.LinkKind
-	var target string
-	local(self, []byte(dest), image, func(k wiki.LinkKind, t string) { kind, target = k, t })
-	if target == "" {
-		return edit{}, false
-	}
-	next, ok := rename(kind, target)
-	if !ok {
-		if self == newSelf || strings.HasPrefix(dest, "/") {
-			return edit{}, false
-		}
-		next = target
-	}
-	tail := dest[min(len(dest), endOfPath(dest)):]
-	if kind == wiki.LinkPage && strings.HasSuffix(dest[:len(dest)-len(tail)], ".md") {
-		next += ".md"
-	}
-	written := spell(newSelf, dest, next)
-	if angled {
-		return edit{from, to, written + tail}, true
-	}
-	escapedPath := (&url.URL{Path: written}).EscapedPath()
-	escapedPath = strings.NewReplacer("(", "%28", ")", "%29").Replace(strings.TrimPrefix(escapedPath, "./"))
-	if strings.HasPrefix(written, "./") {
-		escapedPath = "./" + escapedPath
-	}
-	return edit{from, to, escapedPath + tail}, true
-}
-
-func endOfPath(dest string) int {
-	if i := strings.IndexAny(dest, "?#"); i >= 0 {
-		return i
-	}
-	return len(dest)
-}
-
-// spell writes a path as the writer wrote the former one: from the root, below
-// the page, or from its folder.
-func spell(self wiki.PageName, dest, target string) string {
-	switch {
-	case strings.HasPrefix(dest, "/"):
-		return "/" + target
-	case strings.HasPrefix(dest, "./"):
-		if below, ok := strings.CutPrefix(target, string(self)+"/"); ok {
-			return "./" + below
-		}
-		return "/" + target
-	}
-	if parent := self.Parent(); parent != "" {
-		if near, ok := strings.CutPrefix(target, parent+"/"); ok && !strings.HasPrefix(near, ".") && !schemeForm.MatchString(near) {
-			return near
-		}
-		return "/" + target
-	}
-	if path.Dir(target) == "." && schemeForm.MatchString(target) {
-		return "/" + target
-	}
-	return target
-}
-
-// isImage reports whether the link whose "](" is there began with "![".
-func isImage(source []byte, bracket int) bool {
-	depth := 0
-	for i := bracket; i >= 0 && bracket-i < 2000; i-- {
-		switch source[i] {
-		case ']':
-			depth++
-		case '[':
-			if depth--; depth == 0 {
-				return i > 0 && source[i-1] == '!' && !escaped(source, i-1)
-			}
-		}
-	}
-	return false
-}
-
-func escaped(source []byte, at int) bool {
-	n := 0
-	for at-n-1 >= 0 && source[at-n-1] == '\\' {
-		n++
-	}
-	return n%2 == 1
-}
-
-// A mask holds the stretches of a source that are code, sorted.
-type mask []edit
-
-func (m mask) covers(at int) bool {
-	for _, e := range m {
-		if at >= e.from && at < e.to {
-			return true
-		}
-		if e.from > at {
-			return false
-		}
-	}
-	return false
-}
-
-// codeMask finds code spans, code blocks and raw HTML.
-func codeMask(source []byte) mask {
-	_, rest, _ := cutFrontMatter(source)
-	offset := len(source) - len(rest)
-	doc := syntax.Parse(text.NewReader(rest))
-	var m mask
-	cover := func(from, to int) { m = append(m, edit{from: from + offset, to: to + offset}) }
-	ast.Walk(doc, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
-		if !entering {
-			return ast.WalkContinue, nil
-		}
-		switch n := n.(type) {
-		case *ast.CodeSpan:
-			for c := n.FirstChild(); c != nil; c = c.NextSibling() {
-				if t, ok := c.(*ast.Text); ok {
-					cover(t.Segment.Start, t.Segment.Stop)
-				}
-			}
-		case *ast.RawHTML:
-			for i := range n.Segments.Len() {
-				s := n.Segments.At(i)
-				cover(s.Start, s.Stop)
-			}
-		case *ast.FencedCodeBlock, *ast.CodeBlock, *ast.HTMLBlock:
-			for i := range n.Lines().Len() {
-				s := n.Lines().At(i)
-				cover(s.Start, s.Stop)
-			}
+	r := &rewriter{doc: d, newSelf: newSelf, rename: rename, answers: map[link]renamed{}}
+	r.frontMatter()
+	_ = ast.Walk(d.root, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
+		if entering {
+			r.visit(n)
 		}
 		return ast.WalkContinue, nil
 	})
-	sortEdits(m)
-	return m
+	return r.apply(source)
+}
+
+// A rewriter collects the changes to a page.
+type rewriter struct {
+	doc     *document
+	newSelf wiki.PageName
+	rename  func(wiki.LinkKind, string) (string, bool)
+	answers map[link]renamed
+	edits   []edit
+}
+
+type renamed struct {
+	to string
+	ok bool
+}
+
+// An edit replaces what stands at an offset of the page.
+type edit struct {
+	at   int
+	old  string
+	text string
+}
+
+func (r *rewriter) apply(page []byte) ([]byte, bool) {
+	slices.SortFunc(r.edits, func(a, b edit) int { return cmp.Compare(a.at, b.at) })
+	var out bytes.Buffer
+	done := 0
+	for _, e := range r.edits {
+		if e.at < done || !bytes.HasPrefix(page[e.at:], []byte(e.old)) {
+			continue
+		}
+		out.Write(page[done:e.at])
+		out.WriteString(e.text)
+		done = e.at + len(e.old)
+	}
+	if done == 0 {
+		return page, false
+	}
+	out.Write(page[done:])
+	return out.Bytes(), true
+}
+
+func (r *rewriter) replace(at int, old, text string) {
+	if old != text {
+		r.edits = append(r.edits, edit{at, old, text})
+	}
+}
+
+func (r *rewriter) visit(n ast.Node) {
+	switch n := n.(type) {
+	case *wikilink:
+		r.wikilink(n, r.doc.offset(n.start))
+	case *ast.Link:
+		if n.Reference == nil {
+			r.address(n.Destination, false)
+		}
+	case *ast.Image:
+		if n.Reference == nil {
+			r.address(n.Destination, true)
+		}
+	case *ast.LinkReferenceDefinition:
+		r.address(n.Destination, false)
+	}
+}
+
+// frontMatter rewrites the wikilinks of front matter that can be read.
+func (r *rewriter) frontMatter() {
+	f := &r.doc.front
+	if f.items == nil {
+		return
+	}
+	for _, m := range propLink.FindAllStringIndex(f.text, -1) {
+		inside, ok := strings.CutPrefix(f.text[m[0]:m[1]], "[[")
+		if !ok {
+			continue
+		}
+		if n := newWikilink(strings.TrimSuffix(inside, "]]")); n != nil {
+			r.wikilink(n, f.start+m[0]+len("[[")+n.start)
+		}
+	}
+}
+
+// moved is the new target of a place: of target or, if that is not moved, of
+// the file that is meant where target does not exist.
+func (r *rewriter) moved(p place) (string, bool) {
+	for _, target := range []string{p.target, p.also} {
+		if target == "" {
+			continue
+		}
+		key := link{kind: p.kind, target: target}
+		a, known := r.answers[key]
+		if !known {
+			a.to, a.ok = r.rename(p.kind, target)
+			r.answers[key] = a
+		}
+		if a.ok {
+			return a.to, true
+		}
+	}
+	return p.target, false
+}
+
+// wikilink rewrites a wikilink or embed whose target is at an offset. The only
+// ones that depend on where they stand begin with "./" or "../".
+func (r *rewriter) wikilink(n *wikilink, at int) {
+	p := n.place(r.doc.name)
+	if p.kind == "" {
+		return
+	}
+	to, ok := r.moved(p)
+	if now := n.place(r.newSelf); to == now.target || !ok && now.target == p.target {
+		return
+	}
+	if !strings.Contains(n.target, "_") || strings.Contains(n.target, " ") {
+		to = strings.ReplaceAll(to, "_", " ") // as its writer spells names
+	}
+	if strings.ContainsAny(to, "[]|#\n") || strings.Contains(n.target, `\`) {
+		return // no wikilink can say that; its former name leads on
+	}
+	r.replace(at, n.target, to)
+}
+
+// address rewrites the destination of a Markdown link, image or definition,
+// which is a part of the source.
+func (r *rewriter) address(dest []byte, image bool) {
+	at, ok := within(r.doc.source, dest)
+	if !ok {
+		return
+	}
+	p := address(r.doc.name, unescape(dest), image)
+	if p.kind == "" {
+		return
+	}
+	to, moved := r.moved(p)
+	now := address(r.newSelf, unescape(dest), image)
+	if to == now.target || moved && to == now.also || !moved && now.target == p.target {
+		return
+	}
+	end := len(dest)
+	if i := bytes.IndexAny(dest, "?#"); i >= 0 {
+		end = i
+	}
+	written := percentDecode(unescape(dest[:end]))
+	if strings.HasSuffix(written, ".md") && p.kind == wiki.LinkPage {
+		to += ".md"
+	}
+	text := escapeDestination(r.spell(written, to, image), bytes.ContainsFunc(dest[:end], func(r rune) bool { return r > 127 }))
+	r.replace(r.doc.offset(at), string(dest[:end]), text)
+}
+
+// within is where a slice of the source is in it. Only goldmark's slices that
+// are no copies have the capacity that their place implies.
+func within(source, part []byte) (int, bool) {
+	at := cap(source) - cap(part)
+	if len(part) == 0 || at < 0 || at+len(part) > len(source) || &source[at] != &part[0] {
+		return 0, false
+	}
+	return at, true
+}
+
+// spell writes a path as its writer wrote the former one, from the root, below
+// the page, or from its folder; from the root where that would lead elsewhere.
+func (r *rewriter) spell(written, to string, image bool) string {
+	rooted := "/" + to
+	if strings.HasPrefix(written, "/") {
+		return rooted
+	}
+	base := r.newSelf.Parent()
+	isPage := strings.HasSuffix(written, ".md") && !image
+	near := ""
+	if strings.HasPrefix(written, "./") {
+		near = "./"
+		if !isPage {
+			base = string(r.newSelf)
+		}
+	}
+	relative := near + relativePath(base, to)
+	p := address(r.newSelf, escapeDestination(relative, false), image)
+	if p.kind == "" || p.target != strings.TrimSuffix(to, ".md") && p.target != to {
+		return rooted
+	}
+	return relative
+}
+
+// relativePath leads from a folder to a path, both from the root.
+func relativePath(folder, to string) string {
+	up := ""
+	for folder != "" && folder != to && !strings.HasPrefix(to, folder+"/") {
+		up += "../"
+		if folder = path.Dir(folder); folder == "." {
+			folder = ""
+		}
+	}
+	if folder == "" {
+		return up + to
+	}
+	return up + strings.TrimPrefix(strings.TrimPrefix(to, folder), "/")
+}
+
+// escapeDestination writes a path so that it is one destination, with or
+// without angle brackets, and no cell of a table ends in it.
+func escapeDestination(p string, unicode bool) string {
+	var b strings.Builder
+	for i := 0; i < len(p); i++ {
+		c := p[i]
+		if c > ' ' && c < 0x7f && !strings.ContainsRune("%?#<>()[]\\\"'`|&*", rune(c)) || c >= 0x80 && unicode {
+			b.WriteByte(c)
+			continue
+		}
+		const digits = "0123456789ABCDEF"
+		b.Write([]byte{'%', digits[c>>4], digits[c&15]})
+	}
+	return b.String()
 }

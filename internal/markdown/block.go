@@ -1,0 +1,295 @@
+package markdown
+
+import (
+	"bytes"
+	"regexp"
+	"strings"
+
+	"github.com/yuin/goldmark/ast"
+	"github.com/yuin/goldmark/parser"
+	"github.com/yuin/goldmark/text"
+)
+
+var (
+	kindBox    = ast.NewNodeKind("Box")
+	kindSource = ast.NewNodeKind("Source")
+)
+
+// A box holds blocks: a notice (an alert or ::: block), a spoiler or a fold.
+type box struct {
+	ast.BaseBlock
+	style boxStyle
+	title string // plain
+	fence int    // colons that opened it, 0 for other boxes
+}
+
+func (n *box) Kind() ast.NodeKind      { return kindBox }
+func (n *box) Dump(src []byte, lv int) { ast.DumpHelper(n, src, lv, nil, nil) }
+
+// A boxStyle is how a box looks.
+type boxStyle struct {
+	class string // besides "notice"
+	icon  string // of the sprite
+	lines string // '!' for a spoiler and '|' for a fold, which are no notices
+}
+
+var (
+	plainBox   = boxStyle{icon: "page"}
+	infoBox    = boxStyle{icon: "info"}
+	goodBox    = boxStyle{class: "good", icon: "check"}
+	warningBox = boxStyle{class: "warning", icon: "warning"}
+	dangerBox  = boxStyle{class: "warning", icon: "stop"}
+)
+
+// noticeStyles are An Otter Wiki's words for ::: blocks and GitHub's for alerts.
+var noticeStyles = map[string]boxStyle{
+	"": plainBox, "none": plainBox, "empty": plainBox,
+	"info": infoBox, "blue": infoBox, "note": infoBox, "important": infoBox,
+	"success": goodBox, "green": goodBox, "tip": goodBox,
+	"warning": warningBox, "yellow": warningBox,
+	"danger": dangerBox, "red": dangerBox, "caution": dangerBox,
+}
+
+// boxParser reads "::: info" up to a line of as many colons.
+type boxParser struct{}
+
+func (boxParser) Trigger() []byte { return []byte{':'} }
+
+var boxLine = regexp.MustCompile(`^ {0,3}(:{3,100})[ \t]*(\w*)[ \t]*\n?$`)
+
+func (boxParser) Open(_ ast.Node, reader text.Reader, _ parser.Context) (ast.Node, parser.State) {
+	line, _ := reader.PeekLine()
+	m := boxLine.FindSubmatch(line)
+	if m == nil {
+		return nil, parser.NoChildren
+	}
+	style, ok := noticeStyles[strings.ToLower(string(m[2]))]
+	if !ok {
+		style = plainBox
+	}
+	reader.AdvanceToEOL()
+	return &box{style: style, fence: len(m[1])}, parser.HasChildren
+}
+
+// Continue ends the innermost box that was opened with as many colons, unless
+// the line stands in a code block.
+func (boxParser) Continue(node ast.Node, reader text.Reader, pc parser.Context) parser.State {
+	line, _ := reader.PeekLine()
+	m := boxLine.FindSubmatch(line)
+	if m == nil || len(m[2]) > 0 {
+		return parser.Continue | parser.HasChildren
+	}
+	open := pc.OpenedBlocks()
+	for i := len(open) - 1; i >= 0; i-- {
+		if k := open[i].Node.Kind(); k == ast.KindFencedCodeBlock || k == kindSource {
+			break
+		}
+		if b, ok := open[i].Node.(*box); ok && b.fence == len(m[1]) {
+			if b == node {
+				reader.AdvanceToEOL()
+				return parser.Close
+			}
+			break
+		}
+	}
+	return parser.Continue | parser.HasChildren
+}
+
+func (boxParser) Close(ast.Node, text.Reader, parser.Context) {}
+func (boxParser) CanInterruptParagraph() bool                 { return true }
+func (boxParser) CanAcceptIndentedLine() bool                 { return false }
+
+// foldParser reads lines of >! (a spoiler) and >| (a fold).
+type foldParser struct{}
+
+func (foldParser) Trigger() []byte { return []byte{'>'} }
+
+var foldLine = regexp.MustCompile(`^ {0,3}>([!|])(?: |([^\[ \n])|(\n)|$)`)
+
+// foldStart is which of the two a line is, and the length of what marks it.
+func foldStart(line []byte) (lines string, length int) {
+	m := foldLine.FindSubmatchIndex(line)
+	if m == nil {
+		return "", 0
+	}
+	length = m[1]
+	if m[4] >= 0 || m[6] >= 0 { // no blank after it
+		length = m[3]
+	}
+	return string(line[m[2]:m[3]]), length
+}
+
+func (foldParser) Open(_ ast.Node, reader text.Reader, _ parser.Context) (ast.Node, parser.State) {
+	line, _ := reader.PeekLine()
+	lines, length := foldStart(line)
+	if lines == "" {
+		return nil, parser.NoChildren
+	}
+	reader.Advance(length)
+	return &box{style: boxStyle{lines: lines}}, parser.HasChildren
+}
+
+func (foldParser) Continue(node ast.Node, reader text.Reader, _ parser.Context) parser.State {
+	line, _ := reader.PeekLine()
+	lines, length := foldStart(line)
+	if lines != node.(*box).style.lines {
+		return parser.Close
+	}
+	reader.Advance(length)
+	return parser.Continue | parser.HasChildren
+}
+
+func (foldParser) Close(ast.Node, text.Reader, parser.Context) {}
+func (foldParser) CanInterruptParagraph() bool                 { return true }
+func (foldParser) CanAcceptIndentedLine() bool                 { return false }
+
+// A sourceBlock is what is shown as it is written: a formula between lines of
+// $$, or an embedding of An Otter Wiki, {{Name … }}.
+type sourceBlock struct {
+	ast.BaseBlock
+	embedding string // its name, "" for a formula
+	closed    bool
+}
+
+func (n *sourceBlock) Kind() ast.NodeKind      { return kindSource }
+func (n *sourceBlock) IsRaw() bool             { return true }
+func (n *sourceBlock) Dump(src []byte, lv int) { ast.DumpHelper(n, src, lv, nil, nil) }
+
+type sourceParser struct{}
+
+func (sourceParser) Trigger() []byte { return []byte{'$', '{'} }
+
+var (
+	formulaLine    = regexp.MustCompile(`^ {0,3}\$\$[ \t]*\n?$`)
+	embeddingStart = regexp.MustCompile(`^ {0,3}\{\{([A-Za-z]{2,30})\b`)
+	embeddingEnd   = regexp.MustCompile(`\}\}[ \t]*\n?$`)
+)
+
+func (sourceParser) Open(_ ast.Node, reader text.Reader, pc parser.Context) (ast.Node, parser.State) {
+	line, segment := reader.PeekLine()
+	rest := reader.Source()[segment.Start:]
+	n := &sourceBlock{}
+	switch {
+	case formulaLine.Match(line):
+		if !guardOf(pc).ends('$', rest[min(len(line), len(rest)):], "$$") {
+			return nil, parser.NoChildren
+		}
+	case embeddingStart.Match(line):
+		n.embedding = string(embeddingStart.FindSubmatch(line)[1])
+		if !guardOf(pc).ends('{', rest, "}}") {
+			return nil, parser.NoChildren
+		}
+		n.Lines().Append(segment)
+		n.closed = embeddingEnd.Match(line)
+	default:
+		return nil, parser.NoChildren
+	}
+	reader.AdvanceToEOL()
+	return n, parser.NoChildren
+}
+
+// ends reports whether something further down could end a block, and remembers
+// that nothing does, for it stays so.
+func (g *guard) ends(kind byte, rest []byte, end string) bool {
+	if g.unclosed[kind] {
+		return false
+	}
+	if bytes.Contains(rest, []byte(end)) {
+		return true
+	}
+	if g.unclosed == nil {
+		g.unclosed = map[byte]bool{}
+	}
+	g.unclosed[kind] = true
+	return false
+}
+
+func (sourceParser) Continue(node ast.Node, reader text.Reader, _ parser.Context) parser.State {
+	n := node.(*sourceBlock)
+	if n.closed {
+		return parser.Close
+	}
+	line, segment := reader.PeekLine()
+	if n.embedding == "" && formulaLine.Match(line) {
+		reader.AdvanceToEOL()
+		n.closed = true
+		return parser.Close
+	}
+	n.Lines().Append(segment)
+	n.closed = n.embedding != "" && embeddingEnd.Match(line)
+	reader.AdvanceToEOL()
+	return parser.Continue | parser.NoChildren
+}
+
+func (sourceParser) Close(ast.Node, text.Reader, parser.Context) {}
+func (sourceParser) CanInterruptParagraph() bool                 { return true }
+func (sourceParser) CanAcceptIndentedLine() bool                 { return false }
+
+// alertTransformer makes notices of block quotes that begin with [!NOTE], and
+// titles of the headings that begin boxes.
+type alertTransformer struct{}
+
+func (alertTransformer) Transform(root *ast.Document, reader text.Reader, _ parser.Context) {
+	var quotes []*ast.Blockquote
+	var boxes []*box
+	_ = ast.Walk(root, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
+		switch n := n.(type) {
+		case *ast.Blockquote:
+			if entering {
+				quotes = append(quotes, n)
+			}
+		case *box:
+			if entering {
+				boxes = append(boxes, n)
+			}
+		case *ast.Paragraph, *ast.Heading, *ast.TextBlock:
+			return ast.WalkSkipChildren, nil
+		}
+		return ast.WalkContinue, nil
+	})
+	d := &document{source: reader.Source()}
+	for _, b := range boxes {
+		if h, ok := b.FirstChild().(*ast.Heading); ok {
+			b.title = d.words(h)
+			b.RemoveChild(b, h)
+		}
+	}
+	for _, q := range quotes {
+		alert(q, reader.Source())
+	}
+}
+
+var alertForm = regexp.MustCompile(`(?i)^\[!(note|tip|important|warning|caution)\][ \t]*\n?$`)
+
+// alert turns a quote into a notice if its first line says so.
+func alert(q *ast.Blockquote, source []byte) {
+	p, ok := q.FirstChild().(*ast.Paragraph)
+	if !ok || p.Lines().Len() == 0 {
+		return
+	}
+	first := p.Lines().At(0)
+	m := alertForm.FindSubmatch(first.Value(source))
+	if m == nil {
+		return
+	}
+	name := strings.ToLower(string(m[1]))
+	b := &box{style: noticeStyles[name], title: strings.ToUpper(name[:1]) + name[1:]}
+	for c := p.FirstChild(); c != nil; { // the inlines of the first line
+		next := c.NextSibling()
+		t, ok := c.(*ast.Text)
+		p.RemoveChild(p, c)
+		if ok && (t.SoftLineBreak() || t.HardLineBreak()) {
+			break
+		}
+		c = next
+	}
+	if p.FirstChild() == nil {
+		q.RemoveChild(q, p)
+	}
+	for c := q.FirstChild(); c != nil; {
+		next := c.NextSibling()
+		b.AppendChild(b, c)
+		c = next
+	}
+	q.Parent().ReplaceChild(q.Parent(), q, b)
+}

@@ -1,0 +1,209 @@
+package markdown
+
+import (
+	"bytes"
+	"regexp"
+	"strings"
+
+	"github.com/yuin/goldmark/ast"
+	"github.com/yuin/goldmark/parser"
+	"github.com/yuin/goldmark/text"
+)
+
+var (
+	kindWikilink = ast.NewNodeKind("Wikilink")
+	kindFormula  = ast.NewNodeKind("Formula")
+	kindMark     = ast.NewNodeKind("Mark")
+	kindTag      = ast.NewNodeKind("Tag")
+)
+
+// A wikilink is [[Page]], [[Page|text]], [[Page#Heading]], [[#Heading]], or with
+// a ! before it an embed.
+type wikilink struct {
+	ast.BaseInline
+	embed    bool
+	target   string // as written
+	start    int    // of the target in the source
+	fragment string
+	label    string // what stands after the bar, or ""
+	words    string // what it shows when it is a link
+}
+
+func (n *wikilink) Kind() ast.NodeKind      { return kindWikilink }
+func (n *wikilink) Dump(src []byte, lv int) { ast.DumpHelper(n, src, lv, nil, nil) }
+
+type wikilinkParser struct{}
+
+func (wikilinkParser) Trigger() []byte { return []byte{'[', '!'} }
+
+var wikilinkForm = regexp.MustCompile(`^!?\[\[([^\[\]\n]{1,500})\]\]`)
+
+func (wikilinkParser) Parse(_ ast.Node, block text.Reader, _ parser.Context) ast.Node {
+	line, segment := block.PeekLine()
+	if segment.Padding > 0 || !bytes.HasPrefix(line, []byte("[[")) && !bytes.HasPrefix(line, []byte("![[")) {
+		return nil
+	}
+	m := wikilinkForm.FindSubmatchIndex(line)
+	if m == nil {
+		return nil
+	}
+	n := newWikilink(string(line[m[2]:m[3]]))
+	if n == nil {
+		return nil
+	}
+	n.embed = line[0] == '!'
+	n.start += segment.Start + m[2]
+	block.Advance(m[1])
+	return n
+}
+
+// newWikilink reads what stands between the brackets; nil if it is empty.
+func newWikilink(inside string) *wikilink {
+	written, label, _ := strings.Cut(strings.ReplaceAll(inside, `\|`, "|"), "|")
+	target, fragment, _ := strings.Cut(written, "#")
+	n := &wikilink{
+		target:   strings.TrimSpace(target),
+		start:    len(target) - len(strings.TrimLeft(target, " \t")),
+		fragment: strings.TrimSpace(fragment),
+		label:    strings.TrimSpace(label),
+	}
+	if n.target == "" && n.fragment == "" {
+		return nil
+	}
+	shown := shownTarget(n.target)
+	switch {
+	case n.label != "":
+		n.words = n.label
+	case n.target == "":
+		n.words = n.fragment
+	case n.fragment != "":
+		n.words = shown + " § " + n.fragment
+	default:
+		n.words = shown
+	}
+	return n
+}
+
+// shownTarget is a target as people read it.
+func shownTarget(target string) string {
+	target = strings.TrimSuffix(strings.TrimPrefix(strings.TrimPrefix(target, "./"), "/"), ".md")
+	return strings.ReplaceAll(target, "_", " ")
+}
+
+// A formula is TeX, shown as it is written.
+type formula struct {
+	ast.BaseInline
+	source string
+	block  bool // $$…$$
+}
+
+func (n *formula) Kind() ast.NodeKind      { return kindFormula }
+func (n *formula) Dump(src []byte, lv int) { ast.DumpHelper(n, src, lv, nil, nil) }
+
+type formulaParser struct{}
+
+func (formulaParser) Trigger() []byte { return []byte{'$', '`'} }
+
+// The forms of formulas: $$x$$, $`x`$, `$x$`, $x$. The last one begins and ends
+// with no blank and is followed by no digit: "$5 and $6" is money.
+var formulaForms = []*regexp.Regexp{
+	regexp.MustCompile(`^\$\$([^$\n]+)\$\$`),
+	regexp.MustCompile("^\\$`([^`\n]+)`\\$"),
+	regexp.MustCompile("^`\\$([^`$\n]+)\\$`"),
+	regexp.MustCompile(`^\$([^\s$\\](?:[^$\n\\]|\\[^\n])*)\$`),
+}
+
+func (formulaParser) Parse(_ ast.Node, block text.Reader, _ parser.Context) ast.Node {
+	before := block.PrecendingCharacter()
+	line, _ := block.PeekLine()
+	if len(line) < 3 || line[0] == '`' && (line[1] != '$' || before == '`') || line[0] == '$' && isWord(before) {
+		return nil
+	}
+	if len(line) > maxFormula {
+		line = line[:maxFormula]
+	}
+	for i, form := range formulaForms {
+		m := form.FindSubmatch(line)
+		if m == nil {
+			continue
+		}
+		after := line[len(m[0]):]
+		if i == 3 && (bytes.HasSuffix(m[1], []byte(" ")) || len(after) > 0 && (isWord(rune(after[0])) || after[0] == '$')) {
+			return nil
+		}
+		block.Advance(len(m[0]))
+		return &formula{source: strings.TrimSpace(string(m[1])), block: i == 0}
+	}
+	return nil
+}
+
+const maxFormula = 4000 // bytes of one on a line of text
+
+// A mark is ==text==.
+type mark struct{ ast.BaseInline }
+
+func (n *mark) Kind() ast.NodeKind      { return kindMark }
+func (n *mark) Dump(src []byte, lv int) { ast.DumpHelper(n, src, lv, nil, nil) }
+
+type markParser struct{}
+
+func (markParser) Trigger() []byte { return []byte{'='} }
+
+func (markParser) Parse(_ ast.Node, block text.Reader, pc parser.Context) ast.Node {
+	before := block.PrecendingCharacter()
+	line, segment := block.PeekLine()
+	d := parser.ScanDelimiter(line, before, 2, markDelimiter{})
+	if d == nil || d.OriginalLength != 2 || before == '=' {
+		return nil
+	}
+	d.Segment = segment.WithStop(segment.Start + d.OriginalLength)
+	block.Advance(d.OriginalLength)
+	pc.PushDelimiter(d)
+	return d
+}
+
+type markDelimiter struct{}
+
+func (markDelimiter) IsDelimiter(b byte) bool { return b == '=' }
+func (markDelimiter) CanOpenCloser(opener, closer *parser.Delimiter) bool {
+	return opener.Char == closer.Char
+}
+func (markDelimiter) OnMatch(int) ast.Node { return &mark{} }
+
+// A tag is #word.
+type tag struct {
+	ast.BaseInline
+	name string // in lower case, without its #
+}
+
+func (n *tag) Kind() ast.NodeKind      { return kindTag }
+func (n *tag) Dump(src []byte, lv int) { ast.DumpHelper(n, src, lv, nil, nil) }
+
+type tagParser struct{}
+
+func (tagParser) Trigger() []byte { return []byte{'#'} }
+
+var (
+	tagForm   = regexp.MustCompile(`^#([\pL\pN_][\pL\pN\pM_/-]{0,60})`)
+	colour    = regexp.MustCompile(`^(?:[0-9a-fA-F]{3}|[0-9a-fA-F]{6}|[0-9a-fA-F]{8})$`)
+	someDigit = regexp.MustCompile(`[0-9]`)
+)
+
+// Parse takes #word after a blank or an opening bracket. Numbers (#12) and
+// colours (#1a2b3c) are no tags.
+func (tagParser) Parse(_ ast.Node, block text.Reader, pc parser.Context) ast.Node {
+	if !strings.ContainsRune(" \t\n\u00a0([{,;\"'", block.PrecendingCharacter()) {
+		return nil
+	}
+	line, _ := block.PeekLine()
+	m := tagForm.FindSubmatch(line)
+	if m == nil {
+		return nil
+	}
+	name := bytes.TrimRight(m[1], "-/_")
+	if len(bytes.Trim(name, "0123456789-/_")) == 0 || colour.Match(name) && someDigit.Match(name) {
+		return nil
+	}
+	block.Advance(1 + len(name))
+	return &tag{name: strings.ToLower(string(name))}
+}

@@ -1,0 +1,264 @@
+package markdown
+
+import (
+	"bytes"
+	"sort"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/yuin/goldmark"
+	"github.com/yuin/goldmark/ast"
+	"github.com/yuin/goldmark/extension"
+	extast "github.com/yuin/goldmark/extension/ast"
+	"github.com/yuin/goldmark/parser"
+	"github.com/yuin/goldmark/text"
+	"github.com/yuin/goldmark/util"
+
+	"robot.wtf/internal/wiki"
+)
+
+// A document is a source made into a tree.
+type document struct {
+	name   wiki.PageName
+	front  frontMatter
+	source []byte // what was parsed: without front matter, CRLF as LF
+	root   ast.Node
+	shift  []shift // from offsets in source to offsets in the page's bytes
+	lines  []int   // offsets of line ends in source, made when they are asked for
+	line   int     // of the page at which source begins, from 1
+}
+
+// A shift says that from an offset on, the page is so many bytes ahead.
+type shift struct{ from, ahead int }
+
+// parse makes a page's tree, or fails with a Problem that names the limit.
+func parse(name wiki.PageName, page []byte, until time.Time) (*document, error) {
+	d := &document{name: name, line: 1}
+	if len(page) > maxSource {
+		return nil, tooLarge("This page is longer than %s bytes.", thousands(maxSource))
+	}
+	begin := d.cutFrontMatter(page)
+	d.source, d.shift = plainLines(page[begin:], begin)
+	if err := checkLines(d.source); err != nil {
+		return nil, err
+	}
+	g := &guard{until: until}
+	pc := parser.NewContext()
+	pc.Set(guardKey, g)
+	d.root = dialect().Parse(text.NewReader(d.source), parser.WithContext(pc))
+	return d, g.err
+}
+
+// cutFrontMatter reads the front matter and answers where the text begins.
+func (d *document) cutFrontMatter(page []byte) int {
+	begin := 0
+	if bytes.HasPrefix(page, []byte(byteOrderMark)) {
+		begin = len(byteOrderMark)
+	}
+	front, size := cutFrontMatter(page[begin:])
+	if size == 0 {
+		return begin
+	}
+	d.front = readFrontMatter(front, begin+bytes.Index(page[begin:], front))
+	d.line += bytes.Count(page[begin:begin+size], []byte("\n"))
+	return begin + size
+}
+
+const byteOrderMark = "\ufeff"
+
+// plainLines makes CRLF into LF, and notes where, so that offsets can be found
+// in the page again. The answer has no spare capacity: goldmark appends to
+// slices of it.
+func plainLines(page []byte, begin int) ([]byte, []shift) {
+	moves := []shift{{0, begin}}
+	if !bytes.Contains(page, []byte("\r\n")) {
+		return page[:len(page):len(page)], moves
+	}
+	out := make([]byte, 0, len(page))
+	for i, c := range page {
+		if c == '\r' && i+1 < len(page) && page[i+1] == '\n' {
+			moves = append(moves, shift{len(out), begin + i + 1 - len(out)})
+			continue
+		}
+		out = append(out, c)
+	}
+	return out[:len(out):len(out)], moves
+}
+
+// offset is where an offset of the parsed source is in the page.
+func (d *document) offset(at int) int {
+	i := sort.Search(len(d.shift), func(i int) bool { return d.shift[i].from > at }) - 1
+	return at + d.shift[i].ahead
+}
+
+// lineAt is the line of the page in which an offset of the source stands, from 1.
+func (d *document) lineAt(at int) int {
+	if d.lines == nil {
+		d.lines = []int{}
+		for i, c := range d.source {
+			if c == '\n' {
+				d.lines = append(d.lines, i)
+			}
+		}
+	}
+	return d.line + sort.SearchInts(d.lines, at)
+}
+
+// headingLine is the line at which a heading begins.
+func (d *document) headingLine(h *ast.Heading) int {
+	if h.Lines().Len() > 0 {
+		return d.lineAt(h.Lines().At(0).Start)
+	}
+	return d.lineAt(max(h.Pos(), 0))
+}
+
+// dialect parses pages; it has no state of its own.
+var dialect = sync.OnceValue(func() parser.Parser {
+	return newParser(
+		extension.NewLinkify(extension.WithLinkifyAllowedProtocols([]string{"http:", "https:"})),
+		extension.Table, extension.Strikethrough, extension.TaskList, extension.Footnote, extension.DefinitionList, own{},
+	)
+})
+
+// newParser is goldmark with our limits and some extensions.
+func newParser(extensions ...goldmark.Extender) parser.Parser {
+	md := goldmark.New(goldmark.WithParser(parser.NewParser(
+		parser.WithBlockParsers(
+			util.Prioritized(parser.NewSetextHeadingParser(), 100),
+			util.Prioritized(parser.NewThematicBreakParser(), 200),
+			util.Prioritized(bounded{parser.NewListParser()}, 300),
+			util.Prioritized(parser.NewListItemParser(), 400),
+			util.Prioritized(parser.NewCodeBlockParser(), 500),
+			util.Prioritized(parser.NewATXHeadingParser(), 600),
+			util.Prioritized(parser.NewFencedCodeBlockParser(), 700),
+			util.Prioritized(bounded{parser.NewBlockquoteParser()}, 800),
+			util.Prioritized(parser.NewHTMLBlockParser(), 900),
+			util.Prioritized(parser.NewParagraphParser(), 1000),
+		),
+		parser.WithInlineParsers(parser.DefaultInlineParsers()...),
+		parser.WithInlineParsers(util.Prioritized(inlineGuard{}, -100)),
+		parser.WithParagraphTransformers(parser.DefaultParagraphTransformers()...),
+		parser.WithParagraphTransformers(util.Prioritized(tableGuard{}, 190)), // before tables (200)
+	)), goldmark.WithExtensions(extensions...))
+	return md.Parser()
+}
+
+// own is the syntax that this wiki adds.
+type own struct{}
+
+func (own) Extend(m goldmark.Markdown) {
+	m.Parser().AddOptions(
+		parser.WithBlockParsers(
+			util.Prioritized(bounded{boxParser{}}, 50),
+			util.Prioritized(bounded{foldParser{}}, 790), // before block quotes
+			util.Prioritized(sourceParser{}, 690),        // before fenced code
+		),
+		parser.WithInlineParsers(
+			util.Prioritized(formulaParser{}, 90),   // before code spans (100): `$x$`
+			util.Prioritized(wikilinkParser{}, 150), // before links (200), after footnotes (101)
+			util.Prioritized(markParser{}, 490),
+			util.Prioritized(tagParser{}, 600),
+		),
+		parser.WithASTTransformers(util.Prioritized(alertTransformer{}, 500)),
+	)
+}
+
+// words is the plain text of a node, on one line.
+func (d *document) words(n ast.Node) string {
+	var b strings.Builder
+	d.writeWords(&b, n)
+	return strings.Join(strings.Fields(b.String()), " ")
+}
+
+func (d *document) writeWords(b *strings.Builder, n ast.Node) {
+	switch n := n.(type) {
+	case *ast.Text:
+		b.WriteString(d.text(n))
+		if n.SoftLineBreak() || n.HardLineBreak() {
+			b.WriteByte('\n')
+		}
+	case *ast.String:
+		b.Write(n.Value)
+	case *ast.AutoLink:
+		b.Write(n.Label(d.source))
+	case *wikilink:
+		b.WriteString(n.words)
+	case *tag:
+		b.WriteString("#" + n.name)
+	case *formula:
+		b.WriteString(n.source)
+	case *ast.RawHTML:
+		if s := n.Segments; s.Len() > 0 && isLineBreak(d.source[s.At(0).Start:]) {
+			b.WriteByte(' ')
+		}
+	case *extast.FootnoteLink, *extast.FootnoteBacklink:
+	default:
+		for c := n.FirstChild(); c != nil; c = c.NextSibling() {
+			d.writeWords(b, c)
+		}
+	}
+}
+
+func isLineBreak(tag []byte) bool {
+	return len(tag) > 3 && strings.EqualFold(string(tag[:3]), "<br")
+}
+
+// text is what a text node says.
+func (d *document) text(t *ast.Text) string {
+	raw := t.Segment.Value(d.source)
+	if t.IsRaw() {
+		return string(raw)
+	}
+	return unescape(raw)
+}
+
+// raw is the source of a block's lines.
+func (d *document) raw(n ast.Node) []byte {
+	var b bytes.Buffer
+	for i := range n.Lines().Len() {
+		s := n.Lines().At(i)
+		b.Write(s.Value(d.source))
+	}
+	if block, ok := n.(*ast.HTMLBlock); ok && block.HasClosure() {
+		b.Write(block.ClosureLine.Value(d.source))
+	}
+	return b.Bytes()
+}
+
+// unescape resolves backslashes and character references, as CommonMark has it
+// in text, destinations and titles.
+func unescape(raw []byte) string {
+	if !bytes.ContainsAny(raw, `\&`) {
+		return string(raw)
+	}
+	var b strings.Builder
+	for i := 0; i < len(raw); i++ {
+		switch c := raw[i]; {
+		case c == '\\' && i+1 < len(raw) && util.IsPunct(raw[i+1]):
+			i++
+			b.WriteByte(raw[i])
+		case c == '&':
+			n := referenceLength(raw[i:])
+			ref := util.ResolveEntityNames(util.ResolveNumericReferences(raw[i : i+n]))
+			b.Write(ref)
+			i += n - 1
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
+
+// referenceLength is the length of what may be a character reference, at least 1.
+func referenceLength(raw []byte) int {
+	for i := 1; i < len(raw) && i < 34; i++ {
+		if raw[i] == ';' {
+			return i + 1
+		}
+		if raw[i] != '#' && !util.IsAlphaNumeric(raw[i]) {
+			break
+		}
+	}
+	return 1
+}
