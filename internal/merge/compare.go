@@ -72,8 +72,8 @@ type differ struct {
 	forward, backward []int
 }
 
-func newDiffer(numbered classes) *differ {
-	return &differ{left: budget, countA: make([]int32, len(numbered)), countB: make([]int32, len(numbered))}
+func newDiffer(numbered classes, steps int) *differ {
+	return &differ{left: steps, countA: make([]int32, len(numbered)), countB: make([]int32, len(numbered))}
 }
 
 // A side is one of the two texts that are compared.

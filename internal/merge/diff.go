@@ -77,7 +77,7 @@ func compare(old, new []byte) *comparison {
 	for line, n := range numbered {
 		lines[n] = line
 	}
-	p.script = newDiffer(numbered).script(p.old.class, p.new.class, func(s *side, size, first, last int) int {
+	p.script = newDiffer(numbered, budget).script(p.old.class, p.new.class, func(s *side, size, first, last int) int {
 		return atParagraph(lines, s.class, size, first, last)
 	})
 	return p

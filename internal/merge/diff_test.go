@@ -58,6 +58,8 @@ func TestDiff(t *testing.T) {
 			"@ 1,1 1,1\n~ 1 The [quick] brown fox\n  1 The [slow] brown fox[!]\n"},
 		{"neighbouring words are one", "say one two now here\n", "say three four now here\n", 0,
 			"@ 1,1 1,1\n~ 1 say [one two] now here\n  1 say [three four] now here\n"},
+		{"a blank beside an insertion stays", "one two three here\n", "one, six three here\n", 0,
+			"@ 1,1 1,1\n~ 1 one [two] three here\n  1 one[,] [six] three here\n"},
 		{"combining marks and scripts without blanks", "cafe\u0301 日本語\n", "cafe\u0302 日本人\n", 0,
 			"@ 1,1 1,1\n~ 1 [cafe\u0301] 日本[語]\n  1 [cafe\u0302] 日本[人]\n"},
 		{"likeness decides pairs, not the index", "keep\nthe first line of old\nlast\n", "keep\nsomething else entirely came\nthe first line of new\nlast\n", 1,

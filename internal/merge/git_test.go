@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -154,6 +155,7 @@ func triple(r *rand.Rand) (kind string, base, ours, theirs []byte) {
 		{"list", []string{"- a", "- b", "- c", "- d", "", "## Part", "* * *"}, 40, 5},
 		{"two lines", []string{"a", "b"}, 25, 4},
 		{"one line", []string{"a"}, 12, 3},
+		{"rules", []string{"", "---", "* * *", "| | |", "---", ""}, 40, 4},
 		{"short", []string{"a", "b", "c", "{", "}", ""}, 6, 3},
 		{"long", []string{"", "x", "y", "| a | b |", "z", "```", "end"}, 500, 40},
 		{"nothing in common", nil, 300, 200},
@@ -189,36 +191,65 @@ func TestThreeIsGitMergeFile(t *testing.T) {
 }
 
 // Long texts with little in common are where the search ends early, and long
-// unchanged stretches where it follows a good path.
+// unchanged stretches between are the paths that it follows then. Frequent
+// lines among many without a partner are set aside before it begins.
 func TestLongMergesAreGits(t *testing.T) {
 	m := newMachine(t)
 	r := rand.New(rand.NewPCG(19, 23))
 	differ := map[string]int{}
 	n := rounds(8, 200)
-	for range n {
+	for i := range n {
 		w := &writer{Rand: r}
-		if alphabet := 2 << r.IntN(12); r.IntN(6) > 0 {
-			w.lines = make([]string, alphabet)
-			for i := range w.lines {
-				w.lines[i] = fmt.Sprint(i)
-			}
+		w.lines = make([]string, 2<<r.IntN(12))
+		for i := range w.lines {
+			w.lines[i] = fmt.Sprint(i)
 		}
-		base := w.text(1000 + r.IntN(5000))
-		change := func() []byte {
-			switch r.IntN(4) {
-			case 0:
-				return w.store(w.text(1000 + r.IntN(5000)))
-			case 1:
-				at := r.IntN(len(base))
-				return w.store(append(w.edit(base[at:], 300), w.text(r.IntN(1500))...))
-			}
-			return w.store(w.edit(base, 600))
+		kinds := []struct {
+			name   string
+			change func(base []string) []string
+		}{
+			{"edits", func(base []string) []string { return w.edit(base, 600) }},
+			{"other texts", func([]string) []string { return w.text(1000 + r.IntN(5000)) }},
+			{"stretches", func(base []string) []string {
+				return w.stretches(base, func() string { return w.lines[r.IntN(len(w.lines))] })
+			}},
+			{"lonely lines", func(base []string) []string {
+				return w.stretches(base, func() string {
+					if r.IntN(5) == 0 {
+						return w.lines[r.IntN(min(3, len(w.lines)))]
+					}
+					w.fresh++
+					return fmt.Sprint("alone ", w.fresh)
+				})
+			}},
 		}
-		m.sameMerge(differ, fmt.Sprintf("%d distinct lines", len(w.lines)), w.store(base), change(), change())
+		k := kinds[i%len(kinds)]
+		size := 2000 + r.IntN(5000)
+		if i%12 == 6 {
+			size = 70_000 // where a good path is taken before the search ends: 65,536 and more
+		}
+		base := w.text(size)
+		m.sameMerge(differ, k.name, w.store(base), w.store(k.change(base)), w.store(k.change(base)))
 	}
+	t.Logf("measured: %d merges of thousands of lines; different from git: %v", n, differ)
 	for _, class := range slices.Sorted(maps.Keys(differ)) {
 		t.Errorf("%d of %d merges differ from git in %s", differ[class], n, class)
 	}
+}
+
+// stretches keeps some of the lines and puts others in the place of the rest.
+func (w *writer) stretches(lines []string, other func() string) []string {
+	var out []string
+	for len(lines) > 0 {
+		kept := min(len(lines), w.IntN(20<<w.IntN(6)))
+		out = append(out, lines[:kept]...)
+		lines = lines[kept:]
+		for range w.IntN(20 << w.IntN(6)) {
+			out = append(out, other())
+		}
+		lines = lines[min(len(lines), w.IntN(20<<w.IntN(6))):]
+	}
+	return out
 }
 
 // sameMerge counts in differ how a merge is not git's, and reports whether
@@ -226,7 +257,7 @@ func TestLongMergesAreGits(t *testing.T) {
 func (m *machine) sameMerge(differ map[string]int, kind string, base, ours, theirs []byte) (clean bool) {
 	m.t.Helper()
 	want, clean := m.mergeFile(base, ours, theirs)
-	got := Three(base, ours, theirs)
+	got := three(base, ours, theirs, math.MaxInt) // git has no budget
 	class := ""
 	switch {
 	case got.Clean() != clean:

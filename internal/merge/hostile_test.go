@@ -68,7 +68,7 @@ func TestHostileTextsAreBounded(t *testing.T) {
 			t.Errorf("%s took %v, more than %v", what, took, bound)
 		}
 	}
-	for name, pair := range hostile(rounds(mebi/8, mebi)) {
+	for name, pair := range hostile(rounds(mebi/16, mebi)) {
 		old, new := []byte(pair[0]), []byte(pair[1])
 		timed("diff, "+name, func() { Diff(old, new, 3) })
 		half := append(old[:len(old)/2:len(old)/2], new[len(new)/2:]...)

@@ -6,7 +6,8 @@
 //
 // No input takes longer than its length and a fixed budget of steps allow,
 // about a second for a text of 1 MiB: where texts are so large and so different
-// that the budget is used up, what remains counts as changed.
+// that the budget is used up, what remains counts as changed. Then a merge may
+// conflict that is clean in git, or show other regions.
 package merge
 
 import (
@@ -47,14 +48,16 @@ func (r Result) Clean() bool { return len(r.Conflicts) == 0 }
 // does. Changes that touch, without an unchanged line between them, conflict
 // unless they are the same. In a clean merge every line that a side added or
 // changed is in the result.
-func Three(base, ours, theirs []byte) Result {
+func Three(base, ours, theirs []byte) Result { return three(base, ours, theirs, budget) }
+
+func three(base, ours, theirs []byte, steps int) Result {
 	numbered := classes{}
 	m := merger{
 		base:   numbered.number(cutLines(base)),
 		ours:   numbered.number(cutLines(ours)),
 		theirs: numbered.number(cutLines(theirs)),
 	}
-	m.differ = newDiffer(numbered)
+	m.differ = newDiffer(numbered, steps)
 	m.toOurs = m.script(m.base.class, m.ours.class, nil)
 	m.toTheirs = m.script(m.base.class, m.theirs.class, nil)
 	m.pair()
@@ -226,7 +229,8 @@ func drift(script []edit) int {
 }
 
 // join makes one conflict of two that only a few lines part, or lines without
-// letters and digits: they are easier to resolve together.
+// letters and digits: they are easier to resolve together. (In git only those of
+// ASCII count, so it joins more conflicts of other scripts.)
 func (m *merger) join() {
 	const few = 3
 	var out []change

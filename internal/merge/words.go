@@ -62,8 +62,7 @@ func (w *wordDiffer) mark(old, new string) (oldSpans, newSpans []Span) {
 	}
 	numbered := classes{}
 	a, b := numbered.number(cutWords(old)), numbered.number(cutWords(new))
-	d := newDiffer(numbered)
-	d.left = w.left
+	d := newDiffer(numbered, w.left)
 	script := d.script(a.class, b.class, nil)
 	w.left = d.left - len(a.lines) - len(b.lines)
 	i, j := 0, 0

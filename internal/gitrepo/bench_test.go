@@ -1,0 +1,35 @@
+package gitrepo
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+)
+
+// A wiki's root with 500 pages, and its commit: what each save hashes.
+func BenchmarkSave(b *testing.B) {
+	r := rand.New(rand.NewPCG(1, 1))
+	entries := make([]TreeEntry, 500)
+	for i := range entries {
+		entries[i] = TreeEntry{ModeFile, fmt.Sprintf("Page_%03d.md", i), randomID(r)}
+	}
+	blob := make([]byte, 6000)
+	who := Signature{"ada", "did:plc:ada", time.Unix(1700000000, 0).UTC()}
+	for b.Loop() {
+		entries[7].ID = ObjectID("blob", blob)
+		tree := ObjectID("tree", EncodeTree(entries))
+		commit := Commit{Tree: tree, Parents: []string{Zero}, Author: who, Committer: who, Message: AppendTrailers("Edit Page_007\n", []Trailer{{"Agent", "Claude"}})}
+		ObjectID("commit", EncodeCommit(commit))
+	}
+}
+
+func BenchmarkParseCommit(b *testing.B) {
+	who := Signature{"ada", "did:plc:ada", time.Unix(1700000000, 0).UTC()}
+	content := EncodeCommit(Commit{Tree: Zero, Parents: []string{Zero}, Author: who, Committer: who, Message: "Edit\n\nAgent: Claude\n"})
+	for b.Loop() {
+		if _, err := ParseCommit(content); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
