@@ -379,3 +379,36 @@ func TestPool(t *testing.T) {
 	}
 	_ = w
 }
+
+// TestPlans: what a page's history or links cost must not grow with the wiki,
+// so each of these queries has to look up by the key, not only by the wiki.
+func TestPlans(t *testing.T) {
+	w := newWiki(t, time.Now)
+	asked := map[string]bool{}
+	must(t, w, ada, Edit{Path: "A.md", Data: []byte("[[B]]\n")})
+	must(t, w, ada, Edit{Op: Move, Path: "A.md", To: "C.md", Base: BaseAny})
+	w.History(t.Context(), "C.md", 0, 0)
+	w.MovedTo(t.Context(), "A.md")
+	w.LinksTo(t.Context(), "B.md")
+	w.Lookup(t.Context(), "C.md")
+	w.CommitByID(t.Context(), strings.Repeat("0", 40))
+	w.stmts.Range(func(query, _ any) bool { asked[query.(string)] = true; return true })
+	for query := range asked {
+		if !strings.HasPrefix(query, "SELECT") || strings.Contains(query, "FROM meta") {
+			continue
+		}
+		rows, err := w.db.Query("EXPLAIN QUERY PLAN "+query, make([]any, strings.Count(query, "$"))...)
+		if err != nil {
+			continue // more parameters than the query has
+		}
+		for rows.Next() {
+			var id, parent, unused int
+			var detail string
+			rows.Scan(&id, &parent, &unused, &detail)
+			if strings.HasPrefix(detail, "SCAN") && !strings.HasPrefix(detail, "SCAN CONSTANT") && !strings.HasPrefix(detail, "SCAN (") || strings.HasSuffix(detail, "(wiki=?)") {
+				t.Errorf("%s\n\tfor %s", detail, query)
+			}
+		}
+		rows.Close()
+	}
+}

@@ -1,0 +1,502 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"robot.wtf/internal/content"
+	"robot.wtf/internal/markdown"
+	"robot.wtf/internal/pages"
+	"robot.wtf/internal/search"
+	"robot.wtf/internal/server"
+	"robot.wtf/internal/session"
+	"robot.wtf/internal/store"
+	"robot.wtf/internal/tenant"
+	"robot.wtf/internal/wiki"
+)
+
+// canary stands in the private wiki of bob and nowhere else.
+const canary = "xylothecanary"
+
+var keyDir string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "robot-api-keys-")
+	if err != nil {
+		panic(err)
+	}
+	keyDir = dir
+	status := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(status)
+}
+
+// A world is the real chain of handlers over real storage: wiki ada is public
+// (ada owner, bob editor, cleo viewer), wiki bob is private (bob alone).
+type world struct {
+	t       testing.TB
+	handler http.Handler
+	tokens  map[string]string // "ada/editor", "ada/owner-reads", "bob/owner"
+}
+
+func newWorld(t testing.TB) *world {
+	t.Helper()
+	ctx, dir, log := t.Context(), t.TempDir(), slog.New(slog.DiscardHandler)
+	origin := func(slug string) string { return "http://" + slug + ".robot.localhost" }
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	db, err := store.Open(ctx, filepath.Join(dir, "robot.db"), time.Now)
+	must(err)
+	pool, err := content.NewPool(content.Options{Dir: filepath.Join(dir, "wikis"), Now: time.Now, Log: log,
+		Links: func(p wiki.PageName, source []byte) []wiki.Link { return markdown.ExtractFacts(p, source).Links }})
+	must(err)
+	index := search.New(search.Options{Dir: filepath.Join(dir, "wikis")})
+	t.Cleanup(func() {
+		if err := errors.Join(index.Close(), pool.Close(), db.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	uses := pages.New(pages.Options{Content: pool, Search: index, Markdown: markdown.New(markdown.Options{}), Now: time.Now, Log: log})
+	sites := tenant.New(tenant.Options{Store: db, Content: pool, Log: log})
+	sessions, err := session.New(session.Options{Store: db, KeyDir: keyDir, Platform: "http://robot.localhost", WikiOrigin: origin, Now: time.Now, Log: log})
+	must(err)
+	door := New(Options{Pages: uses, Tenant: sites, Session: sessions, WikiOrigin: origin, Now: time.Now, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	lost := func(w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) }
+	w := &world{t: t, tokens: map[string]string{"none": "", "wrong": "rwtf_" + strings.Repeat("x", 43)}}
+	w.handler = server.New(server.Options{Host: "robot.localhost", Platform: lost, API: door.ServeWiki,
+		Wiki: func(rw http.ResponseWriter, r *http.Request, _ string) { lost(rw, r) },
+		Log:  log})
+	user := func(name string) wiki.User {
+		return wiki.User{DID: "did:plc:" + name, Username: name, Handle: name + ".test"}
+	}
+	access := func(slug, name string) wiki.Access {
+		a, err := sites.Resolve(ctx, slug, wiki.Caller{User: user(name)})
+		must(err)
+		return a
+	}
+	for _, name := range []string{"ada", "bob", "cleo"} {
+		must(db.SaveUser(ctx, user(name)))
+	}
+	for _, slug := range []string{"ada", "bob"} {
+		_, err := sites.Create(ctx, user(slug), slug)
+		must(err)
+		must(uses.Seed(ctx, access(slug, slug)))
+	}
+	must(sites.SetMember(ctx, access("ada", "ada"), "did:plc:bob", wiki.Editor))
+	must(sites.SetMember(ctx, access("ada", "ada"), "did:plc:cleo", wiki.Viewer))
+	must(sites.Configure(ctx, access("ada", "ada"), tenant.Settings{Public: true}))
+	_, err = uses.Save(ctx, access("bob", "bob"), pages.SaveRequest{Name: "Secret_" + canary, Text: []byte(canary + " #" + canary + "\n")})
+	must(err)
+	for _, k := range []struct {
+		key, slug, name string
+		reads           bool
+	}{{"ada/owner", "ada", "ada", false}, {"ada/owner-reads", "ada", "ada", true}, {"ada/editor", "ada", "bob", false}, {"ada/viewer", "ada", "cleo", true}, {"bob/owner", "bob", "bob", false}} {
+		secret, _, err := sessions.NewToken(ctx, access(k.slug, k.name), "test", k.reads)
+		must(err)
+		w.tokens[k.key] = secret
+	}
+	return w
+}
+
+// A reply is an answer with its JSON.
+type reply struct {
+	*http.Response
+	text string
+	json map[string]any
+}
+
+func (r reply) string(name string) string { s, _ := r.json[name].(string); return s }
+
+// send makes a request to the API of a wiki. headers come in pairs.
+func (w *world) send(token, method, slug, path string, body any, headers ...string) reply {
+	w.t.Helper()
+	var in io.Reader
+	switch b := body.(type) {
+	case nil:
+	case string:
+		in = strings.NewReader(b)
+	default:
+		raw, err := json.Marshal(b)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		in = bytes.NewReader(raw)
+	}
+	r := httptest.NewRequest(method, "http://"+slug+".robot.localhost/api/v1"+path, in)
+	if body != nil {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	secret, ok := w.tokens[token]
+	if !ok {
+		w.t.Fatalf("no token %q", token)
+	}
+	if secret != "" {
+		r.Header.Set("Authorization", "Bearer "+secret)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	rec := httptest.NewRecorder()
+	w.handler.ServeHTTP(rec, r)
+	res := reply{Response: rec.Result(), text: rec.Body.String()}
+	json.Unmarshal(rec.Body.Bytes(), &res.json)
+	return res
+}
+
+func (w *world) want(status int, r reply) reply {
+	w.t.Helper()
+	if r.StatusCode != status {
+		w.t.Errorf("status %d, want %d: %.300s", r.StatusCode, status, r.text)
+	}
+	return r
+}
+
+type object = map[string]any
+
+// matrix has, for each route, a request that somebody who may make it is
+// answered ok for.
+var matrix = map[string]struct {
+	path string
+	body any
+	ok   int
+}{
+	"GET /pages":                              {"/pages", nil, 200},
+	"GET /pages/{page}":                       {"/pages/Home", nil, 200},
+	"PUT /pages/{page}":                       {"/pages/Home", object{"content": "x", "revision": "abc"}, 422},
+	"PATCH /pages/{page}":                     {"/pages/Home", object{"revision": "abc", "old_string": "a", "new_string": "b"}, 422},
+	"DELETE /pages/{page}":                    {"/pages/Home", nil, 428},
+	"POST /pages/{page}/rename":               {"/pages/Home/rename", object{"new_path": "Elsewhere"}, 428},
+	"GET /pages/{page}/history":               {"/pages/Home/history", nil, 200},
+	"GET /pages/{page}/diff":                  {"/pages/Home/diff", nil, 422},
+	"GET /pages/{page}/attachments":           {"/pages/Home/attachments", nil, 200},
+	"POST /pages/{page}/attachments":          {"/pages/Home/attachments", object{"filename": "a.txt"}, 422},
+	"GET /pages/{page}/attachments/{file}":    {"/pages/Home/attachments/none.png", nil, 404},
+	"DELETE /pages/{page}/attachments/{file}": {"/pages/Home/attachments/none.png", object{"revision": strings.Repeat("a", 40)}, 404},
+	"GET /changelog":                          {"/changelog", nil, 200},
+	"GET /search":                             {"/search?q=home", nil, 200},
+	"GET /links":                              {"/links", nil, 200},
+	"GET /links/{page}":                       {"/links/Home", nil, 200},
+}
+
+// TestEveryRoleOnEveryRoute is made from the site map: a route without a cell
+// fails. A private wiki, a missing one and a reserved name look alike to all
+// who have no right there, and bob's word is in no answer to anybody else.
+func TestEveryRoleOnEveryRoute(t *testing.T) {
+	w := newWorld(t)
+	wikis := []string{"ada", "bob", "nobody"}
+	callers := []string{"none", "wrong", "ada/owner", "ada/owner-reads", "ada/editor", "ada/viewer", "bob/owner"}
+	cells := 0
+	for _, route := range Routes {
+		key := route.Method + " " + route.Pattern
+		cell, ok := matrix[key]
+		if !ok {
+			t.Errorf("route %s has no cell", key)
+			continue
+		}
+		for _, slug := range wikis {
+			for _, caller := range callers {
+				want := cell.ok
+				own := strings.HasPrefix(caller, slug+"/")
+				switch {
+				case caller == "wrong" || slug != "ada" && !own || caller != "none" && !own:
+					want = 401
+				case route.Action == wiki.Edit && caller == "none":
+					want = 401
+				case route.Action == wiki.Edit && (caller == "ada/viewer" || caller == "ada/owner-reads"):
+					want = 403
+				}
+				r := w.send(caller, route.Method, slug, cell.path, cell.body)
+				cells++
+				if r.StatusCode != want {
+					t.Errorf("%s on %s as %s: %d, want %d: %.200s", key, slug, caller, r.StatusCode, want, r.text)
+				}
+				if want == 401 && r.Header.Get("WWW-Authenticate") == "" {
+					t.Errorf("%s on %s as %s: 401 without WWW-Authenticate", key, slug, caller)
+				}
+				if want >= 400 && r.Header.Get("Content-Type") != "application/problem+json" {
+					t.Errorf("%s on %s as %s: a problem of type %s", key, slug, caller, r.Header.Get("Content-Type"))
+				}
+				if !strings.HasPrefix(caller, "bob/") && strings.Contains(strings.ToLower(r.text), canary) {
+					t.Errorf("%s on %s as %s tells of bob's page", key, slug, caller)
+				}
+			}
+			if a, b := w.send("none", route.Method, "bob", cell.path, cell.body), w.send("none", route.Method, "nobody", cell.path, cell.body); a.text != b.text || a.StatusCode != b.StatusCode {
+				t.Errorf("%s: a private and a missing wiki differ: %s %s", key, a.text, b.text)
+			}
+		}
+	}
+	t.Logf("measured: %d cells", cells)
+}
+
+func TestConditionalWrites(t *testing.T) {
+	w := newWorld(t)
+	put := func(page, content, revision string, headers ...string) reply {
+		body := object{"content": content}
+		if revision != "" {
+			body["revision"] = revision
+		}
+		return w.send("ada/editor", "PUT", "ada", "/pages/"+page, body, headers...)
+	}
+	first := w.want(201, put("Design/Plan", "a\nb\nc\nd\ne\n", "", "If-None-Match", "*"))
+	base := first.string("revision")
+	if len(base) != 40 || len(first.string("commit")) != 40 || first.string("path") != "Design/Plan" || first.json["created"] != true || first.Header.Get("ETag") != `"`+base+`"` {
+		t.Errorf("created: %s", first.text)
+	}
+	w.want(412, put("Design/Plan", "x", "", "If-None-Match", "*"))
+	w.want(428, put("Design/Plan", "x", ""))
+	w.want(428, put("Design/Plan", "x", "", "If-Match", "*"))
+	w.want(400, put("Design/Plan", "x", "", "If-Match", base))
+	second := w.want(200, put("Design/Plan", "a\nb\nc\nd\nE\n", base))
+	w.want(412, put("Design/Plan", "x\n", "", "If-Match", `"`+base+`"`))
+	merged := w.want(200, put("design/plan", "A\nb\nc\nd\ne\n", base[:8]))
+	if merged.json["merged"] != true || merged.string("path") != "Design/Plan" {
+		t.Errorf("merged: %s", merged.text)
+	}
+	conflict := w.want(409, put("Design/Plan", "a\nb\nc\nd\nX\n", base))
+	if conflict.string("theirs") != "A\nb\nc\nd\nE\n" || conflict.string("base") != "a\nb\nc\nd\ne\n" || conflict.string("revision") != merged.string("revision") {
+		t.Errorf("conflict: %s", conflict.text)
+	}
+	hunk := conflict.json["hunks"].([]any)[0].(object)
+	if hunk["base"] != "e\n" || hunk["theirs"] != "E\n" || hunk["yours"] != "X\n" {
+		t.Errorf("hunk: %v", hunk)
+	}
+	w.want(200, put("Design/Plan", "strict\n", "", "If-Match", `W/"`+merged.string("revision")+`"`))
+	w.want(422, put("Design/Plan", "x", "abc"))
+	w.want(422, put("Design/Plan", "x", strings.Repeat("1", 40)))
+
+	exact := "\ufeffone\r\ntwo\r\nthree"
+	w.want(201, put("Exact", exact, ""))
+	if got := w.want(200, w.send("none", "GET", "ada", "/pages/Exact", nil)).string("content"); got != exact {
+		t.Errorf("stored %q", got)
+	}
+	patched := w.want(200, w.send("ada/editor", "PATCH", "ada", "/pages/Exact", object{"revision": w.send("none", "GET", "ada", "/pages/Exact", nil).string("revision"), "old_string": "one\ntwo", "new_string": "1\n2"}))
+	if got := w.send("none", "GET", "ada", "/pages/Exact?revision="+patched.string("revision"), nil).string("content"); got != "\ufeff1\r\n2\r\nthree" {
+		t.Errorf("patched to %q", got)
+	}
+	w.want(404, w.send("none", "GET", "ada", "/pages/Design/Plan?revision=1234567890", nil))
+	old := w.want(200, w.send("none", "GET", "ada", "/pages/Design/Plan?revision="+second.string("commit")[:7], nil))
+	if old.json["old"] != true || old.string("content") != "a\nb\nc\nd\nE\n" {
+		t.Errorf("old revision: %s", old.text)
+	}
+}
+
+func TestRenameRedirectsAndDeletes(t *testing.T) {
+	w := newWorld(t)
+	rev := w.want(201, w.send("ada/owner", "PUT", "ada", "/pages/Old_Name", object{"content": "text\n"})).string("revision")
+	w.want(201, w.send("ada/owner", "PUT", "ada", "/pages/Linker", object{"content": "[[Old Name]] `[[Old Name]]`\n"}))
+	w.want(428, w.send("ada/owner", "POST", "ada", "/pages/Old_Name/rename", object{"new_path": "New/Name"}))
+	moved := w.want(200, w.send("ada/owner", "POST", "ada", "/pages/Old_Name/rename", object{"new_path": "New/Name", "revision": rev}))
+	if moved.string("old_path") != "Old_Name" || moved.string("new_path") != "New/Name" || fmt.Sprint(moved.json["updated_pages"]) != "[Linker]" {
+		t.Errorf("rename: %s", moved.text)
+	}
+	if got := w.send("none", "GET", "ada", "/pages/Linker", nil).string("content"); got != "[[New/Name]] `[[Old Name]]`\n" {
+		t.Errorf("the linking page is %q", got)
+	}
+	r := w.want(302, w.send("none", "GET", "ada", "/pages/Old_Name", nil))
+	if got := r.Header.Get("Location"); got != "/api/v1/pages/New/Name" {
+		t.Errorf("redirect to %q", got)
+	}
+	w.want(301, w.send("none", "GET", "ada", "/pages/new/name", nil))
+	w.want(412, w.send("ada/owner", "DELETE", "ada", "/pages/New/Name", nil, "If-Match", `"`+strings.Repeat("0", 40)+`"`))
+	w.want(200, w.send("ada/owner", "DELETE", "ada", "/pages/New/Name", object{"revision": moved.string("revision")}))
+	w.want(404, w.send("none", "GET", "ada", "/pages/New/Name", nil))
+	history := w.want(200, w.send("none", "GET", "ada", "/pages/New/Name/history", nil))
+	if list := history.json["history"].([]any); len(list) != 3 {
+		t.Errorf("history: %s", history.text)
+	}
+}
+
+func TestRetriesAreSafe(t *testing.T) {
+	w := newWorld(t)
+	body := object{"content": "once\n"}
+	first := w.want(201, w.send("ada/editor", "PUT", "ada", "/pages/Once", body, "Idempotency-Key", "k1"))
+	again := w.want(201, w.send("ada/editor", "PUT", "ada", "/pages/Once", body, "Idempotency-Key", "k1"))
+	if again.text != first.text || again.Header.Get("Idempotency-Replayed") != "true" {
+		t.Errorf("replay: %s, then %s", first.text, again.text)
+	}
+	w.want(422, w.send("ada/editor", "PUT", "ada", "/pages/Once", object{"content": "twice\n"}, "Idempotency-Key", "k1"))
+	w.want(428, w.send("ada/owner", "PUT", "ada", "/pages/Once", body, "Idempotency-Key", "k1")) // somebody else's key is another
+	w.want(400, w.send("ada/editor", "PUT", "ada", "/pages/Twice", body, "Idempotency-Key", strings.Repeat("k", 256)))
+	file := object{"filename": "a.txt", "content": "aGVsbG8="}
+	w.want(201, w.send("ada/editor", "POST", "ada", "/pages/Once/attachments", file, "Idempotency-Key", "k2"))
+	replay := w.want(201, w.send("ada/editor", "POST", "ada", "/pages/Once/attachments", file, "Idempotency-Key", "k2"))
+	if replay.Header.Get("Idempotency-Replayed") != "true" {
+		t.Errorf("upload replayed: %s", replay.text)
+	}
+}
+
+func TestAttachments(t *testing.T) {
+	w := newWorld(t)
+	post := func(name, content string, more ...any) reply {
+		body := object{"filename": name, "content": content}
+		for i := 0; i < len(more); i += 2 {
+			body[more[i].(string)] = more[i+1]
+		}
+		return w.send("ada/editor", "POST", "ada", "/pages/Home/attachments", body)
+	}
+	made := w.want(201, post("hello.txt", "aGVsbG8="))
+	if made.string("url") != "http://ada.robot.localhost/Home/hello.txt" || made.string("path") != "Home/hello.txt" {
+		t.Errorf("made: %s", made.text)
+	}
+	w.want(409, post("hello.txt", "aGVsbG8h"))
+	w.want(422, post("hello.txt", "aGVsbG8h", "revision", strings.Repeat("1", 40))) // no file had that one
+	w.want(200, post("hello.txt", "aGVsbG8h", "revision", made.string("revision")))
+	for _, name := range []string{"x.md", ".hidden", "..", "a\x00b"} {
+		w.want(422, post(name, "aGVsbG8="))
+	}
+	w.want(422, post("a.bin", "no base64"))
+	got := w.want(200, w.send("none", "GET", "ada", "/pages/Home/attachments/hello.txt", nil))
+	if got.string("content") != "aGVsbG8h" || got.string("mime_type") == "" {
+		t.Errorf("read: %s", got.text)
+	}
+	w.want(428, w.send("ada/editor", "DELETE", "ada", "/pages/Home/attachments/hello.txt", nil))
+	w.want(200, w.send("ada/editor", "DELETE", "ada", "/pages/Home/attachments/hello.txt", object{"revision": got.string("revision")}))
+	w.want(404, w.send("none", "GET", "ada", "/pages/Home/attachments/hello.txt", nil))
+}
+
+// TestBadInput: what cannot be read is a problem that says what to do, and
+// changes nothing.
+func TestBadInput(t *testing.T) {
+	w := newWorld(t)
+	for _, tt := range []struct {
+		method, path string
+		body         any
+		status       int
+		headers      []string
+	}{
+		{"PUT", "/pages/New", "{", 400, nil},
+		{"PUT", "/pages/New", "", 422, nil},
+		{"PUT", "/pages/New", `{"content": 1}`, 400, nil},
+		{"PUT", "/pages/New", `{"content": "x", "revison": "typo"}`, 400, nil},
+		{"PUT", "/pages/New", `{"content": "x"} trailing`, 400, nil},
+		{"PUT", "/pages/New", "{\"content\": \"\xff\"}", 400, nil},
+		{"PUT", "/pages/New", `{"content": "\ud800 half"}`, 400, nil},
+		{"PUT", "/pages/New", `{"content": "\udc00\ud800"}`, 400, nil},
+		{"PUT", "/pages/New", `{"content": "nul \u0000"}`, 422, nil},
+		{"PUT", "/pages/New", `content=x`, 400, []string{"Content-Type", "application/x-www-form-urlencoded"}},
+		{"PUT", "/pages/New", `{"content": "x"}`, 400, []string{"If-Match", `"a"`, "If-None-Match", "*"}},
+		{"PUT", "/pages/New", `{"content": "x"}`, 400, []string{"If-None-Match", `"a"`}},
+		{"PUT", "/pages/New", `{"content": "` + strings.Repeat("x", 1<<20+1) + `"}`, 413, nil},
+		{"PUT", "/pages/New", strings.Repeat(" ", maxPageBody+1), 413, nil},
+		{"PUT", "/pages/a%5Cb", `{"content": "x"}`, 400, nil},
+		{"PUT", "/pages/%2e%2e/x", `{"content": "x"}`, 400, nil},
+		{"PUT", "/pages/.git/config", `{"content": "x"}`, 422, nil},
+		{"PUT", "/pages/Plan/history", `{"content": "x"}`, 405, nil},
+		{"PUT", "/pages/Plan/edit", `{"content": "x"}`, 422, nil},
+		{"PUT", "/pages/" + strings.Repeat("n", 300), `{"content": "x"}`, 422, nil},
+		{"GET", "/pages/Missing", nil, 404, nil},
+		{"GET", "/pages?updated_since=yesterday", nil, 422, nil},
+		{"GET", "/search", nil, 422, nil},
+		{"GET", "/search?q=a&limit=0", nil, 422, nil},
+		{"GET", "/changelog?limit=many", nil, 422, nil},
+		{"GET", "/nothing", nil, 404, nil},
+		{"POST", "/pages", "{}", 405, nil},
+		{"PATCH", "/pages/Home", `{"revision": "", "old_string": "", "new_string": "x"}`, 422, nil},
+		{"PATCH", "/pages/Home", `{"revision": "12345678", "old_string": "not there at all", "new_string": "x"}`, 422, nil},
+	} {
+		r := w.send("ada/editor", tt.method, "ada", tt.path, tt.body, tt.headers...)
+		if r.StatusCode != tt.status || r.json["detail"] == "" || r.json["status"] != float64(tt.status) {
+			t.Errorf("%s %s %.60v: %d, want %d: %.200s", tt.method, tt.path, tt.body, r.StatusCode, tt.status, r.text)
+		}
+	}
+	w.want(404, w.send("none", "GET", "ada", "/pages/New", nil))
+	if r := w.want(204, w.send("none", "OPTIONS", "ada", "/pages/New", nil)); !strings.Contains(r.Header.Get("Access-Control-Allow-Methods"), "PUT") {
+		t.Errorf("preflight: %v", r.Header)
+	}
+	w.want(200, w.send("none", "GET", "nobody", "/health", nil))
+}
+
+func TestListsAndSearch(t *testing.T) {
+	w := newWorld(t)
+	w.want(201, w.send("ada/editor", "PUT", "ada", "/pages/Garden/Beans", object{"content": "---\ncategory: food\n---\nBroad beans and [[Nowhere]]. #green\n"}))
+	for path, want := range map[string]string{
+		"/pages?prefix=Garden":                `"path":"Garden/Beans"`,
+		"/pages?tag=green":                    `"path":"Garden/Beans"`,
+		"/pages?category=food":                `"total":1`,
+		"/pages?updated_since=2099-01-01":     `"total":0`,
+		"/search?q=broad+bean":                `"path":"Garden/Beans"`,
+		"/search?q=tag:green":                 `"total":1`,
+		"/links/Garden/Beans":                 `"links_to":["Nowhere"]`,
+		"/links":                              `{"source":"Home","target":"AGENTS"}`,
+		"/changelog?limit=1":                  `"pages_affected":["Garden/Beans"]`,
+		"/pages/Garden/Beans":                 `"frontmatter":{"category":"food"}`,
+		"/pages/Garden/Beans/history?limit=1": `"kind":"added"`,
+	} {
+		if r := w.want(200, w.send("none", "GET", "ada", path, nil)); !strings.Contains(r.text, want) {
+			t.Errorf("GET %s lacks %s: %.400s", path, want, r.text)
+		}
+	}
+}
+
+// TestWritersThroughTheAPI: 8 writers on 20 pages lose no acknowledged line and
+// see no 5xx.
+func TestWritersThroughTheAPI(t *testing.T) {
+	const writers, count = 8, 20
+	each := 25
+	if os.Getenv("ROBOT_LONG") != "" {
+		each = 1000
+	}
+	w := newWorld(t)
+	var start strings.Builder
+	for n := range writers {
+		fmt.Fprintf(&start, "## Writer %d\n\nlast %d\n\n", n, n)
+	}
+	for n := range count {
+		w.want(201, w.send("ada/owner", "PUT", "ada", fmt.Sprintf("/pages/Shared_%d", n), object{"content": start.String()}))
+	}
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	statuses := map[int]int{}
+	for n := range writers {
+		wg.Go(func() {
+			for k := range each {
+				path := fmt.Sprintf("/pages/Shared_%d", (n*7+k)%count)
+				mark := fmt.Sprintf("last %d\n", n)
+				for {
+					page := w.send("ada/owner", "GET", "ada", path, nil)
+					edited := strings.Replace(page.string("content"), mark, fmt.Sprintf("edit %d of writer %d\n", k, n)+mark, 1)
+					r := w.send("ada/owner", "PUT", "ada", path, object{"content": edited, "revision": page.string("revision")})
+					mu.Lock()
+					statuses[r.StatusCode]++
+					mu.Unlock()
+					if r.StatusCode == 200 {
+						break
+					}
+					if r.StatusCode != 409 {
+						t.Errorf("PUT %s: %d %.200s", path, r.StatusCode, r.text)
+						return
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
+	var all strings.Builder
+	for n := range count {
+		all.WriteString(w.send("none", "GET", "ada", fmt.Sprintf("/pages/Shared_%d", n), nil).string("content"))
+	}
+	for n := range writers {
+		for k := range each {
+			if got := strings.Count(all.String(), fmt.Sprintf("edit %d of writer %d\n", k, n)); got != 1 {
+				t.Fatalf("edit %d of writer %d is there %d times", k, n, got)
+			}
+		}
+	}
+	t.Logf("measured: answers %v", statuses)
+}
