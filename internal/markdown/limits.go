@@ -138,7 +138,7 @@ func depth(pc parser.Context) int {
 // that it is for, and takes all input once a limit is passed.
 type inlineGuard struct{}
 
-func (inlineGuard) Trigger() []byte { return []byte(" [!*_~=`<$#") }
+func (inlineGuard) Trigger() []byte { return []byte("[!*_~=`<") }
 
 func (inlineGuard) Parse(parent ast.Node, block text.Reader, pc parser.Context) ast.Node {
 	g := guardOf(pc)

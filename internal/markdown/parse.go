@@ -47,7 +47,26 @@ func parse(name wiki.PageName, page []byte, until time.Time) (*document, error) 
 	pc := parser.NewContext()
 	pc.Set(guardKey, g)
 	d.root = dialect().Parse(text.NewReader(d.source), parser.WithContext(pc))
-	return d, g.err
+	if g.err != nil {
+		return nil, g.err
+	}
+	mergeText(d.root, d.source)
+	return d, nil
+}
+
+// mergeText joins texts that stand side by side: goldmark ends a text at each
+// character that might have begun something, such as the # in &#42; .
+func mergeText(n ast.Node, source []byte) {
+	for c := n.FirstChild(); c != nil; c = c.NextSibling() {
+		t, ok := c.(*ast.Text)
+		if !ok {
+			mergeText(c, source)
+			continue
+		}
+		for next := t.NextSibling(); next != nil && !t.SoftLineBreak() && !t.HardLineBreak() && t.Merge(next, source); next = t.NextSibling() {
+			n.RemoveChild(n, next)
+		}
+	}
 }
 
 // cutFrontMatter reads the front matter and answers where the text begins.

@@ -1,0 +1,166 @@
+package markdown
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/yuin/goldmark/parser"
+	"github.com/yuin/goldmark/renderer"
+	ghtml "github.com/yuin/goldmark/renderer/html"
+	"github.com/yuin/goldmark/text"
+	"github.com/yuin/goldmark/util"
+	xhtml "golang.org/x/net/html"
+	"golang.org/x/net/html/atom"
+)
+
+type example struct {
+	Markdown string `json:"markdown"`
+	HTML     string `json:"html"`
+	Example  int    `json:"example"`
+	Section  string `json:"section"`
+}
+
+func examples(t *testing.T, file string) []example {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []example
+	if err := json.Unmarshal(data, &list); err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+	return list
+}
+
+// plainHTML renders a tree as the specification writes it: goldmark's own
+// renderer, with raw HTML and XHTML's slashes.
+func plainHTML(t *testing.T, p parser.Parser, source string) string {
+	t.Helper()
+	pc := parser.NewContext()
+	pc.Set(guardKey, &guard{})
+	src := []byte(source)
+	doc := p.Parse(text.NewReader(src[:len(src):len(src)]), parser.WithContext(pc))
+	var out bytes.Buffer
+	rd := renderer.NewRenderer(renderer.WithNodeRenderers(util.Prioritized(ghtml.NewRenderer(ghtml.WithUnsafe(), ghtml.WithXHTML()), 1000)))
+	if err := rd.Render(&out, src, doc); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+// The parser that pages are parsed with, guards and limits included, but
+// without extensions, and goldmark's renderer, byte for byte: all of
+// CommonMark. This is what our guards might break.
+func TestCommonMark(t *testing.T) {
+	p := newParser()
+	list := examples(t, "testdata/commonmark/spec.json")
+	if len(list) != 652 {
+		t.Fatalf("%d examples, want 652", len(list))
+	}
+	for _, e := range list {
+		if diff := cmp.Diff(e.HTML, plainHTML(t, p, e.Markdown)); diff != "" {
+			t.Errorf("example %d (%s):\n%s\n%s", e.Example, e.Section, e.Markdown, diff)
+		}
+	}
+}
+
+// GFM's examples of its extensions, through the whole renderer. Compared are the
+// trees that a browser would build, less what we add to them.
+func TestGFM(t *testing.T) {
+	for _, e := range examples(t, "testdata/commonmark/gfm.json") {
+		got := shape(t, render(t, e.Markdown), true)
+		if diff := cmp.Diff(shape(t, e.HTML, true), got); diff != "" {
+			t.Errorf("example %d (%s):\n%s\n%s", e.Example, e.Section, e.Markdown, diff)
+		}
+	}
+}
+
+// The examples of CommonMark that this wiki shows otherwise, and why.
+var otherwise = map[string][]int{}
+
+// CommonMark's examples with all extensions and through the whole renderer: the
+// elements and the text are the specification's, but for those listed above.
+func TestCommonMarkAsShown(t *testing.T) {
+	differ := map[int]string{}
+	for why, list := range otherwise {
+		for _, n := range list {
+			differ[n] = why
+		}
+	}
+	for _, e := range examples(t, "testdata/commonmark/spec.json") {
+		want, got := shape(t, e.HTML, false), shape(t, render(t, e.Markdown), false)
+		switch why, ok := differ[e.Example]; {
+		case ok && cmp.Equal(want, got):
+			t.Errorf("example %d is listed as shown otherwise (%s) but is not", e.Example, why)
+		case !ok && !cmp.Equal(want, got):
+			t.Errorf("example %d (%s):\n%s\n%s", e.Example, e.Section, e.Markdown, cmp.Diff(want, got))
+		}
+	}
+}
+
+// shape is the tree of a page as indented lines, without blanks that nobody
+// sees and without what the renderer adds: anchors, scrolling regions, labels,
+// and all attributes but (if they are asked for) those of GFM's examples.
+func shape(t *testing.T, source string, attributes bool) []string {
+	t.Helper()
+	nodes, err := xhtml.ParseFragment(strings.NewReader(source), &xhtml.Node{Type: xhtml.ElementNode, Data: "div", DataAtom: atom.Div})
+	if err != nil {
+		t.Fatalf("%v in %q", err, source)
+	}
+	var lines []string
+	add := func(indent, line string) { lines = append(lines, indent+line) }
+	var walk func(n *xhtml.Node, indent string)
+	walk = func(n *xhtml.Node, indent string) {
+		if n.Type == xhtml.TextNode {
+			if words := strings.Join(strings.Fields(n.Data), " "); words != "" {
+				if last := len(lines) - 1; last >= 0 && strings.HasPrefix(lines[last], indent+"“") {
+					lines[last] += " " + words
+				} else {
+					add(indent, "“"+words)
+				}
+			}
+			return
+		}
+		inner := indent + " "
+		switch {
+		case n.Type != xhtml.ElementNode, n.Data == "a" && attributeOf(n, "class") == "anchor":
+			return
+		case slices.Contains([]string{"label", "span", "div"}, n.Data), n.Data == "p" && n.Parent != nil && n.Parent.Data == "li":
+			inner = indent
+		default:
+			line := n.Data
+			for _, key := range []string{"href", "align", "checked", "disabled"} {
+				if has(n, key) && attributes {
+					line += " " + key + "=" + attributeOf(n, key)
+				}
+			}
+			add(indent, line)
+		}
+		for c := n.FirstChild; c != nil; c = c.NextSibling {
+			walk(c, inner)
+		}
+	}
+	for _, n := range nodes {
+		walk(n, "")
+	}
+	return lines
+}
+
+func has(n *xhtml.Node, key string) bool {
+	return slices.ContainsFunc(n.Attr, func(a xhtml.Attribute) bool { return a.Key == key })
+}
+
+func attributeOf(n *xhtml.Node, key string) string {
+	for _, a := range n.Attr {
+		if a.Key == key {
+			return a.Val
+		}
+	}
+	return ""
+}

@@ -1,0 +1,63 @@
+package markdown
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"robot.wtf/internal/wiki"
+)
+
+// A world is a Resolver: page names and their sources, and files.
+type world struct {
+	pages map[string]string
+	all   bool // whatever is asked for exists
+	asked []link
+}
+
+func (w *world) Resolve(_ context.Context, kind wiki.LinkKind, target, fragment string) Target {
+	w.asked = append(w.asked, link{kind, target, fragment})
+	name := strings.ReplaceAll(target, " ", "_")
+	source, ok := w.pages[name]
+	switch {
+	case !ok && !w.all:
+		return Target{URL: wiki.PathURL(name) + "/edit"}
+	case strings.HasSuffix(name, ".png"), w.all && !looksLikeFile(name) && kind == wiki.LinkFile:
+		return Target{URL: wiki.PathURL(name), Exists: true, Image: true}
+	case kind == wiki.LinkFile || looksLikeFile(name):
+		return Target{URL: wiki.PathURL(name), Exists: true}
+	}
+	to := Target{URL: wiki.PathURL(name), Exists: true, Name: wiki.PageName(name)}
+	if fragment != "" {
+		to.URL += Anchor(fragment)
+	}
+	if kind == wiki.LinkEmbed {
+		to.Source = sectionOf(source, fragment)
+	}
+	return to
+}
+
+// sectionOf is the part of a source below a heading, subsections included.
+func sectionOf(source, heading string) string {
+	if heading == "" {
+		return source
+	}
+	for _, s := range Sections([]byte(source)) {
+		if len(s.Path) > 0 && slug(s.Path[len(s.Path)-1]) == slug(heading) {
+			return strings.Join(strings.SplitAfter(source, "\n")[s.StartLine-1:s.DeepEnd], "")
+		}
+	}
+	return ""
+}
+
+var shared = New(Options{Icons: "/icons.svg", OutHosts: []string{"robot.example"}})
+
+// render is the HTML of a page in a world where all links lead somewhere.
+func render(t testing.TB, source string) string {
+	t.Helper()
+	page, err := shared.Render(t.Context(), "Design/VPS", []byte(source), &world{all: true})
+	if err != nil {
+		t.Fatalf("%v in %.200q", err, source)
+	}
+	return string(page.HTML)
+}
