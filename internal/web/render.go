@@ -173,14 +173,16 @@ func initials(name string) string {
 	return string(letters[:min(2, len(letters))])
 }
 
+// humanBytes counts as the limits do: 1 MB is 1 MiB.
 func humanBytes(n int64) string {
+	unit, of := "KB", float64(1<<10)
 	switch {
-	case n < 1000:
+	case n < 1<<10:
 		return strconv.FormatInt(n, 10) + " bytes"
-	case n < 1_000_000:
-		return strconv.FormatFloat(float64(n)/1000, 'f', 1, 64) + " kB"
+	case n >= 1<<20:
+		unit, of = "MB", 1<<20
 	}
-	return strconv.FormatFloat(float64(n)/1_000_000, 'f', 1, 64) + " MB"
+	return strings.TrimSuffix(strconv.FormatFloat(float64(n)/of, 'f', 1, 64), ".0") + " " + unit
 }
 
 func (h *Handler) parseTemplates() (templates, error) {
