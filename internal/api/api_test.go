@@ -500,3 +500,16 @@ func TestWritersThroughTheAPI(t *testing.T) {
 	}
 	t.Logf("measured: answers %v", statuses)
 }
+
+// TestDocumentation: every route is in docs/api.md.
+func TestDocumentation(t *testing.T) {
+	doc, err := os.ReadFile("../../docs/api.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, route := range Routes {
+		if !strings.Contains(string(doc), "`"+route.Method+" "+route.Pattern+"`") {
+			t.Errorf("docs/api.md does not name %s %s", route.Method, route.Pattern)
+		}
+	}
+}
