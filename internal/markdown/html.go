@@ -93,8 +93,12 @@ func (w *writer) html(raw []byte, open *[]string, flow bool) {
 		case xhtml.CommentToken, xhtml.DoctypeToken:
 		default:
 			t := z.Token()
+			if t.Data != "script" && t.Data != "style" {
+				z.NextIsNotRawText() // <xmp>, shown as text, hides no tags
+			}
 			switch {
 			case unseenTags[t.Data]:
+			case kind == xhtml.EndTagToken && !flow && blockTags[t.Data]: // its beginning is outside
 			case !inlineTags[t.Data] && !(flow && blockTags[t.Data]) || len(*open) >= maxDepth:
 				w.text(text)
 			case kind == xhtml.EndTagToken:

@@ -135,7 +135,7 @@ func (d *document) headingLine(h *ast.Heading) int {
 // dialect parses pages; it has no state of its own.
 var dialect = sync.OnceValue(func() parser.Parser {
 	return newParser(
-		extension.NewLinkify(extension.WithLinkifyAllowedProtocols([]string{"http:", "https:"})),
+		extension.NewLinkify(extension.WithLinkifyAllowedProtocols([]string{"http:", "https:", "ftp:"})),
 		extension.Table, extension.Strikethrough, extension.TaskList, extension.Footnote, extension.DefinitionList, own{},
 	)
 })

@@ -118,12 +118,10 @@ func shape(t *testing.T, source string, attributes bool) []string {
 	var walk func(n *xhtml.Node, indent string)
 	walk = func(n *xhtml.Node, indent string) {
 		if n.Type == xhtml.TextNode {
-			if words := strings.Join(strings.Fields(n.Data), " "); words != "" {
-				if last := len(lines) - 1; last >= 0 && strings.HasPrefix(lines[last], indent+"“") {
-					lines[last] += " " + words
-				} else {
-					add(indent, "“"+words)
-				}
+			if last := len(lines) - 1; last >= 0 && strings.HasPrefix(lines[last], indent+"“") {
+				lines[last] += n.Data
+			} else if strings.TrimSpace(n.Data) != "" {
+				add(indent, "“"+n.Data)
 			}
 			return
 		}
@@ -148,6 +146,11 @@ func shape(t *testing.T, source string, attributes bool) []string {
 	}
 	for _, n := range nodes {
 		walk(n, "")
+	}
+	for i, l := range lines {
+		if indent, words, ok := strings.Cut(l, "“"); ok {
+			lines[i] = indent + "“" + strings.Join(strings.Fields(words), " ")
+		}
 	}
 	return lines
 }

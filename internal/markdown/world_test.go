@@ -22,7 +22,7 @@ func (w *world) Resolve(_ context.Context, kind wiki.LinkKind, target, fragment 
 	switch {
 	case !ok && !w.all:
 		return Target{URL: wiki.PathURL(name) + "/edit"}
-	case strings.HasSuffix(name, ".png"), w.all && !looksLikeFile(name) && kind == wiki.LinkFile:
+	case strings.HasSuffix(name, ".png"), strings.HasSuffix(name, ".jpg"), w.all && !looksLikeFile(name) && kind == wiki.LinkFile:
 		return Target{URL: wiki.PathURL(name), Exists: true, Image: true}
 	case kind == wiki.LinkFile || looksLikeFile(name):
 		return Target{URL: wiki.PathURL(name), Exists: true}
