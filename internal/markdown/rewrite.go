@@ -171,16 +171,30 @@ func (r *rewriter) address(dest []byte, image bool) {
 	if to == now.target || moved && to == now.also || !moved && now.target == p.target {
 		return
 	}
-	end := len(dest)
-	if i := bytes.IndexAny(dest, "?#"); i >= 0 {
-		end = i
-	}
+	end := pathLength(dest)
 	written := percentDecode(unescape(dest[:end]))
 	if strings.HasSuffix(written, ".md") && p.kind == wiki.LinkPage {
 		to += ".md"
 	}
 	text := escapeDestination(r.spell(written, to, image), bytes.ContainsFunc(dest[:end], func(r rune) bool { return r > 127 }))
 	r.replace(r.doc.offset(at), string(dest[:end]), text)
+}
+
+// pathLength is how much of a destination comes before its query and fragment.
+func pathLength(dest []byte) int {
+	for i := 0; i < len(dest); {
+		n := referenceLength(dest[i:])
+		if dest[i] == '\\' && i+1 < len(dest) {
+			n = 2
+		} else if dest[i] != '&' {
+			n = 1
+		}
+		if said := unescape(dest[i : i+n]); said == "?" || said == "#" {
+			return i
+		}
+		i += n
+	}
+	return len(dest)
 }
 
 // within is where a slice of the source is in it. Only goldmark's slices that
