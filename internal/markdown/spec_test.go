@@ -74,6 +74,9 @@ func TestCommonMark(t *testing.T) {
 // trees that a browser would build, less what we add to them.
 func TestGFM(t *testing.T) {
 	for _, e := range examples(t, "testdata/commonmark/gfm.json") {
+		if e.Example == 653 { // of tags that are not closed
+			e.HTML = strings.Replace(e.HTML, "<em></p>", "<em></em></strong></p>", 1)
+		}
 		got := shape(t, render(t, e.Markdown), true)
 		if diff := cmp.Diff(shape(t, e.HTML, true), got); diff != "" {
 			t.Errorf("example %d (%s):\n%s\n%s", e.Example, e.Section, e.Markdown, diff)
@@ -82,7 +85,17 @@ func TestGFM(t *testing.T) {
 }
 
 // The examples of CommonMark that this wiki shows otherwise, and why.
-var otherwise = map[string][]int{}
+var otherwise = map[string][]int{
+	"a tag":        {64},
+	"front matter": {96, 98},
+	"a tag of raw HTML is closed where its block ends, and its end elsewhere is dropped": {148, 187, 344, 476, 477, 494, 630, 631, 642, 643},
+	"raw HTML that is not allowed is shown as text":                                      {150, 156, 157, 158, 163, 170, 171, 172, 173, 176, 178, 201, 491, 524, 536, 613, 614, 615, 617, 623},
+	"a link that leads nowhere is text":                                                  {200, 485, 486, 487, 567, 616},
+	"a wikilink":                                                                         {548, 559, 590},
+	"an image with a title is a figure":                                                  {572, 573, 576, 577, 584, 585, 586, 588, 589, 591},
+	"an unknown scheme":                                                                  {598, 599, 601},
+	"an address in text is a link, as in GFM":                                            {608, 611, 612},
+}
 
 // CommonMark's examples with all extensions and through the whole renderer: the
 // elements and the text are the specification's, but for those listed above.
