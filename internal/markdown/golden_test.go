@@ -1,0 +1,106 @@
+package markdown
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// goldenWorld is what the pages of testdata/golden may link to and embed.
+var goldenWorld = map[string]string{
+	"Home":             "# Welcome\n",
+	"Design/Parts":     "---\ntitle: Parts\n---\nThe lead.\n\n## To do\n\nOne[^1].\n\n### Soon\n\nTwo.\n\n## Done\n\nThree.\n\n[^1]: A note.\n",
+	"Circle":           "Round and ![[Circle]]\n\n![[Design/Ring]]\n",
+	"Design/Ring":      "The ring goes ![[Circle]]\n",
+	"Nest":             "> ![[Home]]\n\n- ![[Home]]\n\n| a |\n|---|\n| ![[Home]] |\n",
+	"Design/VPS":       "The page itself.\n\n## Own\n\nA part of itself.\n",
+	"Node.js":          "",
+	"Größe_und_Maß":    "",
+	"Design/Other":     "",
+	"picture.png":      "",
+	"Design/VPS/a.png": "",
+	"Design/b.png":     "",
+	"report.pdf":       "",
+	"A_(b)":            "",
+	"C++_&_\"quotes\"": "",
+}
+
+// TestGolden renders testdata/golden/*.md as page Design/VPS. What it writes is
+// to be read by a person once, and compared from then on.
+func TestGolden(t *testing.T) {
+	files, err := filepath.Glob("testdata/golden/*.md")
+	if err != nil || len(files) < 20 {
+		t.Fatalf("%d goldens, %v", len(files), err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".md"), func(t *testing.T) {
+			source, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := goldenText(t, source)
+			golden := strings.TrimSuffix(file, ".md") + ".html"
+			if *update {
+				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), got); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", golden, diff)
+			}
+			if crlf := goldenText(t, []byte(strings.ReplaceAll(string(source), "\n", "\r\n"))); crlf != got {
+				t.Errorf("with CRLF (-LF +CRLF):\n%s", cmp.Diff(got, crlf))
+			}
+		})
+	}
+}
+
+// goldenText is all that rendering a page tells, and its facts.
+func goldenText(t *testing.T, source []byte) string {
+	t.Helper()
+	page, err := shared.Render(t.Context(), "Design/VPS", source, &world{pages: goldenWorld})
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkSafe(t, string(page.HTML))
+	var b strings.Builder
+	b.WriteString(string(page.HTML))
+	note := func(format string, args ...any) { fmt.Fprintf(&b, "<!-- "+format+" -->\n", args...) }
+	if page.Title != "" {
+		note("title: %s", page.Title)
+	}
+	for _, p := range page.Props {
+		for _, v := range p.Values {
+			checkSafe(t, string(v))
+		}
+		note("property %s: %s", p.Key, p.Values)
+	}
+	for _, h := range page.Headings {
+		note("heading %d %q #%s line %d", h.Level, h.Text, h.ID, h.Line)
+	}
+	if page.Math {
+		note("math")
+	}
+	for _, n := range page.Notices {
+		note("notice: %s", n)
+	}
+	facts := ExtractFacts("Design/VPS", source)
+	for _, l := range facts.Links {
+		note("link %s %q: %s", l.Kind, l.Target, l.Text)
+	}
+	if facts.Title != page.Title || !cmp.Equal(facts.Tags, page.Tags) {
+		t.Errorf("facts have title %q and tags %q, the page %q and %q", facts.Title, facts.Tags, page.Title, page.Tags)
+	}
+	return b.String()
+}
