@@ -3,6 +3,7 @@ package search
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -65,6 +66,9 @@ func cpu() time.Duration {
 // words (design, section 10). The processor's time decides, for others may use
 // the machine; the median of 9 rounds.
 func TestSpeed(t *testing.T) {
+	if os.Getenv("ROBOT_LONG") == "" {
+		t.Skip("measures, with ROBOT_LONG=1")
+	}
 	u := fivehundred(t)
 	begin := cpu()
 	u.search("x")

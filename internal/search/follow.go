@@ -397,13 +397,14 @@ func newDocument(name wiki.PageName, source []byte, files []string) document {
 func uncommented(text string) string {
 	var b strings.Builder
 	for {
-		before, after, found := strings.Cut(text, "<!--")
-		b.WriteString(before)
-		if !found {
+		before, after, opened := strings.Cut(text, "<!--")
+		_, rest, closed := strings.Cut(after, "-->")
+		if !opened || !closed {
+			b.WriteString(text)
 			return b.String()
 		}
-		_, text, _ = strings.Cut(after, "-->")
-		b.WriteByte(' ')
+		b.WriteString(before + " ")
+		text = rest
 	}
 }
 

@@ -39,7 +39,7 @@ type Service struct {
 	mu     sync.Mutex
 	open   map[string]*index
 	sound  map[string]bool // indexes that need no check when they are opened again
-	clock  int64 // counts uses, to find the index that was not used for longest
+	clock  int64           // counts uses, to find the index that was not used for longest
 	closed bool
 }
 
