@@ -174,7 +174,7 @@ func (h *Handler) giveBack(v *visit, message string) error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(v.r.PostForm)) {
 		for _, value := range v.r.PostForm[name] {
-			page.Fields = append(page.Fields, field{name, value, len(value) > 80 || strings.Contains(value, "\n")})
+			page.Fields = append(page.Fields, field{name, value, name == "content" || len(value) > 80 || strings.Contains(value, "\n")})
 		}
 	}
 	v.w.Header().Set("Cache-Control", "no-store")
