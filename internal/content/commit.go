@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"robot.wtf/internal/gitrepo"
 	"robot.wtf/internal/merge"
@@ -21,48 +22,41 @@ const keepRequests = 24 * time.Hour
 
 // Commit is the only way that content changes. Errors: *wiki.ConflictError,
 // ErrPrecondition, ErrExists (Move onto a file), ErrNotFound (Delete, Move),
-// ErrInvalid, ErrTooLarge, ErrQuota, ErrStorage.
+// ErrInvalid, ErrTooLarge, ErrQuota, ErrStorage; the context's only when nothing
+// was written.
 func (w *Wiki) Commit(ctx context.Context, r Request) (Result, error) {
 	if err := r.check(); err != nil {
 		return Result{}, err
 	}
-	ready := w.prepare(&r)
+	s := &staging{r: &r, ready: w.prepare(&r), files: map[string]*staged{}}
 	var res Result
 	var next *head
-	err := w.write(ctx, func(t *tx) error {
+	err := w.write(ctx, func(t *tx) (err error) {
+		s.tx, s.ctx = t, t.ctx
 		now := w.o.Now()
-		if replayed, err := t.replay(ctx, r, now, &res); err != nil || replayed {
+		if res, err = t.replay(&r, now); err != nil || res.Replayed {
 			return err
 		}
-		s := &staging{tx: t, ctx: ctx, r: &r, ready: ready, files: map[string]*staged{}}
-		if err := t.row(ctx, "SELECT seq, head, time, pages, files, current_bytes, history_bytes FROM meta WHERE wiki = $1", w.slug).
-			Scan(&s.meta.seq, &s.meta.head, &s.meta.time, &s.meta.pages, &s.meta.files, &s.meta.current, &s.meta.history); err != nil {
-			return err
-		}
-		for i := range r.Edits {
-			if err := s.apply(&r.Edits[i]); err != nil {
-				return err
-			}
-		}
-		if err := s.commit(now, &res); err != nil {
+		if res, err = s.run(now); err != nil {
 			return err
 		}
 		if !res.Unchanged {
 			next = &head{s.meta.seq, s.meta.head}
 		}
 		if r.DropDraft != "" {
-			if err := t.exec(ctx, "DELETE FROM drafts WHERE wiki = $1 AND did = $2 AND key = $3", w.slug, r.Author.User.DID, wiki.Key(r.DropDraft)); err != nil {
+			if err := t.dropDraft(r.Author.User.DID, r.DropDraft); err != nil {
 				return err
 			}
 		}
-		return t.remember(ctx, r, now, res)
+		return t.remember(&r, now, res)
 	}, func() {
 		if next != nil {
 			w.head.Store(next)
+			w.trees.keep(s.before, next.id, s.trees)
 		}
 	})
 	if err != nil {
-		return Result{}, fmt.Errorf("content: commit %s: %w", w.slug, err)
+		return Result{}, failure(err, "commit %s", w.slug)
 	}
 	if next != nil && w.o.Committed != nil {
 		w.o.Committed(w.slug, next.seq)
@@ -76,6 +70,9 @@ func (r *Request) check() error {
 	}
 	if len(r.Message) > 10_000 {
 		return wiki.Problemf(wiki.ErrTooLarge, "message", "The message is too long: it may have 10,000 bytes.")
+	}
+	if r.Author.User.DID == "" || r.Author.User.Username == "" {
+		return fmt.Errorf("content: commit by %+v: an author has a DID and a username", r.Author.User)
 	}
 	return nil
 }
@@ -115,30 +112,30 @@ func (w *Wiki) linksOf(path string, data []byte) []wiki.Link {
 // callerKey tells apart who may retry what.
 func callerKey(c wiki.Caller) string { return c.User.DID + " " + c.Grant }
 
-func (t *tx) replay(ctx context.Context, r Request, now time.Time, res *Result) (bool, error) {
+// replay answers with the result of an earlier try of a request, if there is
+// one: then it is marked Replayed.
+func (t *tx) replay(r *Request, now time.Time) (res Result, err error) {
 	if r.IdempotencyKey == "" {
-		return false, nil
+		return res, nil
 	}
 	var hash string
 	var raw []byte
-	err := t.row(ctx, "SELECT hash, result FROM requests WHERE wiki = $1 AND caller = $2 AND key = $3 AND time > $4",
+	err = t.row(t.ctx, "SELECT hash, result FROM requests WHERE wiki = $1 AND caller = $2 AND key = $3 AND time > $4",
 		t.w.slug, callerKey(r.Author), r.IdempotencyKey, now.Add(-keepRequests).UnixMilli()).Scan(&hash, &raw)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		return false, nil
+		return res, nil
 	case err != nil:
-		return false, err
+		return res, err
 	case hash != r.IdempotencyHash:
-		return false, wiki.Problemf(wiki.ErrInvalid, "Idempotency-Key", "This idempotency key was used for another request. Use a new one for each change.")
+		return res, wiki.Problemf(wiki.ErrInvalid, "Idempotency-Key", "This idempotency key was used for another request. Use a new one for each change.")
 	}
-	if err := json.Unmarshal(raw, res); err != nil {
-		return false, err
-	}
+	err = json.Unmarshal(raw, &res)
 	res.Replayed = true
-	return true, nil
+	return res, err
 }
 
-func (t *tx) remember(ctx context.Context, r Request, now time.Time, res Result) error {
+func (t *tx) remember(r *Request, now time.Time, res Result) error {
 	if r.IdempotencyKey == "" {
 		return nil
 	}
@@ -146,39 +143,54 @@ func (t *tx) remember(ctx context.Context, r Request, now time.Time, res Result)
 	if err != nil {
 		return err
 	}
-	if err := t.exec(ctx, "DELETE FROM requests WHERE wiki = $1 AND time <= $2", t.w.slug, now.Add(-keepRequests).UnixMilli()); err != nil {
+	if err := t.exec("DELETE FROM requests WHERE wiki = $1 AND time <= $2", t.w.slug, now.Add(-keepRequests).UnixMilli()); err != nil {
 		return err
 	}
-	return t.exec(ctx, "INSERT INTO requests VALUES ($1, $2, $3, $4, $5, $6)", t.w.slug, callerKey(r.Author), r.IdempotencyKey, r.IdempotencyHash, raw, now.UnixMilli())
+	return t.exec("INSERT INTO requests VALUES ($1, $2, $3, $4, $5, $6)", t.w.slug, callerKey(r.Author), r.IdempotencyKey, r.IdempotencyHash, raw, now.UnixMilli())
 }
 
 // A staging collects what a request's edits come to before anything is written.
 type staging struct {
-	tx   *tx
-	ctx  context.Context
-	r    *Request
-	meta struct {
-		seq, time, current, history int64
-		head                        string
-		pages, files                int
-	}
-	ready map[string]prepared // by blob id
-	files map[string]*staged  // by key
-	order []*staged
-	out   []Written
+	tx     *tx
+	ctx    context.Context
+	r      *Request
+	meta   meta
+	before string              // the head that all this is based on
+	ready  map[string]prepared // by blob id
+	files  map[string]*staged  // by key
+	order  []*staged
+	out    []outcome
+	trees  map[string][]gitrepo.TreeEntry // of the folders that changed
 }
 
-// A staged file is one file of the head, or to be, with what becomes of it.
+// meta is a wiki's row of counters.
+type meta struct {
+	seq, time, current, history int64
+	head                        string
+	pages, files                int
+}
+
+// An outcome is what an edit came to, about a file whose path is settled last.
+type outcome struct {
+	file *staged
+	Written
+}
+
+// A staged file is a key with the file that has it at the head, if any, and the
+// one that is to have it.
 type staged struct {
-	key      string
-	old      wiki.File // at the head; Path is "" where there was none
-	path     string    // to be; "" where there will be none
-	from     *staged   // what was moved here
-	blob     string
-	mode     uint32
-	size     int64
-	data     []byte // of a new blob, else nil
-	movedOut bool
+	key string
+	old wiki.File // Path is "" where there was none
+
+	path string // to be; "" where there will be none
+	blob string
+	mode uint32
+	size int64
+	data []byte // of a new blob, else nil
+	// was is whose old file this one continues: itself, or what was moved here;
+	// nil for a new file.
+	was  *staged
+	gone *staged // where these edits moved the file that was here
 }
 
 // at finds a file by its key, as the edits so far have left it.
@@ -190,13 +202,60 @@ func (s *staging) at(path string) (*staged, error) {
 	f := &staged{key: key}
 	err := s.tx.row(s.ctx, "SELECT path, blob, mode, size, seq FROM files WHERE wiki = $1 AND key = $2", s.tx.w.slug, key).
 		Scan(&f.old.Path, &f.old.Blob, &f.old.Mode, &f.old.Size, &f.old.Seq)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+	if err == nil {
+		f.was = f
+	} else if !errors.Is(err, sql.ErrNoRows) {
 		return nil, err
 	}
 	f.path, f.blob, f.mode, f.size = f.old.Path, f.old.Blob, f.old.Mode, f.old.Size
 	s.files[key] = f
 	s.order = append(s.order, f)
 	return f, nil
+}
+
+// clear makes a key free, as its file is deleted or moved.
+func (f *staged) clear() {
+	f.path, f.blob, f.mode, f.size, f.data, f.was = "", "", 0, 0, nil, nil
+}
+
+// fill gives a file its content.
+func (f *staged) fill(data []byte) {
+	f.data, f.blob, f.size = data, gitrepo.ObjectID("blob", data), int64(len(data))
+	if f.mode == 0 {
+		f.mode = gitrepo.ModeFile
+	}
+}
+
+// run makes the commit, or finds that nothing changes.
+func (s *staging) run(now time.Time) (res Result, err error) {
+	m := &s.meta
+	if err := s.tx.row(s.ctx, "SELECT seq, head, time, pages, files, current_bytes, history_bytes FROM meta WHERE wiki = $1", s.tx.w.slug).
+		Scan(&m.seq, &m.head, &m.time, &m.pages, &m.files, &m.current, &m.history); err != nil {
+		return res, err
+	}
+	s.before = m.head
+	for i := range s.r.Edits {
+		if err := s.apply(&s.r.Edits[i]); err != nil {
+			return res, err
+		}
+	}
+	if err := s.settle(); err != nil {
+		return res, err
+	}
+	for _, o := range s.out {
+		if o.Blob != "" {
+			o.Path = o.file.path
+		}
+		res.Files = append(res.Files, o.Written)
+	}
+	changes := s.changes()
+	if len(changes) == 0 {
+		res.Unchanged = true
+		res.Commit, err = s.unchanged(res.Files[0].Path)
+	} else {
+		res.Commit, err = s.record(now, changes)
+	}
+	return res, err
 }
 
 func (s *staging) apply(e *Edit) error {
@@ -217,8 +276,8 @@ func (s *staging) remove(f *staged, e *Edit) error {
 	if err := expect(f, e); err != nil {
 		return err
 	}
-	s.out = append(s.out, Written{Path: f.path})
-	f.path, f.blob, f.data = "", "", nil
+	s.out = append(s.out, outcome{f, Written{Path: f.path}})
+	f.clear()
 	return nil
 }
 
@@ -237,6 +296,9 @@ func (s *staging) move(f *staged, e *Edit) error {
 	if err := expect(f, e); err != nil {
 		return err
 	}
+	if err := checkPath(e.To); err != nil {
+		return err
+	}
 	to, err := s.at(e.To)
 	if err != nil {
 		return err
@@ -245,56 +307,51 @@ func (s *staging) move(f *staged, e *Edit) error {
 		if to.path != "" {
 			return wiki.Problemf(wiki.ErrExists, "new_path", "There is a %q already.", to.path)
 		}
-		to.from, to.blob, to.mode, to.size, to.data = f, f.blob, f.mode, f.size, f.data
-		f.path, f.blob, f.data, f.movedOut = "", "", nil, true
+		to.blob, to.mode, to.size, to.data, to.was = f.blob, f.mode, f.size, f.data, f.was
+		f.clear()
+		f.gone = to
 	}
-	to.path = e.To // a change of case alone is as written
-	if to != f {
-		if to.path, err = s.spell(e.To); err != nil {
-			return err
-		}
-	}
+	to.path = e.To
 	if e.Data != nil {
-		s.fill(to, e.Data)
+		to.fill(e.Data)
 	}
-	s.out = append(s.out, Written{Path: to.path, Blob: to.blob, Size: to.size})
+	s.out = append(s.out, outcome{to, Written{Blob: to.blob, Size: to.size}})
 	return nil
 }
 
-// fill gives a file its content.
-func (s *staging) fill(f *staged, data []byte) {
-	f.data, f.blob, f.size = data, gitrepo.ObjectID("blob", data), int64(len(data))
-	if f.mode == 0 {
-		f.mode = gitrepo.ModeFile
+// checkPath is a last wall: what git could not hold is stored under no name,
+// whatever rules a caller has. Callers check names in full.
+func checkPath(path string) error {
+	bad := path == "" || len(path) > wiki.MaxNameBytes || !utf8.ValidString(path) || strings.ContainsRune(path, 0)
+	for segment := range strings.SplitSeq(path, "/") {
+		bad = bad || segment == "" || segment == "." || segment == ".." || strings.EqualFold(segment, ".git")
 	}
+	if bad {
+		return wiki.Problemf(wiki.ErrInvalid, "path", "%.250q cannot be the name of a file.", path)
+	}
+	return nil
 }
 
 func (s *staging) put(f *staged, e *Edit) error {
 	if f.path == "" && e.Base != BaseNone && e.Base != BaseAny {
-		moved, err := s.follow(e.Path)
-		if err != nil {
+		var err error
+		if f, err = s.follow(f, e); err != nil {
 			return err
 		}
-		if moved == nil {
-			base, err := s.known(e.Path, e.Base)
-			if err != nil {
-				return err
-			}
-			return &wiki.ConflictError{Path: e.Path, Deleted: true, BaseBlob: e.Base, Base: base, Yours: e.Data, Merged: e.Data}
-		}
-		f = moved
 	}
 	data := e.Data
 	out := Written{Created: f.path == ""}
 	switch {
-	case f.path == "" && f.old.Path != "" && !f.movedOut:
-		f.path = f.old.Path // deleted and written by one request
+	case f.path == "" && f.old.Path != "" && f.gone == nil: // deleted by this request
+		f.path, f.was = f.old.Path, f
 	case f.path == "":
-		var err error
-		if f.path, err = s.spell(e.Path); err != nil {
+		if err := checkPath(e.Path); err != nil {
 			return err
 		}
+		f.path = e.Path
 	case e.Base == BaseAny || e.Base == f.blob:
+	case e.Strict && e.Base == BaseNone:
+		return wiki.Problemf(wiki.ErrPrecondition, "", "There is a %q already.", f.path)
 	case gitrepo.ObjectID("blob", data) == f.blob:
 	case e.Strict:
 		return wiki.Problemf(wiki.ErrPrecondition, "revision", "%q was changed since you read it. Read it again.", f.path)
@@ -305,55 +362,84 @@ func (s *staging) put(f *staged, e *Edit) error {
 		}
 		data, out.Merged = merged, true
 	}
-	s.fill(f, data)
-	out.Path, out.Blob, out.Size = f.path, f.blob, f.size
-	s.out = append(s.out, out)
+	f.fill(data)
+	out.Blob, out.Size = f.blob, f.size
+	s.out = append(s.out, outcome{f, out})
 	return nil
 }
 
-// follow finds where a file that is no longer there was moved to; nil if it was
-// not, or was deleted since.
-func (s *staging) follow(path string) (*staged, error) {
-	to, err := movedTo(s.ctx, s.tx, s.tx.w.slug, wiki.Key(path))
-	if errors.Is(err, wiki.ErrNotFound) {
-		return nil, nil
+// follow finds where the file is that a writer means who started from a base,
+// when there is none of its name: by a move of this request or of an earlier
+// one. A file that was deleted conflicts.
+func (s *staging) follow(f *staged, e *Edit) (*staged, error) {
+	for f.path == "" && f.gone != nil {
+		f = f.gone
 	}
-	if err != nil {
-		return nil, err
-	}
-	return s.at(to)
-}
-
-// known reads a blob that a writer says they started from; it must be one that
-// the file had.
-func (s *staging) known(path, blob string) ([]byte, error) {
-	if blob == BaseNone {
-		return nil, nil
-	}
-	data, err := readBlob(s.ctx, s.tx, s.tx.w.slug, blob)
-	if errors.Is(err, wiki.ErrNotFound) {
-		return nil, wiki.Problemf(wiki.ErrInvalid, "revision", "The revision %.12s of %q is unknown in this wiki. Read the page again.", blob, path)
-	}
-	return data, err
-}
-
-// merge joins an edit with what came after its base.
-func (s *staging) merge(f *staged, e *Edit) ([]byte, error) {
-	base, err := s.known(f.path, e.Base)
-	if err != nil {
-		return nil, err
-	}
-	theirs := f.data
-	if theirs == nil {
-		if theirs, err = readBlob(s.ctx, s.tx, s.tx.w.slug, f.blob); err != nil {
+	if f.path == "" && f.old.Path == "" {
+		to, err := movedTo(s.ctx, s.tx, s.tx.w.slug, f.key)
+		if err == nil {
+			f, err = s.at(to)
+		}
+		if err != nil && !errors.Is(err, wiki.ErrNotFound) {
 			return nil, err
 		}
 	}
-	conflict := &wiki.ConflictError{Path: f.path, BaseBlob: e.Base, Base: base, TheirBlob: f.blob, Theirs: theirs, Yours: e.Data, Merged: e.Data}
-	if binary(base) || binary(theirs) || binary(e.Data) {
+	if f.path != "" {
+		return f, nil
+	}
+	base, err := s.known(e.Path, e.Base)
+	if err != nil {
+		return nil, err
+	}
+	return nil, &wiki.ConflictError{Path: e.Path, Deleted: true, BaseBlob: e.Base, Base: base, Yours: e.Data, Merged: e.Data}
+}
+
+// known reads the blob that a writer says they started from: one that the file
+// has had.
+func (s *staging) known(path, blob string) ([]byte, error) {
+	had, err := hadBlob(s.ctx, s.tx, s.tx.w.slug, path, blob)
+	if err != nil {
+		return nil, err
+	}
+	if !had {
+		return nil, wiki.Problemf(wiki.ErrInvalid, "revision", "The revision %.12s of %q is unknown in this wiki. Read the page again.", blob, path)
+	}
+	return readBlob(s.ctx, s.tx, s.tx.w.slug, blob)
+}
+
+// current reads what a file has now.
+func (s *staging) current(f *staged) ([]byte, error) {
+	if f.data != nil {
+		return f.data, nil
+	}
+	return readBlob(s.ctx, s.tx, s.tx.w.slug, f.blob)
+}
+
+// merge joins an edit with what came after its base. Who meant to create a file
+// that exists conflicts with it as a whole.
+func (s *staging) merge(f *staged, e *Edit) ([]byte, error) {
+	theirs, err := s.current(f)
+	if err != nil {
+		return nil, err
+	}
+	conflict := &wiki.ConflictError{Path: f.path, BaseBlob: e.Base, TheirBlob: f.blob, Theirs: theirs, Yours: e.Data, Merged: e.Data}
+	if e.Base == BaseNone {
+		if !binary(theirs) && !binary(e.Data) {
+			conflict.Hunks = []wiki.Hunk{{BaseLine: 1, TheirLine: 1, YourLine: 1, Theirs: string(theirs), Yours: string(e.Data)}}
+		}
 		return nil, conflict
 	}
-	m := merge.Three(base, e.Data, theirs)
+	from := f.path
+	if f.was != nil {
+		from = f.was.old.Path
+	}
+	if conflict.Base, err = s.known(from, e.Base); err != nil {
+		return nil, err
+	}
+	if binary(conflict.Base) || binary(theirs) || binary(e.Data) {
+		return nil, conflict
+	}
+	m := merge.Three(conflict.Base, e.Data, theirs)
 	if m.Clean() {
 		return m.Text, nil
 	}
@@ -369,62 +455,48 @@ func (s *staging) merge(f *staged, e *Edit) ([]byte, error) {
 
 func binary(data []byte) bool { return bytes.IndexByte(data[:min(len(data), 8000)], 0) >= 0 }
 
-// commit writes what was staged, unless it changes nothing.
-func (s *staging) commit(now time.Time, res *Result) error {
-	changes := s.changes()
-	res.Files = s.out
-	if len(changes) == 0 {
-		res.Unchanged = true
-		var err error
-		res.Commit, err = s.unchanged()
-		return err
-	}
-	if err := s.quotas(); err != nil {
-		return err
-	}
-	if err := s.write(changes); err != nil {
-		return err
-	}
-	tree, err := s.trees(changes)
-	if err != nil {
-		return err
-	}
-	c, raw := s.describe(now, tree, changes)
-	if err := s.record(c, raw, changes); err != nil {
-		return err
-	}
-	res.Commit = c
-	return nil
-}
-
-// A stagedChange is a change with the file it is about.
+// A stagedChange is a change with the file it is about, nil for a deletion.
 type stagedChange struct {
 	wiki.Change
 	file *staged
 }
 
+// changes compares what is to be with the head, sorted by path. Where a file is
+// moved onto one that these edits delete, the deletion comes first.
 func (s *staging) changes() []stagedChange {
+	goesOn := map[*staged]bool{}
+	for _, f := range s.order {
+		if f.path != "" && f.was != nil {
+			goesOn[f.was] = true
+		}
+	}
 	var list []stagedChange
 	for _, f := range s.order {
-		ch := wiki.Change{Path: f.path, Old: f.old.Blob, New: f.blob}
-		switch {
-		case f.path == "" && (f.old.Path == "" || f.movedOut):
-			continue
-		case f.path == "":
-			ch.Kind, ch.Path = wiki.Deleted, f.old.Path
-		case f.from != nil && f.from.old.Path != "":
-			ch.Kind, ch.From, ch.Old = wiki.Moved, f.from.old.Path, f.from.old.Blob
-		case f.old.Path == "":
-			ch.Kind = wiki.Added
-		case f.old.Path != f.path:
-			ch.Kind, ch.From = wiki.Moved, f.old.Path
-		case f.old.Blob != f.blob:
-			ch.Kind = wiki.Modified
-		default:
-			continue
+		if f.old.Path != "" && f.path != "" && f.was == nil && !goesOn[f] {
+			f.was, goesOn[f] = f, true // deleted and written again is written
 		}
-		list = append(list, stagedChange{ch, f})
+		if f.old.Path != "" && !goesOn[f] {
+			list = append(list, stagedChange{wiki.Change{Path: f.old.Path, Kind: wiki.Deleted, Old: f.old.Blob}, nil})
+		}
+		if ch, changed := f.change(); changed {
+			list = append(list, stagedChange{ch, f})
+		}
 	}
 	slices.SortStableFunc(list, func(a, b stagedChange) int { return strings.Compare(a.Path, b.Path) })
 	return list
+}
+
+// change is how a file came to be what it is to be.
+func (f *staged) change() (wiki.Change, bool) {
+	switch {
+	case f.path == "":
+		return wiki.Change{}, false
+	case f.was == nil:
+		return wiki.Change{Path: f.path, Kind: wiki.Added, New: f.blob}, true
+	}
+	old := &f.was.old
+	if old.Path != f.path {
+		return wiki.Change{Path: f.path, From: old.Path, Kind: wiki.Moved, Old: old.Blob, New: f.blob}, true
+	}
+	return wiki.Change{Path: f.path, Kind: wiki.Modified, Old: old.Blob, New: f.blob}, old.Blob != f.blob || old.Mode != f.mode
 }

@@ -289,8 +289,12 @@ func TestAttributionComesFromTheCaller(t *testing.T) {
 	}
 	want := wiki.Author{Username: "ada", DID: "did:plc:ada", Agent: "Claude Code", Client: "token", Grant: "g1"}
 	got, err := w.CommitByID(t.Context(), r.Commit.ID[:7])
-	if err != nil || got.Author != want {
-		t.Errorf("author %+v, %v", got.Author, err)
+	if err != nil || got.Author != want || got.Message != "Note" {
+		t.Errorf("author %+v of %q, %v", got.Author, got.Message, err)
+	}
+	var raw []byte
+	if err := w.row(t.Context(), "SELECT raw FROM commits WHERE wiki = $1 AND seq = 1", w.slug).Scan(&raw); err != nil || strings.Contains(string(raw), "forged") || strings.Count(string(raw), "\nAgent: ") != 1 {
+		t.Errorf("the commit is %q, %v", raw, err)
 	}
 }
 

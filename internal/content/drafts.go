@@ -2,6 +2,7 @@ package content
 
 import (
 	"context"
+	"database/sql"
 	"time"
 
 	"robot.wtf/internal/wiki"
@@ -12,14 +13,15 @@ const maxDrafts = 100
 
 // SaveDraft keeps a person's draft of a page, at most 100 a person.
 func (w *Wiki) SaveDraft(ctx context.Context, did string, d Draft) error {
-	return w.write(ctx, func(t *tx) error {
-		if err := t.exec(ctx, `INSERT INTO drafts VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+	err := w.write(ctx, func(t *tx) error {
+		if err := t.exec(`INSERT INTO drafts VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 			ON CONFLICT (wiki, did, key) DO UPDATE SET path = excluded.path, text = excluded.text, message = excluded.message, base = excluded.base, time = excluded.time`,
 			w.slug, did, wiki.Key(d.Path), d.Path, notNil(d.Text), d.Message, d.Base, w.o.Now().UnixMilli()); err != nil {
 			return err
 		}
-		return t.exec(ctx, "DELETE FROM drafts WHERE wiki = $1 AND did = $2 AND key NOT IN (SELECT key FROM drafts WHERE wiki = $1 AND did = $2 ORDER BY time DESC LIMIT $3)", w.slug, did, maxDrafts)
+		return t.exec("DELETE FROM drafts WHERE wiki = $1 AND did = $2 AND key NOT IN (SELECT key FROM drafts WHERE wiki = $1 AND did = $2 ORDER BY time DESC LIMIT $3)", w.slug, did, maxDrafts)
 	}, nil)
+	return failure(err, "save the draft of %s/%s", w.slug, d.Path)
 }
 
 func notNil(text []byte) []byte {
@@ -36,32 +38,32 @@ func (w *Wiki) Draft(ctx context.Context, did, path string) (Draft, error) {
 	err := w.row(ctx, "SELECT path, text, message, base, time FROM drafts WHERE wiki = $1 AND did = $2 AND key = $3", w.slug, did, wiki.Key(path)).
 		Scan(&d.Path, &d.Text, &d.Message, &d.Base, &at)
 	d.Modified = time.UnixMilli(at).UTC()
-	return d, notFound(err, "draft of %s/%s", w.slug, path)
+	return d, failure(err, "draft of %s/%s", w.slug, path)
 }
 
 // DropDraft removes it; no error if there is none.
 func (w *Wiki) DropDraft(ctx context.Context, did, path string) error {
-	return w.write(ctx, func(t *tx) error {
-		return t.exec(ctx, "DELETE FROM drafts WHERE wiki = $1 AND did = $2 AND key = $3", w.slug, did, wiki.Key(path))
-	}, nil)
+	err := w.write(ctx, func(t *tx) error { return t.dropDraft(did, path) }, nil)
+	return failure(err, "drop the draft of %s/%s", w.slug, path)
+}
+
+func (t *tx) dropDraft(did, path string) error {
+	return t.exec("DELETE FROM drafts WHERE wiki = $1 AND did = $2 AND key = $3", t.w.slug, did, wiki.Key(path))
 }
 
 // Drafts lists a person's drafts, newest first, without their text.
 func (w *Wiki) Drafts(ctx context.Context, did string) ([]Draft, error) {
-	rows, err := w.rows(ctx, "SELECT path, message, base, time FROM drafts WHERE wiki = $1 AND did = $2 ORDER BY time DESC", w.slug, did)
-	if err != nil {
-		return nil, notFound(err, "drafts of %s", w.slug)
-	}
-	defer rows.Close()
 	var list []Draft
-	for rows.Next() {
+	err := each(ctx, w, func(rows *sql.Rows) error {
 		var d Draft
 		var at int64
-		if err := rows.Scan(&d.Path, &d.Message, &d.Base, &at); err != nil {
-			return nil, notFound(err, "drafts of %s", w.slug)
-		}
+		err := rows.Scan(&d.Path, &d.Message, &d.Base, &at)
 		d.Modified = time.UnixMilli(at).UTC()
 		list = append(list, d)
+		return err
+	}, "SELECT path, message, base, time FROM drafts WHERE wiki = $1 AND did = $2 ORDER BY time DESC", w.slug, did)
+	if err != nil {
+		return nil, failure(err, "drafts of %s", w.slug)
 	}
-	return list, notFound(rows.Err(), "drafts of %s", w.slug)
+	return list, nil
 }

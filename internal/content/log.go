@@ -2,7 +2,9 @@ package content
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,34 +23,55 @@ func scanCommit(row scanner, c *wiki.Commit) error {
 }
 
 func commitAt(ctx context.Context, q querier, slug string, seq int64) (wiki.Commit, error) {
-	var c wiki.Commit
-	if err := scanCommit(q.row(ctx, "SELECT "+commitColumns+" FROM commits c WHERE c.wiki = $1 AND c.seq = $2", slug, seq), &c); err != nil {
-		return c, notFound(err, "commit %s/%d", slug, seq)
+	list := make([]wiki.Commit, 1)
+	err := scanCommit(q.row(ctx, "SELECT "+commitColumns+" FROM commits c WHERE c.wiki = $1 AND c.seq = $2", slug, seq), &list[0])
+	if err == nil {
+		err = fillChanges(ctx, q, slug, list)
 	}
-	return c, fillChanges(ctx, q, slug, []*wiki.Commit{&c})
+	return list[0], failure(err, "commit %s/%d", slug, seq)
 }
 
-// fillChanges reads the changes of commits, which must be neighbours of a log.
-func fillChanges(ctx context.Context, q querier, slug string, list []*wiki.Commit) error {
-	for _, c := range list {
-		rows, err := q.rows(ctx, "SELECT path, from_path, kind, old, new FROM changes WHERE wiki = $1 AND seq = $2 ORDER BY n", slug, c.Seq)
-		if err != nil {
-			return notFound(err, "changes of %s/%d", slug, c.Seq)
+// changesAtOnce is how many commits' changes one statement reads.
+const changesAtOnce = 64
+
+// fillChanges reads the changes of commits, for many with one statement.
+func fillChanges(ctx context.Context, q querier, slug string, list []wiki.Commit) error {
+	if len(list) == 0 {
+		return nil
+	}
+	if len(list) > changesAtOnce {
+		if err := fillChanges(ctx, q, slug, list[changesAtOnce:]); err != nil {
+			return err
 		}
-		for rows.Next() {
-			var ch wiki.Change
-			if err := rows.Scan(&ch.Path, &ch.From, &ch.Kind, &ch.Old, &ch.New); err != nil {
-				rows.Close()
-				return notFound(err, "changes of %s/%d", slug, c.Seq)
-			}
+		list = list[:changesAtOnce]
+	}
+	at := make(map[int64]*wiki.Commit, len(list))
+	args := []any{slug}
+	for i := range list {
+		at[list[i].Seq] = &list[i]
+		args = append(args, list[i].Seq)
+	}
+	// One text for each power of two, so that few statements are prepared.
+	n := 1
+	for n < len(list) {
+		n *= 2
+	}
+	for len(args) < n+1 {
+		args = append(args, list[0].Seq)
+	}
+	var places strings.Builder
+	for i := range n {
+		fmt.Fprintf(&places, ", $%d", i+2)
+	}
+	return each(ctx, q, func(rows *sql.Rows) error {
+		var seq int64
+		var ch wiki.Change
+		err := rows.Scan(&seq, &ch.Path, &ch.From, &ch.Kind, &ch.Old, &ch.New)
+		if c := at[seq]; c != nil {
 			c.Changes = append(c.Changes, ch)
 		}
-		rows.Close()
-		if err := rows.Err(); err != nil {
-			return notFound(err, "changes of %s/%d", slug, c.Seq)
-		}
-	}
-	return nil
+		return err
+	}, "SELECT seq, path, from_path, kind, old, new FROM changes WHERE wiki = $1 AND seq IN ("+places.String()[2:]+") ORDER BY seq, n", args...)
 }
 
 // Log lists commits with their changes, newest first unless Ascending.
@@ -56,14 +79,14 @@ func (w *Wiki) Log(ctx context.Context, f LogFilter) ([]wiki.Commit, error) {
 	if f.Limit <= 0 {
 		f.Limit = 50
 	}
-	where := []string{"c.wiki = $1"}
+	query := "SELECT " + commitColumns + " FROM commits c WHERE c.wiki = $1"
 	args := []any{w.slug}
 	and := func(condition string, arg ...any) {
 		for _, a := range arg {
 			args = append(args, a)
 			condition = strings.Replace(condition, "?", fmt.Sprintf("$%d", len(args)), 1)
 		}
-		where = append(where, condition)
+		query += " AND " + condition
 	}
 	if f.Before > 0 {
 		and("c.seq < ?", f.Before)
@@ -74,39 +97,35 @@ func (w *Wiki) Log(ctx context.Context, f LogFilter) ([]wiki.Commit, error) {
 	if f.Author != "" {
 		and("c.username = ?", f.Author)
 	}
-	if f.Agents != nil {
-		and(map[bool]string{true: "c.agent <> ''", false: "c.agent = ''"}[*f.Agents])
+	if f.Agents != nil && *f.Agents {
+		and("c.agent <> ''")
+	}
+	if f.Agents != nil && !*f.Agents {
+		and("c.agent = ''")
 	}
 	if f.PathPrefix != "" {
-		and("EXISTS (SELECT 1 FROM changes h WHERE h.wiki = c.wiki AND h.seq = c.seq AND (h.path >= ? AND h.path < ? OR h.from_path >= ? AND h.from_path < ?))",
-			f.PathPrefix, f.PathPrefix+"\U0010FFFF", f.PathPrefix, f.PathPrefix+"\U0010FFFF")
+		// By key, because that is what the indexes know; then by path.
+		from, to := wiki.Key(f.PathPrefix), wiki.Key(f.PathPrefix)+"\U0010FFFF"
+		and("c.seq IN (SELECT seq FROM changes WHERE wiki = $1 AND key >= ? AND key < ? AND path >= ? AND path < ?"+
+			" UNION SELECT seq FROM changes WHERE wiki = $1 AND from_key >= ? AND from_key < ? AND from_key <> '' AND from_path >= ? AND from_path < ?)",
+			from, to, f.PathPrefix, f.PathPrefix+"\U0010FFFF", from, to, f.PathPrefix, f.PathPrefix+"\U0010FFFF")
 	}
-	order := "DESC"
-	if f.Ascending {
-		order = "ASC"
+	query += " ORDER BY c.seq"
+	if !f.Ascending {
+		query += " DESC"
 	}
 	args = append(args, f.Limit)
-	rows, err := w.rows(ctx, fmt.Sprintf("SELECT %s FROM commits c WHERE %s ORDER BY c.seq %s LIMIT $%d", commitColumns, strings.Join(where, " AND "), order, len(args)), args...)
-	if err != nil {
-		return nil, notFound(err, "log of %s", w.slug)
-	}
-	defer rows.Close()
 	var list []wiki.Commit
-	for rows.Next() {
+	err := each(ctx, w, func(rows *sql.Rows) error {
 		var c wiki.Commit
-		if err := scanCommit(rows, &c); err != nil {
-			return nil, notFound(err, "log of %s", w.slug)
-		}
+		err := scanCommit(rows, &c)
 		list = append(list, c)
+		return err
+	}, fmt.Sprintf("%s LIMIT $%d", query, len(args)), args...)
+	if err == nil {
+		err = fillChanges(ctx, w, w.slug, list)
 	}
-	if err := rows.Err(); err != nil {
-		return nil, notFound(err, "log of %s", w.slug)
-	}
-	pointers := make([]*wiki.Commit, len(list))
-	for i := range list {
-		pointers[i] = &list[i]
-	}
-	return list, fillChanges(ctx, w, w.slug, pointers)
+	return list, failure(err, "log of %s", w.slug)
 }
 
 // CommitByID finds a commit by id or a prefix of 7 digits or more.
@@ -116,43 +135,38 @@ func (w *Wiki) CommitByID(ctx context.Context, id string) (wiki.Commit, error) {
 		return wiki.Commit{}, wiki.Problemf(wiki.ErrInvalid, "revision", "%.50q is not a commit id: use 7 digits or more.", id)
 	}
 	from, to := between(id)
-	rows, err := w.rows(ctx, "SELECT seq FROM commits WHERE wiki = $1 AND oid >= $2 AND oid < $3 LIMIT 2", w.slug, from, to)
-	if err != nil {
-		return wiki.Commit{}, notFound(err, "commit %s/%s", w.slug, id)
-	}
-	defer rows.Close()
 	var found []int64
-	for rows.Next() {
+	err := each(ctx, w, func(rows *sql.Rows) error {
 		var seq int64
-		rows.Scan(&seq)
+		err := rows.Scan(&seq)
 		found = append(found, seq)
+		return err
+	}, "SELECT seq FROM commits WHERE wiki = $1 AND oid >= $2 AND oid < $3 LIMIT 2", w.slug, from, to)
+	if err == nil && len(found) == 0 {
+		err = sql.ErrNoRows
 	}
-	rows.Close()
-	switch len(found) {
-	case 0:
-		return wiki.Commit{}, fmt.Errorf("content: commit %s/%s: %w", w.slug, id, wiki.ErrNotFound)
-	case 2:
+	if err != nil {
+		return wiki.Commit{}, failure(err, "commit %s/%s", w.slug, id)
+	}
+	if len(found) > 1 {
 		return wiki.Commit{}, wiki.Problemf(wiki.ErrInvalid, "revision", "%q fits several commits: use more digits.", id)
 	}
 	return commitAt(ctx, w, w.slug, found[0])
 }
 
 func (w *Wiki) links(ctx context.Context, query string, args ...any) ([]wiki.Link, error) {
-	rows, err := w.rows(ctx, "SELECT from_path, kind, target, words FROM links WHERE wiki = $1 "+query, append([]any{w.slug}, args...)...)
-	if err != nil {
-		return nil, notFound(err, "links of %s", w.slug)
-	}
-	defer rows.Close()
 	var list []wiki.Link
-	for rows.Next() {
+	err := each(ctx, w, func(rows *sql.Rows) error {
 		var l wiki.Link
-		if err := rows.Scan(&l.From, &l.Kind, &l.Target, &l.Text); err != nil {
-			return nil, notFound(err, "links of %s", w.slug)
-		}
+		err := rows.Scan(&l.From, &l.Kind, &l.Target, &l.Text)
 		l.From = strings.TrimSuffix(l.From, ".md")
 		list = append(list, l)
+		return err
+	}, "SELECT from_path, kind, target, words FROM links WHERE wiki = $1 "+query, append([]any{w.slug}, args...)...)
+	if err != nil {
+		return nil, failure(err, "links of %s", w.slug)
 	}
-	return list, notFound(rows.Err(), "links of %s", w.slug)
+	return list, nil
 }
 
 // LinksFrom lists a page's outgoing links and tags.
@@ -174,20 +188,12 @@ func (w *Wiki) AllLinks(ctx context.Context, kinds ...wiki.LinkKind) ([]wiki.Lin
 	if len(kinds) == 0 || err != nil {
 		return list, err
 	}
-	kept := list[:0]
-	for _, l := range list {
-		for _, k := range kinds {
-			if l.Kind == k {
-				kept = append(kept, l)
-			}
-		}
-	}
-	return kept, nil
+	return slices.DeleteFunc(list, func(l wiki.Link) bool { return !slices.Contains(kinds, l.Kind) }), nil
 }
 
 // Stats counts; it reads counters kept in the commit's transaction.
 func (w *Wiki) Stats(ctx context.Context) (Stats, error) {
 	var s Stats
 	err := w.row(ctx, "SELECT pages, files, current_bytes, history_bytes FROM meta WHERE wiki = $1", w.slug).Scan(&s.Pages, &s.Files, &s.CurrentBytes, &s.HistoryBytes)
-	return s, notFound(err, "stats of %s", w.slug)
+	return s, failure(err, "stats of %s", w.slug)
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/pressly/goose/v3"
 	_ "modernc.org/sqlite" // the driver
@@ -34,6 +35,7 @@ type Pool struct {
 	open   map[string]*entry
 	idle   *list.List // of *entry, least recently used first
 	closed bool
+	shuts  sync.WaitGroup // wikis being closed
 }
 
 // An entry is an open wiki with the number of its users.
@@ -43,7 +45,7 @@ type entry struct {
 	place *list.Element // in idle, when nobody uses it
 	ready chan struct{} // closed once wiki or err is set
 	err   error
-	gone  bool // deleted: closed when its last user is done
+	gone  bool // no longer in the pool: closed when its last user is done
 }
 
 // NewPool makes a Pool.
@@ -51,20 +53,32 @@ func NewPool(o Options) (*Pool, error) {
 	if o.MaxOpen == 0 {
 		o.MaxOpen = 200
 	}
-	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	p := &Pool{o: o, open: map[string]*entry{}, idle: list.New()}
+	// What a killed process left half made or half deleted.
+	if err := os.RemoveAll(p.scratch()); err != nil {
 		return nil, fmt.Errorf("content: open pool: %w", err)
 	}
-	return &Pool{o: o, template: sync.OnceValues(makeTemplate), open: map[string]*entry{}, idle: list.New()}, nil
+	if err := os.MkdirAll(p.scratch(), 0o700); err != nil {
+		return nil, fmt.Errorf("content: open pool: %w", err)
+	}
+	p.template = sync.OnceValues(p.makeTemplate)
+	return p, nil
 }
 
-func makeTemplate() ([]byte, error) {
-	dir, err := os.MkdirTemp("", "robot-template-")
+// scratch holds wikis that are being made or deleted. No slug begins with a dot.
+func (p *Pool) scratch() string { return filepath.Join(p.o.Dir, ".scratch") }
+
+func (p *Pool) makeTemplate() ([]byte, error) {
+	dir, err := os.MkdirTemp(p.scratch(), "template-")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
 	file := filepath.Join(dir, "wiki.db")
-	db, err := openSQL(file)
+	db, err := openSQL(file, "rwc")
 	if err != nil {
 		return nil, err
 	}
@@ -72,10 +86,7 @@ func makeTemplate() ([]byte, error) {
 	if err := migrate(context.Background(), db); err != nil {
 		return nil, err
 	}
-	if _, err := db.Exec("PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
-		return nil, err
-	}
-	if err := db.Close(); err != nil {
+	if err := db.Close(); err != nil { // which leaves all in the one file
 		return nil, err
 	}
 	return os.ReadFile(file)
@@ -97,41 +108,68 @@ func migrate(ctx context.Context, db *sql.DB) error {
 	return err
 }
 
-func (p *Pool) file(slug string) string { return filepath.Join(p.o.Dir, slug, "wiki.db") }
+func (p *Pool) dir(slug string) string  { return filepath.Join(p.o.Dir, slug) }
+func (p *Pool) file(slug string) string { return filepath.Join(p.dir(slug), "wiki.db") }
 
 // Create makes the database of a new, empty wiki; ErrExists if there is one.
+// The wiki is there as a whole or not at all, whenever the process ends.
 func (p *Pool) Create(ctx context.Context, slug string) error {
 	if err := wiki.CheckSlug(slug); err != nil {
 		return err
 	}
-	dir := filepath.Dir(p.file(slug))
-	if err := os.Mkdir(dir, 0o700); errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("content: create %s: %w", slug, wiki.ErrExists)
-	} else if err != nil {
-		return fmt.Errorf("content: create %s: %w", slug, err)
-	}
-	if err := p.fill(ctx, slug); err != nil {
-		os.RemoveAll(dir)
+	if err := p.create(ctx, slug); err != nil {
 		return fmt.Errorf("content: create %s: %w", slug, storageError(err))
 	}
 	return nil
 }
 
-func (p *Pool) fill(ctx context.Context, slug string) error {
+func (p *Pool) create(ctx context.Context, slug string) error {
+	dir, err := os.MkdirTemp(p.scratch(), slug+"-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir) // nothing is there once it is renamed
+	if err := p.fill(ctx, slug, filepath.Join(dir, "wiki.db")); err != nil {
+		return err
+	}
+	if err := syncDir(dir); err != nil {
+		return err
+	}
+	if err := os.Rename(dir, p.dir(slug)); errors.Is(err, fs.ErrExist) {
+		return wiki.ErrExists
+	} else if err != nil {
+		return err
+	}
+	return syncDir(p.o.Dir)
+}
+
+func (p *Pool) fill(ctx context.Context, slug, file string) error {
 	template, err := p.template()
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(p.file(slug), template, 0o600); err != nil {
+	if err := os.WriteFile(file, template, 0o600); err != nil {
 		return err
 	}
-	db, err := openSQL(p.file(slug))
+	db, err := openSQL(file, "rw")
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	_, err = db.ExecContext(ctx, "INSERT INTO meta VALUES ($1, 0, '', 0, 0, 0, 0, 0)", slug)
-	return err
+	if _, err = db.ExecContext(ctx, "INSERT INTO meta VALUES ($1, 0, '', 0, 0, 0, 0, 0)", slug); err != nil {
+		return err
+	}
+	return db.Close() // which syncs the file
+}
+
+// syncDir makes names in a directory last.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
 }
 
 // Open opens a wiki, ErrNotFound if it has no database. Call release when done;
@@ -140,94 +178,191 @@ func (p *Pool) Open(ctx context.Context, slug string) (*Wiki, func(), error) {
 	if wiki.CheckSlug(slug) != nil {
 		return nil, nil, fmt.Errorf("content: open %q: %w", slug, wiki.ErrNotFound)
 	}
-	p.mu.Lock()
-	if p.closed {
-		p.mu.Unlock()
-		return nil, nil, errors.New("content: the pool is closed")
+	e, err := p.use(ctx, slug)
+	if err != nil {
+		return nil, nil, err
 	}
-	e := p.open[slug]
+	return e.wiki, sync.OnceFunc(func() { p.leave(slug, e) }), nil
+}
+
+// use makes the caller a user of an open wiki's entry, until they leave it.
+func (p *Pool) use(ctx context.Context, slug string) (*entry, error) {
+	e, load, err := p.enter(slug)
+	if err != nil {
+		return nil, err
+	}
+	if load {
+		// For whoever waits as well: not to end with this caller's request.
+		e.wiki, e.err = p.load(context.WithoutCancel(ctx), slug)
+		close(e.ready)
+	}
+	select {
+	case <-e.ready:
+	case <-ctx.Done():
+		go func() { <-e.ready; p.leave(slug, e) }()
+		return nil, ctx.Err()
+	}
+	if e.err != nil {
+		p.leave(slug, e)
+		return nil, e.err
+	}
+	return e, nil
+}
+
+// enter makes the caller a user of the slug's entry; load tells whoever comes
+// first to fill it.
+func (p *Pool) enter(slug string) (e *entry, load bool, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, false, errClosed
+	}
+	e = p.open[slug]
 	if e == nil {
 		e = &entry{ready: make(chan struct{})}
 		p.open[slug] = e
-		e.users++
-		p.shrink()
-		p.mu.Unlock()
-		e.wiki, e.err = p.load(ctx, slug)
-		close(e.ready)
-	} else {
-		e.users++
-		if e.place != nil {
-			p.idle.Remove(e.place)
-			e.place = nil
-		}
-		p.mu.Unlock()
-		<-e.ready
+		load = true
 	}
-	if e.err != nil {
-		p.forget(slug, e)
-		return nil, nil, e.err
+	e.users++
+	if e.place != nil {
+		p.idle.Remove(e.place)
+		e.place = nil
 	}
-	return e.wiki, sync.OnceFunc(func() { p.release(slug, e) }), nil
-}
-
-func (p *Pool) forget(slug string, e *entry) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.open[slug] == e {
-		delete(p.open, slug)
-	}
-}
-
-func (p *Pool) release(slug string, e *entry) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if e.users--; e.users > 0 {
-		return
-	}
-	if e.gone || p.closed {
-		e.wiki.close()
-		return
-	}
-	e.place = p.idle.PushBack(e)
 	p.shrink()
+	return e, load, nil
+}
+
+func (p *Pool) leave(slug string, e *entry) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	e.users--
+	if e.err != nil && p.open[slug] == e {
+		delete(p.open, slug) // the next caller tries anew
+	}
+	switch {
+	case e.users > 0 || e.wiki == nil:
+	case p.closed:
+		e.wiki.close()
+	case e.gone:
+		p.shut(e)
+	default:
+		e.place = p.idle.PushBack(e)
+		p.shrink()
+	}
 }
 
 // shrink closes the least recently used idle wikis beyond the bound.
 func (p *Pool) shrink() {
 	for len(p.open) > p.o.MaxOpen && p.idle.Len() > 0 {
 		e := p.idle.Remove(p.idle.Front()).(*entry)
-		e.place = nil
 		delete(p.open, e.wiki.slug)
-		e.wiki.close()
+		p.shut(e)
 	}
 }
 
-// Delete removes a wiki's directory, with all that is derived in it.
-func (p *Pool) Delete(ctx context.Context, slug string) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if e := p.open[slug]; e != nil {
-		delete(p.open, slug)
-		e.gone = true
-		if e.place != nil {
-			p.idle.Remove(e.place)
-			e.wiki.close()
-		}
+// shut closes a wiki that nobody uses, beside: it may have to copy its log into
+// the database. Who opens it again meanwhile gets a Wiki of their own, which
+// SQLite's locks keep apart from this one.
+func (p *Pool) shut(e *entry) { p.shuts.Go(e.wiki.close) }
+
+func (p *Pool) load(ctx context.Context, slug string) (*Wiki, error) {
+	if _, err := os.Stat(p.file(slug)); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("content: open %s: %w", slug, wiki.ErrNotFound)
 	}
-	if err := os.RemoveAll(filepath.Dir(p.file(slug))); err != nil {
-		return fmt.Errorf("content: delete %s: %w", slug, err)
+	db, err := openSQL(p.file(slug), "rw")
+	if err != nil {
+		return nil, fmt.Errorf("content: open %s: %w", slug, err)
+	}
+	w := &Wiki{slug: slug, o: &p.o, db: db, turn: make(chan struct{}, 1)}
+	if err := w.start(ctx); err != nil {
+		db.Close()
+		return nil, fmt.Errorf("content: open %s: %w", slug, storageError(err))
+	}
+	return w, nil
+}
+
+// Delete removes a wiki's directory, with all that is derived in it. It waits
+// for a write under way; whoever still holds the wiki gets ErrNotFound from
+// then on.
+func (p *Pool) Delete(ctx context.Context, slug string) error {
+	if wiki.CheckSlug(slug) != nil {
+		return fmt.Errorf("content: delete %q: %w", slug, wiki.ErrNotFound)
+	}
+	if err := p.remove(ctx, slug); err != nil {
+		return fmt.Errorf("content: delete %s: %w", slug, storageError(err))
 	}
 	return nil
 }
 
-// Close waits for calls under way and closes all wikis.
-func (p *Pool) Close() error {
+func (p *Pool) remove(ctx context.Context, slug string) error {
+	e, err := p.use(ctx, slug)
+	switch {
+	case err == nil:
+		defer p.leave(slug, e)
+		select {
+		case e.wiki.turn <- struct{}{}:
+			defer func() { <-e.wiki.turn }()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		e.wiki.gone.Store(true)
+	case ctx.Err() != nil:
+		return err
+	default: // not there, or damaged: what there is goes
+	}
+	if err := p.discard(slug); err != nil {
+		if e != nil {
+			e.wiki.gone.Store(false)
+		}
+		return err
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.closed = true
-	for e := p.idle.Front(); e != nil; e = e.Next() {
-		e.Value.(*entry).wiki.close()
+	if e != nil && p.open[slug] == e {
+		delete(p.open, slug)
+		e.gone = true // the last to leave closes it
 	}
-	p.idle.Init()
+	return nil
+}
+
+// discard takes a wiki's directory away in one step, then removes it.
+func (p *Pool) discard(slug string) error {
+	into, err := os.MkdirTemp(p.scratch(), "deleted-")
+	if err != nil {
+		return err
+	}
+	err = os.Rename(p.dir(slug), filepath.Join(into, slug))
+	if err == nil {
+		err = syncDir(p.o.Dir)
+	} else if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return errors.Join(err, os.RemoveAll(into))
+}
+
+// Close waits for writes under way, refuses further ones, and closes all wikis;
+// those that somebody still reads, when they are released.
+func (p *Pool) Close() error {
+	p.mu.Lock()
+	p.closed = true
+	var used []*entry
+	for _, e := range p.open {
+		if e.place == nil {
+			used = append(used, e)
+			continue
+		}
+		p.idle.Remove(e.place)
+		e.place = nil
+		p.shut(e)
+	}
+	p.mu.Unlock()
+	for _, e := range used {
+		if <-e.ready; e.wiki != nil {
+			e.wiki.turn <- struct{}{}
+			e.wiki.closed = true
+			<-e.wiki.turn
+		}
+	}
+	p.shuts.Wait()
 	return nil
 }

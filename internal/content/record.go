@@ -2,7 +2,6 @@ package content
 
 import (
 	"database/sql"
-	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -13,99 +12,145 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// quotas counts what the commit changes against the wiki's limits. Only what
-// grows can be refused: an edit that makes a page shorter always works.
-func (s *staging) quotas() error {
-	l, m := s.r.Limits, &s.meta
-	before := *m
-	uploads := false
+// record writes a commit: blobs, files with their links, trees, the commit with
+// its changes, and the head.
+func (s *staging) record(now time.Time, changes []stagedChange) (wiki.Commit, error) {
+	if err := s.sizes(); err != nil {
+		return wiki.Commit{}, err
+	}
+	before := s.meta
+	uploads, err := s.store(changes)
+	if err != nil {
+		return wiki.Commit{}, err
+	}
+	if err := s.quotas(before, uploads); err != nil {
+		return wiki.Commit{}, err
+	}
+	if err := s.write(changes); err != nil {
+		return wiki.Commit{}, err
+	}
+	tree, err := s.tree(changes)
+	if err != nil {
+		return wiki.Commit{}, err
+	}
+	c, raw := s.describe(now, tree, changes)
+	return c, s.advance(c, raw, changes)
+}
+
+// sizes holds new content against the limits of one file. What is larger than
+// its limit already may be cut down.
+func (s *staging) sizes() error {
+	l := s.r.Limits
 	for _, f := range s.order {
-		_, wasPage := wiki.PageOf(f.old.Path)
-		_, isPage := wiki.PageOf(f.path)
-		m.pages += count(isPage) - count(wasPage)
-		m.files += count(f.path != "") - count(f.old.Path != "")
-		m.current += sizeOf(f.path, f.size) - sizeOf(f.old.Path, f.old.Size)
-		if f.data == nil || f.path == "" {
+		if f.path == "" || f.data == nil || f.was != nil && f.size <= f.was.old.Size {
 			continue
 		}
-		m.history += f.size
-		uploads = uploads || !isPage
+		_, isPage := wiki.PageOf(f.path)
 		switch {
-		case isPage && f.size > l.PageBytes && f.size > f.old.Size:
+		case isPage && f.size > l.PageBytes:
 			return wiki.Problemf(wiki.ErrTooLarge, "content", "A page may have %s; this one has %s. Split it into several pages.", bytesText(l.PageBytes), bytesText(f.size))
 		case !isPage && f.size > l.AttachmentBytes:
 			return wiki.Problemf(wiki.ErrTooLarge, "file", "A file may have %s; this one has %s.", bytesText(l.AttachmentBytes), bytesText(f.size))
 		}
 	}
+	return nil
+}
+
+// store keeps the new blobs and counts them in the history. It reports whether
+// one is of an upload.
+func (s *staging) store(changes []stagedChange) (uploads bool, err error) {
+	for _, ch := range changes {
+		f := ch.file
+		if f == nil || f.data == nil {
+			continue
+		}
+		deflated := s.ready[f.blob].deflated
+		if deflated == nil { // merged
+			deflated = deflate(f.data)
+		}
+		stored, err := s.tx.count("INSERT INTO blobs (wiki, oid, size, data) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING", s.tx.w.slug, f.blob, f.size, deflated)
+		if err != nil {
+			return false, err
+		}
+		if stored > 0 {
+			_, isPage := wiki.PageOf(f.path)
+			s.meta.history += f.size
+			uploads = uploads || !isPage
+		}
+	}
+	return uploads, nil
+}
+
+// quotas counts what the commit changes, and refuses what grows beyond the
+// wiki's limits. What makes a wiki smaller always works.
+func (s *staging) quotas(before meta, uploads bool) error {
+	l, m := s.r.Limits, &s.meta
+	for _, f := range s.order {
+		_, wasPage := wiki.PageOf(f.old.Path)
+		_, isPage := wiki.PageOf(f.path)
+		m.pages += one(isPage) - one(wasPage)
+		m.files += one(f.path != "") - one(f.old.Path != "")
+		m.current += f.size - f.old.Size
+	}
 	switch {
 	case m.pages > before.pages && m.pages > l.Pages:
 		return wiki.Problemf(wiki.ErrQuota, "path", "This wiki has %d of %d pages. Delete or join some pages before you create another; editing still works.", before.pages, l.Pages)
 	case m.current > before.current && m.current > l.CurrentBytes:
-		return wiki.Problemf(wiki.ErrQuota, "content", "This wiki is full: its files may have %s together. Delete some attachments first.", bytesText(l.CurrentBytes))
+		return wiki.Problemf(wiki.ErrQuota, "content", "This wiki is full: its files may have %s together, and would have %s. Delete some attachments first.", bytesText(l.CurrentBytes), bytesText(m.current))
 	case uploads && m.history > l.HistoryBytes:
-		return wiki.Problemf(wiki.ErrQuota, "file", "This wiki's history is full (%s): no more files can be uploaded. Pages can still be edited.", bytesText(l.HistoryBytes))
+		return wiki.Problemf(wiki.ErrQuota, "file", "This wiki's history is full: it may have %s, and would have %s. No more files can be uploaded; pages can still be edited.", bytesText(l.HistoryBytes), bytesText(m.history))
 	}
 	return nil
 }
 
-func count(b bool) int {
+func one(b bool) int {
 	if b {
 		return 1
 	}
 	return 0
 }
 
-func sizeOf(path string, size int64) int64 {
-	if path == "" {
-		return 0
-	}
-	return size
-}
-
+// bytesText is a size to the byte, with its order of magnitude where that helps:
+// "1,048,577 bytes (1 MB)".
 func bytesText(n int64) string {
-	switch {
-	case n >= 10<<20:
-		return fmt.Sprintf("%d MB", n>>20)
-	case n >= 10<<10:
-		return fmt.Sprintf("%d KB", n>>10)
+	digits := fmt.Sprint(n)
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
 	}
-	return fmt.Sprintf("%d bytes", n)
+	switch {
+	case n >= 1<<20:
+		return fmt.Sprintf("%s bytes (%d MB)", digits, n>>20)
+	case n >= 10<<10:
+		return fmt.Sprintf("%s bytes (%d KB)", digits, n>>10)
+	}
+	return digits + " bytes"
 }
 
-// write puts blobs, files and links in place.
+// write puts files and links in place. Names are freed before they are taken.
 func (s *staging) write(changes []stagedChange) error {
 	slug, seq := s.tx.w.slug, s.meta.seq+1
-	exec := func(query string, args ...any) error { return s.tx.exec(s.ctx, query, args...) }
-	for _, f := range s.order { // free the keys and paths first
-		if f.old.Path != "" && f.old.Path != f.path {
-			if err := exec("DELETE FROM files WHERE wiki = $1 AND path = $2", slug, f.old.Path); err != nil {
-				return err
-			}
-			if err := exec("DELETE FROM links WHERE wiki = $1 AND from_path = $2", slug, f.old.Path); err != nil {
-				return err
-			}
+	for _, f := range s.order {
+		if f.old.Path == "" || f.old.Path == f.path {
+			continue
+		}
+		if err := s.tx.exec("DELETE FROM files WHERE wiki = $1 AND path = $2", slug, f.old.Path); err != nil {
+			return err
+		}
+		if err := s.tx.exec("DELETE FROM links WHERE wiki = $1 AND from_path = $2", slug, f.old.Path); err != nil {
+			return err
 		}
 	}
 	for _, ch := range changes {
 		f := ch.file
-		if f.path == "" {
+		if f == nil {
 			continue
-		}
-		if f.data != nil {
-			deflated := s.ready[f.blob].deflated
-			if deflated == nil { // merged
-				deflated = deflate(f.data)
-			}
-			if err := exec("INSERT INTO blobs (wiki, oid, size, data) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING", slug, f.blob, f.size, deflated); err != nil {
-				return err
-			}
 		}
 		if f.old.Path != f.path {
 			if err := s.place(f.path); err != nil {
 				return err
 			}
 		}
-		if err := exec(`INSERT INTO files (wiki, path, dir, key, blob, mode, size, seq) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+		if err := s.tx.exec(`INSERT INTO files (wiki, path, dir, key, blob, mode, size, seq) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 			ON CONFLICT (wiki, path) DO UPDATE SET blob = excluded.blob, mode = excluded.mode, size = excluded.size, seq = excluded.seq`,
 			slug, f.path, folder(f.path), f.key, f.blob, f.mode, f.size, seq); err != nil {
 			return err
@@ -117,84 +162,50 @@ func (s *staging) write(changes []stagedChange) error {
 	return nil
 }
 
-// place refuses a path where git would have a file and a folder of one name,
-// in any spelling: on many machines a clone could not be checked out.
-func (s *staging) place(p string) error {
-	key := wiki.Key(p)
-	var other string
-	err := s.tx.row(s.ctx, "SELECT path FROM files WHERE wiki = $1 AND key > $2 AND key < $3 LIMIT 1", s.tx.w.slug, key+"/", key+"0").Scan(&other)
-	if err == nil {
-		return wiki.Problemf(wiki.ErrInvalid, "path", "%q is a folder here, so it cannot be a file as well.", p)
-	}
-	if !errors.Is(err, sql.ErrNoRows) {
-		return err
-	}
-	for dir := folder(p); dir != ""; dir = folder(dir) {
-		err := s.tx.row(s.ctx, "SELECT path FROM files WHERE wiki = $1 AND key = $2", s.tx.w.slug, wiki.Key(dir)).Scan(&other)
-		if err == nil {
-			return wiki.Problemf(wiki.ErrInvalid, "path", "%q is a file here, so it cannot be a folder as well.", other)
-		}
-		if !errors.Is(err, sql.ErrNoRows) {
-			return err
-		}
-	}
-	return nil
-}
-
-// spell gives a new file the spelling that its folders have already, so that
-// "design/New.md" joins "Design/Old.md".
-func (s *staging) spell(p string) (string, error) {
-	for dir := folder(p); dir != ""; dir = folder(dir) {
-		key := wiki.Key(dir)
-		var near string
-		err := s.tx.row(s.ctx, "SELECT path FROM files WHERE wiki = $1 AND key > $2 AND key < $3 LIMIT 1", s.tx.w.slug, key+"/", key+"0").Scan(&near)
-		if errors.Is(err, sql.ErrNoRows) {
-			continue
-		}
-		if err != nil {
-			return "", err
-		}
-		parts := strings.Split(near, "/")
-		return strings.Join(parts[:depth(dir)], "/") + p[len(dir):], nil
-	}
-	return p, nil
-}
-
-func folder(p string) string {
-	if d := path.Dir(p); d != "." {
-		return d
-	}
-	return ""
-}
-
-// link keeps the links of a page that was written.
+// link keeps the links of a page that was written. Most edits leave most links
+// as they are, so only rows that differ are written.
 func (s *staging) link(f *staged) error {
 	if _, ok := wiki.PageOf(f.path); !ok || s.tx.w.o.Links == nil {
 		return nil
 	}
 	links := s.ready[f.blob].links
 	if s.ready[f.blob].path != f.path {
-		data := f.data
-		if data == nil { // moved as it was
-			var err error
-			if data, err = readBlob(s.ctx, s.tx, s.tx.w.slug, f.blob); err != nil {
-				return err
-			}
+		data, err := s.current(f)
+		if err != nil {
+			return err
 		}
 		links = s.tx.w.linksOf(f.path, data)
 	}
 	slug := s.tx.w.slug
-	if err := s.tx.exec(s.ctx, "DELETE FROM links WHERE wiki = $1 AND from_path = $2", slug, f.path); err != nil {
-		return err
-	}
-	for n, l := range links {
-		if err := s.tx.exec(s.ctx, "INSERT INTO links VALUES ($1, $2, $3, $4, $5, $6, $7)", slug, f.path, n, string(l.Kind), l.Target, targetKey(l), l.Text); err != nil {
+	var kept []wiki.Link
+	if f.old.Path == f.path {
+		if err := each(s.ctx, s.tx, func(rows *sql.Rows) error {
+			var l wiki.Link
+			err := rows.Scan(&l.Kind, &l.Target, &l.Text)
+			kept = append(kept, l)
+			return err
+		}, "SELECT kind, target, words FROM links WHERE wiki = $1 AND from_path = $2 ORDER BY n", slug, f.path); err != nil {
 			return err
 		}
 	}
-	return nil
+	for n, l := range links {
+		l.From = ""
+		if n < len(kept) && kept[n] == l {
+			continue
+		}
+		if err := s.tx.exec(`INSERT INTO links VALUES ($1, $2, $3, $4, $5, $6, $7)
+			ON CONFLICT (wiki, from_path, n) DO UPDATE SET kind = excluded.kind, target = excluded.target, target_key = excluded.target_key, words = excluded.words`,
+			slug, f.path, n, string(l.Kind), l.Target, targetKey(l), l.Text); err != nil {
+			return err
+		}
+	}
+	if len(kept) <= len(links) {
+		return nil
+	}
+	return s.tx.exec("DELETE FROM links WHERE wiki = $1 AND from_path = $2 AND n >= $3", slug, f.path, len(links))
 }
 
+// targetKey is the key of the file that a link leads to.
 func targetKey(l wiki.Link) string {
 	switch l.Kind {
 	case wiki.LinkPage:
@@ -205,80 +216,10 @@ func targetKey(l wiki.Link) string {
 	return wiki.Key(l.Target)
 }
 
-// trees makes the trees of the folders that changed, up to the root, and
-// answers the root's id.
-func (s *staging) trees(changes []stagedChange) (string, error) {
-	touched := map[string]bool{"": true}
-	mark := func(p string) {
-		for dir := folder(p); dir != "" && !touched[dir]; dir = folder(dir) {
-			touched[dir] = true
-		}
-	}
-	for _, ch := range changes {
-		mark(ch.Path)
-		if ch.From != "" {
-			mark(ch.From)
-		}
-	}
-	dirs := make([]string, 0, len(touched))
-	for dir := range touched {
-		dirs = append(dirs, dir)
-	}
-	slices.SortFunc(dirs, func(a, b string) int { return strings.Count(b, "/") - strings.Count(a, "/") + len(b) - len(a) })
-	slices.SortStableFunc(dirs, func(a, b string) int { return depth(b) - depth(a) })
-	var root string
-	for _, dir := range dirs {
-		id, err := s.tree(dir)
-		if err != nil {
-			return "", err
-		}
-		root = id
-	}
-	return root, nil
-}
-
-func depth(dir string) int {
-	if dir == "" {
-		return 0
-	}
-	return strings.Count(dir, "/") + 1
-}
-
-// tree makes one folder's tree from its files and its subfolders' trees.
-func (s *staging) tree(dir string) (string, error) {
-	slug := s.tx.w.slug
-	rows, err := s.tx.rows(s.ctx, `SELECT path, mode, blob FROM files WHERE wiki = $1 AND dir = $2
-		UNION ALL SELECT dir, 16384, oid FROM trees WHERE wiki = $1 AND parent = $2`, slug, dir)
-	if err != nil {
-		return "", err
-	}
-	defer rows.Close()
-	var entries []gitrepo.TreeEntry
-	for rows.Next() {
-		var e gitrepo.TreeEntry
-		if err := rows.Scan(&e.Name, &e.Mode, &e.ID); err != nil {
-			return "", err
-		}
-		e.Name = path.Base(e.Name)
-		entries = append(entries, e)
-	}
-	if err := rows.Err(); err != nil {
-		return "", err
-	}
-	if len(entries) == 0 && dir != "" {
-		return "", s.tx.exec(s.ctx, "DELETE FROM trees WHERE wiki = $1 AND dir = $2", slug, dir)
-	}
-	id := gitrepo.ObjectID("tree", gitrepo.EncodeTree(entries))
-	parent := folder(dir)
-	if dir == "" {
-		parent = "-"
-	}
-	return id, s.tx.exec(s.ctx, "INSERT INTO trees VALUES ($1, $2, $3, $4) ON CONFLICT (wiki, dir) DO UPDATE SET oid = excluded.oid", slug, dir, parent, id)
-}
-
 var committer = gitrepo.Signature{Name: "robot.wtf", Email: "noreply@robot.wtf"}
 
-// describe makes the commit object.
+// describe makes the commit object. Its time never lies before its parent's,
+// whatever the clock says.
 func (s *staging) describe(now time.Time, tree string, changes []stagedChange) (wiki.Commit, []byte) {
 	at := time.UnixMilli(max(now.UnixMilli(), s.meta.time)).UTC().Truncate(time.Second)
 	who := s.r.Author
@@ -312,7 +253,7 @@ func (s *staging) describe(now time.Time, tree string, changes []stagedChange) (
 
 // message is what the writer said, or else what was done.
 func (s *staging) message(changes []stagedChange) string {
-	if text := strings.TrimSpace(strings.ReplaceAll(strings.ToValidUTF8(s.r.Message, "\uFFFD"), "\x00", "")); text != "" {
+	if text := unforged(gitrepo.CleanMessage(s.r.Message)); text != "" {
 		return text
 	}
 	ch := changes[0]
@@ -327,43 +268,86 @@ func (s *staging) message(changes []stagedChange) string {
 	return verb + " " + what
 }
 
-// record writes commit and changes, and moves the head by compare and swap.
-func (s *staging) record(c wiki.Commit, raw []byte, changes []stagedChange) error {
-	slug, a := s.tx.w.slug, c.Author
-	if err := s.tx.exec(s.ctx, "INSERT INTO commits VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+// ours are the trailers that only we write.
+var ours = []string{"Agent", "Client", "Grant", "Moved"}
+
+func isOurs(key string) bool {
+	return slices.ContainsFunc(ours, func(o string) bool { return strings.EqualFold(o, strings.TrimSpace(key)) })
+}
+
+// unforged is a message without trailers that would speak of grants or moves in
+// our name, and without line ends at its end.
+func unforged(message string) string {
+	for {
+		_, trailers := gitrepo.CutTrailers(message)
+		if !slices.ContainsFunc(trailers, func(t gitrepo.Trailer) bool { return isOurs(t.Key) }) {
+			return strings.TrimRight(message, "\n")
+		}
+		// All lines of the last paragraph with such a key, with what continues them.
+		message = strings.TrimRight(message, "\n")
+		start := strings.LastIndex(message, "\n\n") + 2
+		kept, dropping := "", false
+		for line := range strings.Lines(message[start:] + "\n") {
+			if key, _, ok := strings.Cut(line, ":"); !strings.HasPrefix(line, " ") && !strings.HasPrefix(line, "\t") {
+				dropping = ok && isOurs(key)
+			}
+			if !dropping {
+				kept += line
+			}
+		}
+		if message[start:]+"\n" == kept { // cannot be; but must not last forever
+			return message
+		}
+		message = message[:start] + kept
+	}
+}
+
+// advance writes commit and changes, and moves the head by compare and swap.
+func (s *staging) advance(c wiki.Commit, raw []byte, changes []stagedChange) error {
+	slug, a, m := s.tx.w.slug, c.Author, &s.meta
+	if err := s.tx.exec("INSERT INTO commits VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
 		slug, c.Seq, c.ID, strings.Join(c.Parents, " "), raw, a.Username, a.DID, a.Agent, a.Client, a.Grant, false, c.Time.UnixMilli(), c.Message); err != nil {
 		return err
 	}
 	for n, ch := range changes {
-		fromKey := ""
+		var fromKey string
 		if ch.From != "" {
 			fromKey = wiki.Key(ch.From)
 		}
-		if err := s.tx.exec(s.ctx, "INSERT INTO changes VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-			slug, c.Seq, n, ch.Path, wiki.Key(ch.Path), ch.From, fromKey, string(ch.Kind), ch.Old, ch.New, ch.file.mode, ch.file.size); err != nil {
+		var mode uint32
+		var size int64
+		if ch.file != nil {
+			mode, size = ch.file.mode, ch.file.size
+		}
+		if err := s.tx.exec("INSERT INTO changes VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+			slug, c.Seq, n, ch.Path, wiki.Key(ch.Path), ch.From, fromKey, string(ch.Kind), ch.Old, ch.New, mode, size); err != nil {
 			return err
 		}
 	}
-	var seq int64
-	err := s.tx.row(s.ctx, `UPDATE meta SET seq = $2, head = $3, time = $4, pages = $5, files = $6, current_bytes = $7, history_bytes = $8
-		WHERE wiki = $1 AND head = $9 RETURNING seq`, slug, c.Seq, c.ID, c.Time.UnixMilli(), s.meta.pages, s.meta.files, s.meta.current, s.meta.history, s.meta.head).Scan(&seq)
-	if errors.Is(err, sql.ErrNoRows) {
-		return fmt.Errorf("the head moved away from %s during the commit", s.meta.head)
+	moved, err := s.tx.count(`UPDATE meta SET seq = $2, head = $3, time = $4, pages = $5, files = $6, current_bytes = $7, history_bytes = $8
+		WHERE wiki = $1 AND head = $9`, slug, c.Seq, c.ID, c.Time.UnixMilli(), m.pages, m.files, m.current, m.history, m.head)
+	if err == nil && moved != 1 {
+		err = fmt.Errorf("the head moved away from %s during the commit", m.head)
 	}
-	s.meta.seq, s.meta.head = c.Seq, c.ID
+	m.seq, m.head = c.Seq, c.ID
 	return err
 }
 
-// unchanged is the commit that last changed the first file of the request.
-func (s *staging) unchanged() (wiki.Commit, error) {
+// unchanged is the commit that last changed a file, or else the newest one.
+func (s *staging) unchanged(path string) (wiki.Commit, error) {
 	seq := s.meta.seq
-	if len(s.out) > 0 && s.out[0].Path != "" {
-		if f := s.files[wiki.Key(s.out[0].Path)]; f != nil && f.old.Seq > 0 {
-			seq = f.old.Seq
-		}
+	if f := s.files[wiki.Key(path)]; f != nil && f.old.Seq > 0 {
+		seq = f.old.Seq
 	}
 	if seq == 0 {
 		return wiki.Commit{}, nil
 	}
 	return commitAt(s.ctx, s.tx, s.tx.w.slug, seq)
+}
+
+func folder(p string) string {
+	if d := path.Dir(p); d != "." {
+		return d
+	}
+	return ""
 }

@@ -5,14 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/url"
-	"os"
 	"sync"
 	"sync/atomic"
-
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
 
 	"robot.wtf/internal/wiki"
 )
@@ -22,12 +17,16 @@ type Wiki struct {
 	slug string
 	o    *Options
 	db   *sql.DB
+	gone atomic.Bool // deleted: nothing answers any more
 
-	mu   sync.Mutex // makes writers wait in Go instead of in SQLite's busy loop
-	head atomic.Pointer[head]
-
+	head  atomic.Pointer[head]
 	names atomic.Pointer[names]
-	stmts sync.Map // query text -> *sql.Stmt
+	stmts sync.Map // query text -> *sql.Stmt, for reads
+
+	turn   chan struct{} // holds the token of whoever writes, who owns what follows
+	closed bool          // the pool is closed: nothing is written any more
+	writer *writeConn    // nil until the first write, and after one that storage failed
+	trees  treeCache
 }
 
 type head struct {
@@ -41,37 +40,23 @@ type names struct {
 	paths []string
 }
 
-func openSQL(file string) (*sql.DB, error) {
-	pragmas := url.Values{
+// openSQL opens a database file that exists, or makes it with mode "rwc".
+// busy_timeout is for other processes, such as a backup.
+func openSQL(file, mode string) (*sql.DB, error) {
+	query := url.Values{
+		"mode":    {mode},
 		"_pragma": {"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "cache_size(-2000)"},
-		"_txlock": {"immediate"},
 	}
-	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: file}).EscapedPath()+"?"+pragmas.Encode())
+	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: file}).EscapedPath()+"?"+query.Encode())
 	if err != nil {
 		return nil, err
 	}
-	db.SetMaxOpenConns(4)
+	db.SetMaxOpenConns(4) // one writes
 	db.SetMaxIdleConns(2)
 	return db, nil
 }
 
-func (p *Pool) load(ctx context.Context, slug string) (*Wiki, error) {
-	file := p.file(slug)
-	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("content: open %s: %w", slug, wiki.ErrNotFound)
-	}
-	db, err := openSQL(file)
-	if err != nil {
-		return nil, fmt.Errorf("content: open %s: %w", slug, err)
-	}
-	w := &Wiki{slug: slug, o: &p.o, db: db}
-	if err := w.start(ctx); err != nil {
-		db.Close()
-		return nil, fmt.Errorf("content: open %s: %w", slug, storageError(err))
-	}
-	return w, nil
-}
-
+// start reads what a wiki keeps in memory, after migrating an older database.
 func (w *Wiki) start(ctx context.Context) error {
 	var version int
 	if err := w.db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
@@ -85,6 +70,10 @@ func (w *Wiki) start(ctx context.Context) error {
 			return err
 		}
 	}
+	return w.readHead(ctx)
+}
+
+func (w *Wiki) readHead(ctx context.Context) error {
 	h := new(head)
 	if err := w.row(ctx, "SELECT seq, head FROM meta WHERE wiki = $1", w.slug).Scan(&h.seq, &h.id); err != nil {
 		return err
@@ -94,6 +83,7 @@ func (w *Wiki) start(ctx context.Context) error {
 }
 
 func (w *Wiki) close() {
+	w.dropWriter()
 	w.stmts.Range(func(_, s any) bool { s.(*sql.Stmt).Close(); return true })
 	w.db.Close()
 }
@@ -108,20 +98,10 @@ func (w *Wiki) Head() (seq int64, id string) {
 	return h.seq, h.id
 }
 
-// prepared keeps a statement for each query text. There are some thirty.
-func (w *Wiki) prepared(ctx context.Context, query string) (*sql.Stmt, error) {
-	if s, ok := w.stmts.Load(query); ok {
-		return s.(*sql.Stmt), nil
-	}
-	s, err := w.db.PrepareContext(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	if kept, loaded := w.stmts.LoadOrStore(query, s); loaded {
-		s.Close()
-		return kept.(*sql.Stmt), nil
-	}
-	return s, nil
+// A querier is a wiki, or a transaction on it.
+type querier interface {
+	row(ctx context.Context, query string, args ...any) scanner
+	rows(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
 // A scanner is a row to be, or the error that prevented it.
@@ -147,68 +127,51 @@ func (w *Wiki) rows(ctx context.Context, query string, args ...any) (*sql.Rows, 
 	return s.QueryContext(ctx, args...)
 }
 
-// A tx is one write transaction.
-type tx struct {
-	w   *Wiki
-	sql *sql.Tx
-}
-
-// write runs f in an immediate transaction, alone in this process, and rolls
-// back on error and on panic. done is called after the commit, still alone.
-func (w *Wiki) write(ctx context.Context, f func(*tx) error, done func()) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	t, err := w.db.BeginTx(ctx, nil)
-	if err != nil {
-		return storageError(err)
+// prepared keeps a statement for each query text, of which there are some
+// forty.
+func (w *Wiki) prepared(ctx context.Context, query string) (*sql.Stmt, error) {
+	if w.gone.Load() {
+		return nil, wiki.ErrNotFound
 	}
-	defer t.Rollback() // after a commit this does nothing
-	if err := f(&tx{w, t}); err != nil {
-		return storageError(err)
+	if s, ok := w.stmts.Load(query); ok {
+		return s.(*sql.Stmt), nil
 	}
-	if err := t.Commit(); err != nil {
-		return storageError(err)
-	}
-	if done != nil {
-		done()
-	}
-	return nil
-}
-
-func (t *tx) exec(ctx context.Context, query string, args ...any) error {
-	s, err := t.w.prepared(ctx, query)
-	if err != nil {
-		return err
-	}
-	_, err = t.sql.StmtContext(ctx, s).ExecContext(ctx, args...)
-	return err
-}
-
-func (t *tx) row(ctx context.Context, query string, args ...any) scanner {
-	s, err := t.w.prepared(ctx, query)
-	if err != nil {
-		return failed{err}
-	}
-	return t.sql.StmtContext(ctx, s).QueryRowContext(ctx, args...)
-}
-
-func (t *tx) rows(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	s, err := t.w.prepared(ctx, query)
+	s, err := w.db.PrepareContext(ctx, query)
 	if err != nil {
 		return nil, err
 	}
-	return t.sql.StmtContext(ctx, s).QueryContext(ctx, args...)
+	if kept, loaded := w.stmts.LoadOrStore(query, s); loaded {
+		s.Close()
+		return kept.(*sql.Stmt), nil
+	}
+	return s, nil
 }
 
-// storageError translates the driver's errors that a person can act on.
-func storageError(err error) error {
-	var e *sqlite.Error
-	if !errors.As(err, &e) {
+// each calls scan for each row of a query.
+func each(ctx context.Context, q querier, scan func(*sql.Rows) error, query string, args ...any) error {
+	rows, err := q.rows(ctx, query, args...)
+	if err != nil {
 		return err
 	}
-	switch e.Code() & 0xff {
-	case sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
-		return fmt.Errorf("%w: %w", wiki.Problemf(wiki.ErrStorage, "", "The wiki's storage cannot be written now. Nothing was lost or changed: try again later."), err)
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
 	}
-	return err
+	return rows.Err()
+}
+
+// failure wraps what a read came to with what it was about: absence becomes
+// ErrNotFound, and the driver's errors are translated.
+func failure(err error, what string, args ...any) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, sql.ErrNoRows):
+		err = wiki.ErrNotFound
+	default:
+		err = storageError(err)
+	}
+	return fmt.Errorf("content: %s: %w", fmt.Sprintf(what, args...), err)
 }

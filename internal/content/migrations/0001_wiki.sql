@@ -40,7 +40,7 @@ CREATE TABLE blobs (
     wiki TEXT NOT NULL,
     oid  TEXT NOT NULL,
     size INTEGER NOT NULL,              -- before compression
-    data BLOB NOT NULL,                 -- deflate (RFC 1951)
+    data BLOB NOT NULL,                 -- zlib (RFC 1950)
     PRIMARY KEY (wiki, oid)
 );
 
@@ -61,6 +61,7 @@ CREATE TABLE commits (
     PRIMARY KEY (wiki, seq)
 );
 CREATE UNIQUE INDEX commits_oid ON commits (wiki, oid);
+CREATE INDEX commits_author ON commits (wiki, username, seq);
 
 CREATE TABLE changes (
     wiki      TEXT NOT NULL,
@@ -78,6 +79,8 @@ CREATE TABLE changes (
     PRIMARY KEY (wiki, seq, n)
 ) WITHOUT ROWID;
 CREATE INDEX changes_key ON changes (wiki, key, seq);
+-- Births, moves and deletions, which are few among a page's changes.
+CREATE INDEX changes_turns ON changes (wiki, key, seq) WHERE kind <> 'modified';
 CREATE INDEX changes_from ON changes (wiki, from_key, seq) WHERE from_key <> '';
 
 CREATE TABLE links (
@@ -127,8 +130,10 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
     ('files', 'files_dir', '500 500 20'),
     ('commits', 'sqlite_autoindex_commits_1', '50000 50000 1'),
     ('commits', 'commits_oid', '50000 50000 1'),
+    ('commits', 'commits_author', '50000 50000 5000 1'),
     ('changes', 'changes', '50000 50000 2 1'),
     ('changes', 'changes_key', '50000 50000 100 1'),
+    ('changes', 'changes_turns', '1000 1000 2 1'),
     ('changes', 'changes_from', '500 500 1 1'),
     ('links', 'links', '5000 5000 10 1'),
     ('links', 'links_target', '5000 5000 10'),

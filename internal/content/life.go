@@ -1,0 +1,161 @@
+package content
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"robot.wtf/internal/wiki"
+)
+
+// This file follows files through their moves. A key is a name that files may
+// have one after another: one is moved away or deleted, another is made or moved
+// there. The table `changes` tells each such turn.
+
+// A turn is how a file left a key; seq 0 means that none did.
+type turn struct {
+	seq int64
+	to  string // the key it was moved to, "" when it was deleted
+}
+
+const forever = int64(1) << 62
+
+// turnBetween finds how a file left a key, in the seqs (after, upTo]: the first
+// turn, or the newest one.
+func turnBetween(ctx context.Context, q querier, slug, key string, after, upTo int64, newest bool) (turn, error) {
+	order := "ASC"
+	if newest {
+		order = "DESC"
+	}
+	var moved, deleted turn
+	err := q.row(ctx, "SELECT seq, key FROM changes WHERE wiki = $1 AND from_key = $2 AND from_key <> '' AND key <> from_key AND seq > $3 AND seq <= $4 ORDER BY seq "+order+" LIMIT 1",
+		slug, key, after, upTo).Scan(&moved.seq, &moved.to)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return turn{}, err
+	}
+	// The needless condition lets SQLite use the index of turns.
+	err = q.row(ctx, "SELECT seq FROM changes WHERE wiki = $1 AND key = $2 AND kind = 'deleted' AND kind <> 'modified' AND seq > $3 AND seq <= $4 ORDER BY seq "+order+" LIMIT 1",
+		slug, key, after, upTo).Scan(&deleted.seq)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return turn{}, err
+	}
+	if moved.seq == 0 || deleted.seq > 0 && (deleted.seq > moved.seq) == newest {
+		return deleted, nil
+	}
+	return moved, nil
+}
+
+// pathOf is the path of the file that has a key now, "" if none has.
+func pathOf(ctx context.Context, q querier, slug, key string) (string, error) {
+	var path string
+	err := q.row(ctx, "SELECT path FROM files WHERE wiki = $1 AND key = $2", slug, key).Scan(&path)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil
+	}
+	return path, err
+}
+
+// trace follows the file that last left a key to where it is now (path), or to
+// where it was deleted: then path is "" and key and until bound its last stay.
+func trace(ctx context.Context, q querier, slug, key string) (path, last string, until int64, err error) {
+	for since := int64(0); ; {
+		t, err := turnBetween(ctx, q, slug, key, since, forever, since == 0)
+		switch {
+		case err != nil:
+			return "", "", 0, err
+		case t.seq == 0 && since == 0: // nobody ever left
+			return "", key, forever, nil
+		case t.seq == 0:
+			path, err := pathOf(ctx, q, slug, key)
+			return path, key, forever, err
+		case t.to == "":
+			return "", key, t.seq + 1, nil
+		}
+		key, since = t.to, t.seq
+	}
+}
+
+// movedTo is where the file that last had a key is now; ErrNotFound when it was
+// deleted, or a new one has the key.
+func movedTo(ctx context.Context, q querier, slug, key string) (string, error) {
+	path, err := pathOf(ctx, q, slug, key)
+	if err == nil && path == "" {
+		path, _, _, err = trace(ctx, q, slug, key)
+		if err == nil && path != "" {
+			return path, nil
+		}
+	}
+	if err == nil {
+		err = wiki.ErrNotFound
+	}
+	return "", failure(err, "moves of %s/%s", slug, key)
+}
+
+// MovedTo is where a former path leads now, through any number of moves;
+// ErrNotFound if it was never moved, its last name is deleted, or another file
+// has the path now.
+func (w *Wiki) MovedTo(ctx context.Context, path string) (string, error) {
+	return movedTo(ctx, w, w.slug, wiki.Key(path))
+}
+
+// A step is one stretch of a file's life under one key, seqs [from, to).
+type step struct {
+	key      string
+	from, to int64
+}
+
+// maxSteps bounds a life: nobody reads further back.
+const maxSteps = 1000
+
+// life lists a file's stays, newest first. A file that was deleted and made
+// again at the same name is one; one that took the name of a file that moved
+// away is another. Former and deleted paths lead to the file that last had them.
+func life(ctx context.Context, q querier, slug, path string) ([]step, error) {
+	key, until := wiki.Key(path), forever
+	now, err := pathOf(ctx, q, slug, key)
+	if err == nil && now == "" {
+		_, key, until, err = trace(ctx, q, slug, key)
+	}
+	var steps []step
+	for err == nil && len(steps) < maxSteps {
+		var kind wiki.ChangeKind
+		var fromKey string
+		var born int64
+		err = q.row(ctx, `SELECT kind, from_key, seq FROM changes WHERE wiki = $1 AND key = $2 AND seq < $3 AND kind <> 'modified' AND kind <> 'deleted' AND from_key <> key
+			ORDER BY seq DESC LIMIT 1`, slug, key, until).Scan(&kind, &fromKey, &born)
+		if errors.Is(err, sql.ErrNoRows) {
+			return steps, nil
+		}
+		if err != nil {
+			break
+		}
+		steps = append(steps, step{key, born, until})
+		until = born
+		if kind == wiki.Moved {
+			key = fromKey
+			continue
+		}
+		var before turn
+		before, err = turnBetween(ctx, q, slug, key, 0, born, true)
+		if err == nil && (before.seq == 0 || before.to != "") {
+			return steps, nil
+		}
+	}
+	return steps, failure(err, "history of %s/%s", slug, path)
+}
+
+// hadBlob reports whether a file, or one of its name, ever had a content.
+func hadBlob(ctx context.Context, q querier, slug, path, blob string) (bool, error) {
+	steps, err := life(ctx, q, slug, path)
+	if err != nil {
+		return false, err
+	}
+	for _, s := range append(steps, step{wiki.Key(path), 0, forever}) {
+		var seq int64
+		err := q.row(ctx, "SELECT seq FROM changes WHERE wiki = $1 AND key = $2 AND seq >= $3 AND seq < $4 AND new = $5 ORDER BY seq DESC LIMIT 1", slug, s.key, s.from, s.to, blob).Scan(&seq)
+		if !errors.Is(err, sql.ErrNoRows) {
+			return err == nil, err
+		}
+	}
+	return false, nil
+}
