@@ -396,6 +396,7 @@ func TestLostRightsKeepTheText(t *testing.T) {
 	}
 	private := url.Values{"content": {"What I wrote"}, "revision": {""}}
 	signedOut.post(on("bob", "/Page/save"), private).want(http.StatusForbidden).has("What I wrote").lacks(canary)
+	w.as("dan").post(on("bob", "/Page/save"), private).want(http.StatusNotFound).has("What I wrote").lacks(canary)
 }
 
 func TestRenameInTheBrowser(t *testing.T) {

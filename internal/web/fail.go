@@ -73,8 +73,10 @@ func (h *Handler) fail(v *visit, err error) {
 	if errors.As(err, &method) {
 		v.w.Header().Set("Allow", string(method))
 	}
-	if status == http.StatusForbidden && !reads(v.r) && v.slug != "" {
-		if err := h.giveBack(v, message); err == nil {
+	// A private wiki is not there for somebody who was a member until just now.
+	lost := status == http.StatusForbidden || status == http.StatusNotFound && !v.a.Can(wiki.Read)
+	if lost && !reads(v.r) && v.slug != "" {
+		if err := h.giveBack(v, status, message); err == nil {
 			return
 		}
 	}

@@ -74,7 +74,7 @@ func navigates(r *http.Request) bool {
 // or does not exist. Nothing in the answer depends on which.
 func (h *Handler) askToSignIn(v *visit) (bool, error) {
 	if !reads(v.r) {
-		return true, h.giveBack(v, "Sign in to go on.")
+		return true, h.giveBack(v, http.StatusForbidden, "Sign in to go on.")
 	}
 	if mode := v.r.Header.Get("Sec-Fetch-Mode"); mode != "" && mode != "navigate" {
 		return false, wiki.ErrNotFound
@@ -160,9 +160,9 @@ type field struct {
 // giveBack answers a form that its sender may not send, mostly because their
 // session has ended: nothing they wrote is lost. It reads no more than a page
 // holds and says nothing of the wiki.
-func (h *Handler) giveBack(v *visit, message string) error {
+func (h *Handler) giveBack(v *visit, status int, message string) error {
 	if v.r.PostForm == nil {
-		v.r.Body = http.MaxBytesReader(v.w, v.r.Body, 2<<20)
+		v.r.Body = http.MaxBytesReader(v.w, v.r.Body, 5<<20)
 		if err := parseForm(v.r); err != nil {
 			return err
 		}
@@ -178,7 +178,7 @@ func (h *Handler) giveBack(v *visit, message string) error {
 		}
 	}
 	v.w.Header().Set("Cache-Control", "no-store")
-	return h.render(v, http.StatusForbidden, "giveback", page)
+	return h.render(v, status, "giveback", page)
 }
 
 // parseForm reads a form of either encoding into r.PostForm. The caller has
