@@ -75,6 +75,9 @@ func (boxParser) Open(_ ast.Node, reader text.Reader, _ parser.Context) (ast.Nod
 // the line stands in a code block.
 func (boxParser) Continue(node ast.Node, reader text.Reader, pc parser.Context) parser.State {
 	line, _ := reader.PeekLine()
+	if !bytes.Contains(line, []byte(":::")) {
+		return parser.Continue | parser.HasChildren
+	}
 	m := boxLine.FindSubmatch(line)
 	if m == nil || len(m[2]) > 0 {
 		return parser.Continue | parser.HasChildren
@@ -142,6 +145,18 @@ func (foldParser) Continue(node ast.Node, reader text.Reader, _ parser.Context) 
 func (foldParser) Close(ast.Node, text.Reader, parser.Context) {}
 func (foldParser) CanInterruptParagraph() bool                 { return true }
 func (foldParser) CanAcceptIndentedLine() bool                 { return false }
+
+// quoteParser is goldmark's, but that lines of folds end a quote.
+type quoteParser struct{ parser.BlockParser }
+
+func (q quoteParser) Continue(node ast.Node, reader text.Reader, pc parser.Context) parser.State {
+	if line, _ := reader.PeekLine(); bytes.IndexByte(line, '>') >= 0 {
+		if lines, _ := foldStart(line); lines != "" {
+			return parser.Close
+		}
+	}
+	return q.BlockParser.Continue(node, reader, pc)
+}
 
 // A sourceBlock is what is shown as it is written: a formula between lines of
 // $$, or an embedding of An Otter Wiki, {{Name … }}.

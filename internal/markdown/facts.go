@@ -17,8 +17,9 @@ type Facts struct {
 	Tags  []string
 }
 
-// A fact finder must not hold up the save that waits for it.
-const factPatience = time.Second
+// The limits bound a parse to some 2 s of processor time; this is for machines
+// that have none to give, so that a save that waits for facts does end.
+const factPatience = 10 * time.Second
 
 // maxLinks bounds the links that are listed of one page.
 const maxLinks = 5000

@@ -122,6 +122,14 @@ func (b bounded) Open(parent ast.Node, reader text.Reader, pc parser.Context) (a
 	return node, state
 }
 
+// Continue ends what is open once a limit is passed.
+func (b bounded) Continue(node ast.Node, reader text.Reader, pc parser.Context) parser.State {
+	if guardOf(pc).err != nil {
+		return parser.Close
+	}
+	return b.BlockParser.Continue(node, reader, pc)
+}
+
 // depth counts the open blocks that hold others; a list with its item is one.
 func depth(pc parser.Context) int {
 	n := 0

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"html/template"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
 
@@ -179,7 +180,7 @@ func (r *Renderer) render(ctx context.Context, name wiki.PageName, source []byte
 	if safe.Len() > maxOutput {
 		return nil, errOutput
 	}
-	page.HTML = template.HTML(safe.String())
+	page.HTML = template.HTML(strings.ToValidUTF8(safe.String(), "\ufffd"))
 	page.Headings, page.Math = w.headings, w.math
 	page.Tags = sortedTags(append(doc.front.tags(), w.tags...))
 	page.Notices = append(page.Notices, w.notices...)

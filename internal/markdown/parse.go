@@ -151,7 +151,7 @@ func newParser(extensions ...goldmark.Extender) parser.Parser {
 			util.Prioritized(parser.NewCodeBlockParser(), 500),
 			util.Prioritized(parser.NewATXHeadingParser(), 600),
 			util.Prioritized(parser.NewFencedCodeBlockParser(), 700),
-			util.Prioritized(bounded{parser.NewBlockquoteParser()}, 800),
+			util.Prioritized(bounded{quoteParser{parser.NewBlockquoteParser()}}, 800),
 			util.Prioritized(parser.NewHTMLBlockParser(), 900),
 			util.Prioritized(parser.NewParagraphParser(), 1000),
 		),
@@ -187,7 +187,7 @@ func (own) Extend(m goldmark.Markdown) {
 func (d *document) words(n ast.Node) string {
 	var b strings.Builder
 	d.writeWords(&b, n)
-	return strings.Join(strings.Fields(b.String()), " ")
+	return strings.ToValidUTF8(strings.Join(strings.Fields(b.String()), " "), "\ufffd")
 }
 
 func (d *document) writeWords(b *strings.Builder, n ast.Node) {
