@@ -74,8 +74,14 @@ func TestFollowingEqualsBuildingAnew(t *testing.T) {
 		defer u.s.Close()
 		for range rapid.IntRange(1, 25).Draw(rt, "commits") {
 			var edits []content.Edit
+			used := map[string]bool{} // each file once a commit
 			for range rapid.IntRange(1, 3).Draw(rt, "edits") {
 				path := rapid.SampledFrom(pages).Draw(rt, "page") + rapid.SampledFrom([]string{".md", ".md", ".md", "/photo.png"}).Draw(rt, "kind")
+				to := rapid.SampledFrom(pages).Draw(rt, "to") + filepath.Ext(path)
+				if used[wiki.Key(path)] || used[wiki.Key(to)] {
+					continue
+				}
+				used[wiki.Key(path)], used[wiki.Key(to)] = true, true
 				switch rapid.IntRange(0, 5).Draw(rt, "what") {
 				default:
 					text := strings.Join(rapid.SliceOfN(rapid.SampledFrom(append(words, "\n\n# ", "#tag")), 1, 8).Draw(rt, "text"), " ")
@@ -83,9 +89,11 @@ func TestFollowingEqualsBuildingAnew(t *testing.T) {
 				case 1:
 					edits = append(edits, content.Edit{Op: content.Delete, Path: path})
 				case 2, 3:
-					to := rapid.SampledFrom(pages).Draw(rt, "to") + filepath.Ext(path)
 					edits = append(edits, content.Edit{Op: content.Move, Path: path, To: to})
 				}
+			}
+			if len(edits) == 0 {
+				continue
 			}
 			err := commit(t.Context(), u.w, rapid.SampledFrom(people).Draw(rt, "who"), edits...)
 			for _, allowed := range []error{wiki.ErrNotFound, wiki.ErrExists, wiki.ErrPrecondition, wiki.ErrConflict, wiki.ErrInvalid} {
