@@ -103,7 +103,7 @@ func (w *writer) html(raw []byte, open *[]string, flow bool) {
 				w.text(text)
 			case kind == xhtml.EndTagToken:
 				w.endTag(t.Data, open)
-			default:
+			case w.fits(t.Data, open):
 				w.startTag(t, open)
 			}
 		}
@@ -135,6 +135,65 @@ func (w *writer) closeTags(open *[]string, down int) {
 	*open = (*open)[:down]
 }
 
+// Where a browser meets a tag that cannot stand where it is, it ends elements by
+// itself or moves them, and our end tags would then end others. So such a tag
+// ends here what it would end there, or is left out.
+var (
+	parents = map[string]map[string]bool{
+		"li": set("ul ol"), "dt": set("dl"), "dd": set("dl"),
+		"caption": set("table"), "colgroup": set("table"), "col": set("table colgroup"),
+		"thead": set("table"), "tbody": set("table"), "tfoot": set("table"),
+		"tr": set("table thead tbody tfoot"), "td": set("table thead tbody tfoot tr"), "th": set("table thead tbody tfoot tr"),
+	}
+	tableParts = set("table thead tbody tfoot tr colgroup") // hold parts of tables only
+	tableCells = set("td th caption")
+	headings   = set("h1 h2 h3 h4 h5 h6")
+)
+
+// fits makes a place for a tag, and reports whether there is one.
+func (w *writer) fits(name string, open *[]string) bool {
+	if within, ok := parents[name]; ok {
+		for i := len(*open) - 1; i >= 0; i-- {
+			switch at := (*open)[i]; {
+			case within[at]:
+				w.closeTags(open, i+1)
+				return true
+			case at == "table", tableCells[at] && !within["table"]: // a list outside of the cell
+				return false
+			}
+		}
+		return false
+	}
+	last := len(*open) - 1
+	switch {
+	case last >= 0 && tableParts[(*open)[last]]:
+		return false
+	case last >= 0 && headings[name] && headings[(*open)[last]]:
+		w.closeTags(open, last)
+	case blockTags[name]:
+		for i := last; i >= 0 && !tableCells[(*open)[i]]; i-- {
+			if (*open)[i] == "p" {
+				w.closeTags(open, i)
+				break
+			}
+		}
+	}
+	return true
+}
+
+// endTable ends a raw table, outside of whose cells no other block can stand.
+func (w *writer) endTable(open *[]string) {
+	if last := len(*open) - 1; last < 0 || !tableParts[(*open)[last]] {
+		return
+	}
+	for i := len(*open) - 1; i >= 0; i-- {
+		if (*open)[i] == "table" {
+			w.closeTags(open, i)
+			return
+		}
+	}
+}
+
 func (w *writer) startTag(t xhtml.Token, open *[]string) {
 	name := t.Data
 	var attrs strings.Builder
@@ -155,8 +214,12 @@ func (w *writer) startTag(t xhtml.Token, open *[]string) {
 	}
 	written, _, _ := strings.Cut(name, " ")
 	for _, a := range t.Attr {
-		if value, ok := w.attribute(t.Data, a.Key, a.Val); ok && !strings.Contains(attrs.String(), " "+a.Key+"=") {
-			attrs.WriteString(" " + a.Key + `="` + html.EscapeString(value) + `"`)
+		key := a.Key
+		if key == "name" { // of an <a>, in older HTML
+			key = "id"
+		}
+		if value, ok := w.attribute(t.Data, a.Key, a.Val); ok && !strings.Contains(attrs.String(), " "+key+"=") {
+			attrs.WriteString(" " + key + `="` + html.EscapeString(value) + `"`)
 		}
 	}
 	w.put("<" + written + attrs.String() + ">")
@@ -197,7 +260,10 @@ func (w *writer) attribute(tag, key, value string) (string, bool) {
 		return value, tag == "time" || tag == "ins" || tag == "del"
 	case "start", "value", "colspan", "rowspan", "span":
 		return lower, numbered[key][tag] && smallNumber.MatchString(lower)
-	case "id":
+	case "id", "name":
+		if key == "name" && tag != "a" {
+			return "", false
+		}
 		id := idPrefix + slug(value)
 		if w.ids[id] || value == "" {
 			return "", false

@@ -98,6 +98,11 @@ func (w *writer) full() bool {
 func (w *writer) children(n ast.Node) {
 	var open []string
 	for c := n.FirstChild(); c != nil && w.err == nil; c = c.NextSibling() {
+		switch c.(type) {
+		case *ast.RawHTML, *ast.HTMLBlock, *ast.Text:
+		default:
+			w.endTable(&open)
+		}
 		w.node(c, &open)
 	}
 	w.closeTags(&open, 0)

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"html"
+	"maps"
+	"math/rand/v2"
 	"os"
 	"regexp"
 	"slices"
@@ -373,6 +375,39 @@ var textPlaces = []string{
 // clobbers are names that scripts and pages look up.
 var clobbers = strings.Fields(`constructor __proto__ prototype csrf csrf_token body head forms images cookie location document
 	window self top parent name length toString attributes children innerHTML submit action main marks outer after user-content- undefined`)
+
+// The attack: tags in any order make a browser end elements that the renderer
+// believes to be open, so that its own end tags end those around the page.
+func TestTagsInAnyOrder(t *testing.T) {
+	rounds := 3000
+	if os.Getenv("ROBOT_LONG") != "" {
+		rounds *= 100
+	}
+	pieces := []string{"x", "a *b* c", "[l](/x)", "[[Home]]", "`c`", "![i](/x.png)", "#t", "==m==", "$f$", "[^1]", "\n\n- i\n", "\n\n1. o\n", "\n- [ ] t\n",
+		"\n> q\n", "\n# h ", "\n\n| t |\n|---|\n| c |\n| ", "\n\n    code\n", "\n::: info\n", "\n:::\n", "\n>! s ", "\n>| f ", "\n\nt\n: d ", "\n\n[^1]: n ",
+		"**", "_", "~~", "[", "](/x)", "![[Home]]", "\n\n![[Home]]\n\n", "\n  ", "\n    ", "\n\n---\n", "\n```\n"}
+	tags := slices.Concat(slices.Collect(maps.Keys(inlineTags)), slices.Collect(maps.Keys(blockTags)), slices.Collect(maps.Keys(blockTags)), []string{"script", "form", "svg", "table", "table", "td", "tr", "li", "ul", "a", "p"})
+	slices.Sort(tags)
+	random := rand.New(rand.NewPCG(1, 2))
+	for range rounds {
+		var b strings.Builder
+		for range 2 + random.IntN(24) {
+			switch random.IntN(7) {
+			case 0, 1, 2:
+				b.WriteString("<" + tags[random.IntN(len(tags))] + " href=/x src=/x.png id=x>")
+			case 3, 4:
+				b.WriteString("</" + tags[random.IntN(len(tags))] + ">")
+			case 5:
+				b.WriteString([]string{"\n\n", "\n", " "}[random.IntN(3)])
+			default:
+				b.WriteString(pieces[random.IntN(len(pieces))])
+			}
+		}
+		if checkPage(t, b.String()); t.Failed() {
+			return
+		}
+	}
+}
 
 // The texts that are not HTML are escaped by who shows them; here it is that
 // they hold what was written and nothing more.
