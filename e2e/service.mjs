@@ -4,17 +4,18 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import http from "node:http";
+import assert from "node:assert/strict";
 import { chromium } from "playwright-core";
 
 const root = new URL("..", import.meta.url).pathname;
 
-// build compiles the service once for all test files of a process.
-let binary;
+// build compiles the service. It stays where it is: the next test file, whose
+// process is another, finds that nothing is to be done. ROBOT_BINARY names one to
+// test as it is.
 export function build() {
-  if (!binary) {
-    binary = join(mkdtempSync(join(tmpdir(), "robot-e2e-")), "robot");
-    execFileSync("go", ["build", "-o", binary, "./cmd/robot"], { cwd: root, stdio: "inherit" });
-  }
+  if (process.env.ROBOT_BINARY) return process.env.ROBOT_BINARY;
+  const binary = join(root, "e2e/node_modules/.cache/robot");
+  execFileSync("go", ["build", "-o", binary, "./cmd/robot"], { cwd: root, stdio: "inherit" });
   return binary;
 }
 
@@ -44,11 +45,30 @@ export async function start({ data = mkdtempSync(join(tmpdir(), "robot-e2e-data-
       const req = http.request({ host: "127.0.0.1", port, method, path: to.pathname + to.search, headers: { host: to.host, ...headers } }, (res) => {
         const chunks = [];
         res.on("data", (chunk) => chunks.push(chunk));
-        res.on("end", () => resolve({ status: res.statusCode, headers: res.headers, text: Buffer.concat(chunks).toString() }));
+        res.on("end", () => {
+          const body = Buffer.concat(chunks);
+          resolve({ status: res.statusCode, headers: res.headers, bytes: body.length, text: body.toString() });
+        });
       });
       req.on("error", reject);
       req.end(body);
     }),
+    // api calls a wiki's API for one of its roles and expects what it says.
+    async api(slug, method, path, body, { role = "owner", headers = {}, expect = [200, 201] } = {}) {
+      const answer = await this.request(method, `${this.wiki(slug)}/api/v1${path}`, {
+        headers: { authorization: `Bearer ${this.token(slug, role)}`, "content-type": "application/json", ...headers },
+        body: body && JSON.stringify(body),
+      });
+      assert.ok(expect.includes(answer.status), `${method} ${path}: ${answer.status} ${answer.text.slice(0, 300)}`);
+      return { status: answer.status, ...JSON.parse(answer.text) };
+    },
+    // write makes a page what it should be, whatever it was.
+    async write(slug, name, content, role = "owner") {
+      const path = "/pages/" + name.split("/").map(encodeURIComponent).join("/");
+      const old = await this.api(slug, "GET", path, undefined, { expect: [200, 404] });
+      return this.api(slug, "PUT", path, { content, revision: old.revision }, { role });
+    },
+    content: async function (slug, name) { return (await this.api(slug, "GET", `/pages/${name}`)).content; },
     async stop() {
       const ended = new Promise((done) => child.once("exit", done));
       child.kill("SIGTERM");
@@ -72,11 +92,19 @@ export async function browser() {
 // script errors, and requests to anybody but the service.
 export function watch(context) {
   const seen = [];
+  context.on("response", (response) => {
+    if (response.status() >= 500) seen.push(`${response.status()} from ${response.request().method()} ${response.url()}`);
+  });
   context.on("console", (message) => {
     if (/Content Security Policy|Content-Security-Policy/.test(message.text())) seen.push(`policy: ${message.text()}`);
   });
   context.on("weberror", (error) => seen.push(`script error: ${error.error().message}`));
-  context.on("dialog", async (dialog) => { seen.push(`dialog: ${dialog.message()}`); await dialog.dismiss(); });
+  context.on("dialog", async (dialog) => {
+    // The question whether to leave a text that is not saved is the editor's.
+    if (dialog.type() === "beforeunload") return dialog.accept();
+    seen.push(`dialog: ${dialog.type()} ${dialog.message()}`);
+    await dialog.dismiss();
+  });
   context.on("request", (request) => {
     const host = new URL(request.url()).hostname;
     if (!/(^|\.)robot\.localhost$/.test(host) && !/^(data|blob|about):/.test(request.url())) seen.push(`request to ${request.url()}`);
@@ -87,6 +115,6 @@ export function watch(context) {
 // signIn signs a seeded person in on the platform's host.
 export async function signIn(page, service, username) {
   await page.goto(`${service.url}/auth/login`);
-  await page.locator(`form:has([name=username][value=${username}]) button, button[name=username][value=${username}]`).first().click();
+  await page.locator(`button[name=username][value=${username}]`).click();
   await page.waitForURL((url) => !url.pathname.startsWith("/auth/login"));
 }

@@ -1,0 +1,216 @@
+// Reading without JavaScript: every view works, weighs little, prints well and
+// asks nobody else for anything.
+import { test, before, after } from "node:test";
+import assert from "node:assert/strict";
+import { start, browser, watch, signIn } from "./service.mjs";
+
+let service, chrome, ada, context, page, seen;
+before(async () => {
+  service = await start();
+  chrome = await browser();
+  ada = service.wiki("ada");
+  context = await chrome.newContext({ javaScriptEnabled: false, viewport: { width: 1280, height: 900 } });
+  seen = watch(context);
+  page = await context.newPage();
+});
+after(async () => { await chrome?.close(); await service?.stop(); });
+
+const path = () => decodeURIComponent(new URL(page.url()).pathname);
+const heading = () => page.locator("main h1").first().innerText();
+
+// clean insists that nothing was reported or asked of others since the last time.
+const clean = () => assert.deepEqual(seen.splice(0), []);
+
+test("no script runs", async () => {
+  await page.setContent("<p id=p>still</p><script>document.getElementById('p').textContent = 'ran'</script>");
+  assert.equal(await page.locator("#p").innerText(), "still");
+});
+
+test("a page: links, breadcrumbs, contents, backlinks, tags", async () => {
+  await page.goto(ada + "/");
+  assert.equal(await heading(), "Ada's notebook");
+  await page.locator("article").getByRole("link", { name: "Weather Station" }).click();
+  assert.equal(path(), "/Weather_Station");
+  assert.match(await heading(), /weather station/i);
+  const entry = page.locator(".toc a").first();
+  const target = (await entry.getAttribute("href")).slice(1);
+  await entry.click();
+  assert.equal(new URL(page.url()).hash, "#" + target);
+  assert.equal(await page.locator(`[id="${target}"]`).count(), 1, `contents lead to ${target}`);
+  await page.locator(".ends").getByRole("link", { name: "Home", exact: true }).click();
+  assert.equal(path(), "/Home");
+  await page.goto(ada + "/Weather_Station/Firmware/Sleep");
+  await page.locator(".crumbs").getByRole("link", { name: "Firmware" }).click();
+  assert.equal(path(), "/Weather_Station/Firmware");
+  await page.goto(ada + "/Weather_Station");
+  const tag = page.locator(".props a.tag").first();
+  const name = await tag.innerText();
+  await tag.click();
+  assert.equal(await page.locator("#q").inputValue(), `tag:${name}`);
+  assert.ok(await page.locator("main li a.name").count() > 0, `pages are tagged ${name}`);
+  clean();
+});
+
+test("a red link leads to a page that says who wants it", async () => {
+  await page.goto(ada + "/-/index");
+  const wanted = page.locator("#wanted a.red").first();
+  const name = await wanted.innerText();
+  await wanted.click();
+  assert.equal(await heading(), name);
+  assert.match(await page.locator("main").innerText(), /Nobody has written this page yet/);
+  const from = page.locator("main p a").first();
+  await from.click();
+  const red = page.locator("article a.red").filter({ hasNotText: /^$/ });
+  assert.ok((await red.evaluateAll((links) => links.map((a) => decodeURIComponent(a.pathname))))
+    .includes("/" + name.replaceAll(" ", "_")), `the page that links to ${name} shows it red`);
+  clean();
+});
+
+test("a former name, another spelling and a folder", async () => {
+  await page.goto(ada + "/Workshop/Range_Test");
+  assert.equal(path(), "/Workshop/LoRa_Range_Test");
+  await page.goto(ada + "/weather station");
+  assert.equal(path(), "/Weather_Station");
+  await page.goto(ada + "/Journal");
+  await page.locator("main").getByRole("link", { name: "Journal/Weather" }).click();
+  assert.equal(path(), "/Journal/Weather");
+  clean();
+});
+
+test("the tree beside the page, and on a phone", async () => {
+  await page.goto(ada + "/");
+  await page.locator("nav.tree").getByRole("link", { name: /Weather Station/ }).click();
+  assert.equal(path(), "/Weather_Station");
+  await page.locator("nav.tree").getByRole("link", { name: /Firmware/ }).click();
+  assert.equal(path(), "/Weather_Station/Firmware");
+  assert.equal(await page.locator("nav.tree [aria-current=page]").innerText(), "Firmware");
+  await page.setViewportSize({ width: 390, height: 844 });
+  assert.equal(await page.locator("nav.tree").isVisible(), false, "it is out of the way on a phone");
+  await page.locator("button[popovertarget=pages]").click();
+  assert.ok(await page.locator("nav.tree").isVisible(), "a button opens it, by HTML alone");
+  await page.setViewportSize({ width: 1280, height: 900 });
+  clean();
+});
+
+test("the index: tree, A to Z, tags", async () => {
+  await page.goto(ada + "/-/index");
+  const section = (name) => page.locator(`.tabs > section[aria-label="${name}"]`);
+  assert.ok(await section("Tree").isVisible());
+  await page.locator(".tabs > label", { hasText: "A–Z" }).click();
+  assert.deepEqual([await section("Tree").isVisible(), await section("A to Z").isVisible()], [false, true]);
+  await section("A to Z").getByRole("link", { name: "Compost" }).click();
+  assert.equal(path(), "/Garden/Compost");
+  await page.goto(ada + "/-/index");
+  await page.locator(".tabs > label", { hasText: "Tags" }).click();
+  await section("Tags").getByRole("link").first().click();
+  assert.match(page.url(), /\/-\/search\?q=tag:/);
+  clean();
+});
+
+test("search from the bar; its address can be shared", async () => {
+  await page.goto(ada + "/");
+  await page.locator("#find").fill("\"frost\" garden");
+  await page.locator("#find").press("Enter");
+  assert.equal(new URL(page.url()).searchParams.get("q"), "\"frost\" garden");
+  const hit = page.locator("ol.rows a.name").first();
+  assert.ok(await page.locator("ol.rows mark").count() > 0, "the words are marked");
+  await hit.click();
+  assert.match(path(), /^\/(Garden|Home_Automation|Journal)/);
+  await page.goto(ada + "/-/search?q=nothingmatchesthis");
+  assert.match(await page.locator("main").innerText(), /0 pages found/);
+  clean();
+});
+
+test("history, a diff in both layouts, an old revision and its banner", async () => {
+  await page.goto(ada + "/Weather_Station");
+  await page.locator(".views").getByRole("link", { name: "History" }).click();
+  assert.ok(await page.locator("main li").count() > 5);
+  const oldest = page.locator("a.mono[href*='revision=']").last();
+  const revision = new URL(await oldest.getAttribute("href"), ada).searchParams.get("revision");
+  await page.locator("input[name=rev_a]").last().check();
+  await page.locator("input[name=rev_b]").first().check();
+  await page.getByRole("button", { name: "Compare" }).click();
+  assert.ok(path().startsWith(`/Weather_Station/diff/${revision}/`), path());
+  assert.ok(await page.locator(".diff ins").count() > 0, "words are marked");
+  // Side by side, what was removed stands beside what took its place.
+  const across = () => page.locator(".pair:has(.old):has(.new)").first().evaluate((pair) => {
+    const [a, b] = [pair.querySelector(".old"), pair.querySelector(".new")].map((e) => e.getBoundingClientRect());
+    return b.left >= a.right - 1;
+  });
+  assert.equal(await across(), true);
+  await page.getByText("Unified").click();
+  assert.equal(await across(), false);
+  await page.goto(`${ada}/Weather_Station?revision=${revision}`);
+  const banner = page.locator(".notice.warning");
+  assert.match(await banner.innerText(), /This is how the page was on .* by .*ada/s);
+  await banner.getByRole("link", { name: "Newest version" }).click();
+  assert.equal(page.url(), ada + "/Weather_Station");
+  assert.equal(await page.locator(".notice.warning[role=note]", { hasText: "how the page was" }).count(), 0);
+  clean();
+});
+
+test("changes, and one of them", async () => {
+  await page.goto(ada + "/");
+  await page.locator(".bar").getByRole("link", { name: "Changes" }).click();
+  assert.equal(path(), "/-/changelog");
+  const all = await page.locator("main li").count();
+  await page.getByRole("link", { name: "Agents" }).click();
+  const agents = await page.locator("main li").count();
+  assert.ok(agents > 0 && agents < all, `${agents} of ${all} changes are agents'`);
+  await page.locator("main li a.name").first().click();
+  assert.match(path(), /^\/-\/commit\/[0-9a-f]{40}$/);
+  assert.ok(await page.locator(".diff").count() > 0);
+  clean();
+});
+
+test("blame, source, Markdown and feeds", async () => {
+  await page.goto(ada + "/Weather_Station/blame");
+  assert.match(await page.locator("main").innerText(), /ada/);
+  await page.goto(ada + "/Weather_Station/source");
+  const source = await page.locator("main pre").innerText();
+  assert.equal(source.trim(), (await service.content("ada", "Weather_Station")).trim());
+  const markdown = await service.request("GET", ada + "/Weather_Station", { headers: { accept: "text/markdown" } });
+  assert.match(markdown.headers["content-type"], /^text\/markdown/);
+  assert.equal(markdown.text, (await service.request("GET", ada + "/Weather_Station.md")).text);
+  for (const [feed, type] of [["atom", "application/atom+xml"], ["rss", "application/rss+xml"]]) {
+    const answer = await service.request("GET", `${ada}/-/changelog/feed.${feed}`);
+    assert.equal(answer.status, 200);
+    assert.ok(answer.headers["content-type"].startsWith(type), answer.headers["content-type"]);
+  }
+  clean();
+});
+
+test("a page with its stylesheet is at most 30 KB compressed", async () => {
+  for (const name of ["/", "/Weather_Station", "/Weather_Station/Firmware"]) {
+    const get = (address) => service.request("GET", address, { headers: { "accept-encoding": "gzip" } });
+    const html = await get(ada + name);
+    assert.equal(html.headers["content-encoding"], "gzip");
+    await page.goto(ada + name);
+    const sheets = await page.locator("link[rel=stylesheet]").evaluateAll((links) => links.map((link) => link.href));
+    assert.equal(sheets.length, 1, "one stylesheet");
+    const css = await get(sheets[0]);
+    const total = html.bytes + css.bytes;
+    console.log(`measured: ${name} ${html.bytes} + stylesheet ${css.bytes} = ${total} bytes`);
+    assert.ok(total <= 30 * 1024, `${name}: ${html.bytes} + ${css.bytes} = ${total} bytes`);
+  }
+});
+
+test("print shows the page without its surroundings", async () => {
+  await page.goto(ada + "/Weather_Station");
+  await page.emulateMedia({ media: "print" });
+  for (const part of [".bar", ".tree", ".views", ".toc", "footer.foot", ".skip"]) {
+    assert.equal(await page.locator(part).first().isVisible(), false, `${part} is printed`);
+  }
+  assert.ok(await page.locator("article.prose").isVisible());
+  const pdf = await page.pdf({ format: "A4" });
+  assert.ok(pdf.length > 5000, "there is something on paper");
+  await page.emulateMedia({ media: "screen" });
+  clean();
+});
+
+test("who is signed in reads a private wiki without JavaScript", async () => {
+  await signIn(page, service, "bob");
+  await page.goto(service.wiki("bob") + "/Recipes");
+  assert.match(await heading(), /Recipes/);
+  clean();
+});
