@@ -61,7 +61,7 @@ func openService(ctx context.Context, cfg config.Config, origins config.Origins,
 	if err != nil {
 		return nil, err
 	}
-	s.search = search.New(search.Options{Dir: wikis})
+	s.search = search.New(search.Options{Dir: wikis, Log: log})
 	icons, err := web.AssetURL("icons.svg")
 	if err != nil {
 		return nil, err

@@ -99,7 +99,9 @@ func (h *Handler) search(c *call) error {
 		}
 		out[i] = hit{f.Page.Title(), string(f.Page), snippet.String(), f.Score, f.Heading, f.Line, f.Blob}
 	}
-	return c.answer(http.StatusOK, map[string]any{"query": q, "results": out, "total": found.Total})
+	return c.answer(http.StatusOK, map[string]any{
+		"query": q, "results": out, "total": found.Total, "loosened": found.Loosened, "ignored": notNil(found.Ignored),
+	})
 }
 
 func (h *Handler) graph(c *call) error {

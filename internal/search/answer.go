@@ -139,8 +139,9 @@ func (x *index) scan(ctx context.Context, db *sql.DB, query string, args ...any)
 }
 
 // namesFirst raises the scores of pages whose name, or its last segment or
-// title, is what was asked for above all others, by as much as the best has:
-// their order among each other stays, and a list that is scaled keeps its shape.
+// title, is what was asked for above all others, by as much as the best has, and
+// by half of that where the last segment begins or goes on with it: their order
+// among each other stays, and a list that is scaled keeps its shape.
 func (x *index) namesFirst(ctx context.Context, db *sql.DB, p parsed, found []match) error {
 	if len(found) < 2 {
 		return nil
@@ -155,8 +156,8 @@ func (x *index) namesFirst(ctx context.Context, db *sql.DB, p parsed, found []ma
 		}
 	}
 	asked := strings.Join(name, " ") + " "
-	exact, err := x.scan(ctx, db, `SELECT id, '', CASE WHEN name = $1 THEN 2.0 ELSE 1.0 END FROM pages
-		WHERE name = $1 OR last = $1 OR title <> '' AND title = $1`, asked)
+	exact, err := x.scan(ctx, db, `SELECT id, '', CASE WHEN name = $1 THEN 2.0 WHEN last = $1 OR title = $1 THEN 1.0 ELSE 0.5 END FROM pages
+		WHERE name = $1 OR last = $1 OR title <> '' AND title = $1 OR instr(' ' || last, ' ' || $1) > 0`, asked)
 	if err != nil {
 		return err
 	}
