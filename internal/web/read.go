@@ -207,8 +207,12 @@ func (h *Handler) showMissing(v *visit, path string) error {
 		return h.renderWithTree(v, http.StatusNotFound, "missing", p, path)
 	}
 	p.Valid, p.Name, p.Shown = true, string(name), wiki.Title(string(name))
-	if links, err := h.o.Pages.Links(v.ctx(), v.a, string(name)); err == nil {
-		p.From = links.From[:min(5, len(links.From))]
+	if index, err := h.o.Pages.Index(v.ctx(), v.a); err == nil {
+		for _, w := range index.Wanted {
+			if wiki.Key(string(w.Name)) == wiki.Key(string(name)) {
+				p.From = w.From[:min(5, len(w.From))]
+			}
+		}
 	}
 	if history, err := h.o.Pages.History(v.ctx(), v.a, string(name), 0, 1); err == nil && len(history) > 0 {
 		p.Deleted = true

@@ -316,7 +316,7 @@ func (h *Handler) runAction(v *visit, a pageAction) error {
 	switch {
 	case reads(v.r) && a.get != nil:
 		if err := v.a.Allow(a.need); err != nil {
-			return err
+			return h.refuseAction(v, a, err)
 		}
 		return a.get(h, v)
 	case v.r.Method == http.MethodPost && a.post != nil:
@@ -330,6 +330,18 @@ func (h *Handler) runAction(v *visit, a pageAction) error {
 		return methodError("POST")
 	}
 	return methodError("GET, HEAD, POST")
+}
+
+// refuseAction answers those who may not. Red links lead to the form of a page
+// that is not there: readers learn that, not what writers may do.
+func (h *Handler) refuseAction(v *visit, a pageAction, denied error) error {
+	if a.suffix != "edit" {
+		return denied
+	}
+	if _, err := h.o.Pages.Find(v.ctx(), v.a, v.name); errors.Is(err, wiki.ErrNotFound) {
+		return h.showMissing(v, v.name)
+	}
+	return denied
 }
 
 func reads(r *http.Request) bool {
