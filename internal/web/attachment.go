@@ -13,6 +13,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"time"
 
 	"robot.wtf/internal/pages"
 	"robot.wtf/internal/wiki"
@@ -443,6 +444,6 @@ func (h *Handler) serveImage(v *visit, file, revision string, size int) error {
 	sum := sha256.Sum256(data)
 	h.fileHeaders(v, kind, hex.EncodeToString(sum[:8]), revision != "")
 	v.w.Header().Set("Content-Disposition", disposition(true, path.Base(file)))
-	http.ServeContent(v.w, v.r, "", h.o.Now(), bytes.NewReader(data))
+	http.ServeContent(v.w, v.r, "", time.Time{}, bytes.NewReader(data))
 	return nil
 }
