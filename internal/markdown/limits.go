@@ -27,6 +27,7 @@ const (
 	maxCells      = 20_000 // of all tables, padded to their columns
 	maxBrackets   = 1_000  // [ in one block of text
 	maxDelimiters = 5_000  // runs of * _ ~ = in one block of text
+	maxBars       = 1_000  // \| beside code in tables
 	maxReferences = 5_000  // definitions of notes and references; uses of notes
 	maxOutput     = 8 << 20
 )
@@ -77,6 +78,7 @@ type guard struct {
 	brackets   int
 	delimiters int
 	cells      int
+	bars       int
 	unclosed   map[byte]bool // {{ and $$ blocks that nothing ends
 }
 
@@ -196,7 +198,12 @@ func (tableGuard) Transform(node *ast.Paragraph, reader text.Reader, pc parser.C
 			continue
 		}
 		g.cells += columns * (lines.Len() - i)
+		for j := i - 1; j < lines.Len(); j++ {
+			g.bars += barsBesideCode(lines, j, source)
+		}
 		switch {
+		case g.bars > maxBars:
+			g.fail("The tables of this page have more than %s escaped bars.", thousands(maxBars))
 		case columns > maxColumns:
 			g.fail("This page has a table with more than %d columns.", maxColumns)
 		case g.cells > maxCells:
@@ -207,6 +214,17 @@ func (tableGuard) Transform(node *ast.Paragraph, reader text.Reader, pc parser.C
 		node.Parent().RemoveChild(node.Parent(), node)
 		return
 	}
+}
+
+// barsBesideCode counts what goldmark looks through all tables for, for each
+// piece of code beside it.
+func barsBesideCode(lines *text.Segments, at int, source []byte) int {
+	s := lines.At(at)
+	line := s.Value(source)
+	if bytes.IndexByte(line, '`') < 0 {
+		return 0
+	}
+	return bytes.Count(line, []byte(`\|`))
 }
 
 // isRule reports a line that can stand below a table's head.

@@ -77,6 +77,8 @@ type Renderer struct {
 	o     Options
 	wall  *bluemonday.Policy
 	slots chan struct{} // one for each render under way
+
+	patience time.Duration
 }
 
 // New makes a Renderer.
@@ -84,7 +86,7 @@ func New(o Options) *Renderer {
 	if o.Icons == "" {
 		o.Icons = "/static/icons.svg"
 	}
-	return &Renderer{o: o, wall: secondWall(o.Icons), slots: make(chan struct{}, 2*runtime.GOMAXPROCS(0))}
+	return &Renderer{o: o, wall: secondWall(o.Icons), slots: make(chan struct{}, 2*runtime.GOMAXPROCS(0)), patience: patience}
 }
 
 // patience is how long a page may take. A render that takes longer goes on
@@ -97,7 +99,7 @@ const patience = 2 * time.Second
 // within 2 s whatever the source is.
 func (r *Renderer) Render(ctx context.Context, name wiki.PageName, source []byte, res Resolver) (*Page, error) {
 	caller := ctx
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, r.patience)
 	defer cancel()
 	select {
 	case r.slots <- struct{}{}:
@@ -142,7 +144,7 @@ type gate struct {
 func (g *gate) Resolve(ctx context.Context, kind wiki.LinkKind, target, fragment string) Target {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.resolver == nil {
+	if g.resolver == nil || ctx.Err() != nil {
 		return Target{}
 	}
 	return g.resolver.Resolve(ctx, kind, target, fragment)

@@ -25,7 +25,7 @@ type example struct {
 	Section  string `json:"section"`
 }
 
-func examples(t *testing.T, file string) []example {
+func examples(t testing.TB, file string) []example {
 	t.Helper()
 	data, err := os.ReadFile(file)
 	if err != nil {

@@ -1,0 +1,82 @@
+package markdown
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/yuin/goldmark"
+	"github.com/yuin/goldmark/extension"
+)
+
+// ordinary is a page of about 6 KB with something of everything.
+func ordinary() []byte {
+	part := `## Section %
+
+The station reads each sensor *twice* and sends the **median**; see [[Firmware|the firmware]],
+[the datasheet](https://example.com/sht45.pdf "SHT45") and ` + "`station.yaml`" + `. After a change, flash it
+with the cable, because updates over LoRa take nineteen minutes. #hardware[^1]
+
+| Part | Measures | Accuracy |
+|------|----------|---------:|
+| SHT45 | temperature | 0.1 °C |
+| BMP390 | pressure | 0.5 hPa |
+
+- [ ] Replace the bearing in the vane
+- [x] Second shield
+
+> [!WARNING]
+> Do not raise ` + "`retries`" + ` above 3.
+
+` + "```yaml\nstation:\n  id: mast-1\n  interval: 10m # gusts\n```" + `
+
+![[Weather_Station/mast.png|The mast]]
+
+`
+	return []byte("---\ntitle: Weather Station\ntags: [hardware, outdoors]\nstatus: running\n---\n" +
+		strings.Repeat(part, 8) + "[^1]: 12 to 14 January, freezing fog.\n")
+}
+
+func BenchmarkRender(b *testing.B) {
+	source := ordinary()
+	w := &world{all: true}
+	b.SetBytes(int64(len(source)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := shared.Render(b.Context(), "Page", source, w); err != nil {
+			b.Fatal(err)
+		}
+		w.asked = w.asked[:0]
+	}
+}
+
+// BenchmarkGoldmark is the bare thing to compare with: no wiki, no colours, no
+// second wall.
+func BenchmarkGoldmark(b *testing.B) {
+	source := ordinary()
+	md := goldmark.New(goldmark.WithExtensions(extension.GFM, extension.Footnote))
+	b.SetBytes(int64(len(source)))
+	b.ReportAllocs()
+	for b.Loop() {
+		var out strings.Builder
+		if err := md.Convert(source, &out); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkExtractFacts(b *testing.B) {
+	source := ordinary()
+	b.SetBytes(int64(len(source)))
+	b.ReportAllocs()
+	for b.Loop() {
+		ExtractFacts("Page", source)
+	}
+}
+
+func BenchmarkSections(b *testing.B) {
+	source := ordinary()
+	b.SetBytes(int64(len(source)))
+	for b.Loop() {
+		Sections(source)
+	}
+}

@@ -1,0 +1,155 @@
+package markdown
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/yuin/goldmark/ast"
+
+	"robot.wtf/internal/wiki"
+)
+
+// seeds are the pages of the goldens, the examples of the specs, some payloads,
+// and small hostile pages.
+func seeds(f *testing.F) []string {
+	f.Helper()
+	var list []string
+	files, err := filepath.Glob("testdata/golden/*.md")
+	if err != nil || len(files) == 0 {
+		f.Fatal("no goldens", err)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		list = append(list, string(data))
+	}
+	for i, e := range examples(f, "testdata/commonmark/spec.json") {
+		if i%5 == 0 {
+			list = append(list, e.Markdown)
+		}
+	}
+	for _, shape := range shapes {
+		list = append(list, shape(60))
+	}
+	for i, p := range payloads() {
+		if i%20 == 0 {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+// FuzzRender: no panic, and nothing but what is allowed, whether links lead
+// somewhere or not.
+func FuzzRender(f *testing.F) {
+	for _, s := range seeds(f) {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, source string) {
+		for _, w := range []*world{{all: true}, {pages: map[string]string{"A": source, "Page": source}}} {
+			page, err := shared.Render(t.Context(), "Page", []byte(source), w)
+			if err != nil && strings.Contains(err.Error(), "panic") {
+				t.Fatal(err)
+			}
+			if err == nil {
+				checkSafe(t, string(page.HTML))
+				for _, p := range page.Props {
+					for _, v := range p.Values {
+						checkSafe(t, string(v))
+					}
+				}
+			}
+		}
+	})
+}
+
+// FuzzRewriteLinks: a rename to the same name changes no byte; a real one keeps
+// what the page says but for its targets, and leads there.
+func FuzzRewriteLinks(f *testing.F) {
+	for _, s := range seeds(f) {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, source string) {
+		page := []byte(source)
+		same := func(_ wiki.LinkKind, target string) (string, bool) { return target, true }
+		if got, changed := RewriteLinks("Dir/Self", "Dir/Self", page, same); changed || !bytes.Equal(got, page) {
+			t.Fatalf("%q became %q", source, got)
+		}
+		never := func(wiki.LinkKind, string) (string, bool) { return "", false }
+		if got, changed := RewriteLinks("Dir/Self", "Dir/Self", page, never); changed || !bytes.Equal(got, page) {
+			t.Fatalf("%q became %q", source, got)
+		}
+		before := ExtractFacts("Dir/Self", page)
+		if len(before.Links) == 0 || !wikiName(before.Links[0].Target) || before.Links[0].Kind == wiki.LinkTag {
+			return
+		}
+		old := before.Links[0]
+		got, _ := RewriteLinks("Dir/Self", "Dir/Self", page, func(kind wiki.LinkKind, target string) (string, bool) {
+			return "New/Place", kind == old.Kind && target == old.Target
+		})
+		if a, b := tryParse("", page), tryParse("", got); (a == nil) != (b == nil) || a != nil && countNodes(a.root) != countNodes(b.root) {
+			t.Fatalf("%q became %q, which has another shape", source, got)
+		}
+	})
+}
+
+func wikiName(s string) bool {
+	_, err := wiki.ParsePageName(s)
+	return err == nil
+}
+
+// FuzzSections: each line of a page is in exactly one section, and a section
+// with what is below it holds its subsections.
+func FuzzSections(f *testing.F) {
+	for _, s := range seeds(f) {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, source string) {
+		list := Sections([]byte(source))
+		lines := max(1, strings.Count(source, "\n"))
+		if source != "" && !strings.HasSuffix(source, "\n") {
+			lines = strings.Count(source, "\n") + 1
+		}
+		next := 1
+		for i, s := range list {
+			if s.StartLine != next || s.EndLine < s.StartLine-1 || i > 0 && (s.EndLine < s.StartLine || len(s.Path) == 0) {
+				t.Fatalf("%q: section %d of %+v", source, i, list)
+			}
+			next = s.EndLine + 1
+			deep := s.EndLine
+			for _, below := range list[i+1:] {
+				if below.Level <= s.Level {
+					break
+				}
+				if i > 0 && !slices.Equal(below.Path[:len(s.Path)], s.Path) {
+					t.Fatalf("%q: %+v is not below %+v", source, below, s)
+				}
+				deep = below.EndLine
+			}
+			if s.DeepEnd != deep {
+				t.Fatalf("%q: %+v ends at %d", source, s, deep)
+			}
+		}
+		if next != lines+1 {
+			t.Fatalf("%q has %d lines; sections end at %d: %+v", source, lines, next-1, list)
+		}
+		PlainText([]byte(source))
+		if _, err := FrontMatter([]byte(source)); err != nil && err.Error() == "" {
+			t.Fatal("an error without words")
+		}
+	})
+}
+
+func countNodes(n ast.Node) int {
+	count := 1
+	for c := n.FirstChild(); c != nil; c = c.NextSibling() {
+		count += countNodes(c)
+	}
+	return count
+}
