@@ -9,6 +9,7 @@ import (
 
 	"github.com/microcosm-cc/bluemonday"
 	"github.com/yuin/goldmark/ast"
+	extast "github.com/yuin/goldmark/extension/ast"
 	xhtml "golang.org/x/net/html"
 )
 
@@ -165,32 +166,39 @@ func (w *writer) fits(name string, open *[]string) bool {
 		return false
 	}
 	last := len(*open) - 1
-	switch {
-	case last >= 0 && tableParts[(*open)[last]]:
+	if last >= 0 && tableParts[(*open)[last]] {
 		return false
-	case last >= 0 && headings[name] && headings[(*open)[last]]:
-		w.closeTags(open, last)
-	case blockTags[name]:
-		for i := last; i >= 0 && !tableCells[(*open)[i]]; i-- {
-			if (*open)[i] == "p" {
-				w.closeTags(open, i)
-				break
-			}
+	}
+	for i := last; i >= 0 && blockTags[name] && !tableCells[(*open)[i]]; i-- {
+		if (*open)[i] == "p" {
+			w.closeTags(open, i)
+			break
 		}
+	}
+	if last = len(*open) - 1; last >= 0 && headings[name] && headings[(*open)[last]] {
+		w.closeTags(open, last)
 	}
 	return true
 }
 
-// endTable ends a raw table, outside of whose cells no other block can stand.
-func (w *writer) endTable(open *[]string) {
-	if last := len(*open) - 1; last < 0 || !tableParts[(*open)[last]] {
+// makeRoom ends the raw tags that a node cannot stand in: tables, outside of
+// their cells, and what a browser would end before a block.
+func (w *writer) makeRoom(n ast.Node, open *[]string) {
+	switch n.(type) {
+	case *ast.RawHTML, *ast.HTMLBlock, *ast.Text:
 		return
+	case *extast.FootnoteList:
+		w.closeTags(open, 0)
 	}
-	for i := len(*open) - 1; i >= 0; i-- {
+	for i := len(*open) - 1; i >= 0 && tableParts[(*open)[len(*open)-1]]; i-- {
 		if (*open)[i] == "table" {
 			w.closeTags(open, i)
-			return
 		}
+	}
+	if n.Kind() == ast.KindHeading {
+		w.fits("h1", open)
+	} else if n.Type() == ast.TypeBlock {
+		w.fits("div", open)
 	}
 }
 

@@ -98,11 +98,7 @@ func (w *writer) full() bool {
 func (w *writer) children(n ast.Node) {
 	var open []string
 	for c := n.FirstChild(); c != nil && w.err == nil; c = c.NextSibling() {
-		switch c.(type) {
-		case *ast.RawHTML, *ast.HTMLBlock, *ast.Text:
-		default:
-			w.endTable(&open)
-		}
+		w.makeRoom(c, &open)
 		w.node(c, &open)
 	}
 	w.closeTags(&open, 0)
@@ -196,7 +192,7 @@ func (w *writer) writeHeading(n *ast.Heading) {
 	w.headings = append(w.headings, Heading{Level: n.Level, ID: id, Text: words, Line: w.doc.headingLine(n)})
 	w.heading = words
 	w.around("<h"+level+` id="`+html.EscapeString(id)+`">`, n, "")
-	if words != "" {
+	if words != "" && w.inLink == 0 {
 		w.put(` <a class="anchor" href="#`, html.EscapeString(escapeURL(id)), `" aria-label="Link to `, html.EscapeString(words), `">#</a>`)
 	}
 	w.put("</h", level, ">\n")
@@ -498,6 +494,9 @@ func (w *writer) inline(n ast.Node) {
 	case *extast.FootnoteLink:
 		w.footnoteLink(n)
 	case *extast.FootnoteBacklink:
+		if w.inLink > 0 { // a raw <a> that nobody closed
+			return
+		}
 		w.put(" <a href=\"#", idPrefix, "ref", noteRef(w.notes, n.Index, n.RefIndex), `" aria-label="Back to the text">&#8617;&#xFE0E;</a>`)
 	case *extast.TaskCheckBox: // elsewhere than at an item's beginning
 		w.put(`<input type="checkbox" disabled aria-label="Task"> `)

@@ -381,7 +381,7 @@ var clobbers = strings.Fields(`constructor __proto__ prototype csrf csrf_token b
 func TestTagsInAnyOrder(t *testing.T) {
 	rounds := 3000
 	if os.Getenv("ROBOT_LONG") != "" {
-		rounds *= 100
+		rounds *= 20
 	}
 	pieces := []string{"x", "a *b* c", "[l](/x)", "[[Home]]", "`c`", "![i](/x.png)", "#t", "==m==", "$f$", "[^1]", "\n\n- i\n", "\n\n1. o\n", "\n- [ ] t\n",
 		"\n> q\n", "\n# h ", "\n\n| t |\n|---|\n| c |\n| ", "\n\n    code\n", "\n::: info\n", "\n:::\n", "\n>! s ", "\n>| f ", "\n\nt\n: d ", "\n\n[^1]: n ",
