@@ -1,0 +1,81 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"robot.wtf/internal/wiki"
+)
+
+// A SignIn is a sign-in under way at a person's own server.
+type SignIn struct {
+	Data    string // JSON
+	Back    string // return address
+	Expires time.Time
+}
+
+// AddSignIn stores a sign-in under the hash of its state; those that have
+// expired are swept.
+func (db *DB) AddSignIn(ctx context.Context, state string, s SignIn) error {
+	hash := sha256.Sum256([]byte(state))
+	err := db.tx(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM signins WHERE expires < $1`, db.millis()); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `INSERT INTO signins (hash, data, back, expires) VALUES ($1, $2, $3, $4)`,
+			hash[:], s.Data, s.Back, s.Expires.UnixMilli())
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("store: add sign-in: %w", err)
+	}
+	return nil
+}
+
+// TakeSignIn reads a sign-in and deletes it in one step, so that of two that
+// come with its state one gets ErrNotFound. One that has expired is deleted and
+// not found.
+func (db *DB) TakeSignIn(ctx context.Context, state string) (SignIn, error) {
+	hash := sha256.Sum256([]byte(state))
+	var s SignIn
+	var expires int64
+	err := db.tx(ctx, func(tx *sql.Tx) error {
+		return tx.QueryRowContext(ctx, `DELETE FROM signins WHERE hash = $1 RETURNING data, back, expires`, hash[:]).
+			Scan(&s.Data, &s.Back, &expires)
+	})
+	if err == nil && expires <= db.millis() {
+		err = wiki.ErrNotFound
+	}
+	if err != nil {
+		return SignIn{}, fmt.Errorf("store: take sign-in: %w", err)
+	}
+	s.Expires = time.UnixMilli(expires)
+	return s, nil
+}
+
+// SignedIn adds or refreshes a person who has just shown who they are. The
+// handle is theirs now, so it is nobody else's any more: who had it before
+// keeps account and rights, which go by DID, and shows as InvalidHandle.
+func (db *DB) SignedIn(ctx context.Context, u wiki.User) (wiki.User, error) {
+	err := db.tx(ctx, func(tx *sql.Tx) error {
+		if u.Handle != InvalidHandle {
+			_, err := tx.ExecContext(ctx, `UPDATE users SET handle = $3 WHERE handle = $1 AND did <> $2`, u.Handle, u.DID, InvalidHandle)
+			if err != nil {
+				return err
+			}
+		}
+		return db.saveUser(ctx, tx, u)
+	})
+	db.users.forgetAll()
+	if err != nil {
+		return wiki.User{}, fmt.Errorf("store: signed in %s: %w", u.DID, err)
+	}
+	return db.User(ctx, u.DID)
+}
+
+// InvalidHandle is what ATProto shows for an account whose handle does not lead
+// back to it (atproto.com/specs/handle).
+const InvalidHandle = "handle.invalid"
