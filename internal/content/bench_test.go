@@ -146,3 +146,80 @@ func BenchmarkCommit16(b *testing.B) {
 	b.ReportMetric(160/bare[len(bare)/2].Seconds(), "appends/s")
 	b.ReportMetric(float64(ours[len(ours)/2])/float64(bare[len(bare)/2]), "times")
 }
+
+// Opening wikis that are closed, one after another.
+func BenchmarkOpen(b *testing.B) {
+	p := openPool(b, b.TempDir(), time.Now)
+	p.o.MaxOpen = 1
+	for n := range 20 {
+		create(b, p, fmt.Sprintf("wiki-%d", n))
+		w, release, err := p.Open(b.Context(), fmt.Sprintf("wiki-%d", n))
+		if err != nil {
+			b.Fatal(err)
+		}
+		benchPut(b, w, "Home.md", "", benchText(n))
+		release()
+	}
+	b.ReportAllocs()
+	n := 0
+	for b.Loop() {
+		n++
+		_, release, err := p.Open(b.Context(), fmt.Sprintf("wiki-%d", n%20))
+		if err != nil {
+			b.Fatal(err)
+		}
+		release()
+	}
+}
+
+// A save to one of 500 pages in one folder, and one page's history, in a wiki of
+// many commits (ROBOT_LONG: 50,000).
+func BenchmarkLargeWiki(b *testing.B) {
+	w := benchWiki(b)
+	commits := 2_000
+	if long() {
+		commits = 50_000
+	}
+	blobs := make([]string, 500)
+	n := 0
+	save := func() {
+		page := n % len(blobs)
+		blobs[page] = benchPut(b, w, fmt.Sprintf("Page_%d.md", page), blobs[page], fmt.Appendf(nil, "# Page %d\n\n[[Garden]] %d\n", page, n))
+		n++
+	}
+	for range commits {
+		save()
+	}
+	b.Run("commit", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			save()
+		}
+	})
+	b.Run("history", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			n++
+			if list, err := w.History(b.Context(), fmt.Sprintf("Page_%d.md", n%500), 0, 50); err != nil || len(list) < 4 {
+				b.Fatal(len(list), err)
+			}
+		}
+	})
+	b.Run("log", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if list, err := w.Log(b.Context(), LogFilter{}); err != nil || len(list) != 50 {
+				b.Fatal(len(list), err)
+			}
+		}
+	})
+	b.Run("read", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			n++
+			if _, _, err := w.Read(b.Context(), fmt.Sprintf("page %d.md", n%500)); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}

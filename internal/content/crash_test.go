@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -25,6 +26,8 @@ func TestMain(m *testing.M) {
 		writeAndTell(1 << 30)
 	case "once":
 		writeAndTell(1)
+	case "again":
+		failAndTell()
 	default:
 		os.Exit(m.Run())
 	}
@@ -59,6 +62,37 @@ func writeAndTell(n int) {
 			os.Exit(1)
 		}
 		fmt.Println("saved", r.Commit.Seq, r.Commit.ID)
+	}
+	os.Exit(0)
+}
+
+// failAndTell saves until something fails, and then once more, which must work
+// without a new start.
+func failAndTell() {
+	p, err := NewPool(Options{Dir: os.Getenv("ROBOT_TEST_DIR"), Now: time.Now})
+	if err != nil {
+		fmt.Println("error", err)
+		os.Exit(1)
+	}
+	w, _, err := p.Open(context.Background(), "ada")
+	if err != nil {
+		fmt.Println("error", err)
+		os.Exit(1)
+	}
+	runtime.LockOSThread() // strace counts the calls of each thread
+	fmt.Println("open")
+	failed := false
+	for i := range 4 {
+		r, err := do(w, ada, Edit{Path: "Page.md", Base: BaseAny, Data: fmt.Appendf(nil, "%d %s\n", i, strings.Repeat("text ", 2000))})
+		if err != nil {
+			fmt.Println("error", errors.Is(err, wiki.ErrStorage), err)
+			failed = true
+			continue
+		}
+		fmt.Println("saved", r.Commit.Seq, r.Commit.ID)
+		if failed {
+			break
+		}
 	}
 	os.Exit(0)
 }
@@ -147,6 +181,7 @@ func created(t *testing.T) string {
 // TestKilledWriterLosesNothing: a crash (kill -9) at a random moment loses no
 // acknowledged save, and the next start needs no help.
 func TestKilledWriterLosesNothing(t *testing.T) {
+	t.Parallel()
 	kills := 40
 	if long() {
 		kills = 200
@@ -194,18 +229,11 @@ func tell(t *testing.T, acknowledged map[int64]string, line string) {
 // TestFailingStorage makes the Nth write or sync of a save fail, for every N
 // until the save succeeds. Each ends in a clear error and an unharmed wiki.
 func TestFailingStorage(t *testing.T) {
-	if testing.Short() {
-		t.Skip("short")
-	}
-	strace, err := exec.LookPath("strace")
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("strace is missing: apt-get install strace")
-		}
-		t.Skip("strace is missing: apt-get install strace")
-	}
+	t.Parallel()
+	strace := findStrace(t)
 	for _, call := range []struct{ names, fault string }{{"pwrite64", "ENOSPC"}, {"pwrite64", "EIO"}, {"fsync,fdatasync", "EIO"}} {
 		t.Run(call.names+" "+call.fault, func(t *testing.T) {
+			t.Parallel()
 			dir := created(t)
 			want := healthy(t, dir, nil)
 			failures := 0
@@ -243,6 +271,69 @@ func TestFailingStorage(t *testing.T) {
 				t.Error("no save was made to fail")
 			}
 			t.Logf("measured: %d failed saves", failures)
+		})
+	}
+}
+
+func findStrace(t *testing.T) string {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("short")
+	}
+	strace, err := exec.LookPath("strace")
+	if err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal("strace is missing: apt-get install strace")
+		}
+		t.Skip("strace is missing: apt-get install strace")
+	}
+	return strace
+}
+
+// TestStorageThatRecovers makes one write or sync fail and no other: the writer
+// goes on in the same process, on what was acknowledged.
+func TestStorageThatRecovers(t *testing.T) {
+	t.Parallel()
+	strace := findStrace(t)
+	for _, call := range []struct {
+		names      string
+		last, step int
+	}{{"pwrite64", 60, 3}, {"fsync,fdatasync", 8, 1}} {
+		t.Run(call.names, func(t *testing.T) {
+			t.Parallel()
+			dir := created(t)
+			acknowledged := map[int64]string{}
+			failures := 0
+			for n := 1; n <= call.last; n += call.step {
+				cmd := writer(dir, "again", strace, "-f", "-qq", "-o", os.DevNull, "-e", "trace="+call.names,
+					"-e", fmt.Sprintf("inject=%s:error=EIO:when=%d", call.names, n))
+				out, _ := cmd.Output()
+				failed := false
+				lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+				for i, line := range lines {
+					switch {
+					case line == "open" && i == 0:
+					case strings.HasPrefix(line, "error true "):
+						failed = true
+						failures++
+					case strings.HasPrefix(line, "saved "):
+						tell(t, acknowledged, line)
+						failed = false
+					default:
+						if i > 0 || !strings.HasPrefix(line, "error ") { // the opening may fail
+							t.Fatalf("fault %d: the writer said %q", n, out)
+						}
+					}
+				}
+				if failed {
+					t.Fatalf("fault %d: no save worked after it: %q", n, out)
+				}
+				healthy(t, dir, maps.Clone(acknowledged))
+			}
+			if failures == 0 {
+				t.Error("no save was made to fail")
+			}
+			t.Logf("measured: %d failed saves, each followed by one that worked", failures)
 		})
 	}
 }

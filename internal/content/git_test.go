@@ -82,12 +82,15 @@ func compareWithGit(t *testing.T, w *Wiki) {
 		_, message, _ := strings.Cut(string(raw), "\n\n")
 		at := c.Time.Unix()
 		fmt.Fprintf(&in, "commit refs/heads/main\nauthor %s <%s> %d +0000\ncommitter robot.wtf <noreply@robot.wtf> %d +0000\ndata %d\n%s", c.Author.Username, c.Author.DID, at, at, len(message), message)
-		for _, ch := range c.Changes {
+		for _, ch := range c.Changes { // names are freed before they are taken
 			if ch.From != "" {
 				fmt.Fprintf(&in, "D %s\n", quoted(ch.From))
-			}
-			if ch.New == "" {
+			} else if ch.New == "" {
 				fmt.Fprintf(&in, "D %s\n", quoted(ch.Path))
+			}
+		}
+		for _, ch := range c.Changes {
+			if ch.New == "" {
 				continue
 			}
 			data, err := w.Blob(t.Context(), ch.New)

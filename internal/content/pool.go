@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/pressly/goose/v3"
@@ -135,6 +136,7 @@ func (p *Pool) create(ctx context.Context, slug string) error {
 	if err := syncDir(dir); err != nil {
 		return err
 	}
+	syscall.Rmdir(p.dir(slug)) // an empty one is no wiki
 	if err := os.Rename(dir, p.dir(slug)); errors.Is(err, fs.ErrExist) {
 		return wiki.ErrExists
 	} else if err != nil {
