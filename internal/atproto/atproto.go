@@ -1,0 +1,143 @@
+// Package atproto is signing in with an ATProto account: handles and DIDs, and
+// the OAuth flow of a confidential client (atproto.com/specs/oauth).
+//
+// It learns who somebody is and nothing more: the only scope is "atproto", and
+// the tokens are revoked as soon as they have said their word. No token is ever
+// stored. A sign-in under way is a row that is taken once, dies after ten
+// minutes, and is bound to the browser that began it.
+//
+// Everything that comes from outside is a stranger's claim until it is checked
+// both ways: the handle's DID and the DID's handle, the server's issuer and the
+// address that it was found at, the token's subject and the account asked for.
+package atproto
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/bluesky-social/indigo/atproto/auth/oauth"
+	"github.com/bluesky-social/indigo/atproto/identity"
+
+	"robot.wtf/internal/outbound"
+	"robot.wtf/internal/store"
+	"robot.wtf/internal/wiki"
+)
+
+// The bounds of a sign-in.
+const (
+	Lifetime      = 10 * time.Minute // from our form to the callback
+	beginTimeout  = 5 * time.Second
+	finishTimeout = 10 * time.Second
+	afterTimeout  = 4 * time.Second // for the profile and the revocation
+	atOnce        = 64              // sign-ins that wait for other servers
+)
+
+// Scope is all that is asked for: who somebody is.
+const Scope = "atproto"
+
+// The paths of the platform that other servers are told of.
+const (
+	MetadataPath = "/auth/client-metadata.json"
+	JWKSPath     = "/auth/jwks.json"
+	CallbackPath = "/auth/callback"
+)
+
+// Options of a Service.
+type Options struct {
+	Store    *store.DB
+	KeyDir   string // holds the client's key; made at first start
+	Platform string // origin of the platform, "https://robot.wtf", without a final slash
+	// Admit says whether a person without an account may have one.
+	Admit    func(wiki.User) bool
+	Outbound outbound.Options
+	PLC      string        // origin of the PLC directory, "" for the public one
+	Lifetime time.Duration // of a sign-in, 0 for Lifetime
+	Now      func() time.Time
+	Log      *slog.Logger
+}
+
+// A Service signs people in.
+type Service struct {
+	store     *store.DB
+	admit     func(wiki.User) bool
+	lifetime  time.Duration
+	now       func() time.Time
+	log       *slog.Logger
+	app       oauth.ClientApp // without a store: each sign-in brings its own
+	directory *identity.BaseDirectory
+	http      *http.Client
+	keys      *keys
+	metadata  []byte
+	jwks      []byte
+	slots     chan struct{}
+}
+
+// New makes a Service; at the first start it makes the client's key too.
+func New(o Options) (*Service, error) {
+	keys, err := openKeys(o.KeyDir)
+	if err != nil {
+		return nil, fmt.Errorf("atproto: keys in %s: %w", o.KeyDir, err)
+	}
+	if o.Lifetime == 0 {
+		o.Lifetime = Lifetime
+	}
+	client := outbound.New(o.Outbound)
+	names := outbound.Resolver(o.Outbound)
+	s := &Service{
+		store: o.Store, admit: o.Admit, lifetime: o.Lifetime, now: o.Now, log: o.Log,
+		http: client, keys: keys, slots: make(chan struct{}, atOnce),
+		// Without a cache: who signs in is looked up afresh, so that a handle
+		// that has moved on is never taken for its former holder's. No suffix
+		// skips DNS, for the library then reports an unknown handle as found.
+		// No name server of a handle's own choice is asked.
+		directory: &identity.BaseDirectory{
+			PLCURL: o.PLC, HTTPClient: *client, UserAgent: userAgent,
+			Resolver: net.Resolver{PreferGo: names.PreferGo, Dial: names.Dial},
+		},
+	}
+	config := oauth.ClientConfig{
+		ClientID:    o.Platform + MetadataPath,
+		CallbackURL: o.Platform + CallbackPath,
+		Scopes:      []string{Scope},
+		UserAgent:   userAgent,
+	}
+	if err := config.SetClientSecret(keys.signing, keys.id); err != nil {
+		return nil, fmt.Errorf("atproto: client key: %w", err)
+	}
+	s.app = oauth.ClientApp{
+		Client:   client,
+		Resolver: &oauth.Resolver{Client: client, UserAgent: userAgent},
+		Dir:      s.directory,
+		Config:   &config,
+	}
+	if s.metadata, err = clientMetadata(&config, o.Platform); err != nil {
+		return nil, fmt.Errorf("atproto: client metadata: %w", err)
+	}
+	if s.jwks, err = keys.public(); err != nil {
+		return nil, fmt.Errorf("atproto: jwks: %w", err)
+	}
+	return s, nil
+}
+
+const userAgent = "robot.wtf"
+
+// Metadata is the client's metadata document, served at MetadataPath.
+func (s *Service) Metadata() []byte { return s.metadata }
+
+// JWKS is the client's public keys, served at JWKSPath.
+func (s *Service) JWKS() []byte { return s.jwks }
+
+// enter waits for its turn among those that wait for other servers, so that a
+// flood of sign-ins to servers that hang holds so many connections and no more.
+func (s *Service) enter(ctx context.Context) (leave func(), err error) {
+	select {
+	case s.slots <- struct{}{}:
+		return func() { <-s.slots }, nil
+	case <-ctx.Done():
+		return nil, wiki.Problemf(wiki.ErrInvalid, handleField, "Too many people are signing in at this moment. Try again in a minute.")
+	}
+}
