@@ -14,6 +14,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -36,7 +37,10 @@ type Options struct {
 	// Renew keeps the session of a browser alive, before a page is answered.
 	Renew func(w http.ResponseWriter, r *http.Request)
 	Check func(ctx context.Context) error // fails when the service cannot work
-	Log   *slog.Logger
+	// Proxies are whose X-Forwarded-For is believed; the doors then see the
+	// client's address as RemoteAddr.
+	Proxies []netip.Prefix
+	Log     *slog.Logger
 }
 
 // A Server serves all hosts. It is an http.Handler, and Serve runs it.
@@ -110,6 +114,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	header["X-Request-Id"] = []string{strconv.FormatUint(rand.Uint64(), 36)}
 	start := time.Now()
+	r.RemoteAddr = s.clientAddr(r)
 	defer func() {
 		if cause := recover(); cause != nil {
 			s.recovered(answer, r, cause)

@@ -1,0 +1,46 @@
+package server
+
+import (
+	"net/http"
+	"net/netip"
+	"strings"
+)
+
+// clientAddr is who asked, as the doors are to see it in RemoteAddr: the peer,
+// or, when that is a proxy of ours, the last address before our proxies that
+// X-Forwarded-For names. What stands further to the left, anybody may have
+// written there.
+func (s *Server) clientAddr(r *http.Request) string {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil || !s.isProxy(peer.Addr()) {
+		return r.RemoteAddr
+	}
+	client := r.RemoteAddr
+	hops := strings.Split(strings.Join(r.Header["X-Forwarded-For"], ","), ",")
+	for i := len(hops) - 1; i >= 0; i-- {
+		hop := strings.TrimSpace(hops[i])
+		addr, err := netip.ParseAddr(hop)
+		if err != nil { // some proxies add the port
+			withPort, err := netip.ParseAddrPort(hop)
+			if err != nil {
+				return client
+			}
+			addr = withPort.Addr()
+		}
+		client = netip.AddrPortFrom(addr.Unmap().WithZone(""), 0).String()
+		if !s.isProxy(addr) {
+			return client
+		}
+	}
+	return client
+}
+
+func (s *Server) isProxy(addr netip.Addr) bool {
+	addr = addr.Unmap().WithZone("")
+	for _, p := range s.o.Proxies {
+		if p.Contains(addr) {
+			return true
+		}
+	}
+	return false
+}
