@@ -39,6 +39,15 @@ var shapes = map[string]func(n int) string{
 	"empty destinations":           repeat("[a]("),
 	"unclosed titles":              repeat(`[a](b "c `),
 	"links":                        repeat("[a](b) "),
+	"one long destination, often": func(n int) string {
+		return "[a]: javascript:" + strings.Repeat("é", min(n/4, 30_000)) + "\n\n" + strings.Repeat("[a]\n\n", n/10)
+	},
+	"one path, often": func(n int) string {
+		return "[a]: /" + strings.Repeat("x/../", min(n/8, 780)) + "\n\n" + strings.Repeat("[a]\n\n", n/10)
+	},
+	"one long path, often": func(n int) string {
+		return "[a]: /" + strings.Repeat("x/../", min(n/8, 12_000)) + "\n\n" + strings.Repeat("![a]\n\n", n/10)
+	},
 	"images":                       repeat("![a](b.png) "),
 	"nested images":                around("![", "a", "](b)"),
 	"nested brackets":              around("[", "a", "]"),

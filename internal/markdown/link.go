@@ -42,6 +42,33 @@ var schemes = []string{"http", "https", "mailto", "tel", "sms", "at", "geo", "xm
 
 var schemeForm = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9+.-]*):`)
 
+// maxAddress bounds what is read as an address, in bytes.
+const maxAddress = 4000
+
+// A destination is one of Markdown where it is written. A page may use a long
+// definition a hundred thousand times, so it is read once.
+type destination struct {
+	first *byte
+	image bool
+}
+
+// place is what a Markdown destination, a part of the source, means.
+func (d *document) place(written []byte, image bool) place {
+	if len(written) == 0 || len(written) > maxAddress {
+		return place{}
+	}
+	key := destination{&written[0], image}
+	p, ok := d.places[key]
+	if !ok {
+		p = address(d.name, unescape(written), image)
+		if d.places == nil {
+			d.places = map[destination]place{}
+		}
+		d.places[key] = p
+	}
+	return p
+}
+
 // address reads the address of a Markdown link or image on page self.
 func address(self wiki.PageName, dest string, image bool) place {
 	dest = strings.TrimSpace(strings.Map(printable, dest))
@@ -250,9 +277,9 @@ func (d *document) linksOf(n ast.Node, found func(place)) {
 	case *wikilink:
 		found(n.place(d.name))
 	case *ast.Link:
-		found(address(d.name, unescape(n.Destination), false))
+		found(d.place(n.Destination, false))
 	case *ast.Image:
-		found(address(d.name, unescape(n.Destination), true))
+		found(d.place(n.Destination, true))
 	case *ast.RawHTML, *ast.HTMLBlock:
 		for _, t := range d.tags(n) {
 			found(address(d.name, t.address, t.name == "img"))

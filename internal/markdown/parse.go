@@ -27,6 +27,7 @@ type document struct {
 	shift  []shift // from offsets in source to offsets in the page's bytes
 	lines  []int   // offsets of line ends in source, made when they are asked for
 	line   int     // of the page at which source begins, from 1
+	places map[destination]place
 }
 
 // A shift says that from an offset on, the page is so many bytes ahead.

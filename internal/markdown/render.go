@@ -36,6 +36,7 @@ type writer struct {
 
 	targets  map[link]Target
 	ids      map[string]bool
+	repeats  map[string]int // of ids, by the first one
 	labels   map[string]int // of regions, which must differ
 	headings []Heading
 	heading  string // the last one, for labels
@@ -58,7 +59,7 @@ type link struct {
 func newWriter(ctx context.Context, r *Renderer, doc *document, res Resolver) *writer {
 	return &writer{
 		ctx: ctx, r: r, resolver: res, doc: doc,
-		targets: map[link]Target{}, ids: map[string]bool{}, labels: map[string]int{},
+		targets: map[link]Target{}, ids: map[string]bool{}, repeats: map[string]int{}, labels: map[string]int{},
 	}
 }
 
@@ -210,11 +211,9 @@ func inBox(n ast.Node) bool {
 // unique makes an id that the page does not have yet: -1, -2 for repetitions.
 func (w *writer) unique(id string) string {
 	try := id
-	for n := 1; w.ids[idPrefix+try]; n++ {
-		if n > 20 { // many headings of one text: no search from the beginning for each
-			n += len(w.ids)
-		}
-		try = id + "-" + strconv.Itoa(n)
+	for w.ids[idPrefix+try] {
+		w.repeats[id]++
+		try = id + "-" + strconv.Itoa(w.repeats[id])
 	}
 	w.ids[idPrefix+try] = true
 	return try
@@ -626,7 +625,7 @@ func (w *writer) linked(to found, title string, inside func()) {
 }
 
 func (w *writer) link(n *ast.Link) {
-	to := w.lookUp(address(w.doc.name, unescape(n.Destination), false))
+	to := w.lookUp(w.doc.place(n.Destination, false))
 	w.linked(to, unescape(n.Title), func() { w.children(n) })
 }
 
@@ -639,7 +638,7 @@ func (w *writer) autoLink(n *ast.AutoLink) {
 }
 
 func (w *writer) markdownImage(n *ast.Image, title string) {
-	w.image(address(w.doc.name, unescape(n.Destination), true), w.doc.words(n), title, "", "")
+	w.image(w.doc.place(n.Destination, true), w.doc.words(n), title, "", "")
 }
 
 // image shows an image of this wiki. One from elsewhere becomes a link, so that

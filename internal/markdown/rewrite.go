@@ -159,7 +159,7 @@ func (r *rewriter) wikilink(n *wikilink, at int) {
 // which is a part of the source.
 func (r *rewriter) address(dest []byte, image bool) {
 	at, ok := within(r.doc.source, dest)
-	if !ok {
+	if !ok || len(dest) > maxAddress {
 		return
 	}
 	p := address(r.doc.name, unescape(dest), image)
