@@ -82,7 +82,7 @@ func failAndTell() {
 	runtime.LockOSThread() // strace counts the calls of each thread
 	fmt.Println("open")
 	failed := false
-	for i := range 4 {
+	for i := 0; i < 4 || failed && i < 10; i++ {
 		r, err := do(w, ada, Edit{Path: "Page.md", Base: BaseAny, Data: fmt.Appendf(nil, "%d %s\n", i, strings.Repeat("text ", 2000))})
 		if err != nil {
 			fmt.Println("error", errors.Is(err, wiki.ErrStorage), err)
