@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"robot.wtf/internal/limit"
 	"robot.wtf/internal/pages"
 	"robot.wtf/internal/session"
 	"robot.wtf/internal/tenant"
@@ -25,6 +26,7 @@ type Options struct {
 	Tenant     *tenant.Service
 	Session    *session.Service
 	WikiOrigin func(slug string) string
+	Limits     *limit.Limiter // nil for none
 	Now        func() time.Time
 	Log        *slog.Logger
 }
@@ -132,17 +134,29 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, slug string) err
 // that does not exist look alike to whoever has no right in it.
 func (h *Handler) admit(r *http.Request, slug string) (wiki.Access, error) {
 	caller, err := h.o.Session.Bearer(r, slug)
-	if errors.Is(err, wiki.ErrDenied) {
+	var access wiki.Access
+	if err == nil {
+		access, err = h.o.Tenant.Resolve(r.Context(), slug, caller)
+	}
+	if tooFast := h.take(r, slug, caller, access); tooFast != nil {
+		return wiki.Access{}, tooFast
+	}
+	if errors.Is(err, wiki.ErrDenied) || errors.Is(err, wiki.ErrNotFound) {
 		return wiki.Access{}, errToken
 	}
-	if err != nil {
-		return wiki.Access{}, err
-	}
-	access, err := h.o.Tenant.Resolve(r.Context(), slug, caller)
-	if errors.Is(err, wiki.ErrNotFound) {
-		return access, errToken
-	}
 	return access, err
+}
+
+// take takes what a request costs: of its token, or of its address where there
+// is none that opens anything.
+func (h *Handler) take(r *http.Request, slug string, caller wiki.Caller, a wiki.Access) error {
+	who := limit.Address(r.RemoteAddr)
+	if caller.Grant != "" {
+		who = limit.Token(caller.Grant)
+	}
+	return h.o.Limits.Take(limit.Request{
+		Wiki: slug, Caller: who, Member: a.Role() >= wiki.Viewer, Write: r.Method != "GET" && r.Method != "HEAD",
+	})
 }
 
 // match finds the route of a path, and the methods that the path has. Page

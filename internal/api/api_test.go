@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"robot.wtf/internal/content"
+	"robot.wtf/internal/limit"
 	"robot.wtf/internal/markdown"
 	"robot.wtf/internal/pages"
 	"robot.wtf/internal/search"
@@ -51,7 +52,10 @@ type world struct {
 	tokens  map[string]string // "ada/editor", "ada/owner-reads", "bob/owner"
 }
 
-func newWorld(t testing.TB) *world {
+func newWorld(t testing.TB) *world { return newLimitedWorld(t, nil) }
+
+// newLimitedWorld has rate limits.
+func newLimitedWorld(t testing.TB, limits *limit.Limiter) *world {
 	t.Helper()
 	ctx, dir, log := t.Context(), t.TempDir(), slog.New(slog.DiscardHandler)
 	origin := func(slug string) string { return "http://" + slug + ".robot.localhost" }
@@ -76,7 +80,7 @@ func newWorld(t testing.TB) *world {
 	sites := tenant.New(tenant.Options{Store: db, Content: pool, Log: log})
 	sessions, err := session.New(session.Options{Store: db, KeyDir: keyDir, Platform: "http://robot.localhost", WikiOrigin: origin, Now: time.Now, Log: log})
 	must(err)
-	door := New(Options{Pages: uses, Tenant: sites, Session: sessions, WikiOrigin: origin, Now: time.Now, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	door := New(Options{Pages: uses, Tenant: sites, Session: sessions, WikiOrigin: origin, Limits: limits, Now: time.Now, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	lost := func(w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) }
 	w := &world{t: t, tokens: map[string]string{"none": "", "wrong": "rwtf_" + strings.Repeat("x", 43)}}
 	w.handler = server.New(server.Options{Host: "robot.localhost", Platform: lost, API: door.ServeWiki,

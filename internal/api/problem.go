@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 
+	"robot.wtf/internal/limit"
 	"robot.wtf/internal/wiki"
 )
 
@@ -69,6 +70,11 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 			p.Status, p.Code, p.Detail, known = k.status, k.code, k.detail, true
 			break
 		}
+	}
+	var tooFast *limit.Exceeded
+	if errors.As(err, &tooFast) {
+		w.Header().Set("Retry-After", tooFast.RetryAfter())
+		p.Status, p.Code, p.Detail, known = http.StatusTooManyRequests, "too_fast", tooFast.Error(), true
 	}
 	var told *wiki.Problem
 	if errors.As(err, &told) && p.Status != http.StatusUnauthorized {

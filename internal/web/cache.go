@@ -85,6 +85,9 @@ func (h *Handler) serveFinished(w http.ResponseWriter, r *http.Request, slug str
 	if !ok || acceptsMarkdown(r) && wantsMarkdown(r) {
 		return false
 	}
+	if h.take(&v) != nil {
+		return false // refused takes nothing: the handlers say so in full
+	}
 	if !anonymous {
 		return h.writeSpliced(&v, page) == nil
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 
+	"robot.wtf/internal/limit"
 	"robot.wtf/internal/wiki"
 )
 
@@ -33,6 +34,10 @@ func problem(err error) (status int, heading, message string) {
 	var method methodError
 	if errors.As(err, &method) {
 		return http.StatusMethodNotAllowed, "Not like that", "This address answers other requests only (" + string(method) + ")."
+	}
+	var tooFast *limit.Exceeded
+	if errors.As(err, &tooFast) {
+		return http.StatusTooManyRequests, "Too fast", tooFast.Error()
 	}
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
@@ -73,8 +78,12 @@ func (h *Handler) fail(v *visit, err error) {
 	if errors.As(err, &method) {
 		v.w.Header().Set("Allow", string(method))
 	}
+	var tooFast *limit.Exceeded
+	if errors.As(err, &tooFast) {
+		v.w.Header().Set("Retry-After", tooFast.RetryAfter())
+	}
 	// A private wiki is not there for somebody who was a member until just now.
-	lost := status == http.StatusForbidden || status == http.StatusNotFound && !v.a.Can(wiki.Read)
+	lost := status == http.StatusForbidden || status == http.StatusNotFound && !v.a.Can(wiki.Read) || tooFast != nil
 	if lost && !reads(v.r) && v.slug != "" {
 		if err := h.giveBack(v, status, message); err == nil {
 			return

@@ -27,6 +27,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"robot.wtf/internal/limit"
 	"robot.wtf/internal/pages"
 	"robot.wtf/internal/session"
 	"robot.wtf/internal/tenant"
@@ -44,7 +45,8 @@ type Options struct {
 	// People, in development, are offered for signing in; nil otherwise, and
 	// then POST /auth/dev does not exist.
 	People     []wiki.User
-	CacheBytes int64 // bound of the finished pages kept, 64 MiB when 0
+	Limits     *limit.Limiter // nil for none
+	CacheBytes int64          // bound of the finished pages kept, 64 MiB when 0
 	Now        func() time.Time
 	Log        *slog.Logger
 }
@@ -105,6 +107,7 @@ type visit struct {
 	name   string   // of the page or file as asked for, without action suffix
 	rest   []string // the segments behind the suffix: diff/{a}/{b}
 	suffix string   // "/history", escaped, with what follows: kept by redirects
+	light  bool     // a POST that counts as a read
 }
 
 func (v *visit) ctx() context.Context { return v.r.Context() }
@@ -123,17 +126,19 @@ type route struct {
 	need    wiki.Action // what the caller must be allowed
 	handle  handle
 	open    bool // answered without looking at the wiki or the caller's access
+	free    bool // takes nothing of anybody's rate limit
+	light   bool // a POST that changes no page, and counts as a read
 }
 
 // wikiRoutes is the site map of a wiki's host. The pages themselves are behind
 // its last line.
 func wikiRoutes() []route {
 	return []route{
-		{pattern: "GET /-/static/{file}", handle: (*Handler).serveAsset, open: true},
+		{pattern: "GET /-/static/{file}", handle: (*Handler).serveAsset, open: true, free: true},
 		{pattern: "GET /-/sso", handle: (*Handler).finishSSO, open: true},
 		{pattern: "GET /-/login", handle: (*Handler).startSSO, open: true},
 		{pattern: "POST /-/logout", handle: (*Handler).signOutOfWiki, open: true},
-		{pattern: "GET /-/healthz", handle: (*Handler).showAlive, open: true},
+		{pattern: "GET /-/healthz", handle: (*Handler).showAlive, open: true, free: true},
 
 		{pattern: "GET /-/index", handle: (*Handler).showIndex},
 		{pattern: "GET /-/changelog", handle: (*Handler).showChangelog},
@@ -144,7 +149,7 @@ func wikiRoutes() []route {
 		{pattern: "GET /-/log/{from}", handle: (*Handler).redirectLog},
 		{pattern: "GET /-/commit/{id}", handle: (*Handler).showCommit},
 		{pattern: "GET /-/search", handle: (*Handler).showSearch},
-		{pattern: "POST /-/search", handle: (*Handler).redirectSearch},
+		{pattern: "POST /-/search", handle: (*Handler).redirectSearch, light: true},
 		{pattern: "GET /-/search/{query...}", handle: (*Handler).redirectSearch},
 		{pattern: "GET /-/suggest", handle: (*Handler).suggest},
 		{pattern: "GET /-/health", handle: (*Handler).redirectHealth},
@@ -163,8 +168,8 @@ func wikiRoutes() []route {
 		{pattern: "GET /-/settings", need: wiki.Configure, handle: (*Handler).showSettings},
 		{pattern: "POST /-/settings", need: wiki.Configure, handle: (*Handler).saveSettings},
 
-		{pattern: "GET /robots.txt", handle: (*Handler).showRobots, open: true},
-		{pattern: "GET /favicon.ico", handle: (*Handler).showFavicon, open: true},
+		{pattern: "GET /robots.txt", handle: (*Handler).showRobots, open: true, free: true},
+		{pattern: "GET /favicon.ico", handle: (*Handler).showFavicon, open: true, free: true},
 		{pattern: "GET /sitemap.xml", handle: (*Handler).showSitemap},
 		{pattern: "GET /llms.txt", handle: (*Handler).showLLMs},
 		{pattern: "GET /llms-full.txt", handle: (*Handler).showLLMsFull},
@@ -176,15 +181,15 @@ func wikiRoutes() []route {
 // platformRoutes is the site map of the platform's host.
 func platformRoutes(dev bool) []route {
 	routes := []route{
-		{pattern: "GET /-/static/{file}", handle: (*Handler).serveAsset},
+		{pattern: "GET /-/static/{file}", handle: (*Handler).serveAsset, free: true},
 		{pattern: "GET /{$}", handle: (*Handler).showLanding},
 		{pattern: "GET /app/{$}", handle: (*Handler).showDashboard},
 		{pattern: "GET /app", handle: (*Handler).showDashboard},
 		{pattern: "GET /auth/login", handle: (*Handler).showSignIn},
 		{pattern: "POST /auth/logout", handle: (*Handler).signOut},
 		{pattern: "GET /auth/sso", handle: (*Handler).grantSSO},
-		{pattern: "GET /robots.txt", handle: (*Handler).showPlatformRobots},
-		{pattern: "GET /favicon.ico", handle: (*Handler).showFavicon},
+		{pattern: "GET /robots.txt", handle: (*Handler).showPlatformRobots, free: true},
+		{pattern: "GET /favicon.ico", handle: (*Handler).showFavicon, free: true},
 		{pattern: "/{rest...}", handle: (*Handler).showNothing},
 	}
 	if dev {
@@ -201,6 +206,7 @@ type pageAction struct {
 	need      wiki.Action
 	get, post handle
 	postNeed  wiki.Action
+	light     bool // its POST changes no page, and counts as a read
 }
 
 // pageActions is the table of suffixes behind "/{page...}", which a pattern of
@@ -209,14 +215,14 @@ func pageActions() []pageAction {
 	return []pageAction{
 		{suffix: "view", max: 1, get: (*Handler).redirectView},
 		{suffix: "source", max: 1, get: (*Handler).showSource},
-		{suffix: "history", get: (*Handler).showHistory, post: (*Handler).compare},
+		{suffix: "history", get: (*Handler).showHistory, post: (*Handler).compare, light: true},
 		{suffix: "diff", max: 2, get: (*Handler).showDiff},
 		{suffix: "blame", max: 1, get: (*Handler).showBlame},
 
-		{suffix: "edit", max: 1, need: wiki.Edit, get: (*Handler).showEdit, postNeed: wiki.Edit, post: (*Handler).openDraft},
+		{suffix: "edit", max: 1, need: wiki.Edit, get: (*Handler).showEdit, postNeed: wiki.Edit, post: (*Handler).openDraft, light: true},
 		{suffix: "save", postNeed: wiki.Edit, get: (*Handler).redirectToEdit, post: (*Handler).savePage},
-		{suffix: "preview", postNeed: wiki.Edit, get: (*Handler).redirectToEdit, post: (*Handler).previewPage},
-		{suffix: "draft", postNeed: wiki.Edit, get: (*Handler).redirectToEdit, post: (*Handler).saveDraft},
+		{suffix: "preview", postNeed: wiki.Edit, get: (*Handler).redirectToEdit, post: (*Handler).previewPage, light: true},
+		{suffix: "draft", postNeed: wiki.Edit, get: (*Handler).redirectToEdit, post: (*Handler).saveDraft, light: true},
 		{suffix: "rename", need: wiki.Edit, get: (*Handler).showRename, postNeed: wiki.Edit, post: (*Handler).renamePage},
 		{suffix: "delete", need: wiki.Edit, get: (*Handler).showDelete, postNeed: wiki.Edit, post: (*Handler).deletePage},
 
@@ -247,6 +253,7 @@ func newMux(h *Handler, routes []route) *http.ServeMux {
 }
 
 func (h *Handler) run(v *visit, rt route) error {
+	v.light = rt.light
 	if v.slug != "" && !rt.open {
 		done, err := h.enter(v)
 		if done || err != nil {
@@ -254,6 +261,10 @@ func (h *Handler) run(v *visit, rt route) error {
 		}
 		// pages enforces this again; here it spares the work.
 		if err := v.a.Allow(rt.need); err != nil {
+			return err
+		}
+	} else if !rt.free {
+		if err := h.take(v); err != nil {
 			return err
 		}
 	}
@@ -389,8 +400,11 @@ func (h *Handler) showNothing(v *visit) error { return h.noSuchAddress(v) }
 func (h *Handler) enter(v *visit) (bool, error) {
 	v.caller = h.o.Session.Browser(v.r)
 	a, err := h.o.Tenant.Resolve(v.ctx(), v.slug, v.caller)
+	v.a = a
+	if tooFast := h.take(v); tooFast != nil {
+		return false, tooFast
+	}
 	if err == nil {
-		v.a = a
 		return h.trySignIn(v)
 	}
 	if !errors.Is(err, wiki.ErrNotFound) || !v.caller.Anonymous() {

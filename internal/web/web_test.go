@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"robot.wtf/internal/content"
+	"robot.wtf/internal/limit"
 	"robot.wtf/internal/markdown"
 	"robot.wtf/internal/pages"
 	"robot.wtf/internal/search"
@@ -74,7 +75,10 @@ func testPeople() []wiki.User {
 	return people
 }
 
-func newTestWiki(t testing.TB) *testWiki {
+func newTestWiki(t testing.TB) *testWiki { return newLimitedWiki(t, nil) }
+
+// newLimitedWiki has rate limits.
+func newLimitedWiki(t testing.TB, limits *limit.Limiter) *testWiki {
 	t.Helper()
 	ctx, dir, log := t.Context(), t.TempDir(), slog.New(slog.DiscardHandler)
 	w := &testWiki{t: t, now: new(atomic.Int64)}
@@ -107,7 +111,7 @@ func newTestWiki(t testing.TB) *testWiki {
 	must(err)
 	w.web, err = New(Options{
 		Pages: w.pages, Tenant: w.tenant, Session: sessions, Platform: testPlatform, WikiOrigin: testOrigin,
-		People: testPeople(), Now: now, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		People: testPeople(), Limits: limits, Now: now, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	})
 	must(err)
 	w.handler = server.New(server.Options{

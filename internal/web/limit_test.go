@@ -1,0 +1,72 @@
+package web
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+	"testing"
+	"time"
+
+	"robot.wtf/internal/limit"
+)
+
+func TestTooFast(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	w := newLimitedWiki(t, limit.New(limit.Options{Rates: limit.RatesOf(20, 5), Now: func() time.Time { return now }}))
+	later := func() { now = now.Add(61 * time.Second) }
+	// granted is how many of n requests are; the last one's answer comes along.
+	granted := func(b *browser, method, address string, form url.Values, n int) (count int, last *answer) {
+		for range n {
+			if last = b.send(method, address, form); last.status != http.StatusTooManyRequests {
+				count++
+			}
+		}
+		return count, last
+	}
+	ada, cleo := w.as("ada"), w.as("cleo")
+	later()
+	for name, path := range map[string]string{"a page, kept or not": "/Home", "its history": "/Home/history", "nothing": "/Nothing"} {
+		n, last := granted(ada, "GET", on("ada", path), nil, 30)
+		if n != 20 {
+			t.Errorf("%s: %d reads, want 20", name, n)
+		}
+		last.has("Too fast", "20 requests to read a minute", "try again in 61 seconds")
+		if seconds, err := strconv.Atoi(last.header.Get("Retry-After")); err != nil || seconds < 60 || seconds > 61 {
+			t.Errorf("Retry-After: %q", last.header.Get("Retry-After"))
+		}
+		ada.get(on("ada", w.web.assets.byName["app.css"])).want(http.StatusOK)
+		ada.get(on("ada", "/-/healthz")).want(http.StatusOK)
+		ada.get(on("ada", "/robots.txt")).want(http.StatusOK)
+		later()
+	}
+	granted(ada, "GET", on("ada", "/Home"), nil, 30)
+	for name, got := range map[string]*answer{
+		"another wiki": ada.get(on("bob", "/Home")), "the platform": ada.get(testPlatform + "/app/"),
+		"another person": cleo.get(on("ada", "/Home")), "nobody": w.anonymous().get(on("ada", "/Home")),
+	} {
+		if got.status == http.StatusTooManyRequests {
+			t.Errorf("%s is refused", name)
+		}
+	}
+	n, last := granted(ada, "POST", on("ada", "/Home/save"), url.Values{"content": {"What I wrote.\n"}}, 9)
+	if n != 5 {
+		t.Errorf("%d writes, want 5", n)
+	}
+	last.has("What I wrote.", "Send again") // nothing written is lost
+	if n, _ := granted(ada, "POST", on("ada", "/Home/preview"), url.Values{"content": {"x"}}, 1); n != 0 {
+		t.Error("a preview is no read")
+	}
+	later()
+	if n, _ := granted(ada, "POST", on("ada", "/Home/preview"), url.Values{"content": {"x"}}, 30); n != 20 {
+		t.Errorf("%d previews, want 20", n)
+	}
+	// By address: at a private wiki and at none alike.
+	for _, slug := range []string{"bob", "zoe"} {
+		if n, _ := granted(w.anonymous(), "GET", on(slug, "/"), nil, 30); n != 20 {
+			t.Errorf("%s: %d, want 20", slug, n)
+		}
+	}
+	if n, _ := granted(w.anonymous(), "GET", testPlatform+"/", nil, 30); n != 20 {
+		t.Errorf("the platform: %d, want 20", n)
+	}
+}
