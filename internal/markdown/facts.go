@@ -1,6 +1,7 @@
 package markdown
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -53,6 +54,11 @@ func ExtractFacts(name wiki.PageName, source []byte) (f Facts) {
 		c.add(place{kind: wiki.LinkTag, target: t}, nil)
 	}
 	return f
+}
+
+func sortedTags(list []string) []string {
+	slices.Sort(list)
+	return slices.Compact(list)
 }
 
 // tryParse parses a page, and answers nil if it is over a limit.

@@ -100,7 +100,7 @@ func (w *writer) html(raw []byte, open *[]string, flow bool) {
 			switch {
 			case unseenTags[t.Data]:
 			case kind == xhtml.EndTagToken && !flow && blockTags[t.Data]: // its beginning is outside
-			case !inlineTags[t.Data] && !(flow && blockTags[t.Data]) || len(*open) >= maxDepth:
+			case !inlineTags[t.Data] && !(flow && blockTags[t.Data]) || w.rawOpen >= maxDepth:
 				w.text(text)
 			case kind == xhtml.EndTagToken:
 				w.endTag(t.Data, open)
@@ -133,6 +133,7 @@ func (w *writer) closeTags(open *[]string, down int) {
 			w.put("</div>")
 		}
 	}
+	w.rawOpen -= len(*open) - down
 	*open = (*open)[:down]
 }
 
@@ -233,6 +234,7 @@ func (w *writer) startTag(t xhtml.Token, open *[]string) {
 	w.put("<" + written + attrs.String() + ">")
 	if !voidTags[name] {
 		*open = append(*open, name)
+		w.rawOpen++
 	}
 }
 

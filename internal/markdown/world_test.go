@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"robot.wtf/internal/wiki"
 )
@@ -50,7 +51,14 @@ func sectionOf(source, heading string) string {
 	return ""
 }
 
-var shared = New(Options{Icons: "/icons.svg", OutHosts: []string{"robot.example"}})
+// shared renders for tests of what pages look like, however busy the machine is.
+var shared = patient(time.Minute)
+
+func patient(patience time.Duration) *Renderer {
+	r := New(Options{Icons: "/icons.svg", OutHosts: []string{"robot.example"}})
+	r.patience = patience
+	return r
+}
 
 // render is the HTML of a page in a world where all links lead somewhere.
 func render(t testing.TB, source string) string {

@@ -1,0 +1,61 @@
+package markdown
+
+import (
+	"bytes"
+	"fmt"
+	"html/template"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// props are the front matter's entries but title and tags.
+func (w *writer) props() []Prop {
+	var list []Prop
+	for _, item := range w.doc.front.items {
+		key := fmt.Sprint(item.Key)
+		if k := strings.ToLower(key); k == "title" || slices.Contains(tagKeys, k) {
+			continue
+		}
+		values, ok := item.Value.([]any)
+		if !ok {
+			values = []any{item.Value}
+		}
+		p := Prop{Key: key}
+		for _, v := range values {
+			p.Values = append(p.Values, w.prop(yamlText(v)))
+		}
+		list = append(list, p)
+	}
+	return list
+}
+
+// prop shows a value; wikilinks and web addresses in it become links.
+func (w *writer) prop(value string) template.HTML {
+	out := w.out
+	w.out = bytes.Buffer{}
+	for at := 0; at < len(value); {
+		m := propLink.FindStringIndex(value[at:])
+		if m == nil {
+			w.text(value[at:])
+			break
+		}
+		w.text(value[at : at+m[0]])
+		written := value[at+m[0] : at+m[1]]
+		at += m[1]
+		if inside, ok := strings.CutPrefix(written, "[["); ok {
+			if n := newWikilink(strings.TrimSuffix(inside, "]]")); n != nil {
+				w.wikilink(n)
+				continue
+			}
+			w.text(written)
+			continue
+		}
+		w.linked(w.lookUp(address(w.doc.name, written, false)), "", func() { w.text(written) })
+	}
+	safe := w.r.wall.SanitizeReader(&w.out).String()
+	w.out = out
+	return template.HTML(safe)
+}
+
+var propLink = regexp.MustCompile(`\[\[[^\[\]\n]{1,500}\]\]|https?://[^\s<>"'\\]*[^\s<>"'\\.,;:!?)]`)
