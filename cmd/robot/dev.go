@@ -17,9 +17,11 @@ import (
 
 // devCommand runs a development service.
 type devCommand struct {
-	Listen  string `default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address to listen on (${default}); port 0 is any free one."`
-	Data    string `placeholder:"DIR" type:"path" help:"Data directory, kept; by default a temporary one, removed at the end."`
-	Verbose bool   `short:"v" help:"Log each request."`
+	Listen string `default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address to listen on (${default}); port 0 is any free one."`
+	Data   string `placeholder:"DIR" type:"path" help:"Data directory, kept; by default a temporary one, removed at the end."`
+	rateFlags
+	Limits  bool `help:"Limit how fast callers may go on, as a real service does."`
+	Verbose bool `short:"v" help:"Log each request."`
 }
 
 // Run serves until ctx ends.
@@ -32,6 +34,11 @@ func (c devCommand) Run(ctx context.Context) (err error) {
 	cfg, err := config.Dev(c.Listen, dir)
 	if err != nil {
 		return err
+	}
+	if c.Limits {
+		if err := c.limit(&cfg); err != nil {
+			return err
+		}
 	}
 	lock, err := lockDir(cfg.Data)
 	if err != nil {

@@ -85,15 +85,16 @@ func openService(ctx context.Context, cfg config.Config, origins config.Origins,
 // handler builds the doors and the way to them. people are offered for signing
 // in without a password: in development only.
 func (s *service) handler(cfg config.Config, origins config.Origins, people []wiki.User, now func() time.Time) (*server.Server, error) {
+	limits := limiter(cfg, now)
 	browser, err := web.New(web.Options{
 		Pages: s.pages, Tenant: s.tenant, Session: s.session,
-		Platform: origins.Platform(), WikiOrigin: origins.Wiki, People: people, Now: now, Log: s.log,
+		Platform: origins.Platform(), WikiOrigin: origins.Wiki, People: people, Limits: limits, Now: now, Log: s.log,
 	})
 	if err != nil {
 		return nil, err
 	}
 	programs := api.New(api.Options{
-		Pages: s.pages, Tenant: s.tenant, Session: s.session, WikiOrigin: origins.Wiki, Now: now, Log: s.log,
+		Pages: s.pages, Tenant: s.tenant, Session: s.session, WikiOrigin: origins.Wiki, Limits: limits, Now: now, Log: s.log,
 	})
 	return server.New(server.Options{
 		Host:     cfg.Host,
@@ -104,6 +105,7 @@ func (s *service) handler(cfg config.Config, origins config.Origins, people []wi
 		API:      programs.ServeWiki,
 		Renew:    s.session.Renew,
 		Check:    s.store.Check,
+		Proxies:  cfg.Proxies,
 		Log:      s.log,
 	}), nil
 }

@@ -4,6 +4,7 @@ package config
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"path/filepath"
 	"strconv"
@@ -15,6 +16,19 @@ type Config struct {
 	Data   string // data directory, absolute
 	// Host is the platform's host name; wikis are its subdomains.
 	Host string
+	// Reads and Writes are how many a minute one caller has in one wiki; with 0
+	// reads there are no rate limits.
+	Reads, Writes int
+	// Proxies are the peers whose X-Forwarded-For is believed.
+	Proxies []netip.Prefix
+	// Showcase holds the slugs of the wikis that the landing page shows, those
+	// of them that are public.
+	Showcase []string
+}
+
+// Loopbacks are the proxies that are trusted unless others are named.
+func Loopbacks() []netip.Prefix {
+	return []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 }
 
 // DevHost is the platform's host in development. Browsers resolve names below
@@ -33,7 +47,7 @@ func Dev(listen, data string) (Config, error) {
 	if data, err = filepath.Abs(data); err != nil {
 		return Config{}, fmt.Errorf("--data: %w", err)
 	}
-	return Config{Listen: listen, Data: data, Host: DevHost}, nil
+	return Config{Listen: listen, Data: data, Host: DevHost, Proxies: Loopbacks()}, nil
 }
 
 // Loopback reports whether only this machine can reach an address.

@@ -1,0 +1,32 @@
+package main
+
+import (
+	"errors"
+	"time"
+
+	"robot.wtf/internal/config"
+	"robot.wtf/internal/limit"
+)
+
+// rateFlags are how fast one caller may go on in one wiki.
+type rateFlags struct {
+	ReadsPerMinute  int `default:"600" placeholder:"N" help:"Requests to read that one caller has a minute in one wiki (${default})."`
+	WritesPerMinute int `default:"120" placeholder:"N" help:"Changes that one caller has a minute in one wiki (${default})."`
+}
+
+// limit puts the rates into the configuration.
+func (f rateFlags) limit(cfg *config.Config) error {
+	if f.ReadsPerMinute < 1 || f.WritesPerMinute < 1 {
+		return errors.New("--reads-per-minute and --writes-per-minute are numbers from 1")
+	}
+	cfg.Reads, cfg.Writes = f.ReadsPerMinute, f.WritesPerMinute
+	return nil
+}
+
+// limiter is nil, which limits nothing, where the configuration has no rates.
+func limiter(cfg config.Config, now func() time.Time) *limit.Limiter {
+	if cfg.Reads == 0 {
+		return nil
+	}
+	return limit.New(limit.Options{Rates: limit.RatesOf(cfg.Reads, cfg.Writes), Now: now})
+}
