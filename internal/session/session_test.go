@@ -63,7 +63,7 @@ func newFixture(t *testing.T) *fixture {
 		t.Fatal(err)
 	}
 	for _, u := range []wiki.User{ada, bob} {
-		if err := f.db.CreateSite(t.Context(), u, u.Username, 1); err != nil {
+		if err := f.db.CreateSite(t.Context(), u, u.Username, nil, 1); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -12,7 +12,7 @@ import (
 // Members lists a site's people, the owner first, then by username.
 func (db *DB) Members(ctx context.Context, slug string) ([]wiki.Member, error) {
 	rows, err := db.sql.QueryContext(ctx, `
-		SELECT `+userColumns+`, who.role FROM (
+		SELECT `+userColumns+`, users.seen, who.role FROM (
 			SELECT owner AS did, 'owner' AS role, 0 AS rank FROM sites WHERE slug = $1
 			UNION ALL
 			SELECT did, role, 1 FROM members WHERE slug = $1
@@ -25,9 +25,11 @@ func (db *DB) Members(ctx context.Context, slug string) ([]wiki.Member, error) {
 	for rows.Next() {
 		var m wiki.Member
 		var role string
-		if err := rows.Scan(&m.User.DID, &m.User.Username, &m.User.Handle, &m.User.Name, &role); err != nil {
+		var seen int64
+		if err := rows.Scan(&m.User.DID, &m.User.Username, &m.User.Handle, &m.User.Name, &seen, &role); err != nil {
 			return nil, fmt.Errorf("store: members of %s: %w", slug, err)
 		}
+		m.Seen = when(seen)
 		if m.Role, err = wiki.ParseRole(role); err != nil {
 			return nil, fmt.Errorf("store: members of %s: %w", slug, err)
 		}
@@ -70,4 +72,21 @@ func (db *DB) RemoveMember(ctx context.Context, actor, slug, did string) error {
 	})
 	db.tokens.forgetAll()
 	return err
+}
+
+// Invite gives a person a role in a wiki as SetMember does, and makes them known
+// if they never signed in. What is known of somebody who did stays as it is.
+func (db *DB) Invite(ctx context.Context, actor, slug string, who wiki.User, role wiki.Role, max int) error {
+	err := db.tx(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `
+			INSERT INTO users (did, handle, name, created) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (did) DO UPDATE SET handle = excluded.handle WHERE users.seen = 0 AND users.username IS NULL`,
+			who.DID, who.Handle, who.Name, db.millis())
+		return err
+	})
+	db.users.forget(who.DID)
+	if err != nil {
+		return fmt.Errorf("store: invite %s to %s: %w", who.DID, slug, err)
+	}
+	return db.SetMember(ctx, actor, slug, who.DID, role, max)
 }

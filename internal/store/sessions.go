@@ -13,6 +13,7 @@ type Session struct {
 	ID      string
 	DID     string
 	Expires time.Time // unless it is used before
+	Created time.Time // filled by Sessions alone
 }
 
 // StartSession stores a session; those that expired long ago are swept.
@@ -23,6 +24,10 @@ func (db *DB) StartSession(ctx context.Context, s Session) error {
 		}
 		_, err := tx.ExecContext(ctx, `INSERT INTO sessions (sid, did, created, expires) VALUES ($1, $2, $3, $4)`,
 			s.ID, s.DID, db.millis(), s.Expires.UnixMilli())
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `UPDATE users SET seen = $2 WHERE did = $1`, s.DID, db.millis())
 		return err
 	})
 	if err != nil {
@@ -68,6 +73,41 @@ func (db *DB) EndSession(ctx context.Context, sid string) error {
 	db.sessions.forget(sid)
 	if err != nil {
 		return fmt.Errorf("store: end session: %w", err)
+	}
+	return nil
+}
+
+// Sessions lists a person's sessions that have not expired, newest first.
+func (db *DB) Sessions(ctx context.Context, did string) ([]Session, error) {
+	rows, err := db.sql.QueryContext(ctx, `
+		SELECT sid, did, created, expires FROM sessions WHERE did = $1 AND expires >= $2 ORDER BY created DESC, sid`, did, db.millis())
+	if err != nil {
+		return nil, fmt.Errorf("store: sessions of %s: %w", did, err)
+	}
+	defer rows.Close()
+	var list []Session
+	for rows.Next() {
+		var s Session
+		var created, expires int64
+		if err := rows.Scan(&s.ID, &s.DID, &created, &expires); err != nil {
+			return nil, fmt.Errorf("store: sessions of %s: %w", did, err)
+		}
+		s.Created, s.Expires = when(created), when(expires)
+		list = append(list, s)
+	}
+	return list, rows.Err()
+}
+
+// EndSessionOf revokes one of a person's sessions, all of them with an empty
+// sid; ErrNotFound if there is none.
+func (db *DB) EndSessionOf(ctx context.Context, did, sid string) error {
+	err := db.tx(ctx, func(tx *sql.Tx) error {
+		done, err := tx.ExecContext(ctx, `DELETE FROM sessions WHERE did = $1 AND (sid = $2 OR $2 = '')`, did, sid)
+		return oneRow(done, err)
+	})
+	db.sessions.forgetAll()
+	if err != nil {
+		return fmt.Errorf("store: end session of %s: %w", did, err)
 	}
 	return nil
 }

@@ -16,20 +16,24 @@ import (
 type Site struct {
 	wiki.Site                      // Limits hold overrides alone: 0 where the default counts
 	Roles     map[string]wiki.Role // by DID, the owner's included
+	Ending    time.Time            // when it will be purged; until then it is closed. Zero for others
 }
 
 // CreateSite adds a private wiki for its owner, whose username becomes its
-// slug. ErrExists when the slug is or was somebody's; ErrQuota when the owner
-// has max wikis already.
-func (db *DB) CreateSite(ctx context.Context, owner wiki.User, slug string, max int) error {
+// slug. ErrExists when the slug is somebody's, or was that of another holder
+// (the keyed hash of a DID); ErrQuota when the owner has max wikis already.
+func (db *DB) CreateSite(ctx context.Context, owner wiki.User, slug string, holder []byte, max int) error {
 	err := db.tx(ctx, func(tx *sql.Tx) error {
-		var holder string
-		err := tx.QueryRowContext(ctx, `SELECT did FROM users WHERE username = $1`, slug).Scan(&holder)
+		var named string
+		err := tx.QueryRowContext(ctx, `SELECT did FROM users WHERE username = $1`, slug).Scan(&named)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
-		if err == nil && holder != owner.DID {
+		if err == nil && named != owner.DID {
 			return wiki.ErrExists
+		}
+		if err := checkFormer(ctx, tx, slug, holder); err != nil {
+			return err
 		}
 		var n int
 		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM sites WHERE owner = $1`, owner.DID).Scan(&n); err != nil {
@@ -85,8 +89,8 @@ func (db *DB) Site(ctx context.Context, slug string) (*Site, error) {
 func (db *DB) readSite(ctx context.Context, slug string) (*Site, error) {
 	// One statement, so that roles and version belong together.
 	rows, err := db.sql.QueryContext(ctx, `
-		SELECT sites.owner, coalesce(users.username, ''), title, description, public, home, limits,
-			version, sites.created, coalesce(members.did, ''), coalesce(members.role, '')
+		SELECT sites.owner, coalesce(users.username, ''), title, description, public, home, as_handle, limits,
+			version, sites.created, sites.ending, coalesce(members.did, ''), coalesce(members.role, '')
 		FROM sites JOIN users ON users.did = sites.owner LEFT JOIN members ON members.slug = sites.slug
 		WHERE sites.slug = $1`, slug)
 	if err != nil {
@@ -97,9 +101,9 @@ func (db *DB) readSite(ctx context.Context, slug string) (*Site, error) {
 	for rows.Next() {
 		s := wiki.Site{Slug: slug}
 		var limits, did, role string
-		var created int64
-		if err := rows.Scan(&s.OwnerDID, &s.OwnerName, &s.Title, &s.Description, &s.Public, &s.Home, &limits,
-			&s.Version, &created, &did, &role); err != nil {
+		var created, ending int64
+		if err := rows.Scan(&s.OwnerDID, &s.OwnerName, &s.Title, &s.Description, &s.Public, &s.Home, &s.AsHandle, &limits,
+			&s.Version, &created, &ending, &did, &role); err != nil {
 			return nil, err
 		}
 		if site == nil {
@@ -107,7 +111,7 @@ func (db *DB) readSite(ctx context.Context, slug string) (*Site, error) {
 			if err := json.Unmarshal([]byte(limits), &s.Limits); err != nil {
 				return nil, fmt.Errorf("limits: %w", err)
 			}
-			site = &Site{Site: s, Roles: map[string]wiki.Role{s.OwnerDID: wiki.Owner}}
+			site = &Site{Site: s, Roles: map[string]wiki.Role{s.OwnerDID: wiki.Owner}, Ending: when(ending)}
 		}
 		if did != "" && did != s.OwnerDID {
 			if site.Roles[did], err = wiki.ParseRole(role); err != nil {
@@ -124,11 +128,12 @@ func (db *DB) readSite(ctx context.Context, slug string) (*Site, error) {
 	return site, nil
 }
 
-// UpdateSite stores title, description, visibility and home page of a site.
+// UpdateSite stores what an owner may change of a site: title, description,
+// visibility, home page, and whether its host is their handle.
 func (db *DB) UpdateSite(ctx context.Context, actor string, s wiki.Site) error {
 	return db.changeSite(ctx, actor, s.Slug, "site.settings", fmt.Sprintf("public=%t", s.Public), func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE sites SET title = $2, description = $3, public = $4, home = $5 WHERE slug = $1`,
-			s.Slug, s.Title, s.Description, s.Public, s.Home)
+		_, err := tx.ExecContext(ctx, `UPDATE sites SET title = $2, description = $3, public = $4, home = $5, as_handle = $6 WHERE slug = $1`,
+			s.Slug, s.Title, s.Description, s.Public, s.Home, s.AsHandle)
 		return err
 	})
 }
@@ -179,7 +184,7 @@ func (db *DB) SitesOf(ctx context.Context, did string) ([]string, error) {
 
 // PublicSites lists the slugs of public wikis.
 func (db *DB) PublicSites(ctx context.Context) ([]string, error) {
-	return db.slugs(ctx, `SELECT slug FROM sites WHERE public = $1 ORDER BY slug`, true)
+	return db.slugs(ctx, `SELECT slug FROM sites WHERE public = $1 AND ending = 0 ORDER BY slug`, true)
 }
 
 func (db *DB) slugs(ctx context.Context, query string, arg any) ([]string, error) {

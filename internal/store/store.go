@@ -1,5 +1,5 @@
-// Package store is the platform's SQL: users, sites, members, sessions, wiki
-// tokens, one-time codes and the audit log. What wikis contain is not here.
+// Package store is the platform's SQL: users, sites, members, sessions,
+// tokens, one-time codes, former names and the audit log. What wikis contain is not here.
 //
 // Rows that nearly every request needs (a site with its members, a user, a
 // session, a token) are answered from memory once they were read; the methods
@@ -42,6 +42,7 @@ type DB struct {
 	sites    *rowCache[string, *Site]
 	sessions *rowCache[string, Session]
 	tokens   *rowCache[tokenHash, *Token]
+	personal *rowCache[tokenHash, *Token]
 }
 
 // cachedRows bounds each of the row caches; a row takes some 500 bytes.
@@ -67,6 +68,7 @@ func Open(ctx context.Context, path string, now func() time.Time) (*DB, error) {
 		sites:    newRowCache[string, *Site](cachedRows),
 		sessions: newRowCache[string, Session](cachedRows),
 		tokens:   newRowCache[tokenHash, *Token](cachedRows),
+		personal: newRowCache[tokenHash, *Token](cachedRows),
 	}
 	if err := db.migrate(ctx); err != nil {
 		conn.Close()

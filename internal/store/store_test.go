@@ -27,7 +27,7 @@ func TestReopen(t *testing.T) {
 	ctx, path := t.Context(), filepath.Join(t.TempDir(), "a b?#%.db")
 	db := open(t, path)
 	ada := wiki.User{DID: "did:plc:ada", Handle: "ada.test"}
-	if err := db.CreateSite(ctx, ada, "ada", 1); err != nil {
+	if err := db.CreateSite(ctx, ada, "ada", nil, 1); err != nil {
 		t.Fatal(err)
 	}
 	if err := db.AddToken(ctx, "secret", &Token{ID: "1", Slug: "ada", DID: ada.DID, Name: "x"}); err != nil {
@@ -182,7 +182,7 @@ func TestCacheIsBounded(t *testing.T) {
 func TestReadersSeeTheirWrites(t *testing.T) {
 	ctx, db := t.Context(), open(t, filepath.Join(t.TempDir(), "robot.db"))
 	ada := wiki.User{DID: "did:plc:ada", Handle: "ada.test"}
-	if err := db.CreateSite(ctx, ada, "ada", 1); err != nil {
+	if err := db.CreateSite(ctx, ada, "ada", nil, 1); err != nil {
 		t.Fatal(err)
 	}
 	reading, stop := context.WithCancel(ctx)

@@ -13,10 +13,11 @@ import (
 
 type tokenHash = [sha256.Size]byte
 
-// A Token opens one wiki to a program in the name of a person.
+// A Token opens one wiki to a program in the name of a person, or, as a
+// personal token, the management API.
 type Token struct {
 	ID       string
-	Slug     string
+	Slug     string // "" for a personal token
 	DID      string
 	Name     string // that the person gave it
 	ReadOnly bool
@@ -79,17 +80,21 @@ func (db *DB) Token(ctx context.Context, secret string) (*Token, error) {
 // Tokens lists a person's tokens for a wiki, newest first; those of all its
 // members with an empty did.
 func (db *DB) Tokens(ctx context.Context, slug, did string) ([]*Token, error) {
-	rows, err := db.sql.QueryContext(ctx, `
+	return db.listTokens(ctx, `
 		SELECT `+tokenColumns+` FROM tokens WHERE slug = $1 AND (did = $2 OR $2 = '') ORDER BY created DESC, id`, slug, did)
+}
+
+func (db *DB) listTokens(ctx context.Context, query string, args ...any) ([]*Token, error) {
+	rows, err := db.sql.QueryContext(ctx, query, args...)
 	if err != nil {
-		return nil, fmt.Errorf("store: tokens of %s: %w", slug, err)
+		return nil, fmt.Errorf("store: list tokens: %w", err)
 	}
 	defer rows.Close()
 	var tokens []*Token
 	for rows.Next() {
 		t, err := scanToken(rows)
 		if err != nil {
-			return nil, fmt.Errorf("store: tokens of %s: %w", slug, err)
+			return nil, fmt.Errorf("store: list tokens: %w", err)
 		}
 		tokens = append(tokens, t)
 	}
@@ -103,8 +108,12 @@ func (db *DB) TokenUsed(ctx context.Context, t *Token) error {
 	if now-before < time.Hour.Milliseconds() || !t.used.CompareAndSwap(before, now) {
 		return nil
 	}
+	update := `UPDATE tokens SET used = $2 WHERE id = $1`
+	if t.Slug == "" {
+		update = `UPDATE personal_tokens SET used = $2 WHERE id = $1`
+	}
 	err := db.tx(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE tokens SET used = $2 WHERE id = $1`, t.ID, now)
+		_, err := tx.ExecContext(ctx, update, t.ID, now)
 		return err
 	})
 	if err != nil {
@@ -133,6 +142,67 @@ func (db *DB) RevokeToken(ctx context.Context, actor, slug, did, id string) erro
 	db.tokens.forgetAll()
 	if err != nil {
 		return fmt.Errorf("store: revoke token %s of %s: %w", id, slug, err)
+	}
+	return nil
+}
+
+const personalColumns = `id, '', did, name, read_only, created, used`
+
+// AddPersonalToken stores a personal token under the hash of its secret.
+// ErrQuota when the person has max already.
+func (db *DB) AddPersonalToken(ctx context.Context, secret string, t *Token, max int) error {
+	hash := sha256.Sum256([]byte(secret))
+	err := db.tx(ctx, func(tx *sql.Tx) error {
+		var n int
+		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM personal_tokens WHERE did = $1`, t.DID).Scan(&n); err != nil {
+			return err
+		}
+		if n >= max {
+			return wiki.Problemf(wiki.ErrQuota, "name", "You have %d tokens. Revoke one to make another.", n)
+		}
+		_, err := tx.ExecContext(ctx, `
+			INSERT INTO personal_tokens (id, hash, did, name, read_only, created) VALUES ($1, $2, $3, $4, $5, $6)`,
+			t.ID, hash[:], t.DID, t.Name, t.ReadOnly, db.millis())
+		if err != nil {
+			return err
+		}
+		return db.audit(ctx, tx, t.DID, "", "token.add", t.ID)
+	})
+	if err != nil {
+		return fmt.Errorf("store: add personal token of %s: %w", t.DID, err)
+	}
+	return nil
+}
+
+// PersonalToken finds a personal token by its secret.
+func (db *DB) PersonalToken(ctx context.Context, secret string) (*Token, error) {
+	hash := sha256.Sum256([]byte(secret))
+	return db.personal.get(hash, func() (*Token, error) {
+		t, err := scanToken(db.sql.QueryRowContext(ctx, `SELECT `+personalColumns+` FROM personal_tokens WHERE hash = $1`, hash[:]))
+		if err != nil {
+			return nil, fmt.Errorf("store: personal token: %w", translate(err))
+		}
+		return t, nil
+	})
+}
+
+// PersonalTokens lists a person's personal tokens, newest first.
+func (db *DB) PersonalTokens(ctx context.Context, did string) ([]*Token, error) {
+	return db.listTokens(ctx, `SELECT `+personalColumns+` FROM personal_tokens WHERE did = $1 ORDER BY created DESC, id`, did)
+}
+
+// RevokePersonalToken deletes one of a person's personal tokens.
+func (db *DB) RevokePersonalToken(ctx context.Context, did, id string) error {
+	err := db.tx(ctx, func(tx *sql.Tx) error {
+		done, err := tx.ExecContext(ctx, `DELETE FROM personal_tokens WHERE id = $1 AND did = $2`, id, did)
+		if err := oneRow(done, err); err != nil {
+			return err
+		}
+		return db.audit(ctx, tx, did, "", "token.revoke", id)
+	})
+	db.personal.forgetAll()
+	if err != nil {
+		return fmt.Errorf("store: revoke personal token %s: %w", id, err)
 	}
 	return nil
 }

@@ -21,12 +21,15 @@ func (s *Service) Create(ctx context.Context, owner wiki.User, slug string) (wik
 		return wiki.Site{}, wiki.Problemf(wiki.ErrInvalid, "username", "Your wiki is called as you are: %q.", owner.Username)
 	}
 	taken := wiki.Problemf(wiki.ErrExists, "username", "%q is taken. Choose another.", slug)
+	if err := s.mayCreate(ctx, owner); err != nil {
+		return wiki.Site{}, err
+	}
 	begun, err := s.begun(ctx, owner, slug)
 	if err != nil {
 		return wiki.Site{}, err
 	}
 	if !begun {
-		err = s.store.CreateSite(ctx, owner, slug, WikisEach)
+		err = s.store.CreateSite(ctx, owner, slug, s.holder(owner.DID), WikisEach)
 		var problem *wiki.Problem
 		switch {
 		case errors.As(err, &problem):
@@ -59,5 +62,17 @@ func (s *Service) begun(ctx context.Context, owner wiki.User, slug string) (bool
 	if err != nil {
 		return false, fmt.Errorf("tenant: create: %w", err)
 	}
+	if row.OwnerDID == owner.DID && !row.Ending.IsZero() {
+		return false, wiki.Problemf(wiki.ErrQuota, "username", "Your wiki is being deleted. Until that is done you can restore it, on the dashboard.")
+	}
 	return row.OwnerDID == owner.DID, nil
+}
+
+// mayCreate refuses who is leaving.
+func (s *Service) mayCreate(ctx context.Context, owner wiki.User) error {
+	at, err := s.AccountEnding(ctx, owner.DID)
+	if err != nil || at.IsZero() {
+		return err
+	}
+	return wiki.Problemf(wiki.ErrDenied, "username", "Your account is being deleted. Keep it, on the dashboard, to make a wiki.")
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"robot.wtf/internal/wiki"
 )
@@ -47,6 +48,51 @@ func (s *Service) RemoveMember(ctx context.Context, a wiki.Access, did string) e
 	return memberError("remove member", s.store.RemoveMember(ctx, actor(a), a.Site().Slug, did))
 }
 
+// Invite gives somebody a role by handle or DID, whether or not they ever signed
+// in here; they are a member from then on. A Problem says why it cannot be.
+func (s *Service) Invite(ctx context.Context, a wiki.Access, name string, role wiki.Role) (wiki.User, error) {
+	if err := a.Allow(wiki.Configure); err != nil {
+		return wiki.User{}, err
+	}
+	if role != wiki.Viewer && role != wiki.Editor {
+		return wiki.User{}, wiki.Problemf(wiki.ErrInvalid, "role", "A member is a viewer or an editor.")
+	}
+	if strings.TrimSpace(name) == "" {
+		return wiki.User{}, wiki.Problemf(wiki.ErrInvalid, "handle", "Type the handle of whom you want to add, such as ben.bsky.social.")
+	}
+	if s.people == nil {
+		return wiki.User{}, wiki.Problemf(wiki.ErrInvalid, "handle", "People cannot be looked up at the moment.")
+	}
+	who, err := s.people.Find(ctx, name)
+	if err != nil {
+		return wiki.User{}, fmt.Errorf("tenant: invite: %w", err)
+	}
+	site := a.Site()
+	row, err := s.store.Site(ctx, site.Slug)
+	if err != nil {
+		return wiki.User{}, fmt.Errorf("tenant: invite: %w", err)
+	}
+	if _, member := row.Roles[who.DID]; member {
+		return wiki.User{}, wiki.Problemf(wiki.ErrExists, "handle", "@%s is a member already.", who.Handle)
+	}
+	err = s.store.Invite(ctx, actor(a), site.Slug, who, role, site.Limits.Members)
+	return who, memberError("invite", err)
+}
+
+// Leave ends the caller's own membership, and their tokens for the wiki.
+func (s *Service) Leave(ctx context.Context, a wiki.Access) error {
+	caller := a.Caller()
+	switch {
+	case a.Role() == wiki.Owner:
+		return wiki.Problemf(wiki.ErrInvalid, "member", "The owner of a wiki stays its owner. You can delete the wiki.")
+	case a.Role() < wiki.Viewer || caller.Operator:
+		return wiki.Problemf(wiki.ErrDenied, "", "You are no member of this wiki.")
+	case caller.ReadOnly || caller.Wiki != "":
+		return wiki.Problemf(wiki.ErrDenied, "", "This token may not do that.")
+	}
+	return memberError("leave", s.store.RemoveMember(ctx, actor(a), a.Site().Slug, caller.User.DID))
+}
+
 func memberError(doing string, err error) error {
 	var problem *wiki.Problem
 	switch {
@@ -55,7 +101,7 @@ func memberError(doing string, err error) error {
 	case errors.As(err, &problem):
 		return problem
 	case errors.Is(err, wiki.ErrNotFound):
-		return wiki.Problemf(wiki.ErrNotFound, "member", "Nobody like that is known here. They must have signed in once.")
+		return wiki.Problemf(wiki.ErrNotFound, "member", "That is no member of this wiki.")
 	}
 	return fmt.Errorf("tenant: %s: %w", doing, err)
 }

@@ -16,6 +16,12 @@ type Settings struct {
 	Description string // up to 300
 	Public      bool
 	Home        string // page name, or a path of the wiki that begins with /-/
+	AsHandle    bool   // its host answers as the owner's ATProto handle, private or not
+}
+
+// SettingsOf are the settings that a site has.
+func SettingsOf(site wiki.Site) Settings {
+	return Settings{Title: site.Title, Description: site.Description, Public: site.Public, Home: site.Home, AsHandle: site.AsHandle}
 }
 
 // Configure changes the settings; a Problem names the field that is wrong.
@@ -34,11 +40,25 @@ func (s *Service) Configure(ctx context.Context, a wiki.Access, set Settings) er
 	if site.Home, err = homePage(set.Home); err != nil {
 		return err
 	}
-	site.Public = set.Public
+	site.Public, site.AsHandle = set.Public, set.AsHandle
 	if err := s.store.UpdateSite(ctx, actor(a), site); err != nil {
 		return fmt.Errorf("tenant: configure: %w", err)
 	}
 	return nil
+}
+
+// HandleDID is the DID that a wiki's host answers for as a handle
+// (atproto.com/specs/handle); ErrNotFound where the owner has not switched that
+// on, or there is no such wiki.
+func (s *Service) HandleDID(ctx context.Context, slug string) (string, error) {
+	row, err := s.store.Site(ctx, slug)
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("tenant: handle: %w", err)
+	case !row.AsHandle || !row.Ending.IsZero():
+		return "", wiki.ErrNotFound
+	}
+	return row.OwnerDID, nil
 }
 
 // actor is who the audit log names.

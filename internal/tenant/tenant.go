@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/store"
@@ -21,7 +22,22 @@ type Options struct {
 	Store   *store.DB
 	Content *content.Pool
 	Limits  wiki.Limits // of wikis without their own; what is 0 is as in wiki.DefaultLimits
-	Log     *slog.Logger
+	People  Directory   // finds whom owners invite; without one nobody can be invited
+	// NameKey is the secret of the keyed hashes that former names are kept
+	// with. Another key would give no name back to who had it.
+	NameKey []byte
+	// Forget drops what is derived from a wiki that is purged; may be nil.
+	Forget func(ctx context.Context, slug string) error
+	Now    func() time.Time // time.Now when nil
+	Log    *slog.Logger
+}
+
+// A Directory finds people by what others call them.
+type Directory interface {
+	// Find gives DID and current handle of the account that a handle or a DID
+	// names, as people type them; the handle must lead to the account and back.
+	// A Problem says why nobody was found.
+	Find(ctx context.Context, name string) (wiki.User, error)
 }
 
 // A Service answers for all sites.
@@ -29,15 +45,26 @@ type Service struct {
 	store   *store.DB
 	content *content.Pool
 	limits  wiki.Limits
+	people  Directory
+	nameKey []byte
+	forget  func(ctx context.Context, slug string) error
+	now     func() time.Time
 	log     *slog.Logger
 }
 
 // New makes a Service.
 func New(o Options) *Service {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	return &Service{
 		store:   o.Store,
 		content: o.Content,
 		limits:  fillLimits(o.Limits, wiki.DefaultLimits),
+		people:  o.People,
+		nameKey: o.NameKey,
+		forget:  o.Forget,
+		now:     o.Now,
 		log:     o.Log,
 	}
 }
@@ -70,6 +97,8 @@ func roleOf(row *store.Site, caller wiki.Caller) wiki.Role {
 	switch {
 	case caller.Operator:
 		return wiki.Owner
+	case !row.Ending.IsZero(): // closed on every door; its owner can restore it
+		return wiki.NoRole
 	case caller.Wiki != "" && caller.Wiki != row.Slug: // a credential for one wiki opens no other, not even a public one
 		return wiki.NoRole
 	}

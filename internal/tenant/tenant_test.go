@@ -185,7 +185,7 @@ func TestConfigure(t *testing.T) {
 			Settings{Title: "Ada's notebook", Description: "a b", Public: true, Home: "getting_started"}},
 		{Settings{Title: strings.Repeat("ü", 80), Description: strings.Repeat("ü", 300)},
 			Settings{Title: strings.Repeat("ü", 80), Description: strings.Repeat("ü", 300)}},
-		{Settings{Home: "/-/changelog"}, Settings{Home: "/-/changelog"}},
+		{Settings{Home: "/-/changelog", AsHandle: true}, Settings{Home: "/-/changelog", AsHandle: true}},
 		{Settings{Home: "Not/There/Yet"}, Settings{Home: "Not/There/Yet"}},
 		{Settings{Title: "<script>"}, Settings{Title: "<script>"}}, // pages escape it
 	}
@@ -195,7 +195,7 @@ func TestConfigure(t *testing.T) {
 			continue
 		}
 		s := f.access(ada).Site()
-		if diff := cmp.Diff(tt.want, Settings{s.Title, s.Description, s.Public, s.Home}); diff != "" {
+		if diff := cmp.Diff(tt.want, SettingsOf(s)); diff != "" {
 			t.Errorf("%+v: %s", tt.in, diff)
 		}
 	}
@@ -391,7 +391,7 @@ func TestCreateFailsWhole(t *testing.T) {
 	if _, err := f.db.Site(ctx, "cleo"); !errors.Is(err, wiki.ErrNotFound) {
 		t.Errorf("the failure left a site: %v", err)
 	}
-	if err := f.db.CreateSite(ctx, dan, "dan", 1); err != nil { // and then the process ended
+	if err := f.db.CreateSite(ctx, dan, "dan", nil, 1); err != nil { // and then the process ended
 		t.Fatal(err)
 	}
 	if site, err := f.Create(ctx, dan, "dan"); err != nil || site.OwnerDID != dan.DID {

@@ -15,6 +15,7 @@ type Site struct {
 	Description string
 	Public      bool   // anyone may read; otherwise members only
 	Home        string // page name that / shows, or a path such as /-/changelog
+	AsHandle    bool   // its host answers as its owner's ATProto handle
 	Created     time.Time
 	Version     int64 // grows with each change of a setting or a member
 	Limits      Limits
@@ -95,6 +96,7 @@ func (c Caller) Anonymous() bool { return c.User.DID == "" && !c.Operator }
 type Member struct {
 	User User
 	Role Role
+	Seen time.Time // last sign-in; zero for who was invited and has not come yet
 }
 
 // An Author is who made a commit, as it stands in the commit itself.

@@ -1,0 +1,242 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"robot.wtf/internal/wiki"
+)
+
+// An Ending is a wiki or an account that will be purged.
+type Ending struct {
+	Slug string // of the wiki; "" for an account without one
+	DID  string // the owner's
+	At   time.Time
+}
+
+// EndSite lets a wiki end at a time, or not after all when that is zero. Its
+// tokens are revoked when it is to end.
+func (db *DB) EndSite(ctx context.Context, actor, slug string, at time.Time) error {
+	action := "site.end"
+	if at.IsZero() {
+		action = "site.restore"
+	}
+	err := db.changeSite(ctx, actor, slug, action, "", func(tx *sql.Tx) error { return db.endSite(ctx, tx, slug, at) })
+	db.tokens.forgetAll()
+	return err
+}
+
+func (db *DB) endSite(ctx context.Context, tx *sql.Tx, slug string, at time.Time) error {
+	if at.IsZero() {
+		done, err := tx.ExecContext(ctx, `UPDATE sites SET ending = 0 WHERE slug = $1 AND ending > $2`, slug, db.millis())
+		return oneRow(done, err)
+	}
+	done, err := tx.ExecContext(ctx, `UPDATE sites SET ending = $2 WHERE slug = $1 AND ending = 0`, slug, at.UnixMilli())
+	if err := oneRow(done, err); err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `DELETE FROM tokens WHERE slug = $1`, slug)
+	return err
+}
+
+// oneRow is ErrNotFound when a statement changed nothing.
+func oneRow(done sql.Result, err error) error {
+	if err != nil {
+		return err
+	}
+	if n, err := done.RowsAffected(); err != nil || n == 0 {
+		return errors.Join(wiki.ErrNotFound, err)
+	}
+	return nil
+}
+
+// EndUser lets an account end at a time, with the wiki that its owner has: all
+// its sessions and tokens end at once.
+func (db *DB) EndUser(ctx context.Context, did string, at time.Time) error {
+	return db.changeUser(ctx, did, "account.end", func(tx *sql.Tx) error {
+		done, err := tx.ExecContext(ctx, `UPDATE users SET ending = $2 WHERE did = $1 AND ending = 0`, did, at.UnixMilli())
+		if err := oneRow(done, err); err != nil {
+			return err
+		}
+		for _, statement := range []string{
+			`DELETE FROM tokens WHERE slug IN (SELECT slug FROM sites WHERE owner = $1)`,
+			`DELETE FROM tokens WHERE did = $1`,
+			`DELETE FROM personal_tokens WHERE did = $1`,
+			`DELETE FROM sessions WHERE did = $1`,
+		} {
+			if _, err := tx.ExecContext(ctx, statement, did); err != nil {
+				return err
+			}
+		}
+		_, err = tx.ExecContext(ctx, `UPDATE sites SET ending = $2, version = version + 1 WHERE owner = $1`, did, at.UnixMilli())
+		return err
+	})
+}
+
+// KeepUser takes EndUser back, for the wiki as well; ErrNotFound when the
+// account was not to end, or its time is over.
+func (db *DB) KeepUser(ctx context.Context, did string) error {
+	return db.changeUser(ctx, did, "account.restore", func(tx *sql.Tx) error {
+		done, err := tx.ExecContext(ctx, `UPDATE users SET ending = 0 WHERE did = $1 AND ending > $2`, did, db.millis())
+		if err := oneRow(done, err); err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `UPDATE sites SET ending = 0, version = version + 1 WHERE owner = $1 AND ending > $2`, did, db.millis())
+		return err
+	})
+}
+
+// changeUser runs a change of an account and all that hangs on it.
+func (db *DB) changeUser(ctx context.Context, did, action string, change func(*sql.Tx) error) error {
+	err := db.tx(ctx, func(tx *sql.Tx) error {
+		if err := change(tx); err != nil {
+			return err
+		}
+		return db.audit(ctx, tx, did, "", action, "")
+	})
+	db.users.forget(did)
+	db.sites.forgetAll()
+	db.sessions.forgetAll()
+	db.tokens.forgetAll()
+	db.personal.forgetAll()
+	if err != nil {
+		return fmt.Errorf("store: %s %s: %w", action, did, err)
+	}
+	return nil
+}
+
+// UserEnding is when an account will be purged; zero if it will not.
+func (db *DB) UserEnding(ctx context.Context, did string) (time.Time, error) {
+	var at int64
+	err := db.sql.QueryRowContext(ctx, `SELECT ending FROM users WHERE did = $1`, did).Scan(&at)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("store: ending of %s: %w", did, translate(err))
+	}
+	return when(at), nil
+}
+
+// when is a time of the tables, the zero Time for 0.
+func when(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}
+
+// EndingSites lists the wikis of a person that are to end.
+func (db *DB) EndingSites(ctx context.Context, did string) ([]Ending, error) {
+	return db.endings(ctx, `SELECT slug, owner, ending FROM sites WHERE owner = $1 AND ending > 0 ORDER BY slug`, did)
+}
+
+// EndedSites lists the wikis whose time is over.
+func (db *DB) EndedSites(ctx context.Context) ([]Ending, error) {
+	return db.endings(ctx, `SELECT slug, owner, ending FROM sites WHERE ending > 0 AND ending <= $1 ORDER BY slug`, db.millis())
+}
+
+// EndedUsers lists the accounts whose time is over and that own no wiki.
+func (db *DB) EndedUsers(ctx context.Context) ([]Ending, error) {
+	return db.endings(ctx, `
+		SELECT coalesce(username, ''), did, ending FROM users
+		WHERE ending > 0 AND ending <= $1 AND did NOT IN (SELECT owner FROM sites) ORDER BY did`, db.millis())
+}
+
+func (db *DB) endings(ctx context.Context, query string, arg any) ([]Ending, error) {
+	rows, err := db.sql.QueryContext(ctx, query, arg)
+	if err != nil {
+		return nil, fmt.Errorf("store: endings: %w", err)
+	}
+	defer rows.Close()
+	var list []Ending
+	for rows.Next() {
+		var e Ending
+		var at int64
+		if err := rows.Scan(&e.Slug, &e.DID, &at); err != nil {
+			return nil, fmt.Errorf("store: endings: %w", err)
+		}
+		e.At = when(at)
+		list = append(list, e)
+	}
+	return list, rows.Err()
+}
+
+// PurgeSite removes a wiki whose time is over, with members and tokens. Its
+// name is kept with the holder's keyed hash.
+func (db *DB) PurgeSite(ctx context.Context, slug string, holder []byte) error {
+	err := db.tx(ctx, func(tx *sql.Tx) error {
+		done, err := tx.ExecContext(ctx, `DELETE FROM sites WHERE slug = $1 AND ending > 0 AND ending <= $2`, slug, db.millis())
+		if err := oneRow(done, err); err != nil {
+			return err
+		}
+		if err := db.keepName(ctx, tx, slug, holder); err != nil {
+			return err
+		}
+		return db.audit(ctx, tx, "operator", slug, "site.purge", "")
+	})
+	db.sites.forget(slug)
+	db.tokens.forgetAll()
+	if err != nil {
+		return fmt.Errorf("store: purge site %s: %w", slug, err)
+	}
+	return nil
+}
+
+func (db *DB) keepName(ctx context.Context, tx *sql.Tx, slug string, holder []byte) error {
+	_, err := tx.ExecContext(ctx, `
+		INSERT INTO former (slug, holder, since) VALUES ($1, $2, $3)
+		ON CONFLICT (slug) DO UPDATE SET holder = excluded.holder, since = excluded.since`, slug, holder, db.millis())
+	return err
+}
+
+// PurgeUser removes an account whose time is over and that owns no wiki, with
+// its memberships, sessions and tokens. Its name is kept as by PurgeSite.
+func (db *DB) PurgeUser(ctx context.Context, did string, holder []byte) error {
+	return db.changeUser(ctx, did, "account.purge", func(tx *sql.Tx) error {
+		var name string
+		err := tx.QueryRowContext(ctx, `SELECT coalesce(username, '') FROM users WHERE did = $1 AND ending > 0 AND ending <= $2`,
+			did, db.millis()).Scan(&name)
+		if err != nil {
+			return err
+		}
+		if name != "" {
+			if err := db.keepName(ctx, tx, name, holder); err != nil {
+				return err
+			}
+		}
+		_, err = tx.ExecContext(ctx, `UPDATE sites SET version = version + 1 WHERE slug IN (SELECT slug FROM members WHERE did = $1)`, did)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `DELETE FROM members WHERE did = $1`, did); err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `DELETE FROM users WHERE did = $1`, did)
+		return err
+	})
+}
+
+// CheckFormer is ErrExists when a name was somebody else's than the holder's.
+func (db *DB) CheckFormer(ctx context.Context, slug string, holder []byte) error {
+	return checkFormer(ctx, db.sql, slug, holder)
+}
+
+type rowQuerier interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+func checkFormer(ctx context.Context, q rowQuerier, slug string, holder []byte) error {
+	var was []byte
+	err := q.QueryRowContext(ctx, `SELECT holder FROM former WHERE slug = $1`, slug).Scan(&was)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return nil
+	case err != nil:
+		return fmt.Errorf("store: former name %s: %w", slug, err)
+	case !bytes.Equal(was, holder):
+		return wiki.ErrExists
+	}
+	return nil
+}

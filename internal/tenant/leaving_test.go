@@ -1,0 +1,219 @@
+package tenant
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"robot.wtf/internal/content"
+	"robot.wtf/internal/store"
+	"robot.wtf/internal/wiki"
+)
+
+// book is a Directory of a few people.
+type book map[string]wiki.User
+
+func (b book) Find(_ context.Context, name string) (wiki.User, error) {
+	if u, ok := b[name]; ok {
+		return u, nil
+	}
+	return wiki.User{}, wiki.Problemf(wiki.ErrNotFound, "handle", "Nobody answers to %s.", name)
+}
+
+// A leaver has ada's wiki with bob as editor, on a clock that the test moves.
+type leaver struct {
+	*Service
+	t   *testing.T
+	db  *store.DB
+	dir string
+	now time.Time
+}
+
+func newLeaver(t *testing.T) *leaver {
+	t.Helper()
+	l := &leaver{t: t, dir: t.TempDir(), now: time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)}
+	clock := func() time.Time { return l.now }
+	var err error
+	if l.db, err = store.Open(t.Context(), filepath.Join(l.dir, "robot.db"), clock); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.db.Close() })
+	pool, err := content.NewPool(content.Options{Dir: filepath.Join(l.dir, "wikis"), Now: clock, Log: slog.New(slog.DiscardHandler),
+		Links: func(wiki.PageName, []byte) []wiki.Link { return nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { pool.Close() })
+	eve := wiki.User{DID: "did:plc:eve", Handle: "eve.test"}
+	people := book{"eve.test": eve, "eve2.test": {DID: eve.DID, Handle: "eve2.test"}, "bob.test": bob, "cleo.test": cleo, "dan.test": dan, "ada.test": ada}
+	l.Service = New(Options{Store: l.db, Content: pool, People: people, NameKey: []byte("key"), Now: clock, Log: slog.New(slog.DiscardHandler)})
+	for _, u := range []wiki.User{ada, bob} {
+		l.must(l.db.SaveUser(t.Context(), u))
+	}
+	_, err = l.Create(t.Context(), ada, "ada")
+	l.must(err)
+	l.must(l.SetMember(t.Context(), l.access(ada), bob.DID, wiki.Editor))
+	return l
+}
+
+func (l *leaver) must(err error) {
+	l.t.Helper()
+	if err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+func (l *leaver) access(u wiki.User) wiki.Access {
+	l.t.Helper()
+	a, err := l.Resolve(l.t.Context(), "ada", wiki.Caller{User: u})
+	l.must(err)
+	return a
+}
+
+func (l *leaver) wants(kind error, err error) {
+	l.t.Helper()
+	if !errors.Is(err, kind) {
+		l.t.Errorf("got %v, want %v", err, kind)
+	}
+}
+
+// Invitations are by DID, count in the limit before the first sign-in, and a
+// changed handle gives nobody a second place.
+func TestInvite(t *testing.T) {
+	l := newLeaver(t)
+	ctx, a := t.Context(), l.access(ada)
+	if _, err := l.Invite(ctx, a, "eve.test", wiki.Viewer); err != nil {
+		t.Fatal(err)
+	}
+	_, err := l.Invite(ctx, a, "eve2.test", wiki.Editor)
+	l.wants(wiki.ErrExists, err)
+	_, err = l.Invite(ctx, a, "nobody.test", wiki.Editor)
+	l.wants(wiki.ErrNotFound, err)
+	_, err = l.Invite(ctx, a, "ada.test", wiki.Editor)
+	l.wants(wiki.ErrExists, err)
+	_, err = l.Invite(ctx, a, "cleo.test", wiki.Owner)
+	l.wants(wiki.ErrInvalid, err)
+	_, err = l.Invite(ctx, l.access(bob), "cleo.test", wiki.Viewer)
+	l.wants(wiki.ErrDenied, err)
+	_, err = l.Invite(ctx, a, "cleo.test", wiki.Viewer)
+	l.must(err)
+	_, err = l.Invite(ctx, a, "dan.test", wiki.Viewer)
+	l.wants(wiki.ErrQuota, err)
+
+	members, err := l.Members(ctx, a)
+	l.must(err)
+	for _, m := range members {
+		if m.User.DID == "did:plc:eve" && (m.Role != wiki.Viewer || !m.Seen.IsZero()) {
+			t.Errorf("eve: %+v", m)
+		}
+	}
+	if len(members) != 4 {
+		t.Errorf("%d members, want 4", len(members))
+	}
+	// Eve signs in under a new handle: the same DID has the role.
+	l.must(l.db.SaveUser(ctx, wiki.User{DID: "did:plc:eve", Username: "eve", Handle: "eve3.test"}))
+	if got := l.access(wiki.User{DID: "did:plc:eve"}).Role(); got != wiki.Viewer {
+		t.Errorf("eve is %s", got)
+	}
+	l.must(l.Leave(ctx, l.access(wiki.User{DID: "did:plc:eve"})))
+	_, err = l.Resolve(ctx, "ada", wiki.Caller{User: wiki.User{DID: "did:plc:eve"}})
+	l.wants(wiki.ErrNotFound, err)
+	l.wants(wiki.ErrInvalid, l.Leave(ctx, a))
+}
+
+func TestDeleteAndRestoreWiki(t *testing.T) {
+	l := newLeaver(t)
+	ctx := t.Context()
+	owner := wiki.Caller{User: ada}
+	l.must(l.db.AddToken(ctx, "secret", &store.Token{ID: "t", Slug: "ada", DID: bob.DID, Name: "x"}))
+	l.must(l.Configure(ctx, l.access(ada), Settings{Public: true, AsHandle: true}))
+
+	l.wants(wiki.ErrInvalid, l.DeleteWiki(ctx, l.access(ada), "adaa"))
+	l.wants(wiki.ErrDenied, l.DeleteWiki(ctx, l.access(bob), "ada"))
+	l.must(l.DeleteWiki(ctx, l.access(ada), "ada"))
+	for _, u := range []wiki.User{ada, bob, {}} {
+		_, err := l.Resolve(ctx, "ada", wiki.Caller{User: u})
+		l.wants(wiki.ErrNotFound, err)
+	}
+	_, err := l.HandleDID(ctx, "ada")
+	l.wants(wiki.ErrNotFound, err)
+	if public, err := l.PublicSites(ctx); err != nil || len(public) != 0 {
+		t.Errorf("listed: %v, %v", public, err)
+	}
+	_, err = l.db.Token(ctx, "secret")
+	l.wants(wiki.ErrNotFound, err)
+	_, err = l.Create(ctx, ada, "ada")
+	l.wants(wiki.ErrQuota, err)
+
+	l.wants(wiki.ErrNotFound, l.RestoreWiki(ctx, wiki.Caller{User: bob}, "ada"))
+	l.wants(wiki.ErrDenied, l.RestoreWiki(ctx, wiki.Caller{User: ada, ReadOnly: true}, "ada"))
+	l.now = l.now.Add(Grace - time.Minute)
+	l.must(l.Sweep(ctx))
+	l.must(l.RestoreWiki(ctx, owner, "ada"))
+	if l.access(bob).Role() != wiki.Editor {
+		t.Error("bob lost his role")
+	}
+}
+
+// After the grace nothing is left but the name, which goes to nobody else, and
+// the audit log.
+func TestPurgeWiki(t *testing.T) {
+	l := newLeaver(t)
+	ctx := t.Context()
+	l.must(l.DeleteWiki(ctx, l.access(ada), "ada"))
+	l.now = l.now.Add(Grace)
+	l.wants(wiki.ErrNotFound, l.RestoreWiki(ctx, wiki.Caller{User: ada}, "ada"))
+	l.must(l.Sweep(ctx))
+	if _, err := os.Stat(filepath.Join(l.dir, "wikis", "ada")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("files are left: %v", err)
+	}
+	if events, err := l.db.Audit(ctx, "ada", 100); err != nil || len(events) < 3 || events[0].Action != "site.purge" {
+		t.Errorf("audit: %v, %v", events, err)
+	}
+	if _, err := l.Create(ctx, ada, "ada"); err != nil {
+		t.Errorf("ada cannot have her name again: %v", err)
+	}
+}
+
+func TestDeleteAccount(t *testing.T) {
+	l := newLeaver(t)
+	ctx := t.Context()
+	owner := wiki.Caller{User: ada}
+	l.must(l.db.StartSession(ctx, store.Session{ID: "s", DID: ada.DID, Expires: l.now.Add(time.Hour)}))
+	l.must(l.db.AddPersonalToken(ctx, "personal", &store.Token{ID: "p", DID: ada.DID, Name: "x"}, 5))
+	l.wants(wiki.ErrInvalid, l.DeleteAccount(ctx, owner, "bob"))
+	l.must(l.DeleteAccount(ctx, owner, "@ada"))
+	_, err := l.db.Session(ctx, "s")
+	l.wants(wiki.ErrNotFound, err)
+	_, err = l.db.PersonalToken(ctx, "personal")
+	l.wants(wiki.ErrNotFound, err)
+	_, err = l.Resolve(ctx, "ada", owner)
+	l.wants(wiki.ErrNotFound, err)
+	l.wants(wiki.ErrInvalid, l.RestoreWiki(ctx, owner, "ada"))
+
+	l.must(l.KeepAccount(ctx, owner))
+	l.access(ada)
+	l.wants(wiki.ErrNotFound, l.KeepAccount(ctx, owner))
+
+	l.must(l.DeleteAccount(ctx, owner, "ada"))
+	l.now = l.now.Add(Grace)
+	l.must(l.Sweep(ctx))
+	if !l.Gone(ctx, wiki.Author{DID: ada.DID}) || l.Gone(ctx, wiki.Author{DID: bob.DID}) || l.Gone(ctx, wiki.Author{DID: "did:plc:x", Imported: true}) {
+		t.Error("who is gone?")
+	}
+	stranger := wiki.User{DID: "did:plc:mallory", Handle: "ada.evil.test"}
+	l.must(l.db.SaveUser(ctx, stranger))
+	_, err = l.Create(ctx, stranger, "ada")
+	l.wants(wiki.ErrExists, err)
+	l.wants(wiki.ErrExists, l.CheckUsername(ctx, stranger, "ada"))
+	again := wiki.User{DID: ada.DID, Handle: "ada.test"}
+	l.must(l.db.SaveUser(ctx, again))
+	l.must(l.CheckUsername(ctx, again, "ada"))
+	if _, err := l.Create(ctx, again, "ada"); err != nil {
+		t.Errorf("the same DID: %v", err)
+	}
+}
