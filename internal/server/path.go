@@ -34,6 +34,10 @@ func checkPath(raw string) (problem, clean string) {
 	if tidy := tidyPath(raw); tidy != raw {
 		return "", tidy
 	}
+	// Decoded, "/%2fevil.example" begins as the address of another host does.
+	if strings.HasPrefix(path, "//") {
+		return "This address begins with two slashes. A page's name begins with neither.", ""
+	}
 	return "", ""
 }
 

@@ -181,9 +181,11 @@ func (s *Server) serveBrowser(w http.ResponseWriter, r *http.Request, slug strin
 }
 
 // navigates reports whether a browser asks for a page, rather than for a part
-// of one. Answers that others may share must not carry a cookie.
+// of one. Answers that others may share must not carry a cookie, and somebody
+// may be led to open a part of a page by itself.
 func navigates(r *http.Request) bool {
-	return r.Method == http.MethodGet && r.Header.Get("Sec-Fetch-Mode") == "navigate"
+	shared := strings.HasPrefix(r.URL.Path, "/-/static/") || r.URL.Path == "/favicon.ico"
+	return r.Method == http.MethodGet && r.Header.Get("Sec-Fetch-Mode") == "navigate" && !shared
 }
 
 func isAPI(path string) bool { return path == "/api" || strings.HasPrefix(path, "/api/") }

@@ -219,8 +219,11 @@ func (p PageName) Parent() string {
 // URL is the page's address on its wiki's host, escaped.
 func (p PageName) URL() string { return PathURL(string(p)) }
 
-// PathURL is the escaped address of a file or page path.
-func PathURL(p string) string { return (&url.URL{Path: "/" + p}).EscapedPath() }
+// PathURL is the escaped address of a file or page path. Whatever the path is,
+// the address begins with one slash: two would lead to another host.
+func PathURL(p string) string {
+	return (&url.URL{Path: "/" + strings.TrimLeft(p, "/")}).EscapedPath()
+}
 
 // isSlug is ^[a-z0-9][a-z0-9-]{1,28}[a-z0-9]$, without the cost of a regular
 // expression on each request.

@@ -425,3 +425,15 @@ func repository(t *testing.T) func(stdin string, args ...string) string {
 	git("", "init", "-q", "--bare", "--template=", dir)
 	return git
 }
+
+// Attack: a name that begins with slashes, "//evil.example", as an address with
+// an encoded slash decodes to. Its address must not be another host's.
+func TestPathURLStaysHere(t *testing.T) {
+	for path, want := range map[string]string{
+		"/evil.example": "/evil.example", "//evil.example": "/evil.example", "///": "/", "": "/", "a//b": "/a//b", `\evil`: "/%5Cevil",
+	} {
+		if got := PathURL(path); got != want {
+			t.Errorf("%q: %q, want %q", path, got, want)
+		}
+	}
+}
