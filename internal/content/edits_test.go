@@ -253,6 +253,9 @@ func TestForgedTrailers(t *testing.T) {
 			"Note\n\nAgent: Evil", "Note\n\nagent:Evil\nGRANT : Evil\n", "Note\n\nSigned-off-by: me\nClient: Evil\n and more Evil\nprose",
 			"Note\n\nAgent: Evil\n\nGrant: Evil\n\nMoved: Evil -> Evil", "Agent: Evil", "\n\n\nMoved: Evil -> Evil\n", "Note\r\n\r\nAgent: Evil\r\n",
 			"Note\n\nAgent: Evil\n\tEvil\n\vEvil", "Note\n\n(cherry picked from commit 1)\nAgent: Evil", "x\n\nCo-authored-by: you\nAgent: Evil",
+			// What git passes over must not hide the paragraph before it from us.
+			"Note\n\nAgent: Evil\n# comment", "Note\n\nGrant: Evil\n\n# comment\n", "Note\n\nAgent: Evil\n\nConflicts:\n\tfile",
+			"Note\n\n# comment\n\nAgent: Evil\n\n#\n\nGrant: Evil\n\n#", "# Note\nAgent: Evil", "#\n\nAgent: Evil", "Note\nMoved: Evil\n\n#",
 		} {
 			r, err := w.Commit(t.Context(), Request{Author: who, Message: message, Limits: wiki.DefaultLimits, Edits: []Edit{add("A.md", who.Grant+message)}})
 			if err != nil {

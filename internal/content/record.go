@@ -278,6 +278,10 @@ func isOurs(key string) bool {
 // unforged is a message without trailers that would speak of grants or moves in
 // our name, and without line ends at its end.
 func unforged(message string) string {
+	if skips(message) {
+		title, rest, _ := strings.Cut(message, "\n\n")
+		message = strings.TrimRight(title+"\n\n"+withoutOurs(rest), "\n")
+	}
 	for {
 		_, trailers := gitrepo.CutTrailers(message)
 		if !slices.ContainsFunc(trailers, func(t gitrepo.Trailer) bool { return isOurs(t.Key) }) {
@@ -286,20 +290,39 @@ func unforged(message string) string {
 		// All lines of the last paragraph with such a key, with what continues them.
 		message = strings.TrimRight(message, "\n")
 		start := strings.LastIndex(message, "\n\n") + 2
-		kept, dropping := "", false
-		for line := range strings.Lines(message[start:] + "\n") {
-			if key, _, ok := strings.Cut(line, ":"); !strings.HasPrefix(line, " ") && !strings.HasPrefix(line, "\t") {
-				dropping = ok && isOurs(key)
-			}
-			if !dropping {
-				kept += line
-			}
-		}
+		kept := withoutOurs(message[start:] + "\n")
 		if message[start:]+"\n" == kept { // cannot be; but must not last forever
 			return message
 		}
 		message = message[:start] + kept
 	}
+}
+
+// skips reports that git may take another paragraph than the last for the one
+// with the trailers, or see trailers among what are none to us: it passes over
+// comments, and over a list of conflicts at the end.
+func skips(message string) bool {
+	for line := range strings.Lines(message) {
+		if strings.HasPrefix(line, "#") || strings.HasPrefix(line, "Conflicts:") {
+			return true
+		}
+	}
+	return false
+}
+
+// withoutOurs drops the lines with a key of ours, with what continues them.
+func withoutOurs(text string) string {
+	var kept strings.Builder
+	dropping := false
+	for line := range strings.Lines(text) {
+		if key, _, ok := strings.Cut(line, ":"); !strings.HasPrefix(line, " ") && !strings.HasPrefix(line, "\t") {
+			dropping = ok && isOurs(key)
+		}
+		if !dropping {
+			kept.WriteString(line)
+		}
+	}
+	return kept.String()
 }
 
 // advance writes commit and changes, and moves the head by compare and swap.
