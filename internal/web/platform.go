@@ -34,29 +34,6 @@ func (h *Handler) showLanding(v *visit) error {
 	return h.render(v, http.StatusOK, "landing", p)
 }
 
-// signInPage asks who it is. In development that is choosing one of the people.
-type signInPage struct {
-	Frame
-	People   []wiki.User
-	ReturnTo string
-	Wrong    string
-}
-
-func (h *Handler) showSignIn(v *visit) error {
-	back := h.safeReturn(v.query("return_to"))
-	if !v.caller.Anonymous() {
-		return h.redirect(v, back)
-	}
-	return h.askWho(v, http.StatusOK, back, "")
-}
-
-func (h *Handler) askWho(v *visit, status int, back, wrong string) error {
-	p := &signInPage{Frame: h.frame(v, "Sign in"), People: h.o.People, ReturnTo: back, Wrong: wrong}
-	p.NoIndex = true
-	v.w.Header().Set("Cache-Control", "no-store")
-	return h.render(v, status, "signin", p)
-}
-
 // signInAs signs in as one of the people of a development service.
 func (h *Handler) signInAs(v *visit) error {
 	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, 64<<10)
@@ -74,13 +51,13 @@ func (h *Handler) signInAs(v *visit) error {
 		}
 		return h.redirect(v, back)
 	}
-	return h.askWho(v, http.StatusUnprocessableEntity, back, "Nobody here is called that. Choose one of the people below.")
+	return h.askWho(v, http.StatusUnprocessableEntity, signInPage{ReturnTo: back, Wrong: "Nobody here is called that. Choose one of the people below."})
 }
 
 // safeReturn is a return address if it is a path of the platform or an address
 // of one of its wikis' hosts, else the dashboard.
 func (h *Handler) safeReturn(back string) string {
-	const otherwise = "/app/"
+	const otherwise = dashboardPath
 	if strings.HasPrefix(back, "/") {
 		if p := session.LocalPath(back); p == back && p != "/" {
 			return p

@@ -246,7 +246,7 @@ func (h *Handler) render(v *visit, status int, name string, data framed) error {
 // write answers with a body that is not to be kept by shared caches.
 func (h *Handler) write(v *visit, status int, kind string, body []byte) {
 	header := v.w.Header()
-	h.headers.set(header, v.slug != "")
+	h.headers.setOf(header, v)
 	header.Set("Content-Type", kind)
 	if header.Get("Cache-Control") == "" {
 		header.Set("Cache-Control", "private, no-cache")
@@ -270,7 +270,7 @@ func (h *Handler) redirect(v *visit, to string) error {
 // or by session, or a path that session.LocalPath has let through.
 func (h *Handler) redirectWith(v *visit, status int, to string) error {
 	header := v.w.Header()
-	h.headers.set(header, v.slug != "")
+	h.headers.setOf(header, v)
 	if header.Get("Cache-Control") == "" {
 		header.Set("Cache-Control", "no-cache")
 	}
@@ -287,6 +287,7 @@ var varyValue = []string{"Accept, Accept-Encoding, Cookie"}
 // is the server's. The slices are shared, so they are set and never added to.
 type headers struct {
 	wikiPolicy, platformPolicy []string
+	signInPolicy               []string // its form is answered by a redirect to any server
 }
 
 // makeHeaders makes the policies: nothing but our own files runs or is loaded.
@@ -296,13 +297,24 @@ func makeHeaders(o Options) headers {
 		return []string{"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; " +
 			"form-action 'self' " + forms + "; base-uri 'none'; frame-ancestors 'none'"}
 	}
-	return headers{wikiPolicy: policy(o.Platform), platformPolicy: policy(o.WikiOrigin("*"))}
+	return headers{
+		wikiPolicy: policy(o.Platform), platformPolicy: policy(o.WikiOrigin("*")),
+		signInPolicy: policy("https: " + o.WikiOrigin("*")),
+	}
 }
 
 func (hs *headers) set(header http.Header, onWiki bool) {
 	header["Content-Security-Policy"] = hs.platformPolicy
 	if onWiki {
 		header["Content-Security-Policy"] = hs.wikiPolicy
+	}
+}
+
+// setOf sets them for a visit, which may have a policy of its own.
+func (hs *headers) setOf(header http.Header, v *visit) {
+	hs.set(header, v.slug != "")
+	if v.policy != nil {
+		header["Content-Security-Policy"] = v.policy
 	}
 }
 

@@ -48,6 +48,7 @@ func TestEveryTemplate(t *testing.T) {
 		b.get(testPlatform + "/").want(http.StatusOK)
 		b.get(testPlatform+"/auth/login").want(http.StatusOK, http.StatusSeeOther)
 		b.get(testPlatform+"/app/").want(http.StatusOK, http.StatusFound)
+		b.get(testPlatform+"/app/create").want(http.StatusOK, http.StatusFound, http.StatusSeeOther)
 		b.get(testPlatform + "/nothing").want(http.StatusNotFound)
 	}
 	w.anonymous().post(on("ada", "/Log/save"), url.Values{"content": {"Mine.\n"}}).want(http.StatusForbidden)

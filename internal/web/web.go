@@ -27,6 +27,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"robot.wtf/internal/atproto"
 	"robot.wtf/internal/limit"
 	"robot.wtf/internal/pages"
 	"robot.wtf/internal/session"
@@ -42,9 +43,13 @@ type Options struct {
 	Platform string // origin of the platform, "https://robot.wtf", without a final slash
 	// WikiOrigin gives the origin of a wiki's host.
 	WikiOrigin func(slug string) string
+	// SignIn signs people in at their own servers; nil in development.
+	SignIn *atproto.Service
 	// People, in development, are offered for signing in; nil otherwise, and
 	// then POST /auth/dev does not exist.
-	People     []wiki.User
+	People []wiki.User
+	// Admit says who may make a wiki; nil is everybody.
+	Admit      func(wiki.User) bool
 	Limits     *limit.Limiter // nil for none
 	CacheBytes int64          // bound of the finished pages kept, 64 MiB when 0
 	Now        func() time.Time
@@ -91,7 +96,7 @@ func New(o Options) (*Handler, error) {
 		h.actions[a.suffix] = a
 	}
 	h.wiki = newMux(h, wikiRoutes())
-	h.platform = newMux(h, platformRoutes(o.People != nil))
+	h.platform = newMux(h, platformRoutes(o.People != nil, o.SignIn != nil))
 	return h, nil
 }
 
@@ -108,6 +113,7 @@ type visit struct {
 	rest   []string // the segments behind the suffix: diff/{a}/{b}
 	suffix string   // "/history", escaped, with what follows: kept by redirects
 	light  bool     // a POST that counts as a read
+	policy []string // Content-Security-Policy in the place of the host's usual one
 }
 
 func (v *visit) ctx() context.Context { return v.r.Context() }
@@ -179,12 +185,15 @@ func wikiRoutes() []route {
 }
 
 // platformRoutes is the site map of the platform's host.
-func platformRoutes(dev bool) []route {
+func platformRoutes(dev, signIn bool) []route {
 	routes := []route{
 		{pattern: "GET /-/static/{file}", handle: (*Handler).serveAsset, free: true},
 		{pattern: "GET /{$}", handle: (*Handler).showLanding},
 		{pattern: "GET /app/{$}", handle: (*Handler).showDashboard},
 		{pattern: "GET /app", handle: (*Handler).showDashboard},
+		{pattern: "GET /app/create", handle: (*Handler).showUsername},
+		{pattern: "POST /app/create", handle: (*Handler).createWiki},
+		{pattern: "GET /app/create/check", handle: (*Handler).checkUsername},
 		{pattern: "GET /auth/login", handle: (*Handler).showSignIn},
 		{pattern: "POST /auth/logout", handle: (*Handler).signOut},
 		{pattern: "GET /auth/sso", handle: (*Handler).grantSSO},
@@ -194,6 +203,14 @@ func platformRoutes(dev bool) []route {
 	}
 	if dev {
 		routes = append(routes, route{pattern: "POST /auth/dev", handle: (*Handler).signInAs})
+	}
+	if signIn {
+		routes = append(routes,
+			route{pattern: "POST /auth/login", handle: (*Handler).beginSignIn},
+			route{pattern: "GET " + atproto.CallbackPath, handle: (*Handler).finishSignIn},
+			route{pattern: "GET " + atproto.MetadataPath, handle: (*Handler).showClient},
+			route{pattern: "GET " + atproto.JWKSPath, handle: (*Handler).showClient},
+		)
 	}
 	return routes
 }

@@ -1,0 +1,102 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+
+	"robot.wtf/internal/atproto"
+	"robot.wtf/internal/wiki"
+)
+
+// signInPage asks who it is. In development that is choosing one of the people.
+type signInPage struct {
+	Frame
+	People   []wiki.User
+	Handle   string // as it was typed
+	ReturnTo string
+	Wrong    string
+}
+
+func (h *Handler) showSignIn(v *visit) error {
+	back := h.safeReturn(v.query("return_to"))
+	if !v.caller.Anonymous() {
+		return h.redirect(v, back)
+	}
+	return h.askWho(v, http.StatusOK, signInPage{ReturnTo: back})
+}
+
+func (h *Handler) askWho(v *visit, status int, p signInPage) error {
+	p.Frame, p.People = h.frame(v, "Sign in"), h.o.People
+	p.NoIndex = true
+	v.w.Header().Set("Cache-Control", "no-store")
+	if h.o.SignIn != nil {
+		v.policy = h.headers.signInPolicy
+	}
+	return h.render(v, status, "signin", &p)
+}
+
+// beginSignIn sends a person to their own server.
+func (h *Handler) beginSignIn(v *visit) error {
+	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, 64<<10)
+	if err := parseForm(v.r); err != nil {
+		return err
+	}
+	p := signInPage{Handle: v.r.PostForm.Get("handle"), ReturnTo: h.safeReturn(v.r.PostForm.Get("return_to"))}
+	v.w.Header().Set("Cache-Control", "no-store")
+	to, err := h.o.SignIn.Begin(v.ctx(), v.w, v.r, p.Handle, p.ReturnTo)
+	if err != nil {
+		return h.signInFailed(v, p, err)
+	}
+	v.policy = h.headers.signInPolicy
+	return h.redirect(v, to)
+}
+
+// finishSignIn is where the person's server sends the browser back to. Who has
+// no wiki yet is asked for a name for it, unless they were on their way
+// somewhere.
+func (h *Handler) finishSignIn(v *visit) error {
+	v.w.Header().Set("Cache-Control", "no-store")
+	user, back, err := h.o.SignIn.Finish(v.ctx(), v.w, v.r)
+	if err == nil {
+		err = h.o.Session.SignIn(v.ctx(), v.w, v.r, user)
+	}
+	back = h.safeReturn(back)
+	if err != nil {
+		return h.signInFailed(v, signInPage{ReturnTo: back}, err)
+	}
+	if back == dashboardPath && user.Username == "" && h.mayCreate(user) {
+		back = createWikiPath
+	}
+	return h.redirect(v, back)
+}
+
+// signInFailed shows the form again with what went wrong, never as an error of
+// ours: the cause is nearly always another server, and goes to the log.
+func (h *Handler) signInFailed(v *visit, p signInPage, err error) error {
+	status := http.StatusUnprocessableEntity
+	var problem *wiki.Problem
+	if errors.As(err, &problem) {
+		p.Wrong = problem.Message
+		if errors.Is(problem, wiki.ErrDenied) {
+			status = http.StatusForbidden
+		}
+	} else {
+		p.Wrong = "Something broke on our side, and you are not signed in. Try again in a minute."
+		status = http.StatusInternalServerError
+	}
+	if v.ctx().Err() == nil && err != error(problem) {
+		h.o.Log.InfoContext(v.ctx(), "web: sign-in failed", "err", err)
+	}
+	return h.askWho(v, status, p)
+}
+
+// showClient tells other servers about this one as an OAuth client.
+func (h *Handler) showClient(v *visit) error {
+	document := h.o.SignIn.Metadata()
+	if v.r.URL.Path == atproto.JWKSPath {
+		document = h.o.SignIn.JWKS()
+	}
+	v.w.Header().Set("Cache-Control", "public, max-age=300")
+	h.write(v, http.StatusOK, "application/json", document)
+	return nil
+}

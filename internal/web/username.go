@@ -1,0 +1,134 @@
+package web
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"robot.wtf/internal/wiki"
+)
+
+const (
+	dashboardPath  = "/app/"
+	createWikiPath = "/app/create"
+)
+
+// usernamePage asks for the one name of a person and their wiki.
+type usernamePage struct {
+	Frame
+	Caller wiki.User
+	Slug   string
+	Suffix string // ".robot.wtf", what follows the name
+	Fixed  bool   // the person has a name already
+	Free   bool
+	Wrong  string
+}
+
+// mayCreate reports whether a person may make a wiki here.
+func (h *Handler) mayCreate(u wiki.User) bool { return h.o.Admit == nil || h.o.Admit(u) }
+
+// enterCreate is what all of it begins with. It reports true when it has
+// answered: who is not signed in does that first, and who has a wiki has no use
+// for this.
+func (h *Handler) enterCreate(v *visit) (bool, error) {
+	if v.caller.Anonymous() {
+		return true, h.redirectWith(v, http.StatusFound, "/auth/login?return_to="+url.QueryEscape(createWikiPath))
+	}
+	if !h.mayCreate(v.caller.User) {
+		return true, wiki.Problemf(wiki.ErrDenied, "", "New wikis are not open to everybody yet. Who runs this service can let you in.")
+	}
+	sites, err := h.o.Tenant.Sites(v.ctx(), v.caller.User.DID)
+	if err != nil {
+		return true, err
+	}
+	if len(sites) > 0 && sites[0].Role() == wiki.Owner {
+		return true, h.redirect(v, dashboardPath)
+	}
+	return false, nil
+}
+
+func (h *Handler) showUsername(v *visit) error {
+	if done, err := h.enterCreate(v); done || err != nil {
+		return err
+	}
+	slug, err := h.o.Tenant.ProposeUsername(v.ctx(), v.caller.User)
+	if err != nil {
+		return err
+	}
+	return h.askUsername(v, http.StatusOK, usernamePage{Slug: slug, Free: slug != ""})
+}
+
+func (h *Handler) askUsername(v *visit, status int, p usernamePage) error {
+	p.Frame, p.Caller = h.frame(v, "Choose your address"), v.caller.User
+	p.Fixed = p.Caller.Username != ""
+	p.NoIndex = true
+	_, host, _ := strings.Cut(h.o.WikiOrigin("-"), "://-")
+	p.Suffix = host
+	v.w.Header().Set("Cache-Control", "no-store")
+	return h.render(v, status, "username", &p)
+}
+
+// usernameAnswer is what the form's live check reads.
+type usernameAnswer struct {
+	Free    bool   `json:"free"`
+	Message string `json:"message"`
+}
+
+// checkUsername says whether a name is free, while it is being typed.
+func (h *Handler) checkUsername(v *visit) error {
+	if v.caller.Anonymous() {
+		return wiki.Problemf(wiki.ErrDenied, "", "Sign in first.")
+	}
+	slug := cleanSlug(v.query("slug"))
+	_, host, _ := strings.Cut(h.o.WikiOrigin(slug), "://")
+	answer := usernameAnswer{Free: true, Message: host + " is free"}
+	if err := h.o.Tenant.CheckUsername(v.ctx(), v.caller.User, slug); err != nil {
+		var problem *wiki.Problem
+		if !errors.As(err, &problem) {
+			return err
+		}
+		answer = usernameAnswer{Message: problem.Message}
+	}
+	text, err := json.Marshal(answer)
+	if err != nil {
+		return err
+	}
+	v.w.Header().Set("Cache-Control", "no-store")
+	h.write(v, http.StatusOK, "application/json", text)
+	return nil
+}
+
+// cleanSlug is a name as it was typed, without what nobody means.
+func cleanSlug(typed string) string { return strings.ToLower(strings.TrimSpace(typed)) }
+
+// createWiki makes the wiki with its first pages, and leads there.
+func (h *Handler) createWiki(v *visit) error {
+	if done, err := h.enterCreate(v); done || err != nil {
+		return err
+	}
+	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, 64<<10)
+	if err := parseForm(v.r); err != nil {
+		return err
+	}
+	slug := cleanSlug(v.r.PostForm.Get("slug"))
+	site, err := h.o.Tenant.Create(v.ctx(), v.caller.User, slug)
+	var problem *wiki.Problem
+	if errors.As(err, &problem) {
+		return h.askUsername(v, http.StatusUnprocessableEntity, usernamePage{Slug: slug, Wrong: problem.Message})
+	}
+	if err != nil {
+		return err
+	}
+	caller := v.caller
+	caller.User.Username = site.Slug
+	a, err := h.o.Tenant.Resolve(v.ctx(), site.Slug, caller)
+	if err != nil {
+		return err
+	}
+	if err := h.o.Pages.Seed(v.ctx(), a); err != nil {
+		return err
+	}
+	return h.redirect(v, h.o.WikiOrigin(site.Slug)+"/")
+}
