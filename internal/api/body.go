@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -70,29 +69,43 @@ func (c *call) read(limit int64, v any) (raw []byte, err error) {
 
 func malformed(format string, args ...any) error { return wiki.Problemf(errBody, "", format, args...) }
 
-var escapes = regexp.MustCompile(`(?i)\\(u[0-9a-f]{4}|.)`)
-
 // loneSurrogate reports an escaped surrogate without its other half, which
-// encoding/json would replace by U+FFFD.
+// encoding/json would replace by U+FFFD. It keeps nothing of what it passes: a
+// body may be one escape after the other.
 func loneSurrogate(raw []byte) bool {
 	if !bytes.Contains(raw, []byte(`\u`)) {
 		return false
 	}
 	high := -1 // where the second half must begin
-	for _, m := range escapes.FindAllIndex(raw, -1) {
-		unit, err := strconv.ParseUint(string(raw[m[0]+2:m[1]]), 16, 32)
-		isUnit := err == nil && raw[m[0]+1] == 'u'
-		low := isUnit && unit >= 0xdc00 && unit < 0xe000
+	for i := 0; i+1 < len(raw); {
+		if raw[i] != '\\' {
+			i++
+			continue
+		}
+		unit, length := escapedUnit(raw[i:])
+		low := unit >= 0xdc00 && unit < 0xe000
 		switch {
-		case high >= 0 && (high != m[0] || !low), high < 0 && low:
+		case high >= 0 && (high != i || !low), high < 0 && low:
 			return true
 		case low:
 			high = -1
-		case isUnit && unit >= 0xd800 && unit < 0xdc00:
-			high = m[1]
+		case unit >= 0xd800 && unit < 0xdc00:
+			high = i + length
 		}
+		i += length
 	}
 	return high >= 0
+}
+
+// escapedUnit reads the escape that a text begins with: the UTF-16 unit of
+// "\u" and four digits, 0 of every other.
+func escapedUnit(text []byte) (unit uint64, length int) {
+	if len(text) >= 6 && text[1] == 'u' {
+		if unit, err := strconv.ParseUint(string(text[2:6]), 16, 32); err == nil {
+			return unit, 6
+		}
+	}
+	return 0, 2
 }
 
 // precondition reads what the writer knew: If-Match is strict, If-None-Match: *
