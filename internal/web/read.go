@@ -35,6 +35,12 @@ func (h *Handler) showAt(v *visit, path string) error {
 	switch {
 	case errors.Is(err, wiki.ErrNotFound) && v.query("revision") != "":
 		return h.viewPage(v, path) // of a page that is deleted
+	case err == nil && found.Kind == pages.KindFolder && v.query("revision") != "":
+		// The same, where pages below it still make a folder of its name.
+		if err := h.viewPage(v, path); !errors.Is(err, wiki.ErrNotFound) {
+			return err
+		}
+		return h.showFolder(v, found.Path)
 	case errors.Is(err, wiki.ErrNotFound):
 		return h.showMissing(v, path)
 	case err != nil:
