@@ -42,7 +42,7 @@ export async function start({ data = mkdtempSync(join(tmpdir(), "robot-e2e-data-
     // request speaks HTTP to a host by name; Node does not resolve *.localhost.
     request: (method, url, { headers = {}, body } = {}) => new Promise((resolve, reject) => {
       const to = new URL(url);
-      const req = http.request({ host: "127.0.0.1", port, method, path: to.pathname + to.search, headers: { host: to.host, ...headers } }, (res) => {
+      const req = http.request({ host: "127.0.0.1", port, method, path: to.pathname + to.search, headers: { host: to.host, "content-length": Buffer.byteLength(body ?? ""), ...headers } }, (res) => {
         const chunks = [];
         res.on("data", (chunk) => chunks.push(chunk));
         res.on("end", () => {
