@@ -82,6 +82,7 @@ func (c devCommand) serve(ctx context.Context, cfg config.Config, listener net.L
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
+	s.people = seededPeople{}
 	patience := time.AfterFunc(time.Second, func() { fmt.Fprintln(os.Stderr, "writing the first pages…") })
 	err = seed(ctx, s, clock, seedWikis())
 	patience.Stop()

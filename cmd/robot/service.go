@@ -32,6 +32,8 @@ type service struct {
 	tenant  *tenant.Service
 	session *session.Service
 	indexer *indexer
+	sweeper *sweeper
+	people  tenant.Directory // finds whom owners invite; nil until it is set
 	log     *slog.Logger
 }
 
@@ -69,7 +71,13 @@ func openService(ctx context.Context, cfg config.Config, origins config.Origins,
 	s.pages = pages.New(pages.Options{
 		Content: s.content, Search: s.search, Markdown: markdown.New(markdown.Options{Icons: icons}), Now: now, Log: log,
 	})
-	s.tenant = tenant.New(tenant.Options{Store: s.store, Content: s.content, Log: log})
+	names, err := nameKey(filepath.Join(cfg.Data, "keys"))
+	if err != nil {
+		return nil, err
+	}
+	s.tenant = tenant.New(tenant.Options{
+		Store: s.store, Content: s.content, People: s, NameKey: names, Forget: s.search.Remove, Now: now, Log: log,
+	})
 	s.session, err = session.New(session.Options{
 		Store: s.store, KeyDir: filepath.Join(cfg.Data, "keys"),
 		Platform: origins.Platform(), WikiOrigin: origins.Wiki, Now: now, Log: log,
@@ -78,6 +86,7 @@ func openService(ctx context.Context, cfg config.Config, origins config.Origins,
 		return nil, err
 	}
 	s.indexer.start(s.content, s.search)
+	s.sweeper = startSweeper(s.tenant, log)
 	opened = true
 	return s, nil
 }
@@ -112,6 +121,7 @@ func (s *service) handler(cfg config.Config, origins config.Origins, people []wi
 
 // Close closes what is open, the highest room first.
 func (s *service) Close() error {
+	s.sweeper.stop()
 	s.indexer.stop()
 	var errs []error
 	if s.search != nil {

@@ -70,20 +70,24 @@ func (s *Service) NewToken(ctx context.Context, a wiki.Access, name string, read
 	if a.Role() < wiki.Editor && !readOnly {
 		return "", nil, wiki.Problemf(wiki.ErrDenied, "scope", "You may read this wiki, so your tokens can only read as well.")
 	}
-	if a.Caller().Wiki != "" {
-		return "", nil, wiki.Problemf(wiki.ErrDenied, "", "A token cannot make tokens. Sign in with a browser.")
+	if a.Caller().Wiki != "" || a.Caller().ReadOnly {
+		return "", nil, wiki.Problemf(wiki.ErrDenied, "", "This token cannot make tokens. Sign in with a browser.")
 	}
 	if err := checkTokenName(name); err != nil {
 		return "", nil, err
 	}
-	random := make([]byte, tokenBytes)
-	rand.Read(random) // never fails (crypto/rand)
-	secret := tokenPrefix + base64.RawURLEncoding.EncodeToString(random)
+	secret := newSecret(tokenPrefix)
 	token := &Token{
 		ID: rand.Text()[:16], Slug: a.Site().Slug, DID: a.Caller().User.DID,
 		Name: name, ReadOnly: readOnly, Created: s.now(),
 	}
 	return secret, token, s.store.AddToken(ctx, secret, token)
+}
+
+func newSecret(prefix string) string {
+	random := make([]byte, tokenBytes)
+	rand.Read(random) // never fails (crypto/rand)
+	return prefix + base64.RawURLEncoding.EncodeToString(random)
 }
 
 // checkTokenName refuses what could not stand in a commit's trailer.
@@ -112,6 +116,9 @@ func (s *Service) RevokeToken(ctx context.Context, a wiki.Access, id string) err
 	did := a.Caller().User.DID
 	if did == "" {
 		return wiki.Problemf(wiki.ErrDenied, "", "Sign in to revoke a token.")
+	}
+	if a.Caller().ReadOnly {
+		return wiki.Problemf(wiki.ErrDenied, "", "This token may only read.")
 	}
 	return s.store.RevokeToken(ctx, did, a.Site().Slug, did, id)
 }

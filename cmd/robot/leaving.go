@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"robot.wtf/internal/tenant"
+	"robot.wtf/internal/wiki"
+)
+
+// Find is the tenant's directory: whatever this service finds people with.
+func (s *service) Find(ctx context.Context, name string) (wiki.User, error) {
+	if s.people == nil {
+		return wiki.User{}, wiki.Problemf(wiki.ErrInvalid, "handle", "People cannot be looked up at the moment.")
+	}
+	return s.people.Find(ctx, name)
+}
+
+// seededPeople is the directory of a development service.
+type seededPeople struct{}
+
+// Find takes a username, a handle or a DID.
+func (seededPeople) Find(_ context.Context, name string) (wiki.User, error) {
+	name = strings.ToLower(strings.TrimPrefix(strings.TrimSpace(name), "@"))
+	for _, u := range people() {
+		if name == u.Username || name == u.Handle || name == u.DID {
+			return wiki.User{DID: u.DID, Handle: u.Handle, Name: u.Name}, nil
+		}
+	}
+	return wiki.User{}, wiki.Problemf(wiki.ErrNotFound, "handle", "Nobody answers to %q. In development there are only the people one can sign in as.", name)
+}
+
+// nameKey reads the key that former names are kept with, and makes it at the
+// first start. It is never changed: with another one nobody would get their
+// former name back.
+func nameKey(dir string) ([]byte, error) {
+	file := filepath.Join(dir, "names.key")
+	key, err := os.ReadFile(file)
+	switch {
+	case err == nil && len(key) >= 32:
+		return key, nil
+	case err == nil:
+		return nil, fmt.Errorf("%s is not a key: it has %d bytes", file, len(key))
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	key = make([]byte, 32)
+	rand.Read(key) // never fails (crypto/rand)
+	return key, writeWhole(file, key)
+}
+
+// writeWhole makes a file that is there as a whole or not at all, for its owner
+// alone.
+func writeWhole(file string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(file), ".new-") // with mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // nothing is there once it is renamed
+	_, err = f.Write(data)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), file)
+}
+
+// sweepEvery is how long something may live past its grace.
+const sweepEvery = 10 * time.Minute
+
+// A sweeper purges what was deleted a week ago.
+type sweeper struct {
+	ended  sync.WaitGroup
+	cancel context.CancelFunc
+}
+
+func startSweeper(sites *tenant.Service, log *slog.Logger) *sweeper {
+	ctx, cancel := context.WithCancel(context.Background())
+	s := &sweeper{cancel: cancel}
+	s.ended.Go(func() {
+		for tick := time.Tick(sweepEvery); ; {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick:
+				if err := sites.Sweep(ctx); err != nil && ctx.Err() == nil {
+					log.Error("sweep", "err", err)
+				}
+			}
+		}
+	})
+	return s
+}
+
+func (s *sweeper) stop() {
+	if s != nil {
+		s.cancel()
+		s.ended.Wait()
+	}
+}

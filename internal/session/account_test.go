@@ -1,0 +1,111 @@
+package session
+
+import (
+	"errors"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"robot.wtf/internal/wiki"
+)
+
+func TestPersonalTokens(t *testing.T) {
+	f := newFixture(t)
+	ctx := t.Context()
+	adas := wiki.Caller{User: ada, Session: "s"}
+	ask := func(header string) (wiki.Caller, error) {
+		r := httptest.NewRequest("GET", platform+"/api/me", nil)
+		r.Header.Set("Authorization", header)
+		return f.Personal(r)
+	}
+	secret, token, err := f.NewPersonalToken(ctx, adas, " laptop ", true)
+	if err != nil || !strings.HasPrefix(secret, "rwtp_") || token.Name != "laptop" {
+		t.Fatalf("made %v, %v", token, err)
+	}
+	c, err := ask("bearer " + secret)
+	if err != nil || c.User.DID != ada.DID || !c.ReadOnly || c.Session != "" || c.Wiki != "" {
+		t.Errorf("caller %+v, %v", c, err)
+	}
+	for _, header := range []string{"", "Bearer", "Basic " + secret, "Bearer " + secret + "x", "Bearer " + strings.Replace(secret, "rwtp_", "rwtf_", 1),
+		"Bearer rwtp_" + strings.Repeat("x", len(secret)-5)} {
+		if c, err := ask(header); !errors.Is(err, wiki.ErrDenied) || c.User.DID != "" {
+			t.Errorf("%q: %+v, %v", header, c, err)
+		}
+	}
+	// It opens no wiki, and makes no other token.
+	r := httptest.NewRequest("GET", platform+"/", nil)
+	r.Header.Set("Authorization", "Bearer "+secret)
+	if _, err := f.Bearer(r, "ada"); !errors.Is(err, wiki.ErrDenied) {
+		t.Errorf("a personal token at a wiki: %v", err)
+	}
+	if _, _, err := f.NewPersonalToken(ctx, c, "more", false); !errors.Is(err, wiki.ErrDenied) {
+		t.Errorf("a token made a token: %v", err)
+	}
+	if err := f.RevokePersonalToken(ctx, c, token.ID); !errors.Is(err, wiki.ErrDenied) {
+		t.Errorf("one that may read revoked: %v", err)
+	}
+	list, err := f.PersonalTokens(ctx, adas)
+	if err != nil || len(list) != 1 || list[0].LastUse().IsZero() {
+		t.Errorf("list %v, %v", list, err)
+	}
+	if err := f.RevokePersonalToken(ctx, wiki.Caller{User: bob, Session: "s"}, token.ID); !errors.Is(err, wiki.ErrNotFound) {
+		t.Errorf("bob revoked it: %v", err)
+	}
+	if err := f.RevokePersonalToken(ctx, adas, token.ID); err != nil {
+		t.Error(err)
+	}
+	if _, err := ask("Bearer " + secret); !errors.Is(err, wiki.ErrDenied) {
+		t.Errorf("revoked, and still good: %v", err)
+	}
+	for range PersonalTokensEach {
+		if _, _, err := f.NewPersonalToken(ctx, adas, "x", false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, _, err := f.NewPersonalToken(ctx, adas, "x", false); !errors.Is(err, wiki.ErrQuota) {
+		t.Errorf("one too many: %v", err)
+	}
+}
+
+// Ending a session of one's own works on the next request; somebody else's
+// cannot be ended.
+func TestEndSessions(t *testing.T) {
+	f := newFixture(t)
+	ctx := t.Context()
+	signIn := func(u wiki.User) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		if err := f.SignIn(ctx, w, httptest.NewRequest("POST", platform+"/auth/dev", nil), u); err != nil {
+			t.Fatal(err)
+		}
+		return w
+	}
+	who := func(w *httptest.ResponseRecorder) wiki.Caller {
+		r := httptest.NewRequest("GET", platform+"/app/", nil)
+		for _, c := range w.Result().Cookies() {
+			r.AddCookie(c)
+		}
+		return f.Browser(r)
+	}
+	one, two, bobs := signIn(ada), signIn(ada), signIn(bob)
+	caller := who(one)
+	list, err := f.Sessions(ctx, caller)
+	if err != nil || len(list) != 2 {
+		t.Fatalf("%d sessions, %v", len(list), err)
+	}
+	if err := f.EndSession(ctx, caller, who(bobs).Session); !errors.Is(err, wiki.ErrNotFound) {
+		t.Errorf("ended bob's: %v", err)
+	}
+	if err := f.EndSession(ctx, caller, who(two).Session); err != nil {
+		t.Fatal(err)
+	}
+	if !who(two).Anonymous() || who(one).Anonymous() {
+		t.Error("the wrong session ended")
+	}
+	signIn(ada)
+	if err := f.EndSession(ctx, caller, ""); err != nil {
+		t.Fatal(err)
+	}
+	if !who(one).Anonymous() || who(bobs).Anonymous() {
+		t.Error("signed out everywhere: one is left, or bob is gone")
+	}
+}
