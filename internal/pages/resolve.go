@@ -68,7 +68,10 @@ func (r *resolver) answer(ctx context.Context, kind wiki.LinkKind, target, fragm
 		return a, ""
 	}
 	a.got.Name = name
-	a.got.URL = name.URL() + anchor(fragment)
+	a.got.URL = name.URL()
+	if fragment != "" {
+		a.got.URL += markdown.Anchor(fragment)
+	}
 	if kind != wiki.LinkEmbed {
 		return a, ""
 	}

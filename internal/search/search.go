@@ -21,6 +21,7 @@ import (
 	"sync"
 
 	"robot.wtf/internal/content"
+	"robot.wtf/internal/markdown"
 	"robot.wtf/internal/wiki"
 )
 
@@ -144,6 +145,14 @@ type Hit struct {
 	Line    int     // of that section in the source, from 1; 0 unknown
 	Snippet []Span  // about 200 characters of the section's text
 	Blob    string  // the revision that was indexed
+}
+
+// URL is the address of the section that matched best, on its wiki's host.
+func (h Hit) URL() string {
+	if h.Heading == "" {
+		return h.Page.URL()
+	}
+	return h.Page.URL() + markdown.Anchor(h.Heading)
 }
 
 // A Span is a piece of a snippet; Hit spans matched.
