@@ -1,8 +1,23 @@
-// Package content is the truth of a wiki: its files, their history and drafts.
+// Package content is the truth of a wiki: its files, their history and drafts,
+// in one SQLite database a wiki.
 //
-// Everything that changes content is one Commit. An acknowledged commit is on
-// disk (full sync), its ids are git's ids, and it never overwrites what its
-// writer had not seen.
+// Everything that changes content is one Commit, of one edit or many. Its
+// invariants:
+//   - An acknowledged commit is on disk (full sync) and stays in the history. One
+//     that fails, panics or is cut short by a crash leaves nothing.
+//   - Ids are git's ids: of blobs, of trees, and of commits, whose objects are
+//     kept as they are. Commit times never go backwards.
+//   - No edit overwrites what its writer had not seen, unless they say so.
+//   - Files are found by wiki.Key, which is unique. A folder has one spelling.
+//   - A file keeps its history through moves, and through being deleted and made
+//     again at the same name. A file that takes the name of one that has moved
+//     away is another file.
+//   - What was changed derives from `changes` alone: applied commit by commit,
+//     removals first, they give each commit's tree.
+//
+// It does not know who may do what, what a page means, or what is derived from
+// content: it finds links with a function that it is given, and says when there
+// is something new.
 package content
 
 import (
@@ -41,15 +56,20 @@ const (
 	BaseAny  = "*" // no check: for attachments that are replaced and for conversions
 )
 
-// An Edit changes one file.
+// An Edit changes one file. A new file joins the folders that are there: made in
+// "design/" it is stored in "Design/", if any file stays in that. A file cannot
+// have the name of a folder, in any spelling (ErrInvalid); "A.md" and "A/" are
+// two names. A move may change the spelling alone.
 type Edit struct {
 	Op   Op
 	Path string // file path; found by its key, so another spelling reaches the same file
 	To   string
 	Data []byte
-	// Base is the blob id (40 digits) that the writer started from. If it is
-	// not the current one, a Put is merged, or fails with *wiki.ConflictError;
-	// Delete and Move fail with ErrPrecondition.
+	// Base is the blob id (40 digits) that the writer started from, which must be
+	// one that the file has had (else ErrInvalid, field "revision"). If it is not
+	// the current one, a Put is merged, or fails with *wiki.ConflictError; Delete
+	// and Move fail with ErrPrecondition. A Put with a base follows the file to
+	// where it was moved, and conflicts where it was deleted.
 	Base   string
 	Strict bool // do not merge: fail with ErrPrecondition
 }
@@ -57,7 +77,7 @@ type Edit struct {
 // A Request is one commit to be.
 type Request struct {
 	Author  wiki.Caller
-	Message string // without trailers; a default is made when empty
+	Message string // trailers that speak of grants or moves are taken out; a default is made when empty
 	Edits   []Edit // applied in order, all or none
 	Limits  wiki.Limits
 	// Retries: a request with the same key, caller and hash within 24 hours

@@ -309,7 +309,7 @@ func checks(t *testing.T, few, many int) {
 
 // TestModel: single edits, with the lives of files.
 func TestModel(t *testing.T) {
-	checks(t, 40, 2000)
+	checks(t, 40, 500)
 	p := openPool(t, t.TempDir(), time.Now)
 	rapid.Check(t, func(t *rapid.T) {
 		w := modelWiki(t, p)
@@ -405,7 +405,7 @@ func (m *model) sameLives(t *rapid.T, w *Wiki) {
 // TestManyEditsAtOnce: requests of several edits do what the same edits do one
 // after another, or nothing; and their changes tell what they did.
 func TestManyEditsAtOnce(t *testing.T) {
-	checks(t, 40, 2000)
+	checks(t, 40, 500)
 	p := openPool(t, t.TempDir(), time.Now)
 	rapid.Check(t, func(t *rapid.T) {
 		w := modelWiki(t, p)
