@@ -107,7 +107,7 @@ export function watch(context) {
   });
   context.on("request", (request) => {
     const host = new URL(request.url()).hostname;
-    if (!/(^|\.)robot\.localhost$/.test(host) && !/^(data|blob|about):/.test(request.url())) seen.push(`request to ${request.url()}`);
+    if (!/(^|\.)robot\.localhost$/.test(host) && !/^(data|blob|about|chrome|chrome-extension):/.test(request.url())) seen.push(`request to ${request.url()}`);
   });
   return seen;
 }
