@@ -1,0 +1,116 @@
+package markdown
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"robot.wtf/internal/wiki"
+)
+
+func TestExtractFacts(t *testing.T) {
+	source := "---\ntitle: The *Title*\ntags: [B, \"#a b\"]\ncategory: Guides, more\nsee: \"[[From Matter#x]]\"\n---\n" +
+		"[[Page One|x]] [[page one]] [[Page One#y]] ![[Part]] ![[pic.png]] [[report.pdf]] [[./Below]] [[../Beside]] [[#here]] #Tag #tag #12 `#no` `[[No]]`\n\n" +
+		"[a](Near) [b](/Rooted.md#x) [c](./Down?q=1) [d](file.csv) ![e](/pic.jpg) [f](https://e.com/[[No]]) [g](#h) [h](/-/index) [i](/Page/history) [j][ref] [k](javascript:x)\n\n" +
+		"<a href=\"/Raw\">raw</a> <!-- [[No]] -->\n\n```\n[[No]] #no\n```\n\n[ref]: </By Reference>\n"
+	var got []string
+	facts := ExtractFacts("Dir/Self", []byte(source))
+	for _, l := range facts.Links {
+		got = append(got, string(l.Kind)+" "+l.Target)
+	}
+	want := []string{
+		"page From Matter", "page Page One", "page page one", "embed Part", "embed pic.png", "file report.pdf", "page Dir/Self/Below", "page Beside",
+		"page Dir/Near", "page Rooted", "page Dir/Self/Down", "file Dir/file.csv", "file Dir/Self/file.csv", "file pic.jpg", "page By Reference", "page Raw",
+		"tag a b", "tag b", "tag guides", "tag more", "tag tag",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"a b", "b", "guides", "more", "tag"}, facts.Tags); diff != "" || facts.Title != "The *Title*" {
+		t.Errorf("title %q, tags: %s", facts.Title, diff)
+	}
+	page, err := shared.Render(t.Context(), "Dir/Self", []byte(source), &world{})
+	if err != nil || page.Title != facts.Title || !cmp.Equal(page.Tags, facts.Tags) {
+		t.Errorf("rendered: title %q, tags %q, %v", page.Title, page.Tags, err)
+	}
+}
+
+// What a render asks its resolver for is what the facts list, or search,
+// backlinks and renames would not know of it.
+func TestRenderAsksForTheFacts(t *testing.T) {
+	for _, p := range append(payloads()[:200], shapes["wikilinks"](2000), "[[A]] ![[B]] [c](D.md) ![e](f.png) [g](./h.png)\n\n![[I#J]]\n") {
+		listed := map[wiki.Link]bool{}
+		for _, l := range ExtractFacts("Dir/Self", []byte(p)).Links {
+			listed[wiki.Link{Kind: l.Kind, Target: l.Target}] = true
+		}
+		w := &world{}
+		if _, err := shared.Render(t.Context(), "Dir/Self", []byte(p), w); err != nil {
+			t.Fatal(err)
+		}
+		seen := map[link]bool{}
+		for _, l := range w.asked {
+			if !listed[wiki.Link{Kind: l.kind, Target: l.target}] || seen[l] {
+				t.Errorf("%q: asked for %v, again or without being a fact", p, l)
+			}
+			seen[l] = true
+		}
+	}
+}
+
+func TestTextAroundALink(t *testing.T) {
+	long := strings.Repeat("é words before it, ", 30) + "[[Target|the link]]" + strings.Repeat(" and after it é", 30)
+	for source, want := range map[string]string{
+		"# About [[Target]] here":                    "About Target here",
+		"one *line* of\n[[Target]] text":             "one line of Target text",
+		"| a | b |\n|---|---|\n| x | [[Target]] y |": "Target y",
+		long: "the link",
+	} {
+		links := ExtractFacts("Self", []byte(source)).Links
+		if len(links) != 1 || !strings.Contains(links[0].Text, want) || len(links[0].Text) > 200 || !utf8.ValidString(links[0].Text) {
+			t.Errorf("%.60q: %+v", source, links)
+		}
+	}
+}
+
+// Embedded pages end somewhere, whatever they embed.
+func TestEmbedsEnd(t *testing.T) {
+	chain := map[string]string{}
+	for i := range 20 {
+		chain[fmt.Sprint("P", i)] = fmt.Sprintf("level %d\n\n![[P%d]]\n", i, i+1)
+	}
+	wide := map[string]string{"Wide": strings.Repeat("![[Wide2]]\n\n", 50), "Wide2": strings.Repeat("![[Wide3]]\n\n", 50), "Wide3": strings.Repeat("![[Big]]\n\n", 50), "Big": strings.Repeat("word ", 10_000)}
+	for _, test := range []struct {
+		name, source string
+		pages        map[string]string
+		holds        string
+		notice       string
+	}{
+		{"itself", "a\n\n![[Self]]\n", map[string]string{"Self": "a\n\n![[Self]]\n"}, `href="/Self"`, "embeds itself"},
+		{"a circle", "![[A]]\n", map[string]string{"A": "in A\n\n![[B]]\n", "B": "in B\n\n![[A]]\n"}, "in B", "embeds itself"},
+		{"a section of itself", "# One\n\n![[Self#Two]]\n\n# Two\n\ntwo\n", map[string]string{"Self": "# One\n\n![[Self#Two]]\n\n# Two\n\ntwo\n"}, "two", ""},
+		{"a section that embeds itself", "# Two\n\n![[Self#Two]]\n", map[string]string{"Self": "# Two\n\n![[Self#Two]]\n"}, "Two", "embeds itself"},
+		{"a chain", "![[P0]]\n", chain, "level 3", "more than 4 deep"},
+		{"many", "![[Wide]]\n", wide, "word word", "embeds so much"},
+		{"too large", "![[A]]\n", map[string]string{"A": strings.Repeat("a", maxLine+1)}, `href="/A"`, "too large to be embedded"},
+		{"headings", "# Same\n\n![[A]]\n", map[string]string{"A": "# Same\n\n[^1]\n\n[^1]: note\n"}, "<h1>Same</h1>", ""},
+	} {
+		page, err := shared.Render(t.Context(), "Self", []byte(test.source), &world{pages: test.pages})
+		if err != nil {
+			t.Errorf("%s: %v", test.name, err)
+			continue
+		}
+		checkSafe(t, string(page.HTML))
+		if !strings.Contains(string(page.HTML), test.holds) || len(page.HTML) > maxOutput {
+			t.Errorf("%s: %.500s", test.name, page.HTML)
+		}
+		if notices := strings.Join(page.Notices, " "); !strings.Contains(notices, test.notice) || test.notice == "" && notices != "" {
+			t.Errorf("%s: notices %q", test.name, notices)
+		}
+		if test.name == "headings" && len(page.Headings) != 1 {
+			t.Errorf("%s: contents %v", test.name, page.Headings)
+		}
+	}
+}
