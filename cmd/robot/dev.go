@@ -89,6 +89,9 @@ func (c devCommand) serve(ctx context.Context, cfg config.Config, listener net.L
 	if err != nil {
 		return err
 	}
+	if err := s.writeHelp(ctx, cfg.Host); err != nil {
+		return err
+	}
 	facts, err := writeDevFile(ctx, s, origins, cfg.Data, c.Data == "")
 	if err != nil {
 		return err

@@ -115,7 +115,7 @@ func (p *Pool) file(slug string) string { return filepath.Join(p.dir(slug), "wik
 // Create makes the database of a new, empty wiki; ErrExists if there is one.
 // The wiki is there as a whole or not at all, whenever the process ends.
 func (p *Pool) Create(ctx context.Context, slug string) error {
-	if err := wiki.CheckSlug(slug); err != nil {
+	if err := wiki.CheckHost(slug); err != nil {
 		return err
 	}
 	if err := p.create(ctx, slug); err != nil {
@@ -177,7 +177,7 @@ func syncDir(dir string) error {
 // Open opens a wiki, ErrNotFound if it has no database. Call release when done;
 // until then it is not closed.
 func (p *Pool) Open(ctx context.Context, slug string) (*Wiki, func(), error) {
-	if wiki.CheckSlug(slug) != nil {
+	if wiki.CheckHost(slug) != nil {
 		return nil, nil, fmt.Errorf("content: open %q: %w", slug, wiki.ErrNotFound)
 	}
 	e, err := p.use(ctx, slug)
@@ -287,7 +287,7 @@ func (p *Pool) load(ctx context.Context, slug string) (*Wiki, error) {
 // for a write under way; whoever still holds the wiki gets ErrNotFound from
 // then on.
 func (p *Pool) Delete(ctx context.Context, slug string) error {
-	if wiki.CheckSlug(slug) != nil {
+	if wiki.CheckHost(slug) != nil {
 		return fmt.Errorf("content: delete %q: %w", slug, wiki.ErrNotFound)
 	}
 	if err := p.remove(ctx, slug); err != nil {

@@ -225,7 +225,7 @@ func (s *Service) CatchUp(ctx context.Context, w *content.Wiki) error {
 
 // Remove deletes the index of a wiki, whether or not there is one.
 func (s *Service) Remove(ctx context.Context, slug string) error {
-	if err := wiki.CheckSlug(slug); err != nil {
+	if err := wiki.CheckHost(slug); err != nil {
 		return err
 	}
 	s.mu.Lock()

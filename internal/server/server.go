@@ -140,7 +140,7 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 			s.refuse(w, r, http.StatusMisdirectedRequest, "There is no wiki at “"+clip(host)+"”. The wikis of this service are at names that end in "+s.suffix+".")
 		}
 		return
-	case below && wiki.CheckSlug(slug) != nil:
+	case below && wiki.CheckHost(slug) != nil:
 		s.refuse(w, r, http.StatusNotFound, "There is no wiki at “"+clip(host)+"”, and there cannot be one of that name.")
 		return
 	}

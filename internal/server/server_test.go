@@ -84,6 +84,7 @@ func TestHosts(t *testing.T) {
 		{"ada.robot.localhost", "/API/v1", 200, "wiki ada /API/v1"},
 		{"ada.robot.localhost", "/apiary", 200, "wiki ada /apiary"},
 		{"ada.robot.localhost", "/health", 200, "wiki ada /health"},
+		{"help.robot.localhost", "/", 200, "wiki help /"},
 
 		{"admin.robot.localhost", "/", 404, "there cannot be"},
 		{"www.robot.localhost", "/", 404, "there cannot be"},

@@ -22,7 +22,7 @@ const codeLifetime = time.Minute
 // SSOStart, on a wiki host, gives the address on the platform's host to send
 // the browser to, and sets the nonce cookie. back is a path of this host.
 func (s *Service) SSOStart(w http.ResponseWriter, r *http.Request, slug, back string) (string, error) {
-	if err := wiki.CheckSlug(slug); err != nil {
+	if err := wiki.CheckHost(slug); err != nil {
 		return "", err
 	}
 	nonce := rand.Text()
@@ -37,7 +37,7 @@ func (s *Service) SSOStart(w http.ResponseWriter, r *http.Request, slug, back st
 func (s *Service) SSOGrant(ctx context.Context, caller wiki.Caller, r *http.Request) (string, error) {
 	query := r.URL.Query()
 	slug, nonce := query.Get("wiki"), query.Get("nonce")
-	if wiki.CheckSlug(slug) != nil || len(nonce) != hex.EncodedLen(sha256.Size) {
+	if wiki.CheckHost(slug) != nil || len(nonce) != hex.EncodedLen(sha256.Size) {
 		return "", wiki.Problemf(wiki.ErrInvalid, "", "This sign-in address is not complete. Open the wiki again.")
 	}
 	if caller.Session == "" {
@@ -60,7 +60,7 @@ func (s *Service) SSOGrant(ctx context.Context, caller wiki.Caller, r *http.Requ
 func (s *Service) SSOReturn(w http.ResponseWriter, r *http.Request) (string, error) {
 	query := r.URL.Query()
 	slug := query.Get("wiki")
-	if wiki.CheckSlug(slug) != nil {
+	if wiki.CheckHost(slug) != nil {
 		return "", wiki.Problemf(wiki.ErrInvalid, "", "This sign-in address is not complete. Open the wiki again.")
 	}
 	http.SetCookie(w, s.hint("", -1))

@@ -17,6 +17,16 @@ func (s *Service) Create(ctx context.Context, owner wiki.User, slug string) (wik
 	if err := wiki.CheckSlug(slug); err != nil {
 		return wiki.Site{}, err
 	}
+	return s.create(ctx, owner, slug)
+}
+
+// CreateHelp makes the service's own wiki, wiki.HelpSlug, for an owner who is no
+// person.
+func (s *Service) CreateHelp(ctx context.Context, owner wiki.User) (wiki.Site, error) {
+	return s.create(ctx, owner, wiki.HelpSlug)
+}
+
+func (s *Service) create(ctx context.Context, owner wiki.User, slug string) (wiki.Site, error) {
 	if owner.Username != "" && owner.Username != slug {
 		return wiki.Site{}, wiki.Problemf(wiki.ErrInvalid, "username", "Your wiki is called as you are: %q.", owner.Username)
 	}

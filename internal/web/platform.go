@@ -70,7 +70,7 @@ func (h *Handler) safeReturn(back string) string {
 	}
 	slug, _, _ := strings.Cut(u.Host, ".")
 	path := session.LocalPath(u.RequestURI())
-	if wiki.CheckSlug(slug) != nil || u.Scheme+"://"+u.Host != h.o.WikiOrigin(slug) {
+	if wiki.CheckHost(slug) != nil || u.Scheme+"://"+u.Host != h.o.WikiOrigin(slug) {
 		return otherwise
 	}
 	return h.o.WikiOrigin(slug) + path

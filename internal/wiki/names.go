@@ -243,7 +243,20 @@ func isSlug(s string) bool {
 var reservedSlugs = strings.Fields(`api auth app www admin mcp docs status blog help support static
 	assets null undefined wiki robot login oauth sso account signup mail smtp ns localhost`)
 
-// CheckSlug returns nil for a slug that may name a wiki, or a Problem.
+// HelpSlug is the service's own wiki, which explains it. It is reserved: no
+// person can have it.
+const HelpSlug = "help"
+
+// CheckHost returns nil for a slug at whose host there may be a wiki: what
+// CheckSlug allows, and HelpSlug.
+func CheckHost(slug string) error {
+	if slug == HelpSlug {
+		return nil
+	}
+	return CheckSlug(slug)
+}
+
+// CheckSlug returns nil for a slug that may name somebody's wiki, or a Problem.
 func CheckSlug(slug string) error {
 	switch {
 	case !isSlug(slug):
