@@ -4,6 +4,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -14,17 +15,22 @@ import (
 
 // commands are the subcommands with their flags.
 type commands struct {
+	Serve   serveCommand   `cmd:"" help:"Run the service, behind a proxy that does TLS."`
 	Dev     devCommand     `cmd:"" help:"Run a service to try and to develop with: seeded wikis, sign-in without a password."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// Libraries log what other servers answer, to the default logger. The
+	// service has its own, which says what matters of it.
+	slog.SetDefault(slog.New(slog.DiscardHandler))
 	var c commands
 	parsed := kong.Parse(&c,
 		kong.Name("robot"),
 		kong.Description("Wikis that people and their AI agents write together."),
 		kong.UsageOnError(),
+		kong.Configuration(kong.JSON),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 	)
 	err := parsed.Run()

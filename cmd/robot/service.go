@@ -9,9 +9,11 @@ import (
 	"time"
 
 	"robot.wtf/internal/api"
+	"robot.wtf/internal/atproto"
 	"robot.wtf/internal/config"
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/markdown"
+	"robot.wtf/internal/outbound"
 	"robot.wtf/internal/pages"
 	"robot.wtf/internal/search"
 	"robot.wtf/internal/server"
@@ -95,8 +97,13 @@ func openService(ctx context.Context, cfg config.Config, origins config.Origins,
 // in without a password: in development only.
 func (s *service) handler(cfg config.Config, origins config.Origins, people []wiki.User, now func() time.Time) (*server.Server, error) {
 	limits := limiter(cfg, now)
+	admit := func(u wiki.User) bool { return cfg.Signup.Admits(u.DID, u.Handle) }
+	signIn, err := s.signIn(cfg, origins, admit, people != nil, now)
+	if err != nil {
+		return nil, err
+	}
 	browser, err := web.New(web.Options{
-		Pages: s.pages, Tenant: s.tenant, Session: s.session,
+		SignIn: signIn, Admit: admit, Pages: s.pages, Tenant: s.tenant, Session: s.session,
 		Platform: origins.Platform(), WikiOrigin: origins.Wiki, People: people, Limits: limits, Now: now, Log: s.log,
 	})
 	if err != nil {
@@ -117,6 +124,19 @@ func (s *service) handler(cfg config.Config, origins config.Origins, people []wi
 		Proxies:  cfg.Proxies,
 		Log:      s.log,
 	}), nil
+}
+
+// signIn signs people in at their own servers; nil in development, which asks
+// no server.
+func (s *service) signIn(cfg config.Config, origins config.Origins, admit func(wiki.User) bool, dev bool, now func() time.Time) (*atproto.Service, error) {
+	if dev {
+		return nil, nil
+	}
+	return atproto.New(atproto.Options{
+		Store: s.store, KeyDir: filepath.Join(cfg.Data, "keys"), Platform: origins.Platform(), Admit: admit,
+		Outbound: outbound.Options{Pins: cfg.Test.Pins, CA: cfg.Test.CA, DNS: cfg.Test.DNS},
+		PLC:      cfg.Test.PLC, Lifetime: cfg.Test.Lifetime, Now: now, Log: s.log,
+	})
 }
 
 // Close closes what is open, the highest room first.

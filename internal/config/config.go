@@ -24,6 +24,10 @@ type Config struct {
 	// Showcase holds the slugs of the wikis that the landing page shows, those
 	// of them that are public.
 	Showcase []string
+	Signup   Signup // who may have a new account
+	Test     Test   // zero but in tests of "robot serve"
+
+	public bool // it has a public address, which a proxy in front of it serves by https
 }
 
 // Loopbacks are the proxies that are trusted unless others are named.
@@ -61,8 +65,12 @@ type Origins struct {
 	scheme, host, port string
 }
 
-// Origins of a development service that listens on an address.
+// Origins of a service: its public address, or in development the one that it
+// listens on.
 func (c Config) Origins(listening net.Addr) (Origins, error) {
+	if c.public {
+		return Origins{scheme: "https", host: c.Host, port: "443"}, nil
+	}
 	_, port, err := net.SplitHostPort(listening.String())
 	if err != nil {
 		return Origins{}, err
@@ -80,7 +88,7 @@ func (o Origins) Platform() string { return o.origin(o.host) }
 func (o Origins) Wiki(slug string) string { return o.origin(slug + "." + o.host) }
 
 func (o Origins) origin(host string) string {
-	if o.port != "80" {
+	if o.port != "80" && o.scheme == "http" {
 		host = net.JoinHostPort(host, o.port)
 	}
 	return (&url.URL{Scheme: o.scheme, Host: host}).String()

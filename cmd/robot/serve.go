@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"robot.wtf/internal/config"
+)
+
+// serveCommand runs the service for everybody.
+type serveCommand struct {
+	config.Serve
+	Config  kong.ConfigFlag `env:"ROBOT_CONFIG" placeholder:"FILE" help:"JSON file with settings by the names of the flags."`
+	Verbose bool            `short:"v" help:"Log each request."`
+}
+
+// Run serves until ctx ends.
+func (c serveCommand) Run(ctx context.Context) (err error) {
+	cfg, err := c.Serve.Config()
+	if err != nil {
+		return err
+	}
+	level := slog.LevelInfo
+	if c.Verbose {
+		level = slog.LevelDebug
+	}
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	lock, err := lockDir(cfg.Data)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.release()) }()
+	if _, err := os.Stat(filepath.Join(cfg.Data, "dev.json")); err == nil {
+		return fmt.Errorf("--data: %s was made by robot dev, whose people need no password: choose another directory", cfg.Data)
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Listen)
+	if err != nil {
+		return fmt.Errorf("--listen: %w", err)
+	}
+	defer listener.Close()
+	origins, err := cfg.Origins(listener.Addr())
+	if err != nil {
+		return err
+	}
+	s, err := openService(ctx, cfg, origins, time.Now, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	front, err := s.handler(cfg, origins, nil, time.Now)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("robot serve is ready at %s\nListen  http://%s\nData    %s\n", origins.Platform(), listener.Addr(), cfg.Data)
+	return front.Serve(ctx, listener)
+}

@@ -1,0 +1,116 @@
+package config
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+)
+
+func good() Serve {
+	return Serve{PublicURL: "https://robot.wtf", Data: "data", Listen: "127.0.0.1:0", Signup: "open", Reads: 600, Writes: 120}
+}
+
+// Each setting that is wrong is refused by its name.
+func TestServeRefuses(t *testing.T) {
+	if _, err := good().Config(); err != nil {
+		t.Fatal(err)
+	}
+	for setting, changes := range map[string][]func(*Serve){
+		"--public-url": {
+			func(s *Serve) { s.PublicURL = "" },
+			func(s *Serve) { s.PublicURL = "robot.wtf" },
+			func(s *Serve) { s.PublicURL = "http://robot.wtf" },
+			func(s *Serve) { s.PublicURL = "https://robot.wtf:8443" },
+			func(s *Serve) { s.PublicURL = "https://robot.wtf/wiki" },
+			func(s *Serve) { s.PublicURL = "https://ada@robot.wtf" },
+			func(s *Serve) { s.PublicURL = "https://robot.wtf?x" },
+			func(s *Serve) { s.PublicURL = "https://localhost" },
+			func(s *Serve) { s.PublicURL = "https://192.0.2.1" },
+			func(s *Serve) { s.PublicURL = "https://[2001:db8::1]" },
+			func(s *Serve) { s.PublicURL = "https://robot.wtf." },
+		},
+		"--data":   {func(s *Serve) { s.Data = "" }},
+		"--listen": {func(s *Serve) { s.Listen = "8080" }, func(s *Serve) { s.Listen = "127.0.0.1:99999" }},
+		"--trusted-proxy": {
+			func(s *Serve) { s.TrustedProxy = []string{"caddy"} },
+			func(s *Serve) { s.TrustedProxy = []string{"10.0.0.0/8", "none"} },
+			func(s *Serve) { s.TrustedProxy = []string{"10.0.0.0/33"} },
+		},
+		"--signup":            {func(s *Serve) { s.Signup = "some" }, func(s *Serve) { s.Signup = "list" }},
+		"--reads-per-minute":  {func(s *Serve) { s.Reads = 0 }},
+		"--writes-per-minute": {func(s *Serve) { s.Writes = -1 }},
+		"--test-pin": {
+			func(s *Serve) { s.TestPin = []string{"plc.directory=127.0.0.1:8443"} },
+			func(s *Serve) { s.PublicURL = "https://robot.wtf.internal"; s.TestPin = []string{"*=127.0.0.1:8443"} },
+			func(s *Serve) {
+				s.PublicURL = "https://robot.wtf.internal"
+				s.TestPin = []string{"*.test=localhost:8443"}
+			},
+			func(s *Serve) { s.PublicURL = "https://internal.wtf"; s.TestPin = []string{"*.test=127.0.0.1:8443"} },
+		},
+		"--test-ca":       {func(s *Serve) { s.TestCA = "ca.pem" }, func(s *Serve) { s.PublicURL = "https://a.test"; s.TestCA = "nowhere.pem" }},
+		"--test-dns":      {func(s *Serve) { s.TestDNS = "127.0.0.1:53" }},
+		"--test-plc":      {func(s *Serve) { s.TestPLC = "https://plc.test" }, func(s *Serve) { s.PublicURL = "https://a.test"; s.TestPLC = "http://plc.test" }},
+		"--test-lifetime": {func(s *Serve) { s.TestLifetime = time.Second }},
+	} {
+		for i, change := range changes {
+			s := good()
+			change(&s)
+			if _, err := s.Config(); err == nil || !strings.Contains(err.Error(), setting) {
+				t.Errorf("%s, %d: %v", setting, i, err)
+			}
+		}
+	}
+}
+
+func TestServeAccepts(t *testing.T) {
+	s := good()
+	s.PublicURL, s.TestPin, s.TestDNS = "https://Robot.WTF.internal/", []string{"*.test=127.0.0.1:8443"}, "127.0.0.1:53"
+	c, err := s.Config()
+	if err != nil || c.Host != "robot.wtf.internal" || c.Test.Pins["*.test"] != "127.0.0.1:8443" {
+		t.Errorf("%+v, %v", c, err)
+	}
+	o, err := c.Origins(nil)
+	if err != nil || o.Platform() != "https://robot.wtf.internal" || o.Wiki("ada") != "https://ada.robot.wtf.internal" || !o.Secure() {
+		t.Errorf("%s, %s, %v", o.Platform(), o.Wiki("ada"), err)
+	}
+}
+
+func TestProxies(t *testing.T) {
+	for _, tt := range []struct {
+		list []string
+		peer string
+		want bool
+	}{
+		{nil, "127.0.0.1", true}, {nil, "::1", true}, {nil, "10.0.0.1", false},
+		{[]string{"none"}, "127.0.0.1", false},
+		{[]string{"10.0.0.0/8"}, "127.0.0.1", false}, {[]string{"10.0.0.0/8"}, "10.9.9.9", true},
+		{[]string{"192.0.2.7"}, "192.0.2.7", true}, {[]string{"192.0.2.7"}, "192.0.2.8", false},
+	} {
+		all, err := proxies(tt.list)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := false
+		for _, p := range all {
+			got = got || p.Contains(netip.MustParseAddr(tt.peer))
+		}
+		if got != tt.want {
+			t.Errorf("%q trusts %s: %t", tt.list, tt.peer, got)
+		}
+	}
+}
+
+func TestSignup(t *testing.T) {
+	for who, want := range map[string][3]bool{"open": {true, true, true}, "closed": {}, "list": {true, true, false}} {
+		s, err := signup(who, []string{"@Ada.Example.org", "did:plc:bob"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := [3]bool{s.Admits("did:plc:ada", "ada.example.org"), s.Admits("did:plc:bob", "handle.invalid"), s.Admits("did:plc:cleo", "cleo.test")}
+		if got != want {
+			t.Errorf("%s: %v, want %v", who, got, want)
+		}
+	}
+}
