@@ -128,7 +128,27 @@ func checkPath(asked, name string) error {
 			return bad("No part of a name can be %q, which git uses itself.", s)
 		}
 	}
+	if unreachable(name) {
+		return bad("A name cannot contain the code of a control character, of a backslash or of “..”, such as %%0A: no address would lead to it.")
+	}
 	return nil
+}
+
+// unreachable reports a name that says in percent codes, encoded once or more,
+// what no address may hold: the server refuses such addresses, because proxies
+// decode some of them once too often.
+func unreachable(name string) bool {
+	for strings.Contains(name, "%") {
+		again, err := url.PathUnescape(name)
+		if err != nil || again == name {
+			break
+		}
+		name = again
+		if strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' }) || slices.Contains(strings.Split(name, "/"), "..") {
+			return true
+		}
+	}
+	return false
 }
 
 // gitName reports names that git's strict check takes for one of its own files

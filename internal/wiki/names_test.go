@@ -437,3 +437,22 @@ func TestPathURLStaysHere(t *testing.T) {
 		}
 	}
 }
+
+// Attack: a page or file called "x%0d%0ay", "a%5cb" or "%252e%252e". The server
+// refuses its address, as it decodes to what no address may hold, so nobody
+// could open, change or delete it.
+func TestNamesThatNoAddressLeadsTo(t *testing.T) {
+	for _, name := range []string{"x%0d%0ay", "a%5cb", "a%5Cb", "%2e%2e", "A/%2e%2e/B", "A%2f..%2fB", "%252e%252e", "x%00", "x%7f", "%25250a"} {
+		if got, err := ParsePageName(name); !errors.Is(err, ErrInvalid) {
+			t.Errorf("page %q: %q, %v", name, got, err)
+		}
+		if got, err := ParseFilePath(name + ".png"); !errors.Is(err, ErrInvalid) && !strings.HasSuffix(name, "%2e%2e") && !strings.HasSuffix(name, "%252e%252e") {
+			t.Errorf("file %q: %q, %v", name, got, err)
+		}
+	}
+	for _, name := range []string{"50%", "50%_off", "100%25", "a%20b", "%41", "%zz%0a", "a%2fb", "%e2%80%a6"} {
+		if _, err := ParsePageName(name); err != nil {
+			t.Errorf("page %q: %v", name, err)
+		}
+	}
+}
