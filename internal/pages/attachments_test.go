@@ -202,10 +202,10 @@ func TestThumbnail(t *testing.T) {
 		{"a.png", 0, "image/png", 200, 100},
 		{"a.png", 1000, "image/png", 200, 100},
 		{"a.png", 1, "image/png", 16, 8},
-		{"a.jpg", 100, "image/jpeg", 100, 33},
+		{"a.jpg", 100, "image/jpeg", 96, 32}, // sizes come in steps
 		{"turned.jpg", 0, "image/jpeg", 100, 300},
-		{"turned.jpg", 60, "image/jpeg", 20, 60},
-		{"a.gif", 45, "image/png", 20, 45},
+		{"turned.jpg", 60, "image/jpeg", 16, 48},
+		{"a.gif", 45, "image/png", 17, 40},
 	} {
 		data, mime, err := w.Thumbnail(w.ctx, w.reader, "Page/"+test.name, "", test.size)
 		if err != nil || mime != test.mime {
@@ -279,4 +279,20 @@ func TestBombs(t *testing.T) {
 	w.upload("Page", "bomb.gif", string(huge))
 	_, _, err = w.Thumbnail(w.ctx, w.reader, "Page/bomb.gif", "", 80)
 	wantKind(t, err, wiki.ErrTooLarge)
+}
+
+// Attack: a stranger asks for one large picture of a public wiki in each size
+// from 16 to 1,600. Each is decoded anew, before the pictures of everybody else,
+// and takes room in the cache that all wikis share.
+func TestFewThumbnailSizes(t *testing.T) {
+	made := map[int]bool{}
+	for asked := -10; asked < 5000; asked++ {
+		size := thumbnailSize(asked)
+		if made[size] = true; size > max(asked, 16) {
+			t.Errorf("%d: %d does not fit", asked, size)
+		}
+	}
+	if len(made) > 20 || thumbnailSize(80) != 80 || thumbnailSize(480) != 480 {
+		t.Errorf("sizes %v", made)
+	}
 }

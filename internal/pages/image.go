@@ -71,10 +71,25 @@ func imageByName(name string) bool { return imageTypes[typeOf(name, nil)] }
 const (
 	// maxPixels bounds an image, and all images being decoded at one time: at 4
 	// bytes a pixel, 160 MB.
-	maxPixels    = 40_000_000
-	minThumbnail = 16
-	maxThumbnail = 1600
+	maxPixels = 40_000_000
 )
+
+// thumbnailSizes are those that are made. Whoever asks for one picture in a
+// thousand sizes makes us decode it as often as there are steps, and fills the
+// cache with no more than these.
+var thumbnailSizes = [...]int{16, 24, 32, 40, 48, 64, 80, 96, 128, 160, 240, 320, 480, 640, 800, 1200, 1600}
+
+// thumbnailSize is the largest step that fits into a size, the smallest for
+// what is under it.
+func thumbnailSize(asked int) int {
+	fits := thumbnailSizes[0]
+	for _, step := range thumbnailSizes {
+		if step <= asked {
+			fits = step
+		}
+	}
+	return fits
+}
 
 // A thumbnail is an image re-encoded.
 type thumbnail struct {
@@ -85,7 +100,7 @@ type thumbnail struct {
 func (t *thumbnail) weight() uint32 { return uint32(len(t.data) + 100) }
 
 // Thumbnail gives an image re-encoded to fit a square of size pixels (16 to
-// 1,600); size 0 re-encodes at its own size, without metadata. Bombs are
+// 1,600, in steps); size 0 re-encodes at its own size, without metadata. Bombs are
 // ErrTooLarge; what is no image is ErrInvalid. Of an animation it is the first
 // picture.
 func (s *Service) Thumbnail(ctx context.Context, a wiki.Access, path, revision string, size int) (data []byte, mime string, err error) {
@@ -95,7 +110,7 @@ func (s *Service) Thumbnail(ctx context.Context, a wiki.Access, path, revision s
 	}
 	defer release()
 	if size != 0 {
-		size = min(max(size, minThumbnail), maxThumbnail)
+		size = thumbnailSize(size)
 	}
 	f, data, err := s.readAttachment(ctx, w, path, revision)
 	if err != nil {
