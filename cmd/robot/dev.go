@@ -17,8 +17,9 @@ import (
 
 // devCommand runs a development service.
 type devCommand struct {
-	Listen string `default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address to listen on (${default}); port 0 is any free one."`
-	Data   string `placeholder:"DIR" type:"path" help:"Data directory, kept; by default a temporary one, removed at the end."`
+	Listen   string   `default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address to listen on (${default}); port 0 is any free one."`
+	Data     string   `placeholder:"DIR" type:"path" help:"Data directory, kept; by default a temporary one, removed at the end."`
+	Showcase []string `default:"ada" placeholder:"SLUG" help:"Wikis that the landing page shows while they are public (${default})."`
 	rateFlags
 	Limits  bool `help:"Limit how fast callers may go on, as a real service does."`
 	Verbose bool `short:"v" help:"Log each request."`
@@ -35,6 +36,7 @@ func (c devCommand) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	cfg.Showcase = c.Showcase
 	if c.Limits {
 		if err := c.limit(&cfg); err != nil {
 			return err

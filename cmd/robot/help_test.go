@@ -38,7 +38,7 @@ func TestHelp(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if body := string(view.Body); strings.Contains(body, "missing") {
+		if body := string(view.Body); strings.Contains(body, `class="red"`) {
 			t.Errorf("%s has a red link:\n%s", e.Name, body)
 		}
 	}

@@ -55,6 +55,9 @@ func (c serveCommand) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
+	if err := s.writeHelp(ctx, cfg.Host); err != nil {
+		return err
+	}
 	front, err := s.handler(cfg, origins, nil, time.Now)
 	if err != nil {
 		return err

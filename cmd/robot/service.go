@@ -104,7 +104,7 @@ func (s *service) handler(cfg config.Config, origins config.Origins, people []wi
 	}
 	browser, err := web.New(web.Options{
 		SignIn: signIn, Admit: admit, Pages: s.pages, Tenant: s.tenant, Session: s.session,
-		Platform: origins.Platform(), WikiOrigin: origins.Wiki, People: people, Limits: limits, Now: now, Log: s.log,
+		Platform: origins.Platform(), WikiOrigin: origins.Wiki, People: people, Showcase: cfg.Showcase, Limits: limits, Now: now, Log: s.log,
 	})
 	if err != nil {
 		return nil, err

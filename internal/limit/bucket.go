@@ -38,6 +38,14 @@ func New(o Options) *Limiter {
 	return l
 }
 
+// Rates are the limits that it was made with; the defaults where it is nil.
+func (l *Limiter) Rates() Rates {
+	if l == nil {
+		return Defaults()
+	}
+	return l.rates
+}
+
 // A key is what a bucket is for.
 type key struct {
 	caller Caller

@@ -10,30 +10,6 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// landingPage is what a stranger sees first.
-type landingPage struct {
-	Frame
-	SignIn string
-	Public []wiki.Site // in development only: listing is for later
-	Limits wiki.Limits
-}
-
-func (h *Handler) showLanding(v *visit) error {
-	p := &landingPage{Frame: h.frame(v, ""), Limits: wiki.DefaultLimits}
-	p.Title = "robot.wtf"
-	p.Canonic = h.o.Platform + "/"
-	if v.caller.Anonymous() {
-		p.SignIn = "/auth/login"
-	}
-	if h.o.People != nil {
-		var err error
-		if p.Public, err = h.o.Tenant.PublicSites(v.ctx()); err != nil {
-			return err
-		}
-	}
-	return h.render(v, http.StatusOK, "landing", p)
-}
-
 // signInAs signs in as one of the people of a development service.
 func (h *Handler) signInAs(v *visit) error {
 	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, 64<<10)

@@ -45,7 +45,9 @@ func TestEveryTemplate(t *testing.T) {
 	}
 	ada.post(on("ada", "/Log/save"), url.Values{"content": {"Mine.\n"}, "base": {old.Revision}, "revision": {old.Revision}})
 	for _, b := range []*browser{w.anonymous(), ada, w.as("cleo")} {
-		b.get(testPlatform + "/").want(http.StatusOK)
+		for _, path := range []string{"/", "/limits", "/privacy", "/terms"} {
+			b.get(testPlatform + path).want(http.StatusOK)
+		}
 		b.get(testPlatform+"/auth/login").want(http.StatusOK, http.StatusSeeOther)
 		b.get(testPlatform+"/app/").want(http.StatusOK, http.StatusFound)
 		b.get(testPlatform+"/app/create").want(http.StatusOK, http.StatusFound, http.StatusSeeOther)

@@ -50,6 +50,7 @@ type Options struct {
 	People []wiki.User
 	// Admit says who may make a wiki; nil is everybody.
 	Admit      func(wiki.User) bool
+	Showcase   []string       // slugs of wikis that the landing page shows while they are public
 	Limits     *limit.Limiter // nil for none
 	CacheBytes int64          // bound of the finished pages kept, 64 MiB when 0
 	Now        func() time.Time
@@ -189,6 +190,9 @@ func platformRoutes(dev, signIn bool) []route {
 	routes := []route{
 		{pattern: "GET /-/static/{file}", handle: (*Handler).serveAsset, free: true},
 		{pattern: "GET /{$}", handle: (*Handler).showLanding},
+		{pattern: "GET /limits", handle: (*Handler).showLimits},
+		{pattern: "GET /privacy", handle: (*Handler).showPrivacy},
+		{pattern: "GET /terms", handle: (*Handler).showTerms},
 		{pattern: "GET /app/{$}", handle: (*Handler).showDashboard},
 		{pattern: "GET /app", handle: (*Handler).showDashboard},
 		{pattern: "GET /app/create", handle: (*Handler).showUsername},

@@ -111,7 +111,7 @@ func newLimitedWiki(t testing.TB, limits *limit.Limiter) *testWiki {
 	must(err)
 	w.web, err = New(Options{
 		Pages: w.pages, Tenant: w.tenant, Session: sessions, Platform: testPlatform, WikiOrigin: testOrigin,
-		People: testPeople(), Limits: limits, Now: now, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		People: testPeople(), Showcase: []string{"ada", "bob", "nobody"}, Limits: limits, Now: now, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	})
 	must(err)
 	w.handler = server.New(server.Options{

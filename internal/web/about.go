@@ -1,0 +1,54 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+
+	"robot.wtf/internal/limit"
+	"robot.wtf/internal/wiki"
+)
+
+// landingPage is what a stranger sees first.
+type landingPage struct {
+	Frame
+	SignIn string
+	Public []wiki.Site // which, the operator chooses
+	Limits wiki.Limits
+	Rates  limit.Rates
+}
+
+func (h *Handler) showLanding(v *visit) error {
+	p := &landingPage{Frame: h.frame(v, "robot.wtf"), Limits: wiki.DefaultLimits, Rates: h.o.Limits.Rates()}
+	p.Canonic = h.o.Platform + "/"
+	if v.caller.Anonymous() {
+		p.SignIn = "/auth/login"
+	}
+	for _, slug := range h.o.Showcase {
+		a, err := h.o.Tenant.Resolve(v.ctx(), slug, wiki.Caller{})
+		if errors.Is(err, wiki.ErrNotFound) {
+			continue // private by now, or gone
+		}
+		if err != nil {
+			return err
+		}
+		p.Public = append(p.Public, a.Site())
+	}
+	return h.render(v, http.StatusOK, "landing", p)
+}
+
+// aboutPage is a page in plain words about the service.
+type aboutPage struct {
+	Frame
+	Limits wiki.Limits
+	Rates  limit.Rates
+}
+
+func (h *Handler) showLimits(v *visit) error  { return h.showAbout(v, "limits", "Limits") }
+func (h *Handler) showPrivacy(v *visit) error { return h.showAbout(v, "privacy", "Privacy") }
+func (h *Handler) showTerms(v *visit) error   { return h.showAbout(v, "terms", "Terms") }
+
+func (h *Handler) showAbout(v *visit, name, title string) error {
+	p := &aboutPage{Frame: h.frame(v, title), Limits: wiki.DefaultLimits, Rates: h.o.Limits.Rates()}
+	p.Canonic = h.o.Platform + "/" + name
+	return h.render(v, http.StatusOK, name, p)
+}

@@ -1,0 +1,42 @@
+package web
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"robot.wtf/internal/limit"
+	"robot.wtf/internal/tenant"
+)
+
+func TestAboutPages(t *testing.T) {
+	limits := limit.New(limit.Options{Rates: limit.RatesOf(700, 130), Now: time.Now})
+	w := newLimitedWiki(t, limits)
+	for _, name := range []string{"", "ada", "bob", "cleo", "dan"} {
+		b := w.as(name)
+		for path, words := range map[string][]string{
+			"/":        {"700 reads and 130 changes a minute", `href="/limits"`, `href="/privacy"`, `href="/terms"`, `href="` + testOrigin("help") + `/"`},
+			"/limits":  {"700 requests", "130 changes", "7000 and 1300", "500 in a wiki", "3 collaborators"},
+			"/privacy": {"holds the username and the DID", "deleted account", "signed_in"},
+			"/terms":   {"Changes stay", `href="/privacy"`},
+		} {
+			got := b.get(testPlatform + path).want(http.StatusOK).has(words...).lacks("noindex")
+			if b.send(http.MethodPost, testPlatform+path, nil).status != http.StatusMethodNotAllowed {
+				t.Errorf("%s takes a form", got.asked)
+			}
+		}
+	}
+	w.anonymous().get(on("ada", "/")).has(`href="`+testPlatform+`/privacy"`, `href="`+testOrigin("help")+`/"`)
+	w.as("ada").get(on("ada", "/Home/edit")).has(testOrigin("help") + "/Dialect")
+}
+
+// The landing page shows what the operator chose, as far as everybody may see
+// it.
+func TestShowcase(t *testing.T) {
+	w := newTestWiki(t)
+	w.as("bob").get(testPlatform+"/").want(http.StatusOK).has("A weather station.", testOrigin("ada")).lacks(testOrigin("bob"), testOrigin("nobody"))
+	if err := w.tenant.Configure(t.Context(), w.access("ada", "ada"), tenant.Settings{Description: "A weather station."}); err != nil {
+		t.Fatal(err)
+	}
+	w.as("ada").get(testPlatform+"/").want(http.StatusOK).lacks("A weather station.", testOrigin("ada"))
+}
