@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -36,8 +37,12 @@ func openTest(t *testing.T, dir string) testService {
 	if err != nil {
 		t.Fatal(err)
 	}
+	origins, err := cfg.Origins(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8080})
+	if err != nil {
+		t.Fatal(err)
+	}
 	clock := &clock{}
-	s, err := openService(t.Context(), cfg, config.Origins{}, clock.Now, slog.New(slog.DiscardHandler))
+	s, err := openService(t.Context(), cfg, origins, clock.Now, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
