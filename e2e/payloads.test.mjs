@@ -291,7 +291,7 @@ test("what an address repeats: searches, missing pages, parameters", async () =>
   for (const [i, text] of texts.entries()) {
     const q = encodeURIComponent(text);
     const path = [`/-/create?pagename=${q}`, `/?notice=${q}`, `/-/changelog?by=${q}&author=${q}`, `/Home/history?before=${q}`, `/Home?revision=${q}`,
-      `/Home/diff/${q.slice(0, 200)}`, `/-/attachments?file=${q}`, `/-/commit/${encodeURIComponent(text.slice(0, 60))}`, `/-/index?${q}`, `/-/login?to=${q}`][i % 10];
+      `/Home/diff/${encodeURIComponent(text.slice(0, 60).toWellFormed())}`, `/-/attachments?file=${q}`, `/-/commit/${encodeURIComponent(text.slice(0, 60).toWellFormed())}`, `/-/index?${q}`, `/-/login?to=${q}`][i % 10];
     await look(writer, path);
   }
   for (const [i, text] of paths.entries()) {
