@@ -20,7 +20,7 @@ type FileDiff struct {
 	Page     wiki.PageName // "" for attachments
 	Old, New wiki.File     // zero where the file is missing
 	Binary   bool
-	TooLarge bool // to be compared line by line
+	TooLarge bool // to be shown line by line; Unified may be there
 	Added    int  // lines
 	Removed  int
 	Hunks    []DiffHunk
@@ -53,6 +53,9 @@ const (
 	diffContext  = 3
 	maxDiffBytes = 2 << 20 // of both sides together
 	maxDiffs     = 100     // files of a commit that are compared
+	// maxDiffSpans bounds what is shown of a file: two texts of a megabyte, all
+	// short lines, would be a page of 140 MB.
+	maxDiffSpans = 60_000
 
 	maxCommitBytes = 16 << 20 // of a commit's files that are read
 )
@@ -123,7 +126,8 @@ func kindOf(old, now wiki.File) wiki.ChangeKind {
 }
 
 // Commit reads a commit with the diffs of its files (the first 100; those after
-// the first 16 MB are TooLarge, with nothing known of their two sides).
+// the first 16 MB or 60,000 pieces of lines are TooLarge, with nothing known of
+// their two sides).
 func (s *Service) Commit(ctx context.Context, a wiki.Access, id string) (wiki.Commit, []*FileDiff, error) {
 	w, release, err := s.open(ctx, a, wiki.Read)
 	if err != nil {
@@ -137,8 +141,9 @@ func (s *Service) Commit(ctx context.Context, a wiki.Access, id string) (wiki.Co
 	c.Changes = shown(c.Changes)
 	var diffs []*FileDiff
 	var read int64
+	spans := 0
 	for _, ch := range c.Changes[:min(maxDiffs, len(c.Changes))] {
-		if read > maxCommitBytes {
+		if read > maxCommitBytes || spans > maxDiffSpans {
 			d := &FileDiff{Path: ch.Path, From: ch.From, Kind: ch.Kind, TooLarge: true}
 			d.Page, _ = wiki.PageOf(d.Path)
 			diffs = append(diffs, d)
@@ -150,6 +155,9 @@ func (s *Service) Commit(ctx context.Context, a wiki.Access, id string) (wiki.Co
 		}
 		diffs = append(diffs, d)
 		read += d.Old.Size + d.New.Size
+		if spans += d.spans(); d.TooLarge { // it cost no less for not being shown
+			spans = maxDiffSpans + 1
+		}
 	}
 	return c, diffs, nil
 }
@@ -206,6 +214,20 @@ func (d *FileDiff) compare(old, now []byte) {
 			d.Removed += count(r.Kind != merge.Same && r.OldLine > 0)
 		}
 	}
+	if d.spans() > maxDiffSpans {
+		d.Hunks, d.TooLarge = nil, true
+	}
+}
+
+// spans counts the pieces that a page about the diff is made of.
+func (d *FileDiff) spans() int {
+	n := 0
+	for _, h := range d.Hunks {
+		for _, r := range h.Rows {
+			n += 1 + len(r.Old) + len(r.New)
+		}
+	}
+	return n
 }
 
 func count(is bool) int {

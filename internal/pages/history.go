@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/merge"
@@ -119,16 +120,19 @@ type BlameLine struct {
 	Text     string
 	Revision wiki.Revision
 	// Before says that the line is at least as old as Revision, the last one
-	// that was looked at: blame goes back at most 500 revisions and 64 MB.
+	// that was looked at: blame goes back at most 500 revisions, 64 MB and 2 s.
 	Before bool
 }
 
 const (
 	maxBlamed     = 500
 	maxBlameBytes = 64 << 20
+	// blamePatience is for texts that are slow to compare: anyone may ask.
+	blamePatience = 2 * time.Second
+	maxBlameLines = 30_000
 )
 
-// Blame says who last changed each line.
+// Blame says who last changed each line; ErrTooLarge over 30,000 lines.
 func (s *Service) Blame(ctx context.Context, a wiki.Access, name, revision string) ([]BlameLine, error) {
 	w, release, err := s.open(ctx, a, wiki.Read)
 	if err != nil {
@@ -168,6 +172,10 @@ func blame(ctx context.Context, w *content.Wiki, revisions []wiki.Revision) ([]B
 	if isBinary(text) {
 		return nil, wiki.Problemf(wiki.ErrInvalid, "", "This file has no lines.")
 	}
+	if n := bytes.Count(text, []byte("\n")); n > maxBlameLines {
+		return nil, wiki.Problemf(wiki.ErrTooLarge, "", "This page has %d lines; who wrote which is shown of up to %d. Its history shows each change.", n, maxBlameLines)
+	}
+	begun := time.Now()
 	var lines []BlameLine
 	open := map[int]int{} // line of the text at hand, from 1 -> index in lines
 	for line := range strings.Lines(plainLines(text)) {
@@ -177,7 +185,7 @@ func blame(ctx context.Context, w *content.Wiki, revisions []wiki.Revision) ([]B
 	bytesRead := 0
 	for i, r := range revisions {
 		last := i+1 == len(revisions) || revisions[i+1].New == ""
-		bounded := i+1 == maxBlamed || bytesRead > maxBlameBytes
+		bounded := i+1 == maxBlamed || bytesRead > maxBlameBytes || time.Since(begun) > blamePatience
 		if last || bounded {
 			for _, n := range open {
 				lines[n].Revision, lines[n].Before = r, !last

@@ -1,0 +1,36 @@
+package pages
+
+import (
+	"strings"
+	"testing"
+
+	"robot.wtf/internal/wiki"
+)
+
+// Attack: two revisions of a page, a megabyte of short lines each. Their diff
+// was a page of 140 MB, and blame one of 28 MB; anyone who may read could ask
+// for several at once.
+func TestHugeDiffsAreNotShown(t *testing.T) {
+	w := newWorld(t)
+	first := w.put("Page", strings.Repeat("a\nb\n", 100_000))
+	second := w.put("Page", strings.Repeat("b\na\nb\n", 60_000))
+	d, err := w.Diff(w.ctx, w.reader, "Page", first.Commit, second.Commit)
+	if err != nil || !d.TooLarge || d.Hunks != nil || d.Added == 0 {
+		t.Errorf("diff: %v, %d hunks, %d added, %v", d.TooLarge, len(d.Hunks), d.Added, err)
+	}
+	_, diffs, err := w.Commit(w.ctx, w.reader, second.Commit)
+	if err != nil || len(diffs) != 1 || !diffs[0].TooLarge || diffs[0].Hunks != nil {
+		t.Errorf("commit: %+v, %v", diffs, err)
+	}
+	_, err = w.Blame(w.ctx, w.reader, "Page", "")
+	wantKind(t, err, wiki.ErrTooLarge)
+
+	// What people write stays in sight: a new page of 15,000 lines.
+	long := w.put("Long", strings.Repeat("a line of a page\n", 15_000))
+	if _, diffs, err := w.Commit(w.ctx, w.reader, long.Commit); err != nil || diffs[0].TooLarge {
+		t.Errorf("a long page: %v", err)
+	}
+	if lines, err := w.Blame(w.ctx, w.reader, "Long", ""); err != nil || len(lines) != 15_000 {
+		t.Errorf("blame of a long page: %d lines, %v", len(lines), err)
+	}
+}
