@@ -34,3 +34,10 @@ func TestHugeDiffsAreNotShown(t *testing.T) {
 		t.Errorf("blame of a long page: %d lines, %v", len(lines), err)
 	}
 }
+
+// Attack: drafts that carry megabytes in the field for the revision, beside the
+// text whose size is limited.
+func TestDraftsKeepNothingBesideTheText(t *testing.T) {
+	w := newWorld(t)
+	wantKind(t, w.SaveDraft(w.ctx, w.owner, "Page", []byte("x\n"), "", strings.Repeat("a", 1<<20)), wiki.ErrInvalid)
+}

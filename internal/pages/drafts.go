@@ -183,6 +183,9 @@ func (s *Service) SaveDraft(ctx context.Context, a wiki.Access, name string, tex
 	if err := checkText(text, a.Site().Limits); err != nil {
 		return err
 	}
+	if len(base) > 40 { // an id at most: no other room to keep things in
+		return wiki.Problemf(wiki.ErrInvalid, "revision", "A revision is 7 to 40 hexadecimal digits.")
+	}
 	if len(message) > maxMessage {
 		message = strings.ToValidUTF8(message[:maxMessage], "")
 	}

@@ -2,6 +2,7 @@ package web
 
 import (
 	"encoding/xml"
+	"html"
 	"strings"
 	"time"
 
@@ -94,7 +95,7 @@ func (h *Handler) showRSS(v *visit) error {
 		link := origin + "/-/commit/" + c.ID
 		feed.Channel.Items = append(feed.Channel.Items, rssItem{
 			Title: feedTitle(c), Link: link, GUID: link, PubDate: c.Time.UTC().Format(time.RFC1123Z),
-			Description: authorName(c.Author) + ": " + strings.Join(changedNames(c), ", "),
+			Description: html.EscapeString(authorName(c.Author) + ": " + strings.Join(changedNames(c), ", ")), // readers take it for HTML
 		})
 	}
 	return h.writeXML(v, "application/rss+xml; charset=utf-8", feed)
