@@ -67,6 +67,9 @@ func parse(text string) parsed {
 			if items[i].word == "AND" {
 				continue
 			}
+			if items[i+1].word == "|" {
+				continue // "a | | b"
+			}
 			either = true
 			i++
 		} else if items[i].word == "|" {

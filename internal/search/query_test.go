@@ -67,6 +67,7 @@ func TestParse(t *testing.T) {
 
 // Queries that were made to break a parser.
 var hostile = []string{
+	"a | | b", "a OR | b", "a | OR b", "a OR OR b", "| | |", "a | |", "OR", "a AND | b",
 	"", " ", "\x00", "\xff\xfe", `"`, `""`, `"""`, `""""`, "'", "''", "*", "**", "^", "-", "--", "---", "+", "(", ")", "()",
 	"(((", ")))", ":", "::", "a:", ":a", "tag:", "tag::", `tag:"`, `tag:""`, `tag:"x`, "path:", "path:/", "path:*", "path:**",
 	"path:../..", `path:"a b*"`, "author:", "author:*", "author:@", "-tag:", "--tag:x", "-author:x", "-path:*", "OR", "OR OR",
