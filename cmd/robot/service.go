@@ -12,6 +12,7 @@ import (
 	"robot.wtf/internal/atproto"
 	"robot.wtf/internal/config"
 	"robot.wtf/internal/content"
+	"robot.wtf/internal/limit"
 	"robot.wtf/internal/markdown"
 	"robot.wtf/internal/outbound"
 	"robot.wtf/internal/pages"
@@ -98,7 +99,7 @@ func openService(ctx context.Context, cfg config.Config, origins config.Origins,
 func (s *service) handler(cfg config.Config, origins config.Origins, people []wiki.User, now func() time.Time) (*server.Server, error) {
 	limits := limiter(cfg, now)
 	admit := func(u wiki.User) bool { return cfg.Signup.Admits(u.DID, u.Handle) }
-	signIn, err := s.signIn(cfg, origins, admit, people != nil, now)
+	signIn, err := s.signIn(cfg, origins, admit, limits, people != nil, now)
 	if err != nil {
 		return nil, err
 	}
@@ -128,12 +129,12 @@ func (s *service) handler(cfg config.Config, origins config.Origins, people []wi
 
 // signIn signs people in at their own servers; nil in development, which asks
 // no server.
-func (s *service) signIn(cfg config.Config, origins config.Origins, admit func(wiki.User) bool, dev bool, now func() time.Time) (*atproto.Service, error) {
+func (s *service) signIn(cfg config.Config, origins config.Origins, admit func(wiki.User) bool, limits *limit.Limiter, dev bool, now func() time.Time) (*atproto.Service, error) {
 	if dev {
 		return nil, nil
 	}
 	return atproto.New(atproto.Options{
-		Store: s.store, KeyDir: filepath.Join(cfg.Data, "keys"), Platform: origins.Platform(), Admit: admit,
+		Store: s.store, KeyDir: filepath.Join(cfg.Data, "keys"), Platform: origins.Platform(), Admit: admit, Target: limits.SignInHost,
 		Outbound: outbound.Options{Pins: cfg.Test.Pins, CA: cfg.Test.CA, DNS: cfg.Test.DNS},
 		PLC:      cfg.Test.PLC, Lifetime: cfg.Test.Lifetime, Now: now, Log: s.log,
 	})

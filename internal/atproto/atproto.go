@@ -52,7 +52,10 @@ type Options struct {
 	KeyDir   string // holds the client's key; made at first start
 	Platform string // origin of the platform, "https://robot.wtf", without a final slash
 	// Admit says whether a person without an account may have one.
-	Admit    func(wiki.User) bool
+	Admit func(wiki.User) bool
+	// Target is told each foreign host before it is asked, and may refuse; nil
+	// refuses none. So nobody makes us a flood to one.
+	Target   func(host string) error
 	Outbound outbound.Options
 	PLC      string        // origin of the PLC directory, "" for the public one
 	Lifetime time.Duration // of a sign-in, 0 for Lifetime
@@ -64,6 +67,7 @@ type Options struct {
 type Service struct {
 	store     *store.DB
 	admit     func(wiki.User) bool
+	target    func(host string) error
 	lifetime  time.Duration
 	now       func() time.Time
 	log       *slog.Logger
@@ -85,10 +89,13 @@ func New(o Options) (*Service, error) {
 	if o.Lifetime == 0 {
 		o.Lifetime = Lifetime
 	}
+	if o.Target == nil {
+		o.Target = func(string) error { return nil }
+	}
 	client := outbound.New(o.Outbound)
 	names := outbound.Resolver(o.Outbound)
 	s := &Service{
-		store: o.Store, admit: o.Admit, lifetime: o.Lifetime, now: o.Now, log: o.Log,
+		store: o.Store, admit: o.Admit, target: o.Target, lifetime: o.Lifetime, now: o.Now, log: o.Log,
 		http: client, keys: keys, slots: make(chan struct{}, atOnce),
 		// Without a cache: who signs in is looked up afresh, so that a handle
 		// that has moved on is never taken for its former holder's. No suffix

@@ -140,11 +140,27 @@ func clip(text string) string {
 // lookup finds an account, checked both ways. Its handle is handle.invalid when
 // that was not what was asked for and does not lead back.
 func (s *Service) lookup(ctx context.Context, id string) (*identity.Identity, error) {
+	if err := s.askable(id); err != nil {
+		return nil, err
+	}
 	account, err := s.directory.Lookup(ctx, syntax.AtIdentifier(id))
 	if err != nil {
 		return nil, fmt.Errorf("atproto: look up %s: %w: %w", id, err, lookupProblem(id, err))
 	}
 	return account, nil
+}
+
+// askable reports whether the host that an identifier leads to may be asked. A
+// did:plc leads to the directory, which is there for that.
+func (s *Service) askable(id string) error {
+	if strings.HasPrefix(id, "did:plc:") {
+		return nil
+	}
+	host := strings.TrimPrefix(id, "did:web:")
+	if err := s.target(host); err != nil {
+		return fmt.Errorf("atproto: look up %s: %w", id, err)
+	}
+	return nil
 }
 
 func lookupProblem(id string, err error) error {

@@ -73,6 +73,11 @@ func (s *Service) authServer(ctx context.Context, account *identity.Identity) (*
 	if host == "" {
 		return nil, wiki.Problemf(wiki.ErrInvalid, handleField, "This account lives on no server, so nobody can sign in with it.")
 	}
+	if u, err := url.Parse(host); err == nil {
+		if err := s.target(u.Hostname()); err != nil {
+			return nil, fmt.Errorf("atproto: server of %s: %w", account.DID, err)
+		}
+	}
 	issuer, err := s.app.Resolver.ResolveAuthServerURL(ctx, host)
 	if err != nil {
 		return nil, fmt.Errorf("atproto: server of %s: %w: %w", account.DID, err, serverProblem(host, err))

@@ -38,12 +38,14 @@ type Rates struct {
 // that for a wiki.
 func Defaults() Rates { return RatesOf(600, 120) }
 
-// RatesOf are the rates that go with a caller's reads and writes a minute.
+// RatesOf are the rates that go with a caller's reads and writes a minute: ten
+// times as many for a wiki, half the writes for sign-ins in five minutes, and as
+// many as the writes for a foreign host.
 func RatesOf(reads, writes int) Rates {
 	return Rates{
 		Read: Rate{reads, time.Minute}, Write: Rate{writes, time.Minute},
 		WikiRead: Rate{10 * reads, time.Minute}, WikiWrite: Rate{10 * writes, time.Minute},
-		SignIn: Rate{20, 5 * time.Minute}, SignInHost: Rate{120, time.Minute},
+		SignIn: Rate{max(1, writes/2), 5 * time.Minute}, SignInHost: Rate{writes, time.Minute},
 	}
 }
 

@@ -160,8 +160,8 @@ func TestSignIn(t *testing.T) {
 		}
 		return n
 	}
-	if n := count(func() error { return l.SignIn("192.0.2.1:1") }); n != 20 {
-		t.Errorf("%d from one address, want 20", n)
+	if n := count(func() error { return l.SignIn("192.0.2.1:1") }); n != 60 {
+		t.Errorf("%d from one address, want 60", n)
 	}
 	i := 0
 	if n := count(func() error { i++; return l.SignInHost(fmt.Sprintf("n%d.Victim.example.", i)) }); n != 120 {
@@ -170,7 +170,7 @@ func TestSignIn(t *testing.T) {
 	if l.SignIn("192.0.2.2:1") != nil || l.SignInHost("other.example") != nil || l.Take(Request{Caller: Address("192.0.2.1:1")}) != nil {
 		t.Error("others are refused")
 	}
-	if err, want := l.SignIn("192.0.2.1:1"), "That was too fast: one address can have 20 tries to sign in"; err == nil || !strings.HasPrefix(err.Error(), want) || !strings.Contains(err.Error(), "5 minutes") {
+	if err, want := l.SignIn("192.0.2.1:1"), "That was too fast: one address can have 60 tries to sign in"; err == nil || !strings.HasPrefix(err.Error(), want) || !strings.Contains(err.Error(), "5 minutes") {
 		t.Errorf("%v, want %s", err, want)
 	}
 	clock.add(5*time.Minute + 5*time.Second)

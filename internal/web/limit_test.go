@@ -70,3 +70,25 @@ func TestTooFast(t *testing.T) {
 		t.Errorf("the platform: %d, want 20", n)
 	}
 }
+
+// Signing in is limited by address, whoever it is that tries.
+func TestSigningInTooFast(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	w := newLimitedWiki(t, limit.New(limit.Options{Rates: limit.RatesOf(600, 120), Now: func() time.Time { return now }}))
+	granted := 0
+	var last *answer
+	for range 70 {
+		if last = w.anonymous().post(testPlatform+"/auth/dev", url.Values{"username": {"nobody"}}); last.status == http.StatusUnprocessableEntity {
+			granted++
+		}
+	}
+	if granted != 60 {
+		t.Errorf("%d tries, want 60", granted)
+	}
+	last.want(http.StatusTooManyRequests).has("Sign in", "try again in 305 seconds")
+	if last.header.Get("Retry-After") != "305" {
+		t.Errorf("Retry-After: %q", last.header.Get("Retry-After"))
+	}
+	now = now.Add(305 * time.Second)
+	w.anonymous().post(testPlatform+"/auth/dev", url.Values{"username": {"ada"}}).want(http.StatusSeeOther)
+}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"robot.wtf/internal/atproto"
+	"robot.wtf/internal/limit"
 	"robot.wtf/internal/wiki"
 )
 
@@ -43,6 +44,9 @@ func (h *Handler) beginSignIn(v *visit) error {
 	}
 	p := signInPage{Handle: v.r.PostForm.Get("handle"), ReturnTo: h.safeReturn(v.r.PostForm.Get("return_to"))}
 	v.w.Header().Set("Cache-Control", "no-store")
+	if err := h.o.Limits.SignIn(v.r.RemoteAddr); err != nil {
+		return h.signInFailed(v, p, err)
+	}
 	to, err := h.o.SignIn.Begin(v.ctx(), v.w, v.r, p.Handle, p.ReturnTo)
 	if err != nil {
 		return h.signInFailed(v, p, err)
@@ -74,8 +78,12 @@ func (h *Handler) finishSignIn(v *visit) error {
 // ours: the cause is nearly always another server, and goes to the log.
 func (h *Handler) signInFailed(v *visit, p signInPage, err error) error {
 	status := http.StatusUnprocessableEntity
+	var tooFast *limit.Exceeded
 	var problem *wiki.Problem
-	if errors.As(err, &problem) {
+	if errors.As(err, &tooFast) {
+		p.Wrong, status = tooFast.Error(), http.StatusTooManyRequests
+		v.w.Header().Set("Retry-After", tooFast.RetryAfter())
+	} else if errors.As(err, &problem) {
 		p.Wrong = problem.Message
 		if errors.Is(problem, wiki.ErrDenied) {
 			status = http.StatusForbidden

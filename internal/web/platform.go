@@ -17,6 +17,9 @@ func (h *Handler) signInAs(v *visit) error {
 		return err
 	}
 	back := h.safeReturn(v.r.PostForm.Get("return_to"))
+	if err := h.o.Limits.SignIn(v.r.RemoteAddr); err != nil {
+		return h.signInFailed(v, signInPage{ReturnTo: back}, err)
+	}
 	username := strings.TrimSpace(v.r.PostForm.Get("username"))
 	for _, person := range h.o.People {
 		if person.Username != username {
