@@ -52,7 +52,7 @@ type Options struct {
 	KeyDir   string // holds the client's key; made at first start
 	Platform string // origin of the platform, "https://robot.wtf", without a final slash
 	// Admit says whether a person without an account may have one.
-	Admit func(wiki.User) bool
+	Admit    func(wiki.User) bool
 	// Target is told each foreign host before it is asked, and may refuse; nil
 	// refuses none. So nobody makes us a flood to one.
 	Target   func(host string) error
@@ -69,6 +69,7 @@ type Service struct {
 	admit     func(wiki.User) bool
 	target    func(host string) error
 	lifetime  time.Duration
+	patience  time.Duration // beginTimeout, but in tests
 	now       func() time.Time
 	log       *slog.Logger
 	app       oauth.ClientApp // without a store: each sign-in brings its own
@@ -93,9 +94,10 @@ func New(o Options) (*Service, error) {
 		o.Target = func(string) error { return nil }
 	}
 	client := outbound.New(o.Outbound)
+	client.Transport = wholeKeys{client.Transport}
 	names := outbound.Resolver(o.Outbound)
 	s := &Service{
-		store: o.Store, admit: o.Admit, target: o.Target, lifetime: o.Lifetime, now: o.Now, log: o.Log,
+		store: o.Store, admit: o.Admit, target: o.Target, lifetime: o.Lifetime, patience: beginTimeout, now: o.Now, log: o.Log,
 		http: client, keys: keys, slots: make(chan struct{}, atOnce),
 		// Without a cache: who signs in is looked up afresh, so that a handle
 		// that has moved on is never taken for its former holder's. No suffix

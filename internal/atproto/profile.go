@@ -1,13 +1,10 @@
 package atproto
 
 import (
-	"bytes"
 	"context"
 	"crypto/subtle"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -82,33 +79,3 @@ func cleanName(name string) string {
 }
 
 func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
-
-// dpopOnly refuses tokens of another kind than those asked for, which the
-// library does not look at (RFC 9449, section 5).
-type dpopOnly struct {
-	next     http.RoundTripper
-	endpoint string
-}
-
-func (d dpopOnly) RoundTrip(r *http.Request) (*http.Response, error) {
-	answer, err := d.next.RoundTrip(r)
-	if err != nil || r.URL.String() != d.endpoint || answer.StatusCode != http.StatusOK {
-		return answer, err
-	}
-	defer answer.Body.Close()
-	body, err := io.ReadAll(answer.Body) // bounded by outbound
-	if err != nil {
-		return nil, err
-	}
-	var kind struct {
-		Type string `json:"token_type"`
-	}
-	if err := json.Unmarshal(body, &kind); err != nil {
-		return nil, fmt.Errorf("token response: %w", err)
-	}
-	if !strings.EqualFold(kind.Type, "DPoP") {
-		return nil, errors.New("token response: not a DPoP token")
-	}
-	answer.Body = io.NopCloser(bytes.NewReader(body))
-	return answer, nil
-}

@@ -29,7 +29,7 @@ func (s *Service) Begin(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	if err != nil {
 		return "", err
 	}
-	ctx, cancel := context.WithTimeout(ctx, beginTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.patience)
 	defer cancel()
 	leave, err := s.enter(ctx)
 	if err != nil {
@@ -46,6 +46,9 @@ func (s *Service) Begin(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	}
 	// The hint is what was typed, so that their server can offer it.
 	request, err := s.app.SendAuthRequest(ctx, server, s.app.Config.Scopes, id)
+	for errors.Is(err, errShortKey) {
+		request, err = s.app.SendAuthRequest(ctx, server, s.app.Config.Scopes, id)
+	}
 	if err != nil {
 		return "", fmt.Errorf("atproto: begin %s at %s: %w: %w", id, server.Issuer, err, serverProblem(server.Issuer, err))
 	}

@@ -1,0 +1,69 @@
+package atproto
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+)
+
+// dpopOnly refuses tokens of another kind than those asked for, which the
+// library does not look at (RFC 9449, section 5).
+type dpopOnly struct {
+	next     http.RoundTripper
+	endpoint string
+}
+
+func (d dpopOnly) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer, err := d.next.RoundTrip(r)
+	if err != nil || r.URL.String() != d.endpoint || answer.StatusCode != http.StatusOK {
+		return answer, err
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body) // bounded by outbound
+	if err != nil {
+		return nil, err
+	}
+	var kind struct {
+		Type string `json:"token_type"`
+	}
+	if err := json.Unmarshal(body, &kind); err != nil {
+		return nil, fmt.Errorf("token response: %w", err)
+	}
+	if !strings.EqualFold(kind.Type, "DPoP") {
+		return nil, errors.New("token response: not a DPoP token")
+	}
+	answer.Body = io.NopCloser(bytes.NewReader(body))
+	return answer, nil
+}
+
+// errShortKey is a DPoP key that the library would write down wrongly.
+var errShortKey = errors.New("coordinate of the DPoP key is short")
+
+// wholeKeys refuses to send proofs whose key has a coordinate that begins with
+// a zero byte: the library leaves that byte out, which RFC 7518, section
+// 6.2.1.2, does not allow and strict servers refuse. That is one key in 128;
+// the caller tries another.
+type wholeKeys struct{ next http.RoundTripper }
+
+func (k wholeKeys) RoundTrip(r *http.Request) (*http.Response, error) {
+	if proof := r.Header.Get("DPoP"); proof != "" {
+		head, _, _ := strings.Cut(proof, ".")
+		text, err := base64.RawURLEncoding.DecodeString(head)
+		var header struct {
+			Key struct{ X, Y string } `json:"jwk"`
+		}
+		if err == nil {
+			err = json.Unmarshal(text, &header)
+		}
+		const length = 43 // of 32 bytes in base64
+		if err != nil || len(header.Key.X) != length || len(header.Key.Y) != length {
+			return nil, errShortKey
+		}
+	}
+	return k.next.RoundTrip(r)
+}

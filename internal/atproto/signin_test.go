@@ -1,0 +1,537 @@
+package atproto
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"robot.wtf/internal/store"
+	"robot.wtf/internal/wiki"
+)
+
+// said is the sentence for the person; a failure without one is a fault of ours.
+func said(t *testing.T, err error) string {
+	t.Helper()
+	var p *wiki.Problem
+	if !errors.As(err, &p) {
+		t.Fatalf("no Problem: %v", err)
+	}
+	return p.Message
+}
+
+// The account's server and the one that vouches for it differ, as with Bluesky.
+func TestSignIn(t *testing.T) {
+	w := newWorld(t)
+	for _, typed := range []string{"ada.test", "@Ada.TEST", " at://ada.test/app.bsky.feed.post/3k ", "https://bsky.app/profile/ada.test", adaDID, "\u202aada.test\u202c"} {
+		b := w.browser()
+		user, err := b.signIn(typed)
+		if err != nil {
+			t.Fatalf("%q: %v", typed, err)
+		}
+		if diff := cmp.Diff(wiki.User{DID: adaDID, Handle: "ada.test", Name: "Ada"}, user); diff != "" {
+			t.Errorf("%q: %s", typed, diff)
+		}
+		if len(b.cookies) != 0 {
+			t.Errorf("cookies left: %v", b.cookies)
+		}
+	}
+	if n := len(w.revoked); n != 12 || w.revoked[0] != "access-1" || w.revoked[1] != "refresh-1" {
+		t.Errorf("revoked: %v", w.revoked)
+	}
+}
+
+func TestNoTokenIsWrittenDown(t *testing.T) {
+	w := newWorld(t)
+	w.token["access_token"], w.token["refresh_token"] = "canary-access", "canary-refresh"
+	if _, err := w.browser().signIn("ada.test"); err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	dir := filepath.Dir(w.databaseFile())
+	files, _ := filepath.Glob(filepath.Join(dir, "*"))
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			continue // the directory of keys
+		}
+		found++
+		if bytes.Contains(text, []byte("canary-")) {
+			t.Errorf("a token is in %s", file)
+		}
+	}
+	if found == 0 {
+		t.Error("no database was looked into")
+	}
+}
+
+func TestDocuments(t *testing.T) {
+	w := newWorld(t)
+	var client map[string]any
+	if err := json.Unmarshal(w.service.Metadata(), &client); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]any{
+		"client_id": platform + MetadataPath, "client_name": "robot.wtf", "client_uri": platform + "/", "jwks_uri": platform + JWKSPath,
+		"redirect_uris": []any{platform + CallbackPath}, "scope": "atproto", "application_type": "web",
+		"grant_types": []any{"authorization_code", "refresh_token"}, "response_types": []any{"code"},
+		"token_endpoint_auth_method": "private_key_jwt", "token_endpoint_auth_signing_alg": "ES256", "dpop_bound_access_tokens": true,
+	}
+	if diff := cmp.Diff(want, client); diff != "" {
+		t.Error(diff)
+	}
+	var set struct{ Keys []map[string]any }
+	if err := json.Unmarshal(w.service.JWKS(), &set); err != nil || len(set.Keys) != 1 {
+		t.Fatalf("%s: %v", w.service.JWKS(), err)
+	}
+	key := set.Keys[0]
+	if key["d"] != nil || key["kid"] != w.service.keys.id || key["alg"] != "ES256" || key["use"] != "sig" || key["crv"] != "P-256" {
+		t.Errorf("%v", key)
+	}
+	file := filepath.Join(filepath.Dir(w.databaseFile()), "keys", "atproto.pem")
+	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info, err)
+	}
+	again, err := openKeys(filepath.Dir(file))
+	if err != nil || again.id != w.service.keys.id {
+		t.Errorf("after a restart: %v", err)
+	}
+}
+
+// did:web accounts, and handles by DNS.
+func TestOtherAccounts(t *testing.T) {
+	w := newWorld(t)
+	w.accounts["did:web:web.test"] = account{handle: "web.test", pds: "https://pds.test", name: "Web"}
+	w.handles["web.test"] = "did:web:web.test"
+	w.accounts["did:plc:dnsdnsdnsdnsdnsdnsdnsdns"] = account{handle: "dns.new.test", pds: "https://pds.test"}
+	w.txt["dns.new.test"] = "did:plc:dnsdnsdnsdnsdnsdnsdnsdns"
+	w.token["sub"] = "did:plc:dnsdnsdnsdnsdnsdnsdnsdns"
+	if user, err := w.browser().signIn("dns.new.test"); err != nil || user.Handle != "dns.new.test" {
+		t.Errorf("by DNS: %v, %v", user, err)
+	}
+	w.token["sub"] = "did:web:web.test"
+	for _, typed := range []string{"web.test", "did:web:web.test"} {
+		if user, err := w.browser().signIn(typed); err != nil || user.DID != "did:web:web.test" || user.Handle != "web.test" {
+			t.Errorf("%s: %v, %v", typed, user, err)
+		}
+	}
+}
+
+// The same account under a new handle is the same account; another account
+// under the old handle is another.
+func TestHandlesMove(t *testing.T) {
+	w := newWorld(t)
+	if _, err := w.browser().signIn("ada.test"); err != nil {
+		t.Fatal(err)
+	}
+	w.accounts[adaDID] = account{handle: "new.test", pds: "https://pds.test", name: "Ada"}
+	w.accounts[eveDID] = account{handle: "ada.test", pds: "https://pds.test", name: "Eve"}
+	w.handles = map[string]string{"new.test": adaDID, "ada.test": eveDID}
+	eve, err := w.browser().signIn("ada.test")
+	if err != nil || eve.DID != eveDID || eve.Handle != "ada.test" {
+		t.Errorf("taken over: %v, %v", eve, err)
+	}
+	if before, err := w.db.User(t.Context(), adaDID); err != nil || before.Handle != store.InvalidHandle {
+		t.Errorf("the former holder: %v, %v", before, err)
+	}
+	ada, err := w.browser().signIn("new.test")
+	if err != nil || ada.DID != adaDID || ada.Handle != "new.test" {
+		t.Errorf("renamed: %v, %v", ada, err)
+	}
+}
+
+// A handle that the account claims and that does not lead back is nobody's.
+func TestClaimedHandle(t *testing.T) {
+	w := newWorld(t)
+	w.accounts[eveDID] = account{pds: "https://pds.test", also: []string{"at://ada.test"}}
+	user, err := w.browser().signIn(eveDID)
+	if err != nil || user.Handle != store.InvalidHandle {
+		t.Errorf("%v, %v", user, err)
+	}
+	// A domain that points at somebody else's account does not get it either.
+	w.handles["evil.test"] = adaDID
+	if _, err := w.browser().begin("evil.test"); !strings.Contains(said(t, err), "another handle") {
+		t.Error(err)
+	}
+}
+
+func TestProfilesAreCleaned(t *testing.T) {
+	for name, want := range map[string]string{
+		"Ada":                       "Ada",
+		"<script>alert(1)</script>": "<script>alert(1)</script>", // templates escape
+		" A\n\tB ":                  "A B",
+		"\u202eadA\u202c":           "adA",
+		"\u0000\u0007x":             "x",
+		"👩‍🔬":                       "👩‍🔬",
+		strings.Repeat("x", 1000):   strings.Repeat("x", maxName),
+		"\xff\xfe":                  "",
+	} {
+		if got := cleanName(name); got != want {
+			t.Errorf("%q: %q, want %q", name, got, want)
+		}
+	}
+}
+
+// A profile that cannot be read keeps nobody out, and costs nobody their name.
+func TestProfileIsOptional(t *testing.T) {
+	w := newWorld(t)
+	if _, err := w.browser().signIn("ada.test"); err != nil {
+		t.Fatal(err)
+	}
+	for _, broken := range []http.HandlerFunc{
+		func(rw http.ResponseWriter, r *http.Request) { http.Error(rw, "no", 500) },
+		func(rw http.ResponseWriter, r *http.Request) { fmt.Fprint(rw, "{") },
+		func(rw http.ResponseWriter, r *http.Request) { endless(rw) },
+	} {
+		w.handlers["pds.test/xrpc/com.atproto.repo.getRecord"] = broken
+		if user, err := w.browser().signIn("ada.test"); err != nil || user.Name != "Ada" {
+			t.Errorf("%v, %v", user, err)
+		}
+	}
+}
+
+func endless(rw http.ResponseWriter) {
+	chunk := bytes.Repeat([]byte(`{"a":`), 10_000)
+	for range 200 {
+		if _, err := rw.Write(chunk); err != nil {
+			return
+		}
+	}
+}
+
+// The state is bound to the browser, is taken once, and does not live long.
+func TestState(t *testing.T) {
+	w := newWorld(t)
+	mine, other := w.browser(), w.browser()
+	to, err := mine.begin("ada.test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	query := w.approve(to)
+	if _, err := other.finish(query); !strings.Contains(said(t, err), "another browser") {
+		t.Error(err)
+	}
+	if _, err := other.begin("eve.test"); err == nil {
+		if _, err := other.finish(query); !strings.Contains(said(t, err), "another browser") {
+			t.Errorf("with a cookie of their own: %v", err)
+		}
+	}
+	stolen := w.browser()
+	stolen.cookies[flowCookie] = mine.cookies[flowCookie]
+	if _, err := mine.finish(query); err != nil {
+		t.Errorf("a stranger's try has spent it: %v", err)
+	}
+	if _, err := mine.finish(query); !strings.Contains(said(t, err), "another browser") {
+		t.Errorf("replayed: %v", err)
+	}
+	if _, err := stolen.finish(query); !strings.Contains(said(t, err), "used already") {
+		t.Errorf("replayed with the cookie: %v", err)
+	}
+	if to, err = mine.begin("ada.test"); err != nil {
+		t.Fatal(err)
+	}
+	w.mu.Lock()
+	w.now = w.now.Add(Lifetime)
+	w.mu.Unlock()
+	if _, err := mine.finish(w.approve(to)); !strings.Contains(said(t, err), "expired") {
+		t.Error(err)
+	}
+	for _, missing := range []string{"", "x", "a.b"} {
+		query.Set("state", missing)
+		if _, err := mine.finish(query); err == nil {
+			t.Errorf("state %q", missing)
+		}
+	}
+}
+
+// Two tabs of one browser can sign in at the same time.
+func TestTabs(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser()
+	var ways []string
+	for range 5 {
+		to, err := b.begin("ada.test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ways = append(ways, to)
+	}
+	for i, to := range ways {
+		if _, err := b.finish(w.approve(to)); (err == nil) != (i >= len(ways)-maxFlows) {
+			t.Errorf("tab %d: %v", i, err)
+		}
+	}
+}
+
+// What comes back wrong signs nobody in.
+func TestCallbacks(t *testing.T) {
+	for name, tt := range map[string]struct {
+		query map[string]string
+		says  string
+	}{
+		"denied":        {map[string]string{"error": "access_denied", "error_description": "<b>x</b>", "code": ""}, "You said no"},
+		"other error":   {map[string]string{"error": "server_error", "error_description": "canary", "code": ""}, "as.test"},
+		"expired":       {map[string]string{"error": "invalid_request", "code": ""}, "expired"},
+		"no iss":        {map[string]string{"iss": ""}, "as.test"},
+		"foreign iss":   {map[string]string{"iss": "https://evil.test"}, "as.test"}, // mix-up (RFC 9207)
+		"similar iss":   {map[string]string{"iss": "https://as.test/"}, "as.test"},
+		"no code":       {map[string]string{"code": ""}, "as.test"},
+		"code not ours": {map[string]string{"code": "guessed"}, "as.test"},
+	} {
+		w := newWorld(t)
+		b := w.browser()
+		to, err := b.begin("ada.test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		query := w.approve(to)
+		for key, value := range tt.query {
+			if query.Set(key, value); value == "" {
+				query.Del(key)
+			}
+		}
+		_, err = b.finish(query)
+		if text := said(t, err); !strings.Contains(text, tt.says) || strings.Contains(text, "canary") || strings.Contains(text, "<b>") {
+			t.Errorf("%s: %s", name, text)
+		}
+		if _, err := w.db.User(t.Context(), adaDID); !errors.Is(err, wiki.ErrNotFound) {
+			t.Errorf("%s: there is an account: %v", name, err)
+		}
+	}
+}
+
+// The code of one flow is of no use in another: PKCE.
+func TestCodeOfAnotherFlow(t *testing.T) {
+	w := newWorld(t)
+	mine, other := w.browser(), w.browser()
+	to, err := mine.begin("ada.test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs, err := other.begin("eve.test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	query := w.approve(to)
+	query.Set("code", w.approve(theirs).Get("code"))
+	if user, err := mine.finish(query); err == nil {
+		t.Errorf("signed in as %v", user)
+	}
+}
+
+// A server's word is taken only for what it was asked.
+func TestLyingServers(t *testing.T) {
+	for name, change := range map[string]func(*world){
+		"another's subject":   func(w *world) { w.token["sub"] = eveDID },
+		"no subject":          func(w *world) { w.token["sub"] = "" },
+		"no scope":            func(w *world) { w.token["scope"] = "" },
+		"more than asked":     func(w *world) { w.token["scope"] = "atproto transition:generic" },
+		"another scope":       func(w *world) { w.token["scope"] = "transition:generic" },
+		"bearer token":        func(w *world) { w.token["token_type"] = "Bearer" },
+		"no token type":       func(w *world) { w.token["token_type"] = "" },
+		"token answer is big": func(w *world) { w.token["pad"] = strings.Repeat("x", 2<<20) },
+		"token endpoint redirects": func(w *world) {
+			w.handlers["as.test/oauth/token"] = func(rw http.ResponseWriter, r *http.Request) {
+				http.Redirect(rw, r, "https://evil.test/oauth/token", http.StatusTemporaryRedirect)
+			}
+		},
+		"token endpoint fails": func(w *world) {
+			w.handlers["as.test/oauth/token"] = func(rw http.ResponseWriter, r *http.Request) { http.Error(rw, "no", 500) }
+		},
+	} {
+		w := newWorld(t)
+		change(w)
+		user, err := w.browser().signIn("ada.test")
+		if err == nil {
+			t.Errorf("%s: signed in as %v", name, user)
+			continue
+		}
+		if text := said(t, err); !strings.Contains(text, "as.test") {
+			t.Errorf("%s: %s", name, text)
+		}
+		for _, did := range []string{adaDID, eveDID} {
+			if _, err := w.db.User(t.Context(), did); !errors.Is(err, wiki.ErrNotFound) {
+				t.Errorf("%s: %s has an account: %v", name, did, err)
+			}
+		}
+		for _, asked := range w.asked {
+			if strings.HasPrefix(asked, "POST evil.test") {
+				t.Errorf("%s: %s", name, asked)
+			}
+		}
+	}
+}
+
+// Servers that lead elsewhere are not followed. Each address that is not pinned
+// would be dialled if the guard let it.
+func TestHostileServers(t *testing.T) {
+	metadata := func(key string, value any) func(*world) { return func(w *world) { w.metadata[key] = value } }
+	pds := func(address string) func(*world) {
+		return func(w *world) { w.accounts[adaDID] = account{handle: "ada.test", pds: address} }
+	}
+	answers := func(where string, f http.HandlerFunc) func(*world) { return func(w *world) { w.handlers[where] = f } }
+	servers := func(list ...string) http.HandlerFunc {
+		return func(rw http.ResponseWriter, r *http.Request) {
+			answer(rw, 200, map[string]any{"authorization_servers": list})
+		}
+	}
+	tests := map[string]func(*world){
+		"foreign issuer":      metadata("issuer", "https://evil.test"),
+		"issuer with port":    metadata("issuer", "https://as.test:443"),
+		"no PAR":              metadata("pushed_authorization_request_endpoint", ""),
+		"no iss in answers":   metadata("authorization_response_iss_parameter_supported", false),
+		"no private_key_jwt":  metadata("token_endpoint_auth_methods_supported", []string{"none"}),
+		"no PDS":              pds(""),
+		"PDS by http":         pds("http://pds.test"),
+		"PDS on a port":       pds("https://pds.test:8443"),
+		"PDS at loopback":     pds("https://127.0.0.1"),
+		"PDS at loopback, v6": pds("https://[::1]"),
+		"PDS at metadata":     pds("https://169.254.169.254"),
+		"PDS private":         pds("https://10.0.0.1"),
+		"PDS mapped":          pds("https://[::ffff:10.0.0.1]"),
+		"PDS by a name":       func(w *world) { pds("https://inside.test")(w); w.address["inside.test"] = "127.0.0.1" },
+		"PDS that is nowhere": pds("https://nowhere.test"),
+		"no servers":          answers("pds.test/.well-known/oauth-protected-resource", servers()),
+		"server by http":      answers("pds.test/.well-known/oauth-protected-resource", servers("http://as.test")),
+		"server at loopback":  answers("pds.test/.well-known/oauth-protected-resource", servers("https://127.0.0.1")),
+		"redirects inside": answers("pds.test/.well-known/oauth-protected-resource", func(rw http.ResponseWriter, r *http.Request) {
+			http.Redirect(rw, r, "https://127.0.0.1/", http.StatusFound)
+		}),
+		"redirects to http": answers("pds.test/.well-known/oauth-protected-resource", func(rw http.ResponseWriter, r *http.Request) {
+			http.Redirect(rw, r, "http://as.test/", http.StatusFound)
+		}),
+		"redirects for ever": answers("pds.test/.well-known/oauth-protected-resource", func(rw http.ResponseWriter, r *http.Request) {
+			http.Redirect(rw, r, r.URL.Path, http.StatusFound)
+		}),
+		"huge document": answers("plc.test/"+adaDID, func(rw http.ResponseWriter, r *http.Request) { endless(rw) }),
+		"foreign document": answers("plc.test/"+adaDID, func(rw http.ResponseWriter, r *http.Request) {
+			answer(rw, 200, map[string]any{"id": eveDID, "alsoKnownAs": []string{"at://ada.test"}})
+		}),
+		"huge metadata": answers("as.test/.well-known/oauth-authorization-server", func(rw http.ResponseWriter, r *http.Request) { endless(rw) }),
+		"PAR refused":   answers("as.test/oauth/par", func(rw http.ResponseWriter, r *http.Request) { answer(rw, 401, map[string]any{"error": "canary"}) }),
+		"PAR empty":     answers("as.test/oauth/par", func(rw http.ResponseWriter, r *http.Request) { answer(rw, 201, map[string]any{}) }),
+		"nonce for ever": answers("as.test/oauth/par", func(rw http.ResponseWriter, r *http.Request) {
+			rw.Header().Set("DPoP-Nonce", time.Now().String())
+			answer(rw, 400, map[string]any{"error": "use_dpop_nonce"})
+		}),
+	}
+	for _, endpoint := range []string{"authorization_endpoint", "token_endpoint", "pushed_authorization_request_endpoint", "revocation_endpoint"} {
+		for _, address := range []string{"http://as.test/x", "https://as.test:8443/x", "https://a@as.test/x", "https://as.test/x#y", "https://as.test/x?y", "javascript:alert(1)", "//as.test/x"} {
+			tests[endpoint+" "+address] = metadata(endpoint, address)
+		}
+	}
+	for _, address := range []string{"https://127.0.0.1/par", "https://169.254.169.254/latest", "https://[::1]/par", "https://inside.test/par"} {
+		tests["PAR at "+address] = func(w *world) {
+			w.metadata["pushed_authorization_request_endpoint"] = address
+			w.address["inside.test"] = "192.168.0.1"
+		}
+	}
+	for name, change := range tests {
+		w := newWorld(t)
+		change(w)
+		start := time.Now()
+		to, err := w.browser().begin("ada.test")
+		if took := time.Since(start); took > time.Second {
+			t.Logf("%s took %s: %v", name, took, err)
+		}
+		if err == nil {
+			t.Errorf("%s: sent to %s", name, to)
+			continue
+		}
+		if text := said(t, err); strings.Contains(text, "canary") {
+			t.Errorf("%s: %s", name, text)
+		}
+	}
+	t.Logf("%d servers", len(tests))
+}
+
+func TestNobody(t *testing.T) {
+	w := newWorld(t)
+	for typed, says := range map[string]string{
+		"nobody.ada.test":                  "Nobody answers",
+		"big.test":                         "Nobody answers",
+		"did:plc:zzzzzzzzzzzzzzzzzzzzzzzz": "Nobody answers",
+		"nobody-at-all":                    "nobody-at-all.bsky.social",
+	} {
+		if _, err := w.browser().begin(typed); !strings.Contains(said(t, err), says) {
+			t.Errorf("%s: %v", typed, err)
+		}
+	}
+}
+
+// A server that hangs is given up in time, with words that say so.
+func TestServerHangs(t *testing.T) {
+	w := newWorld(t)
+	w.service.patience = time.Second
+	stop := make(chan struct{})
+	defer close(stop)
+	w.handlers["pds.test/.well-known/oauth-protected-resource"] = func(http.ResponseWriter, *http.Request) { <-stop }
+	start := time.Now()
+	_, err := w.browser().begin("ada.test")
+	if text := said(t, err); !strings.Contains(text, "does not answer") {
+		t.Error(text)
+	}
+	if took := time.Since(start); took > 2*time.Second {
+		t.Errorf("took %s", took)
+	}
+}
+
+func TestAdmission(t *testing.T) {
+	w := newWorld(t)
+	w.service.admit = func(u wiki.User) bool { return u.DID != adaDID }
+	if _, err := w.browser().signIn("ada.test"); !strings.Contains(said(t, err), "not open") {
+		t.Error(err)
+	}
+	if err := w.db.SaveUser(t.Context(), wiki.User{DID: adaDID, Handle: "ada.test"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.browser().signIn("ada.test"); err != nil {
+		t.Errorf("invited: %v", err)
+	}
+}
+
+// One key in 128 would be written down in a way that strict servers, as the
+// world's is, refuse.
+func TestManyKeys(t *testing.T) {
+	w := newWorld(t)
+	n := 100
+	if os.Getenv("ROBOT_LONG") != "" {
+		n = 2000
+	}
+	for range n {
+		if _, err := w.browser().begin("ada.test"); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestParseIdentifier(t *testing.T) {
+	for typed, want := range map[string]string{
+		"ada.bsky.social": "ada.bsky.social", "@ada.bsky.social": "ada.bsky.social", "ADA.Bsky.Social": "ada.bsky.social",
+		"ada": "ada.bsky.social", "@Ada": "ada.bsky.social", " ada.example.org. ": "ada.example.org",
+		"at://ada.example.org": "ada.example.org", "at://" + adaDID + "/x/y": adaDID, "DID:PLC:" + adaDID[8:]: adaDID,
+		"https://bsky.app/profile/ada.example.org/post/3k": "ada.example.org", "bsky.app/profile/ada.example.org": "ada.example.org",
+		"https://bsky.app/profile/" + adaDID: adaDID, "https://ada.example.org": "ada.example.org", "https://Ada.Example.org/": "ada.example.org",
+		"did:web:example.org": "did:web:example.org", "\u200bada.example.org\u2069": "ada.example.org",
+		"": "", "@": "", "a b": "", "ada@example.org": "", "did:key:z6Mk": "", "did:plc:short": "", "did:web:localhost": "", "did:web:a.org:x": "",
+		"ada..org": "", "-ada.org": "", "ada.internal": "", "ada.localhost": "", "127.0.0.1": "", "https://example.org/@ada": "",
+		"https://user@example.org": "", "ada.example.org:8443": "", "javascript:alert(1)": "", "handle.invalid": "", "über.example.org": "",
+		strings.Repeat("a.", 200) + "org": "", "did:plc:../../../x": "", "http://[::1]/profile/": "",
+	} {
+		got, err := ParseIdentifier(typed)
+		if got != want || (err == nil) != (want != "") {
+			t.Errorf("%q: %q, %v; want %q", typed, got, err, want)
+		}
+		if err != nil {
+			said(t, err)
+		}
+	}
+}

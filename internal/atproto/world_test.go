@@ -1,0 +1,423 @@
+package atproto
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"maps"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"golang.org/x/net/dns/dnsmessage"
+
+	"robot.wtf/internal/outbound"
+	"robot.wtf/internal/store"
+	"robot.wtf/internal/wiki"
+)
+
+func TestMain(m *testing.M) {
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // the library's, see cmd/robot
+	os.Exit(m.Run())
+}
+
+const (
+	platform = "https://robot.wtf.internal"
+	adaDID   = "did:plc:adaadaadaadaadaadaadaada"
+	eveDID   = "did:plc:eveeveeveeveeveeveeveeve"
+)
+
+// A world is the part of the network that a sign-in meets, on loopback with
+// TLS that is really verified: a PLC directory, name servers, servers that hold
+// accounts (pds.test) and one that vouches for them (as.test), as Bluesky has
+// it. Tests turn single answers hostile by handlers and changes.
+type world struct {
+	t       *testing.T
+	service *Service
+	db      *store.DB
+	now     time.Time
+	dir     string
+
+	mu       sync.Mutex
+	handles  map[string]string           // handle to DID, by https
+	txt      map[string]string           // handle to DID, by DNS
+	address  map[string]string           // host to the IPv4 address that DNS gives
+	accounts map[string]account          // by DID
+	handlers map[string]http.HandlerFunc // by host and path: answers in the place of the usual
+	metadata map[string]any              // members of the authorization server's document, changed
+	token    map[string]any              // members of the token answer, changed
+	pars     map[string]url.Values       // by request_uri
+	codes    map[string]string           // code to request_uri
+	revoked  []string
+	asked    []string // method, host and path of each request
+}
+
+type account struct {
+	handle, pds, name string
+	also              []string // in the place of the handle
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{
+		t: t, now: time.Now(),
+		handles:  map[string]string{"ada.test": adaDID, "eve.test": eveDID},
+		txt:      map[string]string{},
+		address:  map[string]string{},
+		accounts: map[string]account{adaDID: {handle: "ada.test", pds: "https://pds.test", name: "Ada"}, eveDID: {handle: "eve.test", pds: "https://evil.test", name: "Eve"}},
+		handlers: map[string]http.HandlerFunc{}, metadata: map[string]any{}, token: map[string]any{},
+		pars: map[string]url.Values{}, codes: map[string]string{},
+	}
+	certificate, pool := certificates(t)
+	server := httptest.NewUnstartedServer(http.HandlerFunc(w.serve))
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}}
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	dir := t.TempDir()
+	w.dir = dir
+	clock := func() time.Time { w.mu.Lock(); defer w.mu.Unlock(); return w.now }
+	var err error
+	if w.db, err = store.Open(t.Context(), filepath.Join(dir, "robot.db"), clock); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { w.db.Close() })
+	pins := map[string]string{}
+	for _, host := range []string{"plc.test", "pds.test", "as.test", "ada.test", "eve.test", "evil.test", "new.test", "web.test", "big.test"} {
+		pins[host] = server.Listener.Addr().String()
+	}
+	w.service, err = New(Options{
+		Store: w.db, KeyDir: filepath.Join(dir, "keys"), Platform: platform, PLC: "https://plc.test",
+		Admit:    func(u wiki.User) bool { return u.Handle != "closed.test" },
+		Outbound: outbound.Options{Pins: pins, CA: pool, DNS: w.serveDNS()},
+		Now:      clock, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// certificates are a CA and a leaf for every name of the tests.
+func certificates(t *testing.T) (tls.Certificate, *x509.CertPool) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "tests"}, DNSNames: []string{"*.test"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, cert, cert, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AddCert(parsed)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, pool
+}
+
+// serveDNS answers TXT for handles and A for hosts, and else that there is no
+// such name.
+func (w *world) serveDNS() string {
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { conn.Close() })
+	go func() {
+		buf := make([]byte, 1500)
+		for {
+			n, from, err := conn.ReadFrom(buf)
+			if err != nil {
+				return
+			}
+			var m dnsmessage.Message
+			if m.Unpack(buf[:n]) != nil || len(m.Questions) != 1 {
+				continue
+			}
+			w.answerDNS(&m)
+			if packed, err := m.Pack(); err == nil {
+				_, _ = conn.WriteTo(packed, from)
+			}
+		}
+	}()
+	return conn.LocalAddr().String()
+}
+
+func (w *world) answerDNS(m *dnsmessage.Message) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	q := m.Questions[0]
+	name := strings.TrimSuffix(q.Name.String(), ".")
+	m.Response, m.RecursionAvailable, m.Additionals = true, true, nil
+	header := dnsmessage.ResourceHeader{Name: q.Name, Type: q.Type, Class: q.Class, TTL: 1}
+	handle, isHandle := strings.CutPrefix(name, "_atproto.")
+	switch {
+	case isHandle && w.txt[handle] != "" && q.Type == dnsmessage.TypeTXT:
+		m.Answers = []dnsmessage.Resource{{Header: header, Body: &dnsmessage.TXTResource{TXT: []string{"did=" + w.txt[handle]}}}}
+	case w.address[name] != "" && q.Type == dnsmessage.TypeA:
+		m.Answers = []dnsmessage.Resource{{Header: header, Body: &dnsmessage.AResource{A: [4]byte(net.ParseIP(w.address[name]).To4())}}}
+	case w.address[name] == "":
+		m.RCode = dnsmessage.RCodeNameError
+	}
+}
+
+func (w *world) serve(rw http.ResponseWriter, r *http.Request) {
+	w.mu.Lock()
+	w.asked = append(w.asked, r.Method+" "+r.Host+r.URL.Path)
+	special := w.handlers[r.Host+r.URL.Path]
+	w.mu.Unlock()
+	if special != nil {
+		special(rw, r)
+		return
+	}
+	switch {
+	case r.URL.Path == "/.well-known/atproto-did":
+		w.mu.Lock()
+		did := w.handles[r.Host]
+		w.mu.Unlock()
+		if did == "" {
+			http.NotFound(rw, r)
+			return
+		}
+		fmt.Fprintln(rw, did)
+	case r.Host == "plc.test":
+		w.document(rw, r, strings.TrimPrefix(r.URL.Path, "/"))
+	case r.URL.Path == "/.well-known/did.json":
+		w.document(rw, r, "did:web:"+r.Host)
+	case r.URL.Path == "/.well-known/oauth-protected-resource":
+		answer(rw, 200, map[string]any{"resource": "https://" + r.Host, "authorization_servers": []string{"https://as.test"}})
+	case r.URL.Path == "/.well-known/oauth-authorization-server":
+		answer(rw, 200, w.serverMetadata(r.Host))
+	case r.URL.Path == "/xrpc/com.atproto.repo.getRecord":
+		w.mu.Lock()
+		a := w.accounts[r.URL.Query().Get("repo")]
+		w.mu.Unlock()
+		answer(rw, 200, map[string]any{"value": map[string]any{"displayName": a.name}})
+	case r.URL.Path == "/oauth/par":
+		w.par(rw, r)
+	case r.URL.Path == "/oauth/token":
+		w.exchange(rw, r)
+	case r.URL.Path == "/oauth/revoke":
+		w.mu.Lock()
+		w.revoked = append(w.revoked, r.FormValue("token"))
+		w.mu.Unlock()
+	default:
+		http.NotFound(rw, r)
+	}
+}
+
+func answer(rw http.ResponseWriter, status int, v any) {
+	rw.Header().Set("Content-Type", "application/json")
+	rw.WriteHeader(status)
+	_ = json.NewEncoder(rw).Encode(v)
+}
+
+func (w *world) document(rw http.ResponseWriter, r *http.Request, did string) {
+	w.mu.Lock()
+	a, ok := w.accounts[did]
+	w.mu.Unlock()
+	if !ok {
+		http.NotFound(rw, r)
+		return
+	}
+	also := a.also
+	if also == nil {
+		also = []string{"at://" + a.handle}
+	}
+	answer(rw, 200, map[string]any{
+		"id": did, "alsoKnownAs": also,
+		"service": []any{map[string]any{"id": "#atproto_pds", "type": "AtprotoPersonalDataServer", "serviceEndpoint": a.pds}},
+	})
+}
+
+func (w *world) serverMetadata(host string) map[string]any {
+	at := "https://" + host
+	m := map[string]any{
+		"issuer": at, "authorization_endpoint": at + "/oauth/authorize", "token_endpoint": at + "/oauth/token",
+		"pushed_authorization_request_endpoint": at + "/oauth/par", "revocation_endpoint": at + "/oauth/revoke",
+		"response_types_supported": []string{"code"}, "grant_types_supported": []string{"authorization_code", "refresh_token"},
+		"code_challenge_methods_supported": []string{"S256"}, "token_endpoint_auth_methods_supported": []string{"none", "private_key_jwt"},
+		"token_endpoint_auth_signing_alg_values_supported": []string{"ES256"}, "scopes_supported": []string{"atproto"},
+		"authorization_response_iss_parameter_supported": true, "require_pushed_authorization_requests": true,
+		"dpop_signing_alg_values_supported": []string{"ES256"}, "client_id_metadata_document_supported": true,
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	maps.Copy(m, w.metadata)
+	return m
+}
+
+// client checks what each request of a confidential client carries: proof of
+// possession with the server's nonce, and an assertion signed with the key that
+// our JWKS shows. It reports false when it has answered.
+func (w *world) client(rw http.ResponseWriter, r *http.Request) bool {
+	refuse := func(why string) bool {
+		w.t.Errorf("%s%s: %s", r.Host, r.URL.Path, why)
+		answer(rw, 400, map[string]any{"error": "invalid_client"})
+		return false
+	}
+	proof, err := jose.ParseSignedCompact(r.Header.Get("DPoP"), []jose.SignatureAlgorithm{jose.ES256})
+	if err != nil {
+		return refuse("DPoP: " + err.Error())
+	}
+	payload, err := proof.Verify(proof.Signatures[0].Protected.JSONWebKey)
+	var dpop struct{ HTM, HTU, Nonce string }
+	if err != nil || json.Unmarshal(payload, &dpop) != nil || dpop.HTM != r.Method || dpop.HTU != "https://"+r.Host+r.URL.Path {
+		return refuse(fmt.Sprintf("DPoP %s: %v", payload, err))
+	}
+	if rw.Header().Set("DPoP-Nonce", "nonce-1"); dpop.Nonce != "nonce-1" {
+		answer(rw, 400, map[string]any{"error": "use_dpop_nonce"})
+		return false
+	}
+	var keys jose.JSONWebKeySet
+	if err := json.Unmarshal(w.service.JWKS(), &keys); err != nil {
+		return refuse(err.Error())
+	}
+	assertion, err := jose.ParseSignedCompact(r.FormValue("client_assertion"), []jose.SignatureAlgorithm{jose.ES256})
+	if err != nil {
+		return refuse("assertion: " + err.Error())
+	}
+	known := keys.Key(assertion.Signatures[0].Protected.KeyID)
+	if len(known) != 1 {
+		return refuse("assertion of an unknown key")
+	}
+	payload, err = assertion.Verify(known[0])
+	var claims struct {
+		Iss, Sub string
+		Aud      any
+	}
+	if err != nil || json.Unmarshal(payload, &claims) != nil || claims.Iss != platform+MetadataPath || claims.Sub != claims.Iss || !strings.Contains(fmt.Sprint(claims.Aud), "https://"+r.Host) {
+		return refuse(fmt.Sprintf("assertion %s: %v", payload, err))
+	}
+	return true
+}
+
+func (w *world) par(rw http.ResponseWriter, r *http.Request) {
+	if !w.client(rw, r) {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	id := "urn:ietf:params:oauth:request_uri:" + rand.Text()
+	w.pars[id] = r.PostForm
+	answer(rw, 201, map[string]any{"request_uri": id, "expires_in": 300})
+}
+
+func (w *world) exchange(rw http.ResponseWriter, r *http.Request) {
+	if !w.client(rw, r) {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	par := w.pars[w.codes[r.FormValue("code")]]
+	delete(w.codes, r.FormValue("code"))
+	sum := sha256.Sum256([]byte(r.FormValue("code_verifier")))
+	if par == nil || par.Get("code_challenge") != base64.RawURLEncoding.EncodeToString(sum[:]) || par.Get("code_challenge_method") != "S256" {
+		answer(rw, 400, map[string]any{"error": "invalid_grant"})
+		return
+	}
+	did := par.Get("login_hint")
+	if w.handles[did] != "" {
+		did = w.handles[did]
+	}
+	reply := map[string]any{"access_token": "access-1", "refresh_token": "refresh-1", "token_type": "DPoP", "scope": "atproto", "sub": did, "expires_in": 900}
+	maps.Copy(reply, w.token)
+	answer(rw, 200, reply)
+}
+
+// A browser keeps our cookies.
+type browser struct {
+	w       *world
+	cookies map[string]string
+}
+
+func (w *world) browser() *browser { return &browser{w, map[string]string{}} }
+
+func (b *browser) request(address string) *http.Request {
+	r := httptest.NewRequest(http.MethodGet, address, nil)
+	for name, value := range b.cookies {
+		r.AddCookie(&http.Cookie{Name: name, Value: value})
+	}
+	return r
+}
+
+func (b *browser) keep(rec *httptest.ResponseRecorder) {
+	for _, c := range rec.Result().Cookies() {
+		if b.cookies[c.Name] = c.Value; c.MaxAge < 0 {
+			delete(b.cookies, c.Name)
+		}
+		if !c.HttpOnly || !c.Secure || c.SameSite != http.SameSiteLaxMode || c.Path != "/" || c.Domain != "" {
+			b.w.t.Errorf("cookie %v", c)
+		}
+	}
+}
+
+func (b *browser) begin(typed string) (string, error) {
+	rec := httptest.NewRecorder()
+	to, err := b.w.service.Begin(b.w.t.Context(), rec, b.request(platform+"/auth/login"), typed, "/app/")
+	b.keep(rec)
+	return to, err
+}
+
+// approve is the person's server saying yes: the query of the callback.
+func (w *world) approve(to string) url.Values {
+	w.t.Helper()
+	u, err := url.Parse(to)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	par := w.pars[u.Query().Get("request_uri")]
+	if par == nil || u.Query().Get("client_id") != platform+MetadataPath {
+		w.t.Fatalf("%s asks for nothing", to)
+	}
+	if par.Get("scope") != Scope || par.Get("redirect_uri") != platform+CallbackPath || par.Get("response_type") != "code" {
+		w.t.Errorf("asked for %v", par)
+	}
+	code := rand.Text()
+	w.codes[code] = u.Query().Get("request_uri")
+	return url.Values{"state": {par.Get("state")}, "iss": {"https://" + u.Host}, "code": {code}}
+}
+
+func (b *browser) finish(query url.Values) (wiki.User, error) {
+	rec := httptest.NewRecorder()
+	user, _, err := b.w.service.Finish(b.w.t.Context(), rec, b.request(platform+CallbackPath+"?"+query.Encode()))
+	b.keep(rec)
+	return user, err
+}
+
+func (b *browser) signIn(typed string) (wiki.User, error) {
+	to, err := b.begin(typed)
+	if err != nil {
+		return wiki.User{}, err
+	}
+	return b.finish(b.w.approve(to))
+}
+
+func (w *world) databaseFile() string { return filepath.Join(w.dir, "robot.db") }
