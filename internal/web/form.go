@@ -61,6 +61,24 @@ func notice(name string) string {
 		return "There was nothing left to undo."
 	case "uploaded":
 		return "Uploaded."
+	case "invited":
+		return "Added. They can come in as soon as they sign in."
+	case "removed":
+		return "Removed. Their tokens for this wiki have ended as well."
+	case "revoked":
+		return "Revoked. The token does not work any more."
+	case "sessionended":
+		return "That session has ended, on every host."
+	case "left":
+		return "You have left the wiki, and your tokens for it have ended."
+	case "ended":
+		return "The wiki is closed. For seven days you can restore it here."
+	case "restored":
+		return "Restored, with pages and members. Tokens have to be made again."
+	case "accountended":
+		return "Your account is closed and you are signed out everywhere. Sign in within seven days to keep it after all."
+	case "kept":
+		return "Your account stays. Tokens have to be made again."
 	}
 	return ""
 }

@@ -17,6 +17,8 @@ type cell struct {
 	ok   int // status for whoever may
 	need wiki.Action
 	open bool // the same for everybody: ok
+	// member is for what members alone may, viewers too.
+	member bool
 }
 
 // routeMatrix has a cell for each route of wikiRoutes, by its pattern, and for
@@ -63,6 +65,12 @@ var routeMatrix = map[string]cell{
 	"GET /-/settings":            {path: "/-/settings", ok: 200, need: wiki.Configure},
 	"POST /-/settings":           {path: "/-/settings", form: url.Values{"title": {strings.Repeat("x", 300)}, "visibility": {"public"}}, ok: 400, need: wiki.Configure},
 
+	"POST /-/members":              {path: "/-/members", form: url.Values{"action": {"dance"}}, ok: 400, need: wiki.Configure},
+	"POST /-/delete":               {path: "/-/delete", form: url.Values{"confirm": {"ad"}}, ok: 400, need: wiki.Configure},
+	"GET /-/tokens":                {path: "/-/tokens", ok: 200, member: true},
+	"POST /-/tokens":               {path: "/-/tokens", form: url.Values{"action": {"dance"}}, ok: 400, member: true},
+	"GET /.well-known/atproto-did": {path: "/.well-known/atproto-did", ok: 404, open: true},
+
 	"GET view":               {path: "/Home/view", ok: 302},
 	"GET source":             {path: "/Home/source", ok: 200},
 	"GET history":            {path: "/Home/history", ok: 200},
@@ -95,7 +103,7 @@ var routeMatrix = map[string]cell{
 func (c cell) expected(method string, role wiki.Role, anonymous bool) int {
 	needs := map[wiki.Action]wiki.Role{wiki.Read: wiki.Reader, wiki.Edit: wiki.Editor, wiki.Configure: wiki.Owner}
 	switch {
-	case c.open || role >= needs[c.need]:
+	case c.open || role >= needs[c.need] && (!c.member || role >= wiki.Viewer):
 		return c.ok
 	case role != wiki.NoRole:
 		return http.StatusForbidden

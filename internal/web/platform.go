@@ -89,51 +89,6 @@ func (h *Handler) grantSSO(v *visit) error {
 	return h.redirectWith(v, http.StatusFound, "/auth/login?return_to="+url.QueryEscape(again))
 }
 
-// dashboardPage lists a person's wikis.
-type dashboardPage struct {
-	Frame
-	Own, Shared []siteCard
-}
-
-// siteCard is a wiki on the dashboard.
-type siteCard struct {
-	wiki.Site
-	Role    wiki.Role
-	Pages   int
-	Members int // besides the owner
-	Bytes   int64
-}
-
-func (h *Handler) showDashboard(v *visit) error {
-	if v.caller.Anonymous() {
-		return h.redirectWith(v, http.StatusFound, "/auth/login?return_to=%2Fapp%2F")
-	}
-	sites, err := h.o.Tenant.Sites(v.ctx(), v.caller.User.DID)
-	if err != nil {
-		return err
-	}
-	p := &dashboardPage{Frame: h.frame(v, "Dashboard")}
-	p.NoIndex = true
-	for _, a := range sites {
-		stats, err := h.o.Pages.Stats(v.ctx(), a)
-		if err != nil {
-			return err
-		}
-		card := siteCard{Site: a.Site(), Role: a.Role(), Pages: stats.Pages, Bytes: stats.CurrentBytes}
-		if a.Role() != wiki.Owner {
-			p.Shared = append(p.Shared, card)
-			continue
-		}
-		members, err := h.o.Tenant.Members(v.ctx(), a)
-		if err != nil {
-			return err
-		}
-		card.Members = len(members) - 1
-		p.Own = append(p.Own, card)
-	}
-	return h.render(v, http.StatusOK, "dashboard", p)
-}
-
 func (h *Handler) showPlatformRobots(v *visit) error {
 	h.write(v, http.StatusOK, "text/plain; charset=utf-8", []byte("User-agent: *\nDisallow: /app/\nDisallow: /auth/\n"))
 	return nil

@@ -3,6 +3,7 @@ package web
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"crypto/rand"
 	"embed"
 	"fmt"
@@ -138,6 +139,7 @@ func (h *Handler) funcs() template.FuncMap {
 			return strconv.Itoa(n) + " " + many
 		},
 		"first":    initial,
+		"by":       h.by,
 		"initials": initials,
 		"query":    url.QueryEscape,
 		"wikihost": func(slug string) string { _, host, _ := strings.Cut(h.o.WikiOrigin(slug), "://"); return host },
@@ -154,6 +156,18 @@ func (h *Handler) icon(name string, classes ...string) (template.HTML, error) {
 }
 
 func short(id string) string { return id[:min(8, len(id))] }
+
+// by is how a commit's author is called. The commit itself keeps the name of
+// who is gone: its id demands it.
+func (h *Handler) by(a wiki.Author) string {
+	switch {
+	case h.o.Tenant.Gone(context.Background(), a):
+		return "deleted account"
+	case a.Username == "":
+		return "somebody"
+	}
+	return a.Username
+}
 
 // initial is the letter on a person's face.
 func initial(s string) string {

@@ -18,13 +18,14 @@ type settingsPage struct {
 	Stats    pages.Stats
 	Limits   wiki.Limits
 	Person   string // DID of who looks
+	Invite   string // handle as typed
 }
 
+// settingsNow are the settings as they are, for the forms beside them.
+func settingsNow(v *visit) tenant.Settings { return tenant.SettingsOf(v.a.Site()) }
+
 func (h *Handler) showSettings(v *visit) error {
-	site := v.a.Site()
-	return h.renderSettings(v, http.StatusOK, &settingsPage{Settings: tenant.Settings{
-		Title: site.Title, Description: site.Description, Public: site.Public, Home: site.Home,
-	}})
+	return h.renderSettings(v, http.StatusOK, &settingsPage{Settings: settingsNow(v)})
 }
 
 func (h *Handler) renderSettings(v *visit, status int, p *settingsPage) error {
@@ -50,7 +51,7 @@ func (h *Handler) saveSettings(v *visit) error {
 	}
 	set := tenant.Settings{
 		Title: form.Get("title"), Description: form.Get("description"),
-		Public: form.Get("visibility") == "public", Home: form.Get("home"),
+		Public: form.Get("visibility") == "public", Home: form.Get("home"), AsHandle: form.Get("as_handle") == "on",
 	}
 	if visibility := form.Get("visibility"); err == nil && visibility != "public" && visibility != "private" {
 		err = wiki.Problemf(wiki.ErrInvalid, "visibility", "A wiki is public or private.")

@@ -27,6 +27,7 @@ type accountData struct {
 	Site         wiki.Site // zero on the platform
 	CanEdit      bool
 	CanConfigure bool
+	IsMember     bool
 	SignIn       string
 	Platform     string
 }
@@ -35,6 +36,7 @@ type accountData struct {
 func (h *Handler) account(v *visit) ([]byte, error) {
 	d := accountData{Caller: v.caller, Site: v.a.Site(), Platform: h.o.Platform}
 	d.CanEdit, d.CanConfigure = v.a.Can(wiki.Edit), v.a.Can(wiki.Configure)
+	d.IsMember = v.a.Role() >= wiki.Viewer
 	d.SignIn = h.signInPath(v)
 	var buf bytes.Buffer
 	err := h.templates.pages["error"].ExecuteTemplate(&buf, "account", d)

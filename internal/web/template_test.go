@@ -36,7 +36,7 @@ func TestEveryTemplate(t *testing.T) {
 		"/Log/history", "/Weather_Station/dot.png/history", "/Log/diff/" + old.Commit, "/Weather_Station/blame",
 		"/-/index", "/-/changelog", "/-/changelog?by=agents", "/-/changelog?author=ada", "/-/commit/" + old.Commit,
 		"/-/search", "/-/search?q=words", "/-/search?q=nowhereatall", "/-/help", "/-/attachments",
-		"/Log/edit", "/Log/edit/" + old.Commit, "/New_Page/edit", "/Log/rename", "/Log/delete", "/-/create", "/-/settings",
+		"/Log/edit", "/Log/edit/" + old.Commit, "/New_Page/edit", "/Log/rename", "/Log/delete", "/-/create", "/-/settings", "/-/tokens",
 		"/Weather_Station/attachments", "/Weather_Station/attachment/dot.png", "/-/revert/" + old.Commit, "/.x",
 	} {
 		if got := ada.get(on("ada", path)); got.status >= http.StatusInternalServerError {
@@ -51,6 +51,7 @@ func TestEveryTemplate(t *testing.T) {
 		b.get(testPlatform+"/auth/login").want(http.StatusOK, http.StatusSeeOther)
 		b.get(testPlatform+"/app/").want(http.StatusOK, http.StatusFound)
 		b.get(testPlatform+"/app/create").want(http.StatusOK, http.StatusFound, http.StatusSeeOther)
+		b.get(testPlatform+"/app/account").want(http.StatusOK, http.StatusFound)
 		b.get(testPlatform + "/nothing").want(http.StatusNotFound)
 	}
 	w.anonymous().post(on("ada", "/Log/save"), url.Values{"content": {"Mine.\n"}}).want(http.StatusForbidden)

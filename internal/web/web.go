@@ -140,7 +140,7 @@ type route struct {
 // wikiRoutes is the site map of a wiki's host. The pages themselves are behind
 // its last line.
 func wikiRoutes() []route {
-	return []route{
+	return append(memberRoutes(), []route{
 		{pattern: "GET /-/static/{file}", handle: (*Handler).serveAsset, open: true, free: true},
 		{pattern: "GET /-/sso", handle: (*Handler).finishSSO, open: true},
 		{pattern: "GET /-/login", handle: (*Handler).startSSO, open: true},
@@ -182,7 +182,7 @@ func wikiRoutes() []route {
 		{pattern: "GET /llms-full.txt", handle: (*Handler).showLLMsFull},
 
 		{pattern: "/{page...}", handle: (*Handler).dispatchPage},
-	}
+	}...)
 }
 
 // platformRoutes is the site map of the platform's host.
@@ -205,6 +205,7 @@ func platformRoutes(dev, signIn bool) []route {
 		{pattern: "GET /favicon.ico", handle: (*Handler).showFavicon, free: true},
 		{pattern: "/{rest...}", handle: (*Handler).showNothing},
 	}
+	routes = append(routes, accountRoutes()...)
 	if dev {
 		routes = append(routes, route{pattern: "POST /auth/dev", handle: (*Handler).signInAs})
 	}

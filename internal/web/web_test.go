@@ -104,7 +104,7 @@ func newLimitedWiki(t testing.TB, limits *limit.Limiter) *testWiki {
 		}
 	})
 	w.pages = pages.New(pages.Options{Content: pool, Search: index, Markdown: markdown.New(markdown.Options{}), Now: now, Log: log})
-	w.tenant = tenant.New(tenant.Options{Store: db, Content: pool, Log: log})
+	w.tenant = tenant.New(tenant.Options{Store: db, Content: pool, People: testDirectory{}, Forget: index.Remove, Now: now, Log: log})
 	sessions, err := session.New(session.Options{
 		Store: db, KeyDir: keyDir, Platform: testPlatform, WikiOrigin: testOrigin, Now: now, Log: log,
 	})

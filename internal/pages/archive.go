@@ -1,0 +1,64 @@
+package pages
+
+import (
+	"archive/zip"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"robot.wtf/internal/wiki"
+)
+
+// Archive adds a wiki's current files to a zip, below folder + "files/" when the
+// caller owns it, and the caller's own drafts below folder + "drafts/".
+func (s *Service) Archive(ctx context.Context, a wiki.Access, out *zip.Writer, folder string) error {
+	w, release, err := s.open(ctx, a, wiki.Read)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if a.Role() == wiki.Owner {
+		files, err := w.List(ctx, "")
+		if err != nil {
+			return err
+		}
+		for _, f := range files {
+			data, err := w.Blob(ctx, f.Blob)
+			if err != nil {
+				return err
+			}
+			if err := addToZip(out, folder+"files/"+f.Path, f.Modified, data); err != nil {
+				return err
+			}
+		}
+	}
+	drafts, err := w.Drafts(ctx, a.Caller().User.DID)
+	if err != nil {
+		return err
+	}
+	for _, listed := range drafts { // without their text
+		d, err := w.Draft(ctx, a.Caller().User.DID, listed.Path)
+		if errors.Is(err, wiki.ErrNotFound) {
+			continue // discarded since the list was read
+		}
+		if err != nil {
+			return err
+		}
+		if err := addToZip(out, folder+"drafts/"+d.Path, d.Modified, d.Text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func addToZip(out *zip.Writer, name string, modified time.Time, data []byte) error {
+	entry, err := out.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Deflate, Modified: modified.UTC()})
+	if err == nil {
+		_, err = entry.Write(data)
+	}
+	if err != nil {
+		return fmt.Errorf("pages: archive %s: %w", name, err)
+	}
+	return nil
+}

@@ -1,0 +1,403 @@
+package web
+
+import (
+	"archive/zip"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"robot.wtf/internal/session"
+	"robot.wtf/internal/tenant"
+	"robot.wtf/internal/wiki"
+)
+
+const accountPath = "/app/account"
+
+// accountRoutes is what a signed-in person manages on the platform's host.
+func accountRoutes() []route {
+	return []route{
+		{pattern: "GET /app/account", handle: (*Handler).showAccount},
+		{pattern: "GET /app/export", handle: (*Handler).exportAccount},
+		{pattern: "POST /app/tokens", handle: (*Handler).changePersonalTokens},
+		{pattern: "POST /app/sessions", handle: (*Handler).endSessions},
+		{pattern: "POST /app/leave", handle: (*Handler).leaveWiki},
+		{pattern: "POST /app/restore", handle: (*Handler).restoreWiki},
+		{pattern: "POST /app/account/delete", handle: (*Handler).deleteAccount},
+		{pattern: "POST /app/account/keep", handle: (*Handler).keepAccount},
+	}
+}
+
+// dashboardPage lists a person's wikis.
+type dashboardPage struct {
+	Frame
+	Own, Shared []siteCard
+	Endings     []tenant.Ending // own wikis that can be restored
+	Leaving     time.Time       // when the account will be purged; zero if it will not
+	MayCreate   bool
+	Logins      []session.Login
+}
+
+// siteCard is a wiki on the dashboard.
+type siteCard struct {
+	wiki.Site
+	Role    wiki.Role
+	Pages   int
+	Members []wiki.Member // besides the owner
+	Bytes   int64
+}
+
+func (h *Handler) showDashboard(v *visit) error {
+	if v.caller.Anonymous() {
+		return h.redirectWith(v, http.StatusFound, "/auth/login?return_to=%2Fapp%2F")
+	}
+	p := &dashboardPage{Frame: h.frame(v, "Dashboard"), MayCreate: h.mayCreate(v.caller.User)}
+	p.NoIndex = true
+	var err error
+	if p.Leaving, err = h.o.Tenant.AccountEnding(v.ctx(), v.caller.User.DID); err != nil {
+		return err
+	}
+	if p.Endings, err = h.o.Tenant.Endings(v.ctx(), v.caller); err != nil {
+		return err
+	}
+	if p.Logins, err = h.o.Session.Sessions(v.ctx(), v.caller); err != nil {
+		return err
+	}
+	sites, err := h.o.Tenant.Sites(v.ctx(), v.caller.User.DID)
+	if err != nil {
+		return err
+	}
+	for _, a := range sites {
+		card, err := h.card(v, a)
+		if err != nil {
+			return err
+		}
+		if a.Role() == wiki.Owner {
+			p.Own = append(p.Own, card)
+		} else {
+			p.Shared = append(p.Shared, card)
+		}
+	}
+	return h.render(v, http.StatusOK, "dashboard", p)
+}
+
+func (h *Handler) card(v *visit, a wiki.Access) (siteCard, error) {
+	card := siteCard{Site: a.Site(), Role: a.Role()}
+	stats, err := h.o.Pages.Stats(v.ctx(), a)
+	if err != nil {
+		return card, err
+	}
+	card.Pages, card.Bytes = stats.Pages, stats.CurrentBytes
+	members, err := h.o.Tenant.Members(v.ctx(), a)
+	if err != nil {
+		return card, err
+	}
+	card.Members = members[1:]
+	return card, nil
+}
+
+// signedIn answers those whom nobody knows, and reports true when it has.
+func (h *Handler) signedIn(v *visit) (done bool, err error) {
+	if !v.caller.Anonymous() {
+		return false, nil
+	}
+	if reads(v.r) {
+		return true, h.redirectWith(v, http.StatusFound, "/auth/login?return_to="+url.QueryEscape(v.r.URL.Path))
+	}
+	return true, wiki.Problemf(wiki.ErrDenied, "", "You are not signed in any more, so nothing was changed. Sign in and try again.")
+}
+
+// accountPage is the person themselves: sessions, tokens, export, deletion.
+type accountPage struct {
+	Frame
+	failure
+	Person  wiki.User
+	Word    string // what confirms a deletion
+	Wiki    string // the host of their wiki, or ""
+	Logins  []session.Login
+	Tokens  []*session.Token
+	Secret  string // of the token just made
+	Name    string // as typed
+	Leaving time.Time
+}
+
+func (h *Handler) showAccount(v *visit) error {
+	if done, err := h.signedIn(v); done {
+		return err
+	}
+	return h.renderAccount(v, http.StatusOK, &accountPage{})
+}
+
+func (h *Handler) renderAccount(v *visit, status int, p *accountPage) error {
+	p.Frame, p.Person = h.frame(v, "Account"), v.caller.User
+	p.NoIndex, p.Word = true, tenant.AccountWord(v.caller.User)
+	var err error
+	if p.Logins, err = h.o.Session.Sessions(v.ctx(), v.caller); err != nil {
+		return err
+	}
+	if p.Tokens, err = h.o.Session.PersonalTokens(v.ctx(), v.caller); err != nil {
+		return err
+	}
+	if p.Leaving, err = h.o.Tenant.AccountEnding(v.ctx(), v.caller.User.DID); err != nil {
+		return err
+	}
+	if v.caller.User.Username != "" {
+		_, p.Wiki, _ = strings.Cut(h.o.WikiOrigin(v.caller.User.Username), "://")
+	}
+	v.w.Header().Set("Cache-Control", "no-store")
+	return h.render(v, status, "account", p)
+}
+
+// accountForm reads a form of the account's page and runs what it asks for;
+// where that fails the page is shown again.
+func (h *Handler) accountForm(v *visit, required string, do func(form url.Values, p *accountPage) (answered bool, err error)) error {
+	if done, err := h.signedIn(v); done {
+		return err
+	}
+	form, err := h.readForm(v, smallForm, required)
+	if form == nil {
+		return err
+	}
+	p := &accountPage{Name: strings.ToValidUTF8(form.Get("name"), "")}
+	if err == nil {
+		var answered bool
+		if answered, err = do(form, p); answered {
+			return err
+		}
+	}
+	wrong, ok := h.mend(v, err)
+	if !ok {
+		return err
+	}
+	p.failure = wrong
+	return h.renderAccount(v, wrong.Status, p)
+}
+
+func (h *Handler) changePersonalTokens(v *visit) error {
+	return h.accountForm(v, "action", func(form url.Values, p *accountPage) (bool, error) {
+		switch form.Get("action") {
+		case "make":
+			secret, _, err := h.o.Session.NewPersonalToken(v.ctx(), v.caller, p.Name, form.Get("scope") != "write")
+			if err != nil {
+				return false, err
+			}
+			p.Secret, p.Name = secret, ""
+			return true, h.renderAccount(v, http.StatusOK, p)
+		case "revoke":
+			if err := h.o.Session.RevokePersonalToken(v.ctx(), v.caller, form.Get("id")); err != nil {
+				return false, err
+			}
+			return true, h.redirect(v, told(accountPath, "revoked"))
+		}
+		return false, wiki.Problemf(wiki.ErrInvalid, "action", "This form could not be read. Open the page and try again from there.")
+	})
+}
+
+// endSessions ends one session, or all of them with the id "all".
+func (h *Handler) endSessions(v *visit) error {
+	return h.accountForm(v, "id", func(form url.Values, p *accountPage) (bool, error) {
+		id := form.Get("id")
+		if id == "" {
+			return false, wiki.Problemf(wiki.ErrInvalid, "id", "Say which session shall end.")
+		}
+		all := id == "all"
+		if all {
+			id = ""
+		}
+		if err := h.o.Session.EndSession(v.ctx(), v.caller, id); err != nil {
+			return false, err
+		}
+		if all || id == v.caller.Session {
+			h.o.Session.ClearCookies(v.w)
+			return true, h.redirect(v, "/")
+		}
+		return true, h.redirect(v, told(accountPath, "sessionended"))
+	})
+}
+
+func (h *Handler) deleteAccount(v *visit) error {
+	return h.accountForm(v, "confirm", func(form url.Values, p *accountPage) (bool, error) {
+		if err := h.o.Tenant.DeleteAccount(v.ctx(), v.caller, form.Get("confirm")); err != nil {
+			return false, err
+		}
+		h.o.Session.ClearCookies(v.w)
+		return true, h.redirect(v, told("/auth/login", "accountended"))
+	})
+}
+
+func (h *Handler) keepAccount(v *visit) error {
+	if done, err := h.signedIn(v); done {
+		return err
+	}
+	if err := h.o.Tenant.KeepAccount(v.ctx(), v.caller); err != nil {
+		return err
+	}
+	return h.redirect(v, told(dashboardPath, "kept"))
+}
+
+func (h *Handler) restoreWiki(v *visit) error {
+	if done, err := h.signedIn(v); done {
+		return err
+	}
+	form, err := h.readForm(v, smallForm, "slug")
+	if err != nil {
+		return err
+	}
+	if err := h.o.Tenant.RestoreWiki(v.ctx(), v.caller, form.Get("slug")); err != nil {
+		return err
+	}
+	return h.redirect(v, told(dashboardPath, "restored"))
+}
+
+func (h *Handler) leaveWiki(v *visit) error {
+	if done, err := h.signedIn(v); done {
+		return err
+	}
+	form, err := h.readForm(v, smallForm, "slug")
+	if err != nil {
+		return err
+	}
+	a, err := h.o.Tenant.Resolve(v.ctx(), form.Get("slug"), v.caller)
+	if err != nil {
+		return err
+	}
+	if err := h.o.Tenant.Leave(v.ctx(), a); err != nil {
+		return err
+	}
+	return h.redirect(v, told(dashboardPath, "left"))
+}
+
+// accountExport is account.json of an export.
+type accountExport struct {
+	Exported time.Time        `json:"exported"`
+	DID      string           `json:"did"`
+	Username string           `json:"username"`
+	Handle   string           `json:"handle"`
+	Name     string           `json:"name"`
+	Wikis    []exportedWiki   `json:"wikis"`
+	Tokens   []exportedToken  `json:"personal_tokens"`
+	Sessions []exportedSignIn `json:"sessions"`
+}
+
+type exportedWiki struct {
+	Slug        string           `json:"slug"`
+	Role        string           `json:"role"`
+	Title       string           `json:"title,omitempty"`
+	Description string           `json:"description,omitempty"`
+	Public      bool             `json:"public"`
+	Members     []exportedMember `json:"members,omitempty"` // of one's own wiki
+	Tokens      []exportedToken  `json:"tokens"`
+}
+
+type exportedMember struct {
+	DID    string `json:"did"`
+	Handle string `json:"handle"`
+	Role   string `json:"role"`
+}
+
+type exportedToken struct {
+	Name     string    `json:"name"`
+	ReadOnly bool      `json:"read_only"`
+	Created  time.Time `json:"created"`
+	LastUse  time.Time `json:"last_use,omitzero"`
+}
+
+type exportedSignIn struct {
+	Started time.Time `json:"started"`
+	Ends    time.Time `json:"ends"`
+}
+
+// exportAccount answers a zip with all that is known about a person: the
+// account, their wiki's current files, and their drafts. It is made while it is
+// sent; what fails under way cuts it off, so that no one takes it for whole.
+func (h *Handler) exportAccount(v *visit) error {
+	if done, err := h.signedIn(v); done {
+		return err
+	}
+	sites, err := h.o.Tenant.Sites(v.ctx(), v.caller.User.DID)
+	if err != nil {
+		return err
+	}
+	account, err := h.describeAccount(v, sites)
+	if err != nil {
+		return err
+	}
+	header := v.w.Header()
+	h.headers.setOf(header, v)
+	header.Set("Content-Type", "application/zip")
+	header.Set("Content-Disposition", `attachment; filename="robot-wtf-export.zip"`)
+	header.Set("Cache-Control", "no-store")
+	v.w.WriteHeader(http.StatusOK)
+	if v.r.Method == http.MethodHead {
+		return nil
+	}
+	if err := h.writeExport(v, account, sites); err != nil {
+		if v.ctx().Err() == nil {
+			h.o.Log.ErrorContext(v.ctx(), "web: export failed", "error", err)
+		}
+		panic(http.ErrAbortHandler)
+	}
+	return nil
+}
+
+func (h *Handler) describeAccount(v *visit, sites []wiki.Access) (accountExport, error) {
+	u := v.caller.User
+	e := accountExport{Exported: h.o.Now().UTC(), DID: u.DID, Username: u.Username, Handle: u.Handle, Name: u.Name}
+	for _, a := range sites {
+		site := a.Site()
+		w := exportedWiki{Slug: site.Slug, Role: a.Role().String(), Title: site.Title, Description: site.Description, Public: site.Public}
+		tokens, err := h.o.Session.Tokens(v.ctx(), a)
+		if err != nil {
+			return e, err
+		}
+		w.Tokens = exportTokens(tokens)
+		if a.Role() == wiki.Owner {
+			members, err := h.o.Tenant.Members(v.ctx(), a)
+			if err != nil {
+				return e, err
+			}
+			for _, m := range members[1:] {
+				w.Members = append(w.Members, exportedMember{m.User.DID, m.User.Handle, m.Role.String()})
+			}
+		}
+		e.Wikis = append(e.Wikis, w)
+	}
+	tokens, err := h.o.Session.PersonalTokens(v.ctx(), v.caller)
+	if err != nil {
+		return e, err
+	}
+	e.Tokens = exportTokens(tokens)
+	logins, err := h.o.Session.Sessions(v.ctx(), v.caller)
+	for _, l := range logins {
+		e.Sessions = append(e.Sessions, exportedSignIn{l.Started, l.Ends})
+	}
+	return e, err
+}
+
+func exportTokens(tokens []*session.Token) []exportedToken {
+	list := make([]exportedToken, len(tokens))
+	for i, t := range tokens {
+		list[i] = exportedToken{t.Name, t.ReadOnly, t.Created, t.LastUse()}
+	}
+	return list
+}
+
+func (h *Handler) writeExport(v *visit, account accountExport, sites []wiki.Access) error {
+	out := zip.NewWriter(v.w)
+	entry, err := out.CreateHeader(&zip.FileHeader{Name: "account.json", Method: zip.Deflate, Modified: account.Exported})
+	if err != nil {
+		return err
+	}
+	text := json.NewEncoder(entry)
+	text.SetIndent("", "  ")
+	if err := text.Encode(account); err != nil {
+		return err
+	}
+	for _, a := range sites {
+		if err := h.o.Pages.Archive(v.ctx(), a, out, "wikis/"+a.Site().Slug+"/"); err != nil {
+			return err
+		}
+	}
+	return out.Close()
+}

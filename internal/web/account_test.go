@@ -1,0 +1,323 @@
+package web
+
+import (
+	"archive/zip"
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+
+	"robot.wtf/internal/tenant"
+	"robot.wtf/internal/wiki"
+)
+
+// testDirectory finds the people of the tests, and eve, who was never here.
+type testDirectory struct{}
+
+func (testDirectory) Find(_ context.Context, name string) (wiki.User, error) {
+	for _, u := range append(testPeople(), wiki.User{DID: "did:plc:eve", Handle: "eve.test"}) {
+		if name == u.Handle || name == u.DID {
+			return wiki.User{DID: u.DID, Handle: u.Handle}, nil
+		}
+	}
+	return wiki.User{}, wiki.Problemf(wiki.ErrNotFound, "handle", "Nobody answers to %s.", name)
+}
+
+// platformMatrix has a cell for each route of the platform: what it answers to
+// nobody, and to somebody who is signed in and sends nothing that it takes.
+var platformMatrix = map[string]struct {
+	path             string
+	nobody, somebody int
+}{
+	"GET /-/static/{file}":     {"{css}", 200, 200},
+	"GET /{$}":                 {"/", 200, 200},
+	"GET /app/{$}":             {"/app/", 302, 200},
+	"GET /app":                 {"/app", 302, 200},
+	"GET /app/create":          {"/app/create", 302, 303},
+	"POST /app/create":         {"/app/create", 302, 303},
+	"GET /app/create/check":    {"/app/create/check?slug=x", 403, 200},
+	"GET /app/account":         {"/app/account", 302, 200},
+	"GET /app/export":          {"/app/export", 302, 200},
+	"POST /app/tokens":         {"/app/tokens", 403, 400},
+	"POST /app/sessions":       {"/app/sessions", 403, 400},
+	"POST /app/leave":          {"/app/leave", 403, 400},
+	"POST /app/restore":        {"/app/restore", 403, 400},
+	"POST /app/account/delete": {"/app/account/delete", 403, 400},
+	"POST /app/account/keep":   {"/app/account/keep", 403, 404},
+	"GET /limits":              {"/limits", 200, 200},
+	"GET /privacy":             {"/privacy", 200, 200},
+	"GET /terms":               {"/terms", 200, 200},
+	"GET /auth/login":          {"/auth/login", 200, 303},
+	"POST /auth/logout":        {"/auth/logout", 303, 0}, // would end the session of this test
+	"GET /auth/sso":            {"/auth/sso", 400, 400},
+	"GET /robots.txt":          {"/robots.txt", 200, 200},
+	"GET /favicon.ico":         {"/favicon.ico", 200, 200},
+	"/{rest...}":               {"/nothing", 404, 404},
+	"POST /auth/dev":           {"/auth/dev", 422, 422},
+}
+
+func TestPlatformRoutes(t *testing.T) {
+	w := newTestWiki(t)
+	nobody, ada := w.anonymous(), w.as("ada")
+	for _, rt := range platformRoutes(true, false) {
+		c, ok := platformMatrix[rt.pattern]
+		if !ok {
+			t.Errorf("say in platformMatrix what %q answers", rt.pattern)
+			continue
+		}
+		method, _, found := strings.Cut(rt.pattern, " ")
+		if !found {
+			method = http.MethodGet
+		}
+		var form url.Values
+		if method == http.MethodPost {
+			form = url.Values{}
+		}
+		address := testPlatform + strings.Replace(c.path, "{css}", w.web.assets.byName["app.css"], 1)
+		if got := nobody.send(method, address, form); got.status != c.nobody {
+			t.Errorf("nobody, %s: %d, want %d", got.asked, got.status, c.nobody)
+		}
+		if c.somebody == 0 {
+			continue
+		}
+		if got := ada.send(method, address, form); got.status != c.somebody {
+			t.Errorf("ada, %s: %d, want %d", got.asked, got.status, c.somebody)
+		} else {
+			got.lacks(canary)
+		}
+	}
+}
+
+// TestForeignForms: a page of another site, or on another tenant's host, makes
+// a signed-in browser send each form that there is; none is taken.
+func TestForeignForms(t *testing.T) {
+	w := newTestWiki(t)
+	ada := w.as("ada")
+	var addresses []string
+	for _, rt := range platformRoutes(true, false) {
+		if path, ok := strings.CutPrefix(rt.pattern, "POST "); ok {
+			addresses = append(addresses, testPlatform+path)
+		}
+	}
+	for _, rt := range wikiRoutes() {
+		if path, ok := strings.CutPrefix(rt.pattern, "POST "); ok {
+			addresses = append(addresses, on("ada", strings.Replace(path, "{id}", "abcdef12", 1)))
+		}
+	}
+	for _, a := range pageActions() {
+		if a.post != nil {
+			addresses = append(addresses, on("ada", "/Home/"+a.suffix))
+		}
+	}
+	for site, origin := range map[string]string{"cross-site": "https://evil.example", "same-site": testOrigin("bob")} {
+		ada.header = http.Header{"Sec-Fetch-Site": {site}, "Origin": {origin}}
+		for _, address := range addresses {
+			got := ada.post(address, url.Values{"confirm": {"ada"}, "id": {"all"}, "action": {"invite"}, "handle": {"dan.test"}, "role": {"editor"}})
+			if got.status != http.StatusForbidden || !strings.Contains(got.body, "sent from another site") {
+				t.Errorf("%s, %s: %d", site, got.asked, got.status)
+			}
+		}
+	}
+	ada.header = http.Header{}
+	ada.get(testPlatform + "/app/").want(http.StatusOK)
+	ada.get(on("ada", "/-/settings")).want(http.StatusOK).lacks("dan.test")
+	t.Logf("%d forms", 2*len(addresses))
+}
+
+func TestMembersOnPages(t *testing.T) {
+	w := newTestWiki(t)
+	ada := w.as("ada")
+	members := on("ada", "/-/members")
+	change := func(action, handle, did, role string) *answer {
+		return ada.post(members, url.Values{"action": {action}, "handle": {handle}, "did": {did}, "role": {role}})
+	}
+	change("invite", "eve.test", "", "viewer").want(http.StatusSeeOther)
+	ada.get(on("ada", "/-/settings")).has("eve.test", "has not signed in yet", "3 of 3")
+	change("invite", "dan.test", "", "viewer").want(http.StatusInsufficientStorage).has("has its 3 members", `value="dan.test"`)
+	change("invite", `"><b>x`, "", "viewer").want(http.StatusNotFound).lacks("<b>x").has("Nobody answers to")
+	change("invite", "bob.test", "", "viewer").want(http.StatusConflict).has("is a member already")
+	change("role", "", "did:plc:eve", "editor").want(http.StatusSeeOther)
+	change("role", "", "did:plc:eve", "owner").want(http.StatusBadRequest)
+	change("role", "", "did:plc:ada", "viewer").want(http.StatusBadRequest)
+	change("remove", "", "did:plc:ada", "").want(http.StatusBadRequest)
+	change("remove", "", "did:plc:nobody", "").want(http.StatusNotFound)
+	change("remove", "", "did:plc:eve", "").want(http.StatusSeeOther)
+	ada.get(on("ada", "/-/settings")).lacks("eve.test").has("2 of 3")
+
+	cleo := w.as("cleo")
+	cleo.get(testPlatform + "/app/").has("Leave").lacks("Danger")
+	cleo.post(testPlatform+"/app/leave", url.Values{"slug": {"bob"}}).want(http.StatusSeeOther)
+	cleo.get(on("bob", "/Home")).want(http.StatusNotFound)
+	// To who is no member, a private wiki and a missing one are the same.
+	one := w.as("dan").post(testPlatform+"/app/leave", url.Values{"slug": {"bob"}})
+	two := w.as("dan").post(testPlatform+"/app/leave", url.Values{"slug": {"nosuch"}})
+	if one.status != http.StatusNotFound || two.status != one.status || mainOf(one.body) != mainOf(two.body) {
+		t.Errorf("leaving tells a private wiki (%d) from a missing one (%d)", one.status, two.status)
+	}
+}
+
+func mainOf(body string) string {
+	_, rest, _ := strings.Cut(body, "<main")
+	text, _, _ := strings.Cut(rest, "</main>")
+	return text
+}
+
+var tokenShown = regexp.MustCompile(`rwt[fp]_[A-Za-z0-9_-]{43}`)
+
+func TestTokensOnPages(t *testing.T) {
+	w := newTestWiki(t)
+	cleo := w.as("cleo")
+	for _, place := range []string{on("ada", "/-/tokens"), testPlatform + "/app/tokens"} {
+		list := strings.Replace(place, "/app/tokens", "/app/account", 1)
+		made := cleo.post(place, url.Values{"action": {"make"}, "name": {"nightly <b>"}, "scope": {"read"}}).want(http.StatusOK)
+		if tokenShown.FindString(made.body) == "" || made.header.Get("Cache-Control") != "no-store" {
+			t.Errorf("%s: no token, or it may be kept: %q", place, made.header.Get("Cache-Control"))
+		}
+		page := cleo.get(list).want(http.StatusOK).has("nightly &lt;b&gt;", "never used")
+		if s := tokenShown.FindString(page.body); s != "" {
+			t.Errorf("%s: shown again", list)
+		}
+		cleo.post(place, url.Values{"action": {"make"}, "name": {""}}).want(http.StatusBadRequest).has("A token needs a name")
+		id := regexp.MustCompile(`name="id" value="([A-Z0-9]{16})"`).FindStringSubmatch(page.body)
+		if id == nil {
+			t.Fatalf("%s: no token in the list", list)
+		}
+		w.as("bob").post(place, url.Values{"action": {"revoke"}, "id": {id[1]}}).want(http.StatusNotFound)
+		cleo.get(list).has("nightly")
+		cleo.post(place, url.Values{"action": {"revoke"}, "id": {id[1]}}).want(http.StatusSeeOther)
+		cleo.get(list).lacks("nightly")
+	}
+	cleo.post(on("ada", "/-/tokens"), url.Values{"action": {"make"}, "name": {"x"}, "scope": {"write"}}).want(http.StatusForbidden)
+}
+
+// A session that is ended on the account's page is worth nothing on the next
+// request, on every host.
+func TestSessionsOnPages(t *testing.T) {
+	w := newTestWiki(t)
+	one, two := w.as("ada"), w.as("ada")
+	page := one.get(testPlatform + "/app/account").want(http.StatusOK).has("this browser")
+	for _, row := range strings.Split(page.body, "<li>") {
+		id := regexp.MustCompile(`action="/app/sessions"><button class="button tiny danger" name="id" value="(\w+)"`).FindStringSubmatch(row)
+		if id != nil && !strings.Contains(row, "this browser") {
+			one.post(testPlatform+"/app/sessions", url.Values{"id": {id[1]}}).want(http.StatusSeeOther)
+		}
+	}
+	two.get(on("ada", "/-/settings")).want(http.StatusFound, http.StatusForbidden)
+	two.get(testPlatform + "/app/").want(http.StatusFound)
+	one.get(on("ada", "/-/settings")).want(http.StatusOK)
+	three := w.as("ada")
+	one.post(testPlatform+"/app/sessions", url.Values{"id": {"all"}}).want(http.StatusSeeOther)
+	three.get(testPlatform + "/app/").want(http.StatusFound)
+	one.get(on("ada", "/-/settings")).want(http.StatusFound, http.StatusForbidden)
+}
+
+// A wiki that is being deleted is closed to everybody, its owner as well, and
+// comes back as it was.
+func TestDeleteWikiOnPages(t *testing.T) {
+	w := newTestWiki(t)
+	ada, bob := w.as("ada"), w.as("bob")
+	ada.post(on("ada", "/-/delete"), url.Values{"confirm": {"Ada"}}).want(http.StatusBadRequest).has("Type &#34;ada&#34;")
+	ada.get(on("ada", "/Home")).want(http.StatusOK)
+	ada.get(on("ada", "/Home")).want(http.StatusOK) // and is kept
+	ada.follow(ada.post(on("ada", "/-/delete"), url.Values{"confirm": {"ada"}})).want(http.StatusOK).has("is being deleted", "Restore it")
+	for _, path := range []string{"/", "/Home", "/-/settings", "/-/tokens", "/-/changelog/feed.atom"} {
+		ada.get(on("ada", path)).want(http.StatusNotFound).lacks("Weather")
+		bob.get(on("ada", path)).want(http.StatusNotFound)
+		w.anonymous().get(on("ada", path)).want(http.StatusFound)
+	}
+	bob.get(testPlatform + "/app/").want(http.StatusOK).lacks(testOrigin("ada"))
+	bob.post(testPlatform+"/app/restore", url.Values{"slug": {"ada"}}).want(http.StatusNotFound)
+	ada.follow(ada.post(testPlatform+"/app/restore", url.Values{"slug": {"ada"}})).want(http.StatusOK).lacks("is being deleted")
+	w.anonymous().get(on("ada", "/Home")).want(http.StatusOK)
+}
+
+func TestDeleteAccountOnPages(t *testing.T) {
+	w := newTestWiki(t)
+	bob := w.as("bob")
+	bob.post(on("ada", "/Garden/Beds/save"), url.Values{"content": {"Peas.\n"}, "revision": {w.revision("ada", "Garden/Beds")}}).want(http.StatusSeeOther)
+	w.anonymous().get(on("ada", "/Garden/Beds")).has("Last edited by bob")
+	bob.post(testPlatform+"/app/account/delete", url.Values{"confirm": {"ada"}}).want(http.StatusBadRequest).has("Type &#34;bob&#34;")
+	bob.post(testPlatform+"/app/account/delete", url.Values{"confirm": {"bob"}}).want(http.StatusSeeOther)
+	bob.get(testPlatform + "/app/").want(http.StatusFound)
+	bob = w.anonymous()
+	bob.post(testPlatform+"/auth/dev", url.Values{"username": {"bob"}}).want(http.StatusSeeOther)
+	bob.get(testPlatform+"/app/").want(http.StatusOK).has("Your account is being deleted", "Keep my account").lacks("Restore it")
+	bob.get(testPlatform + "/app/account").want(http.StatusOK).lacks("Delete my account")
+	bob.post(testPlatform+"/app/account/keep", url.Values{}).want(http.StatusSeeOther)
+	w.as("bob").get(on("bob", "/Home")).want(http.StatusOK)
+
+	bob.post(testPlatform+"/app/account/delete", url.Values{"confirm": {"bob"}}).want(http.StatusSeeOther)
+	w.now.Add(int64(tenant.Grace.Seconds()))
+	if err := w.tenant.Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.anonymous().get(on("ada", "/Garden/Beds")).has("Last edited by deleted account")
+	w.anonymous().get(on("ada", "/Garden/Beds/history")).has("deleted account")
+	w.as("cleo").get(testPlatform + "/app/").lacks(testOrigin("bob"))
+}
+
+func TestExport(t *testing.T) {
+	w := newTestWiki(t)
+	bob := w.as("bob")
+	bob.post(on("ada", "/Home/draft"), url.Values{"content": {"A draft of bob's.\n"}, "revision": {w.revision("ada", "Home")}})
+	got := bob.get(testPlatform + "/app/export").want(http.StatusOK)
+	archive, err := zip.NewReader(strings.NewReader(got.body), int64(len(got.body)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]string{}
+	for _, f := range archive.File {
+		in, err := f.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[f.Name] = string(text)
+	}
+	if !strings.Contains(files["account.json"], `"did:plc:bob"`) || !strings.Contains(files["account.json"], `"role": "editor"`) {
+		t.Errorf("account.json: %s", files["account.json"])
+	}
+	if text := files["wikis/bob/files/Secret_"+canary+".md"]; !strings.Contains(text, canary) {
+		t.Errorf("no page of his: %q", text)
+	}
+	if text := files["wikis/ada/drafts/Home.md"]; !strings.Contains(text, "A draft of bob's.") {
+		t.Errorf("no draft of his: %q in %d files", text, len(files))
+	}
+	for name := range files {
+		if strings.HasPrefix(name, "wikis/ada/files/") {
+			t.Errorf("%s is ada's", name)
+		}
+	}
+}
+
+func TestHandleOfTheWiki(t *testing.T) {
+	w := newTestWiki(t)
+	at := on("bob", "/.well-known/atproto-did")
+	w.anonymous().get(at).want(http.StatusNotFound)
+	bob := w.as("bob")
+	set := url.Values{"title": {""}, "description": {""}, "visibility": {"private"}, "home": {""}, "as_handle": {"on"}}
+	bob.post(on("bob", "/-/settings"), set).want(http.StatusSeeOther)
+	got := w.anonymous().get(at).want(http.StatusOK)
+	if got.body != "did:plc:bob" || !strings.HasPrefix(got.header.Get("Content-Type"), "text/plain") {
+		t.Errorf("%q, %s", got.body, got.header.Get("Content-Type"))
+	}
+	set.Del("as_handle")
+	bob.post(on("bob", "/-/settings"), set).want(http.StatusSeeOther)
+	w.anonymous().get(at).want(http.StatusNotFound)
+}
+
+// revision is the blob id of a page.
+func (w *testWiki) revision(slug, page string) string {
+	w.t.Helper()
+	p, err := w.pages.Page(w.t.Context(), w.access(slug, slug), page, "")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return p.File.Blob
+}

@@ -1,0 +1,154 @@
+package web
+
+import (
+	"net/http"
+	"strings"
+
+	"robot.wtf/internal/session"
+	"robot.wtf/internal/wiki"
+)
+
+// memberRoutes is what concerns the people of a wiki.
+func memberRoutes() []route {
+	return []route{
+		{pattern: "POST /-/members", need: wiki.Configure, handle: (*Handler).changeMembers},
+		{pattern: "POST /-/delete", need: wiki.Configure, handle: (*Handler).deleteWiki},
+		{pattern: "GET /-/tokens", handle: (*Handler).showTokens},
+		{pattern: "POST /-/tokens", handle: (*Handler).changeTokens},
+		{pattern: "GET /.well-known/atproto-did", handle: (*Handler).showHandleDID, open: true},
+	}
+}
+
+// changeMembers adds somebody, gives a member another role, or removes them.
+func (h *Handler) changeMembers(v *visit) error {
+	form, err := h.readForm(v, smallForm, "action")
+	if form == nil {
+		return err
+	}
+	typed := strings.ToValidUTF8(form.Get("handle"), "")
+	came := "saved"
+	if err == nil {
+		switch form.Get("action") {
+		case "invite":
+			came = "invited"
+			_, err = h.o.Tenant.Invite(v.ctx(), v.a, typed, memberRole(form.Get("role")))
+		case "role":
+			err = h.o.Tenant.SetMember(v.ctx(), v.a, form.Get("did"), memberRole(form.Get("role")))
+		case "remove":
+			came = "removed"
+			err = h.o.Tenant.RemoveMember(v.ctx(), v.a, form.Get("did"))
+		default:
+			err = wiki.Problemf(wiki.ErrInvalid, "action", "This form could not be read. Open the settings and try again from there.")
+		}
+	}
+	if err == nil {
+		return h.redirect(v, told("/-/settings", came)+"#members")
+	}
+	wrong, ok := h.mend(v, err)
+	if !ok {
+		return err
+	}
+	wrong.Field = "handle" // where the page tells it
+	return h.renderSettings(v, wrong.Status, &settingsPage{failure: wrong, Settings: settingsNow(v), Invite: typed})
+}
+
+// memberRole is the role of a form, NoRole for what is none.
+func memberRole(name string) wiki.Role {
+	role, err := wiki.ParseRole(name)
+	if err != nil {
+		return wiki.NoRole
+	}
+	return role
+}
+
+// deleteWiki closes the wiki; the dashboard offers to restore it.
+func (h *Handler) deleteWiki(v *visit) error {
+	form, err := h.readForm(v, smallForm, "confirm")
+	if form == nil {
+		return err
+	}
+	if err == nil {
+		err = h.o.Tenant.DeleteWiki(v.ctx(), v.a, form.Get("confirm"))
+	}
+	if err == nil {
+		return h.redirect(v, told(h.o.Platform+dashboardPath, "ended"))
+	}
+	wrong, ok := h.mend(v, err)
+	if !ok {
+		return err
+	}
+	wrong.Field = "confirm"
+	return h.renderSettings(v, wrong.Status, &settingsPage{failure: wrong, Settings: settingsNow(v)})
+}
+
+// tokensPage lists the member's own tokens for the wiki, or for their account.
+type tokensPage struct {
+	Frame
+	failure
+	Tokens   []*session.Token
+	Secret   string // of the one just made: shown once
+	Name     string // as typed
+	CanWrite bool
+}
+
+func (h *Handler) showTokens(v *visit) error {
+	return h.renderTokens(v, http.StatusOK, &tokensPage{})
+}
+
+func (h *Handler) renderTokens(v *visit, status int, p *tokensPage) error {
+	var err error
+	if p.Tokens, err = h.o.Session.Tokens(v.ctx(), v.a); err != nil {
+		return err
+	}
+	p.Frame = h.frame(v, "Tokens")
+	p.NoIndex, p.CanWrite = true, v.a.Role() >= wiki.Editor
+	v.w.Header().Set("Cache-Control", "no-store")
+	return h.render(v, status, "tokens", p)
+}
+
+// changeTokens makes a token, whose secret is in the answer and nowhere else,
+// or revokes one.
+func (h *Handler) changeTokens(v *visit) error {
+	if v.a.Role() < wiki.Viewer {
+		return wiki.Problemf(wiki.ErrDenied, "", "Only members of this wiki can make tokens for it.")
+	}
+	form, err := h.readForm(v, smallForm, "action")
+	if form == nil {
+		return err
+	}
+	p := &tokensPage{Name: strings.ToValidUTF8(form.Get("name"), "")}
+	if err == nil {
+		switch form.Get("action") {
+		case "make":
+			if p.Secret, _, err = h.o.Session.NewToken(v.ctx(), v.a, p.Name, form.Get("scope") != "write"); err == nil {
+				p.Name = ""
+				return h.renderTokens(v, http.StatusOK, p)
+			}
+		case "revoke":
+			if err = h.o.Session.RevokeToken(v.ctx(), v.a, form.Get("id")); err == nil {
+				return h.redirect(v, told("/-/tokens", "revoked"))
+			}
+		default:
+			err = wiki.Problemf(wiki.ErrInvalid, "action", "This form could not be read. Open the page and try again from there.")
+		}
+	}
+	wrong, ok := h.mend(v, err)
+	if !ok {
+		return err
+	}
+	p.failure = wrong
+	return h.renderTokens(v, wrong.Status, p)
+}
+
+// showHandleDID proves that the wiki's host is its owner's handle, where they
+// have switched that on. No page can be there.
+func (h *Handler) showHandleDID(v *visit) error {
+	did, err := h.o.Tenant.HandleDID(v.ctx(), v.slug)
+	if err != nil {
+		return err
+	}
+	v.w.Header().Set("Access-Control-Allow-Origin", "*")
+	v.w.Header().Set("Cache-Control", "no-cache")
+	h.write(v, http.StatusOK, "text/plain; charset=utf-8", []byte(did))
+	return nil
+}
