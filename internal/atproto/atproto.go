@@ -52,7 +52,7 @@ type Options struct {
 	KeyDir   string // holds the client's key; made at first start
 	Platform string // origin of the platform, "https://robot.wtf", without a final slash
 	// Admit says whether a person without an account may have one.
-	Admit    func(wiki.User) bool
+	Admit func(wiki.User) bool
 	// Target is told each foreign host before it is asked, and may refuse; nil
 	// refuses none. So nobody makes us a flood to one.
 	Target   func(host string) error
