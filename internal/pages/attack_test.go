@@ -41,3 +41,15 @@ func TestDraftsKeepNothingBesideTheText(t *testing.T) {
 	w := newWorld(t)
 	wantKind(t, w.SaveDraft(w.ctx, w.owner, "Page", []byte("x\n"), "", strings.Repeat("a", 1<<20)), wiki.ErrInvalid)
 }
+
+// Attack: pages with thousands of red links each, in one's own public wiki, and
+// then requests for pages that are missing: each read all links of the wiki.
+func TestLinkedFromReadsItsOwnLinks(t *testing.T) {
+	w := newWorld(t)
+	w.put("Folder/Page", "[[missing thing]] [[Other]]\n")
+	w.put("Second", "[[Missing_Thing]]\n")
+	from, err := w.LinkedFrom(w.ctx, w.reader, "Missing_Thing")
+	if err != nil || len(from) != 2 || from[0] != "Folder/Page" || from[1] != "Second" {
+		t.Errorf("%v, %v", from, err)
+	}
+}

@@ -380,6 +380,27 @@ func (s *Service) Links(ctx context.Context, a wiki.Access, name string) (PageLi
 	return list, nil
 }
 
+// LinkedFrom lists the pages that link to a name, whether there is such a page
+// or not. Unlike Index it reads the links of that name alone: strangers ask for
+// missing pages as often as they like.
+func (s *Service) LinkedFrom(ctx context.Context, a wiki.Access, name wiki.PageName) ([]wiki.PageName, error) {
+	w, release, err := s.open(ctx, a, wiki.Read)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	d, err := s.directory(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	links, err := w.LinksTo(ctx, name.File())
+	var from []wiki.PageName
+	for _, b := range backlinks(d, name, links) {
+		from = append(from, b.Name)
+	}
+	return from, err
+}
+
 func pageNames(files []string) []wiki.PageName {
 	var names []wiki.PageName
 	for _, f := range files {

@@ -213,12 +213,8 @@ func (h *Handler) showMissing(v *visit, path string) error {
 		return h.renderWithTree(v, http.StatusNotFound, "missing", p, path)
 	}
 	p.Valid, p.Name, p.Shown = true, string(name), wiki.Title(string(name))
-	if index, err := h.o.Pages.Index(v.ctx(), v.a); err == nil {
-		for _, w := range index.Wanted {
-			if wiki.Key(string(w.Name)) == wiki.Key(string(name)) {
-				p.From = w.From[:min(5, len(w.From))]
-			}
-		}
+	if from, err := h.o.Pages.LinkedFrom(v.ctx(), v.a, name); err == nil {
+		p.From = from[:min(5, len(from))]
 	}
 	if history, err := h.o.Pages.History(v.ctx(), v.a, string(name), 0, 1); err == nil && len(history) > 0 {
 		p.Deleted = true
