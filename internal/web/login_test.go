@@ -1,0 +1,134 @@
+package web
+
+import (
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"robot.wtf/internal/atproto"
+	"robot.wtf/internal/outbound"
+	"robot.wtf/internal/session"
+	"robot.wtf/internal/store"
+	"robot.wtf/internal/tenant"
+	"robot.wtf/internal/wiki"
+)
+
+// newSignIn is the platform of a real service: no people to choose from, and
+// no server in reach.
+func newSignIn(t *testing.T) http.HandlerFunc {
+	t.Helper()
+	dir, log := t.TempDir(), slog.New(slog.DiscardHandler)
+	db, err := store.Open(t.Context(), filepath.Join(dir, "robot.db"), time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	const platform = "https://robot.wtf.internal"
+	origin := func(slug string) string { return "https://" + slug + ".robot.wtf.internal" }
+	sessions, err := session.New(session.Options{Store: db, KeyDir: keyDir, Platform: platform, WikiOrigin: origin, Now: time.Now, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	signIn, err := atproto.New(atproto.Options{
+		Store: db, KeyDir: filepath.Join(dir, "keys"), Platform: platform, Admit: func(wiki.User) bool { return true },
+		Outbound: outbound.Options{DNS: "127.0.0.1:1"}, Now: time.Now, Log: log,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := New(Options{
+		SignIn: signIn, Tenant: tenant.New(tenant.Options{Store: db, Log: log}), Session: sessions,
+		Platform: platform, WikiOrigin: origin, Log: log,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h.ServePlatform
+}
+
+func TestSignInForm(t *testing.T) {
+	h := newSignIn(t)
+	ask := func(method, path string, form url.Values) *httptest.ResponseRecorder {
+		t.Helper()
+		r := httptest.NewRequest(method, "https://robot.wtf.internal"+path, strings.NewReader(form.Encode()))
+		if form != nil {
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		}
+		rec := httptest.NewRecorder()
+		h(rec, r)
+		return rec
+	}
+	page := ask("GET", "/auth/login?return_to=/app/create", nil)
+	for _, want := range []string{`name="handle"`, `action="/auth/login"`, `value="/app/create"`, `autocapitalize="none"`} {
+		if !strings.Contains(page.Body.String(), want) {
+			t.Errorf("the form lacks %s", want)
+		}
+	}
+	if policy := page.Header().Get("Content-Security-Policy"); !strings.Contains(policy, "form-action 'self' https:") || strings.Contains(policy, "unsafe") {
+		t.Errorf("policy %s", policy)
+	}
+	if policy := ask("GET", "/", nil).Header().Get("Content-Security-Policy"); strings.Contains(policy, " https: ") {
+		t.Errorf("policy of other pages %s", policy)
+	}
+	for typed, want := range map[string]string{
+		"a b":                     "is not a handle",
+		"ada@example.org":         "email address",
+		`"><script>alert(1)`:      "&lt;script&gt;alert(1)",
+		"did:key:zzzz":            "not a DID",
+		"":                        "Type your handle",
+		strings.Repeat("x.", 200): "is not a handle",
+	} {
+		got := ask("POST", "/auth/login", url.Values{"handle": {typed}, "return_to": {"//evil.test"}})
+		if body := got.Body.String(); got.Code != http.StatusUnprocessableEntity || !strings.Contains(body, want) || strings.Contains(body, "evil.test") || strings.Contains(body, "<script>alert") {
+			t.Errorf("%q: %d %s", typed, got.Code, body)
+		}
+	}
+	for _, query := range []string{"", "?state=x&code=y&iss=https://as.test", "?state=x&error=access_denied&error_description=canary", "?state=a&state=b"} {
+		got := ask("GET", "/auth/callback"+query, nil)
+		if body := got.Body.String(); got.Code < 400 || got.Code >= 500 || !strings.Contains(body, `name="handle"`) || strings.Contains(body, "canary") {
+			t.Errorf("callback %s: %d", query, got.Code)
+		}
+		for _, c := range got.Result().Cookies() {
+			if strings.Contains(c.Name, "session") && c.MaxAge >= 0 {
+				t.Errorf("callback %s: signed in", query)
+			}
+		}
+	}
+	for _, path := range []string{atproto.MetadataPath, atproto.JWKSPath} {
+		got := ask("GET", path, nil)
+		if got.Code != http.StatusOK || got.Header().Get("Content-Type") != "application/json" || !json.Valid(got.Body.Bytes()) {
+			t.Errorf("%s: %d %s", path, got.Code, got.Body)
+		}
+	}
+	if got := ask("POST", "/auth/dev", url.Values{"username": {"ada"}}); got.Code != http.StatusMethodNotAllowed && got.Code != http.StatusNotFound {
+		t.Errorf("signing in without a password: %d", got.Code)
+	}
+}
+
+// A first sign-in: choose a name, get the wiki and land on it.
+func TestFirstWiki(t *testing.T) {
+	w := newTestWiki(t)
+	b := w.as("dan") // has a name, and no wiki
+	b.get(testPlatform + "/app/create").want(http.StatusOK).has(`value="dan"`, "readonly")
+	b.get(testPlatform + "/app/create/check?slug=dan").want(http.StatusOK).has(`"free":true`)
+	b.get(testPlatform + "/app/create/check?slug=ada").want(http.StatusOK).has(`"free":false`)
+	b.post(testPlatform+"/app/create", url.Values{"slug": {"ada"}}).want(http.StatusUnprocessableEntity).has("called as you are")
+	got := b.post(testPlatform+"/app/create", url.Values{"slug": {" Dan "}}).want(http.StatusSeeOther)
+	if to := got.header.Get("Location"); to != testOrigin("dan")+"/" {
+		t.Errorf("landed on %s", to)
+	}
+	if p, err := w.pages.Page(t.Context(), w.access("dan", "dan"), "Home", ""); err != nil || len(p.Source) == 0 {
+		t.Errorf("no first pages: %v", err)
+	}
+	b.get(testPlatform + "/app/create").want(http.StatusSeeOther) // one each
+	anonymous := w.anonymous()
+	anonymous.get(testPlatform + "/app/create").want(http.StatusFound)
+	anonymous.get(testPlatform + "/app/create/check?slug=dan").want(http.StatusForbidden)
+	anonymous.post(testPlatform+"/app/create", url.Values{"slug": {"newone"}}).want(http.StatusFound)
+}
