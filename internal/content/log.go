@@ -184,6 +184,9 @@ func (w *Wiki) LinksTo(ctx context.Context, path string) ([]wiki.Link, error) {
 
 // AllLinks lists all links of the given kinds (none for all).
 func (w *Wiki) AllLinks(ctx context.Context, kinds ...wiki.LinkKind) ([]wiki.Link, error) {
+	if len(kinds) == 1 {
+		return w.links(ctx, "AND kind = $2 ORDER BY from_path, n", string(kinds[0]))
+	}
 	list, err := w.links(ctx, "ORDER BY from_path, n")
 	if len(kinds) == 0 || err != nil {
 		return list, err

@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -51,5 +52,29 @@ func TestLinkedFromReadsItsOwnLinks(t *testing.T) {
 	from, err := w.LinkedFrom(w.ctx, w.reader, "Missing_Thing")
 	if err != nil || len(from) != 2 || from[0] != "Folder/Page" || from[1] != "Second" {
 		t.Errorf("%v, %v", from, err)
+	}
+}
+
+// Attack: a few pages that link to thousands of pages that do not exist, so that
+// each reading of the index, which anybody may ask for, lists them all.
+func TestIndexIsBounded(t *testing.T) {
+	w := newWorld(t)
+	for n := range 3 {
+		var text strings.Builder
+		for k := range 1000 {
+			fmt.Fprintf(&text, "[[Missing %d %d]]\n\n", n, k)
+		}
+		w.put(fmt.Sprintf("Red_%d", n), text.String())
+	}
+	first, err := w.Index(w.ctx, w.reader)
+	if err != nil || len(first.Wanted) != maxWanted {
+		t.Fatalf("%d wanted pages, %v", len(first.Wanted), err)
+	}
+	if again, _ := w.Index(w.ctx, w.reader); again != first {
+		t.Error("the index was made twice for one head")
+	}
+	w.put("Missing_0_0", "here now\n")
+	if next, _ := w.Index(w.ctx, w.reader); next == first || next.Pages != first.Pages+1 {
+		t.Error("the index is not of the newest head")
 	}
 }

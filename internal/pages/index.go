@@ -45,7 +45,7 @@ type Index struct {
 	Tree    []*Node
 	Letters []Letter
 	Tags    []Tag
-	Wanted  []Wanted // pages that do not exist, by number of links
+	Wanted  []Wanted // pages that do not exist, by number of links: the first 500
 	Orphans []wiki.PageName
 	Pages   int
 }
@@ -78,7 +78,27 @@ type Wanted struct {
 	From []wiki.PageName
 }
 
-// Index lists the wiki. The statements that it takes do not grow with it.
+// maxWanted bounds the list of missing pages: a wiki of a few pages can link to
+// hundreds of thousands.
+const maxWanted = 500
+
+// A listing is an index as of a head, kept because all readers see the same.
+type listing struct {
+	head, home string
+	index      *Index
+}
+
+// weight counts an entry as it stands in letters and tree, and a name in lists.
+func (l *listing) weight() uint32 {
+	n := 400 * l.index.Pages
+	for _, w := range l.index.Wanted {
+		n += 100 + 50*len(w.From)
+	}
+	return uint32(min(n, 1<<30))
+}
+
+// Index lists the wiki. The statements that it takes do not grow with it. It is
+// cached by head and must not be changed.
 func (s *Service) Index(ctx context.Context, a wiki.Access) (*Index, error) {
 	w, release, err := s.open(ctx, a, wiki.Read)
 	if err != nil {
@@ -89,7 +109,17 @@ func (s *Service) Index(ctx context.Context, a wiki.Access) (*Index, error) {
 	if err != nil {
 		return nil, err
 	}
-	entries, links, err := s.entries(ctx, w, d, "")
+	key, home := cacheKey{"index", w.Slug(), ""}, a.Site().HomePage()
+	if c, ok := s.cache.GetIfPresent(key); ok {
+		if l := c.(*listing); l.head == d.head && l.home == home {
+			return l.index, nil
+		}
+	}
+	entries, err := s.entries(ctx, w, d, "")
+	if err != nil {
+		return nil, err
+	}
+	links, err := w.AllLinks(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -98,29 +128,31 @@ func (s *Service) Index(ctx context.Context, a wiki.Access) (*Index, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Index{
+	l := &listing{head: d.head, home: home, index: &Index{
 		Tree:    d.tree(),
 		Letters: letters(entries),
 		Tags:    tagged(entries),
 		Wanted:  wanted,
-		Orphans: g.orphans(d, a.Site().HomePage()),
+		Orphans: g.orphans(d, home),
 		Pages:   d.pages,
-	}, nil
+	}}
+	s.cache.Set(key, l)
+	return l.index, nil
 }
 
-// entries lists the pages below a folder with their tags, and all links.
-func (s *Service) entries(ctx context.Context, w *content.Wiki, d *directory, folder string) ([]Entry, []wiki.Link, error) {
+// entries lists the pages below a folder with their tags.
+func (s *Service) entries(ctx context.Context, w *content.Wiki, d *directory, folder string) ([]Entry, error) {
 	files, err := w.List(ctx, folder)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	links, err := w.AllLinks(ctx)
+	links, err := w.AllLinks(ctx, wiki.LinkTag)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	tags := map[string][]string{}
 	for _, l := range links {
-		if file, ok := d.page(l.From); ok && l.Kind == wiki.LinkTag && !slices.Contains(tags[file], l.Target) {
+		if file, ok := d.page(l.From); ok && !slices.Contains(tags[file], l.Target) {
 			tags[file] = append(tags[file], l.Target)
 		}
 	}
@@ -136,7 +168,7 @@ func (s *Service) entries(ctx context.Context, w *content.Wiki, d *directory, fo
 		})
 	}
 	slices.SortFunc(list, func(a, b Entry) int { return cmp.Compare(a.Name, b.Name) })
-	return list, links, nil
+	return list, nil
 }
 
 // letters sorts pages by title under their first letters; what begins with no
@@ -200,7 +232,7 @@ func (s *Service) List(ctx context.Context, a wiki.Access, f ListFilter) ([]Entr
 	if err != nil {
 		return nil, err
 	}
-	entries, _, err := s.entries(ctx, w, d, "")
+	entries, err := s.entries(ctx, w, d, "")
 	if err != nil {
 		return nil, err
 	}
@@ -242,7 +274,7 @@ func (s *Service) Folder(ctx context.Context, a wiki.Access, folder string) ([]E
 	} else if folder != "" {
 		return nil, wiki.Problemf(wiki.ErrNotFound, "path", "There is no folder called %q.", folder)
 	}
-	entries, _, err := s.entries(ctx, w, d, "")
+	entries, err := s.entries(ctx, w, d, "")
 	prefix := wiki.Key(folder + "/")
 	return slices.DeleteFunc(entries, func(e Entry) bool {
 		return folder != "" && !strings.HasPrefix(wiki.Key(string(e.Name)), prefix)
@@ -303,7 +335,7 @@ func (g *graph) wanted() []Wanted {
 	slices.SortFunc(list, func(a, b Wanted) int {
 		return cmp.Or(cmp.Compare(len(b.From), len(a.From)), cmp.Compare(a.Name, b.Name))
 	})
-	return list
+	return slices.Clone(list[:min(len(list), maxWanted)])
 }
 
 // unmoved drops from the most wanted pages those that are only former names.
