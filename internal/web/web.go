@@ -213,8 +213,8 @@ func platformRoutes(dev, signIn bool) []route {
 		routes = append(routes,
 			route{pattern: "POST /auth/login", handle: (*Handler).beginSignIn},
 			route{pattern: "GET " + atproto.CallbackPath, handle: (*Handler).finishSignIn},
-			route{pattern: "GET " + atproto.MetadataPath, handle: (*Handler).showClient},
-			route{pattern: "GET " + atproto.JWKSPath, handle: (*Handler).showClient},
+			route{pattern: "GET " + atproto.MetadataPath, handle: (*Handler).showClient, free: true},
+			route{pattern: "GET " + atproto.JWKSPath, handle: (*Handler).showClient, free: true},
 		)
 	}
 	return routes
