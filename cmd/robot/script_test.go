@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 // testscript's own commands they have
 //
 //	start NAME ARG...   runs "robot ARG..." until it says that it is ready, and
-//	                    sets $NAME_url and $NAME_data from what it prints
+//	                    sets $NAME_url, $NAME_data and, of serve, $NAME_port from what it prints
 //	stop NAME           sends SIGTERM and wants it to end well within 10 s
 //	kill9 NAME          kills it
 //	http METHOD URL STATUS [HEADER: VALUE]... [@BODYFILE]
@@ -60,6 +60,7 @@ func running(ts *testscript.TestScript) map[string]*exec.Cmd {
 var printed = map[string]*regexp.Regexp{
 	"_url":  regexp.MustCompile(`is ready at (\S+)`),
 	"_data": regexp.MustCompile(`(?m)^Data +(\S+)`),
+	"_port": regexp.MustCompile(`(?m)^Listen +http://\S+:(\d+)`), // of serve
 }
 
 func launch(ts *testscript.TestScript, neg bool, args []string) {
@@ -95,6 +96,9 @@ func launch(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Logf("%s", text)
 	for what, pattern := range printed {
 		m := pattern.FindStringSubmatch(text)
+		if m == nil && what == "_port" {
+			continue
+		}
 		if m == nil {
 			ts.Fatalf("%s did not print %s", name, pattern)
 		}
