@@ -111,6 +111,7 @@ func (s *service) handler(cfg config.Config, origins config.Origins, people []wi
 		return nil, err
 	}
 	programs := api.New(api.Options{
+		Admit: admit,
 		Pages: s.pages, Tenant: s.tenant, Session: s.session, WikiOrigin: origins.Wiki, Limits: limits, Now: now, Log: s.log,
 	})
 	return server.New(server.Options{
@@ -120,6 +121,7 @@ func (s *service) handler(cfg config.Config, origins config.Origins, people []wi
 		Platform: browser.ServePlatform,
 		Wiki:     browser.ServeWiki,
 		API:      programs.ServeWiki,
+		Manage:   programs.ServePlatform,
 		Renew:    s.session.Renew,
 		Check:    s.store.Check,
 		Proxies:  cfg.Proxies,

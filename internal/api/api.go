@@ -1,4 +1,5 @@
-// Package api is the REST door of a wiki: JSON below /api/v1 on the wiki's host.
+// Package api is the REST door of a wiki, JSON below /api/v1 on the wiki's host,
+// and of its people, the management API below /api on the platform's host.
 //
 // It reads no cookies, so that any web page may call it with a token of its
 // user's (CORS is open). Errors are problem details (RFC 9457). A page's
@@ -26,9 +27,11 @@ type Options struct {
 	Tenant     *tenant.Service
 	Session    *session.Service
 	WikiOrigin func(slug string) string
-	Limits     *limit.Limiter // nil for none
-	Now        func() time.Time
-	Log        *slog.Logger
+	// Admit says who may make a wiki; nil is everybody.
+	Admit  func(wiki.User) bool
+	Limits *limit.Limiter // nil for none
+	Now    func() time.Time
+	Log    *slog.Logger
 }
 
 // A Handler serves the API.

@@ -49,6 +49,8 @@ func TestMain(m *testing.M) {
 type world struct {
 	t       testing.TB
 	handler http.Handler
+	session *session.Service
+	tenant  *tenant.Service
 	tokens  map[string]string // "ada/editor", "ada/owner-reads", "bob/owner"
 }
 
@@ -77,13 +79,13 @@ func newLimitedWorld(t testing.TB, limits *limit.Limiter) *world {
 		}
 	})
 	uses := pages.New(pages.Options{Content: pool, Search: index, Markdown: markdown.New(markdown.Options{}), Now: time.Now, Log: log})
-	sites := tenant.New(tenant.Options{Store: db, Content: pool, Log: log})
+	sites := tenant.New(tenant.Options{Store: db, Content: pool, People: directory{}, Log: log})
 	sessions, err := session.New(session.Options{Store: db, KeyDir: keyDir, Platform: "http://robot.localhost", WikiOrigin: origin, Now: time.Now, Log: log})
 	must(err)
 	door := New(Options{Pages: uses, Tenant: sites, Session: sessions, WikiOrigin: origin, Limits: limits, Now: time.Now, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	lost := func(w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) }
-	w := &world{t: t, tokens: map[string]string{"none": "", "wrong": "rwtf_" + strings.Repeat("x", 43)}}
-	w.handler = server.New(server.Options{Host: "robot.localhost", Platform: lost, API: door.ServeWiki,
+	w := &world{t: t, session: sessions, tenant: sites, tokens: map[string]string{"none": "", "wrong": "rwtf_" + strings.Repeat("x", 43)}}
+	w.handler = server.New(server.Options{Host: "robot.localhost", Platform: lost, API: door.ServeWiki, Manage: door.ServePlatform,
 		Wiki: func(rw http.ResponseWriter, r *http.Request, _ string) { lost(rw, r) },
 		Log:  log})
 	user := func(name string) wiki.User {
@@ -170,8 +172,6 @@ func (w *world) want(status int, r reply) reply {
 	}
 	return r
 }
-
-type object = map[string]any
 
 // matrix has, for each route, a request that somebody who may make it is
 // answered ok for.
@@ -514,6 +514,11 @@ func TestDocumentation(t *testing.T) {
 	for _, route := range Routes {
 		if !strings.Contains(string(doc), "`"+route.Method+" "+route.Pattern+"`") {
 			t.Errorf("docs/api.md does not name %s %s", route.Method, route.Pattern)
+		}
+	}
+	for _, route := range ManageRoutes {
+		if !strings.Contains(string(doc), "`"+route.Method+" /api"+route.Pattern+"`") {
+			t.Errorf("docs/api.md does not name %s /api%s", route.Method, route.Pattern)
 		}
 	}
 }

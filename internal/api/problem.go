@@ -11,9 +11,10 @@ import (
 )
 
 var (
-	errToken  = errors.New("api: a token is needed")
-	errMethod = errors.New("api: method not allowed")
-	errBody   = errors.New("api: malformed body")
+	errToken    = errors.New("api: a token is needed")
+	errPersonal = errors.New("api: a personal token is needed")
+	errMethod   = errors.New("api: method not allowed")
+	errBody     = errors.New("api: malformed body")
 )
 
 // A problem is what errors look like (RFC 9457). Code is stable and for
@@ -45,6 +46,7 @@ var kinds = []struct {
 	detail string // when the error is no Problem
 }{
 	{errToken, http.StatusUnauthorized, "token_needed", "Send a token of this wiki: Authorization: Bearer rwtf_…"},
+	{errPersonal, http.StatusUnauthorized, "token_needed", "Send a personal token, from the account's page: Authorization: Bearer rwtp_…"},
 	{errMethod, http.StatusMethodNotAllowed, "method", "This address does not take that method; see the Allow header."},
 	{errBody, http.StatusBadRequest, "malformed", "The body could not be read."},
 	{wiki.ErrConflict, http.StatusConflict, "conflict", "Somebody else changed the same lines. Merge your text with theirs and send it with the current revision."},
@@ -93,6 +95,9 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 		if r.Header.Get("Authorization") != "" {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="robot.wtf", error="invalid_token"`)
 			p.Code, p.Detail = "token_refused", "This token does not open this wiki: it is unknown, revoked, or of another wiki."
+			if errors.Is(err, errPersonal) {
+				p.Detail = "This is no personal token (rwtp_…), or it is unknown or revoked."
+			}
 		}
 	}
 	if !known && !errors.Is(err, context.Canceled) {

@@ -34,6 +34,9 @@ type Options struct {
 	Platform http.HandlerFunc
 	Wiki     func(w http.ResponseWriter, r *http.Request, slug string)
 	API      func(w http.ResponseWriter, r *http.Request, slug string)
+	// Manage is the programs' door on the platform's host; without one the
+	// browser's door answers there.
+	Manage http.HandlerFunc
 	// Renew keeps the session of a browser alive, before a page is answered.
 	Renew func(w http.ResponseWriter, r *http.Request)
 	Check func(ctx context.Context) error // fails when the service cannot work
@@ -156,6 +159,10 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	}
 	if below && isAPI(r.URL.Path) {
 		s.o.API(w, r, slug)
+		return
+	}
+	if !below && isAPI(r.URL.Path) && s.o.Manage != nil {
+		s.o.Manage(w, r)
 		return
 	}
 	if !below && s.serveHealth(w, r) {

@@ -1,0 +1,517 @@
+package api
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"robot.wtf/internal/limit"
+	"robot.wtf/internal/session"
+	"robot.wtf/internal/tenant"
+	"robot.wtf/internal/wiki"
+)
+
+// A ManageRoute is one entry of the management API's site map.
+type ManageRoute struct {
+	Method  string
+	Pattern string // of the OpenAPI document
+	serve   func(h *Handler, m *errand) error
+}
+
+// ManageRoutes is the site map of the management API, below /api on the
+// platform's host. Whoever calls acts for themselves, by a personal token; one
+// that may only read may only GET.
+var ManageRoutes = []ManageRoute{
+	{"GET", "/me", (*Handler).getMe},
+	{"DELETE", "/me", (*Handler).deleteMe},
+	{"GET", "/wikis", (*Handler).listWikis},
+	{"POST", "/wikis", (*Handler).postWiki},
+	{"GET", "/wikis/{slug}", (*Handler).getWiki},
+	{"PATCH", "/wikis/{slug}", (*Handler).patchWiki},
+	{"DELETE", "/wikis/{slug}", (*Handler).deleteWiki},
+	{"POST", "/wikis/{slug}/restore", (*Handler).restoreWiki},
+	{"GET", "/wikis/{slug}/members", (*Handler).listMembers},
+	{"POST", "/wikis/{slug}/members", (*Handler).postMember},
+	{"PATCH", "/wikis/{slug}/members/{did}", (*Handler).patchMember},
+	{"DELETE", "/wikis/{slug}/members/{did}", (*Handler).deleteMember},
+	{"GET", "/wikis/{slug}/tokens", (*Handler).listTokens},
+	{"POST", "/wikis/{slug}/tokens", (*Handler).postToken},
+	{"DELETE", "/wikis/{slug}/tokens/{id}", (*Handler).deleteToken},
+	{"GET", "/tokens", (*Handler).listPersonal},
+	{"DELETE", "/tokens/{id}", (*Handler).deletePersonal},
+	{"GET", "/sessions", (*Handler).listSessions},
+	{"DELETE", "/sessions", (*Handler).deleteSessions},
+	{"DELETE", "/sessions/{id}", (*Handler).deleteSession},
+}
+
+// An errand is one request to the management API.
+type errand struct {
+	call
+	caller wiki.Caller
+	params map[string]string
+}
+
+const smallBody = 64 << 10
+
+// ServePlatform answers /api/… on the platform's host.
+func (h *Handler) ServePlatform(w http.ResponseWriter, r *http.Request) {
+	head := w.Header()
+	head.Set("Access-Control-Allow-Origin", "*")
+	head.Set("Access-Control-Expose-Headers", "Location, Retry-After, WWW-Authenticate")
+	head.Set("Cache-Control", "no-store")
+	head.Set("X-Content-Type-Options", "nosniff")
+	if err := h.manage(w, r); err != nil {
+		h.fail(w, r, err)
+	}
+}
+
+func (h *Handler) manage(w http.ResponseWriter, r *http.Request) error {
+	path := strings.TrimPrefix(r.URL.Path, "/api")
+	if path == "/openapi.json" && (r.Method == "GET" || r.Method == "HEAD") {
+		return writeJSON(w, r, http.StatusOK, h.document())
+	}
+	route, params, allowed := matchManage(r.Method, path)
+	if r.Method == "OPTIONS" && len(allowed) > 0 {
+		preflight(w, allowed)
+		return nil
+	}
+	m := &errand{call: call{Request: r, w: w}, params: params}
+	var err error
+	m.caller, err = h.o.Session.Personal(r)
+	who := limit.Address(r.RemoteAddr)
+	if err == nil {
+		who = limit.Token(m.caller.Grant)
+	}
+	reads := r.Method == "GET" || r.Method == "HEAD"
+	if tooFast := h.o.Limits.Take(limit.Request{Caller: who, Write: !reads}); tooFast != nil {
+		return tooFast
+	}
+	switch {
+	case errors.Is(err, wiki.ErrDenied):
+		return errPersonal
+	case err != nil:
+		return err
+	case len(allowed) == 0:
+		return wiki.Problemf(wiki.ErrNotFound, "", "There is no such route. All of them are in /api/openapi.json.")
+	case route == nil:
+		w.Header().Set("Allow", strings.Join(allowed, ", "))
+		return errMethod
+	case m.caller.ReadOnly && !reads:
+		return wiki.Problemf(wiki.ErrDenied, "", "This token may only read.")
+	}
+	return route.serve(h, m)
+}
+
+// matchManage finds the route of a path, what its pattern's names stand for,
+// and the methods that the path has.
+func matchManage(method, path string) (route *ManageRoute, params map[string]string, allowed []string) {
+	for i := range ManageRoutes {
+		found, ok := matchPattern(ManageRoutes[i].Pattern, path)
+		if !ok {
+			continue
+		}
+		allowed = append(allowed, ManageRoutes[i].Method)
+		if ManageRoutes[i].Method == "GET" {
+			allowed = append(allowed, "HEAD")
+		}
+		if m := ManageRoutes[i].Method; m == method || m == "GET" && method == "HEAD" {
+			route, params = &ManageRoutes[i], found
+		}
+	}
+	return route, params, allowed
+}
+
+func matchPattern(pattern, path string) (map[string]string, bool) {
+	names, values := strings.Split(pattern, "/"), strings.Split(path, "/")
+	if len(names) != len(values) {
+		return nil, false
+	}
+	params := map[string]string{}
+	for i, name := range names {
+		switch {
+		case strings.HasPrefix(name, "{") && values[i] != "":
+			params[strings.Trim(name, "{}")] = values[i]
+		case name != values[i]:
+			return nil, false
+		}
+	}
+	return params, true
+}
+
+// access is the caller's standing in the wiki that the address names.
+func (h *Handler) accessOf(m *errand) (wiki.Access, error) {
+	return h.o.Tenant.Resolve(m.Context(), m.params["slug"], m.caller)
+}
+
+type managedUser struct {
+	DID      string    `json:"did"`
+	Username string    `json:"username"`
+	Handle   string    `json:"handle"`
+	Name     string    `json:"name"`
+	Ending   time.Time `json:"ending,omitzero"` // when the account will be purged
+}
+
+func (h *Handler) getMe(m *errand) error {
+	ending, err := h.o.Tenant.AccountEnding(m.Context(), m.caller.User.DID)
+	if err != nil {
+		return err
+	}
+	u := m.caller.User
+	return m.answer(http.StatusOK, managedUser{u.DID, u.Username, u.Handle, u.Name, ending})
+}
+
+type confirmation struct {
+	Confirm string `json:"confirm"`
+}
+
+// deleteMe ends all tokens, also the one that asks: changing one's mind needs
+// a browser.
+func (h *Handler) deleteMe(m *errand) error {
+	var in confirmation
+	if _, err := m.read(smallBody, &in); err != nil {
+		return err
+	}
+	if err := h.o.Tenant.DeleteAccount(m.Context(), m.caller, in.Confirm); err != nil {
+		return err
+	}
+	return h.getMe(m)
+}
+
+type managedWiki struct {
+	Slug        string    `json:"slug"`
+	URL         string    `json:"url"`
+	Role        string    `json:"role"`
+	Title       string    `json:"title"`
+	Description string    `json:"description"`
+	Public      bool      `json:"public"`
+	Home        string    `json:"home"`
+	AsHandle    bool      `json:"as_handle"`
+	Pages       int       `json:"pages"`
+	MaxPages    int       `json:"max_pages"`
+	Bytes       int64     `json:"bytes"`
+	MaxBytes    int64     `json:"max_bytes"`
+	Ending      time.Time `json:"ending,omitzero"` // when it will be purged; until then only it and slug, url, role are told
+}
+
+func (h *Handler) describe(m *errand, a wiki.Access) (managedWiki, error) {
+	site := a.Site()
+	stats, err := h.o.Pages.Stats(m.Context(), a)
+	return managedWiki{
+		Slug: site.Slug, URL: h.o.WikiOrigin(site.Slug), Role: a.Role().String(), Title: site.Title, Description: site.Description,
+		Public: site.Public, Home: site.Home, AsHandle: site.AsHandle, Pages: stats.Pages, MaxPages: site.Limits.Pages,
+		Bytes: stats.CurrentBytes, MaxBytes: site.Limits.CurrentBytes,
+	}, err
+}
+
+func (h *Handler) answerWiki(m *errand, status int) error {
+	a, err := h.accessOf(m)
+	if err != nil {
+		return err
+	}
+	w, err := h.describe(m, a)
+	if err != nil {
+		return err
+	}
+	return m.answer(status, w)
+}
+
+func (h *Handler) listWikis(m *errand) error {
+	list := []managedWiki{}
+	sites, err := h.o.Tenant.Sites(m.Context(), m.caller.User.DID)
+	if err != nil {
+		return err
+	}
+	for _, a := range sites {
+		w, err := h.describe(m, a)
+		if err != nil {
+			return err
+		}
+		list = append(list, w)
+	}
+	endings, err := h.o.Tenant.Endings(m.Context(), m.caller)
+	if err != nil {
+		return err
+	}
+	for _, e := range endings {
+		list = append(list, managedWiki{Slug: e.Slug, URL: h.o.WikiOrigin(e.Slug), Role: wiki.Owner.String(), Ending: e.At})
+	}
+	return m.answer(http.StatusOK, map[string]any{"wikis": list})
+}
+
+func (h *Handler) postWiki(m *errand) error {
+	var in struct {
+		Slug string `json:"slug"`
+	}
+	if _, err := m.read(smallBody, &in); err != nil {
+		return err
+	}
+	if h.o.Admit != nil && !h.o.Admit(m.caller.User) {
+		return wiki.Problemf(wiki.ErrDenied, "", "New wikis are not open to everybody yet. Who runs this service can let you in.")
+	}
+	site, err := h.o.Tenant.Create(m.Context(), m.caller.User, in.Slug)
+	if err != nil {
+		return err
+	}
+	m.caller.User.Username = site.Slug
+	m.params["slug"] = site.Slug
+	a, err := h.accessOf(m)
+	if err != nil {
+		return err
+	}
+	if err := h.o.Pages.Seed(m.Context(), a); err != nil {
+		return err
+	}
+	return h.answerWiki(m, http.StatusCreated)
+}
+
+func (h *Handler) getWiki(m *errand) error { return h.answerWiki(m, http.StatusOK) }
+
+// patchWiki changes the settings that the body names, and no others.
+func (h *Handler) patchWiki(m *errand) error {
+	var in struct {
+		Title       *string `json:"title"`
+		Description *string `json:"description"`
+		Public      *bool   `json:"public"`
+		Home        *string `json:"home"`
+		AsHandle    *bool   `json:"as_handle"`
+	}
+	if _, err := m.read(smallBody, &in); err != nil {
+		return err
+	}
+	a, err := h.accessOf(m)
+	if err != nil {
+		return err
+	}
+	set := tenant.SettingsOf(a.Site())
+	take(&set.Title, in.Title)
+	take(&set.Description, in.Description)
+	take(&set.Public, in.Public)
+	take(&set.Home, in.Home)
+	take(&set.AsHandle, in.AsHandle)
+	if err := h.o.Tenant.Configure(m.Context(), a, set); err != nil {
+		return err
+	}
+	return h.answerWiki(m, http.StatusOK)
+}
+
+func take[T any](to, from *T) {
+	if from != nil {
+		*to = *from
+	}
+}
+
+func (h *Handler) deleteWiki(m *errand) error {
+	var in confirmation
+	if _, err := m.read(smallBody, &in); err != nil {
+		return err
+	}
+	a, err := h.accessOf(m)
+	if err != nil {
+		return err
+	}
+	if err := h.o.Tenant.DeleteWiki(m.Context(), a, in.Confirm); err != nil {
+		return err
+	}
+	return h.listWikis(m)
+}
+
+func (h *Handler) restoreWiki(m *errand) error {
+	if err := h.o.Tenant.RestoreWiki(m.Context(), m.caller, m.params["slug"]); err != nil {
+		return err
+	}
+	return h.answerWiki(m, http.StatusOK)
+}
+
+type managedMember struct {
+	DID      string    `json:"did"`
+	Username string    `json:"username"`
+	Handle   string    `json:"handle"`
+	Name     string    `json:"name"`
+	Role     string    `json:"role"`
+	Seen     time.Time `json:"seen,omitzero"` // last sign-in
+}
+
+func (h *Handler) listMembers(m *errand) error {
+	a, err := h.accessOf(m)
+	if err != nil {
+		return err
+	}
+	members, err := h.o.Tenant.Members(m.Context(), a)
+	if err != nil {
+		return err
+	}
+	list := make([]managedMember, len(members))
+	for i, one := range members {
+		u := one.User
+		list[i] = managedMember{u.DID, u.Username, u.Handle, u.Name, one.Role.String(), one.Seen}
+	}
+	return m.answer(http.StatusOK, map[string]any{"members": list, "max_members": a.Site().Limits.Members})
+}
+
+func (h *Handler) postMember(m *errand) error {
+	var in struct {
+		Handle string `json:"handle"`
+		Role   string `json:"role"`
+	}
+	if _, err := m.read(smallBody, &in); err != nil {
+		return err
+	}
+	a, err := h.accessOf(m)
+	if err != nil {
+		return err
+	}
+	role, err := wiki.ParseRole(in.Role)
+	if err != nil {
+		return err
+	}
+	if _, err := h.o.Tenant.Invite(m.Context(), a, in.Handle, role); err != nil {
+		return err
+	}
+	return h.listMembers(m)
+}
+
+func (h *Handler) patchMember(m *errand) error {
+	var in struct {
+		Role string `json:"role"`
+	}
+	if _, err := m.read(smallBody, &in); err != nil {
+		return err
+	}
+	a, err := h.accessOf(m)
+	if err != nil {
+		return err
+	}
+	role, err := wiki.ParseRole(in.Role)
+	if err != nil {
+		return err
+	}
+	if err := h.o.Tenant.SetMember(m.Context(), a, m.params["did"], role); err != nil {
+		return err
+	}
+	return h.listMembers(m)
+}
+
+// deleteMember removes a member, or lets the caller leave.
+func (h *Handler) deleteMember(m *errand) error {
+	a, err := h.accessOf(m)
+	if err != nil {
+		return err
+	}
+	if did := m.params["did"]; did == m.caller.User.DID {
+		err = h.o.Tenant.Leave(m.Context(), a)
+	} else {
+		err = h.o.Tenant.RemoveMember(m.Context(), a, did)
+	}
+	if err != nil {
+		return err
+	}
+	return m.answer(http.StatusOK, map[string]bool{"deleted": true})
+}
+
+type managedToken struct {
+	ID       string    `json:"id"`
+	Name     string    `json:"name"`
+	ReadOnly bool      `json:"read_only"`
+	Created  time.Time `json:"created"`
+	LastUse  time.Time `json:"last_use,omitzero"`
+	Secret   string    `json:"secret,omitempty"` // in the answer that made it alone
+}
+
+func managed(t *session.Token) managedToken {
+	return managedToken{ID: t.ID, Name: t.Name, ReadOnly: t.ReadOnly, Created: t.Created, LastUse: t.LastUse()}
+}
+
+func (m *errand) answerTokens(tokens []*session.Token, err error) error {
+	if err != nil {
+		return err
+	}
+	list := make([]managedToken, len(tokens))
+	for i, t := range tokens {
+		list[i] = managed(t)
+	}
+	return m.answer(http.StatusOK, map[string]any{"tokens": list})
+}
+
+func (h *Handler) listTokens(m *errand) error {
+	a, err := h.accessOf(m)
+	if err != nil {
+		return err
+	}
+	return m.answerTokens(h.o.Session.Tokens(m.Context(), a))
+}
+
+func (h *Handler) postToken(m *errand) error {
+	var in struct {
+		Name     string `json:"name"`
+		ReadOnly bool   `json:"read_only"`
+	}
+	if _, err := m.read(smallBody, &in); err != nil {
+		return err
+	}
+	a, err := h.accessOf(m)
+	if err != nil {
+		return err
+	}
+	secret, token, err := h.o.Session.NewToken(m.Context(), a, in.Name, in.ReadOnly)
+	if err != nil {
+		return err
+	}
+	made := managed(token)
+	made.Secret = secret
+	return m.answer(http.StatusCreated, made)
+}
+
+func (h *Handler) deleteToken(m *errand) error {
+	a, err := h.accessOf(m)
+	if err != nil {
+		return err
+	}
+	if err := h.o.Session.RevokeToken(m.Context(), a, m.params["id"]); err != nil {
+		return err
+	}
+	return m.answer(http.StatusOK, map[string]bool{"deleted": true})
+}
+
+func (h *Handler) listPersonal(m *errand) error {
+	return m.answerTokens(h.o.Session.PersonalTokens(m.Context(), m.caller))
+}
+
+func (h *Handler) deletePersonal(m *errand) error {
+	if err := h.o.Session.RevokePersonalToken(m.Context(), m.caller, m.params["id"]); err != nil {
+		return err
+	}
+	return m.answer(http.StatusOK, map[string]bool{"deleted": true})
+}
+
+type managedSession struct {
+	ID      string    `json:"id"`
+	Started time.Time `json:"started"`
+	Ends    time.Time `json:"ends"`
+}
+
+func (h *Handler) listSessions(m *errand) error {
+	logins, err := h.o.Session.Sessions(m.Context(), m.caller)
+	if err != nil {
+		return err
+	}
+	list := make([]managedSession, len(logins))
+	for i, l := range logins {
+		list[i] = managedSession{l.ID, l.Started, l.Ends}
+	}
+	return m.answer(http.StatusOK, map[string]any{"sessions": list})
+}
+
+func (h *Handler) deleteSessions(m *errand) error {
+	if err := h.o.Session.EndSession(m.Context(), m.caller, ""); err != nil {
+		return err
+	}
+	return m.answer(http.StatusOK, map[string]bool{"deleted": true})
+}
+
+func (h *Handler) deleteSession(m *errand) error {
+	if err := h.o.Session.EndSession(m.Context(), m.caller, m.params["id"]); err != nil {
+		return err
+	}
+	return m.answer(http.StatusOK, map[string]bool{"deleted": true})
+}

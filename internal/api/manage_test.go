@@ -1,0 +1,255 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"robot.wtf/internal/wiki"
+)
+
+// directory finds eve, who was never here.
+type directory struct{}
+
+func (directory) Find(_ context.Context, name string) (wiki.User, error) {
+	if name != "eve.test" {
+		return wiki.User{}, wiki.Problemf(wiki.ErrNotFound, "handle", "Nobody answers to %s.", name)
+	}
+	return wiki.User{DID: "did:plc:eve", Handle: name}, nil
+}
+
+// personal makes a personal token and notes it as "me/name" or "me/name-reads".
+func (w *world) personal(name string, reads bool) string {
+	w.t.Helper()
+	caller := wiki.Caller{User: wiki.User{DID: "did:plc:" + name, Username: name, Handle: name + ".test"}, Session: "s"}
+	secret, _, err := w.session.NewPersonalToken(w.t.Context(), caller, "test", reads)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return secret
+}
+
+// manage makes a request to the management API.
+func (w *world) manage(secret, method, path string, body any) reply {
+	w.t.Helper()
+	raw := ""
+	if body != nil {
+		text, err := json.Marshal(body)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		raw = string(text)
+	}
+	r := httptest.NewRequest(method, "http://robot.localhost/api"+path, strings.NewReader(raw))
+	r.Header.Set("Cookie", "__Host-session=x")
+	if secret != "" {
+		r.Header.Set("Authorization", "Bearer "+secret)
+	}
+	rec := httptest.NewRecorder()
+	w.handler.ServeHTTP(rec, r)
+	res := reply{Response: rec.Result(), text: rec.Body.String()}
+	json.Unmarshal(rec.Body.Bytes(), &res.json)
+	return res
+}
+
+// manageMatrix says what each route answers the owner of a wiki, a viewer of
+// it, and somebody who may not know of it. Nothing in it changes anything.
+var manageMatrix = map[string]struct {
+	path                    string
+	body                    any
+	owner, viewer, stranger int
+}{
+	"GET /me":                            {"/me", nil, 200, 200, 200},
+	"DELETE /me":                         {"/me", object{"confirm": "x"}, 422, 422, 422},
+	"GET /wikis":                         {"/wikis", nil, 200, 200, 200},
+	"POST /wikis":                        {"/wikis", object{"slug": "no"}, 422, 422, 422},
+	"GET /wikis/{slug}":                  {"/wikis/{slug}", nil, 200, 200, 404},
+	"PATCH /wikis/{slug}":                {"/wikis/{slug}", object{"home": "//x"}, 422, 403, 404},
+	"DELETE /wikis/{slug}":               {"/wikis/{slug}", object{"confirm": "x"}, 422, 403, 404},
+	"POST /wikis/{slug}/restore":         {"/wikis/{slug}/restore", nil, 404, 404, 404},
+	"GET /wikis/{slug}/members":          {"/wikis/{slug}/members", nil, 200, 200, 404},
+	"POST /wikis/{slug}/members":         {"/wikis/{slug}/members", object{"handle": "none.test", "role": "viewer"}, 404, 403, 404},
+	"PATCH /wikis/{slug}/members/{did}":  {"/wikis/{slug}/members/did:plc:bob", object{"role": "viewer"}, 422, 403, 404},
+	"DELETE /wikis/{slug}/members/{did}": {"/wikis/{slug}/members/did:plc:bob", nil, 422, 403, 404},
+	"GET /wikis/{slug}/tokens":           {"/wikis/{slug}/tokens", nil, 200, 200, 404},
+	"POST /wikis/{slug}/tokens":          {"/wikis/{slug}/tokens", object{"name": "", "read_only": true}, 422, 422, 404},
+	"DELETE /wikis/{slug}/tokens/{id}":   {"/wikis/{slug}/tokens/none", nil, 404, 404, 404},
+	"GET /tokens":                        {"/tokens", nil, 200, 200, 200},
+	"DELETE /tokens/{id}":                {"/tokens/none", nil, 404, 404, 404},
+	"GET /sessions":                      {"/sessions", nil, 200, 200, 200},
+	"DELETE /sessions":                   {"/sessions", nil, 200, 200, 200},
+	"DELETE /sessions/{id}":              {"/sessions/none", nil, 404, 404, 404},
+}
+
+// TestManageRoles: each route, as each kind of caller, for a private wiki and
+// for one that does not exist. Cookies and wiki tokens open nothing here.
+func TestManageRoles(t *testing.T) {
+	w := newWorld(t)
+	bob := wiki.Caller{User: wiki.User{DID: "did:plc:bob"}}
+	a, err := w.tenant.Resolve(t.Context(), "bob", bob)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.tenant.SetMember(t.Context(), a, "did:plc:cleo", wiki.Viewer); err != nil {
+		t.Fatal(err)
+	}
+	callers := []struct {
+		name, secret string
+	}{
+		{"nobody", ""}, {"wrong", "rwtp_" + strings.Repeat("x", 43)}, {"wiki token", w.tokens["bob/owner"]},
+		{"owner", w.personal("bob", false)}, {"owner reads", w.personal("bob", true)},
+		{"viewer", w.personal("cleo", false)}, {"stranger", w.personal("ada", false)},
+	}
+	cells := 0
+	for _, route := range ManageRoutes {
+		key := route.Method + " " + route.Pattern
+		cell, ok := manageMatrix[key]
+		if !ok {
+			t.Errorf("route %s has no cell", key)
+			continue
+		}
+		for _, c := range callers {
+			for _, slug := range []string{"bob", "nosuch"} {
+				want := map[string]int{"owner": cell.owner, "owner reads": cell.owner, "viewer": cell.viewer, "stranger": cell.stranger}[c.name]
+				switch {
+				case want == 0:
+					want = 401
+				case c.name == "owner reads" && route.Method != "GET":
+					want = 403
+				case slug == "nosuch" && strings.Contains(cell.path, "{slug}"):
+					want = 404
+				}
+				got := w.manage(c.secret, route.Method, strings.Replace(cell.path, "{slug}", slug, 1), cell.body)
+				cells++
+				if got.StatusCode != want {
+					t.Errorf("%s of %s as %s: %d, want %d: %.200s", key, slug, c.name, got.StatusCode, want, got.text)
+				}
+				if want >= 400 && got.Header.Get("Content-Type") != "application/problem+json" {
+					t.Errorf("%s as %s: a problem of type %s", key, c.name, got.Header.Get("Content-Type"))
+				}
+				if want == 200 && (c.name == "owner" || c.name == "viewer") && slug == "bob" {
+					for _, name := range strings.Fields(operations[key].answer) {
+						if _, ok := got.json[name]; !ok {
+							t.Errorf("%s: no %q in its answer %.200s", key, name, got.text)
+						}
+					}
+				}
+			}
+		}
+		one := w.manage(callers[6].secret, route.Method, strings.Replace(cell.path, "{slug}", "bob", 1), cell.body)
+		two := w.manage(callers[6].secret, route.Method, strings.Replace(cell.path, "{slug}", "nosuch", 1), cell.body)
+		if one.text != two.text {
+			t.Errorf("%s: a private and a missing wiki differ: %s %s", key, one.text, two.text)
+		}
+	}
+	if len(manageMatrix) != len(ManageRoutes) {
+		t.Errorf("%d cells for %d routes", len(manageMatrix), len(ManageRoutes))
+	}
+	t.Logf("measured: %d cells", cells)
+}
+
+// TestManageAWiki goes the ways of an owner, from settings to leaving.
+func TestManageAWiki(t *testing.T) {
+	w := newWorld(t)
+	bob, cleo := w.personal("bob", false), w.personal("cleo", false)
+	made := w.want(201, w.manage(cleo, "POST", "/wikis", object{"slug": "cleo"}))
+	if made.string("slug") != "cleo" || made.json["public"] != false {
+		t.Errorf("made: %s", made.text)
+	}
+	w.want(409, w.manage(cleo, "POST", "/wikis", object{"slug": "cleo"}))
+	w.want(422, w.manage(cleo, "POST", "/wikis", object{"slug": "other"}))
+
+	set := w.want(200, w.manage(bob, "PATCH", "/wikis/bob", object{"title": "Bob's", "as_handle": true}))
+	if set.string("title") != "Bob's" || set.json["public"] != false || set.json["as_handle"] != true {
+		t.Errorf("set: %s", set.text)
+	}
+	w.want(400, w.manage(bob, "PATCH", "/wikis/bob", object{"limits": 1}))
+	w.want(200, w.manage(bob, "POST", "/wikis/bob/members", object{"handle": "eve.test", "role": "editor"}))
+	w.want(409, w.manage(bob, "POST", "/wikis/bob/members", object{"handle": "eve.test", "role": "editor"}))
+	w.want(200, w.manage(bob, "PATCH", "/wikis/bob/members/did:plc:eve", object{"role": "viewer"}))
+	if got := w.manage(bob, "GET", "/wikis/bob/members", nil); !strings.Contains(got.text, `"handle":"eve.test"`) {
+		t.Errorf("members: %s", got.text)
+	}
+	w.want(200, w.manage(bob, "DELETE", "/wikis/bob/members/did:plc:eve", nil))
+	w.want(200, w.manage(bob, "DELETE", "/wikis/ada/members/did:plc:bob", nil))
+	w.want(401, w.send("ada/editor", "GET", "ada", "/pages", nil)) // his token ended with it
+
+	token := w.want(201, w.manage(bob, "POST", "/wikis/bob/tokens", object{"name": "ci"}))
+	w.tokens["new"] = token.string("secret")
+	w.want(200, w.send("new", "GET", "bob", "/pages", nil))
+	if list := w.manage(bob, "GET", "/wikis/bob/tokens", nil); strings.Contains(list.text, "rwtf_") || !strings.Contains(list.text, `"ci"`) {
+		t.Errorf("tokens: %s", list.text)
+	}
+	w.want(200, w.manage(bob, "DELETE", "/wikis/bob/tokens/"+token.string("id"), nil))
+	w.want(401, w.send("new", "GET", "bob", "/pages", nil))
+
+	w.want(200, w.manage(bob, "DELETE", "/wikis/bob", object{"confirm": "bob"}))
+	w.want(404, w.manage(bob, "GET", "/wikis/bob", nil))
+	w.want(401, w.send("bob/owner", "GET", "bob", "/pages", nil))
+	if list := w.manage(bob, "GET", "/wikis", nil); !strings.Contains(list.text, `"ending"`) {
+		t.Errorf("wikis: %s", list.text)
+	}
+	w.want(200, w.manage(bob, "POST", "/wikis/bob/restore", nil))
+	w.want(200, w.manage(bob, "GET", "/wikis/bob", nil))
+
+	w.want(200, w.manage(bob, "DELETE", "/me", object{"confirm": "bob"}))
+	w.want(401, w.manage(bob, "GET", "/me", nil))
+}
+
+// TestDocument: the OpenAPI document has each route and no other, and each
+// member of a body that it names is one that the handler reads.
+func TestDocument(t *testing.T) {
+	w := newWorld(t)
+	doc := w.want(200, w.manage("", "GET", "/openapi.json", nil))
+	if doc.string("openapi") != "3.1.0" {
+		t.Errorf("version %q", doc.string("openapi"))
+	}
+	paths := doc.json["paths"].(object)
+	has := func(address, method string) object {
+		item, _ := paths[address].(object)
+		op, _ := item[strings.ToLower(method)].(object)
+		if op == nil || op["summary"] == "" {
+			t.Errorf("no %s %s in the document", method, address)
+		}
+		return op
+	}
+	for _, r := range Routes {
+		has(prefix+r.Pattern, r.Method)
+		key := r.Method + " " + r.Pattern
+		for _, name := range strings.Fields(operations[key].body) {
+			got := w.send("ada/owner", r.Method, "ada", matrix[key].path, object{name: nil})
+			if got.StatusCode == 400 {
+				t.Errorf("%s does not read %q: %s", key, name, got.text)
+			}
+		}
+		if got := w.send("ada/owner", r.Method, "ada", matrix[key].path, object{"nonsense": 1}); operations[key].body != "" && got.StatusCode != 400 {
+			t.Errorf("%s takes what it does not know: %d", key, got.StatusCode)
+		}
+		if got := w.send("ada/owner", r.Method, "ada", matrix[key].path, matrix[key].body); got.StatusCode == 200 {
+			for _, name := range strings.Fields(operations[key].answer) {
+				if _, ok := got.json[name]; !ok {
+					t.Errorf("%s: no %q in its answer %.200s", key, name, got.text)
+				}
+			}
+		}
+	}
+	bob := w.personal("bob", false)
+	for _, r := range ManageRoutes {
+		has("/api"+r.Pattern, r.Method)
+		key := r.Method + " " + r.Pattern
+		path := strings.Replace(manageMatrix[key].path, "{slug}", "bob", 1)
+		for _, name := range strings.Fields(operations[key].body) {
+			if got := w.manage(bob, r.Method, path, object{name: nil}); got.StatusCode == 400 {
+				t.Errorf("%s does not read %q: %s", key, name, got.text)
+			}
+		}
+		if got := w.manage(bob, r.Method, path, object{"nonsense": 1}); operations[key].body != "" && got.StatusCode != 400 {
+			t.Errorf("%s takes what it does not know: %d", key, got.StatusCode)
+		}
+	}
+	if n := len(Routes) + len(ManageRoutes); n != len(operations) {
+		t.Errorf("%d operations for %d routes", len(operations), n)
+	}
+}
