@@ -80,9 +80,9 @@ test("the tool finds what is wrong", async () => {
   const who = await visitor();
   await go(who.page, ada + "/");
   await who.page.evaluate(() => {
-    const picture = document.createElement("img");
-    picture.width = 5000;
-    document.querySelector("main").append(picture);
+    const wide = document.createElement("canvas");
+    wide.width = 5000;
+    document.querySelector("main").append(wide, document.createElement("img"));
   });
   await assert.rejects(inspect(who), /px wide at 320 px[^]*image-alt/);
   await who.context.close();
