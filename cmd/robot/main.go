@@ -17,6 +17,7 @@ import (
 type commands struct {
 	Serve   serveCommand   `cmd:"" help:"Run the service, behind a proxy that does TLS."`
 	Dev     devCommand     `cmd:"" help:"Run a service to try and to develop with: seeded wikis, sign-in without a password."`
+	Admin   adminCommand   `cmd:"" help:"Look after a data directory."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 

@@ -41,6 +41,9 @@ type keys struct {
 	private *rsa.PrivateKey
 	id      string // JWK thumbprint (RFC 7638)
 	signer  jose.Signer
+	// known are the keys that tokens are verified with, by id: ours, and the
+	// one before it, so that a rotation ends no session.
+	known map[string]*rsa.PublicKey
 	// verified remembers the claims of tokens whose signature was right, by
 	// the token's hash. Time, audience and session are looked at each time.
 	verified *otter.Cache[[sha256.Size]byte, claims]
@@ -48,7 +51,7 @@ type keys struct {
 
 // openKeys reads the signing key of a directory, or makes it.
 func openKeys(dir string) (*keys, error) {
-	file := filepath.Join(dir, "signing.pem")
+	file := filepath.Join(dir, signingFile)
 	text, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		text, err = makeKey(dir, file)
@@ -56,6 +59,52 @@ func openKeys(dir string) (*keys, error) {
 	if err != nil {
 		return nil, err
 	}
+	private, err := parseKey(file, text)
+	if err != nil {
+		return nil, err
+	}
+	k, err := newKeys(private)
+	if err != nil {
+		return nil, err
+	}
+	file = filepath.Join(dir, formerFile)
+	if text, err = os.ReadFile(file); errors.Is(err, fs.ErrNotExist) {
+		return k, nil
+	}
+	if err == nil {
+		private, err = parseKey(file, text)
+	}
+	if err != nil {
+		return nil, err
+	}
+	id, err := keyID(private)
+	if err != nil {
+		return nil, err
+	}
+	k.known[id] = &private.PublicKey
+	return k, nil
+}
+
+// The files of a key directory.
+const (
+	signingFile = "signing.pem"
+	formerFile  = "signing-former.pem"
+)
+
+// RotateKeys makes a new signing key in a directory that no service is using.
+// Tokens of the one before are taken until the next rotation.
+func RotateKeys(dir string) error {
+	file := filepath.Join(dir, signingFile)
+	if err := os.Rename(file, filepath.Join(dir, formerFile)); err != nil {
+		return fmt.Errorf("session: rotate keys: %w", err)
+	}
+	if _, err := makeKey(dir, file); err != nil { // the next start makes it then
+		return fmt.Errorf("session: rotate keys: %w", err)
+	}
+	return nil
+}
+
+func parseKey(file string, text []byte) (*rsa.PrivateKey, error) {
 	block, _ := pem.Decode(text)
 	if block == nil {
 		return nil, fmt.Errorf("%s holds no PEM block", file)
@@ -68,15 +117,19 @@ func openKeys(dir string) (*keys, error) {
 	if !ok {
 		return nil, fmt.Errorf("%s holds a %T, not an RSA key", file, parsed)
 	}
-	return newKeys(private)
+	return private, nil
+}
+
+func keyID(private *rsa.PrivateKey) (string, error) {
+	print, err := (&jose.JSONWebKey{Key: private.Public()}).Thumbprint(crypto.SHA256)
+	return base64.RawURLEncoding.EncodeToString(print), err
 }
 
 func newKeys(private *rsa.PrivateKey) (*keys, error) {
-	print, err := (&jose.JSONWebKey{Key: private.Public()}).Thumbprint(crypto.SHA256)
+	id, err := keyID(private)
 	if err != nil {
 		return nil, err
 	}
-	id := base64.RawURLEncoding.EncodeToString(print)
 	options := (&jose.SignerOptions{}).WithType(tokenType).WithHeader("kid", id)
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: private}, options)
 	if err != nil {
@@ -86,7 +139,10 @@ func newKeys(private *rsa.PrivateKey) (*keys, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &keys{private: private, id: id, signer: signer, verified: verified}, nil
+	return &keys{
+		private: private, id: id, signer: signer, verified: verified,
+		known: map[string]*rsa.PublicKey{id: &private.PublicKey},
+	}, nil
 }
 
 // makeKey writes a new key so that a crash leaves either none or a whole one.
@@ -144,10 +200,11 @@ func (k *keys) verify(token string) (claims, error) {
 		return claims{}, err
 	}
 	header := signed.Signatures[0].Protected
-	if header.KeyID != k.id || header.ExtraHeaders[jose.HeaderType] != tokenType {
+	key := k.known[header.KeyID]
+	if key == nil || header.ExtraHeaders[jose.HeaderType] != tokenType {
 		return claims{}, errForged
 	}
-	payload, err := signed.Verify(k.private.Public())
+	payload, err := signed.Verify(key)
 	if err != nil {
 		return claims{}, err
 	}

@@ -1,0 +1,29 @@
+package main
+
+import (
+	"errors"
+	"path/filepath"
+
+	"robot.wtf/internal/session"
+)
+
+// adminCommand is for whoever runs the service.
+type adminCommand struct {
+	Keys struct {
+		Rotate rotateCommand `cmd:"" help:"Make a new key for sessions; those that people have go on. Stop the service first."`
+	} `cmd:"" help:"Look after the keys."`
+}
+
+type rotateCommand struct {
+	Data string `required:"" env:"ROBOT_DATA" placeholder:"DIR" type:"path" help:"Data directory."`
+}
+
+// Run makes the new key.
+func (c rotateCommand) Run() (err error) {
+	lock, err := lockDir(c.Data)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.release()) }()
+	return session.RotateKeys(filepath.Join(c.Data, "keys"))
+}
