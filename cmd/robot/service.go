@@ -103,6 +103,9 @@ func (s *service) handler(cfg config.Config, origins config.Origins, people []wi
 	if err != nil {
 		return nil, err
 	}
+	if signIn != nil {
+		s.people = signIn
+	}
 	browser, err := web.New(web.Options{
 		SignIn: signIn, Admit: admit, Pages: s.pages, Tenant: s.tenant, Session: s.session,
 		Platform: origins.Platform(), WikiOrigin: origins.Wiki, People: people, Showcase: cfg.Showcase, Limits: limits, Now: now, Log: s.log,
