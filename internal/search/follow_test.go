@@ -126,9 +126,7 @@ func TestFollowingEqualsBuildingAnew(t *testing.T) {
 // everything is the answers to many queries, ties in scores by name.
 func (u *world) everything(t *rapid.T, words, people []string) map[string]Results {
 	queries := []string{"tag:tag", "-tag:tag", "path:Dir", "photo", "fro*", "a", "-frost", `"garden sensor"`, "frost OR rain"}
-	for _, w := range words {
-		queries = append(queries, w)
-	}
+	queries = append(queries, words...)
 	for _, p := range people {
 		queries = append(queries, "author:"+p)
 	}

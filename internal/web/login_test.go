@@ -115,7 +115,7 @@ func TestSignInForm(t *testing.T) {
 func TestFirstWiki(t *testing.T) {
 	w := newTestWiki(t)
 	b := w.as("dan") // has a name, and no wiki
-	b.get(testPlatform + "/app/create").want(http.StatusOK).has(`value="dan"`, "readonly")
+	b.get(testPlatform+"/app/create").want(http.StatusOK).has(`value="dan"`, "readonly")
 	b.get(testPlatform + "/app/create/check?slug=dan").want(http.StatusOK).has(`"free":true`)
 	b.get(testPlatform + "/app/create/check?slug=ada").want(http.StatusOK).has(`"free":false`)
 	b.post(testPlatform+"/app/create", url.Values{"slug": {"ada"}}).want(http.StatusUnprocessableEntity).has("called as you are")

@@ -1,0 +1,54 @@
+package web
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write docs/routes.md")
+
+// TestRoutesAreDocumented: docs/routes.md is the site map, made of the tables
+// that the doors serve. `go test ./internal/web -run RoutesAreDocumented -update`
+// makes it anew.
+func TestRoutesAreDocumented(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("# The site map\n\nMade of the route tables by `go test ./internal/web -run RoutesAreDocumented -update`. The API is in [api.md](api.md).\n")
+	list := func(title string, patterns []string) {
+		fmt.Fprintf(&b, "\n## %s\n", title)
+		for _, p := range patterns {
+			fmt.Fprintf(&b, "- `%s`\n", p)
+		}
+	}
+	var patterns []string
+	for _, r := range wikiRoutes() {
+		patterns = append(patterns, r.pattern)
+	}
+	list("On a wiki's host", patterns)
+	patterns = nil
+	for _, a := range pageActions() {
+		methods := "GET"
+		if a.post != nil {
+			methods += ", POST"
+		}
+		patterns = append(patterns, methods+" /{page}/"+a.suffix)
+	}
+	list("Behind a page's name", patterns)
+	patterns = nil
+	for _, r := range platformRoutes(true, true) {
+		patterns = append(patterns, r.pattern)
+	}
+	list("On the platform's host", patterns)
+	const file = "../../docs/routes.md"
+	if *update {
+		if err := os.WriteFile(file, []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	have, err := os.ReadFile(file)
+	if err != nil || string(have) != b.String() {
+		t.Errorf("docs/routes.md is stale (%v): run this test with -update", err)
+	}
+}
