@@ -95,6 +95,14 @@ test("pages of the platform, and of a wiki for a stranger", async () => {
   ]);
 });
 
+test("pages of a person's own, and of the house", async () => {
+  const help = `http://help.robot.localhost:${service.port}`;
+  await all(await visitor("ada"), [
+    [service.url + "/app/", 200], [service.url + "/app/account", 200], [ada + "/-/tokens", 200], [ada + "/-/settings", 200],
+    [service.url + "/limits", 200], [service.url + "/privacy", 200], [service.url + "/terms", 200], [help + "/", 200],
+  ]);
+});
+
 test("pages that a reader sees", async () => {
   const who = await visitor("cleo");
   await all(who, [
