@@ -28,15 +28,11 @@ type Node struct {
 // Tree is the whole page tree, folders and pages sorted alike by name. It is
 // cached by head and must not be changed.
 func (s *Service) Tree(ctx context.Context, a wiki.Access) ([]*Node, error) {
-	w, release, err := s.open(ctx, a, wiki.Read)
+	_, d, release, err := s.openDirectory(ctx, a, wiki.Read)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	d, err := s.directory(ctx, w)
-	if err != nil {
-		return nil, err
-	}
 	return d.tree(), nil
 }
 
@@ -100,15 +96,11 @@ func (l *listing) weight() uint32 {
 // Index lists the wiki. The statements that it takes do not grow with it. It is
 // cached by head and must not be changed.
 func (s *Service) Index(ctx context.Context, a wiki.Access) (*Index, error) {
-	w, release, err := s.open(ctx, a, wiki.Read)
+	w, d, release, err := s.openDirectory(ctx, a, wiki.Read)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	d, err := s.directory(ctx, w)
-	if err != nil {
-		return nil, err
-	}
 	key, home := cacheKey{"index", w.Slug(), ""}, a.Site().HomePage()
 	if c, ok := s.cache.GetIfPresent(key); ok {
 		if l := c.(*listing); l.head == d.head && l.home == home {
@@ -223,15 +215,11 @@ type ListFilter struct {
 
 // List gives pages, sorted by name.
 func (s *Service) List(ctx context.Context, a wiki.Access, f ListFilter) ([]Entry, error) {
-	w, release, err := s.open(ctx, a, wiki.Read)
+	w, d, release, err := s.openDirectory(ctx, a, wiki.Read)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	d, err := s.directory(ctx, w)
-	if err != nil {
-		return nil, err
-	}
 	entries, err := s.entries(ctx, w, d, "")
 	if err != nil {
 		return nil, err
@@ -259,15 +247,11 @@ func (s *Service) List(ctx context.Context, a wiki.Access, f ListFilter) ([]Entr
 
 // Folder lists the pages below a folder.
 func (s *Service) Folder(ctx context.Context, a wiki.Access, folder string) ([]Entry, error) {
-	w, release, err := s.open(ctx, a, wiki.Read)
+	w, d, release, err := s.openDirectory(ctx, a, wiki.Read)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	d, err := s.directory(ctx, w)
-	if err != nil {
-		return nil, err
-	}
 	folder = strings.Trim(folder, "/")
 	if spelled, ok := d.folders[wiki.Key(folder)]; ok {
 		folder = spelled
@@ -372,15 +356,11 @@ type PageLinks struct {
 
 // Links lists a page's links, each name once, sorted.
 func (s *Service) Links(ctx context.Context, a wiki.Access, name string) (PageLinks, error) {
-	w, release, err := s.open(ctx, a, wiki.Read)
+	w, d, release, err := s.openDirectory(ctx, a, wiki.Read)
 	if err != nil {
 		return PageLinks{}, err
 	}
 	defer release()
-	d, err := s.directory(ctx, w)
-	if err != nil {
-		return PageLinks{}, err
-	}
 	page, _, err := lookup(ctx, w, name)
 	if errors.Is(err, wiki.ErrNotFound) {
 		err = d.former(ctx, w, name)
@@ -416,15 +396,11 @@ func (s *Service) Links(ctx context.Context, a wiki.Access, name string) (PageLi
 // or not. Unlike Index it reads the links of that name alone: strangers ask for
 // missing pages as often as they like.
 func (s *Service) LinkedFrom(ctx context.Context, a wiki.Access, name wiki.PageName) ([]wiki.PageName, error) {
-	w, release, err := s.open(ctx, a, wiki.Read)
+	w, d, release, err := s.openDirectory(ctx, a, wiki.Read)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	d, err := s.directory(ctx, w)
-	if err != nil {
-		return nil, err
-	}
 	links, err := w.LinksTo(ctx, name.File())
 	var from []wiki.PageName
 	for _, b := range backlinks(d, name, links) {
@@ -451,15 +427,11 @@ type Graph struct {
 
 // Graph lists all links between pages that exist.
 func (s *Service) Graph(ctx context.Context, a wiki.Access) (*Graph, error) {
-	w, release, err := s.open(ctx, a, wiki.Read)
+	w, d, release, err := s.openDirectory(ctx, a, wiki.Read)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	d, err := s.directory(ctx, w)
-	if err != nil {
-		return nil, err
-	}
 	links, err := w.AllLinks(ctx, wiki.LinkPage, wiki.LinkEmbed, wiki.LinkFile)
 	if err != nil {
 		return nil, err

@@ -89,6 +89,20 @@ func (s *Service) open(ctx context.Context, a wiki.Access, action wiki.Action) (
 	return w, release, nil
 }
 
+// openDirectory opens the wiki as open does, with the names of its head.
+func (s *Service) openDirectory(ctx context.Context, a wiki.Access, action wiki.Action) (*content.Wiki, *directory, func(), error) {
+	w, release, err := s.open(ctx, a, action)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	d, err := s.directory(ctx, w)
+	if err != nil {
+		release()
+		return nil, nil, nil, err
+	}
+	return w, d, release, nil
+}
+
 // Head is the number of the wiki's newest commit: what finished pages are
 // cached by. It reads memory.
 func (s *Service) Head(ctx context.Context, a wiki.Access) (int64, error) {
