@@ -96,7 +96,7 @@ func newLimitedWorld(t testing.TB, limits *limit.Limiter) *world {
 		must(err)
 		return a
 	}
-	for _, name := range []string{"ada", "bob", "cleo"} {
+	for _, name := range []string{"ada", "bob", "cleo", "dan"} {
 		must(db.SaveUser(ctx, user(name)))
 	}
 	for _, slug := range []string{"ada", "bob"} {
@@ -203,8 +203,9 @@ var matrix = map[string]struct {
 // who have no right there, and bob's word is in no answer to anybody else.
 func TestEveryRoleOnEveryRoute(t *testing.T) {
 	w := newWorld(t)
+	w.tokens["personal"] = w.personal("bob", false) // opens no wiki
 	wikis := []string{"ada", "bob", "nobody"}
-	callers := []string{"none", "wrong", "ada/owner", "ada/owner-reads", "ada/editor", "ada/viewer", "bob/owner"}
+	callers := []string{"none", "wrong", "personal", "ada/owner", "ada/owner-reads", "ada/editor", "ada/viewer", "bob/owner"}
 	cells := 0
 	for _, route := range Routes {
 		key := route.Method + " " + route.Pattern
@@ -218,7 +219,7 @@ func TestEveryRoleOnEveryRoute(t *testing.T) {
 				want := cell.ok
 				own := strings.HasPrefix(caller, slug+"/")
 				switch {
-				case caller == "wrong" || slug != "ada" && !own || caller != "none" && !own:
+				case caller == "wrong" || caller == "personal" || slug != "ada" && !own || caller != "none" && !own:
 					want = 401
 				case route.Action == wiki.Edit && caller == "none":
 					want = 401

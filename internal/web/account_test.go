@@ -26,78 +26,13 @@ func (testDirectory) Find(_ context.Context, name string) (wiki.User, error) {
 	return wiki.User{}, wiki.Problemf(wiki.ErrNotFound, "handle", "Nobody answers to %s.", name)
 }
 
-// platformMatrix has a cell for each route of the platform: what it answers to
-// nobody, and to somebody who is signed in and sends nothing that it takes.
-var platformMatrix = map[string]struct {
-	path             string
-	nobody, somebody int
-}{
-	"GET /-/static/{file}":     {"{css}", 200, 200},
-	"GET /{$}":                 {"/", 200, 200},
-	"GET /app/{$}":             {"/app/", 302, 200},
-	"GET /app":                 {"/app", 302, 200},
-	"GET /app/create":          {"/app/create", 302, 303},
-	"POST /app/create":         {"/app/create", 302, 303},
-	"GET /app/create/check":    {"/app/create/check?slug=x", 403, 200},
-	"GET /app/account":         {"/app/account", 302, 200},
-	"GET /app/export":          {"/app/export", 302, 200},
-	"POST /app/tokens":         {"/app/tokens", 403, 400},
-	"POST /app/sessions":       {"/app/sessions", 403, 400},
-	"POST /app/leave":          {"/app/leave", 403, 400},
-	"POST /app/restore":        {"/app/restore", 403, 400},
-	"POST /app/account/delete": {"/app/account/delete", 403, 400},
-	"POST /app/account/keep":   {"/app/account/keep", 403, 404},
-	"GET /limits":              {"/limits", 200, 200},
-	"GET /privacy":             {"/privacy", 200, 200},
-	"GET /terms":               {"/terms", 200, 200},
-	"GET /auth/login":          {"/auth/login", 200, 303},
-	"POST /auth/logout":        {"/auth/logout", 303, 0}, // would end the session of this test
-	"GET /auth/sso":            {"/auth/sso", 400, 400},
-	"GET /robots.txt":          {"/robots.txt", 200, 200},
-	"GET /favicon.ico":         {"/favicon.ico", 200, 200},
-	"/{rest...}":               {"/nothing", 404, 404},
-	"POST /auth/dev":           {"/auth/dev", 422, 422},
-}
-
-func TestPlatformRoutes(t *testing.T) {
-	w := newTestWiki(t)
-	nobody, ada := w.anonymous(), w.as("ada")
-	for _, rt := range platformRoutes(true, false) {
-		c, ok := platformMatrix[rt.pattern]
-		if !ok {
-			t.Errorf("say in platformMatrix what %q answers", rt.pattern)
-			continue
-		}
-		method, _, found := strings.Cut(rt.pattern, " ")
-		if !found {
-			method = http.MethodGet
-		}
-		var form url.Values
-		if method == http.MethodPost {
-			form = url.Values{}
-		}
-		address := testPlatform + strings.Replace(c.path, "{css}", w.web.assets.byName["app.css"], 1)
-		if got := nobody.send(method, address, form); got.status != c.nobody {
-			t.Errorf("nobody, %s: %d, want %d", got.asked, got.status, c.nobody)
-		}
-		if c.somebody == 0 {
-			continue
-		}
-		if got := ada.send(method, address, form); got.status != c.somebody {
-			t.Errorf("ada, %s: %d, want %d", got.asked, got.status, c.somebody)
-		} else {
-			got.lacks(canary)
-		}
-	}
-}
-
 // TestForeignForms: a page of another site, or on another tenant's host, makes
 // a signed-in browser send each form that there is; none is taken.
 func TestForeignForms(t *testing.T) {
 	w := newTestWiki(t)
 	ada := w.as("ada")
 	var addresses []string
-	for _, rt := range platformRoutes(true, false) {
+	for _, rt := range platformRoutes(true, true) {
 		if path, ok := strings.CutPrefix(rt.pattern, "POST "); ok {
 			addresses = append(addresses, testPlatform+path)
 		}

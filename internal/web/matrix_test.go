@@ -3,6 +3,7 @@ package web
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -115,66 +116,208 @@ func (c cell) expected(method string, role wiki.Role, anonymous bool) int {
 	return http.StatusForbidden // with what the form held
 }
 
-// TestRoutesAndRoles tries every role on every route, in the public and in the
-// private wiki.
+// roleIn is a person's standing in the wikis of the tests: "ada" is public,
+// "bob" private, and "zoe" does not exist.
+func roleIn(slug, name string) wiki.Role {
+	return map[string]map[string]wiki.Role{
+		"ada": {"": wiki.Reader, "dan": wiki.Reader, "cleo": wiki.Viewer, "bob": wiki.Editor, "ada": wiki.Owner},
+		"bob": {"cleo": wiki.Viewer, "bob": wiki.Owner},
+	}[slug][name]
+}
+
+var (
+	matrixPeople = []string{"", "dan", "cleo", "bob", "ada"}
+	matrixWikis  = []string{"ada", "bob", "zoe"}
+)
+
+// methodOf is the method of a route's pattern.
+func methodOf(pattern string) string {
+	if method, _, ok := strings.Cut(pattern, " "); ok {
+		return method
+	}
+	return http.MethodGet
+}
+
+// wikiKeys are the keys that routeMatrix must have.
+func wikiKeys() []string {
+	var keys []string
+	for _, rt := range wikiRoutes() {
+		keys = append(keys, rt.pattern)
+	}
+	for _, a := range pageActions() {
+		if a.get != nil {
+			keys = append(keys, "GET "+a.suffix)
+		}
+		if a.post != nil {
+			keys = append(keys, "POST "+a.suffix)
+		}
+	}
+	return keys
+}
+
+// TestRoutesAndRoles tries every person on every route of a wiki's host: of
+// the public, the private and the missing one. Whoever has no right in the
+// private one cannot tell it from the missing one.
 func TestRoutesAndRoles(t *testing.T) {
 	w := newTestWiki(t)
 	for _, slug := range []string{"ada", "bob"} {
 		w.upload(slug, "Home", "dot.png", string(testPNG(t)))
 		w.put(slug, "Home", "Home, sweet "+slug+".\n")
 	}
-	type route struct{ key, method string }
-	var routes []route
-	for _, rt := range wikiRoutes() {
-		method, _, ok := strings.Cut(rt.pattern, " ")
-		if !ok {
-			method = http.MethodGet
-		}
-		routes = append(routes, route{rt.pattern, method})
-	}
-	for _, a := range pageActions() {
-		if a.get != nil {
-			routes = append(routes, route{"GET " + a.suffix, http.MethodGet})
-		}
-		if a.post != nil {
-			routes = append(routes, route{"POST " + a.suffix, http.MethodPost})
-		}
-	}
-	roles := map[string]map[string]wiki.Role{
-		"ada": {"": wiki.Reader, "dan": wiki.Reader, "cleo": wiki.Viewer, "bob": wiki.Editor, "ada": wiki.Owner},
-		"bob": {"cleo": wiki.Viewer, "bob": wiki.Owner},
-	}
-	tried := 0
-	for _, name := range []string{"", "dan", "cleo", "bob", "ada"} {
+	keys, tried := wikiKeys(), 0
+	for _, name := range matrixPeople {
 		b := w.as(name)
-		for _, rt := range routes {
-			c, ok := routeMatrix[rt.key]
+		for _, key := range keys {
+			c, ok := routeMatrix[key]
 			if !ok {
-				t.Fatalf("say in routeMatrix what %q answers", rt.key)
+				t.Fatalf("say in routeMatrix what %q answers", key)
 			}
-			for _, slug := range []string{"ada", "bob"} {
-				path := strings.NewReplacer("{commit}", w.commit(slug), "{css}", w.web.assets.byName["app.css"]).Replace(c.path)
-				form := c.form
-				if rt.method == http.MethodPost && form == nil {
+			if key == "POST /-/logout" && name != "" {
+				continue // would end the session of this test
+			}
+			for _, slug := range matrixWikis {
+				commit := "0123456789abcdef0123456789abcdef01234567"
+				if slug != "zoe" {
+					commit = w.commit(slug)
+				}
+				path := strings.NewReplacer("{commit}", commit, "{css}", w.web.assets.byName["app.css"]).Replace(c.path)
+				method, form := methodOf(key), c.form
+				if method == http.MethodPost && form == nil {
 					form = url.Values{}
 				}
-				if rt.key == "POST /-/logout" && name != "" {
-					continue // would end the session of this test
-				}
-				role := roles[slug][name]
-				got := b.send(rt.method, on(slug, path), form)
-				if want := c.expected(rt.method, role, name == ""); got.status != want {
+				role := roleIn(slug, name)
+				got := b.send(method, on(slug, path), form)
+				tried++
+				if want := c.expected(method, role, name == ""); got.status != want {
 					t.Errorf("%q (%s) %s: %d, want %d", name, role, got.asked, got.status, want)
 				}
 				if slug == "bob" && role == wiki.NoRole {
 					got.lacks("sweet", canary)
 				}
-				tried++
 			}
 		}
 	}
-	if len(routeMatrix) != len(routes) {
-		t.Errorf("%d cells for %d routes", len(routeMatrix), len(routes))
+	checkMatrix(t, routeMatrix, keys, tried)
+}
+
+// checkMatrix fails for cells of routes that are no more.
+func checkMatrix[C any](t *testing.T, matrix map[string]C, keys []string, tried int) {
+	t.Helper()
+	for key := range matrix {
+		if !slices.Contains(keys, key) {
+			t.Errorf("there is no route %q any more", key)
+		}
 	}
-	t.Logf("%d answers", tried)
+	t.Logf("measured: %d cells", tried)
+}
+
+// A platformCell says what a route of the platform answers to nobody, and to
+// somebody who is signed in; 0 is not tried. Where {slug} stands in path or
+// form the route is about a wiki, and each is tried: of is then what it
+// answers by the caller's role in it.
+type platformCell struct {
+	path             string
+	form             url.Values
+	nobody, somebody int
+	of               map[wiki.Role]int
+	owner            int // what it answers who owns a wiki, where that differs
+}
+
+// platformMatrix has a cell for each route of platformRoutes, by its pattern.
+// Nothing in it changes anything.
+var platformMatrix = map[string]platformCell{
+	"GET /-/static/{file}":     {path: "{css}", nobody: 200, somebody: 200},
+	"GET /{$}":                 {path: "/", nobody: 200, somebody: 200},
+	"GET /app/{$}":             {path: "/app/", nobody: 302, somebody: 200},
+	"GET /app":                 {path: "/app", nobody: 302, somebody: 200},
+	"GET /app/create":          {path: "/app/create", nobody: 302, somebody: 200, owner: 303},
+	"POST /app/create":         {path: "/app/create", form: url.Values{"slug": {"no"}}, nobody: 302, somebody: 422, owner: 303},
+	"GET /app/create/check":    {path: "/app/create/check?slug=x", nobody: 403, somebody: 200},
+	"GET /app/account":         {path: "/app/account", nobody: 302, somebody: 200},
+	"GET /app/export":          {path: "/app/export", nobody: 302, somebody: 200},
+	"POST /app/tokens":         {path: "/app/tokens", nobody: 403, somebody: 400},
+	"POST /app/sessions":       {path: "/app/sessions", nobody: 403, somebody: 400},
+	"POST /app/leave":          {path: "/app/leave", form: url.Values{"slug": {"{slug}"}}, nobody: 403, of: map[wiki.Role]int{wiki.NoRole: 404, wiki.Reader: 403, wiki.Owner: 400}},
+	"POST /app/restore":        {path: "/app/restore", form: url.Values{"slug": {"{slug}"}}, nobody: 403, somebody: 404},
+	"POST /app/account/delete": {path: "/app/account/delete", form: url.Values{"confirm": {"nobody"}}, nobody: 403, somebody: 400},
+	"POST /app/account/keep":   {path: "/app/account/keep", nobody: 403, somebody: 404},
+	"GET /limits":              {path: "/limits", nobody: 200, somebody: 200},
+	"GET /privacy":             {path: "/privacy", nobody: 200, somebody: 200},
+	"GET /terms":               {path: "/terms", nobody: 200, somebody: 200},
+	"GET /auth/login":          {path: "/auth/login", nobody: 200, somebody: 303},
+	"POST /auth/logout":        {path: "/auth/logout", nobody: 303}, // would end the session of this test
+	"GET /auth/sso":            {path: "/auth/sso?wiki={slug}&nonce=" + strings.Repeat("0", 64), nobody: 302, somebody: 302},
+	"GET /robots.txt":          {path: "/robots.txt", nobody: 200, somebody: 200},
+	"GET /favicon.ico":         {path: "/favicon.ico", nobody: 200, somebody: 200},
+	"/{rest...}":               {path: "/nothing", nobody: 404, somebody: 404},
+	"POST /auth/dev":           {path: "/auth/dev", nobody: 422, somebody: 422},
+
+	"POST /auth/login":               {path: "/auth/login", nobody: 422, somebody: 422},
+	"GET /auth/callback":             {path: "/auth/callback", nobody: 422, somebody: 422},
+	"GET /auth/client-metadata.json": {path: "/auth/client-metadata.json", nobody: 200, somebody: 200},
+	"GET /auth/jwks.json":            {path: "/auth/jwks.json", nobody: 200, somebody: 200},
+}
+
+// expected is the status that a person gets; 0 is not tried.
+func (c platformCell) expected(name, slug string) int {
+	switch {
+	case name == "":
+		return c.nobody
+	case c.of != nil:
+		return c.of[roleIn(slug, name)]
+	case c.owner != 0 && (name == "ada" || name == "bob"):
+		return c.owner
+	}
+	return c.somebody
+}
+
+// wikis are those that the route is tried about; one where it is about none.
+func (c platformCell) wikis() []string {
+	if strings.Contains(c.path, "{slug}") || c.form.Get("slug") == "{slug}" {
+		return matrixWikis
+	}
+	return matrixWikis[:1]
+}
+
+// TestPlatformRoutesAndRoles tries every person on every route of the
+// platform's host, about every wiki where it is about one.
+func TestPlatformRoutesAndRoles(t *testing.T) {
+	w := newTestWiki(t)
+	var keys []string
+	for _, rt := range platformRoutes(true, true) {
+		keys = append(keys, rt.pattern)
+	}
+	tried := 0
+	for _, name := range matrixPeople {
+		b := w.as(name)
+		for _, key := range keys {
+			c, ok := platformMatrix[key]
+			if !ok {
+				t.Fatalf("say in platformMatrix what %q answers", key)
+			}
+			for _, slug := range c.wikis() {
+				want := c.expected(name, slug)
+				if want == 0 {
+					continue
+				}
+				tried++
+				path := strings.NewReplacer("{slug}", slug, "{css}", w.web.assets.byName["app.css"]).Replace(c.path)
+				var form url.Values
+				if method := methodOf(key); method == http.MethodPost {
+					form = url.Values{}
+					for field, values := range c.form {
+						form.Set(field, strings.Replace(values[0], "{slug}", slug, 1))
+					}
+				}
+				got := b.send(methodOf(key), testPlatform+path, form)
+				if got.status != want {
+					t.Errorf("%q about %s, %s: %d, want %d", name, slug, got.asked, got.status, want)
+				}
+				if roleIn("bob", name) == wiki.NoRole {
+					got.lacks(canary)
+				}
+			}
+		}
+	}
+	checkMatrix(t, platformMatrix, keys, tried)
 }

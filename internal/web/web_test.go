@@ -18,9 +18,11 @@ import (
 	"testing"
 	"time"
 
+	"robot.wtf/internal/atproto"
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/limit"
 	"robot.wtf/internal/markdown"
+	"robot.wtf/internal/outbound"
 	"robot.wtf/internal/pages"
 	"robot.wtf/internal/search"
 	"robot.wtf/internal/server"
@@ -109,8 +111,13 @@ func newLimitedWiki(t testing.TB, limits *limit.Limiter) *testWiki {
 		Store: db, KeyDir: keyDir, Platform: testPlatform, WikiOrigin: testOrigin, Now: now, Log: log,
 	})
 	must(err)
+	signIn, err := atproto.New(atproto.Options{
+		Store: db, KeyDir: keyDir, Platform: "https://robot.wtf.internal", Admit: func(wiki.User) bool { return true },
+		Outbound: outbound.Options{DNS: "127.0.0.1:1"}, Now: now, Log: log, // no server is in reach
+	})
+	must(err)
 	w.web, err = New(Options{
-		Pages: w.pages, Tenant: w.tenant, Session: sessions, Platform: testPlatform, WikiOrigin: testOrigin,
+		SignIn: signIn, Pages: w.pages, Tenant: w.tenant, Session: sessions, Platform: testPlatform, WikiOrigin: testOrigin,
 		People: testPeople(), Showcase: []string{"ada", "bob", "nobody"}, Limits: limits, Now: now, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	})
 	must(err)

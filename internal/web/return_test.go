@@ -1,0 +1,122 @@
+package web
+
+import (
+	"html"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// elsewhere are addresses that lead a browser to another host, or that one
+// browser or another has read so: each must lead home instead. A browser drops
+// tabs and line ends, takes \ for /, and needs no // behind a scheme
+// (url.spec.whatwg.org, "URL parsing").
+var elsewhere = []string{
+	// Without a scheme.
+	"//evil.test", "//evil.test/", "//evil.test/app/", "///evil.test", "////evil.test", "/////evil.test/%2e%2e",
+	"//evil.test:8080/", "//robot.localhost.evil.test/", "//robot.localhost@evil.test/", "//robot.localhost:8080@evil.test/",
+	"//evil.test\\@robot.localhost:8080/", "//①②⑦.0.0.1/", "//evil。test/", "//%65vil.test/",
+	// Back slashes.
+	`/\evil.test`, `\/evil.test`, `\\evil.test`, `/\/evil.test`, `\/\/evil.test`, `/\\evil.test`, `/a\..\..\evil.test`, `/app/\evil.test`,
+	// Characters that are dropped, or end a line of the answer.
+	"/\t/evil.test", "/\n/evil.test", "/\r/evil.test", "\t//evil.test", "\n//evil.test", " //evil.test", "/ /evil.test", "/\x00/evil.test",
+	"/\x0b/evil.test", "/\x7f/evil.test", "/app/\r\nLocation: //evil.test", "/app/\r\nSet-Cookie: __Host-session=x", "//evil.test\x00.robot.localhost:8080/",
+	// With a scheme.
+	"https://evil.test", "http://evil.test/", "HTTP://EVIL.TEST/", "http:evil.test", "http:/evil.test", "http:///evil.test", `http:\\evil.test`,
+	"h\tttp://evil.test/", "ftp://robot.localhost:8080/", "https://robot.localhost:8080/", "https://ada.robot.localhost:8080/",
+	"javascript:alert(1)", "JaVaScRiPt:alert(1)", "java\nscript:alert(1)", "javascript://ada.robot.localhost:8080/%0aalert(1)",
+	"data:text/html,<script>alert(1)</script>", "vbscript:x", "file:///etc/passwd", "blob:http://ada.robot.localhost:8080/x", "view-source:http://ada.robot.localhost:8080/",
+	// Our names, and what stands around them.
+	"http://robot.localhost/", "http://ada.robot.localhost/", "http://ada.robot.localhost:80/", "http://ada.robot.localhost:8081/", "http://ada.robot.localhost:08080/",
+	"http://ada.robot.localhost:8080.evil.test/", "http://ada.robot.localhost.evil.test:8080/", "http://evil-robot.localhost:8080/", "http://adarobot.localhost:8080/",
+	"http://ada.robot.localhost:8080@evil.test/", "http://x@ada.robot.localhost:8080/", "http://x:y@ada.robot.localhost:8080/", "http://@ada.robot.localhost:8080/",
+	"http://evil.test#@ada.robot.localhost:8080/", "http://evil.test?ada.robot.localhost:8080/", `http://evil.test\.ada.robot.localhost:8080/`, `http://ada.robot.localhost:8080\@evil.test/`,
+	"http://a.ada.robot.localhost:8080/", "http://.robot.localhost:8080/", "http://ada..robot.localhost:8080/", "http://-.robot.localhost:8080/", "http://admin.robot.localhost:8080/",
+	"http://ada%2erobot.localhost:8080/", "http://ada.robot.localhost%3a8080/", "http://ada.robot.localhost:8080%2f@evil.test/", "http://[::1]:8080/",
+	// Encoded: not decoded once more on the way.
+	"%2f%2fevil.test", "%2F%2Fevil.test", "http%3a//evil.test", "%68ttp://evil.test/", "evil.test", "?//evil.test", "#//evil.test", ".//evil.test", "..//evil.test",
+	"", strings.Repeat("/a", 3000),
+}
+
+// here are addresses that are honoured: without them the table above could be
+// passed by honouring nothing.
+var here = []string{"/app/account", "/app/create?x=1", "/Home", "/Design/VPS?revision=abc#end", "/a//evil.test", "/%2f%2fevil.test", "/?to=//evil.test", "/@evil.test", "/a:b"}
+
+// staysHere reports whether a browser that is sent on to an address stays on
+// the hosts of the service.
+func staysHere(to string) bool {
+	if strings.HasPrefix(to, "/") {
+		return !strings.HasPrefix(to, "//") && !strings.ContainsAny(to, "\\\t\r\n\x00")
+	}
+	u, err := url.Parse(to)
+	if err != nil || u.User != nil || strings.ContainsAny(to, "\\\t\r\n\x00") {
+		return false
+	}
+	origin := u.Scheme + "://" + u.Host
+	return origin == testPlatform || origin == testOrigin("ada")
+}
+
+var returnField = regexp.MustCompile(`name="return_to" value="([^"]*)"`)
+
+// TestOpenRedirects sends each address through every handler that leads on to
+// an address it was given: signing in with and without a session, by form and
+// by query, the way in on a wiki's host, and single sign-on with its one-time
+// code.
+func TestOpenRedirects(t *testing.T) {
+	w := newTestWiki(t)
+	ada := w.as("ada")
+	location := func(a *answer) string { return a.header.Get("Location") }
+	ways := map[string]func(back string) string{
+		"GET /auth/login, signed in": func(back string) string {
+			return location(ada.get(testPlatform + "/auth/login?return_to=" + url.QueryEscape(back)).want(http.StatusSeeOther))
+		},
+		"GET /auth/login, what its form sends": func(back string) string {
+			page := w.anonymous().get(testPlatform + "/auth/login?return_to=" + url.QueryEscape(back)).want(http.StatusOK)
+			return html.UnescapeString(returnField.FindStringSubmatch(page.body)[1])
+		},
+		"POST /auth/dev": func(back string) string {
+			return location(w.anonymous().post(testPlatform+"/auth/dev", url.Values{"username": {"ada"}, "return_to": {back}}).want(http.StatusSeeOther))
+		},
+		"POST /auth/login, what its form sends again": func(back string) string {
+			page := w.anonymous().post(testPlatform+"/auth/login", url.Values{"handle": {"a b"}, "return_to": {back}}).want(http.StatusUnprocessableEntity)
+			return html.UnescapeString(returnField.FindStringSubmatch(page.body)[1])
+		},
+		"GET /-/login, signed in": func(back string) string {
+			return location(ada.get(on("ada", "/-/login?to="+url.QueryEscape(back))).want(http.StatusFound))
+		},
+		"GET /-/login, by single sign-on": func(back string) string {
+			b := w.anonymous()
+			b.cookies["robot.localhost:8080"] = ada.cookies["robot.localhost:8080"]
+			asked := b.get(on("ada", "/-/login?to="+url.QueryEscape(back))).want(http.StatusFound)
+			granted := b.get(location(asked)).want(http.StatusFound)
+			return location(b.get(location(granted)).want(http.StatusFound))
+		},
+		"GET /auth/sso, asked by a stranger's page": func(back string) string {
+			b := w.anonymous()
+			return location(b.get(testPlatform + "/auth/sso?wiki=ada&nonce=" + strings.Repeat("0", 64) + "&back=" + url.QueryEscape(back)).want(http.StatusFound))
+		},
+	}
+	for way, follow := range ways {
+		for _, back := range elsewhere {
+			if to := follow(back); !staysHere(to) || strings.Contains(to, "evil") {
+				t.Errorf("%s: %q leads to %q", way, back, to)
+			}
+		}
+		for _, back := range here {
+			if to := follow(back); !strings.HasSuffix(to, back) || !staysHere(to) {
+				t.Errorf("%s: %q leads to %q", way, back, to)
+			}
+		}
+	}
+	for _, back := range []string{on("ada", "/Home?x=1"), on("ada", "/")} { // from the platform, to a wiki
+		if to := ways["GET /auth/login, signed in"](back); to != back {
+			t.Errorf("%q leads to %q", back, to)
+		}
+	}
+	t.Logf("measured: %d forms by %d ways", len(elsewhere), len(ways))
+	if len(elsewhere) < 60 {
+		t.Error("forms are missing")
+	}
+}
