@@ -59,7 +59,7 @@ func openService(ctx context.Context, cfg config.Config, origins config.Origins,
 		Links: func(page wiki.PageName, source []byte) []wiki.Link {
 			return markdown.ExtractFacts(page, source).Links
 		},
-		Committed: s.indexer.nudge,
+		Committed: s.committed,
 		Now:       now,
 		Log:       log,
 	})
@@ -92,6 +92,13 @@ func openService(ctx context.Context, cfg config.Config, origins config.Origins,
 	s.sweeper = startSweeper(s.tenant, log)
 	opened = true
 	return s, nil
+}
+
+// committed tells of a save those who follow it. It is called from the first
+// commit on, when all of the service is there.
+func (s *service) committed(slug string, seq int64) {
+	s.indexer.nudge(slug, seq)
+	s.session.Wake(slug)
 }
 
 // handler builds the doors and the way to them. people are offered for signing

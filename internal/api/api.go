@@ -126,8 +126,10 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, slug string) err
 	}
 	if err := c.access.Allow(route.Action); err != nil {
 		if c.access.Caller().Anonymous() {
+			h.note(r, slug, http.StatusUnauthorized, session.NoToken, "")
 			return errToken
 		}
+		h.note(r, slug, http.StatusForbidden, session.ReadOnly, c.access.Caller().Agent)
 		return err
 	}
 	return route.serve(h, c)
@@ -145,9 +147,23 @@ func (h *Handler) admit(r *http.Request, slug string) (wiki.Access, error) {
 		return wiki.Access{}, tooFast
 	}
 	if errors.Is(err, wiki.ErrDenied) || errors.Is(err, wiki.ErrNotFound) {
+		cause := session.CauseOf(err)
+		switch {
+		case cause == "" && caller.Anonymous():
+			cause = session.NoToken
+		case cause == "":
+			cause = session.NoMember
+		}
+		h.note(r, slug, http.StatusUnauthorized, cause, caller.Agent)
 		return wiki.Access{}, errToken
 	}
 	return access, err
+}
+
+// note tells the members of a wiki of a refusal, on the page where they connect
+// their agents.
+func (h *Handler) note(r *http.Request, slug string, status int, cause session.Cause, agent string) {
+	h.o.Session.Note(r.Context(), slug, session.Request{Method: r.Method, Path: r.URL.Path, Status: status, Cause: cause, Agent: agent})
 }
 
 // take takes what a request costs: of its token, or of its address where there

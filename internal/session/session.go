@@ -6,6 +6,9 @@
 // session, and none is worth anything once that has ended. A cookie for the
 // whole domain says that it may be worth asking the platform's host, and no
 // more: whoever plants or steals it has gained nothing.
+//
+// It also remembers the last requests and refusals of each wiki, in memory, for
+// the page on which its members connect their agents.
 package session
 
 import (
@@ -51,6 +54,7 @@ type Service struct {
 	wikiOrigin func(slug string) string
 	now        func() time.Time
 	log        *slog.Logger
+	requests   requestLogs
 }
 
 // New makes a Service; at the first start it makes the signing key too.

@@ -25,7 +25,7 @@ const (
 
 // Bearer says who is calling by "Authorization: Bearer" (a wiki token rwtf_…).
 // Without the header the caller is anonymous; a token that is unknown, revoked
-// or for another wiki is ErrDenied.
+// or for another wiki is ErrDenied, with its Cause.
 func (s *Service) Bearer(r *http.Request, slug string) (wiki.Caller, error) {
 	header := r.Header["Authorization"]
 	if len(header) == 0 {
@@ -34,20 +34,20 @@ func (s *Service) Bearer(r *http.Request, slug string) (wiki.Caller, error) {
 	scheme, secret, _ := strings.Cut(header[0], " ")
 	secret = strings.TrimSpace(secret)
 	if len(header) > 1 || !strings.EqualFold(scheme, "Bearer") || !strings.HasPrefix(secret, tokenPrefix) {
-		return wiki.Caller{}, wiki.Problemf(wiki.ErrDenied, "", "The Authorization header must be “Bearer” and a wiki token, which begins with %s.", tokenPrefix)
+		return wiki.Caller{}, Refuse(BadToken, wiki.Problemf(wiki.ErrDenied, "", "The Authorization header must be “Bearer” and a wiki token, which begins with %s.", tokenPrefix))
 	}
 	unusable := wiki.Problemf(wiki.ErrDenied, "", "This token is unknown, was revoked, or is for another wiki.")
 	if len(secret) != len(tokenPrefix)+base64.RawURLEncoding.EncodedLen(tokenBytes) {
-		return wiki.Caller{}, unusable
+		return wiki.Caller{}, Refuse(BadToken, unusable)
 	}
 	token, err := s.store.Token(r.Context(), secret)
 	switch {
 	case errors.Is(err, wiki.ErrNotFound):
-		return wiki.Caller{}, unusable
+		return wiki.Caller{}, Refuse(UnknownToken, unusable)
 	case err != nil:
 		return wiki.Caller{}, err
 	case token.Slug != slug:
-		return wiki.Caller{}, unusable
+		return wiki.Caller{}, Refuse(OtherWiki, unusable)
 	}
 	user, err := s.store.User(r.Context(), token.DID)
 	if err != nil {

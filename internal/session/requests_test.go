@@ -1,0 +1,176 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"robot.wtf/internal/wiki"
+)
+
+func member(u wiki.User, slug string, role wiki.Role) wiki.Access {
+	return wiki.NewAccess(wiki.Site{Slug: slug}, wiki.Caller{User: u}, role)
+}
+
+func (f *fixture) noted(slug string) []Request {
+	f.t.Helper()
+	list, err := f.Requests(member(ada, slug, wiki.Owner))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return list
+}
+
+// TestRequestsAreKept: the last ten kinds, newest first, each counted.
+func TestRequestsAreKept(t *testing.T) {
+	f := newFixture(t)
+	first := Request{Method: "POST", Path: "/mcp", Status: 401, Cause: NoToken}
+	f.Note(t.Context(), "ada", first)
+	f.Note(t.Context(), "ada", Request{Method: "POST", Path: "/mcp", Status: 200, Agent: "Claude", Tool: "edit_page"})
+	f.now = f.now.Add(time.Second)
+	f.Note(t.Context(), "ada", first)
+	want := []Request{
+		{Time: f.now, Times: 2, Method: "POST", Path: "/mcp", Status: 401, Cause: NoToken},
+		{Time: f.now.Add(-time.Second), Times: 1, Method: "POST", Path: "/mcp", Status: 200, Agent: "Claude", Tool: "edit_page"},
+	}
+	if diff := cmp.Diff(want, f.noted("ada")); diff != "" {
+		t.Error(diff)
+	}
+	for i := range 50 {
+		f.Note(t.Context(), "ada", Request{Method: "GET", Path: fmt.Sprintf("/register/%d", i), Status: 404})
+		f.Note(t.Context(), "ada", Request{Method: "GET", Path: fmt.Sprintf("/api/v1/pages/Secret_%d", i), Status: 401})
+	}
+	list := f.noted("ada")
+	if len(list) != requestsKept || list[0].Path != "/api/v1/…" || list[0].Times != 50 {
+		t.Errorf("%d kept, first %+v", len(list), list[0])
+	}
+	if got := f.noted("bob"); len(got) != 0 {
+		t.Errorf("another wiki shows %v", got)
+	}
+	f.Note(t.Context(), "nobody", first)
+	if f.requests.wikis["nobody"] != nil {
+		t.Error("kept a request for a wiki that does not exist")
+	}
+}
+
+// TestRequestsHoldNothingLong: strangers choose paths, methods and names.
+func TestRequestsHoldNothingLong(t *testing.T) {
+	f := newFixture(t)
+	long := strings.Repeat("x", 10_000) + "\x1b[31m\u202e"
+	f.Note(t.Context(), "ada", Request{Method: long, Path: "/" + long, Claims: long, Agent: "\u200b\x00A", Tool: long})
+	got := f.noted("ada")[0]
+	if got.Method != "?" || len(got.Path) > 70 || len(got.Claims) > 70 || len(got.Tool) > 70 || got.Agent != "A" {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestRequestsAreForMembers(t *testing.T) {
+	f := newFixture(t)
+	for role, ok := range map[wiki.Role]bool{wiki.NoRole: false, wiki.Reader: false, wiki.Viewer: true, wiki.Editor: true, wiki.Owner: true} {
+		if _, err := f.Requests(member(bob, "ada", role)); (err == nil) != ok {
+			t.Errorf("%s: %v", role, err)
+		}
+		_, stop, err := f.Watch(member(bob, "ada", role))
+		if (err == nil) != ok {
+			t.Errorf("%s watches: %v", role, err)
+		}
+		if stop != nil {
+			stop()
+		}
+	}
+}
+
+func TestWatchersWakeAndAreBounded(t *testing.T) {
+	f := newFixture(t)
+	a := member(ada, "ada", wiki.Owner)
+	var stops []func()
+	var wakes []<-chan struct{}
+	for range ownWatchers {
+		wake, stop, err := f.Watch(a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wakes, stops = append(wakes, wake), append(stops, stop)
+	}
+	if _, _, err := f.Watch(a); !errors.Is(err, ErrWatched) {
+		t.Errorf("one more: %v", err)
+	}
+	for i := ownWatchers; i < wikiWatchers; i++ {
+		_, stop, err := f.Watch(member(wiki.User{DID: fmt.Sprint("did:", i)}, "ada", wiki.Viewer))
+		if err != nil {
+			t.Fatal(i, err)
+		}
+		stops = append(stops, stop)
+	}
+	if _, _, err := f.Watch(member(bob, "ada", wiki.Viewer)); !errors.Is(err, ErrWatched) {
+		t.Errorf("one more of another person: %v", err)
+	}
+	if _, stop, err := f.Watch(member(ada, "bob", wiki.Viewer)); err != nil {
+		t.Errorf("another wiki: %v", err)
+	} else {
+		stop()
+	}
+	f.Note(t.Context(), "ada", Request{Status: 401})
+	f.Wake("ada") // nobody has read the first one: it must not block
+	f.Wake("bob")
+	for i, wake := range wakes {
+		select {
+		case <-wake:
+		default:
+			t.Errorf("watcher %d was not woken", i)
+		}
+	}
+	for _, stop := range stops {
+		stop()
+		stop() // twice counts once
+	}
+	if f.requests.watchers != 0 || len(f.requests.wikis["ada"].watchers) != 0 {
+		t.Errorf("%d watchers are left", f.requests.watchers)
+	}
+}
+
+// TestManyWikis: the wiki heard of longest ago gives way, one that is watched
+// stays.
+func TestManyWikis(t *testing.T) {
+	f := newFixture(t)
+	_, stop, err := f.Watch(member(ada, "ada", wiki.Owner))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	for i := range requestsWikis + 5 {
+		l := f.requests.of(fmt.Sprint("wiki-", i))
+		l.recent = []Request{{Time: f.now.Add(time.Duration(i) * time.Second)}}
+	}
+	if len(f.requests.wikis) != requestsWikis || f.requests.wikis["ada"] == nil || f.requests.wikis["wiki-0"] != nil || f.requests.wikis["wiki-9"] == nil {
+		t.Errorf("%d wikis are kept", len(f.requests.wikis))
+	}
+}
+
+// TestBearerCauses: why a token opens nothing, in a word.
+func TestBearerCauses(t *testing.T) {
+	f := newFixture(t)
+	secret, _, err := f.NewToken(t.Context(), f.access(ada, "ada"), "CI", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for header, want := range map[string]Cause{
+		"Bearer nonsense":                        BadToken,
+		"Basic " + secret:                        BadToken,
+		"Bearer rwtf_short":                      BadToken,
+		"Bearer rwtf_" + strings.Repeat("A", 43): UnknownToken,
+		"Bearer " + secret:                       OtherWiki,
+	} {
+		r := httptest.NewRequest("GET", bobHost+"/api/v1/pages", nil)
+		r.Header.Set("Authorization", header)
+		_, err := f.Bearer(r, "bob")
+		if CauseOf(err) != want || !errors.Is(err, wiki.ErrDenied) {
+			t.Errorf("%q: %v, cause %q, want %q", header, err, CauseOf(err), want)
+		}
+	}
+}
