@@ -94,6 +94,11 @@ func (c devCommand) serve(ctx context.Context, cfg config.Config, listener net.L
 	if err := s.writeHelp(ctx, cfg.Host); err != nil {
 		return err
 	}
+	socket, err := openSocket(s, cfg.Data, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, socket.close()) }()
 	facts, err := writeDevFile(ctx, s, origins, cfg.Data, c.Data == "")
 	if err != nil {
 		return err

@@ -10,6 +10,18 @@ import (
 	"syscall"
 )
 
+// errInUse is the kind of inUse.
+var errInUse = errors.New("in use")
+
+// inUse says that another process has the data directory.
+type inUse struct{ process, dir string }
+
+func (e inUse) Error() string {
+	return fmt.Sprintf("another robot (process %s) is using %s: stop it, or choose another directory with --data", e.process, e.dir)
+}
+
+func (inUse) Unwrap() error { return errInUse }
+
 // A dirLock is the ownership of a data directory. The kernel lets go of it when
 // the process ends, however it ends.
 type dirLock struct{ file *os.File }
@@ -28,7 +40,7 @@ func lockDir(dir string) (*dirLock, error) {
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		holder, _ := os.ReadFile(file.Name())
 		file.Close()
-		return nil, fmt.Errorf("another robot (process %s) is using %s: stop it, or choose another directory with --data", strings.TrimSpace(string(holder)), dir)
+		return nil, inUse{strings.TrimSpace(string(holder)), dir}
 	}
 	if err != nil {
 		file.Close()

@@ -58,6 +58,11 @@ func (c serveCommand) Run(ctx context.Context) (err error) {
 	if err := s.writeHelp(ctx, cfg.Host); err != nil {
 		return err
 	}
+	socket, err := openSocket(s, cfg.Data, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, socket.close()) }()
 	front, err := s.handler(cfg, origins, nil, time.Now)
 	if err != nil {
 		return err

@@ -37,12 +37,13 @@ type service struct {
 	indexer *indexer
 	sweeper *sweeper
 	people  tenant.Directory // finds whom owners invite; nil until it is set
+	opened  time.Time
 	log     *slog.Logger
 }
 
 // openService opens the data directory, which the caller has locked.
 func openService(ctx context.Context, cfg config.Config, origins config.Origins, now func() time.Time, log *slog.Logger) (*service, error) {
-	s := &service{log: log, indexer: newIndexer(log)}
+	s := &service{log: log, opened: time.Now(), indexer: newIndexer(log)}
 	opened := false
 	defer func() {
 		if !opened {

@@ -54,6 +54,11 @@ func Dev(listen, data string) (Config, error) {
 	return Config{Listen: listen, Data: data, Host: DevHost, Proxies: Loopbacks()}, nil
 }
 
+// Offline is for work on a data directory that no service has: nothing listens.
+func Offline(data string) (Config, Origins) {
+	return Config{Data: data, Host: DevHost, Proxies: Loopbacks()}, Origins{scheme: "https", host: DevHost, port: "443"}
+}
+
 // Loopback reports whether only this machine can reach an address.
 func Loopback(listening net.Addr) bool {
 	tcp, ok := listening.(*net.TCPAddr)
