@@ -8,6 +8,7 @@ package api
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -155,7 +156,7 @@ func (h *Handler) admit(r *http.Request, slug string) (wiki.Access, error) {
 			cause = session.NoMember
 		}
 		h.note(r, slug, http.StatusUnauthorized, cause, caller.Agent)
-		return wiki.Access{}, errToken
+		return wiki.Access{}, fmt.Errorf("%w: %w", errToken, err)
 	}
 	return access, err
 }

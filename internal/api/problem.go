@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"robot.wtf/internal/limit"
+	"robot.wtf/internal/session"
 	"robot.wtf/internal/wiki"
 )
 
@@ -94,7 +95,10 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="robot.wtf"`)
 		if r.Header.Get("Authorization") != "" {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="robot.wtf", error="invalid_token"`)
-			p.Code, p.Detail = "token_refused", "This token does not open this wiki: it is unknown, revoked, or of another wiki."
+			p.Code, p.Detail = "token_refused", "This token does not open this wiki."
+			if session.CauseOf(err) != "" && told != nil {
+				p.Detail = told.Message
+			}
 			if errors.Is(err, errPersonal) {
 				p.Detail = "This is no personal token (rwtp_…), or it is unknown or revoked."
 			}

@@ -12,17 +12,22 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/maypok86/otter/v2"
 )
 
-// tokenType keeps session tokens apart from whatever else the key may sign
-// (RFC 8725, section 3.11).
-const tokenType = "robot-session+jwt"
+// The types keep session tokens and access tokens apart, which the same key
+// signs (RFC 8725, section 3.11; RFC 9068, section 2.1).
+const (
+	tokenType  = "robot-session+jwt"
+	accessType = "at+jwt"
+)
 
 // claims of a session token. The audience is one host, without port.
 type claims struct {
@@ -36,17 +41,25 @@ type claims struct {
 func (c claims) issued() time.Time  { return time.Unix(c.Issued, 0) }
 func (c claims) expires() time.Time { return time.Unix(c.Expires, 0) }
 
-// keys sign and verify session tokens with RS256.
+// keys sign and verify with RS256.
 type keys struct {
 	private *rsa.PrivateKey
 	id      string // JWK thumbprint (RFC 7638)
-	signer  jose.Signer
 	// known are the keys that tokens are verified with, by id: ours, and the
 	// one before it, so that a rotation ends no session.
-	known map[string]*rsa.PublicKey
+	known         map[string]*rsa.PublicKey
+	*mint[claims]                     // of session tokens
+	access        *mint[accessClaims] // of access tokens
+}
+
+// A mint makes and reads tokens of one type.
+type mint[C any] struct {
+	kind   jose.ContentType
+	known  map[string]*rsa.PublicKey // that of keys
+	signer jose.Signer
 	// verified remembers the claims of tokens whose signature was right, by
 	// the token's hash. Time, audience and session are looked at each time.
-	verified *otter.Cache[[sha256.Size]byte, claims]
+	verified *otter.Cache[[sha256.Size]byte, C]
 }
 
 // openKeys reads the signing key of a directory, or makes it.
@@ -130,19 +143,31 @@ func newKeys(private *rsa.PrivateKey) (*keys, error) {
 	if err != nil {
 		return nil, err
 	}
-	options := (&jose.SignerOptions{}).WithType(tokenType).WithHeader("kid", id)
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: private}, options)
+	k := &keys{private: private, id: id, known: map[string]*rsa.PublicKey{id: &private.PublicKey}}
+	if k.mint, err = newMint[claims](k, tokenType); err != nil {
+		return nil, err
+	}
+	k.access, err = newMint[accessClaims](k, accessType)
+	return k, err
+}
+
+func newMint[C any](k *keys, kind jose.ContentType) (*mint[C], error) {
+	options := (&jose.SignerOptions{}).WithType(kind).WithHeader("kid", k.id)
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: k.private}, options)
 	if err != nil {
 		return nil, err
 	}
-	verified, err := otter.New(&otter.Options[[sha256.Size]byte, claims]{MaximumSize: 10_000})
-	if err != nil {
-		return nil, err
+	verified, err := otter.New(&otter.Options[[sha256.Size]byte, C]{MaximumSize: 10_000})
+	return &mint[C]{kind: kind, known: k.known, signer: signer, verified: verified}, err
+}
+
+// set is the public keys as a JWK set (RFC 7517, section 5).
+func (k *keys) set() ([]byte, error) {
+	var set jose.JSONWebKeySet
+	for _, id := range slices.Sorted(maps.Keys(k.known)) {
+		set.Keys = append(set.Keys, jose.JSONWebKey{Key: k.known[id], KeyID: id, Algorithm: string(jose.RS256), Use: "sig"})
 	}
-	return &keys{
-		private: private, id: id, signer: signer, verified: verified,
-		known: map[string]*rsa.PublicKey{id: &private.PublicKey},
-	}, nil
+	return json.Marshal(set)
 }
 
 // makeKey writes a new key so that a crash leaves either none or a whole one.
@@ -171,47 +196,47 @@ func makeKey(dir, file string) ([]byte, error) {
 	return text, os.Rename(unfinished.Name(), file)
 }
 
-func (k *keys) sign(c claims) (string, error) {
+func (m *mint[C]) sign(c C) (string, error) {
 	payload, err := json.Marshal(c)
 	if err != nil {
 		return "", err
 	}
-	signed, err := k.signer.Sign(payload)
+	signed, err := m.signer.Sign(payload)
 	if err != nil {
 		return "", fmt.Errorf("session: sign: %w", err)
 	}
 	return signed.CompactSerialize()
 }
 
-var errForged = errors.New("not a session token of ours")
+var errForged = errors.New("not a token of ours")
 
 // verify checks everything that stays true of a token: algorithm, key, type
 // and signature.
-func (k *keys) verify(token string) (claims, error) {
+func (m *mint[C]) verify(token string) (C, error) {
+	var c C
 	if len(token) > 2048 {
-		return claims{}, errForged
+		return c, errForged
 	}
 	hash := sha256.Sum256([]byte(token))
-	if c, ok := k.verified.GetIfPresent(hash); ok {
+	if c, ok := m.verified.GetIfPresent(hash); ok {
 		return c, nil
 	}
 	signed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.RS256})
 	if err != nil {
-		return claims{}, err
+		return c, err
 	}
 	header := signed.Signatures[0].Protected
-	key := k.known[header.KeyID]
-	if key == nil || header.ExtraHeaders[jose.HeaderType] != tokenType {
-		return claims{}, errForged
+	key := m.known[header.KeyID]
+	if key == nil || header.ExtraHeaders[jose.HeaderType] != string(m.kind) {
+		return c, errForged
 	}
 	payload, err := signed.Verify(key)
 	if err != nil {
-		return claims{}, err
+		return c, err
 	}
-	var c claims
 	if err := json.Unmarshal(payload, &c); err != nil {
-		return claims{}, err
+		return c, err
 	}
-	k.verified.Set(hash, c)
+	m.verified.Set(hash, c)
 	return c, nil
 }

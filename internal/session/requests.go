@@ -21,6 +21,7 @@ const (
 	UnknownToken Cause = "unknown or revoked token"
 	OtherWiki    Cause = "token of another wiki"
 	Expired      Cause = "expired"
+	Revoked      Cause = "revoked"
 	NoMember     Cause = "not a member"
 	ReadOnly     Cause = "may only read"
 	TooFast      Cause = "too many requests"

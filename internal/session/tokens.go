@@ -23,9 +23,10 @@ const (
 	tokenBytes  = 32
 )
 
-// Bearer says who is calling by "Authorization: Bearer" (a wiki token rwtf_…).
-// Without the header the caller is anonymous; a token that is unknown, revoked
-// or for another wiki is ErrDenied, with its Cause.
+// Bearer says who is calling by "Authorization: Bearer": a wiki token (rwtf_…),
+// or an access token of the authorization server. Without the header the caller
+// is anonymous. What is refused is of kind wiki.ErrDenied and has a Cause; whether
+// there is such a wiki does not enter into it.
 func (s *Service) Bearer(r *http.Request, slug string) (wiki.Caller, error) {
 	header := r.Header["Authorization"]
 	if len(header) == 0 {
@@ -33,28 +34,44 @@ func (s *Service) Bearer(r *http.Request, slug string) (wiki.Caller, error) {
 	}
 	scheme, secret, _ := strings.Cut(header[0], " ")
 	secret = strings.TrimSpace(secret)
-	if len(header) > 1 || !strings.EqualFold(scheme, "Bearer") || !strings.HasPrefix(secret, tokenPrefix) {
-		return wiki.Caller{}, Refuse(BadToken, wiki.Problemf(wiki.ErrDenied, "", "The Authorization header must be “Bearer” and a wiki token, which begins with %s.", tokenPrefix))
+	if len(header) > 1 || !strings.EqualFold(scheme, "Bearer") {
+		return wiki.Caller{}, refuse(BadToken, "The Authorization header must be “Bearer” and a token of this wiki.")
 	}
-	unusable := wiki.Problemf(wiki.ErrDenied, "", "This token is unknown, was revoked, or is for another wiki.")
+	if strings.HasPrefix(secret, tokenPrefix) {
+		return s.byWikiToken(r.Context(), secret, slug)
+	}
+	if strings.Count(secret, ".") == 2 {
+		return s.byAccessToken(r.Context(), secret, slug)
+	}
+	return wiki.Caller{}, refuse(BadToken, "This is no token of a wiki. One that you made yourself begins with %s.", tokenPrefix)
+}
+
+func (s *Service) byWikiToken(ctx context.Context, secret, slug string) (wiki.Caller, error) {
+	unknown := refuse(UnknownToken, "This token is unknown, or was revoked.")
 	if len(secret) != len(tokenPrefix)+base64.RawURLEncoding.EncodedLen(tokenBytes) {
-		return wiki.Caller{}, Refuse(BadToken, unusable)
+		return wiki.Caller{}, refuse(BadToken, "This token is not whole: it has other than %d characters.", len(tokenPrefix)+base64.RawURLEncoding.EncodedLen(tokenBytes))
 	}
-	token, err := s.store.Token(r.Context(), secret)
+	token, err := s.store.Token(ctx, secret)
 	switch {
 	case errors.Is(err, wiki.ErrNotFound):
-		return wiki.Caller{}, Refuse(UnknownToken, unusable)
+		return wiki.Caller{}, unknown
 	case err != nil:
 		return wiki.Caller{}, err
 	case token.Slug != slug:
-		return wiki.Caller{}, Refuse(OtherWiki, unusable)
+		return wiki.Caller{}, errOtherWiki
 	}
-	user, err := s.store.User(r.Context(), token.DID)
+	user, err := s.store.User(ctx, token.DID)
 	if err != nil {
 		return wiki.Caller{}, err
 	}
-	s.noteFailure(s.store.TokenUsed(r.Context(), token), "note the use of a token")
+	s.noteFailure(s.store.TokenUsed(ctx, token), "note the use of a token")
 	return wiki.Caller{User: user, Agent: token.Name, Client: "token", Grant: token.ID, ReadOnly: token.ReadOnly, Wiki: token.Slug}, nil
+}
+
+var errOtherWiki = refuse(OtherWiki, "This token is for another wiki.")
+
+func refuse(cause Cause, message string, args ...any) error {
+	return Refuse(cause, wiki.Problemf(wiki.ErrDenied, "", message, args...))
 }
 
 var errNoMember = wiki.Problemf(wiki.ErrDenied, "", "Only members of this wiki can make tokens for it.")

@@ -19,14 +19,14 @@ type Ending struct {
 }
 
 // EndSite lets a wiki end at a time, or not after all when that is zero. Its
-// tokens are revoked when it is to end.
+// tokens and grants are revoked when it is to end.
 func (db *DB) EndSite(ctx context.Context, actor, slug string, at time.Time) error {
 	action := "site.end"
 	if at.IsZero() {
 		action = "site.restore"
 	}
 	err := db.changeSite(ctx, actor, slug, action, "", func(tx *sql.Tx) error { return db.endSite(ctx, tx, slug, at) })
-	db.tokens.forgetAll()
+	db.forgetAccess()
 	return err
 }
 
@@ -39,8 +39,24 @@ func (db *DB) endSite(ctx context.Context, tx *sql.Tx, slug string, at time.Time
 	if err := oneRow(done, err); err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `DELETE FROM tokens WHERE slug = $1`, slug)
-	return err
+	return db.endAccess(ctx, tx, slug, "")
+}
+
+// endAccess ends the tokens and grants of a person for a wiki, of everybody with
+// an empty did. The caller forgets them when it is done: forgetAccess.
+func (db *DB) endAccess(ctx context.Context, tx *sql.Tx, slug, did string) error {
+	for _, table := range []string{"tokens", "oauth_grants"} {
+		_, err := tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE slug = $1 AND (did = $2 OR $2 = '')`, slug, did)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (db *DB) forgetAccess() {
+	db.tokens.forgetAll()
+	db.grants.forgetAll()
 }
 
 // oneRow is ErrNotFound when a statement changed nothing.
@@ -55,7 +71,7 @@ func oneRow(done sql.Result, err error) error {
 }
 
 // EndUser lets an account end at a time, with the wiki that its owner has: all
-// its sessions and tokens end at once.
+// its sessions, tokens and grants end at once.
 func (db *DB) EndUser(ctx context.Context, did string, at time.Time) error {
 	return db.changeUser(ctx, did, "account.end", func(tx *sql.Tx) error {
 		done, err := tx.ExecContext(ctx, `UPDATE users SET ending = $2 WHERE did = $1 AND ending = 0`, did, at.UnixMilli())
@@ -65,6 +81,8 @@ func (db *DB) EndUser(ctx context.Context, did string, at time.Time) error {
 		for _, statement := range []string{
 			`DELETE FROM tokens WHERE slug IN (SELECT slug FROM sites WHERE owner = $1)`,
 			`DELETE FROM tokens WHERE did = $1`,
+			`DELETE FROM oauth_grants WHERE slug IN (SELECT slug FROM sites WHERE owner = $1)`,
+			`DELETE FROM oauth_grants WHERE did = $1`,
 			`DELETE FROM personal_tokens WHERE did = $1`,
 			`DELETE FROM sessions WHERE did = $1`,
 		} {
@@ -101,7 +119,7 @@ func (db *DB) changeUser(ctx context.Context, did, action string, change func(*s
 	db.users.forget(did)
 	db.sites.forgetAll()
 	db.sessions.forgetAll()
-	db.tokens.forgetAll()
+	db.forgetAccess()
 	db.personal.forgetAll()
 	if err != nil {
 		return fmt.Errorf("store: %s %s: %w", action, did, err)
@@ -177,7 +195,7 @@ func (db *DB) PurgeSite(ctx context.Context, slug string, holder []byte) error {
 		return db.audit(ctx, tx, "operator", slug, "site.purge", "")
 	})
 	db.sites.forget(slug)
-	db.tokens.forgetAll()
+	db.forgetAccess()
 	if err != nil {
 		return fmt.Errorf("store: purge site %s: %w", slug, err)
 	}

@@ -57,7 +57,7 @@ func (db *DB) SetMember(ctx context.Context, actor, slug, did string, role wiki.
 	})
 }
 
-// RemoveMember takes a person's role in a wiki and their tokens for it.
+// RemoveMember takes a person's role in a wiki and their tokens and grants for it.
 func (db *DB) RemoveMember(ctx context.Context, actor, slug, did string) error {
 	err := db.changeSite(ctx, actor, slug, "member.remove", did, func(tx *sql.Tx) error {
 		gone, err := tx.ExecContext(ctx, `DELETE FROM members WHERE slug = $1 AND did = $2`, slug, did)
@@ -67,10 +67,9 @@ func (db *DB) RemoveMember(ctx context.Context, actor, slug, did string) error {
 		if n, err := gone.RowsAffected(); err != nil || n == 0 {
 			return errors.Join(wiki.ErrNotFound, err)
 		}
-		_, err = tx.ExecContext(ctx, `DELETE FROM tokens WHERE slug = $1 AND did = $2`, slug, did)
-		return err
+		return db.endAccess(ctx, tx, slug, did)
 	})
-	db.tokens.forgetAll()
+	db.forgetAccess()
 	return err
 }
 

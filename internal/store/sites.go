@@ -71,7 +71,7 @@ func (db *DB) DropSite(ctx context.Context, slug string) error {
 		return fmt.Errorf("store: drop site %s: %w", slug, err)
 	}
 	db.sites.forget(slug)
-	db.tokens.forgetAll()
+	db.forgetAccess()
 	return nil
 }
 

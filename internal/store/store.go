@@ -1,5 +1,5 @@
 // Package store is the platform's SQL: users, sites, members, sessions,
-// tokens, one-time codes, former names and the audit log. What wikis contain is not here.
+// tokens, OAuth clients and grants, one-time codes, former names and the audit log. What wikis contain is not here.
 //
 // Rows that nearly every request needs (a site with its members, a user, a
 // session, a token) are answered from memory once they were read; the methods
@@ -43,6 +43,7 @@ type DB struct {
 	sessions *rowCache[string, Session]
 	tokens   *rowCache[tokenHash, *Token]
 	personal *rowCache[tokenHash, *Token]
+	grants   *rowCache[string, *Grant]
 }
 
 // cachedRows bounds each of the row caches; a row takes some 500 bytes.
@@ -69,6 +70,7 @@ func Open(ctx context.Context, path string, now func() time.Time) (*DB, error) {
 		sessions: newRowCache[string, Session](cachedRows),
 		tokens:   newRowCache[tokenHash, *Token](cachedRows),
 		personal: newRowCache[tokenHash, *Token](cachedRows),
+		grants:   newRowCache[string, *Grant](cachedRows),
 	}
 	if err := db.migrate(ctx); err != nil {
 		conn.Close()
