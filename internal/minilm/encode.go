@@ -1,0 +1,70 @@
+package minilm
+
+// An arithmetic is one way to compute the model on a kind of processor. All
+// slices are row-major; rows is at least 1 and at most MaxTokens. An
+// implementation reads and writes nothing outside the slices it is given, and
+// keeps its working memory in the scratch.
+type arithmetic interface {
+	name() string
+	// linear sets y[rows][l.out] to x[rows][l.in]·Wᵀ + bias.
+	linear(s *scratch, l *linear, x, y []float32, rows int)
+	// attend sets s.context[rows][Dim] to the attention, head by head, of
+	// s.qkv[rows][3*Dim]; the queries are scaled already.
+	attend(s *scratch, rows int)
+	// gelu sets each x to x·Φ(x), Φ being the normal distribution's.
+	gelu(x []float32)
+	// addNorm sets y[rows][Dim] to the layer norm of each row of x + y.
+	addNorm(n *layerNorm, x, y []float32, rows int)
+}
+
+// A scratch is the working memory of one text: its tokens, and the vectors of
+// the layer that is being computed, each with room for MaxTokens rows.
+type scratch struct {
+	ids     []int32
+	x       []float32 // [rows][Dim], what goes from layer to layer
+	y       []float32 // [rows][Dim]
+	qkv     []float32 // [rows][3*Dim]
+	context []float32 // [rows][Dim]
+	wide    []float32 // [rows][inner]
+	head    headScratch
+	quant   quantScratch
+}
+
+func newScratch() *scratch {
+	floats := func(width int) []float32 { return make([]float32, MaxTokens*width) }
+	return &scratch{
+		ids: make([]int32, 0, MaxTokens),
+		x:   floats(Dim), y: floats(Dim), qkv: floats(3 * Dim), context: floats(Dim), wide: floats(inner),
+	}
+}
+
+// encode runs the tokens s.ids through the model; their vectors are then in
+// s.x.
+func (m *Model) encode(s *scratch) {
+	rows, p, w := len(s.ids), m.path, m.weights
+	x, y := s.x[:rows*Dim], s.y[:rows*Dim]
+	for r, id := range s.ids {
+		w.wordVector(id, y[r*Dim:r*Dim+Dim])
+	}
+	copy(x, w.position)
+	p.addNorm(&w.norm, y, x, rows)
+	for i := range w.layer {
+		l := &w.layer[i]
+		p.linear(s, &l.qkv, x, s.qkv, rows)
+		p.attend(s, rows)
+		p.linear(s, &l.out, s.context, y, rows)
+		p.addNorm(&l.attended, y, x, rows)
+		p.linear(s, &l.up, x, s.wide, rows)
+		p.gelu(s.wide[:rows*inner])
+		p.linear(s, &l.down, s.wide, y, rows)
+		p.addNorm(&l.fed, y, x, rows)
+	}
+}
+
+// wordVector sets v to the row of the word table for a token.
+func (w *weights) wordVector(id int32, v []float32) {
+	scale := w.wordScale[id]
+	for i, q := range w.word[int(id)*Dim : int(id)*Dim+Dim] {
+		v[i] = scale * float32(int8(q))
+	}
+}

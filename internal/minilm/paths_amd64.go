@@ -1,0 +1,4 @@
+package minilm
+
+// runnable are the paths that this processor can run, the fastest first.
+func runnable() []arithmetic { return []arithmetic{portable{}} }
