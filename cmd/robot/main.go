@@ -18,6 +18,9 @@ type commands struct {
 	Serve   serveCommand   `cmd:"" help:"Run the service, behind a proxy that does TLS."`
 	Dev     devCommand     `cmd:"" help:"Run a service to try and to develop with: seeded wikis, sign-in without a password."`
 	Admin   adminCommand   `cmd:"" help:"Look after a data directory."`
+	Backup  backupCommand  `cmd:"" help:"Back up a data directory, also while the service runs."`
+	Verify  verifyCommand  `cmd:"" help:"Prove that a backup can be restored."`
+	Restore restoreCommand `cmd:"" help:"Make a data directory of a backup."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 

@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 //	kill9 NAME          kills it
 //	http METHOD URL STATUS [HEADER: VALUE]... [@BODYFILE]
 //	                    asks 127.0.0.1 by the URL's host and port; the answer
-//	                    with its headers is the file "answer"
+//	                    with its headers is the file "answer", without them "body"
 //	wikiurl NAME SLUG   sets $wiki to the wiki's origin
 //	token FILE SLUG ROLE  sets $token from a dev.json
 //	mode FILE OCTAL     wants a file's permissions
@@ -150,6 +150,7 @@ func request(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(answer.Header.Write(&all))
 	fmt.Fprintf(&all, "\n%s", text)
 	ts.Check(os.WriteFile(ts.MkAbs("answer"), []byte(all.String()), 0o600))
+	ts.Check(os.WriteFile(ts.MkAbs("body"), text, 0o600))
 	if strconv.Itoa(answer.StatusCode) != args[2] {
 		ts.Fatalf("%s %s: %s, want %s\n%.2000s", args[0], args[1], answer.Status, args[2], all.String())
 	}

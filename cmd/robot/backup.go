@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"filippo.io/age"
+
+	"robot.wtf/internal/backup"
+)
+
+// plainLog is for commands that people run: what goes wrong on the way.
+func plainLog() *slog.Logger {
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelInfo}))
+}
+
+type backupCommand struct {
+	Dir       string   `arg:"" env:"ROBOT_BACKUP" type:"path" help:"Directory of the backups; made if there is none. Best on another disk."`
+	Data      string   `required:"" env:"ROBOT_DATA" placeholder:"DIR" type:"path" help:"Data directory. A service may be using it."`
+	Recipient []string `env:"ROBOT_BACKUP_RECIPIENT" placeholder:"AGE1…" help:"Encrypt keys for this age recipient (see age-keygen)."`
+}
+
+// Run takes a backup.
+func (c backupCommand) Run(ctx context.Context) (err error) {
+	recipients, err := parseRecipients(c.Recipient)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(filepath.Join(c.Data, "robot.db")); err != nil {
+		return fmt.Errorf("--data: %s is no data directory of a service: %w", c.Data, err)
+	}
+	r, err := backup.Open(ctx, c.Dir, true, time.Now, plainLog())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	report, err := r.Take(ctx, c.Data, recipients)
+	if report.Name != "" {
+		fmt.Printf("Backup %s: %d wikis, %d of them copied, %d new pieces, %d bytes, %s\n",
+			report.Name, report.Wikis, report.Copied, report.NewPieces, report.NewBytes, report.Took.Round(time.Millisecond))
+		if !report.Sealed {
+			fmt.Fprintln(os.Stderr, "note: the keys are in it as they are, for no --recipient was named; whoever can read the backup can sign in as anybody")
+		}
+	}
+	return err
+}
+
+func parseRecipients(list []string) ([]age.Recipient, error) {
+	var all []age.Recipient
+	for _, text := range list {
+		r, err := age.ParseX25519Recipient(text)
+		if err != nil {
+			return nil, fmt.Errorf("--recipient: %q is no age recipient, which begins with age1: %w", text, err)
+		}
+		all = append(all, r)
+	}
+	return all, nil
+}
+
+// identityFlag is what opens encrypted keys.
+type identityFlag struct {
+	Identity string `env:"ROBOT_BACKUP_IDENTITY" placeholder:"FILE" type:"path" help:"File with the age identity that opens encrypted keys."`
+}
+
+func (f identityFlag) read() ([]age.Identity, error) {
+	if f.Identity == "" {
+		return nil, nil
+	}
+	file, err := os.Open(f.Identity)
+	if err != nil {
+		return nil, fmt.Errorf("--identity: %w", err)
+	}
+	defer file.Close()
+	all, err := age.ParseIdentities(file)
+	if err != nil {
+		return nil, fmt.Errorf("--identity: %s: %w", f.Identity, err)
+	}
+	return all, nil
+}
+
+type verifyCommand struct {
+	Dir      string `arg:"" env:"ROBOT_BACKUP" type:"path" help:"Directory of the backups."`
+	Snapshot string `placeholder:"NAME" help:"Which backup; the newest by default."`
+	Wiki     string `placeholder:"SLUG" help:"This wiki alone."`
+	Scratch  string `placeholder:"DIR" type:"path" help:"Where to restore to for a moment; the system's temporary directory by default. The largest wiki must fit."`
+	identityFlag
+}
+
+// Run restores to a temporary place and compares.
+func (c verifyCommand) Run(ctx context.Context) (err error) {
+	identities, err := c.read()
+	if err != nil {
+		return err
+	}
+	r, err := backup.Open(ctx, c.Dir, true, time.Now, plainLog())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	p, err := r.Verify(ctx, c.Snapshot, c.Wiki, c.Scratch, identities)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("Backup %s can be restored: %d wikis with %d files, %d commits and %d blobs are as they were; %s\n",
+		p.Name, p.Wikis, p.Facts.Files, p.Facts.Commits, p.Facts.Blobs, p.Took.Round(time.Millisecond))
+	if p.KeysSealed > 0 {
+		fmt.Printf("%d keys are encrypted and were not opened: name the identity with --identity to try that as well\n", p.KeysSealed)
+	}
+	return nil
+}
+
+type restoreCommand struct {
+	Dir      string `arg:"" env:"ROBOT_BACKUP" type:"path" help:"Directory of the backups."`
+	Data     string `required:"" env:"ROBOT_DATA" placeholder:"DIR" type:"path" help:"Data directory to make. It must be empty."`
+	Snapshot string `placeholder:"NAME" help:"Which backup; the newest by default."`
+	identityFlag
+}
+
+// Run makes a data directory of a backup.
+func (c restoreCommand) Run(ctx context.Context) (err error) {
+	identities, err := c.read()
+	if err != nil {
+		return err
+	}
+	lock, err := lockDir(c.Data)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.release()) }()
+	r, err := backup.Open(ctx, c.Dir, false, time.Now, plainLog())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	s, err := r.Restore(ctx, c.Snapshot, c.Data, identities)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("Restored %d wikis of %s to %s\n", len(s.Wikis), s.Name(), c.Data)
+	for slug, since := range s.Stale {
+		fmt.Printf("note: %s could not be copied then; it is as of %s\n", slug, since.Format(time.RFC3339))
+	}
+	return nil
+}

@@ -1,0 +1,162 @@
+package content
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"net/url"
+	"path"
+
+	"robot.wtf/internal/gitrepo"
+)
+
+// Facts are what a copy of a wiki's database is compared by.
+type Facts struct {
+	Head    string `json:"head"` // id of the newest commit, "" before the first
+	Seq     int64  `json:"seq"`
+	Files   int64  `json:"files"`
+	Blobs   int64  `json:"blobs"`
+	Commits int64  `json:"commits"`
+}
+
+// CheckFile reads a whole database file that nobody is using and fails at the
+// first thing that is not as it was written: SQLite's own structure, a blob or
+// a commit that does not hash to its id, or a head whose tree is not that of
+// the files.
+func CheckFile(ctx context.Context, file, slug string) (Facts, error) {
+	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: file}).EscapedPath()+"?mode=ro&immutable=1&_pragma=cache_size(-8000)")
+	if err != nil {
+		return Facts{}, fmt.Errorf("content: check %s: %w", slug, err)
+	}
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	c := checker{ctx: ctx, db: db, slug: slug}
+	for _, step := range []func() error{c.structure, c.blobs, c.commits, c.head} {
+		if err := step(); err != nil {
+			return c.facts, fmt.Errorf("content: check %s: %w", slug, err)
+		}
+	}
+	return c.facts, nil
+}
+
+type checker struct {
+	ctx   context.Context
+	db    *sql.DB
+	slug  string
+	facts Facts
+	tree  string // of the head
+}
+
+func (c *checker) each(scan func(*sql.Rows) error, query string, args ...any) error {
+	rows, err := c.db.QueryContext(c.ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+func (c *checker) structure() error {
+	var answer string
+	if err := c.db.QueryRowContext(c.ctx, "PRAGMA quick_check(1)").Scan(&answer); err != nil {
+		return err
+	}
+	if answer != "ok" {
+		return fmt.Errorf("damaged: %s", answer)
+	}
+	return nil
+}
+
+func (c *checker) blobs() error {
+	return c.each(func(rows *sql.Rows) error {
+		var oid string
+		var size int64
+		var data []byte
+		if err := rows.Scan(&oid, &size, &data); err != nil {
+			return err
+		}
+		c.facts.Blobs++
+		text, err := inflate(data, size)
+		if err != nil {
+			return fmt.Errorf("blob %s: %w", oid, err)
+		}
+		if gitrepo.ObjectID("blob", text) != oid {
+			return fmt.Errorf("blob %s holds something else", oid)
+		}
+		return nil
+	}, "SELECT oid, size, data FROM blobs WHERE wiki = $1", c.slug)
+}
+
+func (c *checker) commits() error {
+	err := c.db.QueryRowContext(c.ctx, "SELECT seq, head FROM meta WHERE wiki = $1", c.slug).Scan(&c.facts.Seq, &c.facts.Head)
+	if err != nil {
+		return fmt.Errorf("head: %w", err)
+	}
+	found := c.facts.Head == ""
+	err = c.each(func(rows *sql.Rows) error {
+		var oid string
+		var raw []byte
+		if err := rows.Scan(&oid, &raw); err != nil {
+			return err
+		}
+		c.facts.Commits++
+		if gitrepo.ObjectID("commit", raw) != oid {
+			return fmt.Errorf("commit %s holds something else", oid)
+		}
+		if oid != c.facts.Head {
+			return nil
+		}
+		found = true
+		commit, err := gitrepo.ParseCommit(raw)
+		c.tree = commit.Tree
+		return err
+	}, "SELECT oid, raw FROM commits WHERE wiki = $1", c.slug)
+	if err == nil && !found {
+		err = fmt.Errorf("the head %s is not there", c.facts.Head)
+	}
+	return err
+}
+
+// head builds the tree of all files anew.
+func (c *checker) head() error {
+	entries, folders := map[string][]gitrepo.TreeEntry{}, map[string][]string{}
+	err := c.each(func(rows *sql.Rows) error {
+		var file, blob string
+		var mode uint32
+		var kept bool
+		if err := rows.Scan(&file, &blob, &mode, &kept); err != nil {
+			return err
+		}
+		c.facts.Files++
+		if !kept && mode != gitrepo.ModeGitlink {
+			return fmt.Errorf("the content of %s (%s) is not there", file, blob)
+		}
+		dir := folder(file)
+		for d := dir; d != "" && entries[d] == nil && folders[d] == nil; d = folder(d) {
+			folders[folder(d)] = append(folders[folder(d)], d)
+		}
+		entries[dir] = append(entries[dir], gitrepo.TreeEntry{Mode: mode, Name: path.Base(file), ID: blob})
+		return nil
+	}, `SELECT path, blob, mode, EXISTS (SELECT 1 FROM blobs b WHERE b.wiki = f.wiki AND b.oid = f.blob) FROM files f WHERE wiki = $1`, c.slug)
+	if err != nil || c.facts.Head == "" {
+		return err
+	}
+	if root := rootOf(entries, folders, ""); root != c.tree {
+		return fmt.Errorf("the files make the tree %s, the head has %s", root, c.tree)
+	}
+	return nil
+}
+
+// rootOf is the id of a folder's tree.
+func rootOf(entries map[string][]gitrepo.TreeEntry, folders map[string][]string, dir string) string {
+	all := entries[dir]
+	for _, d := range folders[dir] {
+		all = append(all, gitrepo.TreeEntry{Mode: gitrepo.ModeTree, Name: path.Base(d), ID: rootOf(entries, folders, d)})
+	}
+	return gitrepo.ObjectID("tree", gitrepo.EncodeTree(all))
+}
