@@ -3,16 +3,19 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
+	"robot.wtf/internal/atproto"
 	"robot.wtf/internal/session"
 )
 
 // adminCommand is for whoever runs the service.
 type adminCommand struct {
 	Keys struct {
-		Rotate rotateCommand `cmd:"" help:"Make a new key for sessions; those that people have go on. Stop the service first."`
+		Rotate rotateCommand `cmd:"" help:"Make new keys, for sessions and for signing in; nobody is signed out. Stop the service first."`
 	} `cmd:"" help:"Look after the keys."`
 	Status statusCommand `cmd:"" help:"Say which process has a data directory."`
 }
@@ -30,12 +33,27 @@ type rotateCommand struct {
 	Data string `required:"" env:"ROBOT_DATA" placeholder:"DIR" type:"path" help:"Data directory."`
 }
 
-// Run makes the new key.
+// Run makes the new keys.
 func (c rotateCommand) Run() (err error) {
 	lock, err := lockDir(c.Data)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.release()) }()
-	return session.RotateKeys(filepath.Join(c.Data, "keys"))
+	dir := filepath.Join(c.Data, "keys")
+	if err := session.RotateKeys(dir); err != nil {
+		return err
+	}
+	fmt.Println("Sessions: a new key; those that people have go on.")
+	made, err := atproto.RotateKey(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist): // a directory of robot dev, which signs nobody in
+	case err != nil:
+		return err
+	case made:
+		fmt.Println("Signing in: a new key, which signs ten minutes after the service has started.")
+	default:
+		fmt.Println("Signing in: a new key is on its way already, and stays.")
+	}
+	return nil
 }

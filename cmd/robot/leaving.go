@@ -2,17 +2,13 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
-	"errors"
-	"fmt"
-	"io/fs"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"time"
 
+	"robot.wtf/internal/keyfile"
 	"robot.wtf/internal/tenant"
 	"robot.wtf/internal/wiki"
 )
@@ -42,39 +38,7 @@ func (seededPeople) Find(_ context.Context, name string) (wiki.User, error) {
 // nameKey reads the key that former names are kept with, and makes it at the
 // first start. It is never changed: with another one nobody would get their
 // former name back.
-func nameKey(dir string) ([]byte, error) {
-	file := filepath.Join(dir, "names.key")
-	key, err := os.ReadFile(file)
-	switch {
-	case err == nil && len(key) >= 32:
-		return key, nil
-	case err == nil:
-		return nil, fmt.Errorf("%s is not a key: it has %d bytes", file, len(key))
-	case !errors.Is(err, fs.ErrNotExist):
-		return nil, err
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
-	}
-	key = make([]byte, 32)
-	rand.Read(key) // never fails (crypto/rand)
-	return key, writeWhole(file, key)
-}
-
-// writeWhole makes a file that is there as a whole or not at all, for its owner
-// alone.
-func writeWhole(file string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(file), ".new-") // with mode 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // nothing is there once it is renamed
-	_, err = f.Write(data)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), file)
-}
+func nameKey(dir string) ([]byte, error) { return keyfile.Secret(filepath.Join(dir, "names.key"), 32) }
 
 // sweepEvery is how long something may live past its grace.
 const sweepEvery = 10 * time.Minute

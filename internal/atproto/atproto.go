@@ -72,23 +72,22 @@ type Service struct {
 	patience  time.Duration // beginTimeout, but in tests
 	now       func() time.Time
 	log       *slog.Logger
-	app       oauth.ClientApp // without a store: each sign-in brings its own
+	app       oauth.ClientApp // without store and key: each sign-in brings its own
 	directory *identity.BaseDirectory
 	http      *http.Client
 	keys      *keys
 	metadata  []byte
-	jwks      []byte
 	slots     chan struct{}
 }
 
 // New makes a Service; at the first start it makes the client's key too.
 func New(o Options) (*Service, error) {
-	keys, err := openKeys(o.KeyDir)
-	if err != nil {
-		return nil, fmt.Errorf("atproto: keys in %s: %w", o.KeyDir, err)
-	}
 	if o.Lifetime == 0 {
 		o.Lifetime = Lifetime
+	}
+	keys, err := openKeys(o.KeyDir, o.Lifetime, o.Now)
+	if err != nil {
+		return nil, fmt.Errorf("atproto: keys in %s: %w", o.KeyDir, err)
 	}
 	if o.Target == nil {
 		o.Target = func(string) error { return nil }
@@ -114,22 +113,24 @@ func New(o Options) (*Service, error) {
 		Scopes:      []string{Scope},
 		UserAgent:   userAgent,
 	}
-	if err := config.SetClientSecret(keys.signing, keys.id); err != nil {
-		return nil, fmt.Errorf("atproto: client key: %w", err)
-	}
 	s.app = oauth.ClientApp{
 		Client:   client,
 		Resolver: &oauth.Resolver{Client: client, UserAgent: userAgent},
 		Dir:      s.directory,
 		Config:   &config,
 	}
-	if s.metadata, err = clientMetadata(&config, o.Platform); err != nil {
+	if s.metadata, err = clientMetadata(s.client(keys.signing).Config, o.Platform); err != nil {
 		return nil, fmt.Errorf("atproto: client metadata: %w", err)
 	}
-	if s.jwks, err = keys.public(); err != nil {
-		return nil, fmt.Errorf("atproto: jwks: %w", err)
-	}
 	return s, nil
+}
+
+// client is the library's client with a key to authenticate with.
+func (s *Service) client(k *key) oauth.ClientApp {
+	app, config := s.app, *s.app.Config
+	config.PrivateKey, config.KeyID = k.private, &k.id
+	app.Config = &config
+	return app
 }
 
 const userAgent = "robot.wtf"
@@ -137,8 +138,15 @@ const userAgent = "robot.wtf"
 // Metadata is the client's metadata document, served at MetadataPath.
 func (s *Service) Metadata() []byte { return s.metadata }
 
-// JWKS is the client's public keys, served at JWKSPath.
-func (s *Service) JWKS() []byte { return s.jwks }
+// JWKS is the client's public keys, served at JWKSPath. They change: nobody may
+// keep them for longer than RotateKey allows for.
+func (s *Service) JWKS() []byte {
+	text, err := s.keys.public()
+	if err != nil {
+		s.log.Error("atproto: jwks", "err", err) // what could be told is told
+	}
+	return text
+}
 
 // enter waits for its turn among those that wait for other servers, so that a
 // flood of sign-ins to servers that hang holds so many connections and no more.

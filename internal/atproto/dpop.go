@@ -11,16 +11,18 @@ import (
 	"strings"
 )
 
-// dpopOnly refuses tokens of another kind than those asked for, which the
-// library does not look at (RFC 9449, section 5).
-type dpopOnly struct {
-	next     http.RoundTripper
-	endpoint string
+// issued takes note of the tokens that the token endpoint issues, so that they
+// can be revoked even if nothing comes of the sign-in, and refuses those of
+// another kind than was asked for, which the library does not look at (RFC
+// 9449, section 5).
+type issued struct {
+	next http.RoundTripper
+	flow *flow
 }
 
-func (d dpopOnly) RoundTrip(r *http.Request) (*http.Response, error) {
-	answer, err := d.next.RoundTrip(r)
-	if err != nil || r.URL.String() != d.endpoint || answer.StatusCode != http.StatusOK {
+func (i issued) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer, err := i.next.RoundTrip(r)
+	if err != nil || r.URL.String() != i.flow.request.AuthServerTokenEndpoint || answer.StatusCode != http.StatusOK {
 		return answer, err
 	}
 	defer answer.Body.Close()
@@ -28,13 +30,16 @@ func (d dpopOnly) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	var kind struct {
-		Type string `json:"token_type"`
+	var token struct {
+		Type    string `json:"token_type"`
+		Access  string `json:"access_token"`
+		Refresh string `json:"refresh_token"`
 	}
-	if err := json.Unmarshal(body, &kind); err != nil {
+	if err := json.Unmarshal(body, &token); err != nil {
 		return nil, fmt.Errorf("token response: %w", err)
 	}
-	if !strings.EqualFold(kind.Type, "DPoP") {
+	i.flow.hold(token.Access, token.Refresh)
+	if !strings.EqualFold(token.Type, "DPoP") {
 		return nil, errors.New("token response: not a DPoP token")
 	}
 	answer.Body = io.NopCloser(bytes.NewReader(body))

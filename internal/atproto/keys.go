@@ -5,104 +5,197 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
+	"time"
 
 	"github.com/bluesky-social/indigo/atproto/atcrypto"
 	"github.com/bluesky-social/indigo/atproto/auth/oauth"
 	"github.com/go-jose/go-jose/v4"
+
+	"robot.wtf/internal/keyfile"
 )
 
-// keys authenticate the service to other servers (private_key_jwt, ES256).
-type keys struct {
-	signing *atcrypto.PrivateKeyP256
+// The files of a key directory.
+const (
+	signingFile = "atproto.pem"
+	nextFile    = "atproto-next.pem"   // published, and not signing yet
+	formerFile  = "atproto-former.pem" // published for those who began with it
+)
+
+// published is how long a key is in the JWKS before it signs: other servers
+// keep that document for ten minutes.
+const published = 10 * time.Minute
+
+// A key authenticates the service to other servers (private_key_jwt, ES256).
+type key struct {
 	id      string // JWK thumbprint (RFC 7638), so that a new key is never taken for an old one
-	all     []*ecdsa.PublicKey
+	private *atcrypto.PrivateKeyP256
+	public  *ecdsa.PublicKey
 }
 
-// openKeys reads the client's key of a directory, or makes it.
-func openKeys(dir string) (*keys, error) {
-	file := filepath.Join(dir, "atproto.pem")
-	text, err := os.ReadFile(file)
+// keys are the key that signs, and those that are published besides: the next
+// one, which takes its place once others have had time to read of it, and the
+// former one, until the sign-ins that began with it have ended.
+type keys struct {
+	dir  string
+	keep time.Duration // of the former key: as long as a sign-in may take
+	now  func() time.Time
+
+	mu            sync.Mutex
+	signing       *key
+	next, former  *key      // nil when there is none
+	nextSigns     time.Time // from when next signs
+	formerRetires time.Time
+}
+
+// openKeys reads the client's keys of a directory, or makes the first. What is
+// published starts to be so now.
+func openKeys(dir string, keep time.Duration, now func() time.Time) (*keys, error) {
+	k := &keys{dir: dir, keep: keep, now: now, nextSigns: now().Add(published), formerRetires: now().Add(keep)}
+	if err := finishRotation(dir); err != nil {
+		return nil, err
+	}
+	private, err := keyfile.Open(filepath.Join(dir, signingFile), generateKey)
+	if err != nil {
+		return nil, err
+	}
+	if k.signing, err = newKey(private); err != nil {
+		return nil, err
+	}
+	if k.next, err = readKey(filepath.Join(dir, nextFile)); err != nil {
+		return nil, err
+	}
+	k.former, err = readKey(filepath.Join(dir, formerFile))
+	return k, err
+}
+
+// finishRotation does what a crash between the two renames of rotate left.
+func finishRotation(dir string) error {
+	_, err := os.Stat(filepath.Join(dir, signingFile))
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	err = os.Rename(filepath.Join(dir, nextFile), filepath.Join(dir, signingFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		text, err = makeKey(dir, file)
+		return nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	block, _ := pem.Decode(text)
-	if block == nil {
-		return nil, fmt.Errorf("%s holds no PEM block", file)
-	}
-	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
-	}
-	private, ok := parsed.(*ecdsa.PrivateKey)
-	if !ok || private.Curve != elliptic.P256() {
-		return nil, fmt.Errorf("%s holds no P-256 key", file)
-	}
-	scalar, err := private.Bytes()
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
-	}
-	signing, err := atcrypto.ParsePrivateBytesP256(scalar)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
-	}
-	id, err := thumbprint(&private.PublicKey)
-	return &keys{signing: signing, id: id, all: []*ecdsa.PublicKey{&private.PublicKey}}, err
+	return err
 }
 
-func thumbprint(key *ecdsa.PublicKey) (string, error) {
-	sum, err := (&jose.JSONWebKey{Key: key}).Thumbprint(crypto.SHA256)
-	return base64.RawURLEncoding.EncodeToString(sum), err
+// RotateKey makes the client's next key in a directory that no service is
+// using. It reports false when one is on its way already: that one stays.
+func RotateKey(dir string) (bool, error) {
+	if _, err := os.Stat(filepath.Join(dir, signingFile)); err != nil {
+		return false, fmt.Errorf("atproto: rotate key: %w", err)
+	}
+	file := filepath.Join(dir, nextFile)
+	if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
+		return false, err
+	}
+	if _, err := keyfile.Make(file, generateKey); err != nil {
+		return false, fmt.Errorf("atproto: rotate key: %w", err)
+	}
+	return true, nil
 }
 
-// makeKey writes a new key so that a crash leaves either none or a whole one.
-func makeKey(dir, file string) ([]byte, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
+// settle moves on to what the time demands. What fails is tried again by the
+// next call; meanwhile the keys stay as they are, which is right as well.
+func (k *keys) settle() error {
+	now := k.now()
+	if k.next != nil && !now.Before(k.nextSigns) {
+		if err := k.rotate(); err != nil {
+			return fmt.Errorf("atproto: rotate key: %w", err)
+		}
+		k.former, k.signing, k.next, k.formerRetires = k.signing, k.next, nil, now.Add(k.keep)
 	}
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, err
+	if k.former != nil && !now.Before(k.formerRetires) {
+		if err := os.Remove(filepath.Join(k.dir, formerFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("atproto: retire key: %w", err)
+		}
+		k.former = nil
 	}
-	der, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		return nil, err
+	return nil
+}
+
+func (k *keys) rotate() error {
+	err := os.Rename(filepath.Join(k.dir, signingFile), filepath.Join(k.dir, formerFile))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // done by a call that failed after it
+		return err
 	}
-	text := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
-	unfinished, err := os.CreateTemp(dir, "atproto-*.tmp") // 0600
-	if err != nil {
-		return nil, err
+	if err := os.Rename(filepath.Join(k.dir, nextFile), filepath.Join(k.dir, signingFile)); err != nil {
+		return err
 	}
-	defer os.Remove(unfinished.Name())
-	_, err = unfinished.Write(text)
-	if err = errors.Join(err, unfinished.Sync(), unfinished.Close()); err != nil {
-		return nil, err
+	return keyfile.Sync(k.dir)
+}
+
+// current is the key that signs.
+func (k *keys) current() (*key, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	err := k.settle()
+	return k.signing, err
+}
+
+// all are the published keys, the one that signs first.
+func (k *keys) all() ([]*key, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	err := k.settle()
+	list := []*key{k.signing}
+	for _, other := range []*key{k.next, k.former} {
+		if other != nil {
+			list = append(list, other)
+		}
 	}
-	return text, os.Rename(unfinished.Name(), file)
+	return list, err
 }
 
 // public is the JWK set (RFC 7517) of the public halves.
 func (k *keys) public() ([]byte, error) {
+	list, err := k.all()
 	var set jose.JSONWebKeySet
-	for _, key := range k.all {
-		id, err := thumbprint(key)
-		if err != nil {
-			return nil, err
-		}
-		set.Keys = append(set.Keys, jose.JSONWebKey{Key: key, KeyID: id, Algorithm: string(jose.ES256), Use: "sig"})
+	for _, one := range list {
+		set.Keys = append(set.Keys, jose.JSONWebKey{Key: one.public, KeyID: one.id, Algorithm: string(jose.ES256), Use: "sig"})
 	}
-	return json.Marshal(set)
+	text, failed := json.Marshal(set)
+	return text, errors.Join(err, failed)
+}
+
+func generateKey() (*ecdsa.PrivateKey, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) }
+
+// readKey gives nil where there is no such file.
+func readKey(file string) (*key, error) {
+	private, err := keyfile.Read[*ecdsa.PrivateKey](file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return newKey(private)
+}
+
+func newKey(private *ecdsa.PrivateKey) (*key, error) {
+	if private.Curve != elliptic.P256() {
+		return nil, errors.New("the client's key is not of P-256")
+	}
+	scalar, err := private.Bytes()
+	if err != nil {
+		return nil, err
+	}
+	signing, err := atcrypto.ParsePrivateBytesP256(scalar)
+	if err != nil {
+		return nil, err
+	}
+	sum, err := (&jose.JSONWebKey{Key: &private.PublicKey}).Thumbprint(crypto.SHA256)
+	return &key{id: base64.RawURLEncoding.EncodeToString(sum), private: signing, public: &private.PublicKey}, err
 }
 
 // clientMetadata is what other servers read about this client

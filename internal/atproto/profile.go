@@ -17,37 +17,45 @@ import (
 // allows 64 graphemes.
 const maxName = 64
 
-// displayName reads the public profile record of an account from its own
-// server. It needs no token: ok is false when it could not be read.
-func (s *Service) displayName(ctx context.Context, account *identity.Identity) (name string, ok bool) {
-	name, err := s.readProfile(ctx, account)
-	if err != nil {
-		s.log.Info("atproto: profile", "did", account.DID, "err", err)
-		return "", false
-	}
-	return name, true
+// A profile is what somebody shows of themselves. It is optional, and read is
+// false when it could not be read.
+type profile struct {
+	name string
+	read bool
 }
 
-func (s *Service) readProfile(ctx context.Context, account *identity.Identity) (string, error) {
+// profileOf reads the public profile record of an account from its own server.
+// It needs no token.
+func (s *Service) profileOf(ctx context.Context, account *identity.Identity) profile {
+	p, err := s.readProfile(ctx, account)
+	if err != nil {
+		s.log.Info("atproto: profile", "did", account.DID, "err", err)
+		return profile{}
+	}
+	p.read = true
+	return p
+}
+
+func (s *Service) readProfile(ctx context.Context, account *identity.Identity) (profile, error) {
 	query := url.Values{"repo": {account.DID.String()}, "collection": {"app.bsky.actor.profile"}, "rkey": {"self"}}
 	address := strings.TrimSuffix(account.PDSEndpoint(), "/") + "/xrpc/com.atproto.repo.getRecord?" + query.Encode()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return "", err
+		return profile{}, err
 	}
 	r.Header.Set("User-Agent", userAgent)
 	r.Header.Set("Accept", "application/json")
 	answer, err := s.http.Do(r)
 	if err != nil {
-		return "", err
+		return profile{}, err
 	}
 	defer answer.Body.Close()
 	switch answer.StatusCode {
 	case http.StatusOK:
 	case http.StatusBadRequest, http.StatusNotFound:
-		return "", nil // RecordNotFound: most who are not on Bluesky
+		return profile{}, nil // RecordNotFound: most who are not on Bluesky
 	default:
-		return "", fmt.Errorf("status %d", answer.StatusCode)
+		return profile{}, fmt.Errorf("status %d", answer.StatusCode)
 	}
 	var record struct {
 		Value struct {
@@ -55,9 +63,9 @@ func (s *Service) readProfile(ctx context.Context, account *identity.Identity) (
 		} `json:"value"`
 	}
 	if err := json.NewDecoder(answer.Body).Decode(&record); err != nil {
-		return "", err
+		return profile{}, err
 	}
-	return cleanName(record.Value.DisplayName), nil
+	return profile{name: cleanName(record.Value.DisplayName)}, nil
 }
 
 // cleanName is a display name on one line, without what cannot be seen or would

@@ -44,10 +44,15 @@ func (s *Service) Begin(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	if err != nil {
 		return "", err
 	}
+	signing, err := s.keys.current()
+	if err != nil {
+		s.log.Error("atproto: keys", "err", err) // the former one goes on
+	}
+	app := s.client(signing)
 	// The hint is what was typed, so that their server can offer it.
-	request, err := s.app.SendAuthRequest(ctx, server, s.app.Config.Scopes, id)
+	request, err := app.SendAuthRequest(ctx, server, app.Config.Scopes, id)
 	for errors.Is(err, errShortKey) {
-		request, err = s.app.SendAuthRequest(ctx, server, s.app.Config.Scopes, id)
+		request, err = app.SendAuthRequest(ctx, server, app.Config.Scopes, id)
 	}
 	if err != nil {
 		return "", fmt.Errorf("atproto: begin %s at %s: %w: %w", id, server.Issuer, err, serverProblem(server.Issuer, err))
@@ -56,7 +61,7 @@ func (s *Service) Begin(ctx context.Context, w http.ResponseWriter, r *http.Requ
 		return "", fmt.Errorf("atproto: begin %s at %s: no request_uri: %w", id, server.Issuer, serverProblem(server.Issuer, nil))
 	}
 	request.AccountDID = &account.DID
-	data, err := json.Marshal(request)
+	data, err := json.Marshal(underWay{*request, signing.id})
 	if err != nil {
 		return "", err
 	}
@@ -67,6 +72,13 @@ func (s *Service) Begin(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	s.remember(w, r, request.State)
 	query := url.Values{"client_id": {s.app.Config.ClientID}, "request_uri": {request.RequestURI}}
 	return server.AuthorizationEndpoint + "?" + query.Encode(), nil
+}
+
+// underWay is what the row of a sign-in holds. Servers want the code redeemed
+// with the key that it was asked for with.
+type underWay struct {
+	oauth.AuthRequestData
+	Key string `json:"key"`
 }
 
 // authServer finds and checks the server that vouches for an account, which
@@ -138,7 +150,7 @@ func (s *Service) Finish(ctx context.Context, w http.ResponseWriter, r *http.Req
 	s.forget(w, r, state)
 	row, err := s.store.TakeSignIn(ctx, state)
 	if errors.Is(err, wiki.ErrNotFound) {
-		return wiki.User{}, "", wiki.Problemf(wiki.ErrGone, handleField, "This sign-in has expired or was used already. Begin again here.")
+		return wiki.User{}, "", errExpired
 	}
 	if err != nil {
 		return wiki.User{}, "", fmt.Errorf("atproto: finish: %w", err)
@@ -148,9 +160,9 @@ func (s *Service) Finish(ctx context.Context, w http.ResponseWriter, r *http.Req
 }
 
 func (s *Service) finish(ctx context.Context, query url.Values, row store.SignIn) (wiki.User, error) {
-	var request oauth.AuthRequestData
-	if err := json.Unmarshal([]byte(row.Data), &request); err != nil {
-		return wiki.User{}, fmt.Errorf("atproto: finish: %w", err)
+	f, err := s.resume(row)
+	if err != nil {
+		return wiki.User{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, finishTimeout)
 	defer cancel()
@@ -159,33 +171,55 @@ func (s *Service) finish(ctx context.Context, query url.Values, row store.SignIn
 		return wiki.User{}, err
 	}
 	defer leave()
-	f := &flow{Directory: s.directory, request: request}
-	app := s.app
-	app.Store, app.Dir = f, f
-	client := *app.Client
-	client.Transport = dpopOnly{next: client.Transport, endpoint: request.AuthServerTokenEndpoint}
-	app.Client = &client
-	tokens, err := app.ProcessCallback(ctx, query)
-	if err != nil {
-		return wiki.User{}, fmt.Errorf("atproto: finish at %s: %w: %w", request.AuthServerURL, err, callbackProblem(request.AuthServerURL, err))
-	}
-	// From here on there are tokens, and whatever happens they are revoked.
-	var name string
-	var named bool
+	tokens, err := f.app.ProcessCallback(ctx, query)
+	// From here on there may be tokens, and whatever happens they are revoked.
+	var shown profile
 	var work sync.WaitGroup
 	after, cancelAfter := context.WithTimeout(context.WithoutCancel(ctx), afterTimeout)
 	defer cancelAfter()
-	work.Go(func() { s.revoke(after, &app, tokens) })
-	if len(tokens.Scopes) == 1 && tokens.Scopes[0] == Scope {
-		work.Go(func() { name, named = s.displayName(after, f.account) })
+	work.Go(func() { s.revoke(after, f) })
+	server := f.request.AuthServerURL
+	switch {
+	case err != nil:
+		err = fmt.Errorf("atproto: finish at %s: %w: %w", server, err, callbackProblem(server, err))
+	case len(tokens.Scopes) != 1 || tokens.Scopes[0] != Scope:
+		err = fmt.Errorf("atproto: finish at %s: granted %q: %w", server, tokens.Scopes, serverProblem(server, nil))
+	default:
+		shown = s.profileOf(after, f.account)
 	}
 	work.Wait()
-	if len(tokens.Scopes) != 1 || tokens.Scopes[0] != Scope {
-		return wiki.User{}, fmt.Errorf("atproto: finish at %s: granted %q: %w", request.AuthServerURL, tokens.Scopes, serverProblem(request.AuthServerURL, nil))
+	if err != nil {
+		return wiki.User{}, err
 	}
-	user := wiki.User{DID: f.account.DID.String(), Handle: f.account.Handle.String(), Name: name}
-	return s.admitted(ctx, user, named)
+	user := wiki.User{DID: f.account.DID.String(), Handle: f.account.Handle.String()}
+	return s.admitted(ctx, user, shown)
 }
+
+// resume makes a sign-in of what its row holds.
+func (s *Service) resume(row store.SignIn) (*flow, error) {
+	var begun underWay
+	if err := json.Unmarshal([]byte(row.Data), &begun); err != nil {
+		return nil, fmt.Errorf("atproto: finish: %w", err)
+	}
+	keys, err := s.keys.all()
+	if err != nil {
+		s.log.Error("atproto: keys", "err", err)
+	}
+	f := &flow{Directory: s.directory, request: begun.AuthRequestData}
+	for _, k := range keys {
+		if k.id == begun.Key {
+			f.app = s.client(k)
+			f.app.Store, f.app.Dir = f, f
+			client := *f.app.Client
+			client.Transport = issued{next: client.Transport, flow: f}
+			f.app.Client = &client
+			return f, nil
+		}
+	}
+	return nil, errExpired
+}
+
+var errExpired = wiki.Problemf(wiki.ErrGone, handleField, "This sign-in has expired or was used already. Begin again here.")
 
 // callbackProblem says why a sign-in failed. What the server says of itself
 // (error_description) is a stranger's text and stays out.
@@ -208,8 +242,9 @@ func callbackProblem(server string, err error) error {
 // it found.
 type flow struct {
 	identity.Directory
+	app     oauth.ClientApp
 	request oauth.AuthRequestData
-	session oauth.ClientSessionData
+	session oauth.ClientSessionData // with tokens as soon as there are any
 	account *identity.Identity
 }
 
@@ -241,25 +276,38 @@ func (f *flow) SaveAuthRequestInfo(context.Context, oauth.AuthRequestData) error
 
 func (f *flow) DeleteAuthRequestInfo(context.Context, string) error { return nil } // taken before
 
-// revoke ends the tokens at the server. It may fail: they are forgotten anyway,
-// and end by themselves.
-func (s *Service) revoke(ctx context.Context, app *oauth.ClientApp, tokens *oauth.ClientSessionData) {
-	if tokens.AuthServerRevocationEndpoint == "" {
+// hold keeps tokens that were issued, before anybody has looked at what came
+// with them.
+func (f *flow) hold(access, refresh string) {
+	f.session = oauth.ClientSessionData{
+		SessionID: f.request.State, AuthServerURL: f.request.AuthServerURL,
+		AuthServerTokenEndpoint: f.request.AuthServerTokenEndpoint, AuthServerRevocationEndpoint: f.request.AuthServerRevocationEndpoint,
+		AccessToken: access, RefreshToken: refresh,
+		DPoPAuthServerNonce: f.request.DPoPAuthServerNonce, DPoPPrivateKeyMultibase: f.request.DPoPPrivateKeyMultibase,
+	}
+}
+
+// revoke ends the tokens that a sign-in got, if it got any. It may fail: they
+// are forgotten anyway, and end by themselves.
+func (s *Service) revoke(ctx context.Context, f *flow) {
+	held := f.session
+	if held.AccessToken == "" && held.RefreshToken == "" || held.AuthServerRevocationEndpoint == "" {
 		return
 	}
-	session, err := app.ResumeSession(ctx, tokens.AccountDID, tokens.SessionID)
+	session, err := f.app.ResumeSession(ctx, held.AccountDID, held.SessionID)
 	if err == nil {
 		err = session.RevokeSession(ctx)
 	}
 	if err != nil {
-		s.log.Info("atproto: revoke", "server", tokens.AuthServerURL, "err", err)
+		s.log.Info("atproto: revoke", "server", held.AuthServerURL, "err", err)
 	}
 }
 
-// admitted gives the person their account, or refreshes it. A name that could
+// admitted gives the person their account, or refreshes it. A profile that could
 // not be read stays as it was.
-func (s *Service) admitted(ctx context.Context, user wiki.User, named bool) (wiki.User, error) {
+func (s *Service) admitted(ctx context.Context, user wiki.User, p profile) (wiki.User, error) {
 	known, err := s.store.User(ctx, user.DID)
+	user.Name = p.name
 	switch {
 	case errors.Is(err, wiki.ErrNotFound):
 		if !s.admit(user) {
@@ -267,7 +315,7 @@ func (s *Service) admitted(ctx context.Context, user wiki.User, named bool) (wik
 		}
 	case err != nil:
 		return wiki.User{}, fmt.Errorf("atproto: %w", err)
-	case !named:
+	case !p.read:
 		user.Name = known.Name
 	}
 	if user, err = s.store.SignedIn(ctx, user); err != nil {

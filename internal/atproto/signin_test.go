@@ -93,15 +93,15 @@ func TestDocuments(t *testing.T) {
 		t.Fatalf("%s: %v", w.service.JWKS(), err)
 	}
 	key := set.Keys[0]
-	if key["d"] != nil || key["kid"] != w.service.keys.id || key["alg"] != "ES256" || key["use"] != "sig" || key["crv"] != "P-256" {
+	if key["d"] != nil || key["kid"] != w.service.keys.signing.id || key["alg"] != "ES256" || key["use"] != "sig" || key["crv"] != "P-256" {
 		t.Errorf("%v", key)
 	}
 	file := filepath.Join(filepath.Dir(w.databaseFile()), "keys", "atproto.pem")
 	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("%v, %v", info, err)
 	}
-	again, err := openKeys(filepath.Dir(file))
-	if err != nil || again.id != w.service.keys.id {
+	again, err := openKeys(filepath.Dir(file), Lifetime, time.Now)
+	if err != nil || again.signing.id != w.service.keys.signing.id {
 		t.Errorf("after a restart: %v", err)
 	}
 }
@@ -361,6 +361,10 @@ func TestLyingServers(t *testing.T) {
 			if _, err := w.db.User(t.Context(), did); !errors.Is(err, wiki.ErrNotFound) {
 				t.Errorf("%s: %s has an account: %v", name, did, err)
 			}
+		}
+		issued := !strings.HasPrefix(name, "token ")
+		if got := len(w.revoked); issued && (got != 2 || w.revoked[0] != "access-1" || w.revoked[1] != "refresh-1") || !issued && got != 0 {
+			t.Errorf("%s: revoked %v", name, w.revoked)
 		}
 		for _, asked := range w.asked {
 			if strings.HasPrefix(asked, "POST evil.test") {

@@ -66,7 +66,9 @@ type world struct {
 	pars     map[string]url.Values       // by request_uri
 	codes    map[string]string           // code to request_uri
 	revoked  []string
-	asked    []string // method, host and path of each request
+	signed   string            // id of the key that the last request was authenticated with
+	began    map[string]string // and that of each PAR, by request_uri
+	asked    []string          // method, host and path of each request
 }
 
 type account struct {
@@ -83,7 +85,7 @@ func newWorld(t *testing.T) *world {
 		address:  map[string]string{},
 		accounts: map[string]account{adaDID: {handle: "ada.test", pds: "https://pds.test", name: "Ada"}, eveDID: {handle: "eve.test", pds: "https://evil.test", name: "Eve"}},
 		handlers: map[string]http.HandlerFunc{}, metadata: map[string]any{}, token: map[string]any{},
-		pars: map[string]url.Values{}, codes: map[string]string{},
+		pars: map[string]url.Values{}, codes: map[string]string{}, began: map[string]string{},
 	}
 	certificate, pool := certificates(t)
 	server := httptest.NewUnstartedServer(http.HandlerFunc(w.serve))
@@ -306,6 +308,9 @@ func (w *world) client(rw http.ResponseWriter, r *http.Request) bool {
 	if len(known) != 1 {
 		return refuse("assertion of an unknown key")
 	}
+	w.mu.Lock()
+	w.signed = known[0].KeyID
+	w.mu.Unlock()
 	payload, err = assertion.Verify(known[0])
 	var claims struct {
 		Iss, Sub string
@@ -324,7 +329,7 @@ func (w *world) par(rw http.ResponseWriter, r *http.Request) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	id := "urn:ietf:params:oauth:request_uri:" + rand.Text()
-	w.pars[id] = r.PostForm
+	w.pars[id], w.began[id] = r.PostForm, w.signed
 	answer(rw, 201, map[string]any{"request_uri": id, "expires_in": 300})
 }
 
@@ -335,6 +340,10 @@ func (w *world) exchange(rw http.ResponseWriter, r *http.Request) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	par := w.pars[w.codes[r.FormValue("code")]]
+	if par != nil && w.signed != w.began[w.codes[r.FormValue("code")]] { // as the reference PDS
+		answer(rw, 400, map[string]any{"error": "invalid_grant"})
+		return
+	}
 	delete(w.codes, r.FormValue("code"))
 	sum := sha256.Sum256([]byte(r.FormValue("code_verifier")))
 	if par == nil || par.Get("code_challenge") != base64.RawURLEncoding.EncodeToString(sum[:]) || par.Get("code_challenge_method") != "S256" {

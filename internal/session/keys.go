@@ -5,10 +5,8 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -20,6 +18,8 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/maypok86/otter/v2"
+
+	"robot.wtf/internal/keyfile"
 )
 
 // The types keep session tokens and access tokens apart, which the same key
@@ -64,15 +64,7 @@ type mint[C any] struct {
 
 // openKeys reads the signing key of a directory, or makes it.
 func openKeys(dir string) (*keys, error) {
-	file := filepath.Join(dir, signingFile)
-	text, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		text, err = makeKey(dir, file)
-	}
-	if err != nil {
-		return nil, err
-	}
-	private, err := parseKey(file, text)
+	private, err := keyfile.Open(filepath.Join(dir, signingFile), generateKey)
 	if err != nil {
 		return nil, err
 	}
@@ -80,23 +72,22 @@ func openKeys(dir string) (*keys, error) {
 	if err != nil {
 		return nil, err
 	}
-	file = filepath.Join(dir, formerFile)
-	if text, err = os.ReadFile(file); errors.Is(err, fs.ErrNotExist) {
+	former, err := keyfile.Read[*rsa.PrivateKey](filepath.Join(dir, formerFile))
+	if errors.Is(err, fs.ErrNotExist) {
 		return k, nil
 	}
-	if err == nil {
-		private, err = parseKey(file, text)
-	}
 	if err != nil {
 		return nil, err
 	}
-	id, err := keyID(private)
+	id, err := keyID(former)
 	if err != nil {
 		return nil, err
 	}
-	k.known[id] = &private.PublicKey
+	k.known[id] = &former.PublicKey
 	return k, nil
 }
+
+func generateKey() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) }
 
 // The files of a key directory.
 const (
@@ -111,26 +102,10 @@ func RotateKeys(dir string) error {
 	if err := os.Rename(file, filepath.Join(dir, formerFile)); err != nil {
 		return fmt.Errorf("session: rotate keys: %w", err)
 	}
-	if _, err := makeKey(dir, file); err != nil { // the next start makes it then
+	if _, err := keyfile.Make(file, generateKey); err != nil { // the next start makes it then
 		return fmt.Errorf("session: rotate keys: %w", err)
 	}
 	return nil
-}
-
-func parseKey(file string, text []byte) (*rsa.PrivateKey, error) {
-	block, _ := pem.Decode(text)
-	if block == nil {
-		return nil, fmt.Errorf("%s holds no PEM block", file)
-	}
-	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
-	}
-	private, ok := parsed.(*rsa.PrivateKey)
-	if !ok {
-		return nil, fmt.Errorf("%s holds a %T, not an RSA key", file, parsed)
-	}
-	return private, nil
 }
 
 func keyID(private *rsa.PrivateKey) (string, error) {
@@ -168,32 +143,6 @@ func (k *keys) set() ([]byte, error) {
 		set.Keys = append(set.Keys, jose.JSONWebKey{Key: k.known[id], KeyID: id, Algorithm: string(jose.RS256), Use: "sig"})
 	}
 	return json.Marshal(set)
-}
-
-// makeKey writes a new key so that a crash leaves either none or a whole one.
-func makeKey(dir, file string) ([]byte, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
-	}
-	private, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		return nil, err
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		return nil, err
-	}
-	text := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
-	unfinished, err := os.CreateTemp(dir, "signing-*.tmp") // 0600
-	if err != nil {
-		return nil, err
-	}
-	defer os.Remove(unfinished.Name())
-	_, err = unfinished.Write(text)
-	if err = errors.Join(err, unfinished.Sync(), unfinished.Close()); err != nil {
-		return nil, err
-	}
-	return text, os.Rename(unfinished.Name(), file)
 }
 
 func (m *mint[C]) sign(c C) (string, error) {

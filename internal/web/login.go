@@ -101,10 +101,11 @@ func (h *Handler) signInFailed(v *visit, p signInPage, err error) error {
 // showClient tells other servers about this one as an OAuth client.
 func (h *Handler) showClient(v *visit) error {
 	document := h.o.SignIn.Metadata()
+	v.w.Header().Set("Cache-Control", "public, max-age=300")
 	if v.r.URL.Path == atproto.JWKSPath {
 		document = h.o.SignIn.JWKS()
+		v.w.Header().Set("Cache-Control", "no-cache") // a new key signs as soon as those who keep the former set must have read it
 	}
-	v.w.Header().Set("Cache-Control", "public, max-age=300")
 	h.write(v, http.StatusOK, "application/json", document)
 	return nil
 }

@@ -1,0 +1,123 @@
+package atproto
+
+import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+)
+
+// kids are the ids of the keys that the JWKS shows.
+func (w *world) kids() []string {
+	w.t.Helper()
+	var set struct{ Keys []struct{ Kid string } }
+	if err := json.Unmarshal(w.service.JWKS(), &set); err != nil {
+		w.t.Fatal(err)
+	}
+	var kids []string
+	for _, k := range set.Keys {
+		kids = append(kids, k.Kid)
+	}
+	return kids
+}
+
+func (w *world) pass(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.now = w.now.Add(d)
+}
+
+// A new key is published for ten minutes before it signs. A sign-in ends with
+// the key that it began with, and when none can be under way with the former
+// one, that is gone.
+func TestKeyRotation(t *testing.T) {
+	w := newWorld(t)
+	old := w.kids()
+	if len(old) != 1 {
+		t.Fatalf("keys %v", old)
+	}
+	dir := filepath.Join(w.dir, "keys")
+	for _, want := range []bool{true, false} { // the second finds the first on its way
+		if made, err := RotateKey(dir); err != nil || made != want {
+			t.Fatalf("rotate: %t, %v", made, err)
+		}
+	}
+	var err error
+	if w.service.keys, err = openKeys(dir, Lifetime, w.service.now); err != nil { // the service starts
+		t.Fatal(err)
+	}
+	both := w.kids()
+	if len(both) != 2 || both[0] != old[0] {
+		t.Fatalf("published %v", both)
+	}
+	signIn := func(want string) {
+		t.Helper()
+		if _, err := w.browser().signIn("ada.test"); err != nil {
+			t.Fatal(err)
+		}
+		if w.signed != want {
+			t.Errorf("signed with %s, want %s", w.signed, want)
+		}
+	}
+	w.pass(published - time.Second)
+	signIn(both[0])
+	late := w.browser()
+	to, err := late.begin("ada.test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	query := w.approve(to)
+	w.pass(2 * time.Second)
+	signIn(both[1])
+	if got := w.kids(); !slices.Equal(got, []string{both[1], both[0]}) {
+		t.Errorf("published %v", got)
+	}
+	if _, err := late.finish(query); err != nil || w.signed != both[0] {
+		t.Errorf("begun with the former key: %v, signed with %s", err, w.signed)
+	}
+	w.pass(Lifetime)
+	if got := w.kids(); !slices.Equal(got, both[1:]) {
+		t.Errorf("published %v", got)
+	}
+	signIn(both[1])
+	files, err := filepath.Glob(filepath.Join(dir, "atproto*"))
+	if err != nil || len(files) != 1 {
+		t.Errorf("files %v, %v", files, err)
+	}
+}
+
+// A crash between the renames of a rotation leaves a key to sign with, and
+// never a new one that nobody was told of.
+func TestRotationIsCutShort(t *testing.T) {
+	w := newWorld(t)
+	dir := filepath.Join(w.dir, "keys")
+	if _, err := RotateKey(dir); err != nil {
+		t.Fatal(err)
+	}
+	k, err := openKeys(dir, Lifetime, w.service.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, former := k.next.id, k.signing.id
+	if err := os.Rename(filepath.Join(dir, signingFile), filepath.Join(dir, formerFile)); err != nil {
+		t.Fatal(err)
+	}
+	w.pass(published)
+	if one, err := k.current(); err != nil || one.id != next { // the process lives on
+		t.Errorf("%v, %v", one, err)
+	}
+	if err := os.Rename(filepath.Join(dir, signingFile), filepath.Join(dir, nextFile)); err != nil {
+		t.Fatal(err)
+	}
+	again, err := openKeys(dir, Lifetime, w.service.now) // it does not
+	if err != nil || again.signing.id != next || again.former == nil || again.former.id != former || again.next != nil {
+		t.Errorf("%+v, %v", again, err)
+	}
+	if _, err := RotateKey(t.TempDir()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("nothing to rotate: %v", err)
+	}
+}
