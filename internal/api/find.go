@@ -17,14 +17,29 @@ type change struct {
 }
 
 type logEntry struct {
-	Revision string    `json:"revision"` // the commit's id, as the predecessor had it
-	Commit   string    `json:"commit"`
-	Author   string    `json:"author"`
-	Agent    string    `json:"agent,omitempty"`
+	Revision string `json:"revision"` // the commit's id, as the predecessor had it
+	Commit   string `json:"commit"`
+	author
 	Date     time.Time `json:"date"`
 	Message  string    `json:"message"`
 	Affected []string  `json:"pages_affected"`
 	Changes  []change  `json:"changes"`
+}
+
+// filter reads who is asked for: author (a username, an agent's name, or "agent
+// for username") and by ("people" or "agents").
+func (c *call) filter(before int64, limit int) (pages.LogFilter, error) {
+	q := c.URL.Query()
+	f := pages.LogFilter{Before: before, Limit: limit, Author: q.Get("author")}
+	switch by := q.Get("by"); by {
+	case "":
+	case "people", "agents":
+		agents := by == "agents"
+		f.Agents = &agents
+	default:
+		return f, wiki.Problemf(wiki.ErrInvalid, "by", "%q is neither people nor agents.", by)
+	}
+	return f, nil
 }
 
 func (h *Handler) changelog(c *call) error {
@@ -36,14 +51,18 @@ func (h *Handler) changelog(c *call) error {
 	if err != nil {
 		return err
 	}
-	q := c.URL.Query()
-	log, err := h.o.Pages.Changelog(c.Context(), c.access, pages.LogFilter{Before: before, Limit: int(limit), PathPrefix: q.Get("prefix"), Author: q.Get("author")})
+	filter, err := c.filter(before, int(limit))
+	if err != nil {
+		return err
+	}
+	filter.PathPrefix = c.URL.Query().Get("prefix")
+	log, err := h.o.Pages.Changelog(c.Context(), c.access, filter)
 	if err != nil {
 		return err
 	}
 	out := make([]logEntry, len(log))
 	for i, commit := range log {
-		e := logEntry{commit.ID, commit.ID, commit.Author.Username, commit.Author.Agent, commit.Time.UTC(), commit.Message, []string{}, []change{}}
+		e := logEntry{commit.ID, commit.ID, h.author(c, commit.Author), commit.Time.UTC(), commit.Message, []string{}, []change{}}
 		for _, ch := range commit.Changes {
 			if wiki.Hidden(ch.Path) {
 				continue

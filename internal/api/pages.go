@@ -19,9 +19,19 @@ type pageEntry struct {
 	Revision    string    `json:"revision"`
 	Tags        []string  `json:"tags"`
 	LastUpdated time.Time `json:"last_updated"`
-	Author      string    `json:"author"`
-	Agent       string    `json:"agent,omitempty"`
-	Size        int64     `json:"size"` // bytes
+	author
+	Size int64 `json:"size"` // bytes
+}
+
+// An author is who made a change, as far as we vouch for it.
+type author struct {
+	Author   string `json:"author"` // username; "deleted account" where that is gone
+	Agent    string `json:"agent,omitempty"`
+	Imported bool   `json:"imported,omitempty"` // came with an import: these names prove nothing
+}
+
+func (h *Handler) author(c *call, a wiki.Author) author {
+	return author{h.o.Tenant.Called(c.Context(), a), a.Agent, a.Imported}
 }
 
 func (h *Handler) listPages(c *call) error {
@@ -40,7 +50,7 @@ func (h *Handler) listPages(c *call) error {
 	}
 	out := make([]pageEntry, len(list))
 	for i, e := range list {
-		out[i] = pageEntry{e.Name.Title(), string(e.Name), e.Revision, notNil(e.Tags), e.Modified.UTC(), e.Author.Username, e.Author.Agent, e.Size}
+		out[i] = pageEntry{e.Name.Title(), string(e.Name), e.Revision, notNil(e.Tags), e.Modified.UTC(), h.author(c, e.Author), e.Size}
 	}
 	return c.answer(http.StatusOK, map[string]any{"pages": out, "total": len(out)})
 }
@@ -55,9 +65,8 @@ func parseTime(text string) (time.Time, error) {
 }
 
 type lastCommit struct {
-	Commit  string    `json:"commit"`
-	Author  string    `json:"author"`
-	Agent   string    `json:"agent,omitempty"`
+	Commit string `json:"commit"`
+	author
 	Date    time.Time `json:"date"`
 	Message string    `json:"message"`
 }
@@ -89,7 +98,7 @@ func (h *Handler) getPage(c *call) error {
 		Name: page.Name.Title(), Path: string(page.Name), Content: string(page.Source), Frontmatter: page.Props,
 		Tags: notNil(page.Tags), LinksTo: []wiki.PageName{}, LinkedFrom: []wiki.PageName{},
 		Revision: page.File.Blob, Old: page.Old, Current: page.Current,
-		LastCommit: lastCommit{page.File.Commit, page.File.Author.Username, page.File.Author.Agent, page.File.Modified.UTC(), page.File.Message},
+		LastCommit: lastCommit{page.File.Commit, h.author(c, page.File.Author), page.File.Modified.UTC(), page.File.Message},
 	}
 	if out.Frontmatter == nil {
 		out.Frontmatter = map[string]any{}
@@ -279,11 +288,10 @@ type revision struct {
 	Path     string          `json:"path"`
 	From     string          `json:"from,omitempty"`
 	Kind     wiki.ChangeKind `json:"kind"`
-	Author   string          `json:"author"`
-	Agent    string          `json:"agent,omitempty"`
-	Date     time.Time       `json:"date"`
-	Message  string          `json:"message"`
-	Size     int64           `json:"size"`
+	author
+	Date    time.Time `json:"date"`
+	Message string    `json:"message"`
+	Size    int64     `json:"size"`
 }
 
 func (h *Handler) pageHistory(c *call) error {
@@ -295,13 +303,17 @@ func (h *Handler) pageHistory(c *call) error {
 	if err != nil {
 		return err
 	}
-	list, err := h.o.Pages.History(c.Context(), c.access, c.page, before, int(limit))
+	filter, err := c.filter(before, int(limit))
+	if err != nil {
+		return err
+	}
+	list, err := h.o.Pages.HistoryBy(c.Context(), c.access, c.page, filter)
 	if err != nil {
 		return err
 	}
 	out := make([]revision, len(list))
 	for i, r := range list {
-		out[i] = revision{r.New, r.Commit, filePage(r.Path), filePage(r.From), r.Kind, r.Author.Username, r.Author.Agent, r.Time.UTC(), r.Message, r.Size}
+		out[i] = revision{r.New, r.Commit, filePage(r.Path), filePage(r.From), r.Kind, h.author(c, r.Author), r.Time.UTC(), r.Message, r.Size}
 	}
 	answer := map[string]any{"path": c.page, "history": out}
 	if len(list) == int(limit) {
@@ -327,10 +339,16 @@ func (h *Handler) pageDiff(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.answer(http.StatusOK, map[string]any{
+	answer := map[string]any{
 		"path": filePage(d.Path), "from": d.Old.Blob, "to": d.New.Blob,
 		"added": d.Added, "removed": d.Removed, "binary": d.Binary, "too_large": d.TooLarge, "diff": d.Unified,
-	})
+	}
+	for side, f := range map[string]wiki.File{"from_commit": d.Old, "to_commit": d.New} {
+		if f.Commit != "" {
+			answer[side] = lastCommit{f.Commit, h.author(c, f.Author), f.Modified.UTC(), f.Message}
+		}
+	}
+	return c.answer(http.StatusOK, answer)
 }
 
 // filePage is how the API writes a path: page names without ".md".

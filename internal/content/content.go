@@ -109,10 +109,12 @@ type Result struct {
 type LogFilter struct {
 	Before, After int64  // seq; 0 for no bound
 	PathPrefix    string // commits that touched it
-	Author        string // username
-	Agents        *bool  // made by agents, or by people
-	Limit         int    // 50 when 0
-	Ascending     bool
+	// Author is a username, an agent's name in any case, or "agent for username".
+	// Imported commits have no author of these.
+	Author    string
+	Agents    *bool // made by agents, or by people; an imported commit counts as a person's
+	Limit     int   // 50 when 0
+	Ascending bool
 }
 
 // Stats are the wiki's sizes against its limits.

@@ -396,6 +396,11 @@ func TestPlans(t *testing.T) {
 	w.LinksTo(t.Context(), "B.md")
 	w.Lookup(t.Context(), "C.md")
 	w.CommitByID(t.Context(), strings.Repeat("0", 40))
+	must(t, w, bot, Edit{Path: "D.md", Data: []byte("x")})
+	w.Authors(t.Context())
+	w.HistoryBy(t.Context(), "C.md", LogFilter{Author: "Claude Code"})
+	w.Log(t.Context(), LogFilter{Author: "Claude Code"})
+	w.Log(t.Context(), LogFilter{Author: "ada"})
 	w.stmts.Range(func(query, _ any) bool { asked[query.(string)] = true; return true })
 	for query := range asked {
 		if !strings.HasPrefix(query, "SELECT") || strings.Contains(query, "FROM meta") {

@@ -3,6 +3,7 @@ package content
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -81,27 +82,22 @@ func (w *Wiki) Log(ctx context.Context, f LogFilter) ([]wiki.Commit, error) {
 	}
 	query := "SELECT " + commitColumns + " FROM commits c WHERE c.wiki = $1"
 	args := []any{w.slug}
-	and := func(condition string, arg ...any) {
-		for _, a := range arg {
-			args = append(args, a)
-			condition = strings.Replace(condition, "?", fmt.Sprintf("$%d", len(args)), 1)
-		}
-		query += " AND " + condition
-	}
+	and := func(condition string, arg ...any) { query, args = numbered(query, args, condition, arg...) }
 	if f.Before > 0 {
 		and("c.seq < ?", f.Before)
 	}
 	if f.After > 0 {
 		and("c.seq > ?", f.After)
 	}
-	if f.Author != "" {
-		and("c.username = ?", f.Author)
+	by, err := w.who(ctx, f)
+	if errors.Is(err, errNobody) {
+		return nil, nil
 	}
-	if f.Agents != nil && *f.Agents {
-		and("c.agent <> ''")
+	if err != nil {
+		return nil, failure(err, "log of %s", w.slug)
 	}
-	if f.Agents != nil && !*f.Agents {
-		and("c.agent = ''")
+	for _, who := range by {
+		and(who.condition, who.args...)
 	}
 	if f.PathPrefix != "" {
 		// By key, because that is what the indexes know; then by path.
@@ -116,7 +112,7 @@ func (w *Wiki) Log(ctx context.Context, f LogFilter) ([]wiki.Commit, error) {
 	}
 	args = append(args, f.Limit)
 	var list []wiki.Commit
-	err := each(ctx, w, func(rows *sql.Rows) error {
+	err = each(ctx, w, func(rows *sql.Rows) error {
 		var c wiki.Commit
 		err := scanCommit(rows, &c)
 		list = append(list, c)

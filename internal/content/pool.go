@@ -23,9 +23,9 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// schema is the number of migrations, kept in each database as user_version,
+// schema is the number of the last migration, kept in each database as user_version,
 // so that opening a wiki need not ask goose.
-const schema = 1
+const schema = 4
 
 // A Pool opens wikis and keeps a bounded number of them open.
 type Pool struct {

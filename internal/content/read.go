@@ -167,6 +167,13 @@ func scanRevision(row scanner, r *wiki.Revision, mode *uint32) error {
 // before a seq (0 for all), at most limit (0: 50). ErrNotFound if there never
 // was such a file.
 func (w *Wiki) History(ctx context.Context, path string, before int64, limit int) ([]wiki.Revision, error) {
+	return w.HistoryBy(ctx, path, LogFilter{Before: before, Limit: limit})
+}
+
+// HistoryBy is History of the revisions that Author and Agents choose; of the
+// filter it reads Before and Limit besides.
+func (w *Wiki) HistoryBy(ctx context.Context, path string, f LogFilter) ([]wiki.Revision, error) {
+	limit, before := f.Limit, f.Before
 	if limit <= 0 {
 		limit = 50
 	}
@@ -180,10 +187,22 @@ func (w *Wiki) History(ctx context.Context, path string, before int64, limit int
 	if len(steps) == 0 {
 		return nil, failure(sql.ErrNoRows, "history of %s/%s", w.slug, path)
 	}
+	by, err := w.who(ctx, f)
+	if errors.Is(err, errNobody) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, failure(err, "history of %s/%s", w.slug, path)
+	}
 	var list []wiki.Revision
 	for _, s := range steps {
 		if len(list) == limit {
 			break
+		}
+		query, args := "SELECT "+revisionColumns+" FROM changes h JOIN commits c ON c.wiki = h.wiki AND c.seq = h.seq WHERE h.wiki = $1 AND h.key = $2 AND h.seq >= $3 AND h.seq < $4 AND (h.seq > $3 OR h.kind <> 'deleted')",
+			[]any{w.slug, s.key, s.from, min(s.to, before), limit - len(list)}
+		for _, who := range by {
+			query, args = numbered(query, args, who.condition, who.args...)
 		}
 		// Where a file moved onto one that was deleted in the same commit, the
 		// deletion belongs to the other's life.
@@ -193,8 +212,7 @@ func (w *Wiki) History(ctx context.Context, path string, before int64, limit int
 			err := scanRevision(rows, &r, &mode)
 			list = append(list, r)
 			return err
-		}, "SELECT "+revisionColumns+" FROM changes h JOIN commits c ON c.wiki = h.wiki AND c.seq = h.seq WHERE h.wiki = $1 AND h.key = $2 AND h.seq >= $3 AND h.seq < $4 AND (h.seq > $3 OR h.kind <> 'deleted') ORDER BY h.seq DESC LIMIT $5",
-			w.slug, s.key, s.from, min(s.to, before), limit-len(list))
+		}, query+" ORDER BY h.seq DESC LIMIT $5", args...)
 		if err != nil {
 			return nil, failure(err, "history of %s/%s", w.slug, path)
 		}

@@ -79,6 +79,9 @@ func methods(w *world) []method {
 		{"List", wiki.Read, func(a wiki.Access, _ prepared) error { return one(w.List(ctx, a, ListFilter{})) }},
 		{"Folder", wiki.Read, func(a wiki.Access, _ prepared) error { return one(w.Folder(ctx, a, "")) }},
 		{"History", wiki.Read, func(a wiki.Access, _ prepared) error { return one(w.History(ctx, a, "Page", 0, 5)) }},
+		{"HistoryBy", wiki.Read, func(a wiki.Access, _ prepared) error { return one(w.HistoryBy(ctx, a, "Page", LogFilter{})) }},
+		{"Authors", wiki.Read, func(a wiki.Access, _ prepared) error { return one(w.Authors(ctx, a)) }},
+		{"Churns", wiki.Read, func(a wiki.Access, _ prepared) error { return one(w.Churns(ctx, a, nil)) }},
 		{"Changelog", wiki.Read, func(a wiki.Access, _ prepared) error { return one(w.Changelog(ctx, a, LogFilter{})) }},
 		{"Diff", wiki.Read, func(a wiki.Access, p prepared) error { return one(w.Diff(ctx, a, "Page", p.page.Base, "")) }},
 		{"Commit", wiki.Read, func(a wiki.Access, p prepared) error {

@@ -70,6 +70,7 @@ func TestHiddenFilesAreNeverServed(t *testing.T) {
 	say(w.List(w.ctx, w.owner, ListFilter{}))
 	say(w.AllAttachments(w.ctx, w.owner))
 	say(w.Changelog(w.ctx, w.owner, LogFilter{}))
+	say(w.HistoryBy(w.ctx, w.owner, "Home", LogFilter{Author: "ada"}))
 	say(w.Graph(w.ctx, w.owner))
 	for _, a := range answers {
 		if strings.Contains(a, canary) {

@@ -26,6 +26,31 @@ func (s *Service) History(ctx context.Context, a wiki.Access, path string, befor
 	return revisions, err
 }
 
+// HistoryBy is History of the revisions that the filter's Author and Agents
+// choose; it reads Before and Limit besides. There may be none.
+func (s *Service) HistoryBy(ctx context.Context, a wiki.Access, path string, f LogFilter) ([]wiki.Revision, error) {
+	w, release, err := s.open(ctx, a, wiki.Read)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	file, _, err := s.history(ctx, w, path, 0, 1)
+	if err != nil {
+		return nil, err
+	}
+	return w.HistoryBy(ctx, file, f)
+}
+
+// Authors lists the people and agents whose changes can be asked for by name.
+func (s *Service) Authors(ctx context.Context, a wiki.Access) (Authors, error) {
+	w, release, err := s.open(ctx, a, wiki.Read)
+	if err != nil {
+		return Authors{}, err
+	}
+	defer release()
+	return w.Authors(ctx)
+}
+
 // history finds a file of any spelling, present or past, with its revisions.
 func (s *Service) history(ctx context.Context, w *content.Wiki, path string, before int64, limit int) (string, []wiki.Revision, error) {
 	candidates, err := s.locate(ctx, w, path)

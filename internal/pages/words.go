@@ -10,6 +10,7 @@ import (
 // doors need to import nothing else.
 type (
 	LogFilter = content.LogFilter
+	Authors   = content.Authors
 	Draft     = content.Draft
 	Stats     = content.Stats
 	Query     = search.Query

@@ -178,6 +178,9 @@ func (b *batch) follow(ctx context.Context, c wiki.Commit) error {
 		}
 		if c.Author.Username != "" && !c.Author.Imported { // an import's names prove nothing
 			who[bare(c.Author.Username)] = true
+			if c.Author.Agent != "" {
+				who[bare(c.Author.Agent)] = true
+			}
 		}
 	}
 	return nil

@@ -59,6 +59,14 @@ func TestChangesAreFoundAtOnce(t *testing.T) {
 	u.want("author:ada", "Birds/Egret")
 	u.want("author:cleo", "Birds/Egret Birds/Robin")
 	u.want("again", "Birds/Robin")
+	agent := by("bob")
+	agent.Agent, agent.Client, agent.Grant = "Claude Code", "token", "g1"
+	if _, err := u.w.Commit(t.Context(), content.Request{Author: agent, Limits: wiki.DefaultLimits, Edits: []content.Edit{{Path: "Birds/Wren.md", Data: []byte("small\n")}}}); err != nil {
+		t.Fatal(err)
+	}
+	u.want(`author:"claude code"`, "Birds/Wren")
+	u.want(`author:bob small`, "Birds/Wren")
+	u.want(`author:claude`, "")
 	u.commit("ada", content.Edit{Path: ".hidden/Page.md", Data: []byte("unseen\n")})
 	u.want("unseen", "")
 }

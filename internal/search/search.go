@@ -129,6 +129,7 @@ type Query struct {
 	//	path:Design              the page of this name and all below it;
 	//	path:Design/ path:Des*   those below, those whose name begins so
 	//	author:ada               pages that ada edited, under this name or a former one of theirs
+	//	author:"Claude Code"     pages that this agent edited, for whomever
 	//
 	// A filter's value may stand in quotes. There is no syntax error: what
 	// cannot be read as syntax is a word. 200 characters and 20 terms are read.

@@ -224,8 +224,8 @@ func (db *DB) PurgeUser(ctx context.Context, did string, holder []byte) error {
 				return err
 			}
 		}
-		_, err = tx.ExecContext(ctx, `UPDATE sites SET version = version + 1 WHERE slug IN (SELECT slug FROM members WHERE did = $1)`, did)
-		if err != nil {
+		// Pages that are kept ready name who wrote them, former members as well.
+		if _, err := tx.ExecContext(ctx, `UPDATE sites SET version = version + 1`); err != nil {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, `DELETE FROM members WHERE did = $1`, did); err != nil {

@@ -53,7 +53,7 @@ func (h *Handler) showAtom(v *visit) error {
 		}
 		link := origin + "/-/commit/" + c.ID
 		feed.Entries = append(feed.Entries, atomEntry{
-			ID: link, Title: feedTitle(c), Updated: at, Author: authorName(c.Author),
+			ID: link, Title: feedTitle(c), Updated: at, Author: xmlText(h.byline(c.Author)),
 			Link: atomLink{"alternate", link}, Summary: strings.Join(changedNames(c), ", "),
 		})
 	}
@@ -95,7 +95,7 @@ func (h *Handler) showRSS(v *visit) error {
 		link := origin + "/-/commit/" + c.ID
 		feed.Channel.Items = append(feed.Channel.Items, rssItem{
 			Title: feedTitle(c), Link: link, GUID: link, PubDate: c.Time.UTC().Format(time.RFC1123Z),
-			Description: html.EscapeString(authorName(c.Author) + ": " + strings.Join(changedNames(c), ", ")), // readers take it for HTML
+			Description: html.EscapeString(xmlText(h.byline(c.Author)) + ": " + strings.Join(changedNames(c), ", ")), // readers take it for HTML
 		})
 	}
 	return h.writeXML(v, "application/rss+xml; charset=utf-8", feed)
@@ -110,14 +110,6 @@ func feedTitle(c wiki.Commit) string {
 		title = names[0] + ": " + title
 	}
 	return xmlText(title)
-}
-
-// authorName says who, as pages do: an agent for a person.
-func authorName(a wiki.Author) string {
-	if a.Agent != "" {
-		return xmlText(a.Agent + " for " + a.Username)
-	}
-	return xmlText(a.Username)
 }
 
 // changedNames are the pages and files that a commit changed, as people read

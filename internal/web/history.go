@@ -3,7 +3,9 @@ package web
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"robot.wtf/internal/pages"
@@ -21,10 +23,10 @@ type historyPage struct {
 	Name    string
 	IsPage  bool // otherwise an attachment, or a page that is deleted
 	Deleted bool
+	By      byFilter
 	Days    []day[historyEntry]
 	From    string // the revisions that are compared if nobody chooses
 	To      string
-	Newest  string
 	Older   string // address of the next page, "" on the last
 }
 
@@ -32,15 +34,61 @@ type historyPage struct {
 type historyEntry struct {
 	wiki.Revision
 	Changes string
+	Churn   pages.Churn
 }
 
-// historyEntries links each revision to its difference from the one before.
-func historyEntries(name string, revisions []wiki.Revision) []historyEntry {
+// byFilter is the form that chooses changes by who made them.
+type byFilter struct {
+	Action  string // where the form leads
+	By      string // "people", "agents" or "" for everyone
+	Author  string // a name as asked for, or ""
+	Authors pages.Authors
+}
+
+// Other reports that the author asked for is not in the lists.
+func (f byFilter) Other() bool {
+	same := func(name string) bool { return name == f.Author }
+	return f.Author != "" && !slices.ContainsFunc(f.Authors.People, same) && !slices.ContainsFunc(f.Authors.Agents, same)
+}
+
+// readBy reads the form from the address into a filter.
+func (h *Handler) readBy(v *visit, action string, f *pages.LogFilter) (byFilter, error) {
+	by := byFilter{Action: action, By: v.query("by"), Author: strings.TrimSpace(strings.ToValidUTF8(v.query("author"), ""))}
+	f.Author = by.Author
+	switch by.By {
+	case "people", "agents":
+		agents := by.By == "agents"
+		f.Agents = &agents
+	default:
+		by.By = ""
+	}
+	var err error
+	by.Authors, err = h.o.Pages.Authors(v.ctx(), v.a)
+	return by, err
+}
+
+// chosen reports that the filter leaves something out.
+func (f byFilter) chosen() bool { return f.By != "" || f.Author != "" }
+
+// older is the address of what comes after a commit, with the same filter.
+func (f byFilter) older(seq int64) string {
+	q := url.Values{"before": {strconv.FormatInt(seq, 10)}}
+	for name, value := range map[string]string{"by": f.By, "author": f.Author} {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	return f.Action + "?" + q.Encode()
+}
+
+// historyEntries links each revision to its difference from the one before;
+// whole says that the list leaves none out.
+func historyEntries(name string, revisions []wiki.Revision, churns []pages.Churn, whole bool) []historyEntry {
 	entries := make([]historyEntry, len(revisions))
 	for i, r := range revisions {
-		entries[i] = historyEntry{r, "/-/commit/" + r.Commit}
+		entries[i] = historyEntry{r, "/-/commit/" + r.Commit, churns[i]}
 		before := r.Old
-		if i+1 < len(revisions) {
+		if whole && i+1 < len(revisions) {
 			before = revisions[i+1].Commit
 		}
 		if r.Old != "" && r.New != "" && r.Old != r.New {
@@ -90,37 +138,55 @@ func before(v *visit) int64 {
 }
 
 func (h *Handler) showHistory(v *visit) error {
-	revisions, err := h.o.Pages.History(v.ctx(), v.a, v.name, before(v), revisionsShown+1)
+	newest, err := h.o.Pages.History(v.ctx(), v.a, v.name, 0, 1)
 	if err != nil {
 		return err
 	}
 	p := &historyPage{Name: v.name}
+	filter := pages.LogFilter{Before: before(v), Limit: revisionsShown + 1}
+	if p.By, err = h.readBy(v, wiki.PathURL(v.name+"/history"), &filter); err != nil {
+		return err
+	}
+	revisions, err := h.o.Pages.HistoryBy(v.ctx(), v.a, v.name, filter)
+	if err != nil {
+		return err
+	}
 	if len(revisions) > revisionsShown {
 		revisions = revisions[:revisionsShown]
-		p.Older = "?before=" + strconv.FormatInt(revisions[revisionsShown-1].Seq, 10)
+		p.Older = p.By.older(revisions[revisionsShown-1].Seq)
 	}
-	if len(revisions) == 0 {
+	if len(revisions) == 0 && !p.By.chosen() {
 		return wiki.Problemf(wiki.ErrNotFound, "", "There are no older versions.")
 	}
-	newest := revisions[0]
-	p.To, p.From = newest.Commit, newest.Commit
-	if len(revisions) > 1 {
-		p.From = revisions[1].Commit
+	p.compared(revisions)
+	churns, err := h.o.Pages.Churns(v.ctx(), v.a, revisions)
+	if err != nil {
+		return err
 	}
-	name, isPage := wiki.PageOf(newest.Path)
-	p.IsPage, p.Deleted = isPage, before(v) == 0 && newest.New == ""
+	name, isPage := wiki.PageOf(newest[0].Path)
+	p.IsPage, p.Deleted = isPage, newest[0].New == ""
 	if isPage {
 		p.Name = string(name)
 		p.Frame = h.pageFrame(v, "History of "+name.Title(), name, "history")
 		p.Head.Exists = !p.Deleted
 	} else {
-		p.Name = newest.Path
-		p.Frame = h.frame(v, "History of "+newest.Path)
+		p.Name = newest[0].Path
+		p.Frame = h.frame(v, "History of "+p.Name)
 		p.NoIndex = true
 		p.Head = &Head{Name: wiki.PageName(p.Name), Crumbs: crumbs(p.Name), Here: p.Name}
 	}
-	p.Days = byDay(historyEntries(p.Name, revisions), h.o.Now(), func(e historyEntry) time.Time { return e.Time })
+	p.Days = byDay(historyEntries(p.Name, revisions, churns, !p.By.chosen()), h.o.Now(), func(e historyEntry) time.Time { return e.Time })
 	return h.render(v, http.StatusOK, "history", p)
+}
+
+// compared are the two newest of the revisions shown.
+func (p *historyPage) compared(revisions []wiki.Revision) {
+	for i, r := range revisions[:min(2, len(revisions))] {
+		p.From = r.Commit
+		if i == 0 {
+			p.To = r.Commit
+		}
+	}
 }
 
 // compare leads to the diff of two revisions, or restores one.
@@ -270,10 +336,9 @@ func (h *Handler) showCommit(v *visit) error {
 // changelogPage lists commits by day.
 type changelogPage struct {
 	Frame
-	By     string // "people", "agents" or "" for everyone
-	Author string
-	Days   []day[logEntry]
-	Older  string
+	By    byFilter
+	Days  []day[logEntry]
+	Older string
 }
 
 // A logEntry is a commit in a list, with the first of its changes.
@@ -304,15 +369,12 @@ func logEntries(commits []wiki.Commit) []logEntry {
 }
 
 func (h *Handler) showChangelog(v *visit) error {
-	f := pages.LogFilter{Before: before(v), Author: v.query("author"), Limit: commitsShown + 1}
-	p := &changelogPage{Frame: h.frame(v, "Changes"), By: v.query("by"), Author: f.Author}
+	f := pages.LogFilter{Before: before(v), Limit: commitsShown + 1}
+	p := &changelogPage{Frame: h.frame(v, "Changes")}
 	p.NoIndex, p.Feed = true, true
-	switch p.By {
-	case "people", "agents":
-		agents := p.By == "agents"
-		f.Agents = &agents
-	default:
-		p.By = ""
+	var err error
+	if p.By, err = h.readBy(v, "/-/changelog", &f); err != nil {
+		return err
 	}
 	if from := v.param("from"); from != "" { // An Otter Wiki pages by starting commit
 		c, _, err := h.o.Pages.Commit(v.ctx(), v.a, from)
@@ -327,13 +389,7 @@ func (h *Handler) showChangelog(v *visit) error {
 	}
 	if len(commits) > commitsShown {
 		commits = commits[:commitsShown]
-		older := url.Values{"before": {strconv.FormatInt(commits[commitsShown-1].Seq, 10)}}
-		for name, value := range map[string]string{"by": p.By, "author": p.Author} {
-			if value != "" {
-				older.Set(name, value)
-			}
-		}
-		p.Older = "/-/changelog?" + older.Encode()
+		p.Older = p.By.older(commits[commitsShown-1].Seq)
 	}
 	p.Days = byDay(logEntries(commits), h.o.Now(), func(e logEntry) time.Time { return e.Time })
 	return h.render(v, http.StatusOK, "changelog", p)

@@ -140,6 +140,7 @@ func (h *Handler) funcs() template.FuncMap {
 		},
 		"first":    initial,
 		"by":       h.by,
+		"byline":   h.byline,
 		"initials": initials,
 		"query":    url.QueryEscape,
 		"wikihost": func(slug string) string { _, host, _ := strings.Cut(h.o.WikiOrigin(slug), "://"); return host },
@@ -157,17 +158,11 @@ func (h *Handler) icon(name string, classes ...string) (template.HTML, error) {
 
 func short(id string) string { return id[:min(8, len(id))] }
 
-// by is how a commit's author is called. The commit itself keeps the name of
-// who is gone: its id demands it.
-func (h *Handler) by(a wiki.Author) string {
-	switch {
-	case h.o.Tenant.Gone(context.Background(), a):
-		return "deleted account"
-	case a.Username == "":
-		return "somebody"
-	}
-	return a.Username
-}
+// by is how the person who made a commit is called.
+func (h *Handler) by(a wiki.Author) string { return h.o.Tenant.Called(context.Background(), a) }
+
+// byline is the agent and the person.
+func (h *Handler) byline(a wiki.Author) string { return h.o.Tenant.Byline(context.Background(), a) }
 
 // initial is the letter on a person's face.
 func initial(s string) string {

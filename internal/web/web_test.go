@@ -64,6 +64,7 @@ type testWiki struct {
 	web     *Handler
 	pages   *pages.Service
 	tenant  *tenant.Service
+	dir     string        // of its data
 	now     *atomic.Int64 // unix seconds; each look at the clock takes one
 }
 
@@ -83,7 +84,7 @@ func newTestWiki(t testing.TB) *testWiki { return newLimitedWiki(t, nil) }
 func newLimitedWiki(t testing.TB, limits *limit.Limiter) *testWiki {
 	t.Helper()
 	ctx, dir, log := t.Context(), t.TempDir(), slog.New(slog.DiscardHandler)
-	w := &testWiki{t: t, now: new(atomic.Int64)}
+	w := &testWiki{t: t, dir: dir, now: new(atomic.Int64)}
 	w.now.Store(time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC).Unix())
 	now := func() time.Time { return time.Unix(w.now.Load(), 0).UTC() }
 	must := func(err error) {

@@ -1,0 +1,47 @@
+package pages
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestChurns: lines added and removed, the same from memory, and no more work
+// than a list of fifty revisions may cost.
+func TestChurns(t *testing.T) {
+	w := newWorld(t)
+	w.put("Log", "a\nb\nc\n")
+	w.put("Log", "a\nB\nc\nd\n")
+	w.put("Log", "")
+	revisions, err := w.History(w.ctx, w.owner, "Log", 0, 50)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Churn{{0, 4, true}, {2, 1, true}, {3, 0, true}}
+	for range 2 {
+		got, err := w.Churns(w.ctx, w.owner, revisions)
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Error(err, diff)
+		}
+	}
+	for i := range 30 {
+		w.put("Large", strings.Repeat(strings.Repeat("x", i)+"\n", 20_000))
+	}
+	if revisions, err = w.History(w.ctx, w.owner, "Large", 0, 50); err != nil {
+		t.Fatal(err)
+	}
+	got, err := w.Churns(w.ctx, w.owner, revisions)
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := 0
+	for _, c := range got {
+		if c.Known {
+			known++
+		}
+	}
+	if known == 0 || known == len(got) {
+		t.Errorf("%d of %d large revisions were compared", known, len(got))
+	}
+}

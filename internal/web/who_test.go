@@ -1,0 +1,121 @@
+package web
+
+import (
+	"database/sql"
+	"fmt"
+	"html"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	_ "modernc.org/sqlite"
+
+	"robot.wtf/internal/pages"
+	"robot.wtf/internal/tenant"
+	"robot.wtf/internal/wiki"
+)
+
+// write saves a page as a person, through an agent if it has a name.
+func (w *testWiki) write(slug, person, agent, name, text string) pages.Saved {
+	w.t.Helper()
+	w.now.Add(60)
+	caller := wiki.Caller{User: w.person(person)}
+	if agent != "" {
+		caller.Agent, caller.Client, caller.Grant, caller.Wiki = agent, "token", "grant-of-"+agent, slug
+	}
+	a, err := w.tenant.Resolve(w.t.Context(), slug, caller)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	r := pages.SaveRequest{Name: name, Text: []byte(text), Write: pages.Write{Message: "Change by " + agent + " " + person}}
+	if p, err := w.pages.Page(w.t.Context(), a, name, ""); err == nil {
+		r.Base = p.File.Blob
+	}
+	saved, err := w.pages.Save(w.t.Context(), a, r)
+	if err != nil {
+		w.t.Fatalf("%s %s writes %s/%s: %v", agent, person, slug, name, err)
+	}
+	return saved
+}
+
+// importing makes it so that a commit came with an import.
+func (w *testWiki) importing(slug, commit string) {
+	w.t.Helper()
+	db, err := sql.Open("sqlite", filepath.Join(w.dir, "wikis", slug, "wiki.db"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec("UPDATE commits SET imported = TRUE WHERE oid = $1", commit); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// TestWhoWroteItEverywhere: person and agent stand on each page about the past,
+// in the feeds and beside the text; an import's names lead to nobody, and who is
+// gone is not named.
+func TestWhoWroteItEverywhere(t *testing.T) {
+	w := newTestWiki(t)
+	first := w.write("ada", "ada", "", "Log", "one\n\ntwo\n\nthree\n")
+	agent := w.write("ada", "ada", "Claude Code", "Log", "one\n\nTWO\n\nthree\n")
+	forged := w.write("ada", "ada", "Forged <b>", "Log", "one\n\nTWO\n\nTHREE\n")
+	w.importing("ada", forged.Commit)
+	w.write("ada", "bob", "Cursor", "Log", "one\n\nTWO\n\nTHREE\n\nfour\n")
+	const byAgent = `<span class="who agent">`
+	b := w.as("cleo")
+	for _, path := range []string{"/Log/history", "/-/changelog", "/Log/blame"} {
+		b.get(on("ada", path)).want(http.StatusOK).has(byAgent, "Claude Code for ada</span>", "Forged &lt;b&gt; for ada (imported)</span>", "Cursor for bob</span>").
+			lacks("Forged <b>")
+	}
+	b.get(on("ada", "/-/commit/"+agent.Commit)).has(byAgent, "Claude Code for ada</span>")
+	b.get(on("ada", "/-/commit/"+forged.Commit)).has("Forged &lt;b&gt; for ada (imported)").lacks(byAgent)
+	b.get(on("ada", "/Log/diff/"+first.Commit+"/"+agent.Commit)).has(byAgent, "Claude Code for ada</span>")
+	b.get(on("ada", "/Log?revision="+agent.Commit)).has(byAgent, "Claude Code for ada</span>")
+	b.get(on("ada", "/Log")).has("Last edited by Cursor for bob")
+	b.get(on("ada", "/-/changelog/feed.atom")).has("<name>Claude Code for ada</name>", "<name>Forged &lt;b&gt; for ada (imported)</name>")
+	b.get(on("ada", "/-/changelog/feed.rss")).has("Claude Code for ada: Log")
+
+	if err := w.tenant.DeleteAccount(t.Context(), wiki.Caller{User: w.person("bob")}, "bob"); err != nil {
+		t.Fatal(err)
+	}
+	w.now.Add(int64(tenant.Grace.Seconds()) + 60)
+	if err := w.tenant.Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b = w.anonymous()
+	for _, path := range []string{"/Log/history", "/-/changelog", "/Log/blame", "/Log", "/-/changelog/feed.atom", "/-/changelog/feed.rss"} {
+		b.get(on("ada", path)).want(http.StatusOK).has("Cursor for deleted account").lacks("for bob")
+	}
+}
+
+// TestFilterByWho: the same form on the changelog and on a page's history.
+func TestFilterByWho(t *testing.T) {
+	w := newTestWiki(t)
+	for i := range 130 {
+		w.write("ada", "ada", "Claude Code", "Log", fmt.Sprintf("agent %d\n", i))
+	}
+	w.write("ada", "bob", "", "Log", "line\nline\n")
+	b := w.as("ada")
+	for _, path := range []string{"/Log/history", "/-/changelog"} {
+		b.get(on("ada", path+"?by=people")).want(http.StatusOK).has("Change by  bob", "<option>Claude Code</option>").lacks("Change by Claude")
+		b.get(on("ada", path+"?author=claude+code")).has("Change by Claude Code ada", "<option selected>claude code</option>").lacks("Change by  bob")
+		b.get(on("ada", path+"?author=Claude+Code+for+bob")).want(http.StatusOK).lacks("Change by")
+		b.get(on("ada", path+"?by=agents&author=bob")).want(http.StatusOK).lacks("Change by")
+		b.get(on("ada", path+"?by=%00&author=%3Cscript%3E%22")).want(http.StatusOK).lacks("<script>\"", "Change by")
+		got := b.get(on("ada", path+"?by=agents&author=Claude+Code")).want(http.StatusOK).lacks("Change by  bob")
+		pages := 0
+		for older := ">Older</a>"; strings.Contains(got.body, older); pages++ {
+			before, _, _ := strings.Cut(got.body, `">Older</a>`)
+			next := html.UnescapeString(before[strings.LastIndex(before, `href="`)+6:])
+			if !strings.Contains(next, "author=Claude+Code") || !strings.Contains(next, "by=agents") {
+				t.Fatalf("the next page forgets the filter: %s", next)
+			}
+			got = b.get(on("ada", next)).want(http.StatusOK).has("Change by Claude Code ada").lacks("Change by  bob")
+		}
+		if pages == 0 {
+			t.Errorf("%s has one page only", path)
+		}
+	}
+	b.get(on("ada", "/Log/history")).has(`<span class="plus">+2</span> <span class="minus">&minus;1</span>`)
+}
