@@ -74,13 +74,15 @@ func (x *index) step(ctx context.Context, db *sql.DB, w *content.Wiki) (done boo
 		return false, err
 	}
 	defer tx.Rollback() // does nothing after a commit
-	b := batch{tx: tx, w: w, authors: map[string]map[string]bool{}, dirty: map[string]bool{}}
+	b := batch{tx: tx, w: w, authors: map[string]map[string]bool{}, dirty: map[string]bool{}, lists: newPostings()}
 	if err := b.apply(ctx, commits); err != nil {
 		return false, err
 	}
 	if _, err := tx.ExecContext(ctx, "UPDATE meta SET seq = $1, head = $2", next.seq, next.id); err != nil {
 		return false, err
 	}
+	x.settled.Lock()
+	defer x.settled.Unlock()
 	if err := tx.Commit(); err != nil {
 		return false, err
 	}
@@ -95,6 +97,8 @@ type batch struct {
 	w       *content.Wiki
 	authors map[string]map[string]bool // of each page key that the batch touches
 	dirty   map[string]bool            // keys of pages to be looked at
+	lists   *postings
+	taken   []bool // page ids; read when the first new page comes
 }
 
 // pageKey is the look-up key of a page's file without ".md", or false for
@@ -126,8 +130,13 @@ func (b *batch) apply(ctx context.Context, commits []wiki.Commit) error {
 		if err := b.index(ctx, key, files[key]); err != nil {
 			return fmt.Errorf("index %s: %w", key, err)
 		}
+		if b.lists.bytes > collectBytes {
+			if err := b.lists.write(ctx, b.tx); err != nil {
+				return err
+			}
+		}
 	}
-	return nil
+	return b.lists.write(ctx, b.tx)
 }
 
 // follow notes what one commit changed. Moves are read before any is made, for
@@ -206,7 +215,7 @@ func (b *batch) authorsOf(ctx context.Context, key string) (map[string]bool, err
 	if who, ok := b.authors[key]; ok {
 		return who, nil
 	}
-	names, err := column(ctx, b.tx, "SELECT author FROM authors WHERE key = $1", key)
+	names, err := column[string](ctx, b.tx, "SELECT author FROM authors WHERE key = $1", key)
 	if err != nil {
 		return nil, err
 	}
@@ -262,7 +271,7 @@ func (b *batch) current(ctx context.Context) (map[string]wiki.File, error) {
 
 // index makes a page's row what its file says now; without a file it goes.
 func (b *batch) index(ctx context.Context, key string, f wiki.File) error {
-	attached, err := column(ctx, b.tx, "SELECT path FROM files WHERE page = $1 ORDER BY path", key)
+	attached, err := column[string](ctx, b.tx, "SELECT path FROM files WHERE page = $1 ORDER BY path", key)
 	if err != nil {
 		return err
 	}
@@ -270,34 +279,89 @@ func (b *batch) index(ctx context.Context, key string, f wiki.File) error {
 		attached[i] = path.Base(attached[i])
 	}
 	files := strings.Join(attached, "\n")
-	var id int64
-	var has struct{ path, blob, files string }
-	err = b.tx.QueryRowContext(ctx, "SELECT id, path, blob, files FROM pages WHERE key = $1", key).Scan(&id, &has.path, &has.blob, &has.files)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+	has, err := b.stored(ctx, key)
+	if err != nil {
 		return err
 	}
 	name, _ := wiki.PageOf(f.Path)
-	switch {
-	case err == nil && f.Path != "" && has.path == string(name) && has.blob == f.Blob && has.files == files:
+	there := f.Path != ""
+	if has.id > 0 && there && has.path == string(name) && has.blob == f.Blob && has.files == files {
 		return nil
-	case err == nil:
-		if err := b.drop(ctx, id); err != nil {
+	}
+	if has.id > 0 {
+		if err := b.drop(ctx, has.id); err != nil {
 			return err
 		}
 	}
-	if f.Path == "" {
+	before, _ := placesOf(has.name, has.title, has.sections)
+	if !there {
+		if has.id > 0 {
+			b.taken = nil
+			b.lists.replace(has.id, before, nil)
+		}
 		return nil
 	}
 	source, err := b.w.Blob(ctx, f.Blob)
 	if err != nil {
 		return err
 	}
-	return b.add(ctx, key, f.Blob, newDocument(name, source, attached))
+	d := newDocument(name, source, attached)
+	now := row{id: has.id, path: string(name), blob: f.Blob, files: files,
+		name: indexed(string(d.name)), title: indexed(d.title), sections: d.sections}
+	if now.id == 0 {
+		if now.id, err = b.freeID(ctx); err != nil {
+			return err
+		}
+	}
+	after, size := placesOf(now.name, now.title, now.sections)
+	b.lists.replace(now.id, before, after)
+	return b.add(ctx, key, now, size, indexed(d.name.Title()), d.tags)
+}
+
+// A row is what the index has of a page.
+type row struct {
+	id                int64 // 0 for none
+	path, blob, files string
+	name, title       string // indexed words
+	sections          []section
+}
+
+// stored is the row of a page, or the zero one.
+func (b *batch) stored(ctx context.Context, key string) (has row, err error) {
+	var packed string
+	err = b.tx.QueryRowContext(ctx, `SELECT p.id, p.path, p.blob, p.files, p.name, p.title, t.sections
+		FROM pages p JOIN texts t ON t.page = p.id WHERE p.key = $1`, key).
+		Scan(&has.id, &has.path, &has.blob, &has.files, &has.name, &has.title, &packed)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return row{}, err
+	}
+	has.sections = unpack(packed)
+	return has, nil
+}
+
+// freeID takes the smallest id that no page has.
+func (b *batch) freeID(ctx context.Context) (int64, error) {
+	if b.taken == nil {
+		b.taken = []bool{true} // 0 is none
+		ids, err := column[int](ctx, b.tx, "SELECT id FROM pages ORDER BY id")
+		if err != nil {
+			return 0, err
+		}
+		for _, id := range ids {
+			b.taken = append(b.taken, make([]bool, max(0, id+1-len(b.taken)))...)
+			b.taken[id] = true
+		}
+	}
+	id := slices.Index(b.taken, false)
+	if id < 0 {
+		id, b.taken = len(b.taken), append(b.taken, false)
+	}
+	b.taken[id] = true
+	return int64(id), nil
 }
 
 func (b *batch) drop(ctx context.Context, id int64) error {
 	for _, query := range []string{
-		"DELETE FROM words WHERE rowid = $1",
 		"DELETE FROM tags WHERE page = $1",
 		"DELETE FROM texts WHERE page = $1",
 		"DELETE FROM pages WHERE id = $1",
@@ -309,26 +373,17 @@ func (b *batch) drop(ctx context.Context, id int64) error {
 	return nil
 }
 
-func (b *batch) add(ctx context.Context, key, blob string, d document) error {
-	var id int64
-	err := b.tx.QueryRowContext(ctx, `INSERT INTO pages (key, path, blob, files, name, last, title)
-		VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id`,
-		key, string(d.name), blob, strings.Join(d.files, "\n"),
-		indexed(string(d.name)), indexed(d.name.Title()), indexed(d.title)).Scan(&id)
+func (b *batch) add(ctx context.Context, key string, r row, size int, last string, tags []string) error {
+	_, err := b.tx.ExecContext(ctx, `INSERT INTO pages (id, key, path, blob, files, size, name, last, title)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, r.id, key, r.path, r.blob, r.files, size, r.name, last, r.title)
 	if err != nil {
 		return err
 	}
-	if _, err := b.tx.ExecContext(ctx, "INSERT INTO texts (page, sections) VALUES ($1, $2)", id, pack(d.sections)); err != nil {
+	if _, err := b.tx.ExecContext(ctx, "INSERT INTO texts (page, sections) VALUES ($1, $2)", r.id, pack(r.sections)); err != nil {
 		return err
 	}
-	heads, body := d.words()
-	_, err = b.tx.ExecContext(ctx, "INSERT INTO words (rowid, name, heads, body) VALUES ($1, $2, $3, $4)",
-		id, indexed(string(d.name)+" "+d.title), heads, body)
-	if err != nil {
-		return err
-	}
-	for _, tag := range d.tags {
-		if _, err := b.tx.ExecContext(ctx, "INSERT INTO tags (tag, page) VALUES ($1, $2) ON CONFLICT DO NOTHING", bare(tag), id); err != nil {
+	for _, tag := range tags {
+		if _, err := b.tx.ExecContext(ctx, "INSERT INTO tags (tag, page) VALUES ($1, $2) ON CONFLICT DO NOTHING", bare(tag), r.id); err != nil {
 			return err
 		}
 	}
@@ -336,15 +391,15 @@ func (b *batch) add(ctx context.Context, key, blob string, d document) error {
 }
 
 // column reads the one column of a query.
-func column(ctx context.Context, tx *sql.Tx, query string, args ...any) ([]string, error) {
+func column[T any](ctx context.Context, tx *sql.Tx, query string, args ...any) ([]T, error) {
 	rows, err := tx.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var list []string
+	var list []T
 	for rows.Next() {
-		var s string
+		var s T
 		if err := rows.Scan(&s); err != nil {
 			return nil, err
 		}
@@ -420,21 +475,6 @@ func lineStarts(source []byte) []int {
 		}
 	}
 	return append(starts, len(source))
-}
-
-// words are the indexed words of headings (with tags and attachments, which
-// tell as much of what a page is about) and of the text.
-func (d document) words() (heads, body string) {
-	var h, b strings.Builder
-	for _, s := range d.sections {
-		if s.line == 0 {
-			h.WriteString(indexed(s.text))
-			continue
-		}
-		h.WriteString(indexed(s.heading))
-		b.WriteString(indexed(s.text))
-	}
-	return h.String(), b.String()
 }
 
 // Separators that clean leaves in no text.

@@ -20,13 +20,8 @@ import (
 // another version is built anew, so raise it when either changes.
 const version = 2
 
-// The index has one row a page. With one a section, a word that all of 500 pages
-// of 8 sections have took 6.9 ms to score instead of 1.4, and words of one page
-// that stand in two sections would not be found together; the section that is
-// shown is found in Go.
-//
-// FTS5 keeps no text (its content is ""): snippets come from texts, which
-// holds it as people read it.
+// Snippets come from texts, which holds each page as people read it. How words
+// are listed in postings, and why not by FTS5, docs/adr/0007 says.
 const tables = `
 CREATE TABLE meta (
 	wiki TEXT NOT NULL,             -- the slug
@@ -34,18 +29,16 @@ CREATE TABLE meta (
 	head TEXT NOT NULL              -- and its id
 );
 CREATE TABLE pages (
-	id       INTEGER PRIMARY KEY,
+	id       INTEGER PRIMARY KEY,   -- the smallest that is free, so that they stay dense
 	key      TEXT NOT NULL UNIQUE,  -- wiki.Key of the file without ".md"
 	path     TEXT NOT NULL,         -- the page's name
 	blob     TEXT NOT NULL,
 	files    TEXT NOT NULL,         -- names of its attachments
+	size     INTEGER NOT NULL,      -- words that are indexed
 	name     TEXT NOT NULL,         -- indexed words of the name
 	last     TEXT NOT NULL,         -- of its last segment
 	title    TEXT NOT NULL          -- of the title in the front matter
 );
-CREATE INDEX pages_name ON pages (name);
-CREATE INDEX pages_last ON pages (last);
-CREATE INDEX pages_title ON pages (title) WHERE title <> '';
 CREATE TABLE texts (                -- apart from pages, so that those stay small to scan
 	page     INTEGER PRIMARY KEY,
 	sections TEXT NOT NULL          -- packed; see section
@@ -67,10 +60,12 @@ CREATE TABLE files (                -- attachments and the page they lie below
 	path TEXT NOT NULL,
 	PRIMARY KEY (page, path)
 ) WITHOUT ROWID;
-CREATE VIRTUAL TABLE words USING fts5 (
-	name, heads, body,
-	content = '', contentless_delete = 1, prefix = '2 3', tokenize = 'ascii'
-);
+CREATE TABLE postings (             -- where words stand; see packPosting
+	stem  TEXT NOT NULL,
+	block INTEGER NOT NULL,         -- pages.id / 64
+	list  BLOB NOT NULL,
+	PRIMARY KEY (stem, block)
+) WITHOUT ROWID;
 `
 
 // A position is how far an index has followed its wiki.
@@ -99,6 +94,11 @@ type index struct {
 	following sync.Mutex // one catch-up at a time
 	at        atomic.Pointer[position]
 	names     atomic.Pointer[names]
+	dir       atomic.Pointer[directory]
+
+	// settled is held for reading by a query, so that its statements see one
+	// state, and for writing at the moment when a catch-up commits.
+	settled sync.RWMutex
 }
 
 // errStale says that an index is not one of this wiki's history.
@@ -304,6 +304,7 @@ func (x *index) delete() error {
 
 func (x *index) stop() error {
 	x.at.Store(nil)
+	x.dir.Store(nil)
 	if x.db == nil {
 		return nil
 	}

@@ -54,5 +54,8 @@ func TestStemIsThatOfSQLite(t *testing.T) {
 		if ours, theirs := check(word); ours != theirs {
 			t.Fatalf("stem(%q) = %q, SQLite has %q", word, ours, theirs)
 		}
+		if s := stem(word); len(s) > 3 && !strings.HasPrefix(word, s[:len(s)-2]) {
+			t.Fatalf("%q differs from its stem %q in more than two letters, which marks rely on", word, s)
+		}
 	})
 }

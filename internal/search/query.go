@@ -13,7 +13,7 @@ import (
 const (
 	maxChars  = 200
 	maxTerms  = 20
-	minPrefix = 2 // letters; the index keeps beginnings of 2 and 3
+	minPrefix = 2 // letters
 )
 
 // A parsed query: pages that have one term of each group and pass all filters,
@@ -279,49 +279,6 @@ func (p parsed) anyWord() (parsed, bool) {
 	}
 	p.groups = [][]term{any}
 	return p, true
-}
-
-// expression is what FTS5 is asked (SQLite, "FTS5 Full-text Query Syntax"), ""
-// if no word is asked for. Only words that tokens made come into it, in quotes;
-// they hold neither quotes nor any other ASCII but letters and digits.
-func (p parsed) expression() string {
-	if len(p.groups) == 0 {
-		return ""
-	}
-	all := make([]string, len(p.groups))
-	for i, g := range p.groups {
-		all[i] = "(" + anyOf(g) + ")"
-	}
-	e := strings.Join(all, " AND ")
-	if len(p.not) > 0 {
-		e = "(" + e + ") NOT (" + anyOf(p.not) + ")"
-	}
-	return e
-}
-
-func anyOf(terms []term) string {
-	var list []string
-	for _, t := range terms {
-		list = append(list, t.phrases()...)
-	}
-	return strings.Join(list, " OR ")
-}
-
-// phrases are the forms of a term that the index may have.
-func (t term) phrases() []string {
-	before := ""
-	for _, tok := range t.tokens[:len(t.tokens)-1] {
-		before += tok.stem() + " "
-	}
-	last := t.tokens[len(t.tokens)-1]
-	if !t.prefix {
-		return []string{`"` + before + last.stem() + `"`}
-	}
-	list := []string{`"` + before + last.word + `"*`}
-	for _, s := range stemsOf(last.word) {
-		list = append(list, `"`+before+s+`"`)
-	}
-	return list
 }
 
 // tails are ends that a beginning may have in front of it; see stemsOf.

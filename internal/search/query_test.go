@@ -8,6 +8,43 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+// expression writes down how a query was understood.
+func (p parsed) expression() string {
+	if len(p.groups) == 0 {
+		return ""
+	}
+	all := make([]string, len(p.groups))
+	for i, g := range p.groups {
+		all[i] = "(" + anyOf(g) + ")"
+	}
+	e := strings.Join(all, " AND ")
+	if len(p.not) > 0 {
+		e = "(" + e + ") NOT (" + anyOf(p.not) + ")"
+	}
+	return e
+}
+
+func anyOf(terms []term) string {
+	var list []string
+	for _, t := range terms {
+		var words []string
+		for _, tok := range t.tokens {
+			words = append(words, tok.stem())
+		}
+		if !t.prefix {
+			list = append(list, `"`+strings.Join(words, " ")+`"`)
+			continue
+		}
+		last := t.tokens[len(t.tokens)-1]
+		before := strings.TrimSuffix(strings.Join(words, " "), last.stem())
+		list = append(list, `"`+before+last.word+`"*`)
+		for _, s := range stemsOf(last.word) {
+			list = append(list, `"`+before+s+`"`)
+		}
+	}
+	return strings.Join(list, " OR ")
+}
+
 func TestParse(t *testing.T) {
 	for _, c := range []struct{ query, expression string }{
 		{"frost", `("frost")`},

@@ -6,10 +6,10 @@
 // Each wiki has its own file, its own connections and its own locks; nothing is
 // shared between wikis, so no query can reach another one's text.
 //
-// Words are cut, folded and stemmed here, in Go, and SQLite's FTS5 is handed
-// the finished words: the index, the query and the marks in a snippet cannot
-// disagree. Every character of a script that is written without blanks is a
-// word, so a phrase of them finds any part of a sentence.
+// Words are cut, folded and stemmed here, for the index, the query and the marks
+// in a snippet alike, so these cannot disagree. Every character of a script that
+// is written without blanks is a word, so a phrase of them finds any part of a
+// sentence. The lists of words are ours too (docs/adr/0007): plain tables.
 package search
 
 import (

@@ -1,6 +1,7 @@
 package search
 
 import (
+	"math/bits"
 	"slices"
 	"strings"
 	"unicode"
@@ -16,8 +17,11 @@ const (
 
 // A marker finds a query's words in a text.
 type marker struct {
-	terms  []wanted
-	starts []string // what the words in question begin with
+	terms   []wanted
+	longest int               // words of a term
+	starts  []string          // what the words in question begin with
+	first   [256]bool         // and the bytes that they may begin with in a text
+	stems   map[string]string // of words that begin so
 }
 
 // A wanted term: words that must follow each other, each by its stem.
@@ -27,7 +31,7 @@ type wanted struct {
 }
 
 func newMarker(p parsed) *marker {
-	m := &marker{}
+	m := &marker{stems: map[string]string{}}
 	for _, g := range p.groups {
 		for _, t := range g {
 			var w wanted
@@ -35,21 +39,28 @@ func newMarker(p parsed) *marker {
 				w.stems = append(w.stems, tok.stem())
 				m.starts = append(m.starts, start(tok))
 			}
+			m.longest = max(m.longest, len(w.stems))
 			if t.prefix {
 				w.prefix = t.tokens[len(t.tokens)-1].word
 			}
 			m.terms = append(m.terms, w)
 		}
 	}
+	for _, s := range m.starts {
+		m.first[s[0]], m.first[strings.ToUpper(s[:1])[0]] = true, true
+	}
+	for c := utf8.RuneSelf; c < len(m.first); c++ { // what these fold to is not known
+		m.first[c] = true
+	}
 	return m
 }
 
 // start is what all words of a token's stem begin with, and few others: stems
-// are dear to work out. Only the end of a word changes in its stem, but of a
-// short one that is soon the second letter.
+// are dear to work out. A stem has all of its words' beginning but for its last
+// two letters at most, which may stand for others ("abl" for "abilities").
 func start(t token) string {
 	if s := t.stem(); len(s) > 3 && ascii(s) {
-		return s[:2]
+		return s[:len(s)-2]
 	}
 	return t.word[:1]
 }
@@ -64,6 +75,16 @@ func (m *marker) may(word string) bool {
 	return false
 }
 
+// stem is that of a token, worked out once.
+func (m *marker) stem(t token) string {
+	s, ok := m.stems[t.word]
+	if !ok {
+		s = t.stem()
+		m.stems[t.word] = s
+	}
+	return s
+}
+
 // A mark is a place in a text where a term stands.
 type mark struct {
 	start, end int
@@ -72,45 +93,46 @@ type mark struct {
 
 // marks finds all places of the terms in a text, in order of their ends.
 func (m *marker) marks(text string) []mark {
-	longest := 0
-	for _, w := range m.terms {
-		longest = max(longest, len(w.stems))
+	if m.longest == 0 {
+		return nil
 	}
 	type seen struct {
 		token
-		stem string
+		stem string // "" for a word of no term
 	}
-	if longest == 0 {
-		return nil
-	}
-	var last []seen // the words before, as many as the longest term has
+	var last []seen // this word and those before, as many as the longest term has
 	var out []mark
-	for t := range tokens(text) {
-		word := seen{token: t}
-		if m.may(t.word) {
-			word.stem = t.stem()
-		} else if longest == 1 {
+	for r := range runs(text) {
+		var word seen
+		if m.first[text[r.start]] {
+			t, ok := r.token(text)
+			if !ok {
+				continue
+			}
+			if m.may(t.word) {
+				word = seen{t, m.stem(t)}
+			}
+		}
+		if word.stem == "" {
+			last = last[:0] // no term goes over it
 			continue
 		}
-		if len(last) == longest {
+		if len(last) == m.longest {
 			last = last[:copy(last, last[1:])]
 		}
 		last = append(last, word)
-		if word.stem == "" {
-			continue
-		}
 		for i, w := range m.terms {
 			n := len(w.stems)
 			if n > len(last) {
 				continue
 			}
 			run := last[len(last)-n:]
-			fits := true
+			fits := word.stem == w.stems[n-1] || w.prefix != "" && strings.HasPrefix(word.word, w.prefix)
 			for j := range n - 1 {
 				fits = fits && run[j].stem == w.stems[j]
 			}
-			if fits && (word.stem == w.stems[n-1] || w.prefix != "" && strings.HasPrefix(word.word, w.prefix)) {
-				out = append(out, mark{run[0].start, t.end, i})
+			if fits {
+				out = append(out, mark{run[0].start, word.end, i})
 				break
 			}
 		}
@@ -132,7 +154,7 @@ func (m *marker) best(list []section) (heading string, line int, snippet []Span)
 			continue
 		}
 		// Different terms count most, then that the heading names them.
-		score := 1000*distinct(append(slices.Clone(marks), heads...)) + 200*distinct(heads) + min(len(marks), 100)
+		score := 1000*distinct(append(heads[:len(heads):len(heads)], marks...)) + 200*distinct(heads) + min(len(marks), 100)
 		if s.line == 0 { // tags and attachments, if there is nothing else
 			score = 1
 		}
@@ -164,12 +186,14 @@ func apart(marks []mark) []mark {
 	return out
 }
 
+// distinct is how many terms are among the marks. There are fewer than 64; see
+// maxTerms and maxPairs.
 func distinct(marks []mark) int {
-	terms := map[int]bool{}
+	terms := uint64(0)
 	for _, k := range marks {
-		terms[k.term] = true
+		terms |= 1 << k.term
 	}
-	return len(terms)
+	return bits.OnesCount64(terms)
 }
 
 // excerpt cuts about 200 characters out of a text around the marks.
@@ -224,13 +248,24 @@ func join(spans []Span) []Span {
 // densest is the mark from which on most different terms are within reach.
 func densest(marks []mark) mark {
 	best, top := marks[0], 0
-	for i := range marks[:min(len(marks), 200)] {
-		reach := i
-		for reach < len(marks) && marks[reach].end-marks[i].start < snippetChars-leadIn {
+	var within [64]int // marks of each term in reach
+	terms, reach := 0, 0
+	for i, k := range marks[:min(len(marks), 200)] {
+		for reach < len(marks) && marks[reach].end-k.start < snippetChars-leadIn {
+			if within[marks[reach].term]++; within[marks[reach].term] == 1 {
+				terms++
+			}
 			reach++
 		}
-		if score := 100*distinct(marks[i:reach]) + reach - i; score > top {
-			best, top = marks[i], score
+		if score := 100*terms + reach - i; score > top {
+			best, top = k, score
+		}
+		if reach == i { // longer than the reach
+			reach++
+			continue
+		}
+		if within[k.term]--; within[k.term] == 0 {
+			terms--
 		}
 	}
 	return best

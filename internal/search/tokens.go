@@ -24,37 +24,56 @@ func (t token) stem() string { return stem(t.word) }
 // of scripts that are written without blanks are words of their own, so that a
 // phrase of them finds any part of a sentence; so are symbols such as emoji.
 //
-// The index, the query and the marks in snippets all use it, and SQLite is
-// handed its words ready made: what is found is what is marked.
+// The index, the query and the marks in snippets all use it: what is found is
+// what is marked.
 func tokens(text string) iter.Seq[token] {
 	return func(yield func(token) bool) {
+		for r := range runs(text) {
+			if t, ok := r.token(text); ok && !yield(t) {
+				return
+			}
+		}
+	}
+}
+
+// A run is where a word may stand: nothing is decoded of it yet.
+type run struct {
+	start, end   int
+	plain, whole bool // all ASCII; one character that is a word by itself
+}
+
+// token is the word of a run, if it is one.
+func (r run) token(text string) (token, bool) {
+	word := text[r.start:r.end]
+	if r.plain {
+		word = strings.ToLower(word)
+	} else {
+		word = fold(word)
+	}
+	return token{word, r.start, r.end, r.whole}, word != ""
+}
+
+func runs(text string) iter.Seq[run] {
+	return func(yield func(run) bool) {
 		for i := 0; i < len(text); {
 			c := text[i]
-			if c < utf8.RuneSelf && !asciiWord(c) {
+			if c < utf8.RuneSelf && !asciiWord[c] {
 				i++
 				continue
 			}
 			end, plain := wordEnd(text, i)
-			if end == i { // no word begins here
-				r, n := utf8.DecodeRuneInString(text[i:])
-				if alone(r) {
-					if word := fold(text[i : i+n]); word != "" && !yield(token{word, i, i + n, true}) {
-						return
-					}
+			if end > i {
+				if !yield(run{i, end, plain, false}) {
+					return
 				}
-				i += n
+				i = end
 				continue
 			}
-			word := text[i:end]
-			if plain {
-				word = strings.ToLower(word)
-			} else {
-				word = fold(word)
-			}
-			if word != "" && !yield(token{word, i, end, false}) {
+			r, n := utf8.DecodeRuneInString(text[i:]) // no word begins here
+			if alone(r) && !yield(run{i, i + n, false, true}) {
 				return
 			}
-			i = end
+			i += n
 		}
 	}
 }
@@ -66,7 +85,7 @@ func wordEnd(text string, i int) (end int, plain bool) {
 	for i < len(text) {
 		c := text[i]
 		if c < utf8.RuneSelf {
-			if !asciiWord(c) {
+			if !asciiWord[c] {
 				break
 			}
 			i++
@@ -82,9 +101,13 @@ func wordEnd(text string, i int) (end int, plain bool) {
 	return i, plain
 }
 
-func asciiWord(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
-}
+// asciiWord has the letters and digits.
+var asciiWord = func() (is [utf8.RuneSelf]bool) {
+	for c := range is {
+		is[c] = c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+	}
+	return is
+}()
 
 // alone reports whether a character is a word by itself.
 func alone(r rune) bool {
@@ -150,7 +173,7 @@ func accent(r rune) bool {
 	return false
 }
 
-// indexed is a text as SQLite is given it: the stems of its words.
+// indexed is the stems of a text's words, each with a blank after it.
 func indexed(text string) string {
 	var b strings.Builder
 	b.Grow(len(text))
