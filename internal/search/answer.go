@@ -19,37 +19,31 @@ type match struct {
 
 // answer runs a query, more loosely each time that nothing is found. The number
 // of its statements depends on the query alone.
-func (x *index) answer(ctx context.Context, p parsed, limit, offset int) (Results, error) {
+func (x *index) answer(ctx context.Context, db *sql.DB, p parsed, limit, offset int) (Results, error) {
 	r := Results{Words: p.words(), Ignored: p.ignored}
 	if len(p.groups)+len(p.not)+len(p.filters) == 0 {
 		return r, nil
 	}
-	err := x.use(ctx, func(db *sql.DB) error {
-		x.settled.RLock()
-		defer x.settled.RUnlock()
-		found, err := x.find(ctx, db, p)
-		if err == nil && len(found) == 0 {
-			if wider, ok := p.beginnings(); ok {
-				if found, err = x.find(ctx, db, wider); len(found) > 0 {
-					p, r.Loosened = wider, Beginnings
-				}
+	found, err := x.find(ctx, db, p)
+	for _, looser := range []struct {
+		way    Loosened
+		loosen func(parsed) (parsed, bool)
+	}{{Beginnings, parsed.beginnings}, {AnyWord, parsed.anyWord}} {
+		if err != nil || len(found) > 0 {
+			break
+		}
+		if wider, ok := looser.loosen(p); ok {
+			if found, err = x.find(ctx, db, wider); len(found) > 0 {
+				p, r.Loosened = wider, looser.way
 			}
 		}
-		if err == nil && len(found) == 0 {
-			if wider, ok := p.anyWord(); ok {
-				if found, err = x.find(ctx, db, wider); len(found) > 0 {
-					p, r.Loosened = wider, AnyWord
-				}
-			}
-		}
-		if err != nil {
-			return err
-		}
-		r.Total = len(found)
-		found = found[min(offset, len(found)):min(offset+limit, len(found))]
-		r.Hits, err = x.show(ctx, db, found, newMarker(p))
-		return err
-	})
+	}
+	if err != nil {
+		return r, err
+	}
+	r.Total = len(found)
+	found = found[min(offset, len(found)):min(offset+limit, len(found))]
+	r.Hits, err = x.show(ctx, db, found, newMarker(p))
 	return r, err
 }
 

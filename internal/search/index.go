@@ -14,6 +14,8 @@ import (
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"robot.wtf/internal/content"
 )
 
 // version of the index: of its tables and of how words are cut. An index of
@@ -149,6 +151,31 @@ func damaged(err error) bool {
 		return false
 	}
 	return true
+}
+
+// current brings the index up to the wiki's head and calls do with the database
+// in a state that has all of it, which does not change meanwhile.
+func (x *index) current(ctx context.Context, w *content.Wiki, do func(*sql.DB) error) error {
+	head, _ := w.Head()
+	return x.healing(func() error {
+		for {
+			if err := x.catchUp(ctx, w); err != nil {
+				return err
+			}
+			behind := false
+			err := x.use(ctx, func(db *sql.DB) error {
+				x.settled.RLock()
+				defer x.settled.RUnlock()
+				if behind = x.at.Load().seq < head; behind { // built anew in between
+					return nil
+				}
+				return do(db)
+			})
+			if err != nil || !behind {
+				return err
+			}
+		}
+	})
 }
 
 // use calls do with the open database.

@@ -14,6 +14,7 @@ package search
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -197,11 +198,8 @@ func (s *Service) Search(ctx context.Context, w *content.Wiki, q Query) (Results
 	}
 	defer release()
 	var found Results
-	err = x.healing(func() error {
-		if err := x.catchUp(ctx, w); err != nil {
-			return err
-		}
-		found, err = x.answer(ctx, asked, q.Limit, q.Offset)
+	err = x.current(ctx, w, func(db *sql.DB) error {
+		found, err = x.answer(ctx, db, asked, q.Limit, q.Offset)
 		return err
 	})
 	if err != nil {
