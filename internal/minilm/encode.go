@@ -26,8 +26,10 @@ type scratch struct {
 	qkv     []float32 // [rows][3*Dim]
 	context []float32 // [rows][Dim]
 	wide    []float32 // [rows][inner]
-	head    headScratch
-	quant   quantScratch
+
+	// The working memory of each path, made when it is first needed.
+	portable *portableScratch
+	vector   *vectorScratch
 }
 
 func newScratch() *scratch {

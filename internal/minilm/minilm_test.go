@@ -70,7 +70,7 @@ func TestVectors(t *testing.T) {
 			if path == "portable" {
 				worstBound, meanBound = .996, .999
 				if os.Getenv("ROBOT_LONG") == "" {
-					limit = 24 // tokens; the path is slow
+					limit = 14 // tokens; the path is slow
 				}
 			}
 			m := load(t, path)

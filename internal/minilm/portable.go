@@ -7,32 +7,32 @@ type portable struct{}
 
 func (portable) name() string { return "portable" }
 
-// headScratch is what attend needs.
-type headScratch struct {
-	scores []float32 // [rows], of one query
+// portableScratch is the working memory of the portable path.
+type portableScratch struct {
+	weights []float32 // a panel of weights as floats, [panel/lane][in][lane]
+	scores  []float32 // [rows], of one query
 }
 
-// quantScratch is what linear needs.
-type quantScratch struct {
-	floats []float32 // a panel of weights as floats, [panel/lane][in][lane]
+func (portable) work(s *scratch) *portableScratch {
+	if s.portable == nil {
+		s.portable = &portableScratch{make([]float32, inner*panel), make([]float32, MaxTokens)}
+	}
+	return s.portable
 }
 
 // lane is how many outputs of a panel the portable path computes at once.
 const lane = 8
 
-func (portable) linear(s *scratch, l *linear, x, y []float32, rows int) {
-	if s.quant.floats == nil {
-		s.quant.floats = make([]float32, inner*panel)
-	}
-	w := s.quant.floats[:l.in*panel]
-	for p := 0; p < l.out; p += panel {
-		expand(w, l.q[p*l.in:(p+panel)*l.in], l.in)
-		for o := 0; o < panel; o += lane {
-			columns := w[o*l.in : (o+lane)*l.in]
-			scale, bias := l.scale[p+o:p+o+lane], l.bias[p+o:p+o+lane]
+func (p portable) linear(s *scratch, l *linear, x, y []float32, rows int) {
+	w := p.work(s).weights[:l.in*panel]
+	for from := 0; from < l.out; from += panel {
+		expand(w, l.q[from*l.in:(from+panel)*l.in], l.in)
+		for o := from; o < from+panel; o += lane {
+			columns := w[(o-from)*l.in : (o-from+lane)*l.in]
+			scale, bias := l.scale[o:o+lane], l.bias[o:o+lane]
 			for r := range rows {
 				dot := dotLane(x[r*l.in:r*l.in+l.in], columns)
-				row := y[r*l.out+p+o : r*l.out+p+o+lane]
+				row := y[r*l.out+o : r*l.out+o+lane]
 				for i := range row {
 					row[i] = dot[i]*scale[i] + bias[i]
 				}
@@ -69,11 +69,8 @@ func dotLane(x, columns []float32) [lane]float32 {
 	return [lane]float32{a, b, c, d, e, f, g, h}
 }
 
-func (portable) attend(s *scratch, rows int) {
-	if s.head.scores == nil {
-		s.head.scores = make([]float32, MaxTokens)
-	}
-	scores := s.head.scores[:rows]
+func (p portable) attend(s *scratch, rows int) {
+	scores := p.work(s).scores[:rows]
 	part := func(r, from int) []float32 { return s.qkv[r*3*Dim+from : r*3*Dim+from+head] }
 	for h := 0; h < Dim; h += head {
 		for r := range rows {

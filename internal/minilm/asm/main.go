@@ -1,0 +1,131 @@
+// Asm writes the kernels of package minilm for amd64, with avo:
+//
+//	go generate ./internal/minilm
+//
+// There are two sets of kernels, for AVX-512 with VNNI and for AVX2 with FMA;
+// what works on floats is the same code for both, twice as wide in the first.
+//
+// All kernels read and write whole vectors. Widths are multiples of a vector
+// because the model's are; where a number of rows counts, the caller's buffers
+// are padded and say so.
+package main
+
+import (
+	"fmt"
+	"math"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// A set is one instruction set.
+type set struct {
+	suffix string // of the kernels' names
+	bytes  int    // in a vector
+	vector func() reg.VecVirtual
+	rows   []int // of the float product's variants, the largest first
+}
+
+var (
+	avx512 = set{"AVX512", 64, ZMM, []int{12, 8, 4, 2, 1}}
+	avx2   = set{"AVX2", 32, YMM, []int{6, 4, 2, 1}}
+)
+
+func main() {
+	for _, s := range []set{avx512, avx2} {
+		for _, rows := range s.rows {
+			s.product(rows)
+		}
+		s.exponentials()
+		s.gelu()
+		s.addNorm()
+	}
+	for _, rows := range avx512.rows {
+		linearVNNI(rows)
+	}
+	quantizeVNNI()
+	for _, rows := range avx2.rows {
+		linearAVX2(rows)
+	}
+	quantizeAVX2()
+	Generate()
+}
+
+// begin opens a function.
+func (s set) begin(name, signature, doc string) {
+	TEXT(name+s.suffix, NOSPLIT, signature)
+	Doc(name + s.suffix + " " + doc)
+	Pragma("noescape")
+}
+
+func end() {
+	VZEROUPPER()
+	RET()
+}
+
+func param(name string) reg.GPVirtual {
+	p := GP64()
+	Load(Param(name), p)
+	return p
+}
+
+// every is a vector with v in each lane.
+func (s set) every(v float32) reg.VecVirtual {
+	r := s.vector()
+	VBROADCASTSS(float(v), r)
+	return r
+}
+
+// float is a constant in memory, made once for each value.
+func float(v float32) Mem { return bits(math.Float32bits(v)) }
+
+var constants = map[uint32]Mem{}
+
+func bits(b uint32) Mem {
+	if _, ok := constants[b]; !ok {
+		constants[b] = ConstData(fmt.Sprintf("c%08x", b), U32(b))
+	}
+	return constants[b]
+}
+
+// at is the vector i of those that p points to.
+func (s set) at(p reg.Register, i int) Mem { return Mem{Base: p, Disp: i * s.bytes} }
+
+// reduce leaves in each lane of x what op makes of all lanes.
+func (s set) reduce(x reg.VecVirtual, op func(...Op)) {
+	t := s.vector()
+	if s.bytes == 64 {
+		VSHUFF32X4(Imm(0x4e), x, x, t)
+		op(t, x, x)
+		VSHUFF32X4(Imm(0xb1), x, x, t)
+	} else {
+		VPERM2F128(Imm(1), x, x, t)
+	}
+	op(t, x, x)
+	VSHUFPS(Imm(0x4e), x, x, t)
+	op(t, x, x)
+	VSHUFPS(Imm(0xb1), x, x, t)
+	op(t, x, x)
+}
+
+// rowPointers are pointers to every third of n rows, stride bytes apart.
+func rowPointers(first, stride reg.Register, n int) []reg.Register {
+	pointers := []reg.Register{first}
+	for len(pointers)*3 < n {
+		p := GP64()
+		LEAQ(Mem{Base: pointers[len(pointers)-1], Index: stride, Scale: 2}, p)
+		ADDQ(stride, p)
+		pointers = append(pointers, p)
+	}
+	return pointers
+}
+
+// row is row i of rowPointers, disp bytes on.
+func row(pointers []reg.Register, stride reg.Register, i, disp int) Mem {
+	m := Mem{Base: pointers[i/3], Disp: disp}
+	if i%3 > 0 {
+		m.Index, m.Scale = stride, uint8(i%3)
+	}
+	return m
+}

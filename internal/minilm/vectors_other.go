@@ -1,0 +1,6 @@
+//go:build !amd64
+
+package minilm
+
+// vectorScratch is empty where there are no vector kernels.
+type vectorScratch struct{}
