@@ -41,6 +41,7 @@ var rooms = map[string]room{
 	"search":    {3, "wiki content markdown minilm"},
 	"pages":     {4, "wiki content markdown merge search gitrepo outbound"},
 	"oauth":     {4, "wiki store session tenant outbound"},
+	"watch":     {1, ""},
 	"backup":    {4, "wiki store content search gitrepo"},
 	"web":       {5, "wiki session tenant pages limit atproto oauth"},
 	"api":       {5, "wiki session tenant pages limit oauth"},

@@ -27,7 +27,8 @@ func TestMain(m *testing.M) {
 // testscript's own commands they have
 //
 //	start NAME ARG...   runs "robot ARG..." until it says that it is ready, and
-//	                    sets $NAME_url, $NAME_data and, of serve, $NAME_port from what it prints
+//	                    sets $NAME_url, $NAME_data and, of serve, $NAME_port and $NAME_metrics from
+//	                    what it prints; what it logs is in NAME.log as well
 //	stop NAME           sends SIGTERM and wants it to end well within 10 s
 //	kill9 NAME          kills it
 //	http METHOD URL STATUS [HEADER: VALUE]... [@BODYFILE]
@@ -58,9 +59,10 @@ func running(ts *testscript.TestScript) map[string]*exec.Cmd {
 }
 
 var printed = map[string]*regexp.Regexp{
-	"_url":  regexp.MustCompile(`is ready at (\S+)`),
-	"_data": regexp.MustCompile(`(?m)^Data +(\S+)`),
-	"_port": regexp.MustCompile(`(?m)^Listen +http://\S+:(\d+)`), // of serve
+	"_url":     regexp.MustCompile(`is ready at (\S+)`),
+	"_data":    regexp.MustCompile(`(?m)^Data +(\S+)`),
+	"_metrics": regexp.MustCompile(`(?m)^Metrics (\S+)`),            // of serve with --metrics
+	"_port":    regexp.MustCompile(`(?m)^Listen +http://\S+:(\d+)`), // of serve
 }
 
 func launch(ts *testscript.TestScript, neg bool, args []string) {
@@ -68,7 +70,10 @@ func launch(ts *testscript.TestScript, neg bool, args []string) {
 	cmd := exec.Command("robot", args[1:]...)
 	cmd.Dir = ts.MkAbs(".")
 	cmd.Env = append(os.Environ(), "TMPDIR="+ts.Getenv("TMPDIR"))
-	cmd.Stderr = os.Stderr
+	logged, err := os.OpenFile(ts.MkAbs(name+".log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	ts.Check(err)
+	ts.Defer(func() { logged.Close() })
+	cmd.Stderr = io.MultiWriter(os.Stderr, logged)
 	out, err := cmd.StdoutPipe()
 	ts.Check(err)
 	ts.Check(cmd.Start())
@@ -96,7 +101,7 @@ func launch(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Logf("%s", text)
 	for what, pattern := range printed {
 		m := pattern.FindStringSubmatch(text)
-		if m == nil && what == "_port" {
+		if m == nil && what != "_url" && what != "_data" {
 			continue
 		}
 		if m == nil {

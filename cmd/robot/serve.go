@@ -19,7 +19,8 @@ import (
 type serveCommand struct {
 	config.Serve
 	Config  kong.ConfigFlag `env:"ROBOT_CONFIG" placeholder:"FILE" help:"JSON file with settings by the names of the flags."`
-	Verbose bool            `short:"v" help:"Log each request."`
+	Verbose bool            `short:"v" help:"Log each request, not failures alone."`
+	Log     string          `enum:"json,text" default:"json" env:"ROBOT_LOG" help:"How the log is written: json or text."`
 }
 
 // Run serves until ctx ends.
@@ -32,7 +33,11 @@ func (c serveCommand) Run(ctx context.Context) (err error) {
 	if c.Verbose {
 		level = slog.LevelDebug
 	}
-	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	var handler slog.Handler = slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level})
+	if c.Log == "text" {
+		handler = slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})
+	}
+	log := slog.New(handler)
 	lock, err := lockDir(cfg.Data)
 	if err != nil {
 		return err
@@ -65,6 +70,9 @@ func (c serveCommand) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, socket.close()) }()
 	front, err := s.handler(cfg, origins, nil, time.Now)
 	if err != nil {
+		return err
+	}
+	if err := errors.Join(s.startWatching(cfg), s.serveMetrics(ctx, cfg.Watch)); err != nil {
 		return err
 	}
 	fmt.Printf("robot serve is ready at %s\nListen  http://%s\nData    %s\n", origins.Platform(), listener.Addr(), cfg.Data)

@@ -21,6 +21,7 @@ import (
 	"robot.wtf/internal/session"
 	"robot.wtf/internal/store"
 	"robot.wtf/internal/tenant"
+	"robot.wtf/internal/watch"
 	"robot.wtf/internal/web"
 	"robot.wtf/internal/wiki"
 )
@@ -36,6 +37,8 @@ type service struct {
 	session *session.Service
 	indexer *indexer
 	sweeper *sweeper
+	metrics *server.Metrics
+	watcher *watch.Watcher
 	people  tenant.Directory // finds whom owners invite; nil until it is set
 	opened  time.Time
 	log     *slog.Logger
@@ -43,7 +46,7 @@ type service struct {
 
 // openService opens the data directory, which the caller has locked.
 func openService(ctx context.Context, cfg config.Config, origins config.Origins, now func() time.Time, log *slog.Logger) (*service, error) {
-	s := &service{log: log, opened: time.Now(), indexer: newIndexer(log)}
+	s := &service{log: log, metrics: server.NewMetrics(), opened: time.Now(), indexer: newIndexer(log)}
 	opened := false
 	defer func() {
 		if !opened {
@@ -61,6 +64,7 @@ func openService(ctx context.Context, cfg config.Config, origins config.Origins,
 			return markdown.ExtractFacts(page, source).Links
 		},
 		Committed: s.committed,
+		Measured:  s.measured,
 		Now:       now,
 		Log:       log,
 	})
@@ -85,6 +89,7 @@ func openService(ctx context.Context, cfg config.Config, origins config.Origins,
 	s.session, err = session.New(session.Options{
 		Store: s.store, KeyDir: filepath.Join(cfg.Data, "keys"),
 		Platform: origins.Platform(), WikiOrigin: origins.Wiki, Now: now, Log: log,
+		Refused: func(cause session.Cause) { s.metrics.Refused(string(cause)) },
 	})
 	if err != nil {
 		return nil, err
@@ -136,6 +141,7 @@ func (s *service) handler(cfg config.Config, origins config.Origins, people []wi
 		Renew:    s.session.Renew,
 		Check:    s.store.Check,
 		Proxies:  cfg.Proxies,
+		Metrics:  s.metrics,
 		Log:      s.log,
 	}), nil
 }
@@ -155,6 +161,7 @@ func (s *service) signIn(cfg config.Config, origins config.Origins, admit func(w
 
 // Close closes what is open, the highest room first.
 func (s *service) Close() error {
+	s.watcher.Stop()
 	s.sweeper.stop()
 	s.indexer.stop()
 	var errs []error
@@ -174,6 +181,7 @@ func (s *service) Close() error {
 // itself, so a nudge that is lost costs the next one a moment and no more.
 type indexer struct {
 	nudges chan string // slugs
+	lag    lag
 	ended  sync.WaitGroup
 	cancel context.CancelFunc
 	log    *slog.Logger
@@ -186,6 +194,7 @@ func newIndexer(log *slog.Logger) *indexer {
 func (x *indexer) nudge(slug string, _ int64) {
 	select {
 	case x.nudges <- slug:
+		x.lag.begin(slug)
 	default:
 	}
 }
@@ -199,9 +208,11 @@ func (x *indexer) start(pool *content.Pool, index *search.Service) {
 			case <-ctx.Done():
 				return
 			case slug := <-x.nudges:
+				done := x.lag.work(slug)
 				if err := catchUp(ctx, pool, index, slug); err != nil && ctx.Err() == nil {
 					x.log.Warn("index", "wiki", slug, "err", err)
 				}
+				done()
 			}
 		}
 	})

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -58,26 +57,26 @@ var kinds = []struct {
 	{wiki.ErrQuota, http.StatusForbidden, "quota", "The wiki is full."},
 	{wiki.ErrDenied, http.StatusForbidden, "denied", "You may not do that."},
 	{wiki.ErrInvalid, http.StatusUnprocessableEntity, "invalid", "That cannot be."},
+	{wiki.ErrStorage, http.StatusInsufficientStorage, "storage", "The disk refused this, so nothing was changed. Try again in a minute."},
 	{wiki.ErrGone, http.StatusGone, "gone", "It is gone."},
 	{wiki.ErrNotFound, http.StatusNotFound, "not_found", "There is no such thing in this wiki."},
 }
 
-// fail turns an error into a problem and a log line. What is not a known kind
-// is ours: logged whole, answered in general words.
+// fail turns an error into a problem, and tells the server, which logs it. What
+// is not a known kind is ours, and answered in general words.
 func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := problem{Type: "about:blank", Status: http.StatusInternalServerError, Code: "internal",
 		Detail: "Something broke on our side; nothing was changed. Try again."}
-	known := false
 	for _, k := range kinds {
 		if errors.Is(err, k.kind) {
-			p.Status, p.Code, p.Detail, known = k.status, k.code, k.detail, true
+			p.Status, p.Code, p.Detail = k.status, k.code, k.detail
 			break
 		}
 	}
 	var tooFast *limit.Exceeded
 	if errors.As(err, &tooFast) {
 		w.Header().Set("Retry-After", tooFast.RetryAfter())
-		p.Status, p.Code, p.Detail, known = http.StatusTooManyRequests, "too_fast", tooFast.Error(), true
+		p.Status, p.Code, p.Detail = http.StatusTooManyRequests, "too_fast", tooFast.Error()
 	}
 	var told *wiki.Problem
 	if errors.As(err, &told) && p.Status != http.StatusUnauthorized {
@@ -104,8 +103,8 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 			}
 		}
 	}
-	if !known && !errors.Is(err, context.Canceled) {
-		h.o.Log.ErrorContext(r.Context(), "api request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+	if log, ok := w.(interface{ Failed(cause error) }); ok {
+		log.Failed(err)
 	}
 	p.Title = http.StatusText(p.Status)
 	body, _ := json.Marshal(p) // strings, numbers and booleans: cannot fail

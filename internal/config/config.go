@@ -25,6 +25,7 @@ type Config struct {
 	// of them that are public.
 	Showcase []string
 	Signup   Signup // who may have a new account
+	Watch    Watch  // how the operator learns how it is
 	Test     Test   // zero but in tests of "robot serve"
 
 	public bool // it has a public address, which a proxy in front of it serves by https

@@ -17,15 +17,16 @@ import (
 // A Serve is what "robot serve" is told, by flag, environment or file. The tags
 // are kong's.
 type Serve struct {
-	PublicURL    string        `name:"public-url" env:"ROBOT_PUBLIC_URL" placeholder:"URL" help:"Address of the service as people type it, such as https://robot.wtf. Wikis are its subdomains."`
-	Data         string        `name:"data" env:"ROBOT_DATA" placeholder:"DIR" help:"Data directory; made if there is none."`
-	Listen       string        `name:"listen" env:"ROBOT_LISTEN" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address to listen on (${default}), for the proxy that does TLS."`
-	TrustedProxy []string      `name:"trusted-proxy" env:"ROBOT_TRUSTED_PROXY" placeholder:"CIDR" help:"Networks of proxies whose X-Forwarded-For is believed (loopback); \"none\" for none."`
-	Signup       string        `name:"signup" env:"ROBOT_SIGNUP" default:"open" placeholder:"WHO" help:"Who may have a new account: open (everybody), list (those of --signup-list) or closed (nobody). Who has one or was invited to a wiki can always sign in."`
-	SignupList   []string      `name:"signup-list" env:"ROBOT_SIGNUP_LIST" placeholder:"WHO" help:"Handles or DIDs for --signup list."`
-	Reads        int           `name:"reads-per-minute" env:"ROBOT_READS_PER_MINUTE" default:"600" placeholder:"N" help:"Requests to read that one caller has a minute in one wiki (${default})."`
-	Writes       int           `name:"writes-per-minute" env:"ROBOT_WRITES_PER_MINUTE" default:"120" placeholder:"N" help:"Changes that one caller has a minute in one wiki (${default})."`
-	Showcase     []string      `name:"showcase" env:"ROBOT_SHOWCASE" placeholder:"SLUG" help:"Public wikis that the landing page shows."`
+	PublicURL    string   `name:"public-url" env:"ROBOT_PUBLIC_URL" placeholder:"URL" help:"Address of the service as people type it, such as https://robot.wtf. Wikis are its subdomains."`
+	Data         string   `name:"data" env:"ROBOT_DATA" placeholder:"DIR" help:"Data directory; made if there is none."`
+	Listen       string   `name:"listen" env:"ROBOT_LISTEN" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address to listen on (${default}), for the proxy that does TLS."`
+	TrustedProxy []string `name:"trusted-proxy" env:"ROBOT_TRUSTED_PROXY" placeholder:"CIDR" help:"Networks of proxies whose X-Forwarded-For is believed (loopback); \"none\" for none."`
+	Signup       string   `name:"signup" env:"ROBOT_SIGNUP" default:"open" placeholder:"WHO" help:"Who may have a new account: open (everybody), list (those of --signup-list) or closed (nobody). Who has one or was invited to a wiki can always sign in."`
+	SignupList   []string `name:"signup-list" env:"ROBOT_SIGNUP_LIST" placeholder:"WHO" help:"Handles or DIDs for --signup list."`
+	Reads        int      `name:"reads-per-minute" env:"ROBOT_READS_PER_MINUTE" default:"600" placeholder:"N" help:"Requests to read that one caller has a minute in one wiki (${default})."`
+	Writes       int      `name:"writes-per-minute" env:"ROBOT_WRITES_PER_MINUTE" default:"120" placeholder:"N" help:"Changes that one caller has a minute in one wiki (${default})."`
+	Showcase     []string `name:"showcase" env:"ROBOT_SHOWCASE" placeholder:"SLUG" help:"Public wikis that the landing page shows."`
+	WatchFlags
 	TestPin      []string      `name:"test-pin" env:"ROBOT_TEST_PIN" hidden:"" placeholder:"NAME=ADDR" help:"Dial ADDR for outgoing requests to NAME. For tests: refused unless the public address is a test name."`
 	TestCA       string        `name:"test-ca" env:"ROBOT_TEST_CA" hidden:"" placeholder:"FILE" help:"Trust this CA for outgoing requests. For tests, as --test-pin."`
 	TestDNS      string        `name:"test-dns" env:"ROBOT_TEST_DNS" hidden:"" placeholder:"ADDR" help:"Ask this name server. For tests, as --test-pin."`
@@ -72,6 +73,7 @@ func (s Serve) Config() (Config, error) {
 	if s.Writes < 1 {
 		wrong("writes-per-minute", errors.New("is a number from 1"))
 	}
+	c.Watch = s.watch(c.Host, wrong)
 	c.Test, err = s.test(c.Host)
 	if err != nil {
 		errs = append(errs, err)

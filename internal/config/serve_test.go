@@ -40,6 +40,14 @@ func TestServeRefuses(t *testing.T) {
 		"--signup":            {func(s *Serve) { s.Signup = "some" }, func(s *Serve) { s.Signup = "list" }},
 		"--reads-per-minute":  {func(s *Serve) { s.Reads = 0 }},
 		"--writes-per-minute": {func(s *Serve) { s.Writes = -1 }},
+		"--metrics": {
+			func(s *Serve) { s.Metrics = "9180" }, func(s *Serve) { s.Metrics = ":9180" }, func(s *Serve) { s.Metrics = "0.0.0.0:9180" },
+			func(s *Serve) { s.Metrics, s.MetricsToken = "0.0.0.0:9180", "short" },
+		},
+		"--alert-mail":         {func(s *Serve) { s.MailTo = "ada" }},
+		"--mail-from":          {func(s *Serve) { s.MailTo, s.MailFrom = "ada@robot.test", "x" }},
+		"--mail-server":        {func(s *Serve) { s.MailTo, s.MailServer = "ada@robot.test", "smtp" }},
+		"--mail-password-file": {func(s *Serve) { s.MailTo, s.MailPassword = "ada@robot.test", "nowhere" }},
 		"--test-pin": {
 			func(s *Serve) { s.TestPin = []string{"plc.directory=127.0.0.1:8443"} },
 			func(s *Serve) { s.PublicURL = "https://robot.wtf.internal"; s.TestPin = []string{"*=127.0.0.1:8443"} },

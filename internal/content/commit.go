@@ -25,13 +25,23 @@ const keepRequests = 24 * time.Hour
 // ErrInvalid, ErrTooLarge, ErrQuota, ErrStorage; the context's only when nothing
 // was written.
 func (w *Wiki) Commit(ctx context.Context, r Request) (Result, error) {
+	clock := newStopwatch(w.o.Measured)
+	res, err := w.commit(ctx, r, clock)
+	clock.stop(res, err)
+	return res, err
+}
+
+func (w *Wiki) commit(ctx context.Context, r Request, clock *stopwatch) (Result, error) {
 	if err := r.check(); err != nil {
 		return Result{}, err
 	}
 	s := &staging{r: &r, ready: w.prepare(&r), files: map[string]*staged{}}
+	clock.lap(&clock.Prepare)
 	var res Result
 	var next *head
 	err := w.write(ctx, func(t *tx) (err error) {
+		clock.lap(&clock.Wait)
+		defer clock.lap(&clock.Stage)
 		s.tx, s.ctx = t, t.ctx
 		now := w.o.Now()
 		if res, err = t.replay(&r, now); err != nil || res.Replayed {
@@ -50,6 +60,7 @@ func (w *Wiki) Commit(ctx context.Context, r Request) (Result, error) {
 		}
 		return t.remember(&r, now, res)
 	}, func() {
+		clock.lap(&clock.Sync)
 		if next != nil {
 			w.head.Store(next)
 			w.trees.keep(s.before, next.id, s.trees)

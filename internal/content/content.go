@@ -36,8 +36,11 @@ type Options struct {
 	// Committed is called after each commit, outside every lock: a hint for
 	// caches, indexes and live readers. It must not block.
 	Committed func(slug string, seq int64)
-	Now       func() time.Time
-	Log       *slog.Logger
+	// Measured is told of each commit how it ended and how long it took; it must
+	// not block. May be nil.
+	Measured func(Measure)
+	Now      func() time.Time
+	Log      *slog.Logger
 }
 
 // Op is what an edit does.
@@ -103,6 +106,15 @@ type Result struct {
 	Files     []Written   // one for each edit
 	Unchanged bool        // every edit left things as they were: no commit was made
 	Replayed  bool        // an earlier request with this idempotency key did it
+}
+
+// A Measure is what one commit cost. What it did not come to is zero.
+type Measure struct {
+	Outcome string // written, merged, unchanged, replayed, conflict, refused, failed
+	Prepare time.Duration
+	Wait    time.Duration // for other writers
+	Stage   time.Duration // reading, merging, hashing, writing
+	Sync    time.Duration // until it is on the disk
 }
 
 // A LogFilter chooses commits.

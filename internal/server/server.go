@@ -21,6 +21,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"robot.wtf/internal/session"
 	"robot.wtf/internal/wiki"
 )
 
@@ -43,6 +44,7 @@ type Options struct {
 	// Proxies are whose X-Forwarded-For is believed; the doors then see the
 	// client's address as RemoteAddr.
 	Proxies []netip.Prefix
+	Metrics *Metrics // nil for none
 	Log     *slog.Logger
 }
 
@@ -122,10 +124,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if cause := recover(); cause != nil {
 			s.recovered(answer, r, cause)
 		}
-		if s.o.Log.Enabled(r.Context(), slog.LevelDebug) {
-			s.o.Log.Debug("request", "id", header.Get("X-Request-Id"), "method", r.Method, "host", r.Host,
-				"path", r.URL.Path, "status", answer.status, "took", time.Since(start))
-		}
+		s.note(answer, r, time.Since(start))
 	}()
 	s.route(answer, r)
 }
@@ -238,7 +237,7 @@ func (s *Server) recovered(w *answer, r *http.Request, cause any) {
 		panic(cause)
 	}
 	s.o.Log.Error("panic", "id", w.Header().Get("X-Request-Id"), "method", r.Method, "host", r.Host,
-		"path", r.URL.Path, "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
+		"cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
 	if w.status != 0 {
 		panic(http.ErrAbortHandler) // part of an answer is out: let the client see that it is cut off
 	}
@@ -247,11 +246,57 @@ func (s *Server) recovered(w *answer, r *http.Request, cause any) {
 	s.refuse(w, r, http.StatusInternalServerError, "Something broke on our side; what was saved before is safe. Try again, and if it stays, report the number "+w.Header().Get("X-Request-Id")+".")
 }
 
-// An answer remembers whether it was begun.
+// note measures an answer and logs it: what is our fault always, the rest when
+// that is asked for. A line names no page, no address and no query.
+func (s *Server) note(a *answer, r *http.Request, took time.Duration) {
+	_, onWiki := strings.CutSuffix(hostname(r.Host), s.suffix)
+	class := classify(r, onWiki)
+	s.o.Metrics.answered(class, a.status, took)
+	if a.cause != nil && (class == routeAuth || class == routeOAuth) {
+		s.o.Metrics.Refused(class.String() + ": " + causeOf(a.cause, min(a.status, 499)))
+	}
+	level := slog.LevelDebug
+	if a.status >= 500 && r.Context().Err() == nil {
+		level = slog.LevelError
+	}
+	if !s.o.Log.Enabled(r.Context(), level) {
+		return
+	}
+	line := []any{"id", a.Header().Get("X-Request-Id"), "method", r.Method, "host", clip(r.Host),
+		"route", class.String(), "status", a.status, "took_ms", took.Milliseconds()}
+	if a.cause != nil {
+		line = append(line, "cause", causeOf(a.cause, a.status))
+	}
+	s.o.Log.Log(context.Background(), level, "request", line...)
+}
+
+// causeOf is an error as a log tells it: whole where it is our fault, its kind
+// where somebody was refused, for what they sent may stand in it.
+func causeOf(err error, status int) string {
+	if status >= 500 {
+		return err.Error()
+	}
+	for _, kind := range []error{wiki.ErrNotFound, wiki.ErrDenied, wiki.ErrConflict, wiki.ErrInvalid, wiki.ErrTooLarge, wiki.ErrQuota,
+		wiki.ErrExists, wiki.ErrPrecondition, wiki.ErrUnmet, wiki.ErrGone, wiki.ErrStorage} {
+		if errors.Is(err, kind) {
+			return kind.Error()
+		}
+	}
+	if cause := session.CauseOf(err); cause != "" {
+		return string(cause)
+	}
+	return "refused"
+}
+
+// An answer remembers whether it was begun, and why it failed if it did.
 type answer struct {
 	http.ResponseWriter
 	status int
+	cause  error
 }
+
+// Failed is told by the doors why they refuse or fail a request.
+func (a *answer) Failed(cause error) { a.cause = cause }
 
 func (a *answer) WriteHeader(status int) {
 	if a.status == 0 && status >= 200 { // 1xx come before the answer

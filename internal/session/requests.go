@@ -90,6 +90,9 @@ type watcher struct {
 // same way is counted, so that nobody floods the list. It never fails; requests
 // for a wiki that does not exist are not kept.
 func (s *Service) Note(ctx context.Context, slug string, r Request) {
+	if r.Cause != "" {
+		s.refused(r.Cause)
+	}
 	if _, err := s.store.Site(ctx, slug); err != nil {
 		return
 	}

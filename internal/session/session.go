@@ -41,8 +41,10 @@ type Options struct {
 	// WikiOrigin gives the origin of a wiki's host, which is a subdomain of the
 	// platform's.
 	WikiOrigin func(slug string) string
-	Now        func() time.Time
-	Log        *slog.Logger
+	// Refused is told of each refusal that Note learns of; may be nil.
+	Refused func(cause Cause)
+	Now     func() time.Time
+	Log     *slog.Logger
 }
 
 // A Service knows the sessions and tokens of all people.
@@ -55,6 +57,7 @@ type Service struct {
 	now        func() time.Time
 	log        *slog.Logger
 	requests   requestLogs
+	refused    func(Cause)
 }
 
 // New makes a Service; at the first start it makes the signing key too.
@@ -67,7 +70,11 @@ func New(o Options) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("session: keys in %s: %w", o.KeyDir, err)
 	}
+	if o.Refused == nil {
+		o.Refused = func(Cause) {}
+	}
 	return &Service{
+		refused:    o.Refused,
 		store:      o.Store,
 		keys:       keys,
 		platform:   o.Platform,

@@ -96,12 +96,19 @@ func (h *Handler) fail(v *visit, err error) {
 	}
 	if (status == http.StatusInternalServerError || errors.Is(err, wiki.ErrStorage)) && v.ctx().Err() == nil {
 		page.Request = v.w.Header().Get("X-Request-Id")
-		h.o.Log.ErrorContext(v.ctx(), "web: request failed", "method", v.r.Method, "host", v.slug, "path", v.r.URL.Path, "error", err)
 	}
+	v.failed(err)
 	v.w.Header().Set("Cache-Control", "no-store")
 	if err := h.render(v, status, "error", page); err != nil {
 		h.o.Log.ErrorContext(v.ctx(), "web: error page failed", "error", err)
 		http.Error(v.w, message, status)
+	}
+}
+
+// failed tells the server why, which logs it.
+func (v *visit) failed(err error) {
+	if log, ok := v.w.(interface{ Failed(cause error) }); ok {
+		log.Failed(err)
 	}
 }
 

@@ -127,7 +127,7 @@ func (h *Handler) mend(v *visit, err error) (failure, bool) {
 	}
 	if f.Status == http.StatusInternalServerError {
 		f.Wrong = "Something broke on our side, and nothing was saved. Your text is still here: try again in a minute."
-		h.o.Log.ErrorContext(v.ctx(), "web: form failed", "host", v.slug, "path", v.r.URL.Path, "error", err)
 	}
+	v.failed(err)
 	return f, true
 }

@@ -95,6 +95,7 @@ func (h *Handler) signInFailed(v *visit, p signInPage, err error) error {
 	if v.ctx().Err() == nil && err != error(problem) {
 		h.o.Log.InfoContext(v.ctx(), "web: sign-in failed", "err", err)
 	}
+	v.failed(err)
 	return h.askWho(v, status, p)
 }
 

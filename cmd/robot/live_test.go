@@ -1,0 +1,244 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+
+	"robot.wtf/internal/config"
+	"robot.wtf/internal/server"
+)
+
+// A live service is a seeded development service with all its doors, asked
+// without a network, and what it logs.
+type live struct {
+	*service
+	t     *testing.T
+	dir   string
+	front *server.Server
+	log   *lockedBuffer
+	facts devFile
+}
+
+// lockedBuffer is a log that can be read while it is written.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+func startLive(t *testing.T) *live {
+	t.Helper()
+	l := &live{t: t, dir: t.TempDir(), log: &lockedBuffer{}}
+	cfg, err := config.Dev("127.0.0.1:0", l.dir)
+	l.must(err)
+	origins, err := cfg.Origins(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80})
+	l.must(err)
+	log := slog.New(slog.NewJSONHandler(l.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	clock := &clock{}
+	l.service, err = openService(t.Context(), cfg, origins, clock.Now, log)
+	l.must(err)
+	t.Cleanup(func() { _ = l.Close() })
+	l.service.people = seededPeople{}
+	l.must(seed(t.Context(), l.service, clock, seedWikis()))
+	l.facts, err = writeDevFile(t.Context(), l.service, origins, l.dir, false)
+	l.must(err)
+	l.front, err = l.handler(cfg, origins, people(), clock.Now)
+	l.must(err)
+	return l
+}
+
+func (l *live) must(err error) {
+	l.t.Helper()
+	if err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+// token is one of a wiki.
+func (l *live) token(slug, role string) string {
+	l.t.Helper()
+	for _, w := range l.facts.Wikis {
+		for _, t := range w.Tokens.list() {
+			if w.Slug == slug && t.role == role {
+				return t.secret
+			}
+		}
+	}
+	l.t.Fatalf("no token of %s's %s", slug, role)
+	return ""
+}
+
+// A browser keeps cookies by host, and follows no redirect by itself.
+type browser struct {
+	l       *live
+	cookies map[string]map[string]string
+}
+
+func (l *live) browser() *browser { return &browser{l, map[string]map[string]string{}} }
+
+// signIn signs a seeded person in, on the platform and on a wiki's host.
+func (l *live) signIn(username, slug string) *browser {
+	l.t.Helper()
+	b := l.browser()
+	host := config.DevHost
+	if w := b.post(host, "/auth/dev", url.Values{"username": {username}}); w.Code != http.StatusSeeOther && w.Code != http.StatusFound {
+		l.t.Fatalf("sign in as %s: %d %s", username, w.Code, w.Body)
+	}
+	address := "http://" + slug + "." + host + "/-/login?return_to=/"
+	for range 6 {
+		u, err := url.Parse(address)
+		l.must(err)
+		if u.Host == "" {
+			u.Host = slug + "." + host
+		}
+		w := b.get(u.Host, u.RequestURI())
+		if address = w.Header().Get("Location"); address == "" || address == "/" {
+			return b
+		}
+	}
+	l.t.Fatal("signing in to a wiki does not end")
+	return nil
+}
+
+func (b *browser) get(host, path string) *httptest.ResponseRecorder {
+	return b.do(httptest.NewRequest(http.MethodGet, "http://"+host+path, nil))
+}
+
+func (b *browser) post(host, path string, form url.Values) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodPost, "http://"+host+path, strings.NewReader(form.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Sec-Fetch-Site", "same-origin")
+	return b.do(r)
+}
+
+func (b *browser) do(r *http.Request) *httptest.ResponseRecorder {
+	for name, value := range b.cookies[r.Host] {
+		r.AddCookie(&http.Cookie{Name: name, Value: value})
+	}
+	if !strings.HasPrefix(r.URL.Path, "/api/") {
+		r.Header.Set("Sec-Fetch-Mode", "navigate")
+	}
+	w := httptest.NewRecorder()
+	b.l.front.ServeHTTP(w, r)
+	for _, c := range w.Result().Cookies() {
+		if b.cookies[r.Host] == nil {
+			b.cookies[r.Host] = map[string]string{}
+		}
+		b.cookies[r.Host][c.Name] = c.Value
+	}
+	return w
+}
+
+// api asks with a token and JSON.
+func (l *live) api(method, slug, path, token, body string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, "http://"+slug+"."+config.DevHost+path, strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	w := httptest.NewRecorder()
+	l.front.ServeHTTP(w, r)
+	return w
+}
+
+// Nothing that people write, and no secret, is in the log, whatever they do and
+// however it fails.
+func TestLogHoldsNoTextAndNoSecret(t *testing.T) {
+	l := startLive(t)
+	const planted = "zebrafinch" // in everything that is sent
+	token := l.token("ada", "owner")
+	b := l.signIn("ada", "ada")
+	host := "ada." + config.DevHost
+	statuses := map[int]int{}
+	note := func(w *httptest.ResponseRecorder) { statuses[w.Code]++ }
+	text := url.Values{"content": {planted}, "text": {planted}, "message": {planted}, "base": {planted}, "revision": {planted}, "title": {planted},
+		"to": {planted + "/.."}, "name": {planted}, "q": {planted}, "query": {planted}, "confirm": {planted}, "handle": {planted}}
+	for _, path := range []string{"/Home/save", "/Home/preview", "/Home/draft", "/Home/edit", "/Home/rename", "/Home/delete", "/-/create", "/-/settings", "/-/search",
+		"/-/upload", "/Home/attachments", "/-/revert/" + strings.Repeat("a", 40), "/-/members", "/-/tokens", "/-/report"} {
+		note(b.post(host, path, text))
+		note(l.browser().post(host, path, text))
+	}
+	for _, path := range []string{"/" + planted, "/Home?x=" + planted, "/-/search?q=" + planted, "/" + planted + "/edit", "/..%2f" + planted, "/-/commit/" + planted,
+		"/-/sso?code=" + planted, "/auth/sso?slug=" + planted, "/-/suggest?q=" + planted} {
+		note(b.get(host, path))
+		note(b.get(config.DevHost, path))
+		note(l.browser().get("bob."+config.DevHost, path))
+	}
+	for _, auth := range []string{token, "rwtf_" + planted, planted, "rwtp_" + planted} {
+		note(l.api("PUT", "ada", "/api/v1/pages/Planted", auth, `{"content":"`+planted+`","message":"`+planted+`"}`))
+		note(l.api("PATCH", "ada", "/api/v1/pages/Planted", auth, `{"old":"`+planted+`","new":"`+planted+`2","revision":"`+planted+`"}`))
+		note(l.api("PUT", "ada", "/api/v1/pages/Planted", auth, `{`+planted))
+		note(l.api("GET", "ada", "/api/v1/search?q="+planted, auth, ""))
+		note(l.api("POST", "ada", "/mcp", auth, `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"read_page","arguments":{"path":"`+planted+`"}}}`))
+		note(l.api("POST", "ada", "/repo.git/git-upload-pack", auth, planted))
+		note(l.api("POST", "ada", "/token", auth, "grant_type=authorization_code&code="+planted))
+	}
+	note(b.post(config.DevHost, "/auth/dev", url.Values{"username": {planted}}))
+
+	// A database that breaks is our fault, and logged whole.
+	l.must(l.service.store.Close())
+	note(l.browser().get("cleo."+config.DevHost, "/Home"))
+	note(l.api("GET", "dan", "/api/v1/pages", token, ""))
+
+	log := l.log.String()
+	if statuses[http.StatusInternalServerError] == 0 || statuses[http.StatusNotFound] == 0 || statuses[http.StatusUnauthorized] == 0 {
+		t.Errorf("the run did not see all kinds of answers: %v", statuses)
+	}
+	secrets := []string{planted, token}
+	for _, cookies := range b.cookies {
+		for name, value := range cookies {
+			if len(value) > 8 && name != "signed_in" {
+				secrets = append(secrets, value)
+			}
+		}
+	}
+	for _, secret := range secrets {
+		for line := range strings.Lines(log) {
+			if strings.Contains(strings.ToLower(line), strings.ToLower(secret)) {
+				t.Errorf("the log holds %.12q…: %s", secret, line)
+			}
+		}
+	}
+	failed := 0
+	for line := range strings.Lines(log) {
+		var entry struct {
+			Level, Msg, ID, Host, Route, Cause string
+			Status                             int
+		}
+		l.must(json.Unmarshal([]byte(line), &entry))
+		if entry.Msg != "request" {
+			continue
+		}
+		if entry.ID == "" || entry.Host == "" || entry.Route == "" || entry.Status == 0 {
+			t.Errorf("a request's line lacks something: %s", line)
+		}
+		if entry.Status == http.StatusInternalServerError {
+			failed++
+			if entry.Level != "ERROR" || entry.Cause == "" {
+				t.Errorf("a failure without its cause: %s", line)
+			}
+		}
+	}
+	if failed != statuses[http.StatusInternalServerError] {
+		t.Errorf("%d failures in the log, %d were answered", failed, statuses[http.StatusInternalServerError])
+	}
+}

@@ -1,0 +1,197 @@
+package server
+
+import (
+	"crypto/subtle"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Metrics are what the service tells a monitor, in the format of Prometheus.
+// They hold counts and times: no slug, no name, no address. A nil Metrics
+// measures nothing.
+type Metrics struct {
+	registry *prometheus.Registry
+	requests [len(routeNames)][6]prometheus.Observer // by class and first digit of the status
+	saves    *prometheus.CounterVec
+	stages   *prometheus.HistogramVec
+	refusals *prometheus.CounterVec
+
+	mu     sync.Mutex
+	causes map[string]bool
+}
+
+// NewMetrics makes Metrics of the process.
+func NewMetrics() *Metrics {
+	m := &Metrics{registry: prometheus.NewRegistry(), causes: map[string]bool{}}
+	requests := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "robot_request_seconds", Help: "Time to answer, by class of route and of status.",
+		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10, 30},
+	}, []string{"route", "status"})
+	for class, name := range routeNames {
+		for digit := range m.requests[class] {
+			m.requests[class][digit] = requests.WithLabelValues(name, strconv.Itoa(digit)+"xx")
+		}
+	}
+	m.saves = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "robot_saves_total", Help: "Commits by outcome: written, merged, unchanged, replayed, conflict, refused, failed.",
+	}, []string{"outcome"})
+	m.stages = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "robot_save_seconds", Help: "Time of a commit's stages: prepare, wait for other writers, stage, sync to the disk.",
+		Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 5},
+	}, []string{"stage"})
+	m.refusals = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "robot_refusals_total", Help: "Requests of programs and agents that were refused, and sign-ins and grants that failed, by cause.",
+	}, []string{"cause"})
+	m.registry.MustRegister(requests, m.saves, m.stages, m.refusals,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// Gauge adds a value that is read when a monitor asks; ok is false where there
+// is none yet.
+func (m *Metrics) Gauge(name, help string, read func() (value float64, ok bool)) {
+	m.registry.MustRegister(gauge{prometheus.NewDesc(name, help, nil, nil), read})
+}
+
+type gauge struct {
+	desc *prometheus.Desc
+	read func() (float64, bool)
+}
+
+func (g gauge) Describe(to chan<- *prometheus.Desc) { to <- g.desc }
+
+func (g gauge) Collect(to chan<- prometheus.Metric) {
+	if value, ok := g.read(); ok {
+		to <- prometheus.MustNewConstMetric(g.desc, prometheus.GaugeValue, value)
+	}
+}
+
+// Saved counts a commit.
+func (m *Metrics) Saved(outcome string) {
+	if m != nil {
+		m.saves.WithLabelValues(outcome).Inc()
+	}
+}
+
+// Stage measures a stage of a commit.
+func (m *Metrics) Stage(name string, took time.Duration) {
+	if m != nil {
+		m.stages.WithLabelValues(name).Observe(took.Seconds())
+	}
+}
+
+// maxCauses bounds what a cause can be, should one ever hold what somebody sent.
+const maxCauses = 60
+
+// Refused counts a refusal.
+func (m *Metrics) Refused(cause string) {
+	if m == nil || cause == "" {
+		return
+	}
+	m.mu.Lock()
+	if !m.causes[cause] && len(m.causes) >= maxCauses {
+		cause = "other"
+	}
+	m.causes[cause] = true
+	m.mu.Unlock()
+	m.refusals.WithLabelValues(cause).Inc()
+}
+
+func (m *Metrics) answered(class routeClass, status int, took time.Duration) {
+	if m != nil && status < 600 {
+		m.requests[class][status/100].Observe(took.Seconds())
+	}
+}
+
+// Handler shows the metrics at /metrics: to whoever has the token, or to
+// everybody with an empty one.
+func (m *Metrics) Handler(token string) http.Handler {
+	show := promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
+		sent := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+		if token != "" && subtle.ConstantTimeCompare([]byte(sent), []byte(token)) != 1 {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			http.Error(w, "The metrics need their token.", http.StatusUnauthorized)
+			return
+		}
+		show.ServeHTTP(w, r)
+	})
+	return mux
+}
+
+// A routeClass is what kind of request it is, for metrics and logs: coarse
+// enough to tell nothing of anybody.
+type routeClass int
+
+// The classes.
+const (
+	routeOther routeClass = iota
+	routeHealth
+	routeStatic
+	routePlatform
+	routeAuth
+	routeOAuth
+	routeManage
+	routePage
+	routePageWrite
+	routeTool
+	routeToolWrite
+	routeFile
+	routeAPIRead
+	routeAPIWrite
+	routeMCP
+	routeGit
+)
+
+var routeNames = [...]string{
+	routeOther: "other", routeHealth: "health", routeStatic: "static", routePlatform: "platform", routeAuth: "auth",
+	routeOAuth: "oauth", routeManage: "manage", routePage: "page", routePageWrite: "page_write", routeTool: "tool",
+	routeToolWrite: "tool_write", routeFile: "file", routeAPIRead: "api_read", routeAPIWrite: "api_write", routeMCP: "mcp", routeGit: "git",
+}
+
+func (c routeClass) String() string { return routeNames[c] }
+
+// classify tells the class of a request on a wiki's host, or the platform's.
+func classify(r *http.Request, onWiki bool) routeClass {
+	path := r.URL.Path
+	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
+	pick := func(read, write routeClass) routeClass {
+		if reads {
+			return read
+		}
+		return write
+	}
+	switch {
+	case path == "/health" || path == "/ready" || path == "/-/healthz":
+		return routeHealth
+	case strings.HasPrefix(path, "/-/static/"):
+		return routeStatic
+	case path == "/authorize" || path == "/token" || path == "/register" || strings.HasPrefix(path, "/auth/oauth/") || strings.HasPrefix(path, "/.well-known/oauth-"):
+		return routeOAuth
+	case !onWiki && isAPI(path):
+		return routeManage
+	case !onWiki && strings.HasPrefix(path, "/auth/"):
+		return routeAuth
+	case !onWiki:
+		return routePlatform
+	case isAPI(path):
+		return pick(routeAPIRead, routeAPIWrite)
+	case path == "/mcp" || strings.HasPrefix(path, "/mcp/"):
+		return routeMCP
+	case strings.HasPrefix(path, "/repo.git"):
+		return routeGit
+	case strings.HasPrefix(path, "/-/"):
+		return pick(routeTool, routeToolWrite)
+	case strings.Contains(path, "/a/") || strings.Contains(path, "/t/"):
+		return pick(routeFile, routePageWrite)
+	}
+	return pick(routePage, routePageWrite)
+}
