@@ -281,39 +281,41 @@ func patchOnce(ctx context.Context, w *content.Wiki, a wiki.Access, r PatchReque
 	if err != nil {
 		return Saved{}, err
 	}
-	text, err := replaceOnce(plainLines(stored), plainLines([]byte(r.Old)), plainLines([]byte(r.New)))
+	old, with := plainLines([]byte(r.Old)), plainLines([]byte(r.New))
+	first, err := onlyPlace(plainLines(stored), old, with)
 	if err != nil {
 		return Saved{}, err
 	}
+	text := patchedInStyle(stored, first, old, with)
 	limits := a.Site().Limits
 	limits.PageBytes = max(limits.PageBytes, file.Size)
-	if err := checkText([]byte(text), limits); err != nil {
+	if err := checkText(text, limits); err != nil {
 		return Saved{}, err
 	}
 	done, err := commit(ctx, w, a, r.Write, content.Request{
 		Message: message(r.Message, "Update %s", name),
-		Edits:   []content.Edit{{Op: content.Put, Path: file.Path, Data: inStyle(stored, []byte(text)), Base: file.Blob, Strict: r.Strict}},
+		Edits:   []content.Edit{{Op: content.Put, Path: file.Path, Data: text, Base: file.Blob, Strict: r.Strict}},
 	})
 	done.Merged = done.Merged || base != file.Blob && err == nil
 	return done, err
 }
 
-// replaceOnce replaces the one occurrence of a text.
-func replaceOnce(text, old, with string) (string, error) {
+// onlyPlace finds the one occurrence of a text that is to be replaced.
+func onlyPlace(text, old, with string) (int, error) {
 	switch {
 	case old == "":
-		return "", wiki.Problemf(wiki.ErrInvalid, "old_string", "The text to be replaced is empty.")
+		return 0, wiki.Problemf(wiki.ErrInvalid, "old_string", "The text to be replaced is empty.")
 	case old == with:
-		return "", wiki.Problemf(wiki.ErrInvalid, "new_string", "The new text is the same as the old.")
+		return 0, wiki.Problemf(wiki.ErrInvalid, "new_string", "The new text is the same as the old.")
 	}
 	first := strings.Index(text, old)
 	if first < 0 {
-		return "", wiki.Problemf(wiki.ErrInvalid, "old_string", "The text to be replaced is not in the page. It must match exactly, blanks and line ends included.")
+		return 0, wiki.Problemf(wiki.ErrInvalid, "old_string", "The text to be replaced is not in the page. It must match exactly, blanks and line ends included.")
 	}
 	if strings.Contains(text[first+1:], old) {
-		return "", wiki.Problemf(wiki.ErrInvalid, "old_string", "The text to be replaced is in the page more than once, on lines %s. Include more of what stands around it.", occurrences(text, old))
+		return 0, wiki.Problemf(wiki.ErrInvalid, "old_string", "The text to be replaced is in the page more than once, on lines %s. Include more of what stands around it.", occurrences(text, old))
 	}
-	return text[:first] + with + text[first+len(old):], nil
+	return first, nil
 }
 
 // occurrences names the lines where a text begins, the first ten of them.

@@ -2,6 +2,7 @@ package pages
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -36,12 +37,46 @@ func newText(text []byte) []byte {
 // each line that the writer left alone keeps its own. So a text that was not
 // changed comes out as the very bytes that are stored.
 func inStyle(stored, text []byte) []byte {
-	old, now := plainLines(stored), plainLines(text)
+	return restyled(stored, plainLines(text), alignEnds)
+}
+
+// patchedInStyle is a stored file with another text in the place of old, which
+// stands at byte first of its plain lines. Where line ends are mixed, lines
+// outside keep theirs, and so do those inside, one after the other; only where
+// there are more of them now, or fewer, it is asked which is which.
+func patchedInStyle(stored []byte, first int, old, with string) []byte {
+	plain := plainLines(stored)
+	from, to := first, first+len(old)
+	return restyled(stored, plain[:from]+with+plain[to:], func(_, _ string, ends []string) []string {
+		above, within := strings.Count(plain[:from], "\n"), strings.Count(old, "\n")
+		if within == strings.Count(with, "\n") {
+			return ends
+		}
+		below := ends[above+within:] // the end of the last line is not in old
+		last := ends[len(ends)-1]
+		if len(below) > 0 {
+			last = below[0]
+		}
+		start, end := strings.LastIndexByte(plain[:from], '\n')+1, len(plain)
+		if i := strings.IndexByte(plain[to:], '\n'); i >= 0 {
+			end = to + i
+		}
+		changed := alignEnds(plain[start:end]+"\n", plain[start:from]+with+plain[to:end]+"\n",
+			append(slices.Clone(ends[above:above+within]), last))
+		return slices.Concat(ends[:above], changed[:len(changed)-1], below, []string{last})
+	})
+}
+
+// restyled gives a text of plain lines the style of a stored file. Where line ends
+// are mixed, choose names those of the text, of which the first is that of the
+// first line: it is given the stored text, this one, and the ends of the first.
+func restyled(stored []byte, now string, choose func(old, now string, ends []string) []string) []byte {
+	old := plainLines(stored)
 	if now == old {
 		return stored
 	}
 	if strings.Trim(old, "\n") == "" {
-		return newText(text) // nothing that could be called a style
+		return newText([]byte(now)) // nothing that could be called a style
 	}
 	if strings.HasSuffix(old, "\n") {
 		if now != "" && !strings.HasSuffix(now, "\n") {
@@ -60,17 +95,19 @@ func inStyle(stored, text []byte) []byte {
 		out.WriteString(strings.ReplaceAll(now, "\n", end))
 		return []byte(out.String())
 	}
-	lines := strings.SplitAfter(now, "\n")
+	ends = choose(old, now, ends)
 	before := ""
-	for i, end := range alignEnds(old, now, ends, len(lines)) {
-		line, ended := strings.CutSuffix(lines[i], "\n")
+	for i, line := range strings.SplitAfter(now, "\n") {
+		line, ended := strings.CutSuffix(line, "\n")
+		out.WriteString(line)
+		if !ended {
+			break
+		}
+		end := ends[min(i, len(ends)-1)]
 		if before == "\r" && line == "" && end == "\n" {
 			end = "\r" // or the two would be one line's end
 		}
-		out.WriteString(line)
-		if ended {
-			out.WriteString(end)
-		}
+		out.WriteString(end)
 		before = end
 	}
 	return []byte(out.String())
@@ -105,33 +142,41 @@ func uniform(ends []string) (string, bool) {
 	return ends[0], true
 }
 
-// alignEnds finds the end of each of n new lines: that of the old line it was,
-// or else of the line before it.
-func alignEnds(old, now string, ends []string, n int) []string {
-	aligned := make([]string, n)
-	o, i := 0, 0 // lines of old and now done
+// alignEnds finds the end of each new line: that of the old line that it was, or
+// else of the line before it.
+func alignEnds(old, now string, ends []string) []string {
+	aligned := make([]string, strings.Count(now, "\n"))
+	o, n := 0, 0 // lines of old and now done
 	take := func() {
-		if i < n && o < len(ends) {
-			aligned[i] = ends[o]
+		if n < len(aligned) && o < len(ends) {
+			aligned[n] = ends[o]
 		}
-		o, i = o+1, i+1
+		o, n = o+1, n+1
 	}
 	for _, h := range merge.Diff([]byte(old), []byte(now), 0) {
+		start := h.NewStart - 1
+		if h.NewLines == 0 {
+			start++
+		}
+		for n < start {
+			take()
+		}
 		for _, row := range h.Rows {
-			for i < n && (row.NewLine > 0 && i < row.NewLine-1 || row.NewLine == 0 && o < row.OldLine-1) {
-				take()
-			}
 			switch {
+			case h.OldLines == h.NewLines: // one line in the place of the other
+				if row.NewLine > 0 {
+					take()
+				}
 			case row.NewLine > 0 && row.OldLine > 0:
 				take()
 			case row.NewLine > 0:
-				i++
+				n++
 			default:
 				o++
 			}
 		}
 	}
-	for i < n {
+	for n < len(aligned) {
 		take()
 	}
 	last := ends[0]

@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -64,6 +65,7 @@ func TestAnEditKeepsTheStyle(t *testing.T) {
 		{"no new bom", "a\n", "\uFEFFb\n", "b\n"},
 		{"mixed: kept lines keep theirs", "a\r\nb\nc\r\nd\n", "a\nb\nnew\nc\nd\n", "a\r\nb\nnew\nc\r\nd\n"},
 		{"mixed: a changed line keeps its own", "a\r\nb b b b\nc\r\nd\n", "a\nb b b x\nc\nd\n", "a\r\nb b b x\nc\r\nd\n"},
+		{"mixed: a line that became another keeps its own", "a\r\nb\nc\r\nd\n", "x\nb\nyy\nd\n", "x\r\nb\nyy\r\nd\n"},
 		{"mixed: first line removed", "a\r\nb\nc\r\n", "b\nc\n", "b\nc\r\n"},
 		{"mixed: put before the first", "a\r\nb\n", "new\na\nb\n", "new\r\na\r\nb\n"},
 		{"emptied", "a\n", "", ""},
@@ -74,6 +76,87 @@ func TestAnEditKeepsTheStyle(t *testing.T) {
 			t.Errorf("%s: %q with %q gives %q, want %q", test.name, test.stored, test.text, got, test.want)
 		}
 	}
+}
+
+func TestAPatchKeepsLineEnds(t *testing.T) {
+	mixed := "a\r\nb\nc\r\nd\ne\rf"
+	for _, test := range []struct{ stored, old, with, want string }{
+		{mixed, "c", "new", "a\r\nb\nnew\r\nd\ne\rf"},
+		{mixed, "b", "new", "a\r\nnew\nc\r\nd\ne\rf"},
+		{mixed, "b\nc\nd", "x\ny\nz", "a\r\nx\ny\r\nz\ne\rf"},
+		{mixed, "a\nb\n", "b\na\n", "b\r\na\nc\r\nd\ne\rf"},
+		{mixed, "b\nc", "b\nbc\nc", "a\r\nb\nbc\nc\r\nd\ne\rf"},
+		{mixed, "b\nc\nd", "d", "a\r\nd\ne\rf"},
+		{mixed, "b\nc", "bc", "a\r\nbc\r\nd\ne\rf"},
+		{mixed, "f", "last", "a\r\nb\nc\r\nd\ne\rlast"},
+		{mixed, "a", "first\na", "first\r\na\r\nb\nc\r\nd\ne\rf"},
+		{"\uFEFFa\r\nb\n", "a", "x", "\uFEFFx\r\nb\n"},
+		{"a\rb\nc\n", "b", "", "a\r\rc\n"}, // "\r" and "\n" would be one end
+		{"a\r\nb\r\n", "b", "x\ny", "a\r\nx\r\ny\r\n"},
+		{"a\nb", "b", "x", "a\nx"},
+	} {
+		got := string(patchedInStyle([]byte(test.stored), strings.Index(plainLines([]byte(test.stored)), test.old), test.old, test.with))
+		if got != test.want {
+			t.Errorf("%q with %q in the place of %q is %q, want %q", test.stored, test.with, test.old, got, test.want)
+		}
+	}
+}
+
+// Whatever is patched, lines outside stay as they are to the byte, and inside
+// nothing but what was asked for is said.
+func TestAPatchLeavesOtherLinesAlone(t *testing.T) {
+	end := rapid.SampledFrom([]string{"\n", "\r\n"})
+	rapid.Check(t, func(t *rapid.T) {
+		var lines, ends []string
+		for range rapid.IntRange(1, 8).Draw(t, "lines") {
+			lines, ends = append(lines, rapid.StringMatching("[abc]{0,3}").Draw(t, "line")), append(ends, end.Draw(t, "end"))
+		}
+		written := func(from, to int) string {
+			var s strings.Builder
+			for i := from; i < to; i++ {
+				s.WriteString(lines[i] + ends[i])
+			}
+			return s.String()
+		}
+		from := rapid.IntRange(0, len(lines)-1).Draw(t, "from")
+		to := rapid.IntRange(from+1, len(lines)).Draw(t, "to")
+		old := strings.Join(lines[from:to], "\n") // without the last one's end
+		with := strings.Join(rapid.SliceOfN(rapid.StringMatching("[abc]{1,3}"), 1, 5).Draw(t, "with"), "\n")
+		if strings.Trim(plainLines([]byte(written(0, len(lines)))), "\n") == "" {
+			return // no style to keep
+		}
+		got := string(patchedInStyle([]byte(written(0, len(lines))), len(plainLines([]byte(written(0, from)))), old, with))
+		inside, ok := strings.CutPrefix(got, written(0, from))
+		inside, ok2 := strings.CutSuffix(inside, written(to, len(lines)))
+		if !ok || !ok2 || plainLines([]byte(inside)) != with+"\n" {
+			t.Fatalf("%q, lines %d to %d become %q: %q", written(0, len(lines)), from, to, with, got)
+		}
+		if have := lineEnds([]byte(inside)); strings.Count(old, "\n") == strings.Count(with, "\n") && !slices.Equal(have, ends[from:to]) {
+			t.Fatalf("%q, lines %d to %d become %q with ends %q: %q", written(0, len(lines)), from, to, with, have, got)
+		}
+	})
+}
+
+// Any passage can be patched, also one that begins and ends inside lines.
+func TestAPatchSaysWhatWasAsked(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		stored := rapid.StringMatching("(\uFEFF)?([ab]{0,2}(\n|\r\n|\r)){0,6}[ab]{0,2}").Draw(t, "stored")
+		plain := plainLines([]byte(stored))
+		if strings.Trim(plain, "\n") == "" {
+			return // no style to keep
+		}
+		from := rapid.IntRange(0, len(plain)-1).Draw(t, "from")
+		to := rapid.IntRange(from+1, len(plain)).Draw(t, "to")
+		with := rapid.StringMatching("([abc]{0,2}\n){0,3}[abc]{0,2}").Draw(t, "with")
+		got := string(patchedInStyle([]byte(stored), from, plain[from:to], with))
+		want := strings.TrimRight(plain[:from]+with+plain[to:], "\n")
+		if have := strings.TrimRight(plainLines([]byte(got)), "\n"); have != want {
+			t.Fatalf("%q with %q in the place of %q says %q", stored, with, plain[from:to], got)
+		}
+		if again := string(inStyle([]byte(got), []byte(plainLines([]byte(got))))); again != got {
+			t.Fatalf("%q saved again gives %q", got, again)
+		}
+	})
 }
 
 func TestStyleNeverChangesWhatIsSaid(t *testing.T) {
