@@ -12,6 +12,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"robot.wtf/internal/content"
+	"robot.wtf/internal/raster"
 	"robot.wtf/internal/wiki"
 )
 
@@ -27,7 +28,7 @@ type Attachment struct {
 
 func attachment(f wiki.File, data []byte) Attachment {
 	mime := typeOf(f.Path, data)
-	return Attachment{File: f, Name: path.Base(f.Path), Type: mime, Image: imageTypes[mime]}
+	return Attachment{File: f, Name: path.Base(f.Path), Type: mime, Image: raster.Is(mime)}
 }
 
 // Attachments lists the files of a page ("" for those at the root).

@@ -16,10 +16,10 @@ import (
 	"unicode/utf8"
 
 	"github.com/maypok86/otter/v2"
-	"golang.org/x/sync/semaphore"
 
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/markdown"
+	"robot.wtf/internal/raster"
 	"robot.wtf/internal/search"
 	"robot.wtf/internal/wiki"
 )
@@ -42,7 +42,7 @@ type Service struct {
 	now      func() time.Time
 	log      *slog.Logger
 	cache    *otter.Cache[cacheKey, cached]
-	pixels   *semaphore.Weighted // of the images being decoded at one time
+	pictures *raster.Encoder
 }
 
 // New makes a Service.
@@ -62,7 +62,7 @@ func New(o Options) *Service {
 		markdown: o.Markdown,
 		now:      o.Now,
 		log:      o.Log,
-		pixels:   semaphore.NewWeighted(maxPixels),
+		pictures: raster.NewEncoder(maxPixels),
 		cache: otter.Must(&otter.Options[cacheKey, cached]{
 			MaximumWeight: uint64(o.CacheBytes),
 			Weigher:       func(k cacheKey, c cached) uint32 { return k.weight() + c.weight() },
