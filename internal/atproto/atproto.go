@@ -23,6 +23,7 @@ import (
 	"github.com/bluesky-social/indigo/atproto/identity"
 
 	"robot.wtf/internal/outbound"
+	"robot.wtf/internal/raster"
 	"robot.wtf/internal/store"
 	"robot.wtf/internal/wiki"
 )
@@ -32,7 +33,7 @@ const (
 	Lifetime      = 10 * time.Minute // from our form to the callback
 	beginTimeout  = 5 * time.Second
 	finishTimeout = 10 * time.Second
-	afterTimeout  = 4 * time.Second // for the profile and the revocation
+	afterTimeout  = 4 * time.Second // for profile, picture and revocation
 	atOnce        = 64              // sign-ins that wait for other servers
 )
 
@@ -70,6 +71,7 @@ type Service struct {
 	target    func(host string) error
 	lifetime  time.Duration
 	patience  time.Duration // beginTimeout, but in tests
+	after     time.Duration // afterTimeout, but in tests
 	now       func() time.Time
 	log       *slog.Logger
 	app       oauth.ClientApp // without store and key: each sign-in brings its own
@@ -77,6 +79,7 @@ type Service struct {
 	http      *http.Client
 	keys      *keys
 	metadata  []byte
+	pictures  *raster.Encoder
 	slots     chan struct{}
 }
 
@@ -96,8 +99,8 @@ func New(o Options) (*Service, error) {
 	client.Transport = wholeKeys{client.Transport}
 	names := outbound.Resolver(o.Outbound)
 	s := &Service{
-		store: o.Store, admit: o.Admit, target: o.Target, lifetime: o.Lifetime, patience: beginTimeout, now: o.Now, log: o.Log,
-		http: client, keys: keys, slots: make(chan struct{}, atOnce),
+		store: o.Store, admit: o.Admit, target: o.Target, lifetime: o.Lifetime, patience: beginTimeout, after: afterTimeout, now: o.Now, log: o.Log,
+		http: client, keys: keys, slots: make(chan struct{}, atOnce), pictures: raster.NewEncoder(facePixels),
 		// Without a cache: who signs in is looked up afresh, so that a handle
 		// that has moved on is never taken for its former holder's. No suffix
 		// skips DNS, for the library then reports an unknown handle as found.

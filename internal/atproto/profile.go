@@ -11,6 +11,8 @@ import (
 	"unicode"
 
 	"github.com/bluesky-social/indigo/atproto/identity"
+
+	"robot.wtf/internal/store"
 )
 
 // maxName bounds a display name, in characters. Lexicon app.bsky.actor.profile
@@ -20,8 +22,10 @@ const maxName = 64
 // A profile is what somebody shows of themselves. It is optional, and read is
 // false when it could not be read.
 type profile struct {
-	name string
-	read bool
+	name   string
+	avatar string      // CID of the picture's blob, or ""
+	face   *store.Face // the picture, where it is another than the one that is kept
+	read   bool
 }
 
 // profileOf reads the public profile record of an account from its own server.
@@ -33,19 +37,16 @@ func (s *Service) profileOf(ctx context.Context, account *identity.Identity) pro
 		return profile{}
 	}
 	p.read = true
+	if p.face, err = s.newFace(ctx, account, p.avatar); err != nil {
+		s.log.Info("atproto: picture", "did", account.DID, "err", err)
+	}
 	return p
 }
 
 func (s *Service) readProfile(ctx context.Context, account *identity.Identity) (profile, error) {
-	query := url.Values{"repo": {account.DID.String()}, "collection": {"app.bsky.actor.profile"}, "rkey": {"self"}}
-	address := strings.TrimSuffix(account.PDSEndpoint(), "/") + "/xrpc/com.atproto.repo.getRecord?" + query.Encode()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		return profile{}, err
-	}
-	r.Header.Set("User-Agent", userAgent)
-	r.Header.Set("Accept", "application/json")
-	answer, err := s.http.Do(r)
+	answer, err := s.ask(ctx, account, "com.atproto.repo.getRecord", url.Values{
+		"repo": {account.DID.String()}, "collection": {"app.bsky.actor.profile"}, "rkey": {"self"},
+	})
 	if err != nil {
 		return profile{}, err
 	}
@@ -60,12 +61,28 @@ func (s *Service) readProfile(ctx context.Context, account *identity.Identity) (
 	var record struct {
 		Value struct {
 			DisplayName string `json:"displayName"`
+			Avatar      struct {
+				Ref struct {
+					Link string `json:"$link"`
+				} `json:"ref"`
+			} `json:"avatar"`
 		} `json:"value"`
 	}
 	if err := json.NewDecoder(answer.Body).Decode(&record); err != nil {
 		return profile{}, err
 	}
-	return profile{name: cleanName(record.Value.DisplayName)}, nil
+	return profile{name: cleanName(record.Value.DisplayName), avatar: record.Value.Avatar.Ref.Link}, nil
+}
+
+// ask calls a query of an account's own server, without a token.
+func (s *Service) ask(ctx context.Context, account *identity.Identity, method string, query url.Values) (*http.Response, error) {
+	address := strings.TrimSuffix(account.PDSEndpoint(), "/") + "/xrpc/" + method + "?" + query.Encode()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("User-Agent", userAgent)
+	return s.http.Do(r)
 }
 
 // cleanName is a display name on one line, without what cannot be seen or would

@@ -175,7 +175,7 @@ func (s *Service) finish(ctx context.Context, query url.Values, row store.SignIn
 	// From here on there may be tokens, and whatever happens they are revoked.
 	var shown profile
 	var work sync.WaitGroup
-	after, cancelAfter := context.WithTimeout(context.WithoutCancel(ctx), afterTimeout)
+	after, cancelAfter := context.WithTimeout(context.WithoutCancel(ctx), s.after)
 	defer cancelAfter()
 	work.Go(func() { s.revoke(after, f) })
 	server := f.request.AuthServerURL
@@ -318,10 +318,11 @@ func (s *Service) admitted(ctx context.Context, user wiki.User, p profile) (wiki
 	case !p.read:
 		user.Name = known.Name
 	}
-	if user, err = s.store.SignedIn(ctx, user); err != nil {
+	if err := s.store.SignedIn(ctx, user); err != nil {
 		return wiki.User{}, fmt.Errorf("atproto: %w", err)
 	}
-	return user, nil
+	s.keepFace(ctx, user.DID, p)
+	return s.store.User(ctx, user.DID)
 }
 
 // flowCookie holds the hashes of the states that this browser has begun, so

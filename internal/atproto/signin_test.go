@@ -14,7 +14,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"robot.wtf/internal/store"
 	"robot.wtf/internal/wiki"
 )
 
@@ -139,7 +138,7 @@ func TestHandlesMove(t *testing.T) {
 	if err != nil || eve.DID != eveDID || eve.Handle != "ada.test" {
 		t.Errorf("taken over: %v, %v", eve, err)
 	}
-	if before, err := w.db.User(t.Context(), adaDID); err != nil || before.Handle != store.InvalidHandle {
+	if before, err := w.db.User(t.Context(), adaDID); err != nil || before.Handle != wiki.InvalidHandle {
 		t.Errorf("the former holder: %v, %v", before, err)
 	}
 	ada, err := w.browser().signIn("new.test")
@@ -153,7 +152,7 @@ func TestClaimedHandle(t *testing.T) {
 	w := newWorld(t)
 	w.accounts[eveDID] = account{pds: "https://pds.test", also: []string{"at://ada.test"}}
 	user, err := w.browser().signIn(eveDID)
-	if err != nil || user.Handle != store.InvalidHandle {
+	if err != nil || user.Handle != wiki.InvalidHandle {
 		t.Errorf("%v, %v", user, err)
 	}
 	// A domain that points at somebody else's account does not get it either.

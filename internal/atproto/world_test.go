@@ -60,6 +60,7 @@ type world struct {
 	txt      map[string]string           // handle to DID, by DNS
 	address  map[string]string           // host to the IPv4 address that DNS gives
 	accounts map[string]account          // by DID
+	blobs    map[string][]byte           // by CID
 	handlers map[string]http.HandlerFunc // by host and path: answers in the place of the usual
 	metadata map[string]any              // members of the authorization server's document, changed
 	token    map[string]any              // members of the token answer, changed
@@ -74,6 +75,7 @@ type world struct {
 type account struct {
 	handle, pds, name string
 	also              []string // in the place of the handle
+	avatar            string   // CID of the picture, or ""
 }
 
 func newWorld(t *testing.T) *world {
@@ -84,6 +86,7 @@ func newWorld(t *testing.T) *world {
 		txt:      map[string]string{},
 		address:  map[string]string{},
 		accounts: map[string]account{adaDID: {handle: "ada.test", pds: "https://pds.test", name: "Ada"}, eveDID: {handle: "eve.test", pds: "https://evil.test", name: "Eve"}},
+		blobs:    map[string][]byte{},
 		handlers: map[string]http.HandlerFunc{}, metadata: map[string]any{}, token: map[string]any{},
 		pars: map[string]url.Values{}, codes: map[string]string{}, began: map[string]string{},
 	}
@@ -219,7 +222,20 @@ func (w *world) serve(rw http.ResponseWriter, r *http.Request) {
 		w.mu.Lock()
 		a := w.accounts[r.URL.Query().Get("repo")]
 		w.mu.Unlock()
-		answer(rw, 200, map[string]any{"value": map[string]any{"displayName": a.name}})
+		shown := map[string]any{"displayName": a.name}
+		if a.avatar != "" {
+			shown["avatar"] = map[string]any{"$type": "blob", "mimeType": "image/png", "size": 1, "ref": map[string]any{"$link": a.avatar}}
+		}
+		answer(rw, 200, map[string]any{"value": shown})
+	case r.URL.Path == "/xrpc/com.atproto.sync.getBlob":
+		w.mu.Lock()
+		blob := w.blobs[r.URL.Query().Get("cid")]
+		w.mu.Unlock()
+		if blob == nil || r.URL.Query().Get("did") == "" {
+			http.Error(rw, "no", http.StatusBadRequest)
+			return
+		}
+		_, _ = rw.Write(blob)
 	case r.URL.Path == "/oauth/par":
 		w.par(rw, r)
 	case r.URL.Path == "/oauth/token":

@@ -82,8 +82,8 @@ func (r *Request) check() error {
 	if len(r.Message) > 10_000 {
 		return wiki.Problemf(wiki.ErrTooLarge, "message", "The message is too long: it may have 10,000 bytes.")
 	}
-	if r.Author.User.DID == "" || r.Author.User.Username == "" {
-		return fmt.Errorf("content: commit by %+v: an author has a DID and a username", r.Author.User)
+	if r.Author.User.DID == "" {
+		return fmt.Errorf("content: commit by %+v: an author has a DID", r.Author.User)
 	}
 	return nil
 }

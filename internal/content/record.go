@@ -225,9 +225,9 @@ func (s *staging) describe(now time.Time, tree string, changes []stagedChange) (
 	who := s.r.Author
 	c := wiki.Commit{
 		Seq: s.meta.seq + 1, Time: at, Message: s.message(changes),
-		Author: wiki.Author{Username: who.User.Username, DID: who.User.DID, Agent: who.Agent, Client: who.Client, Grant: who.Grant},
+		Author: wiki.Author{Username: who.User.AuthorName(), DID: who.User.DID, Agent: who.Agent, Client: who.Client, Grant: who.Grant},
 	}
-	object := gitrepo.Commit{Tree: tree, Committer: committer, Author: gitrepo.Signature{Name: who.User.Username, Email: who.User.DID, Time: at}}
+	object := gitrepo.Commit{Tree: tree, Committer: committer, Author: gitrepo.Signature{Name: c.Author.Username, Email: who.User.DID, Time: at}}
 	object.Committer.Time = at
 	if s.meta.head != "" {
 		c.Parents = []string{s.meta.head}

@@ -58,11 +58,11 @@ func (db *DB) TakeSignIn(ctx context.Context, state string) (SignIn, error) {
 
 // SignedIn adds or refreshes a person who has just shown who they are. The
 // handle is theirs now, so it is nobody else's any more: who had it before
-// keeps account and rights, which go by DID, and shows as InvalidHandle.
-func (db *DB) SignedIn(ctx context.Context, u wiki.User) (wiki.User, error) {
+// keeps account and rights, which go by DID, and shows as wiki.InvalidHandle.
+func (db *DB) SignedIn(ctx context.Context, u wiki.User) error {
 	err := db.tx(ctx, func(tx *sql.Tx) error {
-		if u.Handle != InvalidHandle {
-			_, err := tx.ExecContext(ctx, `UPDATE users SET handle = $3 WHERE handle = $1 AND did <> $2`, u.Handle, u.DID, InvalidHandle)
+		if u.Handle != wiki.InvalidHandle {
+			_, err := tx.ExecContext(ctx, `UPDATE users SET handle = $3 WHERE handle = $1 AND did <> $2`, u.Handle, u.DID, wiki.InvalidHandle)
 			if err != nil {
 				return err
 			}
@@ -71,11 +71,7 @@ func (db *DB) SignedIn(ctx context.Context, u wiki.User) (wiki.User, error) {
 	})
 	db.users.forgetAll()
 	if err != nil {
-		return wiki.User{}, fmt.Errorf("store: signed in %s: %w", u.DID, err)
+		return fmt.Errorf("store: signed in %s: %w", u.DID, err)
 	}
-	return db.User(ctx, u.DID)
+	return nil
 }
-
-// InvalidHandle is what ATProto shows for an account whose handle does not lead
-// back to it (atproto.com/specs/handle).
-const InvalidHandle = "handle.invalid"

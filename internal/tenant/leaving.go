@@ -137,41 +137,6 @@ func (s *Service) KeepAccount(ctx context.Context, caller wiki.Caller) error {
 	return nil
 }
 
-// Gone reports whether the account of a commit's author was deleted: it is not
-// known here any more.
-func (s *Service) Gone(ctx context.Context, a wiki.Author) bool {
-	if a.DID == "" || a.Imported {
-		return false
-	}
-	_, err := s.store.User(ctx, a.DID)
-	return errors.Is(err, wiki.ErrNotFound)
-}
-
-// Called is how the person who made a commit is called on pages. The commit
-// itself keeps the name of who is gone: its id demands it.
-func (s *Service) Called(ctx context.Context, a wiki.Author) string {
-	switch {
-	case s.Gone(ctx, a):
-		return "deleted account"
-	case a.Username == "":
-		return "somebody"
-	}
-	return a.Username
-}
-
-// Byline says who made a commit in words: the agent and for whom, or the
-// person. What an import says of its authors is marked as such.
-func (s *Service) Byline(ctx context.Context, a wiki.Author) string {
-	line := s.Called(ctx, a)
-	if a.Agent != "" {
-		line = a.Agent + " for " + line
-	}
-	if a.Imported {
-		line += " (imported)"
-	}
-	return line
-}
-
 // Sweep purges the wikis and accounts whose grace is over. What fails is tried
 // again by the next one.
 func (s *Service) Sweep(ctx context.Context) error {

@@ -68,7 +68,7 @@ const maxSlug = 30
 // proposals are usernames to try, best first.
 func proposals(handle string) []string {
 	base, _, _ := strings.Cut(strings.ToLower(handle), ".")
-	if handle == "handle.invalid" {
+	if handle == wiki.InvalidHandle {
 		base = "writer"
 	}
 	if strings.HasPrefix(base, "xn--") { // an international name: its letters are gone

@@ -394,10 +394,30 @@ func (h *Handler) writeExport(v *visit, account accountExport, sites []wiki.Acce
 	if err := text.Encode(account); err != nil {
 		return err
 	}
+	if err := h.exportFace(v, out); err != nil {
+		return err
+	}
 	for _, a := range sites {
 		if err := h.o.Pages.Archive(v.ctx(), a, out, "wikis/"+a.Site().Slug+"/"); err != nil {
 			return err
 		}
 	}
 	return out.Close()
+}
+
+func (h *Handler) exportFace(v *visit, out *zip.Writer) error {
+	if v.caller.User.Picture == "" {
+		return nil
+	}
+	face, err := h.o.Tenant.Face(v.ctx(), v.caller.User.Picture)
+	if err != nil {
+		return err
+	}
+	_, kind, _ := strings.Cut(face.MIME, "/")
+	entry, err := out.Create("picture." + kind)
+	if err != nil {
+		return err
+	}
+	_, err = entry.Write(face.Data)
+	return err
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"robot.wtf/internal/pages"
+	"robot.wtf/internal/store"
 	"robot.wtf/internal/tenant"
 	"robot.wtf/internal/wiki"
 )
@@ -92,6 +94,22 @@ func TestMembersOnPages(t *testing.T) {
 	if one.status != http.StatusNotFound || two.status != one.status || mainOf(one.body) != mainOf(two.body) {
 		t.Errorf("leaving tells a private wiki (%d) from a missing one (%d)", one.status, two.status)
 	}
+}
+
+// Who was invited and has no wiki of their own has no username either: they
+// write under their handle.
+func TestInvitedEditorWrites(t *testing.T) {
+	w := newTestWiki(t)
+	w.as("ada").post(on("ada", "/-/members"), url.Values{"action": {"invite"}, "handle": {"eve.test"}, "role": {"editor"}}).want(http.StatusSeeOther)
+	a, err := w.tenant.Resolve(t.Context(), "ada", wiki.Caller{User: wiki.User{DID: "did:plc:eve", Handle: "eve.test"}, Session: "s"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.pages.Save(t.Context(), a, pages.SaveRequest{Name: "Hers", Text: []byte("Of eve.\n")}); err != nil {
+		t.Fatal(err)
+	}
+	w.anonymous().get(on("ada", "/Hers")).want(http.StatusOK).has("Last edited by eve.test")
+	w.anonymous().get(on("ada", "/-/changelog?author=eve.test")).want(http.StatusOK).has("Hers")
 }
 
 func mainOf(body string) string {
@@ -196,6 +214,9 @@ func TestDeleteAccountOnPages(t *testing.T) {
 
 func TestExport(t *testing.T) {
 	w := newTestWiki(t)
+	if err := w.store.SetFace(t.Context(), "did:plc:bob", store.Face{MIME: "image/png", Data: testPNG(t)}); err != nil {
+		t.Fatal(err)
+	}
 	bob := w.as("bob")
 	bob.post(on("ada", "/Home/draft"), url.Values{"content": {"A draft of bob's.\n"}, "revision": {w.revision("ada", "Home")}})
 	got := bob.get(testPlatform + "/app/export").want(http.StatusOK)
@@ -220,6 +241,9 @@ func TestExport(t *testing.T) {
 	}
 	if text := files["wikis/bob/files/Secret_"+canary+".md"]; !strings.Contains(text, canary) {
 		t.Errorf("no page of his: %q", text)
+	}
+	if files["picture.png"] != string(testPNG(t)) {
+		t.Error("no picture of his")
 	}
 	if text := files["wikis/ada/drafts/Home.md"]; !strings.Contains(text, "A draft of bob's.") {
 		t.Errorf("no draft of his: %q in %d files", text, len(files))

@@ -140,6 +140,7 @@ func (h *Handler) funcs() template.FuncMap {
 		},
 		"first":    initial,
 		"by":       h.by,
+		"person":   func(a wiki.Author) wiki.User { return h.o.Tenant.Author(context.Background(), a) },
 		"byline":   h.byline,
 		"initials": initials,
 		"query":    url.QueryEscape,

@@ -142,6 +142,7 @@ type route struct {
 func wikiRoutes() []route {
 	return append(memberRoutes(), []route{
 		{pattern: "GET /-/static/{file}", handle: (*Handler).serveAsset, open: true, free: true},
+		{pattern: "GET /-/face/{id}", handle: (*Handler).serveFace, open: true},
 		{pattern: "GET /-/sso", handle: (*Handler).finishSSO, open: true},
 		{pattern: "GET /-/login", handle: (*Handler).startSSO, open: true},
 		{pattern: "POST /-/logout", handle: (*Handler).signOutOfWiki, open: true},
@@ -189,6 +190,7 @@ func wikiRoutes() []route {
 func platformRoutes(dev, signIn bool) []route {
 	routes := []route{
 		{pattern: "GET /-/static/{file}", handle: (*Handler).serveAsset, free: true},
+		{pattern: "GET /-/face/{id}", handle: (*Handler).serveFace},
 		{pattern: "GET /{$}", handle: (*Handler).showLanding},
 		{pattern: "GET /limits", handle: (*Handler).showLimits},
 		{pattern: "GET /privacy", handle: (*Handler).showPrivacy},

@@ -62,6 +62,7 @@ type testWiki struct {
 	t       testing.TB
 	handler http.Handler // as the network reaches it
 	web     *Handler
+	store   *store.DB
 	pages   *pages.Service
 	tenant  *tenant.Service
 	dir     string        // of its data
@@ -95,6 +96,7 @@ func newLimitedWiki(t testing.TB, limits *limit.Limiter) *testWiki {
 	}
 	db, err := store.Open(ctx, filepath.Join(dir, "robot.db"), now)
 	must(err)
+	w.store = db
 	pool, err := content.NewPool(content.Options{
 		Dir: filepath.Join(dir, "wikis"), Now: now, Log: log,
 		Links: func(p wiki.PageName, source []byte) []wiki.Link { return markdown.ExtractFacts(p, source).Links },

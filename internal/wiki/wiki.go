@@ -63,6 +63,7 @@ type User struct {
 	Username string // also the slug of their wiki
 	Handle   string
 	Name     string // display name, or ""
+	Picture  string // id of their picture, or ""
 }
 
 // Display is how the person is called on pages.
@@ -74,6 +75,22 @@ func (u User) Display() string {
 		return u.Username
 	}
 	return u.Handle
+}
+
+// InvalidHandle is what ATProto shows for an account whose handle does not lead
+// back to it (atproto.com/specs/handle).
+const InvalidHandle = "handle.invalid"
+
+// AuthorName is what stands in the commits of a person: the username, or the
+// handle of who has none because they only help with the wikis of others.
+func (u User) AuthorName() string {
+	switch {
+	case u.Username != "":
+		return u.Username
+	case u.Handle != "" && u.Handle != InvalidHandle:
+		return u.Handle
+	}
+	return u.DID
 }
 
 // A Caller is who makes a request, with the credential they used.
