@@ -56,6 +56,7 @@ type Prop struct {
 // A Page is a rendered page.
 type Page struct {
 	HTML     template.HTML // the body, without front matter
+	Blocks   []Block       // what HTML is made of, in order; together they are all of it
 	Title    string        // front matter's title, or "" (An Otter Wiki: an h1 if the page has none)
 	Headings []Heading
 	Props    []Prop   // front matter without tags and title
@@ -182,7 +183,7 @@ func (r *Renderer) render(ctx context.Context, name wiki.PageName, source []byte
 	if safe.Len() > maxOutput {
 		return nil, errOutput
 	}
-	page.HTML = template.HTML(strings.ToValidUTF8(safe.String(), "\ufffd"))
+	page.HTML, page.Blocks = w.cut.pieces(strings.ToValidUTF8(safe.String(), "\ufffd"))
 	page.Headings, page.Math = w.headings, w.math
 	page.Tags = sortedTags(append(doc.front.tags(), w.tags...))
 	page.Notices = append(page.Notices, w.notices...)

@@ -41,6 +41,7 @@ type writer struct {
 	math     bool
 	notices  []string
 
+	cut           cutter
 	embedded      int // how many, and of how many bytes
 	embeddedBytes int
 	colouredBytes int
@@ -55,7 +56,7 @@ type link struct {
 
 func newWriter(ctx context.Context, r *Renderer, doc *document, res Resolver) *writer {
 	return &writer{
-		ctx: ctx, r: r, resolver: res, doc: doc,
+		ctx: ctx, r: r, resolver: res, doc: doc, cut: newCutter(),
 		targets: map[link]Target{}, ids: map[string]bool{}, repeats: map[string]int{}, labels: map[string]int{},
 	}
 }
@@ -65,9 +66,16 @@ var (
 	errDeep   = tooLarge("This page is nested more than %d deep.", maxDepth)
 )
 
-// page writes the whole document.
+// page writes the whole document, block by block.
 func (w *writer) page() error {
-	w.children(w.doc.root)
+	var open []string
+	for c := w.doc.root.FirstChild(); c != nil && w.err == nil; c = c.NextSibling() {
+		w.begin(c)
+		w.makeRoom(c, &open)
+		w.node(c, &open)
+		w.end(len(open) == 0)
+	}
+	w.closeTags(&open, 0)
 	return w.err
 }
 

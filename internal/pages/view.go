@@ -112,6 +112,7 @@ type View struct {
 	Page
 	Title      string
 	Body       template.HTML
+	Parts      []Part // the body, by who wrote what
 	Headings   []Heading
 	ShownProps []Prop
 	Notices    []string // what could not be shown as asked; if Body is empty, show Source
@@ -144,6 +145,13 @@ func (s *Service) View(ctx context.Context, a wiki.Access, name, revision string
 	rendered, err := s.rendered(ctx, w, d, p)
 	if err := v.show(rendered, err); err != nil {
 		return nil, err
+	}
+	if rendered != nil && !p.Old {
+		by, err := s.authorship(ctx, w, p.File, p.Source)
+		if err != nil {
+			return nil, err
+		}
+		v.Parts = by.parts(rendered.HTML, rendered.Blocks, p.Source)
 	}
 	links, err := w.LinksTo(ctx, p.Name.File())
 	if err != nil {
@@ -229,7 +237,7 @@ type body struct {
 }
 
 func (b *body) weight() uint32 {
-	n := 500 + len(b.page.HTML) + 200*len(b.page.Headings)
+	n := 500 + len(b.page.HTML) + 200*len(b.page.Headings) + 24*len(b.page.Blocks)
 	for _, p := range b.page.Props {
 		for _, v := range p.Values {
 			n += 50 + len(v)

@@ -3,6 +3,7 @@ package web
 import (
 	"errors"
 	"fmt"
+	"html/template"
 	"mime"
 	"net/http"
 	"net/url"
@@ -98,9 +99,11 @@ func wantsMarkdown(r *http.Request) bool {
 type pageView struct {
 	Frame
 	View     *pages.View
-	Contents []pages.Heading // the table of contents: to level 3
-	OwnTitle bool            // the body's first heading is a title of its own
-	NowURL   string          // of the newest revision, from an old one
+	Contents []tocEntry    // the table of contents: to level 3
+	OwnTitle bool          // the body's first heading is a title of its own
+	Heading  template.HTML // that heading, when the page begins with it
+	NowURL   string        // of the newest revision, from an old one
+	rail
 }
 
 func (h *Handler) viewPage(v *visit, name string) error {
@@ -114,9 +117,10 @@ func (h *Handler) viewPage(v *visit, name string) error {
 	}
 	p := &pageView{Frame: h.pageFrame(v, view.Title, view.Name, "read"), View: view}
 	p.OwnTitle = len(view.Headings) > 0 && view.Headings[0].Level == 1
+	p.Heading, p.rail = h.makeRail(view, p.OwnTitle)
 	for i, heading := range view.Headings {
 		if heading.Level <= 3 && (i > 0 || !p.OwnTitle) {
-			p.Contents = append(p.Contents, heading)
+			p.Contents = append(p.Contents, tocEntry{heading, p.at(heading.Line)})
 		}
 	}
 	if len(p.Contents) < 2 {

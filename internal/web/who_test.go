@@ -119,3 +119,39 @@ func TestFilterByWho(t *testing.T) {
 	}
 	b.get(on("ada", "/Log/history")).has(`<span class="plus">+2</span> <span class="minus">&minus;1</span>`)
 }
+
+// TestRail: beside the text stands who wrote which part, above it who wrote how
+// many, and the contents repeat it.
+func TestRail(t *testing.T) {
+	w := newTestWiki(t)
+	w.write("ada", "ada", "", "Log", "# The log\n\nBy me.\n\n## Hand\n\nMore by me.\n")
+	w.write("ada", "ada", `"><script>alert(1)</script>`, "Log", "# The log\n\nBy me.\n\n## Hand\n\nMore by me.\n\n## Robot\n\nBy it.\n")
+	forged := w.write("ada", "ada", "Forged", "Log", "# The log\n\nBy me.\n\n## Hand\n\nMore by me.\n\n## Robot\n\nBy it.\n\n## Import\n\nFrom elsewhere.\n")
+	w.importing("ada", forged.Commit)
+	got := w.as("cleo").get(on("ada", "/Log")).want(http.StatusOK).lacks("<script>alert")
+	header, article, _ := strings.Cut(got.body, `<article class="prose">`)
+	for _, want := range []string{
+		`<header class="full pagetop">` + "\n" + `<h1 id="user-content-the-log">The log`, `id="marks" checked`,
+		"Forged for ada (imported) wrote 1 part, ada 1</span>", "&#34;&gt;&lt;script&gt;alert(1)&lt;/script&gt; for ada 1</span>",
+	} {
+		if !strings.Contains(header, want) {
+			t.Errorf("above the text is no %q:\n%s", want, header[strings.Index(header, "<main"):])
+		}
+	}
+	article, rest, _ := strings.Cut(article, "</article>")
+	if strings.Count(article, `<div class="by person">`) != 2 || strings.Count(article, `<div class="by agent">`) != 1 || strings.Contains(article, "<h1") {
+		t.Errorf("parts:\n%s", article)
+	}
+	for _, want := range []string{`<a class="mark" href="/Log/blame#L9">`, "Person: ada, 24 Nov 2026", "for ada, 24 Nov 2026", "Person: Forged for ada (imported), "} {
+		if !strings.Contains(article, want) {
+			t.Errorf("no %q in\n%s", want, article)
+		}
+	}
+	for _, want := range []string{`#person"/></svg> Hand</a>`, `#agent"/></svg> Robot</a>`, `#person"/></svg> Import</a>`} {
+		if !strings.Contains(rest, want) {
+			t.Errorf("no %q in\n%s", want, rest)
+		}
+	}
+	w.write("ada", "ada", "", "Blank", "")
+	w.as("cleo").get(on("ada", "/Blank")).want(http.StatusOK).lacks("authors", `class="by`).has("This page is empty.", "<h1>Blank</h1>")
+}

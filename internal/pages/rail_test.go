@@ -1,0 +1,183 @@
+package pages
+
+import (
+	"fmt"
+	"html/template"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"robot.wtf/internal/markdown"
+	"robot.wtf/internal/wiki"
+)
+
+// robot is a person's access through an agent.
+func robot(a wiki.Access, agent string) wiki.Access {
+	c := a.Caller()
+	c.Agent, c.Client, c.Grant = agent, "token", "g"
+	return wiki.NewAccess(a.Site(), c, a.Role())
+}
+
+// writeAs saves a page as somebody.
+func (w *world) writeAs(a wiki.Access, name, text string) {
+	w.t.Helper()
+	r := SaveRequest{Name: name, Text: []byte(text), Exact: true}
+	if p, err := w.Page(w.ctx, w.owner, name, ""); err == nil {
+		r.Base = p.File.Blob
+	}
+	if _, err := w.Save(w.ctx, a, r); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// parts lists a page's parts: who wrote each, and how it begins.
+func (w *world) parts(name string) []string {
+	w.t.Helper()
+	v, err := w.View(w.ctx, w.reader, name, "")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var list []string
+	var whole strings.Builder
+	for _, p := range v.Parts {
+		who := "?"
+		if p.By != nil {
+			who = strings.TrimSpace(p.By.Author.Agent + " " + p.By.Author.Username)
+		}
+		list = append(list, fmt.Sprintf("%s %d-%d", who, p.First, p.Last))
+		whole.WriteString(string(p.HTML))
+	}
+	if whole.String() != string(v.Body) {
+		w.t.Errorf("the parts of %s are not its body:\n%s\n---\n%s", name, whole.String(), v.Body)
+	}
+	return list
+}
+
+// TestParts: neighbouring blocks of one hand are one part; of a block's lines
+// the newest counts; front matter and blank lines do not.
+func TestParts(t *testing.T) {
+	w := newWorld(t)
+	claude := robot(w.owner, "Claude Code")
+	w.writeAs(w.owner, "Log", "---\na: b\n---\n\n# Log\n\none\ntwo\n\nthree\n\nfour[^1]\n\n[^1]: note\n")
+	w.writeAs(claude, "Log", "---\na: c\n---\n\n# Log\n\none\nTWO\n\nthree\n\n\nfour[^1]\n\n[^1]: note\n\nfive\n")
+	w.writeAs(robot(w.editor, "Claude Code"), "Log", "---\na: c\n---\n\n# Log\n\none\nTWO\n\nthree\n\n\nfour[^1]\n\n[^1]: note\n\nfive\n\nsix\n")
+	want := []string{"ada 5-5", "Claude Code ada 7-8", "ada 10-13", "Claude Code ada 17-17", "Claude Code bob 19-19", "? 0-0"}
+	if diff := cmp.Diff(want, w.parts("Log")); diff != "" {
+		t.Error(diff)
+	}
+	if _, err := w.Rename(w.ctx, w.editor, RenameRequest{Name: "Log", NewName: "Diary", Precondition: w.base("Log")}); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, w.parts("Diary")); diff != "" {
+		t.Errorf("after a rename: %s", diff)
+	}
+	w.writeAs(w.editor, "Empty", "")
+	if got := w.parts("Empty"); len(got) != 0 {
+		t.Errorf("an empty page has parts: %v", got)
+	}
+}
+
+// TestPartsAreWhatBlameSays: random histories, read after each save (from what
+// is remembered) and all at once (from nothing).
+func TestPartsAreWhatBlameSays(t *testing.T) {
+	w := newWorld(t)
+	hands := []wiki.Access{w.owner, w.editor, robot(w.owner, "Claude Code"), robot(w.editor, "Cursor")}
+	random := rand.New(rand.NewPCG(1, 2))
+	check := func(name, when string) {
+		t.Helper()
+		p := w.page(name)
+		c, release, err := w.open(w.ctx, w.owner, wiki.Read)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer release()
+		a, err := w.authorship(w.ctx, c, p.File, p.Source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines, err := w.Blame(w.ctx, w.owner, name, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, l := range lines {
+			if l.Text == "" {
+				continue // of lines that are alike, either may be the new one
+			}
+			if a.lines[i] < 0 || hand(a.by[a.lines[i]].Author) != hand(l.Revision.Author) {
+				t.Fatalf("%s, %s: line %d %q: %v, blame says %v", name, when, i+1, l.Text, a.lines[i], l.Revision.Author)
+			}
+		}
+	}
+	n := 0
+	fresh := func() string { n++; return fmt.Sprintf("line %d", n) }
+	for page := range 3 {
+		name := fmt.Sprint("Random", page)
+		lines := []string{fresh(), fresh(), fresh()}
+		for step := range 30 {
+			at := random.IntN(len(lines))
+			switch random.IntN(3) {
+			case 0:
+				lines = append(lines[:at:at], append([]string{fresh()}, lines[at:]...)...)
+			case 1:
+				lines[at] = fresh()
+			default:
+				if len(lines) > 2 {
+					lines = append(lines[:at:at], lines[at+1:]...)
+				}
+				lines = append(lines, fresh())
+			}
+			w.writeAs(hands[random.IntN(len(hands))], name, strings.Join(lines, "\n\n")+"\n")
+			if page > 0 {
+				check(name, fmt.Sprint("step ", step))
+			}
+		}
+		check(name, "cold")
+	}
+}
+
+// TestPartsOfALongHistory: a page of two hands that wrote by turns, more often
+// than is looked at, costs no more than it may and says nothing untrue.
+func TestPartsOfALongHistory(t *testing.T) {
+	w := newWorld(t)
+	claude := robot(w.owner, "Claude Code")
+	w.writeAs(w.editor, "Log", "oldest\n\nlast\n")
+	for i := range railSteps + 20 {
+		by := w.owner
+		if i%2 == 0 {
+			by = claude
+		}
+		w.writeAs(by, "Log", fmt.Sprintf("oldest\n\nlast %d\n", i))
+	}
+	if got := w.parts("Log"); len(got) != 2 || got[0] != "? 1-1" || got[1] != "ada 3-3" {
+		t.Errorf("parts %v", got)
+	}
+	// The same hand on one day is one step, however many revisions it made.
+	w.writeAs(w.editor, "Notes", "oldest\n\nlast\n")
+	for i := range railSteps + 20 {
+		w.writeAs(claude, "Notes", fmt.Sprintf("oldest\n\nlast %d\n", i))
+	}
+	if got := w.parts("Notes"); len(got) != 2 || got[0] != "bob 1-1" || got[1] != "Claude Code ada 3-3" {
+		t.Errorf("parts %v", got)
+	}
+}
+
+// TestTooManyParts: a page that is all patches has no rail.
+func TestTooManyParts(t *testing.T) {
+	ada, bob := &wiki.Revision{Author: wiki.Author{Username: "ada"}}, &wiki.Revision{Author: wiki.Author{Username: "bob"}}
+	a := &authorship{by: []wiki.Revision{*ada, *bob}}
+	html, source := "", ""
+	var blocks []markdown.Block
+	for i := range maxParts + 1 {
+		html, source = html+"<p>x</p>\n", source+"x\n\n"
+		blocks = append(blocks, markdown.Block{First: 2*i + 1, Last: 2*i + 1, End: len(html)})
+		a.lines = append(a.lines, int32(i%2), -1)
+	}
+	if got := a.parts(template.HTML(html), blocks, []byte(source)); len(got) != 1 || string(got[0].HTML) != html || got[0].By != nil {
+		t.Errorf("%d parts", len(got))
+	}
+	if got := a.parts(template.HTML(html), blocks[:maxParts], []byte(source)); len(got) != maxParts {
+		t.Errorf("%d parts of %d", len(got), maxParts)
+	}
+}
