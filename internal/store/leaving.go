@@ -185,9 +185,18 @@ func (db *DB) endings(ctx context.Context, query string, arg any) ([]Ending, err
 // name is kept with the holder's keyed hash.
 func (db *DB) PurgeSite(ctx context.Context, slug string, holder []byte) error {
 	err := db.tx(ctx, func(tx *sql.Tx) error {
+		members, err := membersOf(ctx, tx, slug)
+		if err != nil {
+			return err
+		}
 		done, err := tx.ExecContext(ctx, `DELETE FROM sites WHERE slug = $1 AND ending > 0 AND ending <= $2`, slug, db.millis())
 		if err := oneRow(done, err); err != nil {
 			return err
+		}
+		for _, did := range members {
+			if err := forgetStranger(ctx, tx, did); err != nil {
+				return err
+			}
 		}
 		if err := db.keepName(ctx, tx, slug, holder); err != nil {
 			return err
@@ -195,6 +204,7 @@ func (db *DB) PurgeSite(ctx context.Context, slug string, holder []byte) error {
 		return db.audit(ctx, tx, "operator", slug, "site.purge", "")
 	})
 	db.sites.forget(slug)
+	db.users.forgetAll()
 	db.forgetAccess()
 	if err != nil {
 		return fmt.Errorf("store: purge site %s: %w", slug, err)

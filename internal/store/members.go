@@ -42,22 +42,27 @@ func (db *DB) Members(ctx context.Context, slug string) ([]wiki.Member, error) {
 // platform has never seen, ErrQuota when max members are there already.
 func (db *DB) SetMember(ctx context.Context, actor, slug, did string, role wiki.Role, max int) error {
 	return db.changeSite(ctx, actor, slug, "member.set", did+" "+role.String(), func(tx *sql.Tx) error {
-		var others int
-		err := tx.QueryRowContext(ctx, `SELECT count(*) FROM members WHERE slug = $1 AND did <> $2`, slug, did).Scan(&others)
-		if err != nil {
-			return err
-		}
-		if others >= max {
-			return wiki.Problemf(wiki.ErrQuota, "member", "This wiki has its %d members. Remove one to add another.", max)
-		}
-		_, err = tx.ExecContext(ctx, `
-			INSERT INTO members (slug, did, role, since) VALUES ($1, $2, $3, $4)
-			ON CONFLICT (slug, did) DO UPDATE SET role = excluded.role`, slug, did, role.String(), db.millis())
-		return err
+		return db.setMember(ctx, tx, slug, did, role, max)
 	})
 }
 
+func (db *DB) setMember(ctx context.Context, tx *sql.Tx, slug, did string, role wiki.Role, max int) error {
+	var others int
+	err := tx.QueryRowContext(ctx, `SELECT count(*) FROM members WHERE slug = $1 AND did <> $2`, slug, did).Scan(&others)
+	if err != nil {
+		return err
+	}
+	if others >= max {
+		return wiki.Problemf(wiki.ErrQuota, "member", "This wiki has its %d members. Remove one to add another.", max)
+	}
+	_, err = tx.ExecContext(ctx, `
+		INSERT INTO members (slug, did, role, since) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (slug, did) DO UPDATE SET role = excluded.role`, slug, did, role.String(), db.millis())
+	return err
+}
+
 // RemoveMember takes a person's role in a wiki and their tokens and grants for it.
+// Who was only ever invited is forgotten.
 func (db *DB) RemoveMember(ctx context.Context, actor, slug, did string) error {
 	err := db.changeSite(ctx, actor, slug, "member.remove", did, func(tx *sql.Tx) error {
 		gone, err := tx.ExecContext(ctx, `DELETE FROM members WHERE slug = $1 AND did = $2`, slug, did)
@@ -67,25 +72,56 @@ func (db *DB) RemoveMember(ctx context.Context, actor, slug, did string) error {
 		if n, err := gone.RowsAffected(); err != nil || n == 0 {
 			return errors.Join(wiki.ErrNotFound, err)
 		}
-		return db.endAccess(ctx, tx, slug, did)
+		if err := db.endAccess(ctx, tx, slug, did); err != nil {
+			return err
+		}
+		return forgetStranger(ctx, tx, did)
 	})
 	db.forgetAccess()
+	db.users.forget(did)
 	return err
 }
 
 // Invite gives a person a role in a wiki as SetMember does, and makes them known
 // if they never signed in. What is known of somebody who did stays as it is.
 func (db *DB) Invite(ctx context.Context, actor, slug string, who wiki.User, role wiki.Role, max int) error {
-	err := db.tx(ctx, func(tx *sql.Tx) error {
+	err := db.changeSite(ctx, actor, slug, "member.set", who.DID+" "+role.String(), func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `
 			INSERT INTO users (did, handle, name, created) VALUES ($1, $2, $3, $4)
 			ON CONFLICT (did) DO UPDATE SET handle = excluded.handle WHERE users.seen = 0 AND users.username IS NULL`,
 			who.DID, who.Handle, who.Name, db.millis())
-		return err
+		if err != nil {
+			return err
+		}
+		return db.setMember(ctx, tx, slug, who.DID, role, max)
 	})
 	db.users.forget(who.DID)
+	return err
+}
+
+// forgetStranger removes who was only ever invited, once that is over
+// everywhere: they never signed in, and nothing here is theirs.
+func forgetStranger(ctx context.Context, tx *sql.Tx, did string) error {
+	_, err := tx.ExecContext(ctx, `
+		DELETE FROM users WHERE did = $1 AND seen = 0 AND username IS NULL
+			AND NOT EXISTS (SELECT 1 FROM members WHERE members.did = $1) AND NOT EXISTS (SELECT 1 FROM sites WHERE owner = $1)`, did)
+	return err
+}
+
+// membersOf are the DIDs of a wiki's members, without its owner.
+func membersOf(ctx context.Context, tx *sql.Tx, slug string) ([]string, error) {
+	rows, err := tx.QueryContext(ctx, `SELECT did FROM members WHERE slug = $1`, slug)
 	if err != nil {
-		return fmt.Errorf("store: invite %s to %s: %w", who.DID, slug, err)
+		return nil, err
 	}
-	return db.SetMember(ctx, actor, slug, who.DID, role, max)
+	defer rows.Close()
+	var dids []string
+	for rows.Next() {
+		var did string
+		if err := rows.Scan(&did); err != nil {
+			return nil, err
+		}
+		dids = append(dids, did)
+	}
+	return dids, rows.Err()
 }

@@ -15,7 +15,7 @@ import (
 // hand out are shared: they must not be changed.
 type Site struct {
 	wiki.Site                      // Limits hold overrides alone: 0 where the default counts
-	Roles     map[string]wiki.Role // by DID, the owner's included
+	Roles     map[string]wiki.Role // by DID, the owner's included; without accounts that are being deleted
 	Ending    time.Time            // when it will be purged; until then it is closed. Zero for others
 }
 
@@ -92,6 +92,7 @@ func (db *DB) readSite(ctx context.Context, slug string) (*Site, error) {
 		SELECT sites.owner, coalesce(users.username, ''), title, description, public, home, as_handle, limits,
 			version, sites.created, sites.ending, coalesce(members.did, ''), coalesce(members.role, '')
 		FROM sites JOIN users ON users.did = sites.owner LEFT JOIN members ON members.slug = sites.slug
+			AND members.did NOT IN (SELECT did FROM users WHERE ending > 0)
 		WHERE sites.slug = $1`, slug)
 	if err != nil {
 		return nil, err

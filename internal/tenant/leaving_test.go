@@ -125,6 +125,80 @@ func TestInvite(t *testing.T) {
 	l.wants(wiki.ErrInvalid, l.Leave(ctx, a))
 }
 
+// Who was only ever invited is kept for as long as an invitation stands, and an
+// invitation that fails keeps nobody.
+func TestStrangersAreForgotten(t *testing.T) {
+	l := newLeaver(t)
+	ctx := t.Context()
+	known := func(u wiki.User, want bool) {
+		t.Helper()
+		if _, err := l.db.User(ctx, u.DID); (err == nil) != want {
+			t.Errorf("%s is known: %t, %v", u.DID, !want, err)
+		}
+	}
+	eve := wiki.User{DID: "did:plc:eve"}
+	invite := func(name string) {
+		t.Helper()
+		_, err := l.Invite(ctx, l.access(ada), name, wiki.Viewer)
+		l.must(err)
+	}
+	invite("eve.test")
+	known(eve, true)
+	l.must(l.RemoveMember(ctx, l.access(ada), eve.DID))
+	known(eve, false)
+
+	invite("eve.test")
+	invite("cleo.test")
+	_, err := l.Invite(ctx, l.access(ada), "dan.test", wiki.Viewer)
+	l.wants(wiki.ErrQuota, err)
+	known(dan, false)
+	l.must(l.db.StartSession(ctx, store.Session{ID: "s", DID: cleo.DID, Expires: l.now.Add(time.Hour)})) // she came
+	l.must(l.RemoveMember(ctx, l.access(ada), cleo.DID))
+	known(cleo, true)
+
+	l.must(l.DeleteWiki(ctx, l.access(ada), "ada"))
+	l.now = l.now.Add(Grace)
+	l.must(l.Sweep(ctx))
+	known(eve, false)
+	known(bob, true)
+}
+
+// An account that is being deleted is closed: until it is kept, the person has
+// no part in the wikis of others.
+func TestClosedAccount(t *testing.T) {
+	l := newLeaver(t)
+	ctx := t.Context()
+	caller := wiki.Caller{User: bob}
+	role := func() wiki.Role {
+		a, err := l.Resolve(ctx, "ada", caller)
+		if err != nil {
+			l.wants(wiki.ErrNotFound, err)
+		}
+		return a.Role()
+	}
+	if role() != wiki.Editor {
+		t.Fatal("no editor to begin with")
+	}
+	l.must(l.DeleteAccount(ctx, caller, AccountWord(bob)))
+	if got := role(); got != wiki.NoRole {
+		t.Errorf("in a private wiki: %s", got)
+	}
+	l.must(l.Configure(ctx, l.access(ada), Settings{Public: true}))
+	if got := role(); got != wiki.Reader {
+		t.Errorf("in a public wiki: %s", got)
+	}
+	if sites, err := l.Sites(ctx, bob.DID); err != nil || len(sites) != 0 {
+		t.Errorf("%d wikis, %v", len(sites), err)
+	}
+	if members, err := l.Members(ctx, l.access(ada)); err != nil || len(members) != 2 {
+		t.Errorf("the owner sees %d members, %v", len(members), err)
+	}
+	l.must(l.KeepAccount(ctx, caller))
+	if got := role(); got != wiki.Editor {
+		t.Errorf("kept: %s", got)
+	}
+}
+
 func TestDeleteAndRestoreWiki(t *testing.T) {
 	l := newLeaver(t)
 	ctx := t.Context()

@@ -150,6 +150,9 @@ func (s *Service) Sites(ctx context.Context, did string) ([]wiki.Access, error) 
 		if err != nil {
 			return nil, err
 		}
+		if access.Role() < wiki.Viewer {
+			continue // of an account that is being deleted, a public one
+		}
 		sites = append(sites, access)
 	}
 	return sites, nil

@@ -84,6 +84,9 @@ func (h *Handler) showDashboard(v *visit) error {
 
 func (h *Handler) card(v *visit, a wiki.Access) (siteCard, error) {
 	card := siteCard{Site: a.Site(), Role: a.Role()}
+	if err := h.finishWiki(v, a); err != nil {
+		return card, err
+	}
 	stats, err := h.o.Pages.Stats(v.ctx(), a)
 	if err != nil {
 		return card, err

@@ -111,6 +111,30 @@ func TestSignInForm(t *testing.T) {
 	}
 }
 
+// What a failure left undone when a wiki was made is done when its owner next
+// comes by, on the dashboard or on the wiki itself, and once.
+func TestUnfinishedWiki(t *testing.T) {
+	for _, first := range []string{testPlatform + "/app/", on("dan", "/")} {
+		for _, files := range []bool{false, true} {
+			w := newTestWiki(t)
+			b := w.as("dan")
+			if err := w.store.CreateSite(t.Context(), w.person("dan"), "dan", nil, 1); err != nil {
+				t.Fatal(err)
+			}
+			if files {
+				if _, err := w.tenant.Create(t.Context(), w.person("dan"), "dan"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			b.follow(b.get(first)).want(http.StatusOK)
+			b.follow(b.get(on("dan", "/"))).want(http.StatusOK).has("Getting Started")
+			if seq, err := w.pages.Head(t.Context(), w.access("dan", "dan")); err != nil || seq != 1 {
+				t.Errorf("%s: %d commits, %v", first, seq, err)
+			}
+		}
+	}
+}
+
 // A first sign-in: choose a name, get the wiki and land on it.
 func TestFirstWiki(t *testing.T) {
 	w := newTestWiki(t)

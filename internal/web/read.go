@@ -58,6 +58,9 @@ func (h *Handler) showAt(v *visit, path string) error {
 
 // showHome shows the home page at "/", or goes where the wiki's owner wants.
 func (h *Handler) showHome(v *visit) error {
+	if err := h.finishWiki(v, v.a); err != nil {
+		return err
+	}
 	home := v.a.Site().HomePage()
 	if strings.HasPrefix(home, "/") {
 		return h.redirectWith(v, http.StatusFound, home)

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"robot.wtf/internal/wiki"
 )
@@ -102,6 +103,28 @@ func (h *Handler) checkUsername(v *visit) error {
 
 // cleanSlug is a name as it was typed, without what nobody means.
 func cleanSlug(typed string) string { return strings.ToLower(strings.TrimSpace(typed)) }
+
+// finishWiki does for its owner what was left undone when a wiki was made and
+// something failed under way: its files, and its first pages. A wiki that has
+// ever been written in stays as it is; one that is older and has no files has
+// lost them, which is not for us to cover up.
+func (h *Handler) finishWiki(v *visit, a wiki.Access) error {
+	if a.Role() != wiki.Owner {
+		return nil
+	}
+	seq, err := h.o.Pages.Head(v.ctx(), a)
+	switch {
+	case err == nil && seq > 0:
+		return nil
+	case errors.Is(err, wiki.ErrNotFound) && h.o.Now().Sub(a.Site().Created) < 24*time.Hour:
+		if _, err = h.o.Tenant.Create(v.ctx(), a.Caller().User, a.Site().Slug); err != nil {
+			return err
+		}
+	case err != nil:
+		return err
+	}
+	return h.o.Pages.Seed(v.ctx(), a)
+}
 
 // createWiki makes the wiki with its first pages, and leads there.
 func (h *Handler) createWiki(v *visit) error {
