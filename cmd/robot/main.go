@@ -49,15 +49,22 @@ type versionCommand struct{}
 
 // Run prints what was built from what.
 func (versionCommand) Run() error {
-	version, revision := "(unknown)", ""
+	revision := ""
 	if info, ok := debug.ReadBuildInfo(); ok {
-		version = info.Main.Version
 		for _, s := range info.Settings {
 			if s.Key == "vcs.revision" {
 				revision = " " + s.Value
 			}
 		}
 	}
-	_, err := fmt.Printf("robot %s%s\n", version, revision)
+	_, err := fmt.Printf("robot %s%s\n", version(), revision)
 	return err
+}
+
+// version is the one of this binary's module.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		return info.Main.Version
+	}
+	return "(unknown)"
 }

@@ -14,6 +14,7 @@ import (
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/limit"
 	"robot.wtf/internal/markdown"
+	"robot.wtf/internal/mcpserver"
 	"robot.wtf/internal/outbound"
 	"robot.wtf/internal/pages"
 	"robot.wtf/internal/search"
@@ -130,6 +131,9 @@ func (s *service) handler(cfg config.Config, origins config.Origins, people []wi
 		Admit: admit,
 		Pages: s.pages, Tenant: s.tenant, Session: s.session, WikiOrigin: origins.Wiki, Limits: limits, Now: now, Log: s.log,
 	})
+	agents := mcpserver.New(mcpserver.Options{
+		Pages: s.pages, Tenant: s.tenant, Session: s.session, WikiOrigin: origins.Wiki, Limits: limits, Version: version(), Now: now, Log: s.log,
+	})
 	return server.New(server.Options{
 		Host:     cfg.Host,
 		Home:     origins.Platform(),
@@ -138,6 +142,7 @@ func (s *service) handler(cfg config.Config, origins config.Origins, people []wi
 		Wiki:     browser.ServeWiki,
 		API:      programs.ServeWiki,
 		Manage:   programs.ServePlatform,
+		MCP:      agents.ServeWiki,
 		Renew:    s.session.Renew,
 		Check:    s.store.Check,
 		Proxies:  cfg.Proxies,

@@ -123,6 +123,14 @@ func (w *Wiki) linksOf(path string, data []byte) []wiki.Link {
 // callerKey tells apart who may retry what.
 func callerKey(c wiki.Caller) string { return c.User.DID + " " + c.Grant }
 
+// window is how long a retry of this request is recognised.
+func (r *Request) window() time.Duration {
+	if r.IdempotencyWindow > 0 {
+		return min(r.IdempotencyWindow, keepRequests)
+	}
+	return keepRequests
+}
+
 // replay answers with the result of an earlier try of a request, if there is
 // one: then it is marked Replayed.
 func (t *tx) replay(r *Request, now time.Time) (res Result, err error) {
@@ -132,7 +140,7 @@ func (t *tx) replay(r *Request, now time.Time) (res Result, err error) {
 	var hash string
 	var raw []byte
 	err = t.row(t.ctx, "SELECT hash, result FROM requests WHERE wiki = $1 AND caller = $2 AND key = $3 AND time > $4",
-		t.w.slug, callerKey(r.Author), r.IdempotencyKey, now.Add(-keepRequests).UnixMilli()).Scan(&hash, &raw)
+		t.w.slug, callerKey(r.Author), r.IdempotencyKey, now.Add(-r.window()).UnixMilli()).Scan(&hash, &raw)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return res, nil
@@ -157,7 +165,7 @@ func (t *tx) remember(r *Request, now time.Time, res Result) error {
 	if err := t.exec("DELETE FROM requests WHERE wiki = $1 AND time <= $2", t.w.slug, now.Add(-keepRequests).UnixMilli()); err != nil {
 		return err
 	}
-	return t.exec("INSERT INTO requests VALUES ($1, $2, $3, $4, $5, $6)", t.w.slug, callerKey(r.Author), r.IdempotencyKey, r.IdempotencyHash, raw, now.UnixMilli())
+	return t.exec("INSERT INTO requests VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (wiki, caller, key) DO UPDATE SET hash = excluded.hash, result = excluded.result, time = excluded.time", t.w.slug, callerKey(r.Author), r.IdempotencyKey, r.IdempotencyHash, raw, now.UnixMilli())
 }
 
 // A staging collects what a request's edits come to before anything is written.

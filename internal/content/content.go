@@ -87,6 +87,9 @@ type Request struct {
 	// gets the first one's result; with another hash it is ErrInvalid.
 	IdempotencyKey  string
 	IdempotencyHash string
+	// IdempotencyWindow is how long the key holds, where that is less than 24
+	// hours; then it can be used anew.
+	IdempotencyWindow time.Duration
 	// DropDraft removes the author's draft of this path in the same transaction.
 	DropDraft string
 }

@@ -43,6 +43,17 @@ func FrontMatter(source []byte) (map[string]any, error) {
 	return plainMap(f.items), nil
 }
 
+// CutFrontMatter parts a page's front matter, without its lines of hyphens, from
+// the text that follows; nil and all of the page where it has none.
+func CutFrontMatter(page []byte) (front, rest []byte) {
+	text := bytes.TrimPrefix(page, []byte(byteOrderMark))
+	front, size := cutFrontMatter(text)
+	if size == 0 {
+		return nil, page
+	}
+	return front, text[size:]
+}
+
 func plainMap(items yaml.MapSlice) map[string]any {
 	m := make(map[string]any, len(items))
 	for _, item := range items {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"robot.wtf/internal/content"
@@ -278,4 +279,76 @@ func diffSpans(spans []merge.Span) []DiffSpan {
 		out = append(out, DiffSpan{Text: strings.TrimSuffix(s.Text, "\r"), Mark: s.Kind != merge.Same})
 	}
 	return out
+}
+
+// maxShownLine bounds the lines of a CompactDiff, in bytes.
+const maxShownLine = 240
+
+// CompactDiff shows what differs between two texts, for readers who pay by the
+// word: hunks under the number of their first line in the new text, lines with
+// "-", "+" or a blank before them, of long lines the part that differs.
+func CompactDiff(old, new string, context int) string {
+	var b strings.Builder
+	for _, h := range merge.Diff([]byte(old), []byte(new), context) {
+		fmt.Fprintf(&b, "@@ line %d\n", max(h.NewStart, 1))
+		for i := 0; i < len(h.Rows); {
+			if h.Rows[i].Kind == merge.Same {
+				b.WriteString(" " + clip(spansText(h.Rows[i].New), maxShownLine) + "\n")
+				i++
+				continue
+			}
+			first := i
+			for i < len(h.Rows) && h.Rows[i].Kind != merge.Same {
+				i++
+			}
+			writeChanged(&b, h.Rows[first:i])
+		}
+	}
+	return b.String()
+}
+
+// writeChanged writes a run of changed rows, the old lines before the new.
+func writeChanged(b *strings.Builder, rows []merge.Row) {
+	for _, r := range rows {
+		if r.OldLine > 0 {
+			old, _ := shownParts(spansText(r.Old), spansText(r.New), r.Kind)
+			b.WriteString("-" + old + "\n")
+		}
+	}
+	for _, r := range rows {
+		if r.NewLine > 0 {
+			_, now := shownParts(spansText(r.Old), spansText(r.New), r.Kind)
+			b.WriteString("+" + now + "\n")
+		}
+	}
+}
+
+func spansText(spans []merge.Span) string {
+	var b strings.Builder
+	for _, s := range spans {
+		b.WriteString(s.Text)
+	}
+	return b.String()
+}
+
+// shownParts are the parts of two lines to be shown: all of short ones, of long
+// ones what differs with some text before it.
+func shownParts(old, now string, kind merge.Kind) (string, string) {
+	if kind != merge.Changed || len(old) <= maxShownLine && len(now) <= maxShownLine {
+		return clip(old, 2*maxShownLine), clip(now, 2*maxShownLine)
+	}
+	same := 0
+	for same < len(old) && same < len(now) && old[same] == now[same] {
+		same++
+	}
+	const before = 60
+	part := func(line string) string {
+		from := max(0, same-before)
+		text := strings.ToValidUTF8(line[from:], "")
+		if from > 0 {
+			text = "…" + text
+		}
+		return clip(text, maxShownLine)
+	}
+	return part(old), part(now)
 }

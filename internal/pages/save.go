@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/wiki"
@@ -16,6 +17,8 @@ type Write struct {
 	// A retry with the same key and hash (of the whole request) within 24
 	// hours answers as the first try did.
 	IdempotencyKey, IdempotencyHash string
+	// IdempotencyWindow is how long the key holds, where that is less.
+	IdempotencyWindow time.Duration
 }
 
 // A Precondition is what a writer knew.
@@ -190,7 +193,7 @@ func existing(ctx context.Context, w *content.Wiki, f wiki.File, yours []byte) e
 // commit makes a request the caller's, commits it, and says what it came to.
 func commit(ctx context.Context, w *content.Wiki, a wiki.Access, wr Write, r content.Request) (Saved, error) {
 	r.Author, r.Limits = a.Caller(), a.Site().Limits
-	r.IdempotencyKey, r.IdempotencyHash = wr.IdempotencyKey, wr.IdempotencyHash
+	r.IdempotencyKey, r.IdempotencyHash, r.IdempotencyWindow = wr.IdempotencyKey, wr.IdempotencyHash, wr.IdempotencyWindow
 	res, err := w.Commit(ctx, r)
 	if err != nil {
 		return Saved{}, refused(err, a.Site().Limits)

@@ -19,4 +19,12 @@ type (
 	Span      = search.Span
 	Heading   = markdown.Heading
 	Prop      = markdown.Prop
+	Section   = markdown.Section
+)
+
+// How a query was read when no page matched as it was asked; see
+// search.Loosened.
+const (
+	Beginnings = search.Beginnings
+	AnyWord    = search.AnyWord
 )

@@ -33,7 +33,7 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, status int, deta
 	header.Del("Content-Length")
 	header.Set("Content-Security-Policy", "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 	title := http.StatusText(status)
-	if isAPI(r.URL.Path) {
+	if isAPI(r.URL.Path) || isMCP(r.URL.Path) {
 		header.Set("Content-Type", "application/problem+json")
 		header.Set("Access-Control-Allow-Origin", "*")
 		w.WriteHeader(status)

@@ -35,6 +35,9 @@ type Options struct {
 	Platform http.HandlerFunc
 	Wiki     func(w http.ResponseWriter, r *http.Request, slug string)
 	API      func(w http.ResponseWriter, r *http.Request, slug string)
+	// MCP is the agents' door of a wiki; without one the browser's door answers
+	// there.
+	MCP func(w http.ResponseWriter, r *http.Request, slug string)
 	// Manage is the programs' door on the platform's host; without one the
 	// browser's door answers there.
 	Manage http.HandlerFunc
@@ -160,6 +163,10 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 		s.o.API(w, r, slug)
 		return
 	}
+	if below && isMCP(r.URL.Path) && s.o.MCP != nil {
+		s.o.MCP(w, r, slug)
+		return
+	}
 	if !below && isAPI(r.URL.Path) && s.o.Manage != nil {
 		s.o.Manage(w, r)
 		return
@@ -195,6 +202,8 @@ func navigates(r *http.Request) bool {
 }
 
 func isAPI(path string) bool { return path == "/api" || strings.HasPrefix(path, "/api/") }
+
+func isMCP(path string) bool { return path == "/mcp" || strings.HasPrefix(path, "/mcp/") }
 
 // hostname is the host without port, in small letters.
 func hostname(host string) string {

@@ -1,0 +1,209 @@
+package mcpserver
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"robot.wtf/internal/wiki"
+)
+
+// arguments of a call, by the names that the schema has. Models write others,
+// too, and texts for numbers: what can be understood is.
+type arguments map[string]json.RawMessage
+
+// aliases are what models call parameters that have another name here.
+var aliases = map[string]string{
+	"page": "path", "page_path": "path", "title": "path", "file": "path", "uri": "path",
+	"body": "content", "markdown": "content", "new_content": "content",
+	"commit_message": "message", "summary": "message", "comment": "message",
+	"q": "query", "prefix": "path_prefix", "folder": "path_prefix", "path_glob": "path_prefix",
+	"new_name": "new_path", "to_path": "new_path", "destination": "new_path",
+	"rev": "revision", "base_revision": "revision", "heading": "section", "filename": "name",
+	"old_string": "old", "old_text": "old", "find": "old", "new_string": "text", "new_text": "text", "new": "text", "replace_all": "all",
+}
+
+// parse reads the arguments of a call of a tool.
+func (t *tool) parse(raw json.RawMessage) (arguments, error) {
+	a := arguments{}
+	if len(raw) == 0 || string(raw) == "null" {
+		return a, nil
+	}
+	given := map[string]json.RawMessage{}
+	if err := json.Unmarshal(raw, &given); err != nil {
+		return nil, wiki.Problemf(wiki.ErrInvalid, "", "The arguments are not a JSON object.")
+	}
+	maps.DeleteFunc(given, func(_ string, value json.RawMessage) bool { return string(value) == "null" })
+	for name, value := range given {
+		if t.takes(name) {
+			a[name] = value
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		other := aliases[name]
+		switch {
+		case t.takes(name):
+		case t.takes(other) && a[other] == nil:
+			a[other] = given[name]
+		default:
+			return nil, wiki.Problemf(wiki.ErrInvalid, name, "%s has no parameter %q. It takes: %s.", t.name, clip(name, 60), strings.Join(t.names(), ", "))
+		}
+	}
+	for _, p := range t.params {
+		if name, must := strings.CutSuffix(p.name, "!"); must && a[name] == nil && len(t.hidden) == 0 {
+			return nil, wiki.Problemf(wiki.ErrInvalid, name, "%s needs %q.", t.name, name)
+		}
+	}
+	return a, nil
+}
+
+// text is a string; "" where there is none.
+func (a arguments) text(name string) string {
+	var s string
+	if json.Unmarshal(a[name], &s) == nil {
+		return s
+	}
+	var n json.Number
+	if json.Unmarshal(a[name], &n) == nil {
+		return n.String()
+	}
+	return ""
+}
+
+// needed is a string that must not be empty.
+func (a arguments) needed(name string) (string, error) {
+	s := a.text(name)
+	if strings.TrimSpace(s) == "" {
+		return "", wiki.Problemf(wiki.ErrInvalid, name, "%q is empty.", name)
+	}
+	return s, nil
+}
+
+// number is an integer within bounds; what is out of them counts as the bound.
+func (a arguments) number(name string, standard, low, high int) (int, error) {
+	text := strings.TrimSpace(a.text(name))
+	if text == "" {
+		return standard, nil
+	}
+	n, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return 0, wiki.Problemf(wiki.ErrInvalid, name, "%q is a number from %d to %d.", name, low, high)
+	}
+	return int(max(float64(low), min(float64(high), n))), nil
+}
+
+func (a arguments) truth(name string) bool {
+	var b bool
+	if json.Unmarshal(a[name], &b) == nil {
+		return b
+	}
+	return strings.EqualFold(a.text(name), "true")
+}
+
+// choice is one of some words, the first where there is none.
+func (a arguments) choice(name string, words ...string) (string, error) {
+	got := strings.ToLower(strings.TrimSpace(a.text(name)))
+	if got == "" {
+		return words[0], nil
+	}
+	if slices.Contains(words, got) {
+		return got, nil
+	}
+	return "", wiki.Problemf(wiki.ErrInvalid, name, "%q is one of: %s.", name, strings.Join(words, ", "))
+}
+
+// list is an array of strings; one string, or an array in one, does as well.
+func (a arguments) list(name string) ([]string, error) {
+	raw := a[name]
+	var list []string
+	if json.Unmarshal(raw, &list) == nil {
+		return list, nil
+	}
+	text := a.text(name)
+	if json.Unmarshal([]byte(text), &list) == nil {
+		return list, nil
+	}
+	if text == "" {
+		return nil, wiki.Problemf(wiki.ErrInvalid, name, "%q is an array of strings.", name)
+	}
+	return []string{text}, nil
+}
+
+// objects are an array of objects; one object, or an array in a string, does as
+// well. Names of members may be aliases.
+func (a arguments) objects(name string, members ...string) ([]arguments, error) {
+	raw := a[name]
+	if text := a.text(name); text != "" {
+		raw = json.RawMessage(text)
+	}
+	var list []map[string]json.RawMessage
+	if json.Unmarshal(raw, &list) != nil {
+		var one map[string]json.RawMessage
+		if json.Unmarshal(raw, &one) != nil {
+			return nil, wiki.Problemf(wiki.ErrInvalid, name, "%q is an array of objects.", name)
+		}
+		list = append(list, one)
+	}
+	out := make([]arguments, len(list))
+	for i, given := range list {
+		out[i] = arguments{}
+		for member, value := range given {
+			if !slices.Contains(members, member) {
+				if other := aliases[member]; slices.Contains(members, other) && given[other] == nil {
+					member = other
+				} else if member == "content" && given["text"] == nil {
+					member = "text"
+				} else {
+					return nil, wiki.Problemf(wiki.ErrInvalid, name, "%s %d has no member %q. It takes: %s.", strings.TrimSuffix(name, "s"), i+1, clip(member, 60), strings.Join(members, ", "))
+				}
+			}
+			if string(value) != "null" {
+				out[i][member] = value
+			}
+		}
+	}
+	return out, nil
+}
+
+// parseLines reads a range as it is written, "40-120", "40-" or "40".
+func parseLines(text string) (from, to int, err error) {
+	first, last, ranged := strings.Cut(strings.TrimSpace(text), "-")
+	from, err = strconv.Atoi(strings.TrimSpace(first))
+	to = from
+	if ranged && err == nil {
+		if last = strings.TrimSpace(last); last == "" {
+			to = 1 << 30
+		} else {
+			to, err = strconv.Atoi(last)
+		}
+	}
+	if err != nil || from < 1 || to < from {
+		return 0, 0, wiki.Problemf(wiki.ErrInvalid, "lines", `%q is no range of lines: write "40-120".`, clip(text, 30))
+	}
+	return from, to, nil
+}
+
+// parseMark reads a revision. Its mark says what was read of the page: "a1b2c3d4~40-120", or
+// nothing of it, "a1b2c3d4~0".
+func parseMark(revision string) (base string, from, to int, marked bool, err error) {
+	revision = strings.TrimPrefix(strings.TrimSpace(revision), "@")
+	base, lines, marked := strings.Cut(revision, "~")
+	if !marked || lines == "0" {
+		return base, 0, 0, marked, nil
+	}
+	from, to, err = parseLines(lines)
+	if err != nil {
+		err = wiki.Problemf(wiki.ErrInvalid, "revision", "%q is no revision: send it as it was given.", clip(revision, 60))
+	}
+	return base, from, to, true, err
+}
+
+func mark(from, to int) string {
+	if to < 1 {
+		return "~0"
+	}
+	return fmt.Sprintf("~%d-%d", from, to)
+}

@@ -1,0 +1,119 @@
+package mcpserver
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"robot.wtf/internal/limit"
+	"robot.wtf/internal/session"
+)
+
+// Whoever has no token is led to one, on a public wiki too; a private wiki and
+// one that does not exist look alike.
+func TestDoorAsksForAToken(t *testing.T) {
+	w := newWorld(t)
+	list := `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`
+	for _, test := range []struct {
+		token, slug, failure string
+	}{
+		{"", "ada", ""}, {"", "bob", ""}, {"", "nobody", ""},
+		{"wrong", "ada", "invalid_token"}, {"wrong", "nobody", "invalid_token"},
+		{"bob/owner", "ada", "invalid_token"}, {"ada/owner", "bob", "invalid_token"},
+	} {
+		a := w.post(posted{token: test.token, slug: test.slug, body: list})
+		challenge := a.Header.Get("WWW-Authenticate")
+		if a.StatusCode != http.StatusUnauthorized ||
+			!strings.HasPrefix(challenge, `Bearer resource_metadata="http://`+test.slug+`.robot.localhost/.well-known/oauth-protected-resource/mcp", scope="wiki:read wiki:write"`) ||
+			strings.Contains(challenge, "error=") != (test.failure != "") || a.Header.Get("Cache-Control") != "no-store" {
+			t.Errorf("%+v: %s %s\n%s", test, a.Status, challenge, a.text)
+		}
+	}
+	private, missing := w.post(posted{slug: "bob", body: list}), w.post(posted{slug: "nobody", body: list})
+	if private.text != missing.text || private.StatusCode != missing.StatusCode {
+		t.Errorf("a private wiki shows:\n%s\n%s", private.text, missing.text)
+	}
+	if a := w.post(posted{token: "bob/owner", slug: "bob", body: list}); a.StatusCode != 200 {
+		t.Errorf("its own: %s %s", a.Status, a.text)
+	}
+}
+
+func TestDoorAndOrigins(t *testing.T) {
+	w := newWorld(t)
+	for origin, status := range map[string]int{
+		"": 204, "https://claude.ai": 204, "http://localhost:6274": 204, "http://127.0.0.1:6274": 204, "http://[::1]:1": 204,
+		"http://ada.robot.localhost": 204, "http://evil.example": 403, "null": 403, "https://a.example/path": 403, "file://": 403, "http://localhost.evil.example": 403,
+	} {
+		a := w.post(posted{method: "OPTIONS", slug: "ada", headers: []string{"Origin", origin, "Access-Control-Request-Method", "POST"}})
+		if a.StatusCode != status || a.Header.Get("Access-Control-Allow-Origin") != "*" || status == 204 && !strings.Contains(a.Header.Get("Access-Control-Allow-Headers"), "Authorization") {
+			t.Errorf("%q: %s %v", origin, a.Status, a.Header)
+		}
+	}
+	for _, method := range []string{"GET", "DELETE", "PUT"} {
+		if a := w.post(posted{method: method, token: "ada/owner", slug: "ada"}); a.StatusCode != 405 || a.Header.Get("Allow") == "" {
+			t.Errorf("%s: %s", method, a.Status)
+		}
+	}
+	if a := w.post(posted{path: "/mcp/", token: "ada/owner", slug: "ada"}); a.StatusCode != 404 {
+		t.Errorf("/mcp/: %s", a.Status)
+	}
+	if a := w.post(posted{token: "ada/owner", slug: "ada", body: strings.Repeat(" ", maxBody+1)}); a.StatusCode != 413 {
+		t.Errorf("too large: %s", a.Status)
+	}
+}
+
+// A token that may only read sees the tools that read, and learns at HTTP that
+// it may do no more.
+func TestDoorAndRights(t *testing.T) {
+	w := newWorld(t)
+	for token, n := range map[string]int{"ada/owner": len(tools), "ada/editor": len(tools), "ada/reads": readers(), "ada/viewer": readers()} {
+		a := w.post(posted{token: token, slug: "ada", body: `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`})
+		if len(a.result.Result.Tools) != n || !strings.Contains(a.text, `"cacheScope":"private"`) {
+			t.Errorf("%s sees %d tools, want %d", token, len(a.result.Result.Tools), n)
+		}
+	}
+	for i := range tools {
+		if tools[i].action == 0 {
+			continue
+		}
+		for _, body := range []string{callBody(7, tools[i].name, "path", "Home"), "[" + callBody(7, tools[i].name, "path", "Home") + "]"} {
+			a := w.post(posted{token: "ada/reads", slug: "ada", body: body})
+			if a.StatusCode != 403 || !strings.Contains(a.Header.Get("WWW-Authenticate"), `error="insufficient_scope"`) || !strings.Contains(a.text, `"id":7`) {
+				t.Errorf("%s: %s %s", tools[i].name, a.Status, a.text)
+			}
+		}
+	}
+}
+
+func readers() (n int) {
+	for i := range tools {
+		if tools[i].action == 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// Calls count as the API's do, whatever way they come in.
+func TestDoorAndLimits(t *testing.T) {
+	l := limit.New(limit.Options{Rates: limit.RatesOf(5, 2), Now: time.Now})
+	w := newLimitedWorld(t, l)
+	edit := func(i int64) answered {
+		return w.post(posted{token: "ada/editor", slug: "ada", body: callBody(i, "create_page", "path", "P"+jsonOf(i), "content", "x")})
+	}
+	if a, b := edit(1), edit(2); a.StatusCode != 200 || b.StatusCode != 200 {
+		t.Fatalf("%s %s", a.text, b.text)
+	}
+	if a := edit(3); a.StatusCode != 429 || a.Header.Get("Retry-After") == "" || a.result.Error == nil || !strings.Contains(a.result.Error.Message, "too fast") {
+		t.Errorf("%s %s", a.Status, a.text)
+	}
+	read := callBody(4, "read_page", "path", "Home")
+	if a := w.post(posted{token: "ada/editor", slug: "ada", headers: []string{"MCP-Protocol-Version", "2025-03-26"}, body: "[" + strings.Repeat(read+",", 5) + read + "]"}); a.StatusCode != 429 {
+		t.Errorf("a batch: %s", a.Status)
+	}
+	list, err := w.session.Requests(w.access("ada", "ada"))
+	if err != nil || len(list) == 0 || list[0].Cause != session.TooFast || list[0].Agent != "Claude" || list[0].Status != 429 {
+		t.Errorf("noted: %+v %v", list, err)
+	}
+}

@@ -1,0 +1,89 @@
+package mcpserver
+
+import (
+	"strconv"
+	"strings"
+
+	"robot.wtf/internal/pages"
+	"robot.wtf/internal/wiki"
+)
+
+const snippetChars = 160
+
+func (h *Handler) search(ctx ctx, c *client, a arguments) (*reply, error) {
+	query, err := a.needed("query")
+	if err != nil {
+		return nil, err
+	}
+	if _, err := a.choice("mode", "keyword"); err != nil {
+		return nil, err
+	}
+	limit, err := a.number("limit", 10, 1, 50)
+	if err != nil {
+		return nil, err
+	}
+	offset := 0
+	if cursor := a.text("cursor"); cursor != "" {
+		if offset, err = strconv.Atoi(cursor); err != nil || offset < 0 {
+			return nil, badCursor(cursor)
+		}
+	}
+	asked := query
+	if p := a.text("path_prefix"); p != "" {
+		asked += ` path:"` + strings.ReplaceAll(p, `"`, "") + `*"`
+	}
+	if t := a.text("tag"); t != "" {
+		asked += ` tag:"` + strings.ReplaceAll(t, `"`, "") + `"`
+	}
+	found, err := h.o.Pages.Search(ctx, c.access, pages.Query{Text: asked, Limit: limit, Offset: offset})
+	if err != nil {
+		return nil, err
+	}
+	r := &reply{}
+	r.headf("%s for %s%s", count(found.Total, "page"), oneLine(query), loosened(found.Loosened))
+	for _, text := range found.Ignored {
+		r.head += ". " + text
+	}
+	for _, hit := range found.Hits {
+		r.body.WriteString(hitLine(hit) + "\n")
+	}
+	switch next := offset + len(found.Hits); {
+	case found.Total == 0:
+		r.then("Nothing has all these words. Try fewer or other words, or grep for a part of one.")
+	case next < found.Total:
+		r.then("%d more: cursor %q", found.Total-next, strconv.Itoa(next))
+	}
+	return r, nil
+}
+
+func badCursor(cursor string) error {
+	return wiki.Problemf(wiki.ErrInvalid, "cursor", "%q is no cursor of this tool: send one as it was given, or none.", clip(cursor, 60))
+}
+
+func loosened(how any) string {
+	switch how {
+	case pages.Beginnings:
+		return " (none has all these words, but words that begin so)"
+	case pages.AnyWord:
+		return " (none has all these words, but some)"
+	}
+	return ""
+}
+
+// hitLine is a page that was found, on one line. Its revision says that nothing
+// of it was read.
+func hitLine(hit pages.Hit) string {
+	line := string(hit.Page)
+	if hit.Line > 0 {
+		line += ":" + strconv.Itoa(hit.Line)
+	}
+	if hit.Heading != "" {
+		line += " § " + clip(oneLine(hit.Heading), 80)
+	}
+	line += " @" + short(hit.Blob) + mark(0, 0)
+	var text strings.Builder
+	for _, span := range hit.Snippet {
+		text.WriteString(span.Text)
+	}
+	return line + " | " + clip(oneLine(text.String()), snippetChars)
+}

@@ -1,0 +1,238 @@
+package mcpserver
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/modelcontextprotocol/go-sdk/auth"
+
+	"robot.wtf/internal/limit"
+	"robot.wtf/internal/session"
+	"robot.wtf/internal/wiki"
+)
+
+const (
+	path = "/mcp"
+	// maxBody holds a page of a megabyte, each byte of which may be six in JSON.
+	maxBody = 8 << 20
+)
+
+// ServeWiki answers /mcp on the host of the wiki of a slug, which may not exist.
+func (h *Handler) ServeWiki(w http.ResponseWriter, r *http.Request, slug string) {
+	head := w.Header()
+	head.Set("Access-Control-Allow-Origin", "*")
+	head.Set("Access-Control-Expose-Headers", "WWW-Authenticate, Mcp-Session-Id, MCP-Protocol-Version, Retry-After")
+	head.Set("Cache-Control", "no-store")
+	switch {
+	case !goodOrigin(r.Header["Origin"], r.Host):
+		refuse(w, http.StatusForbidden, "This origin may not call a wiki. Web clients need https, or run on this machine.")
+	case r.URL.Path != path:
+		refuse(w, http.StatusNotFound, "The wiki speaks MCP at "+path+".")
+	case r.Method == http.MethodOptions:
+		head.Set("Access-Control-Allow-Methods", "POST, OPTIONS")
+		head.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, MCP-Protocol-Version, Mcp-Method, Mcp-Name, Mcp-Session-Id, Last-Event-ID")
+		head.Set("Access-Control-Max-Age", "7200")
+		w.WriteHeader(http.StatusNoContent)
+	default:
+		h.serve(w, r, slug)
+	}
+}
+
+// goodOrigin says whether a web page of that origin may call: of this host, by
+// https, or on the reader's own machine. No cookie is read here, so a page has
+// no more than the token that its reader gave it; the check is what the
+// protocol asks for against rebound names (MCP 2026-07-28, transports).
+func goodOrigin(origins []string, host string) bool {
+	if len(origins) == 0 {
+		return true
+	}
+	u, err := url.Parse(origins[0])
+	if len(origins) > 1 || err != nil || u.Host == "" || u.Path != "" || u.RawQuery != "" {
+		return false
+	}
+	if u.Scheme == "https" || strings.EqualFold(u.Host, host) {
+		return true
+	}
+	name := u.Hostname()
+	ip := net.ParseIP(name)
+	return name == "localhost" || strings.HasSuffix(name, ".localhost") || ip != nil && ip.IsLoopback()
+}
+
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request, slug string) {
+	seen := &noted{ResponseWriter: w, Request: session.Request{Method: r.Method, Path: r.URL.Path}}
+	defer func() {
+		seen.Request.Status = seen.status
+		h.o.Session.Note(r.Context(), slug, seen.Request)
+	}()
+	w = seen
+	c, err := h.admit(r, slug)
+	if err != nil {
+		seen.Cause = session.CauseOf(err)
+		h.refuseCaller(w, r, slug, err)
+		return
+	}
+	seen.Agent = c.access.Caller().Agent
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", "POST, OPTIONS")
+		refuse(w, http.StatusMethodNotAllowed, "MCP is spoken by POST here.")
+		return
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		refuse(w, http.StatusRequestEntityTooLarge, "The request is too large, or broke off.")
+		return
+	}
+	messages := peek(body)
+	if len(messages) == 1 {
+		c.id = string(messages[0].id)
+	}
+	for _, m := range messages {
+		if m.method == "tools/call" && h.tools[m.tool] != nil {
+			seen.Tool = m.tool
+		}
+		if err := h.take(c, slug, h.writes(m)); err != nil {
+			seen.Cause = session.TooFast
+			h.refuseMessage(w, slug, m, err)
+			return
+		}
+		if t := h.tools[m.tool]; t != nil && m.method == "tools/call" && !c.may(t) {
+			seen.Cause = session.ReadOnly
+			h.refuseMessage(w, slug, m, c.access.Allow(t.action))
+			return
+		}
+	}
+	normalise(r.Header)
+	if len(messages) == 1 && h.answer(w, r, c, &messages[0]) {
+		return
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	h.known(c)(h.sdk).ServeHTTP(w, r)
+}
+
+// noted remembers what a request came to, for the connect page.
+type noted struct {
+	http.ResponseWriter
+	session.Request
+	status int
+}
+
+func (n *noted) WriteHeader(status int) {
+	n.status = status
+	n.ResponseWriter.WriteHeader(status)
+}
+
+func (n *noted) Unwrap() http.ResponseWriter { return n.ResponseWriter }
+
+// known hands the SDK's handlers who is calling, in the way that it has for
+// that: as what is known of the bearer token.
+func (h *Handler) known(c *client) func(http.Handler) http.Handler {
+	verified := &auth.TokenInfo{Extra: map[string]any{clientKey: c}}
+	return auth.RequireBearerToken(func(_ ctx, _ string, _ *http.Request) (*auth.TokenInfo, error) {
+		return verified, nil
+	}, &auth.RequireBearerTokenOptions{AllowMissingExpiration: true})
+}
+
+const clientKey = "client"
+
+// admit finds out who is calling and what they may do. A public wiki asks for a
+// token too: clients start to sign in only when they are refused.
+func (h *Handler) admit(r *http.Request, slug string) (*client, error) {
+	caller, err := h.o.Session.Bearer(r, slug)
+	if err == nil && caller.Anonymous() {
+		err = session.Refuse(session.NoToken, errNoToken)
+	}
+	var access wiki.Access
+	if err == nil {
+		if access, err = h.o.Tenant.Resolve(r.Context(), slug, caller); errors.Is(err, wiki.ErrNotFound) {
+			err = session.Refuse(session.NoMember, err)
+		}
+	}
+	if err != nil {
+		if tooFast := h.o.Limits.Take(limit.Request{Wiki: slug, Caller: limit.Address(r.RemoteAddr)}); tooFast != nil {
+			return nil, tooFast
+		}
+		return nil, err
+	}
+	return &client{access: access, origin: h.o.WikiOrigin(slug)}, nil
+}
+
+var errNoToken = wiki.Problemf(wiki.ErrDenied, "", "This wiki needs a token: sign in, or send Authorization: Bearer rwtf_….")
+
+// take takes what a request costs of its token.
+func (h *Handler) take(c *client, slug string, write bool) error {
+	caller := c.access.Caller()
+	return h.o.Limits.Take(limit.Request{
+		Wiki: slug, Caller: limit.Token(caller.Grant), Member: c.access.Role() >= wiki.Viewer, Write: write,
+	})
+}
+
+func (h *Handler) writes(m message) bool {
+	t := h.tools[m.tool]
+	return m.method == "tools/call" && t != nil && t.action != wiki.Read
+}
+
+// refuseCaller answers who could not be admitted.
+func (h *Handler) refuseCaller(w http.ResponseWriter, r *http.Request, slug string, err error) {
+	var tooFast *limit.Exceeded
+	switch {
+	case errors.As(err, &tooFast):
+		w.Header().Set("Retry-After", tooFast.RetryAfter())
+		refuse(w, http.StatusTooManyRequests, tooFast.Error())
+	case errors.Is(err, wiki.ErrDenied), errors.Is(err, wiki.ErrNotFound):
+		// A private wiki and one that does not exist look alike.
+		says := errNoToken.Error()
+		var token error
+		if r.Header.Get("Authorization") != "" {
+			token, says = err, "This token does not open this wiki: "+err.Error()
+		}
+		w.Header().Set("WWW-Authenticate", h.o.Session.Challenge(slug, token))
+		refuse(w, http.StatusUnauthorized, says)
+	default:
+		h.o.Log.ErrorContext(r.Context(), "mcp: admit", "wiki", slug, "err", err)
+		refuse(w, http.StatusInternalServerError, broken)
+	}
+}
+
+// refuseMessage answers a message that the caller may not send, or not yet.
+func (h *Handler) refuseMessage(w http.ResponseWriter, slug string, m message, err error) {
+	status, code := http.StatusForbidden, codeDenied
+	var tooFast *limit.Exceeded
+	if errors.As(err, &tooFast) {
+		w.Header().Set("Retry-After", tooFast.RetryAfter())
+		status, code = http.StatusTooManyRequests, codeTooFast
+	} else { // RFC 6750, 3.1
+		w.Header().Set("WWW-Authenticate", h.o.Session.Challenge(slug, nil)+`, error="insufficient_scope"`)
+	}
+	id := m.id
+	if id == nil {
+		id = json.RawMessage("null")
+	}
+	writeJSON(w, status, map[string]any{"jsonrpc": "2.0", "id": id, "error": map[string]any{"code": code, "message": err.Error()}})
+}
+
+// Codes of our own, outside the range that JSON-RPC keeps (5.1).
+const (
+	codeDenied  = 403
+	codeTooFast = 429
+)
+
+// refuse answers what is no JSON-RPC yet, or not any more.
+func refuse(w http.ResponseWriter, status int, says string) {
+	writeJSON(w, status, map[string]string{"error": http.StatusText(status), "error_description": says})
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	_ = encoder.Encode(v) // strings, numbers and what was JSON before
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(b.Bytes())
+}

@@ -1,0 +1,178 @@
+package pages
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"robot.wtf/internal/content"
+	"robot.wtf/internal/wiki"
+)
+
+// EditOp is what a TextEdit does.
+type EditOp string
+
+// The operations. Append, Prepend, InsertAfter and a Replace of what is there
+// exactly once take nothing away that the writer did not name, so they need no
+// revision; the others do.
+const (
+	Replace        EditOp = "replace"         // Old, exactly once (in Section, if given) unless All
+	ReplaceSection EditOp = "replace_section" // Section with its subsections; its heading stays where Text has none
+	Append         EditOp = "append"          // on the line after the last one that is not blank of the page, or of Section without its subsections
+	Prepend        EditOp = "prepend"         // before the first line of the page or Section
+	InsertAfter    EditOp = "insert_after"    // on the line after Old, or after the whole of Section
+	SetMeta        EditOp = "set_meta"        // front matter: lines "key: value"; an empty value takes the key away
+)
+
+// A TextEdit is one change to a page's text.
+type TextEdit struct {
+	Op      EditOp
+	Old     string
+	Section string
+	Text    string
+	All     bool // Replace: every occurrence; ReplaceSection: subsections may go
+}
+
+// Lines are a range of a page's, from 1, both ends included.
+type Lines struct{ From, To int }
+
+// An EditRequest changes parts of a page.
+type EditRequest struct {
+	Write
+	Name   string
+	Base   string // the revision that the writer read, "" for none
+	Seen   *Lines // what they read of it; nil for all
+	Edits  []TextEdit
+	DryRun bool // say what would be, and change nothing
+}
+
+// Edited is what an EditRequest came to.
+type Edited struct {
+	Saved
+	Already []bool  // for each edit: it was on the page already
+	Before  *Source // what the writer had read, or what there was where they named nothing
+	After   *Source
+}
+
+// maxEditTries bounds how often edits are worked out anew because the page was
+// changed meanwhile. Each time, somebody else's change came through.
+const maxEditTries = 50
+
+// ApplyEdits makes edits in order, all or none, in one commit. They are worked out
+// on the page as it is now, whatever the revision: what they add goes where the
+// page has it now, and what they overwrite must be as it was read, or mergeable
+// with what became of it; else *wiki.ConflictError. Edits that are on the page
+// already change nothing.
+func (s *Service) ApplyEdits(ctx context.Context, a wiki.Access, r EditRequest) (Edited, error) {
+	w, release, err := s.open(ctx, a, wiki.Edit)
+	if err != nil {
+		return Edited{}, err
+	}
+	defer release()
+	if len(r.Edits) == 0 {
+		return Edited{}, wiki.Problemf(wiki.ErrInvalid, "edits", "There are no edits.")
+	}
+	base, err := s.editBase(ctx, w, &r)
+	if err != nil {
+		return Edited{}, err
+	}
+	var done Edited
+	done.Saved, err = retried(ctx, w, a, r.Write, func() (Saved, error) {
+		var err error
+		for range maxEditTries {
+			if done, err = s.editOnce(ctx, w, a, r, base); !errors.Is(err, errMoved) {
+				return done.Saved, err
+			}
+		}
+		return Saved{}, wiki.Problemf(wiki.ErrConflict, "", "The page is being changed too fast. Try again.")
+	})
+	return done, err
+}
+
+// editBase reads the revision that a writer started from. A request is known as
+// a retry by the state that it started from too: after a revert, the same edit
+// of the same revision is a new one.
+func (s *Service) editBase(ctx context.Context, w *content.Wiki, r *EditRequest) (*Source, error) {
+	if r.Base == "" {
+		return nil, nil
+	}
+	name, file, err := s.followed(ctx, w, r.Name, true)
+	if err != nil {
+		return nil, err
+	}
+	base := strings.ToLower(strings.TrimSpace(r.Base))
+	then, data, err := at(ctx, w, file.Path, base)
+	if errors.Is(err, wiki.ErrNotFound) {
+		return nil, wiki.Problemf(wiki.ErrInvalid, "revision", "%q never had the revision %s. Read the page again.", name, base)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if r.IdempotencyKey != "" {
+		r.IdempotencyKey = fmt.Sprintf("%s@%d", r.IdempotencyKey, then.Seq)
+		r.IdempotencyWindow = 0 // the state is enough
+	}
+	src := newSource(plainLines(data))
+	src.Name, src.File = name, then
+	return src, nil
+}
+
+func (s *Service) editOnce(ctx context.Context, w *content.Wiki, a wiki.Access, r EditRequest, base *Source) (Edited, error) {
+	name, file, err := s.followed(ctx, w, r.Name, base != nil)
+	if err != nil {
+		return Edited{}, err
+	}
+	stored, err := w.Blob(ctx, file.Blob)
+	if err != nil {
+		return Edited{}, err
+	}
+	now := newSource(plainLines(stored))
+	now.Name, now.File = name, file
+	ed := &editing{Source: now, base: base, seen: r.Seen, file: file}
+	done := Edited{Before: now, Already: make([]bool, len(r.Edits))}
+	if base != nil {
+		done.Before = base
+	}
+	for i, e := range r.Edits {
+		before := ed.Text
+		if err := ed.apply(e); err != nil {
+			return Edited{}, inEdit(err, i, len(r.Edits), e.Op)
+		}
+		done.Already[i] = ed.Text == before
+	}
+	done.After = ed.Source
+	done.Saved = Saved{Name: name, Path: file.Path, Revision: file.Blob, Commit: file.Commit, Unchanged: true}
+	if ed.Text == now.Text {
+		return done, nil
+	}
+	limits := a.Site().Limits
+	limits.PageBytes = max(limits.PageBytes, file.Size)
+	if err := checkText([]byte(ed.Text), limits); err != nil {
+		return Edited{}, err
+	}
+	if r.DryRun {
+		done.Unchanged = false
+		return done, nil
+	}
+	done.Saved, err = commit(ctx, w, a, r.Write, content.Request{
+		Message: message(r.Message, "Update %s", name),
+		Edits:   []content.Edit{{Op: content.Put, Path: file.Path, Data: nonNil(inStyle(stored, []byte(ed.Text))), Base: file.Blob, Strict: true}},
+	})
+	done.Merged = base != nil && base.File.Blob != file.Blob
+	return done, planned(err)
+}
+
+// inEdit says which of several edits failed.
+func inEdit(err error, i, n int, op EditOp) error {
+	var p *wiki.Problem
+	if n < 2 || !errors.As(err, &p) {
+		return err
+	}
+	said := &wiki.Problem{Kind: p.Kind, Field: p.Field, Message: fmt.Sprintf("Edit %d (%s): %s Nothing was changed.", i+1, op, p.Message)}
+	var c *wiki.ConflictError
+	if errors.As(err, &c) {
+		return fmt.Errorf("%w (%w)", said, c)
+	}
+	return said
+}
