@@ -232,3 +232,62 @@ func outlineOf(src *pages.Source) string {
 	}
 	return b.String()
 }
+
+const (
+	maxItems      = 20
+	standardReads = 24_000
+)
+
+// readPages reads several pages or sections in one budget. What does not fit is
+// shown as its outline and lead, or named.
+func (h *Handler) readPages(ctx ctx, c *client, a arguments) (*reply, error) {
+	items, err := a.list("items")
+	if err != nil {
+		return nil, err
+	}
+	if len(items) == 0 || len(items) > maxItems {
+		return nil, wiki.Problemf(wiki.ErrInvalid, "items", `"items" names 1 to %d pages, as "path" or "path#Heading".`, maxItems)
+	}
+	left, err := a.number("max_chars", standardReads, 200, mostRead)
+	if err != nil {
+		return nil, err
+	}
+	r := &reply{}
+	for i, item := range items {
+		// Each may use its share of what is left: short ones leave more.
+		used, err := h.readItem(ctx, c, r, item, left/(len(items)-i))
+		if err != nil {
+			return nil, err
+		}
+		left = max(0, left-used)
+	}
+	return r, nil
+}
+
+func (h *Handler) readItem(ctx ctx, c *client, r *reply, item string, most int) (int, error) {
+	if r.body.Len() > 0 {
+		r.addf("\n")
+	}
+	src, section, _, err := h.source(ctx, c, item, "")
+	var p *part
+	if err == nil {
+		p, err = partOf(src, "full", section, "", max(most, 200))
+	}
+	var told *wiki.Problem
+	switch {
+	case errors.As(err, &told):
+		r.addf("=== %s: %s\n", oneLine(item), told.Message)
+		return 0, nil
+	case err != nil:
+		return 0, err
+	}
+	text := p.text()
+	r.addf("=== %s\n%s", p.header(), text)
+	if !strings.HasSuffix(text, "\n") {
+		r.addf("\n")
+	}
+	if p.to < p.wanted {
+		r.then(`Cut: %s. The rest: read_page with lines "%d-%d".`, p.src.Name, p.to+1, p.wanted)
+	}
+	return chars(text), nil
+}

@@ -59,6 +59,15 @@ var tools = []tool{
 		serve: (*Handler).readPage,
 	},
 	{
+		name: "read_pages", title: "Read pages", action: wiki.Read, idempotent: true,
+		description: "Several pages or sections within max_chars.",
+		params: []param{
+			{"items!", "strings", `"path" or "path#Heading", up to 20`},
+			{"max_chars", "integer", "24000"},
+		},
+		serve: (*Handler).readPages,
+	},
+	{
 		name: "create_page", title: "Create a page", action: wiki.Edit,
 		description: "Makes a page; fails if it exists. Returns its revision and pages with similar names.",
 		params: []param{
