@@ -20,6 +20,7 @@ var matrices = map[string]string{
 	"Wiki":     "web TestRoutesAndRoles",
 	"API":      "api TestEveryRoleOnEveryRoute",
 	"Manage":   "api TestManageRoles",
+	"MCP":      "mcpserver TestEveryRoleOnEveryTool",
 	"Renew":    "",
 }
 

@@ -1,0 +1,75 @@
+package mcpserver
+
+import (
+	"strings"
+	"testing"
+
+	"robot.wtf/internal/wiki"
+)
+
+// samples are arguments with which each tool does something; a tool without one
+// fails.
+var samples = map[string]string{
+	"wiki_overview": `{}`,
+	"search":        `{"query":"welcome"}`,
+	"read_page":     `{"path":"Home"}`,
+	"read_pages":    `{"items":["Home"]}`,
+	"create_page":   `{"path":"Made","content":"x"}`,
+	"edit_page":     `{"path":"Home","edits":[{"op":"append","text":"x"}]}`,
+}
+
+// TestEveryRoleOnEveryTool: who is no member gets 401 of a public, a private and
+// a missing wiki alike; who may only read, 403 for what writes; and nobody sees
+// a word of another wiki.
+func TestEveryRoleOnEveryTool(t *testing.T) {
+	w := newWorld(t)
+	w.must(w.tenant.SetMember(w.ctx, w.access("bob", "bob"), "did:plc:ada", wiki.Editor))
+	w.must(w.tenant.SetMember(w.ctx, w.access("bob", "bob"), "did:plc:cleo", wiki.Viewer))
+	for _, k := range []struct {
+		key, name string
+		reads     bool
+	}{{"bob/editor", "ada", false}, {"bob/viewer", "cleo", true}, {"bob/reads", "bob", true}} {
+		secret, _, err := w.session.NewToken(w.ctx, w.access("bob", k.name), "Claude", k.reads)
+		w.must(err)
+		w.tokens[k.key] = secret
+	}
+	const canary = "xylothecanary"
+	w.save("bob", "bob", "Secret_"+canary, "# Welcome\n\n"+canary+" #"+canary+"\n")
+	for i := range tools {
+		name := tools[i].name
+		sample, ok := samples[name]
+		if !ok {
+			t.Errorf("%s has no sample", name)
+			continue
+		}
+		for _, slug := range []string{"ada", "bob", "nobody"} {
+			for _, token := range []string{"", "wrong", "ada/owner", "ada/editor", "ada/reads", "ada/viewer", "bob/owner", "bob/editor", "bob/reads", "bob/viewer"} {
+				of, role, _ := strings.Cut(token, "/")
+				want := 200
+				switch {
+				case of != slug:
+					want = 401
+				case tools[i].action != wiki.Read && (role == "reads" || role == "viewer"):
+					want = 403
+				}
+				a := w.post(posted{token: token, slug: slug, body: callBody(w.ids.Add(1), name, sample)})
+				if a.StatusCode != want {
+					t.Errorf("%s of %s with %q: %s, want %d\n%s", name, slug, token, a.Status, want, a.text)
+				}
+				if of != "bob" && strings.Contains(a.text, canary) {
+					t.Errorf("%s of %s with %q shows a private page", name, slug, token)
+				}
+			}
+		}
+	}
+}
+
+// A token ends with the membership, with the next call.
+func TestTokenEndsWithTheMembership(t *testing.T) {
+	w := newWorld(t)
+	w.ok("ada/editor", "read_page", "path", "Home")
+	w.must(w.tenant.RemoveMember(w.ctx, w.access("ada", "ada"), "did:plc:bob"))
+	if a := w.post(posted{token: "ada/editor", slug: "ada", body: callBody(1, "read_page", "path", "Home")}); a.StatusCode != 401 {
+		t.Errorf("%s %s", a.Status, a.text)
+	}
+}
