@@ -6,6 +6,8 @@ package minilm
 // keeps its working memory in the scratch.
 type arithmetic interface {
 	name() string
+	// prepare adds to a layer what the path wants to know beforehand.
+	prepare(l *linear)
 	// linear sets y[rows][l.out] to x[rows][l.in]·Wᵀ + bias.
 	linear(s *scratch, l *linear, x, y []float32, rows int)
 	// attend sets s.context[rows][Dim] to the attention, head by head, of
@@ -25,7 +27,7 @@ type scratch struct {
 	y       []float32 // [rows][Dim]
 	qkv     []float32 // [rows][3*Dim]
 	context []float32 // [rows][Dim]
-	wide    []float32 // [rows][inner]
+	wide    []float32 // [band][inner]
 
 	// The working memory of each path, made when it is first needed.
 	portable *portableScratch
@@ -36,7 +38,7 @@ func newScratch() *scratch {
 	floats := func(width int) []float32 { return make([]float32, MaxTokens*width) }
 	return &scratch{
 		ids: make([]int32, 0, MaxTokens),
-		x:   floats(Dim), y: floats(Dim), qkv: floats(3 * Dim), context: floats(Dim), wide: floats(inner),
+		x:   floats(Dim), y: floats(Dim), qkv: floats(3 * Dim), context: floats(Dim), wide: make([]float32, band*inner),
 	}
 }
 
@@ -56,12 +58,19 @@ func (m *Model) encode(s *scratch) {
 		p.attend(s, rows)
 		p.linear(s, &l.out, s.context, y, rows)
 		p.addNorm(&l.attended, y, x, rows)
-		p.linear(s, &l.up, x, s.wide, rows)
-		p.gelu(s.wide[:rows*inner])
-		p.linear(s, &l.down, s.wide, y, rows)
+		for r := 0; r < rows; r += band {
+			n := min(band, rows-r)
+			p.linear(s, &l.up, x[r*Dim:], s.wide, n)
+			p.gelu(s.wide[:n*inner])
+			p.linear(s, &l.down, s.wide, y[r*Dim:], n)
+		}
 		p.addNorm(&l.fed, y, x, rows)
 	}
 }
+
+// band is how many rows go through a feed-forward together, so that what is
+// between its halves stays in the processor's cache.
+const band = 96
 
 // wordVector sets v to the row of the word table for a token.
 func (w *weights) wordVector(id int32, v []float32) {

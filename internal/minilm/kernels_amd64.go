@@ -125,31 +125,32 @@ func linear1AVX512(x *uint8, xStride uintptr, w *byte, groups uintptr, rowScale 
 //go:noescape
 func quantizeAVX512(x *float32, q *uint8, n uintptr, scale *float32, least *float32)
 
-// linear6AVX2 sets 6 rows of y, 8 wide, from x and a quarter of a panel of weights w with that many
-// groups of inputs. Strides are in bytes.
+// linear3AVX2 sets 3 rows of y, 32 wide, from 7-bit x and a panel of weights w with that many parts
+// of 64 inputs. Strides are in bytes.
 //
 //go:noescape
-func linear6AVX2(x *int16, xStride uintptr, w *byte, groups uintptr, rowScale *float32, rowLeast *float32, scale *float32, sum *float32, bias *float32, y *float32, yStride uintptr)
+func linear3AVX2(x *uint8, xStride uintptr, w *byte, parts uintptr, rowScale *float32, rowLeast *float32, rowStride uintptr, sum *float32, scale *float32, bias *float32, y *float32, yStride uintptr)
 
-// linear4AVX2 sets 4 rows of y, 8 wide, from x and a quarter of a panel of weights w with that many
-// groups of inputs. Strides are in bytes.
+// linear2AVX2 sets 2 rows of y, 32 wide, from 7-bit x and a panel of weights w with that many parts
+// of 64 inputs. Strides are in bytes.
 //
 //go:noescape
-func linear4AVX2(x *int16, xStride uintptr, w *byte, groups uintptr, rowScale *float32, rowLeast *float32, scale *float32, sum *float32, bias *float32, y *float32, yStride uintptr)
+func linear2AVX2(x *uint8, xStride uintptr, w *byte, parts uintptr, rowScale *float32, rowLeast *float32, rowStride uintptr, sum *float32, scale *float32, bias *float32, y *float32, yStride uintptr)
 
-// linear2AVX2 sets 2 rows of y, 8 wide, from x and a quarter of a panel of weights w with that many
-// groups of inputs. Strides are in bytes.
+// linear1AVX2 sets 1 rows of y, 32 wide, from 7-bit x and a panel of weights w with that many parts
+// of 64 inputs. Strides are in bytes.
 //
 //go:noescape
-func linear2AVX2(x *int16, xStride uintptr, w *byte, groups uintptr, rowScale *float32, rowLeast *float32, scale *float32, sum *float32, bias *float32, y *float32, yStride uintptr)
+func linear1AVX2(x *uint8, xStride uintptr, w *byte, parts uintptr, rowScale *float32, rowLeast *float32, rowStride uintptr, sum *float32, scale *float32, bias *float32, y *float32, yStride uintptr)
 
-// linear1AVX2 sets 1 rows of y, 8 wide, from x and a quarter of a panel of weights w with that many
-// groups of inputs. Strides are in bytes.
+// quantizeAVX2 rounds parts of 64 floats at x to 7 bits, so that x is about least + scale*q, of which
+// each part has its own.
 //
 //go:noescape
-func linear1AVX2(x *int16, xStride uintptr, w *byte, groups uintptr, rowScale *float32, rowLeast *float32, scale *float32, sum *float32, bias *float32, y *float32, yStride uintptr)
+func quantizeAVX2(x *float32, q *uint8, parts uintptr, scale *float32, least *float32)
 
-// quantizeAVX2 rounds n pairs of vectors at x to 14 bits, so that x is about scale*q.
+// transpose8AVX2 sets an 8×8 block at y to the one at x with rows and columns exchanged. Strides are in
+// bytes.
 //
 //go:noescape
-func quantizeAVX2(x *float32, q *int16, n uintptr, scale *float32)
+func transpose8AVX2(x *float32, xStride uintptr, y *float32, yStride uintptr)

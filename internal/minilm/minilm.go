@@ -61,6 +61,9 @@ func NewPath(name string) (*Model, error) {
 		if err != nil {
 			return nil, err
 		}
+		for _, l := range w.linears() {
+			p.prepare(l)
+		}
 		m := &Model{vocabulary: newVocabulary(vocabularyText), weights: w, path: p}
 		m.idle.New = func() any { return newScratch() }
 		return m, nil

@@ -22,6 +22,8 @@ type vnni struct{}
 
 func (vnni) name() string { return "avx512vnni" }
 
+func (vnni) prepare(*linear) {}
+
 func (vnni) linear(s *scratch, l *linear, x, y []float32, rows int) {
 	w := s.work()
 	for r := range rows {
@@ -70,30 +72,39 @@ func (vnni) addNorm(n *layerNorm, x, y []float32, rows int) {
 	}
 }
 
-// avx2 is the path for AVX2 with FMA: weights and activations in 16 bits.
+// avx2 is the path for AVX2 with FMA: bytes times 7 bits.
 type avx2 struct{}
 
 func (avx2) name() string { return "avx2" }
 
+// part is how many inputs of a row share a scale on the AVX2 path.
+const part = 64
+
+func (avx2) prepare(l *linear) {
+	l.parts = make([]float32, l.out*l.in/part)
+	for i, q := range l.q {
+		l.parts[i/(panel*part)*panel+i/group%panel] += float32(int8(q))
+	}
+}
+
 func (avx2) linear(s *scratch, l *linear, x, y []float32, rows int) {
 	w := s.work()
+	parts := l.in / part
 	for r := range rows {
-		quantizeAVX2(&x[r*l.in], &w.shorts[r*l.in], uintptr(l.in/16), &w.scale[r])
+		quantizeAVX2(&x[r*l.in], &w.bytes[r*l.in], uintptr(parts), &w.scale[r*parts], &w.least[r*parts])
 	}
-	for o := 0; o < l.out; o += 8 {
-		weights := &l.q[o/panel*panel*l.in+o%panel*group]
+	for o := 0; o < l.out; o += panel {
 		for r, n := 0, 0; r < rows; r += n {
-			f := linear1AVX2
-			switch n = block(rows-r, 6); n {
-			case 6:
-				f = linear6AVX2
-			case 4:
-				f = linear4AVX2
+			f := linear3AVX2
+			n = min(rows-r, 3)
+			switch n {
 			case 2:
 				f = linear2AVX2
+			case 1:
+				f = linear1AVX2
 			}
-			f(&w.shorts[r*l.in], uintptr(2*l.in), weights, uintptr(l.in/group), &w.scale[r], &w.zero[r],
-				&l.scale[o], &l.sum[o], &l.bias[o], &y[r*l.out+o], uintptr(4*l.out))
+			f(&w.bytes[r*l.in], uintptr(l.in), &l.q[o*l.in], uintptr(parts), &w.scale[r*parts], &w.least[r*parts], uintptr(4*parts),
+				&l.parts[o*parts], &l.scale[o], &l.bias[o], &y[r*l.out+o], uintptr(4*l.out))
 		}
 	}
 }

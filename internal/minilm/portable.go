@@ -7,6 +7,8 @@ type portable struct{}
 
 func (portable) name() string { return "portable" }
 
+func (portable) prepare(*linear) {}
+
 // portableScratch is the working memory of the portable path.
 type portableScratch struct {
 	weights []float32 // a panel of weights as floats, [panel/lane][in][lane]

@@ -4,11 +4,9 @@ package minilm
 
 // vectorScratch is the working memory of the paths with vector kernels.
 type vectorScratch struct {
-	bytes  []uint8   // [rows][inner], quantized activations
-	shorts []int16   // the same for AVX2
-	scale  []float32 // [rows] of these
-	least  []float32 // [rows]
-	zero   []float32 // [rows], zeros
+	bytes  []uint8   // [rows][in], quantized activations
+	scale  []float32 // [rows] of these, on the AVX2 path [rows][in/part]
+	least  []float32 // the same
 	one    []float32 // [rows], ones
 	keys   []float32 // [columns/2 vectors][head][2 vectors], one head's, turned
 	values []float32 // [rows][head]
@@ -18,9 +16,9 @@ type vectorScratch struct {
 func (s *scratch) work() *vectorScratch {
 	if s.vector == nil {
 		floats := func(n int) []float32 { return make([]float32, n) }
+		const most = max(MaxTokens*Dim, band*inner) // inputs of a linear layer
 		s.vector = &vectorScratch{
-			bytes: make([]uint8, MaxTokens*inner), shorts: make([]int16, MaxTokens*inner),
-			scale: floats(MaxTokens), least: floats(MaxTokens), zero: floats(MaxTokens), one: floats(MaxTokens),
+			bytes: make([]uint8, most), scale: floats(most / part), least: floats(most / part), one: floats(MaxTokens),
 			keys: floats(MaxTokens * head), values: floats(MaxTokens * head), scores: floats(12 * MaxTokens),
 		}
 		for i := range s.vector.one {
@@ -75,12 +73,16 @@ func attendVectors(s *scratch, rows, lanes, largest int, exponentials func(*floa
 }
 
 // turn lays the keys of the head at h down by columns, and its values by rows.
+// Up to seven rows behind the last are turned too, whatever they have: the
+// scores of theirs are not used.
 func (w *vectorScratch) turn(qkv []float32, h, rows, columns int) {
-	for r := range rows {
-		at := r / columns * columns * head
-		for i, v := range qkv[r*3*Dim+Dim+h : r*3*Dim+Dim+h+head] {
-			w.keys[at+i*columns+r%columns] = v
+	for r := 0; r < rows; r += 8 {
+		to := w.keys[r/columns*columns*head+r%columns:]
+		for i := 0; i < head; i += 8 {
+			transpose8AVX2(&qkv[r*3*Dim+Dim+h+i], 4*3*Dim, &to[i*columns], uintptr(4*columns))
 		}
+	}
+	for r := range rows {
 		copy(w.values[r*head:r*head+head], qkv[r*3*Dim+2*Dim+h:])
 	}
 }

@@ -58,6 +58,7 @@ type linear struct {
 	scale   []float32 // [out]
 	bias    []float32 // [out]
 	sum     []float32 // [out], scale[o] times the sum of q[o]
+	parts   []float32 // [out/panel][in/part][panel], sums of part inputs; AVX2's
 }
 
 // A layerNorm scales a vector to mean 0 and variance 1, then by gain and bias.
@@ -88,6 +89,16 @@ func parseWeights(file []byte) (*weights, error) {
 		return nil, fmt.Errorf("minilm: the packed file has %d bytes, which is not its length", len(file))
 	}
 	return w, nil
+}
+
+// linears are all linear layers.
+func (w *weights) linears() []*linear {
+	var all []*linear
+	for i := range w.layer {
+		l := &w.layer[i]
+		all = append(all, &l.qkv, &l.out, &l.up, &l.down)
+	}
+	return all
 }
 
 // scaleQueries puts the factor of attention, 1/√head, into the queries.

@@ -77,6 +77,7 @@ func (s set) exponentials() {
 	s.reduce(largest, func(o ...Op) { VMAXPS(o[0], o[1], o[2]) })
 
 	log2e, ln2High, ln2Low, least := s.every(math.Log2E), s.every(0.693359375), s.every(-2.12194440e-4), s.every(-87)
+	power := s.polynomial(1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1)
 	one, sum, v, k, y, z := s.every(1), s.vector(), s.vector(), s.vector(), s.vector(), s.vector()
 	VXORPS(sum, sum, sum)
 	start()
@@ -90,8 +91,7 @@ func (s set) exponentials() {
 	VFNMADD231PS(ln2High, z, v)
 	VFNMADD231PS(ln2Low, z, v)
 	VMULPS(v, v, z)
-	coefficients := []float32{1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1}
-	s.polynomial(y, v, coefficients)
+	power(y, v)
 	VFMADD213PS(v, z, y)
 	VADDPS(one, y, y)
 	VPSLLD(Imm(23), k, k)
@@ -105,14 +105,27 @@ func (s set) exponentials() {
 	end()
 }
 
-// polynomial sets y to that of v, the coefficient of the highest power first.
-// AVX2 has too few registers to keep constants in, so they are read each time.
-func (s set) polynomial(y, v reg.VecVirtual, coefficients []float32) {
-	VBROADCASTSS(float(coefficients[0]), y)
-	for _, c := range coefficients[1:] {
-		t := s.vector()
-		VBROADCASTSS(float(c), t)
-		VFMADD213PS(t, v, y)
+// polynomial returns a function that emits code which sets y to the polynomial
+// of v, the coefficient of the highest power first. AVX-512 keeps them in
+// registers; AVX2 has too few and reads them each time.
+func (s set) polynomial(coefficients ...float32) func(y, v reg.VecVirtual) {
+	var kept []reg.VecVirtual
+	if s.bytes == 64 {
+		for _, c := range coefficients {
+			kept = append(kept, s.every(c))
+		}
+	}
+	coefficient := func(i int) reg.VecVirtual {
+		if kept != nil {
+			return kept[i]
+		}
+		return s.every(coefficients[i])
+	}
+	return func(y, v reg.VecVirtual) {
+		VMOVAPS(coefficient(0), y)
+		for i := 1; i < len(coefficients); i++ {
+			VFMADD213PS(coefficient(i), v, y)
+		}
 	}
 }
 
@@ -122,6 +135,8 @@ func (s set) gelu() {
 	s.begin("gelu", "func(x *float32, n uintptr)", "sets n vectors at x to x·Φ(x).")
 	x, n := param("x"), param("n")
 	root, low, high, one, half := s.every(1/math.Sqrt2), s.every(-4), s.every(4), s.every(1), s.every(.5)
+	numerator := s.polynomial(-2.72614225801306e-10, 2.77068142495902e-08, -2.10102402082508e-06, -5.69250639462346e-05, -7.34990630326855e-04, -2.95459980854025e-03, -1.60960333262415e-02)
+	denominator := s.polynomial(-1.45660718464996e-05, -2.13374055278905e-04, -1.68282697438203e-03, -7.37332916720468e-03, -1.42647390514189e-02)
 	v, t, square, p, q := s.vector(), s.vector(), s.vector(), s.vector(), s.vector()
 	loop := "gelu" + s.suffix
 	Label(loop)
@@ -130,8 +145,8 @@ func (s set) gelu() {
 	VMAXPS(low, t, t)
 	VMINPS(high, t, t)
 	VMULPS(t, t, square)
-	s.polynomial(p, square, []float32{-2.72614225801306e-10, 2.77068142495902e-08, -2.10102402082508e-06, -5.69250639462346e-05, -7.34990630326855e-04, -2.95459980854025e-03, -1.60960333262415e-02})
-	s.polynomial(q, square, []float32{-1.45660718464996e-05, -2.13374055278905e-04, -1.68282697438203e-03, -7.37332916720468e-03, -1.42647390514189e-02})
+	numerator(p, square)
+	denominator(q, square)
 	VMULPS(t, p, p)
 	VDIVPS(q, p, p)
 	VADDPS(one, p, p)
@@ -193,5 +208,36 @@ func (s set) addNorm() {
 		VFMADD213PS(at(bias), w, v)
 		VMOVUPS(v, at(y))
 	})
+	end()
+}
+
+// transpose turns an 8×8 block, for both sets.
+func transpose() {
+	avx2.begin("transpose8", "func(x *float32, xStride uintptr, y *float32, yStride uintptr)",
+		"sets an 8×8 block at y to the one at x with rows and columns exchanged. Strides are in\n// bytes.")
+	x, xStride, y, yStride := param("x"), param("xStride"), param("y"), param("yStride")
+	var a, b [8]reg.VecVirtual
+	for i := range a {
+		a[i], b[i] = YMM(), YMM()
+		VMOVUPS(Mem{Base: x}, a[i])
+		ADDQ(xStride, x)
+	}
+	for i := 0; i < 8; i += 2 {
+		VUNPCKLPS(a[i+1], a[i], b[i])
+		VUNPCKHPS(a[i+1], a[i], b[i+1])
+	}
+	for i := 0; i < 8; i += 4 {
+		VSHUFPS(Imm(0x44), b[i+2], b[i], a[i])
+		VSHUFPS(Imm(0xee), b[i+2], b[i], a[i+1])
+		VSHUFPS(Imm(0x44), b[i+3], b[i+1], a[i+2])
+		VSHUFPS(Imm(0xee), b[i+3], b[i+1], a[i+3])
+	}
+	for half := range 2 {
+		for i := range 4 {
+			VPERM2F128(Imm(uint64(0x20+0x11*half)), a[i+4], a[i], b[i])
+			VMOVUPS(b[i], Mem{Base: y})
+			ADDQ(yStride, y)
+		}
+	}
 	end()
 }

@@ -9,8 +9,6 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-const linearSignature = "func(x *%s, xStride uintptr, w *byte, groups uintptr, rowScale *float32, rowLeast *float32, scale *float32, sum *float32, bias *float32, y *float32, yStride uintptr)"
-
 // vpdpbusd adds to each 32-bit lane the products of its four unsigned bytes of
 // u and signed bytes of s. avo does not know it.
 func vpdpbusd(s, u Op, lanes reg.VecVirtual) {
@@ -21,7 +19,7 @@ func vpdpbusd(s, u Op, lanes reg.VecVirtual) {
 func linearVNNI(rows int) {
 	s := avx512
 	name := fmt.Sprintf("linear%d", rows)
-	s.begin(name, fmt.Sprintf(linearSignature, "uint8"),
+	s.begin(name, "func(x *uint8, xStride uintptr, w *byte, groups uintptr, rowScale *float32, rowLeast *float32, scale *float32, sum *float32, bias *float32, y *float32, yStride uintptr)",
 		fmt.Sprintf("sets %d rows of y, 32 wide, from bytes x and a panel of weights w with that many\n// groups of inputs. Strides are in bytes.", rows))
 	x, xStride, w, groups := param("x"), param("xStride"), param("w"), param("groups")
 	sum := s.sums(rows)
@@ -122,84 +120,137 @@ func quantizeVNNI() {
 	end()
 }
 
-// linearAVX2: eight outputs, a quarter of a panel. A vector has four inputs of
-// four outputs in 16 bits; VPMADDWD leaves two sums for each output, which are
-// added at the end.
+// part is how many inputs of a row share a scale on the AVX2 path.
+const part = 64
+
+// linearAVX2: a panel of 32 outputs, which are four vectors of four-byte
+// lanes. VPMADDUBSW adds two products in 16 bits, so x has 7 bits, and to be
+// as exact as 8 bits a row each part of 64 inputs has a scale of its own.
 func linearAVX2(rows int) {
 	s := avx2
 	name := fmt.Sprintf("linear%d", rows)
-	s.begin(name, fmt.Sprintf(linearSignature, "int16"),
-		fmt.Sprintf("sets %d rows of y, 8 wide, from x and a quarter of a panel of weights w with that many\n// groups of inputs. Strides are in bytes.", rows))
-	x, xStride, w, groups := param("x"), param("xStride"), param("w"), param("groups")
-	sum := s.sums(rows)
-	pointers := rowPointers(x, xStride, rows)
-	w0, w1, v, t := s.vector(), s.vector(), s.vector(), s.vector()
-	loop := name + s.suffix
-	const unroll = 2
-	Label(loop)
-	for g := range unroll {
-		VPMOVSXBW(Mem{Base: w, Disp: 128 * g}, w0)
-		VPMOVSXBW(Mem{Base: w, Disp: 128*g + 16}, w1)
-		for i := range rows {
-			VPBROADCASTQ(row(pointers, xStride, i, 8*g), v)
-			VPMADDWD(v, w0, t)
-			VPADDD(t, sum[i][0], sum[i][0])
-			VPMADDWD(v, w1, v)
-			VPADDD(v, sum[i][1], sum[i][1])
+	s.begin(name, "func(x *uint8, xStride uintptr, w *byte, parts uintptr, rowScale *float32, rowLeast *float32, rowStride uintptr, sum *float32, scale *float32, bias *float32, y *float32, yStride uintptr)",
+		fmt.Sprintf("sets %d rows of y, 32 wide, from 7-bit x and a panel of weights w with that many parts\n// of 64 inputs. Strides are in bytes.", rows))
+	x, xStride, w, parts, y, yStride := param("x"), param("xStride"), param("w"), param("parts"), param("y"), param("yStride")
+	rowScale, rowLeast, rowStride, sum := param("rowScale"), param("rowLeast"), param("rowStride"), param("sum")
+	at := func(p, stride reg.Register, i, disp int) Mem { return row([]reg.Register{p}, stride, i, disp) }
+	acc := make([][4]reg.VecVirtual, rows)
+	v, t, ones := s.vector(), s.vector(), s.vector()
+	VPCMPEQW(ones, ones, ones)
+	VPSRLW(Imm(15), ones, ones)
+	VXORPS(v, v, v)
+	for i := range acc {
+		for j := range acc[i] {
+			acc[i][j] = s.vector()
+			VMOVUPS(v, at(y, yStride, i, 32*j))
 		}
 	}
-	for _, p := range pointers {
-		ADDQ(Imm(8*unroll), p)
+	Label("part" + name)
+	for i := range acc {
+		for j := range acc[i] {
+			VPXOR(acc[i][j], acc[i][j], acc[i][j])
+		}
 	}
+	left := GP64()
+	const unroll = 4 // groups of four inputs; a part has 16
+	MOVQ(U32(part/4/unroll), left)
+	Label(name)
+	for g := range unroll {
+		for i := range acc {
+			VPBROADCASTD(at(x, xStride, i, 4*g), v)
+			for j := range acc[i] {
+				VPMADDUBSW(Mem{Base: w, Disp: 128*g + 32*j}, v, t)
+				VPMADDWD(ones, t, t)
+				VPADDD(t, acc[i][j], acc[i][j])
+			}
+		}
+	}
+	ADDQ(Imm(4*unroll), x)
 	ADDQ(U32(128*unroll), w)
-	SUBQ(Imm(unroll), groups)
-	JNZ(LabelRef(loop))
-	column := make([]reg.VecVirtual, rows)
-	for i := range column {
-		VPHADDD(sum[i][1], sum[i][0], sum[i][0])
-		VPERMQ(Imm(0xd8), sum[i][0], sum[i][0])
-		column[i] = sum[i][0]
+	DECQ(left)
+	JNZ(LabelRef(name))
+	for i := range acc {
+		VBROADCASTSS(at(rowScale, rowStride, i, 0), v)
+		VBROADCASTSS(at(rowLeast, rowStride, i, 0), t)
+		for j, a := range acc[i] {
+			VCVTDQ2PS(a, a)
+			VFMADD213PS(at(y, yStride, i, 32*j), v, a)
+			VFMADD231PS(s.at(sum, j), t, a)
+			VMOVUPS(a, at(y, yStride, i, 32*j))
+		}
 	}
-	s.finish(column, 0)
+	ADDQ(Imm(4), rowScale)
+	ADDQ(Imm(4), rowLeast)
+	ADDQ(U32(128), sum)
+	DECQ(parts)
+	JNZ(LabelRef("part" + name))
+	scale, bias := param("scale"), param("bias")
+	for j := range 4 {
+		VMOVUPS(s.at(scale, j), t)
+		for i := range acc {
+			VMOVUPS(at(y, yStride, i, 32*j), v)
+			VFMADD213PS(s.at(bias, j), t, v)
+			VMOVUPS(v, at(y, yStride, i, 32*j))
+		}
+	}
 	end()
 }
 
-// quantizeAVX2: 14 bits with sign. At most 1,536 products with 127 are added
-// in 32 bits: 8191*127*1536 is below 2^31.
+// quantizeAVX2: 7 bits, so that x is about least + scale*q within a part.
 func quantizeAVX2() {
 	s := avx2
-	s.begin("quantize", "func(x *float32, q *int16, n uintptr, scale *float32)",
-		"rounds n pairs of vectors at x to 14 bits, so that x is about scale*q.")
-	x, q, n := param("x"), param("q"), param("n")
-	sign, largest, v, w, p, left := s.vector(), s.every(1e-20), s.vector(), s.vector(), GP64(), GP64()
-	VBROADCASTSS(bits(0x7fffffff), sign)
-	MOVQ(x, p)
-	MOVQ(n, left)
-	Label("bounds" + s.suffix)
-	VANDPS(s.at(p, 0), sign, v)
-	VMAXPS(v, largest, largest)
-	VANDPS(s.at(p, 1), sign, v)
-	VMAXPS(v, largest, largest)
-	ADDQ(Imm(64), p)
-	DECQ(left)
-	JNZ(LabelRef("bounds" + s.suffix))
-	s.reduce(largest, func(o ...Op) { VMAXPS(o[0], o[1], o[2]) })
-	VMULPS(s.every(1./8191), largest, largest)
-	p = param("scale")
-	VMOVSS(largest.AsX(), Mem{Base: p})
-	inverse := s.every(1)
-	VDIVPS(largest, inverse, inverse)
-	Label("round" + s.suffix)
-	VMULPS(s.at(x, 0), inverse, v)
-	VMULPS(s.at(x, 1), inverse, w)
-	VCVTPS2DQ(v, v)
-	VCVTPS2DQ(w, w)
-	VPACKSSDW(w, v, v)
-	VPERMQ(Imm(0xd8), v, v)
-	VMOVDQU(v, Mem{Base: q})
-	ADDQ(Imm(64), x)
-	ADDQ(Imm(32), q)
-	DECQ(n)
-	JNZ(LabelRef("round" + s.suffix))
+	s.begin("quantize", "func(x *float32, q *uint8, parts uintptr, scale *float32, least *float32)",
+		"rounds parts of 64 floats at x to 7 bits, so that x is about least + scale*q, of which\n// each part has its own.")
+	x, q, parts, scale, least := param("x"), param("q"), param("parts"), param("scale"), param("least")
+	order := GLOBL("order", RODATA|NOPTR)
+	for i, lane := range []uint32{0, 4, 1, 5, 2, 6, 3, 7} {
+		DATA(4*i, U32(lane))
+	}
+	var v [8]reg.VecVirtual
+	for i := range v {
+		v[i] = s.vector()
+	}
+	low, high, lanes, most := s.vector(), s.vector(), s.vector(), s.every(127)
+	VMOVDQU(order, lanes)
+	Label("quantize" + s.suffix)
+	for i := range v {
+		VMOVUPS(s.at(x, i), v[i])
+		switch i {
+		case 0:
+		case 1:
+			VMINPS(v[0], v[1], low)
+			VMAXPS(v[0], v[1], high)
+		default:
+			VMINPS(v[i], low, low)
+			VMAXPS(v[i], high, high)
+		}
+	}
+	s.reduce(low, func(o ...Op) { VMINPS(o[0], o[1], o[2]) })
+	s.reduce(high, func(o ...Op) { VMAXPS(o[0], o[1], o[2]) })
+	VMOVSS(low.AsX(), Mem{Base: least})
+	VSUBPS(low, high, high)
+	VMAXPS(s.every(1e-20), high, high)
+	w := s.vector()
+	VDIVPS(most, high, w)
+	VMOVSS(w.AsX(), Mem{Base: scale})
+	VDIVPS(high, most, high)
+	for i := range v {
+		VSUBPS(low, v[i], v[i])
+		VMULPS(high, v[i], v[i])
+		VCVTPS2DQ(v[i], v[i])
+	}
+	for i := 0; i < len(v); i += 4 {
+		VPACKSSDW(v[i+1], v[i], v[i])
+		VPACKSSDW(v[i+3], v[i+2], v[i+2])
+		VPACKUSWB(v[i+2], v[i], v[i])
+		VPERMD(v[i], lanes, v[i])
+		VMOVDQU(v[i], Mem{Base: q, Disp: 8 * i})
+	}
+	ADDQ(U32(256), x)
+	ADDQ(Imm(64), q)
+	ADDQ(Imm(4), scale)
+	ADDQ(Imm(4), least)
+	DECQ(parts)
+	JNZ(LabelRef("quantize" + s.suffix))
 	end()
 }

@@ -45,10 +45,11 @@ func main() {
 		linearVNNI(rows)
 	}
 	quantizeVNNI()
-	for _, rows := range avx2.rows {
+	for _, rows := range []int{3, 2, 1} {
 		linearAVX2(rows)
 	}
 	quantizeAVX2()
+	transpose()
 	Generate()
 }
 
