@@ -120,3 +120,24 @@ func TestOpenRedirects(t *testing.T) {
 		t.Error("forms are missing")
 	}
 }
+
+// A HEAD, as link checkers and previews send it, uses nothing up: the code that
+// it was sent with is good afterwards.
+func TestHeadSpendsNoCode(t *testing.T) {
+	w := newTestWiki(t)
+	b := w.anonymous()
+	b.cookies["robot.localhost:8080"] = w.as("ada").cookies["robot.localhost:8080"]
+	next := func(a *answer) string {
+		to := a.want(http.StatusFound).header.Get("Location")
+		before := len(b.cookies)
+		head := b.send(http.MethodHead, to, nil).want(http.StatusMethodNotAllowed)
+		if head.header.Get("Allow") != "GET" || head.header.Values("Set-Cookie") != nil || len(b.cookies) != before {
+			t.Errorf("%s: %v", head.asked, head.header)
+		}
+		return to
+	}
+	asked := next(b.get(on("ada", "/-/login?to=/Home")))
+	granted := next(b.get(asked))
+	b.get(granted).want(http.StatusFound)
+	b.get(on("ada", "/Home/edit")).want(http.StatusOK)
+}

@@ -135,6 +135,7 @@ type route struct {
 	open    bool // answered without looking at the wiki or the caller's access
 	free    bool // takes nothing of anybody's rate limit
 	light   bool // a POST that changes no page, and counts as a read
+	once    bool // a GET that uses something up, and so has no HEAD (RFC 9110, 9.2.1)
 }
 
 // wikiRoutes is the site map of a wiki's host. The pages themselves are behind
@@ -143,7 +144,7 @@ func wikiRoutes() []route {
 	return append(memberRoutes(), []route{
 		{pattern: "GET /-/static/{file}", handle: (*Handler).serveAsset, open: true, free: true},
 		{pattern: "GET /-/face/{id}", handle: (*Handler).serveFace, open: true},
-		{pattern: "GET /-/sso", handle: (*Handler).finishSSO, open: true},
+		{pattern: "GET /-/sso", handle: (*Handler).finishSSO, open: true, once: true},
 		{pattern: "GET /-/login", handle: (*Handler).startSSO, open: true},
 		{pattern: "POST /-/logout", handle: (*Handler).signOutOfWiki, open: true},
 		{pattern: "GET /-/healthz", handle: (*Handler).showAlive, open: true, free: true},
@@ -202,7 +203,7 @@ func platformRoutes(dev, signIn bool) []route {
 		{pattern: "GET /app/create/check", handle: (*Handler).checkUsername},
 		{pattern: "GET /auth/login", handle: (*Handler).showSignIn},
 		{pattern: "POST /auth/logout", handle: (*Handler).signOut},
-		{pattern: "GET /auth/sso", handle: (*Handler).grantSSO},
+		{pattern: "GET /auth/sso", handle: (*Handler).grantSSO, once: true},
 		{pattern: "GET /robots.txt", handle: (*Handler).showPlatformRobots, free: true},
 		{pattern: "GET /favicon.ico", handle: (*Handler).showFavicon, free: true},
 		{pattern: "/{rest...}", handle: (*Handler).showNothing},
@@ -214,7 +215,7 @@ func platformRoutes(dev, signIn bool) []route {
 	if signIn {
 		routes = append(routes,
 			route{pattern: "POST /auth/login", handle: (*Handler).beginSignIn},
-			route{pattern: "GET " + atproto.CallbackPath, handle: (*Handler).finishSignIn},
+			route{pattern: "GET " + atproto.CallbackPath, handle: (*Handler).finishSignIn, once: true},
 			route{pattern: "GET " + atproto.MetadataPath, handle: (*Handler).showClient, free: true},
 			route{pattern: "GET " + atproto.JWKSPath, handle: (*Handler).showClient, free: true},
 		)
@@ -278,6 +279,9 @@ func newMux(h *Handler, routes []route) *http.ServeMux {
 
 func (h *Handler) run(v *visit, rt route) error {
 	v.light = rt.light
+	if rt.once && v.r.Method == http.MethodHead {
+		return methodError("GET")
+	}
 	if v.slug != "" && !rt.open {
 		done, err := h.enter(v)
 		if done || err != nil {
