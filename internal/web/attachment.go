@@ -373,7 +373,9 @@ func (h *Handler) serveFile(v *visit, path string) error {
 }
 
 // fileHeaders makes a file inert: a browser neither guesses what it is nor runs
-// anything in it, and asks nobody for anything because of it.
+// anything in it, and asks nobody for anything because of it. A revision never
+// changes, but its wiki may become private: the reader's own cache may keep it,
+// and shared ones keep nothing that they do not ask about each time.
 func (h *Handler) fileHeaders(v *visit, kind, tag string, fixed bool) {
 	header := v.w.Header()
 	h.headers.set(header, true)
@@ -381,14 +383,13 @@ func (h *Handler) fileHeaders(v *visit, kind, tag string, fixed bool) {
 	header.Set("Content-Type", kind)
 	header.Set("Etag", `"`+tag+`"`)
 	header.Set("Vary", "Cookie")
-	who := "private"
-	if v.a.Site().Public && v.caller.Anonymous() {
-		who = "public"
-	}
-	if fixed {
-		header.Set("Cache-Control", who+", max-age=31536000, immutable")
-	} else {
-		header.Set("Cache-Control", who+", no-cache")
+	switch {
+	case fixed:
+		header.Set("Cache-Control", "private, max-age=31536000, immutable")
+	case v.a.Site().Public && v.caller.Anonymous():
+		header.Set("Cache-Control", "public, no-cache")
+	default:
+		header.Set("Cache-Control", "private, no-cache")
 	}
 }
 

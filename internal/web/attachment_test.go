@@ -329,7 +329,7 @@ func TestServingBytes(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range []string{"/Home/data.txt?revision=" + list[0].Blob, "/Home/a/data.txt/" + list[0].Commit} {
-		if cache := b.get(on("ada", path)).want(http.StatusOK).header.Get("Cache-Control"); cache != "public, max-age=31536000, immutable" {
+		if cache := b.get(on("ada", path)).want(http.StatusOK).header.Get("Cache-Control"); cache != "private, max-age=31536000, immutable" {
 			t.Errorf("%s: Cache-Control %q", path, cache)
 		}
 	}
