@@ -95,8 +95,20 @@ func (s *Service) Diff(ctx context.Context, a wiki.Access, path, from, to string
 	if d.Path == "" {
 		d.Path = old.Path
 	}
-	d.compare(oldText, newText)
-	return d, nil
+	return d, s.compare(ctx, d, oldText, newText)
+}
+
+// compare fills in what differs. Two texts of a megabyte keep a processor busy
+// for long, so those under way at one time have maxDiffBytes together: whoever
+// asks for many of them waits for themselves, and the other processors go on.
+func (s *Service) compare(ctx context.Context, d *FileDiff, old, now []byte) error {
+	weight := min(int64(len(old)+len(now)), maxDiffBytes)
+	if err := s.compared.Acquire(ctx, weight); err != nil {
+		return err
+	}
+	defer s.compared.Release(weight)
+	d.compare(old, now)
+	return nil
 }
 
 // side reads a file for one side of a diff: a zero File for no revision, and as
@@ -150,7 +162,7 @@ func (s *Service) Commit(ctx context.Context, a wiki.Access, id string) (wiki.Co
 			diffs = append(diffs, d)
 			continue
 		}
-		d, err := changeDiff(ctx, w, c, ch)
+		d, err := s.changeDiff(ctx, w, c, ch)
 		if err != nil {
 			return wiki.Commit{}, nil, err
 		}
@@ -164,7 +176,7 @@ func (s *Service) Commit(ctx context.Context, a wiki.Access, id string) (wiki.Co
 }
 
 // changeDiff shows what a commit did to one file.
-func changeDiff(ctx context.Context, w *content.Wiki, c wiki.Commit, ch wiki.Change) (*FileDiff, error) {
+func (s *Service) changeDiff(ctx context.Context, w *content.Wiki, c wiki.Commit, ch wiki.Change) (*FileDiff, error) {
 	d := &FileDiff{Path: ch.Path, From: ch.From, Kind: ch.Kind}
 	var old, now []byte
 	var err error
@@ -186,8 +198,7 @@ func changeDiff(ctx context.Context, w *content.Wiki, c wiki.Commit, ch wiki.Cha
 			Modified: c.Time, Author: c.Author, Message: c.Message,
 		}
 	}
-	d.compare(old, now)
-	return d, nil
+	return d, s.compare(ctx, d, old, now)
 }
 
 // compare fills in what differs between two texts.

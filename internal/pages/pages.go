@@ -16,6 +16,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/maypok86/otter/v2"
+	"golang.org/x/sync/semaphore"
 
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/markdown"
@@ -43,6 +44,7 @@ type Service struct {
 	log      *slog.Logger
 	cache    *otter.Cache[cacheKey, cached]
 	pictures *raster.Encoder
+	compared *semaphore.Weighted // bytes of the texts being compared at one time
 }
 
 // New makes a Service.
@@ -63,6 +65,7 @@ func New(o Options) *Service {
 		now:      o.Now,
 		log:      o.Log,
 		pictures: raster.NewEncoder(maxPixels),
+		compared: semaphore.NewWeighted(maxDiffBytes),
 		cache: otter.Must(&otter.Options[cacheKey, cached]{
 			MaximumWeight: uint64(o.CacheBytes),
 			Weigher:       func(k cacheKey, c cached) uint32 { return k.weight() + c.weight() },
