@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -241,4 +243,29 @@ func TestLogHoldsNoTextAndNoSecret(t *testing.T) {
 	if failed != statuses[http.StatusInternalServerError] {
 		t.Errorf("%d failures in the log, %d were answered", failed, statuses[http.StatusInternalServerError])
 	}
+}
+
+// mcp asks the agents' door for its tools.
+func (l *live) mcp(slug, token string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodPost, "http://"+slug+"."+config.DevHost+"/mcp", strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"tools/list"}`))
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Accept", "application/json, text/event-stream")
+	r.Header.Set("Authorization", "Bearer "+token)
+	w := httptest.NewRecorder()
+	l.front.ServeHTTP(w, r)
+	return w
+}
+
+// gitRefs asks as "git clone" begins.
+func (l *live) gitRefs(slug, token string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodGet, "http://"+slug+"."+config.DevHost+"/repo.git/info/refs?service=git-upload-pack", nil)
+	r.SetBasicAuth("git", token)
+	w := httptest.NewRecorder()
+	l.front.ServeHTTP(w, r)
+	return w
+}
+
+func exists(parts ...string) bool {
+	_, err := os.Stat(filepath.Join(parts...))
+	return err == nil
 }

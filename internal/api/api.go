@@ -147,6 +147,9 @@ func (h *Handler) admit(r *http.Request, slug string) (wiki.Access, error) {
 	if tooFast := h.take(r, slug, caller, access); tooFast != nil {
 		return wiki.Access{}, tooFast
 	}
+	if errors.Is(err, wiki.ErrSuspended) {
+		return wiki.Access{}, err
+	}
 	if errors.Is(err, wiki.ErrDenied) || errors.Is(err, wiki.ErrNotFound) {
 		cause := session.CauseOf(err)
 		switch {

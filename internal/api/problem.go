@@ -55,6 +55,8 @@ var kinds = []struct {
 	{wiki.ErrUnmet, http.StatusPreconditionRequired, "precondition_required", "Say which revision you read: If-Match, or \"revision\" in the body."},
 	{wiki.ErrTooLarge, http.StatusRequestEntityTooLarge, "too_large", "That is too large."},
 	{wiki.ErrQuota, http.StatusForbidden, "quota", "The wiki is full."},
+	{wiki.ErrSuspended, http.StatusForbidden, "suspended", "This wiki was suspended by who runs this service."},
+	{wiki.ErrWithheld, http.StatusUnavailableForLegalReasons, "withheld", "This may not be shown, for legal reasons."},
 	{wiki.ErrDenied, http.StatusForbidden, "denied", "You may not do that."},
 	{wiki.ErrInvalid, http.StatusUnprocessableEntity, "invalid", "That cannot be."},
 	{wiki.ErrStorage, http.StatusInsufficientStorage, "storage", "The disk refused this, so nothing was changed. Try again in a minute."},

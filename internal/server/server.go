@@ -285,7 +285,7 @@ func causeOf(err error, status int) string {
 	if status >= 500 {
 		return err.Error()
 	}
-	for _, kind := range []error{wiki.ErrNotFound, wiki.ErrDenied, wiki.ErrConflict, wiki.ErrInvalid, wiki.ErrTooLarge, wiki.ErrQuota,
+	for _, kind := range []error{wiki.ErrSuspended, wiki.ErrWithheld, wiki.ErrNotFound, wiki.ErrDenied, wiki.ErrConflict, wiki.ErrInvalid, wiki.ErrTooLarge, wiki.ErrQuota,
 		wiki.ErrExists, wiki.ErrPrecondition, wiki.ErrUnmet, wiki.ErrGone, wiki.ErrStorage} {
 		if errors.Is(err, kind) {
 			return kind.Error()

@@ -112,7 +112,7 @@ func (s *Service) byAccessToken(ctx context.Context, token, slug string) (wiki.C
 	if err != nil || grant.DID != c.Subject || grant.Client != c.Client || grant.Slug != slug || !now.Before(grant.Expires) {
 		return wiki.Caller{}, refuse(Revoked, "This access was revoked. Connect again.")
 	}
-	user, err := s.store.User(ctx, grant.DID)
+	user, err := s.person(ctx, grant.DID)
 	if err != nil {
 		return wiki.Caller{}, err
 	}

@@ -97,7 +97,7 @@ func (s *Service) Personal(r *http.Request) (wiki.Caller, error) {
 	if err != nil {
 		return wiki.Caller{}, err
 	}
-	user, err := s.store.User(r.Context(), token.DID)
+	user, err := s.person(r.Context(), token.DID)
 	if err != nil {
 		return wiki.Caller{}, err
 	}

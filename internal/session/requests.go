@@ -25,6 +25,7 @@ const (
 	NoMember     Cause = "not a member"
 	ReadOnly     Cause = "may only read"
 	TooFast      Cause = "too many requests"
+	Suspended    Cause = "suspended"
 )
 
 // Refuse adds the cause to an error, which stays of its kind.

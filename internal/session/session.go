@@ -112,6 +112,9 @@ func (s *Service) browser(r *http.Request) (wiki.Caller, claims) {
 		s.noteFailure(err, "read user")
 		return wiki.Caller{}, claims{}
 	}
+	if user.Suspended {
+		return wiki.Caller{}, claims{}
+	}
 	return wiki.Caller{User: user, Session: c.Session}, c
 }
 
@@ -149,11 +152,24 @@ func (s *Service) SignIn(ctx context.Context, w http.ResponseWriter, r *http.Req
 			return err
 		}
 	}
+	if _, err := s.person(ctx, u.DID); err != nil {
+		return err
+	}
 	sid := rand.Text()
 	if err := s.store.StartSession(ctx, store.Session{ID: sid, DID: u.DID, Expires: s.now().Add(Lifetime)}); err != nil {
 		return err
 	}
 	return s.setCookies(w, s.host, u.DID, sid)
+}
+
+// person is who a credential belongs to; refused while the operator keeps them
+// out.
+func (s *Service) person(ctx context.Context, did string) (wiki.User, error) {
+	user, err := s.store.User(ctx, did)
+	if err == nil && user.Suspended {
+		return wiki.User{}, refuse(Suspended, "This account was suspended by who runs this service.")
+	}
+	return user, err
 }
 
 // SignOut ends the session everywhere and clears this host's cookies.

@@ -60,7 +60,7 @@ func (s *Service) byWikiToken(ctx context.Context, secret, slug string) (wiki.Ca
 	case token.Slug != slug:
 		return wiki.Caller{}, errOtherWiki
 	}
-	user, err := s.store.User(ctx, token.DID)
+	user, err := s.person(ctx, token.DID)
 	if err != nil {
 		return wiki.Caller{}, err
 	}

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"time"
 )
 
@@ -25,21 +24,6 @@ type Event struct {
 
 // Audit lists what was changed about a site, newest first.
 func (db *DB) Audit(ctx context.Context, slug string, limit int) ([]Event, error) {
-	rows, err := db.sql.QueryContext(ctx, `
+	return db.events(ctx, `
 		SELECT time, actor, slug, action, detail FROM audit WHERE slug = $1 ORDER BY id DESC LIMIT $2`, slug, limit)
-	if err != nil {
-		return nil, fmt.Errorf("store: audit of %s: %w", slug, err)
-	}
-	defer rows.Close()
-	var events []Event
-	for rows.Next() {
-		var e Event
-		var ms int64
-		if err := rows.Scan(&ms, &e.Actor, &e.Slug, &e.Action, &e.Detail); err != nil {
-			return nil, fmt.Errorf("store: audit of %s: %w", slug, err)
-		}
-		e.Time = time.UnixMilli(ms).UTC()
-		events = append(events, e)
-	}
-	return events, rows.Err()
 }

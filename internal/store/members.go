@@ -26,7 +26,7 @@ func (db *DB) Members(ctx context.Context, slug string) ([]wiki.Member, error) {
 		var m wiki.Member
 		var role string
 		var seen int64
-		if err := rows.Scan(&m.User.DID, &m.User.Username, &m.User.Handle, &m.User.Name, &m.User.Picture, &seen, &role); err != nil {
+		if err := rows.Scan(&m.User.DID, &m.User.Username, &m.User.Handle, &m.User.Name, &m.User.Picture, &m.User.Suspended, &seen, &role); err != nil {
 			return nil, fmt.Errorf("store: members of %s: %w", slug, err)
 		}
 		m.Seen = when(seen)

@@ -17,6 +17,8 @@ type Site struct {
 	wiki.Site                      // Limits hold overrides alone: 0 where the default counts
 	Roles     map[string]wiki.Role // by DID, the owner's included; without accounts that are being deleted
 	Ending    time.Time            // when it will be purged; until then it is closed. Zero for others
+	Suspended time.Time            // since when the operator has closed it; zero for others
+	Why       string               // what its members are told of that
 }
 
 // CreateSite adds a private wiki for its owner, whose username becomes its
@@ -90,7 +92,7 @@ func (db *DB) readSite(ctx context.Context, slug string) (*Site, error) {
 	// One statement, so that roles and version belong together.
 	rows, err := db.sql.QueryContext(ctx, `
 		SELECT sites.owner, coalesce(users.username, ''), title, description, public, home, as_handle, limits,
-			version, sites.created, sites.ending, coalesce(members.did, ''), coalesce(members.role, '')
+			version, sites.created, sites.ending, sites.suspended, why, published, coalesce(members.did, ''), coalesce(members.role, '')
 		FROM sites JOIN users ON users.did = sites.owner LEFT JOIN members ON members.slug = sites.slug
 			AND members.did NOT IN (SELECT did FROM users WHERE ending > 0)
 		WHERE sites.slug = $1`, slug)
@@ -102,17 +104,18 @@ func (db *DB) readSite(ctx context.Context, slug string) (*Site, error) {
 	for rows.Next() {
 		s := wiki.Site{Slug: slug}
 		var limits, did, role string
-		var created, ending int64
+		var created, ending, suspended, published int64
+		var why string
 		if err := rows.Scan(&s.OwnerDID, &s.OwnerName, &s.Title, &s.Description, &s.Public, &s.Home, &s.AsHandle, &limits,
-			&s.Version, &created, &ending, &did, &role); err != nil {
+			&s.Version, &created, &ending, &suspended, &why, &published, &did, &role); err != nil {
 			return nil, err
 		}
 		if site == nil {
-			s.Created = time.UnixMilli(created).UTC()
+			s.Created, s.Published = time.UnixMilli(created).UTC(), when(published)
 			if err := json.Unmarshal([]byte(limits), &s.Limits); err != nil {
 				return nil, fmt.Errorf("limits: %w", err)
 			}
-			site = &Site{Site: s, Roles: map[string]wiki.Role{s.OwnerDID: wiki.Owner}, Ending: when(ending)}
+			site = &Site{Site: s, Roles: map[string]wiki.Role{s.OwnerDID: wiki.Owner}, Ending: when(ending), Suspended: when(suspended), Why: why}
 		}
 		if did != "" && did != s.OwnerDID {
 			if site.Roles[did], err = wiki.ParseRole(role); err != nil {
@@ -133,8 +136,10 @@ func (db *DB) readSite(ctx context.Context, slug string) (*Site, error) {
 // visibility, home page, and whether its host is their handle.
 func (db *DB) UpdateSite(ctx context.Context, actor string, s wiki.Site) error {
 	return db.changeSite(ctx, actor, s.Slug, "site.settings", fmt.Sprintf("public=%t", s.Public), func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE sites SET title = $2, description = $3, public = $4, home = $5, as_handle = $6 WHERE slug = $1`,
-			s.Slug, s.Title, s.Description, s.Public, s.Home, s.AsHandle)
+		_, err := tx.ExecContext(ctx, `UPDATE sites SET title = $2, description = $3, public = $4, home = $5, as_handle = $6,
+				published = CASE WHEN $4 AND published = 0 THEN $7 ELSE published END
+			WHERE slug = $1`,
+			s.Slug, s.Title, s.Description, s.Public, s.Home, s.AsHandle, db.millis())
 		return err
 	})
 }
@@ -185,7 +190,7 @@ func (db *DB) SitesOf(ctx context.Context, did string) ([]string, error) {
 
 // PublicSites lists the slugs of public wikis.
 func (db *DB) PublicSites(ctx context.Context) ([]string, error) {
-	return db.slugs(ctx, `SELECT slug FROM sites WHERE public = $1 AND ending = 0 ORDER BY slug`, true)
+	return db.slugs(ctx, `SELECT slug FROM sites WHERE public = $1 AND ending = 0 AND suspended = 0 ORDER BY slug`, true)
 }
 
 func (db *DB) slugs(ctx context.Context, query string, arg any) ([]string, error) {

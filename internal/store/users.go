@@ -33,7 +33,7 @@ func (db *DB) saveUser(ctx context.Context, tx *sql.Tx, u wiki.User) error {
 	return err
 }
 
-const userColumns = `users.did, coalesce(users.username, ''), users.handle, users.name, users.picture`
+const userColumns = `users.did, coalesce(users.username, ''), users.handle, users.name, users.picture, users.suspended > 0`
 
 // User finds a person by DID.
 func (db *DB) User(ctx context.Context, did string) (wiki.User, error) {
@@ -49,7 +49,7 @@ func (db *DB) UserByName(ctx context.Context, username string) (wiki.User, error
 
 func (db *DB) oneUser(ctx context.Context, query, key string) (wiki.User, error) {
 	var u wiki.User
-	err := db.sql.QueryRowContext(ctx, query, key).Scan(&u.DID, &u.Username, &u.Handle, &u.Name, &u.Picture)
+	err := db.sql.QueryRowContext(ctx, query, key).Scan(&u.DID, &u.Username, &u.Handle, &u.Name, &u.Picture, &u.Suspended)
 	if err != nil {
 		return wiki.User{}, fmt.Errorf("store: user %q: %w", key, translate(err))
 	}

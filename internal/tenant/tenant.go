@@ -85,6 +85,12 @@ func (s *Service) Resolve(ctx context.Context, slug string, caller wiki.Caller) 
 	if role == wiki.NoRole {
 		return wiki.Access{}, errNoWiki
 	}
+	if !row.Suspended.IsZero() && !caller.Operator {
+		if role < wiki.Viewer { // to others it is not there
+			return wiki.Access{}, errNoWiki
+		}
+		return wiki.Access{}, suspended(row.Why)
+	}
 	site := row.Site
 	site.Limits = fillLimits(site.Limits, s.limits)
 	return wiki.NewAccess(site, caller, role), nil
@@ -103,7 +109,7 @@ func roleOf(row *store.Site, caller wiki.Caller) wiki.Role {
 		return wiki.NoRole
 	}
 	role := wiki.NoRole
-	if did := caller.User.DID; did != "" {
+	if did := caller.User.DID; did != "" && !caller.User.Suspended {
 		role = row.Roles[did]
 	}
 	if role == wiki.NoRole && row.Public {
@@ -144,8 +150,8 @@ func (s *Service) Sites(ctx context.Context, did string) ([]wiki.Access, error) 
 	var sites []wiki.Access
 	for _, slug := range slugs {
 		access, err := s.Resolve(ctx, slug, wiki.Caller{User: user})
-		if errors.Is(err, wiki.ErrNotFound) {
-			continue // removed since the list was read
+		if errors.Is(err, wiki.ErrNotFound) || errors.Is(err, wiki.ErrSuspended) {
+			continue // removed since the list was read, or closed
 		}
 		if err != nil {
 			return nil, err

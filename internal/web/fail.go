@@ -17,6 +17,8 @@ var kinds = []struct {
 	words   string
 }{
 	{wiki.ErrNotFound, http.StatusNotFound, "Nothing here", "There is nothing at this address, or you may not see it."},
+	{wiki.ErrSuspended, http.StatusForbidden, "Suspended", "This wiki was suspended by who runs this service."},
+	{wiki.ErrWithheld, http.StatusUnavailableForLegalReasons, "Withheld", "This may not be shown, for legal reasons."},
 	{wiki.ErrDenied, http.StatusForbidden, "Not allowed", "You may not do that here."},
 	{wiki.ErrConflict, http.StatusConflict, "Somebody was faster", "What you wanted to change has changed meanwhile. Nothing was saved; look at the newest version and try again."},
 	{wiki.ErrExists, http.StatusConflict, "It exists already", "There is something of that name already. Choose another name."},

@@ -21,6 +21,13 @@ var (
 	ErrStorage      = errors.New("storage failed") // disk full, read-only or broken: nothing was changed
 )
 
+// ErrSuspended is a wiki that the operator has closed. It is ErrDenied as well,
+// for whoever makes no difference.
+var ErrSuspended = fmt.Errorf("suspended: %w", ErrDenied)
+
+// ErrWithheld is content that may not be shown, for legal reasons (RFC 7725: 451).
+var ErrWithheld = errors.New("withheld for legal reasons")
+
 // A Problem is an error whose message is written for the person who caused it:
 // it says what is wrong and what to do, and never holds anything private.
 type Problem struct {

@@ -17,7 +17,8 @@ type Site struct {
 	Home        string // page name that / shows, or a path such as /-/changelog
 	AsHandle    bool   // its host answers as its owner's ATProto handle
 	Created     time.Time
-	Version     int64 // grows with each change of a setting or a member
+	Published   time.Time // when it first was public; zero if it never was
+	Version     int64     // grows with each change of a setting or a member
 	Limits      Limits
 }
 
@@ -64,6 +65,9 @@ type User struct {
 	Handle   string
 	Name     string // display name, or ""
 	Picture  string // id of their picture, or ""
+	// Suspended people are kept out by the operator: they may what somebody who
+	// did not sign in may.
+	Suspended bool
 }
 
 // Display is how the person is called on pages.

@@ -1,0 +1,476 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"robot.wtf/internal/wiki"
+)
+
+// dataFlag names the data directory that an operator's command is about. While
+// a service has it, the command is done by the service.
+type dataFlag struct {
+	Data string `required:"" env:"ROBOT_DATA" placeholder:"DIR" type:"path" help:"Data directory."`
+}
+
+func (f dataFlag) run(ctx context.Context, name string, args url.Values) error {
+	return operate(ctx, f.Data, name, args, nil, os.Stdout)
+}
+
+type wikisCommand struct{ dataFlag }
+
+// Run lists the wikis.
+func (c wikisCommand) Run(ctx context.Context) error { return c.run(ctx, "wikis", nil) }
+
+type usersCommand struct{ dataFlag }
+
+// Run lists the people.
+func (c usersCommand) Run(ctx context.Context) error { return c.run(ctx, "users", nil) }
+
+type auditCommand struct {
+	Wiki  string `arg:"" optional:"" help:"Of this wiki alone."`
+	Limit int    `default:"100" placeholder:"N" help:"How many entries (${default})."`
+	dataFlag
+}
+
+// Run shows the newest entries of the audit log.
+func (c auditCommand) Run(ctx context.Context) error {
+	return c.run(ctx, "audit", url.Values{"wiki": {c.Wiki}, "limit": {strconv.Itoa(c.Limit)}})
+}
+
+// whoFlag is a wiki, or a person.
+type whoFlag struct {
+	Name string `arg:"" help:"Slug of a wiki; with --user a person's username, handle or DID."`
+	User bool   `help:"It is a person."`
+}
+
+func (w whoFlag) args() url.Values {
+	return url.Values{"name": {w.Name}, "user": {strconv.FormatBool(w.User)}}
+}
+
+type suspendCommand struct {
+	whoFlag
+	Reason string `placeholder:"TEXT" help:"What the members are told."`
+	dataFlag
+}
+
+// Run closes a wiki on every door, or keeps a person out.
+func (c suspendCommand) Run(ctx context.Context) error {
+	args := c.args()
+	args.Set("reason", c.Reason)
+	return c.run(ctx, "suspend", args)
+}
+
+type resumeCommand struct {
+	whoFlag
+	dataFlag
+}
+
+// Run takes a suspension back.
+func (c resumeCommand) Run(ctx context.Context) error { return c.run(ctx, "resume", c.args()) }
+
+type deleteCommand struct {
+	whoFlag
+	Now bool `help:"For good, without the seven days in which it could be restored."`
+	dataFlag
+}
+
+// Run deletes a wiki or an account.
+func (c deleteCommand) Run(ctx context.Context) error {
+	args := c.args()
+	args.Set("now", strconv.FormatBool(c.Now))
+	return c.run(ctx, "delete", args)
+}
+
+type quotaCommand struct {
+	Wiki         string `arg:"" help:"Slug of the wiki."`
+	Pages        *int   `placeholder:"N" help:"Current pages. For all limits: 0 is the service's own, one that is not named stays."`
+	Members      *int   `placeholder:"N" help:"Members besides the owner."`
+	CurrentMB    *int64 `name:"current-mb" placeholder:"N" help:"Current files together."`
+	HistoryMB    *int64 `name:"history-mb" placeholder:"N" help:"Files with their history."`
+	PageKB       *int64 `name:"page-kb" placeholder:"N" help:"One page."`
+	AttachmentMB *int64 `name:"attachment-mb" placeholder:"N" help:"One attachment."`
+	dataFlag
+}
+
+// Run shows the limits of a wiki, after setting those that are named.
+func (c quotaCommand) Run(ctx context.Context) error {
+	args := url.Values{"wiki": {c.Wiki}}
+	set := func(name string, value *int64) {
+		if value != nil {
+			args.Set(name, strconv.FormatInt(*value, 10))
+		}
+	}
+	wide := func(n *int) *int64 {
+		if n == nil {
+			return nil
+		}
+		w := int64(*n)
+		return &w
+	}
+	set("pages", wide(c.Pages))
+	set("members", wide(c.Members))
+	set("current", c.CurrentMB)
+	set("history", c.HistoryMB)
+	set("page", c.PageKB)
+	set("attachment", c.AttachmentMB)
+	return c.run(ctx, "quota", args)
+}
+
+type reindexCommand struct {
+	Wiki string `arg:"" optional:"" help:"This wiki alone."`
+	dataFlag
+}
+
+// Run builds search indexes anew.
+func (c reindexCommand) Run(ctx context.Context) error {
+	return c.run(ctx, "reindex", url.Values{"wiki": {c.Wiki}})
+}
+
+type reportsCommand struct {
+	All   bool  `help:"Also those that are closed."`
+	Close int64 `placeholder:"ID" help:"Mark one as dealt with."`
+	dataFlag
+}
+
+// Run lists what readers have reported.
+func (c reportsCommand) Run(ctx context.Context) error {
+	return c.run(ctx, "reports", url.Values{"all": {strconv.FormatBool(c.All)}, "close": {strconv.FormatInt(c.Close, 10)}})
+}
+
+// The operations behind the commands.
+
+func (s *service) asOperator(ctx context.Context, slug string) (wiki.Access, error) {
+	a, err := s.tenant.Resolve(ctx, slug, wiki.Caller{Operator: true})
+	if errors.Is(err, wiki.ErrNotFound) {
+		return a, fmt.Errorf("there is no wiki %q: robot admin wikis lists them", slug)
+	}
+	return a, err
+}
+
+func (s *service) findPerson(ctx context.Context, name string) (wiki.User, error) {
+	u, err := s.store.FindUser(ctx, strings.TrimPrefix(name, "@"))
+	if errors.Is(err, wiki.ErrNotFound) {
+		return u, fmt.Errorf("nobody here is called %q: robot admin users lists them", name)
+	}
+	return u, err
+}
+
+// table writes columns.
+func table(out io.Writer, head string, rows func(row func(cells ...any))) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, head)
+	rows(func(cells ...any) {
+		for i, c := range cells {
+			if i > 0 {
+				fmt.Fprint(w, "\t")
+			}
+			fmt.Fprint(w, printable(fmt.Sprint(c)))
+		}
+		fmt.Fprintln(w)
+	})
+	return w.Flush()
+}
+
+// printable keeps what people wrote from steering the operator's terminal.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
+			return ' '
+		}
+		return r
+	}, text)
+}
+
+func day(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.UTC().Format("2006-01-02")
+}
+
+// state is what keeps a wiki or an account from being in use.
+func state(suspended, ending time.Time) string {
+	switch {
+	case !ending.IsZero():
+		return "ends " + day(ending)
+	case !suspended.IsZero():
+		return "suspended " + day(suspended)
+	}
+	return "ok"
+}
+
+func listWikis(ctx context.Context, s *service, _ url.Values, _ io.Reader, out io.Writer) error {
+	list, err := s.store.AllSites(ctx)
+	if err != nil {
+		return err
+	}
+	return table(out, "WIKI\tOWNER\tVISIBILITY\tPAGES\tMB\tMB WITH HISTORY\tMEMBERS\tCREATED\tSTATE", func(row func(...any)) {
+		for _, site := range list {
+			visibility := "private"
+			if site.Public {
+				visibility = "public"
+			}
+			pages, current, history := "?", "?", "?" // a wiki that cannot be opened is listed all the same
+			if w, release, err := s.content.Open(ctx, site.Slug); err == nil {
+				if stats, err := w.Stats(ctx); err == nil {
+					pages, current, history = strconv.Itoa(stats.Pages), megabytes(stats.CurrentBytes), megabytes(stats.HistoryBytes)
+				}
+				release()
+			}
+			row(site.Slug, "@"+site.OwnerHandle, visibility, pages, current, history, site.Members, day(site.Created), state(site.Suspended, site.Ending))
+		}
+	})
+}
+
+func megabytes(n int64) string { return strconv.FormatFloat(float64(n)/(1<<20), 'f', 1, 64) }
+
+func listUsers(ctx context.Context, s *service, _ url.Values, _ io.Reader, out io.Writer) error {
+	list, err := s.store.AllUsers(ctx)
+	if err != nil {
+		return err
+	}
+	return table(out, "USERNAME\tHANDLE\tDID\tCREATED\tLAST SIGN-IN\tSTATE", func(row func(...any)) {
+		for _, u := range list {
+			name := u.Username
+			if name == "" {
+				name = "-"
+			}
+			row(name, "@"+u.Handle, u.DID, day(u.Created), day(u.Seen), state(u.Suspended, u.Ending))
+		}
+	})
+}
+
+func showAudit(ctx context.Context, s *service, args url.Values, _ io.Reader, out io.Writer) error {
+	limit, err := strconv.Atoi(args.Get("limit"))
+	if err != nil || limit < 1 {
+		return errors.New("--limit is a number from 1")
+	}
+	list, err := s.store.AuditAll(ctx, args.Get("wiki"), limit)
+	if err != nil {
+		return err
+	}
+	return table(out, "TIME\tWHO\tWIKI\tWHAT\tDETAIL", func(row func(...any)) {
+		for _, e := range list {
+			row(e.Time.UTC().Format(time.RFC3339), e.Actor, e.Slug, e.Action, e.Detail)
+		}
+	})
+}
+
+func suspend(ctx context.Context, s *service, args url.Values, _ io.Reader, out io.Writer) error {
+	name, why := args.Get("name"), args.Get("reason")
+	if args.Get("user") == "true" {
+		u, err := s.findPerson(ctx, name)
+		if err != nil {
+			return err
+		}
+		if err := s.store.SuspendUser(ctx, u.DID, why); errors.Is(err, wiki.ErrNotFound) {
+			return fmt.Errorf("@%s is suspended already", u.Handle)
+		} else if err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "@%s is kept out, and the wiki of theirs is closed\n", u.Handle)
+		return nil
+	}
+	a, err := s.asOperator(ctx, name)
+	if err != nil {
+		return err
+	}
+	if err := s.tenant.Suspend(ctx, a, why); err != nil {
+		return err
+	}
+	s.session.Wake(name)
+	fmt.Fprintf(out, "%s is closed on every door\n", name)
+	return nil
+}
+
+func resume(ctx context.Context, s *service, args url.Values, _ io.Reader, out io.Writer) error {
+	name := args.Get("name")
+	if args.Get("user") == "true" {
+		u, err := s.findPerson(ctx, name)
+		if err != nil {
+			return err
+		}
+		if err := s.store.ResumeUser(ctx, u.DID); errors.Is(err, wiki.ErrNotFound) {
+			return fmt.Errorf("@%s is not suspended", u.Handle)
+		} else if err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "@%s may sign in again\n", u.Handle)
+		return nil
+	}
+	a, err := s.asOperator(ctx, name)
+	if err != nil {
+		return err
+	}
+	if err := s.tenant.Resume(ctx, a); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "%s is open again\n", name)
+	return nil
+}
+
+func remove(ctx context.Context, s *service, args url.Values, _ io.Reader, out io.Writer) error {
+	name, now := args.Get("name"), args.Get("now") == "true"
+	if args.Get("user") == "true" {
+		u, err := s.findPerson(ctx, name)
+		if err != nil {
+			return err
+		}
+		return s.removePerson(ctx, u, now, out)
+	}
+	a, err := s.asOperator(ctx, name)
+	if err != nil {
+		return err
+	}
+	if err := s.tenant.Remove(ctx, a, now); err != nil {
+		return err
+	}
+	if now {
+		fmt.Fprintf(out, "%s is gone; backups keep it for up to 35 days\n", name)
+	} else {
+		fmt.Fprintf(out, "%s is closed, and will be purged in seven days; its owner can restore it until then\n", name)
+	}
+	return nil
+}
+
+func (s *service) removePerson(ctx context.Context, u wiki.User, now bool, out io.Writer) error {
+	if err := s.tenant.RemovePerson(ctx, wiki.Caller{Operator: true}, u.DID, now); err != nil {
+		return err
+	}
+	if now {
+		fmt.Fprintf(out, "the account of @%s is gone, with the wiki of theirs\n", u.Handle)
+	} else {
+		fmt.Fprintf(out, "the account of @%s is closed, and will be purged in seven days, with the wiki of theirs\n", u.Handle)
+	}
+	return nil
+}
+
+func setQuota(ctx context.Context, s *service, args url.Values, _ io.Reader, out io.Writer) error {
+	a, err := s.asOperator(ctx, args.Get("wiki"))
+	if err != nil {
+		return err
+	}
+	own, err := s.tenant.OwnLimits(ctx, a)
+	if err != nil {
+		return err
+	}
+	changed := false
+	pages, members := int64(own.Pages), int64(own.Members)
+	for name, field := range map[string]struct {
+		value *int64
+		unit  int64
+	}{
+		"pages": {&pages, 1}, "members": {&members, 1}, "current": {&own.CurrentBytes, 1 << 20}, "history": {&own.HistoryBytes, 1 << 20},
+		"page": {&own.PageBytes, 1 << 10}, "attachment": {&own.AttachmentBytes, 1 << 20},
+	} {
+		if !args.Has(name) {
+			continue
+		}
+		n, err := strconv.ParseInt(args.Get(name), 10, 64)
+		if err != nil || n < 0 || n > 1<<31 {
+			return fmt.Errorf("the limit for %s is a number from 0", name)
+		}
+		*field.value, changed = n*field.unit, true
+	}
+	own.Pages, own.Members = int(pages), int(members)
+	if changed {
+		if err := s.tenant.SetLimits(ctx, a, own); err != nil {
+			return err
+		}
+		if a, err = s.asOperator(ctx, args.Get("wiki")); err != nil {
+			return err
+		}
+	}
+	l := a.Site().Limits
+	return table(out, "LIMIT\tIS\tOWN", func(row func(...any)) {
+		yes := func(own int64) string {
+			if own == 0 {
+				return "the service's"
+			}
+			return "this wiki's"
+		}
+		row("pages", l.Pages, yes(int64(own.Pages)))
+		row("members", l.Members, yes(int64(own.Members)))
+		row("current MB", megabytes(l.CurrentBytes), yes(own.CurrentBytes))
+		row("MB with history", megabytes(l.HistoryBytes), yes(own.HistoryBytes))
+		row("KB a page", l.PageBytes>>10, yes(own.PageBytes))
+		row("MB an attachment", megabytes(l.AttachmentBytes), yes(own.AttachmentBytes))
+	})
+}
+
+// reindex takes indexes away and builds them anew. One that cannot be built does
+// not keep the others from it.
+func reindex(ctx context.Context, s *service, args url.Values, _ io.Reader, out io.Writer) error {
+	var slugs []string
+	if slug := args.Get("wiki"); slug != "" {
+		a, err := s.asOperator(ctx, slug)
+		if err != nil {
+			return err
+		}
+		slugs = []string{a.Site().Slug}
+	} else {
+		list, err := s.store.AllSites(ctx)
+		if err != nil {
+			return err
+		}
+		for _, site := range list {
+			slugs = append(slugs, site.Slug)
+		}
+	}
+	var failed []error
+	for _, slug := range slugs {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		err := s.search.Remove(ctx, slug)
+		if err == nil {
+			err = catchUp(ctx, s.content, s.search, slug)
+		}
+		if err != nil {
+			failed = append(failed, fmt.Errorf("%s: %w", slug, err))
+			continue
+		}
+		if err := s.store.OperatorEvent(ctx, slug, "site.reindex", ""); err != nil {
+			failed = append(failed, err)
+		}
+		fmt.Fprintf(out, "%s is indexed\n", slug)
+	}
+	return errors.Join(failed...)
+}
+
+func showReports(ctx context.Context, s *service, args url.Values, _ io.Reader, out io.Writer) error {
+	if id, _ := strconv.ParseInt(args.Get("close"), 10, 64); id > 0 {
+		if err := s.store.CloseReport(ctx, id); errors.Is(err, wiki.ErrNotFound) {
+			return fmt.Errorf("there is no open report %d", id)
+		} else if err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "report %d is closed\n", id)
+		return nil
+	}
+	list, err := s.store.Reports(ctx, args.Get("all") == "true")
+	if err != nil {
+		return err
+	}
+	return table(out, "ID\tTIME\tWIKI\tPAGE\tREASON\tFROM\tSTATE\tWORDS", func(row func(...any)) {
+		for _, r := range list {
+			from, state := r.Sender, "open"
+			if from == "" {
+				from = "-"
+			}
+			if !r.Closed.IsZero() {
+				state = "closed " + day(r.Closed)
+			}
+			row(r.ID, r.Time.UTC().Format(time.RFC3339), r.Slug, r.Page, r.Reason, from, state, r.Words)
+		}
+	})
+}

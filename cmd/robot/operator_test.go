@@ -1,0 +1,148 @@
+package main
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"robot.wtf/internal/config"
+)
+
+// do runs an operator's command as the socket would.
+func (l *live) do(name string, args ...string) string {
+	l.t.Helper()
+	values := url.Values{}
+	for i := 0; i < len(args); i += 2 {
+		values.Set(args[i], args[i+1])
+	}
+	var out strings.Builder
+	if err := operations[name](l.t.Context(), l.service, values, nil, &out); err != nil {
+		l.t.Fatalf("%s %v: %v", name, args, err)
+	}
+	return out.String()
+}
+
+// within waits up to a second for something to be so.
+func within(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	for end := time.Now().Add(time.Second); !so(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Errorf("%s: not within a second", what)
+			return
+		}
+	}
+}
+
+// doors are what every way into ada's wiki answers: to its owner's browser, a
+// reader's, and programs with a token.
+func (l *live) doors(owner, reader *browser) map[string]int {
+	host := "ada." + config.DevHost
+	token := l.token("ada", "owner")
+	return map[string]int{
+		"owner reads":       owner.get(host, "/Home").Code,
+		"owner's edit form": owner.get(host, "/Home/edit").Code,
+		"reader reads":      reader.get(host, "/Home").Code,
+		"feed":              reader.get(host, "/-/changelog/feed.atom").Code,
+		"API reads":         l.api("GET", "ada", "/api/v1/pages", token, "").Code,
+		"API writes":        l.api("PUT", "ada", "/api/v1/pages/New"+strconv.FormatInt(time.Now().UnixNano(), 10), token, `{"content":"x"}`).Code / 100,
+		"API, no token":     l.api("GET", "ada", "/api/v1/pages", "", "").Code,
+		"MCP":               l.mcp("ada", token).Code,
+		"git":               l.gitRefs("ada", token).Code,
+	}
+}
+
+func TestSuspendedWikiIsClosedOnEveryDoor(t *testing.T) {
+	l := startLive(t)
+	owner, reader := l.signIn("ada", "ada"), l.browser()
+	before := l.doors(owner, reader)
+	for door, status := range before {
+		if status != http.StatusOK && status != 2 && door != "MCP" && door != "git" {
+			t.Fatalf("%s: %d before", door, status)
+		}
+	}
+	l.do("suspend", "name", "ada", "reason", "It sells what is not its own.")
+	within(t, "suspend", func() bool { return reader.get("ada."+config.DevHost, "/Home").Code != http.StatusOK })
+	for door, status := range l.doors(owner, reader) {
+		if status < 300 && status != 4 || status == 2 || status >= 500 {
+			t.Errorf("%s: %d while suspended", door, status)
+		}
+	}
+	if told := owner.get("ada."+config.DevHost, "/Home"); told.Code != http.StatusForbidden || !strings.Contains(told.Body.String(), "sells what is not its own") {
+		t.Errorf("the owner is told: %d", told.Code)
+	}
+	if told := reader.get("ada."+config.DevHost, "/Home"); strings.Contains(told.Body.String(), "sells") {
+		t.Error("a stranger is told why")
+	}
+	if !strings.Contains(l.do("wikis"), "suspended") || !strings.Contains(l.do("audit", "wiki", "ada", "limit", "5"), "site.suspend") {
+		t.Error("it is not in the lists")
+	}
+	l.do("resume", "name", "ada")
+	within(t, "resume", func() bool { return reader.get("ada."+config.DevHost, "/Home").Code == http.StatusOK })
+	for door, status := range l.doors(owner, reader) {
+		if status != before[door] {
+			t.Errorf("%s: %d after, %d before", door, status, before[door])
+		}
+	}
+}
+
+func TestSuspendedPersonIsKeptOut(t *testing.T) {
+	l := startLive(t)
+	bob := l.signIn("bob", "ada") // an editor there
+	if w := bob.get("ada."+config.DevHost, "/Home/edit"); w.Code != http.StatusOK {
+		t.Fatalf("before: %d", w.Code)
+	}
+	l.do("suspend", "name", "bob", "user", "true")
+	if w := bob.get("ada."+config.DevHost, "/Home/edit"); w.Code == http.StatusOK {
+		t.Error("the session goes on")
+	}
+	if w := l.api("GET", "ada", "/api/v1/pages", l.token("ada", "editor"), ""); w.Code != http.StatusUnauthorized {
+		t.Errorf("the token: %d", w.Code)
+	}
+	if w := l.api("GET", "bob", "/api/v1/pages", l.token("bob", "owner"), ""); w.Code == http.StatusOK {
+		t.Errorf("the token of their own wiki: %d", w.Code)
+	}
+	if w := l.browser().post(config.DevHost, "/auth/dev", url.Values{"username": {"bob"}}); w.Code < 400 {
+		t.Errorf("signs in again: %d", w.Code)
+	}
+	if w := l.signIn("ada", "ada").get("ada."+config.DevHost, "/Home"); w.Code != http.StatusOK {
+		t.Errorf("others: %d", w.Code)
+	}
+	l.do("resume", "name", "@bob.test", "user", "true")
+	if w := l.signIn("bob", "ada").get("ada."+config.DevHost, "/Home/edit"); w.Code != http.StatusOK {
+		t.Errorf("after: %d", w.Code)
+	}
+}
+
+func TestOperatorCommands(t *testing.T) {
+	l := startLive(t)
+	if out := l.do("quota", "wiki", "ada", "pages", "3"); !strings.Contains(out, "pages             3") {
+		t.Errorf("quota:\n%s", out)
+	}
+	if w := l.api("PUT", "ada", "/api/v1/pages/OneTooMany", l.token("ada", "owner"), `{"content":"x"}`); w.Code != http.StatusForbidden {
+		t.Errorf("a page over the wiki's own limit: %d", w.Code)
+	}
+	l.do("quota", "wiki", "ada", "pages", "0")
+	if w := l.api("PUT", "ada", "/api/v1/pages/OneTooMany", l.token("ada", "owner"), `{"content":"findable"}`); w.Code != http.StatusCreated {
+		t.Errorf("after the limit is lifted: %d", w.Code)
+	}
+	l.do("reindex")
+	if w := l.api("GET", "ada", "/api/v1/search?q=findable", l.token("ada", "owner"), ""); !strings.Contains(w.Body.String(), "OneTooMany") {
+		t.Errorf("after reindex: %s", w.Body)
+	}
+	if out := l.do("users"); !strings.Contains(out, "@ada.") {
+		t.Errorf("users:\n%s", out)
+	}
+	l.do("delete", "name", "bob", "now", "true")
+	if w := l.api("GET", "bob", "/api/v1/pages", l.token("bob", "owner"), ""); w.Code != http.StatusUnauthorized || exists(l.dir, "wikis", "bob") {
+		t.Errorf("a deleted wiki: %d", w.Code)
+	}
+	audit := l.do("audit", "limit", "100")
+	for _, act := range []string{"site.limits", "site.reindex", "site.end", "site.purge"} {
+		if !strings.Contains(audit, act) {
+			t.Errorf("%s is not in the audit log:\n%s", act, audit)
+		}
+	}
+}

@@ -1,0 +1,88 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"robot.wtf/internal/wiki"
+)
+
+// A Report is what a reader tells the operator of a page.
+type Report struct {
+	ID     int64
+	Time   time.Time
+	Slug   string
+	Page   string // path on the wiki's host
+	Reason string
+	Words  string
+	Sender string // DID, or ""
+	Closed time.Time
+}
+
+// maxOpenReports bounds the queue; beyond it nobody can report, and the operator
+// has long been told.
+const maxOpenReports = 10_000
+
+// AddReport puts a report into the queue. The same of the same page that is
+// still open is not added twice.
+func (db *DB) AddReport(ctx context.Context, r Report) error {
+	err := db.tx(ctx, func(tx *sql.Tx) error {
+		var open int
+		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM reports WHERE closed = 0`).Scan(&open); err != nil {
+			return err
+		}
+		if open >= maxOpenReports {
+			return wiki.Problemf(wiki.ErrQuota, "", "There are too many reports that nobody has read yet. Try again another day.")
+		}
+		_, err := tx.ExecContext(ctx, `
+			INSERT INTO reports (time, slug, page, reason, words, sender)
+			SELECT $1, $2, $3, $4, $5, $6 WHERE NOT EXISTS (
+				SELECT 1 FROM reports WHERE closed = 0 AND slug = $2 AND page = $3 AND reason = $4 AND words = $5)`,
+			db.millis(), r.Slug, r.Page, r.Reason, r.Words, r.Sender)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("store: report: %w", err)
+	}
+	return nil
+}
+
+// Reports lists those that are open, oldest first, or all.
+func (db *DB) Reports(ctx context.Context, all bool) ([]Report, error) {
+	var list []Report
+	err := db.each(ctx, func(rows *sql.Rows) error {
+		var r Report
+		var at, closed int64
+		err := rows.Scan(&r.ID, &at, &r.Slug, &r.Page, &r.Reason, &r.Words, &r.Sender, &closed)
+		r.Time, r.Closed = when(at), when(closed)
+		list = append(list, r)
+		return err
+	}, `SELECT id, time, slug, page, reason, words, sender, closed FROM reports WHERE closed = 0 OR $1 ORDER BY id`, all)
+	return list, err
+}
+
+// OpenReports counts those that nobody has closed.
+func (db *DB) OpenReports(ctx context.Context) (n int, err error) {
+	err = db.sql.QueryRowContext(ctx, `SELECT count(*) FROM reports WHERE closed = 0`).Scan(&n)
+	if err != nil {
+		return 0, fmt.Errorf("store: count reports: %w", err)
+	}
+	return n, nil
+}
+
+// CloseReport marks one as dealt with; ErrNotFound if it is not open.
+func (db *DB) CloseReport(ctx context.Context, id int64) error {
+	err := db.tx(ctx, func(tx *sql.Tx) error {
+		var slug string
+		if err := tx.QueryRowContext(ctx, `UPDATE reports SET closed = $2 WHERE id = $1 AND closed = 0 RETURNING slug`, id, db.millis()).Scan(&slug); err != nil {
+			return err
+		}
+		return db.audit(ctx, tx, Operator, slug, "report.close", fmt.Sprint(id))
+	})
+	if err != nil {
+		return fmt.Errorf("store: close report %d: %w", id, err)
+	}
+	return nil
+}

@@ -1,0 +1,127 @@
+package tenant
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"robot.wtf/internal/store"
+	"robot.wtf/internal/wiki"
+)
+
+// An OperatorEvent is what the operator did to a wiki, from the audit log.
+type OperatorEvent = store.Event
+
+// noticesFor is how long an owner is shown what the operator did.
+const noticesFor = 90 * 24 * time.Hour
+
+var errOperator = wiki.Problemf(wiki.ErrDenied, "", "Only who runs this service may do that.")
+
+func suspended(why string) error {
+	message := "This wiki was suspended by who runs this service. Nothing in it was changed."
+	if why != "" {
+		message += " They say: " + why
+	}
+	return wiki.Problemf(wiki.ErrSuspended, "", "%s", message)
+}
+
+// Suspend closes a wiki on every door at once; why is told to its members.
+func (s *Service) Suspend(ctx context.Context, a wiki.Access, why string) error {
+	if !a.Caller().Operator {
+		return errOperator
+	}
+	err := s.store.SuspendSite(ctx, a.Site().Slug, strings.TrimSpace(why))
+	if errors.Is(err, wiki.ErrNotFound) {
+		return wiki.Problemf(wiki.ErrExists, "", "%s is suspended already.", a.Site().Slug)
+	}
+	return err
+}
+
+// Resume takes Suspend back.
+func (s *Service) Resume(ctx context.Context, a wiki.Access) error {
+	if !a.Caller().Operator {
+		return errOperator
+	}
+	err := s.store.ResumeSite(ctx, a.Site().Slug)
+	if errors.Is(err, wiki.ErrNotFound) {
+		return wiki.Problemf(wiki.ErrNotFound, "", "%s is not suspended.", a.Site().Slug)
+	}
+	return err
+}
+
+// SetLimits overrides limits of a wiki; what is 0 follows the service's own.
+func (s *Service) SetLimits(ctx context.Context, a wiki.Access, l wiki.Limits) error {
+	if !a.Caller().Operator {
+		return errOperator
+	}
+	return s.store.SetLimits(ctx, store.Operator, a.Site().Slug, l)
+}
+
+// OwnLimits are a wiki's overrides: 0 where the service's own count.
+func (s *Service) OwnLimits(ctx context.Context, a wiki.Access) (wiki.Limits, error) {
+	row, err := s.store.Site(ctx, a.Site().Slug)
+	if err != nil {
+		return wiki.Limits{}, fmt.Errorf("tenant: limits: %w", err)
+	}
+	return row.Limits, nil
+}
+
+// Remove deletes a wiki: at once and for good, or with the grace that an owner
+// has.
+func (s *Service) Remove(ctx context.Context, a wiki.Access, now bool) error {
+	if !a.Caller().Operator {
+		return errOperator
+	}
+	if !now {
+		err := s.store.EndSite(ctx, store.Operator, a.Site().Slug, s.now().Add(Grace))
+		if errors.Is(err, wiki.ErrNotFound) {
+			return wiki.Problemf(wiki.ErrExists, "", "%s is being deleted already.", a.Site().Slug)
+		}
+		return err
+	}
+	if err := s.store.EndSiteNow(ctx, a.Site().Slug); err != nil {
+		return err
+	}
+	return s.purge(ctx, Ending{Slug: a.Site().Slug, DID: a.Site().OwnerDID})
+}
+
+// Notices are what the operator did to the wikis that a person owns, in the last
+// 90 days, newest first.
+func (s *Service) Notices(ctx context.Context, did string) ([]OperatorEvent, error) {
+	slugs, err := s.store.SitesOf(ctx, did)
+	if err != nil {
+		return nil, fmt.Errorf("tenant: notices: %w", err)
+	}
+	var all []OperatorEvent
+	for _, slug := range slugs {
+		row, err := s.store.Site(ctx, slug)
+		if err != nil || row.OwnerDID != did {
+			continue
+		}
+		events, err := s.store.OperatorEvents(ctx, slug, s.now().Add(-noticesFor))
+		if err != nil {
+			return nil, fmt.Errorf("tenant: notices: %w", err)
+		}
+		all = append(all, events...)
+	}
+	return all, nil
+}
+
+// RemovePerson deletes an account with its wiki: at once and for good, or with
+// the grace that people have.
+func (s *Service) RemovePerson(ctx context.Context, caller wiki.Caller, did string, now bool) error {
+	if !caller.Operator {
+		return errOperator
+	}
+	at := s.now().Add(Grace)
+	if now {
+		at = s.now().Add(-time.Millisecond)
+	}
+	err := s.store.RemoveUser(ctx, did, at)
+	if err != nil || !now {
+		return err
+	}
+	return s.Sweep(ctx)
+}
