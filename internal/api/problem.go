@@ -26,6 +26,7 @@ type problem struct {
 	Detail string `json:"detail"`
 	Code   string `json:"code"`
 	Field  string `json:"field,omitempty"`
+	Meant  string `json:"did_you_mean,omitempty"` // what the field should perhaps hold
 	*conflict
 }
 
@@ -82,7 +83,7 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	var told *wiki.Problem
 	if errors.As(err, &told) && p.Status != http.StatusUnauthorized {
-		p.Detail, p.Field = told.Message, told.Field
+		p.Detail, p.Field, p.Meant = told.Message, told.Field, told.Meant
 	}
 	var met *wiki.ConflictError
 	if errors.As(err, &met) {

@@ -10,10 +10,6 @@ import (
 // people type them, without its taking part: for whom an owner invites. The
 // handle leads to the account and back. Errors wrap a Problem, field "handle".
 func (s *Service) Find(ctx context.Context, name string) (wiki.User, error) {
-	id, err := ParseIdentifier(name)
-	if err != nil {
-		return wiki.User{}, err
-	}
 	ctx, cancel := context.WithTimeout(ctx, s.patience)
 	defer cancel()
 	leave, err := s.enter(ctx)
@@ -21,7 +17,7 @@ func (s *Service) Find(ctx context.Context, name string) (wiki.User, error) {
 		return wiki.User{}, err
 	}
 	defer leave()
-	account, err := s.lookup(ctx, id)
+	_, account, err := s.find(ctx, name)
 	if err != nil {
 		return wiki.User{}, err
 	}

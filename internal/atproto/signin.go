@@ -25,10 +25,6 @@ import (
 // cookie. back is where to go afterwards, checked by the caller. Errors wrap a
 // Problem for the form; it answers within some 5 seconds.
 func (s *Service) Begin(ctx context.Context, w http.ResponseWriter, r *http.Request, typed, back string) (string, error) {
-	id, err := ParseIdentifier(typed)
-	if err != nil {
-		return "", err
-	}
 	ctx, cancel := context.WithTimeout(ctx, s.patience)
 	defer cancel()
 	leave, err := s.enter(ctx)
@@ -36,7 +32,7 @@ func (s *Service) Begin(ctx context.Context, w http.ResponseWriter, r *http.Requ
 		return "", err
 	}
 	defer leave()
-	account, err := s.lookup(ctx, id)
+	id, account, err := s.find(ctx, typed)
 	if err != nil {
 		return "", err
 	}

@@ -25,7 +25,11 @@ func (testDirectory) Find(_ context.Context, name string) (wiki.User, error) {
 			return wiki.User{DID: u.DID, Handle: u.Handle}, nil
 		}
 	}
-	return wiki.User{}, wiki.Problemf(wiki.ErrNotFound, "handle", "Nobody answers to %s.", name)
+	p := &wiki.Problem{Kind: wiki.ErrNotFound, Field: "handle", Message: "Nobody answers to " + name + "."}
+	if name == "eve.tset" {
+		p.Meant = "eve.test"
+	}
+	return wiki.User{}, p
 }
 
 // TestForeignForms: a page of another site, or on another tenant's host, makes
@@ -71,6 +75,7 @@ func TestMembersOnPages(t *testing.T) {
 	change := func(action, handle, did, role string) *answer {
 		return ada.post(members, url.Values{"action": {action}, "handle": {handle}, "did": {did}, "role": {role}})
 	}
+	change("invite", "eve.tset", "", "viewer").want(http.StatusNotFound).has(`value="eve.tset"`, `name="handle" value="eve.test"`, `name="role" value="viewer"`, "Add eve.test")
 	change("invite", "eve.test", "", "viewer").want(http.StatusSeeOther)
 	ada.get(on("ada", "/-/settings")).has("eve.test", "has not signed in yet", "3 of 3")
 	change("invite", "dan.test", "", "viewer").want(http.StatusInsufficientStorage).has("has its 3 members", `value="dan.test"`)

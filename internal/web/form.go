@@ -111,6 +111,7 @@ type failure struct {
 	Status int
 	Field  string // that it is about, or ""
 	Wrong  string // what is wrong, and what to do
+	Meant  string // what they may have meant to type, or ""
 }
 
 // mend turns an error into what the form tells. It reports false for redirects:
@@ -123,7 +124,7 @@ func (h *Handler) mend(v *visit, err error) (failure, bool) {
 	f.Status, _, f.Wrong = problem(err)
 	var p *wiki.Problem
 	if errors.As(err, &p) {
-		f.Field = p.Field
+		f.Field, f.Meant = p.Field, p.Meant
 	}
 	if f.Status == http.StatusInternalServerError {
 		f.Wrong = "Something broke on our side, and nothing was saved. Your text is still here: try again in a minute."

@@ -16,6 +16,7 @@ type signInPage struct {
 	Handle   string // as it was typed
 	ReturnTo string
 	Wrong    string
+	Meant    string // the handle that they may have meant, or ""
 }
 
 func (h *Handler) showSignIn(v *visit) error {
@@ -84,7 +85,7 @@ func (h *Handler) signInFailed(v *visit, p signInPage, err error) error {
 		p.Wrong, status = tooFast.Error(), http.StatusTooManyRequests
 		v.w.Header().Set("Retry-After", tooFast.RetryAfter())
 	} else if errors.As(err, &problem) {
-		p.Wrong = problem.Message
+		p.Wrong, p.Meant = problem.Message, problem.Meant
 		if errors.Is(problem, wiki.ErrDenied) {
 			status = http.StatusForbidden
 		}

@@ -49,7 +49,7 @@ func (h *Handler) changeMembers(v *visit) error {
 		return err
 	}
 	wrong.Field = "handle" // where the page tells it
-	return h.renderSettings(v, wrong.Status, &settingsPage{failure: wrong, Settings: settingsNow(v), Invite: typed})
+	return h.renderSettings(v, wrong.Status, &settingsPage{failure: wrong, Settings: settingsNow(v), Invite: typed, InviteRole: form.Get("role")})
 }
 
 // memberRole is the role of a form, NoRole for what is none.

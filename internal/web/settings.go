@@ -19,6 +19,8 @@ type settingsPage struct {
 	Limits   wiki.Limits
 	Person   string // DID of who looks
 	Invite   string // handle as typed
+	// InviteRole is what was chosen for it.
+	InviteRole string
 }
 
 // settingsNow are the settings as they are, for the forms beside them.

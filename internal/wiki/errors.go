@@ -34,6 +34,7 @@ type Problem struct {
 	Kind    error  // one of the kinds above
 	Field   string // the form field or JSON member it is about, or ""
 	Message string // a whole sentence
+	Meant   string // what the field should perhaps hold instead, or ""
 }
 
 func (p *Problem) Error() string { return p.Message }

@@ -1,0 +1,122 @@
+package atproto
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"robot.wtf/internal/wiki"
+)
+
+func TestMeant(t *testing.T) {
+	for typed, want := range map[string]string{
+		"ada.bsky.socail": "ada.bsky.social", "ada.bsky.socia": "ada.bsky.social", "@Ada.bksy.social": "ada.bsky.social", "ada.bsky": "ada.bsky.social",
+		"ada.bsky.app": "ada.bsky.social", "ada.bluesky.social": "ada.bsky.social", "adabsky.social": "ada.bsky.social adabsky.bsky.social", "ada-bsky.social": "ada.bsky.social ada-bsky.bsky.social",
+		"ada,bsky,social": "ada.bsky.social", "ada..bsky.social": "ada.bsky.social",
+		"ada@bsky.social": "ada.bsky.social bsky.social", "@ada@example.org": "ada.example.org example.org", "ada@bsky.socail": "ada.bsky.socail bsky.socail ada.bsky.social",
+		"ada_l.bsky.social": "ada-l.bsky.social adal.bsky.social", "ada lovelace": "ada-lovelace.bsky.social adalovelace.bsky.social",
+		"ada.example.org.bsky.social": "ada.example.org", "www.ada.org": "ada.org",
+		"ada": "", "ada.example.org": "", "": "", "@": "", "did:plc:x": "", "https://bsky.app/profile/x_y": "", "\u202eada.bsky.social": "", "<b>.bsky.socail": "",
+		strings.Repeat("x", 300) + ".bsky.socail": "", "ada.internal": "",
+	} {
+		id, _ := ParseIdentifier(typed)
+		if got := strings.Join(meant(typed, id), " "); got != want {
+			t.Errorf("%.40q: %q, want %q", typed, got, want)
+		}
+	}
+}
+
+// Only who is really there is suggested, at sign-in and at an invitation.
+func TestDidYouMean(t *testing.T) {
+	w := newWorld(t)
+	const bea = "did:plc:beabeabeabeabeabeabeabea"
+	w.accounts[bea] = account{handle: "bea.bsky.social", pds: "https://pds.test"}
+	w.txt["bea.bsky.social"] = bea
+	for typed, want := range map[string]string{
+		"bea.bsky.socail": "bea.bsky.social", "bea@bsky.social": "bea.bsky.social", "bea.bsky": "bea.bsky.social",
+		"nobody.bsky.socail": "", "ada@ada.test": "ada.test", "x_y": "", "did:plc:zzzzzzzzzzzzzzzzzzzzzzzz": "",
+	} {
+		for name, ask := range map[string]func() error{
+			"sign in": func() error { _, err := w.browser().begin(typed); return err },
+			"find":    func() error { _, err := w.service.Find(t.Context(), typed); return err },
+		} {
+			var p *wiki.Problem
+			if err := ask(); !errors.As(err, &p) || p.Meant != want || (want != "") != strings.HasSuffix(p.Message, "Did you mean "+want+"?") {
+				t.Errorf("%s, %s: %+v", name, typed, p)
+			}
+		}
+	}
+}
+
+// Find is how owners invite: nobody signs in, nothing is stored, and a handle
+// must lead to the account and back.
+func TestFind(t *testing.T) {
+	w := newWorld(t)
+	w.accounts["did:web:web.test"] = account{handle: "web.test", pds: "https://pds.test"}
+	w.handles["web.test"] = "did:web:web.test"
+	w.accounts[eveDID] = account{handle: "eve.test", pds: "http://127.0.0.1"} // no matter: she is not asked to sign in
+	for typed, want := range map[string]wiki.User{
+		"@Ada.TEST":                         {DID: adaDID, Handle: "ada.test"},
+		adaDID:                              {DID: adaDID, Handle: "ada.test"},
+		"https://bsky.app/profile/ada.test": {DID: adaDID, Handle: "ada.test"},
+		"web.test":                          {DID: "did:web:web.test", Handle: "web.test"},
+		"eve.test":                          {DID: eveDID, Handle: "eve.test"},
+	} {
+		got, err := w.service.Find(t.Context(), typed)
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Errorf("%s: %v, %s", typed, err, diff)
+		}
+		if _, err := w.db.User(t.Context(), want.DID); !errors.Is(err, wiki.ErrNotFound) {
+			t.Errorf("%s was stored: %v", typed, err)
+		}
+	}
+	for _, asked := range w.asked {
+		if strings.HasPrefix(asked, "POST") || strings.Contains(asked, "oauth") {
+			t.Errorf("finding somebody asked %s", asked)
+		}
+	}
+	// A claim that does not lead back is shown as it is.
+	w.accounts[eveDID] = account{pds: "https://pds.test", also: []string{"at://ada.test"}}
+	if got, err := w.service.Find(t.Context(), eveDID); err != nil || got.Handle != wiki.InvalidHandle {
+		t.Errorf("a claimed handle: %v, %v", got, err)
+	}
+	w.handles["evil.test"] = adaDID
+	if _, err := w.service.Find(t.Context(), "evil.test"); !strings.Contains(said(t, err), "another handle") {
+		t.Error(err)
+	}
+	for typed, says := range map[string]string{"": "Type your handle", "nobody.ada.test": "Nobody answers", "a:b": "is not a handle", "did:key:z": "not a DID"} {
+		if _, err := w.service.Find(t.Context(), typed); !strings.Contains(said(t, err), says) {
+			t.Errorf("%q: %v", typed, err)
+		}
+	}
+}
+
+// A host that hangs, or that too many are asking already, is given up in time.
+func TestFindGivesUp(t *testing.T) {
+	w := newWorld(t)
+	w.service.patience = 500 * time.Millisecond
+	stop := make(chan struct{})
+	defer close(stop)
+	w.handlers["plc.test/"+adaDID] = func(http.ResponseWriter, *http.Request) { <-stop }
+	start := time.Now()
+	if _, err := w.service.Find(t.Context(), adaDID); !strings.Contains(said(t, err), "does not answer") {
+		t.Error(err)
+	}
+	if took := time.Since(start); took > 2*time.Second {
+		t.Errorf("took %s", took)
+	}
+	refusal := errors.New("too fast")
+	w.service.target = func(host string) error {
+		if host == "ada.test" {
+			return refusal
+		}
+		return nil
+	}
+	if _, err := w.service.Find(t.Context(), "ada.test"); !errors.Is(err, refusal) {
+		t.Errorf("a host that is asked too often: %v", err)
+	}
+}
