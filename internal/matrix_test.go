@@ -21,6 +21,7 @@ var matrices = map[string]string{
 	"API":      "api TestEveryRoleOnEveryRoute",
 	"Manage":   "api TestManageRoles",
 	"MCP":      "mcpserver TestEveryRoleOnEveryTool",
+	"OAuth":    "oauth TestEveryoneOnEveryEndpoint",
 	"Renew":    "",
 }
 

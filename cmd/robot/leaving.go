@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"robot.wtf/internal/keyfile"
-	"robot.wtf/internal/tenant"
 	"robot.wtf/internal/wiki"
 )
 
@@ -43,13 +42,18 @@ func nameKey(dir string) ([]byte, error) { return keyfile.Secret(filepath.Join(d
 // sweepEvery is how long something may live past its grace.
 const sweepEvery = 10 * time.Minute
 
-// A sweeper purges what was deleted a week ago.
+// A sweeper purges what was deleted a week ago, and what has run out.
 type sweeper struct {
 	ended  sync.WaitGroup
 	cancel context.CancelFunc
 }
 
-func startSweeper(sites *tenant.Service, log *slog.Logger) *sweeper {
+type sweepable interface {
+	// Sweep may be called at any time; what fails is tried again by the next.
+	Sweep(ctx context.Context) error
+}
+
+func startSweeper(log *slog.Logger, rooms ...sweepable) *sweeper {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &sweeper{cancel: cancel}
 	s.ended.Go(func() {
@@ -58,8 +62,10 @@ func startSweeper(sites *tenant.Service, log *slog.Logger) *sweeper {
 			case <-ctx.Done():
 				return
 			case <-tick:
-				if err := sites.Sweep(ctx); err != nil && ctx.Err() == nil {
-					log.Error("sweep", "err", err)
+				for _, room := range rooms {
+					if err := room.Sweep(ctx); err != nil && ctx.Err() == nil {
+						log.Error("sweep", "err", err)
+					}
 				}
 			}
 		}

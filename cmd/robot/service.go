@@ -15,6 +15,7 @@ import (
 	"robot.wtf/internal/limit"
 	"robot.wtf/internal/markdown"
 	"robot.wtf/internal/mcpserver"
+	"robot.wtf/internal/oauth"
 	"robot.wtf/internal/outbound"
 	"robot.wtf/internal/pages"
 	"robot.wtf/internal/search"
@@ -36,6 +37,8 @@ type service struct {
 	pages   *pages.Service
 	tenant  *tenant.Service
 	session *session.Service
+	oauth   *oauth.Service
+	limits  *limit.Limiter // nil for none
 	indexer *indexer
 	sweeper *sweeper
 	metrics *server.Metrics
@@ -95,8 +98,16 @@ func openService(ctx context.Context, cfg config.Config, origins config.Origins,
 	if err != nil {
 		return nil, err
 	}
+	s.limits = limiter(cfg, now)
+	s.oauth, err = oauth.New(oauth.Options{
+		Store: s.store, Session: s.session, Tenant: s.tenant, WikiOrigin: origins.Wiki,
+		Outbound: outbound.New(outgoing(cfg)), Take: s.limits.Client, Access: cfg.Access, Now: now, Log: log,
+	})
+	if err != nil {
+		return nil, err
+	}
 	s.indexer.start(s.content, s.search)
-	s.sweeper = startSweeper(s.tenant, log)
+	s.sweeper = startSweeper(log, s.tenant, s.oauth)
 	opened = true
 	return s, nil
 }
@@ -111,9 +122,8 @@ func (s *service) committed(slug string, seq int64) {
 // handler builds the doors and the way to them. people are offered for signing
 // in without a password: in development only.
 func (s *service) handler(cfg config.Config, origins config.Origins, people []wiki.User, now func() time.Time) (*server.Server, error) {
-	limits := limiter(cfg, now)
 	admit := func(u wiki.User) bool { return cfg.Signup.Admits(u.DID, u.Handle) }
-	signIn, err := s.signIn(cfg, origins, admit, limits, people != nil, now)
+	signIn, err := s.signIn(cfg, origins, admit, people != nil, now)
 	if err != nil {
 		return nil, err
 	}
@@ -121,18 +131,18 @@ func (s *service) handler(cfg config.Config, origins config.Origins, people []wi
 		s.people = signIn
 	}
 	browser, err := web.New(web.Options{
-		SignIn: signIn, Admit: admit, Pages: s.pages, Tenant: s.tenant, Session: s.session,
-		Platform: origins.Platform(), WikiOrigin: origins.Wiki, People: people, Showcase: cfg.Showcase, Limits: limits, Now: now, Log: s.log,
+		SignIn: signIn, Admit: admit, Pages: s.pages, Tenant: s.tenant, Session: s.session, OAuth: s.oauth,
+		Platform: origins.Platform(), WikiOrigin: origins.Wiki, People: people, Showcase: cfg.Showcase, Limits: s.limits, Now: now, Log: s.log,
 	})
 	if err != nil {
 		return nil, err
 	}
 	programs := api.New(api.Options{
 		Admit: admit,
-		Pages: s.pages, Tenant: s.tenant, Session: s.session, WikiOrigin: origins.Wiki, Limits: limits, Now: now, Log: s.log,
+		Pages: s.pages, Tenant: s.tenant, Session: s.session, OAuth: s.oauth, WikiOrigin: origins.Wiki, Limits: s.limits, Now: now, Log: s.log,
 	})
 	agents := mcpserver.New(mcpserver.Options{
-		Pages: s.pages, Tenant: s.tenant, Session: s.session, WikiOrigin: origins.Wiki, Limits: limits, Version: version(), Now: now, Log: s.log,
+		Pages: s.pages, Tenant: s.tenant, Session: s.session, WikiOrigin: origins.Wiki, Limits: s.limits, Version: version(), Now: now, Log: s.log,
 	})
 	return server.New(server.Options{
 		Host:     cfg.Host,
@@ -143,6 +153,7 @@ func (s *service) handler(cfg config.Config, origins config.Origins, people []wi
 		API:      programs.ServeWiki,
 		Manage:   programs.ServePlatform,
 		MCP:      agents.ServeWiki,
+		OAuth:    s.oauth.ServeHTTP,
 		Renew:    s.session.Renew,
 		Check:    s.store.Check,
 		Proxies:  cfg.Proxies,
@@ -153,15 +164,20 @@ func (s *service) handler(cfg config.Config, origins config.Origins, people []wi
 
 // signIn signs people in at their own servers; nil in development, which asks
 // no server.
-func (s *service) signIn(cfg config.Config, origins config.Origins, admit func(wiki.User) bool, limits *limit.Limiter, dev bool, now func() time.Time) (*atproto.Service, error) {
+func (s *service) signIn(cfg config.Config, origins config.Origins, admit func(wiki.User) bool, dev bool, now func() time.Time) (*atproto.Service, error) {
 	if dev {
 		return nil, nil
 	}
 	return atproto.New(atproto.Options{
-		Store: s.store, KeyDir: filepath.Join(cfg.Data, "keys"), Platform: origins.Platform(), Admit: admit, Target: limits.SignInHost,
-		Outbound: outbound.Options{Pins: cfg.Test.Pins, CA: cfg.Test.CA, DNS: cfg.Test.DNS},
+		Store: s.store, KeyDir: filepath.Join(cfg.Data, "keys"), Platform: origins.Platform(), Admit: admit, Target: s.limits.SignInHost,
+		Outbound: outgoing(cfg),
 		PLC:      cfg.Test.PLC, Lifetime: cfg.Test.Lifetime, Now: now, Log: s.log,
 	})
+}
+
+// outgoing is how requests leave.
+func outgoing(cfg config.Config) outbound.Options {
+	return outbound.Options{Pins: cfg.Test.Pins, CA: cfg.Test.CA, DNS: cfg.Test.DNS}
 }
 
 // Close closes what is open, the highest room first.

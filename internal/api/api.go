@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"robot.wtf/internal/limit"
+	"robot.wtf/internal/oauth"
 	"robot.wtf/internal/pages"
 	"robot.wtf/internal/session"
 	"robot.wtf/internal/tenant"
@@ -27,6 +28,7 @@ type Options struct {
 	Pages      *pages.Service
 	Tenant     *tenant.Service
 	Session    *session.Service
+	OAuth      *oauth.Service
 	WikiOrigin func(slug string) string
 	// Admit says who may make a wiki; nil is everybody.
 	Admit  func(wiki.User) bool

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strconv"
+	"time"
 )
 
 // A Config is all that a service is told.
@@ -19,6 +20,8 @@ type Config struct {
 	// Reads and Writes are how many a minute one caller has in one wiki; with 0
 	// reads there are no rate limits.
 	Reads, Writes int
+	// Access is how long an agent's access token is good for; 0 for the usual.
+	Access time.Duration
 	// Proxies are the peers whose X-Forwarded-For is believed.
 	Proxies []netip.Prefix
 	// Showcase holds the slugs of the wikis that the landing page shows, those

@@ -27,6 +27,7 @@ type Serve struct {
 	Writes       int      `name:"writes-per-minute" env:"ROBOT_WRITES_PER_MINUTE" default:"120" placeholder:"N" help:"Changes that one caller has a minute in one wiki (${default})."`
 	Showcase     []string `name:"showcase" env:"ROBOT_SHOWCASE" placeholder:"SLUG" help:"Public wikis that the landing page shows."`
 	WatchFlags
+	Access       time.Duration `name:"access-lifetime" env:"ROBOT_ACCESS_LIFETIME" default:"168h" placeholder:"DURATION" help:"How long an agent's access token is good for before it is refreshed (${default}): a minute to 30 days. What is revoked ends at once."`
 	TestPin      []string      `name:"test-pin" env:"ROBOT_TEST_PIN" hidden:"" placeholder:"NAME=ADDR" help:"Dial ADDR for outgoing requests to NAME. For tests: refused unless the public address is a test name."`
 	TestCA       string        `name:"test-ca" env:"ROBOT_TEST_CA" hidden:"" placeholder:"FILE" help:"Trust this CA for outgoing requests. For tests, as --test-pin."`
 	TestDNS      string        `name:"test-dns" env:"ROBOT_TEST_DNS" hidden:"" placeholder:"ADDR" help:"Ask this name server. For tests, as --test-pin."`
@@ -45,7 +46,7 @@ type Test struct {
 
 // Config checks all settings and says of each that is wrong what it should be.
 func (s Serve) Config() (Config, error) {
-	c := Config{Listen: s.Listen, Reads: s.Reads, Writes: s.Writes, Showcase: s.Showcase}
+	c := Config{Listen: s.Listen, Reads: s.Reads, Writes: s.Writes, Showcase: s.Showcase, Access: s.Access}
 	var errs []error
 	wrong := func(setting string, err error) {
 		if err != nil {
@@ -72,6 +73,9 @@ func (s Serve) Config() (Config, error) {
 	}
 	if s.Writes < 1 {
 		wrong("writes-per-minute", errors.New("is a number from 1"))
+	}
+	if s.Access < time.Minute || s.Access > 30*24*time.Hour {
+		wrong("access-lifetime", errors.New("is a minute to 720h"))
 	}
 	c.Watch = s.watch(c.Host, wrong)
 	c.Test, err = s.test(c.Host)

@@ -8,7 +8,7 @@ import (
 )
 
 func good() Serve {
-	return Serve{PublicURL: "https://robot.wtf", Data: "data", Listen: "127.0.0.1:0", Signup: "open", Reads: 600, Writes: 120}
+	return Serve{PublicURL: "https://robot.wtf", Data: "data", Listen: "127.0.0.1:0", Signup: "open", Reads: 600, Writes: 120, Access: time.Hour}
 }
 
 // Each setting that is wrong is refused by its name.
@@ -40,6 +40,7 @@ func TestServeRefuses(t *testing.T) {
 		"--signup":            {func(s *Serve) { s.Signup = "some" }, func(s *Serve) { s.Signup = "list" }},
 		"--reads-per-minute":  {func(s *Serve) { s.Reads = 0 }},
 		"--writes-per-minute": {func(s *Serve) { s.Writes = -1 }},
+		"--access-lifetime":   {func(s *Serve) { s.Access = 0 }, func(s *Serve) { s.Access = 31 * 24 * time.Hour }},
 		"--metrics": {
 			func(s *Serve) { s.Metrics = "9180" }, func(s *Serve) { s.Metrics = ":9180" }, func(s *Serve) { s.Metrics = "0.0.0.0:9180" },
 			func(s *Serve) { s.Metrics, s.MetricsToken = "0.0.0.0:9180", "short" },

@@ -196,3 +196,16 @@ func (w *Wiki) Stats(ctx context.Context) (Stats, error) {
 	err := w.row(ctx, "SELECT pages, files, current_bytes, history_bytes FROM meta WHERE wiki = $1", w.slug).Scan(&s.Pages, &s.Files, &s.CurrentBytes, &s.HistoryBytes)
 	return s, failure(err, "stats of %s", w.slug)
 }
+
+// Edits counts the commits that were made with each grant or token, by its id.
+func (w *Wiki) Edits(ctx context.Context) (map[string]int, error) {
+	counts := map[string]int{}
+	err := each(ctx, w, func(rows *sql.Rows) error {
+		var grant string
+		var n int
+		err := rows.Scan(&grant, &n)
+		counts[grant] = n
+		return err
+	}, "SELECT grant_id, count(*) FROM commits WHERE wiki = $1 AND grant_id <> '' AND NOT imported GROUP BY grant_id", w.slug)
+	return counts, failure(err, "count edits of %s", w.slug)
+}

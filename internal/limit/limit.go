@@ -32,6 +32,8 @@ type Rates struct {
 	WikiRead, WikiWrite Rate // of one wiki: its members together, and all others together
 	SignIn              Rate // sign-ins begun from one address
 	SignInHost          Rate // sign-ins that make us ask one foreign host
+	Client              Rate // OAuth clients that register or ask for consent from one address
+	ClientHost          Rate // OAuth clients that make us ask one foreign host
 }
 
 // Defaults are 600 reads and 120 writes a minute for a caller, and ten times
@@ -39,13 +41,14 @@ type Rates struct {
 func Defaults() Rates { return RatesOf(600, 120) }
 
 // RatesOf are the rates that go with a caller's reads and writes a minute: ten
-// times as many for a wiki, half the writes for sign-ins in five minutes, and as
-// many as the writes for a foreign host.
+// times as many for a wiki, half the writes for sign-ins in five minutes, as many
+// as the writes for a foreign host, and for an OAuth client in five minutes.
 func RatesOf(reads, writes int) Rates {
 	return Rates{
 		Read: Rate{reads, time.Minute}, Write: Rate{writes, time.Minute},
 		WikiRead: Rate{10 * reads, time.Minute}, WikiWrite: Rate{10 * writes, time.Minute},
 		SignIn: Rate{max(1, writes/2), 5 * time.Minute}, SignInHost: Rate{writes, time.Minute},
+		Client: Rate{writes, 5 * time.Minute}, ClientHost: Rate{writes, time.Minute},
 	}
 }
 
@@ -65,6 +68,8 @@ const (
 	byWiki
 	bySignIn
 	bySignInHost
+	byClient
+	byClientHost
 	kinds // how many there are
 )
 
@@ -139,11 +144,30 @@ func (l *Limiter) SignInHost(host string) error {
 	if l == nil {
 		return nil
 	}
+	return l.take([]take{{key{caller: Caller{kind: bySignInHost, name: domain(host)}}, l.rates.SignInHost}})
+}
+
+// domain is what counts as one foreign host: the last two labels of its name.
+func domain(host string) string {
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	if labels := strings.Split(host, "."); len(labels) > 2 {
 		host = strings.Join(labels[len(labels)-2:], ".")
 	}
-	return l.take([]take{{key{caller: Caller{kind: bySignInHost, name: host}}, l.rates.SignInHost}})
+	return host
+}
+
+// Client takes a token for an OAuth client that registers, or asks for consent,
+// from an address, or that makes us ask a foreign host where one is named.
+func (l *Limiter) Client(remote, host string) error {
+	if l == nil {
+		return nil
+	}
+	if host != "" {
+		return l.take([]take{{key{caller: Caller{kind: byClientHost, name: domain(host)}}, l.rates.ClientHost}})
+	}
+	c := Address(remote)
+	c.kind = byClient
+	return l.take([]take{{key{caller: c}, l.rates.Client}})
 }
 
 // Exceeded is the error of who is too fast.
@@ -169,6 +193,12 @@ func (e *Exceeded) Error() string {
 		whom = "one address"
 	case bySignInHost:
 		what = "tries to sign in"
+		whom = "one host"
+	case byClient:
+		what = "tries to connect an agent"
+		whom = "one address"
+	case byClientHost:
+		what = "tries to connect an agent"
 		whom = "one host"
 	}
 	per := "a minute"

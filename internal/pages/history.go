@@ -273,3 +273,13 @@ func sameLines(before, text []byte) map[int]int {
 	}
 	return same
 }
+
+// Edits counts what each grant and token of the wiki has committed, by its id.
+func (s *Service) Edits(ctx context.Context, a wiki.Access) (map[string]int, error) {
+	w, release, err := s.open(ctx, a, wiki.Read)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	return w.Edits(ctx)
+}

@@ -41,6 +41,9 @@ type Options struct {
 	// Manage is the programs' door on the platform's host; without one the
 	// browser's door answers there.
 	Manage http.HandlerFunc
+	// OAuth is the authorization server's door, for programs. It reports false
+	// for a path that is none of its own. The slug is "" on the platform's host.
+	OAuth func(w http.ResponseWriter, r *http.Request, slug string) bool
 	// Renew keeps the session of a browser alive, before a page is answered.
 	Renew func(w http.ResponseWriter, r *http.Request)
 	Check func(ctx context.Context) error // fails when the service cannot work
@@ -158,6 +161,9 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	}
 	if r.Body != nil && r.Body != http.NoBody {
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	}
+	if s.o.OAuth != nil && s.o.OAuth(w, r, slug) {
+		return
 	}
 	if below && isAPI(r.URL.Path) {
 		s.o.API(w, r, slug)

@@ -21,6 +21,7 @@ func accountRoutes() []route {
 		{pattern: "GET /app/account", handle: (*Handler).showAccount},
 		{pattern: "GET /app/export", handle: (*Handler).exportAccount},
 		{pattern: "POST /app/tokens", handle: (*Handler).changePersonalTokens},
+		{pattern: "POST /app/agents", handle: (*Handler).disconnectOwn},
 		{pattern: "POST /app/sessions", handle: (*Handler).endSessions},
 		{pattern: "POST /app/leave", handle: (*Handler).leaveWiki},
 		{pattern: "POST /app/restore", handle: (*Handler).restoreWiki},
@@ -119,6 +120,7 @@ type accountPage struct {
 	Word    string // what confirms a deletion
 	Wiki    string // the host of their wiki, or ""
 	Logins  []session.Login
+	Agents  []agentRow
 	Tokens  []*session.Token
 	Secret  string // of the token just made
 	Name    string // as typed
@@ -140,6 +142,9 @@ func (h *Handler) renderAccount(v *visit, status int, p *accountPage) error {
 		return err
 	}
 	if p.Tokens, err = h.o.Session.PersonalTokens(v.ctx(), v.caller); err != nil {
+		return err
+	}
+	if p.Agents, err = h.ownAgents(v); err != nil {
 		return err
 	}
 	if p.Leaving, err = h.o.Tenant.AccountEnding(v.ctx(), v.caller.User.DID); err != nil {
@@ -280,6 +285,7 @@ type accountExport struct {
 	Name     string           `json:"name"`
 	Wikis    []exportedWiki   `json:"wikis"`
 	Tokens   []exportedToken  `json:"personal_tokens"`
+	Agents   []exportedAgent  `json:"connected_agents"`
 	Sessions []exportedSignIn `json:"sessions"`
 }
 
@@ -304,6 +310,18 @@ type exportedToken struct {
 	ReadOnly bool      `json:"read_only"`
 	Created  time.Time `json:"created"`
 	LastUse  time.Time `json:"last_use,omitzero"`
+}
+
+type exportedAgent struct {
+	Wiki     string    `json:"wiki"`
+	Name     string    `json:"name"`
+	Client   string    `json:"client"`
+	Host     string    `json:"host"`
+	ReadOnly bool      `json:"read_only"`
+	Created  time.Time `json:"created"`
+	FirstUse time.Time `json:"first_use,omitzero"`
+	LastUse  time.Time `json:"last_use,omitzero"`
+	Edits    int       `json:"edits"`
 }
 
 type exportedSignIn struct {
@@ -371,6 +389,14 @@ func (h *Handler) describeAccount(v *visit, sites []wiki.Access) (accountExport,
 		return e, err
 	}
 	e.Tokens = exportTokens(tokens)
+	agents, err := h.ownAgents(v)
+	if err != nil {
+		return e, err
+	}
+	e.Agents = make([]exportedAgent, len(agents))
+	for i, g := range agents {
+		e.Agents[i] = exportedAgent{g.Slug, g.Name, g.Client, g.Host, g.ReadOnly, g.Created, g.FirstUse(), g.LastUse(), g.Edits}
+	}
 	logins, err := h.o.Session.Sessions(v.ctx(), v.caller)
 	for _, l := range logins {
 		e.Sessions = append(e.Sessions, exportedSignIn{l.Started, l.Ends})

@@ -67,6 +67,8 @@ func notice(name string) string {
 		return "Removed. Their tokens for this wiki have ended as well."
 	case "revoked":
 		return "Revoked. The token does not work any more."
+	case "disconnected":
+		return "Disconnected. The agent cannot come in any more."
 	case "sessionended":
 		return "That session has ended, on every host."
 	case "left":

@@ -71,6 +71,8 @@ var routeMatrix = map[string]cell{
 	"POST /-/delete":               {path: "/-/delete", form: url.Values{"confirm": {"ad"}}, ok: 400, need: wiki.Configure},
 	"GET /-/tokens":                {path: "/-/tokens", ok: 200, member: true},
 	"POST /-/tokens":               {path: "/-/tokens", form: url.Values{"action": {"dance"}}, ok: 400, member: true},
+	"GET /-/agents":                {path: "/-/agents", ok: 200, member: true},
+	"POST /-/agents":               {path: "/-/agents", form: url.Values{"id": {"nobody's"}}, ok: 404, member: true},
 	"GET /.well-known/atproto-did": {path: "/.well-known/atproto-did", ok: 404, open: true},
 
 	"GET view":               {path: "/Home/view", ok: 302},
@@ -239,6 +241,7 @@ var platformMatrix = map[string]platformCell{
 	"GET /app/export":          {path: "/app/export", nobody: 302, somebody: 200},
 	"POST /app/tokens":         {path: "/app/tokens", nobody: 403, somebody: 400},
 	"POST /app/sessions":       {path: "/app/sessions", nobody: 403, somebody: 400},
+	"POST /app/agents":         {path: "/app/agents", form: url.Values{"id": {"nobody's"}}, nobody: 403, somebody: 404},
 	"POST /app/leave":          {path: "/app/leave", form: url.Values{"slug": {"{slug}"}}, nobody: 403, of: map[wiki.Role]int{wiki.NoRole: 404, wiki.Reader: 403, wiki.Owner: 400}},
 	"POST /app/restore":        {path: "/app/restore", form: url.Values{"slug": {"{slug}"}}, nobody: 403, somebody: 404},
 	"POST /app/account/delete": {path: "/app/account/delete", form: url.Values{"confirm": {"nobody"}}, nobody: 403, somebody: 400},
@@ -255,6 +258,9 @@ var platformMatrix = map[string]platformCell{
 	"POST /auth/dev":           {path: "/auth/dev", nobody: 422, somebody: 422},
 
 	"POST /auth/login":               {path: "/auth/login", nobody: 422, somebody: 422},
+	"GET /auth/oauth/authorize":      {path: "/auth/oauth/authorize?client_id=nobody", nobody: 400, somebody: 400},
+	"GET /auth/oauth/consent":        {path: "/auth/oauth/consent?request=none", nobody: 302, somebody: 410},
+	"POST /auth/oauth/consent":       {path: "/auth/oauth/consent", form: url.Values{"request": {"none"}, "person": {""}, "answer": {"deny"}}, nobody: 303, somebody: 410},
 	"GET /auth/callback":             {path: "/auth/callback", nobody: 422, somebody: 422},
 	"GET /auth/client-metadata.json": {path: "/auth/client-metadata.json", nobody: 200, somebody: 200},
 	"GET /auth/jwks.json":            {path: "/auth/jwks.json", nobody: 200, somebody: 200},

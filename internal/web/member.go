@@ -15,6 +15,8 @@ func memberRoutes() []route {
 		{pattern: "POST /-/delete", need: wiki.Configure, handle: (*Handler).deleteWiki},
 		{pattern: "GET /-/tokens", handle: (*Handler).showTokens},
 		{pattern: "POST /-/tokens", handle: (*Handler).changeTokens},
+		{pattern: "GET " + agentsPath, handle: (*Handler).showAgents},
+		{pattern: "POST " + agentsPath, handle: (*Handler).disconnect},
 		{pattern: "GET /.well-known/atproto-did", handle: (*Handler).showHandleDID, open: true},
 	}
 }

@@ -298,6 +298,8 @@ var varyValue = []string{"Accept, Accept-Encoding, Cookie"}
 type headers struct {
 	wikiPolicy, platformPolicy []string
 	signInPolicy               []string // its form is answered by a redirect to any server
+	// consentPolicy is for a form that is answered by a redirect to these.
+	consentPolicy func(sources string) []string
 }
 
 // makeHeaders makes the policies: nothing but our own files runs or is loaded.
@@ -309,7 +311,7 @@ func makeHeaders(o Options) headers {
 	}
 	return headers{
 		wikiPolicy: policy(o.Platform), platformPolicy: policy(o.WikiOrigin("*")),
-		signInPolicy: policy("https: " + o.WikiOrigin("*")),
+		signInPolicy: policy("https: " + o.WikiOrigin("*")), consentPolicy: policy,
 	}
 }
 

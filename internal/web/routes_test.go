@@ -6,6 +6,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"robot.wtf/internal/oauth"
 )
 
 var update = flag.Bool("update", false, "write docs/routes.md")
@@ -41,6 +43,15 @@ func TestRoutesAreDocumented(t *testing.T) {
 		patterns = append(patterns, r.pattern)
 	}
 	list("On the platform's host", patterns)
+	for _, host := range []string{"a wiki's host", "the platform's host"} {
+		patterns = nil
+		for _, r := range oauth.Routes {
+			if host == "a wiki's host" && r.Wiki || host != "a wiki's host" && r.Platform {
+				patterns = append(patterns, r.Method+" "+r.Path)
+			}
+		}
+		list("For programs that want to be let in, on "+host, patterns)
+	}
 	const file = "../../docs/routes.md"
 	if *update {
 		if err := os.WriteFile(file, []byte(b.String()), 0o644); err != nil {

@@ -36,7 +36,7 @@ func TestEveryTemplate(t *testing.T) {
 		"/Log/history", "/Weather_Station/dot.png/history", "/Log/diff/" + old.Commit, "/Weather_Station/blame",
 		"/-/index", "/-/changelog", "/-/changelog?by=agents", "/-/changelog?author=ada", "/-/commit/" + old.Commit,
 		"/-/search", "/-/search?q=words", "/-/search?q=nowhereatall", "/-/help", "/-/attachments",
-		"/Log/edit", "/Log/edit/" + old.Commit, "/New_Page/edit", "/Log/rename", "/Log/delete", "/-/create", "/-/settings", "/-/tokens",
+		"/Log/edit", "/Log/edit/" + old.Commit, "/New_Page/edit", "/Log/rename", "/Log/delete", "/-/create", "/-/settings", "/-/tokens", "/-/agents",
 		"/Weather_Station/attachments", "/Weather_Station/attachment/dot.png", "/-/revert/" + old.Commit, "/.x",
 	} {
 		if got := ada.get(on("ada", path)); got.status >= http.StatusInternalServerError {
@@ -54,6 +54,7 @@ func TestEveryTemplate(t *testing.T) {
 		b.get(testPlatform+"/app/account").want(http.StatusOK, http.StatusFound)
 		b.get(testPlatform + "/nothing").want(http.StatusNotFound)
 	}
+	ada.consent("ada").want(http.StatusOK)
 	w.anonymous().post(on("ada", "/Log/save"), url.Values{"content": {"Mine.\n"}}).want(http.StatusForbidden)
 	for _, name := range slices.Sorted(maps.Keys(w.web.templates.pages)) {
 		if !seen[name] {

@@ -29,6 +29,7 @@ import (
 
 	"robot.wtf/internal/atproto"
 	"robot.wtf/internal/limit"
+	"robot.wtf/internal/oauth"
 	"robot.wtf/internal/pages"
 	"robot.wtf/internal/session"
 	"robot.wtf/internal/tenant"
@@ -40,6 +41,7 @@ type Options struct {
 	Pages    *pages.Service
 	Tenant   *tenant.Service
 	Session  *session.Service
+	OAuth    *oauth.Service
 	Platform string // origin of the platform, "https://robot.wtf", without a final slash
 	// WikiOrigin gives the origin of a wiki's host.
 	WikiOrigin func(slug string) string
@@ -209,6 +211,7 @@ func platformRoutes(dev, signIn bool) []route {
 		{pattern: "/{rest...}", handle: (*Handler).showNothing},
 	}
 	routes = append(routes, accountRoutes()...)
+	routes = append(routes, consentRoutes()...)
 	if dev {
 		routes = append(routes, route{pattern: "POST /auth/dev", handle: (*Handler).signInAs})
 	}

@@ -22,6 +22,7 @@ import (
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/limit"
 	"robot.wtf/internal/markdown"
+	"robot.wtf/internal/oauth"
 	"robot.wtf/internal/outbound"
 	"robot.wtf/internal/pages"
 	"robot.wtf/internal/search"
@@ -65,6 +66,7 @@ type testWiki struct {
 	store   *store.DB
 	pages   *pages.Service
 	tenant  *tenant.Service
+	oauth   *oauth.Service
 	dir     string        // of its data
 	now     *atomic.Int64 // unix seconds; each look at the clock takes one
 }
@@ -119,13 +121,15 @@ func newLimitedWiki(t testing.TB, limits *limit.Limiter) *testWiki {
 		Outbound: outbound.Options{DNS: "127.0.0.1:1"}, Now: now, Log: log, // no server is in reach
 	})
 	must(err)
+	w.oauth, err = oauth.New(oauth.Options{Store: db, Session: sessions, Tenant: w.tenant, WikiOrigin: testOrigin, Now: now, Log: log})
+	must(err)
 	w.web, err = New(Options{
-		SignIn: signIn, Pages: w.pages, Tenant: w.tenant, Session: sessions, Platform: testPlatform, WikiOrigin: testOrigin,
+		SignIn: signIn, Pages: w.pages, Tenant: w.tenant, Session: sessions, OAuth: w.oauth, Platform: testPlatform, WikiOrigin: testOrigin,
 		People: testPeople(), Showcase: []string{"ada", "bob", "nobody"}, Limits: limits, Now: now, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	})
 	must(err)
 	w.handler = server.New(server.Options{
-		Host: "robot.localhost", Platform: w.web.ServePlatform, Wiki: w.web.ServeWiki,
+		Host: "robot.localhost", Platform: w.web.ServePlatform, Wiki: w.web.ServeWiki, OAuth: w.oauth.ServeHTTP,
 		Renew: sessions.Renew, Check: func(context.Context) error { return nil }, Log: log,
 	})
 	for _, u := range testPeople() {

@@ -1,0 +1,137 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"robot.wtf/internal/wiki"
+)
+
+// A Client is a program that people can let into their wikis: registered here
+// (RFC 7591), or described by a document whose address is its id.
+type Client struct {
+	ID        string
+	Document  bool
+	Name      string
+	Redirects []string
+	Auth      string // token_endpoint_auth_method
+	Secret    []byte // SHA-256; nil for a public client
+	Created   time.Time
+	Fresh     time.Time // until when a document need not be fetched again
+}
+
+// AddClient stores a registration. ErrQuota when max have registered that were
+// not used yet.
+func (db *DB) AddClient(ctx context.Context, c *Client, max int) error {
+	redirects, err := json.Marshal(c.Redirects)
+	if err != nil {
+		return err
+	}
+	err = db.tx(ctx, func(tx *sql.Tx) error {
+		var unused int
+		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM oauth_clients WHERE used = created AND document = $1`, false).Scan(&unused); err != nil {
+			return err
+		}
+		if unused >= max {
+			return wiki.ErrQuota
+		}
+		_, err := tx.ExecContext(ctx, `
+			INSERT INTO oauth_clients (id, document, name, redirects, auth, secret, created, used) VALUES ($1, $2, $3, $4, $5, $6, $7, $7)`,
+			c.ID, false, c.Name, string(redirects), c.Auth, c.Secret, db.millis())
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("store: add client: %w", err)
+	}
+	return nil
+}
+
+// SaveDocument stores what a client's document says, in the place of what it
+// said before.
+func (db *DB) SaveDocument(ctx context.Context, c *Client) error {
+	redirects, err := json.Marshal(c.Redirects)
+	if err != nil {
+		return err
+	}
+	err = db.tx(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `
+			INSERT INTO oauth_clients (id, document, name, redirects, auth, created, used, fresh) VALUES ($1, $2, $3, $4, $5, $6, $6, $7)
+			ON CONFLICT (id) DO UPDATE SET name = excluded.name, redirects = excluded.redirects, fresh = excluded.fresh`,
+			c.ID, true, c.Name, string(redirects), c.Auth, db.millis(), c.Fresh.UnixMilli())
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("store: save client %s: %w", c.ID, err)
+	}
+	c.Created = db.now()
+	return nil
+}
+
+// Client finds a client by its id.
+func (db *DB) Client(ctx context.Context, id string) (*Client, error) {
+	c := Client{ID: id}
+	var redirects string
+	var created, fresh int64
+	err := db.sql.QueryRowContext(ctx, `SELECT document, name, redirects, auth, secret, created, fresh FROM oauth_clients WHERE id = $1`, id).
+		Scan(&c.Document, &c.Name, &redirects, &c.Auth, &c.Secret, &created, &fresh)
+	if err == nil {
+		err = json.Unmarshal([]byte(redirects), &c.Redirects)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("store: client: %w", translate(err))
+	}
+	c.Created, c.Fresh = when(created), when(fresh)
+	return &c, nil
+}
+
+// AddRequest stores a request for consent under the hash of its secret. ErrQuota
+// when max are waiting already.
+func (db *DB) AddRequest(ctx context.Context, secret, data string, expires time.Time, max int) error {
+	hash := sha256.Sum256([]byte(secret))
+	err := db.tx(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM oauth_requests WHERE expires <= $1`, db.millis()); err != nil {
+			return err
+		}
+		var waiting int
+		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM oauth_requests`).Scan(&waiting); err != nil {
+			return err
+		}
+		if waiting >= max {
+			return wiki.ErrQuota
+		}
+		_, err := tx.ExecContext(ctx, `INSERT INTO oauth_requests (hash, data, expires) VALUES ($1, $2, $3)`, hash[:], data, expires.UnixMilli())
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("store: add request: %w", err)
+	}
+	return nil
+}
+
+// Request finds a request that has not expired.
+func (db *DB) Request(ctx context.Context, secret string) (data string, err error) {
+	hash := sha256.Sum256([]byte(secret))
+	err = db.sql.QueryRowContext(ctx, `SELECT data FROM oauth_requests WHERE hash = $1 AND expires > $2`, hash[:], db.millis()).Scan(&data)
+	if err != nil {
+		return "", fmt.Errorf("store: request: %w", translate(err))
+	}
+	return data, nil
+}
+
+// TakeRequest deletes a request, so that of two who answer it one gets
+// ErrNotFound.
+func (db *DB) TakeRequest(ctx context.Context, secret string) error {
+	hash := sha256.Sum256([]byte(secret))
+	err := db.tx(ctx, func(tx *sql.Tx) error {
+		done, err := tx.ExecContext(ctx, `DELETE FROM oauth_requests WHERE hash = $1 AND expires > $2`, hash[:], db.millis())
+		return oneRow(done, err)
+	})
+	if err != nil {
+		return fmt.Errorf("store: take request: %w", err)
+	}
+	return nil
+}

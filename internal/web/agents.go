@@ -1,0 +1,121 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+
+	"robot.wtf/internal/oauth"
+	"robot.wtf/internal/wiki"
+)
+
+// agentsPath is where a wiki's members see which agents they have let in.
+const agentsPath = "/-/agents"
+
+// An agentRow is a connected agent in a list.
+type agentRow struct {
+	*oauth.Grant
+	For   string // whom it acts for, where the list is not of one person
+	Edits int
+}
+
+// agentsPage lists the agents that are connected to a wiki: one's own, and to
+// the owner those of everybody.
+type agentsPage struct {
+	Frame
+	failure
+	Agents []agentRow
+	All    bool // they are everybody's
+}
+
+func (h *Handler) showAgents(v *visit) error {
+	return h.renderAgents(v, http.StatusOK, &agentsPage{})
+}
+
+func (h *Handler) renderAgents(v *visit, status int, p *agentsPage) error {
+	grants, err := h.o.OAuth.Grants(v.ctx(), v.a)
+	if err != nil {
+		return err
+	}
+	members, err := h.o.Tenant.Members(v.ctx(), v.a)
+	if err != nil {
+		return err
+	}
+	names := map[string]string{}
+	for _, m := range members {
+		names[m.User.DID] = m.User.Display()
+	}
+	edits, err := h.o.Pages.Edits(v.ctx(), v.a)
+	if err != nil {
+		return err
+	}
+	for _, g := range grants {
+		p.Agents = append(p.Agents, agentRow{g, names[g.DID], edits[g.ID]})
+	}
+	p.Frame = h.frame(v, "Connected agents")
+	p.NoIndex, p.All = true, v.a.Role() == wiki.Owner
+	v.w.Header().Set("Cache-Control", "no-store")
+	return h.render(v, status, "agents", p)
+}
+
+// disconnect ends a grant.
+func (h *Handler) disconnect(v *visit) error {
+	if v.a.Role() < wiki.Viewer {
+		return wiki.Problemf(wiki.ErrDenied, "", "Only members of this wiki can disconnect their agents.")
+	}
+	form, err := h.readForm(v, smallForm, "id")
+	if form == nil {
+		return err
+	}
+	if err == nil {
+		err = h.o.OAuth.Revoke(v.ctx(), v.a, form.Get("id"))
+	}
+	if err == nil {
+		return h.redirect(v, told(agentsPath, "disconnected"))
+	}
+	wrong, ok := h.mend(v, err)
+	if !ok {
+		return err
+	}
+	return h.renderAgents(v, wrong.Status, &agentsPage{failure: wrong})
+}
+
+// ownAgents are the person's own, in all wikis.
+func (h *Handler) ownAgents(v *visit) ([]agentRow, error) {
+	grants, err := h.o.OAuth.GrantsOf(v.ctx(), v.caller)
+	if err != nil {
+		return nil, err
+	}
+	edits := map[string]map[string]int{}
+	var rows []agentRow
+	for _, g := range grants {
+		if _, counted := edits[g.Slug]; !counted {
+			a, err := h.o.Tenant.Resolve(v.ctx(), g.Slug, v.caller)
+			if errors.Is(err, wiki.ErrNotFound) {
+				continue // removed since the list was read
+			}
+			if err == nil {
+				edits[g.Slug], err = h.o.Pages.Edits(v.ctx(), a)
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+		rows = append(rows, agentRow{Grant: g, Edits: edits[g.Slug][g.ID]})
+	}
+	return rows, nil
+}
+
+// disconnectOwn ends one of the person's own grants, of whatever wiki.
+func (h *Handler) disconnectOwn(v *visit) error {
+	return h.accountForm(v, "id", func(form url.Values, p *accountPage) (bool, error) {
+		if err := h.o.OAuth.RevokeOwn(v.ctx(), v.caller, form.Get("id")); err != nil {
+			var problem *wiki.Problem
+			if errors.As(err, &problem) {
+				err = wiki.Problemf(problem.Kind, "agent", "%s", problem.Message)
+			}
+			return false, err
+		}
+		return true, h.redirect(v, told(accountPath, "disconnected")+"#agents")
+	})
+}

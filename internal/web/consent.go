@@ -1,0 +1,109 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+
+	"robot.wtf/internal/oauth"
+	"robot.wtf/internal/wiki"
+)
+
+// consentRoutes is where a program's request meets the person.
+func consentRoutes() []route {
+	return []route{
+		{pattern: "GET " + oauth.AuthorizePath, handle: (*Handler).beginConsent},
+		{pattern: "GET " + oauth.ConsentPath, handle: (*Handler).showConsent},
+		{pattern: "POST " + oauth.ConsentPath, handle: (*Handler).decide},
+	}
+}
+
+// consentPage asks a person to let a program into a wiki.
+type consentPage struct {
+	Frame
+	failure
+	*oauth.Ask
+	Person    wiki.User
+	MayCreate bool // the person has no wiki yet, and may make one
+	Back      string
+}
+
+// beginConsent keeps a program's request and leads to the page that asks.
+func (h *Handler) beginConsent(v *visit) error {
+	v.w.Header().Set("Cache-Control", "no-store")
+	to, err := h.o.OAuth.Authorize(v.w, v.r)
+	if err != nil {
+		return err
+	}
+	return h.redirect(v, to)
+}
+
+func (h *Handler) showConsent(v *visit) error {
+	v.w.Header().Set("Cache-Control", "no-store")
+	if v.caller.Anonymous() {
+		return h.redirectWith(v, http.StatusFound, "/auth/login?return_to="+url.QueryEscape(v.r.URL.RequestURI()))
+	}
+	return h.renderConsent(v, http.StatusOK, v.query("request"), failure{})
+}
+
+// renderConsent shows a request. Whoever may not agree to it sees the same for
+// every wiki, whether there is one or not.
+func (h *Handler) renderConsent(v *visit, status int, request string, f failure) error {
+	ask, err := h.o.OAuth.Ask(v.r, request, v.caller)
+	if err != nil {
+		return err
+	}
+	p := &consentPage{Frame: h.frame(v, "Let "+ask.Name+" in?"), failure: f, Ask: ask, Person: v.caller.User}
+	p.NoIndex = true
+	if !ask.CanRead {
+		if p.MayCreate, err = h.wikiless(v); err != nil {
+			return err
+		}
+		p.Back = createWikiPath + "?return_to=" + url.QueryEscape(oauth.ConsentPath+"?request="+url.QueryEscape(request))
+	}
+	v.policy = h.headers.consentPolicy(ask.Policy)
+	v.w.Header().Set("X-Frame-Options", "DENY") // for browsers that know no frame-ancestors
+	return h.render(v, status, "consent", p)
+}
+
+// wikiless reports whether somebody has no wiki of their own, and may make one.
+func (h *Handler) wikiless(v *visit) (bool, error) {
+	if !h.mayCreate(v.caller.User) {
+		return false, nil
+	}
+	sites, err := h.o.Tenant.Sites(v.ctx(), v.caller.User.DID)
+	return len(sites) == 0 || sites[0].Role() != wiki.Owner, err
+}
+
+// decide takes the person's answer to the program. What they may not agree to is
+// told on the page, and the request still waits.
+func (h *Handler) decide(v *visit) error {
+	v.w.Header().Set("Cache-Control", "no-store")
+	form, err := h.readForm(v, smallForm, "request", "person", "answer")
+	if err != nil {
+		return err
+	}
+	verdict := oauth.Verdict{Secret: form.Get("request"), Person: form.Get("person"), Write: form.Get("scope") == "write"}
+	switch form.Get("answer") {
+	case "allow":
+		verdict.Allow = true
+	case "deny":
+	default:
+		return wiki.Problemf(wiki.ErrInvalid, "answer", "This form could not be read. Start again from your agent.")
+	}
+	if s := form.Get("scope"); verdict.Allow && s != "write" && s != "read" {
+		return h.renderConsent(v, http.StatusBadRequest, verdict.Secret, failure{Field: "scope", Wrong: "Choose what it may do."})
+	}
+	if v.caller.Anonymous() {
+		return h.redirect(v, "/auth/login?return_to="+url.QueryEscape(oauth.ConsentPath+"?request="+url.QueryEscape(verdict.Secret)))
+	}
+	to, err := h.o.OAuth.Decide(v.r, v.caller, verdict)
+	if errors.Is(err, wiki.ErrDenied) {
+		wrong, _ := h.mend(v, err)
+		return h.renderConsent(v, wrong.Status, verdict.Secret, wrong)
+	}
+	if err != nil {
+		return err
+	}
+	return h.redirect(v, to)
+}

@@ -1,0 +1,253 @@
+package web
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"html"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+const (
+	claudeCode = "https://claude.ai/oauth/claude-code-client-metadata"
+	callback   = "http://localhost:49152/callback"
+	verifier   = "a-verifier-that-has-the-forty-three-characters-it-needs"
+)
+
+func challengeOf(verifier string) string {
+	hash := sha256.Sum256([]byte(verifier))
+	return base64.RawURLEncoding.EncodeToString(hash[:])
+}
+
+// authorizeURL is the address that Claude Code opens for a wiki.
+func authorizeURL(slug string) string {
+	return testPlatform + "/auth/oauth/authorize?" + url.Values{
+		"client_id": {claudeCode}, "redirect_uri": {callback}, "response_type": {"code"}, "state": {"s t&te"},
+		"code_challenge": {challengeOf(verifier)}, "code_challenge_method": {"S256"}, "resource": {testOrigin(slug) + "/mcp"},
+		"scope": {"wiki:read wiki:write offline_access"}, "prompt": {"consent"},
+	}.Encode()
+}
+
+// consent goes to the page that asks.
+func (b *browser) consent(slug string) *answer {
+	b.w.t.Helper()
+	return b.follow(b.get(authorizeURL(slug)))
+}
+
+var hidden = regexp.MustCompile(`<input type="hidden" name="(request|person)" value="([^"]*)">`)
+
+// formOf is the consent page's form with an answer.
+func formOf(page *answer, answer, scope string) url.Values {
+	form := url.Values{"answer": {answer}}
+	if scope != "" {
+		form.Set("scope", scope)
+	}
+	for _, m := range hidden.FindAllStringSubmatch(page.body, -1) {
+		form.Set(m[1], html.UnescapeString(m[2]))
+	}
+	return form
+}
+
+const consentAddress = testPlatform + "/auth/oauth/consent"
+
+// back is what the client's callback is asked with.
+func back(t *testing.T, a *answer) url.Values {
+	t.Helper()
+	a.want(http.StatusSeeOther)
+	to, ok := strings.CutPrefix(a.header.Get("Location"), callback+"?")
+	if !ok {
+		t.Fatalf("sent to %q", a.header.Get("Location"))
+	}
+	values, err := url.ParseQuery(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return values
+}
+
+// exchange asks the token endpoint.
+func (w *testWiki) exchange(form url.Values) (int, map[string]any) {
+	w.t.Helper()
+	r := httptest.NewRequest(http.MethodPost, testPlatform+"/auth/oauth/token", strings.NewReader(form.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	rec := httptest.NewRecorder()
+	w.handler.ServeHTTP(rec, r)
+	var out map[string]any
+	if err := json.Unmarshal(rec.Body.Bytes(), &out); err != nil {
+		w.t.Fatalf("%s: %v", rec.Body, err)
+	}
+	return rec.Code, out
+}
+
+// TestConsent lets Claude Code into a wiki, from its address to a token.
+func TestConsent(t *testing.T) {
+	w := newTestWiki(t)
+	b := w.as("bob")
+	page := b.consent("ada").want(http.StatusOK).
+		has("Let <bdi>Claude Code</bdi> into ada?", "answers go to <b class=\"mono\">localhost</b>", "ada.robot.localhost:8080", "@bob.test",
+			"claude.ai/oauth/claude-code-client-metadata", "program on this device", "Read and edit", "Read only")
+	policy := page.header.Get("Content-Security-Policy")
+	if !strings.Contains(policy, "form-action 'self' http://localhost:49152;") || !strings.Contains(policy, "frame-ancestors 'none'") || page.header.Get("X-Frame-Options") != "DENY" {
+		t.Errorf("policy %q, frame options %q", policy, page.header.Get("X-Frame-Options"))
+	}
+	got := back(t, b.post(consentAddress, formOf(page, "allow", "write")))
+	if got.Get("state") != "s t&te" || got.Get("iss") != testPlatform || got.Get("code") == "" || got.Has("error") {
+		t.Fatalf("answer %v", got)
+	}
+	status, out := w.exchange(url.Values{
+		"grant_type": {"authorization_code"}, "code": {got.Get("code")}, "client_id": {claudeCode}, "redirect_uri": {callback},
+		"code_verifier": {verifier}, "resource": {testOrigin("ada") + "/mcp"},
+	})
+	if status != http.StatusOK || out["token_type"] != "Bearer" || out["scope"] != "wiki:read wiki:write" || out["expires_in"] != (7*24*time.Hour).Seconds() {
+		t.Fatalf("%d %v", status, out)
+	}
+	// The same client again is asked about again.
+	b.consent("ada").want(http.StatusOK).has("Let <bdi>Claude Code</bdi> into ada?")
+	// And no again is no.
+	got = back(t, b.post(consentAddress, formOf(b.consent("ada"), "deny", "")))
+	if got.Get("error") != "access_denied" || got.Get("state") != "s t&te" || got.Get("iss") != testPlatform || got.Has("code") {
+		t.Errorf("answer to no: %v", got)
+	}
+}
+
+// A viewer can let an agent read, and no more, whatever the form says.
+func TestConsentOfViewer(t *testing.T) {
+	w := newTestWiki(t)
+	b := w.as("cleo")
+	page := b.consent("bob").want(http.StatusOK).has("Read only").lacks("Read and edit")
+	b.post(consentAddress, formOf(page, "allow", "write")).want(http.StatusForbidden).has("you can let Claude Code read it")
+	got := back(t, b.post(consentAddress, formOf(page, "allow", "read")))
+	_, out := w.exchange(url.Values{"grant_type": {"authorization_code"}, "code": {got.Get("code")}, "client_id": {claudeCode}, "code_verifier": {verifier}})
+	if out["scope"] != "wiki:read" {
+		t.Errorf("%v", out)
+	}
+}
+
+// Who is no member sees the same of a private wiki, a public one, and one that
+// does not exist, and can agree to none.
+func TestConsentOfStranger(t *testing.T) {
+	w := newTestWiki(t)
+	b := w.as("dan")
+	pages := map[string]string{}
+	for _, slug := range []string{"ada", "bob", "zoe"} {
+		page := b.consent(slug).want(http.StatusOK).has("not one of its members").lacks("Allow", canary)
+		shown := page.body
+		for _, m := range hidden.FindAllStringSubmatch(page.body, -1) {
+			shown = strings.ReplaceAll(shown, m[2], "")
+		}
+		pages[slug] = strings.ReplaceAll(shown, slug+".robot", "x.robot")
+		for _, scope := range []string{"read", "write"} {
+			b.post(consentAddress, formOf(page, "allow", scope)).want(http.StatusForbidden)
+		}
+		if got := back(t, b.post(consentAddress, formOf(page, "deny", ""))); got.Get("error") != "access_denied" {
+			t.Errorf("%s: %v", slug, got)
+		}
+	}
+	if pages["ada"] != pages["zoe"] || pages["bob"] != pages["zoe"] {
+		t.Errorf("a stranger can tell wikis apart:\n%s\n%s\n%s", pages["ada"], pages["bob"], pages["zoe"])
+	}
+}
+
+// The request waits while somebody signs in, and in a second tab.
+func TestConsentSurvivesSignIn(t *testing.T) {
+	w := newTestWiki(t)
+	b := w.anonymous()
+	first := b.follow(b.get(authorizeURL("ada"))).want(http.StatusOK).has("Sign in")
+	second := b.follow(b.get(authorizeURL("bob"))).want(http.StatusOK).has("Sign in")
+	returnTo := regexp.MustCompile(`name="return_to" value="([^"]*)"`)
+	for _, page := range []*answer{first, second} {
+		to := html.UnescapeString(returnTo.FindStringSubmatch(page.body)[1])
+		page = b.follow(b.post(testPlatform+"/auth/dev", url.Values{"username": {"bob"}, "return_to": {to}})).want(http.StatusOK).has("Let <bdi>Claude Code</bdi> into")
+		if got := back(t, b.post(consentAddress, formOf(page, "allow", "read"))); got.Get("code") == "" {
+			t.Errorf("%v", got)
+		}
+	}
+}
+
+// What forges, repeats or moves an answer comes to nothing.
+func TestConsentForging(t *testing.T) {
+	w := newTestWiki(t)
+	bob := w.as("bob")
+	page := bob.consent("ada")
+	form := formOf(page, "allow", "write")
+	refused := func(name string, b *browser, form url.Values, origin string) {
+		t.Helper()
+		b.header = http.Header{}
+		if origin != "" {
+			b.header.Set("Origin", origin)
+			b.header.Set("Sec-Fetch-Site", "cross-site")
+			if strings.Contains(origin, "robot.localhost") {
+				b.header.Set("Sec-Fetch-Site", "same-site")
+			}
+		}
+		got := b.post(consentAddress, form)
+		b.header = http.Header{}
+		if got.status < 400 && !strings.Contains(got.header.Get("Location"), "/auth/login") || strings.Contains(got.header.Get("Location"), "code=") {
+			t.Errorf("%s: %d, to %q", name, got.status, got.header.Get("Location"))
+		}
+	}
+	with := func(key, value string) url.Values {
+		changed := url.Values{}
+		for k, v := range form {
+			changed[k] = v
+		}
+		if value == "" {
+			changed.Del(key)
+		} else {
+			changed.Set(key, value)
+		}
+		return changed
+	}
+	refused("from another site", bob, form, "https://evil.example")
+	refused("from a wiki's host", bob, form, testOrigin("bob"))
+	refused("from nowhere (null)", bob, form, "null")
+	refused("no request", bob, with("request", ""), "")
+	refused("another request", bob, with("request", strings.Repeat("A", 26)), "")
+	refused("no answer", bob, with("answer", ""), "")
+	refused("another answer", bob, with("answer", "maybe"), "")
+	refused("no scope", bob, with("scope", ""), "")
+	refused("a scope of its own", bob, with("scope", "admin"), "")
+	refused("nobody's form", bob, with("person", ""), "")
+	refused("somebody else's form", bob, with("person", "did:plc:ada"), "")
+	refused("in another browser of the same person", w.as("bob"), form, "")
+	refused("in the browser of somebody else", w.as("ada"), form, "")
+	refused("in the browser of nobody", w.anonymous(), form, "")
+	if got := bob.get(consentAddress + "?request=" + form.Get("request") + "&answer=allow&scope=write&person=did:plc:bob"); strings.Contains(got.header.Get("Location"), "code=") {
+		t.Error("a link agreed")
+	}
+	// Somebody else signs in with this browser while the page is open.
+	bob.post(testPlatform+"/auth/dev", url.Values{"username": {"ada"}})
+	refused("shown to bob, sent by ada", bob, form, "")
+	bob.post(testPlatform+"/auth/dev", url.Values{"username": {"bob"}})
+	if got := back(t, bob.post(consentAddress, form)); got.Get("code") == "" {
+		t.Fatalf("the honest answer: %v", got)
+	}
+	refused("a second time", bob, form, "")
+	refused("a second time, with no", bob, with("answer", "deny"), "")
+	// An hour later.
+	page = bob.consent("ada")
+	w.now.Add(3601)
+	refused("late", bob, formOf(page, "allow", "write"), "")
+}
+
+// Taking away the membership between page and answer, or answer and exchange.
+func TestConsentOfWhoWasAMember(t *testing.T) {
+	w := newTestWiki(t)
+	b := w.as("cleo")
+	page := b.consent("bob")
+	got := back(t, b.post(consentAddress, formOf(b.consent("bob"), "allow", "read")))
+	if err := w.tenant.RemoveMember(t.Context(), w.access("bob", "bob"), "did:plc:cleo"); err != nil {
+		t.Fatal(err)
+	}
+	b.post(consentAddress, formOf(page, "allow", "read")).want(http.StatusForbidden).has("not one of its members")
+	status, out := w.exchange(url.Values{"grant_type": {"authorization_code"}, "code": {got.Get("code")}, "client_id": {claudeCode}, "code_verifier": {verifier}})
+	if status != http.StatusBadRequest || out["error"] != "invalid_grant" {
+		t.Errorf("%d %v", status, out)
+	}
+}
