@@ -1,0 +1,210 @@
+package oauth_test
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"robot.wtf/internal/oauth"
+	"robot.wtf/internal/session"
+	"robot.wtf/internal/wiki"
+)
+
+const verifier = "the-verifier-of-these-tests-has-more-than-43-characters"
+
+func challengeOf(verifier string) string {
+	hash := sha256.Sum256([]byte(verifier))
+	return base64.RawURLEncoding.EncodeToString(hash[:])
+}
+
+// A browser is a person's, with the cookie that binds requests to it.
+type browser struct {
+	w      *world
+	caller wiki.Caller
+	cookie *http.Cookie
+}
+
+func (w *world) browser(name string) *browser { return &browser{w: w, caller: caller(name)} }
+
+func (b *browser) request() *http.Request {
+	r := httptest.NewRequest("GET", platform+"/auth/oauth/consent", nil)
+	if b.cookie != nil {
+		r.AddCookie(b.cookie)
+	}
+	return r
+}
+
+// authorize opens an authorization request, and gives where it leads.
+func (b *browser) authorize(query url.Values) (to string, err error) {
+	r := b.request()
+	r.URL.Path, r.URL.RawQuery = oauth.AuthorizePath, query.Encode()
+	rec := httptest.NewRecorder()
+	to, err = b.w.oauth.Authorize(rec, r)
+	for _, c := range rec.Result().Cookies() {
+		b.cookie = c
+	}
+	return to, err
+}
+
+// secretOf is the request that a consent page's address names.
+func secretOf(to string) string {
+	_, secret, _ := strings.Cut(to, oauth.ConsentPath+"?request=")
+	return secret
+}
+
+func (b *browser) decide(secret string, write bool) (to string, err error) {
+	return b.w.oauth.Decide(b.request(), b.caller, oauth.Verdict{Secret: secret, Person: b.caller.User.DID, Allow: true, Write: write})
+}
+
+// query is an honest request of a client for a wiki.
+func query(client, redirect, slug string) url.Values {
+	return url.Values{
+		"client_id": {client}, "redirect_uri": {redirect}, "response_type": {"code"}, "state": {"xyz"},
+		"code_challenge": {challengeOf(verifier)}, "code_challenge_method": {"S256"}, "resource": {resource(slug)},
+	}
+}
+
+const redirect = "http://127.0.0.1:33418/"
+
+// client registers, and is public.
+func (w *world) client() string {
+	w.t.Helper()
+	got := w.register(`{"client_name":"Test Client","redirect_uris":["` + redirect + `"],"token_endpoint_auth_method":"none"}`)
+	if got.status != http.StatusCreated {
+		w.t.Fatalf("register: %d %s", got.status, got.text)
+	}
+	return got.str("client_id")
+}
+
+// code lets a client into a wiki.
+func (w *world) code(client, slug, name string, write bool) string {
+	w.t.Helper()
+	b := w.browser(name)
+	to, err := b.authorize(query(client, redirect, slug))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	to, err = b.decide(secretOf(to), write)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	u, err := url.Parse(to)
+	if err != nil || u.Query().Get("code") == "" {
+		w.t.Fatalf("no code in %s, %v", to, err)
+	}
+	return u.Query().Get("code")
+}
+
+func codeForm(client, code string) url.Values {
+	return url.Values{"grant_type": {"authorization_code"}, "client_id": {client}, "code": {code}, "code_verifier": {verifier}, "redirect_uri": {redirect}}
+}
+
+func refreshForm(client, refresh string) url.Values {
+	return url.Values{"grant_type": {"refresh_token"}, "client_id": {client}, "refresh_token": {refresh}}
+}
+
+// connected has exchanged a code for tokens.
+func (w *world) connected(client, slug, name string, write bool) answer {
+	w.t.Helper()
+	got := w.token(codeForm(client, w.code(client, slug, name, write)))
+	if got.status != http.StatusOK {
+		w.t.Fatalf("exchange: %d %s", got.status, got.text)
+	}
+	return got
+}
+
+// opens is who an access token is at a wiki; the cause where it is refused.
+func (w *world) opens(access, slug string) (wiki.Caller, session.Cause) {
+	w.t.Helper()
+	r := httptest.NewRequest("POST", resource(slug), nil)
+	r.Header.Set("Authorization", "Bearer "+access)
+	c, err := w.session.Bearer(r, slug)
+	if err != nil && !errors.Is(err, wiki.ErrDenied) {
+		w.t.Fatal(err)
+	}
+	return c, session.CauseOf(err)
+}
+
+func TestRefreshRotates(t *testing.T) {
+	w := newWorld(t, nil)
+	client := w.client()
+	first := w.connected(client, "ada", "bob", true)
+	if c, cause := w.opens(first.str("access_token"), "ada"); cause != "" || c.User.DID != "did:plc:bob" || c.Agent != "Test Client" || c.Client != client || c.ReadOnly {
+		t.Fatalf("%+v, %s", c, cause)
+	}
+	form := refreshForm(client, first.str("refresh_token"))
+	second := w.token(form)
+	if second.status != http.StatusOK || second.str("refresh_token") == first.str("refresh_token") || second.json["expires_in"] != float64(7*24*3600) {
+		t.Fatalf("%d %s", second.status, second.text)
+	}
+	w.later(29 * time.Minute) // clients race, and answers get lost
+	sibling := w.token(form)
+	if sibling.status != http.StatusOK || sibling.str("refresh_token") == second.str("refresh_token") {
+		t.Fatalf("within the grace: %d %s", sibling.status, sibling.text)
+	}
+	for _, a := range []answer{second, sibling} {
+		if got := w.token(refreshForm(client, a.str("refresh_token"))); got.status != http.StatusOK {
+			t.Errorf("successor: %d %s", got.status, got.text)
+		}
+	}
+	w.later(2 * time.Minute)
+	if got := w.token(form); got.status != http.StatusBadRequest || got.str("error") != "invalid_grant" {
+		t.Errorf("after the grace: %d %s", got.status, got.text)
+	}
+	if _, cause := w.opens(sibling.str("access_token"), "ada"); cause != session.Revoked {
+		t.Errorf("a replay left the grant: %s", cause)
+	}
+	if got := w.token(refreshForm(client, sibling.str("refresh_token"))); got.str("error") != "invalid_grant" {
+		t.Errorf("a replay left its sibling: %s", got.text)
+	}
+}
+
+// A grant lives as long as it is refreshed, and no longer than half a year.
+func TestGrantEnds(t *testing.T) {
+	w := newWorld(t, nil)
+	client := w.client()
+	used := w.connected(client, "bob", "bob", true)
+	idle := w.connected(client, "bob", "bob", true)
+	for day := 29; day < 180; day += 29 {
+		w.later(29 * 24 * time.Hour)
+		used = w.token(refreshForm(client, used.str("refresh_token")))
+		if used.status != http.StatusOK {
+			t.Fatalf("day %d: %s", day, used.text)
+		}
+	}
+	if got := w.token(refreshForm(client, idle.str("refresh_token"))); got.str("error") != "invalid_grant" {
+		t.Errorf("idle: %s", got.text)
+	}
+	// Day 174: the token's seven days are cut to the six that are left.
+	if got := used.json["expires_in"].(float64); got != 6*24*3600 {
+		t.Errorf("expires in %v", got)
+	}
+	if err := w.oauth.Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := w.oauth.Grants(t.Context(), w.access("bob", "bob")); err != nil || len(list) != 1 {
+		t.Errorf("%d grants after the sweep, %v", len(list), err)
+	}
+	w.later(6 * 24 * time.Hour)
+	if _, cause := w.opens(used.str("access_token"), "bob"); cause != session.Expired {
+		t.Errorf("after half a year: %s", cause)
+	}
+	if got := w.token(refreshForm(client, used.str("refresh_token"))); got.str("error") != "invalid_grant" {
+		t.Errorf("after half a year: %s", got.text)
+	}
+	if err := w.oauth.Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := w.oauth.Grants(t.Context(), w.access("bob", "bob")); err != nil || len(list) != 0 {
+		t.Errorf("%d grants at the end, %v", len(list), err)
+	}
+	if got := w.post(platform+"/token", codeForm("nobody", "x")); got.status != http.StatusUnauthorized || got.str("error") != "invalid_client" {
+		t.Errorf("an unknown client: %d %s", got.status, got.text)
+	}
+}
