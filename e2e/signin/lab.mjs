@@ -9,6 +9,7 @@ import https from 'node:https'
 import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
+import zlib from 'node:zlib'
 import { createRequire } from 'node:module'
 const require = createRequire(import.meta.url)
 const t0 = performance.now()
@@ -21,8 +22,9 @@ const cfg = {
   appUpstream: '127.0.0.1:8080', // plain-HTTP upstream of our service
   pdsHosts: ['pds.test', 'pds2.test'],
   accounts: [
-    { pds: 0, handle: 'alice.test', password: 'alice-pass-1234', displayName: 'Alice Liddell' },
+    { pds: 0, handle: 'alice.test', password: 'alice-pass-1234', displayName: 'Alice Liddell', picture: true },
     { pds: 0, handle: 'bob.test', password: 'bob-pass-1234' },
+    { pds: 0, handle: 'mallory.test', password: 'mallory-pass-1234', displayName: '<img src=x onerror=alert(1)>"><script>alert(2)</script>' },
     { pds: 1, handle: 'carol.two.test', password: 'carol-pass-1234', displayName: 'Carol Two' },
   ],
   ...(process.argv[2] ? JSON.parse(fs.readFileSync(process.argv[2], 'utf8')) : {}),
@@ -107,11 +109,27 @@ const xrpc = async (host, nsid, body, token) => {
   const r = await fetch(`https://${host}/xrpc/${nsid}`, { method: 'POST', headers: { 'content-type': 'application/json', ...(token ? { authorization: token } : {}) }, body: JSON.stringify(body) })
   const t = await r.text(); if (!r.ok) throw new Error(`${nsid} ${r.status} ${t}`); return t ? JSON.parse(t) : {}
 }
+// a PNG of 400 by 300 pixels in one colour
+const png = () => {
+  const chunk = (type, data) => {
+    const body = Buffer.concat([Buffer.from(type), data]), out = Buffer.alloc(body.length + 8)
+    out.writeUInt32BE(data.length); body.copy(out, 4); out.writeUInt32BE(zlib.crc32(body), body.length + 4)
+    return out
+  }
+  const head = Buffer.alloc(13); head.writeUInt32BE(400); head.writeUInt32BE(300, 4); head[8] = 8; head[9] = 2
+  const row = Buffer.concat([Buffer.from([0]), Buffer.alloc(1200, 0x3a)])
+  return Buffer.concat([Buffer.from('89504e470d0a1a0a', 'hex'), chunk('IHDR', head), chunk('IDAT', zlib.deflateSync(Buffer.concat(Array(300).fill(row)))), chunk('IEND', Buffer.alloc(0))])
+}
+const upload = async (host, token) => {
+  const r = await fetch(`https://${host}/xrpc/com.atproto.repo.uploadBlob`, { method: 'POST', headers: { 'content-type': 'image/png', authorization: token }, body: png() })
+  if (!r.ok) throw new Error(`uploadBlob ${r.status} ${await r.text()}`)
+  return (await r.json()).blob
+}
 for (const a of cfg.accounts) {
   const host = cfg.pdsHosts[a.pds]
   const s = await xrpc(host, 'com.atproto.server.createAccount', { handle: a.handle, email: `${a.handle.replace(/\W/g, '-')}@mail.test`, password: a.password })
   a.did = s.did; a.pdsHost = host
-  if (a.displayName) await xrpc(host, 'com.atproto.repo.putRecord', { repo: s.did, collection: 'app.bsky.actor.profile', rkey: 'self', record: { $type: 'app.bsky.actor.profile', displayName: a.displayName, description: 'lab account' } }, `Bearer ${s.accessJwt}`)
+  if (a.displayName) await xrpc(host, 'com.atproto.repo.putRecord', { repo: s.did, collection: 'app.bsky.actor.profile', rkey: 'self', record: { $type: 'app.bsky.actor.profile', displayName: a.displayName, description: 'lab account', ...(a.picture ? { avatar: await upload(host, `Bearer ${s.accessJwt}`) } : {}) } }, `Bearer ${s.accessJwt}`)
   log('account', a.handle, a.did)
 }
 const out = { plcUrl, tlsAddr: `127.0.0.1:${cfg.tlsPort}`, ca: p('ca.pem'), spki, appHost: cfg.appHost, pdsHosts: cfg.pdsHosts, adminPassword: 'lab-admin', accounts: cfg.accounts, dir: cfg.dir, node: process.version, pds: require('@atproto/pds/package.json').version, startupMs: Math.round(performance.now() - t0) }

@@ -16,7 +16,7 @@ const here = path.dirname(fileURLToPath(import.meta.url));
 const built = existsSync(path.join(here, "node_modules/better-sqlite3/build/Release/better_sqlite3.node"));
 const skip = built ? false : "the PDS is not installed, see README.md";
 const home = "https://robot.wtf.internal";
-let lab, robot, browser, dns, scratch;
+let lab, robot, serve, browser, dns, scratch;
 
 // ready waits for a line of a process that begins with a word.
 const ready = (child, word) => new Promise((resolve, reject) => {
@@ -50,9 +50,12 @@ before(async () => {
   if (!process.env.ROBOT) {
     execFileSync("go", ["build", "-o", program, "./cmd/robot"], { cwd: path.join(here, "../..") });
   }
-  robot = spawn(program, ["serve", "--public-url", home, "--data", path.join(scratch, "data"), "--listen", listen,
-    "--test-pin", `*.test=${lab.tlsAddr}`, "--test-ca", lab.ca, "--test-dns", `127.0.0.1:${dns.address().port}`, "--test-plc", "https://plc.test"]);
-  await ready(robot, "is ready at");
+  serve = async (...more) => {
+    robot = spawn(program, ["serve", "--public-url", home, "--data", path.join(scratch, "data"), "--listen", listen,
+      "--test-pin", `*.test=${lab.tlsAddr}`, "--test-ca", lab.ca, "--test-dns", `127.0.0.1:${dns.address().port}`, "--test-plc", "https://plc.test", ...more]);
+    await ready(robot, "is ready at");
+  };
+  await serve();
   const { chromium } = await import("playwright-core");
   browser = await chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
@@ -88,7 +91,30 @@ async function password(page, word) {
   await page.getByRole("button", { name: "Sign in", exact: true }).click();
 }
 
+// signIn goes all the way and waits for where it leads. A server asks once
+// whether it may tell us who somebody is.
+async function signIn(page, handle, word, landing) {
+  await typeHandle(page, handle);
+  await atServer(page, word, landing);
+}
+
+async function atServer(page, word, landing) {
+  await password(page, word);
+  const authorize = page.getByRole("button", { name: "Authorize" });
+  await Promise.race([authorize.click(), page.waitForURL(landing)]).catch(() => {});
+  await page.waitForURL(landing);
+}
+
+// save writes a page as a browser without script does.
+async function save(page, address, text) {
+  await page.goto(`${address}/edit`);
+  await page.locator("textarea[name=content]").evaluate((e, text) => { e.value = text; }, text);
+  await page.locator("form[data-editor]").evaluate((form) => HTMLFormElement.prototype.submit.call(form));
+  await page.waitForURL(address);
+}
+
 const alice = "alice-pass-1234";
+const hers = "https://alice.robot.wtf.internal";
 
 test("from the first sign-in to the first saved page", { skip }, async () => {
   const page = await visitor();
@@ -104,10 +130,9 @@ test("from the first sign-in to the first saved page", { skip }, async () => {
   await page.getByRole("button", { name: "Create the wiki" }).click();
   await page.waitForURL("https://alice.robot.wtf.internal/");
   await page.getByRole("button", { name: "Account of Alice Liddell" }).waitFor();
-  await page.goto("https://alice.robot.wtf.internal/First/edit");
-  await page.locator("textarea[name=content]").evaluate((e) => { e.value = "Down the hole.\n"; });
-  await page.locator("form[data-editor]").evaluate((form) => HTMLFormElement.prototype.submit.call(form));
-  await page.waitForURL("https://alice.robot.wtf.internal/First");
+  const face = page.locator("button.face img");
+  assert.deepEqual(await face.evaluate((img) => [img.naturalWidth, img.naturalHeight, new URL(img.src).origin]), [96, 72, hers], "her picture, small and from here");
+  await save(page, `${hers}/First`, "Down the hole.\n");
   await page.context().close();
 });
 
@@ -164,10 +189,7 @@ const newAccount = (handle) => xrpc("com.atproto.server.createAccount", { handle
 test("a handle that moves on, and one that is taken over", { skip }, async () => {
   const first = await newAccount("frida.test");
   let page = await visitor();
-  await typeHandle(page, "frida.test");
-  await password(page, "some-pass-1234");
-  await page.getByRole("button", { name: "Authorize" }).click();
-  await page.waitForURL(`${home}/app/create`);
+  await signIn(page, "frida.test", "some-pass-1234", `${home}/app/create`);
   await page.getByRole("button", { name: "Create the wiki" }).click();
   await page.waitForURL("https://frida.robot.wtf.internal/");
   await page.context().close();
@@ -175,21 +197,14 @@ test("a handle that moves on, and one that is taken over", { skip }, async () =>
   await xrpc("com.atproto.admin.updateAccountHandle", { did: first.did, handle: "moved.test" });
   await newAccount("frida.test");
   page = await visitor();
-  await typeHandle(page, "frida.test");
-  await password(page, "some-pass-1234");
-  await page.getByRole("button", { name: "Authorize" }).click();
-  await page.waitForURL(`${home}/app/create`);
+  await signIn(page, "frida.test", "some-pass-1234", `${home}/app/create`);
   assert.notEqual(await page.getByLabel("Name of your wiki").inputValue(), "frida");
   const refused = await page.goto("https://frida.robot.wtf.internal/");
   assert.equal(refused.status(), 404, "the new holder of the handle has no right to the old one's wiki");
   await page.context().close();
 
   page = await visitor();
-  await typeHandle(page, "moved.test");
-  await password(page, "some-pass-1234");
-  const authorize = page.getByRole("button", { name: "Authorize" });
-  await Promise.race([authorize.click(), page.waitForURL(`${home}/app/`)]).catch(() => {});
-  await page.waitForURL(`${home}/app/`);
+  await signIn(page, "moved.test", "some-pass-1234", `${home}/app/`);
   const own = await page.goto("https://frida.robot.wtf.internal/");
   assert.equal(own.status(), 200);
   await page.context().close();
@@ -197,11 +212,7 @@ test("a handle that moves on, and one that is taken over", { skip }, async () =>
 
 test("signing out ends the session on every host", { skip }, async () => {
   const page = await visitor();
-  await typeHandle(page, "alice.test");
-  await password(page, alice);
-  const authorize = page.getByRole("button", { name: "Authorize" });
-  await Promise.race([authorize.click(), page.waitForURL(`${home}/app/`)]).catch(() => {});
-  await page.waitForURL(`${home}/app/`);
+  await signIn(page, "alice.test", alice, `${home}/app/`);
   const own = await page.goto("https://alice.robot.wtf.internal/First");
   assert.equal(own.status(), 200);
   await page.getByRole("button", { name: "Account of Alice Liddell" }).click();
@@ -209,5 +220,112 @@ test("signing out ends the session on every host", { skip }, async () => {
   await page.waitForURL(`${home}/`);
   await page.goto("https://alice.robot.wtf.internal/First");
   assert.ok(page.url().startsWith(`${home}/auth/login`), page.url());
+  await page.context().close();
+});
+
+test("somebody invited by handle, who was never here, signs in and edits", { skip }, async () => {
+  const owner = await visitor();
+  await signIn(owner, "alice.test", alice, `${home}/app/`);
+  await owner.goto(`${hers}/-/settings`);
+  await owner.getByLabel("Add someone by handle or DID").fill("@Bob.test");
+  await owner.getByRole("button", { name: "Add", exact: true }).click();
+  await owner.getByText("@bob.test, has not signed in yet").waitFor();
+
+  const page = await visitor();
+  await page.goto(`${hers}/First`); // a private wiki: to signing in, and back here
+  await page.getByLabel("Your Bluesky or Atmosphere handle").fill("bob.test");
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await atServer(page, "bob-pass-1234", `${hers}/First`);
+  await save(page, `${hers}/First`, "Down the hole, and up again.\n");
+  await page.getByText("Last edited by bob.test").waitFor();
+  await page.goto(`${home}/app/`);
+  await page.getByText("You have no wiki of your own here.").waitFor(); // put off, and offered
+  await page.getByRole("link", { name: "Make your wiki" }).waitFor();
+  await page.getByRole("link", { name: "alice", exact: true }).waitFor();
+
+  await owner.goto(`${hers}/-/settings`);
+  await owner.getByText("@bob.test, last signed in").waitFor();
+  await page.context().close();
+  await owner.context().close();
+});
+
+test("the owner opens her public wiki from a bookmark, and sees Edit", { skip }, async () => {
+  const page = await visitor();
+  await signIn(page, "alice.test", alice, `${home}/app/`);
+  await page.goto(`${hers}/-/settings`);
+  await page.getByRole("radio", { name: "Public" }).check();
+  await page.getByRole("button", { name: "Save", exact: true }).click();
+  await page.getByText("Saved.").waitFor();
+  // Another day: the wiki's own session has gone, the platform's has not.
+  await page.context().clearCookies({ domain: "alice.robot.wtf.internal" });
+  await page.goto(`${hers}/First`);
+  await page.getByRole("link", { name: "Edit", exact: true }).waitFor();
+  assert.equal(page.url(), `${hers}/First`);
+  await page.context().close();
+
+  const stranger = await visitor();
+  const answer = await stranger.goto(`${hers}/First`);
+  assert.equal(answer.status(), 200);
+  assert.equal(answer.request().redirectedFrom(), null, "who is signed in nowhere is sent nowhere");
+  assert.equal(await stranger.getByRole("link", { name: "Edit", exact: true }).count(), 0);
+  await stranger.context().close();
+});
+
+test("a display name with markup is text", { skip }, async () => {
+  const page = await visitor();
+  const seen = [];
+  page.on("dialog", (dialog) => { seen.push(dialog.message()); dialog.dismiss(); });
+  page.on("console", (message) => { if (/Content.Security.Policy/.test(message.text())) seen.push(message.text()); });
+  await signIn(page, "mallory.test", "mallory-pass-1234", `${home}/app/create`);
+  const name = '<img src=x onerror=alert(1)>"><script>alert(2)</script>';
+  for (const where of [`${home}/app/`, `${home}/app/account`]) {
+    await page.goto(where);
+    await page.getByRole("button", { name: `Account of ${name}` }).click();
+    assert.ok((await page.locator("#me").innerText()).includes(name));
+  }
+  const owner = await visitor();
+  owner.on("dialog", (dialog) => { seen.push(dialog.message()); dialog.dismiss(); });
+  await signIn(owner, "alice.test", alice, `${home}/app/`);
+  await owner.goto(`${hers}/-/settings`);
+  await owner.getByLabel("Add someone by handle or DID").fill("mallory.test");
+  await owner.getByRole("button", { name: "Add", exact: true }).click();
+  await owner.locator("#members").getByText(name).first().waitFor();
+  assert.equal(await owner.locator("#members img[src=x]").count(), 0);
+  assert.deepEqual(seen, []);
+  await page.context().close();
+  await owner.context().close();
+});
+
+test("signing out everywhere ends the sessions of other browsers", { skip }, async () => {
+  const one = await visitor(), two = await visitor();
+  await signIn(one, "alice.test", alice, `${home}/app/`);
+  await signIn(two, "alice.test", alice, `${home}/app/`);
+  await two.goto(`${hers}/-/settings`);
+  await one.goto(`${home}/app/account`);
+  await one.getByRole("button", { name: "Sign out everywhere" }).click();
+  await one.waitForURL(`${home}/`);
+  const refused = await two.goto(`${hers}/-/settings`);
+  assert.equal(refused.status(), 403);
+  await two.goto(`${home}/app/`);
+  assert.ok(two.url().startsWith(`${home}/auth/login`), two.url());
+  await one.context().close();
+  await two.context().close();
+});
+
+// The last one, for it starts the service anew, with sign-ins that live for two
+// seconds.
+test("a sign-in that took too long", { skip }, async () => {
+  robot.kill("SIGTERM");
+  await new Promise((resolve) => robot.once("exit", resolve));
+  await serve("--test-lifetime", "2s");
+  const page = await visitor();
+  await typeHandle(page, "bob.test");
+  await page.getByRole("textbox", { name: "Password" }).waitFor();
+  await page.waitForTimeout(3000);
+  await atServer(page, "bob-pass-1234", (url) => url.href.startsWith(`${home}/auth/callback`));
+  await page.getByText("Begin again here").waitFor();
+  await page.getByLabel("Your Bluesky or Atmosphere handle").waitFor();
+  await page.goto(`${home}/app/`);
+  assert.ok(page.url().startsWith(`${home}/auth/login`), "nobody is signed in");
   await page.context().close();
 });
