@@ -47,11 +47,12 @@ func TestMain(m *testing.M) {
 // A world is the real chain of handlers over real storage: wiki ada is public
 // (ada owner, bob editor, cleo viewer), wiki bob is private (bob alone).
 type world struct {
-	t       testing.TB
-	handler http.Handler
-	session *session.Service
-	tenant  *tenant.Service
-	tokens  map[string]string // "ada/editor", "ada/owner-reads", "bob/owner"
+	t        testing.TB
+	handler  http.Handler
+	session  *session.Service
+	tenant   *tenant.Service
+	contract contract
+	tokens   map[string]string // "ada/editor", "ada/owner-reads", "bob/owner"
 }
 
 func newWorld(t testing.TB) *world { return newLimitedWorld(t, nil) }
@@ -84,7 +85,7 @@ func newLimitedWorld(t testing.TB, limits *limit.Limiter) *world {
 	must(err)
 	door := New(Options{Pages: uses, Tenant: sites, Session: sessions, WikiOrigin: origin, Limits: limits, Now: time.Now, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	lost := func(w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) }
-	w := &world{t: t, session: sessions, tenant: sites, tokens: map[string]string{"none": "", "wrong": "rwtf_" + strings.Repeat("x", 43)}}
+	w := &world{t: t, contract: newContract(t, door), session: sessions, tenant: sites, tokens: map[string]string{"none": "", "wrong": "rwtf_" + strings.Repeat("x", 43)}}
 	w.handler = server.New(server.Options{Host: "robot.localhost", Platform: lost, API: door.ServeWiki, Manage: door.ServePlatform,
 		Wiki: func(rw http.ResponseWriter, r *http.Request, _ string) { lost(rw, r) },
 		Log:  log})
@@ -162,6 +163,8 @@ func (w *world) send(token, method, slug, path string, body any, headers ...stri
 	w.handler.ServeHTTP(rec, r)
 	res := reply{Response: rec.Result(), text: rec.Body.String()}
 	json.Unmarshal(rec.Body.Bytes(), &res.json)
+	res.Request = r
+	w.contract.check(w.t, prefix+new(call).pattern(r.URL.Path[len(prefix):]), res)
 	return res
 }
 

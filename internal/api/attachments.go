@@ -25,6 +25,12 @@ func (c *call) describe(a pages.Attachment) attachment {
 	return attachment{a.Name, a.Path, a.Size, a.Type, a.Modified.UTC(), a.Blob, c.origin + wiki.PathURL(a.Path)}
 }
 
+type attachmentList struct {
+	Attachments []attachment `json:"attachments"`
+	Total       int          `json:"total"`
+	Path        string       `json:"path"`
+}
+
 func (h *Handler) listAttachments(c *call) error {
 	list, err := h.o.Pages.Attachments(c.Context(), c.access, c.page)
 	if err != nil {
@@ -34,11 +40,16 @@ func (h *Handler) listAttachments(c *call) error {
 	for i, a := range list {
 		out[i] = c.describe(a)
 	}
-	return c.answer(http.StatusOK, map[string]any{"attachments": out, "total": len(out), "path": c.page})
+	return c.answer(http.StatusOK, attachmentList{out, len(out), c.page})
 }
 
 // filePath is the path of the attachment that the call names.
 func (c *call) filePath() string { return path.Join(c.page, c.file) }
+
+type attachmentContent struct {
+	attachment
+	Content []byte `json:"content"` // base64
+}
 
 func (h *Handler) getAttachment(c *call) error {
 	a, data, err := h.o.Pages.OpenAttachment(c.Context(), c.access, c.filePath(), c.URL.Query().Get("revision"))
@@ -46,19 +57,24 @@ func (h *Handler) getAttachment(c *call) error {
 		return err
 	}
 	c.w.Header().Set("ETag", `"`+a.Blob+`"`)
-	return c.answer(http.StatusOK, struct {
-		attachment
-		Content []byte `json:"content"` // base64
-	}{c.describe(a), data})
+	return c.answer(http.StatusOK, attachmentContent{c.describe(a), data})
+}
+
+type uploadBody struct {
+	Filename string  `json:"filename"`
+	Content  *string `json:"content"` // base64
+	Revision string  `json:"revision"`
+	Message  string  `json:"commit_message"`
+}
+
+type uploadAnswer struct {
+	attachment
+	Commit  string `json:"commit"`
+	Created bool   `json:"created"`
 }
 
 func (h *Handler) postAttachment(c *call) error {
-	var body struct {
-		Filename string  `json:"filename"`
-		Content  *string `json:"content"`
-		Revision string  `json:"revision"`
-		Message  string  `json:"commit_message"`
-	}
+	var body uploadBody
 	limit := c.access.Site().Limits.AttachmentBytes
 	raw, err := c.read(limit*4/3+1<<16, &body)
 	if err != nil {
@@ -95,18 +111,23 @@ func (h *Handler) postAttachment(c *call) error {
 		c.w.Header().Set("Idempotency-Replayed", "true")
 	}
 	c.w.Header().Set("ETag", `"`+a.Blob+`"`)
-	return c.answer(status, struct {
-		attachment
-		Commit  string `json:"commit"`
-		Created bool   `json:"created"`
-	}{c.describe(a), s.Commit, s.Created})
+	return c.answer(status, uploadAnswer{c.describe(a), s.Commit, s.Created})
+}
+
+type deleteFileBody struct {
+	Revision string `json:"revision"`
+	Message  string `json:"commit_message"`
+}
+
+type deleteFileAnswer struct {
+	Deleted  bool   `json:"deleted"`
+	Filename string `json:"filename"`
+	Path     string `json:"path"`
+	Commit   string `json:"commit"`
 }
 
 func (h *Handler) deleteAttachment(c *call) error {
-	var body struct {
-		Revision string `json:"revision"`
-		Message  string `json:"commit_message"`
-	}
+	var body deleteFileBody
 	raw, err := c.read(1<<16, &body)
 	if err != nil {
 		return err
@@ -123,5 +144,5 @@ func (h *Handler) deleteAttachment(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.answer(http.StatusOK, map[string]any{"deleted": true, "filename": c.file, "path": s.Path, "commit": s.Commit})
+	return c.answer(http.StatusOK, deleteFileAnswer{true, c.file, s.Path, s.Commit})
 }

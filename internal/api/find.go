@@ -26,6 +26,12 @@ type logEntry struct {
 	Changes  []change  `json:"changes"`
 }
 
+type changelogAnswer struct {
+	Entries []logEntry `json:"entries"`
+	Total   int64      `json:"total"`            // commits of the wiki
+	Before  int64      `json:"before,omitempty"` // of the next request, where there is more
+}
+
 // filter reads who is asked for: author (a username, an agent's name, or "agent
 // for username") and by ("people" or "agents").
 func (c *call) filter(before int64, limit int) (pages.LogFilter, error) {
@@ -76,9 +82,9 @@ func (h *Handler) changelog(c *call) error {
 	if err != nil {
 		return err
 	}
-	answer := map[string]any{"entries": out, "total": head}
+	answer := changelogAnswer{Entries: out, Total: head}
 	if len(log) == int(limit) {
-		answer["before"] = log[len(log)-1].Seq // of the next request
+		answer.Before = log[len(log)-1].Seq
 	}
 	return c.answer(http.StatusOK, answer)
 }
@@ -91,6 +97,14 @@ type hit struct {
 	Heading  string  `json:"heading,omitempty"`
 	Line     int     `json:"line,omitempty"`
 	Revision string  `json:"revision"`
+}
+
+type searchAnswer struct {
+	Query    string   `json:"query"`
+	Results  []hit    `json:"results"`
+	Total    int      `json:"total"`
+	Loosened string   `json:"loosened"` // "beginnings" or "any" where no page had all the words
+	Ignored  []string `json:"ignored"`  // what the query said and was not looked for
 }
 
 func (h *Handler) search(c *call) error {
@@ -118,9 +132,17 @@ func (h *Handler) search(c *call) error {
 		}
 		out[i] = hit{f.Page.Title(), string(f.Page), snippet.String(), f.Score, f.Heading, f.Line, f.Blob}
 	}
-	return c.answer(http.StatusOK, map[string]any{
-		"query": q, "results": out, "total": found.Total, "loosened": found.Loosened, "ignored": notNil(found.Ignored),
-	})
+	return c.answer(http.StatusOK, searchAnswer{q, out, found.Total, string(found.Loosened), notNil(found.Ignored)})
+}
+
+type edge struct {
+	Source wiki.PageName `json:"source"`
+	Target wiki.PageName `json:"target"`
+}
+
+type graphAnswer struct {
+	Nodes []wiki.PageName `json:"nodes"`
+	Edges []edge          `json:"edges"`
 }
 
 func (h *Handler) graph(c *call) error {
@@ -128,15 +150,17 @@ func (h *Handler) graph(c *call) error {
 	if err != nil {
 		return err
 	}
-	type edge struct {
-		Source wiki.PageName `json:"source"`
-		Target wiki.PageName `json:"target"`
-	}
 	edges := make([]edge, len(g.Edges))
 	for i, e := range g.Edges {
 		edges[i] = edge{e[0], e[1]}
 	}
-	return c.answer(http.StatusOK, map[string]any{"nodes": notNil(g.Nodes), "edges": edges})
+	return c.answer(http.StatusOK, graphAnswer{notNil(g.Nodes), edges})
+}
+
+type linksAnswer struct {
+	Path       string          `json:"path"`
+	LinksTo    []wiki.PageName `json:"links_to"`
+	LinkedFrom []wiki.PageName `json:"linked_from"`
 }
 
 func (h *Handler) pageLinks(c *call) error {
@@ -144,5 +168,5 @@ func (h *Handler) pageLinks(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.answer(http.StatusOK, map[string]any{"path": c.page, "links_to": notNil(links.To), "linked_from": notNil(links.From)})
+	return c.answer(http.StatusOK, linksAnswer{c.page, notNil(links.To), notNil(links.From)})
 }

@@ -161,6 +161,10 @@ func (h *Handler) getMe(m *errand) error {
 	return m.answer(http.StatusOK, managedUser{u.DID, u.Username, u.Handle, u.Name, ending})
 }
 
+type deletion struct {
+	Deleted bool `json:"deleted"`
+}
+
 type confirmation struct {
 	Confirm string `json:"confirm"`
 }
@@ -216,6 +220,10 @@ func (h *Handler) answerWiki(m *errand, status int) error {
 	return m.answer(status, w)
 }
 
+type wikiList struct {
+	Wikis []managedWiki `json:"wikis"`
+}
+
 func (h *Handler) listWikis(m *errand) error {
 	list := []managedWiki{}
 	sites, err := h.o.Tenant.Sites(m.Context(), m.caller.User.DID)
@@ -236,13 +244,15 @@ func (h *Handler) listWikis(m *errand) error {
 	for _, e := range endings {
 		list = append(list, managedWiki{Slug: e.Slug, URL: h.o.WikiOrigin(e.Slug), Role: wiki.Owner.String(), Ending: e.At})
 	}
-	return m.answer(http.StatusOK, map[string]any{"wikis": list})
+	return m.answer(http.StatusOK, wikiList{list})
+}
+
+type wikiBody struct {
+	Slug string `json:"slug"`
 }
 
 func (h *Handler) postWiki(m *errand) error {
-	var in struct {
-		Slug string `json:"slug"`
-	}
+	var in wikiBody
 	if _, err := m.read(smallBody, &in); err != nil {
 		return err
 	}
@@ -267,15 +277,17 @@ func (h *Handler) postWiki(m *errand) error {
 
 func (h *Handler) getWiki(m *errand) error { return h.answerWiki(m, http.StatusOK) }
 
+type settingsBody struct {
+	Title       *string `json:"title"`
+	Description *string `json:"description"`
+	Public      *bool   `json:"public"`
+	Home        *string `json:"home"`
+	AsHandle    *bool   `json:"as_handle"`
+}
+
 // patchWiki changes the settings that the body names, and no others.
 func (h *Handler) patchWiki(m *errand) error {
-	var in struct {
-		Title       *string `json:"title"`
-		Description *string `json:"description"`
-		Public      *bool   `json:"public"`
-		Home        *string `json:"home"`
-		AsHandle    *bool   `json:"as_handle"`
-	}
+	var in settingsBody
 	if _, err := m.read(smallBody, &in); err != nil {
 		return err
 	}
@@ -332,6 +344,11 @@ type managedMember struct {
 	Seen     time.Time `json:"seen,omitzero"` // last sign-in
 }
 
+type memberList struct {
+	Members []managedMember `json:"members"`
+	Max     int             `json:"max_members"` // besides the owner
+}
+
 func (h *Handler) listMembers(m *errand) error {
 	a, err := h.accessOf(m)
 	if err != nil {
@@ -346,22 +363,22 @@ func (h *Handler) listMembers(m *errand) error {
 		u := one.User
 		list[i] = managedMember{u.DID, u.Username, u.Handle, u.Name, one.Role.String(), one.Seen}
 	}
-	return m.answer(http.StatusOK, map[string]any{"members": list, "max_members": a.Site().Limits.Members})
+	return m.answer(http.StatusOK, memberList{list, a.Site().Limits.Members})
+}
+
+// A memberBody says whom to add, by handle or DID, and with which role.
+type memberBody struct {
+	Handle string `json:"handle"`
+	Role   string `json:"role"`
+}
+
+type roleBody struct {
+	Role string `json:"role"`
 }
 
 func (h *Handler) postMember(m *errand) error {
-	var in struct {
-		Handle string `json:"handle"`
-		Role   string `json:"role"`
-	}
-	if _, err := m.read(smallBody, &in); err != nil {
-		return err
-	}
-	a, err := h.accessOf(m)
-	if err != nil {
-		return err
-	}
-	role, err := wiki.ParseRole(in.Role)
+	var in memberBody
+	a, role, err := h.readRole(m, &in, &in.Role)
 	if err != nil {
 		return err
 	}
@@ -372,17 +389,8 @@ func (h *Handler) postMember(m *errand) error {
 }
 
 func (h *Handler) patchMember(m *errand) error {
-	var in struct {
-		Role string `json:"role"`
-	}
-	if _, err := m.read(smallBody, &in); err != nil {
-		return err
-	}
-	a, err := h.accessOf(m)
-	if err != nil {
-		return err
-	}
-	role, err := wiki.ParseRole(in.Role)
+	var in roleBody
+	a, role, err := h.readRole(m, &in, &in.Role)
 	if err != nil {
 		return err
 	}
@@ -390,6 +398,19 @@ func (h *Handler) patchMember(m *errand) error {
 		return err
 	}
 	return h.listMembers(m)
+}
+
+// readRole reads a body into in, whose role is at name.
+func (h *Handler) readRole(m *errand, in any, name *string) (wiki.Access, wiki.Role, error) {
+	if _, err := m.read(smallBody, in); err != nil {
+		return wiki.Access{}, wiki.NoRole, err
+	}
+	a, err := h.accessOf(m)
+	if err != nil {
+		return wiki.Access{}, wiki.NoRole, err
+	}
+	role, err := wiki.ParseRole(*name)
+	return a, role, err
 }
 
 // deleteMember removes a member, or lets the caller leave.
@@ -406,7 +427,7 @@ func (h *Handler) deleteMember(m *errand) error {
 	if err != nil {
 		return err
 	}
-	return m.answer(http.StatusOK, map[string]bool{"deleted": true})
+	return m.answer(http.StatusOK, deletion{true})
 }
 
 type managedToken struct {
@@ -422,6 +443,10 @@ func managed(t *session.Token) managedToken {
 	return managedToken{ID: t.ID, Name: t.Name, ReadOnly: t.ReadOnly, Created: t.Created, LastUse: t.LastUse()}
 }
 
+type tokenList struct {
+	Tokens []managedToken `json:"tokens"`
+}
+
 func (m *errand) answerTokens(tokens []*session.Token, err error) error {
 	if err != nil {
 		return err
@@ -430,7 +455,7 @@ func (m *errand) answerTokens(tokens []*session.Token, err error) error {
 	for i, t := range tokens {
 		list[i] = managed(t)
 	}
-	return m.answer(http.StatusOK, map[string]any{"tokens": list})
+	return m.answer(http.StatusOK, tokenList{list})
 }
 
 func (h *Handler) listTokens(m *errand) error {
@@ -441,11 +466,13 @@ func (h *Handler) listTokens(m *errand) error {
 	return m.answerTokens(h.o.Session.Tokens(m.Context(), a))
 }
 
+type tokenBody struct {
+	Name     string `json:"name"`
+	ReadOnly bool   `json:"read_only"`
+}
+
 func (h *Handler) postToken(m *errand) error {
-	var in struct {
-		Name     string `json:"name"`
-		ReadOnly bool   `json:"read_only"`
-	}
+	var in tokenBody
 	if _, err := m.read(smallBody, &in); err != nil {
 		return err
 	}
@@ -470,7 +497,7 @@ func (h *Handler) deleteToken(m *errand) error {
 	if err := h.o.Session.RevokeToken(m.Context(), a, m.params["id"]); err != nil {
 		return err
 	}
-	return m.answer(http.StatusOK, map[string]bool{"deleted": true})
+	return m.answer(http.StatusOK, deletion{true})
 }
 
 func (h *Handler) listPersonal(m *errand) error {
@@ -481,13 +508,17 @@ func (h *Handler) deletePersonal(m *errand) error {
 	if err := h.o.Session.RevokePersonalToken(m.Context(), m.caller, m.params["id"]); err != nil {
 		return err
 	}
-	return m.answer(http.StatusOK, map[string]bool{"deleted": true})
+	return m.answer(http.StatusOK, deletion{true})
 }
 
 type managedSession struct {
 	ID      string    `json:"id"`
 	Started time.Time `json:"started"`
 	Ends    time.Time `json:"ends"`
+}
+
+type sessionList struct {
+	Sessions []managedSession `json:"sessions"`
 }
 
 func (h *Handler) listSessions(m *errand) error {
@@ -499,19 +530,19 @@ func (h *Handler) listSessions(m *errand) error {
 	for i, l := range logins {
 		list[i] = managedSession{l.ID, l.Started, l.Ends}
 	}
-	return m.answer(http.StatusOK, map[string]any{"sessions": list})
+	return m.answer(http.StatusOK, sessionList{list})
 }
 
 func (h *Handler) deleteSessions(m *errand) error {
 	if err := h.o.Session.EndSession(m.Context(), m.caller, ""); err != nil {
 		return err
 	}
-	return m.answer(http.StatusOK, map[string]bool{"deleted": true})
+	return m.answer(http.StatusOK, deletion{true})
 }
 
 func (h *Handler) deleteSession(m *errand) error {
 	if err := h.o.Session.EndSession(m.Context(), m.caller, m.params["id"]); err != nil {
 		return err
 	}
-	return m.answer(http.StatusOK, map[string]bool{"deleted": true})
+	return m.answer(http.StatusOK, deletion{true})
 }

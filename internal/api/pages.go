@@ -34,6 +34,11 @@ func (h *Handler) author(c *call, a wiki.Author) author {
 	return author{h.o.Tenant.Called(c.Context(), a), a.Agent, a.Imported}
 }
 
+type pageList struct {
+	Pages []pageEntry `json:"pages"`
+	Total int         `json:"total"`
+}
+
 func (h *Handler) listPages(c *call) error {
 	q := c.URL.Query()
 	filter := pages.ListFilter{Prefix: q.Get("prefix"), Tag: q.Get("tag"), Category: q.Get("category")}
@@ -52,7 +57,7 @@ func (h *Handler) listPages(c *call) error {
 	for i, e := range list {
 		out[i] = pageEntry{e.Name.Title(), string(e.Name), e.Revision, notNil(e.Tags), e.Modified.UTC(), h.author(c, e.Author), e.Size}
 	}
-	return c.answer(http.StatusOK, map[string]any{"pages": out, "total": len(out)})
+	return c.answer(http.StatusOK, pageList{out, len(out)})
 }
 
 func parseTime(text string) (time.Time, error) {
@@ -201,13 +206,15 @@ func (h *Handler) putPage(c *call) error {
 	return c.saved(s, saveAnswer{})
 }
 
+type patchBody struct {
+	Revision string  `json:"revision"`
+	Old      *string `json:"old_string"`
+	New      *string `json:"new_string"`
+	Message  string  `json:"commit_message"`
+}
+
 func (h *Handler) patchPage(c *call) error {
-	var body struct {
-		Revision string  `json:"revision"`
-		Old      *string `json:"old_string"`
-		New      *string `json:"new_string"`
-		Message  string  `json:"commit_message"`
-	}
+	var body patchBody
 	raw, err := c.read(maxPageBody, &body)
 	if err != nil {
 		return err
@@ -229,12 +236,14 @@ func (h *Handler) patchPage(c *call) error {
 	return c.saved(s, saveAnswer{})
 }
 
+type deleteBody struct {
+	Revision  string `json:"revision"`
+	Message   string `json:"commit_message"`
+	Recursive bool   `json:"recursive"`
+}
+
 func (h *Handler) deletePage(c *call) error {
-	var body struct {
-		Revision  string `json:"revision"`
-		Message   string `json:"commit_message"`
-		Recursive bool   `json:"recursive"`
-	}
+	var body deleteBody
 	raw, err := c.read(1<<16, &body)
 	if err != nil {
 		return err
@@ -253,14 +262,16 @@ func (h *Handler) deletePage(c *call) error {
 	return c.saved(s, saveAnswer{Deleted: true})
 }
 
+type renameBody struct {
+	NewPath   string `json:"new_path"`
+	Revision  string `json:"revision"`
+	Message   string `json:"commit_message"`
+	KeepLinks bool   `json:"keep_links"`
+	PageOnly  bool   `json:"page_only"`
+}
+
 func (h *Handler) renamePage(c *call) error {
-	var body struct {
-		NewPath   string `json:"new_path"`
-		Revision  string `json:"revision"`
-		Message   string `json:"commit_message"`
-		KeepLinks bool   `json:"keep_links"`
-		PageOnly  bool   `json:"page_only"`
-	}
+	var body renameBody
 	raw, err := c.read(1<<16, &body)
 	if err != nil {
 		return err
@@ -294,6 +305,12 @@ type revision struct {
 	Size    int64     `json:"size"`
 }
 
+type historyAnswer struct {
+	Path    string     `json:"path"`
+	History []revision `json:"history"`
+	Before  int64      `json:"before,omitempty"` // of the next request, where there is more
+}
+
 func (h *Handler) pageHistory(c *call) error {
 	limit, err := c.number("limit", 50, 1, 500)
 	if err != nil {
@@ -315,11 +332,24 @@ func (h *Handler) pageHistory(c *call) error {
 	for i, r := range list {
 		out[i] = revision{r.New, r.Commit, filePage(r.Path), filePage(r.From), r.Kind, h.author(c, r.Author), r.Time.UTC(), r.Message, r.Size}
 	}
-	answer := map[string]any{"path": c.page, "history": out}
+	answer := historyAnswer{Path: c.page, History: out}
 	if len(list) == int(limit) {
-		answer["before"] = list[len(list)-1].Seq // of the next request
+		answer.Before = list[len(list)-1].Seq
 	}
 	return c.answer(http.StatusOK, answer)
+}
+
+type diffAnswer struct {
+	Path       string      `json:"path"`
+	From       string      `json:"from"` // revisions
+	To         string      `json:"to"`
+	FromCommit *lastCommit `json:"from_commit,omitempty"`
+	ToCommit   *lastCommit `json:"to_commit,omitempty"`
+	Added      int         `json:"added"` // lines
+	Removed    int         `json:"removed"`
+	Binary     bool        `json:"binary"`
+	TooLarge   bool        `json:"too_large"` // to be compared line by line
+	Diff       string      `json:"diff"`      // unified
 }
 
 func (h *Handler) pageDiff(c *call) error {
@@ -339,16 +369,18 @@ func (h *Handler) pageDiff(c *call) error {
 	if err != nil {
 		return err
 	}
-	answer := map[string]any{
-		"path": filePage(d.Path), "from": d.Old.Blob, "to": d.New.Blob,
-		"added": d.Added, "removed": d.Removed, "binary": d.Binary, "too_large": d.TooLarge, "diff": d.Unified,
+	return c.answer(http.StatusOK, diffAnswer{
+		Path: filePage(d.Path), From: d.Old.Blob, To: d.New.Blob, FromCommit: h.commitOf(c, d.Old), ToCommit: h.commitOf(c, d.New),
+		Added: d.Added, Removed: d.Removed, Binary: d.Binary, TooLarge: d.TooLarge, Diff: d.Unified,
+	})
+}
+
+// commitOf is the commit that a file is from, nil where there is none.
+func (h *Handler) commitOf(c *call, f wiki.File) *lastCommit {
+	if f.Commit == "" {
+		return nil
 	}
-	for side, f := range map[string]wiki.File{"from_commit": d.Old, "to_commit": d.New} {
-		if f.Commit != "" {
-			answer[side] = lastCommit{f.Commit, h.author(c, f.Author), f.Modified.UTC(), f.Message}
-		}
-	}
-	return c.answer(http.StatusOK, answer)
+	return &lastCommit{f.Commit, h.author(c, f.Author), f.Modified.UTC(), f.Message}
 }
 
 // filePage is how the API writes a path: page names without ".md".

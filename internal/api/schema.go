@@ -1,0 +1,82 @@
+package api
+
+import (
+	"reflect"
+	"strings"
+	"time"
+
+	"robot.wtf/internal/wiki"
+)
+
+// schemas are the schemas of the types that the handlers read and write (JSON
+// Schema 2020-12, which OpenAPI 3.1 uses), by name. They are made from the types
+// themselves, so that the document cannot say anything else than the encoder.
+type schemas map[string]object
+
+// of is the schema of a type; structs that have a name are referred to. strict
+// is for bodies: members that are not known are refused, and none is required
+// but by the route.
+func (s schemas) of(t reflect.Type, strict bool) object {
+	switch {
+	case t == reflect.TypeFor[time.Time]():
+		return object{"type": "string", "format": "date-time"}
+	case t == reflect.TypeFor[[]byte]():
+		return object{"type": "string", "contentEncoding": "base64"}
+	case t == reflect.TypeFor[wiki.ChangeKind]():
+		return object{"type": "string", "enum": []any{wiki.Added, wiki.Modified, wiki.Deleted, wiki.Moved}}
+	}
+	switch t.Kind() {
+	case reflect.Pointer:
+		return s.of(t.Elem(), strict)
+	case reflect.Bool:
+		return object{"type": "boolean"}
+	case reflect.Int, reflect.Int64:
+		return object{"type": "integer"}
+	case reflect.Float64:
+		return object{"type": "number"}
+	case reflect.Slice:
+		return object{"type": "array", "items": s.of(t.Elem(), strict)}
+	case reflect.Map:
+		return object{"type": "object", "additionalProperties": true}
+	case reflect.Struct:
+		return s.named(t, strict)
+	}
+	return object{"type": "string"}
+}
+
+func (s schemas) named(t reflect.Type, strict bool) object {
+	name := strings.ToUpper(t.Name()[:1]) + t.Name()[1:]
+	if _, known := s[name]; !known {
+		s[name] = object{} // a type may hold itself
+		properties, required := object{}, []string{}
+		s.members(t, strict, false, properties, &required)
+		schema := object{"type": "object", "properties": properties}
+		if strict {
+			schema["additionalProperties"] = false
+		} else {
+			schema["required"] = required
+		}
+		s[name] = schema
+	}
+	return object{"$ref": "#/components/schemas/" + name}
+}
+
+// members adds the members of a struct, and of those that it embeds, as
+// encoding/json writes them.
+func (s schemas) members(t reflect.Type, strict, optional bool, properties object, required *[]string) {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		switch {
+		case f.Anonymous && name == "" && f.Type.Kind() == reflect.Pointer:
+			s.members(f.Type.Elem(), strict, true, properties, required)
+		case f.Anonymous && name == "":
+			s.members(f.Type, strict, optional, properties, required)
+		default:
+			properties[name] = s.of(f.Type, strict)
+			if !optional && !strings.Contains(options, "omit") {
+				*required = append(*required, name)
+			}
+		}
+	}
+}
