@@ -155,6 +155,7 @@ func (s *service) handler(cfg config.Config, origins config.Origins, people []wi
 		MCP:      agents.ServeWiki,
 		OAuth:    s.oauth.ServeHTTP,
 		Renew:    s.session.Renew,
+		Drain:    browser.EndStreams,
 		Check:    s.store.Check,
 		Proxies:  cfg.Proxies,
 		Metrics:  s.metrics,

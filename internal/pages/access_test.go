@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"robot.wtf/internal/wiki"
 )
@@ -80,6 +81,7 @@ func methods(w *world) []method {
 		{"Folder", wiki.Read, func(a wiki.Access, _ prepared) error { return one(w.Folder(ctx, a, "")) }},
 		{"History", wiki.Read, func(a wiki.Access, _ prepared) error { return one(w.History(ctx, a, "Page", 0, 5)) }},
 		{"HistoryBy", wiki.Read, func(a wiki.Access, _ prepared) error { return one(w.HistoryBy(ctx, a, "Page", LogFilter{})) }},
+		{"Fresh", wiki.Read, func(a wiki.Access, _ prepared) error { return one(w.Fresh(ctx, a, time.Time{}, 5)) }},
 		{"Authors", wiki.Read, func(a wiki.Access, _ prepared) error { return one(w.Authors(ctx, a)) }},
 		{"Churns", wiki.Read, func(a wiki.Access, _ prepared) error { return one(w.Churns(ctx, a, nil)) }},
 		{"Changelog", wiki.Read, func(a wiki.Access, _ prepared) error { return one(w.Changelog(ctx, a, LogFilter{})) }},

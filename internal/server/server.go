@@ -46,6 +46,9 @@ type Options struct {
 	OAuth func(w http.ResponseWriter, r *http.Request, slug string) bool
 	// Renew keeps the session of a browser alive, before a page is answered.
 	Renew func(w http.ResponseWriter, r *http.Request)
+	// Drain is told when the service stops: what streams without an end of its
+	// own has to end then. nil for nothing.
+	Drain func()
 	Check func(ctx context.Context) error // fails when the service cannot work
 	// Proxies are whose X-Forwarded-For is believed; the doors then see the
 	// client's address as RemoteAddr.
@@ -108,6 +111,9 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	case <-ctx.Done():
 	}
 	s.draining.Store(true)
+	if s.o.Drain != nil {
+		s.o.Drain()
+	}
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
 	if err := server.Shutdown(drain); err != nil {

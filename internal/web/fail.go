@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"robot.wtf/internal/limit"
+	"robot.wtf/internal/session"
 	"robot.wtf/internal/wiki"
 )
 
@@ -40,6 +41,9 @@ func problem(err error) (status int, heading, message string) {
 	var tooFast *limit.Exceeded
 	if errors.As(err, &tooFast) {
 		return http.StatusTooManyRequests, "Too fast", tooFast.Error()
+	}
+	if errors.Is(err, session.ErrWatched) {
+		return http.StatusTooManyRequests, "Too many", "This page is open in too many places. Close some, or reload it to look again."
 	}
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {

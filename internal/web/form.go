@@ -59,6 +59,8 @@ func notice(name string) string {
 		return "Undone, in a new change."
 	case "undone":
 		return "There was nothing left to undo."
+	case "keptchange":
+		return "Kept. It stays in the history like any other change."
 	case "uploaded":
 		return "Uploaded."
 	case "invited":

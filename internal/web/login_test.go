@@ -144,7 +144,7 @@ func TestFirstWiki(t *testing.T) {
 	b.get(testPlatform + "/app/create/check?slug=ada").want(http.StatusOK).has(`"free":false`)
 	b.post(testPlatform+"/app/create", url.Values{"slug": {"ada"}}).want(http.StatusUnprocessableEntity).has("called as you are")
 	got := b.post(testPlatform+"/app/create", url.Values{"slug": {" Dan "}}).want(http.StatusSeeOther)
-	if to := got.header.Get("Location"); to != testOrigin("dan")+"/" {
+	if to := got.header.Get("Location"); to != testOrigin("dan")+"/-/connect" {
 		t.Errorf("landed on %s", to)
 	}
 	if p, err := w.pages.Page(t.Context(), w.access("dan", "dan"), "Home", ""); err != nil || len(p.Source) == 0 {

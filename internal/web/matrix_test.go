@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"robot.wtf/internal/wiki"
 )
@@ -69,6 +70,9 @@ var routeMatrix = map[string]cell{
 
 	"POST /-/members":              {path: "/-/members", form: url.Values{"action": {"dance"}}, ok: 400, need: wiki.Configure},
 	"POST /-/delete":               {path: "/-/delete", form: url.Values{"confirm": {"ad"}}, ok: 400, need: wiki.Configure},
+	"GET /-/connect":               {path: "/-/connect", ok: 200, member: true},
+	"POST /-/connect":              {path: "/-/connect", form: url.Values{"action": {"dance"}, "commit": {"{commit}"}}, ok: 400, member: true},
+	"GET /-/connect/events":        {path: "/-/connect/events", ok: 200, member: true},
 	"GET /-/tokens":                {path: "/-/tokens", ok: 200, member: true},
 	"POST /-/tokens":               {path: "/-/tokens", form: url.Values{"action": {"dance"}}, ok: 400, member: true},
 	"GET /-/agents":                {path: "/-/agents", ok: 200, member: true},
@@ -167,6 +171,7 @@ func TestRoutesAndRoles(t *testing.T) {
 		w.upload(slug, "Home", "dot.png", string(testPNG(t)))
 		w.put(slug, "Home", "Home, sweet "+slug+".\n")
 	}
+	w.web.stream.life = time.Millisecond
 	keys, tried := wikiKeys(), 0
 	for _, name := range matrixPeople {
 		b := w.as(name)

@@ -17,6 +17,9 @@ func memberRoutes() []route {
 		{pattern: "POST /-/tokens", handle: (*Handler).changeTokens},
 		{pattern: "GET " + agentsPath, handle: (*Handler).showAgents},
 		{pattern: "POST " + agentsPath, handle: (*Handler).disconnect},
+		{pattern: "GET /-/connect", handle: (*Handler).showConnect},
+		{pattern: "POST /-/connect", handle: (*Handler).changeConnect},
+		{pattern: "GET /-/connect/events", handle: (*Handler).streamConnect},
 		{pattern: "GET /.well-known/atproto-did", handle: (*Handler).showHandleDID, open: true},
 	}
 }

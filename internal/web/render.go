@@ -128,6 +128,7 @@ func (h *Handler) funcs() template.FuncMap {
 		"date":   func(t time.Time) string { return t.UTC().Format("2 January 2006") },
 		"day":    func(t time.Time) string { return t.UTC().Format("2 Jan 2006") },
 		"clock":  func(t time.Time) string { return t.UTC().Format("15:04") },
+		"second": func(t time.Time) string { return t.UTC().Format("15:04:05") },
 		"when":   func(t time.Time) string { return t.UTC().Format("2 Jan 2006, 15:04") },
 		"iso":    func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"bytes":  humanBytes,

@@ -126,7 +126,8 @@ func (h *Handler) finishWiki(v *visit, a wiki.Access) error {
 	return h.o.Pages.Seed(v.ctx(), a)
 }
 
-// createWiki makes the wiki with its first pages, and leads there.
+// createWiki makes the wiki with its first pages, and leads to where an agent is
+// connected to it.
 func (h *Handler) createWiki(v *visit) error {
 	if done, err := h.enterCreate(v); done || err != nil {
 		return err
@@ -153,5 +154,5 @@ func (h *Handler) createWiki(v *visit) error {
 	if err := h.o.Pages.Seed(v.ctx(), a); err != nil {
 		return err
 	}
-	return h.redirect(v, h.o.WikiOrigin(site.Slug)+"/")
+	return h.redirect(v, h.o.WikiOrigin(site.Slug)+connectPath)
 }

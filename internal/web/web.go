@@ -24,6 +24,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -70,6 +71,9 @@ type Handler struct {
 	assets    *assets
 	finished  *finishedPages
 	headers   headers
+	stream    streamLimits
+	ending    chan struct{} // closed when the service stops
+	end       func()
 }
 
 // New makes a Handler; it parses all templates.
@@ -83,7 +87,8 @@ func New(o Options) (*Handler, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	h := &Handler{o: o, actions: map[string]pageAction{}}
+	h := &Handler{o: o, actions: map[string]pageAction{}, stream: usualStream, ending: make(chan struct{})}
+	h.end = sync.OnceFunc(func() { close(h.ending) })
 	var err error
 	if h.assets, err = loadAssets(); err != nil {
 		return nil, err
