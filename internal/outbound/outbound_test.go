@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -99,8 +100,53 @@ func TestRefusedURLs(t *testing.T) {
 	}
 }
 
-// nameServer answers questions for A with what address gives for the name, and
-// others with nothing.
+// TestNamesOfPrivateAddresses asks by the whole client for names that lead to
+// each private address, for the addresses themselves, and for a public server
+// that sends on to them. None is dialled.
+func TestNamesOfPrivateAddresses(t *testing.T) {
+	addresses := strings.Fields(private)
+	client := New(Options{DNS: nameServer(t, func(name string) string {
+		var i int
+		if _, err := fmt.Sscanf(name, "case-%d.", &i); err != nil {
+			return "127.0.0.1"
+		}
+		return addresses[i]
+	})})
+	sender := pinned(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, r.URL.Query().Get("to"), http.StatusFound)
+	})
+	refused := func(client *http.Client, address string) {
+		t.Helper()
+		answer, err := client.Get(address)
+		if err == nil {
+			answer.Body.Close()
+		}
+		if !errors.Is(err, ErrRefused) {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+	cases := 0
+	for i, text := range addresses {
+		a := netip.MustParseAddr(text)
+		literal := "https://" + a.String() + "/"
+		if a.Is6() {
+			literal = "https://[" + strings.Replace(a.String(), "%", "%25", 1) + "]/"
+		}
+		if a.Zone() == "" { // a name leads to no zone
+			refused(client, fmt.Sprintf("https://case-%d.example.org/", i))
+			cases++
+		}
+		if a.Is4() || a.Zone() == "" {
+			refused(client, literal)
+			refused(sender, "https://example.com/?to="+url.QueryEscape(literal))
+			cases += 2
+		}
+	}
+	t.Logf("measured: %d requests", cases)
+}
+
+// nameServer answers questions for A or AAAA with what address gives for the
+// name, and others with nothing.
 func nameServer(t *testing.T, address func(name string) string) string {
 	t.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -121,9 +167,12 @@ func nameServer(t *testing.T, address func(name string) string) string {
 			}
 			q := m.Questions[0]
 			m.Response, m.Additionals = true, nil
-			if q.Type == dnsmessage.TypeA {
-				ip := netip.MustParseAddr(address(q.Name.String())).As4()
-				m.Answers = []dnsmessage.Resource{{Header: dnsmessage.ResourceHeader{Name: q.Name, Type: q.Type, Class: q.Class}, Body: &dnsmessage.AResource{A: ip}}}
+			header := dnsmessage.ResourceHeader{Name: q.Name, Type: q.Type, Class: q.Class}
+			switch ip := netip.MustParseAddr(address(q.Name.String())); {
+			case q.Type == dnsmessage.TypeA && ip.Is4():
+				m.Answers = []dnsmessage.Resource{{Header: header, Body: &dnsmessage.AResource{A: ip.As4()}}}
+			case q.Type == dnsmessage.TypeAAAA && ip.Is6():
+				m.Answers = []dnsmessage.Resource{{Header: header, Body: &dnsmessage.AAAAResource{AAAA: ip.As16()}}}
 			}
 			if packed, err := m.Pack(); err == nil {
 				_, _ = conn.WriteTo(packed, from)
@@ -266,6 +315,32 @@ func TestBodies(t *testing.T) {
 	}
 	if _, err := read("/header"); err == nil {
 		t.Error("1 MiB of headers")
+	}
+}
+
+// A server that drips, or says nothing at all, holds nobody for longer than the
+// client's time.
+func TestSlowServers(t *testing.T) {
+	client := pinned(t, func(w http.ResponseWriter, r *http.Request) {
+		for r.Context().Err() == nil {
+			if r.URL.Path == "/drip" {
+				_, _ = w.Write([]byte("x"))
+				w.(http.Flusher).Flush()
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	})
+	client.Timeout = 300 * time.Millisecond
+	for _, path := range []string{"/drip", "/silent"} {
+		start := time.Now()
+		answer, err := client.Get("https://example.com" + path)
+		if err == nil {
+			_, err = io.Copy(io.Discard, answer.Body)
+			answer.Body.Close()
+		}
+		if took := time.Since(start); err == nil || took > 3*time.Second {
+			t.Errorf("%s: %v after %s", path, err, took)
+		}
 	}
 }
 
