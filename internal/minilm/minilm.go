@@ -11,6 +11,8 @@
 // different paths are near each other, not equal.
 package minilm
 
+//go:generate go run ./asm -out kernels_amd64.s -stubs kernels_amd64.go -pkg minilm -arm64 kernels_arm64.s -arm64stubs kernels_arm64.go
+
 import (
 	"fmt"
 	"math"

@@ -67,6 +67,9 @@ func TestVectors(t *testing.T) {
 			t.Parallel()
 			worstBound, meanBound := .99, .997
 			limit := minilm.MaxTokens
+			if testing.Short() {
+				limit = 14
+			}
 			if path == "portable" {
 				worstBound, meanBound = .996, .999
 				if os.Getenv("ROBOT_LONG") == "" {

@@ -2,8 +2,6 @@ package minilm
 
 import "golang.org/x/sys/cpu"
 
-//go:generate go run ./asm -out kernels_amd64.s -stubs kernels_amd64.go -pkg minilm
-
 // runnable are the paths that this processor can run, the fastest first.
 func runnable() []arithmetic {
 	var paths []arithmetic
@@ -49,7 +47,7 @@ func (vnni) linear(s *scratch, l *linear, x, y []float32, rows int) {
 }
 
 func (vnni) attend(s *scratch, rows int) {
-	attendVectors(s, rows, 16, 12, exponentialsAVX512, func(rows int) productKernel {
+	attention{lanes: 16, columns: 32, queries: 12, exponentials: exponentialsAVX512, turn: turn, product: func(rows int) productKernel {
 		switch rows {
 		case 12:
 			return product12AVX512
@@ -61,7 +59,11 @@ func (vnni) attend(s *scratch, rows int) {
 			return product2AVX512
 		}
 		return product1AVX512
-	})
+	}}.compute(s, rows)
+}
+
+func turn(qkv, y []float32, stride int) {
+	transpose8AVX2(&qkv[0], 4*3*Dim, &y[0], uintptr(4*stride))
 }
 
 func (vnni) gelu(x []float32) { geluAVX512(&x[0], uintptr(len(x)/16)) }
@@ -76,9 +78,6 @@ func (vnni) addNorm(n *layerNorm, x, y []float32, rows int) {
 type avx2 struct{}
 
 func (avx2) name() string { return "avx2" }
-
-// part is how many inputs of a row share a scale on the AVX2 path.
-const part = 64
 
 func (avx2) prepare(l *linear) {
 	l.parts = make([]float32, l.out*l.in/part)
@@ -110,7 +109,7 @@ func (avx2) linear(s *scratch, l *linear, x, y []float32, rows int) {
 }
 
 func (avx2) attend(s *scratch, rows int) {
-	attendVectors(s, rows, 8, 6, exponentialsAVX2, func(rows int) productKernel {
+	attention{lanes: 8, columns: 16, queries: 6, exponentials: exponentialsAVX2, turn: turn, product: func(rows int) productKernel {
 		switch rows {
 		case 6:
 			return product6AVX2
@@ -120,7 +119,7 @@ func (avx2) attend(s *scratch, rows int) {
 			return product2AVX2
 		}
 		return product1AVX2
-	})
+	}}.compute(s, rows)
 }
 
 func (avx2) gelu(x []float32) { geluAVX2(&x[0], uintptr(len(x)/8)) }

@@ -1,6 +1,9 @@
-//go:build amd64
+//go:build amd64 || arm64
 
 package minilm
+
+// part is how many inputs of a row share a scale on the AVX2 path.
+const part = 64
 
 // vectorScratch is the working memory of the paths with vector kernels.
 type vectorScratch struct {
@@ -8,7 +11,7 @@ type vectorScratch struct {
 	scale  []float32 // [rows] of these, on the AVX2 path [rows][in/part]
 	least  []float32 // the same
 	one    []float32 // [rows], ones
-	keys   []float32 // [columns/2 vectors][head][2 vectors], one head's, turned
+	keys   []float32 // [MaxTokens/columns][head][columns], one head's, turned
 	values []float32 // [rows][head]
 	scores []float32 // [block][MaxTokens]
 }
@@ -41,45 +44,56 @@ func block(left, largest int) int {
 	}
 }
 
+// productKernel sets rows of y, columns wide, to scale (one a row) times x·w; x
+// has n columns, w n rows. Strides are in bytes.
 type productKernel func(x *float32, xStride uintptr, w *float32, wStride uintptr, scale *float32, y *float32, yStride uintptr, n uintptr)
 
-// attendVectors computes attention with kernels whose vectors have lanes
-// floats, largest queries at a time.
-func attendVectors(s *scratch, rows, lanes, largest int, exponentials func(*float32, uintptr, *float32), product func(rows int) productKernel) {
+// attention is what a path has for it.
+type attention struct {
+	lanes   int // floats in a vector
+	columns int // of a product
+	queries int // that a product takes at most
+	product func(rows int) productKernel
+	// exponentials sets n vectors to e^(x-max), inverse to 1 over their sum.
+	exponentials func(x *float32, n uintptr, inverse *float32)
+	// turn sets columns of y, stride floats apart, to 8 rows of qkv.
+	turn func(qkv, y []float32, stride int)
+}
+
+func (a attention) compute(s *scratch, rows int) {
 	w := s.work()
-	columns := 2 * lanes
-	padded := (rows + columns - 1) / columns * columns
-	vectors := (rows + lanes - 1) / lanes
+	padded := (rows + a.columns - 1) / a.columns * a.columns
+	vectors := (rows + a.lanes - 1) / a.lanes
 	for h := 0; h < Dim; h += head {
-		w.turn(s.qkv, h, rows, columns)
+		a.lay(w, s.qkv, h, rows)
 		for r, n := 0, 0; r < rows; r += n {
-			n = block(rows-r, largest)
-			multiply := product(n)
-			for c := 0; c < padded; c += columns {
-				multiply(&s.qkv[r*3*Dim+h], 4*3*Dim, &w.keys[c*head], uintptr(4*columns), &w.one[0], &w.scores[c], 4*MaxTokens, head)
+			n = block(rows-r, a.queries)
+			multiply := a.product(n)
+			for c := 0; c < padded; c += a.columns {
+				multiply(&s.qkv[r*3*Dim+h], 4*3*Dim, &w.keys[c*head], uintptr(4*a.columns), &w.one[0], &w.scores[c], 4*MaxTokens, head)
 			}
 			for i := range n {
 				scores := w.scores[i*MaxTokens : i*MaxTokens+padded]
 				for c := rows; c < padded; c++ {
 					scores[c] = -1e30
 				}
-				exponentials(&scores[0], uintptr(vectors), &w.scale[i])
+				a.exponentials(&scores[0], uintptr(vectors), &w.scale[i])
 			}
-			for c := 0; c < head; c += columns {
+			for c := 0; c < head; c += a.columns {
 				multiply(&w.scores[0], 4*MaxTokens, &w.values[c], 4*head, &w.scale[0], &s.context[r*Dim+h+c], 4*Dim, uintptr(rows))
 			}
 		}
 	}
 }
 
-// turn lays the keys of the head at h down by columns, and its values by rows.
+// lay puts the keys of the head at h down by columns, and its values by rows.
 // Up to seven rows behind the last are turned too, whatever they have: the
 // scores of theirs are not used.
-func (w *vectorScratch) turn(qkv []float32, h, rows, columns int) {
+func (a attention) lay(w *vectorScratch, qkv []float32, h, rows int) {
 	for r := 0; r < rows; r += 8 {
-		to := w.keys[r/columns*columns*head+r%columns:]
+		to := w.keys[r/a.columns*a.columns*head+r%a.columns:]
 		for i := 0; i < head; i += 8 {
-			transpose8AVX2(&qkv[r*3*Dim+Dim+h+i], 4*3*Dim, &to[i*columns], uintptr(4*columns))
+			a.turn(qkv[r*3*Dim+Dim+h+i:], to[i*a.columns:], a.columns)
 		}
 	}
 	for r := range rows {

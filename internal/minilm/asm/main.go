@@ -1,9 +1,10 @@
-// Asm writes the kernels of package minilm for amd64, with avo:
+// Asm writes the kernels of package minilm, with avo for amd64:
 //
 //	go generate ./internal/minilm
 //
-// There are two sets of kernels, for AVX-512 with VNNI and for AVX2 with FMA;
-// what works on floats is the same code for both, twice as wide in the first.
+// There are two sets of kernels for amd64, for AVX-512 with VNNI and for AVX2
+// with FMA; what works on floats is the same code for both, twice as wide in
+// the first. One for arm64 is in arm64.go.
 //
 // All kernels read and write whole vectors. Widths are multiples of a vector
 // because the model's are; where a number of rows counts, the caller's buffers
@@ -11,8 +12,10 @@
 package main
 
 import (
+	"flag"
 	"fmt"
 	"math"
+	"os"
 
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
@@ -50,7 +53,12 @@ func main() {
 	}
 	quantizeAVX2()
 	transpose()
-	Generate()
+	arm, armStubs := flag.String("arm64", "", "file for the kernels of arm64"), flag.String("arm64stubs", "", "file for their stubs")
+	Generate() // parses the flags
+	if err := writeNEON(*arm, *armStubs); err != nil {
+		fmt.Fprintln(os.Stderr, "asm:", err)
+		os.Exit(1)
+	}
 }
 
 // begin opens a function.
