@@ -54,7 +54,7 @@ func TestEveryoneOnEveryEndpoint(t *testing.T) {
 				got := w.do(r)
 				tried++
 				if !there {
-					if got.status != http.StatusTeapot && got.status != http.StatusForbidden { // the latter of a form from elsewhere
+					if got.header.Get("Access-Control-Allow-Origin") != "" || got.json != nil {
 						t.Errorf("%s %s%s is answered: %d", route.Method, host, route.Path, got.status)
 					}
 					continue

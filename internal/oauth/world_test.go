@@ -16,12 +16,17 @@ import (
 	"testing"
 	"time"
 
+	"robot.wtf/internal/api"
 	"robot.wtf/internal/content"
+	"robot.wtf/internal/markdown"
 	"robot.wtf/internal/oauth"
+	"robot.wtf/internal/pages"
+	"robot.wtf/internal/search"
 	"robot.wtf/internal/server"
 	"robot.wtf/internal/session"
 	"robot.wtf/internal/store"
 	"robot.wtf/internal/tenant"
+	"robot.wtf/internal/web"
 	"robot.wtf/internal/wiki"
 )
 
@@ -96,12 +101,22 @@ func newWorld(t testing.TB, outgoing *http.Client) *world {
 		}, Now: w.now, Log: log,
 	})
 	must(err)
-	none := func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no door", http.StatusTeapot) }
+	index := search.New(search.Options{Dir: filepath.Join(w.dir, "wikis")})
+	t.Cleanup(func() { must(index.Close()) })
+	contents := pages.New(pages.Options{Content: pool, Search: index, Markdown: markdown.New(markdown.Options{}), Now: w.now, Log: log})
+	var people []wiki.User
+	for _, name := range []string{"ada", "bob", "cleo", "dan"} {
+		people = append(people, user(name))
+	}
+	browsers, err := web.New(web.Options{
+		Pages: contents, Tenant: w.tenant, Session: w.session, OAuth: w.oauth, Platform: platform, WikiOrigin: origin, People: people, Now: w.now, Log: log,
+	})
+	must(err)
+	programs := api.New(api.Options{Pages: contents, Tenant: w.tenant, Session: w.session, OAuth: w.oauth, WikiOrigin: origin, Now: w.now, Log: log})
 	w.front = server.New(server.Options{
-		Host: "robot.test", Home: platform, Platform: none, Manage: none,
-		Wiki:  func(w http.ResponseWriter, r *http.Request, _ string) { none(w, r) },
-		API:   func(w http.ResponseWriter, r *http.Request, _ string) { none(w, r) },
-		OAuth: w.oauth.ServeHTTP, Check: func(context.Context) error { return nil }, Log: log,
+		Host: "robot.test", Home: platform, Secure: true, Platform: browsers.ServePlatform, Wiki: browsers.ServeWiki,
+		API: programs.ServeWiki, Manage: programs.ServePlatform, OAuth: w.oauth.ServeHTTP, Renew: w.session.Renew,
+		Check: func(context.Context) error { return nil }, Log: log,
 	})
 	for _, name := range []string{"ada", "bob", "cleo", "dan"} {
 		must(w.db.SaveUser(ctx, user(name)))
@@ -109,6 +124,7 @@ func newWorld(t testing.TB, outgoing *http.Client) *world {
 	for slug, members := range map[string]map[string]wiki.Role{"ada": {"bob": wiki.Editor, "cleo": wiki.Viewer}, "bob": {"cleo": wiki.Viewer}} {
 		_, err := w.tenant.Create(ctx, user(slug), slug)
 		must(err)
+		must(contents.Seed(ctx, w.access(slug, slug)))
 		for name, role := range members {
 			must(w.tenant.SetMember(ctx, w.access(slug, slug), user(name).DID, role))
 		}
@@ -148,7 +164,7 @@ func (w *world) do(r *http.Request) answer {
 		if err := json.Unmarshal(rec.Body.Bytes(), &a.json); err != nil && a.text != "" {
 			w.t.Fatalf("%s: %v\n%s", r.URL, err, a.text)
 		}
-		if strings.Contains(a.text, "null") {
+		if strings.Contains(a.text, ":null") {
 			w.t.Errorf("%s: a null in %s", r.URL, a.text)
 		}
 	}
