@@ -126,13 +126,14 @@ func (c quotaCommand) Run(ctx context.Context) error {
 }
 
 type reindexCommand struct {
-	Wiki string `arg:"" optional:"" help:"This wiki alone."`
+	Wiki    string `arg:"" optional:"" help:"This wiki alone."`
+	Workers int    `default:"0" placeholder:"N" help:"How many texts are embedded at a time; 0 for one less than there are processors."`
 	dataFlag
 }
 
 // Run builds search indexes anew.
 func (c reindexCommand) Run(ctx context.Context) error {
-	return c.run(ctx, "reindex", url.Values{"wiki": {c.Wiki}})
+	return c.run(ctx, "reindex", url.Values{"wiki": {c.Wiki}, "workers": {strconv.Itoa(c.Workers)}})
 }
 
 type reportsCommand struct {
@@ -405,46 +406,6 @@ func setQuota(ctx context.Context, s *service, args url.Values, _ io.Reader, out
 		row("KB a page", l.PageBytes>>10, yes(own.PageBytes))
 		row("MB an attachment", megabytes(l.AttachmentBytes), yes(own.AttachmentBytes))
 	})
-}
-
-// reindex takes indexes away and builds them anew. One that cannot be built does
-// not keep the others from it.
-func reindex(ctx context.Context, s *service, args url.Values, _ io.Reader, out io.Writer) error {
-	var slugs []string
-	if slug := args.Get("wiki"); slug != "" {
-		a, err := s.asOperator(ctx, slug)
-		if err != nil {
-			return err
-		}
-		slugs = []string{a.Site().Slug}
-	} else {
-		list, err := s.store.AllSites(ctx)
-		if err != nil {
-			return err
-		}
-		for _, site := range list {
-			slugs = append(slugs, site.Slug)
-		}
-	}
-	var failed []error
-	for _, slug := range slugs {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		err := s.search.Remove(ctx, slug)
-		if err == nil {
-			err = catchUp(ctx, s.content, s.search, slug)
-		}
-		if err != nil {
-			failed = append(failed, fmt.Errorf("%s: %w", slug, err))
-			continue
-		}
-		if err := s.store.OperatorEvent(ctx, slug, "site.reindex", ""); err != nil {
-			failed = append(failed, err)
-		}
-		fmt.Fprintf(out, "%s is indexed\n", slug)
-	}
-	return errors.Join(failed...)
 }
 
 func showReports(ctx context.Context, s *service, args url.Values, _ io.Reader, out io.Writer) error {

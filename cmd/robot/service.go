@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"robot.wtf/internal/api"
@@ -15,6 +14,7 @@ import (
 	"robot.wtf/internal/limit"
 	"robot.wtf/internal/markdown"
 	"robot.wtf/internal/mcpserver"
+	"robot.wtf/internal/minilm"
 	"robot.wtf/internal/oauth"
 	"robot.wtf/internal/outbound"
 	"robot.wtf/internal/pages"
@@ -75,7 +75,11 @@ func openService(ctx context.Context, cfg config.Config, origins config.Origins,
 	if err != nil {
 		return nil, err
 	}
-	s.search = search.New(search.Options{Dir: wikis, Log: log})
+	model, err := minilm.New()
+	if err != nil {
+		return nil, err
+	}
+	s.search = search.New(search.Options{Dir: wikis, Model: model, Log: log})
 	icons, err := web.AssetURL("icons.svg")
 	if err != nil {
 		return nil, err
@@ -197,61 +201,4 @@ func (s *service) Close() error {
 		errs = append(errs, s.store.Close())
 	}
 	return errors.Join(errs...)
-}
-
-// An indexer brings search indexes up to date behind the saves. A query does so
-// itself, so a nudge that is lost costs the next one a moment and no more.
-type indexer struct {
-	nudges chan string // slugs
-	lag    lag
-	ended  sync.WaitGroup
-	cancel context.CancelFunc
-	log    *slog.Logger
-}
-
-func newIndexer(log *slog.Logger) *indexer {
-	return &indexer{nudges: make(chan string, 64), log: log}
-}
-
-func (x *indexer) nudge(slug string, _ int64) {
-	select {
-	case x.nudges <- slug:
-		x.lag.begin(slug)
-	default:
-	}
-}
-
-func (x *indexer) start(pool *content.Pool, index *search.Service) {
-	ctx, cancel := context.WithCancel(context.Background())
-	x.cancel = cancel
-	x.ended.Go(func() {
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case slug := <-x.nudges:
-				done := x.lag.work(slug)
-				if err := catchUp(ctx, pool, index, slug); err != nil && ctx.Err() == nil {
-					x.log.Warn("index", "wiki", slug, "err", err)
-				}
-				done()
-			}
-		}
-	})
-}
-
-func catchUp(ctx context.Context, pool *content.Pool, index *search.Service, slug string) error {
-	w, release, err := pool.Open(ctx, slug)
-	if err != nil {
-		return err
-	}
-	defer release()
-	return index.CatchUp(ctx, w)
-}
-
-func (x *indexer) stop() {
-	if x.cancel != nil {
-		x.cancel()
-		x.ended.Wait()
-	}
 }

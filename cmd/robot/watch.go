@@ -43,6 +43,14 @@ func (s *service) startWatching(cfg config.Config) error {
 		return float64(free), err == nil
 	})
 	s.metrics.Gauge("robot_index_lag_seconds", "How long the save that waits longest to be in its search index has waited.", s.indexer.lag.seconds)
+	s.metrics.Gauge("robot_unembedded_sections", "Sections of pages that wait to be found by meaning.", func() (float64, bool) {
+		_, sections := s.search.Waiting()
+		return float64(sections), true
+	})
+	s.metrics.Gauge("robot_unembedded_wikis", "Wikis that have such sections.", func() (float64, bool) {
+		wikis, _ := s.search.Waiting()
+		return float64(wikis), true
+	})
 	if dir := cfg.Watch.Backup; dir != "" {
 		checks = append(checks, checkBackup(dir), watch.DiskCheck("backup-disk", "the backups", dir, roomOfBackups))
 		s.backupAges(dir)

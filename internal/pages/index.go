@@ -458,6 +458,14 @@ func (s *Service) Search(ctx context.Context, a wiki.Access, q Query) (Results, 
 	return s.search.Search(ctx, w, q)
 }
 
+// Waiting is how many sections of the wiki are not found by meaning yet.
+func (s *Service) Waiting(a wiki.Access) (int, error) {
+	if err := a.Allow(wiki.Read); err != nil {
+		return 0, err
+	}
+	return s.search.WaitingIn(a.Site().Slug), nil
+}
+
 // Complete lists page names as they are typed.
 func (s *Service) Complete(ctx context.Context, a wiki.Access, typed string, limit int) ([]wiki.PageName, error) {
 	w, release, err := s.open(ctx, a, wiki.Read)

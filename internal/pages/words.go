@@ -17,6 +17,7 @@ type (
 	Results   = search.Results
 	Hit       = search.Hit
 	Span      = search.Span
+	Mode      = search.Mode
 	Heading   = markdown.Heading
 	Prop      = markdown.Prop
 	Section   = markdown.Section
@@ -28,3 +29,13 @@ const (
 	Beginnings = search.Beginnings
 	AnyWord    = search.AnyWord
 )
+
+// What a query is compared by; see search.Mode.
+const (
+	Hybrid   = search.Hybrid
+	Keyword  = search.Keyword
+	Semantic = search.Semantic
+)
+
+// ParseMode reads a mode, "" as Hybrid. ErrInvalid for anything else.
+func ParseMode(text string) (Mode, error) { return search.ParseMode(text) }

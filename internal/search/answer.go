@@ -1,7 +1,6 @@
 package search
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -15,6 +14,8 @@ type match struct {
 	id    int64
 	path  string
 	score float64
+
+	byWords, byMeaning bool
 }
 
 // answer runs a query, more loosely each time that nothing is found. The number
@@ -43,7 +44,7 @@ func (x *index) answer(ctx context.Context, db *sql.DB, p parsed, limit, offset 
 	}
 	r.Total = len(found)
 	found = found[min(offset, len(found)):min(offset+limit, len(found))]
-	r.Hits, err = x.show(ctx, db, found, newMarker(p))
+	r.Hits, err = x.show(ctx, db, found, newMarker(p), nil)
 	return r, err
 }
 
@@ -62,20 +63,16 @@ func (x *index) find(ctx context.Context, db *sql.DB, p parsed) ([]match, error)
 		return nil, err
 	}
 	r.namesFirst(p, scores)
-	var found []match
-	for id, score := range scores {
-		if score >= 0 {
-			found = append(found, match{int64(id), dir.pages[id].path, score})
-		}
+	found := r.best(scores)
+	for i := range found {
+		found[i].byWords = len(p.groups) > 0
 	}
-	slices.SortFunc(found, func(a, b match) int {
-		return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.path, b.path))
-	})
 	return found, nil
 }
 
-// show makes hits of matches, with their snippets.
-func (x *index) show(ctx context.Context, db *sql.DB, found []match, mark *marker) ([]Hit, error) {
+// show makes hits of matches, with their snippets. meaning has the passages of
+// pages that were found by it.
+func (x *index) show(ctx context.Context, db *sql.DB, found []match, mark *marker, meaning map[int64][]passage) ([]Hit, error) {
 	if len(found) == 0 {
 		return nil, nil
 	}
@@ -103,8 +100,10 @@ func (x *index) show(ctx context.Context, db *sql.DB, found []match, mark *marke
 		}
 		m := found[at[id]]
 		h := &hits[at[id]]
-		*h = Hit{Page: wiki.PageName(m.path), Score: m.score, Blob: blob}
-		h.Heading, h.Line, h.Snippet = mark.best(unpack(packed))
+		*h = Hit{Page: wiki.PageName(m.path), Score: m.score, Blob: blob, ByWords: m.byWords, ByMeaning: m.byMeaning}
+		if list := mark.sections(unpack(packed), meaning[id]); len(list) > 0 {
+			h.Section, h.More = list[0], list[1:]
+		}
 	}
 	// A page that a commit took away in between is left out.
 	return slices.DeleteFunc(hits, func(h Hit) bool { return h.Page == "" }), rows.Err()

@@ -74,11 +74,15 @@ func (x *index) step(ctx context.Context, db *sql.DB, w *content.Wiki) (done boo
 		return false, err
 	}
 	defer tx.Rollback() // does nothing after a commit
-	b := batch{tx: tx, w: w, authors: map[string]map[string]bool{}, dirty: map[string]bool{}, lists: newPostings()}
+	b := batch{tx: tx, w: w, authors: map[string]map[string]bool{}, dirty: map[string]bool{}, lists: newPostings(), model: x.model}
 	if err := b.apply(ctx, commits); err != nil {
 		return false, err
 	}
 	if _, err := tx.ExecContext(ctx, "UPDATE meta SET seq = $1, head = $2", next.seq, next.id); err != nil {
+		return false, err
+	}
+	left, err := countWaiting(ctx, tx)
+	if err != nil {
 		return false, err
 	}
 	x.settled.Lock()
@@ -87,6 +91,10 @@ func (x *index) step(ctx context.Context, db *sql.DB, w *content.Wiki) (done boo
 		return false, err
 	}
 	x.at.Store(&next)
+	if b.cut {
+		x.vecs.Store(nil)
+	}
+	x.behind(left)
 	return false, nil
 }
 
@@ -98,6 +106,8 @@ type batch struct {
 	authors map[string]map[string]bool // of each page key that the batch touches
 	dirty   map[string]bool            // keys of pages to be looked at
 	lists   *postings
+	model   Model
+	cut     bool   // chunks changed
 	taken   []bool // page ids; read when the first new page comes
 }
 
@@ -298,6 +308,7 @@ func (b *batch) index(ctx context.Context, key string, f wiki.File) error {
 		if has.id > 0 {
 			b.taken = nil
 			b.lists.replace(has.id, before, nil)
+			return b.cutInto(ctx, has.id, nil)
 		}
 		return nil
 	}
@@ -315,6 +326,11 @@ func (b *batch) index(ctx context.Context, key string, f wiki.File) error {
 	}
 	after, size := placesOf(now.name, now.title, now.sections)
 	b.lists.replace(now.id, before, after)
+	if b.model != nil {
+		if err := b.cutInto(ctx, now.id, cutPage(b.model, d)); err != nil {
+			return err
+		}
+	}
 	return b.add(ctx, key, now, size, indexed(d.name.Title()), d.tags)
 }
 
@@ -358,6 +374,50 @@ func (b *batch) freeID(ctx context.Context) (int64, error) {
 	}
 	b.taken[id] = true
 	return int64(id), nil
+}
+
+// cutInto makes the chunks of a page these. Those that it has already keep their
+// vectors.
+func (b *batch) cutInto(ctx context.Context, page int64, chunks []chunk) error {
+	rows, err := b.tx.QueryContext(ctx, "SELECT id, hash FROM chunks WHERE page = $1", page)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	has := map[string][]int64{}
+	for rows.Next() {
+		var id int64
+		var hash []byte
+		if err := rows.Scan(&id, &hash); err != nil {
+			return err
+		}
+		has[string(hash)] = append(has[string(hash)], id)
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	b.cut = b.cut || len(has)+len(chunks) > 0
+	for n, c := range chunks {
+		hash := c.hash()
+		if ids := has[hash]; len(ids) > 0 {
+			has[hash] = ids[1:]
+			_, err = b.tx.ExecContext(ctx, "UPDATE chunks SET n = $1, first = $2, last = $3, start = $4 WHERE id = $5", n, c.first, c.last, c.from, ids[0])
+		} else {
+			_, err = b.tx.ExecContext(ctx, `INSERT INTO chunks (page, n, hash, first, last, start, text)
+				VALUES ($1, $2, $3, $4, $5, $6, $7)`, page, n, []byte(hash), c.first, c.last, c.from, c.text)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for _, ids := range has {
+		for _, id := range ids {
+			if _, err := b.tx.ExecContext(ctx, "DELETE FROM chunks WHERE id = $1", id); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func (b *batch) drop(ctx context.Context, id int64) error {
@@ -422,6 +482,8 @@ type section struct {
 	heading string // "" for the lead
 	line    int    // of the heading, from 1; 0 for what is no part of the source
 	text    string // clean: one line, without markup
+
+	path []string // headings down to this one; of a document that is read anew only
 }
 
 func newDocument(name wiki.PageName, source []byte, files []string) document {
@@ -435,7 +497,8 @@ func newDocument(name wiki.PageName, source []byte, files []string) document {
 		}
 		out := section{line: s.StartLine, text: clean(uncommented(markdown.PlainText(source[lines[from]:lines[to]])))}
 		if len(s.Path) > 0 {
-			out.heading = clean(s.Path[len(s.Path)-1])
+			out.path = cleanAll(s.Path)
+			out.heading = out.path[len(out.path)-1]
 			out.text = strings.TrimSpace(strings.TrimPrefix(out.text, out.heading))
 		}
 		d.sections = append(d.sections, out)
@@ -448,6 +511,14 @@ func newDocument(name wiki.PageName, source []byte, files []string) document {
 		d.sections = append(d.sections, section{text: "Attachments: " + clean(strings.Join(files, ", "))})
 	}
 	return d
+}
+
+func cleanAll(list []string) []string {
+	out := make([]string, len(list))
+	for i := range list {
+		out[i] = clean(list[i])
+	}
+	return out
 }
 
 // uncommented drops HTML comments: readers do not see them, so a snippet must

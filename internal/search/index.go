@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 
@@ -20,7 +21,7 @@ import (
 
 // version of the index: of its tables and of how words are cut. An index of
 // another version is built anew, so raise it when either changes.
-const version = 2
+const version = 3
 
 // Snippets come from texts, which holds each page as people read it. How words
 // are listed in postings, and why not by FTS5, docs/adr/0007 says.
@@ -28,7 +29,8 @@ const tables = `
 CREATE TABLE meta (
 	wiki TEXT NOT NULL,             -- the slug
 	seq  INTEGER NOT NULL,          -- the last commit that is in the index, 0 for none
-	head TEXT NOT NULL              -- and its id
+	head TEXT NOT NULL,             -- and its id
+	cut  TEXT NOT NULL              -- how chunks were cut, and for which model; '' for none
 );
 CREATE TABLE pages (
 	id       INTEGER PRIMARY KEY,   -- the smallest that is free, so that they stay dense
@@ -62,6 +64,19 @@ CREATE TABLE files (                -- attachments and the page they lie below
 	path TEXT NOT NULL,
 	PRIMARY KEY (page, path)
 ) WITHOUT ROWID;
+CREATE TABLE chunks (               -- pieces of pages that have a vector each
+	id     INTEGER PRIMARY KEY,
+	page   INTEGER NOT NULL,
+	n      INTEGER NOT NULL,        -- its number on the page, from 0
+	hash   BLOB NOT NULL,           -- of the text that is embedded
+	first  INTEGER NOT NULL,        -- numbers of its sections
+	last   INTEGER NOT NULL,
+	start  INTEGER NOT NULL,        -- byte of the first section's text
+	text   TEXT NOT NULL,           -- what is to be embedded, until it is
+	vector BLOB                     -- packed; see packVector
+);
+CREATE INDEX chunks_page ON chunks (page, n);
+CREATE INDEX chunks_waiting ON chunks (id) WHERE vector IS NULL;
 CREATE TABLE postings (             -- where words stand; see packPosting
 	stem  TEXT NOT NULL,
 	block INTEGER NOT NULL,         -- pages.id / 64
@@ -97,6 +112,12 @@ type index struct {
 	at        atomic.Pointer[position]
 	names     atomic.Pointer[names]
 	dir       atomic.Pointer[directory]
+
+	model     Model // nil for none
+	waiting   *waiting
+	embedding sync.Mutex // one embedder at a time
+	vecs      atomic.Pointer[vectors]
+	meant     atomic.Int64 // when the vectors were last used, in unix nanoseconds
 
 	// settled is held for reading by a query, so that its statements see one
 	// state, and for writing at the moment when a catch-up commits.
@@ -287,12 +308,28 @@ func (x *index) begin(ctx context.Context, db *sql.DB) (at position, err error) 
 		}
 		x.sound = true
 	}
-	var slug string
-	err = db.QueryRowContext(ctx, "SELECT wiki, seq, head FROM meta").Scan(&slug, &at.seq, &at.id)
-	if errors.Is(err, sql.ErrNoRows) || err == nil && slug != x.slug {
+	var slug, cut string
+	err = db.QueryRowContext(ctx, "SELECT wiki, seq, head, cut FROM meta").Scan(&slug, &at.seq, &at.id, &cut)
+	switch {
+	case errors.Is(err, sql.ErrNoRows) || err == nil && slug != x.slug:
 		return at, fmt.Errorf("%w: it is that of %q", errStale, slug)
+	case err != nil:
+		return at, err
+	case cut != x.cutting():
+		return at, fmt.Errorf("%w: its chunks are %q, not %q", errStale, cut, x.cutting())
+	}
+	left, err := countWaiting(ctx, db)
+	if err == nil && left > 0 {
+		x.behind(left)
 	}
 	return at, err
+}
+
+func (x *index) cutting() string {
+	if x.model == nil {
+		return ""
+	}
+	return cutting
 }
 
 func (x *index) make(ctx context.Context, db *sql.DB) error {
@@ -304,7 +341,7 @@ func (x *index) make(ctx context.Context, db *sql.DB) error {
 	if _, err := tx.ExecContext(ctx, tables); err != nil {
 		return err
 	}
-	if _, err := tx.ExecContext(ctx, "INSERT INTO meta (wiki, seq, head) VALUES ($1, 0, '')", x.slug); err != nil {
+	if _, err := tx.ExecContext(ctx, "INSERT INTO meta (wiki, seq, head, cut) VALUES ($1, 0, '', $2)", x.slug, x.cutting()); err != nil {
 		return err
 	}
 	if _, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", version)); err != nil {
@@ -332,6 +369,7 @@ func (x *index) delete() error {
 func (x *index) stop() error {
 	x.at.Store(nil)
 	x.dir.Store(nil)
+	x.vecs.Store(nil)
 	if x.db == nil {
 		return nil
 	}
@@ -349,8 +387,8 @@ func (x *index) remove() error {
 	if err := x.stop(); err != nil { // as that of a damaged file may
 		x.log.Debug("search: close an index", "wiki", x.slug, "err", err)
 	}
-	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
-		if err := os.Remove(x.file + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	for _, file := range []string{x.file, x.file + "-wal", x.file + "-shm", x.file + "-journal", filepath.Join(filepath.Dir(x.file), behindName)} {
+		if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}

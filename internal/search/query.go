@@ -29,6 +29,7 @@ type parsed struct {
 type term struct {
 	tokens []token
 	prefix bool   // the last word may go on
+	exact  bool   // typed in quotes or with a star: meant to the letter
 	text   string // as typed
 }
 
@@ -144,8 +145,10 @@ func (p *parsed) split(text string) []item {
 		for _, part := range parts(word, quoted) {
 			if quoted {
 				it.term = newTerm(part, strings.HasPrefix(rest, "*"))
+				it.exact = true
 			} else {
 				it.term = newTerm(part, strings.HasSuffix(part, "*"))
+				it.exact = it.prefix
 			}
 			if len(it.tokens) > 0 || it.word == "|" {
 				items = append(items, it)

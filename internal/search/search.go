@@ -20,6 +20,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/markdown"
@@ -28,15 +29,20 @@ import (
 
 // Options of a Service.
 type Options struct {
-	Dir     string       // the directory wikis/, one folder a slug; index.db lies beside wiki.db
-	MaxOpen int          // open indexes, 200 when 0; an idle one is closed to make room
-	Log     *slog.Logger // hears of indexes that had to be built anew; none when nil
+	Dir        string       // the directory wikis/, one folder a slug; index.db lies beside wiki.db
+	Model      Model        // embeds texts; without one there is keyword search alone
+	CacheBytes int64        // of vectors in memory, 64 MB when 0; idle ones are dropped before
+	MaxOpen    int          // open indexes, 200 when 0; an idle one is closed to make room
+	Log        *slog.Logger // hears of indexes that had to be built anew; none when nil
 }
 
 // A Service answers queries on the indexes of all wikis. It is safe for
 // concurrent use.
 type Service struct {
 	o Options
+
+	waiting *waiting
+	asking  atomic.Int32 // queries that run
 
 	mu     sync.Mutex
 	open   map[string]*index
@@ -53,7 +59,10 @@ func New(o Options) *Service {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Service{o: o, open: map[string]*index{}, sound: map[string]bool{}}
+	if o.CacheBytes == 0 {
+		o.CacheBytes = 64 << 20
+	}
+	return &Service{o: o, waiting: newWaiting(), open: map[string]*index{}, sound: map[string]bool{}}
 }
 
 // Close waits for calls under way and closes all indexes.
@@ -78,7 +87,8 @@ func (s *Service) index(slug string) (x *index, release func(), err error) {
 	}
 	x = s.open[slug]
 	if x == nil {
-		x = &index{slug: slug, file: s.file(slug), log: s.o.Log, sound: s.sound[slug]}
+		x = s.newIndex(slug)
+		x.sound = s.sound[slug]
 		s.open[slug] = x
 	}
 	s.clock++
@@ -115,6 +125,10 @@ func (s *Service) shrink() {
 	}
 }
 
+func (s *Service) newIndex(slug string) *index {
+	return &index{slug: slug, file: s.file(slug), log: s.o.Log, model: s.o.Model, waiting: s.waiting}
+}
+
 func (s *Service) file(slug string) string { return filepath.Join(s.o.Dir, slug, "index.db") }
 
 // A Query is what somebody looks for.
@@ -137,24 +151,36 @@ type Query struct {
 	Text   string
 	Limit  int // 20 when 0, at most 100
 	Offset int
+	Mode   Mode // Hybrid when ""; Keyword where there is no model
 }
 
 // A Hit is one page found.
 type Hit struct {
 	Page    wiki.PageName
-	Score   float64 // higher is better; comparable within one answer only
-	Heading string  // section that matched best, "" for the lead or the name
-	Line    int     // of that section in the source, from 1; 0 unknown
-	Snippet []Span  // about 200 characters of the section's text
-	Blob    string  // the revision that was indexed
+	Score   float64   // higher is better; comparable within one answer only
+	Section           // that matched best
+	More    []Section // up to 4 others that matched nearly as well
+	Blob    string    // the revision that was indexed
+
+	ByWords, ByMeaning bool // what it was found by
+}
+
+// A Section is a part of a page that matched.
+type Section struct {
+	Heading string // "" for the lead or the name
+	Line    int    // of the heading in the source, from 1; 0 unknown
+	Snippet []Span // about 200 characters of the section's text
 }
 
 // URL is the address of the section that matched best, on its wiki's host.
-func (h Hit) URL() string {
-	if h.Heading == "" {
-		return h.Page.URL()
+func (h Hit) URL() string { return h.Section.URL(h.Page) }
+
+// URL is the section's address on its wiki's host.
+func (s Section) URL(page wiki.PageName) string {
+	if s.Heading == "" {
+		return page.URL()
 	}
-	return h.Page.URL() + markdown.Anchor(h.Heading)
+	return page.URL() + markdown.Anchor(s.Heading)
 }
 
 // A Span is a piece of a snippet; Hit spans matched.
@@ -179,19 +205,37 @@ type Results struct {
 	Total    int      // pages that match
 	Words    []string // what was looked for, after filters were taken out
 	Ignored  []string // what was not understood, in plain words
-	Loosened Loosened // when nothing matched all that was asked
+	Loosened Loosened // when nothing matched all that was asked, by words
+	Mode     Mode     // what was compared
+	Waiting  int      // sections of this wiki that have no vector yet, and are not found by meaning
 }
 
 // Search brings the index up to the wiki's head, then answers: a page is found
-// as soon as its save is acknowledged. Pages are ordered by score, one whose
-// name is what was asked for before all others; a query of filters alone lists
-// pages by name. A query without anything to look for finds nothing.
+// by its words as soon as its save is acknowledged, and by its meaning when its
+// sections have been embedded. Pages are ordered by score, one whose name is what
+// was asked for before all others; a query of filters alone lists pages by name.
+// A query without anything to look for finds nothing.
 func (s *Service) Search(ctx context.Context, w *content.Wiki, q Query) (Results, error) {
+	s.asking.Add(1)
+	defer s.asking.Add(-1)
 	asked := parse(q.Text)
 	if q.Limit <= 0 {
 		q.Limit = 20
 	}
 	q.Limit, q.Offset = min(q.Limit, 100), max(q.Offset, 0)
+	if q.Mode == "" {
+		q.Mode = Hybrid
+	}
+	if s.o.Model == nil || len(asked.groups) == 0 {
+		q.Mode = Keyword
+	}
+	var vector []float32
+	var err error
+	if q.Mode != Keyword {
+		if vector, err = s.embedQuery(asked); err != nil {
+			return Results{}, fmt.Errorf("search: %w", err)
+		}
+	}
 	x, release, err := s.index(w.Slug())
 	if err != nil {
 		return Results{}, err
@@ -199,11 +243,22 @@ func (s *Service) Search(ctx context.Context, w *content.Wiki, q Query) (Results
 	defer release()
 	var found Results
 	err = x.current(ctx, w, func(db *sql.DB) error {
-		found, err = x.answer(ctx, db, asked, q.Limit, q.Offset)
+		if q.Mode == Keyword {
+			found, err = x.answer(ctx, db, asked, q.Limit, q.Offset)
+		} else {
+			found, err = x.meaningful(ctx, db, asked, q.Mode, vector, q.Limit, q.Offset)
+		}
 		return err
 	})
 	if err != nil {
 		return Results{}, fmt.Errorf("search: find %q in %s: %w", q.Text, w.Slug(), err)
+	}
+	found.Mode = q.Mode
+	if s.o.Model != nil {
+		found.Waiting = s.waiting.of(w.Slug())
+	}
+	if q.Mode != Keyword {
+		s.trim(x)
 	}
 	return found, nil
 }
@@ -232,8 +287,9 @@ func (s *Service) Remove(ctx context.Context, slug string) error {
 	delete(s.open, slug)
 	delete(s.sound, slug)
 	s.mu.Unlock()
+	s.waiting.note(slug, 0)
 	if x == nil {
-		x = &index{slug: slug, file: s.file(slug), log: s.o.Log}
+		x = s.newIndex(slug)
 	}
 	if err := x.delete(); err != nil {
 		return fmt.Errorf("search: remove the index of %s: %w", slug, err)

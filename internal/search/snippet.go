@@ -1,6 +1,7 @@
 package search
 
 import (
+	"cmp"
 	"math/bits"
 	"slices"
 	"strings"
@@ -140,36 +141,89 @@ func (m *marker) marks(text string) []mark {
 	return out
 }
 
-// best chooses the section that has most of the terms, and of it the piece that
-// has most; without any mark, the beginning of the first section with text.
-func (m *marker) best(list []section) (heading string, line int, snippet []Span) {
-	chosen, marked, top, read := -1, []mark(nil), 0, 0
-	for i, s := range list {
-		if read += len(s.text); read > scanBytes && top > 0 {
+// moreSections is how many of a page are shown besides the best.
+const moreSections = 4
+
+// sections chooses the sections that have most of the terms, and are nearest to
+// what was asked where that is known; of each the piece that has most. Where
+// nothing matches it is the beginning of the first section with a text.
+func (m *marker) sections(list []section, meaning []passage) []Section {
+	found := m.candidates(list, meaning)
+	if len(found) == 0 {
+		first := slices.IndexFunc(list, func(s section) bool { return s.text != "" })
+		if first = max(first, 0); first >= len(list) {
+			return nil
+		}
+		return []Section{shown(list[first], candidate{})}
+	}
+	slices.SortStableFunc(found, func(a, b candidate) int { return cmp.Compare(b.score, a.score) })
+	best := found[0]
+	out := []Section{shown(list[best.section], best)}
+	passages := map[int]bool{best.passage: true}
+	for _, c := range found[1:] {
+		if len(out) > moreSections || c.score < .75*best.score || c.terms < best.terms {
 			break
 		}
-		marks := m.marks(cut(s.text, scanBytes))
-		heads := m.marks(s.heading)
-		if len(marks)+len(heads) == 0 {
+		if list[c.section].line == 0 || len(c.marks) == 0 && passages[c.passage] {
 			continue
 		}
+		passages[c.passage] = true
+		out = append(out, shown(list[c.section], c))
+	}
+	return out
+}
+
+// A candidate is a section that may be shown.
+type candidate struct {
+	section int
+	marks   []mark
+	terms   int // different ones that it has
+	passage int // nearest one that it is in, from 1
+	from    int // where that begins
+	score   float64
+}
+
+func (m *marker) candidates(list []section, meaning []passage) []candidate {
+	nearest := 0.0
+	for _, p := range meaning {
+		nearest = max(nearest, p.cosine)
+	}
+	var found []candidate
+	read, marked := 0, false
+	for i, s := range list {
+		c := candidate{section: i}
+		if read += len(s.text); read <= scanBytes || !marked {
+			c.marks = m.marks(cut(s.text, scanBytes))
+		}
+		heads := m.marks(s.heading)
+		c.terms = distinct(append(heads[:len(heads):len(heads)], c.marks...))
+		marked = marked || c.terms > 0
 		// Different terms count most, then that the heading names them.
-		score := 1000*distinct(append(heads[:len(heads):len(heads)], marks...)) + 200*distinct(heads) + min(len(marks), 100)
+		c.score = float64(c.terms) + .2*float64(distinct(heads)) + .001*float64(min(len(c.marks), 100))
 		if s.line == 0 { // tags and attachments, if there is nothing else
-			score = 1
+			c.score = min(c.score, .001)
 		}
-		if score > top {
-			chosen, marked, top = i, marks, score
+		c.score /= float64(max(1, len(m.terms)))
+		for n, p := range meaning {
+			if like := p.cosine / nearest; i >= p.first && i <= p.last && s.line > 0 && p.cosine > 0 && (c.passage == 0 || p.cosine > meaning[c.passage-1].cosine) {
+				if c.passage > 0 {
+					c.score -= meaning[c.passage-1].cosine / nearest
+				}
+				c.passage, c.score = n+1, c.score+like
+				if p.first == i {
+					c.from = p.from
+				}
+			}
+		}
+		if c.score > 0 {
+			found = append(found, c)
 		}
 	}
-	if chosen < 0 {
-		chosen = max(0, slices.IndexFunc(list, func(s section) bool { return s.text != "" }))
-		if chosen >= len(list) {
-			return "", 0, nil
-		}
-	}
-	s := list[chosen]
-	return s.heading, s.line, excerpt(s.text, apart(marked))
+	return found
+}
+
+func shown(s section, c candidate) Section {
+	return Section{Heading: s.heading, Line: s.line, Snippet: excerpt(s.text, apart(c.marks), min(c.from, len(s.text)))}
 }
 
 // apart makes one of marks that overlap, as pairs of characters do.
@@ -196,9 +250,9 @@ func distinct(marks []mark) int {
 	return bits.OnesCount64(terms)
 }
 
-// excerpt cuts about 200 characters out of a text around the marks.
-func excerpt(text string, marks []mark) []Span {
-	from := 0
+// excerpt cuts about 200 characters out of a text around the marks, or from a
+// place on where there are none.
+func excerpt(text string, marks []mark, from int) []Span {
 	if len(marks) > 0 {
 		from = back(text, densest(marks).start, leadIn)
 	}

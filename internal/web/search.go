@@ -15,7 +15,8 @@ const hitsShown = 20
 type searchPage struct {
 	Frame
 	pages.Results
-	More string // address of the next hits
+	Match pages.Mode // what was asked to be compared
+	More  string     // address of the next hits
 }
 
 func (h *Handler) showSearch(v *visit) error {
@@ -25,16 +26,23 @@ func (h *Handler) showSearch(v *visit) error {
 	}
 	offset, _ := strconv.Atoi(v.query("offset"))
 	offset = min(max(offset, 0), 10_000)
-	p := &searchPage{Frame: h.frame(v, "Search")}
+	mode, err := pages.ParseMode(v.query("mode"))
+	if err != nil {
+		return err
+	}
+	p := &searchPage{Frame: h.frame(v, "Search"), Match: mode}
 	p.Query, p.NoIndex = text, true
 	if text != "" {
-		var err error
-		if p.Results, err = h.o.Pages.Search(v.ctx(), v.a, pages.Query{Text: text, Limit: hitsShown, Offset: offset}); err != nil {
+		if p.Results, err = h.o.Pages.Search(v.ctx(), v.a, pages.Query{Text: text, Limit: hitsShown, Offset: offset, Mode: mode}); err != nil {
 			return err
 		}
 		p.Title = text + " - search"
 		if next := offset + hitsShown; next < p.Total {
-			p.More = "/-/search?" + url.Values{"q": {text}, "offset": {strconv.Itoa(next)}}.Encode()
+			more := url.Values{"q": {text}, "offset": {strconv.Itoa(next)}}
+			if mode != pages.Hybrid {
+				more.Set("mode", string(mode))
+			}
+			p.More = "/-/search?" + more.Encode()
 		}
 	}
 	return h.render(v, http.StatusOK, "search", p)

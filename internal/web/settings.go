@@ -16,6 +16,7 @@ type settingsPage struct {
 	Settings tenant.Settings
 	Members  []wiki.Member
 	Stats    pages.Stats
+	Waiting  int // sections that are not found by meaning yet
 	Limits   wiki.Limits
 	Person   string // DID of who looks
 	Invite   string // handle as typed
@@ -39,6 +40,9 @@ func (h *Handler) renderSettings(v *visit, status int, p *settingsPage) error {
 		return err
 	}
 	if p.Stats, err = h.o.Pages.Stats(v.ctx(), v.a); err != nil {
+		return err
+	}
+	if p.Waiting, err = h.o.Pages.Waiting(v.a); err != nil {
 		return err
 	}
 	return h.render(v, status, "settings", p)

@@ -1,0 +1,129 @@
+package search
+
+import (
+	"context"
+	"database/sql"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"time"
+
+	"robot.wtf/internal/minilm"
+)
+
+// A vector is stored as bytes: a float32 (little-endian) that a step is worth,
+// then an int8 for each dimension. Measured, that costs nothing in ranking.
+const vectorBytes = 4 + minilm.Dim
+
+func packVector(v []float32) []byte {
+	largest := float32(0)
+	for _, f := range v {
+		largest = max(largest, f, -f)
+	}
+	step := max(largest, 1e-9) / 127
+	packed := make([]byte, 4, vectorBytes)
+	binary.LittleEndian.PutUint32(packed, math.Float32bits(step))
+	for _, f := range v {
+		packed = append(packed, byte(int8(math.RoundToEven(float64(f/step)))))
+	}
+	return packed
+}
+
+// vectors are all those of a wiki, in order of pages and of chunks in a page.
+// They never change; a change of the index makes others.
+type vectors struct {
+	chunks []located
+	steps  []float32
+	data   []int8 // minilm.Dim a chunk
+}
+
+// located is where a chunk stands.
+type located struct {
+	page        int64
+	first, last int
+	from        int
+}
+
+func (v *vectors) bytes() int64 {
+	return int64(len(v.data)) + int64(len(v.steps))*4 + int64(len(v.chunks))*40
+}
+
+// vectors reads the vectors of the index, from memory when nothing changed.
+func (x *index) vectors(ctx context.Context, db *sql.DB) (*vectors, error) {
+	x.meant.Store(time.Now().UnixNano())
+	if v := x.vecs.Load(); v != nil {
+		return v, nil
+	}
+	rows, err := x.query(ctx, db, "SELECT page, first, last, start, vector FROM chunks WHERE vector IS NOT NULL ORDER BY page, n")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	v := &vectors{}
+	for rows.Next() {
+		var c located
+		var packed sql.RawBytes
+		if err := rows.Scan(&c.page, &c.first, &c.last, &c.from, &packed); err != nil {
+			return nil, err
+		}
+		if len(packed) != vectorBytes {
+			return nil, fmt.Errorf("%w: a vector of %d bytes", errStale, len(packed))
+		}
+		v.chunks = append(v.chunks, c)
+		v.steps = append(v.steps, math.Float32frombits(binary.LittleEndian.Uint32(packed)))
+		for _, b := range packed[4:] {
+			v.data = append(v.data, int8(b))
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	x.vecs.Store(v)
+	return v, nil
+}
+
+// An asked is a vector that is compared with those of the index.
+type asked struct {
+	step float32
+	data []int8
+}
+
+func newAsked(v []float32) asked {
+	packed := packVector(v)
+	a := asked{step: math.Float32frombits(binary.LittleEndian.Uint32(packed)), data: make([]int8, minilm.Dim)}
+	for i, b := range packed[4:] {
+		a.data[i] = int8(b)
+	}
+	return a
+}
+
+// cosines compares a vector with all of them.
+func (v *vectors) cosines(with asked) []float32 {
+	out := make([]float32, len(v.chunks))
+	for i := range out {
+		out[i] = v.cosine(i, with)
+	}
+	return out
+}
+
+func (v *vectors) cosine(i int, with asked) float32 {
+	return float32(dot(v.data[i*minilm.Dim:(i+1)*minilm.Dim], with.data)) * v.steps[i] * with.step
+}
+
+// at is the vector of a chunk, to compare it with the others.
+func (v *vectors) at(i int) asked {
+	return asked{v.steps[i], v.data[i*minilm.Dim : (i+1)*minilm.Dim]}
+}
+
+// dot is the product of two vectors of minilm.Dim.
+func dot(a, b []int8) int32 {
+	a, b = a[:minilm.Dim], b[:minilm.Dim]
+	var s0, s1, s2, s3 int32
+	for i := 0; i < minilm.Dim; i += 4 {
+		s0 += int32(a[i]) * int32(b[i])
+		s1 += int32(a[i+1]) * int32(b[i+1])
+		s2 += int32(a[i+2]) * int32(b[i+2])
+		s3 += int32(a[i+3]) * int32(b[i+3])
+	}
+	return s0 + s1 + s2 + s3
+}
