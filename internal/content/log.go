@@ -209,3 +209,38 @@ func (w *Wiki) Edits(ctx context.Context) (map[string]int, error) {
 	}, "SELECT grant_id, count(*) FROM commits WHERE wiki = $1 AND grant_id <> '' AND NOT imported GROUP BY grant_id", w.slug)
 	return counts, failure(err, "count edits of %s", w.slug)
 }
+
+// Writers lists who made the commits after a seq, each once.
+func (w *Wiki) Writers(ctx context.Context, after int64) ([]wiki.Author, error) {
+	list, err := w.writers(ctx, "SELECT DISTINCT username, did, imported FROM commits WHERE wiki = $1 AND seq > $2", w.slug, after)
+	return list, failure(err, "authors of %s", w.slug)
+}
+
+// WritersOf lists who changed a file, through its moves, each once.
+func (w *Wiki) WritersOf(ctx context.Context, path string) ([]wiki.Author, error) {
+	steps, err := life(ctx, w, w.slug, path)
+	if err != nil {
+		return nil, err
+	}
+	var list []wiki.Author
+	for _, s := range steps {
+		more, err := w.writers(ctx, "SELECT DISTINCT c.username, c.did, c.imported FROM changes h JOIN commits c ON c.wiki = h.wiki AND c.seq = h.seq WHERE h.wiki = $1 AND h.key = $2 AND h.seq >= $3 AND h.seq < $4",
+			w.slug, s.key, s.from, s.to)
+		if err != nil {
+			return nil, failure(err, "authors of %s/%s", w.slug, path)
+		}
+		list = append(list, more...)
+	}
+	return list, nil
+}
+
+func (w *Wiki) writers(ctx context.Context, query string, args ...any) ([]wiki.Author, error) {
+	var list []wiki.Author
+	err := each(ctx, w, func(rows *sql.Rows) error {
+		var a wiki.Author
+		err := rows.Scan(&a.Username, &a.DID, &a.Imported)
+		list = append(list, a)
+		return err
+	}, query, args...)
+	return list, err
+}

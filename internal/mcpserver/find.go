@@ -45,6 +45,7 @@ func (h *Handler) search(ctx ctx, c *client, a arguments) (*reply, error) {
 		r.head += ". " + text
 	}
 	for _, hit := range found.Hits {
+		r.about(hit.Page)
 		r.body.WriteString(hitLine(hit) + "\n")
 	}
 	switch next := offset + len(found.Hits); {
@@ -86,4 +87,53 @@ func hitLine(hit pages.Hit) string {
 		text.WriteString(span.Text)
 	}
 	return line + " | " + clip(oneLine(text.String()), snippetChars)
+}
+
+const lineChars = 240 // of a line that grep shows
+
+func (h *Handler) grep(ctx ctx, c *client, a arguments) (*reply, error) {
+	pattern, err := a.needed("pattern")
+	if err != nil {
+		return nil, err
+	}
+	limit, err := a.number("limit", 20, 1, 200)
+	if err != nil {
+		return nil, err
+	}
+	around, err := a.number("context", 0, 0, 5)
+	if err != nil {
+		return nil, err
+	}
+	found, err := h.o.Pages.Grep(ctx, c.access, pages.GrepRequest{
+		Pattern: pattern, Regex: a.truth("regex"), Prefix: a.text("path_prefix"), Context: around, Limit: limit, After: a.text("cursor"),
+	})
+	if err != nil {
+		return nil, err
+	}
+	r := &reply{}
+	r.headf("%s of %s", count(len(found.Matches), "line"), oneLine(pattern))
+	var page wiki.PageName
+	for _, m := range found.Matches {
+		if around > 0 && r.body.Len() > 0 {
+			r.addf("--\n")
+		}
+		if m.Page != page {
+			page = m.Page
+			r.about(page)
+		}
+		for i, line := range m.Lines {
+			sign := "-"
+			if m.First+i == m.Line {
+				sign = ":"
+			}
+			r.addf("%s%s%d%s %s\n", m.Page, sign, m.First+i, sign, clip(strings.Map(visible, line), lineChars))
+		}
+	}
+	switch {
+	case found.Cut:
+		r.then("The time was up before the whole wiki was read. Go on: cursor %q", found.More)
+	case found.More != "":
+		r.then("More: cursor %q", found.More)
+	}
+	return r, nil
 }

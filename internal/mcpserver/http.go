@@ -18,12 +18,12 @@ import (
 )
 
 const (
-	path = "/mcp"
+	mcpPath = "/mcp"
 	// maxBody holds a page of a megabyte, each byte of which may be six in JSON.
 	maxBody = 8 << 20
 )
 
-// ServeWiki answers /mcp on the host of the wiki of a slug, which may not exist.
+// ServeWiki answers /mcp, and one-time addresses of uploads, on the host of the wiki of a slug, which may not exist.
 func (h *Handler) ServeWiki(w http.ResponseWriter, r *http.Request, slug string) {
 	head := w.Header()
 	head.Set("Access-Control-Allow-Origin", "*")
@@ -32,8 +32,10 @@ func (h *Handler) ServeWiki(w http.ResponseWriter, r *http.Request, slug string)
 	switch {
 	case !goodOrigin(r.Header["Origin"], r.Host):
 		refuse(w, http.StatusForbidden, "This origin may not call a wiki. Web clients need https, or run on this machine.")
-	case r.URL.Path != path:
-		refuse(w, http.StatusNotFound, "The wiki speaks MCP at "+path+".")
+	case strings.HasPrefix(r.URL.Path, uploadPath) && (r.Method == http.MethodPut || r.Method == http.MethodPost):
+		h.serveUpload(w, r, slug)
+	case r.URL.Path != mcpPath:
+		refuse(w, http.StatusNotFound, "The wiki speaks MCP at "+mcpPath+".")
 	case r.Method == http.MethodOptions:
 		head.Set("Access-Control-Allow-Methods", "POST, OPTIONS")
 		head.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, MCP-Protocol-Version, Mcp-Method, Mcp-Name, Mcp-Session-Id, Last-Event-ID")
@@ -159,7 +161,7 @@ func (h *Handler) admit(r *http.Request, slug string) (*client, error) {
 		}
 		return nil, err
 	}
-	return &client{access: access, origin: h.o.WikiOrigin(slug)}, nil
+	return &client{access: access, origin: h.o.WikiOrigin(slug), authorization: r.Header.Get("Authorization")}, nil
 }
 
 var errNoToken = wiki.Problemf(wiki.ErrDenied, "", "This wiki needs a token: sign in, or send Authorization: Bearer rwtf_….")

@@ -10,12 +10,22 @@ import (
 // samples are arguments with which each tool does something; a tool without one
 // fails.
 var samples = map[string]string{
-	"wiki_overview": `{}`,
-	"search":        `{"query":"welcome"}`,
-	"read_page":     `{"path":"Home"}`,
-	"read_pages":    `{"items":["Home"]}`,
-	"create_page":   `{"path":"Made","content":"x"}`,
-	"edit_page":     `{"path":"Home","edits":[{"op":"append","text":"x"}]}`,
+	"wiki_overview":    `{}`,
+	"search":           `{"query":"welcome"}`,
+	"read_page":        `{"path":"Home"}`,
+	"read_pages":       `{"items":["Home"]}`,
+	"create_page":      `{"path":"Made","content":"x"}`,
+	"grep":             `{"pattern":"welcome"}`,
+	"list_pages":       `{}`,
+	"links":            `{"kind":"hubs"}`,
+	"changes":          `{}`,
+	"read_attachment":  `{"path":"Home"}`,
+	"replace_page":     `{"path":"Home","revision":"a1b2c3d4","content":"x"}`,
+	"move_page":        `{"path":"Home","new_path":"Home2","revision":"a1b2c3d4"}`,
+	"delete_page":      `{"path":"Home","revision":"a1b2c3d4"}`,
+	"revert":           `{"undo":"a1b2c3d4"}`,
+	"write_attachment": `{"path":"Home","name":"x.txt","base64":"eA=="}`,
+	"edit_page":        `{"path":"Home","edits":[{"op":"append","text":"x"}]}`,
 }
 
 // TestEveryRoleOnEveryTool: who is no member gets 401 of a public, a private and

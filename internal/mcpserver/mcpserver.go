@@ -43,6 +43,8 @@ type Handler struct {
 	o     Options
 	tools map[string]*tool
 	sdk   *mcp.StreamableHTTPHandler
+
+	uploads uploads
 }
 
 // New makes a Handler.
@@ -67,6 +69,8 @@ type client struct {
 	access wiki.Access
 	origin string // of the wiki's host
 	id     string // of the JSON-RPC request, "" in a batch
+
+	authorization string // the header, for addresses that stand for it
 }
 
 // may reports whether a tool is there for the client.

@@ -45,6 +45,7 @@ func (h *Handler) overview(ctx ctx, c *client, _ arguments) (*reply, error) {
 	r.addf("\nLast changes:\n")
 	for _, commit := range log {
 		r.addf("%s\n", commitLine(commit))
+		r.by(commit.Author)
 	}
 	return r, nil
 }
@@ -88,6 +89,7 @@ func (h *Handler) outlineOfHome(ctx ctx, c *client, r *reply) error {
 	if outline == "" {
 		return nil
 	}
+	r.about(src.Name)
 	r.addf("\nOutline of %s:\n%s", src.Name, outline)
 	return nil
 }

@@ -95,7 +95,8 @@ func (h *Handler) readPage(ctx ctx, c *client, a arguments) (*reply, error) {
 		return nil, err
 	}
 	r := &reply{}
-	r.head = part.header()
+	r.head, r.past = part.header(), src.Old
+	r.about(src.Name)
 	if moved != "" {
 		r.head += fmt.Sprintf(" (moved from %s)", moved)
 	}
@@ -281,6 +282,7 @@ func (h *Handler) readItem(ctx ctx, c *client, r *reply, item string, most int) 
 	case err != nil:
 		return 0, err
 	}
+	r.about(src.Name)
 	text := p.text()
 	r.addf("=== %s\n%s", p.header(), text)
 	if !strings.HasSuffix(text, "\n") {

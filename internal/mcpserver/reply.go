@@ -22,7 +22,10 @@ type reply struct {
 	head    string
 	body    strings.Builder
 	tail    []string
-	foreign bool // part of body is by people who are not members
+	quoted  []wiki.PageName // whose text is in body
+	authors []wiki.Author   // whose words are, besides
+	past    bool            // it is, or may be, text that is not there any more
+	foreign bool            // some of that is by people who are not members
 	failed  bool
 	more    []mcp.Content
 }

@@ -2,6 +2,7 @@ package mcpserver
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
@@ -27,12 +28,15 @@ func (h *Handler) implementation() *mcp.Implementation {
 func (h *Handler) newServer() *mcp.Server {
 	s := mcp.NewServer(h.implementation(), &mcp.ServerOptions{
 		Capabilities: &mcp.ServerCapabilities{
-			Tools: &mcp.ToolCapabilities{},
+			Tools: &mcp.ToolCapabilities{}, Prompts: &mcp.PromptCapabilities{}, Resources: &mcp.ResourceCapabilities{}, Completions: &mcp.CompletionCapabilities{},
 		},
+		CompletionHandler: h.complete,
 		SetCacheable: func(_ ctx, _ mcp.Request, c *mcp.Cacheable) {
-			c.CacheScope = "private"
+			c.CacheScope = "private" // what there is depends on the token
 		},
 	})
+	h.addPrompts(s)
+	h.addResources(s)
 	for i := range tools {
 		t := &tools[i]
 		s.AddTool(t.described(), func(ctx ctx, r *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
@@ -82,6 +86,14 @@ func (h *Handler) fit(next mcp.MethodHandler) mcp.MethodHandler {
 		switch result := result.(type) {
 		case *mcp.ListToolsResult:
 			result.Tools = h.listed(c)
+		case *mcp.ListPromptsResult:
+			result.Prompts = slices.DeleteFunc(slices.Clone(result.Prompts), func(p *mcp.Prompt) bool {
+				return p.Name == writeUp && !c.access.Can(wiki.Edit)
+			})
+		case *mcp.InitializeResult:
+			result.Instructions = h.instructions(ctx, c)
+		case *mcp.DiscoverResult:
+			result.Instructions = h.instructions(ctx, c)
 		}
 		return result, nil
 	}

@@ -46,6 +46,19 @@ var tools = []tool{
 		serve: (*Handler).search,
 	},
 	{
+		name: "grep", title: "Find lines", action: wiki.Read, idempotent: true,
+		description: "Lines that have a text, as path:line.",
+		params: []param{
+			{"pattern!", "string", "Text in any case"},
+			{"regex", "boolean", "RE2"},
+			{"path_prefix", "string", ""},
+			{"context", "integer", "Lines around"},
+			{"limit", "integer", "20"},
+			{"cursor", "string", ""},
+		},
+		serve: (*Handler).grep,
+	},
+	{
 		name: "read_page", title: "Read a page", action: wiki.Read, idempotent: true,
 		description: "Markdown source with its revision. A long page comes as outline and lead unless section, lines or view says more.",
 		params: []param{
@@ -66,6 +79,53 @@ var tools = []tool{
 			{"max_chars", "integer", "24000"},
 		},
 		serve: (*Handler).readPages,
+	},
+	{
+		name: "list_pages", title: "List pages", action: wiki.Read, idempotent: true,
+		description: "Pages with date, size, tags; with depth, the tree.",
+		params: []param{
+			{"path_prefix", "string", ""},
+			{"depth", "integer", ""},
+			{"tag", "string", ""},
+			{"updated_since", "string", "Date"},
+			{"sort", "enum name updated size", ""},
+			{"limit", "integer", "100"},
+			{"cursor", "string", ""},
+		},
+		serve: (*Handler).listPages,
+	},
+	{
+		name: "links", title: "Links", action: wiki.Read, idempotent: true,
+		description: "Links of a page, or what the whole wiki's links and pages show.",
+		params: []param{
+			{"path", "string", "For in, out, neighborhood, broken"},
+			{"kind", "enum " + strings.Join(linkKinds, " "), ""},
+			{"limit", "integer", "50"},
+		},
+		hidden: []string{"cursor"},
+		serve:  (*Handler).links,
+	},
+	{
+		name: "changes", title: "Changes", action: wiki.Read, idempotent: true,
+		description: "Revisions of a page, folder/ or the wiki: time, commit, person and agent, message. With diff, what differs.",
+		params: []param{
+			{"path", "string", ""},
+			{"since", "string", "Date"},
+			{"author", "string", "Person or agent"},
+			{"diff", "string", `"a..b" of a page, or a commit`},
+			{"limit", "integer", "20"},
+			{"cursor", "string", ""},
+		},
+		serve: (*Handler).changes,
+	},
+	{
+		name: "read_attachment", title: "Read a file", action: wiki.Read, idempotent: true,
+		description: "A page's files, or one: text, image or its address.",
+		params: []param{
+			{"path!", "string", "Page"},
+			{"name", "string", "File"},
+		},
+		serve: (*Handler).readAttachment,
 	},
 	{
 		name: "create_page", title: "Create a page", action: wiki.Edit,
@@ -89,6 +149,61 @@ var tools = []tool{
 		},
 		hidden: []string{"op", "old", "section", "text", "all"},
 		serve:  (*Handler).editPage,
+	},
+	{
+		name: "replace_page", title: "Replace a page", action: wiki.Edit, destructive: true, idempotent: true,
+		description: "Writes the whole text. Returns as edit_page.",
+		params: []param{
+			{"path!", "string", ""},
+			{"revision!", "string", "Of a full read"},
+			{"content!", "string", ""},
+			{"message", "string", ""},
+		},
+		serve: (*Handler).replacePage,
+	},
+	{
+		name: "move_page", title: "Move a page", action: wiki.Edit, idempotent: true,
+		description: "Moves a page with what is below it, in one commit; links follow, the old path leads to the new. Returns pages whose links were rewritten.",
+		params: []param{
+			{"path!", "string", ""},
+			{"new_path!", "string", ""},
+			{"revision!", "string", ""},
+			{"message", "string", ""},
+		},
+		serve: (*Handler).movePage,
+	},
+	{
+		name: "delete_page", title: "Delete a page", action: wiki.Edit, destructive: true, idempotent: true,
+		description: "Deletes a page, or one file of it. Can be reverted.",
+		params: []param{
+			{"path!", "string", ""},
+			{"revision!", "string", ""},
+			{"name", "string", "File"},
+			{"message", "string", ""},
+		},
+		serve: (*Handler).deletePage,
+	},
+	{
+		name: "revert", title: "Revert", action: wiki.Edit, idempotent: true,
+		description: "Gives a page an old revision again, or undoes a commit in a new one.",
+		params: []param{
+			{"path", "string", ""},
+			{"to", "string", "Revision"},
+			{"undo", "string", "Commit"},
+			{"message", "string", ""},
+		},
+		serve: (*Handler).revert,
+	},
+	{
+		name: "write_attachment", title: "Write a file", action: wiki.Edit, idempotent: true,
+		description: "Stores a file beside a page and returns its address. Without base64, a one-time address to upload to.",
+		params: []param{
+			{"path!", "string", "Page"},
+			{"name!", "string", ""},
+			{"base64", "string", "Up to 256 KiB"},
+			{"message", "string", ""},
+		},
+		serve: (*Handler).writeAttachment,
 	},
 }
 
@@ -171,7 +286,13 @@ func (h *Handler) call(ctx ctx, c *client, t *tool, raw json.RawMessage) *reply 
 	}
 	r, err := t.serve(h, ctx, c, a)
 	if err != nil {
-		return h.refused(ctx, c, t, a, err)
+		r = h.refused(ctx, c, t, a, err)
+	}
+	if r.body.Len() > 0 {
+		member := func(did string) bool { return h.o.Tenant.IsMember(ctx, c.access, did) }
+		if r.foreign, err = h.o.Pages.Foreign(ctx, c.access, member, r.quoted, r.authors, r.past); err != nil {
+			return h.refused(ctx, c, t, a, err)
+		}
 	}
 	return r
 }

@@ -20,13 +20,13 @@ import (
 // from 1 each time that they start.
 const repeatWindow = 10 * time.Minute
 
-// write is what each change carries. The key of a repetition leaves out the id
-// where the request says which revision it starts from.
+// write is what each change carries. Where a request is known by the state that
+// it starts from, which is then made part of the key, its id does not matter.
 func write(c *client, t string, a arguments) pages.Write {
 	w := pages.Write{Message: a.text("message")}
 	sum := sha256.New()
 	fmt.Fprintf(sum, "%s\n", t)
-	if a.text("revision") == "" {
+	if a.text("revision") == "" || t != "edit_page" && t != "replace_page" {
 		if c.id == "" {
 			return w // one of a batch
 		}
@@ -174,6 +174,8 @@ func (h *Handler) edited(done pages.Edited, req pages.EditRequest) *reply {
 			r.head += fmt.Sprintf("; edit %d was applied already", i+1)
 		}
 	}
+	r.about(done.Name)
+	r.past = true // lines that are gone are shown as well
 	r.body.WriteString(diff)
 	return r
 }
@@ -241,6 +243,8 @@ func (h *Handler) conflicted(ctx ctx, c *client, r *reply, t *tool, err error, m
 		return
 	}
 	r.headf("Nothing was saved: others changed the same lines of %s since you read it. What they changed:", name)
+	r.about(wiki.PageName(name))
+	r.past = true
 	r.body.WriteString(diff)
 	r.then("Send your text again with their changes in it, and revision %s.", rev)
 }

@@ -108,6 +108,19 @@ func methods(w *world) []method {
 		{"Complete", wiki.Read, func(a wiki.Access, _ prepared) error { return one(w.Complete(ctx, a, "Pa", 5)) }},
 		{"Links", wiki.Read, func(a wiki.Access, _ prepared) error { return one(w.Links(ctx, a, "Page")) }},
 		{"Graph", wiki.Read, func(a wiki.Access, _ prepared) error { return one(w.Graph(ctx, a)) }},
+		{"Source", wiki.Read, func(a wiki.Access, _ prepared) error { return one(w.Source(ctx, a, "Page", "")) }},
+		{"RevisionAt", wiki.Read, func(a wiki.Access, _ prepared) error {
+			return one(w.RevisionAt(ctx, a, "Page", time.Now().Add(100*24*time.Hour)))
+		}},
+		{"Similar", wiki.Read, func(a wiki.Access, _ prepared) error { return one(w.Similar(ctx, a, "Page", 5)) }},
+		{"Grep", wiki.Read, func(a wiki.Access, _ prepared) error { return one(w.Grep(ctx, a, GrepRequest{Pattern: "x", Limit: 1})) }},
+		{"LinkReport", wiki.Read, func(a wiki.Access, _ prepared) error { return one(w.LinkReport(ctx, a, LinksIn, "Page")) }},
+		{"Foreign", wiki.Read, func(a wiki.Access, _ prepared) error {
+			return one(w.Foreign(ctx, a, func(string) bool { return false }, nil, nil, false))
+		}},
+		{"ApplyEdits", wiki.Edit, func(a wiki.Access, _ prepared) error {
+			return one(w.ApplyEdits(ctx, a, EditRequest{Name: "Page", Edits: []TextEdit{{Op: Append, Text: "more"}}}))
+		}},
 		{"Preview", wiki.Edit, func(a wiki.Access, _ prepared) error { return one(w.Preview(ctx, a, "Page", []byte("x"))) }},
 		{"Edit", wiki.Edit, func(a wiki.Access, _ prepared) error { return one(w.Edit(ctx, a, "Page", "")) }},
 		{"SaveDraft", wiki.Edit, func(a wiki.Access, _ prepared) error { return w.SaveDraft(ctx, a, "Page", []byte("d"), "", "") }},

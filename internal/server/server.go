@@ -35,8 +35,8 @@ type Options struct {
 	Platform http.HandlerFunc
 	Wiki     func(w http.ResponseWriter, r *http.Request, slug string)
 	API      func(w http.ResponseWriter, r *http.Request, slug string)
-	// MCP is the agents' door of a wiki; without one the browser's door answers
-	// there.
+	// MCP is the agents' door of a wiki, with the one-time addresses that it gives
+	// out; without one the browser's door answers there.
 	MCP func(w http.ResponseWriter, r *http.Request, slug string)
 	// Manage is the programs' door on the platform's host; without one the
 	// browser's door answers there.
@@ -175,7 +175,7 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 		s.o.API(w, r, slug)
 		return
 	}
-	if below && isMCP(r.URL.Path) && s.o.MCP != nil {
+	if below && (isMCP(r.URL.Path) || isUpload(r)) && s.o.MCP != nil {
 		s.o.MCP(w, r, slug)
 		return
 	}
@@ -216,6 +216,11 @@ func navigates(r *http.Request) bool {
 func isAPI(path string) bool { return path == "/api" || strings.HasPrefix(path, "/api/") }
 
 func isMCP(path string) bool { return path == "/mcp" || strings.HasPrefix(path, "/mcp/") }
+
+// isUpload reports a file for a one-time address, which needs no cookie.
+func isUpload(r *http.Request) bool {
+	return strings.HasPrefix(r.URL.Path, "/-/upload/") && (r.Method == http.MethodPut || r.Method == http.MethodPost)
+}
 
 // hostname is the host without port, in small letters.
 func hostname(host string) string {

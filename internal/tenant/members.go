@@ -21,6 +21,16 @@ func (s *Service) Members(ctx context.Context, a wiki.Access) ([]wiki.Member, er
 	return members, nil
 }
 
+// IsMember reports whether a person is a member of a wiki that the caller may
+// read, its owner included. It reads memory.
+func (s *Service) IsMember(ctx context.Context, a wiki.Access, did string) bool {
+	if !a.Can(wiki.Read) || did == "" {
+		return false
+	}
+	row, err := s.store.Site(ctx, a.Site().Slug)
+	return err == nil && row.Roles[did] >= wiki.Viewer
+}
+
 // SetMember gives a person a role: viewer or editor. ErrQuota beyond the limit.
 func (s *Service) SetMember(ctx context.Context, a wiki.Access, did string, role wiki.Role) error {
 	if err := a.Allow(wiki.Configure); err != nil {

@@ -1,0 +1,224 @@
+package pages
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"robot.wtf/internal/wiki"
+)
+
+// A LinkKind is a question about how pages hang together.
+type LinkKind string
+
+// The questions.
+const (
+	LinksIn      LinkKind = "in"           // pages that link to a page
+	LinksOut     LinkKind = "out"          // what a page links to
+	Broken       LinkKind = "broken"       // links that lead nowhere, of a page or of all
+	Orphans      LinkKind = "orphans"      // pages that nothing links to
+	Hubs         LinkKind = "hubs"         // pages that most others link to
+	Neighborhood LinkKind = "neighborhood" // pages within two links of a page
+	Missing      LinkKind = "wanted"       // missing pages that most link to
+	Stale        LinkKind = "stale"        // pages that were not changed for longest
+	Long         LinkKind = "long"         // the longest pages
+	Duplicates   LinkKind = "duplicates"   // pages with the same text, or the same name in other folders
+)
+
+// A Linked is one line of an answer to such a question.
+type Linked struct {
+	Page  wiki.PageName
+	Other wiki.PageName // what it is linked with, where there is one
+	Text  string        // words around a link
+	Count int           // links, characters or days
+	Date  time.Time
+}
+
+// LinkReport answers a question about links, of one page where it asks for one.
+func (s *Service) LinkReport(ctx context.Context, a wiki.Access, kind LinkKind, name string) ([]Linked, error) {
+	switch kind {
+	case LinksIn, LinksOut, Neighborhood:
+		return s.linksOf(ctx, a, kind, name)
+	case Stale, Long, Duplicates:
+		return s.sizes(ctx, a, kind)
+	}
+	w, d, release, err := s.openDirectory(ctx, a, wiki.Read)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	links, err := w.AllLinks(ctx, wiki.LinkPage, wiki.LinkEmbed, wiki.LinkFile)
+	if err != nil {
+		return nil, err
+	}
+	g := d.graph(links)
+	var list []Linked
+	switch kind {
+	case Orphans:
+		for _, p := range g.orphans(d, a.Site().HomePage()) {
+			list = append(list, Linked{Page: p})
+		}
+	case Hubs:
+		for file, from := range g.from {
+			name, _ := wiki.PageOf(file)
+			list = append(list, Linked{Page: name, Count: len(from)})
+		}
+		sortLinked(list)
+	case Missing, Broken:
+		wanted, err := d.unmoved(ctx, w, g.wanted())
+		if err != nil {
+			return nil, err
+		}
+		return s.missing(ctx, a, kind, name, wanted)
+	}
+	return list, nil
+}
+
+func sortLinked(list []Linked) {
+	slices.SortFunc(list, func(a, b Linked) int { return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Page, b.Page)) })
+}
+
+// missing lists missing pages, or the links to them one by one.
+func (s *Service) missing(ctx context.Context, a wiki.Access, kind LinkKind, name string, wanted []Wanted) ([]Linked, error) {
+	var only wiki.PageName
+	if kind == Broken && name != "" {
+		src, err := s.Source(ctx, a, name, "")
+		if err != nil {
+			return nil, err
+		}
+		only = src.Name
+	}
+	var list []Linked
+	for _, m := range wanted {
+		if kind == Missing {
+			list = append(list, Linked{Page: m.Name, Count: len(m.From)})
+			continue
+		}
+		for _, from := range m.From {
+			if only == "" || from == only {
+				list = append(list, Linked{Page: from, Other: m.Name})
+			}
+		}
+	}
+	if kind == Broken {
+		slices.SortStableFunc(list, func(a, b Linked) int { return cmp.Compare(a.Page, b.Page) })
+	}
+	return list, nil
+}
+
+func (s *Service) linksOf(ctx context.Context, a wiki.Access, kind LinkKind, name string) ([]Linked, error) {
+	if name == "" {
+		return nil, wiki.Problemf(wiki.ErrInvalid, "path", "Say of which page: \"path\" is missing.")
+	}
+	w, d, release, err := s.openDirectory(ctx, a, wiki.Read)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	page, _, err := lookup(ctx, w, name)
+	if errors.Is(err, wiki.ErrNotFound) {
+		err = d.former(ctx, w, name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	var list []Linked
+	if kind == LinksIn {
+		links, err := w.LinksTo(ctx, page.File())
+		if err != nil {
+			return nil, err
+		}
+		for _, b := range backlinks(d, page, links) {
+			list = append(list, Linked{Page: b.Name, Text: b.Text})
+		}
+		return list, nil
+	}
+	links, err := w.AllLinks(ctx, wiki.LinkPage, wiki.LinkEmbed, wiki.LinkFile)
+	if err != nil {
+		return nil, err
+	}
+	g := d.graph(links)
+	near := pageNames(g.to[page.File()])
+	for _, m := range near {
+		list = append(list, Linked{Page: m, Count: 1})
+	}
+	if kind == LinksOut {
+		for _, m := range g.missing {
+			if slices.Contains(m.From, page) {
+				list = append(list, Linked{Page: m.Name, Text: "missing"})
+			}
+		}
+		slices.SortFunc(list, func(a, b Linked) int { return cmp.Compare(a.Page, b.Page) })
+		return list, nil
+	}
+	return neighbours(g, page), nil
+}
+
+// neighbours are the pages within two links of a page, in either direction,
+// those one link away first.
+func neighbours(g *graph, page wiki.PageName) []Linked {
+	far := map[string]int{page.File(): 0}
+	ring := []string{page.File()}
+	var list []Linked
+	for distance := 1; distance <= 2; distance++ {
+		var next []string
+		for _, file := range ring {
+			for _, other := range slices.Concat(g.to[file], g.from[file]) {
+				if _, known := far[other]; !known {
+					far[other] = distance
+					next = append(next, other)
+				}
+			}
+		}
+		slices.Sort(next)
+		for _, name := range pageNames(next) {
+			list = append(list, Linked{Page: name, Count: distance})
+		}
+		ring = next
+	}
+	return list
+}
+
+// sizes lists pages by age, by length, or those that may be one page twice.
+func (s *Service) sizes(ctx context.Context, a wiki.Access, kind LinkKind) ([]Linked, error) {
+	entries, err := s.List(ctx, a, ListFilter{})
+	if err != nil {
+		return nil, err
+	}
+	switch kind {
+	case Stale:
+		slices.SortStableFunc(entries, func(a, b Entry) int { return a.Modified.Compare(b.Modified) })
+	case Long:
+		slices.SortStableFunc(entries, func(a, b Entry) int { return cmp.Compare(b.Size, a.Size) })
+	case Duplicates:
+		return doubles(entries), nil
+	}
+	var list []Linked
+	for _, e := range entries {
+		list = append(list, Linked{Page: e.Name, Count: int(e.Size), Date: e.Modified})
+	}
+	return list, nil
+}
+
+// doubles pairs pages with the same text, or of the same title.
+func doubles(entries []Entry) []Linked {
+	var list []Linked
+	byText, byTitle := map[string]wiki.PageName{}, map[string]wiki.PageName{}
+	for _, e := range entries {
+		title := wiki.Key(e.Name.Title())
+		if first, ok := byText[e.Revision]; ok {
+			list = append(list, Linked{Page: first, Other: e.Name, Text: "the same text"})
+		} else if first, ok := byTitle[title]; ok {
+			list = append(list, Linked{Page: first, Other: e.Name, Text: "the same name"})
+		}
+		if _, ok := byText[e.Revision]; !ok {
+			byText[e.Revision] = e.Name
+		}
+		if _, ok := byTitle[title]; !ok {
+			byTitle[title] = e.Name
+		}
+	}
+	return list
+}
