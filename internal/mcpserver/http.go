@@ -114,7 +114,14 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, slug string) {
 		return
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	h.known(c)(h.sdk).ServeHTTP(w, r)
+	h.known(c)(h.transport(slug)).ServeHTTP(w, r)
+}
+
+func (h *Handler) transport(slug string) http.Handler {
+	if other := h.special[slug]; other != nil {
+		return other
+	}
+	return h.sdk
 }
 
 // noted remembers what a request came to, for the connect page.

@@ -45,6 +45,9 @@ type Handler struct {
 	sdk   *mcp.StreamableHTTPHandler
 
 	uploads uploads
+	// special are wikis that another server answers for: none but in tests, where
+	// the conformance suite wants tools that no wiki has.
+	special map[string]http.Handler
 }
 
 // New makes a Handler.
