@@ -1,0 +1,89 @@
+// The clients that people connect with, against a running service: from 401 to
+// an edited page. Run by ./check with the Node.js of this directory:
+// node --import ./localhost.mjs --test clients.mjs
+import { test, before, after } from "node:test";
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
+import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
+import { start } from "../service.mjs";
+
+const here = new URL(".", import.meta.url).pathname;
+const run = promisify(execFile);
+const env = { ...process.env, NODE_OPTIONS: `--import ${here}localhost.mjs`, NO_COLOR: "1" };
+let service, address, token;
+
+before(async () => {
+  service = await start();
+  address = `${service.wiki("ada")}/mcp`;
+  token = service.token("ada", "editor");
+});
+after(() => service?.stop());
+
+// work makes a page and edits it, as an agent does, and reads what came of it.
+async function work(client, name) {
+  const call = async (tool, args) => {
+    const answer = await client.callTool({ name: tool, arguments: args });
+    assert.ok(!answer.isError, `${tool}: ${JSON.stringify(answer)}`);
+    return answer.content[0].text;
+  };
+  const tools = await client.listTools();
+  assert.equal(tools.tools.length, 16);
+  assert.match(await call("wiki_overview", {}), /You may read and edit/);
+  await call("create_page", { path: name, content: "# " + name + "\n\n- one\n", message: "Begin" });
+  const edited = await call("edit_page", { path: name, edits: [{ op: "append", text: "- two" }], message: "Add two" });
+  assert.match(edited, /\+- two/);
+  const page = await service.content("ada", name);
+  assert.equal(page, `# ${name}\n\n- one\n- two\n`);
+  assert.match(await call("changes", { path: name }), /via /);
+}
+
+test("without a token a client is told where to get one", async () => {
+  const answer = await service.request("POST", address, { headers: { "content-type": "application/json" }, body: "{}" });
+  assert.equal(answer.status, 401);
+  assert.match(answer.headers["www-authenticate"], /^Bearer resource_metadata="http:\/\/ada\.robot\.localhost:\d+\/\.well-known\/oauth-protected-resource\/mcp", scope="wiki:read wiki:write"$/);
+  const client = new Client({ name: "nobody", version: "1" });
+  await assert.rejects(client.connect(new StreamableHTTPClientTransport(new URL(address))), /401|[Uu]nauthorized/);
+});
+
+for (const versionNegotiation of [undefined, { mode: "auto" }]) {
+  test(`TypeScript client, ${versionNegotiation ? "newest revision" : "as it comes"}`, async () => {
+    const client = new Client({ name: "typescript", version: "1" }, versionNegotiation && { versionNegotiation });
+    await client.connect(new StreamableHTTPClientTransport(new URL(address), { requestInit: { headers: { Authorization: `Bearer ${token}` } } }));
+    assert.match(client.getInstructions() ?? "", /Its members say on the page AGENTS/);
+    await work(client, versionNegotiation ? "By_TypeScript_2026" : "By_TypeScript");
+    const resource = await client.readResource({ uri: "wiki://page/Home" });
+    assert.match(resource.contents[0].text, /^Home @/);
+    const complete = await client.complete({ ref: { type: "ref/resource", uri: "wiki://page/{+path}" }, argument: { name: "path", value: "Ho" } });
+    assert.ok(complete.completion.values.includes("Home"));
+    const prompts = await client.listPrompts();
+    assert.deepEqual(prompts.prompts.map((p) => p.name).sort(), ["orient", "write_up"]);
+    assert.match((await client.getPrompt({ name: "orient" })).messages[0].content.text, /Get to know this wiki/);
+    await client.close();
+  });
+}
+
+test("mcp-remote", async () => {
+  const client = new Client({ name: "stdio", version: "1" });
+  await client.connect(new StdioClientTransport({
+    command: process.execPath,
+    args: [`${here}node_modules/mcp-remote/dist/proxy.js`, address, "--allow-http", "--transport", "http-only", "--header", `Authorization:Bearer ${token}`],
+    env, stderr: "ignore",
+  }));
+  await work(client, "By_mcp_remote");
+  await client.close();
+});
+
+test("Inspector", async () => {
+  const inspect = async (...args) => {
+    const { stdout } = await run(process.execPath, [`${here}node_modules/.bin/mcp-inspector`, "--cli", address, "--transport", "http", "--header", `Authorization: Bearer ${token}`, ...args], { env });
+    return JSON.parse(stdout);
+  };
+  const { tools } = await inspect("--method", "tools/list");
+  assert.equal(tools.length, 16);
+  await inspect("--method", "tools/call", "--tool-name", "create_page", "--tool-arg", "path=By_Inspector", "--tool-arg", "content=one");
+  const edited = await inspect("--method", "tools/call", "--tool-name", "edit_page", "--tool-arg", "path=By_Inspector", "--tool-arg", 'edits=[{"op":"append","text":"two"}]');
+  assert.match(edited.content[0].text, /\+two/);
+  assert.equal(await service.content("ada", "By_Inspector"), "one\ntwo\n");
+});
