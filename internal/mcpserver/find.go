@@ -82,11 +82,26 @@ func hitLine(hit pages.Hit) string {
 		line += " § " + clip(oneLine(hit.Heading), 80)
 	}
 	line += " @" + short(hit.Blob) + mark(0, 0)
+	return line + " | " + snippet(hit.Snippet)
+}
+
+// snippet is the part of a hit's text around the first word that was found.
+func snippet(spans []pages.Span) string {
 	var text strings.Builder
-	for _, span := range hit.Snippet {
+	first := -1
+	for _, span := range spans {
+		if span.Hit && first < 0 {
+			first = text.Len()
+		}
 		text.WriteString(span.Text)
 	}
-	return line + " | " + clip(oneLine(text.String()), snippetChars)
+	const before = 40
+	whole := text.String()
+	if start := first - before; start > 0 && chars(whole) > snippetChars {
+		start = min(start, len(whole)-snippetChars+2)
+		whole = "…" + strings.TrimSpace(strings.ToValidUTF8(whole[start:], ""))
+	}
+	return clip(oneLine(whole), snippetChars)
 }
 
 const lineChars = 240 // of a line that grep shows

@@ -1,5 +1,7 @@
 package mcpserver
 
+//lint:file-ignore SA1019 the suite asks for what is deprecated since 2026-07-28
+
 import (
 	"bytes"
 	"encoding/json"

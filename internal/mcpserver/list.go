@@ -48,9 +48,10 @@ func (h *Handler) listPages(ctx ctx, c *client, a arguments) (*reply, error) {
 	for _, e := range list[shown.from:shown.to] {
 		tags := ""
 		if len(e.Tags) > 0 {
-			tags = " #" + strings.Join(e.Tags, " #")
+			tags = " #" + oneLine(strings.Join(e.Tags, " #"))
+			r.about(e.Name)
 		}
-		r.addf("%s %s %s bytes%s\n", e.Name, day(e.Modified), thousands(int(e.Size)), oneLine(tags))
+		r.addf("%s %s %s bytes%s\n", e.Name, day(e.Modified), thousands(int(e.Size)), tags)
 	}
 	return r, nil
 }
@@ -105,6 +106,7 @@ func (h *Handler) tree(ctx ctx, c *client, prefix string, depth int) (*reply, er
 		}
 	}
 	r := &reply{}
+	r.headf("Folders and pages of %s:", cmp.Or(prefix, "the wiki"))
 	shown := 0
 	var walk func(nodes []*pages.Node, level int)
 	walk = func(nodes []*pages.Node, level int) {

@@ -36,7 +36,7 @@ func (h *Handler) overview(ctx ctx, c *client, _ arguments) (*reply, error) {
 		return nil, err
 	}
 	if len(index.Tags) > 0 {
-		r.addf("\nTags: %s\n", topTags(index.Tags))
+		r.addf("\nTags: %s\n", topTags(r, index.Tags))
 	}
 	log, err := h.o.Pages.Changelog(ctx, c.access, pages.LogFilter{Limit: overviewChanges})
 	if err != nil {
@@ -95,7 +95,7 @@ func (h *Handler) outlineOfHome(ctx ctx, c *client, r *reply) error {
 }
 
 // topTags are the tags with most pages.
-func topTags(tags []pages.Tag) string {
+func topTags(r *reply, tags []pages.Tag) string {
 	sorted := append([]pages.Tag(nil), tags...)
 	sortBy(sorted, func(a, b pages.Tag) int { return len(b.Pages) - len(a.Pages) })
 	var list []string
@@ -104,7 +104,10 @@ func topTags(tags []pages.Tag) string {
 			list = append(list, "…")
 			break
 		}
-		list = append(list, "#"+t.Tag+" "+thousands(len(t.Pages)))
+		for _, page := range t.Pages {
+			r.about(page)
+		}
+		list = append(list, "#"+oneLine(t.Tag)+" "+thousands(len(t.Pages)))
 	}
 	return strings.Join(list, ", ")
 }

@@ -34,9 +34,9 @@ var tools = []tool{
 	},
 	{
 		name: "search", title: "Search", action: wiki.Read, idempotent: true,
-		description: "Best pages for some words, with the section and a line of it.",
+		description: "Pages for some words, best first: path:line, section, revision, a line of text. Words match in other forms too.",
 		params: []param{
-			{"query!", "string", `Words, "a phrase", -not, tag:x, author:x`},
+			{"query!", "string", `Words, "a phrase", a OR b, -not, begin*, author:x`},
 			{"mode", "enum keyword", ""},
 			{"path_prefix", "string", ""},
 			{"tag", "string", ""},
@@ -47,7 +47,7 @@ var tools = []tool{
 	},
 	{
 		name: "grep", title: "Find lines", action: wiki.Read, idempotent: true,
-		description: "Lines that have a text, as path:line.",
+		description: "Lines that have a text, as path:line: text.",
 		params: []param{
 			{"pattern!", "string", "Text in any case"},
 			{"regex", "boolean", "RE2"},
@@ -60,20 +60,20 @@ var tools = []tool{
 	},
 	{
 		name: "read_page", title: "Read a page", action: wiki.Read, idempotent: true,
-		description: "Markdown source with its revision. A long page comes as outline and lead unless section, lines or view says more.",
+		description: "Markdown source; the first line names the revision. A page over 6,000 characters comes as outline and lead, unless section, lines or view say what to show. A cut answer names the call that goes on.",
 		params: []param{
 			{"path!", "string", ""},
 			{"view", "enum auto outline full", ""},
 			{"section", "string", `"Heading" or "A > B"`},
 			{"lines", "string", `"40-120"`},
-			{"at", "string", "Revision or date"},
+			{"at", "string", "Revision, commit or date"},
 			{"max_chars", "integer", "16000"},
 		},
 		serve: (*Handler).readPage,
 	},
 	{
 		name: "read_pages", title: "Read pages", action: wiki.Read, idempotent: true,
-		description: "Several pages or sections within max_chars.",
+		description: "Sources of several pages or sections within max_chars.",
 		params: []param{
 			{"items!", "strings", `"path" or "path#Heading", up to 20`},
 			{"max_chars", "integer", "24000"},
@@ -82,7 +82,7 @@ var tools = []tool{
 	},
 	{
 		name: "list_pages", title: "List pages", action: wiki.Read, idempotent: true,
-		description: "Pages with date, size, tags; with depth, the tree.",
+		description: "Pages with date, size and tags; with depth, the tree of folders instead.",
 		params: []param{
 			{"path_prefix", "string", ""},
 			{"depth", "integer", ""},
@@ -96,7 +96,7 @@ var tools = []tool{
 	},
 	{
 		name: "links", title: "Links", action: wiki.Read, idempotent: true,
-		description: "Links of a page, or what the whole wiki's links and pages show.",
+		description: "Pages that link to a page (in), its links (out), or what the wiki's links and pages show.",
 		params: []param{
 			{"path", "string", "For in, out, neighborhood, broken"},
 			{"kind", "enum " + strings.Join(linkKinds, " "), ""},
@@ -107,7 +107,7 @@ var tools = []tool{
 	},
 	{
 		name: "changes", title: "Changes", action: wiki.Read, idempotent: true,
-		description: "Revisions of a page, folder/ or the wiki: time, commit, person and agent, message. With diff, what differs.",
+		description: "Revisions of a page, a folder/ or the wiki, newest first: time, commit, person and agent, message. With diff, what differs.",
 		params: []param{
 			{"path", "string", ""},
 			{"since", "string", "Date"},
@@ -120,7 +120,7 @@ var tools = []tool{
 	},
 	{
 		name: "read_attachment", title: "Read a file", action: wiki.Read, idempotent: true,
-		description: "A page's files, or one: text, image or its address.",
+		description: "The files of a page, or one of them: text, image or its address.",
 		params: []param{
 			{"path!", "string", "Page"},
 			{"name", "string", "File"},
@@ -129,7 +129,7 @@ var tools = []tool{
 	},
 	{
 		name: "create_page", title: "Create a page", action: wiki.Edit,
-		description: "Makes a page; fails if it exists. Returns its revision and pages with similar names.",
+		description: "Makes a page; fails if there is one. Returns its revision and pages with similar names.",
 		params: []param{
 			{"path!", "string", "Folder/Name"},
 			{"content!", "string", "Markdown; [[Page]] links"},
@@ -139,10 +139,10 @@ var tools = []tool{
 	},
 	{
 		name: "edit_page", title: "Edit a page", action: wiki.Edit, idempotent: true,
-		description: "Applies all edits or none and returns the new revision and what changed. A stale revision is merged.",
+		description: "Changes parts of a page: all edits or none, one commit. Returns the new revision and what changed. Changes by others since the revision are merged, or shown where they meet.",
 		params: []param{
 			{"path!", "string", ""},
-			{"revision", "string", "As read. Needed by replace_section, set_meta, all"},
+			{"revision", "string", "As a read gave it; needed by replace_section, set_meta and all"},
 			{"edits!", editSchema, ""},
 			{"message", "string", ""},
 			{"dry_run", "boolean", ""},
@@ -152,7 +152,7 @@ var tools = []tool{
 	},
 	{
 		name: "replace_page", title: "Replace a page", action: wiki.Edit, destructive: true, idempotent: true,
-		description: "Writes the whole text. Returns as edit_page.",
+		description: "Writes the whole text of a page. Returns what edit_page returns.",
 		params: []param{
 			{"path!", "string", ""},
 			{"revision!", "string", "Of a full read"},
@@ -185,7 +185,7 @@ var tools = []tool{
 	},
 	{
 		name: "revert", title: "Revert", action: wiki.Edit, idempotent: true,
-		description: "Gives a page an old revision again, or undoes a commit in a new one.",
+		description: "Gives a page an old revision again (path, to), or undoes a commit in a new one (undo).",
 		params: []param{
 			{"path", "string", ""},
 			{"to", "string", "Revision"},
@@ -209,10 +209,10 @@ var tools = []tool{
 
 const editSchema = `{"type":"array","items":{"type":"object","properties":{` +
 	`"op":{"enum":["replace","replace_section","append","prepend","insert_after","set_meta"]},` +
-	`"old":{"type":"string","description":"Text that is there once"},` +
-	`"section":{"type":"string"},` +
-	`"text":{"type":"string","description":"set_meta: key: value"},` +
-	`"all":{"type":"boolean"}},"required":["op"]}}`
+	`"old":{"type":"string","description":"replace, insert_after: text that is there exactly once"},` +
+	`"section":{"type":"string","description":"Heading or A > B; where to work"},` +
+	`"text":{"type":"string","description":"New text; set_meta: key: value"},` +
+	`"all":{"type":"boolean","description":"replace: every occurrence; replace_section: drop subsections"}},"required":["op"]}}`
 
 // names are the parameters that a tool tells of.
 func (t *tool) names() []string {

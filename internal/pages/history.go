@@ -241,10 +241,19 @@ func blame(ctx context.Context, w *content.Wiki, revisions []wiki.Revision) ([]B
 	return lines, nil
 }
 
+// ended gives a text's last line its end: whoever writes after it has not
+// written it anew.
+func ended(text string) string {
+	if text != "" && !strings.HasSuffix(text, "\n") {
+		text += "\n"
+	}
+	return text
+}
+
 // sameLines maps the lines of a text that were in the one before it, from 1, to
 // their numbers there.
 func sameLines(before, text []byte) map[int]int {
-	old, now := []byte(plainLines(before)), []byte(plainLines(text))
+	old, now := []byte(ended(plainLines(before))), []byte(ended(plainLines(text)))
 	count := bytes.Count(now, []byte("\n")) + 1
 	same := make(map[int]int, count)
 	o, n := 1, 1
