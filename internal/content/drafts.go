@@ -51,6 +51,24 @@ func (t *tx) dropDraft(did, path string) error {
 	return t.exec("DELETE FROM drafts WHERE wiki = $1 AND did = $2 AND key = $3", t.w.slug, did, wiki.Key(path))
 }
 
+// Forget removes what the wiki keeps for a person apart from its history:
+// drafts, reading places, and results of requests that might be retried.
+func (w *Wiki) Forget(ctx context.Context, did string) error {
+	err := w.write(ctx, func(t *tx) error {
+		for _, statement := range []string{
+			"DELETE FROM drafts WHERE wiki = $1 AND did = $2",
+			"DELETE FROM seen WHERE wiki = $1 AND did = $2",
+			"DELETE FROM requests WHERE wiki = $1 AND substr(caller, 1, length($2) + 1) = $2 || ' '",
+		} {
+			if err := t.exec(statement, w.slug, did); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, nil)
+	return failure(err, "forget %s in %s", did, w.slug)
+}
+
 // Drafts lists a person's drafts, newest first, without their text.
 func (w *Wiki) Drafts(ctx context.Context, did string) ([]Draft, error) {
 	var list []Draft

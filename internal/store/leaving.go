@@ -219,6 +219,13 @@ func (db *DB) keepName(ctx context.Context, tx *sql.Tx, slug string, holder []by
 	return err
 }
 
+// WikisEverOf lists the wikis of others that a person is or was a member of.
+func (db *DB) WikisEverOf(ctx context.Context, did string) ([]string, error) {
+	return db.slugs(ctx, `
+		SELECT slug FROM sites WHERE owner <> $1 AND (slug IN (SELECT slug FROM members WHERE did = $1)
+			OR slug IN (SELECT slug FROM audit WHERE action = 'member.set' AND substr(detail, 1, length($1) + 1) = $1 || ' ')) ORDER BY slug`, did)
+}
+
 // PurgeUser removes an account whose time is over and that owns no wiki, with
 // its memberships, sessions and tokens. Its name is kept as by PurgeSite.
 func (db *DB) PurgeUser(ctx context.Context, did string, holder []byte) error {
@@ -238,8 +245,13 @@ func (db *DB) PurgeUser(ctx context.Context, did string, holder []byte) error {
 		if _, err := tx.ExecContext(ctx, `UPDATE sites SET version = version + 1`); err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, `DELETE FROM members WHERE did = $1`, did); err != nil {
-			return err
+		for _, statement := range []string{
+			`DELETE FROM members WHERE did = $1`,
+			`UPDATE reports SET sender = '' WHERE sender = $1`,
+		} {
+			if _, err := tx.ExecContext(ctx, statement, did); err != nil {
+				return err
+			}
 		}
 		_, err = tx.ExecContext(ctx, `DELETE FROM users WHERE did = $1`, did)
 		return err

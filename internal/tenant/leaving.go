@@ -151,12 +151,36 @@ func (s *Service) Sweep(ctx context.Context) error {
 	users, err := s.store.EndedUsers(ctx)
 	errs = append(errs, err)
 	for _, u := range users {
-		errs = append(errs, s.store.PurgeUser(ctx, u.DID, s.holder(u.DID)))
+		errs = append(errs, s.purgeUser(ctx, u.DID))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("tenant: sweep: %w", err)
 	}
 	return nil
+}
+
+// purgeUser removes an account, and first what others' wikis keep for it
+// besides its commits.
+func (s *Service) purgeUser(ctx context.Context, did string) error {
+	slugs, err := s.store.WikisEverOf(ctx, did)
+	if err != nil {
+		return err
+	}
+	for _, slug := range slugs {
+		w, release, err := s.content.Open(ctx, slug)
+		if errors.Is(err, wiki.ErrNotFound) {
+			continue // being purged itself
+		}
+		if err != nil {
+			return err
+		}
+		err = w.Forget(ctx, did)
+		release()
+		if err != nil {
+			return err
+		}
+	}
+	return s.store.PurgeUser(ctx, did, s.holder(did))
 }
 
 // purge removes the files before the row: until that is gone as well nobody

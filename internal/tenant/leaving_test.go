@@ -1,8 +1,11 @@
 package tenant
 
 import (
+	"bytes"
 	"context"
+	"database/sql"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -123,6 +126,96 @@ func TestInvite(t *testing.T) {
 	_, err = l.Resolve(ctx, "ada", wiki.Caller{User: wiki.User{DID: "did:plc:eve"}})
 	l.wants(wiki.ErrNotFound, err)
 	l.wants(wiki.ErrInvalid, l.Leave(ctx, a))
+}
+
+// After a deletion nothing remains but the name with a keyed hash of the DID,
+// the log of changes, and commits in others' wikis: every table of the platform
+// and of a wiki that bob wrote in is searched for him.
+func TestNothingRemains(t *testing.T) {
+	l := newLeaver(t)
+	ctx := t.Context()
+	caller := wiki.Caller{User: bob, Grant: "grant"}
+	l.must(l.db.StartSession(ctx, store.Session{ID: "s", DID: bob.DID, Expires: l.now.Add(time.Hour)}))
+	l.must(l.db.AddToken(ctx, "secret", &store.Token{ID: "t", Slug: "ada", DID: bob.DID, Name: "x"}))
+	l.must(l.db.AddPersonalToken(ctx, "personal", &store.Token{ID: "p", DID: bob.DID, Name: "x"}, 5))
+	l.must(l.db.SetFace(ctx, bob.DID, store.Face{MIME: "image/png", Data: []byte("x")}))
+	_, err := l.Create(ctx, bob, bob.Username)
+	l.must(err)
+	w, release, err := l.content.Open(ctx, "ada")
+	l.must(err)
+	l.must(w.SaveDraft(ctx, bob.DID, content.Draft{Path: "Home.md", Text: []byte("draft")}))
+	done, err := w.Commit(ctx, content.Request{Author: caller, Limits: wiki.DefaultLimits, IdempotencyKey: "k", IdempotencyHash: "h", Edits: []content.Edit{{Path: "Home.md", Data: []byte("x\n")}}})
+	l.must(err)
+	l.must(w.MarkSeen(ctx, bob.DID, done.Commit.Seq))
+	release()
+	platform, hers := filepath.Join(l.dir, "robot.db"), filepath.Join(l.dir, "wikis", "ada", "wiki.db")
+	if n := len(l.tablesWith(platform, bob.DID, "") + l.tablesWith(hers, bob.DID, "")); n == 0 {
+		t.Fatal("nothing to begin with")
+	}
+	l.must(l.RemoveMember(ctx, l.access(ada), bob.DID)) // he was a member once; his draft is there still
+	l.must(l.DeleteAccount(ctx, caller, bob.Username))
+	l.now = l.now.Add(Grace)
+	l.must(l.Sweep(ctx))
+	l.must(l.Sweep(ctx)) // the wiki first, and then who owned it
+	if got := l.tablesWith(platform, bob.DID, "audit"); got != "" {
+		t.Errorf("the platform knows bob in %s", got)
+	}
+	if got := l.tablesWith(hers, bob.DID, "commits"); got != "" {
+		t.Errorf("ada's wiki knows bob in %s", got)
+	}
+	if got := l.tablesWith(platform, bob.Username, "audit"); got != "former " {
+		t.Errorf("his name is in %q", got)
+	}
+}
+
+// tablesWith names the tables of a database, but one, in which a word stands.
+func (l *leaver) tablesWith(file, word, but string) string {
+	l.t.Helper()
+	db, err := sql.Open("sqlite", "file:"+file)
+	l.must(err)
+	defer db.Close()
+	var tables []string
+	rows, err := db.Query(`SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'`)
+	l.must(err)
+	for rows.Next() {
+		var name string
+		l.must(rows.Scan(&name))
+		tables = append(tables, name)
+	}
+	l.must(errors.Join(rows.Err(), rows.Close()))
+	found := ""
+	for _, table := range tables {
+		if table != but && l.tableHas(db, table, word) {
+			found += table + " "
+		}
+	}
+	return found
+}
+
+func (l *leaver) tableHas(db *sql.DB, table, word string) bool {
+	rows, err := db.Query(`SELECT * FROM "` + table + `"`)
+	l.must(err)
+	defer rows.Close()
+	columns, err := rows.Columns()
+	l.must(err)
+	for rows.Next() {
+		values := make([]any, len(columns))
+		for i := range values {
+			values[i] = new(any)
+		}
+		l.must(rows.Scan(values...))
+		for _, v := range values {
+			text, ok := (*v.(*any)).([]byte)
+			if !ok {
+				text = fmt.Append(nil, *v.(*any))
+			}
+			if bytes.Contains(text, []byte(word)) {
+				return true
+			}
+		}
+	}
+	l.must(rows.Err())
+	return false
 }
 
 // Who was only ever invited is kept for as long as an invitation stands, and an

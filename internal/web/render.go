@@ -140,6 +140,7 @@ func (h *Handler) funcs() template.FuncMap {
 			return strconv.Itoa(n) + " " + many
 		},
 		"first":    initial,
+		"capital":  func(r wiki.Role) string { return initial(r.String()) + r.String()[1:] },
 		"by":       h.by,
 		"person":   func(a wiki.Author) wiki.User { return h.o.Tenant.Author(context.Background(), a) },
 		"byline":   h.byline,
