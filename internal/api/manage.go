@@ -515,6 +515,7 @@ type managedSession struct {
 	ID      string    `json:"id"`
 	Started time.Time `json:"started"`
 	Ends    time.Time `json:"ends"`
+	Browser string    `json:"browser"` // "Firefox on Linux", or ""
 }
 
 type sessionList struct {
@@ -528,7 +529,7 @@ func (h *Handler) listSessions(m *errand) error {
 	}
 	list := make([]managedSession, len(logins))
 	for i, l := range logins {
-		list[i] = managedSession{l.ID, l.Started, l.Ends}
+		list[i] = managedSession{l.ID, l.Started, l.Ends, l.Browser}
 	}
 	return m.answer(http.StatusOK, sessionList{list})
 }

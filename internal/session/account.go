@@ -26,6 +26,7 @@ type Login struct {
 	Started time.Time
 	Ends    time.Time // unless it is used before
 	Current bool      // the one that asks
+	Browser string    // "Firefox on Linux", or ""
 }
 
 // Sessions lists where a person is signed in, newest first.
@@ -39,7 +40,7 @@ func (s *Service) Sessions(ctx context.Context, caller wiki.Caller) ([]Login, er
 	}
 	logins := make([]Login, len(rows))
 	for i, r := range rows {
-		logins[i] = Login{ID: r.ID, Started: r.Created, Ends: r.Expires, Current: r.ID == caller.Session}
+		logins[i] = Login{ID: r.ID, Started: r.Created, Ends: r.Expires, Current: r.ID == caller.Session, Browser: r.Browser}
 	}
 	return logins, nil
 }

@@ -156,7 +156,7 @@ func (s *Service) SignIn(ctx context.Context, w http.ResponseWriter, r *http.Req
 		return err
 	}
 	sid := rand.Text()
-	if err := s.store.StartSession(ctx, store.Session{ID: sid, DID: u.DID, Expires: s.now().Add(Lifetime)}); err != nil {
+	if err := s.store.StartSession(ctx, store.Session{ID: sid, DID: u.DID, Expires: s.now().Add(Lifetime), Browser: browserOf(r.UserAgent())}); err != nil {
 		return err
 	}
 	return s.setCookies(w, s.host, u.DID, sid)

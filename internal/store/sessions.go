@@ -14,6 +14,7 @@ type Session struct {
 	DID     string
 	Expires time.Time // unless it is used before
 	Created time.Time // filled by Sessions alone
+	Browser string    // what the person calls it, or ""; filled by Sessions alone
 }
 
 // StartSession stores a session; those that expired long ago are swept.
@@ -22,8 +23,8 @@ func (db *DB) StartSession(ctx context.Context, s Session) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM sessions WHERE expires < $1`, db.millis()); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, `INSERT INTO sessions (sid, did, created, expires) VALUES ($1, $2, $3, $4)`,
-			s.ID, s.DID, db.millis(), s.Expires.UnixMilli())
+		_, err := tx.ExecContext(ctx, `INSERT INTO sessions (sid, did, created, expires, browser) VALUES ($1, $2, $3, $4, $5)`,
+			s.ID, s.DID, db.millis(), s.Expires.UnixMilli(), s.Browser)
 		if err != nil {
 			return err
 		}
@@ -80,7 +81,7 @@ func (db *DB) EndSession(ctx context.Context, sid string) error {
 // Sessions lists a person's sessions that have not expired, newest first.
 func (db *DB) Sessions(ctx context.Context, did string) ([]Session, error) {
 	rows, err := db.sql.QueryContext(ctx, `
-		SELECT sid, did, created, expires FROM sessions WHERE did = $1 AND expires >= $2 ORDER BY created DESC, sid`, did, db.millis())
+		SELECT sid, did, created, expires, browser FROM sessions WHERE did = $1 AND expires >= $2 ORDER BY created DESC, sid`, did, db.millis())
 	if err != nil {
 		return nil, fmt.Errorf("store: sessions of %s: %w", did, err)
 	}
@@ -89,7 +90,7 @@ func (db *DB) Sessions(ctx context.Context, did string) ([]Session, error) {
 	for rows.Next() {
 		var s Session
 		var created, expires int64
-		if err := rows.Scan(&s.ID, &s.DID, &created, &expires); err != nil {
+		if err := rows.Scan(&s.ID, &s.DID, &created, &expires, &s.Browser); err != nil {
 			return nil, fmt.Errorf("store: sessions of %s: %w", did, err)
 		}
 		s.Created, s.Expires = when(created), when(expires)

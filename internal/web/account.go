@@ -327,6 +327,7 @@ type exportedAgent struct {
 type exportedSignIn struct {
 	Started time.Time `json:"started"`
 	Ends    time.Time `json:"ends"`
+	Browser string    `json:"browser,omitempty"`
 }
 
 // exportAccount answers a zip with all that is known about a person: the
@@ -399,7 +400,7 @@ func (h *Handler) describeAccount(v *visit, sites []wiki.Access) (accountExport,
 	}
 	logins, err := h.o.Session.Sessions(v.ctx(), v.caller)
 	for _, l := range logins {
-		e.Sessions = append(e.Sessions, exportedSignIn{l.Started, l.Ends})
+		e.Sessions = append(e.Sessions, exportedSignIn{l.Started, l.Ends, l.Browser})
 	}
 	return e, err
 }

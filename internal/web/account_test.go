@@ -170,6 +170,12 @@ func TestSessionsOnPages(t *testing.T) {
 	one.post(testPlatform+"/app/sessions", url.Values{"id": {"all"}}).want(http.StatusSeeOther)
 	three.get(testPlatform + "/app/").want(http.StatusFound)
 	one.get(on("ada", "/-/settings")).want(http.StatusFound, http.StatusForbidden)
+	// Each says which browser it is of.
+	four := w.anonymous()
+	four.header.Set("User-Agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
+	four.post(testPlatform+"/auth/dev", url.Values{"username": {"ada"}}).want(http.StatusSeeOther)
+	four.get(testPlatform + "/app/account").has("Firefox on Linux")
+	four.get(testPlatform + "/app/").has("Firefox on Linux, since")
 }
 
 // A wiki that is being deleted is closed to everybody, its owner as well, and
