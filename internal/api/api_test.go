@@ -19,6 +19,7 @@ import (
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/limit"
 	"robot.wtf/internal/markdown"
+	"robot.wtf/internal/oauth"
 	"robot.wtf/internal/pages"
 	"robot.wtf/internal/search"
 	"robot.wtf/internal/server"
@@ -49,6 +50,7 @@ func TestMain(m *testing.M) {
 type world struct {
 	t        testing.TB
 	handler  http.Handler
+	db       *store.DB
 	session  *session.Service
 	tenant   *tenant.Service
 	contract contract
@@ -83,9 +85,11 @@ func newLimitedWorld(t testing.TB, limits *limit.Limiter) *world {
 	sites := tenant.New(tenant.Options{Store: db, Content: pool, People: directory{}, Log: log})
 	sessions, err := session.New(session.Options{Store: db, KeyDir: keyDir, Platform: "http://robot.localhost", WikiOrigin: origin, Now: time.Now, Log: log})
 	must(err)
-	door := New(Options{Pages: uses, Tenant: sites, Session: sessions, WikiOrigin: origin, Limits: limits, Now: time.Now, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	agents, err := oauth.New(oauth.Options{Store: db, Session: sessions, Tenant: sites, WikiOrigin: origin, Log: log})
+	must(err)
+	door := New(Options{Pages: uses, Tenant: sites, Session: sessions, OAuth: agents, WikiOrigin: origin, Limits: limits, Now: time.Now, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	lost := func(w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) }
-	w := &world{t: t, contract: newContract(t, door), session: sessions, tenant: sites, tokens: map[string]string{"none": "", "wrong": "rwtf_" + strings.Repeat("x", 43)}}
+	w := &world{t: t, db: db, contract: newContract(t, door), session: sessions, tenant: sites, tokens: map[string]string{"none": "", "wrong": "rwtf_" + strings.Repeat("x", 43)}}
 	w.handler = server.New(server.Options{Host: "robot.localhost", Platform: lost, API: door.ServeWiki, Manage: door.ServePlatform,
 		Wiki: func(rw http.ResponseWriter, r *http.Request, _ string) { lost(rw, r) },
 		Log:  log})

@@ -59,7 +59,7 @@ func (h *Handler) renderConsent(v *visit, status int, request string, f failure)
 		if p.MayCreate, err = h.wikiless(v); err != nil {
 			return err
 		}
-		p.Back = createWikiPath + "?return_to=" + url.QueryEscape(oauth.ConsentPath+"?request="+url.QueryEscape(request))
+		p.Back = createWikiPath + "?" + url.Values{"slug": {ask.Slug}, "return_to": {oauth.ConsentPath + "?request=" + url.QueryEscape(request)}}.Encode()
 	}
 	v.policy = h.headers.consentPolicy(ask.Policy)
 	v.w.Header().Set("X-Frame-Options", "DENY") // for browsers that know no frame-ancestors

@@ -141,7 +141,7 @@ func TestConsentOfStranger(t *testing.T) {
 		for _, m := range hidden.FindAllStringSubmatch(page.body, -1) {
 			shown = strings.ReplaceAll(shown, m[2], "")
 		}
-		pages[slug] = strings.ReplaceAll(shown, slug+".robot", "x.robot")
+		pages[slug] = strings.NewReplacer(slug+".robot", "x.robot", "slug="+slug+`"`, `slug=x"`).Replace(shown)
 		for _, scope := range []string{"read", "write"} {
 			b.post(consentAddress, formOf(page, "allow", scope)).want(http.StatusForbidden)
 		}
@@ -167,6 +167,29 @@ func TestConsentSurvivesSignIn(t *testing.T) {
 		if got := back(t, b.post(consentAddress, formOf(page, "allow", "read"))); got.Get("code") == "" {
 			t.Errorf("%v", got)
 		}
+	}
+}
+
+// Who comes for the first time makes the wiki on the way, and then lets the
+// program into it.
+func TestConsentOfNewcomer(t *testing.T) {
+	w := newTestWiki(t)
+	b := w.anonymous()
+	page := b.follow(b.get(authorizeURL("dan"))).want(http.StatusOK).has("Sign in")
+	to := html.UnescapeString(regexp.MustCompile(`name="return_to" value="([^"]*)"`).FindStringSubmatch(page.body)[1])
+	page = b.follow(b.post(testPlatform+"/auth/dev", url.Values{"username": {"dan"}, "return_to": {to}})).want(http.StatusOK).has("Make your own wiki")
+	link := regexp.MustCompile(`href="(/app/create[^"]*)"`).FindStringSubmatch(page.body)
+	page = b.get(testPlatform + html.UnescapeString(link[1])).want(http.StatusOK).has(`value="dan"`)
+	back0 := html.UnescapeString(regexp.MustCompile(`name="return_to" value="([^"]*)"`).FindStringSubmatch(page.body)[1])
+	b.post(testPlatform+"/app/create", url.Values{"slug": {"no"}, "return_to": {back0}}).want(http.StatusUnprocessableEntity).has(html.EscapeString(back0))
+	page = b.follow(b.post(testPlatform+"/app/create", url.Values{"slug": {"dan"}, "return_to": {back0}})).want(http.StatusOK).has("Let <bdi>Claude Code</bdi> into dan?")
+	if got := back(t, b.post(consentAddress, formOf(page, "allow", "write"))); got.Get("code") == "" {
+		t.Errorf("%v", got)
+	}
+	// No other address is gone to.
+	for _, other := range []string{"https://evil.example/", "//evil.example/auth/oauth/consent?", "/auth/oauth/consent", "/app/"} {
+		page := w.as("cleo").get(testPlatform + "/app/create?return_to=" + url.QueryEscape(other)).want(http.StatusOK)
+		page.lacks(`name="return_to"`)
 	}
 }
 
@@ -249,5 +272,59 @@ func TestConsentOfWhoWasAMember(t *testing.T) {
 	status, out := w.exchange(url.Values{"grant_type": {"authorization_code"}, "code": {got.Get("code")}, "client_id": {claudeCode}, "code_verifier": {verifier}})
 	if status != http.StatusBadRequest || out["error"] != "invalid_grant" {
 		t.Errorf("%d %v", status, out)
+	}
+}
+
+// connect lets Claude Code into a wiki as a person, and gives its token.
+func (w *testWiki) connect(slug, name string) string {
+	w.t.Helper()
+	b := w.as(name)
+	got := back(w.t.(*testing.T), b.post(consentAddress, formOf(b.consent(slug), "allow", "read")))
+	status, out := w.exchange(url.Values{"grant_type": {"authorization_code"}, "code": {got.Get("code")}, "client_id": {claudeCode}, "code_verifier": {verifier}})
+	if status != http.StatusOK {
+		w.t.Fatalf("%d %v", status, out)
+	}
+	return out["access_token"].(string)
+}
+
+// Connected agents are shown to whom they act for and to the wiki's owner, who
+// both can disconnect them.
+func TestConnectedAgents(t *testing.T) {
+	w := newTestWiki(t)
+	cleos, adas := w.connect("ada", "cleo"), w.connect("ada", "ada")
+	works := func(token string) bool {
+		r := httptest.NewRequest(http.MethodGet, on("ada", "/api/v1/pages"), nil)
+		r.Header.Set("Authorization", "Bearer "+token)
+		c, err := w.web.o.Session.Bearer(r, "ada")
+		return err == nil && !c.Anonymous()
+	}
+	if !works(cleos) || !works(adas) {
+		t.Fatal("the tokens do not work")
+	}
+	owner, cleo, bob := w.as("ada"), w.as("cleo"), w.as("bob")
+	owner.get(on("ada", "/-/agents")).want(http.StatusOK).has("Claude Code</bdi></b> for Cleo", "Claude Code</bdi></b> for Ada", "Reads only", "first used")
+	cleo.get(on("ada", "/-/agents")).want(http.StatusOK).has("for Cleo").lacks("for Ada")
+	bob.get(on("ada", "/-/agents")).want(http.StatusOK).has("No agent is connected")
+	cleo.get(testPlatform+"/app/account").want(http.StatusOK).has("Claude Code</bdi></b> in", "ada.robot.localhost")
+	ids := regexp.MustCompile(`name="id" value="([^"]+)"`).FindAllStringSubmatch(owner.get(on("ada", "/-/agents")).body, -1)
+	cleosID := regexp.MustCompile(`name="id" value="([^"]+)"`).FindStringSubmatch(cleo.get(on("ada", "/-/agents")).body)[1]
+	if len(ids) != 2 {
+		t.Fatalf("%d agents", len(ids))
+	}
+	for _, id := range ids {
+		bob.post(on("ada", "/-/agents"), url.Values{"id": {id[1]}}).want(http.StatusNotFound)
+		bob.post(testPlatform+"/app/agents", url.Values{"id": {id[1]}}).want(http.StatusNotFound)
+	}
+	owner.post(on("ada", "/-/agents"), url.Values{"id": {cleosID}}).want(http.StatusSeeOther)
+	if works(cleos) || !works(adas) {
+		t.Error("the wrong agent was disconnected")
+	}
+	for _, id := range ids {
+		if id[1] != cleosID {
+			owner.post(testPlatform+"/app/agents", url.Values{"id": {id[1]}}).want(http.StatusSeeOther)
+		}
+	}
+	if works(adas) {
+		t.Error("it still works")
 	}
 }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -8,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"robot.wtf/internal/oauth"
+	"robot.wtf/internal/session"
 	"robot.wtf/internal/wiki"
 )
 
@@ -25,6 +28,16 @@ type usernamePage struct {
 	Fixed  bool   // the person has a name already
 	Free   bool
 	Wrong  string
+	Back   string // a program's request that waits for the wiki, or ""
+}
+
+// waiting is the program's request that somebody makes a wiki for: where to go
+// on afterwards, "" for the usual way.
+func waiting(returnTo string) string {
+	if to := session.LocalPath(returnTo); strings.HasPrefix(to, oauth.ConsentPath+"?") {
+		return to
+	}
+	return ""
 }
 
 // mayCreate reports whether a person may make a wiki here.
@@ -35,7 +48,11 @@ func (h *Handler) mayCreate(u wiki.User) bool { return h.o.Admit == nil || h.o.A
 // for this.
 func (h *Handler) enterCreate(v *visit) (bool, error) {
 	if v.caller.Anonymous() {
-		return true, h.redirectWith(v, http.StatusFound, "/auth/login?return_to="+url.QueryEscape(createWikiPath))
+		back := createWikiPath
+		if reads(v.r) {
+			back = v.r.URL.RequestURI()
+		}
+		return true, h.redirectWith(v, http.StatusFound, "/auth/login?return_to="+url.QueryEscape(back))
 	}
 	if !h.mayCreate(v.caller.User) {
 		return true, wiki.Problemf(wiki.ErrDenied, "", "New wikis are not open to everybody yet. Who runs this service can let you in.")
@@ -45,7 +62,7 @@ func (h *Handler) enterCreate(v *visit) (bool, error) {
 		return true, err
 	}
 	if len(sites) > 0 && sites[0].Role() == wiki.Owner {
-		return true, h.redirect(v, dashboardPath)
+		return true, h.redirect(v, cmp.Or(waiting(v.query("return_to")), dashboardPath))
 	}
 	return false, nil
 }
@@ -58,7 +75,11 @@ func (h *Handler) showUsername(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return h.askUsername(v, http.StatusOK, usernamePage{Slug: slug, Free: slug != ""})
+	// A program that waits has been told of a wiki by name.
+	if asked := cleanSlug(v.query("slug")); asked != "" && h.o.Tenant.CheckUsername(v.ctx(), v.caller.User, asked) == nil {
+		slug = asked
+	}
+	return h.askUsername(v, http.StatusOK, usernamePage{Slug: slug, Free: slug != "", Back: waiting(v.query("return_to"))})
 }
 
 func (h *Handler) askUsername(v *visit, status int, p usernamePage) error {
@@ -136,11 +157,11 @@ func (h *Handler) createWiki(v *visit) error {
 	if err := parseForm(v.r); err != nil {
 		return err
 	}
-	slug := cleanSlug(v.r.PostForm.Get("slug"))
+	slug, back := cleanSlug(v.r.PostForm.Get("slug")), waiting(v.r.PostForm.Get("return_to"))
 	site, err := h.o.Tenant.Create(v.ctx(), v.caller.User, slug)
 	var problem *wiki.Problem
 	if errors.As(err, &problem) {
-		return h.askUsername(v, http.StatusUnprocessableEntity, usernamePage{Slug: slug, Wrong: problem.Message})
+		return h.askUsername(v, http.StatusUnprocessableEntity, usernamePage{Slug: slug, Wrong: problem.Message, Back: back})
 	}
 	if err != nil {
 		return err
@@ -154,5 +175,5 @@ func (h *Handler) createWiki(v *visit) error {
 	if err := h.o.Pages.Seed(v.ctx(), a); err != nil {
 		return err
 	}
-	return h.redirect(v, h.o.WikiOrigin(site.Slug)+connectPath)
+	return h.redirect(v, cmp.Or(back, h.o.WikiOrigin(site.Slug)+connectPath))
 }
