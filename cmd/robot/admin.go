@@ -17,16 +17,18 @@ type adminCommand struct {
 	Keys struct {
 		Rotate rotateCommand `cmd:"" help:"Make new keys, for sessions and for signing in; nobody is signed out. Stop the service first."`
 	} `cmd:"" help:"Look after the keys."`
-	Wikis   wikisCommand   `cmd:"" help:"List all wikis."`
-	Users   usersCommand   `cmd:"" help:"List all people."`
-	Suspend suspendCommand `cmd:"" help:"Close a wiki on every door, or keep a person out, within a second."`
-	Resume  resumeCommand  `cmd:"" help:"Take a suspension back."`
-	Quota   quotaCommand   `cmd:"" help:"Show or set the limits of one wiki."`
-	Delete  deleteCommand  `cmd:"" help:"Delete a wiki or an account."`
-	Audit   auditCommand   `cmd:"" help:"Show who changed what."`
-	Reindex reindexCommand `cmd:"" help:"Build search indexes anew."`
-	Reports reportsCommand `cmd:"" help:"List what readers have reported, and close it."`
-	Status  statusCommand  `cmd:"" help:"Say which process has a data directory."`
+	Wikis    wikisCommand    `cmd:"" help:"List all wikis."`
+	Users    usersCommand    `cmd:"" help:"List all people."`
+	Suspend  suspendCommand  `cmd:"" help:"Close a wiki on every door, or keep a person out, within a second."`
+	Resume   resumeCommand   `cmd:"" help:"Take a suspension back."`
+	Quota    quotaCommand    `cmd:"" help:"Show or set the limits of one wiki."`
+	Delete   deleteCommand   `cmd:"" help:"Delete a wiki or an account."`
+	Audit    auditCommand    `cmd:"" help:"Show who changed what."`
+	Reindex  reindexCommand  `cmd:"" help:"Build search indexes anew."`
+	Reports  reportsCommand  `cmd:"" help:"List what readers have reported, and close it."`
+	Takedown takedownCommand `cmd:"" help:"Show a page or file no more, in any version, on any door (451), for legal reasons."`
+	Putback  putbackCommand  `cmd:"" help:"Take a takedown back."`
+	Status   statusCommand   `cmd:"" help:"Say which process has a data directory."`
 }
 
 type statusCommand struct {

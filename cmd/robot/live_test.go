@@ -27,6 +27,8 @@ type live struct {
 	front *server.Server
 	log   *lockedBuffer
 	facts devFile
+
+	origins config.Origins
 }
 
 // lockedBuffer is a log that can be read while it is written.
@@ -50,22 +52,38 @@ func (b *lockedBuffer) String() string {
 func startLive(t *testing.T) *live {
 	t.Helper()
 	l := &live{t: t, dir: t.TempDir(), log: &lockedBuffer{}}
+	clock := l.open()
+	l.must(seed(t.Context(), l.service, clock, seedWikis()))
+	var err error
+	l.facts, err = writeDevFile(t.Context(), l.service, l.origins, l.dir, false)
+	l.must(err)
+	return l
+}
+
+func (l *live) open() *clock {
+	l.t.Helper()
 	cfg, err := config.Dev("127.0.0.1:0", l.dir)
 	l.must(err)
-	origins, err := cfg.Origins(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80})
+	l.origins, err = cfg.Origins(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80})
 	l.must(err)
 	log := slog.New(slog.NewJSONHandler(l.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	clock := &clock{}
-	l.service, err = openService(t.Context(), cfg, origins, clock.Now, log)
+	l.service, err = openService(l.t.Context(), cfg, l.origins, clock.Now, log)
 	l.must(err)
-	t.Cleanup(func() { _ = l.Close() })
+	s := l.service
+	l.t.Cleanup(func() { _ = s.Close() })
 	l.service.people = seededPeople{}
-	l.must(seed(t.Context(), l.service, clock, seedWikis()))
-	l.facts, err = writeDevFile(t.Context(), l.service, origins, l.dir, false)
+	l.front, err = l.handler(cfg, l.origins, people(), clock.Now)
 	l.must(err)
-	l.front, err = l.handler(cfg, origins, people(), clock.Now)
-	l.must(err)
-	return l
+	return clock
+}
+
+// restart closes the service and opens it on the same directory; who was signed
+// in still is.
+func (l *live) restart() {
+	l.t.Helper()
+	_ = l.service.Close()
+	l.open()
 }
 
 func (l *live) must(err error) {

@@ -147,7 +147,64 @@ func (c reportsCommand) Run(ctx context.Context) error {
 	return c.run(ctx, "reports", url.Values{"all": {strconv.FormatBool(c.All)}, "close": {strconv.FormatInt(c.Close, 10)}})
 }
 
+type takedownCommand struct {
+	Wiki   string `arg:"" help:"Slug of the wiki."`
+	Page   string `arg:"" help:"Name of the page, or of a file with its folder."`
+	Reason string `placeholder:"TEXT" help:"What whoever asks for it, and the owner, are told."`
+	dataFlag
+}
+
+// Run takes a page down.
+func (c takedownCommand) Run(ctx context.Context) error {
+	return c.run(ctx, "takedown", url.Values{"wiki": {c.Wiki}, "page": {c.Page}, "reason": {c.Reason}})
+}
+
+type putbackCommand struct {
+	Wiki string `arg:"" help:"Slug of the wiki."`
+	Page string `arg:"" help:"Name of the page or file."`
+	dataFlag
+}
+
+// Run takes a takedown back.
+func (c putbackCommand) Run(ctx context.Context) error {
+	return c.run(ctx, "putback", url.Values{"wiki": {c.Wiki}, "page": {c.Page}})
+}
+
 // The operations behind the commands.
+
+// takeDown withholds a page. The wiki's new version, which the audit entry
+// brings, makes finished pages unusable.
+func takeDown(ctx context.Context, s *service, args url.Values, _ io.Reader, out io.Writer) error {
+	a, err := s.asOperator(ctx, args.Get("wiki"))
+	if err != nil {
+		return err
+	}
+	file, err := s.pages.Withhold(ctx, a, args.Get("page"), args.Get("reason"))
+	if err != nil {
+		return err
+	}
+	if err := s.store.OperatorEvent(ctx, a.Site().Slug, "page.withhold", file+": "+args.Get("reason")); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "%s of %s answers 451 from now on, and so do clones of the wiki; its owner is told on the dashboard\n", file, a.Site().Slug)
+	return nil
+}
+
+func putBack(ctx context.Context, s *service, args url.Values, _ io.Reader, out io.Writer) error {
+	a, err := s.asOperator(ctx, args.Get("wiki"))
+	if err != nil {
+		return err
+	}
+	file, err := s.pages.Release(ctx, a, args.Get("page"))
+	if err != nil {
+		return err
+	}
+	if err := s.store.OperatorEvent(ctx, a.Site().Slug, "page.release", file); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "%s of %s is shown again\n", file, a.Site().Slug)
+	return nil
+}
 
 func (s *service) asOperator(ctx context.Context, slug string) (wiki.Access, error) {
 	a, err := s.tenant.Resolve(ctx, slug, wiki.Caller{Operator: true})

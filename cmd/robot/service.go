@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"robot.wtf/internal/api"
@@ -31,21 +32,22 @@ import (
 // A service is all rooms of one data directory, built from the ground up.
 // Nothing here opens a wiki: that happens when somebody asks for it.
 type service struct {
-	store   *store.DB
-	content *content.Pool
-	search  *search.Service
-	pages   *pages.Service
-	tenant  *tenant.Service
-	session *session.Service
-	oauth   *oauth.Service
-	limits  *limit.Limiter // nil for none
-	indexer *indexer
-	sweeper *sweeper
-	metrics *server.Metrics
-	watcher *watch.Watcher
-	people  tenant.Directory // finds whom owners invite; nil until it is set
-	opened  time.Time
-	log     *slog.Logger
+	store      *store.DB
+	content    *content.Pool
+	search     *search.Service
+	pages      *pages.Service
+	tenant     *tenant.Service
+	session    *session.Service
+	oauth      *oauth.Service
+	limits     *limit.Limiter // nil for none
+	indexer    *indexer
+	sweeper    *sweeper
+	metrics    *server.Metrics
+	watcher    *watch.Watcher
+	lastReport atomic.Int64     // unix seconds of the last news of one
+	people     tenant.Directory // finds whom owners invite; nil until it is set
+	opened     time.Time
+	log        *slog.Logger
 }
 
 // openService opens the data directory, which the caller has locked.
@@ -92,7 +94,7 @@ func openService(ctx context.Context, cfg config.Config, origins config.Origins,
 		return nil, err
 	}
 	s.tenant = tenant.New(tenant.Options{
-		Store: s.store, Content: s.content, People: s, NameKey: names, Forget: s.search.Remove, Now: now, Log: log,
+		Store: s.store, Content: s.content, People: s, NameKey: names, Forget: s.search.Remove, Reported: s.reported, Now: now, Log: log,
 	})
 	s.session, err = session.New(session.Options{
 		Store: s.store, KeyDir: filepath.Join(cfg.Data, "keys"),

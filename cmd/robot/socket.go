@@ -31,16 +31,18 @@ type operation func(ctx context.Context, s *service, args url.Values, in io.Read
 
 // operations are what the socket answers to, by name.
 var operations = map[string]operation{
-	"status":  showStatus, // admin status, and so on
-	"wikis":   listWikis,
-	"users":   listUsers,
-	"audit":   showAudit,
-	"suspend": suspend,
-	"resume":  resume,
-	"delete":  remove,
-	"quota":   setQuota,
-	"reindex": reindex,
-	"reports": showReports,
+	"status":   showStatus, // admin status, and so on
+	"wikis":    listWikis,
+	"users":    listUsers,
+	"audit":    showAudit,
+	"suspend":  suspend,
+	"resume":   resume,
+	"delete":   remove,
+	"quota":    setQuota,
+	"reindex":  reindex,
+	"reports":  showReports,
+	"takedown": takeDown,
+	"putback":  putBack,
 }
 
 // operate runs an operation on a data directory: in the service that has it, or

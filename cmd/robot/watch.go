@@ -33,7 +33,7 @@ func (s *service) startWatching(cfg config.Config) error {
 	if err != nil {
 		return err
 	}
-	checks := []watch.Check{watch.DiskCheck("disk", "the data", cfg.Data, watch.Disk), s.checkDatabase}
+	checks := []watch.Check{watch.DiskCheck("disk", "the data", cfg.Data, watch.Disk), s.checkDatabase, s.checkReports}
 	s.metrics.Gauge("robot_disk_used_ratio", "Part of the data directory's disk that is in use, by bytes or files, whichever is more.", func() (float64, bool) {
 		used, _, err := watch.Disk(cfg.Data)
 		return used, err == nil
@@ -91,6 +91,25 @@ func (s *service) checkDatabase(ctx context.Context) []watch.Condition {
 		return []watch.Condition{{Key: "database", Text: fmt.Sprintf("The platform's database cannot be written, so nobody can sign in or save: %v.", err)}}
 	}
 	return nil
+}
+
+// checkReports lasts while there are reports that nobody has closed.
+func (s *service) checkReports(ctx context.Context) []watch.Condition {
+	n, err := s.store.OpenReports(ctx)
+	if err != nil || n == 0 {
+		return nil // a database that fails is told already
+	}
+	return []watch.Condition{{Key: "reports", Text: fmt.Sprintf("%d reports of readers wait: robot admin reports.", n)}}
+}
+
+// reported tells the operator of a report, at most every ten minutes; the queue
+// has them all.
+func (s *service) reported(slug, reason string) {
+	now := time.Now().Unix()
+	last := s.lastReport.Load()
+	if now-last >= 600 && s.lastReport.CompareAndSwap(last, now) {
+		s.watcher.News("report", fmt.Sprintf("A page of %s was reported (%s): robot admin reports.", slug, reason))
+	}
 }
 
 func checkBackup(dir string) watch.Check {

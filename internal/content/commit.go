@@ -423,6 +423,9 @@ func (s *staging) known(path, blob string) ([]byte, error) {
 	if !had {
 		return nil, wiki.Problemf(wiki.ErrInvalid, "revision", "The revision %.12s of %q is unknown in this wiki. Read the page again.", blob, path)
 	}
+	if err := s.tx.w.mayRead(blob); err != nil {
+		return nil, err
+	}
 	return readBlob(s.ctx, s.tx, s.tx.w.slug, blob)
 }
 
@@ -430,6 +433,9 @@ func (s *staging) known(path, blob string) ([]byte, error) {
 func (s *staging) current(f *staged) ([]byte, error) {
 	if f.data != nil {
 		return f.data, nil
+	}
+	if err := s.tx.w.mayRead(f.blob); err != nil {
+		return nil, err
 	}
 	return readBlob(s.ctx, s.tx, s.tx.w.slug, f.blob)
 }

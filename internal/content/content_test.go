@@ -403,7 +403,7 @@ func TestPlans(t *testing.T) {
 	w.Log(t.Context(), LogFilter{Author: "ada"})
 	w.stmts.Range(func(query, _ any) bool { asked[query.(string)] = true; return true })
 	for query := range asked {
-		if !strings.HasPrefix(query, "SELECT") || strings.Contains(query, "FROM meta") {
+		if !strings.HasPrefix(query, "SELECT") || strings.Contains(query, "FROM meta") || strings.Contains(query, "SELECT blob, why FROM withheld") { // all of it, when a wiki is opened
 			continue
 		}
 		rows, err := w.db.Query("EXPLAIN QUERY PLAN "+query, make([]any, strings.Count(query, "$"))...)

@@ -19,9 +19,10 @@ type Wiki struct {
 	db   *sql.DB
 	gone atomic.Bool // deleted: nothing answers any more
 
-	head  atomic.Pointer[head]
-	names atomic.Pointer[names]
-	stmts sync.Map // query text -> *sql.Stmt, for reads
+	head     atomic.Pointer[head]
+	names    atomic.Pointer[names]
+	withheld atomic.Pointer[map[string]string] // blobs that may not be shown, and why
+	stmts    sync.Map                          // query text -> *sql.Stmt, for reads
 
 	turn   chan struct{} // holds the token of whoever writes, who owns what follows
 	closed bool          // the pool is closed: nothing is written any more
@@ -69,6 +70,9 @@ func (w *Wiki) start(ctx context.Context) error {
 		if err := migrate(ctx, w.db); err != nil {
 			return err
 		}
+	}
+	if err := w.readWithheld(ctx); err != nil {
+		return err
 	}
 	return w.readHead(ctx)
 }

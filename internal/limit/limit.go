@@ -70,6 +70,7 @@ const (
 	bySignInHost
 	byClient
 	byClientHost
+	byReport
 	kinds // how many there are
 )
 
@@ -170,6 +171,17 @@ func (l *Limiter) Client(remote, host string) error {
 	return l.take([]take{{key{caller: c}, l.rates.Client}})
 }
 
+// Report takes a token for a report of a page from an address: ten an hour, in
+// every service, for whoever has more to say writes a mail.
+func (l *Limiter) Report(remote string) error {
+	if l == nil {
+		return nil
+	}
+	c := Address(remote)
+	c.kind = byReport
+	return l.take([]take{{key{caller: c}, Rate{10, time.Hour}}})
+}
+
 // Exceeded is the error of who is too fast.
 type Exceeded struct {
 	Rate  Rate
@@ -190,6 +202,9 @@ func (e *Exceeded) Error() string {
 		whom = "one wiki"
 	case bySignIn:
 		what = "tries to sign in"
+		whom = "one address"
+	case byReport:
+		what = "reports"
 		whom = "one address"
 	case bySignInHost:
 		what = "tries to sign in"

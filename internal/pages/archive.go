@@ -25,6 +25,9 @@ func (s *Service) Archive(ctx context.Context, a wiki.Access, out *zip.Writer, f
 		}
 		for _, f := range files {
 			data, err := w.Blob(ctx, f.Blob)
+			if errors.Is(err, wiki.ErrWithheld) {
+				continue
+			}
 			if err != nil {
 				return err
 			}

@@ -2,6 +2,7 @@ package pages
 
 import (
 	"context"
+	"errors"
 	"path"
 	"strings"
 
@@ -85,6 +86,9 @@ func (r *resolver) answer(ctx context.Context, kind wiki.LinkKind, target, fragm
 		return a, ""
 	}
 	source, err := r.w.Blob(ctx, f.Blob)
+	if errors.Is(err, wiki.ErrWithheld) {
+		return a, "" // empty, in the page that may be shown
+	}
 	if err != nil {
 		r.fail(err)
 		return a, ""

@@ -313,6 +313,9 @@ func (b *batch) index(ctx context.Context, key string, f wiki.File) error {
 		return nil
 	}
 	source, err := b.w.Blob(ctx, f.Blob)
+	if errors.Is(err, wiki.ErrWithheld) {
+		source, err = nil, nil // the page is found by its name alone
+	}
 	if err != nil {
 		return err
 	}

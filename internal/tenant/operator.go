@@ -11,8 +11,11 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// An OperatorEvent is what the operator did to a wiki, from the audit log.
-type OperatorEvent = store.Event
+// A Notice tells an owner what the operator did to their wiki.
+type Notice struct {
+	Time time.Time
+	Text string // a sentence
+}
 
 // noticesFor is how long an owner is shown what the operator did.
 const noticesFor = 90 * 24 * time.Hour
@@ -89,12 +92,12 @@ func (s *Service) Remove(ctx context.Context, a wiki.Access, now bool) error {
 
 // Notices are what the operator did to the wikis that a person owns, in the last
 // 90 days, newest first.
-func (s *Service) Notices(ctx context.Context, did string) ([]OperatorEvent, error) {
+func (s *Service) Notices(ctx context.Context, did string) ([]Notice, error) {
 	slugs, err := s.store.SitesOf(ctx, did)
 	if err != nil {
 		return nil, fmt.Errorf("tenant: notices: %w", err)
 	}
-	var all []OperatorEvent
+	var all []Notice
 	for _, slug := range slugs {
 		row, err := s.store.Site(ctx, slug)
 		if err != nil || row.OwnerDID != did {
@@ -104,9 +107,34 @@ func (s *Service) Notices(ctx context.Context, did string) ([]OperatorEvent, err
 		if err != nil {
 			return nil, fmt.Errorf("tenant: notices: %w", err)
 		}
-		all = append(all, events...)
+		for _, e := range events {
+			if text := inWords(e); text != "" {
+				all = append(all, Notice{e.Time, text})
+			}
+		}
 	}
 	return all, nil
+}
+
+// inWords tells an owner of an entry of the audit log; "" for what changes
+// nothing for them.
+func inWords(e store.Event) string {
+	name, why, _ := strings.Cut(e.Detail, ": ")
+	text := map[string]string{
+		"site.suspend":  e.Slug + " was suspended: it is closed to everybody.",
+		"site.resume":   e.Slug + " is open again.",
+		"site.limits":   "The limits of " + e.Slug + " were changed.",
+		"site.end":      e.Slug + " was deleted.",
+		"page.withhold": name + " may not be shown any more, in none of its versions, for legal reasons. You can delete the page or write another.",
+		"page.release":  name + " may be shown again.",
+	}[e.Action]
+	switch {
+	case e.Action == "site.suspend" && e.Detail != "":
+		text += " The reason given: " + e.Detail
+	case e.Action == "page.withhold" && why != "":
+		text += " The reason given: " + why
+	}
+	return text
 }
 
 // RemovePerson deletes an account with its wiki: at once and for good, or with

@@ -28,8 +28,10 @@ type Options struct {
 	NameKey []byte
 	// Forget drops what is derived from a wiki that is purged; may be nil.
 	Forget func(ctx context.Context, slug string) error
-	Now    func() time.Time // time.Now when nil
-	Log    *slog.Logger
+	// Reported is told of each report of a reader's; may be nil.
+	Reported func(slug, reason string)
+	Now      func() time.Time // time.Now when nil
+	Log      *slog.Logger
 }
 
 // A Directory finds people by what others call them.
@@ -42,14 +44,15 @@ type Directory interface {
 
 // A Service answers for all sites.
 type Service struct {
-	store   *store.DB
-	content *content.Pool
-	limits  wiki.Limits
-	people  Directory
-	nameKey []byte
-	forget  func(ctx context.Context, slug string) error
-	now     func() time.Time
-	log     *slog.Logger
+	store    *store.DB
+	content  *content.Pool
+	limits   wiki.Limits
+	people   Directory
+	nameKey  []byte
+	forget   func(ctx context.Context, slug string) error
+	reported func(slug, reason string)
+	now      func() time.Time
+	log      *slog.Logger
 }
 
 // New makes a Service.
@@ -57,15 +60,19 @@ func New(o Options) *Service {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Reported == nil {
+		o.Reported = func(string, string) {}
+	}
 	return &Service{
-		store:   o.Store,
-		content: o.Content,
-		limits:  fillLimits(o.Limits, wiki.DefaultLimits),
-		people:  o.People,
-		nameKey: o.NameKey,
-		forget:  o.Forget,
-		now:     o.Now,
-		log:     o.Log,
+		reported: o.Reported,
+		store:    o.Store,
+		content:  o.Content,
+		limits:   fillLimits(o.Limits, wiki.DefaultLimits),
+		people:   o.People,
+		nameKey:  o.NameKey,
+		forget:   o.Forget,
+		now:      o.Now,
+		log:      o.Log,
 	}
 }
 

@@ -33,6 +33,7 @@ func accountRoutes() []route {
 // dashboardPage lists a person's wikis.
 type dashboardPage struct {
 	Frame
+	Told        []tenant.Notice // what the operator did to the own wiki
 	Own, Shared []siteCard
 	Endings     []tenant.Ending // own wikis that can be restored
 	Leaving     time.Time       // when the account will be purged; zero if it will not
@@ -63,6 +64,9 @@ func (h *Handler) showDashboard(v *visit) error {
 		return err
 	}
 	if p.Logins, err = h.o.Session.Sessions(v.ctx(), v.caller); err != nil {
+		return err
+	}
+	if p.Told, err = h.o.Tenant.Notices(v.ctx(), v.caller.User.DID); err != nil {
 		return err
 	}
 	sites, err := h.o.Tenant.Sites(v.ctx(), v.caller.User.DID)

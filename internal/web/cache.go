@@ -77,6 +77,7 @@ func (h *Handler) serveFinished(w http.ResponseWriter, r *http.Request, slug str
 	if v.a, err = h.o.Tenant.Resolve(r.Context(), slug, v.caller); err != nil {
 		return false
 	}
+	h.robots(&v)
 	seq, err := h.o.Pages.Head(r.Context(), v.a)
 	if err != nil {
 		return false

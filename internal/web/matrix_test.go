@@ -60,6 +60,8 @@ var routeMatrix = map[string]cell{
 	"GET /llms.txt":              {path: "/llms.txt", ok: 200},
 	"GET /llms-full.txt":         {path: "/llms-full.txt", ok: 200},
 	"/{page...}":                 {path: "/Home", ok: 200},
+	"GET /-/report":              {path: "/-/report?page=/Home", ok: 200},
+	"POST /-/report":             {path: "/-/report", form: url.Values{}, ok: 400},
 	"GET /-/create":              {path: "/-/create", ok: 200, need: wiki.Edit},
 	"POST /-/create":             {path: "/-/create", form: url.Values{}, ok: 400, need: wiki.Edit},
 	"POST /-/upload":             {path: "/-/upload", form: url.Values{}, ok: 400, need: wiki.Edit},

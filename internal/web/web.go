@@ -175,6 +175,8 @@ func wikiRoutes() []route {
 		{pattern: "GET /-/syntax", handle: (*Handler).showHelp},
 		{pattern: "GET /-/about", handle: (*Handler).redirectAbout},
 
+		{pattern: "GET /-/report", handle: (*Handler).showReport},
+		{pattern: "POST /-/report", handle: (*Handler).sendReport, light: true},
 		{pattern: "GET /-/create", need: wiki.Edit, handle: (*Handler).showCreate},
 		{pattern: "POST /-/create", need: wiki.Edit, handle: (*Handler).createPage},
 		{pattern: "GET /-/attachments", handle: (*Handler).showAllAttachments},
@@ -437,6 +439,7 @@ func (h *Handler) enter(v *visit) (bool, error) {
 	v.caller = h.o.Session.Browser(v.r)
 	a, err := h.o.Tenant.Resolve(v.ctx(), v.slug, v.caller)
 	v.a = a
+	h.robots(v)
 	if tooFast := h.take(v); tooFast != nil {
 		return false, tooFast
 	}

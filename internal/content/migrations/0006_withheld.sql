@@ -1,0 +1,9 @@
+-- +goose Up
+CREATE TABLE withheld (                 -- blobs that may not be shown, for legal reasons
+    wiki TEXT NOT NULL,
+    blob TEXT NOT NULL,
+    path TEXT NOT NULL,                 -- the file that was named
+    why  TEXT NOT NULL,
+    time INTEGER NOT NULL,
+    PRIMARY KEY (wiki, blob)
+) WITHOUT ROWID;

@@ -1,0 +1,66 @@
+package web
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"robot.wtf/internal/tenant"
+)
+
+// newFor is how long a wiki that became public stays out of search engines: long
+// enough for somebody to notice what it is for.
+const newFor = 72 * time.Hour
+
+// robots keeps search engines from wikis that are public since a short time.
+func (h *Handler) robots(v *visit) {
+	if site := v.a.Site(); site.Public && h.o.Now().Sub(site.Published) < newFor {
+		v.w.Header()["X-Robots-Tag"] = noIndex
+	}
+}
+
+var noIndex = []string{"noindex"}
+
+// A reportPage is the form by which a reader tells the operator of a page.
+type reportPage struct {
+	Frame
+	failure
+	Page    string // path on this host
+	Reason  string
+	Words   string
+	Reasons []tenant.Reason
+	Sent    bool
+}
+
+func (h *Handler) showReport(v *visit) error {
+	return h.renderReport(v, http.StatusOK, &reportPage{Page: v.query("page"), Sent: v.query("sent") != ""})
+}
+
+func (h *Handler) renderReport(v *visit, status int, p *reportPage) error {
+	p.Frame = h.frame(v, "Report a page")
+	p.NoIndex = true
+	p.Reasons = tenant.Reasons
+	return h.render(v, status, "report", p)
+}
+
+// sendReport takes a report from anybody who may read the wiki. It changes
+// nothing in it.
+func (h *Handler) sendReport(v *visit) error {
+	form, err := h.readForm(v, smallForm, "page", "reason")
+	if form == nil {
+		return err
+	}
+	p := &reportPage{Page: strings.ToValidUTF8(form.Get("page"), ""), Reason: form.Get("reason"), Words: formText(form.Get("words"))}
+	if err == nil {
+		err = h.o.Limits.Report(v.r.RemoteAddr)
+	}
+	if err == nil {
+		err = h.o.Tenant.Report(v.ctx(), v.a, tenant.Report{Page: p.Page, Reason: p.Reason, Words: p.Words})
+	}
+	if err != nil {
+		p.failure, _ = h.mend(v, err)
+		return h.renderReport(v, p.Status, p)
+	}
+	return h.redirect(v, "/-/report?sent=1&page="+url.QueryEscape(p.Page))
+}
