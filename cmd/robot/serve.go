@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"time"
@@ -46,7 +45,7 @@ func (c serveCommand) Run(ctx context.Context) (err error) {
 	if _, err := os.Stat(filepath.Join(cfg.Data, "dev.json")); err == nil {
 		return fmt.Errorf("--data: %s was made by robot dev, whose people need no password: choose another directory", cfg.Data)
 	}
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Listen)
+	listener, err := listen(ctx, cfg.Listen)
 	if err != nil {
 		return fmt.Errorf("--listen: %w", err)
 	}
@@ -76,5 +75,9 @@ func (c serveCommand) Run(ctx context.Context) (err error) {
 		return err
 	}
 	fmt.Printf("robot serve is ready at %s\nListen  http://%s\nData    %s\n", origins.Platform(), listener.Addr(), cfg.Data)
-	return front.Serve(ctx, listener)
+	if err := notify("READY=1"); err != nil {
+		return err
+	}
+	err = front.Serve(ctx, listener)
+	return errors.Join(err, notify("STOPPING=1"))
 }

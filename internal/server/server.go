@@ -103,6 +103,8 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(s.o.Log.Handler(), slog.LevelDebug),
 	}
+	fresh := &freshConns{conns: map[net.Conn]bool{}}
+	server.ConnState = fresh.note
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
 	select {
@@ -114,12 +116,16 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	if s.o.Drain != nil {
 		s.o.Drain()
 	}
+	closed := listener.Close()
+	<-ended // now the server knows all connections that were accepted
+	server.SetKeepAlivesEnabled(false)
+	fresh.settle()
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
 	if err := server.Shutdown(drain); err != nil {
 		return errors.Join(fmt.Errorf("server: drain: %w", err), server.Close())
 	}
-	return nil
+	return closed
 }
 
 // ServeHTTP answers one request.
