@@ -1,0 +1,229 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A proxied service is the real binary behind Caddy with the Caddyfile of
+// deploy/, but for the certificate, which Caddy's own authority makes.
+type proxied struct {
+	t       *testing.T
+	port    string
+	root    string // file of the authority
+	token   string
+	cookies map[string]map[string]string
+	client  *http.Client
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
+func startProxied(t *testing.T) *proxied {
+	t.Helper()
+	caddy, err := exec.LookPath("caddy")
+	if err != nil || testing.Short() {
+		t.Skip("needs Caddy (apt-get install caddy), and some seconds")
+	}
+	p := &proxied{t: t, port: freePort(t)}
+	var data string
+	data, p.token, p.cookies = seededData(t)
+	u, address := newUnit(t, data)
+	u.start()
+	dir := t.TempDir()
+	text, err := os.ReadFile("../../deploy/Caddyfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string]string{"Caddyfile": strings.Replace(string(text), "skip_install_trust", "skip_install_trust\n\tdefault_bind 127.0.0.1", 1), "certificate.caddy": "(certificate) {\n\ttls internal\n}\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command(caddy, "run", "--config", "Caddyfile")
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "ROBOT_HOST=robot.localhost", "ROBOT_LISTEN="+address, "ACME_EMAIL=nobody@robot.localhost", "CADDY_ADMIN=off",
+		"CADDY_HTTP_PORT="+freePort(t), "CADDY_HTTPS_PORT="+p.port, "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir, "HOME="+dir)
+	var log bytes.Buffer
+	cmd.Stderr = &log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		if t.Failed() {
+			t.Log(log.String())
+		}
+	})
+	p.root = filepath.Join(dir, "caddy", "pki", "authorities", "local", "root.crt")
+	p.connect()
+	return p
+}
+
+// connect waits for Caddy, and trusts its authority.
+func (p *proxied) connect() {
+	p.t.Helper()
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		if pem, err := os.ReadFile(p.root); err == nil {
+			pool := x509.NewCertPool()
+			pool.AppendCertsFromPEM(pem)
+			p.client = &http.Client{
+				Transport: &http.Transport{
+					TLSClientConfig: &tls.Config{RootCAs: pool},
+					DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+						return (&net.Dialer{}).DialContext(ctx, "tcp", "127.0.0.1:"+p.port)
+					},
+				},
+				CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+				Timeout:       time.Minute,
+			}
+			if answer, err := p.client.Get("https://robot.localhost/health"); err == nil {
+				answer.Body.Close()
+				return
+			}
+		}
+		if time.Now().After(end) {
+			p.t.Fatal("Caddy does not answer")
+		}
+	}
+}
+
+func (p *proxied) ask(method, host, path, body string, header ...string) (*http.Response, string) {
+	p.t.Helper()
+	r, err := http.NewRequest(method, "https://"+host+path, strings.NewReader(body))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	answer, err := p.client.Do(r)
+	if err != nil {
+		p.t.Fatalf("%s %s%s: %v", method, host, path, err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return answer, string(text)
+}
+
+func (p *proxied) want(status int, answer *http.Response, text string) string {
+	p.t.Helper()
+	if answer.StatusCode != status {
+		p.t.Errorf("%s %s: %s, want %d: %.300s", answer.Request.Method, answer.Request.URL, answer.Status, status, text)
+	}
+	return text
+}
+
+func TestBehindCaddy(t *testing.T) {
+	p := startProxied(t)
+	const platform, ada = "robot.localhost", "ada.robot.localhost"
+	auth := []string{"Authorization", "Bearer " + p.token, "Content-Type", "application/json"}
+	a, text := p.ask("GET", platform, "/", "")
+	p.want(http.StatusOK, a, text)
+	if a.Header.Get("Strict-Transport-Security") == "" || a.ProtoMajor < 1 {
+		t.Error("the platform's headers are not there")
+	}
+	a, text = p.ask("GET", ada, "/Home", "")
+	p.want(http.StatusOK, a, text)
+	a, text = p.ask("GET", ada, "/api/v1/pages", "", auth...)
+	p.want(http.StatusOK, a, text)
+	if other, err := p.client.Get("https://other.example/health"); err == nil {
+		other.Body.Close()
+		t.Error("there is a certificate for another host")
+	}
+
+	// The largest attachment there can be comes through, and comes back.
+	big := bytes.Repeat([]byte("0123456789abcdef"), 10<<20/16)
+	a, text = p.ask("POST", ada, "/api/v1/pages/Home/attachments", `{"filename":"big.bin","content":"`+base64.StdEncoding.EncodeToString(big)+`"}`, auth...)
+	p.want(http.StatusCreated, a, text)
+	a, text = p.ask("GET", ada, "/api/v1/pages/Home/attachments/big.bin", "", auth...)
+	if p.want(http.StatusOK, a, text); text != string(big) && !strings.Contains(text, base64.StdEncoding.EncodeToString(big[:48])) {
+		t.Errorf("the attachment comes back as %d bytes", len(text))
+	}
+	a, text = p.ask("PUT", ada, "/api/v1/pages/Huge", `{"content":"`+strings.Repeat("x", 21<<20)+`"}`, auth...)
+	p.want(http.StatusRequestEntityTooLarge, a, text)
+
+	p.events(ada)
+
+	// The agents' door and the clone.
+	a, text = p.ask("POST", ada, "/mcp", `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`, append(auth, "Accept", "application/json, text/event-stream")...)
+	if a.StatusCode == http.StatusOK && !strings.Contains(text, "read_page") {
+		t.Errorf("MCP: %s %.200s", a.Status, text)
+	}
+	p.clone(ada)
+}
+
+// events reads what the connect page is told as it happens: at once, though a
+// proxy is between.
+func (p *proxied) events(host string) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.t.Context(), 10*time.Second)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, "GET", "https://"+host+"/-/connect/events", nil)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for name, value := range p.cookies[host] {
+		r.AddCookie(&http.Cookie{Name: name, Value: value})
+	}
+	answer, err := p.client.Do(r)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK || !strings.HasPrefix(answer.Header.Get("Content-Type"), "text/event-stream") {
+		p.t.Errorf("events: %s %s", answer.Status, answer.Header.Get("Content-Type"))
+		return
+	}
+	first, err := bufio.NewReader(answer.Body).ReadString('\n')
+	if err != nil || first == "" {
+		p.t.Errorf("no event came: %q, %v", first, err)
+	}
+}
+
+// clone clones the wiki with git itself.
+func (p *proxied) clone(host string) {
+	p.t.Helper()
+	a, _ := p.ask("GET", host, "/repo.git/info/refs?service=git-upload-pack", "")
+	if a.StatusCode != http.StatusOK {
+		return // this version has no such door
+	}
+	dir := filepath.Join(p.t.TempDir(), "clone")
+	out, err := exec.Command("git", "-c", "http.sslCAInfo="+p.root, "clone", "-q", fmt.Sprintf("https://%s:%s/repo.git", host, p.port), dir).CombinedOutput()
+	if err != nil {
+		p.t.Errorf("clone: %v\n%s", err, out)
+		return
+	}
+	if _, err := os.Stat(filepath.Join(dir, "Home.md")); err != nil {
+		p.t.Error(err)
+	}
+}
