@@ -208,7 +208,7 @@ func TestSignInUnknown(t *testing.T) {
 	w := newTestWiki(t)
 	w.anonymous().post(testPlatform+"/auth/dev", url.Values{"username": {"mallory"}}).want(http.StatusUnprocessableEntity).has("Nobody here is called that")
 	w.anonymous().get(testPlatform + "/app/").want(http.StatusFound)
-	w.as("cleo").get(testPlatform+"/app/").want(http.StatusOK).has("You have no wiki of your own", "viewer")
+	w.as("cleo").get(testPlatform+"/app/").want(http.StatusOK).has("You have no wiki of your own", "Viewer")
 	w.as("ada").get(testPlatform + "/app/").want(http.StatusOK).has("ada.robot.localhost").lacks(canary)
 }
 
