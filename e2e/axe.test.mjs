@@ -103,6 +103,24 @@ test("pages of a person's own, and of the house", async () => {
   ]);
 });
 
+test("the page on which an agent is connected, as it waits and when it has written", async () => {
+  const who = await visitor("ada"), { page } = who;
+  await go(page, ada + "/-/connect");
+  for (const tab of ["Claude", "Claude Code", "Cursor", "VS Code", "Other"]) {
+    await page.locator(".tabs > label", { hasText: new RegExp(`^${tab}$`) }).click();
+    await inspect(who, `connect, ${tab}`);
+  }
+  await service.request("POST", ada + "/mcp", { headers: { "content-type": "application/json" }, body: "{}" });
+  await service.write("ada", "Sandbox/Connected", "Written by a program.\n");
+  await page.getByRole("button", { name: "Keep" }).waitFor();
+  await page.getByText("Nothing happens?").click();
+  await inspect(who, "connect, written");
+  await go(page, ada + "/Sandbox/Connected");
+  await page.locator(".mark").first().focus();
+  await inspect(who, "the rail, a mark with the focus");
+  await who.context.close();
+});
+
 test("pages that a reader sees", async () => {
   const who = await visitor("cleo");
   await all(who, [

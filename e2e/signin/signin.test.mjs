@@ -128,7 +128,7 @@ test("from the first sign-in to the first saved page", { skip }, async () => {
   await page.getByLabel("Name of your wiki").fill("alice");
   await page.getByText("alice.robot.wtf.internal is free").waitFor();
   await page.getByRole("button", { name: "Create the wiki" }).click();
-  await page.waitForURL("https://alice.robot.wtf.internal/");
+  await page.waitForURL("https://alice.robot.wtf.internal/-/connect");
   await page.getByRole("button", { name: "Account of Alice Liddell" }).waitFor();
   const face = page.locator("button.face img");
   assert.deepEqual(await face.evaluate((img) => [img.naturalWidth, img.naturalHeight, new URL(img.src).origin]), [96, 72, hers], "her picture, small and from here");
@@ -191,7 +191,7 @@ test("a handle that moves on, and one that is taken over", { skip }, async () =>
   let page = await visitor();
   await signIn(page, "frida.test", "some-pass-1234", `${home}/app/create`);
   await page.getByRole("button", { name: "Create the wiki" }).click();
-  await page.waitForURL("https://frida.robot.wtf.internal/");
+  await page.waitForURL("https://frida.robot.wtf.internal/-/connect");
   await page.context().close();
 
   await xrpc("com.atproto.admin.updateAccountHandle", { did: first.did, handle: "moved.test" });

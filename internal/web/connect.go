@@ -97,7 +97,7 @@ func (p *panel) tell(requests []session.Request) {
 	for _, r := range requests {
 		if r.Agent != "" && r.Status < http.StatusBadRequest {
 			p.State, p.Heading = "connected", r.Agent+" is connected"
-			p.Says = "Now say something to it, such as the words on the left."
+			p.Says = "Now say something to it, such as the words under 2."
 			return
 		}
 	}

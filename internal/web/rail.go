@@ -59,8 +59,20 @@ func (h *Handler) makeRail(view *pages.View, ownTitle bool) (template.HTML, rail
 		}
 		return title, r
 	}
+	if len(people)+len(agents) == 1 {
+		r.People, r.Agents = alone(people), alone(agents)
+		return title, r
+	}
 	r.People, r.Agents = counted(people, true), counted(agents, len(people) == 0)
 	return title, r
+}
+
+// alone is who wrote the page, if it was one of these.
+func alone(parts map[string]int) string {
+	for name := range parts {
+		return name + " wrote this page"
+	}
+	return ""
 }
 
 // sign adds to a part who wrote it, and counts it.
