@@ -62,6 +62,25 @@ func Stat(old, new []byte) (added, removed int) {
 	return added, removed
 }
 
+// Origins says of each line of the new text which line of the old one it was,
+// from 1; 0 for the lines that the change made.
+func Origins(old, new []byte) []int {
+	p := compare(old, new)
+	lines := make([]int, len(p.new.lines))
+	a, b := 0, 0
+	copied := func(upTo int) {
+		for ; b < upTo; a, b = a+1, b+1 {
+			lines[b] = a + 1
+		}
+	}
+	for _, e := range p.script {
+		copied(e.b0)
+		a, b = e.a1, e.b1
+	}
+	copied(len(lines))
+	return lines
+}
+
 // A comparison is two texts and the edits between them.
 type comparison struct {
 	old, new text

@@ -252,3 +252,21 @@ func FuzzDiff(f *testing.F) {
 		Unified("a", "b", old, new, context)
 	})
 }
+
+func TestOrigins(t *testing.T) {
+	for _, c := range []struct {
+		old, new string
+		want     []int
+	}{
+		{"", "", []int{}},
+		{"a\nb\n", "a\nb\n", []int{1, 2}},
+		{"a\nb\nc\n", "x\na\nB\nc\ny", []int{0, 1, 0, 3, 0}},
+		{"a\nb\nc\n", "c\n", []int{3}},
+		{"a\nb", "a\nb\n", []int{1, 0}},
+		{"a\n", "", []int{}},
+	} {
+		if diff := cmp.Diff(c.want, Origins([]byte(c.old), []byte(c.new))); diff != "" {
+			t.Errorf("%q to %q: %s", c.old, c.new, diff)
+		}
+	}
+}

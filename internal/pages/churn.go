@@ -69,12 +69,7 @@ func churn(ctx context.Context, w *content.Wiki, r wiki.Revision) (Churn, int64,
 		return Churn{}, n, err
 	}
 	c := Churn{Known: true}
-	for _, h := range merge.Diff(old, now, 0) {
-		for _, row := range h.Rows {
-			c.Added += count(row.Kind != merge.Same && row.NewLine > 0)
-			c.Removed += count(row.Kind != merge.Same && row.OldLine > 0)
-		}
-	}
+	c.Added, c.Removed = merge.Stat(old, now)
 	return c, n, nil
 }
 

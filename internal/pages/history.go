@@ -225,10 +225,10 @@ func blame(ctx context.Context, w *content.Wiki, revisions []wiki.Revision) ([]B
 			return nil, err
 		}
 		bytesRead += len(before)
-		kept := sameLines(before, text)
+		kept := origins(before, text)
 		still := make(map[int]int, len(open))
 		for line, n := range open {
-			if old := kept[line]; old > 0 {
+			if old := kept[line-1]; old > 0 {
 				still[old] = n
 			} else {
 				lines[n].Revision = r
@@ -250,37 +250,10 @@ func ended(text string) string {
 	return text
 }
 
-// sameLines maps the lines of a text that were in the one before it, from 1, to
-// their numbers there.
-func sameLines(before, text []byte) map[int]int {
-	old, now := []byte(ended(plainLines(before))), []byte(ended(plainLines(text)))
-	count := bytes.Count(now, []byte("\n")) + 1
-	same := make(map[int]int, count)
-	o, n := 1, 1
-	upTo := func(oldLine, newLine int) {
-		for oldLine > 0 && o < oldLine || oldLine == 0 && n < newLine {
-			same[n] = o
-			o, n = o+1, n+1
-		}
-	}
-	for _, h := range merge.Diff(old, now, 0) {
-		for _, row := range h.Rows {
-			upTo(row.OldLine, row.NewLine)
-			if row.Kind == merge.Same {
-				same[n] = o
-			}
-			if row.OldLine > 0 {
-				o++
-			}
-			if row.NewLine > 0 {
-				n++
-			}
-		}
-	}
-	for ; n <= count; o, n = o+1, n+1 {
-		same[n] = o
-	}
-	return same
+// origins says of each line of a text which line of the one before it was, from
+// 1; 0 for those that are new.
+func origins(before, text []byte) []int {
+	return merge.Origins([]byte(ended(plainLines(before))), []byte(ended(plainLines(text))))
 }
 
 // Edits counts what each grant and token of the wiki has committed, by its id.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"html/template"
+	"slices"
 	"strings"
 	"time"
 
@@ -72,12 +73,13 @@ func (s *Service) authorship(ctx context.Context, w *content.Wiki, f wiki.File, 
 // walk goes back through the past until each line has its author.
 func (s *Service) walk(ctx context.Context, past *past, a *authorship, text []byte) error {
 	begun, read := time.Now(), 0
-	open := map[int]int{} // line of the text at hand, from 1 -> index in lines
+	open := openLines{} // of the text at hand
 	for range strings.Lines(plainLines(text)) {
+		open.at = append(open.at, int32(len(a.lines)))
 		a.lines = append(a.lines, -1)
-		open[len(a.lines)] = len(a.lines) - 1
 	}
-	for i, steps := 0, 0; len(open) > 0 && steps < railSteps && read < railBytes && time.Since(begun) < railPatience; steps++ {
+	open.left = len(a.lines)
+	for i, steps := 0, 0; open.left > 0 && steps < railSteps && read < railBytes && time.Since(begun) < railPatience; steps++ {
 		r, err := past.at(ctx, i)
 		if r == nil || err != nil {
 			return err
@@ -92,9 +94,7 @@ func (s *Service) walk(ctx context.Context, past *past, a *authorship, text []by
 			return err
 		}
 		if before == nil || before.New == "" { // it began here
-			for _, n := range open {
-				a.lines[n] = mine
-			}
+			a.settle(open, make([]int, len(open.at)), mine)
 			return nil
 		}
 		older, err := past.w.Blob(ctx, before.New)
@@ -102,7 +102,7 @@ func (s *Service) walk(ctx context.Context, past *past, a *authorship, text []by
 			return err
 		}
 		read += len(older)
-		open = a.settle(open, sameLines(older, text), mine)
+		open = a.settle(open, origins(older, text), mine)
 		if known != nil {
 			a.inherit(open, known)
 			return nil
@@ -150,28 +150,41 @@ func (a *authorship) author(r wiki.Revision) int32 {
 	return int32(len(a.by) - 1)
 }
 
+// openLines are the lines of a text whose authors are still looked for: indexes
+// into the lines of the page, -1 for the others.
+type openLines struct {
+	at   []int32
+	left int
+}
+
 // settle gives the lines that an older text did not have to their author, and
-// keeps the others open under the numbers that they had there.
-func (a *authorship) settle(open, kept map[int]int, by int32) map[int]int {
-	still := make(map[int]int, len(open))
-	for line, n := range open {
-		if old := kept[line]; old > 0 {
-			still[old] = n
-		} else {
+// keeps the others open where they were there.
+func (a *authorship) settle(open openLines, origins []int, by int32) openLines {
+	older := openLines{at: make([]int32, slices.Max(append(origins, 0)))}
+	for i := range older.at {
+		older.at[i] = -1
+	}
+	for line, n := range open.at {
+		switch {
+		case n < 0:
+		case origins[line] > 0:
+			older.at[origins[line]-1] = n
+			older.left++
+		default:
 			a.lines[n] = by
 		}
 	}
-	return still
+	return older
 }
 
 // inherit takes over what is known of an older text.
-func (a *authorship) inherit(open map[int]int, known *authorship) {
+func (a *authorship) inherit(open openLines, known *authorship) {
 	moved := make(map[int32]int32)
-	for line, n := range open {
-		if line > len(known.lines) || known.lines[line-1] < 0 {
+	for line, n := range open.at {
+		if n < 0 || line >= len(known.lines) || known.lines[line] < 0 {
 			continue
 		}
-		was := known.lines[line-1]
+		was := known.lines[line]
 		if _, ok := moved[was]; !ok {
 			moved[was] = a.author(known.by[was])
 		}

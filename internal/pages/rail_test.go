@@ -181,3 +181,66 @@ func TestTooManyParts(t *testing.T) {
 		t.Errorf("%d parts of %d", len(got), maxParts)
 	}
 }
+
+// longPage is a page of 300 lines that two hands changed by turns.
+func longPage(b *testing.B, revisions int) (*world, []string) {
+	w := newWorld(b)
+	lines := make([]string, 300)
+	for i := range lines {
+		lines[i] = fmt.Sprintf("Line %d of a page, as long as lines are.\n", i)
+	}
+	for i := range revisions {
+		lines[i*7%300] = fmt.Sprintf("Line %d, changed in revision %d.\n", i*7%300, i)
+		by := w.owner
+		if i%2 == 0 {
+			by = robot(w.owner, "Claude Code")
+		}
+		w.writeAs(by, "Long", strings.Join(lines, "\n"))
+	}
+	return w, lines
+}
+
+func (w *world) authors(b *testing.B, p *Page) {
+	c, release, err := w.open(w.ctx, w.owner, wiki.Read)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer release()
+	if _, err := w.authorship(w.ctx, c, p.File, p.Source); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// BenchmarkAuthorsFromNothing goes through 100 turns of two hands.
+func BenchmarkAuthorsFromNothing(b *testing.B) {
+	w, _ := longPage(b, 100)
+	p := w.page("Long")
+	for b.Loop() {
+		w.cache.InvalidateAll()
+		w.authors(b, p)
+	}
+}
+
+// BenchmarkAuthorsAfterASave finds the authors of a save, when those of the
+// revision before are remembered; the save is not counted.
+func BenchmarkAuthorsAfterASave(b *testing.B) {
+	w, lines := longPage(b, 100)
+	w.authors(b, w.page("Long"))
+	for n := 0; b.Loop(); n++ {
+		b.StopTimer()
+		lines[n%300] = fmt.Sprintf("Line %d, saved %d.\n", n%300, n)
+		w.writeAs(w.owner, "Long", strings.Join(lines, "\n"))
+		p := w.page("Long")
+		b.StartTimer()
+		w.authors(b, p)
+	}
+}
+
+// BenchmarkAuthorsRemembered is what the other views cost.
+func BenchmarkAuthorsRemembered(b *testing.B) {
+	w, _ := longPage(b, 100)
+	p := w.page("Long")
+	for b.Loop() {
+		w.authors(b, p)
+	}
+}

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -63,6 +64,7 @@ type Request struct {
 
 const (
 	requestsKept  = 10   // of one wiki
+	strangersKept = 7    // of them, by whoever had no token that opens it
 	requestsWikis = 2000 // whose requests are kept
 	maxWatchers   = 1000
 	wikiWatchers  = 32
@@ -98,22 +100,40 @@ func (s *Service) Note(ctx context.Context, slug string, r Request) {
 		return
 	}
 	r.Time, r.Times = s.now(), 1
+	if r.Status == 0 { // as net/http has it when nothing was said
+		r.Status = http.StatusOK
+	}
 	r.Method, r.Path = shownMethod(r.Method), shownPath(r.Path)
 	r.Agent, r.Claims, r.Tool = shown(r.Agent), shown(r.Claims), shown(r.Tool)
 	s.requests.mu.Lock()
 	defer s.requests.mu.Unlock()
 	l := s.requests.of(slug)
+	l.add(r)
+	l.wake()
+}
+
+// add puts a request first. Strangers, who may send what they like, do not push
+// out all that agents did.
+func (l *requestLog) add(r Request) {
 	kept := make([]Request, 1, requestsKept)
+	strangers := 0
+	if r.Agent == "" {
+		strangers++
+	}
 	for _, old := range l.recent {
-		if old.same(r) {
+		switch {
+		case old.same(r):
 			r.Times += old.Times
-		} else if len(kept) < requestsKept {
-			kept = append(kept, old)
+			continue
+		case old.Agent == "" && strangers == strangersKept, len(kept) == requestsKept:
+			continue
+		case old.Agent == "":
+			strangers++
 		}
+		kept = append(kept, old)
 	}
 	kept[0] = r
 	l.recent = kept
-	l.wake()
 }
 
 // same reports whether two requests differ in nothing but when they came.

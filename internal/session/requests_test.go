@@ -46,7 +46,13 @@ func TestRequestsAreKept(t *testing.T) {
 		f.Note(t.Context(), "ada", Request{Method: "GET", Path: fmt.Sprintf("/api/v1/pages/Secret_%d", i), Status: 401})
 	}
 	list := f.noted("ada")
-	if len(list) != requestsKept || list[0].Path != "/api/v1/…" || list[0].Times != 50 {
+	if len(list) != strangersKept+1 || list[0].Path != "/api/v1/…" || list[0].Times != 50 || list[strangersKept].Tool != "edit_page" {
+		t.Errorf("%d kept, first %+v, last %+v", len(list), list[0], list[len(list)-1])
+	}
+	for i := range 50 {
+		f.Note(t.Context(), "ada", Request{Method: "POST", Path: "/mcp", Status: 200, Agent: "Claude", Tool: fmt.Sprint("tool ", i)})
+	}
+	if list = f.noted("ada"); len(list) != requestsKept || list[0].Tool != "tool 49" {
 		t.Errorf("%d kept, first %+v", len(list), list[0])
 	}
 	if got := f.noted("bob"); len(got) != 0 {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"robot.wtf/internal/oauth"
 	"robot.wtf/internal/pages"
 	"robot.wtf/internal/session"
 	"robot.wtf/internal/wiki"
@@ -119,6 +120,8 @@ func advice(r session.Request) string {
 		return "It acts for somebody who is not a member here. Sign in as yourself when it asks."
 	case r.Cause == session.ReadOnly:
 		return "It may only read. Connect it again and allow it to edit."
+	case r.Cause == oauth.Declined:
+		return "You did not allow it. It may ask again."
 	case r.Cause != "":
 		return "It was refused. Let it sign in again."
 	case strings.HasSuffix(r.Path, "/authorize"):
@@ -138,6 +141,7 @@ var causes = map[session.Cause]string{
 	session.NoMember:     "Whoever it acts for is not a member of this wiki.",
 	session.ReadOnly:     "It may only read.",
 	session.TooFast:      "Too many requests. It has to wait.",
+	oauth.Declined:       "You did not allow it.",
 }
 
 // meaning says in a sentence what a request was.
