@@ -129,6 +129,9 @@ func (c devCommand) greet(d devFile, dir string) {
 		fmt.Fprintf(out, "Wiki\t%s\t%s\n", w.URL, w.Visibility)
 	}
 	for _, w := range d.Wikis {
+		fmt.Fprintf(out, "Agent\t%s/-/connect\thow to connect one to %s\n", w.URL, w.Slug)
+	}
+	for _, w := range d.Wikis {
 		for _, t := range w.Tokens.list() {
 			fmt.Fprintf(out, "Token\t%s\t%s of %s\n", t.secret, t.role, w.Slug)
 		}

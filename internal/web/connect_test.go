@@ -32,6 +32,9 @@ func TestConnectLines(t *testing.T) {
 		if l.URL != want || l.Local != strings.Contains(origin, "localhost") {
 			t.Errorf("%+v", l)
 		}
+		if want := map[bool]string{true: "127.0.0.1 zoe.robot.localhost robot.localhost"}[l.Local]; l.Hosts != want {
+			t.Errorf("%q, want %q", l.Hosts, want)
+		}
 		claude, err := url.Parse(l.Claude)
 		if err != nil || claude.Scheme != "https" || claude.Host != "claude.ai" || claude.Path != "/customize/connectors" || strings.Contains(l.Claude, "+") {
 			t.Errorf("%s: %v", l.Claude, err)

@@ -24,6 +24,7 @@ type connectLines struct {
 	Prompt        string
 	// Local says that only this machine reaches the wiki, so no hosted client.
 	Local bool
+	Hosts string // then, a line for /etc/hosts: not all programs know *.localhost
 }
 
 // An mcpServer is an entry of .mcp.json, whose "type" is required there.
@@ -38,7 +39,9 @@ type mcpServer struct {
 func makeConnectLines(slug, origin string) connectLines {
 	l := connectLines{Name: slug, URL: origin + "/mcp"}
 	host, _ := url.Parse(origin)
-	l.Local = host != nil && strings.HasSuffix(host.Hostname(), ".localhost")
+	if host != nil && strings.HasSuffix(host.Hostname(), ".localhost") {
+		l.Local, l.Hosts = true, "127.0.0.1 "+host.Hostname()+" "+strings.TrimPrefix(host.Hostname(), slug+".")
+	}
 	// Blanks as %20: not all that read these decode a plus sign.
 	query := url.Values{"connectorName": {slug + " wiki"}, "connectorUrl": {l.URL}}.Encode()
 	l.Claude = "https://claude.ai/customize/connectors?modal=add-custom-connector&" + strings.ReplaceAll(query, "+", "%20")
