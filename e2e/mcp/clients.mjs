@@ -8,6 +8,7 @@ import { promisify } from "node:util";
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import { start } from "../service.mjs";
+import "./lines.mjs";
 
 const here = new URL(".", import.meta.url).pathname;
 const run = promisify(execFile);
