@@ -917,7 +917,8 @@ func registrationGames() []attack {
 		"a user": "https://u:p@a.example/cb", "no host": "https:///cb", "no scheme": "a.example/cb", "an opaque address": "https:a.example", "line ends": "https://a.example/\\r\\nX",
 		"a backslash": `https://a.example\\@b.example`, "other letters": "https://аpp.example/cb", "our own host": platform + "/x", "our own host, another port": "https://robot.test:444/x",
 		"a wiki of ours": origin("ada") + "/Home", "a wiki of ours, in capitals": "https://ADA.ROBOT.TEST/", "a final dot": "https://a.example./cb", "2,000 letters": "https://a.example/" + strings.Repeat("a", 2000),
-		"localhost with a user": "http://x@localhost/cb", "nothing": "",
+		"a policy in the host": "https://a;sandbox;b/cb", "two hosts": "https://a.example,b.example/cb", "any host": "https://*/cb", "any host below": "https://*.example/cb", "quotes in the host": "https://'unsafe-inline'/cb",
+		"IPv6 elsewhere": "https://[2001:db8::1]/cb", "localhost with a user": "http://x@localhost/cb", "nothing": "",
 	} {
 		list = append(list, attack{"registration", name, "invalid_redirect_uri", func(k *kit) string {
 			return outcome(k.register(`{"redirect_uris":["https://a.example/cb","` + redirect + `"]}`))

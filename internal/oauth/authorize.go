@@ -73,10 +73,7 @@ func (s *Service) Authorize(w http.ResponseWriter, r *http.Request) (to string, 
 	if err != nil {
 		return "", err
 	}
-	err = s.o.Store.AddRequest(r.Context(), secret, string(data), s.o.Now().Add(requestLifetime), requestsMost)
-	if errors.Is(err, wiki.ErrQuota) {
-		return s.refusal(q, fault("temporarily_unavailable", "Too many requests are waiting. Try again in a minute.")), nil
-	}
+	err = s.o.Store.AddRequest(r.Context(), secret, string(data), s.o.Now().Add(requestLifetime))
 	if err != nil {
 		return "", err
 	}

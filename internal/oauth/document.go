@@ -37,6 +37,7 @@ const (
 type documents struct {
 	client *http.Client
 	flight singleflight.Group
+	slots  chan struct{} // of fetches under way
 	mu     sync.Mutex
 	failed map[string]time.Time
 }
@@ -157,6 +158,12 @@ type clientDocument struct {
 func (s *Service) read(ctx context.Context, id string, now time.Time) (*store.Client, error) {
 	ctx, cancel := context.WithTimeout(ctx, documentTime)
 	defer cancel()
+	select {
+	case s.documents.slots <- struct{}{}:
+		defer func() { <-s.documents.slots }()
+	case <-ctx.Done():
+		return nil, documentError("too many are being read")
+	}
 	ask, err := http.NewRequestWithContext(ctx, http.MethodGet, id, nil)
 	if err != nil {
 		return nil, err

@@ -77,7 +77,7 @@ func (s *Service) RevokeOwn(ctx context.Context, caller wiki.Caller, id string) 
 
 // Sweep removes what has ended.
 func (s *Service) Sweep(ctx context.Context) error {
-	if err := s.o.Store.SweepOAuth(ctx, s.o.Now().Add(-unusedLifetime)); err != nil {
+	if err := s.o.Store.SweepOAuth(ctx, s.o.Now().Add(-unusedLifetime), unusedMost); err != nil {
 		return fmt.Errorf("oauth: sweep: %w", err)
 	}
 	return nil

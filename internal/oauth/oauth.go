@@ -43,11 +43,11 @@ const (
 // Bounds.
 const (
 	grantsEach   = 20     // of one person, client and wiki: beyond it the oldest ends
-	unusedMost   = 10_000 // registrations that nobody has agreed to yet
-	requestsMost = 20_000 // requests that wait for an answer
+	unusedMost   = 20_000 // registrations, documents and requests that nobody has agreed to yet, after a sweep
 	maxForm      = 16 << 10
 	maxDocument  = 5 << 10 // bytes of a client's document
 	documentTime = 5 * time.Second
+	fetchesMost  = 16 // documents fetched at one time
 )
 
 // Options of a Service.
@@ -98,6 +98,7 @@ func New(o Options) (*Service, error) {
 	}
 	s.host, s.name = origin.Host, origin.Hostname()
 	s.documents.client = documentClient(o.Outbound)
+	s.documents.slots = make(chan struct{}, fetchesMost)
 	for _, route := range Routes {
 		s.routes[route.Path] = route
 	}

@@ -32,6 +32,9 @@ func (s *Service) checkRedirect(raw string) string {
 		if u.Hostname() == "" || u.Opaque != "" {
 			return "names no host"
 		}
+		if strings.ContainsFunc(u.Hostname(), noLetter) { // it will stand in a policy, where ";" and "*" mean something
+			return "has a host that is no name"
+		}
 		if s.own(u.Hostname()) || strings.HasSuffix(u.Hostname(), ".") {
 			return "is on this service"
 		}
@@ -49,6 +52,11 @@ func (s *Service) checkRedirect(raw string) string {
 
 // strange are characters that browsers and parsers read differently.
 func strange(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\\\"<>^`{|}", r) }
+
+// noLetter is what no host name has.
+func noLetter(r rune) bool {
+	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '.')
+}
 
 // loopback reports whether an address is of the computer that the browser runs on
 // (RFC 8252, section 7.3), and "localhost" as all clients use it.

@@ -4,14 +4,12 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"slices"
 	"strconv"
 
 	"robot.wtf/internal/session"
 	"robot.wtf/internal/store"
-	"robot.wtf/internal/wiki"
 )
 
 // registration is what a client says of itself (RFC 7591, section 2), as far as
@@ -53,9 +51,7 @@ func (s *Service) register(w http.ResponseWriter, r *http.Request, slug string) 
 		hash := sha256.Sum256([]byte(secret))
 		c.Secret = hash[:]
 	}
-	if err := s.o.Store.AddClient(r.Context(), c, unusedMost); errors.Is(err, wiki.ErrQuota) {
-		return &Error{Code: "temporarily_unavailable", Text: "Too many clients have registered. Try again later, or use a client ID metadata document.", status: http.StatusServiceUnavailable}
-	} else if err != nil {
+	if err := s.o.Store.AddClient(r.Context(), c); err != nil {
 		return err
 	}
 	out := registration{

@@ -7,8 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
-
-	"robot.wtf/internal/wiki"
 )
 
 // A Client is a program that people can let into their wikis: registered here
@@ -24,21 +22,13 @@ type Client struct {
 	Fresh     time.Time // until when a document need not be fetched again
 }
 
-// AddClient stores a registration. ErrQuota when max have registered that were
-// not used yet.
-func (db *DB) AddClient(ctx context.Context, c *Client, max int) error {
+// AddClient stores a registration.
+func (db *DB) AddClient(ctx context.Context, c *Client) error {
 	redirects, err := json.Marshal(c.Redirects)
 	if err != nil {
 		return err
 	}
 	err = db.tx(ctx, func(tx *sql.Tx) error {
-		var unused int
-		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM oauth_clients WHERE used = created AND document = $1`, false).Scan(&unused); err != nil {
-			return err
-		}
-		if unused >= max {
-			return wiki.ErrQuota
-		}
 		_, err := tx.ExecContext(ctx, `
 			INSERT INTO oauth_clients (id, document, name, redirects, auth, secret, created, used) VALUES ($1, $2, $3, $4, $5, $6, $7, $7)`,
 			c.ID, false, c.Name, string(redirects), c.Auth, c.Secret, db.millis())
@@ -88,20 +78,12 @@ func (db *DB) Client(ctx context.Context, id string) (*Client, error) {
 	return &c, nil
 }
 
-// AddRequest stores a request for consent under the hash of its secret. ErrQuota
-// when max are waiting already.
-func (db *DB) AddRequest(ctx context.Context, secret, data string, expires time.Time, max int) error {
+// AddRequest stores a request for consent under the hash of its secret.
+func (db *DB) AddRequest(ctx context.Context, secret, data string, expires time.Time) error {
 	hash := sha256.Sum256([]byte(secret))
 	err := db.tx(ctx, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM oauth_requests WHERE expires <= $1`, db.millis()); err != nil {
 			return err
-		}
-		var waiting int
-		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM oauth_requests`).Scan(&waiting); err != nil {
-			return err
-		}
-		if waiting >= max {
-			return wiki.ErrQuota
 		}
 		_, err := tx.ExecContext(ctx, `INSERT INTO oauth_requests (hash, data, expires) VALUES ($1, $2, $3)`, hash[:], data, expires.UnixMilli())
 		return err

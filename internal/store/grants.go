@@ -334,13 +334,16 @@ func (db *DB) GrantOfRefresh(ctx context.Context, secret string) (*Grant, error)
 // SweepOAuth removes what has ended: requests and codes, grants that nobody can
 // refresh any more, and clients without a grant that were not used since
 // a time. A spent code is kept as long as what it bought may be ended by it.
-func (db *DB) SweepOAuth(ctx context.Context, unused time.Time) error {
+// Of requests, and of clients of each kind that nobody agreed to, it keeps
+// the newest, up to most: refusing new ones instead would let a few callers lock
+// out everybody.
+func (db *DB) SweepOAuth(ctx context.Context, unused time.Time, most int) error {
 	now := db.millis()
 	err := db.tx(ctx, func(tx *sql.Tx) error {
 		var errs []error
 		for _, s := range []struct {
 			statement string
-			arg       int64
+			arg       any
 		}{
 			{`DELETE FROM oauth_requests WHERE expires <= $1`, now},
 			{`DELETE FROM oauth_codes WHERE expires <= $1 AND grant_id NOT IN (SELECT id FROM oauth_grants)`, now},
@@ -349,6 +352,13 @@ func (db *DB) SweepOAuth(ctx context.Context, unused time.Time) error {
 			{`DELETE FROM oauth_refresh WHERE expires <= $1`, now},
 			{`DELETE FROM oauth_clients WHERE used < $1
 				AND NOT EXISTS (SELECT 1 FROM oauth_grants AS g WHERE g.client = oauth_clients.id)`, unused.UnixMilli()},
+			{`DELETE FROM oauth_requests WHERE hash IN (SELECT hash FROM oauth_requests ORDER BY expires DESC LIMIT -1 OFFSET $1)`, most},
+			{`DELETE FROM oauth_clients WHERE id IN (
+				SELECT id FROM oauth_clients WHERE used = created AND NOT document ORDER BY created DESC LIMIT -1 OFFSET $1)
+				AND id NOT IN (SELECT client FROM oauth_grants)`, most},
+			{`DELETE FROM oauth_clients WHERE id IN (
+				SELECT id FROM oauth_clients WHERE used = created AND document ORDER BY created DESC LIMIT -1 OFFSET $1)
+				AND id NOT IN (SELECT client FROM oauth_grants)`, most},
 		} {
 			_, err := tx.ExecContext(ctx, s.statement, s.arg)
 			errs = append(errs, err)
