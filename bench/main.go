@@ -103,7 +103,7 @@ func (b *bench) failed() bool {
 
 const heading = `# How fast it is
 
-Made by ` + "`go run ./bench`" + `. Each figure stands beside a plain rival that ran interleaved with it in the same run; medians of the rounds decide. Absolute times depend on the machine and its disk, so compare within a line only.
+Made by ` + "`go run ./bench`" + `. Each figure stands beside a plain rival that ran interleaved with it in the same run; medians of the rounds decide. Absolute times depend on the machine and its disk, so compare within a line only. How well search finds what is meant is in [search/](search/README.md).
 
 `
 
