@@ -110,7 +110,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, slug string) {
 		}
 	}
 	normalise(r.Header)
-	if len(messages) == 1 && h.answer(w, r, c, &messages[0]) {
+	if h.special[slug] == nil && len(messages) == 1 && h.answer(w, r, c, &messages[0]) {
 		return
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))

@@ -27,7 +27,11 @@ import (
 
 var keyDir string
 
+// The test binary is also the service that tests kill.
 func TestMain(m *testing.M) {
+	if dir := os.Getenv("ROBOT_TEST_SERVE"); dir != "" {
+		serveForEver(dir, os.Getenv("ROBOT_TEST_ADDR"))
+	}
 	dir, err := os.MkdirTemp("", "robot-mcp-keys-")
 	if err != nil {
 		panic(err)
@@ -57,34 +61,44 @@ func newWorld(t testing.TB) *world { return newLimitedWorld(t, nil) }
 
 func newLimitedWorld(t testing.TB, limits *limit.Limiter) *world {
 	t.Helper()
-	dir, log := t.TempDir(), slog.New(slog.DiscardHandler)
-	origin := func(slug string) string { return "http://" + slug + ".robot.localhost" }
 	var clock atomic.Int64
 	clock.Store(time.Date(2026, 11, 20, 9, 0, 0, 0, time.UTC).Unix())
 	now := func() time.Time { return time.Unix(clock.Add(1), 0).UTC() }
 	w := &world{t: t, ctx: t.Context(), tokens: map[string]string{"": "", "wrong": "rwtf_" + strings.Repeat("x", 43)}}
-	db, err := store.Open(w.ctx, filepath.Join(dir, "robot.db"), now)
+	end, err := w.open(t.TempDir(), keyDir, now, limits, slog.New(slog.NewTextHandler(t.Output(), nil)))
 	w.must(err)
-	pool, err := content.NewPool(content.Options{Dir: filepath.Join(dir, "wikis"), Now: now, Log: log,
-		Links: func(p wiki.PageName, source []byte) []wiki.Link { return markdown.ExtractFacts(p, source).Links }})
-	w.must(err)
-	index := search.New(search.Options{Dir: filepath.Join(dir, "wikis")})
 	t.Cleanup(func() {
-		if err := errors.Join(index.Close(), pool.Close(), db.Close()); err != nil {
+		if err := end(); err != nil {
 			t.Error(err)
 		}
 	})
-	w.store = db
-	w.pages = pages.New(pages.Options{Content: pool, Search: index, Markdown: markdown.New(markdown.Options{}), Now: now, Log: log})
-	w.tenant = tenant.New(tenant.Options{Store: db, Content: pool, Log: log})
-	w.session, err = session.New(session.Options{Store: db, KeyDir: keyDir, Platform: "http://robot.localhost", WikiOrigin: origin, Now: now, Log: log})
-	w.must(err)
-	w.door = New(Options{Pages: w.pages, Tenant: w.tenant, Session: w.session, WikiOrigin: origin, Limits: limits, Now: now, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
-	lost := func(w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) }
-	other := func(rw http.ResponseWriter, r *http.Request, _ string) { lost(rw, r) }
-	w.handler = server.New(server.Options{Host: "robot.localhost", Platform: lost, Wiki: other, API: other, MCP: w.door.ServeWiki, Log: log})
 	w.populate()
 	return w
+}
+
+// open builds the chain over a data directory.
+func (w *world) open(dir, keys string, now func() time.Time, limits *limit.Limiter, log *slog.Logger) (end func() error, err error) {
+	origin := func(slug string) string { return "http://" + slug + ".robot.localhost" }
+	if w.store, err = store.Open(w.ctx, filepath.Join(dir, "robot.db"), now); err != nil {
+		return nil, err
+	}
+	pool, err := content.NewPool(content.Options{Dir: filepath.Join(dir, "wikis"), Now: now, Log: log,
+		Links: func(p wiki.PageName, source []byte) []wiki.Link { return markdown.ExtractFacts(p, source).Links }})
+	if err != nil {
+		return nil, err
+	}
+	index := search.New(search.Options{Dir: filepath.Join(dir, "wikis")})
+	w.pages = pages.New(pages.Options{Content: pool, Search: index, Markdown: markdown.New(markdown.Options{}), Now: now, Log: log})
+	w.tenant = tenant.New(tenant.Options{Store: w.store, Content: pool, Log: log})
+	w.session, err = session.New(session.Options{Store: w.store, KeyDir: keys, Platform: "http://robot.localhost", WikiOrigin: origin, Now: now, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	w.door = New(Options{Pages: w.pages, Tenant: w.tenant, Session: w.session, WikiOrigin: origin, Limits: limits, Now: now, Log: log})
+	lost := func(w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) }
+	other := func(rw http.ResponseWriter, r *http.Request, _ string) { lost(rw, r) }
+	w.handler = server.New(server.Options{Host: "robot.localhost", Platform: lost, Wiki: other, API: other, MCP: w.door.ServeWiki, Log: slog.New(slog.DiscardHandler)})
+	return func() error { return errors.Join(index.Close(), pool.Close(), w.store.Close()) }, nil
 }
 
 func (w *world) must(err error) {
