@@ -136,12 +136,22 @@ func partOf(src *pages.Source, view, section, lines string, most int) (*part, er
 		p.from, p.to = from, min(to, src.Lines())
 	case view == "outline", view == "auto" && chars(src.Text) > wholeChars:
 		if sections := src.Sections(); len(sections) > 1 {
-			p.outline, p.to = true, sections[0].EndLine
+			p.outline, p.to = true, lead(src, sections)
 		}
 	}
 	p.wanted = p.to
 	p.cut(most)
 	return p, nil
+}
+
+// lead is the last line of what a page begins with: before its first heading, or
+// below that where nothing but front matter stands before it.
+func lead(src *pages.Source, sections []pages.Section) int {
+	before := src.Slice(1, sections[0].EndLine)
+	if strings.TrimSpace(before) == "" || strings.HasPrefix(before, "---\n") && strings.HasSuffix(strings.TrimSpace(before), "\n---") {
+		return sections[1].EndLine
+	}
+	return sections[0].EndLine
 }
 
 // cut ends the part where it would be too long: at a heading if there is one in
@@ -283,11 +293,8 @@ func (h *Handler) readItem(ctx ctx, c *client, r *reply, item string, most int) 
 		return 0, err
 	}
 	r.about(src.Name)
-	text := p.text()
-	r.addf("=== %s\n%s", p.header(), text)
-	if !strings.HasSuffix(text, "\n") {
-		r.addf("\n")
-	}
+	text := strings.TrimRight(p.text(), "\n")
+	r.addf("=== %s\n%s\n", p.header(), text)
 	if p.to < p.wanted {
 		r.then(`Cut: %s. The rest: read_page with lines "%d-%d".`, p.src.Name, p.to+1, p.wanted)
 	}

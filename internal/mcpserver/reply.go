@@ -77,7 +77,11 @@ func (h *Handler) refused(ctx ctx, c *client, t *tool, a arguments, err error) *
 		h.conflicted(ctx, c, r, t, err, met)
 	case errors.As(err, &told):
 		r.head = told.Message
-		if errors.Is(err, wiki.ErrNotFound) && told.Field == "path" {
+		switch {
+		case !errors.Is(err, wiki.ErrNotFound) || told.Field != "path":
+		case a.text("name") != "":
+			r.then("read_attachment without name lists the files of a page.")
+		default:
 			r.then("%s", h.near(ctx, c, a.text("path")))
 		}
 	case errors.Is(err, wiki.ErrConflict):
@@ -100,6 +104,9 @@ func (h *Handler) near(ctx ctx, c *client, asked string) string {
 	found, err := h.o.Pages.Find(ctx, c.access, asked)
 	if err == nil && found.Kind == pages.KindFolder {
 		return fmt.Sprintf("%s is a folder of pages: list_pages with path_prefix %q shows them.", found.Path, found.Path+"/")
+	}
+	if past, err := h.o.Pages.History(ctx, c.access, asked, 0, 1); err == nil && len(past) > 0 && past[0].Kind == wiki.Deleted {
+		return fmt.Sprintf("It was deleted on %s by %s, commit %s; revert with undo brings it back.", day(past[0].Time), by(past[0].Author), short(past[0].Commit))
 	}
 	if names, err := h.o.Pages.Similar(ctx, c.access, asked, 5); err == nil && len(names) > 0 {
 		return "Similar: " + joined(names) + "."

@@ -152,7 +152,7 @@ func (h *Handler) edited(done pages.Edited, req pages.EditRequest) *reply {
 		r.headf("%s @%s: already applied, nothing changed", done.Name, short(done.Revision))
 		return r
 	}
-	diff := pages.CompactDiff(done.Before.Text, done.After.Text, editContext)
+	diff := pages.CompactDiff(done.Before.Text, done.After.Text, editContext, 1)
 	cut := len(diff) > maxEditShown
 	if cut {
 		diff = clip(diff, maxEditShown)
@@ -228,16 +228,16 @@ func (h *Handler) conflicted(ctx ctx, c *client, r *reply, t *tool, err error, m
 		r.headf("Nothing was saved: %s was deleted since you read it. create_page makes it anew.", name)
 		return
 	}
-	rev := short(met.TheirBlob)
+	rev, first := short(met.TheirBlob), 1
 	var stale *pages.StaleEdit
 	if errors.As(err, &stale) {
-		rev += mark(stale.Lines.From, stale.Lines.To)
+		rev, first = rev+mark(stale.Lines.From, stale.Lines.To), max(stale.Lines.From, 1)
 		if stale.Lines.To == 0 {
 			r.headf("Nothing was saved: what you replace in %s was renamed or removed since you read it. It is @%s now; read_page shows its outline.", name, rev)
 			return
 		}
 	}
-	diff := pages.CompactDiff(string(met.Base), string(met.Theirs), editContext)
+	diff := pages.CompactDiff(string(met.Base), string(met.Theirs), editContext, first)
 	if len(diff) > maxEditShown {
 		r.headf("Nothing was saved: others changed %s in the same places since you read it, and much. Read it again: @%s~0.", name, short(met.TheirBlob))
 		return

@@ -296,23 +296,24 @@ func diffSpans(spans []merge.Span) []DiffSpan {
 const maxShownLine = 240
 
 // CompactDiff shows what differs between two texts, for readers who pay by the
-// word: hunks under the number of their first line in the new text, lines with
-// "-", "+" or a blank before them, of long lines the part that differs.
-func CompactDiff(old, new string, context int) string {
+// word: hunks under the number of their first line in the new text, which begins
+// with line first; lines with "-", "+" or a blank before them, of long lines the
+// part that differs.
+func CompactDiff(old, new string, context, first int) string {
 	var b strings.Builder
 	for _, h := range merge.Diff([]byte(old), []byte(new), context) {
-		fmt.Fprintf(&b, "@@ line %d\n", max(h.NewStart, 1))
+		fmt.Fprintf(&b, "@@ line %d\n", max(h.NewStart, 1)+first-1)
 		for i := 0; i < len(h.Rows); {
 			if h.Rows[i].Kind == merge.Same {
 				b.WriteString(" " + clip(spansText(h.Rows[i].New), maxShownLine) + "\n")
 				i++
 				continue
 			}
-			first := i
+			from := i
 			for i < len(h.Rows) && h.Rows[i].Kind != merge.Same {
 				i++
 			}
-			writeChanged(&b, h.Rows[first:i])
+			writeChanged(&b, h.Rows[from:i])
 		}
 	}
 	return b.String()

@@ -97,7 +97,7 @@ func (s *Service) editBase(ctx context.Context, w *content.Wiki, r *EditRequest)
 	if r.Base == "" {
 		return nil, nil
 	}
-	name, file, err := s.followed(ctx, w, r.Name, true)
+	name, file, err := s.followed(ctx, w, r.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +119,7 @@ func (s *Service) editBase(ctx context.Context, w *content.Wiki, r *EditRequest)
 }
 
 func (s *Service) editOnce(ctx context.Context, w *content.Wiki, a wiki.Access, r EditRequest, base *Source) (Edited, error) {
-	name, file, err := s.followed(ctx, w, r.Name, base != nil)
+	name, file, err := s.followed(ctx, w, r.Name)
 	if err != nil {
 		return Edited{}, err
 	}

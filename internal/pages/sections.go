@@ -241,17 +241,14 @@ func nameWords(name string) map[string]bool {
 	return words
 }
 
-// followed finds the page that a writer means, under the name it has now: one
-// who names a revision has read it, perhaps under a former name.
-func (s *Service) followed(ctx context.Context, w *content.Wiki, asked string, read bool) (wiki.PageName, wiki.File, error) {
+// followed finds the page that a writer means, under the name it has now.
+func (s *Service) followed(ctx context.Context, w *content.Wiki, asked string) (wiki.PageName, wiki.File, error) {
 	name, file, err := lookup(ctx, w, asked)
 	if !errors.Is(err, wiki.ErrNotFound) {
 		return name, file, err
 	}
-	if read {
-		if f, moved := current(ctx, w, name.File()); moved == nil {
-			return found(f, nil)
-		}
+	if f, moved := current(ctx, w, name.File()); moved == nil {
+		return found(f, nil)
 	}
 	d, failed := s.directory(ctx, w)
 	if failed != nil {
