@@ -1,6 +1,7 @@
 package mcpserver
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -10,12 +11,15 @@ import (
 
 const snippetChars = 160
 
+var searchModes = []string{string(pages.Hybrid), string(pages.Keyword), string(pages.Semantic)}
+
 func (h *Handler) search(ctx ctx, c *client, a arguments) (*reply, error) {
 	query, err := a.needed("query")
 	if err != nil {
 		return nil, err
 	}
-	if _, err := a.choice("mode", "keyword"); err != nil {
+	mode, err := a.choice("mode", searchModes...)
+	if err != nil {
 		return nil, err
 	}
 	limit, err := a.number("limit", 10, 1, 50)
@@ -35,7 +39,7 @@ func (h *Handler) search(ctx ctx, c *client, a arguments) (*reply, error) {
 	if t := a.text("tag"); t != "" {
 		asked += ` tag:"` + strings.ReplaceAll(t, `"`, "") + `"`
 	}
-	found, err := h.o.Pages.Search(ctx, c.access, pages.Query{Text: asked, Limit: limit, Offset: offset})
+	found, err := h.o.Pages.Search(ctx, c.access, pages.Query{Text: asked, Mode: pages.Mode(mode), Limit: limit, Offset: offset})
 	if err != nil {
 		return nil, err
 	}
@@ -43,6 +47,12 @@ func (h *Handler) search(ctx ctx, c *client, a arguments) (*reply, error) {
 	r.headf("%s for %s%s", count(found.Total, "page"), oneLine(query), loosened(found.Loosened))
 	for _, text := range found.Ignored {
 		r.head += ". " + text
+	}
+	if a.text("mode") != "" && mode != string(found.Mode) {
+		r.head += ", by words alone"
+	}
+	if found.Waiting > 0 && found.Mode != pages.Keyword {
+		r.head += fmt.Sprintf(" (%s not yet found by meaning)", count(found.Waiting, "section"))
 	}
 	for _, hit := range found.Hits {
 		r.about(hit.Page)

@@ -37,7 +37,7 @@ var tools = []tool{
 		description: "Pages for some words, best first: path:line, section, revision, a line of text. Words match in other forms too.",
 		params: []param{
 			{"query!", "string", `Words, "a phrase", a OR b, -not, begin*, author:x`},
-			{"mode", "enum keyword", ""},
+			{"mode", "enum " + strings.Join(searchModes, " "), ""},
 			{"path_prefix", "string", ""},
 			{"tag", "string", ""},
 			{"limit", "integer", "10"},
