@@ -88,10 +88,10 @@ async function main() {
   const listed = (tools) => countTokens(JSON.stringify(tools.map(({ name, description, inputSchema }) => ({ name, description, inputSchema }))));
   const all = (await post("tools/list", {})).tools;
   const readOnly = all.filter((t) => t.annotations.readOnlyHint);
-  assert.equal(all.length, 16);
+  assert.equal(all.length, 16, "tools");
   assert.equal(readOnly.length, 9);
   assert.ok(reads);
-  const list = { all: listed(all), readOnly: listed(readOnly), whole: countTokens(JSON.stringify(all)) };
+  const list = { all: listed(all), readOnly: listed(readOnly), whole: countTokens(JSON.stringify(all)), bytes: JSON.stringify(all.map(({ name, description, inputSchema }) => ({ name, description, inputSchema }))).length };
 
   const tasks = [
     ["get to know the wiki", async () => call("wiki_overview", {}), /49\d pages/],
@@ -171,7 +171,7 @@ async function main() {
 
 Made by \`e2e/mcp/cost.mjs --write\`: tokens of o200k (gpt-tokenizer 4.0.0; not those of every model), on a generated wiki of 493 pages, three and one of them over 60 KB. "In" is what a model writes of a call, its name and arguments; "out" what it reads, the text of the answer.
 
-The list of tools: ${list.all} tokens for all 16 (name, description, schema), ${list.readOnly} for the 9 that read; with titles and hints, which clients keep to themselves, ${list.whole}.
+The list of tools: ${list.all} tokens for all 16 (name, description, schema; ${list.bytes} bytes), ${list.readOnly} for the 9 that read; with titles and hints, which clients keep to themselves, ${list.whole}.
 
 ${table}`;
   console.log(page);

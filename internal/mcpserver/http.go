@@ -103,7 +103,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, slug string) {
 			h.refuseMessage(w, slug, m, err)
 			return
 		}
-		if t := h.tools[m.tool]; t != nil && m.method == "tools/call" && !c.may(t) {
+		if t := h.tools[m.tool]; t != nil && m.method == "tools/call" && !c.access.Can(t.action) {
 			seen.Cause = session.ReadOnly
 			h.refuseMessage(w, slug, m, c.access.Allow(t.action))
 			return

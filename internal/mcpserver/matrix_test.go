@@ -47,6 +47,9 @@ func TestEveryRoleOnEveryTool(t *testing.T) {
 	w.save("bob", "bob", "Secret_"+canary, "# Welcome\n\n"+canary+" #"+canary+"\n")
 	for i := range tools {
 		name := tools[i].name
+		if tools[i].client != "" {
+			continue // see TestFetchIsForChatGPT
+		}
 		sample, ok := samples[name]
 		if !ok {
 			t.Errorf("%s has no sample", name)

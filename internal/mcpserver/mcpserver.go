@@ -15,6 +15,7 @@ package mcpserver
 import (
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -77,4 +78,7 @@ type client struct {
 }
 
 // may reports whether a tool is there for the client.
-func (c *client) may(t *tool) bool { return c.access.Can(t.action) }
+func (c *client) may(t *tool) bool { return c.access.Can(t.action) && c.knows(t) }
+
+// knows reports whether a tool is for the client's program.
+func (c *client) knows(t *tool) bool { return strings.HasPrefix(c.access.Caller().Client, t.client) }

@@ -1,9 +1,11 @@
 package mcpserver
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"robot.wtf/internal/wiki"
@@ -75,8 +77,13 @@ func (h *Handler) fit(next mcp.MethodHandler) mcp.MethodHandler {
 	return func(ctx ctx, method string, r mcp.Request) (mcp.Result, error) {
 		c := clientOf(r)
 		if call, ok := r.(*mcp.CallToolRequest); ok {
-			if t := h.tools[call.Params.Name]; t != nil && !c.may(t) {
-				return nil, c.access.Allow(t.action)
+			if t := h.tools[call.Params.Name]; t != nil {
+				if err := c.access.Allow(t.action); err != nil {
+					return nil, err
+				}
+				if !c.knows(t) {
+					return nil, &jsonrpc.Error{Code: jsonrpc.CodeInvalidParams, Message: fmt.Sprintf("unknown tool %q", t.name)}
+				}
 			}
 		}
 		result, err := next(ctx, method, r)

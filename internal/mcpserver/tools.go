@@ -18,6 +18,7 @@ type tool struct {
 	action      wiki.Action
 	destructive bool
 	idempotent  bool
+	client      string // beginning of the ids of the clients that it is for; "" for all
 	serve       func(*Handler, ctx, *client, arguments) (*reply, error)
 }
 
@@ -204,6 +205,15 @@ var tools = []tool{
 			{"message", "string", ""},
 		},
 		serve: (*Handler).writeAttachment,
+	},
+	{
+		// ChatGPT's connectors look for search and fetch by these names.
+		name: "fetch", title: "Fetch a page", action: wiki.Read, idempotent: true, client: "https://chatgpt.com/",
+		description: "Source of a page that search found.",
+		params:      []param{{"id!", "string", "Its path"}},
+		serve: func(h *Handler, ctx ctx, c *client, a arguments) (*reply, error) {
+			return h.readPage(ctx, c, arguments{"path": a["id"], "view": json.RawMessage(`"full"`)})
+		},
 	},
 }
 

@@ -1,0 +1,68 @@
+package mcpserver
+
+import (
+	"encoding/json"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"robot.wtf/internal/wiki"
+)
+
+// TestToolsAreShort holds the count of tokens that is kept in bench/mcp.md to
+// its bounds, and the list of tools to what was counted.
+func TestToolsAreShort(t *testing.T) {
+	raw, err := os.ReadFile("../../bench/mcp.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := regexp.MustCompile(`tools: (\d+) tokens for all 16 \(name, description, schema; (\d+) bytes\), (\d+) for the 9 that read`).FindStringSubmatch(string(raw))
+	if m == nil {
+		t.Fatal("bench/mcp.md has no count")
+	}
+	number := func(text string) int {
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if all, reading := number(m[1]), number(m[3]); all > 2000 || reading > 1150 {
+		t.Errorf("%d tokens, %d for reading", all, reading)
+	}
+	var list []string
+	for i := range tools {
+		if tools[i].client == "" {
+			list = append(list, `{"name":`+quoted(tools[i].name)+`,"description":`+quoted(tools[i].description)+`,"inputSchema":`+string(tools[i].schema())+`}`)
+		}
+	}
+	text := "[" + strings.Join(list, ",") + "]"
+	if !json.Valid([]byte(text)) || chars(text) != number(m[2]) {
+		t.Errorf("the list has %d bytes, %s were counted: run e2e/mcp/cost.mjs --write", chars(text), m[2])
+	}
+}
+
+func TestFetchIsForChatGPT(t *testing.T) {
+	w := newWorld(t)
+	offered := func(id string) bool {
+		caller := wiki.Caller{User: user("bob"), Client: id, Grant: "g", Agent: "x", Wiki: "ada"}
+		a, err := w.tenant.Resolve(w.ctx, "ada", caller)
+		w.must(err)
+		for _, tool := range w.door.listed(&client{access: a}) {
+			if tool.Name == "fetch" {
+				r := w.door.call(w.ctx, &client{access: a}, w.door.tools["fetch"], []byte(`{"id":"Home"}`))
+				return !r.failed && strings.HasPrefix(r.text(), "Home @")
+			}
+		}
+		return false
+	}
+	if !offered("https://chatgpt.com/oauth/client.json") || offered("token") || offered("https://claude.ai/oauth/mcp-oauth-client-metadata") {
+		t.Error("fetch is for ChatGPT alone")
+	}
+	a := w.post(posted{token: "ada/editor", slug: "ada", body: callBody(1, "fetch", "id", "Home")})
+	if a.result.Error == nil || !strings.Contains(a.result.Error.Message, "unknown tool") {
+		t.Errorf("%s %s", a.Status, a.text)
+	}
+}
