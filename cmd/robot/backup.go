@@ -115,14 +115,22 @@ func (c verifyCommand) Run(ctx context.Context) (err error) {
 }
 
 type restoreCommand struct {
-	Dir      string `arg:"" env:"ROBOT_BACKUP" type:"path" help:"Directory of the backups."`
-	Data     string `required:"" env:"ROBOT_DATA" placeholder:"DIR" type:"path" help:"Data directory to make. It must be empty."`
-	Snapshot string `placeholder:"NAME" help:"Which backup; the newest by default."`
+	Dir          string `arg:"" optional:"" env:"ROBOT_BACKUP" type:"path" help:"Directory of the backups."`
+	Data         string `required:"" env:"ROBOT_DATA" placeholder:"DIR" type:"path" help:"Data directory to make. It must be empty, unless wikis in it are rebuilt."`
+	FromRepos    string `placeholder:"DIR" type:"path" help:"Rebuild the wikis in the data directory that have lost their database, each from its git repository below DIR: SLUG/repo.git, SLUG, SLUG.git or SLUG.bundle."`
+	TrustAuthors bool   `help:"With --from-repos: the authors are who the commits say, because the repositories are our own exports. Otherwise they are shown as imported."`
+	Snapshot     string `placeholder:"NAME" help:"Which backup; the newest by default."`
 	identityFlag
 }
 
 // Run makes a data directory of a backup.
 func (c restoreCommand) Run(ctx context.Context) (err error) {
+	if c.FromRepos != "" {
+		return restoreRepos(ctx, c.Data, c.FromRepos, c.TrustAuthors)
+	}
+	if c.Dir == "" {
+		return errors.New("name the directory of the backups, or --from-repos")
+	}
 	identities, err := c.read()
 	if err != nil {
 		return err

@@ -18,9 +18,10 @@ type commands struct {
 	Serve   serveCommand   `cmd:"" help:"Run the service, behind a proxy that does TLS."`
 	Dev     devCommand     `cmd:"" help:"Run a service to try and to develop with: seeded wikis, sign-in without a password."`
 	Admin   adminCommand   `cmd:"" help:"Look after a data directory."`
+	Import  importCommand  `cmd:"" help:"Make a git repository the history of a new wiki."`
 	Backup  backupCommand  `cmd:"" help:"Back up a data directory, also while the service runs."`
 	Verify  verifyCommand  `cmd:"" help:"Prove that a backup can be restored."`
-	Restore restoreCommand `cmd:"" help:"Make a data directory of a backup."`
+	Restore restoreCommand `cmd:"" help:"Make a data directory of a backup, or rebuild lost wikis from git repositories."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 

@@ -2,10 +2,13 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/cookiejar"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -36,6 +39,7 @@ func TestMain(m *testing.M) {
 //	                    with its headers is the file "answer", without them "body"
 //	wikiurl NAME SLUG   sets $wiki to the wiki's origin
 //	token FILE SLUG ROLE  sets $token from a dev.json
+//	newwiki NAME PERSON   signs PERSON in at a development service and makes the wiki
 //	mode FILE OCTAL     wants a file's permissions
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -46,7 +50,7 @@ func TestScripts(t *testing.T) {
 			return os.MkdirAll(filepath.Join(e.WorkDir, "tmp"), 0o700)
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"start": launch, "stop": stop, "kill9": kill9, "http": request, "wikiurl": wikiURL, "token": token, "mode": mode,
+			"start": launch, "stop": stop, "kill9": kill9, "http": request, "wikiurl": wikiURL, "token": token, "mode": mode, "newwiki": newWiki,
 		},
 	})
 }
@@ -184,5 +188,30 @@ func mode(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	if got := fmt.Sprintf("%o", info.Mode().Perm()); got != args[1] {
 		ts.Fatalf("%s has mode %s, want %s", args[0], got, args[1])
+	}
+}
+
+// newWiki signs somebody in at a development service and makes their wiki.
+func newWiki(ts *testscript.TestScript, neg bool, args []string) {
+	jar, err := cookiejar.New(nil)
+	ts.Check(err)
+	client := &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			_, port, err := net.SplitHostPort(address)
+			if err != nil {
+				return nil, err
+			}
+			return (&net.Dialer{}).DialContext(ctx, network, net.JoinHostPort("127.0.0.1", port))
+		}}}
+	for _, step := range []struct {
+		path string
+		form url.Values
+	}{{"/auth/dev", url.Values{"username": {args[1]}}}, {"/app/create", url.Values{"slug": {args[1]}}}} {
+		answer, err := client.PostForm(ts.Getenv(args[0]+"_url")+step.path, step.form)
+		ts.Check(err)
+		answer.Body.Close()
+		if answer.StatusCode != http.StatusSeeOther {
+			ts.Fatalf("%s: %s", step.path, answer.Status)
+		}
 	}
 }

@@ -39,7 +39,8 @@ type service struct {
 	tenant     *tenant.Service
 	session    *session.Service
 	oauth      *oauth.Service
-	limits     *limit.Limiter // nil for none
+	limits     *limit.Limiter  // nil for none
+	exports    *pages.Exporter // nil without git
 	indexer    *indexer
 	sweeper    *sweeper
 	metrics    *server.Metrics
@@ -86,15 +87,16 @@ func openService(ctx context.Context, cfg config.Config, origins config.Origins,
 	if err != nil {
 		return nil, err
 	}
+	s.exports = openExports(s.content, wikis, log)
 	s.pages = pages.New(pages.Options{
-		Content: s.content, Search: s.search, Markdown: markdown.New(markdown.Options{Icons: icons}), Now: now, Log: log,
+		Content: s.content, Search: s.search, Exports: s.exports, Markdown: markdown.New(markdown.Options{Icons: icons}), Now: now, Log: log,
 	})
 	names, err := nameKey(filepath.Join(cfg.Data, "keys"))
 	if err != nil {
 		return nil, err
 	}
 	s.tenant = tenant.New(tenant.Options{
-		Store: s.store, Content: s.content, People: s, NameKey: names, Forget: s.search.Remove, Reported: s.reported, Now: now, Log: log,
+		Store: s.store, Content: s.content, People: s, NameKey: names, Forget: s.forget, Reported: s.reported, Now: now, Log: log,
 	})
 	s.session, err = session.New(session.Options{
 		Store: s.store, KeyDir: filepath.Join(cfg.Data, "keys"),
@@ -123,6 +125,17 @@ func openService(ctx context.Context, cfg config.Config, origins config.Origins,
 func (s *service) committed(slug string, seq int64) {
 	s.indexer.nudge(slug, seq)
 	s.session.Wake(slug)
+	if s.exports != nil {
+		s.exports.Nudge(slug)
+	}
+}
+
+// forget drops what is derived from a wiki that is purged.
+func (s *service) forget(ctx context.Context, slug string) error {
+	if s.exports != nil {
+		s.exports.Forget(slug)
+	}
+	return s.search.Remove(ctx, slug)
 }
 
 // handler builds the doors and the way to them. people are offered for signing
@@ -162,6 +175,7 @@ func (s *service) handler(cfg config.Config, origins config.Origins, people []wi
 		OAuth:    s.oauth.ServeHTTP,
 		Renew:    s.session.Renew,
 		Drain:    browser.EndStreams,
+		Git:      s.clones(cfg, origins),
 		Check:    s.store.Check,
 		Proxies:  cfg.Proxies,
 		Metrics:  s.metrics,
@@ -192,6 +206,9 @@ func (s *service) Close() error {
 	s.watcher.Stop()
 	s.sweeper.stop()
 	s.indexer.stop()
+	if s.exports != nil {
+		s.exports.Close()
+	}
 	var errs []error
 	if s.search != nil {
 		errs = append(errs, s.search.Close())

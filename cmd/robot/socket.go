@@ -43,6 +43,9 @@ var operations = map[string]operation{
 	"reports":  showReports,
 	"takedown": takeDown,
 	"putback":  putBack,
+
+	"import":       importWiki,
+	"restore-wiki": restoreWiki,
 }
 
 // operate runs an operation on a data directory: in the service that has it, or

@@ -358,6 +358,9 @@ func (s *staging) put(f *staged, e *Edit) error {
 			return err
 		}
 	}
+	if f.path != "" && !regular(f.mode) {
+		return wiki.Problemf(wiki.ErrInvalid, "path", "%q came with an import as a link, which is kept and cannot be changed here. Choose another name.", f.path)
+	}
 	data := e.Data
 	out := Written{Created: f.path == ""}
 	switch {

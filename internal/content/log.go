@@ -35,6 +35,11 @@ func commitAt(ctx context.Context, q querier, slug string, seq int64) (wiki.Comm
 // changesAtOnce is how many commits' changes one statement reads.
 const changesAtOnce = 64
 
+// ofFiles leaves out what was changed of links (symbolic ones, and those to other
+// repositories), which imports bring: they are kept and never served. The mode of
+// a deleted file is 0.
+const ofFiles = "(mode & 61440) IN (0, 32768)"
+
 // fillChanges reads the changes of commits, for many with one statement.
 func fillChanges(ctx context.Context, q querier, slug string, list []wiki.Commit) error {
 	if len(list) == 0 {
@@ -72,7 +77,7 @@ func fillChanges(ctx context.Context, q querier, slug string, list []wiki.Commit
 			c.Changes = append(c.Changes, ch)
 		}
 		return err
-	}, "SELECT seq, path, from_path, kind, old, new FROM changes WHERE wiki = $1 AND seq IN ("+places.String()[2:]+") ORDER BY seq, n", args...)
+	}, "SELECT seq, path, from_path, kind, old, new FROM changes WHERE wiki = $1 AND seq IN ("+places.String()[2:]+") AND "+ofFiles+" ORDER BY seq, n", args...)
 }
 
 // Log lists commits with their changes, newest first unless Ascending.
@@ -124,7 +129,8 @@ func (w *Wiki) Log(ctx context.Context, f LogFilter) ([]wiki.Commit, error) {
 	return list, failure(err, "log of %s", w.slug)
 }
 
-// CommitByID finds a commit by id or a prefix of 7 digits or more.
+// CommitByID finds a commit by id or a prefix of 7 digits or more. ErrGone: an
+// import has replaced it.
 func (w *Wiki) CommitByID(ctx context.Context, id string) (wiki.Commit, error) {
 	id = strings.ToLower(id)
 	if !hexID.MatchString(id) {
@@ -139,7 +145,9 @@ func (w *Wiki) CommitByID(ctx context.Context, id string) (wiki.Commit, error) {
 		return err
 	}, "SELECT seq FROM commits WHERE wiki = $1 AND oid >= $2 AND oid < $3 LIMIT 2", w.slug, from, to)
 	if err == nil && len(found) == 0 {
-		err = sql.ErrNoRows
+		if err = w.replaced(ctx, id); err == nil {
+			err = sql.ErrNoRows
+		}
 	}
 	if err != nil {
 		return wiki.Commit{}, failure(err, "commit %s/%s", w.slug, id)

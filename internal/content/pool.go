@@ -25,7 +25,7 @@ var migrations embed.FS
 
 // schema is the number of the last migration, kept in each database as user_version,
 // so that opening a wiki need not ask goose.
-const schema = 6
+const schema = 7
 
 // A Pool opens wikis and keeps a bounded number of them open.
 type Pool struct {
@@ -162,6 +162,43 @@ func (p *Pool) fill(ctx context.Context, slug, file string) error {
 		return err
 	}
 	return db.Close() // which syncs the file
+}
+
+// Revive makes an empty database for a wiki that has lost its own; ErrExists if
+// it has one. What else is in its directory is set aside until settle: well says
+// that it is needed no more, otherwise it is put back.
+func (p *Pool) Revive(ctx context.Context, slug string) (settle func(ctx context.Context, well bool) error, err error) {
+	if err := wiki.CheckHost(slug); err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(p.file(slug)); err == nil {
+		return nil, fmt.Errorf("content: revive %s: %w", slug, wiki.ErrExists)
+	}
+	// Not in scratch, which is emptied at the next start: it may be the last copy.
+	aside, err := os.MkdirTemp(p.o.Dir, ".lost-"+slug+"-")
+	if err != nil {
+		return nil, fmt.Errorf("content: revive %s: %w", slug, err)
+	}
+	kept := filepath.Join(aside, slug)
+	if err := os.Rename(p.dir(slug), kept); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("content: revive %s: %w", slug, err)
+	}
+	settle = func(ctx context.Context, well bool) error {
+		if !well {
+			err := p.Delete(ctx, slug)
+			if err == nil {
+				err = os.Rename(kept, p.dir(slug))
+			}
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("content: what %s had is in %s: %w", slug, kept, err)
+			}
+		}
+		return os.RemoveAll(aside)
+	}
+	if err := p.Create(ctx, slug); err != nil {
+		return nil, errors.Join(err, settle(context.WithoutCancel(ctx), false))
+	}
+	return settle, nil
 }
 
 // syncDir makes names in a directory last.

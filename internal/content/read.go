@@ -91,7 +91,7 @@ func scanFile(row scanner, f *wiki.File) error {
 // Lookup finds a current file by its key; its Path is how it is spelled.
 func (w *Wiki) Lookup(ctx context.Context, path string) (wiki.File, error) {
 	var f wiki.File
-	err := scanFile(w.row(ctx, "SELECT "+fileColumns+" FROM files f JOIN commits c ON c.wiki = f.wiki AND c.seq = f.seq WHERE f.wiki = $1 AND f.key = $2", w.slug, wiki.Key(path)), &f)
+	err := scanFile(w.row(ctx, "SELECT "+fileColumns+" FROM files f JOIN commits c ON c.wiki = f.wiki AND c.seq = f.seq WHERE f.wiki = $1 AND f.key = $2 AND "+ofFiles, w.slug, wiki.Key(path)), &f)
 	return f, failure(err, "look up %s/%s", w.slug, path)
 }
 
@@ -120,7 +120,7 @@ func (w *Wiki) List(ctx context.Context, folder string) ([]wiki.File, error) {
 			list = append(list, f)
 		}
 		return err
-	}, "SELECT "+fileColumns+" FROM files f JOIN commits c ON c.wiki = f.wiki AND c.seq = f.seq WHERE f.wiki = $1 AND f.path >= $2 AND f.path < $3 ORDER BY f.path", w.slug, from, to)
+	}, "SELECT "+fileColumns+" FROM files f JOIN commits c ON c.wiki = f.wiki AND c.seq = f.seq WHERE f.wiki = $1 AND f.path >= $2 AND f.path < $3 AND "+ofFiles+" ORDER BY f.path", w.slug, from, to)
 	if err != nil {
 		return nil, failure(err, "list %s/%s", w.slug, folder)
 	}
@@ -146,7 +146,7 @@ func (w *Wiki) Names(ctx context.Context) ([]string, error) {
 			size += len(p) + 16
 		}
 		return err
-	}, "SELECT path FROM files WHERE wiki = $1 ORDER BY path", w.slug)
+	}, "SELECT path FROM files WHERE wiki = $1 AND "+ofFiles+" ORDER BY path", w.slug)
 	if err != nil {
 		return nil, failure(err, "names of %s", w.slug)
 	}
@@ -325,7 +325,7 @@ func (w *Wiki) inLife(ctx context.Context, path string, steps []step, blob strin
 func (w *Wiki) newest(ctx context.Context, path string, s step, blob string) (wiki.File, []byte, error) {
 	var r wiki.Revision
 	var mode uint32
-	err := scanRevision(w.row(ctx, "SELECT "+revisionColumns+" FROM changes h JOIN commits c ON c.wiki = h.wiki AND c.seq = h.seq WHERE h.wiki = $1 AND h.key = $2 AND h.seq >= $3 AND h.seq < $4 AND ($5 = '' OR h.new = $5) ORDER BY h.seq DESC, h.n DESC LIMIT 1",
+	err := scanRevision(w.row(ctx, "SELECT "+revisionColumns+" FROM changes h JOIN commits c ON c.wiki = h.wiki AND c.seq = h.seq WHERE h.wiki = $1 AND h.key = $2 AND h.seq >= $3 AND h.seq < $4 AND ($5 = '' OR h.new = $5) AND "+ofFiles+" ORDER BY h.seq DESC, h.n DESC LIMIT 1",
 		w.slug, s.key, s.from, s.to, blob), &r, &mode)
 	if err == nil && r.Kind == wiki.Deleted {
 		err = sql.ErrNoRows

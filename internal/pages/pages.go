@@ -30,7 +30,8 @@ type Options struct {
 	Content    *content.Pool
 	Search     *search.Service
 	Markdown   *markdown.Renderer
-	CacheBytes int64 // bound of the rendered bodies kept, 64 MiB when 0
+	Exports    *Exporter // nil where there is no git: then nothing can be cloned
+	CacheBytes int64     // bound of the rendered bodies kept, 64 MiB when 0
 	Now        func() time.Time
 	Log        *slog.Logger
 }
@@ -40,6 +41,7 @@ type Service struct {
 	content  *content.Pool
 	search   *search.Service
 	markdown *markdown.Renderer
+	exports  *Exporter
 	now      func() time.Time
 	log      *slog.Logger
 	cache    *otter.Cache[cacheKey, cached]
@@ -62,6 +64,7 @@ func New(o Options) *Service {
 		content:  o.Content,
 		search:   o.Search,
 		markdown: o.Markdown,
+		exports:  o.Exports,
 		now:      o.Now,
 		log:      o.Log,
 		pictures: raster.NewEncoder(maxPixels),

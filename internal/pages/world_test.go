@@ -2,12 +2,14 @@ package pages
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"flag"
 	"html/template"
 	"log/slog"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,6 +26,7 @@ import (
 // A world is a service with one wiki and people of every role.
 type world struct {
 	*Service
+	dir                           string // of the wikis
 	t                             testing.TB
 	ctx                           context.Context
 	site                          wiki.Site
@@ -56,7 +59,7 @@ func worldWith(t testing.TB, limits wiki.Limits) *world {
 	})
 	w := &world{
 		Service: New(Options{Content: pool, Search: index, Markdown: markdown.New(markdown.Options{}), Now: now}),
-		t:       t, ctx: t.Context(),
+		dir:     dir, t: t, ctx: t.Context(),
 	}
 	return w.another("ada", limits)
 }
@@ -178,3 +181,16 @@ func checks(t *testing.T, short, long int) {
 }
 
 func contains(body template.HTML, part string) bool { return strings.Contains(string(body), part) }
+
+// spoil changes the wiki's database behind everybody's back.
+func (w *world) spoil(statement string) {
+	w.t.Helper()
+	db, err := sql.Open("sqlite", filepath.Join(w.dir, w.site.Slug, "wiki.db"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec(statement); err != nil {
+		w.t.Fatal(err)
+	}
+}

@@ -38,6 +38,9 @@ type Options struct {
 	// MCP is the agents' door of a wiki, with the one-time addresses that it gives
 	// out; without one the browser's door answers there.
 	MCP func(w http.ResponseWriter, r *http.Request, slug string)
+	// Git is the door of git, below /repo.git; without one the browser's door
+	// answers there.
+	Git func(w http.ResponseWriter, r *http.Request, slug string)
 	// Manage is the programs' door on the platform's host; without one the
 	// browser's door answers there.
 	Manage http.HandlerFunc
@@ -87,7 +90,10 @@ const (
 	maxHeader = 32 << 10
 	// maxBody holds the largest attachment in base64 with its JSON around it.
 	// Doors that take less say so themselves.
-	maxBody      = 16 << 20
+	maxBody = 16 << 20
+	// maxImport holds a repository that is uploaded. Each wiki's own limit is less.
+	maxImport    = 1 << 30
+	importPath   = "/-/import"
 	drainTimeout = 10 * time.Second
 )
 
@@ -172,7 +178,11 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.Body != nil && r.Body != http.NoBody {
-		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		limit := int64(maxBody)
+		if below && r.URL.Path == importPath {
+			limit = maxImport
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, limit)
 	}
 	if s.o.OAuth != nil && s.o.OAuth(w, r, slug) {
 		return
@@ -183,6 +193,10 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	}
 	if below && (isMCP(r.URL.Path) || isUpload(r)) && s.o.MCP != nil {
 		s.o.MCP(w, r, slug)
+		return
+	}
+	if below && isGit(r.URL.Path) && s.o.Git != nil {
+		s.o.Git(w, r, slug)
 		return
 	}
 	if !below && isAPI(r.URL.Path) && s.o.Manage != nil {

@@ -62,6 +62,8 @@ var routeMatrix = map[string]cell{
 	"/{page...}":                 {path: "/Home", ok: 200},
 	"GET /-/report":              {path: "/-/report?page=/Home", ok: 200},
 	"POST /-/report":             {path: "/-/report", form: url.Values{}, ok: 400},
+	"GET /-/import":              {path: "/-/import", ok: 200, need: wiki.Configure},
+	"POST /-/import":             {path: "/-/import", form: url.Values{}, ok: 400, need: wiki.Configure},
 	"GET /-/create":              {path: "/-/create", ok: 200, need: wiki.Edit},
 	"POST /-/create":             {path: "/-/create", form: url.Values{}, ok: 400, need: wiki.Edit},
 	"POST /-/upload":             {path: "/-/upload", form: url.Values{}, ok: 400, need: wiki.Edit},

@@ -146,6 +146,8 @@ func (h *Handler) funcs() template.FuncMap {
 		"byline":   h.byline,
 		"initials": initials,
 		"query":    url.QueryEscape,
+		// clone is what a person types to have a wiki's repository.
+		"clone":    func(slug string) string { return "git clone " + h.o.WikiOrigin(slug) + "/repo.git " + slug },
 		"wikihost": func(slug string) string { _, host, _ := strings.Cut(h.o.WikiOrigin(slug), "://"); return host },
 		"wikiurl":  h.o.WikiOrigin,
 	}

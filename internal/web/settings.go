@@ -18,6 +18,7 @@ type settingsPage struct {
 	Stats    pages.Stats
 	Waiting  int // sections that are not found by meaning yet
 	Limits   wiki.Limits
+	Fresh    bool   // it can take a repository
 	Person   string // DID of who looks
 	Invite   string // handle as typed
 	// InviteRole is what was chosen for it.
@@ -43,6 +44,9 @@ func (h *Handler) renderSettings(v *visit, status int, p *settingsPage) error {
 		return err
 	}
 	if p.Waiting, err = h.o.Pages.Waiting(v.a); err != nil {
+		return err
+	}
+	if p.Fresh, err = h.o.Pages.Importable(v.ctx(), v.a); err != nil {
 		return err
 	}
 	return h.render(v, status, "settings", p)

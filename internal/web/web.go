@@ -74,6 +74,7 @@ type Handler struct {
 	stream    streamLimits
 	ending    chan struct{} // closed when the service stops
 	end       func()
+	imports   importJobs
 }
 
 // New makes a Handler; it parses all templates.
@@ -177,6 +178,8 @@ func wikiRoutes() []route {
 
 		{pattern: "GET /-/report", handle: (*Handler).showReport},
 		{pattern: "POST /-/report", handle: (*Handler).sendReport, light: true},
+		{pattern: "GET /-/import", need: wiki.Configure, handle: (*Handler).showImport},
+		{pattern: "POST /-/import", need: wiki.Configure, handle: (*Handler).sendImport},
 		{pattern: "GET /-/create", need: wiki.Edit, handle: (*Handler).showCreate},
 		{pattern: "POST /-/create", need: wiki.Edit, handle: (*Handler).createPage},
 		{pattern: "GET /-/attachments", handle: (*Handler).showAllAttachments},

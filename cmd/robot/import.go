@@ -1,0 +1,237 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"robot.wtf/internal/gitrepo"
+	"robot.wtf/internal/pages"
+	"robot.wtf/internal/wiki"
+)
+
+// importCommand makes a repository a wiki's history.
+type importCommand struct {
+	Wiki   string `required:"" placeholder:"SLUG" help:"Wiki to import into: a new one, with its first pages and nothing else."`
+	Data   string `required:"" env:"ROBOT_DATA" placeholder:"DIR" type:"path" help:"Data directory."`
+	Source string `arg:"" type:"path" help:"Repository: a directory, a git bundle, or a zip of a repository."`
+}
+
+// Run sends the source to whatever has the data directory.
+func (c importCommand) Run(ctx context.Context) (err error) {
+	source, err := openSource(ctx, c.Source)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, source.Close()) }()
+	return operate(ctx, c.Data, "import", url.Values{"wiki": {c.Wiki}}, onlyReader{source}, os.Stdout)
+}
+
+// openSource opens a bundle or a zip, or makes a bundle of a directory: here,
+// because the service may not read it.
+func openSource(ctx context.Context, path string) (*os.File, error) {
+	info, err := os.Stat(path)
+	if err != nil || !info.IsDir() {
+		return os.Open(path)
+	}
+	git, err := gitrepo.Find()
+	if err != nil {
+		return nil, err
+	}
+	scratch, err := os.MkdirTemp("", "robot-import-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(scratch) // the open file stays until it is closed
+	bundle, err := os.Create(filepath.Join(scratch, "bundle"))
+	if err != nil {
+		return nil, err
+	}
+	err = git.Bundle(ctx, path, scratch, bundle)
+	if err == nil {
+		_, err = bundle.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		return nil, errors.Join(err, bundle.Close())
+	}
+	return bundle, nil
+}
+
+// onlyReader keeps who sends a file from closing it.
+type onlyReader struct{ io.Reader }
+
+// importWiki is the operation of importCommand.
+func importWiki(ctx context.Context, s *service, args url.Values, in io.Reader, out io.Writer) error {
+	a, err := s.asImporter(ctx, args.Get("wiki"))
+	if err != nil {
+		return err
+	}
+	return s.takeIn(ctx, a, false, in, out)
+}
+
+// asImporter is the operator's access to a wiki, in whose history the owner
+// stands as the person.
+func (s *service) asImporter(ctx context.Context, slug string) (wiki.Access, error) {
+	a, err := s.asOperator(ctx, slug)
+	if err != nil {
+		return a, err
+	}
+	owner := wiki.User{DID: a.Site().OwnerDID, Username: a.Site().OwnerName}
+	return s.tenant.Resolve(ctx, slug, wiki.Caller{User: owner, Client: "operator", Operator: true})
+}
+
+// takeIn imports what comes in, and says how far it is.
+func (s *service) takeIn(ctx context.Context, a wiki.Access, trusted bool, in io.Reader, out io.Writer) error {
+	u, err := s.pages.Receive(ctx, a, in)
+	if err != nil {
+		return told(err)
+	}
+	defer u.Close()
+	said := sayer{out: out}
+	r, err := s.pages.Import(ctx, a, u, trusted, said.step)
+	if err != nil {
+		return told(err)
+	}
+	fmt.Fprintf(out, "%s: %d commits and %d objects imported, %d pages; the head is %s\n", a.Site().Slug, r.Commits, r.Objects, r.Pages, r.Head)
+	for _, name := range r.Renamed {
+		fmt.Fprintf(out, "renamed, for names differ in more than spelling here: %s\n", name)
+	}
+	if len(r.Left) > 0 {
+		fmt.Fprintf(out, "left out, for the main branch does not lead to them: %s\n", strings.Join(r.Left, ", "))
+	}
+	if !r.HasHome {
+		fmt.Fprintln(out, "note: there is no page Home; choose the home page in the wiki's settings")
+	}
+	return nil
+}
+
+// told is what an error says to whoever caused it, if it does.
+func told(err error) error {
+	var refused *gitrepo.Refused
+	if errors.As(err, &refused) {
+		return fmt.Errorf("nothing was imported:\n  %s", strings.Join(refused.Reasons, "\n  "))
+	}
+	var problem *wiki.Problem
+	if errors.As(err, &problem) {
+		return errors.New(problem.Message)
+	}
+	return err
+}
+
+// A sayer says steps, at most one a second of each kind.
+type sayer struct {
+	out  io.Writer
+	what string
+	at   time.Time
+}
+
+func (p *sayer) step(s pages.ImportStep) {
+	if s.What == p.what && (time.Since(p.at) < time.Second && s.Done < s.Total) {
+		return
+	}
+	p.what, p.at = s.What, time.Now()
+	if s.Total > 0 {
+		fmt.Fprintf(p.out, "%s: %d of %d\n", s.What, s.Done, s.Total)
+		return
+	}
+	fmt.Fprintln(p.out, s.What)
+}
+
+// repoOf is a repository in a directory of many.
+type repoOf struct{ slug, path string }
+
+// findRepos finds the repositories below a directory, by wiki: exports as they
+// lie in wikis/ (SLUG/repo.git), clones (SLUG, SLUG.git) and bundles
+// (SLUG.bundle).
+func findRepos(dir string) ([]repoOf, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var list []repoOf
+	for _, d := range entries {
+		path := filepath.Join(dir, d.Name())
+		slug := strings.TrimSuffix(strings.TrimSuffix(d.Name(), ".git"), ".bundle")
+		if wiki.CheckHost(slug) != nil {
+			continue
+		}
+		if _, err := os.Stat(filepath.Join(path, "repo.git")); err == nil {
+			path = filepath.Join(path, "repo.git")
+		}
+		list = append(list, repoOf{slug, path})
+	}
+	if len(list) == 0 {
+		return nil, fmt.Errorf("--from-repos: %s holds no repositories: SLUG/repo.git, SLUG, SLUG.git or SLUG.bundle", dir)
+	}
+	slices.SortFunc(list, func(a, b repoOf) int { return strings.Compare(a.slug, b.slug) })
+	return list, nil
+}
+
+// restoreRepos rebuilds the databases that wikis have lost.
+func restoreRepos(ctx context.Context, data, dir string, trusted bool) error {
+	repos, err := findRepos(dir)
+	if err != nil {
+		return err
+	}
+	failed := 0
+	for _, r := range repos {
+		if err := restoreRepo(ctx, data, r, trusted); err != nil {
+			failed++
+			fmt.Fprintf(os.Stderr, "%s: %v\n", r.slug, err)
+		}
+	}
+	if failed > 0 {
+		return fmt.Errorf("%d of %d wikis were not restored", failed, len(repos))
+	}
+	return nil
+}
+
+func restoreRepo(ctx context.Context, data string, r repoOf, trusted bool) error {
+	source, err := openSource(ctx, r.path)
+	if err != nil {
+		return err
+	}
+	defer source.Close()
+	args := url.Values{"wiki": {r.slug}}
+	if trusted {
+		args.Set("trusted", "yes")
+	}
+	return operate(ctx, data, "restore-wiki", args, onlyReader{source}, os.Stdout)
+}
+
+// restoreWiki is the operation of restoreRepos.
+func restoreWiki(ctx context.Context, s *service, args url.Values, in io.Reader, out io.Writer) (err error) {
+	slug := args.Get("wiki")
+	a, err := s.asImporter(ctx, slug)
+	if err != nil {
+		return err
+	}
+	settle, err := s.content.Revive(ctx, slug)
+	if errors.Is(err, wiki.ErrExists) {
+		w, release, err := s.content.Open(ctx, slug)
+		if err != nil {
+			return fmt.Errorf("its database is there and cannot be read (%w): move %s away, and try again", err, filepath.Join("wikis", slug, "wiki.db"))
+		}
+		defer release()
+		if seq, _ := w.Head(); seq > 0 {
+			_, err := fmt.Fprintf(out, "%s: it has its content, so nothing was done\n", slug)
+			return err
+		}
+		return s.takeIn(ctx, a, args.Get("trusted") != "", in, out)
+	}
+	if err != nil {
+		return err
+	}
+	err = s.takeIn(ctx, a, args.Get("trusted") != "", in, out)
+	if s.exports != nil {
+		s.exports.Forget(slug)
+	}
+	return errors.Join(err, settle(context.WithoutCancel(ctx), err == nil))
+}

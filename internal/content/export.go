@@ -1,0 +1,338 @@
+package content
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+
+	"robot.wtf/internal/gitrepo"
+	"robot.wtf/internal/wiki"
+)
+
+// packBytes is when a stretch of history is handed out as one pack.
+const packBytes = 16 << 20
+
+// exportAtOnce is how many commits are read by one statement.
+const exportAtOnce = 200
+
+// An Exported is a stretch of history as git has it. Its objects link to each
+// other and to those of the commits before.
+type Exported struct {
+	Pack    *gitrepo.Pack
+	Seq     int64  // of its last commit
+	Head    string // and its id
+	Commits int
+}
+
+// ErrUnlike says that the rows do not give the objects that were promised.
+var ErrUnlike = errors.New("content: what is stored is not what its id says")
+
+// Export hands out what came after commit `after` (0: all), in packs of bounded
+// size, oldest first, as of one moment. The objects are made of the rows alone:
+// blobs and commits as they are, trees anew. ErrUnlike where a tree, a commit or
+// the head then has another id than it should; blobs whoever reads the pack has
+// to check. With an imported pack trees may be in that instead: that they are has
+// to be checked as well.
+func (w *Wiki) Export(ctx context.Context, after int64, imported bool, take func(Exported) error) error {
+	err := w.snapshot(ctx, func(q querier) error {
+		var head string
+		if err := q.row(ctx, "SELECT head FROM meta WHERE wiki = $1", w.slug).Scan(&head); err != nil {
+			return err
+		}
+		files, err := treeAt(ctx, q, w.slug, after)
+		if err != nil {
+			return err
+		}
+		x := exporter{ctx: ctx, q: q, slug: w.slug, files: files, take: take, seen: map[string]bool{}, imported: imported}
+		for {
+			commits, err := rawAfter(ctx, q, w.slug, after)
+			if err != nil {
+				return err
+			}
+			if len(commits) == 0 && x.last != "" && x.last != head {
+				return fmt.Errorf("%w: the last commit is %s, the head %s", ErrUnlike, x.last, head)
+			}
+			if len(commits) == 0 {
+				return x.flush()
+			}
+			for _, c := range commits {
+				if err := x.add(c); err != nil {
+					return err
+				}
+			}
+			after = commits[len(commits)-1].seq
+		}
+	})
+	return failure(err, "export %s", w.slug)
+}
+
+// ImportedPack is what an import brought that Export does not hand out, as a git
+// pack; nil when there is nothing. It may link to what Export gives, and the
+// reverse.
+func (w *Wiki) ImportedPack(ctx context.Context) (*bytes.Buffer, error) {
+	var pack *bytes.Buffer
+	err := each(ctx, w, func(rows *sql.Rows) error {
+		var part sql.RawBytes
+		if err := rows.Scan(&part); err != nil {
+			return err
+		}
+		if pack == nil {
+			pack = new(bytes.Buffer)
+		}
+		pack.Write(part)
+		return nil
+	}, "SELECT data FROM packs WHERE wiki = $1 ORDER BY part", w.slug)
+	return pack, failure(err, "imported objects of %s", w.slug)
+}
+
+// Tags gives the ids that tags name, of commits or of tag objects.
+func (w *Wiki) Tags(ctx context.Context) (map[string]string, error) {
+	tags := map[string]string{}
+	err := each(ctx, w, func(rows *sql.Rows) error {
+		var name, id string
+		err := rows.Scan(&name, &id)
+		tags[name] = id
+		return err
+	}, "SELECT name, oid FROM tags WHERE wiki = $1", w.slug)
+	return tags, failure(err, "tags of %s", w.slug)
+}
+
+// SeqOf is the number of a commit by its whole id. ErrGone: it was replaced by
+// an import; ErrNotFound: there never was such a commit.
+func (w *Wiki) SeqOf(ctx context.Context, id string) (int64, error) {
+	var seq int64
+	err := w.row(ctx, "SELECT seq FROM commits WHERE wiki = $1 AND oid = $2", w.slug, id).Scan(&seq)
+	if errors.Is(err, sql.ErrNoRows) {
+		if gone := w.replaced(ctx, id); gone != nil {
+			err = gone
+		}
+	}
+	return seq, failure(err, "commit %s/%s", w.slug, id)
+}
+
+// replaced is an error of kind ErrGone for the digits of a commit that an import
+// replaced, else nil.
+func (w *Wiki) replaced(ctx context.Context, digits string) error {
+	var id string
+	from, to := between(digits)
+	err := w.row(ctx, "SELECT oid FROM replaced WHERE wiki = $1 AND oid >= $2 AND oid < $3 LIMIT 1", w.slug, from, to).Scan(&id)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return nil
+	case err != nil:
+		return err
+	}
+	return wiki.Problemf(wiki.ErrGone, "revision", "This revision was of the first pages, which an import has replaced.")
+}
+
+// snapshot lets f read one state of the database.
+func (w *Wiki) snapshot(ctx context.Context, f func(querier) error) error {
+	if w.gone.Load() {
+		return wiki.ErrNotFound
+	}
+	tx, err := w.db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() // nothing was written
+	return f(reading{tx})
+}
+
+// reading is the querier of a snapshot.
+type reading struct{ tx *sql.Tx }
+
+func (r reading) row(ctx context.Context, query string, args ...any) scanner {
+	return r.tx.QueryRowContext(ctx, query, args...)
+}
+
+func (r reading) rows(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	return r.tx.QueryContext(ctx, query, args...)
+}
+
+// An exporter turns commits into packs.
+type exporter struct {
+	ctx   context.Context
+	q     querier
+	slug  string
+	files *gitrepo.Files
+	seen  map[string]bool // blobs and trees handed out
+	take  func(Exported) error
+	out   Exported
+	last  string // id of the newest commit
+
+	imported bool // trees may be elsewhere
+}
+
+func (x *exporter) add(c rawCommit) error {
+	if x.out.Pack == nil {
+		x.out.Pack = new(gitrepo.Pack)
+	}
+	c.apply(x.files)
+	for _, ch := range c.changes {
+		if ch.New == "" || ch.mode == gitrepo.ModeGitlink || x.seen[ch.New] {
+			continue
+		}
+		x.seen[ch.New] = true
+		var size int64
+		var data []byte
+		if err := x.q.row(x.ctx, "SELECT size, data FROM blobs WHERE wiki = $1 AND oid = $2", x.slug, ch.New).Scan(&size, &data); err != nil {
+			return fmt.Errorf("blob %s: %w", ch.New, err)
+		}
+		x.out.Pack.AddDeflated("blob", ch.New, size, data)
+	}
+	trees := map[string][]byte{}
+	root := x.files.Trees(func(_, id string, content []byte) { trees[id] = content })
+	switch tree, ok := strings.CutPrefix(string(c.raw[:min(len(c.raw), 45)]), "tree "); {
+	case ok && tree == root:
+		for id, content := range trees {
+			if !x.seen[id] {
+				x.seen[id] = true
+				x.out.Pack.Add("tree", id, content)
+			}
+		}
+	case !x.imported:
+		return fmt.Errorf("%w: commit %d (%s) gives the tree %s", ErrUnlike, c.seq, c.id, root)
+	}
+	if is := gitrepo.ObjectID("commit", c.raw); is != c.id {
+		return fmt.Errorf("%w: commit %d is %s, not %s", ErrUnlike, c.seq, is, c.id)
+	}
+	x.out.Pack.Add("commit", c.id, c.raw)
+	x.out.Seq, x.out.Head, x.last = c.seq, c.id, c.id
+	x.out.Commits++
+	if x.out.Pack.Size() > packBytes {
+		return x.flush()
+	}
+	return nil
+}
+
+func (x *exporter) flush() error {
+	if x.out.Pack == nil {
+		return nil
+	}
+	out := x.out
+	x.out = Exported{}
+	return x.take(out)
+}
+
+// A rawCommit is a commit's object and what it changed, with modes.
+type rawCommit struct {
+	seq     int64
+	id      string
+	raw     []byte
+	changes []rawChange
+}
+
+type rawChange struct {
+	wiki.Change
+	mode uint32
+}
+
+// apply changes a tree as the commit did: names are freed before they are taken.
+func (c *rawCommit) apply(files *gitrepo.Files) {
+	for _, ch := range c.changes {
+		switch ch.Kind {
+		case wiki.Deleted:
+			files.Remove(ch.Path)
+		case wiki.Moved:
+			files.Remove(ch.From)
+		}
+	}
+	for _, ch := range c.changes {
+		if ch.Kind != wiki.Deleted {
+			files.Put(ch.Path, ch.mode, ch.New)
+		}
+	}
+}
+
+// rawAfter reads the next commits.
+func rawAfter(ctx context.Context, q querier, slug string, after int64) ([]rawCommit, error) {
+	var list []rawCommit
+	err := each(ctx, q, func(rows *sql.Rows) error {
+		var c rawCommit
+		err := rows.Scan(&c.seq, &c.id, &c.raw)
+		list = append(list, c)
+		return err
+	}, "SELECT seq, oid, raw FROM commits WHERE wiki = $1 AND seq > $2 ORDER BY seq LIMIT $3", slug, after, exportAtOnce)
+	if err != nil || len(list) == 0 {
+		return nil, err
+	}
+	first, last := list[0].seq, list[len(list)-1].seq
+	err = each(ctx, q, func(rows *sql.Rows) error {
+		var seq int64
+		var ch rawChange
+		if err := rows.Scan(&seq, &ch.Path, &ch.From, &ch.Kind, &ch.Old, &ch.New, &ch.mode); err != nil {
+			return err
+		}
+		if i := seq - first; i < int64(len(list)) { // they are numbered without gaps
+			list[i].changes = append(list[i].changes, ch)
+		}
+		return nil
+	}, "SELECT seq, path, from_path, kind, old, new, mode FROM changes WHERE wiki = $1 AND seq >= $2 AND seq <= $3 ORDER BY seq, n", slug, first, last)
+	return list, err
+}
+
+// treeAt is the tree of a commit: that of the head, with what came after it
+// undone, so that it costs as much as there is to undo.
+func treeAt(ctx context.Context, q querier, slug string, seq int64) (*gitrepo.Files, error) {
+	files := gitrepo.NewFiles()
+	if seq == 0 {
+		return files, nil
+	}
+	err := each(ctx, q, func(rows *sql.Rows) error {
+		var path, blob string
+		var mode uint32
+		err := rows.Scan(&path, &mode, &blob)
+		files.Put(path, mode, blob)
+		return err
+	}, "SELECT path, mode, blob FROM files WHERE wiki = $1", slug)
+	if err != nil {
+		return nil, err
+	}
+	var later []rawCommit
+	for after := seq; ; after = later[len(later)-1].seq {
+		next, err := rawAfter(ctx, q, slug, after)
+		if err != nil {
+			return nil, err
+		}
+		if len(next) == 0 {
+			break
+		}
+		later = append(later, next...)
+	}
+	for i := len(later) - 1; i >= 0; i-- {
+		if err := later[i].undo(ctx, q, slug, files); err != nil {
+			return nil, err
+		}
+	}
+	files.Trees(func(string, string, []byte) {})
+	return files, nil
+}
+
+// undo is the reverse of apply.
+func (c *rawCommit) undo(ctx context.Context, q querier, slug string, files *gitrepo.Files) error {
+	for _, ch := range c.changes {
+		if ch.Kind != wiki.Deleted {
+			files.Remove(ch.Path)
+		}
+	}
+	for _, ch := range c.changes {
+		if ch.Kind == wiki.Added {
+			continue
+		}
+		before := ch.Path
+		if ch.Kind == wiki.Moved {
+			before = ch.From
+		}
+		var mode uint32
+		err := q.row(ctx, "SELECT mode FROM changes WHERE wiki = $1 AND key = $2 AND path = $3 AND seq < $4 AND kind <> 'deleted' ORDER BY seq DESC, n DESC LIMIT 1",
+			slug, wiki.Key(before), before, c.seq).Scan(&mode)
+		if err != nil {
+			return fmt.Errorf("%s before commit %d: %w", before, c.seq, err)
+		}
+		files.Put(before, mode, ch.Old)
+	}
+	return nil
+}

@@ -1,0 +1,294 @@
+package content
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"robot.wtf/internal/gitrepo"
+	"robot.wtf/internal/wiki"
+)
+
+// SeedMessage is that of the commit that a new wiki begins with.
+const SeedMessage = "Start the wiki"
+
+// packPart is how many bytes of a pack one row holds.
+const packPart = 1 << 20
+
+// Fresh reports whether nobody has written in the wiki: it is empty, or has the
+// commit alone that it began with.
+func (w *Wiki) Fresh(ctx context.Context) (bool, error) { return fresh(ctx, w, w.slug) }
+
+func fresh(ctx context.Context, q querier, slug string) (bool, error) {
+	var n, seeds int
+	err := q.row(ctx, "SELECT COUNT(*), COALESCE(SUM(CASE WHEN message = $2 AND parents = '' THEN 1 ELSE 0 END), 0) FROM (SELECT message, parents FROM commits WHERE wiki = $1 ORDER BY seq LIMIT 2) AS first",
+		slug, SeedMessage).Scan(&n, &seeds)
+	return n == 0 || n == 1 && seeds == 1, failure(err, "first commits of %s", slug)
+}
+
+// ErrNotFresh refuses an import into a wiki that somebody has written in.
+var ErrNotFresh = wiki.Problemf(wiki.ErrExists, "", "Only a new wiki can take a repository, one that has its first pages and nothing else. This one has been written in. Nothing was changed.")
+
+// An Importing is what Import reads while it writes.
+type Importing struct {
+	// Blobs reads blobs, in the order asked for.
+	Blobs func(ctx context.Context, ids []string, take func(id string, content []byte) error) error
+	Rest  []byte // a git pack of what else the history leads to, or nil
+	// Progress hears how many objects of how many are written; may be nil.
+	Progress func(done, total int)
+}
+
+// Import makes a planned history that of the wiki, in one transaction, in the
+// place of what a new wiki has: that is remembered as replaced. Its numbers go
+// on after those, so that no cursor and no cache takes one for the other.
+// ErrExists where somebody has written in the wiki.
+func (w *Wiki) Import(ctx context.Context, p *Import, in Importing) error {
+	var next *head
+	err := w.write(ctx, func(t *tx) error {
+		if ok, err := fresh(t.ctx, t, w.slug); err != nil || !ok {
+			return errors.Join(err, notFresh(ok))
+		}
+		i := &importer{tx: t, p: p, in: in, slug: w.slug, ctx: ctx}
+		var err error
+		next, err = i.run()
+		return err
+	}, func() {
+		w.head.Store(next)
+		w.names.Store(nil)
+		w.trees = treeCache{}
+	})
+	if err != nil {
+		return failure(err, "import into %s", w.slug)
+	}
+	if w.o.Committed != nil {
+		w.o.Committed(w.slug, next.seq)
+	}
+	return nil
+}
+
+func notFresh(ok bool) error {
+	if ok {
+		return nil
+	}
+	return ErrNotFresh
+}
+
+// An importer writes an import.
+type importer struct {
+	tx    *tx
+	p     *Import
+	in    Importing
+	slug  string
+	ctx   context.Context // of the caller: an import may be called off
+	first int64           // number of the first commit
+	done  int
+}
+
+func (i *importer) run() (*head, error) {
+	if err := i.clear(); err != nil {
+		return nil, err
+	}
+	if err := i.keepBlobs(); err != nil {
+		return nil, err
+	}
+	m := i.p.counters()
+	now := i.tx.w.o.Now()
+	for n, c := range i.p.commits {
+		author, message := i.p.author(c.parsed)
+		made := wiki.Commit{Seq: i.first + int64(n), ID: c.id, Parents: c.parsed.Parents, Author: author, Time: at(c.parsed), Message: message}
+		if err := i.commit(made, c.raw, c.changes); err != nil {
+			return nil, err
+		}
+		m.seq, m.head, m.time = made.Seq, made.ID, min(made.Time.UnixMilli(), now.UnixMilli())
+	}
+	if err := i.rename(&m, now); err != nil {
+		return nil, err
+	}
+	if err := errors.Join(i.keepFiles(), i.keepRest()); err != nil {
+		return nil, err
+	}
+	m.history += int64(len(i.in.Rest))
+	if err := i.tx.exec("UPDATE meta SET seq = $2, head = $3, time = $4, pages = $5, files = $6, current_bytes = $7, history_bytes = $8 WHERE wiki = $1",
+		i.slug, m.seq, m.head, m.time, m.pages, m.files, m.current, m.history); err != nil {
+		return nil, err
+	}
+	return &head{m.seq, m.head}, nil
+}
+
+// clear puts away what a new wiki has. Drafts stay, as texts of pages that are
+// new to their writers.
+func (i *importer) clear() error {
+	var seq int64
+	if err := i.tx.row(i.tx.ctx, "SELECT seq FROM meta WHERE wiki = $1", i.slug).Scan(&seq); err != nil {
+		return err
+	}
+	i.first = seq + 1
+	for _, query := range []string{
+		"INSERT INTO replaced (wiki, oid) SELECT wiki, oid FROM commits WHERE wiki = $1 ON CONFLICT DO NOTHING",
+		"INSERT INTO replaced (wiki, oid) SELECT wiki, oid FROM blobs WHERE wiki = $1 ON CONFLICT DO NOTHING",
+		"DELETE FROM commits WHERE wiki = $1", "DELETE FROM changes WHERE wiki = $1", "DELETE FROM blobs WHERE wiki = $1",
+		"DELETE FROM files WHERE wiki = $1", "DELETE FROM trees WHERE wiki = $1", "DELETE FROM links WHERE wiki = $1",
+		"DELETE FROM requests WHERE wiki = $1", "DELETE FROM seen WHERE wiki = $1", "DELETE FROM packs WHERE wiki = $1", "DELETE FROM tags WHERE wiki = $1",
+		"UPDATE drafts SET base = '' WHERE wiki = $1",
+	} {
+		if err := i.tx.exec(query, i.slug); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (i *importer) progress() error {
+	if i.done++; i.in.Progress != nil && (i.done%100 == 0 || i.done == len(i.p.blobs)+len(i.p.commits)) {
+		i.in.Progress(i.done, len(i.p.blobs)+len(i.p.commits))
+	}
+	return i.ctx.Err()
+}
+
+func (i *importer) keepBlobs() error {
+	return i.in.Blobs(i.ctx, i.p.blobs, func(id string, content []byte) error {
+		if gitrepo.ObjectID("blob", content) != id {
+			return fmt.Errorf("blob %s: %w", id, ErrUnlike)
+		}
+		if err := i.tx.exec("INSERT INTO blobs (wiki, oid, size, data) VALUES ($1, $2, $3, $4)", i.slug, id, len(content), deflate(content)); err != nil {
+			return err
+		}
+		if err := i.tx.exec("DELETE FROM replaced WHERE wiki = $1 AND oid = $2", i.slug, id); err != nil {
+			return err
+		}
+		return i.progress()
+	})
+}
+
+// commit writes a commit with its changes.
+func (i *importer) commit(c wiki.Commit, raw []byte, changes []rawChange) error {
+	a := c.Author
+	if err := i.tx.exec("INSERT INTO commits VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+		i.slug, c.Seq, c.ID, strings.Join(c.Parents, " "), raw, a.Username, a.DID, a.Agent, a.Client, a.Grant, a.Imported, c.Time.UnixMilli(), c.Message); err != nil {
+		return err
+	}
+	if err := i.tx.exec("DELETE FROM replaced WHERE wiki = $1 AND oid = $2", i.slug, c.ID); err != nil {
+		return err
+	}
+	for n, ch := range changes {
+		var fromKey string
+		if ch.From != "" {
+			fromKey = wiki.Key(ch.From)
+		}
+		if err := i.tx.exec("INSERT INTO changes VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+			i.slug, c.Seq, n, ch.Path, wiki.Key(ch.Path), ch.From, fromKey, string(ch.Kind), ch.Old, ch.New, ch.mode, i.p.o.Sizes[ch.New]); err != nil {
+			return err
+		}
+	}
+	return i.progress()
+}
+
+// rename makes the last commit, of this wiki's own, where names clash.
+func (i *importer) rename(m *meta, now time.Time) error {
+	if len(i.p.renames) == 0 {
+		return nil
+	}
+	at := time.UnixMilli(max(now.UnixMilli(), m.time)).UTC().Truncate(time.Second)
+	who := i.p.o.Author
+	c := wiki.Commit{
+		Seq: m.seq + 1, Parents: []string{m.head}, Time: at,
+		Author:  wiki.Author{Username: who.User.Username, DID: who.User.DID, Agent: who.Agent, Client: who.Client, Grant: who.Grant},
+		Message: "Rename what differs in spelling alone",
+	}
+	var changes []rawChange
+	var trailers []gitrepo.Trailer
+	for _, r := range i.p.renames {
+		f := i.p.head[r.from]
+		delete(i.p.head, r.from)
+		i.p.head[r.to] = headFile{f.mode, f.blob, len(i.p.commits)}
+		changes = append(changes, rawChange{wiki.Change{Path: r.to, From: r.from, Kind: wiki.Moved, Old: f.blob, New: f.blob}, f.mode})
+		trailers = append(trailers, gitrepo.Trailer{Key: "Moved", Value: r.from + " -> " + r.to})
+	}
+	slices.SortFunc(changes, func(a, b rawChange) int { return cmp.Compare(a.Path, b.Path) })
+	for _, t := range []gitrepo.Trailer{{Key: "Agent", Value: who.Agent}, {Key: "Client", Value: who.Client}, {Key: "Grant", Value: who.Grant}} {
+		if t.Value != "" {
+			trailers = append(trailers, t)
+		}
+	}
+	object := gitrepo.Commit{
+		Parents: c.Parents, Author: gitrepo.Signature{Name: who.User.Username, Email: who.User.DID, Time: at}, Committer: committer,
+		Message: gitrepo.AppendTrailers(c.Message+"\n", trailers),
+	}
+	object.Committer.Time = at
+	object.Tree = i.p.files().Trees(func(_, _ string, _ []byte) {})
+	raw := gitrepo.EncodeCommit(object)
+	c.ID = gitrepo.ObjectID("commit", raw)
+	m.seq, m.head, m.time = c.Seq, c.ID, at.UnixMilli()
+	return i.commit(c, raw, changes)
+}
+
+// files is the tree of the head.
+func (p *Import) files() *gitrepo.Files {
+	files := gitrepo.NewFiles()
+	for name, f := range p.head {
+		files.Put(name, f.mode, f.blob)
+	}
+	return files
+}
+
+// keepFiles writes the files of the head, with their links and folders.
+func (i *importer) keepFiles() error {
+	for _, name := range slices.Sorted(maps.Keys(i.p.head)) {
+		f := i.p.head[name]
+		if err := i.tx.exec("INSERT INTO files (wiki, path, dir, key, blob, mode, size, seq) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+			i.slug, name, folder(name), wiki.Key(name), f.blob, f.mode, i.p.o.Sizes[f.blob], i.first+int64(f.last)); err != nil {
+			return err
+		}
+		if err := i.keepLinks(name, f); err != nil {
+			return err
+		}
+	}
+	var failed error
+	i.p.files().Trees(func(dir, id string, _ []byte) {
+		failed = errors.Join(failed, i.tx.exec("INSERT INTO trees VALUES ($1, $2, $3, $4)", i.slug, dir, parentOf(dir), id))
+	})
+	return failed
+}
+
+func (i *importer) keepLinks(name string, f headFile) error {
+	if _, ok := wiki.PageOf(name); !ok || !regular(f.mode) || i.tx.w.o.Links == nil {
+		return nil
+	}
+	data, err := readBlob(i.tx.ctx, i.tx, i.slug, f.blob)
+	if err != nil {
+		return err
+	}
+	for n, l := range i.tx.w.linksOf(name, data) {
+		if err := i.tx.exec("INSERT INTO links VALUES ($1, $2, $3, $4, $5, $6, $7)", i.slug, name, n, string(l.Kind), l.Target, targetKey(l), l.Text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keepRest writes the pack of other branches, and the tags.
+func (i *importer) keepRest() error {
+	for name, id := range i.p.o.Tags {
+		if err := i.tx.exec("INSERT INTO tags VALUES ($1, $2, $3)", i.slug, name, id); err != nil {
+			return err
+		}
+	}
+	rest := bytes.NewBuffer(i.in.Rest)
+	for part := 0; rest.Len() > 0; part++ {
+		data := make([]byte, min(packPart, rest.Len()))
+		if _, err := io.ReadFull(rest, data); err != nil {
+			return err
+		}
+		if err := i.tx.exec("INSERT INTO packs VALUES ($1, $2, $3)", i.slug, part, data); err != nil {
+			return err
+		}
+	}
+	return nil
+}

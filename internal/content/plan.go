@@ -1,0 +1,351 @@
+package content
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"robot.wtf/internal/gitrepo"
+	"robot.wtf/internal/wiki"
+)
+
+// An ImportSource is a history from elsewhere, as git has it.
+type ImportSource struct {
+	Commits []gitrepo.RawCommit       // along first parents, oldest first
+	Diffs   map[string][]gitrepo.Diff // of each commit against its first parent
+	Sizes   map[string]int64          // of each blob in them
+	Tags    map[string]string
+	Author  wiki.Caller // of the commit that gives files other names, where names clash
+	Limits  wiki.Limits
+	// Trusted: the authors are who the commits say, because the history is known
+	// to have been written here.
+	Trusted bool
+}
+
+// An Import is a history that a wiki can take.
+type Import struct {
+	o       ImportSource
+	commits []plannedCommit
+	objects map[string]bool // commits, trees and blobs along first parents
+	blobs   []string        // in the order of first use
+	renames []renaming      // one last commit gives these files other names
+	head    map[string]headFile
+	reasons []string
+}
+
+type plannedCommit struct {
+	id      string
+	raw     []byte
+	parsed  gitrepo.Commit
+	changes []rawChange
+}
+
+// A headFile is a file as the last commit leaves it.
+type headFile struct {
+	mode uint32
+	blob string
+	last int // index of the commit that changed it last
+}
+
+type renaming struct{ from, to string }
+
+// maxCommits bounds an import.
+const maxCommits = 100_000
+
+// maxReasons bounds a list of what is wrong.
+const maxReasons = 50
+
+// PlanImport looks at all of a history. A *gitrepo.Refused says all that keeps
+// it from being a wiki.
+func PlanImport(o ImportSource) (*Import, error) {
+	p := &Import{o: o, objects: map[string]bool{}, head: map[string]headFile{}}
+	if len(o.Commits) > maxCommits {
+		return nil, &gitrepo.Refused{Reasons: []string{fmt.Sprintf("The history has %d commits; %d can be imported.", len(o.Commits), maxCommits)}}
+	}
+	files := gitrepo.NewFiles()
+	for i, c := range o.Commits {
+		p.add(i, c, files)
+		if len(p.reasons) > maxReasons {
+			p.reasons = append(p.reasons[:maxReasons], "and more")
+			break
+		}
+	}
+	if len(p.reasons) == 0 {
+		p.renames = p.clashes()
+		p.measure()
+	}
+	if len(p.reasons) > 0 {
+		return nil, &gitrepo.Refused{Reasons: p.reasons}
+	}
+	return p, nil
+}
+
+// Commits is their number, Objects says which objects the rows will hold: the
+// rest of what the history leads to comes as a pack.
+func (p *Import) Commits() int             { return len(p.commits) }
+func (p *Import) Objects() map[string]bool { return p.objects }
+
+// Bytes are those of the history along first parents.
+func (p *Import) Bytes() int64 { return p.counters().history }
+
+// Renamed lists the files that get other names, each "old -> new".
+func (p *Import) Renamed() []string {
+	var list []string
+	for _, r := range p.renames {
+		list = append(list, r.from+" -> "+r.to)
+	}
+	return list
+}
+
+func (p *Import) refuse(format string, args ...any) {
+	p.reasons = append(p.reasons, fmt.Sprintf(format, args...))
+}
+
+func (p *Import) add(i int, c gitrepo.RawCommit, files *gitrepo.Files) {
+	parsed, err := gitrepo.ParseCommit(c.Content)
+	if err != nil {
+		p.refuse("commit %s: %v", c.ID, err)
+		return
+	}
+	diffs := p.o.Diffs[c.ID]
+	for _, d := range diffs {
+		switch {
+		case !utf8.ValidString(d.Path) || len(d.Path) > 1000:
+			p.refuse("commit %.10s: the name %.100q is not UTF-8, or longer than 1,000 bytes", c.ID, d.Path)
+		case d.New != "" && d.NewMode != gitrepo.ModeGitlink && p.o.Sizes[d.New] > p.o.Limits.AttachmentBytes:
+			p.refuse("commit %.10s: %s has %s; a file may have %s", c.ID, d.Path, bytesText(p.o.Sizes[d.New]), bytesText(p.o.Limits.AttachmentBytes))
+		}
+	}
+	planned := plannedCommit{id: c.ID, raw: c.Content, parsed: parsed, changes: changesOf(diffs, movesOf(parsed))}
+	for _, ch := range planned.changes {
+		if ch.Kind == wiki.Deleted {
+			delete(p.head, ch.Path)
+		}
+		if ch.Kind == wiki.Moved {
+			delete(p.head, ch.From)
+		}
+	}
+	for _, ch := range planned.changes {
+		if ch.Kind == wiki.Deleted {
+			continue
+		}
+		p.head[ch.Path] = headFile{ch.mode, ch.New, i}
+		if ch.mode != gitrepo.ModeGitlink && !p.objects[ch.New] {
+			p.objects[ch.New] = true
+			p.blobs = append(p.blobs, ch.New)
+		}
+	}
+	(&rawCommit{changes: planned.changes}).apply(files)
+	// Where the commit's tree is another, which modes of old gits and folders
+	// without files make, all of it is among the rest.
+	var trees []string
+	if files.Trees(func(_, id string, _ []byte) { trees = append(trees, id) }) == parsed.Tree {
+		for _, id := range trees {
+			p.objects[id] = true
+		}
+	}
+	p.objects[c.ID] = true
+	p.commits = append(p.commits, planned)
+}
+
+// madeHere reports that a commit was made by a service such as this one.
+func madeHere(c gitrepo.Commit) bool {
+	return c.Committer.Name == committer.Name && c.Committer.Email == committer.Email
+}
+
+// MadeHere reports that a commit says of itself that a service such as this one
+// made it.
+func MadeHere(c gitrepo.RawCommit) bool {
+	parsed, err := gitrepo.ParseCommit(c.Content)
+	return err == nil && madeHere(parsed)
+}
+
+// movesOf are the moves that a commit of ours tells: new name to former one.
+func movesOf(c gitrepo.Commit) map[string]string {
+	if !madeHere(c) {
+		return nil
+	}
+	moves := map[string]string{}
+	_, trailers := gitrepo.CutTrailers(c.Message)
+	for _, t := range trailers {
+		if from, to, ok := strings.Cut(t.Value, " -> "); ok && t.Key == "Moved" {
+			moves[to] = from
+		}
+	}
+	return moves
+}
+
+type side struct {
+	mode uint32
+	id   string
+}
+
+// regular tells files from links.
+func regular(mode uint32) bool { return mode&0o170000 == 0o100000 }
+
+// changesOf turns what differs into changes, sorted by path. moves are what the
+// commit itself tells of them; others were found by likeness. What becomes a
+// link, or was one, is another file.
+func changesOf(diffs []gitrepo.Diff, moves map[string]string) []rawChange {
+	before, after := map[string]side{}, map[string]side{}
+	from := maps.Clone(moves)
+	if from == nil {
+		from = map[string]string{}
+	}
+	for _, d := range diffs {
+		old := d.Path
+		if d.From != "" {
+			old = d.From
+			from[d.Path] = d.From
+		}
+		if d.Old != "" {
+			before[old] = side{d.OldMode, d.Old}
+		}
+		if d.New != "" {
+			after[d.Path] = side{d.NewMode, d.New}
+		}
+	}
+	var list []rawChange
+	for _, to := range slices.Sorted(maps.Keys(from)) {
+		was, ok := before[from[to]]
+		is, ok2 := after[to]
+		if ok && ok2 && from[to] != to && regular(was.mode) && regular(is.mode) {
+			list = append(list, rawChange{wiki.Change{Path: to, From: from[to], Kind: wiki.Moved, Old: was.id, New: is.id}, is.mode})
+			delete(before, from[to])
+			delete(after, to)
+		}
+	}
+	for name, was := range before {
+		is, stays := after[name]
+		if stays && regular(was.mode) == regular(is.mode) {
+			list = append(list, rawChange{wiki.Change{Path: name, Kind: wiki.Modified, Old: was.id, New: is.id}, is.mode})
+			delete(after, name)
+			continue
+		}
+		gone := rawChange{wiki.Change{Path: name, Kind: wiki.Deleted, Old: was.id}, 0}
+		if !regular(was.mode) {
+			gone.mode = was.mode // so that nobody takes it for a page
+		}
+		list = append(list, gone)
+	}
+	for name, is := range after {
+		list = append(list, rawChange{wiki.Change{Path: name, Kind: wiki.Added, New: is.id}, is.mode})
+	}
+	slices.SortFunc(list, func(a, b rawChange) int {
+		return cmp.Or(strings.Compare(a.Path, b.Path), isDeleted(b)-isDeleted(a))
+	})
+	return list
+}
+
+func isDeleted(ch rawChange) int { return one(ch.Kind == wiki.Deleted) }
+
+// clashes gives other names to files that look-ups could not tell apart, and to
+// files that are called as a folder is.
+func (p *Import) clashes() []renaming {
+	taken, dirs := map[string]bool{}, map[string]bool{}
+	names := slices.Sorted(maps.Keys(p.head))
+	for _, name := range names {
+		for dir := folder(name); dir != ""; dir = folder(dir) {
+			dirs[wiki.Key(dir)] = true
+		}
+	}
+	var list []renaming
+	free := func(name string) bool { return !taken[wiki.Key(name)] && !dirs[wiki.Key(name)] }
+	var later []string
+	for _, name := range names {
+		if free(name) {
+			taken[wiki.Key(name)] = true
+			continue
+		}
+		later = append(later, name)
+	}
+	for _, name := range later {
+		ext := path.Ext(name)
+		stem := strings.TrimSuffix(name, ext)
+		for n := 2; ; n++ {
+			if to := fmt.Sprintf("%s_%d%s", stem, n, ext); free(to) {
+				taken[wiki.Key(to)] = true
+				list = append(list, renaming{name, to})
+				break
+			}
+		}
+	}
+	return list
+}
+
+// measure holds the wiki that is to be against its limits.
+func (p *Import) measure() {
+	l := p.o.Limits
+	m := p.counters()
+	for _, name := range slices.Sorted(maps.Keys(p.head)) {
+		f := p.head[name]
+		if _, isPage := wiki.PageOf(name); isPage && regular(f.mode) && p.o.Sizes[f.blob] > l.PageBytes {
+			p.refuse("%s has %s; a page may have %s", name, bytesText(p.o.Sizes[f.blob]), bytesText(l.PageBytes))
+		}
+	}
+	if m.pages > l.Pages {
+		p.refuse("It has %d pages; this wiki may have %d.", m.pages, l.Pages)
+	}
+	if m.current > l.CurrentBytes {
+		p.refuse("Its files have %s together; in this wiki they may have %s.", bytesText(m.current), bytesText(l.CurrentBytes))
+	}
+	if m.history > l.HistoryBytes {
+		p.refuse("With its history it has %s; this wiki may have %s.", bytesText(m.history), bytesText(l.HistoryBytes))
+	}
+}
+
+// counters are those of the wiki that is to be.
+func (p *Import) counters() meta {
+	var m meta
+	for name, f := range p.head {
+		_, isPage := wiki.PageOf(name)
+		m.pages += one(isPage && regular(f.mode))
+		m.files++
+		m.current += p.o.Sizes[f.blob]
+	}
+	for _, id := range p.blobs {
+		m.history += p.o.Sizes[id]
+	}
+	return m
+}
+
+// author is who made a commit, as far as it says.
+func (p *Import) author(c gitrepo.Commit) (a wiki.Author, message string) {
+	clean := func(s string) string { return strings.ToValidUTF8(strings.TrimSpace(s), "\uFFFD") }
+	a = wiki.Author{Username: clean(c.Author.Name), Imported: !p.o.Trusted}
+	if strings.HasPrefix(c.Author.Email, "did:") {
+		a.DID = clean(c.Author.Email)
+	}
+	if a.Username == "" {
+		a.Username = "unknown"
+	}
+	message = strings.ToValidUTF8(c.Message, "\uFFFD")
+	if !madeHere(c) {
+		a.Imported = true
+		return a, strings.TrimSpace(message)
+	}
+	body, trailers := gitrepo.CutTrailers(message)
+	var kept []gitrepo.Trailer
+	for _, t := range trailers {
+		switch t.Key {
+		case "Agent":
+			a.Agent = t.Value
+		case "Client":
+			a.Client = t.Value
+		case "Grant":
+			a.Grant = t.Value
+		case "Moved":
+		default:
+			kept = append(kept, t)
+		}
+	}
+	return a, strings.TrimRight(gitrepo.AppendTrailers(body, kept), "\n")
+}
+
+// at is when a commit was made.
+func at(c gitrepo.Commit) time.Time { return c.Committer.Time.UTC() }

@@ -1,0 +1,90 @@
+package githttp
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+
+	"robot.wtf/internal/wiki"
+)
+
+// maxBody bounds what a client asks, decoded: some 80,000 ids that it wants or
+// has. Clients send fewer at a time.
+const maxBody = 4 << 20
+
+// smallBody is kept in memory.
+const smallBody = 64 << 10
+
+// A body is a request's, read to its end and decoded.
+type body struct {
+	text []byte
+	file *os.File // instead of text, without a name
+}
+
+func (b *body) reader() io.Reader {
+	if b.file != nil {
+		return b.file
+	}
+	return bytes.NewReader(b.text)
+}
+
+func (b *body) close() {
+	if b.file != nil {
+		b.file.Close()
+	}
+}
+
+// readBody reads all that a client asks, before anything waits for it.
+func (h *Handler) readBody(c *call) (*body, error) {
+	var in io.Reader = c.Body
+	switch coding := c.Header.Get("Content-Encoding"); coding {
+	case "", "identity":
+	case "gzip", "x-gzip":
+		unzipped, err := gzip.NewReader(in)
+		if err != nil {
+			return nil, badBody(err)
+		}
+		in = unzipped
+	default:
+		return nil, errMedia
+	}
+	in = io.LimitReader(in, maxBody+1)
+	b := new(body)
+	var err error
+	if b.text, err = io.ReadAll(io.LimitReader(in, smallBody)); err != nil {
+		return nil, badBody(err)
+	}
+	if len(b.text) < smallBody {
+		return b, nil
+	}
+	if b.file, err = os.CreateTemp(h.o.Spool, ".want-"); err != nil {
+		return nil, err
+	}
+	os.Remove(b.file.Name())
+	n, err := io.Copy(b.file, io.MultiReader(bytes.NewReader(b.text), in))
+	if err == nil && n > maxBody {
+		err = errBodyLimit
+	}
+	if err != nil {
+		b.close()
+		return nil, badBody(err)
+	}
+	if _, err := b.file.Seek(0, io.SeekStart); err != nil {
+		b.close()
+		return nil, err
+	}
+	return b, nil
+}
+
+var errBodyLimit = errors.New("githttp: body over the limit")
+
+func badBody(err error) error {
+	var tooLarge *http.MaxBytesError
+	if errors.Is(err, errBodyLimit) || errors.As(err, &tooLarge) {
+		return wiki.Problemf(wiki.ErrTooLarge, "", "This request asks for too much at once: it may have %d MB.", maxBody>>20)
+	}
+	return wiki.Problemf(wiki.ErrInvalid, "", "The request ended before it was whole, or is not in the coding that it says.")
+}

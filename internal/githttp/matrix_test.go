@@ -1,0 +1,156 @@
+package githttp
+
+import (
+	"errors"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"robot.wtf/internal/limit"
+	"robot.wtf/internal/wiki"
+)
+
+// Every role on every route and on what is none, in the public wiki, in the
+// private one and in one that does not exist.
+func TestRoutesAndRoles(t *testing.T) {
+	w := newWorld(t, nil)
+	flush := "0000"
+	requests := map[string]struct {
+		method, path, body string
+		ok                 int // for whoever may read
+	}{}
+	want := map[string]int{
+		"GET /repo.git/info/refs git-upload-pack":  200,
+		"POST /repo.git/git-upload-pack ":          200,
+		"GET /repo.git/info/refs git-receive-pack": 403,
+		"POST /repo.git/git-receive-pack ":         403,
+	}
+	for _, route := range Routes {
+		key := route.Method + " " + route.Pattern + " " + route.Service
+		ok, known := want[key]
+		if !known {
+			t.Fatalf("say what %q answers", key)
+		}
+		path := route.Pattern
+		if route.Service != "" {
+			path += "?service=" + route.Service
+		}
+		requests[key] = struct {
+			method, path, body string
+			ok                 int
+		}{route.Method, path, flush, ok}
+	}
+	if len(requests) != len(want) {
+		t.Errorf("%d routes, %d cells", len(requests), len(want))
+	}
+	for name, status := range map[string]int{
+		"GET /repo.git/HEAD": 404, "GET /repo.git": 404, "GET /repo.git/git-upload-pack": 405, "PUT /repo.git/info/refs": 405,
+		"GET /repo.git/info/refs?service=git-upload-archive": 403, "GET /repo.git/info/refs?service=--upload-pack=touch+x": 403,
+		"POST /repo.git/git-upload-archive": 404, "POST /repo.git/--exec": 404, "DELETE /repo.git": 404,
+	} {
+		method, path, _ := strings.Cut(name, " ")
+		requests[name] = struct {
+			method, path, body string
+			ok                 int
+		}{method, path, "", status}
+	}
+	for _, name := range slices.Sorted(maps.Keys(requests)) {
+		r := requests[name]
+		for _, token := range []string{"none", "wrong", "ada/owner", "ada/editor", "ada/viewer", "bob/owner", "bob/viewer"} {
+			for _, slug := range []string{"ada", "bob", "missing"} {
+				wants := r.ok
+				if slug != "ada" && !strings.HasPrefix(token, slug+"/") || slug == "ada" && token != "none" && !strings.HasPrefix(token, "ada/") {
+					wants = 401
+				}
+				headers := []string{"Content-Type", "application/x-git-upload-pack-request"}
+				if token != "none" {
+					headers = append(headers, "Authorization", "Bearer "+w.tokens[token])
+				}
+				got := w.send(r.method, slug, r.path, strings.NewReader(r.body), headers...)
+				if got.status != wants {
+					t.Errorf("%s of %s with %s: %d, want %d: %s", name, slug, token, got.status, wants, got.text)
+				}
+				if asks := got.header.Get("WWW-Authenticate") != ""; asks != (wants == 401) {
+					t.Errorf("%s of %s with %s: it asks for a password: %t", name, slug, token, asks)
+				}
+			}
+		}
+	}
+}
+
+// To a stranger a private wiki answers as a missing one does, to the byte.
+func TestPrivateLooksMissing(t *testing.T) {
+	w := newWorld(t, nil)
+	for _, path := range []string{"/repo.git/info/refs?service=git-upload-pack", "/repo.git/info/refs?service=git-receive-pack", "/repo.git/HEAD", "/repo.git/git-upload-pack"} {
+		for _, token := range []string{"", "Bearer " + w.tokens["wrong"], "Bearer " + w.tokens["ada/owner"], "Basic eDp5", "Negotiate x"} {
+			for _, method := range []string{"GET", "POST", "OPTIONS", "PUT"} {
+				private := w.send(method, "bob", path, nil, "Authorization", token)
+				missing := w.send(method, "missing", path, nil, "Authorization", token)
+				if diff := cmp.Diff(missing.header, private.header); diff != "" || missing.text != private.text || missing.status != private.status {
+					t.Errorf("%s %s: %d %q, missing %d %q\n%s", method, path, private.status, private.text, missing.status, missing.text, diff)
+				}
+			}
+		}
+	}
+}
+
+func TestTooFast(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	w := newWorld(t, limit.New(limit.Options{Rates: limit.RatesOf(20, 5), Now: func() time.Time { return now }}))
+	for i := range 30 {
+		r := w.send("GET", "ada", "/repo.git/info/refs?service=git-upload-pack", nil)
+		if want := map[bool]int{true: 200, false: 429}[i < 20]; r.status != want || want == 429 && r.header.Get("Retry-After") == "" {
+			t.Fatalf("request %d: %d %s", i, r.status, r.text)
+		}
+	}
+	token := "Bearer " + w.tokens["ada/viewer"]
+	if r := w.send("GET", "ada", "/repo.git/info/refs?service=git-upload-pack", nil, "Authorization", token); r.status != 200 {
+		t.Errorf("somebody else: %d", r.status)
+	}
+}
+
+// A wiki that its owner deletes is closed at once, also to who has a token; once
+// it is purged nothing of its repository, its index and its tokens is left, and
+// nothing comes back by who read it meanwhile.
+func TestDeletedWiki(t *testing.T) {
+	w := newWorld(t, nil)
+	dir := t.TempDir()
+	url := w.url("bob", "x:"+w.tokens["bob/owner"]+"@")
+	w.must(dir, "clone", "-q", url, "before")
+	owner := w.access("bob", "bob")
+	_, release, err := w.pages.Repository(t.Context(), owner)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.tenant.DeleteWiki(t.Context(), owner, "bob"); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := w.git(dir, "clone", "-q", url, "after"); err == nil {
+		t.Errorf("a deleted wiki is cloned\n%s", out)
+	}
+	w.later.Store(8 * 24 * 3600)
+	if err := w.tenant.Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	release(true)
+	if _, _, err := w.pages.Repository(t.Context(), owner); !errors.Is(err, wiki.ErrNotFound) {
+		t.Errorf("a purged wiki's repository: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(w.dir, "bob")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the wiki's directory is there: %v", err)
+	}
+	if _, err := w.store.Token(t.Context(), w.tokens["bob/owner"]); !errors.Is(err, wiki.ErrNotFound) {
+		t.Errorf("the token is there: %v", err)
+	}
+	gone := w.send("GET", "bob", "/repo.git/HEAD", nil)
+	if missing := w.send("GET", "missing", "/repo.git/HEAD", nil); gone.status != 401 || gone.text != missing.text {
+		t.Errorf("%d %s", gone.status, gone.text)
+	}
+}

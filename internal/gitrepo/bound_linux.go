@@ -1,0 +1,17 @@
+package gitrepo
+
+import "golang.org/x/sys/unix"
+
+// restrict bounds a process that has just begun, and what it starts after. A
+// process that is gone already needs no bounds.
+func restrict(pid int, b bound) {
+	set := func(resource int, n uint64) {
+		_ = unix.Prlimit(pid, resource, &unix.Rlimit{Cur: n, Max: n}, nil)
+	}
+	set(unix.RLIMIT_CPU, uint64(b.time.Seconds())+1)
+	set(unix.RLIMIT_AS, b.memory)
+	set(unix.RLIMIT_CORE, 0)
+	if b.file > 0 {
+		set(unix.RLIMIT_FSIZE, b.file)
+	}
+}

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package gitrepo
+
+// restrict does nothing: only Linux bounds another process.
+func restrict(int, bound) {}

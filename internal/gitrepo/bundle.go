@@ -1,0 +1,231 @@
+package gitrepo
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"robot.wtf/internal/wiki"
+)
+
+// A Refused says why a repository is not taken, each reason in a line.
+type Refused struct{ Reasons []string }
+
+func (r *Refused) Error() string { return strings.Join(r.Reasons, "\n") }
+func (r *Refused) Unwrap() error { return wiki.ErrInvalid }
+
+func refusef(format string, args ...any) error {
+	return &Refused{[]string{fmt.Sprintf(format, args...)}}
+}
+
+const bundleMark = "# v2 git bundle\n" // gitformat-bundle(5)
+
+// maxRefs and maxRefLine bound the head of a bundle.
+const (
+	maxRefs    = 20_000
+	maxRefLine = 1000
+)
+
+// readBundleHead reads a bundle's refs; what follows is its pack.
+func readBundleHead(in *bufio.Reader) (refs map[string]string, err error) {
+	line, err := bundleLine(in)
+	if err != nil || line != bundleMark && line != "# v3 git bundle\n" {
+		return nil, refusef("This is no git bundle. Make one with: git bundle create FILE --all")
+	}
+	refs = map[string]string{}
+	for {
+		line, err := bundleLine(in)
+		if err != nil {
+			return nil, err
+		}
+		id, name, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+		switch {
+		case line == "\n":
+			return refs, nil
+		case line == "@object-format=sha1\n":
+		case strings.HasPrefix(line, "@"):
+			return nil, refusef("This bundle needs %q, which is not understood here. Make one of the whole repository, with SHA-1 ids: git bundle create FILE --all", strings.TrimSpace(line[1:]))
+		case strings.HasPrefix(line, "-"):
+			return nil, refusef("This bundle builds on commits that are not in it. Make one of the whole repository: git bundle create FILE --all")
+		case !isID(id) || name == "":
+			return nil, refusef("This is a damaged bundle.")
+		}
+		if isID(id) {
+			refs[name] = id
+		}
+		if len(refs) > maxRefs {
+			return nil, refusef("This repository has more than %d branches and tags.", maxRefs)
+		}
+	}
+}
+
+func bundleLine(in *bufio.Reader) (string, error) {
+	var line []byte
+	for len(line) < maxRefLine {
+		c, err := in.ReadByte()
+		if errors.Is(err, io.EOF) {
+			return "", refusef("This bundle is cut short.")
+		}
+		if err != nil {
+			return "", err
+		}
+		line = append(line, c)
+		if c == '\n' {
+			return string(line), nil
+		}
+	}
+	return "", refusef("This is a damaged bundle.")
+}
+
+// Bundle writes all branches and tags of the repository in a directory, with
+// what they lead to, as a git bundle. Of the directory it reads objects and refs
+// alone: no configuration, no hook. scratch is a directory for what it needs
+// meanwhile. Its errors are *Refused where the directory is the cause.
+func (g *Git) Bundle(ctx context.Context, dir, scratch string, out io.Writer) error {
+	common, refs, err := readRefs(dir)
+	if err != nil {
+		return err
+	}
+	repo, err := g.Init(filepath.Join(scratch, "bundling.git"))
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(repo.dir)
+	objects, err := filepath.Abs(filepath.Join(common, "objects"))
+	if err != nil || strings.ContainsAny(objects, "\n\"") {
+		return refusef("%q cannot be read: move it to a directory with a plain name.", dir)
+	}
+	if err := repo.write("objects/info/alternates", objects+"\n"); err != nil {
+		return err
+	}
+	head := bufio.NewWriter(out)
+	head.WriteString(bundleMark)
+	var tips strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(refs)) {
+		fmt.Fprintf(head, "%s %s\n", refs[name], name)
+		fmt.Fprintln(&tips, refs[name])
+	}
+	head.WriteString("\n")
+	if err := head.Flush(); err != nil {
+		return err
+	}
+	err = g.run(ctx, process{
+		dir: repo.dir, in: strings.NewReader(tips.String()), out: out, bound: foreignBound, env: foreignEnv,
+		args: []string{"pack-objects", "--revs", "--stdout", "-q", "--delta-base-offset"},
+	})
+	var failed *Failure
+	if errors.As(err, &failed) && ctx.Err() == nil && failed.Said != "" {
+		return refusef("The repository cannot be read as a whole: %s", failed.Said)
+	}
+	return err
+}
+
+// readRefs reads the refs of a repository, plain or bare or a further working
+// tree of one, and where its objects are.
+func readRefs(dir string) (common string, refs map[string]string, err error) {
+	gitDir, common, err := findRepo(dir)
+	if err != nil {
+		return "", nil, err
+	}
+	if _, err := os.Stat(filepath.Join(common, "shallow")); err == nil {
+		return "", nil, refusef("This is a shallow clone, which lacks the older history. Complete it first: git fetch --unshallow")
+	}
+	if _, err := os.Stat(filepath.Join(common, "reftable")); err == nil {
+		return "", nil, refusef("This repository keeps its branches in a reftable, which is not understood here. Make a bundle of it: git bundle create FILE --all")
+	}
+	refs = map[string]string{}
+	packed, err := os.ReadFile(filepath.Join(common, "packed-refs"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", nil, err
+	}
+	for line := range strings.Lines(string(packed)) {
+		if id, name, ok := strings.Cut(strings.TrimSpace(line), " "); ok && isID(id) {
+			refs[name] = id
+		}
+	}
+	if err := looseRefs(common, refs); err != nil {
+		return "", nil, err
+	}
+	maps.DeleteFunc(refs, func(name, _ string) bool {
+		return !strings.HasPrefix(name, "refs/heads/") && !strings.HasPrefix(name, "refs/tags/")
+	})
+	head, err := os.ReadFile(filepath.Join(gitDir, "HEAD"))
+	if err != nil {
+		return "", nil, err
+	}
+	text := strings.TrimSpace(string(head))
+	if branch, ok := strings.CutPrefix(text, "ref: "); ok {
+		text = refs[branch]
+	}
+	if isID(text) {
+		refs["HEAD"] = text
+	}
+	if len(refs) == 0 {
+		return "", nil, refusef("This repository has no commits.")
+	}
+	return common, refs, nil
+}
+
+func looseRefs(common string, refs map[string]string) error {
+	return filepath.WalkDir(filepath.Join(common, "refs"), func(file string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(common, file)
+		id := strings.TrimSpace(string(text))
+		if len(id) == 64 {
+			return refusef("This repository has SHA-256 ids; here they are SHA-1.")
+		}
+		if isID(id) {
+			refs[filepath.ToSlash(name)] = id
+		}
+		return err
+	})
+}
+
+// findRepo finds a repository's own directory, and the one with objects and refs.
+func findRepo(dir string) (gitDir, common string, err error) {
+	gitDir = dir
+	if info, err := os.Stat(filepath.Join(dir, ".git")); err == nil {
+		gitDir = filepath.Join(dir, ".git")
+		if !info.IsDir() { // "gitdir: PATH" (gitrepository-layout(5))
+			text, err := os.ReadFile(gitDir)
+			if err != nil {
+				return "", "", err
+			}
+			gitDir = beside(dir, strings.TrimPrefix(strings.TrimSpace(string(text)), "gitdir: "))
+		}
+	}
+	common = gitDir
+	if text, err := os.ReadFile(filepath.Join(gitDir, "commondir")); err == nil {
+		common = beside(gitDir, strings.TrimSpace(string(text)))
+	}
+	for _, file := range []string{filepath.Join(gitDir, "HEAD"), filepath.Join(common, "objects")} {
+		if _, err := os.Stat(file); err != nil {
+			return "", "", refusef("%s is no git repository.", dir)
+		}
+	}
+	return gitDir, common, nil
+}
+
+func beside(dir, path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(dir, path)
+}

@@ -1,0 +1,86 @@
+package gitrepo
+
+import (
+	"bytes"
+	"compress/zlib"
+	"crypto/sha1"
+	"encoding/binary"
+	"io"
+)
+
+// A Pack collects objects in git's pack format, version 2 (gitformat-pack(5)),
+// in memory. The zero value is empty.
+type Pack struct {
+	entries bytes.Buffer
+	have    map[string]bool
+	deflate *zlib.Writer
+}
+
+// packHeader is "PACK", the version and the number of objects.
+const packHeader = 12
+
+var objectTypes = map[string]byte{"commit": 1, "tree": 2, "blob": 3, "tag": 4}
+
+// Has reports whether an object is in the pack.
+func (p *Pack) Has(id string) bool { return p.have[id] }
+
+// Len is the number of objects, Size that of bytes.
+func (p *Pack) Len() int  { return len(p.have) }
+func (p *Pack) Size() int { return packHeader + p.entries.Len() + sha1.Size }
+
+// Add adds an object's content, unless it is there.
+func (p *Pack) Add(kind, id string, content []byte) {
+	if !p.begin(kind, id, int64(len(content))) {
+		return
+	}
+	if p.deflate == nil {
+		p.deflate, _ = zlib.NewWriterLevel(nil, zlib.BestSpeed) // fails for other levels only
+	}
+	p.deflate.Reset(&p.entries)
+	p.deflate.Write(content) // to memory: cannot fail
+	p.deflate.Close()
+}
+
+// AddDeflated adds an object whose content, of size bytes, is a zlib stream
+// already. Whether it is, and of what id, is found out by who reads the pack.
+func (p *Pack) AddDeflated(kind, id string, size int64, stream []byte) {
+	if p.begin(kind, id, size) {
+		p.entries.Write(stream)
+	}
+}
+
+// begin writes an entry's head: three bits of type and the size in groups of
+// seven bits, but four in the first byte.
+func (p *Pack) begin(kind, id string, size int64) bool {
+	if p.have[id] {
+		return false
+	}
+	if p.have == nil {
+		p.have = map[string]bool{}
+	}
+	p.have[id] = true
+	head := objectTypes[kind]<<4 | byte(size&15)
+	for size >>= 4; size > 0; size >>= 7 {
+		p.entries.WriteByte(head | 0x80)
+		head = byte(size & 0x7f)
+	}
+	p.entries.WriteByte(head)
+	return true
+}
+
+// WriteTo writes the whole pack, with its checksum. The Pack stays as it is.
+func (p *Pack) WriteTo(w io.Writer) (int64, error) {
+	sum := sha1.New()
+	head := binary.BigEndian.AppendUint32([]byte("PACK\x00\x00\x00\x02"), uint32(p.Len()))
+	both := io.MultiWriter(w, sum)
+	var written int64
+	for _, part := range [][]byte{head, p.entries.Bytes()} {
+		n, err := both.Write(part)
+		written += int64(n)
+		if err != nil {
+			return written, err
+		}
+	}
+	n, err := w.Write(sum.Sum(nil))
+	return written + int64(n), err
+}

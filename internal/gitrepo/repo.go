@@ -1,0 +1,300 @@
+package gitrepo
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha1"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Main is the one branch of an exported wiki.
+const Main = "refs/heads/main"
+
+// A Repo is a bare repository below a directory. Whoever changes it holds a lock
+// of their own; those who read need none.
+type Repo struct {
+	git *Git
+	dir string // absolute
+}
+
+const repoConfig = `[core]
+	repositoryformatversion = 0
+	filemode = true
+	bare = true
+`
+
+// Init makes an empty repository. The directory must not be there, and the one
+// that it lies in must.
+func (g *Git) Init(dir string) (*Repo, error) {
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return nil, err
+	}
+	for _, sub := range []string{"objects", "objects/pack", "objects/info", "refs", "refs/heads", "refs/tags"} {
+		if err := os.Mkdir(filepath.Join(dir, sub), 0o700); err != nil {
+			return nil, err
+		}
+	}
+	r := &Repo{g, dir}
+	return r, errors.Join(r.write("config", repoConfig), r.write("HEAD", "ref: "+Main+"\n"))
+}
+
+// Name is that of the repository's directory.
+func (r *Repo) Name() string { return filepath.Base(r.dir) }
+
+// Open gives the repository of a directory, which need not be one.
+func (g *Git) Open(dir string) *Repo { return &Repo{g, dir} }
+
+// write makes a small file that is on disk as a whole or not at all.
+func (r *Repo) write(name, text string) error {
+	file := filepath.Join(r.dir, name)
+	f, err := os.CreateTemp(filepath.Dir(file), "tmp_")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // nothing is there once it is renamed
+	_, err = f.WriteString(text)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), file); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(file))
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}
+
+// ErrDamaged says that a repository is not as it was left.
+var ErrDamaged = errors.New("gitrepo: the repository is damaged")
+
+// Ref reads a ref, "" where there is none. ErrDamaged: it is no repository, or
+// the ref no id.
+func (r *Repo) Ref(name string) (string, error) {
+	head, err := os.ReadFile(filepath.Join(r.dir, "HEAD"))
+	config, cerr := os.ReadFile(filepath.Join(r.dir, "config"))
+	if err != nil || cerr != nil || string(head) != "ref: "+Main+"\n" || string(config) != repoConfig {
+		return "", ErrDamaged
+	}
+	text, err := os.ReadFile(filepath.Join(r.dir, filepath.FromSlash(name)))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	id := strings.TrimSuffix(string(text), "\n")
+	if err != nil || !isID(id) {
+		return "", ErrDamaged
+	}
+	return id, nil
+}
+
+func isID(id string) bool {
+	return len(id) == 2*rawID && strings.Trim(id, "0123456789abcdef") == ""
+}
+
+// SetRef moves a ref; it is on disk when this returns. The objects must be.
+func (r *Repo) SetRef(name, id string) error {
+	if !isID(id) || !strings.HasPrefix(name, "refs/") || strings.Contains(name, "..") {
+		return fmt.Errorf("gitrepo: ref %q to %q", name, id)
+	}
+	if err := os.MkdirAll(filepath.Join(r.dir, filepath.Dir(filepath.FromSlash(name))), 0o700); err != nil {
+		return err
+	}
+	return r.write(name, id+"\n")
+}
+
+// AddPack checks a pack as strictly as git can and keeps it; with links also
+// that all it links to is in it or there already. It is on disk when this
+// returns.
+func (r *Repo) AddPack(ctx context.Context, pack io.WriterTo, links bool) error {
+	args := []string{"index-pack", "--stdin"}
+	if links {
+		args = append(args, "--strict")
+	}
+	read, write, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer read.Close()
+	written := make(chan error, 1)
+	go func() {
+		_, err := pack.WriteTo(write)
+		written <- errors.Join(err, write.Close())
+	}()
+	err = r.git.run(ctx, process{
+		dir: r.dir, in: read, out: io.Discard, bound: ownBound,
+		args: args, env: []string{"GIT_DIR=."},
+	})
+	read.Close() // where it did not read to the end
+	if werr := <-written; err == nil {
+		err = werr
+	}
+	if err != nil {
+		return err
+	}
+	return syncDir(filepath.Join(r.dir, "objects", "pack"))
+}
+
+// Sweep removes what processes that were killed left: locks that nobody holds
+// and files half written. Only for who holds the repository's lock.
+func (r *Repo) Sweep() error {
+	return filepath.WalkDir(r.dir, func(file string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		name := d.Name()
+		if strings.HasSuffix(name, ".lock") || strings.HasPrefix(name, "tmp_") || strings.HasPrefix(name, ".tmp-") || strings.HasSuffix(name, ".keep") {
+			return os.Remove(file)
+		}
+		return nil
+	})
+}
+
+// Verify reads all of the repository: each file against its own checksum, and
+// that everything the branch leads to is there. ErrDamaged if not.
+func (r *Repo) Verify(ctx context.Context) error {
+	id, err := r.Ref(Main)
+	if err != nil {
+		return err
+	}
+	files, err := os.ReadDir(filepath.Join(r.dir, "objects", "pack"))
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	for _, f := range files {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := checksum(filepath.Join(r.dir, "objects", "pack", f.Name())); err != nil {
+			return fmt.Errorf("%w: %s: %w", ErrDamaged, f.Name(), err)
+		}
+	}
+	if id == "" {
+		return nil
+	}
+	err = r.git.run(ctx, process{
+		dir: r.dir, out: io.Discard, bound: ownBound,
+		args: []string{"rev-list", "--objects", "--quiet", "--end-of-options", Main}, env: []string{"GIT_DIR=."},
+	})
+	if err != nil && ctx.Err() == nil {
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	return err
+}
+
+// checksum compares the end of one of git's files with the SHA-1 of the rest,
+// which is how packs and all that belongs to them end.
+func checksum(name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	sum := sha1.New()
+	in := bufio.NewReaderSize(f, 256<<10)
+	if _, err := io.CopyN(sum, in, info.Size()-sha1.Size); err != nil {
+		return fmt.Errorf("%d bytes: %w", info.Size(), err)
+	}
+	end, err := io.ReadAll(in)
+	if err == nil && !bytes.Equal(end, sum.Sum(nil)) {
+		err = errors.New("its checksum is another")
+	}
+	return err
+}
+
+// Packs is the number of packs.
+func (r *Repo) Packs() int {
+	packs, _ := filepath.Glob(filepath.Join(r.dir, "objects", "pack", "pack-*.pack")) // fails for other patterns only
+	return len(packs)
+}
+
+// LinkTo makes another repository of the same objects and refs, sharing the
+// files of the packs, which never change.
+func (r *Repo) LinkTo(dir string) (*Repo, error) {
+	to, err := r.git.Init(dir)
+	if err != nil {
+		return nil, err
+	}
+	return to, errors.Join(r.linkPacks(to, nil), r.copyRefs(to))
+}
+
+// Follow brings a repository that LinkTo made, and Repack packed anew since, up
+// to date with the one that it was made from: packs that were there then, by
+// name, it needs no more.
+func (r *Repo) Follow(to *Repo, had []string) error {
+	return errors.Join(r.linkPacks(to, had), r.copyRefs(to))
+}
+
+// PackFiles are the names of all files of packs.
+func (r *Repo) PackFiles() ([]string, error) {
+	files, err := os.ReadDir(filepath.Join(r.dir, "objects", "pack"))
+	var names []string
+	for _, f := range files {
+		names = append(names, f.Name())
+	}
+	return names, err
+}
+
+func (r *Repo) linkPacks(to *Repo, but []string) error {
+	names, err := r.PackFiles()
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if slices.Contains(but, name) || !strings.HasPrefix(name, "pack-") && !strings.HasPrefix(name, "multi-pack-index") {
+			continue
+		}
+		if err := os.Link(filepath.Join(r.dir, "objects", "pack", name), filepath.Join(to.dir, "objects", "pack", name)); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+	}
+	return syncDir(filepath.Join(to.dir, "objects", "pack"))
+}
+
+func (r *Repo) copyRefs(to *Repo) error {
+	return filepath.WalkDir(filepath.Join(r.dir, "refs"), func(file string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		name, err := filepath.Rel(r.dir, file)
+		if err != nil {
+			return err
+		}
+		id, err := r.Ref(filepath.ToSlash(name))
+		if err != nil {
+			return err
+		}
+		return to.SetRef(filepath.ToSlash(name), id)
+	})
+}
+
+// Repack joins packs and writes bitmaps: all packs into one, finding deltas, or
+// those that geometry asks for (git-repack(1)). The caller's own repository
+// only: it removes packs that others may be reading.
+func (r *Repo) Repack(ctx context.Context, all bool) error {
+	args := []string{"-c", "repack.writeBitmaps=true", "repack", "-q", "-d", "--geometric=2", "--write-midx", "--write-bitmap-index"}
+	if all {
+		args = []string{"repack", "-q", "-a", "-d", "--write-bitmap-index"}
+	}
+	b := ownBound
+	b.time = 10 * time.Minute
+	return r.git.run(ctx, process{dir: r.dir, out: io.Discard, bound: b, args: args, env: []string{"GIT_DIR=."}})
+}

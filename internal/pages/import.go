@@ -1,0 +1,287 @@
+package pages
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"robot.wtf/internal/content"
+	"robot.wtf/internal/gitrepo"
+	"robot.wtf/internal/wiki"
+)
+
+// An Upload is a repository as it was sent, a git bundle or a zip, in a file. It
+// has to be closed.
+type Upload struct {
+	dir  string // holds the file and what is made of it
+	size int64
+}
+
+// Close removes what was sent.
+func (u *Upload) Close() error { return os.RemoveAll(u.dir) }
+
+func (u *Upload) path(name string) string { return filepath.Join(u.dir, name) }
+
+// Receive stores a repository that its sender would import into a wiki: a git
+// bundle, or a zip of a repository. Nothing is looked at but its first bytes.
+func (s *Service) Receive(ctx context.Context, a wiki.Access, in io.Reader) (*Upload, error) {
+	w, release, err := s.openImport(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	if err := freshOnly(ctx, w); err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp(filepath.Join(s.exports.o.Dir, ".scratch"), "import-")
+	if err != nil {
+		return nil, fmt.Errorf("pages: receive for %s: %w", w.Slug(), err)
+	}
+	u := &Upload{dir: dir}
+	if err := u.store(in, a.Site().Limits.HistoryBytes); err != nil {
+		return nil, errors.Join(err, u.Close())
+	}
+	return u, nil
+}
+
+// openImport opens the wiki for who may replace all of it.
+func (s *Service) openImport(ctx context.Context, a wiki.Access) (*content.Wiki, func(), error) {
+	if err := a.Allow(wiki.Configure); err != nil {
+		return nil, nil, err
+	}
+	if s.exports == nil {
+		return nil, nil, wiki.Problemf(wiki.ErrStorage, "", "This service has no git, so nothing can be imported.")
+	}
+	return s.open(ctx, a, wiki.Configure)
+}
+
+// Importable reports whether the wiki can take a repository: it has its first pages
+// and nothing else, and there is a git.
+func (s *Service) Importable(ctx context.Context, a wiki.Access) (bool, error) {
+	w, release, err := s.open(ctx, a, wiki.Configure)
+	if err != nil {
+		return false, err
+	}
+	defer release()
+	if s.exports == nil {
+		return false, nil
+	}
+	return w.Fresh(ctx)
+}
+
+// Reasons are all that an import was refused for, if it was.
+func Reasons(err error) []string {
+	var refused *gitrepo.Refused
+	if errors.As(err, &refused) {
+		return refused.Reasons
+	}
+	return nil
+}
+
+func freshOnly(ctx context.Context, w *content.Wiki) error {
+	fresh, err := w.Fresh(ctx)
+	if err == nil && !fresh {
+		err = content.ErrNotFresh
+	}
+	return err
+}
+
+func (u *Upload) store(in io.Reader, max int64) error {
+	f, err := os.Create(u.path("upload"))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	u.size, err = io.Copy(f, io.LimitReader(in, max+1))
+	if err != nil {
+		return err
+	}
+	if u.size > max {
+		return wiki.Problemf(wiki.ErrTooLarge, "file", "A repository may have %d MB.", max>>20)
+	}
+	return f.Close()
+}
+
+// An ImportStep is how far an import is.
+type ImportStep struct {
+	What        string // "Checking every object"
+	Done, Total int    // 0 while that is not known
+}
+
+// An ImportResult is what an import came to.
+type ImportResult struct {
+	Commits, Objects int
+	Pages            int
+	Head             string
+	Left             []string // branches and tags that were not taken
+	Renamed          []string // "old -> new": names that look-ups could not tell apart
+	HasHome          bool     // there is a page Home
+}
+
+// Import makes an uploaded repository the history of a wiki that holds only its
+// first pages, object for object. *gitrepo.Refused lists what keeps it from
+// being taken; then, as after any failure, nothing is changed. trusted says that
+// the commits' authors are who they say, for the operator alone. Progress may be
+// nil. One import runs at a time.
+func (s *Service) Import(ctx context.Context, a wiki.Access, u *Upload, trusted bool, progress func(ImportStep)) (ImportResult, error) {
+	w, release, err := s.openImport(ctx, a)
+	if err != nil {
+		return ImportResult{}, err
+	}
+	defer release()
+	if progress == nil {
+		progress = func(ImportStep) {}
+	}
+	if trusted && !a.Caller().Operator {
+		return ImportResult{}, wiki.Problemf(wiki.ErrDenied, "", "Only the operator can vouch for the authors of an import.")
+	}
+	ctx, stop := s.exports.while(ctx)
+	defer stop()
+	if !s.exports.importing.TryAcquire(1) {
+		progress(ImportStep{What: "Waiting for another import to end"})
+		if err := s.exports.importing.Acquire(ctx, 1); err != nil {
+			return ImportResult{}, err
+		}
+	}
+	defer s.exports.importing.Release(1)
+	i := importing{s: s, w: w, a: a, u: u, trusted: trusted, progress: progress}
+	if err := i.run(ctx); err != nil {
+		return ImportResult{}, fmt.Errorf("pages: import into %s: %w", w.Slug(), err)
+	}
+	return i.result, nil
+}
+
+// importing is one import.
+type importing struct {
+	s        *Service
+	w        *content.Wiki
+	a        wiki.Access
+	u        *Upload
+	trusted  bool
+	progress func(ImportStep)
+	result   ImportResult
+}
+
+func (i *importing) run(ctx context.Context) error {
+	if err := freshOnly(ctx, i.w); err != nil {
+		return err
+	}
+	i.progress(ImportStep{What: "Checking every object"})
+	received, err := i.receive(ctx)
+	if err != nil {
+		return err
+	}
+	i.progress(ImportStep{What: "Reading the history"})
+	plan, err := i.plan(ctx, received)
+	if err != nil {
+		return err
+	}
+	var rest bytes.Buffer
+	n, err := received.Rest(ctx, plan.Objects(), &rest)
+	if err != nil {
+		return err
+	}
+	if l := i.a.Site().Limits; int64(rest.Len())+plan.Bytes() > l.HistoryBytes {
+		return &gitrepo.Refused{Reasons: []string{fmt.Sprintf("With its history it has %d MB; this wiki may have %d MB.", (int64(rest.Len())+plan.Bytes())>>20, l.HistoryBytes>>20)}}
+	}
+	err = i.w.Import(ctx, plan, content.Importing{
+		Blobs: received.Objects, Rest: rest.Bytes(),
+		Progress: func(done, total int) { i.progress(ImportStep{"Writing", done, total}) },
+	})
+	if err != nil {
+		return err
+	}
+	stats, err := i.w.Stats(ctx)
+	if err != nil {
+		return err
+	}
+	_, homeless := i.w.Lookup(ctx, "Home.md")
+	_, head := i.w.Head()
+	i.result = ImportResult{
+		Commits: plan.Commits(), Objects: len(plan.Objects()) + n, Pages: stats.Pages, Head: head,
+		Left: received.Left, Renamed: plan.Renamed(), HasHome: homeless == nil,
+	}
+	return nil
+}
+
+// receive puts what was sent into a repository of its own, and checks it.
+func (i *importing) receive(ctx context.Context) (*gitrepo.Received, error) {
+	f, err := os.Open(i.u.path("upload"))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	git, max := i.s.exports.o.Git, 2*i.a.Site().Limits.HistoryBytes
+	archive, err := zip.NewReader(f, i.u.size)
+	if err != nil { // no zip
+		if _, err := f.Seek(0, io.SeekStart); err != nil {
+			return nil, err
+		}
+		return git.Receive(ctx, i.u.path("received.git"), f, max)
+	}
+	if err := gitrepo.Unzip(archive, i.u.path("unzipped"), max); err != nil {
+		return nil, err
+	}
+	bundle, err := os.Create(i.u.path("bundle"))
+	if err != nil {
+		return nil, err
+	}
+	defer bundle.Close()
+	if err := git.Bundle(ctx, i.u.path("unzipped"), i.u.dir, bundle); err != nil {
+		return nil, err
+	}
+	if _, err := bundle.Seek(0, io.SeekStart); err != nil {
+		return nil, err
+	}
+	return git.Receive(ctx, i.u.path("received.git"), bundle, max)
+}
+
+func (i *importing) plan(ctx context.Context, r *gitrepo.Received) (*content.Import, error) {
+	commits, err := r.Mainline(ctx)
+	if err != nil {
+		return nil, err
+	}
+	// Commits made by a service such as this one tell what was moved.
+	var here, elsewhere []gitrepo.RawCommit
+	for _, c := range commits {
+		if content.MadeHere(c) {
+			here = append(here, c)
+		} else {
+			elsewhere = append(elsewhere, c)
+		}
+	}
+	diffs, err := r.Diffs(ctx, here, false)
+	if err != nil {
+		return nil, err
+	}
+	others, err := r.Diffs(ctx, elsewhere, true)
+	if err != nil {
+		return nil, err
+	}
+	all := make(map[string][]gitrepo.Diff, len(diffs)+len(others))
+	var blobs []string
+	seen := map[string]bool{}
+	for _, some := range []map[string][]gitrepo.Diff{diffs, others} {
+		for id, list := range some {
+			all[id] = list
+			for _, d := range list {
+				if d.New != "" && d.NewMode != gitrepo.ModeGitlink && !seen[d.New] {
+					seen[d.New] = true
+					blobs = append(blobs, d.New)
+				}
+			}
+		}
+	}
+	sizes, err := r.Sizes(ctx, blobs)
+	if err != nil {
+		return nil, err
+	}
+	return content.PlanImport(content.ImportSource{
+		Commits: commits, Diffs: all, Sizes: sizes, Tags: r.Tags, Author: i.a.Caller(), Limits: i.a.Site().Limits, Trusted: i.trusted,
+	})
+}

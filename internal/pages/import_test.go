@@ -1,0 +1,413 @@
+package pages
+
+import (
+	"archive/zip"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"robot.wtf/internal/content"
+	"robot.wtf/internal/gitrepo"
+	"robot.wtf/internal/wiki"
+)
+
+// fresh is another new wiki of the world's service, with its first pages.
+func (w *world) fresh(slug string) *world {
+	w.t.Helper()
+	other := w.another(slug, wiki.DefaultLimits)
+	if err := other.Seed(w.ctx, other.owner); err != nil {
+		w.t.Fatal(err)
+	}
+	return other
+}
+
+func (w *world) importing(in io.Reader) (ImportResult, error) {
+	w.t.Helper()
+	u, err := w.Receive(w.ctx, w.owner, in)
+	if err != nil {
+		return ImportResult{}, err
+	}
+	defer u.Close()
+	return w.Import(w.ctx, w.owner, u, false, nil)
+}
+
+// mustImport imports a file.
+func (w *world) mustImport(file string) ImportResult {
+	w.t.Helper()
+	f, err := os.Open(file)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer f.Close()
+	r, err := w.importing(f)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return r
+}
+
+// bundleOf makes a bundle of a repository.
+func bundleOf(t testing.TB, repo string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "bundle")
+	runGit(t, repo, "bundle", "create", "-q", file, "--all", "HEAD")
+	return file
+}
+
+// sameObjects wants a wiki's repository to lead to the same objects as another
+// from the same commit.
+func (w *world) sameObjects(source, head string) {
+	w.t.Helper()
+	if _, err := w.exports.CatchUp(w.ctx, w.site.Slug); err != nil {
+		w.t.Fatal(err)
+	}
+	list := func(repo, at string) []string {
+		ids := strings.Fields(runGit(w.t, repo, "rev-list", "--objects", "--no-object-names", at))
+		slices.Sort(ids)
+		return ids
+	}
+	if want, got := list(source, head), list(w.repo(), "main"); !slices.Equal(got, want) {
+		w.t.Fatalf("the clone has %d objects, the source %d", len(got), len(want))
+	}
+	if said := runGit(w.t, w.repo(), "fsck", "--strict", "--full", "--no-dangling"); strings.Contains(said, "error") {
+		w.t.Errorf("fsck: %s", said)
+	}
+}
+
+// A history with all that repositories hold keeps every id, and clones back.
+func TestImportKeepsEveryObject(t *testing.T) {
+	w := newWorld(t)
+	w.exporting()
+	source := filepath.Join(t.TempDir(), "source")
+	runGit(t, t.TempDir(), "clone", "-q", "--bare", abs(t, "testdata/odd.bundle"), source)
+	head := runGit(t, source, "rev-parse", "HEAD")
+	fresh := w.fresh("odd")
+	seeds, err := fresh.Changelog(w.ctx, fresh.owner, LogFilter{})
+	if err != nil || len(seeds) != 1 {
+		t.Fatal(seeds, err)
+	}
+	if _, err := w.exports.CatchUp(w.ctx, "odd"); err != nil { // of the seeds
+		t.Fatal(err)
+	}
+	r := fresh.mustImport("testdata/odd.bundle")
+	if r.Head != head || !r.HasHome || len(r.Renamed) != 0 {
+		t.Errorf("%+v, want the head %s", r, head)
+	}
+	if want := []string{"lost", "unmerged"}; !isSubset(want, r.Left) {
+		t.Errorf("left: %q", r.Left)
+	}
+	fresh.sameObjects(source, head)
+	for tag := range strings.FieldsSeq("v1.0 light side-done") {
+		if got, want := runGit(t, fresh.repo(), "rev-parse", tag), runGit(t, source, "rev-parse", tag); got != want {
+			t.Errorf("tag %s is %s, not %s", tag, got, want)
+		}
+	}
+	if s := w.exports.Stats(); s.Mismatches != 0 || s.Failures != 0 {
+		t.Errorf("%+v", s)
+	}
+
+	// It is read as pages; links, dotfiles and the submodule are not.
+	if names := fresh.paths(); strings.Contains(names, "passwd") || strings.Contains(names, ".gitignore") || strings.Contains(names, "module") ||
+		!strings.Contains(names, "Link.md") || !strings.Contains(names, "a b/Ünïcode – name.md") {
+		t.Errorf("files: %s", names)
+	}
+	for _, path := range []string{"passwd.txt", ".gitignore", "module", "module/x"} {
+		if _, _, err := fresh.OpenAttachment(w.ctx, fresh.owner, path, ""); !errors.Is(err, wiki.ErrNotFound) && !errors.Is(err, wiki.ErrInvalid) {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	log, err := fresh.Changelog(w.ctx, fresh.owner, LogFilter{Limit: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := strings.Fields(runGit(t, source, "rev-list", "--first-parent", "HEAD"))
+	for i, c := range log {
+		if i < len(want) && c.ID != want[i] || !c.Author.Imported || c.Author.DID != "" {
+			t.Errorf("commit %d: %+v, want %s", i, c, want[i])
+		}
+		if _, _, err := fresh.Commit(w.ctx, fresh.owner, c.ID); err != nil {
+			t.Errorf("commit %s: %v", c.ID, err)
+		}
+	}
+	if len(log) != len(want) || log[1].Author.Username != "J\uFFFDrg" {
+		t.Errorf("%d commits of %d; %+v", len(log), len(want), log[1])
+	}
+	history, err := fresh.History(w.ctx, fresh.owner, "Guide", 0, 50)
+	if err != nil || history[len(history)-1].Path != "Notes/First.md" {
+		t.Errorf("the history stops before the rename: %+v, %v", history, err)
+	}
+	if back, err := fresh.Links(w.ctx, fresh.owner, "Guide"); err != nil || len(back.From) != 1 {
+		t.Errorf("backlinks: %+v, %v", back, err)
+	}
+
+	// The seeds' ids are gone, and what is written now builds on the import.
+	if _, _, err := fresh.Commit(w.ctx, fresh.owner, seeds[0].ID); !errors.Is(err, wiki.ErrGone) {
+		t.Errorf("the replaced commit: %v", err)
+	}
+	if _, err := fresh.Page(w.ctx, fresh.owner, "Home", seeds[0].ID[:9]); !errors.Is(err, wiki.ErrGone) {
+		t.Errorf("a page as of it: %v", err)
+	}
+	fresh.put("Home", "mine now\n")
+	if _, err := fresh.Save(w.ctx, fresh.owner, SaveRequest{Name: "New page", Text: []byte("x")}); err != nil {
+		t.Error(err)
+	}
+	if _, err := w.exports.CatchUp(w.ctx, "odd"); err != nil {
+		t.Fatal(err)
+	}
+	if parent := runGit(t, fresh.repo(), "rev-parse", "main~2"); parent != head {
+		t.Errorf("what follows builds on %s", parent)
+	}
+
+	// Only a new wiki takes a repository.
+	if _, err := fresh.importing(bytes.NewReader(nil)); !errors.Is(err, wiki.ErrExists) {
+		t.Errorf("a second import: %v", err)
+	}
+}
+
+func isSubset(some, all []string) bool {
+	return !slices.ContainsFunc(some, func(s string) bool { return !slices.Contains(all, s) })
+}
+
+func abs(t testing.TB, path string) string {
+	t.Helper()
+	full, err := filepath.Abs(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return full
+}
+
+// A clone of ours comes back as it was, with its agents and moves.
+func TestImportOfAnExport(t *testing.T) {
+	w := newWorld(t)
+	w.exporting()
+	r := rand.New(rand.NewPCG(5, 5))
+	w.scribble(r, 60)
+	bot := wiki.NewAccess(w.site, wiki.Caller{User: w.owner.Caller().User, Agent: "Claude", Client: "https://claude.ai", Grant: "g1"}, wiki.Owner)
+	if _, err := w.Save(w.ctx, bot, SaveRequest{Name: "By an agent", Text: []byte("text")}); err != nil {
+		t.Fatal(err)
+	}
+	w.exported()
+	fresh := w.fresh("again")
+	fresh.mustImport(bundleOf(t, w.repo()))
+	fresh.sameObjects(w.repo(), "main")
+	if !maps.Equal(w.tree(), fresh.tree()) {
+		t.Error("other files")
+	}
+	before, err := w.Changelog(w.ctx, w.owner, LogFilter{Limit: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, err := fresh.Changelog(w.ctx, fresh.owner, LogFilter{Limit: 1000})
+	if err != nil || len(after) != len(before) {
+		t.Fatal(len(after), len(before), err)
+	}
+	for i := range before {
+		b, a := before[i], after[i]
+		b.Author.Imported, b.Seq = true, a.Seq
+		if fmt.Sprint(a) != fmt.Sprint(b) {
+			t.Fatalf("commit %d:\n%+v\n%+v", i, a, b)
+		}
+	}
+}
+
+// A repository in a zip, of a working tree or bare, is taken; its configuration,
+// hooks and links to others are not.
+func TestImportOfAZip(t *testing.T) {
+	w := newWorld(t)
+	w.exporting()
+	source := filepath.Join(t.TempDir(), "source")
+	runGit(t, t.TempDir(), "clone", "-q", abs(t, "testdata/odd.bundle"), source)
+	appendTo(t, filepath.Join(source, ".git", "config"), "[core]\n\tfsmonitor = touch /tmp/robot-evil\n\thooksPath = /tmp\n")
+	head := runGit(t, filepath.Join(source, ".git"), "rev-parse", "HEAD")
+	bare := filepath.Join(t.TempDir(), "bare")
+	runGit(t, source, "-c", "core.fsmonitor=false", "clone", "-q", "--bare", ".", bare)
+	for name, dir := range map[string]string{"working": filepath.Dir(source), "inside": source, "bare": bare} {
+		fresh := w.fresh("zip" + name)
+		if r, err := fresh.importing(zipOf(t, dir)); err != nil || r.Head != head {
+			t.Errorf("%s: %+v, %v", name, r, err)
+		}
+	}
+}
+
+func appendTo(t testing.TB, file, text string) {
+	t.Helper()
+	f, err := os.OpenFile(file, os.O_APPEND|os.O_WRONLY, 0)
+	if err == nil {
+		_, err = f.WriteString(text)
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func zipOf(t testing.TB, dir string) *bytes.Reader {
+	t.Helper()
+	var buf bytes.Buffer
+	z := zip.NewWriter(&buf)
+	if err := errors.Join(z.AddFS(regularOnly{os.DirFS(dir)}), z.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return bytes.NewReader(buf.Bytes())
+}
+
+// regularOnly hides links, which Writer.AddFS refuses.
+type regularOnly struct{ fs.FS }
+
+func (r regularOnly) ReadDir(name string) ([]fs.DirEntry, error) {
+	entries, err := fs.ReadDir(r.FS, name)
+	return slices.DeleteFunc(entries, func(d fs.DirEntry) bool { return !d.IsDir() && !d.Type().IsRegular() }), err
+}
+
+// What cannot be taken is refused with all that is wrong, and changes nothing.
+func TestImportRefuses(t *testing.T) {
+	w := newWorld(t)
+	w.exporting()
+	fresh := w.fresh("new")
+	before, seq := fresh.tree(), fresh.head()
+	odd, err := os.ReadFile("testdata/odd.bundle")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// made is a bundle of one commit with a tree as mktree makes it.
+	made := func(tree string) io.Reader {
+		dir := filepath.Join(t.TempDir(), "made")
+		runGit(t, t.TempDir(), "init", "-q", "-b", "main", dir)
+		blob := strings.TrimSpace(feedGit(t, dir, "text\n", "hash-object", "-w", "--stdin"))
+		empty := feedGit(t, dir, "", "mktree")
+		id := feedGit(t, dir, strings.NewReplacer("BLOB", blob, "EMPTY", empty).Replace(tree), "mktree", "--missing")
+		commit := feedGit(t, dir, fmt.Sprintf("tree %s\nauthor A <a> 1 +0000\ncommitter A <a> 1 +0000\n\nx\n", id), "hash-object", "-t", "commit", "-w", "--stdin")
+		runGit(t, dir, "update-ref", "refs/heads/main", commit)
+		data, err := os.ReadFile(bundleOf(t, dir))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return bytes.NewReader(data)
+	}
+	var bomb bytes.Buffer
+	z := zip.NewWriter(&bomb)
+	for name, n := range map[string]int{"HEAD": 10, "objects/ab/" + strings.Repeat("cd", 19): 9 << 20} {
+		f, err := z.Create("x/.git/" + name)
+		if err == nil {
+			_, err = f.Write(make([]byte, n))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	z.Close()
+	damaged := bytes.Clone(odd)
+	damaged[len(damaged)-300] ^= 1
+	for name, tt := range map[string]struct {
+		in   io.Reader
+		want string
+	}{
+		"nothing":     {strings.NewReader(""), "no git bundle"},
+		"text":        {strings.NewReader("# Home\n"), "no git bundle"},
+		"cut short":   {bytes.NewReader(odd[:len(odd)/2]), "cannot be read"},
+		"head alone":  {bytes.NewReader(odd[:60]), "cut short"},
+		"damaged":     {bytes.NewReader(damaged), "cannot be read"},
+		"part":        {strings.NewReader("# v2 git bundle\n-" + strings.Repeat("a", 40) + " x\n" + strings.Repeat("b", 40) + " HEAD\n\nPACK"), "builds on commits"},
+		"sha256":      {strings.NewReader("# v3 git bundle\n@object-format=sha256\n"), "object-format=sha256"},
+		"no zip":      {strings.NewReader("PK\x03\x04nonsense"), "no git bundle"},
+		"another zip": {zipOf(t, t.TempDir()), "no git repository in this zip"},
+		"dot git":     {made("040000 tree EMPTY\t.GIT\n"), "hasDotgit"},
+		"climbs":      {made("100644 blob BLOB\t..\n"), "hasDotdot"},
+		"not UTF-8":   {made("100644 blob BLOB\tb\xe4d.md\n"), "not UTF-8"},
+		"bad modules": {made("120000 blob BLOB\t.gitmodules\n"), "gitmodulesSymlink"},
+	} {
+		_, err := fresh.importing(tt.in)
+		var refused *gitrepo.Refused
+		if !errors.As(err, &refused) || !strings.Contains(refused.Error(), tt.want) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	small := *fresh
+	limits := wiki.DefaultLimits
+	limits.Pages, limits.CurrentBytes, limits.PageBytes, limits.HistoryBytes = 2, 50, 20, 1<<20
+	site := fresh.site
+	site.Limits = limits
+	small.owner = wiki.NewAccess(site, fresh.owner.Caller(), wiki.Owner)
+	_, err = small.importing(bytes.NewReader(odd))
+	for _, want := range []string{"a page may have 20", "this wiki may have 2", "may have 50"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("limits: %v lacks %q", err, want)
+		}
+	}
+	if _, err := small.importing(&bomb); err == nil || !strings.Contains(err.Error(), "unpacks to more") {
+		t.Errorf("bomb: %v", err)
+	}
+	if _, err := fresh.Receive(w.ctx, fresh.editor, bytes.NewReader(odd)); !errors.Is(err, wiki.ErrDenied) {
+		t.Errorf("an editor: %v", err)
+	}
+	if !maps.Equal(before, fresh.tree()) || fresh.head() != seq {
+		t.Error("a refused import has changed something")
+	}
+	if left, _ := filepath.Glob(filepath.Join(w.dir, ".scratch", "import-*")); len(left) != 0 {
+		t.Errorf("%q are left", left)
+	}
+}
+
+func feedGit(t testing.TB, dir, in string, args ...string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "in")
+	if err := os.WriteFile(file, []byte(in), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return runGitFrom(t, dir, file, args...)
+}
+
+// Files whose names look-ups cannot tell apart get others, in one last commit.
+func TestImportRenamesWhatClashes(t *testing.T) {
+	w := newWorld(t)
+	w.exporting()
+	dir := filepath.Join(t.TempDir(), "clash")
+	runGit(t, t.TempDir(), "init", "-q", "-b", "main", dir)
+	in := "commit refs/heads/main\ncommitter A <a@b> 1 +0000\ndata 1\nx\n"
+	for i, name := range []string{"Readme.md", "README.md", "read me.md", "read_me.md", "Notes", "notes/x.md"} {
+		in += fmt.Sprintf("M 100644 inline %q\ndata 2\n%d\n\n", name, i)
+	}
+	feedGit(t, dir, in, "fast-import", "--quiet")
+	fresh := w.fresh("clash")
+	r := fresh.mustImport(bundleOf(t, dir))
+	if len(r.Renamed) != 3 || fresh.head() != 3 {
+		t.Errorf("%+v, head %d", r, fresh.head())
+	}
+	fresh.exported()
+	if paths := fresh.paths(); paths != "Notes_2 README.md Readme_2.md notes/x.md read me.md read_me_2.md" {
+		t.Error(paths)
+	}
+	if page, err := fresh.Page(w.ctx, fresh.owner, "Readme_2", ""); err != nil || string(page.Source) != "0\n" {
+		t.Errorf("%+v, %v", page, err)
+	}
+}
+
+// Drafts of pages that an import replaces are kept.
+func TestImportKeepsDrafts(t *testing.T) {
+	w := newWorld(t)
+	w.exporting()
+	fresh := w.fresh("drafts")
+	if err := fresh.SaveDraft(w.ctx, fresh.owner, "Home", []byte("my draft"), "", fresh.base("Home").Base); err != nil {
+		t.Fatal(err)
+	}
+	fresh.mustImport("testdata/odd.bundle")
+	drafts, err := fresh.Drafts(w.ctx, fresh.owner)
+	if err != nil || len(drafts) != 1 {
+		t.Errorf("%+v, %v", drafts, err)
+	}
+	_, err = fresh.Save(w.ctx, fresh.owner, SaveRequest{Name: "Home", Text: []byte("my draft"), Precondition: Precondition{Create: true}})
+	var conflict *wiki.ConflictError
+	if err == nil || errors.As(err, &conflict) == errors.Is(err, wiki.ErrExists) {
+		t.Errorf("saved over the imported page: %v", err)
+	}
+	_ = content.SeedMessage
+}

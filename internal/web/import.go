@@ -1,0 +1,198 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"robot.wtf/internal/pages"
+	"robot.wtf/internal/wiki"
+)
+
+// importPage is the form for a repository, and how far an import is.
+type importPage struct {
+	Frame
+	failure
+	Reasons []string // that an import was refused for
+	Fresh   bool     // the wiki can take one
+	Running bool
+	Step    pages.ImportStep
+	Done    *pages.ImportResult
+	Limits  wiki.Limits
+}
+
+// An importJob is one import that runs behind the pages, which ask how far it is.
+type importJob struct {
+	mu     sync.Mutex
+	step   pages.ImportStep
+	ended  bool
+	result pages.ImportResult
+	err    error
+}
+
+// importJobs are the last import of each wiki since the service began.
+type importJobs struct {
+	mu   sync.Mutex
+	last map[string]*importJob // by slug
+}
+
+func (j *importJobs) of(slug string) *importJob {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.last[slug]
+}
+
+// begin makes a wiki's job, unless one is under way.
+func (j *importJobs) begin(slug string) (*importJob, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if now := j.last[slug]; now != nil && !now.state().ended {
+		return nil, wiki.Problemf(wiki.ErrExists, "file", "An import is under way. Wait for it to end.")
+	}
+	job := &importJob{step: pages.ImportStep{What: "Beginning"}}
+	if j.last == nil {
+		j.last = map[string]*importJob{}
+	}
+	j.last[slug] = job
+	return job, nil
+}
+
+// importState is a job as it is at one moment.
+type importState struct {
+	step   pages.ImportStep
+	ended  bool
+	result pages.ImportResult
+	err    error
+}
+
+func (j *importJob) state() importState {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return importState{j.step, j.ended, j.result, j.err}
+}
+
+func (j *importJob) at(step pages.ImportStep) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.step = step
+}
+
+func (j *importJob) end(r pages.ImportResult, err error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.ended, j.result, j.err = true, r, err
+}
+
+// showImport shows the form, or what has become of what was sent. While that is
+// being read the page asks again by itself, without a script.
+func (h *Handler) showImport(v *visit) error {
+	var p importPage
+	if job := h.imports.of(v.slug); job != nil {
+		s := job.state()
+		p.Running, p.Step = !s.ended, s.step
+		switch {
+		case p.Running:
+			v.w.Header().Set("Refresh", "1")
+		case s.err == nil:
+			p.Done = &s.result
+		default:
+			p.failure, _ = h.mend(v, s.err)
+			p.Reasons = pages.Reasons(s.err)
+		}
+	}
+	return h.renderImport(v, http.StatusOK, &p)
+}
+
+func (h *Handler) renderImport(v *visit, status int, p *importPage) error {
+	p.Frame = h.frame(v, "Import")
+	p.NoIndex, p.Limits = true, v.a.Site().Limits
+	v.w.Header().Set("Cache-Control", "no-store")
+	var err error
+	if p.Fresh, err = h.o.Pages.Importable(v.ctx(), v.a); err != nil {
+		return err
+	}
+	return h.render(v, status, "import", p)
+}
+
+// sendImport takes a repository, and begins to import it.
+func (h *Handler) sendImport(v *visit) error {
+	err := h.beginImport(v)
+	if err == nil {
+		return h.redirect(v, "/-/import")
+	}
+	wrong, ok := h.mend(v, err)
+	if !ok {
+		return err
+	}
+	return h.renderImport(v, wrong.Status, &importPage{failure: wrong})
+}
+
+func (h *Handler) beginImport(v *visit) error {
+	parts, err := v.r.MultipartReader()
+	if err != nil {
+		return wiki.Problemf(wiki.ErrInvalid, "file", "Choose a file: a git bundle, or a zip of a repository.")
+	}
+	control := http.NewResponseController(v.w)
+	for {
+		part, err := parts.NextPart()
+		if errors.Is(err, io.EOF) || err == nil && part.FormName() == "file" && part.FileName() == "" {
+			return wiki.Problemf(wiki.ErrInvalid, "file", "Choose a file: a git bundle, or a zip of a repository.")
+		}
+		if err != nil {
+			return badUpload(err)
+		}
+		if part.FormName() != "file" {
+			continue
+		}
+		upload, err := h.o.Pages.Receive(v.ctx(), v.a, slowly{part, control})
+		_ = control.SetWriteDeadline(time.Now().Add(uploadWait)) // it began with the request
+		if err != nil {
+			return badUpload(err)
+		}
+		job, err := h.imports.begin(v.slug)
+		if err != nil {
+			return errors.Join(err, upload.Close())
+		}
+		// The import goes on when the browser goes away; it ends with the service.
+		go h.runImport(context.WithoutCancel(v.ctx()), v.a, upload, job)
+		return nil
+	}
+}
+
+func (h *Handler) runImport(ctx context.Context, a wiki.Access, upload *pages.Upload, job *importJob) {
+	result, err := h.o.Pages.Import(ctx, a, upload, false, job.at)
+	if cerr := upload.Close(); cerr != nil {
+		h.o.Log.Warn("import: remove the upload", "wiki", a.Site().Slug, "err", cerr)
+	}
+	job.end(result, err)
+}
+
+// badUpload tells of an upload that did not come whole.
+func badUpload(err error) error {
+	var tooLarge *http.MaxBytesError
+	var problem *wiki.Problem
+	switch {
+	case errors.As(err, &tooLarge):
+		return wiki.Problemf(wiki.ErrTooLarge, "file", "This file is too large: %d MB can be sent.", tooLarge.Limit>>20)
+	case errors.As(err, &problem), errors.Is(err, wiki.ErrStorage):
+		return err
+	}
+	return wiki.Problemf(wiki.ErrInvalid, "file", "The file did not arrive whole. Send it again.")
+}
+
+// uploadWait is how long an upload may pause.
+const uploadWait = time.Minute
+
+// slowly reads an upload that takes as long as it takes, as long as it goes on.
+type slowly struct {
+	io.Reader
+	control *http.ResponseController
+}
+
+func (s slowly) Read(buf []byte) (int, error) {
+	_ = s.control.SetReadDeadline(time.Now().Add(uploadWait)) // where it can be set
+	return s.Reader.Read(buf)
+}

@@ -1,0 +1,58 @@
+package web
+
+import (
+	"net/http"
+	"os"
+	"testing"
+	"time"
+)
+
+// TestImport takes a repository into a new wiki, by forms and links alone: what
+// is refused is listed, what is taken shows how far it is, and the pages then
+// lead to nobody's account.
+func TestImport(t *testing.T) {
+	w := newTestWiki(t)
+	if _, err := w.tenant.Create(t.Context(), w.person("dan"), "dan"); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.pages.Seed(t.Context(), w.access("dan", "dan")); err != nil {
+		t.Fatal(err)
+	}
+	dan := w.as("dan")
+	for got := dan.get(on("dan", "/-/settings")); got.status == http.StatusFound; {
+		got = dan.follow(got)
+	}
+	dan.get(on("dan", "/-/settings")).want(http.StatusOK).has("git clone http://dan.robot.localhost:8080/repo.git dan", `href="/-/import"`)
+	form := dan.get(on("dan", "/-/import")).want(http.StatusOK)
+	form.has(`enctype="multipart/form-data"`, "git bundle create")
+
+	// Nothing chosen, and no repository.
+	dan.sendFiles(on("dan", "/-/import"), part{field: "other", data: "x"}).want(http.StatusBadRequest).has("Choose a file")
+	send := func(data string) *answer {
+		t.Helper()
+		dan.sendFiles(on("dan", "/-/import"), part{field: "file", file: "wiki.bundle", data: data}).want(http.StatusSeeOther)
+		for range 200 {
+			got := dan.get(on("dan", "/-/import")).want(http.StatusOK)
+			if got.header.Get("Refresh") == "" {
+				return got
+			}
+			got.has("<progress", "nothing is changed")
+			time.Sleep(20 * time.Millisecond)
+		}
+		t.Fatal("the import does not end")
+		return nil
+	}
+	send("# Home\n").has("Nothing was imported", "This is no git bundle", `name="file"`)
+	bundle, err := os.ReadFile("../pages/testdata/odd.bundle")
+	if err != nil {
+		t.Fatal(err)
+	}
+	send(string(bundle)).has("commits imported", "Every commit has the id that it had", "unmerged")
+	dan.get(on("dan", "/Home")).want(http.StatusOK).has("the end")
+	dan.get(on("dan", "/-/changelog")).want(http.StatusOK).has("Grace Hopper", "imported")
+	dan.get(on("dan", "/passwd.txt")).want(http.StatusNotFound)
+
+	// Only a new wiki takes one.
+	dan.sendFiles(on("dan", "/-/import"), part{field: "file", file: "wiki.bundle", data: string(bundle)}).want(http.StatusConflict)
+	w.as("bob").get(on("ada", "/-/index")).has("git clone http://ada.robot.localhost:8080/repo.git ada")
+}
