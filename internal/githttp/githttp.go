@@ -146,6 +146,9 @@ func (h *Handler) admit(r *http.Request, slug string) (wiki.Access, error) {
 	if tooFast := h.o.Limits.Take(limit.Request{Wiki: slug, Caller: who, Member: access.Role() >= wiki.Viewer}); tooFast != nil {
 		return wiki.Access{}, tooFast
 	}
+	if errors.Is(err, wiki.ErrSuspended) { // its members are told; to others there is no such wiki
+		return wiki.Access{}, err
+	}
 	if errors.Is(err, wiki.ErrDenied) || errors.Is(err, wiki.ErrNotFound) {
 		return wiki.Access{}, errPassword
 	}
@@ -214,6 +217,8 @@ var kinds = []struct {
 	{errMethod, http.StatusMethodNotAllowed, "This address does not take that method."},
 	{errMedia, http.StatusUnsupportedMediaType, "This is not what git sends: application/x-git-upload-pack-request, plain or gzip."},
 	{errBusy, http.StatusServiceUnavailable, "Too many are cloning at the moment. Try again in some seconds."},
+	{wiki.ErrWithheld, http.StatusUnavailableForLegalReasons, "This may not be shown, for legal reasons."},
+	{wiki.ErrSuspended, http.StatusForbidden, "This wiki is suspended."},
 	{wiki.ErrTooLarge, http.StatusRequestEntityTooLarge, "That is too large."},
 	{wiki.ErrInvalid, http.StatusBadRequest, "That cannot be."},
 	{wiki.ErrDenied, http.StatusForbidden, "You may not do that."},

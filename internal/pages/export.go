@@ -24,6 +24,9 @@ func (s *Service) Repository(ctx context.Context, a wiki.Access) (repo *gitrepo.
 		return nil, nil, wiki.Problemf(wiki.ErrStorage, "", "This service has no git, so nothing can be cloned.")
 	}
 	slug := a.Site().Slug
+	if err := s.wholly(ctx, a); err != nil {
+		return nil, nil, err
+	}
 	if _, err := s.exports.CatchUp(ctx, slug); err != nil {
 		return nil, nil, fmt.Errorf("pages: repository of %s: %w", slug, err)
 	}
@@ -37,6 +40,20 @@ func (s *Service) Repository(ctx context.Context, a wiki.Access) (repo *gitrepo.
 		}
 		leave()
 	}, nil
+}
+
+// wholly refuses a wiki some of which may not be given away: a repository goes
+// as a whole or not at all.
+func (s *Service) wholly(ctx context.Context, a wiki.Access) error {
+	w, release, err := s.open(ctx, a, wiki.Read)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if w.AnyWithheld() {
+		return wiki.Problemf(wiki.ErrWithheld, "", "This wiki cannot be cloned: something in it may not be shown, for legal reasons.")
+	}
+	return nil
 }
 
 // CatchUp brings a wiki's repository to its head, and answers that. What is
