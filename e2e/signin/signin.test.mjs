@@ -6,6 +6,7 @@ import dgram from "node:dgram";
 import { execFileSync, spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import http from "node:http";
 import https from "node:https";
 import os from "node:os";
 import path from "node:path";
@@ -133,6 +134,31 @@ test("from the first sign-in to the first saved page", { skip }, async () => {
   const face = page.locator("button.face img");
   assert.deepEqual(await face.evaluate((img) => [img.naturalWidth, img.naturalHeight, new URL(img.src).origin]), [96, 72, hers], "her picture, small and from here");
   await save(page, `${hers}/First`, "Down the hole.\n");
+  await page.context().close();
+});
+
+test("an agent's request waits for the first sign-in and for the wiki", { skip }, async () => {
+  await newAccount("dora.test");
+  let arrived;
+  const program = http.createServer((request, response) => { arrived?.(request.url); response.end("done"); });
+  await new Promise((resolve) => program.listen(0, "127.0.0.1", resolve));
+  const answer = new Promise((resolve) => { arrived = resolve; });
+  const page = await visitor();
+  await page.goto(`${home}/auth/oauth/authorize?${new URLSearchParams({
+    client_id: "https://claude.ai/oauth/claude-code-client-metadata", redirect_uri: `http://127.0.0.1:${program.address().port}/callback`,
+    response_type: "code", state: "s", code_challenge: "A".repeat(43), code_challenge_method: "S256", resource: "https://dora.robot.wtf.internal/mcp",
+  })}`);
+  await page.getByLabel("Your Bluesky or Atmosphere handle").fill("dora.test");
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await atServer(page, "some-pass-1234", /\/auth\/oauth\/consent/);
+  await page.getByRole("link", { name: "Make your own wiki" }).click();
+  assert.equal(await page.getByLabel("Name of your wiki").inputValue(), "dora");
+  await page.getByRole("button", { name: "Create the wiki" }).click();
+  await page.getByRole("heading", { name: "Let Claude Code into dora?" }).waitFor();
+  await page.getByRole("button", { name: "Allow" }).click();
+  const back = new URL(await answer, "http://127.0.0.1");
+  assert.ok(back.searchParams.get("code") && back.searchParams.get("state") === "s" && back.searchParams.get("iss") === home, String(back));
+  program.close();
   await page.context().close();
 });
 
