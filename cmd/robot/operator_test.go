@@ -128,7 +128,7 @@ func TestOperatorCommands(t *testing.T) {
 	if w := l.api("PUT", "ada", "/api/v1/pages/OneTooMany", l.token("ada", "owner"), `{"content":"findable"}`); w.Code != http.StatusCreated {
 		t.Errorf("after the limit is lifted: %d", w.Code)
 	}
-	l.do("reindex")
+	l.do("reindex", "workers", "0")
 	if w := l.api("GET", "ada", "/api/v1/search?q=findable", l.token("ada", "owner"), ""); !strings.Contains(w.Body.String(), "OneTooMany") {
 		t.Errorf("after reindex: %s", w.Body)
 	}
