@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"log/slog"
 	"net"
@@ -29,6 +30,7 @@ type live struct {
 	facts devFile
 
 	origins config.Origins
+	clock   *clock
 }
 
 // lockedBuffer is a log that can be read while it is written.
@@ -51,7 +53,12 @@ func (b *lockedBuffer) String() string {
 
 func startLive(t *testing.T) *live {
 	t.Helper()
-	l := &live{t: t, dir: t.TempDir(), log: &lockedBuffer{}}
+	return startLiveIn(t, t.TempDir())
+}
+
+func startLiveIn(t *testing.T, dir string) *live {
+	t.Helper()
+	l := &live{t: t, dir: dir, log: &lockedBuffer{}}
 	clock := l.open()
 	l.must(seed(t.Context(), l.service, clock, seedWikis()))
 	var err error
@@ -68,6 +75,7 @@ func (l *live) open() *clock {
 	l.must(err)
 	log := slog.New(slog.NewJSONHandler(l.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	clock := &clock{}
+	l.clock = clock
 	l.service, err = openService(l.t.Context(), cfg, l.origins, clock.Now, log)
 	l.must(err)
 	s := l.service
@@ -286,4 +294,23 @@ func (l *live) gitRefs(slug, token string) *httptest.ResponseRecorder {
 func exists(parts ...string) bool {
 	_, err := os.Stat(filepath.Join(parts...))
 	return err == nil
+}
+
+// listen serves on a port of loopback until the test ends.
+func (l *live) listen() (address string) {
+	l.t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	l.must(err)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- l.front.Serve(ctx, listener) }()
+	l.t.Cleanup(func() { cancel(); <-ended })
+	return listener.Addr().String()
+}
+
+// dialTo connects to an address, whatever host is asked for.
+func dialTo(address string) func(ctx context.Context, _, _ string) (net.Conn, error) {
+	return func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "tcp", address)
+	}
 }

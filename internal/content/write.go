@@ -79,6 +79,10 @@ func (w *Wiki) dropWriter() {
 	if w.writer == nil {
 		return
 	}
+	// SQLite keeps a connection, with its files, for as long as it has statements.
+	for _, s := range w.writer.stmts {
+		s.Close()
+	}
 	w.writer.conn.Raw(func(any) error { return driver.ErrBadConn }) // else it goes back to the pool
 	w.writer.conn.Close()
 	w.writer = nil

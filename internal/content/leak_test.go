@@ -1,0 +1,47 @@
+package content
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func openFiles(dir string) (n int) {
+	fds, _ := filepath.Glob("/proc/self/fd/*")
+	for _, fd := range fds {
+		if to, err := os.Readlink(fd); err == nil && strings.HasPrefix(to, dir) {
+			n++
+		}
+	}
+	return n
+}
+
+// A wiki that is closed leaves no file open, whatever was done with it.
+func TestClosedWikisHoldNoFiles(t *testing.T) {
+	for name, do := range map[string]func(w *Wiki){
+		"read":  func(w *Wiki) { w.Lookup(t.Context(), "A.md") },
+		"write": func(w *Wiki) { must(t, w, ada, Edit{Path: "A.md", Data: []byte("[[B]]\n")}) },
+		"log":   func(w *Wiki) { w.Log(t.Context(), LogFilter{}) },
+		"draft": func(w *Wiki) { w.SaveDraft(t.Context(), "d", Draft{Path: "A.md"}); w.Drafts(t.Context(), "d") },
+	} {
+		dir := t.TempDir()
+		p := openPool(t, dir, time.Now)
+		if err := p.Create(t.Context(), "ada"); err != nil {
+			t.Fatal(err)
+		}
+		w, release, err := p.Open(t.Context(), "ada")
+		if err != nil {
+			t.Fatal(err)
+		}
+		do(w)
+		release()
+		if err := p.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if n := openFiles(dir); n > 0 {
+			t.Errorf("%s: %d files are open", name, n)
+		}
+	}
+}
