@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"time"
 )
@@ -27,28 +26,11 @@ func (b *bench) view() error {
 	if err != nil {
 		return err
 	}
-	file := filepath.Join(b.dir, "page.html")
-	if err := os.WriteFile(file, page, 0o644); err != nil {
-		return err
-	}
-	self, err := os.Executable()
+	plain, addr, err := serveFile(filepath.Join(b.dir, "page.html"), page)
 	if err != nil {
-		return err
-	}
-	plain := exec.Command(self, "-bare", file)
-	stdout, err := plain.StdoutPipe()
-	if err != nil {
-		return err
-	}
-	if err := plain.Start(); err != nil {
 		return err
 	}
 	defer func() { plain.Process.Kill(); plain.Wait() }()
-	addr, err := bufio.NewReader(stdout).ReadString('\n')
-	if err != nil {
-		return err
-	}
-	addr = addr[:len(addr)-1]
 	host := "ada.robot.localhost:" + s.port
 	var ratios []float64
 	var ours, theirs []time.Duration

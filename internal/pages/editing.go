@@ -106,7 +106,7 @@ func (ed *editing) once(e TextEdit, within string, from int) (int, error) {
 		return -1, nil
 	}
 	if strings.Contains(within[first+1:], e.Old) {
-		return 0, wiki.Problemf(wiki.ErrInvalid, "old", "The text is there more than once, on lines %s. Include more of what stands around it, name the section, or set all.", linesOf(within, e.Old, ed.line(from)))
+		return 0, wiki.Problemf(wiki.ErrInvalid, "old", "The text is there more than once, on lines %s. Include more of what stands around it, name the section, or set all.", occurrences(within, e.Old, ed.line(from)))
 	}
 	return first, nil
 }
@@ -144,20 +144,6 @@ func (ed *editing) absent(e TextEdit, within string, from int) error {
 		return wiki.Problemf(wiki.ErrInvalid, "old", "The text is not in %s. It must match exactly. Nearest is line %d: %s", where, line+ed.line(from)-1, text)
 	}
 	return wiki.Problemf(wiki.ErrInvalid, "old", "The text is not in %s, and nothing like it. Read the page again.", where)
-}
-
-// linesOf names the lines where a text begins, the first ten of them.
-func linesOf(text, old string, firstLine int) string {
-	var lines []string
-	for from := 0; len(lines) < 10; {
-		i := strings.Index(text[from:], old)
-		if i < 0 {
-			break
-		}
-		from += i + 1
-		lines = append(lines, fmt.Sprint(firstLine+strings.Count(text[:from-1], "\n")))
-	}
-	return strings.Join(lines, ", ")
 }
 
 func (ed *editing) replaceSection(e TextEdit) error {

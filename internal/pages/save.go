@@ -316,13 +316,14 @@ func onlyPlace(text, old, with string) (int, error) {
 		return 0, wiki.Problemf(wiki.ErrInvalid, "old_string", "The text to be replaced is not in the page. It must match exactly, blanks and line ends included.")
 	}
 	if strings.Contains(text[first+1:], old) {
-		return 0, wiki.Problemf(wiki.ErrInvalid, "old_string", "The text to be replaced is in the page more than once, on lines %s. Include more of what stands around it.", occurrences(text, old))
+		return 0, wiki.Problemf(wiki.ErrInvalid, "old_string", "The text to be replaced is in the page more than once, on lines %s. Include more of what stands around it.", occurrences(text, old, 1))
 	}
 	return first, nil
 }
 
-// occurrences names the lines where a text begins, the first ten of them.
-func occurrences(text, old string) string {
+// occurrences names the lines where a text begins, the first ten of them; the
+// text around it begins with a line's number.
+func occurrences(text, old string, first int) string {
 	var lines []string
 	for from := 0; len(lines) < 10; {
 		i := strings.Index(text[from:], old)
@@ -330,7 +331,7 @@ func occurrences(text, old string) string {
 			break
 		}
 		from += i + 1
-		lines = append(lines, fmt.Sprint(1+strings.Count(text[:from-1], "\n")))
+		lines = append(lines, fmt.Sprint(first+strings.Count(text[:from-1], "\n")))
 	}
 	return strings.Join(lines, ", ")
 }
