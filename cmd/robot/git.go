@@ -22,6 +22,21 @@ func openExports(pool *content.Pool, wikis string, log *slog.Logger) *pages.Expo
 	return pages.NewExporter(pages.ExportOptions{Content: pool, Git: git, Dir: wikis, Log: log})
 }
 
+// measureExports shows in the metrics what the exports came to.
+func (s *service) measureExports() {
+	if s.exports == nil {
+		return
+	}
+	count := func(name, help string, read func(pages.ExportStats) uint64) {
+		s.metrics.Gauge(name, help, func() (float64, bool) { return float64(read(s.exports.Stats())), true })
+	}
+	count("robot_export_commits", "Commits exported to git repositories since the start.", func(e pages.ExportStats) uint64 { return e.Commits })
+	count("robot_export_rebuilds", "Git repositories made anew since the start: damaged, or of before an import.", func(e pages.ExportStats) uint64 { return e.Rebuilds })
+	count("robot_export_mismatches", "Times that what is stored did not give what its ids promise. An alarm.", func(e pages.ExportStats) uint64 { return e.Mismatches })
+	count("robot_export_repacks", "Repacks since the start.", func(e pages.ExportStats) uint64 { return e.Repacks })
+	count("robot_export_failures", "Exports and repacks that ended in an error since the start.", func(e pages.ExportStats) uint64 { return e.Failures })
+}
+
 // clones is the door of git.
 func (s *service) clones(cfg config.Config, origins config.Origins) func(http.ResponseWriter, *http.Request, string) {
 	return githttp.New(githttp.Options{

@@ -88,6 +88,7 @@ func openService(ctx context.Context, cfg config.Config, origins config.Origins,
 		return nil, err
 	}
 	s.exports = openExports(s.content, wikis, log)
+	s.measureExports()
 	s.pages = pages.New(pages.Options{
 		Content: s.content, Search: s.search, Exports: s.exports, Markdown: markdown.New(markdown.Options{Icons: icons}), Now: now, Log: log,
 	})
