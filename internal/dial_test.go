@@ -18,6 +18,7 @@ var dialers = map[string]string{
 	"internal/watch/mail.go":        "to the operator's own mail server",
 	"internal/watch/webhook.go":     "to the operator's own address",
 	"cmd/robot/socket.go":           "to the service of the data directory, by its socket",
+	"cmd/robot/activation.go":       "to the system manager that started the service",
 }
 
 // dials are the names that open connections, by package.

@@ -21,6 +21,7 @@ var matrices = map[string]string{
 	"API":      "api TestEveryRoleOnEveryRoute",
 	"Manage":   "api TestManageRoles",
 	"MCP":      "mcpserver TestEveryRoleOnEveryTool",
+	"Git":      "githttp TestRoutesAndRoles",
 	"OAuth":    "oauth TestEveryoneOnEveryEndpoint",
 	"Renew":    "",
 }
