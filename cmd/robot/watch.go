@@ -33,7 +33,7 @@ func (s *service) startWatching(cfg config.Config) error {
 	if err != nil {
 		return err
 	}
-	checks := []watch.Check{watch.DiskCheck("disk", "the data", cfg.Data, watch.Disk), s.checkDatabase, s.checkReports}
+	checks := []watch.Check{watch.DiskCheck("disk", "the data", cfg.Data, watch.Disk), s.checkDatabase, s.checkReports, s.checkExports}
 	s.metrics.Gauge("robot_disk_used_ratio", "Part of the data directory's disk that is in use, by bytes or files, whichever is more.", func() (float64, bool) {
 		used, _, err := watch.Disk(cfg.Data)
 		return used, err == nil
@@ -91,6 +91,23 @@ func (s *service) checkDatabase(ctx context.Context) []watch.Condition {
 		return []watch.Condition{{Key: "database", Text: fmt.Sprintf("The platform's database cannot be written, so nobody can sign in or save: %v.", err)}}
 	}
 	return nil
+}
+
+// checkExports lasts from the first export that did not come to its wiki's head
+// until the service is started again: somebody has to find out why.
+func (s *service) checkExports(context.Context) []watch.Condition {
+	if s.exports == nil {
+		return nil
+	}
+	return exportsCondition(s.exports.Stats().Mismatches)
+}
+
+func exportsCondition(mismatches uint64) []watch.Condition {
+	if mismatches == 0 {
+		return nil
+	}
+	return []watch.Condition{{Key: "export", Text: fmt.Sprintf(
+		"%d times since the start a git repository did not come to the head of its wiki. It was not handed out; the log names the wikis.", mismatches)}}
 }
 
 // checkReports lasts while there are reports that nobody has closed.
