@@ -50,6 +50,7 @@ func TestScripts(t *testing.T) {
 			return os.MkdirAll(filepath.Join(e.WorkDir, "tmp"), 0o700)
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"until": until,
 			"start": launch, "stop": stop, "kill9": kill9, "http": request, "wikiurl": wikiURL, "token": token, "mode": mode, "newwiki": newWiki,
 		},
 	})
@@ -162,6 +163,21 @@ func request(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs("body"), text, 0o600))
 	if strconv.Itoa(answer.StatusCode) != args[2] {
 		ts.Fatalf("%s %s: %s, want %s\n%.2000s", args[0], args[1], answer.Status, args[2], all.String())
+	}
+}
+
+// until asks an address again and again until its answer fits a pattern, or, with
+// a "!" in front, until it no longer does: for what happens behind a save.
+func until(ts *testscript.TestScript, neg bool, args []string) {
+	pattern := regexp.MustCompile(args[1])
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		request(ts, false, append([]string{http.MethodGet, args[0], "200"}, args[2:]...))
+		if pattern.MatchString(ts.ReadFile("body")) != neg {
+			return
+		}
+		if time.Now().After(end) {
+			ts.Fatalf("GET %s: the answer stays\n%.2000s", args[0], ts.ReadFile("body"))
+		}
 	}
 }
 

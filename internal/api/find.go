@@ -90,13 +90,46 @@ func (h *Handler) changelog(c *call) error {
 }
 
 type hit struct {
-	Name     string  `json:"name"`
-	Path     string  `json:"path"`
-	Snippet  string  `json:"snippet"`
-	Score    float64 `json:"score"`
-	Heading  string  `json:"heading,omitempty"`
-	Line     int     `json:"line,omitempty"`
-	Revision string  `json:"revision"`
+	Name     string    `json:"name"`
+	Path     string    `json:"path"`
+	Snippet  string    `json:"snippet"`
+	Score    float64   `json:"score"`
+	Heading  string    `json:"heading,omitempty"`
+	Line     int       `json:"line,omitempty"`
+	Revision string    `json:"revision"`
+	Matched  []string  `json:"matched"`            // what it was found by: "words", "meaning"
+	Sections []section `json:"sections,omitempty"` // others of the page that matched
+}
+
+type section struct {
+	Heading string `json:"heading"`
+	Line    int    `json:"line"`
+	Snippet string `json:"snippet"`
+}
+
+func plain(spans []pages.Span) string {
+	var b strings.Builder
+	for _, span := range spans {
+		b.WriteString(span.Text)
+	}
+	return b.String()
+}
+
+func newHit(f pages.Hit) hit {
+	h := hit{
+		Name: f.Page.Title(), Path: string(f.Page), Snippet: plain(f.Snippet), Score: f.Score,
+		Heading: f.Heading, Line: f.Line, Revision: f.Blob, Matched: []string{},
+	}
+	if f.ByWords {
+		h.Matched = append(h.Matched, "words")
+	}
+	if f.ByMeaning {
+		h.Matched = append(h.Matched, "meaning")
+	}
+	for _, s := range f.More {
+		h.Sections = append(h.Sections, section{s.Heading, s.Line, plain(s.Snippet)})
+	}
+	return h
 }
 
 type searchAnswer struct {
@@ -105,6 +138,8 @@ type searchAnswer struct {
 	Total    int      `json:"total"`
 	Loosened string   `json:"loosened"` // "beginnings" or "any" where no page had all the words
 	Ignored  []string `json:"ignored"`  // what the query said and was not looked for
+	Mode     string   `json:"mode"`     // "hybrid", "keyword" or "semantic"
+	Waiting  int      `json:"waiting"`  // sections that are not found by meaning yet
 }
 
 func (h *Handler) search(c *call) error {
@@ -120,19 +155,19 @@ func (h *Handler) search(c *call) error {
 	if err != nil {
 		return err
 	}
-	found, err := h.o.Pages.Search(c.Context(), c.access, pages.Query{Text: q, Limit: int(limit), Offset: int(offset)})
+	mode, err := pages.ParseMode(c.URL.Query().Get("mode"))
+	if err != nil {
+		return err
+	}
+	found, err := h.o.Pages.Search(c.Context(), c.access, pages.Query{Text: q, Limit: int(limit), Offset: int(offset), Mode: mode})
 	if err != nil {
 		return err
 	}
 	out := make([]hit, len(found.Hits))
 	for i, f := range found.Hits {
-		var snippet strings.Builder
-		for _, span := range f.Snippet {
-			snippet.WriteString(span.Text)
-		}
-		out[i] = hit{f.Page.Title(), string(f.Page), snippet.String(), f.Score, f.Heading, f.Line, f.Blob}
+		out[i] = newHit(f)
 	}
-	return c.answer(http.StatusOK, searchAnswer{q, out, found.Total, string(found.Loosened), notNil(found.Ignored)})
+	return c.answer(http.StatusOK, searchAnswer{q, out, found.Total, string(found.Loosened), notNil(found.Ignored), string(found.Mode), found.Waiting})
 }
 
 type edge struct {

@@ -63,7 +63,10 @@ func (h *Handler) createPage(ctx ctx, c *client, a arguments) (*reply, error) {
 		verb = "Already created"
 	}
 	r.headf("%s %s @%s, commit %s, %s%s", verb, done.Name, short(done.Revision), short(done.Commit), c.origin, done.Name.URL())
-	names, err := h.o.Pages.Similar(ctx, c.access, string(done.Name), 5)
+	names, meant, err := h.o.Pages.Alike(ctx, c.access, string(done.Name), a.text("content"), 5)
+	if err == nil && len(meant) > 0 {
+		r.then("Pages that may be about the same: %s", joined(meant))
+	}
 	if err == nil && len(names) > 0 {
 		r.then("Pages with similar names: %s", joined(names))
 	}

@@ -20,6 +20,8 @@ type EditForm struct {
 	Draft  *Draft // the caller's, if it differs from Text
 	// Similar are pages with a similar name, when the page is new.
 	Similar []wiki.PageName
+	// Alike are others that may be about the same.
+	Alike []wiki.PageName
 }
 
 // Edit starts an edit, of the newest revision or from the text of an old one.
@@ -45,7 +47,9 @@ func (s *Service) Edit(ctx context.Context, a wiki.Access, name, revision string
 	case exists:
 		text, err = w.Blob(ctx, now.Blob)
 	default:
-		form.Similar, err = s.similar(ctx, w, found)
+		if form.Similar, err = s.similar(ctx, w, found); err == nil {
+			form.Alike, err = s.alike(ctx, w, found, "", form.Similar)
+		}
 	}
 	if err != nil {
 		return nil, err

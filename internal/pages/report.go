@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -24,7 +25,7 @@ const (
 	Missing      LinkKind = "wanted"       // missing pages that most link to
 	Stale        LinkKind = "stale"        // pages that were not changed for longest
 	Long         LinkKind = "long"         // the longest pages
-	Duplicates   LinkKind = "duplicates"   // pages with the same text, or the same name in other folders
+	Duplicates   LinkKind = "duplicates"   // pages with the same text or nearly so, or the same name in other folders
 )
 
 // A Linked is one line of an answer to such a question.
@@ -193,7 +194,8 @@ func (s *Service) sizes(ctx context.Context, a wiki.Access, kind LinkKind) ([]Li
 	case Long:
 		slices.SortStableFunc(entries, func(a, b Entry) int { return cmp.Compare(b.Size, a.Size) })
 	case Duplicates:
-		return doubles(entries), nil
+		twins, err := s.Twins(ctx, a)
+		return withTwins(doubles(entries), twins), err
 	}
 	var list []Linked
 	for _, e := range entries {
@@ -218,6 +220,20 @@ func doubles(entries []Entry) []Linked {
 		}
 		if _, ok := byTitle[title]; !ok {
 			byTitle[title] = e.Name
+		}
+	}
+	return list
+}
+
+// withTwins adds pairs that say nearly the same to those that are listed.
+func withTwins(list []Linked, twins []Twins) []Linked {
+	paired := map[[2]wiki.PageName]bool{}
+	for _, l := range list {
+		paired[[2]wiki.PageName{l.Page, l.Other}], paired[[2]wiki.PageName{l.Other, l.Page}] = true, true
+	}
+	for _, t := range twins {
+		if !paired[[2]wiki.PageName{t.A, t.B}] {
+			list = append(list, Linked{Page: t.A, Other: t.B, Text: fmt.Sprintf("%d %% alike", t.Percent), Count: t.Percent})
 		}
 	}
 	return list

@@ -117,7 +117,8 @@ type View struct {
 	ShownProps []Prop
 	Notices    []string // what could not be shown as asked; if Body is empty, show Source
 	Backlinks  []Backlink
-	Below      int // pages in the folder of the page's name
+	Related    []wiki.PageName // like it in meaning, of current pages only
+	Below      int             // pages in the folder of the page's name
 }
 
 // A Backlink is a page that links here.
@@ -158,6 +159,9 @@ func (s *Service) View(ctx context.Context, a wiki.Access, name, revision string
 		return nil, err
 	}
 	v.Backlinks = backlinks(d, p.Name, links)
+	if !p.Old {
+		v.Related = s.related(ctx, w, d, v)
+	}
 	for _, below := range d.below(string(p.Name)) {
 		if _, ok := wiki.PageOf(below); ok {
 			v.Below++

@@ -30,10 +30,13 @@ type waiting struct {
 	mu     sync.Mutex
 	turns  []string
 	chunks map[string]int // how many, by slug
-	more   chan struct{}  // has one when there may be work
+	stamps map[string]uint64
+	more   chan struct{} // has one when there may be work
 }
 
-func newWaiting() *waiting { return &waiting{chunks: map[string]int{}, more: make(chan struct{}, 1)} }
+func newWaiting() *waiting {
+	return &waiting{chunks: map[string]int{}, stamps: map[string]uint64{}, more: make(chan struct{}, 1)}
+}
 
 // note sets how many chunks of a wiki wait.
 func (q *waiting) note(slug string, chunks int) {
@@ -41,6 +44,7 @@ func (q *waiting) note(slug string, chunks int) {
 	defer q.mu.Unlock()
 	if chunks == 0 {
 		delete(q.chunks, slug)
+		q.stamps[slug]++
 		return
 	}
 	if _, there := q.chunks[slug]; !there {
@@ -89,6 +93,14 @@ func (s *Service) Waiting() (wikis, sections int) {
 // WaitingIn is how many sections of one wiki have no vector yet. It reads memory,
 // so it knows of wikis that were asked for or saved to.
 func (s *Service) WaitingIn(slug string) int { return s.waiting.of(slug) }
+
+// Stamp changes when a wiki's vectors have been brought up to date. What was made
+// of them, such as a list of related pages, is good as long as it stays.
+func (s *Service) Stamp(slug string) uint64 {
+	s.waiting.mu.Lock()
+	defer s.waiting.mu.Unlock()
+	return s.waiting.stamps[slug]
+}
 
 // Work embeds what waits until the context ends: one chunk at a time, a few of
 // each wiki in turn, and none while a query runs. One call is enough.

@@ -110,10 +110,7 @@ func (v *vectors) cosine(i int, with asked) float32 {
 	return float32(dot(v.data[i*minilm.Dim:(i+1)*minilm.Dim], with.data)) * v.steps[i] * with.step
 }
 
-// at is the vector of a chunk, to compare it with the others.
-func (v *vectors) at(i int) asked {
-	return asked{v.steps[i], v.data[i*minilm.Dim : (i+1)*minilm.Dim]}
-}
+func sqrt(f float32) float32 { return float32(math.Sqrt(float64(f))) }
 
 // dot is the product of two vectors of minilm.Dim.
 func dot(a, b []int8) int32 {

@@ -433,6 +433,48 @@ func TestVectorsInMemory(t *testing.T) {
 	}
 }
 
+func TestRelatedPages(t *testing.T) {
+	u := newWorld(t)
+	u.meaning(&fakeModel{})
+	story := strings.Repeat("it was told on winter evenings by the fire ", 5)
+	u.put("Cars", "car car car\n", "Autos", "automobile vehicle\n", "Dogs", "dog hound\n", "Story", story+"once\n", "Copy/Of_It", story+"twice\n")
+	before := u.s.Stamp("ada")
+	u.settle()
+	if u.s.Stamp("ada") == before {
+		t.Error("the stamp stays when vectors are made")
+	}
+	names := func(list []Near, err error) (names []string) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range list {
+			names = append(names, string(n.Page))
+		}
+		return names
+	}
+	if got := names(u.s.Related(t.Context(), u.w, "Cars", 5)); !slices.Equal(got, []string{"Autos"}) {
+		t.Errorf("like Cars are %v", got)
+	}
+	if got := names(u.s.Related(t.Context(), u.w, "Nothing", 5)); got != nil {
+		t.Errorf("like a page that is not there are %v", got)
+	}
+	if got := names(u.s.Similar(t.Context(), u.w, "Hounds", "canine dog\n", 5)); !slices.Equal(got, []string{"Dogs"}) {
+		t.Errorf("like a new page are %v", got)
+	}
+	if got := names(u.s.Similar(t.Context(), u.w, "Dogs", "dog\n", 5)); got != nil {
+		t.Errorf("a page is like itself: %v", got)
+	}
+	twins, err := u.s.Twins(t.Context(), u.w, 10)
+	if err != nil || len(twins) != 1 || twins[0].A != "Copy/Of_It" || twins[0].B != "Story" || twins[0].Likeness > 1.01 {
+		t.Errorf("twins are %v, %v", twins, err)
+	}
+	u.remove("Copy/Of_It.md")
+	u.search("x")
+	if twins, err = u.s.Twins(t.Context(), u.w, 10); err != nil || len(twins) != 0 {
+		t.Errorf("twins are %v, %v", twins, err)
+	}
+}
+
 func TestCutPage(t *testing.T) {
 	m := &fakeModel{}
 	sentence := "A sentence of exactly eight words stands here. "

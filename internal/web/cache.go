@@ -17,9 +17,10 @@ import (
 // the page, so only what its readers may do is in the key.
 type finishedKey struct {
 	slug, path string
-	seq        int64 // the wiki's head
-	created    int64 // unix seconds: a wiki deleted and made anew is another
-	version    int64 // of its settings
+	seq        int64  // the wiki's head
+	created    int64  // unix seconds: a wiki deleted and made anew is another
+	version    int64  // of its settings
+	related    uint64 // state of what it says of related pages
 	canEdit    bool
 }
 
@@ -108,7 +109,7 @@ func acceptsMarkdown(r *http.Request) bool {
 
 func (h *Handler) finishedKey(v *visit, seq int64) finishedKey {
 	site := v.a.Site()
-	return finishedKey{v.slug, v.r.URL.Path, seq, site.Created.Unix(), site.Version, v.a.Can(wiki.Edit)}
+	return finishedKey{v.slug, v.r.URL.Path, seq, site.Created.Unix(), site.Version, h.o.Pages.Stamp(v.a), v.a.Can(wiki.Edit)}
 }
 
 // finish renders a page view, keeps it for its address as of a head, and

@@ -26,6 +26,7 @@ type editPage struct {
 	Exists  bool
 	From    string // the old revision whose text it is
 	Similar []wiki.PageName
+	Alike   []wiki.PageName
 	Draft   *draftNotice
 	View    *pages.View // the preview; nil where it cannot be rendered
 	Preview bool        // the preview was asked for
@@ -64,7 +65,7 @@ func (h *Handler) showEdit(v *visit) error {
 
 // editPage makes the form of a page, without its text.
 func (h *Handler) editPage(v *visit, form *pages.EditForm) *editPage {
-	p := &editPage{Name: form.Name, Exists: form.Exists, Similar: form.Similar}
+	p := &editPage{Name: form.Name, Exists: form.Exists, Similar: form.Similar, Alike: form.Alike}
 	title := "Editing " + form.Name.Title()
 	if !form.Exists {
 		title = "New page " + form.Name.Title()

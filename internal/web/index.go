@@ -29,9 +29,25 @@ func (h *Handler) showIndex(v *visit) error {
 	return h.render(v, http.StatusOK, "index", p)
 }
 
-// redirectHealth leads to the wiki's health, which is part of the index.
+// healthPage shows what a wiki's people may want to look after.
+type healthPage struct {
+	Frame
+	Health *pages.Health
+}
+
+func (h *Handler) showHealth(v *visit) error {
+	health, err := h.o.Pages.Health(v.ctx(), v.a)
+	if err != nil {
+		return err
+	}
+	p := &healthPage{Frame: h.frame(v, "Health of this wiki"), Health: health}
+	p.NoIndex = true
+	return h.render(v, http.StatusOK, "health", p)
+}
+
+// redirectHealth leads from An Otter Wiki's address to the wiki's health.
 func (h *Handler) redirectHealth(v *visit) error {
-	return h.redirectWith(v, http.StatusFound, "/-/index#wanted")
+	return h.redirectWith(v, http.StatusFound, "/-/health")
 }
 
 // showAlive answers An Otter Wiki's health check: the host is served.

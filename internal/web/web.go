@@ -169,7 +169,7 @@ func wikiRoutes() []route {
 		{pattern: "POST /-/search", handle: (*Handler).redirectSearch, light: true},
 		{pattern: "GET /-/search/{query...}", handle: (*Handler).redirectSearch},
 		{pattern: "GET /-/suggest", handle: (*Handler).suggest},
-		{pattern: "GET /-/health", handle: (*Handler).redirectHealth},
+		{pattern: "GET /-/health", handle: (*Handler).showHealth},
 		{pattern: "GET /-/housekeeping", handle: (*Handler).redirectHealth},
 		{pattern: "GET /-/help", handle: (*Handler).showHelp},
 		{pattern: "GET /-/help/{topic}", handle: (*Handler).showHelp},
