@@ -169,7 +169,7 @@ func (s *service) toReindex(ctx context.Context, slug string) ([]string, error) 
 }
 
 func (s *service) reindexOne(ctx context.Context, slug string, workers int) (sections int, err error) {
-	if err := s.search.Remove(ctx, slug); err != nil {
+	if err := s.search.Reset(slug); err != nil {
 		return 0, err
 	}
 	if err := catchUp(ctx, s.content, s.search, slug); err != nil {

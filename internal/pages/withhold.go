@@ -24,7 +24,7 @@ func (s *Service) Withhold(ctx context.Context, a wiki.Access, name, why string)
 	if err := w.Withhold(ctx, file, why); err != nil {
 		return "", fmt.Errorf("pages: %w", err)
 	}
-	return file, s.forget(ctx, w)
+	return file, s.forget(w)
 }
 
 // Release takes Withhold back.
@@ -37,7 +37,7 @@ func (s *Service) Release(ctx context.Context, a wiki.Access, name string) (file
 	if err := w.Release(ctx, file); err != nil {
 		return "", fmt.Errorf("pages: %w", err)
 	}
-	return file, s.forget(ctx, w)
+	return file, s.forget(w)
 }
 
 // Withholding lists what is withheld in a wiki, for its members.
@@ -80,9 +80,9 @@ func (s *Service) openNamed(ctx context.Context, a wiki.Access, name string) (*c
 
 // forget drops all that was derived from what may not be shown any more, or may
 // be again.
-func (s *Service) forget(ctx context.Context, w *content.Wiki) error {
+func (s *Service) forget(w *content.Wiki) error {
 	s.cache.InvalidateAll()
-	if err := s.search.Remove(ctx, w.Slug()); err != nil {
+	if err := s.search.Reset(w.Slug()); err != nil {
 		return fmt.Errorf("pages: %w", err)
 	}
 	return nil

@@ -157,6 +157,17 @@ func (x *index) rebuild(made int, why error) error {
 	return x.remove()
 }
 
+// reset takes the index away, for whoever comes next to build it anew.
+func (x *index) reset() error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.closed {
+		return nil
+	}
+	x.made++
+	return x.remove()
+}
+
 // damaged reports errors that a new index would not have. A full disk, a lock
 // and a caller who went away are none.
 func damaged(err error) bool {

@@ -277,7 +277,23 @@ func (s *Service) CatchUp(ctx context.Context, w *content.Wiki) error {
 	return nil
 }
 
-// Remove deletes the index of a wiki, whether or not there is one.
+// Reset drops what the index of a wiki holds; the next to need it builds it anew.
+// No query that begins afterwards sees what was there before.
+func (s *Service) Reset(slug string) error {
+	x, release, err := s.index(slug)
+	if err != nil {
+		return err
+	}
+	defer release()
+	s.waiting.note(slug, 0)
+	if err := x.reset(); err != nil {
+		return fmt.Errorf("search: reset the index of %s: %w", slug, err)
+	}
+	return nil
+}
+
+// Remove deletes the index of a wiki that is no more, whether or not there is
+// one.
 func (s *Service) Remove(ctx context.Context, slug string) error {
 	if err := wiki.CheckHost(slug); err != nil {
 		return err
