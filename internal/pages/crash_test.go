@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -106,9 +107,37 @@ func TestKilledExporter(t *testing.T) {
 		if err := cmd.Wait(); err == nil {
 			t.Fatal("it was not killed")
 		}
+		w.orphansEnd()
 		w.revived(n%4 == 0 || n == kills-1)
 	}
 	t.Logf("measured: %d kills, each followed by a whole export", kills)
+}
+
+// orphansEnd waits for the git that a killed process leaves at work: what it
+// writes after the next process has tidied up stays until the one after that.
+func (w *world) orphansEnd() {
+	w.t.Helper()
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		at := ""
+		programs, err := filepath.Glob("/proc/[0-9]*/cmdline")
+		if err != nil || len(programs) == 0 {
+			w.t.Fatalf("no list of processes: %v", err)
+		}
+		for _, p := range programs {
+			words, _ := os.ReadFile(p) // it may have ended meanwhile
+			if strings.Contains(string(words), "git") && strings.Contains(string(words), w.dir) {
+				at = strings.ReplaceAll(string(words), "\x00", " ")
+			} else if cwd, _ := os.Readlink(filepath.Join(filepath.Dir(p), "cwd")); strings.HasPrefix(cwd, w.dir+"/") {
+				at = cwd
+			}
+		}
+		if at == "" {
+			return
+		}
+		if time.Now().After(end) {
+			w.t.Fatalf("still at work: %s", at)
+		}
+	}
 }
 
 // revived opens the directory as the next process does, and wants a whole
