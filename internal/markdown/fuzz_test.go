@@ -72,6 +72,7 @@ func FuzzRender(f *testing.F) {
 // FuzzRewriteLinks: a rename to the same name changes no byte; a real one keeps
 // what the page says but for its targets, and leads there.
 func FuzzRewriteLinks(f *testing.F) {
+	f.Add("a <a title='x' href=\"/Old_Page\">x</a>\n\n<div><img src=/Old_Page/>")
 	for _, s := range seeds(f) {
 		f.Add(s)
 	}

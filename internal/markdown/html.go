@@ -10,6 +10,7 @@ import (
 	"github.com/microcosm-cc/bluemonday"
 	"github.com/yuin/goldmark/ast"
 	extast "github.com/yuin/goldmark/extension/ast"
+	"github.com/yuin/goldmark/text"
 	xhtml "golang.org/x/net/html"
 )
 
@@ -75,6 +76,93 @@ func (d *document) rawHTML(n ast.Node) []byte {
 		b.Write(s.Value(d.source))
 	}
 	return b.Bytes()
+}
+
+// An htmlAddress is where a link or image of raw HTML leads, as it stands at an
+// offset of the source.
+type htmlAddress struct {
+	at    int
+	text  []byte
+	image bool
+}
+
+// attributeForm matches an attribute (HTML, section 13.1.2.3): its name, and its
+// value in double quotes, in single ones, or in none.
+var attributeForm = regexp.MustCompile(`([^\s"'<>/=]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'=<>` + "`" + `]+)))?`)
+
+// htmlAddresses finds what tags lists in the source: but for addresses that are
+// written with references or backslashes, or over more than one line.
+func (d *document) htmlAddresses(n ast.Node) []htmlAddress {
+	var list []htmlAddress
+	z := xhtml.NewTokenizer(bytes.NewReader(d.rawHTML(n)))
+	for begin := 0; ; {
+		kind := z.Next()
+		raw := string(z.Raw())
+		switch kind {
+		case xhtml.ErrorToken:
+			return list
+		case xhtml.StartTagToken, xhtml.SelfClosingTagToken:
+			t := z.Token()
+			key := addressOf[t.Data]
+			if key == "" {
+				break
+			}
+			from, to := attributeValue(raw, key)
+			value := raw[from:to]
+			if value == "" || value != attribute(t, key) || strings.ContainsAny(value, `\&`) {
+				break
+			}
+			if at, ok := placeOf(n, begin+from, len(value)); ok {
+				list = append(list, htmlAddress{at, []byte(value), t.Data == "img"})
+			}
+		}
+		begin += len(raw)
+	}
+}
+
+// addressOf is the attribute of a tag that leads somewhere.
+var addressOf = map[string]string{"a": "href", "img": "src"}
+
+// attributeValue is where the value of a tag's attribute stands in the tag: its
+// first, which is the one that counts.
+func attributeValue(tag, key string) (from, to int) {
+	for _, m := range attributeForm.FindAllStringSubmatchIndex(tag, -1)[1:] { // the first is the tag's name
+		if !strings.EqualFold(tag[m[2]:m[3]], key) {
+			continue
+		}
+		for _, i := range []int{4, 6, 8} {
+			if m[i] >= 0 {
+				return m[i], m[i+1]
+			}
+		}
+		break
+	}
+	return 0, 0
+}
+
+// placeOf is where a part of a node's raw HTML stands in the source, if in one
+// line.
+func placeOf(n ast.Node, from, length int) (at int, ok bool) {
+	for _, s := range pieces(n) {
+		if from < s.Len() {
+			at = s.Start + from - s.Padding
+			return at, at >= s.Start && at+length <= s.Stop
+		}
+		from -= s.Len()
+	}
+	return 0, false
+}
+
+// pieces are the parts of the source that rawHTML puts together.
+func pieces(n ast.Node) []text.Segment {
+	if inline, ok := n.(*ast.RawHTML); ok {
+		return inline.Segments.Sliced(0, inline.Segments.Len())
+	}
+	list := slices.Clone(n.Lines().Sliced(0, n.Lines().Len()))
+	if block, ok := n.(*ast.HTMLBlock); ok && block.HasClosure() {
+		list = append(list, block.ClosureLine)
+	}
+	return list
 }
 
 // html writes raw HTML: harmless tags as tags, the rest as text. open are the

@@ -13,8 +13,9 @@ import (
 )
 
 // RewriteLinks changes the targets of links to a moved page or file: in
-// wikilinks, Markdown links and images, reference definitions and embeds, and
-// in wikilinks of the front matter, but not in code or raw HTML. rename is
+// wikilinks, Markdown links and images, reference definitions and embeds, in
+// links and images of raw HTML, and in wikilinks of the front matter, but not in
+// code. rename is
 // called with each distinct target as in Facts and returns the new one, or
 // false to leave it. Text and anchors are kept. self is the page's name before,
 // and newSelf after the move (mostly the same), for relative links, which lead
@@ -95,6 +96,10 @@ func (r *rewriter) visit(n ast.Node) {
 		}
 	case *ast.LinkReferenceDefinition:
 		r.address(n.Destination, false)
+	case *ast.RawHTML, *ast.HTMLBlock:
+		for _, a := range r.doc.htmlAddresses(n) {
+			r.destination(a.at, a.text, a.image)
+		}
 	}
 }
 
@@ -158,8 +163,14 @@ func (r *rewriter) wikilink(n *wikilink, at int) {
 // address rewrites the destination of a Markdown link, image or definition,
 // which is a part of the source.
 func (r *rewriter) address(dest []byte, image bool) {
-	at, ok := within(r.doc.source, dest)
-	if !ok || len(dest) > maxAddress {
+	if at, ok := within(r.doc.source, dest); ok {
+		r.destination(at, dest, image)
+	}
+}
+
+// destination rewrites the destination that stands at an offset of the source.
+func (r *rewriter) destination(at int, dest []byte, image bool) {
+	if len(dest) > maxAddress {
 		return
 	}
 	p := address(r.doc.name, unescape(dest), image)
