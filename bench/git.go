@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -93,6 +94,9 @@ func (b *bench) clone(s *service, repo string) error {
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
+	if err := s.settle(); err != nil { // the pages that came are read for search meanwhile
+		return err
+	}
 	ref, err := os.ReadFile(filepath.Join(repo, "refs", "heads", "main"))
 	if err != nil {
 		return err
@@ -126,6 +130,18 @@ func (b *bench) clone(s *service, repo string) error {
 	b.add(fmt.Sprintf("server CPU of a clone at %d commits, beside git upload-pack alone with bitmaps", gitCommits),
 		fmt.Sprintf("%s, %s: %.2f times", ms(time.Duration(median(ours))), ms(time.Duration(median(theirs))), ratio), ratio, 1.25, "times")
 	return b.lag(s, repo)
+}
+
+// settle waits until the service has nothing to do.
+func (s *service) settle() error {
+	for end := time.Now().Add(5 * time.Minute); time.Now().Before(end); {
+		before := wholeCPU(s.cmd.Process.Pid)
+		time.Sleep(2 * time.Second)
+		if wholeCPU(s.cmd.Process.Pid)-before <= 20*time.Millisecond {
+			return nil
+		}
+	}
+	return errors.New("the service does not come to rest")
 }
 
 // lag measures how long after a save the export has it.
