@@ -155,7 +155,9 @@ test("changes, and one of them", async () => {
   await page.locator(".bar").getByRole("link", { name: "Changes" }).click();
   assert.equal(path(), "/-/changelog");
   const all = await page.locator("main li").count();
-  await page.getByRole("link", { name: "Agents", exact: true }).click();
+  await page.getByRole("radio", { name: "Agents", exact: true }).check();
+  await page.locator("main form").getByRole("button", { name: "Filter" }).click();
+  assert.match(page.url(), /[?&]by=agents/);
   const agents = await page.locator("main li").count();
   assert.ok(agents > 0 && agents < all, `${agents} of ${all} changes are agents'`);
   await page.locator("main li a.name").first().click();
