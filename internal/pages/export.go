@@ -157,6 +157,9 @@ func (x *Exporter) sound(ctx context.Context, w *content.Wiki, e *export) (*gitr
 		if err = repo.Sweep(); err == nil {
 			err = repo.Verify(ctx)
 		}
+		if err == nil { // what a sweep took away is none of it
+			e.print, err = fingerprint(dir)
+		}
 		e.read = time.Now()
 		if err != nil {
 			x.o.Log.Warn("export: damaged, so it is made anew", "wiki", slug, "err", err)

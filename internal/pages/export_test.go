@@ -301,3 +301,24 @@ func TestRepack(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
+
+// A process reads a repository that it has not made as a whole, once: to do so
+// for each fetch would cost more than the fetch.
+func TestExportIsReadOnceAfterAStart(t *testing.T) {
+	w := newWorld(t)
+	x := w.exporting()
+	w.put("Home", "text\n")
+	w.exported()
+	x.Close()
+	x = w.exporting()
+	var reads []time.Time
+	for range 3 {
+		if _, err := x.CatchUp(w.ctx, "ada"); err != nil {
+			t.Fatal(err)
+		}
+		reads = append(reads, x.of("ada").read)
+	}
+	if reads[0].IsZero() || !reads[1].Equal(reads[0]) || !reads[2].Equal(reads[0]) {
+		t.Errorf("read at %v", reads)
+	}
+}
