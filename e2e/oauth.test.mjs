@@ -172,7 +172,7 @@ test("a client of 2025-03-26, which knows the wiki's host alone", async () => {
 });
 
 const suite = new URL("mcp/node_modules/@modelcontextprotocol/conformance/dist/index.js", import.meta.url).pathname;
-const node = new URL("mcp/node_modules/.bin/node", import.meta.url).pathname;
+const node = new URL("mcp/node_modules/node/bin/node", import.meta.url).pathname;
 
 test("MCP's conformance suite: authorization", { skip: !existsSync(suite) && "the packages of e2e/mcp are not installed" }, async () => {
   const { server, resource } = await discover("bob");
