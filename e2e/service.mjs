@@ -4,6 +4,8 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import http from "node:http";
+import net from "node:net";
+import tls from "node:tls";
 import assert from "node:assert/strict";
 import { chromium } from "playwright-core";
 
@@ -19,9 +21,37 @@ export function build() {
   return binary;
 }
 
-// start runs `robot dev` on a free port and answers what it seeded.
-export async function start({ data = mkdtempSync(join(tmpdir(), "robot-e2e-data-")) } = {}) {
-  const child = spawn(build(), ["dev", "--listen", "127.0.0.1:0", "--data", data], { stdio: ["ignore", "pipe", "pipe"] });
+// frontDoor does TLS for robot.localhost and all below it, as Caddy does in
+// service, with a certificate of its own making.
+async function frontDoor(upstream) {
+  const dir = mkdtempSync(join(tmpdir(), "robot-e2e-tls-"));
+  const [key, cert] = [join(dir, "key.pem"), join(dir, "cert.pem")];
+  execFileSync("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=robot.localhost",
+    "-addext", "subjectAltName=DNS:robot.localhost,DNS:*.robot.localhost", "-keyout", key, "-out", cert], { stdio: "pipe" });
+  const server = tls.createServer({ key: readFileSync(key), cert: readFileSync(cert) }, (socket) => {
+    const inner = net.connect(upstream, "127.0.0.1");
+    socket.pipe(inner).pipe(socket);
+    for (const [from, to] of [[socket, inner], [inner, socket]]) from.on("error", () => to.destroy());
+  });
+  await new Promise((done) => server.listen(0, "127.0.0.1", done));
+  server.unref();
+  return { certificate: cert, port: server.address().port, close: () => { server.close(); rmSync(dir, { recursive: true, force: true }); } };
+}
+
+async function freePort() {
+  const server = net.createServer();
+  await new Promise((done) => server.listen(0, "127.0.0.1", done));
+  const { port } = server.address();
+  await new Promise((done) => server.close(done));
+  return port;
+}
+
+// start runs `robot dev` on a free port and answers what it seeded; with https, a
+// proxy that does TLS stands before it, whose certificate is the file named.
+export async function start({ data = mkdtempSync(join(tmpdir(), "robot-e2e-data-")), https = false } = {}) {
+  const port = https ? await freePort() : 0;
+  const front = https && await frontDoor(port);
+  const child = spawn(build(), ["dev", "--listen", `127.0.0.1:${port}`, "--data", data, ...(front ? ["--https", `${front.port}`] : [])], { stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
   child.stdout.on("data", (text) => { output += text; });
   child.stderr.on("data", (text) => { output += text; });
@@ -30,19 +60,20 @@ export async function start({ data = mkdtempSync(join(tmpdir(), "robot-e2e-data-
   while (!dev) {
     if (child.exitCode !== null || Date.now() > deadline) throw new Error(`robot dev did not start:\n${output}`);
     await new Promise((done) => setTimeout(done, 50));
-    if (!/http:\/\/\S+/.test(output)) continue;
+    if (!/https?:\/\/\S+/.test(output)) continue;
     try { dev = JSON.parse(readFileSync(join(data, "dev.json"), "utf8")); } catch { /* not written yet */ }
   }
-  const port = new URL(dev.url).port;
+  const at = new URL(dev.url);
   return {
-    ...dev, port, data,
+    ...dev, port: at.port, data, certificate: front?.certificate,
     log: () => output,
-    wiki: (slug) => `http://${slug}.robot.localhost:${port}`,
+    wiki: (slug) => `${at.protocol}//${slug}.${at.host}`,
     token: (slug, role) => dev.wikis.find((w) => w.slug === slug).tokens[role],
     // request speaks HTTP to a host by name; Node does not resolve *.localhost.
+    // It goes round the proxy.
     request: (method, url, { headers = {}, body } = {}) => new Promise((resolve, reject) => {
       const to = new URL(url);
-      const req = http.request({ host: "127.0.0.1", port, method, path: to.pathname + to.search, headers: { host: to.host, "content-length": Buffer.byteLength(body ?? ""), ...headers } }, (res) => {
+      const req = http.request({ host: "127.0.0.1", port: port || at.port, method, path: to.pathname + to.search, headers: { host: to.host, "content-length": Buffer.byteLength(body ?? ""), ...headers } }, (res) => {
         const chunks = [];
         res.on("data", (chunk) => chunks.push(chunk));
         res.on("end", () => {
@@ -73,6 +104,7 @@ export async function start({ data = mkdtempSync(join(tmpdir(), "robot-e2e-data-
       const ended = new Promise((done) => child.once("exit", done));
       child.kill("SIGTERM");
       await ended;
+      if (front) front.close();
       rmSync(data, { recursive: true, force: true });
     },
   };
@@ -84,7 +116,7 @@ export async function browser() {
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
       "--disable-component-update", "--disable-sync",
-      "--host-resolver-rules=MAP *.localhost 127.0.0.1,MAP * ~NOTFOUND,EXCLUDE 127.0.0.1"],
+      "--host-resolver-rules=MAP localhost 127.0.0.1,MAP *.localhost 127.0.0.1,MAP * ~NOTFOUND,EXCLUDE 127.0.0.1"],
   });
 }
 

@@ -18,6 +18,7 @@ import (
 // devCommand runs a development service.
 type devCommand struct {
 	Listen   string   `default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address to listen on (${default}); port 0 is any free one."`
+	HTTPS    int      `name:"https" placeholder:"PORT" help:"Port of this machine at which a proxy of yours does TLS for robot.localhost and all below it, for clients that sign in by https alone."`
 	Data     string   `placeholder:"DIR" type:"path" help:"Data directory, kept; by default a temporary one, removed at the end."`
 	Showcase []string `default:"ada" placeholder:"SLUG" help:"Wikis that the landing page shows while they are public (${default})."`
 	rateFlags
@@ -32,7 +33,7 @@ func (c devCommand) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, remove()) }()
-	cfg, err := config.Dev(c.Listen, dir)
+	cfg, err := config.Dev(c.Listen, dir, c.HTTPS)
 	if err != nil {
 		return err
 	}

@@ -69,7 +69,7 @@ func startLiveIn(t *testing.T, dir string) *live {
 
 func (l *live) open() *clock {
 	l.t.Helper()
-	cfg, err := config.Dev("127.0.0.1:0", l.dir)
+	cfg, err := config.Dev("127.0.0.1:0", l.dir, 0)
 	l.must(err)
 	l.origins, err = cfg.Origins(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80})
 	l.must(err)

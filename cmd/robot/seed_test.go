@@ -33,7 +33,7 @@ type testService struct {
 
 func openTest(t *testing.T, dir string) testService {
 	t.Helper()
-	cfg, err := config.Dev("127.0.0.1:0", dir)
+	cfg, err := config.Dev("127.0.0.1:0", dir, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

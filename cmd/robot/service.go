@@ -167,7 +167,7 @@ func (s *service) handler(cfg config.Config, origins config.Origins, people []wi
 	return server.New(server.Options{
 		Host:     cfg.Host,
 		Home:     origins.Platform(),
-		Secure:   origins.Secure(),
+		Secure:   cfg.Secure(),
 		Platform: browser.ServePlatform,
 		Wiki:     browser.ServeWiki,
 		API:      programs.ServeWiki,

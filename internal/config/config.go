@@ -31,7 +31,8 @@ type Config struct {
 	Watch    Watch  // how the operator learns how it is
 	Test     Test   // zero but in tests of "robot serve"
 
-	public bool // it has a public address, which a proxy in front of it serves by https
+	public bool   // it has a public address, which a proxy in front of it serves by https
+	https  string // in development, the port of such a proxy; "" for none
 }
 
 // Loopbacks are the proxies that are trusted unless others are named.
@@ -43,8 +44,9 @@ func Loopbacks() []netip.Prefix {
 // localhost themselves and trust them like https (RFC 6761, section 6.3).
 const DevHost = "robot.localhost"
 
-// Dev is the configuration of a development service.
-func Dev(listen, data string) (Config, error) {
+// Dev is the configuration of a development service. With an https port, a proxy
+// at that port of this machine does TLS in front of it; 0 is for none.
+func Dev(listen, data string, https int) (Config, error) {
 	_, port, err := net.SplitHostPort(listen)
 	if err != nil {
 		return Config{}, fmt.Errorf("--listen %q is not an address such as 127.0.0.1:8080", listen)
@@ -55,8 +57,19 @@ func Dev(listen, data string) (Config, error) {
 	if data, err = filepath.Abs(data); err != nil {
 		return Config{}, fmt.Errorf("--data: %w", err)
 	}
-	return Config{Listen: listen, Data: data, Host: DevHost, Proxies: Loopbacks()}, nil
+	c := Config{Listen: listen, Data: data, Host: DevHost, Proxies: Loopbacks()}
+	if https < 0 || https > 65535 {
+		return Config{}, fmt.Errorf("--https %d: the port is a number up to 65535", https)
+	}
+	if https > 0 {
+		c.https = strconv.Itoa(https)
+	}
+	return c, nil
 }
+
+// Secure reports whether browsers shall come back by https alone (RFC 6797). They
+// are never told so in development: other programs have names below localhost.
+func (c Config) Secure() bool { return c.public }
 
 // Offline is for work on a data directory that no service has: nothing listens.
 func Offline(data string) (Config, Origins) {
@@ -74,11 +87,14 @@ type Origins struct {
 	scheme, host, port string
 }
 
-// Origins of a service: its public address, or in development the one that it
-// listens on.
+// Origins of a service: its public address, or in development the one that it or
+// its proxy listens on.
 func (c Config) Origins(listening net.Addr) (Origins, error) {
-	if c.public {
+	switch {
+	case c.public:
 		return Origins{scheme: "https", host: c.Host, port: "443"}, nil
+	case c.https != "":
+		return Origins{scheme: "https", host: c.Host, port: c.https}, nil
 	}
 	_, port, err := net.SplitHostPort(listening.String())
 	if err != nil {
@@ -87,9 +103,6 @@ func (c Config) Origins(listening net.Addr) (Origins, error) {
 	return Origins{scheme: "http", host: c.Host, port: port}, nil
 }
 
-// Secure reports whether the origins are https.
-func (o Origins) Secure() bool { return o.scheme == "https" }
-
 // Platform is the origin of the platform's host.
 func (o Origins) Platform() string { return o.origin(o.host) }
 
@@ -97,7 +110,7 @@ func (o Origins) Platform() string { return o.origin(o.host) }
 func (o Origins) Wiki(slug string) string { return o.origin(slug + "." + o.host) }
 
 func (o Origins) origin(host string) string {
-	if o.port != "80" && o.scheme == "http" {
+	if o.port != map[string]string{"http": "80", "https": "443"}[o.scheme] {
 		host = net.JoinHostPort(host, o.port)
 	}
 	return (&url.URL{Scheme: o.scheme, Host: host}).String()

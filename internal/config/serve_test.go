@@ -1,6 +1,7 @@
 package config
 
 import (
+	"net"
 	"net/netip"
 	"strings"
 	"testing"
@@ -81,8 +82,29 @@ func TestServeAccepts(t *testing.T) {
 		t.Errorf("%+v, %v", c, err)
 	}
 	o, err := c.Origins(nil)
-	if err != nil || o.Platform() != "https://robot.wtf.internal" || o.Wiki("ada") != "https://ada.robot.wtf.internal" || !o.Secure() {
+	if err != nil || o.Platform() != "https://robot.wtf.internal" || o.Wiki("ada") != "https://ada.robot.wtf.internal" || !c.Secure() {
 		t.Errorf("%s, %s, %v", o.Platform(), o.Wiki("ada"), err)
+	}
+}
+
+// TestDevOrigins: in development the address is where the service listens, or the
+// proxy before it.
+func TestDevOrigins(t *testing.T) {
+	listening := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8080}
+	for https, want := range map[int]string{0: "http://ada.robot.localhost:8080", 8443: "https://ada.robot.localhost:8443", 443: "https://ada.robot.localhost"} {
+		c, err := Dev("127.0.0.1:8080", t.TempDir(), https)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o, err := c.Origins(listening)
+		if err != nil || o.Wiki("ada") != want || c.Secure() {
+			t.Errorf("--https %d: %s, want %s; %v", https, o.Wiki("ada"), want, err)
+		}
+	}
+	for _, https := range []int{-1, 65536} {
+		if _, err := Dev("127.0.0.1:8080", t.TempDir(), https); err == nil {
+			t.Errorf("--https %d is taken for a port", https)
+		}
 	}
 }
 

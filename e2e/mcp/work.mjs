@@ -1,0 +1,20 @@
+import assert from "node:assert/strict";
+
+// work makes a page in ada's wiki and edits it, as an agent does, and reads what
+// came of it.
+export async function work(service, client, name) {
+  const call = async (tool, args) => {
+    const answer = await client.callTool({ name: tool, arguments: args });
+    assert.ok(!answer.isError, `${tool}: ${JSON.stringify(answer)}`);
+    return answer.content[0].text;
+  };
+  const tools = await client.listTools();
+  assert.equal(tools.tools.length, 16);
+  assert.match(await call("wiki_overview", {}), /You may read and edit/);
+  await call("create_page", { path: name, content: "# " + name + "\n\n- one\n", message: "Begin" });
+  const edited = await call("edit_page", { path: name, edits: [{ op: "append", text: "- two" }], message: "Add two" });
+  assert.match(edited, /\+- two/);
+  const page = await service.content("ada", name);
+  assert.equal(page, `# ${name}\n\n- one\n- two\n`);
+  assert.match(await call("changes", { path: name }), /via /);
+}
