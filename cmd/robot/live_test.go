@@ -271,9 +271,11 @@ func TestLogHoldsNoTextAndNoSecret(t *testing.T) {
 	}
 }
 
-// mcp asks the agents' door for its tools.
-func (l *live) mcp(slug, token string) *httptest.ResponseRecorder {
-	r := httptest.NewRequest(http.MethodPost, "http://"+slug+"."+config.DevHost+"/mcp", strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"tools/list"}`))
+// mcp asks the agents' door: for "tools/list", or with the parameters of a call.
+func (l *live) mcp(slug, token, method string, params any) *httptest.ResponseRecorder {
+	body, err := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
+	l.must(err)
+	r := httptest.NewRequest(http.MethodPost, "http://"+slug+"."+config.DevHost+"/mcp", bytes.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Accept", "application/json, text/event-stream")
 	r.Header.Set("Authorization", "Bearer "+token)

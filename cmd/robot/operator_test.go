@@ -49,7 +49,7 @@ func (l *live) doors(owner, reader *browser) map[string]int {
 		"API reads":         l.api("GET", "ada", "/api/v1/pages", token, "").Code,
 		"API writes":        l.api("PUT", "ada", "/api/v1/pages/New"+strconv.FormatInt(time.Now().UnixNano(), 10), token, `{"content":"x"}`).Code / 100,
 		"API, no token":     l.api("GET", "ada", "/api/v1/pages", "", "").Code,
-		"MCP":               l.mcp("ada", token).Code,
+		"MCP":               l.mcp("ada", token, "tools/list", struct{}{}).Code,
 		"git":               l.gitRefs("ada", token).Code,
 	}
 }
