@@ -116,15 +116,25 @@ func (c verifyCommand) Run(ctx context.Context) (err error) {
 
 type restoreCommand struct {
 	Dir          string `arg:"" optional:"" env:"ROBOT_BACKUP" type:"path" help:"Directory of the backups."`
-	Data         string `required:"" env:"ROBOT_DATA" placeholder:"DIR" type:"path" help:"Data directory to make. It must be empty, unless wikis in it are rebuilt."`
+	Data         string `required:"" env:"ROBOT_DATA" placeholder:"DIR" type:"path" help:"Data directory to make. It must be empty, unless wikis in it are restored."`
 	FromRepos    string `placeholder:"DIR" type:"path" help:"Rebuild the wikis in the data directory that have lost their database, each from its git repository below DIR: SLUG/repo.git, SLUG, SLUG.git or SLUG.bundle."`
 	TrustAuthors bool   `help:"With --from-repos: the authors are who the commits say, because the repositories are our own exports. Otherwise they are shown as imported."`
-	Snapshot     string `placeholder:"NAME" help:"Which backup; the newest by default."`
+	Wiki         string `placeholder:"SLUG" help:"Restore this wiki alone, into a data directory that a service may be using."`
+	Replace      bool   `help:"With --wiki: also if the wiki has a database. What it had is set aside."`
+	Snapshot     string `placeholder:"NAME" help:"Which backup; by default the newest, of a wiki the newest that has it."`
 	identityFlag
 }
 
 // Run makes a data directory of a backup.
 func (c restoreCommand) Run(ctx context.Context) (err error) {
+	switch {
+	case c.Replace && c.Wiki == "":
+		return errors.New("--replace goes with --wiki: a whole restore goes to an empty directory")
+	case c.Wiki != "" && c.FromRepos != "":
+		return errors.New("--wiki takes one wiki from a backup, --from-repos wikis from repositories: name one of them")
+	case c.Wiki != "" && c.Dir != "":
+		return c.oneWiki(ctx)
+	}
 	if c.FromRepos != "" {
 		return restoreRepos(ctx, c.Data, c.FromRepos, c.TrustAuthors)
 	}

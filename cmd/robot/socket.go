@@ -45,7 +45,8 @@ var operations = map[string]operation{
 	"putback":  putBack,
 
 	"import":       importWiki,
-	"restore-wiki": restoreWiki,
+	"restore-wiki": restoreWiki, // from a repository
+	"recover":      recoverWiki, // from a backup
 }
 
 // operate runs an operation on a data directory: in the service that has it, or

@@ -279,6 +279,69 @@ func TestDamagedWikiKeepsItsLastCopy(t *testing.T) {
 	}
 }
 
+// A wiki whose files are gone keeps its last copy as well, for the platform still
+// has it; one that was purged is in the backups before.
+func TestLostWikiIsRestoredAlone(t *testing.T) {
+	p := newPlace(t, "ada", "bob")
+	r := p.repository()
+	p.take(r)
+	p.close()
+	p.must(os.RemoveAll(filepath.Join(p.data, "wikis", "ada")))
+	p.open()
+	p.now = p.now.Add(time.Hour)
+	taken := p.now
+	if report, err := r.Take(t.Context(), p.data, nil); err == nil || !strings.Contains(err.Error(), "ada") || report.Wikis != 2 {
+		t.Errorf("%+v, %v", report, err)
+	}
+	want := content.Facts{Seq: 1, Files: 1, Blobs: 1, Commits: 1}
+	check := func(name string, since time.Time) {
+		t.Helper()
+		dir := t.TempDir()
+		c, err := r.RestoreWiki(t.Context(), "", "ada", dir)
+		p.must(err)
+		if c.Snapshot != name || !c.Taken.Equal(since) {
+			t.Errorf("it is of %s, as of %s", c.Snapshot, c.Taken)
+		}
+		if c.Facts.Head == "" {
+			t.Error("it has no head")
+		}
+		if c.Facts.Head = ""; c.Facts != want {
+			t.Errorf("%+v", c.Facts)
+		}
+		if slugs, err := store.SlugsIn(t.Context(), filepath.Join(dir, "robot.db")); err != nil || len(slugs) != 2 {
+			t.Errorf("the platform beside it: %v, %v", slugs, err)
+		}
+	}
+	check(taken.Format(nameLayout), taken.Add(-time.Hour))
+	p.must(p.db.DropSite(t.Context(), "ada"))
+	if after := p.take(r); after.Wikis != 1 {
+		t.Errorf("after it was purged: %+v", after)
+	}
+	check(taken.Format(nameLayout), taken.Add(-time.Hour))
+	if _, err := r.RestoreWiki(t.Context(), r.newest(t), "ada", t.TempDir()); err == nil || !strings.Contains(err.Error(), `no wiki "ada"`) {
+		t.Errorf("of a backup that lacks it: %v", err)
+	}
+
+	// What is not as it was is not restored.
+	s, err := r.Snapshot(taken.Format(nameLayout))
+	p.must(err)
+	rec, err := r.record(s.Wikis["ada"])
+	p.must(err)
+	p.must(os.WriteFile(r.object(rec.Content.Pieces[0]), []byte("rot"), 0o600))
+	if _, err := r.RestoreWiki(t.Context(), "", "ada", t.TempDir()); err == nil || !strings.Contains(err.Error(), "wiki ada") {
+		t.Errorf("restored what is damaged: %v", err)
+	}
+}
+
+func (r *Repository) newest(t *testing.T) string {
+	t.Helper()
+	names, err := r.Snapshots()
+	if err != nil || len(names) == 0 {
+		t.Fatal(names, err)
+	}
+	return names[len(names)-1]
+}
+
 func TestPruneKeepsByTheRule(t *testing.T) {
 	now := time.Date(2026, 11, 27, 12, 30, 0, 0, time.UTC)
 	var times []time.Time

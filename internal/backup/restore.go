@@ -9,8 +9,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"filippo.io/age"
+
+	"robot.wtf/internal/content"
 )
 
 // Restore makes a data directory of a snapshot, the newest with an empty name.
@@ -104,22 +107,72 @@ func (r *Repository) fillWiki(s Snapshot, slug, dir string) error {
 	return syncDir(dir)
 }
 
-// RestoreWiki makes one wiki's directory of a snapshot at dir, which must not
-// exist, and a copy of the platform's database beside it at platform, where the
-// wiki's row and members are found.
-func (r *Repository) RestoreWiki(name, slug, dir, platform string) (Snapshot, error) {
-	s, err := r.Snapshot(name)
+// A Copy is one wiki as a snapshot has it.
+type Copy struct {
+	Snapshot string
+	Taken    time.Time     // as of when it is: before the snapshot, if the wiki could not be copied then
+	Facts    content.Facts // what it holds
+}
+
+// RestoreWiki makes the files wiki.db, one wiki's content, and robot.db, where
+// its row and members are found, in dir, and compares the content with what it
+// was when it was copied. With an empty name it takes the newest snapshot that
+// has the wiki: those after it was lost have it no more.
+func (r *Repository) RestoreWiki(ctx context.Context, name, slug, dir string) (Copy, error) {
+	s, err := r.snapshotOf(name, slug)
 	if err != nil {
-		return s, err
+		return Copy{}, err
 	}
-	if s.Wikis[slug] == "" {
-		return s, fmt.Errorf("backup: the backup %s has no wiki %q", s.Name(), slug)
+	c := Copy{Snapshot: s.Name(), Taken: s.Time}
+	if since, stale := s.Stale[slug]; stale {
+		c.Taken = since
 	}
-	if err := r.fillWiki(s, slug, dir); err != nil {
-		return s, fmt.Errorf("backup: restore wiki %s: %w", slug, err)
+	if c.Facts, err = r.copyOf(ctx, s, slug, dir); err != nil {
+		return c, fmt.Errorf("backup: restore wiki %s of %s: %w", slug, s.Name(), err)
 	}
-	if err := r.write(s.Platform.stored, platform); err != nil {
-		return s, fmt.Errorf("backup: restore wiki %s: %w", slug, err)
+	return c, nil
+}
+
+func (r *Repository) copyOf(ctx context.Context, s Snapshot, slug, dir string) (content.Facts, error) {
+	rec, err := r.record(s.Wikis[slug])
+	if err != nil {
+		return content.Facts{}, err
 	}
-	return s, nil
+	file := filepath.Join(dir, "wiki.db")
+	if err := r.write(rec.Content.stored, file); err != nil {
+		return content.Facts{}, err
+	}
+	facts, err := content.CheckFile(ctx, file, slug)
+	if err != nil {
+		return facts, err
+	}
+	if facts != rec.Facts {
+		return facts, fmt.Errorf("it is %+v, was %+v", facts, rec.Facts)
+	}
+	return facts, r.write(s.Platform.stored, filepath.Join(dir, "robot.db"))
+}
+
+// snapshotOf is the named snapshot, or the newest, that has a wiki.
+func (r *Repository) snapshotOf(name, slug string) (Snapshot, error) {
+	names := []string{name}
+	if name == "" {
+		var err error
+		if names, err = r.Snapshots(); err != nil {
+			return Snapshot{}, err
+		}
+		slices.Reverse(names)
+	}
+	for _, each := range names {
+		s, err := r.Snapshot(each)
+		if err != nil {
+			return s, err
+		}
+		if s.Wikis[slug] != "" {
+			return s, nil
+		}
+	}
+	if name == "" {
+		return Snapshot{}, fmt.Errorf("backup: no backup in %s has a wiki %q", r.dir, slug)
+	}
+	return Snapshot{}, fmt.Errorf("backup: the backup %s has no wiki %q", name, slug)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"filippo.io/age"
@@ -164,7 +165,7 @@ func (t *taking) wiki(ctx context.Context, s *Snapshot, slug string) error {
 		if ctx.Err() != nil || noRoom(err) {
 			return err
 		}
-		if !exists(dir) {
+		if !exists(dir) && !t.named(ctx, slug) {
 			return nil // purged since the platform was copied
 		}
 		t.failed = append(t.failed, fmt.Errorf("backup: wiki %s was not copied: %w", slug, err))
@@ -183,6 +184,19 @@ func (t *taking) wiki(ctx context.Context, s *Snapshot, slug string) error {
 	}
 	s.Wikis[slug], err = t.in.put(text)
 	return err
+}
+
+// named reports whether the platform still has a wiki. One whose files are gone
+// all the same was lost, and keeps its last copy.
+func (t *taking) named(ctx context.Context, slug string) bool {
+	copied := filepath.Join(t.scratch, "again.db")
+	defer os.Remove(copied)
+	err := copyDatabase(ctx, filepath.Join(t.data, "robot.db"), copied)
+	if err != nil {
+		return true
+	}
+	slugs, err := store.SlugsIn(ctx, copied)
+	return err != nil || slices.Contains(slugs, slug)
 }
 
 // copyWiki copies the index before the content: an index that lags catches up

@@ -7,6 +7,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -112,6 +113,15 @@ func migrate(ctx context.Context, db *sql.DB) error {
 func (p *Pool) dir(slug string) string  { return filepath.Join(p.o.Dir, slug) }
 func (p *Pool) file(slug string) string { return filepath.Join(p.dir(slug), "wiki.db") }
 
+// Exists reports whether a wiki has a database, sound or not.
+func (p *Pool) Exists(slug string) bool {
+	if wiki.CheckHost(slug) != nil {
+		return false
+	}
+	_, err := os.Stat(p.file(slug))
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
 // Create makes the database of a new, empty wiki; ErrExists if there is one.
 // The wiki is there as a whole or not at all, whenever the process ends.
 func (p *Pool) Create(ctx context.Context, slug string) error {
@@ -185,7 +195,7 @@ func (p *Pool) Revive(ctx context.Context, slug string) (settle func(ctx context
 	}
 	settle = func(ctx context.Context, well bool) error {
 		if !well {
-			err := p.Delete(ctx, slug)
+			err := p.takeAway(ctx, slug, func() error { return p.discard(slug) })
 			if err == nil {
 				err = os.Rename(kept, p.dir(slug))
 			}
@@ -308,32 +318,118 @@ func (p *Pool) load(ctx context.Context, slug string) (*Wiki, error) {
 	if _, err := os.Stat(p.file(slug)); errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("content: open %s: %w", slug, wiki.ErrNotFound)
 	}
-	db, err := openSQL(p.file(slug), "rw")
+	w, err := p.openFile(ctx, slug, p.file(slug))
 	if err != nil {
-		return nil, fmt.Errorf("content: open %s: %w", slug, err)
-	}
-	w := &Wiki{slug: slug, o: &p.o, db: db, turn: make(chan struct{}, 1)}
-	if err := w.start(ctx); err != nil {
-		db.Close()
 		return nil, fmt.Errorf("content: open %s: %w", slug, storageError(err))
 	}
 	return w, nil
 }
 
-// Delete removes a wiki's directory, with all that is derived in it. It waits
-// for a write under way; whoever still holds the wiki gets ErrNotFound from
-// then on.
+func (p *Pool) openFile(ctx context.Context, slug, file string) (*Wiki, error) {
+	db, err := openSQL(file, "rw")
+	if err != nil {
+		return nil, err
+	}
+	w := &Wiki{slug: slug, o: &p.o, db: db, turn: make(chan struct{}, 1)}
+	if err := w.start(ctx); err != nil {
+		db.Close()
+		return nil, err
+	}
+	return w, nil
+}
+
+// Replace puts another database in the place of a wiki's own, whether or not it
+// has one: from brings the file, which must pass CheckFile. prepare may change it
+// before anybody sees it. What the wiki had, with all that was derived from it,
+// is set aside in a directory that is named, "" if there was nothing, and stays
+// until Delete. Whoever still holds the wiki gets ErrNotFound from then on.
+// Nothing is changed when it fails.
+func (p *Pool) Replace(ctx context.Context, slug string, from io.Reader, prepare func(*Wiki) error) (facts Facts, aside string, err error) {
+	if err := wiki.CheckHost(slug); err != nil {
+		return facts, "", err
+	}
+	making, err := os.MkdirTemp(p.scratch(), slug+"-")
+	if err != nil {
+		return facts, "", fmt.Errorf("content: replace %s: %w", slug, storageError(err))
+	}
+	defer os.RemoveAll(making) // nothing is there once it is renamed
+	if facts, err = p.takeIn(ctx, slug, filepath.Join(making, "wiki.db"), from, prepare); err == nil {
+		err = syncDir(making)
+	}
+	if err == nil {
+		err = p.takeAway(ctx, slug, func() error {
+			aside, err = p.exchange(slug, making)
+			return err
+		})
+	}
+	if err != nil {
+		return facts, "", fmt.Errorf("content: replace %s: %w", slug, storageError(err))
+	}
+	return facts, aside, nil
+}
+
+// takeIn makes a database file of what comes in.
+func (p *Pool) takeIn(ctx context.Context, slug, file string, from io.Reader, prepare func(*Wiki) error) (Facts, error) {
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return Facts{}, err
+	}
+	_, err = io.Copy(f, from)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return Facts{}, err
+	}
+	facts, err := CheckFile(ctx, file, slug)
+	if err != nil {
+		return facts, err
+	}
+	w, err := p.openFile(ctx, slug, file)
+	if err != nil {
+		return facts, err
+	}
+	defer w.close() // which leaves all in the one file
+	return facts, prepare(w)
+}
+
+// exchange sets a wiki's directory aside and puts another in its place.
+func (p *Pool) exchange(slug, making string) (aside string, err error) {
+	if err := os.MkdirAll(p.replaced(slug), 0o700); err != nil {
+		return "", err
+	}
+	aside = filepath.Join(p.replaced(slug), p.o.Now().UTC().Format("20060102T150405.000000Z"))
+	if err := os.Rename(p.dir(slug), aside); errors.Is(err, fs.ErrNotExist) {
+		aside = ""
+	} else if err != nil {
+		return "", err
+	}
+	if err := os.Rename(making, p.dir(slug)); err != nil {
+		if aside != "" {
+			err = errors.Join(err, os.Rename(aside, p.dir(slug)))
+		}
+		return "", err
+	}
+	return aside, syncDir(p.o.Dir)
+}
+
+// replaced holds what Replace took out of a wiki's place.
+func (p *Pool) replaced(slug string) string { return filepath.Join(p.o.Dir, ".replaced", slug) }
+
+// Delete removes a wiki's directory, with all that is derived in it, and what
+// Replace has set aside of it. It waits for a write under way; whoever still
+// holds the wiki gets ErrNotFound from then on.
 func (p *Pool) Delete(ctx context.Context, slug string) error {
 	if wiki.CheckHost(slug) != nil {
 		return fmt.Errorf("content: delete %q: %w", slug, wiki.ErrNotFound)
 	}
-	if err := p.remove(ctx, slug); err != nil {
+	err := p.takeAway(ctx, slug, func() error { return p.discard(slug) })
+	if err := errors.Join(err, os.RemoveAll(p.replaced(slug))); err != nil {
 		return fmt.Errorf("content: delete %s: %w", slug, storageError(err))
 	}
 	return nil
 }
 
-func (p *Pool) remove(ctx context.Context, slug string) error {
+// takeAway has a wiki's directory moved while nobody writes; who holds the wiki
+// has lost it then.
+func (p *Pool) takeAway(ctx context.Context, slug string, move func() error) error {
 	e, err := p.use(ctx, slug)
 	switch {
 	case err == nil:
@@ -349,7 +445,7 @@ func (p *Pool) remove(ctx context.Context, slug string) error {
 		return err
 	default: // not there, or damaged: what there is goes
 	}
-	if err := p.discard(slug); err != nil {
+	if err := move(); err != nil {
 		if e != nil {
 			e.wiki.gone.Store(false)
 		}

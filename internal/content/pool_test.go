@@ -1,6 +1,7 @@
 package content
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -70,6 +71,86 @@ func TestDeletedWiki(t *testing.T) {
 	}
 	if err := p.Delete(t.Context(), ".scratch"); !errors.Is(err, wiki.ErrNotFound) {
 		t.Errorf("deleting no wiki: %v", err)
+	}
+}
+
+// TestReplacedWiki: another database takes the place of a wiki's own at once and
+// whole, what was there is set aside, and who holds the old one does the new one
+// no harm. A file that is not whole changes nothing.
+func TestReplacedWiki(t *testing.T) {
+	p := openPool(t, t.TempDir(), time.Now)
+	create(t, p, "ada", "bob")
+	before := open(t, p, "ada")
+	must(t, before, ada, add("Home.md", "as it was\n"))
+	must(t, before, ada, add("Secret.md", "not to be shown\n"))
+	_, head := before.Head()
+	must(t, open(t, p, "bob"), ada, add("Home.md", "bob's\n"))
+	copied := filepath.Join(t.TempDir(), "copy.db")
+	if _, err := before.db.Exec("VACUUM INTO $1", copied); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(copied)
+	if err != nil {
+		t.Fatal(err)
+	}
+	must(t, before, ada, add("Home.md", "later\n"))
+
+	replace := func(slug string, file []byte) (string, error) {
+		facts, aside, err := p.Replace(t.Context(), slug, bytes.NewReader(file), func(w *Wiki) error {
+			return w.Withhold(t.Context(), "Secret.md", "a court")
+		})
+		if err == nil && facts.Head != head {
+			t.Errorf("its head is %s, was %s", facts.Head, head)
+		}
+		return aside, err
+	}
+	for what, file := range map[string][]byte{"half a file": whole[:len(whole)/2], "no database": []byte("text"), "nothing": nil} {
+		if _, err := replace("ada", file); err == nil {
+			t.Errorf("%s took the place of a wiki", what)
+		}
+	}
+	if _, err := replace("bob", whole); err == nil {
+		t.Error("ada's database took the place of bob's")
+	}
+	if got := text(t, before, "Home.md"); got != "later\n" {
+		t.Errorf("after what failed it says %q", got)
+	}
+
+	aside, err := replace("ada", whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	after := open(t, p, "ada")
+	if _, err := do(before, ada, add("Home.md", "ghost\n")); !errors.Is(err, wiki.ErrNotFound) {
+		t.Errorf("a save to the one before: %v", err)
+	}
+	if got := text(t, after, "Home.md"); got != "as it was\n" {
+		t.Errorf("it says %q", got)
+	}
+	if _, _, err := after.Read(t.Context(), "Secret.md"); !errors.Is(err, wiki.ErrWithheld) {
+		t.Errorf("what was prepared: %v", err)
+	}
+	must(t, after, ada, add("Next.md", "on it goes\n"))
+	if facts, err := CheckFile(t.Context(), copied, "ada"); err != nil || facts.Head != head {
+		t.Errorf("%+v, %v", facts, err)
+	}
+	if _, err := os.Stat(filepath.Join(aside, "wiki.db")); err != nil {
+		t.Errorf("what was there: %v", err)
+	}
+
+	// Where there is nothing, nothing is set aside; a wiki that is deleted leaves
+	// nothing.
+	if err := os.RemoveAll(p.dir("ada")); err != nil {
+		t.Fatal(err)
+	}
+	if aside, err := replace("ada", whole); err != nil || aside != "" {
+		t.Errorf("a lost wiki: %q, %v", aside, err)
+	}
+	if err := p.Delete(t.Context(), "ada"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(aside); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("what was set aside of a deleted wiki: %v", err)
 	}
 }
 

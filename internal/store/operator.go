@@ -3,7 +3,11 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"robot.wtf/internal/wiki"
@@ -89,6 +93,77 @@ func (db *DB) EndSiteNow(ctx context.Context, slug string) error {
 	})
 	db.tokens.forgetAll()
 	return err
+}
+
+// ReinstateSite adds the row of a wiki that is no more, as a backup has it, and
+// of its members those who are known here; left names the others. Tokens and
+// grants stay ended. ErrNotFound when its owner is not known here, or leaving;
+// ErrExists when the slug is somebody's, was another holder's, or its owner is
+// called otherwise by now; ErrQuota when they have max wikis.
+func (db *DB) ReinstateSite(ctx context.Context, site Site, holder []byte, max int) (left []string, err error) {
+	limits, err := json.Marshal(site.Limits)
+	if err != nil {
+		return nil, err
+	}
+	err = db.tx(ctx, func(tx *sql.Tx) error {
+		var known, own int
+		if err := tx.QueryRowContext(ctx, `SELECT count(*), (SELECT count(*) FROM sites WHERE owner = $1) FROM users WHERE did = $1 AND ending = 0`,
+			site.OwnerDID).Scan(&known, &own); err != nil {
+			return err
+		}
+		if known == 0 {
+			return wiki.ErrNotFound
+		}
+		if own >= max {
+			return wiki.ErrQuota
+		}
+		if err := checkFormer(ctx, tx, site.Slug, holder); err != nil {
+			return err
+		}
+		done, err := tx.ExecContext(ctx, `UPDATE users SET username = $2 WHERE did = $1 AND (username IS NULL OR username = $2)`, site.OwnerDID, site.Slug)
+		if err := oneRow(done, err); errors.Is(err, wiki.ErrNotFound) {
+			return wiki.ErrExists
+		} else if err != nil {
+			return err
+		}
+		// Its version is higher than any that this wiki had, for finished pages are
+		// kept by it.
+		if _, err := tx.ExecContext(ctx, `
+			INSERT INTO sites (slug, owner, title, description, public, home, as_handle, limits, version, created, published, suspended, why)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+			site.Slug, site.OwnerDID, site.Title, site.Description, site.Public, site.Home, site.AsHandle, string(limits), db.millis(),
+			site.Created.UnixMilli(), millis(site.Published), millis(site.Suspended), site.Why); err != nil {
+			return err
+		}
+		for _, did := range slices.Sorted(maps.Keys(site.Roles)) {
+			if did == site.OwnerDID {
+				continue
+			}
+			done, err := tx.ExecContext(ctx, `
+				INSERT INTO members (slug, did, role, since) SELECT $1, did, $3, $4 FROM users WHERE did = $2 AND ending = 0`,
+				site.Slug, did, site.Roles[did].String(), db.millis())
+			if err := oneRow(done, err); errors.Is(err, wiki.ErrNotFound) {
+				left = append(left, did)
+			} else if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	db.sites.forget(site.Slug)
+	db.users.forget(site.OwnerDID)
+	if err != nil {
+		return nil, fmt.Errorf("store: reinstate %s: %w", site.Slug, err)
+	}
+	return left, nil
+}
+
+// millis is the opposite of when.
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
 }
 
 // A SiteRow is a wiki in the operator's list.

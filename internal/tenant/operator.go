@@ -90,6 +90,40 @@ func (s *Service) Remove(ctx context.Context, a wiki.Access, now bool) error {
 	return s.purge(ctx, Ending{Slug: a.Site().Slug, DID: a.Site().OwnerDID})
 }
 
+// Reinstate adds the row of a wiki that is no more, as a backup has it, for the
+// operator; left are the DIDs of members who are not known here any more. It
+// does nothing when the wiki is there. The wiki's content is the caller's
+// business: Undo takes the row back when there is none after all.
+func (s *Service) Reinstate(ctx context.Context, caller wiki.Caller, was store.Site) (r Reinstated, err error) {
+	if !caller.Operator {
+		return r, errOperator
+	}
+	if _, err := s.store.Site(ctx, was.Slug); err == nil || !errors.Is(err, wiki.ErrNotFound) {
+		return r, err
+	}
+	r.Left, err = s.store.ReinstateSite(ctx, was, s.holder(was.OwnerDID), WikisEach)
+	switch {
+	case errors.Is(err, wiki.ErrNotFound):
+		return r, wiki.Problemf(wiki.ErrNotFound, "", "The owner of %s (%s) has no account here any more. Once they have signed in again, %s can be restored.", was.Slug, was.OwnerDID, was.Slug)
+	case errors.Is(err, wiki.ErrQuota):
+		return r, wiki.Problemf(wiki.ErrQuota, "", "The owner of %s has another wiki by now.", was.Slug)
+	case errors.Is(err, wiki.ErrExists):
+		return r, wiki.Problemf(wiki.ErrExists, "", "The name %s is somebody else's by now, or its owner is called otherwise.", was.Slug)
+	case err != nil:
+		return r, err
+	}
+	r.Added = true
+	r.Undo = func(ctx context.Context) error { return s.store.DropSite(ctx, was.Slug) }
+	return r, nil
+}
+
+// Reinstated is what Reinstate did.
+type Reinstated struct {
+	Added bool // the row was not there
+	Left  []string
+	Undo  func(ctx context.Context) error // nil where nothing was added
+}
+
 // Notices are what the operator did to the wikis that a person owns, in the last
 // 90 days, newest first.
 func (s *Service) Notices(ctx context.Context, did string) ([]Notice, error) {
@@ -125,6 +159,7 @@ func inWords(e store.Event) string {
 		"site.resume":   e.Slug + " is open again.",
 		"site.limits":   "The limits of " + e.Slug + " were changed.",
 		"site.end":      e.Slug + " was deleted.",
+		"site.recover":  e.Slug + " was put back from a backup: it is " + e.Detail + ".",
 		"page.withhold": name + " may not be shown any more, in none of its versions, for legal reasons. You can delete the page or write another.",
 		"page.release":  name + " may be shown again.",
 	}[e.Action]
