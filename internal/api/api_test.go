@@ -427,6 +427,10 @@ func TestBadInput(t *testing.T) {
 			t.Errorf("%s %s %.60v: %d, want %d: %.200s", tt.method, tt.path, tt.body, r.StatusCode, tt.status, r.text)
 		}
 	}
+	r := w.send("ada/editor", "PUT", "ada", "/pages/New", `{"content": "x", "revison": "typo"}`)
+	if detail := r.json["detail"].(string); !strings.Contains(detail, `"revison". Its members are commit_message, content,`) {
+		t.Errorf("who mistypes a member is told: %s", detail)
+	}
 	w.want(404, w.send("none", "GET", "ada", "/pages/New", nil))
 	if r := w.want(204, w.send("none", "OPTIONS", "ada", "/pages/New", nil)); !strings.Contains(r.Header.Get("Access-Control-Allow-Methods"), "PUT") {
 		t.Errorf("preflight: %v", r.Header)

@@ -59,7 +59,8 @@ func (c *call) read(limit int64, v any) (raw []byte, err error) {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(v); err != nil {
-		return nil, malformed("The body is not the JSON that this route takes: %s.", strings.TrimPrefix(err.Error(), "json: "))
+		return nil, malformed("The body is not the JSON that this route takes: %s. Its members are %s.",
+			strings.TrimPrefix(err.Error(), "json: "), strings.Join(memberNames(v), ", "))
 	}
 	if _, err := dec.Token(); err != io.EOF {
 		return nil, malformed("There is something after the JSON value.")

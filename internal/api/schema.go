@@ -1,7 +1,9 @@
 package api
 
 import (
+	"maps"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -79,4 +81,11 @@ func (s schemas) members(t reflect.Type, strict, optional bool, properties objec
 			}
 		}
 	}
+}
+
+// memberNames are the names of the members of the struct that v points at.
+func memberNames(v any) []string {
+	properties, required := object{}, []string{}
+	schemas{}.members(reflect.TypeOf(v).Elem(), true, false, properties, &required)
+	return slices.Sorted(maps.Keys(properties))
 }
