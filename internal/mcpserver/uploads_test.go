@@ -1,0 +1,204 @@
+package mcpserver
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"robot.wtf/internal/pages"
+	"robot.wtf/internal/wiki"
+)
+
+// offered asks for a one-time address and gives its path.
+func (w *world) offered(token, page, name string) string {
+	w.t.Helper()
+	text := w.ok(token, "write_attachment", "path", page, "name", name, "message", "A file")
+	found := regexp.MustCompile(`curl -T FILE http://\w+\.robot\.localhost(/-/upload/\w+)$`).FindStringSubmatch(text)
+	if found == nil {
+		w.t.Fatalf("no address in %s", text)
+	}
+	return found[1]
+}
+
+// send sends a file to an address, as curl -T does: by PUT, with nothing that
+// says who sends it.
+func (w *world) send(slug, path string, file io.Reader) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodPut, "http://"+slug+".robot.localhost"+path, file)
+	rec := httptest.NewRecorder()
+	w.handler.ServeHTTP(rec, r)
+	return rec
+}
+
+func (w *world) file(slug, path string) (wiki.Author, string, error) {
+	f, data, err := w.pages.OpenAttachment(w.ctx, w.access(slug, slug), path, "")
+	return f.Author, string(data), err
+}
+
+// An address takes one file, in the name of whoever asked for it.
+func TestUploadWorksOnce(t *testing.T) {
+	w := newWorld(t)
+	path := w.offered("ada/editor", "Home", "plan.txt")
+	a := w.send("ada", path, strings.NewReader("one"))
+	if a.Code != http.StatusCreated || !strings.Contains(a.Body.String(), `"path":"Home/plan.txt"`) {
+		t.Fatalf("%d %s", a.Code, a.Body)
+	}
+	author, text, err := w.file("ada", "Home/plan.txt")
+	if err != nil || text != "one" || author.Username != "bob" || author.Agent != "Claude" {
+		t.Errorf("%q by %+v, %v", text, author, err)
+	}
+	if log, err := w.pages.Changelog(w.ctx, w.access("ada", "ada"), pages.LogFilter{Limit: 1}); err != nil || log[0].Message != "A file" {
+		t.Errorf("the message is %q, %v", log[0].Message, err)
+	}
+	if a := w.send("ada", path, strings.NewReader("two")); a.Code != http.StatusGone {
+		t.Errorf("a second time: %d %s", a.Code, a.Body)
+	}
+	if _, text, _ := w.file("ada", "Home/plan.txt"); text != "one" {
+		t.Errorf("the second file is there: %q", text)
+	}
+}
+
+// Attack: somebody has an address, or guesses one, and uses it where or when it
+// is not good. Nothing is stored, and whose address it is can still use it where
+// it is.
+func TestUploadElsewhereOrLater(t *testing.T) {
+	w := newWorld(t)
+	path := w.offered("ada/editor", "Home", "plan.txt")
+	for _, other := range [][2]string{{"bob", path}, {"nobody", path}, {"ada", path + "x"}, {"ada", strings.ToLower(path)}, {"ada", "/-/upload/"}, {"ada", "/-/upload/" + strings.Repeat("A", 26)}} {
+		if a := w.send(other[0], other[1], strings.NewReader("x")); a.Code != http.StatusGone {
+			t.Errorf("%s on %s: %d %s", other[1], other[0], a.Code, a.Body)
+		}
+	}
+	if _, _, err := w.file("bob", "Home/plan.txt"); !errors.Is(err, wiki.ErrNotFound) {
+		t.Errorf("it is on another wiki: %v", err)
+	}
+	if a := w.send("ada", path, strings.NewReader("x")); a.Code != http.StatusCreated {
+		t.Errorf("its own: %d %s", a.Code, a.Body)
+	}
+
+	late := w.offered("ada/editor", "Home", "late.txt")
+	now := w.door.o.Now
+	w.door.o.Now = func() time.Time { return now().Add(uploadTime) }
+	if a := w.send("ada", late, strings.NewReader("x")); a.Code != http.StatusGone {
+		t.Errorf("after %v: %d %s", uploadTime, a.Code, a.Body)
+	}
+	w.door.o.Now = now
+	if a := w.send("ada", late, strings.NewReader("x")); a.Code != http.StatusGone {
+		t.Errorf("an address that was over is good again: %d", a.Code)
+	}
+	if _, _, err := w.file("ada", "Home/late.txt"); !errors.Is(err, wiki.ErrNotFound) {
+		t.Errorf("it is stored: %v", err)
+	}
+}
+
+// Attack: an agent keeps an address for when it may write no more. It is worth
+// what its token is worth when the file comes.
+func TestUploadAfterTheRightIsGone(t *testing.T) {
+	for what, take := range map[string]func(w *world, owner wiki.Access){
+		"token": func(w *world, owner wiki.Access) {
+			bob := w.access("ada", "bob")
+			tokens, err := w.session.Tokens(w.ctx, bob)
+			w.must(err)
+			w.must(w.session.RevokeToken(w.ctx, bob, tokens[0].ID))
+		},
+		"member": func(w *world, owner wiki.Access) { w.must(w.tenant.RemoveMember(w.ctx, owner, "did:plc:bob")) },
+		"right": func(w *world, owner wiki.Access) {
+			w.must(w.tenant.SetMember(w.ctx, owner, "did:plc:bob", wiki.Viewer))
+		},
+		"wiki": func(w *world, owner wiki.Access) { w.must(w.tenant.Suspend(w.ctx, w.operator("ada"), "spam")) },
+	} {
+		w := newWorld(t)
+		path := w.offered("ada/editor", "Home", "plan.txt")
+		owner := w.access("ada", "ada")
+		take(w, owner)
+		if a := w.send("ada", path, strings.NewReader("x")); a.Code < 400 || a.Code >= 500 {
+			t.Errorf("after the %s was taken away: %d %s", what, a.Code, a.Body)
+		}
+		if _, _, err := w.pages.OpenAttachment(w.ctx, owner, "Home/plan.txt", ""); !errors.Is(err, wiki.ErrNotFound) {
+			t.Errorf("after the %s was taken away it is stored: %v", what, err)
+		}
+	}
+}
+
+func (w *world) operator(slug string) wiki.Access {
+	w.t.Helper()
+	a, err := w.tenant.Resolve(w.ctx, slug, wiki.Caller{Operator: true})
+	w.must(err)
+	return a
+}
+
+// What is too large, breaks off or finds the wiki full is not stored, in whole or
+// in part, and uses its address up.
+func TestUploadThatDoesNotFit(t *testing.T) {
+	w := newWorld(t)
+	w.must(w.tenant.SetLimits(w.ctx, w.operator("ada"), wiki.Limits{AttachmentBytes: 5_000, CurrentBytes: 40_000}))
+	file := func(n int) io.Reader { return strings.NewReader(strings.Repeat("x", n)) }
+	refused := func(what, says string, body io.Reader) {
+		t.Helper()
+		path := w.offered("ada/editor", "Home", "big.txt")
+		a := w.send("ada", path, body)
+		if a.Code != http.StatusUnprocessableEntity || !strings.Contains(a.Body.String(), says) || !strings.Contains(a.Body.String(), "The address is used up") {
+			t.Errorf("%s: %d %s", what, a.Code, a.Body)
+		}
+		if _, _, err := w.file("ada", "Home/big.txt"); !errors.Is(err, wiki.ErrNotFound) {
+			t.Errorf("%s is stored: %v", what, err)
+		}
+		if a := w.send("ada", path, file(1)); a.Code != http.StatusGone {
+			t.Errorf("%s: its address is good again: %d", what, a.Code)
+		}
+	}
+	refused("too large", "This file is too large", file(5_001))
+	endless := &counted{Reader: endlessly{}}
+	if refused("endless", "This file is too large", endless); endless.n > 100_000 {
+		t.Errorf("%d bytes of an endless file were read", endless.n)
+	}
+	refused("broken off", "nothing was changed", io.MultiReader(file(100), iotest.ErrReader(io.ErrUnexpectedEOF)))
+	if a := w.send("ada", w.offered("ada/editor", "Home", "fits.txt"), file(5_000)); a.Code != http.StatusCreated {
+		t.Errorf("at the limit: %d %s", a.Code, a.Body)
+	}
+	full := false
+	for i := 0; i < 10 && !full; i++ {
+		a := w.send("ada", w.offered("ada/editor", "Home", "f"+jsonOf(i)), file(5_000))
+		full = a.Code == http.StatusUnprocessableEntity && strings.Contains(a.Body.String(), "This wiki is full")
+	}
+	if !full {
+		t.Error("a wiki of 40,000 bytes takes 50,000")
+	}
+}
+
+type endlessly struct{}
+
+func (endlessly) Read(b []byte) (int, error) { return len(b), nil }
+
+type counted struct {
+	io.Reader
+	n int
+}
+
+func (c *counted) Read(b []byte) (int, error) {
+	n, err := c.Reader.Read(b)
+	c.n += n
+	return n, err
+}
+
+// Attack: an agent asks for addresses without end, to fill memory or to keep
+// others from any.
+func TestUploadAddressesAreBounded(t *testing.T) {
+	w := newWorld(t)
+	for range ownUploads {
+		w.offered("ada/editor", "Home", "plan.txt")
+	}
+	w.fails("Too many upload addresses wait", "ada/editor", "write_attachment", "path", "Home", "name", "plan.txt")
+	w.offered("ada/owner", "Home", "plan.txt")
+	now := w.door.o.Now
+	w.door.o.Now = func() time.Time { return now().Add(uploadTime) }
+	w.offered("ada/editor", "Home", "plan.txt")
+	if n := len(w.door.uploads.open); n != 1 {
+		t.Errorf("%d addresses wait", n)
+	}
+}
