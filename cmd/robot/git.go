@@ -27,6 +27,9 @@ func (s *service) measureExports() {
 	if s.exports == nil {
 		return
 	}
+	s.metrics.Gauge("robot_export_lag_seconds", "How long the save that waits longest to be in its wiki's git repository has waited.", func() (float64, bool) {
+		return s.exports.Lag().Seconds(), true
+	})
 	count := func(name, help string, read func(pages.ExportStats) uint64) {
 		s.metrics.Gauge(name, help, func() (float64, bool) { return float64(read(s.exports.Stats())), true })
 	}

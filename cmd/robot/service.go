@@ -110,7 +110,7 @@ func openService(ctx context.Context, cfg config.Config, origins config.Origins,
 	s.limits = limiter(cfg, now)
 	s.oauth, err = oauth.New(oauth.Options{
 		Store: s.store, Session: s.session, Tenant: s.tenant, WikiOrigin: origins.Wiki,
-		Outbound: outbound.New(outgoing(cfg)), Take: s.limits.Client, Access: cfg.Access, Now: now, Log: log,
+		Outbound: outbound.New(outgoing(cfg)), Take: s.limits.Client, Failed: s.metrics.OAuthFailed, Access: cfg.Access, Now: now, Log: log,
 	})
 	if err != nil {
 		return nil, err
@@ -153,6 +153,7 @@ func (s *service) handler(cfg config.Config, origins config.Origins, people []wi
 	browser, err := web.New(web.Options{
 		SignIn: signIn, Admit: admit, Pages: s.pages, Tenant: s.tenant, Session: s.session, OAuth: s.oauth,
 		Platform: origins.Platform(), WikiOrigin: origins.Wiki, People: people, Showcase: cfg.Showcase, Limits: s.limits, Now: now, Log: s.log,
+		SignInFailed: func(cause string) { s.metrics.OAuthFailed("signin", cause) },
 	})
 	if err != nil {
 		return nil, err

@@ -158,6 +158,6 @@ func (s *Service) enter(ctx context.Context) (leave func(), err error) {
 	case s.slots <- struct{}{}:
 		return func() { <-s.slots }, nil
 	case <-ctx.Done():
-		return nil, wiki.Problemf(wiki.ErrInvalid, handleField, "Too many people are signing in at this moment. Try again in a minute.")
+		return nil, wiki.Because("too many", wiki.Problemf(wiki.ErrInvalid, handleField, "Too many people are signing in at this moment. Try again in a minute."))
 	}
 }

@@ -49,7 +49,7 @@ func (s *Service) didYouMean(ctx context.Context, typed, id string, err error) e
 	if i < 0 {
 		return err
 	}
-	better := &wiki.Problem{Kind: problem.Kind, Field: problem.Field, Message: problem.Message + " Did you mean " + candidates[i] + "?", Meant: candidates[i]}
+	better := &wiki.Problem{Kind: problem.Kind, Field: problem.Field, Message: problem.Message + " Did you mean " + candidates[i] + "?", Meant: candidates[i], Cause: problem.Cause}
 	return fmt.Errorf("atproto: %w: %w", better, err)
 }
 

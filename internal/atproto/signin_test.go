@@ -307,6 +307,77 @@ func TestCallbacks(t *testing.T) {
 	}
 }
 
+// What monitors count a sign-in that failed by: each cause once.
+func TestCauses(t *testing.T) {
+	callback := func(change func(w *world, b *browser, query map[string]string)) func(w *world) error {
+		return func(w *world) error {
+			b := w.browser()
+			to, err := b.begin("ada.test")
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			query, changed := w.approve(to), map[string]string{}
+			change(w, b, changed)
+			for key, value := range changed {
+				query.Set(key, value)
+			}
+			_, err = b.finish(query)
+			return err
+		}
+	}
+	begin := func(typed string, change func(w *world)) func(w *world) error {
+		return func(w *world) error {
+			if change != nil {
+				change(w)
+			}
+			_, err := w.browser().begin(typed)
+			return err
+		}
+	}
+	stop := make(chan struct{})
+	defer close(stop)
+	hangs := func(where string) func(w *world) {
+		return func(w *world) {
+			w.service.patience = time.Second
+			w.handlers[where] = func(http.ResponseWriter, *http.Request) { <-stop }
+		}
+	}
+	for cause, fail := range map[string]func(w *world) error{
+		"not a handle":           begin("ada@example.org", nil),
+		"nobody":                 begin("nobody.ada.test", nil),
+		"handle of another name": begin("ada.test", func(w *world) { w.accounts[adaDID] = account{handle: "new.test", pds: "https://pds.test"} }),
+		"directory silent":       begin(adaDID, hangs("plc.test/"+adaDID)),
+		"unreadable account": begin(adaDID, func(w *world) {
+			w.handlers["plc.test/"+adaDID] = func(rw http.ResponseWriter, r *http.Request) { http.Error(rw, "no", 500) }
+		}),
+		"no server":     begin("ada.test", func(w *world) { w.accounts[adaDID] = account{handle: "ada.test"} }),
+		"server silent": begin("ada.test", hangs("pds.test/.well-known/oauth-protected-resource")),
+		"server": begin("ada.test", func(w *world) {
+			w.handlers["as.test/oauth/par"] = func(rw http.ResponseWriter, r *http.Request) { http.Error(rw, "no", 500) }
+		}),
+		"too many": begin("ada.test", func(w *world) {
+			w.service.patience = time.Second
+			w.service.slots = make(chan struct{})
+		}),
+		"incomplete":      callback(func(_ *world, _ *browser, query map[string]string) { query["state"] = "" }),
+		"another browser": callback(func(_ *world, b *browser, _ map[string]string) { clear(b.cookies) }),
+		"expired": callback(func(w *world, _ *browser, _ map[string]string) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.now = w.now.Add(Lifetime)
+		}),
+		"declined": callback(func(_ *world, _ *browser, query map[string]string) { query["error"] = "access_denied" }),
+		"not admitted": callback(func(w *world, _ *browser, _ map[string]string) {
+			w.service.admit = func(wiki.User) bool { return false }
+		}),
+		"our fault": callback(func(w *world, _ *browser, _ map[string]string) { w.db.Close() }),
+	} {
+		if err := fail(newWorld(t)); err == nil || wiki.CauseOf(err) != cause {
+			t.Errorf("%s: %v", cause, err)
+		}
+	}
+}
+
 // The code of one flow is of no use in another: PKCE.
 func TestCodeOfAnotherFlow(t *testing.T) {
 	w := newWorld(t)

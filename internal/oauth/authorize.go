@@ -42,10 +42,11 @@ type request struct {
 // to the client with what is wrong. A request that names no client, or an address
 // that is none of the client's, is answered to nobody but the person: the error.
 func (s *Service) Authorize(w http.ResponseWriter, r *http.Request) (to string, err error) {
+	defer func() { s.count("authorize", err) }()
 	query := r.URL.Query()
 	id, redirect := query.Get("client_id"), query.Get("redirect_uri")
 	if len(query["client_id"]) != 1 || id == "" || len(query["redirect_uri"]) > 1 {
-		return "", problem(wiki.ErrInvalid, "The program that sent you here did not say who it is (client_id). Nothing was shared with it.")
+		return "", wiki.Because("no client", problem(wiki.ErrInvalid, "The program that sent you here did not say who it is (client_id). Nothing was shared with it."))
 	}
 	if s.o.Take != nil {
 		if err := s.o.Take(r.RemoteAddr, ""); err != nil {
@@ -60,11 +61,12 @@ func (s *Service) Authorize(w http.ResponseWriter, r *http.Request) (to string, 
 		redirect = c.Redirects[0]
 	}
 	if redirect == "" || !permits(c, redirect) || s.checkRedirect(redirect) != "" {
-		return "", problem(wiki.ErrInvalid, "The program that sent you here, %s, wants its answer at an address that it did not register (redirect_uri). Nothing was shared with it.", name(c))
+		return "", wiki.Because("redirect", problem(wiki.ErrInvalid, "The program that sent you here, %s, wants its answer at an address that it did not register (redirect_uri). Nothing was shared with it.", name(c)))
 	}
 	q := request{Client: c.ID, Name: name(c), Document: c.Document, Registered: c.Created, Redirect: redirect, State: query.Get("state"), HasState: query.Has("state")}
 	if err := s.readRequest(&q, query); err != nil {
 		s.note(r, q.Slug, http.StatusBadRequest, causeOf(err), "", q.Name)
+		s.count("authorize", err)
 		return s.refusal(q, err), nil
 	}
 	secret := rand.Text()
@@ -79,6 +81,13 @@ func (s *Service) Authorize(w http.ResponseWriter, r *http.Request) (to string, 
 	}
 	s.note(r, q.Slug, http.StatusSeeOther, "", "", q.Name)
 	return ConsentPath + "?" + url.Values{"request": {secret}}.Encode(), nil
+}
+
+// count tells monitors of a failure; nil is none.
+func (s *Service) count(endpoint string, err error) {
+	if err != nil {
+		s.o.Failed(endpoint, causeFor(err))
+	}
 }
 
 // name is what a client is called: by itself, else by where its answers go.
@@ -190,7 +199,7 @@ type Ask struct {
 	Policy   string // for form-action: where the form's answer leads
 }
 
-var errOver = problem(wiki.ErrGone, "This request was answered already, has expired, or was made with another browser. Start again from your agent.")
+var errOver = wiki.Because("over", problem(wiki.ErrGone, "This request was answered already, has expired, or was made with another browser. Start again from your agent."))
 
 // Ask finds a request that this browser made, as its person may answer it. They
 // may agree to what they may do themselves, as members: others see the same of a
@@ -198,6 +207,7 @@ var errOver = problem(wiki.ErrGone, "This request was answered already, has expi
 func (s *Service) Ask(r *http.Request, secret string, caller wiki.Caller) (*Ask, error) {
 	q, err := s.kept(r, secret)
 	if err != nil {
+		s.count("consent", err)
 		return nil, err
 	}
 	a := &Ask{
@@ -256,31 +266,34 @@ type Verdict struct {
 // client, with a code (RFC 6749, section 4.1.2) or without. ErrGone when the
 // request is over, ErrDenied for who may not agree to that; then it still waits.
 func (s *Service) Decide(r *http.Request, caller wiki.Caller, v Verdict) (to string, err error) {
+	defer func() { s.count("consent", err) }()
 	ctx := r.Context()
 	q, err := s.kept(r, v.Secret)
 	if err != nil {
 		return "", err
 	}
 	if caller.Session == "" || v.Person != caller.User.DID {
-		return "", problem(wiki.ErrDenied, "You are not signed in as whom the page was shown to, so nothing was shared. Look again and answer once more.")
+		return "", wiki.Because("another person", problem(wiki.ErrDenied, "You are not signed in as whom the page was shown to, so nothing was shared. Look again and answer once more."))
 	}
 	if !v.Allow {
 		if err := s.take(ctx, v.Secret); err != nil {
 			return "", err
 		}
 		s.note(r, q.Slug, http.StatusSeeOther, Declined, "", q.Name)
-		return s.refusal(q, fault("access_denied", "The person said no.")), nil
+		no := fault("access_denied", "The person said no.")
+		s.count("consent", no)
+		return s.refusal(q, no), nil
 	}
 	role, err := s.role(ctx, q.Slug, caller)
 	switch {
 	case err != nil:
 		return "", err
 	case role < wiki.Viewer:
-		return "", problem(wiki.ErrDenied, "You are not a member of that wiki, so you cannot let anybody in.")
+		return "", wiki.Because("not a member", problem(wiki.ErrDenied, "You are not a member of that wiki, so you cannot let anybody in."))
 	case v.Write && role < wiki.Editor:
-		return "", problem(wiki.ErrDenied, "You may read this wiki, so you can let %s read it, and no more.", q.Name)
+		return "", wiki.Because("may only read", problem(wiki.ErrDenied, "You may read this wiki, so you can let %s read it, and no more.", q.Name))
 	case v.Write && q.ReadOnly:
-		return "", problem(wiki.ErrDenied, "%s asked for no more than reading.", q.Name)
+		return "", wiki.Because("more than asked", problem(wiki.ErrDenied, "%s asked for no more than reading.", q.Name))
 	}
 	if err := s.take(ctx, v.Secret); err != nil {
 		return "", err

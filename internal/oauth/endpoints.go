@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"path"
 	"strings"
 
 	"robot.wtf/internal/session"
@@ -101,11 +102,34 @@ type Error struct {
 	Code   string // "invalid_grant"
 	Text   string // printable ASCII without quotes and backslashes
 	status int    // 400 when 0
+	why    string // what monitors tell it from others of its code by, or ""
 }
 
 func (e *Error) Error() string { return e.Code + ": " + e.Text }
 
 func fault(code, text string) *Error { return &Error{Code: code, Text: text} }
+
+// because tells an Error from others of its code.
+func (e *Error) because(why string) *Error {
+	told := *e
+	told.why = why
+	return &told
+}
+
+// causeFor is what monitors count an error by.
+func causeFor(err error) string {
+	var told *Error
+	var tooFast retrier
+	switch {
+	case errors.As(err, &told) && told.why != "":
+		return told.Code + ": " + told.why
+	case errors.As(err, &told):
+		return told.Code
+	case errors.As(err, &tooFast):
+		return "too fast"
+	}
+	return wiki.CauseOf(err)
+}
 
 var errClient = &Error{Code: "invalid_client", Text: "This client is not known here, or did not prove who it is. Register again.", status: http.StatusUnauthorized}
 
@@ -129,6 +153,7 @@ func (s *Service) fail(w http.ResponseWriter, r *http.Request, slug string, err 
 	case r.Context().Err() == nil:
 		s.o.Log.ErrorContext(r.Context(), "oauth: request failed", "path", r.URL.Path, "host", slug, "err", err)
 	}
+	s.o.Failed(path.Base(r.URL.Path), causeFor(err))
 	status := answer.status
 	if status == 0 {
 		status = http.StatusBadRequest

@@ -64,6 +64,9 @@ type Options struct {
 	// address's rate limit, or fetching a document of a host's; nil for none.
 	// host is "" for the first two.
 	Take func(remote, host string) error
+	// Failed is told of each failure, for monitors: the endpoint ("token") and a
+	// cause that holds nothing that anybody sent; may be nil.
+	Failed func(endpoint, cause string)
 	// Access is the lifetime of access tokens, AccessLifetime when 0.
 	Access time.Duration
 	Now    func() time.Time
@@ -87,6 +90,9 @@ func New(o Options) (*Service, error) {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Failed == nil {
+		o.Failed = func(string, string) {}
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

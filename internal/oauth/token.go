@@ -107,11 +107,11 @@ func (s *Service) byCode(r *http.Request, form url.Values, client *store.Client,
 		of = c
 		switch {
 		case c.Client != client.ID:
-			return nil, refresh, errCode
+			return nil, refresh, errCode.because("other client")
 		case form.Has("redirect_uri") && form.Get("redirect_uri") != c.Redirect:
-			return nil, refresh, fault("invalid_grant", "redirect_uri is not the one that the code was sent to.")
+			return nil, refresh, fault("invalid_grant", "redirect_uri is not the one that the code was sent to.").because("redirect")
 		case !verifies(form.Get("code_verifier"), c.Challenge):
-			return nil, refresh, fault("invalid_grant", "code_verifier does not belong to the code_challenge.")
+			return nil, refresh, fault("invalid_grant", "code_verifier does not belong to the code_challenge.").because("verifier")
 		case wanted != "" && wanted != c.Slug:
 			return nil, refresh, errTarget
 		}
@@ -126,9 +126,9 @@ func (s *Service) byCode(r *http.Request, form url.Values, client *store.Client,
 	switch {
 	case errors.Is(err, wiki.ErrGone):
 		s.o.Log.WarnContext(r.Context(), "oauth: a code came twice, its grant has ended", "client", clip(client.ID), "agent", r.UserAgent())
-		return nil, refresh, errCode
+		return nil, refresh, errCode.because("replayed")
 	case errors.Is(err, wiki.ErrNotFound):
-		return nil, refresh, errCode
+		return nil, refresh, errCode.because("unknown")
 	case err != nil:
 		s.note(r, of.Slug, http.StatusBadRequest, causeOf(err), "", of.Name)
 	}
@@ -167,7 +167,7 @@ func (s *Service) byRefresh(r *http.Request, form url.Values, client *store.Clie
 	g, err := s.o.Store.Rotate(r.Context(), form.Get("refresh_token"), refreshGrace, func(g *store.Grant) (store.Refresh, error) {
 		switch {
 		case g.Client != client.ID:
-			return refresh, errRefresh
+			return refresh, errRefresh.because("other client")
 		case wanted != "" && wanted != g.Slug:
 			return refresh, errTarget
 		}
@@ -179,9 +179,9 @@ func (s *Service) byRefresh(r *http.Request, form url.Values, client *store.Clie
 		s.o.Log.WarnContext(r.Context(), "oauth: a refresh token came long after its successor, the grant has ended",
 			"wiki", g.Slug, "grant", g.ID, "client", clip(g.Client), "agent", r.UserAgent())
 		s.note(r, g.Slug, http.StatusBadRequest, session.Revoked, g.Name, "")
-		return nil, refresh, errRefresh
+		return nil, refresh, errRefresh.because("replayed")
 	case errors.Is(err, wiki.ErrNotFound):
-		return nil, refresh, errRefresh
+		return nil, refresh, errRefresh.because("unknown")
 	}
 	return g, refresh, err
 }
@@ -207,7 +207,7 @@ func (s *Service) revoke(w http.ResponseWriter, r *http.Request, _ string) error
 	case err != nil:
 		return err
 	case g.Client != client.ID:
-		return fault("invalid_grant", "This token is of another client.")
+		return fault("invalid_grant", "This token is of another client.").because("other client")
 	default:
 		err := s.o.Store.RevokeGrant(r.Context(), g.DID, g.Slug, g.DID, g.ID)
 		if err != nil && !errors.Is(err, wiki.ErrNotFound) {

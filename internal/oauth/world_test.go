@@ -61,6 +61,7 @@ type world struct {
 	dir     string
 	seconds atomic.Int64
 	take    func(remote, host string) error
+	metrics *server.Metrics
 }
 
 func (w *world) now() time.Time { return time.Unix(w.seconds.Load(), 0).UTC() }
@@ -74,7 +75,7 @@ func user(name string) wiki.User {
 func newWorld(t testing.TB, outgoing *http.Client) *world {
 	t.Helper()
 	ctx, log := t.Context(), slog.New(slog.DiscardHandler)
-	w := &world{t: t, dir: t.TempDir()}
+	w := &world{t: t, dir: t.TempDir(), metrics: server.NewMetrics()}
 	w.seconds.Store(time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC).Unix())
 	must := func(err error) {
 		t.Helper()
@@ -98,7 +99,7 @@ func newWorld(t testing.TB, outgoing *http.Client) *world {
 				return nil
 			}
 			return w.take(remote, host)
-		}, Now: w.now, Log: log,
+		}, Failed: w.metrics.OAuthFailed, Now: w.now, Log: log,
 	})
 	must(err)
 	index := search.New(search.Options{Dir: filepath.Join(w.dir, "wikis")})
@@ -115,7 +116,7 @@ func newWorld(t testing.TB, outgoing *http.Client) *world {
 	programs := api.New(api.Options{Pages: contents, Tenant: w.tenant, Session: w.session, OAuth: w.oauth, WikiOrigin: origin, Now: w.now, Log: log})
 	w.front = server.New(server.Options{
 		Host: "robot.test", Home: platform, Secure: true, Platform: browsers.ServePlatform, Wiki: browsers.ServeWiki,
-		API: programs.ServeWiki, Manage: programs.ServePlatform, OAuth: w.oauth.ServeHTTP, Renew: w.session.Renew,
+		API: programs.ServeWiki, Manage: programs.ServePlatform, OAuth: w.oauth.ServeHTTP, Renew: w.session.Renew, Metrics: w.metrics,
 		Check: func(context.Context) error { return nil }, Log: log,
 	})
 	for _, name := range []string{"ada", "bob", "cleo", "dan"} {

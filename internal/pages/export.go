@@ -71,12 +71,14 @@ func (x *Exporter) CatchUp(ctx context.Context, slug string) (head string, err e
 	defer e.unlock()
 	// Whoever comes next needs it as well: not to end with this caller's request.
 	ctx = context.WithoutCancel(ctx)
+	began := time.Now()
 	head, err = x.catchUp(ctx, w, e)
 	if err != nil {
 		e.at = ""
 		x.stats.failures.Add(1)
 		return "", err
 	}
+	x.caughtUp(slug, began)
 	x.askRepack(slug, e)
 	return head, nil
 }

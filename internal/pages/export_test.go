@@ -322,3 +322,40 @@ func TestExportIsReadOnceAfterAStart(t *testing.T) {
 		t.Errorf("read at %v", reads)
 	}
 }
+
+// What waits to be exported is told for as long as it waits, also while exports
+// fail.
+func TestExportLag(t *testing.T) {
+	w := newWorld(t)
+	x := w.exporting()
+	if x.Lag() != 0 {
+		t.Errorf("nothing was saved: %s", x.Lag())
+	}
+	w.put("Home", "x")
+	if _, err := x.CatchUp(w.ctx, w.site.Slug); err != nil {
+		t.Fatal(err)
+	}
+	// A repository cannot be made where its wiki has no directory.
+	dir := filepath.Join(w.dir, w.site.Slug)
+	if err := os.Rename(dir, dir+"-away"); err != nil {
+		t.Fatal(err)
+	}
+	x.Nudge(w.site.Slug)
+	for failures := x.Stats().Failures; x.Stats().Failures == failures; time.Sleep(10 * time.Millisecond) {
+	}
+	if lag := x.Lag(); lag < exportDelay {
+		t.Errorf("after an export that failed: %s", lag)
+	}
+	if err := os.Rename(dir+"-away", dir); err != nil {
+		t.Fatal(err)
+	}
+	w.exported()
+	if x.Lag() != 0 {
+		t.Errorf("all is exported: %s", x.Lag())
+	}
+	x.Nudge(w.site.Slug)
+	x.Forget(w.site.Slug)
+	if x.Lag() != 0 {
+		t.Errorf("a wiki that is gone: %s", x.Lag())
+	}
+}

@@ -38,8 +38,9 @@ type Exporter struct {
 	o     ExportOptions
 	stats struct{ commits, rebuilds, mismatches, repacks, failures atomic.Uint64 }
 
-	mu    sync.Mutex
-	wikis map[string]*export
+	mu      sync.Mutex
+	wikis   map[string]*export
+	waiting map[string]time.Time // wikis with commits that are not exported, since when
 
 	nudges    chan string
 	repacks   chan string
@@ -79,7 +80,7 @@ type export struct {
 func NewExporter(o ExportOptions) *Exporter {
 	ctx, cancel := context.WithCancel(context.Background())
 	x := &Exporter{
-		o: o, wikis: map[string]*export{}, nudges: make(chan string, 256), repacks: make(chan string, 16),
+		o: o, wikis: map[string]*export{}, waiting: map[string]time.Time{}, nudges: make(chan string, 256), repacks: make(chan string, 16),
 		repacking: semaphore.NewWeighted(1), importing: semaphore.NewWeighted(1), closing: ctx, cancel: cancel,
 	}
 	x.ended.Go(func() { x.follow(ctx) })
@@ -115,7 +116,33 @@ const exportDelay = 300 * time.Millisecond
 func (x *Exporter) Nudge(slug string) {
 	select {
 	case x.nudges <- slug:
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		if _, ok := x.waiting[slug]; !ok {
+			x.waiting[slug] = time.Now()
+		}
 	default:
+	}
+}
+
+// Lag is how long the save that waits longest to be in its wiki's repository has
+// waited. One whose export fails waits until another succeeds.
+func (x *Exporter) Lag() time.Duration {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	var longest time.Duration
+	for _, since := range x.waiting {
+		longest = max(longest, time.Since(since))
+	}
+	return longest
+}
+
+// caughtUp notes that all that waited at a time is exported.
+func (x *Exporter) caughtUp(slug string, at time.Time) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if !x.waiting[slug].After(at) {
+		delete(x.waiting, slug)
 	}
 }
 
@@ -163,6 +190,7 @@ func (x *Exporter) Forget(slug string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	delete(x.wikis, slug)
+	delete(x.waiting, slug)
 }
 
 func (e *export) lock(ctx context.Context) error {

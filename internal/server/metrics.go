@@ -22,6 +22,7 @@ type Metrics struct {
 	saves    *prometheus.CounterVec
 	stages   *prometheus.HistogramVec
 	refusals *prometheus.CounterVec
+	oauth    *prometheus.CounterVec
 
 	mu     sync.Mutex
 	causes map[string]bool
@@ -49,7 +50,10 @@ func NewMetrics() *Metrics {
 	m.refusals = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "robot_refusals_total", Help: "Requests of programs and agents that were refused, and sign-ins and grants that failed, by cause.",
 	}, []string{"cause"})
-	m.registry.MustRegister(requests, m.saves, m.stages, m.refusals,
+	m.oauth = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "robot_oauth_failures_total", Help: "What did not come about, by cause: of agents at authorize, consent, token, revoke and register, of people at signin.",
+	}, []string{"endpoint", "cause"})
+	m.registry.MustRegister(requests, m.saves, m.stages, m.refusals, m.oauth,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -88,20 +92,32 @@ func (m *Metrics) Stage(name string, took time.Duration) {
 }
 
 // maxCauses bounds what a cause can be, should one ever hold what somebody sent.
-const maxCauses = 60
+const maxCauses = 150
 
 // Refused counts a refusal.
 func (m *Metrics) Refused(cause string) {
 	if m == nil || cause == "" {
 		return
 	}
-	m.mu.Lock()
-	if !m.causes[cause] && len(m.causes) >= maxCauses {
-		cause = "other"
+	m.refusals.WithLabelValues(m.bounded("", cause)).Inc()
+}
+
+// OAuthFailed counts a failure of connecting an agent, or of signing in.
+func (m *Metrics) OAuthFailed(endpoint, cause string) {
+	if m != nil {
+		m.oauth.WithLabelValues(endpoint, m.bounded(endpoint, cause)).Inc()
 	}
-	m.causes[cause] = true
-	m.mu.Unlock()
-	m.refusals.WithLabelValues(cause).Inc()
+}
+
+func (m *Metrics) bounded(endpoint, cause string) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	key := endpoint + "\x00" + cause
+	if !m.causes[key] && len(m.causes) >= maxCauses {
+		return "other"
+	}
+	m.causes[key] = true
+	return cause
 }
 
 func (m *Metrics) answered(class routeClass, status int, took time.Duration) {

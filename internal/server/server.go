@@ -298,7 +298,7 @@ func (s *Server) note(a *answer, r *http.Request, took time.Duration) {
 	_, onWiki := strings.CutSuffix(hostname(r.Host), s.suffix)
 	class := classify(r, onWiki)
 	s.o.Metrics.answered(class, a.status, took)
-	if a.cause != nil && (class == routeAuth || class == routeOAuth) {
+	if a.cause != nil && class == routeAuth {
 		s.o.Metrics.Refused(class.String() + ": " + causeOf(a.cause, min(a.status, 499)))
 	}
 	level := slog.LevelDebug

@@ -81,7 +81,9 @@ func (h *Handler) signInFailed(v *visit, p signInPage, err error) error {
 	status := http.StatusUnprocessableEntity
 	var tooFast *limit.Exceeded
 	var problem *wiki.Problem
+	cause := wiki.CauseOf(err)
 	if errors.As(err, &tooFast) {
+		cause = "too fast"
 		p.Wrong, status = tooFast.Error(), http.StatusTooManyRequests
 		v.w.Header().Set("Retry-After", tooFast.RetryAfter())
 	} else if errors.As(err, &problem) {
@@ -96,6 +98,7 @@ func (h *Handler) signInFailed(v *visit, p signInPage, err error) error {
 	if v.ctx().Err() == nil && err != error(problem) {
 		h.o.Log.InfoContext(v.ctx(), "web: sign-in failed", "err", err)
 	}
+	h.o.SignInFailed(cause)
 	v.failed(err)
 	return h.askWho(v, status, p)
 }

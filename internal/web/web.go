@@ -52,12 +52,13 @@ type Options struct {
 	// then POST /auth/dev does not exist.
 	People []wiki.User
 	// Admit says who may make a wiki; nil is everybody.
-	Admit      func(wiki.User) bool
-	Showcase   []string       // slugs of wikis that the landing page shows while they are public
-	Limits     *limit.Limiter // nil for none
-	CacheBytes int64          // bound of the finished pages kept, 64 MiB when 0
-	Now        func() time.Time
-	Log        *slog.Logger
+	Admit        func(wiki.User) bool
+	Showcase     []string           // slugs of wikis that the landing page shows while they are public
+	Limits       *limit.Limiter     // nil for none
+	SignInFailed func(cause string) // told of each sign-in that failed, for monitors; may be nil
+	CacheBytes   int64              // bound of the finished pages kept, 64 MiB when 0
+	Now          func() time.Time
+	Log          *slog.Logger
 }
 
 // A Handler serves both kinds of hosts. Its server has already found out which
@@ -84,6 +85,9 @@ func New(o Options) (*Handler, error) {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.SignInFailed == nil {
+		o.SignInFailed = func(string) {}
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

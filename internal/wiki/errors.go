@@ -35,6 +35,7 @@ type Problem struct {
 	Field   string // the form field or JSON member it is about, or ""
 	Message string // a whole sentence
 	Meant   string // what the field should perhaps hold instead, or ""
+	Cause   string // what monitors count it by, a constant; "" for its kind
 }
 
 func (p *Problem) Error() string { return p.Message }
@@ -43,6 +44,29 @@ func (p *Problem) Unwrap() error { return p.Kind }
 // Problemf makes a Problem of a kind, about a field ("" for none).
 func Problemf(kind error, field, format string, args ...any) error {
 	return &Problem{Kind: kind, Field: field, Message: fmt.Sprintf(format, args...)}
+}
+
+// Because says what a Problem is counted by.
+func Because(cause string, err error) error {
+	var p *Problem
+	if !errors.As(err, &p) {
+		return err
+	}
+	counted := *p
+	counted.Cause = cause
+	return &counted
+}
+
+// CauseOf is what a failure is counted by: it holds nothing that anybody sent.
+func CauseOf(err error) string {
+	var p *Problem
+	switch {
+	case !errors.As(err, &p):
+		return "our fault"
+	case p.Cause != "":
+		return p.Cause
+	}
+	return p.Kind.Error()
 }
 
 // A ConflictError says that an edit met another one that it cannot be merged
