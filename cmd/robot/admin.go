@@ -4,18 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"net/url"
 	"os"
-	"path/filepath"
 
 	"robot.wtf/internal/atproto"
-	"robot.wtf/internal/session"
 )
 
 // adminCommand is for whoever runs the service.
 type adminCommand struct {
 	Keys struct {
-		Rotate rotateCommand `cmd:"" help:"Make new keys, for sessions and for signing in; nobody is signed out. Stop the service first."`
+		Rotate rotateCommand `cmd:"" help:"Make new keys, for sessions and for signing in; nobody is signed out."`
 	} `cmd:"" help:"Look after the keys."`
 	Wikis    wikisCommand    `cmd:"" help:"List all wikis."`
 	Users    usersCommand    `cmd:"" help:"List all people."`
@@ -40,31 +40,33 @@ func (c statusCommand) Run(ctx context.Context) error {
 	return operate(ctx, c.Data, "status", nil, nil, os.Stdout)
 }
 
-type rotateCommand struct {
-	Data string `required:"" env:"ROBOT_DATA" placeholder:"DIR" type:"path" help:"Data directory."`
-}
+type rotateCommand struct{ dataFlag }
 
 // Run makes the new keys.
-func (c rotateCommand) Run() (err error) {
-	lock, err := lockDir(c.Data)
-	if err != nil {
+func (c rotateCommand) Run(ctx context.Context) error { return c.run(ctx, "rotate-keys", nil) }
+
+// rotateKeys is the operation of rotateCommand.
+func rotateKeys(ctx context.Context, s *service, _ url.Values, _ io.Reader, out io.Writer) error {
+	if err := s.session.RotateKeys(); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, lock.release()) }()
-	dir := filepath.Join(c.Data, "keys")
-	if err := session.RotateKeys(dir); err != nil {
-		return err
+	fmt.Fprintln(out, "Sessions: a new key; those that people have go on.")
+	made, when := false, "ten minutes from now"
+	var err error
+	if s.signing != nil {
+		made, err = s.signing.RotateKey()
+	} else {
+		when = "ten minutes after the service has started"
+		made, err = atproto.RotateKey(s.keyDir)
 	}
-	fmt.Println("Sessions: a new key; those that people have go on.")
-	made, err := atproto.RotateKey(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist): // a directory of robot dev, which signs nobody in
 	case err != nil:
 		return err
 	case made:
-		fmt.Println("Signing in: a new key, which signs ten minutes after the service has started.")
+		fmt.Fprintf(out, "Signing in: a new key, which signs %s.\n", when)
 	default:
-		fmt.Println("Signing in: a new key is on its way already, and stays.")
+		fmt.Fprintln(out, "Signing in: a new key is on its way already, and stays.")
 	}
-	return nil
+	return s.store.OperatorAct(ctx, "keys.rotate")
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -144,5 +145,40 @@ func TestOperatorCommands(t *testing.T) {
 		if !strings.Contains(audit, act) {
 			t.Errorf("%s is not in the audit log:\n%s", act, audit)
 		}
+	}
+}
+
+// New keys of a running service sign at once, and sign nobody out; what the
+// former ones have signed is refused after the next rotation.
+func TestKeysAreRotatedWhileItRuns(t *testing.T) {
+	l := startLive(t)
+	before, host := l.signIn("ada", "ada"), "ada."+config.DevHost
+	keys := func() string { return l.browser().get(config.DevHost, "/auth/oauth/jwks").Body.String() }
+	old := keys()
+	l.do("rotate-keys")
+	if both := keys(); strings.Count(old, `"kid"`) != 1 || strings.Count(both, `"kid"`) != 2 {
+		t.Errorf("published before:\n%s\nand after:\n%s", old, both)
+	}
+	if w := before.get(host, "/Home/edit"); w.Code != http.StatusOK {
+		t.Errorf("who was signed in: %d", w.Code)
+	}
+	after := l.signIn("bob", "ada")
+	l.restart()
+	for who, b := range map[string]*browser{"before": before, "after": after} {
+		if w := b.get(host, "/Home/edit"); w.Code != http.StatusOK {
+			t.Errorf("who signed in %s, after a restart: %d", who, w.Code)
+		}
+	}
+	stale := l.browser()
+	stale.cookies = map[string]map[string]string{host: maps.Clone(before.cookies[host])}
+	l.do("rotate-keys")
+	if w := after.get(host, "/Home/edit"); w.Code != http.StatusOK {
+		t.Errorf("who signed in between: %d", w.Code)
+	}
+	if w := stale.get(host, "/Home/edit"); w.Code == http.StatusOK {
+		t.Error("a token of the key before the former one is taken")
+	}
+	if out := l.do("audit", "limit", "5"); strings.Count(out, "keys.rotate") != 2 {
+		t.Errorf("the audit log:\n%s", out)
 	}
 }

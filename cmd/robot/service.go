@@ -47,13 +47,15 @@ type service struct {
 	watcher    *watch.Watcher
 	lastReport atomic.Int64     // unix seconds of the last news of one
 	people     tenant.Directory // finds whom owners invite; nil until it is set
+	signing    *atproto.Service // signs people in; nil until it is set, and in development
+	keyDir     string
 	opened     time.Time
 	log        *slog.Logger
 }
 
 // openService opens the data directory, which the caller has locked.
 func openService(ctx context.Context, cfg config.Config, origins config.Origins, now func() time.Time, log *slog.Logger) (*service, error) {
-	s := &service{log: log, metrics: server.NewMetrics(), opened: time.Now(), indexer: newIndexer(log)}
+	s := &service{log: log, metrics: server.NewMetrics(), opened: time.Now(), indexer: newIndexer(log), keyDir: filepath.Join(cfg.Data, "keys")}
 	opened := false
 	defer func() {
 		if !opened {
@@ -92,7 +94,7 @@ func openService(ctx context.Context, cfg config.Config, origins config.Origins,
 	s.pages = pages.New(pages.Options{
 		Content: s.content, Search: s.search, Exports: s.exports, Markdown: markdown.New(markdown.Options{Icons: icons}), Now: now, Log: log,
 	})
-	names, err := nameKey(filepath.Join(cfg.Data, "keys"))
+	names, err := nameKey(s.keyDir)
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +102,7 @@ func openService(ctx context.Context, cfg config.Config, origins config.Origins,
 		Store: s.store, Content: s.content, People: s, NameKey: names, Forget: s.forget, Reported: s.reported, Now: now, Log: log,
 	})
 	s.session, err = session.New(session.Options{
-		Store: s.store, KeyDir: filepath.Join(cfg.Data, "keys"),
+		Store: s.store, KeyDir: s.keyDir,
 		Platform: origins.Platform(), WikiOrigin: origins.Wiki, Now: now, Log: log,
 		Refused: func(cause session.Cause) { s.metrics.Refused(string(cause)) },
 	})
@@ -148,7 +150,7 @@ func (s *service) handler(cfg config.Config, origins config.Origins, people []wi
 		return nil, err
 	}
 	if signIn != nil {
-		s.people = signIn
+		s.people, s.signing = signIn, signIn
 	}
 	browser, err := web.New(web.Options{
 		SignIn: signIn, Admit: admit, Pages: s.pages, Tenant: s.tenant, Session: s.session, OAuth: s.oauth,
@@ -192,7 +194,7 @@ func (s *service) signIn(cfg config.Config, origins config.Origins, admit func(w
 		return nil, nil
 	}
 	return atproto.New(atproto.Options{
-		Store: s.store, KeyDir: filepath.Join(cfg.Data, "keys"), Platform: origins.Platform(), Admit: admit, Target: s.limits.SignInHost,
+		Store: s.store, KeyDir: s.keyDir, Platform: origins.Platform(), Admit: admit, Target: s.limits.SignInHost,
 		Outbound: outgoing(cfg),
 		PLC:      cfg.Test.PLC, Lifetime: cfg.Test.Lifetime, Now: now, Log: s.log,
 	})

@@ -44,6 +44,8 @@ var operations = map[string]operation{
 	"takedown": takeDown,
 	"putback":  putBack,
 
+	"rotate-keys": rotateKeys,
+
 	"import":       importWiki,
 	"restore-wiki": restoreWiki, // from a repository
 	"recover":      recoverWiki, // from a backup

@@ -89,6 +89,26 @@ func finishRotation(dir string) error {
 	return err
 }
 
+// RotateKey makes the client's next key, which signs once it has been published
+// for a while. It reports false when one is on its way already: that one stays.
+func (s *Service) RotateKey() (bool, error) {
+	k := s.keys
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err := k.settle(); err != nil {
+		return false, err
+	}
+	made, err := RotateKey(k.dir)
+	if err != nil || !made {
+		return false, err
+	}
+	if k.next, err = readKey(filepath.Join(k.dir, nextFile)); err != nil {
+		return false, fmt.Errorf("atproto: rotate key: %w", err)
+	}
+	k.nextSigns = k.now().Add(published)
+	return true, nil
+}
+
 // RotateKey makes the client's next key in a directory that no service is
 // using. It reports false when one is on its way already: that one stays.
 func RotateKey(dir string) (bool, error) {

@@ -35,6 +35,21 @@ func (w *world) pass(d time.Duration) {
 // the key that it began with, and when none can be under way with the former
 // one, that is gone.
 func TestKeyRotation(t *testing.T) {
+	for name, rotate := range map[string]func(w *world, dir string) (bool, error){
+		"before the service starts": func(w *world, dir string) (bool, error) {
+			made, err := RotateKey(dir)
+			if err == nil {
+				w.service.keys, err = openKeys(dir, Lifetime, w.service.now)
+			}
+			return made, err
+		},
+		"while it runs": func(w *world, _ string) (bool, error) { return w.service.RotateKey() },
+	} {
+		t.Run(name, func(t *testing.T) { rotatesKeys(t, rotate) })
+	}
+}
+
+func rotatesKeys(t *testing.T, rotate func(w *world, dir string) (bool, error)) {
 	w := newWorld(t)
 	old := w.kids()
 	if len(old) != 1 {
@@ -42,13 +57,9 @@ func TestKeyRotation(t *testing.T) {
 	}
 	dir := filepath.Join(w.dir, "keys")
 	for _, want := range []bool{true, false} { // the second finds the first on its way
-		if made, err := RotateKey(dir); err != nil || made != want {
+		if made, err := rotate(w, dir); err != nil || made != want {
 			t.Fatalf("rotate: %t, %v", made, err)
 		}
-	}
-	var err error
-	if w.service.keys, err = openKeys(dir, Lifetime, w.service.now); err != nil { // the service starts
-		t.Fatal(err)
 	}
 	both := w.kids()
 	if len(both) != 2 || both[0] != old[0] {

@@ -67,7 +67,7 @@ func ascii(s string) bool {
 }
 
 // JWKS is the document of the keys that access tokens are signed with (RFC 7517).
-func (s *Service) JWKS() ([]byte, error) { return s.keys.set() }
+func (s *Service) JWKS() ([]byte, error) { return s.keys().set() }
 
 // SignAccess makes an access token, valid from now on.
 func (s *Service) SignAccess(t AccessToken) (string, error) {
@@ -75,7 +75,7 @@ func (s *Service) SignAccess(t AccessToken) (string, error) {
 	if t.ReadOnly {
 		scope = ScopeRead
 	}
-	return s.keys.access.sign(accessClaims{
+	return s.keys().access.sign(accessClaims{
 		Issuer: s.platform, Subject: t.DID, Audience: s.Resource(t.Slug), Client: t.Client, Scope: scope, Grant: t.Grant,
 		ID: rand.Text(), Issued: s.now().Unix(), Expires: t.Expires.Unix(),
 	})
@@ -84,7 +84,7 @@ func (s *Service) SignAccess(t AccessToken) (string, error) {
 // GrantOfAccess is the id of the grant and the client of an access token that
 // was signed here, even if it has expired; wiki.ErrNotFound for anything else.
 func (s *Service) GrantOfAccess(token string) (grant, client string, err error) {
-	c, err := s.keys.access.verify(token)
+	c, err := s.keys().access.verify(token)
 	if err != nil || c.Issuer != s.platform {
 		return "", "", wiki.ErrNotFound
 	}
@@ -95,7 +95,7 @@ func (s *Service) GrantOfAccess(token string) (grant, client string, err error) 
 // when, and that it may be for less than the grant: the grant is looked up each
 // time, so what was revoked opens nothing any more.
 func (s *Service) byAccessToken(ctx context.Context, token, slug string) (wiki.Caller, error) {
-	c, err := s.keys.access.verify(token)
+	c, err := s.keys().access.verify(token)
 	now := s.now()
 	switch {
 	case err != nil || c.Issuer != s.platform || now.Add(time.Minute).Unix() < c.Issued:

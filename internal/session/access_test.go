@@ -141,7 +141,7 @@ func TestForgedAccessTokens(t *testing.T) {
 		compact, _ := signed.CompactSerialize()
 		return compact
 	}
-	own := func(c accessClaims) string { return sign(jose.RS256, f.keys.private, accessType, f.keys.id, c) }
+	own := func(c accessClaims) string { return sign(jose.RS256, f.keys().private, accessType, f.keys().id, c) }
 	stranger, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		t.Fatal(err)
@@ -152,23 +152,23 @@ func TestForgedAccessTokens(t *testing.T) {
 	}
 	session := claims{Subject: ada.DID, Session: "g", Audience: f.Resource("ada"), Issued: f.now.Unix(), Expires: f.now.Add(time.Hour).Unix()}
 	encode := func(v any) string { text, _ := json.Marshal(v); return base64.RawURLEncoding.EncodeToString(text) }
-	none := encode(map[string]string{"alg": "none", "typ": accessType, "kid": f.keys.id})
+	none := encode(map[string]string{"alg": "none", "typ": accessType, "kid": f.keys().id})
 	for name, token := range map[string]string{
 		"alg none":                        none + "." + parts[1] + ".",
 		"alg none, signature kept":        none + "." + parts[1] + "." + parts[2],
-		"alg None":                        encode(map[string]string{"alg": "None", "typ": accessType, "kid": f.keys.id}) + "." + parts[1] + ".",
-		"HS256 with the JWKS":             sign(jose.HS256, jwks, accessType, f.keys.id, real),
-		"HS256 with the modulus":          sign(jose.HS256, f.keys.private.N.Bytes(), accessType, f.keys.id, real),
-		"PS256":                           sign(jose.PS256, f.keys.private, accessType, f.keys.id, real),
-		"RS512":                           sign(jose.RS512, f.keys.private, accessType, f.keys.id, real),
-		"another key, our id":             sign(jose.RS256, stranger, accessType, f.keys.id, real),
+		"alg None":                        encode(map[string]string{"alg": "None", "typ": accessType, "kid": f.keys().id}) + "." + parts[1] + ".",
+		"HS256 with the JWKS":             sign(jose.HS256, jwks, accessType, f.keys().id, real),
+		"HS256 with the modulus":          sign(jose.HS256, f.keys().private.N.Bytes(), accessType, f.keys().id, real),
+		"PS256":                           sign(jose.PS256, f.keys().private, accessType, f.keys().id, real),
+		"RS512":                           sign(jose.RS512, f.keys().private, accessType, f.keys().id, real),
+		"another key, our id":             sign(jose.RS256, stranger, accessType, f.keys().id, real),
 		"another key, its id":             sign(jose.RS256, stranger, accessType, "x", real),
-		"our key, no id":                  sign(jose.RS256, f.keys.private, accessType, "", real),
-		"typ JWT":                         sign(jose.RS256, f.keys.private, "JWT", f.keys.id, real),
-		"typ in capitals":                 sign(jose.RS256, f.keys.private, "AT+JWT", f.keys.id, real),
-		"no typ":                          sign(jose.RS256, f.keys.private, "", f.keys.id, real),
-		"session's type, access claims":   sign(jose.RS256, f.keys.private, tokenType, f.keys.id, real),
-		"session's claims, access type":   sign(jose.RS256, f.keys.private, accessType, f.keys.id, session),
+		"our key, no id":                  sign(jose.RS256, f.keys().private, accessType, "", real),
+		"typ JWT":                         sign(jose.RS256, f.keys().private, "JWT", f.keys().id, real),
+		"typ in capitals":                 sign(jose.RS256, f.keys().private, "AT+JWT", f.keys().id, real),
+		"no typ":                          sign(jose.RS256, f.keys().private, "", f.keys().id, real),
+		"session's type, access claims":   sign(jose.RS256, f.keys().private, tokenType, f.keys().id, real),
+		"session's claims, access type":   sign(jose.RS256, f.keys().private, accessType, f.keys().id, session),
 		"another issuer":                  own(change(func(c *accessClaims) { c.Issuer = "https://evil.test" })),
 		"the wiki as issuer":              own(change(func(c *accessClaims) { c.Issuer = adaHost })),
 		"no issuer":                       own(change(func(c *accessClaims) { c.Issuer = "" })),
@@ -187,7 +187,7 @@ func TestForgedAccessTokens(t *testing.T) {
 		"a wiki token's id as grant":      own(change(func(c *accessClaims) { c.Grant = "token" })),
 		"from the future":                 own(change(func(c *accessClaims) { c.Issued += 3600 })),
 		"no expiry":                       own(change(func(c *accessClaims) { c.Expires = 0 })),
-		"two audiences":                   sign(jose.RS256, f.keys.private, accessType, f.keys.id, map[string]any{"iss": real.Issuer, "sub": real.Subject, "aud": []string{real.Audience, f.Resource("bob")}, "client_id": real.Client, "sid": "g", "exp": real.Expires}),
+		"two audiences":                   sign(jose.RS256, f.keys().private, accessType, f.keys().id, map[string]any{"iss": real.Issuer, "sub": real.Subject, "aud": []string{real.Audience, f.Resource("bob")}, "client_id": real.Client, "sid": "g", "exp": real.Expires}),
 		"payload changed":                 parts[0] + "." + encode(change(func(c *accessClaims) { c.Scope = Scopes })) + "x." + parts[2],
 		"signature left out":              parts[0] + "." + parts[1] + ".",
 		"a trailing dot":                  honest + ".",

@@ -29,7 +29,7 @@ func cookieValue(r *http.Request, name string) string {
 // setCookies gives the browser its token for a host, and the hint.
 func (s *Service) setCookies(w http.ResponseWriter, host, did, sid string) error {
 	now := s.now()
-	token, err := s.keys.sign(claims{
+	token, err := s.keys().sign(claims{
 		Subject: did, Session: sid, Audience: host,
 		Issued: now.Unix(), Expires: now.Add(Lifetime).Unix(),
 	})

@@ -95,17 +95,14 @@ const (
 	formerFile  = "signing-former.pem"
 )
 
-// RotateKeys makes a new signing key in a directory that no service is using.
-// Tokens of the one before are taken until the next rotation.
-func RotateKeys(dir string) error {
+// rotateFiles makes a new signing key, and keeps the one before as the former.
+func rotateFiles(dir string) error {
 	file := filepath.Join(dir, signingFile)
 	if err := os.Rename(file, filepath.Join(dir, formerFile)); err != nil {
-		return fmt.Errorf("session: rotate keys: %w", err)
+		return err
 	}
-	if _, err := keyfile.Make(file, generateKey); err != nil { // the next start makes it then
-		return fmt.Errorf("session: rotate keys: %w", err)
-	}
-	return nil
+	_, err := keyfile.Make(file, generateKey) // if that fails, openKeys makes it
+	return err
 }
 
 func keyID(private *rsa.PrivateKey) (string, error) {

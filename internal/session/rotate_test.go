@@ -20,7 +20,7 @@ func TestRotation(t *testing.T) {
 			t.Fatal(err)
 		}
 		tokens = append(tokens, token)
-		if err := RotateKeys(dir); err != nil {
+		if err := rotateFiles(dir); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -35,7 +35,7 @@ func TestRotation(t *testing.T) {
 			t.Errorf("%s: %v, %v", name, info, err)
 		}
 	}
-	if err := RotateKeys(t.TempDir()); err == nil {
+	if err := rotateFiles(t.TempDir()); err == nil {
 		t.Error("nothing to rotate, and no error")
 	}
 }

@@ -21,6 +21,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"robot.wtf/internal/store"
@@ -50,7 +52,9 @@ type Options struct {
 // A Service knows the sessions and tokens of all people.
 type Service struct {
 	store      *store.DB
-	keys       *keys
+	keyDir     string
+	ring       atomic.Pointer[keys] // replaced by RotateKeys
+	rotating   sync.Mutex
 	platform   string
 	host       string // of the platform, without port
 	wikiOrigin func(slug string) string
@@ -73,16 +77,36 @@ func New(o Options) (*Service, error) {
 	if o.Refused == nil {
 		o.Refused = func(Cause) {}
 	}
-	return &Service{
+	s := &Service{
 		refused:    o.Refused,
 		store:      o.Store,
-		keys:       keys,
+		keyDir:     o.KeyDir,
 		platform:   o.Platform,
 		host:       strings.ToLower(platform.Hostname()),
 		wikiOrigin: o.WikiOrigin,
 		now:        o.Now,
 		log:        o.Log,
-	}, nil
+	}
+	s.ring.Store(keys)
+	return s, nil
+}
+
+func (s *Service) keys() *keys { return s.ring.Load() }
+
+// RotateKeys makes a new signing key, and signs with it from now on. Tokens of
+// the one before are taken until the next rotation.
+func (s *Service) RotateKeys() error {
+	s.rotating.Lock()
+	defer s.rotating.Unlock()
+	err := rotateFiles(s.keyDir)
+	keys, reread := openKeys(s.keyDir) // also after a failure: what is on the disk counts at the next start
+	if reread == nil {
+		s.ring.Store(keys)
+	}
+	if err := errors.Join(err, reread); err != nil {
+		return fmt.Errorf("session: rotate keys: %w", err)
+	}
+	return nil
 }
 
 // Browser says who is calling by the host's own session cookie; anonymous
@@ -97,7 +121,7 @@ func (s *Service) browser(r *http.Request) (wiki.Caller, claims) {
 	if token == "" {
 		return wiki.Caller{}, claims{}
 	}
-	c, err := s.keys.verify(token)
+	c, err := s.keys().verify(token)
 	now := s.now()
 	if err != nil || c.Audience != hostname(r.Host) || !now.Before(c.expires()) || now.Add(time.Minute).Before(c.issued()) {
 		return wiki.Caller{}, claims{}

@@ -340,15 +340,15 @@ func TestForgedTokens(t *testing.T) {
 		compact, _ := signed.CompactSerialize()
 		return compact
 	}
-	own := func(c claims) string { return sign(jose.RS256, f.keys.private, tokenType, f.keys.id, c) }
+	own := func(c claims) string { return sign(jose.RS256, f.keys().private, tokenType, f.keys().id, c) }
 	stranger, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		t.Fatal(err)
 	}
-	der, _ := x509.MarshalPKIXPublicKey(f.keys.private.Public())
+	der, _ := x509.MarshalPKIXPublicKey(f.keys().private.Public())
 	public := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
 	encode := func(v any) string { text, _ := json.Marshal(v); return base64.RawURLEncoding.EncodeToString(text) }
-	none := encode(map[string]string{"alg": "none", "typ": tokenType, "kid": f.keys.id})
+	none := encode(map[string]string{"alg": "none", "typ": tokenType, "kid": f.keys().id})
 	flipped := []byte(parts[2])
 	flipped[len(flipped)/2] ^= 1
 	tests := []struct {
@@ -356,13 +356,13 @@ func TestForgedTokens(t *testing.T) {
 	}{
 		{"alg none", none + "." + parts[1] + "."},
 		{"alg none, signature kept", none + "." + parts[1] + "." + parts[2]},
-		{"HS256 with the public key as PEM", sign(jose.HS256, public, tokenType, f.keys.id, real)},
-		{"HS256 with the public key as DER", sign(jose.HS256, der, tokenType, f.keys.id, real)},
-		{"PS256 with the right key", sign(jose.PS256, f.keys.private, tokenType, f.keys.id, real)},
-		{"another key, our id", sign(jose.RS256, stranger, tokenType, f.keys.id, real)},
-		{"our key, another id", sign(jose.RS256, f.keys.private, tokenType, "other", real)},
-		{"an access token", sign(jose.RS256, f.keys.private, "at+jwt", f.keys.id, real)},
-		{"no type", sign(jose.RS256, f.keys.private, "", f.keys.id, real)},
+		{"HS256 with the public key as PEM", sign(jose.HS256, public, tokenType, f.keys().id, real)},
+		{"HS256 with the public key as DER", sign(jose.HS256, der, tokenType, f.keys().id, real)},
+		{"PS256 with the right key", sign(jose.PS256, f.keys().private, tokenType, f.keys().id, real)},
+		{"another key, our id", sign(jose.RS256, stranger, tokenType, f.keys().id, real)},
+		{"our key, another id", sign(jose.RS256, f.keys().private, tokenType, "other", real)},
+		{"an access token", sign(jose.RS256, f.keys().private, "at+jwt", f.keys().id, real)},
+		{"no type", sign(jose.RS256, f.keys().private, "", f.keys().id, real)},
 		{"another host", own(change(func(c *claims) { c.Audience = "ada.robot.localhost" }))},
 		{"a host of another case", own(change(func(c *claims) { c.Audience = "ROBOT.localhost" }))},
 		{"no audience", own(change(func(c *claims) { c.Audience = "" }))},
@@ -525,7 +525,7 @@ func TestKeyFile(t *testing.T) {
 		t.Errorf("left over: %v", left)
 	}
 	again, err := openKeys(filepath.Join(f.dir, "keys"))
-	if err != nil || again.id != f.keys.id {
+	if err != nil || again.id != f.keys().id {
 		t.Errorf("another key after a restart: %v", err)
 	}
 	bad := t.TempDir()
@@ -575,7 +575,7 @@ func BenchmarkBrowser(b *testing.B) {
 	})
 	b.Run("first", func(b *testing.B) {
 		for b.Loop() {
-			f.keys.verified.InvalidateAll()
+			f.keys().verified.InvalidateAll()
 			if f.Browser(r).Anonymous() {
 				b.Fatal("anonymous")
 			}

@@ -82,6 +82,15 @@ func (db *DB) OperatorEvent(ctx context.Context, slug, action, detail string) er
 	return db.changeSite(ctx, Operator, slug, action, detail, func(*sql.Tx) error { return nil })
 }
 
+// OperatorAct notes what the operator did to the service as a whole.
+func (db *DB) OperatorAct(ctx context.Context, action string) error {
+	err := db.tx(ctx, func(tx *sql.Tx) error { return db.audit(ctx, tx, Operator, "", action, "") })
+	if err != nil {
+		return fmt.Errorf("store: %s: %w", action, err)
+	}
+	return nil
+}
+
 // EndSiteNow lets a wiki's time be over, so that the next sweep purges it.
 func (db *DB) EndSiteNow(ctx context.Context, slug string) error {
 	err := db.changeSite(ctx, Operator, slug, "site.end", "now", func(tx *sql.Tx) error {
