@@ -1,7 +1,14 @@
 package main
 
 import (
+	"archive/zip"
+	"bytes"
+	"encoding/base64"
+	"image"
+	"image/png"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -90,7 +97,7 @@ func TestTakenDownPageIsNowhere(t *testing.T) {
 	if w := owner.get(config.DevHost, "/app/"); !strings.Contains(w.Body.String(), "A court said so.") || !strings.Contains(w.Body.String(), "Bad.md") {
 		t.Error("the owner is not told")
 	}
-	if w := l.gitRefs("ada", token); w.Code == http.StatusOK {
+	if w := l.gitRefs("ada", token); w.Code != http.StatusUnavailableForLegalReasons {
 		t.Errorf("a clone: %d", w.Code)
 	}
 	// It stays so when the wiki is closed and opened, and ends when it is put back.
@@ -103,6 +110,240 @@ func TestTakenDownPageIsNowhere(t *testing.T) {
 	if w := l.api("GET", "ada", "/api/v1/pages/Bad", token, ""); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), secret) {
 		t.Errorf("put back: %d", w.Code)
 	}
+}
+
+// tool calls a tool of a wiki, and gives all that came back.
+func (l *live) tool(slug, token, name, arguments string) string {
+	l.t.Helper()
+	return l.rpc(slug, token, "tools/call", `{"name":"`+name+`","arguments":`+arguments+`}`)
+}
+
+func (l *live) rpc(slug, token, method, params string) string {
+	l.t.Helper()
+	r := httptest.NewRequest(http.MethodPost, "http://"+slug+"."+config.DevHost+"/mcp",
+		strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"`+method+`","params":`+params+`}`))
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Accept", "application/json, text/event-stream")
+	r.Header.Set("Authorization", "Bearer "+token)
+	w := httptest.NewRecorder()
+	l.front.ServeHTTP(w, r)
+	if w.Code != http.StatusOK {
+		l.t.Errorf("%s %s: %d %s", method, params, w.Code, w.Body)
+	}
+	return w.Body.String()
+}
+
+// picture is a PNG that can be told from others by its bytes, and by those of
+// what is made of it.
+func picture(t *testing.T) []byte {
+	t.Helper()
+	m := image.NewNRGBA(image.Rect(0, 0, 64, 64))
+	for i := range m.Pix {
+		m.Pix[i] = byte(i*i>>3) | 128
+	}
+	var b bytes.Buffer
+	if err := png.Encode(&b, m); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// Attack: a file of a page that was taken down, the tools of agents, or an
+// answer that was kept from before.
+func TestTakenDownEverywhereElse(t *testing.T) {
+	l := startLive(t)
+	const secret = "quaggamire"
+	host, token := "ada."+config.DevHost, l.token("ada", "owner")
+	owner, reader := l.signIn("ada", "ada"), l.browser()
+	etag := func(path string) string {
+		return strings.Trim(l.api("GET", "ada", path, token, "").Header().Get("Etag"), `"`)
+	}
+	write := func(path, body string) {
+		t.Helper()
+		if w := l.api("PUT", "ada", "/api/v1/pages/"+path, token, body); w.Code/100 != 2 {
+			t.Fatalf("%s: %d %s", path, w.Code, w.Body)
+		}
+	}
+	write("Bad", `{"content":"# Start\n\nfirst `+secret+`\n\n# More\n\n[[Home]]\n"}`)
+	first := etag("/api/v1/pages/Bad")
+	write("Bad", `{"content":"# Start\n\nsecond `+secret+`\n\n# More\n\n[[Home]] [[Nowhere]]\n","revision":"`+first+`"}`)
+	second := etag("/api/v1/pages/Bad")
+	// What agents are told of the wiki, and what a wiki begins with.
+	write("AGENTS", `{"content":"agents `+secret+`","revision":"`+etag("/api/v1/pages/AGENTS")+`"}`)
+	write("Home", `{"content":"# Home `+secret+`\n\n## Part `+secret+`\n\n[[Bad]]","revision":"`+etag("/api/v1/pages/Home")+`"}`)
+	original := picture(t)
+	upload := `{"filename":"bad.png","content":"` + base64.StdEncoding.EncodeToString(original) + `"}`
+	if w := l.api("POST", "ada", "/api/v1/pages/Bad/attachments", token, upload); w.Code != http.StatusCreated {
+		t.Fatalf("upload: %d %s", w.Code, w.Body)
+	}
+	copied := strings.Replace(upload, "bad.png", "again.png", 1) // the same bytes elsewhere are the same
+	if w := l.api("POST", "ada", "/api/v1/pages/Garden/attachments", token, copied); w.Code != http.StatusCreated {
+		t.Fatalf("upload: %d %s", w.Code, w.Body)
+	}
+
+	files := []string{"/Bad/bad.png", "/Bad/a/bad.png", "/Bad/t/bad.png?size=32", "/Bad/bad.png?thumbnail=32", "/Garden/again.png"}
+	if w := reader.get(host, "/Bad/bad.png"); !bytes.Equal(w.Body.Bytes(), original) {
+		t.Fatalf("the picture: %d, %d bytes", w.Code, w.Body.Len())
+	}
+	kept := map[string]string{} // address -> ETag of what browsers and caches have
+	thumbs := [][]byte{original}
+	for _, path := range append([]string{"/Bad", "/Bad.md", "/Home", "/llms-full.txt"}, files...) {
+		w := reader.get(host, path)
+		for range 3 {
+			if to := w.Header().Get("Location"); to != "" {
+				path = strings.TrimPrefix(to, "http://"+host)
+				w = reader.get(host, path)
+			}
+		}
+		if w.Code != http.StatusOK {
+			t.Errorf("%s before: %d", path, w.Code)
+		}
+		if tag := w.Header().Get("Etag"); tag != "" {
+			kept[path] = tag
+		}
+		if strings.HasPrefix(w.Header().Get("Content-Type"), "image/") {
+			thumbs = append(thumbs, bytes.Clone(w.Body.Bytes()))
+		}
+	}
+	if len(kept) < 5 {
+		t.Errorf("only %d answers can be kept", len(kept))
+	}
+
+	calls := []struct{ name, arguments string }{
+		{"wiki_overview", `{}`}, {"search", `{"query":"` + secret + `"}`}, {"search", `{"query":"` + secret + `","mode":"semantic"}`}, {"grep", `{"pattern":"` + secret[:6] + `"}`},
+		{"grep", `{"pattern":"` + secret[:6] + `.*","regex":true,"context":3}`},
+		{"read_page", `{"path":"Bad"}`}, {"read_page", `{"path":"Bad","view":"full"}`}, {"read_page", `{"path":"Bad","view":"outline"}`}, {"read_page", `{"path":"Bad","section":"Start"}`},
+		{"read_page", `{"path":"Bad","lines":"1-3"}`}, {"read_page", `{"path":"Bad","at":"` + first + `"}`}, {"read_page", `{"path":"Bad","at":"` + second + `"}`}, {"read_page", `{"path":"AGENTS"}`},
+		{"read_pages", `{"items":["Bad","Bad#Start","Home","Garden"]}`}, {"list_pages", `{}`}, {"links", `{"path":"Bad"}`}, {"links", `{"path":"Home","kind":"in"}`}, {"links", `{"kind":"wanted"}`},
+		{"links", `{"kind":"duplicates"}`}, {"changes", `{"path":"Bad"}`}, {"changes", `{}`}, {"changes", `{"path":"Bad","diff":"` + first + `..` + second + `"}`},
+		{"read_attachment", `{"path":"Bad","name":"bad.png"}`}, {"read_attachment", `{"path":"Bad"}`},
+		{"edit_page", `{"path":"Bad","revision":"` + first + `","edits":[{"op":"replace","old":"# Start","text":"# Begin"}],"dry_run":true}`},
+		{"edit_page", `{"path":"Bad","revision":"` + first + `","edits":[{"op":"replace","old":"not there at all","text":"x"}],"dry_run":true}`},
+		{"edit_page", `{"path":"Bad","edits":[{"op":"append","text":"x"}],"dry_run":true}`},
+		{"replace_page", `{"path":"Bad","revision":"` + first + `","content":"something else altogether"}`},
+		{"create_page", `{"path":"Bad","content":"x"}`}, {"create_page", `{"path":"Very_Bad","content":"# Start\n\nnearly the same"}`},
+		{"revert", `{"path":"Bad","to":"` + first + `"}`},
+	}
+	image64 := base64.StdEncoding.EncodeToString(original)[40:90]
+	shown := func() (where []string) {
+		note := func(what, text string) {
+			for _, bad := range []string{"first " + secret, "second " + secret, "agents " + secret, "Home " + secret, "Part " + secret, image64} {
+				if strings.Contains(text, bad) {
+					where = append(where, what)
+					return
+				}
+			}
+		}
+		for _, c := range calls {
+			text := l.tool("ada", token, c.name, c.arguments)
+			if strings.Contains(text, "Something broke") {
+				t.Errorf("%s %s: %s", c.name, c.arguments, text)
+			}
+			note(c.name+" "+c.arguments, text)
+		}
+		for method, params := range map[string]string{
+			"initialize":     `{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"x","version":"1"}}`,
+			"resources/read": `{"uri":"wiki://page/Garden"}`, "prompts/get": `{"name":"orient"}`,
+		} {
+			note(method, l.rpc("ada", token, method, params))
+		}
+		for _, b := range []*browser{owner, reader} {
+			for _, path := range []string{"/", "/Bad/draft", "/Bad/preview", "/Bad/rename", "/Bad/delete", "/Bad/attachments", "/Bad/attachment/bad.png", "/-/attachments", "/-/new", "/-/log", "/-/health",
+				"/-/housekeeping", "/Garden", "/-/report?page=/Bad", "/-/connect", "/-/settings"} {
+				w := b.get(host, path)
+				if w.Code >= 500 {
+					t.Errorf("%s: %d", path, w.Code)
+				}
+				note(path, w.Body.String())
+			}
+			w := b.get(config.DevHost, "/app/export")
+			note("/app/export", unpacked(t, w))
+		}
+		for _, body := range []string{ // a save from the version before tells what it meets
+			`{"content":"third","revision":"` + first + `"}`, `{"content":"# Start\n\nthird\n\n# More\n\n[[Home]]\n","revision":"` + first + `"}`,
+		} {
+			w := l.api("PUT", "ada", "/api/v1/pages/Bad", token, body)
+			note("PUT", w.Body.String())
+		}
+		w := l.api("PATCH", "ada", "/api/v1/pages/Bad", token, `{"old":"not there","new":"x","revision":"`+second+`"}`)
+		note("PATCH", w.Body.String())
+		return where
+	}
+	for _, page := range []string{"Bad", "AGENTS", "Home", "Bad/bad.png"} {
+		l.do("takedown", "wiki", "ada", "page", page, "reason", "A court said so.")
+	}
+	if where := shown(); len(where) > 0 {
+		t.Errorf("it is shown by %q", where)
+	}
+	for _, b := range []*browser{owner, reader} {
+		for _, path := range append([]string{"/Bad", "/Bad.md", "/Bad/source", "/"}, files...) {
+			w := b.get(host, path)
+			for range 3 {
+				if to := w.Header().Get("Location"); to != "" {
+					w = b.get(host, strings.TrimPrefix(to, "http://"+host))
+				}
+			}
+			if w.Code != http.StatusUnavailableForLegalReasons {
+				t.Errorf("%s: %d", path, w.Code)
+			}
+			for _, thumb := range thumbs {
+				if bytes.Contains(w.Body.Bytes(), thumb) {
+					t.Errorf("%s: the picture is shown", path)
+				}
+			}
+			if !strings.Contains(w.Header().Get("Cache-Control"), "no-store") {
+				t.Errorf("%s: may be kept: %q", path, w.Header().Get("Cache-Control"))
+			}
+		}
+	}
+	for path, tag := range kept { // "not modified" would be to say it again
+		r := httptest.NewRequest(http.MethodGet, "http://"+host+path, nil)
+		r.Header.Set("If-None-Match", tag)
+		if w := reader.do(r); w.Code == http.StatusNotModified {
+			t.Errorf("%s: what was kept is said to be right", path)
+		}
+	}
+	if w := l.api("GET", "ada", "/api/v1/pages/Bad/attachments/bad.png", token, ""); w.Code != http.StatusUnavailableForLegalReasons {
+		t.Errorf("the picture by the API: %d", w.Code)
+	}
+	for _, auth := range []string{token, ""} {
+		if w := l.gitRefs("ada", auth); w.Code != http.StatusUnavailableForLegalReasons {
+			t.Errorf("a clone: %d", w.Code)
+		}
+	}
+	if w := owner.get(config.DevHost, "/app/"); !strings.Contains(w.Body.String(), "Bad/bad.png") {
+		t.Error("the owner is not told of the file")
+	}
+	for _, page := range []string{"Bad", "AGENTS", "Home", "Bad/bad.png"} {
+		l.do("putback", "wiki", "ada", "page", page)
+	}
+	if where := shown(); len(where) < 15 { // each of these doors does show it
+		t.Errorf("put back, it is shown by %q alone", where)
+	}
+}
+
+// unpacked is the text of all files of a zip.
+func unpacked(t *testing.T, w *httptest.ResponseRecorder) string {
+	t.Helper()
+	if w.Code != http.StatusOK || w.Header().Get("Content-Type") != "application/zip" {
+		return w.Body.String()
+	}
+	z, err := zip.NewReader(bytes.NewReader(w.Body.Bytes()), int64(w.Body.Len()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all strings.Builder
+	for _, f := range z.File {
+		r, err := f.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(&all, r); err != nil {
+			t.Fatal(err)
+		}
+		r.Close()
+	}
+	return all.String()
 }
 
 // A reader without an account reports a page, from the link on it, without

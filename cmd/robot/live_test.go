@@ -287,7 +287,9 @@ func (l *live) mcp(slug, token, method string, params any) *httptest.ResponseRec
 // gitRefs asks as "git clone" begins.
 func (l *live) gitRefs(slug, token string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(http.MethodGet, "http://"+slug+"."+config.DevHost+"/repo.git/info/refs?service=git-upload-pack", nil)
-	r.SetBasicAuth("git", token)
+	if token != "" {
+		r.SetBasicAuth("git", token)
+	}
 	w := httptest.NewRecorder()
 	l.front.ServeHTTP(w, r)
 	return w

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bufio"
+	"io"
 	"maps"
 	"net/http"
 	"net/url"
@@ -180,5 +182,90 @@ func TestKeysAreRotatedWhileItRuns(t *testing.T) {
 	}
 	if out := l.do("audit", "limit", "5"); strings.Count(out, "keys.rotate") != 2 {
 		t.Errorf("the audit log:\n%s", out)
+	}
+}
+
+// events opens the panel of a wiki's connect page, and closes the channel when
+// the stream ends.
+func (l *live) events(b *browser, address, slug string) <-chan struct{} {
+	l.t.Helper()
+	host := slug + "." + config.DevHost
+	r, err := http.NewRequestWithContext(l.t.Context(), http.MethodGet, "http://"+host+"/-/connect/events", nil)
+	l.must(err)
+	for name, value := range b.cookies[host] {
+		r.AddCookie(&http.Cookie{Name: name, Value: value})
+	}
+	answer, err := (&http.Client{Transport: &http.Transport{DialContext: dialTo(address)}}).Do(r)
+	l.must(err)
+	if answer.StatusCode != http.StatusOK {
+		l.t.Fatalf("events of %s: %s", slug, answer.Status)
+	}
+	ended := make(chan struct{})
+	lines := bufio.NewScanner(answer.Body)
+	if !lines.Scan() {
+		l.t.Fatalf("events of %s: nothing comes", slug)
+	}
+	go func() {
+		defer close(ended)
+		defer answer.Body.Close()
+		for lines.Scan() {
+		}
+	}()
+	return ended
+}
+
+func over(ended <-chan struct{}) func() bool {
+	return func() bool {
+		select {
+		case <-ended:
+			return true
+		default:
+			return false
+		}
+	}
+}
+
+// What is open when somebody is closed out ends as well, within a second; what
+// others have open goes on.
+func TestOpenStreamsEndWithTheRight(t *testing.T) {
+	l := startLive(t)
+	address := l.listen()
+	ada, bob, cleo := l.signIn("ada", "ada"), l.signIn("bob", "ada"), l.signIn("cleo", "ada")
+	adas, bobs, cleos := l.events(ada, address, "ada"), l.events(bob, address, "ada"), l.events(cleo, address, "ada")
+	atHome := l.signIn("bob", "bob")
+	bobsOwn := l.events(atHome, address, "bob")
+
+	l.do("suspend", "name", "bob", "user", "true")
+	within(t, "a suspended person's stream of another wiki", over(bobs))
+	within(t, "a suspended person's stream of their own wiki", over(bobsOwn))
+	if w := cleo.post("ada."+config.DevHost, "/-/logout", url.Values{}); w.Code >= 400 {
+		t.Errorf("sign out: %d", w.Code)
+	}
+	within(t, "the stream of who signed out", over(cleos))
+	if over(adas)() {
+		t.Error("the owner's stream has ended with others'")
+	}
+	l.do("suspend", "name", "ada")
+	within(t, "a stream of a suspended wiki", over(adas))
+
+	// Agents have no stream that could stay open: they ask each time.
+	l.do("resume", "name", "bob", "user", "true")
+	for _, ask := range []string{"GET", "POST"} {
+		body := ""
+		if ask == "POST" {
+			body = `{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{}}`
+		}
+		r, err := http.NewRequestWithContext(t.Context(), ask, "http://bob."+config.DevHost+"/mcp", strings.NewReader(body))
+		l.must(err)
+		r.Header.Set("Authorization", "Bearer "+l.token("bob", "owner"))
+		r.Header.Set("Accept", "application/json, text/event-stream")
+		r.Header.Set("Content-Type", "application/json")
+		client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DialContext: dialTo(address)}}
+		answer, err := client.Do(r)
+		l.must(err)
+		if _, err := io.Copy(io.Discard, answer.Body); err != nil {
+			t.Errorf("%s /mcp stays open: %v", ask, err)
+		}
+		answer.Body.Close()
 	}
 }

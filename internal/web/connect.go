@@ -220,10 +220,12 @@ func (h *Handler) changeConnect(v *visit) error {
 
 // Limits of a stream of events.
 type streamLimits struct {
-	write, beat, life time.Duration
+	write, check, beat, life time.Duration
 }
 
-var usualStream = streamLimits{write: 15 * time.Second, beat: 25 * time.Second, life: 15 * time.Minute}
+// Whoever is reading is looked at every so often: a suspension, an end of their
+// session or of their membership counts within a second.
+var usualStream = streamLimits{write: 15 * time.Second, check: 500 * time.Millisecond, beat: 25 * time.Second, life: 15 * time.Minute}
 
 // streamConnect sends the panel whenever it changes (server-sent events). It
 // outlives the server's time for an answer, but not a client that does not
@@ -243,6 +245,8 @@ func (h *Handler) streamConnect(v *visit) error {
 	header.Set("X-Accel-Buffering", "no") // a proxy's, else it would wait for more
 	beat := time.NewTicker(h.stream.beat)
 	defer beat.Stop()
+	check := time.NewTicker(h.stream.check)
+	defer check.Stop()
 	life := time.NewTimer(h.stream.life)
 	defer life.Stop()
 	for going := s.send(true); going; {
@@ -251,6 +255,8 @@ func (h *Handler) streamConnect(v *visit) error {
 			going = s.send(false)
 		case <-beat.C:
 			going = s.send(false) && s.write(": \n\n")
+		case <-check.C:
+			_, going = s.access()
 		case <-life.C:
 			return nil // the browser comes again
 		case <-h.ending:
@@ -274,14 +280,20 @@ type stream struct {
 	last string
 }
 
+// access is what the person may do now, and whether that is to go on reading:
+// who was a member a moment ago need not be one. It reads memory.
+func (s *stream) access() (wiki.Access, bool) {
+	a, err := s.h.o.Tenant.Resolve(s.v.ctx(), s.v.slug, s.h.o.Session.Browser(s.v.r))
+	return a, err == nil && a.Role() >= wiki.Viewer
+}
+
 // send sends the panel if it is another than before, and reports whether the
-// stream goes on. Who was a member a moment ago need not be one now.
+// stream goes on.
 func (s *stream) send(first bool) bool {
 	a := s.v.a
 	if !first {
-		var err error
-		a, err = s.h.o.Tenant.Resolve(s.v.ctx(), s.v.slug, s.h.o.Session.Browser(s.v.r))
-		if err != nil {
+		var ok bool
+		if a, ok = s.access(); !ok {
 			return false
 		}
 	}
