@@ -40,7 +40,7 @@ type bench struct {
 
 func main() {
 	check := flag.Bool("check", false, "fail where a bound is not met")
-	only := flag.String("only", "", "one of view, commit, history, search, embed, agents, start, git")
+	only := flag.String("only", "", "one of view, commit, history, search, meaning, many, embed, agents, start, git")
 	rounds := flag.Int("rounds", 9, "interleaved rounds, at least 9 for figures to quote")
 	bare := flag.String("bare", "", "internal: serve this file with a plain handler")
 	flag.Parse()
@@ -80,7 +80,7 @@ func (b *bench) run(only string) (err error) {
 	for _, m := range []struct {
 		name string
 		run  func() error
-	}{{"view", b.view}, {"commit", b.commit}, {"history", b.history}, {"search", b.search}, {"embed", b.embed}, {"agents", b.agents}, {"start", b.start}, {"git", b.git}} {
+	}{{"view", b.view}, {"commit", b.commit}, {"history", b.history}, {"search", b.search}, {"meaning", b.meaning}, {"many", b.manyWikis}, {"embed", b.embed}, {"agents", b.agents}, {"start", b.start}, {"git", b.git}} {
 		if only != "" && only != m.name {
 			continue
 		}

@@ -88,7 +88,7 @@ func (b *bench) search() error {
 		}
 		b.add("search at 500 pages, "+q.kind, ms(over)+" above an empty request, p50", float64(over)/1e6, 5, "ms")
 	}
-	return b.meaning()
+	return nil
 }
 
 // overHealth is the median time of requests above that of /health, interleaved.

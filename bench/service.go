@@ -27,8 +27,8 @@ type service struct {
 }
 
 // startService runs the binary on a data directory and waits until it is ready.
-func (b *bench) startService(data string) (*service, error) {
-	s := &service{cmd: exec.Command(b.binary, "dev", "--listen", "127.0.0.1:0", "--data", data)}
+func (b *bench) startService(data string, flags ...string) (*service, error) {
+	s := &service{cmd: exec.Command(b.binary, append([]string{"dev", "--listen", "127.0.0.1:0", "--data", data}, flags...)...)}
 	stdout, err := s.cmd.StdoutPipe()
 	if err != nil {
 		return nil, err

@@ -14,11 +14,11 @@ import (
 	"strings"
 )
 
-// A pair is a word as two dictionaries put it, neither naming it.
+// A pair is a thing as two texts put it, neither naming it.
 type pair struct {
-	word  string
-	gloss string // WordNet's, the query
-	entry string // Webster's of 1913, the document
+	word  string // that both are about
+	query string
+	entry string // that is to be found
 }
 
 // gloss2def makes the pairs of all words that both dictionaries have, in
@@ -140,9 +140,7 @@ func definition(entry string) string {
 		return ""
 	}
 	text = strings.Join(strings.Fields(bracketed.ReplaceAllString(text, " ")), " ")
-	if runes := []rune(text); len(runes) > 600 {
-		text = string(runes[:600])
-	}
+	text = cut(text)
 	if len(text) < 60 {
 		return ""
 	}

@@ -1,25 +1,29 @@
-// Search measures how well search finds what is meant, on a test that any
-// Debian machine can build: a word's gloss in WordNet has to find its entry in
-// Webster's dictionary of 1913, both without the word itself.
+// Search measures how well search finds what is meant: one text about a thing has
+// to find another about the same, neither naming it.
 //
-//	apt-get install wordnet-base dict-gcide
+//	apt-get install wordnet-base dict-gcide manpages manpages-dev
 //	go run ./bench/search
+//	go run ./bench/search -set godoc
 //
-// The entries become the pages of a wiki, and the service's own indexer and
-// queries do the rest. It prints nDCG@10 of each mode, and fails where hybrid
-// search is not clearly better than the better of its halves. drawn.txt has
-// the words that were drawn, by -draw.
+// The texts become the pages of a wiki, and the service's own indexer and queries
+// do the rest. It prints nDCG@10 of each mode, and fails where hybrid search is
+// not better than the better of its halves, on gloss2def clearly so. Of that set,
+// drawn.txt has the words that were drawn, by -draw; of the others the same seed
+// draws each time.
 package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
+	"go/build"
 	"log/slog"
 	"math"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -36,54 +40,86 @@ const (
 	documents = 2500
 	queries   = 600 // of the documents' words
 	drawn     = "bench/search/drawn.txt"
-	gain      = .04 // that hybrid search has to have
 )
 
+// A set is what search is measured by.
+type set struct {
+	root string // where its texts are
+	read func(root string) ([]pair, error)
+	gain float64 // that hybrid search has to have over the better of its halves
+	from string  // how to get the texts
+}
+
+var sets = map[string]set{
+	"gloss2def": {"/usr/share", gloss2def, .04, "apt-get install wordnet-base dict-gcide"},
+	"manpages":  {"/usr/share", manpages, 0, "apt-get install manpages manpages-dev"},
+	"godoc":     {filepath.Join(build.Default.GOROOT, "src"), godoc, 0, "Go's sources"},
+}
+
 func main() {
-	share := flag.String("share", "/usr/share", "where wordnet/ and dictd/ are")
-	draw := flag.Bool("draw", false, "draw words and write "+drawn)
+	name := flag.String("set", "gloss2def", "gloss2def, manpages or godoc")
+	root := flag.String("root", "", "where the set's texts are, if elsewhere (/usr/share, or GOROOT/src)")
+	draw := flag.Bool("draw", false, "draw words of gloss2def and write "+drawn)
+	dir := flag.String("dir", "", "keep the wiki there, and ask the one that is there")
 	flag.Parse()
-	if err := run(*share, *draw); err != nil {
+	if err := run(*name, *root, *dir, *draw); err != nil {
 		fmt.Fprintln(os.Stderr, "bench/search:", err)
 		os.Exit(1)
 	}
 }
 
-func run(share string, draw bool) error {
-	pairs, err := gloss2def(share)
-	if err != nil {
-		return fmt.Errorf("%w (apt-get install wordnet-base dict-gcide)", err)
+func run(name, root, dir string, draw bool) error {
+	set, known := sets[name]
+	if !known {
+		return fmt.Errorf("there is no set %q", name)
 	}
-	if draw {
-		if err := drawWords(pairs); err != nil {
+	pairs, err := set.read(cmp.Or(root, set.root))
+	if err != nil {
+		return fmt.Errorf("%w (%s)", err, set.from)
+	}
+	docs, asked := drawFrom(pairs)
+	if name == "gloss2def" {
+		if draw {
+			if err := writeDrawn(docs); err != nil {
+				return err
+			}
+		}
+		if docs, asked, err = readDrawn(pairs); err != nil {
 			return err
 		}
 	}
-	docs, asked, err := readDrawn(pairs)
-	if err != nil {
-		return err
+	if dir == "" {
+		if dir, err = os.MkdirTemp("", "robot-bench-search-"); err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
 	}
-	dir, err := os.MkdirTemp("", "robot-bench-search-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
 	c, err := newCollection(dir, docs)
 	if err != nil {
 		return err
 	}
 	defer c.close()
-	return c.evaluate(asked, len(pairs))
+	plain, err := plainWords(docs, asked)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%s: %d texts of %d, %d others as queries.\n\n", name, len(docs), len(pairs), len(asked))
+	return c.evaluate(asked, plain, set.gain)
 }
 
-// drawWords writes the words of the documents, the queries' marked, with a
-// fixed seed.
-func drawWords(pairs []pair) error {
-	r := rand.New(rand.NewPCG(1913, 3))
-	order := r.Perm(len(pairs))[:documents]
+// drawFrom draws documents, and of them what is asked for, with a fixed seed.
+func drawFrom(pairs []pair) (docs, asked []pair) {
+	for _, p := range rand.New(rand.NewPCG(1913, 3)).Perm(len(pairs))[:min(documents, len(pairs))] {
+		docs = append(docs, pairs[p])
+	}
+	return docs, docs[:min(queries, len(docs))]
+}
+
+// writeDrawn writes the words of the documents, the queries' marked.
+func writeDrawn(docs []pair) error {
 	var lines []string
-	for i, p := range order {
-		line := pairs[p].word
+	for i, p := range docs {
+		line := p.word
 		if i < queries {
 			line += " ?"
 		}
@@ -140,15 +176,22 @@ func newCollection(dir string, docs []pair) (*collection, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.pool.Create(ctx, "webster"); err != nil {
-		return nil, err
+	kept := exists(filepath.Join(dir, "texts", "wiki.db"))
+	if !kept {
+		if err := c.pool.Create(ctx, "texts"); err != nil {
+			return nil, err
+		}
 	}
-	if c.wiki, c.release, err = c.pool.Open(ctx, "webster"); err != nil {
+	if c.wiki, c.release, err = c.pool.Open(ctx, "texts"); err != nil {
 		return nil, err
 	}
 	began := time.Now()
 	for part := range slices.Chunk(docs, 100) {
-		if err := c.save(ctx, part); err != nil {
+		edits := c.edits(part)
+		if kept {
+			continue
+		}
+		if err := c.save(ctx, edits); err != nil {
 			return nil, err
 		}
 	}
@@ -156,7 +199,7 @@ func newCollection(dir string, docs []pair) (*collection, error) {
 	if err := c.search.CatchUp(ctx, c.wiki); err != nil {
 		return nil, err
 	}
-	chunks, err := c.search.EmbedAll(ctx, "webster", runtime.NumCPU())
+	chunks, err := c.search.EmbedAll(ctx, "texts", runtime.NumCPU())
 	if err != nil {
 		return nil, err
 	}
@@ -164,21 +207,24 @@ func newCollection(dir string, docs []pair) (*collection, error) {
 	return c, nil
 }
 
-// save makes a page of each entry, with a number for a name and "It" for a
-// title: in its text the word is replaced by that, too.
-func (c *collection) save(ctx context.Context, docs []pair) error {
+// edits make a page of each text, with a number for a name and "It" for a title:
+// in its text the word is replaced by that, too.
+func (c *collection) edits(docs []pair) (edits []content.Edit) {
 	const head = "---\ntitle: It\n---\n"
-	limits := wiki.DefaultLimits
-	limits.Pages = documents
-	var edits []content.Edit
 	for _, d := range docs {
 		name := fmt.Sprint(len(c.page) + 1)
 		c.page[d.word] = wiki.PageName(name)
 		edits = append(edits, content.Edit{Op: content.Put, Path: name + ".md", Data: []byte(head + d.entry + "\n")})
 	}
+	return edits
+}
+
+func (c *collection) save(ctx context.Context, edits []content.Edit) error {
+	limits := wiki.DefaultLimits
+	limits.Pages = documents
 	_, err := c.wiki.Commit(ctx, content.Request{
 		Author:  wiki.Caller{User: wiki.User{Username: "noah", DID: "did:plc:noah"}},
-		Message: "Entries", Limits: limits, Edits: edits,
+		Message: "Texts", Limits: limits, Edits: edits,
 	})
 	return err
 }
@@ -189,28 +235,45 @@ func (c *collection) close() {
 	c.pool.Close()
 }
 
+// A tally adds up how queries were answered.
+type tally struct {
+	asked, first, ten int
+	sum               float64
+}
+
+// add notes the place of the right page in the answer; see rank. nDCG@10 with one
+// right page is 1/log2(1+rank).
+func (t *tally) add(rank int) {
+	t.asked++
+	if rank > 0 {
+		t.ten++
+		t.sum += 1 / math.Log2(1+float64(rank))
+	}
+	if rank == 1 {
+		t.first++
+	}
+}
+
+func (t tally) ndcg() float64 { return t.sum / float64(t.asked) }
+
+func (t tally) String() string { return fmt.Sprintf("%.3f | %d | %d", t.ndcg(), t.first, t.ten) }
+
 // evaluate prints the figures.
-func (c *collection) evaluate(asked []pair, pairs int) error {
-	fmt.Printf("gloss2def: %d entries of %d, %d glosses as queries.\n\n| mode | nDCG@10 | found first | among 10 |\n|---|---|---|---|\n", len(c.page), pairs, len(asked))
+func (c *collection) evaluate(asked []pair, plain tally, gain float64) error {
+	fmt.Print("| mode | nDCG@10 | found first | among 10 |\n|---|---|---|---|\n")
+	fmt.Printf("| plain FTS5: porter, OR, bm25 | %s |\n", plain)
 	got := map[search.Mode]float64{}
 	for _, mode := range []search.Mode{search.Keyword, search.Semantic, search.Hybrid} {
-		var sum float64
-		var first, ten int
+		var t tally
 		for _, q := range asked {
 			rank, err := c.rank(q, mode)
 			if err != nil {
 				return err
 			}
-			if rank > 0 {
-				sum += 1 / math.Log2(1+float64(rank))
-				ten++
-			}
-			if rank == 1 {
-				first++
-			}
+			t.add(rank)
 		}
-		got[mode] = sum / float64(len(asked))
-		fmt.Printf("| %s | %.3f | %d | %d |\n", mode, got[mode], first, ten)
+		got[mode] = t.ndcg()
+		fmt.Printf("| %s | %s |\n", mode, t)
 	}
 	if best := max(got[search.Keyword], got[search.Semantic]); got[search.Hybrid] < best+gain {
 		return fmt.Errorf("hybrid search is better by %.3f, want at least %v", got[search.Hybrid]-best, gain)
@@ -221,9 +284,14 @@ func (c *collection) evaluate(asked []pair, pairs int) error {
 // rank is the place of the right page in the answer, from 1; 0 when it is not
 // among ten.
 func (c *collection) rank(q pair, mode search.Mode) (int, error) {
-	found, err := c.search.Search(context.Background(), c.wiki, search.Query{Text: q.gloss, Mode: mode, Limit: 10})
+	found, err := c.search.Search(context.Background(), c.wiki, search.Query{Text: q.query, Mode: mode, Limit: 10})
 	if err != nil {
 		return 0, err
 	}
 	return 1 + slices.IndexFunc(found.Hits, func(h search.Hit) bool { return h.Page == c.page[q.word] }), nil
+}
+
+func exists(file string) bool {
+	_, err := os.Stat(file)
+	return err == nil
 }

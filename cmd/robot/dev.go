@@ -17,10 +17,11 @@ import (
 
 // devCommand runs a development service.
 type devCommand struct {
-	Listen   string   `default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address to listen on (${default}); port 0 is any free one."`
-	HTTPS    int      `name:"https" placeholder:"PORT" help:"Port of this machine at which a proxy of yours does TLS for robot.localhost and all below it, for clients that sign in by https alone."`
-	Data     string   `placeholder:"DIR" type:"path" help:"Data directory, kept; by default a temporary one, removed at the end."`
-	Showcase []string `default:"ada" placeholder:"SLUG" help:"Wikis that the landing page shows while they are public (${default})."`
+	Listen    string   `default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address to listen on (${default}); port 0 is any free one."`
+	HTTPS     int      `name:"https" placeholder:"PORT" help:"Port of this machine at which a proxy of yours does TLS for robot.localhost and all below it, for clients that sign in by https alone."`
+	Data      string   `placeholder:"DIR" type:"path" help:"Data directory, kept; by default a temporary one, removed at the end."`
+	Showcase  []string `default:"ada" placeholder:"SLUG" help:"Wikis that the landing page shows while they are public (${default})."`
+	WordsOnly bool     `help:"Search by words alone, without the model."`
 	rateFlags
 	Limits  bool `help:"Limit how fast callers may go on, as a real service does."`
 	Verbose bool `short:"v" help:"Log each request."`
@@ -37,7 +38,7 @@ func (c devCommand) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	cfg.Showcase = c.Showcase
+	cfg.Showcase, cfg.WordsOnly = c.Showcase, c.WordsOnly
 	if c.Limits {
 		if err := c.limit(&cfg); err != nil {
 			return err

@@ -11,7 +11,9 @@ import (
 	"strconv"
 	"sync"
 
+	"robot.wtf/internal/config"
 	"robot.wtf/internal/content"
+	"robot.wtf/internal/minilm"
 	"robot.wtf/internal/search"
 )
 
@@ -29,6 +31,19 @@ type indexer struct {
 
 func newIndexer(log *slog.Logger) *indexer {
 	return &indexer{nudges: make(chan string, 64), log: log}
+}
+
+// openSearch makes what answers queries, with the model unless it is not wanted.
+func openSearch(cfg config.Config, wikis string, log *slog.Logger) (*search.Service, error) {
+	o := search.Options{Dir: wikis, Log: log}
+	if !cfg.WordsOnly {
+		model, err := minilm.New()
+		if err != nil {
+			return nil, err
+		}
+		o.Model = model
+	}
+	return search.New(o), nil
 }
 
 func (x *indexer) nudge(slug string, _ int64) {

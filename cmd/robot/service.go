@@ -15,7 +15,6 @@ import (
 	"robot.wtf/internal/limit"
 	"robot.wtf/internal/markdown"
 	"robot.wtf/internal/mcpserver"
-	"robot.wtf/internal/minilm"
 	"robot.wtf/internal/oauth"
 	"robot.wtf/internal/outbound"
 	"robot.wtf/internal/pages"
@@ -80,11 +79,9 @@ func openService(ctx context.Context, cfg config.Config, origins config.Origins,
 	if err != nil {
 		return nil, err
 	}
-	model, err := minilm.New()
-	if err != nil {
+	if s.search, err = openSearch(cfg, wikis, log); err != nil {
 		return nil, err
 	}
-	s.search = search.New(search.Options{Dir: wikis, Model: model, Log: log})
 	icons, err := web.AssetURL("icons.svg")
 	if err != nil {
 		return nil, err

@@ -27,9 +27,11 @@ type Config struct {
 	// Showcase holds the slugs of the wikis that the landing page shows, those
 	// of them that are public.
 	Showcase []string
-	Signup   Signup // who may have a new account
-	Watch    Watch  // how the operator learns how it is
-	Test     Test   // zero but in tests of "robot serve"
+	// WordsOnly leaves search without its model.
+	WordsOnly bool
+	Signup    Signup // who may have a new account
+	Watch     Watch  // how the operator learns how it is
+	Test      Test   // zero but in tests of "robot serve"
 
 	public bool   // it has a public address, which a proxy in front of it serves by https
 	https  string // in development, the port of such a proxy; "" for none

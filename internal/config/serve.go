@@ -26,6 +26,7 @@ type Serve struct {
 	Reads        int      `name:"reads-per-minute" env:"ROBOT_READS_PER_MINUTE" default:"600" placeholder:"N" help:"Requests to read that one caller has a minute in one wiki (${default})."`
 	Writes       int      `name:"writes-per-minute" env:"ROBOT_WRITES_PER_MINUTE" default:"120" placeholder:"N" help:"Changes that one caller has a minute in one wiki (${default})."`
 	Showcase     []string `name:"showcase" env:"ROBOT_SHOWCASE" placeholder:"SLUG" help:"Public wikis that the landing page shows."`
+	WordsOnly    bool     `name:"words-only" env:"ROBOT_WORDS_ONLY" help:"Search by words alone, without the model: nothing is found by its meaning, and memory is saved."`
 	WatchFlags
 	Access       time.Duration `name:"access-lifetime" env:"ROBOT_ACCESS_LIFETIME" default:"168h" placeholder:"DURATION" help:"How long an agent's access token is good for before it is refreshed (${default}): a minute to 30 days. What is revoked ends at once."`
 	TestPin      []string      `name:"test-pin" env:"ROBOT_TEST_PIN" hidden:"" placeholder:"NAME=ADDR" help:"Dial ADDR for outgoing requests to NAME. For tests: refused unless the public address is a test name."`
@@ -46,7 +47,7 @@ type Test struct {
 
 // Config checks all settings and says of each that is wrong what it should be.
 func (s Serve) Config() (Config, error) {
-	c := Config{Listen: s.Listen, Reads: s.Reads, Writes: s.Writes, Showcase: s.Showcase, Access: s.Access}
+	c := Config{Listen: s.Listen, Reads: s.Reads, Writes: s.Writes, Showcase: s.Showcase, WordsOnly: s.WordsOnly, Access: s.Access}
 	var errs []error
 	wrong := func(setting string, err error) {
 		if err != nil {

@@ -4,13 +4,16 @@ import (
 	"context"
 	"fmt"
 	"hash/fnv"
+	"log/slog"
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -431,6 +434,90 @@ func TestVectorsInMemory(t *testing.T) {
 	if n := u.s.VectorBytes(); n != 0 {
 		t.Errorf("%d bytes when idle", n)
 	}
+}
+
+// A wiki that was asked once, and then no more, costs next to nothing: 10,000 of
+// them would cost less than 20 MB, whatever they hold. Only the open indexes, few
+// of them, cost more.
+func TestIdleWikisInMemory(t *testing.T) {
+	const first, last, each = 30, 150, 10
+	u := newWorld(t)
+	u.meaning(&fakeModel{})
+	u.s.o.MaxOpen = 10
+	pool, err := content.NewPool(content.Options{Dir: u.dir, MaxOpen: 10, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Links: func(wiki.PageName, []byte) []wiki.Link { return nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	ask := func(from, to int) {
+		for i := from; i < to; i++ {
+			slug := fmt.Sprintf("idle-%d", i)
+			if err := pool.Create(t.Context(), slug); err != nil {
+				t.Fatal(err)
+			}
+			w, release, err := pool.Open(t.Context(), slug)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var edits []content.Edit
+			for n := range each {
+				edits = append(edits, content.Edit{Path: fmt.Sprintf("Page_%d.md", n), Data: []byte("car\n")})
+			}
+			if err := commit(t.Context(), w, "ada", edits...); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := u.s.Search(t.Context(), w, Query{Text: "car", Mode: Keyword}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := u.s.EmbedAll(t.Context(), slug, 1); err != nil {
+				t.Fatal(err)
+			}
+			r, err := u.s.Search(t.Context(), w, Query{Text: "vehicle", Mode: Semantic})
+			if err != nil || r.Total != each {
+				t.Fatal(r.Total, err)
+			}
+			release()
+		}
+		u.s.forgetIdle(0)
+	}
+	heap := func() int64 {
+		runtime.GC()
+		runtime.GC() // what finalizers held
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	ask(0, first)
+	before := heap()
+	ask(first, last)
+	if n := u.s.VectorBytes(); n != 0 {
+		t.Errorf("%d bytes of vectors when all are idle", n)
+	}
+	per := (heap() - before) / (last - first)
+	t.Logf("measured: an idle wiki keeps %d bytes", per)
+	if per > 2000 {
+		t.Errorf("an idle wiki keeps %d bytes: 10,000 keep %d MB", per, per*10_000>>20)
+	}
+}
+
+// Whoever works drops what nobody asked for within some minutes.
+func TestIdleVectorsAreDropped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u := newWorld(t)
+		u.meaning(&fakeModel{})
+		u.put("Home", "car\n")
+		u.settle()
+		for range 10 {
+			u.by(Semantic, "vehicle")
+			if time.Sleep(idleVectors - time.Second); u.s.VectorBytes() == 0 {
+				t.Fatal("vectors in use are dropped")
+			}
+		}
+		if time.Sleep(idleVectors + 2*time.Minute); u.s.VectorBytes() != 0 {
+			t.Error("vectors stay when nobody asks")
+		}
+	})
 }
 
 func TestRelatedPages(t *testing.T) {
