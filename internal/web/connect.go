@@ -302,7 +302,7 @@ func (s *stream) send(first bool) bool {
 		return false
 	}
 	var buf bytes.Buffer
-	if err := s.h.templates.pages["connect"].ExecuteTemplate(&buf, "panel", p); err != nil {
+	if err := s.h.templates.execute(&buf, "connect", "panel", p); err != nil {
 		s.h.o.Log.ErrorContext(s.v.ctx(), "web: panel", "error", err)
 		return false
 	}

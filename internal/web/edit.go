@@ -196,8 +196,8 @@ func (h *Handler) previewPage(v *visit) error {
 		return h.refuseJSON(v, err)
 	}
 	var html bytes.Buffer
-	if err := h.templates.pages["edit"].ExecuteTemplate(&html, "rendered", view); err != nil {
-		return fmt.Errorf("web: render preview: %w", err)
+	if err := h.templates.execute(&html, "edit", "rendered", view); err != nil {
+		return err
 	}
 	answer := previewAnswer{HTML: template.HTML(html.String()), TOC: []previewEntry{}, Content: text}
 	for _, heading := range view.Headings {

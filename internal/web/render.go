@@ -8,6 +8,7 @@ import (
 	"embed"
 	"fmt"
 	"html/template"
+	"io"
 	"io/fs"
 	"net/http"
 	"net/url"
@@ -24,9 +25,11 @@ import (
 var templateFiles embed.FS
 
 // templates are the pages by file name without ".html", each with the layout
-// and the partials (files whose names begin with "_").
+// and the partials (files whose names begin with "_"). A page is parsed when it is
+// first rendered, which a test does with each: all at once would be half of what
+// a start costs.
 type templates struct {
-	pages map[string]*template.Template
+	pages map[string]func() (*template.Template, error)
 	// slot stands in a rendered page where the account belongs. It is random,
 	// so that no text of a wiki can hold it.
 	slot []byte
@@ -200,7 +203,7 @@ func humanBytes(n int64) string {
 }
 
 func (h *Handler) parseTemplates() (templates, error) {
-	t := templates{pages: map[string]*template.Template{}, slot: []byte("<!-- account " + rand.Text() + " -->")}
+	t := templates{pages: map[string]func() (*template.Template, error){}, slot: []byte("<!-- account " + rand.Text() + " -->")}
 	names, err := fs.Glob(templateFiles, "templates/*.html")
 	if err != nil {
 		return t, err
@@ -214,13 +217,31 @@ func (h *Handler) parseTemplates() (templates, error) {
 		if strings.HasPrefix(file, "_") {
 			continue
 		}
-		page, err := template.Must(base.Clone()).ParseFS(templateFiles, name)
-		if err != nil {
-			return t, fmt.Errorf("web: parse %s: %w", file, err)
-		}
-		t.pages[strings.TrimSuffix(file, ".html")] = page
+		t.pages[strings.TrimSuffix(file, ".html")] = sync.OnceValues(func() (*template.Template, error) {
+			page, err := template.Must(base.Clone()).ParseFS(templateFiles, name)
+			if err != nil {
+				return nil, fmt.Errorf("web: parse %s: %w", file, err)
+			}
+			return page, nil
+		})
 	}
 	return t, nil
+}
+
+// execute renders a part of a page, "layout" for all of it.
+func (t templates) execute(out io.Writer, page, part string, data any) error {
+	parsed, ok := t.pages[page]
+	if !ok {
+		return fmt.Errorf("web: no template %q", page)
+	}
+	parts, err := parsed()
+	if err != nil {
+		return err
+	}
+	if err := parts.ExecuteTemplate(out, part, data); err != nil {
+		return fmt.Errorf("web: render %s: %w", page, err)
+	}
+	return nil
 }
 
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
@@ -228,15 +249,11 @@ var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 // execute renders a page with the slot in the account's place. The buffer goes
 // back by buffers.Put.
 func (h *Handler) execute(name string, data framed) (*bytes.Buffer, error) {
-	t := h.templates.pages[name]
-	if t == nil {
-		return nil, fmt.Errorf("web: no template %q", name)
-	}
 	buf := buffers.Get().(*bytes.Buffer)
 	buf.Reset()
-	if err := t.ExecuteTemplate(buf, "layout", data); err != nil {
+	if err := h.templates.execute(buf, name, "layout", data); err != nil {
 		buffers.Put(buf)
-		return nil, fmt.Errorf("web: render %s: %w", name, err)
+		return nil, err
 	}
 	return buf, nil
 }

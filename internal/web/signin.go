@@ -39,7 +39,7 @@ func (h *Handler) account(v *visit) ([]byte, error) {
 	d.IsMember = v.a.Role() >= wiki.Viewer
 	d.SignIn = h.signInPath(v)
 	var buf bytes.Buffer
-	err := h.templates.pages["error"].ExecuteTemplate(&buf, "account", d)
+	err := h.templates.execute(&buf, "error", "account", d)
 	return buf.Bytes(), err
 }
 

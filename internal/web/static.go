@@ -9,6 +9,7 @@ import (
 	"mime"
 	"path"
 	"strings"
+	"sync"
 
 	"robot.wtf/internal/wiki"
 )
@@ -29,7 +30,10 @@ type asset struct {
 	plain, gz []byte
 }
 
-func loadAssets() (*assets, error) {
+// loadAssets reads and compresses them once a process: they are of the binary.
+var loadAssets = sync.OnceValues(readAssets)
+
+func readAssets() (*assets, error) {
 	as := &assets{byName: map[string]string{}, byFile: map[string]*asset{}}
 	err := fs.WalkDir(staticFiles, "static", func(p string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {

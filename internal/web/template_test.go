@@ -12,7 +12,8 @@ import (
 // noteTemplates notes the name of each page that is rendered to its end.
 func (w *testWiki) noteTemplates() map[string]bool {
 	seen := map[string]bool{}
-	for name, page := range w.web.templates.pages {
+	for name, parsed := range w.web.templates.pages {
+		page := template.Must(parsed())
 		page.Funcs(template.FuncMap{"seen": func(name string) string { seen[name] = true; return "" }})
 		foot := page.Lookup("foot").Tree.Copy()
 		template.Must(page.AddParseTree("realfoot", foot))

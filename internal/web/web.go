@@ -78,7 +78,7 @@ type Handler struct {
 	imports   importJobs
 }
 
-// New makes a Handler; it parses all templates.
+// New makes a Handler.
 func New(o Options) (*Handler, error) {
 	if o.CacheBytes == 0 {
 		o.CacheBytes = 64 << 20
