@@ -59,8 +59,8 @@ func startLive(t *testing.T) *live {
 func startLiveIn(t *testing.T, dir string) *live {
 	t.Helper()
 	l := &live{t: t, dir: dir, log: &lockedBuffer{}}
-	clock := l.open()
-	l.must(seed(t.Context(), l.service, clock, seedWikis()))
+	l.must(copySeeded(dir))
+	l.open()
 	var err error
 	l.facts, err = writeDevFile(t.Context(), l.service, l.origins, l.dir, false)
 	l.must(err)

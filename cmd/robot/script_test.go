@@ -23,7 +23,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"robot": main})
+	testscript.Main(tests{m}, map[string]func(){"robot": main})
 }
 
 // TestScripts runs testdata/script/*.txtar on the real binary. Besides
@@ -32,6 +32,7 @@ func TestMain(m *testing.M) {
 //	start NAME ARG...   runs "robot ARG..." until it says that it is ready, and
 //	                    sets $NAME_url, $NAME_data and, of serve, $NAME_port and $NAME_metrics from
 //	                    what it prints; what it logs is in NAME.log as well
+//	seeded DIR          makes the data directory of a development service that ran once
 //	stop NAME           sends SIGTERM and wants it to end well within 10 s
 //	kill9 NAME          kills it
 //	http METHOD URL STATUS [HEADER: VALUE]... [@BODYFILE]
@@ -50,7 +51,7 @@ func TestScripts(t *testing.T) {
 			return os.MkdirAll(filepath.Join(e.WorkDir, "tmp"), 0o700)
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"until": until,
+			"until": until, "seeded": seeded,
 			"start": launch, "stop": stop, "kill9": kill9, "http": request, "wikiurl": wikiURL, "token": token, "mode": mode, "newwiki": newWiki,
 		},
 	})
@@ -114,6 +115,12 @@ func launch(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		ts.Setenv(name+what, m[1])
 	}
+}
+
+func seeded(ts *testscript.TestScript, neg bool, args []string) {
+	dir := ts.MkAbs(args[0])
+	ts.Check(os.MkdirAll(dir, 0o700))
+	ts.Check(copySeeded(dir))
 }
 
 func stop(ts *testscript.TestScript, neg bool, args []string) {

@@ -16,8 +16,8 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// seeded opens a service in a directory and seeds it.
-func seeded(t *testing.T, dir string) *service {
+// seedTest opens a service in a directory and seeds it.
+func seedTest(t *testing.T, dir string) *service {
 	t.Helper()
 	s := openTest(t, dir)
 	if err := seed(t.Context(), s.service, s.clock, seedWikis()); err != nil {
@@ -64,7 +64,7 @@ func access(t *testing.T, s *service, slug string, as wiki.User) wiki.Access {
 }
 
 func TestSeeds(t *testing.T) {
-	s := seeded(t, t.TempDir())
+	s := seedTest(t, t.TempDir())
 	ctx, ada := t.Context(), people()[0]
 	a := access(t, s, "ada", ada)
 	log, err := s.pages.Changelog(ctx, a, pages.LogFilter{Limit: 1000, Ascending: true})
