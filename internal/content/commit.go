@@ -426,7 +426,7 @@ func (s *staging) known(path, blob string) ([]byte, error) {
 	if !had {
 		return nil, wiki.Problemf(wiki.ErrInvalid, "revision", "The revision %.12s of %q is unknown in this wiki. Read the page again.", blob, path)
 	}
-	if err := s.tx.w.mayRead(blob); err != nil {
+	if err := s.tx.w.MayRead(blob); err != nil {
 		return nil, err
 	}
 	return readBlob(s.ctx, s.tx, s.tx.w.slug, blob)
@@ -437,7 +437,7 @@ func (s *staging) current(f *staged) ([]byte, error) {
 	if f.data != nil {
 		return f.data, nil
 	}
-	if err := s.tx.w.mayRead(f.blob); err != nil {
+	if err := s.tx.w.MayRead(f.blob); err != nil {
 		return nil, err
 	}
 	return readBlob(s.ctx, s.tx, s.tx.w.slug, f.blob)

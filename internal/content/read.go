@@ -72,7 +72,7 @@ func readBlob(ctx context.Context, q querier, slug, id string) ([]byte, error) {
 
 // Blob reads a blob by its whole id; ErrWithheld if it may not be shown.
 func (w *Wiki) Blob(ctx context.Context, id string) ([]byte, error) {
-	if err := w.mayRead(id); err != nil {
+	if err := w.MayRead(id); err != nil {
 		return nil, err
 	}
 	return readBlob(ctx, w, w.slug, id)

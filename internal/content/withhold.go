@@ -108,8 +108,8 @@ func (w *Wiki) readWithheld(ctx context.Context) error {
 	return err
 }
 
-// mayRead is ErrWithheld for a blob that is withheld.
-func (w *Wiki) mayRead(blob string) error {
+// MayRead is ErrWithheld for a blob that is withheld. It reads memory.
+func (w *Wiki) MayRead(blob string) error {
 	why, ok := (*w.withheld.Load())[blob]
 	if !ok {
 		return nil

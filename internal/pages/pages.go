@@ -76,7 +76,7 @@ func New(o Options) *Service {
 	}
 }
 
-// What the cache holds: directories, rendered bodies, thumbnails.
+// What the cache holds: directories, sources, rendered bodies, thumbnails.
 type cacheKey struct{ kind, slug, id string }
 
 type cached interface{ weight() uint32 } // bytes

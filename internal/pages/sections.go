@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"robot.wtf/internal/content"
@@ -13,30 +14,43 @@ import (
 )
 
 // A Source is a page as programs read it: lines with "\n" at their ends (the
-// last may lack it), numbered from 1, and the sections that they make.
+// last may lack it), numbered from 1, and the sections that they make. Callers
+// share it and must not change it.
 type Source struct {
 	Name     wiki.PageName
 	File     wiki.File // as of the revision asked for
 	Old      bool      // not the newest revision
 	Current  string    // blob id of the newest, "" if the page is deleted now
 	Text     string
-	sections []Section
-	starts   []int // offset of each line
+	sections func() []Section
+	starts   []int  // offset of each line
+	head     string // the commit at which it was the newest
 }
 
-// Source reads a page as Page does, without looking into it.
+func (src *Source) weight() uint32 { return uint32(500 + 2*len(src.Text) + 8*len(src.starts)) } // with its sections
+
+// Source reads a page as Page does, without looking into it. The newest revision
+// comes from the cache until the wiki changes.
 func (s *Service) Source(ctx context.Context, a wiki.Access, name, revision string) (*Source, error) {
 	w, release, err := s.open(ctx, a, wiki.Read)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
+	_, head := w.Head() // what is read may be newer, never older
+	key := cacheKey{"source", w.Slug(), name}
+	if c, ok := s.cache.GetIfPresent(key); ok && revision == "" && c.(*Source).head == head {
+		return c.(*Source), w.MayRead(c.(*Source).File.Blob)
+	}
 	p, err := s.read(ctx, w, name, revision)
 	if err != nil {
 		return nil, err
 	}
 	src := newSource(plainLines(p.Source))
-	src.Name, src.File, src.Old, src.Current = p.Name, p.File, p.Old, p.Current
+	src.Name, src.File, src.Old, src.Current, src.head = p.Name, p.File, p.Old, p.Current, head
+	if revision == "" {
+		s.cache.Set(key, src)
+	}
 	return src, nil
 }
 
@@ -67,6 +81,7 @@ func (s *Service) RevisionAt(ctx context.Context, a wiki.Access, name string, t 
 
 func newSource(text string) *Source {
 	src := &Source{Text: text, starts: []int{0}}
+	src.sections = sync.OnceValue(func() []Section { return markdown.Sections([]byte(text)) })
 	for i := range len(text) {
 		if text[i] == '\n' && i+1 < len(text) {
 			src.starts = append(src.starts, i+1)
@@ -84,12 +99,7 @@ func (src *Source) Lines() int {
 }
 
 // Sections are the page's, the lead first.
-func (src *Source) Sections() []Section {
-	if src.sections == nil {
-		src.sections = markdown.Sections([]byte(src.Text))
-	}
-	return src.sections
-}
+func (src *Source) Sections() []Section { return src.sections() }
 
 // Slice is the text of some lines, both ends included.
 func (src *Source) Slice(from, to int) string {

@@ -158,6 +158,48 @@ func TestBodiesAreKept(t *testing.T) {
 	}
 }
 
+// What programs read is kept until the wiki changes, and is not what was kept
+// where a page has moved, may not be shown, or another revision is meant.
+func TestSourcesAreKept(t *testing.T) {
+	w := newWorld(t)
+	w.put("A", "one\n")
+	read := func(name, revision string) (*Source, error) { return w.Source(w.ctx, w.reader, name, revision) }
+	first, err := read("A", "")
+	if err != nil || first.Text != "one\n" {
+		t.Fatalf("%+v, %v", first, err)
+	}
+	if again, _ := read("A", ""); again != first {
+		t.Error("a second read is another")
+	}
+	w.put("A", "two\n")
+	if now, err := read("A", ""); err != nil || now.Text != "two\n" || now.Old {
+		t.Errorf("after a save: %+v, %v", now, err)
+	}
+	if old, err := read("A", first.File.Blob); err != nil || old.Text != "one\n" || !old.Old {
+		t.Errorf("the first revision: %+v, %v", old, err)
+	}
+	c, release, err := w.open(w.ctx, w.owner, wiki.Read)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	if err := c.Withhold(w.ctx, "A.md", "a court's order"); err != nil { // as if what was kept were not forgotten yet
+		t.Fatal(err)
+	}
+	_, err = read("A", "")
+	wantKind(t, err, wiki.ErrWithheld)
+	if err := c.Release(w.ctx, "A.md"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Rename(w.ctx, w.editor, RenameRequest{Precondition: w.base("A"), Name: "A", NewName: "B"}); err != nil {
+		t.Fatal(err)
+	}
+	var redirect *wiki.Redirect
+	if got, err := read("A", ""); !errors.As(err, &redirect) {
+		t.Errorf("after it moved: %+v, %v", got, err)
+	}
+}
+
 func TestViewOfOldRevisions(t *testing.T) {
 	w := newWorld(t)
 	first := w.put("Page", "first\n")
