@@ -88,16 +88,25 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, c *client, m *m
 		return false
 	}
 	result := h.call(r.Context(), c, t, arguments)
-	out := map[string]any{"content": contents(result)}
-	if result.failed {
-		out["isError"] = true
-	}
+	out := toolResult{Content: contents(result), IsError: result.failed}
 	if r.Header.Get("Mcp-Protocol-Version") >= stateless {
-		out["resultType"] = "complete"
-		out["_meta"] = map[string]any{metaServer: h.implementation()}
+		out.ResultType, out.Meta = "complete", map[string]any{metaServer: h.implementation()}
 	}
-	writeJSON(w, http.StatusOK, map[string]any{"jsonrpc": "2.0", "id": m.id, "result": out})
+	writeJSON(w, http.StatusOK, response{"2.0", m.id, out})
 	return true
+}
+
+type response struct {
+	Version string          `json:"jsonrpc"`
+	ID      json.RawMessage `json:"id"`
+	Result  toolResult      `json:"result"`
+}
+
+type toolResult struct {
+	Content    []mcp.Content  `json:"content"`
+	IsError    bool           `json:"isError,omitempty"`
+	ResultType string         `json:"resultType,omitempty"`
+	Meta       map[string]any `json:"_meta,omitempty"`
 }
 
 func isID(id json.RawMessage) bool {
