@@ -143,7 +143,8 @@ type searchAnswer struct {
 }
 
 func (h *Handler) search(c *call) error {
-	q := c.URL.Query().Get("q")
+	asked := c.URL.Query()
+	q := asked.Get("q")
 	if strings.TrimSpace(q) == "" {
 		return wiki.Problemf(wiki.ErrInvalid, "q", "Say what to look for: ?q=…")
 	}
@@ -155,11 +156,13 @@ func (h *Handler) search(c *call) error {
 	if err != nil {
 		return err
 	}
-	mode, err := pages.ParseMode(c.URL.Query().Get("mode"))
+	mode, err := pages.ParseMode(asked.Get("mode"))
 	if err != nil {
 		return err
 	}
-	found, err := h.o.Pages.Search(c.Context(), c.access, pages.Query{Text: q, Limit: int(limit), Offset: int(offset), Mode: mode})
+	found, err := h.o.Pages.Search(c.Context(), c.access, pages.Query{
+		Text: q, Tag: asked.Get("tag"), Path: asked.Get("path"), Author: asked.Get("author"), Limit: int(limit), Offset: int(offset), Mode: mode,
+	})
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,7 @@ var operations = map[string]operation{
 	"GET /pages/{page}/attachments/{file}":    {"Read a file, in base64", "revision", nil, "", attachmentContent{}},
 	"DELETE /pages/{page}/attachments/{file}": {"Delete a file", "", deleteFileBody{}, "", deleteFileAnswer{}},
 	"GET /changelog":                          {"List the wiki's changes, newest first", "limit before author by prefix", nil, "", changelogAnswer{}},
-	"GET /search":                             {"Search the wiki; mode is hybrid (of itself), keyword or semantic", "q mode limit offset", nil, "", searchAnswer{}},
+	"GET /search":                             {"Search the wiki; mode is hybrid (of itself), keyword or semantic", "q mode tag path author limit offset", nil, "", searchAnswer{}},
 	"GET /links":                              {"All links between pages", "", nil, "", graphAnswer{}},
 	"GET /links/{page}":                       {"The links from and to a page", "", nil, "", linksAnswer{}},
 

@@ -32,14 +32,11 @@ func (h *Handler) search(ctx ctx, c *client, a arguments) (*reply, error) {
 			return nil, badCursor(cursor)
 		}
 	}
-	asked := query
-	if p := a.text("path_prefix"); p != "" {
-		asked += ` path:"` + strings.ReplaceAll(p, `"`, "") + `*"`
+	below := a.text("path_prefix")
+	if below != "" {
+		below += "*"
 	}
-	if t := a.text("tag"); t != "" {
-		asked += ` tag:"` + strings.ReplaceAll(t, `"`, "") + `"`
-	}
-	found, err := h.o.Pages.Search(ctx, c.access, pages.Query{Text: asked, Mode: pages.Mode(mode), Limit: limit, Offset: offset})
+	found, err := h.o.Pages.Search(ctx, c.access, pages.Query{Text: query, Tag: a.text("tag"), Path: below, Mode: pages.Mode(mode), Limit: limit, Offset: offset})
 	if err != nil {
 		return nil, err
 	}

@@ -109,6 +109,15 @@ func (p *parsed) add(it item, either bool) {
 	}
 }
 
+// filterBy adds the filters that stand beside a query's text.
+func (p *parsed) filterBy(q Query) {
+	for _, f := range []struct{ kind, value string }{{"tag", q.Tag}, {"path", q.Path}, {"author", q.Author}} {
+		if value := filterValue(f.kind, strings.ToValidUTF8(f.value, "")); value != "" {
+			p.filters = append(p.filters, filter{kind: f.kind, values: []string{value}})
+		}
+	}
+}
+
 var quotes = strings.NewReplacer("“", `"`, "”", `"`, "„", `"`, "«", `"`, "»", `"`)
 
 // split cuts a query into its pieces.

@@ -136,6 +136,31 @@ func TestHostileQueriesAnswer(t *testing.T) {
 	}
 }
 
+// Attack: a text that ends in a quotation, or is longer than what is read of it,
+// takes a filter that stands beside it away.
+func TestFiltersBesideTheText(t *testing.T) {
+	u := newWorld(t)
+	u.meaning(&fakeModel{})
+	u.put("Garden/Frost", "---\ntags: [cold]\n---\nfrost in may\n", "Log/Frost", "frost in june\n")
+	u.settle()
+	for _, text := range []string{"frost", `"frost`, `frost "in`, "frost " + strings.Repeat("in ", 300), "frost OR", "frost path:Log OR", "frost -", ""} {
+		for _, mode := range []Mode{Keyword, Semantic, Hybrid} {
+			for _, q := range []Query{{Path: "Garden"}, {Path: "Gard*"}, {Tag: "cold"}, {Tag: "#Cold", Path: "Garden/"}} {
+				q.Text, q.Mode = text, mode
+				r, err := u.s.Search(t.Context(), u.w, q)
+				got := strings.TrimPrefix(found(r), string(r.Loosened)+": ")
+				if nowhere := text == "frost path:Log OR"; err != nil || got != "Garden/Frost" && !(nowhere && got == "") {
+					t.Errorf("%s %.20q with tag %q and path %q finds %s, %v", mode, text, q.Tag, q.Path, got, err)
+				}
+			}
+			q := Query{Text: text, Mode: mode, Author: "nobody"}
+			if r, err := u.s.Search(t.Context(), u.w, q); err != nil || r.Total != 0 {
+				t.Errorf("%s %.20q by nobody finds %s, %v", mode, text, found(r), err)
+			}
+		}
+	}
+}
+
 func FuzzQuery(f *testing.F) {
 	u := newWorld(f)
 	u.put("Home", "a b x frost 機器 가\n", "Other/Page", "---\ntags: [x]\n---\na b c\n")

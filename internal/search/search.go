@@ -148,7 +148,11 @@ type Query struct {
 	//
 	// A filter's value may stand in quotes. There is no syntax error: what
 	// cannot be read as syntax is a word. 200 characters and 20 terms are read.
-	Text   string
+	Text string
+	// Tag, Path and Author are filters with values as in a text. They hold whatever
+	// the text is, which may end in the middle of a quotation.
+	Tag, Path, Author string
+
 	Limit  int // 20 when 0, at most 100
 	Offset int
 	Mode   Mode // Hybrid when ""; Keyword where there is no model
@@ -219,6 +223,7 @@ func (s *Service) Search(ctx context.Context, w *content.Wiki, q Query) (Results
 	s.asking.Add(1)
 	defer s.asking.Add(-1)
 	asked := parse(q.Text)
+	asked.filterBy(q)
 	if q.Limit <= 0 {
 		q.Limit = 20
 	}

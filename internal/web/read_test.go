@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/xml"
+	"fmt"
+	"html"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -105,6 +107,31 @@ func TestOtterWikiRoutes(t *testing.T) {
 	ada.get(on("ada", page+"/a/notes.txt/"+w.commit("ada"))).want(http.StatusOK).has("some notes")
 	ada.follow(ada.post(on("ada", page+"/history"), url.Values{"rev_a": {a}, "rev_b": {b}})).want(http.StatusOK).has("<ins>", "<del>")
 	ada.follow(ada.post(on("ada", "/-/search"), url.Values{"query": {"offset"}})).want(http.StatusOK).has("Calibration")
+}
+
+// Search is filtered by what its form offers, without a word as well, and the
+// next results by the same.
+func TestSearchForm(t *testing.T) {
+	w := newTestWiki(t)
+	for n := range 25 {
+		w.put("ada", fmt.Sprintf("Garden/Bed_%d", n), "---\ntags: [plants]\n---\nbeans grow here\n")
+	}
+	w.put("ada", "Kitchen", "beans are cooked here\n")
+	reader := w.anonymous()
+	page := reader.get(on("ada", "/-/search?q=beans&mode=keyword&path=Garden&tag=plants&author=ada")).want(http.StatusOK)
+	page.has("25 pages found", `<option value="Garden" selected>Garden`, `<option selected>plants`, `<option selected>ada`, `value="keyword" checked`)
+	if strings.Contains(page.body, `href="/Kitchen"`) {
+		t.Error("a page outside of the folder is found")
+	}
+	next := regexp.MustCompile(`href="(/-/search\?[^"]*offset=20[^"]*)"`).FindStringSubmatch(page.body)
+	if next == nil {
+		t.Fatal("there are no more results")
+	}
+	more := reader.get(on("ada", html.UnescapeString(next[1]))).want(http.StatusOK)
+	more.has("25 pages found", `<option value="Garden" selected>`, `<option selected>plants`, `<option selected>ada`, `value="keyword" checked`)
+	reader.get(on("ada", "/-/search?q=&path=&tag=plants&author=")).want(http.StatusOK).has("25 pages found", `href="/Garden/Bed_1"`)
+	reader.get(on("ada", "/-/search?q=beans&author=Nobody%22%3E")).want(http.StatusOK).has("0 pages found", "<option selected>Nobody&#34;&gt;")
+	reader.get(on("ada", "/-/search?q=&path=&tag=&author=")).want(http.StatusOK).has("<details class=\"after small\" open>")
 }
 
 // commit is the id of a wiki's newest commit, shortened.

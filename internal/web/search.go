@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 
 	"robot.wtf/internal/pages"
@@ -16,7 +17,64 @@ type searchPage struct {
 	Frame
 	pages.Results
 	Match pages.Mode // what was asked to be compared
+	Asked bool       // for anything
 	More  string     // address of the next hits
+
+	Path, Tag, Author string // filters, "" for none
+	Folders           []option
+	Tags              []option
+	Authors           pages.Authors
+}
+
+// An option can be chosen in a form.
+type option struct {
+	Value, Label string
+}
+
+// options are those of a list, and the one that was asked for, wherever it is from.
+func options(list []option, asked string) []option {
+	if asked != "" && !slices.ContainsFunc(list, func(o option) bool { return o.Value == asked }) {
+		list = append(list, option{asked, asked})
+	}
+	return list
+}
+
+// offer fills in what the page's filters can be set to.
+func (h *Handler) offer(v *visit, p *searchPage) error {
+	index, err := h.o.Pages.Index(v.ctx(), v.a)
+	if err != nil {
+		return err
+	}
+	for _, n := range index.Tree {
+		if len(n.Children) > 0 {
+			p.Folders = append(p.Folders, option{n.Path, n.Name})
+		}
+	}
+	for _, t := range index.Tags {
+		p.Tags = append(p.Tags, option{t.Tag, t.Tag})
+	}
+	p.Folders, p.Tags = options(p.Folders, p.Path), options(p.Tags, p.Tag)
+	p.Authors, err = h.o.Pages.Authors(v.ctx(), v.a)
+	return err
+}
+
+// after is the address of the hits from a number on.
+func (p *searchPage) after(offset int) string {
+	q := url.Values{"q": {p.Query}, "offset": {strconv.Itoa(offset)}}
+	if p.Match != pages.Hybrid {
+		q.Set("mode", string(p.Match))
+	}
+	for name, value := range map[string]string{"path": p.Path, "tag": p.Tag, "author": p.Author} {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	return "/-/search?" + q.Encode()
+}
+
+// OtherAuthor reports that the author asked for is in none of the lists.
+func (p *searchPage) OtherAuthor() bool {
+	return byFilter{Author: p.Author, Authors: p.Authors}.Other()
 }
 
 func (h *Handler) showSearch(v *visit) error {
@@ -30,20 +88,25 @@ func (h *Handler) showSearch(v *visit) error {
 	if err != nil {
 		return err
 	}
-	p := &searchPage{Frame: h.frame(v, "Search"), Match: mode}
+	p := &searchPage{Frame: h.frame(v, "Search"), Match: mode, Path: v.query("path"), Tag: v.query("tag"), Author: v.query("author")}
 	p.Query, p.NoIndex = text, true
-	if text != "" {
-		if p.Results, err = h.o.Pages.Search(v.ctx(), v.a, pages.Query{Text: text, Limit: hitsShown, Offset: offset, Mode: mode}); err != nil {
+	if text+p.Path+p.Tag+p.Author != "" {
+		p.Results, err = h.o.Pages.Search(v.ctx(), v.a, pages.Query{
+			Text: text, Tag: p.Tag, Path: p.Path, Author: p.Author, Limit: hitsShown, Offset: offset, Mode: mode,
+		})
+		if err != nil {
 			return err
 		}
-		p.Title = text + " - search"
-		if next := offset + hitsShown; next < p.Total {
-			more := url.Values{"q": {text}, "offset": {strconv.Itoa(next)}}
-			if mode != pages.Hybrid {
-				more.Set("mode", string(mode))
-			}
-			p.More = "/-/search?" + more.Encode()
+		p.Asked = true
+		if text != "" {
+			p.Title = text + " - search"
 		}
+		if next := offset + hitsShown; next < p.Total {
+			p.More = p.after(next)
+		}
+	}
+	if err := h.offer(v, p); err != nil {
+		return err
 	}
 	return h.render(v, http.StatusOK, "search", p)
 }
