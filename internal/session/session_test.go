@@ -15,12 +15,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/google/go-cmp/cmp"
 
+	"robot.wtf/internal/keyfile"
 	"robot.wtf/internal/store"
 	"robot.wtf/internal/wiki"
 )
@@ -45,6 +47,19 @@ type fixture struct {
 	dir string
 }
 
+// testKey is one signing key for all tests: making one takes as long as many of
+// them.
+var testKey = sync.OnceValues(generateKey)
+
+// giveKey puts it in a key directory.
+func giveKey(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	_, err := keyfile.Make(filepath.Join(dir, signingFile), testKey)
+	return err
+}
+
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	f := &fixture{t: t, dir: t.TempDir(), now: time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)}
@@ -54,6 +69,9 @@ func newFixture(t *testing.T) *fixture {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { f.db.Close() })
+	if err := giveKey(filepath.Join(f.dir, "keys")); err != nil {
+		t.Fatal(err)
+	}
 	f.Service, err = New(Options{
 		Store: f.db, KeyDir: filepath.Join(f.dir, "keys"), Platform: platform,
 		WikiOrigin: func(slug string) string { return "http://" + slug + ".robot.localhost:8080" },
