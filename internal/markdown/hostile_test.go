@@ -237,12 +237,12 @@ type hostilePage struct {
 	part         bool // of another one: rendering it is enough
 }
 
-// hostilePages are all shapes in three sizes; the long list goes up to the
-// limit of a page, also in paragraphs just below the limits of a paragraph.
+// hostilePages are all shapes in two sizes; the long list also goes up to the
+// limit of a page, and there in paragraphs just below the limits of a paragraph.
 func hostilePages() []hostilePage {
-	sizes := []int{500, 4 << 10, 16 << 10}
+	sizes := []int{500, 9 << 10}
 	if os.Getenv("ROBOT_LONG") != "" {
-		sizes[2] = maxSource - 10<<10
+		sizes = append(sizes, maxSource-10<<10)
 	}
 	var list []hostilePage
 	for _, name := range slices.Sorted(maps.Keys(shapes)) {
