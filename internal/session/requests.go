@@ -64,7 +64,7 @@ type Request struct {
 
 const (
 	requestsKept  = 10   // of one wiki
-	strangersKept = 7    // of them, by whoever had no token that opens it
+	strangersKept = 7    // of them, by whoever showed no token of this service
 	requestsWikis = 2000 // whose requests are kept
 	maxWatchers   = 1000
 	wikiWatchers  = 32
@@ -113,11 +113,11 @@ func (s *Service) Note(ctx context.Context, slug string, r Request) {
 }
 
 // add puts a request first. Strangers, who may send what they like, do not push
-// out all that agents did.
+// out what agents did.
 func (l *requestLog) add(r Request) {
 	kept := make([]Request, 1, requestsKept)
 	strangers := 0
-	if r.Agent == "" {
+	if r.stranger() {
 		strangers++
 	}
 	for _, old := range l.recent {
@@ -125,9 +125,9 @@ func (l *requestLog) add(r Request) {
 		case old.same(r):
 			r.Times += old.Times
 			continue
-		case old.Agent == "" && strangers == strangersKept, len(kept) == requestsKept:
+		case old.stranger() && strangers == strangersKept, len(kept) == requestsKept:
 			continue
-		case old.Agent == "":
+		case old.stranger():
 			strangers++
 		}
 		kept = append(kept, old)
@@ -136,8 +136,23 @@ func (l *requestLog) add(r Request) {
 	l.recent = kept
 }
 
-// same reports whether two requests differ in nothing but when they came.
+// stranger reports whether nothing of the request is known to be true: it came
+// without a token that was made here, good or not any more.
+func (r Request) stranger() bool {
+	switch r.Cause {
+	case OtherWiki, Expired, Revoked, NoMember, Suspended:
+		return false
+	}
+	return r.Agent == ""
+}
+
+// same reports whether two requests are of one kind, and so are counted together.
+// Of strangers', all are that came to the same, by whatever method and under
+// whatever name: there are as many of those as anybody likes.
 func (r Request) same(other Request) bool {
+	if r.stranger() && other.stranger() {
+		return r.Path == other.Path && r.Status == other.Status && r.Cause == other.Cause
+	}
 	r.Time, r.Times, other.Time, other.Times = time.Time{}, 0, time.Time{}, 0
 	return r == other
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -61,6 +62,47 @@ func TestRequestsAreKept(t *testing.T) {
 	f.Note(t.Context(), "nobody", first)
 	if f.requests.wikis["nobody"] != nil {
 		t.Error("kept a request for a wiki that does not exist")
+	}
+}
+
+// Attack: a stranger asks for the documents that anybody may read, registers and
+// is refused, under ever new names and by every method, to push what a member is
+// looking for off the list. Each kind is one line with a count.
+func TestStrangersDoNotFillTheList(t *testing.T) {
+	f := newFixture(t)
+	looked := []Request{
+		{Method: "POST", Path: "/mcp", Status: 401, Cause: Expired},
+		{Method: "POST", Path: "/mcp", Status: 200, Agent: "Claude", Tool: "edit_page"},
+		{Method: "POST", Path: "/mcp", Status: 401, Cause: NoToken},
+	}
+	for _, r := range looked {
+		f.Note(t.Context(), "ada", r)
+	}
+	for i := range 200 {
+		name := fmt.Sprintf("Mozilla/%d", i)
+		for _, path := range []string{"/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource/mcp", "/.well-known/oauth-authorization-server"} {
+			f.Note(t.Context(), "ada", Request{Method: []string{"GET", "HEAD"}[i%2], Path: path, Status: 200, Claims: name})
+		}
+		f.Note(t.Context(), "ada", Request{Method: "POST", Path: "/register", Status: 201, Claims: name})
+		f.Note(t.Context(), "ada", Request{Method: []string{"GET", "PUT", "DELETE", "PATCH", "BREW"}[i%5], Path: "/mcp", Status: 401, Cause: BadToken})
+	}
+	list := f.noted("ada")
+	for _, want := range looked {
+		if !slices.ContainsFunc(list, func(r Request) bool {
+			return r.Path == want.Path && r.Status == want.Status && r.Cause == want.Cause && r.Agent == want.Agent
+		}) {
+			t.Errorf("%+v is not there any more: %+v", want, list)
+		}
+	}
+	if len(list) != len(looked)+5 || list[5].Cause != NoToken || list[0].Cause != BadToken || list[0].Times != 200 || list[1].Claims != "Mozilla/199" {
+		t.Errorf("%d lines: %+v", len(list), list)
+	}
+	// However many kinds there are, what had a token of this service stays.
+	for i := range 20 {
+		f.Note(t.Context(), "ada", Request{Method: "GET", Path: "/mcp", Status: 400 + i})
+	}
+	if list = f.noted("ada"); len(list) != strangersKept+2 || list[strangersKept].Agent != "Claude" || list[strangersKept+1].Cause != Expired {
+		t.Errorf("%d lines: %+v", len(list), list)
 	}
 }
 

@@ -221,11 +221,12 @@ func (h *Handler) changeConnect(v *visit) error {
 // Limits of a stream of events.
 type streamLimits struct {
 	write, check, beat, life time.Duration
+	pause                    time.Duration // after an event: strangers can make one be due
 }
 
 // Whoever is reading is looked at every so often: a suspension, an end of their
 // session or of their membership counts within a second.
-var usualStream = streamLimits{write: 15 * time.Second, check: 500 * time.Millisecond, beat: 25 * time.Second, life: 15 * time.Minute}
+var usualStream = streamLimits{write: 15 * time.Second, check: 500 * time.Millisecond, beat: 25 * time.Second, life: 15 * time.Minute, pause: 200 * time.Millisecond}
 
 // streamConnect sends the panel whenever it changes (server-sent events). It
 // outlives the server's time for an answer, but not a client that does not
@@ -253,6 +254,7 @@ func (h *Handler) streamConnect(v *visit) error {
 		select {
 		case <-wake:
 			going = s.send(false)
+			time.Sleep(h.stream.pause)
 		case <-beat.C:
 			going = s.send(false) && s.write(": \n\n")
 		case <-check.C:
