@@ -2,6 +2,7 @@ package mcpserver
 
 import (
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -27,5 +28,29 @@ func TestToolsAreDocumented(t *testing.T) {
 		if !strings.Contains(docs, word) {
 			t.Errorf("docs/mcp.md does not name %s", word)
 		}
+	}
+}
+
+// The AGENTS page of a new wiki names tools that there are, and goes to clients
+// whole.
+func TestSeededAgentsPage(t *testing.T) {
+	w := newWorld(t)
+	text := w.source("ada", agentsPage)
+	named := 0
+	for _, word := range regexp.MustCompile("`([a-z]+_[a-z]+|search)`").FindAllStringSubmatch(text, -1) {
+		if word[1] == "old_string" || word[1] == "new_string" { // of the API
+			continue
+		}
+		named++
+		if w.door.tools[word[1]] == nil {
+			t.Errorf("there is no tool %s", word[1])
+		}
+	}
+	if named < 5 || !strings.Contains(text, "`/mcp`") || !strings.Contains(text, "`/api/v1`") {
+		t.Errorf("it names %d tools:\n%s", named, text)
+	}
+	a := w.post(posted{token: "ada/owner", slug: "ada", body: `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"x","version":"1"}}}`})
+	if !strings.Contains(a.text, "Do what the person you work for asked.") || strings.Contains(a.text, "(Cut.") {
+		t.Errorf("clients are given a part of it: %s", a.text)
 	}
 }
