@@ -1,14 +1,20 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"net/http/cookiejar"
+	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -37,12 +43,22 @@ func (l *live) health() int {
 	return l.browser().get(config.DevHost, "/health").Code
 }
 
+// lacks skips what this machine cannot do, at somebody's home; where all is
+// checked it is a failure.
+func lacks(t *testing.T, format string, args ...any) {
+	t.Helper()
+	if os.Getenv("CI") != "" {
+		t.Fatalf("needs "+format, args...)
+	}
+	t.Skipf("needs "+format, args...)
+}
+
 // smallDisk is a file system of a few MB, where this process may mount one.
 func smallDisk(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=24m"); err != nil {
-		t.Skipf("needs the right to mount a small disk: %v", err)
+		lacks(t, "the right to mount a small disk: %v", err)
 	}
 	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
 	return dir
@@ -107,7 +123,7 @@ func TestReadOnlyDisk(t *testing.T) {
 	l.save("ada", "Before", "kept")
 	l.must(l.service.Close())
 	if err := syscall.Mount("", disk, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
-		t.Skipf("cannot make it read-only: %v", err)
+		lacks(t, "the right to make it read-only: %v", err)
 	}
 	if lock, err := lockDir(l.dir); err == nil { // where each command begins
 		_ = lock.release()
@@ -121,6 +137,240 @@ func TestReadOnlyDisk(t *testing.T) {
 	if status, body := l.save("ada", "After", "x"); status != http.StatusCreated {
 		t.Errorf("afterwards: %d %s", status, body)
 	}
+}
+
+// A file system that turns read-only under a running service, as one does when
+// its disk fails: no mount can be made so while files are open, so strace gives
+// the system calls the answer (EROFS, errno(3)) that they get then.
+func TestDiskTurnsReadOnly(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts the real binary")
+	}
+	strace, err := exec.LookPath("strace")
+	if err != nil {
+		lacks(t, "strace")
+	}
+	service := startDev(t)
+	text := "what somebody has written " + strings.Repeat("and does not want to write again ", 20)
+	save := func(page string) (int, string) {
+		return service.ask("PUT", "ada", "/api/v1/pages/"+page, `{"content":"`+text+`"}`)
+	}
+	wants := func(what string, got, status int, body string, words ...string) {
+		t.Helper()
+		if got != status {
+			t.Errorf("%s: %d, want %d: %.400s", what, got, status, body)
+		}
+		for _, w := range words {
+			if !strings.Contains(body, w) {
+				t.Errorf("%s does not say %q: %.400s", what, w, body)
+			}
+		}
+	}
+	status, body := save("Before")
+	wants("before", status, http.StatusCreated, body)
+	editor := service.signIn("ada", "ada")
+	for _, slug := range []string{"ada", "bob"} { // both are open
+		status, body = service.ask("GET", slug, "/api/v1/pages/Home", "")
+		wants(slug, status, http.StatusOK, body)
+	}
+
+	heal := service.inject(strace, "EROFS", "pwrite64,ftruncate,fallocate,mkdirat,unlinkat,renameat,symlinkat,fsync,fdatasync,rename,unlink,mkdir")
+	for range 3 {
+		status, body = save("During")
+		wants("a save", status, http.StatusInsufficientStorage, body, "Nothing was lost or changed")
+	}
+	status, body = editor("POST", "/During/save", url.Values{"content": {text}, "message": {"Say it"}})
+	wants("a save of a browser's", status, http.StatusInsufficientStorage, body, text, "Nothing was lost or changed")
+	status, body = service.ask("POST", "bob", "/api/v1/pages/Shed/rename", `{"new_path":"Hut","revision":"0000000"}`)
+	if status < 400 {
+		t.Errorf("a rename: %d %s", status, body)
+	}
+	for _, path := range []string{"/api/v1/pages/Before", "/api/v1/pages/Garden", "/api/v1/pages/Garden/history", "/api/v1/pages", "/api/v1/changelog", "/Home", "/Garden/Beds", "/-/changelog", "/api/v1/search?q=frost", "/-/search?q=frost"} {
+		status, body = service.ask("GET", "ada", path, "")
+		wants(path, status, http.StatusOK, body)
+	}
+	status, body = service.ask("GET", "bob", "/api/v1/pages/Shed", "")
+	wants("another wiki", status, http.StatusOK, body)
+	time.Sleep(1100 * time.Millisecond) // health looks once a second
+	status, body = service.ask("GET", "", "/health", "")
+	wants("health", status, http.StatusServiceUnavailable, body)
+
+	heal()
+	within(t, "health", func() bool {
+		time.Sleep(300 * time.Millisecond)
+		status, _ := service.ask("GET", "", "/health", "")
+		return status == http.StatusOK
+	})
+	status, body = save("After")
+	wants("afterwards", status, http.StatusCreated, body)
+	status, body = editor("POST", "/During/save", url.Values{"content": {text}, "message": {"Say it"}})
+	wants("afterwards, a browser's", status, http.StatusSeeOther, body)
+	for _, page := range []string{"Before", "During", "After"} {
+		status, body = service.ask("GET", "ada", "/api/v1/pages/"+page, "")
+		wants(page, status, http.StatusOK, body, "does not want to write again")
+	}
+	status, body = service.ask("GET", "ada", "/api/v1/search?q=somebody+written", "")
+	wants("search", status, http.StatusOK, body, "After", "During")
+}
+
+// A devService is "robot dev" in a process of its own.
+type devService struct {
+	t       *testing.T
+	address string
+	pid     int
+	facts   devFile
+}
+
+func startDev(t *testing.T) *devService {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "data")
+	cmd := exec.Command("robot", "dev", "--data", dir, "--listen", "127.0.0.1:0")
+	log := &lockedBuffer{}
+	cmd.Stderr = log
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		if t.Failed() {
+			t.Log(log.String())
+		}
+	})
+	s := &devService{t: t, pid: cmd.Process.Pid}
+	for lines := bufio.NewScanner(out); s.address == ""; {
+		if !lines.Scan() {
+			t.Fatal("it does not become ready")
+		}
+		if m := printed["_url"].FindStringSubmatch(lines.Text()); m != nil {
+			u, err := url.Parse(m[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.address = net.JoinHostPort("127.0.0.1", u.Port())
+		}
+	}
+	go func() { _, _ = io.Copy(io.Discard, out) }()
+	if s.facts, err = readDevFile(filepath.Join(dir, "dev.json")); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func (s *devService) origin(slug string) string {
+	_, port, _ := net.SplitHostPort(s.address)
+	host := config.DevHost + ":" + port
+	if slug != "" {
+		host = slug + "." + host
+	}
+	return "http://" + host
+}
+
+// client goes to the service, whatever host is asked for, and follows nothing.
+func (s *devService) client(jar http.CookieJar) *http.Client {
+	return &http.Client{Jar: jar, Timeout: 30 * time.Second, Transport: &http.Transport{DialContext: dialTo(s.address), DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+}
+
+// ask asks a wiki with its owner's token, or the platform with none.
+func (s *devService) ask(method, slug, path, body string) (int, string) {
+	s.t.Helper()
+	r, err := http.NewRequest(method, s.origin(slug)+path, strings.NewReader(body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	for _, w := range s.facts.Wikis {
+		for _, t := range w.Tokens.list() {
+			if w.Slug == slug && t.role == "owner" {
+				r.Header.Set("Authorization", "Bearer "+t.secret)
+			}
+		}
+	}
+	return s.answer(s.client(nil).Do(r))
+}
+
+func (s *devService) answer(a *http.Response, err error) (int, string) {
+	s.t.Helper()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer a.Body.Close()
+	text, err := io.ReadAll(a.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return a.StatusCode, string(text)
+}
+
+// signIn signs somebody in, and gives their browser on a wiki's host.
+func (s *devService) signIn(name, slug string) func(method, path string, form url.Values) (int, string) {
+	s.t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	client := s.client(jar)
+	if status, body := s.answer(client.PostForm(s.origin("")+"/auth/dev", url.Values{"username": {name}})); status != http.StatusSeeOther {
+		s.t.Fatalf("sign in: %d %s", status, body)
+	}
+	there := *client
+	there.CheckRedirect = nil
+	if status, body := s.answer(there.Get(s.origin(slug) + "/-/login?to=/")); status != http.StatusOK {
+		s.t.Fatalf("sign in to %s: %d %s", slug, status, body)
+	}
+	return func(method, path string, form url.Values) (int, string) {
+		s.t.Helper()
+		r, err := http.NewRequest(method, s.origin(slug)+path, strings.NewReader(form.Encode()))
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Sec-Fetch-Site", "same-origin")
+		return s.answer(client.Do(r))
+	}
+}
+
+// inject has system calls of the service fail until heal.
+func (s *devService) inject(strace, fault, calls string) (heal func()) {
+	s.t.Helper()
+	cmd := exec.Command(strace, "-f", "-qq", "-o", os.DevNull, "-p", strconv.Itoa(s.pid), "-e", "trace="+calls, "-e", "inject="+calls+":error="+fault)
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	if err := cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	heal = sync.OnceFunc(func() {
+		_ = cmd.Process.Signal(syscall.SIGINT) // it lets go
+		_ = cmd.Wait()
+	})
+	s.t.Cleanup(heal)
+	for end := time.Now().Add(10 * time.Second); !s.traced(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			heal()
+			lacks(s.t, "the right to trace: %s", said.String())
+		}
+	}
+	return heal
+}
+
+// traced reports whether each thread of the service is looked at.
+func (s *devService) traced() bool {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", s.pid))
+	if err != nil || len(threads) == 0 {
+		s.t.Fatal("the service has ended")
+	}
+	for _, file := range threads {
+		text, err := os.ReadFile(file)
+		if err == nil && strings.Contains(string(text), "TracerPid:\t0\n") {
+			return false
+		}
+	}
+	return true
 }
 
 // A database that is damaged in one wiki is told from one that is not there, is

@@ -61,8 +61,8 @@ func (w *Wiki) write(ctx context.Context, f func(*tx) error, done func()) error 
 		if errors.Is(err, wiki.ErrStorage) {
 			// What a failed sync leaves on the disk is unknown, so nothing that
 			// was remembered counts: the next writer begins from the files.
-			// It is read first, as far as that goes: on a full disk the database
-			// stays readable only while somebody has it open.
+			// It is read first, as far as that goes: on a full or read-only disk the
+			// database stays readable only while somebody has it open.
 			w.readHead(ctx)
 			w.dropWriter()
 			w.trees = treeCache{}

@@ -168,37 +168,59 @@ func (x *index) reset() error {
 	return x.remove()
 }
 
-// damaged reports errors that a new index would not have. A full disk, a lock
-// and a caller who went away are none.
+// damaged reports errors that a new index would not have. A disk that cannot be
+// written, a lock and a caller who went away are none.
 func damaged(err error) bool {
 	if errors.Is(err, errStale) {
 		return true
 	}
 	var e *sqlite.Error
-	if !errors.As(err, &e) {
+	if !errors.As(err, &e) || unwritable(err) {
 		return false
 	}
 	switch e.Code() & 0xff {
-	case sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_CANTOPEN:
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_CANTOPEN:
 		return false
 	}
 	return true
 }
 
+// unwritable reports what SQLite says of a disk that is full, read-only or
+// failing. What it cannot read is damage (https://sqlite.org/rescode.html).
+func unwritable(err error) bool {
+	var e *sqlite.Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	switch e.Code() & 0xff {
+	case sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY:
+		return true
+	case sqlite3.SQLITE_IOERR:
+		switch e.Code() {
+		case sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_IOERR_DATA, sqlite3.SQLITE_IOERR_CORRUPTFS:
+			return false
+		}
+		return true
+	}
+	return false
+}
+
 // current brings the index up to the wiki's head and calls do with the database
-// in a state that has all of it, which does not change meanwhile.
+// in a state that has all of it, which does not change meanwhile. While the disk
+// cannot be written, it is the state that there is.
 func (x *index) current(ctx context.Context, w *content.Wiki, do func(*sql.DB) error) error {
 	head, _ := w.Head()
 	return x.healing(func() error {
 		for {
-			if err := x.catchUp(ctx, w); err != nil {
-				return err
+			stuck := x.catchUp(ctx, w)
+			if stuck != nil && !unwritable(stuck) {
+				return stuck
 			}
 			behind := false
 			err := x.use(ctx, func(db *sql.DB) error {
 				x.settled.RLock()
 				defer x.settled.RUnlock()
-				if behind = x.at.Load().seq < head; behind { // built anew in between
+				if behind = stuck == nil && x.at.Load().seq < head; behind { // built anew in between
 					return nil
 				}
 				return do(db)
