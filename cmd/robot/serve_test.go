@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -48,5 +49,61 @@ func TestFlagsAreDocumented(t *testing.T) {
 	}
 	if n < 20 {
 		t.Errorf("%d flags", n)
+	}
+}
+
+// Every line for the operator to copy is understood: commands with their flags,
+// and settings by their names.
+func TestCopiedLinesAreUnderstood(t *testing.T) {
+	t.Setenv("ROBOT_DATA", t.TempDir())
+	t.Setenv("ROBOT_BACKUP", t.TempDir())
+	model, err := kong.New(new(commands))
+	if err != nil {
+		t.Fatal(err)
+	}
+	variables := map[string]bool{}
+	_ = kong.Visit(model.Model, func(node kong.Visitable, next kong.Next) error {
+		switch n := node.(type) {
+		case *kong.Flag:
+			for _, name := range n.Envs {
+				variables[name] = true
+			}
+		case *kong.Positional:
+			for _, name := range n.Tag.Envs {
+				variables[name] = true
+			}
+		}
+		return next(nil)
+	})
+	read := func(file string) string {
+		t.Helper()
+		text, err := os.ReadFile(filepath.Join("../..", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	n := 0
+	for _, m := range regexp.MustCompile(`(?m)^#?(ROBOT_[A-Z_]+)=`).FindAllStringSubmatch(read("deploy/robot.env"), -1) {
+		if n++; !variables[m[1]] {
+			t.Errorf("deploy/robot.env: no setting is called %s", m[1])
+		}
+	}
+	lines := regexp.MustCompile("(?m)(?:^|`)(?:runuser -u robot -- )?robot ((?:admin|backup|verify|restore|import) [^`#\n…]+)")
+	for _, file := range []string{"docs/operate.md", "docs/git.md", "docs/serve.md", "deploy/README.md"} {
+		for _, m := range lines.FindAllStringSubmatch(read(file), -1) {
+			n++
+			parser, err := kong.New(new(commands))
+			if err != nil {
+				t.Fatal(err)
+			}
+			text := regexp.MustCompile(`'[^']*'`).ReplaceAllString(m[1], "quoted")
+			if _, err := parser.Parse(strings.Fields(text)); err != nil {
+				t.Errorf("%s: robot %s: %v", file, strings.TrimSpace(m[1]), err)
+			}
+		}
+	}
+	if n < 30 {
+		t.Errorf("only %d lines", n)
 	}
 }
