@@ -143,7 +143,7 @@ func (b *bench) memory(data string) error {
 // manyWikis measures how long a new model or a new way of cutting would take: all
 // indexes anew, of wikis of 50 pages, by as many workers as robot takes of itself.
 func (b *bench) manyWikis() error {
-	const sample, all, pages = 40, 1000, 50
+	const sample, all, pages = 20, 1000, 50
 	data := filepath.Join(b.dir, "many")
 	s, err := b.startService(data)
 	if err != nil {
@@ -185,6 +185,7 @@ func (b *bench) reindex(data, slug string, workers int) (took time.Duration, sec
 		args = append(args, slug)
 	}
 	command := exec.Command(b.binary, args...)
+	command.Stderr = os.Stderr
 	out, err := command.Output()
 	if err != nil {
 		return 0, 0, fmt.Errorf("reindex: %w", err)

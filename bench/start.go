@@ -61,8 +61,41 @@ func multiply(data string, n int) error {
 		if err := os.CopyFS(to, os.DirFS(filepath.Join(data, "wikis", "bob"))); err != nil {
 			return err
 		}
+		if err := renameWiki(filepath.Join(to, "wiki.db"), slug); err != nil {
+			return err
+		}
 		if _, err := platform.Exec("INSERT INTO sites (slug, owner, created) SELECT $1, owner, created FROM sites WHERE slug = 'bob'", slug); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// renameWiki makes a wiki's database that of another slug, which each row names.
+func renameWiki(file, slug string) error {
+	db, err := sql.Open("sqlite", file)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	rows, err := db.Query("SELECT m.name FROM sqlite_schema m, pragma_table_info(m.name) c WHERE m.type = 'table' AND c.name = 'wiki'")
+	if err != nil {
+		return err
+	}
+	var tables []string
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return err
+		}
+		tables = append(tables, name)
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	for _, name := range tables {
+		if _, err := db.Exec(`UPDATE "`+name+`" SET wiki = $1`, slug); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	return nil

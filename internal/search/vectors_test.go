@@ -390,6 +390,24 @@ func TestQueriesGoFirst(t *testing.T) {
 	}
 }
 
+// The worker is one of those who let queries pass.
+func TestWorkerLetsQueriesPass(t *testing.T) {
+	u := newWorld(t)
+	m := &fakeModel{texts: make(chan string, 10)}
+	u.meaning(m)
+	u.put("Home", "car\n")
+	u.s.asking.Add(1)
+	begin := time.Now()
+	if err := u.s.CatchUp(t.Context(), u.w); err != nil {
+		t.Fatal(err)
+	}
+	<-m.texts
+	if d := time.Since(begin); d < aside {
+		t.Errorf("the worker embeds %v after a query began that has not ended", d)
+	}
+	u.s.asking.Add(-1)
+}
+
 // Wikis that nobody asks keep no vectors in memory, and all together never more
 // than the bound.
 func TestVectorsInMemory(t *testing.T) {

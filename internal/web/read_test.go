@@ -134,6 +134,36 @@ func TestSearchForm(t *testing.T) {
 	reader.get(on("ada", "/-/search?q=&path=&tag=&author=")).want(http.StatusOK).has("<details class=\"after small\" open>")
 }
 
+// Each part of the health page names what is its own, and nothing else.
+func TestHealthPage(t *testing.T) {
+	w := newTestWiki(t)
+	w.put("ada", "Home", "[[Linked]] [[Missing]] [[Missing]] [[Long]]\n")
+	w.put("ada", "Linked", "[[Missing]] [[Home]]\n")
+	w.put("ada", "Alone", "nobody leads here\n")
+	w.now.Add(200 * 24 * 3600)
+	w.put("ada", "Long", strings.Repeat("words and more words\n", 2000))
+	page := w.as("ada").get(on("ada", "/-/health")).want(http.StatusOK)
+	for part, want := range map[string][]string{
+		"broken":  {"Home", "Missing", "Linked", "Missing", "Weather_Station", "Rain_Gauge"},
+		"wanted":  {"Missing", "Rain_Gauge"},
+		"orphans": {"AGENTS", "Alone", "Garden/Beds", "Getting_Started", "Weather_Station"},
+		"stale":   {"AGENTS", "Alone", "Garden/Beds", "Getting_Started", "Home", "Linked", "Weather_Station", "Weather_Station/Calibration"},
+		"long":    {"Long"},
+	} {
+		_, text, _ := strings.Cut(page.body, `<section id="`+part+`">`)
+		text, _, _ = strings.Cut(text, "</section>")
+		var got []string
+		for _, m := range regexp.MustCompile(`href="/([^"]*)"`).FindAllStringSubmatch(text, -1) {
+			got = append(got, m[1])
+		}
+		slices.Sort(got)
+		slices.Sort(want)
+		if !slices.Equal(got, want) {
+			t.Errorf("%s has %v, want %v", part, got, want)
+		}
+	}
+}
+
 // commit is the id of a wiki's newest commit, shortened.
 func (w *testWiki) commit(slug string) string {
 	w.t.Helper()

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"robot.wtf/internal/config"
+)
+
+// How far search by meaning is behind shows in search on every door, in the
+// wiki's settings and in the metrics.
+func TestBehindShows(t *testing.T) {
+	l := startLive(t)
+	cfg, err := config.Dev("127.0.0.1:0", l.dir, 0)
+	l.must(err)
+	l.must(l.startWatching(cfg))
+	l.indexer.stop() // so that it stays behind
+	token, owner := l.token("ada", "owner"), l.signIn("ada", "ada")
+	host := "ada." + config.DevHost
+	if w := l.api("PUT", "ada", "/api/v1/pages/Late", token, `{"content":"late frost"}`); w.Code != http.StatusCreated {
+		t.Fatalf("save: %d %s", w.Code, w.Body)
+	}
+	w := l.api("GET", "ada", "/api/v1/search?q=frost", token, "")
+	var answer struct{ Waiting int }
+	l.must(json.Unmarshal(w.Body.Bytes(), &answer))
+	if answer.Waiting == 0 {
+		t.Fatalf("nothing waits: %s", w.Body)
+	}
+	metrics := httptest.NewRecorder()
+	l.metrics.Handler("").ServeHTTP(metrics, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	for door, text := range map[string][2]string{
+		"the page of search": {owner.get(host, "/-/search?q=frost").Body.String(), "still being read"},
+		"settings":           {owner.get(host, "/-/settings").Body.String(), "to be found by meaning; words find everything"},
+		"the health page":    {owner.get(host, "/-/health").Body.String(), "still being read"},
+		"agents":             {l.mcp("ada", token, "tools/call", map[string]any{"name": "search", "arguments": map[string]string{"query": "frost"}}).Body.String(), "not yet found by meaning"},
+		"metrics":            {metrics.Body.String(), "robot_unembedded_sections"},
+	} {
+		if !strings.Contains(text[0], text[1]) {
+			t.Errorf("%s does not say %q: %s", door, text[1], text[0])
+		}
+	}
+	if strings.Contains(metrics.Body.String(), "robot_unembedded_sections 0\n") {
+		t.Error("metrics count none")
+	}
+}
