@@ -88,11 +88,13 @@ func (b *bench) clone(s *service, repo string) error {
 	if err := s.fetch(nil); err != nil { // the export is made, and repacked behind it
 		return err
 	}
-	for range 600 {
+	for began := time.Now(); ; time.Sleep(100 * time.Millisecond) {
 		if found, _ := filepath.Glob(filepath.Join(repo, "objects", "pack", "*.bitmap")); len(found) > 0 {
 			break
 		}
-		time.Sleep(100 * time.Millisecond)
+		if time.Since(began) > 5*time.Minute {
+			return errors.New("the export is not repacked with bitmaps")
+		}
 	}
 	if err := s.settle(); err != nil { // the pages that came are read for search meanwhile
 		return err

@@ -32,14 +32,19 @@ func (h *Handler) answer(c *call, kind, first string, in io.Reader) error {
 		release()
 		return err
 	}
-	out := h.spools.open(first)
+	out, process, err := h.spools.open(first)
+	if err != nil {
+		release()
+		leave(false)
+		return err
+	}
 	defer out.close()
 	ended := make(chan error, 1)
 	go func() {
-		err := repo.UploadPack(ctx, gitrepo.UploadPack{Version2: c.version2(), Advertise: in == nil, In: in, Out: out})
-		leave(err != nil && ctx.Err() == nil && !out.abandoned())
+		err := repo.UploadPack(ctx, gitrepo.UploadPack{Version2: c.version2(), Advertise: in == nil, In: in, Out: process})
+		leave(err != nil && ctx.Err() == nil)
 		release() // the client may take its time
-		out.finish()
+		process.Close()
 		ended <- err
 	}()
 	contentType := "application/x-git-upload-pack-" + kind

@@ -4,8 +4,12 @@ import (
 	"bytes"
 	"compress/gzip"
 	"fmt"
-
+	"io"
+	"math/rand/v2"
 	"net"
+	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -68,17 +72,80 @@ func TestHostileBodies(t *testing.T) {
 	w.must(t.TempDir(), "clone", "-q", w.url("ada", ""), "after")
 }
 
+// endless is a text that never ends; it notes how much of it was taken, and waits
+// a little with each.
+type endless struct {
+	text  []byte
+	drip  time.Duration
+	taken int
+}
+
+func (e *endless) Read(p []byte) (int, error) {
+	time.Sleep(e.drip)
+	n := 0
+	if len(e.text) > 0 {
+		n = copy(p, e.text[e.taken%len(e.text):])
+	}
+	e.taken += n
+	return n, nil
+}
+
+// The attack: bodies that never end, as fast as they go or drop by drop, plain
+// or compressed, some of which unfold to nothing at all. Each is cut off in
+// bounded time, with no more taken than the limit.
+func TestEndlessBodies(t *testing.T) {
+	w := newWorld(t, nil)
+	w.door.spools.body = time.Second
+	random := make([]byte, 32<<10)
+	rand.NewChaCha8([32]byte{}).Read(random)
+	gzipHead := "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff" // RFC 1952, then blocks of RFC 1951
+	stored := append([]byte{0x00, 0x00, 0x80, 0xff, 0x7f}, random...)
+	empty := bytes.Repeat([]byte("\x00\x00\x00\xff\xff"), 5000)
+	member := bytes.Repeat([]byte(gzipHead+"\x03\x00\x00\x00\x00\x00\x00\x00\x00\x00"), 1000)
+	for name, tt := range map[string]struct {
+		first, more []byte
+		drip        time.Duration
+		coding      string
+		status      []int
+	}{
+		"plain":         {nil, random, 0, "", []int{413}},
+		"drops":         {nil, random[:1], 20 * time.Millisecond, "", []int{400}},
+		"nothing comes": {nil, nil, 100 * time.Millisecond, "", []int{400}},
+		"zip":           {[]byte(gzipHead), stored[:32<<10+5], 0, "gzip", []int{413}},
+		"zipped drops":  {[]byte(gzipHead), empty[:5], 20 * time.Millisecond, "gzip", []int{400}},
+		"empty blocks":  {[]byte(gzipHead), empty, 0, "gzip", []int{413}},
+		"empty members": {nil, member, 0, "gzip", []int{200, 400}},
+	} {
+		began := time.Now()
+		body := &endless{text: tt.more, drip: tt.drip}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		got := w.send("POST", "ada", "/repo.git/git-upload-pack", io.MultiReader(bytes.NewReader(tt.first), body), "Content-Type", wantType, "Content-Encoding", tt.coding, "Git-Protocol", "version=2")
+		runtime.ReadMemStats(&after)
+		if !slices.Contains(tt.status, got.status) {
+			t.Errorf("%s: %d %.200q", name, got.status, got.text)
+		}
+		if took := time.Since(began); took > 20*time.Second {
+			t.Errorf("%s took %s", name, took)
+		}
+		if body.taken > 4*maxBody { // what lies in the buffers on the way is in it
+			t.Errorf("%s: %d bytes were taken", name, body.taken)
+		}
+		if grown := int64(after.HeapInuse) - int64(before.HeapInuse); grown > 16<<20 {
+			t.Errorf("%s: %d bytes of memory", name, grown)
+		}
+	}
+	if left, _ := filepath.Glob(filepath.Join(filepath.Dir(w.dir), ".want-*")); len(left) != 0 {
+		t.Errorf("%q are left", left)
+	}
+	w.must(t.TempDir(), "clone", "-q", w.url("ada", ""), "after")
+}
+
 // The attack: clients that send half a request, or take nothing of the answer.
 // They hold their connections and nothing else: a clone meanwhile is served.
 func TestHangingClients(t *testing.T) {
 	w := newWorld(t, nil)
-	for i := range 40 { // an answer that does not fit into the buffers on the way
-		var text strings.Builder
-		for k := range 20_000 {
-			fmt.Fprintf(&text, "%x\n", uint64(i*20_000+k)*0x9e3779b97f4a7c15)
-		}
-		w.save("ada", fmt.Sprint("Page_", i), text.String())
-	}
+	w.fill("ada", 40) // an answer that does not fit into the buffers on the way
 	clone := w.must(t.TempDir(), "ls-remote", w.url("ada", ""))
 	head, _, _ := strings.Cut(clone, "\t")
 	request := "0011command=fetch0001000fno-progress0032want " + head + "\n0009done\n0000"

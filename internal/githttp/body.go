@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"time"
 
 	"robot.wtf/internal/wiki"
 )
@@ -37,9 +38,14 @@ func (b *body) close() {
 	}
 }
 
-// readBody reads all that a client asks, before anything waits for it.
+// readBody reads all that a client asks, before anything waits for it. Neither
+// what is sent nor what it unfolds to may be over the limit, nor take longer than
+// the bound.
 func (h *Handler) readBody(c *call) (*body, error) {
-	var in io.Reader = c.Body
+	if err := http.NewResponseController(c.w).SetReadDeadline(time.Now().Add(h.spools.body)); err != nil {
+		return nil, err
+	}
+	var in io.Reader = http.MaxBytesReader(c.w, c.Body, maxBody)
 	switch coding := c.Header.Get("Content-Encoding"); coding {
 	case "", "identity":
 	case "gzip", "x-gzip":
@@ -47,6 +53,7 @@ func (h *Handler) readBody(c *call) (*body, error) {
 		if err != nil {
 			return nil, badBody(err)
 		}
+		unzipped.Multistream(false) // git sends one member
 		in = unzipped
 	default:
 		return nil, errMedia

@@ -10,14 +10,17 @@
 package githttp
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
+	"robot.wtf/internal/gitrepo"
 	"robot.wtf/internal/limit"
 	"robot.wtf/internal/pages"
 	"robot.wtf/internal/session"
@@ -38,15 +41,16 @@ type Options struct {
 
 // A Handler serves repositories.
 type Handler struct {
-	o       Options
-	slots   *slots
-	spools  *spools
-	answers atomic.Int64
+	o        Options
+	slots    *slots
+	spools   *spools
+	answers  atomic.Int64
+	greeting greeting
 }
 
 // New makes a Handler.
 func New(o Options) *Handler {
-	return &Handler{o: o, slots: newSlots(), spools: &spools{dir: o.Spool}}
+	return &Handler{o: o, slots: newSlots(), spools: &spools{dir: o.Spool, bounds: usual}}
 }
 
 // A Route is one entry of the site map, below the wiki's host.
@@ -170,13 +174,49 @@ func asBearer(r *http.Request) *http.Request {
 	return with
 }
 
-// advertise says what there is to fetch.
+// advertise says what there is to fetch; in version 2 only what git understands,
+// for a client asks for the refs then (gitprotocol-v2(5)).
 func (h *Handler) advertise(c *call) error {
-	first := "001e# service=git-upload-pack\n0000" // pkt-lines (gitprotocol-common(5))
 	if c.version2() {
-		first = ""
+		return h.greet(c)
 	}
-	return h.answer(c, "advertisement", first, nil)
+	return h.answer(c, "advertisement", "001e# service=git-upload-pack\n0000", nil) // pkt-lines (gitprotocol-common(5))
+}
+
+// A greeting is what git understands, in version 2. It is the same for all
+// repositories, so a process is asked once.
+type greeting struct {
+	mu   sync.Mutex
+	text []byte
+}
+
+func (h *Handler) greet(c *call) error {
+	repo, leave, err := h.o.Pages.Repository(c.Context(), c.access)
+	if err != nil {
+		return err
+	}
+	defer leave(false)
+	text, err := h.greeting.of(c.Context(), repo)
+	if err != nil {
+		return err
+	}
+	c.w.Header().Set("Content-Type", "application/x-git-upload-pack-advertisement")
+	_, _ = c.w.Write(text) // a client that is gone needs none
+	return nil
+}
+
+func (g *greeting) of(ctx context.Context, repo *gitrepo.Repo) ([]byte, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.text != nil {
+		return g.text, nil
+	}
+	var out bytes.Buffer
+	if err := repo.UploadPack(ctx, gitrepo.UploadPack{Version2: true, Advertise: true, Out: &out}); err != nil {
+		return nil, err
+	}
+	g.text = out.Bytes()
+	return g.text, nil
 }
 
 // uploadPack answers what a client asks for.

@@ -101,6 +101,72 @@ func TestPrivateLooksMissing(t *testing.T) {
 	}
 }
 
+// A wiki with a page that may not be shown is not cloned, and one that was
+// suspended is closed: each says so to whoever might have read it, in git's
+// words, and to nobody else.
+func TestTakenDownAndSuspended(t *testing.T) {
+	w := newWorld(t, nil)
+	w.must(t.TempDir(), "clone", "-q", w.url("ada", ""), "before")
+	operator := func(slug string) wiki.Access {
+		a, err := w.tenant.Resolve(t.Context(), slug, wiki.Caller{Operator: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	// cells wants each token's answer; all strangers are answered alike, as by a
+	// wiki that does not exist.
+	cells := func(slug, text string, want map[string]int) {
+		t.Helper()
+		for token, status := range want {
+			for _, r := range [][2]string{{"GET", "/repo.git/info/refs?service=git-upload-pack"}, {"POST", "/repo.git/git-upload-pack"}} {
+				for _, version := range []string{"", "version=2"} {
+					headers := []string{"Content-Type", wantType, "Git-Protocol", version}
+					if token != "none" {
+						headers = append(headers, "Authorization", "Bearer "+w.tokens[token])
+					}
+					got := w.send(r[0], slug, r[1], strings.NewReader("0000"), headers...)
+					if got.status != status || status != 401 && !strings.Contains(got.text, text) {
+						t.Errorf("%s %s with %s, %q: %d, want %d: %s", r[0], slug, token, version, got.status, status, got.text)
+					}
+					missing := w.send(r[0], "missing", r[1], strings.NewReader("0000"), headers...)
+					if diff := cmp.Diff(missing.header, got.header); status == 401 && (diff != "" || got.text != missing.text) {
+						t.Errorf("%s %s with %s is unlike a missing wiki: %s\n%s", r[0], slug, token, got.text, diff)
+					}
+				}
+			}
+		}
+	}
+	for _, slug := range []string{"ada", "bob"} {
+		if _, err := w.pages.Withhold(t.Context(), operator(slug), "Home", "a court said so"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cells("ada", "legal reasons", map[string]int{"none": 451, "ada/owner": 451, "ada/viewer": 451, "bob/owner": 401, "wrong": 401})
+	cells("bob", "legal reasons", map[string]int{"none": 401, "ada/owner": 401, "bob/owner": 451, "bob/viewer": 451, "wrong": 401})
+	if out, err := w.git(t.TempDir(), "clone", "-q", w.url("ada", ""), "withheld"); err == nil || !strings.Contains(out, "legal reasons") {
+		t.Errorf("a wiki with a page that may not be shown: %v\n%s", err, out)
+	}
+	for _, slug := range []string{"ada", "bob"} {
+		if _, err := w.pages.Release(t.Context(), operator(slug), "Home"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.must(t.TempDir(), "clone", "-q", w.url("ada", ""), "released")
+
+	for _, slug := range []string{"ada", "bob"} {
+		if err := w.tenant.Suspend(t.Context(), operator(slug), "too loud"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cells("ada", "too loud", map[string]int{"none": 401, "ada/owner": 403, "ada/editor": 403, "ada/viewer": 403, "bob/owner": 401, "wrong": 401})
+	cells("bob", "too loud", map[string]int{"none": 401, "ada/owner": 401, "bob/owner": 403, "bob/viewer": 403, "wrong": 401})
+	if err := w.tenant.Resume(t.Context(), operator("ada")); err != nil {
+		t.Fatal(err)
+	}
+	w.must(t.TempDir(), "clone", "-q", w.url("ada", ""), "resumed")
+}
+
 func TestTooFast(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	w := newWorld(t, limit.New(limit.Options{Rates: limit.RatesOf(20, 5), Now: func() time.Time { return now }}))

@@ -2,6 +2,7 @@ package githttp
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"os"
 	"sync"
@@ -10,194 +11,211 @@ import (
 )
 
 const (
-	memoryBytes = 256 << 10 // of an answer, before its process has to wait
-	chunkBytes  = 64 << 10
-	// slowAfter is how long a process waits for its client, all in all; from
-	// then on what it says goes to a file, and the process is soon free.
-	slowAfter = 2 * time.Second
-	// fileBytes bounds the files of all answers together. Beyond it processes
-	// wait for their clients.
-	fileBytes = 4 << 30
-	// A client that takes nothing for writeWait, or after startWait less than
-	// slowest bytes a second, is cut off.
-	writeWait = time.Minute
-	startWait = 2 * time.Minute
-	slowest   = 4 << 10
+	// bufferBytes is what is read of a process at once, pipeBytes what waits in
+	// its pipe: the rest of an answer waits with the process.
+	bufferBytes = 256 << 10
+	pipeBytes   = 1 << 20
+	// gather is how long a pipe is left to fill when much is coming: git writes
+	// 64 KB at a time, and to wake for each costs more than to send it.
+	gather = 4 * time.Millisecond
+	// smallBytes does not fill a buffer of net/http's, which then has to be told
+	// to send it: what follows may take its time.
+	smallBytes = 8 << 10
 )
+
+// bounds are how long clients are waited for, and what is kept for them.
+type bounds struct {
+	body time.Duration // for what they ask
+	// process is how long a process waits for its client, all in all; from then
+	// on what it says goes to a file, and the process is soon free.
+	process time.Duration
+	// A client that takes nothing for write, or after start less than slowest
+	// bytes a second, is cut off.
+	write, start time.Duration
+	slowest      int64
+	// files are the bytes of all files together. Beyond it processes wait for
+	// their clients.
+	files int64
+}
+
+var usual = bounds{body: time.Minute, process: 2 * time.Second, write: time.Minute, start: 2 * time.Minute, slowest: 4 << 10, files: 4 << 30}
 
 // spools are the files of all answers.
 type spools struct {
 	dir   string
 	bytes atomic.Int64
+	bounds
 }
 
-// A spool holds what a process has said and its client has not taken: in memory,
-// or, where the client is slow, in a file without a name. One writes, one sends.
+var buffers = sync.Pool{New: func() any { return new([bufferBytes]byte) }}
+
+// A spool is between a process and its client. As long as the client takes what
+// it is given, that is read from the process's pipe and nothing is kept; for a
+// slow one a second reader puts the rest into a file without a name, of which
+// it then is given.
 type spool struct {
-	all *spools
+	all   *spools
+	first string
+	pipe  *os.File
+	slow  *time.Timer // looks whether the client is
 
 	mu     sync.Mutex
-	turned *sync.Cond // something was written, taken or ended
-	chunks [][]byte
-	bytes  int           // of chunks
-	waited time.Duration // by the process
-	file   *os.File      // what came after chunks, if not nil
+	turned *sync.Cond    // the file has grown, or is not filled any more
+	since  time.Time     // when the client was given what it has not taken yet; zero while it waits for us
+	waited time.Duration // for the client, before that
+	file   *os.File      // nil for a client that was never slow
 	end    int64         // of the file
-	at     int64         // how much of the file was taken
-	ended  bool          // nothing more is written
+	at     int64         // how much of the file was sent
+	fills  bool          // the pipe is read into the file; otherwise by sendTo
+	err    error         // of the file
 	gone   bool          // nobody takes anything more
 }
-
-var errGone = errors.New("githttp: the client is gone")
 
 // errNothing says that there was nothing to send.
 var errNothing = errors.New("githttp: no answer")
 
-func (all *spools) open(first string) *spool {
-	s := &spool{all: all}
+// open makes a spool that sends first and what comes out of the process's end.
+func (all *spools) open(first string) (s *spool, process *os.File, err error) {
+	s = &spool{all: all, first: first}
 	s.turned = sync.NewCond(&s.mu)
-	if first != "" {
-		s.chunks, s.bytes = [][]byte{[]byte(first)}, len(first)
+	if s.pipe, process, err = os.Pipe(); err != nil {
+		return nil, nil, err
 	}
-	return s
+	enlarge(s.pipe, pipeBytes)
+	s.slow = time.AfterFunc(all.process, s.look)
+	return s, process, nil
 }
 
-// Write takes what a process says.
-func (s *spool) Write(data []byte) (int, error) {
+// look has the rest put into a file when the client has kept the process waiting
+// for too long.
+func (s *spool) look() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for s.file == nil && s.bytes >= memoryBytes && !s.gone {
-		if s.waited >= slowAfter && s.all.bytes.Load() < fileBytes {
-			if err := s.spill(); err != nil {
-				return 0, err
-			}
-			break
-		}
-		s.wait()
+	if s.gone || s.err != nil {
+		return
 	}
-	if s.gone {
-		return 0, errGone
+	defer s.slow.Reset(s.all.process / 4)
+	if s.since.IsZero() || s.waited+time.Since(s.since) < s.all.process || s.all.bytes.Load() >= s.all.files {
+		return
 	}
-	defer s.turned.Broadcast()
 	if s.file == nil {
-		s.chunks = append(s.chunks, append([]byte(nil), data...))
-		s.bytes += len(data)
-		return len(data), nil
+		if s.file, s.err = os.CreateTemp(s.all.dir, ".clone-"); s.err == nil {
+			s.err = os.Remove(s.file.Name())
+		}
 	}
-	n, err := s.file.WriteAt(data, s.end)
-	s.end += int64(n)
-	s.all.bytes.Add(int64(n))
-	return n, err
-}
-
-// wait lets go of the lock until something changes, or some time has passed.
-func (s *spool) wait() {
-	began := time.Now()
-	wake := time.AfterFunc(slowAfter/4, s.turned.Broadcast)
-	s.turned.Wait()
-	wake.Stop()
-	s.waited += time.Since(began)
-}
-
-// spill begins a file, which is gone from its directory at once.
-func (s *spool) spill() (err error) {
-	if s.file, err = os.CreateTemp(s.all.dir, ".clone-"); err != nil {
-		return err
+	if s.err == nil {
+		s.fills = true
+		s.fill()
+		s.fills = false
 	}
-	return os.Remove(s.file.Name())
-}
-
-// finish says that nothing more comes.
-func (s *spool) finish() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.ended = true
 	s.turned.Broadcast()
+}
+
+// fill puts what the process says into the file, to its end or until the files
+// are full. The caller holds the lock, which it lets go of while it reads.
+func (s *spool) fill() {
+	buf := buffers.Get().(*[bufferBytes]byte)
+	defer buffers.Put(buf)
+	for !s.gone && s.err == nil && s.all.bytes.Load() < s.all.files {
+		s.mu.Unlock()
+		n, err := s.pipe.Read(buf[:])
+		s.mu.Lock()
+		if s.gone {
+			return
+		}
+		if n > 0 {
+			n, werr := s.file.WriteAt(buf[:n], s.end)
+			s.end += int64(n)
+			s.all.bytes.Add(int64(n))
+			s.err = werr
+		}
+		if s.err == nil {
+			s.err = err
+		}
+		s.turned.Broadcast()
+	}
 }
 
 // close frees what is left.
 func (s *spool) close() {
+	s.slow.Stop()
+	s.pipe.Close()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.gone = true
-	s.turned.Broadcast()
 	if s.file != nil {
 		s.all.bytes.Add(-s.end)
 		s.file.Close()
 	}
 }
 
-// abandoned reports that the client went away.
-func (s *spool) abandoned() bool {
+// next reads what is to be sent next; io.EOF is the end.
+func (s *spool) next(buf []byte) (int, error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.gone
-}
-
-// next gives what is to be sent next; more says that there is already something
-// after it. nil is the end.
-func (s *spool) next(buf []byte) (data []byte, more bool, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for len(s.chunks) == 0 && s.at == s.end && !s.ended {
+	if !s.since.IsZero() {
+		s.waited += time.Since(s.since)
+		s.since = time.Time{}
+	}
+	defer func() {
+		s.since = time.Now()
+		s.mu.Unlock()
+	}()
+	for s.fills && s.at == s.end {
 		s.turned.Wait()
 	}
-	if len(s.chunks) > 0 {
-		data, s.chunks = s.chunks[0], s.chunks[1:]
-		s.bytes -= len(data)
-		s.turned.Broadcast()
-		return data, len(s.chunks) > 0 || s.at < s.end, nil
+	switch {
+	case s.at < s.end:
+		n, err := s.file.ReadAt(buf[:min(int64(len(buf)), s.end-s.at)], s.at)
+		s.at += int64(n)
+		return n, err
+	case s.err != nil:
+		return 0, s.err
 	}
-	if s.at == s.end {
-		return nil, false, nil
-	}
-	n, err := s.file.ReadAt(buf[:min(int64(len(buf)), s.end-s.at)], s.at)
-	s.at += int64(n)
-	return buf[:n], s.at < s.end, err
+	s.mu.Unlock()
+	defer s.mu.Lock()
+	return s.pipe.Read(buf)
 }
 
-// sendTo sends all to a client. errNothing, and nothing was sent, when it ends
-// before anything came.
-func (s *spool) sendTo(w http.ResponseWriter, contentType string) (err error) {
-	defer func() {
-		if err != nil {
-			s.mu.Lock()
-			s.gone = true
-			s.turned.Broadcast()
-			s.mu.Unlock()
-		}
-	}()
+// sendTo sends all to a client. errNothing, and nothing was sent, when the
+// process ends before it has said anything.
+func (s *spool) sendTo(w http.ResponseWriter, contentType string) error {
 	control := http.NewResponseController(w)
-	buf := make([]byte, chunkBytes)
+	buf := buffers.Get().(*[bufferBytes]byte)
+	defer buffers.Put(buf)
 	began, sent := time.Now(), int64(0)
+	first := copy(buf[:], s.first)
 	for {
-		data, more, err := s.next(buf)
-		if err != nil {
-			return err
-		}
-		if data == nil && sent == 0 {
+		n, err := s.next(buf[first:])
+		switch {
+		case n == 0 && err == io.EOF && sent == 0:
 			return errNothing
-		}
-		if data == nil {
+		case n == 0 && err == io.EOF:
 			return nil
-		}
-		if sent == 0 {
+		case n == 0:
+			return err
+		case sent == 0:
 			w.Header().Set("Content-Type", contentType)
 		}
-		deadline := time.Now().Add(writeWait)
-		if slow := began.Add(startWait + time.Duration(sent/slowest)*time.Second); slow.Before(deadline) {
+		deadline := time.Now().Add(s.all.write)
+		if slow := began.Add(s.all.start + time.Duration(sent/s.all.slowest)*time.Second); slow.Before(deadline) {
 			deadline = slow
 		}
 		if err := control.SetWriteDeadline(deadline); err != nil && !errors.Is(err, http.ErrNotSupported) {
 			return err
 		}
-		n, err := w.Write(data)
-		sent += int64(n)
-		if err == nil && !more {
-			err = control.Flush()
-		}
-		if err != nil {
+		n += first
+		first = 0
+		if _, err := w.Write(buf[:n]); err != nil {
 			return err
+		}
+		sent += int64(n)
+		switch {
+		case n < smallBytes:
+			if err := control.Flush(); err != nil {
+				return err
+			}
+		case n < bufferBytes:
+			time.Sleep(gather)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -55,6 +56,7 @@ type world struct {
 	pages  *pages.Service
 	tenant *tenant.Service
 	pool   *content.Pool
+	export *pages.Exporter
 	store  *store.DB
 	door   *Handler
 	later  *atomic.Int64     // seconds that the clock is ahead
@@ -106,7 +108,7 @@ func newWorld(t testing.TB, limits *limit.Limiter) *world {
 			t.Error(err)
 		}
 	})
-	w := &world{t: t, dir: wikis, port: port, pages: uses, tenant: sites, pool: pool, store: db, door: door, later: later,
+	w := &world{t: t, dir: wikis, port: port, pages: uses, tenant: sites, pool: pool, export: exports, store: db, door: door, later: later,
 		tokens: map[string]string{"none": "", "wrong": "rwtf_" + strings.Repeat("x", 43)}}
 	for _, name := range []string{"ada", "bob", "cleo", "dan"} {
 		must(db.SaveUser(ctx, user(name)))
@@ -158,6 +160,18 @@ func (w *world) save(slug, name, text string) pages.Saved {
 		w.t.Fatal(err)
 	}
 	return done
+}
+
+// fill saves pages that compression gains little with, each of some 330 KB.
+func (w *world) fill(slug string, pages int) {
+	w.t.Helper()
+	for i := range pages {
+		var text strings.Builder
+		for k := range 20_000 {
+			fmt.Fprintf(&text, "%x\n", uint64(i*20_000+k)*0x9e3779b97f4a7c15)
+		}
+		w.save(slug, fmt.Sprint("Page_", i), text.String())
+	}
 }
 
 // url is that of a wiki's repository, with what stands before the host.

@@ -13,7 +13,7 @@ type UploadPack struct {
 	Version2  bool
 	Advertise bool      // say what there is; otherwise answer In
 	In        io.Reader // best a file: nothing then waits for who sends it
-	Out       io.Writer
+	Out       io.Writer // best a file as well: nothing then copies what the process says
 }
 
 // serveBound is what one answer may use. What a client does not fetch in time

@@ -79,7 +79,8 @@ func (x *Exporter) CatchUp(ctx context.Context, slug string) (head string, err e
 		return "", err
 	}
 	x.caughtUp(slug, began)
-	x.askRepack(slug, e)
+	seq, _ := w.Head()
+	x.askRepack(slug, e, seq)
 	return head, nil
 }
 
@@ -293,9 +294,11 @@ func fingerprint(dir string) (string, error) {
 // repackAfter is how many exported commits, or packs, make a repack due.
 const repackAfter = 100
 
-// askRepack has a repository repacked, if that is due, some time soon.
-func (x *Exporter) askRepack(slug string, e *export) {
-	if e.repack || e.since < repackAfter && strings.Count(e.print, ".pack ") < repackAfter {
+// askRepack has a repository with so many commits repacked, if that is due, some
+// time soon: also one without bitmaps, which another process left behind.
+func (x *Exporter) askRepack(slug string, e *export, commits int64) {
+	bare := !e.packed && commits >= repackAfter && !strings.Contains(e.print, ".bitmap ")
+	if e.repack || !bare && e.since < repackAfter && strings.Count(e.print, ".pack ") < repackAfter {
 		return
 	}
 	select {
@@ -355,7 +358,7 @@ func (x *Exporter) branchOff(ctx context.Context, slug string, e *export, name s
 		return nil, nil, "", err
 	}
 	defer e.unlock()
-	e.repack = false
+	e.repack, e.packed = false, true
 	if before = x.current(slug); before == "" || e.at == "" {
 		return nil, nil, "", errNew
 	}

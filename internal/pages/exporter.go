@@ -68,6 +68,7 @@ type export struct {
 	print  string    // what its packs looked like then
 	since  int       // commits exported since the last repack
 	repack bool      // one is due
+	packed bool      // one was begun by this process
 	tidied bool      // what an earlier process left is removed
 	read   time.Time // when it was last read as a whole
 

@@ -1,0 +1,148 @@
+package githttp
+
+import (
+	"bytes"
+	"errors"
+	"math/rand/v2"
+	"net/http/httptest"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// A slowClient takes nothing before it is let go, and fails when it is told to.
+type slowClient struct {
+	*httptest.ResponseRecorder
+	pace func()
+	err  error
+}
+
+func (c *slowClient) Write(data []byte) (int, error) {
+	c.pace()
+	if c.err != nil {
+		return 0, c.err
+	}
+	return c.ResponseRecorder.Write(data)
+}
+
+func said(bytes int) []byte {
+	text := make([]byte, bytes)
+	rand.NewChaCha8([32]byte{}).Read(text)
+	return text
+}
+
+// speak has a process say something, and end.
+func speak(t *testing.T, all *spools, text []byte) (s *spool, ended chan bool) {
+	t.Helper()
+	s, process, err := all.open("first ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended = make(chan bool)
+	go func() {
+		process.Write(text)
+		process.Close()
+		close(ended)
+	}()
+	return s, ended
+}
+
+func testSpools(t *testing.T) *spools {
+	b := usual
+	b.process = 20 * time.Millisecond
+	return &spools{dir: t.TempDir(), bounds: b}
+}
+
+// A process does not wait for a client that takes nothing; what it said comes
+// whole once the client goes on, whether that is in the middle or at the end.
+func TestSlowClientFreesTheProcess(t *testing.T) {
+	for name, pace := range map[string]func(ended chan bool){
+		"until the end":  func(ended chan bool) { <-ended },
+		"a little":       func(chan bool) { time.Sleep(8 * time.Millisecond) },
+		"not at all":     func(chan bool) {},
+		"now and then":   func(chan bool) { time.Sleep(time.Duration(rand.IntN(30)) * time.Millisecond) },
+		"for the moment": func(chan bool) { time.Sleep(25 * time.Millisecond) },
+	} {
+		all := testSpools(t)
+		text := said(8 << 20)
+		s, ended := speak(t, all, text)
+		client := &slowClient{ResponseRecorder: httptest.NewRecorder(), pace: func() { pace(ended) }}
+		if err := s.sendTo(client, "x/y"); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		s.close()
+		if got := client.Body.Bytes(); !bytes.Equal(got, append([]byte("first "), text...)) {
+			t.Errorf("%s: %d bytes of %d, or others", name, len(got), len(text))
+		}
+		if n := all.bytes.Load(); n != 0 {
+			t.Errorf("%s: files of %d bytes are left", name, n)
+		}
+		if left, _ := filepath.Glob(filepath.Join(all.dir, ".clone-*")); len(left) != 0 {
+			t.Errorf("%s: %q are left", name, left)
+		}
+	}
+}
+
+// When the files are full, processes wait for their clients again, and what they
+// say comes whole.
+func TestFullFilesHoldTheProcess(t *testing.T) {
+	all := testSpools(t)
+	all.files = 2 << 20
+	text := said(8 << 20)
+	s, ended := speak(t, all, text)
+	most := int64(0)
+	client := &slowClient{ResponseRecorder: httptest.NewRecorder()}
+	waited := false
+	client.pace = func() {
+		if !waited {
+			waited = true
+			select {
+			case <-ended:
+				t.Error("the process did not wait")
+			case <-time.After(300 * time.Millisecond):
+			}
+		}
+		most = max(most, all.bytes.Load())
+	}
+	if err := s.sendTo(client, "x/y"); err != nil {
+		t.Error(err)
+	}
+	s.close()
+	if got := client.Body.Bytes(); !bytes.Equal(got, append([]byte("first "), text...)) {
+		t.Errorf("%d bytes of %d, or others", len(got), len(text))
+	}
+	if most < all.files || most > all.files+bufferBytes {
+		t.Errorf("files of %d bytes", most)
+	}
+}
+
+// Whoever goes away frees everything, also while a file is being filled.
+func TestGoneClientFreesTheSpool(t *testing.T) {
+	all := testSpools(t)
+	s, ended := speak(t, all, said(64<<20))
+	client := &slowClient{ResponseRecorder: httptest.NewRecorder(), err: errors.New("gone")}
+	client.pace = func() {
+		for all.bytes.Load() == 0 {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	if err := s.sendTo(client, "x/y"); err == nil {
+		t.Error("it was sent")
+	}
+	s.close()
+	<-ended // its pipe is closed
+	time.Sleep(10 * all.process)
+	if n := all.bytes.Load(); n != 0 {
+		t.Errorf("files of %d bytes are left", n)
+	}
+}
+
+func TestSilentProcess(t *testing.T) {
+	all := testSpools(t)
+	s, _ := speak(t, all, nil)
+	defer s.close()
+	client := httptest.NewRecorder()
+	if err := s.sendTo(client, "x/y"); !errors.Is(err, errNothing) || client.Body.Len() != 0 || client.Header().Get("Content-Type") != "" {
+		t.Errorf("%v, %q", err, client.Body)
+	}
+}
