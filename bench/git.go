@@ -136,7 +136,7 @@ func (b *bench) clone(s *service, repo string) error {
 
 // settle waits until the service has nothing to do.
 func (s *service) settle() error {
-	for end := time.Now().Add(5 * time.Minute); time.Now().Before(end); {
+	for end := time.Now().Add(20 * time.Minute); time.Now().Before(end); {
 		before := wholeCPU(s.cmd.Process.Pid)
 		time.Sleep(2 * time.Second)
 		if wholeCPU(s.cmd.Process.Pid)-before <= 20*time.Millisecond {
