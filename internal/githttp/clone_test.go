@@ -2,10 +2,16 @@ package githttp
 
 import (
 	"fmt"
+	"io"
+	"net"
+	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // Every version of the protocol clones, fetches what was saved since, shallow,
@@ -89,21 +95,195 @@ func TestFetchWithManyHaves(t *testing.T) {
 	}
 }
 
+// A peak is the most that was seen at one time, of this process's heap and of the
+// git processes in a directory.
+type peak struct {
+	heap, processes int64 // bytes
+	count           int   // of processes that answer
+}
+
+// peakOf measures while something is done.
+func peakOf(dir string, do func()) (p peak) {
+	done := make(chan bool)
+	go func() {
+		do()
+		close(done)
+	}()
+	runtime.GC()
+	for {
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		p.heap = max(p.heap, int64(m.HeapAlloc))
+		bytes, count := gitsIn(dir)
+		p.processes, p.count = max(p.processes, bytes), max(p.count, count)
+		select {
+		case <-done:
+			return p
+		case <-time.After(2 * time.Millisecond):
+		}
+	}
+}
+
+// gitsIn are the git processes that work below a directory: the memory that is
+// their own (proc(5): resident without what is shared, as packs are), and how
+// many are an upload-pack.
+func gitsIn(dir string) (bytes int64, count int) {
+	found, _ := filepath.Glob("/proc/[0-9]*/cwd")
+	for _, cwd := range found {
+		at, err := os.Readlink(cwd)
+		if err != nil || !strings.HasPrefix(at, dir) {
+			continue
+		}
+		line, _ := os.ReadFile(filepath.Join(filepath.Dir(cwd), "cmdline"))
+		statm, _ := os.ReadFile(filepath.Join(filepath.Dir(cwd), "statm"))
+		var size, resident, shared int64
+		fmt.Sscan(string(statm), &size, &resident, &shared)
+		bytes += (resident - shared) * int64(os.Getpagesize())
+		if strings.Contains(string(line), "\x00upload-pack\x00") {
+			count++
+		}
+	}
+	return bytes, count
+}
+
+// 16 clones at once of some 13 MB need little more than one does: of the service
+// a buffer each, and no more processes than a wiki may have, together with those
+// that they start.
 func TestManyClonesAtOnce(t *testing.T) {
 	w := newWorld(t, nil)
-	for i := range 20 {
-		w.save("ada", "Home", strings.Repeat(fmt.Sprint(i, " "), 5000))
-	}
+	w.fill("ada", 40)
 	dir := t.TempDir()
-	var all sync.WaitGroup
-	for i := range 16 {
-		all.Go(func() {
-			if out, err := w.git(dir, "clone", "-q", w.url("ada", ""), fmt.Sprint(i)); err != nil {
-				t.Errorf("%v\n%s", err, out)
+	clones := func(from, n int) func() {
+		return func() {
+			var all sync.WaitGroup
+			for i := range n {
+				all.Go(func() {
+					if out, err := w.git(dir, "clone", "-q", "--bare", w.url("ada", ""), fmt.Sprint(from+i)); err != nil {
+						t.Errorf("%v\n%s", err, out)
+					}
+				})
 			}
-		})
+			all.Wait()
+		}
 	}
-	all.Wait()
+	clones(0, 1)() // the export is made
+	one := peakOf(w.dir, clones(1, 1))
+	many := peakOf(w.dir, clones(2, 16))
+	t.Logf("one clone: %+v, 16: %+v", one, many)
+	if one.processes == 0 || one.count == 0 {
+		t.Fatal("no process was seen")
+	}
+	if more := many.heap - one.heap; more > 24<<20 {
+		t.Errorf("16 clones take %d bytes more of the service than one, of %d", more, one.heap)
+	}
+	if many.count > wikiSlots {
+		t.Errorf("%d processes at once", many.count)
+	}
+	if many.processes > 2*wikiSlots*one.processes {
+		t.Errorf("the processes take %d bytes, one clone's %d", many.processes, one.processes)
+	}
+}
+
+// A clone whose client is slow goes on while the repository is repacked and
+// extended, and is whole.
+func TestCloneDuringRepack(t *testing.T) {
+	w := newWorld(t, nil)
+	w.fill("ada", 40)
+	w.door.spools.process = time.Hour // the process has all the time, so it reads its packs after they are replaced
+	held, goOn := make(chan bool), make(chan bool)
+	port := w.slowly(2<<20, held, goOn)
+	dir := t.TempDir()
+	cloned := make(chan error, 1)
+	go func() {
+		out, err := w.git(dir, "clone", "-q", strings.Replace(w.url("ada", ""), w.port, port, 1), "clone")
+		if err != nil {
+			err = fmt.Errorf("%w\n%s", err, out)
+		}
+		cloned <- err
+	}()
+	select {
+	case <-held:
+	case err := <-cloned:
+		t.Fatalf("the clone was not held: %v", err)
+	}
+	head := w.must(t.TempDir(), "ls-remote", w.url("ada", ""), "main")
+	packs := func() []string {
+		files, err := filepath.Glob(filepath.Join(w.dir, "ada", "repo.git", "objects", "pack", "*.pack"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return files
+	}
+	before := packs()
+	for i := range 3 {
+		w.save("ada", "Home", fmt.Sprint("meanwhile ", i, "\n"))
+		if _, err := w.export.CatchUp(t.Context(), "ada"); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.export.Repack(t.Context(), "ada"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if after := packs(); slices.ContainsFunc(after, func(name string) bool { return slices.Contains(before, name) }) {
+		t.Errorf("packs are as before: %q", after)
+	}
+	if _, count := gitsIn(w.dir); count != 1 {
+		t.Errorf("%d processes answer at the end of the repacks", count)
+	}
+	close(goOn)
+	if err := <-cloned; err != nil {
+		t.Fatal(err)
+	}
+	clone := filepath.Join(dir, "clone")
+	if got := w.must(clone, "rev-parse", "HEAD"); !strings.HasPrefix(head, got) {
+		t.Errorf("the clone is at %s, not at %s", got, head)
+	}
+	if said := w.must(clone, "fsck", "--strict", "--full"); said != "" {
+		t.Errorf("fsck: %s", said)
+	}
+	w.must(clone, "pull", "-q", "--ff-only", w.url("ada", ""), "main")
+	if said := w.must(clone, "fsck", "--strict", "--full"); said != "" {
+		t.Errorf("fsck after a pull: %s", said)
+	}
+}
+
+// slowly is a port that leads to the server, but holds what a connection is sent
+// after some bytes until it is told to go on.
+func (w *world) slowly(after int64, held chan<- bool, goOn <-chan bool) (port string) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			server, err := net.Dial("tcp", "127.0.0.1:"+w.port)
+			if err != nil {
+				client.Close()
+				continue
+			}
+			server.(*net.TCPConn).SetReadBuffer(64 << 10)
+			go func() {
+				io.Copy(server, client)
+				server.(*net.TCPConn).CloseWrite()
+			}()
+			go func() {
+				defer client.Close()
+				defer server.Close()
+				if n, _ := io.CopyN(client, server, after); n == after {
+					close(held)
+					<-goOn
+				}
+				io.Copy(client, server)
+			}()
+		}
+	}()
+	_, port, _ = net.SplitHostPort(listener.Addr().String())
+	return port
 }
 
 // A private wiki opens for its members' tokens, as password of any user or as
