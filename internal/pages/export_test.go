@@ -359,3 +359,55 @@ func TestExportLag(t *testing.T) {
 		t.Errorf("a wiki that is gone: %s", x.Lag())
 	}
 }
+
+// A long history that another process has exported, as a restore does, is
+// repacked with bitmaps without waiting for saves; a short one is left alone, and
+// neither is repacked again.
+func TestExportOfAnotherProcessIsRepacked(t *testing.T) {
+	w := newWorld(t)
+	x := w.exporting()
+	short := w.fresh("short")
+	for i := range repackAfter {
+		w.put("Home", fmt.Sprint("text ", i, "\n"))
+	}
+	for _, slug := range []string{w.site.Slug, short.site.Slug} {
+		if _, err := x.CatchUp(w.ctx, slug); err != nil {
+			t.Fatal(err)
+		}
+	}
+	x.Close() // before it came to a repack
+	for _, file := range []string{"*.bitmap", "multi-pack-index"} {
+		found, err := filepath.Glob(filepath.Join(w.repo(), "objects", "pack", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range found {
+			if err := os.Remove(name); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	x = w.exporting()
+	for end := time.Now().Add(time.Minute); x.Stats().Repacks == 0 && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		for _, slug := range []string{w.site.Slug, short.site.Slug} {
+			if _, err := x.CatchUp(w.ctx, slug); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for range 20 {
+		for _, slug := range []string{w.site.Slug, short.site.Slug} {
+			if _, err := x.CatchUp(w.ctx, slug); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if found, _ := filepath.Glob(filepath.Join(w.repo(), "objects", "pack", "*.bitmap")); len(found) == 0 {
+		t.Error("no bitmap")
+	}
+	if s := x.Stats(); s.Repacks != 1 || s.Failures != 0 {
+		t.Errorf("%+v", s)
+	}
+	w.exported()
+}
