@@ -86,6 +86,7 @@ func (w *world) exported() {
 	}
 	clone := filepath.Join(w.t.TempDir(), "clone")
 	runGit(w.t, w.t.TempDir(), "clone", "-q", "--no-local", w.repo(), clone)
+	w.holdsAll(clone)
 	files := map[string]string{}
 	err = filepath.WalkDir(clone, func(file string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -116,35 +117,64 @@ func (w *world) exported() {
 	}
 }
 
+// holdsAll wants a clone to lead to every commit whose id the service has ever
+// shown and not replaced, and to no other. An import's side branches are in its
+// pack and in no row: they are its source's, and what is not shown.
+func (w *world) holdsAll(clone string) {
+	w.t.Helper()
+	got := strings.Fields(runGit(w.t, clone, "rev-list", "--all"))
+	want := w.stored("SELECT oid FROM commits")
+	imported := len(w.stored("SELECT part FROM packs")) > 0
+	slices.Sort(got)
+	slices.Sort(want)
+	if !imported && !slices.Equal(got, want) || imported && !isSubset(want, got) {
+		w.t.Fatalf("the clone has %d commits, the wiki shows %d, or they are others", len(got), len(want))
+	}
+	if gone := w.stored("SELECT oid FROM replaced"); slices.ContainsFunc(gone, func(id string) bool { return slices.Contains(got, id) }) {
+		w.t.Fatalf("replaced commits are in the clone: %q", gone)
+	}
+}
+
 // scribble makes random commits: pages of odd names, edits of old revisions that
-// merge, renames, deletes, attachments.
-func (w *world) scribble(r *rand.Rand, n int) {
+// merge, renames, deletes, attachments. It answers the ids that it was shown, and
+// how many of them were of merges.
+func (w *world) scribble(r *rand.Rand, n int) (shown []string, merges int) {
 	w.t.Helper()
 	names := []string{"Home", "Design/VPS_Architecture", "Design", "Größe/Ü", "日本語/ページ", "emoji-🙂", "-dash", "semi;colon$(x)", "deep/er/and/deeper", "\"quoted\""}
 	for range n {
 		name := names[r.IntN(len(names))]
 		p, err := w.Page(w.ctx, w.owner, name, "")
+		var done, first Saved
 		switch k := r.IntN(10); {
 		case err != nil:
-			_, err = w.Save(w.ctx, w.editor, SaveRequest{Name: name, Text: []byte("one\ntwo\nthree\nfour\nfive\n"), Exact: true})
+			done, err = w.Save(w.ctx, w.editor, SaveRequest{Name: name, Text: []byte("one\ntwo\nthree\nfour\nfive\n"), Exact: true})
 		case k == 0:
-			_, err = w.Delete(w.ctx, w.owner, DeleteRequest{Name: name, Precondition: Precondition{Base: p.File.Blob}})
+			done, err = w.Delete(w.ctx, w.owner, DeleteRequest{Name: name, Precondition: Precondition{Base: p.File.Blob}})
 		case k <= 2:
-			_, err = w.Rename(w.ctx, w.owner, RenameRequest{Name: name, NewName: names[r.IntN(len(names))], Precondition: Precondition{Base: p.File.Blob}})
+			done, err = w.Rename(w.ctx, w.owner, RenameRequest{Name: name, NewName: names[r.IntN(len(names))], Precondition: Precondition{Base: p.File.Blob}})
 		case k == 3:
-			_, err = w.Upload(w.ctx, w.editor, UploadRequest{Page: name, Name: "dot.png", Data: strings.NewReader(fmt.Sprint("\x00", r.IntN(9))), Replace: true})
+			done, err = w.Upload(w.ctx, w.editor, UploadRequest{Page: name, Name: "dot.png", Data: strings.NewReader(fmt.Sprint("\x00", r.IntN(9))), Replace: true})
 		case k <= 6: // two people at once: the second started from what the first did not see
-			if _, err = w.Save(w.ctx, w.owner, SaveRequest{Name: name, Text: fmt.Appendf(nil, "%s%d\n", p.Source, r.IntN(1000)), Precondition: Precondition{Base: p.File.Blob}}); err == nil {
-				_, err = w.Save(w.ctx, w.editor, SaveRequest{Name: name, Text: append(fmt.Appendf(nil, "%d\n", r.IntN(1000)), p.Source...), Precondition: Precondition{Base: p.File.Blob}})
+			if first, err = w.Save(w.ctx, w.owner, SaveRequest{Name: name, Text: fmt.Appendf(nil, "%s%d\n", p.Source, r.IntN(1000)), Precondition: Precondition{Base: p.File.Blob}}); err == nil {
+				done, err = w.Save(w.ctx, w.editor, SaveRequest{Name: name, Text: append(fmt.Appendf(nil, "%d\n", r.IntN(1000)), p.Source...), Precondition: Precondition{Base: p.File.Blob}})
 			}
 		default:
-			_, err = w.Save(w.ctx, w.owner, SaveRequest{Name: name, Text: fmt.Appendf(nil, "%s%d\n", p.Source, r.IntN(1000)), Precondition: Precondition{Base: p.File.Blob}})
+			done, err = w.Save(w.ctx, w.owner, SaveRequest{Name: name, Text: fmt.Appendf(nil, "%s%d\n", p.Source, r.IntN(1000)), Precondition: Precondition{Base: p.File.Blob}})
 		}
 		var told *wiki.Problem
 		if err != nil && !errors.As(err, &told) && !errors.Is(err, wiki.ErrConflict) {
 			w.t.Fatalf("%s: %v", name, err)
 		}
+		for _, s := range []Saved{first, done} {
+			if s.Commit != "" {
+				shown = append(shown, s.Commit)
+			}
+			if s.Merged {
+				merges++
+			}
+		}
 	}
+	return shown, merges
 }
 
 // Random histories, exported in stretches of random length, are what the wiki
@@ -158,9 +188,15 @@ func TestExportIsTheWiki(t *testing.T) {
 		w := newWorld(t)
 		x := w.exporting()
 		r := rand.New(rand.NewPCG(uint64(seed), 6))
+		var shown []string
+		merges := 0
 		for range 3 {
-			w.scribble(r, 1+r.IntN(30))
+			ids, merged := w.scribble(r, 10+r.IntN(30))
+			shown, merges = append(shown, ids...), merges+merged
 			w.exported()
+		}
+		if all := strings.Fields(runGit(t, w.repo(), "rev-list", "--all")); !isSubset(shown, all) || merges == 0 {
+			t.Errorf("of %d ids that were shown, %d of merges, some are not in the %d of the clone", len(shown), merges, len(all))
 		}
 		if s := x.Stats(); s.Rebuilds != 0 || s.Mismatches != 0 || s.Failures != 0 {
 			t.Errorf("%+v", s)

@@ -106,6 +106,22 @@ func TestImportKeepsEveryObject(t *testing.T) {
 		t.Errorf("left: %q", r.Left)
 	}
 	fresh.sameObjects(source, head)
+	clone := filepath.Join(t.TempDir(), "clone")
+	runGit(t, t.TempDir(), "clone", "-q", "--no-local", fresh.repo(), clone)
+	fresh.holdsAll(clone)
+	if got, want := runGit(t, clone, "rev-list", "--all"), runGit(t, source, "rev-list", "HEAD", "side-done"); got != want {
+		t.Errorf("the clone has the commits\n%s\nnot\n%s", got, want)
+	}
+	// A clone proves who signed, which needs every byte of what was signed.
+	signers := "gpg.ssh.allowedSignersFile=" + abs(t, "testdata/odd.signers")
+	for _, what := range []string{"verify-commit main~1", "verify-commit :/Merge", "verify-tag v1.0"} {
+		command, object, _ := strings.Cut(what, " ")
+		id := runGit(t, clone, "rev-parse", object)
+		runGit(t, clone, "-c", signers, command, id)
+	}
+	if signed := runGit(t, clone, "-c", signers, "log", "--format=%G?"); strings.Count(signed, "G") != 2 {
+		t.Errorf("signatures: %q", strings.Fields(signed))
+	}
 	for tag := range strings.FieldsSeq("v1.0 light side-done") {
 		if got, want := runGit(t, fresh.repo(), "rev-parse", tag), runGit(t, source, "rev-parse", tag); got != want {
 			t.Errorf("tag %s is %s, not %s", tag, got, want)

@@ -194,3 +194,29 @@ func (w *world) spoil(statement string) {
 		w.t.Fatal(err)
 	}
 }
+
+// stored are what a query of one column finds in the wiki's database.
+func (w *world) stored(query string) (values []string) {
+	w.t.Helper()
+	db, err := sql.Open("sqlite", filepath.Join(w.dir, w.site.Slug, "wiki.db"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer db.Close()
+	rows, err := db.Query(query)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var value string
+		if err := rows.Scan(&value); err != nil {
+			w.t.Fatal(err)
+		}
+		values = append(values, value)
+	}
+	if err := rows.Err(); err != nil {
+		w.t.Fatal(err)
+	}
+	return values
+}

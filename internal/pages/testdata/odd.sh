@@ -1,8 +1,10 @@
 #!/bin/sh
 # Makes odd.bundle, a history of what real repositories hold: merges with and
 # without conflicts, of unrelated histories and of three; signed commits, an
-# encoding, odd zones; modes, links, a submodule; renames; tags. Run it here; the
-# ids are always the same.
+# encoding, odd zones; modes, links, a submodule; renames; tags. Run it here, with
+# ssh-keygen (openssh-client). The ids are the same each time up to the first
+# signature, whose key is made anew: odd.signers has its public half, as
+# ssh-keygen(1) wants it of allowed signers.
 set -eu
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -13,8 +15,11 @@ at=1500000000
 tick() { at=$((at + 3600)); export GIT_AUTHOR_DATE="$at ${1:-+0200}" GIT_COMMITTER_DATE="$at -0330"; }
 here=$(pwd)
 cd "$work"
+ssh-keygen -q -t ed25519 -N '' -C 'made for odd.bundle' -f key
+printf 'linus@example.org namespaces="git" %s\n' "$(cut -d' ' -f1,2 key.pub)" > "$here/odd.signers"
 git init -q -b trunk wiki
 cd wiki
+git config gpg.format ssh; git config user.signingkey "$work/key"
 commit() { tick; git add -A; git commit -q -m "$1"; }
 
 printf '# Home\n\n[[Guide]] and [[Notes/First|first]]\n' > Home.md
@@ -32,7 +37,7 @@ printf 'zero\none\ntwo\nthree\nfour\n' > Guide.md; commit 'On the side'
 printf 'side\n' > Side.md; commit 'More on the side'
 git checkout -q trunk
 printf 'one\ntwo\nthree\nfour\nfive\n' > Guide.md; commit 'On the trunk'
-tick; git merge -q --no-ff -m 'Merge branch side' side
+tick; git merge -q -S --no-ff -m 'Merge branch side' side
 
 git checkout -q -b left; printf 'l\n' > Left.md; commit 'Left'
 git checkout -q -b right trunk; printf 'r\n' > Right.md; commit 'Right'
@@ -50,17 +55,17 @@ tick; git add run.sh Link.md passwd.txt; git commit -q -m 'Modes, links and a su
 rm Link.md; printf 'now a page\n' > Link.md; git add Link.md; tick; git commit -q -m 'A link becomes a page'
 tick; git rm -q --cached Side.md; rm Side.md; git commit -q -m 'Delete'
 
-# A tree with a mode that git writes no more and a folder without files, below a commit with a signature and
-# an encoding.
+# A tree with a mode that git writes no more and a folder without files, below a
+# commit with a signature and an encoding.
 tree=$(git ls-tree HEAD | sed 's/^100644 \(blob [0-9a-f]*.Right.md\)$/100664 \1/' | { cat; printf '040000 tree %s\tempty folder\n' "$(git mktree < /dev/null)"; } | git mktree)
-signed=$( { printf 'tree %s\nparent %s\n' "$tree" "$(git rev-parse HEAD)"
-  printf 'author J\366rg <joerg@example.org> 1600000000 -1200\ncommitter J\366rg <joerg@example.org> 1600000000 +1400\n'
-  printf 'encoding ISO-8859-1\ngpgsig -----BEGIN PGP SIGNATURE-----\n \n iQEzBAABCAAdFiEE\n -----END PGP SIGNATURE-----\n'
-  printf '\nGr\374\337e\n'; } | git hash-object -t commit -w --stdin)
+joerg=$(printf 'J\366rg')
+signed=$(printf 'Gr\374\337e\n' | GIT_AUTHOR_NAME=$joerg GIT_AUTHOR_EMAIL=joerg@example.org GIT_AUTHOR_DATE='1600000000 -1200' \
+  GIT_COMMITTER_NAME=$joerg GIT_COMMITTER_EMAIL=joerg@example.org GIT_COMMITTER_DATE='1600000000 +1400' \
+  git -c i18n.commitEncoding=ISO-8859-1 commit-tree -S -p HEAD "$tree")
 git update-ref refs/heads/trunk "$signed"
 git reset -q --hard
 
-tick; git tag -a -m 'One' v1.0 HEAD~3
+tick; git tag -s -m 'One' v1.0 HEAD~3
 git tag light HEAD~1
 tick; git tag -a -m 'Of the side' side-done side
 git checkout -q -b unmerged; printf 'u\n' > Unmerged.md; commit 'Never merged'; git tag lost
