@@ -178,6 +178,7 @@ func (w *world) revived(closely bool) {
 	if s := service.exports.Stats(); s.Mismatches > 0 || s.Failures > 0 {
 		w.t.Errorf("%+v", s)
 	}
+	service.exports.Close() // a repack that is due makes a directory of its own meanwhile
 	left, err := filepath.Glob(filepath.Join(w.dir, "ada", "repo-*"))
 	if err = errors.Join(err); err != nil || len(left) != 1 {
 		w.t.Errorf("%v are left: %v", left, err)
