@@ -188,10 +188,10 @@ func TestManyClonesAtOnce(t *testing.T) {
 // extended, and is whole.
 func TestCloneDuringRepack(t *testing.T) {
 	w := newWorld(t, nil)
-	w.fill("ada", 40)
+	w.fill("ada", 70)                 // twice what the buffers on the way hold
 	w.door.spools.process = time.Hour // the process has all the time, so it reads its packs after they are replaced
 	held, goOn := make(chan bool), make(chan bool)
-	port := w.slowly(2<<20, held, goOn)
+	port := w.slowly(256<<10, held, goOn)
 	dir := t.TempDir()
 	cloned := make(chan error, 1)
 	go func() {
