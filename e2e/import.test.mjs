@@ -47,21 +47,19 @@ for (const [who, javaScriptEnabled] of [["cleo", true], ["dan", false]]) {
     await page.waitForURL(wiki + "/-/import");
 
     // It says what it does and how far it is, and looks again by itself.
-    const steps = new Set(), done = [];
+    const steps = new Set();
+    let shot;
     for (const end = Date.now() + 120_000; Date.now() < end;) {
       const text = await page.getByRole("main").innerText().catch(() => ""); // between two pages
       if (/commits imported/.test(text)) break;
       const [, step, at, all] = /^(.+?)(?:: (\d+) of (\d+))?…$/m.exec(text) ?? [];
       if (step) steps.add(step);
-      if (all && Number(at) > 0) {
-        assert.ok(Number(at) <= Number(all), text);
-        if (!done.length && process.env.IMPORT_SHOT && javaScriptEnabled) await page.screenshot({ path: process.env.IMPORT_SHOT }).catch(() => {});
-        done.push(`${step}: ${at}`);
-      }
+      if (all) assert.ok(Number(at) <= Number(all), text);
+      if (step && !shot && process.env.IMPORT_SHOT && javaScriptEnabled) shot = await page.screenshot({ path: process.env.IMPORT_SHOT }).catch(() => undefined);
       await new Promise((next) => setTimeout(next, 50));
     }
     assert.match(await page.getByRole("main").innerText(), new RegExp(`${commits} commits imported, with 300 pages`.replace("300", "\\d+")));
-    assert.ok(steps.size > 0 && new Set(done).size > 0, `seen of the progress: ${[...steps]}; ${done}`);
+    assert.ok(steps.size > 0, "nothing was seen of the progress"); // of a fast machine's, the numbers may not be
 
     await page.goto(wiki + "/");
     assert.match(await page.getByRole("main").innerText(), /From a repository/);
