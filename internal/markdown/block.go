@@ -75,11 +75,8 @@ func (boxParser) Open(_ ast.Node, reader text.Reader, _ parser.Context) (ast.Nod
 // the line stands in a code block.
 func (boxParser) Continue(node ast.Node, reader text.Reader, pc parser.Context) parser.State {
 	line, _ := reader.PeekLine()
-	if !bytes.Contains(line, []byte(":::")) {
-		return parser.Continue | parser.HasChildren
-	}
-	m := boxLine.FindSubmatch(line)
-	if m == nil || len(m[2]) > 0 {
+	fence := closingFence(line)
+	if fence == 0 {
 		return parser.Continue | parser.HasChildren
 	}
 	open := pc.OpenedBlocks()
@@ -87,7 +84,7 @@ func (boxParser) Continue(node ast.Node, reader text.Reader, pc parser.Context) 
 		if k := open[i].Node.Kind(); k == ast.KindFencedCodeBlock || k == kindSource {
 			break
 		}
-		if b, ok := open[i].Node.(*box); ok && b.fence == len(m[1]) {
+		if b, ok := open[i].Node.(*box); ok && b.fence == fence {
 			if b == node {
 				reader.AdvanceToEOL()
 				return parser.Close
@@ -96,6 +93,23 @@ func (boxParser) Continue(node ast.Node, reader text.Reader, pc parser.Context) 
 		}
 	}
 	return parser.Continue | parser.HasChildren
+}
+
+// closingFence counts the colons of a boxLine without a style, and is 0 for other
+// lines. It is asked for each open box of each line, so it is not the expression.
+func closingFence(line []byte) int {
+	indented := bytes.TrimLeft(line, " ")
+	n := 0
+	for n < len(indented) && n <= 100 && indented[n] == ':' {
+		n++
+	}
+	if len(line)-len(indented) > 3 || n < 3 || n > 100 {
+		return 0
+	}
+	if rest := bytes.TrimLeft(indented[n:], " \t"); len(rest) > 0 && string(rest) != "\n" {
+		return 0
+	}
+	return n
 }
 
 func (boxParser) Close(ast.Node, text.Reader, parser.Context) {}

@@ -64,3 +64,18 @@ func TestManyBlocks(t *testing.T) {
 		t.Errorf("%d blocks, the last %s", len(list), list[len(list)-1])
 	}
 }
+
+// A closing fence is what the expression for fences says, without a style.
+func TestClosingFence(t *testing.T) {
+	for _, line := range []string{
+		":::", "   :::\n", "    :::", "::::: \t\n", "::: note", "::", "::: \n\n", ":::\r\n", "a:::", "", "\t:::", ":::a:::",
+	} {
+		want := 0
+		if m := boxLine.FindStringSubmatch(line); m != nil && m[2] == "" {
+			want = len(m[1])
+		}
+		if got := closingFence([]byte(line)); got != want {
+			t.Errorf("%q: %d, want %d", line, got, want)
+		}
+	}
+}
