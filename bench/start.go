@@ -2,7 +2,9 @@ package main
 
 import (
 	"database/sql"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -59,6 +61,10 @@ func multiply(data string, n int) error {
 		slug := fmt.Sprintf("copy-%d", i)
 		to := filepath.Join(data, "wikis", slug)
 		if err := os.CopyFS(to, os.DirFS(filepath.Join(data, "wikis", "bob"))); err != nil {
+			return err
+		}
+		// Whatever was left to embed of it: these wikis are idle.
+		if err := os.Remove(filepath.Join(to, "index.behind")); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 		if err := renameWiki(filepath.Join(to, "wiki.db"), slug); err != nil {
