@@ -96,7 +96,7 @@ func (b *bench) clone(s *service, repo string) error {
 			return errors.New("the export is not repacked with bitmaps")
 		}
 	}
-	if err := s.settle(); err != nil { // the pages that came are read for search meanwhile
+	if err := s.rest(); err != nil { // the pages that came are read for search meanwhile
 		return err
 	}
 	ref, err := os.ReadFile(filepath.Join(repo, "refs", "heads", "main"))
@@ -134,8 +134,8 @@ func (b *bench) clone(s *service, repo string) error {
 	return b.lag(s, repo)
 }
 
-// settle waits until the service has nothing to do.
-func (s *service) settle() error {
+// rest waits until the service does nothing.
+func (s *service) rest() error {
 	for end := time.Now().Add(20 * time.Minute); time.Now().Before(end); {
 		before := wholeCPU(s.cmd.Process.Pid)
 		time.Sleep(2 * time.Second)

@@ -234,13 +234,7 @@ func startDev(t *testing.T) *devService {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		if t.Failed() {
-			t.Log(log.String())
-		}
-	})
+	endsWithTest(t, cmd, log)
 	s := &devService{t: t, pid: cmd.Process.Pid}
 	for lines := bufio.NewScanner(out); s.address == ""; {
 		if !lines.Scan() {

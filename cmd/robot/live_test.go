@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -317,4 +319,16 @@ func dialTo(address string) func(ctx context.Context, _, _ string) (net.Conn, er
 	return func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "tcp", address)
 	}
+}
+
+// endsWithTest kills a program when the test ends, and shows what it logged when
+// the test failed.
+func endsWithTest(t *testing.T, cmd *exec.Cmd, log fmt.Stringer) {
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		if t.Failed() {
+			t.Log(log.String())
+		}
+	})
 }

@@ -74,13 +74,7 @@ func startProxied(t *testing.T) *proxied {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		if t.Failed() {
-			t.Log(log.String())
-		}
-	})
+	endsWithTest(t, cmd, &log)
 	p.root = filepath.Join(dir, "caddy", "pki", "authorities", "local", "root.crt")
 	p.connect()
 	return p

@@ -142,12 +142,9 @@ func (r *Repository) copyOf(ctx context.Context, s Snapshot, slug, dir string) (
 	if err := r.write(rec.Content.stored, file); err != nil {
 		return content.Facts{}, err
 	}
-	facts, err := content.CheckFile(ctx, file, slug)
+	facts, err := rec.check(ctx, file, slug)
 	if err != nil {
 		return facts, err
-	}
-	if facts != rec.Facts {
-		return facts, fmt.Errorf("it is %+v, was %+v", facts, rec.Facts)
 	}
 	return facts, r.write(s.Platform.stored, filepath.Join(dir, "robot.db"))
 }

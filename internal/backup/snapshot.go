@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -32,6 +33,15 @@ type record struct {
 	Content database      `json:"content"`
 	Facts   content.Facts `json:"facts"`
 	Index   *database     `json:"index,omitempty"` // derived: a wiki without it is whole
+}
+
+// check compares a copy of the content with what it was when it was taken.
+func (rec record) check(ctx context.Context, file, slug string) (content.Facts, error) {
+	facts, err := content.CheckFile(ctx, file, slug)
+	if err == nil && facts != rec.Facts {
+		err = fmt.Errorf("it is %+v, was %+v", facts, rec.Facts)
+	}
+	return facts, err
 }
 
 // A key is a file of keys/. ID is the object, which is encrypted where Sealed

@@ -112,7 +112,11 @@ func (o Origins) Platform() string { return o.origin(o.host) }
 func (o Origins) Wiki(slug string) string { return o.origin(slug + "." + o.host) }
 
 func (o Origins) origin(host string) string {
-	if o.port != map[string]string{"http": "80", "https": "443"}[o.scheme] {
+	usual := "443"
+	if o.scheme == "http" {
+		usual = "80"
+	}
+	if o.port != usual {
 		host = net.JoinHostPort(host, o.port)
 	}
 	return (&url.URL{Scheme: o.scheme, Host: host}).String()
