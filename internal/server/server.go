@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net"
@@ -144,6 +145,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header["X-Request-Id"] = []string{strconv.FormatUint(rand.Uint64(), 36)}
 	start := time.Now()
 	r.RemoteAddr = s.clientAddr(r)
+	body := r.Body
 	defer func() {
 		if cause := recover(); cause != nil {
 			s.recovered(answer, r, cause)
@@ -151,6 +153,21 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.note(answer, r, time.Since(start))
 	}()
 	s.route(answer, r)
+	if r.Close && answer.status >= 400 && body != nil {
+		linger(w, body)
+	}
+}
+
+// linger lets a client read a refusal while it still sends what nobody reads. A
+// connection that is to end with the answer would be reset at once otherwise, and
+// a proxy would have nothing to show but that. net/http waits by itself for its
+// own limit of a body alone, so the rest is held against one of nothing.
+func linger(w http.ResponseWriter, body io.ReadCloser) {
+	control := http.NewResponseController(w)
+	if control.Flush() != nil || control.SetReadDeadline(time.Now().Add(time.Second)) != nil {
+		return
+	}
+	_, _ = http.MaxBytesReader(w, body, 0).Read(make([]byte, 1))
 }
 
 // route finds the door.

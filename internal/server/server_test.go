@@ -27,6 +27,9 @@ func newTestServer(log io.Writer, check func() error) *Server {
 			case "/late-panic":
 				fmt.Fprint(w, "half")
 				panic("late")
+			case "/refused":
+				http.Error(w, "no", http.StatusForbidden)
+				return
 			case "/body":
 				if _, err := io.Copy(io.Discard, r.Body); err != nil {
 					http.Error(w, err.Error(), http.StatusRequestEntityTooLarge)
@@ -333,6 +336,39 @@ func TestBodyLimit(t *testing.T) {
 		s.ServeHTTP(w, r)
 		if w.Code != want {
 			t.Errorf("%d bytes: %d, want %d", size, w.Code, want)
+		}
+	}
+}
+
+// A client that is refused while it still sends can read why, also where the
+// connection ends with the answer, as a proxy wants it.
+func TestRefusalOfALongBodyIsRead(t *testing.T) {
+	web := httptest.NewServer(newTestServer(io.Discard, nil))
+	defer web.Close()
+	for path, want := range map[string]int{"/body": http.StatusRequestEntityTooLarge, "/refused": http.StatusForbidden} {
+		conn, err := net.Dial("tcp", web.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		const size = maxBody + 16<<20
+		fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: ada.robot.localhost\r\nConnection: close\r\nContent-Length: %d\r\n\r\n", path, size)
+		cut := make(chan error, 1)
+		go func() {
+			_, err := conn.Write(make([]byte, size))
+			cut <- err
+		}()
+		answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+		if answer.StatusCode != want {
+			t.Errorf("%s: %s, want %d", path, answer.Status, want)
+		}
+		select {
+		case err := <-cut:
+			t.Errorf("%s: cut off with its answer: %v", path, err)
+		case <-time.After(100 * time.Millisecond):
 		}
 	}
 }
