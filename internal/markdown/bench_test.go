@@ -1,6 +1,7 @@
 package markdown
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -78,5 +79,20 @@ func BenchmarkSections(b *testing.B) {
 	b.SetBytes(int64(len(source)))
 	for b.Loop() {
 		Sections(source)
+	}
+}
+
+// BenchmarkFactsOfLinks is a page of 6 KB that is one paragraph with a link in
+// each line.
+func BenchmarkFactsOfLinks(b *testing.B) {
+	var text strings.Builder
+	for i := 0; text.Len() < 6<<10; i++ {
+		fmt.Fprintf(&text, "Line %d of the page says that the mast stands in [[Garden %d]] and measures wind, rain and frost.\n", i, i%7)
+	}
+	source := []byte(text.String())
+	b.SetBytes(int64(len(source)))
+	b.ReportAllocs()
+	for b.Loop() {
+		ExtractFacts("Page", source)
 	}
 }

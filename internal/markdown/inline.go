@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/yuin/goldmark/ast"
 	"github.com/yuin/goldmark/parser"
@@ -36,24 +37,29 @@ type wikilinkParser struct{}
 
 func (wikilinkParser) Trigger() []byte { return []byte{'[', '!'} }
 
-var wikilinkForm = regexp.MustCompile(`^!?\[\[([^\[\]\n]{1,500})\]\]`)
+const maxWikilink = 500 // characters between the brackets
 
 func (wikilinkParser) Parse(_ ast.Node, block text.Reader, _ parser.Context) ast.Node {
 	line, segment := block.PeekLine()
-	if segment.Padding > 0 || !bytes.HasPrefix(line, []byte("[[")) && !bytes.HasPrefix(line, []byte("![[")) {
+	begin := len("[[")
+	if line[0] == '!' {
+		begin++
+	}
+	if segment.Padding > 0 || len(line) < begin || line[begin-1] != '[' || line[begin-2] != '[' {
 		return nil
 	}
-	m := wikilinkForm.FindSubmatchIndex(line)
-	if m == nil {
+	inside := line[begin:]
+	end := bytes.IndexAny(inside, "[]\n")
+	if end < 0 || !bytes.HasPrefix(inside[end:], []byte("]]")) || utf8.RuneCount(inside[:end]) > maxWikilink {
 		return nil
 	}
-	n := newWikilink(string(line[m[2]:m[3]]))
+	n := newWikilink(string(inside[:end]))
 	if n == nil {
 		return nil
 	}
 	n.embed = line[0] == '!'
-	n.start += segment.Start + m[2]
-	block.Advance(m[1])
+	n.start += segment.Start + begin
+	block.Advance(begin + end + len("]]"))
 	return n
 }
 

@@ -3,7 +3,6 @@ package markdown
 import (
 	"net/url"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -40,7 +39,20 @@ type place struct {
 // the page.
 var schemes = []string{"http", "https", "mailto", "tel", "sms", "at", "geo", "xmpp", "irc", "ircs", "matrix", "gemini", "ftp", "sftp", "ssh", "git", "magnet", "doi", "urn"}
 
-var schemeForm = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9+.-]*):`)
+// scheme is what an address has before its colon (RFC 3986 section 3.1), or "".
+func scheme(address string) string {
+	for i := range len(address) {
+		switch c := address[i]; {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z':
+		case i > 0 && (c >= '0' && c <= '9' || c == '+' || c == '.' || c == '-'):
+		case c == ':':
+			return address[:i]
+		default:
+			return ""
+		}
+	}
+	return ""
+}
 
 // maxAddress bounds what is read as an address, in bytes.
 const maxAddress = 4000
@@ -75,8 +87,8 @@ func address(self wiki.PageName, dest string, image bool) place {
 	if strings.HasPrefix(dest, "//") {
 		dest = "https:" + dest
 	}
-	if m := schemeForm.FindStringSubmatch(dest); m != nil {
-		return outside(strings.ToLower(m[1]), dest)
+	if s := scheme(dest); s != "" {
+		return outside(strings.ToLower(s), dest)
 	}
 	var p place
 	dest, fragment, _ := strings.Cut(dest, "#")
@@ -135,12 +147,12 @@ func join(folder, p string) string { return path.Clean("/" + folder + "/" + p)[1
 
 // wikiPlace is where a wikilink or an embed on page self leads.
 func (n *wikilink) place(self wiki.PageName) place {
-	if m := schemeForm.FindStringSubmatch(n.target); m != nil && (m[1] == "http" || m[1] == "https") {
+	if s := scheme(n.target); s == "http" || s == "https" {
 		to := n.target
 		if n.fragment != "" {
 			to += "#" + n.fragment
 		}
-		return outside(m[1], to)
+		return outside(s, to)
 	}
 	if n.target == "" {
 		return place{url: Anchor(n.fragment), fragment: n.fragment}

@@ -47,7 +47,7 @@ func parse(name wiki.PageName, page []byte, until time.Time) (*document, error) 
 	g := &guard{until: until}
 	pc := parser.NewContext()
 	pc.Set(guardKey, g)
-	d.root = dialect().Parse(text.NewReader(d.source), parser.WithContext(pc))
+	d.root = dialect(d.source).Parse(text.NewReader(d.source), parser.WithContext(pc))
 	if g.err != nil {
 		return nil, g.err
 	}
@@ -133,13 +133,25 @@ func (d *document) headingLine(h *ast.Heading) int {
 	return d.lineAt(max(h.Pos(), 0))
 }
 
-// dialect parses pages; it has no state of its own.
-var dialect = sync.OnceValue(func() parser.Parser {
-	return newParser(
-		extension.NewLinkify(extension.WithLinkifyAllowedProtocols([]string{"http:", "https:", "ftp:"})),
-		extension.Table, extension.Strikethrough, extension.TaskList, extension.Footnote, extension.DefinitionList, own{},
-	)
-})
+// dialect parses a page; it has no state of its own. Where no bare address can
+// be, nobody looks for one at each blank, which is most of what a parse does.
+func dialect(source []byte) parser.Parser {
+	for _, sign := range [][]byte{[]byte("@"), []byte("www."), []byte("http:"), []byte("https:"), []byte("ftp:")} {
+		if bytes.Contains(source, sign) {
+			return withAddresses()
+		}
+	}
+	return withoutAddresses()
+}
+
+var (
+	withoutAddresses = sync.OnceValue(func() parser.Parser { return newParser(extensions...) })
+	withAddresses    = sync.OnceValue(func() parser.Parser {
+		addresses := extension.NewLinkify(extension.WithLinkifyAllowedProtocols([]string{"http:", "https:", "ftp:"}))
+		return newParser(append([]goldmark.Extender{addresses}, extensions...)...)
+	})
+	extensions = []goldmark.Extender{extension.Table, extension.Strikethrough, extension.TaskList, extension.Footnote, extension.DefinitionList, own{}}
+)
 
 // newParser is goldmark with our limits and some extensions.
 func newParser(extensions ...goldmark.Extender) parser.Parser {
@@ -188,13 +200,30 @@ func (own) Extend(m goldmark.Markdown) {
 func (d *document) words(n ast.Node) string {
 	var b strings.Builder
 	d.writeWords(&b, n)
-	return strings.ToValidUTF8(strings.Join(strings.Fields(b.String()), " "), "\ufffd")
+	return oneLine(b.String())
+}
+
+// oneLine makes each run of white space a blank, and none at the ends.
+func oneLine(s string) string {
+	var b strings.Builder
+	b.Grow(len(s))
+	for word := range strings.FieldsSeq(s) {
+		if b.Len() > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString(word)
+	}
+	return strings.ToValidUTF8(b.String(), "\ufffd")
 }
 
 func (d *document) writeWords(b *strings.Builder, n ast.Node) {
 	switch n := n.(type) {
 	case *ast.Text:
-		b.WriteString(d.text(n))
+		if raw := n.Segment.Value(d.source); n.IsRaw() {
+			b.Write(raw)
+		} else {
+			writeUnescaped(b, raw)
+		}
 		if n.SoftLineBreak() || n.HardLineBreak() {
 			b.WriteByte('\n')
 		}
@@ -249,10 +278,16 @@ func (d *document) raw(n ast.Node) []byte {
 // unescape resolves backslashes and character references, as CommonMark has it
 // in text, destinations and titles.
 func unescape(raw []byte) string {
-	if !bytes.ContainsAny(raw, `\&`) {
-		return string(raw)
-	}
 	var b strings.Builder
+	writeUnescaped(&b, raw)
+	return b.String()
+}
+
+func writeUnescaped(b *strings.Builder, raw []byte) {
+	if bytes.IndexByte(raw, '\\') < 0 && bytes.IndexByte(raw, '&') < 0 {
+		b.Write(raw)
+		return
+	}
 	for i := 0; i < len(raw); i++ {
 		switch c := raw[i]; {
 		case c == '\\' && i+1 < len(raw) && util.IsPunct(raw[i+1]):
@@ -267,7 +302,6 @@ func unescape(raw []byte) string {
 			b.WriteByte(c)
 		}
 	}
-	return b.String()
 }
 
 // referenceLength is the length of what may be a character reference, at least 1.
