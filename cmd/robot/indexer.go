@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strconv"
 	"sync"
+	"time"
 
 	"robot.wtf/internal/config"
 	"robot.wtf/internal/content"
@@ -61,15 +62,50 @@ func (x *indexer) start(pool *content.Pool, index *search.Service) {
 	x.ended.Go(func() { index.Work(ctx) })
 	x.ended.Go(func() {
 		x.goOn(ctx, pool)
+		var rested time.Time
 		for {
-			select {
-			case <-ctx.Done():
-				return
-			case slug := <-x.nudges:
+			slugs := x.gather(ctx, rested)
+			began := time.Now()
+			for slug := range slugs {
 				x.follow(ctx, pool, slug)
 			}
+			if ctx.Err() != nil {
+				return
+			}
+			ended := time.Now()
+			rested = ended.Add(min(indexRest*ended.Sub(began), maxIndexRest))
 		}
 	})
+}
+
+// Saves are gathered for indexDelay before they are indexed, so that a page that
+// is saved over and over is not read each time. After that the indexer rests for
+// indexRest times as long as it took, so that those who save without a pause keep
+// most of the processor.
+const (
+	indexDelay   = 250 * time.Millisecond
+	indexRest    = 3
+	maxIndexRest = 5 * time.Second
+)
+
+// gather waits for a save, and answers with the wikis that were saved to until
+// indexDelay after it, or until the indexer is rested.
+func (x *indexer) gather(ctx context.Context, rested time.Time) map[string]bool {
+	slugs := map[string]bool{}
+	var due <-chan time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case slug := <-x.nudges:
+			slugs[slug] = true
+			if due == nil {
+				due = time.After(max(indexDelay, time.Until(rested)))
+			}
+		case <-due:
+			return slugs
+		}
+	}
 }
 
 // goOn takes up the wikis that were behind when the service before this one

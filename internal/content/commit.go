@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -92,9 +93,13 @@ func (r *Request) check() error {
 // is mostly what is stored.
 type prepared struct {
 	deflated []byte
-	path     string // whose links these are
-	links    []wiki.Link
+	path     string             // whose links these are
+	links    func() []wiki.Link // waits until they are found
 }
+
+// waitForLinks is the size of a text whose links are found before the writer
+// takes the wiki's turn; those of a smaller one are while the rest is written.
+const waitForLinks = 32 << 10 // bytes
 
 func (w *Wiki) prepare(r *Request) map[string]prepared {
 	ready := make(map[string]prepared, len(r.Edits))
@@ -102,14 +107,27 @@ func (w *Wiki) prepare(r *Request) map[string]prepared {
 		if e.Op == Delete || e.Data == nil || int64(len(e.Data)) > max(r.Limits.PageBytes, r.Limits.AttachmentBytes) {
 			continue
 		}
-		p := prepared{deflated: deflate(e.Data), path: e.Path}
+		p := prepared{path: e.Path}
 		if e.Op == Move {
 			p.path = e.To
 		}
-		p.links = w.linksOf(p.path, e.Data)
+		if len(r.Edits) == 1 && len(e.Data) < waitForLinks {
+			p.links = beside(func() []wiki.Link { return w.linksOf(p.path, e.Data) })
+		} else {
+			links := w.linksOf(p.path, e.Data)
+			p.links = func() []wiki.Link { return links }
+		}
+		p.deflated = deflate(e.Data)
 		ready[gitrepo.ObjectID("blob", e.Data)] = p
 	}
 	return ready
+}
+
+// beside runs f in another goroutine; the answer waits for what it returns.
+func beside[T any](f func() T) func() T {
+	done := make(chan T, 1)
+	go func() { done <- f() }()
+	return sync.OnceValue(func() T { return <-done })
 }
 
 func (w *Wiki) linksOf(path string, data []byte) []wiki.Link {

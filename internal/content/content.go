@@ -31,7 +31,8 @@ import (
 type Options struct {
 	Dir     string // the directory wikis/, one folder a slug
 	MaxOpen int    // open wikis, 200 when 0; an idle one is closed to make room
-	// Links finds a page's outgoing links and tags when it is saved.
+	// Links finds a page's outgoing links and tags when it is saved. It may run
+	// beside the save, so it has to recover from its own panics.
 	Links func(page wiki.PageName, source []byte) []wiki.Link
 	// Committed is called after each commit, outside every lock: a hint for
 	// caches, indexes and live readers. It must not block.

@@ -34,7 +34,10 @@ func (s *staging) record(now time.Time, changes []stagedChange) (wiki.Commit, er
 		return wiki.Commit{}, err
 	}
 	c, raw := s.describe(now, tree, changes)
-	return c, s.advance(c, raw, changes)
+	if err := s.advance(c, raw, changes); err != nil {
+		return wiki.Commit{}, err
+	}
+	return c, s.link(changes) // last, for they may still be looked for
 }
 
 // sizes holds new content against the limits of one file. What is larger than
@@ -126,7 +129,7 @@ func bytesText(n int64) string {
 	return digits + " bytes"
 }
 
-// write puts files and links in place. Names are freed before they are taken.
+// write puts files in place. Names are freed before they are taken.
 func (s *staging) write(changes []stagedChange) error {
 	slug, seq := s.tx.w.slug, s.meta.seq+1
 	for _, f := range s.order {
@@ -155,21 +158,33 @@ func (s *staging) write(changes []stagedChange) error {
 			slug, f.path, folder(f.path), f.key, f.blob, f.mode, f.size, seq); err != nil {
 			return err
 		}
-		if err := s.link(f); err != nil {
+	}
+	return nil
+}
+
+// link keeps the links of the pages that were written.
+func (s *staging) link(changes []stagedChange) error {
+	for _, ch := range changes {
+		if ch.file == nil {
+			continue
+		}
+		if err := s.linkPage(ch.file); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// link keeps the links of a page that was written. Most edits leave most links
-// as they are, so only rows that differ are written.
-func (s *staging) link(f *staged) error {
+// linkPage keeps the links of one page. Most edits leave most links as they are,
+// so only rows that differ are written.
+func (s *staging) linkPage(f *staged) error {
 	if _, ok := wiki.PageOf(f.path); !ok || s.tx.w.o.Links == nil {
 		return nil
 	}
-	links := s.ready[f.blob].links
-	if s.ready[f.blob].path != f.path {
+	var links []wiki.Link
+	if p := s.ready[f.blob]; p.path == f.path {
+		links = p.links()
+	} else {
 		data, err := s.current(f)
 		if err != nil {
 			return err

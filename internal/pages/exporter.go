@@ -109,8 +109,14 @@ func (x *Exporter) Stats() ExportStats {
 	}
 }
 
-// exportDelay is how long saves are gathered before they are exported.
-const exportDelay = 300 * time.Millisecond
+// Saves are gathered for exportDelay before they are exported. After that the
+// Exporter rests for exportRest times as long as it took, so that those who save
+// without a pause keep most of the processor.
+const (
+	exportDelay   = 300 * time.Millisecond
+	exportRest    = 5
+	maxExportRest = 5 * time.Second
+)
 
 // Nudge says that a wiki has a new commit. It never waits; a nudge that is lost
 // costs whoever clones next a moment.
@@ -148,6 +154,7 @@ func (x *Exporter) caughtUp(slug string, at time.Time) {
 }
 
 func (x *Exporter) follow(ctx context.Context) {
+	var rested time.Time
 	for {
 		waiting := map[string]bool{}
 		select {
@@ -156,7 +163,7 @@ func (x *Exporter) follow(ctx context.Context) {
 		case slug := <-x.nudges:
 			waiting[slug] = true
 		}
-		for due := time.After(exportDelay); due != nil; {
+		for due := time.After(max(exportDelay, time.Until(rested))); due != nil; {
 			select {
 			case <-ctx.Done():
 				return
@@ -166,11 +173,14 @@ func (x *Exporter) follow(ctx context.Context) {
 				due = nil
 			}
 		}
+		began := time.Now()
 		for slug := range waiting {
 			if _, err := x.CatchUp(ctx, slug); err != nil && ctx.Err() == nil {
 				x.o.Log.Warn("export", "wiki", slug, "err", err)
 			}
 		}
+		ended := time.Now()
+		rested = ended.Add(min(exportRest*ended.Sub(began), maxExportRest))
 	}
 }
 

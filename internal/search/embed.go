@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -24,59 +25,88 @@ const (
 	aside = 50 * time.Millisecond
 )
 
+// A wiki that is being saved to is left alone until it was quiet for settle, so
+// that what is written over and over is embedded once; but not for more than
+// patience.
+const (
+	settle   = time.Second
+	patience = 15 * time.Second
+)
+
 // waiting are the wikis that have chunks without a vector, in the order of
 // their turns.
 type waiting struct {
+	settle time.Duration
 	mu     sync.Mutex
 	turns  []string
-	chunks map[string]int // how many, by slug
+	behind map[string]behind // by slug
 	stamps map[string]uint64
 	more   chan struct{} // has one when there may be work
 }
 
-func newWaiting() *waiting {
-	return &waiting{chunks: map[string]int{}, stamps: map[string]uint64{}, more: make(chan struct{}, 1)}
+// behind is what waits in one wiki.
+type behind struct {
+	chunks int
+	since  time.Time // when the first of them came
+	saved  time.Time // and the last
 }
 
-// note sets how many chunks of a wiki wait.
+func newWaiting() *waiting {
+	return &waiting{settle: settle, behind: map[string]behind{}, stamps: map[string]uint64{}, more: make(chan struct{}, 1)}
+}
+
+// note sets how many chunks of a wiki wait. When they do not become fewer, it was
+// saved to.
 func (q *waiting) note(slug string, chunks int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	b, there := q.behind[slug]
 	if chunks == 0 {
-		delete(q.chunks, slug)
+		delete(q.behind, slug)
 		q.stamps[slug]++
 		return
 	}
-	if _, there := q.chunks[slug]; !there {
+	now := time.Now()
+	if !there {
 		q.turns = append(q.turns, slug)
+		b.since = now
 	}
-	q.chunks[slug] = chunks
+	if chunks >= b.chunks {
+		b.saved = now
+	}
+	b.chunks = chunks
+	q.behind[slug] = b
 	select {
 	case q.more <- struct{}{}:
 	default:
 	}
 }
 
-// next is the wiki whose turn it is, which goes to the end; "" for none.
-func (q *waiting) next() string {
+// next is the wiki whose turn it is, which goes to the end; "" for none. Then in
+// is how long until one may be left alone no more, 0 if none waits.
+func (q *waiting) next(now time.Time) (slug string, in time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for len(q.turns) > 0 {
-		slug := q.turns[0]
-		q.turns = q.turns[1:]
-		if _, there := q.chunks[slug]; there {
-			q.turns = append(q.turns, slug)
-			return slug
+	q.turns = slices.DeleteFunc(q.turns, func(slug string) bool { return q.behind[slug].chunks == 0 })
+	for i, slug := range q.turns {
+		b := q.behind[slug]
+		left := min(b.saved.Add(q.settle).Sub(now), b.since.Add(patience).Sub(now))
+		if left <= 0 {
+			q.turns = append(slices.Delete(q.turns, i, i+1), slug)
+			return slug, 0
+		}
+		if in == 0 || left < in {
+			in = left
 		}
 	}
-	return ""
+	return "", in
 }
 
-// of is how many chunks of a wiki wait, and all those of all wikis.
+// of is how many chunks of a wiki wait.
 func (q *waiting) of(slug string) int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.chunks[slug]
+	return q.behind[slug].chunks
 }
 
 // Waiting is how far the vectors are behind the saves: the wikis that have
@@ -84,10 +114,10 @@ func (q *waiting) of(slug string) int {
 func (s *Service) Waiting() (wikis, sections int) {
 	s.waiting.mu.Lock()
 	defer s.waiting.mu.Unlock()
-	for _, n := range s.waiting.chunks {
-		sections += n
+	for _, b := range s.waiting.behind {
+		sections += b.chunks
 	}
-	return len(s.waiting.chunks), sections
+	return len(s.waiting.behind), sections
 }
 
 // WaitingIn is how many sections of one wiki have no vector yet. It reads memory,
@@ -103,16 +133,26 @@ func (s *Service) Stamp(slug string) uint64 {
 }
 
 // Work embeds what waits until the context ends: one chunk at a time, a few of
-// each wiki in turn, and none while a query runs. One call is enough.
+// each wiki in turn, and none while a query runs. One call is enough, in a
+// goroutine of its own, whose thread gets the processor when nobody else wants it.
 func (s *Service) Work(ctx context.Context) {
+	runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+	if err := yieldToAll(); err != nil {
+		s.o.Log.Debug("search: lower the priority of embedding", "err", err)
+	}
 	tidy := time.NewTicker(time.Minute)
 	defer tidy.Stop()
 	for ctx.Err() == nil {
-		slug := s.waiting.next()
+		slug, in := s.waiting.next(time.Now())
 		if slug == "" {
+			var due <-chan time.Time
+			if in > 0 {
+				due = time.After(in)
+			}
 			select {
 			case <-ctx.Done():
 			case <-s.waiting.more:
+			case <-due:
 			case <-tidy.C:
 				s.forgetIdle(idleVectors)
 			}

@@ -89,6 +89,7 @@ func (u *world) work() (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	s := u.s
+	s.waiting.settle = 0
 	go func() { s.Work(ctx); close(ended) }()
 	stop = func() { cancel(); <-ended }
 	u.t.Cleanup(stop)
@@ -371,6 +372,39 @@ func TestTurnsAreFair(t *testing.T) {
 		}
 	}()
 	u.settle()
+}
+
+// What is written over and over is embedded once it is left alone, or after a
+// while even so.
+func TestSavedOverAndOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newWaiting()
+		begun := time.Now()
+		for time.Since(begun) < patience {
+			q.note("ada", 3)
+			if slug, in := q.next(time.Now()); slug != "" || in <= 0 || in > settle {
+				t.Fatalf("%v after the first save and at once after the last, the next is %q, or in %v", time.Since(begun), slug, in)
+			}
+			time.Sleep(settle - time.Millisecond)
+		}
+		q.note("ada", 3)
+		if slug, _ := q.next(time.Now()); slug != "ada" {
+			t.Errorf("%v after the first save nothing is embedded", time.Since(begun))
+		}
+		q.note("ada", 0)
+		if slug, in := q.next(time.Now()); slug != "" || in != 0 {
+			t.Errorf("when nothing waits, the next is %q, or in %v", slug, in)
+		}
+
+		q.note("bob", 9)
+		time.Sleep(settle)
+		for left := 8; left > 0; left-- { // what is embedded is no save
+			if slug, _ := q.next(time.Now()); slug != "bob" {
+				t.Fatalf("with %d chunks left, the next is %q", left+1, slug)
+			}
+			q.note("bob", left)
+		}
+	})
 }
 
 // A query does not wait for what waits to be embedded.
