@@ -122,7 +122,7 @@ func (w *Wiki) Log(ctx context.Context, f LogFilter) ([]wiki.Commit, error) {
 		err := scanCommit(rows, &c)
 		list = append(list, c)
 		return err
-	}, fmt.Sprintf("%s LIMIT $%d", query, len(args)), args...)
+	}, fmt.Sprintf("%s LIMIT $%d + 0", query, len(args)), args...) // for each value of a bare parameter, SQLite would plan anew
 	if err == nil {
 		err = fillChanges(ctx, w, w.slug, list)
 	}

@@ -215,7 +215,7 @@ func (w *Wiki) HistoryBy(ctx context.Context, path string, f LogFilter) ([]wiki.
 			err := scanRevision(rows, &r, &mode)
 			list = append(list, r)
 			return err
-		}, query+" ORDER BY h.seq DESC LIMIT $5", args...)
+		}, query+" ORDER BY h.seq DESC LIMIT $5 + 0", args...) // for each value of a bare $5, SQLite would plan anew
 		if err != nil {
 			return nil, failure(err, "history of %s/%s", w.slug, path)
 		}

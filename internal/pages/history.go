@@ -34,11 +34,21 @@ func (s *Service) HistoryBy(ctx context.Context, a wiki.Access, path string, f L
 		return nil, err
 	}
 	defer release()
-	file, _, err := s.history(ctx, w, path, 0, 1)
+	candidates, err := s.locate(ctx, w, path)
 	if err != nil {
 		return nil, err
 	}
-	return w.HistoryBy(ctx, file, f)
+	file := candidates[0]
+	if len(candidates) > 1 { // none is there now
+		if file, _, err = s.history(ctx, w, path, 0, 1); err != nil {
+			return nil, err
+		}
+	}
+	revisions, err := w.HistoryBy(ctx, file, f)
+	if errors.Is(err, wiki.ErrNotFound) {
+		return nil, noPage(wiki.PageName(path))
+	}
+	return revisions, err
 }
 
 // Authors lists the people and agents whose changes can be asked for by name.

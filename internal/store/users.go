@@ -37,9 +37,18 @@ const userColumns = `users.did, coalesce(users.username, ''), users.handle, user
 
 // User finds a person by DID.
 func (db *DB) User(ctx context.Context, did string) (wiki.User, error) {
-	return db.users.get(did, func() (wiki.User, error) {
-		return db.oneUser(ctx, `SELECT `+userColumns+` FROM users WHERE did = $1`, did)
+	// Who is not there is remembered too: a history may name them fifty times.
+	u, err := db.users.get(did, func() (wiki.User, error) {
+		u, err := db.oneUser(ctx, `SELECT `+userColumns+` FROM users WHERE did = $1`, did)
+		if errors.Is(err, wiki.ErrNotFound) {
+			return wiki.User{}, nil
+		}
+		return u, err
 	})
+	if err == nil && u.DID == "" {
+		return wiki.User{}, fmt.Errorf("store: user %q: %w", did, wiki.ErrNotFound)
+	}
+	return u, err
 }
 
 // UserByName finds a person by username.
