@@ -200,7 +200,7 @@ func BenchmarkLargeWiki(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
 			n++
-			if list, err := w.History(b.Context(), fmt.Sprintf("Page_%d.md", n%500), 0, 50); err != nil || len(list) < 4 {
+			if list, err := w.History(b.Context(), fmt.Sprintf("Page_%d.md", n*37%500), 0, 50); err != nil || len(list) < 4 {
 				b.Fatal(len(list), err)
 			}
 		}

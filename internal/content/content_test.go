@@ -401,21 +401,29 @@ func TestPlans(t *testing.T) {
 	w.HistoryBy(t.Context(), "C.md", LogFilter{Author: "Claude Code"})
 	w.Log(t.Context(), LogFilter{Author: "Claude Code"})
 	w.Log(t.Context(), LogFilter{Author: "ada"})
+	w.Log(t.Context(), LogFilter{})
+	w.Log(t.Context(), LogFilter{After: 1, Ascending: true})
+	w.Log(t.Context(), LogFilter{PathPrefix: "C"})
+	w.Fresh(t.Context())
 	w.Edits(t.Context())
 	w.stmts.Range(func(query, _ any) bool { asked[query.(string)] = true; return true })
 	for query := range asked {
 		if !strings.HasPrefix(query, "SELECT") || strings.Contains(query, "FROM meta") || strings.Contains(query, "SELECT blob, why FROM withheld") { // all of it, when a wiki is opened
 			continue
 		}
-		rows, err := w.db.Query("EXPLAIN QUERY PLAN "+query, make([]any, strings.Count(query, "$"))...)
+		parameters := 0
+		for strings.Contains(query, fmt.Sprintf("$%d", parameters+1)) {
+			parameters++
+		}
+		rows, err := w.db.Query("EXPLAIN QUERY PLAN "+query, make([]any, parameters)...)
 		if err != nil {
-			continue // more parameters than the query has
+			t.Fatal(err)
 		}
 		for rows.Next() {
 			var id, parent, unused int
 			var detail string
 			rows.Scan(&id, &parent, &unused, &detail)
-			if strings.HasPrefix(detail, "SCAN") && !strings.HasPrefix(detail, "SCAN CONSTANT") && !strings.HasPrefix(detail, "SCAN (") || strings.HasSuffix(detail, "(wiki=?)") && !strings.Contains(detail, "COVERING INDEX commits_grant") { // which has all that it counts, and nothing else
+			if strings.HasPrefix(detail, "SCAN") && !strings.HasPrefix(detail, "SCAN CONSTANT") && !strings.HasPrefix(detail, "SCAN (") && detail != "SCAN first" /* two rows */ || strings.HasSuffix(detail, "(wiki=?)") && !strings.Contains(detail, "COVERING INDEX commits_grant") { // which has all that it counts, and nothing else
 				t.Errorf("%s\n\tfor %s", detail, query)
 			}
 		}

@@ -88,11 +88,9 @@ func (w *Wiki) Log(ctx context.Context, f LogFilter) ([]wiki.Commit, error) {
 	query := "SELECT " + commitColumns + " FROM commits c WHERE c.wiki = $1"
 	args := []any{w.slug}
 	and := func(condition string, arg ...any) { query, args = numbered(query, args, condition, arg...) }
+	and("c.seq > ?", f.After)
 	if f.Before > 0 {
 		and("c.seq < ?", f.Before)
-	}
-	if f.After > 0 {
-		and("c.seq > ?", f.After)
 	}
 	by, err := w.who(ctx, f)
 	if errors.Is(err, errNobody) {
