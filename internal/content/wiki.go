@@ -115,12 +115,15 @@ type failed struct{ err error }
 
 func (f failed) Scan(...any) error { return f.err }
 
+// A read is asked whether it is still wanted before it begins and before each
+// row, and not in between: it takes microseconds, and watching a context costs
+// every statement a goroutine.
 func (w *Wiki) row(ctx context.Context, query string, args ...any) scanner {
 	s, err := w.prepared(ctx, query)
 	if err != nil {
 		return failed{err}
 	}
-	return s.QueryRowContext(ctx, args...)
+	return s.QueryRowContext(context.WithoutCancel(ctx), args...)
 }
 
 func (w *Wiki) rows(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
@@ -128,7 +131,7 @@ func (w *Wiki) rows(ctx context.Context, query string, args ...any) (*sql.Rows, 
 	if err != nil {
 		return nil, err
 	}
-	return s.QueryContext(ctx, args...)
+	return s.QueryContext(context.WithoutCancel(ctx), args...)
 }
 
 // prepared keeps a statement for each query text, of which there are some
@@ -136,6 +139,9 @@ func (w *Wiki) rows(ctx context.Context, query string, args ...any) (*sql.Rows, 
 func (w *Wiki) prepared(ctx context.Context, query string) (*sql.Stmt, error) {
 	if w.gone.Load() {
 		return nil, wiki.ErrNotFound
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
 	}
 	if s, ok := w.stmts.Load(query); ok {
 		return s.(*sql.Stmt), nil
@@ -159,6 +165,9 @@ func each(ctx context.Context, q querier, scan func(*sql.Rows) error, query stri
 	}
 	defer rows.Close()
 	for rows.Next() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		if err := scan(rows); err != nil {
 			return err
 		}
