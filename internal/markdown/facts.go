@@ -81,7 +81,9 @@ type collector struct {
 	seen  map[link]bool
 	facts *Facts
 	block ast.Node // whose words are
-	words string   // these
+	words string   // these, or the first of them
+	asked int      // how many bytes of them were asked for
+	whole bool     // these are all of them
 }
 
 func (c *collector) visit(n ast.Node, entering bool) (ast.WalkStatus, error) {
@@ -117,13 +119,20 @@ func (c *collector) around(link ast.Node) string {
 		return ""
 	}
 	if n != c.block {
-		c.block, c.words = n, c.doc.words(n)
+		c.block, c.asked = n, 1<<10
+		c.words, c.whole = c.doc.firstWords(n, c.asked)
 	}
 	const before, width = 80, 200 // bytes
+	words := c.doc.words(link)
+	at := strings.Index(c.words, words)
+	for (at < 0 || at+width > len(c.words)) && !c.whole {
+		c.asked *= 4
+		c.words, c.whole = c.doc.firstWords(n, c.asked)
+		at = strings.Index(c.words, words)
+	}
 	if len(c.words) <= width {
 		return c.words
 	}
-	at := max(0, strings.Index(c.words, c.doc.words(link)))
 	from := max(0, min(at-before, len(c.words)-width))
 	return strings.TrimSpace(strings.ToValidUTF8(c.words[from:from+width], ""))
 }

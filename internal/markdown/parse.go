@@ -2,6 +2,7 @@ package markdown
 
 import (
 	"bytes"
+	"math"
 	"sort"
 	"strings"
 	"sync"
@@ -198,9 +199,16 @@ func (own) Extend(m goldmark.Markdown) {
 
 // words is the plain text of a node, on one line.
 func (d *document) words(n ast.Node) string {
+	words, _ := d.firstWords(n, math.MaxInt)
+	return words
+}
+
+// firstWords is words up to a length in bytes, or some more, and whether that is
+// all.
+func (d *document) firstWords(n ast.Node, length int) (words string, whole bool) {
 	var b strings.Builder
-	d.writeWords(&b, n)
-	return oneLine(b.String())
+	whole = d.writeWords(&b, n, length)
+	return oneLine(b.String()), whole
 }
 
 // oneLine makes each run of white space a blank, and none at the ends.
@@ -216,7 +224,9 @@ func oneLine(s string) string {
 	return strings.ToValidUTF8(b.String(), "\ufffd")
 }
 
-func (d *document) writeWords(b *strings.Builder, n ast.Node) {
+// writeWords writes the text of a node, and stops after a length. It reports
+// whether that was all.
+func (d *document) writeWords(b *strings.Builder, n ast.Node, length int) bool {
 	switch n := n.(type) {
 	case *ast.Text:
 		if raw := n.Segment.Value(d.source); n.IsRaw() {
@@ -244,9 +254,12 @@ func (d *document) writeWords(b *strings.Builder, n ast.Node) {
 	case *extast.FootnoteLink, *extast.FootnoteBacklink:
 	default:
 		for c := n.FirstChild(); c != nil; c = c.NextSibling() {
-			d.writeWords(b, c)
+			if b.Len() >= length || !d.writeWords(b, c, length) {
+				return false
+			}
 		}
 	}
+	return true
 }
 
 func isLineBreak(tag []byte) bool {
