@@ -66,7 +66,7 @@ func (db *DB) Client(ctx context.Context, id string) (*Client, error) {
 	c := Client{ID: id}
 	var redirects string
 	var created, fresh int64
-	err := db.sql.QueryRowContext(ctx, `SELECT document, name, redirects, auth, secret, created, fresh FROM oauth_clients WHERE id = $1`, id).
+	err := db.row(ctx, `SELECT document, name, redirects, auth, secret, created, fresh FROM oauth_clients WHERE id = $1`, id).
 		Scan(&c.Document, &c.Name, &redirects, &c.Auth, &c.Secret, &created, &fresh)
 	if err == nil {
 		err = json.Unmarshal([]byte(redirects), &c.Redirects)
@@ -97,7 +97,7 @@ func (db *DB) AddRequest(ctx context.Context, secret, data string, expires time.
 // Request finds a request that has not expired.
 func (db *DB) Request(ctx context.Context, secret string) (data string, err error) {
 	hash := sha256.Sum256([]byte(secret))
-	err = db.sql.QueryRowContext(ctx, `SELECT data FROM oauth_requests WHERE hash = $1 AND expires > $2`, hash[:], db.millis()).Scan(&data)
+	err = db.row(ctx, `SELECT data FROM oauth_requests WHERE hash = $1 AND expires > $2`, hash[:], db.millis()).Scan(&data)
 	if err != nil {
 		return "", fmt.Errorf("store: request: %w", translate(err))
 	}

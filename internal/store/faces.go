@@ -87,7 +87,7 @@ func (db *DB) DropFace(ctx context.Context, did string) error {
 // Face finds a picture by its id.
 func (db *DB) Face(ctx context.Context, id string) (Face, error) {
 	f := Face{ID: id}
-	err := db.sql.QueryRowContext(ctx, `SELECT source, mime, data FROM faces WHERE id = $1 LIMIT 1`, id).Scan(&f.Source, &f.MIME, &f.Data)
+	err := db.row(ctx, `SELECT source, mime, data FROM faces WHERE id = $1 LIMIT 1`, id).Scan(&f.Source, &f.MIME, &f.Data)
 	if err != nil {
 		return Face{}, fmt.Errorf("store: face %q: %w", id, translate(err))
 	}
@@ -98,7 +98,7 @@ func (db *DB) Face(ctx context.Context, id string) (Face, error) {
 // "" where there is none.
 func (db *DB) FaceSource(ctx context.Context, did string) (string, error) {
 	var source string
-	err := db.sql.QueryRowContext(ctx, `SELECT source FROM faces WHERE did = $1`, did).Scan(&source)
+	err := db.row(ctx, `SELECT source FROM faces WHERE did = $1`, did).Scan(&source)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return "", fmt.Errorf("store: face of %s: %w", did, err)
 	}

@@ -37,7 +37,7 @@ func (g *Grant) LastUse() time.Time { return when(g.used.Load()) }
 
 const grantColumns = `id, slug, did, client, name, host, read_only, created, expires, first, used`
 
-func scanGrant(row interface{ Scan(...any) error }) (*Grant, error) {
+func scanGrant(row scanner) (*Grant, error) {
 	var g Grant
 	var created, expires, first, used int64
 	err := row.Scan(&g.ID, &g.Slug, &g.DID, &g.Client, &g.Name, &g.Host, &g.ReadOnly, &created, &expires, &first, &used)
@@ -53,7 +53,7 @@ func scanGrant(row interface{ Scan(...any) error }) (*Grant, error) {
 // Grant finds a grant; one that was revoked or has ended is ErrNotFound.
 func (db *DB) Grant(ctx context.Context, id string) (*Grant, error) {
 	return db.grants.get(id, func() (*Grant, error) {
-		g, err := scanGrant(db.sql.QueryRowContext(ctx, `SELECT `+grantColumns+` FROM oauth_grants WHERE id = $1`, id))
+		g, err := scanGrant(db.row(ctx, `SELECT `+grantColumns+` FROM oauth_grants WHERE id = $1`, id))
 		if err != nil {
 			return nil, fmt.Errorf("store: grant: %w", translate(err))
 		}
@@ -64,7 +64,7 @@ func (db *DB) Grant(ctx context.Context, id string) (*Grant, error) {
 // Grants lists a person's grants for a wiki, newest first; those of all its
 // members with an empty did, and those for all wikis with an empty slug.
 func (db *DB) Grants(ctx context.Context, slug, did string) ([]*Grant, error) {
-	rows, err := db.sql.QueryContext(ctx, `
+	rows, err := db.rows(ctx, `
 		SELECT `+grantColumns+` FROM oauth_grants
 		WHERE (slug = $1 OR $1 = '') AND (did = $2 OR $2 = '') ORDER BY created DESC, id`, slug, did)
 	if err != nil {
@@ -324,7 +324,7 @@ func (db *DB) Rotate(ctx context.Context, secret string, grace time.Duration, ne
 func (db *DB) GrantOfRefresh(ctx context.Context, secret string) (*Grant, error) {
 	hash := sha256.Sum256([]byte(secret))
 	var id string
-	err := db.sql.QueryRowContext(ctx, `SELECT grant_id FROM oauth_refresh WHERE hash = $1`, hash[:]).Scan(&id)
+	err := db.row(ctx, `SELECT grant_id FROM oauth_refresh WHERE hash = $1`, hash[:]).Scan(&id)
 	if err != nil {
 		return nil, fmt.Errorf("store: refresh token: %w", translate(err))
 	}

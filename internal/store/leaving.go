@@ -130,7 +130,7 @@ func (db *DB) changeUser(ctx context.Context, did, action string, change func(*s
 // UserEnding is when an account will be purged; zero if it will not.
 func (db *DB) UserEnding(ctx context.Context, did string) (time.Time, error) {
 	var at int64
-	err := db.sql.QueryRowContext(ctx, `SELECT ending FROM users WHERE did = $1`, did).Scan(&at)
+	err := db.row(ctx, `SELECT ending FROM users WHERE did = $1`, did).Scan(&at)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("store: ending of %s: %w", did, translate(err))
 	}
@@ -163,7 +163,7 @@ func (db *DB) EndedUsers(ctx context.Context) ([]Ending, error) {
 }
 
 func (db *DB) endings(ctx context.Context, query string, arg any) ([]Ending, error) {
-	rows, err := db.sql.QueryContext(ctx, query, arg)
+	rows, err := db.rows(ctx, query, arg)
 	if err != nil {
 		return nil, fmt.Errorf("store: endings: %w", err)
 	}

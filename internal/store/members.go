@@ -11,7 +11,7 @@ import (
 
 // Members lists a site's people, the owner first, then by username.
 func (db *DB) Members(ctx context.Context, slug string) ([]wiki.Member, error) {
-	rows, err := db.sql.QueryContext(ctx, `
+	rows, err := db.rows(ctx, `
 		SELECT `+userColumns+`, users.seen, who.role FROM (
 			SELECT owner AS did, 'owner' AS role, 0 AS rank FROM sites WHERE slug = $1
 			UNION ALL

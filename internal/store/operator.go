@@ -248,7 +248,7 @@ func (db *DB) events(ctx context.Context, query string, args ...any) ([]Event, e
 
 // each calls scan for each row of a query.
 func (db *DB) each(ctx context.Context, scan func(*sql.Rows) error, query string, args ...any) error {
-	rows, err := db.sql.QueryContext(ctx, query, args...)
+	rows, err := db.rows(ctx, query, args...)
 	if err != nil {
 		return fmt.Errorf("store: list: %w", err)
 	}

@@ -65,7 +65,7 @@ func (db *DB) Reports(ctx context.Context, all bool) ([]Report, error) {
 
 // OpenReports counts those that nobody has closed.
 func (db *DB) OpenReports(ctx context.Context) (n int, err error) {
-	err = db.sql.QueryRowContext(ctx, `SELECT count(*) FROM reports WHERE closed = 0`).Scan(&n)
+	err = db.row(ctx, `SELECT count(*) FROM reports WHERE closed = 0`).Scan(&n)
 	if err != nil {
 		return 0, fmt.Errorf("store: count reports: %w", err)
 	}

@@ -42,7 +42,7 @@ func (db *DB) Session(ctx context.Context, sid string) (Session, error) {
 	return db.sessions.get(sid, func() (Session, error) {
 		s := Session{ID: sid}
 		var expires int64
-		err := db.sql.QueryRowContext(ctx, `SELECT did, expires FROM sessions WHERE sid = $1 AND expires >= $2`,
+		err := db.row(ctx, `SELECT did, expires FROM sessions WHERE sid = $1 AND expires >= $2`,
 			sid, db.millis()).Scan(&s.DID, &expires)
 		if err != nil {
 			return Session{}, fmt.Errorf("store: session: %w", translate(err))
@@ -80,7 +80,7 @@ func (db *DB) EndSession(ctx context.Context, sid string) error {
 
 // Sessions lists a person's sessions that have not expired, newest first.
 func (db *DB) Sessions(ctx context.Context, did string) ([]Session, error) {
-	rows, err := db.sql.QueryContext(ctx, `
+	rows, err := db.rows(ctx, `
 		SELECT sid, did, created, expires, browser FROM sessions WHERE did = $1 AND expires >= $2 ORDER BY created DESC, sid`, did, db.millis())
 	if err != nil {
 		return nil, fmt.Errorf("store: sessions of %s: %w", did, err)

@@ -90,7 +90,7 @@ func (db *DB) Site(ctx context.Context, slug string) (*Site, error) {
 
 func (db *DB) readSite(ctx context.Context, slug string) (*Site, error) {
 	// One statement, so that roles and version belong together.
-	rows, err := db.sql.QueryContext(ctx, `
+	rows, err := db.rows(ctx, `
 		SELECT sites.owner, coalesce(users.username, ''), title, description, public, home, as_handle, limits,
 			version, sites.created, sites.ending, sites.suspended, why, published, coalesce(members.did, ''), coalesce(members.role, '')
 		FROM sites JOIN users ON users.did = sites.owner LEFT JOIN members ON members.slug = sites.slug
@@ -194,7 +194,7 @@ func (db *DB) PublicSites(ctx context.Context) ([]string, error) {
 }
 
 func (db *DB) slugs(ctx context.Context, query string, arg any) ([]string, error) {
-	rows, err := db.sql.QueryContext(ctx, query, arg)
+	rows, err := db.rows(ctx, query, arg)
 	if err != nil {
 		return nil, fmt.Errorf("store: list sites: %w", err)
 	}

@@ -42,6 +42,7 @@ type DB struct {
 	checked time.Time
 	failing error // what the last check came to
 
+	stmts    sync.Map // query text -> *sql.Stmt, for reads
 	users    *rowCache[string, wiki.User]
 	sites    *rowCache[string, *Site]
 	sessions *rowCache[string, Session]
@@ -97,7 +98,10 @@ func (db *DB) migrate(ctx context.Context) error {
 }
 
 // Close closes the database.
-func (db *DB) Close() error { return db.sql.Close() }
+func (db *DB) Close() error {
+	db.stmts.Range(func(_, s any) bool { s.(*sql.Stmt).Close(); return true })
+	return db.sql.Close()
+}
 
 // Check fails when the database cannot be written. It writes at most once a
 // second, however often it is asked.

@@ -54,7 +54,7 @@ func (db *DB) AddToken(ctx context.Context, secret string, t *Token) error {
 
 const tokenColumns = `id, slug, did, name, read_only, created, used`
 
-func scanToken(row interface{ Scan(...any) error }) (*Token, error) {
+func scanToken(row scanner) (*Token, error) {
 	var t Token
 	var created, used int64
 	if err := row.Scan(&t.ID, &t.Slug, &t.DID, &t.Name, &t.ReadOnly, &created, &used); err != nil {
@@ -69,7 +69,7 @@ func scanToken(row interface{ Scan(...any) error }) (*Token, error) {
 func (db *DB) Token(ctx context.Context, secret string) (*Token, error) {
 	hash := sha256.Sum256([]byte(secret))
 	return db.tokens.get(hash, func() (*Token, error) {
-		t, err := scanToken(db.sql.QueryRowContext(ctx, `SELECT `+tokenColumns+` FROM tokens WHERE hash = $1`, hash[:]))
+		t, err := scanToken(db.row(ctx, `SELECT `+tokenColumns+` FROM tokens WHERE hash = $1`, hash[:]))
 		if err != nil {
 			return nil, fmt.Errorf("store: token: %w", translate(err))
 		}
@@ -85,7 +85,7 @@ func (db *DB) Tokens(ctx context.Context, slug, did string) ([]*Token, error) {
 }
 
 func (db *DB) listTokens(ctx context.Context, query string, args ...any) ([]*Token, error) {
-	rows, err := db.sql.QueryContext(ctx, query, args...)
+	rows, err := db.rows(ctx, query, args...)
 	if err != nil {
 		return nil, fmt.Errorf("store: list tokens: %w", err)
 	}
@@ -178,7 +178,7 @@ func (db *DB) AddPersonalToken(ctx context.Context, secret string, t *Token, max
 func (db *DB) PersonalToken(ctx context.Context, secret string) (*Token, error) {
 	hash := sha256.Sum256([]byte(secret))
 	return db.personal.get(hash, func() (*Token, error) {
-		t, err := scanToken(db.sql.QueryRowContext(ctx, `SELECT `+personalColumns+` FROM personal_tokens WHERE hash = $1`, hash[:]))
+		t, err := scanToken(db.row(ctx, `SELECT `+personalColumns+` FROM personal_tokens WHERE hash = $1`, hash[:]))
 		if err != nil {
 			return nil, fmt.Errorf("store: personal token: %w", translate(err))
 		}

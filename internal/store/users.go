@@ -58,7 +58,7 @@ func (db *DB) UserByName(ctx context.Context, username string) (wiki.User, error
 
 func (db *DB) oneUser(ctx context.Context, query, key string) (wiki.User, error) {
 	var u wiki.User
-	err := db.sql.QueryRowContext(ctx, query, key).Scan(&u.DID, &u.Username, &u.Handle, &u.Name, &u.Picture, &u.Suspended)
+	err := db.row(ctx, query, key).Scan(&u.DID, &u.Username, &u.Handle, &u.Name, &u.Picture, &u.Suspended)
 	if err != nil {
 		return wiki.User{}, fmt.Errorf("store: user %q: %w", key, translate(err))
 	}
