@@ -58,7 +58,7 @@ func (h *Handler) answer(c *call, kind, first string, in io.Reader) error {
 	}
 	switch {
 	case errors.Is(sent, errNothing) && err != nil && in != nil:
-		return wiki.Problemf(wiki.ErrInvalid, "", "This is not a request that git could answer.")
+		return errRequest
 	case errors.Is(sent, errNothing) && err != nil:
 		return err
 	case errors.Is(sent, errNothing):
@@ -68,6 +68,8 @@ func (h *Handler) answer(c *call, kind, first string, in io.Reader) error {
 	}
 	return nil
 }
+
+var errRequest = wiki.Problemf(wiki.ErrInvalid, "", "This is not a request that git could answer.")
 
 // Processes at one time: of the service, and of one wiki.
 const (

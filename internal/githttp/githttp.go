@@ -46,6 +46,7 @@ type Handler struct {
 	spools   *spools
 	answers  atomic.Int64
 	greeting greeting
+	known    knownRefs
 }
 
 // New makes a Handler.
@@ -229,6 +230,9 @@ func (h *Handler) uploadPack(c *call) error {
 		return err
 	}
 	defer body.close()
+	if asked, ok := readRefsRequest(body.text); ok && c.version2() && body.file == nil {
+		return h.tellRefs(c, asked, body.text)
+	}
 	return h.answer(c, "result", "", body.reader())
 }
 

@@ -1,0 +1,154 @@
+package githttp
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"robot.wtf/internal/gitrepo"
+)
+
+// A pull that has nothing to fetch costs no process; one that has learns of it.
+func TestRefsAreKnown(t *testing.T) {
+	w := newWorld(t, nil)
+	clone := t.TempDir()
+	w.must("", "clone", "-q", w.url("ada", ""), clone)
+	before := w.must(clone, "rev-parse", "HEAD")
+
+	take := func() (release []func()) { // all processes that the wiki may have
+		for range wikiSlots {
+			r, err := w.door.slots.take(t.Context(), "ada")
+			if err != nil {
+				t.Fatal(err)
+			}
+			release = append(release, r)
+		}
+		return release
+	}
+	release := take()
+	w.must(clone, "pull", "-q")
+	if out := w.must("", "ls-remote", w.url("ada", ""), "HEAD"); !strings.HasPrefix(out, before) {
+		t.Errorf("HEAD is %q, not %s", out, before)
+	}
+	for _, r := range release {
+		r()
+	}
+
+	w.save("ada", "Later", "text\n")
+	w.must(clone, "pull", "-q")
+	_, head := w.head("ada")
+	if got := w.must(clone, "rev-parse", "HEAD"); got != head || got == before {
+		t.Errorf("after a save, pull leads to %s, not %s", got, head)
+	}
+}
+
+// What a client is told is what git would tell it, whatever it asks, of a wiki
+// with tags and of an empty one.
+func TestRefsAsGitTellsThem(t *testing.T) {
+	w := newWorld(t, nil)
+	w.must("", "clone", "-q", w.url("ada", ""), t.TempDir()) // the repository is there
+	_, head := w.head("ada")
+	repo, leave, err := w.pages.Repository(t.Context(), w.access("ada", "ada"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer leave(false)
+	dir := filepath.Join(w.dir, "ada", repo.Name())
+	w.must(dir, "tag", "light", head)
+	w.must(dir, "tag", "-a", "-m", "x", "heavy", head)
+
+	empty := t.TempDir()
+	w.must("", "init", "-q", "--bare", "-b", "main", empty)
+	git, err := gitrepo.Find()
+	if err != nil {
+		t.Fatal(err)
+	}
+	asGit := func(repo *gitrepo.Repo, request string) string {
+		var out strings.Builder
+		if err := repo.UploadPack(t.Context(), gitrepo.UploadPack{Version2: true, In: strings.NewReader(request), Out: &out}); err != nil {
+			t.Fatal(err)
+		}
+		return out.String()
+	}
+	const begin, end = "0014command=ls-refs\n0014agent=git/2.39.50016object-format=sha10001", "0000"
+	arguments := []string{"0009peel\n", "000csymrefs\n", "000bunborn\n", "001bref-prefix refs/heads/\n", "0014ref-prefix HEAD\n", "001cref-prefix refs/tags/he\n", "0012ref-prefix no\n"}
+	for _, of := range []*gitrepo.Repo{repo, git.Open(empty)} {
+		refs, err := readRefs([]byte(asGit(of, allRefs)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for choice := range 1 << len(arguments) {
+			request := begin
+			for i, argument := range arguments {
+				if choice>>i&1 == 1 {
+					request += argument
+				}
+			}
+			request += end
+			asked, ok := readRefsRequest([]byte(request))
+			if !ok {
+				t.Fatalf("%q is not read", request)
+			}
+			if os.Getenv("ROBOT_LONG") != "" || choice%7 == 0 {
+				if got, want := string(asked.answer(refs)), asGit(of, request); got != want {
+					t.Fatalf("to %q git answers\n%s\nand we\n%s", request, want, got)
+				}
+			}
+		}
+	}
+
+	for _, request := range []string{"", "0000", "0014command=ls-refs\n", "0014command=ls-refs\n0000x", "0012command=fetch\n0000", "0014command=ls-refs\n0007x=y00010000",
+		"0014command=ls-refs\n0001000bforeign0000", "0014command=ls-refs\n0002", "0014command=ls-refs\nfffe", "zzzz", "0014command=ls-refs\n000100040000", begin + strings.Repeat("0009peel\n", maxRefsRequest/9) + end} {
+		if _, ok := readRefsRequest([]byte(request)); ok {
+			t.Errorf("%.60q is taken for what is understood here", request)
+		}
+	}
+}
+
+// The refs of a bounded number of wikis are kept.
+func TestKnownRefs(t *testing.T) {
+	var k knownRefs
+	for i := range 2 * maxRefsWikis {
+		k.put(fmt.Sprint("wiki-", i), refsAt{head: "x"})
+	}
+	if n := len(k.wikis); n > maxRefsWikis {
+		t.Errorf("those of %d are", n)
+	}
+}
+
+// An answer too large to keep is given all the same.
+func TestManyRefs(t *testing.T) {
+	w := newWorld(t, nil)
+	_, head := w.head("ada")
+	repo, leave, err := w.pages.Repository(t.Context(), w.access("ada", "ada"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer leave(false)
+	for i := range maxRefs / 40 {
+		if err := repo.SetRef(fmt.Sprint("refs/tags/", i), head); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out := w.must("", "ls-remote", "--tags", w.url("ada", "")); strings.Count(out, head) != maxRefs/40 {
+		t.Errorf("%d tags are told of", strings.Count(out, head))
+	}
+	var b bounded
+	if _, err := b.Write(make([]byte, maxRefs+1)); !errors.Is(err, errManyRefs) || b.Len() > 0 {
+		t.Errorf("%v, %d bytes", err, b.Len())
+	}
+}
+
+// head is the number and id of a wiki's newest commit.
+func (w *world) head(slug string) (int64, string) {
+	w.t.Helper()
+	c, release, err := w.pool.Open(w.t.Context(), slug)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer release()
+	return c.Head()
+}
