@@ -152,13 +152,19 @@ func gitsIn(dir string) (bytes int64, count int) {
 func TestManyClonesAtOnce(t *testing.T) {
 	w := newWorld(t, nil)
 	w.fill("ada", 40)
+	for protocol, byGit := range map[string]bool{"0": true, "2": false} {
+		t.Run("protocol "+protocol, func(t *testing.T) { manyClonesAtOnce(t, w, protocol, byGit) })
+	}
+}
+
+func manyClonesAtOnce(t *testing.T, w *world, protocol string, byGit bool) {
 	dir := t.TempDir()
 	clones := func(from, n int) func() {
 		return func() {
 			var all sync.WaitGroup
 			for i := range n {
 				all.Go(func() {
-					if out, err := w.git(dir, "clone", "-q", "--bare", w.url("ada", ""), fmt.Sprint(from+i)); err != nil {
+					if out, err := w.git(dir, "-c", "protocol.version="+protocol, "clone", "-q", "--bare", w.url("ada", ""), fmt.Sprint(from+i)); err != nil {
 						t.Errorf("%v\n%s", err, out)
 					}
 				})
@@ -170,8 +176,8 @@ func TestManyClonesAtOnce(t *testing.T) {
 	one := peakOf(w.dir, clones(1, 1))
 	many := peakOf(w.dir, clones(2, 16))
 	t.Logf("one clone: %+v, 16: %+v", one, many)
-	if one.processes == 0 || one.count == 0 {
-		t.Fatal("no process was seen")
+	if seen := one.processes > 0 && one.count > 0; seen != byGit {
+		t.Fatalf("a process was seen: %v", seen)
 	}
 	if more := many.heap - one.heap; more > 24<<20 {
 		t.Errorf("16 clones take %d bytes more of the service than one, of %d", more, one.heap)
@@ -187,6 +193,12 @@ func TestManyClonesAtOnce(t *testing.T) {
 // A clone whose client is slow goes on while the repository is repacked and
 // extended, and is whole.
 func TestCloneDuringRepack(t *testing.T) {
+	for protocol, processes := range map[string]int{"0": 1, "2": 0} {
+		t.Run("protocol "+protocol, func(t *testing.T) { cloneDuringRepack(t, protocol, processes) })
+	}
+}
+
+func cloneDuringRepack(t *testing.T, protocol string, processes int) {
 	w := newWorld(t, nil)
 	w.fill("ada", 70)                 // twice what the buffers on the way hold
 	w.door.spools.process = time.Hour // the process has all the time, so it reads its packs after they are replaced
@@ -195,7 +207,7 @@ func TestCloneDuringRepack(t *testing.T) {
 	dir := t.TempDir()
 	cloned := make(chan error, 1)
 	go func() {
-		out, err := w.git(dir, "clone", "-q", strings.Replace(w.url("ada", ""), w.port, port, 1), "clone")
+		out, err := w.git(dir, "-c", "protocol.version="+protocol, "clone", "-q", strings.Replace(w.url("ada", ""), w.port, port, 1), "clone")
 		if err != nil {
 			err = fmt.Errorf("%w\n%s", err, out)
 		}
@@ -227,7 +239,7 @@ func TestCloneDuringRepack(t *testing.T) {
 	if after := packs(); slices.ContainsFunc(after, func(name string) bool { return slices.Contains(before, name) }) {
 		t.Errorf("packs are as before: %q", after)
 	}
-	if _, count := gitsIn(w.dir); count != 1 {
+	if _, count := gitsIn(w.dir); count != processes {
 		t.Errorf("%d processes answer at the end of the repacks", count)
 	}
 	close(goOn)

@@ -1,7 +1,8 @@
 // Package githttp is the door of git: whoever may read a wiki clones it from
 // /repo.git on its host, by git's smart HTTP protocol (gitprotocol-http(5)) in
-// versions 0 and 2. What clients ask for is answered by git upload-pack; nothing
-// is received.
+// versions 0 and 2. What refs there are and the whole of a wiki are told from here;
+// whatever else clients ask for is answered by git upload-pack. Nothing is
+// received.
 //
 // It reads no cookies: the credential is a wiki token, as Bearer or as the
 // password of Basic, whatever the user name. A client that hangs holds a
@@ -47,6 +48,7 @@ type Handler struct {
 	answers  atomic.Int64
 	greeting greeting
 	known    knownRefs
+	disjoint disjoint
 }
 
 // New makes a Handler.
@@ -230,8 +232,15 @@ func (h *Handler) uploadPack(c *call) error {
 		return err
 	}
 	defer body.close()
-	if asked, ok := readRefsRequest(body.text); ok && c.version2() && body.file == nil {
-		return h.tellRefs(c, asked, body.text)
+	if c.version2() && body.file == nil {
+		if asked, ok := readRefsRequest(body.text); ok {
+			return h.tellRefs(c, asked, body.text)
+		}
+		if wants, ok := readWholeRequest(body.text); ok {
+			if sent, err := h.sendWhole(c, wants); sent || err != nil {
+				return err
+			}
+		}
 	}
 	return h.answer(c, "result", "", body.reader())
 }

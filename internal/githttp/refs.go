@@ -81,7 +81,7 @@ func readRefsRequest(body []byte) (r refsRequest, ok bool) {
 		switch {
 		case line == delimiter && !arguments:
 			arguments = true
-		case !arguments && (strings.HasPrefix(line, "agent=") || strings.HasPrefix(line, "session-id=") || line == "object-format=sha1"):
+		case !arguments && harmless(line):
 		case !arguments:
 			return r, false
 		case line == "peel":
@@ -97,6 +97,11 @@ func readRefsRequest(body []byte) (r refsRequest, ok bool) {
 		}
 	}
 	return r, true
+}
+
+// harmless reports a capability that changes no answer.
+func harmless(line string) bool {
+	return strings.HasPrefix(line, "agent=") || strings.HasPrefix(line, "session-id=") || line == "object-format=sha1"
 }
 
 // delimiter stands for the packet 0001 among lines; no line is empty.

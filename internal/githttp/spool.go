@@ -179,39 +179,30 @@ func (s *spool) next(buf []byte) (int, error) {
 // sendTo sends all to a client. errNothing, and nothing was sent, when the
 // process ends before it has said anything.
 func (s *spool) sendTo(w http.ResponseWriter, contentType string) error {
-	control := http.NewResponseController(w)
+	client := &paced{w: w, bounds: s.all.bounds, began: time.Now()}
 	buf := buffers.Get().(*[bufferBytes]byte)
 	defer buffers.Put(buf)
-	began, sent := time.Now(), int64(0)
 	first := copy(buf[:], s.first)
 	for {
 		n, err := s.next(buf[first:])
 		switch {
-		case n == 0 && err == io.EOF && sent == 0:
+		case n == 0 && err == io.EOF && client.sent == 0:
 			return errNothing
 		case n == 0 && err == io.EOF:
 			return nil
 		case n == 0:
 			return err
-		case sent == 0:
+		case client.sent == 0:
 			w.Header().Set("Content-Type", contentType)
-		}
-		deadline := time.Now().Add(s.all.write)
-		if slow := began.Add(s.all.start + time.Duration(sent/s.all.slowest)*time.Second); slow.Before(deadline) {
-			deadline = slow
-		}
-		if err := control.SetWriteDeadline(deadline); err != nil && !errors.Is(err, http.ErrNotSupported) {
-			return err
 		}
 		n += first
 		first = 0
-		if _, err := w.Write(buf[:n]); err != nil {
+		if _, err := client.Write(buf[:n]); err != nil {
 			return err
 		}
-		sent += int64(n)
 		switch {
 		case n < smallBytes:
-			if err := control.Flush(); err != nil {
+			if err := http.NewResponseController(w).Flush(); err != nil {
 				return err
 			}
 		case n < bufferBytes:

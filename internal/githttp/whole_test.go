@@ -1,0 +1,269 @@
+package githttp
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"robot.wtf/internal/gitrepo"
+)
+
+// A whole clone takes no process, of one pack and of many; a strict client finds
+// nothing wrong with it, and it is what git itself would have sent.
+func TestWholeClone(t *testing.T) {
+	w := newWorld(t, nil)
+	w.fill("ada", 3)
+	clone := func(args ...string) string {
+		t.Helper()
+		dir := filepath.Join(t.TempDir(), "clone")
+		w.must("", append(append([]string{"-c", "transfer.fsckObjects=true", "clone", "-q"}, args...), w.url("ada", ""), dir)...)
+		if said := w.must(dir, "fsck", "--strict", "--full"); said != "" {
+			t.Errorf("fsck: %s", said)
+		}
+		return dir
+	}
+	ids := func(dir string) string { return w.must(dir, "rev-list", "--all", "--objects", "--no-object-names") }
+	without := func(slots int, do func()) { // all other processes are taken
+		t.Helper()
+		for range slots {
+			release, err := w.door.slots.take(t.Context(), "ada")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer release()
+		}
+		do()
+	}
+	for round := range 4 {
+		w.save("ada", "Home", fmt.Sprint("round ", round, "\n"))
+		if round == 3 {
+			w.must("", "ls-remote", w.url("ada", ""))
+			if err := w.export.Repack(t.Context(), "ada"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.must("", "ls-remote", w.url("ada", "")) // the refs are known
+		byGit := clone("-c", "protocol.version=0")
+		without(wikiSlots, func() {
+			ours := clone()
+			if ids(ours) != ids(byGit) {
+				t.Errorf("round %d: other objects than git sends", round)
+			}
+			if w.must(ours, "log", "-1", "--format=%H") != w.must(byGit, "log", "-1", "--format=%H") {
+				t.Errorf("round %d: another head than git sends", round)
+			}
+		})
+	}
+	// What is asked otherwise is answered by git.
+	for _, args := range [][]string{{"--depth=1"}, {"--filter=blob:none", "--no-checkout"}, {"--shallow-since=2001-01-01"}} {
+		clone(args...)
+	}
+}
+
+// Packs that have an object twice are not sent as they are: strict clients would
+// refuse them.
+func TestObjectsInTwoPacks(t *testing.T) {
+	w := newWorld(t, nil)
+	w.save("ada", "Home", "once\n")
+	w.must("", "ls-remote", w.url("ada", ""))
+	w.save("ada", "Home", "twice\n")
+	w.must("", "ls-remote", w.url("ada", ""))
+	repo, leave, err := w.pages.Repository(t.Context(), w.access("ada", "ada"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	leave(false)
+	dir := filepath.Join(w.dir, "ada", repo.Name())
+	ids := w.must(dir, "rev-parse", "HEAD:Home.md", "HEAD~1:Home.md")
+	w.feed(dir, ids+"\n", "pack-objects", "-q", "objects/pack/pack")
+	packs, err := repo.OpenPacks()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer packs.Close()
+	if is, err := packs.Disjoint(); is || err != nil {
+		t.Errorf("%d objects of which some are there twice: disjoint %v, %v", packs.Objects(), is, err)
+	}
+	clone := filepath.Join(t.TempDir(), "clone")
+	w.must("", "-c", "transfer.fsckObjects=true", "clone", "-q", w.url("ada", ""), clone)
+}
+
+// A pack that rots is not cloned as if nothing were, and is made anew. Where
+// nothing was sent yet, nobody notices.
+func TestDamagedPack(t *testing.T) {
+	for name, c := range map[string]struct {
+		pages    int
+		noticed  bool
+		rebuilds uint64
+	}{"small": {0, false, 1}, "large": {8, true, 1}} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, nil)
+			w.fill("ada", c.pages)
+			w.must("", "ls-remote", w.url("ada", ""))
+			w.rot("ada")
+			dir := t.TempDir()
+			if out, err := w.git("", "clone", "-q", w.url("ada", ""), filepath.Join(dir, "first")); (err != nil) != c.noticed {
+				t.Errorf("a clone of what is damaged: %v\n%s", err, out)
+			}
+			clone := filepath.Join(dir, "second")
+			w.must("", "clone", "-q", w.url("ada", ""), clone)
+			if said := w.must(clone, "fsck", "--strict", "--full"); said != "" {
+				t.Errorf("fsck: %s", said)
+			}
+			if n := w.export.Stats().Rebuilds; n != c.rebuilds {
+				t.Errorf("the export was made anew %d times", n)
+			}
+		})
+	}
+}
+
+// rot changes the end of a wiki's largest pack, as a disk does: its size and time
+// stay.
+func (w *world) rot(slug string) {
+	w.t.Helper()
+	files, err := filepath.Glob(filepath.Join(w.dir, slug, "repo.git", "objects", "pack", "*.pack"))
+	if err != nil || len(files) == 0 {
+		w.t.Fatal(files, err)
+	}
+	size := func(name string) int64 {
+		info, err := os.Stat(name)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		return info.Size()
+	}
+	largest := slices.MaxFunc(files, func(a, b string) int { return cmp.Compare(size(a), size(b)) })
+	info, err := os.Stat(largest)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	text, err := os.ReadFile(largest)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	text[len(text)-30] ^= 0xff
+	if err := errors.Join(os.Chmod(largest, 0o600), os.WriteFile(largest, text, 0o600), os.Chtimes(largest, info.ModTime(), info.ModTime())); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// Packets are whole, however what is in them comes.
+func TestSideband(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for _, size := range []int{1, 5, maxPacket - packetHead, maxPacket, 4 * maxPacket, bufferBytes, 1<<20 + 7} {
+		want := make([]byte, size)
+		for i := range want {
+			want[i] = byte(random.Uint32())
+		}
+		var wire bytes.Buffer
+		s := &sideband{out: &wire, buf: make([]byte, 0, bufferBytes)}
+		for rest := want; len(rest) > 0; {
+			n := min(len(rest), 1+random.IntN(70_000))
+			if wrote, err := s.Write(rest[:n]); wrote != n || err != nil {
+				t.Fatal(wrote, err)
+			}
+			rest = rest[n:]
+		}
+		if err := s.end(); err != nil {
+			t.Fatal(err)
+		}
+		var got []byte
+		if head := wire.Next(13); string(head) != "000dpackfile\n" {
+			t.Fatalf("it begins with %q", head)
+		}
+		for {
+			var length int
+			if _, err := fmt.Sscanf(string(wire.Next(4)), "%04x", &length); err != nil || length > maxPacket || length > 0 && length < packetHead {
+				t.Fatal(length, err)
+			}
+			if length == 0 {
+				break
+			}
+			packet := wire.Next(length - 4)
+			if len(packet) != length-4 || packet[0] != bandPack {
+				t.Fatalf("a packet of %d bytes has %d", length, len(packet))
+			}
+			got = append(got, packet[1:]...)
+		}
+		if !bytes.Equal(got, want) || wire.Len() > 0 {
+			t.Errorf("of %d bytes there are %d, and %d after them", size, len(got), wire.Len())
+		}
+	}
+}
+
+// What is asked in another way than a whole clone is git's to answer.
+func TestWholeRequest(t *testing.T) {
+	pkt := func(lines ...string) string {
+		var b strings.Builder
+		for _, line := range lines {
+			if line == "" {
+				b.WriteString("0001")
+				continue
+			}
+			fmt.Fprintf(&b, "%04x%s\n", len(line)+5, line)
+		}
+		return b.String() + "0000"
+	}
+	id := strings.Repeat("a", 40)
+	if wants, ok := readWholeRequest([]byte(pkt("command=fetch", "agent=x", "object-format=sha1", "", "thin-pack", "include-tag", "ofs-delta", "want "+id, "want "+id, "done"))); !ok || len(wants) != 2 {
+		t.Errorf("%q %v", wants, ok)
+	}
+	for _, not := range [][]string{
+		{"command=fetch", "", "want " + id, "done"}, // knows no ofs-delta
+		{"command=fetch", "", "ofs-delta", "want " + id},
+		{"command=fetch", "", "ofs-delta", "done"},
+		{"command=fetch", "", "ofs-delta", "want " + id, "have " + id, "done"},
+		{"command=fetch", "", "ofs-delta", "want " + id, "deepen 1", "done"},
+		{"command=fetch", "", "ofs-delta", "want " + id, "shallow " + id, "done"},
+		{"command=fetch", "", "ofs-delta", "want " + id, "filter blob:none", "done"},
+		{"command=fetch", "", "ofs-delta", "want " + id, "sideband-all", "done"},
+		{"command=fetch", "server-option=x", "", "ofs-delta", "want " + id, "done"},
+		{"command=ls-refs", "", "ofs-delta", "want " + id, "done"},
+		{},
+	} {
+		if _, ok := readWholeRequest([]byte(pkt(not...))); ok {
+			t.Errorf("%q is taken for a whole clone", not)
+		}
+	}
+	refs := []ref{{id: "1", name: "HEAD"}, {id: "1", name: gitrepo.Main}, {id: "2", name: "refs/tags/x"}}
+	for _, c := range []struct {
+		wants []string
+		is    bool
+	}{{[]string{"1"}, true}, {[]string{"1", "2", "1"}, true}, {[]string{"2"}, false}, {[]string{"1", "3"}, false}} {
+		if tips(c.wants, refs) != c.is {
+			t.Errorf("%q is all: %v", c.wants, !c.is)
+		}
+	}
+}
+
+// A pack cut off is told of, not sent on.
+func TestPackCutOff(t *testing.T) {
+	w := newWorld(t, nil)
+	w.must("", "ls-remote", w.url("ada", ""))
+	repo, leave, err := w.pages.Repository(t.Context(), w.access("ada", "ada"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer leave(false)
+	packs, err := repo.OpenPacks()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer packs.Close()
+	files, _ := filepath.Glob(filepath.Join(w.dir, "ada", "repo.git", "objects", "pack", "*.pack"))
+	os.Chmod(files[0], 0o600)
+	if err := os.Truncate(files[0], 100); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := packs.WriteTo(io.Discard); err == nil || errors.Is(err, io.ErrShortWrite) {
+		t.Errorf("it is written: %v", err)
+	}
+}
