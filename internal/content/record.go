@@ -208,6 +208,12 @@ func (s *staging) linkPage(f *staged) error {
 		if n < len(kept) && kept[n] == l {
 			continue
 		}
+		if n < len(kept) && kept[n].Kind == l.Kind && kept[n].Target == l.Target { // no index knows the words
+			if err := s.tx.exec("UPDATE links SET words = $4 WHERE wiki = $1 AND from_path = $2 AND n = $3", slug, f.path, n, l.Text); err != nil {
+				return err
+			}
+			continue
+		}
 		if err := s.tx.exec(`INSERT INTO links VALUES ($1, $2, $3, $4, $5, $6, $7)
 			ON CONFLICT (wiki, from_path, n) DO UPDATE SET kind = excluded.kind, target = excluded.target, target_key = excluded.target_key, words = excluded.words`,
 			slug, f.path, n, string(l.Kind), l.Target, targetKey(l), l.Text); err != nil {
