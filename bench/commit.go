@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -51,7 +52,8 @@ func put(w *content.Wiki, path, base string, data []byte) (string, error) {
 	return r.Files[0].Blob, nil
 }
 
-// commit compares saves with a bare append of the same bytes and an fsync.
+// commit compares saves with a bare append of the same bytes and an fsync: first
+// content alone, then through the API, behind which a service indexes and exports.
 func (b *bench) commit() error {
 	dir := filepath.Join(b.dir, "commit")
 	pool, w, release, err := openWiki(filepath.Join(dir, "wikis"), "bench")
@@ -65,46 +67,57 @@ func (b *bench) commit() error {
 		return err
 	}
 	defer log.Close()
+	blobs := make([]string, savedPages)
+	if err := b.saves("`content.Commit` of a 6 KB page, p50", 4, log, func(page int, data []byte) (err error) {
+		blobs[page], err = put(w, fmt.Sprintf("Page_%d.md", page), blobs[page], data)
+		return err
+	}); err != nil {
+		return err
+	}
 	s, err := b.startService(filepath.Join(b.dir, "api"))
 	if err != nil {
 		return err
 	}
-	defer s.stop()
+	revisions := make([]string, savedPages)
+	err = b.saves("the same through the API, p50", 6, log, func(page int, data []byte) (err error) {
+		revisions[page], err = s.save("ada", fmt.Sprintf("Bench_%d", page), revisions[page], data)
+		return err
+	})
+	if err := errors.Join(err, s.stop()); err != nil {
+		return err
+	}
+	return b.contend(w, log)
+}
 
+// savedPages take turns in being saved.
+const savedPages = 20
+
+// saves compares a way to save with appends, each save after an append.
+func (b *bench) saves(what string, bound float64, log *os.File, save func(page int, data []byte) error) error {
 	const saves = 100 // a round
-	blobs, revisions := make([]string, 20), make([]string, 20)
-	var direct, throughAPI, bare []time.Duration
-	var ratio, ratioAPI []float64
-	n := 0
-	for range b.rounds {
-		var d, a, f []time.Duration
-		for range saves {
-			n++
-			page := n % len(blobs)
+	var ours, bare []time.Duration
+	var ratios []float64
+	for round := range b.rounds {
+		var o, a []time.Duration
+		for i := range saves {
+			n := round*saves + i
 			data := text(n)
 			began := time.Now()
 			if err := appendSync(log, data); err != nil {
 				return err
 			}
-			f = append(f, time.Since(began))
-			began = time.Now()
-			if blobs[page], err = put(w, fmt.Sprintf("Page_%d.md", page), blobs[page], data); err != nil {
-				return err
-			}
-			d = append(d, time.Since(began))
-			began = time.Now()
-			if revisions[page], err = s.save("ada", fmt.Sprintf("Bench_%d", page), revisions[page], data); err != nil {
-				return err
-			}
 			a = append(a, time.Since(began))
+			began = time.Now()
+			if err := save(n%savedPages, data); err != nil {
+				return err
+			}
+			o = append(o, time.Since(began))
 		}
-		ratio = append(ratio, float64(percentile(d, .5))/float64(percentile(f, .5)))
-		ratioAPI = append(ratioAPI, float64(percentile(a, .5))/float64(percentile(f, .5)))
-		direct, throughAPI, bare = append(direct, d...), append(throughAPI, a...), append(bare, f...)
+		ratios = append(ratios, float64(percentile(o, .5))/float64(percentile(a, .5)))
+		ours, bare = append(ours, o...), append(bare, a...)
 	}
-	b.add("`content.Commit` of a 6 KB page, p50", fmt.Sprintf("%s (p99 %s); bare append and fsync %s", ms(percentile(direct, .5)), ms(percentile(direct, .99)), ms(percentile(bare, .5))), median(ratio), 4, "times the append")
-	b.add("the same through the API, p50", fmt.Sprintf("%s (p99 %s)", ms(percentile(throughAPI, .5)), ms(percentile(throughAPI, .99))), median(ratioAPI), 6, "times the append")
-	return b.contend(w, log)
+	b.add(what, fmt.Sprintf("%s (p99 %s); bare append and fsync %s", ms(percentile(ours, .5)), ms(percentile(ours, .99)), ms(percentile(bare, .5))), median(ratios), bound, "times the append")
+	return nil
 }
 
 // save puts a page through the API and answers its new revision.
