@@ -95,6 +95,14 @@ func (w *Wiki) Lookup(ctx context.Context, path string) (wiki.File, error) {
 	return f, failure(err, "look up %s/%s", w.slug, path)
 }
 
+// Find is Lookup without what the commit says that changed the file.
+func (w *Wiki) Find(ctx context.Context, path string) (wiki.File, error) {
+	var f wiki.File
+	err := w.row(ctx, "SELECT path, blob, mode, size, seq FROM files WHERE wiki = $1 AND key = $2 AND "+ofFiles, w.slug, wiki.Key(path)).
+		Scan(&f.Path, &f.Blob, &f.Mode, &f.Size, &f.Seq)
+	return f, failure(err, "find %s/%s", w.slug, path)
+}
+
 // Read is Lookup and Blob. Blobs never change, so the two agree.
 func (w *Wiki) Read(ctx context.Context, path string) (wiki.File, []byte, error) {
 	f, err := w.Lookup(ctx, path)

@@ -135,16 +135,20 @@ func (s *Service) Stats(ctx context.Context, a wiki.Access) (Stats, error) {
 // it returns the name that a new page would get, with ErrNotFound; a name that
 // cannot be is ErrInvalid.
 func lookup(ctx context.Context, w *content.Wiki, name string) (wiki.PageName, wiki.File, error) {
+	return lookupBy(ctx, w.Lookup, name)
+}
+
+func lookupBy(ctx context.Context, find func(ctx context.Context, path string) (wiki.File, error), name string) (wiki.PageName, wiki.File, error) {
 	parsed, invalid := wiki.ParsePageName(name)
 	if invalid == nil {
-		f, err := w.Lookup(ctx, parsed.File())
+		f, err := find(ctx, parsed.File())
 		if !errors.Is(err, wiki.ErrNotFound) {
 			return found(f, err)
 		}
 	}
 	// Imported pages may have names that nobody could give a page here.
 	if raw := strings.TrimSuffix(strings.Trim(name, "/"), ".md") + ".md"; sound(raw) && wiki.Key(raw) != parsed.Key() {
-		f, err := w.Lookup(ctx, raw)
+		f, err := find(ctx, raw)
 		if !errors.Is(err, wiki.ErrNotFound) {
 			return found(f, err)
 		}

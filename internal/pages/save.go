@@ -64,7 +64,7 @@ func (s *Service) Save(ctx context.Context, a wiki.Access, r SaveRequest) (Saved
 		return Saved{}, err
 	}
 	defer release()
-	name, file, err := lookup(ctx, w, r.Name)
+	name, file, err := lookupBy(ctx, w.Find, r.Name)
 	if err != nil && !errors.Is(err, wiki.ErrNotFound) {
 		return Saved{}, err
 	}
