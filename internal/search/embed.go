@@ -30,7 +30,7 @@ const (
 // patience.
 const (
 	settle   = time.Second
-	patience = 15 * time.Second
+	patience = 5 * time.Second
 )
 
 // waiting are the wikis that have chunks without a vector, in the order of
