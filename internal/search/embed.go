@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -135,8 +134,6 @@ func (s *Service) Stamp(slug string) uint64 {
 // Work embeds what waits until the context ends: one chunk at a time, a few of
 // each wiki in turn, and none while a query runs. One call is enough.
 func (s *Service) Work(ctx context.Context) {
-	embed, end := s.inBackground()
-	defer end()
 	tidy := time.NewTicker(time.Minute)
 	defer tidy.Stop()
 	for ctx.Err() == nil {
@@ -155,31 +152,15 @@ func (s *Service) Work(ctx context.Context) {
 			}
 			continue
 		}
-		if err := s.embedSome(ctx, slug, turn, embed); err != nil && ctx.Err() == nil {
+		if err := s.embedSome(ctx, slug, turn); err != nil && ctx.Err() == nil {
 			s.waiting.note(slug, 0) // until it is opened or saved to again
 			s.o.Log.Warn("search: embed", "wiki", slug, "err", err)
 		}
 	}
 }
 
-// inBackground embeds in a thread of its own that gets the processor when nobody
-// else wants it. Nothing else runs there, so nobody waits for a lock that it holds.
-func (s *Service) inBackground() (embed func(text string) []float32, end func()) {
-	texts, vectors := make(chan string), make(chan []float32)
-	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
-		if err := yieldToAll(); err != nil {
-			s.o.Log.Debug("search: lower the priority of embedding", "err", err)
-		}
-		for text := range texts {
-			vectors <- s.o.Model.Embed(text)
-		}
-	}()
-	return func(text string) []float32 { texts <- text; return <-vectors }, func() { close(texts) }
-}
-
 // embedSome embeds up to a number of chunks of a wiki.
-func (s *Service) embedSome(ctx context.Context, slug string, most int, embed func(text string) []float32) error {
+func (s *Service) embedSome(ctx context.Context, slug string, most int) error {
 	if s.o.Model == nil {
 		s.waiting.note(slug, 0)
 		return nil
@@ -212,7 +193,7 @@ func (s *Service) embedSome(ctx context.Context, slug string, most int, embed fu
 				if err := ctx.Err(); err != nil {
 					return err
 				}
-				list[i].vector = packVector(embed(list[i].text))
+				list[i].vector = packVector(s.o.Model.Embed(list[i].text))
 			}
 			return x.embedded(ctx, db, list)
 		})
