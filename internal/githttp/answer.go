@@ -16,11 +16,11 @@ import (
 // answer has git upload-pack answer, into a spool that the client is sent from.
 // in is nil for what there is to fetch.
 func (h *Handler) answer(c *call, kind, first string, in io.Reader) error {
-	if h.answers.Add(1) > maxAnswers {
-		h.answers.Add(-1)
-		return errBusy
+	done, err := h.enter()
+	if err != nil {
+		return err
 	}
-	defer h.answers.Add(-1)
+	defer done()
 	ctx, cancel := context.WithCancel(c.Context())
 	defer cancel()
 	release, err := h.slots.take(ctx, c.access.Site().Slug)
@@ -70,6 +70,15 @@ func (h *Handler) answer(c *call, kind, first string, in io.Reader) error {
 }
 
 var errRequest = wiki.Problemf(wiki.ErrInvalid, "", "This is not a request that git could answer.")
+
+// enter counts an answer until it is done; errBusy when there are too many.
+func (h *Handler) enter() (done func(), err error) {
+	if h.answers.Add(1) > maxAnswers {
+		h.answers.Add(-1)
+		return nil, errBusy
+	}
+	return func() { h.answers.Add(-1) }, nil
+}
 
 // Processes at one time: of the service, and of one wiki.
 const (

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -16,9 +17,9 @@ import (
 // is asked once for each: a pull that has nothing to fetch costs no process.
 
 const (
-	maxRefsRequest = 4 << 10  // bytes of a request that is answered so
-	maxRefs        = 16 << 10 // bytes of the refs that are kept of a wiki
-	maxRefsWikis   = 256
+	maxRequest   = 4 << 10  // bytes of a request that is answered from here
+	maxRefs      = 16 << 10 // bytes of the refs that are kept of a wiki
+	maxRefsWikis = 256
 )
 
 // A ref is a line of git's answer: "‹id› ‹name›" with its attributes.
@@ -68,22 +69,13 @@ type refsRequest struct {
 // readRefsRequest reads a request ls-refs; ok is false for whatever else there
 // may be, which git has to read.
 func readRefsRequest(body []byte) (r refsRequest, ok bool) {
-	if len(body) > maxRefsRequest {
+	arguments, ok := readCommand(body, "ls-refs")
+	if !ok {
 		return r, false
 	}
-	lines, ok := pktLines(body)
-	if !ok || len(lines) == 0 || lines[0] != "command=ls-refs" {
-		return r, false
-	}
-	arguments := false
-	for _, line := range lines[1:] {
+	for _, line := range arguments {
 		prefix, isPrefix := strings.CutPrefix(line, "ref-prefix ")
 		switch {
-		case line == delimiter && !arguments:
-			arguments = true
-		case !arguments && harmless(line):
-		case !arguments:
-			return r, false
 		case line == "peel":
 			r.peel = true
 		case line == "symrefs":
@@ -97,6 +89,29 @@ func readRefsRequest(body []byte) (r refsRequest, ok bool) {
 		}
 	}
 	return r, true
+}
+
+// readCommand reads a request of one command and gives its arguments; ok is false
+// for another command, and for what is too long or has capabilities that may
+// change the answer.
+func readCommand(body []byte, command string) (arguments []string, ok bool) {
+	if len(body) > maxRequest {
+		return nil, false
+	}
+	lines, ok := pktLines(body)
+	if !ok || len(lines) == 0 || lines[0] != "command="+command {
+		return nil, false
+	}
+	capabilities := lines[1:]
+	if i := slices.Index(capabilities, delimiter); i >= 0 {
+		capabilities, arguments = capabilities[:i], capabilities[i+1:]
+	}
+	for _, line := range capabilities {
+		if !harmless(line) {
+			return nil, false
+		}
+	}
+	return arguments, true
 }
 
 // harmless reports a capability that changes no answer.

@@ -101,7 +101,7 @@ func TestRefsAsGitTellsThem(t *testing.T) {
 	}
 
 	for _, request := range []string{"", "0000", "0014command=ls-refs\n", "0014command=ls-refs\n0000x", "0012command=fetch\n0000", "0014command=ls-refs\n0007x=y00010000",
-		"0014command=ls-refs\n0001000bforeign0000", "0014command=ls-refs\n0002", "0014command=ls-refs\nfffe", "zzzz", "0014command=ls-refs\n000100040000", begin + strings.Repeat("0009peel\n", maxRefsRequest/9) + end} {
+		"0014command=ls-refs\n0001000bforeign0000", "0014command=ls-refs\n0002", "0014command=ls-refs\nfffe", "zzzz", "0014command=ls-refs\n000100040000", begin + strings.Repeat("0009peel\n", maxRequest/9) + end} {
 		if _, ok := readRefsRequest([]byte(request)); ok {
 			t.Errorf("%.60q is taken for what is understood here", request)
 		}

@@ -19,22 +19,14 @@ import (
 // readWholeRequest reads a request fetch of protocol 2 (gitprotocol-v2(5)) from a
 // client that has nothing yet and leaves nothing out.
 func readWholeRequest(body []byte) (wants []string, ok bool) {
-	if len(body) > maxRefsRequest {
+	arguments, ok := readCommand(body, "fetch")
+	if !ok {
 		return nil, false
 	}
-	lines, ok := pktLines(body)
-	if !ok || len(lines) == 0 || lines[0] != "command=fetch" {
-		return nil, false
-	}
-	arguments, done, offsets := false, false, false
-	for _, line := range lines[1:] {
+	done, offsets := false, false
+	for _, line := range arguments {
 		id, isWant := strings.CutPrefix(line, "want ")
 		switch {
-		case line == delimiter && !arguments:
-			arguments = true
-		case !arguments && harmless(line):
-		case !arguments:
-			return nil, false
 		case isWant:
 			wants = append(wants, id)
 		case line == "done":
@@ -57,11 +49,11 @@ func (h *Handler) sendWhole(c *call, wants []string) (sent bool, err error) {
 	if err != nil || !tips(wants, refs) {
 		return false, nil // git says what is wrong
 	}
-	if h.answers.Add(1) > maxAnswers {
-		h.answers.Add(-1)
-		return true, errBusy
+	done, err := h.enter()
+	if err != nil {
+		return true, err
 	}
-	defer h.answers.Add(-1)
+	defer done()
 	packs, err := h.packs(c)
 	if packs == nil {
 		return false, err
