@@ -28,6 +28,7 @@ func (w *Wiki) Fresh(ctx context.Context) (bool, error) { return fresh(ctx, w, w
 
 func fresh(ctx context.Context, q querier, slug string) (bool, error) {
 	var n, seeds int
+	// The needless condition lets SQLite go along the commits' own order.
 	err := q.row(ctx, "SELECT COUNT(*), COALESCE(SUM(CASE WHEN message = $2 AND parents = '' THEN 1 ELSE 0 END), 0) FROM (SELECT message, parents FROM commits WHERE wiki = $1 AND seq > 0 ORDER BY seq LIMIT 2) AS first",
 		slug, SeedMessage).Scan(&n, &seeds)
 	return n == 0 || n == 1 && seeds == 1, failure(err, "first commits of %s", slug)

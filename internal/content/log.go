@@ -88,7 +88,7 @@ func (w *Wiki) Log(ctx context.Context, f LogFilter) ([]wiki.Commit, error) {
 	query := "SELECT " + commitColumns + " FROM commits c WHERE c.wiki = $1"
 	args := []any{w.slug}
 	and := func(condition string, arg ...any) { query, args = numbered(query, args, condition, arg...) }
-	and("c.seq > ?", f.After)
+	and("c.seq > ?", f.After) // also of 0: it lets SQLite go along the commits' own order
 	if f.Before > 0 {
 		and("c.seq < ?", f.Before)
 	}

@@ -63,7 +63,7 @@ func (h *Handler) sendWhole(c *call, wants []string) (sent bool, err error) {
 	buf := buffers.Get().(*[bufferBytes]byte)
 	defer buffers.Put(buf)
 	client := &paced{w: c.w, bounds: h.spools.bounds, began: time.Now()}
-	out := &sideband{out: client, buf: buf[:0]}
+	out := newSideband(client, buf[:])
 	if _, err = packs.WriteTo(out); err == nil {
 		err = out.end()
 	}
@@ -157,7 +157,6 @@ type sideband struct {
 	out    io.Writer
 	buf    []byte
 	packet int // where the last one begins
-	begun  bool
 }
 
 const (
@@ -166,12 +165,15 @@ const (
 	packetHead = 5 // length and band
 )
 
+// newSideband begins the part of an answer that is a pack. buf is its buffer, with
+// room for some packets.
+func newSideband(out io.Writer, buf []byte) *sideband {
+	s := &sideband{out: out, buf: append(buf[:0], "000dpackfile\n"...)}
+	s.open()
+	return s
+}
+
 func (s *sideband) Write(data []byte) (n int, err error) {
-	if !s.begun {
-		s.begun = true
-		s.buf = append(s.buf, "000dpackfile\n"...)
-		s.open()
-	}
 	for len(data) > 0 {
 		if len(s.buf)-s.packet == maxPacket || len(s.buf) == cap(s.buf) {
 			if err := s.close(); err != nil {
@@ -191,9 +193,11 @@ func (s *sideband) open() {
 	s.buf = append(s.buf, 0, 0, 0, 0, bandPack)
 }
 
+func (s *sideband) seal() { copy(s.buf[s.packet:], fmt.Sprintf("%04x", len(s.buf)-s.packet)) }
+
 // close ends a packet, and sends all when there is no room for much of another.
 func (s *sideband) close() error {
-	copy(s.buf[s.packet:], fmt.Sprintf("%04x", len(s.buf)-s.packet))
+	s.seal()
 	if cap(s.buf)-len(s.buf) > maxPacket/2 {
 		return nil
 	}
@@ -208,7 +212,7 @@ func (s *sideband) flush() error {
 
 // end sends the rest.
 func (s *sideband) end() error {
-	copy(s.buf[s.packet:], fmt.Sprintf("%04x", len(s.buf)-s.packet))
+	s.seal()
 	if err := s.flush(); err != nil {
 		return err
 	}

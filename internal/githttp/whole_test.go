@@ -164,7 +164,7 @@ func TestSideband(t *testing.T) {
 			want[i] = byte(random.Uint32())
 		}
 		var wire bytes.Buffer
-		s := &sideband{out: &wire, buf: make([]byte, 0, bufferBytes)}
+		s := newSideband(&wire, make([]byte, bufferBytes))
 		for rest := want; len(rest) > 0; {
 			n := min(len(rest), 1+random.IntN(70_000))
 			if wrote, err := s.Write(rest[:n]); wrote != n || err != nil {
