@@ -38,11 +38,11 @@ func (s *Service) HistoryBy(ctx context.Context, a wiki.Access, path string, f L
 	if err != nil {
 		return nil, err
 	}
-	file := candidates[0]
-	if len(candidates) > 1 { // none is there now
-		if file, _, err = s.history(ctx, w, path, 0, 1); err != nil {
-			return nil, err
-		}
+	var file string
+	if len(candidates) == 1 {
+		file = candidates[0]
+	} else if file, _, err = s.history(ctx, w, path, 0, 1); err != nil { // none is there now
+		return nil, err
 	}
 	revisions, err := w.HistoryBy(ctx, file, f)
 	if errors.Is(err, wiki.ErrNotFound) {
