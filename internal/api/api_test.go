@@ -428,7 +428,7 @@ func TestBadInput(t *testing.T) {
 		}
 	}
 	r := w.send("ada/editor", "PUT", "ada", "/pages/New", `{"content": "x", "revison": "typo"}`)
-	if detail := r.json["detail"].(string); !strings.Contains(detail, `"revison". Its members are commit_message, content,`) {
+	if detail := r.json["detail"].(string); !strings.Contains(detail, `"revison" in its body. Its members are commit_message, content,`) {
 		t.Errorf("who mistypes a member is told: %s", detail)
 	}
 	w.want(404, w.send("none", "GET", "ada", "/pages/New", nil))

@@ -2,34 +2,96 @@ package api
 
 import (
 	"bytes"
+	"errors"
+	"net/http/httptest"
 	"runtime"
+	"strings"
 	"testing"
 )
+
+// readBody reads a body as a handler does.
+func readBody(text []byte, v any) error {
+	r := httptest.NewRequest("PUT", "/", bytes.NewReader(text))
+	_, err := (&call{Request: r, w: httptest.NewRecorder()}).read(maxPageBody, v)
+	return err
+}
 
 // Attack: a body of 8 MB that is one escaped backslash after the other. A list
 // of all escapes took 900 MB and seconds; a few requests at once took the
 // service down.
 func TestEscapesCostNoMemory(t *testing.T) {
-	raw := append([]byte(`{"content":"\u0041`), bytes.Repeat([]byte(`\\`), 4<<20)...)
+	raw := append([]byte(`{"content":"\u0041`), bytes.Repeat([]byte(`\\`), maxPageBody/2-16)...)
+	raw = append(raw, `"}`...)
+	var body saveBody
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	if loneSurrogate(raw) {
-		t.Error("a lone surrogate where there is none")
+	if err := readBody(raw, &body); err != nil {
+		t.Fatal(err)
 	}
 	runtime.ReadMemStats(&after)
-	if used := after.TotalAlloc - before.TotalAlloc; used > 1<<20 {
-		t.Errorf("%d bytes for a look at %d", used, len(raw))
+	if used := after.TotalAlloc - before.TotalAlloc; used > 8*uint64(len(raw)) {
+		t.Errorf("%d bytes for a body of %d", used, len(raw))
 	}
 }
 
 func TestLoneSurrogate(t *testing.T) {
-	for text, want := range map[string]bool{
-		`"a"`: false, `"\u0041"`: false, `"\ud83d\ude00"`: false, `"\uD83D\uDE00"`: false, `"\ud83d"`: true, `"\ude00"`: true,
-		`"\ud83d \ude00"`: true, `"\ud83d\n\ude00"`: true, `"\ud83d\ud83d\ude00"`: true, `"\ude00\ud83d"`: true,
-		`"\\ud83d"`: false, `"\\\ud83d"`: true, `"\u00e9\\ud83d\u00e9"`: false, `"\ud83d\ude00\ud83d\ude00"`: false, `"\u`: false, `"\ud8`: false, `\u0041\`: false,
+	for text, refused := range map[string]bool{
+		`a`: false, `\u0041`: false, `\ud83d\ude00`: false, `\uD83D\uDE00`: false, `\ud83d`: true, `\ude00`: true,
+		`\ud83d \ude00`: true, `\ud83d\n\ude00`: true, `\ud83d\ud83d\ude00`: true, `\ude00\ud83d`: true,
+		`\\ud83d`: false, `\\\ud83d`: true, `\u00e9\\ud83d\u00e9`: false, `\ud83d\ude00\ud83d\ude00`: false, `\u`: true, `\ud8`: true,
 	} {
-		if got := loneSurrogate([]byte(text)); got != want {
-			t.Errorf("%s: %v", text, got)
+		var body saveBody
+		if err := readBody([]byte(`{"content":"`+text+`"}`), &body); (err != nil) != refused {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+// What two readers could understand in two ways, or what is not what the route
+// takes, is refused with words that say where it is.
+func TestBodiesRefused(t *testing.T) {
+	long := strings.Repeat("é", 100)
+	for text, want := range map[string]string{
+		`{"content":"a","content":"b"}`:  `has the member "content" twice`,
+		`{"Content":"a"}`:                `knows no member "Content" in its body. Its members are commit_message, content,`,
+		`{"` + long + `":"a"}`:           `knows no member "` + strings.Repeat("é", 60) + `…"`,
+		`{"content":7}`:                  `The value of /content in the body is a JSON number`,
+		`{"content":["a"]}`:              `The value of /content in the body is a JSON array`,
+		`[]`:                             `is a JSON array; this route takes an object`,
+		`"a"`:                            `is a JSON string; this route takes an object`,
+		`{"content":"a"} x`:              `from byte 16 on`,
+		`{"content":"a"}{"content":"b"}`: `from byte 15 on`,
+		`{"content":"a"`:                 `from byte 14 on`,
+		`{"content":"` + "\xff" + `"}`:   `from byte 12 on`,
+		`{"content":"\ud83d"}`:           `from byte 12 on`,
+		`{'content':'a'}`:                `from byte 1 on`,
+		strings.Repeat("[", 100_000):     `JSON array`,
+		`{"content":` + strings.Repeat(`{"a":`, 100_000): `exceeded max depth`,
+	} {
+		var body saveBody
+		err := readBody([]byte(text), &body)
+		if !errors.Is(err, errBody) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%.50s: %v, want %s", text, err, want)
+		}
+		if err != nil && len(err.Error()) > 500 {
+			t.Errorf("%.50s: %d bytes of words", text, len(err.Error()))
+		}
+	}
+	for _, text := range []string{"", " \n", "{}", `{"content":null}`, `{"content":"a","revision":null}`} {
+		var body saveBody
+		if err := readBody([]byte(text), &body); err != nil {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+func BenchmarkBody(b *testing.B) {
+	text := []byte(`{"content":"` + strings.Repeat(`The mast stands in [[Garden 7]] and measures wind, rain and frost.\n`, 90) + `"}`)
+	b.ReportAllocs()
+	for b.Loop() {
+		var body saveBody
+		if err := readBody(text, &body); err != nil {
+			b.Fatal(err)
 		}
 	}
 }

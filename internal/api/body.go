@@ -7,11 +7,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"robot.wtf/internal/pages"
 	"robot.wtf/internal/wiki"
@@ -35,79 +37,81 @@ func writeJSON(w http.ResponseWriter, r *http.Request, status int, v any) error 
 
 func (c *call) answer(status int, v any) error { return writeJSON(c.w, c.Request, status, v) }
 
-// read decodes a JSON body of at most limit bytes into v. It refuses what the
-// decoder would silently change: members it does not know, text that is not
-// UTF-8, halves of surrogate pairs. An empty body leaves v as it is.
+// read decodes a JSON body of at most limit bytes into v. What could be read in two
+// ways is refused (RFC 7493): text that is not UTF-8, halves of surrogate pairs, a
+// member twice; and members that v does not have, in just that spelling. An empty
+// body leaves v as it is.
 func (c *call) read(limit int64, v any) (raw []byte, err error) {
 	if kind := c.Header.Get("Content-Type"); kind != "" && !strings.HasPrefix(kind, "application/json") {
 		return nil, malformed("The body must be JSON (Content-Type: application/json), not %s.", kind)
 	}
-	raw, err = io.ReadAll(http.MaxBytesReader(c.w, c.Body, limit))
+	var body bytes.Buffer
+	body.Grow(int(min(max(c.ContentLength, 0), trustedLength)) + bytes.MinRead)
+	_, err = body.ReadFrom(http.MaxBytesReader(c.w, c.Body, limit))
+	raw = body.Bytes()
 	var over *http.MaxBytesError
 	switch {
 	case errors.As(err, &over):
 		return nil, wiki.Problemf(wiki.ErrTooLarge, "", "The body is larger than %d bytes.", over.Limit)
 	case err != nil:
 		return nil, malformed("The body could not be read to its end.")
-	case !utf8.Valid(raw):
-		return nil, malformed("The body is not valid UTF-8.")
-	case loneSurrogate(raw):
-		return nil, malformed(`The body has half of a surrogate pair (\ud800 to \udfff) in a string.`)
 	case len(bytes.TrimSpace(raw)) == 0:
 		return raw, nil
 	}
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(v); err != nil {
-		return nil, malformed("The body is not the JSON that this route takes: %s. Its members are %s.",
-			strings.TrimPrefix(err.Error(), "json: "), strings.Join(memberNames(v), ", "))
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return nil, malformed("There is something after the JSON value.")
+	if err := jsonv2.Unmarshal(raw, v, jsonv2.RejectUnknownMembers(true)); err != nil {
+		return nil, undecoded(err, v)
 	}
 	return raw, nil
 }
 
+// trustedLength is how much room the announced length of a body gets before any
+// of it is there.
+const trustedLength = 64 << 10 // bytes
+
+// undecoded says in words why a body cannot be read into v.
+func undecoded(err error, v any) error {
+	members := strings.Join(memberNames(v), ", ")
+	var value *jsonv2.SemanticError
+	var text *jsontext.SyntacticError
+	switch {
+	case errors.As(err, &value) && errors.Is(value.Err, jsonv2.ErrUnknownName):
+		return malformed("This route knows no member %q in its body. Its members are %s.", clip(value.JSONPointer.LastToken()), members)
+	case errors.As(err, &value) && value.JSONPointer == "":
+		return malformed("The body is a JSON %s; this route takes an object. Its members are %s.", kindOf(value.JSONKind), members)
+	case errors.As(err, &value):
+		return malformed("The value of %s in the body is a JSON %s, which it cannot be.", clip(string(value.JSONPointer)), kindOf(value.JSONKind))
+	case errors.As(err, &text) && errors.Is(text.Err, jsontext.ErrDuplicateName):
+		return malformed("The body has the member %q twice.", clip(text.JSONPointer.LastToken()))
+	case errors.As(err, &text):
+		return malformed("The body is not JSON in UTF-8 (RFC 8259), from byte %d on: %s.", text.ByteOffset, text.Err)
+	}
+	return malformed("The body is not JSON.")
+}
+
+// kindOf names a kind of JSON value.
+func kindOf(k jsontext.Kind) string {
+	switch k {
+	case '{':
+		return "object"
+	case '[':
+		return "array"
+	case '0':
+		return "number"
+	case '"':
+		return "string"
+	}
+	return k.String() // null, true, false
+}
+
+func clip(s string) string {
+	const most = 60
+	if utf8.RuneCountInString(s) > most {
+		return string([]rune(s)[:most]) + "…"
+	}
+	return s
+}
+
 func malformed(format string, args ...any) error { return wiki.Problemf(errBody, "", format, args...) }
-
-// loneSurrogate reports an escaped surrogate without its other half, which
-// encoding/json would replace by U+FFFD. It keeps nothing of what it passes: a
-// body may be one escape after the other.
-func loneSurrogate(raw []byte) bool {
-	if !bytes.Contains(raw, []byte(`\u`)) {
-		return false
-	}
-	high := -1 // where the second half must begin
-	for i := 0; i+1 < len(raw); {
-		if raw[i] != '\\' {
-			i++
-			continue
-		}
-		unit, length := escapedUnit(raw[i:])
-		low := unit >= 0xdc00 && unit < 0xe000
-		switch {
-		case high >= 0 && (high != i || !low), high < 0 && low:
-			return true
-		case low:
-			high = -1
-		case unit >= 0xd800 && unit < 0xdc00:
-			high = i + length
-		}
-		i += length
-	}
-	return high >= 0
-}
-
-// escapedUnit reads the escape that a text begins with: the UTF-16 unit of
-// "\u" and four digits, 0 of every other.
-func escapedUnit(text []byte) (unit uint64, length int) {
-	if len(text) >= 6 && text[1] == 'u' {
-		if unit, err := strconv.ParseUint(string(text[2:6]), 16, 32); err == nil {
-			return unit, 6
-		}
-	}
-	return 0, 2
-}
 
 // precondition reads what the writer knew: If-Match is strict, If-None-Match: *
 // creates, a revision in the body merges (RFC 9110, 13.1).
