@@ -78,6 +78,9 @@ func (b *bench) commit() error {
 	if err != nil {
 		return err
 	}
+	if err := s.settled(); err != nil { // that the seeds are not read meanwhile
+		return errors.Join(err, s.stop())
+	}
 	revisions := make([]string, savedPages)
 	err = b.saves("the same through the API, p50", 6, log, func(page int, data []byte) (err error) {
 		revisions[page], err = s.save("ada", fmt.Sprintf("Bench_%d", page), revisions[page], data)

@@ -97,9 +97,9 @@ type prepared struct {
 	links    func() []wiki.Link // waits until they are found
 }
 
-// waitForLinks is the size of a text whose links are found before the writer
-// takes the wiki's turn; those of a smaller one are while the rest is written.
-const waitForLinks = 32 << 10 // bytes
+// readyFirst is the size of a text that is made ready before the writer takes the
+// wiki's turn; a smaller one is while the rest is written.
+const readyFirst = 32 << 10 // bytes
 
 func (w *Wiki) prepare(r *Request) map[string]prepared {
 	ready := make(map[string]prepared, len(r.Edits))
@@ -107,17 +107,18 @@ func (w *Wiki) prepare(r *Request) map[string]prepared {
 		if e.Op == Delete || e.Data == nil || int64(len(e.Data)) > max(r.Limits.PageBytes, r.Limits.AttachmentBytes) {
 			continue
 		}
-		p := prepared{path: e.Path}
+		path := e.Path
 		if e.Op == Move {
-			p.path = e.To
+			path = e.To
 		}
-		if len(r.Edits) == 1 && len(e.Data) < waitForLinks {
-			p.links = beside(func() []wiki.Link { return w.linksOf(p.path, e.Data) })
-		} else {
-			links := w.linksOf(p.path, e.Data)
-			p.links = func() []wiki.Link { return links }
+		p := prepared{
+			path:  path,
+			links: beside(func() []wiki.Link { return w.linksOf(path, e.Data) }),
 		}
 		p.deflated = deflate(e.Data)
+		if len(r.Edits) > 1 || len(e.Data) >= readyFirst {
+			p.links()
+		}
 		ready[gitrepo.ObjectID("blob", e.Data)] = p
 	}
 	return ready

@@ -135,7 +135,7 @@ func (i *importer) clear() error {
 		"INSERT INTO replaced (wiki, oid) SELECT wiki, oid FROM commits WHERE wiki = $1 ON CONFLICT DO NOTHING",
 		"INSERT INTO replaced (wiki, oid) SELECT wiki, oid FROM blobs WHERE wiki = $1 ON CONFLICT DO NOTHING",
 		"DELETE FROM commits WHERE wiki = $1", "DELETE FROM changes WHERE wiki = $1", "DELETE FROM blobs WHERE wiki = $1",
-		"DELETE FROM files WHERE wiki = $1", "DELETE FROM trees WHERE wiki = $1", "DELETE FROM links WHERE wiki = $1",
+		"DELETE FROM files WHERE wiki = $1", "DELETE FROM trees WHERE wiki = $1", "DELETE FROM outlinks WHERE wiki = $1", "DELETE FROM backlinks WHERE wiki = $1",
 		"DELETE FROM requests WHERE wiki = $1", "DELETE FROM seen WHERE wiki = $1", "DELETE FROM packs WHERE wiki = $1", "DELETE FROM tags WHERE wiki = $1",
 		"UPDATE drafts SET base = '' WHERE wiki = $1",
 	} {
@@ -253,7 +253,10 @@ func (i *importer) keepFiles() error {
 	}
 	var failed error
 	i.p.files().Trees(func(dir, id string, _ []byte) {
-		failed = errors.Join(failed, i.tx.exec("INSERT INTO trees VALUES ($1, $2, $3, $4)", i.slug, dir, parentOf(dir), id))
+		if dir == "" {
+			return
+		}
+		failed = errors.Join(failed, i.tx.exec("INSERT INTO trees VALUES ($1, $2, $3, $4)", i.slug, dir, folder(dir), id))
 	})
 	return failed
 }
@@ -266,12 +269,7 @@ func (i *importer) keepLinks(name string, f headFile) error {
 	if err != nil {
 		return err
 	}
-	for n, l := range i.tx.w.linksOf(name, data) {
-		if err := i.tx.exec("INSERT INTO links VALUES ($1, $2, $3, $4, $5, $6, $7)", i.slug, name, n, string(l.Kind), l.Target, targetKey(l), l.Text); err != nil {
-			return err
-		}
-	}
-	return nil
+	return i.tx.keepLinks(name, i.tx.w.linksOf(name, data))
 }
 
 // keepRest writes the pack of other branches, and the tags.

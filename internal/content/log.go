@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -154,46 +153,6 @@ func (w *Wiki) CommitByID(ctx context.Context, id string) (wiki.Commit, error) {
 		return wiki.Commit{}, wiki.Problemf(wiki.ErrInvalid, "revision", "%q fits several commits: use more digits.", id)
 	}
 	return commitAt(ctx, w, w.slug, found[0])
-}
-
-func (w *Wiki) links(ctx context.Context, query string, args ...any) ([]wiki.Link, error) {
-	var list []wiki.Link
-	err := each(ctx, w, func(rows *sql.Rows) error {
-		var l wiki.Link
-		err := rows.Scan(&l.From, &l.Kind, &l.Target, &l.Text)
-		l.From = strings.TrimSuffix(l.From, ".md")
-		list = append(list, l)
-		return err
-	}, "SELECT from_path, kind, target, words FROM links WHERE wiki = $1 "+query, append([]any{w.slug}, args...)...)
-	if err != nil {
-		return nil, failure(err, "links of %s", w.slug)
-	}
-	return list, nil
-}
-
-// LinksFrom lists a page's outgoing links and tags.
-func (w *Wiki) LinksFrom(ctx context.Context, page wiki.PageName) ([]wiki.Link, error) {
-	return w.links(ctx, "AND from_path = (SELECT path FROM files WHERE wiki = $1 AND key = $2) ORDER BY n", page.Key())
-}
-
-// LinksTo lists the links and embeds that lead to a page or file, of any
-// spelling, from other pages.
-func (w *Wiki) LinksTo(ctx context.Context, path string) ([]wiki.Link, error) {
-	key := wiki.Key(path)
-	bare := strings.TrimSuffix(key, ".md")
-	return w.links(ctx, "AND kind <> 'tag' AND (target_key = $2 OR kind = 'embed' AND target_key = $3) ORDER BY from_path, n", key, bare)
-}
-
-// AllLinks lists all links of the given kinds (none for all).
-func (w *Wiki) AllLinks(ctx context.Context, kinds ...wiki.LinkKind) ([]wiki.Link, error) {
-	if len(kinds) == 1 {
-		return w.links(ctx, "AND kind = $2 ORDER BY from_path, n", string(kinds[0]))
-	}
-	list, err := w.links(ctx, "ORDER BY from_path, n")
-	if len(kinds) == 0 || err != nil {
-		return list, err
-	}
-	return slices.DeleteFunc(list, func(l wiki.Link) bool { return !slices.Contains(kinds, l.Kind) }), nil
 }
 
 // Stats counts; it reads counters kept in the commit's transaction.

@@ -26,7 +26,7 @@ var migrations embed.FS
 
 // schema is the number of the last migration, kept in each database as user_version,
 // so that opening a wiki need not ask goose.
-const schema = 9
+const schema = 10
 
 // A Pool opens wikis and keeps a bounded number of them open.
 type Pool struct {

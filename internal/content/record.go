@@ -1,7 +1,6 @@
 package content
 
 import (
-	"database/sql"
 	"fmt"
 	"path"
 	"slices"
@@ -12,18 +11,10 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// record writes a commit: blobs, files with their links, trees, the commit with
-// its changes, and the head.
+// record writes a commit: files, trees, the commit with its changes, blobs, the
+// head, and links.
 func (s *staging) record(now time.Time, changes []stagedChange) (wiki.Commit, error) {
 	if err := s.sizes(); err != nil {
-		return wiki.Commit{}, err
-	}
-	before := s.meta
-	uploads, err := s.store(changes)
-	if err != nil {
-		return wiki.Commit{}, err
-	}
-	if err := s.quotas(before, uploads); err != nil {
 		return wiki.Commit{}, err
 	}
 	if err := s.write(changes); err != nil {
@@ -34,10 +25,22 @@ func (s *staging) record(now time.Time, changes []stagedChange) (wiki.Commit, er
 		return wiki.Commit{}, err
 	}
 	c, raw := s.describe(now, tree, changes)
-	if err := s.advance(c, raw, changes); err != nil {
+	if err := s.log(c, raw, changes); err != nil {
 		return wiki.Commit{}, err
 	}
-	return c, s.link(changes) // last, for they may still be looked for
+	// From here on with what may still be made ready.
+	before := s.meta
+	uploads, err := s.store(changes)
+	if err != nil {
+		return wiki.Commit{}, err
+	}
+	if err := s.quotas(before, uploads); err != nil {
+		return wiki.Commit{}, err
+	}
+	if err := s.advance(c); err != nil {
+		return wiki.Commit{}, err
+	}
+	return c, s.link(changes)
 }
 
 // sizes holds new content against the limits of one file. What is larger than
@@ -139,7 +142,7 @@ func (s *staging) write(changes []stagedChange) error {
 		if err := s.tx.exec("DELETE FROM files WHERE wiki = $1 AND path = $2", slug, f.old.Path); err != nil {
 			return err
 		}
-		if err := s.tx.exec("DELETE FROM links WHERE wiki = $1 AND from_path = $2", slug, f.old.Path); err != nil {
+		if err := s.tx.keepLinks(f.old.Path, nil); err != nil {
 			return err
 		}
 	}
@@ -175,66 +178,19 @@ func (s *staging) link(changes []stagedChange) error {
 	return nil
 }
 
-// linkPage keeps the links of one page. Most edits leave most links as they are,
-// so only rows that differ are written.
+// linkPage keeps the links of one page.
 func (s *staging) linkPage(f *staged) error {
 	if _, ok := wiki.PageOf(f.path); !ok || s.tx.w.o.Links == nil {
 		return nil
 	}
-	var links []wiki.Link
 	if p := s.ready[f.blob]; p.path == f.path {
-		links = p.links()
-	} else {
-		data, err := s.current(f)
-		if err != nil {
-			return err
-		}
-		links = s.tx.w.linksOf(f.path, data)
+		return s.tx.keepLinks(f.path, p.links())
 	}
-	slug := s.tx.w.slug
-	var kept []wiki.Link
-	if f.old.Path == f.path {
-		if err := each(s.ctx, s.tx, func(rows *sql.Rows) error {
-			var l wiki.Link
-			err := rows.Scan(&l.Kind, &l.Target, &l.Text)
-			kept = append(kept, l)
-			return err
-		}, "SELECT kind, target, words FROM links WHERE wiki = $1 AND from_path = $2 ORDER BY n", slug, f.path); err != nil {
-			return err
-		}
+	data, err := s.current(f)
+	if err != nil {
+		return err
 	}
-	for n, l := range links {
-		l.From = ""
-		if n < len(kept) && kept[n] == l {
-			continue
-		}
-		if n < len(kept) && kept[n].Kind == l.Kind && kept[n].Target == l.Target { // no index knows the words
-			if err := s.tx.exec("UPDATE links SET words = $4 WHERE wiki = $1 AND from_path = $2 AND n = $3", slug, f.path, n, l.Text); err != nil {
-				return err
-			}
-			continue
-		}
-		if err := s.tx.exec(`INSERT INTO links VALUES ($1, $2, $3, $4, $5, $6, $7)
-			ON CONFLICT (wiki, from_path, n) DO UPDATE SET kind = excluded.kind, target = excluded.target, target_key = excluded.target_key, words = excluded.words`,
-			slug, f.path, n, string(l.Kind), l.Target, targetKey(l), l.Text); err != nil {
-			return err
-		}
-	}
-	if len(kept) <= len(links) {
-		return nil
-	}
-	return s.tx.exec("DELETE FROM links WHERE wiki = $1 AND from_path = $2 AND n >= $3", slug, f.path, len(links))
-}
-
-// targetKey is the key of the file that a link leads to.
-func targetKey(l wiki.Link) string {
-	switch l.Kind {
-	case wiki.LinkPage:
-		return wiki.Key(l.Target + ".md")
-	case wiki.LinkTag:
-		return l.Target
-	}
-	return wiki.Key(l.Target)
+	return s.tx.keepLinks(f.path, s.tx.w.linksOf(f.path, data))
 }
 
 var committer = gitrepo.Signature{Name: "robot.wtf", Email: "noreply@robot.wtf"}
@@ -346,9 +302,9 @@ func withoutOurs(text string) string {
 	return kept.String()
 }
 
-// advance writes commit and changes, and moves the head by compare and swap.
-func (s *staging) advance(c wiki.Commit, raw []byte, changes []stagedChange) error {
-	slug, a, m := s.tx.w.slug, c.Author, &s.meta
+// log writes commit and changes.
+func (s *staging) log(c wiki.Commit, raw []byte, changes []stagedChange) error {
+	slug, a := s.tx.w.slug, c.Author
 	if err := s.tx.exec("INSERT INTO commits VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
 		slug, c.Seq, c.ID, strings.Join(c.Parents, " "), raw, a.Username, a.DID, a.Agent, a.Client, a.Grant, false, c.Time.UnixMilli(), c.Message); err != nil {
 		return err
@@ -368,8 +324,14 @@ func (s *staging) advance(c wiki.Commit, raw []byte, changes []stagedChange) err
 			return err
 		}
 	}
+	return nil
+}
+
+// advance moves the head by compare and swap.
+func (s *staging) advance(c wiki.Commit) error {
+	m := &s.meta
 	moved, err := s.tx.count(`UPDATE meta SET seq = $2, head = $3, time = $4, pages = $5, files = $6, current_bytes = $7, history_bytes = $8
-		WHERE wiki = $1 AND head = $9`, slug, c.Seq, c.ID, c.Time.UnixMilli(), m.pages, m.files, m.current, m.history, m.head)
+		WHERE wiki = $1 AND head = $9`, s.tx.w.slug, c.Seq, c.ID, c.Time.UnixMilli(), m.pages, m.files, m.current, m.history, m.head)
 	if err == nil && moved != 1 {
 		err = fmt.Errorf("the head moved away from %s during the commit", m.head)
 	}

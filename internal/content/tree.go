@@ -113,12 +113,14 @@ func (s *staging) tree(changes []stagedChange) (root string, err error) {
 		if err != nil {
 			return "", err
 		}
-		if len(entries) == 0 && dir != "" {
-			err = s.tx.exec("DELETE FROM trees WHERE wiki = $1 AND dir = $2", s.tx.w.slug, dir)
-		} else {
+		switch {
+		case dir == "":
 			root = gitrepo.ObjectID("tree", gitrepo.EncodeTree(entries))
-			err = s.tx.exec("INSERT INTO trees VALUES ($1, $2, $3, $4) ON CONFLICT (wiki, dir) DO UPDATE SET oid = excluded.oid", s.tx.w.slug, dir, parentOf(dir), root)
-			ids[dir] = root
+		case len(entries) == 0:
+			err = s.tx.exec("DELETE FROM trees WHERE wiki = $1 AND dir = $2", s.tx.w.slug, dir)
+		default:
+			ids[dir] = gitrepo.ObjectID("tree", gitrepo.EncodeTree(entries))
+			err = s.tx.exec("INSERT INTO trees VALUES ($1, $2, $3, $4) ON CONFLICT (wiki, dir) DO UPDATE SET oid = excluded.oid", s.tx.w.slug, dir, folder(dir), ids[dir])
 		}
 		if err != nil {
 			return "", err
@@ -133,14 +135,6 @@ func depth(dir string) int {
 		return 0
 	}
 	return strings.Count(dir, "/") + 1
-}
-
-// parentOf is a folder's folder; the root has "-", so as not to be in itself.
-func parentOf(dir string) string {
-	if dir == "" {
-		return "-"
-	}
-	return folder(dir)
 }
 
 // entries are a folder's files and subfolders as they are to be. Folders of

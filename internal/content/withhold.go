@@ -45,7 +45,11 @@ func (w *Wiki) Withhold(ctx context.Context, path, why string) error {
 				return err
 			}
 		}
-		if err := t.exec(`DELETE FROM links WHERE wiki = $1 AND from_path IN (SELECT path FROM files WHERE wiki = $1 AND key = $2)`, w.slug, wiki.Key(path)); err != nil {
+		file, err := pathOf(t.ctx, t, w.slug, wiki.Key(path))
+		if err != nil {
+			return err
+		}
+		if err := t.keepLinks(file, nil); err != nil {
 			return err
 		}
 		return t.exec(`DELETE FROM drafts WHERE wiki = $1 AND key = $2`, w.slug, wiki.Key(path))
