@@ -42,7 +42,7 @@ func (b *bench) meaning() error {
 	before, err := s.pages()
 	if err == nil {
 		for n := before; n < 500 && err == nil; n++ {
-			_, err = s.save("ada", fmt.Sprintf("Notes/Page_%d", n), "", []byte(prose(n)))
+			err = s.create("ada", fmt.Sprintf("Notes/Page_%d", n), []byte(prose(n)))
 		}
 	}
 	if err != nil {
@@ -150,7 +150,7 @@ func (b *bench) manyWikis() error {
 		return err
 	}
 	for n := 0; n < pages && err == nil; n++ {
-		_, err = s.save("bob", fmt.Sprintf("Notes/Page_%d", n), "", []byte(prose(n)))
+		err = s.create("bob", fmt.Sprintf("Notes/Page_%d", n), []byte(prose(n)))
 	}
 	if stopped := s.stop(); err == nil {
 		err = stopped

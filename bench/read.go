@@ -74,7 +74,7 @@ func (b *bench) search() error {
 	}
 	for n := before; n < 500; n++ {
 		page := append(text(n)[:5<<10], fmt.Sprintf("\nOnly here: zebra%d\n", n)...)
-		if _, err := s.save("ada", fmt.Sprintf("Filler/Page_%d", n), "", page); err != nil {
+		if err := s.create("ada", fmt.Sprintf("Filler/Page_%d", n), page); err != nil {
 			return err
 		}
 	}

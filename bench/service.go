@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -75,6 +76,29 @@ func (s *service) stop() error {
 
 // do sends a request to a wiki's host and fails unless it is answered with 2xx.
 func (s *service) do(method, slug, path string, body any) ([]byte, error) {
+	req, err := s.request(method, slug, path, body)
+	if err != nil {
+		return nil, err
+	}
+	res, err := s.client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	text, err := succeeded(res)
+	if err != nil {
+		err = fmt.Errorf("%s %s: %w", method, path, err)
+	}
+	return text, err
+}
+
+// create makes a page.
+func (s *service) create(slug, page string, data []byte) error {
+	_, err := s.do("PUT", slug, "/api/v1/pages/"+page, map[string]string{"content": string(data)})
+	return err
+}
+
+// request makes a request of a wiki's owner.
+func (s *service) request(method, slug, path string, body any) (*http.Request, error) {
 	var r io.Reader
 	if body != nil {
 		raw, err := json.Marshal(body)
@@ -92,16 +116,42 @@ func (s *service) do(method, slug, path string, body any) ([]byte, error) {
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	res, err := s.client.Do(req)
-	if err != nil {
-		return nil, err
-	}
+	return req, nil
+}
+
+func succeeded(res *http.Response) ([]byte, error) {
 	defer res.Body.Close()
 	text, err := io.ReadAll(res.Body)
 	if err == nil && res.StatusCode/100 != 2 {
-		err = fmt.Errorf("%s %s: %s: %.300s", method, path, res.Status, text)
+		err = fmt.Errorf("%s: %.300s", res.Status, text)
 	}
 	return text, err
+}
+
+// A wire is a connection whose client costs next to nothing.
+type wire struct {
+	conn net.Conn
+	in   *bufio.Reader
+}
+
+func (s *service) dial() (*wire, error) {
+	conn, err := net.Dial("tcp", s.addr)
+	if err != nil {
+		return nil, err
+	}
+	return &wire{conn, bufio.NewReader(conn)}, nil
+}
+
+// ask sends a request and reads the answer, which has to be 2xx.
+func (w *wire) ask(request []byte) ([]byte, error) {
+	if _, err := w.conn.Write(request); err != nil {
+		return nil, err
+	}
+	res, err := http.ReadResponse(w.in, nil)
+	if err != nil {
+		return nil, err
+	}
+	return succeeded(res)
 }
 
 // cpu is the processor time that a process has used, from /proc (proc(5):

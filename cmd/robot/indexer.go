@@ -84,7 +84,7 @@ func (x *indexer) start(pool *content.Pool, index *search.Service) {
 // most of the processor.
 const (
 	indexDelay   = 250 * time.Millisecond
-	indexRest    = 3
+	indexRest    = 9
 	maxIndexRest = 5 * time.Second
 )
 

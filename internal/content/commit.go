@@ -64,6 +64,7 @@ func (w *Wiki) commit(ctx context.Context, r Request, clock *stopwatch) (Result,
 		clock.lap(&clock.Sync)
 		if next != nil {
 			w.head.Store(next)
+			w.recent.note(s.order, next.seq)
 			w.trees.keep(s.before, next.id, s.trees)
 		}
 	})

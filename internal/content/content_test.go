@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"strings"
 	"sync"
@@ -428,5 +429,34 @@ func TestPlans(t *testing.T) {
 			}
 		}
 		rows.Close()
+	}
+}
+
+// What is remembered of saved files is what the tables have, after whatever was
+// done to them.
+func TestFindIsLookup(t *testing.T) {
+	w := newWiki(t, time.Now)
+	r := rand.New(rand.NewPCG(3, 4))
+	paths := []string{"A.md", "a.md", "B.md", "Folder/C.md", "x.png"}
+	for i := range 300 {
+		var edits []Edit
+		for range 1 + r.IntN(2) {
+			path := paths[r.IntN(len(paths))]
+			edits = append(edits, []Edit{
+				{Op: Put, Path: path, Data: fmt.Append(nil, r.IntN(3)), Base: BaseAny},
+				{Op: Put, Path: path, Data: fmt.Append(nil, i), Base: BaseAny},
+				{Op: Delete, Path: path, Base: BaseAny},
+				{Op: Move, Path: path, To: paths[r.IntN(len(paths))], Base: BaseAny},
+			}[r.IntN(4)])
+		}
+		_, failed := do(w, ada, edits...)
+		for _, path := range paths {
+			want, errWant := w.Lookup(t.Context(), path)
+			got, errGot := w.Find(t.Context(), path)
+			want = wiki.File{Path: want.Path, Blob: want.Blob, Mode: want.Mode, Size: want.Size, Seq: want.Seq} // without what Find does not tell
+			if (errWant == nil) != (errGot == nil) || errGot == nil && got != want {
+				t.Fatalf("after edits %d (%v) %+v: %s is %+v (%v), found as %+v (%v)", i, failed, edits, path, want, errWant, got, errGot)
+			}
+		}
 	}
 }

@@ -62,6 +62,7 @@ func (w *Wiki) Import(ctx context.Context, p *Import, in Importing) error {
 		return err
 	}, func() {
 		w.head.Store(next)
+		w.recent.clear()
 		w.names.Store(nil)
 		w.trees = treeCache{}
 	})

@@ -97,8 +97,12 @@ func (w *Wiki) Lookup(ctx context.Context, path string) (wiki.File, error) {
 
 // Find is Lookup without what the commit says that changed the file.
 func (w *Wiki) Find(ctx context.Context, path string) (wiki.File, error) {
+	key := wiki.Key(path)
+	if f, ok := w.recent.at(key); ok && !w.gone.Load() {
+		return f, nil
+	}
 	var f wiki.File
-	err := w.row(ctx, "SELECT path, blob, mode, size, seq FROM files WHERE wiki = $1 AND key = $2 AND "+ofFiles, w.slug, wiki.Key(path)).
+	err := w.row(ctx, "SELECT path, blob, mode, size, seq FROM files WHERE wiki = $1 AND key = $2 AND "+ofFiles, w.slug, key).
 		Scan(&f.Path, &f.Blob, &f.Mode, &f.Size, &f.Seq)
 	return f, failure(err, "find %s/%s", w.slug, path)
 }

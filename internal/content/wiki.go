@@ -21,6 +21,7 @@ type Wiki struct {
 
 	head     atomic.Pointer[head]
 	names    atomic.Pointer[names]
+	recent   recentFiles
 	withheld atomic.Pointer[map[string]string] // blobs that may not be shown, and why
 	stmts    sync.Map                          // query text -> *sql.Stmt, for reads
 
@@ -39,6 +40,43 @@ type head struct {
 type names struct {
 	seq   int64
 	paths []string
+}
+
+// recentFiles are files that were saved lately, as they are now: who saves once
+// again is spared a look into tables that their last save has changed.
+type recentFiles struct {
+	mu    sync.Mutex
+	files map[string]wiki.File // by key
+}
+
+const maxRecent = 100
+
+// note takes over what a commit made of files.
+func (r *recentFiles) note(changed []*staged, seq int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.files == nil || len(r.files)+len(changed) > maxRecent {
+		r.files = map[string]wiki.File{}
+	}
+	for _, f := range changed {
+		delete(r.files, f.key)
+		if f.path != "" && regular(f.mode) && f.blob != f.old.Blob && len(r.files) < maxRecent {
+			r.files[f.key] = wiki.File{Path: f.path, Blob: f.blob, Mode: f.mode, Size: f.size, Seq: seq}
+		}
+	}
+}
+
+func (r *recentFiles) at(key string) (wiki.File, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f, ok := r.files[key]
+	return f, ok
+}
+
+func (r *recentFiles) clear() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.files = nil
 }
 
 // openSQL opens a database file that exists, or makes it with mode "rwc".
@@ -83,6 +121,7 @@ func (w *Wiki) readHead(ctx context.Context) error {
 		return err
 	}
 	w.head.Store(h)
+	w.recent.clear()
 	return nil
 }
 

@@ -114,7 +114,7 @@ func (x *Exporter) Stats() ExportStats {
 // without a pause keep most of the processor.
 const (
 	exportDelay   = 300 * time.Millisecond
-	exportRest    = 5
+	exportRest    = 9
 	maxExportRest = 5 * time.Second
 )
 

@@ -2,7 +2,6 @@ package search
 
 import (
 	"context"
-	"database/sql"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -223,17 +222,11 @@ func (c *postings) replace(page int64, old, now places) {
 }
 
 // write brings what was collected into the lists.
-func (c *postings) write(ctx context.Context, tx *sql.Tx) error {
+func (c *postings) write(ctx context.Context, tx *statements) error {
 	stems := map[int64][]string{}
 	for key := range c.changed {
 		stems[key.block] = append(stems[key.block], key.stem)
 	}
-	put, err := tx.PrepareContext(ctx, `INSERT INTO postings (stem, block, list) VALUES ($1, $2, $3)
-		ON CONFLICT (stem, block) DO UPDATE SET list = excluded.list`)
-	if err != nil {
-		return err
-	}
-	defer put.Close()
 	for _, block := range slices.Sorted(maps.Keys(stems)) {
 		lists, err := readLists(ctx, tx, block, stems[block])
 		if err != nil {
@@ -246,9 +239,10 @@ func (c *postings) write(ctx context.Context, tx *sql.Tx) error {
 			case err != nil:
 				return err
 			case len(list) > 0:
-				_, err = put.ExecContext(ctx, stem, block, list)
+				err = tx.exec(ctx, `INSERT INTO postings (stem, block, list) VALUES ($1, $2, $3)
+					ON CONFLICT (stem, block) DO UPDATE SET list = excluded.list`, stem, block, list)
 			default:
-				_, err = tx.ExecContext(ctx, "DELETE FROM postings WHERE stem = $1 AND block = $2", stem, block)
+				err = tx.exec(ctx, "DELETE FROM postings WHERE stem = $1 AND block = $2", stem, block)
 			}
 			if err != nil {
 				return err
@@ -260,12 +254,12 @@ func (c *postings) write(ctx context.Context, tx *sql.Tx) error {
 }
 
 // readLists reads the lists that a block has of some words.
-func readLists(ctx context.Context, tx *sql.Tx, block int64, stems []string) (map[string][]byte, error) {
+func readLists(ctx context.Context, tx *statements, block int64, stems []string) (map[string][]byte, error) {
 	asked, err := json.Marshal(stems)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := tx.QueryContext(ctx, "SELECT stem, list FROM postings WHERE block = $1 AND stem IN (SELECT value FROM json_each($2))", block, string(asked))
+	rows, err := tx.query(ctx, "SELECT stem, list FROM postings WHERE block = $1 AND stem IN (SELECT value FROM json_each($2))", block, string(asked))
 	if err != nil {
 		return nil, err
 	}

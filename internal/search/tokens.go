@@ -190,6 +190,8 @@ func indexed(text string) string {
 func clean(text string) string {
 	text = strings.Map(func(r rune) rune {
 		switch {
+		case r >= ' ' && r <= '~':
+			return r
 		case unicode.IsSpace(r), unicode.Is(unicode.Cc, r):
 			return ' '
 		case r == '\u200c' || r == '\u200d': // join letters and emoji
