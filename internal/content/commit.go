@@ -93,6 +93,7 @@ func (r *Request) check() error {
 // A prepared blob is the work on an edit that needs no lock: what a writer sends
 // is mostly what is stored.
 type prepared struct {
+	id       string // of the blob
 	deflated []byte
 	path     string             // whose links these are
 	links    func() []wiki.Link // waits until they are found
@@ -102,9 +103,10 @@ type prepared struct {
 // wiki's turn; a smaller one is while the rest is written.
 const readyFirst = 32 << 10 // bytes
 
-func (w *Wiki) prepare(r *Request) map[string]prepared {
-	ready := make(map[string]prepared, len(r.Edits))
-	for _, e := range r.Edits {
+func (w *Wiki) prepare(r *Request) map[*Edit]*prepared {
+	ready := make(map[*Edit]*prepared, len(r.Edits))
+	for i := range r.Edits {
+		e := &r.Edits[i]
 		if e.Op == Delete || e.Data == nil || int64(len(e.Data)) > max(r.Limits.PageBytes, r.Limits.AttachmentBytes) {
 			continue
 		}
@@ -112,15 +114,12 @@ func (w *Wiki) prepare(r *Request) map[string]prepared {
 		if e.Op == Move {
 			path = e.To
 		}
-		p := prepared{
-			path:  path,
-			links: beside(func() []wiki.Link { return w.linksOf(path, e.Data) }),
-		}
-		p.deflated = deflate(e.Data)
+		p := &prepared{path: path, links: beside(func() []wiki.Link { return w.linksOf(path, e.Data) })}
+		p.id, p.deflated = gitrepo.ObjectID("blob", e.Data), deflate(e.Data)
 		if len(r.Edits) > 1 || len(e.Data) >= readyFirst {
 			p.links()
 		}
-		ready[gitrepo.ObjectID("blob", e.Data)] = p
+		ready[e] = p
 	}
 	return ready
 }
@@ -194,9 +193,9 @@ type staging struct {
 	ctx    context.Context
 	r      *Request
 	meta   meta
-	before string              // the head that all this is based on
-	ready  map[string]prepared // by blob id
-	files  map[string]*staged  // by key
+	before string // the head that all this is based on
+	ready  map[*Edit]*prepared
+	files  map[string]*staged // by key
 	order  []*staged
 	out    []outcome
 	trees  map[string][]gitrepo.TreeEntry // of the folders that changed
@@ -226,6 +225,8 @@ type staged struct {
 	mode uint32
 	size int64
 	data []byte // of a new blob, else nil
+	// ready is the work done on data; nil where it is merged.
+	ready *prepared
 	// was is whose old file this one continues: itself, or what was moved here;
 	// nil for a new file.
 	was  *staged
@@ -254,12 +255,17 @@ func (s *staging) at(path string) (*staged, error) {
 
 // clear makes a key free, as its file is deleted or moved.
 func (f *staged) clear() {
-	f.path, f.blob, f.mode, f.size, f.data, f.was = "", "", 0, 0, nil, nil
+	f.path, f.blob, f.mode, f.size, f.data, f.ready, f.was = "", "", 0, 0, nil, nil, nil
 }
 
 // fill gives a file its content.
-func (f *staged) fill(data []byte) {
-	f.data, f.blob, f.size = data, gitrepo.ObjectID("blob", data), int64(len(data))
+func (f *staged) fill(data []byte, ready *prepared) {
+	f.data, f.ready, f.size = data, ready, int64(len(data))
+	if ready != nil {
+		f.blob = ready.id
+	} else {
+		f.blob = gitrepo.ObjectID("blob", data)
+	}
 	if f.mode == 0 {
 		f.mode = gitrepo.ModeFile
 	}
@@ -346,13 +352,13 @@ func (s *staging) move(f *staged, e *Edit) error {
 		if to.path != "" {
 			return wiki.Problemf(wiki.ErrExists, "new_path", "There is a %q already.", to.path)
 		}
-		to.blob, to.mode, to.size, to.data, to.was = f.blob, f.mode, f.size, f.data, f.was
+		to.blob, to.mode, to.size, to.data, to.ready, to.was = f.blob, f.mode, f.size, f.data, f.ready, f.was
 		f.clear()
 		f.gone = to
 	}
 	to.path = e.To
 	if e.Data != nil {
-		to.fill(e.Data)
+		to.fill(e.Data, s.ready[e])
 	}
 	s.out = append(s.out, outcome{to, Written{Blob: to.blob, Size: to.size}})
 	return nil
@@ -381,7 +387,7 @@ func (s *staging) put(f *staged, e *Edit) error {
 	if f.path != "" && !regular(f.mode) {
 		return wiki.Problemf(wiki.ErrInvalid, "path", "%q came with an import as a link, which is kept and cannot be changed here. Choose another name.", f.path)
 	}
-	data := e.Data
+	data, ready := e.Data, s.ready[e]
 	out := Written{Created: f.path == ""}
 	switch {
 	case f.path == "" && f.old.Path != "" && f.gone == nil: // deleted by this request
@@ -402,9 +408,9 @@ func (s *staging) put(f *staged, e *Edit) error {
 		if err != nil {
 			return err
 		}
-		data, out.Merged = merged, true
+		data, ready, out.Merged = merged, nil, true
 	}
-	f.fill(data)
+	f.fill(data, ready)
 	out.Blob, out.Size = f.blob, f.size
 	s.out = append(s.out, outcome{f, out})
 	return nil

@@ -2,7 +2,6 @@ package content
 
 import (
 	"bytes"
-	"compress/zlib"
 	"context"
 	"database/sql"
 	"errors"
@@ -12,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/klauspost/compress/zlib"
 
 	"robot.wtf/internal/wiki"
 )

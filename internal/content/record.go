@@ -70,8 +70,10 @@ func (s *staging) store(changes []stagedChange) (uploads bool, err error) {
 		if f == nil || f.data == nil {
 			continue
 		}
-		deflated := s.ready[f.blob].deflated
-		if deflated == nil { // merged
+		var deflated []byte
+		if f.ready != nil {
+			deflated = f.ready.deflated
+		} else {
 			deflated = deflate(f.data)
 		}
 		stored, err := s.tx.count("INSERT INTO blobs (wiki, oid, size, data) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING", s.tx.w.slug, f.blob, f.size, deflated)
@@ -183,7 +185,7 @@ func (s *staging) linkPage(f *staged) error {
 	if _, ok := wiki.PageOf(f.path); !ok || s.tx.w.o.Links == nil {
 		return nil
 	}
-	if p := s.ready[f.blob]; p.path == f.path {
+	if p := f.ready; p != nil && p.path == f.path {
 		return s.tx.keepLinks(f.path, p.links())
 	}
 	data, err := s.current(f)
