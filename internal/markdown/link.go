@@ -208,7 +208,8 @@ var fileEndings = strings.Fields(`7z aac avi avif bmp bz2 css csv doc docx epub 
 	tif tiff toml tsv ttf txt wav webm webp woff woff2 xls xlsx xml xz yaml yml zip zst`)
 
 func looksLikeFile(p string) bool {
-	return slices.Contains(fileEndings, strings.ToLower(strings.TrimPrefix(path.Ext(p), ".")))
+	ending := path.Ext(p)
+	return ending != "" && slices.Contains(fileEndings, strings.ToLower(ending[1:]))
 }
 
 func printable(r rune) rune {
