@@ -112,6 +112,9 @@ const maxSteps = 1000
 // away is another. Former and deleted paths lead to the file that last had them.
 func life(ctx context.Context, q querier, slug, path string) ([]step, error) {
 	key, until := wiki.Key(path), forever
+	if born, err := onlyTurn(ctx, q, slug, key); err != nil || born > 0 {
+		return []step{{key, born, forever}}, failure(err, "history of %s/%s", slug, path)
+	}
 	now, err := pathOf(ctx, q, slug, key)
 	if err == nil && now == "" {
 		_, key, until, err = trace(ctx, q, slug, key)
@@ -142,6 +145,26 @@ func life(ctx context.Context, q querier, slug, path string) ([]step, error) {
 		}
 	}
 	return steps, failure(err, "history of %s/%s", slug, path)
+}
+
+// onlyTurn is when a file was made that is the only one that ever had its key, and
+// has it still, as most do; 0 where there is more to be told.
+func onlyTurn(ctx context.Context, q querier, slug, key string) (born int64, err error) {
+	turns := 0
+	err = each(ctx, q, func(rows *sql.Rows) error {
+		var seq int64
+		var kind wiki.ChangeKind
+		err := rows.Scan(&seq, &kind)
+		if turns++; kind == wiki.Added {
+			born = seq
+		}
+		return err
+	}, `SELECT seq, kind FROM changes WHERE wiki = $1 AND key = $2 AND kind <> 'modified'
+		UNION ALL SELECT seq, kind FROM changes WHERE wiki = $1 AND from_key = $2 AND from_key <> '' LIMIT 2`, slug, key)
+	if turns != 1 {
+		born = 0
+	}
+	return born, err
 }
 
 // hadBlob reports whether a file, or one of its name, ever had a content.
