@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/pressly/goose/v3"
+	"modernc.org/sqlite"
 	_ "modernc.org/sqlite" // the driver
 
 	"robot.wtf/internal/wiki"
@@ -58,6 +59,10 @@ func NewPool(o Options) (*Pool, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	// A commit waits for the disk to have its bytes and the file's size, as SQLite's
+	// own builds have it, and not for a new time of the file. For all databases of
+	// the process; an error says that this system has nothing but fsync.
+	sqlite.Fdatasync(true)
 	p := &Pool{o: o, open: map[string]*entry{}, idle: list.New()}
 	// What a killed process left half made or half deleted.
 	if err := os.RemoveAll(p.scratch()); err != nil {

@@ -169,12 +169,14 @@ func (w *Wiki) Names(ctx context.Context) ([]string, error) {
 	return n.paths, nil
 }
 
-const revisionColumns = `h.path, h.from_path, h.kind, h.old, h.new, h.size, h.mode, h.seq, c.oid, c.time, c.username, c.did, c.agent, c.client, c.grant_id, c.imported, c.message`
+const revisionColumns = `h.path, h.from_path, h.kind, h.old, h.new, h.size, h.seq, c.oid, c.time, c.username, c.did, c.agent, c.client, c.grant_id, c.imported, c.message`
 
-func scanRevision(row scanner, r *wiki.Revision, mode *uint32) error {
+// scanRevision reads revisionColumns, and the columns before them into first.
+func scanRevision(row scanner, r *wiki.Revision, first ...any) error {
 	var at int64
 	a := &r.Author
-	err := row.Scan(&r.Path, &r.From, &r.Kind, &r.Old, &r.New, &r.Size, mode, &r.Seq, &r.Commit, &at, &a.Username, &a.DID, &a.Agent, &a.Client, &a.Grant, &a.Imported, &r.Message)
+	kind := (*string)(&r.Kind) // as it is, database/sql would reflect on it
+	err := row.Scan(append(first, &r.Path, &r.From, kind, &r.Old, &r.New, &r.Size, &r.Seq, &r.Commit, &at, &a.Username, &a.DID, &a.Agent, &a.Client, &a.Grant, &a.Imported, &r.Message)...)
 	r.Time = time.UnixMilli(at).UTC()
 	return err
 }
@@ -210,7 +212,7 @@ func (w *Wiki) HistoryBy(ctx context.Context, path string, f LogFilter) ([]wiki.
 	if err != nil {
 		return nil, failure(err, "history of %s/%s", w.slug, path)
 	}
-	var list []wiki.Revision
+	list := make([]wiki.Revision, 0, min(limit, 50))
 	for _, s := range steps {
 		if len(list) == limit {
 			break
@@ -223,11 +225,8 @@ func (w *Wiki) HistoryBy(ctx context.Context, path string, f LogFilter) ([]wiki.
 		// Where a file moved onto one that was deleted in the same commit, the
 		// deletion belongs to the other's life.
 		err := each(ctx, w, func(rows *sql.Rows) error {
-			var r wiki.Revision
-			var mode uint32
-			err := scanRevision(rows, &r, &mode)
-			list = append(list, r)
-			return err
+			list = append(list, wiki.Revision{})
+			return scanRevision(rows, &list[len(list)-1])
 		}, query+" ORDER BY h.seq DESC LIMIT $5 + 0", args...) // for each value of a bare $5, SQLite would plan anew
 		if err != nil {
 			return nil, failure(err, "history of %s/%s", w.slug, path)
@@ -338,7 +337,7 @@ func (w *Wiki) inLife(ctx context.Context, path string, steps []step, blob strin
 func (w *Wiki) newest(ctx context.Context, path string, s step, blob string) (wiki.File, []byte, error) {
 	var r wiki.Revision
 	var mode uint32
-	err := scanRevision(w.row(ctx, "SELECT "+revisionColumns+" FROM changes h JOIN commits c ON c.wiki = h.wiki AND c.seq = h.seq WHERE h.wiki = $1 AND h.key = $2 AND h.seq >= $3 AND h.seq < $4 AND ($5 = '' OR h.new = $5) AND "+ofFiles+" ORDER BY h.seq DESC, h.n DESC LIMIT 1",
+	err := scanRevision(w.row(ctx, "SELECT h.mode, "+revisionColumns+" FROM changes h JOIN commits c ON c.wiki = h.wiki AND c.seq = h.seq WHERE h.wiki = $1 AND h.key = $2 AND h.seq >= $3 AND h.seq < $4 AND ($5 = '' OR h.new = $5) AND "+ofFiles+" ORDER BY h.seq DESC, h.n DESC LIMIT 1",
 		w.slug, s.key, s.from, s.to, blob), &r, &mode)
 	if err == nil && r.Kind == wiki.Deleted {
 		err = sql.ErrNoRows
