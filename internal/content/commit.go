@@ -99,9 +99,9 @@ type prepared struct {
 	links    func() []wiki.Link // waits until they are found
 }
 
-// readyFirst is the size of a text that is made ready before the writer takes the
-// wiki's turn; a smaller one is while the rest is written.
-const readyFirst = 32 << 10 // bytes
+// waitForLinks is the size of a text whose links are found before the writer
+// takes the wiki's turn; those of a smaller one are while the rest is written.
+const waitForLinks = 32 << 10 // bytes
 
 func (w *Wiki) prepare(r *Request) map[*Edit]*prepared {
 	ready := make(map[*Edit]*prepared, len(r.Edits))
@@ -114,9 +114,10 @@ func (w *Wiki) prepare(r *Request) map[*Edit]*prepared {
 		if e.Op == Move {
 			path = e.To
 		}
-		p := &prepared{path: path, links: beside(func() []wiki.Link { return w.linksOf(path, e.Data) })}
-		p.id, p.deflated = gitrepo.ObjectID("blob", e.Data), deflate(e.Data)
-		if len(r.Edits) > 1 || len(e.Data) >= readyFirst {
+		data := e.Data // the edit is its writer's again when the commit is refused
+		p := &prepared{path: path, links: beside(func() []wiki.Link { return w.linksOf(path, data) })}
+		p.id, p.deflated = gitrepo.ObjectID("blob", data), deflate(data)
+		if len(r.Edits) > 1 || len(data) >= waitForLinks {
 			p.links()
 		}
 		ready[e] = p

@@ -34,7 +34,10 @@ func pack(links []wiki.Link) (outlinks, error) {
 // unpack gives the links back, as those of a page's file.
 func (o outlinks) unpack(file string) ([]wiki.Link, error) {
 	var targets, words []string
-	if err := errors.Join(jsonv2.Unmarshal([]byte(o.targets), &targets), jsonv2.Unmarshal([]byte(o.words), &words)); err != nil {
+	err := errors.Join(
+		jsonv2.Unmarshal([]byte(o.targets), &targets, jsontext.AllowInvalidUTF8(true)),
+		jsonv2.Unmarshal([]byte(o.words), &words, jsontext.AllowInvalidUTF8(true)))
+	if err != nil {
 		return nil, fmt.Errorf("links of %s: %w", file, err)
 	}
 	if len(targets) != len(words) {
