@@ -98,20 +98,23 @@ func readCommand(body []byte, command string) (arguments []string, ok bool) {
 	if len(body) > maxRequest {
 		return nil, false
 	}
-	lines, ok := pktLines(body)
-	if !ok || len(lines) == 0 || lines[0] != "command="+command {
+	capabilities, ok := pktLines(body)
+	if !ok {
 		return nil, false
 	}
-	capabilities := lines[1:]
 	if i := slices.Index(capabilities, delimiter); i >= 0 {
 		capabilities, arguments = capabilities[:i], capabilities[i+1:]
 	}
-	for _, line := range capabilities {
-		if !harmless(line) {
+	commands := 0
+	for _, line := range capabilities { // git before 2.31 says object-format before the command
+		switch {
+		case line == "command="+command:
+			commands++
+		case !harmless(line):
 			return nil, false
 		}
 	}
-	return arguments, true
+	return arguments, commands == 1
 }
 
 // harmless reports a capability that changes no answer.

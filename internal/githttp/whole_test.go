@@ -213,8 +213,13 @@ func TestWholeRequest(t *testing.T) {
 		return b.String() + "0000"
 	}
 	id := strings.Repeat("a", 40)
-	if wants, ok := readWholeRequest([]byte(pkt("command=fetch", "agent=x", "object-format=sha1", "", "thin-pack", "include-tag", "ofs-delta", "want "+id, "want "+id, "done"))); !ok || len(wants) != 2 {
-		t.Errorf("%q %v", wants, ok)
+	for _, head := range [][]string{
+		{"command=fetch", "agent=x", "object-format=sha1", ""},
+		{"object-format=sha1", "command=fetch", "agent=x", ""}, // git 2.30
+	} {
+		if wants, ok := readWholeRequest([]byte(pkt(append(head, "thin-pack", "include-tag", "ofs-delta", "want "+id, "want "+id, "done")...))); !ok || len(wants) != 2 {
+			t.Errorf("%q: %q %v", head, wants, ok)
+		}
 	}
 	for _, not := range [][]string{
 		{"command=fetch", "", "want " + id, "done"}, // knows no ofs-delta
@@ -227,6 +232,9 @@ func TestWholeRequest(t *testing.T) {
 		{"command=fetch", "", "ofs-delta", "want " + id, "sideband-all", "done"},
 		{"command=fetch", "server-option=x", "", "ofs-delta", "want " + id, "done"},
 		{"command=ls-refs", "", "ofs-delta", "want " + id, "done"},
+		{"command=ls-refs", "command=fetch", "", "ofs-delta", "want " + id, "done"},
+		{"command=fetch", "command=fetch", "", "ofs-delta", "want " + id, "done"},
+		{"agent=x", "", "command=fetch", "ofs-delta", "want " + id, "done"},
 		{},
 	} {
 		if _, ok := readWholeRequest([]byte(pkt(not...))); ok {
