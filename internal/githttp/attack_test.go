@@ -145,7 +145,7 @@ func TestEndlessBodies(t *testing.T) {
 // They hold their connections and nothing else: a clone meanwhile is served.
 func TestHangingClients(t *testing.T) {
 	w := newWorld(t, nil)
-	w.fill("ada", 40) // an answer that does not fit into the buffers on the way
+	w.fill("ada", 8) // an answer that does not fit into the buffers on the way
 	clone := w.must(t.TempDir(), "ls-remote", w.url("ada", ""))
 	head, _, _ := strings.Cut(clone, "\t")
 	request := "0011command=fetch0001000fno-progress0032want " + head + "\n0009done\n0000"

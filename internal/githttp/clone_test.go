@@ -146,12 +146,12 @@ func gitsIn(dir string) (bytes int64, count int) {
 	return bytes, count
 }
 
-// 16 clones at once of some 13 MB need little more than one does: of the service
+// 16 clones at once of some 6 MB need little more than one does: of the service
 // a buffer each, and no more processes than a wiki may have, together with those
 // that they start.
 func TestManyClonesAtOnce(t *testing.T) {
 	w := newWorld(t, nil)
-	w.fill("ada", 40)
+	w.fill("ada", 20)
 	for protocol, byGit := range map[string]bool{"0": true, "2": false} {
 		t.Run("protocol "+protocol, func(t *testing.T) { manyClonesAtOnce(t, w, protocol, byGit) })
 	}
@@ -200,7 +200,7 @@ func TestCloneDuringRepack(t *testing.T) {
 
 func cloneDuringRepack(t *testing.T, protocol string, processes int) {
 	w := newWorld(t, nil)
-	w.fill("ada", 70)                 // twice what the buffers on the way hold
+	w.fill("ada", 10)                 // twice what the buffers on the way hold
 	w.door.spools.process = time.Hour // the process has all the time, so it reads its packs after they are replaced
 	held, goOn := make(chan bool), make(chan bool)
 	port := w.slowly(256<<10, held, goOn)

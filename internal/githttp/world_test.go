@@ -99,7 +99,7 @@ func newWorld(t testing.TB, limits *limit.Limiter) *world {
 		Proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Log: log})
 	serve, stop := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan error)
-	go func() { ended <- serving.Serve(serve, listener) }()
+	go func() { ended <- serving.Serve(serve, narrow{listener}) }()
 	t.Cleanup(func() {
 		stop()
 		<-ended
@@ -132,6 +132,18 @@ func newWorld(t testing.TB, limits *limit.Limiter) *world {
 		w.tokens[k.key] = secret
 	}
 	return w
+}
+
+// narrow is a listener whose connections buffer little of what they send, so that
+// little is enough to make it wait for a slow client.
+type narrow struct{ net.Listener }
+
+func (n narrow) Accept() (net.Conn, error) {
+	conn, err := n.Listener.Accept()
+	if err == nil {
+		err = conn.(*net.TCPConn).SetWriteBuffer(64 << 10)
+	}
+	return conn, err
 }
 
 func user(name string) wiki.User {
