@@ -11,10 +11,18 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// record writes a commit: files, trees, the commit with its changes, blobs, the
+// record writes a commit: blobs, files, trees, the commit with its changes, the
 // head, and links.
 func (s *staging) record(now time.Time, changes []stagedChange) (wiki.Commit, error) {
 	if err := s.sizes(); err != nil {
+		return wiki.Commit{}, err
+	}
+	before := s.meta
+	uploads, err := s.store(changes)
+	if err != nil {
+		return wiki.Commit{}, err
+	}
+	if err := s.quotas(before, uploads); err != nil {
 		return wiki.Commit{}, err
 	}
 	if err := s.write(changes); err != nil {
@@ -25,22 +33,10 @@ func (s *staging) record(now time.Time, changes []stagedChange) (wiki.Commit, er
 		return wiki.Commit{}, err
 	}
 	c, raw := s.describe(now, tree, changes)
-	if err := s.log(c, raw, changes); err != nil {
+	if err := s.advance(c, raw, changes); err != nil {
 		return wiki.Commit{}, err
 	}
-	// From here on with what may still be made ready.
-	before := s.meta
-	uploads, err := s.store(changes)
-	if err != nil {
-		return wiki.Commit{}, err
-	}
-	if err := s.quotas(before, uploads); err != nil {
-		return wiki.Commit{}, err
-	}
-	if err := s.advance(c); err != nil {
-		return wiki.Commit{}, err
-	}
-	return c, s.link(changes)
+	return c, s.link(changes) // last, for they may still be looked for
 }
 
 // sizes holds new content against the limits of one file. What is larger than
@@ -304,9 +300,9 @@ func withoutOurs(text string) string {
 	return kept.String()
 }
 
-// log writes commit and changes.
-func (s *staging) log(c wiki.Commit, raw []byte, changes []stagedChange) error {
-	slug, a := s.tx.w.slug, c.Author
+// advance writes commit and changes, and moves the head by compare and swap.
+func (s *staging) advance(c wiki.Commit, raw []byte, changes []stagedChange) error {
+	slug, a, m := s.tx.w.slug, c.Author, &s.meta
 	if err := s.tx.exec("INSERT INTO commits VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
 		slug, c.Seq, c.ID, strings.Join(c.Parents, " "), raw, a.Username, a.DID, a.Agent, a.Client, a.Grant, false, c.Time.UnixMilli(), c.Message); err != nil {
 		return err
@@ -326,14 +322,8 @@ func (s *staging) log(c wiki.Commit, raw []byte, changes []stagedChange) error {
 			return err
 		}
 	}
-	return nil
-}
-
-// advance moves the head by compare and swap.
-func (s *staging) advance(c wiki.Commit) error {
-	m := &s.meta
 	moved, err := s.tx.count(`UPDATE meta SET seq = $2, head = $3, time = $4, pages = $5, files = $6, current_bytes = $7, history_bytes = $8
-		WHERE wiki = $1 AND head = $9`, s.tx.w.slug, c.Seq, c.ID, c.Time.UnixMilli(), m.pages, m.files, m.current, m.history, m.head)
+		WHERE wiki = $1 AND head = $9`, slug, c.Seq, c.ID, c.Time.UnixMilli(), m.pages, m.files, m.current, m.history, m.head)
 	if err == nil && moved != 1 {
 		err = fmt.Errorf("the head moved away from %s during the commit", m.head)
 	}
