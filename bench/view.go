@@ -21,6 +21,9 @@ func (b *bench) view() error {
 		return err
 	}
 	defer s.stop()
+	if err := s.settled(); err != nil { // that the seeds are not read meanwhile
+		return err
+	}
 	const path = "/Weather_Station"
 	page, err := s.do("GET", "ada", path, nil)
 	if err != nil {

@@ -11,6 +11,9 @@ import (
 // X-Forwarded-For names. What stands further to the left, anybody may have
 // written there.
 func (s *Server) clientAddr(r *http.Request) string {
+	if len(r.Header["X-Forwarded-For"]) == 0 {
+		return r.RemoteAddr
+	}
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil || !s.isProxy(peer.Addr()) {
 		return r.RemoteAddr
