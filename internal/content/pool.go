@@ -239,6 +239,30 @@ func (p *Pool) Open(ctx context.Context, slug string) (*Wiki, func(), error) {
 	return e.wiki, sync.OnceFunc(func() { p.leave(slug, e) }), nil
 }
 
+// Head is the number of a wiki's newest commit, if the wiki is open; ok is false
+// when it has to be opened first. It reads memory.
+func (p *Pool) Head(slug string) (seq int64, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	e := p.open[slug]
+	if e == nil || p.closed {
+		return 0, false
+	}
+	select {
+	case <-e.ready:
+	default:
+		return 0, false
+	}
+	if e.wiki == nil {
+		return 0, false
+	}
+	if e.place != nil {
+		p.idle.MoveToBack(e.place)
+	}
+	seq, _ = e.wiki.Head()
+	return seq, true
+}
+
 // use makes the caller a user of an open wiki's entry, until they leave it.
 func (p *Pool) use(ctx context.Context, slug string) (*entry, error) {
 	e, load, err := p.enter(slug)

@@ -353,3 +353,51 @@ func TestStartOpensNothing(t *testing.T) {
 		t.Errorf("%d wikis are open after a start of %v", len(p.open), took)
 	}
 }
+
+// The head of an open wiki is known without opening it, and who asks for it
+// keeps the wiki open.
+func TestHeadOfThePool(t *testing.T) {
+	p, err := NewPool(Options{Dir: t.TempDir(), MaxOpen: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	use := func(slug string, with func(*Wiki)) {
+		t.Helper()
+		w, release, err := p.Open(t.Context(), slug)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer release()
+		with(w)
+	}
+	known := func(slug string, seq int64, open bool) {
+		t.Helper()
+		if got, ok := p.Head(slug); got != seq || ok != open {
+			t.Errorf("%s is at %d, open %v; want %d, %v", slug, got, ok, seq, open)
+		}
+	}
+	for _, slug := range []string{"ada", "bob", "cleo"} {
+		if err := p.Create(t.Context(), slug); err != nil {
+			t.Fatal(err)
+		}
+		known(slug, 0, false)
+	}
+	use("ada", func(w *Wiki) {
+		known("ada", 0, true)
+		must(t, w, ada, Edit{Op: Put, Path: "A.md", Data: []byte("a"), Base: BaseNone})
+		known("ada", 1, true)
+	})
+	use("bob", func(*Wiki) {})
+	known("ada", 1, true) // so bob is the one that nobody asked for lately
+	use("cleo", func(*Wiki) {})
+	known("ada", 1, true)
+	known("bob", 0, false)
+	if err := p.Delete(t.Context(), "ada"); err != nil {
+		t.Fatal(err)
+	}
+	known("ada", 0, false)
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
+	known("cleo", 0, false)
+}

@@ -112,6 +112,12 @@ func (s *Service) openDirectory(ctx context.Context, a wiki.Access, action wiki.
 // Head is the number of the wiki's newest commit: what finished pages are
 // cached by. It reads memory.
 func (s *Service) Head(ctx context.Context, a wiki.Access) (int64, error) {
+	if err := a.Allow(wiki.Read); err != nil {
+		return 0, err
+	}
+	if seq, ok := s.content.Head(a.Site().Slug); ok {
+		return seq, nil
+	}
 	w, release, err := s.open(ctx, a, wiki.Read)
 	if err != nil {
 		return 0, err
