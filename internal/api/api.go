@@ -50,10 +50,9 @@ type call struct {
 	*http.Request
 	w      http.ResponseWriter
 	access wiki.Access
-	page   string                 // what stands between /pages/ and the action
-	file   string                 // the file name after /attachments/
-	origin string                 // of the wiki's host
-	names  map[wiki.Author]string // how authors are called, of those that were asked for
+	page   string // what stands between /pages/ and the action
+	file   string // the file name after /attachments/
+	origin string // of the wiki's host
 }
 
 // A Route is one entry of the site map. The pattern is written as in the

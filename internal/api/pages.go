@@ -31,15 +31,7 @@ type author struct {
 }
 
 func (h *Handler) author(c *call, a wiki.Author) author {
-	name, known := c.names[a]
-	if !known {
-		if c.names == nil {
-			c.names = map[wiki.Author]string{}
-		}
-		name = h.o.Tenant.Called(c.Context(), a)
-		c.names[a] = name
-	}
-	return author{name, a.Agent, a.Imported}
+	return author{h.o.Tenant.Called(c.Context(), a), a.Agent, a.Imported}
 }
 
 type pageList struct {

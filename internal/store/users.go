@@ -46,10 +46,20 @@ func (db *DB) User(ctx context.Context, did string) (wiki.User, error) {
 		return u, err
 	})
 	if err == nil && u.DID == "" {
-		return wiki.User{}, fmt.Errorf("store: user %q: %w", did, wiki.ErrNotFound)
+		return wiki.User{}, absentUser(did)
 	}
 	return u, err
 }
+
+// absentUser is the error of a DID that nobody has, put into words only where
+// somebody reads them.
+type absentUser string
+
+func (did absentUser) Error() string {
+	return fmt.Sprintf("store: user %q: %v", string(did), wiki.ErrNotFound)
+}
+
+func (absentUser) Unwrap() error { return wiki.ErrNotFound }
 
 // UserByName finds a person by username.
 func (db *DB) UserByName(ctx context.Context, username string) (wiki.User, error) {
