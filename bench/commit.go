@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -103,14 +102,9 @@ func (b *bench) savesByAPI(s *service, log *os.File) error {
 		if revisions[page] != "" {
 			body["revision"] = revisions[page]
 		}
-		request, err := s.request("PUT", "ada", fmt.Sprintf("/api/v1/pages/Bench_%d", page), body)
-		if err != nil {
-			return nil, err
-		}
-		var raw bytes.Buffer
-		err = request.Write(&raw)
+		request, err := s.written("PUT", "ada", fmt.Sprintf("/api/v1/pages/Bench_%d", page), body)
 		return func() error {
-			answer, err := wire.ask(raw.Bytes())
+			answer, err := wire.ask(request)
 			revisions[page] = field(answer, "revision")
 			return err
 		}, err

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/url"
@@ -101,16 +100,12 @@ func (b *bench) overHealth(s *service, path func(n int) string) (time.Duration, 
 	}
 	defer wire.conn.Close()
 	took := func(path string) (time.Duration, error) {
-		request, err := s.request("GET", "ada", path, nil)
+		request, err := s.written("GET", "ada", path, nil)
 		if err != nil {
 			return 0, err
 		}
-		var raw bytes.Buffer
-		if err := request.Write(&raw); err != nil {
-			return 0, err
-		}
 		began := time.Now()
-		_, err = wire.ask(raw.Bytes())
+		_, err = wire.ask(request)
 		return time.Since(began), err
 	}
 	var over []time.Duration

@@ -128,6 +128,17 @@ func succeeded(res *http.Response) ([]byte, error) {
 	return text, err
 }
 
+// written is a request as it goes over the wire.
+func (s *service) written(method, slug, path string, body any) ([]byte, error) {
+	request, err := s.request(method, slug, path, body)
+	if err != nil {
+		return nil, err
+	}
+	var raw bytes.Buffer
+	err = request.Write(&raw)
+	return raw.Bytes(), err
+}
+
 // A wire is a connection whose client costs next to nothing.
 type wire struct {
 	conn net.Conn

@@ -112,8 +112,12 @@ const maxSteps = 1000
 // away is another. Former and deleted paths lead to the file that last had them.
 func life(ctx context.Context, q querier, slug, path string) ([]step, error) {
 	key, until := wiki.Key(path), forever
-	if born, err := onlyTurn(ctx, q, slug, key); err != nil || born > 0 {
-		return []step{{key, born, forever}}, failure(err, "history of %s/%s", slug, path)
+	born, err := onlyTurn(ctx, q, slug, key)
+	switch {
+	case err != nil:
+		return nil, failure(err, "history of %s/%s", slug, path)
+	case born > 0:
+		return []step{{key, born, forever}}, nil
 	}
 	now, err := pathOf(ctx, q, slug, key)
 	if err == nil && now == "" {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	jsonv2 "github.com/go-json-experiment/json"
@@ -167,10 +168,6 @@ func (w *Wiki) LinksTo(ctx context.Context, path string) ([]wiki.Link, error) {
 
 // AllLinks lists all links of the given kinds (none for all).
 func (w *Wiki) AllLinks(ctx context.Context, kinds ...wiki.LinkKind) ([]wiki.Link, error) {
-	of := map[wiki.LinkKind]bool{}
-	for _, k := range kinds {
-		of[k] = true
-	}
-	return w.links(ctx, func(l wiki.Link) bool { return len(kinds) == 0 || of[l.Kind] },
+	return w.links(ctx, func(l wiki.Link) bool { return len(kinds) == 0 || slices.Contains(kinds, l.Kind) },
 		"SELECT path, targets, words FROM outlinks WHERE wiki = $1 ORDER BY path")
 }

@@ -17,7 +17,6 @@ import (
 
 	"github.com/pressly/goose/v3"
 	"modernc.org/sqlite"
-	_ "modernc.org/sqlite" // the driver
 
 	"robot.wtf/internal/wiki"
 )

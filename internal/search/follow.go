@@ -141,19 +141,6 @@ func (s *statements) exec(ctx context.Context, query string, args ...any) error 
 	return err
 }
 
-func (s *statements) row(ctx context.Context, query string, args ...any) interface{ Scan(...any) error } {
-	made, err := s.prepared(ctx, query)
-	if err != nil {
-		return unread{err}
-	}
-	return made.QueryRowContext(ctx, args...)
-}
-
-// unread is a row that could not be asked for.
-type unread struct{ err error }
-
-func (u unread) Scan(...any) error { return u.err }
-
 func (s *statements) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	made, err := s.prepared(ctx, query)
 	if err != nil {
@@ -268,8 +255,7 @@ func (b *batch) attach(ctx context.Context, file string, there bool) error {
 	if there {
 		query = "INSERT INTO files (page, path) VALUES ($1, $2) ON CONFLICT DO NOTHING"
 	}
-	err := b.tx.exec(ctx, query, key, file)
-	return err
+	return b.tx.exec(ctx, query, key, file)
 }
 
 func (b *batch) authorsOf(ctx context.Context, key string) (map[string]bool, error) {
@@ -398,9 +384,13 @@ type row struct {
 
 // stored is the row of a page, or the zero one.
 func (b *batch) stored(ctx context.Context, key string) (has row, err error) {
+	find, err := b.tx.prepared(ctx, `SELECT p.id, p.path, p.blob, p.files, p.name, p.title, t.sections
+		FROM pages p JOIN texts t ON t.page = p.id WHERE p.key = $1`)
+	if err != nil {
+		return row{}, err
+	}
 	var packed string
-	err = b.tx.row(ctx, `SELECT p.id, p.path, p.blob, p.files, p.name, p.title, t.sections
-		FROM pages p JOIN texts t ON t.page = p.id WHERE p.key = $1`, key).
+	err = find.QueryRowContext(ctx, key).
 		Scan(&has.id, &has.path, &has.blob, &has.files, &has.name, &has.title, &packed)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return row{}, err
