@@ -172,14 +172,14 @@ func (c putbackCommand) Run(ctx context.Context) error {
 
 // The operations behind the commands.
 
-// takeDown withholds a page. The wiki's new version, which the audit entry
+// takeDown hides a page. The wiki's new version, which the audit entry
 // brings, makes finished pages unusable.
 func takeDown(ctx context.Context, s *service, args url.Values, _ io.Reader, out io.Writer) error {
 	a, err := s.asOperator(ctx, args.Get("wiki"))
 	if err != nil {
 		return err
 	}
-	file, err := s.pages.Withhold(ctx, a, args.Get("page"), args.Get("reason"))
+	file, err := s.pages.TakeDown(ctx, a, args.Get("page"), args.Get("reason"))
 	if err != nil {
 		return err
 	}
@@ -195,7 +195,7 @@ func putBack(ctx context.Context, s *service, args url.Values, _ io.Reader, out 
 	if err != nil {
 		return err
 	}
-	file, err := s.pages.Release(ctx, a, args.Get("page"))
+	file, err := s.pages.LiftTakedown(ctx, a, args.Get("page"))
 	if err != nil {
 		return err
 	}
@@ -284,7 +284,7 @@ func listWikis(ctx context.Context, s *service, _ url.Values, _ io.Reader, out i
 				}
 				release()
 			}
-			row(site.Slug, "@"+site.OwnerHandle, visibility, pages, current, history, site.Members, day(site.Created), state(site.Suspended, site.Ending))
+			row(site.Slug, "@"+site.OwnerHandle, visibility, pages, current, history, site.Members, day(site.Created), state(site.Suspended, site.PurgeAt))
 		}
 	})
 }
@@ -302,7 +302,7 @@ func listUsers(ctx context.Context, s *service, _ url.Values, _ io.Reader, out i
 			if name == "" {
 				name = "-"
 			}
-			row(name, "@"+u.Handle, u.DID, day(u.Created), day(u.Seen), state(u.Suspended, u.Ending))
+			row(name, "@"+u.Handle, u.DID, day(u.Created), day(u.Seen), state(u.Suspended, u.PurgeAt))
 		}
 	})
 }

@@ -111,7 +111,7 @@ func recoverWiki(ctx context.Context, s *service, args url.Values, in io.Reader,
 	if err != nil {
 		return err
 	}
-	facts, aside, err := s.content.Replace(ctx, slug, from, func(w *content.Wiki) error { return s.withholdAgain(ctx, w) })
+	facts, aside, err := s.content.Replace(ctx, slug, from, func(w *content.Wiki) error { return s.reapplyTakedowns(ctx, w) })
 	if err != nil {
 		if row.Undo != nil {
 			err = errors.Join(err, row.Undo(ctx))
@@ -161,9 +161,9 @@ func (s *service) mayRecover(ctx context.Context, slug string, c backup.Copy) er
 		slug, seq, newest, c.Taken.UTC().Format(time.RFC3339), c.Facts.Seq, how)
 }
 
-// withholdAgain brings a copy's takedowns to what the audit log says: none that
+// reapplyTakedowns brings a copy's takedowns to what the audit log says: none that
 // came after the backup is undone by it, and none that was put back returns.
-func (s *service) withholdAgain(ctx context.Context, w *content.Wiki) error {
+func (s *service) reapplyTakedowns(ctx context.Context, w *content.Wiki) error {
 	events, err := s.store.AuditAll(ctx, w.Slug(), math.MaxInt32) // newest first
 	if err != nil {
 		return err
@@ -181,9 +181,9 @@ func (s *service) withholdAgain(ctx context.Context, w *content.Wiki) error {
 	}
 	for _, file := range slices.Sorted(maps.Keys(last)) {
 		if last[file].Action == "page.withhold" {
-			err = w.Withhold(ctx, file, last[file].Detail)
+			err = w.TakeDown(ctx, file, last[file].Detail)
 		} else {
-			err = w.Release(ctx, file)
+			err = w.LiftTakedown(ctx, file)
 		}
 		if err != nil && !errors.Is(err, wiki.ErrNotFound) { // the copy may be older than the page
 			return err

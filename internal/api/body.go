@@ -125,7 +125,7 @@ func (c *call) precondition(revision string) (pages.Precondition, error) {
 	case none != "":
 		return pages.Precondition{}, malformed("If-None-Match takes only * here: the page must not exist yet.")
 	case strings.TrimSpace(match) == "*":
-		return pages.Precondition{}, wiki.Problemf(wiki.ErrUnmet, "", `If-Match: * does not say which revision you read. Send the page's ETag.`)
+		return pages.Precondition{}, wiki.Problemf(wiki.ErrPreconditionRequired, "", `If-Match: * does not say which revision you read. Send the page's ETag.`)
 	case match != "":
 		tag := strings.TrimPrefix(strings.TrimSpace(match), "W/")
 		if len(tag) < 2 || tag[0] != '"' || strings.Index(tag[1:], `"`) != len(tag)-2 {

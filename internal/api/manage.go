@@ -153,11 +153,11 @@ type managedUser struct {
 	Username string    `json:"username"`
 	Handle   string    `json:"handle"`
 	Name     string    `json:"name"`
-	Ending   time.Time `json:"ending,omitzero"` // when the account will be purged
+	PurgeAt  time.Time `json:"ending,omitzero"` // when the account will be purged
 }
 
 func (h *Handler) getMe(m *errand) error {
-	ending, err := h.o.Tenant.AccountEnding(m.Context(), m.caller.User.DID)
+	ending, err := h.o.Tenant.AccountPurgeTime(m.Context(), m.caller.User.DID)
 	if err != nil {
 		return err
 	}
@@ -199,7 +199,7 @@ type managedWiki struct {
 	MaxPages    int       `json:"max_pages"`
 	Bytes       int64     `json:"bytes"`
 	MaxBytes    int64     `json:"max_bytes"`
-	Ending      time.Time `json:"ending,omitzero"` // when it will be purged; until then only it and slug, url, role are told
+	PurgeAt     time.Time `json:"ending,omitzero"` // when it will be purged; until then only it and slug, url, role are told
 }
 
 func (h *Handler) describe(m *errand, a wiki.Access) (managedWiki, error) {
@@ -241,12 +241,12 @@ func (h *Handler) listWikis(m *errand) error {
 		}
 		list = append(list, w)
 	}
-	endings, err := h.o.Tenant.Endings(m.Context(), m.caller)
+	endings, err := h.o.Tenant.PendingDeletions(m.Context(), m.caller)
 	if err != nil {
 		return err
 	}
 	for _, e := range endings {
-		list = append(list, managedWiki{Slug: e.Slug, URL: h.o.WikiOrigin(e.Slug), Role: wiki.Owner.String(), Ending: e.At})
+		list = append(list, managedWiki{Slug: e.Slug, URL: h.o.WikiOrigin(e.Slug), Role: wiki.Owner.String(), PurgeAt: e.At})
 	}
 	return m.answer(http.StatusOK, wikiList{list})
 }

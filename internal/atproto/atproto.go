@@ -100,7 +100,7 @@ func New(o Options) (*Service, error) {
 	names := outbound.Resolver(o.Outbound)
 	s := &Service{
 		store: o.Store, admit: o.Admit, target: o.Target, lifetime: o.Lifetime, patience: beginTimeout, after: afterTimeout, now: o.Now, log: o.Log,
-		http: client, keys: keys, slots: make(chan struct{}, atOnce), pictures: raster.NewEncoder(facePixels),
+		http: client, keys: keys, slots: make(chan struct{}, atOnce), pictures: raster.NewEncoder(avatarPixels),
 		// Without a cache: who signs in is looked up afresh, so that a handle
 		// that has moved on is never taken for its former holder's. No suffix
 		// skips DNS, for the library then reports an unknown handle as found.
@@ -158,6 +158,6 @@ func (s *Service) enter(ctx context.Context) (leave func(), err error) {
 	case s.slots <- struct{}{}:
 		return func() { <-s.slots }, nil
 	case <-ctx.Done():
-		return nil, wiki.Because("too many", wiki.Problemf(wiki.ErrInvalid, handleField, "Too many people are signing in at this moment. Try again in a minute."))
+		return nil, wiki.WithCause("too many", wiki.Problemf(wiki.ErrInvalid, handleField, "Too many people are signing in at this moment. Try again in a minute."))
 	}
 }

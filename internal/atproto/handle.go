@@ -28,7 +28,7 @@ const defaultHost = ".bsky.social"
 func ParseIdentifier(text string) (string, error) {
 	id := strings.TrimSpace(visible(text))
 	if id == "" {
-		return "", wiki.Because("not a handle", wiki.Problemf(wiki.ErrInvalid, handleField, "Type your handle, such as ada.bsky.social."))
+		return "", wiki.WithCause("not a handle", wiki.Problemf(wiki.ErrInvalid, handleField, "Type your handle, such as ada.bsky.social."))
 	}
 	id = fromAddress(id)
 	id = strings.TrimPrefix(id, "@")
@@ -37,17 +37,17 @@ func ParseIdentifier(text string) (string, error) {
 	}
 	id = strings.ToLower(strings.TrimSuffix(id, "."))
 	if name, host, ok := strings.Cut(id, "@"); ok && name != "" && host != "" {
-		return "", wiki.Because("not a handle", wiki.Problemf(wiki.ErrInvalid, handleField, "That looks like an email address. Type your handle, such as ada.bsky.social."))
+		return "", wiki.WithCause("not a handle", wiki.Problemf(wiki.ErrInvalid, handleField, "That looks like an email address. Type your handle, such as ada.bsky.social."))
 	}
 	if id != "" && !strings.Contains(id, ".") {
 		id += defaultHost
 	}
 	handle, err := syntax.ParseHandle(id)
 	if err != nil || handle.IsInvalidHandle() {
-		return "", wiki.Because("not a handle", wiki.Problemf(wiki.ErrInvalid, handleField, "“%s” is not a handle. A handle looks like ada.bsky.social or ada.example.org.", clip(text)))
+		return "", wiki.WithCause("not a handle", wiki.Problemf(wiki.ErrInvalid, handleField, "“%s” is not a handle. A handle looks like ada.bsky.social or ada.example.org.", clip(text)))
 	}
 	if !handle.AllowedTLD() {
-		return "", wiki.Because("not a handle", wiki.Problemf(wiki.ErrInvalid, handleField, "No handle ends in .%s. A handle looks like ada.bsky.social or ada.example.org.", handle.TLD()))
+		return "", wiki.WithCause("not a handle", wiki.Problemf(wiki.ErrInvalid, handleField, "No handle ends in .%s. A handle looks like ada.bsky.social or ada.example.org.", handle.TLD()))
 	}
 	return handle.String(), nil
 }
@@ -80,7 +80,7 @@ func fromAddress(id string) string {
 }
 
 func parseDID(text string) (string, error) {
-	wrong := wiki.Because("not a handle", wiki.Problemf(wiki.ErrInvalid, handleField, "“%s” is not a DID that we know. Those begin with did:plc: or did:web:.", clip(text)))
+	wrong := wiki.WithCause("not a handle", wiki.Problemf(wiki.ErrInvalid, handleField, "“%s” is not a DID that we know. Those begin with did:plc: or did:web:.", clip(text)))
 	method, rest, _ := strings.Cut(text[len("did:"):], ":")
 	did, err := syntax.ParseDID("did:" + strings.ToLower(method) + ":" + rest)
 	if err != nil {
@@ -166,15 +166,15 @@ func (s *Service) askable(id string) error {
 func lookupProblem(id string, err error) error {
 	switch {
 	case slow(err):
-		return wiki.Because("directory silent", wiki.Problemf(wiki.ErrInvalid, handleField, "The server that should know %s does not answer. Try again in a few minutes.", id))
+		return wiki.WithCause("directory silent", wiki.Problemf(wiki.ErrInvalid, handleField, "The server that should know %s does not answer. Try again in a few minutes.", id))
 	case errors.Is(err, identity.ErrHandleMismatch), errors.Is(err, identity.ErrHandleNotDeclared):
-		return wiki.Because("handle of another name", wiki.Problemf(wiki.ErrInvalid, handleField, "%s leads to an account that goes by another handle. Use that one, or put the handle right in the account's settings.", id))
+		return wiki.WithCause("handle of another name", wiki.Problemf(wiki.ErrInvalid, handleField, "%s leads to an account that goes by another handle. Use that one, or put the handle right in the account's settings.", id))
 	case errors.Is(err, identity.ErrHandleNotFound), errors.Is(err, identity.ErrDIDNotFound):
-		return wiki.Because("nobody", wiki.Problemf(wiki.ErrNotFound, handleField, "Nobody answers to %s. Is it spelt right?", id))
+		return wiki.WithCause("nobody", wiki.Problemf(wiki.ErrNotFound, handleField, "Nobody answers to %s. Is it spelt right?", id))
 	case errors.Is(err, identity.ErrHandleResolutionFailed):
-		return wiki.Because("nobody", wiki.Problemf(wiki.ErrNotFound, handleField, "Nobody answers to %s: we could not ask its domain, or it gave no account. Is it spelt right?", id))
+		return wiki.WithCause("nobody", wiki.Problemf(wiki.ErrNotFound, handleField, "Nobody answers to %s: we could not ask its domain, or it gave no account. Is it spelt right?", id))
 	}
-	return wiki.Because("unreadable account", wiki.Problemf(wiki.ErrInvalid, handleField, "The account of %s cannot be read at the moment. Try again in a few minutes.", id))
+	return wiki.WithCause("unreadable account", wiki.Problemf(wiki.ErrInvalid, handleField, "The account of %s cannot be read at the moment. Try again in a few minutes.", id))
 }
 
 // slow reports whether a server kept us waiting.

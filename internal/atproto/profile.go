@@ -22,10 +22,10 @@ const maxName = 64
 // A profile is what somebody shows of themselves. It is optional, and read is
 // false when it could not be read.
 type profile struct {
-	name   string
-	avatar string      // CID of the picture's blob, or ""
-	face   *store.Face // the picture, where it is another than the one that is kept
-	read   bool
+	name      string
+	avatarCID string        // of the picture's blob, or ""
+	avatar    *store.Avatar // the picture, if it differs from the stored one
+	read      bool
 }
 
 // profileOf reads the public profile record of an account from its own server.
@@ -37,7 +37,7 @@ func (s *Service) profileOf(ctx context.Context, account *identity.Identity) pro
 		return profile{}
 	}
 	p.read = true
-	if p.face, err = s.newFace(ctx, account, p.avatar); err != nil {
+	if p.avatar, err = s.newAvatar(ctx, account, p.avatarCID); err != nil {
 		s.log.Info("atproto: picture", "did", account.DID, "err", err)
 	}
 	return p
@@ -71,7 +71,7 @@ func (s *Service) readProfile(ctx context.Context, account *identity.Identity) (
 	if err := json.NewDecoder(answer.Body).Decode(&record); err != nil {
 		return profile{}, err
 	}
-	return profile{name: cleanName(record.Value.DisplayName), avatar: record.Value.Avatar.Ref.Link}, nil
+	return profile{name: cleanName(record.Value.DisplayName), avatarCID: record.Value.Avatar.Ref.Link}, nil
 }
 
 // ask calls a query of an account's own server, without a token.

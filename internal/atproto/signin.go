@@ -82,7 +82,7 @@ type underWay struct {
 func (s *Service) authServer(ctx context.Context, account *identity.Identity) (*oauth.AuthServerMetadata, error) {
 	host := account.PDSEndpoint()
 	if host == "" {
-		return nil, wiki.Because("no server", wiki.Problemf(wiki.ErrInvalid, handleField, "This account lives on no server, so nobody can sign in with it."))
+		return nil, wiki.WithCause("no server", wiki.Problemf(wiki.ErrInvalid, handleField, "This account lives on no server, so nobody can sign in with it."))
 	}
 	if u, err := url.Parse(host); err == nil {
 		if err := s.target(u.Hostname()); err != nil {
@@ -123,9 +123,9 @@ func serverProblem(address string, err error) error {
 		host = u.Hostname()
 	}
 	if err != nil && slow(err) {
-		return wiki.Because("server silent", wiki.Problemf(wiki.ErrInvalid, handleField, "%s, where this account lives, does not answer. Try again in a few minutes.", clip(host)))
+		return wiki.WithCause("server silent", wiki.Problemf(wiki.ErrInvalid, handleField, "%s, where this account lives, does not answer. Try again in a few minutes.", clip(host)))
 	}
-	return wiki.Because("server", wiki.Problemf(wiki.ErrInvalid, handleField, "%s, where this account lives, cannot sign you in at the moment. Try again in a few minutes; if it stays, tell those who run it.", clip(host)))
+	return wiki.WithCause("server", wiki.Problemf(wiki.ErrInvalid, handleField, "%s, where this account lives, cannot sign you in at the moment. Try again in a few minutes; if it stays, tell those who run it.", clip(host)))
 }
 
 // Finish ends a sign-in with what the person's server sent the browser back
@@ -136,12 +136,12 @@ func (s *Service) Finish(ctx context.Context, w http.ResponseWriter, r *http.Req
 	query := r.URL.Query()
 	state := query.Get("state")
 	if state == "" || len(query["state"]) != 1 || len(query["iss"]) > 1 || len(query["code"]) > 1 {
-		return wiki.User{}, "", wiki.Because("incomplete", wiki.Problemf(wiki.ErrInvalid, handleField, "This sign-in address is not complete. Begin again here."))
+		return wiki.User{}, "", wiki.WithCause("incomplete", wiki.Problemf(wiki.ErrInvalid, handleField, "This sign-in address is not complete. Begin again here."))
 	}
 	// Compared before the state is taken: a stranger who sends somebody here
 	// must not be able to spend it.
 	if !s.remembered(r, state) {
-		return wiki.User{}, "", wiki.Because("another browser", wiki.Problemf(wiki.ErrDenied, handleField, "This sign-in was begun in another browser, or too long ago. Begin again here."))
+		return wiki.User{}, "", wiki.WithCause("another browser", wiki.Problemf(wiki.ErrDenied, handleField, "This sign-in was begun in another browser, or too long ago. Begin again here."))
 	}
 	s.forget(w, r, state)
 	row, err := s.store.TakeSignIn(ctx, state)
@@ -215,7 +215,7 @@ func (s *Service) resume(row store.SignIn) (*flow, error) {
 	return nil, errExpired
 }
 
-var errExpired = wiki.Because("expired", wiki.Problemf(wiki.ErrGone, handleField, "This sign-in has expired or was used already. Begin again here."))
+var errExpired = wiki.WithCause("expired", wiki.Problemf(wiki.ErrGone, handleField, "This sign-in has expired or was used already. Begin again here."))
 
 // callbackProblem says why a sign-in failed. What the server says of itself
 // (error_description) is a stranger's text and stays out.
@@ -226,9 +226,9 @@ func callbackProblem(server string, err error) error {
 	}
 	switch refused.ErrorCode {
 	case "access_denied":
-		return wiki.Because("declined", wiki.Problemf(wiki.ErrDenied, handleField, "You said no at your server, so nobody is signed in. Begin again if that was a mistake."))
+		return wiki.WithCause("declined", wiki.Problemf(wiki.ErrDenied, handleField, "You said no at your server, so nobody is signed in. Begin again if that was a mistake."))
 	case "invalid_request", "expired_token", "login_required":
-		return wiki.Because("expired", wiki.Problemf(wiki.ErrGone, handleField, "Your server says that this sign-in has expired. Begin again here."))
+		return wiki.WithCause("expired", wiki.Problemf(wiki.ErrGone, handleField, "Your server says that this sign-in has expired. Begin again here."))
 	}
 	return serverProblem(server, nil)
 }
@@ -307,7 +307,7 @@ func (s *Service) admitted(ctx context.Context, user wiki.User, p profile) (wiki
 	switch {
 	case errors.Is(err, wiki.ErrNotFound):
 		if !s.admit(user) {
-			return wiki.User{}, wiki.Because("not admitted", wiki.Problemf(wiki.ErrDenied, handleField, "New accounts are not open to everybody yet. Who runs this service can let you in."))
+			return wiki.User{}, wiki.WithCause("not admitted", wiki.Problemf(wiki.ErrDenied, handleField, "New accounts are not open to everybody yet. Who runs this service can let you in."))
 		}
 	case err != nil:
 		return wiki.User{}, fmt.Errorf("atproto: %w", err)
@@ -317,7 +317,7 @@ func (s *Service) admitted(ctx context.Context, user wiki.User, p profile) (wiki
 	if err := s.store.SignedIn(ctx, user); err != nil {
 		return wiki.User{}, fmt.Errorf("atproto: %w", err)
 	}
-	s.keepFace(ctx, user.DID, p)
+	s.keepAvatar(ctx, user.DID, p)
 	return s.store.User(ctx, user.DID)
 }
 

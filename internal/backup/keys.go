@@ -16,8 +16,8 @@ import (
 
 // keys stores the files of keys/, encrypted for the recipients if there are any
 // (age-encryption.org/v1).
-func (t *taking) keys(recipients []age.Recipient) ([]key, error) {
-	dir := filepath.Join(t.data, "keys")
+func (b *backupRun) keys(recipients []age.Recipient) ([]key, error) {
+	dir := filepath.Join(b.data, "keys")
 	list, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("keys: %w", err)
@@ -32,7 +32,7 @@ func (t *taking) keys(recipients []age.Recipient) ([]key, error) {
 			return nil, fmt.Errorf("keys: %w", err)
 		}
 		k := key{Name: e.Name(), Sum: sum(text), Sealed: len(recipients) > 0}
-		if k.ID, err = t.sealed(k, text, recipients); err != nil {
+		if k.ID, err = b.sealed(k, text, recipients); err != nil {
 			return nil, fmt.Errorf("key %s: %w", e.Name(), err)
 		}
 		keys = append(keys, k)
@@ -45,9 +45,9 @@ func sum(text []byte) string {
 	return hex.EncodeToString(s[:])
 }
 
-func (t *taking) sealed(k key, text []byte, recipients []age.Recipient) (string, error) {
+func (b *backupRun) sealed(k key, text []byte, recipients []age.Recipient) (string, error) {
 	if !k.Sealed {
-		return t.in.put(text)
+		return b.in.put(text)
 	}
 	var sealed bytes.Buffer
 	w, err := age.Encrypt(&sealed, recipients...)
@@ -60,7 +60,7 @@ func (t *taking) sealed(k key, text []byte, recipients []age.Recipient) (string,
 	if err := w.Close(); err != nil {
 		return "", err
 	}
-	return t.in.put(sealed.Bytes())
+	return b.in.put(sealed.Bytes())
 }
 
 // open reads a key; errSealed if it is encrypted and no identity opens it.

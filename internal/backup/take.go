@@ -56,11 +56,11 @@ func (r *Repository) take(ctx context.Context, data string, recipients []age.Rec
 	}
 	defer os.RemoveAll(scratch)
 	r.sweepScratch(scratch)
-	t := taking{r: r, in: in, data: data, scratch: scratch}
-	if t.before, err = r.latest(); err != nil {
+	b := backupRun{r: r, in: in, data: data, scratch: scratch}
+	if b.before, err = r.latest(); err != nil {
 		r.log.Warn("backup: the last backup cannot be read, so all is copied", "err", err)
 	}
-	s, err := t.snapshot(ctx, recipients)
+	s, err := b.snapshot(ctx, recipients)
 	if err != nil {
 		return Report{}, fmt.Errorf("backup: %w", err)
 	}
@@ -75,8 +75,8 @@ func (r *Repository) take(ctx context.Context, data string, recipients []age.Rec
 		return Report{}, fmt.Errorf("backup: %w", err)
 	}
 	return Report{
-		Name: s.Name(), Wikis: len(s.Wikis), Copied: t.copied, NewPieces: in.pieces, NewBytes: in.bytes, Sealed: len(recipients) > 0,
-	}, errors.Join(t.failed...)
+		Name: s.Name(), Wikis: len(s.Wikis), Copied: b.copied, NewPieces: in.pieces, NewBytes: in.bytes, Sealed: len(recipients) > 0,
+	}, errors.Join(b.failed...)
 }
 
 // latest is the newest snapshot that can be read; an empty one if there is none.
@@ -99,8 +99,8 @@ func (r *Repository) sweepScratch(own string) {
 	}
 }
 
-// A taking is a backup under way.
-type taking struct {
+// A backupRun is a backup in progress.
+type backupRun struct {
 	r       *Repository
 	in      *intake
 	data    string
@@ -110,33 +110,33 @@ type taking struct {
 	failed  []error
 }
 
-func (t *taking) snapshot(ctx context.Context, recipients []age.Recipient) (Snapshot, error) {
-	s := Snapshot{Format: format, Time: t.r.now().UTC().Truncate(time.Millisecond), Wikis: map[string]string{}, Stale: map[string]time.Time{}}
-	if !s.Time.After(t.before.Time) { // the clock went back: names stay in order
-		s.Time = t.before.Time.Add(time.Millisecond)
+func (b *backupRun) snapshot(ctx context.Context, recipients []age.Recipient) (Snapshot, error) {
+	s := Snapshot{Format: format, Time: b.r.now().UTC().Truncate(time.Millisecond), Wikis: map[string]string{}, Stale: map[string]time.Time{}}
+	if !s.Time.After(b.before.Time) { // the clock went back: names stay in order
+		s.Time = b.before.Time.Add(time.Millisecond)
 	}
 	var err error
-	if s.Keys, err = t.keys(recipients); err != nil {
+	if s.Keys, err = b.keys(recipients); err != nil {
 		return s, err
 	}
 	// The platform first: each wiki that it names is there, or was removed for
 	// good since.
-	copied := filepath.Join(t.scratch, "robot.db")
-	if err := copyDatabase(ctx, filepath.Join(t.data, "robot.db"), copied); err != nil {
+	copied := filepath.Join(b.scratch, "robot.db")
+	if err := copyDatabase(ctx, filepath.Join(b.data, "robot.db"), copied); err != nil {
 		return s, fmt.Errorf("robot.db: %w", err)
 	}
 	slugs, err := store.SlugsIn(ctx, copied)
 	if err != nil {
 		return s, err
 	}
-	if s.Platform, err = t.keep(ctx, copied); err != nil {
+	if s.Platform, err = b.keep(ctx, copied); err != nil {
 		return s, fmt.Errorf("robot.db: %w", err)
 	}
 	for _, slug := range slugs {
 		if err := ctx.Err(); err != nil {
 			return s, err
 		}
-		if err := t.wiki(ctx, &s, slug); err != nil {
+		if err := b.wiki(ctx, &s, slug); err != nil {
 			return s, fmt.Errorf("wiki %s: %w", slug, err)
 		}
 	}
@@ -145,53 +145,53 @@ func (t *taking) snapshot(ctx context.Context, recipients []age.Recipient) (Snap
 
 // wiki adds one wiki to the snapshot. It fails only where the backup as a whole
 // cannot go on.
-func (t *taking) wiki(ctx context.Context, s *Snapshot, slug string) error {
-	dir := filepath.Join(t.data, "wikis", slug)
-	last, known := t.before.Wikis[slug]
+func (b *backupRun) wiki(ctx context.Context, s *Snapshot, slug string) error {
+	dir := filepath.Join(b.data, "wikis", slug)
+	last, known := b.before.Wikis[slug]
 	var was record
 	if known {
 		var err error
-		if was, err = t.r.record(last); err != nil || !t.r.whole(was.Content.stored) || was.Index != nil && !t.r.whole(was.Index.stored) {
+		if was, err = b.r.record(last); err != nil || !b.r.whole(was.Content.stored) || was.Index != nil && !b.r.whole(was.Index.stored) {
 			was, known = record{}, false
 		}
 	}
-	if known && was.Content.From != "" && was.Content.From == t.state(dir, "wiki.db") && (was.Index == nil || was.Index.From == t.state(dir, "index.db")) &&
+	if known && was.Content.From != "" && was.Content.From == b.state(dir, "wiki.db") && (was.Index == nil || was.Index.From == b.state(dir, "index.db")) &&
 		(was.Index != nil || !exists(filepath.Join(dir, "index.db"))) {
 		s.Wikis[slug] = last
 		return nil
 	}
-	rec, err := t.copyWiki(ctx, dir, slug)
+	rec, err := b.copyWiki(ctx, dir, slug)
 	if err != nil {
 		if ctx.Err() != nil || noRoom(err) {
 			return err
 		}
-		if !exists(dir) && !t.named(ctx, slug) {
+		if !exists(dir) && !b.named(ctx, slug) {
 			return nil // purged since the platform was copied
 		}
-		t.failed = append(t.failed, fmt.Errorf("backup: wiki %s was not copied: %w", slug, err))
-		if s.Stale[slug] = t.before.Stale[slug]; known {
+		b.failed = append(b.failed, fmt.Errorf("backup: wiki %s was not copied: %w", slug, err))
+		if s.Stale[slug] = b.before.Stale[slug]; known {
 			s.Wikis[slug] = last
 			if s.Stale[slug].IsZero() {
-				s.Stale[slug] = t.before.Time
+				s.Stale[slug] = b.before.Time
 			}
 		}
 		return nil
 	}
-	t.copied++
+	b.copied++
 	text, err := json.Marshal(rec)
 	if err != nil {
 		return err
 	}
-	s.Wikis[slug], err = t.in.put(text)
+	s.Wikis[slug], err = b.in.put(text)
 	return err
 }
 
 // named reports whether the platform still has a wiki. One whose files are gone
 // all the same was lost, and keeps its last copy.
-func (t *taking) named(ctx context.Context, slug string) bool {
-	copied := filepath.Join(t.scratch, "again.db")
+func (b *backupRun) named(ctx context.Context, slug string) bool {
+	copied := filepath.Join(b.scratch, "again.db")
 	defer os.Remove(copied)
-	err := copyDatabase(ctx, filepath.Join(t.data, "robot.db"), copied)
+	err := copyDatabase(ctx, filepath.Join(b.data, "robot.db"), copied)
 	if err != nil {
 		return true
 	}
@@ -201,22 +201,22 @@ func (t *taking) named(ctx context.Context, slug string) bool {
 
 // copyWiki copies the index before the content: an index that lags catches up
 // when the copy is used, one that is ahead would be of no use.
-func (t *taking) copyWiki(ctx context.Context, dir, slug string) (record, error) {
+func (b *backupRun) copyWiki(ctx context.Context, dir, slug string) (record, error) {
 	var rec record
 	if exists(filepath.Join(dir, "index.db")) {
-		from := t.state(dir, "index.db")
-		index, err := t.copyFile(ctx, dir, "index.db")
+		from := b.state(dir, "index.db")
+		index, err := b.copyFile(ctx, dir, "index.db")
 		if err == nil {
 			index.From = from
 			rec.Index = &index
 		} else if noRoom(err) {
 			return rec, err
 		} else {
-			t.r.log.Warn("backup: an index was left out; it is built anew when the wiki is restored", "wiki", slug, "err", err)
+			b.r.log.Warn("backup: an index was left out; it is built anew when the wiki is restored", "wiki", slug, "err", err)
 		}
 	}
-	from := t.state(dir, "wiki.db")
-	copied := filepath.Join(t.scratch, "wiki.db")
+	from := b.state(dir, "wiki.db")
+	copied := filepath.Join(b.scratch, "wiki.db")
 	defer os.Remove(copied)
 	if err := copyDatabase(ctx, filepath.Join(dir, "wiki.db"), copied); err != nil {
 		return rec, err
@@ -226,29 +226,29 @@ func (t *taking) copyWiki(ctx context.Context, dir, slug string) (record, error)
 	if rec.Facts, err = content.CheckFile(ctx, copied, slug); err != nil {
 		return rec, err
 	}
-	if rec.Content, err = t.keep(ctx, copied); err != nil {
+	if rec.Content, err = b.keep(ctx, copied); err != nil {
 		return rec, err
 	}
 	rec.Content.From = from
 	return rec, nil
 }
 
-func (t *taking) copyFile(ctx context.Context, dir, name string) (database, error) {
-	copied := filepath.Join(t.scratch, name)
+func (b *backupRun) copyFile(ctx context.Context, dir, name string) (database, error) {
+	copied := filepath.Join(b.scratch, name)
 	defer os.Remove(copied)
 	if err := copyDatabase(ctx, filepath.Join(dir, name), copied); err != nil {
 		return database{}, err
 	}
-	return t.keep(ctx, copied)
+	return b.keep(ctx, copied)
 }
 
 // keep stores a copied database with the numbers of its rows.
-func (t *taking) keep(ctx context.Context, file string) (database, error) {
+func (b *backupRun) keep(ctx context.Context, file string) (database, error) {
 	rows, err := countRows(ctx, file)
 	if err != nil {
 		return database{}, err
 	}
-	kept, err := t.in.putFile(file)
+	kept, err := b.in.putFile(file)
 	return database{stored: kept, Rows: rows}, err
 }
 
@@ -259,7 +259,7 @@ const recent = 3 * time.Second
 
 // state tells the state of a database's files; "" when they were written so
 // recently, or so far in the future, that a write may not show.
-func (t *taking) state(dir, name string) string {
+func (b *backupRun) state(dir, name string) string {
 	text := ""
 	for _, suffix := range []string{"", "-wal"} {
 		state, old := fileState(filepath.Join(dir, name+suffix), time.Now().Add(-recent))

@@ -55,7 +55,7 @@ func outcomeOf(res Result, err error) string {
 
 // refused reports errors of who asked; the others are ours.
 func refused(err error) bool {
-	for _, kind := range []error{wiki.ErrNotFound, wiki.ErrInvalid, wiki.ErrTooLarge, wiki.ErrQuota, wiki.ErrExists, wiki.ErrPrecondition, wiki.ErrUnmet} {
+	for _, kind := range []error{wiki.ErrNotFound, wiki.ErrInvalid, wiki.ErrTooLarge, wiki.ErrQuota, wiki.ErrExists, wiki.ErrPrecondition, wiki.ErrPreconditionRequired} {
 		if errors.Is(err, kind) {
 			return true
 		}

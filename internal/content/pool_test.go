@@ -97,7 +97,7 @@ func TestReplacedWiki(t *testing.T) {
 
 	replace := func(slug string, file []byte) (string, error) {
 		facts, aside, err := p.Replace(t.Context(), slug, bytes.NewReader(file), func(w *Wiki) error {
-			return w.Withhold(t.Context(), "Secret.md", "a court")
+			return w.TakeDown(t.Context(), "Secret.md", "a court")
 		})
 		if err == nil && facts.Head != head {
 			t.Errorf("its head is %s, was %s", facts.Head, head)
@@ -127,7 +127,7 @@ func TestReplacedWiki(t *testing.T) {
 	if got := text(t, after, "Home.md"); got != "as it was\n" {
 		t.Errorf("it says %q", got)
 	}
-	if _, _, err := after.Read(t.Context(), "Secret.md"); !errors.Is(err, wiki.ErrWithheld) {
+	if _, _, err := after.Read(t.Context(), "Secret.md"); !errors.Is(err, wiki.ErrTakenDown) {
 		t.Errorf("what was prepared: %v", err)
 	}
 	must(t, after, ada, add("Next.md", "on it goes\n"))

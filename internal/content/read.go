@@ -71,7 +71,7 @@ func readBlob(ctx context.Context, q querier, slug, id string) ([]byte, error) {
 	return out, nil
 }
 
-// Blob reads a blob by its whole id; ErrWithheld if it may not be shown.
+// Blob reads a blob by its whole id; ErrTakenDown if it may not be shown.
 func (w *Wiki) Blob(ctx context.Context, id string) ([]byte, error) {
 	if err := w.MayRead(id); err != nil {
 		return nil, err

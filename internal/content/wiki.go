@@ -19,11 +19,11 @@ type Wiki struct {
 	db   *sql.DB
 	gone atomic.Bool // deleted: nothing answers any more
 
-	head     atomic.Pointer[head]
-	names    atomic.Pointer[names]
-	recent   recentFiles
-	withheld atomic.Pointer[map[string]string] // blobs that may not be shown, and why
-	stmts    sync.Map                          // query text -> *sql.Stmt, for reads
+	head      atomic.Pointer[head]
+	names     atomic.Pointer[names]
+	recent    recentFiles
+	takedowns atomic.Pointer[map[string]string] // blobs that are taken down, and why
+	stmts     sync.Map                          // query text -> *sql.Stmt, for reads
 
 	turn   chan struct{} // holds the token of whoever writes, who owns what follows
 	closed bool          // the pool is closed: nothing is written any more
@@ -109,7 +109,7 @@ func (w *Wiki) start(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := w.readWithheld(ctx); err != nil {
+	if err := w.loadTakedowns(ctx); err != nil {
 		return err
 	}
 	return w.readHead(ctx)

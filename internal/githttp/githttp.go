@@ -270,7 +270,7 @@ var kinds = []struct {
 	{errMethod, http.StatusMethodNotAllowed, "This address does not take that method."},
 	{errMedia, http.StatusUnsupportedMediaType, "This is not what git sends: application/x-git-upload-pack-request, plain or gzip."},
 	{errBusy, http.StatusServiceUnavailable, "Too many are cloning at the moment. Try again in some seconds."},
-	{wiki.ErrWithheld, http.StatusUnavailableForLegalReasons, "This may not be shown, for legal reasons."},
+	{wiki.ErrTakenDown, http.StatusUnavailableForLegalReasons, "This may not be shown, for legal reasons."},
 	{wiki.ErrSuspended, http.StatusForbidden, "This wiki is suspended."},
 	{wiki.ErrTooLarge, http.StatusRequestEntityTooLarge, "That is too large."},
 	{wiki.ErrInvalid, http.StatusBadRequest, "That cannot be."},

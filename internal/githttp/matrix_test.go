@@ -138,7 +138,7 @@ func TestTakenDownAndSuspended(t *testing.T) {
 		}
 	}
 	for _, slug := range []string{"ada", "bob"} {
-		if _, err := w.pages.Withhold(t.Context(), operator(slug), "Home", "a court said so"); err != nil {
+		if _, err := w.pages.TakeDown(t.Context(), operator(slug), "Home", "a court said so"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -148,7 +148,7 @@ func TestTakenDownAndSuspended(t *testing.T) {
 		t.Errorf("a wiki with a page that may not be shown: %v\n%s", err, out)
 	}
 	for _, slug := range []string{"ada", "bob"} {
-		if _, err := w.pages.Release(t.Context(), operator(slug), "Home"); err != nil {
+		if _, err := w.pages.LiftTakedown(t.Context(), operator(slug), "Home"); err != nil {
 			t.Fatal(err)
 		}
 	}

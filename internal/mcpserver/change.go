@@ -19,9 +19,9 @@ func (h *Handler) replacePage(ctx ctx, c *client, a arguments) (*reply, error) {
 	case err != nil:
 		return nil, err
 	case marked:
-		return nil, wiki.Problemf(wiki.ErrUnmet, "revision", "You have not read all of this page. Read it with view \"full\", then send the revision of that answer; or change parts of it with edit_page.")
+		return nil, wiki.Problemf(wiki.ErrPreconditionRequired, "revision", "You have not read all of this page. Read it with view \"full\", then send the revision of that answer; or change parts of it with edit_page.")
 	case base == "":
-		return nil, wiki.Problemf(wiki.ErrUnmet, "revision", "Replacing a page needs the revision that you read. create_page makes a new one.")
+		return nil, wiki.Problemf(wiki.ErrPreconditionRequired, "revision", "Replacing a page needs the revision that you read. create_page makes a new one.")
 	}
 	before, _, _, err := h.source(ctx, c, name, base)
 	if err != nil {
@@ -47,7 +47,7 @@ func (h *Handler) replacePage(ctx ctx, c *client, a arguments) (*reply, error) {
 func current(a arguments, doing string) (pages.Precondition, error) {
 	base, _, _, _, err := parseMark(a.text("revision"))
 	if err == nil && base == "" {
-		err = wiki.Problemf(wiki.ErrUnmet, "revision", "%s needs the page's revision, from any read or list.", doing)
+		err = wiki.Problemf(wiki.ErrPreconditionRequired, "revision", "%s needs the page's revision, from any read or list.", doing)
 	}
 	return pages.Precondition{Base: base}, err
 }

@@ -46,7 +46,7 @@ func (s *Service) Authorize(w http.ResponseWriter, r *http.Request) (to string, 
 	query := r.URL.Query()
 	id, redirect := query.Get("client_id"), query.Get("redirect_uri")
 	if len(query["client_id"]) != 1 || id == "" || len(query["redirect_uri"]) > 1 {
-		return "", wiki.Because("no client", problem(wiki.ErrInvalid, "The program that sent you here did not say who it is (client_id). Nothing was shared with it."))
+		return "", wiki.WithCause("no client", problem(wiki.ErrInvalid, "The program that sent you here did not say who it is (client_id). Nothing was shared with it."))
 	}
 	if s.o.Take != nil {
 		if err := s.o.Take(r.RemoteAddr, ""); err != nil {
@@ -61,7 +61,7 @@ func (s *Service) Authorize(w http.ResponseWriter, r *http.Request) (to string, 
 		redirect = c.Redirects[0]
 	}
 	if redirect == "" || !permits(c, redirect) || s.checkRedirect(redirect) != "" {
-		return "", wiki.Because("redirect", problem(wiki.ErrInvalid, "The program that sent you here, %s, wants its answer at an address that it did not register (redirect_uri). Nothing was shared with it.", name(c)))
+		return "", wiki.WithCause("redirect", problem(wiki.ErrInvalid, "The program that sent you here, %s, wants its answer at an address that it did not register (redirect_uri). Nothing was shared with it.", name(c)))
 	}
 	q := request{Client: c.ID, Name: name(c), Document: c.Document, Registered: c.Created, Redirect: redirect, State: query.Get("state"), HasState: query.Has("state")}
 	if err := s.readRequest(&q, query); err != nil {
@@ -199,7 +199,7 @@ type Ask struct {
 	Policy   string // for form-action: where the form's answer leads
 }
 
-var errOver = wiki.Because("over", problem(wiki.ErrGone, "This request was answered already, has expired, or was made with another browser. Start again from your agent."))
+var errOver = wiki.WithCause("over", problem(wiki.ErrGone, "This request was answered already, has expired, or was made with another browser. Start again from your agent."))
 
 // Ask finds a request that this browser made, as its person may answer it. They
 // may agree to what they may do themselves, as members: others see the same of a
@@ -273,7 +273,7 @@ func (s *Service) Decide(r *http.Request, caller wiki.Caller, v Verdict) (to str
 		return "", err
 	}
 	if caller.Session == "" || v.Person != caller.User.DID {
-		return "", wiki.Because("another person", problem(wiki.ErrDenied, "You are not signed in as whom the page was shown to, so nothing was shared. Look again and answer once more."))
+		return "", wiki.WithCause("another person", problem(wiki.ErrDenied, "You are not signed in as whom the page was shown to, so nothing was shared. Look again and answer once more."))
 	}
 	if !v.Allow {
 		if err := s.take(ctx, v.Secret); err != nil {
@@ -289,11 +289,11 @@ func (s *Service) Decide(r *http.Request, caller wiki.Caller, v Verdict) (to str
 	case err != nil:
 		return "", err
 	case role < wiki.Viewer:
-		return "", wiki.Because("not a member", problem(wiki.ErrDenied, "You are not a member of that wiki, so you cannot let anybody in."))
+		return "", wiki.WithCause("not a member", problem(wiki.ErrDenied, "You are not a member of that wiki, so you cannot let anybody in."))
 	case v.Write && role < wiki.Editor:
-		return "", wiki.Because("may only read", problem(wiki.ErrDenied, "You may read this wiki, so you can let %s read it, and no more.", q.Name))
+		return "", wiki.WithCause("may only read", problem(wiki.ErrDenied, "You may read this wiki, so you can let %s read it, and no more.", q.Name))
 	case v.Write && q.ReadOnly:
-		return "", wiki.Because("more than asked", problem(wiki.ErrDenied, "%s asked for no more than reading.", q.Name))
+		return "", wiki.WithCause("more than asked", problem(wiki.ErrDenied, "%s asked for no more than reading.", q.Name))
 	}
 	if err := s.take(ctx, v.Secret); err != nil {
 		return "", err

@@ -80,13 +80,13 @@ func (s *Service) client(r *http.Request, id, redirect string) (*store.Client, e
 	}
 	if strings.HasPrefix(id, "https:") || strings.HasPrefix(id, "http:") {
 		if !s.isDocument(id) {
-			return nil, wiki.Because("client", problem(wiki.ErrInvalid, "The program that sent you here names itself by an address that cannot be a client's. Nothing was shared with it."))
+			return nil, wiki.WithCause("client", problem(wiki.ErrInvalid, "The program that sent you here names itself by an address that cannot be a client's. Nothing was shared with it."))
 		}
 		return s.fetched(r, id)
 	}
 	c, err := s.o.Store.Client(r.Context(), id)
 	if errors.Is(err, wiki.ErrNotFound) {
-		return nil, wiki.Because("client", problem(wiki.ErrInvalid, "The program that sent you here is not known any more: programs that nobody let in are forgotten after a week. Remove the connection there and add it again."))
+		return nil, wiki.WithCause("client", problem(wiki.ErrInvalid, "The program that sent you here is not known any more: programs that nobody let in are forgotten after a week. Remove the connection there and add it again."))
 	}
 	return c, err
 }

@@ -78,7 +78,7 @@ func (s *Service) fetched(r *http.Request, id string) (*store.Client, error) {
 	if err == nil && !errors.Is(failed, errGone) && now.Before(kept.Fresh.Add(staleAtMost)) {
 		return kept, nil
 	}
-	return nil, wiki.Because("document", problem(wiki.ErrInvalid, "The program that sent you here describes itself at %s, and that could not be read: %s. Nothing was shared with it. Try again in a minute.", id, reason(failed)))
+	return nil, wiki.WithCause("document", problem(wiki.ErrInvalid, "The program that sent you here describes itself at %s, and that could not be read: %s. Nothing was shared with it. Try again in a minute.", id, reason(failed)))
 }
 
 // fetch fetches a document once for all who wait for it, and keeps it.

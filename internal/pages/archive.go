@@ -25,7 +25,7 @@ func (s *Service) Archive(ctx context.Context, a wiki.Access, out *zip.Writer, f
 		}
 		for _, f := range files {
 			data, err := w.Blob(ctx, f.Blob)
-			if errors.Is(err, wiki.ErrWithheld) {
+			if errors.Is(err, wiki.ErrTakenDown) {
 				continue
 			}
 			if err != nil {

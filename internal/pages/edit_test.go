@@ -103,9 +103,9 @@ func TestEditsAreRefused(t *testing.T) {
 		{TextEdit{Op: Replace, Old: "Lead of this plan.", Text: "x"}, false, wiki.ErrInvalid, "Nearest is line 8: Lead of the plan."},
 		{TextEdit{Op: Replace, Old: "Qqqqqqqq", Text: "x"}, false, wiki.ErrInvalid, "nothing like it"},
 		{TextEdit{Op: Replace, Section: "Notes", Old: "- one", Text: "x"}, false, wiki.ErrInvalid, "but on line 12"},
-		{TextEdit{Op: Replace, Old: "note", Text: "x", All: true}, false, wiki.ErrUnmet, "needs the revision"},
+		{TextEdit{Op: Replace, Old: "note", Text: "x", All: true}, false, wiki.ErrPreconditionRequired, "needs the revision"},
 		{TextEdit{Op: Replace, Old: "x", Text: "x"}, false, wiki.ErrInvalid, "the same"},
-		{TextEdit{Op: ReplaceSection, Section: "Notes", Text: "x"}, false, wiki.ErrUnmet, "needs the revision"},
+		{TextEdit{Op: ReplaceSection, Section: "Notes", Text: "x"}, false, wiki.ErrPreconditionRequired, "needs the revision"},
 		{TextEdit{Op: ReplaceSection, Section: "Tasks", Text: "x"}, true, wiki.ErrInvalid, `drop the subsections "Later"`},
 		{TextEdit{Op: ReplaceSection, Text: "x"}, true, wiki.ErrInvalid, "Name the section"},
 		{TextEdit{Op: Append, Section: "Nowhere", Text: "x"}, false, wiki.ErrNotFound, `The page has "Plan" (lines 6-22), "Plan > Tasks" (lines 10-18)`},
@@ -169,7 +169,7 @@ func TestEditsOfCutReads(t *testing.T) {
 	w := newWorld(t)
 	w.put("Plan", plan)
 	r := EditRequest{Name: "Plan", Base: w.page("Plan").File.Blob, Seen: &Lines{10, 14}, Edits: []TextEdit{{Op: ReplaceSection, Section: "Tasks", Text: "x", All: true}}}
-	if _, err := w.ApplyEdits(w.ctx, w.editor, r); !errors.Is(err, wiki.ErrUnmet) || !strings.Contains(err.Error(), "lines 10-18") {
+	if _, err := w.ApplyEdits(w.ctx, w.editor, r); !errors.Is(err, wiki.ErrPreconditionRequired) || !strings.Contains(err.Error(), "lines 10-18") {
 		t.Errorf("%v", err)
 	}
 	r.Seen.To = 17 // the blank line after it has not been shown

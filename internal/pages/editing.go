@@ -60,7 +60,7 @@ func (ed *editing) scope(section string) (from, to int, err error) {
 // mustKnow refuses what overwrites without a revision.
 func (ed *editing) mustKnow(what string) error {
 	if ed.base == nil {
-		return wiki.Problemf(wiki.ErrUnmet, "revision", "%s needs the revision that you read. Read the page, then send its revision.", what)
+		return wiki.Problemf(wiki.ErrPreconditionRequired, "revision", "%s needs the revision that you read. Read the page, then send its revision.", what)
 	}
 	return nil
 }
@@ -161,7 +161,7 @@ func (ed *editing) replaceSection(e TextEdit) error {
 		return err
 	}
 	if s := ed.seen; s != nil && (read.StartLine < s.From || lastWritten(ed.base, read.DeepEnd) > s.To) {
-		return wiki.Problemf(wiki.ErrUnmet, "revision", "You have not read all of this section, lines %d-%d. Read it with section %q, then send the revision of that answer.", read.StartLine, read.DeepEnd, e.Section)
+		return wiki.Problemf(wiki.ErrPreconditionRequired, "revision", "You have not read all of this section, lines %d-%d. Read it with section %q, then send the revision of that answer.", read.StartLine, read.DeepEnd, e.Section)
 	}
 	old := ed.base.Slice(read.StartLine, read.DeepEnd)
 	with := sectionText(ed.base, read, e.Text)

@@ -50,8 +50,8 @@ func (s *Service) wholly(ctx context.Context, a wiki.Access) error {
 		return err
 	}
 	defer release()
-	if w.AnyWithheld() {
-		return wiki.Problemf(wiki.ErrWithheld, "", "This wiki cannot be cloned: something in it may not be shown, for legal reasons.")
+	if w.HasTakedowns() {
+		return wiki.Problemf(wiki.ErrTakenDown, "", "This wiki cannot be cloned: something in it may not be shown, for legal reasons.")
 	}
 	return nil
 }

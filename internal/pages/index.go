@@ -240,7 +240,7 @@ func (s *Service) List(ctx context.Context, a wiki.Access, f ListFilter) ([]Entr
 		}
 		var source []byte
 		source, failed = w.Blob(ctx, e.Revision)
-		if errors.Is(failed, wiki.ErrWithheld) {
+		if errors.Is(failed, wiki.ErrTakenDown) {
 			source, failed = nil, nil
 		}
 		return !hasCategory(frontMatter(source), f.Category)

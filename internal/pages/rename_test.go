@@ -146,7 +146,7 @@ func TestRenamePreconditions(t *testing.T) {
 		pre  Precondition
 		kind error
 	}{
-		{"none", Precondition{}, wiki.ErrUnmet},
+		{"none", Precondition{}, wiki.ErrPreconditionRequired},
 		{"stale", Precondition{Base: old}, wiki.ErrConflict},
 		{"stale, strict", Precondition{Base: old, Strict: true}, wiki.ErrPrecondition},
 		{"unknown", Precondition{Base: "0123456789abcdef"}, wiki.ErrInvalid},

@@ -86,7 +86,7 @@ func (r *resolver) answer(ctx context.Context, kind wiki.LinkKind, target, fragm
 		return a, ""
 	}
 	source, err := r.w.Blob(ctx, f.Blob)
-	if errors.Is(err, wiki.ErrWithheld) {
+	if errors.Is(err, wiki.ErrTakenDown) {
 		return a, "" // empty, in the page that may be shown
 	}
 	if err != nil {

@@ -25,7 +25,7 @@ type Write struct {
 type Precondition struct {
 	// Base is the blob id (8 digits or more) that the writer started from; the
 	// id of a commit does as well. Without it a change of an existing page
-	// fails with ErrUnmet.
+	// fails with ErrPreconditionRequired.
 	Base   string
 	Strict bool // do not merge; fail with ErrPrecondition
 	Create bool // the page must not exist: else *wiki.ConflictError, or ErrPrecondition if Strict
@@ -144,7 +144,7 @@ func baseOf(ctx context.Context, w *content.Wiki, p Precondition, f wiki.File, e
 	case p.Create:
 		return content.BaseNone, nil
 	case p.Base == "" && exists:
-		return "", wiki.Problemf(wiki.ErrUnmet, "revision", "%q exists. Say which revision you started from.", title)
+		return "", wiki.Problemf(wiki.ErrPreconditionRequired, "revision", "%q exists. Say which revision you started from.", title)
 	case p.Base == "":
 		return content.BaseNone, nil
 	}

@@ -21,7 +21,7 @@ func TestSavePreconditions(t *testing.T) {
 		kind   error
 		merged bool
 	}{
-		{"none", "Page", Precondition{}, "x\n", wiki.ErrUnmet, false},
+		{"none", "Page", Precondition{}, "x\n", wiki.ErrPreconditionRequired, false},
 		{"unknown", "Page", Precondition{Base: "0123456789"}, "x\n", wiki.ErrInvalid, false},
 		{"too short", "Page", Precondition{Base: now.Revision[:6]}, "x\n", wiki.ErrInvalid, false},
 		{"no digits", "Page", Precondition{Base: "newest!!"}, "x\n", wiki.ErrInvalid, false},
@@ -114,7 +114,7 @@ func TestPatch(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	_, err := w.Patch(w.ctx, w.editor, PatchRequest{Name: "Page", Old: "2", New: "3"})
-	wantKind(t, err, wiki.ErrUnmet)
+	wantKind(t, err, wiki.ErrPreconditionRequired)
 	_, err = w.Patch(w.ctx, w.editor, PatchRequest{Precondition: Precondition{Base: first.Revision, Strict: true}, Name: "Page", Old: "2", New: "3"})
 	wantKind(t, err, wiki.ErrPrecondition)
 	_, err = w.Patch(w.ctx, w.editor, PatchRequest{Precondition: Precondition{Base: first.Revision}, Name: "Nowhere", Old: "2", New: "3"})

@@ -183,12 +183,12 @@ func TestSourcesAreKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer release()
-	if err := c.Withhold(w.ctx, "A.md", "a court's order"); err != nil { // as if what was kept were not forgotten yet
+	if err := c.TakeDown(w.ctx, "A.md", "a court's order"); err != nil { // as if what was kept were not forgotten yet
 		t.Fatal(err)
 	}
 	_, err = read("A", "")
-	wantKind(t, err, wiki.ErrWithheld)
-	if err := c.Release(w.ctx, "A.md"); err != nil {
+	wantKind(t, err, wiki.ErrTakenDown)
+	if err := c.LiftTakedown(w.ctx, "A.md"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.Rename(w.ctx, w.editor, RenameRequest{Precondition: w.base("A"), Name: "A", NewName: "B"}); err != nil {

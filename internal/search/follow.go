@@ -350,7 +350,7 @@ func (b *batch) index(ctx context.Context, key string, f wiki.File) error {
 		return nil
 	}
 	source, err := b.w.Blob(ctx, f.Blob)
-	if errors.Is(err, wiki.ErrWithheld) {
+	if errors.Is(err, wiki.ErrTakenDown) {
 		source, err = nil, nil // the page is found by its name alone
 	}
 	if err != nil {

@@ -21,7 +21,7 @@ func TestResetWhileInUse(t *testing.T) {
 	embedding := make(chan error, 1)
 	go func() { _, err := u.s.EmbedAll(t.Context(), u.w.Slug(), 1); embedding <- err }()
 	<-model.texts // it is at the first of two
-	if err := u.w.Withhold(t.Context(), "Bad.md", "a court said so"); err != nil {
+	if err := u.w.TakeDown(t.Context(), "Bad.md", "a court said so"); err != nil {
 		t.Fatal(err)
 	}
 	reset := make(chan error, 1)

@@ -339,8 +339,8 @@ func causeOf(err error, status int) string {
 	if status >= 500 {
 		return err.Error()
 	}
-	for _, kind := range []error{wiki.ErrSuspended, wiki.ErrWithheld, wiki.ErrNotFound, wiki.ErrDenied, wiki.ErrConflict, wiki.ErrInvalid, wiki.ErrTooLarge, wiki.ErrQuota,
-		wiki.ErrExists, wiki.ErrPrecondition, wiki.ErrUnmet, wiki.ErrGone, wiki.ErrStorage} {
+	for _, kind := range []error{wiki.ErrSuspended, wiki.ErrTakenDown, wiki.ErrNotFound, wiki.ErrDenied, wiki.ErrConflict, wiki.ErrInvalid, wiki.ErrTooLarge, wiki.ErrQuota,
+		wiki.ErrExists, wiki.ErrPrecondition, wiki.ErrPreconditionRequired, wiki.ErrGone, wiki.ErrStorage} {
 		if errors.Is(err, kind) {
 			return kind.Error()
 		}

@@ -91,9 +91,11 @@ func TestAccessToken(t *testing.T) {
 func TestGrantsEndWithMembership(t *testing.T) {
 	for name, end := range map[string]func(f *fixture) error{
 		"removed": func(f *fixture) error { return f.db.RemoveMember(f.t.Context(), ada.DID, "ada", bob.DID) },
-		"wiki":    func(f *fixture) error { return f.db.EndSite(f.t.Context(), ada.DID, "ada", f.now.Add(time.Hour)) },
-		"account": func(f *fixture) error { return f.db.EndUser(f.t.Context(), bob.DID, f.now.Add(time.Hour)) },
-		"owner":   func(f *fixture) error { return f.db.EndUser(f.t.Context(), ada.DID, f.now.Add(time.Hour)) },
+		"wiki": func(f *fixture) error {
+			return f.db.ScheduleDeletion(f.t.Context(), ada.DID, "ada", f.now.Add(time.Hour))
+		},
+		"account": func(f *fixture) error { return f.db.ScheduleUserDeletion(f.t.Context(), bob.DID, f.now.Add(time.Hour)) },
+		"owner":   func(f *fixture) error { return f.db.ScheduleUserDeletion(f.t.Context(), ada.DID, f.now.Add(time.Hour)) },
 	} {
 		f := newFixture(t)
 		if err := f.db.SetMember(t.Context(), ada.DID, "ada", bob.DID, wiki.Editor, 3); err != nil {

@@ -11,26 +11,26 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// An Ending is a wiki or an account that will be purged.
-type Ending struct {
+// A PendingDeletion is a wiki or an account that will be purged.
+type PendingDeletion struct {
 	Slug string // of the wiki; "" for an account without one
 	DID  string // the owner's
 	At   time.Time
 }
 
-// EndSite lets a wiki end at a time, or not after all when that is zero. Its
-// tokens and grants are revoked when it is to end.
-func (db *DB) EndSite(ctx context.Context, actor, slug string, at time.Time) error {
+// ScheduleDeletion closes a wiki, revokes its tokens and grants, and has it
+// purged at a time. The zero time cancels the deletion; tokens stay revoked.
+func (db *DB) ScheduleDeletion(ctx context.Context, actor, slug string, at time.Time) error {
 	action := "site.end"
 	if at.IsZero() {
 		action = "site.restore"
 	}
-	err := db.changeSite(ctx, actor, slug, action, "", func(tx *sql.Tx) error { return db.endSite(ctx, tx, slug, at) })
+	err := db.changeSite(ctx, actor, slug, action, "", func(tx *sql.Tx) error { return db.scheduleDeletion(ctx, tx, slug, at) })
 	db.forgetAccess()
 	return err
 }
 
-func (db *DB) endSite(ctx context.Context, tx *sql.Tx, slug string, at time.Time) error {
+func (db *DB) scheduleDeletion(ctx context.Context, tx *sql.Tx, slug string, at time.Time) error {
 	if at.IsZero() {
 		done, err := tx.ExecContext(ctx, `UPDATE sites SET ending = 0 WHERE slug = $1 AND ending > $2`, slug, db.millis())
 		return oneRow(done, err)
@@ -70,9 +70,9 @@ func oneRow(done sql.Result, err error) error {
 	return nil
 }
 
-// EndUser lets an account end at a time, with the wiki that its owner has: all
-// its sessions, tokens and grants end at once.
-func (db *DB) EndUser(ctx context.Context, did string, at time.Time) error {
+// ScheduleUserDeletion has an account and its wiki purged at a time. All its
+// sessions, tokens and grants end at once.
+func (db *DB) ScheduleUserDeletion(ctx context.Context, did string, at time.Time) error {
 	return db.changeUser(ctx, did, "account.end", func(tx *sql.Tx) error {
 		done, err := tx.ExecContext(ctx, `UPDATE users SET ending = $2 WHERE did = $1 AND ending = 0`, did, at.UnixMilli())
 		if err := oneRow(done, err); err != nil {
@@ -95,8 +95,8 @@ func (db *DB) EndUser(ctx context.Context, did string, at time.Time) error {
 	})
 }
 
-// KeepUser takes EndUser back, for the wiki as well; ErrNotFound when the
-// account was not to end, or its time is over.
+// KeepUser cancels the deletion of an account and its wiki. It returns
+// ErrNotFound if no deletion is pending or its time has passed.
 func (db *DB) KeepUser(ctx context.Context, did string) error {
 	return db.changeUser(ctx, did, "account.restore", func(tx *sql.Tx) error {
 		done, err := tx.ExecContext(ctx, `UPDATE users SET ending = 0 WHERE did = $1 AND ending > $2`, did, db.millis())
@@ -127,12 +127,12 @@ func (db *DB) changeUser(ctx context.Context, did, action string, change func(*s
 	return nil
 }
 
-// UserEnding is when an account will be purged; zero if it will not.
-func (db *DB) UserEnding(ctx context.Context, did string) (time.Time, error) {
+// UserPurgeTime is when an account will be purged; zero if it will not.
+func (db *DB) UserPurgeTime(ctx context.Context, did string) (time.Time, error) {
 	var at int64
 	err := db.row(ctx, `SELECT ending FROM users WHERE did = $1`, did).Scan(&at)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("store: ending of %s: %w", did, translate(err))
+		return time.Time{}, fmt.Errorf("store: purge time of %s: %w", did, translate(err))
 	}
 	return when(at), nil
 }
@@ -145,35 +145,35 @@ func when(ms int64) time.Time {
 	return time.UnixMilli(ms).UTC()
 }
 
-// EndingSites lists the wikis of a person that are to end.
-func (db *DB) EndingSites(ctx context.Context, did string) ([]Ending, error) {
-	return db.endings(ctx, `SELECT slug, owner, ending FROM sites WHERE owner = $1 AND ending > 0 ORDER BY slug`, did)
+// PendingDeletions lists the wikis of a person that will be purged.
+func (db *DB) PendingDeletions(ctx context.Context, did string) ([]PendingDeletion, error) {
+	return db.pendingDeletions(ctx, `SELECT slug, owner, ending FROM sites WHERE owner = $1 AND ending > 0 ORDER BY slug`, did)
 }
 
-// EndedSites lists the wikis whose time is over.
-func (db *DB) EndedSites(ctx context.Context) ([]Ending, error) {
-	return db.endings(ctx, `SELECT slug, owner, ending FROM sites WHERE ending > 0 AND ending <= $1 ORDER BY slug`, db.millis())
+// DueSites lists the wikis that are due to be purged.
+func (db *DB) DueSites(ctx context.Context) ([]PendingDeletion, error) {
+	return db.pendingDeletions(ctx, `SELECT slug, owner, ending FROM sites WHERE ending > 0 AND ending <= $1 ORDER BY slug`, db.millis())
 }
 
-// EndedUsers lists the accounts whose time is over and that own no wiki.
-func (db *DB) EndedUsers(ctx context.Context) ([]Ending, error) {
-	return db.endings(ctx, `
+// DueUsers lists the accounts that are due to be purged and own no wiki.
+func (db *DB) DueUsers(ctx context.Context) ([]PendingDeletion, error) {
+	return db.pendingDeletions(ctx, `
 		SELECT coalesce(username, ''), did, ending FROM users
 		WHERE ending > 0 AND ending <= $1 AND did NOT IN (SELECT owner FROM sites) ORDER BY did`, db.millis())
 }
 
-func (db *DB) endings(ctx context.Context, query string, arg any) ([]Ending, error) {
+func (db *DB) pendingDeletions(ctx context.Context, query string, arg any) ([]PendingDeletion, error) {
 	rows, err := db.rows(ctx, query, arg)
 	if err != nil {
-		return nil, fmt.Errorf("store: endings: %w", err)
+		return nil, fmt.Errorf("store: list pending deletions: %w", err)
 	}
 	defer rows.Close()
-	var list []Ending
+	var list []PendingDeletion
 	for rows.Next() {
-		var e Ending
+		var e PendingDeletion
 		var at int64
 		if err := rows.Scan(&e.Slug, &e.DID, &at); err != nil {
-			return nil, fmt.Errorf("store: endings: %w", err)
+			return nil, fmt.Errorf("store: list pending deletions: %w", err)
 		}
 		e.At = when(at)
 		list = append(list, e)

@@ -91,8 +91,8 @@ func (db *DB) OperatorAct(ctx context.Context, action string) error {
 	return nil
 }
 
-// EndSiteNow lets a wiki's time be over, so that the next sweep purges it.
-func (db *DB) EndSiteNow(ctx context.Context, slug string) error {
+// ScheduleDeletionNow makes a wiki due, so that the next sweep purges it.
+func (db *DB) ScheduleDeletionNow(ctx context.Context, slug string) error {
 	err := db.changeSite(ctx, Operator, slug, "site.end", "now", func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `UPDATE sites SET ending = $2 WHERE slug = $1`, slug, db.millis()-1)
 		if err == nil {
@@ -179,7 +179,7 @@ func millis(t time.Time) int64 {
 type SiteRow struct {
 	Slug, OwnerDID, OwnerHandle string
 	Public                      bool
-	Created, Ending, Suspended  time.Time
+	Created, PurgeAt, Suspended time.Time
 	Why                         string
 	Members                     int
 }
@@ -191,7 +191,7 @@ func (db *DB) AllSites(ctx context.Context) ([]SiteRow, error) {
 		var s SiteRow
 		var created, ending, suspended int64
 		err := rows.Scan(&s.Slug, &s.OwnerDID, &s.OwnerHandle, &s.Public, &created, &ending, &suspended, &s.Why, &s.Members)
-		s.Created, s.Ending, s.Suspended = when(created), when(ending), when(suspended)
+		s.Created, s.PurgeAt, s.Suspended = when(created), when(ending), when(suspended)
 		list = append(list, s)
 		return err
 	}, `SELECT slug, owner, users.handle, public, sites.created, sites.ending, sites.suspended, why,
@@ -203,7 +203,7 @@ func (db *DB) AllSites(ctx context.Context) ([]SiteRow, error) {
 // A UserRow is a person in the operator's list.
 type UserRow struct {
 	wiki.User
-	Created, Seen, Ending, Suspended time.Time
+	Created, Seen, PurgeAt, Suspended time.Time
 }
 
 // AllUsers lists all people, those first who came last.
@@ -213,7 +213,7 @@ func (db *DB) AllUsers(ctx context.Context) ([]UserRow, error) {
 		var u UserRow
 		var created, seen, ending, suspended int64
 		err := rows.Scan(&u.DID, &u.Username, &u.Handle, &created, &seen, &ending, &suspended)
-		u.Created, u.Seen, u.Ending, u.Suspended = when(created), when(seen), when(ending), when(suspended)
+		u.Created, u.Seen, u.PurgeAt, u.Suspended = when(created), when(seen), when(ending), when(suspended)
 		list = append(list, u)
 		return err
 	}, `SELECT did, coalesce(username, ''), handle, created, seen, ending, suspended FROM users ORDER BY created DESC, did`)
@@ -269,7 +269,8 @@ func (db *DB) FindUser(ctx context.Context, name string) (wiki.User, error) {
 	return db.oneUser(ctx, `SELECT `+userColumns+` FROM users WHERE did = $1 OR username = $1 OR handle = $1 ORDER BY did = $1 DESC, username = $1 DESC LIMIT 1`, name)
 }
 
-// RemoveUser is EndUser of the operator's, also of who is to end already.
+// RemoveUser schedules an account's deletion for the operator, even if one is
+// pending already.
 func (db *DB) RemoveUser(ctx context.Context, did string, at time.Time) error {
 	err := db.tx(ctx, func(tx *sql.Tx) error {
 		done, err := tx.ExecContext(ctx, `UPDATE users SET ending = 0 WHERE did = $1`, did)
@@ -281,5 +282,5 @@ func (db *DB) RemoveUser(ctx context.Context, did string, at time.Time) error {
 	if err != nil {
 		return fmt.Errorf("store: delete account %s: %w", did, err)
 	}
-	return db.EndUser(ctx, did, at)
+	return db.ScheduleUserDeletion(ctx, did, at)
 }

@@ -16,7 +16,7 @@ import (
 type Site struct {
 	wiki.Site                      // Limits hold overrides alone: 0 where the default counts
 	Roles     map[string]wiki.Role // by DID, the owner's included; without accounts that are being deleted
-	Ending    time.Time            // when it will be purged; until then it is closed. Zero for others
+	PurgeAt   time.Time            // when it will be purged; until then it is closed. Zero for others
 	Suspended time.Time            // since when the operator has closed it; zero for others
 	Why       string               // what its members are told of that
 }
@@ -115,7 +115,7 @@ func (db *DB) readSite(ctx context.Context, slug string) (*Site, error) {
 			if err := json.Unmarshal([]byte(limits), &s.Limits); err != nil {
 				return nil, fmt.Errorf("limits: %w", err)
 			}
-			site = &Site{Site: s, Roles: map[string]wiki.Role{s.OwnerDID: wiki.Owner}, Ending: when(ending), Suspended: when(suspended), Why: why}
+			site = &Site{Site: s, Roles: map[string]wiki.Role{s.OwnerDID: wiki.Owner}, PurgeAt: when(ending), Suspended: when(suspended), Why: why}
 		}
 		if did != "" && did != s.OwnerDID {
 			if site.Roles[did], err = wiki.ParseRole(role); err != nil {

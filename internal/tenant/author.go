@@ -55,9 +55,9 @@ func (s *Service) Author(ctx context.Context, a wiki.Author) wiki.User {
 	return wiki.User{Name: s.Called(ctx, a)}
 }
 
-// Face finds a person's picture by its id.
-func (s *Service) Face(ctx context.Context, id string) (store.Face, error) {
-	f, err := s.store.Face(ctx, id)
+// Avatar finds a person's picture by its id.
+func (s *Service) Avatar(ctx context.Context, id string) (store.Avatar, error) {
+	f, err := s.store.Avatar(ctx, id)
 	if err != nil {
 		return f, fmt.Errorf("tenant: %w", err)
 	}

@@ -72,7 +72,7 @@ func (s *Service) begun(ctx context.Context, owner wiki.User, slug string) (bool
 	if err != nil {
 		return false, fmt.Errorf("tenant: create: %w", err)
 	}
-	if row.OwnerDID == owner.DID && !row.Ending.IsZero() {
+	if row.OwnerDID == owner.DID && !row.PurgeAt.IsZero() {
 		return false, wiki.Problemf(wiki.ErrQuota, "username", "Your wiki is being deleted. Until that is done you can restore it, on the dashboard.")
 	}
 	return row.OwnerDID == owner.DID, nil
@@ -80,7 +80,7 @@ func (s *Service) begun(ctx context.Context, owner wiki.User, slug string) (bool
 
 // mayCreate refuses who is leaving.
 func (s *Service) mayCreate(ctx context.Context, owner wiki.User) error {
-	at, err := s.AccountEnding(ctx, owner.DID)
+	at, err := s.AccountPurgeTime(ctx, owner.DID)
 	if err != nil || at.IsZero() {
 		return err
 	}

@@ -17,8 +17,8 @@ import (
 // account.
 const Grace = 7 * 24 * time.Hour
 
-// An Ending is a wiki that its owner deleted and can still restore.
-type Ending = store.Ending
+// A PendingDeletion is a wiki that its owner deleted and can still restore.
+type PendingDeletion = store.PendingDeletion
 
 // DeleteWiki closes a wiki on every door and ends its tokens at once; it is
 // purged when the grace is over. confirm is its slug, typed.
@@ -30,17 +30,17 @@ func (s *Service) DeleteWiki(ctx context.Context, a wiki.Access, confirm string)
 	if strings.TrimSpace(confirm) != slug {
 		return wiki.Problemf(wiki.ErrInvalid, "confirm", "Type %q to delete the wiki. Nothing was deleted.", slug)
 	}
-	if err := s.store.EndSite(ctx, actor(a), slug, s.now().Add(Grace)); err != nil {
+	if err := s.store.ScheduleDeletion(ctx, actor(a), slug, s.now().Add(Grace)); err != nil {
 		return fmt.Errorf("tenant: delete wiki: %w", err)
 	}
 	return nil
 }
 
-// Endings lists the wikis that a person deleted and can still restore.
-func (s *Service) Endings(ctx context.Context, caller wiki.Caller) ([]Ending, error) {
-	list, err := s.store.EndingSites(ctx, caller.User.DID)
+// PendingDeletions lists the wikis that a person deleted and can still restore.
+func (s *Service) PendingDeletions(ctx context.Context, caller wiki.Caller) ([]PendingDeletion, error) {
+	list, err := s.store.PendingDeletions(ctx, caller.User.DID)
 	if err != nil {
-		return nil, fmt.Errorf("tenant: endings: %w", err)
+		return nil, fmt.Errorf("tenant: list pending deletions: %w", err)
 	}
 	return list, nil
 }
@@ -52,19 +52,19 @@ func (s *Service) RestoreWiki(ctx context.Context, caller wiki.Caller, slug stri
 	}
 	row, err := s.store.Site(ctx, slug)
 	switch {
-	case errors.Is(err, wiki.ErrNotFound), err == nil && (row.OwnerDID != caller.User.DID || row.Ending.IsZero()):
+	case errors.Is(err, wiki.ErrNotFound), err == nil && (row.OwnerDID != caller.User.DID || row.PurgeAt.IsZero()):
 		return errNoWiki
 	case err != nil:
 		return fmt.Errorf("tenant: restore wiki: %w", err)
 	}
-	at, err := s.AccountEnding(ctx, caller.User.DID)
+	at, err := s.AccountPurgeTime(ctx, caller.User.DID)
 	if err != nil {
 		return err
 	}
 	if !at.IsZero() {
 		return wiki.Problemf(wiki.ErrInvalid, "", "Your account is being deleted, and the wiki with it. Keep the account, and the wiki comes back.")
 	}
-	if err := s.store.EndSite(ctx, caller.User.DID, slug, time.Time{}); err != nil {
+	if err := s.store.ScheduleDeletion(ctx, caller.User.DID, slug, time.Time{}); err != nil {
 		return fmt.Errorf("tenant: restore wiki: %w", err)
 	}
 	return nil
@@ -92,7 +92,7 @@ func (s *Service) DeleteAccount(ctx context.Context, caller wiki.Caller, confirm
 	if !strings.EqualFold(strings.TrimPrefix(strings.TrimSpace(confirm), "@"), want) {
 		return wiki.Problemf(wiki.ErrInvalid, "confirm", "Type %q to delete your account. Nothing was deleted.", want)
 	}
-	err := s.store.EndUser(ctx, caller.User.DID, s.now().Add(Grace))
+	err := s.store.ScheduleUserDeletion(ctx, caller.User.DID, s.now().Add(Grace))
 	if errors.Is(err, wiki.ErrNotFound) {
 		return wiki.Problemf(wiki.ErrExists, "", "Your account is being deleted already.")
 	}
@@ -110,9 +110,9 @@ func AccountWord(u wiki.User) string {
 	return u.Handle
 }
 
-// AccountEnding is when a person's account will be purged; zero if it will not.
-func (s *Service) AccountEnding(ctx context.Context, did string) (time.Time, error) {
-	at, err := s.store.UserEnding(ctx, did)
+// AccountPurgeTime is when a person's account will be purged; zero if it will not.
+func (s *Service) AccountPurgeTime(ctx context.Context, did string) (time.Time, error) {
+	at, err := s.store.UserPurgeTime(ctx, did)
 	if errors.Is(err, wiki.ErrNotFound) {
 		return time.Time{}, nil
 	}
@@ -140,7 +140,7 @@ func (s *Service) KeepAccount(ctx context.Context, caller wiki.Caller) error {
 // Sweep purges the wikis and accounts whose grace is over. What fails is tried
 // again by the next one.
 func (s *Service) Sweep(ctx context.Context) error {
-	sites, err := s.store.EndedSites(ctx)
+	sites, err := s.store.DueSites(ctx)
 	if err != nil {
 		return fmt.Errorf("tenant: sweep: %w", err)
 	}
@@ -148,7 +148,7 @@ func (s *Service) Sweep(ctx context.Context) error {
 	for _, e := range sites {
 		errs = append(errs, s.purge(ctx, e))
 	}
-	users, err := s.store.EndedUsers(ctx)
+	users, err := s.store.DueUsers(ctx)
 	errs = append(errs, err)
 	for _, u := range users {
 		errs = append(errs, s.purgeUser(ctx, u.DID))
@@ -185,7 +185,7 @@ func (s *Service) purgeUser(ctx context.Context, did string) error {
 
 // purge removes the files before the row: until that is gone as well nobody
 // comes in, and nobody gets the name.
-func (s *Service) purge(ctx context.Context, e Ending) error {
+func (s *Service) purge(ctx context.Context, e PendingDeletion) error {
 	if s.forget != nil {
 		if err := s.forget(ctx, e.Slug); err != nil {
 			return err

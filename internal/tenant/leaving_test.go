@@ -138,7 +138,7 @@ func TestNothingRemains(t *testing.T) {
 	l.must(l.db.StartSession(ctx, store.Session{ID: "s", DID: bob.DID, Expires: l.now.Add(time.Hour)}))
 	l.must(l.db.AddToken(ctx, "secret", &store.Token{ID: "t", Slug: "ada", DID: bob.DID, Name: "x"}))
 	l.must(l.db.AddPersonalToken(ctx, "personal", &store.Token{ID: "p", DID: bob.DID, Name: "x"}, 5))
-	l.must(l.db.SetFace(ctx, bob.DID, store.Face{MIME: "image/png", Data: []byte("x")}))
+	l.must(l.db.SetAvatar(ctx, bob.DID, store.Avatar{MIME: "image/png", Data: []byte("x")}))
 	_, err := l.Create(ctx, bob, bob.Username)
 	l.must(err)
 	w, release, err := l.content.Open(ctx, "ada")

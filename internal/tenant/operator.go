@@ -78,16 +78,16 @@ func (s *Service) Remove(ctx context.Context, a wiki.Access, now bool) error {
 		return errOperator
 	}
 	if !now {
-		err := s.store.EndSite(ctx, store.Operator, a.Site().Slug, s.now().Add(Grace))
+		err := s.store.ScheduleDeletion(ctx, store.Operator, a.Site().Slug, s.now().Add(Grace))
 		if errors.Is(err, wiki.ErrNotFound) {
 			return wiki.Problemf(wiki.ErrExists, "", "%s is being deleted already.", a.Site().Slug)
 		}
 		return err
 	}
-	if err := s.store.EndSiteNow(ctx, a.Site().Slug); err != nil {
+	if err := s.store.ScheduleDeletionNow(ctx, a.Site().Slug); err != nil {
 		return err
 	}
-	return s.purge(ctx, Ending{Slug: a.Site().Slug, DID: a.Site().OwnerDID})
+	return s.purge(ctx, PendingDeletion{Slug: a.Site().Slug, DID: a.Site().OwnerDID})
 }
 
 // Reinstate adds the row of a wiki that is no more, as a backup has it, for the

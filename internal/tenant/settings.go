@@ -55,7 +55,7 @@ func (s *Service) HandleDID(ctx context.Context, slug string) (string, error) {
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("tenant: handle: %w", err)
-	case !row.AsHandle || !row.Ending.IsZero() || !row.Suspended.IsZero():
+	case !row.AsHandle || !row.PurgeAt.IsZero() || !row.Suspended.IsZero():
 		return "", wiki.ErrNotFound
 	}
 	return row.OwnerDID, nil

@@ -110,7 +110,7 @@ func roleOf(row *store.Site, caller wiki.Caller) wiki.Role {
 	switch {
 	case caller.Operator:
 		return wiki.Owner
-	case !row.Ending.IsZero(): // closed on every door; its owner can restore it
+	case !row.PurgeAt.IsZero(): // closed on every door; its owner can restore it
 		return wiki.NoRole
 	case caller.Wiki != "" && caller.Wiki != row.Slug: // a credential for one wiki opens no other, not even a public one
 		return wiki.NoRole

@@ -35,8 +35,8 @@ type dashboardPage struct {
 	Frame
 	Told        []tenant.Notice // what the operator did to the own wiki
 	Own, Shared []siteCard
-	Endings     []tenant.Ending // own wikis that can be restored
-	Leaving     time.Time       // when the account will be purged; zero if it will not
+	Endings     []tenant.PendingDeletion // own wikis that can be restored
+	Leaving     time.Time                // when the account will be purged; zero if it will not
 	MayCreate   bool
 	Logins      []session.Login
 }
@@ -57,10 +57,10 @@ func (h *Handler) showDashboard(v *visit) error {
 	p := &dashboardPage{Frame: h.frame(v, "Dashboard"), MayCreate: h.mayCreate(v.caller.User)}
 	p.NoIndex = true
 	var err error
-	if p.Leaving, err = h.o.Tenant.AccountEnding(v.ctx(), v.caller.User.DID); err != nil {
+	if p.Leaving, err = h.o.Tenant.AccountPurgeTime(v.ctx(), v.caller.User.DID); err != nil {
 		return err
 	}
-	if p.Endings, err = h.o.Tenant.Endings(v.ctx(), v.caller); err != nil {
+	if p.Endings, err = h.o.Tenant.PendingDeletions(v.ctx(), v.caller); err != nil {
 		return err
 	}
 	if p.Logins, err = h.o.Session.Sessions(v.ctx(), v.caller); err != nil {
@@ -151,7 +151,7 @@ func (h *Handler) renderAccount(v *visit, status int, p *accountPage) error {
 	if p.Agents, err = h.ownAgents(v); err != nil {
 		return err
 	}
-	if p.Leaving, err = h.o.Tenant.AccountEnding(v.ctx(), v.caller.User.DID); err != nil {
+	if p.Leaving, err = h.o.Tenant.AccountPurgeTime(v.ctx(), v.caller.User.DID); err != nil {
 		return err
 	}
 	if v.caller.User.Username != "" {
@@ -428,7 +428,7 @@ func (h *Handler) writeExport(v *visit, account accountExport, sites []wiki.Acce
 	if err := text.Encode(account); err != nil {
 		return err
 	}
-	if err := h.exportFace(v, out); err != nil {
+	if err := h.exportAvatar(v, out); err != nil {
 		return err
 	}
 	for _, a := range sites {
@@ -439,19 +439,19 @@ func (h *Handler) writeExport(v *visit, account accountExport, sites []wiki.Acce
 	return out.Close()
 }
 
-func (h *Handler) exportFace(v *visit, out *zip.Writer) error {
+func (h *Handler) exportAvatar(v *visit, out *zip.Writer) error {
 	if v.caller.User.Picture == "" {
 		return nil
 	}
-	face, err := h.o.Tenant.Face(v.ctx(), v.caller.User.Picture)
+	avatar, err := h.o.Tenant.Avatar(v.ctx(), v.caller.User.Picture)
 	if err != nil {
 		return err
 	}
-	_, kind, _ := strings.Cut(face.MIME, "/")
+	_, kind, _ := strings.Cut(avatar.MIME, "/")
 	entry, err := out.Create("picture." + kind)
 	if err != nil {
 		return err
 	}
-	_, err = entry.Write(face.Data)
+	_, err = entry.Write(avatar.Data)
 	return err
 }

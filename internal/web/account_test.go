@@ -225,7 +225,7 @@ func TestDeleteAccountOnPages(t *testing.T) {
 
 func TestExport(t *testing.T) {
 	w := newTestWiki(t)
-	if err := w.store.SetFace(t.Context(), "did:plc:bob", store.Face{MIME: "image/png", Data: testPNG(t)}); err != nil {
+	if err := w.store.SetAvatar(t.Context(), "did:plc:bob", store.Avatar{MIME: "image/png", Data: testPNG(t)}); err != nil {
 		t.Fatal(err)
 	}
 	bob := w.as("bob")

@@ -172,7 +172,7 @@ func (h *Handler) by(a wiki.Author) string { return h.o.Tenant.Called(context.Ba
 // byline is the agent and the person.
 func (h *Handler) byline(a wiki.Author) string { return h.o.Tenant.Byline(context.Background(), a) }
 
-// initial is the letter on a person's face.
+// initial is the letter on a person's avatar.
 func initial(s string) string {
 	for _, r := range s {
 		return strings.ToUpper(string(r))
@@ -180,7 +180,7 @@ func initial(s string) string {
 	return "?"
 }
 
-// initials are the two letters on an agent's face: "CC" for Claude Code.
+// initials are the two letters on an agent's avatar: "CC" for Claude Code.
 func initials(name string) string {
 	words := strings.Fields(name)
 	if len(words) > 1 {

@@ -20,7 +20,7 @@ const triedCookie = "sso_tried"
 // hintCookie is session's, for the whole domain: somebody signed in somewhere.
 const hintCookie = "signed_in"
 
-// accountData is all that is personal on a page: the face and its menu, or the
+// accountData is all that is personal on a page: the avatar and its menu, or the
 // way to sign in.
 type accountData struct {
 	Caller       wiki.Caller

@@ -8,25 +8,25 @@ import (
 // The kinds of failure that every package speaks of. Test for them with
 // errors.Is; a Problem or a ConflictError wraps one of them.
 var (
-	ErrNotFound     = errors.New("not found")
-	ErrDenied       = errors.New("not allowed")
-	ErrConflict     = errors.New("conflict")
-	ErrInvalid      = errors.New("invalid")
-	ErrTooLarge     = errors.New("too large")
-	ErrQuota        = errors.New("over the limit")
-	ErrExists       = errors.New("exists already")
-	ErrPrecondition = errors.New("precondition failed")   // RFC 9110, 15.5.13 (412)
-	ErrUnmet        = errors.New("precondition required") // RFC 6585, section 3 (428)
-	ErrGone         = errors.New("gone")
-	ErrStorage      = errors.New("storage failed") // disk full, read-only or broken: nothing was changed
+	ErrNotFound             = errors.New("not found")
+	ErrDenied               = errors.New("not allowed")
+	ErrConflict             = errors.New("conflict")
+	ErrInvalid              = errors.New("invalid")
+	ErrTooLarge             = errors.New("too large")
+	ErrQuota                = errors.New("over the limit")
+	ErrExists               = errors.New("exists already")
+	ErrPrecondition         = errors.New("precondition failed")   // RFC 9110, 15.5.13 (412)
+	ErrPreconditionRequired = errors.New("precondition required") // RFC 6585, section 3 (428)
+	ErrGone                 = errors.New("gone")
+	ErrStorage              = errors.New("storage failed") // disk full, read-only or broken: nothing was changed
 )
 
 // ErrSuspended is a wiki that the operator has closed. It is ErrDenied as well,
 // for whoever makes no difference.
 var ErrSuspended = fmt.Errorf("suspended: %w", ErrDenied)
 
-// ErrWithheld is content that may not be shown, for legal reasons (RFC 7725: 451).
-var ErrWithheld = errors.New("withheld for legal reasons")
+// ErrTakenDown is content that may not be shown, for legal reasons (RFC 7725: 451).
+var ErrTakenDown = errors.New("withheld for legal reasons")
 
 // A Problem is an error whose message is written for the person who caused it:
 // it says what is wrong and what to do, and never holds anything private.
@@ -46,8 +46,8 @@ func Problemf(kind error, field, format string, args ...any) error {
 	return &Problem{Kind: kind, Field: field, Message: fmt.Sprintf(format, args...)}
 }
 
-// Because says what a Problem is counted by.
-func Because(cause string, err error) error {
+// WithCause returns a copy of the Problem in err that is counted under cause.
+func WithCause(cause string, err error) error {
 	var p *Problem
 	if !errors.As(err, &p) {
 		return err

@@ -60,12 +60,12 @@ func TestPicture(t *testing.T) {
 	}
 	w.shows("one", pngOf(t, 400, 200))
 	one := signIn()
-	face, err := w.db.Face(t.Context(), one.Picture)
+	avatar, err := w.db.Avatar(t.Context(), one.Picture)
 	if err != nil {
 		t.Fatal(err)
 	}
-	config, kind, err := image.DecodeConfig(bytes.NewReader(face.Data))
-	if err != nil || kind != "png" || config.Width != faceSize || config.Height != faceSize/2 || face.MIME != "image/png" {
+	config, kind, err := image.DecodeConfig(bytes.NewReader(avatar.Data))
+	if err != nil || kind != "png" || config.Width != avatarSize || config.Height != avatarSize/2 || avatar.MIME != "image/png" {
 		t.Errorf("%s %v, %v", kind, config, err)
 	}
 	if again := signIn(); again.Picture != one.Picture || w.fetched() != 1 {
@@ -76,7 +76,7 @@ func TestPicture(t *testing.T) {
 	if two.Picture == one.Picture || two.Picture == "" {
 		t.Errorf("the picture was changed: %q", two.Picture)
 	}
-	if _, err := w.db.Face(t.Context(), one.Picture); !errors.Is(err, wiki.ErrNotFound) {
+	if _, err := w.db.Avatar(t.Context(), one.Picture); !errors.Is(err, wiki.ErrNotFound) {
 		t.Errorf("the former one is kept: %v", err)
 	}
 	w.handlers["pds.test/xrpc/com.atproto.repo.getRecord"] = func(rw http.ResponseWriter, r *http.Request) { http.Error(rw, "no", 500) }

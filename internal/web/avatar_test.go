@@ -10,9 +10,9 @@ import (
 
 // People's pictures stand where their initials did, and come from the page's
 // own host.
-func TestFaces(t *testing.T) {
+func TestAvatars(t *testing.T) {
 	w := newTestWiki(t)
-	if err := w.store.SetFace(t.Context(), "did:plc:bob", store.Face{Source: "cid", MIME: "image/png", Data: testPNG(t)}); err != nil {
+	if err := w.store.SetAvatar(t.Context(), "did:plc:bob", store.Avatar{Source: "cid", MIME: "image/png", Data: testPNG(t)}); err != nil {
 		t.Fatal(err)
 	}
 	bob, err := w.store.User(t.Context(), "did:plc:bob")

@@ -9,39 +9,39 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// Withheld is a page or file that may not be shown.
-type Withheld = content.Withheld
+// A Takedown hides a page or file.
+type Takedown = content.Takedown
 
-// Withhold takes a page, or a file by its whole name, out of every door, with
-// all its revisions: they answer ErrWithheld. It gives the file. For the
-// operator alone.
-func (s *Service) Withhold(ctx context.Context, a wiki.Access, name, why string) (file string, err error) {
+// TakeDown hides a page, or a file by its full name, with all its revisions, and
+// returns the file's path. Reading it fails with ErrTakenDown. Only the operator
+// can do this.
+func (s *Service) TakeDown(ctx context.Context, a wiki.Access, name, why string) (file string, err error) {
 	w, file, release, err := s.openNamed(ctx, a, name)
 	if err != nil {
 		return "", err
 	}
 	defer release()
-	if err := w.Withhold(ctx, file, why); err != nil {
+	if err := w.TakeDown(ctx, file, why); err != nil {
 		return "", fmt.Errorf("pages: %w", err)
 	}
 	return file, s.forget(w)
 }
 
-// Release takes Withhold back.
-func (s *Service) Release(ctx context.Context, a wiki.Access, name string) (file string, err error) {
+// LiftTakedown makes a page or file readable again.
+func (s *Service) LiftTakedown(ctx context.Context, a wiki.Access, name string) (file string, err error) {
 	w, file, release, err := s.openNamed(ctx, a, name)
 	if err != nil {
 		return "", err
 	}
 	defer release()
-	if err := w.Release(ctx, file); err != nil {
+	if err := w.LiftTakedown(ctx, file); err != nil {
 		return "", fmt.Errorf("pages: %w", err)
 	}
 	return file, s.forget(w)
 }
 
-// Withholding lists what is withheld in a wiki, for its members.
-func (s *Service) Withholding(ctx context.Context, a wiki.Access) ([]Withheld, error) {
+// Takedowns lists a wiki's takedowns; it is empty for non-members.
+func (s *Service) Takedowns(ctx context.Context, a wiki.Access) ([]Takedown, error) {
 	if a.Role() < wiki.Viewer {
 		return nil, nil
 	}
@@ -50,14 +50,14 @@ func (s *Service) Withholding(ctx context.Context, a wiki.Access) ([]Withheld, e
 		return nil, err
 	}
 	defer release()
-	return w.Withholding(ctx)
+	return w.Takedowns(ctx)
 }
 
-// openNamed opens a wiki for the operator, and finds the file of a name, which
-// need not be there any more.
+// openNamed opens a wiki for the operator and finds a file by name, even one
+// that was deleted.
 func (s *Service) openNamed(ctx context.Context, a wiki.Access, name string) (*content.Wiki, string, func(), error) {
 	if !a.Caller().Operator {
-		return nil, "", nil, wiki.Problemf(wiki.ErrDenied, "", "Only who runs this service may do that.")
+		return nil, "", nil, wiki.Problemf(wiki.ErrDenied, "", "Only the operator can do that.")
 	}
 	w, release, err := s.open(ctx, a, wiki.Read)
 	if err != nil {
@@ -75,11 +75,10 @@ func (s *Service) openNamed(ctx context.Context, a wiki.Access, name string) (*c
 		}
 	}
 	release()
-	return nil, "", nil, wiki.Problemf(wiki.ErrNotFound, "page", "There is no page or file %q in %s, and there was none.", name, a.Site().Slug)
+	return nil, "", nil, wiki.Problemf(wiki.ErrNotFound, "page", "There is no page or file %q in %s, and there never was.", name, a.Site().Slug)
 }
 
-// forget drops all that was derived from what may not be shown any more, or may
-// be again.
+// forget drops everything derived from content whose visibility changed.
 func (s *Service) forget(w *content.Wiki) error {
 	s.cache.InvalidateAll()
 	if err := s.search.Reset(w.Slug()); err != nil {

@@ -13,7 +13,7 @@ import (
 
 // Pictures are kept within a bound of bytes: the oldest go, and whose they were
 // are shown without.
-func TestFacesAreBounded(t *testing.T) {
+func TestAvatarsAreBounded(t *testing.T) {
 	now := time.Now()
 	db, err := Open(t.Context(), filepath.Join(t.TempDir(), "robot.db"), func() time.Time { return now })
 	if err != nil {
@@ -27,7 +27,7 @@ func TestFacesAreBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 		now = now.Add(time.Second)
-		if err := db.setFace(t.Context(), did, Face{Source: "cid", MIME: "image/png", Data: bytes.Repeat([]byte{byte(i)}, 300)}, room); err != nil {
+		if err := db.setAvatar(t.Context(), did, Avatar{Source: "cid", MIME: "image/png", Data: bytes.Repeat([]byte{byte(i)}, 300)}, room); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -39,12 +39,12 @@ func TestFacesAreBounded(t *testing.T) {
 		if u.Picture == "" {
 			continue
 		}
-		face, err := db.Face(t.Context(), u.Picture)
-		if err != nil || len(face.Data) != 300 || face.Data[0] != byte(i) {
+		avatar, err := db.Avatar(t.Context(), u.Picture)
+		if err != nil || len(avatar.Data) != 300 || avatar.Data[0] != byte(i) {
 			t.Errorf("%d: %v", i, err)
 		}
 	}
-	if err := db.DropFace(t.Context(), "did:plc:7"); err != nil {
+	if err := db.DropAvatar(t.Context(), "did:plc:7"); err != nil {
 		t.Fatal(err)
 	}
 	if u, err := db.User(t.Context(), "did:plc:7"); err != nil || u.Picture != "" {
@@ -55,13 +55,13 @@ func TestFacesAreBounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := db.EndUser(t.Context(), six.DID, now); err != nil {
+	if err := db.ScheduleUserDeletion(t.Context(), six.DID, now); err != nil {
 		t.Fatal(err)
 	}
 	if err := db.PurgeUser(t.Context(), six.DID, []byte("x")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := db.Face(t.Context(), six.Picture); !errors.Is(err, wiki.ErrNotFound) {
+	if _, err := db.Avatar(t.Context(), six.Picture); !errors.Is(err, wiki.ErrNotFound) {
 		t.Errorf("of a deleted account: %v", err)
 	}
 }

@@ -9,25 +9,25 @@ import (
 	"fmt"
 )
 
-// A Face is a person's picture, small and re-encoded.
-type Face struct {
+// An Avatar is a person's picture, small and re-encoded.
+type Avatar struct {
 	ID     string // 32 hex digits, made of the bytes
 	Source string // what the person's server calls the original
 	MIME   string
 	Data   []byte
 }
 
-// faceRoom is how many bytes of pictures are kept, of all people together.
-const faceRoom = 64 << 20
+// maxAvatarBytes bounds the stored avatars of all people together.
+const maxAvatarBytes = 64 << 20
 
-// SetFace keeps a person's picture and gives them its id. Those that have been
+// SetAvatar keeps a person's picture and gives them its id. Those that have been
 // kept for longest go where there is no room: whoever comes back brings theirs
 // again.
-func (db *DB) SetFace(ctx context.Context, did string, f Face) error {
-	return db.setFace(ctx, did, f, faceRoom)
+func (db *DB) SetAvatar(ctx context.Context, did string, f Avatar) error {
+	return db.setAvatar(ctx, did, f, maxAvatarBytes)
 }
 
-func (db *DB) setFace(ctx context.Context, did string, f Face, room int) error {
+func (db *DB) setAvatar(ctx context.Context, did string, f Avatar, room int) error {
 	sum := sha256.Sum256(f.Data)
 	f.ID = hex.EncodeToString(sum[:16])
 	err := db.tx(ctx, func(tx *sql.Tx) error {
@@ -45,12 +45,12 @@ func (db *DB) setFace(ctx context.Context, did string, f Face, room int) error {
 	})
 	db.users.forgetAll()
 	if err != nil {
-		return fmt.Errorf("store: face of %s: %w", did, err)
+		return fmt.Errorf("store: avatar of %s: %w", did, err)
 	}
 	return nil
 }
 
-// makeRoom drops the oldest faces until the others fit.
+// makeRoom drops the oldest avatars until the others fit.
 func makeRoom(ctx context.Context, tx *sql.Tx, room int) error {
 	for {
 		var total int
@@ -68,8 +68,8 @@ func makeRoom(ctx context.Context, tx *sql.Tx, room int) error {
 	}
 }
 
-// DropFace forgets a person's picture, if there is one.
-func (db *DB) DropFace(ctx context.Context, did string) error {
+// DropAvatar forgets a person's picture, if there is one.
+func (db *DB) DropAvatar(ctx context.Context, did string) error {
 	err := db.tx(ctx, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM faces WHERE did = $1`, did); err != nil {
 			return err
@@ -79,28 +79,28 @@ func (db *DB) DropFace(ctx context.Context, did string) error {
 	})
 	db.users.forget(did)
 	if err != nil {
-		return fmt.Errorf("store: drop face of %s: %w", did, err)
+		return fmt.Errorf("store: drop avatar of %s: %w", did, err)
 	}
 	return nil
 }
 
-// Face finds a picture by its id.
-func (db *DB) Face(ctx context.Context, id string) (Face, error) {
-	f := Face{ID: id}
+// Avatar finds a picture by its id.
+func (db *DB) Avatar(ctx context.Context, id string) (Avatar, error) {
+	f := Avatar{ID: id}
 	err := db.row(ctx, `SELECT source, mime, data FROM faces WHERE id = $1 LIMIT 1`, id).Scan(&f.Source, &f.MIME, &f.Data)
 	if err != nil {
-		return Face{}, fmt.Errorf("store: face %q: %w", id, translate(err))
+		return Avatar{}, fmt.Errorf("store: avatar %q: %w", id, translate(err))
 	}
 	return f, nil
 }
 
-// FaceSource is what a person's server calls the picture that is kept of them,
+// AvatarSource is what a person's server calls the picture that is kept of them,
 // "" where there is none.
-func (db *DB) FaceSource(ctx context.Context, did string) (string, error) {
+func (db *DB) AvatarSource(ctx context.Context, did string) (string, error) {
 	var source string
 	err := db.row(ctx, `SELECT source FROM faces WHERE did = $1`, did).Scan(&source)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return "", fmt.Errorf("store: face of %s: %w", did, err)
+		return "", fmt.Errorf("store: avatar of %s: %w", did, err)
 	}
 	return source, nil
 }
