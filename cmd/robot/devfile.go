@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"robot.wtf/internal/config"
+	"robot.wtf/internal/durable"
 	"robot.wtf/internal/wiki"
 )
 
@@ -97,7 +98,7 @@ func writeDevFile(ctx context.Context, s *service, origins config.Origins, dir s
 	if err != nil {
 		return devFile{}, err
 	}
-	return facts, replaceFile(file, append(text, '\n'))
+	return facts, durable.WriteFile(file, append(text, '\n'))
 }
 
 func readDevFile(file string) (devFile, error) {
@@ -165,19 +166,4 @@ func (s *service) devToken(ctx context.Context, slug string, m wiki.Member, know
 		return "", fmt.Errorf("token of %s for %s: %w", m.User.Username, slug, err)
 	}
 	return secret, nil
-}
-
-// replaceFile writes a file of secrets so that a reader finds all of it or what
-// was there before.
-func replaceFile(file string, text []byte) error {
-	unfinished, err := os.CreateTemp(filepath.Dir(file), ".dev-*.json") // 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(unfinished.Name())
-	_, err = unfinished.Write(text)
-	if err = errors.Join(err, unfinished.Close()); err != nil {
-		return err
-	}
-	return os.Rename(unfinished.Name(), file)
 }

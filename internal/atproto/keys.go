@@ -19,6 +19,7 @@ import (
 	"github.com/bluesky-social/indigo/atproto/auth/oauth"
 	"github.com/go-jose/go-jose/v4"
 
+	"robot.wtf/internal/durable"
 	"robot.wtf/internal/keyfile"
 )
 
@@ -82,7 +83,7 @@ func finishRotation(dir string) error {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	err = os.Rename(filepath.Join(dir, nextFile), filepath.Join(dir, signingFile))
+	err = durable.Rename(filepath.Join(dir, nextFile), filepath.Join(dir, signingFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -145,14 +146,11 @@ func (k *keys) settle() error {
 }
 
 func (k *keys) rotate() error {
-	err := os.Rename(filepath.Join(k.dir, signingFile), filepath.Join(k.dir, formerFile))
+	err := durable.Rename(filepath.Join(k.dir, signingFile), filepath.Join(k.dir, formerFile))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) { // done by a call that failed after it
 		return err
 	}
-	if err := os.Rename(filepath.Join(k.dir, nextFile), filepath.Join(k.dir, signingFile)); err != nil {
-		return err
-	}
-	return keyfile.Sync(k.dir)
+	return durable.Rename(filepath.Join(k.dir, nextFile), filepath.Join(k.dir, signingFile))
 }
 
 // current is the key that signs.

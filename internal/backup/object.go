@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"robot.wtf/internal/durable"
 )
 
 // pieceSize is how much of a file one object holds. A save touches some 15 pages
@@ -158,7 +160,7 @@ func (r *Repository) setAside(id string) error {
 	if err := os.MkdirAll(r.path("damaged"), 0o700); err != nil {
 		return err
 	}
-	err := os.Rename(r.object(id), r.path("damaged", id))
+	err := durable.Rename(r.object(id), r.path("damaged", id))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -184,26 +186,23 @@ const maxObject = 16 << 20
 
 // write makes a file of its pieces.
 func (r *Repository) write(s stored, file string) error {
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	var size int64
-	for _, id := range s.Pieces {
-		data, err := r.get(id)
-		if err != nil {
-			return err
+	return durable.Create(file, func(out io.Writer) error {
+		var size int64
+		for _, id := range s.Pieces {
+			data, err := r.get(id)
+			if err != nil {
+				return err
+			}
+			if _, err := out.Write(data); err != nil {
+				return err
+			}
+			size += int64(len(data))
 		}
-		if _, err := f.Write(data); err != nil {
-			return err
+		if size != s.Size {
+			return fmt.Errorf("%d bytes, want %d", size, s.Size)
 		}
-		size += int64(len(data))
-	}
-	if size != s.Size {
-		return fmt.Errorf("%d bytes, want %d", size, s.Size)
-	}
-	return errors.Join(f.Sync(), f.Close())
+		return nil
+	})
 }
 
 // whole reports whether all pieces of a file are there.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"time"
+
+	"robot.wtf/internal/durable"
 )
 
 // The rule: of the last two days every backup that is the newest of its hour, of
@@ -67,7 +69,7 @@ func (r *Repository) Prune() (int, error) {
 	if gone == 0 {
 		return 0, nil
 	}
-	if err := syncDir(r.path("snapshots")); err != nil {
+	if err := durable.SyncDir(r.path("snapshots")); err != nil {
 		return gone, fmt.Errorf("backup: prune: %w", err)
 	}
 	return gone, r.sweep(used)

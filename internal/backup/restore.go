@@ -14,6 +14,7 @@ import (
 	"filippo.io/age"
 
 	"robot.wtf/internal/content"
+	"robot.wtf/internal/durable"
 )
 
 // Restore makes a data directory of a snapshot, the newest with an empty name.
@@ -41,11 +42,11 @@ func (r *Repository) Restore(ctx context.Context, name, data string, identities 
 		return s, fmt.Errorf("backup: restore %s: %w", s.Name(), err)
 	}
 	for _, part := range []string{"keys", "wikis", "robot.db"} {
-		if err := os.Rename(filepath.Join(stage, part), filepath.Join(data, part)); err != nil {
+		if err := durable.Rename(filepath.Join(stage, part), filepath.Join(data, part)); err != nil {
 			return s, fmt.Errorf("backup: restore: %w", err)
 		}
 	}
-	if err := errors.Join(os.Remove(stage), syncDir(data)); err != nil {
+	if err := errors.Join(os.Remove(stage), durable.SyncDir(data)); err != nil {
 		return s, fmt.Errorf("backup: restore: %w", err)
 	}
 	return s, nil
@@ -60,7 +61,7 @@ func (r *Repository) fill(ctx context.Context, s Snapshot, dir string, identitie
 		if err != nil {
 			return fmt.Errorf("key %s: %w", k.Name, err)
 		}
-		if err := writeFile(filepath.Join(dir, "keys", k.Name), text); err != nil {
+		if err := durable.WriteFile(filepath.Join(dir, "keys", k.Name), text); err != nil {
 			return err
 		}
 	}
@@ -72,13 +73,13 @@ func (r *Repository) fill(ctx context.Context, s Snapshot, dir string, identitie
 			return fmt.Errorf("wiki %s: %w", slug, err)
 		}
 	}
-	if err := syncDir(filepath.Join(dir, "wikis")); err != nil {
+	if err := durable.SyncDir(filepath.Join(dir, "wikis")); err != nil {
 		return err
 	}
 	if err := r.write(s.Platform.stored, filepath.Join(dir, "robot.db")); err != nil {
 		return fmt.Errorf("robot.db: %w", err)
 	}
-	return syncDir(dir)
+	return durable.SyncDir(dir)
 }
 
 // fillWiki makes a wiki's directory.
@@ -104,7 +105,7 @@ func (r *Repository) fillWiki(s Snapshot, slug, dir string) error {
 			return err
 		}
 	}
-	return syncDir(dir)
+	return durable.SyncDir(dir)
 }
 
 // A Copy is one wiki as a snapshot has it.

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"robot.wtf/internal/durable"
 )
 
 // An Attempt is how the last backup ended.
@@ -103,7 +105,7 @@ func (r *Repository) noteVerified(s Snapshot) error {
 func (r *Repository) note(name string, v any) error {
 	text, err := json.Marshal(v)
 	if err == nil {
-		err = writeFile(r.path(name), append(text, '\n'))
+		err = durable.WriteFile(r.path(name), append(text, '\n'))
 	}
 	if err != nil {
 		return fmt.Errorf("backup: %w", err)

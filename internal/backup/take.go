@@ -13,6 +13,7 @@ import (
 	"filippo.io/age"
 
 	"robot.wtf/internal/content"
+	"robot.wtf/internal/durable"
 	"robot.wtf/internal/store"
 )
 
@@ -69,7 +70,7 @@ func (r *Repository) take(ctx context.Context, data string, recipients []age.Rec
 		err = in.finish()
 	}
 	if err == nil {
-		err = writeFile(r.path("snapshots", s.Name()+".json"), text)
+		err = durable.WriteFile(r.path("snapshots", s.Name()+".json"), text)
 	}
 	if err != nil {
 		return Report{}, fmt.Errorf("backup: %w", err)

@@ -18,6 +18,7 @@ import (
 	"github.com/pressly/goose/v3"
 	"modernc.org/sqlite"
 
+	"robot.wtf/internal/durable"
 	"robot.wtf/internal/wiki"
 )
 
@@ -147,16 +148,15 @@ func (p *Pool) create(ctx context.Context, slug string) error {
 	if err := p.fill(ctx, slug, filepath.Join(dir, "wiki.db")); err != nil {
 		return err
 	}
-	if err := syncDir(dir); err != nil {
+	if err := durable.SyncDir(dir); err != nil {
 		return err
 	}
 	syscall.Rmdir(p.dir(slug)) // an empty one is no wiki
-	if err := os.Rename(dir, p.dir(slug)); errors.Is(err, fs.ErrExist) {
+	err = durable.Rename(dir, p.dir(slug))
+	if errors.Is(err, fs.ErrExist) {
 		return wiki.ErrExists
-	} else if err != nil {
-		return err
 	}
-	return syncDir(p.o.Dir)
+	return err
 }
 
 func (p *Pool) fill(ctx context.Context, slug, file string) error {
@@ -201,7 +201,7 @@ func (p *Pool) Revive(ctx context.Context, slug string) (settle func(ctx context
 		if !well {
 			err := p.takeAway(ctx, slug, func() error { return p.discard(slug) })
 			if err == nil {
-				err = os.Rename(kept, p.dir(slug))
+				err = durable.Rename(kept, p.dir(slug))
 			}
 			if err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return fmt.Errorf("content: what %s had is in %s: %w", slug, kept, err)
@@ -213,16 +213,6 @@ func (p *Pool) Revive(ctx context.Context, slug string) (settle func(ctx context
 		return nil, errors.Join(err, settle(context.WithoutCancel(ctx), false))
 	}
 	return settle, nil
-}
-
-// syncDir makes names in a directory last.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
 }
 
 // Open opens a wiki, ErrNotFound if it has no database. Call release when done;
@@ -382,7 +372,7 @@ func (p *Pool) Replace(ctx context.Context, slug string, from io.Reader, prepare
 	}
 	defer os.RemoveAll(making) // nothing is there once it is renamed
 	if facts, err = p.takeIn(ctx, slug, filepath.Join(making, "wiki.db"), from, prepare); err == nil {
-		err = syncDir(making)
+		err = durable.SyncDir(making)
 	}
 	if err == nil {
 		err = p.takeAway(ctx, slug, func() error {
@@ -398,12 +388,11 @@ func (p *Pool) Replace(ctx context.Context, slug string, from io.Reader, prepare
 
 // takeIn makes a database file of what comes in.
 func (p *Pool) takeIn(ctx context.Context, slug, file string, from io.Reader, prepare func(*Wiki) error) (Facts, error) {
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	err := durable.Create(file, func(out io.Writer) error {
+		_, err := io.Copy(out, from)
+		return err
+	})
 	if err != nil {
-		return Facts{}, err
-	}
-	_, err = io.Copy(f, from)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return Facts{}, err
 	}
 	facts, err := CheckFile(ctx, file, slug)
@@ -435,7 +424,7 @@ func (p *Pool) exchange(slug, making string) (aside string, err error) {
 		}
 		return "", err
 	}
-	return aside, syncDir(p.o.Dir)
+	return aside, durable.SyncDir(p.o.Dir)
 }
 
 // replaced holds what Replace took out of a wiki's place.
@@ -496,7 +485,7 @@ func (p *Pool) discard(slug string) error {
 	}
 	err = os.Rename(p.dir(slug), filepath.Join(into, slug))
 	if err == nil {
-		err = syncDir(p.o.Dir)
+		err = durable.SyncDir(p.o.Dir)
 	} else if errors.Is(err, fs.ErrNotExist) {
 		err = nil
 	}

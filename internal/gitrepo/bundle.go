@@ -103,7 +103,7 @@ func (g *Git) Bundle(ctx context.Context, dir, scratch string, out io.Writer) er
 	if err != nil || strings.ContainsAny(objects, "\n\"") {
 		return refusef("%q cannot be read: move it to a directory with a plain name.", dir)
 	}
-	if err := repo.write("objects/info/alternates", objects+"\n"); err != nil {
+	if err := repo.writeFile("objects/info/alternates", objects+"\n"); err != nil {
 		return err
 	}
 	head := bufio.NewWriter(out)

@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"robot.wtf/internal/durable"
 )
 
 // Main is the one branch of an exported wiki.
@@ -44,41 +46,18 @@ func (g *Git) Init(dir string) (*Repo, error) {
 		}
 	}
 	r := &Repo{g, dir}
-	return r, errors.Join(r.write("config", repoConfig), r.write("HEAD", "ref: "+Main+"\n"))
+	return r, errors.Join(r.writeFile("config", repoConfig), r.writeFile("HEAD", "ref: "+Main+"\n"))
 }
 
 // Name is that of the repository's directory.
 func (r *Repo) Name() string { return filepath.Base(r.dir) }
 
+func (r *Repo) writeFile(name, text string) error {
+	return durable.WriteFile(filepath.Join(r.dir, filepath.FromSlash(name)), []byte(text))
+}
+
 // Open gives the repository of a directory, which need not be one.
 func (g *Git) Open(dir string) *Repo { return &Repo{g, dir} }
-
-// write makes a small file that is on disk as a whole or not at all.
-func (r *Repo) write(name, text string) error {
-	file := filepath.Join(r.dir, name)
-	f, err := os.CreateTemp(filepath.Dir(file), "tmp_")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // nothing is there once it is renamed
-	_, err = f.WriteString(text)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), file); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(file))
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
-}
 
 // ErrDamaged says that a repository is not as it was left.
 var ErrDamaged = errors.New("gitrepo: the repository is damaged")
@@ -114,7 +93,7 @@ func (r *Repo) SetRef(name, id string) error {
 	if err := os.MkdirAll(filepath.Join(r.dir, filepath.Dir(filepath.FromSlash(name))), 0o700); err != nil {
 		return err
 	}
-	return r.write(name, id+"\n")
+	return r.writeFile(name, id+"\n")
 }
 
 // AddPack checks a pack as strictly as git can and keeps it; with links also
@@ -146,7 +125,7 @@ func (r *Repo) AddPack(ctx context.Context, pack io.WriterTo, links bool) error 
 	if err != nil {
 		return err
 	}
-	return syncDir(filepath.Join(r.dir, "objects", "pack"))
+	return durable.SyncDir(filepath.Join(r.dir, "objects", "pack"))
 }
 
 // Sweep removes what processes that were killed left: locks that nobody holds
@@ -157,7 +136,7 @@ func (r *Repo) Sweep() error {
 			return err
 		}
 		name := d.Name()
-		if strings.HasSuffix(name, ".lock") || strings.HasPrefix(name, "tmp_") || strings.HasPrefix(name, ".tmp-") || strings.HasSuffix(name, ".keep") {
+		if strings.HasSuffix(name, ".lock") || strings.HasPrefix(name, "tmp_") || strings.HasPrefix(name, durable.TempPrefix) || strings.HasSuffix(name, ".keep") {
 			return os.Remove(file)
 		}
 		return nil
@@ -266,7 +245,7 @@ func (r *Repo) linkPacks(to *Repo, but []string) error {
 			return err
 		}
 	}
-	return syncDir(filepath.Join(to.dir, "objects", "pack"))
+	return durable.SyncDir(filepath.Join(to.dir, "objects", "pack"))
 }
 
 func (r *Repo) copyRefs(to *Repo) error {

@@ -14,6 +14,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"robot.wtf/internal/durable"
 )
 
 // Open reads the private key of a file, or makes it with generate.
@@ -77,32 +79,10 @@ func Secret(file string, size int) ([]byte, error) {
 	return secret, write(file, secret)
 }
 
-// write makes the file, and its directory if there is none.
+// write creates or replaces the file, and creates its directory if there is none.
 func write(file string, data []byte) error {
-	dir := filepath.Dir(file)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(dir, ".new-*") // with mode 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // nothing is there once it is renamed
-	_, err = f.Write(data)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), file); err != nil {
-		return err
-	}
-	return Sync(dir)
-}
-
-// Sync makes what was renamed in a directory last.
-func Sync(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return durable.WriteFile(file, data)
 }

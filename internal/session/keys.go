@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -19,6 +18,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/maypok86/otter/v2"
 
+	"robot.wtf/internal/durable"
 	"robot.wtf/internal/keyfile"
 )
 
@@ -98,7 +98,7 @@ const (
 // rotateFiles makes a new signing key, and keeps the one before as the former.
 func rotateFiles(dir string) error {
 	file := filepath.Join(dir, signingFile)
-	if err := os.Rename(file, filepath.Join(dir, formerFile)); err != nil {
+	if err := durable.Rename(file, filepath.Join(dir, formerFile)); err != nil {
 		return err
 	}
 	_, err := keyfile.Make(file, generateKey) // if that fails, openKeys makes it
