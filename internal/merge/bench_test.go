@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// page is about 6 KB of lines, and two people's changes of it.
-func page() (base, ours, theirs []byte) {
+// benchmarkTexts returns about 6 KB of lines and two people's edits of them.
+func benchmarkTexts() (base, ours, theirs []byte) {
 	w := &writer{Rand: rand.New(rand.NewPCG(1, 1))}
 	lines := w.text(150)
 	for i := range lines {
@@ -20,30 +20,30 @@ func page() (base, ours, theirs []byte) {
 }
 
 func BenchmarkThree(b *testing.B) {
-	base, ours, theirs := page()
+	base, ours, theirs := benchmarkTexts()
 	for b.Loop() {
 		if !Three(base, ours, theirs).Clean() {
-			b.Fatal("a conflict")
+			b.Fatal("unexpected conflict")
 		}
 	}
 }
 
 func BenchmarkDiff(b *testing.B) {
-	base, ours, _ := page()
+	base, ours, _ := benchmarkTexts()
 	for b.Loop() {
 		Diff(base, ours, 3)
 	}
 }
 
 func BenchmarkUnified(b *testing.B) {
-	base, ours, _ := page()
+	base, ours, _ := benchmarkTexts()
 	for b.Loop() {
 		Unified("a/Home.md", "b/Home.md", base, ours, 3)
 	}
 }
 
 func BenchmarkHostileDiff(b *testing.B) {
-	for name, pair := range hostile(mebi) {
+	for name, pair := range hostilePairs(mib) {
 		old, new := []byte(pair[0]), []byte(pair[1])
 		b.Run(strings.ReplaceAll(name, ",", ""), func(b *testing.B) {
 			for b.Loop() {

@@ -5,31 +5,31 @@ import (
 	"strings"
 )
 
-// This file finds the lines that two texts have in common. It decides as git's
-// xdiff does, so that a merge here is clean when it is clean in git: Myers'
-// algorithm from both ends ("An O(ND) Difference Algorithm", 1986, section 4b),
-// on what remains when equal ends and lines without a partner are set aside,
-// with xdiff's two ways of giving up early on texts that differ much; then
-// changes are slid up and down to meet each other.
+// This file finds the lines that two texts have in common. It follows git's
+// xdiff, so that merges agree with git's. First it sets aside equal ends and
+// lines without a counterpart. On the rest it runs Myers' algorithm from both
+// ends ("An O(ND) Difference Algorithm", 1986, section 4b), with xdiff's two
+// ways of giving up early on very different texts. Then it slides changes up and
+// down to align them.
 
-// The thresholds of xdiff. Results equal git's only with these.
+// xdiff's thresholds. Results equal git's only with these values.
 const (
-	longSnake   = 20   // equal lines in a row that make a path worth following
-	dearSearch  = 256  // edits after which such a path is taken
-	minMaxEdits = 256  // the least number of edits after which any path is taken
-	dearFactor  = 4    // lines an edit that such a path must have come
-	maxFrequent = 1024 // a line with so many partners is frequent in any text
-	nearby      = 100  // lines looked at around a frequent line
-	quarter     = 4    // the share of frequent lines below which they are noise
+	longSnake    = 20   // equal lines in a row that make a path worth following
+	costlySearch = 256  // edits after which such a path is taken
+	minMaxEdits  = 256  // lower bound for the number of edits after which any path is taken
+	minProgress  = 4    // lines per edit that such a path must have advanced
+	maxFrequent  = 1024 // a line with this many counterparts is always frequent
+	nearby       = 100  // lines to examine around a frequent line
+	quarter      = 4    // frequent lines are noise if they are less than 1/quarter
 )
 
-// budget bounds the steps of one Three or Diff: beyond it, what has not been
-// compared yet counts as changed. Pages that people write take thousands.
+// budget bounds the steps of one Three or Diff. Beyond it, everything not yet
+// compared counts as changed. Pages written by people take thousands of steps.
 const budget = 100_000_000
 
-// A text is cut into lines; equal lines have equal classes.
+// A text is split into lines; equal lines have equal classes.
 type text struct {
-	lines []string // with their ends
+	lines []string // with line endings
 	class []int32
 }
 
@@ -49,8 +49,8 @@ func (c classes) number(pieces []string) text {
 	return t
 }
 
-// cutLines parts a text after each "\n".
-func cutLines(b []byte) []string {
+// splitLines splits a text after each "\n".
+func splitLines(b []byte) []string {
 	if len(b) == 0 {
 		return nil
 	}
@@ -64,10 +64,10 @@ func cutLines(b []byte) []string {
 // An edit turns the lines [a0, a1) of one text into [b0, b1) of the other.
 type edit struct{ a0, a1, b0, b1 int }
 
-// A differ compares texts whose classes come from one numbering. It keeps its
-// scratch space, so that many small comparisons cost what they are long.
+// A differ compares texts whose classes come from one numbering. It reuses its
+// scratch space, so the cost of a small comparison depends only on its length.
 type differ struct {
-	left              int     // steps that may still be taken
+	left              int     // remaining steps
 	countA, countB    []int32 // by class
 	forward, backward []int
 }
@@ -76,20 +76,20 @@ func newDiffer(numbered classes, steps int) *differ {
 	return &differ{left: steps, countA: make([]int32, len(numbered)), countB: make([]int32, len(numbered))}
 }
 
-// A side is one of the two texts that are compared.
+// A side is one of the two texts being compared.
 type side struct {
 	class   []int32
-	changed []bool  // lines that the other side does not have
-	kept    []int   // the lines that take part in the search
-	search  []int32 // and their classes
+	changed []bool  // lines that the other side lacks
+	kept    []int   // lines that take part in the search
+	search  []int32 // classes of the kept lines
 }
 
-// script is the shortest list of edits from a to b, or nearly so. better, which
-// may be nil, chooses where a change goes that could stand in several places.
+// script returns a shortest list of edits from a to b, or nearly so. better,
+// which may be nil, chooses among equivalent positions of a change.
 func (d *differ) script(a, b []int32, better chooser) []edit {
 	x := &side{class: a, changed: make([]bool, len(a))}
 	y := &side{class: b, changed: make([]bool, len(b))}
-	d.sift(x, y)
+	d.discardUnmatched(x, y)
 	d.search(x, y)
 	slide(x, y, better)
 	slide(y, x, better)
@@ -116,9 +116,9 @@ func edits(a, b []bool) []edit {
 	return script
 }
 
-// sift sets aside equal lines at both ends, and marks as changed the lines that
-// have no partner, or so many among so many without that they would mislead.
-func (d *differ) sift(x, y *side) {
+// discardUnmatched sets aside equal lines at both ends. It marks as changed the
+// lines without a counterpart, and frequent lines that would mislead the search.
+func (d *differ) discardUnmatched(x, y *side) {
 	start, n := 0, min(len(x.class), len(y.class))
 	for start < n && x.class[start] == y.class[start] {
 		start++
@@ -143,7 +143,7 @@ func (d *differ) sift(x, y *side) {
 	}
 }
 
-// How many partners a line has on the other side.
+// The number of counterparts that a line has on the other side.
 const (
 	none byte = iota
 	some
@@ -151,7 +151,7 @@ const (
 )
 
 func (s *side) keep(start, end int, partners []int32) {
-	limit := int32(min(roughRoot(len(s.class)), maxFrequent))
+	limit := int32(min(approxSqrt(len(s.class)), maxFrequent))
 	has := make([]byte, end-start)
 	for i := range has {
 		switch n := partners[s.class[start+i]]; {
@@ -173,8 +173,8 @@ func (s *side) keep(start, end int, partners []int32) {
 	}
 }
 
-// misleading reports whether a frequent line stands, on both sides, among lines
-// without partner that outnumber the frequent ones by far.
+// misleading reports whether a frequent line is surrounded, above and below, by
+// lines without a counterpart that far outnumber the frequent ones.
 func misleading(has []byte, i int) bool {
 	run := func(step int) (lonely, common int) {
 		for j, n := i+step, 0; j >= 0 && j < len(has) && n < nearby && has[j] != some; j, n = j+step, n+1 {
@@ -198,8 +198,8 @@ func misleading(has []byte, i int) bool {
 	return common*quarter < common+before+after
 }
 
-// roughRoot is a power of two near the square root.
-func roughRoot(n int) int {
+// approxSqrt returns a power of two near the square root.
+func approxSqrt(n int) int {
 	root := 1
 	for ; n > 0; n >>= 2 {
 		root <<= 1
@@ -207,10 +207,10 @@ func roughRoot(n int) int {
 	return root
 }
 
-// A box is the part of both texts where a path is searched.
+// A box is the part of both texts that a search covers.
 type box struct{ a0, a1, b0, b1 int }
 
-// search marks the kept lines that are not common.
+// search marks the kept lines that are not common as changed.
 func (d *differ) search(x, y *side) {
 	diagonals := len(x.search) + len(y.search) + 3
 	if len(d.forward) < diagonals {
@@ -219,14 +219,14 @@ func (d *differ) search(x, y *side) {
 	}
 	p := &path{
 		differ: d, x: x, y: y, a: x.search, b: y.search, zero: len(y.search) + 1,
-		maxEdits: max(roughRoot(diagonals), minMaxEdits),
+		maxEdits: max(approxSqrt(diagonals), minMaxEdits),
 	}
 	p.divide(box{0, len(p.a), 0, len(p.b)}, false)
 }
 
 // A path is a search for common lines, from both ends of a box to its middle.
-// Diagonal d holds the points (i, j) with i-j = d; forward[zero+d] is how far i
-// has come on it from the box's start, backward[zero+d] from its end.
+// Diagonal d holds the points (i, j) with i-j = d. forward[zero+d] is the i
+// reached on it from the start of the box, backward[zero+d] from its end.
 type path struct {
 	*differ
 	x, y     *side
@@ -236,15 +236,15 @@ type path struct {
 
 	box
 	low, high            int // diagonals of the box
-	fMid, fLow, fHigh    int // those that the search from the start has reached
-	bMid, bLow, bHigh    int // and from the end
+	fMid, fLow, fHigh    int // diagonals reached from the start
+	bMid, bLow, bHigh    int // diagonals reached from the end
 	snake                bool
-	i, j                 int  // where the path divides
+	i, j                 int  // point where the path divides
 	exactHead, exactTail bool // which part is known to be short
 }
 
-// divide finds a point that the path goes through and treats both parts alike.
-// Exact means that no early end of the search is allowed.
+// divide finds a point on the path, then searches both parts recursively. With
+// exact, the search must not end early.
 func (p *path) divide(b box, exact bool) {
 	for {
 		for b.a0 < b.a1 && b.b0 < b.b1 && p.a[b.a0] == p.b[b.b0] {
@@ -256,7 +256,7 @@ func (p *path) divide(b box, exact bool) {
 			b.b1--
 		}
 		if b.a0 == b.a1 || b.b0 == b.b1 || p.left <= 0 {
-			p.mark(b)
+			p.markChanged(b)
 			return
 		}
 		p.box = b
@@ -267,7 +267,7 @@ func (p *path) divide(b box, exact bool) {
 	}
 }
 
-func (p *path) mark(b box) {
+func (p *path) markChanged(b box) {
 	for _, line := range p.x.kept[b.a0:b.a1] {
 		p.x.changed[line] = true
 	}
@@ -290,20 +290,20 @@ func (p *path) split(exact bool) {
 		}
 		switch {
 		case p.left <= 0:
-			p.furthest()
+			p.splitAtFurthest()
 			return
 		case exact:
-		case p.snake && edits > dearSearch && (p.goodStart(edits) || p.goodEnd(edits)):
+		case p.snake && edits > costlySearch && (p.goodStart(edits) || p.goodEnd(edits)):
 			return
 		case edits >= p.maxEdits:
-			p.furthest()
+			p.splitAtFurthest()
 			return
 		}
 	}
 }
 
-// advance takes one more edit on every diagonal from the start, and reports
-// whether the two searches met.
+// advance extends every diagonal from the start by one edit and reports whether
+// the two searches met.
 func (p *path) advance(meet bool) bool {
 	f, zero := p.forward, p.zero
 	if p.fLow > p.low {
@@ -339,7 +339,7 @@ func (p *path) advance(meet bool) bool {
 	return false
 }
 
-// retreat is advance from the end.
+// retreat is like advance, from the end.
 func (p *path) retreat(meet bool) bool {
 	r, zero := p.backward, p.zero
 	if p.bLow > p.low {
@@ -375,17 +375,17 @@ func (p *path) retreat(meet bool) bool {
 	return false
 }
 
-// goodStart looks for a path from the start that has come far for its edits
-// and ends in a long run of equal lines.
+// goodStart looks for a path from the start that got far for its edits and ends
+// in a long run of equal lines.
 func (p *path) goodStart(edits int) bool {
 	best := 0
 	for d := p.fHigh; d >= p.fLow; d -= 2 {
 		i := p.forward[p.zero+d]
 		j := i - d
-		came := (i - p.a0) + (j - p.b0) - abs(d-p.fMid)
-		if came > dearFactor*edits && came > best &&
+		progress := (i - p.a0) + (j - p.b0) - abs(d-p.fMid)
+		if progress > minProgress*edits && progress > best &&
 			p.a0+longSnake <= i && i < p.a1 && p.b0+longSnake <= j && j < p.b1 && p.equalRun(i-longSnake, j-longSnake) {
-			best, p.i, p.j = came, i, j
+			best, p.i, p.j = progress, i, j
 		}
 	}
 	if best > 0 {
@@ -394,16 +394,16 @@ func (p *path) goodStart(edits int) bool {
 	return best > 0
 }
 
-// goodEnd is goodStart from the end.
+// goodEnd is like goodStart, from the end.
 func (p *path) goodEnd(edits int) bool {
 	best := 0
 	for d := p.bHigh; d >= p.bLow; d -= 2 {
 		i := p.backward[p.zero+d]
 		j := i - d
-		came := (p.a1 - i) + (p.b1 - j) - abs(d-p.bMid)
-		if came > dearFactor*edits && came > best &&
+		progress := (p.a1 - i) + (p.b1 - j) - abs(d-p.bMid)
+		if progress > minProgress*edits && progress > best &&
 			p.a0 < i && i <= p.a1-longSnake && p.b0 < j && j <= p.b1-longSnake && p.equalRun(i, j) {
-			best, p.i, p.j = came, i, j
+			best, p.i, p.j = progress, i, j
 		}
 	}
 	if best > 0 {
@@ -421,8 +421,8 @@ func (p *path) equalRun(i, j int) bool {
 	return true
 }
 
-// furthest ends the search at the point that lies farthest from its corner.
-func (p *path) furthest() {
+// splitAtFurthest ends the search at the point farthest from its corner.
+func (p *path) splitAtFurthest() {
 	ahead, aheadI := -1, -1
 	for d := p.fHigh; d >= p.fLow; d -= 2 {
 		i := min(p.forward[p.zero+d], p.a1, p.b1+d)

@@ -12,8 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// show writes rows as text: words that changed stand in [brackets].
-func show(hunks []Hunk) string {
+// formatHunks formats hunks as text, with changed words in [brackets].
+func formatHunks(hunks []Hunk) string {
 	var b strings.Builder
 	spans := func(spans []Span) string {
 		var b strings.Builder
@@ -52,60 +52,60 @@ func TestDiff(t *testing.T) {
 	}{
 		{"equal", "a\n", "a\n", 3, ""},
 		{"both empty", "", "", 3, ""},
-		{"new", "", "a\nb\n", 3, "@ 0,0 1,2\n+ 1 [a]\n+ 2 [b]\n"},
-		{"emptied", "a\n", "", 3, "@ 1,1 0,0\n- 1 [a]\n"},
+		{"from empty", "", "a\nb\n", 3, "@ 0,0 1,2\n+ 1 [a]\n+ 2 [b]\n"},
+		{"to empty", "a\n", "", 3, "@ 1,1 0,0\n- 1 [a]\n"},
 		{"words", "The quick brown fox\n", "The slow brown fox!\n", 0,
 			"@ 1,1 1,1\n~ 1 The [quick] brown fox\n  1 The [slow] brown fox[!]\n"},
-		{"neighbouring words are one", "say one two now here\n", "say three four now here\n", 0,
+		{"adjacent changed words are joined", "say one two now here\n", "say three four now here\n", 0,
 			"@ 1,1 1,1\n~ 1 say [one two] now here\n  1 say [three four] now here\n"},
-		{"a blank beside an insertion stays", "one two three here\n", "one, six three here\n", 0,
+		{"a blank beside an insertion is kept", "one two three here\n", "one, six three here\n", 0,
 			"@ 1,1 1,1\n~ 1 one [two] three here\n  1 one[,] [six] three here\n"},
 		{"combining marks and scripts without blanks", "cafe\u0301 日本語\n", "cafe\u0302 日本人\n", 0,
 			"@ 1,1 1,1\n~ 1 [cafe\u0301] 日本[語]\n  1 [cafe\u0302] 日本[人]\n"},
-		{"likeness decides pairs, not the index", "keep\nthe first line of old\nlast\n", "keep\nsomething else entirely came\nthe first line of new\nlast\n", 1,
+		{"lines are paired by similarity, not index", "keep\nthe first line of old\nlast\n", "keep\nsomething else entirely came\nthe first line of new\nlast\n", 1,
 			"@ 1,3 1,4\n  1 1 keep\n+ 2 [something else entirely came]\n~ 2 the first line of [old]\n  3 the first line of [new]\n  3 4 last\n"},
-		{"lines unlike each other are no pair", "alpha\n", "omega\n", 0, "@ 1,1 1,1\n- 1 [alpha]\n+ 1 [omega]\n"},
+		{"dissimilar lines are not paired", "alpha\n", "omega\n", 0, "@ 1,1 1,1\n- 1 [alpha]\n+ 1 [omega]\n"},
 		{"context", "1\n2\n3\n4\n5\n6\n7\n", "1\n2\n3\nx\n4\n5\n6\n7\n", 1, "@ 3,2 3,3\n  3 3 3\n+ 4 [x]\n  4 5 4\n"},
-		{"one hunk where context meets", "1\na\n3\n4\nb\n6\n", "1\nA\n3\n4\nB\n6\n", 1,
+		{"one hunk if contexts touch", "1\na\n3\n4\nb\n6\n", "1\nA\n3\n4\nB\n6\n", 1,
 			"@ 1,6 1,6\n  1 1 1\n- 2 [a]\n+ 2 [A]\n  3 3 3\n  4 4 4\n- 5 [b]\n+ 5 [B]\n  6 6 6\n"},
-		{"two where it does not", "a\n3\n4\n5\nb\n", "A\n3\n4\n5\nB\n", 1,
+		{"two hunks if contexts don't touch", "a\n3\n4\n5\nb\n", "A\n3\n4\n5\nB\n", 1,
 			"@ 1,2 1,2\n- 1 [a]\n+ 1 [A]\n  2 2 3\n@ 4,2 4,2\n  4 4 5\n- 5 [b]\n+ 5 [B]\n"},
-		{"a negative context is none", "1\na\n", "1\nA\n", -5, "@ 2,1 2,1\n- 2 [a]\n+ 2 [A]\n"},
+		{"a negative context counts as 0", "1\na\n", "1\nA\n", -5, "@ 2,1 2,1\n- 2 [a]\n+ 2 [A]\n"},
 		{"a paragraph begins after an empty line", "# T\n\none\n\ntwo\n", "# T\n\none\n\nnew\n\ntwo\n", 0, "@ 4,0 5,2\n+ 5 [new]\n+ 6 \n"},
 		{"a section begins with its heading", "# T\n\n## A\n\ntext\n\n## B\n\ntext\n", "# T\n\n## A\n\ntext\n\n## N\n\ntext\n\n## B\n\ntext\n", 0,
 			"@ 6,0 7,4\n+ 7 [## N]\n+ 8 \n+ 9 [text]\n+ 10 \n"},
-		{"line ends alone", "a\nb\n", "a\nb", 0, "@ 2,1 2,1\n~ 2 b\n  2 b\n"},
+		{"only line endings differ", "a\nb\n", "a\nb", 0, "@ 2,1 2,1\n~ 2 b\n  2 b\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if diff := cmp.Diff(c.want, show(Diff([]byte(c.old), []byte(c.new), c.context))); diff != "" {
+			if diff := cmp.Diff(c.want, formatHunks(Diff([]byte(c.old), []byte(c.new), c.context))); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
 	}
 	if got := Diff([]byte("a"), []byte("a"), 3); got != nil {
-		t.Errorf("equal texts give %v, not nil", got)
+		t.Errorf("Diff of equal texts = %v, want nil", got)
 	}
 	rows := Diff([]byte("a\r\nb"), []byte("a\nb"), 0)[0].Rows
 	if rows[0].OldEnd != "\r\n" || rows[0].NewEnd != "\n" {
-		t.Errorf("line ends of %+v", rows[0])
+		t.Errorf("wrong line endings: %+v", rows[0])
 	}
 }
 
-// Two texts, and a random context, for the tests below.
-func pair(r *rand.Rand) (old, new []byte, context int) {
-	_, old, new, other := triple(r)
+// randomPair returns two random texts and a random context.
+func randomPair(r *rand.Rand) (old, new []byte, context int) {
+	_, old, new, other := randomTriple(r)
 	if r.IntN(2) == 0 {
 		new = other
 	}
 	return old, new, r.IntN(5)
 }
 
-// Each side of the rows is the text that it shows, and what is left out between
-// hunks is equal.
-func TestDiffRowsAreTheTexts(t *testing.T) {
+// Each side of the rows reproduces its text, and the lines omitted between hunks
+// are equal.
+func TestDiffRowsReproduceTexts(t *testing.T) {
 	r := rand.New(rand.NewPCG(37, 41))
 	for range rounds(2000, 40_000) {
-		old, new, context := pair(r)
+		old, new, context := randomPair(r)
 		hunks := Diff(old, new, context)
 		if (hunks == nil) != bytes.Equal(old, new) {
 			t.Fatalf("%d hunks between %q and %q", len(hunks), old, new)
@@ -116,12 +116,12 @@ func TestDiffRowsAreTheTexts(t *testing.T) {
 
 func checkRows(t *testing.T, hunks []Hunk, old, new []byte, context int) {
 	t.Helper()
-	oldLines, newLines := cutLines(old), cutLines(new)
+	oldLines, newLines := splitLines(old), splitLines(new)
 	fail := func(format string, args ...any) {
 		t.Helper()
-		t.Fatalf("%s\nold %q\nnew %q\n%s", fmt.Sprintf(format, args...), old, new, show(hunks))
+		t.Fatalf("%s\nold %q\nnew %q\n%s", fmt.Sprintf(format, args...), old, new, formatHunks(hunks))
 	}
-	i, j := 0, 0 // lines that are accounted for
+	i, j := 0, 0 // lines accounted for so far
 	for _, h := range hunks {
 		startOld, startNew := h.OldStart, h.NewStart
 		if h.OldLines > 0 {
@@ -131,7 +131,7 @@ func checkRows(t *testing.T, hunks []Hunk, old, new []byte, context int) {
 			startNew--
 		}
 		if startOld < i || startNew-j != startOld-i || strings.Join(oldLines[i:startOld], "") != strings.Join(newLines[j:startNew], "") {
-			fail("before the hunk at %d, %d something is missing", h.OldStart, h.NewStart)
+			fail("lines are missing before the hunk at %d, %d", h.OldStart, h.NewStart)
 		}
 		i, j = startOld, startNew
 		run := 0
@@ -159,11 +159,11 @@ func checkRows(t *testing.T, hunks []Hunk, old, new []byte, context int) {
 		}
 	}
 	if strings.Join(oldLines[i:], "") != strings.Join(newLines[j:], "") {
-		fail("after the last hunk something is missing")
+		fail("lines are missing after the last hunk")
 	}
 }
 
-// spanText joins spans, or names one that does not belong there.
+// spanText joins spans, or describes a span that doesn't belong there.
 func spanText(spans []Span, kind Kind) string {
 	var b strings.Builder
 	for _, s := range spans {
@@ -175,10 +175,10 @@ func spanText(spans []Span, kind Kind) string {
 	return b.String()
 }
 
-// git apply and patch make the new text of the old one, and git counts the
-// same lines.
+// git apply and patch turn the old text into the new one, and git counts the
+// same added and removed lines.
 func TestUnifiedApplies(t *testing.T) {
-	m := newMachine(t)
+	m := newGitRunner(t)
 	r := rand.New(rand.NewPCG(43, 47))
 	programs := [][]string{{m.git, "apply", "--whitespace=nowarn", "-"}}
 	if _, err := os.Stat("/usr/bin/patch"); err == nil {
@@ -189,13 +189,13 @@ func TestUnifiedApplies(t *testing.T) {
 		t.Fatal(err)
 	}
 	for n := range rounds(150, 2000) {
-		old, new, context := pair(r)
+		old, new, context := randomPair(r)
 		if len(old) == 0 || len(new) == 0 || bytes.Equal(old, new) {
-			continue // the programs create and remove the file: below
+			continue // creating and removing the file is tested below
 		}
 		program := programs[n%len(programs)]
 		if program[0] == m.git && context == 0 {
-			context = 1 // without context git apply looks for deletions a line too early
+			context = 1 // without context, git apply looks for deletions one line too early
 		}
 		m.write(name, old)
 		patch := Unified("a/"+name, "b/"+name, old, new, context)
@@ -204,21 +204,21 @@ func TestUnifiedApplies(t *testing.T) {
 		}
 		got, err := os.ReadFile(filepath.Join(m.dir, name))
 		if err != nil || !bytes.Equal(got, new) {
-			t.Fatalf("%v made %q of %q, want %q (%v)\n%s", program, got, old, new, err, patch)
+			t.Fatalf("%v turned %q into %q, want %q (%v)\n%s", program, old, got, new, err, patch)
 		}
 		m.write("old", old)
 		out, _ := m.run(nil, m.git, "diff", "--no-index", "--numstat", "old", name)
 		added, removed := Stat(old, new)
 		if want := fmt.Sprintf("%d\t%d\t", added, removed); !strings.HasPrefix(string(out), want) {
-			t.Fatalf("Stat is %q, git's %q\nold %q\nnew %q", want, out, old, new)
+			t.Fatalf("Stat = %q, git says %q\nold %q\nnew %q", want, out, old, new)
 		}
 	}
-	m.run([]byte(Unified("/dev/null", "b/made here", nil, []byte("a\nb"), 3)), m.git, "apply", "-")
-	if got, err := os.ReadFile(filepath.Join(m.dir, "made here")); string(got) != "a\nb" {
-		t.Errorf("git apply made %q (%v)", got, err)
+	m.run([]byte(Unified("/dev/null", "b/new file", nil, []byte("a\nb"), 3)), m.git, "apply", "-")
+	if got, err := os.ReadFile(filepath.Join(m.dir, "new file")); string(got) != "a\nb" {
+		t.Errorf("git apply wrote %q (%v)", got, err)
 	}
-	m.run([]byte(Unified("a/made here", "/dev/null", []byte("a\nb"), nil, 3)), m.git, "apply", "-")
-	if _, err := os.Stat(filepath.Join(m.dir, "made here")); !os.IsNotExist(err) {
+	m.run([]byte(Unified("a/new file", "/dev/null", []byte("a\nb"), nil, 3)), m.git, "apply", "-")
+	if _, err := os.Stat(filepath.Join(m.dir, "new file")); !os.IsNotExist(err) {
 		t.Errorf("git apply did not remove the file: %v", err)
 	}
 }
@@ -227,9 +227,9 @@ func TestUnified(t *testing.T) {
 	for _, c := range []struct{ name, old, new, want string }{
 		{"equal", "a", "a", ""},
 		{"binary", "a\x00", "b", "Binary files a/f and b/f differ\n"},
-		{"no line end", "a\nb", "a\nc\n", "--- a/f\n+++ b/f\n@@ -1,2 +1,2 @@\n a\n-b\n\\ No newline at end of file\n+c\n"},
+		{"no final line ending", "a\nb", "a\nc\n", "--- a/f\n+++ b/f\n@@ -1,2 +1,2 @@\n a\n-b\n\\ No newline at end of file\n+c\n"},
 		{"one line", "a\n", "b\n", "--- a/f\n+++ b/f\n@@ -1 +1 @@\n-a\n+b\n"},
-		{"line ends stay", "a\r\n", "", "--- a/f\n+++ b/f\n@@ -1 +0,0 @@\n-a\r\n"},
+		{"line endings are kept", "a\r\n", "", "--- a/f\n+++ b/f\n@@ -1 +0,0 @@\n-a\r\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if diff := cmp.Diff(c.want, Unified("a/f", "b/f", []byte(c.old), []byte(c.new), 3)); diff != "" {
@@ -237,7 +237,7 @@ func TestUnified(t *testing.T) {
 			}
 		})
 	}
-	// A name cannot add lines of its own to the header.
+	// A name can't add lines to the header.
 	if got := Unified("a/x\n+++ y", "b/a b", nil, []byte("\n"), 3); !strings.HasPrefix(got, "--- \"a/x\\012+++ y\"\n+++ b/a b\t\n@@") {
 		t.Errorf("header of hostile names: %q", got)
 	}

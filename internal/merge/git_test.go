@@ -15,7 +15,7 @@ import (
 	"testing"
 )
 
-// rounds is how often a random comparison with git runs.
+// rounds returns the number of rounds of a randomized test.
 func rounds(few, many int) int {
 	if os.Getenv("ROBOT_LONG") == "1" {
 		return many
@@ -23,30 +23,30 @@ func rounds(few, many int) int {
 	return few
 }
 
-// A machine runs git and patch in a directory of its own, with nothing of this
+// A gitRunner runs git and patch in its own directory, isolated from this
 // machine's configuration.
-type machine struct {
+type gitRunner struct {
 	t   testing.TB
 	dir string
 	git string
 }
 
-func newMachine(t testing.TB) *machine {
+func newGitRunner(t testing.TB) *gitRunner {
 	git, err := exec.LookPath("git")
 	if err != nil {
-		t.Skip("no git on this machine")
+		t.Skip("git not found")
 	}
-	return &machine{t, t.TempDir(), git}
+	return &gitRunner{t, t.TempDir(), git}
 }
 
-func (m *machine) write(name string, content []byte) {
+func (m *gitRunner) write(name string, content []byte) {
 	m.t.Helper()
 	if err := os.WriteFile(filepath.Join(m.dir, name), content, 0o600); err != nil {
 		m.t.Fatal(err)
 	}
 }
 
-func (m *machine) run(stdin []byte, program string, args ...string) (out []byte, code int) {
+func (m *gitRunner) run(stdin []byte, program string, args ...string) (out []byte, code int) {
 	m.t.Helper()
 	cmd := exec.Command(program, args...)
 	cmd.Dir = m.dir
@@ -69,8 +69,8 @@ func (m *machine) run(stdin []byte, program string, args ...string) (out []byte,
 	return append(out, stderr.Bytes()...), code
 }
 
-// mergeFile is what git makes of three texts.
-func (m *machine) mergeFile(base, ours, theirs []byte) (text []byte, clean bool) {
+// mergeFile merges three texts with git.
+func (m *gitRunner) mergeFile(base, ours, theirs []byte) (text []byte, clean bool) {
 	m.t.Helper()
 	m.write("base", base)
 	m.write("ours", ours)
@@ -79,10 +79,10 @@ func (m *machine) mergeFile(base, ours, theirs []byte) (text []byte, clean bool)
 	return text, code == 0
 }
 
-// A writer makes texts and changes them as people, scripts and attackers do.
+// A writer generates texts and edits them the way people, scripts and attackers do.
 type writer struct {
 	*rand.Rand
-	lines []string // what its texts are made of; nil for lines of their own
+	lines []string // vocabulary of lines; nil for unique lines
 	fresh int
 }
 
@@ -91,7 +91,7 @@ func (w *writer) line() string {
 		return w.lines[w.IntN(len(w.lines))]
 	}
 	w.fresh++
-	return fmt.Sprintf("line %d of its own", w.fresh)
+	return fmt.Sprintf("unique line %d", w.fresh)
 }
 
 func (w *writer) text(n int) []string {
@@ -102,7 +102,7 @@ func (w *writer) text(n int) []string {
 	return lines
 }
 
-// edit changes up to n places.
+// edit changes lines in up to n places.
 func (w *writer) edit(lines []string, n int) []string {
 	lines = slices.Clone(lines)
 	for range w.IntN(n + 1) {
@@ -130,9 +130,9 @@ func (w *writer) edit(lines []string, n int) []string {
 	return lines
 }
 
-// store joins lines as a file has them: now and then with CRLF, without a final
-// line end, or empty.
-func (w *writer) store(lines []string) []byte {
+// join joins lines into a file, sometimes with CRLF or without a final line
+// ending.
+func (w *writer) join(lines []string) []byte {
 	end := "\n"
 	if w.IntN(25) == 0 {
 		end = "\r\n"
@@ -144,8 +144,8 @@ func (w *writer) store(lines []string) []byte {
 	return []byte(text)
 }
 
-// triple makes three texts of a kind.
-func triple(r *rand.Rand) (kind string, base, ours, theirs []byte) {
+// randomTriple returns a base text and two edits of it, with the kind of text.
+func randomTriple(r *rand.Rand) (kind string, base, ours, theirs []byte) {
 	kinds := []struct {
 		name        string
 		lines       []string
@@ -164,37 +164,37 @@ func triple(r *rand.Rand) (kind string, base, ours, theirs []byte) {
 	w := &writer{Rand: r, lines: k.lines}
 	start := w.text(w.IntN(k.size + 1))
 	a, b := w.edit(start, k.edits), w.edit(start, k.edits)
-	if w.IntN(4) == 0 { // both sides make one change alike
+	if w.IntN(4) == 0 { // both sides share some changes
 		a, b = w.edit(a, 2), w.edit(a, 2)
 	}
-	return k.name, w.store(start), w.store(a), w.store(b)
+	return k.name, w.join(start), w.join(a), w.join(b)
 }
 
-func TestThreeIsGitMergeFile(t *testing.T) {
-	m := newMachine(t)
+func TestThreeMatchesGitMergeFile(t *testing.T) {
+	m := newGitRunner(t)
 	r := rand.New(rand.NewPCG(7, 11))
 	n, clean := rounds(1000, 10_000), 0
 	differ := map[string]int{}
 	for range n {
-		kind, base, ours, theirs := triple(r)
+		kind, base, ours, theirs := randomTriple(r)
 		if m.sameMerge(differ, kind, base, ours, theirs) {
 			clean++
 		}
 	}
-	t.Logf("measured: %d triples, %d clean in git; different from git: %v", n, clean, differ)
+	t.Logf("measured: %d triples, %d clean in git; differences: %v", n, clean, differ)
 	if clean < n/5 || clean > n*4/5 {
-		t.Errorf("%d of %d merges are clean: the triples test one verdict only", clean, n)
+		t.Errorf("%d of %d merges are clean, want a mix of clean and conflicting", clean, n)
 	}
 	for _, class := range slices.Sorted(maps.Keys(differ)) {
 		t.Errorf("%d merges differ from git in %s", differ[class], class)
 	}
 }
 
-// Long texts with little in common are where the search ends early, and long
-// unchanged stretches between are the paths that it follows then. Frequent
-// lines among many without a partner are set aside before it begins.
-func TestLongMergesAreGits(t *testing.T) {
-	m := newMachine(t)
+// Long texts with little in common make the search end early, and it then follows
+// long unchanged runs. Frequent lines among many without a counterpart are set
+// aside before the search.
+func TestLongMergesMatchGit(t *testing.T) {
+	m := newGitRunner(t)
 	r := rand.New(rand.NewPCG(19, 23))
 	differ := map[string]int{}
 	n := rounds(8, 200)
@@ -210,35 +210,35 @@ func TestLongMergesAreGits(t *testing.T) {
 		}{
 			{"edits", func(base []string) []string { return w.edit(base, 600) }},
 			{"other texts", func([]string) []string { return w.text(1000 + r.IntN(5000)) }},
-			{"stretches", func(base []string) []string {
-				return w.stretches(base, func() string { return w.lines[r.IntN(len(w.lines))] })
+			{"unchanged runs", func(base []string) []string {
+				return w.keepStretches(base, func() string { return w.lines[r.IntN(len(w.lines))] })
 			}},
-			{"lonely lines", func(base []string) []string {
-				return w.stretches(base, func() string {
+			{"unmatched lines", func(base []string) []string {
+				return w.keepStretches(base, func() string {
 					if r.IntN(5) == 0 {
 						return w.lines[r.IntN(min(3, len(w.lines)))]
 					}
 					w.fresh++
-					return fmt.Sprint("alone ", w.fresh)
+					return fmt.Sprint("unmatched ", w.fresh)
 				})
 			}},
 		}
 		k := kinds[i%len(kinds)]
 		size := 2000 + r.IntN(5000)
 		if i%12 == 6 {
-			size = 70_000 // where a good path is taken before the search ends: 65,536 and more
+			size = 70_000 // from 65,536 lines on, a good path is taken before the search ends
 		}
 		base := w.text(size)
-		m.sameMerge(differ, k.name, w.store(base), w.store(k.change(base)), w.store(k.change(base)))
+		m.sameMerge(differ, k.name, w.join(base), w.join(k.change(base)), w.join(k.change(base)))
 	}
-	t.Logf("measured: %d merges of thousands of lines; different from git: %v", n, differ)
+	t.Logf("measured: %d merges of thousands of lines; differences: %v", n, differ)
 	for _, class := range slices.Sorted(maps.Keys(differ)) {
 		t.Errorf("%d of %d merges differ from git in %s", differ[class], n, class)
 	}
 }
 
-// stretches keeps some of the lines and puts others in the place of the rest.
-func (w *writer) stretches(lines []string, other func() string) []string {
+// keepStretches keeps some runs of lines and replaces the rest.
+func (w *writer) keepStretches(lines []string, other func() string) []string {
 	var out []string
 	for len(lines) > 0 {
 		kept := min(len(lines), w.IntN(20<<w.IntN(6)))
@@ -252,9 +252,9 @@ func (w *writer) stretches(lines []string, other func() string) []string {
 	return out
 }
 
-// sameMerge counts in differ how a merge is not git's, and reports whether
-// git's is clean.
-func (m *machine) sameMerge(differ map[string]int, kind string, base, ours, theirs []byte) (clean bool) {
+// sameMerge compares a merge with git's, counts differences in differ, and
+// reports whether git's merge is clean.
+func (m *gitRunner) sameMerge(differ map[string]int, kind string, base, ours, theirs []byte) (clean bool) {
 	m.t.Helper()
 	want, clean := m.mergeFile(base, ours, theirs)
 	got := three(base, ours, theirs, math.MaxInt) // git has no budget
@@ -264,21 +264,21 @@ func (m *machine) sameMerge(differ map[string]int, kind string, base, ours, thei
 		class = "verdict, "
 	case clean && !bytes.Equal(got.Text, want):
 		class = "bytes, "
-	case !clean && !bytes.ContainsRune(want, '\r') && !bytes.Equal(marked(got), want):
+	case !clean && !bytes.ContainsRune(want, '\r') && !bytes.Equal(withMarkers(got), want):
 		class = "conflicts, "
 	default:
 		return clean
 	}
 	if differ[class+kind]++; differ[class+kind] == 1 {
-		m.t.Logf("%s%s:\nbase %.2000q\nours %.2000q\ntheirs %.2000q\ngit  %.2000q (clean %t)\nhere %.2000q", class, kind, base, ours, theirs, want, clean, marked(got))
+		m.t.Logf("%s%s:\nbase %.2000q\nours %.2000q\ntheirs %.2000q\ngit  %.2000q (clean %t)\nhere %.2000q", class, kind, base, ours, theirs, want, clean, withMarkers(got))
 	}
 	return clean
 }
 
-// marked is a merge as git writes it, with markers around conflicts.
-func marked(r Result) []byte {
+// withMarkers formats a merge as git does, with markers around conflicts.
+func withMarkers(r Result) []byte {
 	var out bytes.Buffer
-	lines, done := cutLines(r.Text), 0
+	lines, done := splitLines(r.Text), 0
 	complete := func(text string) {
 		out.WriteString(text)
 		if text != "" && !strings.HasSuffix(text, "\n") {

@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-const mebi = 1 << 20
+const mib = 1 << 20
 
-// hostile are pairs of texts of about so many bytes that make diffs slow.
-func hostile(size int) map[string][2]string {
+// hostilePairs returns pairs of texts of about size bytes that are slow to diff.
+func hostilePairs(size int) map[string][2]string {
 	r := rand.New(rand.NewPCG(13, 17))
-	of := func(alphabet string, lines int) string {
+	randomLines := func(alphabet string, lines int) string {
 		var b strings.Builder
 		for range lines {
 			b.WriteByte(alphabet[r.IntN(len(alphabet))])
@@ -41,34 +41,34 @@ func hostile(size int) map[string][2]string {
 	}
 	return map[string][2]string{
 		"one line repeated":              {strings.Repeat("a\n", size/2), strings.Repeat("b\n", size/2)},
-		"one line, other numbers":        {strings.Repeat("\n", size), strings.Repeat("a\n\n\n", size/4)},
-		"two letters":                    {of("ab", size/2), of("ab", size/2)},
-		"many letters":                   {of(letters, size/2), of(letters, size/2)},
-		"a period and another":           {strings.Repeat("a\nb\nc\n", size/6), strings.Repeat("a\nc\nb\nd\n", size/8)},
-		"halves changed round":           {of(letters, size/4) + strings.Repeat("\n", size/2), strings.Repeat("\n", size/2) + of(letters, size/4)},
+		"one line, other counts":         {strings.Repeat("\n", size), strings.Repeat("a\n\n\n", size/4)},
+		"two letters":                    {randomLines("ab", size/2), randomLines("ab", size/2)},
+		"many letters":                   {randomLines(letters, size/2), randomLines(letters, size/2)},
+		"two periodic texts":             {strings.Repeat("a\nb\nc\n", size/6), strings.Repeat("a\nc\nb\nd\n", size/8)},
+		"swapped halves":                 {randomLines(letters, size/4) + strings.Repeat("\n", size/2), strings.Repeat("\n", size/2) + randomLines(letters, size/4)},
 		"one line of a million words":    {words(), words()},
 		"sentences of the same words":    {sentences(), sentences()},
 		"a line of 1 MiB and 1 MiB more": {strings.Repeat("a", size), strings.Repeat("ab", size/2)},
-		"one sign and another":           {strings.Repeat("-", size), strings.Repeat("-*", size/2)},
+		"one and two symbols":            {strings.Repeat("-", size), strings.Repeat("-*", size/2)},
 	}
 }
 
-// No two texts of the greatest size that a page may have keep a processor
-// busy for long. The bound, on processor time because machines are shared,
-// leaves room for slow ones and the race detector: it is to find quadratic
-// behaviour, which takes minutes at 1 MiB.
-func TestHostileTextsAreBounded(t *testing.T) {
+// Two pages of the maximum size can't keep a processor busy for long. The bound
+// leaves room for slow machines and the race detector. It is meant to catch
+// quadratic behaviour, which takes minutes at 1 MiB. It is on processor time
+// because machines are shared.
+func TestHostileTextsTakeBoundedTime(t *testing.T) {
 	const bound = 8 * time.Second
 	timed := func(what string, f func()) {
-		start := processorTime(t)
+		start := cpuTime(t)
 		f()
-		took := processorTime(t) - start
+		took := cpuTime(t) - start
 		t.Logf("measured: %-40s %4d ms", what, took.Milliseconds())
 		if took > bound {
 			t.Errorf("%s took %v, more than %v", what, took, bound)
 		}
 	}
-	for name, pair := range hostile(rounds(mebi/16, mebi)) {
+	for name, pair := range hostilePairs(rounds(mib/16, mib)) {
 		old, new := []byte(pair[0]), []byte(pair[1])
 		timed("diff, "+name, func() { Diff(old, new, 3) })
 		half := append(old[:len(old)/2:len(old)/2], new[len(new)/2:]...)
@@ -76,7 +76,7 @@ func TestHostileTextsAreBounded(t *testing.T) {
 	}
 }
 
-func processorTime(t *testing.T) time.Duration {
+func cpuTime(t *testing.T) time.Duration {
 	var used syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
 		t.Fatal(err)

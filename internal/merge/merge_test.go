@@ -16,24 +16,24 @@ func TestThree(t *testing.T) {
 		want                     string
 		conflicts                int
 	}{
-		{"nothing", "", "", "", "", 0},
+		{"all empty", "", "", "", "", 0},
 		{"only ours", "a\n", "b\n", "a\n", "b\n", 0},
 		{"only theirs", "a\n", "a\n", "b\n", "b\n", 0},
-		{"both alike", "a\n", "b\n", "b\n", "b\n", 0},
+		{"both the same", "a\n", "b\n", "b\n", "b\n", 0},
 		{"far apart", "a\nb\nc\n", "A\nb\nc\n", "a\nb\nC\n", "A\nb\nC\n", 0},
 		{"touching", "a\nb\n", "A\nb\n", "a\nB\n", "A\nb\n", 1},
 		{"one changes, one deletes", "a\nb\nc\n", "a\nB\nc\n", "a\nc\n", "a\nB\nc\n", 1},
 		{"both append", "a\n", "a\nb\n", "a\nc\n", "a\nb\n", 1},
-		{"both append, one line alike", "a\n", "a\nx\nb\n", "a\nx\nc\n", "a\nx\nb\n", 1},
-		{"both begin", "", "a\n", "b\n", "a\n", 1},
-		{"one empties", "a\nb\nc\n", "", "a\nb\nc\n", "", 0},
-		{"both empty it", "a\n", "", "", "", 0},
-		{"final line end added and first line changed", "a\nb\nc", "a\nb\nc\n", "A\nb\nc", "A\nb\nc\n", 0},
-		{"final line end against a change of its line", "a", "a\n", "b", "a\n", 1},
-		{"line ends against a word", "a\nb\n", "a\r\nb\r\n", "a\nB\n", "a\r\nb\r\n", 1},
-		{"line ends on both sides", "a\nb\n", "a\r\nb\r\n", "a\r\nb\r\n", "a\r\nb\r\n", 0},
+		{"both append, first line the same", "a\n", "a\nx\nb\n", "a\nx\nc\n", "a\nx\nb\n", 1},
+		{"both fill an empty text", "", "a\n", "b\n", "a\n", 1},
+		{"ours deletes everything", "a\nb\nc\n", "", "a\nb\nc\n", "", 0},
+		{"both delete everything", "a\n", "", "", "", 0},
+		{"final line ending added, first line changed", "a\nb\nc", "a\nb\nc\n", "A\nb\nc", "A\nb\nc\n", 0},
+		{"final line ending added, same line changed", "a", "a\n", "b", "a\n", 1},
+		{"line endings changed, word changed", "a\nb\n", "a\r\nb\r\n", "a\nB\n", "a\r\nb\r\n", 1},
+		{"line endings changed on both sides", "a\nb\n", "a\r\nb\r\n", "a\r\nb\r\n", "a\r\nb\r\n", 0},
 		{"one line moved, another changed", "a\nb\nc\nd\ne\n", "b\nc\na\nd\ne\n", "a\nb\nc\nd\nE\n", "b\nc\na\nd\nE\n", 0},
-		{"NUL and no UTF-8", "\x00\n\xff\nz\n", "\x00\x01\n\xff\nz\n", "\x00\n\xff\n\xfe\n", "\x00\x01\n\xff\n\xfe\n", 0},
+		{"NUL and invalid UTF-8", "\x00\n\xff\nz\n", "\x00\x01\n\xff\nz\n", "\x00\n\xff\n\xfe\n", "\x00\x01\n\xff\n\xfe\n", 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := Three([]byte(c.base), []byte(c.ours), []byte(c.theirs))
@@ -62,7 +62,7 @@ func TestConflictRegions(t *testing.T) {
 	}
 }
 
-func TestOneConflictOfSeveralEdits(t *testing.T) {
+func TestSeveralEditsMakeOneConflict(t *testing.T) {
 	got := Three([]byte("a\nb\nc\nd\ne\n"), []byte("a\nB\nc\nD\ne\n"), []byte("a\nx\ny\ne\n"))
 	want := []Conflict{{
 		Base: Region{1, 4}, Ours: Region{1, 4}, Theirs: Region{1, 3},
@@ -73,31 +73,31 @@ func TestOneConflictOfSeveralEdits(t *testing.T) {
 	}
 }
 
-// Whatever the texts, a clean merge loses nothing: each line that a side
-// brought is in it, as often; and each of its lines is some side's line.
+// A clean merge loses nothing: it has each line that a side added, at least as
+// often, and no line that neither side has.
 func TestCleanMergesLoseNoLine(t *testing.T) {
 	r := rand.New(rand.NewPCG(29, 31))
 	clean := 0
 	for range rounds(4000, 100_000) {
-		_, base, ours, theirs := triple(r)
+		_, base, ours, theirs := randomTriple(r)
 		got := Three(base, ours, theirs)
 		checkRegions(t, base, ours, theirs, got)
 		if !got.Clean() {
 			continue
 		}
 		clean++
-		in := func(b []byte) map[string]int { return count(cutLines(b)) }
+		in := func(b []byte) map[string]int { return countLines(splitLines(b)) }
 		inBase, inOurs, inTheirs, inMerge := in(base), in(ours), in(theirs), in(got.Text)
 		for _, side := range []map[string]int{inOurs, inTheirs} {
 			for line, n := range side {
 				if inBase[line] == 0 && inMerge[line] < n {
-					t.Fatalf("line %q of a side stands %d times in it and %d times in the merge\nbase %q\nours %q\ntheirs %q\nmerge %q", line, n, inMerge[line], base, ours, theirs, got.Text)
+					t.Fatalf("line %q is in one side %d times but in the merge %d times\nbase %q\nours %q\ntheirs %q\nmerge %q", line, n, inMerge[line], base, ours, theirs, got.Text)
 				}
 			}
 		}
 		for line := range inMerge {
 			if inOurs[line]+inTheirs[line] == 0 {
-				t.Fatalf("line %q of the merge is nobody's\nbase %q\nours %q\ntheirs %q\nmerge %q", line, base, ours, theirs, got.Text)
+				t.Fatalf("line %q of the merge is in neither side\nbase %q\nours %q\ntheirs %q\nmerge %q", line, base, ours, theirs, got.Text)
 			}
 		}
 	}
@@ -106,7 +106,7 @@ func TestCleanMergesLoseNoLine(t *testing.T) {
 	}
 }
 
-func count(lines []string) map[string]int {
+func countLines(lines []string) map[string]int {
 	n := map[string]int{}
 	for _, l := range lines {
 		n[l]++
@@ -114,7 +114,7 @@ func count(lines []string) map[string]int {
 	return n
 }
 
-// checkRegions holds a result's conflicts against the texts they are of.
+// checkRegions compares the regions of a result's conflicts with the texts.
 func checkRegions(t *testing.T, base, ours, theirs []byte, r Result) {
 	t.Helper()
 	merged := Region{}
@@ -124,7 +124,7 @@ func checkRegions(t *testing.T, base, ours, theirs []byte, r Result) {
 			at    Region
 			text  string
 		}{{base, c.Base, c.BaseText}, {ours, c.Ours, c.OursText}, {theirs, c.Theirs, c.TheirsText}, {r.Text, c.Merged, c.OursText}} {
-			lines := cutLines(p.whole)
+			lines := splitLines(p.whole)
 			if p.at.Start < 0 || p.at.Start > p.at.End || p.at.End > len(lines) || strings.Join(lines[p.at.Start:p.at.End], "") != p.text {
 				t.Fatalf("region %v is not %q in %q\nbase %q\nours %q\ntheirs %q", p.at, p.text, p.whole, base, ours, theirs)
 			}

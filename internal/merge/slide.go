@@ -1,15 +1,14 @@
 package merge
 
-// A change of a whole run of lines can often stand in several places: when the
-// line before it equals its last line, it can move up by one. This file decides
-// where it goes.
+// Often there are several equivalent positions for a changed run of lines: if
+// the line before it equals its last line, it can move up by one. This file
+// picks the position.
 
-// A chooser picks where a change goes, of s lines, that could end at any of
-// [first, last]; the group as a whole has `size` lines.
+// A chooser picks the end, within [first, last], of a change of size lines in s.
 type chooser func(s *side, size, first, last int) (end int)
 
-// A group is a run of changed lines [start, end), or the empty place between
-// two unchanged lines. Two sides have equally many groups.
+// A group is a run of changed lines [start, end), or the empty gap between two
+// unchanged lines. Both sides have the same number of groups.
 type group struct{ start, end int }
 
 func (s *side) firstGroup() group {
@@ -44,7 +43,7 @@ func (s *side) previous(g *group) {
 	s.growUp(g)
 }
 
-// up moves the group up by a line, swallowing a group that it meets.
+// up moves the group up by one line, absorbing any group it meets.
 func (s *side) up(g *group) bool {
 	if g.start == 0 || s.class[g.start-1] != s.class[g.end-1] {
 		return false
@@ -56,7 +55,7 @@ func (s *side) up(g *group) bool {
 	return true
 }
 
-// down moves it down.
+// down moves the group down by one line, absorbing any group it meets.
 func (s *side) down(g *group) bool {
 	if g.end == len(s.changed) || s.class[g.start] != s.class[g.end] {
 		return false
@@ -68,9 +67,9 @@ func (s *side) down(g *group) bool {
 	return true
 }
 
-// slide moves every change of s to the lowest place where it stands beside a
-// change of the other side; otherwise to where better says, or as low as it
-// goes. Changes that meet on the way become one.
+// slide moves every change of s to the lowest position that aligns with a change
+// of the other side. Without one, better picks the position; if better is nil,
+// the change goes as low as possible. Changes that meet on the way are joined.
 func slide(s, other *side, better chooser) {
 	for g, o := s.firstGroup(), other.firstGroup(); ; other.next(&o) {
 		if g.end > g.start {

@@ -6,21 +6,21 @@ import (
 	"strings"
 )
 
-// Unified is the diff in the unified format that patch(1) and git read, with
-// the two names in its header as given (so with "a/" and "b/" where wanted, or
-// /dev/null); "" when the texts are equal. Binary texts (a NUL in the first
-// 8,000 bytes) give "Binary files … differ".
+// Unified returns the diff in the unified format that patch(1) and git read, or
+// "" if the texts are equal. The header has the names as given, including any
+// "a/" and "b/" prefixes or /dev/null. Binary texts (a NUL in the first 8,000
+// bytes) give "Binary files … differ".
 func Unified(oldName, newName string, old, new []byte, context int) string {
 	switch {
 	case bytes.Equal(old, new):
 		return ""
-	case binary(old) || binary(new):
-		return fmt.Sprintf("Binary files %s and %s differ\n", quoted(oldName), quoted(newName))
+	case isBinary(old) || isBinary(new):
+		return fmt.Sprintf("Binary files %s and %s differ\n", quoteName(oldName), quoteName(newName))
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "--- %s\n+++ %s\n", headerName(oldName), headerName(newName))
 	p := compare(old, new)
-	for _, h := range p.hunks(context) {
+	for _, h := range p.hunkRanges(context) {
 		fmt.Fprintf(&b, "@@ -%s +%s @@\n", span(position(h.a0, h.a1)), span(position(h.b0, h.b1)))
 		p.unified(&b, h)
 	}
@@ -28,7 +28,7 @@ func Unified(oldName, newName string, old, new []byte, context int) string {
 }
 
 // unified writes the lines of one hunk.
-func (p *comparison) unified(b *strings.Builder, h stretch) {
+func (p *comparison) unified(b *strings.Builder, h hunkRange) {
 	i := h.a0
 	for _, e := range h.edits {
 		writeLines(b, ' ', p.old.lines[i:e.a0])
@@ -49,7 +49,7 @@ func writeLines(b *strings.Builder, mark byte, lines []string) {
 	}
 }
 
-// span is a range of lines in a hunk's header.
+// span formats a line range for a hunk header.
 func span(start, lines int) string {
 	if lines == 1 {
 		return fmt.Sprint(start)
@@ -57,12 +57,13 @@ func span(start, lines int) string {
 	return fmt.Sprintf("%d,%d", start, lines)
 }
 
-// binary is git's test for texts that are none.
-func binary(b []byte) bool { return bytes.IndexByte(b[:min(len(b), 8000)], 0) >= 0 }
+// isBinary applies git's test for binary content.
+func isBinary(b []byte) bool { return bytes.IndexByte(b[:min(len(b), 8000)], 0) >= 0 }
 
-// headerName is a name as programs read it back: up to a tab, or in quotes.
+// headerName formats a name so that programs can read it back: programs read up
+// to a tab, or a quoted string.
 func headerName(name string) string {
-	if q := quoted(name); q != name {
+	if q := quoteName(name); q != name {
 		return q
 	}
 	if strings.Contains(name, " ") {
@@ -71,9 +72,9 @@ func headerName(name string) string {
 	return name
 }
 
-// quoted is git's C-style quoting of names with quotes, backslashes or control
-// characters; others stay.
-func quoted(name string) string {
+// quoteName applies git's C-style quoting to names with quotes, backslashes or
+// control characters, and returns others unchanged.
+func quoteName(name string) string {
 	odd := func(r rune) bool { return r < ' ' || r == '"' || r == '\\' || r == 0x7f }
 	if !strings.ContainsFunc(name, odd) {
 		return name
