@@ -28,5 +28,5 @@ func limiter(cfg config.Config, now func() time.Time) *limit.Limiter {
 	if cfg.Reads == 0 {
 		return nil
 	}
-	return limit.New(limit.Options{Rates: limit.RatesOf(cfg.Reads, cfg.Writes), Now: now})
+	return limit.New(limit.Options{Rates: limit.RatesFor(cfg.Reads, cfg.Writes), Now: now})
 }

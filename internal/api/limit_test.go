@@ -11,7 +11,7 @@ import (
 
 func TestTooFast(t *testing.T) {
 	now := time.Unix(1e9, 0)
-	w := newLimitedWorld(t, limit.New(limit.Options{Rates: limit.RatesOf(20, 5), Now: func() time.Time { return now }}))
+	w := newLimitedWorld(t, limit.New(limit.Options{Rates: limit.RatesFor(20, 5), Now: func() time.Time { return now }}))
 	count := func(token, method, slug, path string, n int) (granted int, last reply) {
 		for range n {
 			last = w.send(token, method, slug, path, nil)

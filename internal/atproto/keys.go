@@ -120,7 +120,7 @@ func RotateKey(dir string) (bool, error) {
 	if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
 		return false, err
 	}
-	if _, err := keyfile.Make(file, generateKey); err != nil {
+	if _, err := keyfile.Create(file, generateKey); err != nil {
 		return false, fmt.Errorf("atproto: rotate key: %w", err)
 	}
 	return true, nil

@@ -169,7 +169,7 @@ func TestTakenDownAndSuspended(t *testing.T) {
 
 func TestTooFast(t *testing.T) {
 	now := time.Unix(1e9, 0)
-	w := newWorld(t, limit.New(limit.Options{Rates: limit.RatesOf(20, 5), Now: func() time.Time { return now }}))
+	w := newWorld(t, limit.New(limit.Options{Rates: limit.RatesFor(20, 5), Now: func() time.Time { return now }}))
 	for i := range 30 {
 		r := w.send("GET", "ada", "/repo.git/info/refs?service=git-upload-pack", nil)
 		if want := map[bool]int{true: 200, false: 429}[i < 20]; r.status != want || want == 429 && r.header.Get("Retry-After") == "" {

@@ -1,8 +1,10 @@
-// Package keyfile keeps the service's keys on disk: private keys as PEM (PKCS #8)
-// and secrets as bytes, in files that their owner alone may read.
+// Package keyfile stores the service's keys on disk: private keys as PEM
+// (PKCS #8) and secrets as raw bytes, in files that only their owner can read.
+// Callers decide what keys are for and when they are rotated.
 //
-// A key is made when it is asked for and there is none. A file is there as a
-// whole or not at all: a crash while it is written leaves what was before.
+// A missing key is generated when it is first opened. A damaged key is an error;
+// it is never replaced. Writes are atomic: after a crash, a file is either
+// complete or unchanged.
 package keyfile
 
 import (
@@ -18,17 +20,17 @@ import (
 	"robot.wtf/internal/durable"
 )
 
-// Open reads the private key of a file, or makes it with generate.
+// Open reads a private key from a file, or creates it with generate.
 func Open[K any](file string, generate func() (K, error)) (K, error) {
 	key, err := Read[K](file)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return key, err
 	}
-	return Make(file, generate)
+	return Create(file, generate)
 }
 
-// Read reads the private key of a file; fs.ErrNotExist when there is none. A
-// key of another kind than K is an error.
+// Read reads a private key from a file. It fails with fs.ErrNotExist if there is
+// no file, and if the key isn't of type K.
 func Read[K any](file string) (K, error) {
 	var none K
 	text, err := os.ReadFile(file)
@@ -37,21 +39,22 @@ func Read[K any](file string) (K, error) {
 	}
 	block, _ := pem.Decode(text)
 	if block == nil {
-		return none, fmt.Errorf("%s holds no PEM block", file)
+		return none, fmt.Errorf("keyfile: read %s: no PEM block", file)
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {
-		return none, fmt.Errorf("%s: %w", file, err)
+		return none, fmt.Errorf("keyfile: read %s: %w", file, err)
 	}
 	key, ok := parsed.(K)
 	if !ok {
-		return none, fmt.Errorf("%s holds a %T, not a %T", file, parsed, none)
+		return none, fmt.Errorf("keyfile: read %s: key is a %T, want a %T", file, parsed, none)
 	}
 	return key, nil
 }
 
-// Make writes a new private key in the place of what is there.
-func Make[K any](file string, generate func() (K, error)) (K, error) {
+// Create generates a private key and writes it to a file, replacing any previous
+// key.
+func Create[K any](file string, generate func() (K, error)) (K, error) {
 	key, err := generate()
 	if err != nil {
 		return key, err
@@ -63,14 +66,15 @@ func Make[K any](file string, generate func() (K, error)) (K, error) {
 	return key, write(file, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
 }
 
-// Secret reads a secret of size random bytes, or makes it.
+// Secret reads a secret of at least size bytes, or creates one of size random
+// bytes.
 func Secret(file string, size int) ([]byte, error) {
 	secret, err := os.ReadFile(file)
 	switch {
 	case err == nil && len(secret) >= size:
 		return secret, nil
 	case err == nil:
-		return nil, fmt.Errorf("%s is not a key: it has %d bytes", file, len(secret))
+		return nil, fmt.Errorf("keyfile: read %s: %d bytes, want at least %d", file, len(secret), size)
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil, err
 	}

@@ -9,14 +9,14 @@ import (
 type Options struct {
 	Rates Rates
 	Now   func() time.Time
-	// Buckets bounds those kept of each kind (addresses, people, tokens, wikis,
-	// sign-ins), 16,384 when 0. Beyond it the one that was idle longest is
-	// forgotten, and with it what was taken: a flood of addresses loosens the
-	// limits of addresses, and of nobody else.
+	// Buckets bounds the buckets of each kind (addresses, people, tokens, wikis,
+	// sign-ins); 0 means 16,384. Beyond it, the bucket that was idle longest is
+	// dropped and its count is lost. So a flood of addresses loosens the limits
+	// for addresses only.
 	Buckets int
 }
 
-// A Limiter counts the callers of one process.
+// A Limiter counts the requests of callers in one process.
 type Limiter struct {
 	rates Rates
 	now   func() time.Time
@@ -26,11 +26,11 @@ type Limiter struct {
 	pools [kinds]pool
 }
 
-// New makes a Limiter.
+// New returns a Limiter.
 func New(o Options) *Limiter {
 	l := &Limiter{rates: o.Rates, now: o.Now, max: o.Buckets}
 	if l.max == 0 {
-		l.max = 16384
+		l.max = 16_384
 	}
 	for i := range l.pools {
 		l.pools[i].buckets = map[key]*bucket{}
@@ -38,7 +38,7 @@ func New(o Options) *Limiter {
 	return l
 }
 
-// Rates are the limits that it was made with; the defaults where it is nil.
+// Rates returns the limits in force, or the defaults if l is nil.
 func (l *Limiter) Rates() Rates {
 	if l == nil {
 		return Defaults()
@@ -46,7 +46,7 @@ func (l *Limiter) Rates() Rates {
 	return l.rates
 }
 
-// A key is what a bucket is for.
+// A key identifies a bucket.
 type key struct {
 	caller Caller
 	wiki   string
@@ -54,13 +54,14 @@ type key struct {
 	member bool
 }
 
-type take struct {
+// A withdrawal takes one token from a bucket.
+type withdrawal struct {
 	key  key
 	rate Rate
 }
 
-// take takes one token of each bucket, or of none.
-func (l *Limiter) take(takes []take) error {
+// takeTokens takes one token from each bucket, or none if any bucket is empty.
+func (l *Limiter) takeTokens(takes []withdrawal) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
@@ -80,22 +81,22 @@ func (l *Limiter) take(takes []take) error {
 	return nil
 }
 
-// slots is how many parts the time of a rate is cut into.
+// slots is the number of parts that a rate's duration is divided into.
 const slots = 60
 
-// A bucket knows how many tokens were taken in the present slot and in each of
-// the 60 before it: those within the last Per, and a part of a slot more.
+// A bucket counts the tokens taken in the current slot and in each of the 60
+// before it, which cover the last Per and part of one more slot.
 type bucket struct {
 	key          key
 	newer, idler *bucket // in the pool's order of use
 	used, begun  time.Time
-	slot         int // since begun
+	slot         int // current slot, counted from begun
 	counts       [slots + 1]uint32
 	taken        int // the sum of counts
 }
 
-// advance gives back the tokens whose time is over. A clock set back to before
-// the bucket was begun gives all of them back: better than years of waiting.
+// advance returns the tokens that have expired. If the clock was set back to
+// before the bucket began, it returns all of them: better than waiting for years.
 func (b *bucket) advance(now time.Time, width time.Duration) {
 	if b.taken == 0 {
 		b.begun, b.slot = now, 0
@@ -115,7 +116,7 @@ func (b *bucket) advance(now time.Time, width time.Duration) {
 	}
 }
 
-// wait is how long it is until the oldest token that is out comes back.
+// wait returns the time until the oldest taken token returns.
 func (b *bucket) wait(now time.Time, width time.Duration) time.Duration {
 	for slot := b.slot - slots; slot <= b.slot; slot++ {
 		if slot >= 0 && b.counts[slot%len(b.counts)] > 0 {
@@ -123,21 +124,21 @@ func (b *bucket) wait(now time.Time, width time.Duration) time.Duration {
 			return back.Sub(now)
 		}
 	}
-	return time.Duration(slots+1) * width // a rate of no tokens
+	return time.Duration(slots+1) * width // the rate has no tokens
 }
 
-// A pool is the buckets of one kind, with a list from the newest in use to the
-// one idle longest.
+// A pool holds the buckets of one kind in a list, from most to least recently
+// used.
 type pool struct {
 	buckets        map[key]*bucket
 	newest, idlest *bucket
 }
 
-// idleAfter is longer than any rate's Per: a bucket that old is as good as new.
+// idleAfter is longer than most rates' Per: a bucket that old is as good as new.
 const idleAfter = 10 * time.Minute
 
-// touch finds or makes a bucket and makes it the newest. Making one forgets up
-// to two that are idle, so a quiet service gives its memory back.
+// touch finds or creates a bucket and moves it to the front of the list. Creating
+// one drops up to two idle ones, so a quiet service frees its memory.
 func (p *pool) touch(k key, max int, now time.Time) *bucket {
 	b := p.buckets[k]
 	switch {

@@ -1,13 +1,12 @@
-// Package limit says how fast one caller may go on: rate limits, their keys and
-// buckets, and how long to wait.
+// Package limit implements rate limits: their keys and buckets, and how long a
+// rejected caller has to wait. Front ends decide what counts as one request.
 //
-// A bucket holds a number of tokens; each request takes one, and each token
-// comes back a minute after it was taken. So never more than that number are
-// granted within any minute, and whoever keeps below it never waits. What is
-// refused takes nothing.
+// A bucket holds a number of tokens. Each request takes one, which returns a
+// minute later. So no minute grants more than that number of requests, and a
+// caller who stays below it never waits. A rejected request takes no tokens.
 //
-// Callers are counted for each wiki apart: what one tenant's people or programs
-// do can use up nothing of another's. Nothing is kept on disk.
+// Each wiki counts its callers separately: one tenant's users and programs
+// can't use up another tenant's limits. Nothing is stored on disk.
 package limit
 
 import (
@@ -19,8 +18,8 @@ import (
 	"time"
 )
 
-// A Rate is what a bucket holds: this many tokens, each of which comes back Per
-// after it was taken, or up to a sixtieth of Per later.
+// A Rate is the capacity of a bucket: Tokens, each of which returns Per after it
+// was taken, or up to a sixtieth of Per later.
 type Rate struct {
 	Tokens int
 	Per    time.Duration
@@ -28,22 +27,22 @@ type Rate struct {
 
 // Rates are the limits of a service.
 type Rates struct {
-	Read, Write         Rate // of one caller in one wiki: a person's browser, a token, or an address
-	WikiRead, WikiWrite Rate // of one wiki: its members together, and all others together
-	SignIn              Rate // sign-ins begun from one address
-	SignInHost          Rate // sign-ins that make us ask one foreign host
-	Client              Rate // OAuth clients that register or ask for consent from one address
-	ClientHost          Rate // OAuth clients that make us ask one foreign host
+	Read, Write         Rate // per caller and wiki; a caller is a person, a token or an address
+	WikiRead, WikiWrite Rate // per wiki: all members together, and all others together
+	SignIn              Rate // sign-in attempts per address
+	SignInHost          Rate // sign-in attempts that make us contact one foreign host
+	Client              Rate // OAuth client registrations and consent requests per address
+	ClientHost          Rate // OAuth clients that make us contact one foreign host
 }
 
-// Defaults are 600 reads and 120 writes a minute for a caller, and ten times
-// that for a wiki.
-func Defaults() Rates { return RatesOf(600, 120) }
+// Defaults returns the default rates: 600 reads and 120 writes per minute and
+// caller, and ten times that per wiki.
+func Defaults() Rates { return RatesFor(600, 120) }
 
-// RatesOf are the rates that go with a caller's reads and writes a minute: ten
-// times as many for a wiki, half the writes for sign-ins in five minutes, as many
-// as the writes for a foreign host, and for an OAuth client in five minutes.
-func RatesOf(reads, writes int) Rates {
+// RatesFor derives all rates from a caller's reads and writes per minute. A wiki
+// gets ten times as many. Sign-ins get half the writes per five minutes, OAuth
+// clients the writes per five minutes, and a foreign host the writes per minute.
+func RatesFor(reads, writes int) Rates {
 	return Rates{
 		Read: Rate{reads, time.Minute}, Write: Rate{writes, time.Minute},
 		WikiRead: Rate{10 * reads, time.Minute}, WikiWrite: Rate{10 * writes, time.Minute},
@@ -52,7 +51,7 @@ func RatesOf(reads, writes int) Rates {
 	}
 }
 
-// A Caller is whose tokens a request takes.
+// A Caller identifies whose tokens a request takes.
 type Caller struct {
 	kind kind
 	name string
@@ -71,18 +70,18 @@ const (
 	byClient
 	byClientHost
 	byReport
-	kinds // how many there are
+	kinds // number of kinds
 )
 
-// Person is somebody in a browser, by DID.
+// Person is a person in a browser, by DID.
 func Person(did string) Caller { return Caller{kind: byPerson, name: did} }
 
-// Token is a program with a credential of its own, by the credential's id.
+// Token is a program with its own credential, by the credential's id.
 func Token(id string) Caller { return Caller{kind: byToken, name: id} }
 
-// Address is somebody unknown, by what http.Request.RemoteAddr says. Who has one
-// IPv6 address has 2^64 of them, so those of one network count together (RFC
-// 6177 gives each site at least a /64). What is no address counts as one.
+// Address is an anonymous caller, by http.Request.RemoteAddr. IPv6 addresses of
+// one /64 network count as one caller, because each site has at least that many
+// (RFC 6177). All invalid addresses count as one.
 func Address(remote string) Caller {
 	c := Caller{kind: byAddress}
 	addrPort, err := netip.ParseAddrPort(remote)
@@ -97,20 +96,20 @@ func Address(remote string) Caller {
 	if addr.Is4() {
 		bits = 32
 	}
-	c.addr, _ = addr.Prefix(bits) // fails for other bits only
+	c.addr, _ = addr.Prefix(bits) // fails only for other bits
 	return c
 }
 
-// A Request is what is asked for in one wiki.
+// A Request describes one request to a wiki.
 type Request struct {
 	Wiki   string // slug; "" for the platform
 	Caller Caller
-	Member bool // of the wiki: strangers cannot use up what its members have together
+	Member bool // of the wiki: others can't use up the members' shared limit
 	Write  bool
 }
 
-// Take takes the tokens of a request, of its caller and of its wiki. The error
-// is an *Exceeded, and then nothing was taken. A nil Limiter allows everything.
+// Take takes a request's tokens from its caller and its wiki. Its error is an
+// *Exceeded, in which case it took nothing. A nil Limiter allows everything.
 func (l *Limiter) Take(r Request) error {
 	if l == nil {
 		return nil
@@ -119,36 +118,36 @@ func (l *Limiter) Take(r Request) error {
 	if r.Write {
 		own, shared = l.rates.Write, l.rates.WikiWrite
 	}
-	takes := [2]take{{key{r.Caller, r.Wiki, r.Write, false}, own}}
+	takes := [2]withdrawal{{key{r.Caller, r.Wiki, r.Write, false}, own}}
 	n := 1
 	if r.Wiki != "" {
-		takes[1] = take{key{Caller{kind: byWiki}, r.Wiki, r.Write, r.Member}, shared}
+		takes[1] = withdrawal{key{Caller{kind: byWiki}, r.Wiki, r.Write, r.Member}, shared}
 		n = 2
 	}
-	return l.take(takes[:n])
+	return l.takeTokens(takes[:n])
 }
 
-// SignIn takes a token for beginning to sign in from an address.
+// SignIn takes a token for a sign-in attempt from an address.
 func (l *Limiter) SignIn(remote string) error {
 	if l == nil {
 		return nil
 	}
 	c := Address(remote)
 	c.kind = bySignIn
-	return l.take([]take{{key{caller: c}, l.rates.SignIn}})
+	return l.takeTokens([]withdrawal{{key{caller: c}, l.rates.SignIn}})
 }
 
-// SignInHost takes a token for asking a foreign host who somebody is, so that
-// nobody makes us a flood to it. Names below one domain count together by their
-// last two labels.
+// SignInHost takes a token for looking up an identity at a foreign host, so that
+// callers can't use us to flood it. Hosts with the same last two labels count as
+// one.
 func (l *Limiter) SignInHost(host string) error {
 	if l == nil {
 		return nil
 	}
-	return l.take([]take{{key{caller: Caller{kind: bySignInHost, name: domain(host)}}, l.rates.SignInHost}})
+	return l.takeTokens([]withdrawal{{key{caller: Caller{kind: bySignInHost, name: domain(host)}}, l.rates.SignInHost}})
 }
 
-// domain is what counts as one foreign host: the last two labels of its name.
+// domain returns the last two labels of a host name, which count as one host.
 func domain(host string) string {
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	if labels := strings.Split(host, "."); len(labels) > 2 {
@@ -157,66 +156,66 @@ func domain(host string) string {
 	return host
 }
 
-// Client takes a token for an OAuth client that registers, or asks for consent,
-// from an address, or that makes us ask a foreign host where one is named.
+// Client takes a token for an OAuth client that registers or asks for consent:
+// from its address or, if host is given, from the foreign host that we contact.
 func (l *Limiter) Client(remote, host string) error {
 	if l == nil {
 		return nil
 	}
 	if host != "" {
-		return l.take([]take{{key{caller: Caller{kind: byClientHost, name: domain(host)}}, l.rates.ClientHost}})
+		return l.takeTokens([]withdrawal{{key{caller: Caller{kind: byClientHost, name: domain(host)}}, l.rates.ClientHost}})
 	}
 	c := Address(remote)
 	c.kind = byClient
-	return l.take([]take{{key{caller: c}, l.rates.Client}})
+	return l.takeTokens([]withdrawal{{key{caller: c}, l.rates.Client}})
 }
 
-// Report takes a token for a report of a page from an address: ten an hour, in
-// every service, for whoever has more to say writes a mail.
+// Report takes a token for reporting a page from an address. The limit is ten per
+// hour on every service: anyone with more to report can send an email.
 func (l *Limiter) Report(remote string) error {
 	if l == nil {
 		return nil
 	}
 	c := Address(remote)
 	c.kind = byReport
-	return l.take([]take{{key{caller: c}, Rate{10, time.Hour}}})
+	return l.takeTokens([]withdrawal{{key{caller: c}, Rate{10, time.Hour}}})
 }
 
-// Exceeded is the error of who is too fast.
+// Exceeded is the error for a caller who exceeded a rate limit.
 type Exceeded struct {
 	Rate  Rate
 	Write bool
-	Wait  time.Duration // until there is a token again
+	Wait  time.Duration // until a token is available again
 	kind  kind
 }
 
-// Error is a sentence for whoever was refused.
+// Error returns a message for the person who made the request.
 func (e *Exceeded) Error() string {
-	what := "requests to read"
+	what := "read requests"
 	if e.Write {
 		what = "changes"
 	}
-	whom := "one caller"
+	whom := "caller"
 	switch e.kind {
 	case byWiki:
-		whom = "one wiki"
+		whom = "wiki"
 	case bySignIn:
-		what = "tries to sign in"
-		whom = "one address"
+		what = "sign-in attempts"
+		whom = "address"
 	case byReport:
 		what = "reports"
-		whom = "one address"
+		whom = "address"
 	case bySignInHost:
-		what = "tries to sign in"
-		whom = "one host"
+		what = "sign-in attempts"
+		whom = "host"
 	case byClient:
-		what = "tries to connect an agent"
-		whom = "one address"
+		what = "attempts to connect an agent"
+		whom = "address"
 	case byClientHost:
-		what = "tries to connect an agent"
-		whom = "one host"
+		what = "attempts to connect an agent"
+		whom = "host"
 	}
-	per := "a minute"
+	per := "per minute"
 	if e.Rate.Per != time.Minute {
 		per = "in " + strconv.FormatFloat(e.Rate.Per.Minutes(), 'g', 3, 64) + " minutes"
 	}
@@ -224,11 +223,11 @@ func (e *Exceeded) Error() string {
 	if s := e.RetryAfter(); s != "1" {
 		seconds = s + " seconds"
 	}
-	return fmt.Sprintf("That was too fast: %s can have %d %s %s. Nothing was changed; try again in %s.", whom, e.Rate.Tokens, what, per, seconds)
+	return fmt.Sprintf("Too many requests: the limit is %d %s %s for one %s. Nothing was changed. Try again in %s.", e.Rate.Tokens, what, per, whom, seconds)
 }
 
-// RetryAfter is the value of that header (RFC 9110, 10.2.3): whole seconds, at
-// least 1, after which one more request is granted.
+// RetryAfter returns the value of the Retry-After header (RFC 9110, section
+// 10.2.3): the whole seconds, at least 1, until another request is granted.
 func (e *Exceeded) RetryAfter() string {
 	return strconv.Itoa(max(1, int(math.Ceil(e.Wait.Seconds()))))
 }

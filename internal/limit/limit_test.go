@@ -13,7 +13,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// A fakeClock is set by hand.
+// A fakeClock is advanced by hand.
 type fakeClock struct{ nanos atomic.Int64 }
 
 func (c *fakeClock) Now() time.Time      { return time.Unix(0, c.nanos.Load()) }
@@ -24,7 +24,7 @@ func newLimiter(buckets int) (*Limiter, *fakeClock) {
 	return New(Options{Rates: Defaults(), Now: c.Now, Buckets: buckets}), c
 }
 
-// granted is how many of n requests are, with nothing between them.
+// granted makes n requests in a row and returns how many are granted.
 func granted(l *Limiter, r Request, n int) (count int) {
 	for range n {
 		if l.Take(r) == nil {
@@ -34,7 +34,7 @@ func granted(l *Limiter, r Request, n int) (count int) {
 	return count
 }
 
-func TestExactToTheToken(t *testing.T) {
+func TestExactNumberOfTokens(t *testing.T) {
 	callers := map[string]Caller{"person": Person("did:plc:ada"), "token": Token("t1"), "address": Address("192.0.2.1:55")}
 	for name, caller := range callers {
 		l, clock := newLimiter(0)
@@ -44,22 +44,22 @@ func TestExactToTheToken(t *testing.T) {
 		}
 		clock.add(59*time.Second + 999*time.Millisecond)
 		if r, w := granted(l, read, 1), granted(l, write, 1); r+w != 0 {
-			t.Errorf("%s: more within the minute", name)
+			t.Errorf("%s: granted more within the minute", name)
 		}
-		clock.add(time.Second + time.Millisecond) // the minute, and the slot
+		clock.add(time.Second + time.Millisecond) // the minute and one slot
 		if r, w := granted(l, read, 700), granted(l, write, 200); r != 600 || w != 120 {
 			t.Errorf("%s: %d reads and %d writes after a minute, want 600 and 120", name, r, w)
 		}
 	}
 }
 
-// What is asked at half the rate is granted for ever.
+// A caller who stays below the rate is never rejected.
 func TestSteadyCallersNeverWait(t *testing.T) {
 	l, clock := newLimiter(0)
 	r := Request{Wiki: "ada", Caller: Token("t1"), Write: true}
 	for i := range 10_000 {
 		if err := l.Take(r); err != nil {
-			t.Fatalf("write %d, two a second less a little: %v", i, err)
+			t.Fatalf("write %d, at just under two per second: %v", i, err)
 		}
 		clock.add(510 * time.Millisecond)
 	}
@@ -74,17 +74,17 @@ func TestRetryAfter(t *testing.T) {
 	clock.add(30 * time.Second)
 	var over *Exceeded
 	if !errors.As(l.Take(r), &over) {
-		t.Fatal("121 writes")
+		t.Fatal("granted 121 writes")
 	}
 	seconds, err := strconv.Atoi(over.RetryAfter())
 	if err != nil || seconds < 19 || seconds > 21 { // the first 20 were taken 40.5 s ago
-		t.Errorf("Retry-After: %s", over.RetryAfter())
+		t.Errorf("Retry-After: %s, want about 20", over.RetryAfter())
 	}
 	clock.add(time.Duration(seconds) * time.Second)
 	if n := granted(l, r, 30); n != 20 {
-		t.Errorf("%d after waiting, want the 20 that are a minute old", n)
+		t.Errorf("%d granted after waiting, want the 20 taken a minute ago", n)
 	}
-	if want := "That was too fast: one caller can have 120 changes a minute. Nothing was changed; try again in 21 seconds."; over.Error() != want {
+	if want := "Too many requests: the limit is 120 changes per minute for one caller. Nothing was changed. Try again in 21 seconds."; over.Error() != want {
 		t.Errorf("message %q, want %q", over, want)
 	}
 }
@@ -108,22 +108,22 @@ func TestKeysAreIndependent(t *testing.T) {
 	}
 }
 
-func TestWikiAsAWhole(t *testing.T) {
+func TestWikiLimit(t *testing.T) {
 	l, clock := newLimiter(0)
 	strangers := 0
 	for i := range 20 {
 		strangers += granted(l, Request{Wiki: "ada", Caller: Address(fmt.Sprintf("192.0.2.%d:1", i))}, 600)
 	}
 	if strangers != 6000 {
-		t.Errorf("%d reads of strangers, want 6000", strangers)
+		t.Errorf("%d reads by strangers, want 6,000", strangers)
 	}
 	if err := l.Take(Request{Wiki: "ada", Caller: Person("did:plc:ada"), Member: true}); err != nil {
-		t.Errorf("strangers used up what a member has: %v", err)
+		t.Errorf("strangers used up the members' limit: %v", err)
 	}
 	if err := l.Take(Request{Wiki: "bob", Caller: Address("192.0.2.19:1")}); err != nil {
-		t.Errorf("one wiki used up another's: %v", err)
+		t.Errorf("one wiki used up another wiki's limit: %v", err)
 	}
-	// What the wiki refused took nothing of its caller.
+	// A request that the wiki's limit rejected takes no token from its caller.
 	refused := Request{Wiki: "ada", Caller: Address("198.51.100.1:1")}
 	granted(l, refused, 700)
 	clock.add(61 * time.Second)
@@ -140,12 +140,12 @@ func TestAddresses(t *testing.T) {
 	}
 	for _, pair := range same {
 		if Address(pair[0]) != Address(pair[1]) {
-			t.Errorf("%q and %q count apart", pair[0], pair[1])
+			t.Errorf("%q and %q are counted separately", pair[0], pair[1])
 		}
 	}
 	for _, pair := range [][2]string{{"192.0.2.1:1", "192.0.2.2:1"}, {"[2001:db8::1]:1", "[2001:db8:0:1::1]:1"}, {"", "0.0.0.0:1"}} {
 		if Address(pair[0]) == Address(pair[1]) {
-			t.Errorf("%q and %q count together", pair[0], pair[1])
+			t.Errorf("%q and %q are counted together", pair[0], pair[1])
 		}
 	}
 }
@@ -168,18 +168,18 @@ func TestSignIn(t *testing.T) {
 		t.Errorf("%d to one host, want 120", n)
 	}
 	if l.SignIn("192.0.2.2:1") != nil || l.SignInHost("other.example") != nil || l.Take(Request{Caller: Address("192.0.2.1:1")}) != nil {
-		t.Error("others are refused")
+		t.Error("other callers were rejected")
 	}
-	if err, want := l.SignIn("192.0.2.1:1"), "That was too fast: one address can have 60 tries to sign in"; err == nil || !strings.HasPrefix(err.Error(), want) || !strings.Contains(err.Error(), "5 minutes") {
-		t.Errorf("%v, want %s", err, want)
+	if err, want := l.SignIn("192.0.2.1:1"), "Too many requests: the limit is 60 sign-in attempts in 5 minutes for one address"; err == nil || !strings.HasPrefix(err.Error(), want) || !strings.Contains(err.Error(), "5 minutes") {
+		t.Errorf("error %v, want %s", err, want)
 	}
 	clock.add(5*time.Minute + 5*time.Second)
 	if l.SignIn("192.0.2.1:1") != nil {
-		t.Error("still refused after five minutes")
+		t.Error("still rejected after five minutes")
 	}
 }
 
-func TestConcurrentCallersGetNoMore(t *testing.T) {
+func TestConcurrentCallersShareLimit(t *testing.T) {
 	l, _ := newLimiter(0)
 	var total [2]atomic.Int64
 	var wait sync.WaitGroup
@@ -219,24 +219,24 @@ func TestMemoryIsBounded(t *testing.T) {
 		_ = l.Take(Request{Wiki: "ada", Caller: Address(fmt.Sprintf("10.1.0.%d:1", i))})
 	}
 	if n := len(l.pools[byWiki].buckets); n > 100 {
-		t.Errorf("%d wikis are remembered after an hour", n)
+		t.Errorf("%d wikis are in memory after an hour", n)
 	}
 }
 
-func TestNoLimiter(t *testing.T) {
+func TestNilLimiterAllowsEverything(t *testing.T) {
 	var l *Limiter
 	if l.Take(Request{}) != nil || l.SignIn("") != nil || l.SignInHost("") != nil {
-		t.Error("refused")
+		t.Error("rejected")
 	}
 }
 
-// TestAnyMinute: whatever the times of requests, no minute grants more than the
-// rate, and nothing is refused while a minute and a slot granted less.
+// No minute grants more than the rate, whenever requests arrive. No request is
+// rejected if fewer were granted in the last minute and one slot.
 func TestAnyMinute(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		tokens := rapid.IntRange(1, 8).Draw(t, "tokens")
 		clock := &fakeClock{}
-		l := New(Options{Rates: RatesOf(tokens, 1), Now: clock.Now})
+		l := New(Options{Rates: RatesFor(tokens, 1), Now: clock.Now})
 		var times []time.Time
 		for range rapid.IntRange(1, 80).Draw(t, "requests") {
 			clock.add(time.Duration(rapid.Int64Range(0, int64(40*time.Second)).Draw(t, "pause")))
@@ -261,7 +261,7 @@ func TestAnyMinute(t *testing.T) {
 }
 
 func BenchmarkTake(b *testing.B) {
-	l := New(Options{Rates: RatesOf(1<<30, 1), Now: time.Now})
+	l := New(Options{Rates: RatesFor(1<<30, 1), Now: time.Now})
 	remote := "192.0.2.1:4711"
 	b.ReportAllocs()
 	for b.Loop() {

@@ -97,7 +97,7 @@ func readers() (n int) {
 
 // Calls count as the API's do, whatever way they come in.
 func TestDoorAndLimits(t *testing.T) {
-	l := limit.New(limit.Options{Rates: limit.RatesOf(5, 2), Now: time.Now})
+	l := limit.New(limit.Options{Rates: limit.RatesFor(5, 2), Now: time.Now})
 	w := newLimitedWorld(t, l)
 	edit := func(i int64) answered {
 		return w.post(posted{token: "ada/editor", slug: "ada", body: callBody(i, "create_page", "path", "P"+jsonOf(i), "content", "x")})
@@ -105,7 +105,7 @@ func TestDoorAndLimits(t *testing.T) {
 	if a, b := edit(1), edit(2); a.StatusCode != 200 || b.StatusCode != 200 {
 		t.Fatalf("%s %s", a.text, b.text)
 	}
-	if a := edit(3); a.StatusCode != 429 || a.Header.Get("Retry-After") == "" || a.result.Error == nil || !strings.Contains(a.result.Error.Message, "too fast") {
+	if a := edit(3); a.StatusCode != 429 || a.Header.Get("Retry-After") == "" || a.result.Error == nil || !strings.Contains(a.result.Error.Message, "Too many requests") {
 		t.Errorf("%s %s", a.Status, a.text)
 	}
 	read := callBody(4, "read_page", "path", "Home")

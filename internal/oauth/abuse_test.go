@@ -849,7 +849,7 @@ func registrationGames() []attack {
 			return outcome(k.register(`{"client_name":"Cursor","application_type":"web","redirect_uris":["cursor://anysphere.cursor-mcp/oauth/callback","https://www.cursor.com/agents/mcp/oauth/callback","http://localhost:8787/callback"],"grant_types":["authorization_code","refresh_token"],"response_types":["code"],"token_endpoint_auth_method":"none","scope":"openid admin"}`))
 		}},
 		{"registration", "10,000 from one address", "60 in", func(k *kit) string {
-			limits := limit.New(limit.Options{Rates: limit.RatesOf(600, 60), Now: k.now})
+			limits := limit.New(limit.Options{Rates: limit.RatesFor(600, 60), Now: k.now})
 			k.take = limits.Client
 			defer func() { k.take = nil }()
 			in := 0

@@ -28,7 +28,7 @@ type Attachment struct {
 
 func attachment(f wiki.File, data []byte) Attachment {
 	mime := typeOf(f.Path, data)
-	return Attachment{File: f, Name: path.Base(f.Path), Type: mime, Image: raster.Is(mime)}
+	return Attachment{File: f, Name: path.Base(f.Path), Type: mime, Image: raster.Supports(mime)}
 }
 
 // Attachments lists the files of a page ("" for those at the root).

@@ -46,17 +46,17 @@ func typeOf(name string, data []byte) string {
 	switch {
 	case activeTypes[byName]:
 		return byName
-	case bytes.Contains(head, []byte("<svg")) && !raster.Is(sniffed):
+	case bytes.Contains(head, []byte("<svg")) && !raster.Supports(sniffed):
 		return "image/svg+xml"
-	case activeTypes[sniffed] || raster.Is(sniffed) || sniffed == "application/pdf":
+	case activeTypes[sniffed] || raster.Supports(sniffed) || sniffed == "application/pdf":
 		return sniffed
-	case byName == "" || raster.Is(byName) || byName == "application/pdf":
+	case byName == "" || raster.Supports(byName) || byName == "application/pdf":
 		return sniffed
 	}
 	return byName
 }
 
-func imageByName(name string) bool { return raster.Is(typeOf(name, nil)) }
+func imageByName(name string) bool { return raster.Supports(typeOf(name, nil)) }
 
 // maxPixels bounds an image, and all images being decoded at one time: at 4
 // bytes a pixel, 160 MB.

@@ -1,7 +1,7 @@
-// Package raster re-encodes pictures that strangers sent, so that nothing but
-// their pixels is left: no metadata, no script, no second meaning. It decodes
-// PNG, JPEG, GIF (the first picture) and WebP, and bounds how many pixels are
-// decoded at one time.
+// Package raster re-encodes untrusted images so that only their pixels remain:
+// no metadata, no script, no content hidden behind another format. It decodes
+// PNG, JPEG, GIF (the first frame) and WebP, and bounds the number of pixels
+// being decoded at any time. It stores nothing and decides no access.
 package raster
 
 import (
@@ -20,14 +20,14 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// A format is a kind of picture that can be decoded.
+// A format is an image format that can be decoded.
 type format struct {
 	config func(io.Reader) (image.Config, error)
 	decode func(io.Reader) (image.Image, error)
-	photo  bool // may be written with loss
+	lossy  bool // may be re-encoded as JPEG
 }
 
-// formatOf knows the formats by MIME type.
+// formatOf returns the format of a MIME type.
 func formatOf(mime string) (format, bool) {
 	switch mime {
 	case "image/png":
@@ -42,8 +42,8 @@ func formatOf(mime string) (format, bool) {
 	return format{}, false
 }
 
-// Is reports whether pictures of a MIME type can be decoded.
-func Is(mime string) bool {
+// Supports reports whether images of a MIME type can be decoded.
+func Supports(mime string) bool {
 	_, ok := formatOf(mime)
 	return ok
 }
@@ -54,55 +54,56 @@ type Picture struct {
 	MIME string
 }
 
-// An Encoder re-encodes within a bound of memory. It is safe for concurrent use.
+// An Encoder re-encodes images within a memory limit. It is safe for concurrent
+// use.
 type Encoder struct {
-	max    int64
-	pixels *semaphore.Weighted // of the pictures being decoded at one time
+	maxPixels int64
+	pixels    *semaphore.Weighted // of all images being decoded
 }
 
-// NewEncoder makes an Encoder that decodes up to max pixels at one time, of 4
-// bytes each, and refuses pictures that have more.
-func NewEncoder(max int64) *Encoder {
-	return &Encoder{max: max, pixels: semaphore.NewWeighted(max)}
+// NewEncoder returns an Encoder that decodes at most maxPixels pixels at a time,
+// at 4 bytes each, and rejects images that have more.
+func NewEncoder(maxPixels int64) *Encoder {
+	return &Encoder{maxPixels: maxPixels, pixels: semaphore.NewWeighted(maxPixels)}
 }
 
-// Fit re-encodes a picture so that it fits a square of size pixels; 0 keeps its
-// size, and none is enlarged. Bombs are ErrTooLarge, what is no picture or
-// damaged is ErrInvalid.
+// Fit re-encodes an image to fit a square of size pixels; 0 keeps its size.
+// Images are never enlarged. Fit fails with wiki.ErrTooLarge if the image has
+// too many pixels, and with wiki.ErrInvalid if it is damaged or not an image.
 func (e *Encoder) Fit(ctx context.Context, data []byte, size int) (Picture, error) {
 	mime := http.DetectContentType(data)
 	f, ok := formatOf(mime)
 	if !ok {
-		return Picture{}, wiki.Problemf(wiki.ErrInvalid, "", "This file is not a picture that can be shown.")
+		return Picture{}, wiki.Problemf(wiki.ErrInvalid, "", "This file isn't an image that can be shown. Use PNG, JPEG, GIF or WebP.")
 	}
 	config, err := f.config(bytes.NewReader(data))
 	if err != nil || config.Width <= 0 || config.Height <= 0 {
-		return Picture{}, wiki.Problemf(wiki.ErrInvalid, "", "This picture is damaged.")
+		return Picture{}, wiki.Problemf(wiki.ErrInvalid, "", "This image is damaged.")
 	}
 	weight := int64(config.Width) * int64(config.Height)
-	if weight > e.max {
-		return Picture{}, wiki.Problemf(wiki.ErrTooLarge, "", "This picture is too large to be shown: it may have %d million pixels.", e.max/1_000_000)
+	if weight > e.maxPixels {
+		return Picture{}, wiki.Problemf(wiki.ErrTooLarge, "", "This image is too large: it can have at most %d million pixels.", e.maxPixels/1_000_000)
 	}
 	if err := e.pixels.Acquire(ctx, weight); err != nil {
 		return Picture{}, err
 	}
 	defer e.pixels.Release(weight)
-	picture, err := f.decode(bytes.NewReader(data))
+	img, err := f.decode(bytes.NewReader(data))
 	if err != nil {
-		return Picture{}, wiki.Problemf(wiki.ErrInvalid, "", "This picture is damaged.")
+		return Picture{}, wiki.Problemf(wiki.ErrInvalid, "", "This image is damaged.")
 	}
 	if size > 0 {
-		picture = shrink(picture, size)
+		img = shrink(img, size)
 	}
 	if mime == "image/jpeg" {
-		picture = upright(picture, orientation(data))
+		img = applyOrientation(img, exifOrientation(data))
 	}
-	return encode(picture, f.photo && opaque(picture))
+	return encode(img, f.lossy && isOpaque(img))
 }
 
-func encode(m image.Image, photo bool) (Picture, error) {
+func encode(m image.Image, lossy bool) (Picture, error) {
 	var out bytes.Buffer
-	if photo {
+	if lossy {
 		err := jpeg.Encode(&out, m, &jpeg.Options{Quality: 85})
 		return Picture{out.Bytes(), "image/jpeg"}, err
 	}
@@ -110,7 +111,7 @@ func encode(m image.Image, photo bool) (Picture, error) {
 	return Picture{out.Bytes(), "image/png"}, err
 }
 
-func opaque(m image.Image) bool {
+func isOpaque(m image.Image) bool {
 	o, ok := m.(interface{ Opaque() bool })
 	return ok && o.Opaque()
 }

@@ -5,9 +5,9 @@ import (
 	"image/draw"
 )
 
-// shrink makes a picture fit a square by taking the mean of the pixels that
-// fall together. It converts a strip at a time, so that a large picture costs
-// no second copy. A picture that fits is not enlarged.
+// shrink scales an image down to fit a square by averaging pixels. It converts
+// one strip at a time, so a large image needs no second copy. An image that
+// already fits is returned unchanged.
 func shrink(m image.Image, size int) image.Image {
 	b := m.Bounds()
 	w, h := b.Dx(), b.Dy()
@@ -26,14 +26,14 @@ func shrink(m image.Image, size int) image.Image {
 		draw.Draw(strip, image.Rect(0, 0, w, rows), m, image.Pt(b.Min.X, b.Min.Y+top), draw.Src)
 		for x := range dw {
 			left, right := x*w/dw, max((x+1)*w/dw, x*w/dw+1)
-			mean(out.Pix[out.PixOffset(x, y):][:4], strip, left, right, rows)
+			averageColor(out.Pix[out.PixOffset(x, y):][:4], strip, left, right, rows)
 		}
 	}
 	return out
 }
 
-// mean writes the mean colour of a part of a strip.
-func mean(pixel []uint8, strip *image.RGBA, left, right, rows int) {
+// averageColor sets pixel to the mean color of part of a strip.
+func averageColor(pixel []uint8, strip *image.RGBA, left, right, rows int) {
 	var sum [4]int
 	for y := range rows {
 		row := strip.Pix[y*strip.Stride+4*left : y*strip.Stride+4*right]

@@ -101,7 +101,7 @@ func rotateFiles(dir string) error {
 	if err := durable.Rename(file, filepath.Join(dir, formerFile)); err != nil {
 		return err
 	}
-	_, err := keyfile.Make(file, generateKey) // if that fails, openKeys makes it
+	_, err := keyfile.Create(file, generateKey) // if that fails, openKeys makes it
 	return err
 }
 

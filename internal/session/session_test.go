@@ -56,7 +56,7 @@ func giveKey(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	_, err := keyfile.Make(filepath.Join(dir, signingFile), testKey)
+	_, err := keyfile.Create(filepath.Join(dir, signingFile), testKey)
 	return err
 }
 

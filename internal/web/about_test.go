@@ -10,7 +10,7 @@ import (
 )
 
 func TestAboutPages(t *testing.T) {
-	limits := limit.New(limit.Options{Rates: limit.RatesOf(700, 130), Now: time.Now})
+	limits := limit.New(limit.Options{Rates: limit.RatesFor(700, 130), Now: time.Now})
 	w := newLimitedWiki(t, limits)
 	for _, name := range []string{"", "ada", "bob", "cleo", "dan"} {
 		b := w.as(name)

@@ -12,7 +12,7 @@ import (
 
 func TestTooFast(t *testing.T) {
 	now := time.Unix(1e9, 0)
-	w := newLimitedWiki(t, limit.New(limit.Options{Rates: limit.RatesOf(20, 5), Now: func() time.Time { return now }}))
+	w := newLimitedWiki(t, limit.New(limit.Options{Rates: limit.RatesFor(20, 5), Now: func() time.Time { return now }}))
 	later := func() { now = now.Add(61 * time.Second) }
 	// granted is how many of n requests are; the last one's answer comes along.
 	granted := func(b *browser, method, address string, form url.Values, n int) (count int, last *answer) {
@@ -74,7 +74,7 @@ func TestTooFast(t *testing.T) {
 // Signing in is limited by address, whoever it is that tries.
 func TestSigningInTooFast(t *testing.T) {
 	now := time.Unix(1e9, 0)
-	w := newLimitedWiki(t, limit.New(limit.Options{Rates: limit.RatesOf(600, 120), Now: func() time.Time { return now }}))
+	w := newLimitedWiki(t, limit.New(limit.Options{Rates: limit.RatesFor(600, 120), Now: func() time.Time { return now }}))
 	granted := 0
 	var last *answer
 	for range 70 {

@@ -7,9 +7,10 @@ import (
 	"image/draw"
 )
 
-// upright turns a picture as its camera was held (Exif 2.32, section 4.6.4,
-// tag 0x0112): the tag itself is lost with the metadata.
-func upright(m image.Image, orientation int) image.Image {
+// applyOrientation rotates and mirrors an image according to its Exif
+// orientation (Exif 2.32, section 4.6.4, tag 0x0112), because re-encoding drops
+// the tag.
+func applyOrientation(m image.Image, orientation int) image.Image {
 	if orientation < 2 || orientation > 8 {
 		return m
 	}
@@ -46,8 +47,8 @@ func upright(m image.Image, orientation int) image.Image {
 	return out
 }
 
-// orientation reads the tag from a JPEG's Exif segment, 1 where there is none.
-func orientation(data []byte) int {
+// exifOrientation reads the tag from a JPEG's Exif segment; 1 if there is none.
+func exifOrientation(data []byte) int {
 	for i := 2; i+4 <= len(data) && data[i] == 0xFF; {
 		marker, length := data[i+1], int(binary.BigEndian.Uint16(data[i+2:]))
 		if marker == 0xDA || length < 2 || i+2+length > len(data) {
@@ -70,13 +71,13 @@ func tiffOrientation(tiff []byte) int {
 	if tiff[0] == 'I' {
 		order = binary.LittleEndian
 	}
-	at := int64(order.Uint32(tiff[4:]))
-	if at+2 > int64(len(tiff)) {
+	start := int64(order.Uint32(tiff[4:]))
+	if start+2 > int64(len(tiff)) {
 		return 1
 	}
-	entries := int(order.Uint16(tiff[at:]))
+	entries := int(order.Uint16(tiff[start:]))
 	for e := range entries {
-		o := at + 2 + int64(e)*12
+		o := start + 2 + int64(e)*12
 		if o+12 > int64(len(tiff)) {
 			return 1
 		}
