@@ -28,20 +28,21 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// An attack goes through the service's own front and says what came of it. Want
-// is what must: words that say how it was refused.
+// An attack runs against the whole server and returns the outcome; want is
+// the only acceptable one.
 type attack struct {
 	family, name, want string
 	do                 func(k *kit) string
 }
 
-// TestAbuse runs every attack. What proves that they fail for the reason they
-// name are the honest ways among them: they differ in that one thing.
+// TestAbuse runs every attack. Each family contains legitimate requests that
+// differ from the attacks in one detail, which shows that the attacks fail
+// for the stated reason.
 func TestAbuse(t *testing.T) {
 	k := newKit(t)
 	families := map[string]int{}
 	seen := map[string]bool{}
-	for _, a := range slices.Concat(redirectGames(), codeGames(), pkceGames(), resourceGames(), refreshGames(), consentGames(), documentGames(), registrationGames(), tokenGames(), clientGames()) {
+	for _, a := range slices.Concat(redirectAttacks(), codeAttacks(), pkceAttacks(), resourceAttacks(), refreshAttacks(), consentAttacks(), documentAttacks(), registrationAttacks(), tokenAttacks(), clientAttacks()) {
 		id := a.family + ": " + a.name
 		if seen[id] {
 			t.Errorf("%s is there twice", id)
@@ -58,7 +59,7 @@ func TestAbuse(t *testing.T) {
 	t.Logf("measured: %d attacks: %v", len(seen), families)
 }
 
-// Addresses that the kit's client registered.
+// Redirect URIs that the kit's client registered.
 var registered = []string{
 	"https://app.example/cb", "https://app.example/cb?x=1", "http://127.0.0.1:33418/", "http://localhost/callback",
 	"cursor://anysphere.cursor-mcp/oauth/callback",
@@ -66,7 +67,7 @@ var registered = []string{
 
 type kit struct {
 	*world
-	client  string // public, with the addresses above
+	client  string // public, with the redirect URIs above
 	docs    *documentServer
 	signing *rsa.PrivateKey
 	kid     string
@@ -136,7 +137,8 @@ func (v *visitor) post(path string, form url.Values) answer {
 	return v.do(r)
 }
 
-func with(form url.Values, pairs ...string) url.Values {
+// withParams returns a copy of form with the pairs set; "" deletes a parameter.
+func withParams(form url.Values, pairs ...string) url.Values {
 	changed := maps.Clone(form)
 	for i := 0; i < len(pairs); i += 2 {
 		if pairs[i+1] == "" {
@@ -148,8 +150,9 @@ func with(form url.Values, pairs ...string) url.Values {
 	return changed
 }
 
-// ask opens an authorization request: "asked" leads to the consent page, "page"
-// tells the person alone, "told x" tells the client at its own address.
+// ask opens an authorization request. The outcome is "asked" if it leads to
+// the consent page, "page" if only the person sees an error, and "told x" if
+// the client gets error x.
 func (v *visitor) ask(q url.Values) string {
 	v.k.t.Helper()
 	a := v.get(oauth.AuthorizePath + "?" + q.Encode())
@@ -176,8 +179,8 @@ func (v *visitor) ask(q url.Values) string {
 
 func (k *kit) query() url.Values { return query(k.client, registered[0], "bob") }
 
-// got is what the token endpoint said.
-func got(a answer) string {
+// tokenOutcome is the token endpoint's answer: "tokens" or an error code.
+func tokenOutcome(a answer) string {
 	if a.status == http.StatusOK {
 		return "tokens"
 	}
@@ -187,22 +190,22 @@ func got(a answer) string {
 	return a.str("error")
 }
 
-// at is what the API of a wiki says to a token.
-func (k *kit) at(slug, token string) string {
+// apiStatus calls a wiki's API with a token.
+func (k *kit) apiStatus(slug, token string) string {
 	r := request("GET", origin(slug)+"/api/v1/pages", "", "")
 	r.Header.Set("Authorization", "Bearer "+token)
 	a := k.world.do(r)
 	return http.StatusText(a.status)
 }
 
-func redirectGames() []attack {
+func redirectAttacks() []attack {
 	ask := func(redirect string) func(k *kit) string {
-		return func(k *kit) string { return k.visitor("bob").ask(with(k.query(), "redirect_uri", redirect)) }
+		return func(k *kit) string { return k.visitor("bob").ask(withParams(k.query(), "redirect_uri", redirect)) }
 	}
 	list := []attack{
-		{"redirect", "the honest one", "asked", ask("https://app.example/cb")},
+		{"redirect", "legitimate", "asked", ask("https://app.example/cb")},
 		{"redirect", "another port on this computer", "asked", ask("http://127.0.0.1:50000/")},
-		{"redirect", "a port where none was registered", "asked", ask("http://localhost:50000/callback")},
+		{"redirect", "a port, registered without one", "asked", ask("http://localhost:50000/callback")},
 		{"redirect", "an app's scheme", "asked", ask("cursor://anysphere.cursor-mcp/oauth/callback")},
 		{"redirect", "none of five", "page", ask("")},
 		{"redirect", "twice", "page", func(k *kit) string {
@@ -215,59 +218,59 @@ func redirectGames() []attack {
 		"another host": "https://evil.example/cb", "a folder up": "https://app.example/cb/../evil", "a slash more": "https://app.example/cb/",
 		"capitals in the path": "https://app.example/CB", "capitals in the host": "https://APP.example/cb", "plain http": "http://app.example/cb",
 		"another port": "https://app.example:444/cb", "the usual port": "https://app.example:443/cb", "another query": "https://app.example/cb?x=2",
-		"a longer query": "https://app.example/cb?x=1&y=2", "a fragment": "https://app.example/cb#x", "a user name": "https://app.example@evil.example/cb",
+		"a longer query": "https://app.example/cb?x=1&y=2", "a fragment": "https://app.example/cb#x", "a username": "https://app.example@evil.example/cb",
 		"a backslash": `https://evil.example\@app.example/cb`, "an escaped dot": "https://app.example%2eevil.example/cb", "no scheme": "//app.example/cb",
 		"a path": "/cb", "line ends": "https://app.example/cb\r\nLocation: https://evil.example", "escaped line ends": "https://app.example/cb%0d%0aX:1",
-		"a blank before": " https://app.example/cb", "a tab within": "https://app.ex\tample/cb", "a longer host": "https://app.example.evil.example/cb",
-		"this computer's name before": "http://127.0.0.1.evil.example:33418/", "this computer, elsewhere": "http://127.0.0.1:33418/other",
-		"this computer with a query": "http://127.0.0.1:33418/?x=1", "localhost before": "http://localhost.evil.example/callback",
+		"a leading space": " https://app.example/cb", "a tab inside": "https://app.ex\tample/cb", "a longer host": "https://app.example.evil.example/cb",
+		"the loopback address as a prefix": "http://127.0.0.1.evil.example:33418/", "this computer, elsewhere": "http://127.0.0.1:33418/other",
+		"this computer with a query": "http://127.0.0.1:33418/?x=1", "localhost as a prefix": "http://localhost.evil.example/callback",
 		"localhost by https": "https://localhost/callback", "localhost for its number": "http://localhost:33418/", "IPv6 unregistered": "http://[::1]:33418/",
 		"all addresses": "http://0.0.0.0:33418/", "short address": "http://127.1:33418/", "address as a number": "http://2130706433:33418/",
-		"address in octal": "http://0177.0.0.1:33418/", "a user on this computer": "http://evil@127.0.0.1:33418/", "another app's place": "cursor://evil/oauth/callback",
+		"address in octal": "http://0177.0.0.1:33418/", "a user on this computer": "http://evil@127.0.0.1:33418/", "another path of the app": "cursor://evil/oauth/callback",
 		"script": "javascript:alert(1)", "data": "data:text/html,x", "the service itself": platform + "/auth/logout", "a wiki": origin("ada") + "/Home",
-		"the way back of single sign-on": origin("bob") + "/-/sso",
+		"the single sign-on callback": origin("bob") + "/-/sso",
 	} {
 		list = append(list, attack{"redirect", name, "page", ask(redirect)})
 	}
 	return list
 }
 
-func codeGames() []attack {
-	honest := func(k *kit) url.Values {
-		return with(codeForm(k.client, k.code(k.client, "bob", "bob", true)), "redirect_uri", redirect)
+func codeAttacks() []attack {
+	valid := func(k *kit) url.Values {
+		return withParams(codeForm(k.client, k.code(k.client, "bob", "bob", true)), "redirect_uri", redirect)
 	}
 	try := func(pairs ...string) func(k *kit) string {
-		return func(k *kit) string { return got(k.token(with(honest(k), pairs...))) }
+		return func(k *kit) string { return tokenOutcome(k.token(withParams(valid(k), pairs...))) }
 	}
 	return []attack{
-		{"code", "the honest one", "tokens", try()},
-		{"code", "without its address (OAuth 2.1)", "tokens", try("redirect_uri", "")},
+		{"code", "legitimate", "tokens", try()},
+		{"code", "without redirect_uri (OAuth 2.1)", "tokens", try("redirect_uri", "")},
 		{"code", "unknown", "invalid_grant", try("code", strings.Repeat("A", 52))},
 		{"code", "none", "invalid_grant", try("code", "")},
-		{"code", "another of the client's addresses", "invalid_grant", try("redirect_uri", "https://app.example/cb")},
+		{"code", "another redirect of the client", "invalid_grant", try("redirect_uri", "https://app.example/cb")},
 		{"code", "another port", "invalid_grant", try("redirect_uri", "http://127.0.0.1:1/")},
-		{"code", "an address of the attacker's", "invalid_grant", try("redirect_uri", "https://evil.example/cb")},
+		{"code", "a redirect to the attacker", "invalid_grant", try("redirect_uri", "https://evil.example/cb")},
 		{"code", "another client", "invalid_grant", func(k *kit) string {
-			return got(k.token(with(honest(k), "client_id", k.world.client())))
+			return tokenOutcome(k.token(withParams(valid(k), "client_id", k.world.client())))
 		}},
-		{"code", "twice ends what the first bought", "invalid_grant, Unauthorized, invalid_grant", func(k *kit) string {
-			form := honest(k)
+		{"code", "twice, which ends the grant", "invalid_grant, Unauthorized, invalid_grant", func(k *kit) string {
+			form := valid(k)
 			first := k.token(form)
 			second := k.token(form)
-			return got(second) + ", " + k.at("bob", first.str("access_token")) + ", " + got(k.token(refreshForm(k.client, first.str("refresh_token"))))
+			return tokenOutcome(second) + ", " + k.apiStatus("bob", first.str("access_token")) + ", " + tokenOutcome(k.token(refreshForm(k.client, first.str("refresh_token"))))
 		}},
 		{"code", "twice, by another client", "invalid_grant, Unauthorized", func(k *kit) string {
-			form := honest(k)
+			form := valid(k)
 			first := k.token(form)
-			second := k.token(with(form, "client_id", k.world.client()))
-			return got(second) + ", " + k.at("bob", first.str("access_token"))
+			second := k.token(withParams(form, "client_id", k.world.client()))
+			return tokenOutcome(second) + ", " + k.apiStatus("bob", first.str("access_token"))
 		}},
-		{"code", "guessed at, it is spent", "invalid_grant, invalid_grant", func(k *kit) string {
-			form := honest(k)
-			return got(k.token(with(form, "code_verifier", strings.Repeat("x", 43)))) + ", " + got(k.token(form))
+		{"code", "with a wrong verifier, which uses it up", "invalid_grant, invalid_grant", func(k *kit) string {
+			form := valid(k)
+			return tokenOutcome(k.token(withParams(form, "code_verifier", strings.Repeat("x", 43)))) + ", " + tokenOutcome(k.token(form))
 		}},
 		{"code", "eight at once", "none good", func(k *kit) string {
-			form := honest(k)
+			form := valid(k)
 			var all sync.WaitGroup
 			var mu sync.Mutex
 			var access []string
@@ -290,38 +293,38 @@ func codeGames() []attack {
 				return "LEAK: bought twice"
 			}
 			for _, token := range access {
-				if k.at("bob", token) == "OK" {
+				if k.apiStatus("bob", token) == "OK" {
 					return "LEAK: good"
 				}
 			}
 			return "none good"
 		}},
 		{"code", "after five minutes", "invalid_grant", func(k *kit) string {
-			form := honest(k)
+			form := valid(k)
 			k.later(5 * time.Minute)
-			return got(k.token(form))
+			return tokenOutcome(k.token(form))
 		}},
-		{"code", "swapped for a victim's", "invalid_grant", func(k *kit) string { // the attacker's verifier does not fit
-			return got(k.token(with(honest(k), "code_verifier", "another-verifier-of-more-than-forty-three-letters")))
+		{"code", "swapped for a victim's", "invalid_grant", func(k *kit) string { // the attacker's verifier doesn't match
+			return tokenOutcome(k.token(withParams(valid(k), "code_verifier", "another-verifier-of-more-than-forty-three-letters")))
 		}},
-		{"code", "in the place of a refresh token", "invalid_grant", func(k *kit) string {
-			return got(k.token(refreshForm(k.client, k.code(k.client, "bob", "bob", true))))
+		{"code", "as a refresh token", "invalid_grant", func(k *kit) string {
+			return tokenOutcome(k.token(refreshForm(k.client, k.code(k.client, "bob", "bob", true))))
 		}},
-		{"code", "a refresh token in its place", "invalid_grant", func(k *kit) string {
-			return got(k.token(codeForm(k.client, k.connected(k.client, "bob", "bob", true).str("refresh_token"))))
+		{"code", "replaced by a refresh token", "invalid_grant", func(k *kit) string {
+			return tokenOutcome(k.token(codeForm(k.client, k.connected(k.client, "bob", "bob", true).str("refresh_token"))))
 		}},
-		{"code", "as access token", "Unauthorized", func(k *kit) string { return k.at("bob", k.code(k.client, "bob", "bob", true)) }},
-		{"code", "at another wiki's host", "invalid_target", func(k *kit) string { return got(k.post(origin("ada")+"/token", honest(k))) }},
-		{"code", "at its wiki's host", "tokens", func(k *kit) string { return got(k.post(origin("bob")+"/token", honest(k))) }},
+		{"code", "as access token", "Unauthorized", func(k *kit) string { return k.apiStatus("bob", k.code(k.client, "bob", "bob", true)) }},
+		{"code", "at another wiki's host", "invalid_target", func(k *kit) string { return tokenOutcome(k.post(origin("ada")+"/token", valid(k))) }},
+		{"code", "at its wiki's host", "tokens", func(k *kit) string { return tokenOutcome(k.post(origin("bob")+"/token", valid(k))) }},
 		{"code", "sent twice in one form", "invalid_request", func(k *kit) string {
-			form := honest(k)
+			form := valid(k)
 			form.Add("code", "x")
-			return got(k.token(form))
+			return tokenOutcome(k.token(form))
 		}},
-		{"code", "in the address", "invalid_client", func(k *kit) string { return got(k.post(platform+"/auth/oauth/token?"+honest(k).Encode(), nil)) }},
-		{"code", "by GET", "invalid_request", func(k *kit) string { return got(k.get(platform + "/auth/oauth/token?" + honest(k).Encode())) }},
+		{"code", "in the query", "invalid_client", func(k *kit) string { return tokenOutcome(k.post(platform+"/auth/oauth/token?"+valid(k).Encode(), nil)) }},
+		{"code", "by GET", "invalid_request", func(k *kit) string { return tokenOutcome(k.get(platform + "/auth/oauth/token?" + valid(k).Encode())) }},
 		{"code", "as JSON", "invalid_request", func(k *kit) string {
-			return got(k.world.do(request("POST", platform+"/auth/oauth/token", "application/json", `{"grant_type":"authorization_code"}`)))
+			return tokenOutcome(k.world.do(request("POST", platform+"/auth/oauth/token", "application/json", `{"grant_type":"authorization_code"}`)))
 		}},
 		{"code", "in a form of 20 KB", "invalid_request", try("x", strings.Repeat("x", 20<<10))},
 		{"code", "by password", "unsupported_grant_type", try("grant_type", "password")},
@@ -330,20 +333,20 @@ func codeGames() []attack {
 	}
 }
 
-func pkceGames() []attack {
+func pkceAttacks() []attack {
 	ask := func(pairs ...string) func(k *kit) string {
-		return func(k *kit) string { return k.visitor("bob").ask(with(k.query(), pairs...)) }
+		return func(k *kit) string { return k.visitor("bob").ask(withParams(k.query(), pairs...)) }
 	}
 	prove := func(proof string) func(k *kit) string {
 		return func(k *kit) string {
-			return got(k.token(with(codeForm(k.client, k.code(k.client, "bob", "bob", true)), "code_verifier", proof)))
+			return tokenOutcome(k.token(withParams(codeForm(k.client, k.code(k.client, "bob", "bob", true)), "code_verifier", proof)))
 		}
 	}
 	return []attack{
 		{"pkce", "missing", "told invalid_request", ask("code_challenge", "", "code_challenge_method", "")},
-		{"pkce", "without its method, which is plain", "told invalid_request", ask("code_challenge_method", "")},
+		{"pkce", "without a method, which means plain", "told invalid_request", ask("code_challenge_method", "")},
 		{"pkce", "plain", "told invalid_request", ask("code_challenge_method", "plain", "code_challenge", verifier)},
-		{"pkce", "in small letters", "told invalid_request", ask("code_challenge_method", "s256")},
+		{"pkce", "in lowercase", "told invalid_request", ask("code_challenge_method", "s256")},
 		{"pkce", "without a challenge", "told invalid_request", ask("code_challenge", "")},
 		{"pkce", "a short challenge", "told invalid_request", ask("code_challenge", challengeOf(verifier)[:42])},
 		{"pkce", "a long challenge", "told invalid_request", ask("code_challenge", challengeOf(verifier)+"A")},
@@ -360,7 +363,7 @@ func pkceGames() []attack {
 		{"pkce", "an answer in the fragment", "told invalid_request", ask("response_mode", "fragment")},
 		{"pkce", "an answer by form", "told invalid_request", ask("response_mode", "form_post")},
 		{"pkce", "parameters by reference", "told request_not_supported", ask("request_uri", "https://evil.example/request")},
-		{"pkce", "no question", "told interaction_required", ask("prompt", "none")},
+		{"pkce", "prompt=none", "told interaction_required", ask("prompt", "none")},
 		{"pkce", "the state sent twice", "told invalid_request", func(k *kit) string {
 			q := k.query()
 			q.Add("state", "other")
@@ -369,9 +372,9 @@ func pkceGames() []attack {
 	}
 }
 
-func resourceGames() []attack {
+func resourceAttacks() []attack {
 	ask := func(resource string) func(k *kit) string {
-		return func(k *kit) string { return k.visitor("bob").ask(with(k.query(), "resource", resource)) }
+		return func(k *kit) string { return k.visitor("bob").ask(withParams(k.query(), "resource", resource)) }
 	}
 	list := []attack{
 		{"resource", "missing", "told invalid_target", ask("")},
@@ -389,30 +392,30 @@ func resourceGames() []attack {
 			return k.visitor("bob").ask(q)
 		}},
 		{"resource", "another at the exchange", "invalid_target", func(k *kit) string {
-			return got(k.token(with(codeForm(k.client, k.code(k.client, "bob", "bob", true)), "resource", resource("ada"))))
+			return tokenOutcome(k.token(withParams(codeForm(k.client, k.code(k.client, "bob", "bob", true)), "resource", resource("ada"))))
 		}},
 		{"resource", "a foreign one at the exchange", "invalid_target", func(k *kit) string {
-			return got(k.token(with(codeForm(k.client, k.code(k.client, "bob", "bob", true)), "resource", "https://evil.example/mcp")))
+			return tokenOutcome(k.token(withParams(codeForm(k.client, k.code(k.client, "bob", "bob", true)), "resource", "https://evil.example/mcp")))
 		}},
-		{"resource", "another at the refresh, which costs nothing", "invalid_target, tokens", func(k *kit) string {
+		{"resource", "another at the refresh, which doesn't use it up", "invalid_target, tokens", func(k *kit) string {
 			form := refreshForm(k.client, k.connected(k.client, "bob", "bob", true).str("refresh_token"))
-			return got(k.token(with(form, "resource", resource("ada")))) + ", " + got(k.token(form))
+			return tokenOutcome(k.token(withParams(form, "resource", resource("ada")))) + ", " + tokenOutcome(k.token(form))
 		}},
 		{"resource", "a token at its own wiki", "OK", func(k *kit) string {
-			return k.at("bob", k.connected(k.client, "bob", "bob", true).str("access_token"))
+			return k.apiStatus("bob", k.connected(k.client, "bob", "bob", true).str("access_token"))
 		}},
 		{"resource", "a token at another wiki of the person", "Unauthorized", func(k *kit) string {
-			return k.at("ada", k.connected(k.client, "bob", "bob", true).str("access_token"))
+			return k.apiStatus("ada", k.connected(k.client, "bob", "bob", true).str("access_token"))
 		}},
-		{"resource", "a token at a wiki that is not there", "Unauthorized", func(k *kit) string {
-			return k.at("zoe", k.connected(k.client, "bob", "bob", true).str("access_token"))
+		{"resource", "a token at a missing wiki", "Unauthorized", func(k *kit) string {
+			return k.apiStatus("zoe", k.connected(k.client, "bob", "bob", true).str("access_token"))
 		}},
 		{"resource", "a token at the management API", "Unauthorized", func(k *kit) string {
 			r := request("GET", platform+"/api/me", "", "")
 			r.Header.Set("Authorization", "Bearer "+k.connected(k.client, "bob", "bob", true).str("access_token"))
 			return http.StatusText(k.world.do(r).status)
 		}},
-		{"resource", "a token as a page's credential", "Found", func(k *kit) string { // sign in first
+		{"resource", "a token for a browser page", "Found", func(k *kit) string { // sign in first
 			r := request("GET", origin("bob")+"/Home", "", "")
 			r.Header.Set("Authorization", "Bearer "+k.connected(k.client, "bob", "bob", true).str("access_token"))
 			return http.StatusText(k.world.do(r).status)
@@ -420,17 +423,17 @@ func resourceGames() []attack {
 	}
 	for name, resource := range map[string]string{
 		"the platform": platform, "the platform's MCP": platform + "/mcp", "a foreign host": "https://evil.example/mcp",
-		"a host that begins alike": "https://bob.robot.test.evil.example/mcp", "a host that ends alike": "https://bob-robot.test/mcp", "plain http": "http://bob.robot.test/mcp",
+		"our host as a prefix": "https://bob.robot.test.evil.example/mcp", "our host as a suffix": "https://bob-robot.test/mcp", "plain http": "http://bob.robot.test/mcp",
 		"another port": "https://bob.robot.test:8443/mcp", "a query": resource("bob") + "?x", "a fragment": resource("bob") + "#x", "a user": "https://x@bob.robot.test/mcp",
 		"another path": origin("bob") + "/api/v1", "a deeper path": resource("bob") + "/x", "an escaped path": origin("bob") + "/%6dcp", "a reserved name": origin("api") + "/mcp",
-		"a name below": "https://x.bob.robot.test/mcp", "all wikis": "https://*.robot.test/mcp", "no address": "bob", "no host": "https:///mcp",
+		"a subdomain": "https://x.bob.robot.test/mcp", "all wikis": "https://*.robot.test/mcp", "no address": "bob", "no host": "https:///mcp",
 	} {
 		list = append(list, attack{"resource", name, "told invalid_target", ask(resource)})
 	}
 	return list
 }
 
-func refreshGames() []attack {
+func refreshAttacks() []attack {
 	refresh := func(k *kit, slug, name string, write bool) (url.Values, answer) {
 		tokens := k.connected(k.client, slug, name, write)
 		return refreshForm(k.client, tokens.str("refresh_token")), tokens
@@ -446,7 +449,7 @@ func refreshGames() []attack {
 					k.t.Fatal(err)
 				}
 			}
-			return got(k.token(form)) + ", " + k.at(slug, tokens.str("access_token"))
+			return tokenOutcome(k.token(form)) + ", " + k.apiStatus(slug, tokens.str("access_token"))
 		}
 	}
 	remove := func(k *kit) error {
@@ -456,34 +459,36 @@ func refreshGames() []attack {
 		return k.tenant.SetMember(k.t.Context(), k.access("bob", "bob"), user("cleo").DID, wiki.Viewer)
 	}
 	return []attack{
-		{"refresh", "by another client, which costs nothing", "invalid_grant, tokens", func(k *kit) string {
+		{"refresh", "by another client, which doesn't use it up", "invalid_grant, tokens", func(k *kit) string {
 			form, _ := refresh(k, "bob", "bob", true)
-			return got(k.token(with(form, "client_id", k.world.client()))) + ", " + got(k.token(form))
+			return tokenOutcome(k.token(withParams(form, "client_id", k.world.client()))) + ", " + tokenOutcome(k.token(form))
 		}},
-		{"refresh", "unknown", "invalid_grant", func(k *kit) string { return got(k.token(refreshForm(k.client, "rwtr_"+strings.Repeat("A", 52)))) }},
-		{"refresh", "none", "invalid_grant", func(k *kit) string { return got(k.token(refreshForm(k.client, ""))) }},
-		{"refresh", "the access token in its place", "invalid_grant", func(k *kit) string {
+		{"refresh", "unknown", "invalid_grant", func(k *kit) string {
+			return tokenOutcome(k.token(refreshForm(k.client, "rwtr_"+strings.Repeat("A", 52))))
+		}},
+		{"refresh", "none", "invalid_grant", func(k *kit) string { return tokenOutcome(k.token(refreshForm(k.client, ""))) }},
+		{"refresh", "replaced by the access token", "invalid_grant", func(k *kit) string {
 			_, tokens := refresh(k, "bob", "bob", true)
-			return got(k.token(refreshForm(k.client, tokens.str("access_token"))))
+			return tokenOutcome(k.token(refreshForm(k.client, tokens.str("access_token"))))
 		}},
 		{"refresh", "as access token", "Unauthorized", func(k *kit) string {
 			_, tokens := refresh(k, "bob", "bob", true)
-			return k.at("bob", tokens.str("refresh_token"))
+			return k.apiStatus("bob", tokens.str("refresh_token"))
 		}},
-		{"refresh", "a wiki token in its place", "invalid_grant", func(k *kit) string {
+		{"refresh", "replaced by a wiki token", "invalid_grant", func(k *kit) string {
 			secret, _, err := k.session.NewToken(k.t.Context(), k.access("bob", "bob"), "x", false)
 			if err != nil {
 				k.t.Fatal(err)
 			}
-			return got(k.token(refreshForm(k.client, secret)))
+			return tokenOutcome(k.token(refreshForm(k.client, secret)))
 		}},
 		{"refresh", "never widens", "wiki:read wiki:read", func(k *kit) string {
 			form, tokens := refresh(k, "bob", "bob", false)
-			return tokens.str("scope") + " " + k.token(with(form, "scope", "wiki:read wiki:write admin")).str("scope")
+			return tokens.str("scope") + " " + k.token(withParams(form, "scope", "wiki:read wiki:write admin")).str("scope")
 		}},
 		{"refresh", "narrows once, not for good", "wiki:read; wiki:read wiki:write", func(k *kit) string {
 			form, _ := refresh(k, "bob", "bob", true)
-			narrow := k.token(with(form, "scope", "wiki:read"))
+			narrow := k.token(withParams(form, "scope", "wiki:read"))
 			return narrow.str("scope") + "; " + k.token(refreshForm(k.client, narrow.str("refresh_token"))).str("scope")
 		}},
 		{"refresh", "eight at once, within the grace", "8 of 8", func(k *kit) string {
@@ -509,20 +514,20 @@ func refreshGames() []attack {
 			form, _ := refresh(k, "bob", "bob", true)
 			next := k.token(form)
 			k.later(31 * time.Minute)
-			return got(k.token(form)) + ", " + k.at("bob", next.str("access_token")) + ", " + got(k.token(refreshForm(k.client, next.str("refresh_token"))))
+			return tokenOutcome(k.token(form)) + ", " + k.apiStatus("bob", next.str("access_token")) + ", " + tokenOutcome(k.token(refreshForm(k.client, next.str("refresh_token"))))
 		}},
 		{"refresh", "stolen and used before its owner's", "tokens, invalid_grant, Unauthorized", func(k *kit) string {
 			form, _ := refresh(k, "bob", "bob", true)
 			thief := k.token(form)
 			k.later(31 * time.Minute)
-			return got(thief) + ", " + got(k.token(form)) + ", " + k.at("bob", thief.str("access_token"))
+			return tokenOutcome(thief) + ", " + tokenOutcome(k.token(form)) + ", " + k.apiStatus("bob", thief.str("access_token"))
 		}},
 		{"refresh", "after thirty days", "invalid_grant", func(k *kit) string {
 			form, _ := refresh(k, "bob", "bob", true)
 			k.later(30 * 24 * time.Hour)
-			return got(k.token(form))
+			return tokenOutcome(k.token(form))
 		}},
-		{"refresh", "after the membership", "invalid_grant, Unauthorized", after("bob", "cleo", remove, restore)},
+		{"refresh", "after the membership ended", "invalid_grant, Unauthorized", after("bob", "cleo", remove, restore)},
 		{"refresh", "after it was disconnected", "invalid_grant, Unauthorized", after("bob", "bob", func(k *kit) error {
 			list, err := k.oauth.Grants(k.t.Context(), k.access("bob", "bob"))
 			if err != nil {
@@ -549,25 +554,25 @@ func refreshGames() []attack {
 			if err := k.oauth.RevokeOwn(k.t.Context(), caller("cleo"), list[0].ID); err == nil {
 				return "LEAK: revoked"
 			}
-			return got(k.token(form))
+			return tokenOutcome(k.token(form))
 		}},
 		{"refresh", "revoking ends all of it", "OK, Unauthorized, invalid_grant", func(k *kit) string {
 			form, tokens := refresh(k, "bob", "bob", true)
-			before := k.at("bob", tokens.str("access_token"))
+			before := k.apiStatus("bob", tokens.str("access_token"))
 			k.post(platform+"/auth/oauth/revoke", url.Values{"client_id": {k.client}, "token": {tokens.str("refresh_token")}})
-			return before + ", " + k.at("bob", tokens.str("access_token")) + ", " + got(k.token(form))
+			return before + ", " + k.apiStatus("bob", tokens.str("access_token")) + ", " + tokenOutcome(k.token(form))
 		}},
 		{"refresh", "revoking by the access token", "invalid_grant", func(k *kit) string {
 			form, tokens := refresh(k, "bob", "bob", true)
 			k.post(platform+"/auth/oauth/revoke", url.Values{"client_id": {k.client}, "token": {tokens.str("access_token")}, "token_type_hint": {"refresh_token"}})
-			return got(k.token(form))
+			return tokenOutcome(k.token(form))
 		}},
 		{"refresh", "revoking another client's", "tokens", func(k *kit) string {
 			form, tokens := refresh(k, "bob", "bob", true)
 			k.post(platform+"/auth/oauth/revoke", url.Values{"client_id": {k.world.client()}, "token": {tokens.str("access_token")}})
-			return got(k.token(form))
+			return tokenOutcome(k.token(form))
 		}},
-		{"refresh", "revoking what is no token", "OK", func(k *kit) string {
+		{"refresh", "revoking an unknown token", "OK", func(k *kit) string {
 			return http.StatusText(k.post(platform+"/auth/oauth/revoke", url.Values{"client_id": {k.client}, "token": {"x"}}).status)
 		}},
 	}
@@ -575,10 +580,10 @@ func refreshGames() []attack {
 
 var hidden = regexp.MustCompile(`<input type="hidden" name="(request|person)" value="([^"]*)">`)
 
-// page opens an honest request and gives the consent page with its form.
+// page opens a valid request and returns the consent page and its form.
 func (v *visitor) page(slug string, pairs ...string) (answer, url.Values) {
 	v.k.t.Helper()
-	a := v.get(oauth.AuthorizePath + "?" + with(query(v.k.client, registered[0], slug), pairs...).Encode())
+	a := v.get(oauth.AuthorizePath + "?" + withParams(query(v.k.client, registered[0], slug), pairs...).Encode())
 	a = v.get(a.header.Get("Location"))
 	form := url.Values{"answer": {"allow"}, "scope": {"write"}}
 	for _, m := range hidden.FindAllStringSubmatch(a.text, -1) {
@@ -587,8 +592,8 @@ func (v *visitor) page(slug string, pairs ...string) (answer, url.Values) {
 	return a, form
 }
 
-// said is what an answer to the consent page came to.
-func said(a answer) string {
+// consentOutcome is the result of answering the consent page.
+func consentOutcome(a answer) string {
 	to := a.header.Get("Location")
 	switch {
 	case strings.Contains(to, "code="):
@@ -602,7 +607,7 @@ func said(a answer) string {
 	return http.StatusText(a.status)
 }
 
-func consentGames() []attack {
+func consentAttacks() []attack {
 	answer := func(who string, change func(v *visitor, form url.Values) url.Values) func(k *kit) string {
 		return func(k *kit) string {
 			v := k.visitor(who)
@@ -610,7 +615,7 @@ func consentGames() []attack {
 			if change != nil {
 				form = change(v, form)
 			}
-			return said(v.post(oauth.ConsentPath, form))
+			return consentOutcome(v.post(oauth.ConsentPath, form))
 		}
 	}
 	header := func(name, value string) func(v *visitor, form url.Values) url.Values {
@@ -623,17 +628,17 @@ func consentGames() []attack {
 		}
 	}
 	field := func(pairs ...string) func(v *visitor, form url.Values) url.Values {
-		return func(_ *visitor, form url.Values) url.Values { return with(form, pairs...) }
+		return func(_ *visitor, form url.Values) url.Values { return withParams(form, pairs...) }
 	}
 	elsewhere := func(who string) func(k *kit) string {
 		return func(k *kit) string {
 			_, form := k.visitor("bob").page("bob")
-			return said(k.visitor(who).post(oauth.ConsentPath, form))
+			return consentOutcome(k.visitor(who).post(oauth.ConsentPath, form))
 		}
 	}
 	return []attack{
-		{"consent", "the honest one", "code", answer("bob", nil)},
-		{"consent", "no", "access_denied", answer("bob", field("answer", "deny"))},
+		{"consent", "legitimate", "code", answer("bob", nil)},
+		{"consent", "denied", "access_denied", answer("bob", field("answer", "deny"))},
 		{"consent", "from another site", "Forbidden", answer("bob", header("Origin", "https://evil.example"))},
 		{"consent", "from a wiki's host", "Forbidden", answer("bob", header("Origin", origin("ada")))},
 		{"consent", "from a sandbox", "Forbidden", answer("bob", header("Origin", "null"))},
@@ -641,7 +646,7 @@ func consentGames() []attack {
 		{"consent", "by a link", "OK", func(k *kit) string {
 			v := k.visitor("bob")
 			_, form := v.page("bob")
-			return said(v.get(oauth.ConsentPath + "?" + form.Encode()))
+			return consentOutcome(v.get(oauth.ConsentPath + "?" + form.Encode()))
 		}},
 		{"consent", "in another browser of the person", "Gone", elsewhere("bob")},
 		{"consent", "in the browser of another member", "Gone", elsewhere("cleo")},
@@ -650,11 +655,11 @@ func consentGames() []attack {
 			v := k.visitor("bob")
 			_, form := v.page("bob")
 			v.post("/auth/dev", url.Values{"username": {"cleo"}})
-			return said(v.post(oauth.ConsentPath, with(form, "scope", "read")))
+			return consentOutcome(v.post(oauth.ConsentPath, withParams(form, "scope", "read")))
 		}},
-		{"consent", "a page that another person's DID is put in", "Forbidden", answer("bob", field("person", "did:plc:ada"))},
+		{"consent", "with another person's DID", "Forbidden", answer("bob", field("person", "did:plc:ada"))},
 		{"consent", "no request", "Bad Request", answer("bob", field("request", ""))},
-		{"consent", "a request made up", "Gone", answer("bob", field("request", strings.Repeat("A", 26)))},
+		{"consent", "an invented request", "Gone", answer("bob", field("request", strings.Repeat("A", 26)))},
 		{"consent", "no answer", "Bad Request", answer("bob", field("answer", ""))},
 		{"consent", "another answer", "Bad Request", answer("bob", field("answer", "always"))},
 		{"consent", "no scope", "Bad Request", answer("bob", field("scope", ""))},
@@ -663,54 +668,54 @@ func consentGames() []attack {
 			v := k.visitor("bob")
 			_, form := v.page("bob")
 			v.post(oauth.ConsentPath, form)
-			return said(v.post(oauth.ConsentPath, form))
+			return consentOutcome(v.post(oauth.ConsentPath, form))
 		}},
 		{"consent", "an hour late", "Gone", func(k *kit) string {
 			v := k.visitor("bob")
 			_, form := v.page("bob")
 			k.later(time.Hour)
-			return said(v.post(oauth.ConsentPath, form))
+			return consentOutcome(v.post(oauth.ConsentPath, form))
 		}},
-		{"consent", "a viewer's to write", "Forbidden", answer("cleo", nil)},
-		{"consent", "a viewer's to read", "code", answer("cleo", field("scope", "read"))},
-		{"consent", "a stranger's for a private wiki", "Forbidden", answer("dan", nil)},
-		{"consent", "a stranger's to read a public wiki", "Forbidden", func(k *kit) string {
+		{"consent", "a viewer, write", "Forbidden", answer("cleo", nil)},
+		{"consent", "a viewer, read", "code", answer("cleo", field("scope", "read"))},
+		{"consent", "a stranger, private wiki", "Forbidden", answer("dan", nil)},
+		{"consent", "a stranger, read a public wiki", "Forbidden", func(k *kit) string {
 			v := k.visitor("dan")
 			_, form := v.page("ada")
-			return said(v.post(oauth.ConsentPath, with(form, "scope", "read")))
+			return consentOutcome(v.post(oauth.ConsentPath, withParams(form, "scope", "read")))
 		}},
-		{"consent", "anybody's for a wiki that is not there", "Forbidden", func(k *kit) string {
+		{"consent", "a missing wiki", "Forbidden", func(k *kit) string {
 			v := k.visitor("bob")
 			_, form := v.page("zoe")
-			return said(v.post(oauth.ConsentPath, form))
+			return consentOutcome(v.post(oauth.ConsentPath, form))
 		}},
-		{"consent", "to write, of a client that asked for reading", "Forbidden", func(k *kit) string {
+		{"consent", "write, for a client that asked for read", "Forbidden", func(k *kit) string {
 			v := k.visitor("bob")
 			_, form := v.page("bob", "scope", "wiki:read")
-			return said(v.post(oauth.ConsentPath, form))
+			return consentOutcome(v.post(oauth.ConsentPath, form))
 		}},
-		{"consent", "asked again in spite of an earlier yes", "OK", func(k *kit) string {
+		{"consent", "asked again despite an earlier consent", "OK", func(k *kit) string {
 			v := k.visitor("bob")
 			_, form := v.page("bob")
 			v.post(oauth.ConsentPath, form)
 			a, _ := v.page("bob")
-			return said(a)
+			return consentOutcome(a)
 		}},
 		{"consent", "by an access token", "sign in", func(k *kit) string {
 			v := k.visitor("bob")
 			_, form := v.page("bob")
 			delete(v.cookies, "__Host-session")
 			v.header.Set("Authorization", "Bearer "+k.connected(k.client, "bob", "bob", true).str("access_token"))
-			return said(v.post(oauth.ConsentPath, form))
+			return consentOutcome(v.post(oauth.ConsentPath, form))
 		}},
-		{"consent", "a wiki deleted under the page", "Forbidden", func(k *kit) string {
+		{"consent", "a wiki deleted meanwhile", "Forbidden", func(k *kit) string {
 			owner := k.visitor("ada")
 			v := k.visitor("bob")
 			_, form := v.page("ada")
 			if err := k.tenant.DeleteWiki(k.t.Context(), k.access("ada", "ada"), "ada"); err != nil {
 				k.t.Fatal(err)
 			}
-			got := said(v.post(oauth.ConsentPath, form))
+			got := consentOutcome(v.post(oauth.ConsentPath, form))
 			owner.post("/app/restore", url.Values{"slug": {"ada"}})
 			return got
 		}},
@@ -719,19 +724,19 @@ func consentGames() []attack {
 			_, rest, _ := strings.Cut(a.header.Get("Content-Security-Policy"), "frame-ancestors ")
 			return rest + " " + a.header.Get("X-Frame-Options")
 		}},
-		{"framing", "the sign-in before it", "'none'", func(k *kit) string {
+		{"framing", "the sign-in page", "'none'", func(k *kit) string {
 			a := k.visitor("").get("/auth/login")
 			_, rest, _ := strings.Cut(a.header.Get("Content-Security-Policy"), "frame-ancestors ")
 			return rest
 		}},
-		{"framing", "no script of its own", "script-src 'self'", func(k *kit) string {
+		{"framing", "no inline script", "script-src 'self'", func(k *kit) string {
 			a, _ := k.visitor("bob").page("bob")
 			if strings.Contains(a.header.Get("Content-Security-Policy"), "unsafe") || regexp.MustCompile(`<script[^>]*>[^<]`).MatchString(a.text) {
 				return "LEAK"
 			}
 			return "script-src 'self'"
 		}},
-		{"framing", "the form leads to the client alone", "form-action 'self' https://app.example", func(k *kit) string {
+		{"framing", "the form redirects only to the client", "form-action 'self' https://app.example", func(k *kit) string {
 			a, _ := k.visitor("bob").page("bob")
 			part := regexp.MustCompile(`form-action [^;]*`).FindString(a.header.Get("Content-Security-Policy"))
 			return part
@@ -748,7 +753,7 @@ func consentGames() []attack {
 			}
 			return "escaped"
 		}},
-		{"framing", "the session in the address of the client", "nothing", func(k *kit) string {
+		{"framing", "no secrets in the redirect", "nothing", func(k *kit) string {
 			v := k.visitor("bob")
 			_, form := v.page("bob")
 			to := v.post(oauth.ConsentPath, form).header.Get("Location")
@@ -762,7 +767,7 @@ func consentGames() []attack {
 	}
 }
 
-func clientGames() []attack {
+func clientAttacks() []attack {
 	secret := func(k *kit, method string) (id, secret string) {
 		a := k.register(`{"client_name":"Confidential","redirect_uris":["` + redirect + `"],"token_endpoint_auth_method":"` + method + `"}`)
 		return a.str("client_id"), a.str("client_secret")
@@ -775,36 +780,38 @@ func clientGames() []attack {
 			form = change(k, form, r.Header, id, secret)
 			r2 := request("POST", platform+"/auth/oauth/token", formType, form.Encode())
 			maps.Copy(r2.Header, r.Header)
-			return got(k.world.do(r2))
+			return tokenOutcome(k.world.do(r2))
 		}
 	}
 	basic := func(id, secret string) string {
 		return "Basic " + base64.StdEncoding.EncodeToString([]byte(url.QueryEscape(id)+":"+url.QueryEscape(secret)))
 	}
 	return []attack{
-		{"client", "with its secret", "tokens", try("client_secret_post", func(_ *kit, f url.Values, _ http.Header, _, s string) url.Values { return with(f, "client_secret", s) })},
+		{"client", "with its secret", "tokens", try("client_secret_post", func(_ *kit, f url.Values, _ http.Header, _, s string) url.Values {
+			return withParams(f, "client_secret", s)
+		})},
 		{"client", "with its secret by Basic", "tokens", try("client_secret_basic", func(_ *kit, f url.Values, h http.Header, id, s string) url.Values {
 			h.Set("Authorization", basic(id, s))
-			return with(f, "client_id", "")
+			return withParams(f, "client_id", "")
 		})},
 		{"client", "without its secret", "invalid_client", try("client_secret_post", func(_ *kit, f url.Values, _ http.Header, _, _ string) url.Values { return f })},
 		{"client", "with a wrong secret", "invalid_client", try("client_secret_post", func(_ *kit, f url.Values, _ http.Header, _, s string) url.Values {
-			return with(f, "client_secret", s[1:]+"A")
+			return withParams(f, "client_secret", s[1:]+"A")
 		})},
 		{"client", "with another's secret", "invalid_client", try("client_secret_post", func(k *kit, f url.Values, _ http.Header, _, _ string) url.Values {
 			_, other := secret(k, "client_secret_post")
-			return with(f, "client_secret", other)
+			return withParams(f, "client_secret", other)
 		})},
 		{"client", "with the hash of its secret", "invalid_client", try("client_secret_post", func(k *kit, f url.Values, _ http.Header, id, _ string) url.Values {
 			c, err := k.db.Client(k.t.Context(), id)
 			if err != nil {
 				k.t.Fatal(err)
 			}
-			return with(f, "client_secret", string(c.Secret))
+			return withParams(f, "client_secret", string(c.Secret))
 		})},
 		{"client", "twice, by form and Basic", "invalid_client", try("client_secret_post", func(_ *kit, f url.Values, h http.Header, id, s string) url.Values {
 			h.Set("Authorization", basic(id, s))
-			return with(f, "client_secret", s)
+			return withParams(f, "client_secret", s)
 		})},
 		{"client", "another by Basic than in the form", "invalid_client", try("client_secret_basic", func(k *kit, f url.Values, h http.Header, _, _ string) url.Values {
 			id, s := secret(k, "client_secret_basic")
@@ -815,26 +822,28 @@ func clientGames() []attack {
 			h.Set("Authorization", "Bearer "+s)
 			return f
 		})},
-		{"client", "a public one with a secret", "invalid_client", try("none", func(_ *kit, f url.Values, _ http.Header, _, _ string) url.Values {
-			return with(f, "client_secret", "x")
+		{"client", "public, with a secret", "invalid_client", try("none", func(_ *kit, f url.Values, _ http.Header, _, _ string) url.Values {
+			return withParams(f, "client_secret", "x")
 		})},
 		{"client", "unknown", "invalid_client", try("none", func(_ *kit, f url.Values, _ http.Header, _, _ string) url.Values {
-			return with(f, "client_id", "nobody")
+			return withParams(f, "client_id", "nobody")
 		})},
-		{"client", "none", "invalid_client", try("none", func(_ *kit, f url.Values, _ http.Header, _, _ string) url.Values { return with(f, "client_id", "") })},
-		{"client", "a document that nobody agreed to", "invalid_client", try("none", func(_ *kit, f url.Values, _ http.Header, _, _ string) url.Values {
-			return with(f, "client_id", "https://client.test/client.json")
+		{"client", "none", "invalid_client", try("none", func(_ *kit, f url.Values, _ http.Header, _, _ string) url.Values {
+			return withParams(f, "client_id", "")
 		})},
-		{"client", "unknown, asking for consent", "page", func(k *kit) string { return k.visitor("bob").ask(with(k.query(), "client_id", "nobody")) }},
-		{"client", "none, asking for consent", "page", func(k *kit) string { return k.visitor("bob").ask(with(k.query(), "client_id", "")) }},
+		{"client", "a document without consent", "invalid_client", try("none", func(_ *kit, f url.Values, _ http.Header, _, _ string) url.Values {
+			return withParams(f, "client_id", "https://client.test/client.json")
+		})},
+		{"client", "unknown, asking for consent", "page", func(k *kit) string { return k.visitor("bob").ask(withParams(k.query(), "client_id", "nobody")) }},
+		{"client", "none, asking for consent", "page", func(k *kit) string { return k.visitor("bob").ask(withParams(k.query(), "client_id", "")) }},
 		{"client", "two, asking for consent", "page", func(k *kit) string {
 			q := k.query()
 			q.Add("client_id", "other")
 			return k.visitor("bob").ask(q)
 		}},
-		{"client", "the secret in no answer but the first", "nothing", func(k *kit) string {
+		{"client", "the secret, only in the first response", "nothing", func(k *kit) string {
 			id, s := secret(k, "client_secret_post")
-			a := k.token(with(codeForm(id, k.code(id, "bob", "bob", true)), "client_secret", s))
+			a := k.token(withParams(codeForm(id, k.code(id, "bob", "bob", true)), "client_secret", s))
 			if strings.Contains(a.text, s) {
 				return "LEAK"
 			}
@@ -843,10 +852,10 @@ func clientGames() []attack {
 	}
 }
 
-func registrationGames() []attack {
+func registrationAttacks() []attack {
 	list := []attack{
-		{"registration", "the honest one of Cursor", "registered", func(k *kit) string {
-			return outcome(k.register(`{"client_name":"Cursor","application_type":"web","redirect_uris":["cursor://anysphere.cursor-mcp/oauth/callback","https://www.cursor.com/agents/mcp/oauth/callback","http://localhost:8787/callback"],"grant_types":["authorization_code","refresh_token"],"response_types":["code"],"token_endpoint_auth_method":"none","scope":"openid admin"}`))
+		{"registration", "legitimate, Cursor", "registered", func(k *kit) string {
+			return registrationOutcome(k.register(`{"client_name":"Cursor","application_type":"web","redirect_uris":["cursor://anysphere.cursor-mcp/oauth/callback","https://www.cursor.com/agents/mcp/oauth/callback","http://localhost:8787/callback"],"grant_types":["authorization_code","refresh_token"],"response_types":["code"],"token_endpoint_auth_method":"none","scope":"openid admin"}`))
 		}},
 		{"registration", "10,000 from one address", "60 in", func(k *kit) string {
 			limits := limit.New(limit.Options{Rates: limit.RatesFor(600, 60), Now: k.now})
@@ -867,7 +876,7 @@ func registrationGames() []attack {
 			}
 			return "60 in"
 		}},
-		{"registration", "of those whom nobody lets in", "forgotten, the other kept", func(k *kit) string {
+		{"registration", "unused, deleted by the sweep", "only the unused deleted", func(k *kit) string {
 			idle := k.world.client()
 			kept := k.world.client()
 			k.connected(kept, "bob", "bob", true)
@@ -881,7 +890,7 @@ func registrationGames() []attack {
 			if _, err := k.db.Client(k.t.Context(), kept); err != nil || idleErr == nil {
 				return "LEAK"
 			}
-			return "forgotten, the other kept"
+			return "only the unused deleted"
 		}},
 		{"registration", "a name of 10,000 letters", "60 letters", func(k *kit) string {
 			if n := len([]rune(k.register(`{"client_name":"` + strings.Repeat("ü", 5000) + `","redirect_uris":["https://a.example/cb"]}`).str("client_name"))); n != 60 {
@@ -906,31 +915,31 @@ func registrationGames() []attack {
 	for name, body := range map[string]string{
 		"no JSON": "x", "a list": "[]", "20 KB": `{"client_name":"` + strings.Repeat("x", 20<<10) + `"}`, "names that are numbers": `{"redirect_uris":[1]}`,
 		"the implicit flow": `{"redirect_uris":["https://a.example/"],"grant_types":["implicit"]}`, "tokens at once": `{"redirect_uris":["https://a.example/"],"response_types":["token"]}`,
-		"keys of its own": `{"redirect_uris":["https://a.example/"],"token_endpoint_auth_method":"private_key_jwt"}`,
+		"its own keys": `{"redirect_uris":["https://a.example/"],"token_endpoint_auth_method":"private_key_jwt"}`,
 	} {
-		list = append(list, attack{"registration", name, "invalid_client_metadata", func(k *kit) string { return outcome(k.register(body)) }})
+		list = append(list, attack{"registration", name, "invalid_client_metadata", func(k *kit) string { return registrationOutcome(k.register(body)) }})
 	}
 	for name, redirect := range map[string]string{
 		"script": "javascript:alert(1)", "script in capitals": "JaVaScRiPt:alert(1)", "data": "data:text/html,x", "blob": "blob:https://a.example/x", "file": "file:///etc/passwd",
 		"the source view": "view-source:https://a.example", "mail": "mailto:a@b.example", "web sockets": "wss://a.example/", "plain http elsewhere": "http://a.example/cb",
 		"http to the network": "http://192.168.1.1/cb", "http to all addresses": "http://0.0.0.0/cb", "a fragment": "https://a.example/cb#x", "an empty fragment": "https://a.example/cb#",
 		"a user": "https://u:p@a.example/cb", "no host": "https:///cb", "no scheme": "a.example/cb", "an opaque address": "https:a.example", "line ends": "https://a.example/\\r\\nX",
-		"a backslash": `https://a.example\\@b.example`, "other letters": "https://аpp.example/cb", "our own host": platform + "/x", "our own host, another port": "https://robot.test:444/x",
+		"a backslash": `https://a.example\\@b.example`, "Cyrillic letters": "https://аpp.example/cb", "our own host": platform + "/x", "our own host, another port": "https://robot.test:444/x",
 		"a wiki of ours": origin("ada") + "/Home", "a wiki of ours, in capitals": "https://ADA.ROBOT.TEST/", "a final dot": "https://a.example./cb", "2,000 letters": "https://a.example/" + strings.Repeat("a", 2000),
-		"a policy in the host": "https://a;sandbox;b/cb", "two hosts": "https://a.example,b.example/cb", "any host": "https://*/cb", "any host below": "https://*.example/cb", "quotes in the host": "https://'unsafe-inline'/cb",
+		"a policy in the host": "https://a;sandbox;b/cb", "two hosts": "https://a.example,b.example/cb", "any host": "https://*/cb", "any subdomain": "https://*.example/cb", "quotes in the host": "https://'unsafe-inline'/cb",
 		"IPv6 elsewhere": "https://[2001:db8::1]/cb", "localhost with a user": "http://x@localhost/cb", "nothing": "",
 	} {
 		list = append(list, attack{"registration", name, "invalid_redirect_uri", func(k *kit) string {
-			return outcome(k.register(`{"redirect_uris":["https://a.example/cb","` + redirect + `"]}`))
+			return registrationOutcome(k.register(`{"redirect_uris":["https://a.example/cb","` + redirect + `"]}`))
 		}})
 	}
 	for name, uris := range map[string]string{"no address": `[]`, "null": `null`, "21 addresses": `["https://a.example/"` + strings.Repeat(`,"https://a.example/"`, 20) + `]`} {
-		list = append(list, attack{"registration", name, "invalid_redirect_uri", func(k *kit) string { return outcome(k.register(`{"redirect_uris":` + uris + `}`)) }})
+		list = append(list, attack{"registration", name, "invalid_redirect_uri", func(k *kit) string { return registrationOutcome(k.register(`{"redirect_uris":` + uris + `}`)) }})
 	}
 	return list
 }
 
-func outcome(a answer) string {
+func registrationOutcome(a answer) string {
 	if a.status == http.StatusCreated {
 		return "registered"
 	}
@@ -940,7 +949,7 @@ func outcome(a answer) string {
 	return a.str("error")
 }
 
-// claims are what a token says.
+// claims decodes a token without verifying it.
 func (k *kit) claims(token string) (claims, header map[string]any) {
 	parts := strings.Split(token, ".")
 	for i, into := range []*map[string]any{&header, &claims} {
@@ -955,7 +964,7 @@ func (k *kit) claims(token string) (claims, header map[string]any) {
 	return claims, header
 }
 
-func tokenGames() []attack {
+func tokenAttacks() []attack {
 	forge := func(alg jose.SignatureAlgorithm, key func(k *kit) any, typ string, edit func(k *kit, c map[string]any)) func(k *kit) string {
 		return func(k *kit) string {
 			c, _ := k.claims(k.connected(k.client, "bob", "bob", true).str("access_token"))
@@ -973,7 +982,7 @@ func tokenGames() []attack {
 				k.t.Fatal(err)
 			}
 			token, _ := signed.CompactSerialize()
-			return k.at("bob", token)
+			return k.apiStatus("bob", token)
 		}
 	}
 	ours := func(k *kit) any { return k.signing }
@@ -987,7 +996,7 @@ func tokenGames() []attack {
 	}
 	raw := func(change func(parts []string) string) func(k *kit) string {
 		return func(k *kit) string {
-			return k.at("bob", change(strings.Split(k.connected(k.client, "bob", "bob", true).str("access_token"), ".")))
+			return k.apiStatus("bob", change(strings.Split(k.connected(k.client, "bob", "bob", true).str("access_token"), ".")))
 		}
 	}
 	none := func(alg string) func(k *kit) string {
@@ -996,9 +1005,9 @@ func tokenGames() []attack {
 		})
 	}
 	return []attack{
-		{"token", "made as ours are", "OK", forge(jose.RS256, ours, "at+jwt", nil)},
+		{"token", "like ours", "OK", forge(jose.RS256, ours, "at+jwt", nil)},
 		{"token", "without a signature", "Unauthorized", none("none")},
-		{"token", "without a signature, oddly spelt", "Unauthorized", none("nOnE")},
+		{"token", "without a signature, in odd case", "Unauthorized", none("nOnE")},
 		{"token", "signed with the public keys (HS256)", "Unauthorized", forge(jose.HS256, public, "at+jwt", nil)},
 		{"token", "signed with the modulus (HS256)", "Unauthorized", forge(jose.HS256, func(k *kit) any { return k.signing.N.Bytes() }, "at+jwt", nil)},
 		{"token", "signed with the public key as PEM (HS256)", "Unauthorized", forge(jose.HS256, func(k *kit) any {
@@ -1012,12 +1021,12 @@ func tokenGames() []attack {
 			text, _ := json.Marshal(c)
 			signed, _ := signer.Sign(text)
 			token, _ := signed.CompactSerialize()
-			return k.at("bob", token)
+			return k.apiStatus("bob", token)
 		}},
-		{"token", "another algorithm of the same key (PS256)", "Unauthorized", forge(jose.PS256, ours, "at+jwt", nil)},
-		{"token", "another hash of the same key (RS512)", "Unauthorized", forge(jose.RS512, ours, "at+jwt", nil)},
-		{"token", "of a session's type", "Unauthorized", forge(jose.RS256, ours, "robot-session+jwt", nil)},
-		{"token", "of the usual type", "Unauthorized", forge(jose.RS256, ours, "JWT", nil)},
+		{"token", "another algorithm with our key (PS256)", "Unauthorized", forge(jose.PS256, ours, "at+jwt", nil)},
+		{"token", "another hash with our key (RS512)", "Unauthorized", forge(jose.RS512, ours, "at+jwt", nil)},
+		{"token", "of type session", "Unauthorized", forge(jose.RS256, ours, "robot-session+jwt", nil)},
+		{"token", "of type JWT", "Unauthorized", forge(jose.RS256, ours, "JWT", nil)},
 		{"token", "another issuer", "Unauthorized", forge(jose.RS256, ours, "at+jwt", set("iss", "https://evil.example"))},
 		{"token", "another audience", "Unauthorized", forge(jose.RS256, ours, "at+jwt", set("aud", resource("ada")))},
 		{"token", "several audiences", "Unauthorized", forge(jose.RS256, ours, "at+jwt", set("aud", []string{resource("ada"), resource("bob")}))},
@@ -1029,27 +1038,27 @@ func tokenGames() []attack {
 			c["sid"] = other["sid"]
 		})},
 		{"token", "expired", "Unauthorized", forge(jose.RS256, ours, "at+jwt", set("exp", 1))},
-		{"token", "without an end", "Unauthorized", forge(jose.RS256, ours, "at+jwt", func(_ *kit, c map[string]any) { delete(c, "exp") })},
+		{"token", "without an expiry", "Unauthorized", forge(jose.RS256, ours, "at+jwt", func(_ *kit, c map[string]any) { delete(c, "exp") })},
 		{"token", "from tomorrow", "Unauthorized", forge(jose.RS256, ours, "at+jwt", func(_ *kit, c map[string]any) { c["iat"] = c["iat"].(float64) + 86400 })},
-		{"token", "with another payload", "Unauthorized", raw(func(p []string) string {
+		{"token", "with a changed payload", "Unauthorized", raw(func(p []string) string {
 			return p[0] + "." + base64.RawURLEncoding.EncodeToString([]byte(`{"sub":"did:plc:ada"}`)) + "." + p[2]
 		})},
 		{"token", "with half a signature", "Unauthorized", raw(func(p []string) string { return p[0] + "." + p[1] + "." + p[2][:100] })},
-		{"token", "a session's cookie", "Unauthorized", func(k *kit) string { return k.at("bob", k.visitor("bob").cookies["__Host-session"]) }},
+		{"token", "a session's cookie", "Unauthorized", func(k *kit) string { return k.apiStatus("bob", k.visitor("bob").cookies["__Host-session"]) }},
 		{"token", "as a session's cookie", "Found", func(k *kit) string { // sign in first
 			v := k.visitor("")
 			v.cookies["__Host-session"] = k.connected(k.client, "bob", "bob", true).str("access_token")
 			return http.StatusText(v.get("/app/").status)
 		}},
-		{"token", "in the address", "Unauthorized", func(k *kit) string {
+		{"token", "in the query", "Unauthorized", func(k *kit) string {
 			return http.StatusText(k.get(origin("bob") + "/api/v1/pages?access_token=" + k.connected(k.client, "bob", "bob", true).str("access_token")).status)
 		}},
-		{"token", "one that reads, writing", "Forbidden", func(k *kit) string {
+		{"token", "read-only, writing", "Forbidden", func(k *kit) string {
 			r := request("PUT", origin("bob")+"/api/v1/pages/Home", "application/json", `{"content":"x","message":"x"}`)
 			r.Header.Set("Authorization", "Bearer "+k.connected(k.client, "bob", "bob", false).str("access_token"))
 			return http.StatusText(k.world.do(r).status)
 		}},
-		{"token", "of an editor made viewer, writing", "Forbidden", func(k *kit) string {
+		{"token", "of a demoted editor, writing", "Forbidden", func(k *kit) string {
 			token := k.connected(k.client, "ada", "bob", true).str("access_token")
 			change := func(role wiki.Role) {
 				if err := k.tenant.SetMember(k.t.Context(), k.access("ada", "ada"), user("bob").DID, role); err != nil {

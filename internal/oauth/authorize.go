@@ -19,10 +19,10 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// browserCookie binds requests to the browser that made them.
+// browserCookie ties a request to the browser that started it.
 const browserCookie = "__Host-oauth"
 
-// A request is what a client asks a person for, kept here until they answer.
+// A request is an authorization request, stored until the person decides.
 type request struct {
 	Client     string    `json:"client"`
 	Name       string    `json:"name"`
@@ -33,44 +33,45 @@ type request struct {
 	HasState   bool      `json:"has_state"`
 	Challenge  string    `json:"challenge"`
 	Slug       string    `json:"slug"`
-	ReadOnly   bool      `json:"read_only"` // the client wants no more
-	Browser    string    `json:"browser"`   // hash of its cookie
+	ReadOnly   bool      `json:"read_only"` // the client asked for read access only
+	Browser    string    `json:"browser"`   // hash of the browser's cookie
 }
 
-// Authorize reads an authorization request (RFC 6749, section 4.1.1, with PKCE
-// and RFC 8707) and gives where to send the browser: to the consent page, or back
-// to the client with what is wrong. A request that names no client, or an address
-// that is none of the client's, is answered to nobody but the person: the error.
+// Authorize handles an authorization request (RFC 6749, section 4.1.1, with
+// PKCE and RFC 8707) and returns where to redirect the browser: to the
+// consent page, or back to the client with an error. If the client or its
+// redirect URI is invalid, it returns an error to show to the person, and
+// nothing is sent to the client.
 func (s *Service) Authorize(w http.ResponseWriter, r *http.Request) (to string, err error) {
-	defer func() { s.count("authorize", err) }()
+	defer func() { s.countFailure("authorize", err) }()
 	query := r.URL.Query()
 	id, redirect := query.Get("client_id"), query.Get("redirect_uri")
 	if len(query["client_id"]) != 1 || id == "" || len(query["redirect_uri"]) > 1 {
-		return "", wiki.WithCause("no client", problem(wiki.ErrInvalid, "The program that sent you here did not say who it is (client_id). Nothing was shared with it."))
+		return "", wiki.WithCause("no client", problem(wiki.ErrInvalid, "The program that sent you here didn't identify itself (client_id is missing). Nothing was shared with it."))
 	}
 	if s.o.Take != nil {
 		if err := s.o.Take(r.RemoteAddr, ""); err != nil {
 			return "", err
 		}
 	}
-	c, err := s.client(r, id, redirect)
+	c, err := s.resolveClient(r, id, redirect)
 	if err != nil {
 		return "", err
 	}
 	if redirect == "" && len(c.Redirects) == 1 {
 		redirect = c.Redirects[0]
 	}
-	if redirect == "" || !permits(c, redirect) || s.checkRedirect(redirect) != "" {
-		return "", wiki.WithCause("redirect", problem(wiki.ErrInvalid, "The program that sent you here, %s, wants its answer at an address that it did not register (redirect_uri). Nothing was shared with it.", name(c)))
+	if redirect == "" || !permitsRedirect(c, redirect) || s.checkRedirect(redirect) != "" {
+		return "", wiki.WithCause("redirect", problem(wiki.ErrInvalid, "The program that sent you here, %s, asked for a redirect to an address that it didn't register (redirect_uri). Nothing was shared with it.", clientName(c)))
 	}
-	q := request{Client: c.ID, Name: name(c), Document: c.Document, Registered: c.Created, Redirect: redirect, State: query.Get("state"), HasState: query.Has("state")}
+	q := request{Client: c.ID, Name: clientName(c), Document: c.Document, Registered: c.Created, Redirect: redirect, State: query.Get("state"), HasState: query.Has("state")}
 	if err := s.readRequest(&q, query); err != nil {
-		s.note(r, q.Slug, http.StatusBadRequest, causeOf(err), "", q.Name)
-		s.count("authorize", err)
-		return s.refusal(q, err), nil
+		s.recordRequest(r, q.Slug, http.StatusBadRequest, refusalCause(err), "", q.Name)
+		s.countFailure("authorize", err)
+		return s.errorURL(q, err), nil
 	}
 	secret := rand.Text()
-	q.Browser = browserHash(s.browserOf(w, r))
+	q.Browser = hashBrowserSecret(s.browserSecret(w, r))
 	data, err := json.Marshal(q)
 	if err != nil {
 		return "", err
@@ -79,58 +80,59 @@ func (s *Service) Authorize(w http.ResponseWriter, r *http.Request) (to string, 
 	if err != nil {
 		return "", err
 	}
-	s.note(r, q.Slug, http.StatusSeeOther, "", "", q.Name)
+	s.recordRequest(r, q.Slug, http.StatusSeeOther, "", "", q.Name)
 	return ConsentPath + "?" + url.Values{"request": {secret}}.Encode(), nil
 }
 
-// count tells monitors of a failure; nil is none.
-func (s *Service) count(endpoint string, err error) {
+// countFailure counts a failed request by cause; a nil error isn't counted.
+func (s *Service) countFailure(endpoint string, err error) {
 	if err != nil {
-		s.o.Failed(endpoint, causeFor(err))
+		s.o.Failed(endpoint, failureCause(err))
 	}
 }
 
-// name is what a client is called: by itself, else by where its answers go.
-func name(c *store.Client) string {
+// clientName is the name a client gave itself, or else its redirect host.
+func clientName(c *store.Client) string {
 	if c.Name != "" || len(c.Redirects) == 0 {
 		return c.Name
 	}
 	return redirectHost(c.Redirects[0])
 }
 
-// maxState bounds the state that comes back in an address.
+// maxState limits the state parameter, which is sent back in a URL.
 const maxState = 4096
 
-// readRequest reads all that may be answered to the client.
+// readRequest checks the parameters whose errors can be reported to the
+// client.
 func (s *Service) readRequest(q *request, query url.Values) *Error {
 	if len(q.State) > maxState {
 		q.State, q.HasState = "", false
-		return fault("invalid_request", "The state is too long.")
+		return newError("invalid_request", "The state is too long.")
 	}
 	var bad *Error
-	if err := once(query); errors.As(err, &bad) {
+	if err := checkNoDuplicates(query); errors.As(err, &bad) {
 		return bad
 	}
-	slug, err := s.slugOfAll(query["resource"])
+	slug, err := s.slugOfResources(query["resource"])
 	if errors.As(err, &bad) {
 		return bad
 	}
 	q.Slug = slug
 	switch {
 	case query.Get("response_type") != "code":
-		return fault("unsupported_response_type", "response_type is code.")
+		return newError("unsupported_response_type", "response_type must be code.")
 	case query.Get("response_mode") != "" && query.Get("response_mode") != "query":
-		return fault("invalid_request", "response_mode is query.")
+		return newError("invalid_request", "response_mode must be query.")
 	case query.Has("request") || query.Has("request_uri"):
-		return fault("request_not_supported", "Send the parameters themselves.")
+		return newError("request_not_supported", "Request objects are not supported. Send the parameters in the query.")
 	case query.Get("code_challenge_method") != "S256":
-		return fault("invalid_request", "PKCE is needed: code_challenge_method is S256.")
-	case !challenge(query.Get("code_challenge")):
-		return fault("invalid_request", "PKCE is needed: code_challenge is 43 characters of base64url.")
+		return newError("invalid_request", "PKCE is required: code_challenge_method must be S256.")
+	case !validChallenge(query.Get("code_challenge")):
+		return newError("invalid_request", "PKCE is required: code_challenge must be 43 characters of base64url.")
 	case slug == "":
-		return fault("invalid_target", "Say which wiki: resource="+s.o.Session.Resource("ada")+".")
+		return newError("invalid_target", "The resource parameter is required, for example "+s.o.Session.Resource("ada")+".")
 	case hasWord(query.Get("prompt"), "none"):
-		return fault("interaction_required", "A person is asked each time.")
+		return newError("interaction_required", "The user must give consent each time.")
 	}
 	q.Challenge = query.Get("code_challenge")
 	scope := query.Get("scope")
@@ -147,28 +149,31 @@ func hasWord(list, word string) bool {
 	return false
 }
 
-// challenge reports whether a text is a SHA-256 in base64url (RFC 7636, 4.2).
-func challenge(text string) bool {
+// validChallenge reports whether text is a SHA-256 hash in base64url (RFC
+// 7636, section 4.2).
+func validChallenge(text string) bool {
 	hash, err := base64.RawURLEncoding.Strict().DecodeString(text)
 	return err == nil && len(hash) == sha256.Size
 }
 
-// refusal is the address that tells a client what is wrong (RFC 6749, section
-// 4.1.2.1; RFC 9207).
-func (s *Service) refusal(q request, e *Error) string {
-	return s.answer(q, url.Values{"error": {e.Code}, "error_description": {e.Text}})
+// errorURL is the redirect that reports an error to the client (RFC 6749,
+// section 4.1.2.1).
+func (s *Service) errorURL(q request, e *Error) string {
+	return s.responseURL(q, url.Values{"error": {e.Code}, "error_description": {e.Text}})
 }
 
-func (s *Service) answer(q request, with url.Values) string {
-	with.Set("iss", s.issuer)
+// responseURL adds the issuer (RFC 9207) and the state to a redirect to the client.
+func (s *Service) responseURL(q request, params url.Values) string {
+	params.Set("iss", s.issuer)
 	if q.HasState {
-		with.Set("state", q.State)
+		params.Set("state", q.State)
 	}
-	return withAnswer(q.Redirect, with)
+	return addParams(q.Redirect, params)
 }
 
-// browserOf is the browser's own secret, which it gets with its first request.
-func (s *Service) browserOf(w http.ResponseWriter, r *http.Request) string {
+// browserSecret returns the secret in the browser's cookie and sets the
+// cookie if it is missing.
+func (s *Service) browserSecret(w http.ResponseWriter, r *http.Request) string {
 	if c, err := r.Cookie(browserCookie); err == nil && len(c.Value) == len(rand.Text()) {
 		return c.Value
 	}
@@ -180,51 +185,51 @@ func (s *Service) browserOf(w http.ResponseWriter, r *http.Request) string {
 	return secret
 }
 
-func browserHash(secret string) string {
+func hashBrowserSecret(secret string) string {
 	hash := sha256.Sum256([]byte(secret))
 	return hex.EncodeToString(hash[:])
 }
 
-// An Ask is a request as the consent page shows it.
-type Ask struct {
+// A ConsentPrompt is a pending request as the consent page shows it.
+type ConsentPrompt struct {
 	Secret   string // of the request, for the form
 	Slug     string
 	Name     string // what the client calls itself
-	Client   string // its id, where that is an address; "" for a registration, whose name nobody has checked
+	Client   string // its id without https:// if that is a URL; "" for a registered client, whose name is unverified
 	Seen     time.Time
 	Returns  string // "claude.ai", "localhost", "cursor:"
-	Local    bool   // the answer goes to a program on the person's own computer
-	CanRead  bool   // the person may agree to reading
-	CanWrite bool   // and to writing
-	Policy   string // for form-action: where the form's answer leads
+	Local    bool   // the redirect goes to a program on the person's own computer
+	CanRead  bool   // the person can grant read access
+	CanWrite bool   // the person can grant write access
+	Policy   string // sources for form-action: where the form redirects to
 }
 
-var errOver = wiki.WithCause("over", problem(wiki.ErrGone, "This request was answered already, has expired, or was made with another browser. Start again from your agent."))
+var errRequestOver = wiki.WithCause("over", problem(wiki.ErrGone, "This request has already been answered, has expired, or was started in another browser. Start again from your agent."))
 
-// Ask finds a request that this browser made, as its person may answer it. They
-// may agree to what they may do themselves, as members: others see the same of a
-// wiki that exists as of one that does not.
-func (s *Service) Ask(r *http.Request, secret string, caller wiki.Caller) (*Ask, error) {
-	q, err := s.kept(r, secret)
+// ConsentPrompt returns a request that this browser started. CanRead and
+// CanWrite follow the caller's role as a member. For anyone else, a wiki
+// that exists looks the same as one that doesn't.
+func (s *Service) ConsentPrompt(r *http.Request, secret string, caller wiki.Caller) (*ConsentPrompt, error) {
+	q, err := s.pendingRequest(r, secret)
 	if err != nil {
-		s.count("consent", err)
+		s.countFailure("consent", err)
 		return nil, err
 	}
-	a := &Ask{
+	a := &ConsentPrompt{
 		Secret: secret, Slug: q.Slug, Name: q.Name, Seen: q.Registered, Returns: redirectHost(q.Redirect), Policy: formAction(q.Redirect),
 		Local: !strings.HasPrefix(q.Redirect, "https:"),
 	}
 	if q.Document {
 		a.Client = strings.TrimPrefix(q.Client, "https://")
 	}
-	role, err := s.role(r.Context(), q.Slug, caller)
+	role, err := s.memberRole(r.Context(), q.Slug, caller)
 	a.CanRead = role >= wiki.Viewer
 	a.CanWrite = role >= wiki.Editor && !q.ReadOnly
 	return a, err
 }
 
-// role is the person's role as a member; NoRole for everybody else.
-func (s *Service) role(ctx context.Context, slug string, caller wiki.Caller) (wiki.Role, error) {
+// memberRole is the caller's role as a signed-in member, or NoRole.
+func (s *Service) memberRole(ctx context.Context, slug string, caller wiki.Caller) (wiki.Role, error) {
 	if caller.Session == "" || caller.User.DID == "" {
 		return wiki.NoRole, nil
 	}
@@ -235,11 +240,11 @@ func (s *Service) role(ctx context.Context, slug string, caller wiki.Caller) (wi
 	return access.Role(), err
 }
 
-func (s *Service) kept(r *http.Request, secret string) (request, error) {
+func (s *Service) pendingRequest(r *http.Request, secret string) (request, error) {
 	var q request
 	data, err := s.o.Store.Request(r.Context(), secret)
 	if errors.Is(err, wiki.ErrNotFound) {
-		return q, errOver
+		return q, errRequestOver
 	}
 	if err != nil {
 		return q, err
@@ -248,54 +253,55 @@ func (s *Service) kept(r *http.Request, secret string) (request, error) {
 		return q, err
 	}
 	cookie, err := r.Cookie(browserCookie)
-	if err != nil || subtle.ConstantTimeCompare([]byte(browserHash(cookie.Value)), []byte(q.Browser)) != 1 {
-		return request{}, errOver
+	if err != nil || subtle.ConstantTimeCompare([]byte(hashBrowserSecret(cookie.Value)), []byte(q.Browser)) != 1 {
+		return request{}, errRequestOver
 	}
 	return q, nil
 }
 
-// A Verdict is what a person answers.
-type Verdict struct {
+// A Decision is the person's answer on the consent page.
+type Decision struct {
 	Secret string // of the request
-	Person string // DID of whom the page was shown to
+	Person string // DID of the person the page was shown to
 	Allow  bool
 	Write  bool
 }
 
-// Decide answers a request, once, and gives where to send the browser: to the
-// client, with a code (RFC 6749, section 4.1.2) or without. ErrGone when the
-// request is over, ErrDenied for who may not agree to that; then it still waits.
-func (s *Service) Decide(r *http.Request, caller wiki.Caller, v Verdict) (to string, err error) {
-	defer func() { s.count("consent", err) }()
+// Decide records the person's decision, once, and returns where to redirect
+// the browser: to the client, with a code (RFC 6749, section 4.1.2) or an
+// error. It fails with ErrGone if the request is no longer pending, and with
+// ErrDenied if the caller can't grant this; the request then stays pending.
+func (s *Service) Decide(r *http.Request, caller wiki.Caller, v Decision) (to string, err error) {
+	defer func() { s.countFailure("consent", err) }()
 	ctx := r.Context()
-	q, err := s.kept(r, v.Secret)
+	q, err := s.pendingRequest(r, v.Secret)
 	if err != nil {
 		return "", err
 	}
 	if caller.Session == "" || v.Person != caller.User.DID {
-		return "", wiki.WithCause("another person", problem(wiki.ErrDenied, "You are not signed in as whom the page was shown to, so nothing was shared. Look again and answer once more."))
+		return "", wiki.WithCause("another person", problem(wiki.ErrDenied, "You're signed in as a different user than the one this page was shown to, so nothing was shared. Check the account and answer again."))
 	}
 	if !v.Allow {
-		if err := s.take(ctx, v.Secret); err != nil {
+		if err := s.takeRequest(ctx, v.Secret); err != nil {
 			return "", err
 		}
-		s.note(r, q.Slug, http.StatusSeeOther, Declined, "", q.Name)
-		no := fault("access_denied", "The person said no.")
-		s.count("consent", no)
-		return s.refusal(q, no), nil
+		s.recordRequest(r, q.Slug, http.StatusSeeOther, Declined, "", q.Name)
+		no := newError("access_denied", "The user denied the request.")
+		s.countFailure("consent", no)
+		return s.errorURL(q, no), nil
 	}
-	role, err := s.role(ctx, q.Slug, caller)
+	role, err := s.memberRole(ctx, q.Slug, caller)
 	switch {
 	case err != nil:
 		return "", err
 	case role < wiki.Viewer:
-		return "", wiki.WithCause("not a member", problem(wiki.ErrDenied, "You are not a member of that wiki, so you cannot let anybody in."))
+		return "", wiki.WithCause("not a member", problem(wiki.ErrDenied, "You aren't a member of that wiki, so you can't give anyone access to it."))
 	case v.Write && role < wiki.Editor:
-		return "", wiki.WithCause("may only read", problem(wiki.ErrDenied, "You may read this wiki, so you can let %s read it, and no more.", q.Name))
+		return "", wiki.WithCause("may only read", problem(wiki.ErrDenied, "You can only read this wiki, so you can't give %s more than read access.", q.Name))
 	case v.Write && q.ReadOnly:
-		return "", wiki.WithCause("more than asked", problem(wiki.ErrDenied, "%s asked for no more than reading.", q.Name))
+		return "", wiki.WithCause("more than asked", problem(wiki.ErrDenied, "%s asked for read access only.", q.Name))
 	}
-	if err := s.take(ctx, v.Secret); err != nil {
+	if err := s.takeRequest(ctx, v.Secret); err != nil {
 		return "", err
 	}
 	code := rand.Text() + rand.Text()
@@ -306,16 +312,16 @@ func (s *Service) Decide(r *http.Request, caller wiki.Caller, v Verdict) (to str
 	if err != nil {
 		return "", err
 	}
-	return s.answer(q, url.Values{"code": {code}}), nil
+	return s.responseURL(q, url.Values{"code": {code}}), nil
 }
 
-// Declined is the cause of a request that the person said no to.
+// Declined is the cause shown for a request that the person denied.
 const Declined session.Cause = "declined"
 
-func (s *Service) take(ctx context.Context, secret string) error {
+func (s *Service) takeRequest(ctx context.Context, secret string) error {
 	err := s.o.Store.TakeRequest(ctx, secret)
 	if errors.Is(err, wiki.ErrNotFound) {
-		return errOver
+		return errRequestOver
 	}
 	return err
 }

@@ -15,9 +15,9 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// wellKnown are the documents of clients that many people use, as they were
-// reported in November 2026: with them a connection needs no fetch. They are for
-// the addresses they list; for another one the real document is asked.
+// wellKnown are the documents of popular clients as published in November
+// 2026, so that connecting them needs no fetch. They only cover the redirect
+// URIs they list; for any other, the live document is fetched.
 var wellKnown = []store.Client{
 	{
 		ID: "https://claude.ai/oauth/mcp-oauth-client-metadata", Name: "Claude",
@@ -37,7 +37,7 @@ var wellKnown = []store.Client{
 	},
 }
 
-func seeded(id string) (*store.Client, bool) {
+func wellKnownClient(id string) (*store.Client, bool) {
 	for i := range wellKnown {
 		if wellKnown[i].ID == id {
 			c := wellKnown[i]
@@ -48,18 +48,18 @@ func seeded(id string) (*store.Client, bool) {
 	return nil, false
 }
 
-// isDocument reports whether a client id is the address of a document, as the
-// draft of client ID metadata documents wants it (section 3): https, a path, no
-// dot segments, fragment or user name; here also no query, no port, and none of
-// our own hosts, whose pages anybody writes.
+// isDocument reports whether a client id is a valid URL of a client ID
+// metadata document (draft-ietf-oauth-client-id-metadata-document, section
+// 3): https, a path, no dot segments, fragment or user name. We also refuse
+// a query, a port, and our own hosts, whose pages users write.
 func (s *Service) isDocument(id string) bool {
 	u, err := url.Parse(id)
 	if err != nil || u.Scheme != "https" || u.Port() != "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Opaque != "" ||
-		len(id) > 500 || strings.ContainsFunc(id, strange) || strings.Contains(id, "#") || u.String() != id {
+		len(id) > 500 || strings.ContainsFunc(id, isUnsafeRune) || strings.Contains(id, "#") || u.String() != id {
 		return false
 	}
 	host := u.Host
-	if host == "" || host != strings.ToLower(host) || !strings.Contains(host, ".") || strings.HasSuffix(host, ".") || isAddress(host) || s.own(host) {
+	if host == "" || host != strings.ToLower(host) || !strings.Contains(host, ".") || strings.HasSuffix(host, ".") || isIPAddress(host) || s.isOwnHost(host) {
 		return false
 	}
 	path := u.EscapedPath()
@@ -71,30 +71,29 @@ func (s *Service) isDocument(id string) bool {
 	return len(path) > 1
 }
 
-// client finds who asks for consent, with an address that the answer may go to.
-// It fetches the documents of those who have one. A Problem says why not: the
-// person sees it, for there is nobody else to tell.
-func (s *Service) client(r *http.Request, id, redirect string) (*store.Client, error) {
-	if c, ok := seeded(id); ok && permits(c, redirect) {
+// resolveClient finds the client of an authorization request and fetches its
+// document if it has one. Errors are Problems to show to the person.
+func (s *Service) resolveClient(r *http.Request, id, redirect string) (*store.Client, error) {
+	if c, ok := wellKnownClient(id); ok && permitsRedirect(c, redirect) {
 		return c, nil
 	}
 	if strings.HasPrefix(id, "https:") || strings.HasPrefix(id, "http:") {
 		if !s.isDocument(id) {
-			return nil, wiki.WithCause("client", problem(wiki.ErrInvalid, "The program that sent you here names itself by an address that cannot be a client's. Nothing was shared with it."))
+			return nil, wiki.WithCause("client", problem(wiki.ErrInvalid, "The program that sent you here identifies itself by an invalid address (client_id). Nothing was shared with it."))
 		}
-		return s.fetched(r, id)
+		return s.clientFromDocument(r, id)
 	}
 	c, err := s.o.Store.Client(r.Context(), id)
 	if errors.Is(err, wiki.ErrNotFound) {
-		return nil, wiki.WithCause("client", problem(wiki.ErrInvalid, "The program that sent you here is not known any more: programs that nobody let in are forgotten after a week. Remove the connection there and add it again."))
+		return nil, wiki.WithCause("client", problem(wiki.ErrInvalid, "The program that sent you here isn't registered any more: registrations that nobody uses are deleted after a week. Remove the connection there and add it again."))
 	}
 	return c, err
 }
 
-// known finds a client that comes for a token, fetching nothing: somebody agreed
-// to it before.
-func (s *Service) known(ctx context.Context, id string) (*store.Client, error) {
-	if c, ok := seeded(id); ok {
+// knownClient finds the client of a token request. It never fetches: the
+// client was seen when the person gave consent.
+func (s *Service) knownClient(ctx context.Context, id string) (*store.Client, error) {
+	if c, ok := wellKnownClient(id); ok {
 		return c, nil
 	}
 	c, err := s.o.Store.Client(ctx, id)
@@ -104,7 +103,7 @@ func (s *Service) known(ctx context.Context, id string) (*store.Client, error) {
 	return c, err
 }
 
-func permits(c *store.Client, redirect string) bool {
+func permitsRedirect(c *store.Client, redirect string) bool {
 	for _, registered := range c.Redirects {
 		if matchRedirect(registered, redirect) {
 			return true
@@ -113,9 +112,9 @@ func permits(c *store.Client, redirect string) bool {
 	return false
 }
 
-// authenticate finds the client of a request for a token (RFC 6749, sections
-// 2.3.1 and 3.2.1): a public one by its id, others by their secret in the form
-// or by Basic.
+// authenticate identifies the client of a token request (RFC 6749, sections
+// 2.3.1 and 3.2.1): a public client by its id, a confidential one by its
+// secret in the form or by Basic authentication.
 func (s *Service) authenticate(r *http.Request, form url.Values) (*store.Client, error) {
 	id, secret := form.Get("client_id"), form.Get("client_secret")
 	method := "none"
@@ -137,12 +136,12 @@ func (s *Service) authenticate(r *http.Request, form url.Values) (*store.Client,
 	if id == "" {
 		return nil, errClient
 	}
-	c, err := s.known(r.Context(), id)
+	c, err := s.knownClient(r.Context(), id)
 	if err != nil {
 		return nil, err
 	}
-	// Who has a secret may send it either way: libraries differ in what they
-	// registered and what they do.
+	// Accept a secret by either method: some libraries register one and use
+	// the other.
 	if (c.Auth == "none") != (method == "none") {
 		return nil, errClient
 	}
@@ -155,8 +154,8 @@ func (s *Service) authenticate(r *http.Request, form url.Values) (*store.Client,
 	return c, nil
 }
 
-// cleanName is a client's name for itself, fit for a page and for a commit's
-// trailer: one line of up to 60 printable characters.
+// cleanName makes a client's name safe for a page and for a commit trailer:
+// one line of at most 60 printable characters.
 func cleanName(name string) string {
 	name = strings.Map(func(r rune) rune {
 		if unicode.IsSpace(r) {

@@ -21,43 +21,45 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// How long a document that was fetched is good for: what its server says, within
-// these. When it cannot be fetched again the one we have does for days more, for
-// the servers of clients have been down before.
+// A fetched document is fresh for as long as its server says, within these
+// limits. If it can't be fetched again, the stale copy is used for up to a
+// week, because client servers do go down.
 const (
-	freshAtLeast = 10 * time.Minute
-	freshUsually = time.Hour
-	freshAtMost  = 24 * time.Hour
-	staleAtMost  = 7 * 24 * time.Hour
-	failedFor    = 30 * time.Second // in which a document that failed is not asked for again
-	failedMost   = 1000
+	minFresh      = 10 * time.Minute
+	defaultFresh  = time.Hour
+	maxFresh      = 24 * time.Hour
+	maxStale      = 7 * 24 * time.Hour
+	failureMemory = 30 * time.Second // a failed document isn't retried for this long
+	maxFailures   = 1000
 )
 
-// documents are the fetches under way and those that failed just now.
+// documents holds the running fetches and the recent failures.
 type documents struct {
 	client *http.Client
 	flight singleflight.Group
-	slots  chan struct{} // of fetches under way
+	slots  chan struct{} // limits concurrent fetches
 	mu     sync.Mutex
 	failed map[string]time.Time
 }
 
-// documentClient follows no redirect: where a document is, is the client's id.
-func documentClient(guarded *http.Client) *http.Client {
+// documentHTTPClient doesn't follow redirects: a document's URL is the
+// client's id.
+func documentHTTPClient(guarded *http.Client) *http.Client {
 	if guarded == nil {
 		return nil
 	}
 	c := *guarded
-	c.Timeout = documentTime
+	c.Timeout = documentTimeout
 	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &c
 }
 
-// errGone is a document that its server says is not there any more.
+// errGone means that the server says the document no longer exists.
 var errGone = errors.New("the document is gone")
 
-// fetched is a client by its document, from memory while that is fresh.
-func (s *Service) fetched(r *http.Request, id string) (*store.Client, error) {
+// clientFromDocument returns a client by its document, from the store if
+// that copy is fresh.
+func (s *Service) clientFromDocument(r *http.Request, id string) (*store.Client, error) {
 	ctx := r.Context()
 	now := s.o.Now()
 	kept, err := s.o.Store.Client(ctx, id)
@@ -67,26 +69,27 @@ func (s *Service) fetched(r *http.Request, id string) (*store.Client, error) {
 	if err == nil && now.Before(kept.Fresh) {
 		return kept, nil
 	}
-	c, failed := s.fetch(r, id, now)
+	c, failed := s.fetchOnce(r, id, now)
 	if failed == nil {
 		return c, nil
 	}
-	if errors.As(failed, new(retrier)) {
+	if errors.As(failed, new(rateLimitError)) {
 		return nil, failed
 	}
-	s.o.Log.InfoContext(ctx, "oauth: client document", "client", clip(id), "err", failed)
-	if err == nil && !errors.Is(failed, errGone) && now.Before(kept.Fresh.Add(staleAtMost)) {
+	s.o.Log.InfoContext(ctx, "fetching a client document failed", "client", truncate(id), "err", failed)
+	if err == nil && !errors.Is(failed, errGone) && now.Before(kept.Fresh.Add(maxStale)) {
 		return kept, nil
 	}
-	return nil, wiki.WithCause("document", problem(wiki.ErrInvalid, "The program that sent you here describes itself at %s, and that could not be read: %s. Nothing was shared with it. Try again in a minute.", id, reason(failed)))
+	return nil, wiki.WithCause("document", problem(wiki.ErrInvalid, "The program that sent you here describes itself at %s, which couldn't be read: %s. Nothing was shared with it. Try again in a minute.", id, documentFailure(failed)))
 }
 
-// fetch fetches a document once for all who wait for it, and keeps it.
-func (s *Service) fetch(r *http.Request, id string, now time.Time) (*store.Client, error) {
+// fetchOnce fetches a document once for all concurrent callers and stores
+// it.
+func (s *Service) fetchOnce(r *http.Request, id string, now time.Time) (*store.Client, error) {
 	if s.documents.client == nil {
-		return nil, documentError("there is no way out of here")
+		return nil, documentError("this service doesn't make outgoing requests")
 	}
-	if s.documents.failedLately(id, now) {
+	if s.documents.failedRecently(id, now) {
 		return nil, documentError("it failed a moment ago")
 	}
 	u, err := url.Parse(id)
@@ -98,12 +101,13 @@ func (s *Service) fetch(r *http.Request, id string, now time.Time) (*store.Clien
 			return nil, err
 		}
 	}
-	// Whoever came first may leave; the others still wait.
+	// The caller that started the fetch can go away while others wait for
+	// it.
 	ctx := context.WithoutCancel(r.Context())
 	c, err, _ := s.documents.flight.Do(id, func() (any, error) {
-		c, err := s.read(ctx, id, now)
+		c, err := s.fetchDocument(ctx, id, now)
 		if err != nil {
-			s.documents.fail(id, now)
+			s.documents.rememberFailure(id, now)
 			return nil, err
 		}
 		return c, s.o.Store.SaveDocument(ctx, c)
@@ -114,39 +118,41 @@ func (s *Service) fetch(r *http.Request, id string, now time.Time) (*store.Clien
 	return c.(*store.Client), nil
 }
 
-func (d *documents) failedLately(id string, now time.Time) bool {
+func (d *documents) failedRecently(id string, now time.Time) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	at, ok := d.failed[id]
-	return ok && now.Before(at.Add(failedFor))
+	return ok && now.Before(at.Add(failureMemory))
 }
 
-func (d *documents) fail(id string, now time.Time) {
+func (d *documents) rememberFailure(id string, now time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.failed == nil || len(d.failed) >= failedMost {
+	if d.failed == nil || len(d.failed) >= maxFailures {
 		d.failed = map[string]time.Time{}
 	}
 	d.failed[id] = now
 }
 
-// documentError is what is wrong with a document, in words for the person.
+// A documentError says, in words for the person, what is wrong with a
+// document.
 type documentError string
 
 func (e documentError) Error() string { return string(e) }
 
-func reason(err error) string {
-	var told documentError
+func documentFailure(err error) string {
+	var docErr documentError
 	switch {
-	case errors.As(err, &told):
-		return string(told)
+	case errors.As(err, &docErr):
+		return string(docErr)
 	case errors.Is(err, errGone):
 		return errGone.Error()
 	}
 	return "its server did not answer"
 }
 
-// clientDocument is what matters of a client ID metadata document.
+// clientDocument holds the members of a client ID metadata document that we
+// use.
 type clientDocument struct {
 	ID        string   `json:"client_id"`
 	Name      string   `json:"client_name"`
@@ -155,36 +161,36 @@ type clientDocument struct {
 	Secret    string   `json:"client_secret"`
 }
 
-func (s *Service) read(ctx context.Context, id string, now time.Time) (*store.Client, error) {
-	ctx, cancel := context.WithTimeout(ctx, documentTime)
+func (s *Service) fetchDocument(ctx context.Context, id string, now time.Time) (*store.Client, error) {
+	ctx, cancel := context.WithTimeout(ctx, documentTimeout)
 	defer cancel()
 	select {
 	case s.documents.slots <- struct{}{}:
 		defer func() { <-s.documents.slots }()
 	case <-ctx.Done():
-		return nil, documentError("too many are being read")
+		return nil, documentError("too many documents are being fetched")
 	}
-	ask, err := http.NewRequestWithContext(ctx, http.MethodGet, id, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, id, nil)
 	if err != nil {
 		return nil, err
 	}
-	ask.Header.Set("Accept", "application/json")
-	ask.Header.Set("User-Agent", "robot.wtf")
-	answer, err := s.documents.client.Do(ask)
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("User-Agent", "robot.wtf")
+	resp, err := s.documents.client.Do(req)
 	if err != nil {
 		return nil, fmt.Errorf("oauth: fetch %s: %w", id, err)
 	}
-	defer answer.Body.Close()
+	defer resp.Body.Close()
 	switch {
-	case answer.StatusCode == http.StatusNotFound || answer.StatusCode == http.StatusGone:
+	case resp.StatusCode == http.StatusNotFound || resp.StatusCode == http.StatusGone:
 		return nil, errGone
-	case answer.StatusCode != http.StatusOK:
-		return nil, documentError("its server answered " + strconv.Itoa(answer.StatusCode))
+	case resp.StatusCode != http.StatusOK:
+		return nil, documentError("its server answered " + strconv.Itoa(resp.StatusCode))
 	}
-	if kind, _, _ := mime.ParseMediaType(answer.Header.Get("Content-Type")); kind != "application/json" && !strings.HasSuffix(kind, "+json") {
+	if kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); kind != "application/json" && !strings.HasSuffix(kind, "+json") {
 		return nil, documentError("it is not JSON")
 	}
-	text, err := io.ReadAll(io.LimitReader(answer.Body, maxDocument+1))
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxDocument+1))
 	if err != nil {
 		return nil, fmt.Errorf("oauth: read %s: %w", id, err)
 	}
@@ -193,13 +199,13 @@ func (s *Service) read(ctx context.Context, id string, now time.Time) (*store.Cl
 	}
 	c, err := s.parseDocument(id, text)
 	if err == nil {
-		c.Fresh = now.Add(freshFor(answer.Header))
+		c.Fresh = now.Add(freshFor(resp.Header))
 	}
 	return c, err
 }
 
-// parseDocument checks a document. Addresses that this service sends nothing to
-// are left out: other services may take them.
+// parseDocument checks a document. It drops redirect URIs that we don't
+// accept: they can be meant for other services.
 func (s *Service) parseDocument(id string, text []byte) (*store.Client, error) {
 	var d clientDocument
 	if err := json.Unmarshal(text, &d); err != nil {
@@ -211,22 +217,23 @@ func (s *Service) parseDocument(id string, text []byte) (*store.Client, error) {
 	case d.ID != id:
 		return nil, documentError("it is about another client")
 	case d.Secret != "" || strings.HasPrefix(d.Auth, "client_secret"):
-		return nil, documentError("it wants a secret, which a public document cannot have")
+		return nil, documentError("it uses a client secret, which a public document can't have")
 	case name == "":
 		return nil, documentError("it has no client_name")
 	case len(d.Redirects) == 0 || len(d.Redirects) > maxRedirects:
-		return nil, documentError("it has no redirect_uris that can be used here")
+		return nil, documentError("it has no redirect_uris that this service accepts")
 	}
 	return &store.Client{ID: id, Document: true, Name: name, Redirects: d.Redirects, Auth: "none"}, nil
 }
 
-// freshFor is how long a document's server lets it be kept (RFC 9111, 5.2.2.1).
+// freshFor is how long the server allows a document to be cached (RFC 9111,
+// section 5.2.2.1).
 func freshFor(h http.Header) time.Duration {
 	for part := range strings.SplitSeq(strings.ToLower(h.Get("Cache-Control")), ",") {
 		value, ok := strings.CutPrefix(strings.TrimSpace(part), "max-age=")
 		if seconds, err := strconv.Atoi(value); ok && err == nil {
-			return min(max(time.Duration(seconds)*time.Second, freshAtLeast), freshAtMost)
+			return min(max(time.Duration(seconds)*time.Second, minFresh), maxFresh)
 		}
 	}
-	return freshUsually
+	return defaultFresh
 }

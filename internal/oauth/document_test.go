@@ -18,8 +18,8 @@ import (
 	"robot.wtf/internal/outbound"
 )
 
-// A documentServer has clients' documents at https://client.test, and a name
-// server for which every other name is of this computer.
+// A documentServer serves client documents at https://client.test, and is a
+// DNS server that resolves every other name to this computer.
 type documentServer struct {
 	t     *testing.T
 	https *httptest.Server
@@ -55,13 +55,14 @@ func newDocumentServer(t *testing.T) *documentServer {
 	}
 	t.Cleanup(func() { conn.Close() })
 	d.dns = conn.LocalAddr().String()
-	go answerNames(conn)
+	go serveDNS(conn)
 	d.set("/client.json", document(documentID, `"redirect_uris":["https://app.example/cb"],"client_name":"Doc"`))
 	return d
 }
 
-// answerNames says where names are: at the addresses they begin with, "10-0-0-1.example".
-func answerNames(conn net.PacketConn) {
+// serveDNS resolves a name to the address in its first label:
+// "10-0-0-1.example" is 10.0.0.1.
+func serveDNS(conn net.PacketConn) {
 	buf := make([]byte, 1500)
 	for {
 		n, from, err := conn.ReadFrom(buf)
@@ -84,7 +85,8 @@ func answerNames(conn net.PacketConn) {
 	}
 }
 
-// client is the guarded way out, to client.test by a pin.
+// client returns a guarded HTTP client that reaches client.test through a
+// pin.
 func (d *documentServer) client() *http.Client {
 	pool := x509.NewCertPool()
 	pool.AddCert(d.https.Certificate())
@@ -94,7 +96,7 @@ func (d *documentServer) client() *http.Client {
 	}))
 }
 
-// pinnedName asks example.com for what is asked of client.test.
+// pinnedName sends requests for client.test to example.com.
 func pinnedName(c *http.Client) *http.Client {
 	next := c.Transport
 	c.Transport = roundTrip(func(r *http.Request) (*http.Response, error) {
@@ -117,7 +119,7 @@ func (d *documentServer) set(path string, f http.HandlerFunc) {
 	d.serve[path] = f
 }
 
-func (d *documentServer) fall(down bool) {
+func (d *documentServer) setDown(down bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.down = down
@@ -130,11 +132,11 @@ func document(id, members string) http.HandlerFunc {
 	}
 }
 
-func documentGames() []attack {
+func documentAttacks() []attack {
 	ask := func(id string) func(k *kit) string {
 		return func(k *kit) string {
 			before := k.docs.asked.Load()
-			outcome := k.visitor("bob").ask(with(k.query(), "client_id", id))
+			outcome := k.visitor("bob").ask(withParams(k.query(), "client_id", id))
 			if k.docs.asked.Load() != before {
 				outcome += ", ASKED"
 			}
@@ -142,9 +144,9 @@ func documentGames() []attack {
 		}
 	}
 	list := []attack{
-		{"document", "the honest one", "asked", func(k *kit) string { return k.visitor("bob").ask(with(k.query(), "client_id", documentID)) }},
-		{"document", "an address that is not in it", "page", func(k *kit) string {
-			return k.visitor("bob").ask(with(k.query(), "client_id", documentID, "redirect_uri", "https://evil.example/cb"))
+		{"document", "legitimate", "asked", func(k *kit) string { return k.visitor("bob").ask(withParams(k.query(), "client_id", documentID)) }},
+		{"document", "an unlisted redirect", "page", func(k *kit) string {
+			return k.visitor("bob").ask(withParams(k.query(), "client_id", documentID, "redirect_uri", "https://evil.example/cb"))
 		}},
 		{"document", "a well-known client's id with another address", "page", ask("https://claude.ai/oauth/mcp-oauth-client-metadata")},
 	}
@@ -152,21 +154,21 @@ func documentGames() []attack {
 		"plain http": "http://client.test/client.json", "another port": "https://client.test:8443/client.json", "the usual port": "https://client.test:443/client.json",
 		"a fragment": documentID + "#x", "a query": documentID + "?x=1", "a user": "https://x@client.test/client.json", "no path": "https://client.test", "the root": "https://client.test/",
 		"a folder up": "https://client.test/a/../client.json", "a folder up, escaped": "https://client.test/a/%2e%2e/client.json", "capitals": "https://CLIENT.test/client.json",
-		"a final dot": "https://client.test./client.json", "other letters": "https://clіent.test/client.json", "a blank": "https://client.test/client.json ",
+		"a final dot": "https://client.test./client.json", "Cyrillic letters": "https://clіent.test/client.json", "a space": "https://client.test/client.json ",
 		"a backslash": `https://evil.example\.client.test/x`, "the service itself": platform + "/x", "a wiki of ours": origin("ada") + "/Home/client.json", "600 letters": "https://client.test/" + strings.Repeat("a", 600),
 		"this computer": "https://localhost/x", "this computer by number": "https://127.0.0.1/x", "this computer by IPv6": "https://[::1]/x", "this computer by IPv4 in IPv6": "https://[::ffff:127.0.0.1]/x",
 		"a private address": "https://10.0.0.1/x", "a cloud's metadata": "https://169.254.169.254/latest/meta-data", "an address as a number": "https://2130706433/x",
 		"a name of this computer": "https://127-0-0-1.example.net/x", "a name in a private network": "https://10-0-0-1.example.net/x", "a name of a cloud's metadata": "https://169-254-169-254.example.net/x",
-		"a name of carriers' NAT": "https://100-64-0-1.example.net/x", "a file": "file:///etc/passwd", "data": "data:application/json,{}",
+		"a name in carrier-grade NAT": "https://100-64-0-1.example.net/x", "a file": "file:///etc/passwd", "data": "data:application/json,{}",
 	} {
 		list = append(list, attack{"document", name, "page", ask(id)})
 	}
 	for name, serve := range map[string]http.HandlerFunc{
-		"about another client":    document(documentID, `"client_name":"x","redirect_uris":["https://app.example/cb"]`),
+		"of another client":       document(documentID, `"client_name":"x","redirect_uris":["https://app.example/cb"]`),
 		"without a name":          document("https://client.test/bad.json", `"redirect_uris":["https://app.example/cb"]`),
-		"without addresses":       document("https://client.test/bad.json", `"client_name":"x"`),
+		"without redirects":       document("https://client.test/bad.json", `"client_name":"x"`),
 		"with a secret":           document("https://client.test/bad.json", `"client_name":"x","redirect_uris":["https://app.example/cb"],"client_secret":"x"`),
-		"that wants a secret":     document("https://client.test/bad.json", `"client_name":"x","redirect_uris":["https://app.example/cb"],"token_endpoint_auth_method":"client_secret_post"`),
+		"that uses a secret":      document("https://client.test/bad.json", `"client_name":"x","redirect_uris":["https://app.example/cb"],"token_endpoint_auth_method":"client_secret_post"`),
 		"with nothing but script": document("https://client.test/bad.json", `"client_name":"x","redirect_uris":["javascript:alert(1)"]`),
 		"of 6 KB":                 document("https://client.test/bad.json", `"client_name":"x","redirect_uris":["https://app.example/cb"],"x":"`+strings.Repeat("x", 6<<10)+`"`),
 		"that redirects":          func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/client.json", http.StatusFound) },
@@ -191,14 +193,14 @@ func documentGames() []attack {
 		list = append(list, attack{"document", name, "page", func(k *kit) string {
 			k.docs.set("/bad.json", serve)
 			k.later(time.Minute) // past the memory of the last failure
-			return k.visitor("bob").ask(with(k.query(), "client_id", "https://client.test/bad.json"))
+			return k.visitor("bob").ask(withParams(k.query(), "client_id", "https://client.test/bad.json"))
 		}})
 	}
 	return list
 }
 
-// A document is fetched once while it is fresh, serves for days when its server
-// is down, and no longer once that says it is gone.
+// A document is fetched once while it is fresh, is used for days while its
+// server is down, and is dropped once its server says it is gone.
 func TestDocuments(t *testing.T) {
 	d := newDocumentServer(t)
 	k := &kit{world: newWorld(t, d.client()), docs: d}
@@ -217,7 +219,7 @@ func TestDocuments(t *testing.T) {
 	fetched(0, "fresh", "asked")
 	k.later(2 * time.Hour)
 	fetched(1, "an hour old", "asked")
-	d.fall(true)
+	d.setDown(true)
 	k.later(2 * time.Hour)
 	fetched(1, "its server is down", "asked")
 	fetched(0, "down, again at once", "asked")
@@ -225,7 +227,7 @@ func TestDocuments(t *testing.T) {
 	fetched(1, "down for days", "asked")
 	k.later(3 * 24 * time.Hour)
 	fetched(1, "down for more than a week", "page")
-	d.fall(false)
+	d.setDown(false)
 	k.later(time.Minute)
 	fetched(1, "up again", "asked")
 	d.set("/client.json", nil)
@@ -243,7 +245,7 @@ func TestDocuments(t *testing.T) {
 	k.later(2 * time.Hour)
 	fetched(1, "a day is the most: after", "asked")
 
-	// Many at once ask once.
+	// Concurrent requests share a fetch.
 	k.later(25 * time.Hour)
 	before := d.asked.Load()
 	visitors := make([]*visitor, 8)
@@ -266,7 +268,7 @@ func TestDocuments(t *testing.T) {
 	}
 }
 
-// The documents that come with the service need no way out.
+// Built-in documents need no fetch.
 func TestWellKnownClients(t *testing.T) {
 	k := &kit{world: newWorld(t, nil)}
 	for id, redirects := range map[string][]string{

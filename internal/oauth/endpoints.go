@@ -12,7 +12,8 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// AuthorizePath and ConsentPath are the platform's pages of package web.
+// AuthorizePath and ConsentPath are pages of package web on the platform
+// host.
 const (
 	AuthorizePath = "/auth/oauth/authorize"
 	ConsentPath   = "/auth/oauth/consent"
@@ -27,16 +28,16 @@ const (
 	serverPath   = "/.well-known/oauth-authorization-server" // RFC 8414, section 3
 )
 
-// A Route is one line of the site map.
+// A Route is one endpoint.
 type Route struct {
 	Method         string
 	Path           string
-	Platform, Wiki bool // hosts that it is on
+	Platform, Wiki bool // the hosts that serve it
 	serve          func(s *Service, w http.ResponseWriter, r *http.Request, slug string) error
 }
 
-// Routes is the site map. Clients guess /authorize, /token and /register on
-// whatever host they were told of.
+// Routes lists all endpoints. Clients guess /authorize, /token and /register
+// on any host they know, so both kinds of host serve them.
 var Routes = []Route{
 	{http.MethodPost, tokenPath, true, false, (*Service).token},
 	{http.MethodPost, registerPath, true, false, (*Service).register},
@@ -52,15 +53,15 @@ var Routes = []Route{
 	{http.MethodGet, resourcePath + "/mcp", false, true, (*Service).describeResource},
 }
 
-// ServeHTTP answers an endpoint, on the host of the wiki of a slug, which may
-// not exist, or of the platform (""). It reports false, and has done nothing,
-// where the path is none of its own.
+// ServeHTTP serves an endpoint on the host of the wiki slug, which need not
+// exist, or on the platform host (""). It returns false, having written
+// nothing, if the path isn't one of its endpoints.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request, slug string) bool {
 	route, ok := s.routes[r.URL.Path]
 	if !ok || slug == "" && !route.Platform || slug != "" && !route.Wiki {
 		return false
 	}
-	open(w.Header())
+	setCommonHeaders(w.Header())
 	methods := route.Method
 	if methods == http.MethodGet {
 		methods = "GET, HEAD"
@@ -71,7 +72,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request, slug string)
 		return true
 	case r.Method != route.Method && !(route.Method == http.MethodGet && r.Method == http.MethodHead):
 		w.Header().Set("Allow", methods+", OPTIONS")
-		s.fail(w, r, slug, &Error{Code: "invalid_request", Text: "This endpoint takes " + methods + ".", status: http.StatusMethodNotAllowed})
+		s.fail(w, r, slug, &Error{Code: "invalid_request", Text: "This endpoint accepts only " + methods + ".", status: http.StatusMethodNotAllowed})
 		return true
 	}
 	if err := route.serve(s, w, r, slug); err != nil {
@@ -80,8 +81,9 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request, slug string)
 	return true
 }
 
-// open lets browser clients of any origin call: nothing here reads a cookie.
-func open(h http.Header) {
+// setCommonHeaders allows browser clients of any origin: no endpoint reads a
+// cookie.
+func setCommonHeaders(h http.Header) {
 	h.Set("Access-Control-Allow-Origin", "*")
 	h.Set("Access-Control-Expose-Headers", "WWW-Authenticate, Retry-After")
 	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
@@ -97,85 +99,85 @@ func preflight(w http.ResponseWriter, methods string) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// An Error is an answer of the protocol (RFC 6749, section 5.2).
+// An Error is an error response of the protocol (RFC 6749, section 5.2).
 type Error struct {
 	Code   string // "invalid_grant"
 	Text   string // printable ASCII without quotes and backslashes
 	status int    // 400 when 0
-	why    string // what monitors tell it from others of its code by, or ""
+	cause  string // distinguishes errors of one code in the metrics, or ""
 }
 
 func (e *Error) Error() string { return e.Code + ": " + e.Text }
 
-func fault(code, text string) *Error { return &Error{Code: code, Text: text} }
+func newError(code, text string) *Error { return &Error{Code: code, Text: text} }
 
-// because tells an Error from others of its code.
-func (e *Error) because(why string) *Error {
-	told := *e
-	told.why = why
-	return &told
+// withCause returns a copy of the error with a cause for the metrics.
+func (e *Error) withCause(why string) *Error {
+	protocolErr := *e
+	protocolErr.cause = why
+	return &protocolErr
 }
 
-// causeFor is what monitors count an error by.
-func causeFor(err error) string {
-	var told *Error
-	var tooFast retrier
+// failureCause is the label that the metrics count an error by.
+func failureCause(err error) string {
+	var protocolErr *Error
+	var tooFast rateLimitError
 	switch {
-	case errors.As(err, &told) && told.why != "":
-		return told.Code + ": " + told.why
-	case errors.As(err, &told):
-		return told.Code
+	case errors.As(err, &protocolErr) && protocolErr.cause != "":
+		return protocolErr.Code + ": " + protocolErr.cause
+	case errors.As(err, &protocolErr):
+		return protocolErr.Code
 	case errors.As(err, &tooFast):
 		return "too fast"
 	}
 	return wiki.CauseOf(err)
 }
 
-var errClient = &Error{Code: "invalid_client", Text: "This client is not known here, or did not prove who it is. Register again.", status: http.StatusUnauthorized}
+var errClient = &Error{Code: "invalid_client", Text: "The client is unknown or its authentication failed. Register again.", status: http.StatusUnauthorized}
 
-// retrier is what a rate limit's error has.
-type retrier interface {
+// A rateLimitError says when to try again.
+type rateLimitError interface {
 	error
 	RetryAfter() string
 }
 
-// fail answers an error, as JSON that holds no null.
+// fail writes an error response and logs it.
 func (s *Service) fail(w http.ResponseWriter, r *http.Request, slug string, err error) {
-	answer := &Error{Code: "server_error", Text: "Something broke on our side. Try again.", status: http.StatusInternalServerError}
-	var told *Error
-	var tooFast retrier
+	reply := &Error{Code: "server_error", Text: "Internal error. Try again.", status: http.StatusInternalServerError}
+	var protocolErr *Error
+	var tooFast rateLimitError
 	switch {
-	case errors.As(err, &told):
-		answer = told
+	case errors.As(err, &protocolErr):
+		reply = protocolErr
 	case errors.As(err, &tooFast):
 		w.Header().Set("Retry-After", tooFast.RetryAfter())
-		answer = &Error{Code: "temporarily_unavailable", Text: "Too many requests. Try again in " + tooFast.RetryAfter() + " seconds.", status: http.StatusTooManyRequests}
+		reply = &Error{Code: "temporarily_unavailable", Text: "Too many requests. Try again in " + tooFast.RetryAfter() + " seconds.", status: http.StatusTooManyRequests}
 	case r.Context().Err() == nil:
 		s.o.Log.ErrorContext(r.Context(), "oauth: request failed", "path", r.URL.Path, "host", slug, "err", err)
 	}
-	s.o.Failed(path.Base(r.URL.Path), causeFor(err))
-	status := answer.status
+	s.o.Failed(path.Base(r.URL.Path), failureCause(err))
+	status := reply.status
 	if status == 0 {
 		status = http.StatusBadRequest
 	}
-	if answer.Code == errClient.Code && r.Header.Get("Authorization") != "" {
+	if reply.Code == errClient.Code && r.Header.Get("Authorization") != "" {
 		w.Header().Set("WWW-Authenticate", `Basic realm="robot.wtf"`) // RFC 6749, section 5.2
 	}
 	if status < http.StatusInternalServerError {
-		s.o.Log.InfoContext(r.Context(), "oauth: refused", "path", r.URL.Path, "host", slug, "agent", r.UserAgent(), "client", clip(r.PostForm.Get("client_id")), "cause", answer.Code, "detail", answer.Text)
+		s.o.Log.InfoContext(r.Context(), "oauth request refused", "path", r.URL.Path, "host", slug, "agent", r.UserAgent(), "client", truncate(r.PostForm.Get("client_id")), "cause", reply.Code, "detail", reply.Text)
 	}
 	writeJSON(w, r, status, struct {
 		Error string `json:"error"`
 		Text  string `json:"error_description"`
-	}{answer.Code, answer.Text})
+	}{reply.Code, reply.Text})
 }
 
-// clip shortens what a client sent before it is logged.
-func clip(text string) string { return text[:min(len(text), 200)] }
+// truncate shortens a client's input for the log.
+func truncate(text string) string { return text[:min(len(text), 200)] }
 
 func writeJSON(w http.ResponseWriter, r *http.Request, status int, value any) {
 	body, err := json.Marshal(value)
-	if err != nil { // strings and numbers: cannot be
+	if err != nil { // can't happen: only strings and numbers
 		status, body = http.StatusInternalServerError, []byte(`{"error":"server_error"}`)
 	}
 	h := w.Header()
@@ -187,7 +189,8 @@ func writeJSON(w http.ResponseWriter, r *http.Request, status int, value any) {
 	}
 }
 
-// writeDocument answers what is the same for everybody.
+// writeDocument writes a cacheable JSON document that is the same for all
+// callers.
 func writeDocument(w http.ResponseWriter, r *http.Request, text []byte) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
@@ -198,41 +201,41 @@ func writeDocument(w http.ResponseWriter, r *http.Request, text []byte) {
 	}
 }
 
-// readForm reads a form that holds each parameter once (RFC 6749, section 3.2).
-// What stands in the address is not looked at.
+// readForm reads a form in which no parameter repeats (RFC 6749, section
+// 3.2). It ignores the query.
 func readForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
 	if !strings.EqualFold(strings.TrimSpace(kind), "application/x-www-form-urlencoded") {
-		return nil, fault("invalid_request", "Send a form: Content-Type: application/x-www-form-urlencoded.")
+		return nil, newError("invalid_request", "Content-Type must be application/x-www-form-urlencoded.")
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if err := r.ParseForm(); err != nil {
 		if errors.As(err, new(*http.MaxBytesError)) {
-			return nil, &Error{Code: "invalid_request", Text: "The form is too large.", status: http.StatusRequestEntityTooLarge}
+			return nil, &Error{Code: "invalid_request", Text: "The request body is too large.", status: http.StatusRequestEntityTooLarge}
 		}
-		return nil, fault("invalid_request", "The form could not be read.")
+		return nil, newError("invalid_request", "The request body is not a valid form.")
 	}
-	return r.PostForm, once(r.PostForm)
+	return r.PostForm, checkNoDuplicates(r.PostForm)
 }
 
-func once(form url.Values) error {
+func checkNoDuplicates(form url.Values) error {
 	for name, values := range form {
 		if len(values) > 1 && name != "resource" {
-			return fault("invalid_request", "A parameter was sent twice.")
+			return newError("invalid_request", "A parameter is repeated.")
 		}
 	}
 	return nil
 }
 
-// note tells the members of a wiki what came, on the page where they connect
-// their agents.
-func (s *Service) note(r *http.Request, slug string, status int, cause session.Cause, agent, claims string) {
+// recordRequest records a request for the wiki's connect page, where members
+// watch their agents connect.
+func (s *Service) recordRequest(r *http.Request, slug string, status int, cause session.Cause, agent, claims string) {
 	if slug != "" {
 		s.o.Session.Note(r.Context(), slug, session.Request{Method: r.Method, Path: r.URL.Path, Status: status, Cause: cause, Agent: agent, Claims: claims})
 	}
 }
 
-// problem is an error for a page that people see.
+// problem returns an error with a text for people.
 func problem(kind error, format string, args ...any) error {
 	return wiki.Problemf(kind, "", format, args...)
 }

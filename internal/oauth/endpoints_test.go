@@ -10,9 +10,9 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// TestEveryoneOnEveryEndpoint asks every endpoint about the public, the private
-// and the missing wiki as nobody, as its owner and as a stranger, with cookies
-// and with tokens: all get the same answer, for nobody's standing enters into it.
+// TestEveryoneOnEveryEndpoint calls every endpoint for a public, a private
+// and a missing wiki, as anonymous visitor, owner and stranger, with cookies
+// and with tokens. All get the same answer: nobody's role matters.
 func TestEveryoneOnEveryEndpoint(t *testing.T) {
 	w := newWorld(t, nil)
 	cookies := func(name string) (header string) {
@@ -29,7 +29,7 @@ func TestEveryoneOnEveryEndpoint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	as := map[string]http.Header{
+	callers := map[string]http.Header{
 		"nobody":      {},
 		"owner":       {"Cookie": {cookies("bob")}},
 		"stranger":    {"Cookie": {cookies("dan")}},
@@ -46,7 +46,7 @@ func TestEveryoneOnEveryEndpoint(t *testing.T) {
 		hosts := map[string]bool{platform: route.Platform, origin("ada"): route.Wiki, origin("bob"): route.Wiki, origin("zoe"): route.Wiki}
 		for host, there := range hosts {
 			var first string
-			for name, header := range as {
+			for name, header := range callers {
 				r := httptest.NewRequest(route.Method, host+route.Path, nil)
 				for key, values := range header {
 					r.Header[key] = values
@@ -75,7 +75,7 @@ func TestEveryoneOnEveryEndpoint(t *testing.T) {
 			if !there {
 				continue
 			}
-			// A browser asks whether it may, before it asks.
+			// A browser sends a preflight request first.
 			got := w.do(httptest.NewRequest("OPTIONS", host+route.Path, nil))
 			if got.status != http.StatusNoContent || !strings.Contains(got.header.Get("Access-Control-Allow-Methods"), route.Method) ||
 				!strings.Contains(got.header.Get("Access-Control-Allow-Headers"), "mcp-protocol-version") || got.header.Get("Access-Control-Allow-Origin") != "*" {
@@ -86,7 +86,7 @@ func TestEveryoneOnEveryEndpoint(t *testing.T) {
 			}
 		}
 	}
-	// What is told of a wiki is made of its name: alike for all three.
+	// An answer about a wiki depends only on its name.
 	for _, path := range []string{"/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource/mcp", "/.well-known/oauth-authorization-server", "/authorize?client_id=x"} {
 		texts := map[string]bool{}
 		for _, slug := range []string{"ada", "bob", "zoe"} {
@@ -95,13 +95,13 @@ func TestEveryoneOnEveryEndpoint(t *testing.T) {
 			tried++
 		}
 		if len(texts) != 1 {
-			t.Errorf("%s tells wikis apart: %v", path, texts)
+			t.Errorf("%s differs between wikis: %v", path, texts)
 		}
 	}
 	t.Logf("measured: %d answers", tried)
 }
 
-// What MCP's clients read.
+// TestMetadata checks what MCP clients read.
 func TestMetadata(t *testing.T) {
 	w := newWorld(t, nil)
 	for _, path := range []string{"", "/mcp"} {
@@ -131,7 +131,8 @@ func TestMetadata(t *testing.T) {
 			}
 		}
 	}
-	// Clients of 2025-03-26 look at the wiki's host alone, and name no resource.
+	// Clients of MCP 2025-03-26 look only at the wiki's host and send no
+	// resource.
 	got := w.get(origin("bob") + "/.well-known/oauth-authorization-server")
 	if got.str("issuer") != platform || got.str("authorization_endpoint") != origin("bob")+"/authorize" || got.str("token_endpoint") != origin("bob")+"/token" {
 		t.Errorf("on a wiki's host: %s", got.text)
@@ -146,14 +147,14 @@ func TestMetadata(t *testing.T) {
 			t.Errorf("%s leads to %s, want %s", asked, got, want)
 		}
 	}
-	// The issuer is the same whatever the request says.
+	// The issuer doesn't depend on the request.
 	r := httptest.NewRequest("GET", platform+"/.well-known/oauth-authorization-server", nil)
 	r.Host = "ROBOT.test:443"
 	r.Header.Set("X-Forwarded-Host", "evil.example")
 	if got := w.do(r); got.str("issuer") != platform || strings.Contains(got.text, "evil") {
 		t.Errorf("%s", got.text)
 	}
-	for _, slug := range []string{"api", "www", "a", "xn--abc"} { // names that no wiki can have
+	for _, slug := range []string{"api", "www", "a", "xn--abc"} { // no wiki can have these names
 		if wiki.CheckHost(slug) == nil {
 			continue
 		}

@@ -15,7 +15,7 @@ import (
 	"robot.wtf/internal/server"
 )
 
-// failures are what a monitor reads: how often, by endpoint and cause.
+// failures reads the failure counters, by endpoint and cause.
 func failures(t *testing.T, m *server.Metrics) map[string]int {
 	t.Helper()
 	w := httptest.NewRecorder()
@@ -31,12 +31,12 @@ type tooFast struct{ error }
 
 func (tooFast) RetryAfter() string { return "1" }
 
-// TestFailuresAreCountedByCause makes each cause once, and nothing else is
-// counted with it.
+// TestFailuresAreCountedByCause causes each failure once and checks that no
+// other counter changes.
 func TestFailuresAreCountedByCause(t *testing.T) {
 	canary := "quaggamire"
 	code := func(k *kit) url.Values {
-		return with(codeForm(k.client, k.code(k.client, "bob", "bob", true)), "redirect_uri", "")
+		return withParams(codeForm(k.client, k.code(k.client, "bob", "bob", true)), "redirect_uri", "")
 	}
 	refresh := func(k *kit) url.Values {
 		return refreshForm(k.client, k.connected(k.client, "bob", "bob", true).str("refresh_token"))
@@ -47,16 +47,16 @@ func TestFailuresAreCountedByCause(t *testing.T) {
 		k.take = nil
 	}
 	asks := func(pairs ...string) func(k *kit) {
-		return func(k *kit) { k.visitor("bob").ask(with(k.query(), pairs...)) }
+		return func(k *kit) { k.visitor("bob").ask(withParams(k.query(), pairs...)) }
 	}
 	exchanges := func(pairs ...string) func(k *kit) {
-		return func(k *kit) { k.token(with(code(k), pairs...)) }
+		return func(k *kit) { k.token(withParams(code(k), pairs...)) }
 	}
 	consents := func(name string, pairs ...string) func(k *kit) {
 		return func(k *kit) {
 			v := k.visitor(name)
 			_, form := v.page("bob")
-			v.post(oauth.ConsentPath, with(form, pairs...))
+			v.post(oauth.ConsentPath, withParams(form, pairs...))
 		}
 	}
 	revokes := func(k *kit, form url.Values) { k.post(platform+"/auth/oauth/revoke", form) }
@@ -80,21 +80,21 @@ func TestFailuresAreCountedByCause(t *testing.T) {
 		{"consent, another person", consents("bob", "answer", "allow", "scope", "read", "person", "did:plc:"+canary)},
 		{"consent, not a member", consents("dan", "answer", "allow", "scope", "read")},
 		{"consent, may only read", consents("cleo", "answer", "allow", "scope", "write")},
-		{"token, invalid_request", func(k *kit) { k.token(with(code(k), "grant_type", "")) }},
+		{"token, invalid_request", func(k *kit) { k.token(withParams(code(k), "grant_type", "")) }},
 		{"token, unsupported_grant_type", exchanges("grant_type", canary)},
 		{"token, invalid_client", exchanges("client_id", canary)},
 		{"token, invalid_target", exchanges("resource", resource("ada"))},
 		{"token, invalid_grant: unknown", exchanges("code", canary)},
 		{"token, invalid_grant: verifier", exchanges("code_verifier", strings.Repeat("a", 43))},
 		{"token, invalid_grant: redirect", exchanges("redirect_uri", "https://evil.example/"+canary)},
-		{"token, invalid_grant: other client", func(k *kit) { k.token(with(code(k), "client_id", k.world.client())) }},
+		{"token, invalid_grant: other client", func(k *kit) { k.token(withParams(code(k), "client_id", k.world.client())) }},
 		{"token, invalid_grant: replayed", func(k *kit) {
 			form := code(k)
 			k.token(form)
 			k.token(form)
 		}},
 		{"token, invalid_grant: unknown", func(k *kit) { k.token(refreshForm(k.client, canary)) }},
-		{"token, invalid_grant: other client", func(k *kit) { k.token(with(refresh(k), "client_id", k.world.client())) }},
+		{"token, invalid_grant: other client", func(k *kit) { k.token(withParams(refresh(k), "client_id", k.world.client())) }},
 		{"token, invalid_grant: replayed", func(k *kit) {
 			form := refresh(k)
 			k.token(form)
@@ -109,7 +109,7 @@ func TestFailuresAreCountedByCause(t *testing.T) {
 		{"register, invalid_client_metadata", func(k *kit) { k.register(canary) }},
 		{"register, invalid_redirect_uri", func(k *kit) { k.register(`{"redirect_uris":["javascript:` + canary + `"]}`) }},
 		{"register, too fast", func(k *kit) { slow(k, func() { k.register(`{}`) }) }},
-		// One that nobody else caused; it comes last.
+		// This one breaks the database, so it comes last.
 		{"token, our fault", func(k *kit) {
 			form := code(k)
 			if err := k.db.Close(); err != nil {
@@ -130,7 +130,7 @@ func TestFailuresAreCountedByCause(t *testing.T) {
 			t.Errorf("%s: %v", tt.want, got)
 		}
 		if strings.Contains(fmt.Sprint(got), canary) {
-			t.Errorf("%s: what was sent is in the metrics: %v", tt.want, got)
+			t.Errorf("%s: client input is in the metrics: %v", tt.want, got)
 		}
 	}
 }

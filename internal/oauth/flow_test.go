@@ -23,7 +23,8 @@ func challengeOf(verifier string) string {
 	return base64.RawURLEncoding.EncodeToString(hash[:])
 }
 
-// A browser is a person's, with the cookie that binds requests to it.
+// A browser belongs to a person and keeps the cookie that ties requests to
+// it.
 type browser struct {
 	w      *world
 	caller wiki.Caller
@@ -40,7 +41,7 @@ func (b *browser) request() *http.Request {
 	return r
 }
 
-// authorize opens an authorization request, and gives where it leads.
+// authorize sends an authorization request and returns its redirect.
 func (b *browser) authorize(query url.Values) (to string, err error) {
 	r := b.request()
 	r.URL.Path, r.URL.RawQuery = oauth.AuthorizePath, query.Encode()
@@ -52,17 +53,17 @@ func (b *browser) authorize(query url.Values) (to string, err error) {
 	return to, err
 }
 
-// secretOf is the request that a consent page's address names.
+// secretOf extracts the request's secret from the consent page's address.
 func secretOf(to string) string {
 	_, secret, _ := strings.Cut(to, oauth.ConsentPath+"?request=")
 	return secret
 }
 
 func (b *browser) decide(secret string, write bool) (to string, err error) {
-	return b.w.oauth.Decide(b.request(), b.caller, oauth.Verdict{Secret: secret, Person: b.caller.User.DID, Allow: true, Write: write})
+	return b.w.oauth.Decide(b.request(), b.caller, oauth.Decision{Secret: secret, Person: b.caller.User.DID, Allow: true, Write: write})
 }
 
-// query is an honest request of a client for a wiki.
+// query is a valid authorization request of a client for a wiki.
 func query(client, redirect, slug string) url.Values {
 	return url.Values{
 		"client_id": {client}, "redirect_uri": {redirect}, "response_type": {"code"}, "state": {"xyz"},
@@ -72,7 +73,7 @@ func query(client, redirect, slug string) url.Values {
 
 const redirect = "http://127.0.0.1:33418/"
 
-// client registers, and is public.
+// client registers a public client.
 func (w *world) client() string {
 	w.t.Helper()
 	got := w.register(`{"client_name":"Test Client","redirect_uris":["` + redirect + `"],"token_endpoint_auth_method":"none"}`)
@@ -82,7 +83,8 @@ func (w *world) client() string {
 	return got.str("client_id")
 }
 
-// code lets a client into a wiki.
+// code returns an authorization code for a client after the person's
+// consent.
 func (w *world) code(client, slug, name string, write bool) string {
 	w.t.Helper()
 	b := w.browser(name)
@@ -109,7 +111,7 @@ func refreshForm(client, refresh string) url.Values {
 	return url.Values{"grant_type": {"refresh_token"}, "client_id": {client}, "refresh_token": {refresh}}
 }
 
-// connected has exchanged a code for tokens.
+// connected connects a client and returns its token response.
 func (w *world) connected(client, slug, name string, write bool) answer {
 	w.t.Helper()
 	got := w.token(codeForm(client, w.code(client, slug, name, write)))
@@ -119,7 +121,8 @@ func (w *world) connected(client, slug, name string, write bool) answer {
 	return got
 }
 
-// opens is who an access token is at a wiki; the cause where it is refused.
+// opens authenticates with an access token and returns the caller, or the
+// cause of the refusal.
 func (w *world) opens(access, slug string) (wiki.Caller, session.Cause) {
 	w.t.Helper()
 	r := httptest.NewRequest("POST", resource(slug), nil)
@@ -158,14 +161,14 @@ func TestRefreshRotates(t *testing.T) {
 		t.Errorf("after the grace: %d %s", got.status, got.text)
 	}
 	if _, cause := w.opens(sibling.str("access_token"), "ada"); cause != session.Revoked {
-		t.Errorf("a replay left the grant: %s", cause)
+		t.Errorf("the grant survived a replay: %s", cause)
 	}
 	if got := w.token(refreshForm(client, sibling.str("refresh_token"))); got.str("error") != "invalid_grant" {
-		t.Errorf("a replay left its sibling: %s", got.text)
+		t.Errorf("the sibling token survived a replay: %s", got.text)
 	}
 }
 
-// A grant lives as long as it is refreshed, and no longer than half a year.
+// A grant lives as long as it is refreshed, but at most 180 days.
 func TestGrantEnds(t *testing.T) {
 	w := newWorld(t, nil)
 	client := w.client()
@@ -181,7 +184,7 @@ func TestGrantEnds(t *testing.T) {
 	if got := w.token(refreshForm(client, idle.str("refresh_token"))); got.str("error") != "invalid_grant" {
 		t.Errorf("idle: %s", got.text)
 	}
-	// Day 174: the token's seven days are cut to the six that are left.
+	// Day 174: the token's seven days are cut to the remaining six.
 	if got := used.json["expires_in"].(float64); got != 6*24*3600 {
 		t.Errorf("expires in %v", got)
 	}
@@ -193,10 +196,10 @@ func TestGrantEnds(t *testing.T) {
 	}
 	w.later(6 * 24 * time.Hour)
 	if _, cause := w.opens(used.str("access_token"), "bob"); cause != session.Expired {
-		t.Errorf("after half a year: %s", cause)
+		t.Errorf("after 180 days: %s", cause)
 	}
 	if got := w.token(refreshForm(client, used.str("refresh_token"))); got.str("error") != "invalid_grant" {
-		t.Errorf("after half a year: %s", got.text)
+		t.Errorf("after 180 days: %s", got.text)
 	}
 	if err := w.oauth.Sweep(t.Context()); err != nil {
 		t.Fatal(err)

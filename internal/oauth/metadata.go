@@ -12,8 +12,8 @@ import (
 
 const openIDPath = "/.well-known/openid-configuration"
 
-// serverMetadata describes the authorization server (RFC 8414, section 2). The
-// last two are what OpenID's readers insist on; there are no ID tokens.
+// serverMetadata describes the authorization server (RFC 8414, section 2).
+// OpenID clients require the last two members; we issue no ID tokens.
 type serverMetadata struct {
 	Issuer            string   `json:"issuer"`
 	Authorize         string   `json:"authorization_endpoint"`
@@ -40,9 +40,9 @@ var (
 	grantTypes  = []string{"authorization_code", "refresh_token"}
 )
 
-// describeServer answers on wiki hosts too, with the endpoints there: clients of
-// MCP's revision 2025-03-26 look nowhere else and name no resource, so that the
-// host has to.
+// describeServer also serves wiki hosts, with endpoints on that host:
+// clients of MCP 2025-03-26 look there and send no resource, so the host has
+// to name the wiki.
 func (s *Service) describeServer(w http.ResponseWriter, r *http.Request, slug string) error {
 	m := serverMetadata{
 		Issuer:    s.issuer,
@@ -64,7 +64,7 @@ func (s *Service) describeServer(w http.ResponseWriter, r *http.Request, slug st
 	if err != nil {
 		return err
 	}
-	s.note(r, slug, http.StatusOK, "", "", r.UserAgent())
+	s.recordRequest(r, slug, http.StatusOK, "", "", r.UserAgent())
 	writeDocument(w, r, text)
 	return nil
 }
@@ -87,7 +87,7 @@ func (s *Service) describeResource(w http.ResponseWriter, r *http.Request, slug 
 	if err != nil {
 		return err
 	}
-	s.note(r, slug, http.StatusOK, "", "", r.UserAgent())
+	s.recordRequest(r, slug, http.StatusOK, "", "", r.UserAgent())
 	writeDocument(w, r, text)
 	return nil
 }
@@ -100,8 +100,8 @@ func (s *Service) showKeys(w http.ResponseWriter, r *http.Request, _ string) err
 	return err
 }
 
-// sendToAuthorize leads from where a client guessed to the page that asks. The
-// host of a wiki says which wiki is meant where the client does not.
+// sendToAuthorize redirects a guessed path to the authorization endpoint. On
+// a wiki's host it adds the resource if the client sent none.
 func (s *Service) sendToAuthorize(w http.ResponseWriter, r *http.Request, slug string) error {
 	query := r.URL.RawQuery
 	if slug != "" && !r.URL.Query().Has("resource") {
@@ -112,10 +112,11 @@ func (s *Service) sendToAuthorize(w http.ResponseWriter, r *http.Request, slug s
 	return nil
 }
 
-// slugOf is the wiki that a resource is (RFC 8707): its identifier, as clients
-// spell it too, which add or drop a slash, the path, or the port, or write the
-// host in capitals. "" for what is no wiki of this service.
-func (s *Service) slugOf(resource string) string {
+// slugOfResource returns the slug of a wiki from its resource identifier
+// (RFC 8707). It accepts what clients send: with or without a trailing
+// slash, the path or the port, and in upper case. It returns "" if the
+// resource is not a wiki of this service.
+func (s *Service) slugOfResource(resource string) string {
 	u, err := url.Parse(resource)
 	if err != nil || u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || len(resource) > 200 {
 		return ""
@@ -134,13 +135,14 @@ func (s *Service) slugOf(resource string) string {
 	return slug
 }
 
-// slugOfAll is the one wiki that a request names; "" when it names none.
-func (s *Service) slugOfAll(resources []string) (string, error) {
+// slugOfResources returns the one wiki that a request names, or "" if it
+// names none.
+func (s *Service) slugOfResources(resources []string) (string, error) {
 	slug := ""
 	for _, resource := range resources {
-		one := s.slugOf(resource)
+		one := s.slugOfResource(resource)
 		if one == "" || slug != "" && one != slug {
-			return "", fault("invalid_target", "The resource is the address of one wiki, such as "+s.o.Session.Resource("ada")+".")
+			return "", newError("invalid_target", "The resource must be the address of one wiki, for example "+s.o.Session.Resource("ada")+".")
 		}
 		slug = one
 	}

@@ -1,18 +1,18 @@
-// Package oauth is the authorization server of all wikis (OAuth 2.1): it lets
-// programs act in a person's name in one wiki, after asking them.
+// Package oauth is the OAuth 2.1 authorization server for all wikis. It lets
+// a program act in a person's name in one wiki, with that person's consent.
 //
-// A client describes itself by a document at an address that is its id (client
-// ID metadata document), or registers (RFC 7591). It sends a browser here, the
-// person agrees on the consent page, which package web shows, and the client
-// exchanges the code it gets, with PKCE (RFC 7636, S256 alone), for an access
-// token (RFC 9068) and a refresh token. What the person agreed to is a grant: one
-// person, one client, one wiki, reading or writing. Tokens are worth what the
-// grant is worth at the moment of a call, which package session looks up.
+// A client identifies itself by the URL of a client ID metadata document, or
+// registers (RFC 7591). It sends a browser here, the person decides on the
+// consent page (shown by package web), and the client exchanges the
+// authorization code, with PKCE (RFC 7636, S256 only), for an access token
+// (RFC 9068) and a refresh token. The person's decision is stored as a
+// grant: one person, one client, one wiki, read or write. Package session
+// looks the grant up on each call, so a token never allows more than its
+// grant does at that moment.
 //
-// The endpoints here read no cookies, answer any origin (CORS) and know nothing
-// of which wikis exist: every answer about a wiki is made from its name alone.
-// Who has a say in a wiki is looked at when somebody agrees, and on each call.
-//
+// Invariants: The endpoints read no cookies, answer any origin (CORS), and
+// don't reveal which wikis exist: every answer about a wiki depends only on
+// its name. Membership is checked when a person decides, and on each call.
 // Only hashes of codes, tokens and secrets are stored.
 package oauth
 
@@ -29,25 +29,25 @@ import (
 	"robot.wtf/internal/tenant"
 )
 
-// How long things live.
+// Lifetimes.
 const (
-	AccessLifetime  = 7 * 24 * time.Hour   // of an access token, unless Options say otherwise
-	RefreshLifetime = 30 * 24 * time.Hour  // of a refresh token that is not used
-	GrantLifetime   = 180 * 24 * time.Hour // of a grant, whatever is refreshed
-	refreshGrace    = 30 * time.Minute     // in which a refresh token can be used again: clients race
-	requestLifetime = time.Hour            // of a request: signing in and choosing a name lie between
-	codeLifetime    = 5 * time.Minute      // RFC 6749, section 4.1.2: at most ten
+	AccessLifetime  = 7 * 24 * time.Hour   // of an access token, by default
+	RefreshLifetime = 30 * 24 * time.Hour  // of an unused refresh token
+	GrantLifetime   = 180 * 24 * time.Hour // of a grant, even if it is refreshed
+	refreshGrace    = 30 * time.Minute     // a rotated refresh token still works this long: clients race
+	requestLifetime = time.Hour            // of a pending request: long enough to sign in and choose a username
+	codeLifetime    = 5 * time.Minute      // at most 10 minutes by RFC 6749, section 4.1.2
 	unusedLifetime  = 7 * 24 * time.Hour   // of a client without a grant
 )
 
-// Bounds.
+// Limits.
 const (
-	grantsEach   = 20     // of one person, client and wiki: beyond it the oldest ends
-	unusedMost   = 20_000 // registrations, documents and requests that nobody has agreed to yet, after a sweep
-	maxForm      = 16 << 10
-	maxDocument  = 5 << 10 // bytes of a client's document
-	documentTime = 5 * time.Second
-	fetchesMost  = 16 // documents fetched at one time
+	maxGrantsPerClient = 20     // per person, client and wiki; beyond it the oldest ends
+	maxUnused          = 20_000 // registrations, documents and requests without a grant that survive a sweep
+	maxForm            = 16 << 10
+	maxDocument        = 5 << 10 // of a client ID metadata document
+	documentTimeout    = 5 * time.Second
+	maxFetches         = 16 // concurrent document fetches
 )
 
 // Options of a Service.
@@ -55,19 +55,20 @@ type Options struct {
 	Store   *store.DB
 	Session *session.Service
 	Tenant  *tenant.Service
-	// WikiOrigin gives the origin of a wiki's host.
+	// WikiOrigin returns the origin of a wiki's host.
 	WikiOrigin func(slug string) string
-	// Outbound fetches clients' documents: outbound.New. Its redirects are not
+	// Outbound (outbound.New) fetches client documents. Redirects are not
 	// followed.
 	Outbound *http.Client
-	// Take takes what a registration or a request for consent costs of an
-	// address's rate limit, or fetching a document of a host's; nil for none.
-	// host is "" for the first two.
+	// Take charges the rate limit of the client's address for a
+	// registration or an authorization request (host is ""), or that of a
+	// host for fetching a document from it. Nil means no limit.
 	Take func(remote, host string) error
-	// Failed is told of each failure, for monitors: the endpoint ("token") and a
-	// cause that holds nothing that anybody sent; may be nil.
+	// Failed is called for each failure with the endpoint ("token") and a
+	// cause that contains nothing a client sent. It feeds the metrics and
+	// can be nil.
 	Failed func(endpoint, cause string)
-	// Access is the lifetime of access tokens, AccessLifetime when 0.
+	// Access is the lifetime of access tokens; 0 means AccessLifetime.
 	Access time.Duration
 	Now    func() time.Time
 	Log    *slog.Logger
@@ -75,15 +76,15 @@ type Options struct {
 
 // A Service is the authorization server.
 type Service struct {
-	o         Options
-	issuer    string // origin of the platform
-	host      string // "robot.wtf", with the port where there is one
-	name      string // without
+	o         Options // with defaults filled in
+	issuer    string  // origin of the platform
+	host      string  // "robot.wtf", with the port if any
+	name      string  // without the port
 	routes    map[string]Route
 	documents documents
 }
 
-// New makes a Service.
+// New returns a Service.
 func New(o Options) (*Service, error) {
 	if o.Access == 0 {
 		o.Access = AccessLifetime
@@ -103,21 +104,21 @@ func New(o Options) (*Service, error) {
 		return nil, err
 	}
 	s.host, s.name = origin.Host, origin.Hostname()
-	s.documents.client = documentClient(o.Outbound)
-	s.documents.slots = make(chan struct{}, fetchesMost)
+	s.documents.client = documentHTTPClient(o.Outbound)
+	s.documents.slots = make(chan struct{}, maxFetches)
 	for _, route := range Routes {
 		s.routes[route.Path] = route
 	}
 	return s, nil
 }
 
-// own reports whether a host name is of this service.
-func (s *Service) own(host string) bool {
+// isOwnHost reports whether a host name belongs to this service.
+func (s *Service) isOwnHost(host string) bool {
 	host = strings.ToLower(host)
 	return host == s.name || strings.HasSuffix(host, "."+s.name)
 }
 
-func isAddress(host string) bool {
+func isIPAddress(host string) bool {
 	_, err := netip.ParseAddr(host)
 	return err == nil
 }

@@ -6,89 +6,90 @@ import (
 	"strings"
 )
 
-// maxRedirect bounds a redirect address, and maxRedirects how many a client has.
+// Limits on redirect URIs: bytes of one, and how many a client can have.
 const (
 	maxRedirect  = 1000
 	maxRedirects = 20
 )
 
-// appSchemes are the private schemes without a dot that well-known editors have
-// codes sent to. Those with a dot are reversed names of whoever made the program
-// (RFC 8252, section 7.1); of the rest too many are a browser's own.
+// appSchemes are private schemes without a dot that popular editors use.
+// Schemes with a dot are reversed domain names (RFC 8252, section 7.1) and
+// always accepted; too many of the others belong to browsers.
 var appSchemes = []string{"cursor", "vscode", "vscode-insiders", "vscodium", "windsurf", "zed", "claude", "raycast", "warp"}
 
-// checkRedirect says what is wrong with a redirect address; "" for nothing. It is
-// https, http to this computer itself, or an app's own scheme.
+// checkRedirect says what is wrong with a redirect URI, or "". It must be
+// https, http to a loopback address, or an app's own scheme.
 func (s *Service) checkRedirect(raw string) string {
 	u, err := url.Parse(raw)
 	switch {
-	case err != nil || raw == "" || len(raw) > maxRedirect || strings.ContainsFunc(raw, strange):
-		return "is no address"
+	case err != nil || raw == "" || len(raw) > maxRedirect || strings.ContainsFunc(raw, isUnsafeRune):
+		return "is not a valid URL"
 	case strings.Contains(raw, "#"):
 		return "has a fragment"
 	case u.User != nil:
 		return "has a user name"
 	case u.Scheme == "https":
 		if u.Hostname() == "" || u.Opaque != "" {
-			return "names no host"
+			return "has no host"
 		}
-		if strings.ContainsFunc(u.Hostname(), noLetter) { // it will stand in a policy, where ";" and "*" mean something
-			return "has a host that is no name"
+		if strings.ContainsFunc(u.Hostname(), isNotHostRune) { // the host goes into a policy, where ";" and "*" have a meaning
+			return "has an invalid host"
 		}
-		if s.own(u.Hostname()) || strings.HasSuffix(u.Hostname(), ".") {
-			return "is on this service"
+		if s.isOwnHost(u.Hostname()) || strings.HasSuffix(u.Hostname(), ".") {
+			return "points to this service"
 		}
 		return ""
 	case u.Scheme == "http":
-		if !loopback(u) {
-			return "is http to another computer; use https"
+		if !isLoopback(u) {
+			return "uses http to a remote host; use https"
 		}
 		return ""
 	case !strings.Contains(u.Scheme, ".") && !slices.Contains(appSchemes, u.Scheme):
-		return "has a scheme that is not accepted"
+		return "has an unsupported scheme"
 	}
 	return ""
 }
 
-// strange are characters that browsers and parsers read differently.
-func strange(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\\\"<>^`{|}", r) }
+// isUnsafeRune reports characters that browsers and parsers interpret
+// differently.
+func isUnsafeRune(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\\\"<>^`{|}", r) }
 
-// noLetter is what no host name has.
-func noLetter(r rune) bool {
+// isNotHostRune reports characters that no host name contains.
+func isNotHostRune(r rune) bool {
 	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '.')
 }
 
-// loopback reports whether an address is of the computer that the browser runs on
-// (RFC 8252, section 7.3), and "localhost" as all clients use it.
-func loopback(u *url.URL) bool {
+// isLoopback reports whether a URL is on the browser's own computer (RFC
+// 8252, section 7.3). It includes "localhost", which all clients use.
+func isLoopback(u *url.URL) bool {
 	host := u.Hostname()
 	return u.Opaque == "" && (host == "localhost" || host == "127.0.0.1" || host == "::1")
 }
 
-// matchRedirect reports whether a client that registered one address may have
-// its answer sent to another: the same to the letter, except that a program on
-// the person's own computer takes whatever port is free there.
+// matchRedirect reports whether a redirect URI matches a registered one:
+// byte for byte, except that the port of a loopback address can differ (RFC
+// 8252, section 7.3).
 func matchRedirect(registered, asked string) bool {
 	if registered == asked {
 		return true
 	}
 	a, errA := url.Parse(registered)
 	b, errB := url.Parse(asked)
-	if errA != nil || errB != nil || a.Scheme != "http" || b.Scheme != "http" || !loopback(a) || !loopback(b) {
+	if errA != nil || errB != nil || a.Scheme != "http" || b.Scheme != "http" || !isLoopback(a) || !isLoopback(b) {
 		return false
 	}
-	return a.Hostname() == b.Hostname() && rooted(a) == rooted(b) && a.RawQuery == b.RawQuery
+	return a.Hostname() == b.Hostname() && pathOrRoot(a) == pathOrRoot(b) && a.RawQuery == b.RawQuery
 }
 
-func rooted(u *url.URL) string {
+func pathOrRoot(u *url.URL) string {
 	if p := u.EscapedPath(); p != "" {
 		return p
 	}
 	return "/"
 }
 
-// redirectHost is what an address is called on the consent page and afterwards:
-// "claude.ai", "localhost", "cursor:".
+// redirectHost is the short form of a redirect URI for people: "claude.ai",
+// "localhost", "cursor:".
 func redirectHost(raw string) string {
 	u, err := url.Parse(raw)
 	switch {
@@ -102,10 +103,10 @@ func redirectHost(raw string) string {
 	return u.Scheme + ":"
 }
 
-// formAction is what the consent page's policy names, so that its form may be
-// answered by a redirect there (CSP3, section 6.4.2.1). Browsers hold the whole
-// chain of redirects to it, so that where a relay is known to send on is named
-// as well.
+// formAction returns the sources that the consent page's form-action needs
+// for the redirect that answers its form (CSP3, section 6.4.2.1). Browsers
+// check the whole redirect chain, so the targets of known relays are
+// included.
 func formAction(raw string) string {
 	u, err := url.Parse(raw)
 	switch {
@@ -123,11 +124,11 @@ func formAction(raw string) string {
 	return u.Scheme + ":"
 }
 
-// withAnswer adds parameters to a redirect address, which keeps its own.
-func withAnswer(redirect string, answer url.Values) string {
+// addParams adds parameters to the query of a redirect URI.
+func addParams(redirect string, params url.Values) string {
 	separator := "?"
 	if strings.Contains(redirect, "?") {
 		separator = "&"
 	}
-	return redirect + separator + answer.Encode()
+	return redirect + separator + params.Encode()
 }

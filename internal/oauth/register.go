@@ -12,36 +12,36 @@ import (
 	"robot.wtf/internal/store"
 )
 
-// registration is what a client says of itself (RFC 7591, section 2), as far as
-// it matters here; in the answer, what was made of it.
+// registration is the client metadata of a request (RFC 7591, section 2) and
+// of its response, limited to the members we use.
 type registration struct {
 	ID          string   `json:"client_id,omitempty"`
 	Issued      int64    `json:"client_id_issued_at,omitempty"` // seconds
 	Secret      string   `json:"client_secret,omitempty"`
-	SecretEnds  *int64   `json:"client_secret_expires_at,omitempty"` // 0, never, with a secret; else left out
+	SecretEnds  *int64   `json:"client_secret_expires_at,omitempty"` // 0 (never) if there is a secret, else omitted
 	Name        string   `json:"client_name,omitempty"`
 	Redirects   []string `json:"redirect_uris"`
 	Auth        string   `json:"token_endpoint_auth_method,omitempty"`
 	Grants      []string `json:"grant_types,omitempty"`
 	Responses   []string `json:"response_types,omitempty"`
 	Scope       string   `json:"scope,omitempty"`
-	Application string   `json:"application_type,omitempty"` // not enforced: clients mix them
+	Application string   `json:"application_type,omitempty"` // not enforced: clients mix them up
 }
 
-// register is dynamic client registration.
+// register handles dynamic client registration.
 func (s *Service) register(w http.ResponseWriter, r *http.Request, slug string) error {
 	if s.o.Take != nil {
 		if err := s.o.Take(r.RemoteAddr, ""); err != nil {
-			s.note(r, slug, http.StatusTooManyRequests, session.TooFast, "", r.UserAgent())
+			s.recordRequest(r, slug, http.StatusTooManyRequests, session.TooFast, "", r.UserAgent())
 			return err
 		}
 	}
 	var in registration
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
-		return fault("invalid_client_metadata", "Send a JSON object of at most "+strconv.Itoa(maxForm>>10)+" KB (RFC 7591).")
+		return newError("invalid_client_metadata", "The body must be a JSON object of at most "+strconv.Itoa(maxForm>>10)+" KB (RFC 7591).")
 	}
-	c, err := s.registered(in)
+	c, err := s.clientFromRegistration(in)
 	if err != nil {
 		return err
 	}
@@ -61,32 +61,32 @@ func (s *Service) register(w http.ResponseWriter, r *http.Request, slug string) 
 	if secret != "" {
 		out.SecretEnds = new(int64)
 	}
-	s.note(r, slug, http.StatusCreated, "", "", c.Name)
+	s.recordRequest(r, slug, http.StatusCreated, "", "", c.Name)
 	writeJSON(w, r, http.StatusCreated, out)
 	return nil
 }
 
-// registered checks what a client says of itself.
-func (s *Service) registered(in registration) (*store.Client, error) {
+// clientFromRegistration validates client metadata.
+func (s *Service) clientFromRegistration(in registration) (*store.Client, error) {
 	c := &store.Client{ID: rand.Text(), Name: cleanName(in.Name), Auth: in.Auth}
 	if c.Auth == "" {
 		c.Auth = "none" // RFC 7591, section 3.2.1: the server may replace the default
 	}
 	switch {
 	case !slices.Contains(authMethods, c.Auth):
-		return nil, fault("invalid_client_metadata", "token_endpoint_auth_method is none, client_secret_post or client_secret_basic.")
+		return nil, newError("invalid_client_metadata", "token_endpoint_auth_method must be none, client_secret_post or client_secret_basic.")
 	case len(in.Grants) > 0 && !slices.Contains(in.Grants, "authorization_code"):
-		return nil, fault("invalid_client_metadata", "grant_types has to include authorization_code.")
+		return nil, newError("invalid_client_metadata", "grant_types must include authorization_code.")
 	case len(in.Responses) > 0 && !slices.Contains(in.Responses, "code"):
-		return nil, fault("invalid_client_metadata", "response_types has to include code.")
+		return nil, newError("invalid_client_metadata", "response_types must include code.")
 	case len(in.Redirects) == 0 || len(in.Redirects) > maxRedirects:
-		return nil, fault("invalid_redirect_uri", "redirect_uris holds 1 to "+strconv.Itoa(maxRedirects)+" addresses.")
+		return nil, newError("invalid_redirect_uri", "redirect_uris must have 1 to "+strconv.Itoa(maxRedirects)+" entries.")
 	case len(in.Application) > 20:
-		return nil, fault("invalid_client_metadata", "application_type is web or native.")
+		return nil, newError("invalid_client_metadata", "application_type must be web or native.")
 	}
 	for i, redirect := range in.Redirects {
 		if wrong := s.checkRedirect(redirect); wrong != "" {
-			return nil, fault("invalid_redirect_uri", "redirect_uris["+strconv.Itoa(i)+"] "+wrong+".")
+			return nil, newError("invalid_redirect_uri", "redirect_uris["+strconv.Itoa(i)+"] "+wrong+".")
 		}
 	}
 	c.Redirects = in.Redirects

@@ -7,8 +7,7 @@ import (
 	"testing"
 )
 
-// Who copies the database can neither get a token nor use one, nor register as
-// somebody's client.
+// A copy of the database reveals no token, code or client secret.
 func TestNoSecretAtRest(t *testing.T) {
 	w := newWorld(t, nil)
 	a := w.register(`{"client_name":"Confidential","redirect_uris":["` + redirect + `"],"token_endpoint_auth_method":"client_secret_post"}`)
@@ -28,7 +27,7 @@ func TestNoSecretAtRest(t *testing.T) {
 		"access token": tokens.str("access_token"), "refresh token": tokens.str("refresh_token"),
 	}
 	files, _ := filepath.Glob(filepath.Join(w.dir, "robot.db*"))
-	if len(files) < 2 {
+	if len(files) < 2 { // the database and its write-ahead log
 		t.Fatalf("the write-ahead log is missing: %v", files)
 	}
 	for _, file := range files {
@@ -38,10 +37,10 @@ func TestNoSecretAtRest(t *testing.T) {
 		}
 		for name, secret := range secrets {
 			if len(secret) < 20 {
-				t.Errorf("the %s is %q", name, secret)
+				t.Errorf("the %s is too short: %q", name, secret)
 			}
 			if bytes.Contains(data, []byte(secret)) {
-				t.Errorf("%s holds the %s in clear", filepath.Base(file), name)
+				t.Errorf("%s holds the %s in plain text", filepath.Base(file), name)
 			}
 		}
 	}

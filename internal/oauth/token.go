@@ -15,7 +15,7 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// tokens is the answer to who exchanges something for tokens (RFC 6749, 5.1).
+// tokens is a successful token response (RFC 6749, section 5.1).
 type tokens struct {
 	Access  string `json:"access_token"`
 	Kind    string `json:"token_type"`
@@ -34,39 +34,39 @@ func (s *Service) token(w http.ResponseWriter, r *http.Request, slug string) err
 	if err != nil {
 		return err
 	}
-	wanted, err := s.slugOfAll(form["resource"])
+	wanted, err := s.slugOfResources(form["resource"])
 	if err != nil {
 		return err
 	}
-	if slug != "" { // a token of one wiki is not to be had at another's host
+	if slug != "" { // a wiki's host issues tokens for that wiki only
 		if wanted == "" {
 			wanted = slug
 		}
 		if wanted != slug {
-			return fault("invalid_target", "This is the host of another wiki.")
+			return newError("invalid_target", "The resource is not the wiki of this host.")
 		}
 	}
 	var g *store.Grant
 	var refresh store.Refresh
 	switch form.Get("grant_type") {
 	case "authorization_code":
-		g, refresh, err = s.byCode(r, form, client, wanted)
+		g, refresh, err = s.exchangeCode(r, form, client, wanted)
 	case "refresh_token":
-		g, refresh, err = s.byRefresh(r, form, client, wanted)
+		g, refresh, err = s.exchangeRefresh(r, form, client, wanted)
 	case "":
-		return fault("invalid_request", "grant_type is missing.")
+		return newError("invalid_request", "grant_type is required.")
 	default:
-		return fault("unsupported_grant_type", "grant_type is authorization_code or refresh_token.")
+		return newError("unsupported_grant_type", "grant_type must be authorization_code or refresh_token.")
 	}
 	if err != nil {
 		return err
 	}
-	return s.issue(w, r, g, refresh, narrowed(form.Get("scope")))
+	return s.issue(w, r, g, refresh, readOnlyScope(form.Get("scope")))
 }
 
-// narrowed reports whether scopes ask for reading alone. What else they ask for
-// is dropped: clients send what they asked for at first.
-func narrowed(scope string) bool {
+// readOnlyScope reports whether a scope asks for read access only. Unknown
+// scopes are dropped, not refused: clients resend their first request.
+func readOnlyScope(scope string) bool {
 	return hasWord(scope, session.ScopeRead) && !hasWord(scope, session.ScopeWrite)
 }
 
@@ -87,31 +87,31 @@ func (s *Service) issue(w http.ResponseWriter, r *http.Request, g *store.Grant, 
 	if readOnly {
 		scope = session.ScopeRead
 	}
-	s.note(r, g.Slug, http.StatusOK, "", g.Name, "")
+	s.recordRequest(r, g.Slug, http.StatusOK, "", g.Name, "")
 	writeJSON(w, r, http.StatusOK, tokens{access, "Bearer", max(1, int64(expires.Sub(now)/time.Second)), refresh.Secret, scope})
 	return nil
 }
 
 var (
-	errCode    = fault("invalid_grant", "This code is unknown, expired, used already, or of another client.")
-	errRefresh = fault("invalid_grant", "This refresh token is unknown, expired, or of another client. Connect again.")
-	errTarget  = fault("invalid_target", "The person agreed to another wiki.")
+	errCode    = newError("invalid_grant", "The code is unknown, expired, already used, or was issued to another client.")
+	errRefresh = newError("invalid_grant", "The refresh token is unknown, expired, or was issued to another client. Connect again.")
+	errTarget  = newError("invalid_target", "The user granted access to another wiki.")
 )
 
-// byCode exchanges an authorization code (RFC 6749, section 4.1.3). A code that
-// was tried is spent, whoever tried it.
-func (s *Service) byCode(r *http.Request, form url.Values, client *store.Client, wanted string) (*store.Grant, store.Refresh, error) {
+// exchangeCode exchanges an authorization code (RFC 6749, section 4.1.3). A
+// failed attempt also uses the code up.
+func (s *Service) exchangeCode(r *http.Request, form url.Values, client *store.Client, wanted string) (*store.Grant, store.Refresh, error) {
 	var refresh store.Refresh
-	var of store.Consent
-	g, err := s.o.Store.SpendCode(r.Context(), form.Get("code"), grantsEach, func(c store.Consent) (*store.Grant, store.Refresh, error) {
-		of = c
+	var consent store.Consent
+	g, err := s.o.Store.SpendCode(r.Context(), form.Get("code"), maxGrantsPerClient, func(c store.Consent) (*store.Grant, store.Refresh, error) {
+		consent = c
 		switch {
 		case c.Client != client.ID:
-			return nil, refresh, errCode.because("other client")
+			return nil, refresh, errCode.withCause("other client")
 		case form.Has("redirect_uri") && form.Get("redirect_uri") != c.Redirect:
-			return nil, refresh, fault("invalid_grant", "redirect_uri is not the one that the code was sent to.").because("redirect")
+			return nil, refresh, newError("invalid_grant", "redirect_uri does not match the authorization request.").withCause("redirect")
 		case !verifies(form.Get("code_verifier"), c.Challenge):
-			return nil, refresh, fault("invalid_grant", "code_verifier does not belong to the code_challenge.").because("verifier")
+			return nil, refresh, newError("invalid_grant", "code_verifier does not match the code_challenge.").withCause("verifier")
 		case wanted != "" && wanted != c.Slug:
 			return nil, refresh, errTarget
 		}
@@ -125,26 +125,26 @@ func (s *Service) byCode(r *http.Request, form url.Values, client *store.Client,
 	})
 	switch {
 	case errors.Is(err, wiki.ErrGone):
-		s.o.Log.WarnContext(r.Context(), "oauth: a code came twice, its grant has ended", "client", clip(client.ID), "agent", r.UserAgent())
-		return nil, refresh, errCode.because("replayed")
+		s.o.Log.WarnContext(r.Context(), "authorization code replayed, grant revoked", "client", truncate(client.ID), "agent", r.UserAgent())
+		return nil, refresh, errCode.withCause("replayed")
 	case errors.Is(err, wiki.ErrNotFound):
-		return nil, refresh, errCode.because("unknown")
+		return nil, refresh, errCode.withCause("unknown")
 	case err != nil:
-		s.note(r, of.Slug, http.StatusBadRequest, causeOf(err), "", of.Name)
+		s.recordRequest(r, consent.Slug, http.StatusBadRequest, refusalCause(err), "", consent.Name)
 	}
 	return g, refresh, err
 }
 
-// causeOf is what is wrong, for whoever connects an agent.
-func causeOf(err error) session.Cause {
-	var told *Error
-	if errors.As(err, &told) {
-		return session.Cause(told.Text)
+// refusalCause is the error's text as shown on the wiki's connect page.
+func refusalCause(err error) session.Cause {
+	var protocolErr *Error
+	if errors.As(err, &protocolErr) {
+		return session.Cause(protocolErr.Text)
 	}
 	return ""
 }
 
-// verifies checks PKCE's proof (RFC 7636, section 4.6).
+// verifies checks the PKCE verifier (RFC 7636, section 4.6).
 func verifies(verifier, challenge string) bool {
 	if len(verifier) < 43 || len(verifier) > 128 {
 		return false
@@ -161,13 +161,13 @@ func newRefresh(g *store.Grant, now time.Time) store.Refresh {
 	return store.Refresh{Secret: "rwtr_" + rand.Text() + rand.Text(), Expires: expires}
 }
 
-// byRefresh exchanges a refresh token for the next (RFC 9700, section 4.14.2).
-func (s *Service) byRefresh(r *http.Request, form url.Values, client *store.Client, wanted string) (*store.Grant, store.Refresh, error) {
+// exchangeRefresh rotates a refresh token (RFC 9700, section 4.14.2).
+func (s *Service) exchangeRefresh(r *http.Request, form url.Values, client *store.Client, wanted string) (*store.Grant, store.Refresh, error) {
 	var refresh store.Refresh
 	g, err := s.o.Store.Rotate(r.Context(), form.Get("refresh_token"), refreshGrace, func(g *store.Grant) (store.Refresh, error) {
 		switch {
 		case g.Client != client.ID:
-			return refresh, errRefresh.because("other client")
+			return refresh, errRefresh.withCause("other client")
 		case wanted != "" && wanted != g.Slug:
 			return refresh, errTarget
 		}
@@ -176,18 +176,18 @@ func (s *Service) byRefresh(r *http.Request, form url.Values, client *store.Clie
 	})
 	switch {
 	case errors.Is(err, wiki.ErrGone):
-		s.o.Log.WarnContext(r.Context(), "oauth: a refresh token came long after its successor, the grant has ended",
-			"wiki", g.Slug, "grant", g.ID, "client", clip(g.Client), "agent", r.UserAgent())
-		s.note(r, g.Slug, http.StatusBadRequest, session.Revoked, g.Name, "")
-		return nil, refresh, errRefresh.because("replayed")
+		s.o.Log.WarnContext(r.Context(), "refresh token replayed, grant revoked",
+			"wiki", g.Slug, "grant", g.ID, "client", truncate(g.Client), "agent", r.UserAgent())
+		s.recordRequest(r, g.Slug, http.StatusBadRequest, session.Revoked, g.Name, "")
+		return nil, refresh, errRefresh.withCause("replayed")
 	case errors.Is(err, wiki.ErrNotFound):
-		return nil, refresh, errRefresh.because("unknown")
+		return nil, refresh, errRefresh.withCause("unknown")
 	}
 	return g, refresh, err
 }
 
-// revoke ends the grant of a token (RFC 7009): no other token of it is good any
-// more either. What is no token is as good as revoked.
+// revoke ends the grant of a token, and with it all its tokens (RFC 7009).
+// Revoking an unknown token succeeds.
 func (s *Service) revoke(w http.ResponseWriter, r *http.Request, _ string) error {
 	form, err := readForm(w, r)
 	if err != nil {
@@ -199,27 +199,27 @@ func (s *Service) revoke(w http.ResponseWriter, r *http.Request, _ string) error
 	}
 	token := form.Get("token")
 	if token == "" {
-		return fault("invalid_request", "token is missing.")
+		return newError("invalid_request", "token is required.")
 	}
-	g, err := s.grantOf(r, token)
+	g, err := s.grantOfToken(r, token)
 	switch {
 	case errors.Is(err, wiki.ErrNotFound):
 	case err != nil:
 		return err
 	case g.Client != client.ID:
-		return fault("invalid_grant", "This token is of another client.").because("other client")
+		return newError("invalid_grant", "The token was issued to another client.").withCause("other client")
 	default:
 		err := s.o.Store.RevokeGrant(r.Context(), g.DID, g.Slug, g.DID, g.ID)
 		if err != nil && !errors.Is(err, wiki.ErrNotFound) {
 			return err
 		}
-		s.note(r, g.Slug, http.StatusOK, "", g.Name, "")
+		s.recordRequest(r, g.Slug, http.StatusOK, "", g.Name, "")
 	}
 	w.WriteHeader(http.StatusOK)
 	return nil
 }
 
-func (s *Service) grantOf(r *http.Request, token string) (*store.Grant, error) {
+func (s *Service) grantOfToken(r *http.Request, token string) (*store.Grant, error) {
 	if id, _, err := s.o.Session.GrantOfAccess(token); err == nil {
 		return s.o.Store.Grant(r.Context(), id)
 	}

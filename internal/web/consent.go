@@ -22,7 +22,7 @@ func consentRoutes() []route {
 type consentPage struct {
 	Frame
 	failure
-	*oauth.Ask
+	*oauth.ConsentPrompt
 	Person    wiki.User
 	MayCreate bool // the person has no wiki yet, and may make one
 	Back      string
@@ -49,11 +49,11 @@ func (h *Handler) showConsent(v *visit) error {
 // renderConsent shows a request. Whoever may not agree to it sees the same for
 // every wiki, whether there is one or not.
 func (h *Handler) renderConsent(v *visit, status int, request string, f failure) error {
-	ask, err := h.o.OAuth.Ask(v.r, request, v.caller)
+	ask, err := h.o.OAuth.ConsentPrompt(v.r, request, v.caller)
 	if err != nil {
 		return err
 	}
-	p := &consentPage{Frame: h.frame(v, "Let "+ask.Name+" in?"), failure: f, Ask: ask, Person: v.caller.User}
+	p := &consentPage{Frame: h.frame(v, "Let "+ask.Name+" in?"), failure: f, ConsentPrompt: ask, Person: v.caller.User}
 	p.NoIndex = true
 	if !ask.CanRead {
 		if p.MayCreate, err = h.wikiless(v); err != nil {
@@ -83,7 +83,7 @@ func (h *Handler) decide(v *visit) error {
 	if err != nil {
 		return err
 	}
-	verdict := oauth.Verdict{Secret: form.Get("request"), Person: form.Get("person"), Write: form.Get("scope") == "write"}
+	verdict := oauth.Decision{Secret: form.Get("request"), Person: form.Get("person"), Write: form.Get("scope") == "write"}
 	switch form.Get("answer") {
 	case "allow":
 		verdict.Allow = true
