@@ -193,10 +193,10 @@ test("forms that come back", async () => {
   await page.locator("#text").fill("A text of a moderate size.\n"); // axe would take long
   await inspect(who, "a page that is too large");
   await go(page, ada + "/-/create");
-  await page.getByLabel("What is it called?").fill("one//two");
+  await page.getByLabel("Name").fill("one//two");
   await send(400, page.getByRole("button", { name: "Write it" }));
   await inspect(who, "a name that cannot be");
-  await page.getByLabel("What is it called?").fill("weather station");
+  await page.getByLabel("Name").fill("weather station");
   await send(409, page.getByRole("button", { name: "Write it" }));
   await inspect(who, "a name that is taken");
   await go(page, ada + "/-/settings");

@@ -107,7 +107,7 @@ test("without JavaScript a reload shows the same", async () => {
   const { context, page } = await tab({ javaScriptEnabled: false });
   await page.goto(ada + "/-/connect");
   await create("No_Script", "Text.\n");
-  await page.getByRole("link", { name: "Look again" }).click();
+  await page.getByRole("link", { name: "Refresh" }).click();
   await page.getByRole("heading", { name: "Dev script has written" }).waitFor();
   await page.getByRole("button", { name: "Undo the change to No Script" }).click();
   await page.getByText("Undone, in a new change.").waitFor();

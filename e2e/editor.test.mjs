@@ -140,7 +140,7 @@ test("a draft is kept on the server, and a copy outlives a crash", async () => {
   session.send("Page.crash").catch(() => {});
   const next = await e.context.newPage();
   await next.goto(`${wiki}/Drafts/edit`);
-  await next.getByRole("button", { name: "Put it in" }).click();
+  await next.getByRole("button", { name: "Restore it" }).click();
   assert.equal(await next.locator("#text").inputValue(), "Typed before the crash");
   await e.close();
 });

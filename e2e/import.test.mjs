@@ -42,7 +42,7 @@ for (const [who, javaScriptEnabled] of [["cleo", true], ["dan", false]]) {
     await page.waitForURL(wiki + "/**");
 
     await page.goto(wiki + "/-/import");
-    await page.getByLabel("Git bundle, or zip of a repository").setInputFiles(join(dir, "wiki.bundle"));
+    await page.getByLabel("Git bundle, or a zip of a repository").setInputFiles(join(dir, "wiki.bundle"));
     await page.getByRole("button", { name: "Import" }).click();
     await page.waitForURL(wiki + "/-/import");
 

@@ -143,10 +143,10 @@ test("history, a diff in both layouts, an old revision and its banner", async ()
   assert.equal(await across(), false);
   await page.goto(`${ada}/Weather_Station?revision=${revision}`);
   const banner = page.locator(".notice.warning");
-  assert.match(await banner.innerText(), /This is how the page was on .* by .*ada/s);
+  assert.match(await banner.innerText(), /This is an old version from .* by .*ada/s);
   await banner.getByRole("link", { name: "Newest version" }).click();
   assert.equal(page.url(), ada + "/Weather_Station");
-  assert.equal(await page.locator(".notice.warning[role=note]", { hasText: "how the page was" }).count(), 0);
+  assert.equal(await page.locator(".notice.warning[role=note]", { hasText: "This is an old version" }).count(), 0);
   clean();
 });
 

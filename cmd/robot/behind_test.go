@@ -32,9 +32,9 @@ func TestBehindShows(t *testing.T) {
 	metrics := httptest.NewRecorder()
 	l.metrics.Handler("").ServeHTTP(metrics, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	for door, text := range map[string][2]string{
-		"the page of search": {owner.get(host, "/-/search?q=frost").Body.String(), "still being read"},
-		"settings":           {owner.get(host, "/-/settings").Body.String(), "to be found by meaning; words find everything"},
-		"the health page":    {owner.get(host, "/-/health").Body.String(), "still being read"},
+		"the page of search": {owner.get(host, "/-/search?q=frost").Body.String(), "Search by meaning is still reading"},
+		"settings":           {owner.get(host, "/-/settings").Body.String(), "Search by meaning is still reading"},
+		"the health page":    {owner.get(host, "/-/health").Body.String(), "Search is still reading"},
 		"agents":             {l.mcp("ada", token, "tools/call", map[string]any{"name": "search", "arguments": map[string]string{"query": "frost"}}).Body.String(), "not yet found by meaning"},
 		"metrics":            {metrics.Body.String(), "robot_unembedded_sections"},
 	} {

@@ -151,7 +151,7 @@ test("an agent's request waits for the first sign-in and for the wiki", { skip }
   await page.getByLabel("Your Bluesky or Atmosphere handle").fill("dora.test");
   await page.getByRole("button", { name: "Sign in" }).click();
   await atServer(page, "some-pass-1234", /\/auth\/oauth\/consent/);
-  await page.getByRole("link", { name: "Make your own wiki" }).click();
+  await page.getByRole("link", { name: "Create your own wiki" }).click();
   assert.equal(await page.getByLabel("Name of your wiki").inputValue(), "dora");
   await page.getByRole("button", { name: "Create the wiki" }).click();
   await page.getByRole("heading", { name: "Let Claude Code into dora?" }).waitFor();
@@ -265,8 +265,8 @@ test("somebody invited by handle, who was never here, signs in and edits", { ski
   await save(page, `${hers}/First`, "Down the hole, and up again.\n");
   await page.getByText("Last edited by bob.test").waitFor();
   await page.goto(`${home}/app/`);
-  await page.getByText("You have no wiki of your own here.").waitFor(); // put off, and offered
-  await page.getByRole("link", { name: "Make your wiki" }).waitFor();
+  await page.getByText("You don’t have a wiki yet.").waitFor(); // put off, and offered
+  await page.getByRole("link", { name: "Create your wiki" }).waitFor();
   await page.getByRole("link", { name: "alice", exact: true }).waitFor();
 
   await owner.goto(`${hers}/-/settings`);

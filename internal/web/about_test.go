@@ -16,8 +16,8 @@ func TestAboutPages(t *testing.T) {
 		b := w.as(name)
 		for path, words := range map[string][]string{
 			"/":        {"700 reads and 130 changes a minute", `href="/limits"`, `href="/privacy"`, `href="/terms"`, `href="` + testOrigin("help") + `/"`},
-			"/limits":  {"700 requests", "130 changes", "7000 and 1300", "500 in a wiki", "3 collaborators"},
-			"/privacy": {"holds the username and the DID", "deleted account", "signed_in"},
+			"/limits":  {"700 requests", "130 changes", "7000 and 1300", "500 per wiki", "3 collaborators"},
+			"/privacy": {"contains the username and DID", "deleted account", "signed_in"},
 			"/terms":   {"Changes stay", `href="/privacy"`},
 		} {
 			got := b.get(testPlatform + path).want(http.StatusOK).has(words...).lacks("noindex")

@@ -77,7 +77,7 @@ func TestMembersOnPages(t *testing.T) {
 	}
 	change("invite", "eve.tset", "", "viewer").want(http.StatusNotFound).has(`value="eve.tset"`, `name="handle" value="eve.test"`, `name="role" value="viewer"`, "Add eve.test")
 	change("invite", "eve.test", "", "viewer").want(http.StatusSeeOther)
-	ada.get(on("ada", "/-/settings")).has("eve.test", "has not signed in yet", "3 of 3")
+	ada.get(on("ada", "/-/settings")).has("eve.test", "not signed in yet", "3 of 3")
 	change("invite", "dan.test", "", "viewer").want(http.StatusInsufficientStorage).has("has its 3 members", `value="dan.test"`)
 	change("invite", `"><b>x`, "", "viewer").want(http.StatusNotFound).lacks("<b>x").has("Nobody answers to")
 	change("invite", "bob.test", "", "viewer").want(http.StatusConflict).has("is a member already")
@@ -186,7 +186,7 @@ func TestDeleteWikiOnPages(t *testing.T) {
 	ada.post(on("ada", "/-/delete"), url.Values{"confirm": {"Ada"}}).want(http.StatusBadRequest).has("Type &#34;ada&#34;")
 	ada.get(on("ada", "/Home")).want(http.StatusOK)
 	ada.get(on("ada", "/Home")).want(http.StatusOK) // and is kept
-	ada.follow(ada.post(on("ada", "/-/delete"), url.Values{"confirm": {"ada"}})).want(http.StatusOK).has("is being deleted", "Restore it")
+	ada.follow(ada.post(on("ada", "/-/delete"), url.Values{"confirm": {"ada"}})).want(http.StatusOK).has("is being deleted", "/app/restore")
 	for _, path := range []string{"/", "/Home", "/-/settings", "/-/tokens", "/-/changelog/feed.atom"} {
 		ada.get(on("ada", path)).want(http.StatusNotFound).lacks("Weather")
 		bob.get(on("ada", path)).want(http.StatusNotFound)
@@ -208,7 +208,7 @@ func TestDeleteAccountOnPages(t *testing.T) {
 	bob.get(testPlatform + "/app/").want(http.StatusFound)
 	bob = w.anonymous()
 	bob.post(testPlatform+"/auth/dev", url.Values{"username": {"bob"}}).want(http.StatusSeeOther)
-	bob.get(testPlatform+"/app/").want(http.StatusOK).has("Your account is being deleted", "Keep my account").lacks("Restore it")
+	bob.get(testPlatform+"/app/").want(http.StatusOK).has("Your account is being deleted", "Keep my account").lacks("/app/restore")
 	bob.get(testPlatform + "/app/account").want(http.StatusOK).lacks("Delete my account")
 	bob.post(testPlatform+"/app/account/keep", url.Values{}).want(http.StatusSeeOther)
 	w.as("bob").get(on("bob", "/Home")).want(http.StatusOK)

@@ -291,7 +291,7 @@ func TestAttachmentPage(t *testing.T) {
 	deleted := bob.post(page, url.Values{"delete": {"1"}, "revision": {revision()}}).want(http.StatusSeeOther)
 	bob.follow(deleted).want(http.StatusOK).has("This page has no files")
 	bob.get(on("ada", "/Weather_Station/drawing.txt")).want(http.StatusNotFound)
-	bob.get(page).want(http.StatusOK).has("This file is deleted", "Restore")
+	bob.get(page).want(http.StatusOK).has("This file was deleted", "Restore")
 	w.as("cleo").get(page).want(http.StatusOK).lacks(`name="restore"`)
 	bob.post(page, url.Values{"restore": {first}}).want(http.StatusSeeOther)
 	bob.get(on("ada", "/Weather_Station/drawing.txt")).want(http.StatusOK)

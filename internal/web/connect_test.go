@@ -157,7 +157,7 @@ func TestConnectPage(t *testing.T) {
 	// What cannot be undone stays, with what stands in the way.
 	third := w.write("ada", "ada", "Claude", "My_Project", "Another text.\n")
 	w.write("ada", "bob", "", "My_Project", "Yet another text.\n")
-	do(b, "undo", third.Commit).want(http.StatusConflict).has("This cannot be undone by itself")
+	do(b, "undo", third.Commit).want(http.StatusConflict).has("This change can&rsquo;t be undone on its own")
 	page().has(third.Commit)
 	do(b, "keep", "0123456").want(http.StatusNotFound)
 	do(b, "undo", "nonsense").want(http.StatusBadRequest)

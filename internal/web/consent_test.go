@@ -91,7 +91,7 @@ func TestConsent(t *testing.T) {
 	b := w.as("bob")
 	page := b.consent("ada").want(http.StatusOK).
 		has("Let <bdi>Claude Code</bdi> into ada?", "answers go to <b class=\"mono\">localhost</b>", "ada.robot.localhost:8080", "@bob.test",
-			"claude.ai/oauth/claude-code-client-metadata", "program on this device", "Read and edit", "Read only")
+			"claude.ai/oauth/claude-code-client-metadata", "runs on your device", "Read and edit", "Read only")
 	policy := page.header.Get("Content-Security-Policy")
 	if !strings.Contains(policy, "form-action 'self' http://localhost:49152;") || !strings.Contains(policy, "frame-ancestors 'none'") || page.header.Get("X-Frame-Options") != "DENY" {
 		t.Errorf("policy %q, frame options %q", policy, page.header.Get("X-Frame-Options"))
@@ -136,7 +136,7 @@ func TestConsentOfStranger(t *testing.T) {
 	b := w.as("dan")
 	pages := map[string]string{}
 	for _, slug := range []string{"ada", "bob", "zoe"} {
-		page := b.consent(slug).want(http.StatusOK).has("not one of its members").lacks("Allow", canary)
+		page := b.consent(slug).want(http.StatusOK).has("a member of it").lacks("Allow", canary)
 		shown := page.body
 		for _, m := range hidden.FindAllStringSubmatch(page.body, -1) {
 			shown = strings.ReplaceAll(shown, m[2], "")
@@ -177,7 +177,7 @@ func TestConsentOfNewcomer(t *testing.T) {
 	b := w.anonymous()
 	page := b.follow(b.get(authorizeURL("dan"))).want(http.StatusOK).has("Sign in")
 	to := html.UnescapeString(regexp.MustCompile(`name="return_to" value="([^"]*)"`).FindStringSubmatch(page.body)[1])
-	page = b.follow(b.post(testPlatform+"/auth/dev", url.Values{"username": {"dan"}, "return_to": {to}})).want(http.StatusOK).has("Make your own wiki")
+	page = b.follow(b.post(testPlatform+"/auth/dev", url.Values{"username": {"dan"}, "return_to": {to}})).want(http.StatusOK).has("Create your own wiki")
 	link := regexp.MustCompile(`href="(/app/create[^"]*)"`).FindStringSubmatch(page.body)
 	page = b.get(testPlatform + html.UnescapeString(link[1])).want(http.StatusOK).has(`value="dan"`)
 	back0 := html.UnescapeString(regexp.MustCompile(`name="return_to" value="([^"]*)"`).FindStringSubmatch(page.body)[1])
@@ -268,7 +268,7 @@ func TestConsentOfWhoWasAMember(t *testing.T) {
 	if err := w.tenant.RemoveMember(t.Context(), w.access("bob", "bob"), "did:plc:cleo"); err != nil {
 		t.Fatal(err)
 	}
-	b.post(consentAddress, formOf(page, "allow", "read")).want(http.StatusForbidden).has("not one of its members")
+	b.post(consentAddress, formOf(page, "allow", "read")).want(http.StatusForbidden).has("a member of it")
 	status, out := w.exchange(url.Values{"grant_type": {"authorization_code"}, "code": {got.Get("code")}, "client_id": {claudeCode}, "code_verifier": {verifier}})
 	if status != http.StatusBadRequest || out["error"] != "invalid_grant" {
 		t.Errorf("%d %v", status, out)
@@ -304,7 +304,7 @@ func TestConnectedAgents(t *testing.T) {
 	owner, cleo, bob := w.as("ada"), w.as("cleo"), w.as("bob")
 	owner.get(on("ada", "/-/agents")).want(http.StatusOK).has("Claude Code</bdi></b> for Cleo", "Claude Code</bdi></b> for Ada", "Reads only", "first used")
 	cleo.get(on("ada", "/-/agents")).want(http.StatusOK).has("for Cleo").lacks("for Ada")
-	bob.get(on("ada", "/-/agents")).want(http.StatusOK).has("No agent is connected")
+	bob.get(on("ada", "/-/agents")).want(http.StatusOK).has("No agents yet")
 	cleo.get(testPlatform+"/app/account").want(http.StatusOK).has("Claude Code</bdi></b> in", "ada.robot.localhost")
 	ids := regexp.MustCompile(`name="id" value="([^"]+)"`).FindAllStringSubmatch(owner.get(on("ada", "/-/agents")).body, -1)
 	cleosID := regexp.MustCompile(`name="id" value="([^"]+)"`).FindStringSubmatch(cleo.get(on("ada", "/-/agents")).body)[1]

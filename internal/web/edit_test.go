@@ -89,7 +89,7 @@ func TestNewPage(t *testing.T) {
 			t.Errorf("%q leads to %q, want %q", typed, got.header.Get("Location"), want)
 		}
 	}
-	bob.post(on("ada", "/-/create"), url.Values{"pagename": {"weather station"}}).want(http.StatusConflict).has("There is a page of that name", "/Weather_Station/edit")
+	bob.post(on("ada", "/-/create"), url.Values{"pagename": {"weather station"}}).want(http.StatusConflict).has("already a page called", "/Weather_Station/edit")
 	bob.post(on("ada", "/-/create"), url.Values{"pagename": {"a/../b"}}).want(http.StatusBadRequest).has("..", `value="a/../b"`)
 	bob.post(on("ada", "/-/create"), url.Values{"pagename": {"Weather Station/edit"}}).want(http.StatusBadRequest).has("which is an action on pages")
 	bob.post(on("ada", "/-/create"), url.Values{}).want(http.StatusBadRequest)
@@ -167,7 +167,7 @@ func TestConflict(t *testing.T) {
 		t.Errorf("the merged text is %q", text)
 	}
 	t.Run("draft", func(t *testing.T) {
-		edit := bob.get(on("ada", "/Weather_Station/edit")).want(http.StatusOK).has("You left a draft", "the saved page has changed since")
+		edit := bob.get(on("ada", "/Weather_Station/edit")).want(http.StatusOK).has("You left a draft", "The page has changed since")
 		if !strings.Contains(edit.text(), "of bob's") {
 			t.Errorf("the draft is not in the form: %q", edit.text())
 		}
@@ -232,7 +232,7 @@ func TestConflictWithADeletion(t *testing.T) {
 		t.Fatal(err)
 	}
 	form.Set("content", "My text.\r\n")
-	met := bob.post(on("ada", "/Weather_Station/Calibration/save"), form).want(http.StatusConflict).has("deleted meanwhile")
+	met := bob.post(on("ada", "/Weather_Station/Calibration/save"), form).want(http.StatusConflict).has("This page was deleted")
 	if met.text() != "My text.\n" || met.fields().Get("revision") != "" {
 		t.Errorf("the form has %v", met.fields())
 	}
@@ -265,7 +265,7 @@ func TestDrafts(t *testing.T) {
 	bob.header.Set("Accept", "application/json")
 	bob.post(draft, form).want(http.StatusOK).has(`"kept":true`)
 	bob.header.Del("Accept")
-	got := bob.get(edit).has("You left a draft", "has not changed since", "Removed: ", "A mast.")
+	got := bob.get(edit).has("You left a draft", "The page hasn&rsquo;t changed since", "Removed: ", "A mast.")
 	if got.text() != "Half a thought" {
 		t.Errorf("the form has %q", got.text())
 	}
@@ -455,7 +455,7 @@ func TestRevertInTheBrowser(t *testing.T) {
 	change = w.put("ada", "Weather_Station", strings.Replace(was, "A mast.", "A kite.", 1))
 	w.put("ada", "Weather_Station", strings.Replace(was, "A mast.", "A balloon.", 1))
 	before := w.seq()
-	bob.post(on("ada", "/-/revert/"+change.Commit), url.Values{}).want(http.StatusConflict).has("cannot be undone by itself", "balloon", "Nothing was done")
+	bob.post(on("ada", "/-/revert/"+change.Commit), url.Values{}).want(http.StatusConflict).has("can&rsquo;t be undone on its own", "balloon", "Nothing was changed")
 	if w.seq() != before {
 		t.Error("half a revert was done")
 	}

@@ -102,11 +102,8 @@ func (h *Handler) showRSS(v *visit) error {
 }
 
 func feedTitle(c wiki.Commit) string {
-	title := c.Message
-	if title == "" {
-		title = "No message"
-	}
-	if names := changedNames(c); len(names) == 1 && !strings.Contains(title, names[0]) {
+	title := commitSummary(c)
+	if names := changedNames(c); c.Message != "" && len(names) == 1 && !strings.Contains(title, names[0]) {
 		title = names[0] + ": " + title
 	}
 	return xmlText(title)

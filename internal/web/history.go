@@ -324,7 +324,7 @@ func (h *Handler) showCommit(v *visit) error {
 	if err != nil {
 		return err
 	}
-	p := &commitPage{Frame: h.frame(v, commit.Message), Commit: commit, Diffs: diffs}
+	p := &commitPage{Frame: h.frame(v, commitSummary(commit)), Commit: commit, Diffs: diffs}
 	p.NoIndex = true
 	p.More = max(0, len(commit.Changes)-len(diffs))
 	for _, d := range diffs {

@@ -36,7 +36,7 @@ func TestImport(t *testing.T) {
 			if got.header.Get("Refresh") == "" {
 				return got
 			}
-			got.has("<progress", "nothing is changed")
+			got.has("<progress", "nothing changes in the wiki")
 			time.Sleep(20 * time.Millisecond)
 		}
 		t.Fatal("the import does not end")
@@ -47,7 +47,7 @@ func TestImport(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	send(string(bundle)).has("commits imported", "Every commit has the id that it had", "unmerged")
+	send(string(bundle)).has("commits imported", "Commit ids are unchanged", "unmerged")
 	dan.get(on("dan", "/Home")).want(http.StatusOK).has("the end")
 	dan.get(on("dan", "/-/changelog")).want(http.StatusOK).has("Grace Hopper", "imported")
 	dan.get(on("dan", "/passwd.txt")).want(http.StatusNotFound)

@@ -265,7 +265,7 @@ func TestSignInUnknown(t *testing.T) {
 	w := newTestWiki(t)
 	w.anonymous().post(testPlatform+"/auth/dev", url.Values{"username": {"mallory"}}).want(http.StatusUnprocessableEntity).has("Nobody here is called that")
 	w.anonymous().get(testPlatform + "/app/").want(http.StatusFound)
-	w.as("cleo").get(testPlatform+"/app/").want(http.StatusOK).has("You have no wiki of your own", "Viewer")
+	w.as("cleo").get(testPlatform+"/app/").want(http.StatusOK).has("have a wiki yet", "Viewer")
 	w.as("ada").get(testPlatform + "/app/").want(http.StatusOK).has("ada.robot.localhost").lacks(canary)
 }
 
@@ -520,9 +520,9 @@ func TestMovedAndDeleted(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.get(on("ada", "/Garden/Rows")).want(http.StatusNotFound).has("history").lacks("Write it")
-	b.get(on("ada", "/Garden/Rows/history")).want(http.StatusOK).has("is deleted")
+	b.get(on("ada", "/Garden/Rows/history")).want(http.StatusOK).has("was deleted")
 	old := b.get(on("ada", "/Garden/Rows?revision="+short(p.File.Commit)))
-	b.follow(old).want(http.StatusOK).has("Beans.", "deleted since")
+	b.follow(old).want(http.StatusOK).has("Beans.", "The page was deleted later")
 }
 
 func TestRestore(t *testing.T) {

@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"crypto/rand"
@@ -126,16 +127,18 @@ func (h *Handler) funcs() template.FuncMap {
 		"act": func(name any, parts ...string) string {
 			return wiki.PathURL(fmt.Sprint(name) + "/" + strings.Join(parts, "/"))
 		},
-		"short":  short,
-		"spaced": func(p any) string { return wiki.Title(fmt.Sprint(p)) },
-		"date":   func(t time.Time) string { return t.UTC().Format("2 January 2006") },
-		"day":    func(t time.Time) string { return t.UTC().Format("2 Jan 2006") },
-		"clock":  func(t time.Time) string { return t.UTC().Format("15:04") },
-		"second": func(t time.Time) string { return t.UTC().Format("15:04:05") },
-		"when":   func(t time.Time) string { return t.UTC().Format("2 Jan 2006, 15:04") },
-		"iso":    func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-		"bytes":  humanBytes,
-		"mib":    func(n int64) string { return strconv.FormatInt(n>>20, 10) + " MB" },
+		"short":           short,
+		"summary":         commitSummary,
+		"revisionSummary": revisionSummary,
+		"spaced":          func(p any) string { return wiki.Title(fmt.Sprint(p)) },
+		"date":            func(t time.Time) string { return t.UTC().Format("2 January 2006") },
+		"day":             func(t time.Time) string { return t.UTC().Format("2 Jan 2006") },
+		"clock":           func(t time.Time) string { return t.UTC().Format("15:04") },
+		"second":          func(t time.Time) string { return t.UTC().Format("15:04:05") },
+		"when":            func(t time.Time) string { return t.UTC().Format("2 Jan 2006, 15:04") },
+		"iso":             func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+		"bytes":           humanBytes,
+		"mib":             func(n int64) string { return strconv.FormatInt(n>>20, 10) + " MB" },
 		"plural": func(n int, one, many string) string {
 			if n == 1 {
 				return "1 " + one
@@ -171,6 +174,41 @@ func (h *Handler) by(a wiki.Author) string { return h.o.Tenant.Called(context.Ba
 
 // byline is the agent and the person.
 func (h *Handler) byline(a wiki.Author) string { return h.o.Tenant.Byline(context.Background(), a) }
+
+// commitSummary returns a commit's message or, without one, says what the commit
+// changed: "Edited Weather Station and 2 more".
+func commitSummary(c wiki.Commit) string {
+	if c.Message != "" || len(c.Changes) == 0 {
+		return cmp.Or(c.Message, "Empty commit")
+	}
+	summary := changeSummary(c.Changes[0])
+	if more := len(c.Changes) - 1; more > 0 {
+		summary += " and " + strconv.Itoa(more) + " more"
+	}
+	return summary
+}
+
+// revisionSummary is commitSummary for one file of the commit.
+func revisionSummary(r wiki.Revision) string {
+	return cmp.Or(r.Message, changeSummary(r.Change))
+}
+
+// changeSummary says what a change did to a page, by its title, or to a file.
+func changeSummary(c wiki.Change) string {
+	title := path.Base(c.Path)
+	if page, ok := wiki.PageOf(c.Path); ok {
+		title = page.Title()
+	}
+	switch c.Kind {
+	case wiki.Added:
+		return "Created " + title
+	case wiki.Deleted:
+		return "Deleted " + title
+	case wiki.Moved:
+		return "Moved " + title
+	}
+	return "Edited " + title
+}
 
 // initial is the letter on a person's avatar.
 func initial(s string) string {
