@@ -35,7 +35,7 @@ var rooms = map[string]room{
 	"raster":    {1, "wiki"},
 	"markdown":  {1, "wiki"},
 	"gitrepo":   {1, "wiki durable"},
-	"store":     {1, "wiki"},
+	"store":     {1, "wiki durable"},
 	"content":   {2, "wiki merge gitrepo durable"},
 	"session":   {2, "wiki store keyfile durable"},
 	"atproto":   {2, "wiki store outbound keyfile raster durable"},

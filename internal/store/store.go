@@ -57,6 +57,10 @@ const cachedRows = 10_000
 // Open opens the database file, makes it if there is none, and brings its
 // tables up to date.
 func Open(ctx context.Context, path string, now func() time.Time) (*DB, error) {
+	created, err := createFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("store: create %s: %w", path, err)
+	}
 	pragmas := url.Values{
 		"_pragma": {"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)"},
 		"_txlock": {"immediate"},
@@ -77,19 +81,22 @@ func Open(ctx context.Context, path string, now func() time.Time) (*DB, error) {
 		personal: newRowCache[tokenHash, *Token](cachedRows),
 		grants:   newRowCache[string, *Grant](cachedRows),
 	}
-	if err := db.migrate(ctx); err != nil {
+	if created {
+		return db, nil
+	}
+	if err := migrate(ctx, conn); err != nil {
 		conn.Close()
 		return nil, fmt.Errorf("store: migrate %s: %w", path, err)
 	}
 	return db, nil
 }
 
-func (db *DB) migrate(ctx context.Context) error {
+func migrate(ctx context.Context, conn *sql.DB) error {
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return err
 	}
-	steps, err := goose.NewProvider(goose.DialectSQLite3, db.sql, files)
+	steps, err := goose.NewProvider(goose.DialectSQLite3, conn, files)
 	if err != nil {
 		return err
 	}
