@@ -33,13 +33,13 @@ func (s *service) startWatching(cfg config.Config) error {
 	if err != nil {
 		return err
 	}
-	checks := []watch.Check{watch.DiskCheck("disk", "the data", cfg.Data, watch.Disk), s.checkDatabase, s.checkReports, s.checkExports}
+	checks := []watch.Check{watch.DiskCheck("disk", "the data", cfg.Data, watch.DiskUsage), s.checkDatabase, s.checkReports, s.checkExports}
 	s.metrics.Gauge("robot_disk_used_ratio", "Part of the data directory's disk that is in use, by bytes or files, whichever is more.", func() (float64, bool) {
-		used, _, err := watch.Disk(cfg.Data)
+		used, _, err := watch.DiskUsage(cfg.Data)
 		return used, err == nil
 	})
 	s.metrics.Gauge("robot_disk_free_bytes", "Bytes that are free on the data directory's disk.", func() (float64, bool) {
-		_, free, err := watch.Disk(cfg.Data)
+		_, free, err := watch.DiskUsage(cfg.Data)
 		return float64(free), err == nil
 	})
 	s.metrics.Gauge("robot_index_lag_seconds", "How long the save that waits longest to be in its search index has waited.", s.indexer.lag.seconds)
@@ -55,14 +55,14 @@ func (s *service) startWatching(cfg config.Config) error {
 		checks = append(checks, checkBackup(dir), watch.DiskCheck("backup-disk", "the backups", dir, roomOfBackups))
 		s.backupAges(dir)
 	}
-	s.watcher = watch.Start(watch.Options{Checks: checks, Tellers: tellers, Log: s.log})
+	s.watcher = watch.Start(watch.Options{Checks: checks, Notifiers: tellers, Log: s.log})
 	return nil
 }
 
 // roomOfBackups is quiet about a directory that no backup has made yet: that
 // there is none is told already.
 func roomOfBackups(dir string) (used float64, free uint64, err error) {
-	used, free, err = watch.Disk(dir)
+	used, free, err = watch.DiskUsage(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, 0, nil
 	}
@@ -70,8 +70,8 @@ func roomOfBackups(dir string) (used float64, free uint64, err error) {
 }
 
 // tellers are those that are configured.
-func tellers(cfg config.Config) ([]watch.Teller, error) {
-	var all []watch.Teller
+func tellers(cfg config.Config) ([]watch.Notifier, error) {
+	var all []watch.Notifier
 	if m := cfg.Watch.Mail; m != nil {
 		all = append(all, watch.Mail{Server: m.Server, From: m.From, To: m.To, User: m.User, Password: m.Password, Service: cfg.Host})
 	}
@@ -125,7 +125,7 @@ func (s *service) reported(slug, reason string) {
 	now := time.Now().Unix()
 	last := s.lastReport.Load()
 	if now-last >= 600 && s.lastReport.CompareAndSwap(last, now) {
-		s.watcher.News("report", fmt.Sprintf("A page of %s was reported (%s): robot admin reports.", slug, reason))
+		s.watcher.Announce("report", fmt.Sprintf("A page of %s was reported (%s): robot admin reports.", slug, reason))
 	}
 }
 

@@ -2,10 +2,10 @@ package outbound
 
 import "net/netip"
 
-// Public reports whether an address belongs to the public internet. An address
-// that wraps another (IPv4-mapped) counts as that one; those that only lead to
-// one (NAT64, 6to4, Teredo) are never public.
-func Public(a netip.Addr) bool {
+// IsPublic reports whether an address belongs to the public internet. An
+// IPv4-mapped address counts as the IPv4 address. Addresses of translation and
+// tunnel mechanisms (NAT64, 6to4, Teredo) are never public.
+func IsPublic(a netip.Addr) bool {
 	if !a.IsValid() || a.Zone() != "" {
 		return false
 	}
@@ -25,13 +25,13 @@ func Public(a netip.Addr) bool {
 	return true
 }
 
-// reserved4 are the blocks of IANA's IPv4 Special-Purpose Address Registry
-// (RFC 6890) that are not globally reachable, multicast and class E, and the
-// one public address that a cloud uses for its metadata.
+// reserved4 lists the blocks of IANA's IPv4 Special-Purpose Address Registry
+// (RFC 6890) that aren't globally reachable, multicast and class E, and the one
+// public address that a cloud provider uses for metadata.
 var reserved4 = prefixes(
 	"0.0.0.0/8",        // this network
 	"10.0.0.0/8",       // private
-	"100.64.0.0/10",    // carriers' NAT
+	"100.64.0.0/10",    // carrier-grade NAT
 	"127.0.0.0/8",      // loopback
 	"168.63.129.16/32", // Azure's host agent
 	"169.254.0.0/16",   // link-local, metadata services
@@ -43,15 +43,16 @@ var reserved4 = prefixes(
 	"192.88.99.0/24",   // 6to4 relays
 	"192.168.0.0/16",   // private
 	"192.175.48.0/24",  // AS112
-	"198.18.0.0/15",    // benchmarks
+	"198.18.0.0/15",    // benchmarking
 	"198.51.100.0/24",  // documentation
 	"203.0.113.0/24",   // documentation
 	"224.0.0.0/4",      // multicast
 	"240.0.0.0/4",      // reserved, broadcast
 )
 
-// global6 is all that has been given out (RFC 4291, section 2.4). Outside of it
-// are loopback, link-local, unique local and multicast addresses, and NAT64.
+// global6 contains all global unicast addresses assigned so far (RFC 4291,
+// section 2.4). It excludes loopback, link-local, unique local and multicast
+// addresses, and NAT64.
 var global6 = netip.MustParsePrefix("2000::/3")
 
 var reserved6 = prefixes(

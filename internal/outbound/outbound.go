@@ -1,11 +1,11 @@
-// Package outbound is the one HTTP client for every request that leaves the
-// service for an address that somebody else chose.
+// Package outbound provides the HTTP client for all requests to addresses chosen
+// by others. Its callers own what they send and how they interpret responses.
 //
-// It reaches public addresses on port 443 by https, and nothing else: the check
-// is made on the address that is really dialled, so a name that changes its
-// answer gains nothing, and again for each redirect. It uses no proxy, follows
-// at most three redirects of a GET and none of a POST, and bounds time and
-// size. Requests carry nothing of ours but what the caller sets.
+// The client reaches only public addresses, by https on port 443. It checks the
+// address that is actually dialed, so DNS rebinding gains nothing, and repeats
+// the check for each redirect. It uses no proxy, follows at most three redirects
+// of a GET and none of a POST, and bounds time and size. Requests carry only
+// what the caller sets.
 package outbound
 
 import (
@@ -18,41 +18,42 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
 	"syscall"
 	"time"
 )
 
-// The bounds of one request, its redirects and its answer included.
+// Limits for one request, including redirects and the response.
 const (
-	Timeout   = 10 * time.Second
-	MaxBody   = 1 << 20 // bytes, after decompression
-	redirects = 3
+	Timeout      = 10 * time.Second
+	MaxBody      = 1 << 20 // bytes, after decompression
+	maxRedirects = 3
 )
 
-// ErrRefused is what a request fails with that the guard does not let out.
+// ErrRefused is the error for a request to an address that isn't allowed.
 var ErrRefused = errors.New("not a public https address")
 
-// ErrTooLarge is what reading a body fails with that is over MaxBody.
-var ErrTooLarge = errors.New("answer is too large")
+// ErrTooLarge is the error for reading a body larger than MaxBody.
+var ErrTooLarge = errors.New("response is too large")
 
-// Options of a client. All are for tests; config refuses them on a service
-// that has a public name.
+// Options for a client, all for tests. Package config rejects them on a service
+// with a public name.
 type Options struct {
-	// Pins are the addresses to dial for host names, in the place of what DNS
-	// says and without looking whether they are public: "pds.test" or
-	// "*.test" to "127.0.0.1:8443". TLS is verified as ever.
+	// Pins map host names to addresses that are dialed without DNS and without
+	// the check for public addresses: "pds.test" or "*.test" to
+	// "127.0.0.1:8443". TLS is still verified.
 	Pins map[string]string
-	CA   *x509.CertPool // trusted in the place of the system's
-	DNS  string         // name server, "127.0.0.1:5353", in the place of the system's
+	CA   *x509.CertPool // replaces the system's trusted CAs
+	DNS  string         // replaces the system's name server: "127.0.0.1:5353"
 }
 
-// New makes the client.
+// New returns a client.
 func New(o Options) *http.Client {
-	dial := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second, ControlContext: control, Resolver: Resolver(o)}
+	dial := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second, ControlContext: checkDial, Resolver: Resolver(o)}
 	pinned := &net.Dialer{Timeout: 5 * time.Second}
 	transport := &http.Transport{
-		Proxy: nil, // one from the environment would dial for us, unguarded
+		Proxy: nil, // a proxy from the environment would bypass the check
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			if to := o.pin(address); to != "" {
 				return pinned.DialContext(ctx, "tcp", to)
@@ -68,10 +69,10 @@ func New(o Options) *http.Client {
 		MaxIdleConnsPerHost:    2,
 		MaxResponseHeaderBytes: 64 << 10,
 	}
-	return &http.Client{Transport: guard{transport}, Timeout: Timeout, CheckRedirect: checkRedirect}
+	return &http.Client{Transport: guardedTransport{transport}, Timeout: Timeout, CheckRedirect: checkRedirect}
 }
 
-// Resolver asks the name server of the options, or the system's.
+// Resolver returns a resolver for the name server in the options, or the system's.
 func Resolver(o Options) *net.Resolver {
 	if o.DNS == "" {
 		return net.DefaultResolver
@@ -84,7 +85,7 @@ func Resolver(o Options) *net.Resolver {
 	}
 }
 
-// pin is the address to dial for one of the pinned names, or "".
+// pin returns the address to dial for a pinned name, or "".
 func (o Options) pin(address string) string {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil || port != "443" || len(o.Pins) == 0 {
@@ -106,65 +107,64 @@ func (o Options) pin(address string) string {
 	}
 }
 
-// control looks at the address that is about to be dialled.
-func control(_ context.Context, network, address string, _ syscall.RawConn) error {
+// checkDial checks the address that is about to be dialed.
+func checkDial(_ context.Context, network, address string, _ syscall.RawConn) error {
 	to, err := netip.ParseAddrPort(address)
-	if err != nil || to.Port() != 443 || !Public(to.Addr()) || network != "tcp4" && network != "tcp6" {
+	if err != nil || to.Port() != 443 || !IsPublic(to.Addr()) || network != "tcp4" && network != "tcp6" {
 		return fmt.Errorf("outbound: dial %s %s: %w", network, address, ErrRefused)
 	}
 	return nil
 }
 
-// checkRedirect follows what a GET is sent on to. A POST may carry a secret for
-// the host that it was sent to; its redirect is the answer.
+// checkRedirect follows redirects of GET and HEAD. A POST can carry a secret for
+// one host, so its redirect is returned as the response.
 func checkRedirect(r *http.Request, via []*http.Request) error {
 	if m := via[0].Method; m != http.MethodGet && m != http.MethodHead {
 		return http.ErrUseLastResponse
 	}
-	if len(via) > redirects {
-		return fmt.Errorf("outbound: %s: over %d redirects", via[0].URL.Redacted(), redirects)
+	if len(via) > maxRedirects {
+		return fmt.Errorf("outbound: %s: more than %d redirects", via[0].URL.Redacted(), maxRedirects)
 	}
 	return nil
 }
 
-// guard checks the address of each request, those of redirects as well, and
-// bounds its answer.
-type guard struct{ next http.RoundTripper }
+// guardedTransport checks the URL of each request, including redirects, and
+// bounds the response.
+type guardedTransport struct{ next http.RoundTripper }
 
-func (g guard) RoundTrip(r *http.Request) (*http.Response, error) {
-	if err := check(r); err != nil {
+func (g guardedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	if err := checkURL(r.URL); err != nil {
 		if r.Body != nil {
 			r.Body.Close()
 		}
 		return nil, err
 	}
-	answer, err := g.next.RoundTrip(r)
+	response, err := g.next.RoundTrip(r)
 	if err != nil {
 		return nil, err
 	}
-	if answer.ContentLength > MaxBody && r.Method != http.MethodHead {
-		answer.Body.Close()
+	if response.ContentLength > MaxBody && r.Method != http.MethodHead {
+		response.Body.Close()
 		return nil, fmt.Errorf("outbound: %s: %w", r.URL.Redacted(), ErrTooLarge)
 	}
-	answer.Body = &bounded{body: answer.Body, left: MaxBody}
-	return answer, nil
+	response.Body = &boundedBody{body: response.Body, left: MaxBody}
+	return response, nil
 }
 
-func check(r *http.Request) error {
-	u := r.URL
+func checkURL(u *url.URL) error {
 	if u.Scheme != "https" || u.Hostname() == "" || u.Port() != "" && u.Port() != "443" || u.User != nil {
 		return fmt.Errorf("outbound: %s: %w", u.Redacted(), ErrRefused)
 	}
 	return nil
 }
 
-// bounded fails in the place of the first byte that is too many.
-type bounded struct {
+// boundedBody fails with ErrTooLarge after MaxBody bytes.
+type boundedBody struct {
 	body io.ReadCloser
 	left int
 }
 
-func (b *bounded) Read(p []byte) (int, error) {
+func (b *boundedBody) Read(p []byte) (int, error) {
 	if len(p) > b.left+1 {
 		p = p[:b.left+1]
 	}
@@ -177,4 +177,4 @@ func (b *bounded) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (b *bounded) Close() error { return b.body.Close() }
+func (b *boundedBody) Close() error { return b.body.Close() }

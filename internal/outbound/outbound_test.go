@@ -22,7 +22,7 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// Addresses by what they are. Those of the second half are public.
+// Addresses that must not be dialed, and public ones next to them.
 const private = `0.0.0.0 0.1.2.3 10.0.0.0 10.0.0.1 10.255.255.255 100.64.0.0 100.64.0.1 100.100.100.200 100.127.255.255
 127.0.0.0 127.0.0.1 127.1.2.3 127.255.255.255 168.63.129.16 169.254.0.0 169.254.169.254 169.254.170.2 169.254.255.255
 172.16.0.0 172.16.0.1 172.31.255.255 192.0.0.0 192.0.0.192 192.0.0.255 192.0.2.1 192.31.196.1 192.52.193.1 192.88.99.1
@@ -50,34 +50,34 @@ func TestPublic(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if Public(a) != want {
-				t.Errorf("%s: public is %t", a, !want)
+			if IsPublic(a) != want {
+				t.Errorf("IsPublic(%s) = %t", a, !want)
 			}
-			// As the dialler sees it.
-			err = control(t.Context(), "tcp6", netip.AddrPortFrom(a, 443).String(), nil)
+			// The dialer's check agrees.
+			err = checkDial(t.Context(), "tcp6", netip.AddrPortFrom(a, 443).String(), nil)
 			if (err == nil) != want || err != nil && !errors.Is(err, ErrRefused) {
 				t.Errorf("dial %s: %v", a, err)
 			}
 		}
 	}
-	if Public(netip.Addr{}) {
-		t.Error("no address is public")
+	if IsPublic(netip.Addr{}) {
+		t.Error("IsPublic(netip.Addr{}) = true")
 	}
 	t.Logf("%d addresses", cases)
 }
 
-func TestDialOnlyTLSPort(t *testing.T) {
+func TestDialOnlyPort443(t *testing.T) {
 	for _, tt := range []struct{ network, address string }{
 		{"tcp4", "8.8.8.8:80"}, {"tcp4", "8.8.8.8:22"}, {"tcp4", "8.8.8.8:8443"}, {"tcp4", "8.8.8.8:0"},
 		{"udp4", "8.8.8.8:443"}, {"unix", "/run/x"}, {"tcp", "8.8.8.8:443"}, {"tcp4", "dns.google:443"}, {"tcp4", ""},
 	} {
-		if err := control(t.Context(), tt.network, tt.address, nil); !errors.Is(err, ErrRefused) {
+		if err := checkDial(t.Context(), tt.network, tt.address, nil); !errors.Is(err, ErrRefused) {
 			t.Errorf("%s %s: %v", tt.network, tt.address, err)
 		}
 	}
 }
 
-// Addresses in URLs, in the spellings that filters of text have missed.
+// URLs with private addresses, spelled in ways that text filters have missed.
 func TestRefusedURLs(t *testing.T) {
 	client := New(Options{DNS: nameServer(t, func(string) string { return "127.0.0.1" })})
 	for _, address := range []string{
@@ -88,10 +88,10 @@ func TestRefusedURLs(t *testing.T) {
 		"https://2130706433/", "https://0x7f000001/", "https://0177.0.0.1/", "https://127.1/", "https://0/", "https://localhost/", "https://LOCALHOST/",
 		"https://rebound.example.org/", "https://localtest.me/", "https://127.0.0.1.nip.io/",
 	} {
-		answer, err := client.Get(address)
+		response, err := client.Get(address)
 		if err == nil {
-			answer.Body.Close()
-			t.Errorf("%s was asked", address)
+			response.Body.Close()
+			t.Errorf("%s was requested", address)
 			continue
 		}
 		if !errors.Is(err, ErrRefused) && !strings.Contains(err.Error(), "lookup") && !strings.Contains(err.Error(), "no Host") {
@@ -100,9 +100,9 @@ func TestRefusedURLs(t *testing.T) {
 	}
 }
 
-// TestNamesOfPrivateAddresses asks by the whole client for names that lead to
-// each private address, for the addresses themselves, and for a public server
-// that sends on to them. None is dialled.
+// TestNamesOfPrivateAddresses requests names that resolve to each private
+// address, the addresses themselves, and redirects to them from a public
+// server. None is dialed.
 func TestNamesOfPrivateAddresses(t *testing.T) {
 	addresses := strings.Fields(private)
 	client := New(Options{DNS: nameServer(t, func(name string) string {
@@ -112,14 +112,14 @@ func TestNamesOfPrivateAddresses(t *testing.T) {
 		}
 		return addresses[i]
 	})})
-	sender := pinned(t, func(w http.ResponseWriter, r *http.Request) {
+	redirecting := newPinnedClient(t, func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, r.URL.Query().Get("to"), http.StatusFound)
 	})
 	refused := func(client *http.Client, address string) {
 		t.Helper()
-		answer, err := client.Get(address)
+		response, err := client.Get(address)
 		if err == nil {
-			answer.Body.Close()
+			response.Body.Close()
 		}
 		if !errors.Is(err, ErrRefused) {
 			t.Errorf("%s: %v", address, err)
@@ -132,21 +132,20 @@ func TestNamesOfPrivateAddresses(t *testing.T) {
 		if a.Is6() {
 			literal = "https://[" + strings.Replace(a.String(), "%", "%25", 1) + "]/"
 		}
-		if a.Zone() == "" { // a name leads to no zone
+		if a.Zone() == "" { // DNS has no zones
 			refused(client, fmt.Sprintf("https://case-%d.example.org/", i))
 			cases++
 		}
 		if a.Is4() || a.Zone() == "" {
 			refused(client, literal)
-			refused(sender, "https://example.com/?to="+url.QueryEscape(literal))
+			refused(redirecting, "https://example.com/?to="+url.QueryEscape(literal))
 			cases += 2
 		}
 	}
 	t.Logf("measured: %d requests", cases)
 }
 
-// nameServer answers questions for A or AAAA with what address gives for the
-// name, and others with nothing.
+// nameServer responses A and AAAA queries with address(name), and ignores others.
 func nameServer(t *testing.T, address func(name string) string) string {
 	t.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -182,8 +181,8 @@ func nameServer(t *testing.T, address func(name string) string) string {
 	return conn.LocalAddr().String()
 }
 
-// Attack: a name that is public when it is looked at, and private when it is
-// dialled. There is one look, at what is dialled.
+// Attack: a name that resolves to a public address when checked and a private one
+// when dialed. The only check is on the dialed address.
 func TestRebinding(t *testing.T) {
 	var asked atomic.Int64
 	client := New(Options{DNS: nameServer(t, func(string) string {
@@ -194,16 +193,16 @@ func TestRebinding(t *testing.T) {
 	})})
 	for range 3 {
 		if _, err := client.Get("https://rebound.example.org/"); !errors.Is(err, ErrRefused) {
-			t.Errorf("%v", err)
+			t.Errorf("error %v, want ErrRefused", err)
 		}
 	}
 	if asked.Load() < 3 {
-		t.Errorf("asked %d times", asked.Load())
+		t.Errorf("name server was asked %d times, want at least 3", asked.Load())
 	}
 }
 
-// pinned is a client for a TLS server of the test, called example.com.
-func pinned(t *testing.T, f http.HandlerFunc) *http.Client {
+// newPinnedClient returns a client for a test TLS server named example.com.
+func newPinnedClient(t *testing.T, f http.HandlerFunc) *http.Client {
 	t.Helper()
 	server := httptest.NewUnstartedServer(f)
 	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)
@@ -216,12 +215,12 @@ func pinned(t *testing.T, f http.HandlerFunc) *http.Client {
 }
 
 func TestPins(t *testing.T) {
-	client := pinned(t, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Host) })
-	if answer, err := client.Get("https://EXAMPLE.com/"); err != nil || answer.StatusCode != 200 {
+	client := newPinnedClient(t, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Host) })
+	if response, err := client.Get("https://EXAMPLE.com/"); err != nil || response.StatusCode != 200 {
 		t.Errorf("pinned: %v", err)
 	}
 	if _, err := client.Get("https://a.b.example.org/"); err == nil || !strings.Contains(err.Error(), "certificate") {
-		t.Errorf("the certificate is for another name: %v", err)
+		t.Errorf("accepted a certificate for another name: %v", err)
 	}
 	for _, address := range []string{"https://example.com:8443/", "http://example.com/"} {
 		if _, err := client.Get(address); !errors.Is(err, ErrRefused) {
@@ -238,7 +237,7 @@ func TestPins(t *testing.T) {
 
 func TestRedirects(t *testing.T) {
 	var secret atomic.Bool
-	client := pinned(t, func(w http.ResponseWriter, r *http.Request) {
+	client := newPinnedClient(t, func(w http.ResponseWriter, r *http.Request) {
 		n, _ := strings.CutPrefix(r.URL.Path, "/")
 		switch {
 		case n == "0":
@@ -252,27 +251,27 @@ func TestRedirects(t *testing.T) {
 		}
 	})
 	for n, ok := range map[int]bool{0: true, 1: true, 3: true, 4: false, 9: false} {
-		answer, err := client.Get(fmt.Sprintf("https://example.com/%d", n))
+		response, err := client.Get(fmt.Sprintf("https://example.com/%d", n))
 		if (err == nil) != ok {
 			t.Errorf("%d redirects: %v", n, err)
 		}
 		if err == nil {
-			answer.Body.Close()
+			response.Body.Close()
 		}
 	}
 	for _, to := range []string{"http://example.com/0", "https://127.0.0.1/", "https://example.com:8443/0", "file:///etc/passwd", "https://[::1]/", "https://u@example.com/0"} {
 		if _, err := client.Get("https://example.com/to/?to=" + to); !errors.Is(err, ErrRefused) {
-			t.Errorf("sent on to %s: %v", to, err)
+			t.Errorf("redirect to %s: %v", to, err)
 		}
 	}
-	answer, err := client.Post("https://example.com/to/?to=/secret", "text/plain", strings.NewReader("secret"))
-	if err != nil || answer.StatusCode != http.StatusTemporaryRedirect || secret.Load() {
-		t.Errorf("a POST was sent on: %v", err)
+	response, err := client.Post("https://example.com/to/?to=/secret", "text/plain", strings.NewReader("secret"))
+	if err != nil || response.StatusCode != http.StatusTemporaryRedirect || secret.Load() {
+		t.Errorf("a POST was redirected: %v", err)
 	}
 }
 
 func TestBodies(t *testing.T) {
-	client := pinned(t, func(w http.ResponseWriter, r *http.Request) {
+	client := newPinnedClient(t, func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/full":
 			_, _ = w.Write(make([]byte, MaxBody))
@@ -297,16 +296,16 @@ func TestBodies(t *testing.T) {
 		}
 	})
 	read := func(path string) (int, error) {
-		answer, err := client.Get("https://example.com" + path)
+		response, err := client.Get("https://example.com" + path)
 		if err != nil {
 			return 0, err
 		}
-		defer answer.Body.Close()
-		n, err := io.Copy(io.Discard, answer.Body)
+		defer response.Body.Close()
+		n, err := io.Copy(io.Discard, response.Body)
 		return int(n), err
 	}
 	if n, err := read("/full"); n != MaxBody || err != nil {
-		t.Errorf("as much as may be: %d, %v", n, err)
+		t.Errorf("maximum size: %d, %v", n, err)
 	}
 	for _, path := range []string{"/declared", "/endless", "/bomb"} {
 		if n, err := read(path); n > MaxBody || !errors.Is(err, ErrTooLarge) {
@@ -314,14 +313,14 @@ func TestBodies(t *testing.T) {
 		}
 	}
 	if _, err := read("/header"); err == nil {
-		t.Error("1 MiB of headers")
+		t.Error("accepted 1 MiB of headers")
 	}
 }
 
-// A server that drips, or says nothing at all, holds nobody for longer than the
-// client's time.
+// A server that drips or stays silent can't hold a request for longer than the
+// client's timeout.
 func TestSlowServers(t *testing.T) {
-	client := pinned(t, func(w http.ResponseWriter, r *http.Request) {
+	client := newPinnedClient(t, func(w http.ResponseWriter, r *http.Request) {
 		for r.Context().Err() == nil {
 			if r.URL.Path == "/drip" {
 				_, _ = w.Write([]byte("x"))
@@ -333,13 +332,13 @@ func TestSlowServers(t *testing.T) {
 	client.Timeout = 300 * time.Millisecond
 	for _, path := range []string{"/drip", "/silent"} {
 		start := time.Now()
-		answer, err := client.Get("https://example.com" + path)
+		response, err := client.Get("https://example.com" + path)
 		if err == nil {
-			_, err = io.Copy(io.Discard, answer.Body)
-			answer.Body.Close()
+			_, err = io.Copy(io.Discard, response.Body)
+			response.Body.Close()
 		}
 		if took := time.Since(start); err == nil || took > 3*time.Second {
-			t.Errorf("%s: %v after %s", path, err, took)
+			t.Errorf("%s: %v after %s, want a timeout", path, err, took)
 		}
 	}
 }
@@ -347,11 +346,11 @@ func TestSlowServers(t *testing.T) {
 func TestNoProxy(t *testing.T) {
 	t.Setenv("HTTPS_PROXY", "http://127.0.0.1:1")
 	t.Setenv("ALL_PROXY", "http://127.0.0.1:1")
-	client := pinned(t, func(w http.ResponseWriter, r *http.Request) {})
+	client := newPinnedClient(t, func(w http.ResponseWriter, r *http.Request) {})
 	if _, err := client.Get("https://example.com/"); err != nil {
 		t.Error(err)
 	}
 	if client.Timeout != 10*time.Second {
-		t.Errorf("%s", client.Timeout)
+		t.Errorf("timeout %s, want 10s", client.Timeout)
 	}
 }

@@ -6,37 +6,38 @@ import (
 	"syscall"
 )
 
-// DiskWarning is the part of a disk from whose use on it is an alarm.
+// DiskWarning is the used fraction of a disk that raises an alarm.
 const DiskWarning = 0.8
 
-// Disk tells how much of a directory's file system is in use, of its bytes or of
-// its files, whichever is more (0..1), and how many bytes are free for us.
-func Disk(dir string) (used float64, free uint64, err error) {
+// DiskUsage returns the used fraction (0 to 1) of the file system that holds dir,
+// by bytes or by inodes, whichever is more, and the bytes available to us.
+func DiskUsage(dir string) (used float64, free uint64, err error) {
 	var s syscall.Statfs_t
 	if err := syscall.Statfs(dir, &s); err != nil {
-		return 0, 0, fmt.Errorf("watch: room of %s: %w", dir, err)
+		return 0, 0, fmt.Errorf("watch: disk usage of %s: %w", dir, err)
 	}
-	part := func(total, free uint64) float64 {
+	fraction := func(total, free uint64) float64 {
 		if total == 0 {
 			return 0
 		}
 		return 1 - float64(free)/float64(total)
 	}
-	// As df does: what is kept for root is not ours.
+	// Like df: blocks reserved for root aren't available to us.
 	taken := s.Blocks - s.Bfree
-	used = part(taken+s.Bavail, s.Bavail)
-	return max(used, part(s.Files, s.Ffree)), s.Bavail * uint64(s.Bsize), nil
+	used = fraction(taken+s.Bavail, s.Bavail)
+	return max(used, fraction(s.Files, s.Ffree)), s.Bavail * uint64(s.Bsize), nil
 }
 
-// DiskCheck is the Check of a directory's disk; what names it in the text.
-func DiskCheck(key, what, dir string, room func(dir string) (used float64, free uint64, err error)) Check {
+// DiskCheck returns a Check of the disk that holds dir; what names the directory's
+// content in the text.
+func DiskCheck(key, what, dir string, usage func(dir string) (used float64, free uint64, err error)) Check {
 	return func(context.Context) []Condition {
-		used, free, err := room(dir)
+		used, free, err := usage(dir)
 		switch {
 		case err != nil:
-			return []Condition{{key, fmt.Sprintf("The disk of %s cannot be looked at: %v.", what, err)}}
+			return []Condition{{key, fmt.Sprintf("Can't check the disk that holds %s: %v.", what, err)}}
 		case used >= DiskWarning:
-			return []Condition{{key, fmt.Sprintf("The disk of %s is %d %% full; %d MB are free. Above 100 %% nobody can save.", what, int(used*100), free>>20)}}
+			return []Condition{{key, fmt.Sprintf("The disk that holds %s is %d%% full; %d MB are free. When it is full, nobody can save.", what, int(used*100), free>>20)}}
 		}
 		return nil
 	}

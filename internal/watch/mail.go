@@ -16,22 +16,22 @@ import (
 	"time"
 )
 
-// Mail tells by electronic mail (RFC 5321).
+// Mail sends notices by email (RFC 5321).
 type Mail struct {
-	Server   string // host:port; TLS from the start on port 465, STARTTLS where it is offered else
+	Server   string // host:port; implicit TLS on port 465, otherwise STARTTLS if offered
 	From, To mail.Address
-	// User and Password, where the server wants them. They are sent over TLS, or
-	// to this machine, and not at all otherwise.
+	// User and Password, if the server requires them. They are sent only over
+	// TLS or to this machine.
 	User, Password string
-	Service        string // host name of the service, which the subject names
+	Service        string // host name of the service, for the subject
 }
 
-// Tell sends one message.
-func (m Mail) Tell(ctx context.Context, n Notice) error {
+// Notify sends one message.
+func (m Mail) Notify(ctx context.Context, n Notice) error {
 	ctx, cancel := context.WithTimeout(ctx, 25*time.Second)
 	defer cancel()
 	if err := m.send(ctx, m.message(n)); err != nil {
-		return fmt.Errorf("watch: mail by %s: %w", m.Server, err)
+		return fmt.Errorf("watch: send email via %s: %w", m.Server, err)
 	}
 	return nil
 }
@@ -83,14 +83,15 @@ func (m Mail) send(ctx context.Context, message []byte) error {
 	return errors.Join(w.Close(), client.Quit())
 }
 
-// message is one of RFC 5322; what came from outside stands in its body, encoded.
+// message formats a notice (RFC 5322). Untrusted text appears only in its body,
+// encoded.
 func (m Mail) message(n Notice) []byte {
 	var b bytes.Buffer
 	subject := fmt.Sprintf("[%s] %s: %s", m.Service, n.Key, n.State)
 	for _, h := range [][2]string{
 		{"From", m.From.String()},
 		{"To", m.To.String()},
-		{"Subject", mime.QEncoding.Encode("utf-8", strings.Map(oneLine, subject))},
+		{"Subject", mime.QEncoding.Encode("utf-8", strings.Map(controlToSpace, subject))},
 		{"Date", n.Time.Format(time.RFC1123Z)},
 		{"Message-ID", "<" + rand.Text() + "@" + m.Service + ">"},
 		{"Auto-Submitted", "auto-generated"}, // RFC 3834
@@ -102,12 +103,12 @@ func (m Mail) message(n Notice) []byte {
 	}
 	b.WriteString("\r\n")
 	w := quotedprintable.NewWriter(&b)
-	fmt.Fprintf(w, "%s\r\n\r\nSince or at: %s\r\n", n.Text, n.Time.Format(time.RFC3339))
-	w.Close() // writes to memory
+	fmt.Fprintf(w, "%s\r\n\r\nTime: %s\r\n", n.Text, n.Time.Format(time.RFC3339))
+	w.Close() // can't fail: it writes to memory
 	return b.Bytes()
 }
 
-func oneLine(r rune) rune {
+func controlToSpace(r rune) rune {
 	if r < ' ' {
 		return ' '
 	}

@@ -1,10 +1,10 @@
-// Package watch tells the operator what needs a person: a disk that fills up, a
-// backup that is late, a repository that does not match its wiki.
+// Package watch alerts the operator to conditions that need attention: a disk
+// that fills up, a late backup, a repository that doesn't match its wiki.
 //
-// A condition is told when it begins, once a day while it lasts, and when it is
-// over: in the log, and by whatever Tellers there are. What could not be told is
-// tried again with the next look. It finds nothing out itself but the room on
-// the disk: checks are handed in.
+// It reports a condition when it begins, once a day while it lasts, and when it
+// ends, in the log and through all Notifiers. Failed notifications are retried
+// at the next round of checks. Apart from disk usage, checks come from the
+// caller.
 package watch
 
 import (
@@ -14,16 +14,16 @@ import (
 	"time"
 )
 
-// A Condition is something that needs a person while it lasts.
+// A Condition is a problem that needs a person's attention.
 type Condition struct {
-	Key  string // what it is about, stable: "disk"
-	Text string // sentences for whoever is told
+	Key  string // stable identifier: "disk"
+	Text string // sentences for the operator
 }
 
-// A Check finds the conditions of one kind. It must be quick.
+// A Check finds conditions of one kind. It must be quick.
 type Check func(ctx context.Context) []Condition
 
-// A Notice is what an operator is told. It names wikis, never what is in them.
+// A Notice is a message to the operator. It can name wikis, never their content.
 type Notice struct {
 	Key   string    `json:"alarm"`
 	State string    `json:"state"` // "raised", "lasting", "over", or "news"
@@ -31,42 +31,42 @@ type Notice struct {
 	Time  time.Time `json:"time"`
 }
 
-// A Teller brings a notice to a person. It must give up within half a minute;
-// an error means that the notice did not arrive.
-type Teller interface {
-	Tell(ctx context.Context, n Notice) error
+// A Notifier delivers a notice to a person. It must give up within 30 seconds.
+// An error means that the notice wasn't delivered.
+type Notifier interface {
+	Notify(ctx context.Context, n Notice) error
 }
 
 // Options of a Watcher.
 type Options struct {
-	Checks  []Check
-	Tellers []Teller
-	Every   time.Duration // between looks, a minute when 0
-	Now     func() time.Time
-	Log     *slog.Logger
+	Checks    []Check
+	Notifiers []Notifier
+	Every     time.Duration // between rounds of checks; 0 means a minute
+	Now       func() time.Time
+	Log       *slog.Logger
 }
 
-// remindAfter is how long a condition lasts until it is told again.
+// remindAfter is how long a condition lasts before it is reported again.
 const remindAfter = 24 * time.Hour
 
-// A Watcher looks again and again.
+// A Watcher runs checks periodically.
 type Watcher struct {
 	o      Options
-	raised map[string]*told // owned by look
+	alarms map[string]*alarm // owned by runChecks
 	news   chan Notice
 	ended  sync.WaitGroup
 	cancel context.CancelFunc
 }
 
-// told is how far the tellers are with a condition.
-type told struct {
-	text    string
-	at      time.Time // when it was last told to all
-	pending map[int]bool
-	state   string
+// An alarm is a condition and its delivery to the notifiers.
+type alarm struct {
+	text     string
+	reported time.Time    // when it was last reported
+	pending  map[int]bool // notifiers that haven't delivered it yet
+	state    string
 }
 
-// Start looks at once and then again and again, until Stop.
+// Start runs the checks at once and then periodically, until Stop.
 func Start(o Options) *Watcher {
 	if o.Every == 0 {
 		o.Every = time.Minute
@@ -75,15 +75,15 @@ func Start(o Options) *Watcher {
 		o.Now = time.Now
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	w := &Watcher{o: o, raised: map[string]*told{}, news: make(chan Notice, 100), cancel: cancel}
+	w := &Watcher{o: o, alarms: map[string]*alarm{}, news: make(chan Notice, 100), cancel: cancel}
 	w.ended.Go(func() {
 		for tick := time.Tick(o.Every); ; {
-			w.look(ctx)
+			w.runChecks(ctx)
 			select {
 			case <-ctx.Done():
 				return
 			case n := <-w.news:
-				w.tell(ctx, n)
+				w.deliver(ctx, n)
 			case <-tick:
 			}
 		}
@@ -91,7 +91,7 @@ func Start(o Options) *Watcher {
 	return w
 }
 
-// Stop ends it. A nil Watcher is stopped.
+// Stop ends the checks and waits for them. A nil Watcher is already stopped.
 func (w *Watcher) Stop() {
 	if w != nil {
 		w.cancel()
@@ -99,85 +99,87 @@ func (w *Watcher) Stop() {
 	}
 }
 
-// News tells something that is no lasting condition, such as a report of a
-// reader's. It does not wait; what is too much at once is in the log alone.
-func (w *Watcher) News(key, text string) {
+// Announce reports an event that isn't a lasting condition, such as a reader's
+// report. It doesn't wait. If too many events queue up, some are only logged.
+func (w *Watcher) Announce(key, text string) {
 	if w == nil {
 		return
 	}
 	n := Notice{Key: key, State: "news", Text: text, Time: w.o.Now().UTC()}
-	w.o.Log.Warn("news for the operator", "alarm", key, "text", text)
+	w.o.Log.Warn("event reported to the operator", "alarm", key, "text", text)
 	select {
 	case w.news <- n:
 	default:
 	}
 }
 
-func (w *Watcher) tell(ctx context.Context, n Notice) {
-	for _, t := range w.o.Tellers {
-		if err := t.Tell(ctx, n); err != nil && ctx.Err() == nil {
-			w.o.Log.Error("the operator could not be told", "alarm", n.Key, "err", err)
+// deliver sends an event to all notifiers, once.
+func (w *Watcher) deliver(ctx context.Context, n Notice) {
+	for _, notifier := range w.o.Notifiers {
+		if err := notifier.Notify(ctx, n); err != nil && ctx.Err() == nil {
+			w.o.Log.Error("notifying the operator failed", "alarm", n.Key, "err", err)
 		}
 	}
 }
 
-// look runs all checks and tells what is new.
-func (w *Watcher) look(ctx context.Context) {
+// runChecks runs all checks, reports changes, and retries failed notifications.
+func (w *Watcher) runChecks(ctx context.Context) {
 	now := w.o.Now().UTC()
-	there := map[string]bool{}
+	found := map[string]bool{}
 	for _, check := range w.o.Checks {
 		for _, c := range check(ctx) {
-			there[c.Key] = true
-			w.raise(c, now)
+			found[c.Key] = true
+			w.raiseAlarm(c, now)
 		}
 	}
-	for key, t := range w.raised {
-		if !there[key] && t.state != "over" {
-			w.o.Log.Info("alarm is over", "alarm", key)
-			t.begin("over", t.text, now, len(w.o.Tellers))
+	for key, a := range w.alarms {
+		if !found[key] && a.state != "over" {
+			w.o.Log.Info("alarm ended", "alarm", key)
+			a.enter("over", a.text, now, len(w.o.Notifiers))
 		}
-		w.pass(ctx, key, t, now)
-		if t.state == "over" && len(t.pending) == 0 {
-			delete(w.raised, key)
+		w.deliverPending(ctx, key, a, now)
+		if a.state == "over" && len(a.pending) == 0 {
+			delete(w.alarms, key)
 		}
 	}
 }
 
-func (w *Watcher) raise(c Condition, now time.Time) {
-	t := w.raised[c.Key]
+func (w *Watcher) raiseAlarm(c Condition, now time.Time) {
+	a := w.alarms[c.Key]
 	switch {
-	case t == nil || t.state == "over":
-		t = &told{}
-		w.raised[c.Key] = t
-		t.begin("raised", c.Text, now, len(w.o.Tellers))
-	case now.Sub(t.at) >= remindAfter || now.Before(t.at): // the clock may have gone back
-		t.begin("lasting", c.Text, now, len(w.o.Tellers))
+	case a == nil || a.state == "over":
+		a = &alarm{}
+		w.alarms[c.Key] = a
+		a.enter("raised", c.Text, now, len(w.o.Notifiers))
+	case now.Sub(a.reported) >= remindAfter || now.Before(a.reported): // the clock may have been set back
+		a.enter("lasting", c.Text, now, len(w.o.Notifiers))
 	default:
-		t.text = c.Text
+		a.text = c.Text
 		return
 	}
-	w.o.Log.Warn("alarm", "alarm", c.Key, "state", t.state, "text", c.Text)
+	w.o.Log.Warn("alarm", "alarm", c.Key, "state", a.state, "text", c.Text)
 }
 
-func (t *told) begin(state, text string, now time.Time, tellers int) {
-	t.state, t.text, t.at, t.pending = state, text, now, map[int]bool{}
-	for i := range tellers {
-		t.pending[i] = true
+// enter puts an alarm into a state that all notifiers have yet to deliver.
+func (a *alarm) enter(state, text string, now time.Time, notifiers int) {
+	a.state, a.text, a.reported, a.pending = state, text, now, map[int]bool{}
+	for i := range notifiers {
+		a.pending[i] = true
 	}
 }
 
-// pass gives a condition to the tellers who do not have it yet.
-func (w *Watcher) pass(ctx context.Context, key string, t *told, now time.Time) {
-	for i, teller := range w.o.Tellers {
-		if !t.pending[i] {
+// deliverPending sends an alarm to the notifiers that haven't delivered it yet.
+func (w *Watcher) deliverPending(ctx context.Context, key string, a *alarm, now time.Time) {
+	for i, notifier := range w.o.Notifiers {
+		if !a.pending[i] {
 			continue
 		}
-		if err := teller.Tell(ctx, Notice{Key: key, State: t.state, Text: t.text, Time: now}); err != nil {
+		if err := notifier.Notify(ctx, Notice{Key: key, State: a.state, Text: a.text, Time: now}); err != nil {
 			if ctx.Err() == nil {
-				w.o.Log.Error("the operator could not be told", "alarm", key, "err", err)
+				w.o.Log.Error("notifying the operator failed", "alarm", key, "err", err)
 			}
 			continue
 		}
-		delete(t.pending, i)
+		delete(a.pending, i)
 	}
 }

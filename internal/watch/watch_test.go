@@ -17,31 +17,31 @@ import (
 	"time"
 )
 
-type teller struct {
+type fakeNotifier struct {
 	got  []string
 	fail bool
 }
 
-func (t *teller) Tell(_ context.Context, n Notice) error {
+func (t *fakeNotifier) Notify(_ context.Context, n Notice) error {
 	if t.fail {
-		return errors.New("nobody there")
+		return errors.New("unreachable")
 	}
 	t.got = append(t.got, n.Key+" "+n.State)
 	return nil
 }
 
-// A condition is told when it begins, daily while it lasts and when it is over;
-// who could not be reached gets it later, the others not twice.
-func TestTellsEachOnce(t *testing.T) {
+// A condition is reported when it begins, daily while it lasts, and when it ends.
+// A failed notifier gets it later, the others don't get it twice.
+func TestNotifiesEachOnce(t *testing.T) {
 	now := time.Date(2026, 11, 27, 10, 0, 0, 0, time.UTC)
-	var there []Condition
-	a, b := &teller{}, &teller{fail: true}
-	w := &Watcher{raised: map[string]*told{}, o: Options{
-		Checks: []Check{func(context.Context) []Condition { return there }}, Tellers: []Teller{a, b},
+	var found []Condition
+	a, b := &fakeNotifier{}, &fakeNotifier{fail: true}
+	w := &Watcher{alarms: map[string]*alarm{}, o: Options{
+		Checks: []Check{func(context.Context) []Condition { return found }}, Notifiers: []Notifier{a, b},
 		Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler),
 	}}
 	steps := []struct {
-		there  string
+		found  string
 		after  time.Duration
 		bFails bool
 		a, b   string
@@ -57,13 +57,13 @@ func TestTellsEachOnce(t *testing.T) {
 		{"disk backup", time.Minute, false, "disk raised", "disk raised"},
 	}
 	for i, s := range steps {
-		there = nil
-		for _, key := range strings.Fields(s.there) {
-			there = append(there, Condition{key, "text"})
+		found = nil
+		for _, key := range strings.Fields(s.found) {
+			found = append(found, Condition{key, "text"})
 		}
 		now = now.Add(s.after)
 		a.got, b.got, b.fail = nil, nil, s.bFails
-		w.look(t.Context())
+		w.runChecks(t.Context())
 		if strings.Join(a.got, ",") != s.a || strings.Join(b.got, ",") != s.b {
 			t.Errorf("step %d: %q and %q, want %q and %q", i, a.got, b.got, s.a, s.b)
 		}
@@ -71,11 +71,11 @@ func TestTellsEachOnce(t *testing.T) {
 }
 
 func TestDisk(t *testing.T) {
-	used, free, err := Disk(t.TempDir())
+	used, free, err := DiskUsage(t.TempDir())
 	if err != nil || used <= 0 || used > 1 || free == 0 {
 		t.Errorf("%f, %d, %v", used, free, err)
 	}
-	for part, alarms := range map[float64]int{.79: 0, .8: 1, .99: 1} {
+	for part, alarms := range map[float64]int{0.79: 0, 0.8: 1, 0.99: 1} {
 		check := DiskCheck("disk", "the data", "/", func(string) (float64, uint64, error) { return part, 1 << 30, nil })
 		if got := check(t.Context()); len(got) != alarms {
 			t.Errorf("%f: %v", part, got)
@@ -83,7 +83,7 @@ func TestDisk(t *testing.T) {
 	}
 }
 
-// A server of RFC 5321 that takes one message.
+// mailServer is an SMTP server that accepts one message.
 func mailServer(t *testing.T) (address string, got chan string) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -107,7 +107,7 @@ func mailServer(t *testing.T) (address string, got chan string) {
 			case data && line != ".":
 			case data:
 				data = false
-				fmt.Fprint(conn, "250 taken\r\n")
+				fmt.Fprint(conn, "250 accepted\r\n")
 			case line == "DATA":
 				data = true
 				fmt.Fprint(conn, "354 go on\r\n")
@@ -126,20 +126,20 @@ func mailServer(t *testing.T) (address string, got chan string) {
 func TestMail(t *testing.T) {
 	address, got := mailServer(t)
 	m := Mail{Server: address, From: mail.Address{Address: "robot@robot.test"}, To: mail.Address{Address: "ada@robot.test"}, Service: "robot.test"}
-	err := m.Tell(t.Context(), Notice{Key: "disk", State: "raised", Text: "The disk is 81 % full: größer\r\nBcc: eve@evil.test", Time: time.Now()})
+	err := m.Notify(t.Context(), Notice{Key: "disk", State: "raised", Text: "The disk is 81% full: größer\r\nBcc: eve@evil.test", Time: time.Now()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	text := <-got
-	for _, want := range []string{"MAIL FROM:<robot@robot.test>", "RCPT TO:<ada@robot.test>", "Subject: [robot.test] disk: raised", "81 % full: gr=C3=B6=C3=9Fer"} {
+	for _, want := range []string{"MAIL FROM:<robot@robot.test>", "RCPT TO:<ada@robot.test>", "Subject: [robot.test] disk: raised", "81% full: gr=C3=B6=C3=9Fer"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
 	}
 	if head, _, _ := strings.Cut(text, "\n\n"); strings.Contains(head, "Bcc") {
-		t.Error("the text of a notice became a header")
+		t.Error("text of the notice became a header")
 	}
-	if err := (Mail{Server: "127.0.0.1:1"}).Tell(t.Context(), Notice{}); err == nil {
+	if err := (Mail{Server: "127.0.0.1:1"}).Notify(t.Context(), Notice{}); err == nil {
 		t.Error("no error without a server")
 	}
 }
@@ -157,20 +157,20 @@ func TestWebhook(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := h.Tell(t.Context(), Notice{Key: "disk", State: "raised", Text: "full"}); err != nil || got["alarm"] != "disk" || got["service"] != "robot.test" || got["content"] == "" {
-		t.Errorf("%v, %v", got, err)
+	if err := h.Notify(t.Context(), Notice{Key: "disk", State: "raised", Text: "full"}); err != nil || got["alarm"] != "disk" || got["service"] != "robot.test" || got["content"] == "" {
+		t.Errorf("posted %v: %v", got, err)
 	}
 	status = http.StatusInternalServerError
-	if err := h.Tell(t.Context(), Notice{}); err == nil || strings.Contains(err.Error(), "secret") {
+	if err := h.Notify(t.Context(), Notice{}); err == nil || strings.Contains(err.Error(), "secret") {
 		t.Errorf("%v", err)
 	}
 	server.Close()
-	if err := h.Tell(t.Context(), Notice{}); err == nil || strings.Contains(err.Error(), "secret") {
+	if err := h.Notify(t.Context(), Notice{}); err == nil || strings.Contains(err.Error(), "secret") {
 		t.Errorf("%v", err)
 	}
 	for _, bad := range []string{"", "http://hooks.example.org/", "http://10.0.0.1/", "ftp://127.0.0.1/", "https://"} {
 		if _, err := NewWebhook(bad, "", nil); err == nil {
-			t.Errorf("took %q", bad)
+			t.Errorf("accepted %q", bad)
 		}
 	}
 }
