@@ -165,12 +165,12 @@ test("an agent's request waits for the first sign-in and for the wiki", { skip }
 test("no, and what cannot be", { skip }, async () => {
   const page = await visitor();
   await typeHandle(page, "nobody.test");
-  await page.getByText("Nobody answers to nobody.test").waitFor();
+  await page.getByText("No account found for nobody.test").waitFor();
   assert.equal(await page.getByLabel("Your Bluesky or Atmosphere handle").inputValue(), "nobody.test");
   await typeHandle(page, "bob.test");
   await password(page, "bob-pass-1234");
   await page.getByRole("button", { name: "Deny access" }).click();
-  await page.getByText("You said no").waitFor();
+  await page.getByText("You declined").waitFor();
   assert.ok(page.url().startsWith(`${home}/auth/callback`));
   await page.context().close();
 });
@@ -187,7 +187,7 @@ test("a second server, and a callback in another browser", { skip }, async () =>
   await other.goto(callback);
   await other.getByText("begun in another browser").waitFor();
   await page.goto(callback);
-  await page.getByText("Begin again here").waitFor();
+  await page.getByText("Start again here").waitFor();
   await page.context().close();
   await other.context().close();
 });
@@ -349,7 +349,7 @@ test("a sign-in that took too long", { skip }, async () => {
   await page.getByRole("textbox", { name: "Password" }).waitFor();
   await page.waitForTimeout(3000);
   await atServer(page, "bob-pass-1234", (url) => url.href.startsWith(`${home}/auth/callback`));
-  await page.getByText("Begin again here").waitFor();
+  await page.getByText("Start again here").waitFor();
   await page.getByLabel("Your Bluesky or Atmosphere handle").waitFor();
   await page.goto(`${home}/app/`);
   assert.ok(page.url().startsWith(`${home}/auth/login`), "nobody is signed in");

@@ -83,7 +83,7 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	var told *wiki.Problem
 	if errors.As(err, &told) && p.Status != http.StatusUnauthorized {
-		p.Detail, p.Field, p.Meant = told.Message, told.Field, told.Meant
+		p.Detail, p.Field, p.Meant = told.Message, told.Field, told.DidYouMean
 	}
 	var met *wiki.ConflictError
 	if errors.As(err, &met) {

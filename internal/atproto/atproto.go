@@ -1,14 +1,17 @@
-// Package atproto is signing in with an ATProto account: handles and DIDs, and
-// the OAuth flow of a confidential client (atproto.com/specs/oauth).
+// Package atproto signs people in with an ATProto account. It resolves
+// handles and DIDs, and implements the OAuth flow of a confidential client
+// (atproto.com/specs/oauth).
 //
-// It learns who somebody is and nothing more: the only scope is "atproto", and
-// the tokens are revoked as soon as they have said their word. No token is ever
-// stored. A sign-in under way is a row that is taken once, dies after ten
-// minutes, and is bound to the browser that began it.
+// It only establishes identity: the only scope is "atproto", tokens are
+// revoked right after use, and no token is ever stored. A sign-in in
+// progress is a row in the store that can be taken once, expires after ten
+// minutes, and is tied to the browser that started it. Browser sessions
+// belong to package session.
 //
-// Everything that comes from outside is a stranger's claim until it is checked
-// both ways: the handle's DID and the DID's handle, the server's issuer and the
-// address that it was found at, the token's subject and the account asked for.
+// Invariant: everything from outside is checked in both directions before it
+// is believed: the handle's DID and the DID's handle, the server's issuer
+// and the address it was found at, the token's subject and the requested
+// account.
 package atproto
 
 import (
@@ -28,19 +31,19 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// The bounds of a sign-in.
+// Limits of a sign-in.
 const (
-	Lifetime      = 10 * time.Minute // from our form to the callback
-	beginTimeout  = 5 * time.Second
-	finishTimeout = 10 * time.Second
-	afterTimeout  = 4 * time.Second // for profile, picture and revocation
-	atOnce        = 64              // sign-ins that wait for other servers
+	Lifetime       = 10 * time.Minute // from our form to the callback
+	beginTimeout   = 5 * time.Second
+	finishTimeout  = 10 * time.Second
+	cleanupTimeout = 4 * time.Second // for profile, avatar and revocation
+	maxConcurrent  = 64              // concurrent sign-ins that wait for other servers
 )
 
-// Scope is all that is asked for: who somebody is.
+// Scope grants access to nothing but the identity.
 const Scope = "atproto"
 
-// The paths of the platform that other servers are told of.
+// Paths on the platform host that other servers call.
 const (
 	MetadataPath = "/auth/client-metadata.json"
 	JWKSPath     = "/auth/jwks.json"
@@ -50,40 +53,41 @@ const (
 // Options of a Service.
 type Options struct {
 	Store    *store.DB
-	KeyDir   string // holds the client's key; made at first start
-	Platform string // origin of the platform, "https://robot.wtf", without a final slash
-	// Admit says whether a person without an account may have one.
+	KeyDir   string // holds the client's keys; created at first start
+	Platform string // origin of the platform, "https://robot.wtf", without a trailing slash
+	// Admit reports whether a person without an account can get one.
 	Admit func(wiki.User) bool
-	// Target is told each foreign host before it is asked, and may refuse; nil
-	// refuses none. So nobody makes us a flood to one.
+	// Target is called with each foreign host before a request, and can
+	// refuse it. Nil allows all. It keeps others from using us to flood a
+	// host.
 	Target   func(host string) error
 	Outbound outbound.Options
-	PLC      string        // origin of the PLC directory, "" for the public one
-	Lifetime time.Duration // of a sign-in, 0 for Lifetime
+	PLC      string        // origin of the PLC directory; "" for the public one
+	Lifetime time.Duration // of a sign-in; 0 for the constant Lifetime
 	Now      func() time.Time
 	Log      *slog.Logger
 }
 
 // A Service signs people in.
 type Service struct {
-	store     *store.DB
-	admit     func(wiki.User) bool
-	target    func(host string) error
-	lifetime  time.Duration
-	patience  time.Duration // beginTimeout, but in tests
-	after     time.Duration // afterTimeout, but in tests
-	now       func() time.Time
-	log       *slog.Logger
-	app       oauth.ClientApp // without store and key: each sign-in brings its own
-	directory *identity.BaseDirectory
-	http      *http.Client
-	keys      *keys
-	metadata  []byte
-	pictures  *raster.Encoder
-	slots     chan struct{}
+	store          *store.DB
+	admit          func(wiki.User) bool
+	target         func(host string) error
+	lifetime       time.Duration
+	timeout        time.Duration // beginTimeout, except in tests
+	cleanupTimeout time.Duration // the constant cleanupTimeout, except in tests
+	now            func() time.Time
+	log            *slog.Logger
+	app            oauth.ClientApp // without store and key: each sign-in sets its own
+	directory      *identity.BaseDirectory
+	http           *http.Client
+	keys           *keys
+	metadata       []byte
+	pictures       *raster.Encoder
+	slots          chan struct{}
 }
 
-// New makes a Service; at the first start it makes the client's key too.
+// New returns a Service. At first start it also creates the client's key.
 func New(o Options) (*Service, error) {
 	if o.Lifetime == 0 {
 		o.Lifetime = Lifetime
@@ -96,15 +100,15 @@ func New(o Options) (*Service, error) {
 		o.Target = func(string) error { return nil }
 	}
 	client := outbound.New(o.Outbound)
-	client.Transport = wholeKeys{client.Transport}
+	client.Transport = shortKeyFilter{client.Transport}
 	names := outbound.Resolver(o.Outbound)
 	s := &Service{
-		store: o.Store, admit: o.Admit, target: o.Target, lifetime: o.Lifetime, patience: beginTimeout, after: afterTimeout, now: o.Now, log: o.Log,
-		http: client, keys: keys, slots: make(chan struct{}, atOnce), pictures: raster.NewEncoder(avatarPixels),
-		// Without a cache: who signs in is looked up afresh, so that a handle
-		// that has moved on is never taken for its former holder's. No suffix
-		// skips DNS, for the library then reports an unknown handle as found.
-		// No name server of a handle's own choice is asked.
+		store: o.Store, admit: o.Admit, target: o.Target, lifetime: o.Lifetime, timeout: beginTimeout, cleanupTimeout: cleanupTimeout, now: o.Now, log: o.Log,
+		http: client, keys: keys, slots: make(chan struct{}, maxConcurrent), pictures: raster.NewEncoder(avatarPixels),
+		// No cache: look each sign-in up again, so that a handle that
+		// moved is never taken for its former owner's. Don't skip DNS for
+		// any suffix: the library then reports an unknown handle as found.
+		// Don't query name servers that a handle chooses.
 		directory: &identity.BaseDirectory{
 			PLCURL: o.PLC, HTTPClient: *client, UserAgent: userAgent,
 			Resolver: net.Resolver{PreferGo: names.PreferGo, Dial: names.Dial},
@@ -128,7 +132,7 @@ func New(o Options) (*Service, error) {
 	return s, nil
 }
 
-// client is the library's client with a key to authenticate with.
+// client returns the library's client with a key for authentication.
 func (s *Service) client(k *key) oauth.ClientApp {
 	app, config := s.app, *s.app.Config
 	config.PrivateKey, config.KeyID = k.private, &k.id
@@ -138,26 +142,26 @@ func (s *Service) client(k *key) oauth.ClientApp {
 
 const userAgent = "robot.wtf"
 
-// Metadata is the client's metadata document, served at MetadataPath.
+// Metadata returns the client metadata document, served at MetadataPath.
 func (s *Service) Metadata() []byte { return s.metadata }
 
-// JWKS is the client's public keys, served at JWKSPath. They change: nobody may
-// keep them for longer than RotateKey allows for.
+// JWKS returns the client's public keys, served at JWKSPath. Keys rotate, so
+// the response must not be cached for longer than publishBeforeUse.
 func (s *Service) JWKS() []byte {
-	text, err := s.keys.public()
+	text, err := s.keys.jwks()
 	if err != nil {
-		s.log.Error("atproto: jwks", "err", err) // what could be told is told
+		s.log.Error("reading atproto keys failed", "err", err) // the text has the keys that could be read
 	}
 	return text
 }
 
-// enter waits for its turn among those that wait for other servers, so that a
-// flood of sign-ins to servers that hang holds so many connections and no more.
-func (s *Service) enter(ctx context.Context) (leave func(), err error) {
+// acquireSlot waits for one of the slots for sign-ins that wait for other
+// servers. It limits the connections that hanging servers can tie up.
+func (s *Service) acquireSlot(ctx context.Context) (leave func(), err error) {
 	select {
 	case s.slots <- struct{}{}:
 		return func() { <-s.slots }, nil
 	case <-ctx.Done():
-		return nil, wiki.WithCause("too many", wiki.Problemf(wiki.ErrInvalid, handleField, "Too many people are signing in at this moment. Try again in a minute."))
+		return nil, wiki.WithCause("too many", wiki.Problemf(wiki.ErrInvalid, handleField, "Too many people are signing in right now. Try again in a minute."))
 	}
 }

@@ -12,17 +12,17 @@ import (
 	"robot.wtf/internal/store"
 )
 
-// The bounds of pictures. Lexicon app.bsky.actor.profile allows an avatar of
-// 1,000,000 bytes, which is under outbound.MaxBody.
+// Limits of avatars. The lexicon app.bsky.actor.profile allows 1,000,000
+// bytes, which is below outbound.MaxBody.
 const (
-	avatarPixels = 16_000_000 // of all that are being decoded: 64 MB
-	avatarSize   = 96         // of the square that a picture is made to fit
+	avatarPixels = 16_000_000 // of all images being decoded: 64 MB
+	avatarSize   = 96         // of the square that an avatar fits in
 )
 
-// newAvatar fetches the picture of a profile from the person's own server and
-// makes it small. It is nil where there is none, or where it is kept already.
-// Pictures are fetched at sign-in and at no other time, so no reader makes us
-// ask anybody for anything.
+// newAvatar fetches a profile's avatar from the account's own server and
+// scales it down. It returns nil if there is none or it is already stored.
+// Avatars are fetched only at sign-in, so viewing a page never causes a
+// request.
 func (s *Service) newAvatar(ctx context.Context, account *identity.Identity, avatar string) (*store.Avatar, error) {
 	if avatar == "" || len(avatar) > 200 {
 		return nil, nil
@@ -31,7 +31,7 @@ func (s *Service) newAvatar(ctx context.Context, account *identity.Identity, ava
 	if err != nil || kept == avatar {
 		return nil, err
 	}
-	answer, err := s.ask(ctx, account, "com.atproto.sync.getBlob", url.Values{"did": {account.DID.String()}, "cid": {avatar}})
+	answer, err := s.queryPDS(ctx, account, "com.atproto.sync.getBlob", url.Values{"did": {account.DID.String()}, "cid": {avatar}})
 	if err != nil {
 		return nil, err
 	}
@@ -50,9 +50,9 @@ func (s *Service) newAvatar(ctx context.Context, account *identity.Identity, ava
 	return &store.Avatar{Source: avatar, MIME: picture.MIME, Data: picture.Data}, nil
 }
 
-// keepAvatar stores what a profile shows. A picture that could not be fetched
-// leaves the one before, one that was taken out of the profile is forgotten.
-// It may fail: the person is signed in all the same.
+// keepAvatar stores the profile's avatar. If fetching it failed, the old one
+// stays; if the profile has none, the old one is deleted. A failure doesn't
+// prevent the sign-in.
 func (s *Service) keepAvatar(ctx context.Context, did string, p profile) {
 	var err error
 	switch {
@@ -62,6 +62,6 @@ func (s *Service) keepAvatar(ctx context.Context, did string, p profile) {
 		err = s.store.DropAvatar(ctx, did)
 	}
 	if err != nil {
-		s.log.Error("atproto: keep picture", "did", did, "err", err)
+		s.log.Error("storing an avatar failed", "did", did, "err", err)
 	}
 }

@@ -22,7 +22,7 @@ func pngOf(t *testing.T, width, height int) []byte {
 	return b.Bytes()
 }
 
-// shows gives ada's profile a picture, "" for none.
+// shows gives ada's profile an avatar, or none for "".
 func (w *world) shows(cid string, blob []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -31,7 +31,7 @@ func (w *world) shows(cid string, blob []byte) {
 	w.asked = nil
 }
 
-// fetched is how often a picture was asked for since shows.
+// fetched counts the avatar requests since shows.
 func (w *world) fetched() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -44,7 +44,7 @@ func (w *world) fetched() int {
 	return n
 }
 
-// A picture is fetched when it is new, made small, and follows the profile.
+// An avatar is fetched when it is new, scaled down, and follows the profile.
 func TestPicture(t *testing.T) {
 	w := newWorld(t)
 	signIn := func() wiki.User {
@@ -90,8 +90,8 @@ func TestPicture(t *testing.T) {
 	}
 }
 
-// What is no small raster picture, and servers that do not give one, keep
-// nobody out and leave the picture that was there.
+// Invalid images and failing servers don't prevent a sign-in, and the
+// previous avatar stays.
 func TestHostilePictures(t *testing.T) {
 	w := newWorld(t)
 	w.shows("good", pngOf(t, 10, 10))
@@ -112,7 +112,7 @@ func TestHostilePictures(t *testing.T) {
 			t.Errorf("%.10s: %q, %v", cid, got.Picture, err)
 		}
 	}
-	w.service.after = 500 * time.Millisecond
+	w.service.cleanupTimeout = 500 * time.Millisecond
 	stop := make(chan struct{})
 	defer close(stop)
 	const where = "pds.test/xrpc/com.atproto.sync.getBlob"

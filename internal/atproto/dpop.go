@@ -11,22 +11,22 @@ import (
 	"strings"
 )
 
-// issued takes note of the tokens that the token endpoint issues, so that they
-// can be revoked even if nothing comes of the sign-in, and refuses those of
-// another kind than was asked for, which the library does not look at (RFC
-// 9449, section 5).
-type issued struct {
+// A tokenRecorder records tokens as the token endpoint issues them, so that
+// they can be revoked even if the sign-in fails. It also rejects tokens of a
+// type other than DPoP, which the library doesn't check (RFC 9449, section
+// 5).
+type tokenRecorder struct {
 	next http.RoundTripper
 	flow *flow
 }
 
-func (i issued) RoundTrip(r *http.Request) (*http.Response, error) {
-	answer, err := i.next.RoundTrip(r)
-	if err != nil || r.URL.String() != i.flow.request.AuthServerTokenEndpoint || answer.StatusCode != http.StatusOK {
-		return answer, err
+func (i tokenRecorder) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := i.next.RoundTrip(r)
+	if err != nil || r.URL.String() != i.flow.request.AuthServerTokenEndpoint || resp.StatusCode != http.StatusOK {
+		return resp, err
 	}
-	defer answer.Body.Close()
-	body, err := io.ReadAll(answer.Body) // bounded by outbound
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body) // bounded by outbound
 	if err != nil {
 		return nil, err
 	}
@@ -38,24 +38,24 @@ func (i issued) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := json.Unmarshal(body, &token); err != nil {
 		return nil, fmt.Errorf("token response: %w", err)
 	}
-	i.flow.hold(token.Access, token.Refresh)
+	i.flow.holdTokens(token.Access, token.Refresh)
 	if !strings.EqualFold(token.Type, "DPoP") {
 		return nil, errors.New("token response: not a DPoP token")
 	}
-	answer.Body = io.NopCloser(bytes.NewReader(body))
-	return answer, nil
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	return resp, nil
 }
 
-// errShortKey is a DPoP key that the library would write down wrongly.
+// errShortKey reports a DPoP key that the library would encode incorrectly.
 var errShortKey = errors.New("coordinate of the DPoP key is short")
 
-// wholeKeys refuses to send proofs whose key has a coordinate that begins with
-// a zero byte: the library leaves that byte out, which RFC 7518, section
-// 6.2.1.2, does not allow and strict servers refuse. That is one key in 128;
-// the caller tries another.
-type wholeKeys struct{ next http.RoundTripper }
+// shortKeyFilter refuses to send proofs whose key has a coordinate that
+// begins with a zero byte. The library omits that byte, which violates RFC
+// 7518, section 6.2.1.2, and strict servers reject it. It affects 1 key in
+// 128; the caller tries another.
+type shortKeyFilter struct{ next http.RoundTripper }
 
-func (k wholeKeys) RoundTrip(r *http.Request) (*http.Response, error) {
+func (k shortKeyFilter) RoundTrip(r *http.Request) (*http.Response, error) {
 	if proof := r.Header.Get("DPoP"); proof != "" {
 		head, _, _ := strings.Cut(proof, ".")
 		text, err := base64.RawURLEncoding.DecodeString(head)
@@ -65,7 +65,7 @@ func (k wholeKeys) RoundTrip(r *http.Request) (*http.Response, error) {
 		if err == nil {
 			err = json.Unmarshal(text, &header)
 		}
-		const length = 43 // of 32 bytes in base64
+		const length = 43 // 32 bytes in base64
 		if err != nil || len(header.Key.X) != length || len(header.Key.Y) != length {
 			return nil, errShortKey
 		}

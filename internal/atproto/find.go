@@ -6,18 +6,18 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// Find gives DID and handle of the account that a handle or a DID names, as
-// people type them, without its taking part: for whom an owner invites. The
-// handle leads to the account and back. Errors wrap a Problem, field "handle".
+// Find returns the DID and handle of the account that a typed handle or DID
+// names, verified in both directions, without involving the account. Owners
+// use it to invite people. Errors wrap a Problem with field "handle".
 func (s *Service) Find(ctx context.Context, name string) (wiki.User, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.patience)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	leave, err := s.enter(ctx)
+	leave, err := s.acquireSlot(ctx)
 	if err != nil {
 		return wiki.User{}, err
 	}
 	defer leave()
-	_, account, err := s.find(ctx, name)
+	_, account, err := s.findAccount(ctx, name)
 	if err != nil {
 		return wiki.User{}, err
 	}

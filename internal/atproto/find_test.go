@@ -12,7 +12,7 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-func TestMeant(t *testing.T) {
+func TestSuggestHandles(t *testing.T) {
 	for typed, want := range map[string]string{
 		"ada.bsky.socail": "ada.bsky.social", "ada.bsky.socia": "ada.bsky.social", "@Ada.bksy.social": "ada.bsky.social", "ada.bsky": "ada.bsky.social",
 		"ada.bsky.app": "ada.bsky.social", "ada.bluesky.social": "ada.bsky.social", "adabsky.social": "ada.bsky.social adabsky.bsky.social", "ada-bsky.social": "ada.bsky.social ada-bsky.bsky.social",
@@ -24,13 +24,13 @@ func TestMeant(t *testing.T) {
 		strings.Repeat("x", 300) + ".bsky.socail": "", "ada.internal": "",
 	} {
 		id, _ := ParseIdentifier(typed)
-		if got := strings.Join(meant(typed, id), " "); got != want {
+		if got := strings.Join(suggestHandles(typed, id), " "); got != want {
 			t.Errorf("%.40q: %q, want %q", typed, got, want)
 		}
 	}
 }
 
-// Only who is really there is suggested, at sign-in and at an invitation.
+// Only existing accounts are suggested, at sign-in and in invitations.
 func TestDidYouMean(t *testing.T) {
 	w := newWorld(t)
 	const bea = "did:plc:beabeabeabeabeabeabeabea"
@@ -45,20 +45,20 @@ func TestDidYouMean(t *testing.T) {
 			"find":    func() error { _, err := w.service.Find(t.Context(), typed); return err },
 		} {
 			var p *wiki.Problem
-			if err := ask(); !errors.As(err, &p) || p.Meant != want || (want != "") != strings.HasSuffix(p.Message, "Did you mean "+want+"?") {
+			if err := ask(); !errors.As(err, &p) || p.DidYouMean != want || (want != "") != strings.HasSuffix(p.Message, "Did you mean "+want+"?") {
 				t.Errorf("%s, %s: %+v", name, typed, p)
 			}
 		}
 	}
 }
 
-// Find is how owners invite: nobody signs in, nothing is stored, and a handle
-// must lead to the account and back.
+// Find signs nobody in and stores nothing, and the handle must verify in
+// both directions.
 func TestFind(t *testing.T) {
 	w := newWorld(t)
 	w.accounts["did:web:web.test"] = account{handle: "web.test", pds: "https://pds.test"}
 	w.handles["web.test"] = "did:web:web.test"
-	w.accounts[eveDID] = account{handle: "eve.test", pds: "http://127.0.0.1"} // no matter: she is not asked to sign in
+	w.accounts[eveDID] = account{handle: "eve.test", pds: "http://127.0.0.1"} // not checked: she isn't signing in
 	for typed, want := range map[string]wiki.User{
 		"@Ada.TEST":                         {DID: adaDID, Handle: "ada.test"},
 		adaDID:                              {DID: adaDID, Handle: "ada.test"},
@@ -76,34 +76,34 @@ func TestFind(t *testing.T) {
 	}
 	for _, asked := range w.asked {
 		if strings.HasPrefix(asked, "POST") || strings.Contains(asked, "oauth") {
-			t.Errorf("finding somebody asked %s", asked)
+			t.Errorf("Find requested %s", asked)
 		}
 	}
-	// A claim that does not lead back is shown as it is.
+	// A DID whose handle doesn't verify is found without a handle.
 	w.accounts[eveDID] = account{pds: "https://pds.test", also: []string{"at://ada.test"}}
 	if got, err := w.service.Find(t.Context(), eveDID); err != nil || got.Handle != wiki.InvalidHandle {
 		t.Errorf("a claimed handle: %v, %v", got, err)
 	}
 	w.handles["evil.test"] = adaDID
-	if _, err := w.service.Find(t.Context(), "evil.test"); !strings.Contains(said(t, err), "another handle") {
+	if _, err := w.service.Find(t.Context(), "evil.test"); !strings.Contains(problemText(t, err), "another handle") {
 		t.Error(err)
 	}
-	for typed, says := range map[string]string{"": "Type your handle", "nobody.ada.test": "Nobody answers", "a:b": "is not a handle", "did:key:z": "not a DID"} {
-		if _, err := w.service.Find(t.Context(), typed); !strings.Contains(said(t, err), says) {
+	for typed, says := range map[string]string{"": "Enter your handle", "nobody.ada.test": "No account found", "a:b": "is not a handle", "did:key:z": "not a DID"} {
+		if _, err := w.service.Find(t.Context(), typed); !strings.Contains(problemText(t, err), says) {
 			t.Errorf("%q: %v", typed, err)
 		}
 	}
 }
 
-// A host that hangs, or that too many are asking already, is given up in time.
+// Find gives up on a host that hangs or that is over its rate limit.
 func TestFindGivesUp(t *testing.T) {
 	w := newWorld(t)
-	w.service.patience = 500 * time.Millisecond
+	w.service.timeout = 500 * time.Millisecond
 	stop := make(chan struct{})
 	defer close(stop)
 	w.handlers["plc.test/"+adaDID] = func(http.ResponseWriter, *http.Request) { <-stop }
 	start := time.Now()
-	if _, err := w.service.Find(t.Context(), adaDID); !strings.Contains(said(t, err), "does not answer") {
+	if _, err := w.service.Find(t.Context(), adaDID); !strings.Contains(problemText(t, err), "isn't responding") {
 		t.Error(err)
 	}
 	if took := time.Since(start); took > 2*time.Second {
@@ -117,6 +117,6 @@ func TestFindGivesUp(t *testing.T) {
 		return nil
 	}
 	if _, err := w.service.Find(t.Context(), "ada.test"); !errors.Is(err, refusal) {
-		t.Errorf("a host that is asked too often: %v", err)
+		t.Errorf("a host over its rate limit: %v", err)
 	}
 }

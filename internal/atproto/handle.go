@@ -15,45 +15,45 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// handleField is the field of the sign-in form that problems are about.
+// handleField is the sign-in form's field that Problems refer to.
 const handleField = "handle"
 
-// defaultHost completes a bare name.
+// defaultHost completes a name without a dot.
 const defaultHost = ".bsky.social"
 
-// ParseIdentifier reads what people type or paste: a handle with or without @
-// and in any case, a DID, an at:// address, the address of a profile, or a bare
-// name, which is one of Bluesky's. It gives a handle in small letters or a DID;
-// otherwise a Problem.
+// ParseIdentifier parses what people type or paste: a handle in any case,
+// with or without @, a DID, an at:// URI, a profile URL, or a name without a
+// dot, which is a Bluesky handle. It returns a lowercase handle or a DID;
+// errors are Problems.
 func ParseIdentifier(text string) (string, error) {
-	id := strings.TrimSpace(visible(text))
+	id := strings.TrimSpace(stripInvisible(text))
 	if id == "" {
-		return "", wiki.WithCause("not a handle", wiki.Problemf(wiki.ErrInvalid, handleField, "Type your handle, such as ada.bsky.social."))
+		return "", wiki.WithCause("not a handle", wiki.Problemf(wiki.ErrInvalid, handleField, "Enter your handle, for example ada.bsky.social."))
 	}
-	id = fromAddress(id)
+	id = identifierFromURL(id)
 	id = strings.TrimPrefix(id, "@")
 	if len(id) >= 4 && strings.EqualFold(id[:4], "did:") {
 		return parseDID(id)
 	}
 	id = strings.ToLower(strings.TrimSuffix(id, "."))
 	if name, host, ok := strings.Cut(id, "@"); ok && name != "" && host != "" {
-		return "", wiki.WithCause("not a handle", wiki.Problemf(wiki.ErrInvalid, handleField, "That looks like an email address. Type your handle, such as ada.bsky.social."))
+		return "", wiki.WithCause("not a handle", wiki.Problemf(wiki.ErrInvalid, handleField, "That looks like an email address. Enter your handle, for example ada.bsky.social."))
 	}
 	if id != "" && !strings.Contains(id, ".") {
 		id += defaultHost
 	}
 	handle, err := syntax.ParseHandle(id)
 	if err != nil || handle.IsInvalidHandle() {
-		return "", wiki.WithCause("not a handle", wiki.Problemf(wiki.ErrInvalid, handleField, "“%s” is not a handle. A handle looks like ada.bsky.social or ada.example.org.", clip(text)))
+		return "", wiki.WithCause("not a handle", wiki.Problemf(wiki.ErrInvalid, handleField, "“%s” is not a handle. A handle looks like ada.bsky.social or ada.example.org.", truncateInput(text)))
 	}
 	if !handle.AllowedTLD() {
-		return "", wiki.WithCause("not a handle", wiki.Problemf(wiki.ErrInvalid, handleField, "No handle ends in .%s. A handle looks like ada.bsky.social or ada.example.org.", handle.TLD()))
+		return "", wiki.WithCause("not a handle", wiki.Problemf(wiki.ErrInvalid, handleField, "Handles can't end in .%s. A handle looks like ada.bsky.social or ada.example.org.", handle.TLD()))
 	}
 	return handle.String(), nil
 }
 
-// fromAddress is the account within the address of a profile.
-func fromAddress(id string) string {
+// identifierFromURL extracts the account from a profile URL or at:// URI.
+func identifierFromURL(id string) string {
 	if rest, ok := strings.CutPrefix(id, "at://"); ok {
 		rest, _, _ = strings.Cut(rest, "/")
 		return rest
@@ -80,7 +80,7 @@ func fromAddress(id string) string {
 }
 
 func parseDID(text string) (string, error) {
-	wrong := wiki.WithCause("not a handle", wiki.Problemf(wiki.ErrInvalid, handleField, "“%s” is not a DID that we know. Those begin with did:plc: or did:web:.", clip(text)))
+	wrong := wiki.WithCause("not a handle", wiki.Problemf(wiki.ErrInvalid, handleField, "“%s” is not a DID we support. Supported DIDs begin with did:plc: or did:web:.", truncateInput(text)))
 	method, rest, _ := strings.Cut(text[len("did:"):], ":")
 	did, err := syntax.ParseDID("did:" + strings.ToLower(method) + ":" + rest)
 	if err != nil {
@@ -89,7 +89,7 @@ func parseDID(text string) (string, error) {
 	switch did.Method() {
 	case "plc":
 		did = syntax.DID(strings.ToLower(did.String()))
-		if !plcIdentifier(did.Identifier()) {
+		if !isPLCIdentifier(did.Identifier()) {
 			return "", wrong
 		}
 	case "web":
@@ -103,9 +103,9 @@ func parseDID(text string) (string, error) {
 	return did.String(), nil
 }
 
-// plcIdentifier reports whether it is 24 characters of base32
+// isPLCIdentifier reports whether s is 24 characters of base32
 // (web.plc.directory/spec/v0.1/did-plc).
-func plcIdentifier(s string) bool {
+func isPLCIdentifier(s string) bool {
 	if len(s) != 24 {
 		return false
 	}
@@ -117,9 +117,9 @@ func plcIdentifier(s string) bool {
 	return true
 }
 
-// visible drops what cannot be seen: marks of direction come along when handles
-// are copied.
-func visible(text string) string {
+// stripInvisible removes invisible characters: copied handles often contain
+// direction marks.
+func stripInvisible(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Cc, r) || r == unicode.ReplacementChar {
 			return -1
@@ -128,19 +128,19 @@ func visible(text string) string {
 	}, text)
 }
 
-// clip bounds what is shown again.
-func clip(text string) string {
-	letters := []rune(strings.TrimSpace(visible(text)))
+// truncateInput shortens input before it is shown again.
+func truncateInput(text string) string {
+	letters := []rune(strings.TrimSpace(stripInvisible(text)))
 	if len(letters) > 60 {
 		return string(letters[:60]) + "…"
 	}
 	return string(letters)
 }
 
-// lookup finds an account, checked both ways. Its handle is handle.invalid when
-// that was not what was asked for and does not lead back.
+// lookup resolves an account and verifies it in both directions. If id is a
+// DID whose handle doesn't verify, the handle is handle.invalid.
 func (s *Service) lookup(ctx context.Context, id string) (*identity.Identity, error) {
-	if err := s.askable(id); err != nil {
+	if err := s.checkTarget(id); err != nil {
 		return nil, err
 	}
 	account, err := s.directory.Lookup(ctx, syntax.AtIdentifier(id))
@@ -150,9 +150,9 @@ func (s *Service) lookup(ctx context.Context, id string) (*identity.Identity, er
 	return account, nil
 }
 
-// askable reports whether the host that an identifier leads to may be asked. A
-// did:plc leads to the directory, which is there for that.
-func (s *Service) askable(id string) error {
+// checkTarget reports whether the host that an identifier leads to can be
+// queried. A did:plc leads to the PLC directory, which always can.
+func (s *Service) checkTarget(id string) error {
 	if strings.HasPrefix(id, "did:plc:") {
 		return nil
 	}
@@ -165,20 +165,20 @@ func (s *Service) askable(id string) error {
 
 func lookupProblem(id string, err error) error {
 	switch {
-	case slow(err):
-		return wiki.WithCause("directory silent", wiki.Problemf(wiki.ErrInvalid, handleField, "The server that should know %s does not answer. Try again in a few minutes.", id))
+	case isTimeout(err):
+		return wiki.WithCause("directory silent", wiki.Problemf(wiki.ErrInvalid, handleField, "The server responsible for %s isn't responding. Try again in a few minutes.", id))
 	case errors.Is(err, identity.ErrHandleMismatch), errors.Is(err, identity.ErrHandleNotDeclared):
-		return wiki.WithCause("handle of another name", wiki.Problemf(wiki.ErrInvalid, handleField, "%s leads to an account that goes by another handle. Use that one, or put the handle right in the account's settings.", id))
+		return wiki.WithCause("handle of another name", wiki.Problemf(wiki.ErrInvalid, handleField, "%s points to an account that uses another handle. Use that one, or correct the handle in the account's settings.", id))
 	case errors.Is(err, identity.ErrHandleNotFound), errors.Is(err, identity.ErrDIDNotFound):
-		return wiki.WithCause("nobody", wiki.Problemf(wiki.ErrNotFound, handleField, "Nobody answers to %s. Is it spelt right?", id))
+		return wiki.WithCause("nobody", wiki.Problemf(wiki.ErrNotFound, handleField, "No account found for %s. Check the spelling.", id))
 	case errors.Is(err, identity.ErrHandleResolutionFailed):
-		return wiki.WithCause("nobody", wiki.Problemf(wiki.ErrNotFound, handleField, "Nobody answers to %s: we could not ask its domain, or it gave no account. Is it spelt right?", id))
+		return wiki.WithCause("nobody", wiki.Problemf(wiki.ErrNotFound, handleField, "No account found for %s: its domain couldn't be reached or doesn't name an account. Check the spelling.", id))
 	}
-	return wiki.WithCause("unreadable account", wiki.Problemf(wiki.ErrInvalid, handleField, "The account of %s cannot be read at the moment. Try again in a few minutes.", id))
+	return wiki.WithCause("unreadable account", wiki.Problemf(wiki.ErrInvalid, handleField, "The account of %s can't be read right now. Try again in a few minutes.", id))
 }
 
-// slow reports whether a server kept us waiting.
-func slow(err error) bool {
+// isTimeout reports whether a server took too long.
+func isTimeout(err error) bool {
 	var network net.Error
 	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &network) && network.Timeout()
 }

@@ -23,43 +23,43 @@ import (
 	"robot.wtf/internal/keyfile"
 )
 
-// The files of a key directory.
+// Files in the key directory.
 const (
 	signingFile = "atproto.pem"
-	nextFile    = "atproto-next.pem"   // published, and not signing yet
-	formerFile  = "atproto-former.pem" // published for those who began with it
+	nextFile    = "atproto-next.pem"   // published, not signing yet
+	formerFile  = "atproto-former.pem" // published for sign-ins that began with it
 )
 
-// published is how long a key is in the JWKS before it signs: other servers
-// keep that document for ten minutes.
-const published = 10 * time.Minute
+// publishBeforeUse is how long a key is in the JWKS before it signs: other
+// servers cache that document for ten minutes.
+const publishBeforeUse = 10 * time.Minute
 
 // A key authenticates the service to other servers (private_key_jwt, ES256).
 type key struct {
-	id      string // JWK thumbprint (RFC 7638), so that a new key is never taken for an old one
+	id      string // JWK thumbprint (RFC 7638): unique per key
 	private *atcrypto.PrivateKeyP256
 	public  *ecdsa.PublicKey
 }
 
-// keys are the key that signs, and those that are published besides: the next
-// one, which takes its place once others have had time to read of it, and the
-// former one, until the sign-ins that began with it have ended.
+// keys holds the signing key and the keys that are published with it: the
+// next one, which signs once others had time to fetch it, and the former
+// one, until the sign-ins that began with it have ended.
 type keys struct {
 	dir  string
-	keep time.Duration // of the former key: as long as a sign-in may take
+	keep time.Duration // lifetime of the former key: that of a sign-in
 	now  func() time.Time
 
 	mu            sync.Mutex
 	signing       *key
-	next, former  *key      // nil when there is none
-	nextSigns     time.Time // from when next signs
+	next, former  *key      // nil if there is none
+	nextSigns     time.Time // when next starts to sign
 	formerRetires time.Time
 }
 
-// openKeys reads the client's keys of a directory, or makes the first. What is
-// published starts to be so now.
+// openKeys reads the client's keys from a directory or creates the first. It
+// treats them as published from now on.
 func openKeys(dir string, keep time.Duration, now func() time.Time) (*keys, error) {
-	k := &keys{dir: dir, keep: keep, now: now, nextSigns: now().Add(published), formerRetires: now().Add(keep)}
+	k := &keys{dir: dir, keep: keep, now: now, nextSigns: now().Add(publishBeforeUse), formerRetires: now().Add(keep)}
 	if err := finishRotation(dir); err != nil {
 		return nil, err
 	}
@@ -77,7 +77,8 @@ func openKeys(dir string, keep time.Duration, now func() time.Time) (*keys, erro
 	return k, err
 }
 
-// finishRotation does what a crash between the two renames of rotate left.
+// finishRotation completes a rotation that a crash interrupted between the
+// two renames of promoteNextKey.
 func finishRotation(dir string) error {
 	_, err := os.Stat(filepath.Join(dir, signingFile))
 	if !errors.Is(err, fs.ErrNotExist) {
@@ -90,13 +91,14 @@ func finishRotation(dir string) error {
 	return err
 }
 
-// RotateKey makes the client's next key, which signs once it has been published
-// for a while. It reports false when one is on its way already: that one stays.
+// RotateKey creates the client's next key, which signs after it has been
+// published for publishBeforeUse. It returns false if a next key already
+// exists.
 func (s *Service) RotateKey() (bool, error) {
 	k := s.keys
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if err := k.settle(); err != nil {
+	if err := k.advanceRotation(); err != nil {
 		return false, err
 	}
 	made, err := RotateKey(k.dir)
@@ -106,12 +108,12 @@ func (s *Service) RotateKey() (bool, error) {
 	if k.next, err = readKey(filepath.Join(k.dir, nextFile)); err != nil {
 		return false, fmt.Errorf("atproto: rotate key: %w", err)
 	}
-	k.nextSigns = k.now().Add(published)
+	k.nextSigns = k.now().Add(publishBeforeUse)
 	return true, nil
 }
 
-// RotateKey makes the client's next key in a directory that no service is
-// using. It reports false when one is on its way already: that one stays.
+// RotateKey creates the client's next key in a directory that no service is
+// using. It returns false if a next key already exists.
 func RotateKey(dir string) (bool, error) {
 	if _, err := os.Stat(filepath.Join(dir, signingFile)); err != nil {
 		return false, fmt.Errorf("atproto: rotate key: %w", err)
@@ -126,12 +128,12 @@ func RotateKey(dir string) (bool, error) {
 	return true, nil
 }
 
-// settle moves on to what the time demands. What fails is tried again by the
-// next call; meanwhile the keys stay as they are, which is right as well.
-func (k *keys) settle() error {
+// advanceRotation promotes and retires keys that are due. If it fails, the
+// keys stay as they are, which is safe, and the next call tries again.
+func (k *keys) advanceRotation() error {
 	now := k.now()
 	if k.next != nil && !now.Before(k.nextSigns) {
-		if err := k.rotate(); err != nil {
+		if err := k.promoteNextKey(); err != nil {
 			return fmt.Errorf("atproto: rotate key: %w", err)
 		}
 		k.former, k.signing, k.next, k.formerRetires = k.signing, k.next, nil, now.Add(k.keep)
@@ -145,27 +147,27 @@ func (k *keys) settle() error {
 	return nil
 }
 
-func (k *keys) rotate() error {
+func (k *keys) promoteNextKey() error {
 	err := durable.Rename(filepath.Join(k.dir, signingFile), filepath.Join(k.dir, formerFile))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) { // done by a call that failed after it
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // already done by a call that failed later
 		return err
 	}
 	return durable.Rename(filepath.Join(k.dir, nextFile), filepath.Join(k.dir, signingFile))
 }
 
-// current is the key that signs.
-func (k *keys) current() (*key, error) {
+// signingKey returns the key that signs now.
+func (k *keys) signingKey() (*key, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	err := k.settle()
+	err := k.advanceRotation()
 	return k.signing, err
 }
 
-// all are the published keys, the one that signs first.
-func (k *keys) all() ([]*key, error) {
+// publishedKeys returns all published keys, the signing key first.
+func (k *keys) publishedKeys() ([]*key, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	err := k.settle()
+	err := k.advanceRotation()
 	list := []*key{k.signing}
 	for _, other := range []*key{k.next, k.former} {
 		if other != nil {
@@ -175,12 +177,12 @@ func (k *keys) all() ([]*key, error) {
 	return list, err
 }
 
-// public is the JWK set (RFC 7517) of the public halves.
-func (k *keys) public() ([]byte, error) {
-	list, err := k.all()
+// jwks returns the JWK set (RFC 7517) of the public keys.
+func (k *keys) jwks() ([]byte, error) {
+	list, err := k.publishedKeys()
 	var set jose.JSONWebKeySet
-	for _, one := range list {
-		set.Keys = append(set.Keys, jose.JSONWebKey{Key: one.public, KeyID: one.id, Algorithm: string(jose.ES256), Use: "sig"})
+	for _, k := range list {
+		set.Keys = append(set.Keys, jose.JSONWebKey{Key: k.public, KeyID: k.id, Algorithm: string(jose.ES256), Use: "sig"})
 	}
 	text, failed := json.Marshal(set)
 	return text, errors.Join(err, failed)
@@ -188,7 +190,7 @@ func (k *keys) public() ([]byte, error) {
 
 func generateKey() (*ecdsa.PrivateKey, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) }
 
-// readKey gives nil where there is no such file.
+// readKey returns nil if the file doesn't exist.
 func readKey(file string) (*key, error) {
 	private, err := keyfile.Read[*ecdsa.PrivateKey](file)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -202,7 +204,7 @@ func readKey(file string) (*key, error) {
 
 func newKey(private *ecdsa.PrivateKey) (*key, error) {
 	if private.Curve != elliptic.P256() {
-		return nil, errors.New("the client's key is not of P-256")
+		return nil, errors.New("the client's key is not a P-256 key")
 	}
 	scalar, err := private.Bytes()
 	if err != nil {
@@ -216,8 +218,8 @@ func newKey(private *ecdsa.PrivateKey) (*key, error) {
 	return &key{id: base64.RawURLEncoding.EncodeToString(sum), private: signing, public: &private.PublicKey}, err
 }
 
-// clientMetadata is what other servers read about this client
-// (atproto.com/specs/oauth, "Client ID Metadata Document").
+// clientMetadata returns the document that describes this client to other
+// servers (atproto.com/specs/oauth, "Client ID Metadata Document").
 func clientMetadata(config *oauth.ClientConfig, platform string) ([]byte, error) {
 	m := config.ClientMetadata()
 	name, home, jwks := "robot.wtf", platform+"/", platform+JWKSPath

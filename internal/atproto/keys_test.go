@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// kids are the ids of the keys that the JWKS shows.
+// kids returns the key ids in the JWKS.
 func (w *world) kids() []string {
 	w.t.Helper()
 	var set struct{ Keys []struct{ Kid string } }
@@ -25,15 +25,15 @@ func (w *world) kids() []string {
 	return kids
 }
 
-func (w *world) pass(d time.Duration) {
+func (w *world) advanceClock(d time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.now = w.now.Add(d)
 }
 
-// A new key is published for ten minutes before it signs. A sign-in ends with
-// the key that it began with, and when none can be under way with the former
-// one, that is gone.
+// A new key is published for ten minutes before it signs. A sign-in ends
+// with the key it began with, and the former key is removed once no sign-in
+// can use it.
 func TestKeyRotation(t *testing.T) {
 	for name, rotate := range map[string]func(w *world, dir string) (bool, error){
 		"before the service starts": func(w *world, dir string) (bool, error) {
@@ -45,18 +45,18 @@ func TestKeyRotation(t *testing.T) {
 		},
 		"while it runs": func(w *world, _ string) (bool, error) { return w.service.RotateKey() },
 	} {
-		t.Run(name, func(t *testing.T) { rotatesKeys(t, rotate) })
+		t.Run(name, func(t *testing.T) { testKeyRotation(t, rotate) })
 	}
 }
 
-func rotatesKeys(t *testing.T, rotate func(w *world, dir string) (bool, error)) {
+func testKeyRotation(t *testing.T, rotate func(w *world, dir string) (bool, error)) {
 	w := newWorld(t)
 	old := w.kids()
 	if len(old) != 1 {
 		t.Fatalf("keys %v", old)
 	}
 	dir := filepath.Join(w.dir, "keys")
-	for _, want := range []bool{true, false} { // the second finds the first on its way
+	for _, want := range []bool{true, false} { // the second call finds the next key of the first
 		if made, err := rotate(w, dir); err != nil || made != want {
 			t.Fatalf("rotate: %t, %v", made, err)
 		}
@@ -74,7 +74,7 @@ func rotatesKeys(t *testing.T, rotate func(w *world, dir string) (bool, error)) 
 			t.Errorf("signed with %s, want %s", w.signed, want)
 		}
 	}
-	w.pass(published - time.Second)
+	w.advanceClock(publishBeforeUse - time.Second)
 	signIn(both[0])
 	late := w.browser()
 	to, err := late.begin("ada.test")
@@ -82,7 +82,7 @@ func rotatesKeys(t *testing.T, rotate func(w *world, dir string) (bool, error)) 
 		t.Fatal(err)
 	}
 	query := w.approve(to)
-	w.pass(2 * time.Second)
+	w.advanceClock(2 * time.Second)
 	signIn(both[1])
 	if got := w.kids(); !slices.Equal(got, []string{both[1], both[0]}) {
 		t.Errorf("published %v", got)
@@ -90,7 +90,7 @@ func rotatesKeys(t *testing.T, rotate func(w *world, dir string) (bool, error)) 
 	if _, err := late.finish(query); err != nil || w.signed != both[0] {
 		t.Errorf("begun with the former key: %v, signed with %s", err, w.signed)
 	}
-	w.pass(Lifetime)
+	w.advanceClock(Lifetime)
 	if got := w.kids(); !slices.Equal(got, both[1:]) {
 		t.Errorf("published %v", got)
 	}
@@ -101,9 +101,9 @@ func rotatesKeys(t *testing.T, rotate func(w *world, dir string) (bool, error)) 
 	}
 }
 
-// A crash between the renames of a rotation leaves a key to sign with, and
-// never a new one that nobody was told of.
-func TestRotationIsCutShort(t *testing.T) {
+// A crash between the renames of a rotation leaves a signing key, and never
+// an unpublished one.
+func TestRotationInterrupted(t *testing.T) {
 	w := newWorld(t)
 	dir := filepath.Join(w.dir, "keys")
 	if _, err := RotateKey(dir); err != nil {
@@ -117,14 +117,14 @@ func TestRotationIsCutShort(t *testing.T) {
 	if err := os.Rename(filepath.Join(dir, signingFile), filepath.Join(dir, formerFile)); err != nil {
 		t.Fatal(err)
 	}
-	w.pass(published)
-	if one, err := k.current(); err != nil || one.id != next { // the process lives on
+	w.advanceClock(publishBeforeUse)
+	if one, err := k.signingKey(); err != nil || one.id != next { // in the same process
 		t.Errorf("%v, %v", one, err)
 	}
 	if err := os.Rename(filepath.Join(dir, signingFile), filepath.Join(dir, nextFile)); err != nil {
 		t.Fatal(err)
 	}
-	again, err := openKeys(dir, Lifetime, w.service.now) // it does not
+	again, err := openKeys(dir, Lifetime, w.service.now) // after a restart
 	if err != nil || again.signing.id != next || again.former == nil || again.former.id != former || again.next != nil {
 		t.Errorf("%+v, %v", again, err)
 	}

@@ -15,48 +15,48 @@ import (
 	"robot.wtf/internal/store"
 )
 
-// maxName bounds a display name, in characters. Lexicon app.bsky.actor.profile
-// allows 64 graphemes.
+// maxName limits a display name, in characters. The lexicon
+// app.bsky.actor.profile allows 64 graphemes.
 const maxName = 64
 
-// A profile is what somebody shows of themselves. It is optional, and read is
-// false when it could not be read.
+// A profile is an account's public profile. It is optional; read is false if
+// reading it failed.
 type profile struct {
 	name      string
-	avatarCID string        // of the picture's blob, or ""
-	avatar    *store.Avatar // the picture, if it differs from the stored one
+	avatarCID string        // of the avatar's blob, or ""
+	avatar    *store.Avatar // the avatar, if it differs from the stored one
 	read      bool
 }
 
-// profileOf reads the public profile record of an account from its own server.
+// fetchProfile reads an account's public profile record from its own server.
 // It needs no token.
-func (s *Service) profileOf(ctx context.Context, account *identity.Identity) profile {
+func (s *Service) fetchProfile(ctx context.Context, account *identity.Identity) profile {
 	p, err := s.readProfile(ctx, account)
 	if err != nil {
-		s.log.Info("atproto: profile", "did", account.DID, "err", err)
+		s.log.Info("reading a profile failed", "did", account.DID, "err", err)
 		return profile{}
 	}
 	p.read = true
 	if p.avatar, err = s.newAvatar(ctx, account, p.avatarCID); err != nil {
-		s.log.Info("atproto: picture", "did", account.DID, "err", err)
+		s.log.Info("fetching an avatar failed", "did", account.DID, "err", err)
 	}
 	return p
 }
 
 func (s *Service) readProfile(ctx context.Context, account *identity.Identity) (profile, error) {
-	answer, err := s.ask(ctx, account, "com.atproto.repo.getRecord", url.Values{
+	resp, err := s.queryPDS(ctx, account, "com.atproto.repo.getRecord", url.Values{
 		"repo": {account.DID.String()}, "collection": {"app.bsky.actor.profile"}, "rkey": {"self"},
 	})
 	if err != nil {
 		return profile{}, err
 	}
-	defer answer.Body.Close()
-	switch answer.StatusCode {
+	defer resp.Body.Close()
+	switch resp.StatusCode {
 	case http.StatusOK:
 	case http.StatusBadRequest, http.StatusNotFound:
-		return profile{}, nil // RecordNotFound: most who are not on Bluesky
+		return profile{}, nil // RecordNotFound: most people who don't use Bluesky
 	default:
-		return profile{}, fmt.Errorf("status %d", answer.StatusCode)
+		return profile{}, fmt.Errorf("status %d", resp.StatusCode)
 	}
 	var record struct {
 		Value struct {
@@ -68,14 +68,14 @@ func (s *Service) readProfile(ctx context.Context, account *identity.Identity) (
 			} `json:"avatar"`
 		} `json:"value"`
 	}
-	if err := json.NewDecoder(answer.Body).Decode(&record); err != nil {
+	if err := json.NewDecoder(resp.Body).Decode(&record); err != nil {
 		return profile{}, err
 	}
 	return profile{name: cleanName(record.Value.DisplayName), avatarCID: record.Value.Avatar.Ref.Link}, nil
 }
 
-// ask calls a query of an account's own server, without a token.
-func (s *Service) ask(ctx context.Context, account *identity.Identity, method string, query url.Values) (*http.Response, error) {
+// queryPDS sends a query to an account's own server, without a token.
+func (s *Service) queryPDS(ctx context.Context, account *identity.Identity, method string, query url.Values) (*http.Response, error) {
 	address := strings.TrimSuffix(account.PDSEndpoint(), "/") + "/xrpc/" + method + "?" + query.Encode()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
@@ -85,8 +85,8 @@ func (s *Service) ask(ctx context.Context, account *identity.Identity, method st
 	return s.http.Do(r)
 }
 
-// cleanName is a display name on one line, without what cannot be seen or would
-// turn the text around it, and not too long.
+// cleanName reduces a display name to one line of at most maxName
+// characters, without invisible characters and direction marks.
 func cleanName(name string) string {
 	name = strings.Map(func(r rune) rune {
 		switch {
@@ -103,4 +103,6 @@ func cleanName(name string) string {
 	return strings.TrimSpace(string(letters[:min(len(letters), maxName)]))
 }
 
-func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
+func constantTimeEqual(a, b string) bool {
+	return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1
+}

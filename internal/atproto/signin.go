@@ -20,19 +20,20 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// Begin starts a sign-in for what a person typed. It gives the address at the
-// person's own server to send the browser to, and binds the browser by a
-// cookie. back is where to go afterwards, checked by the caller. Errors wrap a
-// Problem for the form; it answers within some 5 seconds.
+// Begin starts a sign-in for what a person typed. It returns the address at
+// the person's own server to redirect the browser to, and sets a cookie to
+// tie the sign-in to the browser. back is where to go afterwards; the caller
+// checks it. Errors wrap a Problem for the form. It returns within about 5
+// seconds.
 func (s *Service) Begin(ctx context.Context, w http.ResponseWriter, r *http.Request, typed, back string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.patience)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	leave, err := s.enter(ctx)
+	leave, err := s.acquireSlot(ctx)
 	if err != nil {
 		return "", err
 	}
 	defer leave()
-	id, account, err := s.find(ctx, typed)
+	id, account, err := s.findAccount(ctx, typed)
 	if err != nil {
 		return "", err
 	}
@@ -40,12 +41,12 @@ func (s *Service) Begin(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	if err != nil {
 		return "", err
 	}
-	signing, err := s.keys.current()
+	signing, err := s.keys.signingKey()
 	if err != nil {
-		s.log.Error("atproto: keys", "err", err) // the former one goes on
+		s.log.Error("rotating atproto keys failed", "err", err) // the old key still signs
 	}
 	app := s.client(signing)
-	// The hint is what was typed, so that their server can offer it.
+	// The hint lets their server preselect the account.
 	request, err := app.SendAuthRequest(ctx, server, app.Config.Scopes, id)
 	for errors.Is(err, errShortKey) {
 		request, err = app.SendAuthRequest(ctx, server, app.Config.Scopes, id)
@@ -57,7 +58,7 @@ func (s *Service) Begin(ctx context.Context, w http.ResponseWriter, r *http.Requ
 		return "", fmt.Errorf("atproto: begin %s at %s: no request_uri: %w", id, server.Issuer, serverProblem(server.Issuer, nil))
 	}
 	request.AccountDID = &account.DID
-	data, err := json.Marshal(underWay{*request, signing.id})
+	data, err := json.Marshal(pendingSignIn{*request, signing.id})
 	if err != nil {
 		return "", err
 	}
@@ -65,24 +66,24 @@ func (s *Service) Begin(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	if err != nil {
 		return "", fmt.Errorf("atproto: begin: %w", err)
 	}
-	s.remember(w, r, request.State)
+	s.rememberState(w, r, request.State)
 	query := url.Values{"client_id": {s.app.Config.ClientID}, "request_uri": {request.RequestURI}}
 	return server.AuthorizationEndpoint + "?" + query.Encode(), nil
 }
 
-// underWay is what the row of a sign-in holds. Servers want the code redeemed
-// with the key that it was asked for with.
-type underWay struct {
+// pendingSignIn is the data of a sign-in's row. Servers require that the
+// code is redeemed with the client key of the request.
+type pendingSignIn struct {
 	oauth.AuthRequestData
 	Key string `json:"key"`
 }
 
-// authServer finds and checks the server that vouches for an account, which
-// need not be the one that holds it.
+// authServer finds and checks the authorization server of an account, which
+// can differ from the server that hosts it.
 func (s *Service) authServer(ctx context.Context, account *identity.Identity) (*oauth.AuthServerMetadata, error) {
 	host := account.PDSEndpoint()
 	if host == "" {
-		return nil, wiki.WithCause("no server", wiki.Problemf(wiki.ErrInvalid, handleField, "This account lives on no server, so nobody can sign in with it."))
+		return nil, wiki.WithCause("no server", wiki.Problemf(wiki.ErrInvalid, handleField, "This account has no server, so you can't sign in with it."))
 	}
 	if u, err := url.Parse(host); err == nil {
 		if err := s.target(u.Hostname()); err != nil {
@@ -99,51 +100,52 @@ func (s *Service) authServer(ctx context.Context, account *identity.Identity) (*
 	}
 	for _, endpoint := range []string{server.AuthorizationEndpoint, server.TokenEndpoint, server.PushedAuthorizationRequestEndpoint, server.RevocationEndpoint} {
 		if endpoint == "" && endpoint == server.RevocationEndpoint {
-			continue // that one is optional
+			continue // this one is optional
 		}
-		if !plainHTTPS(endpoint) {
+		if !isPlainHTTPS(endpoint) {
 			return nil, fmt.Errorf("atproto: server of %s: endpoint %q: %w", account.DID, endpoint, serverProblem(issuer, nil))
 		}
 	}
 	return server, nil
 }
 
-// plainHTTPS reports whether an address is https on its usual port, with
-// nothing that could hide where it leads.
-func plainHTTPS(address string) bool {
+// isPlainHTTPS reports whether an address is https on the default port,
+// without parts that could disguise its target.
+func isPlainHTTPS(address string) bool {
 	u, err := url.Parse(address)
 	return err == nil && u.Scheme == "https" && u.Hostname() != "" && u.Port() == "" && u.User == nil &&
 		u.RawQuery == "" && !u.ForceQuery && u.Fragment == "" && u.Opaque == ""
 }
 
-// serverProblem says which server is at fault; nothing that it said is shown.
+// serverProblem names the server at fault. It shows nothing that the server
+// sent.
 func serverProblem(address string, err error) error {
 	host := address
 	if u, perr := url.Parse(address); perr == nil && u.Hostname() != "" {
 		host = u.Hostname()
 	}
-	if err != nil && slow(err) {
-		return wiki.WithCause("server silent", wiki.Problemf(wiki.ErrInvalid, handleField, "%s, where this account lives, does not answer. Try again in a few minutes.", clip(host)))
+	if err != nil && isTimeout(err) {
+		return wiki.WithCause("server silent", wiki.Problemf(wiki.ErrInvalid, handleField, "%s, the server of this account, isn't responding. Try again in a few minutes.", truncateInput(host)))
 	}
-	return wiki.WithCause("server", wiki.Problemf(wiki.ErrInvalid, handleField, "%s, where this account lives, cannot sign you in at the moment. Try again in a few minutes; if it stays, tell those who run it.", clip(host)))
+	return wiki.WithCause("server", wiki.Problemf(wiki.ErrInvalid, handleField, "%s, the server of this account, can't sign you in right now. Try again in a few minutes. If it keeps failing, contact its operators.", truncateInput(host)))
 }
 
-// Finish ends a sign-in with what the person's server sent the browser back
-// with. It gives the person, who now has an account here, and where they wanted
-// to go. Errors wrap a Problem; those about the browser and the age of the
-// sign-in leave nothing changed.
+// Finish completes a sign-in from the request that the person's server sent
+// the browser back with. It creates or updates the person's account and
+// returns it with the address they wanted to go to. Errors wrap a Problem. A
+// callback from the wrong browser changes nothing.
 func (s *Service) Finish(ctx context.Context, w http.ResponseWriter, r *http.Request) (wiki.User, string, error) {
 	query := r.URL.Query()
 	state := query.Get("state")
 	if state == "" || len(query["state"]) != 1 || len(query["iss"]) > 1 || len(query["code"]) > 1 {
-		return wiki.User{}, "", wiki.WithCause("incomplete", wiki.Problemf(wiki.ErrInvalid, handleField, "This sign-in address is not complete. Begin again here."))
+		return wiki.User{}, "", wiki.WithCause("incomplete", wiki.Problemf(wiki.ErrInvalid, handleField, "This sign-in link is incomplete. Start again here."))
 	}
-	// Compared before the state is taken: a stranger who sends somebody here
-	// must not be able to spend it.
-	if !s.remembered(r, state) {
-		return wiki.User{}, "", wiki.WithCause("another browser", wiki.Problemf(wiki.ErrDenied, handleField, "This sign-in was begun in another browser, or too long ago. Begin again here."))
+	// Check the cookie before taking the state: otherwise a stranger could
+	// use up someone's state by sending them here.
+	if !s.isRememberedState(r, state) {
+		return wiki.User{}, "", wiki.WithCause("another browser", wiki.Problemf(wiki.ErrDenied, handleField, "This sign-in was started in another browser, or too long ago. Start again here."))
 	}
-	s.forget(w, r, state)
+	s.forgetState(w, r, state)
 	row, err := s.store.TakeSignIn(ctx, state)
 	if errors.Is(err, wiki.ErrNotFound) {
 		return wiki.User{}, "", errExpired
@@ -151,29 +153,30 @@ func (s *Service) Finish(ctx context.Context, w http.ResponseWriter, r *http.Req
 	if err != nil {
 		return wiki.User{}, "", fmt.Errorf("atproto: finish: %w", err)
 	}
-	user, err := s.finish(ctx, query, row)
+	user, err := s.completeSignIn(ctx, query, row)
 	return user, row.Back, err
 }
 
-func (s *Service) finish(ctx context.Context, query url.Values, row store.SignIn) (wiki.User, error) {
-	f, err := s.resume(row)
+func (s *Service) completeSignIn(ctx context.Context, query url.Values, row store.SignIn) (wiki.User, error) {
+	f, err := s.resumeFlow(row)
 	if err != nil {
 		return wiki.User{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, finishTimeout)
 	defer cancel()
-	leave, err := s.enter(ctx)
+	leave, err := s.acquireSlot(ctx)
 	if err != nil {
 		return wiki.User{}, err
 	}
 	defer leave()
 	tokens, err := f.app.ProcessCallback(ctx, query)
-	// From here on there may be tokens, and whatever happens they are revoked.
+	// From here on there can be tokens, which have to be revoked in any
+	// case.
 	var shown profile
 	var work sync.WaitGroup
-	after, cancelAfter := context.WithTimeout(context.WithoutCancel(ctx), s.after)
+	after, cancelAfter := context.WithTimeout(context.WithoutCancel(ctx), s.cleanupTimeout)
 	defer cancelAfter()
-	work.Go(func() { s.revoke(after, f) })
+	work.Go(func() { s.revokeTokens(after, f) })
 	server := f.request.AuthServerURL
 	switch {
 	case err != nil:
@@ -181,25 +184,25 @@ func (s *Service) finish(ctx context.Context, query url.Values, row store.SignIn
 	case len(tokens.Scopes) != 1 || tokens.Scopes[0] != Scope:
 		err = fmt.Errorf("atproto: finish at %s: granted %q: %w", server, tokens.Scopes, serverProblem(server, nil))
 	default:
-		shown = s.profileOf(after, f.account)
+		shown = s.fetchProfile(after, f.account)
 	}
 	work.Wait()
 	if err != nil {
 		return wiki.User{}, err
 	}
 	user := wiki.User{DID: f.account.DID.String(), Handle: f.account.Handle.String()}
-	return s.admitted(ctx, user, shown)
+	return s.admitUser(ctx, user, shown)
 }
 
-// resume makes a sign-in of what its row holds.
-func (s *Service) resume(row store.SignIn) (*flow, error) {
-	var begun underWay
+// resumeFlow restores a sign-in from its row.
+func (s *Service) resumeFlow(row store.SignIn) (*flow, error) {
+	var begun pendingSignIn
 	if err := json.Unmarshal([]byte(row.Data), &begun); err != nil {
 		return nil, fmt.Errorf("atproto: finish: %w", err)
 	}
-	keys, err := s.keys.all()
+	keys, err := s.keys.publishedKeys()
 	if err != nil {
-		s.log.Error("atproto: keys", "err", err)
+		s.log.Error("rotating atproto keys failed", "err", err)
 	}
 	f := &flow{Directory: s.directory, request: begun.AuthRequestData}
 	for _, k := range keys {
@@ -207,7 +210,7 @@ func (s *Service) resume(row store.SignIn) (*flow, error) {
 			f.app = s.client(k)
 			f.app.Store, f.app.Dir = f, f
 			client := *f.app.Client
-			client.Transport = issued{next: client.Transport, flow: f}
+			client.Transport = tokenRecorder{next: client.Transport, flow: f}
 			f.app.Client = &client
 			return f, nil
 		}
@@ -215,10 +218,10 @@ func (s *Service) resume(row store.SignIn) (*flow, error) {
 	return nil, errExpired
 }
 
-var errExpired = wiki.WithCause("expired", wiki.Problemf(wiki.ErrGone, handleField, "This sign-in has expired or was used already. Begin again here."))
+var errExpired = wiki.WithCause("expired", wiki.Problemf(wiki.ErrGone, handleField, "This sign-in has expired or has already been used. Start again here."))
 
-// callbackProblem says why a sign-in failed. What the server says of itself
-// (error_description) is a stranger's text and stays out.
+// callbackProblem says why a sign-in failed. It leaves out
+// error_description, which is a stranger's text.
 func callbackProblem(server string, err error) error {
 	var refused *oauth.AuthRequestCallbackError
 	if !errors.As(err, &refused) {
@@ -226,21 +229,21 @@ func callbackProblem(server string, err error) error {
 	}
 	switch refused.ErrorCode {
 	case "access_denied":
-		return wiki.WithCause("declined", wiki.Problemf(wiki.ErrDenied, handleField, "You said no at your server, so nobody is signed in. Begin again if that was a mistake."))
+		return wiki.WithCause("declined", wiki.Problemf(wiki.ErrDenied, handleField, "You declined at your server, so you aren't signed in. Start again if that was a mistake."))
 	case "invalid_request", "expired_token", "login_required":
-		return wiki.WithCause("expired", wiki.Problemf(wiki.ErrGone, handleField, "Your server says that this sign-in has expired. Begin again here."))
+		return wiki.WithCause("expired", wiki.Problemf(wiki.ErrGone, handleField, "Your server says that this sign-in has expired. Start again here."))
 	}
 	return serverProblem(server, nil)
 }
 
-// A flow is one sign-in at its callback: the library's store for it, in memory,
-// so that no token is ever written down, and the directory that remembers whom
-// it found.
+// A flow is one sign-in at its callback. It is the library's store, in
+// memory so that no token is ever stored, and a directory that remembers the
+// account it found.
 type flow struct {
 	identity.Directory
 	app     oauth.ClientApp
 	request oauth.AuthRequestData
-	session oauth.ClientSessionData // with tokens as soon as there are any
+	session oauth.ClientSessionData // with tokens once they are issued
 	account *identity.Identity
 }
 
@@ -270,11 +273,10 @@ func (f *flow) GetAuthRequestInfo(_ context.Context, state string) (*oauth.AuthR
 
 func (f *flow) SaveAuthRequestInfo(context.Context, oauth.AuthRequestData) error { return nil }
 
-func (f *flow) DeleteAuthRequestInfo(context.Context, string) error { return nil } // taken before
+func (f *flow) DeleteAuthRequestInfo(context.Context, string) error { return nil } // Finish took it
 
-// hold keeps tokens that were issued, before anybody has looked at what came
-// with them.
-func (f *flow) hold(access, refresh string) {
+// holdTokens keeps issued tokens, before the response is checked.
+func (f *flow) holdTokens(access, refresh string) {
 	f.session = oauth.ClientSessionData{
 		SessionID: f.request.State, AuthServerURL: f.request.AuthServerURL,
 		AuthServerTokenEndpoint: f.request.AuthServerTokenEndpoint, AuthServerRevocationEndpoint: f.request.AuthServerRevocationEndpoint,
@@ -283,9 +285,9 @@ func (f *flow) hold(access, refresh string) {
 	}
 }
 
-// revoke ends the tokens that a sign-in got, if it got any. It may fail: they
-// are forgotten anyway, and end by themselves.
-func (s *Service) revoke(ctx context.Context, f *flow) {
+// revokeTokens revokes the tokens of a sign-in, if there are any. If it
+// fails, they expire by themselves; nothing keeps them.
+func (s *Service) revokeTokens(ctx context.Context, f *flow) {
 	held := f.session
 	if held.AccessToken == "" && held.RefreshToken == "" || held.AuthServerRevocationEndpoint == "" {
 		return
@@ -295,19 +297,19 @@ func (s *Service) revoke(ctx context.Context, f *flow) {
 		err = session.RevokeSession(ctx)
 	}
 	if err != nil {
-		s.log.Info("atproto: revoke", "server", held.AuthServerURL, "err", err)
+		s.log.Info("revoking tokens failed", "server", held.AuthServerURL, "err", err)
 	}
 }
 
-// admitted gives the person their account, or refreshes it. A profile that could
-// not be read stays as it was.
-func (s *Service) admitted(ctx context.Context, user wiki.User, p profile) (wiki.User, error) {
+// admitUser creates or updates the person's account. If the profile couldn't
+// be read, the name stays as it was.
+func (s *Service) admitUser(ctx context.Context, user wiki.User, p profile) (wiki.User, error) {
 	known, err := s.store.User(ctx, user.DID)
 	user.Name = p.name
 	switch {
 	case errors.Is(err, wiki.ErrNotFound):
 		if !s.admit(user) {
-			return wiki.User{}, wiki.WithCause("not admitted", wiki.Problemf(wiki.ErrDenied, handleField, "New accounts are not open to everybody yet. Who runs this service can let you in."))
+			return wiki.User{}, wiki.WithCause("not admitted", wiki.Problemf(wiki.ErrDenied, handleField, "New accounts aren't open to everyone yet. The operator of this service can let you in."))
 		}
 	case err != nil:
 		return wiki.User{}, fmt.Errorf("atproto: %w", err)
@@ -321,8 +323,9 @@ func (s *Service) admitted(ctx context.Context, user wiki.User, p profile) (wiki
 	return s.store.User(ctx, user.DID)
 }
 
-// flowCookie holds the hashes of the states that this browser has begun, so
-// that two tabs can sign in. It comes back from another site: Lax.
+// flowCookie holds the hashes of this browser's pending states, so that two
+// tabs can sign in. SameSite is Lax because the callback comes from another
+// site.
 const (
 	flowCookie = "__Host-signin"
 	maxFlows   = 3
@@ -333,7 +336,7 @@ func stateHash(state string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-func flows(r *http.Request) []string {
+func stateHashes(r *http.Request) []string {
 	cookie, err := r.Cookie(flowCookie)
 	if err != nil || cookie.Value == "" {
 		return nil
@@ -342,31 +345,31 @@ func flows(r *http.Request) []string {
 	return list[:min(len(list), maxFlows)]
 }
 
-func (s *Service) remember(w http.ResponseWriter, r *http.Request, state string) {
-	list := append([]string{stateHash(state)}, flows(r)...)
-	s.setFlows(w, list[:min(len(list), maxFlows)])
+func (s *Service) rememberState(w http.ResponseWriter, r *http.Request, state string) {
+	list := append([]string{stateHash(state)}, stateHashes(r)...)
+	s.setStateCookie(w, list[:min(len(list), maxFlows)])
 }
 
-func (s *Service) remembered(r *http.Request, state string) bool {
+func (s *Service) isRememberedState(r *http.Request, state string) bool {
 	hash, found := stateHash(state), false
-	for _, f := range flows(r) {
-		found = same(f, hash) || found
+	for _, f := range stateHashes(r) {
+		found = constantTimeEqual(f, hash) || found
 	}
 	return found
 }
 
-func (s *Service) forget(w http.ResponseWriter, r *http.Request, state string) {
+func (s *Service) forgetState(w http.ResponseWriter, r *http.Request, state string) {
 	hash := stateHash(state)
 	var rest []string
-	for _, f := range flows(r) {
-		if !same(f, hash) {
+	for _, f := range stateHashes(r) {
+		if !constantTimeEqual(f, hash) {
 			rest = append(rest, f)
 		}
 	}
-	s.setFlows(w, rest)
+	s.setStateCookie(w, rest)
 }
 
-func (s *Service) setFlows(w http.ResponseWriter, list []string) {
+func (s *Service) setStateCookie(w http.ResponseWriter, list []string) {
 	cookie := &http.Cookie{
 		Name: flowCookie, Value: strings.Join(list, "."), Path: "/", MaxAge: int(s.lifetime.Seconds()),
 		HttpOnly: true, Secure: true, SameSite: http.SameSiteLaxMode,

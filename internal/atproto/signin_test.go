@@ -17,8 +17,9 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// said is the sentence for the person; a failure without one is a fault of ours.
-func said(t *testing.T, err error) string {
+// problemText is the error's text for people; an error without one fails the
+// test.
+func problemText(t *testing.T, err error) string {
 	t.Helper()
 	var p *wiki.Problem
 	if !errors.As(err, &p) {
@@ -27,7 +28,7 @@ func said(t *testing.T, err error) string {
 	return p.Message
 }
 
-// The account's server and the one that vouches for it differ, as with Bluesky.
+// The account's server and its authorization server differ, as with Bluesky.
 func TestSignIn(t *testing.T) {
 	w := newWorld(t)
 	for _, typed := range []string{"ada.test", "@Ada.TEST", " at://ada.test/app.bsky.feed.post/3k ", "https://bsky.app/profile/ada.test", adaDID, "\u202aada.test\u202c"} {
@@ -48,7 +49,7 @@ func TestSignIn(t *testing.T) {
 	}
 }
 
-func TestNoTokenIsWrittenDown(t *testing.T) {
+func TestNoTokenIsStored(t *testing.T) {
 	w := newWorld(t)
 	w.token["access_token"], w.token["refresh_token"] = "canary-access", "canary-refresh"
 	if _, err := w.browser().signIn("ada.test"); err != nil {
@@ -60,19 +61,19 @@ func TestNoTokenIsWrittenDown(t *testing.T) {
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
-			continue // the directory of keys
+			continue // the key directory
 		}
 		found++
 		if bytes.Contains(text, []byte("canary-")) {
-			t.Errorf("a token is in %s", file)
+			t.Errorf("%s contains a token", file)
 		}
 	}
 	if found == 0 {
-		t.Error("no database was looked into")
+		t.Error("found no database files")
 	}
 }
 
-func TestDocuments(t *testing.T) {
+func TestPublishedDocuments(t *testing.T) {
 	w := newWorld(t)
 	var client map[string]any
 	if err := json.Unmarshal(w.service.Metadata(), &client); err != nil {
@@ -124,9 +125,9 @@ func TestOtherAccounts(t *testing.T) {
 	}
 }
 
-// The same account under a new handle is the same account; another account
-// under the old handle is another.
-func TestHandlesMove(t *testing.T) {
+// An account keeps its identity under a new handle; another account that
+// takes the old handle stays separate.
+func TestHandleChangesAccount(t *testing.T) {
 	w := newWorld(t)
 	if _, err := w.browser().signIn("ada.test"); err != nil {
 		t.Fatal(err)
@@ -147,7 +148,7 @@ func TestHandlesMove(t *testing.T) {
 	}
 }
 
-// A handle that the account claims and that does not lead back is nobody's.
+// A handle that doesn't point back to the account isn't accepted.
 func TestClaimedHandle(t *testing.T) {
 	w := newWorld(t)
 	w.accounts[eveDID] = account{pds: "https://pds.test", also: []string{"at://ada.test"}}
@@ -155,9 +156,9 @@ func TestClaimedHandle(t *testing.T) {
 	if err != nil || user.Handle != wiki.InvalidHandle {
 		t.Errorf("%v, %v", user, err)
 	}
-	// A domain that points at somebody else's account does not get it either.
+	// Nor does a domain that points at another account get that account.
 	w.handles["evil.test"] = adaDID
-	if _, err := w.browser().begin("evil.test"); !strings.Contains(said(t, err), "another handle") {
+	if _, err := w.browser().begin("evil.test"); !strings.Contains(problemText(t, err), "another handle") {
 		t.Error(err)
 	}
 }
@@ -179,7 +180,7 @@ func TestProfilesAreCleaned(t *testing.T) {
 	}
 }
 
-// A profile that cannot be read keeps nobody out, and costs nobody their name.
+// A profile that can't be read doesn't prevent a sign-in or delete the name.
 func TestProfileIsOptional(t *testing.T) {
 	w := newWorld(t)
 	if _, err := w.browser().signIn("ada.test"); err != nil {
@@ -206,7 +207,7 @@ func endless(rw http.ResponseWriter) {
 	}
 }
 
-// The state is bound to the browser, is taken once, and does not live long.
+// The state is tied to the browser, works once, and expires.
 func TestState(t *testing.T) {
 	w := newWorld(t)
 	mine, other := w.browser(), w.browser()
@@ -215,23 +216,23 @@ func TestState(t *testing.T) {
 		t.Fatal(err)
 	}
 	query := w.approve(to)
-	if _, err := other.finish(query); !strings.Contains(said(t, err), "another browser") {
+	if _, err := other.finish(query); !strings.Contains(problemText(t, err), "another browser") {
 		t.Error(err)
 	}
 	if _, err := other.begin("eve.test"); err == nil {
-		if _, err := other.finish(query); !strings.Contains(said(t, err), "another browser") {
+		if _, err := other.finish(query); !strings.Contains(problemText(t, err), "another browser") {
 			t.Errorf("with a cookie of their own: %v", err)
 		}
 	}
 	stolen := w.browser()
 	stolen.cookies[flowCookie] = mine.cookies[flowCookie]
 	if _, err := mine.finish(query); err != nil {
-		t.Errorf("a stranger's try has spent it: %v", err)
+		t.Errorf("a stranger's attempt used it up: %v", err)
 	}
-	if _, err := mine.finish(query); !strings.Contains(said(t, err), "another browser") {
+	if _, err := mine.finish(query); !strings.Contains(problemText(t, err), "another browser") {
 		t.Errorf("replayed: %v", err)
 	}
-	if _, err := stolen.finish(query); !strings.Contains(said(t, err), "used already") {
+	if _, err := stolen.finish(query); !strings.Contains(problemText(t, err), "already been used") {
 		t.Errorf("replayed with the cookie: %v", err)
 	}
 	if to, err = mine.begin("ada.test"); err != nil {
@@ -240,7 +241,7 @@ func TestState(t *testing.T) {
 	w.mu.Lock()
 	w.now = w.now.Add(Lifetime)
 	w.mu.Unlock()
-	if _, err := mine.finish(w.approve(to)); !strings.Contains(said(t, err), "expired") {
+	if _, err := mine.finish(w.approve(to)); !strings.Contains(problemText(t, err), "expired") {
 		t.Error(err)
 	}
 	for _, missing := range []string{"", "x", "a.b"} {
@@ -270,13 +271,13 @@ func TestTabs(t *testing.T) {
 	}
 }
 
-// What comes back wrong signs nobody in.
+// An invalid callback signs nobody in.
 func TestCallbacks(t *testing.T) {
 	for name, tt := range map[string]struct {
 		query map[string]string
 		says  string
 	}{
-		"denied":        {map[string]string{"error": "access_denied", "error_description": "<b>x</b>", "code": ""}, "You said no"},
+		"denied":        {map[string]string{"error": "access_denied", "error_description": "<b>x</b>", "code": ""}, "You declined"},
 		"other error":   {map[string]string{"error": "server_error", "error_description": "canary", "code": ""}, "as.test"},
 		"expired":       {map[string]string{"error": "invalid_request", "code": ""}, "expired"},
 		"no iss":        {map[string]string{"iss": ""}, "as.test"},
@@ -298,17 +299,17 @@ func TestCallbacks(t *testing.T) {
 			}
 		}
 		_, err = b.finish(query)
-		if text := said(t, err); !strings.Contains(text, tt.says) || strings.Contains(text, "canary") || strings.Contains(text, "<b>") {
+		if text := problemText(t, err); !strings.Contains(text, tt.says) || strings.Contains(text, "canary") || strings.Contains(text, "<b>") {
 			t.Errorf("%s: %s", name, text)
 		}
 		if _, err := w.db.User(t.Context(), adaDID); !errors.Is(err, wiki.ErrNotFound) {
-			t.Errorf("%s: there is an account: %v", name, err)
+			t.Errorf("%s: an account was created: %v", name, err)
 		}
 	}
 }
 
-// What monitors count a sign-in that failed by: each cause once.
-func TestCauses(t *testing.T) {
+// Each failure is counted under its own cause.
+func TestFailureCauses(t *testing.T) {
 	callback := func(change func(w *world, b *browser, query map[string]string)) func(w *world) error {
 		return func(w *world) error {
 			b := w.browser()
@@ -338,7 +339,7 @@ func TestCauses(t *testing.T) {
 	defer close(stop)
 	hangs := func(where string) func(w *world) {
 		return func(w *world) {
-			w.service.patience = time.Second
+			w.service.timeout = time.Second
 			w.handlers[where] = func(http.ResponseWriter, *http.Request) { <-stop }
 		}
 	}
@@ -356,7 +357,7 @@ func TestCauses(t *testing.T) {
 			w.handlers["as.test/oauth/par"] = func(rw http.ResponseWriter, r *http.Request) { http.Error(rw, "no", 500) }
 		}),
 		"too many": begin("ada.test", func(w *world) {
-			w.service.patience = time.Second
+			w.service.timeout = time.Second
 			w.service.slots = make(chan struct{})
 		}),
 		"incomplete":      callback(func(_ *world, _ *browser, query map[string]string) { query["state"] = "" }),
@@ -378,7 +379,7 @@ func TestCauses(t *testing.T) {
 	}
 }
 
-// The code of one flow is of no use in another: PKCE.
+// PKCE: a code is useless in another flow.
 func TestCodeOfAnotherFlow(t *testing.T) {
 	w := newWorld(t)
 	mine, other := w.browser(), w.browser()
@@ -397,7 +398,7 @@ func TestCodeOfAnotherFlow(t *testing.T) {
 	}
 }
 
-// A server's word is taken only for what it was asked.
+// A token response must match the request.
 func TestLyingServers(t *testing.T) {
 	for name, change := range map[string]func(*world){
 		"another's subject":   func(w *world) { w.token["sub"] = eveDID },
@@ -424,7 +425,7 @@ func TestLyingServers(t *testing.T) {
 			t.Errorf("%s: signed in as %v", name, user)
 			continue
 		}
-		if text := said(t, err); !strings.Contains(text, "as.test") {
+		if text := problemText(t, err); !strings.Contains(text, "as.test") {
 			t.Errorf("%s: %s", name, text)
 		}
 		for _, did := range []string{adaDID, eveDID} {
@@ -444,8 +445,8 @@ func TestLyingServers(t *testing.T) {
 	}
 }
 
-// Servers that lead elsewhere are not followed. Each address that is not pinned
-// would be dialled if the guard let it.
+// Redirects and addresses of untrusted metadata are not followed. The
+// outbound guard refuses every address that isn't pinned.
 func TestHostileServers(t *testing.T) {
 	metadata := func(key string, value any) func(*world) { return func(w *world) { w.metadata[key] = value } }
 	pds := func(address string) func(*world) {
@@ -482,7 +483,7 @@ func TestHostileServers(t *testing.T) {
 		"redirects to http": answers("pds.test/.well-known/oauth-protected-resource", func(rw http.ResponseWriter, r *http.Request) {
 			http.Redirect(rw, r, "http://as.test/", http.StatusFound)
 		}),
-		"redirects for ever": answers("pds.test/.well-known/oauth-protected-resource", func(rw http.ResponseWriter, r *http.Request) {
+		"redirects forever": answers("pds.test/.well-known/oauth-protected-resource", func(rw http.ResponseWriter, r *http.Request) {
 			http.Redirect(rw, r, r.URL.Path, http.StatusFound)
 		}),
 		"huge document": answers("plc.test/"+adaDID, func(rw http.ResponseWriter, r *http.Request) { endless(rw) }),
@@ -492,7 +493,7 @@ func TestHostileServers(t *testing.T) {
 		"huge metadata": answers("as.test/.well-known/oauth-authorization-server", func(rw http.ResponseWriter, r *http.Request) { endless(rw) }),
 		"PAR refused":   answers("as.test/oauth/par", func(rw http.ResponseWriter, r *http.Request) { answer(rw, 401, map[string]any{"error": "canary"}) }),
 		"PAR empty":     answers("as.test/oauth/par", func(rw http.ResponseWriter, r *http.Request) { answer(rw, 201, map[string]any{}) }),
-		"nonce for ever": answers("as.test/oauth/par", func(rw http.ResponseWriter, r *http.Request) {
+		"nonce forever": answers("as.test/oauth/par", func(rw http.ResponseWriter, r *http.Request) {
 			rw.Header().Set("DPoP-Nonce", time.Now().String())
 			answer(rw, 400, map[string]any{"error": "use_dpop_nonce"})
 		}),
@@ -520,37 +521,37 @@ func TestHostileServers(t *testing.T) {
 			t.Errorf("%s: sent to %s", name, to)
 			continue
 		}
-		if text := said(t, err); strings.Contains(text, "canary") {
+		if text := problemText(t, err); strings.Contains(text, "canary") {
 			t.Errorf("%s: %s", name, text)
 		}
 	}
 	t.Logf("%d servers", len(tests))
 }
 
-func TestNobody(t *testing.T) {
+func TestUnknownHandles(t *testing.T) {
 	w := newWorld(t)
 	for typed, says := range map[string]string{
-		"nobody.ada.test":                  "Nobody answers",
-		"big.test":                         "Nobody answers",
-		"did:plc:zzzzzzzzzzzzzzzzzzzzzzzz": "Nobody answers",
+		"nobody.ada.test":                  "No account found",
+		"big.test":                         "No account found",
+		"did:plc:zzzzzzzzzzzzzzzzzzzzzzzz": "No account found",
 		"nobody-at-all":                    "nobody-at-all.bsky.social",
 	} {
-		if _, err := w.browser().begin(typed); !strings.Contains(said(t, err), says) {
+		if _, err := w.browser().begin(typed); !strings.Contains(problemText(t, err), says) {
 			t.Errorf("%s: %v", typed, err)
 		}
 	}
 }
 
-// A server that hangs is given up in time, with words that say so.
+// A sign-in at a server that hangs times out with a clear error.
 func TestServerHangs(t *testing.T) {
 	w := newWorld(t)
-	w.service.patience = time.Second
+	w.service.timeout = time.Second
 	stop := make(chan struct{})
 	defer close(stop)
 	w.handlers["pds.test/.well-known/oauth-protected-resource"] = func(http.ResponseWriter, *http.Request) { <-stop }
 	start := time.Now()
 	_, err := w.browser().begin("ada.test")
-	if text := said(t, err); !strings.Contains(text, "does not answer") {
+	if text := problemText(t, err); !strings.Contains(text, "isn't responding") {
 		t.Error(text)
 	}
 	if took := time.Since(start); took > 2*time.Second {
@@ -561,7 +562,7 @@ func TestServerHangs(t *testing.T) {
 func TestAdmission(t *testing.T) {
 	w := newWorld(t)
 	w.service.admit = func(u wiki.User) bool { return u.DID != adaDID }
-	if _, err := w.browser().signIn("ada.test"); !strings.Contains(said(t, err), "not open") {
+	if _, err := w.browser().signIn("ada.test"); !strings.Contains(problemText(t, err), "not open") {
 		t.Error(err)
 	}
 	if err := w.db.SaveUser(t.Context(), wiki.User{DID: adaDID, Handle: "ada.test"}); err != nil {
@@ -572,9 +573,9 @@ func TestAdmission(t *testing.T) {
 	}
 }
 
-// One key in 128 would be written down in a way that strict servers, as the
-// world's is, refuse.
-func TestManyKeys(t *testing.T) {
+// The library encodes 1 key in 128 in a way that strict servers, like the
+// one in this test, reject.
+func TestShortKeyCoordinates(t *testing.T) {
 	w := newWorld(t)
 	n := 100
 	if os.Getenv("ROBOT_LONG") != "" {
@@ -605,7 +606,7 @@ func TestParseIdentifier(t *testing.T) {
 			t.Errorf("%q: %q, %v; want %q", typed, got, err, want)
 		}
 		if err != nil {
-			said(t, err)
+			problemText(t, err)
 		}
 	}
 }

@@ -27,7 +27,7 @@ func (testDirectory) Find(_ context.Context, name string) (wiki.User, error) {
 	}
 	p := &wiki.Problem{Kind: wiki.ErrNotFound, Field: "handle", Message: "Nobody answers to " + name + "."}
 	if name == "eve.tset" {
-		p.Meant = "eve.test"
+		p.DidYouMean = "eve.test"
 	}
 	return wiki.User{}, p
 }

@@ -128,7 +128,7 @@ func (h *Handler) mend(v *visit, err error) (failure, bool) {
 	f.Status, _, f.Wrong = problem(err)
 	var p *wiki.Problem
 	if errors.As(err, &p) {
-		f.Field, f.Meant = p.Field, p.Meant
+		f.Field, f.Meant = p.Field, p.DidYouMean
 	}
 	if f.Status == http.StatusInternalServerError {
 		f.Wrong = "Something broke on our side, and nothing was saved. Your text is still here: try again in a minute."

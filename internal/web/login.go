@@ -87,7 +87,7 @@ func (h *Handler) signInFailed(v *visit, p signInPage, err error) error {
 		p.Wrong, status = tooFast.Error(), http.StatusTooManyRequests
 		v.w.Header().Set("Retry-After", tooFast.RetryAfter())
 	} else if errors.As(err, &problem) {
-		p.Wrong, p.Meant = problem.Message, problem.Meant
+		p.Wrong, p.Meant = problem.Message, problem.DidYouMean
 		if errors.Is(problem, wiki.ErrDenied) {
 			status = http.StatusForbidden
 		}

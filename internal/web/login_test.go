@@ -81,7 +81,7 @@ func TestSignInForm(t *testing.T) {
 		"ada@example.org":         "email address",
 		`"><script>alert(1)`:      "&lt;script&gt;alert(1)",
 		"did:key:zzzz":            "not a DID",
-		"":                        "Type your handle",
+		"":                        "Enter your handle",
 		strings.Repeat("x.", 200): "is not a handle",
 	} {
 		got := ask("POST", "/auth/login", url.Values{"handle": {typed}, "return_to": {"//evil.test"}})

@@ -31,11 +31,11 @@ var ErrTakenDown = errors.New("withheld for legal reasons")
 // A Problem is an error whose message is written for the person who caused it:
 // it says what is wrong and what to do, and never holds anything private.
 type Problem struct {
-	Kind    error  // one of the kinds above
-	Field   string // the form field or JSON member it is about, or ""
-	Message string // a whole sentence
-	Meant   string // what the field should perhaps hold instead, or ""
-	Cause   string // what monitors count it by, a constant; "" for its kind
+	Kind       error  // one of the kinds above
+	Field      string // the form field or JSON member it is about, or ""
+	Message    string // a whole sentence
+	DidYouMean string // suggested value for the field, or ""
+	Cause      string // what monitors count it by, a constant; "" for its kind
 }
 
 func (p *Problem) Error() string { return p.Message }

@@ -13,10 +13,10 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// find looks up whom a person typed. The identifier is that of ParseIdentifier.
-// Where there is nobody, the Problem says whom they may have meant, if that is
-// somebody.
-func (s *Service) find(ctx context.Context, typed string) (string, *identity.Identity, error) {
+// findAccount resolves what a person typed. The identifier is that of
+// ParseIdentifier. If there is no such account, the Problem suggests one
+// that exists.
+func (s *Service) findAccount(ctx context.Context, typed string) (string, *identity.Identity, error) {
 	id, err := ParseIdentifier(typed)
 	var account *identity.Identity
 	if err == nil {
@@ -28,14 +28,14 @@ func (s *Service) find(ctx context.Context, typed string) (string, *identity.Ide
 	return id, account, nil
 }
 
-// didYouMean adds to the error about what was typed whom else it may stand for.
-// Nobody but those accounts' own hosts is asked.
+// didYouMean adds a suggestion to the error about typed, if a similar handle
+// exists. It queries only the hosts of the suggested handles.
 func (s *Service) didYouMean(ctx context.Context, typed, id string, err error) error {
 	var problem *wiki.Problem
 	if !errors.As(err, &problem) || id != "" && !errors.Is(problem, wiki.ErrNotFound) {
 		return err
 	}
-	candidates := meant(typed, id)
+	candidates := suggestHandles(typed, id)
 	found := make([]bool, len(candidates))
 	var work sync.WaitGroup
 	for i, candidate := range candidates {
@@ -49,23 +49,23 @@ func (s *Service) didYouMean(ctx context.Context, typed, id string, err error) e
 	if i < 0 {
 		return err
 	}
-	better := &wiki.Problem{Kind: problem.Kind, Field: problem.Field, Message: problem.Message + " Did you mean " + candidates[i] + "?", Meant: candidates[i], Cause: problem.Cause}
+	better := &wiki.Problem{Kind: problem.Kind, Field: problem.Field, Message: problem.Message + " Did you mean " + candidates[i] + "?", DidYouMean: candidates[i], Cause: problem.Cause}
 	return fmt.Errorf("atproto: %w: %w", better, err)
 }
 
-// maxMeant bounds how many hosts one slip makes us ask.
-const maxMeant = 3
+// maxSuggestions limits how many hosts a typo makes us query.
+const maxSuggestions = 3
 
-// meant gives the handles that somebody may have meant who typed this, best
-// first. id is how it was read, or "".
-func meant(typed, id string) []string {
-	text := strings.ToLower(strings.Trim(visible(typed), " .@"))
+// suggestHandles returns the handles that typed could stand for, best first.
+// id is the parsed identifier, or "".
+func suggestHandles(typed, id string) []string {
+	text := strings.ToLower(strings.Trim(stripInvisible(typed), " .@"))
 	text = strings.TrimPrefix(text, "https://")
 	var list []string
 	add := func(handles ...string) {
 		for _, h := range handles {
 			parsed, err := ParseIdentifier(h)
-			if err == nil && parsed != id && strings.Contains(h, ".") && !slices.Contains(list, parsed) && len(list) < maxMeant {
+			if err == nil && parsed != id && strings.Contains(h, ".") && !slices.Contains(list, parsed) && len(list) < maxSuggestions {
 				list = append(list, parsed)
 			}
 		}
@@ -73,10 +73,11 @@ func meant(typed, id string) []string {
 	if text == "" || strings.HasPrefix(text, "did:") || strings.ContainsAny(text, "/\\:<>") {
 		return nil
 	}
-	// A slip of the keyboard, or of another keyboard.
+	// Typos, and other keyboards' punctuation.
 	text = strings.NewReplacer(",", ".", "..", ".", "·", ".", "。", ".").Replace(text)
 	add(text)
-	// What is an email address elsewhere: of the host, or the host itself.
+	// An email address, or a fediverse one: a handle on the host, or the
+	// host itself.
 	if name, host, ok := strings.Cut(text, "@"); ok {
 		add(name+"."+host, host)
 		text = name + "." + host
@@ -95,7 +96,7 @@ func meant(typed, id string) []string {
 	if name, ok := strings.CutSuffix(text, "bsky.social"); ok && !strings.HasSuffix(name, ".") { // adabsky.social
 		add(strings.TrimSuffix(name, "-") + defaultHost)
 	}
-	if name, host, ok := strings.Cut(text, "."); ok && likeBluesky(host) {
+	if name, host, ok := strings.Cut(text, "."); ok && looksLikeBluesky(host) {
 		add(name + defaultHost)
 	}
 	if own, ok := strings.CutSuffix(text, defaultHost); ok { // ada.example.org.bsky.social
@@ -107,21 +108,21 @@ func meant(typed, id string) []string {
 	return list
 }
 
-// likeBluesky reports whether a host is Bluesky's with a slip or two, or one of
-// the names that people have for it.
-func likeBluesky(host string) bool {
+// looksLikeBluesky reports whether a host is a misspelling of bsky.social or
+// another common name for it.
+func looksLikeBluesky(host string) bool {
 	switch host {
 	case "bsky.social":
 		return false
 	case "bsky", "bluesky", "bsky.app", "bsky.com", "bsky.network", "bluesky.social", "bluesky.com", "bsky.team", "social":
 		return true
 	}
-	return slips(host, "bsky.social") <= 2
+	return editDistance(host, "bsky.social") <= 2
 }
 
-// slips counts the letters that were left out, added, changed or swapped with
-// their neighbour between two short words (optimal string alignment).
-func slips(a, b string) int {
+// editDistance counts insertions, deletions, changes and swaps of adjacent
+// letters between two short words (optimal string alignment).
+func editDistance(a, b string) int {
 	if len(a) > 32 || len(b) > 32 {
 		return 32
 	}
