@@ -35,9 +35,9 @@ test("the panel follows an agent as it comes", async () => {
   await page.goto(ada + "/-/connect");
   await page.getByRole("heading", { name: "Waiting for your agent" }).waitFor();
   assert.equal((await call("initialize", {})).status, 401);
-  await page.getByText("No token yet. That is how it starts.").waitFor();
+  await page.getByText("No token yet. That’s how it starts.").waitFor();
   assert.equal((await call("initialize", {}, service.token("bob", "owner"))).status, 401);
-  await page.getByText("That is a token of another wiki.").waitFor();
+  await page.getByText("This token is for another wiki.").waitFor();
   const made = await create("My_Project", "# My project\n\nWhat it is about.\n");
   assert.equal(made.status, 200, made.text);
   await page.getByRole("heading", { name: "Dev script has written" }).waitFor();
@@ -47,7 +47,7 @@ test("the panel follows an agent as it comes", async () => {
   await page.getByText("This token is unknown, or was revoked.").waitFor();
   assert.ok(await page.getByRole("button", { name: "Keep" }).evaluate((b) => b === document.activeElement), "the focus stays");
   await page.getByRole("button", { name: "Undo" }).click();
-  await page.getByText("Undone, in a new change.").waitFor();
+  await page.getByText("Undone, in a new revision.").waitFor();
   assert.equal((await service.request("GET", ada + "/My_Project")).status, 404);
   assert.equal(await page.getByText("has written").count(), 0);
   await create("My_Project", "# My project\n\nAnother try.\n");
@@ -110,7 +110,7 @@ test("without JavaScript a reload shows the same", async () => {
   await page.getByRole("link", { name: "Refresh" }).click();
   await page.getByRole("heading", { name: "Dev script has written" }).waitFor();
   await page.getByRole("button", { name: "Undo the change to No Script" }).click();
-  await page.getByText("Undone, in a new change.").waitFor();
+  await page.getByText("Undone, in a new revision.").waitFor();
   assert.equal((await service.request("GET", ada + "/No_Script")).status, 404);
   await page.goto(ada + "/Weather_Station");
   assert.ok(await page.locator(".by.agent > .mark").first().isVisible(), "the rail needs no script");

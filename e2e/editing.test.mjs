@@ -96,7 +96,7 @@ for (const javaScriptEnabled of [true, false]) {
     await at(theirs.page, "/" + name);
     await save(mine.page);
     await at(mine.page, "/" + name);
-    assert.match(await mine.page.locator(".told").innerText(), /together with what somebody else saved/);
+    assert.match(await mine.page.locator(".told").innerText(), /merged with changes that someone else saved/);
     assert.equal(await service.content("ada", name), "# Two\n\nfirst, by ada\n\nmiddle\n\nlast, by bob\n");
 
     await edit(mine, (text) => text.replace("middle", "ada's middle"));
@@ -123,7 +123,7 @@ for (const javaScriptEnabled of [true, false]) {
     await at(page, "/" + name);
     assert.equal(await service.content("ada", name), "# Two\n\nfirst, by ada\n\nour middle\n\nlast, by bob\n");
     await page.goto(`${ada}/${name}/edit`);
-    assert.equal(await page.getByText("You left a draft").count(), 0, "the draft is gone with the save");
+    assert.equal(await page.getByText("You left a draft").count(), 0, "the Draft discarded with the save");
     mine.clean(); theirs.clean();
     await mine.context.close(); await theirs.context.close();
   });
@@ -163,7 +163,7 @@ test("closing the tab leaves a draft on the server, which is offered back and ca
   await elsewhere.page.locator(".notice summary").click();
   assert.ok(await elsewhere.page.locator(".notice ins").count() > 0, "the difference is shown");
   await elsewhere.page.getByRole("button", { name: "Discard draft" }).click();
-  await elsewhere.page.locator(".told", { hasText: "draft is gone" }).waitFor();
+  await elsewhere.page.locator(".told", { hasText: "Draft discarded" }).waitFor();
   assert.equal(await elsewhere.page.locator("#text").inputValue(), "saved\n");
   elsewhere.clean(); clean();
   await elsewhere.context.close();
@@ -249,7 +249,7 @@ test("an upload that fails says why, and leaves the text as it was", async () =>
   const before = await page.locator("#text").inputValue();
   await context.route("**/inline_attachment", (route) => route.abort());
   await page.locator("[data-files]").setInputFiles({ name: "lost.png", mimeType: "image/png", buffer: png });
-  await page.locator("[data-status]", { hasText: "lost.png was not attached" }).waitFor();
+  await page.locator("[data-status]", { hasText: "lost.png wasn’t attached" }).waitFor();
   assert.equal((await page.locator("#text").inputValue()).trim(), before.trim());
   await context.unroute("**/inline_attachment");
 });
@@ -399,7 +399,7 @@ test("a session that ends does not end the text: drafts say so, and saving gives
   await page.goto(ada + "/Sandbox/Expired/edit");
   await context.clearCookies();
   await page.locator("#text").fill("an hour's work\n");
-  await page.locator("[data-status]", { hasText: "kept in this browser only" }).waitFor();
+  await page.locator("[data-status]", { hasText: "only kept in this browser" }).waitFor();
   await page.locator("#message").fill("why");
   await save(page);
   await page.locator("h1", { hasText: "Not saved" }).waitFor();

@@ -129,7 +129,7 @@ test("a pasted picture is uploaded and shown", async () => {
 test("a draft is kept on the server, and a copy outlives a crash", async () => {
   const e = await editor("Drafts");
   await e.area.fill("Half a thought");
-  await e.page.waitForFunction(() => /Draft kept/.test(document.querySelector("[data-status]").textContent), null, { timeout: 15_000 });
+  await e.page.waitForFunction(() => /Draft saved/.test(document.querySelector("[data-status]").textContent), null, { timeout: 15_000 });
   await e.page.goto(`${wiki}/Drafts/edit`);
   assert.match(await e.page.locator("main").innerText(), /You left a draft/);
   await e.page.getByRole("button", { name: "Discard draft" }).click();
@@ -193,7 +193,7 @@ test("without a script: create, preview, draft, upload, rename, delete, undo", a
   await page.goto(`${wiki}/No_Script/edit`);
   await area.fill("Draft words");
   await page.getByRole("button", { name: "Keep as draft" }).click();
-  assert.match(await told(), /draft is kept/);
+  assert.match(await told(), /Draft saved/);
   await page.getByRole("button", { name: "Discard draft" }).click();
   assert.equal(await area.inputValue(), "Some *words*.\n");
   await page.locator("#message").press("Enter");

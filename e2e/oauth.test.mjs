@@ -145,7 +145,7 @@ test("an agent is disconnected on the wiki's page, at once", async () => {
   const row = page.locator("li", { hasText: "Short-lived" });
   assert.match(await row.innerText(), /for Bob[\s\S]*Reads and writes[\s\S]*first used/);
   await row.getByRole("button").click();
-  await page.getByText("The agent cannot come in any more").waitFor();
+  await page.getByText("The agent no longer has access").waitFor();
   assert.equal((await ask("bob", tokens.access_token)).status, 401);
 });
 

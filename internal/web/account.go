@@ -178,7 +178,7 @@ func (h *Handler) accountForm(v *visit, required string, do func(form url.Values
 			return err
 		}
 	}
-	wrong, ok := h.mend(v, err)
+	wrong, ok := h.formFailure(v, err)
 	if !ok {
 		return err
 	}
@@ -200,7 +200,7 @@ func (h *Handler) changePersonalTokens(v *visit) error {
 			if err := h.o.Session.RevokePersonalToken(v.ctx(), v.caller, form.Get("id")); err != nil {
 				return false, err
 			}
-			return true, h.redirect(v, told(accountPath, "revoked"))
+			return true, h.redirect(v, withNotice(accountPath, "revoked"))
 		}
 		return false, wiki.Problemf(wiki.ErrInvalid, "action", "This form could not be read. Open the page and try again from there.")
 	})
@@ -224,7 +224,7 @@ func (h *Handler) endSessions(v *visit) error {
 			h.o.Session.ClearCookies(v.w)
 			return true, h.redirect(v, "/")
 		}
-		return true, h.redirect(v, told(accountPath, "sessionended"))
+		return true, h.redirect(v, withNotice(accountPath, "sessionended"))
 	})
 }
 
@@ -234,7 +234,7 @@ func (h *Handler) deleteAccount(v *visit) error {
 			return false, err
 		}
 		h.o.Session.ClearCookies(v.w)
-		return true, h.redirect(v, told("/auth/login", "accountended"))
+		return true, h.redirect(v, withNotice("/auth/login", "accountended"))
 	})
 }
 
@@ -245,7 +245,7 @@ func (h *Handler) keepAccount(v *visit) error {
 	if err := h.o.Tenant.KeepAccount(v.ctx(), v.caller); err != nil {
 		return err
 	}
-	return h.redirect(v, told(dashboardPath, "kept"))
+	return h.redirect(v, withNotice(dashboardPath, "kept"))
 }
 
 func (h *Handler) restoreWiki(v *visit) error {
@@ -259,7 +259,7 @@ func (h *Handler) restoreWiki(v *visit) error {
 	if err := h.o.Tenant.RestoreWiki(v.ctx(), v.caller, form.Get("slug")); err != nil {
 		return err
 	}
-	return h.redirect(v, told(dashboardPath, "restored"))
+	return h.redirect(v, withNotice(dashboardPath, "restored"))
 }
 
 func (h *Handler) leaveWiki(v *visit) error {
@@ -277,7 +277,7 @@ func (h *Handler) leaveWiki(v *visit) error {
 	if err := h.o.Tenant.Leave(v.ctx(), a); err != nil {
 		return err
 	}
-	return h.redirect(v, told(dashboardPath, "left"))
+	return h.redirect(v, withNotice(dashboardPath, "left"))
 }
 
 // accountExport is account.json of an export.

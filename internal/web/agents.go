@@ -71,9 +71,9 @@ func (h *Handler) disconnect(v *visit) error {
 		err = h.o.OAuth.Revoke(v.ctx(), v.a, form.Get("id"))
 	}
 	if err == nil {
-		return h.redirect(v, told(agentsPath, "disconnected"))
+		return h.redirect(v, withNotice(agentsPath, "disconnected"))
 	}
-	wrong, ok := h.mend(v, err)
+	wrong, ok := h.formFailure(v, err)
 	if !ok {
 		return err
 	}
@@ -116,6 +116,6 @@ func (h *Handler) disconnectOwn(v *visit) error {
 			}
 			return false, err
 		}
-		return true, h.redirect(v, told(accountPath, "disconnected")+"#agents")
+		return true, h.redirect(v, withNotice(accountPath, "disconnected")+"#agents")
 	})
 }

@@ -145,9 +145,9 @@ func (h *Handler) storeFiles(v *visit, page string) error {
 		if page != "" {
 			to = wiki.PathURL(page + "/attachments")
 		}
-		return h.redirect(v, told(to, "uploaded"))
+		return h.redirect(v, withNotice(to, "uploaded"))
 	}
-	wrong, ok := h.mend(v, err)
+	wrong, ok := h.formFailure(v, err)
 	if !ok {
 		return err
 	}
@@ -324,7 +324,7 @@ func (h *Handler) changeFile(v *visit, file string) error {
 	if err == nil {
 		return h.redirect(v, to)
 	}
-	wrong, ok := h.mend(v, err)
+	wrong, ok := h.formFailure(v, err)
 	if !ok {
 		return err
 	}

@@ -16,18 +16,20 @@ import (
 
 const connectPath = "/-/connect"
 
-// connectPage shows a member how to connect an agent, and what came of it.
+// connectPage shows a member how to connect an agent, and its first requests and
+// edits.
 type connectPage struct {
 	Frame
 	Lines connectLines
 	Panel panel
 }
 
-// A panel is what reached the wiki, and what the member's agents made of it.
+// A panel shows the requests that reached the wiki and the edits of the member's
+// agents.
 type panel struct {
 	State    string // "waiting", "connected" or "wrote"
 	Heading  string
-	Says     string // what is going on, and what to do
+	Says     string // the current state, and what to do next
 	Writes   []agentWrite
 	Requests []requestRow
 	CanEdit  bool
@@ -36,43 +38,43 @@ type panel struct {
 // An agentWrite is a commit of the member's agent that can be kept or undone.
 type agentWrite struct {
 	wiki.Commit
-	Page  wiki.PageName // the first that it changed, "" for none
+	Page  wiki.PageName // first page changed, "" for none
 	Kind  wiki.ChangeKind
-	Other int // files that it changed besides
+	Other int // number of other files changed
 }
 
-// A requestRow is a request with what it means.
+// A requestRow is a request with an explanation.
 type requestRow struct {
 	session.Request
 	Says string
 }
 
 const (
-	freshFor   = 24 * time.Hour // an agent's writes are offered here so long; the changelog has them all
-	freshShown = 5
+	pendingFor   = 24 * time.Hour // how long an agent's commit is offered for review here
+	pendingShown = 5
 )
 
 func (h *Handler) showConnect(v *visit) error {
 	p := &connectPage{Frame: h.frame(v, "Connect your agent"), Lines: makeConnectLines(v.slug, h.o.WikiOrigin(v.slug))}
 	p.NoIndex = true
 	var err error
-	if p.Panel, err = h.panel(v, v.a); err != nil {
+	if p.Panel, err = h.makePanel(v, v.a); err != nil {
 		return err
 	}
 	return h.render(v, http.StatusOK, "connect", p)
 }
 
-// panel gathers what there is to see for a member.
-func (h *Handler) panel(v *visit, a wiki.Access) (panel, error) {
+// makePanel collects the panel of a member.
+func (h *Handler) makePanel(v *visit, a wiki.Access) (panel, error) {
 	p := panel{CanEdit: a.Can(wiki.Edit)}
 	requests, err := h.o.Session.Requests(a)
 	if err != nil {
 		return p, err
 	}
 	for _, r := range requests {
-		p.Requests = append(p.Requests, requestRow{r, meaning(r)})
+		p.Requests = append(p.Requests, requestRow{r, explainRequest(r)})
 	}
-	commits, err := h.o.Pages.Fresh(v.ctx(), a, h.o.Now().Add(-freshFor), freshShown)
+	commits, err := h.o.Pages.Fresh(v.ctx(), a, h.o.Now().Add(-pendingFor), pendingShown)
 	if err != nil {
 		return p, err
 	}
@@ -84,21 +86,21 @@ func (h *Handler) panel(v *visit, a wiki.Access) (panel, error) {
 		}
 		p.Writes = append(p.Writes, w)
 	}
-	p.tell(requests)
+	p.describe(requests)
 	return p, nil
 }
 
-// tell finds the words for how far it has come.
-func (p *panel) tell(requests []session.Request) {
+// describe fills in the state, the heading and the sentence below it.
+func (p *panel) describe(requests []session.Request) {
 	if len(p.Writes) > 0 {
 		p.State, p.Heading = "wrote", p.Writes[0].Author.Agent+" has written"
-		p.Says = "Keep what is good. Undo makes a new change that takes it back; history stays."
+		p.Says = "Keep the good changes, undo the others. Undo creates a new revision; the history stays."
 		return
 	}
 	for _, r := range requests {
 		if r.Agent != "" && r.Status < http.StatusBadRequest {
 			p.State, p.Heading = "connected", r.Agent+" is connected"
-			p.Says = "Now say something to it, such as the words under 2."
+			p.Says = "Now give it something to do, such as the prompt in step 2."
 			return
 		}
 	}
@@ -109,49 +111,50 @@ func (p *panel) tell(requests []session.Request) {
 	}
 }
 
-// advice is what to do after the newest request of an agent that has not come in.
+// advice says what to do after the newest request of an agent that isn't connected
+// yet.
 func advice(r session.Request) string {
 	switch {
 	case r.Cause == session.NoToken:
-		return "It has found the wiki and will ask you for permission. Look for the tab that it opened."
+		return "It has found the wiki and is now asking you for permission. Look for the tab it opened."
 	case r.Cause == session.OtherWiki:
-		return "It showed a token of another wiki. Remove the connection there, and add this address anew."
+		return "It used a token for another wiki. Remove the connection in your agent, then add this wiki’s address again."
 	case r.Cause == session.NoMember:
-		return "It acts for somebody who is not a member here. Sign in as yourself when it asks."
+		return "It acts for someone who isn’t a member of this wiki. Sign in as yourself when it asks."
 	case r.Cause == session.ReadOnly:
-		return "It may only read. Connect it again and allow it to edit."
+		return "It can only read. Connect it again and allow it to edit."
 	case r.Cause == oauth.Declined:
-		return "You did not allow it. It may ask again."
+		return "You declined. It can ask again."
 	case r.Cause != "":
-		return "It was refused. Let it sign in again."
+		return "It was refused. Have it sign in again."
 	case strings.HasSuffix(r.Path, "/authorize"):
-		return "It is asking you for permission. Look for the tab that it opened."
+		return "It’s asking you for permission. Look for the tab it opened."
 	}
-	return "It is on its way."
+	return "It’s on its way."
 }
 
-// causes are the words for a refusal.
+// causes explain why a request was refused.
 var causes = map[session.Cause]string{
 	session.NoToken:      "No token.",
-	session.BadToken:     "That is no token of this service.",
-	session.UnknownToken: "This token is unknown, or was revoked.",
-	session.OtherWiki:    "That is a token of another wiki.",
+	session.BadToken:     "This isn’t a token from this service.",
+	session.UnknownToken: "This token is unknown or was revoked.",
+	session.OtherWiki:    "This token is for another wiki.",
 	session.Expired:      "Its token has expired. It should fetch a new one by itself.",
-	session.Revoked:      "What it had been allowed was taken back.",
-	session.NoMember:     "Whoever it acts for is not a member of this wiki.",
-	session.ReadOnly:     "It may only read.",
+	session.Revoked:      "Its access was revoked.",
+	session.NoMember:     "It acts for someone who isn’t a member of this wiki.",
+	session.ReadOnly:     "It can only read.",
 	session.TooFast:      "Too many requests. It has to wait.",
-	oauth.Declined:       "You did not allow it.",
+	oauth.Declined:       "You declined.",
 }
 
-// meaning says in a sentence what a request was.
-func meaning(r session.Request) string {
+// explainRequest explains a request in one sentence.
+func explainRequest(r session.Request) string {
 	mcp := r.Path == "/mcp"
 	if r.Cause == session.NoToken && mcp {
-		return "No token yet. That is how it starts."
+		return "No token yet. That’s how it starts."
 	}
-	if words, ok := causes[r.Cause]; ok {
-		return words
+	if explanation, ok := causes[r.Cause]; ok {
+		return explanation
 	}
 	ok := r.Status < http.StatusBadRequest
 	switch {
@@ -160,11 +163,11 @@ func meaning(r session.Request) string {
 	case strings.HasPrefix(r.Path, "/.well-known/") && ok:
 		return "It knows where to sign in."
 	case strings.HasSuffix(r.Path, "/register") && ok && r.Claims != "":
-		return "It says it is " + r.Claims + "."
+		return "It says it’s " + r.Claims + "."
 	case strings.HasSuffix(r.Path, "/register") && ok:
 		return "It introduced itself."
 	case strings.HasSuffix(r.Path, "/authorize") && r.Method == http.MethodPost && ok:
-		return "You answered it."
+		return "You decided."
 	case strings.HasSuffix(r.Path, "/authorize") && ok:
 		return "Your turn: press Allow."
 	case strings.HasSuffix(r.Path, "/token") && ok:
@@ -174,17 +177,17 @@ func meaning(r session.Request) string {
 	case mcp && ok && r.Agent != "":
 		return r.Agent + " is here."
 	case ok:
-		return "It was answered."
+		return "It got a response."
 	case r.Status >= http.StatusInternalServerError:
 		return "Something broke on our side."
 	}
-	return "That was not what belongs there."
+	return "An invalid request."
 }
 
-// changeConnect keeps or undoes what an agent wrote.
-func (h *Handler) changeConnect(v *visit) error {
+// reviewAgentCommit keeps or undoes a commit of an agent.
+func (h *Handler) reviewAgentCommit(v *visit) error {
 	if v.a.Role() < wiki.Viewer {
-		return wiki.Problemf(wiki.ErrDenied, "", "Only members of this wiki can connect agents to it.")
+		return wiki.Problemf(wiki.ErrDenied, "", "Only members can connect agents to this wiki.")
 	}
 	form, err := h.readForm(v, smallForm, "action", "commit")
 	if err != nil {
@@ -196,7 +199,7 @@ func (h *Handler) changeConnect(v *visit) error {
 		if err := h.o.Pages.Keep(v.ctx(), v.a, commit); err != nil {
 			return err
 		}
-		return h.redirect(v, told(connectPath, "keptchange"))
+		return h.redirect(v, withNotice(connectPath, "keptchange"))
 	case "undo":
 		done, err := h.o.Pages.Revert(v.ctx(), v.a, commit, pages.Write{})
 		if errors.Is(err, wiki.ErrConflict) {
@@ -209,28 +212,28 @@ func (h *Handler) changeConnect(v *visit) error {
 		if err := h.o.Pages.Keep(v.ctx(), v.a, commit); err != nil {
 			return err
 		}
-		came := "reverted"
+		notice := "reverted"
 		if done.Unchanged {
-			came = "undone"
+			notice = "undone"
 		}
-		return h.redirect(v, told(connectPath, came))
+		return h.redirect(v, withNotice(connectPath, notice))
 	}
-	return wiki.Problemf(wiki.ErrInvalid, "action", "This form could not be read. Open the page and try again from there.")
+	return wiki.Problemf(wiki.ErrInvalid, "action", "This form couldn’t be read. Open the page and try again from there.")
 }
 
-// Limits of a stream of events.
+// streamLimits are the limits and intervals of an event stream.
 type streamLimits struct {
 	write, check, beat, life time.Duration
-	pause                    time.Duration // after an event: strangers can make one be due
+	pause                    time.Duration // after an event, because anyone can cause events
 }
 
-// Whoever is reading is looked at every so often: a suspension, an end of their
-// session or of their membership counts within a second.
-var usualStream = streamLimits{write: 15 * time.Second, check: 500 * time.Millisecond, beat: 25 * time.Second, life: 15 * time.Minute, pause: 200 * time.Millisecond}
+// defaultStreamLimits check access often enough that a suspension, or the end of a
+// session or membership, closes the stream within a second.
+var defaultStreamLimits = streamLimits{write: 15 * time.Second, check: 500 * time.Millisecond, beat: 25 * time.Second, life: 15 * time.Minute, pause: 200 * time.Millisecond}
 
-// streamConnect sends the panel whenever it changes (server-sent events). It
-// outlives the server's time for an answer, but not a client that does not
-// read, the person's right to look, or the service.
+// streamConnect sends the panel whenever it changes (server-sent events). It isn't
+// bound by the server's write timeout. It ends when the client stops reading, the
+// person loses access or the service stops.
 func (h *Handler) streamConnect(v *visit) error {
 	wake, stop, err := h.o.Session.Watch(v.a)
 	if err != nil {
@@ -243,24 +246,24 @@ func (h *Handler) streamConnect(v *visit) error {
 	h.headers.setOf(header, v)
 	header.Set("Content-Type", "text/event-stream; charset=utf-8")
 	header.Set("Cache-Control", "no-store")
-	header.Set("X-Accel-Buffering", "no") // a proxy's, else it would wait for more
+	header.Set("X-Accel-Buffering", "no") // proxies must not buffer
 	beat := time.NewTicker(h.stream.beat)
 	defer beat.Stop()
 	check := time.NewTicker(h.stream.check)
 	defer check.Stop()
 	life := time.NewTimer(h.stream.life)
 	defer life.Stop()
-	for going := s.send(true); going; {
+	for open := s.send(true); open; {
 		select {
 		case <-wake:
-			going = s.send(false)
+			open = s.send(false)
 			time.Sleep(h.stream.pause)
 		case <-beat.C:
-			going = s.send(false) && s.write(": \n\n")
+			open = s.send(false) && s.write(": \n\n")
 		case <-check.C:
-			_, going = s.access()
+			_, open = s.access()
 		case <-life.C:
-			return nil // the browser comes again
+			return nil // the browser reconnects
 		case <-h.ending:
 			return nil
 		case <-v.ctx().Done():
@@ -270,11 +273,10 @@ func (h *Handler) streamConnect(v *visit) error {
 	return nil
 }
 
-// EndStreams ends the answers that would go on for ever, so that the service can
-// stop.
+// EndStreams closes all event streams, so that the service can stop.
 func (h *Handler) EndStreams() { h.end() }
 
-// A stream is one answer of events.
+// A stream is one response of server-sent events.
 type stream struct {
 	h    *Handler
 	v    *visit
@@ -282,15 +284,14 @@ type stream struct {
 	last string
 }
 
-// access is what the person may do now, and whether that is to go on reading:
-// who was a member a moment ago need not be one. It reads memory.
+// access returns the person's current access, and whether they are still a member.
+// It reads only memory.
 func (s *stream) access() (wiki.Access, bool) {
 	a, err := s.h.o.Tenant.Resolve(s.v.ctx(), s.v.slug, s.h.o.Session.Browser(s.v.r))
 	return a, err == nil && a.Role() >= wiki.Viewer
 }
 
-// send sends the panel if it is another than before, and reports whether the
-// stream goes on.
+// send sends the panel if it changed, and reports whether the stream stays open.
 func (s *stream) send(first bool) bool {
 	a := s.v.a
 	if !first {
@@ -299,13 +300,13 @@ func (s *stream) send(first bool) bool {
 			return false
 		}
 	}
-	p, err := s.h.panel(s.v, a)
+	p, err := s.h.makePanel(s.v, a)
 	if err != nil {
 		return false
 	}
 	var buf bytes.Buffer
 	if err := s.h.templates.execute(&buf, "connect", "panel", p); err != nil {
-		s.h.o.Log.ErrorContext(s.v.ctx(), "web: panel", "error", err)
+		s.h.o.Log.ErrorContext(s.v.ctx(), "web: render panel failed", "err", err)
 		return false
 	}
 	text := buf.String()

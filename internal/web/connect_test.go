@@ -128,11 +128,11 @@ func TestConnectPage(t *testing.T) {
 		lacks("ZgotmplZ")
 	note := func(r session.Request) { w.web.o.Session.Note(t.Context(), "ada", r) }
 	note(session.Request{Method: "POST", Path: "/mcp", Status: 401, Cause: session.NoToken})
-	page().has("No token yet. That is how it starts.", "Look for the tab that it opened.", "<b>401</b>")
+	page().has("No token yet. That’s how it starts.", "Look for the tab it opened.", "<b>401</b>")
 	note(session.Request{Method: "POST", Path: "/mcp", Status: 401, Cause: session.OtherWiki})
 	note(session.Request{Method: "POST", Path: "/mcp", Status: 401, Cause: session.Expired})
 	note(session.Request{Method: "POST", Path: "/auth/oauth/register", Status: 201, Claims: "<b>Claude</b>"})
-	page().has("That is a token of another wiki.", "Its token has expired.", "It says it is &lt;b&gt;Claude&lt;/b&gt;.", "Waiting for your agent")
+	page().has("This token is for another wiki.", "Its token has expired.", "It says it’s &lt;b&gt;Claude&lt;/b&gt;.", "Waiting for your agent")
 	note(session.Request{Method: "POST", Path: "/mcp", Status: 200, Agent: "Claude", Tool: "edit_page"})
 	page().has("Claude is connected", "Claude called edit_page.").lacks("Waiting")
 
@@ -150,7 +150,7 @@ func TestConnectPage(t *testing.T) {
 	do(b, "keep", first.Commit).want(http.StatusSeeOther)
 	page().lacks(first.Commit).has(second.Commit)
 	kept := b.follow(do(b, "undo", second.Commit).want(http.StatusSeeOther)).want(http.StatusOK)
-	kept.has("Undone, in a new change.", "Claude is connected").lacks(second.Commit)
+	kept.has("Undone, in a new revision.", "Claude is connected").lacks(second.Commit)
 	b.get(on("ada", "/Home")).lacks("My Project</a>\n")
 	b.get(on("ada", "/My_Project")).want(http.StatusOK).has("Text.")
 

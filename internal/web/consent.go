@@ -99,7 +99,7 @@ func (h *Handler) decide(v *visit) error {
 	}
 	to, err := h.o.OAuth.Decide(v.r, v.caller, verdict)
 	if errors.Is(err, wiki.ErrDenied) {
-		wrong, _ := h.mend(v, err)
+		wrong, _ := h.formFailure(v, err)
 		return h.renderConsent(v, wrong.Status, verdict.Secret, wrong)
 	}
 	if err != nil {

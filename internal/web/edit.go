@@ -82,7 +82,7 @@ func (h *Handler) renderEdit(v *visit, status int, p *editPage) error {
 	if err == nil {
 		p.View = view
 	} else if status == http.StatusOK && p.Preview {
-		p.failure, _ = h.mend(v, err)
+		p.failure, _ = h.formFailure(v, err)
 		status = p.Status
 	}
 	v.w.Header().Set("Cache-Control", "no-store")
@@ -91,7 +91,7 @@ func (h *Handler) renderEdit(v *visit, status int, p *editPage) error {
 
 // openDraft is the choice between a draft and what is saved.
 func (h *Handler) openDraft(v *visit) error {
-	form, err := h.readForm(v, textForm(v))
+	form, err := h.readForm(v, maxTextForm(v))
 	if err != nil {
 		return err
 	}
@@ -102,7 +102,7 @@ func (h *Handler) openDraft(v *visit) error {
 	if err := h.o.Pages.DropDraft(v.ctx(), v.a, v.name); err != nil {
 		return err
 	}
-	return h.redirect(v, told(edit, "discarded"))
+	return h.redirect(v, withNotice(edit, "discarded"))
 }
 
 // redirectToEdit answers addresses that only take forms, when somebody reloads
@@ -112,7 +112,7 @@ func (h *Handler) redirectToEdit(v *visit) error {
 }
 
 func (h *Handler) savePage(v *visit) error {
-	form, err := h.readForm(v, textForm(v), "content")
+	form, err := h.readForm(v, maxTextForm(v), "content")
 	if err != nil {
 		return err
 	}
@@ -138,12 +138,12 @@ func (h *Handler) savePage(v *visit) error {
 	case saved.Merged:
 		said = "merged"
 	}
-	return h.redirect(v, told(wiki.PathURL(pathOf(saved, v.name)), said))
+	return h.redirect(v, withNotice(wiki.PathURL(pathOf(saved, v.name)), said))
 }
 
 // editAgain shows the form with the writer's text and what is wrong.
 func (h *Handler) editAgain(v *visit, form url.Values, err error) error {
-	wrong, ok := h.mend(v, err)
+	wrong, ok := h.formFailure(v, err)
 	if !ok {
 		return err
 	}
@@ -180,7 +180,7 @@ type previewEntry struct {
 }
 
 func (h *Handler) previewPage(v *visit) error {
-	form, err := h.readForm(v, textForm(v), "content")
+	form, err := h.readForm(v, maxTextForm(v), "content")
 	if err != nil {
 		return err
 	}
@@ -208,7 +208,7 @@ func (h *Handler) previewPage(v *visit) error {
 
 // refuseJSON tells a script what is wrong.
 func (h *Handler) refuseJSON(v *visit, err error) error {
-	wrong, ok := h.mend(v, err)
+	wrong, ok := h.formFailure(v, err)
 	if !ok {
 		return err
 	}
@@ -216,7 +216,7 @@ func (h *Handler) refuseJSON(v *visit, err error) error {
 }
 
 func (h *Handler) saveDraft(v *visit) error {
-	form, err := h.readForm(v, textForm(v), "content")
+	form, err := h.readForm(v, maxTextForm(v), "content")
 	if err == nil {
 		err = h.o.Pages.SaveDraft(v.ctx(), v.a, v.name, []byte(form.Get("content")), form.Get("commit"), form.Get("revision"))
 	}
@@ -231,7 +231,7 @@ func (h *Handler) saveDraft(v *visit) error {
 	case script:
 		return h.writeJSON(v, http.StatusOK, map[string]bool{"kept": true})
 	}
-	return h.redirect(v, told(wiki.PathURL(v.name+"/edit"), "draft"))
+	return h.redirect(v, withNotice(wiki.PathURL(v.name+"/edit"), "draft"))
 }
 
 // conflictPage shows what met, and the merge that is to be decided.
@@ -348,7 +348,7 @@ func (h *Handler) createPage(v *visit) error {
 	p.NoIndex = true
 	name, err := wiki.ParsePageName(form.Get("pagename"))
 	if err != nil {
-		p.failure, _ = h.mend(v, err)
+		p.failure, _ = h.formFailure(v, err)
 		return h.render(v, p.Status, "create", p)
 	}
 	found, err := h.o.Pages.Find(v.ctx(), v.a, string(name))

@@ -142,7 +142,7 @@ func TestEditsThatDoNotTouchAreMerged(t *testing.T) {
 	ada.post(on("ada", "/Weather_Station/save"), theirs).want(http.StatusSeeOther)
 	form.Set("content", strings.Replace(form.Get("content"), "On the lawn.", "Behind the shed.", 1))
 	saved := bob.post(on("ada", "/Weather_Station/save"), form).want(http.StatusSeeOther)
-	bob.get(on("ada", saved.header.Get("Location"))).want(http.StatusOK).has("together with what somebody else saved")
+	bob.get(on("ada", saved.header.Get("Location"))).want(http.StatusOK).has("merged with changes that someone else saved")
 	if text := w.source("Weather_Station"); !strings.Contains(text, "A tall mast.") || !strings.Contains(text, "Behind the shed.") {
 		t.Errorf("merged to %q", text)
 	}
@@ -283,7 +283,7 @@ func TestDrafts(t *testing.T) {
 	}
 	form.Set("content", "Again")
 	kept := bob.post(draft, form).want(http.StatusSeeOther) // without a script
-	bob.get(on("ada", kept.header.Get("Location"))).has("Your draft is kept")
+	bob.get(on("ada", kept.header.Get("Location"))).has("Draft saved")
 }
 
 func TestPreview(t *testing.T) {

@@ -12,8 +12,8 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// readForm reads a form of at most max bytes. It fails with a Problem that
-// names the first of the required fields that is missing.
+// readForm reads a form of at most max bytes. It fails with a Problem for the
+// first required field that is missing, and returns the other fields with it.
 func (h *Handler) readForm(v *visit, max int64, required ...string) (url.Values, error) {
 	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, max)
 	if err := parseForm(v.r); err != nil {
@@ -21,42 +21,45 @@ func (h *Handler) readForm(v *visit, max int64, required ...string) (url.Values,
 	}
 	for _, name := range required {
 		if !v.r.PostForm.Has(name) {
-			return v.r.PostForm, wiki.Problemf(wiki.ErrInvalid, name, "This form lacks its field %q. Open the page and try again from there.", name)
+			return v.r.PostForm, wiki.Problemf(wiki.ErrInvalid, name, "This form is missing the field %q. Open the page and try again from there.", name)
 		}
 	}
 	return v.r.PostForm, nil
 }
 
-// textForm is how large a form with a page's text may be. A page over its limit
-// is still read, so that its text can be given back; one byte may take three.
-func textForm(v *visit) int64 { return 4*v.a.Site().Limits.PageBytes + 256<<10 }
+// maxTextForm is the size limit of a form with a page's text. It is larger than a
+// page, so that a text over the limit can be returned to the writer; encoding can
+// triple a byte.
+func maxTextForm(v *visit) int64 { return 4*v.a.Site().Limits.PageBytes + 256<<10 }
 
+// smallForm is the size limit of a form without a text, in bytes.
 const smallForm = 64 << 10
 
-// formText is a text as a browser sends it, with line ends as "\n".
+// formText returns a text sent by a browser as valid UTF-8 with "\n" line ends.
 func formText(s string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\r\n", "\n"), "\r", "\n")
 }
 
-// notice is what a form came to, told on the page that its answer leads to.
+// notice returns the text for a notice name in the address: the result of a form,
+// shown on the page it redirects to.
 func notice(name string) string {
 	switch name {
 	case "unchanged":
-		return "Nothing changed: this is what was saved already."
+		return "Nothing changed: the page already had this text."
 	case "merged":
-		return "Saved, together with what somebody else saved while you were writing."
+		return "Saved, and merged with changes that someone else saved while you were writing."
 	case "saved":
 		return "Saved."
 	case "draft":
-		return "Your draft is kept. Nobody else sees it."
+		return "Draft saved. Nobody else can see it."
 	case "discarded":
-		return "Your draft is gone."
+		return "Draft discarded."
 	case "renamed":
-		return "Renamed. The old name leads here."
+		return "Renamed. The old name redirects here."
 	case "deleted":
-		return "Deleted. Its history is kept, and any version can be brought back."
+		return "Deleted. Its history is kept, and you can restore it at any time."
 	case "reverted":
-		return "Undone, in a new change."
+		return "Undone, in a new revision."
 	case "undone":
 		return "There was nothing left to undo."
 	case "keptchange":
@@ -64,38 +67,38 @@ func notice(name string) string {
 	case "uploaded":
 		return "Uploaded."
 	case "invited":
-		return "Added. They can come in as soon as they sign in."
+		return "Added. They have access as soon as they sign in."
 	case "removed":
-		return "Removed. Their tokens for this wiki have ended as well."
+		return "Removed. Their tokens for this wiki no longer work."
 	case "revoked":
-		return "Revoked. The token does not work any more."
+		return "Revoked. The token no longer works."
 	case "disconnected":
-		return "Disconnected. The agent cannot come in any more."
+		return "Disconnected. The agent no longer has access."
 	case "sessionended":
-		return "That session has ended, on every host."
+		return "Signed out, on the dashboard and on all wikis."
 	case "left":
-		return "You have left the wiki, and your tokens for it have ended."
+		return "You’ve left the wiki. Your tokens for it no longer work."
 	case "ended":
-		return "The wiki is closed. For seven days you can restore it here."
+		return "The wiki is closed. You can restore it here for seven days."
 	case "restored":
-		return "Restored, with pages and members. Tokens have to be made again."
+		return "Restored, with its pages and members. Create new tokens if you need them."
 	case "accountended":
-		return "Your account is closed and you are signed out everywhere. Sign in within seven days to keep it after all."
+		return "Your account is closed and you’re signed out everywhere. Changed your mind? Sign in within seven days to keep it."
 	case "kept":
-		return "Your account stays. Tokens have to be made again."
+		return "Your account stays. Create new tokens if you need them."
 	}
 	return ""
 }
 
-// told is an address with a notice on it.
-func told(address, notice string) string {
+// withNotice adds a notice to an address.
+func withNotice(address, notice string) string {
 	if notice == "" {
 		return address
 	}
 	return address + "?notice=" + notice
 }
 
-// wantsJSON reports whether a script is asking.
+// wantsJSON reports whether a script sent the request.
 func wantsJSON(r *http.Request) bool {
 	return strings.HasPrefix(r.Header.Get("Accept"), "application/json")
 }
@@ -103,24 +106,24 @@ func wantsJSON(r *http.Request) bool {
 func (h *Handler) writeJSON(v *visit, status int, value any) error {
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(value); err != nil {
-		return fmt.Errorf("web: encode answer: %w", err)
+		return fmt.Errorf("web: encode JSON response: %w", err)
 	}
 	v.w.Header().Set("Cache-Control", "no-store")
 	h.write(v, status, "application/json", buf.Bytes())
 	return nil
 }
 
-// A failure is what a form tells its sender when it is shown again.
+// A failure is the error shown in a form that is rendered again.
 type failure struct {
 	Status int
-	Field  string // that it is about, or ""
-	Wrong  string // what is wrong, and what to do
-	Meant  string // what they may have meant to type, or ""
+	Field  string // the invalid field, or ""
+	Wrong  string // message: what happened, then what to do
+	Meant  string // suggested input, or ""
 }
 
-// mend turns an error into what the form tells. It reports false for redirects:
-// those are followed, with the form (308).
-func (h *Handler) mend(v *visit, err error) (failure, bool) {
+// formFailure turns an error into the failure that the form shows. It reports
+// false for redirects, which are followed with the form (308).
+func (h *Handler) formFailure(v *visit, err error) (failure, bool) {
 	if errors.As(err, new(*wiki.Redirect)) {
 		return failure{}, false
 	}
@@ -131,7 +134,7 @@ func (h *Handler) mend(v *visit, err error) (failure, bool) {
 		f.Field, f.Meant = p.Field, p.DidYouMean
 	}
 	if f.Status == http.StatusInternalServerError {
-		f.Wrong = "Something broke on our side, and nothing was saved. Your text is still here: try again in a minute."
+		f.Wrong = "Something broke on our side, and nothing was saved. Your text is still here. Try again in a minute."
 	}
 	v.failed(err)
 	return f, true

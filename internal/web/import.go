@@ -99,7 +99,7 @@ func (h *Handler) showImport(v *visit) error {
 		case s.err == nil:
 			p.Done = &s.result
 		default:
-			p.failure, _ = h.mend(v, s.err)
+			p.failure, _ = h.formFailure(v, s.err)
 			p.Reasons = pages.Reasons(s.err)
 		}
 	}
@@ -123,7 +123,7 @@ func (h *Handler) sendImport(v *visit) error {
 	if err == nil {
 		return h.redirect(v, "/-/import")
 	}
-	wrong, ok := h.mend(v, err)
+	wrong, ok := h.formFailure(v, err)
 	if !ok {
 		return err
 	}

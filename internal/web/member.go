@@ -18,7 +18,7 @@ func memberRoutes() []route {
 		{pattern: "GET " + agentsPath, handle: (*Handler).showAgents},
 		{pattern: "POST " + agentsPath, handle: (*Handler).disconnect},
 		{pattern: "GET /-/connect", handle: (*Handler).showConnect},
-		{pattern: "POST /-/connect", handle: (*Handler).changeConnect},
+		{pattern: "POST /-/connect", handle: (*Handler).reviewAgentCommit},
 		{pattern: "GET /-/connect/events", handle: (*Handler).streamConnect},
 		{pattern: "GET /.well-known/atproto-did", handle: (*Handler).showHandleDID, open: true},
 	}
@@ -47,9 +47,9 @@ func (h *Handler) changeMembers(v *visit) error {
 		}
 	}
 	if err == nil {
-		return h.redirect(v, told("/-/settings", came)+"#members")
+		return h.redirect(v, withNotice("/-/settings", came)+"#members")
 	}
-	wrong, ok := h.mend(v, err)
+	wrong, ok := h.formFailure(v, err)
 	if !ok {
 		return err
 	}
@@ -76,9 +76,9 @@ func (h *Handler) deleteWiki(v *visit) error {
 		err = h.o.Tenant.DeleteWiki(v.ctx(), v.a, form.Get("confirm"))
 	}
 	if err == nil {
-		return h.redirect(v, told(h.o.Platform+dashboardPath, "ended"))
+		return h.redirect(v, withNotice(h.o.Platform+dashboardPath, "ended"))
 	}
-	wrong, ok := h.mend(v, err)
+	wrong, ok := h.formFailure(v, err)
 	if !ok {
 		return err
 	}
@@ -131,13 +131,13 @@ func (h *Handler) changeTokens(v *visit) error {
 			}
 		case "revoke":
 			if err = h.o.Session.RevokeToken(v.ctx(), v.a, form.Get("id")); err == nil {
-				return h.redirect(v, told("/-/tokens", "revoked"))
+				return h.redirect(v, withNotice("/-/tokens", "revoked"))
 			}
 		default:
 			err = wiki.Problemf(wiki.ErrInvalid, "action", "This form could not be read. Open the page and try again from there.")
 		}
 	}
-	wrong, ok := h.mend(v, err)
+	wrong, ok := h.formFailure(v, err)
 	if !ok {
 		return err
 	}

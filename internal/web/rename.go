@@ -75,13 +75,13 @@ func (h *Handler) renamePage(v *visit) error {
 	if err != nil {
 		return h.moveAgain(v, "rename", form, err)
 	}
-	return h.redirect(v, told(wiki.PathURL(pathOf(saved, v.name)), "renamed"))
+	return h.redirect(v, withNotice(wiki.PathURL(pathOf(saved, v.name)), "renamed"))
 }
 
 // moveAgain shows the form with what is wrong. Its revision is the newest: the
 // writer is told what has changed and decides again.
 func (h *Handler) moveAgain(v *visit, what string, form url.Values, cause error) error {
-	wrong, ok := h.mend(v, cause)
+	wrong, ok := h.formFailure(v, cause)
 	if !ok || form == nil {
 		return cause
 	}
@@ -120,7 +120,7 @@ func (h *Handler) deletePage(v *visit) error {
 	if err != nil {
 		return h.moveAgain(v, "delete", form, err)
 	}
-	return h.redirect(v, told("/-/changelog", "deleted"))
+	return h.redirect(v, withNotice("/-/changelog", "deleted"))
 }
 
 // revertPage asks whether a commit shall be undone, or tells why it cannot be.
@@ -163,14 +163,14 @@ func (h *Handler) revert(v *visit) error {
 	case err != nil:
 		return h.revertAgain(v, form, err)
 	case saved.Unchanged:
-		return h.redirect(v, told("/-/commit/"+saved.Commit, "undone"))
+		return h.redirect(v, withNotice("/-/commit/"+saved.Commit, "undone"))
 	}
-	return h.redirect(v, told("/-/commit/"+saved.Commit, "reverted"))
+	return h.redirect(v, withNotice("/-/commit/"+saved.Commit, "reverted"))
 }
 
 // revertAgain shows the form with what stands in the way.
 func (h *Handler) revertAgain(v *visit, form url.Values, cause error) error {
-	wrong, ok := h.mend(v, cause)
+	wrong, ok := h.formFailure(v, cause)
 	if !ok {
 		return cause
 	}

@@ -59,7 +59,7 @@ func (h *Handler) sendReport(v *visit) error {
 		err = h.o.Tenant.Report(v.ctx(), v.a, tenant.Report{Page: p.Page, Reason: p.Reason, Words: p.Words})
 	}
 	if err != nil {
-		p.failure, _ = h.mend(v, err)
+		p.failure, _ = h.formFailure(v, err)
 		return h.renderReport(v, p.Status, p)
 	}
 	return h.redirect(v, "/-/report?sent=1&page="+url.QueryEscape(p.Page))

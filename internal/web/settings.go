@@ -70,9 +70,9 @@ func (h *Handler) saveSettings(v *visit) error {
 		err = h.o.Tenant.Configure(v.ctx(), v.a, set)
 	}
 	if err == nil {
-		return h.redirect(v, told("/-/settings", "saved"))
+		return h.redirect(v, withNotice("/-/settings", "saved"))
 	}
-	wrong, ok := h.mend(v, err)
+	wrong, ok := h.formFailure(v, err)
 	if !ok {
 		return err
 	}

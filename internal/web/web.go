@@ -92,7 +92,7 @@ func New(o Options) (*Handler, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	h := &Handler{o: o, actions: map[string]pageAction{}, stream: usualStream, ending: make(chan struct{})}
+	h := &Handler{o: o, actions: map[string]pageAction{}, stream: defaultStreamLimits, ending: make(chan struct{})}
 	h.end = sync.OnceFunc(func() { close(h.ending) })
 	var err error
 	if h.assets, err = loadAssets(); err != nil {
