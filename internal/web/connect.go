@@ -218,7 +218,7 @@ func (h *Handler) reviewAgentCommit(v *visit) error {
 		}
 		return h.redirect(v, withNotice(connectPath, notice))
 	}
-	return wiki.Problemf(wiki.ErrInvalid, "action", "This form couldn’t be read. Open the page and try again from there.")
+	return wiki.Problemf(wiki.ErrInvalid, "action", "This form couldn't be read. Open the page and try again from there.")
 }
 
 // streamLimits are the limits and intervals of an event stream.

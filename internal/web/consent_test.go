@@ -121,7 +121,7 @@ func TestConsentOfViewer(t *testing.T) {
 	w := newTestWiki(t)
 	b := w.as("cleo")
 	page := b.consent("bob").want(http.StatusOK).has("Read only").lacks("Read and edit")
-	b.post(consentAddress, formOf(page, "allow", "write")).want(http.StatusForbidden).has("you can let Claude Code read it")
+	b.post(consentAddress, formOf(page, "allow", "write")).want(http.StatusForbidden).has("give Claude Code more than read access")
 	got := back(t, b.post(consentAddress, formOf(page, "allow", "read")))
 	_, out := w.exchange(url.Values{"grant_type": {"authorization_code"}, "code": {got.Get("code")}, "client_id": {claudeCode}, "code_verifier": {verifier}})
 	if out["scope"] != "wiki:read" {

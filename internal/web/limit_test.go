@@ -30,7 +30,7 @@ func TestTooFast(t *testing.T) {
 		if n != 20 {
 			t.Errorf("%s: %d reads, want 20", name, n)
 		}
-		last.has("Too fast", "20 requests to read a minute", "try again in 61 seconds")
+		last.has("Too fast", "the limit is 20 read requests per minute", "Try again in 61 seconds")
 		if seconds, err := strconv.Atoi(last.header.Get("Retry-After")); err != nil || seconds < 60 || seconds > 61 {
 			t.Errorf("Retry-After: %q", last.header.Get("Retry-After"))
 		}
@@ -85,7 +85,7 @@ func TestSigningInTooFast(t *testing.T) {
 	if granted != 60 {
 		t.Errorf("%d tries, want 60", granted)
 	}
-	last.want(http.StatusTooManyRequests).has("Sign in", "try again in 305 seconds")
+	last.want(http.StatusTooManyRequests).has("Sign in", "Try again in 305 seconds")
 	if last.header.Get("Retry-After") != "305" {
 		t.Errorf("Retry-After: %q", last.header.Get("Retry-After"))
 	}
