@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"strings"
 	"testing"
 
 	"robot.wtf/internal/wiki"
@@ -44,5 +45,54 @@ func TestForeign(t *testing.T) {
 	by := []wiki.Author{{Username: "ada", DID: "did:plc:ada", Imported: true}}
 	if got, err := w.Foreign(w.ctx, w.owner, func(string) bool { return true }, nil, by, false); err != nil || !got {
 		t.Error("an import proves nothing")
+	}
+}
+
+// Attack: a page grows beyond what blame looks at, so that nobody is known to
+// have written its lines. Unknown lines are not members' lines.
+func TestForeignLinesOfUnknownAuthors(t *testing.T) {
+	w := newWorld(t)
+	shared := func(text string) { // hers alone now, with a past that is not
+		t.Helper()
+		w.put("Shared", "one\n")
+		base := w.page("Shared").File.Blob
+		if _, err := w.Save(w.ctx, w.editor, SaveRequest{Name: "Shared", Text: []byte("bob's\n"), Precondition: Precondition{Base: base}}); err != nil {
+			t.Fatal(err)
+		}
+		w.put("Shared", text)
+	}
+	foreign := func() bool {
+		t.Helper()
+		got, err := w.Foreign(w.ctx, w.owner, func(did string) bool { return did == "did:plc:ada" }, []wiki.PageName{"Shared"}, nil, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	shared("two\nthree\n")
+	if foreign() {
+		t.Fatal("all lines are hers")
+	}
+	file := w.page("Shared").File
+	content, release, err := w.open(w.ctx, w.owner, wiki.Read)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := authorshipKey(content, file.Path, file.Commit)
+	release()
+	hers := []wiki.Revision{{Author: wiki.Author{Username: "ada", DID: "did:plc:ada"}}}
+	for what, known := range map[string]authorship{
+		"a line without an author": {lines: []int32{0, -1}, by: hers},
+		"no line has an author":    {lines: []int32{-1, -1}},
+		"lines that nobody read":   {lines: []int32{0}, by: hers},
+	} {
+		w.cache.Set(key, &known)
+		if !foreign() {
+			t.Errorf("%s counts as a member's", what)
+		}
+	}
+	shared(strings.Repeat("a line\n", railLines+1))
+	if !foreign() {
+		t.Errorf("a page of more than %d lines counts as members'", railLines)
 	}
 }
