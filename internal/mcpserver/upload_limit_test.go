@@ -18,7 +18,7 @@ func TestUploadRateLimit(t *testing.T) {
 	const writes = 10
 	start := time.Date(2026, 11, 20, 9, 0, 0, 0, time.UTC)
 	now := start
-	w := newLimitedWorld(t, limit.New(limit.Options{Rates: limit.RatesOf(1000, writes), Now: func() time.Time { return now }}))
+	w := newLimitedWorld(t, limit.New(limit.Options{Rates: limit.RatesFor(1000, writes), Now: func() time.Time { return now }}))
 	w.door.o.Now = func() time.Time { return start } // addresses don't expire
 	var paths []string
 	for i := range writes { // asking for an address is a write too: these in earlier minutes
