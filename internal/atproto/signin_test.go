@@ -562,7 +562,7 @@ func TestServerHangs(t *testing.T) {
 func TestAdmission(t *testing.T) {
 	w := newWorld(t)
 	w.service.admit = func(u wiki.User) bool { return u.DID != adaDID }
-	if _, err := w.browser().signIn("ada.test"); !strings.Contains(problemText(t, err), "not open") {
+	if _, err := w.browser().signIn("ada.test"); !strings.Contains(problemText(t, err), "aren't open") {
 		t.Error(err)
 	}
 	if err := w.db.SaveUser(t.Context(), wiki.User{DID: adaDID, Handle: "ada.test"}); err != nil {
