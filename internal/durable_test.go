@@ -13,13 +13,11 @@ import (
 // nondurable are the functions outside package durable that may call os.Rename
 // or Sync themselves, with the reason.
 var nondurable = map[string]string{
-	"internal/content/pool.go:Revive":    "Create syncs the directory afterwards",
-	"internal/content/pool.go:exchange":  "two renames, undone together, and one sync",
-	"internal/content/pool.go:discard":   "syncs the directory that loses the name",
-	"internal/backup/object.go:finish":   "one syncfs for thousands of objects",
-	"internal/pages/exporter.go:swap":    "syncs the directory after removing the former export",
-	"internal/pages/exporter.go:syncDir": "to be replaced by durable.SyncDir",
-	"cmd/robot/socket.go:listenSocket":   "a socket doesn't outlive its process",
+	"internal/content/pool.go:Revive":   "Create syncs the directory afterwards",
+	"internal/content/pool.go:exchange": "two renames, undone together, and one sync",
+	"internal/content/pool.go:discard":  "syncs the directory that loses the name",
+	"internal/backup/object.go:finish":  "one syncfs for thousands of objects",
+	"cmd/robot/socket.go:listenSocket":  "a socket doesn't outlive its process",
 }
 
 // A file that is written and renamed without an fsync can be empty after a power

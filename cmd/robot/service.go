@@ -12,6 +12,7 @@ import (
 	"robot.wtf/internal/atproto"
 	"robot.wtf/internal/config"
 	"robot.wtf/internal/content"
+	"robot.wtf/internal/export"
 	"robot.wtf/internal/limit"
 	"robot.wtf/internal/markdown"
 	"robot.wtf/internal/mcpserver"
@@ -38,8 +39,8 @@ type service struct {
 	tenant     *tenant.Service
 	session    *session.Service
 	oauth      *oauth.Service
-	limits     *limit.Limiter  // nil for none
-	exports    *pages.Exporter // nil without git
+	limits     *limit.Limiter // nil for none
+	exports    *export.Mirror // nil without git
 	indexer    *indexer
 	sweeper    *sweeper
 	metrics    *server.Metrics
@@ -89,7 +90,7 @@ func openService(ctx context.Context, cfg config.Config, origins config.Origins,
 	s.exports = openExports(s.content, wikis, log)
 	s.measureExports()
 	s.pages = pages.New(pages.Options{
-		Content: s.content, Search: s.search, Exports: s.exports, Markdown: markdown.New(markdown.Options{Icons: icons}), Now: now, Log: log,
+		Content: s.content, Search: s.search, Mirror: s.exports, Markdown: markdown.New(markdown.Options{Icons: icons}), Now: now, Log: log,
 	})
 	names, err := nameKey(s.keyDir)
 	if err != nil {
@@ -126,7 +127,7 @@ func (s *service) committed(slug string, seq int64) {
 	s.indexer.nudge(slug, seq)
 	s.session.Wake(slug)
 	if s.exports != nil {
-		s.exports.Nudge(slug)
+		s.exports.MarkPending(slug)
 	}
 }
 

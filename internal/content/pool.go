@@ -78,6 +78,10 @@ func NewPool(o Options) (*Pool, error) {
 // scratch holds wikis that are being made or deleted. No slug begins with a dot.
 func (p *Pool) scratch() string { return filepath.Join(p.o.Dir, ".scratch") }
 
+// MkdirTemp creates a directory for temporary files beside the wikis. NewPool
+// removes what a killed process left there.
+func (p *Pool) MkdirTemp(pattern string) (string, error) { return os.MkdirTemp(p.scratch(), pattern) }
+
 func (p *Pool) makeTemplate() ([]byte, error) {
 	dir, err := os.MkdirTemp(p.scratch(), "template-")
 	if err != nil {

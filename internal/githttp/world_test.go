@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"robot.wtf/internal/content"
+	"robot.wtf/internal/export"
 	"robot.wtf/internal/gitrepo"
 	"robot.wtf/internal/limit"
 	"robot.wtf/internal/markdown"
@@ -56,7 +57,7 @@ type world struct {
 	pages  *pages.Service
 	tenant *tenant.Service
 	pool   *content.Pool
-	export *pages.Exporter
+	export *export.Mirror
 	store  *store.DB
 	door   *Handler
 	later  *atomic.Int64     // seconds that the clock is ahead
@@ -86,8 +87,8 @@ func newWorld(t testing.TB, limits *limit.Limiter) *world {
 	index := search.New(search.Options{Dir: wikis})
 	git, err := gitrepo.Find()
 	must(err)
-	exports := pages.NewExporter(pages.ExportOptions{Content: pool, Git: git, Dir: wikis, Log: log})
-	uses := pages.New(pages.Options{Content: pool, Search: index, Exports: exports, Markdown: markdown.New(markdown.Options{}), Log: log})
+	exports := export.New(export.Options{Content: pool, Git: git, Dir: wikis, Log: log})
+	uses := pages.New(pages.Options{Content: pool, Search: index, Mirror: exports, Markdown: markdown.New(markdown.Options{}), Log: log})
 	sites := tenant.New(tenant.Options{Store: db, Content: pool, NameKey: make([]byte, 32), Now: now, Log: log,
 		Forget: func(ctx context.Context, slug string) error { exports.Forget(slug); return index.Remove(ctx, slug) }})
 	sessions, err := session.New(session.Options{Store: db, KeyDir: keyDir, Platform: "http://robot.localhost", WikiOrigin: origin, Now: time.Now, Log: log})

@@ -38,7 +38,7 @@ func (s *Service) Receive(ctx context.Context, a wiki.Access, in io.Reader) (*Up
 	if err := freshOnly(ctx, w); err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp(filepath.Join(s.exports.o.Dir, ".scratch"), "import-")
+	dir, err := s.content.MkdirTemp("import-")
 	if err != nil {
 		return nil, fmt.Errorf("pages: receive for %s: %w", w.Slug(), err)
 	}
@@ -54,8 +54,8 @@ func (s *Service) openImport(ctx context.Context, a wiki.Access) (*content.Wiki,
 	if err := a.Allow(wiki.Configure); err != nil {
 		return nil, nil, err
 	}
-	if s.exports == nil {
-		return nil, nil, wiki.Problemf(wiki.ErrStorage, "", "This service has no git, so nothing can be imported.")
+	if s.mirror == nil {
+		return nil, nil, wiki.Problemf(wiki.ErrStorage, "", "Importing isn't available: git isn't installed on this server.")
 	}
 	return s.open(ctx, a, wiki.Configure)
 }
@@ -68,7 +68,7 @@ func (s *Service) Importable(ctx context.Context, a wiki.Access) (bool, error) {
 		return false, err
 	}
 	defer release()
-	if s.exports == nil {
+	if s.mirror == nil {
 		return false, nil
 	}
 	return w.Fresh(ctx)
@@ -140,15 +140,15 @@ func (s *Service) Import(ctx context.Context, a wiki.Access, u *Upload, trusted 
 	if trusted && !a.Caller().Operator {
 		return ImportResult{}, wiki.Problemf(wiki.ErrDenied, "", "Only the operator can vouch for the authors of an import.")
 	}
-	ctx, stop := s.exports.while(ctx)
-	defer stop()
-	if !s.exports.importing.TryAcquire(1) {
+	ctx, cancel := s.mirror.Context(ctx)
+	defer cancel()
+	if !s.imports.TryAcquire(1) {
 		progress(ImportStep{What: "Waiting for another import to end"})
-		if err := s.exports.importing.Acquire(ctx, 1); err != nil {
+		if err := s.imports.Acquire(ctx, 1); err != nil {
 			return ImportResult{}, err
 		}
 	}
-	defer s.exports.importing.Release(1)
+	defer s.imports.Release(1)
 	i := importing{s: s, w: w, a: a, u: u, trusted: trusted, progress: progress}
 	if err := i.run(ctx); err != nil {
 		return ImportResult{}, fmt.Errorf("pages: import into %s: %w", w.Slug(), err)
@@ -216,7 +216,7 @@ func (i *importing) receive(ctx context.Context) (*gitrepo.Received, error) {
 		return nil, err
 	}
 	defer f.Close()
-	git, max := i.s.exports.o.Git, 2*i.a.Site().Limits.HistoryBytes
+	git, max := i.s.mirror.Git(), 2*i.a.Site().Limits.HistoryBytes
 	archive, err := zip.NewReader(f, i.u.size)
 	if err != nil { // no zip
 		if _, err := f.Seek(0, io.SeekStart); err != nil {

@@ -67,7 +67,7 @@ func bundleOf(t testing.TB, repo string) string {
 // from the same commit.
 func (w *world) sameObjects(source, head string) {
 	w.t.Helper()
-	if _, err := w.exports.CatchUp(w.ctx, w.site.Slug); err != nil {
+	if _, err := w.mirror.CatchUp(w.ctx, w.site.Slug); err != nil {
 		w.t.Fatal(err)
 	}
 	list := func(repo, at string) []string {
@@ -86,7 +86,7 @@ func (w *world) sameObjects(source, head string) {
 // A history with all that repositories hold keeps every id, and clones back.
 func TestImportKeepsEveryObject(t *testing.T) {
 	w := newWorld(t)
-	w.exporting()
+	w.startMirror()
 	source := filepath.Join(t.TempDir(), "source")
 	runGit(t, t.TempDir(), "clone", "-q", "--bare", abs(t, "testdata/odd.bundle"), source)
 	head := runGit(t, source, "rev-parse", "HEAD")
@@ -95,7 +95,7 @@ func TestImportKeepsEveryObject(t *testing.T) {
 	if err != nil || len(seeds) != 1 {
 		t.Fatal(seeds, err)
 	}
-	if _, err := w.exports.CatchUp(w.ctx, "odd"); err != nil { // of the seeds
+	if _, err := w.mirror.CatchUp(w.ctx, "odd"); err != nil { // of the seeds
 		t.Fatal(err)
 	}
 	r := fresh.mustImport("testdata/odd.bundle")
@@ -108,7 +108,7 @@ func TestImportKeepsEveryObject(t *testing.T) {
 	fresh.sameObjects(source, head)
 	clone := filepath.Join(t.TempDir(), "clone")
 	runGit(t, t.TempDir(), "clone", "-q", "--no-local", fresh.repo(), clone)
-	fresh.holdsAll(clone)
+	fresh.checkAllCommits(clone)
 	if got, want := runGit(t, clone, "rev-list", "--all"), runGit(t, source, "rev-list", "HEAD", "side-done"); got != want {
 		t.Errorf("the clone has the commits\n%s\nnot\n%s", got, want)
 	}
@@ -127,7 +127,7 @@ func TestImportKeepsEveryObject(t *testing.T) {
 			t.Errorf("tag %s is %s, not %s", tag, got, want)
 		}
 	}
-	if s := w.exports.Stats(); s.Mismatches != 0 || s.Failures != 0 {
+	if s := w.mirror.Stats(); s.Mismatches != 0 || s.Failures != 0 {
 		t.Errorf("%+v", s)
 	}
 
@@ -176,7 +176,7 @@ func TestImportKeepsEveryObject(t *testing.T) {
 	if _, err := fresh.Save(w.ctx, fresh.owner, SaveRequest{Name: "New page", Text: []byte("x")}); err != nil {
 		t.Error(err)
 	}
-	if _, err := w.exports.CatchUp(w.ctx, "odd"); err != nil {
+	if _, err := w.mirror.CatchUp(w.ctx, "odd"); err != nil {
 		t.Fatal(err)
 	}
 	if parent := runGit(t, fresh.repo(), "rev-parse", "main~2"); parent != head {
@@ -205,14 +205,14 @@ func abs(t testing.TB, path string) string {
 // A clone of ours comes back as it was, with its agents and moves.
 func TestImportOfAnExport(t *testing.T) {
 	w := newWorld(t)
-	w.exporting()
+	w.startMirror()
 	r := rand.New(rand.NewPCG(5, 5))
-	w.scribble(r, 60)
+	w.randomEdits(r, 60)
 	bot := wiki.NewAccess(w.site, wiki.Caller{User: w.owner.Caller().User, Agent: "Claude", Client: "https://claude.ai", Grant: "g1"}, wiki.Owner)
 	if _, err := w.Save(w.ctx, bot, SaveRequest{Name: "By an agent", Text: []byte("text")}); err != nil {
 		t.Fatal(err)
 	}
-	w.exported()
+	w.checkRepository()
 	fresh := w.fresh("again")
 	fresh.mustImport(bundleOf(t, w.repo()))
 	fresh.sameObjects(w.repo(), "main")
@@ -240,7 +240,7 @@ func TestImportOfAnExport(t *testing.T) {
 // hooks and links to others are not.
 func TestImportOfAZip(t *testing.T) {
 	w := newWorld(t)
-	w.exporting()
+	w.startMirror()
 	source := filepath.Join(t.TempDir(), "source")
 	runGit(t, t.TempDir(), "clone", "-q", abs(t, "testdata/odd.bundle"), source)
 	appendTo(t, filepath.Join(source, ".git", "config"), "[core]\n\tfsmonitor = touch /tmp/robot-evil\n\thooksPath = /tmp\n")
@@ -287,7 +287,7 @@ func (r regularOnly) ReadDir(name string) ([]fs.DirEntry, error) {
 // What cannot be taken is refused with all that is wrong, and changes nothing.
 func TestImportRefuses(t *testing.T) {
 	w := newWorld(t)
-	w.exporting()
+	w.startMirror()
 	fresh := w.fresh("new")
 	before, seq := fresh.tree(), fresh.head()
 	odd, err := os.ReadFile("testdata/odd.bundle")
@@ -385,7 +385,7 @@ func feedGit(t testing.TB, dir, in string, args ...string) string {
 // Files whose names look-ups cannot tell apart get others, in one last commit.
 func TestImportRenamesWhatClashes(t *testing.T) {
 	w := newWorld(t)
-	w.exporting()
+	w.startMirror()
 	dir := filepath.Join(t.TempDir(), "clash")
 	runGit(t, t.TempDir(), "init", "-q", "-b", "main", dir)
 	in := "commit refs/heads/main\ncommitter A <a@b> 1 +0000\ndata 1\nx\n"
@@ -398,7 +398,7 @@ func TestImportRenamesWhatClashes(t *testing.T) {
 	if len(r.Renamed) != 3 || fresh.head() != 3 {
 		t.Errorf("%+v, head %d", r, fresh.head())
 	}
-	fresh.exported()
+	fresh.checkRepository()
 	if paths := fresh.paths(); paths != "Notes_2 README.md Readme_2.md notes/x.md read me.md read_me_2.md" {
 		t.Error(paths)
 	}
@@ -410,7 +410,7 @@ func TestImportRenamesWhatClashes(t *testing.T) {
 // Drafts of pages that an import replaces are kept.
 func TestImportKeepsDrafts(t *testing.T) {
 	w := newWorld(t)
-	w.exporting()
+	w.startMirror()
 	fresh := w.fresh("drafts")
 	if err := fresh.SaveDraft(w.ctx, fresh.owner, "Home", []byte("my draft"), "", fresh.base("Home").Base); err != nil {
 		t.Fatal(err)

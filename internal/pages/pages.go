@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"robot.wtf/internal/content"
+	"robot.wtf/internal/export"
 	"robot.wtf/internal/markdown"
 	"robot.wtf/internal/raster"
 	"robot.wtf/internal/search"
@@ -30,8 +31,8 @@ type Options struct {
 	Content    *content.Pool
 	Search     *search.Service
 	Markdown   *markdown.Renderer
-	Exports    *Exporter // nil where there is no git: then nothing can be cloned
-	CacheBytes int64     // bound of the rendered bodies kept, 64 MiB when 0
+	Mirror     *export.Mirror // nil without git: cloning and importing are disabled
+	CacheBytes int64          // bound of the rendered bodies kept, 64 MiB when 0
 	Now        func() time.Time
 	Log        *slog.Logger
 }
@@ -41,12 +42,13 @@ type Service struct {
 	content  *content.Pool
 	search   *search.Service
 	markdown *markdown.Renderer
-	exports  *Exporter
+	mirror   *export.Mirror
 	now      func() time.Time
 	log      *slog.Logger
 	cache    *otter.Cache[cacheKey, cached]
 	pictures *raster.Encoder
 	compared *semaphore.Weighted // bytes of the texts being compared at one time
+	imports  *semaphore.Weighted // one import at a time
 }
 
 // New makes a Service.
@@ -64,11 +66,12 @@ func New(o Options) *Service {
 		content:  o.Content,
 		search:   o.Search,
 		markdown: o.Markdown,
-		exports:  o.Exports,
+		mirror:   o.Mirror,
 		now:      o.Now,
 		log:      o.Log,
 		pictures: raster.NewEncoder(maxPixels),
 		compared: semaphore.NewWeighted(maxDiffBytes),
+		imports:  semaphore.NewWeighted(1),
 		cache: otter.Must(&otter.Options[cacheKey, cached]{
 			MaximumWeight: uint64(o.CacheBytes),
 			Weigher:       func(k cacheKey, c cached) uint32 { return k.weight() + c.weight() },

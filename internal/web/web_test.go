@@ -20,6 +20,7 @@ import (
 
 	"robot.wtf/internal/atproto"
 	"robot.wtf/internal/content"
+	"robot.wtf/internal/export"
 	"robot.wtf/internal/gitrepo"
 	"robot.wtf/internal/limit"
 	"robot.wtf/internal/markdown"
@@ -108,14 +109,14 @@ func newLimitedWiki(t testing.TB, limits *limit.Limiter) *testWiki {
 	index := search.New(search.Options{Dir: filepath.Join(dir, "wikis")})
 	git, err := gitrepo.Find()
 	must(err)
-	exports := pages.NewExporter(pages.ExportOptions{Content: pool, Git: git, Dir: filepath.Join(dir, "wikis"), Log: log})
+	exports := export.New(export.Options{Content: pool, Git: git, Dir: filepath.Join(dir, "wikis"), Log: log})
 	t.Cleanup(func() {
 		exports.Close()
 		if err := errors.Join(index.Close(), pool.Close(), db.Close()); err != nil {
 			t.Error(err)
 		}
 	})
-	w.pages = pages.New(pages.Options{Content: pool, Search: index, Exports: exports, Markdown: markdown.New(markdown.Options{}), Now: now, Log: log})
+	w.pages = pages.New(pages.Options{Content: pool, Search: index, Mirror: exports, Markdown: markdown.New(markdown.Options{}), Now: now, Log: log})
 	w.tenant = tenant.New(tenant.Options{Store: db, Content: pool, People: testDirectory{}, Forget: index.Remove, Now: now, Log: log})
 	sessions, err := session.New(session.Options{
 		Store: db, KeyDir: keyDir, Platform: testPlatform, WikiOrigin: testOrigin, Now: now, Log: log,
