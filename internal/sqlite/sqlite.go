@@ -1,0 +1,153 @@
+// Package sqlite opens SQLite databases, keeps their prepared statements, and
+// turns the driver's errors into those of package wiki. Only this package imports
+// the driver.
+//
+// It doesn't own SQL, migrations or transactions: each database belongs to one
+// package (store, content, search), which runs its own statements with $1, $2 …
+// and begins its transactions in one place. What those packages use of this one
+// (a *sql.DB, Statements, Translate, StorageError) says nothing about SQLite, so
+// a second engine can offer the same.
+//
+// Invariants of every database that Open opens:
+//   - journal_mode is WAL: readers don't wait for the writer.
+//   - synchronous is FULL for data that must survive a power failure, so a commit
+//     returns once its bytes are on disk, and OFF for a derived index, which is
+//     rebuilt if a power failure tears it.
+//   - Write transactions begin with BEGIN IMMEDIATE. One that reads first and then
+//     writes would otherwise fail when another writer commits in between.
+//   - busy_timeout is 5 s, for other processes such as a backup. Writers of one
+//     process must queue in Go instead.
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"sync"
+
+	driver "modernc.org/sqlite"
+)
+
+// Options say how a database is used.
+type Options struct {
+	MustExist   bool // fail if the file doesn't exist, instead of creating it
+	Derived     bool // the content can be rebuilt: don't sync
+	ForeignKeys bool // enforce foreign keys
+	CacheKB     int  // page cache of each connection; 0 is SQLite's default, 2,000
+	IdleConns   int  // connections kept open while unused, of at most 4; 0 is 2
+}
+
+// Open opens a database file for reading and writing. Errors of the file itself,
+// such as fs.ErrNotExist, appear with the first statement.
+func Open(file string, o Options) (*sql.DB, error) {
+	useFdatasync()
+	pragmas := []string{"busy_timeout(5000)", "journal_mode(WAL)"}
+	if o.Derived {
+		pragmas = append(pragmas, "synchronous(OFF)", "trusted_schema(OFF)")
+	} else {
+		pragmas = append(pragmas, "synchronous(FULL)")
+	}
+	if o.ForeignKeys {
+		pragmas = append(pragmas, "foreign_keys(ON)")
+	}
+	if o.CacheKB > 0 {
+		pragmas = append(pragmas, fmt.Sprintf("cache_size(-%d)", o.CacheKB))
+	}
+	options := url.Values{"mode": {"rwc"}, "_pragma": pragmas, "_txlock": {"immediate"}}
+	if o.MustExist {
+		options.Set("mode", "rw")
+	}
+	if o.IdleConns == 0 {
+		o.IdleConns = 2
+	}
+	db, err := sql.Open("sqlite", uri(file, options))
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(4) // one of them writes
+	db.SetMaxIdleConns(o.IdleConns)
+	return db, nil
+}
+
+// useFdatasync lets a commit wait for its bytes and the file's size, as SQLite's
+// own builds do, and not for the file's new modification time. The setting holds
+// for the whole process; an error means that the system has fsync only.
+var useFdatasync = sync.OnceFunc(func() { _, _ = driver.Fdatasync(true) })
+
+// OpenCopy opens, for reading, a database file that no process is writing: a
+// backup or an upload. It has one connection.
+func OpenCopy(file string) (*sql.DB, error) {
+	db, err := sql.Open("sqlite", uri(file, url.Values{"mode": {"ro"}, "immutable": {"1"}, "_pragma": {"cache_size(-8000)"}}))
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(1)
+	return db, nil
+}
+
+// Image returns the bytes of a database file with what fill creates. It uses no
+// disk.
+func Image(ctx context.Context, fill func(*sql.DB) error) ([]byte, error) {
+	db, err := sql.Open("sqlite", ":memory:")
+	if err != nil {
+		return nil, err
+	}
+	defer db.Close()
+	db.SetMaxOpenConns(1) // each connection to :memory: has a database of its own
+	if err := fill(db); err != nil {
+		return nil, err
+	}
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	var image []byte
+	err = conn.Raw(func(c any) error {
+		source, ok := c.(interface{ Serialize() ([]byte, error) })
+		if !ok {
+			return errors.New("sqlite: the driver can't serialize databases")
+		}
+		image, err = source.Serialize()
+		return err
+	})
+	return image, err
+}
+
+// Copy copies a database to a new file, page by page and as of one moment, while
+// others write to it (https://sqlite.org/backup.html). It doesn't sync the copy.
+func Copy(ctx context.Context, from, to string) error {
+	db, err := sql.Open("sqlite", uri(from, url.Values{"mode": {"rw"}, "_pragma": {"busy_timeout(10000)"}}))
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	return conn.Raw(func(c any) error {
+		source, ok := c.(interface {
+			NewBackup(to string) (*driver.Backup, error)
+		})
+		if !ok {
+			return errors.New("sqlite: the driver can't copy databases")
+		}
+		backup, err := source.NewBackup(uri(to, url.Values{"_pragma": {"synchronous(OFF)"}}))
+		if err != nil {
+			return err
+		}
+		for more := true; more && err == nil; {
+			more, err = backup.Step(-1) // all pages, in one read transaction
+		}
+		return errors.Join(err, backup.Finish())
+	})
+}
+
+// uri names a database file with its options (https://sqlite.org/uri.html).
+func uri(file string, options url.Values) string {
+	return "file:" + (&url.URL{Path: file}).EscapedPath() + "?" + options.Encode()
+}
