@@ -4,10 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"net/url"
 	"path"
 
 	"robot.wtf/internal/gitrepo"
+	"robot.wtf/internal/sqlite"
 )
 
 // Facts are what a copy of a wiki's database is compared by.
@@ -24,12 +24,11 @@ type Facts struct {
 // a commit that does not hash to its id, or a head whose tree is not that of
 // the files.
 func CheckFile(ctx context.Context, file, slug string) (Facts, error) {
-	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: file}).EscapedPath()+"?mode=ro&immutable=1&_pragma=cache_size(-8000)")
+	db, err := sqlite.OpenCopy(file)
 	if err != nil {
 		return Facts{}, fmt.Errorf("content: check %s: %w", slug, err)
 	}
 	defer db.Close()
-	db.SetMaxOpenConns(1)
 	c := checker{ctx: ctx, db: db, slug: slug}
 	for _, step := range []func() error{c.structure, c.blobs, c.commits, c.head} {
 		if err := step(); err != nil {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"robot.wtf/internal/gitrepo"
+	"robot.wtf/internal/sqlite"
 	"robot.wtf/internal/wiki"
 )
 
@@ -144,7 +145,7 @@ func (w *Wiki) snapshot(ctx context.Context, f func(querier) error) error {
 // reading is the querier of a snapshot.
 type reading struct{ tx *sql.Tx }
 
-func (r reading) row(ctx context.Context, query string, args ...any) scanner {
+func (r reading) row(ctx context.Context, query string, args ...any) sqlite.Scanner {
 	return r.tx.QueryRowContext(ctx, query, args...)
 }
 

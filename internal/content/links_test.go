@@ -16,6 +16,7 @@ import (
 	"github.com/pressly/goose/v3"
 
 	"robot.wtf/internal/markdown"
+	"robot.wtf/internal/sqlite"
 	"robot.wtf/internal/wiki"
 )
 
@@ -97,7 +98,7 @@ func TestLinksMigrated(t *testing.T) {
 	if err := os.MkdirAll(p.dir("ada"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	db, err := openSQL(filepath.Join(p.dir("ada"), "wiki.db"), "rwc")
+	db, err := sqlite.Open(filepath.Join(p.dir("ada"), "wiki.db"), sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,12 +8,13 @@ import (
 	"strings"
 	"time"
 
+	"robot.wtf/internal/sqlite"
 	"robot.wtf/internal/wiki"
 )
 
 const commitColumns = `c.seq, c.oid, c.parents, c.username, c.did, c.agent, c.client, c.grant_id, c.imported, c.time, c.message`
 
-func scanCommit(row scanner, c *wiki.Commit) error {
+func scanCommit(row sqlite.Scanner, c *wiki.Commit) error {
 	var at int64
 	var parents string
 	a := &c.Author

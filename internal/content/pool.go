@@ -16,9 +16,9 @@ import (
 	"time"
 
 	"github.com/pressly/goose/v3"
-	"modernc.org/sqlite"
 
 	"robot.wtf/internal/durable"
+	"robot.wtf/internal/sqlite"
 	"robot.wtf/internal/wiki"
 )
 
@@ -59,10 +59,6 @@ func NewPool(o Options) (*Pool, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	// A commit waits for the disk to have its bytes and the file's size, as SQLite's
-	// own builds have it, and not for a new time of the file. For all databases of
-	// the process; an error says that this system has nothing but fsync.
-	sqlite.Fdatasync(true)
 	p := &Pool{o: o, open: map[string]*entry{}, idle: list.New()}
 	// What a killed process left half made or half deleted.
 	if err := os.RemoveAll(p.scratch()); err != nil {
@@ -89,7 +85,7 @@ func (p *Pool) makeTemplate() ([]byte, error) {
 	}
 	defer os.RemoveAll(dir)
 	file := filepath.Join(dir, "wiki.db")
-	db, err := openSQL(file, "rwc")
+	db, err := sqlite.Open(file, sqlite.Options{})
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +134,7 @@ func (p *Pool) Create(ctx context.Context, slug string) error {
 		return err
 	}
 	if err := p.create(ctx, slug); err != nil {
-		return fmt.Errorf("content: create %s: %w", slug, storageError(err))
+		return fmt.Errorf("content: create %s: %w", slug, sqlite.StorageError(err))
 	}
 	return nil
 }
@@ -171,7 +167,7 @@ func (p *Pool) fill(ctx context.Context, slug, file string) error {
 	if err := os.WriteFile(file, template, 0o600); err != nil {
 		return err
 	}
-	db, err := openSQL(file, "rw")
+	db, err := sqlite.Open(file, sqlite.Options{MustExist: true})
 	if err != nil {
 		return err
 	}
@@ -342,19 +338,19 @@ func (p *Pool) load(ctx context.Context, slug string) (*Wiki, error) {
 	}
 	w, err := p.openFile(ctx, slug, p.file(slug))
 	if err != nil {
-		return nil, fmt.Errorf("content: open %s: %w", slug, storageError(err))
+		return nil, fmt.Errorf("content: open %s: %w", slug, sqlite.StorageError(err))
 	}
 	return w, nil
 }
 
 func (p *Pool) openFile(ctx context.Context, slug, file string) (*Wiki, error) {
-	db, err := openSQL(file, "rw")
+	db, err := sqlite.Open(file, sqlite.Options{MustExist: true})
 	if err != nil {
 		return nil, err
 	}
-	w := &Wiki{slug: slug, o: &p.o, db: db, turn: make(chan struct{}, 1)}
+	w := &Wiki{slug: slug, o: &p.o, db: db, reads: sqlite.NewStatements(db, 0), turn: make(chan struct{}, 1)}
 	if err := w.start(ctx); err != nil {
-		db.Close()
+		w.close()
 		return nil, err
 	}
 	return w, nil
@@ -372,7 +368,7 @@ func (p *Pool) Replace(ctx context.Context, slug string, from io.Reader, prepare
 	}
 	making, err := os.MkdirTemp(p.scratch(), slug+"-")
 	if err != nil {
-		return facts, "", fmt.Errorf("content: replace %s: %w", slug, storageError(err))
+		return facts, "", fmt.Errorf("content: replace %s: %w", slug, sqlite.StorageError(err))
 	}
 	defer os.RemoveAll(making) // nothing is there once it is renamed
 	if facts, err = p.takeIn(ctx, slug, filepath.Join(making, "wiki.db"), from, prepare); err == nil {
@@ -385,7 +381,7 @@ func (p *Pool) Replace(ctx context.Context, slug string, from io.Reader, prepare
 		})
 	}
 	if err != nil {
-		return facts, "", fmt.Errorf("content: replace %s: %w", slug, storageError(err))
+		return facts, "", fmt.Errorf("content: replace %s: %w", slug, sqlite.StorageError(err))
 	}
 	return facts, aside, nil
 }
@@ -443,7 +439,7 @@ func (p *Pool) Delete(ctx context.Context, slug string) error {
 	}
 	err := p.takeAway(ctx, slug, func() error { return p.discard(slug) })
 	if err := errors.Join(err, os.RemoveAll(p.replaced(slug))); err != nil {
-		return fmt.Errorf("content: delete %s: %w", slug, storageError(err))
+		return fmt.Errorf("content: delete %s: %w", slug, sqlite.StorageError(err))
 	}
 	return nil
 }

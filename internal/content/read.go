@@ -14,6 +14,7 @@ import (
 
 	"github.com/klauspost/compress/zlib"
 
+	"robot.wtf/internal/sqlite"
 	"robot.wtf/internal/wiki"
 )
 
@@ -81,7 +82,7 @@ func (w *Wiki) Blob(ctx context.Context, id string) ([]byte, error) {
 
 const fileColumns = `f.path, f.blob, f.mode, f.size, f.seq, c.oid, c.time, c.username, c.did, c.agent, c.client, c.grant_id, c.imported, c.message`
 
-func scanFile(row scanner, f *wiki.File) error {
+func scanFile(row sqlite.Scanner, f *wiki.File) error {
 	var at int64
 	a := &f.Author
 	err := row.Scan(&f.Path, &f.Blob, &f.Mode, &f.Size, &f.Seq, &f.Commit, &at, &a.Username, &a.DID, &a.Agent, &a.Client, &a.Grant, &a.Imported, &f.Message)
@@ -172,7 +173,7 @@ func (w *Wiki) Names(ctx context.Context) ([]string, error) {
 const revisionColumns = `h.path, h.from_path, h.kind, h.old, h.new, h.size, h.seq, c.oid, c.time, c.username, c.did, c.agent, c.client, c.grant_id, c.imported, c.message`
 
 // scanRevision reads revisionColumns, and the columns before them into first.
-func scanRevision(row scanner, r *wiki.Revision, first ...any) error {
+func scanRevision(row sqlite.Scanner, r *wiki.Revision, first ...any) error {
 	var at int64
 	a := &r.Author
 	kind := (*string)(&r.Kind) // as it is, database/sql would reflect on it

@@ -3,12 +3,11 @@ package content
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
-	"net/url"
 	"sync"
 	"sync/atomic"
 
+	"robot.wtf/internal/sqlite"
 	"robot.wtf/internal/wiki"
 )
 
@@ -23,7 +22,7 @@ type Wiki struct {
 	names     atomic.Pointer[names]
 	recent    recentFiles
 	takedowns atomic.Pointer[map[string]string] // blobs that are taken down, and why
-	stmts     sync.Map                          // query text -> *sql.Stmt, for reads
+	reads     *sqlite.Statements
 
 	turn   chan struct{} // holds the token of whoever writes, who owns what follows
 	closed bool          // the pool is closed: nothing is written any more
@@ -79,22 +78,6 @@ func (r *recentFiles) clear() {
 	r.files = nil
 }
 
-// openSQL opens a database file that exists, or makes it with mode "rwc".
-// busy_timeout is for other processes, such as a backup.
-func openSQL(file, mode string) (*sql.DB, error) {
-	query := url.Values{
-		"mode":    {mode},
-		"_pragma": {"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "cache_size(-2000)"},
-	}
-	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: file}).EscapedPath()+"?"+query.Encode())
-	if err != nil {
-		return nil, err
-	}
-	db.SetMaxOpenConns(4) // one writes
-	db.SetMaxIdleConns(2)
-	return db, nil
-}
-
 // start reads what a wiki keeps in memory, after migrating an older database.
 func (w *Wiki) start(ctx context.Context) error {
 	var version int
@@ -127,7 +110,7 @@ func (w *Wiki) readHead(ctx context.Context) error {
 
 func (w *Wiki) close() {
 	w.dropWriter()
-	w.stmts.Range(func(_, s any) bool { s.(*sql.Stmt).Close(); return true })
+	w.reads.Close()
 	w.db.Close()
 }
 
@@ -143,58 +126,37 @@ func (w *Wiki) Head() (seq int64, id string) {
 
 // A querier is a wiki, or a transaction on it.
 type querier interface {
-	row(ctx context.Context, query string, args ...any) scanner
+	row(ctx context.Context, query string, args ...any) sqlite.Scanner
 	rows(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
-// A scanner is a row to be, or the error that prevented it.
-type scanner interface{ Scan(dest ...any) error }
-
-type failed struct{ err error }
-
-func (f failed) Scan(...any) error { return f.err }
-
-// A read is asked whether it is still wanted before it begins and before each
-// row, and not in between: it takes microseconds, and watching a context costs
-// every statement a goroutine.
-func (w *Wiki) row(ctx context.Context, query string, args ...any) scanner {
-	s, err := w.prepared(ctx, query)
-	if err != nil {
-		return failed{err}
+// A read checks its context before it begins and before each row, but not in
+// between: it takes microseconds, and watching a context costs every statement a
+// goroutine.
+func (w *Wiki) row(ctx context.Context, query string, args ...any) sqlite.Scanner {
+	if err := w.readable(ctx); err != nil {
+		return failedRead{err}
 	}
-	return s.QueryRowContext(context.WithoutCancel(ctx), args...)
+	return w.reads.Row(context.WithoutCancel(ctx), query, args...)
 }
 
 func (w *Wiki) rows(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	s, err := w.prepared(ctx, query)
-	if err != nil {
+	if err := w.readable(ctx); err != nil {
 		return nil, err
 	}
-	return s.QueryContext(context.WithoutCancel(ctx), args...)
+	return w.reads.Rows(context.WithoutCancel(ctx), query, args...)
 }
 
-// prepared keeps a statement for each query text, of which there are some
-// forty.
-func (w *Wiki) prepared(ctx context.Context, query string) (*sql.Stmt, error) {
+func (w *Wiki) readable(ctx context.Context) error {
 	if w.gone.Load() {
-		return nil, wiki.ErrNotFound
+		return wiki.ErrNotFound
 	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	if s, ok := w.stmts.Load(query); ok {
-		return s.(*sql.Stmt), nil
-	}
-	s, err := w.db.PrepareContext(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	if kept, loaded := w.stmts.LoadOrStore(query, s); loaded {
-		s.Close()
-		return kept.(*sql.Stmt), nil
-	}
-	return s, nil
+	return ctx.Err()
 }
+
+type failedRead struct{ err error }
+
+func (f failedRead) Scan(...any) error { return f.err }
 
 // each calls scan for each row of a query.
 func each(ctx context.Context, q querier, scan func(*sql.Rows) error, query string, args ...any) error {
@@ -217,13 +179,8 @@ func each(ctx context.Context, q querier, scan func(*sql.Rows) error, query stri
 // failure wraps what a read came to with what it was about: absence becomes
 // ErrNotFound, and the driver's errors are translated.
 func failure(err error, what string, args ...any) error {
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case errors.Is(err, sql.ErrNoRows):
-		err = wiki.ErrNotFound
-	default:
-		err = storageError(err)
 	}
-	return fmt.Errorf("content: %s: %w", fmt.Sprintf(what, args...), err)
+	return fmt.Errorf("content: %s: %w", fmt.Sprintf(what, args...), sqlite.Translate(err))
 }

@@ -5,20 +5,16 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
-	"fmt"
-	"syscall"
 
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
-
+	"robot.wtf/internal/sqlite"
 	"robot.wtf/internal/wiki"
 )
 
 // A writeConn is the one connection that writes, with its prepared statements.
 // Whoever holds the wiki's turn owns it.
 type writeConn struct {
-	conn  *sql.Conn
-	stmts map[string]*sql.Stmt
+	conn *sql.Conn
+	*sqlite.Statements
 }
 
 // A tx is one write transaction. Once begun it is not interrupted: it takes
@@ -52,12 +48,12 @@ func (w *Wiki) write(ctx context.Context, f func(*tx) error, done func()) error 
 	if w.writer == nil {
 		conn, err := w.db.Conn(ctx)
 		if err != nil {
-			return storageError(err)
+			return sqlite.StorageError(err)
 		}
-		w.writer = &writeConn{conn, map[string]*sql.Stmt{}}
+		w.writer = &writeConn{conn, sqlite.NewStatements(conn, 0)}
 	}
 	if err := (&tx{w, w.writer, ctx}).run(f); err != nil {
-		err = storageError(err)
+		err = sqlite.StorageError(err)
 		if errors.Is(err, wiki.ErrStorage) {
 			// What a failed sync leaves on the disk is unknown, so nothing that
 			// was remembered counts: the next writer begins from the files.
@@ -81,10 +77,7 @@ func (w *Wiki) dropWriter() {
 	if w.writer == nil {
 		return
 	}
-	// SQLite keeps a connection, with its files, for as long as it has statements.
-	for _, s := range w.writer.stmts {
-		s.Close()
-	}
+	w.writer.Statements.Close()
 	w.writer.conn.Raw(func(any) error { return driver.ErrBadConn }) // else it goes back to the pool
 	w.writer.conn.Close()
 	w.writer = nil
@@ -108,80 +101,19 @@ func (t *tx) run(f func(*tx) error) error {
 	return err
 }
 
-func (t *tx) prepared(query string) (*sql.Stmt, error) {
-	if s := t.writer.stmts[query]; s != nil {
-		return s, nil
-	}
-	s, err := t.writer.conn.PrepareContext(t.ctx, query)
-	if err == nil {
-		t.writer.stmts[query] = s
-	}
-	return s, err
-}
-
 func (t *tx) exec(query string, args ...any) error {
-	_, err := t.count(query, args...)
-	return err
+	return t.writer.Exec(t.ctx, query, args...)
 }
 
-// count is exec that tells how many rows it wrote.
+// count is exec that returns how many rows it changed.
 func (t *tx) count(query string, args ...any) (int64, error) {
-	s, err := t.prepared(query)
-	if err != nil {
-		return 0, err
-	}
-	r, err := s.ExecContext(t.ctx, args...)
-	if err != nil {
-		return 0, err
-	}
-	return r.RowsAffected()
+	return t.writer.ExecCount(t.ctx, query, args...)
 }
 
-func (t *tx) row(_ context.Context, query string, args ...any) scanner {
-	s, err := t.prepared(query)
-	if err != nil {
-		return failed{err}
-	}
-	return s.QueryRowContext(t.ctx, args...)
+func (t *tx) row(_ context.Context, query string, args ...any) sqlite.Scanner {
+	return t.writer.Row(t.ctx, query, args...)
 }
 
 func (t *tx) rows(_ context.Context, query string, args ...any) (*sql.Rows, error) {
-	s, err := t.prepared(query)
-	if err != nil {
-		return nil, err
-	}
-	return s.QueryContext(t.ctx, args...)
+	return t.writer.Rows(t.ctx, query, args...)
 }
-
-// storageError translates what the driver and the system say when storage
-// fails. Other errors stay as they are.
-func storageError(err error) error {
-	if errors.Is(err, wiki.ErrStorage) {
-		return err
-	}
-	message := ""
-	var inSQL *sqlite.Error
-	var inSystem syscall.Errno
-	switch {
-	case errors.As(err, &inSQL):
-		switch inSQL.Code() & 0xff {
-		case sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PROTOCOL:
-			message = storageFails
-		case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
-			message = "The wiki's storage is busy. Nothing was lost or changed: try again in a moment."
-		case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
-			message = "The wiki's storage is damaged. Nothing was changed; whoever runs this service must repair it."
-		}
-	case errors.As(err, &inSystem):
-		switch inSystem {
-		case syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, syscall.EIO, syscall.EFBIG, syscall.EMFILE, syscall.ENFILE, syscall.EACCES, syscall.EPERM:
-			message = storageFails
-		}
-	}
-	if message == "" {
-		return err
-	}
-	return fmt.Errorf("%w: %w", wiki.Problemf(wiki.ErrStorage, "", "%s", message), err)
-}
-
-const storageFails = "The wiki's storage cannot be used now. Nothing was lost or changed: try again later."
