@@ -7,6 +7,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+
+	"robot.wtf/internal/sqlite"
 )
 
 // An Avatar is a person's picture, small and re-encoded.
@@ -89,7 +91,7 @@ func (db *DB) Avatar(ctx context.Context, id string) (Avatar, error) {
 	f := Avatar{ID: id}
 	err := db.row(ctx, `SELECT source, mime, data FROM faces WHERE id = $1 LIMIT 1`, id).Scan(&f.Source, &f.MIME, &f.Data)
 	if err != nil {
-		return Avatar{}, fmt.Errorf("store: avatar %q: %w", id, translate(err))
+		return Avatar{}, fmt.Errorf("store: avatar %q: %w", id, sqlite.Translate(err))
 	}
 	return f, nil
 }
@@ -100,7 +102,7 @@ func (db *DB) AvatarSource(ctx context.Context, did string) (string, error) {
 	var source string
 	err := db.row(ctx, `SELECT source FROM faces WHERE did = $1`, did).Scan(&source)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return "", fmt.Errorf("store: avatar of %s: %w", did, err)
+		return "", fmt.Errorf("store: avatar of %s: %w", did, sqlite.Translate(err))
 	}
 	return source, nil
 }

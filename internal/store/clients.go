@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"robot.wtf/internal/sqlite"
 )
 
 // A Client is a program that people can let into their wikis: registered here
@@ -72,7 +74,7 @@ func (db *DB) Client(ctx context.Context, id string) (*Client, error) {
 		err = json.Unmarshal([]byte(redirects), &c.Redirects)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("store: client: %w", translate(err))
+		return nil, fmt.Errorf("store: client: %w", sqlite.Translate(err))
 	}
 	c.Created, c.Fresh = when(created), when(fresh)
 	return &c, nil
@@ -99,7 +101,7 @@ func (db *DB) Request(ctx context.Context, secret string) (data string, err erro
 	hash := sha256.Sum256([]byte(secret))
 	err = db.row(ctx, `SELECT data FROM oauth_requests WHERE hash = $1 AND expires > $2`, hash[:], db.millis()).Scan(&data)
 	if err != nil {
-		return "", fmt.Errorf("store: request: %w", translate(err))
+		return "", fmt.Errorf("store: request: %w", sqlite.Translate(err))
 	}
 	return data, nil
 }

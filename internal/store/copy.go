@@ -2,17 +2,19 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
-	"net/url"
+
+	"robot.wtf/internal/sqlite"
 )
 
-// SlugsIn lists the wikis of a copy of a platform's database, which nobody uses.
+// SlugsIn lists the wikis in a copy of a platform database that no process is
+// writing.
 func SlugsIn(ctx context.Context, file string) ([]string, error) {
-	conn, err := sql.Open("sqlite", "file:"+(&url.URL{Path: file}).EscapedPath()+"?mode=ro&immutable=1")
+	conn, err := sqlite.OpenCopy(file)
 	if err != nil {
 		return nil, fmt.Errorf("store: %s: %w", file, err)
 	}
 	defer conn.Close()
-	return (&DB{sql: conn}).slugs(ctx, `SELECT slug FROM sites WHERE slug <> $1 ORDER BY slug`, "")
+	db := &DB{sql: conn, reads: sqlite.NewStatements(conn, 0)}
+	return db.slugs(ctx, `SELECT slug FROM sites WHERE slug <> $1 ORDER BY slug`, "")
 }

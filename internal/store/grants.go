@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"robot.wtf/internal/sqlite"
 	"robot.wtf/internal/wiki"
 )
 
@@ -37,7 +38,7 @@ func (g *Grant) LastUse() time.Time { return when(g.used.Load()) }
 
 const grantColumns = `id, slug, did, client, name, host, read_only, created, expires, first, used`
 
-func scanGrant(row scanner) (*Grant, error) {
+func scanGrant(row sqlite.Scanner) (*Grant, error) {
 	var g Grant
 	var created, expires, first, used int64
 	err := row.Scan(&g.ID, &g.Slug, &g.DID, &g.Client, &g.Name, &g.Host, &g.ReadOnly, &created, &expires, &first, &used)
@@ -55,7 +56,7 @@ func (db *DB) Grant(ctx context.Context, id string) (*Grant, error) {
 	return db.grants.get(id, func() (*Grant, error) {
 		g, err := scanGrant(db.row(ctx, `SELECT `+grantColumns+` FROM oauth_grants WHERE id = $1`, id))
 		if err != nil {
-			return nil, fmt.Errorf("store: grant: %w", translate(err))
+			return nil, fmt.Errorf("store: grant: %w", sqlite.Translate(err))
 		}
 		return g, nil
 	})
@@ -64,22 +65,18 @@ func (db *DB) Grant(ctx context.Context, id string) (*Grant, error) {
 // Grants lists a person's grants for a wiki, newest first; those of all its
 // members with an empty did, and those for all wikis with an empty slug.
 func (db *DB) Grants(ctx context.Context, slug, did string) ([]*Grant, error) {
-	rows, err := db.rows(ctx, `
+	var grants []*Grant
+	err := db.each(ctx, func(rows *sql.Rows) error {
+		g, err := scanGrant(rows)
+		grants = append(grants, g)
+		return err
+	}, `
 		SELECT `+grantColumns+` FROM oauth_grants
 		WHERE (slug = $1 OR $1 = '') AND (did = $2 OR $2 = '') ORDER BY created DESC, id`, slug, did)
 	if err != nil {
 		return nil, fmt.Errorf("store: list grants: %w", err)
 	}
-	defer rows.Close()
-	var grants []*Grant
-	for rows.Next() {
-		g, err := scanGrant(rows)
-		if err != nil {
-			return nil, fmt.Errorf("store: list grants: %w", err)
-		}
-		grants = append(grants, g)
-	}
-	return grants, rows.Err()
+	return grants, nil
 }
 
 // GrantUsed notes that a grant was used: the first time at once, then at most
@@ -326,7 +323,7 @@ func (db *DB) GrantOfRefresh(ctx context.Context, secret string) (*Grant, error)
 	var id string
 	err := db.row(ctx, `SELECT grant_id FROM oauth_refresh WHERE hash = $1`, hash[:]).Scan(&id)
 	if err != nil {
-		return nil, fmt.Errorf("store: refresh token: %w", translate(err))
+		return nil, fmt.Errorf("store: refresh token: %w", sqlite.Translate(err))
 	}
 	return db.Grant(ctx, id)
 }

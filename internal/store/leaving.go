@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"robot.wtf/internal/sqlite"
 	"robot.wtf/internal/wiki"
 )
 
@@ -132,7 +133,7 @@ func (db *DB) UserPurgeTime(ctx context.Context, did string) (time.Time, error) 
 	var at int64
 	err := db.row(ctx, `SELECT ending FROM users WHERE did = $1`, did).Scan(&at)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("store: purge time of %s: %w", did, translate(err))
+		return time.Time{}, fmt.Errorf("store: purge time of %s: %w", did, sqlite.Translate(err))
 	}
 	return when(at), nil
 }
@@ -163,22 +164,19 @@ func (db *DB) DueUsers(ctx context.Context) ([]PendingDeletion, error) {
 }
 
 func (db *DB) pendingDeletions(ctx context.Context, query string, arg any) ([]PendingDeletion, error) {
-	rows, err := db.rows(ctx, query, arg)
+	var list []PendingDeletion
+	err := db.each(ctx, func(rows *sql.Rows) error {
+		var e PendingDeletion
+		var at int64
+		err := rows.Scan(&e.Slug, &e.DID, &at)
+		e.At = when(at)
+		list = append(list, e)
+		return err
+	}, query, arg)
 	if err != nil {
 		return nil, fmt.Errorf("store: list pending deletions: %w", err)
 	}
-	defer rows.Close()
-	var list []PendingDeletion
-	for rows.Next() {
-		var e PendingDeletion
-		var at int64
-		if err := rows.Scan(&e.Slug, &e.DID, &at); err != nil {
-			return nil, fmt.Errorf("store: list pending deletions: %w", err)
-		}
-		e.At = when(at)
-		list = append(list, e)
-	}
-	return list, rows.Err()
+	return list, nil
 }
 
 // PurgeSite removes a wiki whose time is over, with members and tokens. Its
@@ -274,7 +272,7 @@ func checkFormer(ctx context.Context, q rowQuerier, slug string, holder []byte) 
 	case errors.Is(err, sql.ErrNoRows):
 		return nil
 	case err != nil:
-		return fmt.Errorf("store: former name %s: %w", slug, err)
+		return fmt.Errorf("store: former name %s: %w", slug, sqlite.Translate(err))
 	case !bytes.Equal(was, holder):
 		return wiki.ErrExists
 	}

@@ -11,7 +11,20 @@ import (
 
 // Members lists a site's people, the owner first, then by username.
 func (db *DB) Members(ctx context.Context, slug string) ([]wiki.Member, error) {
-	rows, err := db.rows(ctx, `
+	var members []wiki.Member
+	err := db.each(ctx, func(rows *sql.Rows) error {
+		var m wiki.Member
+		var role string
+		var seen int64
+		err := rows.Scan(&m.User.DID, &m.User.Username, &m.User.Handle, &m.User.Name, &m.User.Picture, &m.User.Suspended, &seen, &role)
+		if err != nil {
+			return err
+		}
+		m.Seen = when(seen)
+		m.Role, err = wiki.ParseRole(role)
+		members = append(members, m)
+		return err
+	}, `
 		SELECT `+userColumns+`, users.seen, who.role FROM (
 			SELECT owner AS did, 'owner' AS role, 0 AS rank FROM sites WHERE slug = $1
 			UNION ALL
@@ -20,22 +33,7 @@ func (db *DB) Members(ctx context.Context, slug string) ([]wiki.Member, error) {
 	if err != nil {
 		return nil, fmt.Errorf("store: members of %s: %w", slug, err)
 	}
-	defer rows.Close()
-	var members []wiki.Member
-	for rows.Next() {
-		var m wiki.Member
-		var role string
-		var seen int64
-		if err := rows.Scan(&m.User.DID, &m.User.Username, &m.User.Handle, &m.User.Name, &m.User.Picture, &m.User.Suspended, &seen, &role); err != nil {
-			return nil, fmt.Errorf("store: members of %s: %w", slug, err)
-		}
-		m.Seen = when(seen)
-		if m.Role, err = wiki.ParseRole(role); err != nil {
-			return nil, fmt.Errorf("store: members of %s: %w", slug, err)
-		}
-		members = append(members, m)
-	}
-	return members, rows.Err()
+	return members, nil
 }
 
 // SetMember gives a known person a role in a wiki. ErrNotFound for a person the

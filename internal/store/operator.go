@@ -197,7 +197,10 @@ func (db *DB) AllSites(ctx context.Context) ([]SiteRow, error) {
 	}, `SELECT slug, owner, users.handle, public, sites.created, sites.ending, sites.suspended, why,
 			(SELECT count(*) FROM members WHERE members.slug = sites.slug)
 		FROM sites JOIN users ON users.did = sites.owner ORDER BY slug`)
-	return list, err
+	if err != nil {
+		return nil, fmt.Errorf("store: list wikis: %w", err)
+	}
+	return list, nil
 }
 
 // A UserRow is a person in the operator's list.
@@ -217,7 +220,10 @@ func (db *DB) AllUsers(ctx context.Context) ([]UserRow, error) {
 		list = append(list, u)
 		return err
 	}, `SELECT did, coalesce(username, ''), handle, created, seen, ending, suspended FROM users ORDER BY created DESC, did`)
-	return list, err
+	if err != nil {
+		return nil, fmt.Errorf("store: list users: %w", err)
+	}
+	return list, nil
 }
 
 // AuditAll lists the newest entries of the audit log, of all wikis and people;
@@ -243,25 +249,10 @@ func (db *DB) events(ctx context.Context, query string, args ...any) ([]Event, e
 		list = append(list, e)
 		return err
 	}, query, args...)
-	return list, err
-}
-
-// each calls scan for each row of a query.
-func (db *DB) each(ctx context.Context, scan func(*sql.Rows) error, query string, args ...any) error {
-	rows, err := db.rows(ctx, query, args...)
 	if err != nil {
-		return fmt.Errorf("store: list: %w", err)
+		return nil, fmt.Errorf("store: list audit log: %w", err)
 	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := scan(rows); err != nil {
-			return fmt.Errorf("store: list: %w", err)
-		}
-	}
-	if err := rows.Err(); err != nil {
-		return fmt.Errorf("store: list: %w", err)
-	}
-	return nil
+	return list, nil
 }
 
 // FindUser finds a person by username, handle or DID, as an operator types them.

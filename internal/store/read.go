@@ -3,45 +3,26 @@ package store
 import (
 	"context"
 	"database/sql"
+
+	"robot.wtf/internal/sqlite"
 )
 
-// A scanner is a row to be, or the error that prevented it.
-type scanner interface{ Scan(dest ...any) error }
-
-type failed struct{ err error }
-
-func (f failed) Scan(...any) error { return f.err }
-
-// row reads one row. To make a statement of a text costs SQLite more than to run
-// it, so each is kept; there are some forty.
-func (db *DB) row(ctx context.Context, query string, args ...any) scanner {
-	s, err := db.prepared(ctx, query)
-	if err != nil {
-		return failed{err}
-	}
-	return s.QueryRowContext(ctx, args...)
+// row reads one row.
+func (db *DB) row(ctx context.Context, query string, args ...any) sqlite.Scanner {
+	return db.reads.Row(ctx, query, args...)
 }
 
-// rows reads rows.
-func (db *DB) rows(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	s, err := db.prepared(ctx, query)
+// each calls scan for each row of a query. It returns translated errors.
+func (db *DB) each(ctx context.Context, scan func(*sql.Rows) error, query string, args ...any) error {
+	rows, err := db.reads.Rows(ctx, query, args...)
 	if err != nil {
-		return nil, err
+		return sqlite.Translate(err)
 	}
-	return s.QueryContext(ctx, args...)
-}
-
-func (db *DB) prepared(ctx context.Context, query string) (*sql.Stmt, error) {
-	if s, ok := db.stmts.Load(query); ok {
-		return s.(*sql.Stmt), nil
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return sqlite.Translate(err)
+		}
 	}
-	s, err := db.sql.PrepareContext(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	if kept, loaded := db.stmts.LoadOrStore(query, s); loaded {
-		s.Close()
-		return kept.(*sql.Stmt), nil
-	}
-	return s, nil
+	return sqlite.Translate(rows.Err())
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"robot.wtf/internal/sqlite"
 	"robot.wtf/internal/wiki"
 )
 
@@ -60,14 +61,17 @@ func (db *DB) Reports(ctx context.Context, all bool) ([]Report, error) {
 		list = append(list, r)
 		return err
 	}, `SELECT id, time, slug, page, reason, words, sender, closed FROM reports WHERE closed = 0 OR $1 ORDER BY id`, all)
-	return list, err
+	if err != nil {
+		return nil, fmt.Errorf("store: list reports: %w", err)
+	}
+	return list, nil
 }
 
 // OpenReports counts those that nobody has closed.
 func (db *DB) OpenReports(ctx context.Context) (n int, err error) {
 	err = db.row(ctx, `SELECT count(*) FROM reports WHERE closed = 0`).Scan(&n)
 	if err != nil {
-		return 0, fmt.Errorf("store: count reports: %w", err)
+		return 0, fmt.Errorf("store: count reports: %w", sqlite.Translate(err))
 	}
 	return n, nil
 }

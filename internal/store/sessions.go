@@ -6,6 +6,8 @@ import (
 	"database/sql"
 	"fmt"
 	"time"
+
+	"robot.wtf/internal/sqlite"
 )
 
 // A Session is a person signed in with one browser, on all hosts together.
@@ -45,7 +47,7 @@ func (db *DB) Session(ctx context.Context, sid string) (Session, error) {
 		err := db.row(ctx, `SELECT did, expires FROM sessions WHERE sid = $1 AND expires >= $2`,
 			sid, db.millis()).Scan(&s.DID, &expires)
 		if err != nil {
-			return Session{}, fmt.Errorf("store: session: %w", translate(err))
+			return Session{}, fmt.Errorf("store: session: %w", sqlite.Translate(err))
 		}
 		s.Expires = time.UnixMilli(expires)
 		return s, nil
@@ -80,23 +82,20 @@ func (db *DB) EndSession(ctx context.Context, sid string) error {
 
 // Sessions lists a person's sessions that have not expired, newest first.
 func (db *DB) Sessions(ctx context.Context, did string) ([]Session, error) {
-	rows, err := db.rows(ctx, `
+	var list []Session
+	err := db.each(ctx, func(rows *sql.Rows) error {
+		var s Session
+		var created, expires int64
+		err := rows.Scan(&s.ID, &s.DID, &created, &expires, &s.Browser)
+		s.Created, s.Expires = when(created), when(expires)
+		list = append(list, s)
+		return err
+	}, `
 		SELECT sid, did, created, expires, browser FROM sessions WHERE did = $1 AND expires >= $2 ORDER BY created DESC, sid`, did, db.millis())
 	if err != nil {
 		return nil, fmt.Errorf("store: sessions of %s: %w", did, err)
 	}
-	defer rows.Close()
-	var list []Session
-	for rows.Next() {
-		var s Session
-		var created, expires int64
-		if err := rows.Scan(&s.ID, &s.DID, &created, &expires, &s.Browser); err != nil {
-			return nil, fmt.Errorf("store: sessions of %s: %w", did, err)
-		}
-		s.Created, s.Expires = when(created), when(expires)
-		list = append(list, s)
-	}
-	return list, rows.Err()
+	return list, nil
 }
 
 // EndSessionOf revokes one of a person's sessions, all of them with an empty

@@ -82,54 +82,46 @@ func (db *DB) Site(ctx context.Context, slug string) (*Site, error) {
 	return db.sites.get(slug, func() (*Site, error) {
 		site, err := db.readSite(ctx, slug)
 		if err != nil {
-			return nil, fmt.Errorf("store: site %s: %w", slug, translate(err))
+			return nil, fmt.Errorf("store: site %s: %w", slug, err)
 		}
 		return site, nil
 	})
 }
 
 func (db *DB) readSite(ctx context.Context, slug string) (*Site, error) {
+	var site *Site
 	// One statement, so that roles and version belong together.
-	rows, err := db.rows(ctx, `
+	err := db.each(ctx, func(rows *sql.Rows) error {
+		s := wiki.Site{Slug: slug}
+		var limits, did, role string
+		var created, ending, suspended, published int64
+		var why string
+		err := rows.Scan(&s.OwnerDID, &s.OwnerName, &s.Title, &s.Description, &s.Public, &s.Home, &s.AsHandle, &limits,
+			&s.Version, &created, &ending, &suspended, &why, &published, &did, &role)
+		if err != nil {
+			return err
+		}
+		if site == nil {
+			s.Created, s.Published = time.UnixMilli(created).UTC(), when(published)
+			if err := json.Unmarshal([]byte(limits), &s.Limits); err != nil {
+				return fmt.Errorf("limits: %w", err)
+			}
+			site = &Site{Site: s, Roles: map[string]wiki.Role{s.OwnerDID: wiki.Owner}, PurgeAt: when(ending), Suspended: when(suspended), Why: why}
+		}
+		if did != "" && did != s.OwnerDID {
+			site.Roles[did], err = wiki.ParseRole(role)
+		}
+		return err
+	}, `
 		SELECT sites.owner, coalesce(users.username, ''), title, description, public, home, as_handle, limits,
 			version, sites.created, sites.ending, sites.suspended, why, published, coalesce(members.did, ''), coalesce(members.role, '')
 		FROM sites JOIN users ON users.did = sites.owner LEFT JOIN members ON members.slug = sites.slug
 			AND members.did NOT IN (SELECT did FROM users WHERE ending > 0)
 		WHERE sites.slug = $1`, slug)
-	if err != nil {
-		return nil, err
+	if err == nil && site == nil {
+		err = wiki.ErrNotFound
 	}
-	defer rows.Close()
-	var site *Site
-	for rows.Next() {
-		s := wiki.Site{Slug: slug}
-		var limits, did, role string
-		var created, ending, suspended, published int64
-		var why string
-		if err := rows.Scan(&s.OwnerDID, &s.OwnerName, &s.Title, &s.Description, &s.Public, &s.Home, &s.AsHandle, &limits,
-			&s.Version, &created, &ending, &suspended, &why, &published, &did, &role); err != nil {
-			return nil, err
-		}
-		if site == nil {
-			s.Created, s.Published = time.UnixMilli(created).UTC(), when(published)
-			if err := json.Unmarshal([]byte(limits), &s.Limits); err != nil {
-				return nil, fmt.Errorf("limits: %w", err)
-			}
-			site = &Site{Site: s, Roles: map[string]wiki.Role{s.OwnerDID: wiki.Owner}, PurgeAt: when(ending), Suspended: when(suspended), Why: why}
-		}
-		if did != "" && did != s.OwnerDID {
-			if site.Roles[did], err = wiki.ParseRole(role); err != nil {
-				return nil, err
-			}
-		}
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	if site == nil {
-		return nil, wiki.ErrNotFound
-	}
-	return site, nil
+	return site, err
 }
 
 // UpdateSite stores what an owner may change of a site: title, description,
@@ -194,18 +186,15 @@ func (db *DB) PublicSites(ctx context.Context) ([]string, error) {
 }
 
 func (db *DB) slugs(ctx context.Context, query string, arg any) ([]string, error) {
-	rows, err := db.rows(ctx, query, arg)
+	var slugs []string
+	err := db.each(ctx, func(rows *sql.Rows) error {
+		var slug string
+		err := rows.Scan(&slug)
+		slugs = append(slugs, slug)
+		return err
+	}, query, arg)
 	if err != nil {
 		return nil, fmt.Errorf("store: list sites: %w", err)
 	}
-	defer rows.Close()
-	var slugs []string
-	for rows.Next() {
-		var slug string
-		if err := rows.Scan(&slug); err != nil {
-			return nil, fmt.Errorf("store: list sites: %w", err)
-		}
-		slugs = append(slugs, slug)
-	}
-	return slugs, rows.Err()
+	return slugs, nil
 }

@@ -16,14 +16,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"sync"
 	"time"
 
 	"github.com/pressly/goose/v3"
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
 
+	"robot.wtf/internal/sqlite"
 	"robot.wtf/internal/wiki"
 )
 
@@ -42,7 +40,7 @@ type DB struct {
 	checked time.Time
 	failing error // what the last check came to
 
-	stmts    sync.Map // query text -> *sql.Stmt, for reads
+	reads    *sqlite.Statements
 	users    *rowCache[string, wiki.User]
 	sites    *rowCache[string, *Site]
 	sessions *rowCache[string, Session]
@@ -59,21 +57,16 @@ const cachedRows = 10_000
 func Open(ctx context.Context, path string, now func() time.Time) (*DB, error) {
 	created, err := createFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("store: create %s: %w", path, err)
+		return nil, fmt.Errorf("store: create %s: %w", path, sqlite.StorageError(err))
 	}
-	pragmas := url.Values{
-		"_pragma": {"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)"},
-		"_txlock": {"immediate"},
-	}
-	conn, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+pragmas.Encode())
+	conn, err := sqlite.Open(path, sqlite.Options{ForeignKeys: true, IdleConns: 4})
 	if err != nil {
 		return nil, fmt.Errorf("store: open %s: %w", path, err)
 	}
-	conn.SetMaxOpenConns(4)
-	conn.SetMaxIdleConns(4)
 	db := &DB{
 		sql:      conn,
 		now:      now,
+		reads:    sqlite.NewStatements(conn, 0),
 		users:    newRowCache[string, wiki.User](cachedRows),
 		sites:    newRowCache[string, *Site](cachedRows),
 		sessions: newRowCache[string, Session](cachedRows),
@@ -106,8 +99,7 @@ func migrate(ctx context.Context, conn *sql.DB) error {
 
 // Close closes the database.
 func (db *DB) Close() error {
-	db.stmts.Range(func(_, s any) bool { s.(*sql.Stmt).Close(); return true })
-	return db.sql.Close()
+	return errors.Join(db.reads.Close(), db.sql.Close())
 }
 
 // Check fails when the database cannot be written. It writes at most once a
@@ -129,39 +121,21 @@ func (db *DB) Check(ctx context.Context) error {
 	return nil
 }
 
-// tx runs do in one transaction, which an error or a panic rolls back.
+// tx runs do in one write transaction, which an error or a panic rolls back. All
+// transactions of this package begin here.
 func (db *DB) tx(ctx context.Context, do func(*sql.Tx) error) error {
 	db.writing.Lock()
 	defer db.writing.Unlock()
 	tx, err := db.sql.BeginTx(ctx, nil)
 	if err != nil {
-		return err
+		return sqlite.Translate(err)
 	}
 	defer tx.Rollback() // does nothing after a commit
 	if err := do(tx); err != nil {
-		return translate(err)
+		return sqlite.Translate(err)
 	}
-	return translate(tx.Commit())
+	return sqlite.Translate(tx.Commit())
 }
 
 // millis is how the tables keep time.
 func (db *DB) millis() int64 { return db.now().UnixMilli() }
-
-// translate turns the driver's errors into those that other rooms know.
-func translate(err error) error {
-	var driver *sqlite.Error
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, sql.ErrNoRows):
-		return wiki.ErrNotFound
-	case errors.As(err, &driver):
-		switch driver.Code() {
-		case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY:
-			return fmt.Errorf("%w: %v", wiki.ErrExists, err)
-		case sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
-			return fmt.Errorf("%w: %v", wiki.ErrNotFound, err)
-		}
-	}
-	return err
-}

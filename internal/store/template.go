@@ -10,33 +10,15 @@ import (
 	"sync"
 
 	"robot.wtf/internal/durable"
+	"robot.wtf/internal/sqlite"
 )
 
 // template returns the bytes of an empty database with all migrations applied.
 // Running the migrations takes 100 times as long as copying their result, so
 // they run once per process.
 var template = sync.OnceValues(func() ([]byte, error) {
-	conn, err := sql.Open("sqlite", ":memory:")
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close()
-	conn.SetMaxOpenConns(1) // each connection to :memory: is a database of its own
 	ctx := context.Background()
-	if err := migrate(ctx, conn); err != nil {
-		return nil, err
-	}
-	one, err := conn.Conn(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer one.Close()
-	var data []byte
-	err = one.Raw(func(c any) error {
-		data, err = c.(interface{ Serialize() ([]byte, error) }).Serialize()
-		return err
-	})
-	return data, err
+	return sqlite.Image(ctx, func(conn *sql.DB) error { return migrate(ctx, conn) })
 })
 
 // createFile makes path a copy of the template if there is no database, and

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"robot.wtf/internal/sqlite"
 	"robot.wtf/internal/wiki"
 )
 
@@ -54,7 +55,7 @@ func (db *DB) AddToken(ctx context.Context, secret string, t *Token) error {
 
 const tokenColumns = `id, slug, did, name, read_only, created, used`
 
-func scanToken(row scanner) (*Token, error) {
+func scanToken(row sqlite.Scanner) (*Token, error) {
 	var t Token
 	var created, used int64
 	if err := row.Scan(&t.ID, &t.Slug, &t.DID, &t.Name, &t.ReadOnly, &created, &used); err != nil {
@@ -71,7 +72,7 @@ func (db *DB) Token(ctx context.Context, secret string) (*Token, error) {
 	return db.tokens.get(hash, func() (*Token, error) {
 		t, err := scanToken(db.row(ctx, `SELECT `+tokenColumns+` FROM tokens WHERE hash = $1`, hash[:]))
 		if err != nil {
-			return nil, fmt.Errorf("store: token: %w", translate(err))
+			return nil, fmt.Errorf("store: token: %w", sqlite.Translate(err))
 		}
 		return t, nil
 	})
@@ -85,20 +86,16 @@ func (db *DB) Tokens(ctx context.Context, slug, did string) ([]*Token, error) {
 }
 
 func (db *DB) listTokens(ctx context.Context, query string, args ...any) ([]*Token, error) {
-	rows, err := db.rows(ctx, query, args...)
+	var tokens []*Token
+	err := db.each(ctx, func(rows *sql.Rows) error {
+		t, err := scanToken(rows)
+		tokens = append(tokens, t)
+		return err
+	}, query, args...)
 	if err != nil {
 		return nil, fmt.Errorf("store: list tokens: %w", err)
 	}
-	defer rows.Close()
-	var tokens []*Token
-	for rows.Next() {
-		t, err := scanToken(rows)
-		if err != nil {
-			return nil, fmt.Errorf("store: list tokens: %w", err)
-		}
-		tokens = append(tokens, t)
-	}
-	return tokens, rows.Err()
+	return tokens, nil
 }
 
 // TokenUsed notes that a token was used. It writes at most once an hour, so
@@ -180,7 +177,7 @@ func (db *DB) PersonalToken(ctx context.Context, secret string) (*Token, error) 
 	return db.personal.get(hash, func() (*Token, error) {
 		t, err := scanToken(db.row(ctx, `SELECT `+personalColumns+` FROM personal_tokens WHERE hash = $1`, hash[:]))
 		if err != nil {
-			return nil, fmt.Errorf("store: personal token: %w", translate(err))
+			return nil, fmt.Errorf("store: personal token: %w", sqlite.Translate(err))
 		}
 		return t, nil
 	})

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"robot.wtf/internal/sqlite"
 	"robot.wtf/internal/wiki"
 )
 
@@ -70,7 +71,7 @@ func (db *DB) oneUser(ctx context.Context, query, key string) (wiki.User, error)
 	var u wiki.User
 	err := db.row(ctx, query, key).Scan(&u.DID, &u.Username, &u.Handle, &u.Name, &u.Picture, &u.Suspended)
 	if err != nil {
-		return wiki.User{}, fmt.Errorf("store: user %q: %w", key, translate(err))
+		return wiki.User{}, fmt.Errorf("store: user %q: %w", key, sqlite.Translate(err))
 	}
 	return u, nil
 }
