@@ -44,7 +44,7 @@ test("the panel follows an agent as it comes", async () => {
   await page.getByText("Dev script called create_page.").waitFor();
   await page.getByRole("button", { name: "Keep" }).focus();
   assert.equal((await call("initialize", {}, "rwtf_" + "x".repeat(43))).status, 401);
-  await page.getByText("This token is unknown, or was revoked.").waitFor();
+  await page.getByText("This token is unknown or was revoked.").waitFor();
   assert.ok(await page.getByRole("button", { name: "Keep" }).evaluate((b) => b === document.activeElement), "the focus stays");
   await page.getByRole("button", { name: "Undo" }).click();
   await page.getByText("Undone, in a new revision.").waitFor();

@@ -17,7 +17,7 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// grant makes a grant as the authorization server does.
+// grant adds a grant like the authorization server does.
 func (f *fixture) grant(u wiki.User, slug, id string, readOnly bool) *store.Grant {
 	f.t.Helper()
 	code := "code " + id
@@ -37,7 +37,7 @@ func (f *fixture) grant(u wiki.User, slug, id string, readOnly bool) *store.Gran
 	return g
 }
 
-func (f *fixture) signed(g *store.Grant, slug string, expires time.Time) string {
+func (f *fixture) signToken(g *store.Grant, slug string, expires time.Time) string {
 	f.t.Helper()
 	token, err := f.SignAccess(AccessToken{DID: g.DID, Client: g.Client, Grant: g.ID, Slug: slug, ReadOnly: g.ReadOnly, Expires: expires})
 	if err != nil {
@@ -46,7 +46,7 @@ func (f *fixture) signed(g *store.Grant, slug string, expires time.Time) string 
 	return token
 }
 
-func (f *fixture) ask(token, slug string) (wiki.Caller, error) {
+func (f *fixture) authenticate(token, slug string) (wiki.Caller, error) {
 	r := httptest.NewRequest("GET", "/api/v1/pages", nil)
 	r.Header.Set("Authorization", "Bearer "+token)
 	return f.Bearer(r, slug)
@@ -55,8 +55,8 @@ func (f *fixture) ask(token, slug string) (wiki.Caller, error) {
 func TestAccessToken(t *testing.T) {
 	f := newFixture(t)
 	g := f.grant(ada, "ada", "g1", false)
-	token := f.signed(g, "ada", f.now.Add(time.Hour))
-	got, err := f.ask(token, "ada")
+	token := f.signToken(g, "ada", f.now.Add(time.Hour))
+	got, err := f.authenticate(token, "ada")
 	want := wiki.Caller{User: ada, Agent: "Claude", Client: "https://claude.test/client.json", Grant: "g1", Wiki: "ada"}
 	if err != nil || got != want {
 		t.Fatalf("got %+v, %v\nwant %+v", got, err, want)
@@ -66,18 +66,18 @@ func TestAccessToken(t *testing.T) {
 	}
 	refused := func(name, token, slug string, cause Cause) {
 		t.Helper()
-		c, err := f.ask(token, slug)
+		c, err := f.authenticate(token, slug)
 		if CauseOf(err) != cause || !errors.Is(err, wiki.ErrDenied) || !c.Anonymous() {
 			t.Errorf("%s: %+v, %v, cause %q", name, c, err, CauseOf(err))
 		}
 	}
 	refused("at another wiki", token, "bob", OtherWiki)
-	refused("at a wiki that is not there", token, "zoe", OtherWiki)
+	refused("at a missing wiki", token, "zoe", OtherWiki)
 	f.now = f.now.Add(time.Hour)
 	refused("expired", token, "ada", Expired)
 
-	readOnly := f.signed(f.grant(ada, "ada", "g2", true), "ada", f.now.Add(time.Hour))
-	if c, err := f.ask(readOnly, "ada"); err != nil || !c.ReadOnly {
+	readOnly := f.signToken(f.grant(ada, "ada", "g2", true), "ada", f.now.Add(time.Hour))
+	if c, err := f.authenticate(readOnly, "ada"); err != nil || !c.ReadOnly {
 		t.Errorf("read only: %+v, %v", c, err)
 	}
 	if err := f.db.RevokeGrant(t.Context(), ada.DID, "ada", ada.DID, "g2"); err != nil {
@@ -86,8 +86,8 @@ func TestAccessToken(t *testing.T) {
 	refused("revoked", readOnly, "ada", Revoked)
 }
 
-// What ends a membership, a wiki or an account ends its grants, and coming back
-// does not bring them back.
+// Grants end with the membership, the wiki or the account, and stay ended
+// when it comes back.
 func TestGrantsEndWithMembership(t *testing.T) {
 	for name, end := range map[string]func(f *fixture) error{
 		"removed": func(f *fixture) error { return f.db.RemoveMember(f.t.Context(), ada.DID, "ada", bob.DID) },
@@ -101,14 +101,14 @@ func TestGrantsEndWithMembership(t *testing.T) {
 		if err := f.db.SetMember(t.Context(), ada.DID, "ada", bob.DID, wiki.Editor, 3); err != nil {
 			t.Fatal(err)
 		}
-		token := f.signed(f.grant(bob, "ada", "g", false), "ada", f.now.Add(time.Hour))
-		if c, err := f.ask(token, "ada"); err != nil || c.User.DID != bob.DID {
+		token := f.signToken(f.grant(bob, "ada", "g", false), "ada", f.now.Add(time.Hour))
+		if c, err := f.authenticate(token, "ada"); err != nil || c.User.DID != bob.DID {
 			t.Fatalf("%s: %v", name, err)
 		}
 		if err := end(f); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := f.ask(token, "ada"); CauseOf(err) != Revoked {
+		if _, err := f.authenticate(token, "ada"); CauseOf(err) != Revoked {
 			t.Errorf("%s: %v", name, err)
 		}
 		if _, err := f.db.Rotate(t.Context(), "refresh g", time.Minute, nil); !errors.Is(err, wiki.ErrNotFound) {
@@ -121,7 +121,7 @@ func TestForgedAccessTokens(t *testing.T) {
 	f := newFixture(t)
 	g := f.grant(ada, "ada", "g", false)
 	f.grant(bob, "bob", "h", false)
-	honest := f.signed(g, "ada", f.now.Add(time.Hour))
+	honest := f.signToken(g, "ada", f.now.Add(time.Hour))
 	parts := strings.Split(honest, ".")
 	payload, _ := base64.RawURLEncoding.DecodeString(parts[1])
 	var real accessClaims
@@ -191,33 +191,33 @@ func TestForgedAccessTokens(t *testing.T) {
 		"no expiry":                       own(change(func(c *accessClaims) { c.Expires = 0 })),
 		"two audiences":                   sign(jose.RS256, f.keys().private, accessType, f.keys().id, map[string]any{"iss": real.Issuer, "sub": real.Subject, "aud": []string{real.Audience, f.Resource("bob")}, "client_id": real.Client, "sid": "g", "exp": real.Expires}),
 		"payload changed":                 parts[0] + "." + encode(change(func(c *accessClaims) { c.Scope = Scopes })) + "x." + parts[2],
-		"signature left out":              parts[0] + "." + parts[1] + ".",
+		"no signature":                    parts[0] + "." + parts[1] + ".",
 		"a trailing dot":                  honest + ".",
 		"empty":                           "..",
 		"long":                            strings.Repeat("a", 3000) + ".a.a",
 		"spaces inside":                   parts[0] + " ." + parts[1] + "." + parts[2],
 		"a detached JSON serialization":   `{"payload":"` + parts[1] + `","protected":"` + parts[0] + `","signature":"` + parts[2] + `"}..`,
-		"the refresh token in its place":  "refresh g",
-		"the authorization code":          "code g",
+		"a refresh token":                 "refresh g",
+		"an authorization code":           "code g",
 		"the grant's id":                  "g",
 		"with the prefix of a wiki token": "rwtf_" + honest,
 	} {
-		if c, err := f.ask(token, "ada"); !errors.Is(err, wiki.ErrDenied) || !c.Anonymous() {
+		if c, err := f.authenticate(token, "ada"); !errors.Is(err, wiki.ErrDenied) || !c.Anonymous() {
 			t.Errorf("%s: %+v, %v", name, c, err)
 		}
 	}
-	if _, err := f.ask(own(real), "ada"); err != nil {
-		t.Errorf("a token made as the service makes them: %v", err)
+	if _, err := f.authenticate(own(real), "ada"); err != nil {
+		t.Errorf("a token like the service's own: %v", err)
 	}
-	// An access token is no session, and a session's token is no access token.
+	// Access tokens and session tokens are not interchangeable.
 	b := f.browser()
-	b.cookies["ada.robot.localhost"] = map[string]string{sessionCookie: honest}
-	if got := b.who(adaHost); got != "" {
+	b.cookies["ada.robot.localhost"] = map[string]string{sessionCookieName: honest}
+	if got := b.signedInAs(adaHost); got != "" {
 		t.Errorf("an access token as cookie: %q", got)
 	}
 	b.signIn(ada)
 	b.signOn("ada")
-	if c, err := f.ask(b.cookies["ada.robot.localhost"][sessionCookie], "ada"); CauseOf(err) != BadToken {
+	if c, err := f.authenticate(b.cookies["ada.robot.localhost"][sessionCookieName], "ada"); CauseOf(err) != BadToken {
 		t.Errorf("a cookie as bearer: %+v, %v", c, err)
 	}
 }
@@ -229,7 +229,7 @@ func TestScopeNarrowsTheGrant(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c, err := f.ask(token, "ada"); err != nil || !c.ReadOnly {
+	if c, err := f.authenticate(token, "ada"); err != nil || !c.ReadOnly {
 		t.Errorf("%+v, %v", c, err)
 	}
 }

@@ -13,23 +13,23 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// personalPrefix begins a personal token, which opens the management API and no
-// wiki.
+// personalPrefix begins a personal token, which is valid for the management
+// API and for no wiki.
 const personalPrefix = "rwtp_"
 
-// PersonalTokensEach is how many personal tokens a person may have.
-const PersonalTokensEach = 20
+// MaxPersonalTokens is the number of personal tokens per person.
+const MaxPersonalTokens = 20
 
-// A Login is one of a person's sessions, as they see it in a list.
+// A Login is one of a person's sessions, as the account page lists it.
 type Login struct {
 	ID      string
 	Started time.Time
-	Ends    time.Time // unless it is used before
-	Current bool      // the one that asks
+	Ends    time.Time // if it isn't used before
+	Current bool      // the caller's own
 	Browser string    // "Firefox on Linux", or ""
 }
 
-// Sessions lists where a person is signed in, newest first.
+// Sessions lists a person's sessions, newest first.
 func (s *Service) Sessions(ctx context.Context, caller wiki.Caller) ([]Login, error) {
 	if caller.Anonymous() || caller.User.DID == "" {
 		return nil, errSignIn
@@ -47,40 +47,41 @@ func (s *Service) Sessions(ctx context.Context, caller wiki.Caller) ([]Login, er
 
 var errSignIn = wiki.Problemf(wiki.ErrDenied, "", "Sign in first.")
 
-// EndSession ends one of the caller's own sessions on every host at once, all of
-// them with an empty id.
+// EndSession ends one of the caller's own sessions on all hosts at once, or
+// all of them if id is empty.
 func (s *Service) EndSession(ctx context.Context, caller wiki.Caller, id string) error {
-	if err := mayManage(caller); err != nil {
+	if err := checkAccountAccess(caller); err != nil {
 		return err
 	}
 	err := s.store.EndSessionOf(ctx, caller.User.DID, id)
 	if errors.Is(err, wiki.ErrNotFound) {
 		if id == "" {
-			return nil // there was none
+			return nil // there were none
 		}
-		return wiki.Problemf(wiki.ErrNotFound, "", "You have no such session. It may have ended.")
+		return wiki.Problemf(wiki.ErrNotFound, "", "You have no such session. It may have ended already.")
 	}
 	return err
 }
 
-// mayManage is for what concerns a person rather than one wiki.
-func mayManage(caller wiki.Caller) error {
+// checkAccountAccess refuses callers that can't manage the account.
+func checkAccountAccess(caller wiki.Caller) error {
 	switch {
 	case caller.User.DID == "":
 		return errSignIn
 	case caller.ReadOnly || caller.Wiki != "":
-		return wiki.Problemf(wiki.ErrDenied, "", "This token may only read.")
+		return wiki.Problemf(wiki.ErrDenied, "", "This token is read-only.")
 	}
 	return nil
 }
 
-// ClearCookies takes the host's session cookie and the domain's hint away.
+// ClearCookies deletes the host's session cookie and the domain's hint
+// cookie.
 func (s *Service) ClearCookies(w http.ResponseWriter) { s.clearCookies(w) }
 
-// Personal says who is calling the management API by "Authorization: Bearer"
-// and a personal token (rwtp_…). Anything else is ErrDenied.
+// Personal authenticates a caller of the management API by "Authorization:
+// Bearer" and a personal token (rwtp_…). Anything else is ErrDenied.
 func (s *Service) Personal(r *http.Request) (wiki.Caller, error) {
-	refused := wiki.Problemf(wiki.ErrDenied, "", "Send a personal token, which begins with %s: Authorization: Bearer %s…", personalPrefix, personalPrefix)
+	refused := wiki.Problemf(wiki.ErrDenied, "", "A personal token, which begins with %s, is required: Authorization: Bearer %s…", personalPrefix, personalPrefix)
 	header := r.Header["Authorization"]
 	if len(header) != 1 {
 		return wiki.Caller{}, refused
@@ -98,33 +99,33 @@ func (s *Service) Personal(r *http.Request) (wiki.Caller, error) {
 	if err != nil {
 		return wiki.Caller{}, err
 	}
-	user, err := s.person(r.Context(), token.DID)
+	user, err := s.activeUser(r.Context(), token.DID)
 	if err != nil {
 		return wiki.Caller{}, err
 	}
-	s.noteFailure(s.store.TokenUsed(r.Context(), token), "note the use of a token")
+	s.logFailure(s.store.TokenUsed(r.Context(), token), "recording the use of a token failed")
 	return wiki.Caller{User: user, Agent: token.Name, Client: "token", Grant: token.ID, ReadOnly: token.ReadOnly}, nil
 }
 
-// NewPersonalToken makes a personal token for who is signed in with a browser,
-// and gives its secret, which is kept nowhere.
+// NewPersonalToken creates a personal token for a caller signed in with a
+// browser, and returns its secret, which isn't stored.
 func (s *Service) NewPersonalToken(ctx context.Context, caller wiki.Caller, name string, readOnly bool) (string, *Token, error) {
 	name = strings.TrimSpace(name)
 	switch {
 	case caller.User.DID == "":
 		return "", nil, errSignIn
 	case caller.Session == "":
-		return "", nil, wiki.Problemf(wiki.ErrDenied, "", "A token cannot make personal tokens. Sign in with a browser.")
+		return "", nil, wiki.Problemf(wiki.ErrDenied, "", "A token can't create personal tokens. Sign in with a browser.")
 	}
 	if err := checkTokenName(name); err != nil {
 		return "", nil, err
 	}
 	secret := newSecret(personalPrefix)
 	token := &Token{ID: rand.Text()[:16], DID: caller.User.DID, Name: name, ReadOnly: readOnly, Created: s.now()}
-	err := s.store.AddPersonalToken(ctx, secret, token, PersonalTokensEach)
-	var told *wiki.Problem
-	if errors.As(err, &told) {
-		return "", nil, told
+	err := s.store.AddPersonalToken(ctx, secret, token, MaxPersonalTokens)
+	var problem *wiki.Problem
+	if errors.As(err, &problem) {
+		return "", nil, problem
 	}
 	return secret, token, err
 }
@@ -137,9 +138,9 @@ func (s *Service) PersonalTokens(ctx context.Context, caller wiki.Caller) ([]*st
 	return s.store.PersonalTokens(ctx, caller.User.DID)
 }
 
-// RevokePersonalToken ends one of the caller's personal tokens at once.
+// RevokePersonalToken revokes one of the caller's personal tokens at once.
 func (s *Service) RevokePersonalToken(ctx context.Context, caller wiki.Caller, id string) error {
-	if err := mayManage(caller); err != nil {
+	if err := checkAccountAccess(caller); err != nil {
 		return err
 	}
 	return s.store.RevokePersonalToken(ctx, caller.User.DID, id)

@@ -32,17 +32,17 @@ func TestPersonalTokens(t *testing.T) {
 			t.Errorf("%q: %+v, %v", header, c, err)
 		}
 	}
-	// It opens no wiki, and makes no other token.
+	// It gives no access to a wiki and can't create tokens.
 	r := httptest.NewRequest("GET", platform+"/", nil)
 	r.Header.Set("Authorization", "Bearer "+secret)
 	if _, err := f.Bearer(r, "ada"); !errors.Is(err, wiki.ErrDenied) {
 		t.Errorf("a personal token at a wiki: %v", err)
 	}
 	if _, _, err := f.NewPersonalToken(ctx, c, "more", false); !errors.Is(err, wiki.ErrDenied) {
-		t.Errorf("a token made a token: %v", err)
+		t.Errorf("a token created a token: %v", err)
 	}
 	if err := f.RevokePersonalToken(ctx, c, token.ID); !errors.Is(err, wiki.ErrDenied) {
-		t.Errorf("one that may read revoked: %v", err)
+		t.Errorf("a read-only token revoked a token: %v", err)
 	}
 	list, err := f.PersonalTokens(ctx, adas)
 	if err != nil || len(list) != 1 || list[0].LastUse().IsZero() {
@@ -55,9 +55,9 @@ func TestPersonalTokens(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err := ask("Bearer " + secret); !errors.Is(err, wiki.ErrDenied) {
-		t.Errorf("revoked, and still good: %v", err)
+		t.Errorf("still valid after revocation: %v", err)
 	}
-	for range PersonalTokensEach {
+	for range MaxPersonalTokens {
 		if _, _, err := f.NewPersonalToken(ctx, adas, "x", false); err != nil {
 			t.Fatal(err)
 		}
@@ -67,8 +67,8 @@ func TestPersonalTokens(t *testing.T) {
 	}
 }
 
-// Ending a session of one's own works on the next request; somebody else's
-// cannot be ended.
+// EndSession takes effect on the next request, and only for one's own
+// sessions.
 func TestEndSessions(t *testing.T) {
 	f := newFixture(t)
 	ctx := t.Context()
@@ -106,6 +106,6 @@ func TestEndSessions(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !who(one).Anonymous() || who(bobs).Anonymous() {
-		t.Error("signed out everywhere: one is left, or bob is gone")
+		t.Error("ending all sessions left one, or ended bob's")
 	}
 }

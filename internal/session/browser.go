@@ -2,11 +2,12 @@ package session
 
 import "strings"
 
-// browserOf says in a few words which browser a User-Agent header is of, so that
-// people know their sessions apart: "Firefox on Linux", "" for none we know.
-// Browsers name those that they are like; the most particular name counts.
-func browserOf(agent string) string {
-	find := func(names ...string) string { // pairs: what stands there, what people call it
+// browserName describes a User-Agent header in a few words, so that people
+// can tell their sessions apart: "Firefox on Linux", or "" if unknown.
+// Browsers also name those they imitate, so the most specific name comes
+// first.
+func browserName(agent string) string {
+	find := func(names ...string) string { // pairs: substring, name
 		for i := 0; i < len(names); i += 2 {
 			if strings.Contains(agent, names[i]) {
 				return names[i+1]

@@ -5,16 +5,17 @@ import (
 	"strings"
 )
 
-// The cookies. "__Host-" makes browsers insist on Secure, the path / and no
-// domain, so that no subdomain can plant them (RFC 6265bis, section 4.1.3.2).
+// Names of the cookies. The prefix "__Host-" makes browsers require Secure,
+// path / and no domain, so that no subdomain can set them (RFC 6265bis,
+// section 4.1.3.2).
 const (
-	sessionCookie = "__Host-session"
-	nonceCookie   = "__Host-sso"
-	hintCookie    = "signed_in" // for the whole domain; names nobody
+	sessionCookieName = "__Host-session"
+	nonceCookieName   = "__Host-sso"
+	hintCookieName    = "signed_in" // for the whole domain; identifies nobody
 )
 
-// cookieValue is the first cookie of a name, "" without one. Unlike
-// http.Request.Cookie it looks at nothing else.
+// cookieValue returns the first cookie of a name, or "". Unlike
+// http.Request.Cookie, it doesn't parse the others.
 func cookieValue(r *http.Request, name string) string {
 	for _, line := range r.Header["Cookie"] {
 		for part := range strings.SplitSeq(line, ";") {
@@ -26,7 +27,7 @@ func cookieValue(r *http.Request, name string) string {
 	return ""
 }
 
-// setCookies gives the browser its token for a host, and the hint.
+// setCookies sets the session cookie of a host, and the hint cookie.
 func (s *Service) setCookies(w http.ResponseWriter, host, did, sid string) error {
 	now := s.now()
 	token, err := s.keys().sign(claims{
@@ -37,14 +38,14 @@ func (s *Service) setCookies(w http.ResponseWriter, host, did, sid string) error
 		return err
 	}
 	seconds := int(Lifetime.Seconds())
-	http.SetCookie(w, hostCookie(sessionCookie, token, seconds))
-	http.SetCookie(w, s.hint("1", seconds))
+	http.SetCookie(w, hostCookie(sessionCookieName, token, seconds))
+	http.SetCookie(w, s.hintCookie("1", seconds))
 	return nil
 }
 
 func (s *Service) clearCookies(w http.ResponseWriter) {
-	http.SetCookie(w, hostCookie(sessionCookie, "", -1))
-	http.SetCookie(w, s.hint("", -1))
+	http.SetCookie(w, hostCookie(sessionCookieName, "", -1))
+	http.SetCookie(w, s.hintCookie("", -1))
 }
 
 func hostCookie(name, value string, seconds int) *http.Cookie {
@@ -54,8 +55,8 @@ func hostCookie(name, value string, seconds int) *http.Cookie {
 	}
 }
 
-func (s *Service) hint(value string, seconds int) *http.Cookie {
-	c := hostCookie(hintCookie, value, seconds)
+func (s *Service) hintCookie(value string, seconds int) *http.Cookie {
+	c := hostCookie(hintCookieName, value, seconds)
 	c.Domain = s.host
 	return c
 }

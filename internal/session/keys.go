@@ -22,14 +22,15 @@ import (
 	"robot.wtf/internal/keyfile"
 )
 
-// The types keep session tokens and access tokens apart, which the same key
+// Token types separate session tokens from access tokens, which the same key
 // signs (RFC 8725, section 3.11; RFC 9068, section 2.1).
 const (
 	tokenType  = "robot-session+jwt"
 	accessType = "at+jwt"
 )
 
-// claims of a session token. The audience is one host, without port.
+// claims are those of a session token. The audience is one host, without
+// port.
 type claims struct {
 	Subject  string `json:"sub"` // DID
 	Session  string `json:"sid"`
@@ -41,28 +42,28 @@ type claims struct {
 func (c claims) issued() time.Time  { return time.Unix(c.Issued, 0) }
 func (c claims) expires() time.Time { return time.Unix(c.Expires, 0) }
 
-// keys sign and verify with RS256.
+// keys signs and verifies tokens with RS256.
 type keys struct {
 	private *rsa.PrivateKey
 	id      string // JWK thumbprint (RFC 7638)
-	// known are the keys that tokens are verified with, by id: ours, and the
-	// one before it, so that a rotation ends no session.
-	known         map[string]*rsa.PublicKey
-	*mint[claims]                     // of session tokens
-	access        *mint[accessClaims] // of access tokens
+	// byID holds the keys that verify tokens: ours and the former one, so
+	// that a rotation ends no session.
+	byID                map[string]*rsa.PublicKey
+	*tokenCodec[claims]                           // for session tokens
+	access              *tokenCodec[accessClaims] // for access tokens
 }
 
-// A mint makes and reads tokens of one type.
-type mint[C any] struct {
+// A tokenCodec signs and verifies tokens of one type.
+type tokenCodec[C any] struct {
 	kind   jose.ContentType
-	known  map[string]*rsa.PublicKey // that of keys
+	byID   map[string]*rsa.PublicKey // shared with keys
 	signer jose.Signer
-	// verified remembers the claims of tokens whose signature was right, by
-	// the token's hash. Time, audience and session are looked at each time.
+	// verified caches the claims of tokens with a valid signature, by the
+	// token's hash. Expiry, audience and session are checked each time.
 	verified *otter.Cache[[sha256.Size]byte, C]
 }
 
-// openKeys reads the signing key of a directory, or makes it.
+// openKeys reads the signing key from a directory or creates it.
 func openKeys(dir string) (*keys, error) {
 	private, err := keyfile.Open(filepath.Join(dir, signingFile), generateKey)
 	if err != nil {
@@ -83,25 +84,26 @@ func openKeys(dir string) (*keys, error) {
 	if err != nil {
 		return nil, err
 	}
-	k.known[id] = &former.PublicKey
+	k.byID[id] = &former.PublicKey
 	return k, nil
 }
 
 func generateKey() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) }
 
-// The files of a key directory.
+// Files in the key directory.
 const (
 	signingFile = "signing.pem"
 	formerFile  = "signing-former.pem"
 )
 
-// rotateFiles makes a new signing key, and keeps the one before as the former.
+// rotateFiles creates a new signing key and keeps the current one as the
+// former.
 func rotateFiles(dir string) error {
 	file := filepath.Join(dir, signingFile)
 	if err := durable.Rename(file, filepath.Join(dir, formerFile)); err != nil {
 		return err
 	}
-	_, err := keyfile.Create(file, generateKey) // if that fails, openKeys makes it
+	_, err := keyfile.Create(file, generateKey) // if this fails, openKeys creates it
 	return err
 }
 
@@ -115,34 +117,34 @@ func newKeys(private *rsa.PrivateKey) (*keys, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &keys{private: private, id: id, known: map[string]*rsa.PublicKey{id: &private.PublicKey}}
-	if k.mint, err = newMint[claims](k, tokenType); err != nil {
+	k := &keys{private: private, id: id, byID: map[string]*rsa.PublicKey{id: &private.PublicKey}}
+	if k.tokenCodec, err = newTokenCodec[claims](k, tokenType); err != nil {
 		return nil, err
 	}
-	k.access, err = newMint[accessClaims](k, accessType)
+	k.access, err = newTokenCodec[accessClaims](k, accessType)
 	return k, err
 }
 
-func newMint[C any](k *keys, kind jose.ContentType) (*mint[C], error) {
+func newTokenCodec[C any](k *keys, kind jose.ContentType) (*tokenCodec[C], error) {
 	options := (&jose.SignerOptions{}).WithType(kind).WithHeader("kid", k.id)
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: k.private}, options)
 	if err != nil {
 		return nil, err
 	}
 	verified, err := otter.New(&otter.Options[[sha256.Size]byte, C]{MaximumSize: 10_000})
-	return &mint[C]{kind: kind, known: k.known, signer: signer, verified: verified}, err
+	return &tokenCodec[C]{kind: kind, byID: k.byID, signer: signer, verified: verified}, err
 }
 
-// set is the public keys as a JWK set (RFC 7517, section 5).
-func (k *keys) set() ([]byte, error) {
+// jwks returns the public keys as a JWK set (RFC 7517, section 5).
+func (k *keys) jwks() ([]byte, error) {
 	var set jose.JSONWebKeySet
-	for _, id := range slices.Sorted(maps.Keys(k.known)) {
-		set.Keys = append(set.Keys, jose.JSONWebKey{Key: k.known[id], KeyID: id, Algorithm: string(jose.RS256), Use: "sig"})
+	for _, id := range slices.Sorted(maps.Keys(k.byID)) {
+		set.Keys = append(set.Keys, jose.JSONWebKey{Key: k.byID[id], KeyID: id, Algorithm: string(jose.RS256), Use: "sig"})
 	}
 	return json.Marshal(set)
 }
 
-func (m *mint[C]) sign(c C) (string, error) {
+func (m *tokenCodec[C]) sign(c C) (string, error) {
 	payload, err := json.Marshal(c)
 	if err != nil {
 		return "", err
@@ -154,14 +156,14 @@ func (m *mint[C]) sign(c C) (string, error) {
 	return signed.CompactSerialize()
 }
 
-var errForged = errors.New("not a token of ours")
+var errInvalidToken = errors.New("not a token of this service")
 
-// verify checks everything that stays true of a token: algorithm, key, type
-// and signature.
-func (m *mint[C]) verify(token string) (C, error) {
+// verify checks what never changes about a token: algorithm, key, type and
+// signature.
+func (m *tokenCodec[C]) verify(token string) (C, error) {
 	var c C
 	if len(token) > 2048 {
-		return c, errForged
+		return c, errInvalidToken
 	}
 	hash := sha256.Sum256([]byte(token))
 	if c, ok := m.verified.GetIfPresent(hash); ok {
@@ -172,9 +174,9 @@ func (m *mint[C]) verify(token string) (C, error) {
 		return c, err
 	}
 	header := signed.Signatures[0].Protected
-	key := m.known[header.KeyID]
+	key := m.byID[header.KeyID]
 	if key == nil || header.ExtraHeaders[jose.HeaderType] != string(m.kind) {
-		return c, errForged
+		return c, errInvalidToken
 	}
 	payload, err := signed.Verify(key)
 	if err != nil {

@@ -12,10 +12,11 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// A Cause is why a request was refused, for whoever is connecting an agent.
+// A Cause is why a request was refused, as shown to a person who connects an
+// agent.
 type Cause string
 
-// The causes.
+// Causes.
 const (
 	NoToken      Cause = "no token"
 	BadToken     Cause = "not a token of this service"
@@ -29,7 +30,7 @@ const (
 	Suspended    Cause = "suspended"
 )
 
-// Refuse adds the cause to an error, which stays of its kind.
+// Refuse wraps err with a cause; errors.Is and errors.As still see err.
 func Refuse(cause Cause, err error) error { return &refusal{cause, err} }
 
 type refusal struct {
@@ -39,7 +40,7 @@ type refusal struct {
 
 func (r *refusal) Unwrap() error { return r.error }
 
-// CauseOf is the cause that Refuse added, "" if none did.
+// CauseOf returns the cause that Refuse added, or "".
 func CauseOf(err error) Cause {
 	var r *refusal
 	if errors.As(err, &r) {
@@ -48,31 +49,31 @@ func CauseOf(err error) Cause {
 	return ""
 }
 
-// A Request is what came for a wiki by another way than a browser: to /mcp, the
-// API, or to the endpoints that tokens come from. It holds no secret.
+// A Request is a request for a wiki that didn't come from a browser: to
+// /mcp, the API or the token endpoints. It contains no secret.
 type Request struct {
-	Time   time.Time // of the last one; set by Note
-	Times  int       // how often the same came; set by Note
+	Time   time.Time // of the latest one; set by Note
+	Times  int       // how many of this kind; set by Note
 	Method string
-	Path   string // without query; Note shortens it to what may be told apart
+	Path   string // without query; Note shortens it
 	Status int
-	Cause  Cause  // of a refusal
-	Agent  string // as the grant or token calls it
-	Claims string // what a client says of itself before it has a grant
-	Tool   string // that was called, "edit_page"
+	Cause  Cause  // if refused
+	Agent  string // name of the grant or token
+	Claims string // the client's own description, before it has a grant
+	Tool   string // tool called, "edit_page"
 }
 
 const (
-	requestsKept  = 10   // of one wiki
-	strangersKept = 7    // of them, by whoever showed no token of this service
-	requestsWikis = 2000 // whose requests are kept
-	maxWatchers   = 1000
-	wikiWatchers  = 32
-	ownWatchers   = 4 // of one person in one wiki
+	maxRequests         = 10   // per wiki
+	maxStrangerRequests = 7    // of them, without a token of this service
+	maxLoggedWikis      = 2000 // wikis with a log
+	maxWatchers         = 1000
+	maxWikiWatchers     = 32
+	maxOwnWatchers      = 4 // per person and wiki
 )
 
-// requestLogs are the last requests of each wiki, in memory alone, with those
-// who are watching them.
+// requestLogs holds the last requests of each wiki, in memory only, and
+// their watchers.
 type requestLogs struct {
 	mu       sync.Mutex
 	wikis    map[string]*requestLog
@@ -80,7 +81,7 @@ type requestLogs struct {
 }
 
 type requestLog struct {
-	recent   []Request // newest first, each of another kind
+	recent   []Request // newest first, one per kind
 	watchers map[*watcher]bool
 }
 
@@ -89,9 +90,9 @@ type watcher struct {
 	wake chan struct{}
 }
 
-// Note keeps a request for the connect page of a wiki. What came before in the
-// same way is counted, so that nobody floods the list. It never fails; requests
-// for a wiki that does not exist are not kept.
+// Note records a request for a wiki's connect page. Repetitions are counted,
+// so that nobody can flood the list. It never fails; requests for missing
+// wikis are ignored.
 func (s *Service) Note(ctx context.Context, slug string, r Request) {
 	if r.Cause != "" {
 		s.refused(r.Cause)
@@ -100,34 +101,34 @@ func (s *Service) Note(ctx context.Context, slug string, r Request) {
 		return
 	}
 	r.Time, r.Times = s.now(), 1
-	if r.Status == 0 { // as net/http has it when nothing was said
+	if r.Status == 0 { // net/http sends 200 if no status was set
 		r.Status = http.StatusOK
 	}
-	r.Method, r.Path = shownMethod(r.Method), shownPath(r.Path)
-	r.Agent, r.Claims, r.Tool = shown(r.Agent), shown(r.Claims), shown(r.Tool)
+	r.Method, r.Path = sanitizeMethod(r.Method), sanitizePath(r.Path)
+	r.Agent, r.Claims, r.Tool = sanitize(r.Agent), sanitize(r.Claims), sanitize(r.Tool)
 	s.requests.mu.Lock()
 	defer s.requests.mu.Unlock()
-	l := s.requests.of(slug)
-	l.add(r)
-	l.wake()
+	l := s.requests.logFor(slug)
+	l.addRequest(r)
+	l.wakeAll()
 }
 
-// add puts a request first. Strangers, who may send what they like, do not push
-// out what agents did.
-func (l *requestLog) add(r Request) {
-	kept := make([]Request, 1, requestsKept)
+// addRequest puts a request first. Strangers, who can send anything, can't
+// push out the agents' requests.
+func (l *requestLog) addRequest(r Request) {
+	kept := make([]Request, 1, maxRequests)
 	strangers := 0
-	if r.stranger() {
+	if r.isStranger() {
 		strangers++
 	}
 	for _, old := range l.recent {
 		switch {
-		case old.same(r):
+		case old.sameKind(r):
 			r.Times += old.Times
 			continue
-		case old.stranger() && strangers == strangersKept, len(kept) == requestsKept:
+		case old.isStranger() && strangers == maxStrangerRequests, len(kept) == maxRequests:
 			continue
-		case old.stranger():
+		case old.isStranger():
 			strangers++
 		}
 		kept = append(kept, old)
@@ -136,9 +137,9 @@ func (l *requestLog) add(r Request) {
 	l.recent = kept
 }
 
-// stranger reports whether nothing of the request is known to be true: it came
-// without a token that was made here, good or not any more.
-func (r Request) stranger() bool {
+// isStranger reports whether the request came without a token of this
+// service, valid or not, so that nothing about it is verified.
+func (r Request) isStranger() bool {
 	switch r.Cause {
 	case OtherWiki, Expired, Revoked, NoMember, Suspended:
 		return false
@@ -146,27 +147,27 @@ func (r Request) stranger() bool {
 	return r.Agent == ""
 }
 
-// same reports whether two requests are of one kind, and so are counted together.
-// Of strangers', all are that came to the same, by whatever method and under
-// whatever name: there are as many of those as anybody likes.
-func (r Request) same(other Request) bool {
-	if r.stranger() && other.stranger() {
+// sameKind reports whether two requests are counted together. Requests of
+// strangers match by path, status and cause only, because method and names
+// are free to vary.
+func (r Request) sameKind(other Request) bool {
+	if r.isStranger() && other.isStranger() {
 		return r.Path == other.Path && r.Status == other.Status && r.Cause == other.Cause
 	}
 	r.Time, r.Times, other.Time, other.Times = time.Time{}, 0, time.Time{}, 0
 	return r == other
 }
 
-// of is a wiki's log. A wiki that is new here takes the place of the one that
-// was heard of longest ago, if nobody watches that.
-func (logs *requestLogs) of(slug string) *requestLog {
+// logFor returns a wiki's log. If there are too many logs, a new one
+// replaces the least recently used one without watchers.
+func (logs *requestLogs) logFor(slug string) *requestLog {
 	if l := logs.wikis[slug]; l != nil {
 		return l
 	}
 	if logs.wikis == nil {
 		logs.wikis = map[string]*requestLog{}
 	}
-	if len(logs.wikis) >= requestsWikis {
+	if len(logs.wikis) >= maxLoggedWikis {
 		logs.evict()
 	}
 	l := &requestLog{watchers: map[*watcher]bool{}}
@@ -192,52 +193,53 @@ func (logs *requestLogs) evict() {
 	delete(logs.wikis, oldest)
 }
 
-func (l *requestLog) wake() {
+func (l *requestLog) wakeAll() {
 	for w := range l.watchers {
 		select {
 		case w.wake <- struct{}{}:
-		default: // it has been woken, and will see this as well
+		default: // already woken, it will see this change too
 		}
 	}
 }
 
-// Wake wakes those who watch a wiki: something there has changed.
+// Wake wakes the watchers of a wiki after a change.
 func (s *Service) Wake(slug string) {
 	s.requests.mu.Lock()
 	defer s.requests.mu.Unlock()
 	if l := s.requests.wikis[slug]; l != nil {
-		l.wake()
+		l.wakeAll()
 	}
 }
 
-var errNotShown = wiki.Problemf(wiki.ErrDenied, "", "Only members of this wiki can connect agents to it.")
+var errNotMember = wiki.Problemf(wiki.ErrDenied, "", "Only members of this wiki can connect agents to it.")
 
-// Requests are the last ten requests of a wiki, newest first, for its members.
+// Requests returns the last requests of a wiki, newest first. Only members
+// can see them.
 func (s *Service) Requests(a wiki.Access) ([]Request, error) {
 	if a.Role() < wiki.Viewer {
-		return nil, errNotShown
+		return nil, errNotMember
 	}
 	s.requests.mu.Lock()
 	defer s.requests.mu.Unlock()
 	if l := s.requests.wikis[a.Site().Slug]; l != nil {
-		return l.recent, nil // replaced as a whole, never changed
+		return l.recent, nil // never changed in place
 	}
 	return nil, nil
 }
 
-// ErrWatched says that as many are watching as may.
-var ErrWatched = errors.New("session: too many are watching")
+// ErrWatched means that the limit of watchers is reached.
+var ErrWatched = errors.New("session: too many watchers")
 
-// Watch wakes a member whenever a request of the wiki is noted, or Wake says so.
-// stop must be called. It fails with ErrWatched when the person, the wiki or the
-// service has as many watchers as it may.
+// Watch signals wake for each request that Note records for the wiki and
+// each call of Wake. The caller must call stop. It fails with ErrWatched if
+// the person, the wiki or the service has too many watchers.
 func (s *Service) Watch(a wiki.Access) (wake <-chan struct{}, stop func(), err error) {
 	if a.Role() < wiki.Viewer {
-		return nil, nil, errNotShown
+		return nil, nil, errNotMember
 	}
 	s.requests.mu.Lock()
 	defer s.requests.mu.Unlock()
-	l := s.requests.of(a.Site().Slug)
+	l := s.requests.logFor(a.Site().Slug)
 	w := &watcher{a.Caller().User.DID, make(chan struct{}, 1)}
 	own := 0
 	for other := range l.watchers {
@@ -245,7 +247,7 @@ func (s *Service) Watch(a wiki.Access) (wake <-chan struct{}, stop func(), err e
 			own++
 		}
 	}
-	if own >= ownWatchers || len(l.watchers) >= wikiWatchers || s.requests.watchers >= maxWatchers {
+	if own >= maxOwnWatchers || len(l.watchers) >= maxWikiWatchers || s.requests.watchers >= maxWatchers {
 		return nil, nil, ErrWatched
 	}
 	l.watchers[w] = true
@@ -258,16 +260,16 @@ func (s *Service) Watch(a wiki.Access) (wake <-chan struct{}, stop func(), err e
 	}), nil
 }
 
-// shownPath is a path as it is kept: the API's below its version is one, for it
-// names pages, and there are too many.
-func shownPath(path string) string {
+// sanitizePath shortens a path for the log. All API paths below the version
+// count as one, because they contain page names.
+func sanitizePath(path string) string {
 	if strings.HasPrefix(path, "/api/v1/") {
 		return "/api/v1/…"
 	}
-	return shown(path)
+	return sanitize(path)
 }
 
-func shownMethod(method string) string {
+func sanitizeMethod(method string) string {
 	switch method {
 	case "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS":
 		return method
@@ -275,8 +277,8 @@ func shownMethod(method string) string {
 	return "?"
 }
 
-// shown is a word that strangers chose, short and printable.
-func shown(s string) string {
+// sanitize makes text chosen by strangers short and printable.
+func sanitize(s string) string {
 	const most = 60
 	clean := strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {

@@ -18,7 +18,7 @@ func member(u wiki.User, slug string, role wiki.Role) wiki.Access {
 	return wiki.NewAccess(wiki.Site{Slug: slug}, wiki.Caller{User: u}, role)
 }
 
-func (f *fixture) noted(slug string) []Request {
+func (f *fixture) listRequests(slug string) []Request {
 	f.t.Helper()
 	list, err := f.Requests(member(ada, slug, wiki.Owner))
 	if err != nil {
@@ -27,8 +27,9 @@ func (f *fixture) noted(slug string) []Request {
 	return list
 }
 
-// TestRequestsAreKept: the last ten kinds, newest first, each counted.
-func TestRequestsAreKept(t *testing.T) {
+// TestRecentRequests: the log has the last ten kinds, newest first, with
+// counts.
+func TestRecentRequests(t *testing.T) {
 	f := newFixture(t)
 	first := Request{Method: "POST", Path: "/mcp", Status: 401, Cause: NoToken}
 	f.Note(t.Context(), "ada", first)
@@ -39,35 +40,35 @@ func TestRequestsAreKept(t *testing.T) {
 		{Time: f.now, Times: 2, Method: "POST", Path: "/mcp", Status: 401, Cause: NoToken},
 		{Time: f.now.Add(-time.Second), Times: 1, Method: "POST", Path: "/mcp", Status: 200, Agent: "Claude", Tool: "edit_page"},
 	}
-	if diff := cmp.Diff(want, f.noted("ada")); diff != "" {
+	if diff := cmp.Diff(want, f.listRequests("ada")); diff != "" {
 		t.Error(diff)
 	}
 	for i := range 50 {
 		f.Note(t.Context(), "ada", Request{Method: "GET", Path: fmt.Sprintf("/register/%d", i), Status: 404})
 		f.Note(t.Context(), "ada", Request{Method: "GET", Path: fmt.Sprintf("/api/v1/pages/Secret_%d", i), Status: 401})
 	}
-	list := f.noted("ada")
-	if len(list) != strangersKept+1 || list[0].Path != "/api/v1/…" || list[0].Times != 50 || list[strangersKept].Tool != "edit_page" {
+	list := f.listRequests("ada")
+	if len(list) != maxStrangerRequests+1 || list[0].Path != "/api/v1/…" || list[0].Times != 50 || list[maxStrangerRequests].Tool != "edit_page" {
 		t.Errorf("%d kept, first %+v, last %+v", len(list), list[0], list[len(list)-1])
 	}
 	for i := range 50 {
 		f.Note(t.Context(), "ada", Request{Method: "POST", Path: "/mcp", Status: 200, Agent: "Claude", Tool: fmt.Sprint("tool ", i)})
 	}
-	if list = f.noted("ada"); len(list) != requestsKept || list[0].Tool != "tool 49" {
+	if list = f.listRequests("ada"); len(list) != maxRequests || list[0].Tool != "tool 49" {
 		t.Errorf("%d kept, first %+v", len(list), list[0])
 	}
-	if got := f.noted("bob"); len(got) != 0 {
+	if got := f.listRequests("bob"); len(got) != 0 {
 		t.Errorf("another wiki shows %v", got)
 	}
 	f.Note(t.Context(), "nobody", first)
 	if f.requests.wikis["nobody"] != nil {
-		t.Error("kept a request for a wiki that does not exist")
+		t.Error("recorded a request for a missing wiki")
 	}
 }
 
-// Attack: a stranger asks for the documents that anybody may read, registers and
-// is refused, under ever new names and by every method, to push what a member is
-// looking for off the list. Each kind is one line with a count.
+// Attack: a stranger uses public endpoints, under ever new names and with
+// every method, to push the members' requests off the list. Each kind is one
+// line with a count.
 func TestStrangersDoNotFillTheList(t *testing.T) {
 	f := newFixture(t)
 	looked := []Request{
@@ -86,32 +87,33 @@ func TestStrangersDoNotFillTheList(t *testing.T) {
 		f.Note(t.Context(), "ada", Request{Method: "POST", Path: "/register", Status: 201, Claims: name})
 		f.Note(t.Context(), "ada", Request{Method: []string{"GET", "PUT", "DELETE", "PATCH", "BREW"}[i%5], Path: "/mcp", Status: 401, Cause: BadToken})
 	}
-	list := f.noted("ada")
+	list := f.listRequests("ada")
 	for _, want := range looked {
 		if !slices.ContainsFunc(list, func(r Request) bool {
 			return r.Path == want.Path && r.Status == want.Status && r.Cause == want.Cause && r.Agent == want.Agent
 		}) {
-			t.Errorf("%+v is not there any more: %+v", want, list)
+			t.Errorf("%+v was pushed out: %+v", want, list)
 		}
 	}
 	if len(list) != len(looked)+5 || list[5].Cause != NoToken || list[0].Cause != BadToken || list[0].Times != 200 || list[1].Claims != "Mozilla/199" {
 		t.Errorf("%d lines: %+v", len(list), list)
 	}
-	// However many kinds there are, what had a token of this service stays.
+	// Requests with a token of this service stay, however many other kinds
+	// there are.
 	for i := range 20 {
 		f.Note(t.Context(), "ada", Request{Method: "GET", Path: "/mcp", Status: 400 + i})
 	}
-	if list = f.noted("ada"); len(list) != strangersKept+2 || list[strangersKept].Agent != "Claude" || list[strangersKept+1].Cause != Expired {
+	if list = f.listRequests("ada"); len(list) != maxStrangerRequests+2 || list[maxStrangerRequests].Agent != "Claude" || list[maxStrangerRequests+1].Cause != Expired {
 		t.Errorf("%d lines: %+v", len(list), list)
 	}
 }
 
-// TestRequestsHoldNothingLong: strangers choose paths, methods and names.
-func TestRequestsHoldNothingLong(t *testing.T) {
+// TestRequestsAreSanitized: strangers choose paths, methods and names.
+func TestRequestsAreSanitized(t *testing.T) {
 	f := newFixture(t)
 	long := strings.Repeat("x", 10_000) + "\x1b[31m\u202e"
 	f.Note(t.Context(), "ada", Request{Method: long, Path: "/" + long, Claims: long, Agent: "\u200b\x00A", Tool: long})
-	got := f.noted("ada")[0]
+	got := f.listRequests("ada")[0]
 	if got.Method != "?" || len(got.Path) > 70 || len(got.Claims) > 70 || len(got.Tool) > 70 || got.Agent != "A" {
 		t.Errorf("%+v", got)
 	}
@@ -138,7 +140,7 @@ func TestWatchersWakeAndAreBounded(t *testing.T) {
 	a := member(ada, "ada", wiki.Owner)
 	var stops []func()
 	var wakes []<-chan struct{}
-	for range ownWatchers {
+	for range maxOwnWatchers {
 		wake, stop, err := f.Watch(a)
 		if err != nil {
 			t.Fatal(err)
@@ -148,7 +150,7 @@ func TestWatchersWakeAndAreBounded(t *testing.T) {
 	if _, _, err := f.Watch(a); !errors.Is(err, ErrWatched) {
 		t.Errorf("one more: %v", err)
 	}
-	for i := ownWatchers; i < wikiWatchers; i++ {
+	for i := maxOwnWatchers; i < maxWikiWatchers; i++ {
 		_, stop, err := f.Watch(member(wiki.User{DID: fmt.Sprint("did:", i)}, "ada", wiki.Viewer))
 		if err != nil {
 			t.Fatal(i, err)
@@ -164,7 +166,7 @@ func TestWatchersWakeAndAreBounded(t *testing.T) {
 		stop()
 	}
 	f.Note(t.Context(), "ada", Request{Status: 401})
-	f.Wake("ada") // nobody has read the first one: it must not block
+	f.Wake("ada") // must not block although nobody has read the first signal
 	f.Wake("bob")
 	for i, wake := range wakes {
 		select {
@@ -175,15 +177,15 @@ func TestWatchersWakeAndAreBounded(t *testing.T) {
 	}
 	for _, stop := range stops {
 		stop()
-		stop() // twice counts once
+		stop() // a second call has no effect
 	}
 	if f.requests.watchers != 0 || len(f.requests.wikis["ada"].watchers) != 0 {
 		t.Errorf("%d watchers are left", f.requests.watchers)
 	}
 }
 
-// TestManyWikis: the wiki heard of longest ago gives way, one that is watched
-// stays.
+// TestManyWikis: the least recently used log is dropped, unless it is
+// watched.
 func TestManyWikis(t *testing.T) {
 	f := newFixture(t)
 	_, stop, err := f.Watch(member(ada, "ada", wiki.Owner))
@@ -191,16 +193,16 @@ func TestManyWikis(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer stop()
-	for i := range requestsWikis + 5 {
-		l := f.requests.of(fmt.Sprint("wiki-", i))
+	for i := range maxLoggedWikis + 5 {
+		l := f.requests.logFor(fmt.Sprint("wiki-", i))
 		l.recent = []Request{{Time: f.now.Add(time.Duration(i) * time.Second)}}
 	}
-	if len(f.requests.wikis) != requestsWikis || f.requests.wikis["ada"] == nil || f.requests.wikis["wiki-0"] != nil || f.requests.wikis["wiki-9"] == nil {
+	if len(f.requests.wikis) != maxLoggedWikis || f.requests.wikis["ada"] == nil || f.requests.wikis["wiki-0"] != nil || f.requests.wikis["wiki-9"] == nil {
 		t.Errorf("%d wikis are kept", len(f.requests.wikis))
 	}
 }
 
-// TestBearerCauses: why a token opens nothing, in a word.
+// TestBearerCauses checks the cause of each refused token.
 func TestBearerCauses(t *testing.T) {
 	f := newFixture(t)
 	secret, _, err := f.NewToken(t.Context(), f.access(ada, "ada"), "CI", false)

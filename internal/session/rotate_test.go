@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestRotation(t *testing.T) {
+func TestKeyRotation(t *testing.T) {
 	dir := t.TempDir()
 	var tokens []string
 	var k *keys
@@ -24,7 +24,7 @@ func TestRotation(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// The last rotation has not been read yet.
+	// The last rotation hasn't been loaded yet.
 	for i, want := range []bool{false, true, true} {
 		if _, err := k.verify(tokens[i]); (err == nil) != want {
 			t.Errorf("token of key %d: %v", i, err)
@@ -36,6 +36,6 @@ func TestRotation(t *testing.T) {
 		}
 	}
 	if err := rotateFiles(t.TempDir()); err == nil {
-		t.Error("nothing to rotate, and no error")
+		t.Error("rotated without a key")
 	}
 }

@@ -38,7 +38,7 @@ const (
 	bobHost  = "http://bob.robot.localhost:8080"
 )
 
-// A fixture is a service with ada and bob, their wikis, and a clock.
+// A fixture is a service with ada, bob, their wikis and a clock.
 type fixture struct {
 	*Service
 	t   *testing.T
@@ -47,12 +47,11 @@ type fixture struct {
 	dir string
 }
 
-// testKey is one signing key for all tests: making one takes as long as many of
-// them.
+// testKey is shared by all tests, because generating a key is slow.
 var testKey = sync.OnceValues(generateKey)
 
-// giveKey puts it in a key directory.
-func giveKey(dir string) error {
+// writeTestKey writes it to a key directory.
+func writeTestKey(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
@@ -69,7 +68,7 @@ func newFixture(t *testing.T) *fixture {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { f.db.Close() })
-	if err := giveKey(filepath.Join(f.dir, "keys")); err != nil {
+	if err := writeTestKey(filepath.Join(f.dir, "keys")); err != nil {
 		t.Fatal(err)
 	}
 	f.Service, err = New(Options{
@@ -88,8 +87,7 @@ func newFixture(t *testing.T) *fixture {
 	return f
 }
 
-// A browser keeps cookies for each host, as far as these tests need it: by
-// name and host, and those for the whole domain.
+// A browser keeps cookies by host and name, and those for the whole domain.
 type browser struct {
 	f       *fixture
 	cookies map[string]map[string]string // host, name, value
@@ -101,10 +99,10 @@ func (f *fixture) browser() *browser {
 
 const anyHost = "robot.localhost"
 
-// visit calls do as a request's handler and keeps the cookies it sets.
+// visit calls a handler and keeps the cookies it sets.
 func (b *browser) visit(target string, do func(http.ResponseWriter, *http.Request)) []*http.Cookie {
 	r := httptest.NewRequest("GET", target, nil)
-	host := hostname(r.Host)
+	host := requestHostname(r.Host)
 	for _, jar := range []string{"*", host} {
 		for name, value := range b.cookies[jar] {
 			r.AddCookie(&http.Cookie{Name: name, Value: value})
@@ -137,13 +135,14 @@ func (b *browser) signIn(u wiki.User) []*http.Cookie {
 	})
 }
 
-// who is the DID that a host sees, "" for nobody.
-func (b *browser) who(origin string) (did string) {
+// signedInAs is the DID that a host sees, or "".
+func (b *browser) signedInAs(origin string) (did string) {
 	b.visit(origin+"/", func(_ http.ResponseWriter, r *http.Request) { did = b.f.Browser(r).User.DID })
 	return did
 }
 
-// start begins single sign-on at a wiki host and gives the platform's address.
+// start begins single sign-on at a wiki host and returns the platform's
+// address.
 func (b *browser) start(slug string) (to string) {
 	b.visit("http://"+slug+".robot.localhost:8080/Page", func(w http.ResponseWriter, r *http.Request) {
 		var err error
@@ -168,7 +167,7 @@ func (b *browser) finish(address, slug string) (back string, err error) {
 	return back, err
 }
 
-// signOn goes all the way to a wiki host.
+// signOn completes single sign-on at a wiki host.
 func (b *browser) signOn(slug string) {
 	b.f.t.Helper()
 	to, err := b.grant(b.start(slug))
@@ -184,35 +183,35 @@ func (b *browser) signOn(slug string) {
 func TestSignInAndOut(t *testing.T) {
 	f := newFixture(t)
 	b := f.browser()
-	if got := b.who(platform); got != "" {
+	if got := b.signedInAs(platform); got != "" {
 		t.Fatalf("before signing in: %q", got)
 	}
 	b.signIn(ada)
-	if got := b.who(platform); got != ada.DID {
+	if got := b.signedInAs(platform); got != ada.DID {
 		t.Fatalf("after signing in: %q", got)
 	}
 	b.signOn("ada")
 	b.signOn("bob")
-	if got := b.who(adaHost); got != ada.DID {
+	if got := b.signedInAs(adaHost); got != ada.DID {
 		t.Errorf("on ada's host: %q", got)
 	}
-	stolen := b.cookies["ada.robot.localhost"][sessionCookie]
+	stolen := b.cookies["ada.robot.localhost"][sessionCookieName]
 	b.visit(bobHost+"/-/logout", func(w http.ResponseWriter, r *http.Request) {
 		if err := f.SignOut(r.Context(), w, r); err != nil {
 			t.Fatal(err)
 		}
 	})
 	for _, host := range []string{platform, adaHost, bobHost} {
-		if got := b.who(host); got != "" {
+		if got := b.signedInAs(host); got != "" {
 			t.Errorf("after signing out on one host, %s still sees %q", host, got)
 		}
 	}
-	if b.cookies["*"][hintCookie] != "" {
+	if b.cookies["*"][hintCookieName] != "" {
 		t.Error("the hint outlived the session")
 	}
 	thief := f.browser()
-	thief.cookies["ada.robot.localhost"] = map[string]string{sessionCookie: stolen}
-	if got := thief.who(adaHost); got != "" {
+	thief.cookies["ada.robot.localhost"] = map[string]string{sessionCookieName: stolen}
+	if got := thief.signedInAs(adaHost); got != "" {
 		t.Errorf("a copy of the cookie still works: %q", got)
 	}
 }
@@ -228,7 +227,7 @@ func TestCookieAttributes(t *testing.T) {
 			t.Errorf("cookie %s: %+v", c.Name, c)
 		}
 		switch c.Name {
-		case hintCookie:
+		case hintCookieName:
 			if c.Domain != anyHost || c.Value != "1" {
 				t.Errorf("the hint is %q for %q: it must name nobody and reach all hosts", c.Value, c.Domain)
 			}
@@ -238,18 +237,18 @@ func TestCookieAttributes(t *testing.T) {
 			}
 		}
 	}
-	if diff := cmp.Diff([]string{sessionCookie, hintCookie}, names); diff != "" {
+	if diff := cmp.Diff([]string{sessionCookieName, hintCookieName}, names); diff != "" {
 		t.Error(diff)
 	}
 	for _, c := range b.visit(adaHost+"/", func(w http.ResponseWriter, r *http.Request) { _, _ = f.SSOStart(w, r, "ada", "/") }) {
-		if c.Name != nonceCookie || c.Domain != "" || !c.HttpOnly || !c.Secure || c.MaxAge != 60 {
+		if c.Name != nonceCookieName || c.Domain != "" || !c.HttpOnly || !c.Secure || c.MaxAge != 60 {
 			t.Errorf("nonce cookie: %+v", c)
 		}
 	}
 }
 
-// A cookie set by a subdomain for the whole domain may be called as ours: the
-// token in it is still for one host.
+// A subdomain could set a cookie with our cookie's name for the whole
+// domain. Its token is still for one host only.
 func TestTokenIsForOneHost(t *testing.T) {
 	f := newFixture(t)
 	b := f.browser()
@@ -257,13 +256,13 @@ func TestTokenIsForOneHost(t *testing.T) {
 	b.signOn("ada")
 	for _, host := range []string{"robot.localhost", "ada.robot.localhost"} {
 		other := f.browser()
-		other.cookies["*"] = map[string]string{sessionCookie: b.cookies[host][sessionCookie]}
+		other.cookies["*"] = map[string]string{sessionCookieName: b.cookies[host][sessionCookieName]}
 		for _, origin := range []string{platform, adaHost, bobHost} {
 			want := ""
 			if strings.HasPrefix(origin, "http://"+host) {
 				want = ada.DID
 			}
-			if got := other.who(origin); got != want {
+			if got := other.signedInAs(origin); got != want {
 				t.Errorf("token of %s at %s: %q, want %q", host, origin, got, want)
 			}
 		}
@@ -274,13 +273,13 @@ func TestNewSessionAtSignIn(t *testing.T) {
 	f := newFixture(t)
 	b := f.browser()
 	b.signIn(ada)
-	before := b.cookies["robot.localhost"][sessionCookie]
+	before := b.cookies["robot.localhost"][sessionCookieName]
 	b.signIn(bob)
-	if got := b.who(platform); got != bob.DID {
+	if got := b.signedInAs(platform); got != bob.DID {
 		t.Errorf("signed in as %q", got)
 	}
-	b.cookies["robot.localhost"][sessionCookie] = before
-	if got := b.who(platform); got != "" {
+	b.cookies["robot.localhost"][sessionCookieName] = before
+	if got := b.signedInAs(platform); got != "" {
 		t.Errorf("the session before signing in again is still %q", got)
 	}
 }
@@ -306,23 +305,23 @@ func TestExpiryAndRenewal(t *testing.T) {
 	if set := renew(); len(set) != 0 {
 		t.Errorf("renewed within the hour: %v", set)
 	}
-	old := b.cookies["robot.localhost"][sessionCookie]
+	old := b.cookies["robot.localhost"][sessionCookieName]
 	for range 40 { // 40 x 23 h
 		f.now = f.now.Add(23 * time.Hour)
 		if set := renew(); len(set) != 2 {
 			t.Fatalf("not renewed: %v", set)
 		}
 	}
-	if got := b.who(platform); got != ada.DID {
+	if got := b.signedInAs(platform); got != ada.DID {
 		t.Fatalf("a session in use ended: %q", got)
 	}
 	idle := f.browser()
-	idle.cookies["robot.localhost"] = map[string]string{sessionCookie: old}
-	if got := idle.who(platform); got != "" {
+	idle.cookies["robot.localhost"] = map[string]string{sessionCookieName: old}
+	if got := idle.signedInAs(platform); got != "" {
 		t.Errorf("an expired token of a living session is %q", got)
 	}
 	f.now = f.now.Add(Lifetime)
-	if got := b.who(platform); got != "" {
+	if got := b.signedInAs(platform); got != "" {
 		t.Errorf("after 24 idle hours: %q", got)
 	}
 	if set := renew(); len(set) != 0 {
@@ -330,13 +329,13 @@ func TestExpiryAndRenewal(t *testing.T) {
 	}
 }
 
-// Tokens that somebody else made, from what they can see: the public key, an
-// honest token, and their own keys.
+// Forgeries from what an attacker can see: the public key, a valid token,
+// and keys of their own.
 func TestForgedTokens(t *testing.T) {
 	f := newFixture(t)
 	b := f.browser()
 	b.signIn(ada)
-	honest := b.cookies["robot.localhost"][sessionCookie]
+	honest := b.cookies["robot.localhost"][sessionCookieName]
 	parts := strings.Split(honest, ".")
 	payload, _ := base64.RawURLEncoding.DecodeString(parts[1])
 	var real claims
@@ -391,27 +390,27 @@ func TestForgedTokens(t *testing.T) {
 		{"an unknown session", own(change(func(c *claims) { c.Session = "x" }))},
 		{"payload changed", parts[0] + "." + encode(change(func(c *claims) { c.Subject = bob.DID })) + "." + parts[2]},
 		{"signature changed", parts[0] + "." + parts[1] + "." + string(flipped)},
-		{"signature left out", parts[0] + "." + parts[1] + "."},
+		{"no signature", parts[0] + "." + parts[1] + "."},
 		{"empty", "..."},
 		{"long", strings.Repeat("a", 4000)},
 	}
 	for _, tt := range tests {
 		forger := f.browser()
-		forger.cookies["robot.localhost"] = map[string]string{sessionCookie: tt.token}
-		if got := forger.who(platform); got != "" {
+		forger.cookies["robot.localhost"] = map[string]string{sessionCookieName: tt.token}
+		if got := forger.signedInAs(platform); got != "" {
 			t.Errorf("%s: taken for %q", tt.name, got)
 		}
 	}
-	if got := b.who(platform); got != ada.DID {
-		t.Errorf("the honest token stopped working: %q", got)
+	if got := b.signedInAs(platform); got != ada.DID {
+		t.Errorf("the valid token stopped working: %q", got)
 	}
 	if own(real) == "" || !strings.HasPrefix(honest, parts[0]) {
 		t.Fatal("the helper does not sign")
 	}
-	again := f.browser() // proves that the forgeries fail for the reason they name
-	again.cookies["robot.localhost"] = map[string]string{sessionCookie: own(real)}
-	if got := again.who(platform); got != ada.DID {
-		t.Errorf("a token made as the service makes them: %q", got)
+	again := f.browser() // shows that the forgeries fail for the stated reason
+	again.cookies["robot.localhost"] = map[string]string{sessionCookieName: own(real)}
+	if got := again.signedInAs(platform); got != ada.DID {
+		t.Errorf("a token like the service's own: %q", got)
 	}
 }
 
@@ -424,7 +423,7 @@ func TestSingleSignOnIsBound(t *testing.T) {
 		if _, err := by.finish(address, slug); !errors.Is(err, wiki.ErrDenied) {
 			t.Errorf("%s: %v", name, err)
 		}
-		if got := by.who("http://" + slug + ".robot.localhost:8080"); got != "" {
+		if got := by.signedInAs("http://" + slug + ".robot.localhost:8080"); got != "" {
 			t.Errorf("%s: signed in as %q", name, got)
 		}
 	}
@@ -438,13 +437,13 @@ func TestSingleSignOnIsBound(t *testing.T) {
 	}
 	code := granted(b, "ada")
 	refused("in another browser", code, "ada", f.browser())
-	refused("after somebody else tried it", code, "ada", b)
+	refused("after another browser tried it", code, "ada", b)
 
 	victim := f.browser()
-	victim.start("ada") // has a nonce of its own
+	victim.start("ada") // gets a nonce of its own
 	refused("in a browser with another nonce", granted(b, "ada"), "ada", victim)
 
-	b.start("bob") // a nonce for bob's host, as an attacker who owns it could arrange
+	b.start("bob") // a nonce for bob's host, which an attacker could own
 	refused("on another host", strings.Replace(granted(b, "ada"), "ada.", "bob.", 1), "bob", b)
 
 	code = granted(b, "ada")
@@ -456,7 +455,7 @@ func TestSingleSignOnIsBound(t *testing.T) {
 	if _, err := b.finish(code, "bob"); err != nil {
 		t.Fatal(err)
 	}
-	delete(b.cookies["bob.robot.localhost"], sessionCookie)
+	delete(b.cookies["bob.robot.localhost"], sessionCookieName)
 	b.start("bob")
 	refused("twice", code, "bob", b)
 
@@ -472,7 +471,7 @@ func TestGrantRefuses(t *testing.T) {
 		t.Errorf("nobody signed in: %v", err)
 	}
 	b.signIn(ada)
-	nonce := nonceHash("n")
+	nonce := hashNonce("n")
 	for _, query := range []string{
 		"", "?wiki=ada", "?nonce=" + nonce, "?wiki=evil.com%2F&nonce=" + nonce, "?wiki=admin&nonce=" + nonce,
 		"?wiki=ada&nonce=short", "?wiki=ada.evil&nonce=" + nonce, "?wiki=ADA&nonce=" + nonce,
@@ -481,7 +480,7 @@ func TestGrantRefuses(t *testing.T) {
 			t.Errorf("%q: sent to %q, %v", query, to, err)
 		}
 	}
-	// A wiki that does not exist looks like one that does.
+	// A missing wiki looks like an existing one.
 	to, err := b.grant(platform + "/auth/sso?wiki=nosuch&nonce=" + nonce)
 	if err != nil || !strings.HasPrefix(to, "http://nosuch.robot.localhost:8080/-/sso?code=") {
 		t.Errorf("unknown wiki: %q, %v", to, err)
@@ -491,7 +490,7 @@ func TestGrantRefuses(t *testing.T) {
 func TestReturnWithoutSession(t *testing.T) {
 	f := newFixture(t)
 	b := f.browser()
-	b.cookies["*"] = map[string]string{hintCookie: "1"}
+	b.cookies["*"] = map[string]string{hintCookieName: "1"}
 	address := b.start("ada")
 	b.visit(address, func(w http.ResponseWriter, r *http.Request) {
 		to, err := f.SSOReturn(w, r)
@@ -499,8 +498,8 @@ func TestReturnWithoutSession(t *testing.T) {
 			t.Errorf("sent to %q, %v", to, err)
 		}
 	})
-	if _, there := b.cookies["*"][hintCookie]; there {
-		t.Error("the wrong hint stays, and the next page sends the browser round again")
+	if _, there := b.cookies["*"][hintCookieName]; there {
+		t.Error("the wrong hint remains and causes another redirect")
 	}
 }
 
@@ -537,10 +536,10 @@ func TestKeyFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	if mode := info.Mode().Perm(); mode != 0o600 {
-		t.Errorf("the key is open to others: %o", mode)
+		t.Errorf("the key file is readable by others: %o", mode)
 	}
 	if left, _ := filepath.Glob(filepath.Join(f.dir, "keys", "*.tmp")); len(left) > 0 {
-		t.Errorf("left over: %v", left)
+		t.Errorf("leftover files: %v", left)
 	}
 	again, err := openKeys(filepath.Join(f.dir, "keys"))
 	if err != nil || again.id != f.keys().id {
@@ -551,21 +550,22 @@ func TestKeyFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := openKeys(bad); err == nil {
-		t.Error("a damaged key was replaced in silence: every session would have ended")
+		t.Error("a damaged key was silently replaced, which would end every session")
 	}
 }
 
-// TestSteadyState: a known caller costs no SQL, so none of it needs the database.
-func TestSteadyState(t *testing.T) {
+// TestCachedCallersNeedNoDatabase: a known caller costs no SQL, so it works
+// with the database closed.
+func TestCachedCallersNeedNoDatabase(t *testing.T) {
 	f := newFixture(t)
 	b := f.browser()
 	b.signIn(ada)
 	secret := f.token(ada, "ada", false)
-	if b.who(platform) != ada.DID || f.bearer(secret, "ada") != ada.DID {
+	if b.signedInAs(platform) != ada.DID || f.bearer(secret, "ada") != ada.DID {
 		t.Fatal("not signed in")
 	}
 	f.db.Close()
-	if got := b.who(platform); got != ada.DID {
+	if got := b.signedInAs(platform); got != ada.DID {
 		t.Errorf("a browser's caller reads the database: %q", got)
 	}
 	if got := f.bearer(secret, "ada"); got != ada.DID {

@@ -15,33 +15,34 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// codeLifetime is how long a browser has for its way from the platform's host
-// to the wiki's.
+// codeLifetime is how long a browser has to get from the platform host to
+// the wiki host.
 const codeLifetime = time.Minute
 
-// SSOStart, on a wiki host, gives the address on the platform's host to send
-// the browser to, and sets the nonce cookie. back is a path of this host.
+// SSOStart runs on a wiki host. It sets the nonce cookie and returns the
+// address on the platform host to redirect to. back is a path on this host.
 func (s *Service) SSOStart(w http.ResponseWriter, r *http.Request, slug, back string) (string, error) {
 	if err := wiki.CheckHost(slug); err != nil {
 		return "", err
 	}
 	nonce := rand.Text()
-	http.SetCookie(w, hostCookie(nonceCookie, nonce, int(codeLifetime.Seconds())))
-	query := url.Values{"wiki": {slug}, "nonce": {nonceHash(nonce)}, "back": {LocalPath(back)}}
+	http.SetCookie(w, hostCookie(nonceCookieName, nonce, int(codeLifetime.Seconds())))
+	query := url.Values{"wiki": {slug}, "nonce": {hashNonce(nonce)}, "back": {LocalPath(back)}}
 	return s.platform + "/auth/sso?" + query.Encode(), nil
 }
 
-// SSOGrant, on the platform's host, answers /auth/sso: for a signed-in caller
-// the address on the wiki host with a one-time code (60 s, bound to host and
-// nonce). ErrDenied when nobody is signed in, ErrInvalid for a bad request.
+// SSOGrant handles /auth/sso on the platform host. For a signed-in caller it
+// returns the address on the wiki host with a one-time code (60 s, tied to
+// host and nonce). It fails with ErrDenied if the caller isn't signed in,
+// and with ErrInvalid for a bad request.
 func (s *Service) SSOGrant(ctx context.Context, caller wiki.Caller, r *http.Request) (string, error) {
 	query := r.URL.Query()
 	slug, nonce := query.Get("wiki"), query.Get("nonce")
 	if wiki.CheckHost(slug) != nil || len(nonce) != hex.EncodedLen(sha256.Size) {
-		return "", wiki.Problemf(wiki.ErrInvalid, "", "This sign-in address is not complete. Open the wiki again.")
+		return "", wiki.Problemf(wiki.ErrInvalid, "", "This sign-in link is incomplete. Open the wiki again.")
 	}
 	if caller.Session == "" {
-		return "", wiki.Problemf(wiki.ErrDenied, "", "Nobody is signed in.")
+		return "", wiki.Problemf(wiki.ErrDenied, "", "You aren't signed in.")
 	}
 	secret := rand.Text()
 	err := s.store.AddCode(ctx, secret, store.Code{
@@ -54,26 +55,26 @@ func (s *Service) SSOGrant(ctx context.Context, caller wiki.Caller, r *http.Requ
 	return s.wikiOrigin(slug) + "/-/sso?" + url.Values{"code": {secret}}.Encode(), nil
 }
 
-// SSOReturn is where to send a browser that nobody is signed in with: back to
-// the wiki, whose host it came from. It takes away the hint that was wrong.
+// SSOReturn returns the address on the wiki host to send a browser back to
+// that isn't signed in, and deletes the wrong hint cookie. It fails with
 // ErrInvalid for a bad request.
 func (s *Service) SSOReturn(w http.ResponseWriter, r *http.Request) (string, error) {
 	query := r.URL.Query()
 	slug := query.Get("wiki")
 	if wiki.CheckHost(slug) != nil {
-		return "", wiki.Problemf(wiki.ErrInvalid, "", "This sign-in address is not complete. Open the wiki again.")
+		return "", wiki.Problemf(wiki.ErrInvalid, "", "This sign-in link is incomplete. Open the wiki again.")
 	}
-	http.SetCookie(w, s.hint("", -1))
+	http.SetCookie(w, s.hintCookie("", -1))
 	return s.wikiOrigin(slug) + LocalPath(query.Get("back")), nil
 }
 
-// SSOFinish, on a wiki host, spends the code, sets the host's session cookie
-// and gives the path to go back to.
+// SSOFinish runs on a wiki host. It uses the code, sets the host's session
+// cookie and returns the path to go back to.
 func (s *Service) SSOFinish(ctx context.Context, w http.ResponseWriter, r *http.Request, slug string) (string, error) {
-	nonce := cookieValue(r, nonceCookie)
-	http.SetCookie(w, hostCookie(nonceCookie, "", -1))
-	denied := wiki.Problemf(wiki.ErrDenied, "", "This sign-in was used already, has expired or belongs to another browser. Open the wiki again.")
-	// Taken before anything is checked: a code that was tried is spent.
+	nonce := cookieValue(r, nonceCookieName)
+	http.SetCookie(w, hostCookie(nonceCookieName, "", -1))
+	denied := wiki.Problemf(wiki.ErrDenied, "", "This sign-in has already been used, has expired or belongs to another browser. Open the wiki again.")
+	// Take the code before checking it: a failed attempt also uses it up.
 	code, err := s.store.TakeCode(ctx, r.URL.Query().Get("code"))
 	switch {
 	case errors.Is(err, wiki.ErrNotFound):
@@ -81,7 +82,7 @@ func (s *Service) SSOFinish(ctx context.Context, w http.ResponseWriter, r *http.
 	case err != nil:
 		return "", err
 	case code.Slug != slug || !s.now().Before(code.Expires) || nonce == "",
-		subtle.ConstantTimeCompare([]byte(code.Nonce), []byte(nonceHash(nonce))) != 1:
+		subtle.ConstantTimeCompare([]byte(code.Nonce), []byte(hashNonce(nonce))) != 1:
 		return "", denied
 	}
 	session, err := s.store.Session(ctx, code.SID)
@@ -91,12 +92,12 @@ func (s *Service) SSOFinish(ctx context.Context, w http.ResponseWriter, r *http.
 	case err != nil:
 		return "", err
 	}
-	return code.Back, s.setCookies(w, hostname(r.Host), session.DID, session.ID)
+	return code.Back, s.setCookies(w, requestHostname(r.Host), session.DID, session.ID)
 }
 
-// nonceHash is what the platform's host gets to see of the nonce: who reads
-// that address cannot make the cookie from it.
-func nonceHash(nonce string) string {
+// hashNonce is what the platform host sees of the nonce. The cookie can't be
+// derived from it.
+func hashNonce(nonce string) string {
 	sum := sha256.Sum256([]byte(nonce))
 	return hex.EncodeToString(sum[:])
 }

@@ -23,13 +23,13 @@ func TestSuspendedUserHasNoCredential(t *testing.T) {
 		t.Fatal(err)
 	}
 	withToken := func(secret, slug string) func() (wiki.Caller, error) {
-		return func() (wiki.Caller, error) { return f.ask(secret, slug) }
+		return func() (wiki.Caller, error) { return f.authenticate(secret, slug) }
 	}
 	credentials := map[string]func() (wiki.Caller, error){
 		"wiki token, own wiki":        withToken(f.token(ada, "ada", false), "ada"),
 		"wiki token, another's wiki":  withToken(f.token(ada, "bob", false), "bob"),
-		"access token, own wiki":      withToken(f.signed(f.grant(ada, "ada", "g1", false), "ada", f.now.Add(time.Hour)), "ada"),
-		"access token, another's":     withToken(f.signed(f.grant(ada, "bob", "g2", false), "bob", f.now.Add(time.Hour)), "bob"),
+		"access token, own wiki":      withToken(f.signToken(f.grant(ada, "ada", "g1", false), "ada", f.now.Add(time.Hour)), "ada"),
+		"access token, another's":     withToken(f.signToken(f.grant(ada, "bob", "g2", false), "bob", f.now.Add(time.Hour)), "bob"),
 		"read-only token, own wiki":   withToken(f.token(ada, "ada", true), "ada"),
 		"personal token, at platform": func() (wiki.Caller, error) { return f.personal(personal) },
 	}
@@ -66,7 +66,7 @@ func TestSuspendedUserHasNoCookie(t *testing.T) {
 	f := newFixture(t)
 	b := f.browser()
 	b.signIn(ada)
-	if b.who(platform) != ada.DID {
+	if b.signedInAs(platform) != ada.DID {
 		t.Fatal("not signed in")
 	}
 	sessions, err := f.db.Sessions(t.Context(), ada.DID)
@@ -79,7 +79,7 @@ func TestSuspendedUserHasNoCookie(t *testing.T) {
 	if err := f.db.StartSession(t.Context(), sessions[0]); err != nil { // as if a request had brought it back
 		t.Fatal(err)
 	}
-	if who := b.who(platform); who != "" {
+	if who := b.signedInAs(platform); who != "" {
 		t.Errorf("the cookie of a suspended user is %q", who)
 	}
 }

@@ -14,8 +14,8 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// Token is a wiki token as its owner sees it in a list; the secret is shown
-// once, when it is made.
+// Token is a wiki token as its owner sees it. The secret is shown once, at
+// creation.
 type Token = store.Token
 
 const (
@@ -23,10 +23,10 @@ const (
 	tokenBytes  = 32
 )
 
-// Bearer says who is calling by "Authorization: Bearer": a wiki token (rwtf_…),
-// or an access token of the authorization server. Without the header the caller
-// is anonymous. What is refused is of kind wiki.ErrDenied and has a Cause; whether
-// there is such a wiki does not enter into it.
+// Bearer authenticates a caller by "Authorization: Bearer" with a wiki token
+// (rwtf_…) or an access token of the authorization server. Without the
+// header the caller is anonymous. Refusals are wiki.ErrDenied and have a
+// Cause; they don't reveal whether the wiki exists.
 func (s *Service) Bearer(r *http.Request, slug string) (wiki.Caller, error) {
 	header := r.Header["Authorization"]
 	if len(header) == 0 {
@@ -35,21 +35,21 @@ func (s *Service) Bearer(r *http.Request, slug string) (wiki.Caller, error) {
 	scheme, secret, _ := strings.Cut(header[0], " ")
 	secret = strings.TrimSpace(secret)
 	if len(header) > 1 || !strings.EqualFold(scheme, "Bearer") {
-		return wiki.Caller{}, refuse(BadToken, "The Authorization header must be “Bearer” and a token of this wiki.")
+		return wiki.Caller{}, denied(BadToken, "The Authorization header must be “Bearer” and a token of this wiki.")
 	}
 	if strings.HasPrefix(secret, tokenPrefix) {
-		return s.byWikiToken(r.Context(), secret, slug)
+		return s.callerByWikiToken(r.Context(), secret, slug)
 	}
 	if strings.Count(secret, ".") == 2 {
-		return s.byAccessToken(r.Context(), secret, slug)
+		return s.callerByAccessToken(r.Context(), secret, slug)
 	}
-	return wiki.Caller{}, refuse(BadToken, "This is no token of a wiki. One that you made yourself begins with %s.", tokenPrefix)
+	return wiki.Caller{}, denied(BadToken, "This isn't a wiki token. Tokens that you create begin with %s.", tokenPrefix)
 }
 
-func (s *Service) byWikiToken(ctx context.Context, secret, slug string) (wiki.Caller, error) {
-	unknown := refuse(UnknownToken, "This token is unknown, or was revoked.")
+func (s *Service) callerByWikiToken(ctx context.Context, secret, slug string) (wiki.Caller, error) {
+	unknown := denied(UnknownToken, "This token is unknown or was revoked.")
 	if len(secret) != len(tokenPrefix)+base64.RawURLEncoding.EncodedLen(tokenBytes) {
-		return wiki.Caller{}, refuse(BadToken, "This token is not whole: it has other than %d characters.", len(tokenPrefix)+base64.RawURLEncoding.EncodedLen(tokenBytes))
+		return wiki.Caller{}, denied(BadToken, "This token is incomplete: a token has %d characters.", len(tokenPrefix)+base64.RawURLEncoding.EncodedLen(tokenBytes))
 	}
 	token, err := s.store.Token(ctx, secret)
 	switch {
@@ -60,35 +60,35 @@ func (s *Service) byWikiToken(ctx context.Context, secret, slug string) (wiki.Ca
 	case token.Slug != slug:
 		return wiki.Caller{}, errOtherWiki
 	}
-	user, err := s.person(ctx, token.DID)
+	user, err := s.activeUser(ctx, token.DID)
 	if err != nil {
 		return wiki.Caller{}, err
 	}
-	s.noteFailure(s.store.TokenUsed(ctx, token), "note the use of a token")
+	s.logFailure(s.store.TokenUsed(ctx, token), "recording the use of a token failed")
 	return wiki.Caller{User: user, Agent: token.Name, Client: "token", Grant: token.ID, ReadOnly: token.ReadOnly, Wiki: token.Slug}, nil
 }
 
-var errOtherWiki = refuse(OtherWiki, "This token is for another wiki.")
+var errOtherWiki = denied(OtherWiki, "This token is for another wiki.")
 
-func refuse(cause Cause, message string, args ...any) error {
+func denied(cause Cause, message string, args ...any) error {
 	return Refuse(cause, wiki.Problemf(wiki.ErrDenied, "", message, args...))
 }
 
-var errNoMember = wiki.Problemf(wiki.ErrDenied, "", "Only members of this wiki can make tokens for it.")
+var errTokensForMembers = wiki.Problemf(wiki.ErrDenied, "", "Only members of this wiki can create tokens for it.")
 
-// NewToken makes a token for a wiki in the caller's name, for as long as they
-// are a member, and gives its secret, which is kept nowhere. The name stands in
-// the history of what the token writes.
+// NewToken creates a token for a wiki in the caller's name and returns its
+// secret, which isn't stored. The token ends with the caller's membership.
+// Its name appears in the history of the edits made with it.
 func (s *Service) NewToken(ctx context.Context, a wiki.Access, name string, readOnly bool) (string, *Token, error) {
 	name = strings.TrimSpace(name)
 	if a.Role() < wiki.Viewer || a.Caller().Anonymous() {
-		return "", nil, errNoMember
+		return "", nil, errTokensForMembers
 	}
 	if a.Role() < wiki.Editor && !readOnly {
-		return "", nil, wiki.Problemf(wiki.ErrDenied, "scope", "You may read this wiki, so your tokens can only read as well.")
+		return "", nil, wiki.Problemf(wiki.ErrDenied, "scope", "You can only read this wiki, so your tokens can't write either.")
 	}
 	if a.Caller().Wiki != "" || a.Caller().ReadOnly {
-		return "", nil, wiki.Problemf(wiki.ErrDenied, "", "This token cannot make tokens. Sign in with a browser.")
+		return "", nil, wiki.Problemf(wiki.ErrDenied, "", "This token can't create tokens. Sign in with a browser.")
 	}
 	if err := checkTokenName(name); err != nil {
 		return "", nil, err
@@ -103,18 +103,18 @@ func (s *Service) NewToken(ctx context.Context, a wiki.Access, name string, read
 
 func newSecret(prefix string) string {
 	random := make([]byte, tokenBytes)
-	rand.Read(random) // never fails (crypto/rand)
+	rand.Read(random) // never fails
 	return prefix + base64.RawURLEncoding.EncodeToString(random)
 }
 
-// checkTokenName refuses what could not stand in a commit's trailer.
+// checkTokenName refuses names that can't be part of a commit trailer.
 func checkTokenName(name string) error {
 	if n := utf8.RuneCountInString(name); n < 1 || n > 60 || !utf8.ValidString(name) {
-		return wiki.Problemf(wiki.ErrInvalid, "name", "A token needs a name of up to 60 characters, so that you know it again.")
+		return wiki.Problemf(wiki.ErrInvalid, "name", "Give the token a name of at most 60 characters, so that you recognize it later.")
 	}
 	for _, r := range name {
 		if !unicode.IsPrint(r) {
-			return wiki.Problemf(wiki.ErrInvalid, "name", "A token's name cannot hold control or invisible characters.")
+			return wiki.Problemf(wiki.ErrInvalid, "name", "A token's name can't contain control or invisible characters.")
 		}
 	}
 	return nil
@@ -123,19 +123,19 @@ func checkTokenName(name string) error {
 // Tokens lists the caller's own tokens for a wiki, newest first.
 func (s *Service) Tokens(ctx context.Context, a wiki.Access) ([]*Token, error) {
 	if a.Role() < wiki.Viewer {
-		return nil, errNoMember
+		return nil, errTokensForMembers
 	}
 	return s.store.Tokens(ctx, a.Site().Slug, a.Caller().User.DID)
 }
 
-// RevokeToken ends one of the caller's own tokens at once.
+// RevokeToken revokes one of the caller's own tokens at once.
 func (s *Service) RevokeToken(ctx context.Context, a wiki.Access, id string) error {
 	did := a.Caller().User.DID
 	if did == "" {
 		return wiki.Problemf(wiki.ErrDenied, "", "Sign in to revoke a token.")
 	}
 	if a.Caller().ReadOnly {
-		return wiki.Problemf(wiki.ErrDenied, "", "This token may only read.")
+		return wiki.Problemf(wiki.ErrDenied, "", "This token is read-only.")
 	}
 	return s.store.RevokeToken(ctx, did, a.Site().Slug, did, id)
 }

@@ -12,7 +12,7 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// access is a person's standing in a wiki, as tenant.Resolve would give it.
+// access is a user's access to a wiki, as tenant.Resolve returns it.
 func (f *fixture) access(u wiki.User, slug string) wiki.Access {
 	f.t.Helper()
 	site, err := f.db.Site(f.t.Context(), slug)
@@ -31,7 +31,7 @@ func (f *fixture) token(u wiki.User, slug string, readOnly bool) string {
 	return secret
 }
 
-// bearer is the DID behind a secret at a wiki, "" if it is refused.
+// bearer is the DID that a secret authenticates at a wiki, or "".
 func (f *fixture) bearer(secret, slug string) string {
 	r := httptest.NewRequest("GET", "/api/v1/pages", nil)
 	r.Header.Set("Authorization", "Bearer "+secret)
@@ -94,7 +94,7 @@ func TestBearerRefuses(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, caller, err)
 		}
 		if err != nil && strings.Contains(err.Error(), secret) {
-			t.Errorf("%s: the message holds the secret", name)
+			t.Errorf("%s: the message contains the secret", name)
 		}
 	}
 	r := httptest.NewRequest("GET", "/", nil)
@@ -115,7 +115,7 @@ func TestRevokedAtOnce(t *testing.T) {
 		t.Fatal("the token does not work")
 	}
 	if err := f.RevokeToken(ctx, f.access(bob, "bob"), token.ID); !errors.Is(err, wiki.ErrNotFound) {
-		t.Errorf("revoked by somebody else: %v", err)
+		t.Errorf("revoked by another user: %v", err)
 	}
 	if err := f.db.SetMember(ctx, ada.DID, "ada", bob.DID, wiki.Editor, 3); err != nil {
 		t.Fatal(err)
@@ -124,7 +124,7 @@ func TestRevokedAtOnce(t *testing.T) {
 		t.Errorf("revoked by another member: %v", err)
 	}
 	if f.bearer(secret, "ada") != ada.DID {
-		t.Fatal("it stopped working")
+		t.Fatal("the token stopped working")
 	}
 	if err := f.RevokeToken(ctx, f.access(ada, "ada"), token.ID); err != nil {
 		t.Fatal(err)
@@ -162,7 +162,7 @@ func TestTokensEndWithMembership(t *testing.T) {
 	}
 }
 
-func TestWhoMayMakeTokens(t *testing.T) {
+func TestNewTokenPermissions(t *testing.T) {
 	f := newFixture(t)
 	ctx := t.Context()
 	if err := f.db.SetMember(ctx, ada.DID, "ada", bob.DID, wiki.Viewer, 3); err != nil {
@@ -201,7 +201,7 @@ func TestWhoMayMakeTokens(t *testing.T) {
 	}
 }
 
-// Who copies the database can sign in as nobody.
+// A copy of the database gives no access.
 func TestNoSecretAtRest(t *testing.T) {
 	f := newFixture(t)
 	b := f.browser()
@@ -222,9 +222,9 @@ func TestNoSecretAtRest(t *testing.T) {
 			t.Fatal(err)
 		}
 		for name, word := range map[string]string{"token": secret, "token without prefix": secret[5:], "code": code,
-			"session token": b.cookies["robot.localhost"][sessionCookie], "nonce": b.cookies["ada.robot.localhost"][nonceCookie]} {
+			"session token": b.cookies["robot.localhost"][sessionCookieName], "nonce": b.cookies["ada.robot.localhost"][nonceCookieName]} {
 			if strings.Contains(string(data), word) {
-				t.Errorf("%s holds the %s in clear", filepath.Base(file), name)
+				t.Errorf("%s holds the %s in plain text", filepath.Base(file), name)
 			}
 		}
 	}
