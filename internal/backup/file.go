@@ -2,60 +2,19 @@ package backup
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"strings"
 	"syscall"
 	"time"
 
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
+	"robot.wtf/internal/sqlite"
 )
-
-// uri names a database file with its options, as SQLite reads it
-// (https://sqlite.org/uri.html).
-func uri(file string, options ...string) string {
-	return "file:" + (&url.URL{Path: file}).EscapedPath() + "?" + strings.Join(options, "&")
-}
-
-// copyDatabase copies a database page by page, as of one moment, while others
-// write it (https://sqlite.org/backup.html).
-func copyDatabase(ctx context.Context, from, to string) error {
-	db, err := sql.Open("sqlite", uri(from, "mode=rw", "_pragma=busy_timeout(10000)"))
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	conn, err := db.Conn(ctx)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	return conn.Raw(func(driver any) error {
-		source, ok := driver.(interface {
-			NewBackup(to string) (*sqlite.Backup, error)
-		})
-		if !ok {
-			return errors.New("the SQLite driver makes no copies")
-		}
-		// Nothing is lost with it if the machine stops: no snapshot names it yet.
-		backup, err := source.NewBackup(uri(to, "_pragma=synchronous(OFF)"))
-		if err != nil {
-			return err
-		}
-		for more := true; more && err == nil; {
-			more, err = backup.Step(-1) // all pages, in one read transaction
-		}
-		return errors.Join(err, backup.Finish())
-	})
-}
 
 // countRows counts the rows of each table of a file that nobody uses.
 func countRows(ctx context.Context, file string) (map[string]int64, error) {
-	db, err := sql.Open("sqlite", uri(file, "mode=ro", "immutable=1"))
+	db, err := sqlite.OpenCopy(file)
 	if err != nil {
 		return nil, err
 	}
@@ -101,10 +60,4 @@ func fileState(file string, than time.Time) (state string, old bool) {
 	// Not the time of the inode's last change: SQLite sets owners when root opens
 	// a file, which changes that.
 	return fmt.Sprintf("|%d %d %d", stat.Ino, info.Size(), info.ModTime().UnixNano()), info.ModTime().Before(than)
-}
-
-// noRoom reports that the backup's own disk is full.
-func noRoom(err error) bool {
-	var inSQL *sqlite.Error
-	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.As(err, &inSQL) && inSQL.Code()&0xff == sqlite3.SQLITE_FULL
 }

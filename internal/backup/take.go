@@ -14,6 +14,7 @@ import (
 
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/durable"
+	"robot.wtf/internal/sqlite"
 	"robot.wtf/internal/store"
 )
 
@@ -123,7 +124,7 @@ func (b *backupRun) snapshot(ctx context.Context, recipients []age.Recipient) (S
 	// The platform first: each wiki that it names is there, or was removed for
 	// good since.
 	copied := filepath.Join(b.scratch, "robot.db")
-	if err := copyDatabase(ctx, filepath.Join(b.data, "robot.db"), copied); err != nil {
+	if err := sqlite.Copy(ctx, filepath.Join(b.data, "robot.db"), copied); err != nil {
 		return s, fmt.Errorf("robot.db: %w", err)
 	}
 	slugs, err := store.SlugsIn(ctx, copied)
@@ -163,7 +164,7 @@ func (b *backupRun) wiki(ctx context.Context, s *Snapshot, slug string) error {
 	}
 	rec, err := b.copyWiki(ctx, dir, slug)
 	if err != nil {
-		if ctx.Err() != nil || noRoom(err) {
+		if ctx.Err() != nil || sqlite.Full(err) {
 			return err
 		}
 		if !exists(dir) && !b.named(ctx, slug) {
@@ -192,7 +193,7 @@ func (b *backupRun) wiki(ctx context.Context, s *Snapshot, slug string) error {
 func (b *backupRun) named(ctx context.Context, slug string) bool {
 	copied := filepath.Join(b.scratch, "again.db")
 	defer os.Remove(copied)
-	err := copyDatabase(ctx, filepath.Join(b.data, "robot.db"), copied)
+	err := sqlite.Copy(ctx, filepath.Join(b.data, "robot.db"), copied)
 	if err != nil {
 		return true
 	}
@@ -210,7 +211,7 @@ func (b *backupRun) copyWiki(ctx context.Context, dir, slug string) (record, err
 		if err == nil {
 			index.From = from
 			rec.Index = &index
-		} else if noRoom(err) {
+		} else if sqlite.Full(err) {
 			return rec, err
 		} else {
 			b.r.log.Warn("backup: an index was left out; it is built anew when the wiki is restored", "wiki", slug, "err", err)
@@ -219,7 +220,7 @@ func (b *backupRun) copyWiki(ctx context.Context, dir, slug string) (record, err
 	from := b.state(dir, "wiki.db")
 	copied := filepath.Join(b.scratch, "wiki.db")
 	defer os.Remove(copied)
-	if err := copyDatabase(ctx, filepath.Join(dir, "wiki.db"), copied); err != nil {
+	if err := sqlite.Copy(ctx, filepath.Join(dir, "wiki.db"), copied); err != nil {
 		return rec, err
 	}
 	var err error
@@ -237,7 +238,7 @@ func (b *backupRun) copyWiki(ctx context.Context, dir, slug string) (record, err
 func (b *backupRun) copyFile(ctx context.Context, dir, name string) (database, error) {
 	copied := filepath.Join(b.scratch, name)
 	defer os.Remove(copied)
-	if err := copyDatabase(ctx, filepath.Join(dir, name), copied); err != nil {
+	if err := sqlite.Copy(ctx, filepath.Join(dir, name), copied); err != nil {
 		return database{}, err
 	}
 	return b.keep(ctx, copied)

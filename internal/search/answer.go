@@ -85,7 +85,7 @@ func (x *index) show(ctx context.Context, db *sql.DB, found []match, mark *marke
 	if err != nil {
 		return nil, err
 	}
-	rows, err := x.query(ctx, db, `SELECT p.id, p.blob, t.sections FROM json_each($1) j
+	rows, err := x.reads.Rows(ctx, `SELECT p.id, p.blob, t.sections FROM json_each($1) j
 		JOIN pages p ON p.id = j.value JOIN texts t ON t.page = p.id`, string(list))
 	if err != nil {
 		return nil, err

@@ -12,6 +12,7 @@ import (
 
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/markdown"
+	"robot.wtf/internal/sqlite"
 	"robot.wtf/internal/wiki"
 )
 
@@ -74,7 +75,7 @@ func (x *index) step(ctx context.Context, db *sql.DB, w *content.Wiki) (done boo
 		return false, err
 	}
 	defer tx.Rollback() // does nothing after a commit
-	b := batch{tx: &statements{tx: tx}, w: w, authors: map[string]map[string]bool{}, dirty: map[string]bool{}, lists: newPostings(), model: x.model}
+	b := batch{tx: sqlite.NewStatements(tx, 0), w: w, authors: map[string]map[string]bool{}, dirty: map[string]bool{}, lists: newPostings(), model: x.model}
 	if err := b.apply(ctx, commits); err != nil {
 		return false, err
 	}
@@ -101,7 +102,7 @@ func (x *index) step(ctx context.Context, db *sql.DB, w *content.Wiki) (done boo
 // A batch applies commits. Pages are indexed as they are now, which may be
 // later than the batch's last commit; the later commits then find nothing to do.
 type batch struct {
-	tx      *statements
+	tx      *sqlite.Statements // the transaction's end closes them
 	w       *content.Wiki
 	authors map[string]map[string]bool // of each page key that the batch touches
 	dirty   map[string]bool            // keys of pages to be looked at
@@ -109,44 +110,6 @@ type batch struct {
 	model   Model
 	cut     bool   // chunks changed
 	taken   []bool // page ids; read when the first new page comes
-}
-
-// statements is a transaction that prepares each query once. The transaction's
-// end closes them.
-type statements struct {
-	tx   *sql.Tx
-	made map[string]*sql.Stmt // by query
-}
-
-func (s *statements) prepared(ctx context.Context, query string) (*sql.Stmt, error) {
-	if made, ok := s.made[query]; ok {
-		return made, nil
-	}
-	made, err := s.tx.PrepareContext(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	if s.made == nil {
-		s.made = map[string]*sql.Stmt{}
-	}
-	s.made[query] = made
-	return made, nil
-}
-
-func (s *statements) exec(ctx context.Context, query string, args ...any) error {
-	made, err := s.prepared(ctx, query)
-	if err == nil {
-		_, err = made.ExecContext(ctx, args...)
-	}
-	return err
-}
-
-func (s *statements) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	made, err := s.prepared(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	return made.QueryContext(ctx, args...)
 }
 
 // pageKey is the look-up key of a page's file without ".md", or false for
@@ -255,7 +218,7 @@ func (b *batch) attach(ctx context.Context, file string, there bool) error {
 	if there {
 		query = "INSERT INTO files (page, path) VALUES ($1, $2) ON CONFLICT DO NOTHING"
 	}
-	return b.tx.exec(ctx, query, key, file)
+	return b.tx.Exec(ctx, query, key, file)
 }
 
 func (b *batch) authorsOf(ctx context.Context, key string) (map[string]bool, error) {
@@ -275,11 +238,11 @@ func (b *batch) authorsOf(ctx context.Context, key string) (map[string]bool, err
 }
 
 func (b *batch) saveAuthors(ctx context.Context, key string, who map[string]bool) error {
-	if err := b.tx.exec(ctx, "DELETE FROM authors WHERE key = $1", key); err != nil {
+	if err := b.tx.Exec(ctx, "DELETE FROM authors WHERE key = $1", key); err != nil {
 		return err
 	}
 	for name := range who {
-		if err := b.tx.exec(ctx, "INSERT INTO authors (key, author) VALUES ($1, $2)", key, name); err != nil {
+		if err := b.tx.Exec(ctx, "INSERT INTO authors (key, author) VALUES ($1, $2)", key, name); err != nil {
 			return err
 		}
 	}
@@ -384,13 +347,9 @@ type row struct {
 
 // stored is the row of a page, or the zero one.
 func (b *batch) stored(ctx context.Context, key string) (has row, err error) {
-	find, err := b.tx.prepared(ctx, `SELECT p.id, p.path, p.blob, p.files, p.name, p.title, t.sections
-		FROM pages p JOIN texts t ON t.page = p.id WHERE p.key = $1`)
-	if err != nil {
-		return row{}, err
-	}
 	var packed string
-	err = find.QueryRowContext(ctx, key).
+	err = b.tx.Row(ctx, `SELECT p.id, p.path, p.blob, p.files, p.name, p.title, t.sections
+		FROM pages p JOIN texts t ON t.page = p.id WHERE p.key = $1`, key).
 		Scan(&has.id, &has.path, &has.blob, &has.files, &has.name, &has.title, &packed)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return row{}, err
@@ -423,7 +382,7 @@ func (b *batch) freeID(ctx context.Context) (int64, error) {
 // cutInto makes the chunks of a page these. Those that it has already keep their
 // vectors.
 func (b *batch) cutInto(ctx context.Context, page int64, chunks []chunk) error {
-	rows, err := b.tx.query(ctx, "SELECT id, hash FROM chunks WHERE page = $1", page)
+	rows, err := b.tx.Rows(ctx, "SELECT id, hash FROM chunks WHERE page = $1", page)
 	if err != nil {
 		return err
 	}
@@ -445,9 +404,9 @@ func (b *batch) cutInto(ctx context.Context, page int64, chunks []chunk) error {
 		hash := c.hash()
 		if ids := has[hash]; len(ids) > 0 {
 			has[hash] = ids[1:]
-			err = b.tx.exec(ctx, "UPDATE chunks SET n = $1, first = $2, last = $3, start = $4 WHERE id = $5", n, c.first, c.last, c.from, ids[0])
+			err = b.tx.Exec(ctx, "UPDATE chunks SET n = $1, first = $2, last = $3, start = $4 WHERE id = $5", n, c.first, c.last, c.from, ids[0])
 		} else {
-			err = b.tx.exec(ctx, `INSERT INTO chunks (page, n, hash, first, last, start, text)
+			err = b.tx.Exec(ctx, `INSERT INTO chunks (page, n, hash, first, last, start, text)
 				VALUES ($1, $2, $3, $4, $5, $6, $7)`, page, n, []byte(hash), c.first, c.last, c.from, c.text)
 		}
 		if err != nil {
@@ -456,7 +415,7 @@ func (b *batch) cutInto(ctx context.Context, page int64, chunks []chunk) error {
 	}
 	for _, ids := range has {
 		for _, id := range ids {
-			if err := b.tx.exec(ctx, "DELETE FROM chunks WHERE id = $1", id); err != nil {
+			if err := b.tx.Exec(ctx, "DELETE FROM chunks WHERE id = $1", id); err != nil {
 				return err
 			}
 		}
@@ -470,7 +429,7 @@ func (b *batch) drop(ctx context.Context, id int64) error {
 		"DELETE FROM texts WHERE page = $1",
 		"DELETE FROM pages WHERE id = $1",
 	} {
-		if err := b.tx.exec(ctx, query, id); err != nil {
+		if err := b.tx.Exec(ctx, query, id); err != nil {
 			return err
 		}
 	}
@@ -478,16 +437,16 @@ func (b *batch) drop(ctx context.Context, id int64) error {
 }
 
 func (b *batch) add(ctx context.Context, key string, r row, size int, last string, tags []string) error {
-	err := b.tx.exec(ctx, `INSERT INTO pages (id, key, path, blob, files, size, name, last, title)
+	err := b.tx.Exec(ctx, `INSERT INTO pages (id, key, path, blob, files, size, name, last, title)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, r.id, key, r.path, r.blob, r.files, size, r.name, last, r.title)
 	if err != nil {
 		return err
 	}
-	if err := b.tx.exec(ctx, "INSERT INTO texts (page, sections) VALUES ($1, $2)", r.id, pack(r.sections)); err != nil {
+	if err := b.tx.Exec(ctx, "INSERT INTO texts (page, sections) VALUES ($1, $2)", r.id, pack(r.sections)); err != nil {
 		return err
 	}
 	for _, tag := range tags {
-		if err := b.tx.exec(ctx, "INSERT INTO tags (tag, page) VALUES ($1, $2) ON CONFLICT DO NOTHING", bare(tag), r.id); err != nil {
+		if err := b.tx.Exec(ctx, "INSERT INTO tags (tag, page) VALUES ($1, $2) ON CONFLICT DO NOTHING", bare(tag), r.id); err != nil {
 			return err
 		}
 	}
@@ -495,8 +454,8 @@ func (b *batch) add(ctx context.Context, key string, r row, size int, last strin
 }
 
 // column reads the one column of a query.
-func column[T any](ctx context.Context, tx *statements, query string, args ...any) ([]T, error) {
-	rows, err := tx.query(ctx, query, args...)
+func column[T any](ctx context.Context, tx *sqlite.Statements, query string, args ...any) ([]T, error) {
+	rows, err := tx.Rows(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}

@@ -16,10 +16,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-	"modernc.org/sqlite"
+	modernc "modernc.org/sqlite"
 	"pgregory.net/rapid"
 
 	"robot.wtf/internal/content"
+	"robot.wtf/internal/sqlite"
 	"robot.wtf/internal/wiki"
 )
 
@@ -183,7 +184,7 @@ func TestDamageHeals(t *testing.T) {
 	}
 	statement := func(query string) func() {
 		return func() {
-			db, err := openSQL(file)
+			db, err := sqlite.Open(file, openOptions)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -397,11 +398,11 @@ func TestStatementsDoNotGrow(t *testing.T) {
 	u.search("frost")
 	x := u.s.open["ada"]
 	counted := &counter{file: x.file}
-	x.prepared.Clear()
-	if err := x.db.Close(); err != nil {
+	if err := errors.Join(x.reads.Close(), x.db.Close()); err != nil {
 		t.Fatal(err)
 	}
 	x.db = sql.OpenDB(counted)
+	x.reads = sqlite.NewStatements(x.db, keptStatements)
 	saves := 0
 	count := func() map[string]int64 {
 		counts := map[string]int64{}
@@ -442,7 +443,7 @@ type counter struct {
 	n    atomic.Int64
 }
 
-func (c *counter) Driver() driver.Driver { return &sqlite.Driver{} }
+func (c *counter) Driver() driver.Driver { return &modernc.Driver{} }
 
 func (c *counter) Connect(context.Context) (driver.Conn, error) {
 	conn, err := c.Driver().Open("file:" + c.file)

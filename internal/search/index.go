@@ -7,16 +7,13 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net/url"
 	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
 
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
-
 	"robot.wtf/internal/content"
+	"robot.wtf/internal/sqlite"
 )
 
 // version of the index: of its tables and of how words are cut. An index of
@@ -106,7 +103,7 @@ type index struct {
 	closed bool    // for good
 	sound  bool    // made or checked by this process, which takes 30 ms for 500 pages
 
-	prepared sync.Map // query text -> *sql.Stmt on db
+	reads *sqlite.Statements // of db
 
 	following sync.Mutex // one catch-up at a time
 	at        atomic.Pointer[position]
@@ -168,42 +165,8 @@ func (x *index) reset() error {
 	return x.remove()
 }
 
-// damaged reports errors that a new index would not have. A disk that cannot be
-// written, a lock and a caller who went away are none.
-func damaged(err error) bool {
-	if errors.Is(err, errStale) {
-		return true
-	}
-	var e *sqlite.Error
-	if !errors.As(err, &e) || unwritable(err) {
-		return false
-	}
-	switch e.Code() & 0xff {
-	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_CANTOPEN:
-		return false
-	}
-	return true
-}
-
-// unwritable reports what SQLite says of a disk that is full, read-only or
-// failing. What it cannot read is damage (https://sqlite.org/rescode.html).
-func unwritable(err error) bool {
-	var e *sqlite.Error
-	if !errors.As(err, &e) {
-		return false
-	}
-	switch e.Code() & 0xff {
-	case sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY:
-		return true
-	case sqlite3.SQLITE_IOERR:
-		switch e.Code() {
-		case sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_IOERR_DATA, sqlite3.SQLITE_IOERR_CORRUPTFS:
-			return false
-		}
-		return true
-	}
-	return false
-}
+// damaged reports errors that a new index wouldn't have.
+func damaged(err error) bool { return errors.Is(err, errStale) || sqlite.Damaged(err) }
 
 // current brings the index up to the wiki's head and calls do with the database
 // in a state that has all of it, which does not change meanwhile. While the disk
@@ -213,7 +176,7 @@ func (x *index) current(ctx context.Context, w *content.Wiki, do func(*sql.DB) e
 	return x.healing(func() error {
 		for {
 			stuck := x.catchUp(ctx, w)
-			if stuck != nil && !unwritable(stuck) {
+			if stuck != nil && !sqlite.Unwritable(stuck) {
 				return stuck
 			}
 			behind := false
@@ -252,27 +215,6 @@ func (x *index) use(ctx context.Context, do func(*sql.DB) error) error {
 // keptStatements bounds how many are kept prepared; the common queries are few.
 const keptStatements = 20
 
-// query runs a query, mostly prepared before: that costs more than a rare word.
-func (x *index) query(ctx context.Context, db *sql.DB, query string, args ...any) (*sql.Rows, error) {
-	if s, ok := x.prepared.Load(query); ok {
-		return s.(*sql.Stmt).QueryContext(ctx, args...)
-	}
-	kept := 0
-	x.prepared.Range(func(any, any) bool { kept++; return true })
-	if kept >= keptStatements {
-		return db.QueryContext(ctx, query, args...)
-	}
-	s, err := db.PrepareContext(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	if first, loaded := x.prepared.LoadOrStore(query, s); loaded {
-		s.Close()
-		s = first.(*sql.Stmt)
-	}
-	return s.QueryContext(ctx, args...)
-}
-
 // start opens the database and makes its tables if there are none.
 func (x *index) start(ctx context.Context) error {
 	x.mu.Lock()
@@ -283,7 +225,7 @@ func (x *index) start(ctx context.Context) error {
 	if x.db != nil {
 		return nil
 	}
-	db, err := openSQL(x.file)
+	db, err := sqlite.Open(x.file, openOptions)
 	if err != nil {
 		return err
 	}
@@ -292,26 +234,13 @@ func (x *index) start(ctx context.Context) error {
 		db.Close()
 		return err
 	}
-	x.db = db
+	x.db, x.reads = db, sqlite.NewStatements(db, keptStatements)
 	x.at.Store(&at)
 	return nil
 }
 
-// openSQL opens an index. Without syncs: after a power failure it may be torn,
-// and is then built anew.
-func openSQL(file string) (*sql.DB, error) {
-	pragmas := url.Values{
-		"_pragma": {"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(OFF)", "cache_size(-4000)", "trusted_schema(OFF)"},
-		"_txlock": {"immediate"},
-	}
-	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: file}).EscapedPath()+"?"+pragmas.Encode())
-	if err != nil {
-		return nil, err
-	}
-	db.SetMaxOpenConns(4)
-	db.SetMaxIdleConns(2)
-	return db, nil
-}
+// An index isn't synced: if a power failure tears it, it is rebuilt.
+var openOptions = sqlite.Options{Derived: true, CacheKB: 4000}
 
 // begin reads how far the index has come, or makes an empty one. What another
 // process left, perhaps at a power failure, is checked first.
@@ -406,14 +335,9 @@ func (x *index) stop() error {
 	if x.db == nil {
 		return nil
 	}
-	x.prepared.Range(func(query, s any) bool {
-		s.(*sql.Stmt).Close()
-		x.prepared.Delete(query)
-		return true
-	})
-	db := x.db
-	x.db = nil
-	return db.Close()
+	err := errors.Join(x.reads.Close(), x.db.Close())
+	x.db, x.reads = nil, nil
+	return err
 }
 
 func (x *index) remove() error {

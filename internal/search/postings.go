@@ -8,6 +8,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"robot.wtf/internal/sqlite"
 )
 
 // The parts of a page that its words stand in.
@@ -222,7 +224,7 @@ func (c *postings) replace(page int64, old, now places) {
 }
 
 // write brings what was collected into the lists.
-func (c *postings) write(ctx context.Context, tx *statements) error {
+func (c *postings) write(ctx context.Context, tx *sqlite.Statements) error {
 	stems := map[int64][]string{}
 	for key := range c.changed {
 		stems[key.block] = append(stems[key.block], key.stem)
@@ -239,10 +241,10 @@ func (c *postings) write(ctx context.Context, tx *statements) error {
 			case err != nil:
 				return err
 			case len(list) > 0:
-				err = tx.exec(ctx, `INSERT INTO postings (stem, block, list) VALUES ($1, $2, $3)
+				err = tx.Exec(ctx, `INSERT INTO postings (stem, block, list) VALUES ($1, $2, $3)
 					ON CONFLICT (stem, block) DO UPDATE SET list = excluded.list`, stem, block, list)
 			default:
-				err = tx.exec(ctx, "DELETE FROM postings WHERE stem = $1 AND block = $2", stem, block)
+				err = tx.Exec(ctx, "DELETE FROM postings WHERE stem = $1 AND block = $2", stem, block)
 			}
 			if err != nil {
 				return err
@@ -254,12 +256,12 @@ func (c *postings) write(ctx context.Context, tx *statements) error {
 }
 
 // readLists reads the lists that a block has of some words.
-func readLists(ctx context.Context, tx *statements, block int64, stems []string) (map[string][]byte, error) {
+func readLists(ctx context.Context, tx *sqlite.Statements, block int64, stems []string) (map[string][]byte, error) {
 	asked, err := json.Marshal(stems)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := tx.query(ctx, "SELECT stem, list FROM postings WHERE block = $1 AND stem IN (SELECT value FROM json_each($2))", block, string(asked))
+	rows, err := tx.Rows(ctx, "SELECT stem, list FROM postings WHERE block = $1 AND stem IN (SELECT value FROM json_each($2))", block, string(asked))
 	if err != nil {
 		return nil, err
 	}

@@ -31,7 +31,7 @@ func (x *index) directory(ctx context.Context, db *sql.DB) (*directory, error) {
 	if d := x.dir.Load(); d != nil && d.at == at {
 		return d, nil
 	}
-	rows, err := x.query(ctx, db, "SELECT id, path, size, name, last, title FROM pages ORDER BY id")
+	rows, err := x.reads.Rows(ctx, "SELECT id, path, size, name, last, title FROM pages ORDER BY id")
 	if err != nil {
 		return nil, err
 	}
@@ -200,7 +200,7 @@ func (r ranking) each(t term, do func(page int64, at []place)) error {
 }
 
 func (r ranking) lists(query string, do func(page int64, at []place), args ...any) error {
-	rows, err := r.x.query(r.ctx, r.db, query, args...)
+	rows, err := r.x.reads.Rows(r.ctx, query, args...)
 	if err != nil {
 		return err
 	}
@@ -250,7 +250,7 @@ func (r ranking) filter(p parsed, scores []float64) error {
 		}
 		fmt.Fprintf(&q, " AND %s(%s)", not, strings.Join(any, " OR "))
 	}
-	rows, err := r.x.query(r.ctx, r.db, q.String(), args...)
+	rows, err := r.x.reads.Rows(r.ctx, q.String(), args...)
 	if err != nil {
 		return err
 	}

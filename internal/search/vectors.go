@@ -54,7 +54,7 @@ func (x *index) vectors(ctx context.Context, db *sql.DB) (*vectors, error) {
 	if v := x.vecs.Load(); v != nil {
 		return v, nil
 	}
-	rows, err := x.query(ctx, db, "SELECT page, first, last, start, vector FROM chunks WHERE vector IS NOT NULL ORDER BY page, n")
+	rows, err := x.reads.Rows(ctx, "SELECT page, first, last, start, vector FROM chunks WHERE vector IS NOT NULL ORDER BY page, n")
 	if err != nil {
 		return nil, err
 	}
