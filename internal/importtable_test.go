@@ -52,6 +52,7 @@ var rooms = map[string]room{
 	"mcpserver": {5, "wiki session tenant pages limit"},
 	"githttp":   {5, "wiki session tenant pages limit gitrepo"},
 	"server":    {6, "*"},
+	"service":   {7, "*"},
 }
 
 const (

@@ -36,7 +36,7 @@ func TestTakenDownPageIsNowhere(t *testing.T) {
 	page("Bad", `{"content":"second `+secret+` and [[Home]]","revision":"`+first+`"}`)
 	second := strings.Trim(l.api("GET", "ada", "/api/v1/pages/Bad", token, "").Header().Get("Etag"), `"`)
 	page("Good", `{"content":"before ![[Bad]] after"}`)
-	cw, release, err := l.content.Open(t.Context(), "ada")
+	cw, release, err := l.Content.Open(t.Context(), "ada")
 	l.must(err)
 	revisions, err := cw.History(t.Context(), "Bad.md", 0, 10)
 	l.must(err)
@@ -101,7 +101,7 @@ func TestTakenDownPageIsNowhere(t *testing.T) {
 		t.Errorf("a clone: %d", w.Code)
 	}
 	// It stays so when the wiki is closed and opened, and ends when it is put back.
-	l.must(l.service.content.Close())
+	l.must(l.Service.Content.Close())
 	l.restart()
 	if w := l.api("GET", "ada", "/api/v1/pages/Bad", token, ""); w.Code != http.StatusUnavailableForLegalReasons {
 		t.Errorf("after a restart: %d", w.Code)
@@ -389,15 +389,15 @@ func TestNewPublicWikisAreNotIndexed(t *testing.T) {
 			t.Errorf("%s of an old wiki: noindex", path)
 		}
 	}
-	a := access(t, l.service, "ada", people()[0])
+	a := access(t, l.Service, "ada", people()[0])
 	site := a.Site()
 	if time.Since(site.Published) < 72*time.Hour {
 		t.Skip("the seeds are new") // they are written in the past
 	}
-	bob := access(t, l.service, "bob", people()[1])
+	bob := access(t, l.Service, "bob", people()[1])
 	set := bob.Site()
 	set.Public = true
-	l.must(l.store.UpdateSite(t.Context(), bob.Caller().User.DID, set))
+	l.must(l.Store.UpdateSite(t.Context(), bob.Caller().User.DID, set))
 	for _, path := range []string{"/Home", "/Home", "/-/index", "/Home/source"} {
 		w := l.browser().get("bob."+config.DevHost, path)
 		if w.Code != http.StatusOK || w.Header().Get("X-Robots-Tag") != "noindex" {

@@ -10,6 +10,7 @@ import (
 	"os"
 
 	"robot.wtf/internal/atproto"
+	"robot.wtf/internal/service"
 )
 
 // adminCommand is for whoever runs the service.
@@ -46,18 +47,18 @@ type rotateCommand struct{ dataFlag }
 func (c rotateCommand) Run(ctx context.Context) error { return c.run(ctx, "rotate-keys", nil) }
 
 // rotateKeys is the operation of rotateCommand.
-func rotateKeys(ctx context.Context, s *service, _ url.Values, _ io.Reader, out io.Writer) error {
-	if err := s.session.RotateKeys(); err != nil {
+func rotateKeys(ctx context.Context, s *service.Service, _ url.Values, _ io.Reader, out io.Writer) error {
+	if err := s.Session.RotateKeys(); err != nil {
 		return err
 	}
 	fmt.Fprintln(out, "Sessions: a new key; those that people have go on.")
 	made, when := false, "ten minutes from now"
 	var err error
-	if s.signing != nil {
-		made, err = s.signing.RotateKey()
+	if s.SignIn != nil {
+		made, err = s.SignIn.RotateKey()
 	} else {
 		when = "ten minutes after the service has started"
-		made, err = atproto.RotateKey(s.keyDir)
+		made, err = atproto.RotateKey(s.KeyDir())
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist): // a directory of robot dev, which signs nobody in
@@ -68,5 +69,5 @@ func rotateKeys(ctx context.Context, s *service, _ url.Values, _ io.Reader, out 
 	default:
 		fmt.Fprintln(out, "Signing in: a new key is on its way already, and stays.")
 	}
-	return s.store.OperatorAct(ctx, "keys.rotate")
+	return s.Store.OperatorAct(ctx, "keys.rotate")
 }

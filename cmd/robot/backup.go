@@ -12,6 +12,7 @@ import (
 	"filippo.io/age"
 
 	"robot.wtf/internal/backup"
+	"robot.wtf/internal/service"
 )
 
 // plainLog is for commands that people run: what goes wrong on the way.
@@ -145,11 +146,11 @@ func (c restoreCommand) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	lock, err := lockDir(c.Data)
+	lock, err := service.Lock(c.Data)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, lock.release()) }()
+	defer func() { err = errors.Join(err, lock.Release()) }()
 	r, err := backup.Open(ctx, c.Dir, false, time.Now, plainLog())
 	if err != nil {
 		return err

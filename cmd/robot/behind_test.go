@@ -14,10 +14,8 @@ import (
 // wiki's settings and in the metrics.
 func TestBehindShows(t *testing.T) {
 	l := startLive(t)
-	cfg, err := config.Dev("127.0.0.1:0", l.dir, 0)
-	l.must(err)
-	l.must(l.startWatching(cfg))
-	l.indexer.stop() // so that it stays behind
+	l.must(l.Watch())
+	l.StopIndexing() // so that it stays behind
 	token, owner := l.token("ada", "owner"), l.signIn("ada", "ada")
 	host := "ada." + config.DevHost
 	if w := l.api("PUT", "ada", "/api/v1/pages/Late", token, `{"content":"late frost"}`); w.Code != http.StatusCreated {
@@ -30,7 +28,7 @@ func TestBehindShows(t *testing.T) {
 		t.Fatalf("nothing waits: %s", w.Body)
 	}
 	metrics := httptest.NewRecorder()
-	l.metrics.Handler("").ServeHTTP(metrics, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	l.Metrics.Handler("").ServeHTTP(metrics, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	for door, text := range map[string][2]string{
 		"the page of search": {owner.get(host, "/-/search?q=frost").Body.String(), "Search by meaning is still reading"},
 		"settings":           {owner.get(host, "/-/settings").Body.String(), "Search by meaning is still reading"},

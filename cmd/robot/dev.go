@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"robot.wtf/internal/config"
+	"robot.wtf/internal/service"
 )
 
 // devCommand runs a development service.
@@ -44,11 +45,11 @@ func (c devCommand) Run(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	lock, err := lockDir(cfg.Data)
+	lock, err := service.Lock(cfg.Data)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, lock.release()) }()
+	defer func() { err = errors.Join(err, lock.Release()) }()
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Listen)
 	if err != nil {
 		return fmt.Errorf("%w (choose another address with --listen, 127.0.0.1:0 for any free port)", err)
@@ -81,19 +82,18 @@ func (c devCommand) serve(ctx context.Context, cfg config.Config, listener net.L
 		return err
 	}
 	clock := &clock{}
-	s, err := openService(ctx, cfg, origins, clock.Now, log)
+	s, err := service.Open(ctx, service.Options{Config: cfg, Origins: origins, Version: version(), People: seededPeople{}, Now: clock.Now, Log: log})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	s.people = seededPeople{}
 	patience := time.AfterFunc(time.Second, func() { fmt.Fprintln(os.Stderr, "writing the first pages…") })
 	err = seed(ctx, s, clock, seedWikis())
 	patience.Stop()
 	if err != nil {
 		return err
 	}
-	if err := s.writeHelp(ctx, cfg.Host); err != nil {
+	if err := writeHelp(ctx, s, cfg.Host); err != nil {
 		return err
 	}
 	socket, err := openSocket(s, cfg.Data, log)
@@ -105,7 +105,7 @@ func (c devCommand) serve(ctx context.Context, cfg config.Config, listener net.L
 	if err != nil {
 		return err
 	}
-	front, err := s.handler(cfg, origins, people(), clock.Now)
+	front, err := s.Handler(people())
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"robot.wtf/internal/config"
 	"robot.wtf/internal/durable"
+	"robot.wtf/internal/service"
 	"robot.wtf/internal/wiki"
 )
 
@@ -67,7 +68,7 @@ func (t devTokens) list() []roleToken {
 // writeDevFile gathers the facts of a service, with tokens that work, and
 // writes them to dir unless that is temporary. Tokens of an earlier start are
 // kept where they still open the door.
-func writeDevFile(ctx context.Context, s *service, origins config.Origins, dir string, temporary bool) (devFile, error) {
+func writeDevFile(ctx context.Context, s *service.Service, origins config.Origins, dir string, temporary bool) (devFile, error) {
 	file := filepath.Join(dir, "dev.json")
 	before, err := readDevFile(file)
 	if err != nil {
@@ -76,7 +77,7 @@ func writeDevFile(ctx context.Context, s *service, origins config.Origins, dir s
 	facts := devFile{URL: origins.Platform()}
 	for _, u := range people() {
 		facts.People = append(facts.People, devPerson{u.Username, u.Handle, u.DID})
-		sites, err := s.tenant.Sites(ctx, u.DID)
+		sites, err := s.Tenant.Sites(ctx, u.DID)
 		if err != nil {
 			return devFile{}, err
 		}
@@ -84,7 +85,7 @@ func writeDevFile(ctx context.Context, s *service, origins config.Origins, dir s
 			if a.Role() != wiki.Owner {
 				continue
 			}
-			w, err := s.describe(ctx, a, origins, before)
+			w, err := describeWiki(ctx, s, a, origins, before)
 			if err != nil {
 				return devFile{}, err
 			}
@@ -116,8 +117,8 @@ func readDevFile(file string) (devFile, error) {
 	return d, nil
 }
 
-// describe is one wiki as its owner's access shows it.
-func (s *service) describe(ctx context.Context, owner wiki.Access, origins config.Origins, before devFile) (devWiki, error) {
+// describeWiki is one wiki as its owner's access shows it.
+func describeWiki(ctx context.Context, s *service.Service, owner wiki.Access, origins config.Origins, before devFile) (devWiki, error) {
 	site := owner.Site()
 	d := devWiki{Slug: site.Slug, URL: origins.Wiki(site.Slug), Visibility: "private"}
 	if site.Public {
@@ -129,7 +130,7 @@ func (s *service) describe(ctx context.Context, owner wiki.Access, origins confi
 			known = w.Tokens
 		}
 	}
-	members, err := s.tenant.Members(ctx, owner)
+	members, err := s.Tenant.Members(ctx, owner)
 	if err != nil {
 		return d, err
 	}
@@ -138,7 +139,7 @@ func (s *service) describe(ctx context.Context, owner wiki.Access, origins confi
 		if *place != "" {
 			continue
 		}
-		if *place, err = s.devToken(ctx, site.Slug, m, *known.of(m.Role)); err != nil {
+		if *place, err = devToken(ctx, s, site.Slug, m, *known.of(m.Role)); err != nil {
 			return d, err
 		}
 	}
@@ -146,10 +147,10 @@ func (s *service) describe(ctx context.Context, owner wiki.Access, origins confi
 }
 
 // devToken gives a member's token: the known one if it works, else a new one.
-func (s *service) devToken(ctx context.Context, slug string, m wiki.Member, known string) (string, error) {
+func devToken(ctx context.Context, s *service.Service, slug string, m wiki.Member, known string) (string, error) {
 	readOnly := m.Role < wiki.Editor
 	if known != "" {
-		t, err := s.store.Token(ctx, known)
+		t, err := s.Store.Token(ctx, known)
 		if err == nil && t.Slug == slug && t.DID == m.User.DID && t.ReadOnly == readOnly {
 			return known, nil
 		}
@@ -157,11 +158,11 @@ func (s *service) devToken(ctx context.Context, slug string, m wiki.Member, know
 			return "", err
 		}
 	}
-	a, err := s.tenant.Resolve(ctx, slug, wiki.Caller{User: m.User})
+	a, err := s.Tenant.Resolve(ctx, slug, wiki.Caller{User: m.User})
 	if err != nil {
 		return "", err
 	}
-	secret, _, err := s.session.NewToken(ctx, a, "Dev script", readOnly)
+	secret, _, err := s.Session.NewToken(ctx, a, "Dev script", readOnly)
 	if err != nil {
 		return "", fmt.Errorf("token of %s for %s: %w", m.User.Username, slug, err)
 	}

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"robot.wtf/internal/config"
+	"robot.wtf/internal/service"
 )
 
 // save writes a page of a wiki through the API.
@@ -121,12 +122,12 @@ func TestReadOnlyDisk(t *testing.T) {
 	disk := smallDisk(t)
 	l := startLiveIn(t, disk)
 	l.save("ada", "Before", "kept")
-	l.must(l.service.Close())
+	l.must(l.Service.Close())
 	if err := syscall.Mount("", disk, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
 		lacks(t, "the right to make it read-only: %v", err)
 	}
-	if lock, err := lockDir(l.dir); err == nil { // where each command begins
-		_ = lock.release()
+	if lock, err := service.Lock(l.dir); err == nil { // where each command begins
+		_ = lock.Release()
 		t.Error("it starts on a disk that it cannot write")
 	} else if !errors.Is(err, syscall.EROFS) {
 		t.Errorf("the error does not say why: %v", err)
@@ -372,7 +373,7 @@ func (s *devService) traced() bool {
 func TestDamagedFilesOfOneWiki(t *testing.T) {
 	l := startLive(t)
 	l.save("ada", "Big", strings.Repeat("many words that fill some pages of the database ", 4000))
-	l.must(l.service.Close())
+	l.must(l.Service.Close())
 	dir := filepath.Join(l.dir, "wikis", "ada")
 	spoil(t, filepath.Join(dir, "wiki.db"))
 	l.open()
@@ -411,7 +412,7 @@ func TestDamagedFilesOfOneWiki(t *testing.T) {
 		if !strings.Contains(search(), "Findable") {
 			t.Fatal("not found before")
 		}
-		l.must(l.service.Close())
+		l.must(l.Service.Close())
 		harm(filepath.Join(l.dir, "wikis", "bob", "index.db"))
 		l.open()
 		if got := search(); !strings.Contains(got, "Findable") {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"robot.wtf/internal/pages"
+	"robot.wtf/internal/service"
 	"robot.wtf/internal/tenant"
 	"robot.wtf/internal/wiki"
 )
@@ -21,8 +22,8 @@ var helpFiles embed.FS
 // are help/*.md, by file name. What differs is saved, what is no more is
 // deleted, so its history is that of the service. Nobody can sign in as its
 // owner, whose DID is that of the platform's host.
-func (s *service) writeHelp(ctx context.Context, host string) error {
-	a, err := s.helpWiki(ctx, host)
+func writeHelp(ctx context.Context, s *service.Service, host string) error {
+	a, err := openHelpWiki(ctx, s, host)
 	if err != nil {
 		return fmt.Errorf("help: %w", err)
 	}
@@ -34,11 +35,11 @@ func (s *service) writeHelp(ctx context.Context, host string) error {
 	for _, file := range files {
 		name := wiki.PageName(strings.TrimSuffix(strings.TrimPrefix(file, "help/"), ".md"))
 		ours[name] = true
-		if err := s.writeHelpPage(ctx, a, name, file); err != nil {
+		if err := writeHelpPage(ctx, s, a, name, file); err != nil {
 			return fmt.Errorf("help: %s: %w", name, err)
 		}
 	}
-	there, err := s.pages.List(ctx, a, pages.ListFilter{})
+	there, err := s.Pages.List(ctx, a, pages.ListFilter{})
 	if err != nil {
 		return fmt.Errorf("help: %w", err)
 	}
@@ -46,7 +47,7 @@ func (s *service) writeHelp(ctx context.Context, host string) error {
 		if ours[page.Name] {
 			continue
 		}
-		_, err := s.pages.Delete(ctx, a, pages.DeleteRequest{Name: string(page.Name), Precondition: pages.Precondition{Base: page.Revision}})
+		_, err := s.Pages.Delete(ctx, a, pages.DeleteRequest{Name: string(page.Name), Precondition: pages.Precondition{Base: page.Revision}})
 		if err != nil {
 			return fmt.Errorf("help: delete %s: %w", page.Name, err)
 		}
@@ -54,34 +55,34 @@ func (s *service) writeHelp(ctx context.Context, host string) error {
 	return nil
 }
 
-// helpWiki finds or makes the wiki, and gives its owner's access.
-func (s *service) helpWiki(ctx context.Context, host string) (wiki.Access, error) {
+// openHelpWiki finds or makes the wiki, and gives its owner's access.
+func openHelpWiki(ctx context.Context, s *service.Service, host string) (wiki.Access, error) {
 	owner := wiki.User{DID: "did:web:" + host, Username: wiki.HelpSlug, Name: host}
-	site, err := s.store.Site(ctx, wiki.HelpSlug)
+	site, err := s.Store.Site(ctx, wiki.HelpSlug)
 	switch {
 	case err == nil:
 		owner = wiki.User{DID: site.OwnerDID, Username: wiki.HelpSlug, Name: host}
 	case !errors.Is(err, wiki.ErrNotFound):
 		return wiki.Access{}, err
 	default:
-		if _, err := s.tenant.CreateHelp(ctx, owner); err != nil {
+		if _, err := s.Tenant.CreateHelp(ctx, owner); err != nil {
 			return wiki.Access{}, err
 		}
 	}
-	a, err := s.tenant.Resolve(ctx, wiki.HelpSlug, wiki.Caller{User: owner})
+	a, err := s.Tenant.Resolve(ctx, wiki.HelpSlug, wiki.Caller{User: owner})
 	if err != nil || a.Site().Public {
 		return a, err
 	}
-	return a, s.tenant.Configure(ctx, a, tenant.Settings{Title: "Help", Description: "How this service is used.", Public: true})
+	return a, s.Tenant.Configure(ctx, a, tenant.Settings{Title: "Help", Description: "How this service is used.", Public: true})
 }
 
-func (s *service) writeHelpPage(ctx context.Context, a wiki.Access, name wiki.PageName, file string) error {
+func writeHelpPage(ctx context.Context, s *service.Service, a wiki.Access, name wiki.PageName, file string) error {
 	text, err := helpFiles.ReadFile(file)
 	if err != nil {
 		return err
 	}
 	r := pages.SaveRequest{Name: string(name), Text: text, Exact: true, Write: pages.Write{Message: "Help of this version"}}
-	now, err := s.pages.Page(ctx, a, r.Name, "")
+	now, err := s.Pages.Page(ctx, a, r.Name, "")
 	switch {
 	case errors.Is(err, wiki.ErrNotFound):
 		r.Create = true
@@ -92,6 +93,6 @@ func (s *service) writeHelpPage(ctx context.Context, a wiki.Access, name wiki.Pa
 	default:
 		r.Base = now.File.Blob
 	}
-	_, err = s.pages.Save(ctx, a, r)
+	_, err = s.Pages.Save(ctx, a, r)
 	return err
 }

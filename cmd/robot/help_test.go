@@ -13,28 +13,28 @@ import (
 // to read and nobody to edit, without a link to nowhere.
 func TestHelp(t *testing.T) {
 	dir := t.TempDir()
-	s := openTest(t, dir).service
+	s := openTest(t, dir).Service
 	for range 2 { // the second time there is nothing to do
-		if err := s.writeHelp(t.Context(), "robot.localhost"); err != nil {
+		if err := writeHelp(t.Context(), s, "robot.localhost"); err != nil {
 			t.Fatal(err)
 		}
 	}
-	a, err := s.tenant.Resolve(t.Context(), wiki.HelpSlug, wiki.Caller{})
+	a, err := s.Tenant.Resolve(t.Context(), wiki.HelpSlug, wiki.Caller{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	list, err := s.pages.List(t.Context(), a, pages.ListFilter{})
+	list, err := s.Pages.List(t.Context(), a, pages.ListFilter{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	head, err := s.pages.Head(t.Context(), a)
+	head, err := s.Pages.Head(t.Context(), a)
 	if err != nil || int(head) != len(list) {
 		t.Errorf("%d commits for %d pages, %v", head, len(list), err)
 	}
 	var names []string
 	for _, e := range list {
 		names = append(names, string(e.Name))
-		view, err := s.pages.View(t.Context(), a, string(e.Name), "")
+		view, err := s.Pages.View(t.Context(), a, string(e.Name), "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -47,7 +47,7 @@ func TestHelp(t *testing.T) {
 		t.Errorf("pages %v, want %v", names, want)
 	}
 	for _, did := range []string{"", "did:plc:adaadaadaadaadaadaadaada"} {
-		a, err := s.tenant.Resolve(t.Context(), wiki.HelpSlug, wiki.Caller{User: wiki.User{DID: did}})
+		a, err := s.Tenant.Resolve(t.Context(), wiki.HelpSlug, wiki.Caller{User: wiki.User{DID: did}})
 		if err != nil || a.Can(wiki.Edit) || !a.Can(wiki.Read) {
 			t.Errorf("%q: %v, %v", did, a.Role(), err)
 		}
@@ -55,35 +55,35 @@ func TestHelp(t *testing.T) {
 
 	// A former version's page goes, and a changed one is brought up to date.
 	owner := wiki.Caller{User: wiki.User{DID: "did:web:robot.localhost", Username: wiki.HelpSlug}}
-	if a, err = s.tenant.Resolve(t.Context(), wiki.HelpSlug, owner); err != nil {
+	if a, err = s.Tenant.Resolve(t.Context(), wiki.HelpSlug, owner); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.pages.Save(t.Context(), a, pages.SaveRequest{Name: "Former", Text: []byte("x\n"), Precondition: pages.Precondition{Create: true}}); err != nil {
+	if _, err := s.Pages.Save(t.Context(), a, pages.SaveRequest{Name: "Former", Text: []byte("x\n"), Precondition: pages.Precondition{Create: true}}); err != nil {
 		t.Fatal(err)
 	}
-	home, err := s.pages.Page(t.Context(), a, "Home", "")
+	home, err := s.Pages.Page(t.Context(), a, "Home", "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.pages.Save(t.Context(), a, pages.SaveRequest{Name: "Home", Text: []byte("x\n"), Precondition: pages.Precondition{Base: home.File.Blob}}); err != nil {
+	if _, err := s.Pages.Save(t.Context(), a, pages.SaveRequest{Name: "Home", Text: []byte("x\n"), Precondition: pages.Precondition{Base: home.File.Blob}}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.writeHelp(t.Context(), "robot.example"); err != nil {
+	if err := writeHelp(t.Context(), s, "robot.example"); err != nil {
 		t.Fatal(err)
 	}
-	again, err := s.pages.Page(t.Context(), a, "Home", "")
+	again, err := s.Pages.Page(t.Context(), a, "Home", "")
 	if err != nil || again.File.Blob != home.File.Blob {
 		t.Errorf("Home is %q, %v", again.Source, err)
 	}
-	if _, err := s.pages.Page(t.Context(), a, "Former", ""); err == nil {
+	if _, err := s.Pages.Page(t.Context(), a, "Former", ""); err == nil {
 		t.Error("the former page is there still")
 	}
 }
 
 // Nobody can have the name of the service's own wiki.
 func TestHelpIsReserved(t *testing.T) {
-	s := openTest(t, t.TempDir()).service
-	if _, err := s.tenant.Create(t.Context(), wiki.User{DID: "did:plc:eve"}, wiki.HelpSlug); err == nil {
+	s := openTest(t, t.TempDir()).Service
+	if _, err := s.Tenant.Create(t.Context(), wiki.User{DID: "did:plc:eve"}, wiki.HelpSlug); err == nil {
 		t.Error("somebody has the help")
 	}
 }

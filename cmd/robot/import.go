@@ -14,6 +14,7 @@ import (
 
 	"robot.wtf/internal/gitrepo"
 	"robot.wtf/internal/pages"
+	"robot.wtf/internal/service"
 	"robot.wtf/internal/wiki"
 )
 
@@ -68,34 +69,34 @@ func openSource(ctx context.Context, path string) (*os.File, error) {
 type onlyReader struct{ io.Reader }
 
 // importWiki is the operation of importCommand.
-func importWiki(ctx context.Context, s *service, args url.Values, in io.Reader, out io.Writer) error {
-	a, err := s.asImporter(ctx, args.Get("wiki"))
+func importWiki(ctx context.Context, s *service.Service, args url.Values, in io.Reader, out io.Writer) error {
+	a, err := asImporter(ctx, s, args.Get("wiki"))
 	if err != nil {
 		return err
 	}
-	return s.takeIn(ctx, a, false, in, out)
+	return importFrom(ctx, s, a, false, in, out)
 }
 
 // asImporter is the operator's access to a wiki, in whose history the owner
 // stands as the person.
-func (s *service) asImporter(ctx context.Context, slug string) (wiki.Access, error) {
-	a, err := s.asOperator(ctx, slug)
+func asImporter(ctx context.Context, s *service.Service, slug string) (wiki.Access, error) {
+	a, err := asOperator(ctx, s, slug)
 	if err != nil {
 		return a, err
 	}
 	owner := wiki.User{DID: a.Site().OwnerDID, Username: a.Site().OwnerName}
-	return s.tenant.Resolve(ctx, slug, wiki.Caller{User: owner, Client: "operator", Operator: true})
+	return s.Tenant.Resolve(ctx, slug, wiki.Caller{User: owner, Client: "operator", Operator: true})
 }
 
-// takeIn imports what comes in, and says how far it is.
-func (s *service) takeIn(ctx context.Context, a wiki.Access, trusted bool, in io.Reader, out io.Writer) error {
-	u, err := s.pages.Receive(ctx, a, in)
+// importFrom imports what comes in, and says how far it is.
+func importFrom(ctx context.Context, s *service.Service, a wiki.Access, trusted bool, in io.Reader, out io.Writer) error {
+	u, err := s.Pages.Receive(ctx, a, in)
 	if err != nil {
 		return told(err)
 	}
 	defer u.Close()
 	said := sayer{out: out}
-	r, err := s.pages.Import(ctx, a, u, trusted, said.step)
+	r, err := s.Pages.Import(ctx, a, u, trusted, said.step)
 	if err != nil {
 		return told(err)
 	}
@@ -207,15 +208,15 @@ func restoreRepo(ctx context.Context, data string, r repoOf, trusted bool) error
 }
 
 // restoreWiki is the operation of restoreRepos.
-func restoreWiki(ctx context.Context, s *service, args url.Values, in io.Reader, out io.Writer) (err error) {
+func restoreWiki(ctx context.Context, s *service.Service, args url.Values, in io.Reader, out io.Writer) (err error) {
 	slug := args.Get("wiki")
-	a, err := s.asImporter(ctx, slug)
+	a, err := asImporter(ctx, s, slug)
 	if err != nil {
 		return err
 	}
-	settle, err := s.content.Revive(ctx, slug)
+	settle, err := s.Content.Revive(ctx, slug)
 	if errors.Is(err, wiki.ErrExists) {
-		w, release, err := s.content.Open(ctx, slug)
+		w, release, err := s.Content.Open(ctx, slug)
 		if err != nil {
 			return fmt.Errorf("its database is there and cannot be read (%w): move %s away, and try again", err, filepath.Join("wikis", slug, "wiki.db"))
 		}
@@ -224,14 +225,14 @@ func restoreWiki(ctx context.Context, s *service, args url.Values, in io.Reader,
 			_, err := fmt.Fprintf(out, "%s: it has its content, so nothing was done\n", slug)
 			return err
 		}
-		return s.takeIn(ctx, a, args.Get("trusted") != "", in, out)
+		return importFrom(ctx, s, a, args.Get("trusted") != "", in, out)
 	}
 	if err != nil {
 		return err
 	}
-	err = s.takeIn(ctx, a, args.Get("trusted") != "", in, out)
-	if s.exports != nil {
-		s.exports.Forget(slug)
+	err = importFrom(ctx, s, a, args.Get("trusted") != "", in, out)
+	if s.Exports != nil {
+		s.Exports.Forget(slug)
 	}
 	return errors.Join(err, settle(context.WithoutCancel(ctx), err == nil))
 }

@@ -2,10 +2,8 @@ package main
 
 import (
 	"errors"
-	"time"
 
 	"robot.wtf/internal/config"
-	"robot.wtf/internal/limit"
 )
 
 // rateFlags are how fast one caller may go on in one wiki.
@@ -21,12 +19,4 @@ func (f rateFlags) limit(cfg *config.Config) error {
 	}
 	cfg.Reads, cfg.Writes = f.ReadsPerMinute, f.WritesPerMinute
 	return nil
-}
-
-// limiter is nil, which limits nothing, where the configuration has no rates.
-func limiter(cfg config.Config, now func() time.Time) *limit.Limiter {
-	if cfg.Reads == 0 {
-		return nil
-	}
-	return limit.New(limit.Options{Rates: limit.RatesFor(cfg.Reads, cfg.Writes), Now: now})
 }

@@ -19,12 +19,13 @@ import (
 
 	"robot.wtf/internal/config"
 	"robot.wtf/internal/server"
+	"robot.wtf/internal/service"
 )
 
 // A live service is a seeded development service with all its doors, asked
 // without a network, and what it logs.
 type live struct {
-	*service
+	*service.Service
 	t     *testing.T
 	dir   string
 	front *server.Server
@@ -64,7 +65,7 @@ func startLiveIn(t *testing.T, dir string) *live {
 	l.must(copySeeded(dir))
 	l.open()
 	var err error
-	l.facts, err = writeDevFile(t.Context(), l.service, l.origins, l.dir, false)
+	l.facts, err = writeDevFile(t.Context(), l.Service, l.origins, l.dir, false)
 	l.must(err)
 	return l
 }
@@ -78,12 +79,11 @@ func (l *live) open() *clock {
 	log := slog.New(slog.NewJSONHandler(l.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	clock := &clock{}
 	l.clock = clock
-	l.service, err = openService(l.t.Context(), cfg, l.origins, clock.Now, log)
+	l.Service, err = service.Open(l.t.Context(), service.Options{Config: cfg, Origins: l.origins, People: seededPeople{}, Now: clock.Now, Log: log})
 	l.must(err)
-	s := l.service
+	s := l.Service
 	l.t.Cleanup(func() { _ = s.Close() })
-	l.service.people = seededPeople{}
-	l.front, err = l.handler(cfg, l.origins, people(), clock.Now)
+	l.front, err = l.Handler(people())
 	l.must(err)
 	return clock
 }
@@ -92,7 +92,7 @@ func (l *live) open() *clock {
 // in still is.
 func (l *live) restart() {
 	l.t.Helper()
-	_ = l.service.Close()
+	_ = l.Service.Close()
 	l.open()
 }
 
@@ -225,7 +225,7 @@ func TestLogHoldsNoTextAndNoSecret(t *testing.T) {
 	note(b.post(config.DevHost, "/auth/dev", url.Values{"username": {planted}}))
 
 	// A database that breaks is our fault, and logged whole.
-	l.must(l.service.store.Close())
+	l.must(l.Service.Store.Close())
 	note(l.browser().get("cleo."+config.DevHost, "/Home"))
 	note(l.api("GET", "dan", "/api/v1/pages", token, ""))
 

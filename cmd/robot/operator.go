@@ -12,6 +12,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"robot.wtf/internal/service"
 	"robot.wtf/internal/wiki"
 )
 
@@ -174,48 +175,48 @@ func (c putbackCommand) Run(ctx context.Context) error {
 
 // takeDown hides a page. The wiki's new version, which the audit entry
 // brings, makes finished pages unusable.
-func takeDown(ctx context.Context, s *service, args url.Values, _ io.Reader, out io.Writer) error {
-	a, err := s.asOperator(ctx, args.Get("wiki"))
+func takeDown(ctx context.Context, s *service.Service, args url.Values, _ io.Reader, out io.Writer) error {
+	a, err := asOperator(ctx, s, args.Get("wiki"))
 	if err != nil {
 		return err
 	}
-	file, err := s.pages.TakeDown(ctx, a, args.Get("page"), args.Get("reason"))
+	file, err := s.Pages.TakeDown(ctx, a, args.Get("page"), args.Get("reason"))
 	if err != nil {
 		return err
 	}
-	if err := s.store.OperatorEvent(ctx, a.Site().Slug, "page.withhold", file+": "+args.Get("reason")); err != nil {
+	if err := s.Store.OperatorEvent(ctx, a.Site().Slug, "page.withhold", file+": "+args.Get("reason")); err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "%s of %s answers 451 from now on, and so do clones of the wiki; its owner is told on the dashboard\n", file, a.Site().Slug)
 	return nil
 }
 
-func putBack(ctx context.Context, s *service, args url.Values, _ io.Reader, out io.Writer) error {
-	a, err := s.asOperator(ctx, args.Get("wiki"))
+func putBack(ctx context.Context, s *service.Service, args url.Values, _ io.Reader, out io.Writer) error {
+	a, err := asOperator(ctx, s, args.Get("wiki"))
 	if err != nil {
 		return err
 	}
-	file, err := s.pages.LiftTakedown(ctx, a, args.Get("page"))
+	file, err := s.Pages.LiftTakedown(ctx, a, args.Get("page"))
 	if err != nil {
 		return err
 	}
-	if err := s.store.OperatorEvent(ctx, a.Site().Slug, "page.release", file); err != nil {
+	if err := s.Store.OperatorEvent(ctx, a.Site().Slug, "page.release", file); err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "%s of %s is shown again\n", file, a.Site().Slug)
 	return nil
 }
 
-func (s *service) asOperator(ctx context.Context, slug string) (wiki.Access, error) {
-	a, err := s.tenant.Resolve(ctx, slug, wiki.Caller{Operator: true})
+func asOperator(ctx context.Context, s *service.Service, slug string) (wiki.Access, error) {
+	a, err := s.Tenant.Resolve(ctx, slug, wiki.Caller{Operator: true})
 	if errors.Is(err, wiki.ErrNotFound) {
 		return a, fmt.Errorf("there is no wiki %q: robot admin wikis lists them", slug)
 	}
 	return a, err
 }
 
-func (s *service) findPerson(ctx context.Context, name string) (wiki.User, error) {
-	u, err := s.store.FindUser(ctx, strings.TrimPrefix(name, "@"))
+func findPerson(ctx context.Context, s *service.Service, name string) (wiki.User, error) {
+	u, err := s.Store.FindUser(ctx, strings.TrimPrefix(name, "@"))
 	if errors.Is(err, wiki.ErrNotFound) {
 		return u, fmt.Errorf("nobody here is called %q: robot admin users lists them", name)
 	}
@@ -266,8 +267,8 @@ func state(suspended, ending time.Time) string {
 	return "ok"
 }
 
-func listWikis(ctx context.Context, s *service, _ url.Values, _ io.Reader, out io.Writer) error {
-	list, err := s.store.AllSites(ctx)
+func listWikis(ctx context.Context, s *service.Service, _ url.Values, _ io.Reader, out io.Writer) error {
+	list, err := s.Store.AllSites(ctx)
 	if err != nil {
 		return err
 	}
@@ -278,7 +279,7 @@ func listWikis(ctx context.Context, s *service, _ url.Values, _ io.Reader, out i
 				visibility = "public"
 			}
 			pages, current, history := "?", "?", "?" // a wiki that cannot be opened is listed all the same
-			if w, release, err := s.content.Open(ctx, site.Slug); err == nil {
+			if w, release, err := s.Content.Open(ctx, site.Slug); err == nil {
 				if stats, err := w.Stats(ctx); err == nil {
 					pages, current, history = strconv.Itoa(stats.Pages), megabytes(stats.CurrentBytes), megabytes(stats.HistoryBytes)
 				}
@@ -291,8 +292,8 @@ func listWikis(ctx context.Context, s *service, _ url.Values, _ io.Reader, out i
 
 func megabytes(n int64) string { return strconv.FormatFloat(float64(n)/(1<<20), 'f', 1, 64) }
 
-func listUsers(ctx context.Context, s *service, _ url.Values, _ io.Reader, out io.Writer) error {
-	list, err := s.store.AllUsers(ctx)
+func listUsers(ctx context.Context, s *service.Service, _ url.Values, _ io.Reader, out io.Writer) error {
+	list, err := s.Store.AllUsers(ctx)
 	if err != nil {
 		return err
 	}
@@ -307,12 +308,12 @@ func listUsers(ctx context.Context, s *service, _ url.Values, _ io.Reader, out i
 	})
 }
 
-func showAudit(ctx context.Context, s *service, args url.Values, _ io.Reader, out io.Writer) error {
+func showAudit(ctx context.Context, s *service.Service, args url.Values, _ io.Reader, out io.Writer) error {
 	limit, err := strconv.Atoi(args.Get("limit"))
 	if err != nil || limit < 1 {
 		return errors.New("--limit is a number from 1")
 	}
-	list, err := s.store.AuditAll(ctx, args.Get("wiki"), limit)
+	list, err := s.Store.AuditAll(ctx, args.Get("wiki"), limit)
 	if err != nil {
 		return err
 	}
@@ -323,14 +324,14 @@ func showAudit(ctx context.Context, s *service, args url.Values, _ io.Reader, ou
 	})
 }
 
-func suspend(ctx context.Context, s *service, args url.Values, _ io.Reader, out io.Writer) error {
+func suspend(ctx context.Context, s *service.Service, args url.Values, _ io.Reader, out io.Writer) error {
 	name, why := args.Get("name"), args.Get("reason")
 	if args.Get("user") == "true" {
-		u, err := s.findPerson(ctx, name)
+		u, err := findPerson(ctx, s, name)
 		if err != nil {
 			return err
 		}
-		if err := s.store.SuspendUser(ctx, u.DID, why); errors.Is(err, wiki.ErrNotFound) {
+		if err := s.Store.SuspendUser(ctx, u.DID, why); errors.Is(err, wiki.ErrNotFound) {
 			return fmt.Errorf("@%s is suspended already", u.Handle)
 		} else if err != nil {
 			return err
@@ -338,26 +339,26 @@ func suspend(ctx context.Context, s *service, args url.Values, _ io.Reader, out 
 		fmt.Fprintf(out, "@%s is kept out, and the wiki of theirs is closed\n", u.Handle)
 		return nil
 	}
-	a, err := s.asOperator(ctx, name)
+	a, err := asOperator(ctx, s, name)
 	if err != nil {
 		return err
 	}
-	if err := s.tenant.Suspend(ctx, a, why); err != nil {
+	if err := s.Tenant.Suspend(ctx, a, why); err != nil {
 		return err
 	}
-	s.session.Wake(name)
+	s.Session.Wake(name)
 	fmt.Fprintf(out, "%s is closed on every door\n", name)
 	return nil
 }
 
-func resume(ctx context.Context, s *service, args url.Values, _ io.Reader, out io.Writer) error {
+func resume(ctx context.Context, s *service.Service, args url.Values, _ io.Reader, out io.Writer) error {
 	name := args.Get("name")
 	if args.Get("user") == "true" {
-		u, err := s.findPerson(ctx, name)
+		u, err := findPerson(ctx, s, name)
 		if err != nil {
 			return err
 		}
-		if err := s.store.ResumeUser(ctx, u.DID); errors.Is(err, wiki.ErrNotFound) {
+		if err := s.Store.ResumeUser(ctx, u.DID); errors.Is(err, wiki.ErrNotFound) {
 			return fmt.Errorf("@%s is not suspended", u.Handle)
 		} else if err != nil {
 			return err
@@ -365,31 +366,31 @@ func resume(ctx context.Context, s *service, args url.Values, _ io.Reader, out i
 		fmt.Fprintf(out, "@%s may sign in again\n", u.Handle)
 		return nil
 	}
-	a, err := s.asOperator(ctx, name)
+	a, err := asOperator(ctx, s, name)
 	if err != nil {
 		return err
 	}
-	if err := s.tenant.Resume(ctx, a); err != nil {
+	if err := s.Tenant.Resume(ctx, a); err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "%s is open again\n", name)
 	return nil
 }
 
-func remove(ctx context.Context, s *service, args url.Values, _ io.Reader, out io.Writer) error {
+func remove(ctx context.Context, s *service.Service, args url.Values, _ io.Reader, out io.Writer) error {
 	name, now := args.Get("name"), args.Get("now") == "true"
 	if args.Get("user") == "true" {
-		u, err := s.findPerson(ctx, name)
+		u, err := findPerson(ctx, s, name)
 		if err != nil {
 			return err
 		}
-		return s.removePerson(ctx, u, now, out)
+		return removePerson(ctx, s, u, now, out)
 	}
-	a, err := s.asOperator(ctx, name)
+	a, err := asOperator(ctx, s, name)
 	if err != nil {
 		return err
 	}
-	if err := s.tenant.Remove(ctx, a, now); err != nil {
+	if err := s.Tenant.Remove(ctx, a, now); err != nil {
 		return err
 	}
 	if now {
@@ -400,8 +401,8 @@ func remove(ctx context.Context, s *service, args url.Values, _ io.Reader, out i
 	return nil
 }
 
-func (s *service) removePerson(ctx context.Context, u wiki.User, now bool, out io.Writer) error {
-	if err := s.tenant.RemovePerson(ctx, wiki.Caller{Operator: true}, u.DID, now); err != nil {
+func removePerson(ctx context.Context, s *service.Service, u wiki.User, now bool, out io.Writer) error {
+	if err := s.Tenant.RemovePerson(ctx, wiki.Caller{Operator: true}, u.DID, now); err != nil {
 		return err
 	}
 	if now {
@@ -412,12 +413,12 @@ func (s *service) removePerson(ctx context.Context, u wiki.User, now bool, out i
 	return nil
 }
 
-func setQuota(ctx context.Context, s *service, args url.Values, _ io.Reader, out io.Writer) error {
-	a, err := s.asOperator(ctx, args.Get("wiki"))
+func setQuota(ctx context.Context, s *service.Service, args url.Values, _ io.Reader, out io.Writer) error {
+	a, err := asOperator(ctx, s, args.Get("wiki"))
 	if err != nil {
 		return err
 	}
-	own, err := s.tenant.OwnLimits(ctx, a)
+	own, err := s.Tenant.OwnLimits(ctx, a)
 	if err != nil {
 		return err
 	}
@@ -441,10 +442,10 @@ func setQuota(ctx context.Context, s *service, args url.Values, _ io.Reader, out
 	}
 	own.Pages, own.Members = int(pages), int(members)
 	if changed {
-		if err := s.tenant.SetLimits(ctx, a, own); err != nil {
+		if err := s.Tenant.SetLimits(ctx, a, own); err != nil {
 			return err
 		}
-		if a, err = s.asOperator(ctx, args.Get("wiki")); err != nil {
+		if a, err = asOperator(ctx, s, args.Get("wiki")); err != nil {
 			return err
 		}
 	}
@@ -465,9 +466,9 @@ func setQuota(ctx context.Context, s *service, args url.Values, _ io.Reader, out
 	})
 }
 
-func showReports(ctx context.Context, s *service, args url.Values, _ io.Reader, out io.Writer) error {
+func showReports(ctx context.Context, s *service.Service, args url.Values, _ io.Reader, out io.Writer) error {
 	if id, _ := strconv.ParseInt(args.Get("close"), 10, 64); id > 0 {
-		if err := s.store.CloseReport(ctx, id); errors.Is(err, wiki.ErrNotFound) {
+		if err := s.Store.CloseReport(ctx, id); errors.Is(err, wiki.ErrNotFound) {
 			return fmt.Errorf("there is no open report %d", id)
 		} else if err != nil {
 			return err
@@ -475,7 +476,7 @@ func showReports(ctx context.Context, s *service, args url.Values, _ io.Reader, 
 		fmt.Fprintf(out, "report %d is closed\n", id)
 		return nil
 	}
-	list, err := s.store.Reports(ctx, args.Get("all") == "true")
+	list, err := s.Store.Reports(ctx, args.Get("all") == "true")
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ func (l *live) do(name string, args ...string) string {
 		values.Set(args[i], args[i+1])
 	}
 	var out strings.Builder
-	if err := operations[name](l.t.Context(), l.service, values, nil, &out); err != nil {
+	if err := operations[name](l.t.Context(), l.Service, values, nil, &out); err != nil {
 		l.t.Fatalf("%s %v: %v", name, args, err)
 	}
 	return out.String()

@@ -19,6 +19,7 @@ import (
 
 	"robot.wtf/internal/backup"
 	"robot.wtf/internal/content"
+	"robot.wtf/internal/service"
 	"robot.wtf/internal/store"
 	"robot.wtf/internal/wiki"
 )
@@ -86,7 +87,7 @@ func siteIn(ctx context.Context, file, slug string) (store.Site, error) {
 }
 
 // recoverWiki is the operation of oneWiki.
-func recoverWiki(ctx context.Context, s *service, args url.Values, in io.Reader, out io.Writer) error {
+func recoverWiki(ctx context.Context, s *service.Service, args url.Values, in io.Reader, out io.Writer) error {
 	slug := args.Get("wiki")
 	from := bufio.NewReaderSize(in, 1<<20)
 	line, err := from.ReadSlice('\n')
@@ -101,17 +102,17 @@ func recoverWiki(ctx context.Context, s *service, args url.Values, in io.Reader,
 		return fmt.Errorf("what comes in is %q, not %q", r.Site.Slug, slug)
 	}
 	if args.Get("replace") != "true" {
-		if err := s.mayRecover(ctx, slug, r.Copy); err != nil {
+		if err := checkReplaceable(ctx, s, slug, r.Copy); err != nil {
 			return err
 		}
 	}
 	// All of it or nothing, also if who asked goes away.
 	ctx = context.WithoutCancel(ctx)
-	row, err := s.tenant.Reinstate(ctx, wiki.Caller{Operator: true}, r.Site)
+	row, err := s.Tenant.Reinstate(ctx, wiki.Caller{Operator: true}, r.Site)
 	if err != nil {
 		return err
 	}
-	facts, aside, err := s.content.Replace(ctx, slug, from, func(w *content.Wiki) error { return s.reapplyTakedowns(ctx, w) })
+	facts, aside, err := s.Content.Replace(ctx, slug, from, func(w *content.Wiki) error { return reapplyTakedowns(ctx, s, w) })
 	if err != nil {
 		if row.Undo != nil {
 			err = errors.Join(err, row.Undo(ctx))
@@ -120,11 +121,11 @@ func recoverWiki(ctx context.Context, s *service, args url.Values, in io.Reader,
 	}
 	// What was derived went aside with the directory; this ends its use, and the
 	// entry of the audit log that of finished pages.
-	err = s.forget(ctx, slug)
-	if err := errors.Join(err, s.store.OperatorEvent(ctx, slug, "site.recover", "as of "+r.Copy.Taken.UTC().Format("2006-01-02 15:04")+" UTC")); err != nil {
+	err = s.Forget(ctx, slug)
+	if err := errors.Join(err, s.Store.OperatorEvent(ctx, slug, "site.recover", "as of "+r.Copy.Taken.UTC().Format("2006-01-02 15:04")+" UTC")); err != nil {
 		return err
 	}
-	s.committed(slug, facts.Seq)
+	s.Committed(slug, facts.Seq)
 	fmt.Fprintf(out, "%s is restored from %s, as of %s: %d files, %d commits, the head is %s\n",
 		slug, r.Copy.Snapshot, r.Copy.Taken.UTC().Format(time.RFC3339), facts.Files, facts.Commits, facts.Head)
 	if row.Added {
@@ -139,12 +140,12 @@ func recoverWiki(ctx context.Context, s *service, args url.Values, in io.Reader,
 	return nil
 }
 
-// mayRecover refuses to replace a database that is there.
-func (s *service) mayRecover(ctx context.Context, slug string, c backup.Copy) error {
-	if !s.content.Exists(slug) { // though the service may still have it open
+// checkReplaceable refuses to replace a database that is there.
+func checkReplaceable(ctx context.Context, s *service.Service, slug string, c backup.Copy) error {
+	if !s.Content.Exists(slug) { // though the service may still have it open
 		return nil
 	}
-	w, release, err := s.content.Open(ctx, slug)
+	w, release, err := s.Content.Open(ctx, slug)
 	const how = "nothing was changed. With --replace the copy takes its place, and what the wiki has is set aside"
 	if err != nil {
 		return fmt.Errorf("%s has a database, which cannot be opened (%w); %s", slug, err, how)
@@ -163,8 +164,8 @@ func (s *service) mayRecover(ctx context.Context, slug string, c backup.Copy) er
 
 // reapplyTakedowns brings a copy's takedowns to what the audit log says: none that
 // came after the backup is undone by it, and none that was put back returns.
-func (s *service) reapplyTakedowns(ctx context.Context, w *content.Wiki) error {
-	events, err := s.store.AuditAll(ctx, w.Slug(), math.MaxInt32) // newest first
+func reapplyTakedowns(ctx context.Context, s *service.Service, w *content.Wiki) error {
+	events, err := s.Store.AuditAll(ctx, w.Slug(), math.MaxInt32) // newest first
 	if err != nil {
 		return err
 	}

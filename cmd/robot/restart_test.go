@@ -100,7 +100,7 @@ func seededData(t *testing.T) (dir, token string, cookies map[string]map[string]
 	t.Helper()
 	l := startLive(t)
 	b := l.signIn("ada", "ada")
-	l.must(l.service.Close())
+	l.must(l.Service.Close())
 	l.must(os.Remove(filepath.Join(l.dir, "dev.json")))
 	return l.dir, l.token("ada", "owner"), b.cookies
 }

@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"strings"
 	"time"
 
 	"robot.wtf/internal/pages"
+	"robot.wtf/internal/service"
 	"robot.wtf/internal/tenant"
 	"robot.wtf/internal/wiki"
 )
@@ -26,6 +28,20 @@ func people() []wiki.User {
 		{DID: "did:plc:cleocleocleocleocleocleo", Username: "cleo", Handle: "cleo.test", Name: "Cleo"},
 		{DID: "did:plc:dandandandandandandandan", Username: "dan", Handle: "dan.test", Name: "Dan"},
 	}
+}
+
+// seededPeople is the directory of a development service.
+type seededPeople struct{}
+
+// Find takes a username, a handle or a DID.
+func (seededPeople) Find(_ context.Context, name string) (wiki.User, error) {
+	name = strings.ToLower(strings.TrimPrefix(strings.TrimSpace(name), "@"))
+	for _, u := range people() {
+		if name == u.Username || name == u.Handle || name == u.DID {
+			return wiki.User{DID: u.DID, Handle: u.Handle, Name: u.Name}, nil
+		}
+	}
+	return wiki.User{}, wiki.Problemf(wiki.ErrNotFound, "handle", "Nobody answers to %q. In development there are only the people one can sign in as.", name)
 }
 
 // A seedWiki is a wiki that a development service starts with.
@@ -46,7 +62,7 @@ type step struct {
 
 // A seeder writes seeded wikis through the same methods as everybody.
 type seeder struct {
-	*service
+	*service.Service
 	clock *clock
 	shift time.Duration // taken from all times, on machines whose clock is behind them
 	files string        // folder of the wiki's files in seedFiles
@@ -55,20 +71,20 @@ type seeder struct {
 // seed makes the people and wikis that are missing. Each step is one commit, so
 // a wiki's head says how far a seeding came that was cut short; a wiki that has
 // them all is left as it is.
-func seed(ctx context.Context, s *service, clock *clock, wikis []seedWiki) error {
+func seed(ctx context.Context, s *service.Service, clock *clock, wikis []seedWiki) error {
 	defer clock.set.Store(nil)
 	users := map[string]wiki.User{}
 	for _, u := range people() {
 		users[u.Username] = u
-		if _, err := s.store.User(ctx, u.DID); err == nil {
+		if _, err := s.Store.User(ctx, u.DID); err == nil {
 			continue
 		}
-		if err := s.store.SaveUser(ctx, u); err != nil {
+		if err := s.Store.SaveUser(ctx, u); err != nil {
 			return err
 		}
 	}
 	for _, w := range wikis {
-		sd := &seeder{service: s, clock: clock, files: "seed/" + w.owner + "/"}
+		sd := &seeder{Service: s, clock: clock, files: "seed/" + w.owner + "/"}
 		if err := sd.wiki(ctx, w, users); err != nil {
 			return fmt.Errorf("seed %s: %w", w.owner, err)
 		}
@@ -78,7 +94,7 @@ func seed(ctx context.Context, s *service, clock *clock, wikis []seedWiki) error
 
 func (sd *seeder) wiki(ctx context.Context, w seedWiki, users map[string]wiki.User) error {
 	owner := users[w.owner]
-	a, err := sd.tenant.Resolve(ctx, w.owner, wiki.Caller{User: owner})
+	a, err := sd.Tenant.Resolve(ctx, w.owner, wiki.Caller{User: owner})
 	fresh := errors.Is(err, wiki.ErrNotFound)
 	if err != nil && !fresh {
 		return err
@@ -95,7 +111,7 @@ func (sd *seeder) wiki(ctx context.Context, w seedWiki, users map[string]wiki.Us
 			return err
 		}
 	}
-	done, err := sd.pages.Head(ctx, a)
+	done, err := sd.Pages.Head(ctx, a)
 	if err != nil {
 		return err
 	}
@@ -112,19 +128,19 @@ func (sd *seeder) create(ctx context.Context, w seedWiki, users map[string]wiki.
 		return wiki.Access{}, err
 	}
 	owner := users[w.owner]
-	if _, err := sd.tenant.Create(ctx, owner, w.owner); err != nil {
+	if _, err := sd.Tenant.Create(ctx, owner, w.owner); err != nil {
 		return wiki.Access{}, err
 	}
-	a, err := sd.tenant.Resolve(ctx, w.owner, wiki.Caller{User: owner})
+	a, err := sd.Tenant.Resolve(ctx, w.owner, wiki.Caller{User: owner})
 	if err != nil {
 		return a, err
 	}
 	for name, role := range w.members {
-		if err := sd.tenant.SetMember(ctx, a, users[name].DID, role); err != nil {
+		if err := sd.Tenant.SetMember(ctx, a, users[name].DID, role); err != nil {
 			return a, err
 		}
 	}
-	return a, sd.tenant.Configure(ctx, a, w.settings)
+	return a, sd.Tenant.Configure(ctx, a, w.settings)
 }
 
 const stepTime = "2006-01-02T15:04"
@@ -147,7 +163,7 @@ func (sd *seeder) step(ctx context.Context, slug string, users map[string]wiki.U
 	if st.agent != "" {
 		caller.Agent, caller.Client, caller.Grant, caller.Wiki = st.agent, "token", "seed", slug
 	}
-	a, err := sd.tenant.Resolve(ctx, slug, caller)
+	a, err := sd.Tenant.Resolve(ctx, slug, caller)
 	if err != nil {
 		return err
 	}
@@ -155,7 +171,7 @@ func (sd *seeder) step(ctx context.Context, slug string, users map[string]wiki.U
 }
 
 // start is the first commit of every wiki.
-func start(ctx context.Context, sd *seeder, a wiki.Access) error { return sd.pages.Seed(ctx, a) }
+func start(ctx context.Context, sd *seeder, a wiki.Access) error { return sd.Pages.Seed(ctx, a) }
 
 // put writes a page from the file of its name, in a new page or over what is
 // there.
@@ -176,7 +192,7 @@ func extend(page, message string) func(context.Context, *seeder, wiki.Access) er
 		if err != nil {
 			return err
 		}
-		now, err := sd.pages.Page(ctx, a, page, "")
+		now, err := sd.Pages.Page(ctx, a, page, "")
 		if err != nil {
 			return err
 		}
@@ -186,7 +202,7 @@ func extend(page, message string) func(context.Context, *seeder, wiki.Access) er
 
 func (sd *seeder) save(ctx context.Context, a wiki.Access, page string, text []byte, message string) error {
 	r := pages.SaveRequest{Name: page, Text: text, Write: pages.Write{Message: message}}
-	now, err := sd.pages.Page(ctx, a, page, "")
+	now, err := sd.Pages.Page(ctx, a, page, "")
 	switch {
 	case errors.Is(err, wiki.ErrNotFound):
 		r.Create = true
@@ -195,18 +211,18 @@ func (sd *seeder) save(ctx context.Context, a wiki.Access, page string, text []b
 	default:
 		r.Base = now.File.Blob
 	}
-	_, err = sd.pages.Save(ctx, a, r)
+	_, err = sd.Pages.Save(ctx, a, r)
 	return err
 }
 
 // patch replaces one passage of a page.
 func patch(page, old, with, message string) func(context.Context, *seeder, wiki.Access) error {
 	return func(ctx context.Context, sd *seeder, a wiki.Access) error {
-		now, err := sd.pages.Page(ctx, a, page, "")
+		now, err := sd.Pages.Page(ctx, a, page, "")
 		if err != nil {
 			return err
 		}
-		_, err = sd.pages.Patch(ctx, a, pages.PatchRequest{
+		_, err = sd.Pages.Patch(ctx, a, pages.PatchRequest{
 			Name: page, Old: old, New: with, Write: pages.Write{Message: message},
 			Precondition: pages.Precondition{Base: now.File.Blob},
 		})
@@ -217,11 +233,11 @@ func patch(page, old, with, message string) func(context.Context, *seeder, wiki.
 // rename moves a page and leaves a redirect.
 func rename(page, to, message string) func(context.Context, *seeder, wiki.Access) error {
 	return func(ctx context.Context, sd *seeder, a wiki.Access) error {
-		now, err := sd.pages.Page(ctx, a, page, "")
+		now, err := sd.Pages.Page(ctx, a, page, "")
 		if err != nil {
 			return err
 		}
-		_, err = sd.pages.Rename(ctx, a, pages.RenameRequest{
+		_, err = sd.Pages.Rename(ctx, a, pages.RenameRequest{
 			Name: page, NewName: to, Write: pages.Write{Message: message},
 			Precondition: pages.Precondition{Base: now.File.Blob},
 		})
@@ -236,7 +252,7 @@ func attach(file, message string) func(context.Context, *seeder, wiki.Access) er
 		if err != nil {
 			return err
 		}
-		_, err = sd.pages.Upload(ctx, a, pages.UploadRequest{
+		_, err = sd.Pages.Upload(ctx, a, pages.UploadRequest{
 			Page: path.Dir(file), Name: path.Base(file), Data: bytes.NewReader(data), Write: pages.Write{Message: message},
 		})
 		return err

@@ -13,21 +13,22 @@ import (
 
 	"robot.wtf/internal/config"
 	"robot.wtf/internal/pages"
+	"robot.wtf/internal/service"
 	"robot.wtf/internal/wiki"
 )
 
 // seedTest opens a service in a directory and seeds it.
-func seedTest(t *testing.T, dir string) *service {
+func seedTest(t *testing.T, dir string) *service.Service {
 	t.Helper()
 	s := openTest(t, dir)
-	if err := seed(t.Context(), s.service, s.clock, seedWikis()); err != nil {
+	if err := seed(t.Context(), s.Service, s.clock, seedWikis()); err != nil {
 		t.Fatal(err)
 	}
-	return s.service
+	return s.Service
 }
 
 type testService struct {
-	*service
+	*service.Service
 	clock *clock
 }
 
@@ -42,7 +43,7 @@ func openTest(t *testing.T, dir string) testService {
 		t.Fatal(err)
 	}
 	clock := &clock{}
-	s, err := openService(t.Context(), cfg, origins, clock.Now, slog.New(slog.DiscardHandler))
+	s, err := service.Open(t.Context(), service.Options{Config: cfg, Origins: origins, Now: clock.Now, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,9 +55,9 @@ func openTest(t *testing.T, dir string) testService {
 	return testService{s, clock}
 }
 
-func access(t *testing.T, s *service, slug string, as wiki.User) wiki.Access {
+func access(t *testing.T, s *service.Service, slug string, as wiki.User) wiki.Access {
 	t.Helper()
-	a, err := s.tenant.Resolve(t.Context(), slug, wiki.Caller{User: as})
+	a, err := s.Tenant.Resolve(t.Context(), slug, wiki.Caller{User: as})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +68,7 @@ func TestSeeds(t *testing.T) {
 	s := seedTest(t, t.TempDir())
 	ctx, ada := t.Context(), people()[0]
 	a := access(t, s, "ada", ada)
-	log, err := s.pages.Changelog(ctx, a, pages.LogFilter{Limit: 1000, Ascending: true})
+	log, err := s.Pages.Changelog(ctx, a, pages.LogFilter{Limit: 1000, Ascending: true})
 	if err != nil || len(log) != len(adaWiki().history) {
 		t.Fatalf("%d commits for %d steps, %v", len(log), len(adaWiki().history), err)
 	}
@@ -86,7 +87,7 @@ func TestSeeds(t *testing.T) {
 			t.Errorf("nothing by %s: %v", name, who)
 		}
 	}
-	index, err := s.pages.Index(ctx, a)
+	index, err := s.Pages.Index(ctx, a)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,11 +108,11 @@ func TestSeeds(t *testing.T) {
 		t.Errorf("red links %q, want %q", wanted, want)
 	}
 	var moved *wiki.Redirect
-	if _, err := s.pages.Find(ctx, a, "Workshop/Range_Test"); !errors.As(err, &moved) || moved.To != "/Workshop/LoRa_Range_Test" {
+	if _, err := s.Pages.Find(ctx, a, "Workshop/Range_Test"); !errors.As(err, &moved) || moved.To != "/Workshop/LoRa_Range_Test" {
 		t.Errorf("the former name: %v", err)
 	}
 	bob := people()[1]
-	if sites, err := s.tenant.Sites(ctx, bob.DID); err != nil || len(sites) != 2 || sites[0].Site().Public {
+	if sites, err := s.Tenant.Sites(ctx, bob.DID); err != nil || len(sites) != 2 || sites[0].Site().Public {
 		t.Errorf("bob's wikis: %d, %v", len(sites), err)
 	}
 }
@@ -124,15 +125,15 @@ func TestSeedingGoesOn(t *testing.T) {
 	first := openTest(t, dir)
 	whole, cut := seedWikis(), seedWikis()
 	cut[0].history[20].do = func(context.Context, *seeder, wiki.Access) error { cancel(); return ctx.Err() }
-	if err := seed(ctx, first.service, first.clock, cut); !errors.Is(err, context.Canceled) {
+	if err := seed(ctx, first.Service, first.clock, cut); !errors.Is(err, context.Canceled) {
 		t.Fatalf("not cut short: %v", err)
 	}
 	if time.Since(first.clock.Now()) > time.Minute {
 		t.Error("the clock was left in the past")
 	}
 	head := func() int64 {
-		a := access(t, first.service, "ada", people()[0])
-		seq, err := first.pages.Head(t.Context(), a)
+		a := access(t, first.Service, "ada", people()[0])
+		seq, err := first.Pages.Head(t.Context(), a)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -142,7 +143,7 @@ func TestSeedingGoesOn(t *testing.T) {
 		t.Fatalf("cut short at %d", got)
 	}
 	for range 2 {
-		if err := seed(t.Context(), first.service, first.clock, whole); err != nil {
+		if err := seed(t.Context(), first.Service, first.clock, whole); err != nil {
 			t.Fatal(err)
 		}
 		if got := head(); got != int64(len(whole[0].history)) {
@@ -153,19 +154,19 @@ func TestSeedingGoesOn(t *testing.T) {
 
 func TestOneServiceADirectory(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new", "data")
-	lock, err := lockDir(dir)
+	lock, err := service.Lock(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := lockDir(dir); err == nil || !strings.Contains(err.Error(), "another robot") {
+	if _, err := service.Lock(dir); err == nil || !strings.Contains(err.Error(), "another robot") {
 		t.Errorf("locked twice: %v", err)
 	}
-	if err := lock.release(); err != nil {
+	if err := lock.Release(); err != nil {
 		t.Fatal(err)
 	}
-	again, err := lockDir(dir)
+	again, err := service.Lock(dir)
 	if err != nil {
 		t.Fatalf("after release: %v", err)
 	}
-	again.release()
+	again.Release()
 }

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"robot.wtf/internal/config"
+	"robot.wtf/internal/service"
 )
 
 // tests are all tests of the package; what they share lies in a directory that
@@ -45,7 +46,7 @@ var seedShared = sync.OnceValue(func() (err error) {
 		return err
 	}
 	clock := &clock{}
-	s, err := openService(ctx, cfg, origins, clock.Now, slog.New(slog.DiscardHandler))
+	s, err := service.Open(ctx, service.Options{Config: cfg, Origins: origins, People: seededPeople{}, Now: clock.Now, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return err
 	}

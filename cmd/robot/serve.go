@@ -7,11 +7,11 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/alecthomas/kong"
 
 	"robot.wtf/internal/config"
+	"robot.wtf/internal/service"
 )
 
 // serveCommand runs the service for everybody.
@@ -37,11 +37,11 @@ func (c serveCommand) Run(ctx context.Context) (err error) {
 		handler = slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})
 	}
 	log := slog.New(handler)
-	lock, err := lockDir(cfg.Data)
+	lock, err := service.Lock(cfg.Data)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, lock.release()) }()
+	defer func() { err = errors.Join(err, lock.Release()) }()
 	if _, err := os.Stat(filepath.Join(cfg.Data, "dev.json")); err == nil {
 		return fmt.Errorf("--data: %s was made by robot dev, whose people need no password: choose another directory", cfg.Data)
 	}
@@ -54,12 +54,12 @@ func (c serveCommand) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	s, err := openService(ctx, cfg, origins, time.Now, log)
+	s, err := openService(ctx, cfg, origins, log)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	if err := s.writeHelp(ctx, cfg.Host); err != nil {
+	if err := writeHelp(ctx, s, cfg.Host); err != nil {
 		return err
 	}
 	socket, err := openSocket(s, cfg.Data, log)
@@ -67,11 +67,11 @@ func (c serveCommand) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, socket.close()) }()
-	front, err := s.handler(cfg, origins, nil, time.Now)
+	front, err := s.Handler(nil)
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(s.startWatching(cfg), s.serveMetrics(ctx, cfg.Watch)); err != nil {
+	if err := errors.Join(s.Watch(), serveMetrics(ctx, s.Metrics, cfg.Watch)); err != nil {
 		return err
 	}
 	fmt.Printf("robot serve is ready at %s\nListen  http://%s\nData    %s\n", origins.Platform(), listener.Addr(), cfg.Data)

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"robot.wtf/internal/config"
+	"robot.wtf/internal/service"
 )
 
 // socketName is where the service that owns a data directory takes the
@@ -27,7 +28,7 @@ const socketName = "robot.sock"
 // are the command's own; in is what it reads, such as an upload; what it writes
 // to out is seen at once. It gets nothing else of the process that asked for it:
 // that may be another user's, in another directory.
-type operation func(ctx context.Context, s *service, args url.Values, in io.Reader, out io.Writer) error
+type operation func(ctx context.Context, s *service.Service, args url.Values, in io.Reader, out io.Writer) error
 
 // operations are what the socket answers to, by name.
 var operations = map[string]operation{
@@ -57,8 +58,8 @@ func operate(ctx context.Context, dir, name string, args url.Values, in io.Reade
 	if _, err := os.Stat(filepath.Join(dir, "robot.db")); err != nil {
 		return fmt.Errorf("--data: %s is no data directory of this program: %w", dir, err)
 	}
-	lock, err := lockDir(dir)
-	if errors.Is(err, errInUse) {
+	lock, err := service.Lock(dir)
+	if errors.Is(err, service.ErrInUse) {
 		if asked := askService(ctx, dir, name, args, in, out); !errors.Is(asked, errNoSocket) {
 			return asked
 		}
@@ -67,10 +68,10 @@ func operate(ctx context.Context, dir, name string, args url.Values, in io.Reade
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, lock.release()) }()
+	defer func() { err = errors.Join(err, lock.Release()) }()
 	cfg, origins := config.Offline(dir)
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	s, err := openService(ctx, cfg, origins, time.Now, log)
+	s, err := openService(ctx, cfg, origins, log)
 	if err != nil {
 		return err
 	}
@@ -88,7 +89,7 @@ type socket struct {
 const errorTrailer = "Robot-Error"
 
 // openSocket takes operations for a service until close.
-func openSocket(s *service, dir string, log *slog.Logger) (*socket, error) {
+func openSocket(s *service.Service, dir string, log *slog.Logger) (*socket, error) {
 	listener, err := listenSocket(dir)
 	if err != nil {
 		return nil, fmt.Errorf("socket: %w", err)
@@ -201,7 +202,7 @@ func (f flushing) Write(data []byte) (int, error) {
 }
 
 // showStatus says which process it is that has the data directory.
-func showStatus(_ context.Context, s *service, _ url.Values, _ io.Reader, out io.Writer) error {
-	_, err := fmt.Fprintf(out, "process %d, up for %s\n", os.Getpid(), time.Since(s.opened).Round(time.Second))
+func showStatus(_ context.Context, s *service.Service, _ url.Values, _ io.Reader, out io.Writer) error {
+	_, err := fmt.Fprintf(out, "process %d, up for %s\n", os.Getpid(), time.Since(s.Opened).Round(time.Second))
 	return err
 }

@@ -1,19 +1,19 @@
-package main
+package service
 
 import (
 	"sync"
 	"time"
 )
 
-// A lag is how long what derives from saves is behind them. The zero lag is
-// ready for use.
+// A lag measures how far derived data is behind the saves. The zero lag is ready
+// to use.
 type lag struct {
 	mu      sync.Mutex
-	waiting map[string]time.Time // wikis with something to do, since when
-	running map[string]time.Time // and those that are being worked on
+	waiting map[string]time.Time // wikis with pending work, since when
+	running map[string]time.Time // wikis being worked on
 }
 
-// begin notes that a wiki has something to do.
+// begin notes that a wiki has pending work.
 func (l *lag) begin(slug string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -25,8 +25,7 @@ func (l *lag) begin(slug string) {
 	}
 }
 
-// work takes a wiki up; what begins from now on waits anew. The function that it
-// gives ends the work.
+// work moves a wiki's pending work to running; done ends it.
 func (l *lag) work(slug string) (done func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -41,7 +40,8 @@ func (l *lag) work(slug string) (done func()) {
 	}
 }
 
-// seconds is how long the wiki that waits longest has waited.
+// seconds returns the age of the oldest unfinished work. It has the signature of a
+// gauge; ok is always true.
 func (l *lag) seconds() (float64, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -1,4 +1,4 @@
-package main
+package service
 
 import (
 	"errors"
@@ -10,25 +10,26 @@ import (
 	"syscall"
 )
 
-// errInUse is the kind of inUse.
-var errInUse = errors.New("in use")
+// ErrInUse is the kind of error that Lock returns while another process has the
+// directory.
+var ErrInUse = errors.New("in use")
 
-// inUse says that another process has the data directory.
+// inUse names the process that has a data directory.
 type inUse struct{ process, dir string }
 
 func (e inUse) Error() string {
 	return fmt.Sprintf("another robot (process %s) is using %s: stop it, or choose another directory with --data", e.process, e.dir)
 }
 
-func (inUse) Unwrap() error { return errInUse }
+func (inUse) Unwrap() error { return ErrInUse }
 
-// A dirLock is the ownership of a data directory. The kernel lets go of it when
-// the process ends, however it ends.
-type dirLock struct{ file *os.File }
+// A DirLock is the ownership of a data directory. The kernel releases it when the
+// process ends.
+type DirLock struct{ file *os.File }
 
-// lockDir takes a data directory, making it if need be. It fails when another
-// service has it.
-func lockDir(dir string) (*dirLock, error) {
+// Lock takes ownership of a data directory, and creates it if needed. It fails with
+// ErrInUse while another process has it.
+func Lock(dir string) (*DirLock, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
@@ -46,13 +47,14 @@ func lockDir(dir string) (*dirLock, error) {
 		file.Close()
 		return nil, fmt.Errorf("lock %s: %w", dir, err)
 	}
-	// For whoever is refused; the lock does not depend on it.
+	// The process id is for error messages only.
 	err = file.Truncate(0)
 	if _, werr := file.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0); err != nil || werr != nil {
 		file.Close()
 		return nil, fmt.Errorf("lock %s: %w", dir, errors.Join(err, werr))
 	}
-	return &dirLock{file}, nil
+	return &DirLock{file}, nil
 }
 
-func (l *dirLock) release() error { return l.file.Close() }
+// Release ends the ownership.
+func (l *DirLock) Release() error { return l.file.Close() }

@@ -1,0 +1,29 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"robot.wtf/internal/config"
+	"robot.wtf/internal/server"
+)
+
+// serveMetrics serves the metrics until ctx ends, if an address is configured, and
+// prints where.
+func serveMetrics(ctx context.Context, metrics *server.Metrics, cfg config.Watch) error {
+	if cfg.Metrics == "" {
+		return nil
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Metrics)
+	if err != nil {
+		return fmt.Errorf("--metrics: %w", err)
+	}
+	web := &http.Server{Handler: metrics.Handler(cfg.MetricsToken), ReadHeaderTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second}
+	go func() { _ = web.Serve(listener) }() // until it is closed
+	context.AfterFunc(ctx, func() { _ = web.Close() })
+	fmt.Printf("Metrics http://%s/metrics\n", listener.Addr())
+	return nil
+}

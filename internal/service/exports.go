@@ -1,0 +1,38 @@
+package service
+
+import (
+	"log/slog"
+
+	"robot.wtf/internal/content"
+	"robot.wtf/internal/export"
+	"robot.wtf/internal/gitrepo"
+)
+
+// openExports returns the exporter that keeps a git repository beside each wiki, or
+// nil if git isn't installed.
+func openExports(pool *content.Pool, wikis string, log *slog.Logger) *export.Mirror {
+	git, err := gitrepo.Find()
+	if err != nil {
+		log.Warn("git not found: clone and import are disabled", "err", err)
+		return nil
+	}
+	return export.New(export.Options{Content: pool, Git: git, Dir: wikis, Log: log})
+}
+
+// measureExports registers the metrics of exports.
+func (s *Service) measureExports() {
+	if s.Exports == nil {
+		return
+	}
+	s.Metrics.Gauge("robot_export_lag_seconds", "Age of the oldest save that isn't in its wiki's git repository yet.", func() (float64, bool) {
+		return s.Exports.Lag().Seconds(), true
+	})
+	count := func(name, help string, read func(export.Stats) uint64) {
+		s.Metrics.Gauge(name, help, func() (float64, bool) { return float64(read(s.Exports.Stats())), true })
+	}
+	count("robot_export_commits", "Commits exported to git repositories since the start.", func(e export.Stats) uint64 { return e.Commits })
+	count("robot_export_rebuilds", "Git repositories rebuilt since the start, because they were damaged or an import replaced the history.", func(e export.Stats) uint64 { return e.Rebuilds })
+	count("robot_export_mismatches", "Exports since the start whose head differed from the stored head. Should be 0.", func(e export.Stats) uint64 { return e.Mismatches })
+	count("robot_export_repacks", "Repacks since the start.", func(e export.Stats) uint64 { return e.Repacks })
+	count("robot_export_failures", "Exports and repacks that failed since the start.", func(e export.Stats) uint64 { return e.Failures })
+}

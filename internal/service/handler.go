@@ -1,0 +1,77 @@
+package service
+
+import (
+	"net/http"
+
+	"robot.wtf/internal/api"
+	"robot.wtf/internal/atproto"
+	"robot.wtf/internal/githttp"
+	"robot.wtf/internal/mcpserver"
+	"robot.wtf/internal/server"
+	"robot.wtf/internal/web"
+	"robot.wtf/internal/wiki"
+)
+
+// Handler builds the front ends and the routing to them. If people is not nil,
+// this is a development service: these people sign in without a password, and
+// nobody else can.
+func (s *Service) Handler(people []wiki.User) (*server.Server, error) {
+	cfg, origins, now, log := s.o.Config, s.o.Origins, s.o.Now, s.o.Log
+	admit := func(u wiki.User) bool { return cfg.Signup.Admits(u.DID, u.Handle) }
+	var signIn *atproto.Service
+	if people == nil {
+		var err error
+		if signIn, err = s.newSignIn(admit); err != nil {
+			return nil, err
+		}
+		s.SignIn, s.people = signIn, signIn
+	}
+	browser, err := web.New(web.Options{
+		SignIn: signIn, Admit: admit, Pages: s.Pages, Tenant: s.Tenant, Session: s.Session, OAuth: s.OAuth,
+		Platform: origins.Platform(), WikiOrigin: origins.Wiki, People: people, Showcase: cfg.Showcase, Limits: s.limits, Now: now, Log: log,
+		SignInFailed: func(cause string) { s.Metrics.OAuthFailed("signin", cause) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	rest := api.New(api.Options{
+		Admit: admit,
+		Pages: s.Pages, Tenant: s.Tenant, Session: s.Session, OAuth: s.OAuth, WikiOrigin: origins.Wiki, Limits: s.limits, Now: now, Log: log,
+	})
+	agents := mcpserver.New(mcpserver.Options{
+		Pages: s.Pages, Tenant: s.Tenant, Session: s.Session, WikiOrigin: origins.Wiki, Limits: s.limits, Version: s.o.Version, Now: now, Log: log,
+	})
+	return server.New(server.Options{
+		Host:     cfg.Host,
+		Home:     origins.Platform(),
+		Secure:   cfg.Secure(),
+		Platform: browser.ServePlatform,
+		Wiki:     browser.ServeWiki,
+		API:      rest.ServeWiki,
+		Manage:   rest.ServePlatform,
+		MCP:      agents.ServeWiki,
+		OAuth:    s.OAuth.ServeHTTP,
+		Renew:    s.Session.Renew,
+		Drain:    browser.EndStreams,
+		Git:      s.gitHandler(),
+		Check:    s.Store.Check,
+		Proxies:  cfg.Proxies,
+		Metrics:  s.Metrics,
+		Log:      log,
+	}), nil
+}
+
+// newSignIn opens sign-in through people's own ATProto servers.
+func (s *Service) newSignIn(admit func(wiki.User) bool) (*atproto.Service, error) {
+	return atproto.New(atproto.Options{
+		Store: s.Store, KeyDir: s.KeyDir(), Platform: s.o.Origins.Platform(), Admit: admit, Target: s.limits.SignInHost,
+		Outbound: outboundOptions(s.o.Config),
+		PLC:      s.o.Config.Test.PLC, Lifetime: s.o.Config.Test.Lifetime, Now: s.o.Now, Log: s.o.Log,
+	})
+}
+
+func (s *Service) gitHandler() func(http.ResponseWriter, *http.Request, string) {
+	return githttp.New(githttp.Options{
+		Pages: s.Pages, Tenant: s.Tenant, Session: s.Session, WikiOrigin: s.o.Origins.Wiki, Limits: s.limits, Spool: s.o.Config.Data, Log: s.o.Log,
+	}).ServeWiki
+}

@@ -1,0 +1,225 @@
+// Package service opens one data directory and wires the packages that work on
+// it: storage, search, exports, sessions, the front ends and the workers behind
+// them. Command robot and tests open services the same way.
+//
+// It owns no data of its own and no listener. The caller holds the directory's
+// lock (Lock) for as long as a Service is open.
+package service
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"robot.wtf/internal/atproto"
+	"robot.wtf/internal/config"
+	"robot.wtf/internal/content"
+	"robot.wtf/internal/export"
+	"robot.wtf/internal/keyfile"
+	"robot.wtf/internal/limit"
+	"robot.wtf/internal/markdown"
+	"robot.wtf/internal/minilm"
+	"robot.wtf/internal/oauth"
+	"robot.wtf/internal/outbound"
+	"robot.wtf/internal/pages"
+	"robot.wtf/internal/search"
+	"robot.wtf/internal/server"
+	"robot.wtf/internal/session"
+	"robot.wtf/internal/store"
+	"robot.wtf/internal/tenant"
+	"robot.wtf/internal/watch"
+	"robot.wtf/internal/web"
+	"robot.wtf/internal/wiki"
+)
+
+// Options describe a service. All but People are required.
+type Options struct {
+	Config  config.Config
+	Origins config.Origins
+	Version string // of the program, for agents
+	Now     func() time.Time
+	Log     *slog.Logger
+
+	// People finds the people that owners invite. Without it the service asks
+	// their ATProto servers, once it has a Handler.
+	People tenant.Directory
+}
+
+// A Service is an open data directory. No wiki is opened before it is used.
+type Service struct {
+	Store   *store.DB
+	Content *content.Pool
+	Search  *search.Service
+	Pages   *pages.Service
+	Tenant  *tenant.Service
+	Session *session.Service
+	OAuth   *oauth.Service
+	Exports *export.Mirror   // nil without git
+	SignIn  *atproto.Service // nil before Handler, and in development
+	Metrics *server.Metrics
+	Opened  time.Time
+
+	o          Options
+	limits     *limit.Limiter // nil without rate limits
+	indexer    *indexer
+	sweeper    *sweeper
+	watcher    *watch.Watcher
+	people     tenant.Directory // nil until it is known
+	lastReport atomic.Int64     // unix seconds of the last report that operators were notified of
+}
+
+// Open opens the data directory, which the caller has locked, and starts the
+// workers that index, export and sweep.
+func Open(ctx context.Context, o Options) (*Service, error) {
+	s := &Service{o: o, people: o.People, Metrics: server.NewMetrics(), Opened: time.Now(), indexer: newIndexer(o.Log)}
+	if err := s.open(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	s.indexer.start(s.Content, s.Search)
+	s.sweeper = startSweeper(o.Log, s.Tenant, s.OAuth)
+	return s, nil
+}
+
+func (s *Service) open(ctx context.Context) (err error) {
+	if s.Store, err = store.Open(ctx, filepath.Join(s.o.Config.Data, "robot.db"), s.o.Now); err != nil {
+		return err
+	}
+	if err := s.openContent(); err != nil {
+		return err
+	}
+	names, err := keyfile.Secret(filepath.Join(s.KeyDir(), "names.key"), 32)
+	if err != nil {
+		return err
+	}
+	s.Tenant = tenant.New(tenant.Options{
+		Store: s.Store, Content: s.Content, People: directory{s}, NameKey: names, Forget: s.Forget, Reported: s.notifyReport, Now: s.o.Now, Log: s.o.Log,
+	})
+	s.Session, err = session.New(session.Options{
+		Store: s.Store, KeyDir: s.KeyDir(),
+		Platform: s.o.Origins.Platform(), WikiOrigin: s.o.Origins.Wiki, Now: s.o.Now, Log: s.o.Log,
+		Refused: func(cause session.Cause) { s.Metrics.Refused(string(cause)) },
+	})
+	if err != nil {
+		return err
+	}
+	s.limits = newLimiter(s.o.Config, s.o.Now)
+	s.OAuth, err = oauth.New(oauth.Options{
+		Store: s.Store, Session: s.Session, Tenant: s.Tenant, WikiOrigin: s.o.Origins.Wiki,
+		Outbound: outbound.New(outboundOptions(s.o.Config)), Take: s.limits.Client, Failed: s.Metrics.OAuthFailed, Access: s.o.Config.Access,
+		Now: s.o.Now, Log: s.o.Log,
+	})
+	return err
+}
+
+// openContent opens what holds and derives the content of wikis.
+func (s *Service) openContent() (err error) {
+	wikis := filepath.Join(s.o.Config.Data, "wikis")
+	s.Content, err = content.NewPool(content.Options{
+		Dir: wikis,
+		Links: func(page wiki.PageName, source []byte) []wiki.Link {
+			return markdown.ExtractFacts(page, source).Links
+		},
+		Committed: s.Committed,
+		Measured:  s.measureCommit,
+		Now:       s.o.Now,
+		Log:       s.o.Log,
+	})
+	if err != nil {
+		return err
+	}
+	if s.Search, err = openSearch(s.o.Config, wikis, s.o.Log); err != nil {
+		return err
+	}
+	icons, err := web.AssetURL("icons.svg")
+	if err != nil {
+		return err
+	}
+	s.Exports = openExports(s.Content, wikis, s.o.Log)
+	s.measureExports()
+	s.Pages = pages.New(pages.Options{
+		Content: s.Content, Search: s.Search, Mirror: s.Exports, Markdown: markdown.New(markdown.Options{Icons: icons}), Now: s.o.Now, Log: s.o.Log,
+	})
+	return nil
+}
+
+// openSearch opens the search service, with the embedding model unless semantic
+// search is off.
+func openSearch(cfg config.Config, wikis string, log *slog.Logger) (*search.Service, error) {
+	o := search.Options{Dir: wikis, Log: log}
+	if !cfg.WordsOnly {
+		model, err := minilm.New()
+		if err != nil {
+			return nil, err
+		}
+		o.Model = model
+	}
+	return search.New(o), nil
+}
+
+// KeyDir is the directory of the service's keys.
+func (s *Service) KeyDir() string { return filepath.Join(s.o.Config.Data, "keys") }
+
+// Committed notifies everything that follows the commits of a wiki.
+func (s *Service) Committed(slug string, _ int64) {
+	s.indexer.nudge(slug)
+	s.Session.Wake(slug)
+	if s.Exports != nil {
+		s.Exports.MarkPending(slug)
+	}
+}
+
+// Forget drops everything derived from a wiki's content.
+func (s *Service) Forget(ctx context.Context, slug string) error {
+	if s.Exports != nil {
+		s.Exports.Forget(slug)
+	}
+	return s.Search.Remove(ctx, slug)
+}
+
+// A directory finds people for invitations, with whatever the service has.
+type directory struct{ s *Service }
+
+// Find implements tenant.Directory.
+func (d directory) Find(ctx context.Context, name string) (wiki.User, error) {
+	if d.s.people == nil {
+		return wiki.User{}, wiki.Problemf(wiki.ErrInvalid, "handle", "People can't be looked up at the moment.")
+	}
+	return d.s.people.Find(ctx, name)
+}
+
+// outboundOptions are those of every client for requests to other hosts.
+func outboundOptions(cfg config.Config) outbound.Options {
+	return outbound.Options{Pins: cfg.Test.Pins, CA: cfg.Test.CA, DNS: cfg.Test.DNS}
+}
+
+// newLimiter returns nil, which limits nothing, if no rates are configured.
+func newLimiter(cfg config.Config, now func() time.Time) *limit.Limiter {
+	if cfg.Reads == 0 {
+		return nil
+	}
+	return limit.New(limit.Options{Rates: limit.RatesFor(cfg.Reads, cfg.Writes), Now: now})
+}
+
+// Close stops the workers and closes what is open, in reverse order.
+func (s *Service) Close() error {
+	s.watcher.Stop()
+	s.sweeper.stop()
+	s.indexer.stop()
+	if s.Exports != nil {
+		s.Exports.Close()
+	}
+	var errs []error
+	if s.Search != nil {
+		errs = append(errs, s.Search.Close())
+	}
+	if s.Content != nil {
+		errs = append(errs, s.Content.Close())
+	}
+	if s.Store != nil {
+		errs = append(errs, s.Store.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,49 @@
+package service
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// sweepEvery is how long something can outlive its grace period.
+const sweepEvery = 10 * time.Minute
+
+// A sweeper regularly purges deleted wikis and accounts, and expired grants.
+type sweeper struct {
+	ended  sync.WaitGroup
+	cancel context.CancelFunc
+}
+
+type sweepable interface {
+	// Sweep can be called at any time, and retries what failed before.
+	Sweep(ctx context.Context) error
+}
+
+func startSweeper(log *slog.Logger, services ...sweepable) *sweeper {
+	ctx, cancel := context.WithCancel(context.Background())
+	s := &sweeper{cancel: cancel}
+	s.ended.Go(func() {
+		for tick := time.Tick(sweepEvery); ; {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick:
+				for _, service := range services {
+					if err := service.Sweep(ctx); err != nil && ctx.Err() == nil {
+						log.Error("sweep failed", "err", err)
+					}
+				}
+			}
+		}
+	})
+	return s
+}
+
+func (s *sweeper) stop() {
+	if s != nil {
+		s.cancel()
+		s.ended.Wait()
+	}
+}

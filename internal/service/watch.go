@@ -1,0 +1,153 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"time"
+
+	"robot.wtf/internal/backup"
+	"robot.wtf/internal/config"
+	"robot.wtf/internal/content"
+	"robot.wtf/internal/outbound"
+	"robot.wtf/internal/watch"
+)
+
+// measureCommit records a commit in the metrics.
+func (s *Service) measureCommit(m content.Measure) {
+	s.Metrics.Saved(m.Outcome)
+	for stage, took := range map[string]time.Duration{"prepare": m.Prepare, "wait": m.Wait, "stage": m.Stage, "sync": m.Sync} {
+		if took > 0 {
+			s.Metrics.Stage(stage, took)
+		}
+	}
+}
+
+// Watch starts to check the machine and the service, and to alert the operator.
+func (s *Service) Watch() error {
+	cfg := s.o.Config
+	alerts, err := newNotifiers(cfg)
+	if err != nil {
+		return err
+	}
+	checks := []watch.Check{watch.DiskCheck("disk", "the data", cfg.Data, watch.DiskUsage), s.checkDatabase, s.checkReports, s.checkExports}
+	s.Metrics.Gauge("robot_disk_used_ratio", "Used part of the data directory's disk, by bytes or by files, whichever is more.", func() (float64, bool) {
+		used, _, err := watch.DiskUsage(cfg.Data)
+		return used, err == nil
+	})
+	s.Metrics.Gauge("robot_disk_free_bytes", "Free bytes on the data directory's disk.", func() (float64, bool) {
+		_, free, err := watch.DiskUsage(cfg.Data)
+		return float64(free), err == nil
+	})
+	s.Metrics.Gauge("robot_index_lag_seconds", "Age of the oldest save that isn't in its search index yet.", s.indexer.lag.seconds)
+	s.Metrics.Gauge("robot_unembedded_sections", "Sections of pages that aren't embedded yet.", func() (float64, bool) {
+		_, sections := s.Search.Waiting()
+		return float64(sections), true
+	})
+	s.Metrics.Gauge("robot_unembedded_wikis", "Wikis that have such sections.", func() (float64, bool) {
+		wikis, _ := s.Search.Waiting()
+		return float64(wikis), true
+	})
+	if dir := cfg.Watch.Backup; dir != "" {
+		checks = append(checks, checkBackup(dir), watch.DiskCheck("backup-disk", "the backups", dir, backupDisk))
+		s.measureBackups(dir)
+	}
+	s.watcher = watch.Start(watch.Options{Checks: checks, Notifiers: alerts, Log: s.o.Log})
+	return nil
+}
+
+// backupDisk ignores a directory that doesn't exist yet: checkBackup reports that.
+func backupDisk(dir string) (used float64, free uint64, err error) {
+	used, free, err = watch.DiskUsage(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, 0, nil
+	}
+	return used, free, err
+}
+
+// newNotifiers returns the configured ways to reach the operator.
+func newNotifiers(cfg config.Config) ([]watch.Notifier, error) {
+	var all []watch.Notifier
+	if m := cfg.Watch.Mail; m != nil {
+		all = append(all, watch.Mail{Server: m.Server, From: m.From, To: m.To, User: m.User, Password: m.Password, Service: cfg.Host})
+	}
+	if cfg.Watch.Webhook != "" {
+		hook, err := watch.NewWebhook(cfg.Watch.Webhook, cfg.Host, outbound.New(outboundOptions(cfg)))
+		if err != nil {
+			return nil, fmt.Errorf("alert webhook: %w", err)
+		}
+		all = append(all, hook)
+	}
+	return all, nil
+}
+
+func (s *Service) checkDatabase(ctx context.Context) []watch.Condition {
+	if err := s.Store.Check(ctx); err != nil && ctx.Err() == nil {
+		return []watch.Condition{{Key: "database", Text: fmt.Sprintf("The platform's database can't be written, so nobody can sign in or save: %v.", err)}}
+	}
+	return nil
+}
+
+// checkExports reports export mismatches until the service is restarted, because
+// somebody has to find out why.
+func (s *Service) checkExports(context.Context) []watch.Condition {
+	if s.Exports == nil {
+		return nil
+	}
+	return exportsCondition(s.Exports.Stats().Mismatches)
+}
+
+func exportsCondition(mismatches uint64) []watch.Condition {
+	if mismatches == 0 {
+		return nil
+	}
+	return []watch.Condition{{Key: "export", Text: fmt.Sprintf(
+		"%d exports since the start didn't match the head of their wiki. They weren't served; the log names the wikis.", mismatches)}}
+}
+
+// checkReports reports open reports.
+func (s *Service) checkReports(ctx context.Context) []watch.Condition {
+	n, err := s.Store.OpenReports(ctx)
+	if err != nil || n == 0 {
+		return nil // checkDatabase reports a failing database
+	}
+	return []watch.Condition{{Key: "reports", Text: fmt.Sprintf("%d reports from readers are open: run robot admin reports.", n)}}
+}
+
+// notifyReport notifies the operator of a report, at most every ten minutes. All
+// reports are in the queue.
+func (s *Service) notifyReport(slug, reason string) {
+	now := time.Now().Unix()
+	last := s.lastReport.Load()
+	if now-last >= 600 && s.lastReport.CompareAndSwap(last, now) {
+		s.watcher.Announce("report", fmt.Sprintf("A page of %s was reported (%s): run robot admin reports.", slug, reason))
+	}
+}
+
+func checkBackup(dir string) watch.Check {
+	return func(context.Context) []watch.Condition {
+		status, err := backup.Look(dir)
+		problems := status.Problems(time.Now())
+		if err != nil {
+			problems = []string{err.Error()}
+		}
+		if len(problems) == 0 {
+			return nil
+		}
+		return []watch.Condition{{Key: "backup", Text: strings.Join(problems, " ")}}
+	}
+}
+
+func (s *Service) measureBackups(dir string) {
+	age := func(timeOf func(backup.Status) time.Time) func() (float64, bool) {
+		return func() (float64, bool) {
+			status, err := backup.Look(dir)
+			at := timeOf(status)
+			return time.Since(at).Seconds(), err == nil && !at.IsZero()
+		}
+	}
+	s.Metrics.Gauge("robot_backup_age_seconds", "Age of the last finished backup.", age(func(s backup.Status) time.Time { return s.Newest }))
+	s.Metrics.Gauge("robot_verified_backup_age_seconds", "Age of the last verified backup.", age(func(s backup.Status) time.Time { return s.Verified.Taken }))
+}
