@@ -137,7 +137,7 @@ test("a page that is deleted while somebody writes does not take their text alon
   const { revision } = await service.api("ada", "GET", "/pages/Sandbox/Gone");
   await service.api("ada", "DELETE", "/pages/Sandbox/Gone", { revision });
   await save(page);
-  await page.locator("h1", { hasText: "deleted meanwhile" }).waitFor();
+  await page.locator("h1", { hasText: "This page was deleted" }).waitFor();
   assert.equal(await page.locator("#text").inputValue(), "new\n");
   await save(page);
   await at(page, "/Sandbox/Gone");

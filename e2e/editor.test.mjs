@@ -192,7 +192,7 @@ test("without a script: create, preview, draft, upload, rename, delete, undo", a
   await page.waitForURL(`${wiki}/No_Script`);
   await page.goto(`${wiki}/No_Script/edit`);
   await area.fill("Draft words");
-  await page.getByRole("button", { name: "Keep as draft" }).click();
+  await page.getByRole("button", { name: "Save draft" }).click();
   assert.match(await told(), /Draft saved/);
   await page.getByRole("button", { name: "Discard draft" }).click();
   assert.equal(await area.inputValue(), "Some *words*.\n");
