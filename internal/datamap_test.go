@@ -1,0 +1,186 @@
+package internal_test
+
+import (
+	"cmp"
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+var updateDataMap = flag.Bool("update-datamap", false, "write docs/data.md from the data map")
+
+// A dataRow says what happens to the data of one table.
+type dataRow struct {
+	store   string // platform (robot.db), content (wiki.db) or search (index.db)
+	table   string
+	holds   string
+	kind    kindOfData
+	person  string // whose personal data it holds; "" for nobody's
+	wiki    fate   // when a wiki has been purged
+	account fate   // when an account has been purged, in other people's wikis
+	export  string // what the account export contains of it
+	removal string // what a takedown does
+	imports string // what an import that replaces the seeds does
+}
+
+type kindOfData string
+
+const (
+	truth     kindOfData = "truth"     // lost if the table is lost
+	upkept    kindOfData = "kept up"   // follows from other tables, written in the same transaction
+	rebuilt   kindOfData = "derived"   // can be deleted at any time; rebuilt from the content
+	temporary kindOfData = "temporary" // expires within the time given
+)
+
+type fate string
+
+const (
+	deleted    fate = "deleted"
+	kept       fate = "kept"
+	anonymized fate = "anonymized" // the row stays without the person
+	expires    fate = "expires"    // the time of a temporary row is over before the purge
+	untouched  fate = "-"          // has nothing of the wiki or the person
+)
+
+// dataMap has a row for each table of each database. All of them are in backups;
+// a restored service rebuilds derived ones that are missing.
+var dataMap = []dataRow{
+	{"platform", "users", "people who signed in or were invited", truth, "DID, username, handle, name", untouched, deleted, "all", "-", "-"},
+	{"platform", "sites", "wikis, their settings and limits", truth, "owner's DID", deleted, deleted, "title, description, visibility", "-", "-"},
+	{"platform", "members", "roles of members", truth, "members' DIDs", deleted, deleted, "own roles; members of own wikis", "-", "-"},
+	{"platform", "sessions", "sessions with the kind of browser (a day)", truth, "DID", untouched, deleted, "all but the id", "-", "-"},
+	{"platform", "codes", "single sign-on codes (a minute)", temporary, "", expires, expires, "-", "-", "-"},
+	{"platform", "tokens", "wiki tokens: name, use, hash of the secret", truth, "DID", deleted, deleted, "all but the hash", "-", "-"},
+	{"platform", "personal_tokens", "personal tokens: name, use, hash of the secret", truth, "DID", untouched, deleted, "all but the hash", "-", "-"},
+	{"platform", "audit", "log of changes to wikis, members, tokens, settings and accounts", truth, "DIDs of who acted and of members", kept, kept, "-", "records it", "-"},
+	{"platform", "signins", "sign-ins in progress (minutes)", temporary, "handle", untouched, expires, "-", "-", "-"},
+	{"platform", "former", "names that go to nobody else", truth, "name, keyed hash of its holder", kept, kept, "-", "-", "-"},
+	{"platform", "oauth_clients", "OAuth clients", truth, "", untouched, untouched, "-", "-", "-"},
+	{"platform", "oauth_requests", "authorization requests in progress (an hour)", temporary, "", expires, expires, "-", "-", "-"},
+	{"platform", "oauth_grants", "agents that people connected", truth, "DID", deleted, deleted, "all but the id", "-", "-"},
+	{"platform", "oauth_codes", "authorization codes (minutes; while its grant lasts)", temporary, "DID", expires, expires, "-", "-", "-"},
+	{"platform", "oauth_refresh", "hashes of refresh tokens", truth, "", deleted, deleted, "-", "-", "-"},
+	{"platform", "faces", "avatars, re-encoded", truth, "DID, picture", untouched, deleted, "the picture", "-", "-"},
+	{"platform", "alive", "one row, written to find out whether the database can be", temporary, "", untouched, untouched, "-", "-", "-"},
+	{"platform", "reports", "readers' reports to the operator", truth, "reporter's DID and words", kept, anonymized, "-", "-", "-"},
+	{"platform", "goose_db_version", "schema version", truth, "", untouched, untouched, "-", "-", "-"},
+	{"platform", "sqlite_sequence", "SQLite's counters", upkept, "", untouched, untouched, "-", "-", "-"},
+
+	{"content", "meta", "head and totals", upkept, "", deleted, untouched, "-", "-", "updated"},
+	{"content", "files", "the current tree", upkept, "", deleted, untouched, "own wikis: all files", "-", "replaced"},
+	{"content", "trees", "ids of current folders", upkept, "", deleted, untouched, "-", "-", "replaced"},
+	{"content", "blobs", "every version of every file", truth, "what people wrote", deleted, untouched, "own wikis: current files", "kept, never served", "replaced"},
+	{"content", "commits", "every change, with its author", truth, "username, DID", deleted, kept, "-", "-", "replaced"},
+	{"content", "changes", "files changed by each commit", truth, "", deleted, untouched, "-", "-", "replaced"},
+	{"content", "outlinks", "links of current pages", upkept, "", deleted, untouched, "-", "-", "replaced"},
+	{"content", "backlinks", "pages that link to a file", upkept, "", deleted, untouched, "-", "-", "replaced"},
+	{"content", "drafts", "unsaved edits", truth, "DID, text", deleted, deleted, "all", "-", "kept, without their base"},
+	{"content", "requests", "results of requests that may be retried (a day)", temporary, "DID", deleted, deleted, "-", "-", "deleted"},
+	{"content", "seen", "changes a person has reviewed", truth, "DID", deleted, deleted, "-", "-", "deleted"},
+	{"content", "withheld", "takedowns", truth, "", deleted, untouched, "-", "adds a row", "kept"},
+	{"content", "packs", "imported history beside the first parents", truth, "imported authors", deleted, untouched, "-", "-", "replaced"},
+	{"content", "tags", "imported tags", truth, "", deleted, untouched, "-", "-", "replaced"},
+	{"content", "replaced", "ids of commits and blobs that an import replaced", truth, "", deleted, untouched, "-", "-", "adds rows"},
+	{"content", "goose_db_version", "schema version", truth, "", deleted, untouched, "-", "-", "-"},
+	{"content", "sqlite_sequence", "SQLite's counters", upkept, "", deleted, untouched, "-", "-", "-"},
+	{"content", "sqlite_stat1", "fixed statistics for the query planner", truth, "", deleted, untouched, "-", "-", "-"},
+	{"content", "sqlite_stat4", "fixed statistics for the query planner", truth, "", deleted, untouched, "-", "-", "-"},
+
+	{"search", "meta", "the last commit indexed", rebuilt, "", deleted, untouched, "-", "rebuilt", "rebuilt"},
+	{"search", "pages", "names and titles of pages", rebuilt, "", deleted, untouched, "-", "rebuilt without it", "rebuilt"},
+	{"search", "texts", "text of sections", rebuilt, "what people wrote", deleted, untouched, "-", "rebuilt without it", "rebuilt"},
+	{"search", "tags", "tags of pages", rebuilt, "", deleted, untouched, "-", "rebuilt without it", "rebuilt"},
+	{"search", "authors", "who edited a page, for author: queries", rebuilt, "username", deleted, kept, "-", "rebuilt", "rebuilt"},
+	{"search", "files", "attachments of pages", rebuilt, "", deleted, untouched, "-", "rebuilt", "rebuilt"},
+	{"search", "chunks", "passages and their embeddings", rebuilt, "what people wrote", deleted, untouched, "-", "rebuilt without it", "rebuilt"},
+	{"search", "postings", "positions of words", rebuilt, "", deleted, untouched, "-", "rebuilt without it", "rebuilt"},
+}
+
+const dataPage = "../docs/data.md"
+
+// TestDataMap fails for a table without a row, a row without a table, and a
+// stale docs/data.md.
+func TestDataMap(t *testing.T) {
+	w := newDataWorld(t)
+	w.populate()
+	for name, file := range map[string]string{"platform": w.platformFile(), "content": w.wikiFile("ada", "wiki.db"), "search": w.wikiFile("ada", "index.db")} {
+		var rows []string
+		for _, r := range dataMap {
+			if r.store == name {
+				rows = append(rows, r.table)
+			}
+		}
+		tables := w.tables(file)
+		for _, table := range tables {
+			if !slices.Contains(rows, table) {
+				t.Errorf("the data map has no row for table %s of %s", table, name)
+			}
+		}
+		for _, row := range rows {
+			if !slices.Contains(tables, row) {
+				t.Errorf("the data map has a row for %s of %s, which has no such table", row, name)
+			}
+		}
+	}
+	want := dataPageText()
+	if *updateDataMap {
+		if err := os.WriteFile(dataPage, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := os.ReadFile(dataPage); err != nil || string(got) != want {
+		t.Errorf("docs/data.md is stale (%v): run go test ./internal -run TestDataMap -update-datamap", err)
+	}
+}
+
+// Rows are complete, and agree with themselves.
+func TestDataMapRows(t *testing.T) {
+	for _, r := range dataMap {
+		name := r.store + "." + r.table
+		if cmp.Or(r.holds, "") == "" || r.kind == "" || r.wiki == "" || r.account == "" || r.export == "" || r.removal == "" || r.imports == "" {
+			t.Errorf("%s: a field is empty", name)
+		}
+		if r.store == "search" && r.kind != rebuilt {
+			t.Errorf("%s: an index is derived", name)
+		}
+		if r.store != "platform" && r.wiki != deleted {
+			t.Errorf("%s outlives its wiki", name)
+		}
+		if (r.wiki == expires || r.account == expires) && r.kind != temporary {
+			t.Errorf("%s expires but isn't temporary", name)
+		}
+	}
+}
+
+func dataPageText() string {
+	var b strings.Builder
+	b.WriteString(`# Where data is kept
+
+One row for each table, generated from ` + "`internal/datamap_test.go`" + `, which also tests what it says. Change the map there and run
+` + "`go test ./internal -run TestDataMap -update-datamap`" + `.
+
+- **Kind**: *truth* is lost if the table is lost. *Kept up* follows from other tables and is written in the same transaction. *Derived* can be deleted at any time and is rebuilt. *Temporary* expires.
+- **Wiki deleted**, **account deleted**: after the seven days in which the owner can change their mind. Deleting an account also deletes its wiki; the column is about everything else.
+- **Backups** hold every table below, and the keys. What was deleted stays in backups for up to 35 days. A restored service rebuilds derived tables that are missing or behind.
+- **Export** is what a person downloads from their account's page.
+- **Import** is one that replaces a wiki's seeds. An import into a wiki with content adds one commit and replaces nothing.
+
+Git exports (` + "`repo.git`" + `), rendered pages and everything in memory are derived as well. They go with their wiki, and no backup holds them.
+`)
+	for _, s := range [][2]string{
+		{"platform", "The platform: `robot.db`"},
+		{"content", "A wiki: `wikis/NAME/wiki.db`"},
+		{"search", "A wiki's search index: `wikis/NAME/index.db`"},
+	} {
+		fmt.Fprintf(&b, "\n## %s\n\n| table | holds | kind | personal data | wiki deleted | account deleted | export | takedown | import |\n|---|---|---|---|---|---|---|---|---|\n", s[1])
+		for _, r := range dataMap {
+			if r.store == s[0] {
+				fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s | %s | %s | %s |\n", r.table, r.holds, r.kind, cmp.Or(r.person, "-"), r.wiki, r.account, r.export, r.removal, r.imports)
+			}
+		}
+	}
+	return b.String()
+}
