@@ -21,7 +21,7 @@ func accountRoutes() []route {
 		{pattern: "GET /app/account", handle: (*Handler).showAccount},
 		{pattern: "GET /app/export", handle: (*Handler).exportAccount},
 		{pattern: "POST /app/tokens", handle: (*Handler).changePersonalTokens},
-		{pattern: "POST /app/agents", handle: (*Handler).disconnectOwn},
+		{pattern: "POST /app/agents", handle: (*Handler).disconnectOwnAgent},
 		{pattern: "POST /app/sessions", handle: (*Handler).endSessions},
 		{pattern: "POST /app/leave", handle: (*Handler).leaveWiki},
 		{pattern: "POST /app/restore", handle: (*Handler).restoreWiki},
@@ -74,7 +74,7 @@ func (h *Handler) showDashboard(v *visit) error {
 		return err
 	}
 	for _, a := range sites {
-		card, err := h.card(v, a)
+		card, err := h.makeSiteCard(v, a)
 		if err != nil {
 			return err
 		}
@@ -87,7 +87,7 @@ func (h *Handler) showDashboard(v *visit) error {
 	return h.render(v, http.StatusOK, "dashboard", p)
 }
 
-func (h *Handler) card(v *visit, a wiki.Access) (siteCard, error) {
+func (h *Handler) makeSiteCard(v *visit, a wiki.Access) (siteCard, error) {
 	card := siteCard{Site: a.Site(), Role: a.Role()}
 	if err := h.finishWiki(v, a); err != nil {
 		return card, err
@@ -105,8 +105,8 @@ func (h *Handler) card(v *visit, a wiki.Access) (siteCard, error) {
 	return card, nil
 }
 
-// signedIn answers those whom nobody knows, and reports true when it has.
-func (h *Handler) signedIn(v *visit) (done bool, err error) {
+// requireSignIn answers those whom nobody knows, and reports true when it has.
+func (h *Handler) requireSignIn(v *visit) (done bool, err error) {
 	if !v.caller.Anonymous() {
 		return false, nil
 	}
@@ -132,7 +132,7 @@ type accountPage struct {
 }
 
 func (h *Handler) showAccount(v *visit) error {
-	if done, err := h.signedIn(v); done {
+	if done, err := h.requireSignIn(v); done {
 		return err
 	}
 	return h.renderAccount(v, http.StatusOK, &accountPage{})
@@ -161,10 +161,10 @@ func (h *Handler) renderAccount(v *visit, status int, p *accountPage) error {
 	return h.render(v, status, "account", p)
 }
 
-// accountForm reads a form of the account's page and runs what it asks for;
+// handleAccountForm reads a form of the account's page and runs what it asks for;
 // where that fails the page is shown again.
-func (h *Handler) accountForm(v *visit, required string, do func(form url.Values, p *accountPage) (answered bool, err error)) error {
-	if done, err := h.signedIn(v); done {
+func (h *Handler) handleAccountForm(v *visit, required string, do func(form url.Values, p *accountPage) (answered bool, err error)) error {
+	if done, err := h.requireSignIn(v); done {
 		return err
 	}
 	form, err := h.readForm(v, smallForm, required)
@@ -187,7 +187,7 @@ func (h *Handler) accountForm(v *visit, required string, do func(form url.Values
 }
 
 func (h *Handler) changePersonalTokens(v *visit) error {
-	return h.accountForm(v, "action", func(form url.Values, p *accountPage) (bool, error) {
+	return h.handleAccountForm(v, "action", func(form url.Values, p *accountPage) (bool, error) {
 		switch form.Get("action") {
 		case "make":
 			secret, _, err := h.o.Session.NewPersonalToken(v.ctx(), v.caller, p.Name, form.Get("scope") != "write")
@@ -208,7 +208,7 @@ func (h *Handler) changePersonalTokens(v *visit) error {
 
 // endSessions ends one session, or all of them with the id "all".
 func (h *Handler) endSessions(v *visit) error {
-	return h.accountForm(v, "id", func(form url.Values, p *accountPage) (bool, error) {
+	return h.handleAccountForm(v, "id", func(form url.Values, p *accountPage) (bool, error) {
 		id := form.Get("id")
 		if id == "" {
 			return false, wiki.Problemf(wiki.ErrInvalid, "id", "Say which session shall end.")
@@ -229,7 +229,7 @@ func (h *Handler) endSessions(v *visit) error {
 }
 
 func (h *Handler) deleteAccount(v *visit) error {
-	return h.accountForm(v, "confirm", func(form url.Values, p *accountPage) (bool, error) {
+	return h.handleAccountForm(v, "confirm", func(form url.Values, p *accountPage) (bool, error) {
 		if err := h.o.Tenant.DeleteAccount(v.ctx(), v.caller, form.Get("confirm")); err != nil {
 			return false, err
 		}
@@ -239,7 +239,7 @@ func (h *Handler) deleteAccount(v *visit) error {
 }
 
 func (h *Handler) keepAccount(v *visit) error {
-	if done, err := h.signedIn(v); done {
+	if done, err := h.requireSignIn(v); done {
 		return err
 	}
 	if err := h.o.Tenant.KeepAccount(v.ctx(), v.caller); err != nil {
@@ -249,7 +249,7 @@ func (h *Handler) keepAccount(v *visit) error {
 }
 
 func (h *Handler) restoreWiki(v *visit) error {
-	if done, err := h.signedIn(v); done {
+	if done, err := h.requireSignIn(v); done {
 		return err
 	}
 	form, err := h.readForm(v, smallForm, "slug")
@@ -263,7 +263,7 @@ func (h *Handler) restoreWiki(v *visit) error {
 }
 
 func (h *Handler) leaveWiki(v *visit) error {
-	if done, err := h.signedIn(v); done {
+	if done, err := h.requireSignIn(v); done {
 		return err
 	}
 	form, err := h.readForm(v, smallForm, "slug")
@@ -338,7 +338,7 @@ type exportedSignIn struct {
 // account, their wiki's current files, and their drafts. It is made while it is
 // sent; what fails under way cuts it off, so that no one takes it for whole.
 func (h *Handler) exportAccount(v *visit) error {
-	if done, err := h.signedIn(v); done {
+	if done, err := h.requireSignIn(v); done {
 		return err
 	}
 	sites, err := h.o.Tenant.Sites(v.ctx(), v.caller.User.DID)
@@ -350,7 +350,7 @@ func (h *Handler) exportAccount(v *visit) error {
 		return err
 	}
 	header := v.w.Header()
-	h.headers.setOf(header, v)
+	h.headers.setFor(header, v)
 	header.Set("Content-Type", "application/zip")
 	header.Set("Content-Disposition", `attachment; filename="robot-wtf-export.zip"`)
 	header.Set("Cache-Control", "no-store")

@@ -58,8 +58,8 @@ func (h *Handler) renderAgents(v *visit, status int, p *agentsPage) error {
 	return h.render(v, status, "agents", p)
 }
 
-// disconnect ends a grant.
-func (h *Handler) disconnect(v *visit) error {
+// disconnectAgent ends a grant.
+func (h *Handler) disconnectAgent(v *visit) error {
 	if v.a.Role() < wiki.Viewer {
 		return wiki.Problemf(wiki.ErrDenied, "", "Only members of this wiki can disconnect their agents.")
 	}
@@ -106,9 +106,9 @@ func (h *Handler) ownAgents(v *visit) ([]agentRow, error) {
 	return rows, nil
 }
 
-// disconnectOwn ends one of the person's own grants, of whatever wiki.
-func (h *Handler) disconnectOwn(v *visit) error {
-	return h.accountForm(v, "id", func(form url.Values, p *accountPage) (bool, error) {
+// disconnectOwnAgent ends one of the person's own grants, of whatever wiki.
+func (h *Handler) disconnectOwnAgent(v *visit) error {
+	return h.handleAccountForm(v, "id", func(form url.Values, p *accountPage) (bool, error) {
 		if err := h.o.OAuth.RevokeOwn(v.ctx(), v.caller, form.Get("id")); err != nil {
 			var problem *wiki.Problem
 			if errors.As(err, &problem) {

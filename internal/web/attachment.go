@@ -19,7 +19,7 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// filesPage lists the attachments of a page, or of the whole wiki.
+// newFilesPage lists the attachments of a page, or of the whole wiki.
 type filesPage struct {
 	Frame
 	failure
@@ -62,7 +62,7 @@ func managePath(file string) string {
 }
 
 func (h *Handler) showAttachments(v *visit) error {
-	p, err := h.filesPage(v, v.name)
+	p, err := h.newFilesPage(v, v.name)
 	if err != nil {
 		return err
 	}
@@ -75,15 +75,15 @@ func (h *Handler) showAllAttachments(v *visit) error {
 	if file := v.query("file"); file != "" {
 		return h.showFilePage(v, http.StatusOK, file, failure{})
 	}
-	p, err := h.filesPage(v, "")
+	p, err := h.newFilesPage(v, "")
 	if err != nil {
 		return err
 	}
 	return h.render(v, http.StatusOK, "attachments", p)
 }
 
-// filesPage collects a page's files, or all with an empty name.
-func (h *Handler) filesPage(v *visit, name string) (*filesPage, error) {
+// newFilesPage collects a page's files, or all with an empty name.
+func (h *Handler) newFilesPage(v *visit, name string) (*filesPage, error) {
 	p := &filesPage{Action: "/-/upload", Limit: v.a.Site().Limits.CurrentBytes, Each: v.a.Site().Limits.AttachmentBytes}
 	var files []pages.Attachment
 	var err error
@@ -112,13 +112,13 @@ func (h *Handler) filesPage(v *visit, name string) (*filesPage, error) {
 	return p, nil
 }
 
-// attach stores the files of a form beside a page.
-func (h *Handler) attach(v *visit) error {
+// attachFiles stores the files of a form beside a page.
+func (h *Handler) attachFiles(v *visit) error {
 	return h.storeFiles(v, v.name)
 }
 
-// upload stores files at the root, or changes one that is there.
-func (h *Handler) upload(v *visit) error {
+// uploadFiles stores files at the root, or changes one that is there.
+func (h *Handler) uploadFiles(v *visit) error {
 	if file := v.query("file"); file != "" {
 		return h.changeFile(v, file)
 	}
@@ -151,7 +151,7 @@ func (h *Handler) storeFiles(v *visit, page string) error {
 	if !ok {
 		return err
 	}
-	p, failed := h.filesPage(v, page)
+	p, failed := h.newFilesPage(v, page)
 	if failed != nil {
 		return err
 	}
@@ -196,8 +196,8 @@ type inlineAnswer struct {
 	Attachments []string `json:"attachments"`
 }
 
-// attachInline stores one file under a free name, for the editor.
-func (h *Handler) attachInline(v *visit) error {
+// attachInlineFile stores one file under a free name, for the editor.
+func (h *Handler) attachInlineFile(v *visit) error {
 	files, form, err := h.readFiles(v)
 	if err == nil && len(files) != 1 {
 		err = wiki.Problemf(wiki.ErrInvalid, "file", "Send one file, in the field \"file\".")
@@ -209,12 +209,12 @@ func (h *Handler) attachInline(v *visit) error {
 		})
 	}
 	if err != nil {
-		return h.refuseJSON(v, err)
+		return h.writeJSONFailure(v, err)
 	}
 	answer := inlineAnswer{Name: path.Base(saved.Path), URL: wiki.PathURL(saved.Path)}
 	list, err := h.o.Pages.Attachments(v.ctx(), v.a, v.name)
 	if err != nil {
-		return h.refuseJSON(v, err)
+		return h.writeJSONFailure(v, err)
 	}
 	for _, f := range list {
 		answer.Attachments = append(answer.Attachments, f.Name)

@@ -70,7 +70,7 @@ func (h *Handler) serveFinished(w http.ResponseWriter, r *http.Request, slug str
 	v := visit{w: w, r: r, slug: slug}
 	if !anonymous {
 		v.caller = h.o.Session.Browser(r)
-		if anonymous = v.caller.Anonymous(); anonymous && worthTrying(r) {
+		if anonymous = v.caller.Anonymous(); anonymous && mayBeSignedIn(r) {
 			return false
 		}
 	}
@@ -78,7 +78,7 @@ func (h *Handler) serveFinished(w http.ResponseWriter, r *http.Request, slug str
 	if v.a, err = h.o.Tenant.Resolve(r.Context(), slug, v.caller); err != nil {
 		return false
 	}
-	h.robots(&v)
+	h.setRobotsHeader(&v)
 	seq, err := h.o.Pages.Head(r.Context(), v.a)
 	if err != nil {
 		return false
@@ -87,7 +87,7 @@ func (h *Handler) serveFinished(w http.ResponseWriter, r *http.Request, slug str
 	if !ok || acceptsMarkdown(r) && wantsMarkdown(r) {
 		return false
 	}
-	if h.take(&v) != nil {
+	if h.chargeRateLimit(&v) != nil {
 		return false // refused takes nothing: the handlers say so in full
 	}
 	if !anonymous {
@@ -112,10 +112,10 @@ func (h *Handler) finishedKey(v *visit, seq int64) finishedKey {
 	return finishedKey{v.slug, v.r.URL.Path, seq, site.Created.Unix(), site.Version, h.o.Pages.Stamp(v.a), v.a.Can(wiki.Edit)}
 }
 
-// finish renders a page view, keeps it for its address as of a head, and
+// renderFinished renders a page view, keeps it for its address as of a head, and
 // answers with it. The head was read before the page: what is kept may be newer
 // than its key says, and never older.
-func (h *Handler) finish(v *visit, seq int64, name string, data framed) error {
+func (h *Handler) renderFinished(v *visit, seq int64, name string, data framed) error {
 	buf, err := h.execute(name, data)
 	if err != nil {
 		return err

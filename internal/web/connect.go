@@ -204,7 +204,7 @@ func (h *Handler) reviewAgentCommit(v *visit) error {
 		done, err := h.o.Pages.Revert(v.ctx(), v.a, commit, pages.Write{})
 		if errors.Is(err, wiki.ErrConflict) {
 			v.r.SetPathValue("id", commit)
-			return h.revertAgain(v, form, err)
+			return h.showRevertFailure(v, form, err)
 		}
 		if err != nil {
 			return err
@@ -243,7 +243,7 @@ func (h *Handler) streamConnect(v *visit) error {
 	s := &stream{h: h, v: v, out: http.NewResponseController(v.w)}
 	_ = s.out.SetReadDeadline(time.Time{})
 	header := v.w.Header()
-	h.headers.setOf(header, v)
+	h.headers.setFor(header, v)
 	header.Set("Content-Type", "text/event-stream; charset=utf-8")
 	header.Set("Cache-Control", "no-store")
 	header.Set("X-Accel-Buffering", "no") // proxies must not buffer

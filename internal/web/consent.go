@@ -14,7 +14,7 @@ func consentRoutes() []route {
 	return []route{
 		{pattern: "GET " + oauth.AuthorizePath, handle: (*Handler).beginConsent},
 		{pattern: "GET " + oauth.ConsentPath, handle: (*Handler).showConsent},
-		{pattern: "POST " + oauth.ConsentPath, handle: (*Handler).decide},
+		{pattern: "POST " + oauth.ConsentPath, handle: (*Handler).decideConsent},
 	}
 }
 
@@ -56,7 +56,7 @@ func (h *Handler) renderConsent(v *visit, status int, request string, f failure)
 	p := &consentPage{Frame: h.frame(v, "Let "+ask.Name+" in?"), failure: f, ConsentPrompt: ask, Person: v.caller.User}
 	p.NoIndex = true
 	if !ask.CanRead {
-		if p.MayCreate, err = h.wikiless(v); err != nil {
+		if p.MayCreate, err = h.canCreateFirstWiki(v); err != nil {
 			return err
 		}
 		p.Back = createWikiPath + "?" + url.Values{"slug": {ask.Slug}, "return_to": {oauth.ConsentPath + "?request=" + url.QueryEscape(request)}}.Encode()
@@ -66,8 +66,8 @@ func (h *Handler) renderConsent(v *visit, status int, request string, f failure)
 	return h.render(v, status, "consent", p)
 }
 
-// wikiless reports whether somebody has no wiki of their own, and may make one.
-func (h *Handler) wikiless(v *visit) (bool, error) {
+// canCreateFirstWiki reports whether somebody has no wiki of their own, and may make one.
+func (h *Handler) canCreateFirstWiki(v *visit) (bool, error) {
 	if !h.mayCreate(v.caller.User) {
 		return false, nil
 	}
@@ -75,9 +75,9 @@ func (h *Handler) wikiless(v *visit) (bool, error) {
 	return len(sites) == 0 || sites[0].Role() != wiki.Owner, err
 }
 
-// decide takes the person's answer to the program. What they may not agree to is
+// decideConsent takes the person's answer to the program. What they may not agree to is
 // told on the page, and the request still waits.
-func (h *Handler) decide(v *visit) error {
+func (h *Handler) decideConsent(v *visit) error {
 	v.w.Header().Set("Cache-Control", "no-store")
 	form, err := h.readForm(v, smallForm, "request", "person", "answer")
 	if err != nil {

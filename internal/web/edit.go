@@ -15,7 +15,7 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// editPage is the form in which a page is written, with a preview beside it.
+// newEditPage is the form in which a page is written, with a preview beside it.
 type editPage struct {
 	Frame
 	failure
@@ -51,7 +51,7 @@ func (h *Handler) showEdit(v *visit) error {
 	if err != nil {
 		return err
 	}
-	p := h.editPage(v, form)
+	p := h.newEditPage(v, form)
 	p.Text, p.Base, p.From, p.Unsaved = string(form.Text), form.Base, revision, revision != ""
 	if d := form.Draft; d != nil {
 		p.Draft = &draftNotice{Loaded: revision == "", Moved: d.Base != form.Base, Time: d.Modified}
@@ -63,8 +63,8 @@ func (h *Handler) showEdit(v *visit) error {
 	return h.renderEdit(v, http.StatusOK, p)
 }
 
-// editPage makes the form of a page, without its text.
-func (h *Handler) editPage(v *visit, form *pages.EditForm) *editPage {
+// newEditPage makes the form of a page, without its text.
+func (h *Handler) newEditPage(v *visit, form *pages.EditForm) *editPage {
 	p := &editPage{Name: form.Name, Exists: form.Exists, Similar: form.Similar, Alike: form.Alike}
 	title := "Editing " + form.Name.Title()
 	if !form.Exists {
@@ -89,8 +89,8 @@ func (h *Handler) renderEdit(v *visit, status int, p *editPage) error {
 	return h.render(v, status, "edit", p)
 }
 
-// openDraft is the choice between a draft and what is saved.
-func (h *Handler) openDraft(v *visit) error {
+// chooseDraft is the choice between a draft and what is saved.
+func (h *Handler) chooseDraft(v *visit) error {
 	form, err := h.readForm(v, maxTextForm(v))
 	if err != nil {
 		return err
@@ -129,7 +129,7 @@ func (h *Handler) savePage(v *visit) error {
 	case errors.As(err, &conflict):
 		return h.showConflict(v, form, conflict)
 	case err != nil:
-		return h.editAgain(v, form, err)
+		return h.showEditFailure(v, form, err)
 	}
 	said := ""
 	switch {
@@ -138,28 +138,28 @@ func (h *Handler) savePage(v *visit) error {
 	case saved.Merged:
 		said = "merged"
 	}
-	return h.redirect(v, withNotice(wiki.PathURL(pathOf(saved, v.name)), said))
+	return h.redirect(v, withNotice(wiki.PathURL(savedPath(saved, v.name)), said))
 }
 
-// editAgain shows the form with the writer's text and what is wrong.
-func (h *Handler) editAgain(v *visit, form url.Values, err error) error {
+// showEditFailure shows the form with the writer's text and what is wrong.
+func (h *Handler) showEditFailure(v *visit, form url.Values, err error) error {
 	wrong, ok := h.formFailure(v, err)
 	if !ok {
 		return err
 	}
-	p := h.editPageOf(v, form)
+	p := h.editPageFromForm(v, form)
 	p.failure, p.Unsaved = wrong, true
 	return h.renderEdit(v, wrong.Status, p)
 }
 
-// editPageOf makes the form from what was sent. It needs nothing from the wiki,
+// editPageFromForm makes the form from what was sent. It needs nothing from the wiki,
 // so that the text comes back whatever has become of that.
-func (h *Handler) editPageOf(v *visit, form url.Values) *editPage {
+func (h *Handler) editPageFromForm(v *visit, form url.Values) *editPage {
 	edit := &pages.EditForm{Name: wiki.PageName(v.name), Exists: form.Get("revision") != ""}
 	if name, err := wiki.ParsePageName(v.name); err == nil {
 		edit.Name = name
 	}
-	p := h.editPage(v, edit)
+	p := h.newEditPage(v, edit)
 	p.Text, p.Base, p.Message = formText(form.Get("content")), form.Get("revision"), strings.ToValidUTF8(form.Get("commit"), "")
 	return p
 }
@@ -184,16 +184,16 @@ func (h *Handler) previewPage(v *visit) error {
 	if err != nil {
 		return err
 	}
-	text := choose(formText(form.Get("content")), form)
+	text := applyChoices(formText(form.Get("content")), form)
 	form.Set("content", text)
 	if !wantsJSON(v.r) {
-		p := h.editPageOf(v, form)
+		p := h.editPageFromForm(v, form)
 		p.Preview, p.Unsaved = true, true
 		return h.renderEdit(v, http.StatusOK, p)
 	}
 	view, err := h.o.Pages.Preview(v.ctx(), v.a, v.name, []byte(text))
 	if err != nil {
-		return h.refuseJSON(v, err)
+		return h.writeJSONFailure(v, err)
 	}
 	var html bytes.Buffer
 	if err := h.templates.execute(&html, "edit", "rendered", view); err != nil {
@@ -206,8 +206,8 @@ func (h *Handler) previewPage(v *visit) error {
 	return h.writeJSON(v, http.StatusOK, answer)
 }
 
-// refuseJSON tells a script what is wrong.
-func (h *Handler) refuseJSON(v *visit, err error) error {
+// writeJSONFailure tells a script what is wrong.
+func (h *Handler) writeJSONFailure(v *visit, err error) error {
 	wrong, ok := h.formFailure(v, err)
 	if !ok {
 		return err
@@ -223,9 +223,9 @@ func (h *Handler) saveDraft(v *visit) error {
 	script := wantsJSON(v.r) || !strings.Contains(v.r.Header.Get("Accept"), "text/html")
 	switch {
 	case err != nil && script:
-		return h.refuseJSON(v, err)
+		return h.writeJSONFailure(v, err)
 	case err != nil && form.Has("content"):
-		return h.editAgain(v, form, err)
+		return h.showEditFailure(v, form, err)
 	case err != nil:
 		return err
 	case script:
@@ -270,7 +270,7 @@ func (h *Handler) showConflict(v *visit, form url.Values, c *wiki.ConflictError)
 	}
 	p := &conflictPage{
 		Frame: h.pageFrame(v, "Two edits met", name, "edit"), Name: name, Deleted: c.Deleted,
-		Text: formText(string(withoutMark(c.Merged))), Yours: formText(form.Get("content")),
+		Text: formText(string(trimByteOrderMark(c.Merged))), Yours: formText(form.Get("content")),
 		Base: c.TheirBlob, Message: form.Get("commit"), Keep: v.caller.User.Username + ":" + string(name),
 	}
 	p.Head.Exists = !c.Deleted
@@ -284,14 +284,14 @@ func (h *Handler) showConflict(v *visit, form url.Values, c *wiki.ConflictError)
 	}
 	if !c.Deleted {
 		for i, hunk := range c.Hunks {
-			p.Hunks = append(p.Hunks, conflictPlace(i, hunk, p.Text))
+			p.Hunks = append(p.Hunks, newConflictHunk(i, hunk, p.Text))
 		}
 	}
 	v.w.Header().Set("Cache-Control", "no-store")
 	return h.render(v, http.StatusConflict, "conflict", p)
 }
 
-func conflictPlace(i int, hunk wiki.Hunk, merged string) conflictHunk {
+func newConflictHunk(i int, hunk wiki.Hunk, merged string) conflictHunk {
 	base, theirs, yours := formText(hunk.Base), formText(hunk.Theirs), formText(hunk.Yours)
 	return conflictHunk{
 		Number: i, Line: hunk.YourLine, Base: base, TheirText: theirs, YourText: yours,
@@ -301,12 +301,12 @@ func conflictPlace(i int, hunk wiki.Hunk, merged string) conflictHunk {
 	}
 }
 
-func withoutMark(text []byte) []byte { return bytes.TrimPrefix(text, []byte("\uFEFF")) }
+func trimByteOrderMark(text []byte) []byte { return bytes.TrimPrefix(text, []byte("\uFEFF")) }
 
-// choose puts what the writer picked of each conflict where the text holds one
+// applyChoices puts what the writer picked of each conflict where the text holds one
 // of the alternatives, which one the form says. A place that cannot be found
 // for sure stays as it is.
-func choose(text string, form url.Values) string {
+func applyChoices(text string, form url.Values) string {
 	for i := range maxChoices {
 		n := strconv.Itoa(i)
 		theirs, yours := formText(form.Get("theirs-"+n)), formText(form.Get("yours-"+n))

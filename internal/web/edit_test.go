@@ -213,7 +213,7 @@ func TestChoose(t *testing.T) {
 		{"a\nyours\n", "yours", "nonsense", "a\nyours\n"},
 		{"a\nyours\n", "", "theirs", "a\nyours\n"},
 	} {
-		if got := choose(c.text, sides(c.now, c.pick)); got != c.want {
+		if got := applyChoices(c.text, sides(c.now, c.pick)); got != c.want {
 			t.Errorf("%q, %s to %s: %q, want %q", c.text, c.now, c.pick, got, c.want)
 		}
 	}

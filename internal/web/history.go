@@ -51,8 +51,8 @@ func (f byFilter) Other() bool {
 	return f.Author != "" && !slices.ContainsFunc(f.Authors.People, same) && !slices.ContainsFunc(f.Authors.Agents, same)
 }
 
-// readBy reads the form from the address into a filter.
-func (h *Handler) readBy(v *visit, action string, f *pages.LogFilter) (byFilter, error) {
+// readByFilter reads the form from the address into a filter.
+func (h *Handler) readByFilter(v *visit, action string, f *pages.LogFilter) (byFilter, error) {
 	by := byFilter{Action: action, By: v.query("by"), Author: strings.TrimSpace(strings.ToValidUTF8(v.query("author"), ""))}
 	f.Author = by.Author
 	switch by.By {
@@ -71,7 +71,7 @@ func (h *Handler) readBy(v *visit, action string, f *pages.LogFilter) (byFilter,
 func (f byFilter) chosen() bool { return f.By != "" || f.Author != "" }
 
 // older is the address of what comes after a commit, with the same filter.
-func (f byFilter) older(seq int64) string {
+func (f byFilter) olderURL(seq int64) string {
 	q := url.Values{"before": {strconv.FormatInt(seq, 10)}}
 	for name, value := range map[string]string{"by": f.By, "author": f.Author} {
 		if value != "" {
@@ -92,7 +92,7 @@ func historyEntries(name string, revisions []wiki.Revision, churns []pages.Churn
 			before = revisions[i+1].Commit
 		}
 		if r.Old != "" && r.New != "" && r.Old != r.New {
-			entries[i].Changes = wiki.PathURL(name + "/diff/" + short(before) + "/" + short(r.Commit))
+			entries[i].Changes = wiki.PathURL(name + "/diff/" + shortID(before) + "/" + shortID(r.Commit))
 		}
 	}
 	return entries
@@ -104,8 +104,8 @@ type day[T any] struct {
 	Items []T
 }
 
-// byDay groups things that are sorted by time. now says what today is.
-func byDay[T any](items []T, now time.Time, at func(T) time.Time) []day[T] {
+// groupByDay groups things that are sorted by time. now says what today is.
+func groupByDay[T any](items []T, now time.Time, at func(T) time.Time) []day[T] {
 	var days []day[T]
 	for _, item := range items {
 		label := dayLabel(at(item), now)
@@ -131,8 +131,8 @@ func dayLabel(t, now time.Time) string {
 	return t.Format("2 January 2006")
 }
 
-// before is the paging parameter: a commit's number.
-func before(v *visit) int64 {
+// beforeSeq is the paging parameter: a commit's number.
+func beforeSeq(v *visit) int64 {
 	n, _ := strconv.ParseInt(v.query("before"), 10, 64)
 	return max(n, 0)
 }
@@ -143,8 +143,8 @@ func (h *Handler) showHistory(v *visit) error {
 		return err
 	}
 	p := &historyPage{Name: v.name}
-	filter := pages.LogFilter{Before: before(v), Limit: revisionsShown + 1}
-	if p.By, err = h.readBy(v, wiki.PathURL(v.name+"/history"), &filter); err != nil {
+	filter := pages.LogFilter{Before: beforeSeq(v), Limit: revisionsShown + 1}
+	if p.By, err = h.readByFilter(v, wiki.PathURL(v.name+"/history"), &filter); err != nil {
 		return err
 	}
 	revisions, err := h.o.Pages.HistoryBy(v.ctx(), v.a, v.name, filter)
@@ -153,12 +153,12 @@ func (h *Handler) showHistory(v *visit) error {
 	}
 	if len(revisions) > revisionsShown {
 		revisions = revisions[:revisionsShown]
-		p.Older = p.By.older(revisions[revisionsShown-1].Seq)
+		p.Older = p.By.olderURL(revisions[revisionsShown-1].Seq)
 	}
 	if len(revisions) == 0 && !p.By.chosen() {
 		return wiki.Problemf(wiki.ErrNotFound, "", "There are no older versions.")
 	}
-	p.compared(revisions)
+	p.selectNewest(revisions)
 	churns, err := h.o.Pages.Churns(v.ctx(), v.a, revisions)
 	if err != nil {
 		return err
@@ -175,12 +175,12 @@ func (h *Handler) showHistory(v *visit) error {
 		p.NoIndex = true
 		p.Head = &Head{Name: wiki.PageName(p.Name), Crumbs: crumbs(p.Name), Here: p.Name}
 	}
-	p.Days = byDay(historyEntries(p.Name, revisions, churns, !p.By.chosen()), h.o.Now(), func(e historyEntry) time.Time { return e.Time })
+	p.Days = groupByDay(historyEntries(p.Name, revisions, churns, !p.By.chosen()), h.o.Now(), func(e historyEntry) time.Time { return e.Time })
 	return h.render(v, http.StatusOK, "history", p)
 }
 
 // compared are the two newest of the revisions shown.
-func (p *historyPage) compared(revisions []wiki.Revision) {
+func (p *historyPage) selectNewest(revisions []wiki.Revision) {
 	for i, r := range revisions[:min(2, len(revisions))] {
 		p.From = r.Commit
 		if i == 0 {
@@ -189,8 +189,8 @@ func (p *historyPage) compared(revisions []wiki.Revision) {
 	}
 }
 
-// compare leads to the diff of two revisions, or restores one.
-func (h *Handler) compare(v *visit) error {
+// compareVersions leads to the diff of two revisions, or restores one.
+func (h *Handler) compareVersions(v *visit) error {
 	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, 64<<10)
 	if err := parseForm(v.r); err != nil {
 		return err
@@ -200,13 +200,13 @@ func (h *Handler) compare(v *visit) error {
 		if err != nil {
 			return err
 		}
-		return h.redirect(v, wiki.PathURL(pathOf(saved, v.name)))
+		return h.redirect(v, wiki.PathURL(savedPath(saved, v.name)))
 	}
 	return h.redirectToDiff(v, v.r.PostForm)
 }
 
-// pathOf is where what was saved is shown.
-func pathOf(saved pages.Saved, asked string) string {
+// savedPath is where what was saved is shown.
+func savedPath(saved pages.Saved, asked string) string {
 	switch {
 	case saved.Name != "":
 		return string(saved.Name)
@@ -369,11 +369,11 @@ func logEntries(commits []wiki.Commit) []logEntry {
 }
 
 func (h *Handler) showChangelog(v *visit) error {
-	f := pages.LogFilter{Before: before(v), Limit: commitsShown + 1}
+	f := pages.LogFilter{Before: beforeSeq(v), Limit: commitsShown + 1}
 	p := &changelogPage{Frame: h.frame(v, "Changes")}
 	p.NoIndex, p.Feed = true, true
 	var err error
-	if p.By, err = h.readBy(v, "/-/changelog", &f); err != nil {
+	if p.By, err = h.readByFilter(v, "/-/changelog", &f); err != nil {
 		return err
 	}
 	if from := v.param("from"); from != "" { // An Otter Wiki pages by starting commit
@@ -389,9 +389,9 @@ func (h *Handler) showChangelog(v *visit) error {
 	}
 	if len(commits) > commitsShown {
 		commits = commits[:commitsShown]
-		p.Older = p.By.older(commits[commitsShown-1].Seq)
+		p.Older = p.By.olderURL(commits[commitsShown-1].Seq)
 	}
-	p.Days = byDay(logEntries(commits), h.o.Now(), func(e logEntry) time.Time { return e.Time })
+	p.Days = groupByDay(logEntries(commits), h.o.Now(), func(e logEntry) time.Time { return e.Time })
 	return h.render(v, http.StatusOK, "changelog", p)
 }
 

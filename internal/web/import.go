@@ -39,17 +39,17 @@ type importJobs struct {
 	last map[string]*importJob // by slug
 }
 
-func (j *importJobs) of(slug string) *importJob {
+func (j *importJobs) job(slug string) *importJob {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.last[slug]
 }
 
 // begin makes a wiki's job, unless one is under way.
-func (j *importJobs) begin(slug string) (*importJob, error) {
+func (j *importJobs) start(slug string) (*importJob, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if now := j.last[slug]; now != nil && !now.state().ended {
+	if now := j.last[slug]; now != nil && !now.snapshot().ended {
 		return nil, wiki.Problemf(wiki.ErrExists, "file", "An import is under way. Wait for it to end.")
 	}
 	job := &importJob{step: pages.ImportStep{What: "Beginning"}}
@@ -68,19 +68,19 @@ type importState struct {
 	err    error
 }
 
-func (j *importJob) state() importState {
+func (j *importJob) snapshot() importState {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return importState{j.step, j.ended, j.result, j.err}
 }
 
-func (j *importJob) at(step pages.ImportStep) {
+func (j *importJob) setStep(step pages.ImportStep) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.step = step
 }
 
-func (j *importJob) end(r pages.ImportResult, err error) {
+func (j *importJob) finish(r pages.ImportResult, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.ended, j.result, j.err = true, r, err
@@ -90,8 +90,8 @@ func (j *importJob) end(r pages.ImportResult, err error) {
 // being read the page asks again by itself, without a script.
 func (h *Handler) showImport(v *visit) error {
 	var p importPage
-	if job := h.imports.of(v.slug); job != nil {
-		s := job.state()
+	if job := h.imports.job(v.slug); job != nil {
+		s := job.snapshot()
 		p.Running, p.Step = !s.ended, s.step
 		switch {
 		case p.Running:
@@ -117,9 +117,9 @@ func (h *Handler) renderImport(v *visit, status int, p *importPage) error {
 	return h.render(v, status, "import", p)
 }
 
-// sendImport takes a repository, and begins to import it.
-func (h *Handler) sendImport(v *visit) error {
-	err := h.beginImport(v)
+// startImport takes a repository, and begins to import it.
+func (h *Handler) startImport(v *visit) error {
+	err := h.receiveImport(v)
 	if err == nil {
 		return h.redirect(v, "/-/import")
 	}
@@ -130,7 +130,7 @@ func (h *Handler) sendImport(v *visit) error {
 	return h.renderImport(v, wrong.Status, &importPage{failure: wrong})
 }
 
-func (h *Handler) beginImport(v *visit) error {
+func (h *Handler) receiveImport(v *visit) error {
 	parts, err := v.r.MultipartReader()
 	if err != nil {
 		return wiki.Problemf(wiki.ErrInvalid, "file", "Choose a file: a git bundle, or a zip of a repository.")
@@ -142,17 +142,17 @@ func (h *Handler) beginImport(v *visit) error {
 			return wiki.Problemf(wiki.ErrInvalid, "file", "Choose a file: a git bundle, or a zip of a repository.")
 		}
 		if err != nil {
-			return badUpload(err)
+			return uploadError(err)
 		}
 		if part.FormName() != "file" {
 			continue
 		}
-		upload, err := h.o.Pages.Receive(v.ctx(), v.a, slowly{part, control})
+		upload, err := h.o.Pages.Receive(v.ctx(), v.a, stallReader{part, control})
 		_ = control.SetWriteDeadline(time.Now().Add(uploadWait)) // it began with the request
 		if err != nil {
-			return badUpload(err)
+			return uploadError(err)
 		}
-		job, err := h.imports.begin(v.slug)
+		job, err := h.imports.start(v.slug)
 		if err != nil {
 			return errors.Join(err, upload.Close())
 		}
@@ -163,15 +163,15 @@ func (h *Handler) beginImport(v *visit) error {
 }
 
 func (h *Handler) runImport(ctx context.Context, a wiki.Access, upload *pages.Upload, job *importJob) {
-	result, err := h.o.Pages.Import(ctx, a, upload, false, job.at)
+	result, err := h.o.Pages.Import(ctx, a, upload, false, job.setStep)
 	if cerr := upload.Close(); cerr != nil {
 		h.o.Log.Warn("import: remove the upload", "wiki", a.Site().Slug, "err", cerr)
 	}
-	job.end(result, err)
+	job.finish(result, err)
 }
 
-// badUpload tells of an upload that did not come whole.
-func badUpload(err error) error {
+// uploadError tells of an upload that did not come whole.
+func uploadError(err error) error {
 	var tooLarge *http.MaxBytesError
 	var problem *wiki.Problem
 	switch {
@@ -186,13 +186,13 @@ func badUpload(err error) error {
 // uploadWait is how long an upload may pause.
 const uploadWait = time.Minute
 
-// slowly reads an upload that takes as long as it takes, as long as it goes on.
-type slowly struct {
+// stallReader reads an upload that takes as long as it takes, as long as it goes on.
+type stallReader struct {
 	io.Reader
 	control *http.ResponseController
 }
 
-func (s slowly) Read(buf []byte) (int, error) {
+func (s stallReader) Read(buf []byte) (int, error) {
 	_ = s.control.SetReadDeadline(time.Now().Add(uploadWait)) // where it can be set
 	return s.Reader.Read(buf)
 }

@@ -7,10 +7,10 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// take takes what a visit costs of the caller's and the wiki's rate limits,
+// chargeRateLimit takes what a visit costs of the caller's and the wiki's rate limits,
 // once it is known who is calling. A wiki that is out of reach costs as much as
 // one that does not exist.
-func (h *Handler) take(v *visit) error {
+func (h *Handler) chargeRateLimit(v *visit) error {
 	if h.o.Limits == nil {
 		return nil
 	}
@@ -19,12 +19,12 @@ func (h *Handler) take(v *visit) error {
 		who = limit.Person(v.caller.User.DID)
 	}
 	return h.o.Limits.Take(limit.Request{
-		Wiki: v.slug, Caller: who, Member: v.a.Role() >= wiki.Viewer, Write: h.writes(v),
+		Wiki: v.slug, Caller: who, Member: v.a.Role() >= wiki.Viewer, Write: h.countsAsWrite(v),
 	})
 }
 
-// writes reports whether a request counts as a write: what is sent does, but
+// countsAsWrite reports whether a request counts as a write: what is sent does, but
 // for the previews, drafts and comparisons of those who are still thinking.
-func (h *Handler) writes(v *visit) bool {
+func (h *Handler) countsAsWrite(v *visit) bool {
 	return !reads(v.r) && !v.light && !h.actions[path.Base(v.r.URL.Path)].light
 }

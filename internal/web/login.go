@@ -24,10 +24,10 @@ func (h *Handler) showSignIn(v *visit) error {
 	if !v.caller.Anonymous() {
 		return h.redirect(v, back)
 	}
-	return h.askWho(v, http.StatusOK, signInPage{ReturnTo: back})
+	return h.renderSignIn(v, http.StatusOK, signInPage{ReturnTo: back})
 }
 
-func (h *Handler) askWho(v *visit, status int, p signInPage) error {
+func (h *Handler) renderSignIn(v *visit, status int, p signInPage) error {
 	p.Frame, p.People = h.frame(v, "Sign in"), h.o.People
 	p.NoIndex = true
 	v.w.Header().Set("Cache-Control", "no-store")
@@ -100,11 +100,11 @@ func (h *Handler) signInFailed(v *visit, p signInPage, err error) error {
 	}
 	h.o.SignInFailed(cause)
 	v.failed(err)
-	return h.askWho(v, status, p)
+	return h.renderSignIn(v, status, p)
 }
 
-// showClient tells other servers about this one as an OAuth client.
-func (h *Handler) showClient(v *visit) error {
+// showClientMetadata tells other servers about this one as an OAuth client.
+func (h *Handler) showClientMetadata(v *visit) error {
 	document := h.o.SignIn.Metadata()
 	v.w.Header().Set("Cache-Control", "public, max-age=300")
 	if v.r.URL.Path == atproto.JWKSPath {

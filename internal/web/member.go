@@ -16,7 +16,7 @@ func memberRoutes() []route {
 		{pattern: "GET /-/tokens", handle: (*Handler).showTokens},
 		{pattern: "POST /-/tokens", handle: (*Handler).changeTokens},
 		{pattern: "GET " + agentsPath, handle: (*Handler).showAgents},
-		{pattern: "POST " + agentsPath, handle: (*Handler).disconnect},
+		{pattern: "POST " + agentsPath, handle: (*Handler).disconnectAgent},
 		{pattern: "GET /-/connect", handle: (*Handler).showConnect},
 		{pattern: "POST /-/connect", handle: (*Handler).reviewAgentCommit},
 		{pattern: "GET /-/connect/events", handle: (*Handler).streamConnect},
@@ -54,7 +54,7 @@ func (h *Handler) changeMembers(v *visit) error {
 		return err
 	}
 	wrong.Field = "handle" // where the page tells it
-	return h.renderSettings(v, wrong.Status, &settingsPage{failure: wrong, Settings: settingsNow(v), Invite: typed, InviteRole: form.Get("role")})
+	return h.renderSettings(v, wrong.Status, &settingsPage{failure: wrong, Settings: currentSettings(v), Invite: typed, InviteRole: form.Get("role")})
 }
 
 // memberRole is the role of a form, NoRole for what is none.
@@ -83,7 +83,7 @@ func (h *Handler) deleteWiki(v *visit) error {
 		return err
 	}
 	wrong.Field = "confirm"
-	return h.renderSettings(v, wrong.Status, &settingsPage{failure: wrong, Settings: settingsNow(v)})
+	return h.renderSettings(v, wrong.Status, &settingsPage{failure: wrong, Settings: currentSettings(v)})
 }
 
 // tokensPage lists the member's own tokens for the wiki, or for their account.

@@ -30,7 +30,7 @@ func (h *Handler) signInAs(v *visit) error {
 		}
 		return h.redirect(v, back)
 	}
-	return h.askWho(v, http.StatusUnprocessableEntity, signInPage{ReturnTo: back, Wrong: "Nobody here is called that. Choose one of the people below."})
+	return h.renderSignIn(v, http.StatusUnprocessableEntity, signInPage{ReturnTo: back, Wrong: "Nobody here is called that. Choose one of the people below."})
 }
 
 // safeReturn is a return address if it is a path of the platform or an address

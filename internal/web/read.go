@@ -28,10 +28,10 @@ func (h *Handler) showPage(v *visit) error {
 		v.suffix = ".md"
 		return h.showMarkdown(v, name)
 	}
-	return h.showAt(v, v.name)
+	return h.showPath(v, v.name)
 }
 
-func (h *Handler) showAt(v *visit, path string) error {
+func (h *Handler) showPath(v *visit, path string) error {
 	found, err := h.o.Pages.Find(v.ctx(), v.a, path)
 	switch {
 	case errors.Is(err, wiki.ErrNotFound) && v.query("revision") != "":
@@ -65,7 +65,7 @@ func (h *Handler) showHome(v *visit) error {
 	if strings.HasPrefix(home, "/") {
 		return h.redirectWith(v, http.StatusFound, home)
 	}
-	err := h.showAt(v, home)
+	err := h.showPath(v, home)
 	var moved *wiki.Redirect
 	if errors.As(err, &moved) {
 		moved.Permanent = false // the setting may change
@@ -106,7 +106,7 @@ type pageView struct {
 	OwnTitle bool          // the body's first heading is a title of its own
 	Heading  template.HTML // that heading, when the page begins with it
 	NowURL   string        // of the newest revision, from an old one
-	rail
+	pageBlame
 }
 
 func (h *Handler) viewPage(v *visit, name string) error {
@@ -120,10 +120,10 @@ func (h *Handler) viewPage(v *visit, name string) error {
 	}
 	p := &pageView{Frame: h.pageFrame(v, view.Title, view.Name, "read"), View: view}
 	p.OwnTitle = len(view.Headings) > 0 && view.Headings[0].Level == 1
-	p.Heading, p.rail = h.makeRail(view, p.OwnTitle)
+	p.Heading, p.pageBlame = h.newPageBlame(view, p.OwnTitle)
 	for i, heading := range view.Headings {
 		if heading.Level <= 3 && (i > 0 || !p.OwnTitle) {
-			p.Contents = append(p.Contents, tocEntry{heading, p.at(heading.Line)})
+			p.Contents = append(p.Contents, tocEntry{heading, p.classAt(heading.Line)})
 		}
 	}
 	if len(p.Contents) < 2 {
@@ -142,7 +142,7 @@ func (h *Handler) viewPage(v *visit, name string) error {
 	if err := h.addTree(v, &p.Frame, string(view.Name)); err != nil {
 		return err
 	}
-	return h.finish(v, seq, "page", p)
+	return h.renderFinished(v, seq, "page", p)
 }
 
 // showMarkdown answers with a page's source.
@@ -269,7 +269,7 @@ func (h *Handler) addTree(v *visit, f *Frame, path string) error {
 		return fmt.Errorf("web: sizes: %w", err)
 	}
 	f.Pages = stats.Pages
-	f.Tree = branch(tree, path)
+	f.Tree = treeItems(tree, path)
 	home := wiki.PageName(v.a.Site().HomePage())
 	if i := slices.IndexFunc(tree, func(n *pages.Node) bool { return n.Page == home }); i > 0 {
 		first := f.Tree[i]
@@ -279,13 +279,13 @@ func (h *Handler) addTree(v *visit, f *Frame, path string) error {
 	return nil
 }
 
-// branch is the tree with the folders on the way to a path opened.
-func branch(nodes []*pages.Node, path string) []treeItem {
+// treeItems is the tree with the folders on the way to a path opened.
+func treeItems(nodes []*pages.Node, path string) []treeItem {
 	list := make([]treeItem, 0, len(nodes))
 	for _, n := range nodes {
 		item := treeItem{Title: n.Name, URL: wiki.PathURL(n.Path), Count: n.Count, Current: n.Path == path}
 		if item.Current || strings.HasPrefix(path, n.Path+"/") {
-			item.Children = branch(n.Children, path)
+			item.Children = treeItems(n.Children, path)
 			if len(item.Children) > 0 {
 				item.Count = 0 // they are in sight
 			}

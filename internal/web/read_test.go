@@ -19,7 +19,7 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// upload stores a file as the wiki's owner.
+// uploadFiles stores a file as the wiki's owner.
 func (w *testWiki) upload(slug, page, name, data string) {
 	w.t.Helper()
 	_, err := w.pages.Upload(w.t.Context(), w.access(slug, slug), pages.UploadRequest{Page: page, Name: name, Data: strings.NewReader(data)})
@@ -36,7 +36,7 @@ func TestOtterWikiRoutes(t *testing.T) {
 	second := w.put("ada", "Weather_Station/Log", "Two.\n")
 	w.upload("ada", "Weather_Station/Log", "notes.txt", "some notes\n")
 	w.upload("ada", "Weather_Station/Log", "dot.png", string(testPNG(t)))
-	a, b := short(first.Commit), short(second.Commit)
+	a, b := shortID(first.Commit), shortID(second.Commit)
 	const page = "/Weather_Station/Log"
 	ada := w.as("ada")
 	for path, words := range map[string]string{
@@ -171,7 +171,7 @@ func (w *testWiki) commit(slug string) string {
 	if err != nil || len(commits) == 0 {
 		w.t.Fatal(err)
 	}
-	return short(commits[0].ID)
+	return shortID(commits[0].ID)
 }
 
 // readingPaths are the addresses that whoever may read a wiki may open.
@@ -521,7 +521,7 @@ func TestMovedAndDeleted(t *testing.T) {
 	}
 	b.get(on("ada", "/Garden/Rows")).want(http.StatusNotFound).has("history").lacks("Write it")
 	b.get(on("ada", "/Garden/Rows/history")).want(http.StatusOK).has("was deleted")
-	old := b.get(on("ada", "/Garden/Rows?revision="+short(p.File.Commit)))
+	old := b.get(on("ada", "/Garden/Rows?revision="+shortID(p.File.Commit)))
 	b.follow(old).want(http.StatusOK).has("Beans.", "The page was deleted later")
 }
 
@@ -557,7 +557,7 @@ func TestBranch(t *testing.T) {
 		{Name: "A", Path: "A", Page: "A", Count: 2, Children: []*pages.Node{{Name: "B", Path: "A/B", Page: "A/B", Count: 1, Children: []*pages.Node{leaf}}}},
 		{Name: "Ab", Path: "Ab", Count: 1, Children: []*pages.Node{{Name: "X", Path: "Ab/X", Page: "Ab/X"}}},
 	}
-	got := branch(tree, "A/B")
+	got := treeItems(tree, "A/B")
 	if len(got) != 2 || len(got[0].Children) != 1 || !got[0].Children[0].Current || len(got[0].Children[0].Children) != 1 || got[1].Children != nil || got[1].Count != 1 {
 		t.Errorf("%+v", got)
 	}

@@ -10,7 +10,7 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// movePage is the form that renames or deletes a page.
+// newMovePage is the form that renames or deletes a page.
 type movePage struct {
 	Frame
 	failure
@@ -25,8 +25,8 @@ type movePage struct {
 	UpdateLinks, Subpages, Recursive bool
 }
 
-// movePage collects what a rename or a deletion would touch.
-func (h *Handler) movePage(v *visit, title string) (*movePage, error) {
+// newMovePage collects what a rename or a deletion would touch.
+func (h *Handler) newMovePage(v *visit, title string) (*movePage, error) {
 	page, err := h.o.Pages.Page(v.ctx(), v.a, v.name, "")
 	if err != nil {
 		return nil, err
@@ -52,7 +52,7 @@ func (h *Handler) movePage(v *visit, title string) (*movePage, error) {
 }
 
 func (h *Handler) showRename(v *visit) error {
-	p, err := h.movePage(v, "Rename")
+	p, err := h.newMovePage(v, "Rename")
 	if err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func (h *Handler) showRename(v *visit) error {
 func (h *Handler) renamePage(v *visit) error {
 	form, err := h.readForm(v, smallForm, "new_pagename")
 	if err != nil {
-		return h.moveAgain(v, "rename", form, err)
+		return h.showMoveFailure(v, "rename", form, err)
 	}
 	saved, err := h.o.Pages.Rename(v.ctx(), v.a, pages.RenameRequest{
 		Write:        pages.Write{Message: form.Get("message")},
@@ -73,19 +73,19 @@ func (h *Handler) renamePage(v *visit) error {
 		PageOnly:     !form.Has("subpages"),
 	})
 	if err != nil {
-		return h.moveAgain(v, "rename", form, err)
+		return h.showMoveFailure(v, "rename", form, err)
 	}
-	return h.redirect(v, withNotice(wiki.PathURL(pathOf(saved, v.name)), "renamed"))
+	return h.redirect(v, withNotice(wiki.PathURL(savedPath(saved, v.name)), "renamed"))
 }
 
-// moveAgain shows the form with what is wrong. Its revision is the newest: the
+// showMoveFailure shows the form with what is wrong. Its revision is the newest: the
 // writer is told what has changed and decides again.
-func (h *Handler) moveAgain(v *visit, what string, form url.Values, cause error) error {
+func (h *Handler) showMoveFailure(v *visit, what string, form url.Values, cause error) error {
 	wrong, ok := h.formFailure(v, cause)
 	if !ok || form == nil {
 		return cause
 	}
-	p, err := h.movePage(v, strings.ToUpper(what[:1])+what[1:])
+	p, err := h.newMovePage(v, strings.ToUpper(what[:1])+what[1:])
 	if err != nil {
 		return err
 	}
@@ -99,7 +99,7 @@ func (h *Handler) moveAgain(v *visit, what string, form url.Values, cause error)
 }
 
 func (h *Handler) showDelete(v *visit) error {
-	p, err := h.movePage(v, "Delete")
+	p, err := h.newMovePage(v, "Delete")
 	if err != nil {
 		return err
 	}
@@ -118,24 +118,24 @@ func (h *Handler) deletePage(v *visit) error {
 		Recursive:    form.Has("recursive"),
 	})
 	if err != nil {
-		return h.moveAgain(v, "delete", form, err)
+		return h.showMoveFailure(v, "delete", form, err)
 	}
 	return h.redirect(v, withNotice("/-/changelog", "deleted"))
 }
 
-// revertPage asks whether a commit shall be undone, or tells why it cannot be.
+// newRevertPage asks whether a commit shall be undone, or tells why it cannot be.
 type revertPage struct {
 	Frame
 	failure
-	Commit  wiki.Commit
-	Diffs   []*pages.FileDiff
-	More    int
-	Message string
-	Met     *wiki.ConflictError // what stands in the way
-	MetPage wiki.PageName
+	Commit       wiki.Commit
+	Diffs        []*pages.FileDiff
+	More         int
+	Message      string
+	Conflict     *wiki.ConflictError // what stands in the way
+	ConflictPage wiki.PageName
 }
 
-func (h *Handler) revertPage(v *visit) (*revertPage, error) {
+func (h *Handler) newRevertPage(v *visit) (*revertPage, error) {
 	commit, diffs, err := h.o.Pages.Commit(v.ctx(), v.a, v.param("id"))
 	if err != nil {
 		return nil, err
@@ -146,14 +146,14 @@ func (h *Handler) revertPage(v *visit) (*revertPage, error) {
 }
 
 func (h *Handler) showRevert(v *visit) error {
-	p, err := h.revertPage(v)
+	p, err := h.newRevertPage(v)
 	if err != nil {
 		return err
 	}
 	return h.render(v, http.StatusOK, "revert", p)
 }
 
-func (h *Handler) revert(v *visit) error {
+func (h *Handler) revertCommit(v *visit) error {
 	form, err := h.readForm(v, smallForm)
 	if err != nil {
 		return err
@@ -161,26 +161,26 @@ func (h *Handler) revert(v *visit) error {
 	saved, err := h.o.Pages.Revert(v.ctx(), v.a, v.param("id"), pages.Write{Message: form.Get("message")})
 	switch {
 	case err != nil:
-		return h.revertAgain(v, form, err)
+		return h.showRevertFailure(v, form, err)
 	case saved.Unchanged:
 		return h.redirect(v, withNotice("/-/commit/"+saved.Commit, "undone"))
 	}
 	return h.redirect(v, withNotice("/-/commit/"+saved.Commit, "reverted"))
 }
 
-// revertAgain shows the form with what stands in the way.
-func (h *Handler) revertAgain(v *visit, form url.Values, cause error) error {
+// showRevertFailure shows the form with what stands in the way.
+func (h *Handler) showRevertFailure(v *visit, form url.Values, cause error) error {
 	wrong, ok := h.formFailure(v, cause)
 	if !ok {
 		return cause
 	}
-	p, err := h.revertPage(v)
+	p, err := h.newRevertPage(v)
 	if err != nil {
 		return err
 	}
 	p.failure, p.Message = wrong, strings.ToValidUTF8(form.Get("message"), "")
-	if errors.As(cause, &p.Met) {
-		p.MetPage, _ = wiki.PageOf(p.Met.Path)
+	if errors.As(cause, &p.Conflict) {
+		p.ConflictPage, _ = wiki.PageOf(p.Conflict.Path)
 	}
 	return h.render(v, wrong.Status, "revert", p)
 }

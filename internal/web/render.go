@@ -127,7 +127,7 @@ func (h *Handler) funcs() template.FuncMap {
 		"act": func(name any, parts ...string) string {
 			return wiki.PathURL(fmt.Sprint(name) + "/" + strings.Join(parts, "/"))
 		},
-		"short":           short,
+		"short":           shortID,
 		"summary":         commitSummary,
 		"revisionSummary": revisionSummary,
 		"spaced":          func(p any) string { return wiki.Title(fmt.Sprint(p)) },
@@ -147,7 +147,7 @@ func (h *Handler) funcs() template.FuncMap {
 		},
 		"first":    initial,
 		"capital":  func(r wiki.Role) string { return initial(r.String()) + r.String()[1:] },
-		"by":       h.by,
+		"by":       h.authorName,
 		"person":   func(a wiki.Author) wiki.User { return h.o.Tenant.Author(context.Background(), a) },
 		"byline":   h.byline,
 		"initials": initials,
@@ -167,10 +167,10 @@ func (h *Handler) icon(name string, classes ...string) (template.HTML, error) {
 	return template.HTML(`<svg class="` + class + `" aria-hidden="true"><use href="` + sprite + "#" + name + `"/></svg>`), err
 }
 
-func short(id string) string { return id[:min(8, len(id))] }
+func shortID(id string) string { return id[:min(8, len(id))] }
 
-// by is how the person who made a commit is called.
-func (h *Handler) by(a wiki.Author) string { return h.o.Tenant.Called(context.Background(), a) }
+// authorName is how the person who made a commit is called.
+func (h *Handler) authorName(a wiki.Author) string { return h.o.Tenant.Called(context.Background(), a) }
 
 // byline is the agent and the person.
 func (h *Handler) byline(a wiki.Author) string { return h.o.Tenant.Byline(context.Background(), a) }
@@ -315,7 +315,7 @@ func (h *Handler) render(v *visit, status int, name string, data framed) error {
 // write answers with a body that is not to be kept by shared caches.
 func (h *Handler) write(v *visit, status int, kind string, body []byte) {
 	header := v.w.Header()
-	h.headers.setOf(header, v)
+	h.headers.setFor(header, v)
 	header.Set("Content-Type", kind)
 	if header.Get("Cache-Control") == "" {
 		header.Set("Cache-Control", "private, no-cache")
@@ -339,7 +339,7 @@ func (h *Handler) redirect(v *visit, to string) error {
 // or by session, or a path that session.LocalPath has let through.
 func (h *Handler) redirectWith(v *visit, status int, to string) error {
 	header := v.w.Header()
-	h.headers.setOf(header, v)
+	h.headers.setFor(header, v)
 	if header.Get("Cache-Control") == "" {
 		header.Set("Cache-Control", "no-cache")
 	}
@@ -382,7 +382,7 @@ func (hs *headers) set(header http.Header, onWiki bool) {
 }
 
 // setOf sets them for a visit, which may have a policy of its own.
-func (hs *headers) setOf(header http.Header, v *visit) {
+func (hs *headers) setFor(header http.Header, v *visit) {
 	hs.set(header, v.slug != "")
 	if v.policy != nil {
 		header["Content-Security-Policy"] = v.policy

@@ -13,8 +13,8 @@ import (
 // enough for somebody to notice what it is for.
 const newFor = 72 * time.Hour
 
-// robots keeps search engines from wikis that are public since a short time.
-func (h *Handler) robots(v *visit) {
+// setRobotsHeader keeps search engines from wikis that are public since a short time.
+func (h *Handler) setRobotsHeader(v *visit) {
 	if site := v.a.Site(); site.Public && h.o.Now().Sub(site.Published) < newFor {
 		v.w.Header()["X-Robots-Tag"] = noIndex
 	}

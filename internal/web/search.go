@@ -31,16 +31,16 @@ type option struct {
 	Value, Label string
 }
 
-// options are those of a list, and the one that was asked for, wherever it is from.
-func options(list []option, asked string) []option {
+// withOption are those of a list, and the one that was asked for, wherever it is from.
+func withOption(list []option, asked string) []option {
 	if asked != "" && !slices.ContainsFunc(list, func(o option) bool { return o.Value == asked }) {
 		list = append(list, option{asked, asked})
 	}
 	return list
 }
 
-// offer fills in what the page's filters can be set to.
-func (h *Handler) offer(v *visit, p *searchPage) error {
+// fillFilters fills in what the page's filters can be set to.
+func (h *Handler) fillFilters(v *visit, p *searchPage) error {
 	index, err := h.o.Pages.Index(v.ctx(), v.a)
 	if err != nil {
 		return err
@@ -53,13 +53,13 @@ func (h *Handler) offer(v *visit, p *searchPage) error {
 	for _, t := range index.Tags {
 		p.Tags = append(p.Tags, option{t.Tag, t.Tag})
 	}
-	p.Folders, p.Tags = options(p.Folders, p.Path), options(p.Tags, p.Tag)
+	p.Folders, p.Tags = withOption(p.Folders, p.Path), withOption(p.Tags, p.Tag)
 	p.Authors, err = h.o.Pages.Authors(v.ctx(), v.a)
 	return err
 }
 
 // after is the address of the hits from a number on.
-func (p *searchPage) after(offset int) string {
+func (p *searchPage) hitsURL(offset int) string {
 	q := url.Values{"q": {p.Query}, "offset": {strconv.Itoa(offset)}}
 	if p.Match != pages.Hybrid {
 		q.Set("mode", string(p.Match))
@@ -102,10 +102,10 @@ func (h *Handler) showSearch(v *visit) error {
 			p.Title = text + " - search"
 		}
 		if next := offset + hitsShown; next < p.Total {
-			p.More = p.after(next)
+			p.More = p.hitsURL(next)
 		}
 	}
-	if err := h.offer(v, p); err != nil {
+	if err := h.fillFilters(v, p); err != nil {
 		return err
 	}
 	return h.render(v, http.StatusOK, "search", p)
@@ -133,9 +133,9 @@ type suggestion struct {
 	URL   string `json:"url"`
 }
 
-// suggest lists page names as they are typed: /-/suggest?q=wea gives
+// suggestPages lists page names as they are typed: /-/suggest?q=wea gives
 // {"pages":[{"name","title","url"}]}, at most 10.
-func (h *Handler) suggest(v *visit) error {
+func (h *Handler) suggestPages(v *visit) error {
 	names, err := h.o.Pages.Complete(v.ctx(), v.a, v.query("q"), 10)
 	if err != nil {
 		return err

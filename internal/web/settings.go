@@ -25,11 +25,11 @@ type settingsPage struct {
 	InviteRole string
 }
 
-// settingsNow are the settings as they are, for the forms beside them.
-func settingsNow(v *visit) tenant.Settings { return tenant.SettingsOf(v.a.Site()) }
+// currentSettings are the settings as they are, for the forms beside them.
+func currentSettings(v *visit) tenant.Settings { return tenant.SettingsOf(v.a.Site()) }
 
 func (h *Handler) showSettings(v *visit) error {
-	return h.renderSettings(v, http.StatusOK, &settingsPage{Settings: settingsNow(v)})
+	return h.renderSettings(v, http.StatusOK, &settingsPage{Settings: currentSettings(v)})
 }
 
 func (h *Handler) renderSettings(v *visit, status int, p *settingsPage) error {

@@ -81,20 +81,20 @@ func (h *Handler) askToSignIn(v *visit) (bool, error) {
 	if mode := v.r.Header.Get("Sec-Fetch-Mode"); mode != "" && mode != "navigate" {
 		return false, wiki.ErrNotFound
 	}
-	return true, h.toSSO(v, v.r.URL.RequestURI(), true)
+	return true, h.redirectToSSO(v, v.r.URL.RequestURI(), true)
 }
 
 // trySignIn sends a person who is signed in elsewhere, and not known here,
 // through single sign-on once. Who has no such hint is never sent.
 func (h *Handler) trySignIn(v *visit) (bool, error) {
-	if !v.caller.Anonymous() || !navigates(v.r) || !worthTrying(v.r) {
+	if !v.caller.Anonymous() || !navigates(v.r) || !mayBeSignedIn(v.r) {
 		return false, nil
 	}
 	http.SetCookie(v.w, &http.Cookie{Name: triedCookie, Value: "1", Path: "/", MaxAge: 60, HttpOnly: true, SameSite: http.SameSiteLaxMode})
-	return true, h.toSSO(v, v.r.URL.RequestURI(), false)
+	return true, h.redirectToSSO(v, v.r.URL.RequestURI(), false)
 }
 
-func worthTrying(r *http.Request) bool {
+func mayBeSignedIn(r *http.Request) bool {
 	if _, err := r.Cookie(hintCookie); err != nil {
 		return false
 	}
@@ -106,7 +106,7 @@ func worthTrying(r *http.Request) bool {
 // it, whoever is not signed in is sent back as they came.
 const mustParam = "must"
 
-func (h *Handler) toSSO(v *visit, back string, must bool) error {
+func (h *Handler) redirectToSSO(v *visit, back string, must bool) error {
 	to, err := h.o.Session.SSOStart(v.w, v.r, v.slug, back)
 	if err != nil {
 		return err
@@ -124,7 +124,7 @@ func (h *Handler) startSSO(v *visit) error {
 	if !h.o.Session.Browser(v.r).Anonymous() {
 		return h.redirectWith(v, http.StatusFound, to)
 	}
-	return h.toSSO(v, to, true)
+	return h.redirectToSSO(v, to, true)
 }
 
 // finishSSO spends the one-time code.

@@ -31,9 +31,9 @@ type usernamePage struct {
 	Back   string // a program's request that waits for the wiki, or ""
 }
 
-// waiting is the program's request that somebody makes a wiki for: where to go
+// pendingConsent is the program's request that somebody makes a wiki for: where to go
 // on afterwards, "" for the usual way.
-func waiting(returnTo string) string {
+func pendingConsent(returnTo string) string {
 	if to := session.LocalPath(returnTo); strings.HasPrefix(to, oauth.ConsentPath+"?") {
 		return to
 	}
@@ -43,10 +43,10 @@ func waiting(returnTo string) string {
 // mayCreate reports whether a person may make a wiki here.
 func (h *Handler) mayCreate(u wiki.User) bool { return h.o.Admit == nil || h.o.Admit(u) }
 
-// enterCreate is what all of it begins with. It reports true when it has
+// beginCreate is what all of it begins with. It reports true when it has
 // answered: who is not signed in does that first, and who has a wiki has no use
 // for this.
-func (h *Handler) enterCreate(v *visit) (bool, error) {
+func (h *Handler) beginCreate(v *visit) (bool, error) {
 	if v.caller.Anonymous() {
 		back := createWikiPath
 		if reads(v.r) {
@@ -62,13 +62,13 @@ func (h *Handler) enterCreate(v *visit) (bool, error) {
 		return true, err
 	}
 	if len(sites) > 0 && sites[0].Role() == wiki.Owner {
-		return true, h.redirect(v, cmp.Or(waiting(v.query("return_to")), dashboardPath))
+		return true, h.redirect(v, cmp.Or(pendingConsent(v.query("return_to")), dashboardPath))
 	}
 	return false, nil
 }
 
 func (h *Handler) showUsername(v *visit) error {
-	if done, err := h.enterCreate(v); done || err != nil {
+	if done, err := h.beginCreate(v); done || err != nil {
 		return err
 	}
 	slug, err := h.o.Tenant.ProposeUsername(v.ctx(), v.caller.User)
@@ -79,10 +79,10 @@ func (h *Handler) showUsername(v *visit) error {
 	if asked := cleanSlug(v.query("slug")); asked != "" && h.o.Tenant.CheckUsername(v.ctx(), v.caller.User, asked) == nil {
 		slug = asked
 	}
-	return h.askUsername(v, http.StatusOK, usernamePage{Slug: slug, Free: slug != "", Back: waiting(v.query("return_to"))})
+	return h.renderUsername(v, http.StatusOK, usernamePage{Slug: slug, Free: slug != "", Back: pendingConsent(v.query("return_to"))})
 }
 
-func (h *Handler) askUsername(v *visit, status int, p usernamePage) error {
+func (h *Handler) renderUsername(v *visit, status int, p usernamePage) error {
 	p.Frame, p.Caller = h.frame(v, "Choose your address"), v.caller.User
 	p.Fixed = p.Caller.Username != ""
 	p.NoIndex = true
@@ -150,18 +150,18 @@ func (h *Handler) finishWiki(v *visit, a wiki.Access) error {
 // createWiki makes the wiki with its first pages, and leads to where an agent is
 // connected to it.
 func (h *Handler) createWiki(v *visit) error {
-	if done, err := h.enterCreate(v); done || err != nil {
+	if done, err := h.beginCreate(v); done || err != nil {
 		return err
 	}
 	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, 64<<10)
 	if err := parseForm(v.r); err != nil {
 		return err
 	}
-	slug, back := cleanSlug(v.r.PostForm.Get("slug")), waiting(v.r.PostForm.Get("return_to"))
+	slug, back := cleanSlug(v.r.PostForm.Get("slug")), pendingConsent(v.r.PostForm.Get("return_to"))
 	site, err := h.o.Tenant.Create(v.ctx(), v.caller.User, slug)
 	var problem *wiki.Problem
 	if errors.As(err, &problem) {
-		return h.askUsername(v, http.StatusUnprocessableEntity, usernamePage{Slug: slug, Wrong: problem.Message, Back: back})
+		return h.renderUsername(v, http.StatusUnprocessableEntity, usernamePage{Slug: slug, Wrong: problem.Message, Back: back})
 	}
 	if err != nil {
 		return err

@@ -137,13 +137,13 @@ func (v *visit) param(name string) string { return v.r.PathValue(name) }
 // query is a parameter of the address.
 func (v *visit) query(name string) string { return v.r.URL.Query().Get(name) }
 
-type handle func(h *Handler, v *visit) error
+type handler func(h *Handler, v *visit) error
 
 // A route is one line of the site map.
 type route struct {
 	pattern string      // of http.ServeMux, with a method
 	need    wiki.Action // what the caller must be allowed
-	handle  handle
+	handle  handler
 	open    bool // answered without looking at the wiki or the caller's access
 	free    bool // takes nothing of anybody's rate limit
 	light   bool // a POST that changes no page, and counts as a read
@@ -172,7 +172,7 @@ func wikiRoutes() []route {
 		{pattern: "GET /-/search", handle: (*Handler).showSearch},
 		{pattern: "POST /-/search", handle: (*Handler).redirectSearch, light: true},
 		{pattern: "GET /-/search/{query...}", handle: (*Handler).redirectSearch},
-		{pattern: "GET /-/suggest", handle: (*Handler).suggest},
+		{pattern: "GET /-/suggest", handle: (*Handler).suggestPages},
 		{pattern: "GET /-/health", handle: (*Handler).showHealth},
 		{pattern: "GET /-/housekeeping", handle: (*Handler).redirectHealth},
 		{pattern: "GET /-/help", handle: (*Handler).showHelp},
@@ -183,13 +183,13 @@ func wikiRoutes() []route {
 		{pattern: "GET /-/report", handle: (*Handler).showReport},
 		{pattern: "POST /-/report", handle: (*Handler).sendReport, light: true},
 		{pattern: "GET /-/import", need: wiki.Configure, handle: (*Handler).showImport},
-		{pattern: "POST /-/import", need: wiki.Configure, handle: (*Handler).sendImport},
+		{pattern: "POST /-/import", need: wiki.Configure, handle: (*Handler).startImport},
 		{pattern: "GET /-/create", need: wiki.Edit, handle: (*Handler).showCreate},
 		{pattern: "POST /-/create", need: wiki.Edit, handle: (*Handler).createPage},
 		{pattern: "GET /-/attachments", handle: (*Handler).showAllAttachments},
-		{pattern: "POST /-/upload", need: wiki.Edit, handle: (*Handler).upload},
+		{pattern: "POST /-/upload", need: wiki.Edit, handle: (*Handler).uploadFiles},
 		{pattern: "GET /-/revert/{id}", need: wiki.Edit, handle: (*Handler).showRevert},
-		{pattern: "POST /-/revert/{id}", need: wiki.Edit, handle: (*Handler).revert},
+		{pattern: "POST /-/revert/{id}", need: wiki.Edit, handle: (*Handler).revertCommit},
 		{pattern: "GET /-/settings", need: wiki.Configure, handle: (*Handler).showSettings},
 		{pattern: "POST /-/settings", need: wiki.Configure, handle: (*Handler).saveSettings},
 
@@ -222,7 +222,7 @@ func platformRoutes(dev, signIn bool) []route {
 		{pattern: "GET /auth/sso", handle: (*Handler).grantSSO, once: true},
 		{pattern: "GET /robots.txt", handle: (*Handler).showPlatformRobots, free: true},
 		{pattern: "GET /favicon.ico", handle: (*Handler).showFavicon, free: true},
-		{pattern: "/{rest...}", handle: (*Handler).showNothing},
+		{pattern: "/{rest...}", handle: (*Handler).showNotFound},
 	}
 	routes = append(routes, accountRoutes()...)
 	routes = append(routes, consentRoutes()...)
@@ -233,8 +233,8 @@ func platformRoutes(dev, signIn bool) []route {
 		routes = append(routes,
 			route{pattern: "POST /auth/login", handle: (*Handler).beginSignIn},
 			route{pattern: "GET " + atproto.CallbackPath, handle: (*Handler).finishSignIn, once: true},
-			route{pattern: "GET " + atproto.MetadataPath, handle: (*Handler).showClient, free: true},
-			route{pattern: "GET " + atproto.JWKSPath, handle: (*Handler).showClient, free: true},
+			route{pattern: "GET " + atproto.MetadataPath, handle: (*Handler).showClientMetadata, free: true},
+			route{pattern: "GET " + atproto.JWKSPath, handle: (*Handler).showClientMetadata, free: true},
 		)
 	}
 	return routes
@@ -246,7 +246,7 @@ type pageAction struct {
 	suffix    string
 	min, max  int
 	need      wiki.Action
-	get, post handle
+	get, post handler
 	postNeed  wiki.Action
 	light     bool // its POST changes no page, and counts as a read
 }
@@ -257,19 +257,19 @@ func pageActions() []pageAction {
 	return []pageAction{
 		{suffix: "view", max: 1, get: (*Handler).redirectView},
 		{suffix: "source", max: 1, get: (*Handler).showSource},
-		{suffix: "history", get: (*Handler).showHistory, post: (*Handler).compare, light: true},
+		{suffix: "history", get: (*Handler).showHistory, post: (*Handler).compareVersions, light: true},
 		{suffix: "diff", max: 2, get: (*Handler).showDiff},
 		{suffix: "blame", max: 1, get: (*Handler).showBlame},
 
-		{suffix: "edit", max: 1, need: wiki.Edit, get: (*Handler).showEdit, postNeed: wiki.Edit, post: (*Handler).openDraft, light: true},
+		{suffix: "edit", max: 1, need: wiki.Edit, get: (*Handler).showEdit, postNeed: wiki.Edit, post: (*Handler).chooseDraft, light: true},
 		{suffix: "save", postNeed: wiki.Edit, get: (*Handler).redirectToEdit, post: (*Handler).savePage},
 		{suffix: "preview", postNeed: wiki.Edit, get: (*Handler).redirectToEdit, post: (*Handler).previewPage, light: true},
 		{suffix: "draft", postNeed: wiki.Edit, get: (*Handler).redirectToEdit, post: (*Handler).saveDraft, light: true},
 		{suffix: "rename", need: wiki.Edit, get: (*Handler).showRename, postNeed: wiki.Edit, post: (*Handler).renamePage},
 		{suffix: "delete", need: wiki.Edit, get: (*Handler).showDelete, postNeed: wiki.Edit, post: (*Handler).deletePage},
 
-		{suffix: "attachments", get: (*Handler).showAttachments, postNeed: wiki.Edit, post: (*Handler).attach},
-		{suffix: "inline_attachment", postNeed: wiki.Edit, get: (*Handler).redirectToAttachments, post: (*Handler).attachInline},
+		{suffix: "attachments", get: (*Handler).showAttachments, postNeed: wiki.Edit, post: (*Handler).attachFiles},
+		{suffix: "inline_attachment", postNeed: wiki.Edit, get: (*Handler).redirectToAttachments, post: (*Handler).attachInlineFile},
 		{suffix: "attachment", min: 1, max: 1, get: (*Handler).showAttachment, postNeed: wiki.Edit, post: (*Handler).changeAttachment},
 		{suffix: "a", min: 1, max: 2, get: (*Handler).serveAttachment},
 		{suffix: "t", min: 1, max: 2, get: (*Handler).serveThumbnail},
@@ -286,7 +286,7 @@ func newMux(h *Handler, routes []route) *http.ServeMux {
 		mux.HandleFunc(rt.pattern, func(w http.ResponseWriter, r *http.Request) {
 			v := r.Context().Value(visitKey{}).(*visit)
 			v.r = r
-			if err := h.run(v, rt); err != nil {
+			if err := h.runRoute(v, rt); err != nil {
 				h.fail(v, err)
 			}
 		})
@@ -294,13 +294,13 @@ func newMux(h *Handler, routes []route) *http.ServeMux {
 	return mux
 }
 
-func (h *Handler) run(v *visit, rt route) error {
+func (h *Handler) runRoute(v *visit, rt route) error {
 	v.light = rt.light
 	if rt.once && v.r.Method == http.MethodHead {
 		return methodError("GET")
 	}
 	if v.slug != "" && !rt.open {
-		done, err := h.enter(v)
+		done, err := h.resolveAccess(v)
 		if done || err != nil {
 			return err
 		}
@@ -309,7 +309,7 @@ func (h *Handler) run(v *visit, rt route) error {
 			return err
 		}
 	} else if !rt.free {
-		if err := h.take(v); err != nil {
+		if err := h.chargeRateLimit(v); err != nil {
 			return err
 		}
 	}
@@ -412,14 +412,14 @@ func (m methodError) Error() string { return "method not allowed; allowed are " 
 
 // noSuchAddress is a 405 where another method would do, else a 404.
 func (h *Handler) noSuchAddress(v *visit) error {
-	if allow := h.allowed(v); allow != "" {
+	if allow := h.allowedMethods(v); allow != "" {
 		return methodError(allow)
 	}
 	return fmt.Errorf("web: no address %q: %w", v.r.URL.Path, wiki.ErrNotFound)
 }
 
-// allowed lists the methods that have a route of their own at the address.
-func (h *Handler) allowed(v *visit) string {
+// allowedMethods lists the methods that have a route of their own at the address.
+func (h *Handler) allowedMethods(v *visit) string {
 	mux := h.platform
 	if v.slug != "" {
 		mux = h.wiki
@@ -437,17 +437,17 @@ func (h *Handler) allowed(v *visit) string {
 	return strings.Join(methods, ", ")
 }
 
-// showNothing answers on the platform where there is nothing.
-func (h *Handler) showNothing(v *visit) error { return h.noSuchAddress(v) }
+// showNotFound answers on the platform where there is nothing.
+func (h *Handler) showNotFound(v *visit) error { return h.noSuchAddress(v) }
 
-// enter finds the caller's access to the visit's wiki. It reports true when it
+// resolveAccess finds the caller's access to the visit's wiki. It reports true when it
 // has answered: with a redirect to signing in.
-func (h *Handler) enter(v *visit) (bool, error) {
+func (h *Handler) resolveAccess(v *visit) (bool, error) {
 	v.caller = h.o.Session.Browser(v.r)
 	a, err := h.o.Tenant.Resolve(v.ctx(), v.slug, v.caller)
 	v.a = a
-	h.robots(v)
-	if tooFast := h.take(v); tooFast != nil {
+	h.setRobotsHeader(v)
+	if tooFast := h.chargeRateLimit(v); tooFast != nil {
 		return false, tooFast
 	}
 	if err == nil {

@@ -12,16 +12,16 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// A rail says beside a page's text who wrote which part of it, and above it who
+// A pageBlame says beside a page's text who wrote which part of it, and above it who
 // wrote how many.
-type rail struct {
-	Parts  []railPart // all of the body; nil where nothing is known
-	People string     // "ada wrote 3 parts, bob 1", or ""
-	Agents string     // "Claude Code for ada 2"
+type pageBlame struct {
+	Parts  []blamePart // all of the body; nil where nothing is known
+	People string      // "ada wrote 3 parts, bob 1", or ""
+	Agents string      // "Claude Code for ada 2"
 }
 
-// A railPart is a run of blocks of one hand.
-type railPart struct {
+// A blamePart is a run of blocks of one hand.
+type blamePart struct {
 	pages.Part
 	Class string // "person" or "agent": also the mark; "" where it is not known
 	Words string // "Agent: Claude Code for ada, 24 Nov 2026"
@@ -30,17 +30,17 @@ type railPart struct {
 // A tocEntry is a heading with the mark of who wrote its part.
 type tocEntry struct {
 	pages.Heading
-	By string // as railPart.Class
+	By string // as blamePart.Class
 }
 
-// makeRail makes the rail of a page. A title that the page begins with is taken
+// newPageBlame makes the pageBlame of a page. A title that the page begins with is taken
 // out of the parts: it stands above all of it.
-func (h *Handler) makeRail(view *pages.View, ownTitle bool) (template.HTML, rail) {
+func (h *Handler) newPageBlame(view *pages.View, ownTitle bool) (template.HTML, pageBlame) {
 	var title template.HTML
-	var r rail
+	var r pageBlame
 	people, agents := map[string]int{}, map[string]int{}
 	for i, part := range view.Parts {
-		p := railPart{Part: part}
+		p := blamePart{Part: part}
 		if i == 0 && ownTitle {
 			title, p.HTML = cutTitle(part.HTML)
 			if strings.TrimSpace(string(p.HTML)) == "" {
@@ -48,27 +48,27 @@ func (h *Handler) makeRail(view *pages.View, ownTitle bool) (template.HTML, rail
 			}
 		}
 		if part.By != nil {
-			h.sign(&p, people, agents)
+			h.attribute(&p, people, agents)
 		}
 		r.Parts = append(r.Parts, p)
 	}
 	if len(people)+len(agents) == 0 {
 		r.Parts = nil
 		if title != "" {
-			r.Parts = []railPart{{Part: pages.Part{HTML: view.Body[len(title):]}}}
+			r.Parts = []blamePart{{Part: pages.Part{HTML: view.Body[len(title):]}}}
 		}
 		return title, r
 	}
 	if len(people)+len(agents) == 1 {
-		r.People, r.Agents = alone(people), alone(agents)
+		r.People, r.Agents = soleAuthor(people), soleAuthor(agents)
 		return title, r
 	}
-	r.People, r.Agents = counted(people, true), counted(agents, len(people) == 0)
+	r.People, r.Agents = listAuthors(people, true), listAuthors(agents, len(people) == 0)
 	return title, r
 }
 
-// alone is who wrote the page, if it was one of these.
-func alone(parts map[string]int) string {
+// soleAuthor is who wrote the page, if it was one of these.
+func soleAuthor(parts map[string]int) string {
 	for name := range parts {
 		return name + " wrote this page"
 	}
@@ -76,7 +76,7 @@ func alone(parts map[string]int) string {
 }
 
 // sign adds to a part who wrote it, and counts it.
-func (h *Handler) sign(p *railPart, people, agents map[string]int) {
+func (h *Handler) attribute(p *blamePart, people, agents map[string]int) {
 	name, on := h.byline(p.By.Author), p.By.Time.UTC().Format("2 Jan 2006")
 	if isAgent(p.By.Author) {
 		agents[name]++
@@ -100,9 +100,9 @@ func cutTitle(html template.HTML) (title, rest template.HTML) {
 	return html[:at+len(end)], html[at+len(end):]
 }
 
-// counted is "ada wrote 3 parts, bob 1", those with the most first; long lists
+// listAuthors is "ada wrote 3 parts, bob 1", those with the most first; long lists
 // are cut.
-func counted(parts map[string]int, said bool) string {
+func listAuthors(parts map[string]int, said bool) string {
 	const most = 4
 	names := slices.SortedFunc(maps.Keys(parts), func(a, b string) int {
 		return cmp.Or(cmp.Compare(parts[b], parts[a]), cmp.Compare(a, b))
@@ -124,7 +124,7 @@ func counted(parts map[string]int, said bool) string {
 }
 
 // at is the class of the part in which a line of the source stands.
-func (r rail) at(line int) string {
+func (r pageBlame) classAt(line int) string {
 	for _, p := range r.Parts {
 		if p.First <= line && line <= p.Last {
 			return p.Class
