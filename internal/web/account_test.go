@@ -138,7 +138,7 @@ func TestTokensOnPages(t *testing.T) {
 		if s := tokenShown.FindString(page.body); s != "" {
 			t.Errorf("%s: shown again", list)
 		}
-		cleo.post(place, url.Values{"action": {"make"}, "name": {""}}).want(http.StatusBadRequest).has("A token needs a name")
+		cleo.post(place, url.Values{"action": {"make"}, "name": {""}}).want(http.StatusBadRequest).has("Give the token a name")
 		id := regexp.MustCompile(`name="id" value="([A-Z0-9]{16})"`).FindStringSubmatch(page.body)
 		if id == nil {
 			t.Fatalf("%s: no token in the list", list)
