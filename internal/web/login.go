@@ -88,8 +88,11 @@ func (h *Handler) signInFailed(v *visit, p signInPage, err error) error {
 		v.w.Header().Set("Retry-After", tooFast.RetryAfter())
 	} else if errors.As(err, &problem) {
 		p.Wrong, p.Meant = problem.Message, problem.DidYouMean
-		if errors.Is(problem, wiki.ErrDenied) {
+		switch {
+		case errors.Is(problem, wiki.ErrDenied):
 			status = http.StatusForbidden
+		case errors.Is(problem, wiki.ErrStorage):
+			status = http.StatusInsufficientStorage
 		}
 	} else {
 		p.Wrong = "Something broke on our side, and you are not signed in. Try again in a minute."

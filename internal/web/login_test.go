@@ -2,18 +2,24 @@ package web
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
+	"html"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"robot.wtf/internal/atproto"
 	"robot.wtf/internal/outbound"
 	"robot.wtf/internal/session"
+	"robot.wtf/internal/sqlite"
 	"robot.wtf/internal/store"
 	"robot.wtf/internal/tenant"
 	"robot.wtf/internal/wiki"
@@ -21,7 +27,9 @@ import (
 
 // newSignIn is the platform of a real service: no people to choose from, and
 // no server in reach.
-func newSignIn(t *testing.T) http.HandlerFunc {
+func newSignIn(t *testing.T) http.HandlerFunc { return newSignInHandler(t).ServePlatform }
+
+func newSignInHandler(t *testing.T) *Handler {
 	t.Helper()
 	dir, log := t.TempDir(), slog.New(slog.DiscardHandler)
 	db, err := store.Open(t.Context(), filepath.Join(dir, "robot.db"), time.Now)
@@ -49,7 +57,30 @@ func newSignIn(t *testing.T) http.HandlerFunc {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return h.ServePlatform
+	return h
+}
+
+// A sign-in that can't be stored is 507 like any other write, not the person's
+// mistake.
+func TestSignInOnFullDisk(t *testing.T) {
+	h := newSignInHandler(t)
+	for _, test := range []struct {
+		err  error
+		want int
+	}{
+		{sqlite.StorageError(&os.PathError{Op: "write", Path: "robot.db-wal", Err: syscall.ENOSPC}), http.StatusInsufficientStorage},
+		{wiki.Problemf(wiki.ErrInvalid, "", "Enter your handle."), http.StatusUnprocessableEntity},
+	} {
+		rec := httptest.NewRecorder()
+		v := &visit{w: rec, r: httptest.NewRequest("GET", "https://robot.wtf.internal/auth/callback", nil)}
+		if err := h.signInFailed(v, signInPage{}, fmt.Errorf("session: sign in: %w", test.err)); err != nil {
+			t.Fatal(err)
+		}
+		var told *wiki.Problem
+		if !errors.As(test.err, &told) || rec.Code != test.want || !strings.Contains(rec.Body.String(), html.EscapeString(told.Message)) {
+			t.Errorf("%v: %d, want %d: %s", test.err, rec.Code, test.want, rec.Body)
+		}
+	}
 }
 
 func TestSignInForm(t *testing.T) {
