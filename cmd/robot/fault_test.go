@@ -182,6 +182,14 @@ func TestDiskTurnsReadOnly(t *testing.T) {
 	}
 	status, body = editor("POST", "/During/save", url.Values{"content": {text}, "message": {"Say it"}})
 	wants("a save of a browser's", status, http.StatusInsufficientStorage, body, text, "Nothing was lost or changed")
+	settings := url.Values{"title": {"A new title"}, "description": {""}, "visibility": {"private"}, "home": {"Home"}}
+	status, body = editor("POST", "/-/settings", settings)
+	wants("settings", status, http.StatusInsufficientStorage, body, "A new title", "Nothing was lost or changed: try again later.")
+	role := url.Values{"action": {"role"}, "did": {service.facts.did("bob")}, "role": {"viewer"}}
+	status, body = editor("POST", "/-/members", role)
+	wants("a member's role", status, http.StatusInsufficientStorage, body, "Nothing was lost or changed: try again later.")
+	status, body = service.answer(service.client(nil).PostForm(service.origin("")+"/auth/dev", url.Values{"username": {"ada"}}))
+	wants("a sign-in", status, http.StatusInsufficientStorage, body, "Nothing was lost or changed: try again later.")
 	status, body = service.ask("POST", "bob", "/api/v1/pages/Shed/rename", `{"new_path":"Hut","revision":"0000000"}`)
 	if status < 400 {
 		t.Errorf("a rename: %d %s", status, body)
@@ -206,6 +214,11 @@ func TestDiskTurnsReadOnly(t *testing.T) {
 	wants("afterwards", status, http.StatusCreated, body)
 	status, body = editor("POST", "/During/save", url.Values{"content": {text}, "message": {"Say it"}})
 	wants("afterwards, a browser's", status, http.StatusSeeOther, body)
+	status, body = editor("POST", "/-/settings", settings)
+	wants("afterwards, settings", status, http.StatusSeeOther, body)
+	status, body = editor("POST", "/-/members", role)
+	wants("afterwards, a member's role", status, http.StatusSeeOther, body)
+	service.signIn("ada", "ada")
 	for _, page := range []string{"Before", "During", "After"} {
 		status, body = service.ask("GET", "ada", "/api/v1/pages/"+page, "")
 		wants(page, status, http.StatusOK, body, "does not want to write again")
@@ -254,6 +267,16 @@ func startDev(t *testing.T) *devService {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// did is that of a person by username.
+func (f devFile) did(username string) string {
+	for _, p := range f.People {
+		if p.Username == username {
+			return p.DID
+		}
+	}
+	return ""
 }
 
 func (s *devService) origin(slug string) string {
