@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"robot.wtf/internal/edit"
 	"robot.wtf/internal/pages"
 	"robot.wtf/internal/wiki"
 )
@@ -96,7 +97,7 @@ func (h *Handler) editPage(ctx ctx, c *client, a arguments) (*reply, error) {
 	}
 	req := pages.EditRequest{Write: write(c, "edit_page", a), Name: path, Base: base, DryRun: a.truth("dry_run")}
 	if marked {
-		req.Seen = &pages.Lines{From: from, To: to}
+		req.Seen = &edit.Lines{From: from, To: to}
 	}
 	if req.Edits, err = edits(a); err != nil {
 		return nil, err
@@ -111,7 +112,7 @@ func (h *Handler) editPage(ctx ctx, c *client, a arguments) (*reply, error) {
 var editMembers = []string{"op", "old", "section", "text", "all"}
 
 // edits reads the edits of a call; one may stand in its parameters.
-func edits(a arguments) ([]pages.TextEdit, error) {
+func edits(a arguments) ([]edit.Edit, error) {
 	if a["edits"] == nil {
 		one := map[string]json.RawMessage{}
 		for _, name := range editMembers {
@@ -132,13 +133,13 @@ func edits(a arguments) ([]pages.TextEdit, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := make([]pages.TextEdit, len(list))
+	out := make([]edit.Edit, len(list))
 	for i, e := range list {
 		op := e.text("op")
 		if op == "" && e["old"] != nil {
 			op = "replace"
 		}
-		out[i] = pages.TextEdit{Op: pages.EditOp(op), Old: e.text("old"), Section: e.text("section"), Text: e.text("text"), All: e.truth("all")}
+		out[i] = edit.Edit{Op: edit.Op(op), Old: e.text("old"), Section: e.text("section"), Text: e.text("text"), All: e.truth("all")}
 	}
 	return out, nil
 }
@@ -232,7 +233,7 @@ func (h *Handler) conflicted(ctx ctx, c *client, r *reply, t *tool, err error, m
 		return
 	}
 	rev, first := short(met.TheirBlob), 1
-	var stale *pages.StaleEdit
+	var stale *edit.Conflict
 	if errors.As(err, &stale) {
 		rev, first = rev+mark(stale.Lines.From, stale.Lines.To), max(stale.Lines.From, 1)
 		if stale.Lines.To == 0 {

@@ -12,7 +12,7 @@ func TestEditPage(t *testing.T) {
 	if !strings.Contains(got, "Edited Plan @") || !strings.Contains(got, "+- two\n") || w.source("ada", "Plan") != "# Plan\n\n## Tasks\n\n- one\n- two\n\n## Notes\n\nA note.\n" {
 		t.Errorf("%s\n%s", got, w.source("ada", "Plan"))
 	}
-	w.fails("needs the revision", "ada/editor", "edit_page", `{"path":"Plan","edits":[{"op":"replace_section","section":"Notes","text":"x"}]}`)
+	w.fails("requires the revision", "ada/editor", "edit_page", `{"path":"Plan","edits":[{"op":"replace_section","section":"Notes","text":"x"}]}`)
 	w.fails(`exists already`, "ada/editor", "create_page", "path", "PLAN", "content", "x")
 	w.fails("Similar: Plan", "ada/editor", "read_page", "path", "Plans")
 }

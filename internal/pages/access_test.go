@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"robot.wtf/internal/edit"
 	"robot.wtf/internal/wiki"
 )
 
@@ -119,7 +120,7 @@ func methods(w *world) []method {
 			return one(w.Foreign(ctx, a, func(string) bool { return false }, nil, nil, false))
 		}},
 		{"ApplyEdits", wiki.Edit, func(a wiki.Access, _ prepared) error {
-			return one(w.ApplyEdits(ctx, a, EditRequest{Name: "Page", Edits: []TextEdit{{Op: Append, Text: "more"}}}))
+			return one(w.ApplyEdits(ctx, a, EditRequest{Name: "Page", Edits: []edit.Edit{{Op: edit.Append, Text: "more"}}}))
 		}},
 		{"Preview", wiki.Edit, func(a wiki.Access, _ prepared) error { return one(w.Preview(ctx, a, "Page", []byte("x"))) }},
 		{"Edit", wiki.Edit, func(a wiki.Access, _ prepared) error { return one(w.Edit(ctx, a, "Page", "")) }},

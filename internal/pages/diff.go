@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"robot.wtf/internal/content"
+	"robot.wtf/internal/edit"
 	"robot.wtf/internal/markdown"
 	"robot.wtf/internal/merge"
 	"robot.wtf/internal/wiki"
@@ -305,7 +306,7 @@ func CompactDiff(old, new string, context, first int) string {
 		fmt.Fprintf(&b, "@@ line %d\n", max(h.NewStart, 1)+first-1)
 		for i := 0; i < len(h.Rows); {
 			if h.Rows[i].Kind == merge.Same {
-				b.WriteString(" " + clip(spansText(h.Rows[i].New), maxShownLine) + "\n")
+				b.WriteString(" " + truncate(spansText(h.Rows[i].New), maxShownLine) + "\n")
 				i++
 				continue
 			}
@@ -347,7 +348,7 @@ func spansText(spans []merge.Span) string {
 // ones what differs with some text before it.
 func shownParts(old, now string, kind merge.Kind) (string, string) {
 	if kind != merge.Changed || len(old) <= maxShownLine && len(now) <= maxShownLine {
-		return clip(old, 2*maxShownLine), clip(now, 2*maxShownLine)
+		return truncate(old, 2*maxShownLine), truncate(now, 2*maxShownLine)
 	}
 	same := 0
 	for same < len(old) && same < len(now) && old[same] == now[same] {
@@ -360,7 +361,24 @@ func shownParts(old, now string, kind merge.Kind) (string, string) {
 		if from > 0 {
 			text = "…" + text
 		}
-		return clip(text, maxShownLine)
+		return truncate(text, maxShownLine)
 	}
 	return part(old), part(now)
+}
+
+// truncate cuts a text to at most n bytes and marks the cut.
+func truncate(text string, n int) string {
+	if len(text) <= n {
+		return text
+	}
+	return strings.ToValidUTF8(text[:n], "") + "…"
+}
+
+// Compare sets two texts of a page side by side, such as what is saved and a
+// draft, or the base of a conflict and one of its sides.
+func Compare(old, now []byte) []DiffHunk {
+	d := FileDiff{Path: ".md"}
+	d.Old.Path, d.New.Path = d.Path, d.Path
+	d.compare([]byte(edit.Normalize(old)), []byte(edit.Normalize(now)))
+	return d.Hunks
 }

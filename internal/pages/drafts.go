@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"robot.wtf/internal/content"
+	"robot.wtf/internal/edit"
 	"robot.wtf/internal/wiki"
 )
 
@@ -54,7 +55,7 @@ func (s *Service) Edit(ctx context.Context, a wiki.Access, name, revision string
 	if err != nil {
 		return nil, err
 	}
-	form.Text = []byte(plainLines(text))
+	form.Text = []byte(edit.Normalize(text))
 	form.Draft, err = draft(ctx, w, a.Caller().User.DID, found, string(form.Text))
 	return form, err
 }
@@ -73,7 +74,7 @@ func draft(ctx context.Context, w *content.Wiki, did string, name wiki.PageName,
 		return nil, nil
 	case err != nil:
 		return nil, err
-	case strings.TrimRight(plainLines(d.Text), "\n") == strings.TrimRight(text, "\n"):
+	case strings.TrimRight(edit.Normalize(d.Text), "\n") == strings.TrimRight(text, "\n"):
 		return nil, nil
 	}
 	return &d, nil
@@ -194,7 +195,7 @@ func (s *Service) SaveDraft(ctx context.Context, a wiki.Access, name string, tex
 		message = strings.ToValidUTF8(message[:maxMessage], "")
 	}
 	return w.SaveDraft(ctx, a.Caller().User.DID, Draft{
-		Path: found.File(), Text: []byte(plainLines(text)), Message: message, Base: base, Modified: s.now(),
+		Path: found.File(), Text: []byte(edit.Normalize(text)), Message: message, Base: base, Modified: s.now(),
 	})
 }
 

@@ -7,43 +7,17 @@ import (
 	"strings"
 
 	"robot.wtf/internal/content"
+	"robot.wtf/internal/edit"
 	"robot.wtf/internal/wiki"
 )
-
-// EditOp is what a TextEdit does.
-type EditOp string
-
-// The operations. Append, Prepend, InsertAfter and a Replace of what is there
-// exactly once take nothing away that the writer did not name, so they need no
-// revision; the others do.
-const (
-	Replace        EditOp = "replace"         // Old, exactly once (in Section, if given) unless All
-	ReplaceSection EditOp = "replace_section" // Section with its subsections; its heading stays where Text has none
-	Append         EditOp = "append"          // on the line after the last one that is not blank of the page, or of Section without its subsections
-	Prepend        EditOp = "prepend"         // before the first line of the page or Section
-	InsertAfter    EditOp = "insert_after"    // on the line after Old, or after the whole of Section
-	SetMeta        EditOp = "set_meta"        // front matter: lines "key: value"; an empty value takes the key away
-)
-
-// A TextEdit is one change to a page's text.
-type TextEdit struct {
-	Op      EditOp
-	Old     string
-	Section string
-	Text    string
-	All     bool // Replace: every occurrence; ReplaceSection: subsections may go
-}
-
-// Lines are a range of a page's, from 1, both ends included.
-type Lines struct{ From, To int }
 
 // An EditRequest changes parts of a page.
 type EditRequest struct {
 	Write
 	Name   string
-	Base   string // the revision that the writer read, "" for none
-	Seen   *Lines // what they read of it; nil for all
-	Edits  []TextEdit
+	Base   string      // the revision that the writer read, "" for none
+	Seen   *edit.Lines // what they read of it; nil for all
+	Edits  []edit.Edit
 	DryRun bool // say what would be, and change nothing
 }
 
@@ -113,9 +87,7 @@ func (s *Service) editBase(ctx context.Context, w *content.Wiki, r *EditRequest)
 		r.IdempotencyKey = fmt.Sprintf("%s@%d", r.IdempotencyKey, then.Seq)
 		r.IdempotencyWindow = 0 // the state is enough
 	}
-	src := newSource(plainLines(data))
-	src.Name, src.File = name, then
-	return src, nil
+	return newSource(name, then, data), nil
 }
 
 func (s *Service) editOnce(ctx context.Context, w *content.Wiki, a wiki.Access, r EditRequest, base *Source) (Edited, error) {
@@ -127,28 +99,23 @@ func (s *Service) editOnce(ctx context.Context, w *content.Wiki, a wiki.Access, 
 	if err != nil {
 		return Edited{}, err
 	}
-	now := newSource(plainLines(stored))
-	now.Name, now.File = name, file
-	ed := &editing{Source: now, base: base, seen: r.Seen, file: file}
+	now := newSource(name, file, stored)
 	done := Edited{Before: now, Already: make([]bool, len(r.Edits))}
 	if base != nil {
 		done.Before = base
 	}
-	for i, e := range r.Edits {
-		before := ed.Text
-		if err := ed.apply(e); err != nil {
-			return Edited{}, inEdit(err, i, len(r.Edits), e.Op)
-		}
-		done.Already[i] = ed.Text == before
+	doc, err := applyAll(now, base, r, done.Already)
+	if err != nil {
+		return Edited{}, err
 	}
-	done.After = ed.Source
+	done.After = &Source{Document: doc, Name: name, File: file}
 	done.Saved = Saved{Name: name, Path: file.Path, Revision: file.Blob, Commit: file.Commit, Unchanged: true}
-	if ed.Text == now.Text {
+	if doc.Text == now.Text {
 		return done, nil
 	}
 	limits := a.Site().Limits
 	limits.PageBytes = max(limits.PageBytes, file.Size)
-	if err := checkText([]byte(ed.Text), limits); err != nil {
+	if err := checkText([]byte(doc.Text), limits); err != nil {
 		return Edited{}, err
 	}
 	if r.DryRun {
@@ -157,22 +124,45 @@ func (s *Service) editOnce(ctx context.Context, w *content.Wiki, a wiki.Access, 
 	}
 	done.Saved, err = commit(ctx, w, a, r.Write, content.Request{
 		Message: message(r.Message, "Update %s", name),
-		Edits:   []content.Edit{{Op: content.Put, Path: file.Path, Data: nonNil(inStyle(stored, []byte(ed.Text))), Base: file.Blob, Strict: true}},
+		Edits:   []content.Edit{{Op: content.Put, Path: file.Path, Data: nonNil(edit.KeepStyle(stored, []byte(doc.Text))), Base: file.Blob, Strict: true}},
 	})
 	done.Merged = base != nil && base.File.Blob != file.Blob
 	return done, planned(err)
 }
 
-// inEdit says which of several edits failed.
-func inEdit(err error, i, n int, op EditOp) error {
+// applyAll applies the edits of a request in order. It sets already for those
+// that changed nothing.
+func applyAll(now, base *Source, r EditRequest, already []bool) (*edit.Document, error) {
+	doc := now.Document
+	var read *edit.Document
+	if base != nil {
+		read = base.Document
+	}
+	for i, e := range r.Edits {
+		next, err := edit.Apply(doc, read, r.Seen, e)
+		if err != nil {
+			var conflict *edit.Conflict
+			if errors.As(err, &conflict) {
+				conflict.Path, conflict.BaseBlob, conflict.TheirBlob = now.File.Path, base.File.Blob, now.File.Blob
+			}
+			return nil, nameEdit(err, i, len(r.Edits), e.Op)
+		}
+		already[i] = next.Text == doc.Text
+		doc = next
+	}
+	return doc, nil
+}
+
+// nameEdit adds to a Problem which of several edits failed.
+func nameEdit(err error, i, n int, op edit.Op) error {
 	var p *wiki.Problem
 	if n < 2 || !errors.As(err, &p) {
 		return err
 	}
-	said := &wiki.Problem{Kind: p.Kind, Field: p.Field, Message: fmt.Sprintf("Edit %d (%s): %s Nothing was changed.", i+1, op, p.Message)}
+	named := &wiki.Problem{Kind: p.Kind, Field: p.Field, Message: fmt.Sprintf("Edit %d (%s): %s Nothing was changed.", i+1, op, p.Message)}
 	var c *wiki.ConflictError
 	if errors.As(err, &c) {
-		return fmt.Errorf("%w (%w)", said, c)
+		return fmt.Errorf("%w (%w)", named, c)
 	}
-	return said
+	return named
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"robot.wtf/internal/content"
+	"robot.wtf/internal/edit"
 	"robot.wtf/internal/wiki"
 )
 
@@ -69,7 +70,7 @@ func (s *Service) foreignPage(ctx context.Context, w *content.Wiki, name wiki.Pa
 		return true, err
 	}
 	n := 0
-	for line := range strings.Lines(plainLines(text)) {
+	for line := range strings.Lines(edit.Normalize(text)) {
 		if n >= len(by.lines) {
 			return true, nil
 		}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"robot.wtf/internal/edit"
 	"robot.wtf/internal/wiki"
 )
 
@@ -72,7 +73,7 @@ func (s *Service) Grep(ctx context.Context, a wiki.Access, r GrepRequest) (Grepp
 		if err != nil {
 			return Grepped{}, err
 		}
-		text := plainLines(source)
+		text := edit.Normalize(source)
 		after := 0
 		if string(name) == fromPage {
 			after = fromLine

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"robot.wtf/internal/content"
+	"robot.wtf/internal/edit"
 	"robot.wtf/internal/merge"
 	"robot.wtf/internal/wiki"
 )
@@ -213,7 +214,7 @@ func blame(ctx context.Context, w *content.Wiki, revisions []wiki.Revision) ([]B
 	begun := time.Now()
 	var lines []BlameLine
 	open := map[int]int{} // line of the text at hand, from 1 -> index in lines
-	for line := range strings.Lines(plainLines(text)) {
+	for line := range strings.Lines(edit.Normalize(text)) {
 		lines = append(lines, BlameLine{Line: len(lines) + 1, Text: strings.TrimSuffix(line, "\n")})
 		open[len(lines)] = len(lines) - 1
 	}
@@ -263,7 +264,7 @@ func ended(text string) string {
 // origins says of each line of a text which line of the one before it was, from
 // 1; 0 for those that are new.
 func origins(before, text []byte) []int {
-	return merge.Origins([]byte(ended(plainLines(before))), []byte(ended(plainLines(text))))
+	return merge.Origins([]byte(ended(edit.Normalize(before))), []byte(ended(edit.Normalize(text))))
 }
 
 // Edits counts what each grant and token of the wiki has committed, by its id.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"robot.wtf/internal/content"
+	"robot.wtf/internal/edit"
 	"robot.wtf/internal/markdown"
 	"robot.wtf/internal/wiki"
 )
@@ -74,7 +75,7 @@ func (s *Service) authorship(ctx context.Context, w *content.Wiki, f wiki.File, 
 func (s *Service) walk(ctx context.Context, past *past, a *authorship, text []byte) error {
 	begun, read := time.Now(), 0
 	open := openLines{} // of the text at hand
-	for range strings.Lines(plainLines(text)) {
+	for range strings.Lines(edit.Normalize(text)) {
 		open.at = append(open.at, int32(len(a.lines)))
 		a.lines = append(a.lines, -1)
 	}

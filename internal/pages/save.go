@@ -1,13 +1,16 @@
 package pages
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"robot.wtf/internal/content"
+	"robot.wtf/internal/edit"
 	"robot.wtf/internal/wiki"
 )
 
@@ -123,13 +126,13 @@ func verb(exists bool) string {
 // styled gives a text the style of the blob that its writer started from.
 func styled(ctx context.Context, w *content.Wiki, base string, text []byte) ([]byte, error) {
 	if base == content.BaseNone {
-		return newText(text), nil
+		return edit.FormatNew(text), nil
 	}
 	stored, err := w.Blob(ctx, base)
 	if err != nil {
 		return nil, fmt.Errorf("pages: read blob %s of %s: %w", base, w.Slug(), err)
 	}
-	return inStyle(stored, text), nil
+	return edit.KeepStyle(stored, text), nil
 }
 
 // baseOf turns a precondition on a file into the whole blob id that content
@@ -284,12 +287,12 @@ func patchOnce(ctx context.Context, w *content.Wiki, a wiki.Access, r PatchReque
 	if err != nil {
 		return Saved{}, err
 	}
-	old, with := plainLines([]byte(r.Old)), plainLines([]byte(r.New))
-	first, err := onlyPlace(plainLines(stored), old, with)
+	old, with := edit.Normalize([]byte(r.Old)), edit.Normalize([]byte(r.New))
+	first, err := edit.FindOnce(edit.Normalize(stored), old, with)
 	if err != nil {
 		return Saved{}, err
 	}
-	text := patchedInStyle(stored, first, old, with)
+	text := edit.ReplaceKeepingStyle(stored, first, old, with)
 	limits := a.Site().Limits
 	limits.PageBytes = max(limits.PageBytes, file.Size)
 	if err := checkText(text, limits); err != nil {
@@ -303,35 +306,15 @@ func patchOnce(ctx context.Context, w *content.Wiki, a wiki.Access, r PatchReque
 	return done, err
 }
 
-// onlyPlace finds the one occurrence of a text that is to be replaced.
-func onlyPlace(text, old, with string) (int, error) {
+// checkText refuses a text that can't be stored as a page.
+func checkText(text []byte, limits wiki.Limits) error {
 	switch {
-	case old == "":
-		return 0, wiki.Problemf(wiki.ErrInvalid, "old_string", "The text to be replaced is empty.")
-	case old == with:
-		return 0, wiki.Problemf(wiki.ErrInvalid, "new_string", "The new text is the same as the old.")
+	case limits.PageBytes > 0 && int64(len(text)) > limits.PageBytes:
+		return wiki.Problemf(wiki.ErrTooLarge, "content", "This page is too large: a page may have %s.", size(limits.PageBytes))
+	case !utf8.Valid(text):
+		return wiki.Problemf(wiki.ErrInvalid, "content", "The text is not valid UTF-8.")
+	case bytes.IndexByte(text, 0) >= 0:
+		return wiki.Problemf(wiki.ErrInvalid, "content", "The text contains a NUL character, which a page cannot hold.")
 	}
-	first := strings.Index(text, old)
-	if first < 0 {
-		return 0, wiki.Problemf(wiki.ErrInvalid, "old_string", "The text to be replaced is not in the page. It must match exactly, blanks and line ends included.")
-	}
-	if strings.Contains(text[first+1:], old) {
-		return 0, wiki.Problemf(wiki.ErrInvalid, "old_string", "The text to be replaced is in the page more than once, on lines %s. Include more of what stands around it.", occurrences(text, old, 1))
-	}
-	return first, nil
-}
-
-// occurrences names the lines where a text begins, the first ten of them; the
-// text around it begins with a line's number.
-func occurrences(text, old string, first int) string {
-	var lines []string
-	for from := 0; len(lines) < 10; {
-		i := strings.Index(text[from:], old)
-		if i < 0 {
-			break
-		}
-		from += i + 1
-		lines = append(lines, fmt.Sprint(first+strings.Count(text[:from-1], "\n")))
-	}
-	return strings.Join(lines, ", ")
+	return nil
 }

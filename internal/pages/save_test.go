@@ -97,7 +97,7 @@ func TestPatch(t *testing.T) {
 		kind           error
 		says           string
 	}{
-		{"absent", "four", "x", wiki.ErrInvalid, "not in the page"},
+		{"absent", "four", "x", wiki.ErrInvalid, "isn't in the page"},
 		{"twice", "one", "x", wiki.ErrInvalid, "lines 4, 5"},
 		{"identical", "two", "two", wiki.ErrInvalid, "the same"},
 		{"empty", "", "x", wiki.ErrInvalid, "empty"},
@@ -373,4 +373,64 @@ func TestSearchSeesEverySave(t *testing.T) {
 	if got := hits("xylophone"); got != "" {
 		t.Errorf("deleted: %q", got)
 	}
+}
+
+// Saving an editor's text unchanged makes no commit, whatever the stored style
+// and the line ends of the request.
+func TestUnchangedSaveMakesNoCommit(t *testing.T) {
+	w := newWorld(t)
+	stored := map[string]string{
+		"lf":               "one\ntwo\n\nthree\n",
+		"crlf":             "one\r\ntwo\r\n\r\nthree\r\n",
+		"cr":               "one\rtwo\r",
+		"mixed":            "one\r\ntwo\nthree\r\n\nfour\r",
+		"bom":              "\uFEFFone\ntwo\n",
+		"bom and crlf":     "\uFEFFone\r\ntwo",
+		"no final newline": "one\ntwo",
+		"many at the end":  "one\n\n\n",
+		"spaces":           "  one  \n\t\n",
+		"one line":         "one",
+		"newline alone":    "\n",
+		"empty":            "",
+		"bom alone":        "\uFEFF",
+		"leading newline":  "\n\none\n",
+	}
+	for name, text := range stored {
+		w.put("P/"+name, text)
+	}
+	before := w.head()
+	for name, text := range stored {
+		form, err := w.Edit(w.ctx, w.editor, "P/"+name, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, end := range []string{"\n", "\r\n"} {
+			done, err := w.Save(w.ctx, w.editor, SaveRequest{
+				Precondition: Precondition{Base: form.Base}, Name: "P/" + name,
+				Text: []byte(strings.ReplaceAll(string(form.Text), "\n", end)),
+			})
+			if err != nil || !done.Unchanged || w.head() != before {
+				t.Errorf("%s, line ends %q: %+v, %v", name, end, done, err)
+			}
+			if got := w.text("P/" + name); got != text {
+				t.Errorf("%s: stored %q, now %q", name, text, got)
+			}
+		}
+	}
+}
+
+func TestSaveRejectsInvalidText(t *testing.T) {
+	w := newWorld(t)
+	for name, text := range map[string]string{"invalid UTF-8": "a\xffb", "NUL": "a\x00b"} {
+		_, err := w.Save(w.ctx, w.editor, SaveRequest{Name: "Page", Text: []byte(text), Exact: true})
+		if wantKind(t, err, wiki.ErrInvalid); w.head() != 0 {
+			t.Errorf("%s was stored", name)
+		}
+	}
+	big := strings.Repeat("x", int(w.site.Limits.PageBytes))
+	w.put("Big", big)
+	_, err := w.Save(w.ctx, w.editor, SaveRequest{Name: "Bigger", Text: []byte(big + "x"), Exact: true})
+	wantKind(t, err, wiki.ErrTooLarge)
+	_, err = w.Save(w.ctx, w.editor, SaveRequest{Name: "Bigger", Text: []byte(big)}) // with its final newline
+	wantKind(t, err, wiki.ErrTooLarge)
 }

@@ -1,0 +1,149 @@
+package pages
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"robot.wtf/internal/content"
+	"robot.wtf/internal/edit"
+	"robot.wtf/internal/wiki"
+)
+
+// A Source is the source of a page at a revision. Callers share it and must not
+// change it.
+type Source struct {
+	*edit.Document
+	Name    wiki.PageName
+	File    wiki.File // as of the revision asked for
+	Old     bool      // not the newest revision
+	Current string    // blob id of the newest revision, "" if the page is deleted
+	head    string    // the newest commit when it was read
+}
+
+func newSource(name wiki.PageName, file wiki.File, data []byte) *Source {
+	return &Source{Document: edit.NewDocument(edit.Normalize(data)), Name: name, File: file}
+}
+
+func (src *Source) weight() uint32 { return uint32(500 + src.Size()) }
+
+// Source reads a page as Page does, without looking into it. The newest revision
+// comes from the cache until the wiki changes.
+func (s *Service) Source(ctx context.Context, a wiki.Access, name, revision string) (*Source, error) {
+	w, release, err := s.open(ctx, a, wiki.Read)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	_, head := w.Head() // what is read may be newer, never older
+	key := cacheKey{"source", w.Slug(), name}
+	if c, ok := s.cache.GetIfPresent(key); ok && revision == "" && c.(*Source).head == head {
+		return c.(*Source), w.MayRead(c.(*Source).File.Blob)
+	}
+	p, err := s.read(ctx, w, name, revision)
+	if err != nil {
+		return nil, err
+	}
+	src := newSource(p.Name, p.File, p.Source)
+	src.Old, src.Current, src.head = p.Old, p.Current, head
+	if revision == "" {
+		s.cache.Set(key, src)
+	}
+	return src, nil
+}
+
+// RevisionAt is the id of the commit that was a page's newest at a time.
+// ErrNotFound when the page is younger.
+func (s *Service) RevisionAt(ctx context.Context, a wiki.Access, name string, t time.Time) (string, error) {
+	w, release, err := s.open(ctx, a, wiki.Read)
+	if err != nil {
+		return "", err
+	}
+	defer release()
+	for before := int64(0); ; {
+		_, list, err := s.history(ctx, w, name, before, 500)
+		if err != nil {
+			return "", err
+		}
+		for _, r := range list {
+			if !r.Time.After(t) {
+				return r.Commit, nil
+			}
+		}
+		if len(list) < 500 {
+			return "", wiki.Problemf(wiki.ErrNotFound, "at", "%q did not exist on %s.", name, t.UTC().Format(time.DateOnly))
+		}
+		before = list[len(list)-1].Seq
+	}
+}
+
+// Similar lists pages whose names have words of a name, those with most first.
+func (s *Service) Similar(ctx context.Context, a wiki.Access, name string, limit int) ([]wiki.PageName, error) {
+	_, d, release, err := s.openDirectory(ctx, a, wiki.Read)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	return d.similar(name, limit), nil
+}
+
+func (d *directory) similar(name string, limit int) []wiki.PageName {
+	own := wiki.Key(strings.Trim(strings.TrimSuffix(name, ".md"), "/") + ".md")
+	asked := nameWords(name)
+	best := map[int][]wiki.PageName{}
+	top := 0
+	for _, p := range d.paths {
+		page, ok := wiki.PageOf(p)
+		if !ok || wiki.Key(p) == own {
+			continue
+		}
+		score := 0
+		for w := range nameWords(string(page)) {
+			for other := range asked {
+				switch {
+				case w == other:
+					score += 3
+				case len(w) > 3 && len(other) > 3 && (strings.HasPrefix(w, other) || strings.HasPrefix(other, w)):
+					score += 2
+				}
+			}
+		}
+		if score > 0 {
+			best[score] = append(best[score], page)
+			top = max(top, score)
+		}
+	}
+	var list []wiki.PageName
+	for ; top > 0 && len(list) < limit; top-- {
+		list = append(list, best[top]...)
+	}
+	return list[:min(len(list), limit)]
+}
+
+// nameWords are the words of a page's name that say something.
+func nameWords(name string) map[string]bool {
+	words := map[string]bool{}
+	for _, w := range strings.FieldsFunc(wiki.Key(name), func(r rune) bool { return strings.ContainsRune("/_-.,() ", r) }) {
+		if len(w) > 2 && w != "and" && w != "the" && w != "for" {
+			words[w] = true
+		}
+	}
+	return words
+}
+
+// followed finds the page that a writer means, under the name it has now.
+func (s *Service) followed(ctx context.Context, w *content.Wiki, asked string) (wiki.PageName, wiki.File, error) {
+	name, file, err := lookup(ctx, w, asked)
+	if !errors.Is(err, wiki.ErrNotFound) {
+		return name, file, err
+	}
+	if f, moved := current(ctx, w, name.File()); moved == nil {
+		return found(f, nil)
+	}
+	d, failed := s.directory(ctx, w)
+	if failed != nil {
+		return "", wiki.File{}, failed
+	}
+	return "", wiki.File{}, d.former(ctx, w, asked)
+}
