@@ -97,3 +97,12 @@ func withSize(data []byte, width, height uint32) []byte {
 	binary.BigEndian.PutUint32(data[29:], crc32.ChecksumIEEE(header))
 	return data
 }
+
+func pngOf(t *testing.T, width, height int) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := png.Encode(&b, image.NewGray(image.Rect(0, 0, width, height))); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
