@@ -107,7 +107,7 @@ Made by ` + "`go run ./bench`" + `. Each figure stands beside a plain rival that
 
 Saves to content are measured alone, and through the API with a service that indexes and exports behind them, once its seeds are indexed. On a disk that syncs in .2 ms or less their ratios are mostly ratios of processor time, and move with how much of the processor the machine gives. Requests are measured from their first byte to the last of the answer, without what clients do around them. A whole clone is sent by the service itself, without git.
 
-Of search: queries and page names are asked through the API and the web of a running service with 500 pages of 4 or 5 KB, in turns with requests that do nothing. Indexing is the processor's time of ` + "`robot admin reindex`" + `, which does nothing else. Memory is that of two services on copies of the same data, one of them with ` + "`--words-only`" + `, after the same queries and views, the median of three starts of each in turns. onnxruntime runs the same int8 weights in one thread of a process of Node, in turns with ours, and its vectors have to agree with ours.
+Of search: queries and page names are asked through the API and the web of a running service with 500 pages of 4 or 5 KB, in turns with requests that do nothing. Indexing is the processor's time of ` + "`robot admin reindex`" + `, which does nothing else. Memory is that of two services on copies of the same data, one of them with ` + "`--no-semantic-search`" + `, after the same queries and views, the median of three starts of each in turns. onnxruntime runs the same int8 weights in one thread of a process of Node, in turns with ours, and its vectors have to agree with ours.
 
 `
 

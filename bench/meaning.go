@@ -94,7 +94,7 @@ func (b *bench) meaning() error {
 }
 
 // memory measures what the model adds to a service: two of them on the same 500
-// pages, one with --words-only, have answered the same 200 queries and shown the
+// pages, one with --no-semantic-search, have answered the same 200 queries and shown the
 // same pages, in turns.
 func (b *bench) memory(data string) error {
 	words := data + "-words"
@@ -127,7 +127,7 @@ func (b *bench) memory(data string) error {
 		if err != nil {
 			return err
 		}
-		other, err := measure(words, "--words-only")
+		other, err := measure(words, "--no-semantic-search")
 		if err != nil {
 			return err
 		}
@@ -136,7 +136,7 @@ func (b *bench) memory(data string) error {
 		}
 	}
 	m, w := median(with), median(without)
-	b.add("memory of a service with the model, above one with --words-only", fmt.Sprintf("%.0f MB and %.0f MB resident after the same 200 queries and views at 500 pages", m, w), m-w, 60, "MB")
+	b.add("memory of a service with the model, above one with --no-semantic-search", fmt.Sprintf("%.0f MB and %.0f MB resident after the same 200 queries and views at 500 pages", m, w), m-w, 60, "MB")
 	return nil
 }
 

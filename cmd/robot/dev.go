@@ -18,11 +18,11 @@ import (
 
 // devCommand runs a development service.
 type devCommand struct {
-	Listen    string   `default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address to listen on (${default}); port 0 is any free one."`
-	HTTPS     int      `name:"https" placeholder:"PORT" help:"Port of this machine at which a proxy of yours does TLS for robot.localhost and all below it, for clients that sign in by https alone."`
-	Data      string   `placeholder:"DIR" type:"path" help:"Data directory, kept; by default a temporary one, removed at the end."`
-	Showcase  []string `default:"ada" placeholder:"SLUG" help:"Wikis that the landing page shows while they are public (${default})."`
-	WordsOnly bool     `help:"Search by words alone, without the model."`
+	Listen           string   `default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address to listen on (${default}); port 0 is any free one."`
+	HTTPS            int      `name:"https" placeholder:"PORT" help:"Port of this machine at which a proxy of yours does TLS for robot.localhost and all below it, for clients that sign in by https alone."`
+	Data             string   `placeholder:"DIR" type:"path" help:"Data directory, kept; by default a temporary one, removed at the end."`
+	Showcase         []string `default:"ada" placeholder:"SLUG" help:"Wikis that the landing page shows while they are public (${default})."`
+	NoSemanticSearch bool     `help:"Search by words only, without the model."`
 	rateFlags
 	Limits  bool `help:"Limit how fast callers may go on, as a real service does."`
 	Verbose bool `short:"v" help:"Log each request."`
@@ -39,7 +39,7 @@ func (c devCommand) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	cfg.Showcase, cfg.WordsOnly = c.Showcase, c.WordsOnly
+	cfg.Showcase, cfg.NoSemanticSearch = c.Showcase, c.NoSemanticSearch
 	if c.Limits {
 		if err := c.limit(&cfg); err != nil {
 			return err
@@ -111,7 +111,7 @@ func (c devCommand) serve(ctx context.Context, cfg config.Config, listener net.L
 	}
 	fmt.Printf("robot dev is ready at %s\n", facts.URL)
 	c.greet(facts, cfg.Data)
-	if !config.Loopback(listener.Addr()) {
+	if !config.IsLoopback(listener.Addr()) {
 		fmt.Fprintf(os.Stderr, "note: whoever reaches %s can sign in as anybody\n", listener.Addr())
 	}
 	return front.Serve(ctx, listener)

@@ -16,7 +16,7 @@ import (
 
 // serveCommand runs the service for everybody.
 type serveCommand struct {
-	config.Serve
+	config.ServeFlags
 	Config  kong.ConfigFlag `env:"ROBOT_CONFIG" placeholder:"FILE" help:"JSON file with settings by the names of the flags."`
 	Verbose bool            `short:"v" help:"Log each request, not failures alone."`
 	Log     string          `enum:"json,text" default:"json" env:"ROBOT_LOG" help:"How the log is written: json or text."`
@@ -24,7 +24,7 @@ type serveCommand struct {
 
 // Run serves until ctx ends.
 func (c serveCommand) Run(ctx context.Context) (err error) {
-	cfg, err := c.Serve.Config()
+	cfg, err := c.ServeFlags.Config()
 	if err != nil {
 		return err
 	}

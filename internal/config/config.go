@@ -1,4 +1,6 @@
-// Package config holds what a service is told when it starts, checked.
+// Package config turns the flags, environment and settings file of a service
+// into one validated Config. It opens no network connection and no database, and
+// leaves it to cmd/robot to act on the settings.
 package config
 
 import (
@@ -11,57 +13,57 @@ import (
 	"time"
 )
 
-// A Config is all that a service is told.
+// A Config holds all settings of a service.
 type Config struct {
-	Listen string // host:port; port 0 is any free one
+	Listen string // host:port; port 0 means any free port
 	Data   string // data directory, absolute
-	// Host is the platform's host name; wikis are its subdomains.
+	// Host is the platform's host name. Wikis are its subdomains.
 	Host string
-	// Reads and Writes are how many a minute one caller has in one wiki; with 0
-	// reads there are no rate limits.
+	// Reads and Writes are the requests allowed per minute, caller and wiki.
+	// With 0 reads there are no rate limits.
 	Reads, Writes int
-	// Access is how long an agent's access token is good for; 0 for the usual.
-	Access time.Duration
-	// Proxies are the peers whose X-Forwarded-For is believed.
+	// AccessLifetime is how long an agent's access token is valid; 0 means the
+	// default.
+	AccessLifetime time.Duration
+	// Proxies are the trusted sources of X-Forwarded-For.
 	Proxies []netip.Prefix
-	// Showcase holds the slugs of the wikis that the landing page shows, those
-	// of them that are public.
+	// Showcase lists the slugs of wikis shown on the landing page, if public.
 	Showcase []string
-	// WordsOnly leaves search without its model.
-	WordsOnly bool
-	Signup    Signup // who may have a new account
-	Watch     Watch  // how the operator learns how it is
-	Test      Test   // zero but in tests of "robot serve"
+	// NoSemanticSearch disables the embedding model.
+	NoSemanticSearch bool
+	Signup           Signup // who can create an account
+	Watch            Watch  // metrics and alerts
+	Test             Test   // zero except in tests of "robot serve"
 
-	public bool   // it has a public address, which a proxy in front of it serves by https
-	https  string // in development, the port of such a proxy; "" for none
+	public bool   // the service has a public address, served by an https proxy
+	https  string // in development, the port of an https proxy; "" for none
 }
 
-// Loopbacks are the proxies that are trusted unless others are named.
-func Loopbacks() []netip.Prefix {
+// LoopbackProxies returns the proxies trusted by default.
+func LoopbackProxies() []netip.Prefix {
 	return []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 }
 
-// DevHost is the platform's host in development. Browsers resolve names below
+// DevHost is the platform's host in development. Browsers resolve subdomains of
 // localhost themselves and trust them like https (RFC 6761, section 6.3).
 const DevHost = "robot.localhost"
 
-// Dev is the configuration of a development service. With an https port, a proxy
-// at that port of this machine does TLS in front of it; 0 is for none.
+// Dev returns the configuration of a development service. If https isn't 0, a
+// local proxy terminates TLS on that port.
 func Dev(listen, data string, https int) (Config, error) {
 	_, port, err := net.SplitHostPort(listen)
 	if err != nil {
 		return Config{}, fmt.Errorf("--listen %q is not an address such as 127.0.0.1:8080", listen)
 	}
 	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
-		return Config{}, fmt.Errorf("--listen %q: the port is a number up to 65535", listen)
+		return Config{}, fmt.Errorf("--listen %q: the port must be a number up to 65535", listen)
 	}
 	if data, err = filepath.Abs(data); err != nil {
 		return Config{}, fmt.Errorf("--data: %w", err)
 	}
-	c := Config{Listen: listen, Data: data, Host: DevHost, Proxies: Loopbacks()}
+	c := Config{Listen: listen, Data: data, Host: DevHost, Proxies: LoopbackProxies()}
 	if https < 0 || https > 65535 {
-		return Config{}, fmt.Errorf("--https %d: the port is a number up to 65535", https)
+		return Config{}, fmt.Errorf("--https %d: the port must be a number up to 65535", https)
 	}
 	if https > 0 {
 		c.https = strconv.Itoa(https)
@@ -69,28 +71,28 @@ func Dev(listen, data string, https int) (Config, error) {
 	return c, nil
 }
 
-// Secure reports whether browsers shall come back by https alone (RFC 6797). They
-// are never told so in development: other programs have names below localhost.
+// Secure reports whether to send Strict-Transport-Security (RFC 6797). In
+// development it isn't sent, because other programs use localhost too.
 func (c Config) Secure() bool { return c.public }
 
-// Offline is for work on a data directory that no service has: nothing listens.
+// Offline returns the configuration for work on a data directory without a service.
 func Offline(data string) (Config, Origins) {
-	return Config{Data: data, Host: DevHost, Proxies: Loopbacks()}, Origins{scheme: "https", host: DevHost, port: "443"}
+	return Config{Data: data, Host: DevHost, Proxies: LoopbackProxies()}, Origins{scheme: "https", host: DevHost, port: "443"}
 }
 
-// Loopback reports whether only this machine can reach an address.
-func Loopback(listening net.Addr) bool {
+// IsLoopback reports whether only this machine can reach an address.
+func IsLoopback(listening net.Addr) bool {
 	tcp, ok := listening.(*net.TCPAddr)
 	return ok && tcp.IP.IsLoopback()
 }
 
-// Origins are the addresses of a service that people type.
+// Origins are the public addresses of a service.
 type Origins struct {
 	scheme, host, port string
 }
 
-// Origins of a service: its public address, or in development the one that it or
-// its proxy listens on.
+// Origins returns the public addresses of a service. In development it derives
+// them from the address that the service or its proxy listens on.
 func (c Config) Origins(listening net.Addr) (Origins, error) {
 	switch {
 	case c.public:
@@ -105,18 +107,18 @@ func (c Config) Origins(listening net.Addr) (Origins, error) {
 	return Origins{scheme: "http", host: c.Host, port: port}, nil
 }
 
-// Platform is the origin of the platform's host.
+// Platform returns the origin of the platform's host.
 func (o Origins) Platform() string { return o.origin(o.host) }
 
-// Wiki is the origin of a wiki's host.
+// Wiki returns the origin of a wiki's host.
 func (o Origins) Wiki(slug string) string { return o.origin(slug + "." + o.host) }
 
 func (o Origins) origin(host string) string {
-	usual := "443"
+	defaultPort := "443"
 	if o.scheme == "http" {
-		usual = "80"
+		defaultPort = "80"
 	}
-	if o.port != usual {
+	if o.port != defaultPort {
 		host = net.JoinHostPort(host, o.port)
 	}
 	return (&url.URL{Scheme: o.scheme, Host: host}).String()

@@ -14,29 +14,29 @@ import (
 	"time"
 )
 
-// A Serve is what "robot serve" is told, by flag, environment or file. The tags
-// are kong's.
-type Serve struct {
-	PublicURL    string   `name:"public-url" env:"ROBOT_PUBLIC_URL" placeholder:"URL" help:"Address of the service as people type it, such as https://robot.wtf. Wikis are its subdomains."`
-	Data         string   `name:"data" env:"ROBOT_DATA" placeholder:"DIR" help:"Data directory; made if there is none."`
-	Listen       string   `name:"listen" env:"ROBOT_LISTEN" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address to listen on (${default}), for the proxy that does TLS."`
-	TrustedProxy []string `name:"trusted-proxy" env:"ROBOT_TRUSTED_PROXY" placeholder:"CIDR" help:"Networks of proxies whose X-Forwarded-For is believed (loopback); \"none\" for none."`
-	Signup       string   `name:"signup" env:"ROBOT_SIGNUP" default:"open" placeholder:"WHO" help:"Who may have a new account: open (everybody), list (those of --signup-list) or closed (nobody). Who has one or was invited to a wiki can always sign in."`
-	SignupList   []string `name:"signup-list" env:"ROBOT_SIGNUP_LIST" placeholder:"WHO" help:"Handles or DIDs for --signup list."`
-	Reads        int      `name:"reads-per-minute" env:"ROBOT_READS_PER_MINUTE" default:"600" placeholder:"N" help:"Requests to read that one caller has a minute in one wiki (${default})."`
-	Writes       int      `name:"writes-per-minute" env:"ROBOT_WRITES_PER_MINUTE" default:"120" placeholder:"N" help:"Changes that one caller has a minute in one wiki (${default})."`
-	Showcase     []string `name:"showcase" env:"ROBOT_SHOWCASE" placeholder:"SLUG" help:"Public wikis that the landing page shows."`
-	WordsOnly    bool     `name:"words-only" env:"ROBOT_WORDS_ONLY" help:"Search by words alone, without the model: nothing is found by its meaning, and memory is saved."`
+// ServeFlags are the settings of "robot serve", by flag, environment or file. The
+// tags are for package kong.
+type ServeFlags struct {
+	PublicURL        string   `name:"public-url" env:"ROBOT_PUBLIC_URL" placeholder:"URL" help:"Public address of the service, such as https://robot.wtf. Wikis are its subdomains."`
+	Data             string   `name:"data" env:"ROBOT_DATA" placeholder:"DIR" help:"Data directory. Created if missing."`
+	Listen           string   `name:"listen" env:"ROBOT_LISTEN" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address to listen on (${default}), behind a proxy that terminates TLS."`
+	TrustedProxy     []string `name:"trusted-proxy" env:"ROBOT_TRUSTED_PROXY" placeholder:"CIDR" help:"Networks of proxies whose X-Forwarded-For is trusted (loopback); \"none\" for none."`
+	Signup           string   `name:"signup" env:"ROBOT_SIGNUP" default:"open" placeholder:"WHO" help:"Who can create an account: open (everybody), list (see --signup-list) or closed (nobody). Existing users and people invited to a wiki can always sign in."`
+	SignupList       []string `name:"signup-list" env:"ROBOT_SIGNUP_LIST" placeholder:"WHO" help:"Handles or DIDs that can create an account with --signup list."`
+	Reads            int      `name:"reads-per-minute" env:"ROBOT_READS_PER_MINUTE" default:"600" placeholder:"N" help:"Read requests allowed per caller and wiki per minute (${default})."`
+	Writes           int      `name:"writes-per-minute" env:"ROBOT_WRITES_PER_MINUTE" default:"120" placeholder:"N" help:"Changes allowed per caller and wiki per minute (${default})."`
+	Showcase         []string `name:"showcase" env:"ROBOT_SHOWCASE" placeholder:"SLUG" help:"Public wikis to show on the landing page."`
+	NoSemanticSearch bool     `name:"no-semantic-search" env:"ROBOT_NO_SEMANTIC_SEARCH" help:"Search by words only, without the embedding model. Saves memory."`
 	WatchFlags
-	Access       time.Duration `name:"access-lifetime" env:"ROBOT_ACCESS_LIFETIME" default:"168h" placeholder:"DURATION" help:"How long an agent's access token is good for before it is refreshed (${default}): a minute to 30 days. What is revoked ends at once."`
-	TestPin      []string      `name:"test-pin" env:"ROBOT_TEST_PIN" hidden:"" placeholder:"NAME=ADDR" help:"Dial ADDR for outgoing requests to NAME. For tests: refused unless the public address is a test name."`
-	TestCA       string        `name:"test-ca" env:"ROBOT_TEST_CA" hidden:"" placeholder:"FILE" help:"Trust this CA for outgoing requests. For tests, as --test-pin."`
-	TestDNS      string        `name:"test-dns" env:"ROBOT_TEST_DNS" hidden:"" placeholder:"ADDR" help:"Ask this name server. For tests, as --test-pin."`
-	TestPLC      string        `name:"test-plc" env:"ROBOT_TEST_PLC" hidden:"" placeholder:"URL" help:"Ask this PLC directory. For tests, as --test-pin."`
-	TestLifetime time.Duration `name:"test-lifetime" env:"ROBOT_TEST_LIFETIME" hidden:"" placeholder:"DURATION" help:"How long a sign-in may take. For tests, as --test-pin."`
+	AccessLifetime time.Duration `name:"access-lifetime" env:"ROBOT_ACCESS_LIFETIME" default:"168h" placeholder:"DURATION" help:"Lifetime of an agent's access token before it must be refreshed (${default}): a minute to 30 days. Revocation takes effect at once."`
+	TestPin        []string      `name:"test-pin" env:"ROBOT_TEST_PIN" hidden:"" placeholder:"NAME=ADDR" help:"Dial ADDR for outgoing requests to NAME. For tests: rejected unless the public address is a test name."`
+	TestCA         string        `name:"test-ca" env:"ROBOT_TEST_CA" hidden:"" placeholder:"FILE" help:"Trust this CA for outgoing requests. For tests, like --test-pin."`
+	TestDNS        string        `name:"test-dns" env:"ROBOT_TEST_DNS" hidden:"" placeholder:"ADDR" help:"Use this name server. For tests, like --test-pin."`
+	TestPLC        string        `name:"test-plc" env:"ROBOT_TEST_PLC" hidden:"" placeholder:"URL" help:"Use this PLC directory. For tests, like --test-pin."`
+	TestLifetime   time.Duration `name:"test-lifetime" env:"ROBOT_TEST_LIFETIME" hidden:"" placeholder:"DURATION" help:"How long a sign-in can take. For tests, like --test-pin."`
 }
 
-// A Test is what only a service with a test name can be told.
+// A Test holds settings allowed only on a service with a test name.
 type Test struct {
 	Pins     map[string]string
 	CA       *x509.CertPool
@@ -45,60 +45,61 @@ type Test struct {
 	Lifetime time.Duration
 }
 
-// Config checks all settings and says of each that is wrong what it should be.
-func (s Serve) Config() (Config, error) {
-	c := Config{Listen: s.Listen, Reads: s.Reads, Writes: s.Writes, Showcase: s.Showcase, WordsOnly: s.WordsOnly, Access: s.Access}
+// Config validates all settings. Its error explains each invalid one.
+func (s ServeFlags) Config() (Config, error) {
+	c := Config{Listen: s.Listen, Reads: s.Reads, Writes: s.Writes, Showcase: s.Showcase, NoSemanticSearch: s.NoSemanticSearch, AccessLifetime: s.AccessLifetime}
 	var errs []error
-	wrong := func(setting string, err error) {
+	invalid := func(setting string, err error) {
 		if err != nil {
 			errs = append(errs, fmt.Errorf("--%s: %w", setting, err))
 		}
 	}
 	var err error
 	c.Host, err = publicHost(s.PublicURL)
-	wrong("public-url", err)
+	invalid("public-url", err)
 	c.public = err == nil
-	wrong("listen", checkListen(s.Listen))
+	invalid("listen", checkListen(s.Listen))
 	if s.Data == "" {
-		wrong("data", errors.New("name the directory that holds everything"))
+		invalid("data", errors.New("a data directory is required"))
 	} else {
 		c.Data, err = filepath.Abs(s.Data)
-		wrong("data", err)
+		invalid("data", err)
 	}
-	c.Proxies, err = proxies(s.TrustedProxy)
-	wrong("trusted-proxy", err)
-	c.Signup, err = signup(s.Signup, s.SignupList)
-	wrong("signup", err)
+	c.Proxies, err = parseProxies(s.TrustedProxy)
+	invalid("trusted-proxy", err)
+	c.Signup, err = parseSignup(s.Signup, s.SignupList)
+	invalid("signup", err)
 	if s.Reads < 1 {
-		wrong("reads-per-minute", errors.New("is a number from 1"))
+		invalid("reads-per-minute", errors.New("must be at least 1"))
 	}
 	if s.Writes < 1 {
-		wrong("writes-per-minute", errors.New("is a number from 1"))
+		invalid("writes-per-minute", errors.New("must be at least 1"))
 	}
-	if s.Access < time.Minute || s.Access > 30*24*time.Hour {
-		wrong("access-lifetime", errors.New("is a minute to 720h"))
+	if s.AccessLifetime < time.Minute || s.AccessLifetime > 30*24*time.Hour {
+		invalid("access-lifetime", errors.New("must be between 1m and 720h"))
 	}
-	c.Watch = s.watch(c.Host, wrong)
-	c.Test, err = s.test(c.Host)
+	c.Watch = s.parseWatch(c.Host, invalid)
+	c.Test, err = s.parseTest(c.Host)
 	if err != nil {
 		errs = append(errs, err)
 	}
 	return c, errors.Join(errs...)
 }
 
-// publicHost is the host of the public address. Other servers know ours by it:
-// they want https, a name with a dot, and no port (atproto.com/specs/oauth).
+// publicHost returns the host of the public address. It identifies us to other
+// servers, which require https, a name with a dot, and no port
+// (atproto.com/specs/oauth).
 func publicHost(address string) (string, error) {
 	if address == "" {
-		return "", errors.New("say what people type to get here, such as https://robot.wtf")
+		return "", errors.New("the public address is required, such as https://robot.wtf")
 	}
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "https" || u.User != nil || u.Port() != "" || u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "" {
-		return "", fmt.Errorf("%q is not like https://robot.wtf: https, a host name, no port and no path", address)
+		return "", fmt.Errorf("%q must be like https://robot.wtf: https, a host name, no port and no path", address)
 	}
 	host := strings.ToLower(u.Hostname())
 	if _, err := netip.ParseAddr(host); err == nil || !strings.Contains(strings.Trim(host, "."), ".") || strings.HasSuffix(host, ".") {
-		return "", fmt.Errorf("%q is not a host name with a dot: wikis are its subdomains, and an address has none", host)
+		return "", fmt.Errorf("%q must be a host name with a dot, not an IP address: wikis are its subdomains", host)
 	}
 	return host, nil
 }
@@ -110,9 +111,9 @@ func checkListen(address string) error {
 	return nil
 }
 
-func proxies(list []string) ([]netip.Prefix, error) {
+func parseProxies(list []string) ([]netip.Prefix, error) {
 	if len(list) == 0 {
-		return Loopbacks(), nil
+		return LoopbackProxies(), nil
 	}
 	var all []netip.Prefix
 	for _, text := range list {
@@ -131,13 +132,13 @@ func proxies(list []string) ([]netip.Prefix, error) {
 	return all, nil
 }
 
-// A Signup says who may have a new account. The zero value lets everybody in.
+// A Signup decides who can create an account. The zero value admits everybody.
 type Signup struct {
 	closed bool
-	list   []string // handles and DIDs in small letters
+	list   []string // lowercase handles and DIDs
 }
 
-func signup(who string, list []string) (Signup, error) {
+func parseSignup(who string, list []string) (Signup, error) {
 	switch who {
 	case "open", "":
 		return Signup{}, nil
@@ -149,26 +150,26 @@ func signup(who string, list []string) (Signup, error) {
 			s.list = append(s.list, strings.ToLower(strings.TrimPrefix(strings.TrimSpace(entry), "@")))
 		}
 		if len(s.list) == 0 {
-			return s, errors.New("list needs --signup-list with handles or DIDs")
+			return s, errors.New("list requires --signup-list with handles or DIDs")
 		}
 		return s, nil
 	}
-	return Signup{}, fmt.Errorf("%q is not open, list or closed", who)
+	return Signup{}, fmt.Errorf("%q must be open, list or closed", who)
 }
 
-// Admits reports whether somebody may have a new account.
+// Admits reports whether a person can create an account.
 func (s Signup) Admits(did, handle string) bool {
 	return !s.closed || slices.Contains(s.list, strings.ToLower(did)) || slices.Contains(s.list, strings.ToLower(handle))
 }
 
-// testName reports whether a host name can be none of the public internet's
-// (RFC 6761, and .internal, which ICANN has set aside).
-func testName(host string) bool {
+// isTestName reports whether a host name can't exist on the public internet
+// (RFC 6761, and .internal, which ICANN has reserved).
+func isTestName(host string) bool {
 	top := host[strings.LastIndexByte(host, '.')+1:]
 	return top == "internal" || top == "test" || top == "localhost"
 }
 
-func (s Serve) test(host string) (Test, error) {
+func (s ServeFlags) parseTest(host string) (Test, error) {
 	t := Test{Pins: map[string]string{}, DNS: s.TestDNS, PLC: s.TestPLC, Lifetime: s.TestLifetime}
 	used := ""
 	for setting, set := range map[string]bool{
@@ -181,18 +182,18 @@ func (s Serve) test(host string) (Test, error) {
 	if used == "" {
 		return Test{}, nil
 	}
-	if !testName(host) {
-		return Test{}, fmt.Errorf("--%s: only for a service with a test name (.internal, .test, .localhost), not %q", used, host)
+	if !isTestName(host) {
+		return Test{}, fmt.Errorf("--%s: only allowed with a test name (.internal, .test, .localhost), not %q", used, host)
 	}
 	for _, pin := range s.TestPin {
 		name, to, ok := strings.Cut(pin, "=")
 		if _, err := netip.ParseAddrPort(to); err != nil || !ok || name == "" || name == "*" {
-			return Test{}, fmt.Errorf("--test-pin: %q is not like *.test=127.0.0.1:8443", pin)
+			return Test{}, fmt.Errorf("--test-pin: %q must be like *.test=127.0.0.1:8443", pin)
 		}
 		t.Pins[strings.ToLower(name)] = to
 	}
 	if s.TestPLC != "" && !strings.HasPrefix(s.TestPLC, "https://") {
-		return Test{}, fmt.Errorf("--test-plc: %q is not https", s.TestPLC)
+		return Test{}, fmt.Errorf("--test-plc: %q must be an https URL", s.TestPLC)
 	}
 	if s.TestCA != "" {
 		text, err := os.ReadFile(s.TestCA)
@@ -201,7 +202,7 @@ func (s Serve) test(host string) (Test, error) {
 		}
 		t.CA = x509.NewCertPool()
 		if !t.CA.AppendCertsFromPEM(text) {
-			return Test{}, fmt.Errorf("--test-ca: %s holds no certificate", s.TestCA)
+			return Test{}, fmt.Errorf("--test-ca: %s has no certificate", s.TestCA)
 		}
 	}
 	return t, nil

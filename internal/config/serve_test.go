@@ -8,64 +8,70 @@ import (
 	"time"
 )
 
-func good() Serve {
-	return Serve{PublicURL: "https://robot.wtf", Data: "data", Listen: "127.0.0.1:0", Signup: "open", Reads: 600, Writes: 120, Access: time.Hour}
+func validFlags() ServeFlags {
+	return ServeFlags{PublicURL: "https://robot.wtf", Data: "data", Listen: "127.0.0.1:0", Signup: "open", Reads: 600, Writes: 120, AccessLifetime: time.Hour}
 }
 
-// Each setting that is wrong is refused by its name.
-func TestServeRefuses(t *testing.T) {
-	if _, err := good().Config(); err != nil {
+// Each invalid setting is reported by its flag.
+func TestServeFlagsInvalid(t *testing.T) {
+	if _, err := validFlags().Config(); err != nil {
 		t.Fatal(err)
 	}
-	for setting, changes := range map[string][]func(*Serve){
+	for setting, changes := range map[string][]func(*ServeFlags){
 		"--public-url": {
-			func(s *Serve) { s.PublicURL = "" },
-			func(s *Serve) { s.PublicURL = "robot.wtf" },
-			func(s *Serve) { s.PublicURL = "http://robot.wtf" },
-			func(s *Serve) { s.PublicURL = "https://robot.wtf:8443" },
-			func(s *Serve) { s.PublicURL = "https://robot.wtf/wiki" },
-			func(s *Serve) { s.PublicURL = "https://ada@robot.wtf" },
-			func(s *Serve) { s.PublicURL = "https://robot.wtf?x" },
-			func(s *Serve) { s.PublicURL = "https://localhost" },
-			func(s *Serve) { s.PublicURL = "https://192.0.2.1" },
-			func(s *Serve) { s.PublicURL = "https://[2001:db8::1]" },
-			func(s *Serve) { s.PublicURL = "https://robot.wtf." },
+			func(s *ServeFlags) { s.PublicURL = "" },
+			func(s *ServeFlags) { s.PublicURL = "robot.wtf" },
+			func(s *ServeFlags) { s.PublicURL = "http://robot.wtf" },
+			func(s *ServeFlags) { s.PublicURL = "https://robot.wtf:8443" },
+			func(s *ServeFlags) { s.PublicURL = "https://robot.wtf/wiki" },
+			func(s *ServeFlags) { s.PublicURL = "https://ada@robot.wtf" },
+			func(s *ServeFlags) { s.PublicURL = "https://robot.wtf?x" },
+			func(s *ServeFlags) { s.PublicURL = "https://localhost" },
+			func(s *ServeFlags) { s.PublicURL = "https://192.0.2.1" },
+			func(s *ServeFlags) { s.PublicURL = "https://[2001:db8::1]" },
+			func(s *ServeFlags) { s.PublicURL = "https://robot.wtf." },
 		},
-		"--data":   {func(s *Serve) { s.Data = "" }},
-		"--listen": {func(s *Serve) { s.Listen = "8080" }, func(s *Serve) { s.Listen = "127.0.0.1:99999" }},
+		"--data":   {func(s *ServeFlags) { s.Data = "" }},
+		"--listen": {func(s *ServeFlags) { s.Listen = "8080" }, func(s *ServeFlags) { s.Listen = "127.0.0.1:99999" }},
 		"--trusted-proxy": {
-			func(s *Serve) { s.TrustedProxy = []string{"caddy"} },
-			func(s *Serve) { s.TrustedProxy = []string{"10.0.0.0/8", "none"} },
-			func(s *Serve) { s.TrustedProxy = []string{"10.0.0.0/33"} },
+			func(s *ServeFlags) { s.TrustedProxy = []string{"caddy"} },
+			func(s *ServeFlags) { s.TrustedProxy = []string{"10.0.0.0/8", "none"} },
+			func(s *ServeFlags) { s.TrustedProxy = []string{"10.0.0.0/33"} },
 		},
-		"--signup":            {func(s *Serve) { s.Signup = "some" }, func(s *Serve) { s.Signup = "list" }},
-		"--reads-per-minute":  {func(s *Serve) { s.Reads = 0 }},
-		"--writes-per-minute": {func(s *Serve) { s.Writes = -1 }},
-		"--access-lifetime":   {func(s *Serve) { s.Access = 0 }, func(s *Serve) { s.Access = 31 * 24 * time.Hour }},
+		"--signup":            {func(s *ServeFlags) { s.Signup = "some" }, func(s *ServeFlags) { s.Signup = "list" }},
+		"--reads-per-minute":  {func(s *ServeFlags) { s.Reads = 0 }},
+		"--writes-per-minute": {func(s *ServeFlags) { s.Writes = -1 }},
+		"--access-lifetime":   {func(s *ServeFlags) { s.AccessLifetime = 0 }, func(s *ServeFlags) { s.AccessLifetime = 31 * 24 * time.Hour }},
 		"--metrics": {
-			func(s *Serve) { s.Metrics = "9180" }, func(s *Serve) { s.Metrics = ":9180" }, func(s *Serve) { s.Metrics = "0.0.0.0:9180" },
-			func(s *Serve) { s.Metrics, s.MetricsToken = "0.0.0.0:9180", "short" },
+			func(s *ServeFlags) { s.Metrics = "9180" }, func(s *ServeFlags) { s.Metrics = ":9180" }, func(s *ServeFlags) { s.Metrics = "0.0.0.0:9180" },
+			func(s *ServeFlags) { s.Metrics, s.MetricsToken = "0.0.0.0:9180", "short" },
 		},
-		"--alert-mail":         {func(s *Serve) { s.MailTo = "ada" }},
-		"--mail-from":          {func(s *Serve) { s.MailTo, s.MailFrom = "ada@robot.test", "x" }},
-		"--mail-server":        {func(s *Serve) { s.MailTo, s.MailServer = "ada@robot.test", "smtp" }},
-		"--mail-password-file": {func(s *Serve) { s.MailTo, s.MailPassword = "ada@robot.test", "nowhere" }},
+		"--alert-mail":         {func(s *ServeFlags) { s.MailTo = "ada" }},
+		"--mail-from":          {func(s *ServeFlags) { s.MailTo, s.MailFrom = "ada@robot.test", "x" }},
+		"--mail-server":        {func(s *ServeFlags) { s.MailTo, s.MailServer = "ada@robot.test", "smtp" }},
+		"--mail-password-file": {func(s *ServeFlags) { s.MailTo, s.MailPassword = "ada@robot.test", "nowhere" }},
 		"--test-pin": {
-			func(s *Serve) { s.TestPin = []string{"plc.directory=127.0.0.1:8443"} },
-			func(s *Serve) { s.PublicURL = "https://robot.wtf.internal"; s.TestPin = []string{"*=127.0.0.1:8443"} },
-			func(s *Serve) {
+			func(s *ServeFlags) { s.TestPin = []string{"plc.directory=127.0.0.1:8443"} },
+			func(s *ServeFlags) {
+				s.PublicURL = "https://robot.wtf.internal"
+				s.TestPin = []string{"*=127.0.0.1:8443"}
+			},
+			func(s *ServeFlags) {
 				s.PublicURL = "https://robot.wtf.internal"
 				s.TestPin = []string{"*.test=localhost:8443"}
 			},
-			func(s *Serve) { s.PublicURL = "https://internal.wtf"; s.TestPin = []string{"*.test=127.0.0.1:8443"} },
+			func(s *ServeFlags) {
+				s.PublicURL = "https://internal.wtf"
+				s.TestPin = []string{"*.test=127.0.0.1:8443"}
+			},
 		},
-		"--test-ca":       {func(s *Serve) { s.TestCA = "ca.pem" }, func(s *Serve) { s.PublicURL = "https://a.test"; s.TestCA = "nowhere.pem" }},
-		"--test-dns":      {func(s *Serve) { s.TestDNS = "127.0.0.1:53" }},
-		"--test-plc":      {func(s *Serve) { s.TestPLC = "https://plc.test" }, func(s *Serve) { s.PublicURL = "https://a.test"; s.TestPLC = "http://plc.test" }},
-		"--test-lifetime": {func(s *Serve) { s.TestLifetime = time.Second }},
+		"--test-ca":       {func(s *ServeFlags) { s.TestCA = "ca.pem" }, func(s *ServeFlags) { s.PublicURL = "https://a.test"; s.TestCA = "nowhere.pem" }},
+		"--test-dns":      {func(s *ServeFlags) { s.TestDNS = "127.0.0.1:53" }},
+		"--test-plc":      {func(s *ServeFlags) { s.TestPLC = "https://plc.test" }, func(s *ServeFlags) { s.PublicURL = "https://a.test"; s.TestPLC = "http://plc.test" }},
+		"--test-lifetime": {func(s *ServeFlags) { s.TestLifetime = time.Second }},
 	} {
 		for i, change := range changes {
-			s := good()
+			s := validFlags()
 			change(&s)
 			if _, err := s.Config(); err == nil || !strings.Contains(err.Error(), setting) {
 				t.Errorf("%s, %d: %v", setting, i, err)
@@ -74,8 +80,8 @@ func TestServeRefuses(t *testing.T) {
 	}
 }
 
-func TestServeAccepts(t *testing.T) {
-	s := good()
+func TestServeFlagsValid(t *testing.T) {
+	s := validFlags()
 	s.PublicURL, s.TestPin, s.TestDNS = "https://Robot.WTF.internal/", []string{"*.test=127.0.0.1:8443"}, "127.0.0.1:53"
 	c, err := s.Config()
 	if err != nil || c.Host != "robot.wtf.internal" || c.Test.Pins["*.test"] != "127.0.0.1:8443" {
@@ -87,8 +93,8 @@ func TestServeAccepts(t *testing.T) {
 	}
 }
 
-// TestDevOrigins: in development the address is where the service listens, or the
-// proxy before it.
+// In development, the address is the one that the service, or the proxy in front
+// of it, listens on.
 func TestDevOrigins(t *testing.T) {
 	listening := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8080}
 	for https, want := range map[int]string{0: "http://ada.robot.localhost:8080", 8443: "https://ada.robot.localhost:8443", 443: "https://ada.robot.localhost"} {
@@ -103,7 +109,7 @@ func TestDevOrigins(t *testing.T) {
 	}
 	for _, https := range []int{-1, 65536} {
 		if _, err := Dev("127.0.0.1:8080", t.TempDir(), https); err == nil {
-			t.Errorf("--https %d is taken for a port", https)
+			t.Errorf("--https %d was accepted", https)
 		}
 	}
 }
@@ -119,7 +125,7 @@ func TestProxies(t *testing.T) {
 		{[]string{"10.0.0.0/8"}, "127.0.0.1", false}, {[]string{"10.0.0.0/8"}, "10.9.9.9", true},
 		{[]string{"192.0.2.7"}, "192.0.2.7", true}, {[]string{"192.0.2.7"}, "192.0.2.8", false},
 	} {
-		all, err := proxies(tt.list)
+		all, err := parseProxies(tt.list)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -135,7 +141,7 @@ func TestProxies(t *testing.T) {
 
 func TestSignup(t *testing.T) {
 	for who, want := range map[string][3]bool{"open": {true, true, true}, "closed": {}, "list": {true, true, false}} {
-		s, err := signup(who, []string{"@Ada.Example.org", "did:plc:bob"})
+		s, err := parseSignup(who, []string{"@Ada.Example.org", "did:plc:bob"})
 		if err != nil {
 			t.Fatal(err)
 		}

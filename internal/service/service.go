@@ -108,7 +108,7 @@ func (s *Service) open(ctx context.Context) (err error) {
 	s.limits = newLimiter(s.o.Config, s.o.Now)
 	s.OAuth, err = oauth.New(oauth.Options{
 		Store: s.Store, Session: s.Session, Tenant: s.Tenant, WikiOrigin: s.o.Origins.Wiki,
-		Outbound: outbound.New(outboundOptions(s.o.Config)), Take: s.limits.Client, Failed: s.Metrics.OAuthFailed, Access: s.o.Config.Access,
+		Outbound: outbound.New(outboundOptions(s.o.Config)), Take: s.limits.Client, Failed: s.Metrics.OAuthFailed, Access: s.o.Config.AccessLifetime,
 		Now: s.o.Now, Log: s.o.Log,
 	})
 	return err
@@ -149,7 +149,7 @@ func (s *Service) openContent() (err error) {
 // search is off.
 func openSearch(cfg config.Config, wikis string, log *slog.Logger) (*search.Service, error) {
 	o := search.Options{Dir: wikis, Log: log}
-	if !cfg.WordsOnly {
+	if !cfg.NoSemanticSearch {
 		model, err := minilm.New()
 		if err != nil {
 			return nil, err
