@@ -128,7 +128,7 @@ func (m *Mirror) verifyChanged(ctx context.Context, slug string, r *repository, 
 	if r.head != "" && r.head == head && r.fingerprint == files && !suspect {
 		return nil
 	}
-	if err = repo.Sweep(); err == nil {
+	if err = repo.RemoveLeftovers(); err == nil {
 		err = repo.Verify(ctx)
 	}
 	if err == nil { // after Sweep has removed files

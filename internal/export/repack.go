@@ -103,7 +103,7 @@ func (m *Mirror) replace(ctx context.Context, slug string, r *repository, from, 
 	if m.current(slug) != from.Name() || r.head == "" {
 		return errRebuild
 	}
-	if err := from.Follow(to, packs); err != nil {
+	if err := from.UpdateLinked(to, packs); err != nil {
 		return err
 	}
 	if err := m.switchTo(slug, r, to.Name()); err != nil {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// A wiki's root with 500 pages, and its commit: what each save hashes.
+// Hashes what each save of a wiki with 500 pages hashes: its root tree and commit.
 func BenchmarkSave(b *testing.B) {
 	r := rand.New(rand.NewPCG(1, 1))
 	entries := make([]TreeEntry, 500)
@@ -15,18 +15,18 @@ func BenchmarkSave(b *testing.B) {
 		entries[i] = TreeEntry{ModeFile, fmt.Sprintf("Page_%03d.md", i), randomID(r)}
 	}
 	blob := make([]byte, 6000)
-	who := Signature{"ada", "did:plc:ada", time.Unix(1700000000, 0).UTC()}
+	author := Signature{"ada", "did:plc:ada", time.Unix(1700000000, 0).UTC()}
 	for b.Loop() {
 		entries[7].ID = ObjectID("blob", blob)
 		tree := ObjectID("tree", EncodeTree(entries))
-		commit := Commit{Tree: tree, Parents: []string{Zero}, Author: who, Committer: who, Message: AppendTrailers("Edit Page_007\n", []Trailer{{"Agent", "Claude"}})}
+		commit := Commit{Tree: tree, Parents: []string{Zero}, Author: author, Committer: author, Message: AppendTrailers("Edit Page_007\n", []Trailer{{"Agent", "Claude"}})}
 		ObjectID("commit", EncodeCommit(commit))
 	}
 }
 
 func BenchmarkParseCommit(b *testing.B) {
-	who := Signature{"ada", "did:plc:ada", time.Unix(1700000000, 0).UTC()}
-	content := EncodeCommit(Commit{Tree: Zero, Parents: []string{Zero}, Author: who, Committer: who, Message: "Edit\n\nAgent: Claude\n"})
+	author := Signature{"ada", "did:plc:ada", time.Unix(1700000000, 0).UTC()}
+	content := EncodeCommit(Commit{Tree: Zero, Parents: []string{Zero}, Author: author, Committer: author, Message: "Edit\n\nAgent: Claude\n"})
 	for b.Loop() {
 		if _, err := ParseCommit(content); err != nil {
 			b.Fatal(err)

@@ -2,9 +2,9 @@ package gitrepo
 
 import "golang.org/x/sys/unix"
 
-// restrict bounds a process that has just begun, and what it starts after. A
-// process that is gone already needs no bounds.
-func restrict(pid int, b bound) {
+// limitProcess limits a process that has just started, and its future children.
+// It ignores errors: a process that already ended needs no limits.
+func limitProcess(pid int, b bound) {
 	set := func(resource int, n uint64) {
 		_ = unix.Prlimit(pid, resource, &unix.Rlimit{Cur: n, Max: n}, nil)
 	}

@@ -2,5 +2,5 @@
 
 package gitrepo
 
-// restrict does nothing: only Linux bounds another process.
-func restrict(int, bound) {}
+// limitProcess does nothing: only Linux can limit another process.
+func limitProcess(int, bound) {}

@@ -16,7 +16,7 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// A Refused says why a repository is not taken, each reason in a line.
+// Refused is the error for a rejected repository, with one reason per line.
 type Refused struct{ Reasons []string }
 
 func (r *Refused) Error() string { return strings.Join(r.Reasons, "\n") }
@@ -28,17 +28,17 @@ func refusef(format string, args ...any) error {
 
 const bundleMark = "# v2 git bundle\n" // gitformat-bundle(5)
 
-// maxRefs and maxRefLine bound the head of a bundle.
+// maxRefs and maxRefLine bound the header of a bundle.
 const (
 	maxRefs    = 20_000
 	maxRefLine = 1000
 )
 
-// readBundleHead reads a bundle's refs; what follows is its pack.
+// readBundleHead reads a bundle's refs and leaves in at its pack.
 func readBundleHead(in *bufio.Reader) (refs map[string]string, err error) {
 	line, err := bundleLine(in)
 	if err != nil || line != bundleMark && line != "# v3 git bundle\n" {
-		return nil, refusef("This is no git bundle. Make one with: git bundle create FILE --all")
+		return nil, refusef("This isn't a git bundle. Make one with: git bundle create FILE --all")
 	}
 	refs = map[string]string{}
 	for {
@@ -52,11 +52,11 @@ func readBundleHead(in *bufio.Reader) (refs map[string]string, err error) {
 			return refs, nil
 		case line == "@object-format=sha1\n":
 		case strings.HasPrefix(line, "@"):
-			return nil, refusef("This bundle needs %q, which is not understood here. Make one of the whole repository, with SHA-1 ids: git bundle create FILE --all", strings.TrimSpace(line[1:]))
+			return nil, refusef("This bundle requires %q, which isn't supported. Make a bundle of the whole repository, with SHA-1 ids: git bundle create FILE --all", strings.TrimSpace(line[1:]))
 		case strings.HasPrefix(line, "-"):
-			return nil, refusef("This bundle builds on commits that are not in it. Make one of the whole repository: git bundle create FILE --all")
+			return nil, refusef("This bundle depends on commits that aren't in it. Make a bundle of the whole repository: git bundle create FILE --all")
 		case !isID(id) || name == "":
-			return nil, refusef("This is a damaged bundle.")
+			return nil, refusef("This bundle is damaged.")
 		}
 		if isID(id) {
 			refs[name] = id
@@ -72,7 +72,7 @@ func bundleLine(in *bufio.Reader) (string, error) {
 	for len(line) < maxRefLine {
 		c, err := in.ReadByte()
 		if errors.Is(err, io.EOF) {
-			return "", refusef("This bundle is cut short.")
+			return "", refusef("This bundle is truncated.")
 		}
 		if err != nil {
 			return "", err
@@ -82,13 +82,13 @@ func bundleLine(in *bufio.Reader) (string, error) {
 			return string(line), nil
 		}
 	}
-	return "", refusef("This is a damaged bundle.")
+	return "", refusef("This bundle is damaged.")
 }
 
-// Bundle writes all branches and tags of the repository in a directory, with
-// what they lead to, as a git bundle. Of the directory it reads objects and refs
-// alone: no configuration, no hook. scratch is a directory for what it needs
-// meanwhile. Its errors are *Refused where the directory is the cause.
+// Bundle writes all branches and tags of the repository in dir, and everything
+// reachable from them, as a git bundle. From dir it reads only objects and refs,
+// no configuration and no hooks. scratch is a directory for temporary files. Its
+// errors are *Refused if the repository is the cause.
 func (g *Git) Bundle(ctx context.Context, dir, scratch string, out io.Writer) error {
 	common, refs, err := readRefs(dir)
 	if err != nil {
@@ -101,7 +101,7 @@ func (g *Git) Bundle(ctx context.Context, dir, scratch string, out io.Writer) er
 	defer os.RemoveAll(repo.dir)
 	objects, err := filepath.Abs(filepath.Join(common, "objects"))
 	if err != nil || strings.ContainsAny(objects, "\n\"") {
-		return refusef("%q cannot be read: move it to a directory with a plain name.", dir)
+		return refusef("Can't read %q: move it to a directory with a plain name.", dir)
 	}
 	if err := repo.writeFile("objects/info/alternates", objects+"\n"); err != nil {
 		return err
@@ -122,24 +122,24 @@ func (g *Git) Bundle(ctx context.Context, dir, scratch string, out io.Writer) er
 		args: []string{"pack-objects", "--revs", "--stdout", "-q", "--delta-base-offset"},
 	})
 	var failed *Failure
-	if errors.As(err, &failed) && ctx.Err() == nil && failed.Said != "" {
-		return refusef("The repository cannot be read as a whole: %s", failed.Said)
+	if errors.As(err, &failed) && ctx.Err() == nil && failed.Stderr != "" {
+		return refusef("The repository can't be read completely: %s", failed.Stderr)
 	}
 	return err
 }
 
-// readRefs reads the refs of a repository, plain or bare or a further working
-// tree of one, and where its objects are.
+// readRefs reads the refs of a repository (plain, bare or a linked working tree)
+// and returns the directory that holds its objects.
 func readRefs(dir string) (common string, refs map[string]string, err error) {
 	gitDir, common, err := findRepo(dir)
 	if err != nil {
 		return "", nil, err
 	}
 	if _, err := os.Stat(filepath.Join(common, "shallow")); err == nil {
-		return "", nil, refusef("This is a shallow clone, which lacks the older history. Complete it first: git fetch --unshallow")
+		return "", nil, refusef("This is a shallow clone, without the older history. Complete it first: git fetch --unshallow")
 	}
 	if _, err := os.Stat(filepath.Join(common, "reftable")); err == nil {
-		return "", nil, refusef("This repository keeps its branches in a reftable, which is not understood here. Make a bundle of it: git bundle create FILE --all")
+		return "", nil, refusef("This repository stores its branches in a reftable, which isn't supported. Make a bundle of it: git bundle create FILE --all")
 	}
 	refs = map[string]string{}
 	packed, err := os.ReadFile(filepath.Join(common, "packed-refs"))
@@ -189,7 +189,7 @@ func looseRefs(common string, refs map[string]string) error {
 		name, err := filepath.Rel(common, file)
 		id := strings.TrimSpace(string(text))
 		if len(id) == 64 {
-			return refusef("This repository has SHA-256 ids; here they are SHA-1.")
+			return refusef("This repository has SHA-256 ids. Only SHA-1 is supported.")
 		}
 		if isID(id) {
 			refs[filepath.ToSlash(name)] = id
@@ -198,7 +198,7 @@ func looseRefs(common string, refs map[string]string) error {
 	})
 }
 
-// findRepo finds a repository's own directory, and the one with objects and refs.
+// findRepo returns a repository's git directory and the one with objects and refs.
 func findRepo(dir string) (gitDir, common string, err error) {
 	gitDir = dir
 	if info, err := os.Stat(filepath.Join(dir, ".git")); err == nil {
@@ -208,22 +208,22 @@ func findRepo(dir string) (gitDir, common string, err error) {
 			if err != nil {
 				return "", "", err
 			}
-			gitDir = beside(dir, strings.TrimPrefix(strings.TrimSpace(string(text)), "gitdir: "))
+			gitDir = resolvePath(dir, strings.TrimPrefix(strings.TrimSpace(string(text)), "gitdir: "))
 		}
 	}
 	common = gitDir
 	if text, err := os.ReadFile(filepath.Join(gitDir, "commondir")); err == nil {
-		common = beside(gitDir, strings.TrimSpace(string(text)))
+		common = resolvePath(gitDir, strings.TrimSpace(string(text)))
 	}
 	for _, file := range []string{filepath.Join(gitDir, "HEAD"), filepath.Join(common, "objects")} {
 		if _, err := os.Stat(file); err != nil {
-			return "", "", refusef("%s is no git repository.", dir)
+			return "", "", refusef("%s isn't a git repository.", dir)
 		}
 	}
 	return gitDir, common, nil
 }
 
-func beside(dir, path string) string {
+func resolvePath(dir, path string) string {
 	if filepath.IsAbs(path) {
 		return path
 	}

@@ -14,16 +14,16 @@ import (
 
 // A Signature is a person and a time in a commit.
 type Signature struct {
-	Name  string // without "<", ">" and line ends
+	Name  string // without "<", ">" and line endings
 	Email string
-	// Time is in whole seconds; its zone is written and read. A parsed time's
-	// location is named as the commit spells it ("-0000", "+0099"), because
-	// several spellings mean one offset and the id depends on them.
+	// Time has whole seconds and a zone. A parsed time's location is named as
+	// the commit spells it ("-0000", "+0099"), because several spellings mean
+	// the same offset and the commit's id depends on the spelling.
 	Time time.Time
 }
 
-// A Commit is a commit object. Headers keeps what we do not interpret
-// (gpgsig, encoding, mergetag …), each as its raw lines with their end.
+// A Commit is a commit object. Headers holds the headers we don't interpret
+// (gpgsig, encoding, mergetag …) as raw lines.
 type Commit struct {
 	Tree      string
 	Parents   []string
@@ -31,13 +31,13 @@ type Commit struct {
 	Committer Signature
 	Headers   string
 	Message   string
-	// NoBody says that the commit ends with its headers, without even the empty
-	// line before a message. git never writes such commits but accepts them.
+	// NoBody reports that the commit ends with its headers, without even the
+	// empty line before a message. Git accepts such commits but never writes them.
 	NoBody bool
 }
 
-// EncodeCommit gives the commit's content, exactly as git writes it. Characters
-// that would break out of a signature are left out of it.
+// EncodeCommit returns the commit's content, exactly as git writes it. It drops
+// characters that would break out of a signature.
 func EncodeCommit(c Commit) []byte {
 	var b bytes.Buffer
 	b.Grow(256 + len(c.Headers) + len(c.Message))
@@ -54,18 +54,18 @@ func EncodeCommit(c Commit) []byte {
 	return b.Bytes()
 }
 
-// String is the signature as it stands in a commit.
+// String returns the signature as written in a commit.
 func (s Signature) String() string {
-	return crudless(s.Name) + " <" + crudless(s.Email) + "> " + date(s.Time)
+	return stripCrud(s.Name) + " <" + stripCrud(s.Email) + "> " + formatDate(s.Time)
 }
 
 var crud = strings.NewReplacer("<", "", ">", "", "\n", "", "\x00", "")
 
-func crudless(s string) string { return crud.Replace(s) }
+func stripCrud(s string) string { return crud.Replace(s) }
 
-// date is "1700000000 +0100". The location's name decides the spelling when it
-// means the same moment and offset.
-func date(t time.Time) string {
+// formatDate returns a date such as "1700000000 +0100". It uses the location's
+// name as the spelling if that means the same time and offset.
+func formatDate(t time.Time) string {
 	zone, offset := t.Zone()
 	unix := strconv.FormatInt(t.Unix(), 10)
 	for _, spelling := range []string{zone, unix + " " + zone} {
@@ -80,12 +80,12 @@ func date(t time.Time) string {
 	return fmt.Sprintf("%s %s%02d%02d", unix, sign, minutes/60, minutes%60)
 }
 
-// dateForm is what git's strict check lets through: C's strtoumax skips blanks
+// datePattern matches what git's strict check accepts: C's strtoumax skips blanks
 // and a plus sign.
-var dateForm = regexp.MustCompile(`^[ \t\v\f\r]*\+?([0-9]+) ([+-])([0-9]{2})([0-9]{2})$`)
+var datePattern = regexp.MustCompile(`^[ \t\v\f\r]*\+?([0-9]+) ([+-])([0-9]{2})([0-9]{2})$`)
 
 func parseDate(text string) (unix int64, offset int, ok bool) {
-	m := dateForm.FindStringSubmatch(text)
+	m := datePattern.FindStringSubmatch(text)
 	if m == nil {
 		return 0, 0, false
 	}
@@ -99,7 +99,7 @@ func parseDate(text string) (unix int64, offset int, ok bool) {
 	return unix, offset, err == nil
 }
 
-// parseSignature reads what follows "author ".
+// parseSignature parses the rest of a line after "author ".
 func parseSignature(line string) (Signature, bool) {
 	person, when, ok := strings.Cut(line, "> ")
 	name, email, ok2 := strings.Cut(person, " <")
@@ -114,9 +114,9 @@ func parseSignature(line string) (Signature, bool) {
 	return Signature{name, email, time.Unix(unix, 0).In(time.FixedZone(spelling, offset))}, true
 }
 
-// ParseCommit reads a commit's content; encoding what it returns gives the
-// same bytes for every commit that git's strict check accepts. Its errors are
-// of kind wiki.ErrInvalid.
+// ParseCommit parses a commit's content. For every commit that git's strict check
+// accepts, encoding the result gives the same bytes. Its errors wrap
+// wiki.ErrInvalid.
 func ParseCommit(content []byte) (Commit, error) {
 	p := commitParser{rest: string(content)}
 	var c Commit
@@ -128,13 +128,13 @@ func ParseCommit(content []byte) (Commit, error) {
 	c.Committer = p.signature("committer")
 	c.Headers, c.Message, c.NoBody = p.body()
 	if p.bad != "" {
-		return Commit{}, fmt.Errorf("gitrepo: commit: %s: %w", p.bad, wiki.ErrInvalid)
+		return Commit{}, fmt.Errorf("gitrepo: parse commit: %s: %w", p.bad, wiki.ErrInvalid)
 	}
 	return c, nil
 }
 
-// A commitParser takes lines from the front of a commit; bad is the first
-// thing that was not as it must be, after which it yields nothing.
+// A commitParser consumes lines from the front of a commit. bad describes the
+// first error, after which it returns nothing.
 type commitParser struct{ rest, bad string }
 
 func (p *commitParser) header(key string) string {
@@ -144,7 +144,7 @@ func (p *commitParser) header(key string) string {
 	line, rest, ok := strings.Cut(p.rest, "\n")
 	value, ok2 := strings.CutPrefix(line, key+" ")
 	if !ok || !ok2 {
-		p.bad = "no " + key + " line where one must be"
+		p.bad = "missing " + key + " line"
 		return ""
 	}
 	p.rest = rest
@@ -176,7 +176,7 @@ func (p *commitParser) body() (headers, message string, none bool) {
 		return head + "\n", message, false
 	}
 	if p.rest != "" && !strings.HasSuffix(p.rest, "\n") && p.bad == "" {
-		p.bad = "its headers do not end"
+		p.bad = "unterminated headers"
 	}
 	return p.rest, "", true
 }

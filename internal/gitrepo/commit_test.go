@@ -17,8 +17,8 @@ import (
 
 const emptyTree = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 
-func TestCommitsAreGits(t *testing.T) {
-	git := repository(t)
+func TestCommitsMatchGit(t *testing.T) {
+	git := newRepository(t)
 	git(nil, nil, "hash-object", "-w", "-t", "tree", os.DevNull)
 	r := rand.New(rand.NewPCG(8, 9))
 	names := []string{"ada", "Ada Lovelace", "Änne ☃", "O'Neil"}
@@ -43,7 +43,7 @@ func TestCommitsAreGits(t *testing.T) {
 			"GIT_COMMITTER_NAME=" + c.Committer.Name, "GIT_COMMITTER_EMAIL=" + c.Committer.Email, "GIT_COMMITTER_DATE=" + gitDate(c.Committer.Time),
 		}, args...))
 		if got := ObjectID("commit", content); got != id {
-			t.Fatalf("we made\n%s\ngit made\n%s", content, git(nil, nil, "cat-file", "commit", id))
+			t.Fatalf("ours:\n%s\ngit's:\n%s", content, git(nil, nil, "cat-file", "commit", id))
 		}
 		parsed, err := ParseCommit(content)
 		if err != nil {
@@ -58,8 +58,8 @@ func TestCommitsAreGits(t *testing.T) {
 
 func gitDate(t time.Time) string { return fmt.Sprintf("@%d %s", t.Unix(), t.Format("-0700")) }
 
-// oddCommits are commits as others write them. Those that git's strict check
-// accepts must parse, and encode to the same bytes.
+// oddCommits returns unusual commits. Those that git's strict check accepts must
+// parse and encode to the same bytes.
 func oddCommits() []string {
 	const author, committer = "author A <a@b> 1700000000 +0000\n", "committer C <c@d> 1700000001 -0800\n"
 	head := "tree " + emptyTree + "\n"
@@ -100,15 +100,15 @@ func oddCommits() []string {
 	return commits
 }
 
-func TestParseCommitTakesWhatGitTakes(t *testing.T) {
-	git := repository(t)
+func TestParseCommitAcceptsWhatGitAccepts(t *testing.T) {
+	git := newRepository(t)
 	git(nil, nil, "hash-object", "-w", "-t", "tree", os.DevNull)
 	commits := oddCommits()
 	ids := map[string]string{}
 	for _, c := range commits {
 		id := line(git([]byte(c), nil, "hash-object", "-w", "--literally", "-t", "commit", "--stdin"))
 		if ids[id] = c; ObjectID("commit", []byte(c)) != id {
-			t.Errorf("the id of %q is not git's", c)
+			t.Errorf("wrong id for %q", c)
 		}
 	}
 	complaints := string(git(nil, nil, "-c", "alias.check=!git fsck --strict --no-dangling --full 2>&1 || true", "check"))
@@ -120,7 +120,7 @@ func TestParseCommitTakesWhatGitTakes(t *testing.T) {
 				t.Errorf("%q became %q", content, got)
 			}
 		} else if !errors.Is(err, wiki.ErrInvalid) {
-			t.Errorf("the kind of %v", err)
+			t.Errorf("error %v is not wiki.ErrInvalid", err)
 		}
 		if strings.Contains(complaints, id) {
 			continue
@@ -132,11 +132,11 @@ func TestParseCommitTakesWhatGitTakes(t *testing.T) {
 	}
 	t.Logf("measured: git accepts %d of %d odd commits", accepted, len(ids))
 	if accepted < 50 || accepted > len(ids)-50 {
-		t.Errorf("git accepts %d of %d: these commits test little\n%s", accepted, len(ids), complaints)
+		t.Errorf("git accepts %d of %d, want a mix\n%s", accepted, len(ids), complaints)
 	}
 }
 
-func TestParseCommitReads(t *testing.T) {
+func TestParseCommit(t *testing.T) {
 	c, err := ParseCommit([]byte("tree " + emptyTree + "\nparent " + Zero + "\nauthor Ada L <did:plc:x> 1700000000 +0530\ncommitter robot.wtf <noreply@robot.wtf> 1700000000 +0000\ngpgsig a\n b\n\nFix\n\nAgent: x\n"))
 	if err != nil {
 		t.Fatal(err)
@@ -154,11 +154,11 @@ func TestSignatureCannotBreakOut(t *testing.T) {
 	if got, want := s.String(), "a x 1 +0000committer e <b> 5 +0000"; got != want {
 		t.Errorf("signature %q, want %q", got, want)
 	}
-	// The zone of a place has a name that is no spelling of its offset.
+	// A named zone isn't a spelling of its offset.
 	if got := (Signature{"a", "b", time.Unix(5, 9).In(time.FixedZone("CET", 3600))}).String(); got != "a <b> 5 +0100" {
 		t.Errorf("signature %q", got)
 	}
-	// A spelling that means another offset does not count.
+	// A spelling of another offset is ignored.
 	if got := (Signature{"a", "b", time.Unix(5, 0).In(time.FixedZone("+0200", 3600))}).String(); got != "a <b> 5 +0100" {
 		t.Errorf("signature %q", got)
 	}
@@ -188,7 +188,7 @@ func FuzzTrailers(f *testing.F) {
 			t.Errorf("%q with %q: trailers %q became %q, body %q", message, value, before, after, body)
 		}
 		if strings.Contains(after[len(after)-1].Value, "\n") && len(before) == 0 {
-			t.Errorf("a value of several lines: %q", after)
+			t.Errorf("multi-line value: %q", after)
 		}
 	})
 }

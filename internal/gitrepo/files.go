@@ -7,20 +7,20 @@ import (
 	"strings"
 )
 
-// Files is a tree as a whole, by paths. Changed file by file, it gives the ids
-// and contents of the folders that this touches. A path is a file or a folder;
-// a folder without files is none.
+// Files is a complete tree, by path. After changes to files it computes the ids
+// and contents of the affected folders. A path is either a file or a folder, and
+// a folder without files doesn't exist.
 type Files struct {
-	dirs    map[string]map[string]TreeEntry // entries by name, "" is the root
-	touched map[string]bool                 // since the last Trees
+	dirs    map[string]map[string]TreeEntry // entries by name; "" is the root
+	touched map[string]bool                 // folders changed since the last Trees
 }
 
-// NewFiles gives an empty tree.
+// NewFiles returns an empty tree.
 func NewFiles() *Files {
 	return &Files{dirs: map[string]map[string]TreeEntry{"": {}}, touched: map[string]bool{"": true}}
 }
 
-// Put gives a path a mode and an id.
+// Put adds or replaces a file.
 func (f *Files) Put(file string, mode uint32, id string) {
 	dir, name := splitPath(file)
 	if f.dirs[dir] == nil {
@@ -30,7 +30,7 @@ func (f *Files) Put(file string, mode uint32, id string) {
 	f.touch(dir)
 }
 
-// Remove takes a path away.
+// Remove removes a file.
 func (f *Files) Remove(file string) {
 	dir, name := splitPath(file)
 	delete(f.dirs[dir], name)
@@ -44,8 +44,8 @@ func (f *Files) touch(dir string) {
 	}
 }
 
-// Trees gives each folder's tree that may have changed since the last call, the
-// deepest first, and answers the root's id. The root's dir is "".
+// Trees calls emit for the tree of each folder that may have changed since the
+// last call, deepest first, and returns the root's id. The root's dir is "".
 func (f *Files) Trees(emit func(dir, id string, content []byte)) (root string) {
 	deepest := slices.SortedFunc(maps.Keys(f.touched), func(a, b string) int { return strings.Count(b, "/") - strings.Count(a, "/") })
 	slices.SortStableFunc(deepest, func(a, b string) int { return emptyLast(a) - emptyLast(b) })
@@ -74,7 +74,7 @@ func (f *Files) Trees(emit func(dir, id string, content []byte)) (root string) {
 	return root
 }
 
-// emptyLast puts the root, which has as few slashes as its folders, behind them.
+// emptyLast sorts the root, which has as few slashes as its folders, after them.
 func emptyLast(dir string) int {
 	if dir == "" {
 		return 1

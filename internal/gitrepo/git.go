@@ -14,58 +14,58 @@ import (
 	"time"
 )
 
-// A Git is the git program of this machine. Each of its processes gets an exact
-// environment, no configuration but ours, a process group of its own that is
-// killed as a whole, and bounds of memory and processor time.
+// A Git is this machine's git program. Each process gets an exact environment,
+// only our configuration, limits on memory and processor time, and its own
+// process group, which is killed as a whole.
 type Git struct {
 	program string // absolute
 }
 
-// Find finds the program in PATH.
+// Find looks up git in PATH.
 func Find() (*Git, error) {
 	found, err := exec.LookPath("git")
 	if err == nil {
 		found, err = filepath.Abs(found)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("gitrepo: %w (install git: it serves clones)", err)
+		return nil, fmt.Errorf("gitrepo: %w: install git to serve clones", err)
 	}
 	return &Git{found}, nil
 }
 
-// A bound is what one process may use.
+// A bound limits the resources of one process.
 type bound struct {
-	time   time.Duration // by the clock; also seconds of processor time
+	time   time.Duration // wall-clock time, and seconds of processor time
 	memory uint64        // bytes of address space
-	file   uint64        // bytes of the largest file written; 0 for no bound
+	file   uint64        // maximum bytes per file written; 0 means no limit
 }
 
-// Bounds of what is done with our own repositories, whose objects are no larger
-// than an attachment.
+// ownBound is for our own repositories, whose objects are no larger than an
+// attachment.
 var ownBound = bound{time: 5 * time.Minute, memory: 4 << 30}
 
-// A process is one run of the program.
+// A process describes one run of git.
 type process struct {
-	dir   string // an absolute path, where it runs
-	args  []string
-	env   []string // besides the exact environment
-	in    io.Reader
-	out   io.Writer
-	said  io.Writer // standard error; its end stands in errors when nil
-	bound bound
+	dir    string // working directory, absolute
+	args   []string
+	env    []string // added to the exact environment
+	in     io.Reader
+	out    io.Writer
+	stderr io.Writer // if nil, errors contain the end of standard error
+	bound  bound
 }
 
-// settings come before each subcommand: nothing runs by itself, no transport is
-// open, no object stands for another.
+// settings precede each subcommand. They disable hooks, automatic maintenance,
+// transports and replacement objects.
 var settings = []string{
 	"-c", "core.hooksPath=/dev/null",
 	"-c", "core.useReplaceRefs=false",
 	"-c", "core.alternateRefsCommand=exit 0 #",
-	"-c", "core.fsync=all", // unknown to git before 2.36, which syncs packs anyhow
+	"-c", "core.fsync=all", // unknown to git before 2.36, which syncs packs anyway
 	"-c", "gc.auto=0",
 	"-c", "maintenance.auto=false",
 	"-c", "protocol.allow=never",
-	"-c", "safe.directory=*", // whoever made the directory: its configuration is ours
+	"-c", "safe.directory=*", // the owner doesn't matter: the configuration is ours
 	"-c", "pack.threads=1",
 	"-c", "pack.windowMemory=64m",
 	"-c", "core.deltaBaseCacheLimit=16m",
@@ -86,47 +86,47 @@ func (g *Git) environment(more []string) []string {
 	}, more...)
 }
 
-// A Failure is a git that ended badly.
+// A Failure is the error of a failed git process.
 type Failure struct {
 	Command string // "index-pack"
-	Said    string // the end of its standard error
+	Stderr  string // end of standard error
 	Err     error
 }
 
 func (f *Failure) Error() string {
-	if f.Said == "" {
+	if f.Stderr == "" {
 		return fmt.Sprintf("git %s: %v", f.Command, f.Err)
 	}
-	return fmt.Sprintf("git %s: %v: %s", f.Command, f.Err, f.Said)
+	return fmt.Sprintf("git %s: %v: %s", f.Command, f.Err, f.Stderr)
 }
 
 func (f *Failure) Unwrap() error { return f.Err }
 
-// run runs a process to its end. Where the context ends first, or the time, its
-// whole group is killed.
+// run runs a process to its end. If the context is cancelled or the time is up,
+// it kills the whole process group.
 func (g *Git) run(ctx context.Context, p process) error {
 	if !filepath.IsAbs(p.dir) {
-		return fmt.Errorf("gitrepo: git %s in %q: not an absolute path", p.args[0], p.dir)
+		return fmt.Errorf("gitrepo: run git %s in %q: path is not absolute", p.args[0], p.dir)
 	}
 	ctx, cancel := context.WithTimeout(ctx, p.bound.time)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, g.program, append(append([]string{}, settings...), p.args...)...)
 	cmd.Dir, cmd.Env, cmd.Stdout = p.dir, g.environment(p.env), p.out
-	said := &tail{max: 2000}
-	cmd.Stderr = said
-	if p.said != nil {
-		cmd.Stderr = p.said
+	stderr := &tail{max: 2000}
+	cmd.Stderr = stderr
+	if p.stderr != nil {
+		cmd.Stderr = p.stderr
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second
-	// It waits for its input, if it has any, until it is bounded.
-	feed, err := input(cmd, p.in)
+	// If it has input, the process waits for it until its limits are set.
+	feed, err := connectInput(cmd, p.in)
 	if err == nil {
 		err = cmd.Start()
 	}
 	if err == nil {
-		restrict(cmd.Process.Pid, p.bound)
+		limitProcess(cmd.Process.Pid, p.bound)
 		fed := feed()
 		if err = cmd.Wait(); err == nil && !errors.Is(fed, syscall.EPIPE) {
 			err = fed
@@ -136,13 +136,14 @@ func (g *Git) run(ctx context.Context, p process) error {
 		err = errors.Join(ctx.Err(), err)
 	}
 	if err != nil {
-		return &Failure{Command: subcommand(p.args), Said: strings.TrimSpace(said.String()), Err: err}
+		return &Failure{Command: subcommand(p.args), Stderr: strings.TrimSpace(stderr.String()), Err: err}
 	}
 	return nil
 }
 
-// input gives a process what it reads; the function feeds it.
-func input(cmd *exec.Cmd, in io.Reader) (feed func() error, err error) {
+// connectInput connects a process to its input. The returned function writes the
+// input, unless the process reads a file directly.
+func connectInput(cmd *exec.Cmd, in io.Reader) (feed func() error, err error) {
 	if file, ok := in.(*os.File); ok || in == nil {
 		if ok {
 			cmd.Stdin = file
@@ -156,7 +157,7 @@ func input(cmd *exec.Cmd, in io.Reader) (feed func() error, err error) {
 	}, err
 }
 
-// output runs a process and answers what it prints.
+// output runs a process and returns its trimmed output.
 func (g *Git) output(ctx context.Context, p process) (string, error) {
 	var out bytes.Buffer
 	p.out = &out
@@ -164,7 +165,7 @@ func (g *Git) output(ctx context.Context, p process) (string, error) {
 	return strings.TrimSpace(out.String()), err
 }
 
-// subcommand is the first argument that is no setting.
+// subcommand returns the first argument that isn't a setting.
 func subcommand(args []string) string {
 	for i := 0; i < len(args); i++ {
 		if args[i] != "-c" {
@@ -175,7 +176,7 @@ func subcommand(args []string) string {
 	return ""
 }
 
-// A tail keeps the end of what is written.
+// A tail keeps the last max bytes written to it.
 type tail struct {
 	max  int
 	kept []byte

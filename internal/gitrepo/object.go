@@ -1,8 +1,10 @@
-// Package gitrepo speaks git's formats: object ids, trees and commits.
+// Package gitrepo implements git's formats (object ids, trees, commits, packs,
+// bundles) and runs the git program safely on bare repositories.
 //
-// What it encodes is what the git program would have written, byte for byte,
-// so ids computed here are git's ids. What it parses it can encode again
-// without a change. It reads and writes no files.
+// It encodes objects byte for byte as git does, so ids computed here are git's
+// ids. Parsing and re-encoding an object that git accepts doesn't change it. Git
+// processes never see foreign configuration or hooks, and their time and memory
+// are limited. The package knows nothing about wikis, pages or permissions.
 package gitrepo
 
 import (
@@ -11,11 +13,11 @@ import (
 	"strconv"
 )
 
-// Zero is the id of nothing.
+// Zero is the null object id.
 const Zero = "0000000000000000000000000000000000000000"
 
-// ObjectID is the SHA-1 id, 40 hex digits, of an object: kind is "blob",
-// "tree", "commit" or "tag", and content is without git's header.
+// ObjectID returns the SHA-1 id of an object, as 40 hex digits. kind is "blob",
+// "tree", "commit" or "tag"; content excludes git's header.
 func ObjectID(kind string, content []byte) string {
 	h := sha1.New()
 	h.Write([]byte(kind + " " + strconv.Itoa(len(content)) + "\x00"))

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// rounds is how often a random comparison with git runs.
+// rounds returns the number of rounds of a randomized test.
 func rounds(few, many int) int {
 	if os.Getenv("ROBOT_LONG") == "1" {
 		return many
@@ -17,13 +17,13 @@ func rounds(few, many int) int {
 	return few
 }
 
-// repository makes an empty bare repository and returns a function that runs
-// git in it, with nothing of this machine's configuration.
-func repository(t testing.TB) func(stdin []byte, env []string, args ...string) []byte {
+// newRepository creates an empty bare repository and returns a function that runs
+// git in it, isolated from this machine's configuration.
+func newRepository(t testing.TB) func(stdin []byte, env []string, args ...string) []byte {
 	t.Helper()
 	path, err := exec.LookPath("git")
 	if err != nil {
-		t.Skip("no git on this machine")
+		t.Skip("git not found")
 	}
 	dir := filepath.Join(t.TempDir(), "repo.git")
 	git := func(stdin []byte, env []string, args ...string) []byte {
@@ -49,8 +49,8 @@ func repository(t testing.TB) func(stdin []byte, env []string, args ...string) [
 
 func line(out []byte) string { return strings.TrimSuffix(string(out), "\n") }
 
-func TestObjectIDIsGits(t *testing.T) {
-	git := repository(t)
+func TestObjectIDMatchesGit(t *testing.T) {
+	git := newRepository(t)
 	for _, content := range []string{"", "a", "Grüße\n", "\x00\xff\r\n", strings.Repeat("long line ", 50_000)} {
 		if got, want := ObjectID("blob", []byte(content)), line(git([]byte(content), nil, "hash-object", "--stdin")); got != want {
 			t.Errorf("ObjectID(%.20q) = %s, git says %s", content, got, want)

@@ -16,7 +16,7 @@ type Pack struct {
 	deflate *zlib.Writer
 }
 
-// packHeader is "PACK", the version and the number of objects.
+// packHeader is the length of "PACK", the version and the number of objects.
 const packHeader = 12
 
 var objectTypes = map[string]byte{"commit": 1, "tree": 2, "blob": 3, "tag": 4}
@@ -24,34 +24,38 @@ var objectTypes = map[string]byte{"commit": 1, "tree": 2, "blob": 3, "tag": 4}
 // Has reports whether an object is in the pack.
 func (p *Pack) Has(id string) bool { return p.have[id] }
 
-// Len is the number of objects, Size that of bytes.
-func (p *Pack) Len() int  { return len(p.have) }
+// Len returns the number of objects.
+func (p *Pack) Len() int { return len(p.have) }
+
+// Size returns the size of the encoded pack in bytes.
 func (p *Pack) Size() int { return packHeader + p.entries.Len() + sha1.Size }
 
-// Add adds an object's content, unless it is there.
+// Add adds an object, unless the pack already has it.
 func (p *Pack) Add(kind, id string, content []byte) {
-	if !p.begin(kind, id, int64(len(content))) {
+	if !p.beginEntry(kind, id, int64(len(content))) {
 		return
 	}
 	if p.deflate == nil {
-		p.deflate, _ = zlib.NewWriterLevel(nil, zlib.BestSpeed) // fails for other levels only
+		p.deflate, _ = zlib.NewWriterLevel(nil, zlib.BestSpeed) // fails only for other levels
 	}
 	p.deflate.Reset(&p.entries)
-	p.deflate.Write(content) // to memory: cannot fail
+	p.deflate.Write(content) // can't fail: it writes to memory
 	p.deflate.Close()
 }
 
-// AddDeflated adds an object whose content, of size bytes, is a zlib stream
-// already. Whether it is, and of what id, is found out by who reads the pack.
+// AddDeflated adds an object whose content, of size bytes, is already a zlib
+// stream. It trusts the caller about the stream and the id; readers of the pack
+// verify both.
 func (p *Pack) AddDeflated(kind, id string, size int64, stream []byte) {
-	if p.begin(kind, id, size) {
+	if p.beginEntry(kind, id, size) {
 		p.entries.Write(stream)
 	}
 }
 
-// begin writes an entry's head: three bits of type and the size in groups of
-// seven bits, but four in the first byte.
-func (p *Pack) begin(kind, id string, size int64) bool {
+// beginEntry writes an entry's header: three bits of type, and the size in groups
+// of seven bits, with four in the first byte. It returns false if the pack
+// already has the object.
+func (p *Pack) beginEntry(kind, id string, size int64) bool {
 	if p.have[id] {
 		return false
 	}
@@ -68,7 +72,7 @@ func (p *Pack) begin(kind, id string, size int64) bool {
 	return true
 }
 
-// WriteTo writes the whole pack, with its checksum. The Pack stays as it is.
+// WriteTo writes the whole pack with its checksum. It doesn't change the Pack.
 func (p *Pack) WriteTo(w io.Writer) (int64, error) {
 	sum := sha1.New()
 	head := binary.BigEndian.AppendUint32([]byte("PACK\x00\x00\x00\x02"), uint32(p.Len()))

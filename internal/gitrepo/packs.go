@@ -12,18 +12,18 @@ import (
 	"strings"
 )
 
-// Packs are the packs of a repository, open, which can be sent as one. Those that
-// are removed meanwhile stay readable.
+// Packs holds the open packs of a repository, which can be sent as one. Packs
+// removed in the meantime stay readable.
 type Packs struct {
 	names   []string
 	files   []*os.File
-	bodies  []int64 // bytes of each without header and checksum
-	objects uint32  // of all
+	bodies  []int64 // size of each without header and checksum
+	objects uint32  // total
 }
 
-// OpenPacks opens all packs that a repository has now.
+// OpenPacks opens all current packs of a repository.
 func (r *Repo) OpenPacks() (*Packs, error) {
-	names, err := filepath.Glob(filepath.Join(r.dir, "objects", "pack", "pack-*.idx")) // a pack has one once it is whole
+	names, err := filepath.Glob(filepath.Join(r.dir, "objects", "pack", "pack-*.idx")) // a complete pack has an index
 	if err != nil {
 		return nil, err
 	}
@@ -54,29 +54,29 @@ func (p *Packs) open(name string) error {
 	body := info.Size() - packHeader - sha1.Size
 	objects := binary.BigEndian.Uint32(head[8:])
 	if string(head[:4]) != "PACK" || binary.BigEndian.Uint32(head[4:]) != 2 || body < 0 || p.objects+objects < objects {
-		return fmt.Errorf("gitrepo: %s is no pack of version 2", filepath.Base(name))
+		return fmt.Errorf("gitrepo: %s is not a version 2 pack", filepath.Base(name))
 	}
 	p.bodies = append(p.bodies, body)
 	p.objects += objects
 	return nil
 }
 
-// Close closes them.
+// Close closes the packs.
 func (p *Packs) Close() {
 	for _, f := range p.files {
 		f.Close()
 	}
 }
 
-// Objects is how many objects the packs have.
+// Objects returns the total number of objects.
 func (p *Packs) Objects() int { return int(p.objects) }
 
-// Key changes when there are other packs.
+// Key identifies the set of packs.
 func (p *Packs) Key() string { return strings.Join(p.names, "\n") }
 
-// Disjoint reports whether no object is in two of the packs: a strict client
-// takes no pack that has one twice. It reads their indexes (gitformat-pack(5),
-// version 2).
+// Disjoint reports whether no object is in two of the packs: strict clients
+// reject a pack with duplicate objects. It reads the packs' indexes
+// (gitformat-pack(5), version 2).
 func (p *Packs) Disjoint() (bool, error) {
 	if len(p.files) < 2 {
 		return true, nil
@@ -90,11 +90,11 @@ func (p *Packs) Disjoint() (bool, error) {
 		}
 		const fanout = 8 + 256*4
 		if len(index) < fanout || !bytes.HasPrefix(index, []byte("\xfftOc\x00\x00\x00\x02")) {
-			return false, fmt.Errorf("gitrepo: %s is no index of version 2", filepath.Base(file))
+			return false, fmt.Errorf("gitrepo: %s is not a version 2 index", filepath.Base(file))
 		}
 		n := int(binary.BigEndian.Uint32(index[fanout-4:]))
 		if len(index) < fanout+n*sha1.Size {
-			return false, fmt.Errorf("gitrepo: %s is cut off", filepath.Base(file))
+			return false, fmt.Errorf("gitrepo: %s is truncated", filepath.Base(file))
 		}
 		for i := range n {
 			ids = append(ids, [sha1.Size]byte(index[fanout+i*sha1.Size:]))
@@ -109,13 +109,13 @@ func (p *Packs) Disjoint() (bool, error) {
 	return true, nil
 }
 
-// WriteTo writes all as one pack, whose entries stay as they are: they name what
-// they are deltas of by its id or by how far before them it stands. ErrDamaged
-// comes at the end of what is damaged.
+// WriteTo writes all packs as one. Entries are copied unchanged, because deltas
+// name their base by id or by relative offset. If a pack's checksum is wrong,
+// WriteTo fails with ErrDamaged after copying it.
 func (p *Packs) WriteTo(w io.Writer) (written int64, err error) {
-	all := sha1.New()
+	total := sha1.New()
 	out := func(data []byte) error {
-		all.Write(data)
+		total.Write(data)
 		n, err := w.Write(data)
 		written += int64(n)
 		return err
@@ -126,7 +126,7 @@ func (p *Packs) WriteTo(w io.Writer) (written int64, err error) {
 	}
 	buf := make([]byte, 64<<10)
 	for i, f := range p.files {
-		own := all
+		own := total
 		if len(p.files) > 1 {
 			own = sha1.New()
 			if _, err := io.CopyN(own, io.NewSectionReader(f, 0, packHeader), packHeader); err != nil {
@@ -139,7 +139,7 @@ func (p *Packs) WriteTo(w io.Writer) (written int64, err error) {
 				return written, err
 			}
 			at += int64(n)
-			if own != all {
+			if own != total {
 				own.Write(buf[:n])
 			}
 			if err := out(buf[:n]); err != nil {
@@ -154,6 +154,6 @@ func (p *Packs) WriteTo(w io.Writer) (written int64, err error) {
 			return written, fmt.Errorf("%w: %s", ErrDamaged, filepath.Base(p.names[i]))
 		}
 	}
-	n, err := w.Write(all.Sum(nil))
+	n, err := w.Write(total.Sum(nil))
 	return written + int64(n), err
 }

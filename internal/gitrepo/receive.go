@@ -15,8 +15,8 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// foreignBound and foreignEnv are for objects that anybody may have made: one
-// that unfolds to more than a process may have ends the process.
+// foreignBound and foreignEnv are for untrusted objects: an object that expands
+// beyond the limits ends the process.
 var (
 	foreignBound = bound{time: 10 * time.Minute, memory: 3 << 30, file: 4 << 30}
 	foreignEnv   = []string{"GIT_DIR=.", "GIT_ALLOC_LIMIT=256m"}
@@ -25,25 +25,25 @@ var (
 // maxObjects bounds the objects of a received repository.
 const maxObjects = 3_000_000
 
-// A Received is a repository that came from outside, in a directory of its own:
-// whole, and let through by git's strict check.
+// A Received is an imported repository in its own directory. It is complete and
+// passed git's strict check.
 type Received struct {
-	repo *Repo
-	Head string            // id of the newest commit of its main branch
-	Tags map[string]string // tags of commits that Head leads to: name to id, of a commit or a tag object
-	Left []string          // branches and tags that are not taken
+	repo    *Repo
+	Head    string            // newest commit of the main branch
+	Tags    map[string]string // tag name to the id of a commit or tag object; only commits reachable from Head
+	Omitted []string          // branches and tags that aren't imported
 }
 
 // Receive reads a bundle of at most max bytes into a new directory. Its errors
-// are *Refused where the bundle is the cause, with all that the strict check
-// says.
+// are *Refused if the bundle is the cause, with everything the strict check
+// reports.
 func (g *Git) Receive(ctx context.Context, dir string, bundle io.Reader, max int64) (*Received, error) {
 	in := bufio.NewReaderSize(bundle, 64<<10)
 	refs, err := readBundleHead(in)
 	if err != nil {
 		return nil, err
 	}
-	head, left, err := mainBranch(refs)
+	head, omitted, err := mainBranch(refs)
 	if err != nil {
 		return nil, err
 	}
@@ -60,19 +60,19 @@ func (g *Git) Receive(ctx context.Context, dir string, bundle io.Reader, max int
 	switch {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
-	case errors.As(err, &failed) && failed.Said != "":
-		return nil, refusef("The bundle's pack cannot be read: %s", failed.Said)
+	case errors.As(err, &failed) && failed.Stderr != "":
+		return nil, refusef("The bundle's pack can't be read: %s", failed.Stderr)
 	case errors.As(err, &failed):
-		return nil, refusef("The bundle's pack holds more than may be imported.")
+		return nil, refusef("The bundle's pack is larger than the import limit.")
 	case err != nil:
 		return nil, err
 	}
-	r := &Received{repo: repo, Head: head, Tags: map[string]string{}, Left: left}
+	r := &Received{repo: repo, Head: head, Tags: map[string]string{}, Omitted: omitted}
 	if err := repo.SetRef(Main, head); err != nil {
 		return nil, err
 	}
 	for name, id := range refs {
-		if strings.HasPrefix(name, "refs/tags/") && goodRef(name) {
+		if strings.HasPrefix(name, "refs/tags/") && validRef(name) {
 			r.Tags[strings.TrimPrefix(name, "refs/tags/")] = id
 		}
 	}
@@ -82,9 +82,9 @@ func (g *Git) Receive(ctx context.Context, dir string, bundle io.Reader, max int
 	return r, r.keepTags(ctx)
 }
 
-// mainBranch is where HEAD points, or else a branch by one of the usual names,
-// or the only one.
-func mainBranch(refs map[string]string) (head string, left []string, err error) {
+// mainBranch returns the commit that HEAD points to, or else the tip of main or
+// master, or of the only branch.
+func mainBranch(refs map[string]string) (head string, omitted []string, err error) {
 	var branches []string
 	for name := range refs {
 		if strings.HasPrefix(name, "refs/heads/") {
@@ -99,18 +99,18 @@ func mainBranch(refs map[string]string) (head string, left []string, err error) 
 		}
 	}
 	if head == "" {
-		return "", nil, refusef("It is not clear which branch is the wiki: there is no HEAD, main or master.")
+		return "", nil, refusef("Can't tell which branch holds the wiki: there is no HEAD, main or master.")
 	}
 	for _, name := range branches {
 		if refs[name] != head {
-			left = append(left, strings.TrimPrefix(name, "refs/heads/"))
+			omitted = append(omitted, strings.TrimPrefix(name, "refs/heads/"))
 		}
 	}
-	return head, left, nil
+	return head, omitted, nil
 }
 
-// goodRef is what git-check-ref-format(1) says, in short.
-func goodRef(name string) bool {
+// validRef applies the main rules of git-check-ref-format(1).
+func validRef(name string) bool {
 	for part := range strings.SplitSeq(name, "/") {
 		if part == "" || strings.HasPrefix(part, ".") || strings.HasSuffix(part, ".lock") || strings.HasSuffix(part, ".") || strings.HasPrefix(part, "tmp_") {
 			return false
@@ -120,32 +120,31 @@ func goodRef(name string) bool {
 		strings.IndexFunc(name, func(r rune) bool { return r <= ' ' || strings.ContainsRune("~^:?*[\\\x7f", r) }) < 0
 }
 
-// countObjects looks at the head of a pack.
+// countObjects checks the number of objects in a pack's header.
 func countObjects(in *bufio.Reader) error {
 	head, err := in.Peek(packHeader)
 	if err != nil || string(head[:4]) != "PACK" {
-		return refusef("The bundle is cut short: it holds no pack.")
+		return refusef("The bundle is truncated: it has no pack.")
 	}
 	if n := uint64(head[8])<<24 | uint64(head[9])<<16 | uint64(head[10])<<8 | uint64(head[11]); n > maxObjects {
-		return refusef("The repository has %d objects; %d can be imported.", n, maxObjects)
+		return refusef("The repository has %d objects, more than the limit of %d.", n, maxObjects)
 	}
 	return nil
 }
 
-// maxReasons bounds a list of what is wrong.
+// maxReasons bounds the list of reasons in an error.
 const maxReasons = 50
 
-// check is git's strict check of every object, and that everything they lead to
-// is there.
+// check runs git's strict check of every object and of their completeness.
 func (r *Received) check(ctx context.Context) error {
-	var said bytes.Buffer
-	err := r.repo.git.run(ctx, process{dir: r.repo.dir, out: &said, said: &said, bound: foreignBound, env: foreignEnv,
+	var output bytes.Buffer
+	err := r.repo.git.run(ctx, process{dir: r.repo.dir, out: &output, stderr: &output, bound: foreignBound, env: foreignEnv,
 		args: []string{"fsck", "--strict", "--full", "--no-dangling", "--no-progress"}})
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
 	var reasons []string
-	for line := range strings.Lines(said.String()) {
+	for line := range strings.Lines(output.String()) {
 		line = strings.TrimSpace(line)
 		if line == "" || strings.HasPrefix(line, "warning in") || strings.HasPrefix(line, "notice:") {
 			continue
@@ -158,10 +157,10 @@ func (r *Received) check(ctx context.Context) error {
 	if len(reasons) == 0 {
 		return err
 	}
-	return &Refused{append([]string{"Git's strict check refuses this repository:"}, reasons...)}
+	return &Refused{append([]string{"Git's strict check rejects this repository:"}, reasons...)}
 }
 
-// keepTags keeps the tags of commits that the branch leads to.
+// keepTags keeps only the tags of commits reachable from the branch.
 func (r *Received) keepTags(ctx context.Context) error {
 	if len(r.Tags) == 0 {
 		return nil
@@ -174,13 +173,13 @@ func (r *Received) keepTags(ctx context.Context) error {
 	for id := range strings.FieldsSeq(ids) {
 		reached[id] = true
 	}
-	var ask strings.Builder
+	var input strings.Builder
 	var names []string
 	for name, id := range r.Tags {
 		names = append(names, name)
-		fmt.Fprintln(&ask, id+"^{commit}")
+		fmt.Fprintln(&input, id+"^{commit}")
 	}
-	answers, err := r.repo.git.output(ctx, process{dir: r.repo.dir, in: strings.NewReader(ask.String()), bound: foreignBound, env: foreignEnv, args: []string{"cat-file", "--batch-check=%(objectname)"}})
+	answers, err := r.repo.git.output(ctx, process{dir: r.repo.dir, in: strings.NewReader(input.String()), bound: foreignBound, env: foreignEnv, args: []string{"cat-file", "--batch-check=%(objectname)"}})
 	if err != nil {
 		return err
 	}
@@ -188,24 +187,24 @@ func (r *Received) keepTags(ctx context.Context) error {
 	for i, name := range names {
 		if i >= len(commits) || !reached[commits[i]] {
 			delete(r.Tags, name)
-			r.Left = append(r.Left, name)
+			r.Omitted = append(r.Omitted, name)
 			continue
 		}
 		if err := r.repo.SetRef("refs/tags/"+name, r.Tags[name]); err != nil {
 			return err
 		}
 	}
-	slices.Sort(r.Left)
+	slices.Sort(r.Omitted)
 	return nil
 }
 
-// A RawCommit is a commit's id and object.
+// A RawCommit is a commit's id and content.
 type RawCommit struct {
 	ID      string
 	Content []byte
 }
 
-// Mainline gives the commits along first parents, oldest first.
+// Mainline returns the commits along first parents, oldest first.
 func (r *Received) Mainline(ctx context.Context) ([]RawCommit, error) {
 	ids, err := r.repo.git.output(ctx, process{dir: r.repo.dir, bound: foreignBound, env: foreignEnv,
 		args: []string{"rev-list", "--first-parent", "--reverse", "--end-of-options", Main}})
@@ -220,17 +219,17 @@ func (r *Received) Mainline(ctx context.Context) ([]RawCommit, error) {
 	return list, err
 }
 
-// Objects reads objects, in the order asked for.
-func (r *Received) Objects(ctx context.Context, ids []string, take func(id string, content []byte) error) error {
+// Objects calls visit for each object, in the order of ids.
+func (r *Received) Objects(ctx context.Context, ids []string, visit func(id string, content []byte) error) error {
 	read, write := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {
-		err := r.repo.git.run(ctx, process{dir: r.repo.dir, in: lines(ids), out: write, bound: foreignBound, env: foreignEnv,
+		err := r.repo.git.run(ctx, process{dir: r.repo.dir, in: joinLines(ids), out: write, bound: foreignBound, env: foreignEnv,
 			args: []string{"cat-file", "--batch", "--buffer"}})
 		write.CloseWithError(err)
 		ended <- err
 	}()
-	err := eachObject(bufio.NewReaderSize(read, 256<<10), len(ids), take)
+	err := eachObject(bufio.NewReaderSize(read, 256<<10), len(ids), visit)
 	read.CloseWithError(errors.New("gitrepo: enough"))
 	if ran := <-ended; err == nil {
 		err = ran
@@ -238,7 +237,7 @@ func (r *Received) Objects(ctx context.Context, ids []string, take func(id strin
 	return err
 }
 
-func eachObject(in *bufio.Reader, n int, take func(id string, content []byte) error) error {
+func eachObject(in *bufio.Reader, n int, visit func(id string, content []byte) error) error {
 	for range n {
 		head, err := in.ReadString('\n')
 		if err != nil {
@@ -246,78 +245,78 @@ func eachObject(in *bufio.Reader, n int, take func(id string, content []byte) er
 		}
 		fields := strings.Fields(head)
 		if len(fields) != 3 {
-			return fmt.Errorf("gitrepo: cat-file said %q: %w", head, wiki.ErrInvalid)
+			return fmt.Errorf("gitrepo: unexpected cat-file output %q: %w", head, wiki.ErrInvalid)
 		}
 		size, err := strconv.ParseInt(fields[2], 10, 64)
 		if err != nil {
 			return err
 		}
-		content := make([]byte, size+1) // with a line end
+		content := make([]byte, size+1) // with a trailing newline
 		if _, err := io.ReadFull(in, content); err != nil {
 			return err
 		}
-		if err := take(fields[0], content[:size:size]); err != nil {
+		if err := visit(fields[0], content[:size:size]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// lines reads ids, one a line.
-func lines(ids []string) io.Reader { return strings.NewReader(strings.Join(ids, "\n") + "\n") }
+// joinLines returns a reader of ids, one per line.
+func joinLines(ids []string) io.Reader { return strings.NewReader(strings.Join(ids, "\n") + "\n") }
 
-// Sizes gives the sizes of objects in bytes.
+// Sizes returns the sizes of objects in bytes.
 func (r *Received) Sizes(ctx context.Context, ids []string) (map[string]int64, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	said, err := r.repo.git.output(ctx, process{dir: r.repo.dir, in: lines(ids), bound: foreignBound, env: foreignEnv,
+	said, err := r.repo.git.output(ctx, process{dir: r.repo.dir, in: joinLines(ids), bound: foreignBound, env: foreignEnv,
 		args: []string{"cat-file", "--buffer", "--batch-check=%(objectname) %(objectsize)"}})
 	sizes := map[string]int64{}
 	for line := range strings.Lines(said) {
 		id, size, _ := strings.Cut(strings.TrimSpace(line), " ")
 		if sizes[id], err = strconv.ParseInt(size, 10, 64); err != nil {
-			return nil, fmt.Errorf("gitrepo: cat-file said %q: %w", line, wiki.ErrInvalid)
+			return nil, fmt.Errorf("gitrepo: unexpected cat-file output %q: %w", line, wiki.ErrInvalid)
 		}
 	}
 	return sizes, err
 }
 
-// A Diff is what a commit did to one file, compared with its first parent. Old
-// is where a renamed one was before.
+// A Diff is a commit's change to one file, compared with its first parent. From is
+// the old path of a renamed file.
 type Diff struct {
 	Path, From       string
-	OldMode, NewMode uint32 // 0 where there was or is no file
-	Old, New         string // ids, "" likewise
+	OldMode, NewMode uint32 // 0 if the file didn't or doesn't exist
+	Old, New         string // ids; "" if the file didn't or doesn't exist
 }
 
-// Diffs compares commits with their first parents, with renames found by
-// likeness or without. Commits that change nothing are left out.
+// Diffs compares commits with their first parents. With renames, it detects
+// renamed files by similarity. It omits commits that change nothing.
 func (r *Received) Diffs(ctx context.Context, commits []RawCommit, renames bool) (map[string][]Diff, error) {
 	if len(commits) == 0 {
 		return nil, nil
 	}
-	var ask strings.Builder
+	var input strings.Builder
 	for _, c := range commits {
-		ask.WriteString(c.ID)
+		input.WriteString(c.ID)
 		if rest, ok := strings.CutPrefix(string(c.Content[46:min(len(c.Content), 46+48)]), "parent "); ok && len(rest) >= 2*rawID {
-			ask.WriteString(" " + rest[:2*rawID]) // after "tree ", its id and a line end
+			input.WriteString(" " + rest[:2*rawID]) // after "tree ", its id and a newline
 		}
-		ask.WriteByte('\n')
+		input.WriteByte('\n')
 	}
 	args := []string{"diff-tree", "--stdin", "--root", "-r", "-z", "--raw", "--no-abbrev", "--no-renames", "--no-ext-diff", "--no-textconv"}
 	if renames {
 		args = append(args, "-M", "-l200")
 	}
 	var out bytes.Buffer
-	err := r.repo.git.run(ctx, process{dir: r.repo.dir, in: strings.NewReader(ask.String()), out: &out, bound: foreignBound, env: foreignEnv, args: args})
+	err := r.repo.git.run(ctx, process{dir: r.repo.dir, in: strings.NewReader(input.String()), out: &out, bound: foreignBound, env: foreignEnv, args: args})
 	if err != nil {
 		return nil, err
 	}
 	return parseDiffs(out.String())
 }
 
-// parseDiffs reads what git diff-tree --raw -z prints (git-diff-tree(1)).
+// parseDiffs parses the output of git diff-tree --raw -z (git-diff-tree(1)).
 func parseDiffs(text string) (map[string][]Diff, error) {
 	all := map[string][]Diff{}
 	commit := ""
@@ -329,9 +328,9 @@ func parseDiffs(text string) (map[string][]Diff, error) {
 		}
 		f := strings.Fields(token[1:])
 		if len(f) != 5 {
-			return nil, fmt.Errorf("gitrepo: diff-tree said %q: %w", token, wiki.ErrInvalid)
+			return nil, fmt.Errorf("gitrepo: unexpected diff-tree output %q: %w", token, wiki.ErrInvalid)
 		}
-		d := Diff{OldMode: octal(f[0]), NewMode: octal(f[1]), Old: nothing(f[2]), New: nothing(f[3])}
+		d := Diff{OldMode: parseMode(f[0]), NewMode: parseMode(f[1]), Old: zeroToEmpty(f[2]), New: zeroToEmpty(f[3])}
 		d.Path, text, _ = strings.Cut(text, "\x00")
 		if f[4][0] == 'R' {
 			d.From = d.Path
@@ -342,26 +341,26 @@ func parseDiffs(text string) (map[string][]Diff, error) {
 	return all, nil
 }
 
-func octal(mode string) uint32 {
-	n, _ := strconv.ParseUint(mode, 8, 32) // git's own words
+func parseMode(mode string) uint32 {
+	n, _ := strconv.ParseUint(mode, 8, 32) // git's own output is always valid
 	return uint32(n)
 }
 
-func nothing(id string) string {
+func zeroToEmpty(id string) string {
 	if id == Zero {
 		return ""
 	}
 	return id
 }
 
-// Rest writes a pack of all objects that the branch and the tags lead to, but for
-// those that the caller has. It answers how many there are; none is no pack.
-func (r *Received) Rest(ctx context.Context, has map[string]bool, out io.Writer) (int, error) {
+// PackMissing writes a pack of all objects reachable from the branch and the tags
+// except those in has. It returns the number of objects; with 0 it writes nothing.
+func (r *Received) PackMissing(ctx context.Context, has map[string]bool, out io.Writer) (int, error) {
 	tips := []string{r.Head}
 	for _, id := range r.Tags {
 		tips = append(tips, id)
 	}
-	said, err := r.repo.git.output(ctx, process{dir: r.repo.dir, in: lines(tips), bound: foreignBound, env: foreignEnv,
+	said, err := r.repo.git.output(ctx, process{dir: r.repo.dir, in: joinLines(tips), bound: foreignBound, env: foreignEnv,
 		args: []string{"rev-list", "--objects", "--no-object-names", "--stdin"}})
 	if err != nil {
 		return 0, err
@@ -375,6 +374,6 @@ func (r *Received) Rest(ctx context.Context, has map[string]bool, out io.Writer)
 	if len(rest) == 0 {
 		return 0, nil
 	}
-	return len(rest), r.repo.git.run(ctx, process{dir: r.repo.dir, in: lines(rest), out: out, bound: foreignBound, env: foreignEnv,
+	return len(rest), r.repo.git.run(ctx, process{dir: r.repo.dir, in: joinLines(rest), out: out, bound: foreignBound, env: foreignEnv,
 		args: []string{"pack-objects", "--stdout", "-q", "--delta-base-offset"}})
 }

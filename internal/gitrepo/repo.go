@@ -18,11 +18,11 @@ import (
 	"robot.wtf/internal/durable"
 )
 
-// Main is the one branch of an exported wiki.
+// Main is the only branch of an exported wiki.
 const Main = "refs/heads/main"
 
-// A Repo is a bare repository below a directory. Whoever changes it holds a lock
-// of their own; those who read need none.
+// A Repo is a bare repository in a directory. Writers must exclude each other
+// with a lock of their own. Readers need no lock.
 type Repo struct {
 	git *Git
 	dir string // absolute
@@ -34,8 +34,8 @@ const repoConfig = `[core]
 	bare = true
 `
 
-// Init makes an empty repository. The directory must not be there, and the one
-// that it lies in must.
+// Init creates an empty repository. The directory must not exist, but its parent
+// must.
 func (g *Git) Init(dir string) (*Repo, error) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, err
@@ -49,21 +49,21 @@ func (g *Git) Init(dir string) (*Repo, error) {
 	return r, errors.Join(r.writeFile("config", repoConfig), r.writeFile("HEAD", "ref: "+Main+"\n"))
 }
 
-// Name is that of the repository's directory.
+// Name returns the name of the repository's directory.
 func (r *Repo) Name() string { return filepath.Base(r.dir) }
 
 func (r *Repo) writeFile(name, text string) error {
 	return durable.WriteFile(filepath.Join(r.dir, filepath.FromSlash(name)), []byte(text))
 }
 
-// Open gives the repository of a directory, which need not be one.
+// Open returns the repository in a directory, without checking that it exists.
 func (g *Git) Open(dir string) *Repo { return &Repo{g, dir} }
 
-// ErrDamaged says that a repository is not as it was left.
-var ErrDamaged = errors.New("gitrepo: the repository is damaged")
+// ErrDamaged reports that a repository isn't in the state this package left it in.
+var ErrDamaged = errors.New("gitrepo: repository is damaged")
 
-// Ref reads a ref, "" where there is none. ErrDamaged: it is no repository, or
-// the ref no id.
+// Ref reads a ref and returns "" if it doesn't exist. It fails with ErrDamaged if
+// the repository or the ref is invalid.
 func (r *Repo) Ref(name string) (string, error) {
 	head, err := os.ReadFile(filepath.Join(r.dir, "HEAD"))
 	config, cerr := os.ReadFile(filepath.Join(r.dir, "config"))
@@ -85,10 +85,10 @@ func isID(id string) bool {
 	return len(id) == 2*rawID && strings.Trim(id, "0123456789abcdef") == ""
 }
 
-// SetRef moves a ref; it is on disk when this returns. The objects must be.
+// SetRef sets a ref and syncs it to disk. Its objects must be on disk already.
 func (r *Repo) SetRef(name, id string) error {
 	if !isID(id) || !strings.HasPrefix(name, "refs/") || strings.Contains(name, "..") {
-		return fmt.Errorf("gitrepo: ref %q to %q", name, id)
+		return fmt.Errorf("gitrepo: set ref %q to %q: invalid name or id", name, id)
 	}
 	if err := os.MkdirAll(filepath.Join(r.dir, filepath.Dir(filepath.FromSlash(name))), 0o700); err != nil {
 		return err
@@ -96,9 +96,9 @@ func (r *Repo) SetRef(name, id string) error {
 	return r.writeFile(name, id+"\n")
 }
 
-// AddPack checks a pack as strictly as git can and keeps it; with links also
-// that all it links to is in it or there already. It is on disk when this
-// returns.
+// AddPack checks a pack as strictly as git can, stores it and syncs it to disk.
+// With links, every object that the pack refers to must be in it or already in
+// the repository.
 func (r *Repo) AddPack(ctx context.Context, pack io.WriterTo, links bool) error {
 	args := []string{"index-pack", "--stdin"}
 	if links {
@@ -118,7 +118,7 @@ func (r *Repo) AddPack(ctx context.Context, pack io.WriterTo, links bool) error 
 		dir: r.dir, in: read, out: io.Discard, bound: ownBound,
 		args: args, env: []string{"GIT_DIR=."},
 	})
-	read.Close() // where it did not read to the end
+	read.Close() // unblocks the writer if git didn't read to the end
 	if werr := <-written; err == nil {
 		err = werr
 	}
@@ -128,9 +128,9 @@ func (r *Repo) AddPack(ctx context.Context, pack io.WriterTo, links bool) error 
 	return durable.SyncDir(filepath.Join(r.dir, "objects", "pack"))
 }
 
-// Sweep removes what processes that were killed left: locks that nobody holds
-// and files half written. Only for who holds the repository's lock.
-func (r *Repo) Sweep() error {
+// RemoveLeftovers removes stale locks and partial files left by killed processes.
+// The caller must hold the repository's lock.
+func (r *Repo) RemoveLeftovers() error {
 	return filepath.WalkDir(r.dir, func(file string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
@@ -143,8 +143,8 @@ func (r *Repo) Sweep() error {
 	})
 }
 
-// Verify reads all of the repository: each file against its own checksum, and
-// that everything the branch leads to is there. ErrDamaged if not.
+// Verify reads the whole repository. It fails with ErrDamaged if a pack's
+// checksum is wrong or an object reachable from the branch is missing.
 func (r *Repo) Verify(ctx context.Context) error {
 	id, err := r.Ref(Main)
 	if err != nil {
@@ -158,7 +158,7 @@ func (r *Repo) Verify(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := checksum(filepath.Join(r.dir, "objects", "pack", f.Name())); err != nil {
+		if err := verifyChecksum(filepath.Join(r.dir, "objects", "pack", f.Name())); err != nil {
 			return fmt.Errorf("%w: %s: %w", ErrDamaged, f.Name(), err)
 		}
 	}
@@ -175,9 +175,9 @@ func (r *Repo) Verify(ctx context.Context) error {
 	return err
 }
 
-// checksum compares the end of one of git's files with the SHA-1 of the rest,
-// which is how packs and all that belongs to them end.
-func checksum(name string) error {
+// verifyChecksum compares the trailing SHA-1 of a pack file, or a file that
+// belongs to a pack, with the SHA-1 of its content.
+func verifyChecksum(name string) error {
 	f, err := os.Open(name)
 	if err != nil {
 		return err
@@ -194,19 +194,19 @@ func checksum(name string) error {
 	}
 	end, err := io.ReadAll(in)
 	if err == nil && !bytes.Equal(end, sum.Sum(nil)) {
-		err = errors.New("its checksum is another")
+		err = errors.New("wrong checksum")
 	}
 	return err
 }
 
-// Packs is the number of packs.
-func (r *Repo) Packs() int {
-	packs, _ := filepath.Glob(filepath.Join(r.dir, "objects", "pack", "pack-*.pack")) // fails for other patterns only
+// CountPacks returns the number of packs.
+func (r *Repo) CountPacks() int {
+	packs, _ := filepath.Glob(filepath.Join(r.dir, "objects", "pack", "pack-*.pack")) // fails only for other patterns
 	return len(packs)
 }
 
-// LinkTo makes another repository of the same objects and refs, sharing the
-// files of the packs, which never change.
+// LinkTo creates another repository with the same objects and refs. Both share
+// pack files, which never change.
 func (r *Repo) LinkTo(dir string) (*Repo, error) {
 	to, err := r.git.Init(dir)
 	if err != nil {
@@ -215,14 +215,14 @@ func (r *Repo) LinkTo(dir string) (*Repo, error) {
 	return to, errors.Join(r.linkPacks(to, nil), r.copyRefs(to))
 }
 
-// Follow brings a repository that LinkTo made, and Repack packed anew since, up
-// to date with the one that it was made from: packs that were there then, by
-// name, it needs no more.
-func (r *Repo) Follow(to *Repo, had []string) error {
+// UpdateLinked copies new packs and refs to a repository that LinkTo created and
+// Repack has repacked since. It skips the pack files named in had, which the
+// repacked packs replace.
+func (r *Repo) UpdateLinked(to *Repo, had []string) error {
 	return errors.Join(r.linkPacks(to, had), r.copyRefs(to))
 }
 
-// PackFiles are the names of all files of packs.
+// PackFiles returns the names of all files in the pack directory.
 func (r *Repo) PackFiles() ([]string, error) {
 	files, err := os.ReadDir(filepath.Join(r.dir, "objects", "pack"))
 	var names []string
@@ -232,13 +232,13 @@ func (r *Repo) PackFiles() ([]string, error) {
 	return names, err
 }
 
-func (r *Repo) linkPacks(to *Repo, but []string) error {
+func (r *Repo) linkPacks(to *Repo, except []string) error {
 	names, err := r.PackFiles()
 	if err != nil {
 		return err
 	}
 	for _, name := range names {
-		if slices.Contains(but, name) || !strings.HasPrefix(name, "pack-") && !strings.HasPrefix(name, "multi-pack-index") {
+		if slices.Contains(except, name) || !strings.HasPrefix(name, "pack-") && !strings.HasPrefix(name, "multi-pack-index") {
 			continue
 		}
 		if err := os.Link(filepath.Join(r.dir, "objects", "pack", name), filepath.Join(to.dir, "objects", "pack", name)); err != nil && !errors.Is(err, fs.ErrExist) {
@@ -265,9 +265,9 @@ func (r *Repo) copyRefs(to *Repo) error {
 	})
 }
 
-// Repack joins packs and writes bitmaps: all packs into one, finding deltas, or
-// those that geometry asks for (git-repack(1)). The caller's own repository
-// only: it removes packs that others may be reading.
+// Repack combines packs and writes bitmaps: with all, all packs into one with new
+// deltas, otherwise only the packs chosen by --geometric (git-repack(1)). It
+// removes old packs, so nobody else may be using the repository.
 func (r *Repo) Repack(ctx context.Context, all bool) error {
 	args := []string{"-c", "repack.writeBitmaps=true", "repack", "-q", "-d", "--geometric=2", "--write-midx", "--write-bitmap-index"}
 	if all {

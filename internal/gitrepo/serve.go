@@ -6,24 +6,25 @@ import (
 	"time"
 )
 
-// An UploadPack is one request of a client that fetches (gitprotocol-http(5)).
+// An UploadPack is one request of a fetching client (gitprotocol-http(5)).
 type UploadPack struct {
-	// Version2 asks for protocol version 2; otherwise it is 0, which clients
-	// that ask for 1 understand as well.
+	// Version2 selects protocol version 2 instead of 0. Clients that ask for
+	// version 1 understand 0 as well.
 	Version2  bool
-	Advertise bool      // say what there is; otherwise answer In
-	In        io.Reader // best a file: nothing then waits for who sends it
-	Out       io.Writer // best a file as well: nothing then copies what the process says
+	Advertise bool      // advertise refs instead of answering In
+	In        io.Reader // preferably a file, so that git doesn't wait for the client
+	Out       io.Writer // preferably a file, so that output isn't copied
 }
 
-// serveBound is what one answer may use. What a client does not fetch in time
-// has been spooled by then or is not worth it.
+// serveBound limits the process that answers one request. Its output is spooled,
+// so a slow client doesn't count against the time.
 var serveBound = bound{time: 10 * time.Minute, memory: 3 << 30}
 
-// serving lets clients leave out blobs and trees, but not make us search; and
-// ask for any object, since all of a repository is for whoever may read it: what
-// a partial clone left out it fetches by id.
-var serving = []string{
+// uploadPackArgs allow clients to omit blobs and trees, but not with filters that
+// are expensive to compute. Clients can request any object by id, because anyone
+// who can read the wiki can read the whole repository, and partial clones fetch
+// omitted objects by id.
+var uploadPackArgs = []string{
 	"-c", "uploadpack.allowFilter=true",
 	"-c", "uploadpack.allowAnySHA1InWant=true",
 	"-c", "uploadpackfilter.allow=false",
@@ -35,10 +36,10 @@ var serving = []string{
 	"upload-pack", "--strict", "--stateless-rpc",
 }
 
-// UploadPack answers a client. A *Failure may be the client's doing: it asked for
-// what is not there, or sent something else.
+// UploadPack answers a request. A *Failure can be the client's fault: it asked for
+// an object that doesn't exist, or sent garbage.
 func (r *Repo) UploadPack(ctx context.Context, u UploadPack) error {
-	args := serving
+	args := uploadPackArgs
 	if u.Advertise {
 		args = append(args[:len(args):len(args)], "--advertise-refs")
 	}

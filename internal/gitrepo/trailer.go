@@ -10,11 +10,10 @@ import (
 // ASCII letters, digits and hyphens.
 type Trailer struct{ Key, Value string }
 
-// CleanMessage makes a commit message of what somebody wrote, as `git
-// stripspace` does: no blanks at line ends, no empty lines at the start and
-// end or two in a row, and a line end after the last line ("" stays ""). Line
-// ends become "\n"; NUL, which git refuses, is left out, and what is not UTF-8
-// becomes U+FFFD.
+// CleanMessage turns user input into a commit message, as `git stripspace` does:
+// it removes trailing blanks and leading, trailing and repeated empty lines, and
+// ends the last line ("" stays ""). Line endings become "\n". NUL, which git
+// rejects, is removed, and invalid UTF-8 becomes U+FFFD.
 func CleanMessage(text string) string {
 	text = strings.ToValidUTF8(text, string(utf8.RuneError))
 	text = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\x00", "").Replace(text)
@@ -35,22 +34,22 @@ func CleanMessage(text string) string {
 	return b.String()
 }
 
-const blanks = " \t\n\v\f\r" // what C's isspace knows
+const blanks = " \t\n\v\f\r" // C's isspace
 
-func blank(line string) bool { return strings.Trim(line, blanks) == "" }
+func isBlank(line string) bool { return strings.Trim(line, blanks) == "" }
 
 // AppendTrailers adds trailers to a message as `git interpret-trailers
-// --no-divider` does: to the trailers that the last paragraph holds, or as a
-// new paragraph; one that repeats the trailer before it is left out. Line ends
-// in values become blanks. Empty lines at the message's end are dropped, and
-// "#" begins no comment, for stored messages have none.
+// --no-divider` does: to the trailers in the last paragraph, or as a new
+// paragraph. It omits a trailer that repeats the one before it. Line endings in
+// values become blanks. Empty lines at the end of the message are dropped. "#"
+// doesn't start a comment, because stored messages have none.
 //
-// Trailers that the message's writer put there are kept: a caller to whom a key
-// means something removes it from the message first.
+// Trailers written by the message's author are kept. A caller that gives a key a
+// meaning must remove it from the message first.
 func AppendTrailers(message string, trailers []Trailer) string {
 	head, block := splitMessage(message)
 	if len(trailers) == 0 {
-		return head + joined(block)
+		return head + joinBlock(block)
 	}
 	for i := range block {
 		if block[i].key != "" {
@@ -64,13 +63,13 @@ func AppendTrailers(message string, trailers []Trailer) string {
 		}
 		block = append(block, blockLine{t.Key, value, trailerLine(t.Key, value)})
 	}
-	if !blank(lastLine(head)) || head == "" {
+	if !isBlank(lastLine(head)) || head == "" {
 		head += "\n"
 	}
-	return head + joined(block)
+	return head + joinBlock(block)
 }
 
-func joined(block []blockLine) string {
+func joinBlock(block []blockLine) string {
 	var b strings.Builder
 	for _, l := range block {
 		b.WriteString(l.text)
@@ -80,10 +79,10 @@ func joined(block []blockLine) string {
 
 func trailerLine(key, value string) string { return key + ": " + value + "\n" }
 
-// CutTrailers splits a message from the trailers of its last paragraph. The
-// body comes without line ends at its end; folded values keep their line ends.
-// Which paragraph holds trailers is decided as git does: not the first; all its
-// lines are trailers, or a quarter of them and one was written by git itself.
+// CutTrailers splits a message into its body and the trailers of its last
+// paragraph. The body has no trailing newlines; folded values keep theirs. As in
+// git, the last paragraph holds trailers if it isn't the first, and if either all
+// its lines are trailers, or at least a quarter are and git itself wrote one.
 func CutTrailers(message string) (body string, trailers []Trailer) {
 	head, block := splitMessage(message)
 	for _, l := range block {
@@ -94,15 +93,15 @@ func CutTrailers(message string) (body string, trailers []Trailer) {
 	return strings.TrimRight(head, blanks), trailers
 }
 
-// A blockLine is one entry of a trailer paragraph: a trailer with its
-// continuation lines, or, with an empty key, a line that is none.
+// A blockLine is one entry of a trailer paragraph: a trailer with its continuation
+// lines or, with an empty key, any other line.
 type blockLine struct{ key, value, text string }
 
-// splitMessage parts a message, freed of empty lines at its end, before its
-// trailer paragraph.
+// splitMessage drops trailing empty lines and splits a message before its trailer
+// paragraph.
 func splitMessage(message string) (head string, block []blockLine) {
 	lines := strings.SplitAfter(message, "\n")
-	for len(lines) > 0 && blank(lines[len(lines)-1]) {
+	for len(lines) > 0 && isBlank(lines[len(lines)-1]) {
 		lines = lines[:len(lines)-1]
 	}
 	if n := len(lines); n > 0 && !strings.HasSuffix(lines[n-1], "\n") {
@@ -125,10 +124,10 @@ func splitMessage(message string) (head string, block []blockLine) {
 	return strings.Join(lines[:start], ""), block
 }
 
-// trailerStart is the index of the trailer paragraph's first line, or the
-// number of lines.
+// trailerStart returns the index of the trailer paragraph's first line, or the
+// number of lines if there is none.
 func trailerStart(lines []string) int {
-	title := slices.IndexFunc(lines, blank)
+	title := slices.IndexFunc(lines, isBlank)
 	if title < 0 {
 		return len(lines)
 	}
@@ -137,7 +136,7 @@ func trailerStart(lines []string) int {
 		line := lines[i]
 		_, _, ok := cutTrailer(line)
 		switch {
-		case blank(line):
+		case isBlank(line):
 			others += folded
 			if byGit && found*3 >= others || found > 0 && others == 0 {
 				return i + 1
@@ -156,8 +155,8 @@ func trailerStart(lines []string) int {
 	return len(lines)
 }
 
-// cutTrailer reads "Key: value": letters, digits and hyphens, perhaps blanks,
-// a colon.
+// cutTrailer parses "Key: value". A key is letters, digits and hyphens, optionally
+// followed by blanks.
 func cutTrailer(line string) (key, value string, ok bool) {
 	key, value, ok = strings.Cut(line, ":")
 	key = strings.TrimRight(key, " \t")

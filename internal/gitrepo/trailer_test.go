@@ -15,15 +15,15 @@ func TestTrailers(t *testing.T) {
 		add           []Trailer
 		want          string
 	}{
-		{"a title", "Fix", []Trailer{agent}, "Fix\n\nAgent: Claude\n"},
-		{"a title that looks like a trailer", "Fix: it\n", []Trailer{agent}, "Fix: it\n\nAgent: Claude\n"},
-		{"nothing", "", []Trailer{agent}, "\nAgent: Claude\n"},
+		{"title", "Fix", []Trailer{agent}, "Fix\n\nAgent: Claude\n"},
+		{"title that looks like a trailer", "Fix: it\n", []Trailer{agent}, "Fix: it\n\nAgent: Claude\n"},
+		{"empty message", "", []Trailer{agent}, "\nAgent: Claude\n"},
 		{"nothing to add", "Fix\n\n\n", nil, "Fix\n"},
-		{"a body", "Fix\n\nBecause.\n", []Trailer{agent, {"Grant", "g1"}}, "Fix\n\nBecause.\n\nAgent: Claude\nGrant: g1\n"},
-		{"trailers", "Fix\n\nA: b\n", []Trailer{agent}, "Fix\n\nA: b\nAgent: Claude\n"},
-		{"the same again", "Fix\n\nAgent: claude\n", []Trailer{agent}, "Fix\n\nAgent: claude\n"},
-		{"line ends in a value", "Fix", []Trailer{{"Agent", "x\nGrant: forged\r\ny"}}, "Fix\n\nAgent: x Grant: forged y\n"},
-		{"a heading is no comment", "Fix\n\n# Agent: y", []Trailer{agent}, "Fix\n\n# Agent: y\n\nAgent: Claude\n"},
+		{"body", "Fix\n\nBecause.\n", []Trailer{agent, {"Grant", "g1"}}, "Fix\n\nBecause.\n\nAgent: Claude\nGrant: g1\n"},
+		{"existing trailers", "Fix\n\nA: b\n", []Trailer{agent}, "Fix\n\nA: b\nAgent: Claude\n"},
+		{"repeated trailer", "Fix\n\nAgent: claude\n", []Trailer{agent}, "Fix\n\nAgent: claude\n"},
+		{"line endings in a value", "Fix", []Trailer{{"Agent", "x\nGrant: forged\r\ny"}}, "Fix\n\nAgent: x Grant: forged y\n"},
+		{"a heading isn't a comment", "Fix\n\n# Agent: y", []Trailer{agent}, "Fix\n\n# Agent: y\n\nAgent: Claude\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := AppendTrailers(c.message, c.add); got != c.want {
@@ -40,7 +40,7 @@ func TestTrailers(t *testing.T) {
 	}
 }
 
-// messageLines are what random messages are made of.
+// messageLines are the lines of random messages.
 var messageLines = []string{
 	"Fix", "Because of it.", "", "", "", "  ", " folded", "\tfolded more: yes", "# Heading", "---", "Agent: Claude",
 	"agent: claude", "Key :value", "Empty:", "http://example.org", "not a trailer: it has blanks", "X-1:y: z",
@@ -58,8 +58,8 @@ func randomMessage(r *rand.Rand) string {
 	return b.String()
 }
 
-func TestTrailersAreGits(t *testing.T) {
-	git := repository(t)
+func TestTrailersMatchGit(t *testing.T) {
+	git := newRepository(t)
 	r := rand.New(rand.NewPCG(1, 2))
 	for range rounds(150, 3000) {
 		message := strings.TrimRight(randomMessage(r), " \t\n")
@@ -93,8 +93,8 @@ func TestTrailersAreGits(t *testing.T) {
 	}
 }
 
-func TestCleanMessageIsStripspace(t *testing.T) {
-	git := repository(t)
+func TestCleanMessageMatchesStripspace(t *testing.T) {
+	git := newRepository(t)
 	r := rand.New(rand.NewPCG(3, 4))
 	for range rounds(60, 1000) {
 		message := randomMessage(r)

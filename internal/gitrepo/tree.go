@@ -20,10 +20,10 @@ const (
 	ModeTree    uint32 = 0o040000
 )
 
-// modeType is the part of a mode that tells files, trees and links apart.
+// modeType masks the part of a mode that distinguishes files, trees and links.
 const modeType uint32 = 0o170000
 
-const rawID = 20 // bytes of an id inside a tree
+const rawID = 20 // length of a binary id
 
 // A TreeEntry is one name in a tree.
 type TreeEntry struct {
@@ -35,9 +35,8 @@ type TreeEntry struct {
 // IsTree reports whether the entry is a directory.
 func (e TreeEntry) IsTree() bool { return e.Mode&modeType == ModeTree }
 
-// EncodeTree gives a tree's content, entries sorted as git sorts them. The
-// argument's order may change. An id that is not 40 hex digits is a bug of the
-// caller, and panics.
+// EncodeTree returns a tree's content. It sorts entries in place, in git's order.
+// It panics if an id isn't 40 hex digits, which is a bug in the caller.
 func EncodeTree(entries []TreeEntry) []byte {
 	slices.SortFunc(entries, compareEntries)
 	size := 0
@@ -52,14 +51,14 @@ func EncodeTree(entries []TreeEntry) []byte {
 		out = append(out, 0)
 		var err error
 		if out, err = hex.AppendDecode(out, []byte(e.ID)); err != nil || len(e.ID) != 2*rawID {
-			panic(fmt.Sprintf("gitrepo: tree entry %q has the id %q", e.Name, e.ID))
+			panic(fmt.Sprintf("gitrepo: tree entry %q has invalid id %q", e.Name, e.ID))
 		}
 	}
 	return out
 }
 
-// compareEntries is git's base_name_compare: bytes, and a directory's name as
-// if it ended in "/", so that "a.md" stands before the directory "a".
+// compareEntries is git's base_name_compare. It compares bytes, and a directory's
+// name as if it ended in "/", so "a.md" sorts before the directory "a".
 func compareEntries(a, b TreeEntry) int {
 	n := min(len(a.Name), len(b.Name))
 	if c := cmp.Compare(a.Name[:n], b.Name[:n]); c != 0 {

@@ -33,8 +33,8 @@ func randomEntries(r *rand.Rand) []TreeEntry {
 	return entries
 }
 
-func TestTreesAreGits(t *testing.T) {
-	git := repository(t)
+func TestTreesMatchGit(t *testing.T) {
+	git := newRepository(t)
 	r := rand.New(rand.NewPCG(5, 6))
 	var listing bytes.Buffer
 	var ours []string
@@ -63,22 +63,22 @@ func TestTreesAreGits(t *testing.T) {
 	}
 	git1 := strings.Fields(string(git(listing.Bytes(), nil, "mktree", "-z", "--missing", "--batch")))
 	if diff := cmp.Diff(git1, ours); diff != "" {
-		t.Errorf("ids of trees (-git +ours):\n%s", diff)
+		t.Errorf("tree ids (-git +ours):\n%s", diff)
 	}
 }
 
-func TestParseTreeRefuses(t *testing.T) {
+func TestParseTreeInvalid(t *testing.T) {
 	id := strings.Repeat("\x01", 20)
 	for name, content := range map[string]string{
-		"no mode":         " a\x00" + id,
-		"no octal mode":   "100648 a\x00" + id,
-		"a padded mode":   "040000 a\x00" + id,
-		"a huge mode":     "77777777777777 a\x00" + id,
-		"no name":         "100644 \x00" + id,
-		"a slash":         "100644 a/b\x00" + id,
-		"no end of name":  "100644 a",
-		"an id cut short": "100644 a\x00" + id[1:],
-		"nothing but it":  "100644",
+		"no mode":           " a\x00" + id,
+		"non-octal mode":    "100648 a\x00" + id,
+		"padded mode":       "040000 a\x00" + id,
+		"huge mode":         "77777777777777 a\x00" + id,
+		"no name":           "100644 \x00" + id,
+		"slash in name":     "100644 a/b\x00" + id,
+		"unterminated name": "100644 a",
+		"truncated id":      "100644 a\x00" + id[1:],
+		"only a mode":       "100644",
 	} {
 		if entries, err := ParseTree([]byte(content)); !errors.Is(err, wiki.ErrInvalid) {
 			t.Errorf("%s: %v, %v", name, entries, err)
@@ -94,7 +94,7 @@ func FuzzParseTree(f *testing.F) {
 			return
 		}
 		if !slices.IsSortedFunc(entries, compareEntries) {
-			return // git's strict check refuses those
+			return // git's strict check rejects unsorted trees
 		}
 		if got := EncodeTree(entries); !bytes.Equal(got, content) {
 			t.Errorf("%q became %q", content, got)

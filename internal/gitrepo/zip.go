@@ -12,17 +12,17 @@ import (
 	"strings"
 )
 
-// maxZipFiles bounds the files of a repository in a zip.
+// maxZipFiles bounds the number of repository files in a zip.
 const maxZipFiles = 200_000
 
-// repoFile is what is taken of a repository in a zip: what git reads objects and
-// refs from. Everything else, configuration and hooks too, is left where it is.
+// repoFile matches the files extracted from a repository in a zip: objects and
+// refs. Everything else, including configuration and hooks, is ignored.
 var repoFile = regexp.MustCompile(`^(HEAD|packed-refs|shallow|objects/[0-9a-f]{2}/[0-9a-f]{38}|objects/pack/pack-[0-9a-f]{40}\.(pack|idx)|refs/(heads|tags)/.+)$`)
 
-// Unzip takes the repository out of a zip into an empty directory, which then is
-// one as Bundle reads it: of a working tree with its .git, or a bare one, below
-// any folders. It writes at most max bytes, whatever the zip says of itself. Its
-// errors are *Refused where the zip is the cause.
+// Unzip extracts the repository in a zip into an empty directory, from which
+// Bundle can read it. The zip holds a working tree with its .git, or a bare
+// repository, at any depth. Unzip writes at most max bytes, whatever sizes the zip
+// declares. Its errors are *Refused if the zip is the cause.
 func Unzip(archive *zip.Reader, dir string, max int64) error {
 	root, err := repoInZip(archive)
 	if err != nil {
@@ -38,7 +38,7 @@ func Unzip(archive *zip.Reader, dir string, max int64) error {
 			continue
 		}
 		if files++; files > maxZipFiles {
-			return refusef("The zip has more than %d files of a repository. Pack it first (git gc), or make a bundle: git bundle create FILE --all", maxZipFiles)
+			return refusef("The repository in this zip has more than %d files. Pack it first (git gc), or make a bundle: git bundle create FILE --all", maxZipFiles)
 		}
 		n, err := unzipFile(f, filepath.Join(dir, filepath.FromSlash(name)), max)
 		if err != nil {
@@ -49,7 +49,7 @@ func Unzip(archive *zip.Reader, dir string, max int64) error {
 	return nil
 }
 
-// repoInZip finds where the repository begins: the fewest folders down.
+// repoInZip returns the path of the topmost repository in a zip.
 func repoInZip(archive *zip.Reader) (root string, err error) {
 	heads, objects := []string{}, map[string]bool{}
 	for _, f := range archive.File {
@@ -67,7 +67,7 @@ func repoInZip(archive *zip.Reader) (root string, err error) {
 		}
 	}
 	if !found {
-		return "", refusef("There is no git repository in this zip. It has to hold the folder .git as well, or be of a bare repository.")
+		return "", refusef("There is no git repository in this zip. Include the .git folder, or zip a bare repository.")
 	}
 	return root, nil
 }
@@ -75,15 +75,15 @@ func repoInZip(archive *zip.Reader) (root string, err error) {
 func unzipFile(f *zip.File, to string, max int64) (int64, error) {
 	in, err := f.Open()
 	if err != nil {
-		return 0, refusef("The zip cannot be read: %s: %v", f.Name, err)
+		return 0, refusef("The zip can't be read: %s: %v", f.Name, err)
 	}
 	defer in.Close()
 	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
-		return 0, refusef("The zip cannot be unpacked: a name is a file and a folder in it.")
+		return 0, refusef("The zip can't be unpacked: it uses one name for a file and a folder.")
 	}
 	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) {
-		return 0, refusef("The zip holds %s twice.", f.Name)
+		return 0, refusef("The zip contains %s twice.", f.Name)
 	}
 	if err != nil {
 		return 0, err
@@ -93,10 +93,10 @@ func unzipFile(f *zip.File, to string, max int64) (int64, error) {
 		return n, cerr
 	}
 	if n > max {
-		return n, refusef("The zip unpacks to more than may be imported.")
+		return n, refusef("The unpacked zip is larger than the import limit.")
 	}
 	if err != nil {
-		return n, refusef("The zip cannot be read: %s: %v", f.Name, err)
+		return n, refusef("The zip can't be read: %s: %v", f.Name, err)
 	}
 	return n, nil
 }

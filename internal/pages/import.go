@@ -182,7 +182,7 @@ func (i *importing) run(ctx context.Context) error {
 		return err
 	}
 	var rest bytes.Buffer
-	n, err := received.Rest(ctx, plan.Objects(), &rest)
+	n, err := received.PackMissing(ctx, plan.Objects(), &rest)
 	if err != nil {
 		return err
 	}
@@ -204,7 +204,7 @@ func (i *importing) run(ctx context.Context) error {
 	_, head := i.w.Head()
 	i.result = ImportResult{
 		Commits: plan.Commits(), Objects: len(plan.Objects()) + n, Pages: stats.Pages, Head: head,
-		Left: received.Left, Renamed: plan.Renamed(), HasHome: homeless == nil,
+		Left: received.Omitted, Renamed: plan.Renamed(), HasHome: homeless == nil,
 	}
 	return nil
 }

@@ -327,14 +327,14 @@ func TestImportRefuses(t *testing.T) {
 		in   io.Reader
 		want string
 	}{
-		"nothing":     {strings.NewReader(""), "no git bundle"},
-		"text":        {strings.NewReader("# Home\n"), "no git bundle"},
-		"cut short":   {bytes.NewReader(odd[:len(odd)/2]), "cannot be read"},
-		"head alone":  {bytes.NewReader(odd[:60]), "cut short"},
-		"damaged":     {bytes.NewReader(damaged), "cannot be read"},
-		"part":        {strings.NewReader("# v2 git bundle\n-" + strings.Repeat("a", 40) + " x\n" + strings.Repeat("b", 40) + " HEAD\n\nPACK"), "builds on commits"},
+		"nothing":     {strings.NewReader(""), "isn't a git bundle"},
+		"text":        {strings.NewReader("# Home\n"), "isn't a git bundle"},
+		"cut short":   {bytes.NewReader(odd[:len(odd)/2]), "can't be read"},
+		"head alone":  {bytes.NewReader(odd[:60]), "truncated"},
+		"damaged":     {bytes.NewReader(damaged), "can't be read"},
+		"part":        {strings.NewReader("# v2 git bundle\n-" + strings.Repeat("a", 40) + " x\n" + strings.Repeat("b", 40) + " HEAD\n\nPACK"), "depends on commits"},
 		"sha256":      {strings.NewReader("# v3 git bundle\n@object-format=sha256\n"), "object-format=sha256"},
-		"no zip":      {strings.NewReader("PK\x03\x04nonsense"), "no git bundle"},
+		"no zip":      {strings.NewReader("PK\x03\x04nonsense"), "isn't a git bundle"},
 		"another zip": {zipOf(t, t.TempDir()), "no git repository in this zip"},
 		"dot git":     {made("040000 tree EMPTY\t.GIT\n"), "hasDotgit"},
 		"climbs":      {made("100644 blob BLOB\t..\n"), "hasDotdot"},
