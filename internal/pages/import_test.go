@@ -327,14 +327,14 @@ func TestImportRefuses(t *testing.T) {
 		in   io.Reader
 		want string
 	}{
-		"nothing":     {strings.NewReader(""), "isn't a git bundle"},
-		"text":        {strings.NewReader("# Home\n"), "isn't a git bundle"},
+		"nothing":     {strings.NewReader(""), "not a git bundle"},
+		"text":        {strings.NewReader("# Home\n"), "not a git bundle"},
 		"cut short":   {bytes.NewReader(odd[:len(odd)/2]), "can't be read"},
 		"head alone":  {bytes.NewReader(odd[:60]), "truncated"},
 		"damaged":     {bytes.NewReader(damaged), "can't be read"},
 		"part":        {strings.NewReader("# v2 git bundle\n-" + strings.Repeat("a", 40) + " x\n" + strings.Repeat("b", 40) + " HEAD\n\nPACK"), "depends on commits"},
 		"sha256":      {strings.NewReader("# v3 git bundle\n@object-format=sha256\n"), "object-format=sha256"},
-		"no zip":      {strings.NewReader("PK\x03\x04nonsense"), "isn't a git bundle"},
+		"no zip":      {strings.NewReader("PK\x03\x04nonsense"), "not a git bundle"},
 		"another zip": {zipOf(t, t.TempDir()), "no git repository in this zip"},
 		"dot git":     {made("040000 tree EMPTY\t.GIT\n"), "hasDotgit"},
 		"climbs":      {made("100644 blob BLOB\t..\n"), "hasDotdot"},
@@ -359,7 +359,7 @@ func TestImportRefuses(t *testing.T) {
 			t.Errorf("limits: %v lacks %q", err, want)
 		}
 	}
-	if _, err := small.importing(&bomb); err == nil || !strings.Contains(err.Error(), "unpacks to more") {
+	if _, err := small.importing(&bomb); err == nil || !strings.Contains(err.Error(), "larger than the import limit") {
 		t.Errorf("bomb: %v", err)
 	}
 	if _, err := fresh.Receive(w.ctx, fresh.editor, bytes.NewReader(odd)); !errors.Is(err, wiki.ErrDenied) {

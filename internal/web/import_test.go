@@ -42,7 +42,7 @@ func TestImport(t *testing.T) {
 		t.Fatal("the import does not end")
 		return nil
 	}
-	send("# Home\n").has("Nothing was imported", "This isn't a git bundle", `name="file"`)
+	send("# Home\n").has("Nothing was imported", "This is not a git bundle", `name="file"`)
 	bundle, err := os.ReadFile("../pages/testdata/odd.bundle")
 	if err != nil {
 		t.Fatal(err)
