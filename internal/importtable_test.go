@@ -54,6 +54,8 @@ var rooms = map[string]room{
 	"githttp":   {5, "wiki session tenant pages limit gitrepo"},
 	"server":    {6, "*"},
 	"service":   {7, "*"},
+
+	"testworld": {5, "wiki gitrepo store content markdown search session tenant export pages oauth"}, // for test files only
 }
 
 const (
@@ -119,6 +121,14 @@ func TestImportsFollowTheTable(t *testing.T) {
 	}
 	if seen < 10 {
 		t.Errorf("only %d packages found", seen)
+	}
+}
+
+func TestOnlyTestsImportTestworld(t *testing.T) {
+	for _, p := range list(t) {
+		if slices.Contains(p.Imports, prefix+"testworld") {
+			t.Errorf("%s imports testworld, which is for test files only", p.ImportPath)
+		}
 	}
 }
 

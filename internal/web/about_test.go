@@ -35,7 +35,7 @@ func TestAboutPages(t *testing.T) {
 func TestShowcase(t *testing.T) {
 	w := newTestWiki(t)
 	w.as("bob").get(testPlatform+"/").want(http.StatusOK).has("A weather station.", testOrigin("ada")).lacks(testOrigin("bob"), testOrigin("nobody"))
-	if err := w.tenant.Configure(t.Context(), w.access("ada", "ada"), tenant.Settings{Description: "A weather station."}); err != nil {
+	if err := w.Tenant.Configure(t.Context(), w.Access("ada", "ada"), tenant.Settings{Description: "A weather station."}); err != nil {
 		t.Fatal(err)
 	}
 	w.as("ada").get(testPlatform+"/").want(http.StatusOK).lacks("A weather station.", testOrigin("ada"))

@@ -2,7 +2,6 @@ package web
 
 import (
 	"archive/zip"
-	"context"
 	"io"
 	"net/http"
 	"net/url"
@@ -15,22 +14,6 @@ import (
 	"robot.wtf/internal/tenant"
 	"robot.wtf/internal/wiki"
 )
-
-// testDirectory finds the people of the tests, and eve, who was never here.
-type testDirectory struct{}
-
-func (testDirectory) Find(_ context.Context, name string) (wiki.User, error) {
-	for _, u := range append(testPeople(), wiki.User{DID: "did:plc:eve", Handle: "eve.test"}) {
-		if name == u.Handle || name == u.DID {
-			return wiki.User{DID: u.DID, Handle: u.Handle}, nil
-		}
-	}
-	p := &wiki.Problem{Kind: wiki.ErrNotFound, Field: "handle", Message: "Nobody answers to " + name + "."}
-	if name == "eve.tset" {
-		p.DidYouMean = "eve.test"
-	}
-	return wiki.User{}, p
-}
 
 // TestForeignForms: a page of another site, or on another tenant's host, makes
 // a signed-in browser send each form that there is; none is taken.
@@ -106,11 +89,11 @@ func TestMembersOnPages(t *testing.T) {
 func TestInvitedEditorWrites(t *testing.T) {
 	w := newTestWiki(t)
 	w.as("ada").post(on("ada", "/-/members"), url.Values{"action": {"invite"}, "handle": {"eve.test"}, "role": {"editor"}}).want(http.StatusSeeOther)
-	a, err := w.tenant.Resolve(t.Context(), "ada", wiki.Caller{User: wiki.User{DID: "did:plc:eve", Handle: "eve.test"}, Session: "s"})
+	a, err := w.Tenant.Resolve(t.Context(), "ada", wiki.Caller{User: wiki.User{DID: "did:plc:eve", Handle: "eve.test"}, Session: "s"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.pages.Save(t.Context(), a, pages.SaveRequest{Name: "Hers", Text: []byte("Of eve.\n")}); err != nil {
+	if _, err := w.Pages.Save(t.Context(), a, pages.SaveRequest{Name: "Hers", Text: []byte("Of eve.\n")}); err != nil {
 		t.Fatal(err)
 	}
 	w.anonymous().get(on("ada", "/Hers")).want(http.StatusOK).has("Last edited by eve.test")
@@ -214,8 +197,8 @@ func TestDeleteAccountOnPages(t *testing.T) {
 	w.as("bob").get(on("bob", "/Home")).want(http.StatusOK)
 
 	bob.post(testPlatform+"/app/account/delete", url.Values{"confirm": {"bob"}}).want(http.StatusSeeOther)
-	w.now.Add(int64(tenant.Grace.Seconds()))
-	if err := w.tenant.Sweep(t.Context()); err != nil {
+	w.Clock.Add(tenant.Grace)
+	if err := w.Tenant.Sweep(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	w.anonymous().get(on("ada", "/Garden/Beds")).has("Last edited by deleted account")
@@ -225,7 +208,7 @@ func TestDeleteAccountOnPages(t *testing.T) {
 
 func TestExport(t *testing.T) {
 	w := newTestWiki(t)
-	if err := w.store.SetAvatar(t.Context(), "did:plc:bob", store.Avatar{MIME: "image/png", Data: testPNG(t)}); err != nil {
+	if err := w.Store.SetAvatar(t.Context(), "did:plc:bob", store.Avatar{MIME: "image/png", Data: testPNG(t)}); err != nil {
 		t.Fatal(err)
 	}
 	bob := w.as("bob")
@@ -284,10 +267,10 @@ func TestHandleOfTheWiki(t *testing.T) {
 
 // revision is the blob id of a page.
 func (w *testWiki) revision(slug, page string) string {
-	w.t.Helper()
-	p, err := w.pages.Page(w.t.Context(), w.access(slug, slug), page, "")
+	w.T.Helper()
+	p, err := w.Pages.Page(w.T.Context(), w.Access(slug, slug), page, "")
 	if err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 	return p.File.Blob
 }

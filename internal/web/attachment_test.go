@@ -21,7 +21,7 @@ type part struct{ field, file, data string }
 
 // send posts a form of parts, as a browser does.
 func (b *browser) sendFiles(address string, parts ...part) *answer {
-	b.w.t.Helper()
+	b.w.T.Helper()
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
 	for _, p := range parts {
@@ -32,13 +32,13 @@ func (b *browser) sendFiles(address string, parts ...part) *answer {
 			_, err = w.Write([]byte(p.data))
 		}
 		if err != nil {
-			b.w.t.Fatal(err)
+			b.w.T.Fatal(err)
 		}
 	}
 	if err := form.Close(); err != nil {
-		b.w.t.Fatal(err)
+		b.w.T.Fatal(err)
 	}
-	r := httptest.NewRequestWithContext(b.w.t.Context(), http.MethodPost, address, &body)
+	r := httptest.NewRequestWithContext(b.w.T.Context(), http.MethodPost, address, &body)
 	r.Header.Set("Content-Type", form.FormDataContentType())
 	r.Header.Set("Origin", "http://"+r.Host)
 	r.Header.Set("Accept", "text/html")
@@ -247,7 +247,7 @@ func TestUpload(t *testing.T) {
 		if err := json.Unmarshal([]byte(got.body), &made); err != nil || made.Name != want || len(made.Attachments) != 3+i {
 			t.Errorf("%v %s", err, got.body)
 		}
-		view, err := w.pages.Preview(t.Context(), w.access("ada", "bob"), "Weather_Station", []byte(made.Markdown))
+		view, err := w.Pages.Preview(t.Context(), w.Access("ada", "bob"), "Weather_Station", []byte(made.Markdown))
 		if err != nil || !strings.Contains(string(view.Body), `src="/Weather_Station/`+want) {
 			t.Errorf("%s shows as %s %v", made.Markdown, view.Body, err)
 		}
@@ -324,7 +324,7 @@ func TestServingBytes(t *testing.T) {
 	b.header.Set("Range", "bytes=20-")
 	b.get(on("ada", "/Home/data.txt")).want(http.StatusRequestedRangeNotSatisfiable)
 	b.header.Del("Range")
-	list, err := w.pages.Attachments(t.Context(), w.access("ada", "ada"), "Home")
+	list, err := w.Pages.Attachments(t.Context(), w.Access("ada", "ada"), "Home")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,10 +12,10 @@ import (
 // own host.
 func TestAvatars(t *testing.T) {
 	w := newTestWiki(t)
-	if err := w.store.SetAvatar(t.Context(), "did:plc:bob", store.Avatar{Source: "cid", MIME: "image/png", Data: testPNG(t)}); err != nil {
+	if err := w.Store.SetAvatar(t.Context(), "did:plc:bob", store.Avatar{Source: "cid", MIME: "image/png", Data: testPNG(t)}); err != nil {
 		t.Fatal(err)
 	}
-	bob, err := w.store.User(t.Context(), "did:plc:bob")
+	bob, err := w.Store.User(t.Context(), "did:plc:bob")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,11 +13,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"robot.wtf/internal/session"
+	"robot.wtf/internal/testworld"
 	"robot.wtf/internal/wiki"
 )
 
@@ -126,7 +128,7 @@ func TestConnectPage(t *testing.T) {
 	page().has("Waiting for your agent", "Nothing has reached this wiki yet.", `href="cursor://anysphere`, `href="vscode:mcp/install?%7B%22name%22`,
 		lines.ClaudeCode, lines.Prompt, "https://claude.ai/customize/connectors?modal=add-custom-connector&amp;connectorName=ada%20wiki&amp;connectorUrl=http%3A%2F%2Fada.").
 		lacks("ZgotmplZ")
-	note := func(r session.Request) { w.web.o.Session.Note(t.Context(), "ada", r) }
+	note := func(r session.Request) { w.Session.Note(t.Context(), "ada", r) }
 	note(session.Request{Method: "POST", Path: "/mcp", Status: 401, Cause: session.NoToken})
 	page().has("No token yet. That’s how it starts.", "Look for the tab it opened.", "<b>401</b>")
 	note(session.Request{Method: "POST", Path: "/mcp", Status: 401, Cause: session.OtherWiki})
@@ -165,7 +167,7 @@ func TestConnectPage(t *testing.T) {
 	do(w.as("cleo"), "keep", third.Commit).want(http.StatusSeeOther)
 	page().has(third.Commit) // somebody else's keeping is not mine
 	do(w.as("dan"), "keep", third.Commit).want(http.StatusForbidden)
-	w.now.Add(25 * 3600)
+	w.Clock.Add(25 * time.Hour)
 	b = w.as("ada")
 	page().lacks(third.Commit)
 	b.get(on("bob", "/-/connect")).want(http.StatusNotFound)
@@ -179,17 +181,16 @@ type openStream struct {
 }
 
 // listen opens the events of a wiki through a real server, as a person.
-func listen(t *testing.T, w *testWiki, server *httptest.Server, slug, name string) (*openStream, int) {
+func listen(t *testing.T, w *testWiki, server *pipeServer, slug, name string) (*openStream, int) {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), "GET", server.URL+"/-/connect/events", nil)
+	r, err := http.NewRequestWithContext(t.Context(), "GET", testOrigin(slug)+"/-/connect/events", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Host = strings.TrimPrefix(testOrigin(slug), "http://")
 	for n, value := range w.as(name).cookies[r.Host] {
 		r.AddCookie(&http.Cookie{Name: n, Value: value})
 	}
-	res, err := server.Client().Do(r)
+	res, err := server.client.Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,158 +224,186 @@ func (s *openStream) next() (event string, ok bool) {
 	}
 }
 
-func streaming(t *testing.T) (*testWiki, *httptest.Server) {
+// streaming returns a world behind an HTTP server with short time limits. Run it
+// inside synctest.Test: connections are pipes, so that time is the bubble's and a
+// busy machine doesn't run into the limits.
+func streaming(t *testing.T) (*testWiki, *pipeServer) {
 	t.Helper()
 	w := newTestWiki(t)
-	server := httptest.NewUnstartedServer(w.handler)
-	server.Config.WriteTimeout, server.Config.ReadTimeout = 200*time.Millisecond, 200*time.Millisecond
-	server.Start()
+	s := newPipeServer(&http.Server{Handler: w.handler, WriteTimeout: 200 * time.Millisecond, ReadTimeout: 200 * time.Millisecond})
 	t.Cleanup(func() {
 		w.web.EndStreams()
-		server.Close()
+		s.client.CloseIdleConnections()
+		s.Close()
 	})
-	return w, server
+	return w, s
 }
+
+// A pipeServer is an HTTP server that only its client can reach.
+type pipeServer struct {
+	*http.Server
+	client *http.Client
+	dial   func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+func newPipeServer(server *http.Server) *pipeServer {
+	l := &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
+	l.close = sync.OnceFunc(func() { close(l.closed) })
+	dial := func(context.Context, string, string) (net.Conn, error) {
+		near, far := net.Pipe() // unbuffered: a write waits for the reader
+		select {
+		case l.conns <- far:
+			return near, nil
+		case <-l.closed:
+			return nil, net.ErrClosed
+		}
+	}
+	go server.Serve(l)
+	return &pipeServer{server, &http.Client{Transport: &http.Transport{DialContext: dial}}, dial}
+}
+
+type pipeListener struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	close  func()
+}
+
+func (l *pipeListener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *pipeListener) Close() error { l.close(); return nil }
+
+func (l *pipeListener) Addr() net.Addr { return &net.TCPAddr{} }
 
 // TestStream: the panel comes at once and whenever it changes, for longer than
 // other answers may take, and to members alone.
 func TestStream(t *testing.T) {
-	w, server := streaming(t)
-	s, status := listen(t, w, server, "ada", "cleo")
-	if event, ok := s.next(); status != 200 || !ok || !strings.Contains(event, "Waiting for your agent") {
-		t.Fatalf("%d: %q", status, event)
-	}
-	time.Sleep(500 * time.Millisecond)
-	sessions := w.web.o.Session
-	sessions.Wake("ada") // nothing is new: nothing is sent
-	sessions.Note(t.Context(), "ada", session.Request{Method: "POST", Path: "/mcp", Status: 401, Cause: session.NoToken})
-	if event, ok := s.next(); !ok || !strings.Contains(event, "No token yet.") {
-		t.Fatalf("%v %q", ok, event)
-	}
-	for _, name := range []string{"dan", ""} {
-		if _, status := listen(t, w, server, "ada", name); status != http.StatusForbidden {
-			t.Errorf("%q listens to a wiki they only read: %d", name, status)
+	synctest.Test(t, func(t *testing.T) {
+		w, server := streaming(t)
+		s, status := listen(t, w, server, "ada", "cleo")
+		if event, ok := s.next(); status != 200 || !ok || !strings.Contains(event, "Waiting for your agent") {
+			t.Fatalf("%d: %q", status, event)
 		}
-	}
-	if err := w.tenant.RemoveMember(t.Context(), w.access("ada", "ada"), "did:plc:cleo"); err != nil {
-		t.Fatal(err)
-	}
-	sessions.Note(t.Context(), "ada", session.Request{Method: "POST", Path: "/mcp", Status: 401, Cause: session.Expired})
-	if event, ok := s.next(); ok {
-		t.Errorf("who is no member any more was told %q", event)
-	}
+		time.Sleep(500 * time.Millisecond)
+		sessions := w.Session
+		sessions.Wake("ada") // nothing is new: nothing is sent
+		sessions.Note(t.Context(), "ada", session.Request{Method: "POST", Path: "/mcp", Status: 401, Cause: session.NoToken})
+		if event, ok := s.next(); !ok || !strings.Contains(event, "No token yet.") {
+			t.Fatalf("%v %q", ok, event)
+		}
+		for _, name := range []string{"dan", ""} {
+			if _, status := listen(t, w, server, "ada", name); status != http.StatusForbidden {
+				t.Errorf("%q listens to a wiki they only read: %d", name, status)
+			}
+		}
+		if err := w.Tenant.RemoveMember(t.Context(), w.Access("ada", "ada"), "did:plc:cleo"); err != nil {
+			t.Fatal(err)
+		}
+		sessions.Note(t.Context(), "ada", session.Request{Method: "POST", Path: "/mcp", Status: 401, Cause: session.Expired})
+		if event, ok := s.next(); ok {
+			t.Errorf("who is no member any more was told %q", event)
+		}
+	})
 }
 
 // TestStreamsAreBounded: a person has only so many, and gets them back; the
 // service can stop while they are open.
 func TestStreamsAreBounded(t *testing.T) {
-	w, server := streaming(t)
-	var open []*openStream
-	for len(open) < 10 {
-		s, status := listen(t, w, server, "ada", "ada")
-		if status == http.StatusTooManyRequests {
-			break
+	synctest.Test(t, func(t *testing.T) {
+		w, server := streaming(t)
+		var open []*openStream
+		for len(open) < 10 {
+			s, status := listen(t, w, server, "ada", "ada")
+			if status == http.StatusTooManyRequests {
+				break
+			}
+			s.next()
+			open = append(open, s)
 		}
-		s.next()
-		open = append(open, s)
-	}
-	if len(open) != 4 {
-		t.Errorf("one person has %d streams", len(open))
-	}
-	if _, status := listen(t, w, server, "ada", "bob"); status != http.StatusOK {
-		t.Errorf("another person's first stream: %d", status)
-	}
-	open[0].body.Close()
-	status := 0
-	for begun := time.Now(); status != http.StatusOK && time.Since(begun) < 10*time.Second; time.Sleep(20 * time.Millisecond) {
-		_, status = listen(t, w, server, "ada", "ada")
-	}
-	if status != http.StatusOK {
-		t.Error("a closed stream is not given back")
-	}
-	w.web.EndStreams()
-	for _, s := range open[1:] {
-		if event, ok := s.next(); ok {
-			t.Errorf("after the end came %q", event)
+		if len(open) != 4 {
+			t.Errorf("one person has %d streams", len(open))
 		}
-	}
-	done, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	if err := server.Config.Shutdown(done); err != nil {
-		t.Errorf("streams keep the service from stopping: %v", err)
-	}
+		if _, status := listen(t, w, server, "ada", "bob"); status != http.StatusOK {
+			t.Errorf("another person's first stream: %d", status)
+		}
+		open[0].body.Close()
+		status := 0
+		for begun := time.Now(); status != http.StatusOK && time.Since(begun) < 10*time.Second; time.Sleep(20 * time.Millisecond) {
+			_, status = listen(t, w, server, "ada", "ada")
+		}
+		if status != http.StatusOK {
+			t.Error("a closed stream is not given back")
+		}
+		w.web.EndStreams()
+		for _, s := range open[1:] {
+			if event, ok := s.next(); ok {
+				t.Errorf("after the end came %q", event)
+			}
+		}
+		done, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		if err := server.Shutdown(done); err != nil {
+			t.Errorf("streams keep the service from stopping: %v", err)
+		}
+	})
 }
 
 // TestAStreamThatHangs: somebody who does not read is let go, and nobody else
 // waits for them.
 func TestAStreamThatHangs(t *testing.T) {
-	w := newTestWiki(t)
-	w.web.stream.write = 200 * time.Millisecond
-	r := httptest.NewRequest("GET", on("ada", "/-/connect/events"), nil)
-	for n, value := range w.as("ada").cookies[r.Host] {
-		r.AddCookie(&http.Cookie{Name: n, Value: value})
-	}
-	here, there := net.Pipe() // without a buffer: who does not read takes nothing
-	t.Cleanup(func() { here.Close() })
-	server := &http.Server{Handler: w.handler}
-	go server.Serve(newOneConn(there))
-	t.Cleanup(func() { server.Close() })
-	if err := r.Write(here); err != nil {
-		t.Fatal(err)
-	}
-	watched := func() bool {
-		var stops []func()
-		defer func() {
-			for _, stop := range stops {
-				stop()
-			}
-		}()
-		for range 4 {
-			_, stop, err := w.web.o.Session.Watch(wiki.NewAccess(w.access("ada", "ada").Site(), wiki.Caller{User: w.person("ada")}, wiki.Owner))
-			if err != nil {
-				return true
-			}
-			stops = append(stops, stop)
+	synctest.Test(t, func(t *testing.T) {
+		w := newTestWiki(t)
+		w.web.stream.write = 200 * time.Millisecond
+		r := httptest.NewRequest("GET", on("ada", "/-/connect/events"), nil)
+		for n, value := range w.as("ada").cookies[r.Host] {
+			r.AddCookie(&http.Cookie{Name: n, Value: value})
 		}
-		return false
-	}
-	wait := func(what string, until func() bool) {
-		t.Helper()
-		for begun := time.Now(); !until(); time.Sleep(5 * time.Millisecond) {
-			if time.Since(begun) > 20*time.Second {
-				t.Fatal(what)
+		server := newPipeServer(&http.Server{Handler: w.handler})
+		t.Cleanup(func() { server.Close() })
+		here, err := server.dial(t.Context(), "", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { here.Close() })
+		if err := r.Write(here); err != nil {
+			t.Fatal(err)
+		}
+		watched := func() bool {
+			var stops []func()
+			defer func() {
+				for _, stop := range stops {
+					stop()
+				}
+			}()
+			for range 4 {
+				_, stop, err := w.Session.Watch(wiki.NewAccess(w.Access("ada", "ada").Site(), wiki.Caller{User: testworld.Person("ada")}, wiki.Owner))
+				if err != nil {
+					return true
+				}
+				stops = append(stops, stop)
+			}
+			return false
+		}
+		wait := func(what string, until func() bool) {
+			t.Helper()
+			for begun := time.Now(); !until(); time.Sleep(5 * time.Millisecond) {
+				if time.Since(begun) > 20*time.Second {
+					t.Fatal(what)
+				}
 			}
 		}
-	}
-	wait("the stream never began", watched)
-	begun := time.Now()
-	w.web.o.Session.Note(t.Context(), "ada", session.Request{Status: 401})
-	if took := time.Since(begun); took > time.Second {
-		t.Errorf("a note waited %v", took)
-	}
-	wait("who does not read is kept", func() bool { return !watched() })
+		wait("the stream never began", watched)
+		begun := time.Now()
+		w.Session.Note(t.Context(), "ada", session.Request{Status: 401})
+		if took := time.Since(begun); took > time.Second {
+			t.Errorf("a note waited %v", took)
+		}
+		wait("who does not read is kept", func() bool { return !watched() })
+	})
 }
-
-// A oneConn is a listener with one connection.
-type oneConn struct {
-	conns chan net.Conn
-	close func()
-}
-
-func newOneConn(c net.Conn) *oneConn {
-	l := &oneConn{conns: make(chan net.Conn, 1)}
-	l.conns <- c
-	l.close = sync.OnceFunc(func() { close(l.conns) })
-	return l
-}
-
-func (l *oneConn) Accept() (net.Conn, error) {
-	if c, ok := <-l.conns; ok {
-		return c, nil
-	}
-	return nil, net.ErrClosed
-}
-
-func (l *oneConn) Close() error { l.close(); return nil }
-
-func (l *oneConn) Addr() net.Addr { return &net.TCPAddr{} }

@@ -36,7 +36,7 @@ func authorizeURL(slug string) string {
 
 // consent goes to the page that asks.
 func (b *browser) consent(slug string) *answer {
-	b.w.t.Helper()
+	b.w.T.Helper()
 	return b.follow(b.get(authorizeURL(slug)))
 }
 
@@ -73,14 +73,14 @@ func back(t *testing.T, a *answer) url.Values {
 
 // exchange asks the token endpoint.
 func (w *testWiki) exchange(form url.Values) (int, map[string]any) {
-	w.t.Helper()
+	w.T.Helper()
 	r := httptest.NewRequest(http.MethodPost, testPlatform+"/auth/oauth/token", strings.NewReader(form.Encode()))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	rec := httptest.NewRecorder()
 	w.handler.ServeHTTP(rec, r)
 	var out map[string]any
 	if err := json.Unmarshal(rec.Body.Bytes(), &out); err != nil {
-		w.t.Fatalf("%s: %v", rec.Body, err)
+		w.T.Fatalf("%s: %v", rec.Body, err)
 	}
 	return rec.Code, out
 }
@@ -255,7 +255,7 @@ func TestConsentForging(t *testing.T) {
 	refused("a second time, with no", bob, with("answer", "deny"), "")
 	// An hour later.
 	page = bob.consent("ada")
-	w.now.Add(3601)
+	w.Clock.Add(time.Hour + time.Second)
 	refused("late", bob, formOf(page, "allow", "write"), "")
 }
 
@@ -265,7 +265,7 @@ func TestConsentOfWhoWasAMember(t *testing.T) {
 	b := w.as("cleo")
 	page := b.consent("bob")
 	got := back(t, b.post(consentAddress, formOf(b.consent("bob"), "allow", "read")))
-	if err := w.tenant.RemoveMember(t.Context(), w.access("bob", "bob"), "did:plc:cleo"); err != nil {
+	if err := w.Tenant.RemoveMember(t.Context(), w.Access("bob", "bob"), "did:plc:cleo"); err != nil {
 		t.Fatal(err)
 	}
 	b.post(consentAddress, formOf(page, "allow", "read")).want(http.StatusForbidden).has("a member of it")
@@ -277,12 +277,12 @@ func TestConsentOfWhoWasAMember(t *testing.T) {
 
 // connect lets Claude Code into a wiki as a person, and gives its token.
 func (w *testWiki) connect(slug, name string) string {
-	w.t.Helper()
+	w.T.Helper()
 	b := w.as(name)
-	got := back(w.t.(*testing.T), b.post(consentAddress, formOf(b.consent(slug), "allow", "read")))
+	got := back(w.T.(*testing.T), b.post(consentAddress, formOf(b.consent(slug), "allow", "read")))
 	status, out := w.exchange(url.Values{"grant_type": {"authorization_code"}, "code": {got.Get("code")}, "client_id": {claudeCode}, "code_verifier": {verifier}})
 	if status != http.StatusOK {
-		w.t.Fatalf("%d %v", status, out)
+		w.T.Fatalf("%d %v", status, out)
 	}
 	return out["access_token"].(string)
 }
@@ -295,7 +295,7 @@ func TestConnectedAgents(t *testing.T) {
 	works := func(token string) bool {
 		r := httptest.NewRequest(http.MethodGet, on("ada", "/api/v1/pages"), nil)
 		r.Header.Set("Authorization", "Bearer "+token)
-		c, err := w.web.o.Session.Bearer(r, "ada")
+		c, err := w.Session.Bearer(r, "ada")
 		return err == nil && !c.Anonymous()
 	}
 	if !works(cleos) || !works(adas) {

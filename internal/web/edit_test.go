@@ -37,19 +37,19 @@ func (a *answer) text() string {
 }
 
 func (w *testWiki) source(name string) string {
-	w.t.Helper()
-	p, err := w.pages.Page(w.t.Context(), w.access("ada", "ada"), name, "")
+	w.T.Helper()
+	p, err := w.Pages.Page(w.T.Context(), w.Access("ada", "ada"), name, "")
 	if err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 	return string(p.Source)
 }
 
 func (w *testWiki) seq() int64 {
-	w.t.Helper()
-	seq, err := w.pages.Head(w.t.Context(), w.access("ada", "ada"))
+	w.T.Helper()
+	seq, err := w.Pages.Head(w.T.Context(), w.Access("ada", "ada"))
 	if err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 	return seq
 }
@@ -67,7 +67,7 @@ func TestSaveInTheBrowser(t *testing.T) {
 	if text := w.source("Weather_Station"); !strings.HasSuffix(text, "On the lawn.\n\nOne more line.\n") {
 		t.Errorf("saved %q", text)
 	}
-	log, err := w.pages.History(t.Context(), w.access("ada", "ada"), "Weather_Station", 0, 1)
+	log, err := w.Pages.History(t.Context(), w.Access("ada", "ada"), "Weather_Station", 0, 1)
 	if err != nil || log[0].Message != "Say more" || log[0].Author.Username != "bob" {
 		t.Errorf("history: %+v %v", log, err)
 	}
@@ -115,7 +115,7 @@ func TestSavingWithoutAChangeIsNoCommit(t *testing.T) {
 		"Entities": "&amp; </textarea> <b>\n", "Tabs": "\ta\n", "Unicode": "\u2028 \u00a0 \U0001F600\n", "Empty": "",
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := w.pages.Save(t.Context(), w.access("ada", "ada"), pages.SaveRequest{Name: name, Text: []byte(text), Exact: true})
+			_, err := w.Pages.Save(t.Context(), w.Access("ada", "ada"), pages.SaveRequest{Name: name, Text: []byte(text), Exact: true})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -150,7 +150,7 @@ func TestEditsThatDoNotTouchAreMerged(t *testing.T) {
 
 // conflict makes ada and bob write the same line; bob comes second.
 func (w *testWiki) conflict(bob *browser) (sent url.Values, met *answer) {
-	w.t.Helper()
+	w.T.Helper()
 	sent = bob.get(on("ada", "/Weather_Station/edit")).fields()
 	w.put("ada", "Weather_Station", strings.Replace(w.source("Weather_Station"), "A mast.", "A mast of ada's.", 1))
 	sent.Set("content", strings.Replace(sent.Get("content"), "A mast.", "A pole of bob's & <b>.", 1))
@@ -223,11 +223,11 @@ func TestConflictWithADeletion(t *testing.T) {
 	w := newTestWiki(t)
 	bob := w.as("bob")
 	form := bob.get(on("ada", "/Weather_Station/Calibration/edit")).fields()
-	p, err := w.pages.Page(t.Context(), w.access("ada", "ada"), "Weather_Station/Calibration", "")
+	p, err := w.Pages.Page(t.Context(), w.Access("ada", "ada"), "Weather_Station/Calibration", "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = w.pages.Delete(t.Context(), w.access("ada", "ada"), pages.DeleteRequest{Name: string(p.Name), Precondition: pages.Precondition{Base: p.File.Blob}})
+	_, err = w.Pages.Delete(t.Context(), w.Access("ada", "ada"), pages.DeleteRequest{Name: string(p.Name), Precondition: pages.Precondition{Base: p.File.Blob}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -353,14 +353,14 @@ func TestFailedSavesKeepTheText(t *testing.T) {
 func TestSaveBeyondTheLimit(t *testing.T) {
 	w := newTestWiki(t)
 	bob := w.as("bob")
-	a := w.access("ada", "ada")
+	a := w.Access("ada", "ada")
 	site := a.Site()
-	stats, err := w.pages.Stats(t.Context(), a)
+	stats, err := w.Pages.Stats(t.Context(), a)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for n := range site.Limits.Pages - stats.Pages {
-		if _, err := w.pages.Save(t.Context(), a, pages.SaveRequest{Name: fmt.Sprint("Filler/", n), Text: []byte("x\n"), Exact: true}); err != nil {
+		if _, err := w.Pages.Save(t.Context(), a, pages.SaveRequest{Name: fmt.Sprint("Filler/", n), Text: []byte("x\n"), Exact: true}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -387,7 +387,7 @@ func TestLostRightsKeepTheText(t *testing.T) {
 	got := signedOut.post(on("ada", "/Weather_Station/save"), form).want(http.StatusForbidden)
 	got.has("What I wrote", "for an hour", "/-/login?to=", `action="/Weather_Station/save"`, form.Get("revision"))
 
-	if err := w.tenant.SetMember(t.Context(), w.access("ada", "ada"), "did:plc:bob", wiki.Viewer); err != nil {
+	if err := w.Tenant.SetMember(t.Context(), w.Access("ada", "ada"), "did:plc:bob", wiki.Viewer); err != nil {
 		t.Fatal(err)
 	}
 	bob.post(on("ada", "/Weather_Station/save"), form).want(http.StatusForbidden).has("What I wrote")
@@ -434,7 +434,7 @@ func TestDeleteInTheBrowser(t *testing.T) {
 	revision = regexp.MustCompile(`name="revision" value="(\w+)"`).FindStringSubmatch(page.body)[1]
 	done := bob.post(on("ada", "/Weather_Station/delete"), url.Values{"revision": {revision}, "message": {"gone"}}).want(http.StatusSeeOther)
 	bob.follow(done).want(http.StatusOK).has("Deleted.", "gone")
-	_, err := w.pages.Page(t.Context(), w.access("ada", "ada"), "Weather_Station", "")
+	_, err := w.Pages.Page(t.Context(), w.Access("ada", "ada"), "Weather_Station", "")
 	if !errors.Is(err, wiki.ErrNotFound) {
 		t.Errorf("the page is still there: %v", err)
 	}

@@ -5,6 +5,8 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"robot.wtf/internal/testworld"
 )
 
 // TestImport takes a repository into a new wiki, by forms and links alone: what
@@ -12,10 +14,10 @@ import (
 // lead to nobody's account.
 func TestImport(t *testing.T) {
 	w := newTestWiki(t)
-	if _, err := w.tenant.Create(t.Context(), w.person("dan"), "dan"); err != nil {
+	if _, err := w.Tenant.Create(t.Context(), testworld.Person("dan"), "dan"); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.pages.Seed(t.Context(), w.access("dan", "dan")); err != nil {
+	if err := w.Pages.Seed(t.Context(), w.Access("dan", "dan")); err != nil {
 		t.Fatal(err)
 	}
 	dan := w.as("dan")

@@ -10,50 +10,33 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"robot.wtf/internal/atproto"
 	"robot.wtf/internal/outbound"
-	"robot.wtf/internal/session"
 	"robot.wtf/internal/sqlite"
-	"robot.wtf/internal/store"
-	"robot.wtf/internal/tenant"
+	"robot.wtf/internal/testworld"
 	"robot.wtf/internal/wiki"
 )
 
-// newSignIn is the platform of a real service: no people to choose from, and
-// no server in reach.
+// newSignIn returns the platform of a real service, without a list of people to
+// sign in as. No server can be reached.
 func newSignIn(t *testing.T) http.HandlerFunc { return newSignInHandler(t).ServePlatform }
 
 func newSignInHandler(t *testing.T) *Handler {
 	t.Helper()
-	dir, log := t.TempDir(), slog.New(slog.DiscardHandler)
-	db, err := store.Open(t.Context(), filepath.Join(dir, "robot.db"), time.Now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
 	const platform = "https://robot.wtf.internal"
-	origin := func(slug string) string { return "https://" + slug + ".robot.wtf.internal" }
-	sessions, err := session.New(session.Options{Store: db, KeyDir: keyDir, Platform: platform, WikiOrigin: origin, Now: time.Now, Log: log})
-	if err != nil {
-		t.Fatal(err)
-	}
+	w, log := testworld.New(t, testworld.Options{Platform: platform}), slog.New(slog.DiscardHandler)
 	signIn, err := atproto.New(atproto.Options{
-		Store: db, KeyDir: filepath.Join(dir, "keys"), Platform: platform, Admit: func(wiki.User) bool { return true },
-		Outbound: outbound.Options{DNS: "127.0.0.1:1"}, Now: time.Now, Log: log,
+		Store: w.Store, KeyDir: w.KeyDir(), Platform: platform, Admit: func(wiki.User) bool { return true },
+		Outbound: outbound.Options{DNS: "127.0.0.1:1"}, Now: w.Clock.Now, Log: log,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := New(Options{
-		SignIn: signIn, Tenant: tenant.New(tenant.Options{Store: db, Log: log}), Session: sessions,
-		Platform: platform, WikiOrigin: origin, Log: log,
-	})
+	h, err := New(Options{SignIn: signIn, Tenant: w.Tenant, Session: w.Session, Platform: platform, WikiOrigin: w.Origin, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,17 +132,17 @@ func TestUnfinishedWiki(t *testing.T) {
 		for _, files := range []bool{false, true} {
 			w := newTestWiki(t)
 			b := w.as("dan")
-			if err := w.store.CreateSite(t.Context(), w.person("dan"), "dan", nil, 1); err != nil {
+			if err := w.Store.CreateSite(t.Context(), testworld.Person("dan"), "dan", nil, 1); err != nil {
 				t.Fatal(err)
 			}
 			if files {
-				if _, err := w.tenant.Create(t.Context(), w.person("dan"), "dan"); err != nil {
+				if _, err := w.Tenant.Create(t.Context(), testworld.Person("dan"), "dan"); err != nil {
 					t.Fatal(err)
 				}
 			}
 			b.follow(b.get(first)).want(http.StatusOK)
 			b.follow(b.get(on("dan", "/"))).want(http.StatusOK).has("Getting Started")
-			if seq, err := w.pages.Head(t.Context(), w.access("dan", "dan")); err != nil || seq != 1 {
+			if seq, err := w.Pages.Head(t.Context(), w.Access("dan", "dan")); err != nil || seq != 1 {
 				t.Errorf("%s: %d commits, %v", first, seq, err)
 			}
 		}
@@ -178,7 +161,7 @@ func TestFirstWiki(t *testing.T) {
 	if to := got.header.Get("Location"); to != testOrigin("dan")+"/-/connect" {
 		t.Errorf("landed on %s", to)
 	}
-	if p, err := w.pages.Page(t.Context(), w.access("dan", "dan"), "Home", ""); err != nil || len(p.Source) == 0 {
+	if p, err := w.Pages.Page(t.Context(), w.Access("dan", "dan"), "Home", ""); err != nil || len(p.Source) == 0 {
 		t.Errorf("no first pages: %v", err)
 	}
 	b.get(testPlatform + "/app/create").want(http.StatusSeeOther) // one each

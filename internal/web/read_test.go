@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"robot.wtf/internal/pages"
 	"robot.wtf/internal/tenant"
@@ -21,10 +22,10 @@ import (
 
 // uploadFiles stores a file as the wiki's owner.
 func (w *testWiki) upload(slug, page, name, data string) {
-	w.t.Helper()
-	_, err := w.pages.Upload(w.t.Context(), w.access(slug, slug), pages.UploadRequest{Page: page, Name: name, Data: strings.NewReader(data)})
+	w.T.Helper()
+	_, err := w.Pages.Upload(w.T.Context(), w.Access(slug, slug), pages.UploadRequest{Page: page, Name: name, Data: strings.NewReader(data)})
 	if err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 }
 
@@ -140,7 +141,7 @@ func TestHealthPage(t *testing.T) {
 	w.put("ada", "Home", "[[Linked]] [[Missing]] [[Missing]] [[Long]]\n")
 	w.put("ada", "Linked", "[[Missing]] [[Home]]\n")
 	w.put("ada", "Alone", "nobody leads here\n")
-	w.now.Add(200 * 24 * 3600)
+	w.Clock.Add(200 * 24 * time.Hour)
 	w.put("ada", "Long", strings.Repeat("words and more words\n", 2000))
 	page := w.as("ada").get(on("ada", "/-/health")).want(http.StatusOK)
 	for part, want := range map[string][]string{
@@ -166,10 +167,10 @@ func TestHealthPage(t *testing.T) {
 
 // commit is the id of a wiki's newest commit, shortened.
 func (w *testWiki) commit(slug string) string {
-	w.t.Helper()
-	commits, err := w.pages.Changelog(w.t.Context(), w.access(slug, slug), pages.LogFilter{Limit: 1})
+	w.T.Helper()
+	commits, err := w.Pages.Changelog(w.T.Context(), w.Access(slug, slug), pages.LogFilter{Limit: 1})
 	if err != nil || len(commits) == 0 {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 	return shortID(commits[0].ID)
 }
@@ -370,11 +371,11 @@ func TestFinishedPages(t *testing.T) {
 	stranger.get(on("ada", path)).want(http.StatusOK).has("Another text.").lacks("A mast.")
 	w.put("ada", "Garden/Beds", "See [[Weather Station]].\n")
 	stranger.get(on("ada", path)).want(http.StatusOK).has("Garden/Beds")
-	if err := w.tenant.Configure(t.Context(), w.access("ada", "ada"), tenant.Settings{Public: true, Title: "Windy"}); err != nil {
+	if err := w.Tenant.Configure(t.Context(), w.Access("ada", "ada"), tenant.Settings{Public: true, Title: "Windy"}); err != nil {
 		t.Fatal(err)
 	}
 	stranger.get(on("ada", path)).want(http.StatusOK).has("Windy")
-	if err := w.tenant.Configure(t.Context(), w.access("ada", "ada"), tenant.Settings{}); err != nil {
+	if err := w.Tenant.Configure(t.Context(), w.Access("ada", "ada"), tenant.Settings{}); err != nil {
 		t.Fatal(err)
 	}
 	stranger.get(on("ada", path)).want(http.StatusFound)
@@ -497,12 +498,12 @@ func TestProjectHistoryIsAPage(t *testing.T) {
 
 func TestMovedAndDeleted(t *testing.T) {
 	w := newTestWiki(t)
-	a := w.access("ada", "ada")
-	p, err := w.pages.Page(t.Context(), a, "Garden/Beds", "")
+	a := w.Access("ada", "ada")
+	p, err := w.Pages.Page(t.Context(), a, "Garden/Beds", "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err = w.pages.Rename(t.Context(), a, pages.RenameRequest{Name: "Garden/Beds", NewName: "Garden/Rows", Precondition: pages.Precondition{Base: p.File.Blob}}); err != nil {
+	if _, err = w.Pages.Rename(t.Context(), a, pages.RenameRequest{Name: "Garden/Beds", NewName: "Garden/Rows", Precondition: pages.Precondition{Base: p.File.Blob}}); err != nil {
 		t.Fatal(err)
 	}
 	b := w.anonymous()
@@ -516,7 +517,7 @@ func TestMovedAndDeleted(t *testing.T) {
 	if got := b.get(on("ada", "/weather%20station")).want(http.StatusMovedPermanently); got.header.Get("Location") != "/Weather_Station" {
 		t.Errorf("another spelling leads to %s", got.header.Get("Location"))
 	}
-	if _, err = w.pages.Delete(t.Context(), a, pages.DeleteRequest{Name: "Garden/Rows", Precondition: pages.Precondition{Base: p.File.Blob}}); err != nil {
+	if _, err = w.Pages.Delete(t.Context(), a, pages.DeleteRequest{Name: "Garden/Rows", Precondition: pages.Precondition{Base: p.File.Blob}}); err != nil {
 		t.Fatal(err)
 	}
 	b.get(on("ada", "/Garden/Rows")).want(http.StatusNotFound).has("history").lacks("Write it")

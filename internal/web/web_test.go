@@ -3,7 +3,6 @@ package web
 import (
 	"bytes"
 	"context"
-	"errors"
 	"image"
 	"image/png"
 	"io"
@@ -11,76 +10,33 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"robot.wtf/internal/atproto"
-	"robot.wtf/internal/content"
-	"robot.wtf/internal/export"
-	"robot.wtf/internal/gitrepo"
 	"robot.wtf/internal/limit"
-	"robot.wtf/internal/markdown"
-	"robot.wtf/internal/oauth"
 	"robot.wtf/internal/outbound"
 	"robot.wtf/internal/pages"
-	"robot.wtf/internal/search"
 	"robot.wtf/internal/server"
-	"robot.wtf/internal/session"
-	"robot.wtf/internal/store"
 	"robot.wtf/internal/tenant"
+	"robot.wtf/internal/testworld"
 	"robot.wtf/internal/wiki"
 )
 
 const (
 	testPlatform = "http://robot.localhost:8080"
-	// canary stands in the private wiki of bob, and so must stand nowhere else.
-	canary = "Xylothecanary"
+	canary       = testworld.Canary
 )
-
-// keyDir holds one signing key for all tests: making one takes as long as the
-// rest of a test.
-var keyDir string
-
-func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "robot-web-keys-")
-	if err != nil {
-		panic(err)
-	}
-	keyDir = dir
-	status := m.Run()
-	_ = os.RemoveAll(dir)
-	os.Exit(status)
-}
 
 func testOrigin(slug string) string { return "http://" + slug + ".robot.localhost:8080" }
 
-// A testWiki is the real chain of handlers over real storage: wiki "ada" is
-// public (ada owner, bob editor, cleo viewer, dan a stranger), wiki "bob" is
-// private (bob owner, cleo viewer).
+// A testWiki is a testworld behind the real chain of handlers, with a few pages
+// about a weather station in wiki "ada".
 type testWiki struct {
-	t       testing.TB
+	*testworld.World
 	handler http.Handler // as the network reaches it
 	web     *Handler
-	store   *store.DB
-	pages   *pages.Service
-	tenant  *tenant.Service
-	oauth   *oauth.Service
-	dir     string        // of its data
-	now     *atomic.Int64 // unix seconds; each look at the clock takes one
-}
-
-func testPeople() []wiki.User {
-	var people []wiki.User
-	for _, name := range []string{"ada", "bob", "cleo", "dan"} {
-		people = append(people, wiki.User{
-			DID: "did:plc:" + name, Username: name, Handle: name + ".test", Name: strings.ToUpper(name[:1]) + name[1:],
-		})
-	}
-	return people
 }
 
 func newTestWiki(t testing.TB) *testWiki { return newLimitedWiki(t, nil) }
@@ -88,117 +44,40 @@ func newTestWiki(t testing.TB) *testWiki { return newLimitedWiki(t, nil) }
 // newLimitedWiki has rate limits.
 func newLimitedWiki(t testing.TB, limits *limit.Limiter) *testWiki {
 	t.Helper()
-	ctx, dir, log := t.Context(), t.TempDir(), slog.New(slog.DiscardHandler)
-	w := &testWiki{t: t, dir: dir, now: new(atomic.Int64)}
-	w.now.Store(time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC).Unix())
-	now := func() time.Time { return time.Unix(w.now.Load(), 0).UTC() }
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	db, err := store.Open(ctx, filepath.Join(dir, "robot.db"), now)
-	must(err)
-	w.store = db
-	pool, err := content.NewPool(content.Options{
-		Dir: filepath.Join(dir, "wikis"), Now: now, Log: log,
-		Links: func(p wiki.PageName, source []byte) []wiki.Link { return markdown.ExtractFacts(p, source).Links },
-	})
-	must(err)
-	index := search.New(search.Options{Dir: filepath.Join(dir, "wikis")})
-	git, err := gitrepo.Find()
-	must(err)
-	exports := export.New(export.Options{Content: pool, Git: git, Dir: filepath.Join(dir, "wikis"), Log: log})
-	t.Cleanup(func() {
-		exports.Close()
-		if err := errors.Join(index.Close(), pool.Close(), db.Close()); err != nil {
-			t.Error(err)
-		}
-	})
-	w.pages = pages.New(pages.Options{Content: pool, Search: index, Mirror: exports, Markdown: markdown.New(markdown.Options{}), Now: now, Log: log})
-	w.tenant = tenant.New(tenant.Options{Store: db, Content: pool, People: testDirectory{}, Forget: index.Remove, Now: now, Log: log})
-	sessions, err := session.New(session.Options{
-		Store: db, KeyDir: keyDir, Platform: testPlatform, WikiOrigin: testOrigin, Now: now, Log: log,
-	})
-	must(err)
+	w := &testWiki{World: testworld.New(t, testworld.Options{Platform: testPlatform, Mirror: true})}
+	log := slog.New(slog.DiscardHandler)
 	signIn, err := atproto.New(atproto.Options{
-		Store: db, KeyDir: keyDir, Platform: "https://robot.wtf.internal", Admit: func(wiki.User) bool { return true },
-		Outbound: outbound.Options{DNS: "127.0.0.1:1"}, Now: now, Log: log, // no server is in reach
+		Store: w.Store, KeyDir: w.KeyDir(), Platform: "https://robot.wtf.internal", Admit: func(wiki.User) bool { return true },
+		Outbound: outbound.Options{DNS: "127.0.0.1:1"}, Now: w.Clock.Now, Log: log, // no server can be reached
 	})
-	must(err)
-	w.oauth, err = oauth.New(oauth.Options{Store: db, Session: sessions, Tenant: w.tenant, WikiOrigin: testOrigin, Now: now, Log: log})
-	must(err)
+	if err != nil {
+		t.Fatal(err)
+	}
 	w.web, err = New(Options{
-		SignIn: signIn, Pages: w.pages, Tenant: w.tenant, Session: sessions, OAuth: w.oauth, Platform: testPlatform, WikiOrigin: testOrigin,
-		People: testPeople(), Showcase: []string{"ada", "bob", "nobody"}, Limits: limits, Now: now, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		SignIn: signIn, Pages: w.Pages, Tenant: w.Tenant, Session: w.Session, OAuth: w.OAuth, Platform: testPlatform, WikiOrigin: testOrigin,
+		People: testworld.People(), Showcase: []string{"ada", "bob", "nobody"}, Limits: limits, Now: w.Clock.Now, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	})
-	must(err)
+	if err != nil {
+		t.Fatal(err)
+	}
 	w.handler = server.New(server.Options{
-		Host: "robot.localhost", Platform: w.web.ServePlatform, Wiki: w.web.ServeWiki, OAuth: w.oauth.ServeHTTP,
-		Renew: sessions.Renew, Check: func(context.Context) error { return nil }, Log: log,
+		Host: "robot.localhost", Platform: w.web.ServePlatform, Wiki: w.web.ServeWiki, OAuth: w.OAuth.ServeHTTP,
+		Renew: w.Session.Renew, Check: func(context.Context) error { return nil }, Log: log,
 	})
-	for _, u := range testPeople() {
-		must(db.SaveUser(ctx, u))
+	if err := w.Tenant.Configure(t.Context(), w.Access("ada", "ada"), tenant.Settings{Public: true, Description: "A weather station."}); err != nil {
+		t.Fatal(err)
 	}
-	for slug, members := range map[string]map[string]wiki.Role{
-		"ada": {"bob": wiki.Editor, "cleo": wiki.Viewer},
-		"bob": {"cleo": wiki.Viewer},
-	} {
-		_, err := w.tenant.Create(ctx, w.person(slug), slug)
-		must(err)
-		a := w.access(slug, slug)
-		must(w.pages.Seed(ctx, a))
-		for name, role := range members {
-			must(w.tenant.SetMember(ctx, a, "did:plc:"+name, role))
-		}
-	}
-	must(w.tenant.Configure(ctx, w.access("ada", "ada"), tenant.Settings{Public: true, Description: "A weather station."}))
 	w.put("ada", "Weather_Station", "Wind and [[Rain Gauge]], see [[Weather Station/Calibration]] and [[Home]]. #hardware\n\n## Hardware\n\nA mast.\n\n## Siting\n\nOn the lawn.\n")
 	w.put("ada", "Weather_Station/Calibration", "# Calibration\n\nThe offset is 0.4.\n")
 	w.put("ada", "Garden/Beds", "Beans.\n")
-	w.put("bob", "Secret_"+canary, "The word is "+canary+".\n\n#"+strings.ToLower(canary)+"\n")
 	return w
 }
 
-func (w *testWiki) person(name string) wiki.User {
-	for _, u := range testPeople() {
-		if u.Username == name {
-			return u
-		}
-	}
-	w.t.Fatalf("nobody is called %q", name)
-	return wiki.User{}
-}
-
-// access is what a person ("" for nobody) may do in a wiki.
-func (w *testWiki) access(slug, name string) wiki.Access {
-	w.t.Helper()
-	caller := wiki.Caller{}
-	if name != "" {
-		caller.User = w.person(name)
-	}
-	a, err := w.tenant.Resolve(w.t.Context(), slug, caller)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return a
-}
-
-// put saves a page as the wiki's owner, whatever was there.
+// put saves a page as the wiki's owner, a minute after whatever came before.
 func (w *testWiki) put(slug, name, text string) pages.Saved {
-	w.t.Helper()
-	w.now.Add(60)
-	a := w.access(slug, slug)
-	r := pages.SaveRequest{Name: name, Text: []byte(text)}
-	if p, err := w.pages.Page(w.t.Context(), a, name, ""); err == nil {
-		r.Base = p.File.Blob
-	}
-	saved, err := w.pages.Save(w.t.Context(), a, r)
-	if err != nil {
-		w.t.Fatalf("put %s/%s: %v", slug, name, err)
-	}
-	return saved
+	w.T.Helper()
+	w.Clock.Add(time.Minute)
+	return w.Save(slug, slug, name, text)
 }
 
 // A browser keeps cookies by host, as browsers do, and sends what they send
@@ -217,7 +96,7 @@ func (w *testWiki) anonymous() *browser {
 // as is a browser that a person is signed in with, on the platform and on the
 // hosts of both wikis and of one that does not exist, by the ways that people go.
 func (w *testWiki) as(name string) *browser {
-	w.t.Helper()
+	w.T.Helper()
 	if name == "" {
 		return w.anonymous()
 	}
@@ -284,15 +163,15 @@ func (b *browser) post(address string, form url.Values) *answer {
 
 // send asks once, following nothing. form may be nil.
 func (b *browser) send(method, address string, form url.Values) *answer {
-	b.w.t.Helper()
+	b.w.T.Helper()
 	var body io.Reader
 	if form != nil {
 		body = strings.NewReader(form.Encode())
 	}
-	r := httptest.NewRequestWithContext(b.w.t.Context(), method, address, body)
+	r := httptest.NewRequestWithContext(b.w.T.Context(), method, address, body)
 	u, err := url.Parse(address)
 	if err != nil {
-		b.w.t.Fatal(err)
+		b.w.T.Fatal(err)
 	}
 	if form != nil {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -309,7 +188,7 @@ func (b *browser) send(method, address string, form url.Values) *answer {
 
 // do sends a request with the host's cookies.
 func (b *browser) do(r *http.Request) *answer {
-	b.w.t.Helper()
+	b.w.T.Helper()
 	for _, host := range []string{r.Host, ""} {
 		for name, value := range b.cookies[host] {
 			r.AddCookie(&http.Cookie{Name: name, Value: value})
@@ -330,12 +209,12 @@ func (b *browser) do(r *http.Request) *answer {
 			delete(b.cookies[host], c.Name)
 		}
 	}
-	return &answer{t: b.w.t, asked: r.Method + " " + r.URL.String(), status: rec.Code, header: rec.Result().Header, body: rec.Body.String()}
+	return &answer{t: b.w.T, asked: r.Method + " " + r.URL.String(), status: rec.Code, header: rec.Result().Header, body: rec.Body.String()}
 }
 
 // follow goes where redirects lead, at most ten times.
 func (b *browser) follow(a *answer) *answer {
-	b.w.t.Helper()
+	b.w.T.Helper()
 	_, at, _ := strings.Cut(a.asked, " ")
 	for range 10 {
 		if a.status < 300 || a.status > 399 || a.header.Get("Location") == "" {
@@ -343,17 +222,17 @@ func (b *browser) follow(a *answer) *answer {
 		}
 		base, err := url.Parse(at)
 		if err != nil {
-			b.w.t.Fatal(err)
+			b.w.T.Fatal(err)
 		}
 		next, err := base.Parse(a.header.Get("Location"))
 		if err != nil {
-			b.w.t.Fatal(err)
+			b.w.T.Fatal(err)
 		}
 		next.Fragment = ""
 		at = next.String()
 		a = b.get(at)
 	}
-	b.w.t.Fatalf("%s: redirected in circles", a.asked)
+	b.w.T.Fatalf("%s: redirected in circles", a.asked)
 	return a
 }
 

@@ -8,47 +8,49 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	_ "modernc.org/sqlite"
 
 	"robot.wtf/internal/pages"
 	"robot.wtf/internal/tenant"
+	"robot.wtf/internal/testworld"
 	"robot.wtf/internal/wiki"
 )
 
 // write saves a page as a person, through an agent if it has a name.
 func (w *testWiki) write(slug, person, agent, name, text string) pages.Saved {
-	w.t.Helper()
-	w.now.Add(60)
-	caller := wiki.Caller{User: w.person(person)}
+	w.T.Helper()
+	w.Clock.Add(time.Minute)
+	caller := wiki.Caller{User: testworld.Person(person)}
 	if agent != "" {
 		caller.Agent, caller.Client, caller.Grant, caller.Wiki = agent, "token", "grant-of-"+agent, slug
 	}
-	a, err := w.tenant.Resolve(w.t.Context(), slug, caller)
+	a, err := w.Tenant.Resolve(w.T.Context(), slug, caller)
 	if err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 	r := pages.SaveRequest{Name: name, Text: []byte(text), Write: pages.Write{Message: "Change by " + agent + " " + person}}
-	if p, err := w.pages.Page(w.t.Context(), a, name, ""); err == nil {
+	if p, err := w.Pages.Page(w.T.Context(), a, name, ""); err == nil {
 		r.Base = p.File.Blob
 	}
-	saved, err := w.pages.Save(w.t.Context(), a, r)
+	saved, err := w.Pages.Save(w.T.Context(), a, r)
 	if err != nil {
-		w.t.Fatalf("%s %s writes %s/%s: %v", agent, person, slug, name, err)
+		w.T.Fatalf("%s %s writes %s/%s: %v", agent, person, slug, name, err)
 	}
 	return saved
 }
 
 // importing makes it so that a commit came with an import.
 func (w *testWiki) importing(slug, commit string) {
-	w.t.Helper()
-	db, err := sql.Open("sqlite", filepath.Join(w.dir, "wikis", slug, "wiki.db"))
+	w.T.Helper()
+	db, err := sql.Open("sqlite", filepath.Join(w.Dir, "wikis", slug, "wiki.db"))
 	if err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 	defer db.Close()
 	if _, err := db.Exec("UPDATE commits SET imported = TRUE WHERE oid = $1", commit); err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 }
 
@@ -76,11 +78,11 @@ func TestWhoWroteItEverywhere(t *testing.T) {
 	b.get(on("ada", "/-/changelog/feed.atom")).has("<name>Claude Code for ada</name>", "<name>Forged &lt;b&gt; for ada (imported)</name>")
 	b.get(on("ada", "/-/changelog/feed.rss")).has("Claude Code for ada: Log")
 
-	if err := w.tenant.DeleteAccount(t.Context(), wiki.Caller{User: w.person("bob")}, "bob"); err != nil {
+	if err := w.Tenant.DeleteAccount(t.Context(), wiki.Caller{User: testworld.Person("bob")}, "bob"); err != nil {
 		t.Fatal(err)
 	}
-	w.now.Add(int64(tenant.Grace.Seconds()) + 60)
-	if err := w.tenant.Sweep(t.Context()); err != nil {
+	w.Clock.Add(tenant.Grace + time.Minute)
+	if err := w.Tenant.Sweep(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	b = w.anonymous()
