@@ -8,11 +8,11 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// landingPage is what a stranger sees first.
+// landingPage is the front page of the platform.
 type landingPage struct {
 	Frame
 	SignIn string
-	Public []wiki.Site // which, the operator chooses
+	Public []wiki.Site // showcased wikis, chosen by the operator
 	Limits wiki.Limits
 	Rates  limit.Rates
 }
@@ -26,7 +26,7 @@ func (h *Handler) showLanding(v *visit) error {
 	for _, slug := range h.o.Showcase {
 		a, err := h.o.Tenant.Resolve(v.ctx(), slug, wiki.Caller{})
 		if errors.Is(err, wiki.ErrNotFound) {
-			continue // private by now, or gone
+			continue // now private or deleted
 		}
 		if err != nil {
 			return err
@@ -36,7 +36,7 @@ func (h *Handler) showLanding(v *visit) error {
 	return h.render(v, http.StatusOK, "landing", p)
 }
 
-// aboutPage is a page in plain words about the service.
+// aboutPage is a page about the service: limits, privacy or terms.
 type aboutPage struct {
 	Frame
 	Limits wiki.Limits

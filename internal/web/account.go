@@ -15,7 +15,7 @@ import (
 
 const accountPath = "/app/account"
 
-// accountRoutes is what a signed-in person manages on the platform's host.
+// accountRoutes are the routes of the dashboard and account page.
 func accountRoutes() []route {
 	return []route{
 		{pattern: "GET /app/account", handle: (*Handler).showAccount},
@@ -33,10 +33,10 @@ func accountRoutes() []route {
 // dashboardPage lists a person's wikis.
 type dashboardPage struct {
 	Frame
-	Told        []tenant.Notice // what the operator did to the own wiki
+	Notices     []tenant.Notice // from the operator, about the person's own wiki
 	Own, Shared []siteCard
 	Endings     []tenant.PendingDeletion // own wikis that can be restored
-	Leaving     time.Time                // when the account will be purged; zero if it will not
+	Leaving     time.Time                // when the account will be purged; zero for never
 	MayCreate   bool
 	Logins      []session.Login
 }
@@ -66,7 +66,7 @@ func (h *Handler) showDashboard(v *visit) error {
 	if p.Logins, err = h.o.Session.Sessions(v.ctx(), v.caller); err != nil {
 		return err
 	}
-	if p.Told, err = h.o.Tenant.Notices(v.ctx(), v.caller.User.DID); err != nil {
+	if p.Notices, err = h.o.Tenant.Notices(v.ctx(), v.caller.User.DID); err != nil {
 		return err
 	}
 	sites, err := h.o.Tenant.Sites(v.ctx(), v.caller.User.DID)
@@ -105,7 +105,8 @@ func (h *Handler) makeSiteCard(v *visit, a wiki.Access) (siteCard, error) {
 	return card, nil
 }
 
-// requireSignIn answers those whom nobody knows, and reports true when it has.
+// requireSignIn responds to anonymous callers. It reports true if it has
+// responded.
 func (h *Handler) requireSignIn(v *visit) (done bool, err error) {
 	if !v.caller.Anonymous() {
 		return false, nil
@@ -113,20 +114,21 @@ func (h *Handler) requireSignIn(v *visit) (done bool, err error) {
 	if reads(v.r) {
 		return true, h.redirectWith(v, http.StatusFound, "/auth/login?return_to="+url.QueryEscape(v.r.URL.Path))
 	}
-	return true, wiki.Problemf(wiki.ErrDenied, "", "You are not signed in any more, so nothing was changed. Sign in and try again.")
+	return true, wiki.Problemf(wiki.ErrDenied, "", "You're no longer signed in, so nothing was changed. Sign in and try again.")
 }
 
-// accountPage is the person themselves: sessions, tokens, export, deletion.
+// accountPage manages the person's sessions, agents and tokens, and offers export
+// and deletion.
 type accountPage struct {
 	Frame
 	failure
 	Person  wiki.User
-	Word    string // what confirms a deletion
-	Wiki    string // the host of their wiki, or ""
+	Word    string // typed to confirm deletion
+	Wiki    string // host of the person's wiki, or ""
 	Logins  []session.Login
 	Agents  []agentRow
 	Tokens  []*session.Token
-	Secret  string // of the token just made
+	Secret  string // of a new token
 	Name    string // as typed
 	Leaving time.Time
 }
@@ -161,8 +163,8 @@ func (h *Handler) renderAccount(v *visit, status int, p *accountPage) error {
 	return h.render(v, status, "account", p)
 }
 
-// handleAccountForm reads a form of the account's page and runs what it asks for;
-// where that fails the page is shown again.
+// handleAccountForm reads a form of the account page and calls do with it. If that
+// fails, it renders the page again with the error.
 func (h *Handler) handleAccountForm(v *visit, required string, do func(form url.Values, p *accountPage) (answered bool, err error)) error {
 	if done, err := h.requireSignIn(v); done {
 		return err
@@ -202,7 +204,7 @@ func (h *Handler) changePersonalTokens(v *visit) error {
 			}
 			return true, h.redirect(v, withNotice(accountPath, "revoked"))
 		}
-		return false, wiki.Problemf(wiki.ErrInvalid, "action", "This form could not be read. Open the page and try again from there.")
+		return false, wiki.Problemf(wiki.ErrInvalid, "action", "This form couldn't be read. Open the page and try again from there.")
 	})
 }
 
@@ -211,7 +213,7 @@ func (h *Handler) endSessions(v *visit) error {
 	return h.handleAccountForm(v, "id", func(form url.Values, p *accountPage) (bool, error) {
 		id := form.Get("id")
 		if id == "" {
-			return false, wiki.Problemf(wiki.ErrInvalid, "id", "Say which session shall end.")
+			return false, wiki.Problemf(wiki.ErrInvalid, "id", "Choose the session to sign out.")
 		}
 		all := id == "all"
 		if all {
@@ -280,7 +282,7 @@ func (h *Handler) leaveWiki(v *visit) error {
 	return h.redirect(v, withNotice(dashboardPath, "left"))
 }
 
-// accountExport is account.json of an export.
+// accountExport is account.json in an export.
 type accountExport struct {
 	Exported time.Time        `json:"exported"`
 	DID      string           `json:"did"`
@@ -299,7 +301,7 @@ type exportedWiki struct {
 	Title       string           `json:"title,omitempty"`
 	Description string           `json:"description,omitempty"`
 	Public      bool             `json:"public"`
-	Members     []exportedMember `json:"members,omitempty"` // of one's own wiki
+	Members     []exportedMember `json:"members,omitempty"` // only of the person's own wiki
 	Tokens      []exportedToken  `json:"tokens"`
 }
 
@@ -334,9 +336,9 @@ type exportedSignIn struct {
 	Browser string    `json:"browser,omitempty"`
 }
 
-// exportAccount answers a zip with all that is known about a person: the
-// account, their wiki's current files, and their drafts. It is made while it is
-// sent; what fails under way cuts it off, so that no one takes it for whole.
+// exportAccount sends a zip with all data about a person: the account, the current
+// files of their wiki, and their drafts. It is streamed; an error aborts the
+// response, so that a truncated file isn't mistaken for a complete one.
 func (h *Handler) exportAccount(v *visit) error {
 	if done, err := h.requireSignIn(v); done {
 		return err
@@ -360,7 +362,7 @@ func (h *Handler) exportAccount(v *visit) error {
 	}
 	if err := h.writeExport(v, account, sites); err != nil {
 		if v.ctx().Err() == nil {
-			h.o.Log.ErrorContext(v.ctx(), "web: export failed", "error", err)
+			h.o.Log.ErrorContext(v.ctx(), "web: export failed", "err", err)
 		}
 		panic(http.ErrAbortHandler)
 	}

@@ -9,23 +9,23 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// agentsPath is where a wiki's members see which agents they have let in.
+// agentsPath is the address of a wiki's connected agents.
 const agentsPath = "/-/agents"
 
 // An agentRow is a connected agent in a list.
 type agentRow struct {
 	*oauth.Grant
-	For   string // whom it acts for, where the list is not of one person
+	For   string // the person it acts for, in a list of several people's agents
 	Edits int
 }
 
-// agentsPage lists the agents that are connected to a wiki: one's own, and to
-// the owner those of everybody.
+// agentsPage lists the agents connected to a wiki: the caller's own or, for the
+// owner, everyone's.
 type agentsPage struct {
 	Frame
 	failure
 	Agents []agentRow
-	All    bool // they are everybody's
+	All    bool // the list has everyone's agents
 }
 
 func (h *Handler) showAgents(v *visit) error {
@@ -58,10 +58,10 @@ func (h *Handler) renderAgents(v *visit, status int, p *agentsPage) error {
 	return h.render(v, status, "agents", p)
 }
 
-// disconnectAgent ends a grant.
+// disconnectAgent revokes a grant.
 func (h *Handler) disconnectAgent(v *visit) error {
 	if v.a.Role() < wiki.Viewer {
-		return wiki.Problemf(wiki.ErrDenied, "", "Only members of this wiki can disconnect their agents.")
+		return wiki.Problemf(wiki.ErrDenied, "", "Only members can disconnect agents from this wiki.")
 	}
 	form, err := h.readForm(v, smallForm, "id")
 	if form == nil {
@@ -80,7 +80,7 @@ func (h *Handler) disconnectAgent(v *visit) error {
 	return h.renderAgents(v, wrong.Status, &agentsPage{failure: wrong})
 }
 
-// ownAgents are the person's own, in all wikis.
+// ownAgents lists the person's agents in all wikis.
 func (h *Handler) ownAgents(v *visit) ([]agentRow, error) {
 	grants, err := h.o.OAuth.GrantsOf(v.ctx(), v.caller)
 	if err != nil {
@@ -106,7 +106,7 @@ func (h *Handler) ownAgents(v *visit) ([]agentRow, error) {
 	return rows, nil
 }
 
-// disconnectOwnAgent ends one of the person's own grants, of whatever wiki.
+// disconnectOwnAgent revokes one of the person's grants, in any wiki.
 func (h *Handler) disconnectOwnAgent(v *visit) error {
 	return h.handleAccountForm(v, "id", func(form url.Values, p *accountPage) (bool, error) {
 		if err := h.o.OAuth.RevokeOwn(v.ctx(), v.caller, form.Get("id")); err != nil {

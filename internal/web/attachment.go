@@ -19,23 +19,23 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// newFilesPage lists the attachments of a page, or of the whole wiki.
+// filesPage lists the attachments of a page, or of the whole wiki.
 type filesPage struct {
 	Frame
 	failure
 	Name   wiki.PageName // "" for the whole wiki
-	Action string        // where files are sent
+	Action string        // upload address
 	Files  []fileRow
 	Used   int64
 	Limit  int64
-	Each   int64 // bytes that one file may have
+	Each   int64 // size limit of one file
 }
 
 // A fileRow is an attachment in a list.
 type fileRow struct {
 	pages.Attachment
-	Page   wiki.PageName // whose folder it is in, "" at the root
-	Manage string        // address of its own page
+	Page   wiki.PageName // the page it belongs to, "" at the root
+	Manage string        // address of the file's own page
 	Icon   string
 }
 
@@ -69,8 +69,8 @@ func (h *Handler) showAttachments(v *visit) error {
 	return h.render(v, http.StatusOK, "attachments", p)
 }
 
-// showAllAttachments lists the files of the wiki, or shows one at the root,
-// which has no page to stand behind.
+// showAllAttachments lists the files of the wiki. With ?file= it shows a file at
+// the root, which belongs to no page.
 func (h *Handler) showAllAttachments(v *visit) error {
 	if file := v.query("file"); file != "" {
 		return h.showFilePage(v, http.StatusOK, file, failure{})
@@ -82,13 +82,13 @@ func (h *Handler) showAllAttachments(v *visit) error {
 	return h.render(v, http.StatusOK, "attachments", p)
 }
 
-// newFilesPage collects a page's files, or all with an empty name.
+// newFilesPage collects a page's files, or all files if name is empty.
 func (h *Handler) newFilesPage(v *visit, name string) (*filesPage, error) {
 	p := &filesPage{Action: "/-/upload", Limit: v.a.Site().Limits.CurrentBytes, Each: v.a.Site().Limits.AttachmentBytes}
 	var files []pages.Attachment
 	var err error
 	if name == "" {
-		p.Frame = h.frame(v, "Attachments")
+		p.Frame = h.frame(v, "Files")
 		p.NoIndex = true
 		files, err = h.o.Pages.AllAttachments(v.ctx(), v.a)
 	} else {
@@ -98,7 +98,7 @@ func (h *Handler) newFilesPage(v *visit, name string) (*filesPage, error) {
 		}
 		p.Name = page.Name
 		p.Action = wiki.PathURL(string(page.Name) + "/attachments")
-		p.Frame = h.pageFrame(v, "Attachments of "+page.Name.Title(), page.Name, "files")
+		p.Frame = h.pageFrame(v, "Files of "+page.Name.Title(), page.Name, "files")
 		files, err = h.o.Pages.Attachments(v.ctx(), v.a, string(page.Name))
 	}
 	if err != nil {
@@ -112,12 +112,12 @@ func (h *Handler) newFilesPage(v *visit, name string) (*filesPage, error) {
 	return p, nil
 }
 
-// attachFiles stores the files of a form beside a page.
+// attachFiles attaches the files of a form to a page.
 func (h *Handler) attachFiles(v *visit) error {
 	return h.storeFiles(v, v.name)
 }
 
-// uploadFiles stores files at the root, or changes one that is there.
+// uploadFiles stores files at the root or, with ?file=, changes one there.
 func (h *Handler) uploadFiles(v *visit) error {
 	if file := v.query("file"); file != "" {
 		return h.changeFile(v, file)
@@ -159,8 +159,8 @@ func (h *Handler) storeFiles(v *visit, page string) error {
 	return h.render(v, wrong.Status, "attachments", p)
 }
 
-// readFiles reads a form with files. What does not fit into memory waits in
-// temporary files, which net/http removes when the request ends.
+// readFiles reads a form with files. Large files are buffered in temporary files,
+// which net/http removes when the request ends.
 func (h *Handler) readFiles(v *visit) ([]*multipart.FileHeader, url.Values, error) {
 	if err := parseForm(v.r); err != nil {
 		return nil, nil, err
@@ -170,7 +170,7 @@ func (h *Handler) readFiles(v *visit) ([]*multipart.FileHeader, url.Values, erro
 	}
 	var files []*multipart.FileHeader
 	for _, f := range v.r.MultipartForm.File["file"] {
-		if f.Filename != "" { // what a browser sends when nothing was chosen
+		if f.Filename != "" { // browsers send "" when no file was chosen
 			files = append(files, f)
 		}
 	}
@@ -187,8 +187,8 @@ func (h *Handler) storeFile(v *visit, file *multipart.FileHeader, r pages.Upload
 	return h.o.Pages.Upload(v.ctx(), v.a, r)
 }
 
-// inlineAnswer tells the editor what became of a pasted or dropped file.
-type inlineAnswer struct {
+// inlineResponse is the result of a pasted or dropped file, for the editor.
+type inlineResponse struct {
 	Name     string `json:"name"`
 	URL      string `json:"url"`
 	Markdown string `json:"markdown"`
@@ -196,7 +196,7 @@ type inlineAnswer struct {
 	Attachments []string `json:"attachments"`
 }
 
-// attachInlineFile stores one file under a free name, for the editor.
+// attachInlineFile attaches one file under an unused name, for the editor.
 func (h *Handler) attachInlineFile(v *visit) error {
 	files, form, err := h.readFiles(v)
 	if err == nil && len(files) != 1 {
@@ -211,24 +211,24 @@ func (h *Handler) attachInlineFile(v *visit) error {
 	if err != nil {
 		return h.writeJSONFailure(v, err)
 	}
-	answer := inlineAnswer{Name: path.Base(saved.Path), URL: wiki.PathURL(saved.Path)}
+	response := inlineResponse{Name: path.Base(saved.Path), URL: wiki.PathURL(saved.Path)}
 	list, err := h.o.Pages.Attachments(v.ctx(), v.a, v.name)
 	if err != nil {
 		return h.writeJSONFailure(v, err)
 	}
 	for _, f := range list {
-		answer.Attachments = append(answer.Attachments, f.Name)
+		response.Attachments = append(response.Attachments, f.Name)
 		if f.Path == saved.Path {
-			answer.Markdown = fileMarkdown(f)
+			response.Markdown = fileMarkdown(f)
 		}
 	}
-	return h.writeJSON(v, http.StatusCreated, answer)
+	return h.writeJSON(v, http.StatusCreated, response)
 }
 
-// fileMarkdown links a file from its page, or shows it there.
+// fileMarkdown returns Markdown that links a file from its page, or shows it.
 func fileMarkdown(f pages.Attachment) string {
 	label := strings.NewReplacer("[", `\[`, "]", `\]`, "_", " ").Replace(strings.TrimSuffix(f.Name, path.Ext(f.Name)))
-	// Without "./", a blank or a parenthesis would end the address.
+	// Without "./", a space or a parenthesis would end the address.
 	address := "./" + strings.TrimPrefix(strings.NewReplacer("(", "%28", ")", "%29").Replace(wiki.PathURL(f.Name)), "/")
 	if f.Image {
 		return "![" + label + "](" + address + ")"
@@ -240,12 +240,12 @@ func (h *Handler) redirectToAttachments(v *visit) error {
 	return h.redirect(v, wiki.PathURL(v.name+"/attachments"))
 }
 
-// filePage is one attachment with its history and what can be done with it.
+// filePage is one attachment with its history and forms to change it.
 type filePage struct {
 	Frame
 	failure
 	Path      string
-	File      *pages.Attachment // nil when it is deleted
+	File      *pages.Attachment // nil if it was deleted
 	Page      wiki.PageName
 	Action    string
 	Revisions []wiki.Revision
@@ -319,7 +319,7 @@ func (h *Handler) changeFile(v *visit, file string) error {
 			Page: wiki.PageName(file).Parent(), Name: path.Base(file), Replace: true, Precondition: pre, Write: wr,
 		})
 	default:
-		err = wiki.Problemf(wiki.ErrInvalid, "file", "Choose a file that takes the place of this one first.")
+		err = wiki.Problemf(wiki.ErrInvalid, "file", "Choose a file to replace this one first.")
 	}
 	if err == nil {
 		return h.redirect(v, to)
@@ -331,7 +331,7 @@ func (h *Handler) changeFile(v *visit, file string) error {
 	return h.showFilePage(v, wrong.Status, file, wrong)
 }
 
-// serveAttachment answers /{page}/a/{file}[/{revision}].
+// serveAttachment serves /{page}/a/{file}[/{revision}].
 func (h *Handler) serveAttachment(v *visit) error {
 	revision := v.query("revision")
 	if len(v.rest) > 1 {
@@ -341,7 +341,7 @@ func (h *Handler) serveAttachment(v *visit) error {
 	return h.serveBytes(v, v.name+"/"+v.rest[0], revision)
 }
 
-// serveThumbnail answers /{page}/t/{file}[/{size}].
+// serveThumbnail serves /{page}/t/{file}[/{size}].
 func (h *Handler) serveThumbnail(v *visit) error {
 	size := 80
 	if len(v.rest) > 1 {
@@ -354,8 +354,8 @@ func (h *Handler) serveThumbnail(v *visit) error {
 	return h.serveImage(v, v.name+"/"+v.rest[0], v.query("revision"), size)
 }
 
-// serveFile answers a path that is a file's, with ?revision= and the
-// parameters of thumbnails. showPage calls it.
+// serveFile serves the file at a path, with ?revision= and thumbnail parameters.
+// showPage calls it.
 func (h *Handler) serveFile(v *visit, path string) error {
 	query := v.r.URL.Query()
 	size := 0
@@ -372,10 +372,9 @@ func (h *Handler) serveFile(v *visit, path string) error {
 	return h.serveBytes(v, path, query.Get("revision"))
 }
 
-// fileHeaders makes a file inert: a browser neither guesses what it is nor runs
-// anything in it, and asks nobody for anything because of it. A revision never
-// changes, but its wiki may become private: the reader's own cache may keep it,
-// and shared ones keep nothing that they do not ask about each time.
+// fileHeaders makes a file inert: browsers don't sniff its type, run scripts in it
+// or load anything for it. A revision never changes, but its wiki can become
+// private: private caches may keep it, shared caches must revalidate.
 func (h *Handler) fileHeaders(v *visit, kind, tag string, fixed bool) {
 	header := v.w.Header()
 	h.headers.set(header, true)
@@ -405,13 +404,13 @@ func (h *Handler) serveBytes(v *visit, file, revision string) error {
 	return nil
 }
 
-// servedAs is the type that a file is sent with, and whether a browser may show
-// it. Pictures that can be decoded, text and PDF may; nothing else does.
+// servedAs returns the content type of a file and whether browsers may show it
+// inline: only images we can decode, text and PDF.
 func servedAs(f pages.Attachment) (kind string, inline bool) {
 	switch {
 	case f.Image, f.Type == "application/pdf":
 		return f.Type, true
-	case f.Type == "image/svg+xml": // for <img>, where it cannot run script
+	case f.Type == "image/svg+xml": // for <img>, where it can't run scripts
 		return f.Type, false
 	case strings.HasPrefix(f.Type, "audio/"), strings.HasPrefix(f.Type, "video/"):
 		return f.Type, false
@@ -421,14 +420,15 @@ func servedAs(f pages.Attachment) (kind string, inline bool) {
 	return "application/octet-stream", false
 }
 
-// plainTypes are shown as plain text, whatever they are called. Those that a
-// browser would run or render as a document are not among them.
+// plainTypes are served as plain text. Types that browsers would run or render as
+// a document must not be added.
 var plainTypes = map[string]bool{
 	"text/plain": true, "text/csv": true, "text/tab-separated-values": true,
 	"application/json": true, "application/yaml": true, "application/toml": true,
 }
 
-// disposition names the file (RFC 6266), for names beyond ASCII as in RFC 8187.
+// disposition returns a Content-Disposition (RFC 6266); non-ASCII names are encoded
+// as in RFC 8187.
 func disposition(inline bool, name string) string {
 	kind := "attachment"
 	if inline {

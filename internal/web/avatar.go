@@ -5,8 +5,8 @@ import (
 	"strconv"
 )
 
-// serveAvatar answers with a person's picture. Its name is made of its bytes, and
-// it is on every host, so that pages need none but their own.
+// serveAvatar serves a person's picture. Its id is a hash of its content. Every host
+// serves it, so that pages load nothing from other hosts.
 func (h *Handler) serveAvatar(v *visit) error {
 	avatar, err := h.o.Tenant.Avatar(v.ctx(), v.param("id"))
 	if err != nil {

@@ -13,28 +13,28 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// finishedKey is all that a finished page depends on. Nothing personal is in
-// the page, so only what its readers may do is in the key.
+// finishedKey holds everything a finished page depends on. The page has no
+// personal data, so of the reader only their permission to edit is in the key.
 type finishedKey struct {
 	slug, path string
 	seq        int64  // the wiki's head
-	created    int64  // unix seconds: a wiki deleted and made anew is another
+	created    int64  // unix seconds: a wiki deleted and created again is a different one
 	version    int64  // of its settings
-	related    uint64 // state of what it says of related pages
+	related    uint64 // state of the related pages shown
 	canEdit    bool
 }
 
-// A finishedPage is a page view, ready to be written. Its header values are
-// shared by all answers.
+// A finishedPage is a rendered page view. Its header values are shared by all
+// responses.
 type finishedPage struct {
-	plain, gz       []byte // as an anonymous reader gets it
-	slot, end       int    // where plain holds the account
-	tag             string // weak: the same page may be compressed or not
+	plain, gz       []byte // for anonymous readers
+	slot, end       int    // position of the account in plain
+	tag             string // weak: the same for both encodings
 	etag            []string
 	plainLen, gzLen []string
 }
 
-// finishedPages keeps pages, bounded by their bytes.
+// finishedPages caches pages, bounded by their total size.
 type finishedPages struct {
 	cache *otter.Cache[finishedKey, *finishedPage]
 }
@@ -54,14 +54,14 @@ func newFinishedPages(bytes int64) (*finishedPages, error) {
 
 var (
 	htmlType    = []string{"text/html; charset=utf-8"}
-	publicCache = []string{"no-cache"} // keep, but ask each time: the wiki may have changed
+	publicCache = []string{"no-cache"} // caches must revalidate: the wiki may have changed
 	ownCache    = []string{"private, no-cache"}
 	gzipCoding  = []string{"gzip"}
 )
 
-// serveFinished answers a page view from the cache, if it can: who is calling,
-// what they may do, the wiki's head and the page all come from memory.
-// What it leaves to the handlers is everything out of the ordinary.
+// serveFinished serves a page view from the cache and reports whether it did. The
+// caller, their access, the wiki's head and the page all come from memory.
+// Everything out of the ordinary is left to the handlers.
 func (h *Handler) serveFinished(w http.ResponseWriter, r *http.Request, slug string) bool {
 	if !reads(r) || r.URL.RawQuery != "" {
 		return false
@@ -88,7 +88,7 @@ func (h *Handler) serveFinished(w http.ResponseWriter, r *http.Request, slug str
 		return false
 	}
 	if h.chargeRateLimit(&v) != nil {
-		return false // refused takes nothing: the handlers say so in full
+		return false // a refused charge costs nothing; the handler reports it
 	}
 	if !anonymous {
 		return h.writeSpliced(&v, page) == nil
@@ -97,7 +97,7 @@ func (h *Handler) serveFinished(w http.ResponseWriter, r *http.Request, slug str
 	return true
 }
 
-// acceptsMarkdown is a cheap first look.
+// acceptsMarkdown is a cheap check before wantsMarkdown.
 func acceptsMarkdown(r *http.Request) bool {
 	for _, line := range r.Header["Accept"] {
 		if strings.Contains(line, "markdown") {
@@ -112,9 +112,9 @@ func (h *Handler) finishedKey(v *visit, seq int64) finishedKey {
 	return finishedKey{v.slug, v.r.URL.Path, seq, site.Created.Unix(), site.Version, h.o.Pages.Stamp(v.a), v.a.Can(wiki.Edit)}
 }
 
-// renderFinished renders a page view, keeps it for its address as of a head, and
-// answers with it. The head was read before the page: what is kept may be newer
-// than its key says, and never older.
+// renderFinished renders a page view, caches it under its address and head, and
+// sends it. The head was read before the page, so a cached page can be newer than
+// its key, but never older.
 func (h *Handler) renderFinished(v *visit, seq int64, name string, data framed) error {
 	buf, err := h.execute(name, data)
 	if err != nil {
@@ -138,9 +138,9 @@ func (h *Handler) renderFinished(v *visit, seq int64, name string, data framed) 
 }
 
 func (h *Handler) makeFinished(v *visit, rendered []byte) (*finishedPage, error) {
-	stranger := *v
-	stranger.caller = wiki.Caller{}
-	account, err := h.account(&stranger)
+	anonymous := *v
+	anonymous.caller = wiki.Caller{}
+	account, err := h.account(&anonymous)
 	if err != nil {
 		return nil, err
 	}
@@ -154,7 +154,7 @@ func (h *Handler) makeFinished(v *visit, rendered []byte) (*finishedPage, error)
 	return p, nil
 }
 
-// writeFinished answers an anonymous reader.
+// writeFinished sends a page to an anonymous reader.
 func (h *Handler) writeFinished(v *visit, p *finishedPage) {
 	header := v.w.Header()
 	h.headers.set(header, true)
@@ -175,8 +175,7 @@ func (h *Handler) writeFinished(v *visit, p *finishedPage) {
 	_, _ = v.w.Write(body)
 }
 
-// writeSpliced answers a person who is signed in: the same page with their own
-// account in the slot.
+// writeSpliced sends a page to a signed-in person, with their account in the slot.
 func (h *Handler) writeSpliced(v *visit, p *finishedPage) error {
 	account, err := h.account(v)
 	if err != nil {
@@ -203,8 +202,8 @@ func sameTag(r *http.Request, tag string) bool {
 	return false
 }
 
-// writeCached answers with something that is the same for all who may see it
-// and changes with its tag only.
+// writeCached sends a body that is the same for everyone with access and changes
+// only with its tag.
 func (h *Handler) writeCached(v *visit, kind, tag string, body []byte) {
 	header := v.w.Header()
 	header.Set("Etag", tag)

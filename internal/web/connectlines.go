@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// connectLines are what the connect page offers to press and to copy, for one
-// wiki. What each client makes of them is in the tests.
+// connectLines are the links and lines to copy on the connect page of one wiki.
+// The tests show how each client reads them.
 type connectLines struct {
-	Name          string       // what clients call the wiki: its slug
+	Name          string       // the wiki's name in clients: its slug
 	URL           string       // "https://ada.robot.wtf/mcp"
 	Claude        string       // opens the dialog of claude.ai, filled in
 	ClaudeCode    string       // a command
@@ -20,14 +20,14 @@ type connectLines struct {
 	VSCode        template.URL // opens VS Code
 	VSCodeCommand string
 	File          string // .mcp.json
-	FileWithToken string // .mcp.json for a machine on which nobody can sign in
+	FileWithToken string // .mcp.json for a machine where nobody can sign in
 	Prompt        string
-	// Local says that only this machine reaches the wiki, so no hosted client.
+	// Local means that only this machine can reach the wiki, so hosted clients can't.
 	Local bool
-	Hosts string // then, a line for /etc/hosts: not all programs know *.localhost
+	Hosts string // if Local, a line for /etc/hosts: not every program resolves *.localhost
 }
 
-// An mcpServer is an entry of .mcp.json, whose "type" is required there.
+// An mcpServer is an entry of .mcp.json, where "type" is required.
 type mcpServer struct {
 	Name    string            `json:"name,omitempty"`
 	Type    string            `json:"type,omitempty"`
@@ -35,18 +35,18 @@ type mcpServer struct {
 	Headers map[string]string `json:"headers,omitempty"`
 }
 
-// makeConnectLines makes the lines of the wiki at an origin.
+// makeConnectLines returns the lines for the wiki at an origin.
 func makeConnectLines(slug, origin string) connectLines {
 	l := connectLines{Name: slug, URL: origin + "/mcp"}
 	host, _ := url.Parse(origin)
 	if host != nil && strings.HasSuffix(host.Hostname(), ".localhost") {
 		l.Local, l.Hosts = true, "127.0.0.1 "+host.Hostname()+" "+strings.TrimPrefix(host.Hostname(), slug+".")
 	}
-	// Blanks as %20: not all that read these decode a plus sign.
+	// Spaces as %20: not every reader decodes a plus sign.
 	query := url.Values{"connectorName": {slug + " wiki"}, "connectorUrl": {l.URL}}.Encode()
 	l.Claude = "https://claude.ai/customize/connectors?modal=add-custom-connector&" + strings.ReplaceAll(query, "+", "%20")
-	// Flags come before the name; without --transport an address is taken for a
-	// command.
+	// Flags come before the name. Without --transport, the address would be parsed
+	// as a command.
 	l.ClaudeCode = "claude mcp add --transport http --scope user " + slug + " " + l.URL
 	l.ClaudeLogin = "claude mcp login " + slug
 	l.Cursor = template.URL("cursor://anysphere.cursor-deeplink/mcp/install?name=" + slug + "&config=" +
@@ -61,11 +61,11 @@ func makeConnectLines(slug, origin string) connectLines {
 	return l
 }
 
-// plainJSON is JSON on one line; slugs and origins hold nothing to escape.
+// plainJSON returns JSON on one line. Slugs and origins contain nothing to escape.
 func plainJSON(v any) string {
 	text, err := json.Marshal(v)
 	if err != nil {
-		panic(err) // strings and maps of them cannot fail
+		panic(err) // encoding strings can't fail
 	}
 	return string(text)
 }

@@ -9,7 +9,7 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// consentRoutes is where a program's request meets the person.
+// consentRoutes are the routes where a person decides on an agent's request.
 func consentRoutes() []route {
 	return []route{
 		{pattern: "GET " + oauth.AuthorizePath, handle: (*Handler).beginConsent},
@@ -18,17 +18,17 @@ func consentRoutes() []route {
 	}
 }
 
-// consentPage asks a person to let a program into a wiki.
+// consentPage asks a person to let an agent into a wiki.
 type consentPage struct {
 	Frame
 	failure
 	*oauth.ConsentPrompt
 	Person    wiki.User
-	MayCreate bool // the person has no wiki yet, and may make one
+	MayCreate bool // the person has no wiki yet and can create one
 	Back      string
 }
 
-// beginConsent keeps a program's request and leads to the page that asks.
+// beginConsent stores an agent's request and redirects to the consent page.
 func (h *Handler) beginConsent(v *visit) error {
 	v.w.Header().Set("Cache-Control", "no-store")
 	to, err := h.o.OAuth.Authorize(v.w, v.r)
@@ -46,8 +46,8 @@ func (h *Handler) showConsent(v *visit) error {
 	return h.renderConsent(v, http.StatusOK, v.query("request"), failure{})
 }
 
-// renderConsent shows a request. Whoever may not agree to it sees the same for
-// every wiki, whether there is one or not.
+// renderConsent shows a request. People who can't approve it see the same page for
+// every wiki, whether it exists or not.
 func (h *Handler) renderConsent(v *visit, status int, request string, f failure) error {
 	ask, err := h.o.OAuth.ConsentPrompt(v.r, request, v.caller)
 	if err != nil {
@@ -62,11 +62,11 @@ func (h *Handler) renderConsent(v *visit, status int, request string, f failure)
 		p.Back = createWikiPath + "?" + url.Values{"slug": {ask.Slug}, "return_to": {oauth.ConsentPath + "?request=" + url.QueryEscape(request)}}.Encode()
 	}
 	v.policy = h.headers.consentPolicy(ask.Policy)
-	v.w.Header().Set("X-Frame-Options", "DENY") // for browsers that know no frame-ancestors
+	v.w.Header().Set("X-Frame-Options", "DENY") // for browsers without frame-ancestors
 	return h.render(v, status, "consent", p)
 }
 
-// canCreateFirstWiki reports whether somebody has no wiki of their own, and may make one.
+// canCreateFirstWiki reports whether the person has no wiki and may create one.
 func (h *Handler) canCreateFirstWiki(v *visit) (bool, error) {
 	if !h.mayCreate(v.caller.User) {
 		return false, nil
@@ -75,8 +75,8 @@ func (h *Handler) canCreateFirstWiki(v *visit) (bool, error) {
 	return len(sites) == 0 || sites[0].Role() != wiki.Owner, err
 }
 
-// decideConsent takes the person's answer to the program. What they may not agree to is
-// told on the page, and the request still waits.
+// decideConsent handles the person's decision. If they may not approve, the page
+// says so, and the request stays pending.
 func (h *Handler) decideConsent(v *visit) error {
 	v.w.Header().Set("Cache-Control", "no-store")
 	form, err := h.readForm(v, smallForm, "request", "person", "answer")
@@ -89,10 +89,10 @@ func (h *Handler) decideConsent(v *visit) error {
 		verdict.Allow = true
 	case "deny":
 	default:
-		return wiki.Problemf(wiki.ErrInvalid, "answer", "This form could not be read. Start again from your agent.")
+		return wiki.Problemf(wiki.ErrInvalid, "answer", "This form couldn't be read. Start again from your agent.")
 	}
 	if s := form.Get("scope"); verdict.Allow && s != "write" && s != "read" {
-		return h.renderConsent(v, http.StatusBadRequest, verdict.Secret, failure{Field: "scope", Wrong: "Choose what it may do."})
+		return h.renderConsent(v, http.StatusBadRequest, verdict.Secret, failure{Field: "scope", Wrong: "Choose what the agent may do."})
 	}
 	if v.caller.Anonymous() {
 		return h.redirect(v, "/auth/login?return_to="+url.QueryEscape(oauth.ConsentPath+"?request="+url.QueryEscape(verdict.Secret)))

@@ -15,31 +15,31 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// newEditPage is the form in which a page is written, with a preview beside it.
+// editPage is the editor of a page, with a preview beside it.
 type editPage struct {
 	Frame
 	failure
 	Name    wiki.PageName
 	Text    string
 	Base    string // blob id, "" for a new page
-	Message string // of the commit to be
+	Message string // of the commit
 	Exists  bool
-	From    string // the old revision whose text it is
+	From    string // the old revision that the text is from, or ""
 	Similar []wiki.PageName
 	Alike   []wiki.PageName
 	Draft   *draftNotice
-	View    *pages.View // the preview; nil where it cannot be rendered
+	View    *pages.View // the preview; nil if it can't be rendered
 	Preview bool        // the preview was asked for
-	Unsaved bool        // the text is neither what is saved nor a draft
-	Keep    string      // the name of the copy that the browser keeps
+	Unsaved bool        // the text is neither saved nor a draft
+	Keep    string      // key of the copy in the browser
 }
 
-// draftNotice tells of the writer's draft.
+// draftNotice describes the writer's draft.
 type draftNotice struct {
-	Loaded  bool // its text is in the form; otherwise it waits
+	Loaded  bool // its text is in the form
 	Moved   bool // the page has changed since
 	Time    time.Time
-	Changes []pages.DiffHunk // from what is saved to the draft
+	Changes []pages.DiffHunk // from the saved page to the draft
 }
 
 func (h *Handler) showEdit(v *visit) error {
@@ -63,7 +63,7 @@ func (h *Handler) showEdit(v *visit) error {
 	return h.renderEdit(v, http.StatusOK, p)
 }
 
-// newEditPage makes the form of a page, without its text.
+// newEditPage returns the editor of a page, without its text.
 func (h *Handler) newEditPage(v *visit, form *pages.EditForm) *editPage {
 	p := &editPage{Name: form.Name, Exists: form.Exists, Similar: form.Similar, Alike: form.Alike}
 	title := "Editing " + form.Name.Title()
@@ -89,7 +89,7 @@ func (h *Handler) renderEdit(v *visit, status int, p *editPage) error {
 	return h.render(v, status, "edit", p)
 }
 
-// chooseDraft is the choice between a draft and what is saved.
+// chooseDraft opens the draft or discards it.
 func (h *Handler) chooseDraft(v *visit) error {
 	form, err := h.readForm(v, maxTextForm(v))
 	if err != nil {
@@ -105,8 +105,8 @@ func (h *Handler) chooseDraft(v *visit) error {
 	return h.redirect(v, withNotice(edit, "discarded"))
 }
 
-// redirectToEdit answers addresses that only take forms, when somebody reloads
-// or bookmarks one.
+// redirectToEdit handles GET requests for form addresses, from a reload or a
+// bookmark.
 func (h *Handler) redirectToEdit(v *visit) error {
 	return h.redirect(v, wiki.PathURL(v.name+"/edit"))
 }
@@ -120,7 +120,7 @@ func (h *Handler) savePage(v *visit) error {
 		Name:  v.name,
 		Text:  []byte(form.Get("content")),
 		Write: pages.Write{Message: form.Get("commit")},
-		// Without a revision the writer meant to make a page.
+		// Without a revision the writer meant to create the page.
 		Precondition: pages.Precondition{Base: form.Get("revision"), Create: form.Get("revision") == ""},
 	}
 	saved, err := h.o.Pages.Save(v.ctx(), v.a, request)
@@ -131,17 +131,17 @@ func (h *Handler) savePage(v *visit) error {
 	case err != nil:
 		return h.showEditFailure(v, form, err)
 	}
-	said := ""
+	notice := ""
 	switch {
 	case saved.Unchanged:
-		said = "unchanged"
+		notice = "unchanged"
 	case saved.Merged:
-		said = "merged"
+		notice = "merged"
 	}
-	return h.redirect(v, withNotice(wiki.PathURL(savedPath(saved, v.name)), said))
+	return h.redirect(v, withNotice(wiki.PathURL(savedPath(saved, v.name)), notice))
 }
 
-// showEditFailure shows the form with the writer's text and what is wrong.
+// showEditFailure shows the form again with the writer's text and the error.
 func (h *Handler) showEditFailure(v *visit, form url.Values, err error) error {
 	wrong, ok := h.formFailure(v, err)
 	if !ok {
@@ -152,8 +152,8 @@ func (h *Handler) showEditFailure(v *visit, form url.Values, err error) error {
 	return h.renderEdit(v, wrong.Status, p)
 }
 
-// editPageFromForm makes the form from what was sent. It needs nothing from the wiki,
-// so that the text comes back whatever has become of that.
+// editPageFromForm returns the editor with the submitted form. It reads nothing
+// from the wiki, so that the text comes back whatever happened to the page.
 func (h *Handler) editPageFromForm(v *visit, form url.Values) *editPage {
 	edit := &pages.EditForm{Name: wiki.PageName(v.name), Exists: form.Get("revision") != ""}
 	if name, err := wiki.ParsePageName(v.name); err == nil {
@@ -164,11 +164,11 @@ func (h *Handler) editPageFromForm(v *visit, form url.Values) *editPage {
 	return p
 }
 
-// previewAnswer is the preview as a script gets it.
-type previewAnswer struct {
+// previewResponse is the preview for a script.
+type previewResponse struct {
 	HTML template.HTML  `json:"html"`
 	TOC  []previewEntry `json:"toc"`
-	// Content is the text, with what was chosen between sides of a conflict.
+	// Content is the text, with the chosen sides of a conflict applied.
 	Content string `json:"content"`
 }
 
@@ -199,14 +199,14 @@ func (h *Handler) previewPage(v *visit) error {
 	if err := h.templates.execute(&html, "edit", "rendered", view); err != nil {
 		return err
 	}
-	answer := previewAnswer{HTML: template.HTML(html.String()), TOC: []previewEntry{}, Content: text}
+	response := previewResponse{HTML: template.HTML(html.String()), TOC: []previewEntry{}, Content: text}
 	for _, heading := range view.Headings {
-		answer.TOC = append(answer.TOC, previewEntry{heading.Level, heading.ID, heading.Text, heading.Line})
+		response.TOC = append(response.TOC, previewEntry{heading.Level, heading.ID, heading.Text, heading.Line})
 	}
-	return h.writeJSON(v, http.StatusOK, answer)
+	return h.writeJSON(v, http.StatusOK, response)
 }
 
-// writeJSONFailure tells a script what is wrong.
+// writeJSONFailure reports an error to a script.
 func (h *Handler) writeJSONFailure(v *visit, err error) error {
 	wrong, ok := h.formFailure(v, err)
 	if !ok {
@@ -234,22 +234,22 @@ func (h *Handler) saveDraft(v *visit) error {
 	return h.redirect(v, withNotice(wiki.PathURL(v.name+"/edit"), "draft"))
 }
 
-// conflictPage shows what met, and the merge that is to be decided.
+// conflictPage shows conflicting edits and the merge to decide on.
 type conflictPage struct {
 	Frame
 	Name    wiki.PageName
 	Deleted bool
-	Theirs  *wiki.Revision // who was faster; nil when the page is deleted
+	Theirs  *wiki.Revision // the newest revision; nil if unknown
 	Hunks   []conflictHunk
 	Text    string // merged, with the writer's side of each conflict
-	Yours   string // all that the writer sent
-	Base    string // the new one: blob id, "" when the page is deleted
+	Yours   string // the text as the writer sent it
+	Base    string // new base revision: blob id, "" if the page was deleted
 	Message string
-	Kept    bool // the writer's text is their draft
+	Kept    bool // the writer's text was saved as their draft
 	Keep    string
 }
 
-// A conflictHunk is one place to be decided.
+// A conflictHunk is one place that needs a decision.
 type conflictHunk struct {
 	Number    int
 	Line      int // in the writer's text
@@ -258,18 +258,18 @@ type conflictHunk struct {
 	Yours     []pages.DiffHunk // base to yours
 	TheirText string
 	YourText  string
-	Choice    bool // the form offers one: the place can be found again in the merged text
+	Choice    bool // the form offers a choice, because the place is unique in the merged text
 }
 
-// showConflict is the answer to a save that met another. The writer's text is
-// kept as their draft and shown in full.
+// showConflict responds to a save that conflicts with another. The writer's text
+// is saved as their draft and shown in full.
 func (h *Handler) showConflict(v *visit, form url.Values, c *wiki.ConflictError) error {
 	name, ok := wiki.PageOf(c.Path)
 	if !ok {
 		name = wiki.PageName(v.name)
 	}
 	p := &conflictPage{
-		Frame: h.pageFrame(v, "Two edits met", name, "edit"), Name: name, Deleted: c.Deleted,
+		Frame: h.pageFrame(v, "Edit conflict", name, "edit"), Name: name, Deleted: c.Deleted,
 		Text: formText(string(trimByteOrderMark(c.Merged))), Yours: formText(form.Get("content")),
 		Base: c.TheirBlob, Message: form.Get("commit"), Keep: v.caller.User.Username + ":" + string(name),
 	}
@@ -303,9 +303,9 @@ func newConflictHunk(i int, hunk wiki.Hunk, merged string) conflictHunk {
 
 func trimByteOrderMark(text []byte) []byte { return bytes.TrimPrefix(text, []byte("\uFEFF")) }
 
-// applyChoices puts what the writer picked of each conflict where the text holds one
-// of the alternatives, which one the form says. A place that cannot be found
-// for sure stays as it is.
+// applyChoices replaces each conflict in the text with the side that the writer
+// picked. The form says which side the text has now. A place that can't be found
+// for certain stays as it is.
 func applyChoices(text string, form url.Values) string {
 	for i := range maxChoices {
 		n := strconv.Itoa(i)
@@ -327,8 +327,8 @@ type createForm struct {
 	Frame
 	failure
 	Typed  string
-	Name   wiki.PageName // the page would be called, if that is not what was typed
-	Exists wiki.PageName // there is such a page
+	Name   wiki.PageName // the resulting name, if it differs from the typed one
+	Exists wiki.PageName // the existing page of this name, or ""
 }
 
 func (h *Handler) showCreate(v *visit) error {
@@ -337,8 +337,8 @@ func (h *Handler) showCreate(v *visit) error {
 	return h.render(v, http.StatusOK, "create", p)
 }
 
-// createPage goes to the editor of a new page. What a name becomes is shown
-// first, where that is not what was typed.
+// createPage redirects to the editor of a new page. If the name differs from the
+// typed one, it asks for confirmation first.
 func (h *Handler) createPage(v *visit) error {
 	form, err := h.readForm(v, smallForm, "pagename")
 	if err != nil && form == nil {
@@ -356,7 +356,7 @@ func (h *Handler) createPage(v *visit) error {
 	switch {
 	case err == nil && found.Kind == pages.KindPage:
 		p.Exists = wiki.PageName(found.Path)
-	case errors.As(err, &moved) && moved.Permanent: // there, in another spelling
+	case errors.As(err, &moved) && moved.Permanent: // exists in another spelling
 		there, err := url.PathUnescape(strings.TrimPrefix(moved.To, "/"))
 		if err != nil {
 			return fmt.Errorf("web: %q is at %q: %w", name, moved.To, err)

@@ -89,13 +89,13 @@ func (h *Handler) showRSS(v *visit) error {
 	}
 	origin := h.o.WikiOrigin(v.slug)
 	feed := rssFeed{Version: "2.0", Channel: rssChannel{
-		Title: "Changes in " + v.a.Site().Name(), Link: origin + "/-/changelog", Description: "What people and agents did.",
+		Title: "Changes in " + v.a.Site().Name(), Link: origin + "/-/changelog", Description: "Changes by people and agents, newest first.",
 	}}
 	for _, c := range commits {
 		link := origin + "/-/commit/" + c.ID
 		feed.Channel.Items = append(feed.Channel.Items, rssItem{
 			Title: feedTitle(c), Link: link, GUID: link, PubDate: c.Time.UTC().Format(time.RFC1123Z),
-			Description: html.EscapeString(xmlText(h.byline(c.Author)) + ": " + strings.Join(changedNames(c), ", ")), // readers take it for HTML
+			Description: html.EscapeString(xmlText(h.byline(c.Author)) + ": " + strings.Join(changedNames(c), ", ")), // feed readers parse it as HTML
 		})
 	}
 	return h.writeXML(v, "application/rss+xml; charset=utf-8", feed)
@@ -109,8 +109,7 @@ func feedTitle(c wiki.Commit) string {
 	return xmlText(title)
 }
 
-// changedNames are the pages and files that a commit changed, as people read
-// them.
+// changedNames lists the titles of the pages and files that a commit changed.
 func changedNames(c wiki.Commit) []string {
 	var names []string
 	for _, change := range c.Changes {
@@ -123,7 +122,8 @@ func changedNames(c wiki.Commit) []string {
 	return names
 }
 
-// xmlText drops what no XML may hold: encoding/xml would write it as U+FFFD.
+// xmlText drops characters that are invalid in XML; encoding/xml would write them
+// as U+FFFD.
 func xmlText(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' && r != '\t' && r != '\n' {

@@ -13,45 +13,45 @@ import (
 )
 
 const (
-	revisionsShown = 50  // of a page's history, at once
-	commitsShown   = 100 // of the changelog, at once
+	revisionsShown = 50  // per page of a history
+	commitsShown   = 100 // per page of the changelog
 )
 
 // historyPage lists a page's revisions by day.
 type historyPage struct {
 	Frame
 	Name    string
-	IsPage  bool // otherwise an attachment, or a page that is deleted
+	IsPage  bool // false for an attachment
 	Deleted bool
 	By      byFilter
 	Days    []day[historyEntry]
-	From    string // the revisions that are compared if nobody chooses
+	From    string // revisions compared by default
 	To      string
 	Older   string // address of the next page, "" on the last
 }
 
-// A historyEntry is one revision, with the address of what it changed.
+// A historyEntry is one revision, with the address of its changes.
 type historyEntry struct {
 	wiki.Revision
 	Changes string
 	Churn   pages.Churn
 }
 
-// byFilter is the form that chooses changes by who made them.
+// byFilter is the form that filters changes by author.
 type byFilter struct {
-	Action  string // where the form leads
+	Action  string // address of the form
 	By      string // "people", "agents" or "" for everyone
-	Author  string // a name as asked for, or ""
+	Author  string // the requested name, or ""
 	Authors pages.Authors
 }
 
-// Other reports that the author asked for is not in the lists.
+// Other reports whether the requested author isn't in the lists.
 func (f byFilter) Other() bool {
 	same := func(name string) bool { return name == f.Author }
 	return f.Author != "" && !slices.ContainsFunc(f.Authors.People, same) && !slices.ContainsFunc(f.Authors.Agents, same)
 }
 
-// readByFilter reads the form from the address into a filter.
+// readByFilter reads the form from the query into a filter.
 func (h *Handler) readByFilter(v *visit, action string, f *pages.LogFilter) (byFilter, error) {
 	by := byFilter{Action: action, By: v.query("by"), Author: strings.TrimSpace(strings.ToValidUTF8(v.query("author"), ""))}
 	f.Author = by.Author
@@ -70,7 +70,7 @@ func (h *Handler) readByFilter(v *visit, action string, f *pages.LogFilter) (byF
 // chosen reports that the filter leaves something out.
 func (f byFilter) chosen() bool { return f.By != "" || f.Author != "" }
 
-// older is the address of what comes after a commit, with the same filter.
+// olderURL is the address of the next page, before a commit, with the same filter.
 func (f byFilter) olderURL(seq int64) string {
 	q := url.Values{"before": {strconv.FormatInt(seq, 10)}}
 	for name, value := range map[string]string{"by": f.By, "author": f.Author} {
@@ -81,8 +81,8 @@ func (f byFilter) olderURL(seq int64) string {
 	return f.Action + "?" + q.Encode()
 }
 
-// historyEntries links each revision to its difference from the one before;
-// whole says that the list leaves none out.
+// historyEntries links each revision to its difference from the previous one.
+// whole means that the list is complete.
 func historyEntries(name string, revisions []wiki.Revision, churns []pages.Churn, whole bool) []historyEntry {
 	entries := make([]historyEntry, len(revisions))
 	for i, r := range revisions {
@@ -98,13 +98,13 @@ func historyEntries(name string, revisions []wiki.Revision, churns []pages.Churn
 	return entries
 }
 
-// A day groups what happened on one.
+// A day groups the items of one day.
 type day[T any] struct {
 	Label string
 	Items []T
 }
 
-// groupByDay groups things that are sorted by time. now says what today is.
+// groupByDay groups items sorted by time. now determines today.
 func groupByDay[T any](items []T, now time.Time, at func(T) time.Time) []day[T] {
 	var days []day[T]
 	for _, item := range items {
@@ -131,7 +131,7 @@ func dayLabel(t, now time.Time) string {
 	return t.Format("2 January 2006")
 }
 
-// beforeSeq is the paging parameter: a commit's number.
+// beforeSeq returns the paging parameter, a commit's sequence number.
 func beforeSeq(v *visit) int64 {
 	n, _ := strconv.ParseInt(v.query("before"), 10, 64)
 	return max(n, 0)
@@ -179,7 +179,7 @@ func (h *Handler) showHistory(v *visit) error {
 	return h.render(v, http.StatusOK, "history", p)
 }
 
-// compared are the two newest of the revisions shown.
+// selectNewest selects the two newest revisions shown for comparison.
 func (p *historyPage) selectNewest(revisions []wiki.Revision) {
 	for i, r := range revisions[:min(2, len(revisions))] {
 		p.From = r.Commit
@@ -189,7 +189,7 @@ func (p *historyPage) selectNewest(revisions []wiki.Revision) {
 	}
 }
 
-// compareVersions leads to the diff of two revisions, or restores one.
+// compareVersions redirects to the diff of two revisions, or restores one.
 func (h *Handler) compareVersions(v *visit) error {
 	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, 64<<10)
 	if err := parseForm(v.r); err != nil {
@@ -205,7 +205,7 @@ func (h *Handler) compareVersions(v *visit) error {
 	return h.redirectToDiff(v, v.r.PostForm)
 }
 
-// savedPath is where what was saved is shown.
+// savedPath is the path of the saved page or file, or asked if it has none.
 func savedPath(saved pages.Saved, asked string) string {
 	switch {
 	case saved.Name != "":
@@ -262,7 +262,7 @@ func (h *Handler) showDiff(v *visit) error {
 	return h.render(v, http.StatusOK, "diff", p)
 }
 
-// blamePage says who wrote each line.
+// blamePage shows the author of each line.
 type blamePage struct {
 	Frame
 	Runs           []blameRun
@@ -270,14 +270,14 @@ type blamePage struct {
 	Revision       string
 }
 
-// A blameRun is a stretch of lines of one revision.
+// A blameRun is a run of lines last changed by one revision.
 type blameRun struct {
 	Revision wiki.Revision
 	First    pages.BlameLine
 	Rest     []pages.BlameLine
 }
 
-// Lines is how many lines the run has.
+// Lines returns the number of lines in the run.
 func (r blameRun) Lines() int { return 1 + len(r.Rest) }
 
 func (h *Handler) showBlame(v *visit) error {
@@ -314,7 +314,7 @@ type commitPage struct {
 	Frame
 	Commit  wiki.Commit
 	Diffs   []*pages.FileDiff
-	More    int // files that are not compared
+	More    int // number of files not compared
 	Added   int
 	Removed int
 }
@@ -341,11 +341,11 @@ type changelogPage struct {
 	Older string
 }
 
-// A logEntry is a commit in a list, with the first of its changes.
+// A logEntry is a commit in a list, with its first changes.
 type logEntry struct {
 	wiki.Commit
 	Shown []pageChange
-	More  int // changes that are not shown
+	More  int // number of changes not shown
 }
 
 type pageChange struct {
@@ -353,12 +353,12 @@ type pageChange struct {
 	Page wiki.PageName // "" for attachments
 }
 
-// logEntries makes the entries of a list of commits.
+// logEntries returns list entries for commits.
 func logEntries(commits []wiki.Commit) []logEntry {
-	const few = 6
+	const shown = 6 // changes per commit
 	entries := make([]logEntry, len(commits))
 	for i, c := range commits {
-		e := logEntry{Commit: c, More: max(0, len(c.Changes)-few)}
+		e := logEntry{Commit: c, More: max(0, len(c.Changes)-shown)}
 		for _, change := range c.Changes[:len(c.Changes)-e.More] {
 			page, _ := wiki.PageOf(change.Path)
 			e.Shown = append(e.Shown, pageChange{change, page})
@@ -395,7 +395,7 @@ func (h *Handler) showChangelog(v *visit) error {
 	return h.render(v, http.StatusOK, "changelog", p)
 }
 
-// redirectLog leads An Otter Wiki's other name of the changelog to it.
+// redirectLog redirects An Otter Wiki's second address of the changelog.
 func (h *Handler) redirectLog(v *visit) error {
 	to := "/-/changelog"
 	if from := v.param("from"); from != "" {

@@ -12,19 +12,19 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// importPage is the form for a repository, and how far an import is.
+// importPage is the form for a repository and the progress of an import.
 type importPage struct {
 	Frame
 	failure
-	Reasons []string // that an import was refused for
-	Fresh   bool     // the wiki can take one
+	Reasons []string // why an import was refused
+	Fresh   bool     // the wiki is new enough for an import
 	Running bool
 	Step    pages.ImportStep
 	Done    *pages.ImportResult
 	Limits  wiki.Limits
 }
 
-// An importJob is one import that runs behind the pages, which ask how far it is.
+// An importJob is one import running in the background.
 type importJob struct {
 	mu     sync.Mutex
 	step   pages.ImportStep
@@ -33,7 +33,7 @@ type importJob struct {
 	err    error
 }
 
-// importJobs are the last import of each wiki since the service began.
+// importJobs holds the last import of each wiki since the service started.
 type importJobs struct {
 	mu   sync.Mutex
 	last map[string]*importJob // by slug
@@ -45,14 +45,14 @@ func (j *importJobs) job(slug string) *importJob {
 	return j.last[slug]
 }
 
-// begin makes a wiki's job, unless one is under way.
+// start registers a job for a wiki, unless one is running.
 func (j *importJobs) start(slug string) (*importJob, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if now := j.last[slug]; now != nil && !now.snapshot().ended {
-		return nil, wiki.Problemf(wiki.ErrExists, "file", "An import is under way. Wait for it to end.")
+		return nil, wiki.Problemf(wiki.ErrExists, "file", "An import is already running. Wait until it ends.")
 	}
-	job := &importJob{step: pages.ImportStep{What: "Beginning"}}
+	job := &importJob{step: pages.ImportStep{What: "Starting"}}
 	if j.last == nil {
 		j.last = map[string]*importJob{}
 	}
@@ -60,7 +60,7 @@ func (j *importJobs) start(slug string) (*importJob, error) {
 	return job, nil
 }
 
-// importState is a job as it is at one moment.
+// importState is a snapshot of a job.
 type importState struct {
 	step   pages.ImportStep
 	ended  bool
@@ -86,8 +86,8 @@ func (j *importJob) finish(r pages.ImportResult, err error) {
 	j.ended, j.result, j.err = true, r, err
 }
 
-// showImport shows the form, or what has become of what was sent. While that is
-// being read the page asks again by itself, without a script.
+// showImport shows the form, or the state of a running import. While an import
+// runs, the page refreshes by itself, without a script.
 func (h *Handler) showImport(v *visit) error {
 	var p importPage
 	if job := h.imports.job(v.slug); job != nil {
@@ -117,7 +117,7 @@ func (h *Handler) renderImport(v *visit, status int, p *importPage) error {
 	return h.render(v, status, "import", p)
 }
 
-// startImport takes a repository, and begins to import it.
+// startImport receives a repository and starts importing it.
 func (h *Handler) startImport(v *visit) error {
 	err := h.receiveImport(v)
 	if err == nil {
@@ -148,7 +148,7 @@ func (h *Handler) receiveImport(v *visit) error {
 			continue
 		}
 		upload, err := h.o.Pages.Receive(v.ctx(), v.a, stallReader{part, control})
-		_ = control.SetWriteDeadline(time.Now().Add(uploadWait)) // it began with the request
+		_ = control.SetWriteDeadline(time.Now().Add(uploadWait)) // the old one counts from the request's start
 		if err != nil {
 			return uploadError(err)
 		}
@@ -156,7 +156,7 @@ func (h *Handler) receiveImport(v *visit) error {
 		if err != nil {
 			return errors.Join(err, upload.Close())
 		}
-		// The import goes on when the browser goes away; it ends with the service.
+		// The import continues if the browser disconnects; it ends with the service.
 		go h.runImport(context.WithoutCancel(v.ctx()), v.a, upload, job)
 		return nil
 	}
@@ -165,34 +165,34 @@ func (h *Handler) receiveImport(v *visit) error {
 func (h *Handler) runImport(ctx context.Context, a wiki.Access, upload *pages.Upload, job *importJob) {
 	result, err := h.o.Pages.Import(ctx, a, upload, false, job.setStep)
 	if cerr := upload.Close(); cerr != nil {
-		h.o.Log.Warn("import: remove the upload", "wiki", a.Site().Slug, "err", cerr)
+		h.o.Log.Warn("removing the upload failed", "wiki", a.Site().Slug, "err", cerr)
 	}
 	job.finish(result, err)
 }
 
-// uploadError tells of an upload that did not come whole.
+// uploadError returns the error for an incomplete upload.
 func uploadError(err error) error {
 	var tooLarge *http.MaxBytesError
 	var problem *wiki.Problem
 	switch {
 	case errors.As(err, &tooLarge):
-		return wiki.Problemf(wiki.ErrTooLarge, "file", "This file is too large: %d MB can be sent.", tooLarge.Limit>>20)
+		return wiki.Problemf(wiki.ErrTooLarge, "file", "This file is too large. The limit is %d MB.", tooLarge.Limit>>20)
 	case errors.As(err, &problem), errors.Is(err, wiki.ErrStorage):
 		return err
 	}
-	return wiki.Problemf(wiki.ErrInvalid, "file", "The file did not arrive whole. Send it again.")
+	return wiki.Problemf(wiki.ErrInvalid, "file", "The upload was incomplete. Send the file again.")
 }
 
-// uploadWait is how long an upload may pause.
+// uploadWait is how long an upload may stall.
 const uploadWait = time.Minute
 
-// stallReader reads an upload that takes as long as it takes, as long as it goes on.
+// stallReader reads an upload of any duration that never stalls for uploadWait.
 type stallReader struct {
 	io.Reader
 	control *http.ResponseController
 }
 
 func (s stallReader) Read(buf []byte) (int, error) {
-	_ = s.control.SetReadDeadline(time.Now().Add(uploadWait)) // where it can be set
+	_ = s.control.SetReadDeadline(time.Now().Add(uploadWait)) // not supported by every server
 	return s.Reader.Read(buf)
 }

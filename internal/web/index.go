@@ -12,8 +12,8 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// indexPage shows all pages: as a tree, by letter and by tag, with those that
-// are wanted and those that nothing links to.
+// indexPage shows all pages: as a tree, by letter and by tag. It also lists wanted
+// pages and pages without links to them.
 type indexPage struct {
 	Frame
 	Index *pages.Index
@@ -29,7 +29,7 @@ func (h *Handler) showIndex(v *visit) error {
 	return h.render(v, http.StatusOK, "index", p)
 }
 
-// healthPage shows what a wiki's people may want to look after.
+// healthPage lists pages that may need attention.
 type healthPage struct {
 	Frame
 	Health *pages.Health
@@ -45,31 +45,30 @@ func (h *Handler) showHealth(v *visit) error {
 	return h.render(v, http.StatusOK, "health", p)
 }
 
-// redirectHealth leads from An Otter Wiki's address to the wiki's health.
+// redirectHealth redirects An Otter Wiki's address of the health page.
 func (h *Handler) redirectHealth(v *visit) error {
 	return h.redirectWith(v, http.StatusFound, "/-/health")
 }
 
-// showAlive answers An Otter Wiki's health check: the host is served.
+// showAlive responds to An Otter Wiki's health check.
 func (h *Handler) showAlive(v *visit) error {
 	h.write(v, http.StatusOK, "text/plain; charset=utf-8", []byte("ok\n"))
 	return nil
 }
 
-// redirectAbout leads to what the service says of itself.
+// redirectAbout redirects to the front page of the platform.
 func (h *Handler) redirectAbout(v *visit) error {
 	return h.redirectWith(v, http.StatusFound, h.o.Platform+"/")
 }
 
-// helpPage tells how pages are written.
+// helpPage is a summary of the Markdown and the keyboard shortcuts.
 type helpPage struct{ Frame }
 
 func (h *Handler) showHelp(v *visit) error {
 	return h.render(v, http.StatusOK, "help", &helpPage{h.frame(v, "Help")})
 }
 
-// showRobots tells crawlers what is worth their time. A private wiki and one
-// that does not exist answer alike.
+// showRobots serves robots.txt. Private and nonexistent wikis get the same response.
 func (h *Handler) showRobots(v *visit) error {
 	body := "User-agent: *\nDisallow: /\n"
 	if _, err := h.o.Tenant.Resolve(v.ctx(), v.slug, wiki.Caller{}); err == nil {
@@ -145,15 +144,15 @@ func (h *Handler) llmsHead(b *bytes.Buffer, site wiki.Site) {
 	fmt.Fprintf(b, "A wiki at %s. Each page is Markdown at its address with `.md`, or with `Accept: text/markdown`.\n\n", h.o.WikiOrigin(site.Slug))
 }
 
-// linkText keeps a title from ending its link.
+// linkEscapes are for characters that would end a link's text.
 var linkEscapes = strings.NewReplacer("[", `\[`, "]", `\]`, "\\", `\\`)
 
 func linkText(title string) string { return linkEscapes.Replace(title) }
 
-// maxFull bounds /llms-full.txt: more is nobody's context.
+// maxFull is the size limit of /llms-full.txt, in bytes: no model reads more.
 const maxFull = 8 << 20
 
-// showLLMsFull is all pages in one text.
+// showLLMsFull serves all pages in one text.
 func (h *Handler) showLLMsFull(v *visit) error {
 	entries, err := h.o.Pages.List(v.ctx(), v.a, pages.ListFilter{})
 	if err != nil {
@@ -163,7 +162,7 @@ func (h *Handler) showLLMsFull(v *visit) error {
 	h.llmsHead(&b, v.a.Site())
 	for i, e := range entries {
 		if b.Len() > maxFull {
-			fmt.Fprintf(&b, "\n\n%d more pages are left out here; /llms.txt lists them.\n", len(entries)-i)
+			fmt.Fprintf(&b, "\n\n%d more pages are omitted here; see /llms.txt for the full list.\n", len(entries)-i)
 			break
 		}
 		p, err := h.o.Pages.Page(v.ctx(), v.a, string(e.Name), "")

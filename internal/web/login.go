@@ -9,14 +9,14 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// signInPage asks who it is. In development that is choosing one of the people.
+// signInPage asks for a handle or, in development, for one of the test users.
 type signInPage struct {
 	Frame
 	People   []wiki.User
-	Handle   string // as it was typed
+	Handle   string // as typed
 	ReturnTo string
 	Wrong    string
-	Meant    string // the handle that they may have meant, or ""
+	Meant    string // suggested handle, or ""
 }
 
 func (h *Handler) showSignIn(v *visit) error {
@@ -37,7 +37,7 @@ func (h *Handler) renderSignIn(v *visit, status int, p signInPage) error {
 	return h.render(v, status, "signin", &p)
 }
 
-// beginSignIn sends a person to their own server.
+// beginSignIn redirects to the person's own server.
 func (h *Handler) beginSignIn(v *visit) error {
 	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, 64<<10)
 	if err := parseForm(v.r); err != nil {
@@ -56,9 +56,8 @@ func (h *Handler) beginSignIn(v *visit) error {
 	return h.redirect(v, to)
 }
 
-// finishSignIn is where the person's server sends the browser back to. Who has
-// no wiki yet is asked for a name for it, unless they were on their way
-// somewhere.
+// finishSignIn handles the redirect back from the person's server. A person
+// without a wiki is asked to create one, unless they were on the way to a page.
 func (h *Handler) finishSignIn(v *visit) error {
 	v.w.Header().Set("Cache-Control", "no-store")
 	user, back, err := h.o.SignIn.Finish(v.ctx(), v.w, v.r)
@@ -75,8 +74,8 @@ func (h *Handler) finishSignIn(v *visit) error {
 	return h.redirect(v, back)
 }
 
-// signInFailed shows the form again with what went wrong, never as an error of
-// ours: the cause is nearly always another server, and goes to the log.
+// signInFailed shows the form again with the error. The cause, nearly always
+// another server, is logged.
 func (h *Handler) signInFailed(v *visit, p signInPage, err error) error {
 	status := http.StatusUnprocessableEntity
 	var tooFast *limit.Exceeded
@@ -95,7 +94,7 @@ func (h *Handler) signInFailed(v *visit, p signInPage, err error) error {
 			status = http.StatusInsufficientStorage
 		}
 	} else {
-		p.Wrong = "Something broke on our side, and you are not signed in. Try again in a minute."
+		p.Wrong = "Something broke on our side, and you aren't signed in. Try again in a minute."
 		status = http.StatusInternalServerError
 	}
 	if v.ctx().Err() == nil && err != error(problem) {
@@ -106,13 +105,13 @@ func (h *Handler) signInFailed(v *visit, p signInPage, err error) error {
 	return h.renderSignIn(v, status, p)
 }
 
-// showClientMetadata tells other servers about this one as an OAuth client.
+// showClientMetadata serves the metadata and keys of this OAuth client.
 func (h *Handler) showClientMetadata(v *visit) error {
 	document := h.o.SignIn.Metadata()
 	v.w.Header().Set("Cache-Control", "public, max-age=300")
 	if v.r.URL.Path == atproto.JWKSPath {
 		document = h.o.SignIn.JWKS()
-		v.w.Header().Set("Cache-Control", "no-cache") // a new key signs as soon as those who keep the former set must have read it
+		v.w.Header().Set("Cache-Control", "no-cache") // a new key signs once caches of the old set have expired
 	}
 	h.write(v, http.StatusOK, "application/json", document)
 	return nil

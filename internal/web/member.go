@@ -8,7 +8,7 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// memberRoutes is what concerns the people of a wiki.
+// memberRoutes are the routes for a wiki's members, tokens and agents.
 func memberRoutes() []route {
 	return []route{
 		{pattern: "POST /-/members", need: wiki.Configure, handle: (*Handler).changeMembers},
@@ -24,40 +24,40 @@ func memberRoutes() []route {
 	}
 }
 
-// changeMembers adds somebody, gives a member another role, or removes them.
+// changeMembers adds a member, changes their role or removes them.
 func (h *Handler) changeMembers(v *visit) error {
 	form, err := h.readForm(v, smallForm, "action")
 	if form == nil {
 		return err
 	}
 	typed := strings.ToValidUTF8(form.Get("handle"), "")
-	came := "saved"
+	notice := "saved"
 	if err == nil {
 		switch form.Get("action") {
 		case "invite":
-			came = "invited"
+			notice = "invited"
 			_, err = h.o.Tenant.Invite(v.ctx(), v.a, typed, memberRole(form.Get("role")))
 		case "role":
 			err = h.o.Tenant.SetMember(v.ctx(), v.a, form.Get("did"), memberRole(form.Get("role")))
 		case "remove":
-			came = "removed"
+			notice = "removed"
 			err = h.o.Tenant.RemoveMember(v.ctx(), v.a, form.Get("did"))
 		default:
-			err = wiki.Problemf(wiki.ErrInvalid, "action", "This form could not be read. Open the settings and try again from there.")
+			err = wiki.Problemf(wiki.ErrInvalid, "action", "This form couldn't be read. Open the settings and try again from there.")
 		}
 	}
 	if err == nil {
-		return h.redirect(v, withNotice("/-/settings", came)+"#members")
+		return h.redirect(v, withNotice("/-/settings", notice)+"#members")
 	}
 	wrong, ok := h.formFailure(v, err)
 	if !ok {
 		return err
 	}
-	wrong.Field = "handle" // where the page tells it
+	wrong.Field = "handle" // where the page shows it
 	return h.renderSettings(v, wrong.Status, &settingsPage{failure: wrong, Settings: currentSettings(v), Invite: typed, InviteRole: form.Get("role")})
 }
 
-// memberRole is the role of a form, NoRole for what is none.
+// memberRole parses the role in a form; NoRole if it is invalid.
 func memberRole(name string) wiki.Role {
 	role, err := wiki.ParseRole(name)
 	if err != nil {
@@ -86,12 +86,12 @@ func (h *Handler) deleteWiki(v *visit) error {
 	return h.renderSettings(v, wrong.Status, &settingsPage{failure: wrong, Settings: currentSettings(v)})
 }
 
-// tokensPage lists the member's own tokens for the wiki, or for their account.
+// tokensPage lists the member's own tokens for the wiki.
 type tokensPage struct {
 	Frame
 	failure
 	Tokens   []*session.Token
-	Secret   string // of the one just made: shown once
+	Secret   string // of a new token, shown once
 	Name     string // as typed
 	CanWrite bool
 }
@@ -111,11 +111,11 @@ func (h *Handler) renderTokens(v *visit, status int, p *tokensPage) error {
 	return h.render(v, status, "tokens", p)
 }
 
-// changeTokens makes a token, whose secret is in the answer and nowhere else,
-// or revokes one.
+// changeTokens creates a token, showing its secret only in this response, or
+// revokes one.
 func (h *Handler) changeTokens(v *visit) error {
 	if v.a.Role() < wiki.Viewer {
-		return wiki.Problemf(wiki.ErrDenied, "", "Only members of this wiki can make tokens for it.")
+		return wiki.Problemf(wiki.ErrDenied, "", "Only members can create tokens for this wiki.")
 	}
 	form, err := h.readForm(v, smallForm, "action")
 	if form == nil {
@@ -134,7 +134,7 @@ func (h *Handler) changeTokens(v *visit) error {
 				return h.redirect(v, withNotice("/-/tokens", "revoked"))
 			}
 		default:
-			err = wiki.Problemf(wiki.ErrInvalid, "action", "This form could not be read. Open the page and try again from there.")
+			err = wiki.Problemf(wiki.ErrInvalid, "action", "This form couldn't be read. Open the page and try again from there.")
 		}
 	}
 	wrong, ok := h.formFailure(v, err)
@@ -145,8 +145,8 @@ func (h *Handler) changeTokens(v *visit) error {
 	return h.renderTokens(v, wrong.Status, p)
 }
 
-// showHandleDID proves that the wiki's host is its owner's handle, where they
-// have switched that on. No page can be there.
+// showHandleDID proves that the wiki's host is its owner's handle, if they have
+// switched that on. No page can have this address.
 func (h *Handler) showHandleDID(v *visit) error {
 	did, err := h.o.Tenant.HandleDID(v.ctx(), v.slug)
 	if err != nil {

@@ -12,29 +12,29 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// A pageBlame says beside a page's text who wrote which part of it, and above it who
-// wrote how many.
+// A pageBlame holds the authors of the parts of a page, for the margin, and their
+// totals, for the line under the title.
 type pageBlame struct {
-	Parts  []blamePart // all of the body; nil where nothing is known
+	Parts  []blamePart // the whole body; nil if nothing is known
 	People string      // "ada wrote 3 parts, bob 1", or ""
 	Agents string      // "Claude Code for ada 2"
 }
 
-// A blamePart is a run of blocks of one hand.
+// A blamePart is a run of blocks with the same last author.
 type blamePart struct {
 	pages.Part
-	Class string // "person" or "agent": also the mark; "" where it is not known
+	Class string // "person" or "agent", also the icon; "" if unknown
 	Words string // "Agent: Claude Code for ada, 24 Nov 2026"
 }
 
-// A tocEntry is a heading with the mark of who wrote its part.
+// A tocEntry is a heading with the mark of its part's author.
 type tocEntry struct {
 	pages.Heading
-	By string // as blamePart.Class
+	By string // like blamePart.Class
 }
 
-// newPageBlame makes the pageBlame of a page. A title that the page begins with is taken
-// out of the parts: it stands above all of it.
+// newPageBlame collects the authors of a page. A title at the beginning of the page
+// is cut from the parts and returned, to be shown above them.
 func (h *Handler) newPageBlame(view *pages.View, ownTitle bool) (template.HTML, pageBlame) {
 	var title template.HTML
 	var r pageBlame
@@ -67,7 +67,7 @@ func (h *Handler) newPageBlame(view *pages.View, ownTitle bool) (template.HTML, 
 	return title, r
 }
 
-// soleAuthor is who wrote the page, if it was one of these.
+// soleAuthor names the only author of a page; "" if parts is empty.
 func soleAuthor(parts map[string]int) string {
 	for name := range parts {
 		return name + " wrote this page"
@@ -75,7 +75,7 @@ func soleAuthor(parts map[string]int) string {
 	return ""
 }
 
-// sign adds to a part who wrote it, and counts it.
+// attribute fills in a part's author and counts the part.
 func (h *Handler) attribute(p *blamePart, people, agents map[string]int) {
 	name, on := h.byline(p.By.Author), p.By.Time.UTC().Format("2 Jan 2006")
 	if isAgent(p.By.Author) {
@@ -87,10 +87,11 @@ func (h *Handler) attribute(p *blamePart, people, agents map[string]int) {
 	p.Class, p.Words = "person", "Person: "+name+", "+on
 }
 
-// isAgent reports whether we vouch for it that an agent wrote.
+// isAgent reports whether an agent is known to be the author. Imported history can
+// claim anything.
 func isAgent(a wiki.Author) bool { return a.Agent != "" && !a.Imported }
 
-// cutTitle cuts the heading off the beginning of a part.
+// cutTitle cuts the level-1 heading from the beginning of a part.
 func cutTitle(html template.HTML) (title, rest template.HTML) {
 	const end = "</h1>\n"
 	at := strings.Index(string(html), end)
@@ -100,10 +101,10 @@ func cutTitle(html template.HTML) (title, rest template.HTML) {
 	return html[:at+len(end)], html[at+len(end):]
 }
 
-// listAuthors is "ada wrote 3 parts, bob 1", those with the most first; long lists
-// are cut.
-func listAuthors(parts map[string]int, said bool) string {
-	const most = 4
+// listAuthors returns "ada wrote 3 parts, bob 1", the largest first; long lists are
+// cut. verb adds "wrote".
+func listAuthors(parts map[string]int, verb bool) string {
+	const shown = 4
 	names := slices.SortedFunc(maps.Keys(parts), func(a, b string) int {
 		return cmp.Or(cmp.Compare(parts[b], parts[a]), cmp.Compare(a, b))
 	})
@@ -111,11 +112,11 @@ func listAuthors(parts map[string]int, said bool) string {
 	for i, name := range names {
 		n := strconv.Itoa(parts[name])
 		switch {
-		case i == most:
-			return strings.Join(list, ", ") + " and " + strconv.Itoa(len(names)-most) + " more"
-		case i == 0 && said && parts[name] == 1:
+		case i == shown:
+			return strings.Join(list, ", ") + " and " + strconv.Itoa(len(names)-shown) + " more"
+		case i == 0 && verb && parts[name] == 1:
 			n = "wrote 1 part"
-		case i == 0 && said:
+		case i == 0 && verb:
 			n = "wrote " + n + " parts"
 		}
 		list = append(list, name+" "+n)
@@ -123,7 +124,7 @@ func listAuthors(parts map[string]int, said bool) string {
 	return strings.Join(list, ", ")
 }
 
-// at is the class of the part in which a line of the source stands.
+// classAt returns the class of the part that contains a source line.
 func (r pageBlame) classAt(line int) string {
 	for _, p := range r.Parts {
 		if p.First <= line && line <= p.Last {

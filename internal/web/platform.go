@@ -10,7 +10,7 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// signInAs signs in as one of the people of a development service.
+// signInAs signs in as one of the test users of a development service.
 func (h *Handler) signInAs(v *visit) error {
 	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, 64<<10)
 	if err := parseForm(v.r); err != nil {
@@ -30,27 +30,27 @@ func (h *Handler) signInAs(v *visit) error {
 		}
 		return h.redirect(v, back)
 	}
-	return h.renderSignIn(v, http.StatusUnprocessableEntity, signInPage{ReturnTo: back, Wrong: "Nobody here is called that. Choose one of the people below."})
+	return h.renderSignIn(v, http.StatusUnprocessableEntity, signInPage{ReturnTo: back, Wrong: "Nobody here has that name. Choose one of the people below."})
 }
 
-// safeReturn is a return address if it is a path of the platform or an address
-// of one of its wikis' hosts, else the dashboard.
+// safeReturn returns the address if it is a path on the platform or an address on
+// the host of one of its wikis, otherwise the dashboard.
 func (h *Handler) safeReturn(back string) string {
-	const otherwise = dashboardPath
+	const fallback = dashboardPath
 	if strings.HasPrefix(back, "/") {
 		if p := session.LocalPath(back); p == back && p != "/" {
 			return p
 		}
-		return otherwise
+		return fallback
 	}
 	u, err := url.Parse(back)
 	if err != nil || u.User != nil {
-		return otherwise
+		return fallback
 	}
 	slug, _, _ := strings.Cut(u.Host, ".")
 	path := session.LocalPath(u.RequestURI())
 	if wiki.CheckHost(slug) != nil || u.Scheme+"://"+u.Host != h.o.WikiOrigin(slug) {
-		return otherwise
+		return fallback
 	}
 	return h.o.WikiOrigin(slug) + path
 }
@@ -62,10 +62,10 @@ func (h *Handler) signOut(v *visit) error {
 	return h.redirect(v, "/")
 }
 
-// grantSSO sends a browser back to the wiki that asked: with a one-time code
-// when somebody is signed in here. Otherwise to signing in, if that was wanted,
-// and from there to the wiki to begin again: a code and its nonce do not live
-// as long as people take.
+// grantSSO redirects back to the wiki that asked, with a one-time code if the
+// browser is signed in here. Otherwise it redirects to signing in, if requested,
+// and from there to the wiki to start over, because people can take longer than a
+// code and its nonce live.
 func (h *Handler) grantSSO(v *visit) error {
 	v.w.Header().Set("Cache-Control", "no-store")
 	to, err := h.o.Session.SSOGrant(v.ctx(), v.caller, v.r)

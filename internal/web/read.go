@@ -15,8 +15,8 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// showPage answers for whatever is at a path: a page, a file, a folder, the
-// Markdown of a page, or the offer to write one.
+// showPage serves whatever is at a path: a page, its Markdown, a file, a folder, or
+// a page that offers to create one.
 func (h *Handler) showPage(v *visit) error {
 	if v.name == "" {
 		return h.showHome(v)
@@ -35,9 +35,9 @@ func (h *Handler) showPath(v *visit, path string) error {
 	found, err := h.o.Pages.Find(v.ctx(), v.a, path)
 	switch {
 	case errors.Is(err, wiki.ErrNotFound) && v.query("revision") != "":
-		return h.viewPage(v, path) // of a page that is deleted
+		return h.viewPage(v, path) // a deleted page
 	case err == nil && found.Kind == pages.KindFolder && v.query("revision") != "":
-		// The same, where pages below it still make a folder of its name.
+		// A deleted page that still has pages below it, and so is a folder.
 		if err := h.viewPage(v, path); !errors.Is(err, wiki.ErrNotFound) {
 			return err
 		}
@@ -56,7 +56,7 @@ func (h *Handler) showPath(v *visit, path string) error {
 	return h.viewPage(v, found.Path)
 }
 
-// showHome shows the home page at "/", or goes where the wiki's owner wants.
+// showHome shows the home page at "/", or redirects to the address in the settings.
 func (h *Handler) showHome(v *visit) error {
 	if err := h.finishWiki(v, v.a); err != nil {
 		return err
@@ -73,8 +73,8 @@ func (h *Handler) showHome(v *visit) error {
 	return err
 }
 
-// wantsMarkdown reports whether the caller would rather have the source, as
-// agents say with "Accept: text/markdown".
+// wantsMarkdown reports whether the caller prefers the source, as agents do with
+// "Accept: text/markdown".
 func wantsMarkdown(r *http.Request) bool {
 	markdown, html := -1.0, -1.0
 	for _, line := range r.Header["Accept"] {
@@ -98,14 +98,14 @@ func wantsMarkdown(r *http.Request) bool {
 	return markdown > 0 && markdown >= html
 }
 
-// pageView is a page as it is read.
+// pageView is the reading view of a page.
 type pageView struct {
 	Frame
 	View     *pages.View
-	Contents []tocEntry    // the table of contents: to level 3
-	OwnTitle bool          // the body's first heading is a title of its own
-	Heading  template.HTML // that heading, when the page begins with it
-	NowURL   string        // of the newest revision, from an old one
+	Contents []tocEntry    // the table of contents, down to level 3
+	OwnTitle bool          // the body's first heading is a level-1 title
+	Heading  template.HTML // that heading, if the page begins with it
+	NowURL   string        // of the newest revision, on an old one
 	pageBlame
 }
 
@@ -145,7 +145,7 @@ func (h *Handler) viewPage(v *visit, name string) error {
 	return h.renderFinished(v, seq, "page", p)
 }
 
-// showMarkdown answers with a page's source.
+// showMarkdown serves a page's source.
 func (h *Handler) showMarkdown(v *visit, name string) error {
 	found, err := h.o.Pages.Find(v.ctx(), v.a, name)
 	if err != nil && (v.query("revision") == "" || !errors.Is(err, wiki.ErrNotFound)) {
@@ -163,7 +163,7 @@ func (h *Handler) showMarkdown(v *visit, name string) error {
 	return nil
 }
 
-// redirectView leads the addresses of An Otter Wiki to ours.
+// redirectView redirects An Otter Wiki's page addresses.
 func (h *Handler) redirectView(v *visit) error {
 	to := wiki.PathURL(v.name)
 	if len(v.rest) > 0 {
@@ -172,7 +172,7 @@ func (h *Handler) redirectView(v *visit) error {
 	return h.redirectWith(v, http.StatusFound, to)
 }
 
-// sourcePage is a page's Markdown, to be looked at.
+// sourcePage shows a page's Markdown.
 type sourcePage struct {
 	Frame
 	*pages.Page
@@ -197,20 +197,20 @@ func (h *Handler) showSource(v *visit) error {
 	})
 }
 
-// missingPage is the answer where a page could be.
+// missingPage is the 404 page of a wiki. It offers to create the page.
 type missingPage struct {
 	Frame
 	Name    string
-	Shown   string // the name as people read it
-	Valid   bool   // a page could have that name
-	Problem string // why it could not
+	Shown   string // the name with spaces
+	Valid   bool   // it is a valid page name
+	Problem string // why it isn't
 	From    []wiki.PageName
 	Similar []pages.Hit
-	Deleted bool // there was such a page
+	Deleted bool // a page of this name was deleted
 }
 
 func (h *Handler) showMissing(v *visit, path string) error {
-	p := &missingPage{Frame: h.frame(v, "No such page"), Name: path, Shown: wiki.Title(path)}
+	p := &missingPage{Frame: h.frame(v, "Page not found"), Name: path, Shown: wiki.Title(path)}
 	p.NoIndex = true
 	p.Head = &Head{Name: wiki.PageName(path), Crumbs: crumbs(path), Here: wiki.Title(path[strings.LastIndex(path, "/")+1:])}
 	name, err := wiki.ParsePageName(path)
@@ -250,7 +250,7 @@ func (h *Handler) showFolder(v *visit, folder string) error {
 	return h.renderWithTree(v, http.StatusOK, "folder", p, folder)
 }
 
-// renderWithTree renders a page that has the tree beside it, open at a path.
+// renderWithTree renders a page with the tree beside it, open at a path.
 func (h *Handler) renderWithTree(v *visit, status int, name string, data framed, path string) error {
 	if err := h.addTree(v, data.frame(), path); err != nil {
 		return err
@@ -258,15 +258,15 @@ func (h *Handler) renderWithTree(v *visit, status int, name string, data framed,
 	return h.render(v, status, name, data)
 }
 
-// addTree fills the frame's page tree, open at a path, and the count of pages.
+// addTree fills in the frame's page tree, open at a path, and the page count.
 func (h *Handler) addTree(v *visit, f *Frame, path string) error {
 	tree, err := h.o.Pages.Tree(v.ctx(), v.a)
 	if err != nil {
-		return fmt.Errorf("web: page tree: %w", err)
+		return fmt.Errorf("web: read page tree: %w", err)
 	}
 	stats, err := h.o.Pages.Stats(v.ctx(), v.a)
 	if err != nil {
-		return fmt.Errorf("web: sizes: %w", err)
+		return fmt.Errorf("web: read wiki statistics: %w", err)
 	}
 	f.Pages = stats.Pages
 	f.Tree = treeItems(tree, path)
@@ -279,7 +279,7 @@ func (h *Handler) addTree(v *visit, f *Frame, path string) error {
 	return nil
 }
 
-// treeItems is the tree with the folders on the way to a path opened.
+// treeItems returns the tree with the folders on the way to a path opened.
 func treeItems(nodes []*pages.Node, path string) []treeItem {
 	list := make([]treeItem, 0, len(nodes))
 	for _, n := range nodes {
@@ -287,7 +287,7 @@ func treeItems(nodes []*pages.Node, path string) []treeItem {
 		if item.Current || strings.HasPrefix(path, n.Path+"/") {
 			item.Children = treeItems(n.Children, path)
 			if len(item.Children) > 0 {
-				item.Count = 0 // they are in sight
+				item.Count = 0 // the pages are visible
 			}
 		}
 		list = append(list, item)

@@ -20,7 +20,7 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// uploadFiles stores a file as the wiki's owner.
+// upload stores a file as the wiki's owner.
 func (w *testWiki) upload(slug, page, name, data string) {
 	w.T.Helper()
 	_, err := w.Pages.Upload(w.T.Context(), w.Access(slug, slug), pages.UploadRequest{Page: page, Name: name, Data: strings.NewReader(data)})
@@ -264,7 +264,7 @@ func TestSignIn(t *testing.T) {
 
 func TestSignInUnknown(t *testing.T) {
 	w := newTestWiki(t)
-	w.anonymous().post(testPlatform+"/auth/dev", url.Values{"username": {"mallory"}}).want(http.StatusUnprocessableEntity).has("Nobody here is called that")
+	w.anonymous().post(testPlatform+"/auth/dev", url.Values{"username": {"mallory"}}).want(http.StatusUnprocessableEntity).has("Nobody here has that name")
 	w.anonymous().get(testPlatform + "/app/").want(http.StatusFound)
 	w.as("cleo").get(testPlatform+"/app/").want(http.StatusOK).has("have a wiki yet", "Viewer")
 	w.as("ada").get(testPlatform + "/app/").want(http.StatusOK).has("ada.robot.localhost").lacks(canary)

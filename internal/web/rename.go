@@ -10,22 +10,22 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// newMovePage is the form that renames or deletes a page.
+// movePage is the form that renames or deletes a page.
 type movePage struct {
 	Frame
 	failure
 	Name        wiki.PageName
 	Base        string
-	NewName     string // as people read it
+	NewName     string // with spaces
 	Message     string
 	Links       []wiki.PageName // pages that link here
 	Attachments int
-	Below       int // pages below
-	// The boxes.
+	Below       int // number of pages below
+	// Checkboxes.
 	UpdateLinks, Subpages, Recursive bool
 }
 
-// newMovePage collects what a rename or a deletion would touch.
+// newMovePage collects everything that a rename or deletion would affect.
 func (h *Handler) newMovePage(v *visit, title string) (*movePage, error) {
 	page, err := h.o.Pages.Page(v.ctx(), v.a, v.name, "")
 	if err != nil {
@@ -78,8 +78,8 @@ func (h *Handler) renamePage(v *visit) error {
 	return h.redirect(v, withNotice(wiki.PathURL(savedPath(saved, v.name)), "renamed"))
 }
 
-// showMoveFailure shows the form with what is wrong. Its revision is the newest: the
-// writer is told what has changed and decides again.
+// showMoveFailure shows the form with the error. Its revision is the newest, so
+// that the writer sees the changes and decides again.
 func (h *Handler) showMoveFailure(v *visit, what string, form url.Values, cause error) error {
 	wrong, ok := h.formFailure(v, cause)
 	if !ok || form == nil {
@@ -123,7 +123,8 @@ func (h *Handler) deletePage(v *visit) error {
 	return h.redirect(v, withNotice("/-/changelog", "deleted"))
 }
 
-// newRevertPage asks whether a commit shall be undone, or tells why it cannot be.
+// revertPage asks for confirmation to undo a commit, or explains why it can't be
+// undone.
 type revertPage struct {
 	Frame
 	failure
@@ -131,7 +132,7 @@ type revertPage struct {
 	Diffs        []*pages.FileDiff
 	More         int
 	Message      string
-	Conflict     *wiki.ConflictError // what stands in the way
+	Conflict     *wiki.ConflictError // why it can't be undone; nil if it can
 	ConflictPage wiki.PageName
 }
 
@@ -168,7 +169,7 @@ func (h *Handler) revertCommit(v *visit) error {
 	return h.redirect(v, withNotice("/-/commit/"+saved.Commit, "reverted"))
 }
 
-// showRevertFailure shows the form with what stands in the way.
+// showRevertFailure shows the form with the error.
 func (h *Handler) showRevertFailure(v *visit, form url.Values, cause error) error {
 	wrong, ok := h.formFailure(v, cause)
 	if !ok {

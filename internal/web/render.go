@@ -25,35 +25,35 @@ import (
 //go:embed templates/*.html
 var templateFiles embed.FS
 
-// templates are the pages by file name without ".html", each with the layout
-// and the partials (files whose names begin with "_"). A page is parsed when it is
-// first rendered, which a test does with each: all at once would be half of what
-// a start costs.
+// templates are the pages by file name without ".html", each with the layout and
+// the partials (files whose names begin with "_"). A page is parsed when it is
+// first rendered, because parsing all of them would double the start time. A test
+// renders each.
 type templates struct {
 	pages map[string]func() (*template.Template, error)
-	// slot stands in a rendered page where the account belongs. It is random,
-	// so that no text of a wiki can hold it.
+	// slot marks the place of the account in a rendered page. It is random, so
+	// that no text in a wiki can contain it.
 	slot []byte
 }
 
-// A Frame is what every page's struct embeds: all that the layout shows, and
-// nothing about the person who looks, so that pages can be kept for others.
+// A Frame is embedded by every page's struct. It holds everything the layout shows,
+// and nothing about the reader, so that pages can be cached for others.
 type Frame struct {
 	Title   string    // of the document; the layout adds the wiki's name
 	Site    wiki.Site // zero on the platform
-	Host    string    // "robot.localhost:8080", what follows "ada." on the wiki's host
-	Canonic string    // address of the page for search engines, or ""
-	NoIndex bool      // history and the like are no entries for search engines
+	Host    string    // ".robot.wtf", the part of the wiki's host after its slug
+	Canonic string    // canonical address for search engines, or ""
+	NoIndex bool      // keeps history and the like out of search engines
 	Feed    bool      // link the feed
 	CanEdit bool
-	// Tree is the page tree beside the sheet; nil on pages of one column.
+	// Tree is the page tree beside the page; nil on pages of one column.
 	Tree  []treeItem
-	Pages int    // current pages, shown in the foot when it is over 0
-	Query string // what was searched for
-	Head  *Head  // breadcrumbs and views; nil on pages about no page
+	Pages int    // number of pages, shown in the footer; 0 for none
+	Query string // search query
+	Head  *Head  // breadcrumbs and tabs; nil on pages that aren't about a wiki page
 	Slot  template.HTML
 	Home  string // address of the platform
-	// Notice is what the form that led here came to, or "".
+	// Notice is the result of the form that redirected here, or "".
 	Notice string
 }
 
@@ -62,14 +62,14 @@ func (f *Frame) frame() *Frame { return f }
 // framed is every page's struct: it embeds Frame.
 type framed interface{ frame() *Frame }
 
-// A Head is the line with the breadcrumbs and the views of one page or folder.
+// A Head is the line with the breadcrumbs and tabs of a page or folder.
 type Head struct {
 	Name   wiki.PageName
 	Crumbs []crumb
 	Here   string // last crumb
-	View   string // "read", "edit", "history", "blame" or "files": the current one
-	Exists bool   // otherwise there are no views
-	Page   bool   // a page; folders have no views either
+	View   string // current tab: "read", "edit", "history", "blame" or "files"
+	Exists bool   // false hides the tabs
+	Page   bool   // false for folders and files, which have no tabs
 }
 
 type crumb struct{ Title, URL string }
@@ -83,7 +83,7 @@ type treeItem struct {
 	Children []treeItem
 }
 
-// frame makes the frame of a page of the wiki or of the platform.
+// frame returns the frame of a page of the wiki or of the platform.
 func (h *Handler) frame(v *visit, title string) Frame {
 	f := Frame{Title: title, Slot: template.HTML(h.templates.slot), Home: h.o.Platform}
 	f.Notice = notice(v.query("notice"))
@@ -96,8 +96,7 @@ func (h *Handler) frame(v *visit, title string) Frame {
 	return f
 }
 
-// pageFrame makes the frame of a page about the wiki page of a name; view is
-// the current one of its views.
+// pageFrame returns the frame of a page about a wiki page; view is the current tab.
 func (h *Handler) pageFrame(v *visit, title string, name wiki.PageName, view string) Frame {
 	f := h.frame(v, title)
 	f.NoIndex = view != "read"
@@ -106,7 +105,7 @@ func (h *Handler) pageFrame(v *visit, title string, name wiki.PageName, view str
 	return f
 }
 
-// crumbs are the folders above a path.
+// crumbs returns the folders above a path.
 func crumbs(p string) []crumb {
 	var list []crumb
 	segments := strings.Split(p, "/")
@@ -116,7 +115,7 @@ func crumbs(p string) []crumb {
 	return list
 }
 
-// funcs are what templates may call.
+// funcs are the functions available in templates.
 func (h *Handler) funcs() template.FuncMap {
 	return template.FuncMap{
 		"asset": h.assets.url,
@@ -152,15 +151,15 @@ func (h *Handler) funcs() template.FuncMap {
 		"byline":   h.byline,
 		"initials": initials,
 		"query":    url.QueryEscape,
-		// clone is what a person types to have a wiki's repository.
+		// clone is the command that clones a wiki.
 		"clone":    func(slug string) string { return "git clone " + h.o.WikiOrigin(slug) + "/repo.git " + slug },
 		"wikihost": func(slug string) string { _, host, _ := strings.Cut(h.o.WikiOrigin(slug), "://"); return host },
 		"wikiurl":  h.o.WikiOrigin,
 	}
 }
 
-// icon is an outline of icons.svg; words or an aria-label stand beside it.
-// classes are added to "icon".
+// icon returns an icon from icons.svg with additional CSS classes. Text or an
+// aria-label must explain it.
 func (h *Handler) icon(name string, classes ...string) (template.HTML, error) {
 	sprite, err := h.assets.url("icons.svg")
 	class := strings.Join(append([]string{"icon"}, classes...), " ")
@@ -169,10 +168,10 @@ func (h *Handler) icon(name string, classes ...string) (template.HTML, error) {
 
 func shortID(id string) string { return id[:min(8, len(id))] }
 
-// authorName is how the person who made a commit is called.
+// authorName is the name of the person who made a commit.
 func (h *Handler) authorName(a wiki.Author) string { return h.o.Tenant.Called(context.Background(), a) }
 
-// byline is the agent and the person.
+// byline names the agent and the person who made a commit.
 func (h *Handler) byline(a wiki.Author) string { return h.o.Tenant.Byline(context.Background(), a) }
 
 // commitSummary returns a commit's message or, without one, says what the commit
@@ -210,7 +209,7 @@ func changeSummary(c wiki.Change) string {
 	return "Edited " + title
 }
 
-// initial is the letter on a person's avatar.
+// initial returns the letter on a person's avatar.
 func initial(s string) string {
 	for _, r := range s {
 		return strings.ToUpper(string(r))
@@ -218,7 +217,7 @@ func initial(s string) string {
 	return "?"
 }
 
-// initials are the two letters on an agent's avatar: "CC" for Claude Code.
+// initials returns the two letters on an agent's avatar: "CC" for Claude Code.
 func initials(name string) string {
 	words := strings.Fields(name)
 	if len(words) > 1 {
@@ -228,16 +227,16 @@ func initials(name string) string {
 	return string(letters[:min(2, len(letters))])
 }
 
-// humanBytes counts as the limits do: 1 MB is 1 MiB.
+// humanBytes formats a size. Like the limits, it writes MB for MiB.
 func humanBytes(n int64) string {
-	unit, of := "KB", float64(1<<10)
+	unit, divisor := "KB", float64(1<<10)
 	switch {
 	case n < 1<<10:
 		return strconv.FormatInt(n, 10) + " bytes"
 	case n >= 1<<20:
-		unit, of = "MB", 1<<20
+		unit, divisor = "MB", 1<<20
 	}
-	return strings.TrimSuffix(strconv.FormatFloat(float64(n)/of, 'f', 1, 64), ".0") + " " + unit
+	return strings.TrimSuffix(strconv.FormatFloat(float64(n)/divisor, 'f', 1, 64), ".0") + " " + unit
 }
 
 func (h *Handler) parseTemplates() (templates, error) {
@@ -266,7 +265,7 @@ func (h *Handler) parseTemplates() (templates, error) {
 	return t, nil
 }
 
-// execute renders a part of a page, "layout" for all of it.
+// execute renders one template of a page; "layout" renders all of it.
 func (t templates) execute(out io.Writer, page, part string, data any) error {
 	parsed, ok := t.pages[page]
 	if !ok {
@@ -284,8 +283,8 @@ func (t templates) execute(out io.Writer, page, part string, data any) error {
 
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-// execute renders a page with the slot in the account's place. The buffer goes
-// back by buffers.Put.
+// execute renders a page with the slot in place of the account. The caller returns
+// the buffer with buffers.Put.
 func (h *Handler) execute(name string, data framed) (*bytes.Buffer, error) {
 	buf := buffers.Get().(*bytes.Buffer)
 	buf.Reset()
@@ -296,7 +295,7 @@ func (h *Handler) execute(name string, data framed) (*bytes.Buffer, error) {
 	return buf, nil
 }
 
-// render answers with a page. Nothing is written before all of it is rendered.
+// render sends a page. Nothing is written until all of it is rendered.
 func (h *Handler) render(v *visit, status int, name string, data framed) error {
 	buf, err := h.execute(name, data)
 	if err != nil {
@@ -312,7 +311,7 @@ func (h *Handler) render(v *visit, status int, name string, data framed) error {
 	return nil
 }
 
-// write answers with a body that is not to be kept by shared caches.
+// write sends a body that shared caches must not store.
 func (h *Handler) write(v *visit, status int, kind string, body []byte) {
 	header := v.w.Header()
 	h.headers.setFor(header, v)
@@ -330,13 +329,13 @@ func (h *Handler) write(v *visit, status int, kind string, body []byte) {
 	_, _ = v.w.Write(body)
 }
 
-// redirect answers 303: the way of every form that has succeeded.
+// redirect redirects with 303, as after every successful form.
 func (h *Handler) redirect(v *visit, to string) error {
 	return h.redirectWith(v, http.StatusSeeOther, to)
 }
 
-// redirectWith answers with a redirect; to is an address made by this package
-// or by session, or a path that session.LocalPath has let through.
+// redirectWith redirects with a status. to must be an address built by this package
+// or session, or a path accepted by session.LocalPath.
 func (h *Handler) redirectWith(v *visit, status int, to string) error {
 	header := v.w.Header()
 	h.headers.setFor(header, v)
@@ -352,17 +351,17 @@ func (h *Handler) redirectWith(v *visit, status int, to string) error {
 
 var varyValue = []string{"Accept, Accept-Encoding, Cookie"}
 
-// headers are those that depend on the kind of host; what every answer carries
-// is the server's. The slices are shared, so they are set and never added to.
+// headers are the headers that depend on the kind of host; the server sets the
+// others. The slices are shared: set them, never append to them.
 type headers struct {
 	wikiPolicy, platformPolicy []string
-	signInPolicy               []string // its form is answered by a redirect to any server
-	// consentPolicy is for a form that is answered by a redirect to these.
+	signInPolicy               []string // for a form that redirects to any server
+	// consentPolicy is for a form that redirects to the sources.
 	consentPolicy func(sources string) []string
 }
 
-// makeHeaders makes the policies: nothing but our own files runs or is loaded.
-// A form's answer may lead through signing in, and back to a wiki.
+// makeHeaders builds the policies: only our own files are run or loaded. Forms can
+// redirect to signing in and back to a wiki.
 func makeHeaders(o Options) headers {
 	policy := func(forms string) []string {
 		return []string{"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; " +
@@ -381,7 +380,7 @@ func (hs *headers) set(header http.Header, onWiki bool) {
 	}
 }
 
-// setOf sets them for a visit, which may have a policy of its own.
+// setFor sets the headers for a visit, which can have its own policy.
 func (hs *headers) setFor(header http.Header, v *visit) {
 	hs.set(header, v.slug != "")
 	if v.policy != nil {
@@ -401,7 +400,7 @@ func acceptsGzip(r *http.Request) bool {
 	return false
 }
 
-// compress compresses what is kept; what is huge costs no more than it must.
+// compress compresses data for the cache, with less effort if it is huge.
 func compress(data []byte) []byte {
 	level := gzip.BestCompression
 	if len(data) > 256<<10 {
@@ -419,7 +418,7 @@ var fastWriters = sync.Pool{New: func() any {
 	return z
 }}
 
-// compressFast compresses what is sent once.
+// compressFast compresses data that is sent once.
 func compressFast(data []byte) []byte {
 	var buf bytes.Buffer
 	z := fastWriters.Get().(*gzip.Writer)

@@ -9,20 +9,20 @@ import (
 	"robot.wtf/internal/tenant"
 )
 
-// newFor is how long a wiki that became public stays out of search engines: long
-// enough for somebody to notice what it is for.
-const newFor = 72 * time.Hour
+// noIndexFor is how long a wiki that became public stays out of search engines: long
+// enough for someone to notice and report spam.
+const noIndexFor = 72 * time.Hour
 
-// setRobotsHeader keeps search engines from wikis that are public since a short time.
+// setRobotsHeader keeps search engines out of wikis that became public recently.
 func (h *Handler) setRobotsHeader(v *visit) {
-	if site := v.a.Site(); site.Public && h.o.Now().Sub(site.Published) < newFor {
+	if site := v.a.Site(); site.Public && h.o.Now().Sub(site.Published) < noIndexFor {
 		v.w.Header()["X-Robots-Tag"] = noIndex
 	}
 }
 
 var noIndex = []string{"noindex"}
 
-// A reportPage is the form by which a reader tells the operator of a page.
+// A reportPage is the form that reports a page to the operator.
 type reportPage struct {
 	Frame
 	failure
@@ -44,8 +44,7 @@ func (h *Handler) renderReport(v *visit, status int, p *reportPage) error {
 	return h.render(v, status, "report", p)
 }
 
-// sendReport takes a report from anybody who may read the wiki. It changes
-// nothing in it.
+// sendReport stores a report from anyone who can read the wiki.
 func (h *Handler) sendReport(v *visit) error {
 	form, err := h.readForm(v, smallForm, "page", "reason")
 	if form == nil {

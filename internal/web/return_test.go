@@ -62,7 +62,7 @@ var returnField = regexp.MustCompile(`name="return_to" value="([^"]*)"`)
 
 // TestOpenRedirects sends each address through every handler that leads on to
 // an address it was given: signing in with and without a session, by form and
-// authorName query, the way in on a wiki's host, and single sign-on with its one-time
+// by query, the way in on a wiki's host, and single sign-on with its one-time
 // code.
 func TestOpenRedirects(t *testing.T) {
 	w := newTestWiki(t)

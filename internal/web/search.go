@@ -12,13 +12,13 @@ import (
 
 const hitsShown = 20
 
-// searchPage shows what was found.
+// searchPage shows search results.
 type searchPage struct {
 	Frame
 	pages.Results
-	Match pages.Mode // what was asked to be compared
-	Asked bool       // for anything
-	More  string     // address of the next hits
+	Match pages.Mode // requested mode
+	Asked bool       // there is a query or a filter
+	More  string     // address of the next page of hits
 
 	Path, Tag, Author string // filters, "" for none
 	Folders           []option
@@ -26,12 +26,12 @@ type searchPage struct {
 	Authors           pages.Authors
 }
 
-// An option can be chosen in a form.
+// An option is an entry of a select element.
 type option struct {
 	Value, Label string
 }
 
-// withOption are those of a list, and the one that was asked for, wherever it is from.
+// withOption adds the requested option to a list that lacks it.
 func withOption(list []option, asked string) []option {
 	if asked != "" && !slices.ContainsFunc(list, func(o option) bool { return o.Value == asked }) {
 		list = append(list, option{asked, asked})
@@ -39,7 +39,7 @@ func withOption(list []option, asked string) []option {
 	return list
 }
 
-// fillFilters fills in what the page's filters can be set to.
+// fillFilters fills in the options of the page's filters.
 func (h *Handler) fillFilters(v *visit, p *searchPage) error {
 	index, err := h.o.Pages.Index(v.ctx(), v.a)
 	if err != nil {
@@ -58,7 +58,7 @@ func (h *Handler) fillFilters(v *visit, p *searchPage) error {
 	return err
 }
 
-// after is the address of the hits from a number on.
+// hitsURL is the address of the hits from an offset on.
 func (p *searchPage) hitsURL(offset int) string {
 	q := url.Values{"q": {p.Query}, "offset": {strconv.Itoa(offset)}}
 	if p.Match != pages.Hybrid {
@@ -72,7 +72,7 @@ func (p *searchPage) hitsURL(offset int) string {
 	return "/-/search?" + q.Encode()
 }
 
-// OtherAuthor reports that the author asked for is in none of the lists.
+// OtherAuthor reports whether the requested author isn't in the lists.
 func (p *searchPage) OtherAuthor() bool {
 	return byFilter{Author: p.Author, Authors: p.Authors}.Other()
 }
@@ -111,7 +111,7 @@ func (h *Handler) showSearch(v *visit) error {
 	return h.render(v, http.StatusOK, "search", p)
 }
 
-// redirectSearch makes one shareable address of An Otter Wiki's forms.
+// redirectSearch redirects An Otter Wiki's search forms to a shareable address.
 func (h *Handler) redirectSearch(v *visit) error {
 	text := v.param("query")
 	if v.r.Method == http.MethodPost {
@@ -126,7 +126,7 @@ func (h *Handler) redirectSearch(v *visit) error {
 	return h.redirect(v, "/-/search?q="+url.QueryEscape(text))
 }
 
-// suggestion is a page name that may be meant.
+// suggestion is a suggested page name.
 type suggestion struct {
 	Name  string `json:"name"`
 	Title string `json:"title"`

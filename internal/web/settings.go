@@ -9,23 +9,24 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// settingsPage is what the owner of a wiki may change, and what it holds.
+// settingsPage shows the settings, members and usage of a wiki to its owner.
 type settingsPage struct {
 	Frame
 	failure
 	Settings tenant.Settings
 	Members  []wiki.Member
 	Stats    pages.Stats
-	Waiting  int // sections that are not found by meaning yet
+	Waiting  int // sections not yet indexed for search by meaning
 	Limits   wiki.Limits
-	Fresh    bool   // it can take a repository
-	Person   string // DID of who looks
+	Fresh    bool   // a repository can be imported
+	Person   string // DID of the reader
 	Invite   string // handle as typed
-	// InviteRole is what was chosen for it.
+	// InviteRole is the role chosen for Invite.
 	InviteRole string
 }
 
-// currentSettings are the settings as they are, for the forms beside them.
+// currentSettings returns the saved settings, for rendering after a failure of
+// another form.
 func currentSettings(v *visit) tenant.Settings { return tenant.SettingsOf(v.a.Site()) }
 
 func (h *Handler) showSettings(v *visit) error {
@@ -52,8 +53,8 @@ func (h *Handler) renderSettings(v *visit, status int, p *settingsPage) error {
 	return h.render(v, status, "settings", p)
 }
 
-// saveSettings changes all settings at once: a form that lacks one must not
-// make a private wiki public, or clear a title.
+// saveSettings changes all settings at once. A form that lacks one is refused, so
+// that it can't make a private wiki public or clear a title.
 func (h *Handler) saveSettings(v *visit) error {
 	form, err := h.readForm(v, smallForm, "title", "description", "visibility", "home")
 	if form == nil {
@@ -64,7 +65,7 @@ func (h *Handler) saveSettings(v *visit) error {
 		Public: form.Get("visibility") == "public", Home: form.Get("home"), AsHandle: form.Get("as_handle") == "on",
 	}
 	if visibility := form.Get("visibility"); err == nil && visibility != "public" && visibility != "private" {
-		err = wiki.Problemf(wiki.ErrInvalid, "visibility", "A wiki is public or private.")
+		err = wiki.Problemf(wiki.ErrInvalid, "visibility", "Choose who can read the wiki: private or public.")
 	}
 	if err == nil {
 		err = h.o.Tenant.Configure(v.ctx(), v.a, set)

@@ -13,11 +13,12 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// triedCookie remembers for a minute that this wiki's host asked the platform
-// who is calling, so that nobody is sent in circles. It tells nothing else.
+// triedCookie records for a minute that this wiki's host already tried single
+// sign-on, to prevent redirect loops. It carries no other information.
 const triedCookie = "sso_tried"
 
-// hintCookie is session's, for the whole domain: somebody signed in somewhere.
+// hintCookie is set by session for the whole domain: the browser is signed in on
+// some host.
 const hintCookie = "signed_in"
 
 // accountData is all that is personal on a page: the avatar and its menu, or the
@@ -32,7 +33,7 @@ type accountData struct {
 	Platform     string
 }
 
-// account renders what stands in the slot of the layout.
+// account renders the content of the layout's slot.
 func (h *Handler) account(v *visit) ([]byte, error) {
 	d := accountData{Caller: v.caller, Site: v.a.Site(), Platform: h.o.Platform}
 	d.CanEdit, d.CanConfigure = v.a.Can(wiki.Edit), v.a.Can(wiki.Configure)
@@ -43,7 +44,7 @@ func (h *Handler) account(v *visit) ([]byte, error) {
 	return buf.Bytes(), err
 }
 
-// signInPath is where a person signs in to come back to what they look at.
+// signInPath is the sign-in address that returns to the current page.
 func (h *Handler) signInPath(v *visit) string {
 	back := "/"
 	if reads(v.r) {
@@ -60,8 +61,8 @@ func (h *Handler) signInPath(v *visit) string {
 	return "/auth/login?return_to=" + url.QueryEscape(back)
 }
 
-// navigates reports whether a person's browser asks for a page, as opposed to
-// an image, a script's request or a program.
+// navigates reports whether a browser is loading a page, as opposed to an image, a
+// script's request or a request by another program.
 func navigates(r *http.Request) bool {
 	if !reads(r) {
 		return false
@@ -72,11 +73,11 @@ func navigates(r *http.Request) bool {
 	return strings.Contains(r.Header.Get("Accept"), "text/html")
 }
 
-// askToSignIn answers an anonymous caller who asks for a wiki that is private
-// or does not exist. Nothing in the answer depends on which.
+// askToSignIn responds to an anonymous request for a wiki that is private or does
+// not exist. The response is the same for both.
 func (h *Handler) askToSignIn(v *visit) (bool, error) {
 	if !reads(v.r) {
-		return true, h.giveBack(v, http.StatusForbidden, "Sign in to go on.")
+		return true, h.giveBack(v, http.StatusForbidden, "Sign in to continue.")
 	}
 	if mode := v.r.Header.Get("Sec-Fetch-Mode"); mode != "" && mode != "navigate" {
 		return false, wiki.ErrNotFound
@@ -84,8 +85,8 @@ func (h *Handler) askToSignIn(v *visit) (bool, error) {
 	return true, h.redirectToSSO(v, v.r.URL.RequestURI(), true)
 }
 
-// trySignIn sends a person who is signed in elsewhere, and not known here,
-// through single sign-on once. Who has no such hint is never sent.
+// trySignIn redirects an anonymous browser through single sign-on once, if a hint
+// says that it is signed in on another host.
 func (h *Handler) trySignIn(v *visit) (bool, error) {
 	if !v.caller.Anonymous() || !navigates(v.r) || !mayBeSignedIn(v.r) {
 		return false, nil
@@ -102,8 +103,8 @@ func mayBeSignedIn(r *http.Request) bool {
 	return err != nil
 }
 
-// mustParam marks an errand to /auth/sso whose caller wants to sign in. Without
-// it, whoever is not signed in is sent back as they came.
+// mustParam in a request to /auth/sso means that the person wants to sign in.
+// Without it, anonymous visitors are redirected back.
 const mustParam = "must"
 
 func (h *Handler) redirectToSSO(v *visit, back string, must bool) error {
@@ -118,7 +119,7 @@ func (h *Handler) redirectToSSO(v *visit, back string, must bool) error {
 	return h.redirectWith(v, http.StatusFound, to)
 }
 
-// startSSO is the way in from a wiki's page.
+// startSSO starts signing in on a wiki's host.
 func (h *Handler) startSSO(v *visit) error {
 	to := session.LocalPath(v.query("to"))
 	if !h.o.Session.Browser(v.r).Anonymous() {
@@ -127,7 +128,7 @@ func (h *Handler) startSSO(v *visit) error {
 	return h.redirectToSSO(v, to, true)
 }
 
-// finishSSO spends the one-time code.
+// finishSSO redeems the one-time code.
 func (h *Handler) finishSSO(v *visit) error {
 	v.w.Header().Set("Cache-Control", "no-store")
 	back, err := h.o.Session.SSOFinish(v.ctx(), v.w, v.r, v.slug)
@@ -145,13 +146,14 @@ func (h *Handler) signOutOfWiki(v *visit) error {
 	return h.redirect(v, h.o.Platform+"/")
 }
 
-// giveBackPage shows what a form sent, for sending it again after signing in.
+// giveBackPage returns the content of a refused form, to send again after signing
+// in.
 type giveBackPage struct {
 	Frame
 	Message string
 	Action  string
 	Fields  []field
-	SignIn  string // "" for whoever is signed in, and still may not
+	SignIn  string // "" if the sender is signed in but lacks permission
 }
 
 type field struct {
@@ -159,9 +161,9 @@ type field struct {
 	Long        bool
 }
 
-// giveBack answers a form that its sender may not send, mostly because their
-// session has ended: nothing they wrote is lost. It reads no more than a page
-// holds and says nothing of the wiki.
+// giveBack responds to a form that its sender may not send, usually because their
+// session has ended, so that nothing they wrote is lost. It reads at most the size
+// of a page and reveals nothing about the wiki.
 func (h *Handler) giveBack(v *visit, status int, message string) error {
 	if v.r.PostForm == nil {
 		v.r.Body = http.MaxBytesReader(v.w, v.r.Body, 5<<20)
@@ -183,10 +185,10 @@ func (h *Handler) giveBack(v *visit, status int, message string) error {
 	return h.render(v, status, "giveback", page)
 }
 
-// parseForm reads a form of either encoding into r.PostForm. The caller has
-// bounded the body.
+// parseForm reads a form of either encoding into r.PostForm. The caller must limit
+// the body.
 func parseForm(r *http.Request) error {
-	// ParseMultipartForm forgets the error of a form that is not multipart.
+	// ParseMultipartForm drops the error of a form that isn't multipart.
 	err := r.ParseForm()
 	if err == nil {
 		if err = r.ParseMultipartForm(1 << 20); errors.Is(err, http.ErrNotMultipart) {
@@ -194,7 +196,7 @@ func parseForm(r *http.Request) error {
 		}
 	}
 	if err != nil && !errors.As(err, new(*http.MaxBytesError)) {
-		return wiki.Problemf(wiki.ErrInvalid, "", "This form could not be read. Go back and send it again.")
+		return wiki.Problemf(wiki.ErrInvalid, "", "This form couldn't be read. Go back and send it again.")
 	}
 	return err
 }

@@ -17,8 +17,8 @@ import (
 //go:embed static
 var staticFiles embed.FS
 
-// assets are the files of static/, each at an address that holds a hash of its
-// content and so never changes its answer.
+// assets are the files in static/. Each address contains a hash of the content, so
+// the content at an address never changes.
 type assets struct {
 	byName  map[string]string // "app.css" to "/-/static/app.1f2e3d4c.css"
 	byFile  map[string]*asset // "app.1f2e3d4c.css"
@@ -30,7 +30,7 @@ type asset struct {
 	plain, gz []byte
 }
 
-// loadAssets reads and compresses them once a process: they are of the binary.
+// loadAssets reads and compresses the embedded files once per process.
 var loadAssets = sync.OnceValues(readAssets)
 
 func readAssets() (*assets, error) {
@@ -65,8 +65,8 @@ func readAssets() (*assets, error) {
 	return as, nil
 }
 
-// url is the address of a file of static/; a name that is not there is a bug
-// that the first render of its template shows.
+// url returns the address of a file in static/. It fails for an unknown name, which
+// the first render of the template shows.
 func (as *assets) url(name string) (string, error) {
 	if u, ok := as.byName[name]; ok {
 		return u, nil
@@ -74,8 +74,8 @@ func (as *assets) url(name string) (string, error) {
 	return "", fmt.Errorf("web: no static file %q", name)
 }
 
-// AssetURL is the address, on every host, of a file of static/: what rendered
-// pages need to show icons. The error is a wrong name.
+// AssetURL returns the address, on every host, of a file in static/, for icons in
+// rendered pages. It fails for an unknown name.
 func AssetURL(name string) (string, error) {
 	as, err := loadAssets()
 	if err != nil {

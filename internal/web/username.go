@@ -19,20 +19,20 @@ const (
 	createWikiPath = "/app/create"
 )
 
-// usernamePage asks for the one name of a person and their wiki.
+// usernamePage asks for the name of a person and their wiki.
 type usernamePage struct {
 	Frame
 	Caller wiki.User
 	Slug   string
-	Suffix string // ".robot.wtf", what follows the name
-	Fixed  bool   // the person has a name already
+	Suffix string // ".robot.wtf", the host after the name
+	Fixed  bool   // the person already has a username
 	Free   bool
 	Wrong  string
-	Back   string // a program's request that waits for the wiki, or ""
+	Back   string // address of a pending consent request, or ""
 }
 
-// pendingConsent is the program's request that somebody makes a wiki for: where to go
-// on afterwards, "" for the usual way.
+// pendingConsent returns the address of the consent request that a person creates
+// the wiki for, or "" if there is none.
 func pendingConsent(returnTo string) string {
 	if to := session.LocalPath(returnTo); strings.HasPrefix(to, oauth.ConsentPath+"?") {
 		return to
@@ -40,12 +40,12 @@ func pendingConsent(returnTo string) string {
 	return ""
 }
 
-// mayCreate reports whether a person may make a wiki here.
+// mayCreate reports whether a person may create a wiki here.
 func (h *Handler) mayCreate(u wiki.User) bool { return h.o.Admit == nil || h.o.Admit(u) }
 
-// beginCreate is what all of it begins with. It reports true when it has
-// answered: who is not signed in does that first, and who has a wiki has no use
-// for this.
+// beginCreate checks that the caller can create a wiki. Otherwise it responds, and
+// reports true: anonymous callers must sign in first, and owners already have a
+// wiki.
 func (h *Handler) beginCreate(v *visit) (bool, error) {
 	if v.caller.Anonymous() {
 		back := createWikiPath
@@ -55,7 +55,7 @@ func (h *Handler) beginCreate(v *visit) (bool, error) {
 		return true, h.redirectWith(v, http.StatusFound, "/auth/login?return_to="+url.QueryEscape(back))
 	}
 	if !h.mayCreate(v.caller.User) {
-		return true, wiki.Problemf(wiki.ErrDenied, "", "New wikis are not open to everybody yet. Who runs this service can let you in.")
+		return true, wiki.Problemf(wiki.ErrDenied, "", "This service isn't open to everyone yet. Ask its operator to let you create a wiki.")
 	}
 	sites, err := h.o.Tenant.Sites(v.ctx(), v.caller.User.DID)
 	if err != nil {
@@ -75,7 +75,7 @@ func (h *Handler) showUsername(v *visit) error {
 	if err != nil {
 		return err
 	}
-	// A program that waits has been told of a wiki by name.
+	// The pending consent request names a wiki.
 	if asked := cleanSlug(v.query("slug")); asked != "" && h.o.Tenant.CheckUsername(v.ctx(), v.caller.User, asked) == nil {
 		slug = asked
 	}
@@ -92,28 +92,28 @@ func (h *Handler) renderUsername(v *visit, status int, p usernamePage) error {
 	return h.render(v, status, "username", &p)
 }
 
-// usernameAnswer is what the form's live check reads.
-type usernameAnswer struct {
+// usernameStatus is the response to the form's live check.
+type usernameStatus struct {
 	Free    bool   `json:"free"`
 	Message string `json:"message"`
 }
 
-// checkUsername says whether a name is free, while it is being typed.
+// checkUsername reports whether a name is available, while it is being typed.
 func (h *Handler) checkUsername(v *visit) error {
 	if v.caller.Anonymous() {
 		return wiki.Problemf(wiki.ErrDenied, "", "Sign in first.")
 	}
 	slug := cleanSlug(v.query("slug"))
 	_, host, _ := strings.Cut(h.o.WikiOrigin(slug), "://")
-	answer := usernameAnswer{Free: true, Message: host + " is free"}
+	status := usernameStatus{Free: true, Message: host + " is free"}
 	if err := h.o.Tenant.CheckUsername(v.ctx(), v.caller.User, slug); err != nil {
 		var problem *wiki.Problem
 		if !errors.As(err, &problem) {
 			return err
 		}
-		answer = usernameAnswer{Message: problem.Message}
+		status = usernameStatus{Message: problem.Message}
 	}
-	text, err := json.Marshal(answer)
+	text, err := json.Marshal(status)
 	if err != nil {
 		return err
 	}
@@ -122,13 +122,12 @@ func (h *Handler) checkUsername(v *visit) error {
 	return nil
 }
 
-// cleanSlug is a name as it was typed, without what nobody means.
+// cleanSlug normalizes a typed name.
 func cleanSlug(typed string) string { return strings.ToLower(strings.TrimSpace(typed)) }
 
-// finishWiki does for its owner what was left undone when a wiki was made and
-// something failed under way: its files, and its first pages. A wiki that has
-// ever been written in stays as it is; one that is older and has no files has
-// lost them, which is not for us to cover up.
+// finishWiki completes a wiki whose creation failed halfway, when its owner visits:
+// it creates the files and the first pages. A wiki that has commits stays as it is.
+// An older wiki without files has lost them, which must not be covered up.
 func (h *Handler) finishWiki(v *visit, a wiki.Access) error {
 	if a.Role() != wiki.Owner {
 		return nil
@@ -147,8 +146,8 @@ func (h *Handler) finishWiki(v *visit, a wiki.Access) error {
 	return h.o.Pages.Seed(v.ctx(), a)
 }
 
-// createWiki makes the wiki with its first pages, and leads to where an agent is
-// connected to it.
+// createWiki creates the wiki with its first pages and redirects to its connect
+// page.
 func (h *Handler) createWiki(v *visit) error {
 	if done, err := h.beginCreate(v); done || err != nil {
 		return err

@@ -1,20 +1,20 @@
-// Package web is the browser's door: the pages of the platform and of the wikis.
-// Reading needs no JavaScript and editing works without it.
+// Package web is the browser front end: the pages of the platform and of the wikis.
+// Reading and editing work without JavaScript.
 //
 // How to add a page:
 //
-//  1. A line in wikiRoutes (an address of its own, "GET /-/index"), pageActions
-//     (a suffix behind a page's name) or platformRoutes.
-//  2. A method (h *Handler) verbNoun(v *visit) error. It calls one method of
-//     pages, tenant or session with v.a, and ends with h.render, h.redirect or
-//     the error: fail makes a page of every error, so handlers only return them.
-//  3. A struct beside the handler that embeds Frame (made by h.frame or
-//     h.pageFrame), and templates/name.html, which defines "main".
-//  4. A form that fails its checks is rendered again with the user's text and
-//     the Problem's message; success is h.redirect (303).
+//  1. Add a line to wikiRoutes (a separate address such as "GET /-/index"),
+//     pageActions (a suffix after a page's name) or platformRoutes.
+//  2. Write a method (h *Handler) verbNoun(v *visit) error. It calls pages, tenant
+//     or session with v.a, and ends with h.render, h.redirect or an error. Handlers
+//     just return errors; fail renders them.
+//  3. Beside the handler, declare a struct that embeds Frame (from h.frame or
+//     h.pageFrame). Add templates/name.html, which defines "main".
+//  4. If a form is invalid, render it again with the user's text and the Problem's
+//     message. On success, use h.redirect (303).
 //
-// TestEveryTemplate and the role matrix in the tests find new pages by
-// themselves and fail until they are told what to expect.
+// TestEveryTemplate and the role matrix find new pages and fail until the tests say
+// what to expect.
 package web
 
 import (
@@ -44,25 +44,25 @@ type Options struct {
 	Session  *session.Service
 	OAuth    *oauth.Service
 	Platform string // origin of the platform, "https://robot.wtf", without a final slash
-	// WikiOrigin gives the origin of a wiki's host.
+	// WikiOrigin returns the origin of a wiki's host.
 	WikiOrigin func(slug string) string
-	// SignIn signs people in at their own servers; nil in development.
+	// SignIn signs people in through their own servers; nil in development.
 	SignIn *atproto.Service
-	// People, in development, are offered for signing in; nil otherwise, and
-	// then POST /auth/dev does not exist.
+	// People are the test users offered for signing in, in development. If nil,
+	// POST /auth/dev does not exist.
 	People []wiki.User
-	// Admit says who may make a wiki; nil is everybody.
+	// Admit reports whether a user may create a wiki; nil admits everyone.
 	Admit        func(wiki.User) bool
-	Showcase     []string           // slugs of wikis that the landing page shows while they are public
+	Showcase     []string           // slugs of wikis shown on the landing page while they are public
 	Limits       *limit.Limiter     // nil for none
-	SignInFailed func(cause string) // told of each sign-in that failed, for monitors; may be nil
-	CacheBytes   int64              // bound of the finished pages kept, 64 MiB when 0
+	SignInFailed func(cause string) // called for each failed sign-in, for metrics; may be nil
+	CacheBytes   int64              // size of the page cache; 0 means 64 MiB
 	Now          func() time.Time
 	Log          *slog.Logger
 }
 
-// A Handler serves both kinds of hosts. Its server has already found out which
-// host is meant, checked the raw path and set a request id.
+// A Handler serves the platform's host and the hosts of wikis. The server has
+// already determined the host, checked the raw path and set a request id.
 type Handler struct {
 	o         Options
 	wiki      *http.ServeMux
@@ -113,28 +113,28 @@ func New(o Options) (*Handler, error) {
 	return h, nil
 }
 
-// A visit is one request, with what is known of it before its handler runs.
+// A visit is one request, with everything known about it before its handler runs.
 type visit struct {
 	w    http.ResponseWriter
 	r    *http.Request
 	slug string // the host's wiki, "" on the platform
-	// a is the caller's access; on the platform, and in routes that are open,
-	// it may nothing.
+	// a is the caller's access. On the platform and in open routes it allows
+	// nothing.
 	a      wiki.Access
 	caller wiki.Caller
-	name   string   // of the page or file as asked for, without action suffix
-	rest   []string // the segments behind the suffix: diff/{a}/{b}
-	suffix string   // "/history", escaped, with what follows: kept by redirects
+	name   string   // of the page or file as requested, without action suffix
+	rest   []string // the segments after the suffix: diff/{a}/{b}
+	suffix string   // "/history", escaped, with the rest: kept by redirects
 	light  bool     // a POST that counts as a read
-	policy []string // Content-Security-Policy in the place of the host's usual one
+	policy []string // Content-Security-Policy instead of the host's default
 }
 
 func (v *visit) ctx() context.Context { return v.r.Context() }
 
-// param is a path value of the route's pattern.
+// param returns a path value of the route's pattern.
 func (v *visit) param(name string) string { return v.r.PathValue(name) }
 
-// query is a parameter of the address.
+// query returns a query parameter.
 func (v *visit) query(name string) string { return v.r.URL.Query().Get(name) }
 
 type handler func(h *Handler, v *visit) error
@@ -142,16 +142,15 @@ type handler func(h *Handler, v *visit) error
 // A route is one line of the site map.
 type route struct {
 	pattern string      // of http.ServeMux, with a method
-	need    wiki.Action // what the caller must be allowed
+	need    wiki.Action // required permission
 	handle  handler
-	open    bool // answered without looking at the wiki or the caller's access
-	free    bool // takes nothing of anybody's rate limit
+	open    bool // served without resolving the wiki or the caller's access
+	free    bool // not counted by rate limits
 	light   bool // a POST that changes no page, and counts as a read
-	once    bool // a GET that uses something up, and so has no HEAD (RFC 9110, 9.2.1)
+	once    bool // a GET with a side effect, so it has no HEAD (RFC 9110, 9.2.1)
 }
 
-// wikiRoutes is the site map of a wiki's host. The pages themselves are behind
-// its last line.
+// wikiRoutes is the site map of a wiki's host. The last line serves the pages.
 func wikiRoutes() []route {
 	return append(memberRoutes(), []route{
 		{pattern: "GET /-/static/{file}", handle: (*Handler).serveAsset, open: true, free: true},
@@ -240,8 +239,8 @@ func platformRoutes(dev, signIn bool) []route {
 	return routes
 }
 
-// A pageAction is what a suffix behind a page's name does, with min to max
-// segments behind it. get and post may be nil.
+// A pageAction handles a suffix after a page's name, with min to max segments after
+// it. get and post may be nil.
 type pageAction struct {
 	suffix    string
 	min, max  int
@@ -251,8 +250,8 @@ type pageAction struct {
 	light     bool // its POST changes no page, and counts as a read
 }
 
-// pageActions is the table of suffixes behind "/{page...}", which a pattern of
-// http.ServeMux cannot express. Its suffixes are wiki.Actions.
+// pageActions is the table of suffixes after "/{page...}", which http.ServeMux
+// patterns can't express. The suffixes are those in wiki.Actions.
 func pageActions() []pageAction {
 	return []pageAction{
 		{suffix: "view", max: 1, get: (*Handler).redirectView},
@@ -278,8 +277,8 @@ func pageActions() []pageAction {
 
 type visitKey struct{}
 
-// newMux makes the mux of a site map. The visit travels in the context from
-// ServeWiki to here only: http.ServeMux knows no other way.
+// newMux builds the mux of a site map. Only between ServeWiki and here, the visit is
+// passed in the context, because http.ServeMux offers no other way.
 func newMux(h *Handler, routes []route) *http.ServeMux {
 	mux := http.NewServeMux()
 	for _, rt := range routes {
@@ -304,7 +303,7 @@ func (h *Handler) runRoute(v *visit, rt route) error {
 		if done || err != nil {
 			return err
 		}
-		// pages enforces this again; here it spares the work.
+		// pages checks this again; checking here saves work.
 		if err := v.a.Allow(rt.need); err != nil {
 			return err
 		}
@@ -316,13 +315,13 @@ func (h *Handler) runRoute(v *visit, rt route) error {
 	return rt.handle(h, v)
 }
 
-// ServePlatform answers on the platform's host.
+// ServePlatform serves the platform's host.
 func (h *Handler) ServePlatform(w http.ResponseWriter, r *http.Request) {
 	v := &visit{w: w, r: r, caller: h.o.Session.Browser(r)}
 	h.serve(v, h.platform)
 }
 
-// ServeWiki answers on the host of the wiki of a slug, which may not exist.
+// ServeWiki serves the host of the wiki of a slug, which may not exist.
 func (h *Handler) ServeWiki(w http.ResponseWriter, r *http.Request, slug string) {
 	if h.serveFinished(w, r, slug) {
 		return
@@ -340,8 +339,8 @@ func (h *Handler) serve(v *visit, mux *http.ServeMux) {
 	mux.ServeHTTP(v.w, r)
 }
 
-// dispatchPage answers for pages, their actions and files. The first segment
-// that is an action's name ends the page's: no folder can be called so.
+// dispatchPage serves pages, their actions and files. The first segment that is an
+// action ends the page's name, because no folder can have such a name.
 func (h *Handler) dispatchPage(v *visit) error {
 	path := v.param("page")
 	if first, _, _ := strings.Cut(path, "/"); first == "-" {
@@ -356,7 +355,7 @@ func (h *Handler) dispatchPage(v *visit) error {
 		v.name = strings.Join(segments[:i], "/")
 		v.rest = segments[i+1:]
 		if n := len(v.rest); n < a.min || n > a.max {
-			return fmt.Errorf("web: %s with %d segments behind it: %w", s, n, wiki.ErrNotFound)
+			return fmt.Errorf("web: %s with %d segments after it: %w", s, n, wiki.ErrNotFound)
 		}
 		v.suffix = wiki.PathURL(strings.Join(segments[i:], "/"))
 		return h.runAction(v, a)
@@ -388,8 +387,8 @@ func (h *Handler) runAction(v *visit, a pageAction) error {
 	return methodError("GET, HEAD, POST")
 }
 
-// refuseAction answers those who may not. Red links lead to the form of a page
-// that is not there: readers learn that, not what writers may do.
+// refuseAction responds to callers without permission. Red links lead to the editor
+// of a missing page: readers see that it is missing instead of an error.
 func (h *Handler) refuseAction(v *visit, a pageAction, denied error) error {
 	if a.suffix != "edit" {
 		return denied
@@ -404,13 +403,13 @@ func reads(r *http.Request) bool {
 	return r.Method == http.MethodGet || r.Method == http.MethodHead
 }
 
-// A methodError is an address asked with a method that it does not have; its
-// text is the value of Allow.
+// A methodError means that the address doesn't support the method. Its text is the
+// value of Allow.
 type methodError string
 
 func (m methodError) Error() string { return "method not allowed; allowed are " + string(m) }
 
-// noSuchAddress is a 405 where another method would do, else a 404.
+// noSuchAddress returns a 405 if the address has another method, else a 404.
 func (h *Handler) noSuchAddress(v *visit) error {
 	if allow := h.allowedMethods(v); allow != "" {
 		return methodError(allow)
@@ -418,7 +417,7 @@ func (h *Handler) noSuchAddress(v *visit) error {
 	return fmt.Errorf("web: no address %q: %w", v.r.URL.Path, wiki.ErrNotFound)
 }
 
-// allowedMethods lists the methods that have a route of their own at the address.
+// allowedMethods lists the methods that have a route at the address.
 func (h *Handler) allowedMethods(v *visit) string {
 	mux := h.platform
 	if v.slug != "" {
@@ -437,11 +436,11 @@ func (h *Handler) allowedMethods(v *visit) string {
 	return strings.Join(methods, ", ")
 }
 
-// showNotFound answers on the platform where there is nothing.
+// showNotFound serves unknown addresses on the platform.
 func (h *Handler) showNotFound(v *visit) error { return h.noSuchAddress(v) }
 
-// resolveAccess finds the caller's access to the visit's wiki. It reports true when it
-// has answered: with a redirect to signing in.
+// resolveAccess resolves the caller's access to the visit's wiki. It reports true if
+// it has redirected to signing in.
 func (h *Handler) resolveAccess(v *visit) (bool, error) {
 	v.caller = h.o.Session.Browser(v.r)
 	a, err := h.o.Tenant.Resolve(v.ctx(), v.slug, v.caller)
@@ -456,6 +455,6 @@ func (h *Handler) resolveAccess(v *visit) (bool, error) {
 	if !errors.Is(err, wiki.ErrNotFound) || !v.caller.Anonymous() {
 		return false, err
 	}
-	// Private, or not there: the same answer for both.
+	// Private or nonexistent: the same response for both.
 	return h.askToSignIn(v)
 }
