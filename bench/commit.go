@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,7 +18,7 @@ import (
 
 const pageBytes = 6 << 10
 
-// text is a page of 6 KB that differs for each number.
+// text returns a page of 6 KB that differs for each n.
 func text(n int) []byte {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Page %d\n\n", n)
@@ -27,7 +28,7 @@ func text(n int) []byte {
 	return []byte(b.String()[:pageBytes-1] + "\n")
 }
 
-// openWiki makes an empty wiki as the service would.
+// openWiki creates an empty wiki as the service does.
 func openWiki(dir, slug string) (*content.Pool, *content.Wiki, func(), error) {
 	pool, err := content.NewPool(content.Options{Dir: dir, Links: func(p wiki.PageName, src []byte) []wiki.Link { return markdown.ExtractFacts(p, src).Links }, Now: time.Now})
 	if err != nil {
@@ -52,8 +53,8 @@ func put(w *content.Wiki, path, base string, data []byte) (string, error) {
 	return r.Files[0].Blob, nil
 }
 
-// commit compares saves with a bare append of the same bytes and an fsync: first
-// content alone, then through the API, behind which a service indexes and exports.
+// commit compares saves with a bare append and fsync of the same bytes: first in
+// content alone, then through the API of a service that also indexes and exports.
 func (b *bench) commit() error {
 	dir := filepath.Join(b.dir, "commit")
 	pool, w, release, err := openWiki(filepath.Join(dir, "wikis"), "bench")
@@ -86,9 +87,10 @@ func (b *bench) commit() error {
 	return b.contend(w, log)
 }
 
-// savesByAPI measures from the first byte of a request to the last of its answer.
+// savesByAPI measures from the first byte of a request to the last byte of its
+// response.
 func (b *bench) savesByAPI(s *service, log *os.File) error {
-	if err := s.settled(); err != nil { // that the seeds are not read meanwhile
+	if err := s.settled(); err != nil { // otherwise indexing the seeds would disturb the figures
 		return err
 	}
 	wire, err := s.dial()
@@ -97,7 +99,7 @@ func (b *bench) savesByAPI(s *service, log *os.File) error {
 	}
 	defer wire.conn.Close()
 	revisions := make([]string, savedPages)
-	return b.saves("the same through the API, p50", 6, log, func(page int, data []byte) (func() error, error) {
+	return b.saves("saving the same page through the API, p50", 6, log, func(page int, data []byte) (func() error, error) {
 		body := map[string]string{"content": string(data)}
 		if revisions[page] != "" {
 			body["revision"] = revisions[page]
@@ -111,13 +113,13 @@ func (b *bench) savesByAPI(s *service, log *os.File) error {
 	})
 }
 
-// savedPages take turns in being saved.
+// savedPages is the number of pages that are saved in turn.
 const savedPages = 20
 
-// saves compares a way to save with appends, each save after an append. What is
-// prepared for a save is not measured.
+// saves compares saves with appends, one append before each save. Preparing a
+// save is not measured.
 func (b *bench) saves(what string, bound float64, log *os.File, prepare func(page int, data []byte) (func() error, error)) error {
-	const saves = 100 // a round
+	const saves = 100 // per round
 	var ours, bare []time.Duration
 	var ratios []float64
 	for round := range b.rounds {
@@ -140,10 +142,10 @@ func (b *bench) saves(what string, bound float64, log *os.File, prepare func(pag
 			}
 			o = append(o, time.Since(began))
 		}
-		ratios = append(ratios, float64(percentile(o, .5))/float64(percentile(a, .5)))
+		ratios = append(ratios, float64(percentile(o, 0.5))/float64(percentile(a, 0.5)))
 		ours, bare = append(ours, o...), append(bare, a...)
 	}
-	b.add(what, fmt.Sprintf("%s (p99 %s); bare append and fsync %s", ms(percentile(ours, .5)), ms(percentile(ours, .99)), ms(percentile(bare, .5))), median(ratios), bound, "times the append")
+	b.add(what, fmt.Sprintf("%s (p99 %s); bare append and fsync %s", ms(percentile(ours, 0.5)), ms(percentile(ours, 0.99)), ms(percentile(bare, 0.5))), median(ratios), bound, "times the append")
 	return nil
 }
 
@@ -186,8 +188,8 @@ func (b *bench) contend(w *content.Wiki, log *os.File) error {
 		ours, theirs = append(ours, mine), append(theirs, bare)
 		ratios = append(ratios, float64(mine)/float64(bare))
 	}
-	rate := func(d time.Duration) float64 { return writers * each / d.Seconds() }
-	b.add("16 writers on one wiki", fmt.Sprintf("%.0f commits a second; 16 appenders under one mutex %.0f", rate(median(ours)), rate(median(theirs))), median(ratios), 6, "times the appenders' time")
+	rate := func(d time.Duration) string { return thousands(int(math.Round(writers * each / d.Seconds()))) }
+	b.add("16 writers on one wiki", fmt.Sprintf("%s commits per second; 16 appenders under one mutex %s", rate(median(ours)), rate(median(theirs))), median(ratios), 6, "times the appenders' time")
 	return nil
 }
 

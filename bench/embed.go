@@ -18,15 +18,15 @@ import (
 	"robot.wtf/internal/minilm"
 )
 
-// embed measures the model, beside onnxruntime with the same int8 weights
-// where Node and its package are (or can be fetched).
+// embed compares the model with onnxruntime on the same int8 weights, if Node and
+// its package are installed or can be fetched.
 func (b *bench) embed() error {
 	if err := b.modelMemory(); err != nil {
 		return err
 	}
 	rival, err := b.startRival()
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "embed: without onnxruntime: %v\n", err)
+		fmt.Fprintf(os.Stderr, "embed: onnxruntime not available: %v\n", err)
 	} else {
 		defer rival.stop()
 	}
@@ -45,7 +45,7 @@ func (b *bench) embed() error {
 		if path == "avx2" {
 			bound = 2.5
 		}
-		if err := b.beside(rival, m, chunk, what, 4, bound); err != nil {
+		if err := b.compareModels(rival, m, chunk, what, 4, bound); err != nil {
 			return err
 		}
 	}
@@ -56,7 +56,7 @@ func (b *bench) embed() error {
 	return b.query(m)
 }
 
-// query measures the shortest wait there is: a query of 16 tokens.
+// query measures embedding a query of 16 tokens.
 func (b *bench) query(m *minilm.Model) error {
 	text := sentences(14)
 	var times []time.Duration
@@ -68,8 +68,9 @@ func (b *bench) query(m *minilm.Model) error {
 	return nil
 }
 
-// beside measures m and the rival in turns, and that they mean the same.
-func (b *bench) beside(rival *rival, m *minilm.Model, text, what string, times int, bound float64) error {
+// compareModels measures m and the rival alternately and checks that their vectors
+// agree.
+func (b *bench) compareModels(rival *rival, m *minilm.Model, text, what string, times int, bound float64) error {
 	var ours, theirs []time.Duration
 	for range b.rounds {
 		ours = append(ours, embedTime(m, text, times))
@@ -81,12 +82,12 @@ func (b *bench) beside(rival *rival, m *minilm.Model, text, what string, times i
 			return err
 		}
 		theirs = append(theirs, took)
-		if c := likeness(vector, m.Embed(text)); c < .98 {
+		if c := cosine(vector, m.Embed(text)); c < 0.98 {
 			return fmt.Errorf("%s: onnxruntime's vector has a cosine of %.3f to ours", what, c)
 		}
 	}
 	if rival == nil {
-		b.add(what, ms(median(ours))+" CPU; no onnxruntime here", 0, 0, "")
+		b.add(what, ms(median(ours))+" CPU; onnxruntime not available", 0, 0, "")
 		return nil
 	}
 	o, t := median(ours), median(theirs)
@@ -94,8 +95,8 @@ func (b *bench) beside(rival *rival, m *minilm.Model, text, what string, times i
 	return nil
 }
 
-// modelMemory measures what the model adds to a process, when it has been used
-// with every word that it knows.
+// modelMemory measures the memory that the model adds to a process once every word
+// of its vocabulary has been used.
 func (b *bench) modelMemory() error {
 	runtime.GC()
 	before := resident(os.Getpid())
@@ -115,12 +116,12 @@ func (b *bench) modelMemory() error {
 		m.Embed(text[tokens[i].Start:])
 	}
 	mb := float64(resident(os.Getpid())-before) / (1 << 20)
-	b.add("memory with the model, after every word was used", fmt.Sprintf("%.0f MB more resident; loaded in %s", mb, ms(loaded)), mb, 60, "MB")
+	b.add("memory of the model, after using every word", fmt.Sprintf("%.0f MB more resident; loaded in %s", mb, ms(loaded)), mb, 60, "MB")
 	runtime.KeepAlive(m)
 	return nil
 }
 
-// embedTime is the processor time of embedding text once, of so many times.
+// embedTime returns the mean processor time of embedding text.
 func embedTime(m *minilm.Model, text string, times int) time.Duration {
 	m.Embed(text) // warms up
 	before := ownCPU()
@@ -136,7 +137,7 @@ func ownCPU() time.Duration {
 	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
 }
 
-// sentences is a text of exactly so many tokens.
+// sentences returns a text of exactly the given number of tokens.
 func sentences(tokens int) string {
 	words := strings.Fields("the wind in the garden is from the north and the station reports it to the house every hour of the day")
 	text := make([]string, tokens)
@@ -146,7 +147,7 @@ func sentences(tokens int) string {
 	return strings.Join(text, " ")
 }
 
-func likeness(a, b []float32) float64 {
+func cosine(a, b []float32) float64 {
 	var dot, aa, bb float64
 	for i := range a {
 		dot += float64(a[i]) * float64(b[i])
@@ -156,7 +157,7 @@ func likeness(a, b []float32) float64 {
 	return dot / math.Sqrt(aa*bb)
 }
 
-// A rival is onnxruntime in a process of Node.
+// A rival is onnxruntime in a Node process.
 type rival struct {
 	version string
 	cmd     *exec.Cmd
@@ -200,7 +201,7 @@ func (r *rival) stop() {
 	r.cmd.Wait()
 }
 
-// run has the rival embed tokens, and returns the processor time of once.
+// run lets the rival embed tokens and returns the processor time of one run.
 func (r *rival) run(tokens []minilm.Token, times int) (time.Duration, []float32, error) {
 	ids := []int32{101}
 	for _, t := range tokens {
@@ -225,7 +226,7 @@ func (r *rival) run(tokens []minilm.Token, times int) (time.Duration, []float32,
 		return 0, nil, err
 	}
 	if len(answer.Vector) != minilm.Dim || slices.ContainsFunc(answer.Vector, func(f float32) bool { return math.IsNaN(float64(f)) }) {
-		return 0, nil, fmt.Errorf("onnxruntime gives %d values", len(answer.Vector))
+		return 0, nil, fmt.Errorf("onnxruntime returned %d values, or NaN", len(answer.Vector))
 	}
 	return time.Duration(answer.MS * 1e6), answer.Vector, nil
 }

@@ -15,13 +15,13 @@ import (
 	"time"
 )
 
-// gitCommits is how long the imported history is: 500 pages in 20 folders, each
-// of 5 to 6 KB.
+// gitCommits is the length of the imported history, of 490 pages in 20 folders,
+// each of 5 to 6 KB.
 const gitCommits = 5000
 
-// git measures importing a history, cloning it, and how far the export is behind
-// a save. The rival of a clone is git upload-pack alone, answering the same
-// requests from the same repository.
+// git measures importing a history, cloning it, and the lag of the export after a
+// save. The baseline for clones is git upload-pack answering the same requests
+// from the same repository.
 func (b *bench) git() error {
 	data, repos := filepath.Join(b.dir, "git"), filepath.Join(b.dir, "repos")
 	s, err := b.startService(data)
@@ -42,7 +42,7 @@ func (b *bench) git() error {
 		return fmt.Errorf("restore: %w: %s", err, out)
 	}
 	took := time.Since(began)
-	b.add(fmt.Sprintf("import of %d commits, checked", gitCommits), fmt.Sprintf("%.0f commits a second (%.1f s)", gitCommits/took.Seconds(), took.Seconds()), 0, 0, "")
+	b.add(fmt.Sprintf("import of %s commits, with all checks", thousands(gitCommits)), fmt.Sprintf("%s commits per second (%.1f s)", thousands(int(gitCommits/took.Seconds())), took.Seconds()), 0, 0, "")
 	if s, err = b.startService(data); err != nil {
 		return err
 	}
@@ -50,7 +50,7 @@ func (b *bench) git() error {
 	return b.clone(s, filepath.Join(data, "wikis", "bob", "repo.git"))
 }
 
-// makeHistory makes a bare repository.
+// makeHistory creates a bare repository with generated commits.
 func makeHistory(dir string) error {
 	var in bytes.Buffer
 	r := rand.New(rand.NewPCG(1, 2))
@@ -83,9 +83,9 @@ func makeHistory(dir string) error {
 	return load.Run()
 }
 
-// clone compares the requests of one clone, answered by the service and by git.
+// clone compares the service and git answering the requests of one clone.
 func (b *bench) clone(s *service, repo string) error {
-	if err := s.fetch(nil); err != nil { // the export is made, and repacked behind it
+	if err := s.fetch(nil); err != nil { // creates the export, which is repacked in the background
 		return err
 	}
 	for began := time.Now(); ; time.Sleep(100 * time.Millisecond) {
@@ -93,10 +93,10 @@ func (b *bench) clone(s *service, repo string) error {
 			break
 		}
 		if time.Since(began) > 5*time.Minute {
-			return errors.New("the export is not repacked with bitmaps")
+			return errors.New("the export wasn't repacked with bitmaps")
 		}
 	}
-	if err := s.rest(); err != nil { // the pages that came are read for search meanwhile
+	if err := s.rest(); err != nil { // otherwise indexing the imported pages would disturb the figures
 		return err
 	}
 	ref, err := os.ReadFile(filepath.Join(repo, "refs", "heads", "main"))
@@ -129,12 +129,12 @@ func (b *bench) clone(s *service, repo string) error {
 		ours, theirs, ratios = append(ours, float64(own)/times), append(theirs, float64(bare)/times), append(ratios, float64(own)/float64(bare))
 	}
 	ratio := median(ratios)
-	b.add(fmt.Sprintf("server CPU of a clone at %d commits, beside git upload-pack alone with bitmaps", gitCommits),
+	b.add(fmt.Sprintf("server CPU of a clone at %s commits, compared with git upload-pack with bitmaps", thousands(gitCommits)),
 		fmt.Sprintf("%s, %s: %.2f times", ms(time.Duration(median(ours))), ms(time.Duration(median(theirs))), ratio), ratio, 1.25, "times")
 	return b.lag(s, repo)
 }
 
-// rest waits until the service does nothing.
+// rest waits until the service is idle.
 func (s *service) rest() error {
 	for end := time.Now().Add(20 * time.Minute); time.Now().Before(end); {
 		before := wholeCPU(s.cmd.Process.Pid)
@@ -143,10 +143,10 @@ func (s *service) rest() error {
 			return nil
 		}
 	}
-	return errors.New("the service does not come to rest")
+	return errors.New("the service doesn't become idle")
 }
 
-// lag measures how long after a save the export has it.
+// lag measures the time from a save until the export contains it.
 func (b *bench) lag(s *service, repo string) error {
 	var lags []time.Duration
 	for i := range b.rounds {
@@ -164,18 +164,19 @@ func (b *bench) lag(s *service, repo string) error {
 				break
 			}
 			if time.Since(began) > time.Minute {
-				return fmt.Errorf("the export does not follow")
+				return fmt.Errorf("the export doesn't follow the save")
 			}
 			time.Sleep(5 * time.Millisecond)
 		}
 		lags = append(lags, time.Since(began))
 	}
 	lag := median(lags)
-	b.add("export behind a save, its 300 ms of gathering included", ms(lag), 0, 0, "")
+	b.add("export lag after a save, including its 300 ms delay", ms(lag), 0, 0, "")
 	return nil
 }
 
-// fetch sends one request of a clone in protocol 2; nil asks what there is.
+// fetch sends one request of a clone in protocol version 2; nil asks for the
+// advertisement.
 func (s *service) fetch(request []byte) error {
 	method, path, body := "GET", "/repo.git/info/refs?service=git-upload-pack", io.Reader(nil)
 	if request != nil {
@@ -201,8 +202,8 @@ func (s *service) fetch(request []byte) error {
 	return err
 }
 
-// uploadPack has git alone answer a request, and gives its CPU time with that of
-// its children.
+// uploadPack lets git answer a request and returns the CPU time of git and its
+// children.
 func uploadPack(repo string, request []byte) (time.Duration, error) {
 	args := []string{"upload-pack", "--stateless-rpc", repo}
 	if request == nil {
@@ -218,7 +219,7 @@ func uploadPack(repo string, request []byte) (time.Duration, error) {
 	return cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), nil
 }
 
-// pkts makes a request of pkt-lines (gitprotocol-common(5)); "" is the delimiter.
+// pkts encodes a request as pkt-lines (gitprotocol-common(5)); "" is the delimiter.
 func pkts(lines ...string) []byte {
 	var out bytes.Buffer
 	for _, line := range lines {
@@ -232,7 +233,7 @@ func pkts(lines ...string) []byte {
 	return out.Bytes()
 }
 
-// wholeCPU is the processor time of a process and of the children that it has
+// wholeCPU returns the processor time of a process and of the children that it has
 // waited for (proc(5), fields 14 to 17).
 func wholeCPU(pid int) time.Duration {
 	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))

@@ -1,12 +1,12 @@
-// Bench measures what docs/design.md section 10 promises, each figure beside a
-// plain rival in the same run, and writes bench/README.md.
+// Bench measures the performance bounds of the service, each figure against a
+// simple baseline in the same run, and writes bench/README.md.
 //
-//	go run ./bench           measure and write the table (some minutes)
-//	go run ./bench -check    the same, and fail where a bound is not met
+//	go run ./bench           measure and write the table (takes several minutes)
+//	go run ./bench -check    the same, and fail if a bound is missed
 //	go run ./bench -only commit
 //
-// Machines differ and are noisy: ratios and CPU time decide, medians of
-// interleaved rounds; absolute times are only reported.
+// Machines differ and are noisy, so bounds apply to ratios and CPU times, as
+// medians of interleaved rounds. Absolute times are mostly informative.
 package main
 
 import (
@@ -21,27 +21,27 @@ import (
 	"time"
 )
 
-// A result is one line of the table.
+// A result is one row of the table.
 type result struct {
 	what   string
 	figure string
-	got    float64 // what the bound is about; 0 when there is none
+	got    float64 // compared with bound; 0 if there is no bound
 	bound  float64
 	unit   string // of the bound
 }
 
-// A bench is everything that the measurements share.
+// A bench holds the state shared by all measurements.
 type bench struct {
-	dir    string // scratch
+	dir    string // temporary directory
 	binary string // the built service
 	rounds int
 	out    []result
 }
 
 func main() {
-	check := flag.Bool("check", false, "fail where a bound is not met")
+	check := flag.Bool("check", false, "fail if a bound is missed")
 	only := flag.String("only", "", "one of view, commit, history, search, meaning, many, embed, agents, start, git")
-	rounds := flag.Int("rounds", 9, "interleaved rounds, at least 9 for figures to quote")
+	rounds := flag.Int("rounds", 9, "interleaved rounds; use at least 9 for published figures")
 	bare := flag.String("bare", "", "internal: serve this file with a plain handler")
 	flag.Parse()
 	if *bare != "" {
@@ -75,7 +75,7 @@ func (b *bench) run(only string) (err error) {
 	build := exec.Command("go", "build", "-o", b.binary, "./cmd/robot")
 	build.Stderr = os.Stderr
 	if err := build.Run(); err != nil {
-		return fmt.Errorf("build ./cmd/robot (run this from the repository's root): %w", err)
+		return fmt.Errorf("build ./cmd/robot (run this in the root of the repository): %w", err)
 	}
 	for _, m := range []struct {
 		name string
@@ -101,13 +101,13 @@ func (b *bench) failed() bool {
 	return slices.ContainsFunc(b.out, func(r result) bool { return r.bound > 0 && r.got > r.bound })
 }
 
-const heading = `# How fast it is
+const heading = `# Performance
 
-Made by ` + "`go run ./bench`" + `. Each figure stands beside a plain rival that ran interleaved with it in the same run; medians of the rounds decide. Absolute times depend on the machine and its disk, so compare within a line only, and only on a machine that does nothing else. How well search finds what is meant is in [search/](search/README.md).
+Made by ` + "`go run ./bench`" + `. Each figure is compared with a simple baseline that ran interleaved with it in the same run. Bounds apply to the median over the rounds. Absolute times depend on the machine and its disk, so compare figures only within a row, and only on an otherwise idle machine. Search quality is measured in [search/](search/README.md).
 
-Saves to content are measured alone, and through the API with a service that indexes and exports behind them, once its seeds are indexed. On a disk that syncs in .2 ms or less their ratios are mostly ratios of processor time, and move with how much of the processor the machine gives. Requests are measured from their first byte to the last of the answer, without what clients do around them. A whole clone is sent by the service itself, without git.
+Saves are measured in package content alone, and through the API of a service that indexes and exports in the background, once its initial pages are indexed. On a disk that syncs in 0.2 ms or less, the ratios mostly compare processor time, and vary with the share of the processor that the machine provides. Requests are measured from the first byte sent to the last byte received, without other client work. The service sends a full clone itself, without running git.
 
-Of search: queries and page names are asked through the API and the web of a running service with 500 pages of 4 or 5 KB, in turns with requests that do nothing. Indexing is the processor's time of ` + "`robot admin reindex`" + `, which does nothing else. Memory is that of two services on copies of the same data, one of them with ` + "`--no-semantic-search`" + `, after the same queries and views, the median of three starts of each in turns. onnxruntime runs the same int8 weights in one thread of a process of Node, in turns with ours, and its vectors have to agree with ours.
+Search: queries and page name suggestions go through the API and the web interface of a running service with 500 pages of 4 or 5 KB, alternating with empty requests. Indexing is the processor time of ` + "`robot admin reindex`" + `, which does nothing else. Memory compares two services on copies of the same data, one of them with ` + "`--no-semantic-search`" + `, after the same queries and views: the median of three alternating starts of each. onnxruntime runs the same int8 weights in one thread of a Node process, alternating with ours, and its vectors must agree with ours.
 
 `
 
@@ -142,3 +142,11 @@ func percentile(v []time.Duration, p float64) time.Duration {
 }
 
 func ms(d time.Duration) string { return fmt.Sprintf("%.2f ms", float64(d)/1e6) }
+
+// thousands formats a number below a million with a comma: 12,984.
+func thousands(n int) string {
+	if n < 1000 {
+		return fmt.Sprint(n)
+	}
+	return fmt.Sprintf("%d,%03d", n/1000, n%1000)
+}

@@ -15,14 +15,14 @@ import (
 )
 
 const (
-	callRate    = 200 // a second
-	callsEach   = 600 // of one kind in a round
+	callRate    = 200 // per second
+	callsEach   = 600 // per kind and round
 	callWorkers = 8
 )
 
-// agents measures tools/call at 200 a second beside a plain handler that writes
-// the same bytes, and beside the same call when the SDK answers it (its id is
-// written 1.0, which is left to the SDK).
+// agents compares tools/call at 200 per second with a plain handler that writes
+// the same bytes, and with the same call answered by the SDK (calls with an id
+// written as 1.0 are left to the SDK).
 func (b *bench) agents() error {
 	s, err := b.startService(filepath.Join(b.dir, "agents"))
 	if err != nil {
@@ -61,16 +61,16 @@ func (b *bench) agents() error {
 		mine, bare, sdk, took = append(mine, m), append(bare, p), append(sdk, k), append(took, times...)
 		ratios, sdkRatios = append(ratios, float64(m)/float64(max(p, 1))), append(sdkRatios, float64(k)/float64(max(m, 1)))
 	}
-	b.add(fmt.Sprintf("`tools/call` (read_page, %d bytes) at %d a second", len(answer), callRate),
-		fmt.Sprintf("%.0f µs CPU a call, %.1f times a plain handler's %.0f µs; by the SDK's own way %.0f µs, %.1f times ours; p50 %s, p99 %s",
+	b.add(fmt.Sprintf("`tools/call` (read_page, %d bytes) at %d per second", len(answer), callRate),
+		fmt.Sprintf("%.0f µs CPU per call, %.1f times a plain handler's %.0f µs; through the SDK %.0f µs, %.1f times ours; p50 %s, p99 %s",
 			micros(median(mine)), median(ratios), micros(median(bare)), micros(median(sdk)), median(sdkRatios), ms(percentile(took, 0.5)), ms(percentile(took, 0.99))),
-		0, 0, "") // the aim is 10 ms at p99, on a machine with nothing else to do
+		0, 0, "") // the target is 10 ms at p99 on an idle machine
 	return nil
 }
 
 func micros(d time.Duration) float64 { return float64(d) / 1e3 }
 
-// serveFile runs the plain handler with some bytes.
+// serveFile runs the plain handler on content.
 func serveFile(file string, content []byte) (*exec.Cmd, string, error) {
 	if err := os.WriteFile(file, content, 0o644); err != nil {
 		return nil, "", err
@@ -119,8 +119,8 @@ func (s *service) sendTo(addr, body string) ([]byte, error) {
 	return text, err
 }
 
-// atRate sends a call again and again at the rate, and gives the server's
-// processor time for each, and how long each took.
+// atRate sends a call repeatedly at callRate. It returns the server's processor
+// time per call and the duration of each call.
 func (s *service) atRate(pid int, addr, body string) (time.Duration, []time.Duration, error) {
 	due := make(chan time.Time, callsEach)
 	took := make([]time.Duration, 0, callsEach)

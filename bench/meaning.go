@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"net/url"
 	"os"
 	"os/exec"
@@ -14,7 +15,7 @@ import (
 	"time"
 )
 
-// prose is a page of 4 KB in five sections, whose words differ with its number.
+// prose returns a page of 4 KB in five sections. Its words vary with n.
 func prose(n int) string {
 	things := strings.Fields("mast sensor garden frost battery kettle river tide ledger invoice contract museum violin orchard tractor glacier")
 	deeds := strings.Fields("measures repairs paints counts warms follows replaces records forgets moves compares describes")
@@ -32,7 +33,7 @@ func prose(n int) string {
 
 var questions = []string{"who repaired the instrument", "cold weather in the orchard", "money that is owed", "how often does the tide turn"}
 
-// meaning measures search by meaning on 500 pages of 4 KB.
+// meaning measures indexing, semantic search and suggestions on 500 pages of 4 KB.
 func (b *bench) meaning() error {
 	data := filepath.Join(b.dir, "meaning")
 	s, err := b.startService(data)
@@ -57,7 +58,7 @@ func (b *bench) meaning() error {
 	if err != nil {
 		return err
 	}
-	b.add("index 500 pages of 4 KB for search, words and meaning", fmt.Sprintf("%.1f s CPU with one worker, %d chunks, %.0f KB of vectors", took.Seconds(), sections, float64(sections)*436/1024), took.Seconds(), 0, "s")
+	b.add("indexing 500 pages of 4 KB, with embeddings", fmt.Sprintf("%.1f s CPU with one worker, %s chunks, %s KB of vectors", took.Seconds(), thousands(sections), thousands(int(math.Round(float64(sections)*436/1024)))), took.Seconds(), 0, "s")
 
 	if s, err = b.startService(data); err != nil {
 		return err
@@ -73,29 +74,29 @@ func (b *bench) meaning() error {
 	if err != nil {
 		return err
 	}
-	b.add("search at 500 pages, words and meaning", fmt.Sprintf("%s above an empty request, p50; resident %d MB, then %d MB", ms(over), asked>>20, resident(s.cmd.Process.Pid)>>20), float64(over)/1e6, 10, "ms")
+	b.add("hybrid search at 500 pages", fmt.Sprintf("%s above an empty request, p50; %d MB resident before, %d MB after", ms(over), asked>>20, resident(s.cmd.Process.Pid)>>20), float64(over)/1e6, 10, "ms")
 	over, err = b.overHealth(s, func(n int) string {
 		return "/api/v1/search?mode=semantic&q=" + url.QueryEscape(questions[n%len(questions)])
 	})
 	if err != nil {
 		return err
 	}
-	b.add("search at 500 pages, meaning alone", ms(over)+" above an empty request, p50", float64(over)/1e6, 10, "ms")
+	b.add("semantic search at 500 pages", ms(over)+" above an empty request, p50", float64(over)/1e6, 10, "ms")
 	typed := strings.Fields("no not pa page_4 notes/p home age_12 x")
 	over, err = b.overHealth(s, func(n int) string { return "/-/suggest?q=" + url.QueryEscape(typed[n%len(typed)]) })
 	if err != nil {
 		return err
 	}
-	b.add("names of 500 pages as they are typed", ms(over)+" above an empty request, p50", float64(over)/1e6, 50, "ms")
+	b.add("page name suggestions at 500 pages", ms(over)+" above an empty request, p50", float64(over)/1e6, 50, "ms")
 	if err := s.stop(); err != nil {
 		return err
 	}
 	return b.memory(data)
 }
 
-// memory measures what the model adds to a service: two of them on the same 500
-// pages, one with --no-semantic-search, have answered the same 200 queries and shown the
-// same pages, in turns.
+// memory measures the memory that the model adds to a service. Two services on the
+// same 500 pages, one with --no-semantic-search, alternately answer the same 200
+// queries and show the same pages.
 func (b *bench) memory(data string) error {
 	words := data + "-words"
 	if err := os.CopyFS(words, os.DirFS(data)); err != nil {
@@ -131,17 +132,17 @@ func (b *bench) memory(data string) error {
 		if err != nil {
 			return err
 		}
-		if round > 0 { // the first builds the index without vectors
+		if round > 0 { // the first round builds the index without vectors
 			with, without = append(with, one), append(without, other)
 		}
 	}
 	m, w := median(with), median(without)
-	b.add("memory of a service with the model, above one with --no-semantic-search", fmt.Sprintf("%.0f MB and %.0f MB resident after the same 200 queries and views at 500 pages", m, w), m-w, 60, "MB")
+	b.add("extra memory of a service compared with --no-semantic-search", fmt.Sprintf("%.0f MB and %.0f MB resident after the same 200 queries and views at 500 pages", m, w), m-w, 60, "MB")
 	return nil
 }
 
-// manyWikis measures how long a new model or a new way of cutting would take: all
-// indexes anew, of wikis of 50 pages, by as many workers as robot takes of itself.
+// manyWikis measures rebuilding all indexes of wikis with 50 pages, as a new model
+// or new chunking requires, with the default number of workers.
 func (b *bench) manyWikis() error {
 	const sample, all, pages = 20, 1000, 50
 	data := filepath.Join(b.dir, "many")
@@ -172,13 +173,13 @@ func (b *bench) manyWikis() error {
 	}
 	clock := time.Since(began)
 	took, sections = took-seeds, sections-few
-	b.add("indexes of 1,000 wikis of 50 pages anew", fmt.Sprintf("%.0f minutes CPU: %d times that of %d wikis, which took %.0f s CPU with %d chunks (%.0f s on the clock)",
-		took.Minutes()*all/sample, all/sample, sample, took.Seconds(), sections, clock.Seconds()), took.Minutes()*all/sample, 0, "min")
+	b.add("rebuilding the indexes of 1,000 wikis of 50 pages", fmt.Sprintf("%.0f minutes CPU: %d times that of %d wikis, which took %.0f s CPU with %s chunks (%.0f s elapsed)",
+		took.Minutes()*all/sample, all/sample, sample, took.Seconds(), thousands(sections), clock.Seconds()), took.Minutes()*all/sample, 0, "min")
 	return nil
 }
 
-// reindex makes the index of a wiki anew, or of all when slug is "", by a process
-// that does nothing else; with 0 workers by as many as it takes of itself.
+// reindex rebuilds the index of a wiki, or of all wikis if slug is "", in a separate
+// process. 0 workers means the default number.
 func (b *bench) reindex(data, slug string, workers int) (took time.Duration, sections int, err error) {
 	args := []string{"admin", "reindex", "--data", data, "--workers", strconv.Itoa(workers)}
 	if slug != "" {
@@ -200,7 +201,7 @@ func (b *bench) reindex(data, slug string, workers int) (took time.Duration, sec
 	return command.ProcessState.UserTime() + command.ProcessState.SystemTime(), sections, nil
 }
 
-// pages is how many the wiki has.
+// pages returns the number of pages of the wiki.
 func (s *service) pages() (int, error) {
 	var stats struct{ Total int }
 	raw, err := s.do("GET", "ada", "/api/v1/pages", nil)
@@ -210,7 +211,7 @@ func (s *service) pages() (int, error) {
 	return stats.Total, json.Unmarshal(raw, &stats)
 }
 
-// settled waits until nothing is left to be embedded.
+// settled waits until all pages are embedded.
 func (s *service) settled() error {
 	for end := time.Now().Add(3 * time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		raw, err := s.do("GET", "ada", "/api/v1/search?q=mast", nil)
@@ -218,5 +219,5 @@ func (s *service) settled() error {
 			return err
 		}
 	}
-	return fmt.Errorf("search is never up to date")
+	return fmt.Errorf("search didn't catch up")
 }

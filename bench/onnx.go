@@ -39,7 +39,7 @@ func writeONNX(from, to string) error {
 	return os.WriteFile(to, g.model(), 0o644)
 }
 
-// packedReader takes model.bin apart.
+// packedReader reads the parts of model.bin.
 type packedReader struct {
 	file []byte
 	at   int
@@ -51,7 +51,7 @@ func (r *packedReader) part(n int) []byte {
 	return r.file[r.at-n : r.at]
 }
 
-// A graph grows node by node; x names what goes from layer to layer.
+// A graph is built node by node; x names the value passed from layer to layer.
 type graph struct {
 	nodes, initializers []byte
 	x                   string
@@ -89,7 +89,7 @@ func (g *graph) layer(r *packedReader, name string) {
 	g.norm(r, name+"norm2.", down[0], y)
 }
 
-// norm adds the layer norm of a + b, which becomes g.x.
+// norm adds the layer norm of a + b and makes it g.x.
 func (g *graph) norm(r *packedReader, name, a, b string) {
 	g.tensor(name+"gain", onnxFloat, r.part(4*modelDim), modelDim)
 	g.tensor(name+"bias", onnxFloat, r.part(4*modelDim), modelDim)
@@ -97,8 +97,8 @@ func (g *graph) norm(r *packedReader, name, a, b string) {
 	g.node("com.microsoft", "SkipLayerNormalization", []string{a, b, name + "gain", name + "bias"}, g.x, attribute{name: "epsilon", float: 1e-12})
 }
 
-// dense adds a packed linear layer, as one of ONNX's for each of the names
-// (which have width outputs), and returns what these give.
+// dense adds a packed linear layer as one ONNX layer per name, each with width
+// outputs, and returns the names of their outputs.
 func (g *graph) dense(r *packedReader, prefix string, in int, names []string, width int, x string) []string {
 	const panel, group = 32, 4
 	out := width * len(names)
@@ -125,7 +125,7 @@ func (g *graph) dense(r *packedReader, prefix string, in int, names []string, wi
 	return results
 }
 
-// The messages below are those of onnx.proto (onnx/onnx), version 3.
+// The messages below follow onnx.proto (onnx/onnx), version 3.
 
 type attribute struct {
 	name     string
@@ -169,7 +169,7 @@ func (g *graph) tensor(name string, kind int64, data []byte, shape ...int64) {
 	g.initializers = bytesField(g.initializers, 5, t)
 }
 
-// model is the whole file.
+// model returns the complete file.
 func (g *graph) model() []byte {
 	value := func(name string, kind int64, shape ...any) []byte {
 		var dims []byte

@@ -57,7 +57,7 @@ func (b *bench) history() error {
 	if err != nil {
 		return err
 	}
-	b.add("page history (50 revisions, JSON) in a wiki with 50,000 commits", fmt.Sprintf("%s above an empty request, p50; the commits were made in %.0f s", ms(over), took.Seconds()), float64(over)/1e6, 1, "ms")
+	b.add("page history (50 revisions, JSON) in a wiki with 50,000 commits", fmt.Sprintf("%s above an empty request, p50; making the commits took %.0f s", ms(over), took.Seconds()), float64(over)/1e6, 1, "ms")
 	return nil
 }
 
@@ -78,7 +78,7 @@ func (b *bench) search() error {
 			return err
 		}
 	}
-	if err := s.settled(); err != nil { // that nothing else is computed meanwhile
+	if err := s.settled(); err != nil { // otherwise indexing would disturb the figures
 		return err
 	}
 	for _, q := range []struct{ kind, text string }{{"a rare word", "zebra321"}, {"a common word", "measures"}, {"three common words", "line mast wind"}, {"a phrase", `"measures wind, rain"`}} {
@@ -91,7 +91,8 @@ func (b *bench) search() error {
 	return nil
 }
 
-// overHealth is the median time of requests above that of /health, interleaved.
+// overHealth returns the median time of requests minus that of /health, measured
+// alternately.
 func (b *bench) overHealth(s *service, path func(n int) string) (time.Duration, error) {
 	const each = 100
 	wire, err := s.dial()
@@ -123,7 +124,7 @@ func (b *bench) overHealth(s *service, path func(n int) string) (time.Duration, 
 			full, empty = append(full, f), append(empty, e)
 		}
 		if round > 0 {
-			over = append(over, percentile(full, .5)-percentile(empty, .5))
+			over = append(over, percentile(full, 0.5)-percentile(empty, 0.5))
 		}
 	}
 	return median(over), nil

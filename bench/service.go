@@ -41,7 +41,7 @@ func (b *bench) startService(data string, flags ...string) (*service, error) {
 	}
 	first := make([]byte, 4096)
 	if _, err := stdout.Read(first); err != nil {
-		return nil, fmt.Errorf("robot dev said nothing: %w", err)
+		return nil, fmt.Errorf("robot dev printed nothing: %w", err)
 	}
 	s.ready = time.Since(began)
 	go io.Copy(io.Discard, stdout)
@@ -68,13 +68,13 @@ func (b *bench) startService(data string, flags ...string) (*service, error) {
 	return s, nil
 }
 
-// stop ends the service as an operator would.
+// stop ends the service with SIGTERM.
 func (s *service) stop() error {
 	s.cmd.Process.Signal(syscall.SIGTERM)
 	return s.cmd.Wait()
 }
 
-// do sends a request to a wiki's host and fails unless it is answered with 2xx.
+// do sends a request to a wiki's host and fails unless the status is 2xx.
 func (s *service) do(method, slug, path string, body any) ([]byte, error) {
 	req, err := s.request(method, slug, path, body)
 	if err != nil {
@@ -91,13 +91,13 @@ func (s *service) do(method, slug, path string, body any) ([]byte, error) {
 	return text, err
 }
 
-// create makes a page.
+// create creates a page.
 func (s *service) create(slug, page string, data []byte) error {
 	_, err := s.do("PUT", slug, "/api/v1/pages/"+page, map[string]string{"content": string(data)})
 	return err
 }
 
-// request makes a request of a wiki's owner.
+// request creates a request by a wiki's owner.
 func (s *service) request(method, slug, path string, body any) (*http.Request, error) {
 	var r io.Reader
 	if body != nil {
@@ -128,7 +128,7 @@ func succeeded(res *http.Response) ([]byte, error) {
 	return text, err
 }
 
-// written is a request as it goes over the wire.
+// written returns a request as sent over the wire.
 func (s *service) written(method, slug, path string, body any) ([]byte, error) {
 	request, err := s.request(method, slug, path, body)
 	if err != nil {
@@ -139,7 +139,7 @@ func (s *service) written(method, slug, path string, body any) ([]byte, error) {
 	return raw.Bytes(), err
 }
 
-// A wire is a connection whose client costs next to nothing.
+// A wire is a connection with a very cheap client.
 type wire struct {
 	conn net.Conn
 	in   *bufio.Reader
@@ -153,7 +153,7 @@ func (s *service) dial() (*wire, error) {
 	return &wire{conn, bufio.NewReader(conn)}, nil
 }
 
-// ask sends a request and reads the answer, which has to be 2xx.
+// ask sends a request and reads the response, whose status must be 2xx.
 func (w *wire) ask(request []byte) ([]byte, error) {
 	if _, err := w.conn.Write(request); err != nil {
 		return nil, err
@@ -165,7 +165,7 @@ func (w *wire) ask(request []byte) ([]byte, error) {
 	return succeeded(res)
 }
 
-// cpu is the processor time that a process has used, from /proc (proc(5):
+// cpu returns the processor time that a process has used, from /proc (proc(5):
 // fields 14 and 15, in ticks of 10 ms).
 func cpu(pid int) time.Duration {
 	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
@@ -178,7 +178,7 @@ func cpu(pid int) time.Duration {
 	return time.Duration(user+system) * 10 * time.Millisecond
 }
 
-// resident is the memory of a process in bytes.
+// resident returns the resident memory of a process in bytes.
 func resident(pid int) int64 {
 	raw, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	for line := range strings.Lines(string(raw)) {

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// start measures how long the service takes to be ready with 1,000 wikis, and
-// its memory when idle after a view.
+// start measures the start-up time of a service with 1,000 wikis, and its memory
+// when idle after one page view.
 func (b *bench) start() error {
 	const wikis = 1000
 	data := filepath.Join(b.dir, "start")
@@ -43,14 +43,14 @@ func (b *bench) start() error {
 		}
 	}
 	took := median(ready)
-	b.add("start with 1,000 wikis, to the first line", ms(took), took.Seconds(), .3, "s")
+	b.add("start with 1,000 wikis, until the first output line", ms(took), took.Seconds(), 0.3, "s")
 	mb := median(memory)
 	b.add("memory when idle with 1,000 wikis, after one view", fmt.Sprintf("%.0f MB resident", mb), mb, 60, "MB")
 	return nil
 }
 
-// multiply copies the seeded wiki bob under many slugs: as directories, whose
-// databases are renamed to their slug, and as rows of the platform.
+// multiply copies the seeded wiki bob to many slugs: it copies the directory,
+// changes the slug in the database, and adds a row to the platform database.
 func multiply(data string, n int) error {
 	platform, err := sql.Open("sqlite", filepath.Join(data, "robot.db"))
 	if err != nil {
@@ -63,7 +63,7 @@ func multiply(data string, n int) error {
 		if err := os.CopyFS(to, os.DirFS(filepath.Join(data, "wikis", "bob"))); err != nil {
 			return err
 		}
-		// Whatever was left to embed of it: these wikis are idle.
+		// Drop pending embeddings: these wikis must be idle.
 		if err := os.Remove(filepath.Join(to, "index.behind")); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
@@ -77,7 +77,7 @@ func multiply(data string, n int) error {
 	return nil
 }
 
-// renameWiki makes a wiki's database that of another slug, which each row names.
+// renameWiki changes the slug in each row of a wiki's database.
 func renameWiki(file, slug string) error {
 	db, err := sql.Open("sqlite", file)
 	if err != nil {

@@ -14,14 +14,14 @@ import (
 const viewsPerRound = 20_000
 
 // view compares a cached public page with a plain handler that writes the same
-// bytes: processor time of the server for each request.
+// bytes, by the server's processor time per request.
 func (b *bench) view() error {
 	s, err := b.startService(filepath.Join(b.dir, "view"))
 	if err != nil {
 		return err
 	}
 	defer s.stop()
-	if err := s.settled(); err != nil { // that the seeds are not read meanwhile
+	if err := s.settled(); err != nil { // otherwise indexing the seeds would disturb the figures
 		return err
 	}
 	const path = "/Weather_Station"
@@ -53,11 +53,11 @@ func (b *bench) view() error {
 		ratios = append(ratios, float64(mine)/float64(bare))
 	}
 	ratio := median(ratios)
-	b.add("cached public page view, signed out", fmt.Sprintf("%.1f µs CPU a request; plain handler with the same %d bytes %.1f µs", float64(median(ours))/1e3, len(page), float64(median(theirs))/1e3), ratio, 1.5, "times its CPU")
+	b.add("cached public page view, signed out", fmt.Sprintf("%.1f µs CPU per request; plain handler with the same %s bytes %.1f µs", float64(median(ours))/1e3, thousands(len(page)), float64(median(theirs))/1e3), ratio, 1.5, "times its CPU")
 	return nil
 }
 
-// cost is a server's processor time for each of many requests on one connection.
+// cost returns a server's processor time per request over one connection.
 func cost(pid int, addr, host, path string) (time.Duration, error) {
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
@@ -86,7 +86,7 @@ func cost(pid int, addr, host, path string) (time.Duration, error) {
 	return (cpu(pid) - before) / viewsPerRound, nil
 }
 
-// serveBare is the rival: a handler that writes a file's bytes.
+// serveBare is the baseline: a handler that writes a file's bytes.
 func serveBare(file string) {
 	page, err := os.ReadFile(file)
 	if err != nil {

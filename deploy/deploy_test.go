@@ -1,5 +1,5 @@
-// Package deploy holds what a machine is set up with; its tests hold that to its
-// word.
+// Package deploy holds the files for setting up a machine. Its tests check that the
+// units are valid and hardened, and that the instructions match the files.
 package deploy
 
 import (
@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// lacks skips at somebody's home; where all is checked it is a failure.
-func lacks(t *testing.T, what string) {
+// needs skips a test that lacks a program. In CI it fails instead.
+func needs(t *testing.T, what string) {
 	t.Helper()
 	if os.Getenv("CI") != "" {
 		t.Fatal("needs " + what)
@@ -22,14 +22,14 @@ func lacks(t *testing.T, what string) {
 	t.Skip("needs " + what)
 }
 
-// maxExposure is what systemd-analyze may say of a unit at most, of 10.
+// maxExposure is the highest exposure level, of 10, that systemd-analyze may report.
 const maxExposure = 1.5
 
 var exposure = regexp.MustCompile(`Overall exposure level for \S+: ([0-9.]+)`)
 
 func TestUnitsAreHardened(t *testing.T) {
 	if _, err := exec.LookPath("systemd-analyze"); err != nil {
-		lacks(t, "systemd-analyze (apt-get install systemd)")
+		needs(t, "systemd-analyze (apt-get install systemd)")
 	}
 	units, err := filepath.Glob("*.service")
 	if err != nil || len(units) < 3 {
@@ -47,17 +47,17 @@ func TestUnitsAreHardened(t *testing.T) {
 			continue
 		}
 		if level, _ := strconv.ParseFloat(string(m[1]), 64); level > maxExposure {
-			t.Errorf("%s: exposure %.1f, at most %.1f", unit, level, maxExposure)
+			t.Errorf("%s: exposure %.1f, want at most %.1f", unit, level, maxExposure)
 		} else {
 			fmt.Printf("measured: %s has exposure %.1f\n", unit, level)
 		}
 	}
 }
 
-// systemd understands every line of the units, and starts what they name.
-func TestUnitsAreUnderstood(t *testing.T) {
+// systemd accepts every line of the units.
+func TestUnitsAreValid(t *testing.T) {
 	if _, err := exec.LookPath("systemd-analyze"); err != nil {
-		lacks(t, "systemd-analyze (apt-get install systemd)")
+		needs(t, "systemd-analyze (apt-get install systemd)")
 	}
 	dir := t.TempDir()
 	var units []string
@@ -71,9 +71,9 @@ func TestUnitsAreUnderstood(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			// The programs are not here.
-			there := strings.ReplaceAll(strings.ReplaceAll(string(text), "/usr/local/bin/robot", "/bin/true"), "/usr/local/bin/caddy", "/bin/true")
-			if err := os.WriteFile(filepath.Join(dir, file), []byte(there), 0o600); err != nil {
+			// The programs aren't installed here.
+			installed := strings.ReplaceAll(strings.ReplaceAll(string(text), "/usr/local/bin/robot", "/bin/true"), "/usr/local/bin/caddy", "/bin/true")
+			if err := os.WriteFile(filepath.Join(dir, file), []byte(installed), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			units = append(units, filepath.Join(dir, file))
@@ -90,7 +90,7 @@ func TestUnitsAreUnderstood(t *testing.T) {
 	}
 }
 
-// The steps are few, and name no file that is not here.
+// The README has few steps, and all files that it links to exist.
 func TestSteps(t *testing.T) {
 	text, err := os.ReadFile("README.md")
 	if err != nil {
@@ -98,7 +98,7 @@ func TestSteps(t *testing.T) {
 	}
 	steps := regexp.MustCompile(`(?m)^(\d+)\. `).FindAllSubmatch(text, -1)
 	if len(steps) == 0 || len(steps) > 11 {
-		t.Errorf("%d steps", len(steps))
+		t.Errorf("%d steps, want 1 to 11", len(steps))
 	}
 	for i, s := range steps {
 		if string(s[1]) != strconv.Itoa(i+1) {
@@ -112,7 +112,7 @@ func TestSteps(t *testing.T) {
 	}
 }
 
-// Certificates are for the wildcard alone: those on demand would publish slugs.
+// Only a wildcard certificate is used: on-demand certificates would publish slugs.
 func TestCertificatesAreWildcards(t *testing.T) {
 	files, err := filepath.Glob("certificate/*.caddy")
 	if err != nil || len(files) != 3 {
@@ -129,7 +129,7 @@ func TestCertificatesAreWildcards(t *testing.T) {
 			}
 		}
 		if file != "Caddyfile" && !strings.Contains(string(text), "dns ") {
-			t.Errorf("%s proves nothing by DNS", file)
+			t.Errorf("%s doesn't use DNS validation", file)
 		}
 	}
 }

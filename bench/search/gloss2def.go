@@ -14,14 +14,14 @@ import (
 	"strings"
 )
 
-// A pair is a thing as two texts put it, neither naming it.
+// A pair is two texts about the same thing, which neither of them names.
 type pair struct {
-	word  string // that both are about
+	word  string // what both are about
 	query string
-	entry string // that is to be found
+	entry string // the text to find
 }
 
-// gloss2def makes the pairs of all words that both dictionaries have, in
+// gloss2def returns the pairs of all words that both dictionaries have, in
 // alphabetical order, from the files of Debian's packages wordnet-base and
 // dict-gcide below root (usually /usr/share).
 func gloss2def(root string) ([]pair, error) {
@@ -46,8 +46,8 @@ func gloss2def(root string) ([]pair, error) {
 	return pairs, nil
 }
 
-// readGlosses reads WordNet's nouns (wndb(5)) of one sense and at least five
-// letters, with the gloss up to its first semicolon where that has four words.
+// readGlosses reads WordNet's nouns (wndb(5)) with one sense and at least five
+// letters, and their glosses up to the first semicolon, if that has four words.
 func readGlosses(dir string) (map[string]string, error) {
 	data, err := os.ReadFile(filepath.Join(dir, "data.noun"))
 	if err != nil {
@@ -68,7 +68,7 @@ func readGlosses(dir string) (map[string]string, error) {
 		}
 		offset, err := strconv.Atoi(f[len(f)-1])
 		if err != nil || offset >= len(data) {
-			return nil, fmt.Errorf("index.noun: %q has no place", f[0])
+			return nil, fmt.Errorf("index.noun: %q has no offset", f[0])
 		}
 		line, _, _ := bytes.Cut(data[offset:], []byte("\n"))
 		_, gloss, _ := strings.Cut(string(line), "| ")
@@ -81,7 +81,7 @@ func readGlosses(dir string) (map[string]string, error) {
 }
 
 // readEntries reads a dictionary of dictd: the first entry of each word, by the
-// word in lower case.
+// lowercase word.
 func readEntries(dir string) (map[string]string, error) {
 	packed, err := os.Open(filepath.Join(dir, "gcide.dict.dz"))
 	if err != nil {
@@ -110,7 +110,7 @@ func readEntries(dir string) (map[string]string, error) {
 		}
 		at, length := number(f[1]), number(f[2])
 		if at+length > len(text) {
-			return nil, fmt.Errorf("gcide.index: %q lies behind the end", f[0])
+			return nil, fmt.Errorf("gcide.index: entry of %q is beyond the end of the dictionary", f[0])
 		}
 		if word := strings.ToLower(f[0]); entries[word] == "" {
 			entries[word] = string(text[at : at+length])
@@ -119,7 +119,7 @@ func readEntries(dir string) (map[string]string, error) {
 	return entries, lines.Err()
 }
 
-// number reads dictd's digits of base 64.
+// number decodes dictd's base 64 numbers.
 func number(digits string) (n int) {
 	for _, d := range digits {
 		n = n<<6 + strings.IndexRune("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", d)
@@ -129,8 +129,8 @@ func number(digits string) (n int) {
 
 var bracketed = regexp.MustCompile(`\[[^\]]*\]`)
 
-// definition is what an entry says behind its etymology, at most 600
-// characters of it; "" where it is not of 1913, or says little.
+// definition returns the text of an entry after its etymology, at most 600
+// characters, or "" if the entry isn't from 1913 or is too short.
 func definition(entry string) string {
 	if strings.Contains(entry, "WordNet") || !strings.Contains(entry, "1913 Webster") {
 		return ""

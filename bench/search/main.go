@@ -1,15 +1,14 @@
-// Search measures how well search finds what is meant: one text about a thing has
-// to find another about the same, neither naming it.
+// Search measures search quality: one text about a thing has to find another text
+// about the same thing, and neither names it.
 //
 //	apt-get install wordnet-base dict-gcide manpages manpages-dev
 //	go run ./bench/search
 //	go run ./bench/search -set godoc
 //
-// The texts become the pages of a wiki, and the service's own indexer and queries
-// do the rest. It prints nDCG@10 of each mode, and fails where hybrid search is
-// not better than the better of its halves, on gloss2def clearly so. Of that set,
-// drawn.txt has the words that were drawn, by -draw; of the others the same seed
-// draws each time.
+// The texts become pages of a wiki, and the service's own indexer and queries do
+// the rest. It prints nDCG@10 of each mode and fails if hybrid search isn't better
+// than both other modes, on gloss2def by a margin. For gloss2def, drawn.txt lists
+// the words drawn by -draw; the other sets are drawn with the same seed each time.
 package main
 
 import (
@@ -38,29 +37,29 @@ import (
 
 const (
 	documents = 2500
-	queries   = 600 // of the documents' words
+	queries   = 600 // number of documents used as queries
 	drawn     = "bench/search/drawn.txt"
 )
 
-// A set is what search is measured by.
+// A set is a data set of pairs of texts.
 type set struct {
-	root string // where its texts are
+	root string // directory of its texts
 	read func(root string) ([]pair, error)
-	gain float64 // that hybrid search has to have over the better of its halves
+	gain float64 // required lead of hybrid search over the other modes
 	from string  // how to get the texts
 }
 
 var sets = map[string]set{
-	"gloss2def": {"/usr/share", gloss2def, .04, "apt-get install wordnet-base dict-gcide"},
+	"gloss2def": {"/usr/share", gloss2def, 0.04, "apt-get install wordnet-base dict-gcide"},
 	"manpages":  {"/usr/share", manpages, 0, "apt-get install manpages manpages-dev"},
 	"godoc":     {filepath.Join(build.Default.GOROOT, "src"), godoc, 0, "Go's sources"},
 }
 
 func main() {
 	name := flag.String("set", "gloss2def", "gloss2def, manpages or godoc")
-	root := flag.String("root", "", "where the set's texts are, if elsewhere (/usr/share, or GOROOT/src)")
+	root := flag.String("root", "", "directory of the set's texts (default /usr/share, or GOROOT/src)")
 	draw := flag.Bool("draw", false, "draw words of gloss2def and write "+drawn)
-	dir := flag.String("dir", "", "keep the wiki there, and ask the one that is there")
+	dir := flag.String("dir", "", "keep the wiki in this directory, and reuse it")
 	flag.Parse()
 	if err := run(*name, *root, *dir, *draw); err != nil {
 		fmt.Fprintln(os.Stderr, "bench/search:", err)
@@ -71,7 +70,7 @@ func main() {
 func run(name, root, dir string, draw bool) error {
 	set, known := sets[name]
 	if !known {
-		return fmt.Errorf("there is no set %q", name)
+		return fmt.Errorf("unknown set %q", name)
 	}
 	pairs, err := set.read(cmp.Or(root, set.root))
 	if err != nil {
@@ -107,7 +106,7 @@ func run(name, root, dir string, draw bool) error {
 	return c.evaluate(asked, plain, set.gain)
 }
 
-// drawFrom draws documents, and of them what is asked for, with a fixed seed.
+// drawFrom draws documents, and queries from among them, with a fixed seed.
 func drawFrom(pairs []pair) (docs, asked []pair) {
 	for _, p := range rand.New(rand.NewPCG(1913, 3)).Perm(len(pairs))[:min(documents, len(pairs))] {
 		docs = append(docs, pairs[p])
@@ -115,7 +114,7 @@ func drawFrom(pairs []pair) (docs, asked []pair) {
 	return docs, docs[:min(queries, len(docs))]
 }
 
-// writeDrawn writes the words of the documents, the queries' marked.
+// writeDrawn writes the words of the documents and marks the queries.
 func writeDrawn(docs []pair) error {
 	var lines []string
 	for i, p := range docs {
@@ -136,7 +135,7 @@ func readDrawn(pairs []pair) (docs, asked []pair, err error) {
 	}
 	file, err := os.Open(drawn)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w (run this from the repository's root)", err)
+		return nil, nil, fmt.Errorf("%w (run this in the root of the repository)", err)
 	}
 	defer file.Close()
 	lines := bufio.NewScanner(file)
@@ -144,7 +143,7 @@ func readDrawn(pairs []pair) (docs, asked []pair, err error) {
 		word, query := strings.CutSuffix(lines.Text(), " ?")
 		p, ok := byWord[word]
 		if !ok {
-			return nil, nil, fmt.Errorf("%s: these dictionaries do not have %q", drawn, word)
+			return nil, nil, fmt.Errorf("%s: %q is missing from these dictionaries", drawn, word)
 		}
 		docs = append(docs, p)
 		if query {
@@ -154,7 +153,7 @@ func readDrawn(pairs []pair) (docs, asked []pair, err error) {
 	return docs, asked, lines.Err()
 }
 
-// A collection is a wiki with an entry a page.
+// A collection is a wiki with one entry per page.
 type collection struct {
 	pool    *content.Pool
 	wiki    *content.Wiki
@@ -207,8 +206,8 @@ func newCollection(dir string, docs []pair) (*collection, error) {
 	return c, nil
 }
 
-// edits make a page of each text, with a number for a name and "It" for a title:
-// in its text the word is replaced by that, too.
+// edits creates a page for each text, named by a number and titled "It", because
+// the word is replaced by "it" in the text, too.
 func (c *collection) edits(docs []pair) (edits []content.Edit) {
 	const head = "---\ntitle: It\n---\n"
 	for _, d := range docs {
@@ -235,14 +234,14 @@ func (c *collection) close() {
 	c.pool.Close()
 }
 
-// A tally adds up how queries were answered.
+// A tally sums up the results of queries.
 type tally struct {
 	asked, first, ten int
 	sum               float64
 }
 
-// add notes the place of the right page in the answer; see rank. nDCG@10 with one
-// right page is 1/log2(1+rank).
+// add records the rank of the correct page; see rank. With one correct page,
+// nDCG@10 is 1/log2(1+rank).
 func (t *tally) add(rank int) {
 	t.asked++
 	if rank > 0 {
@@ -258,9 +257,9 @@ func (t tally) ndcg() float64 { return t.sum / float64(t.asked) }
 
 func (t tally) String() string { return fmt.Sprintf("%.3f | %d | %d", t.ndcg(), t.first, t.ten) }
 
-// evaluate prints the figures.
+// evaluate runs the queries and prints the figures.
 func (c *collection) evaluate(asked []pair, plain tally, gain float64) error {
-	fmt.Print("| mode | nDCG@10 | found first | among 10 |\n|---|---|---|---|\n")
+	fmt.Print("| mode | nDCG@10 | rank 1 | top 10 |\n|---|---|---|---|\n")
 	fmt.Printf("| plain FTS5: porter, OR, bm25 | %s |\n", plain)
 	got := map[search.Mode]float64{}
 	for _, mode := range []search.Mode{search.Keyword, search.Semantic, search.Hybrid} {
@@ -281,8 +280,8 @@ func (c *collection) evaluate(asked []pair, plain tally, gain float64) error {
 	return nil
 }
 
-// rank is the place of the right page in the answer, from 1; 0 when it is not
-// among ten.
+// rank returns the rank of the correct page, from 1, or 0 if it isn't among the
+// first ten.
 func (c *collection) rank(q pair, mode search.Mode) (int, error) {
 	found, err := c.search.Search(context.Background(), c.wiki, search.Query{Text: q.query, Mode: mode, Limit: 10})
 	if err != nil {

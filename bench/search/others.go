@@ -19,13 +19,12 @@ import (
 	"strings"
 )
 
-// Sets beside gloss2def, of texts as wikis have them: of its two sides both say
-// what a thing is for, in words of the same people.
+// Sets other than gloss2def, with texts like those of wikis: both texts of a pair
+// describe the purpose of a thing, in the words of the same authors.
 
-// manpages pairs what a manual page says in its line NAME with what it says below
-// DESCRIPTION, of Debian's packages manpages and manpages-dev below root: all
-// English pages of sections 2 to 7 that are files of their own. The names that the
-// line lists are replaced by "it" on both sides.
+// manpages pairs the NAME line of a manual page with its DESCRIPTION, from Debian's
+// packages manpages and manpages-dev below root: all English pages of sections 2 to
+// 7 that aren't links. The names in the NAME line are replaced by "it" in both.
 func manpages(root string) ([]pair, error) {
 	files, err := filepath.Glob(filepath.Join(root, "man/man[2-7]/*.gz"))
 	if err != nil {
@@ -42,8 +41,8 @@ func manpages(root string) ([]pair, error) {
 		}
 		names, query, found := strings.Cut(plainRoff(manSection(page, "NAME")), " - ")
 		entry := plainRoff(manSection(page, "DESCRIPTION"))
-		// Of the many who write manual pages, those of the Linux man-pages project
-		// alone are in the same words everywhere.
+		// Only the pages of the Linux man-pages project are worded
+		// consistently.
 		if !found || !strings.Contains(page, "Linux man-pages") || len(strings.Fields(query)) < 3 || len(entry) < 60 {
 			continue
 		}
@@ -52,7 +51,7 @@ func manpages(root string) ([]pair, error) {
 			hidden := regexp.MustCompile(`(?i)\b` + regexp.QuoteMeta(name) + `\b(\(\))?`)
 			p.query, p.entry = hidden.ReplaceAllString(p.query, "it"), hidden.ReplaceAllString(p.entry, "it")
 		}
-		pairs[p.query] = p // of pages that say the same, one
+		pairs[p.query] = p // keeps one of several pages with the same text
 	}
 	return sorted(pairs), nil
 }
@@ -71,7 +70,7 @@ func unzip(file string) (string, error) {
 	return string(text), err
 }
 
-// manSection is what stands below a heading of a manual page.
+// manSection returns the text below a heading of a manual page.
 func manSection(page, heading string) string {
 	_, text, _ := strings.Cut(page, "\n.SH "+heading+"\n")
 	text, _, _ = strings.Cut(text, "\n.SH ")
@@ -83,8 +82,8 @@ var (
 	roffSpoke = strings.NewReplacer(`\-`, "-", `\(aq`, "'", `\(dq`, `"`, `\(em`, " - ", `\(en`, "-", `\ `, " ", `\e`, `\`, `\[aq]`, "'", `\(ti`, "~", `\(ha`, "^")
 )
 
-// plainRoff is the text of a piece of a manual page, in one line: of requests,
-// those that set words in bold or italics are words.
+// plainRoff returns the text of a part of a manual page on one line. It keeps only
+// requests that set words in bold or italics.
 func plainRoff(text string) string {
 	var out []string
 	for line := range strings.Lines(text) {
@@ -103,9 +102,9 @@ func plainRoff(text string) string {
 	return strings.Join(strings.Fields(strings.Join(out, " ")), " ")
 }
 
-// godoc pairs the first sentence of what Go's standard library, below root, says
-// of a function, a method or a type with the rest of it. The name is replaced by
-// "it" on both sides.
+// godoc pairs the first sentence of the doc comment of a function, method or type
+// in Go's standard library, below root, with the rest of the comment. The name is
+// replaced by "it" in both.
 func godoc(root string) ([]pair, error) {
 	pairs := map[string]pair{}
 	note := func(where, name, comment string) {
@@ -117,7 +116,7 @@ func godoc(root string) ([]pair, error) {
 		}
 		hidden := regexp.MustCompile(`(?i)\b` + name + `\w*`)
 		p := pair{where + "." + name, hidden.ReplaceAllString(query, "it"), hidden.ReplaceAllString(rest, "it")}
-		pairs[p.query] = p // of those that say the same, one
+		pairs[p.query] = p // keeps one of several with the same text
 	}
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -156,18 +155,18 @@ func godoc(root string) ([]pair, error) {
 		return nil
 	})
 	if err == nil && len(pairs) == 0 {
-		err = errors.New("there is no Go in " + root)
+		err = errors.New("no Go source files in " + root)
 	}
 	return sorted(pairs), err
 }
 
-// cut is a text of at most 600 characters.
+// cut shortens a text to at most 600 characters.
 func cut(text string) string {
 	runes := []rune(text)
 	return string(runes[:min(len(runes), 600)])
 }
 
-// sorted are pairs in order of their words, of those with the same one the first.
+// sorted returns the pairs sorted by word, and the first of those with equal words.
 func sorted(pairs map[string]pair) []pair {
 	list := slices.SortedFunc(maps.Values(pairs), func(a, b pair) int {
 		return cmp.Or(strings.Compare(a.word, b.word), strings.Compare(a.query, b.query))

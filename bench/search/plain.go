@@ -9,8 +9,8 @@ import (
 	_ "modernc.org/sqlite"
 )
 
-// plainWords is what SQLite's full text makes of the same texts and queries, as
-// anybody would use it: so it is seen whether a low figure is the set's or ours.
+// plainWords runs the same queries with SQLite's full-text search, as most people
+// use it. It shows whether a low figure is due to the set or to our search.
 func plainWords(docs, asked []pair) (t tally, err error) {
 	db, err := sql.Open("sqlite", ":memory:")
 	if err != nil {

@@ -1,4 +1,4 @@
-// What agents pay: tokens (o200k) and calls of 24 tasks, on a wiki of 500 pages.
+// Costs for agents: tokens (o200k) and calls of 24 tasks, on a wiki of 500 pages.
 // Bounds are asserted; with --write the table goes to bench/mcp.md.
 // node --import ./localhost.mjs cost.mjs [--write]
 import assert from "node:assert/strict";
@@ -94,10 +94,10 @@ async function main() {
   const list = { all: listed(all), readOnly: listed(readOnly), whole: countTokens(JSON.stringify(all)), bytes: JSON.stringify(all.map(({ name, description, inputSchema }) => ({ name, description, inputSchema }))).length };
 
   const tasks = [
-    ["get to know the wiki", async () => call("wiki_overview", {}), /49\d pages/],
+    ["get an overview of the wiki", async () => call("wiki_overview", {}), /49\d pages/],
     ["find a fact", async () => call("search", { query: "standby takes over", limit: 3 }), /45 seconds/],
     ["read one section of 60 KB", async () => call("read_page", { path: "Operations/Manual", section: "Failover" }), /45 seconds/],
-    ["see what a long page has", async () => call("read_page", { path: "Operations/Manual" }), /Failover \(lines/],
+    ["get the outline of a long page", async () => call("read_page", { path: "Operations/Manual" }), /Failover \(lines/],
     ["read a short page", async () => call("read_page", { path: "Design/VPS" }), /Helsinki/],
     ["read five pages", async () => call("read_pages", { items: names.slice(60, 65), max_chars: 8000 }), /=== /],
     ["add a bullet under a heading", async () => call("edit_page", { path: "Design/VPS", edits: [{ op: "append", section: "Costs", text: "- backup space: 2 euros" }], message: "Add the backup space" }), /\+- backup space/],
@@ -110,15 +110,15 @@ async function main() {
       const read = await call("read_page", { path: "Design/VPS", lines: "1-4" });
       return call("edit_page", { path: "Design/VPS", revision: revision(read), edits: [{ op: "set_meta", text: "status: running" }] });
     }, /\+status: running/],
-    ["make a page with links", async () => call("create_page", { path: "Design/Backup", content: "# Backup\n\nOf the [[Design/VPS]], nightly.\n", message: "Begin" }), /Created Design\/Backup/],
+    ["create a page with links", async () => call("create_page", { path: "Design/Backup", content: "# Backup\n\nOf the [[Design/VPS]], nightly.\n", message: "Begin" }), /Created Design\/Backup/],
     ["rename a page with nine backlinks", async () => {
       const found = await call("list_pages", { path_prefix: "Design/Old" });
       assert.match(found, /Old_Name/);
       const read = await call("read_page", { path: "Design/Old_Name" });
       return call("move_page", { path: "Design/Old_Name", new_path: "Design/New Name", revision: revision(read) });
     }, /Links rewritten in: (\S+, ){8}/],
-    ["what has changed since a date", async () => call("changes", { since: new Date().toISOString().slice(0, 10), limit: 10 }), /Rename|Moved|rename/],
-    ["what one agent did", async () => call("changes", { author: "bob", limit: 10 }), /commit|change/],
+    ["list changes since a date", async () => call("changes", { since: new Date().toISOString().slice(0, 10), limit: 10 }), /Rename|Moved|rename/],
+    ["list one agent's changes", async () => call("changes", { author: "bob", limit: 10 }), /commit|change/],
     ["undo a change", async () => {
       const log = await call("changes", { path: "Design/VPS", limit: 3 });
       const commit = log.match(/ ([0-9a-f]{8}) @\S+ [^\n]*Which keys/)[1];
@@ -133,22 +133,22 @@ async function main() {
       const log = await call("changes", { path: "Recipes/Bread" });
       return call("revert", { path: "Recipes/Bread", to: [...log.matchAll(/@([0-9a-f]{8})/g)].at(-1)[1] });
     }, /Reverted/],
-    ["one typo on 12 pages", async () => {
+    ["fix one typo on 12 pages", async () => {
       const found = await call("grep", { pattern: "recieve" });
       const pages = [...found.matchAll(/^(\S+):\d+:/gm)].map((m) => m[1]);
       assert.equal(pages.length, 12);
       for (const path of pages) await call("edit_page", { path, edits: [{ op: "replace", old: "recieve", text: "receive" }] });
       return call("grep", { pattern: "recieve" });
     }, /^0 lines/],
-    ["what links to a page", async () => call("links", { path: "Design/VPS", kind: "in" }), /Design\/Backup/],
-    ["broken links of a page", async () => call("links", { path: "Recipes/Bread", kind: "broken" }), /Missing_Starter/],
-    ["pages of a tag", async () => call("list_pages", { tag: "harvest", limit: 10 }), /#harvest/],
-    ["the folders", async () => call("list_pages", { depth: 1 }), /Operations\//],
-    ["a file beside a page", async () => {
+    ["list backlinks of a page", async () => call("links", { path: "Design/VPS", kind: "in" }), /Design\/Backup/],
+    ["list broken links of a page", async () => call("links", { path: "Recipes/Bread", kind: "broken" }), /Missing_Starter/],
+    ["list pages with a tag", async () => call("list_pages", { tag: "harvest", limit: 10 }), /#harvest/],
+    ["list the folders", async () => call("list_pages", { depth: 1 }), /Operations\//],
+    ["add a file to a page", async () => {
       await call("write_attachment", { path: "Design/VPS", name: "notes.txt", base64: Buffer.from("ip 192.0.2.1\n").toString("base64") });
       return call("read_attachment", { path: "Design/VPS", name: "notes.txt" });
     }, /192\.0\.2\.1/],
-    ["edit what another changed meanwhile", async () => {
+    ["edit a page that changed meanwhile", async () => {
       const read = await call("read_page", { path: "Design/VPS", section: "Costs" });
       await service.write("bob", "Design/VPS", (await service.content("bob", "Design/VPS")).replace("4.90", "5.90"));
       const said = await call("edit_page", { path: "Design/VPS", revision: revision(read), edits: [{ op: "replace_section", section: "Costs", text: "- 4.90 euros a month and 2 for backup" }] }, { fails: true });
@@ -166,12 +166,13 @@ async function main() {
   }
   const row = (name) => rows.find((r) => r.name === name);
   const total = rows.reduce((sum, r) => ({ calls: sum.calls + r.calls, in: sum.in + r.in, out: sum.out + r.out }), { calls: 0, in: 0, out: 0 });
-  const table = `| task | calls | tokens in | tokens out |\n|---|---|---|---|\n` + rows.map((r) => `| ${r.name} | ${r.calls} | ${r.in} | ${r.out} |`).join("\n") + `\n| **all 24** | **${total.calls}** | **${total.in}** | **${total.out}** |\n`;
-  const page = `# What agents pay
+  const count = (n) => n.toLocaleString("en-US");
+  const table = `| task | calls | tokens in | tokens out |\n|---|---|---|---|\n` + rows.map((r) => `| ${r.name} | ${r.calls} | ${count(r.in)} | ${count(r.out)} |`).join("\n") + `\n| **all 24** | **${total.calls}** | **${count(total.in)}** | **${count(total.out)}** |\n`;
+  const page = `# Token costs for agents
 
-Made by \`e2e/mcp/cost.mjs --write\`: tokens of o200k (gpt-tokenizer 4.0.0; not those of every model), on a generated wiki of 493 pages, three and one of them over 60 KB. "In" is what a model writes of a call, its name and arguments; "out" what it reads, the text of the answer.
+Made by \`e2e/mcp/cost.mjs --write\`: tokens of the o200k encoding (gpt-tokenizer 4.0.0; other models differ), on a generated wiki of 493 pages, four of them over 60 KB. "In" counts what a model writes for a call, the tool name and arguments. "Out" counts what it reads, the text of the result.
 
-The list of tools: ${list.all} tokens for all 16 (name, description, schema; ${list.bytes} bytes), ${list.readOnly} for the 9 that read; with titles and hints, which clients keep to themselves, ${list.whole}.
+Tool list: ${count(list.all)} tokens for all 16 (name, description, schema; ${count(list.bytes)} bytes), ${count(list.readOnly)} for the 9 that only read. With titles and hints, which clients don't pass to the model: ${count(list.whole)}.
 
 ${table}`;
   console.log(page);
