@@ -45,7 +45,7 @@ func (w *Wiki) commit(ctx context.Context, r Request, clock *stopwatch) (Result,
 		defer clock.lap(&clock.Stage)
 		s.tx, s.ctx = t, t.ctx
 		now := w.o.Now()
-		if res, err = t.replay(&r, now); err != nil || res.Replayed {
+		if res, err = replay(t.ctx, t, t.w.slug, &r, now); err != nil || res.Replayed {
 			return err
 		}
 		if res, err = s.run(now); err != nil {
@@ -151,16 +151,22 @@ func (r *Request) window() time.Duration {
 	return keepRequests
 }
 
-// replay answers with the result of an earlier try of a request, if there is
-// one: then it is marked Replayed.
-func (t *tx) replay(r *Request, now time.Time) (res Result, err error) {
+// Replay returns the result of an earlier request with the same idempotency key,
+// caller and hash, marked Replayed; the zero Result if there is none. ErrInvalid
+// if the key was used for another request.
+func (w *Wiki) Replay(ctx context.Context, r Request) (Result, error) {
+	res, err := replay(ctx, w, w.slug, &r, w.o.Now())
+	return res, failure(err, "replay a request of %s", w.slug)
+}
+
+func replay(ctx context.Context, q querier, slug string, r *Request, now time.Time) (res Result, err error) {
 	if r.IdempotencyKey == "" {
 		return res, nil
 	}
 	var hash string
 	var raw []byte
-	err = t.row(t.ctx, "SELECT hash, result FROM requests WHERE wiki = $1 AND caller = $2 AND key = $3 AND time > $4",
-		t.w.slug, callerKey(r.Author), r.IdempotencyKey, now.Add(-r.window()).UnixMilli()).Scan(&hash, &raw)
+	err = q.row(ctx, "SELECT hash, result FROM requests WHERE wiki = $1 AND caller = $2 AND key = $3 AND time > $4",
+		slug, callerKey(r.Author), r.IdempotencyKey, now.Add(-r.window()).UnixMilli()).Scan(&hash, &raw)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return res, nil

@@ -78,6 +78,10 @@ func (r *recentFiles) clear() {
 	r.files = nil
 }
 
+// ReadStatements returns how many statements readers of the wiki have run since
+// it was opened.
+func (w *Wiki) ReadStatements() uint64 { return w.reads.Runs() }
+
 // start reads what a wiki keeps in memory, after migrating an older database.
 func (w *Wiki) start(ctx context.Context) error {
 	var version int

@@ -1,14 +1,11 @@
 package gitrepo
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/hex"
 	"fmt"
 	"slices"
 	"strconv"
-
-	"robot.wtf/internal/wiki"
 )
 
 // Modes of tree entries.
@@ -75,32 +72,4 @@ func (e TreeEntry) byteAt(i int) byte {
 		return '/'
 	}
 	return 0
-}
-
-// ParseTree reads a tree's content. Encoding the entries gives the same bytes
-// for every tree that git's strict check accepts. Its errors are of kind
-// wiki.ErrInvalid.
-func ParseTree(content []byte) ([]TreeEntry, error) {
-	var entries []TreeEntry
-	for rest := content; len(rest) > 0; {
-		mode, after, ok := bytes.Cut(rest, []byte(" "))
-		bits, err := strconv.ParseUint(string(mode), 8, 32)
-		if !ok || err != nil || mode[0] == '0' {
-			return nil, badTree(content, rest, "its mode")
-		}
-		name, after, ok := bytes.Cut(after, []byte{0})
-		if !ok || len(name) == 0 || bytes.IndexByte(name, '/') >= 0 {
-			return nil, badTree(content, rest, "its name")
-		}
-		if len(after) < rawID {
-			return nil, badTree(content, rest, "its id is cut short")
-		}
-		entries = append(entries, TreeEntry{uint32(bits), string(name), hex.EncodeToString(after[:rawID])})
-		rest = after[rawID:]
-	}
-	return entries, nil
-}
-
-func badTree(content, rest []byte, what string) error {
-	return fmt.Errorf("gitrepo: tree entry at byte %d: %s: %w", len(content)-len(rest), what, wiki.ErrInvalid)
 }

@@ -52,7 +52,7 @@ func (s *Service) ApplyEdits(ctx context.Context, a wiki.Access, r EditRequest) 
 		return Edited{}, err
 	}
 	var done Edited
-	done.Saved, err = retried(ctx, w, a, r.Write, func() (Saved, error) {
+	done.Saved, err = withReplay(ctx, w, a, r.Write, func() (Saved, error) {
 		var err error
 		for range maxEditTries {
 			if done, err = s.editOnce(ctx, w, a, r, base); !errors.Is(err, errMoved) {

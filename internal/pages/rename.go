@@ -80,7 +80,7 @@ var errMoved = errors.New("pages: the wiki has changed meanwhile")
 // again tries a change that is planned from the current state until that state
 // stands still, a few times.
 func again(ctx context.Context, w *content.Wiki, a wiki.Access, wr Write, try func() (Saved, error)) (Saved, error) {
-	return retried(ctx, w, a, wr, func() (done Saved, err error) {
+	return withReplay(ctx, w, a, wr, func() (done Saved, err error) {
 		for range maxTries {
 			if done, err = try(); !errors.Is(err, errMoved) {
 				return done, err
@@ -106,7 +106,7 @@ func planned(err error) error {
 // mustBeCurrent checks the precondition of a change that cannot be merged.
 func mustBeCurrent(ctx context.Context, w *content.Wiki, p Precondition, f wiki.File) error {
 	p.Create = false
-	base, err := baseOf(ctx, w, p, f, true, nil)
+	base, err := resolveBase(ctx, w, p, f, true, nil)
 	if err != nil || base == f.Blob {
 		return err
 	}

@@ -75,10 +75,10 @@ func (s *Service) Save(ctx context.Context, a wiki.Access, r SaveRequest) (Saved
 	if !exists {
 		file.Path = name.File()
 	}
-	if !exists && r.Base != "" { // it may have been moved: the save follows it
-		switch f, err := current(ctx, w, file.Path); {
+	if !exists && r.Base != "" { // the page may have been renamed
+		switch renamed, err := findRenamed(ctx, w, file.Path); {
 		case err == nil:
-			file, exists = f, true
+			file, exists = renamed, true
 		case !errors.Is(err, wiki.ErrNotFound):
 			return Saved{}, err
 		}
@@ -88,16 +88,18 @@ func (s *Service) Save(ctx context.Context, a wiki.Access, r SaveRequest) (Saved
 	if err := checkText(r.Text, limits); err != nil {
 		return Saved{}, err
 	}
-	return retried(ctx, w, a, r.Write, func() (Saved, error) {
-		base, err := baseOf(ctx, w, r.Precondition, file, exists, r.Text)
+	return withReplay(ctx, w, a, r.Write, func() (Saved, error) {
+		base, stored, err := readBase(ctx, w, r.Precondition, file, exists, r.Text)
 		if err != nil {
 			return Saved{}, err
 		}
 		text := r.Text
-		if !r.Exact {
-			if text, err = styled(ctx, w, base, r.Text); err != nil {
-				return Saved{}, err
-			}
+		switch {
+		case r.Exact:
+		case base == content.BaseNone:
+			text = edit.FormatNew(text)
+		default:
+			text = edit.KeepStyle(stored, text)
 		}
 		return commit(ctx, w, a, r.Write, content.Request{
 			Message:   message(r.Message, "%s %s", verb(exists), name),
@@ -105,6 +107,15 @@ func (s *Service) Save(ctx context.Context, a wiki.Access, r SaveRequest) (Saved
 			DropDraft: draftOf(a.Caller(), file.Path),
 		})
 	})
+}
+
+// findRenamed finds a file by a former path.
+func findRenamed(ctx context.Context, w *content.Wiki, path string) (wiki.File, error) {
+	to, err := w.MovedTo(ctx, path)
+	if err != nil {
+		return wiki.File{}, err
+	}
+	return w.Find(ctx, to)
 }
 
 // draftOf is the draft that a save takes the place of: a person's save in the
@@ -123,21 +134,25 @@ func verb(exists bool) string {
 	return "Create"
 }
 
-// styled gives a text the style of the blob that its writer started from.
-func styled(ctx context.Context, w *content.Wiki, base string, text []byte) ([]byte, error) {
-	if base == content.BaseNone {
-		return edit.FormatNew(text), nil
+// readBase is resolveBase for a save, and reads the base's content. It reads a
+// whole blob id, which forms send, directly: content rejects one that the page
+// never had.
+func readBase(ctx context.Context, w *content.Wiki, p Precondition, f wiki.File, exists bool, yours []byte) (id string, data []byte, err error) {
+	if id = strings.ToLower(strings.TrimSpace(p.Base)); len(id) == 40 && !p.Strict && !p.Create {
+		if data, err = w.Blob(ctx, id); !errors.Is(err, wiki.ErrNotFound) {
+			return id, data, err
+		}
 	}
-	stored, err := w.Blob(ctx, base)
-	if err != nil {
-		return nil, fmt.Errorf("pages: read blob %s of %s: %w", base, w.Slug(), err)
+	id, err = resolveBase(ctx, w, p, f, exists, yours)
+	if err == nil && id != content.BaseNone {
+		data, err = w.Blob(ctx, id)
 	}
-	return edit.KeepStyle(stored, text), nil
+	return id, data, err
 }
 
-// baseOf turns a precondition on a file into the whole blob id that content
-// compares. What can be refused without a commit is refused here, in words.
-func baseOf(ctx context.Context, w *content.Wiki, p Precondition, f wiki.File, exists bool, yours []byte) (string, error) {
+// resolveBase returns the whole blob id of the revision that a precondition
+// names. It rejects a precondition that can't be met.
+func resolveBase(ctx context.Context, w *content.Wiki, p Precondition, f wiki.File, exists bool, yours []byte) (string, error) {
 	title := strings.TrimSuffix(f.Path, ".md")
 	switch {
 	case p.Create && exists && p.Strict:
@@ -151,7 +166,7 @@ func baseOf(ctx context.Context, w *content.Wiki, p Precondition, f wiki.File, e
 	case p.Base == "":
 		return content.BaseNone, nil
 	}
-	base, err := resolveBase(ctx, w, p.Base, f)
+	base, err := resolveRevision(ctx, w, p.Base, f)
 	switch {
 	case err != nil && p.Strict && (errors.Is(err, wiki.ErrInvalid) || errors.Is(err, wiki.ErrNotFound)):
 		// To If-Match, an entity tag that was never given is just another one.
@@ -168,8 +183,8 @@ func stale(title string) error {
 	return wiki.Problemf(wiki.ErrPrecondition, "revision", "%q is not at that revision. Read it again.", title)
 }
 
-// resolveBase finds the whole blob id of a revision of a file.
-func resolveBase(ctx context.Context, w *content.Wiki, base string, f wiki.File) (string, error) {
+// resolveRevision returns the whole blob id of a revision of a file.
+func resolveRevision(ctx context.Context, w *content.Wiki, base string, f wiki.File) (string, error) {
 	base = strings.ToLower(strings.TrimSpace(base))
 	if len(base) >= 8 && strings.HasPrefix(f.Blob, base) {
 		return f.Blob, nil
@@ -196,7 +211,7 @@ func existing(ctx context.Context, w *content.Wiki, f wiki.File, yours []byte) e
 // commit makes a request the caller's, commits it, and says what it came to.
 func commit(ctx context.Context, w *content.Wiki, a wiki.Access, wr Write, r content.Request) (Saved, error) {
 	r.Author, r.Limits = a.Caller(), a.Site().Limits
-	r.IdempotencyKey, r.IdempotencyHash, r.IdempotencyWindow = wr.IdempotencyKey, wr.IdempotencyHash, wr.IdempotencyWindow
+	wr.setKey(&r)
 	res, err := w.Commit(ctx, r)
 	if err != nil {
 		return Saved{}, refused(err, a.Site().Limits)
@@ -260,7 +275,7 @@ func (s *Service) Patch(ctx context.Context, a wiki.Access, r PatchRequest) (Sav
 		return Saved{}, err
 	}
 	defer release()
-	return retried(ctx, w, a, r.Write, func() (Saved, error) {
+	return withReplay(ctx, w, a, r.Write, func() (Saved, error) {
 		for try := 1; ; try++ {
 			done, err := patchOnce(ctx, w, a, r)
 			if err == nil || try == maxTries || r.Strict || !errors.Is(err, wiki.ErrConflict) {
@@ -279,7 +294,7 @@ func patchOnce(ctx context.Context, w *content.Wiki, a wiki.Access, r PatchReque
 	if err != nil {
 		return Saved{}, err
 	}
-	base, err := baseOf(ctx, w, Precondition{Base: r.Base, Strict: r.Strict}, file, true, nil)
+	base, err := resolveBase(ctx, w, Precondition{Base: r.Base, Strict: r.Strict}, file, true, nil)
 	if err != nil {
 		return Saved{}, err
 	}

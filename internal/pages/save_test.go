@@ -434,3 +434,45 @@ func TestSaveRejectsInvalidText(t *testing.T) {
 	_, err = w.Save(w.ctx, w.editor, SaveRequest{Name: "Bigger", Text: []byte(big)}) // with its final newline
 	wantKind(t, err, wiki.ErrTooLarge)
 }
+
+// A save reads no more than it needs: each statement of a reader after a commit
+// begins with cold caches.
+func TestSaveStatements(t *testing.T) {
+	w := newWorld(t)
+	read := func(save func() error) uint64 {
+		t.Helper()
+		c, release, err := w.open(w.ctx, w.editor, wiki.Edit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer release()
+		before := c.ReadStatements()
+		if err := save(); err != nil {
+			t.Fatal(err)
+		}
+		return c.ReadStatements() - before
+	}
+	save := func(name, base, text string) error {
+		_, err := w.Save(w.ctx, w.editor, SaveRequest{Precondition: Precondition{Base: base, Create: base == ""}, Name: name, Text: []byte(text)})
+		return err
+	}
+	old := w.put("Page", "one\ntwo\nthree\n\nfour\nfive\n").Revision
+	current := w.put("Page", "one\ntwo\nthree\n\nfour\n5\n").Revision
+	moved := w.put("Moved", "text\n").Revision
+	if _, err := w.Rename(w.ctx, w.editor, RenameRequest{Name: "Moved", NewName: "Elsewhere", Precondition: w.base("Moved")}); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name, page, base, text string
+		max                    uint64
+	}{
+		{"current revision", "Page", current, "one\ntwo\nthree\n\n4\n5\n", 1},
+		{"old revision", "Page", old, "1\ntwo\nthree\n\nfour\nfive\n", 1},
+		{"new page", "New", "", "text\n", 1},
+		{"moved page", "Moved", moved, "text 2\n", 8},
+	} {
+		if n := read(func() error { return save(test.page, test.base, test.text) }); n > test.max {
+			t.Errorf("%s: %d statements, at most %d wanted", test.name, n, test.max)
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // A Scanner is a row of a result, or the error that prevented it.
@@ -28,8 +29,9 @@ type Handle interface {
 // preparing a statement costs SQLite more than most statements do. It is safe for
 // concurrent use if its handle is.
 type Statements struct {
-	on  Handle
-	max int
+	on   Handle
+	max  int
+	runs atomic.Uint64
 
 	mu   sync.RWMutex
 	kept map[string]*sql.Stmt
@@ -93,8 +95,12 @@ func (s *Statements) exec(ctx context.Context, query string, args ...any) (sql.R
 	return stmt.ExecContext(ctx, args...)
 }
 
+// Runs returns how many statements have been run.
+func (s *Statements) Runs() uint64 { return s.runs.Load() }
+
 // prepare returns the statement kept for a query, nil if no more can be kept.
 func (s *Statements) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
+	s.runs.Add(1)
 	s.mu.RLock()
 	stmt, kept := s.kept[query], len(s.kept)
 	s.mu.RUnlock()
