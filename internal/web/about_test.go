@@ -30,8 +30,7 @@ func TestAboutPages(t *testing.T) {
 	w.as("ada").get(on("ada", "/Home/edit")).has(testOrigin("help") + "/Dialect")
 }
 
-// The landing page shows what the operator chose, as far as everybody may see
-// it.
+// The landing page shows the wikis that the operator chose, if they are public.
 func TestShowcase(t *testing.T) {
 	w := newTestWiki(t)
 	w.as("bob").get(testPlatform+"/").want(http.StatusOK).has("A weather station.", testOrigin("ada")).lacks(testOrigin("bob"), testOrigin("nobody"))

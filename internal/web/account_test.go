@@ -15,8 +15,8 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// TestForeignForms: a page of another site, or on another tenant's host, makes
-// a signed-in browser send each form that there is; none is taken.
+// Attack: a page on another site, or on another tenant's host, makes a signed-in
+// browser submit each form. All must be refused.
 func TestForeignForms(t *testing.T) {
 	w := newTestWiki(t)
 	ada := w.as("ada")
@@ -76,16 +76,15 @@ func TestMembersOnPages(t *testing.T) {
 	cleo.get(testPlatform + "/app/").has("Leave").lacks("Danger")
 	cleo.post(testPlatform+"/app/leave", url.Values{"slug": {"bob"}}).want(http.StatusSeeOther)
 	cleo.get(on("bob", "/Home")).want(http.StatusNotFound)
-	// To who is no member, a private wiki and a missing one are the same.
+	// To non-members, a private wiki and a missing one look the same.
 	one := w.as("dan").post(testPlatform+"/app/leave", url.Values{"slug": {"bob"}})
 	two := w.as("dan").post(testPlatform+"/app/leave", url.Values{"slug": {"nosuch"}})
 	if one.status != http.StatusNotFound || two.status != one.status || mainOf(one.body) != mainOf(two.body) {
-		t.Errorf("leaving tells a private wiki (%d) from a missing one (%d)", one.status, two.status)
+		t.Errorf("leaving distinguishes a private wiki (%d) from a missing one (%d)", one.status, two.status)
 	}
 }
 
-// Who was invited and has no wiki of their own has no username either: they
-// write under their handle.
+// An invited person without a wiki has no username: their handle is shown.
 func TestInvitedEditorWrites(t *testing.T) {
 	w := newTestWiki(t)
 	w.as("ada").post(on("ada", "/-/members"), url.Values{"action": {"invite"}, "handle": {"eve.test"}, "role": {"editor"}}).want(http.StatusSeeOther)
@@ -134,8 +133,7 @@ func TestTokensOnPages(t *testing.T) {
 	cleo.post(on("ada", "/-/tokens"), url.Values{"action": {"make"}, "name": {"x"}, "scope": {"write"}}).want(http.StatusForbidden)
 }
 
-// A session that is ended on the account's page is worth nothing on the next
-// request, on every host.
+// A session ended on the account page no longer works on any host.
 func TestSessionsOnPages(t *testing.T) {
 	w := newTestWiki(t)
 	one, two := w.as("ada"), w.as("ada")
@@ -153,7 +151,7 @@ func TestSessionsOnPages(t *testing.T) {
 	one.post(testPlatform+"/app/sessions", url.Values{"id": {"all"}}).want(http.StatusSeeOther)
 	three.get(testPlatform + "/app/").want(http.StatusFound)
 	one.get(on("ada", "/-/settings")).want(http.StatusFound, http.StatusForbidden)
-	// Each says which browser it is of.
+	// Each names its browser.
 	four := w.anonymous()
 	four.header.Set("User-Agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
 	four.post(testPlatform+"/auth/dev", url.Values{"username": {"ada"}}).want(http.StatusSeeOther)
@@ -161,8 +159,8 @@ func TestSessionsOnPages(t *testing.T) {
 	four.get(testPlatform + "/app/").has("Firefox on Linux, since")
 }
 
-// A wiki that is being deleted is closed to everybody, its owner as well, and
-// comes back as it was.
+// A wiki that is being deleted is closed to everyone, including its owner, and can
+// be restored unchanged.
 func TestDeleteWikiOnPages(t *testing.T) {
 	w := newTestWiki(t)
 	ada, bob := w.as("ada"), w.as("bob")
@@ -234,13 +232,13 @@ func TestExport(t *testing.T) {
 		t.Errorf("account.json: %s", files["account.json"])
 	}
 	if text := files["wikis/bob/files/Secret_"+canary+".md"]; !strings.Contains(text, canary) {
-		t.Errorf("no page of his: %q", text)
+		t.Errorf("his page is missing: %q", text)
 	}
 	if files["picture.png"] != string(testPNG(t)) {
-		t.Error("no picture of his")
+		t.Error("his picture is missing")
 	}
 	if text := files["wikis/ada/drafts/Home.md"]; !strings.Contains(text, "A draft of bob's.") {
-		t.Errorf("no draft of his: %q in %d files", text, len(files))
+		t.Errorf("bob's draft is missing: %q in %d files", text, len(files))
 	}
 	for name := range files {
 		if strings.HasPrefix(name, "wikis/ada/files/") {
@@ -265,7 +263,7 @@ func TestHandleOfTheWiki(t *testing.T) {
 	w.anonymous().get(at).want(http.StatusNotFound)
 }
 
-// revision is the blob id of a page.
+// revision returns the blob id of a page.
 func (w *testWiki) revision(slug, page string) string {
 	w.T.Helper()
 	p, err := w.Pages.Page(w.T.Context(), w.Access(slug, slug), page, "")

@@ -19,7 +19,7 @@ import (
 // A part is a field of a form with files.
 type part struct{ field, file, data string }
 
-// send posts a form of parts, as a browser does.
+// send posts a multipart form, as a browser does.
 func (b *browser) sendFiles(address string, parts ...part) *answer {
 	b.w.T.Helper()
 	var body bytes.Buffer
@@ -64,10 +64,9 @@ func testGIF(t testing.TB) string {
 	return b.String()
 }
 
-// Attack: a file is uploaded whose name, content or both make a browser run
-// script in the wiki's origin. Whatever it is, it comes back inert: nothing
-// guesses its type, it has an origin of its own and may load nothing, and only
-// pictures, text and PDF open in a tab at all.
+// Attack: an uploaded file whose name or content makes a browser run script in the
+// wiki's origin. Every file must be served inert: no type sniffing, a separate
+// origin that can load nothing, and only pictures, text and PDF shown inline.
 func TestAttachmentsAreInert(t *testing.T) {
 	const script = `<script>alert(document.domain)</script>`
 	const svg = `<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"><script>alert(1)</script></svg>`
@@ -211,7 +210,7 @@ func TestAttachmentNames(t *testing.T) {
 		bob.sendFiles(on("ada", "/Home/attachments"), part{"file", name, "x"}).want(http.StatusBadRequest).has("aria-invalid")
 	}
 	if w.seq() != before {
-		t.Error("a bad name was stored")
+		t.Error("an invalid name was stored")
 	}
 }
 

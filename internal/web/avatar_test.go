@@ -8,8 +8,7 @@ import (
 	"robot.wtf/internal/store"
 )
 
-// People's pictures stand where their initials did, and come from the page's
-// own host.
+// People's pictures replace their initials and are served by the page's own host.
 func TestAvatars(t *testing.T) {
 	w := newTestWiki(t)
 	if err := w.Store.SetAvatar(t.Context(), "did:plc:bob", store.Avatar{Source: "cid", MIME: "image/png", Data: testPNG(t)}); err != nil {

@@ -23,8 +23,8 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// TestConnectLines: each line does in its client what it is for, for a slug of
-// every shape, on a service of any origin.
+// Each line works in its client, for slugs of every shape and any origin of the
+// service.
 func TestConnectLines(t *testing.T) {
 	for slug, origin := range map[string]string{
 		"ada": "https://ada.robot.wtf", "3-d-printing": "https://3-d-printing.robot.wtf",
@@ -89,12 +89,12 @@ func sameJSON(t *testing.T, text string, want map[string]any) {
 	}
 }
 
-// checkClaudeCode reads the command as its command line does: flags first, then
-// a name and an address; nothing in it means anything to a shell.
+// checkClaudeCode parses the command like Claude Code: flags first, then a name and
+// an address. No part of it may be special to a shell.
 func checkClaudeCode(t *testing.T, line, name, address string) {
 	t.Helper()
 	if strings.ContainsAny(line, "'\"`$\\;&|<>()*?#~!\n") {
-		t.Errorf("a shell reads more than words in %s", line)
+		t.Errorf("%s contains characters special to a shell", line)
 	}
 	words := strings.Fields(line)
 	if len(words) < 4 || strings.Join(words[:3], " ") != "claude mcp add" {
@@ -118,8 +118,8 @@ func checkClaudeCode(t *testing.T, line, name, address string) {
 	}
 }
 
-// TestConnectPage: it waits, says what came and why it was refused, turns green
-// when the member's agent writes, and keeps or takes back what it wrote.
+// The connect page waits, explains requests and refusals, turns green when the
+// member's agent writes, and keeps or undoes the agent's edits.
 func TestConnectPage(t *testing.T) {
 	w := newTestWiki(t)
 	b := w.as("ada")
@@ -156,7 +156,7 @@ func TestConnectPage(t *testing.T) {
 	b.get(on("ada", "/Home")).lacks("My Project</a>\n")
 	b.get(on("ada", "/My_Project")).want(http.StatusOK).has("Text.")
 
-	// What cannot be undone stays, with what stands in the way.
+	// A change that can't be undone stays, and the page shows why.
 	third := w.write("ada", "ada", "Claude", "My_Project", "Another text.\n")
 	w.write("ada", "bob", "", "My_Project", "Yet another text.\n")
 	do(b, "undo", third.Commit).want(http.StatusConflict).has("This change can&rsquo;t be undone on its own")
@@ -165,7 +165,7 @@ func TestConnectPage(t *testing.T) {
 	do(b, "undo", "nonsense").want(http.StatusBadRequest)
 	do(w.as("cleo"), "undo", third.Commit).want(http.StatusForbidden)
 	do(w.as("cleo"), "keep", third.Commit).want(http.StatusSeeOther)
-	page().has(third.Commit) // somebody else's keeping is not mine
+	page().has(third.Commit) // another member keeping it changes nothing for this one
 	do(w.as("dan"), "keep", third.Commit).want(http.StatusForbidden)
 	w.Clock.Add(25 * time.Hour)
 	b = w.as("ada")
@@ -173,14 +173,14 @@ func TestConnectPage(t *testing.T) {
 	b.get(on("bob", "/-/connect")).want(http.StatusNotFound)
 }
 
-// An openStream is a stream of events that is being read.
+// An openStream is an event stream being read.
 type openStream struct {
 	t      *testing.T
 	body   io.ReadCloser
 	events chan string // closed at its end
 }
 
-// listen opens the events of a wiki through a real server, as a person.
+// listen opens the event stream of a wiki through a real server, as a person.
 func listen(t *testing.T, w *testWiki, server *pipeServer, slug, name string) (*openStream, int) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), "GET", testOrigin(slug)+"/-/connect/events", nil)
@@ -212,7 +212,7 @@ func listen(t *testing.T, w *testWiki, server *pipeServer, slug, name string) (*
 	return s, res.StatusCode
 }
 
-// next is the next event; ok is false when the stream has ended.
+// next returns the next event; ok is false if the stream has ended.
 func (s *openStream) next() (event string, ok bool) {
 	s.t.Helper()
 	select {
@@ -281,8 +281,8 @@ func (l *pipeListener) Close() error { l.close(); return nil }
 
 func (l *pipeListener) Addr() net.Addr { return &net.TCPAddr{} }
 
-// TestStream: the panel comes at once and whenever it changes, for longer than
-// other answers may take, and to members alone.
+// The stream sends the panel at once and on each change, outlives the usual write
+// timeout, and serves only members.
 func TestStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, server := streaming(t)
@@ -292,7 +292,7 @@ func TestStream(t *testing.T) {
 		}
 		time.Sleep(500 * time.Millisecond)
 		sessions := w.Session
-		sessions.Wake("ada") // nothing is new: nothing is sent
+		sessions.Wake("ada") // without news, nothing is sent
 		sessions.Note(t.Context(), "ada", session.Request{Method: "POST", Path: "/mcp", Status: 401, Cause: session.NoToken})
 		if event, ok := s.next(); !ok || !strings.Contains(event, "No token yet.") {
 			t.Fatalf("%v %q", ok, event)
@@ -307,13 +307,13 @@ func TestStream(t *testing.T) {
 		}
 		sessions.Note(t.Context(), "ada", session.Request{Method: "POST", Path: "/mcp", Status: 401, Cause: session.Expired})
 		if event, ok := s.next(); ok {
-			t.Errorf("who is no member any more was told %q", event)
+			t.Errorf("a former member got %q", event)
 		}
 	})
 }
 
-// TestStreamsAreBounded: a person has only so many, and gets them back; the
-// service can stop while they are open.
+// Streams per person are limited, and closed ones are released. The service can
+// stop while streams are open.
 func TestStreamsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, server := streaming(t)
@@ -349,14 +349,13 @@ func TestStreamsAreBounded(t *testing.T) {
 		done, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
 		if err := server.Shutdown(done); err != nil {
-			t.Errorf("streams keep the service from stopping: %v", err)
+			t.Errorf("open streams prevent the service from stopping: %v", err)
 		}
 	})
 }
 
-// TestAStreamThatHangs: somebody who does not read is let go, and nobody else
-// waits for them.
-func TestAStreamThatHangs(t *testing.T) {
+// A client that stops reading is disconnected, and blocks nobody.
+func TestStalledStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newTestWiki(t)
 		w.web.stream.write = 200 * time.Millisecond
@@ -402,7 +401,7 @@ func TestAStreamThatHangs(t *testing.T) {
 		begun := time.Now()
 		w.Session.Note(t.Context(), "ada", session.Request{Status: 401})
 		if took := time.Since(begun); took > time.Second {
-			t.Errorf("a note waited %v", took)
+			t.Errorf("a notification was delayed by %v", took)
 		}
 		wait("who does not read is kept", func() bool { return !watched() })
 	})

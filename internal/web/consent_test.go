@@ -34,7 +34,7 @@ func authorizeURL(slug string) string {
 	}.Encode()
 }
 
-// consent goes to the page that asks.
+// consent opens the consent page.
 func (b *browser) consent(slug string) *answer {
 	b.w.T.Helper()
 	return b.follow(b.get(authorizeURL(slug)))
@@ -42,7 +42,7 @@ func (b *browser) consent(slug string) *answer {
 
 var hidden = regexp.MustCompile(`<input type="hidden" name="(request|person)" value="([^"]*)">`)
 
-// formOf is the consent page's form with an answer.
+// formOf returns the consent page's form with a decision.
 func formOf(page *answer, answer, scope string) url.Values {
 	form := url.Values{"answer": {answer}}
 	if scope != "" {
@@ -56,7 +56,7 @@ func formOf(page *answer, answer, scope string) url.Values {
 
 const consentAddress = testPlatform + "/auth/oauth/consent"
 
-// back is what the client's callback is asked with.
+// back returns the parameters of the redirect to the client.
 func back(t *testing.T, a *answer) url.Values {
 	t.Helper()
 	a.want(http.StatusSeeOther)
@@ -71,7 +71,7 @@ func back(t *testing.T, a *answer) url.Values {
 	return values
 }
 
-// exchange asks the token endpoint.
+// exchange sends a request to the token endpoint.
 func (w *testWiki) exchange(form url.Values) (int, map[string]any) {
 	w.T.Helper()
 	r := httptest.NewRequest(http.MethodPost, testPlatform+"/auth/oauth/token", strings.NewReader(form.Encode()))
@@ -107,16 +107,16 @@ func TestConsent(t *testing.T) {
 	if status != http.StatusOK || out["token_type"] != "Bearer" || out["scope"] != "wiki:read wiki:write" || out["expires_in"] != (7*24*time.Hour).Seconds() {
 		t.Fatalf("%d %v", status, out)
 	}
-	// The same client again is asked about again.
+	// The same client needs consent again.
 	b.consent("ada").want(http.StatusOK).has("Let <bdi>Claude Code</bdi> into ada?")
-	// And no again is no.
+	// This time the person declines.
 	got = back(t, b.post(consentAddress, formOf(b.consent("ada"), "deny", "")))
 	if got.Get("error") != "access_denied" || got.Get("state") != "s t&te" || got.Get("iss") != testPlatform || got.Has("code") {
-		t.Errorf("answer to no: %v", got)
+		t.Errorf("response to declining: %v", got)
 	}
 }
 
-// A viewer can let an agent read, and no more, whatever the form says.
+// A viewer can only grant read access, whatever the form says.
 func TestConsentOfViewer(t *testing.T) {
 	w := newTestWiki(t)
 	b := w.as("cleo")
@@ -129,9 +129,9 @@ func TestConsentOfViewer(t *testing.T) {
 	}
 }
 
-// Who is no member sees the same of a private wiki, a public one, and one that
-// does not exist, and can agree to none.
-func TestConsentOfStranger(t *testing.T) {
+// A non-member sees the same page for a private, a public and a nonexistent wiki,
+// and can't approve any of them.
+func TestConsentOfNonMember(t *testing.T) {
 	w := newTestWiki(t)
 	b := w.as("dan")
 	pages := map[string]string{}
@@ -154,7 +154,7 @@ func TestConsentOfStranger(t *testing.T) {
 	}
 }
 
-// The request waits while somebody signs in, and in a second tab.
+// The request survives signing in, and works in a second tab.
 func TestConsentSurvivesSignIn(t *testing.T) {
 	w := newTestWiki(t)
 	b := w.anonymous()
@@ -170,9 +170,8 @@ func TestConsentSurvivesSignIn(t *testing.T) {
 	}
 }
 
-// Who comes for the first time makes the wiki on the way, and then lets the
-// program into it.
-func TestConsentOfNewcomer(t *testing.T) {
+// A new user creates the wiki first, and then approves the agent.
+func TestConsentOfNewUser(t *testing.T) {
 	w := newTestWiki(t)
 	b := w.anonymous()
 	page := b.follow(b.get(authorizeURL("dan"))).want(http.StatusOK).has("Sign in")
@@ -186,14 +185,14 @@ func TestConsentOfNewcomer(t *testing.T) {
 	if got := back(t, b.post(consentAddress, formOf(page, "allow", "write"))); got.Get("code") == "" {
 		t.Errorf("%v", got)
 	}
-	// No other address is gone to.
+	// Other return addresses are ignored.
 	for _, other := range []string{"https://evil.example/", "//evil.example/auth/oauth/consent?", "/auth/oauth/consent", "/app/"} {
 		page := w.as("cleo").get(testPlatform + "/app/create?return_to=" + url.QueryEscape(other)).want(http.StatusOK)
 		page.lacks(`name="return_to"`)
 	}
 }
 
-// What forges, repeats or moves an answer comes to nothing.
+// Attack: forging, replaying or transplanting a decision must have no effect.
 func TestConsentForging(t *testing.T) {
 	w := newTestWiki(t)
 	bob := w.as("bob")
@@ -244,7 +243,7 @@ func TestConsentForging(t *testing.T) {
 	if got := bob.get(consentAddress + "?request=" + form.Get("request") + "&answer=allow&scope=write&person=did:plc:bob"); strings.Contains(got.header.Get("Location"), "code=") {
 		t.Error("a link agreed")
 	}
-	// Somebody else signs in with this browser while the page is open.
+	// Another person signs in with this browser while the page is open.
 	bob.post(testPlatform+"/auth/dev", url.Values{"username": {"ada"}})
 	refused("shown to bob, sent by ada", bob, form, "")
 	bob.post(testPlatform+"/auth/dev", url.Values{"username": {"bob"}})
@@ -259,8 +258,9 @@ func TestConsentForging(t *testing.T) {
 	refused("late", bob, formOf(page, "allow", "write"), "")
 }
 
-// Taking away the membership between page and answer, or answer and exchange.
-func TestConsentOfWhoWasAMember(t *testing.T) {
+// The membership ends between the page and the decision, or between the decision and
+// the token exchange.
+func TestConsentOfFormerMember(t *testing.T) {
 	w := newTestWiki(t)
 	b := w.as("cleo")
 	page := b.consent("bob")
@@ -275,7 +275,7 @@ func TestConsentOfWhoWasAMember(t *testing.T) {
 	}
 }
 
-// connect lets Claude Code into a wiki as a person, and gives its token.
+// connect approves Claude Code for a wiki as a person, and returns its token.
 func (w *testWiki) connect(slug, name string) string {
 	w.T.Helper()
 	b := w.as(name)
@@ -287,8 +287,8 @@ func (w *testWiki) connect(slug, name string) string {
 	return out["access_token"].(string)
 }
 
-// Connected agents are shown to whom they act for and to the wiki's owner, who
-// both can disconnect them.
+// The person an agent acts for and the wiki's owner both see it and can disconnect
+// it.
 func TestConnectedAgents(t *testing.T) {
 	w := newTestWiki(t)
 	cleos, adas := w.connect("ada", "cleo"), w.connect("ada", "ada")
@@ -299,7 +299,7 @@ func TestConnectedAgents(t *testing.T) {
 		return err == nil && !c.Anonymous()
 	}
 	if !works(cleos) || !works(adas) {
-		t.Fatal("the tokens do not work")
+		t.Fatal("the tokens don't work")
 	}
 	owner, cleo, bob := w.as("ada"), w.as("cleo"), w.as("bob")
 	owner.get(on("ada", "/-/agents")).want(http.StatusOK).has("Claude Code</bdi></b> for Cleo", "Claude Code</bdi></b> for Ada", "Reads only", "first used")

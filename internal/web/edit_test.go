@@ -14,8 +14,8 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// fields reads what a browser would send of a page's form with a textarea:
-// the hidden fields and the text, with line ends as browsers make them.
+// fields returns the form that a browser would send: the hidden fields and the
+// textarea, with line ends as browsers send them.
 func (a *answer) fields() url.Values {
 	a.t.Helper()
 	form := url.Values{}
@@ -30,7 +30,7 @@ func (a *answer) fields() url.Values {
 	return form
 }
 
-// text is what the form of an answer holds.
+// text returns the text in a response's form.
 func (a *answer) text() string {
 	a.t.Helper()
 	return formText(a.fields().Get("content"))
@@ -83,7 +83,7 @@ func TestNewPage(t *testing.T) {
 		"  Two  blanks": "",
 	} {
 		got := bob.post(on("ada", "/-/create"), url.Values{"pagename": {typed}})
-		if want == "" { // the name that it becomes is shown first
+		if want == "" { // the resulting name is shown first
 			got.want(http.StatusOK).has("It will be called")
 		} else if got.want(http.StatusSeeOther); got.header.Get("Location") != want {
 			t.Errorf("%q leads to %q, want %q", typed, got.header.Get("Location"), want)
@@ -105,8 +105,8 @@ func TestNewPage(t *testing.T) {
 	}
 }
 
-// Opening and saving a page changes nothing in it, whatever its line ends are.
-func TestSavingWithoutAChangeIsNoCommit(t *testing.T) {
+// Opening and saving a page leaves it unchanged, whatever its line ends.
+func TestUnchangedSaveMakesNoCommit(t *testing.T) {
 	w := newTestWiki(t)
 	ada := w.as("ada")
 	for name, text := range map[string]string{
@@ -123,7 +123,7 @@ func TestSavingWithoutAChangeIsNoCommit(t *testing.T) {
 			form := ada.get(on("ada", "/"+name+"/edit")).want(http.StatusOK).fields()
 			saved := ada.post(on("ada", "/"+name+"/save"), form).want(http.StatusSeeOther)
 			if w.seq() != before {
-				t.Errorf("made a commit: %q became %q", text, w.source(name))
+				t.Errorf("created a commit: %q became %q", text, w.source(name))
 			}
 			if to := saved.header.Get("Location"); to != "/"+name+"?notice=unchanged" {
 				t.Errorf("went to %q", to)
@@ -133,7 +133,7 @@ func TestSavingWithoutAChangeIsNoCommit(t *testing.T) {
 	}
 }
 
-func TestEditsThatDoNotTouchAreMerged(t *testing.T) {
+func TestSeparateEditsAreMerged(t *testing.T) {
 	w := newTestWiki(t)
 	ada, bob := w.as("ada"), w.as("bob")
 	form := bob.get(on("ada", "/Weather_Station/edit")).fields()
@@ -148,7 +148,7 @@ func TestEditsThatDoNotTouchAreMerged(t *testing.T) {
 	}
 }
 
-// conflict makes ada and bob write the same line; bob comes second.
+// conflict makes ada and bob edit the same line; bob saves second.
 func (w *testWiki) conflict(bob *browser) (sent url.Values, met *answer) {
 	w.T.Helper()
 	sent = bob.get(on("ada", "/Weather_Station/edit")).fields()
@@ -179,10 +179,10 @@ func TestConflict(t *testing.T) {
 			shown := bob.post(on("ada", "/Weather_Station/preview"), form).want(http.StatusOK)
 			text := shown.text()
 			if got, want := strings.Contains(text, "of ada's"), pick != "yours"; got != want {
-				t.Errorf("%s: theirs is there: %v\n%s", pick, got, text)
+				t.Errorf("%s: has their text: %v\n%s", pick, got, text)
 			}
 			if got, want := strings.Contains(text, "of bob's"), pick != "theirs"; got != want {
-				t.Errorf("%s: yours is there: %v\n%s", pick, got, text)
+				t.Errorf("%s: has your text: %v\n%s", pick, got, text)
 			}
 			if shown.fields().Get("revision") != form.Get("revision") {
 				t.Errorf("%s: the preview starts from another revision", pick)
@@ -198,8 +198,8 @@ func TestConflict(t *testing.T) {
 	})
 }
 
-// A choice is only made where it is certain what it replaces.
-func TestChoose(t *testing.T) {
+// A choice is applied only where the text to replace is unambiguous.
+func TestApplyChoices(t *testing.T) {
 	sides := func(now, pick string) url.Values {
 		return url.Values{"theirs-0": {"theirs\r\n"}, "yours-0": {"yours\r\n"}, "now-0": {now}, "pick-0": {pick}}
 	}
@@ -242,7 +242,7 @@ func TestConflictWithADeletion(t *testing.T) {
 	}
 }
 
-// Two people make the same page: the second sees both texts.
+// Two people create the same page: the second sees both texts.
 func TestConflictOfNewPages(t *testing.T) {
 	w := newTestWiki(t)
 	bob := w.as("bob")
@@ -309,11 +309,11 @@ func TestPreview(t *testing.T) {
 	bob.post(on("ada", "/Weather_Station/preview"), form).want(http.StatusBadRequest)
 	bob.header.Del("Accept")
 	if w.seq() != before {
-		t.Error("a preview made a commit")
+		t.Error("a preview created a commit")
 	}
 }
 
-// Whatever goes wrong with a save, the form comes back with the text.
+// Whatever goes wrong with a save, the form returns the text.
 func TestFailedSavesKeepTheText(t *testing.T) {
 	w := newTestWiki(t)
 	bob := w.as("bob")
@@ -344,7 +344,7 @@ func TestFailedSavesKeepTheText(t *testing.T) {
 		})
 	}
 	if w.seq() != before {
-		t.Error("a failed save made a commit")
+		t.Error("a failed save created a commit")
 	}
 	bob.post(on("ada", "/Weather_Station/save"), url.Values{"revision": form["revision"]}).want(http.StatusBadRequest).has("&#34;content&#34;")
 	bob.post(on("ada", "/Weather_Station/save"), url.Values{"content": {strings.Repeat("x", 6<<20)}}).want(http.StatusRequestEntityTooLarge)
@@ -374,8 +374,8 @@ func TestSaveBeyondTheLimit(t *testing.T) {
 	bob.post(on("ada", "/Weather_Station/save"), form).want(http.StatusSeeOther)
 }
 
-// Attack and accident: the session ended, or the right to edit, while somebody
-// wrote. Nothing is saved, and the text comes back.
+// Attack and accident: the session or the right to edit ends while a person writes.
+// Nothing is saved, and the text is returned.
 func TestLostRightsKeepTheText(t *testing.T) {
 	w := newTestWiki(t)
 	bob := w.as("bob")
@@ -392,7 +392,7 @@ func TestLostRightsKeepTheText(t *testing.T) {
 	}
 	bob.post(on("ada", "/Weather_Station/save"), form).want(http.StatusForbidden).has("What I wrote")
 	if w.seq() != before {
-		t.Error("was saved all the same")
+		t.Error("was saved anyway")
 	}
 	private := url.Values{"content": {"What I wrote"}, "revision": {""}}
 	signedOut.post(on("bob", "/Page/save"), private).want(http.StatusForbidden).has("What I wrote").lacks(canary)
@@ -457,7 +457,7 @@ func TestRevertInTheBrowser(t *testing.T) {
 	before := w.seq()
 	bob.post(on("ada", "/-/revert/"+change.Commit), url.Values{}).want(http.StatusConflict).has("can&rsquo;t be undone on its own", "balloon", "Nothing was changed")
 	if w.seq() != before {
-		t.Error("half a revert was done")
+		t.Error("part of a revert was applied")
 	}
 	bob.get(on("ada", "/-/revert/0123456789")).want(http.StatusNotFound)
 	bob.get(on("ada", "/-/revert/xyz")).want(http.StatusBadRequest, http.StatusNotFound)

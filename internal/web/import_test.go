@@ -9,9 +9,8 @@ import (
 	"robot.wtf/internal/testworld"
 )
 
-// TestImport takes a repository into a new wiki, by forms and links alone: what
-// is refused is listed, what is taken shows how far it is, and the pages then
-// lead to nobody's account.
+// Imports a repository into a new wiki in the browser: problems are listed, progress
+// is shown, and imported authors aren't linked to accounts.
 func TestImport(t *testing.T) {
 	w := newTestWiki(t)
 	if _, err := w.Tenant.Create(t.Context(), testworld.Person("dan"), "dan"); err != nil {
@@ -28,7 +27,7 @@ func TestImport(t *testing.T) {
 	form := dan.get(on("dan", "/-/import")).want(http.StatusOK)
 	form.has(`enctype="multipart/form-data"`, "git bundle create")
 
-	// Nothing chosen, and no repository.
+	// No file chosen, and not a repository.
 	dan.sendFiles(on("dan", "/-/import"), part{field: "other", data: "x"}).want(http.StatusBadRequest).has("Choose a file")
 	send := func(data string) *answer {
 		t.Helper()
@@ -41,7 +40,7 @@ func TestImport(t *testing.T) {
 			got.has("<progress", "nothing changes in the wiki")
 			time.Sleep(20 * time.Millisecond)
 		}
-		t.Fatal("the import does not end")
+		t.Fatal("the import doesn't end")
 		return nil
 	}
 	send("# Home\n").has("Nothing was imported", "This is not a git bundle", `name="file"`)
@@ -54,7 +53,7 @@ func TestImport(t *testing.T) {
 	dan.get(on("dan", "/-/changelog")).want(http.StatusOK).has("Grace Hopper", "imported")
 	dan.get(on("dan", "/passwd.txt")).want(http.StatusNotFound)
 
-	// Only a new wiki takes one.
+	// Only a new wiki accepts an import.
 	dan.sendFiles(on("dan", "/-/import"), part{field: "file", file: "wiki.bundle", data: string(bundle)}).want(http.StatusConflict)
 	w.as("bob").get(on("ada", "/-/index")).has("git clone http://ada.robot.localhost:8080/repo.git ada")
 }

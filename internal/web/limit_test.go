@@ -14,7 +14,7 @@ func TestTooFast(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	w := newLimitedWiki(t, limit.New(limit.Options{Rates: limit.RatesFor(20, 5), Now: func() time.Time { return now }}))
 	later := func() { now = now.Add(61 * time.Second) }
-	// granted is how many of n requests are; the last one's answer comes along.
+	// granted counts how many of n requests succeed, and returns the last response.
 	granted := func(b *browser, method, address string, form url.Values, n int) (count int, last *answer) {
 		for range n {
 			if last = b.send(method, address, form); last.status != http.StatusTooManyRequests {
@@ -54,13 +54,13 @@ func TestTooFast(t *testing.T) {
 	}
 	last.has("What I wrote.", "Send again") // nothing written is lost
 	if n, _ := granted(ada, "POST", on("ada", "/Home/preview"), url.Values{"content": {"x"}}, 1); n != 0 {
-		t.Error("a preview is no read")
+		t.Error("a preview isn't counted as a read")
 	}
 	later()
 	if n, _ := granted(ada, "POST", on("ada", "/Home/preview"), url.Values{"content": {"x"}}, 30); n != 20 {
 		t.Errorf("%d previews, want 20", n)
 	}
-	// By address: at a private wiki and at none alike.
+	// By address: the same for a private wiki and a missing one.
 	for _, slug := range []string{"bob", "zoe"} {
 		if n, _ := granted(w.anonymous(), "GET", on(slug, "/"), nil, 30); n != 20 {
 			t.Errorf("%s: %d, want 20", slug, n)
@@ -71,7 +71,7 @@ func TestTooFast(t *testing.T) {
 	}
 }
 
-// Signing in is limited by address, whoever it is that tries.
+// Signing in is limited by address, whatever the username.
 func TestSigningInTooFast(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	w := newLimitedWiki(t, limit.New(limit.Options{Rates: limit.RatesFor(600, 120), Now: func() time.Time { return now }}))
@@ -83,7 +83,7 @@ func TestSigningInTooFast(t *testing.T) {
 		}
 	}
 	if granted != 60 {
-		t.Errorf("%d tries, want 60", granted)
+		t.Errorf("%d attempts, want 60", granted)
 	}
 	last.want(http.StatusTooManyRequests).has("Sign in", "Try again in 305 seconds")
 	if last.header.Get("Retry-After") != "305" {

@@ -21,8 +21,8 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// newSignIn returns the platform of a real service, without a list of people to
-// sign in as. No server can be reached.
+// newSignIn returns the platform of a real service, without test users. No other
+// server can be reached.
 func newSignIn(t *testing.T) http.HandlerFunc { return newSignInHandler(t).ServePlatform }
 
 func newSignInHandler(t *testing.T) *Handler {
@@ -125,8 +125,8 @@ func TestSignInForm(t *testing.T) {
 	}
 }
 
-// What a failure left undone when a wiki was made is done when its owner next
-// comes by, on the dashboard or on the wiki itself, and once.
+// A wiki whose creation failed halfway is completed once, when its owner next visits
+// the dashboard or the wiki.
 func TestUnfinishedWiki(t *testing.T) {
 	for _, first := range []string{testPlatform + "/app/", on("dan", "/")} {
 		for _, files := range []bool{false, true} {
@@ -152,7 +152,7 @@ func TestUnfinishedWiki(t *testing.T) {
 // A first sign-in: choose a name, get the wiki and land on it.
 func TestFirstWiki(t *testing.T) {
 	w := newTestWiki(t)
-	b := w.as("dan") // has a name, and no wiki
+	b := w.as("dan") // has a username but no wiki
 	b.get(testPlatform+"/app/create").want(http.StatusOK).has(`value="dan"`, "readonly")
 	b.get(testPlatform + "/app/create/check?slug=dan").want(http.StatusOK).has(`"free":true`)
 	b.get(testPlatform + "/app/create/check?slug=ada").want(http.StatusOK).has(`"free":false`)

@@ -11,22 +11,22 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// A cell says what a route answers to those who may do what it does; what the
-// others get follows from the route's need. form is for POST.
+// A cell holds the status of a route for callers with permission; the status for
+// others follows from the route's need. form is for POST.
 type cell struct {
 	path string
 	form url.Values
-	ok   int // status for whoever may
+	ok   int // status with permission
 	need wiki.Action
-	open bool // the same for everybody: ok
-	// member is for what members alone may, viewers too.
+	open bool // ok for everyone
+	// member marks routes for members only, including viewers.
 	member bool
 }
 
 // routeMatrix has a cell for each route of wikiRoutes, by its pattern, and for
 // each action of pageActions, by method and suffix. {commit} is the head's id.
-// Forms are sent without what they need: the answer of somebody who may is that
-// something is missing, and nothing changes.
+// Forms are sent without required fields: with permission, the response is that a
+// field is missing, and nothing changes.
 var routeMatrix = map[string]cell{
 	"GET /-/static/{file}": {path: "{css}", ok: 200, open: true},
 	"GET /-/face/{id}":     {path: "/-/face/none", ok: 404, open: true},
@@ -111,7 +111,7 @@ var routeMatrix = map[string]cell{
 	"GET t":                  {path: "/Home/t/dot.png", ok: 200},
 }
 
-// expected is the status that a caller gets in a wiki.
+// expected returns the status for a caller in a wiki.
 func (c cell) expected(method string, role wiki.Role, anonymous bool) int {
 	needs := map[wiki.Action]wiki.Role{wiki.Read: wiki.Reader, wiki.Edit: wiki.Editor, wiki.Configure: wiki.Owner}
 	switch {
@@ -124,11 +124,11 @@ func (c cell) expected(method string, role wiki.Role, anonymous bool) int {
 	case method == http.MethodGet:
 		return http.StatusFound // to sign in
 	}
-	return http.StatusForbidden // with what the form held
+	return http.StatusForbidden // with the content of the form
 }
 
-// roleIn is a person's standing in the wikis of the tests: "ada" is public,
-// "bob" private, and "zoe" does not exist.
+// roleIn returns a person's role in the test wikis: "ada" is public, "bob" private,
+// and "zoe" does not exist.
 func roleIn(slug, name string) wiki.Role {
 	return map[string]map[string]wiki.Role{
 		"ada": {"": wiki.Reader, "dan": wiki.Reader, "cleo": wiki.Viewer, "bob": wiki.Editor, "ada": wiki.Owner},
@@ -141,7 +141,7 @@ var (
 	matrixWikis  = []string{"ada", "bob", "zoe"}
 )
 
-// methodOf is the method of a route's pattern.
+// methodOf returns the method of a route's pattern.
 func methodOf(pattern string) string {
 	if method, _, ok := strings.Cut(pattern, " "); ok {
 		return method
@@ -149,7 +149,7 @@ func methodOf(pattern string) string {
 	return http.MethodGet
 }
 
-// wikiKeys are the keys that routeMatrix must have.
+// wikiKeys returns the keys that routeMatrix must have.
 func wikiKeys() []string {
 	var keys []string
 	for _, rt := range wikiRoutes() {
@@ -166,9 +166,9 @@ func wikiKeys() []string {
 	return keys
 }
 
-// TestRoutesAndRoles tries every person on every route of a wiki's host: of
-// the public, the private and the missing one. Whoever has no right in the
-// private one cannot tell it from the missing one.
+// TestRoutesAndRoles tries every person on every route of the hosts of the public,
+// the private and the missing wiki. Without access, the private one must look like
+// the missing one.
 func TestRoutesAndRoles(t *testing.T) {
 	w := newTestWiki(t)
 	for _, slug := range []string{"ada", "bob"} {
@@ -182,7 +182,7 @@ func TestRoutesAndRoles(t *testing.T) {
 		for _, key := range keys {
 			c, ok := routeMatrix[key]
 			if !ok {
-				t.Fatalf("say in routeMatrix what %q answers", key)
+				t.Fatalf("routeMatrix has no cell for %q", key)
 			}
 			if key == "POST /-/logout" && name != "" {
 				continue // would end the session of this test
@@ -212,27 +212,27 @@ func TestRoutesAndRoles(t *testing.T) {
 	checkMatrix(t, routeMatrix, keys, tried)
 }
 
-// checkMatrix fails for cells of routes that are no more.
+// checkMatrix fails for cells whose route no longer exists.
 func checkMatrix[C any](t *testing.T, matrix map[string]C, keys []string, tried int) {
 	t.Helper()
 	for key := range matrix {
 		if !slices.Contains(keys, key) {
-			t.Errorf("there is no route %q any more", key)
+			t.Errorf("route %q no longer exists", key)
 		}
 	}
 	t.Logf("measured: %d cells", tried)
 }
 
-// A platformCell says what a route of the platform answers to nobody, and to
-// somebody who is signed in; 0 is not tried. Where {slug} stands in path or
-// form the route is about a wiki, and each is tried: of is then what it
-// answers by the caller's role in it.
+// A platformCell holds the statuses of a platform route for an anonymous and a
+// signed-in caller; 0 is not tried. If path or form contain {slug}, the route is
+// about a wiki and is tried for each wiki: of then holds the status by the caller's
+// role.
 type platformCell struct {
 	path             string
 	form             url.Values
 	nobody, somebody int
 	of               map[wiki.Role]int
-	owner            int // what it answers who owns a wiki, where that differs
+	owner            int // status for an owner of a wiki, if different
 }
 
 // platformMatrix has a cell for each route of platformRoutes, by its pattern.
@@ -275,7 +275,7 @@ var platformMatrix = map[string]platformCell{
 	"GET /auth/jwks.json":            {path: "/auth/jwks.json", nobody: 200, somebody: 200},
 }
 
-// expected is the status that a person gets; 0 is not tried.
+// expected returns the status for a person; 0 is not tried.
 func (c platformCell) expected(name, slug string) int {
 	switch {
 	case name == "":
@@ -288,7 +288,7 @@ func (c platformCell) expected(name, slug string) int {
 	return c.somebody
 }
 
-// wikis are those that the route is tried about; one where it is about none.
+// wikis returns the slugs to try the route with: one if it isn't about a wiki.
 func (c platformCell) wikis() []string {
 	if strings.Contains(c.path, "{slug}") || c.form.Get("slug") == "{slug}" {
 		return matrixWikis
@@ -296,8 +296,8 @@ func (c platformCell) wikis() []string {
 	return matrixWikis[:1]
 }
 
-// TestPlatformRoutesAndRoles tries every person on every route of the
-// platform's host, about every wiki where it is about one.
+// TestPlatformRoutesAndRoles tries every person on every route of the platform's
+// host, with every wiki if the route is about one.
 func TestPlatformRoutesAndRoles(t *testing.T) {
 	w := newTestWiki(t)
 	var keys []string
@@ -310,7 +310,7 @@ func TestPlatformRoutesAndRoles(t *testing.T) {
 		for _, key := range keys {
 			c, ok := platformMatrix[key]
 			if !ok {
-				t.Fatalf("say in platformMatrix what %q answers", key)
+				t.Fatalf("platformMatrix has no cell for %q", key)
 			}
 			for _, slug := range c.wikis() {
 				want := c.expected(name, slug)

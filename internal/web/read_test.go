@@ -29,8 +29,8 @@ func (w *testWiki) upload(slug, page, name, data string) {
 	}
 }
 
-// TestOtterWikiRoutes walks through the addresses of An Otter Wiki 2.23: each
-// answers, or leads to, what a reader wanted.
+// TestOtterWikiRoutes tries the addresses of An Otter Wiki 2.23: each serves or
+// redirects to the equivalent page.
 func TestOtterWikiRoutes(t *testing.T) {
 	w := newTestWiki(t)
 	first := w.put("ada", "Weather_Station/Log", "One.\n")
@@ -110,8 +110,8 @@ func TestOtterWikiRoutes(t *testing.T) {
 	ada.follow(ada.post(on("ada", "/-/search"), url.Values{"query": {"offset"}})).want(http.StatusOK).has("Calibration")
 }
 
-// Search is filtered by what its form offers, without a word as well, and the
-// next results by the same.
+// Search results and the next page are filtered by the form's options, also without
+// a query.
 func TestSearchForm(t *testing.T) {
 	w := newTestWiki(t)
 	for n := range 25 {
@@ -122,7 +122,7 @@ func TestSearchForm(t *testing.T) {
 	page := reader.get(on("ada", "/-/search?q=beans&mode=keyword&path=Garden&tag=plants&author=ada")).want(http.StatusOK)
 	page.has("25 pages found", `<option value="Garden" selected>Garden`, `<option selected>plants`, `<option selected>ada`, `value="keyword" checked`)
 	if strings.Contains(page.body, `href="/Kitchen"`) {
-		t.Error("a page outside of the folder is found")
+		t.Error("a page outside the folder is found")
 	}
 	next := regexp.MustCompile(`href="(/-/search\?[^"]*offset=20[^"]*)"`).FindStringSubmatch(page.body)
 	if next == nil {
@@ -135,7 +135,7 @@ func TestSearchForm(t *testing.T) {
 	reader.get(on("ada", "/-/search?q=&path=&tag=&author=")).want(http.StatusOK).has("<details class=\"after small\" open>")
 }
 
-// Each part of the health page names what is its own, and nothing else.
+// Each section of the health page lists its own pages and no others.
 func TestHealthPage(t *testing.T) {
 	w := newTestWiki(t)
 	w.put("ada", "Home", "[[Linked]] [[Missing]] [[Missing]] [[Long]]\n")
@@ -165,7 +165,7 @@ func TestHealthPage(t *testing.T) {
 	}
 }
 
-// commit is the id of a wiki's newest commit, shortened.
+// commit returns the short id of a wiki's newest commit.
 func (w *testWiki) commit(slug string) string {
 	w.T.Helper()
 	commits, err := w.Pages.Changelog(w.T.Context(), w.Access(slug, slug), pages.LogFilter{Limit: 1})
@@ -175,7 +175,7 @@ func (w *testWiki) commit(slug string) string {
 	return shortID(commits[0].ID)
 }
 
-// readingPaths are the addresses that whoever may read a wiki may open.
+// readingPaths are the addresses that need only read access.
 func readingPaths(page, commit string) []string {
 	return []string{
 		"/", "/" + page, "/" + page + ".md", "/" + page + "/source", "/" + page + "/history", "/" + page + "/blame",
@@ -185,7 +185,7 @@ func readingPaths(page, commit string) []string {
 	}
 }
 
-func TestWhoMayRead(t *testing.T) {
+func TestReadAccess(t *testing.T) {
 	w := newTestWiki(t)
 	secret := "Secret_" + canary
 	for _, c := range []struct {
@@ -211,8 +211,8 @@ func TestWhoMayRead(t *testing.T) {
 	}
 }
 
-// TestPrivateLooksMissing compares, byte for byte, what strangers get from a
-// private wiki with what they get from one that does not exist.
+// TestPrivateLooksMissing compares, byte for byte, responses from a private wiki with
+// those from a nonexistent one.
 func TestPrivateLooksMissing(t *testing.T) {
 	w := newTestWiki(t)
 	nonce := regexp.MustCompile(`nonce=[0-9a-f]+|X-Request-Id: \S+|__Host-sso=[^;]+`)
@@ -245,7 +245,7 @@ func TestPrivateLooksMissing(t *testing.T) {
 func TestSignIn(t *testing.T) {
 	w := newTestWiki(t)
 	b := w.anonymous()
-	// A private wiki, signed out: to the people, and back to where it began.
+	// A private wiki, signed out: redirects to signing in and back.
 	page := b.follow(b.get(on("bob", "/Secret_"+canary))).want(http.StatusOK).has("Sign in as bob")
 	back := regexp.MustCompile(`name="return_to" value="([^"]+)"`).FindStringSubmatch(page.body)
 	if back == nil {
@@ -253,7 +253,7 @@ func TestSignIn(t *testing.T) {
 	}
 	got := b.follow(b.post(testPlatform+"/auth/dev", url.Values{"username": {"bob"}, "return_to": {strings.ReplaceAll(back[1], "&amp;", "&")}}))
 	got.want(http.StatusOK).has("The word is " + canary)
-	// On a public wiki the hint signs him in by itself, once.
+	// On a public wiki, the hint signs bob in automatically, once.
 	b.follow(b.get(on("ada", "/Weather_Station"))).want(http.StatusOK).has("Account of Bob")
 	b.get(on("ada", "/Weather_Station")).want(http.StatusOK).has("Account of Bob")
 	// Signing out on one host ends it on all.
@@ -270,9 +270,8 @@ func TestSignInUnknown(t *testing.T) {
 	w.as("ada").get(testPlatform + "/app/").want(http.StatusOK).has("ada.robot.localhost").lacks(canary)
 }
 
-// TestNoCircles: a hint without a session is tried once, and who has no hint is
-// sent nowhere.
-func TestNoCircles(t *testing.T) {
+// A hint without a session is tried once. Without a hint there is no redirect.
+func TestNoRedirectLoops(t *testing.T) {
 	w := newTestWiki(t)
 	b := w.anonymous()
 	b.get(on("ada", "/")).want(http.StatusOK)
@@ -311,7 +310,7 @@ func TestHeaders(t *testing.T) {
 			}
 		}
 		if strings.Contains(got.body, "<script>") || strings.Contains(got.body, " style=") || strings.Contains(got.body, " onclick=") {
-			t.Errorf("%s has script or style of its own", address)
+			t.Errorf("%s has inline script or style", address)
 		}
 		for _, source := range regexp.MustCompile(`(?:src|<link rel="(?:stylesheet|icon)" href)="([^"]+)"`).FindAllStringSubmatch(got.body, -1) {
 			if !strings.HasPrefix(source[1], "/") || strings.HasPrefix(source[1], "//") {
@@ -341,24 +340,24 @@ func TestFinishedPages(t *testing.T) {
 		t.Errorf("Vary %q", vary)
 	}
 
-	// The same address for people of other roles and names.
+	// The same address for people with other roles and names.
 	ada.get(on("ada", path)).want(http.StatusOK).has("Account of Ada", "/Weather_Station/edit").lacks("Sign in</a>")
 	got := ada.get(on("ada", path)).want(http.StatusOK).has("Account of Ada", "/Weather_Station/edit")
 	if got.header.Get("Etag") != "" || !strings.Contains(got.header.Get("Cache-Control"), "private") {
-		t.Error("a person's page can be kept by others")
+		t.Error("shared caches may store a person's page")
 	}
 	w.as("cleo").get(on("ada", path)).want(http.StatusOK).has("Account of Cleo").lacks("Account of Ada", "/Weather_Station/edit")
 	stranger.get(on("ada", path)).want(http.StatusOK).lacks("Account of", "/Weather_Station/edit")
 
-	// Compressed, conditional, without body.
+	// Compressed, conditional and HEAD requests.
 	packed := w.anonymous()
 	packed.header.Set("Accept-Encoding", "gzip, br")
 	zipped := packed.get(on("ada", path)).want(http.StatusOK)
 	if zipped.header.Get("Content-Encoding") != "gzip" || unzip(t, zipped.body) != first.body {
-		t.Error("the compressed page is another one")
+		t.Error("the compressed page is different")
 	}
 	if cookies := zipped.header["Set-Cookie"]; cookies != nil {
-		t.Errorf("a page that others may share sets %q", cookies)
+		t.Errorf("a shareable page sets %q", cookies)
 	}
 	stranger.header.Set("If-None-Match", first.header.Get("Etag"))
 	if same := stranger.get(on("ada", path)).want(http.StatusNotModified); same.body != "" {
@@ -366,7 +365,7 @@ func TestFinishedPages(t *testing.T) {
 	}
 	stranger.header.Del("If-None-Match")
 
-	// What changes the page changes the answer: its text, a link to it, settings.
+	// Changes of the text, links to the page or settings change the response.
 	w.put("ada", "Weather_Station", "Another text.\n")
 	stranger.get(on("ada", path)).want(http.StatusOK).has("Another text.").lacks("A mast.")
 	w.put("ada", "Garden/Beds", "See [[Weather Station]].\n")
@@ -394,7 +393,7 @@ func unzip(t *testing.T, data string) string {
 	return b.String()
 }
 
-// TestWeight holds the read page and its stylesheet under 30 KB compressed.
+// TestWeight keeps a page and its stylesheet under 30 KB compressed.
 func TestWeight(t *testing.T) {
 	w := newTestWiki(t)
 	b := w.anonymous()
@@ -489,7 +488,7 @@ func TestBadAddresses(t *testing.T) {
 	}
 }
 
-func TestProjectHistoryIsAPage(t *testing.T) {
+func TestActionNameAsPage(t *testing.T) {
 	w := newTestWiki(t)
 	w.put("ada", "Project/History", "Long ago.\n")
 	w.anonymous().get(on("ada", "/Project/History")).want(http.StatusOK).has("Long ago.")
@@ -552,7 +551,7 @@ func TestFeedsAreXML(t *testing.T) {
 	b.get(on("ada", "/llms-full.txt")).want(http.StatusOK).has("The offset is 0.4.")
 }
 
-func TestBranch(t *testing.T) {
+func TestTreeItems(t *testing.T) {
 	leaf := &pages.Node{Name: "C", Path: "A/B/C", Page: "A/B/C"}
 	tree := []*pages.Node{
 		{Name: "A", Path: "A", Page: "A", Count: 2, Children: []*pages.Node{{Name: "B", Path: "A/B", Page: "A/B", Count: 1, Children: []*pages.Node{leaf}}}},
@@ -590,8 +589,7 @@ func (d discard) Header() http.Header         { return d.header }
 func (d discard) Write(p []byte) (int, error) { return len(p), nil }
 func (d discard) WriteHeader(int)             {}
 
-// TestReservedNames: what the site map uses cannot be a page, or that page
-// could not be reached.
+// Names used by the site map can't be pages, because those would be unreachable.
 func TestReservedNames(t *testing.T) {
 	for _, rt := range wikiRoutes() {
 		_, path, ok := strings.Cut(rt.pattern, " ")
@@ -600,7 +598,7 @@ func TestReservedNames(t *testing.T) {
 		}
 		first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 		if _, err := wiki.ParsePageName(first); err == nil {
-			t.Errorf("%s: %q is no reserved name", rt.pattern, first)
+			t.Errorf("%s: %q is not reserved", rt.pattern, first)
 		}
 	}
 	var suffixes []string

@@ -12,9 +12,8 @@ import (
 
 var update = flag.Bool("update", false, "write docs/routes.md")
 
-// TestRoutesAreDocumented: docs/routes.md is the site map, made of the tables
-// that the doors serve. `go test ./internal/web -run RoutesAreDocumented -update`
-// makes it anew.
+// docs/routes.md is generated from the route tables of all front ends.
+// `go test ./internal/web -run RoutesAreDocumented -update` rewrites it.
 func TestRoutesAreDocumented(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("# The site map\n\nMade of the route tables by `go test ./internal/web -run RoutesAreDocumented -update`. The API is in [api.md](api.md).\n")

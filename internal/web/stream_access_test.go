@@ -12,7 +12,7 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// endings are the ways in which a person loses the right to a wiki's events.
+// endings are the ways to lose access to a wiki's events.
 var endings = map[string]func(w *testWiki) error{
 	"membership": func(w *testWiki) error {
 		return w.Tenant.RemoveMember(w.T.Context(), w.Access("ada", "ada"), "did:plc:cleo")
@@ -25,16 +25,15 @@ var endings = map[string]func(w *testWiki) error{
 	"deleted wiki":   func(w *testWiki) error { return w.Tenant.DeleteWiki(w.T.Context(), w.Access("ada", "ada"), "ada") },
 }
 
-// Attack: somebody keeps the event stream of a wiki open after they lost their
-// access, to go on seeing who works in it. An event that is due then is not sent:
-// access is checked before each.
+// Attack: a person keeps the event stream of a wiki open after losing access, to
+// watch its activity. Access is checked before each event, so none is sent.
 func TestStreamSendsNothingAfterAccessEnds(t *testing.T) {
 	t.Parallel()
 	for what, end := range endings {
 		t.Run(what, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w, server := streaming(t)
-				w.web.stream.check = time.Hour // no look but the one before an event
+				w.web.stream.check = time.Hour // only the check before an event
 				s, _ := listen(t, w, server, "ada", "cleo")
 				s.next()
 				if err := end(w); err != nil {
@@ -49,7 +48,7 @@ func TestStreamSendsNothingAfterAccessEnds(t *testing.T) {
 	}
 }
 
-// The stream ends soon after the access does, also when nothing happens.
+// The stream ends soon after access does, even without events.
 func TestStreamEndsWithAccess(t *testing.T) {
 	t.Parallel()
 	for what, end := range endings {
@@ -70,7 +69,7 @@ func TestStreamEndsWithAccess(t *testing.T) {
 	}
 }
 
-// The heartbeat is an event too: it looks before it beats.
+// Access is also checked before each heartbeat.
 func TestStreamBeatChecksAccess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, server := streaming(t)

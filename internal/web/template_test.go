@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// noteTemplates notes the name of each page that is rendered to its end.
+// noteTemplates records the name of each fully rendered page.
 func (w *testWiki) noteTemplates() map[string]bool {
 	seen := map[string]bool{}
 	for name, parsed := range w.web.templates.pages {
@@ -22,8 +22,8 @@ func (w *testWiki) noteTemplates() map[string]bool {
 	return seen
 }
 
-// TestEveryTemplate opens a page of each template, in the ways that it looks
-// different, and fails for a template that no page uses.
+// TestEveryTemplate renders each template in all its variants, and fails for unused
+// templates.
 func TestEveryTemplate(t *testing.T) {
 	w := newTestWiki(t)
 	seen := w.noteTemplates()

@@ -35,7 +35,7 @@ func testOrigin(slug string) string { return "http://" + slug + ".robot.localhos
 // about a weather station in wiki "ada".
 type testWiki struct {
 	*testworld.World
-	handler http.Handler // as the network reaches it
+	handler http.Handler // the outermost handler
 	web     *Handler
 }
 
@@ -73,28 +73,27 @@ func newLimitedWiki(t testing.TB, limits *limit.Limiter) *testWiki {
 	return w
 }
 
-// put saves a page as the wiki's owner, a minute after whatever came before.
+// put saves a page as the wiki's owner, a minute after the previous change.
 func (w *testWiki) put(slug, name, text string) pages.Saved {
 	w.T.Helper()
 	w.Clock.Add(time.Minute)
 	return w.Save(slug, slug, name, text)
 }
 
-// A browser keeps cookies by host, as browsers do, and sends what they send
-// with a page navigation.
+// A browser keeps cookies by host and sends the headers of a page navigation.
 type browser struct {
 	w       *testWiki
 	cookies map[string]map[string]string // by host; those of the domain under ""
-	header  http.Header                  // sent with each request besides
+	header  http.Header                  // additional headers of each request
 }
 
-// anonymous is a browser that nobody is signed in with.
+// anonymous returns a browser without a session.
 func (w *testWiki) anonymous() *browser {
 	return &browser{w: w, cookies: map[string]map[string]string{}, header: http.Header{}}
 }
 
-// as is a browser that a person is signed in with, on the platform and on the
-// hosts of both wikis and of one that does not exist, by the ways that people go.
+// as returns a browser signed in as a person, on the platform and the hosts of both
+// wikis and of a nonexistent one, through the real sign-in pages.
 func (w *testWiki) as(name string) *browser {
 	w.T.Helper()
 	if name == "" {
@@ -108,7 +107,7 @@ func (w *testWiki) as(name string) *browser {
 	return b
 }
 
-// An answer is what a browser got, with its whole body.
+// An answer is a response with its whole body.
 type answer struct {
 	t      testing.TB
 	asked  string // method and address
@@ -129,7 +128,7 @@ func (a *answer) want(statuses ...int) *answer {
 	return a
 }
 
-// has fails the test unless the body has the words.
+// has fails the test unless the body contains all the words.
 func (a *answer) has(words ...string) *answer {
 	a.t.Helper()
 	for _, s := range words {
@@ -144,7 +143,7 @@ func (a *answer) has(words ...string) *answer {
 	return a
 }
 
-// lacks fails the test if the body has one of the words.
+// lacks fails the test if the body contains any of the words.
 func (a *answer) lacks(words ...string) *answer {
 	a.t.Helper()
 	for _, s := range words {
@@ -161,7 +160,7 @@ func (b *browser) post(address string, form url.Values) *answer {
 	return b.send(http.MethodPost, address, form)
 }
 
-// send asks once, following nothing. form may be nil.
+// send sends one request without following redirects. form may be nil.
 func (b *browser) send(method, address string, form url.Values) *answer {
 	b.w.T.Helper()
 	var body io.Reader
@@ -212,7 +211,7 @@ func (b *browser) do(r *http.Request) *answer {
 	return &answer{t: b.w.T, asked: r.Method + " " + r.URL.String(), status: rec.Code, header: rec.Result().Header, body: rec.Body.String()}
 }
 
-// follow goes where redirects lead, at most ten times.
+// follow follows at most ten redirects.
 func (b *browser) follow(a *answer) *answer {
 	b.w.T.Helper()
 	_, at, _ := strings.Cut(a.asked, " ")
@@ -236,7 +235,7 @@ func (b *browser) follow(a *answer) *answer {
 	return a
 }
 
-// on is the address of a path on a wiki's host.
+// on returns the address of a path on a wiki's host.
 func on(slug, path string) string { return testOrigin(slug) + path }
 
 // testPNG is an image of 80 by 60 pixels.

@@ -41,7 +41,7 @@ func (w *testWiki) write(slug, person, agent, name, text string) pages.Saved {
 	return saved
 }
 
-// importing makes it so that a commit came with an import.
+// importing marks a commit as imported.
 func (w *testWiki) importing(slug, commit string) {
 	w.T.Helper()
 	db, err := sql.Open("sqlite", filepath.Join(w.Dir, "wikis", slug, "wiki.db"))
@@ -54,10 +54,9 @@ func (w *testWiki) importing(slug, commit string) {
 	}
 }
 
-// TestWhoWroteItEverywhere: person and agent stand on each page about the past,
-// in the feeds and beside the text; an import's names lead to nobody, and who is
-// gone is not named.
-func TestWhoWroteItEverywhere(t *testing.T) {
+// Person and agent appear on every page about history, in the feeds and beside the
+// text. Imported authors aren't linked to accounts, and deleted accounts aren't named.
+func TestAuthorsEverywhere(t *testing.T) {
 	w := newTestWiki(t)
 	first := w.write("ada", "ada", "", "Log", "one\n\ntwo\n\nthree\n")
 	agent := w.write("ada", "ada", "Claude Code", "Log", "one\n\nTWO\n\nthree\n")
@@ -91,8 +90,8 @@ func TestWhoWroteItEverywhere(t *testing.T) {
 	}
 }
 
-// TestFilterByWho: the same form on the changelog and on a page's history.
-func TestFilterByWho(t *testing.T) {
+// The changelog and a page's history filter by author with the same form.
+func TestFilterByAuthor(t *testing.T) {
 	w := newTestWiki(t)
 	for i := range 130 {
 		w.write("ada", "ada", "Claude Code", "Log", fmt.Sprintf("agent %d\n", i))
@@ -122,9 +121,9 @@ func TestFilterByWho(t *testing.T) {
 	b.get(on("ada", "/Log/history")).has(`<span class="plus">+2</span> <span class="minus">&minus;1</span>`)
 }
 
-// TestRail: beside the text stands who wrote which part, above it who wrote how
-// many, and the contents repeat it.
-func TestRail(t *testing.T) {
+// The margin shows the author of each part, the line under the title the totals, and
+// the table of contents repeats the marks.
+func TestPageBlame(t *testing.T) {
 	w := newTestWiki(t)
 	w.write("ada", "ada", "", "Log", "# The log\n\nBy me.\n\n## Hand\n\nMore by me.\n")
 	w.write("ada", "ada", `"><script>alert(1)</script>`, "Log", "# The log\n\nBy me.\n\n## Hand\n\nMore by me.\n\n## Robot\n\nBy it.\n")

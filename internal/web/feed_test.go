@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// Attack: a page whose name is markup. Readers of RSS take the description of
-// an entry for HTML, and show it among the entries of other sites.
+// Attack: a page whose name is markup. Feed readers parse an RSS description as
+// HTML and show it among the entries of other sites.
 func TestFeedDescriptionsHoldNoMarkup(t *testing.T) {
 	w := newTestWiki(t)
 	w.put("ada", "x<img src=x onerror=alert(1)>", "x\n")

@@ -9,18 +9,17 @@ import (
 	"testing"
 )
 
-// elsewhere are addresses that lead a browser to another host, or that one
-// browser or another has read so: each must lead home instead. A browser drops
-// tabs and line ends, takes \ for /, and needs no // behind a scheme
-// (url.spec.whatwg.org, "URL parsing").
+// elsewhere are addresses that lead to another host, at least in some browser. Each
+// must be replaced by the default. Browsers drop tabs and line ends, treat \ as /,
+// and need no // after a scheme (url.spec.whatwg.org, "URL parsing").
 var elsewhere = []string{
 	// Without a scheme.
 	"//evil.test", "//evil.test/", "//evil.test/app/", "///evil.test", "////evil.test", "/////evil.test/%2e%2e",
 	"//evil.test:8080/", "//robot.localhost.evil.test/", "//robot.localhost@evil.test/", "//robot.localhost:8080@evil.test/",
 	"//evil.test\\@robot.localhost:8080/", "//①②⑦.0.0.1/", "//evil。test/", "//%65vil.test/",
-	// Back slashes.
+	// Backslashes.
 	`/\evil.test`, `\/evil.test`, `\\evil.test`, `/\/evil.test`, `\/\/evil.test`, `/\\evil.test`, `/a\..\..\evil.test`, `/app/\evil.test`,
-	// Characters that are dropped, or end a line of the answer.
+	// Characters that are dropped, or that end a header line.
 	"/\t/evil.test", "/\n/evil.test", "/\r/evil.test", "\t//evil.test", "\n//evil.test", " //evil.test", "/ /evil.test", "/\x00/evil.test",
 	"/\x0b/evil.test", "/\x7f/evil.test", "/app/\r\nLocation: //evil.test", "/app/\r\nSet-Cookie: __Host-session=x", "//evil.test\x00.robot.localhost:8080/",
 	// With a scheme.
@@ -28,24 +27,22 @@ var elsewhere = []string{
 	"h\tttp://evil.test/", "ftp://robot.localhost:8080/", "https://robot.localhost:8080/", "https://ada.robot.localhost:8080/",
 	"javascript:alert(1)", "JaVaScRiPt:alert(1)", "java\nscript:alert(1)", "javascript://ada.robot.localhost:8080/%0aalert(1)",
 	"data:text/html,<script>alert(1)</script>", "vbscript:x", "file:///etc/passwd", "blob:http://ada.robot.localhost:8080/x", "view-source:http://ada.robot.localhost:8080/",
-	// Our names, and what stands around them.
+	// Our host names, with additions.
 	"http://robot.localhost/", "http://ada.robot.localhost/", "http://ada.robot.localhost:80/", "http://ada.robot.localhost:8081/", "http://ada.robot.localhost:08080/",
 	"http://ada.robot.localhost:8080.evil.test/", "http://ada.robot.localhost.evil.test:8080/", "http://evil-robot.localhost:8080/", "http://adarobot.localhost:8080/",
 	"http://ada.robot.localhost:8080@evil.test/", "http://x@ada.robot.localhost:8080/", "http://x:y@ada.robot.localhost:8080/", "http://@ada.robot.localhost:8080/",
 	"http://evil.test#@ada.robot.localhost:8080/", "http://evil.test?ada.robot.localhost:8080/", `http://evil.test\.ada.robot.localhost:8080/`, `http://ada.robot.localhost:8080\@evil.test/`,
 	"http://a.ada.robot.localhost:8080/", "http://.robot.localhost:8080/", "http://ada..robot.localhost:8080/", "http://-.robot.localhost:8080/", "http://admin.robot.localhost:8080/",
 	"http://ada%2erobot.localhost:8080/", "http://ada.robot.localhost%3a8080/", "http://ada.robot.localhost:8080%2f@evil.test/", "http://[::1]:8080/",
-	// Encoded: not decoded once more on the way.
+	// Encoded: must not be decoded a second time.
 	"%2f%2fevil.test", "%2F%2Fevil.test", "http%3a//evil.test", "%68ttp://evil.test/", "evil.test", "?//evil.test", "#//evil.test", ".//evil.test", "..//evil.test",
 	"", strings.Repeat("/a", 3000),
 }
 
-// here are addresses that are honoured: without them the table above could be
-// passed by honouring nothing.
+// here are accepted addresses. Without them, rejecting every address would pass.
 var here = []string{"/app/account", "/app/create?x=1", "/Home", "/Design/VPS?revision=abc#end", "/a//evil.test", "/%2f%2fevil.test", "/?to=//evil.test", "/@evil.test", "/a:b"}
 
-// staysHere reports whether a browser that is sent on to an address stays on
-// the hosts of the service.
+// staysHere reports whether an address stays on the hosts of the service.
 func staysHere(to string) bool {
 	if strings.HasPrefix(to, "/") {
 		return !strings.HasPrefix(to, "//") && !strings.ContainsAny(to, "\\\t\r\n\x00")
@@ -60,10 +57,9 @@ func staysHere(to string) bool {
 
 var returnField = regexp.MustCompile(`name="return_to" value="([^"]*)"`)
 
-// TestOpenRedirects sends each address through every handler that leads on to
-// an address it was given: signing in with and without a session, by form and
-// by query, the way in on a wiki's host, and single sign-on with its one-time
-// code.
+// TestOpenRedirects sends each address through every handler that redirects to an
+// address from the request: signing in with and without a session, by form and by
+// query, signing in on a wiki's host, and single sign-on with its one-time code.
 func TestOpenRedirects(t *testing.T) {
 	w := newTestWiki(t)
 	ada := w.as("ada")
@@ -121,9 +117,8 @@ func TestOpenRedirects(t *testing.T) {
 	}
 }
 
-// A HEAD, as link checkers and previews send it, uses nothing up: the code that
-// it was sent with is good afterwards.
-func TestHeadSpendsNoCode(t *testing.T) {
+// HEAD requests, as sent by link checkers and previews, must not consume the code.
+func TestHeadKeepsCode(t *testing.T) {
 	w := newTestWiki(t)
 	b := w.anonymous()
 	b.cookies["robot.localhost:8080"] = w.as("ada").cookies["robot.localhost:8080"]
