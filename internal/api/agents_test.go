@@ -14,10 +14,10 @@ func TestAgents(t *testing.T) {
 	w := newWorld(t)
 	now := time.Now()
 	for id, did := range map[string]string{"one": "did:plc:bob", "two": "did:plc:bob", "three": "did:plc:ada"} {
-		if err := w.db.AddConsent(t.Context(), id, store.Consent{Slug: "ada", DID: did}, now.Add(time.Minute)); err != nil {
+		if err := w.Store.AddConsent(t.Context(), id, store.Consent{Slug: "ada", DID: did}, now.Add(time.Minute)); err != nil {
 			t.Fatal(err)
 		}
-		_, err := w.db.SpendCode(t.Context(), id, 20, func(store.Consent) (*store.Grant, store.Refresh, error) {
+		_, err := w.Store.SpendCode(t.Context(), id, 20, func(store.Consent) (*store.Grant, store.Refresh, error) {
 			return &store.Grant{ID: id, Slug: "ada", DID: did, Client: "https://claude.test/c.json", Name: "Claude", Host: "claude.test", Created: now, Expires: now.Add(time.Hour)},
 				store.Refresh{Secret: id, Expires: now.Add(time.Hour)}, nil
 		})

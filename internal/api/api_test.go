@@ -3,58 +3,29 @@ package api
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
-	"robot.wtf/internal/content"
 	"robot.wtf/internal/limit"
-	"robot.wtf/internal/markdown"
-	"robot.wtf/internal/oauth"
-	"robot.wtf/internal/pages"
-	"robot.wtf/internal/search"
 	"robot.wtf/internal/server"
-	"robot.wtf/internal/session"
-	"robot.wtf/internal/store"
-	"robot.wtf/internal/tenant"
+	"robot.wtf/internal/testworld"
 	"robot.wtf/internal/wiki"
 )
 
-// canary stands in the private wiki of bob and nowhere else.
-const canary = "xylothecanary"
+const canary = testworld.Canary
 
-var keyDir string
-
-func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "robot-api-keys-")
-	if err != nil {
-		panic(err)
-	}
-	keyDir = dir
-	status := m.Run()
-	os.RemoveAll(dir)
-	os.Exit(status)
-}
-
-// A world is the real chain of handlers over real storage: wiki ada is public
-// (ada owner, bob editor, cleo viewer), wiki bob is private (bob alone).
+// A world is a testworld behind the real chain of handlers.
 type world struct {
-	t        testing.TB
+	*testworld.World
 	handler  http.Handler
-	db       *store.DB
-	session  *session.Service
-	tenant   *tenant.Service
 	contract contract
-	tokens   map[string]string // "ada/editor", "ada/owner-reads", "bob/owner"
 }
 
 func newWorld(t testing.TB) *world { return newLimitedWorld(t, nil) }
@@ -62,66 +33,17 @@ func newWorld(t testing.TB) *world { return newLimitedWorld(t, nil) }
 // newLimitedWorld has rate limits.
 func newLimitedWorld(t testing.TB, limits *limit.Limiter) *world {
 	t.Helper()
-	ctx, dir, log := t.Context(), t.TempDir(), slog.New(slog.DiscardHandler)
-	origin := func(slug string) string { return "http://" + slug + ".robot.localhost" }
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	db, err := store.Open(ctx, filepath.Join(dir, "robot.db"), time.Now)
-	must(err)
-	pool, err := content.NewPool(content.Options{Dir: filepath.Join(dir, "wikis"), Now: time.Now, Log: log,
-		Links: func(p wiki.PageName, source []byte) []wiki.Link { return markdown.ExtractFacts(p, source).Links }})
-	must(err)
-	index := search.New(search.Options{Dir: filepath.Join(dir, "wikis")})
-	t.Cleanup(func() {
-		if err := errors.Join(index.Close(), pool.Close(), db.Close()); err != nil {
-			t.Error(err)
-		}
+	w := &world{World: testworld.New(t, testworld.Options{})}
+	door := New(Options{
+		Pages: w.Pages, Tenant: w.Tenant, Session: w.Session, OAuth: w.OAuth, WikiOrigin: w.Origin, Limits: limits, Now: w.Clock.Now,
+		Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	})
-	uses := pages.New(pages.Options{Content: pool, Search: index, Markdown: markdown.New(markdown.Options{}), Now: time.Now, Log: log})
-	sites := tenant.New(tenant.Options{Store: db, Content: pool, People: directory{}, Log: log})
-	sessions, err := session.New(session.Options{Store: db, KeyDir: keyDir, Platform: "http://robot.localhost", WikiOrigin: origin, Now: time.Now, Log: log})
-	must(err)
-	agents, err := oauth.New(oauth.Options{Store: db, Session: sessions, Tenant: sites, WikiOrigin: origin, Log: log})
-	must(err)
-	door := New(Options{Pages: uses, Tenant: sites, Session: sessions, OAuth: agents, WikiOrigin: origin, Limits: limits, Now: time.Now, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
-	lost := func(w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) }
-	w := &world{t: t, db: db, contract: newContract(t, door), session: sessions, tenant: sites, tokens: map[string]string{"none": "", "wrong": "rwtf_" + strings.Repeat("x", 43)}}
-	w.handler = server.New(server.Options{Host: "robot.localhost", Platform: lost, API: door.ServeWiki, Manage: door.ServePlatform,
-		Wiki: func(rw http.ResponseWriter, r *http.Request, _ string) { lost(rw, r) },
-		Log:  log})
-	user := func(name string) wiki.User {
-		return wiki.User{DID: "did:plc:" + name, Username: name, Handle: name + ".test"}
-	}
-	access := func(slug, name string) wiki.Access {
-		a, err := sites.Resolve(ctx, slug, wiki.Caller{User: user(name)})
-		must(err)
-		return a
-	}
-	for _, name := range []string{"ada", "bob", "cleo", "dan"} {
-		must(db.SaveUser(ctx, user(name)))
-	}
-	for _, slug := range []string{"ada", "bob"} {
-		_, err := sites.Create(ctx, user(slug), slug)
-		must(err)
-		must(uses.Seed(ctx, access(slug, slug)))
-	}
-	must(sites.SetMember(ctx, access("ada", "ada"), "did:plc:bob", wiki.Editor))
-	must(sites.SetMember(ctx, access("ada", "ada"), "did:plc:cleo", wiki.Viewer))
-	must(sites.Configure(ctx, access("ada", "ada"), tenant.Settings{Public: true}))
-	_, err = uses.Save(ctx, access("bob", "bob"), pages.SaveRequest{Name: "Secret_" + canary, Text: []byte(canary + " #" + canary + "\n")})
-	must(err)
-	for _, k := range []struct {
-		key, slug, name string
-		reads           bool
-	}{{"ada/owner", "ada", "ada", false}, {"ada/owner-reads", "ada", "ada", true}, {"ada/editor", "ada", "bob", false}, {"ada/viewer", "ada", "cleo", true}, {"bob/owner", "bob", "bob", false}} {
-		secret, _, err := sessions.NewToken(ctx, access(k.slug, k.name), "test", k.reads)
-		must(err)
-		w.tokens[k.key] = secret
-	}
+	w.contract = newContract(t, door)
+	w.handler = server.New(server.Options{
+		Host: "robot.localhost", Platform: http.NotFound, API: door.ServeWiki, Manage: door.ServePlatform,
+		Wiki: func(rw http.ResponseWriter, r *http.Request, _ string) { http.NotFound(rw, r) },
+		Log:  slog.New(slog.DiscardHandler),
+	})
 	return w
 }
 
@@ -136,7 +58,7 @@ func (r reply) string(name string) string { s, _ := r.json[name].(string); retur
 
 // send makes a request to the API of a wiki. headers come in pairs.
 func (w *world) send(token, method, slug, path string, body any, headers ...string) reply {
-	w.t.Helper()
+	w.T.Helper()
 	var in io.Reader
 	switch b := body.(type) {
 	case nil:
@@ -145,7 +67,7 @@ func (w *world) send(token, method, slug, path string, body any, headers ...stri
 	default:
 		raw, err := json.Marshal(b)
 		if err != nil {
-			w.t.Fatal(err)
+			w.T.Fatal(err)
 		}
 		in = bytes.NewReader(raw)
 	}
@@ -153,9 +75,9 @@ func (w *world) send(token, method, slug, path string, body any, headers ...stri
 	if body != nil {
 		r.Header.Set("Content-Type", "application/json")
 	}
-	secret, ok := w.tokens[token]
+	secret, ok := w.Tokens[token]
 	if !ok {
-		w.t.Fatalf("no token %q", token)
+		w.T.Fatalf("no token %q", token)
 	}
 	if secret != "" {
 		r.Header.Set("Authorization", "Bearer "+secret)
@@ -168,14 +90,14 @@ func (w *world) send(token, method, slug, path string, body any, headers ...stri
 	res := reply{Response: rec.Result(), text: rec.Body.String()}
 	json.Unmarshal(rec.Body.Bytes(), &res.json)
 	res.Request = r
-	w.contract.check(w.t, prefix+new(call).pattern(r.URL.Path[len(prefix):]), res)
+	w.contract.check(w.T, prefix+new(call).pattern(r.URL.Path[len(prefix):]), res)
 	return res
 }
 
 func (w *world) want(status int, r reply) reply {
-	w.t.Helper()
+	w.T.Helper()
 	if r.StatusCode != status {
-		w.t.Errorf("status %d, want %d: %.300s", r.StatusCode, status, r.text)
+		w.T.Errorf("status %d, want %d: %.300s", r.StatusCode, status, r.text)
 	}
 	return r
 }
@@ -210,7 +132,7 @@ var matrix = map[string]struct {
 // who have no right there, and bob's word is in no answer to anybody else.
 func TestEveryRoleOnEveryRoute(t *testing.T) {
 	w := newWorld(t)
-	w.tokens["personal"] = w.personal("bob", false) // opens no wiki
+	w.Tokens["personal"] = w.personal("bob", false) // opens no wiki
 	wikis := []string{"ada", "bob", "nobody"}
 	callers := []string{"none", "wrong", "personal", "ada/owner", "ada/owner-reads", "ada/editor", "ada/viewer", "bob/owner"}
 	cells := 0

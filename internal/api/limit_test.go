@@ -31,7 +31,7 @@ func TestTooFast(t *testing.T) {
 	if seconds, err := strconv.Atoi(last.Header.Get("Retry-After")); err != nil || seconds < 60 || seconds > 61 {
 		t.Errorf("Retry-After: %q", last.Header.Get("Retry-After"))
 	}
-	if last.Header.Get("Content-Type") != "application/problem+json" || last.string("code") != "too_fast" || !strings.Contains(last.string("detail"), "try again in 61 seconds") {
+	if last.Header.Get("Content-Type") != "application/problem+json" || last.string("code") != "too_fast" || !strings.Contains(last.string("detail"), "Try again in 61 seconds") {
 		t.Errorf("problem %s: %s", last.Header.Get("Content-Type"), last.text)
 	}
 	// Nobody else's are touched, and neither is another wiki.

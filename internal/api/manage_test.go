@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"encoding/json"
 	"net/http/httptest"
 	"strings"
@@ -11,34 +10,25 @@ import (
 )
 
 // directory finds eve, who was never here.
-type directory struct{}
-
-func (directory) Find(_ context.Context, name string) (wiki.User, error) {
-	if name != "eve.test" {
-		return wiki.User{}, wiki.Problemf(wiki.ErrNotFound, "handle", "Nobody answers to %s.", name)
-	}
-	return wiki.User{DID: "did:plc:eve", Handle: name}, nil
-}
-
 // personal makes a personal token and notes it as "me/name" or "me/name-reads".
 func (w *world) personal(name string, reads bool) string {
-	w.t.Helper()
+	w.T.Helper()
 	caller := wiki.Caller{User: wiki.User{DID: "did:plc:" + name, Username: name, Handle: name + ".test"}, Session: "s"}
-	secret, _, err := w.session.NewPersonalToken(w.t.Context(), caller, "test", reads)
+	secret, _, err := w.Session.NewPersonalToken(w.T.Context(), caller, "test", reads)
 	if err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 	return secret
 }
 
 // manage makes a request to the management API.
 func (w *world) manage(secret, method, path string, body any) reply {
-	w.t.Helper()
+	w.T.Helper()
 	raw := ""
 	if body != nil {
 		text, err := json.Marshal(body)
 		if err != nil {
-			w.t.Fatal(err)
+			w.T.Fatal(err)
 		}
 		raw = string(text)
 	}
@@ -53,7 +43,7 @@ func (w *world) manage(secret, method, path string, body any) reply {
 	json.Unmarshal(rec.Body.Bytes(), &res.json)
 	res.Request = r
 	if route, _, _ := matchManage(method, path); route != nil {
-		w.contract.check(w.t, "/api"+route.Pattern, res)
+		w.contract.check(w.T, "/api"+route.Pattern, res)
 	}
 	return res
 }
@@ -117,11 +107,11 @@ func (c manageCell) expected(method string, role wiki.Role, reads bool) int {
 // open nothing here.
 func TestManageRoles(t *testing.T) {
 	w := newWorld(t)
-	a, err := w.tenant.Resolve(t.Context(), "bob", wiki.Caller{User: wiki.User{DID: "did:plc:bob"}})
+	a, err := w.Tenant.Resolve(t.Context(), "bob", wiki.Caller{User: wiki.User{DID: "did:plc:bob"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := w.tenant.SetMember(t.Context(), a, "did:plc:cleo", wiki.Viewer); err != nil {
+	if err := w.Tenant.SetMember(t.Context(), a, "did:plc:cleo", wiki.Viewer); err != nil {
 		t.Fatal(err)
 	}
 	roles := map[string]map[string]wiki.Role{
@@ -133,7 +123,7 @@ func TestManageRoles(t *testing.T) {
 		reads        bool
 	}
 	callers := []caller{
-		{"", "", false}, {"", "rwtp_" + strings.Repeat("x", 43), false}, {"", w.tokens["bob/owner"], false},
+		{"", "", false}, {"", "rwtp_" + strings.Repeat("x", 43), false}, {"", w.Tokens["bob/owner"], false},
 	}
 	for _, name := range []string{"ada", "bob", "cleo", "dan"} {
 		callers = append(callers, caller{name, w.personal(name, false), false}, caller{name, w.personal(name, true), true})
@@ -209,7 +199,7 @@ func TestManageAWiki(t *testing.T) {
 	w.want(401, w.send("ada/editor", "GET", "ada", "/pages", nil)) // his token ended with it
 
 	token := w.want(201, w.manage(bob, "POST", "/wikis/bob/tokens", object{"name": "ci"}))
-	w.tokens["new"] = token.string("secret")
+	w.Tokens["new"] = token.string("secret")
 	w.want(200, w.send("new", "GET", "bob", "/pages", nil))
 	if list := w.manage(bob, "GET", "/wikis/bob/tokens", nil); strings.Contains(list.text, "rwtf_") || !strings.Contains(list.text, `"ci"`) {
 		t.Errorf("tokens: %s", list.text)

@@ -13,11 +13,11 @@ func TestRefusalsAreNoted(t *testing.T) {
 	w := newWorld(t)
 	last := func(slug string) session.Request {
 		t.Helper()
-		a, err := w.tenant.Resolve(t.Context(), slug, wiki.Caller{User: wiki.User{DID: "did:plc:" + slug}})
+		a, err := w.Tenant.Resolve(t.Context(), slug, wiki.Caller{User: wiki.User{DID: "did:plc:" + slug}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		list, err := w.session.Requests(a)
+		list, err := w.Session.Requests(a)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,12 +11,13 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"robot.wtf/internal/testworld"
 )
 
 // TestAgentsLoseNothing: four agents edit two pages at once, on revisions that
@@ -200,22 +201,28 @@ type liveService struct {
 }
 
 func newService(t *testing.T) *liveService {
-	s := &liveService{t: t, dir: t.TempDir(), client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 8}}}
-	w := &world{t: t, ctx: t.Context(), tokens: map[string]string{}}
-	end, err := w.open(s.dir, filepath.Join(s.dir, "keys"), time.Now, nil, slog.New(slog.DiscardHandler))
-	w.must(err)
-	w.populate()
+	s := &liveService{t: t, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 8}}}
+	w := testworld.New(t, testworld.Options{Now: time.Now})
+	s.dir = w.Dir
 	for range 4 {
-		secret, _, err := w.session.NewToken(w.ctx, w.access("ada", "bob"), "Claude", false)
-		w.must(err)
+		secret, _, err := w.Session.NewToken(t.Context(), w.Access("ada", "bob"), "Claude", false)
+		if err != nil {
+			t.Fatal(err)
+		}
 		s.tokens = append(s.tokens, secret)
 	}
-	s.token = w.tokens["ada/owner"]
-	w.must(end())
+	s.token = w.Tokens["ada/owner"]
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	w.must(err)
+	if err != nil {
+		t.Fatal(err)
+	}
 	s.addr = listener.Addr().String()
-	w.must(listener.Close())
+	if err := listener.Close(); err != nil {
+		t.Fatal(err)
+	}
 	return s
 }
 
@@ -247,10 +254,10 @@ func (s *liveService) kill() {
 }
 
 func serveForEver(dir, addr string) {
-	w := &world{ctx: context.Background()}
-	_, err := w.open(dir, filepath.Join(dir, "keys"), time.Now, nil, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	w, err := testworld.Open(context.Background(), dir, testworld.Options{Now: time.Now, Log: log})
 	if err == nil {
-		err = http.ListenAndServe(addr, w.handler)
+		err = http.ListenAndServe(addr, serveWorld(w, time.Now, nil, log).handler)
 	}
 	fmt.Fprintln(os.Stderr, err)
 	os.Exit(1)

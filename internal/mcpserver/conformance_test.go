@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"robot.wtf/internal/testworld"
 )
 
 // TestConformance runs the suite of the protocol's makers against the real chain
@@ -25,10 +27,10 @@ func TestConformance(t *testing.T) {
 		t.Skip("ROBOT_NODE_MODULES is not set; ./check sets it")
 	}
 	w := newWorld(t)
-	w.must(w.store.SaveUser(w.ctx, user("fixtures")))
-	_, err := w.tenant.Create(w.ctx, user("fixtures"), "fixtures")
+	w.must(w.Store.SaveUser(w.T.Context(), testworld.Person("fixtures")))
+	_, err := w.Tenant.Create(w.T.Context(), testworld.Person("fixtures"), "fixtures")
 	w.must(err)
-	secret, _, err := w.session.NewToken(w.ctx, w.access("fixtures", "fixtures"), "suite", false)
+	secret, _, err := w.Session.NewToken(w.T.Context(), w.Access("fixtures", "fixtures"), "suite", false)
 	w.must(err)
 	var proxy *httptest.Server
 	proxy = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {

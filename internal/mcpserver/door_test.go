@@ -67,7 +67,7 @@ func TestDoorAndOrigins(t *testing.T) {
 // it may do no more.
 func TestDoorAndRights(t *testing.T) {
 	w := newWorld(t)
-	for token, n := range map[string]int{"ada/owner": 16, "ada/editor": 16, "ada/reads": readers(), "ada/viewer": readers()} {
+	for token, n := range map[string]int{"ada/owner": 16, "ada/editor": 16, "ada/owner-reads": readers(), "ada/viewer": readers()} {
 		a := w.post(posted{token: token, slug: "ada", body: `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`})
 		if len(a.result.Result.Tools) != n || !strings.Contains(a.text, `"cacheScope":"private"`) {
 			t.Errorf("%s sees %d tools, want %d", token, len(a.result.Result.Tools), n)
@@ -78,7 +78,7 @@ func TestDoorAndRights(t *testing.T) {
 			continue
 		}
 		for _, body := range []string{callBody(7, tools[i].name, "path", "Home"), "[" + callBody(7, tools[i].name, "path", "Home") + "]"} {
-			a := w.post(posted{token: "ada/reads", slug: "ada", body: body})
+			a := w.post(posted{token: "ada/owner-reads", slug: "ada", body: body})
 			if a.StatusCode != 403 || !strings.Contains(a.Header.Get("WWW-Authenticate"), `error="insufficient_scope"`) || !strings.Contains(a.text, `"id":7`) {
 				t.Errorf("%s: %s %s", tools[i].name, a.Status, a.text)
 			}
@@ -112,7 +112,7 @@ func TestDoorAndLimits(t *testing.T) {
 	if a := w.post(posted{token: "ada/editor", slug: "ada", headers: []string{"MCP-Protocol-Version", "2025-03-26"}, body: "[" + strings.Repeat(read+",", 5) + read + "]"}); a.StatusCode != 429 {
 		t.Errorf("a batch: %s", a.Status)
 	}
-	list, err := w.session.Requests(w.access("ada", "ada"))
+	list, err := w.Session.Requests(w.Access("ada", "ada"))
 	if err != nil || len(list) == 0 || list[0].Cause != session.TooFast || list[0].Agent != "Claude" || list[0].Status != 429 {
 		t.Errorf("noted: %+v %v", list, err)
 	}

@@ -71,7 +71,7 @@ var (
 )
 
 func runGolden(w *world, script string, called map[string]bool) string {
-	w.t.Helper()
+	w.T.Helper()
 	var out strings.Builder
 	rev, commit := "", ""
 	lines := strings.Split(strings.TrimSuffix(script, "\n"), "\n")

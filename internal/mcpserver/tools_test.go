@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"robot.wtf/internal/testworld"
 	"robot.wtf/internal/wiki"
 )
 
@@ -47,12 +48,12 @@ func TestToolsAreShort(t *testing.T) {
 func TestFetchIsForChatGPT(t *testing.T) {
 	w := newWorld(t)
 	offered := func(id string) bool {
-		caller := wiki.Caller{User: user("bob"), Client: id, Grant: "g", Agent: "x", Wiki: "ada"}
-		a, err := w.tenant.Resolve(w.ctx, "ada", caller)
+		caller := wiki.Caller{User: testworld.Person("bob"), Client: id, Grant: "g", Agent: "x", Wiki: "ada"}
+		a, err := w.Tenant.Resolve(w.T.Context(), "ada", caller)
 		w.must(err)
 		for _, tool := range w.door.listed(&client{access: a}) {
 			if tool.Name == "fetch" {
-				r := w.door.call(w.ctx, &client{access: a}, w.door.tools["fetch"], []byte(`{"id":"Home"}`))
+				r := w.door.call(w.T.Context(), &client{access: a}, w.door.tools["fetch"], []byte(`{"id":"Home"}`))
 				return !r.failed && strings.HasPrefix(r.text(), "Home @")
 			}
 		}

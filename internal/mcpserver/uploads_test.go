@@ -17,11 +17,11 @@ import (
 
 // offered asks for a one-time address and gives its path.
 func (w *world) offered(token, page, name string) string {
-	w.t.Helper()
+	w.T.Helper()
 	text := w.ok(token, "write_attachment", "path", page, "name", name, "message", "A file")
 	found := regexp.MustCompile(`curl -T FILE http://\w+\.robot\.localhost(/-/upload/\w+)$`).FindStringSubmatch(text)
 	if found == nil {
-		w.t.Fatalf("no address in %s", text)
+		w.T.Fatalf("no address in %s", text)
 	}
 	return found[1]
 }
@@ -36,7 +36,7 @@ func (w *world) send(slug, path string, file io.Reader) *httptest.ResponseRecord
 }
 
 func (w *world) file(slug, path string) (wiki.Author, string, error) {
-	f, data, err := w.pages.OpenAttachment(w.ctx, w.access(slug, slug), path, "")
+	f, data, err := w.Pages.OpenAttachment(w.T.Context(), w.Access(slug, slug), path, "")
 	return f.Author, string(data), err
 }
 
@@ -52,7 +52,7 @@ func TestUploadWorksOnce(t *testing.T) {
 	if err != nil || text != "one" || author.Username != "bob" || author.Agent != "Claude" {
 		t.Errorf("%q by %+v, %v", text, author, err)
 	}
-	if log, err := w.pages.Changelog(w.ctx, w.access("ada", "ada"), pages.LogFilter{Limit: 1}); err != nil || log[0].Message != "A file" {
+	if log, err := w.Pages.Changelog(w.T.Context(), w.Access("ada", "ada"), pages.LogFilter{Limit: 1}); err != nil || log[0].Message != "A file" {
 		t.Errorf("the message is %q, %v", log[0].Message, err)
 	}
 	if a := w.send("ada", path, strings.NewReader("two")); a.Code != http.StatusGone {
@@ -101,33 +101,33 @@ func TestUploadElsewhereOrLater(t *testing.T) {
 func TestUploadAfterTheRightIsGone(t *testing.T) {
 	for what, take := range map[string]func(w *world, owner wiki.Access){
 		"token": func(w *world, owner wiki.Access) {
-			bob := w.access("ada", "bob")
-			tokens, err := w.session.Tokens(w.ctx, bob)
+			bob := w.Access("ada", "bob")
+			tokens, err := w.Session.Tokens(w.T.Context(), bob)
 			w.must(err)
-			w.must(w.session.RevokeToken(w.ctx, bob, tokens[0].ID))
+			w.must(w.Session.RevokeToken(w.T.Context(), bob, tokens[0].ID))
 		},
-		"member": func(w *world, owner wiki.Access) { w.must(w.tenant.RemoveMember(w.ctx, owner, "did:plc:bob")) },
+		"member": func(w *world, owner wiki.Access) { w.must(w.Tenant.RemoveMember(w.T.Context(), owner, "did:plc:bob")) },
 		"right": func(w *world, owner wiki.Access) {
-			w.must(w.tenant.SetMember(w.ctx, owner, "did:plc:bob", wiki.Viewer))
+			w.must(w.Tenant.SetMember(w.T.Context(), owner, "did:plc:bob", wiki.Viewer))
 		},
-		"wiki": func(w *world, owner wiki.Access) { w.must(w.tenant.Suspend(w.ctx, w.operator("ada"), "spam")) },
+		"wiki": func(w *world, owner wiki.Access) { w.must(w.Tenant.Suspend(w.T.Context(), w.operator("ada"), "spam")) },
 	} {
 		w := newWorld(t)
 		path := w.offered("ada/editor", "Home", "plan.txt")
-		owner := w.access("ada", "ada")
+		owner := w.Access("ada", "ada")
 		take(w, owner)
 		if a := w.send("ada", path, strings.NewReader("x")); a.Code < 400 || a.Code >= 500 {
 			t.Errorf("after the %s was taken away: %d %s", what, a.Code, a.Body)
 		}
-		if _, _, err := w.pages.OpenAttachment(w.ctx, owner, "Home/plan.txt", ""); !errors.Is(err, wiki.ErrNotFound) {
+		if _, _, err := w.Pages.OpenAttachment(w.T.Context(), owner, "Home/plan.txt", ""); !errors.Is(err, wiki.ErrNotFound) {
 			t.Errorf("after the %s was taken away it is stored: %v", what, err)
 		}
 	}
 }
 
 func (w *world) operator(slug string) wiki.Access {
-	w.t.Helper()
-	a, err := w.tenant.Resolve(w.ctx, slug, wiki.Caller{Operator: true})
+	w.T.Helper()
+	a, err := w.Tenant.Resolve(w.T.Context(), slug, wiki.Caller{Operator: true})
 	w.must(err)
 	return a
 }
@@ -136,7 +136,7 @@ func (w *world) operator(slug string) wiki.Access {
 // in part, and uses its address up.
 func TestUploadThatDoesNotFit(t *testing.T) {
 	w := newWorld(t)
-	w.must(w.tenant.SetLimits(w.ctx, w.operator("ada"), wiki.Limits{AttachmentBytes: 5_000, CurrentBytes: 40_000}))
+	w.must(w.Tenant.SetLimits(w.T.Context(), w.operator("ada"), wiki.Limits{AttachmentBytes: 5_000, CurrentBytes: 40_000}))
 	file := func(n int) io.Reader { return strings.NewReader(strings.Repeat("x", n)) }
 	refused := func(what, says string, body io.Reader) {
 		t.Helper()
