@@ -170,7 +170,7 @@ async function main() {
   const table = `| task | calls | tokens in | tokens out |\n|---|---|---|---|\n` + rows.map((r) => `| ${r.name} | ${r.calls} | ${count(r.in)} | ${count(r.out)} |`).join("\n") + `\n| **all 24** | **${total.calls}** | **${count(total.in)}** | **${count(total.out)}** |\n`;
   const page = `# Token costs for agents
 
-Made by \`e2e/mcp/cost.mjs --write\`: tokens of the o200k encoding (gpt-tokenizer 4.0.0; other models differ), on a generated wiki of 493 pages, four of them over 60 KB. "In" counts what a model writes for a call, the tool name and arguments. "Out" counts what it reads, the text of the result.
+Made by \`e2e/mcp/cost.mjs --write\`: tokens of the o200k encoding (gpt-tokenizer 4.0.0; other models differ), on a generated wiki of 493 pages, four of them over 60 KB. "In" counts what a model writes for a call, the tool name and arguments. "Out" counts the text of the result, which it reads.
 
 Tool list: ${count(list.all)} tokens for all 16 (name, description, schema; ${count(list.bytes)} bytes), ${count(list.readOnly)} for the 9 that only read. With titles and hints, which clients don't pass to the model: ${count(list.whole)}.
 

@@ -7,7 +7,7 @@ import (
 	"robot.wtf/internal/minilm"
 )
 
-// One text of so many tokens on one core, on each path:
+// Embeds one text on one core, by path and number of tokens:
 //
 //	go test -run - -bench Embed ./internal/minilm
 func BenchmarkEmbed(b *testing.B) {

@@ -1,35 +1,34 @@
 package minilm
 
-// An arithmetic is one way to compute the model on a kind of processor. All
-// slices are row-major; rows is at least 1 and at most MaxTokens. An
-// implementation reads and writes nothing outside the slices it is given, and
-// keeps its working memory in the scratch.
+// An arithmetic computes the model on one kind of processor. All slices are
+// row-major, and rows is 1 to MaxTokens. Implementations must not access memory
+// outside the slices they are given, and keep working memory in the scratch.
 type arithmetic interface {
 	name() string
-	// prepare adds to a layer what the path wants to know beforehand.
+	// prepare adds precomputed data to a layer.
 	prepare(l *linear)
 	// linear sets y[rows][l.out] to x[rows][l.in]·Wᵀ + bias.
 	linear(s *scratch, l *linear, x, y []float32, rows int)
 	// attend sets s.context[rows][Dim] to the attention, head by head, of
-	// s.qkv[rows][3*Dim]; the queries are scaled already.
+	// s.qkv[rows][3*Dim]; the queries are already scaled.
 	attend(s *scratch, rows int)
-	// gelu sets each x to x·Φ(x), Φ being the normal distribution's.
+	// gelu sets each x to x·Φ(x), where Φ is the standard normal distribution function.
 	gelu(x []float32)
 	// addNorm sets y[rows][Dim] to the layer norm of each row of x + y.
 	addNorm(n *layerNorm, x, y []float32, rows int)
 }
 
-// A scratch is the working memory of one text: its tokens, and the vectors of
-// the layer that is being computed, each with room for MaxTokens rows.
+// A scratch is the working memory for one text: its tokens, and the vectors of the
+// current layer, each with space for MaxTokens rows.
 type scratch struct {
 	ids     []int32
-	x       []float32 // [rows][Dim], what goes from layer to layer
+	x       []float32 // [rows][Dim], passed from layer to layer
 	y       []float32 // [rows][Dim]
 	qkv     []float32 // [rows][3*Dim]
 	context []float32 // [rows][Dim]
 	wide    []float32 // [band][inner]
 
-	// The working memory of each path, made when it is first needed.
+	// Working memory of each path, allocated on first use.
 	portable *portableScratch
 	vector   *vectorScratch
 }
@@ -42,8 +41,7 @@ func newScratch() *scratch {
 	}
 }
 
-// encode runs the tokens s.ids through the model; their vectors are then in
-// s.x.
+// encode runs the tokens s.ids through the model and leaves their vectors in s.x.
 func (m *Model) encode(s *scratch) {
 	rows, p, w := len(s.ids), m.path, m.weights
 	x, y := s.x[:rows*Dim], s.y[:rows*Dim]
@@ -68,11 +66,11 @@ func (m *Model) encode(s *scratch) {
 	}
 }
 
-// band is how many rows go through a feed-forward together, so that what is
-// between its halves stays in the processor's cache.
+// band is the number of rows that go through a feed-forward together, chosen so
+// that the intermediate values stay in the processor's cache.
 const band = 96
 
-// wordVector sets v to the row of the word table for a token.
+// wordVector sets v to the word embedding of a token.
 func (w *weights) wordVector(id int32, v []float32) {
 	scale := w.wordScale[id]
 	for i, q := range w.word[int(id)*Dim : int(id)*Dim+Dim] {

@@ -9,17 +9,16 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// What fold yields besides characters.
+// Special values that fold yields besides characters.
 const (
-	breakRune   = -1                  // a word ends here
+	breakRune   = -1                  // end of a word
 	specialRune = unicode.MaxRune + 1 // plus the id of a special token
 )
 
-// fold yields the characters of text as the vocabulary spells them, each with
-// the bytes of the text it stands for, until yield returns false. Control
-// characters and what is no UTF-8 are dropped, white space ends words, a
-// Chinese character stands alone, letters are decomposed (NFD), lose their
-// accents and become small.
+// fold yields the characters of text as spelled in the vocabulary, each with its
+// byte range in text, until yield returns false. It drops control characters and
+// invalid UTF-8, ends words at white space, makes each Chinese character a word,
+// and decomposes letters (NFD), strips their accents and lowercases them.
 func fold(text string, yield func(r rune, start, end int) bool) {
 	f := folder{yield: yield, more: true}
 	for i := 0; i < len(text) && f.more; {
@@ -37,7 +36,7 @@ func fold(text string, yield func(r rune, start, end int) bool) {
 	f.flush()
 }
 
-// specialAt returns the special token that text begins with and its length.
+// specialAt returns the special token at the start of text and its length.
 func specialAt(text string) (id rune, length int) {
 	end := strings.IndexByte(text[:min(len(text), len("[MASK]"))], ']')
 	id, ok := special[text[:end+1]]
@@ -50,8 +49,8 @@ func specialAt(text string) (id rune, length int) {
 type folder struct {
 	yield func(r rune, start, end int) bool
 	more  bool
-	// marks are non-starters that wait to be put into canonical order.
-	// Few scripts have any that are not accents.
+	// marks are pending non-starters, to be put into canonical order. Few
+	// scripts have any that aren't accents.
 	marks []mark
 }
 
@@ -70,7 +69,7 @@ func (f *folder) flush() {
 	if len(f.marks) == 0 {
 		return
 	}
-	start, end := f.marks[0].start, f.marks[len(f.marks)-1].end // of them all, as they may change places
+	start, end := f.marks[0].start, f.marks[len(f.marks)-1].end // range of all marks, because their order may change
 	slices.SortStableFunc(f.marks, func(a, b mark) int { return int(a.class) - int(b.class) })
 	for _, m := range f.marks {
 		f.more = f.more && f.yield(m.r, start, end)
@@ -78,7 +77,7 @@ func (f *folder) flush() {
 	f.marks = f.marks[:0]
 }
 
-// character folds r, spelled s, which stands at byte i.
+// character folds r, which is encoded as s at byte i.
 func (f *folder) character(s string, r rune, i int) {
 	end := i + len(s)
 	switch {
@@ -102,7 +101,7 @@ func (f *folder) decompose(s string, r rune, i int) {
 	end := i + len(s)
 	p := norm.NFD.PropertiesString(s)
 	d := p.Decomposition()
-	if 0xAC00 <= r && r <= 0xD7A3 { // Hangul is computed, not in the tables
+	if 0xAC00 <= r && r <= 0xD7A3 { // the tables omit Hangul, which is computed
 		d = norm.NFD.Bytes([]byte(s))
 	}
 	if d == nil {
@@ -116,7 +115,7 @@ func (f *folder) decompose(s string, r rune, i int) {
 	}
 }
 
-// letter drops an accent, and puts anything else in lower case.
+// letter drops accents and lowercases everything else.
 func (f *folder) letter(r rune, class uint8, start, end int) {
 	switch {
 	case isMark(r):

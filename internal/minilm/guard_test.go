@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A guard hands out memory that lies against pages that may not be touched:
-// behind it, or before it.
+// A guard allocates memory next to a page that must not be accessed: after the
+// memory or before it.
 type guard struct {
 	t      testing.TB
 	before bool
@@ -22,13 +22,13 @@ type guard struct {
 func (g guard) bytes(n int) []byte {
 	g.t.Helper()
 	page := unix.Getpagesize()
-	room := (n + page - 1) / page * page
-	all, err := unix.Mmap(-1, 0, room+2*page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
+	size := (n + page - 1) / page * page
+	all, err := unix.Mmap(-1, 0, size+2*page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
 	if err != nil {
 		g.t.Fatal(err)
 	}
 	g.t.Cleanup(func() { _ = unix.Munmap(all) })
-	for _, wall := range [][]byte{all[:page], all[page+room:]} {
+	for _, wall := range [][]byte{all[:page], all[page+size:]} {
 		if err := unix.Mprotect(wall, unix.PROT_NONE); err != nil {
 			g.t.Fatal(err)
 		}
@@ -36,7 +36,7 @@ func (g guard) bytes(n int) []byte {
 	if g.before {
 		return all[page : page+n : page+n]
 	}
-	return all[page+room-n : page+room : page+room]
+	return all[page+size-n : page+size : page+size]
 }
 
 func (g guard) floats(n int) []float32 {
@@ -51,7 +51,7 @@ func (g guard) random(r *rand.Rand, n int) []float32 {
 	return f
 }
 
-// linear is a random layer, its parts in guarded memory.
+// linear returns a random layer in guarded memory.
 func (g guard) linear(r *rand.Rand, in, out int) *linear {
 	l := &linear{in: in, out: out, q: g.bytes(in * out), scale: g.floats(out), bias: g.random(r, out), sum: g.floats(out)}
 	for i := range l.q {
@@ -60,13 +60,13 @@ func (g guard) linear(r *rand.Rand, in, out int) *linear {
 		l.sum[o] += float32(int8(l.q[i]))
 	}
 	for o := range l.sum {
-		l.scale[o] = .5 + r.Float32()/2
+		l.scale[o] = 0.5 + r.Float32()/2
 		l.sum[o] *= l.scale[o]
 	}
 	return l
 }
 
-// scratch is a scratch of which all is guarded.
+// scratch returns a scratch in guarded memory.
 func (g guard) scratch() *scratch {
 	s := newScratch()
 	s.qkv, s.context = g.floats(len(s.qkv)), g.floats(len(s.context))
@@ -78,8 +78,8 @@ func (g guard) scratch() *scratch {
 	return s
 }
 
-// Every path gives what the portable one gives, whatever the number of rows,
-// and touches nothing beside its slices (that would end the test's process).
+// Every path computes the same as the portable one, for any number of rows, and
+// accesses no memory outside its slices (that would crash the test).
 func TestPathsStayWithinTheirSlices(t *testing.T) {
 	some := []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 15, 16, 17, 23, 25, 31, 32, 33, 47}
 	if testing.Short() {
@@ -103,7 +103,7 @@ func TestPathsStayWithinTheirSlices(t *testing.T) {
 						x, y, want := g.random(r, rows*l.in), g.floats(rows*l.out), make([]float32, rows*l.out)
 						p.linear(s, l, x, y, rows)
 						portable{}.linear(plain, l, x, want, rows)
-						near(t, fmt.Sprintf("linear, %d rows of %d", rows, l.in), y, want, .05*73*math.Sqrt(float64(l.in)))
+						near(t, fmt.Sprintf("linear, %d rows of %d", rows, l.in), y, want, 0.05*73*math.Sqrt(float64(l.in)))
 					}
 					checkAttend(t, p, s, plain, r, rows)
 					checkRows(t, p, g, r, rows)
@@ -139,16 +139,16 @@ func checkRows(t *testing.T, p arithmetic, g guard, r *rand.Rand, rows int) {
 	want = append([]float32(nil), z...)
 	p.gelu(z)
 	portable{}.gelu(want)
-	want[7], z[7] = 0, z[7]*1e-30 // nothing of a huge number is still something
+	want[7], z[7] = 0, z[7]*1e-30 // a tiny fraction of a huge number isn't tiny
 	near(t, "gelu", z[:6], want[:6], 1e-5)
 	near(t, "gelu", z[8:], want[8:], 1e-5)
 }
 
-// near fails where two values differ by more than most.
-func near(t *testing.T, what string, got, want []float32, most float64) {
+// near fails if two values differ by more than tolerance.
+func near(t *testing.T, what string, got, want []float32, tolerance float64) {
 	t.Helper()
 	for i := range got {
-		if d := math.Abs(float64(got[i]) - float64(want[i])); d > most || math.IsNaN(d) {
+		if d := math.Abs(float64(got[i]) - float64(want[i])); d > tolerance || math.IsNaN(d) {
 			t.Fatalf("%s: value %d is %v, want %v", what, i, got[i], want[i])
 		}
 	}

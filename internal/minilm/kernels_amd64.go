@@ -2,37 +2,37 @@
 
 package minilm
 
-// product12AVX512 sets 12 rows of y, each two vectors wide, to scale (one a row) times x·w;
+// product12AVX512 sets 12 rows of y, each two vectors wide, to scale (one per row) times x·w;
 // x has n columns, w n rows. Strides are in bytes.
 //
 //go:noescape
 func product12AVX512(x *float32, xStride uintptr, w *float32, wStride uintptr, scale *float32, y *float32, yStride uintptr, n uintptr)
 
-// product8AVX512 sets 8 rows of y, each two vectors wide, to scale (one a row) times x·w;
+// product8AVX512 sets 8 rows of y, each two vectors wide, to scale (one per row) times x·w;
 // x has n columns, w n rows. Strides are in bytes.
 //
 //go:noescape
 func product8AVX512(x *float32, xStride uintptr, w *float32, wStride uintptr, scale *float32, y *float32, yStride uintptr, n uintptr)
 
-// product4AVX512 sets 4 rows of y, each two vectors wide, to scale (one a row) times x·w;
+// product4AVX512 sets 4 rows of y, each two vectors wide, to scale (one per row) times x·w;
 // x has n columns, w n rows. Strides are in bytes.
 //
 //go:noescape
 func product4AVX512(x *float32, xStride uintptr, w *float32, wStride uintptr, scale *float32, y *float32, yStride uintptr, n uintptr)
 
-// product2AVX512 sets 2 rows of y, each two vectors wide, to scale (one a row) times x·w;
+// product2AVX512 sets 2 rows of y, each two vectors wide, to scale (one per row) times x·w;
 // x has n columns, w n rows. Strides are in bytes.
 //
 //go:noescape
 func product2AVX512(x *float32, xStride uintptr, w *float32, wStride uintptr, scale *float32, y *float32, yStride uintptr, n uintptr)
 
-// product1AVX512 sets 1 rows of y, each two vectors wide, to scale (one a row) times x·w;
+// product1AVX512 sets 1 rows of y, each two vectors wide, to scale (one per row) times x·w;
 // x has n columns, w n rows. Strides are in bytes.
 //
 //go:noescape
 func product1AVX512(x *float32, xStride uintptr, w *float32, wStride uintptr, scale *float32, y *float32, yStride uintptr, n uintptr)
 
-// exponentialsAVX512 sets n vectors at x to e^(x-max), max being their largest value, and inverse to
+// exponentialsAVX512 sets n vectors at x to e^(x-max), where max is the largest value, and inverse to
 // 1 over their sum.
 //
 //go:noescape
@@ -43,37 +43,37 @@ func exponentialsAVX512(x *float32, n uintptr, inverse *float32)
 //go:noescape
 func geluAVX512(x *float32, n uintptr)
 
-// addNormAVX512 adds n vectors at x to those at y, and makes of y its layer norm; share is 1 over the
+// addNormAVX512 adds n vectors at x to those at y, and replaces y by its layer norm; share is 1 over the
 // number of values.
 //
 //go:noescape
 func addNormAVX512(x *float32, y *float32, gain *float32, bias *float32, n uintptr, share float32)
 
-// product6AVX2 sets 6 rows of y, each two vectors wide, to scale (one a row) times x·w;
+// product6AVX2 sets 6 rows of y, each two vectors wide, to scale (one per row) times x·w;
 // x has n columns, w n rows. Strides are in bytes.
 //
 //go:noescape
 func product6AVX2(x *float32, xStride uintptr, w *float32, wStride uintptr, scale *float32, y *float32, yStride uintptr, n uintptr)
 
-// product4AVX2 sets 4 rows of y, each two vectors wide, to scale (one a row) times x·w;
+// product4AVX2 sets 4 rows of y, each two vectors wide, to scale (one per row) times x·w;
 // x has n columns, w n rows. Strides are in bytes.
 //
 //go:noescape
 func product4AVX2(x *float32, xStride uintptr, w *float32, wStride uintptr, scale *float32, y *float32, yStride uintptr, n uintptr)
 
-// product2AVX2 sets 2 rows of y, each two vectors wide, to scale (one a row) times x·w;
+// product2AVX2 sets 2 rows of y, each two vectors wide, to scale (one per row) times x·w;
 // x has n columns, w n rows. Strides are in bytes.
 //
 //go:noescape
 func product2AVX2(x *float32, xStride uintptr, w *float32, wStride uintptr, scale *float32, y *float32, yStride uintptr, n uintptr)
 
-// product1AVX2 sets 1 rows of y, each two vectors wide, to scale (one a row) times x·w;
+// product1AVX2 sets 1 rows of y, each two vectors wide, to scale (one per row) times x·w;
 // x has n columns, w n rows. Strides are in bytes.
 //
 //go:noescape
 func product1AVX2(x *float32, xStride uintptr, w *float32, wStride uintptr, scale *float32, y *float32, yStride uintptr, n uintptr)
 
-// exponentialsAVX2 sets n vectors at x to e^(x-max), max being their largest value, and inverse to
+// exponentialsAVX2 sets n vectors at x to e^(x-max), where max is the largest value, and inverse to
 // 1 over their sum.
 //
 //go:noescape
@@ -84,7 +84,7 @@ func exponentialsAVX2(x *float32, n uintptr, inverse *float32)
 //go:noescape
 func geluAVX2(x *float32, n uintptr)
 
-// addNormAVX2 adds n vectors at x to those at y, and makes of y its layer norm; share is 1 over the
+// addNormAVX2 adds n vectors at x to those at y, and replaces y by its layer norm; share is 1 over the
 // number of values.
 //
 //go:noescape
@@ -143,8 +143,8 @@ func linear2AVX2(x *uint8, xStride uintptr, w *byte, parts uintptr, rowScale *fl
 //go:noescape
 func linear1AVX2(x *uint8, xStride uintptr, w *byte, parts uintptr, rowScale *float32, rowLeast *float32, rowStride uintptr, sum *float32, scale *float32, bias *float32, y *float32, yStride uintptr)
 
-// quantizeAVX2 rounds parts of 64 floats at x to 7 bits, so that x is about least + scale*q, of which
-// each part has its own.
+// quantizeAVX2 rounds parts of 64 floats at x to 7 bits, so that x is about least + scale*q; each
+// part has its own scale and least.
 //
 //go:noescape
 func quantizeAVX2(x *float32, q *uint8, parts uintptr, scale *float32, least *float32)

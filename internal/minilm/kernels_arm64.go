@@ -20,19 +20,19 @@ func linear2NEON(x *uint8, xStride uintptr, w *byte, fours uintptr, rowScale *fl
 //go:noescape
 func linear1NEON(x *uint8, xStride uintptr, w *byte, fours uintptr, rowScale *float32, rowLeast *float32, scale *float32, sum *float32, bias *float32, y *float32, yStride uintptr)
 
-// product4NEON sets 4 rows of y, each 16 wide, to scale (one a row) times x·w;
+// product4NEON sets 4 rows of y, each 16 wide, to scale (one per row) times x·w;
 // x has n columns, w n rows. Strides are in bytes.
 //
 //go:noescape
 func product4NEON(x *float32, xStride uintptr, w *float32, wStride uintptr, scale *float32, y *float32, yStride uintptr, n uintptr)
 
-// product2NEON sets 2 rows of y, each 16 wide, to scale (one a row) times x·w;
+// product2NEON sets 2 rows of y, each 16 wide, to scale (one per row) times x·w;
 // x has n columns, w n rows. Strides are in bytes.
 //
 //go:noescape
 func product2NEON(x *float32, xStride uintptr, w *float32, wStride uintptr, scale *float32, y *float32, yStride uintptr, n uintptr)
 
-// product1NEON sets 1 rows of y, each 16 wide, to scale (one a row) times x·w;
+// product1NEON sets 1 rows of y, each 16 wide, to scale (one per row) times x·w;
 // x has n columns, w n rows. Strides are in bytes.
 //
 //go:noescape
@@ -43,7 +43,7 @@ func product1NEON(x *float32, xStride uintptr, w *float32, wStride uintptr, scal
 //go:noescape
 func quantizeNEON(x *float32, q *uint8, n uintptr, scale *float32, least *float32)
 
-// exponentialsNEON sets n vectors at x to e^(x-max), max being their largest value, and inverse to
+// exponentialsNEON sets n vectors at x to e^(x-max), where max is the largest value, and inverse to
 // 1 over their sum.
 //
 //go:noescape
@@ -54,7 +54,7 @@ func exponentialsNEON(x *float32, n uintptr, inverse *float32)
 //go:noescape
 func geluNEON(x *float32, n uintptr)
 
-// addNormNEON adds n vectors at x to those at y, and makes of y its layer norm; count points to
+// addNormNEON adds n vectors at x to those at y, and replaces y by its layer norm; count points to
 // the number of values.
 //
 //go:noescape

@@ -1,14 +1,13 @@
-// Package minilm turns text into a vector that stands for its meaning: the
-// model all-MiniLM-L6-v2, a BERT encoder of 6 layers, in process and without
-// cgo or a download.
+// Package minilm computes embeddings of text with the model all-MiniLM-L6-v2, a
+// BERT encoder with 6 layers, in process and without cgo or a download.
 //
-// It owns the tokenizer, the weights (model.bin, made by ./pack from the
-// published ones) and the arithmetic. It knows nothing of pages, chunks or
+// It owns the tokenizer, the weights (model.bin, which ./pack makes from the
+// published weights) and the arithmetic. It knows nothing about pages, chunks or
 // indexes.
 //
-// The arithmetic has several paths, of which New takes the fastest that the
-// processor can run (docs/adr/0010). They differ in rounding, so vectors of
-// different paths are near each other, not equal.
+// There are several implementations of the arithmetic, called paths. New selects
+// the fastest path that the processor supports (docs/adr/0010). Paths round
+// differently, so their vectors are close, but not equal.
 package minilm
 
 //go:generate go run ./asm -out kernels_amd64.s -stubs kernels_amd64.go -pkg minilm -arm64 kernels_arm64.s -arm64stubs kernels_arm64.go
@@ -23,19 +22,19 @@ import (
 const (
 	// Dim is the length of a vector.
 	Dim = 384
-	// MaxTokens is how many tokens of a text a vector is made of, with the
-	// two that the model puts around it; what is beyond them has no effect.
+	// MaxTokens is the maximum number of tokens in an embedding, including the
+	// two that the model puts around a text. Tokens beyond it have no effect.
 	MaxTokens = 256
-	// TextTokens is how many tokens of the text itself fit.
+	// TextTokens is the maximum number of tokens of the text itself.
 	TextTokens = MaxTokens - 2
 )
 
-// PathVariable names the environment variable that forces a path of
-// arithmetic, by one of the names that Paths returns.
+// PathVariable is the environment variable that selects a path by name, one of
+// Paths.
 const PathVariable = "ROBOT_MINILM_PATH"
 
-// A Model is the loaded model. It is safe for concurrent use, and keeps about
-// 3 MB of working memory for each text that is being embedded.
+// A Model is the loaded model. It is safe for concurrent use and needs about 3 MB
+// of working memory per text being embedded.
 type Model struct {
 	vocabulary *vocabulary
 	weights    *weights
@@ -43,8 +42,8 @@ type Model struct {
 	idle       sync.Pool // of *scratch
 }
 
-// New loads the embedded model with the fastest path that this processor can
-// run, or with the one that ROBOT_MINILM_PATH names.
+// New loads the embedded model with the path named by ROBOT_MINILM_PATH, or else
+// with the fastest path that this processor supports.
 func New() (*Model, error) {
 	name := os.Getenv(PathVariable)
 	if name == "" {
@@ -70,11 +69,11 @@ func NewPath(name string) (*Model, error) {
 		m.idle.New = func() any { return newScratch() }
 		return m, nil
 	}
-	return nil, fmt.Errorf("minilm: this processor has no path %q; it has %q (%s)", name, Paths(), PathVariable)
+	return nil, fmt.Errorf("minilm: this processor doesn't support path %q, only %q (%s)", name, Paths(), PathVariable)
 }
 
-// Paths names the paths of arithmetic that this processor can run, the
-// fastest first. The last is always "portable".
+// Paths returns the names of the paths that this processor supports, fastest
+// first. The last is always "portable".
 func Paths() []string {
 	var names []string
 	for _, p := range runnable() {
@@ -83,12 +82,12 @@ func Paths() []string {
 	return names
 }
 
-// Path is the name of the model's path.
+// Path returns the name of the model's path.
 func (m *Model) Path() string { return m.path.name() }
 
-// Embed returns the unit vector, Dim long, of the first TextTokens tokens of
-// text. The dot product of two vectors is the cosine of their angle: near 1
-// where the texts mean the same, near 0 where they have nothing in common.
+// Embed returns a unit vector of length Dim for the first TextTokens tokens of
+// text. The dot product of two vectors is the cosine of their angle: near 1 for
+// texts with the same meaning, near 0 for unrelated texts.
 func (m *Model) Embed(text string) []float32 {
 	s := m.idle.Get().(*scratch)
 	defer m.idle.Put(s)
@@ -99,11 +98,11 @@ func (m *Model) Embed(text string) []float32 {
 	})
 	s.ids = append(s.ids, idSEP)
 	m.encode(s)
-	return mean(s.x, len(s.ids))
+	return meanPool(s.x, len(s.ids))
 }
 
-// mean pools rows vectors to one of length 1.
-func mean(x []float32, rows int) []float32 {
+// meanPool averages rows vectors and normalizes the result to length 1.
+func meanPool(x []float32, rows int) []float32 {
 	v := make([]float32, Dim)
 	for r := range rows {
 		for i, f := range x[r*Dim : r*Dim+Dim] {

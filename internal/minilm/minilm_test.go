@@ -58,20 +58,20 @@ func cosine(a, b []float32) float64 {
 	return sum
 }
 
-// Every path that this machine can run gives the vectors of the published
-// weights. The bounds are those of what the path does: int8 weights alone, or
-// int8 activations as well.
+// Every path that this machine supports reproduces the vectors of the published
+// weights. The bounds depend on the path: only weights are int8, or activations
+// too.
 func TestVectors(t *testing.T) {
 	for _, path := range minilm.Paths() {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
-			worstBound, meanBound := .99, .997
+			worstBound, meanBound := 0.99, 0.997
 			limit := minilm.MaxTokens
 			if testing.Short() {
 				limit = 10
 			}
 			if path == "portable" {
-				worstBound, meanBound = .996, .999
+				worstBound, meanBound = 0.996, 0.999
 				if os.Getenv("ROBOT_LONG") == "" {
 					limit = 10 // tokens; the path is slow
 				}
@@ -100,7 +100,7 @@ func TestVectors(t *testing.T) {
 	}
 }
 
-// Many callers at once get what one gets.
+// Concurrent calls return the same vectors as a single call.
 func TestConcurrentUse(t *testing.T) {
 	m := load(t, minilm.Paths()[0])
 	texts := []string{"", "a wiki", "How do I restore a wiki from a backup?", "東京大学"}
@@ -113,8 +113,8 @@ func TestConcurrentUse(t *testing.T) {
 		group.Go(func() {
 			for j := range texts {
 				k := (i + j) % len(texts)
-				if got := m.Embed(texts[k]); cosine(got, want[k]) < .999999 {
-					t.Errorf("%q: another vector beside other callers", texts[k])
+				if got := m.Embed(texts[k]); cosine(got, want[k]) < 0.999999 {
+					t.Errorf("%q: different vector under concurrency", texts[k])
 				}
 			}
 		})
@@ -122,7 +122,7 @@ func TestConcurrentUse(t *testing.T) {
 	group.Wait()
 }
 
-// What is beyond MaxTokens has no effect, and is not even read.
+// Tokens beyond MaxTokens have no effect.
 func TestLongText(t *testing.T) {
 	m := load(t, minilm.Paths()[0])
 	head := ""
@@ -132,18 +132,18 @@ func TestLongText(t *testing.T) {
 	if n := m.CountTokens(head); n != minilm.TextTokens {
 		t.Fatalf("%d tokens, want %d", n, minilm.TextTokens)
 	}
-	if c := cosine(m.Embed(head), m.Embed(head+"a completely different end")); c < .999999 {
+	if c := cosine(m.Embed(head), m.Embed(head+"a completely different end")); c < 0.999999 {
 		t.Errorf("the end of a long text changes its vector: cosine %v", c)
 	}
-	if c := cosine(m.Embed(head), m.Embed(head[:len(head)-len("cat ")]+"dog")); c > .999999 {
-		t.Error("the last token within the limit does not change the vector")
+	if c := cosine(m.Embed(head), m.Embed(head[:len(head)-len("cat ")]+"dog")); c > 0.999999 {
+		t.Error("the last token within the limit doesn't change the vector")
 	}
 }
 
 func TestUnknownPath(t *testing.T) {
 	t.Setenv(minilm.PathVariable, "abacus")
 	if _, err := minilm.New(); err == nil {
-		t.Error("a path that does not exist is taken")
+		t.Error("accepted an unknown path")
 	}
 	t.Setenv(minilm.PathVariable, "portable")
 	if m, err := minilm.New(); err != nil || m.Path() != "portable" {

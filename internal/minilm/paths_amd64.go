@@ -2,7 +2,7 @@ package minilm
 
 import "golang.org/x/sys/cpu"
 
-// runnable are the paths that this processor can run, the fastest first.
+// runnable returns the paths that this processor supports, fastest first.
 func runnable() []arithmetic {
 	var paths []arithmetic
 	x := &cpu.X86
@@ -15,7 +15,7 @@ func runnable() []arithmetic {
 	return append(paths, portable{})
 }
 
-// vnni is the path for AVX-512 with VNNI: bytes times bytes.
+// vnni is the path for AVX-512 with VNNI, on 8-bit activations and weights.
 type vnni struct{}
 
 func (vnni) name() string { return "avx512vnni" }
@@ -47,7 +47,7 @@ func (vnni) linear(s *scratch, l *linear, x, y []float32, rows int) {
 }
 
 func (vnni) attend(s *scratch, rows int) {
-	attention{lanes: 16, columns: 32, queries: 12, exponentials: exponentialsAVX512, turn: turn, product: func(rows int) productKernel {
+	attention{lanes: 16, columns: 32, queries: 12, exponentials: exponentialsAVX512, transpose: transposeBlock, product: func(rows int) productKernel {
 		switch rows {
 		case 12:
 			return product12AVX512
@@ -62,7 +62,7 @@ func (vnni) attend(s *scratch, rows int) {
 	}}.compute(s, rows)
 }
 
-func turn(qkv, y []float32, stride int) {
+func transposeBlock(qkv, y []float32, stride int) {
 	transpose8AVX2(&qkv[0], 4*3*Dim, &y[0], uintptr(4*stride))
 }
 
@@ -74,7 +74,7 @@ func (vnni) addNorm(n *layerNorm, x, y []float32, rows int) {
 	}
 }
 
-// avx2 is the path for AVX2 with FMA: bytes times 7 bits.
+// avx2 is the path for AVX2 with FMA, on 7-bit activations and 8-bit weights.
 type avx2 struct{}
 
 func (avx2) name() string { return "avx2" }
@@ -109,7 +109,7 @@ func (avx2) linear(s *scratch, l *linear, x, y []float32, rows int) {
 }
 
 func (avx2) attend(s *scratch, rows int) {
-	attention{lanes: 8, columns: 16, queries: 6, exponentials: exponentialsAVX2, turn: turn, product: func(rows int) productKernel {
+	attention{lanes: 8, columns: 16, queries: 6, exponentials: exponentialsAVX2, transpose: transposeBlock, product: func(rows int) productKernel {
 		switch rows {
 		case 6:
 			return product6AVX2

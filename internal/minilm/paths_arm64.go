@@ -6,16 +6,17 @@ import (
 	"golang.org/x/sys/cpu"
 )
 
-// runnable are the paths that this processor can run, the fastest first.
+// runnable returns the paths that this processor supports, fastest first.
 func runnable() []arithmetic {
-	// All of Apple's processors that run Go have the dot product.
+	// All Apple processors that run Go have the dot product extension.
 	if cpu.ARM64.HasASIMDDP || runtime.GOOS == "darwin" {
 		return []arithmetic{neon{}, portable{}}
 	}
 	return []arithmetic{portable{}}
 }
 
-// neon is the path for arm64 with the dot product extension: bytes times bytes.
+// neon is the path for arm64 with the dot product extension, on 8-bit activations
+// and weights.
 type neon struct{}
 
 func (neon) name() string { return "neon" }
@@ -44,7 +45,7 @@ func (neon) linear(s *scratch, l *linear, x, y []float32, rows int) {
 }
 
 func (neon) attend(s *scratch, rows int) {
-	attention{lanes: 4, columns: 16, queries: 4, exponentials: exponentialsNEON, turn: turn, product: func(rows int) productKernel {
+	attention{lanes: 4, columns: 16, queries: 4, exponentials: exponentialsNEON, transpose: transposeBlock, product: func(rows int) productKernel {
 		switch rows {
 		case 4:
 			return product4NEON
@@ -55,7 +56,7 @@ func (neon) attend(s *scratch, rows int) {
 	}}.compute(s, rows)
 }
 
-func turn(qkv, y []float32, stride int) {
+func transposeBlock(qkv, y []float32, stride int) {
 	for r := range 8 {
 		for i, v := range qkv[r*3*Dim : r*3*Dim+8] {
 			y[i*stride+r] = v

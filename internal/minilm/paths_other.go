@@ -2,5 +2,5 @@
 
 package minilm
 
-// runnable are the paths that this processor can run, the fastest first.
+// runnable returns the paths that this processor supports, fastest first.
 func runnable() []arithmetic { return []arithmetic{portable{}} }

@@ -2,7 +2,7 @@ package minilm
 
 import "math"
 
-// portable is the path in plain Go: int8 weights, float arithmetic.
+// portable is the path in plain Go, with int8 weights and float arithmetic.
 type portable struct{}
 
 func (portable) name() string { return "portable" }
@@ -12,7 +12,7 @@ func (portable) prepare(*linear) {}
 // portableScratch is the working memory of the portable path.
 type portableScratch struct {
 	weights []float32 // a panel of weights as floats, [panel/lane][in][lane]
-	scores  []float32 // [rows], of one query
+	scores  []float32 // [rows], for one query
 }
 
 func (portable) work(s *scratch) *portableScratch {
@@ -22,7 +22,7 @@ func (portable) work(s *scratch) *portableScratch {
 	return s.portable
 }
 
-// lane is how many outputs of a panel the portable path computes at once.
+// lane is the number of outputs that the portable path computes at once.
 const lane = 8
 
 func (p portable) linear(s *scratch, l *linear, x, y []float32, rows int) {
@@ -43,7 +43,7 @@ func (p portable) linear(s *scratch, l *linear, x, y []float32, rows int) {
 	}
 }
 
-// expand turns a panel of int8 weights into floats, lane by lane.
+// expand converts a panel of int8 weights to floats, lane by lane.
 func expand(w []float32, q []byte, in int) {
 	for i := range in {
 		from := q[i/group*panel*group+i%group:]
@@ -53,7 +53,7 @@ func expand(w []float32, q []byte, in int) {
 	}
 }
 
-// dotLane is the products of x with lane columns, columns[len(x)][lane].
+// dotLane returns the dot products of x with lane columns, columns[len(x)][lane].
 func dotLane(x, columns []float32) [lane]float32 {
 	var a, b, c, d, e, f, g, h float32
 	for _, v := range x {
@@ -101,7 +101,7 @@ func dot(a, b []float32) float32 {
 	return s + t
 }
 
-// softmax makes positive shares of 1 out of scores.
+// softmax replaces scores by their softmax.
 func softmax(x []float32) {
 	largest := x[0]
 	for _, v := range x {
@@ -119,7 +119,7 @@ func softmax(x []float32) {
 
 func (portable) gelu(x []float32) {
 	for i, v := range x {
-		x[i] = v * float32(.5+.5*math.Erf(float64(v)*(1/math.Sqrt2)))
+		x[i] = v * float32(0.5+0.5*math.Erf(float64(v)*(1/math.Sqrt2)))
 	}
 }
 

@@ -6,21 +6,21 @@ import (
 	"unicode/utf8"
 )
 
-// A Token is one entry of the model's vocabulary, found in a text.
+// A Token is an occurrence of a vocabulary entry in a text.
 type Token struct {
-	// Start and End are the bytes of the text that it stands for. They are
-	// bounds of whole characters: where one character becomes several
-	// tokens (a Hangul syllable does), these share their bytes.
+	// Start and End are its byte range in the text, always whole characters.
+	// If one character becomes several tokens (as a Hangul syllable does),
+	// they share a range.
 	Start, End int
 	ID         int32
-	// Inner says that the token goes on with the word of the one before.
-	// A text may be cut before any other token, and each part then has
-	// exactly the tokens that it had within the whole.
+	// Inner reports that the token continues the previous token's word. If a
+	// text is split before any other token, its parts have exactly the tokens
+	// they had in the whole text.
 	Inner bool
 }
 
-// Tokens returns all tokens of a text, without the two that Embed puts
-// around it and without its limit.
+// Tokens returns all tokens of a text, without the two that Embed adds and without
+// its limit.
 func (m *Model) Tokens(text string) []Token {
 	tokens := make([]Token, 0, len(text)/4+1)
 	m.vocabulary.each(text, func(t Token) bool {
@@ -30,22 +30,22 @@ func (m *Model) Tokens(text string) []Token {
 	return tokens
 }
 
-// CountTokens is len(Tokens(text)).
+// CountTokens returns len(Tokens(text)).
 func (m *Model) CountTokens(text string) int {
 	n := 0
 	m.vocabulary.each(text, func(Token) bool { n++; return true })
 	return n
 }
 
-// The ids of the tokens that mean something to the model itself.
+// Ids of tokens with a special meaning to the model.
 const (
 	idUnknown = 100
 	idCLS     = 101
 	idSEP     = 102
 )
 
-// special are the tokens that are also found by their name in a text, before
-// anything is folded, as in the reference tokenizer.
+// special are the tokens that are recognized by name in a text, before folding, as
+// in the reference tokenizer.
 var special = map[string]int32{"[PAD]": 0, "[UNK]": idUnknown, "[CLS]": idCLS, "[SEP]": idSEP, "[MASK]": 103}
 
 //go:embed vocab.txt
@@ -53,9 +53,9 @@ var vocabularyText string
 
 // A vocabulary finds the ids of word pieces.
 type vocabulary struct {
-	first   map[string]int32 // pieces that a word begins with
-	inner   map[string]int32 // pieces that go on with it, without their "##"
-	longest int              // bytes of the longest piece
+	first   map[string]int32 // pieces at the start of a word
+	inner   map[string]int32 // pieces that continue a word, without "##"
+	longest int              // length of the longest piece in bytes
 }
 
 func newVocabulary(text string) *vocabulary {
@@ -74,20 +74,19 @@ func newVocabulary(text string) *vocabulary {
 	return v
 }
 
-// maxWord is how many characters a word may have; a longer one is unknown.
+// maxWord is the maximum number of characters in a word; longer ones are unknown.
 const maxWord = 100
 
-// A word is gathered character by character, folded, with the place in the
-// text that each one came from.
+// A word collects folded characters with their positions in the text.
 type word struct {
 	text  []byte
 	chars []char
 	long  bool // more than maxWord characters
-	start int  // of the first and
-	end   int  // the last character, in the text
+	start int  // start of the first character in the text
+	end   int  // end of the last character in the text
 }
 
-type char struct{ at, start, end int } // at: in word.text
+type char struct{ offset, start, end int } // offset is in word.text
 
 func (w *word) add(r rune, start, end int) {
 	if len(w.chars) == 0 {
@@ -104,9 +103,9 @@ func (w *word) add(r rune, start, end int) {
 
 func (w *word) reset() { w.text, w.chars, w.long = w.text[:0], w.chars[:0], false }
 
-// each calls yield with the tokens of text in order, until yield returns
-// false. It is the reference's BertNormalizer, BertPreTokenizer and WordPiece
-// in one pass.
+// each calls yield with the tokens of text in order, until yield returns false. It
+// combines the reference's BertNormalizer, BertPreTokenizer and WordPiece in one
+// pass.
 func (v *vocabulary) each(text string, yield func(Token) bool) {
 	var w word
 	more := true
@@ -135,9 +134,8 @@ func (v *vocabulary) each(text string, yield func(Token) bool) {
 	end()
 }
 
-// pieces yields the tokens of one word: from its beginning, always the
-// longest piece that the vocabulary has. A word with a remainder that has
-// none is unknown as a whole.
+// pieces yields the tokens of one word: from its start, always the longest piece in
+// the vocabulary. If no piece matches at some point, the whole word is unknown.
 func (v *vocabulary) pieces(w *word, yield func(Token) bool) bool {
 	unknown := Token{Start: w.start, End: w.end, ID: idUnknown}
 	if w.long {
@@ -161,21 +159,21 @@ func (v *vocabulary) pieces(w *word, yield func(Token) bool) bool {
 	return true
 }
 
-// longestAt is the longest piece of w from its character from, and the
-// character behind it; from itself where there is none.
+// longestAt returns the longest piece of w that starts at character from, and the
+// index of the next character; it returns from if no piece matches.
 func (v *vocabulary) longestAt(w *word, from int) (id int32, next int) {
 	pieces := v.first
 	if from > 0 {
 		pieces = v.inner
 	}
-	at, end := w.chars[from].at, len(w.text)
+	start, end := w.chars[from].offset, len(w.text)
 	for next = len(w.chars); next > from; next-- {
-		if end-at <= v.longest {
-			if id, ok := pieces[string(w.text[at:end])]; ok {
+		if end-start <= v.longest {
+			if id, ok := pieces[string(w.text[start:end])]; ok {
 				return id, next
 			}
 		}
-		end = w.chars[next-1].at
+		end = w.chars[next-1].offset
 	}
 	return 0, from
 }

@@ -21,8 +21,8 @@ func ids(tokens []minilm.Token) []int32 {
 	return out
 }
 
-// The tokens of the reference tokenizer, on the texts of the reference
-// vectors and on many that were made to be awkward.
+// Compares with the reference tokenizer on the texts of the reference vectors and
+// on many unusual texts.
 func TestTokens(t *testing.T) {
 	m := load(t, "portable")
 	for _, s := range samples(t, "reference.jsonl") {
@@ -39,8 +39,8 @@ func TestTokens(t *testing.T) {
 	}
 }
 
-// testdata/codepoints.txt has the reference's tokens of a?b for every
-// character in the middle, as runs of characters with the same ones.
+// testdata/codepoints.txt has the reference's tokens of "a", any character, "b", for
+// runs of characters with the same tokens.
 func TestEveryCharacter(t *testing.T) {
 	m := load(t, "portable")
 	f, err := os.Open("testdata/codepoints.txt")
@@ -56,13 +56,13 @@ func TestEveryCharacter(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := strings.Fields(lines.Text())[2:]
-		step := max(1, (last-first)/2) // the run's ends and its middle
+		step := max(1, (last-first)/2) // both ends of the run and its middle
 		if os.Getenv("ROBOT_LONG") != "" {
 			step = 1
 		}
 		for r := first; r <= last; r += step {
 			if !utf8.ValidRune(r) {
-				continue // surrogates lie within a run
+				continue // runs can include surrogates
 			}
 			var got []string
 			for _, id := range ids(m.Tokens("a" + string(r) + "b")) {
@@ -78,7 +78,7 @@ func TestEveryCharacter(t *testing.T) {
 	}
 }
 
-func TestTokenPlaces(t *testing.T) {
+func TestTokenPositions(t *testing.T) {
 	m := load(t, "portable")
 	for text, want := range map[string][]string{
 		"Unaffable Café!":   {"Una", "+ffa", "+ble", "Café", "!"},
@@ -89,11 +89,11 @@ func TestTokenPlaces(t *testing.T) {
 	} {
 		var got []string
 		for _, token := range m.Tokens(text) {
-			place := text[token.Start:token.End]
+			piece := text[token.Start:token.End]
 			if token.Inner {
-				place = "+" + place
+				piece = "+" + piece
 			}
-			got = append(got, place)
+			got = append(got, piece)
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("%q: %q, want %q", text, got, want)
@@ -101,8 +101,8 @@ func TestTokenPlaces(t *testing.T) {
 	}
 }
 
-// Whatever the text: no panic, places within it and in order, and a cut
-// before a token that is not Inner changes no token.
+// For any text: no panic, positions in range and in order, and splitting before a
+// token that isn't Inner changes no tokens.
 func FuzzTokens(f *testing.F) {
 	m := load(f, "portable")
 	for _, s := range samples(f, "tokens.jsonl")[:50] {
@@ -132,10 +132,10 @@ func FuzzTokens(f *testing.F) {
 		if tokens[i].Inner {
 			return
 		}
-		cut := tokens[i].Start
-		parts := append(ids(m.Tokens(text[:cut])), ids(m.Tokens(text[cut:]))...)
+		split := tokens[i].Start
+		parts := append(ids(m.Tokens(text[:split])), ids(m.Tokens(text[split:]))...)
 		if !slices.Equal(parts, ids(tokens)) {
-			t.Fatalf("%+q cut at %d: %v, want %v", text, cut, parts, ids(tokens))
+			t.Fatalf("%+q split at %d: %v, want %v", text, split, parts, ids(tokens))
 		}
 	})
 }

@@ -2,17 +2,17 @@ package minilm
 
 import "unicode"
 
-// The reference tokenizer knows the characters of Unicode 8. What has become a
-// mark, a control or punctuation since then is a letter to it, and three
-// characters have changed their kind. TestEveryCharacter holds this against
-// it, and will find what a newer Go knows.
+// The reference tokenizer uses Unicode 8. It treats marks, controls and punctuation
+// added since then as letters, and three characters have changed category.
+// TestEveryCharacter compares every character with it, and will detect differences
+// when Go updates its tables.
 
 func isMark(r rune) bool {
 	return unicode.Is(unicode.Mn, r) && !unicode.Is(since8, r) && r != 0x111C9 || r == 0x1734
 }
 
-// isControl: categories Cc, Cf, Co and Cs, without the three that are white
-// space. Code points without a category are kept (unicode.C has them too).
+// isControl reports whether r is in category Cc, Cf, Co or Cs and isn't white
+// space. It excludes unassigned code points, which unicode.C includes.
 func isControl(r rune) bool {
 	if r == '\t' || r == '\n' || r == '\r' {
 		return false
@@ -20,8 +20,8 @@ func isControl(r rune) bool {
 	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Cs) && !unicode.Is(since8, r)
 }
 
-// isPunctuation: categories P, and all of ASCII that is neither letter, digit
-// nor blank.
+// isPunctuation reports whether r is in category P, or an ASCII character that is
+// neither a letter, a digit nor blank.
 func isPunctuation(r rune) bool {
 	switch {
 	case r > unicode.MaxASCII:

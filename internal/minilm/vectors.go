@@ -2,16 +2,16 @@
 
 package minilm
 
-// part is how many inputs of a row share a scale on the AVX2 path.
+// part is the number of inputs in a row that share a scale on the AVX2 path.
 const part = 64
 
-// vectorScratch is the working memory of the paths with vector kernels.
+// vectorScratch is the working memory of paths with vector kernels.
 type vectorScratch struct {
 	bytes  []uint8   // [rows][in], quantized activations
-	scale  []float32 // [rows] of these, on the AVX2 path [rows][in/part]
-	least  []float32 // the same
+	scale  []float32 // [rows], or [rows][in/part] on the AVX2 path
+	least  []float32 // like scale
 	one    []float32 // [rows], ones
-	keys   []float32 // [MaxTokens/columns][head][columns], one head's, turned
+	keys   []float32 // [MaxTokens/columns][head][columns], transposed keys of one head
 	values []float32 // [rows][head]
 	scores []float32 // [block][MaxTokens]
 }
@@ -19,9 +19,9 @@ type vectorScratch struct {
 func (s *scratch) work() *vectorScratch {
 	if s.vector == nil {
 		floats := func(n int) []float32 { return make([]float32, n) }
-		const most = max(MaxTokens*Dim, band*inner) // inputs of a linear layer
+		const maxInputs = max(MaxTokens*Dim, band*inner) // inputs of a linear layer
 		s.vector = &vectorScratch{
-			bytes: make([]uint8, most), scale: floats(most / part), least: floats(most / part), one: floats(MaxTokens),
+			bytes: make([]uint8, maxInputs), scale: floats(maxInputs / part), least: floats(maxInputs / part), one: floats(MaxTokens),
 			keys: floats(MaxTokens * head), values: floats(MaxTokens * head), scores: floats(12 * MaxTokens),
 		}
 		for i := range s.vector.one {
@@ -31,8 +31,8 @@ func (s *scratch) work() *vectorScratch {
 	return s.vector
 }
 
-// block is how many of the rows that are left the next kernel takes: the
-// largest there is, or 8, 4, 2, 1.
+// block returns the number of rows for the next kernel: the largest of 8, 4, 2, 1
+// and the kernels' maximum that fits the rows left.
 func block(left, largest int) int {
 	if left >= largest {
 		return largest
@@ -44,20 +44,20 @@ func block(left, largest int) int {
 	}
 }
 
-// productKernel sets rows of y, columns wide, to scale (one a row) times x·w; x
+// productKernel sets rows of y, columns wide, to scale (one per row) times x·w; x
 // has n columns, w n rows. Strides are in bytes.
 type productKernel func(x *float32, xStride uintptr, w *float32, wStride uintptr, scale *float32, y *float32, yStride uintptr, n uintptr)
 
-// attention is what a path has for it.
+// attention computes attention with the kernels of a path.
 type attention struct {
 	lanes   int // floats in a vector
-	columns int // of a product
-	queries int // that a product takes at most
+	columns int // width of a product
+	queries int // maximum rows of a product
 	product func(rows int) productKernel
 	// exponentials sets n vectors to e^(x-max), inverse to 1 over their sum.
 	exponentials func(x *float32, n uintptr, inverse *float32)
-	// turn sets columns of y, stride floats apart, to 8 rows of qkv.
-	turn func(qkv, y []float32, stride int)
+	// transpose sets 8 columns of y, stride floats apart, to 8 rows of qkv.
+	transpose func(qkv, y []float32, stride int)
 }
 
 func (a attention) compute(s *scratch, rows int) {
@@ -65,7 +65,7 @@ func (a attention) compute(s *scratch, rows int) {
 	padded := (rows + a.columns - 1) / a.columns * a.columns
 	vectors := (rows + a.lanes - 1) / a.lanes
 	for h := 0; h < Dim; h += head {
-		a.lay(w, s.qkv, h, rows)
+		a.layOut(w, s.qkv, h, rows)
 		for r, n := 0, 0; r < rows; r += n {
 			n = block(rows-r, a.queries)
 			multiply := a.product(n)
@@ -86,14 +86,14 @@ func (a attention) compute(s *scratch, rows int) {
 	}
 }
 
-// lay puts the keys of the head at h down by columns, and its values by rows.
-// Up to seven rows behind the last are turned too, whatever they have: the
-// scores of theirs are not used.
-func (a attention) lay(w *vectorScratch, qkv []float32, h, rows int) {
+// layOut copies the keys of the head at h by columns, and its values by rows. It
+// also transposes up to seven rows after the last one, whatever they contain,
+// because their scores are ignored.
+func (a attention) layOut(w *vectorScratch, qkv []float32, h, rows int) {
 	for r := 0; r < rows; r += 8 {
 		to := w.keys[r/a.columns*a.columns*head+r%a.columns:]
 		for i := 0; i < head; i += 8 {
-			a.turn(qkv[r*3*Dim+Dim+h+i:], to[i*a.columns:], a.columns)
+			a.transpose(qkv[r*3*Dim+Dim+h+i:], to[i*a.columns:], a.columns)
 		}
 	}
 	for r := range rows {

@@ -2,5 +2,5 @@
 
 package minilm
 
-// vectorScratch is empty where there are no vector kernels.
+// vectorScratch is empty: there are no vector kernels.
 type vectorScratch struct{}

@@ -17,30 +17,30 @@ const (
 	words  = 30522       // entries of the vocabulary
 )
 
-// The form of the packed file, as ./pack writes it.
+// Format of the packed file, as written by ./pack.
 const (
-	magic = "MINILM 1" // the file's beginning; the number is the form's
-	align = 64         // each part begins at a multiple of this
+	magic = "MINILM 1" // start of the file, with the format's version
+	align = 64         // alignment of each part, in bytes
 
-	// panel is how many outputs of a linear layer lie together, and group
-	// how many inputs of each: the weight of input i for output o is byte
+	// Weights of a linear layer are stored in panels of panel outputs, and
+	// within them in groups of group inputs: the weight of input i for output o is byte
 	// ((o/panel*(in/group) + i/group)*panel + o%panel)*group + i%group.
 	panel = 32
 	group = 4
 )
 
-// packed is model.bin. The large tables are used where they lie, and never
-// written to. docs/adr/0009 says what the file has.
+// packed is model.bin. The large tables are used in place and never written to.
+// docs/adr/0009 describes the file.
 //
 //go:embed model.bin
 var packed []byte
 
-// weights are the parts of a packed file.
+// weights holds the parts of a packed file.
 type weights struct {
-	source    [sha256.Size]byte // of the published file that it was made from
+	source    [sha256.Size]byte // hash of the published file
 	word      []byte            // int8 [words][Dim]
 	wordScale []float32         // [words]
-	position  []float32         // [MaxTokens][Dim], with the embedding of the text's type added
+	position  []float32         // [MaxTokens][Dim], including the token type embedding
 	norm      layerNorm
 	layer     [layers]layer
 }
@@ -50,8 +50,8 @@ type layer struct {
 	attended, fed      layerNorm
 }
 
-// A linear is y = x·Wᵀ + bias: in inputs, out outputs. What it stands for is
-// w[o][i] = q[o][i] * scale[o].
+// A linear is a layer y = x·Wᵀ + bias with in inputs and out outputs, where
+// W[o][i] = q[o][i] * scale[o].
 type linear struct {
 	in, out int
 	q       []byte    // int8, in panels
@@ -67,7 +67,7 @@ type layerNorm struct{ gain, bias []float32 } // [Dim] each
 func parseWeights(file []byte) (*weights, error) {
 	r := reader{rest: file}
 	if begin := string(r.bytes(len(magic))); begin != magic {
-		return nil, fmt.Errorf("minilm: the packed file begins with %q, not %q", begin, magic)
+		return nil, fmt.Errorf("minilm: packed file begins with %q, want %q", begin, magic)
 	}
 	w := &weights{}
 	copy(w.source[:], r.bytes(sha256.Size))
@@ -86,12 +86,12 @@ func parseWeights(file []byte) (*weights, error) {
 		l.qkv.scaleQueries()
 	}
 	if r.short || len(r.rest) != 0 {
-		return nil, fmt.Errorf("minilm: the packed file has %d bytes, which is not its length", len(file))
+		return nil, fmt.Errorf("minilm: packed file has the wrong length, %d bytes", len(file))
 	}
 	return w, nil
 }
 
-// linears are all linear layers.
+// linears returns all linear layers.
 func (w *weights) linears() []*linear {
 	var all []*linear
 	for i := range w.layer {
@@ -101,7 +101,7 @@ func (w *weights) linears() []*linear {
 	return all
 }
 
-// scaleQueries puts the factor of attention, 1/√head, into the queries.
+// scaleQueries multiplies the queries by attention's factor, 1/√head.
 func (l *linear) scaleQueries() {
 	factor := float32(1 / math.Sqrt(head))
 	for i := range Dim {
@@ -111,7 +111,7 @@ func (l *linear) scaleQueries() {
 	}
 }
 
-// A reader takes a packed file apart.
+// A reader reads the parts of a packed file.
 type reader struct {
 	rest  []byte
 	at    int
@@ -130,7 +130,7 @@ func (r *reader) bytes(n int) []byte {
 	return b
 }
 
-// floats copies, because the file is little-endian and need not be aligned.
+// floats copies, because the file is little-endian and may be unaligned.
 func (r *reader) floats(n int) []float32 {
 	b := r.bytes(4 * n)
 	f := make([]float32, n)

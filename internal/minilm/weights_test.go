@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// The packed file says which weights it was made from: the published ones,
-// whose sum testdata/README.md has.
+// The packed file records the hash of the published weights, which
+// testdata/README.md lists.
 func TestSourceOfTheWeights(t *testing.T) {
 	w, err := parseWeights(packed)
 	if err != nil {
@@ -23,12 +23,12 @@ func TestSourceOfTheWeights(t *testing.T) {
 func TestDamagedWeights(t *testing.T) {
 	longer := append(bytes.Clone(packed), 0)
 	for name, file := range map[string][]byte{
-		"empty":      nil,
-		"another":    []byte(strings.Repeat("GGUF", 100)),
-		"cut":        packed[:len(packed)-1],
-		"cut early":  packed[:100],
-		"too long":   longer,
-		"other form": append([]byte("MINILM 2"), packed[8:]...),
+		"empty":           nil,
+		"other file":      []byte(strings.Repeat("GGUF", 100)),
+		"truncated":       packed[:len(packed)-1],
+		"truncated early": packed[:100],
+		"too long":        longer,
+		"other version":   append([]byte("MINILM 2"), packed[8:]...),
 	} {
 		if _, err := parseWeights(file); err == nil {
 			t.Errorf("%s: no error", name)

@@ -212,7 +212,7 @@ func (k *neon) quantize() {
 
 // product: rows of y, 16 wide.
 func (k *neon) product(rows int) {
-	k.function(fmt.Sprintf("product%dNEON", rows), fmt.Sprintf("sets %d rows of y, each 16 wide, to scale (one a row) times x·w;\n// x has n columns, w n rows. Strides are in bytes.", rows),
+	k.function(fmt.Sprintf("product%dNEON", rows), fmt.Sprintf("sets %d rows of y, each 16 wide, to scale (one per row) times x·w;\n// x has n columns, w n rows. Strides are in bytes.", rows),
 		"x:*float32", "xStride:uintptr", "w:*float32", "wStride:uintptr", "scale:*float32", "y:*float32", "yStride:uintptr", "n:uintptr")
 	row := []int{0, 8, 9, 10}
 	for i := 1; i < rows; i++ {
@@ -262,7 +262,7 @@ func (k *neon) constants(v int, f ...float64) {
 
 // exponentials: as for amd64.
 func (k *neon) exponentials() {
-	k.function("exponentialsNEON", "sets n vectors at x to e^(x-max), max being their largest value, and inverse to\n// 1 over their sum.",
+	k.function("exponentialsNEON", "sets n vectors at x to e^(x-max), where max is the largest value, and inverse to\n// 1 over their sum.",
 		"x:*float32", "n:uintptr", "inverse:*float32")
 	k.line("MOVD R0, R3")
 	k.line("MOVD R1, R4")
@@ -330,7 +330,7 @@ func (k *neon) gelu() {
 
 // addNorm: as for amd64.
 func (k *neon) addNorm() {
-	k.function("addNormNEON", "adds n vectors at x to those at y, and makes of y its layer norm; count points to\n// the number of values.",
+	k.function("addNormNEON", "adds n vectors at x to those at y, and replaces y by its layer norm; count points to\n// the number of values.",
 		"x:*float32", "y:*float32", "gain:*float32", "bias:*float32", "n:uintptr", "count:*float32")
 	again := func(vector func()) {
 		k.line("MOVD R1, R6")

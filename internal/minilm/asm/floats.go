@@ -12,7 +12,7 @@ import (
 // product: y[rows][2 vectors] = scale[row] * (x[rows][n] · w[n][2 vectors]).
 func (s set) product(rows int) {
 	s.begin(fmt.Sprintf("product%d", rows), "func(x *float32, xStride uintptr, w *float32, wStride uintptr, scale *float32, y *float32, yStride uintptr, n uintptr)",
-		fmt.Sprintf("sets %d rows of y, each two vectors wide, to scale (one a row) times x·w;\n// x has n columns, w n rows. Strides are in bytes.", rows))
+		fmt.Sprintf("sets %d rows of y, each two vectors wide, to scale (one per row) times x·w;\n// x has n columns, w n rows. Strides are in bytes.", rows))
 	x, xStride, w, wStride, n := param("x"), param("xStride"), param("w"), param("wStride"), param("n")
 	sum := s.sums(rows)
 	pointers := rowPointers(x, xStride, rows)
@@ -63,7 +63,7 @@ func (s set) sums(rows int) [][2]reg.VecVirtual {
 // expf.
 func (s set) exponentials() {
 	s.begin("exponentials", "func(x *float32, n uintptr, inverse *float32)",
-		"sets n vectors at x to e^(x-max), max being their largest value, and inverse to\n// 1 over their sum.")
+		"sets n vectors at x to e^(x-max), where max is the largest value, and inverse to\n// 1 over their sum.")
 	x, n, inverse := param("x"), param("n"), param("inverse")
 	largest, p, left := s.vector(), GP64(), GP64()
 	start := func() { MOVQ(x, p); MOVQ(n, left) }
@@ -162,7 +162,7 @@ func (s set) gelu() {
 // addNorm: the layer norm of x + y.
 func (s set) addNorm() {
 	s.begin("addNorm", "func(x *float32, y *float32, gain *float32, bias *float32, n uintptr, share float32)",
-		"adds n vectors at x to those at y, and makes of y its layer norm; share is 1 over the\n// number of values.")
+		"adds n vectors at x to those at y, and replaces y by its layer norm; share is 1 over the\n// number of values.")
 	x, y, gain, bias, n := param("x"), param("y"), param("gain"), param("bias"), param("n")
 	share := s.vector()
 	lowest := XMM()

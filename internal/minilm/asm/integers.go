@@ -200,7 +200,7 @@ func linearAVX2(rows int) {
 func quantizeAVX2() {
 	s := avx2
 	s.begin("quantize", "func(x *float32, q *uint8, parts uintptr, scale *float32, least *float32)",
-		"rounds parts of 64 floats at x to 7 bits, so that x is about least + scale*q, of which\n// each part has its own.")
+		"rounds parts of 64 floats at x to 7 bits, so that x is about least + scale*q; each\n// part has its own scale and least.")
 	x, q, parts, scale, least := param("x"), param("q"), param("parts"), param("scale"), param("least")
 	order := GLOBL("order", RODATA|NOPTR)
 	for i, lane := range []uint32{0, 4, 1, 5, 2, 6, 3, 7} {

@@ -3,12 +3,12 @@
 //	go generate ./internal/minilm
 //
 // There are two sets of kernels for amd64, for AVX-512 with VNNI and for AVX2
-// with FMA; what works on floats is the same code for both, twice as wide in
-// the first. One for arm64 is in arm64.go.
+// with FMA. They share the code for floats, which is twice as wide for AVX-512.
+// The set for arm64 is in arm64.go.
 //
-// All kernels read and write whole vectors. Widths are multiples of a vector
-// because the model's are; where a number of rows counts, the caller's buffers
-// are padded and say so.
+// All kernels read and write whole vectors. Widths are multiples of the vector
+// size because the model's are. Where the number of rows matters, callers pad
+// their buffers.
 package main
 
 import (
@@ -79,14 +79,14 @@ func param(name string) reg.GPVirtual {
 	return p
 }
 
-// every is a vector with v in each lane.
+// every returns a vector with v in each lane.
 func (s set) every(v float32) reg.VecVirtual {
 	r := s.vector()
 	VBROADCASTSS(float(v), r)
 	return r
 }
 
-// float is a constant in memory, made once for each value.
+// float returns a constant in memory, defined once per value.
 func float(v float32) Mem { return bits(math.Float32bits(v)) }
 
 var constants = map[uint32]Mem{}
@@ -98,10 +98,10 @@ func bits(b uint32) Mem {
 	return constants[b]
 }
 
-// at is the vector i of those that p points to.
+// at returns vector i of those at p.
 func (s set) at(p reg.Register, i int) Mem { return Mem{Base: p, Disp: i * s.bytes} }
 
-// reduce leaves in each lane of x what op makes of all lanes.
+// reduce sets each lane of x to the reduction of all lanes by op.
 func (s set) reduce(x reg.VecVirtual, op func(...Op)) {
 	t := s.vector()
 	if s.bytes == 64 {
@@ -118,7 +118,7 @@ func (s set) reduce(x reg.VecVirtual, op func(...Op)) {
 	op(t, x, x)
 }
 
-// rowPointers are pointers to every third of n rows, stride bytes apart.
+// rowPointers returns pointers to every third of n rows, stride bytes apart.
 func rowPointers(first, stride reg.Register, n int) []reg.Register {
 	pointers := []reg.Register{first}
 	for len(pointers)*3 < n {
@@ -130,7 +130,7 @@ func rowPointers(first, stride reg.Register, n int) []reg.Register {
 	return pointers
 }
 
-// row is row i of rowPointers, disp bytes on.
+// row returns the address of row i of rowPointers, plus disp bytes.
 func row(pointers []reg.Register, stride reg.Register, i, disp int) Mem {
 	m := Mem{Base: pointers[i/3], Disp: disp}
 	if i%3 > 0 {

@@ -3,8 +3,8 @@
 //
 //	go run ./internal/minilm/pack model.safetensors internal/minilm/model.bin
 //
-// Weights of linear layers become int8 with one scale an output, words int8
-// with one scale a word; everything else stays float32. The file has, each at
+// Weights of linear layers become int8 with one scale per output, words int8
+// with one scale per word; everything else stays float32. The file has, each at
 // a multiple of 64 bytes, in this order:
 //
 //	"MINILM 1", SHA-256 of the source
@@ -26,8 +26,8 @@ import (
 	"os"
 )
 
-// The model's shape, and the form of the file. Package minilm has the same
-// numbers: it cannot lend them, because it does not compile without the file.
+// The model's shape and the format of the file. They repeat package minilm's
+// constants, because that package doesn't compile without the file.
 const (
 	layers    = 6
 	dim       = 384
@@ -132,7 +132,7 @@ func (t *tensors) get(name string, shape ...int) []float32 {
 	return out
 }
 
-// A writer lays the parts of the packed file down.
+// A writer writes the parts of the packed file.
 type writer struct{ out bytes.Buffer }
 
 func (w *writer) add(part []byte) {
@@ -156,7 +156,7 @@ func (w *writer) embeddings(t *tensors) {
 	q, scale := quantize(word, dim)
 	w.add(q)
 	w.floats(scale)
-	for i := range position { // a text alone is all of type 0
+	for i := range position { // a single text has only token type 0
 		position[i] += kind[i%dim]
 	}
 	w.floats(position)
@@ -186,7 +186,7 @@ func (w *writer) dense(t *tensors, prefix string, in, out int) {
 	w.linear(t.get(prefix+"weight", out, in), t.get(prefix+"bias", out))
 }
 
-// linear lays weight [out][in] down in panels.
+// linear writes weight [out][in] in panels.
 func (w *writer) linear(weight, bias []float32) {
 	out := len(bias)
 	in := len(weight) / out
