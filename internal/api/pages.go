@@ -31,7 +31,7 @@ type author struct {
 }
 
 func (h *Handler) author(c *call, a wiki.Author) author {
-	return author{h.o.Tenant.Called(c.Context(), a), a.Agent, a.Imported}
+	return author{h.o.Tenant.AuthorName(c.Context(), a), a.Agent, a.Imported}
 }
 
 type pageList struct {

@@ -9,9 +9,9 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// Gone reports whether the account of a commit's author was deleted: it is not
-// known here any more.
-func (s *Service) Gone(ctx context.Context, a wiki.Author) bool {
+// AuthorDeleted reports whether the account of a commit's author has been
+// deleted.
+func (s *Service) AuthorDeleted(ctx context.Context, a wiki.Author) bool {
 	if a.DID == "" || a.Imported {
 		return false
 	}
@@ -19,22 +19,23 @@ func (s *Service) Gone(ctx context.Context, a wiki.Author) bool {
 	return errors.Is(err, wiki.ErrNotFound)
 }
 
-// Called is how the person who made a commit is called on pages. The commit
-// itself keeps the name of who is gone: its id demands it.
-func (s *Service) Called(ctx context.Context, a wiki.Author) string {
+// AuthorName is the name that pages show for a commit's author. The commit
+// itself keeps its author's name even after the account is deleted, because
+// its id depends on it.
+func (s *Service) AuthorName(ctx context.Context, a wiki.Author) string {
 	switch {
-	case s.Gone(ctx, a):
+	case s.AuthorDeleted(ctx, a):
 		return "deleted account"
 	case a.Username == "":
-		return "somebody"
+		return "unknown user"
 	}
 	return a.Username
 }
 
-// Byline says who made a commit in words: the agent and for whom, or the
-// person. What an import says of its authors is marked as such.
+// Byline describes a commit's author: the person, or the agent and the
+// person it acted for. Authors of imported commits are marked as imported.
 func (s *Service) Byline(ctx context.Context, a wiki.Author) string {
-	line := s.Called(ctx, a)
+	line := s.AuthorName(ctx, a)
 	if a.Agent != "" {
 		line = a.Agent + " for " + line
 	}
@@ -44,18 +45,18 @@ func (s *Service) Byline(ctx context.Context, a wiki.Author) string {
 	return line
 }
 
-// Author is the person who made a commit, as they are known today. Of what is
-// imported, and of who is gone, there is a name and no more.
+// Author returns the current user behind a commit. For imported commits and
+// deleted accounts it returns only a name.
 func (s *Service) Author(ctx context.Context, a wiki.Author) wiki.User {
 	if a.DID != "" && !a.Imported {
 		if u, err := s.store.User(ctx, a.DID); err == nil {
 			return u
 		}
 	}
-	return wiki.User{Name: s.Called(ctx, a)}
+	return wiki.User{Name: s.AuthorName(ctx, a)}
 }
 
-// Avatar finds a person's picture by its id.
+// Avatar returns an avatar by its id.
 func (s *Service) Avatar(ctx context.Context, id string) (store.Avatar, error) {
 	f, err := s.store.Avatar(ctx, id)
 	if err != nil {

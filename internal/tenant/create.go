@@ -8,11 +8,11 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// Create makes a wiki for its owner, private and empty; the caller seeds it.
-// The slug becomes the owner's username, or is it already. A Problem of kind
-// ErrInvalid, ErrExists or ErrQuota, field "username", says why it cannot be.
-// A creation that fails leaves nothing; one that a crash cut short is finished
-// by trying again.
+// Create creates a wiki for its owner, private and empty; the caller seeds
+// it. The slug becomes the owner's username unless it already is. Invalid
+// requests fail with a Problem of kind ErrInvalid, ErrExists or ErrQuota,
+// field "username". A failed creation leaves nothing behind; one that a
+// crash interrupted can be repeated.
 func (s *Service) Create(ctx context.Context, owner wiki.User, slug string) (wiki.Site, error) {
 	if err := wiki.CheckSlug(slug); err != nil {
 		return wiki.Site{}, err
@@ -20,26 +20,26 @@ func (s *Service) Create(ctx context.Context, owner wiki.User, slug string) (wik
 	return s.create(ctx, owner, slug)
 }
 
-// CreateHelp makes the service's own wiki, wiki.HelpSlug, for an owner who is no
-// person.
+// CreateHelp creates the service's own wiki, wiki.HelpSlug, for an owner who
+// isn't a person.
 func (s *Service) CreateHelp(ctx context.Context, owner wiki.User) (wiki.Site, error) {
 	return s.create(ctx, owner, wiki.HelpSlug)
 }
 
 func (s *Service) create(ctx context.Context, owner wiki.User, slug string) (wiki.Site, error) {
 	if owner.Username != "" && owner.Username != slug {
-		return wiki.Site{}, wiki.Problemf(wiki.ErrInvalid, "username", "Your wiki is called as you are: %q.", owner.Username)
+		return wiki.Site{}, wiki.Problemf(wiki.ErrInvalid, "username", "Your wiki has the same name as you: %q.", owner.Username)
 	}
 	taken := wiki.Problemf(wiki.ErrExists, "username", "%q is taken. Choose another.", slug)
-	if err := s.mayCreate(ctx, owner); err != nil {
+	if err := s.checkNotLeaving(ctx, owner); err != nil {
 		return wiki.Site{}, err
 	}
-	begun, err := s.begun(ctx, owner, slug)
+	created, err := s.created(ctx, owner, slug)
 	if err != nil {
 		return wiki.Site{}, err
 	}
-	if !begun {
-		err = s.store.CreateSite(ctx, owner, slug, s.holder(owner.DID), WikisEach)
+	if !created {
+		err = s.store.CreateSite(ctx, owner, slug, s.holderHash(owner.DID), MaxWikisPerUser)
 		var problem *wiki.Problem
 		switch {
 		case errors.As(err, &problem):
@@ -51,10 +51,10 @@ func (s *Service) create(ctx context.Context, owner wiki.User, slug string) (wik
 		}
 	}
 	if err := s.content.Create(ctx, slug); err != nil {
-		if begun && errors.Is(err, wiki.ErrExists) {
+		if created && errors.Is(err, wiki.ErrExists) {
 			return wiki.Site{}, taken
 		}
-		// Not with the request's context: the failure may be its end.
+		// Not with the request's context, which may have been canceled.
 		undo := s.store.DropSite(context.WithoutCancel(ctx), slug)
 		return wiki.Site{}, fmt.Errorf("tenant: create %s: %w", slug, errors.Join(err, undo))
 	}
@@ -62,9 +62,9 @@ func (s *Service) create(ctx context.Context, owner wiki.User, slug string) (wik
 	return access.Site(), err
 }
 
-// begun reports whether the site is this owner's already: either all of it, or
-// its row alone, because the process ended before there were files.
-func (s *Service) begun(ctx context.Context, owner wiki.User, slug string) (bool, error) {
+// createdBefore reports whether the owner already has the site. It may be
+// only a row, if the process ended before it created the files.
+func (s *Service) created(ctx context.Context, owner wiki.User, slug string) (bool, error) {
 	row, err := s.store.Site(ctx, slug)
 	if errors.Is(err, wiki.ErrNotFound) {
 		return false, nil
@@ -73,16 +73,16 @@ func (s *Service) begun(ctx context.Context, owner wiki.User, slug string) (bool
 		return false, fmt.Errorf("tenant: create: %w", err)
 	}
 	if row.OwnerDID == owner.DID && !row.PurgeAt.IsZero() {
-		return false, wiki.Problemf(wiki.ErrQuota, "username", "Your wiki is being deleted. Until that is done you can restore it, on the dashboard.")
+		return false, wiki.Problemf(wiki.ErrQuota, "username", "Your wiki is scheduled for deletion. Until then you can restore it on the dashboard.")
 	}
 	return row.OwnerDID == owner.DID, nil
 }
 
-// mayCreate refuses who is leaving.
-func (s *Service) mayCreate(ctx context.Context, owner wiki.User) error {
+// checkNotLeaving refuses an owner whose account is scheduled for deletion.
+func (s *Service) checkNotLeaving(ctx context.Context, owner wiki.User) error {
 	at, err := s.AccountPurgeTime(ctx, owner.DID)
 	if err != nil || at.IsZero() {
 		return err
 	}
-	return wiki.Problemf(wiki.ErrDenied, "username", "Your account is being deleted. Keep it, on the dashboard, to make a wiki.")
+	return wiki.Problemf(wiki.ErrDenied, "username", "Your account is scheduled for deletion. To create a wiki, keep the account on the dashboard.")
 }

@@ -9,10 +9,10 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// Members lists a site's people, the owner first; for members alone.
+// Members lists a site's members, the owner first. Only members can see it.
 func (s *Service) Members(ctx context.Context, a wiki.Access) ([]wiki.Member, error) {
 	if a.Role() < wiki.Viewer {
-		return nil, wiki.Problemf(wiki.ErrDenied, "", "Only members of this wiki can see who they are.")
+		return nil, wiki.Problemf(wiki.ErrDenied, "", "Only members of this wiki can see its members.")
 	}
 	members, err := s.store.Members(ctx, a.Site().Slug)
 	if err != nil {
@@ -21,8 +21,8 @@ func (s *Service) Members(ctx context.Context, a wiki.Access) ([]wiki.Member, er
 	return members, nil
 }
 
-// IsMember reports whether a person is a member of a wiki that the caller may
-// read, its owner included. It reads memory.
+// IsMember reports whether a person is a member or the owner of a wiki that
+// the caller can read. It needs no SQL.
 func (s *Service) IsMember(ctx context.Context, a wiki.Access, did string) bool {
 	if !a.Can(wiki.Read) || did == "" {
 		return false
@@ -31,7 +31,8 @@ func (s *Service) IsMember(ctx context.Context, a wiki.Access, did string) bool 
 	return err == nil && row.Roles[did] >= wiki.Viewer
 }
 
-// SetMember gives a person a role: viewer or editor. ErrQuota beyond the limit.
+// SetMember gives a person the role viewer or editor. It fails with ErrQuota
+// beyond the limit.
 func (s *Service) SetMember(ctx context.Context, a wiki.Access, did string, role wiki.Role) error {
 	if err := a.Allow(wiki.Configure); err != nil {
 		return err
@@ -39,41 +40,41 @@ func (s *Service) SetMember(ctx context.Context, a wiki.Access, did string, role
 	site := a.Site()
 	switch {
 	case role != wiki.Viewer && role != wiki.Editor:
-		return wiki.Problemf(wiki.ErrInvalid, "role", "A member is a viewer or an editor.")
+		return wiki.Problemf(wiki.ErrInvalid, "role", "The role must be viewer or editor.")
 	case did == site.OwnerDID:
-		return wiki.Problemf(wiki.ErrInvalid, "member", "The owner of a wiki stays its owner.")
+		return wiki.Problemf(wiki.ErrInvalid, "member", "The role of the owner can't be changed.")
 	}
 	err := s.store.SetMember(ctx, actor(a), site.Slug, did, role, site.Limits.Members)
 	return memberError("set member", err)
 }
 
-// RemoveMember takes it away; their tokens end with it.
+// RemoveMember ends a membership and revokes the member's tokens.
 func (s *Service) RemoveMember(ctx context.Context, a wiki.Access, did string) error {
 	if err := a.Allow(wiki.Configure); err != nil {
 		return err
 	}
 	if did == a.Site().OwnerDID {
-		return wiki.Problemf(wiki.ErrInvalid, "member", "The owner of a wiki stays its owner.")
+		return wiki.Problemf(wiki.ErrInvalid, "member", "The owner can't be removed.")
 	}
 	return memberError("remove member", s.store.RemoveMember(ctx, actor(a), a.Site().Slug, did))
 }
 
-// Invite gives somebody a role by handle or DID, whether or not they ever signed
-// in here; they are a member from then on. A Problem says why it cannot be.
+// Invite makes a person a member by handle or DID, even if they have never
+// signed in. Errors wrap a Problem.
 func (s *Service) Invite(ctx context.Context, a wiki.Access, name string, role wiki.Role) (wiki.User, error) {
 	if err := a.Allow(wiki.Configure); err != nil {
 		return wiki.User{}, err
 	}
 	if role != wiki.Viewer && role != wiki.Editor {
-		return wiki.User{}, wiki.Problemf(wiki.ErrInvalid, "role", "A member is a viewer or an editor.")
+		return wiki.User{}, wiki.Problemf(wiki.ErrInvalid, "role", "The role must be viewer or editor.")
 	}
 	if strings.TrimSpace(name) == "" {
-		return wiki.User{}, wiki.Problemf(wiki.ErrInvalid, "handle", "Type the handle of whom you want to add, such as ben.bsky.social.")
+		return wiki.User{}, wiki.Problemf(wiki.ErrInvalid, "handle", "Enter the handle of the person to add, for example ben.bsky.social.")
 	}
 	if s.people == nil {
-		return wiki.User{}, wiki.Problemf(wiki.ErrInvalid, "handle", "People cannot be looked up at the moment.")
+		return wiki.User{}, wiki.Problemf(wiki.ErrInvalid, "handle", "Handles can't be looked up right now.")
 	}
-	who, err := s.people.Find(ctx, name)
+	user, err := s.people.Find(ctx, name)
 	if err != nil {
 		return wiki.User{}, fmt.Errorf("tenant: invite: %w", err)
 	}
@@ -82,23 +83,24 @@ func (s *Service) Invite(ctx context.Context, a wiki.Access, name string, role w
 	if err != nil {
 		return wiki.User{}, fmt.Errorf("tenant: invite: %w", err)
 	}
-	if _, member := row.Roles[who.DID]; member {
-		return wiki.User{}, wiki.Problemf(wiki.ErrExists, "handle", "@%s is a member already.", who.Handle)
+	if _, member := row.Roles[user.DID]; member {
+		return wiki.User{}, wiki.Problemf(wiki.ErrExists, "handle", "@%s is already a member.", user.Handle)
 	}
-	err = s.store.Invite(ctx, actor(a), site.Slug, who, role, site.Limits.Members)
-	return who, memberError("invite", err)
+	err = s.store.Invite(ctx, actor(a), site.Slug, user, role, site.Limits.Members)
+	return user, memberError("invite", err)
 }
 
-// Leave ends the caller's own membership, and their tokens for the wiki.
+// Leave ends the caller's own membership and revokes their tokens for the
+// wiki.
 func (s *Service) Leave(ctx context.Context, a wiki.Access) error {
 	caller := a.Caller()
 	switch {
 	case a.Role() == wiki.Owner:
-		return wiki.Problemf(wiki.ErrInvalid, "member", "The owner of a wiki stays its owner. You can delete the wiki.")
+		return wiki.Problemf(wiki.ErrInvalid, "member", "The owner can't leave the wiki, but can delete it.")
 	case a.Role() < wiki.Viewer || caller.Operator:
-		return wiki.Problemf(wiki.ErrDenied, "", "You are no member of this wiki.")
+		return wiki.Problemf(wiki.ErrDenied, "", "You aren't a member of this wiki.")
 	case caller.ReadOnly || caller.Wiki != "":
-		return wiki.Problemf(wiki.ErrDenied, "", "This token may not do that.")
+		return wiki.Problemf(wiki.ErrDenied, "", "This token can't do that.")
 	}
 	return memberError("leave", s.store.RemoveMember(ctx, actor(a), a.Site().Slug, caller.User.DID))
 }
@@ -111,7 +113,7 @@ func memberError(doing string, err error) error {
 	case errors.As(err, &problem):
 		return problem
 	case errors.Is(err, wiki.ErrNotFound):
-		return wiki.Problemf(wiki.ErrNotFound, "member", "That is no member of this wiki.")
+		return wiki.Problemf(wiki.ErrNotFound, "member", "That person isn't a member of this wiki.")
 	}
 	return fmt.Errorf("tenant: %s: %w", doing, err)
 }

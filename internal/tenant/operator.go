@@ -17,44 +17,44 @@ type Notice struct {
 	Text string // a sentence
 }
 
-// noticesFor is how long an owner is shown what the operator did.
-const noticesFor = 90 * 24 * time.Hour
+// noticePeriod is how long owners see notices.
+const noticePeriod = 90 * 24 * time.Hour
 
-var errOperator = wiki.Problemf(wiki.ErrDenied, "", "Only who runs this service may do that.")
+var errOperator = wiki.Problemf(wiki.ErrDenied, "", "Only the operator can do that.")
 
-func suspended(why string) error {
-	message := "This wiki was suspended by who runs this service. Nothing in it was changed."
+func errSuspended(why string) error {
+	message := "This wiki was suspended by the operator. Its content hasn't changed."
 	if why != "" {
-		message += " They say: " + why
+		message += " Reason: " + why
 	}
 	return wiki.Problemf(wiki.ErrSuspended, "", "%s", message)
 }
 
-// Suspend closes a wiki on every door at once; why is told to its members.
+// Suspend closes a wiki on every front end at once. Members see why.
 func (s *Service) Suspend(ctx context.Context, a wiki.Access, why string) error {
 	if !a.Caller().Operator {
 		return errOperator
 	}
 	err := s.store.SuspendSite(ctx, a.Site().Slug, strings.TrimSpace(why))
 	if errors.Is(err, wiki.ErrNotFound) {
-		return wiki.Problemf(wiki.ErrExists, "", "%s is suspended already.", a.Site().Slug)
+		return wiki.Problemf(wiki.ErrExists, "", "%s is already suspended.", a.Site().Slug)
 	}
 	return err
 }
 
-// Resume takes Suspend back.
+// Resume undoes Suspend.
 func (s *Service) Resume(ctx context.Context, a wiki.Access) error {
 	if !a.Caller().Operator {
 		return errOperator
 	}
 	err := s.store.ResumeSite(ctx, a.Site().Slug)
 	if errors.Is(err, wiki.ErrNotFound) {
-		return wiki.Problemf(wiki.ErrNotFound, "", "%s is not suspended.", a.Site().Slug)
+		return wiki.Problemf(wiki.ErrNotFound, "", "%s isn't suspended.", a.Site().Slug)
 	}
 	return err
 }
 
-// SetLimits overrides limits of a wiki; what is 0 follows the service's own.
+// SetLimits overrides a wiki's limits; 0 means the default.
 func (s *Service) SetLimits(ctx context.Context, a wiki.Access, l wiki.Limits) error {
 	if !a.Caller().Operator {
 		return errOperator
@@ -62,7 +62,7 @@ func (s *Service) SetLimits(ctx context.Context, a wiki.Access, l wiki.Limits) e
 	return s.store.SetLimits(ctx, store.Operator, a.Site().Slug, l)
 }
 
-// OwnLimits are a wiki's overrides: 0 where the service's own count.
+// OwnLimits returns a wiki's overrides; 0 means the default.
 func (s *Service) OwnLimits(ctx context.Context, a wiki.Access) (wiki.Limits, error) {
 	row, err := s.store.Site(ctx, a.Site().Slug)
 	if err != nil {
@@ -71,8 +71,7 @@ func (s *Service) OwnLimits(ctx context.Context, a wiki.Access) (wiki.Limits, er
 	return row.Limits, nil
 }
 
-// Remove deletes a wiki: at once and for good, or with the grace that an owner
-// has.
+// Remove deletes a wiki: at once and permanently, or after Grace.
 func (s *Service) Remove(ctx context.Context, a wiki.Access, now bool) error {
 	if !a.Caller().Operator {
 		return errOperator
@@ -80,7 +79,7 @@ func (s *Service) Remove(ctx context.Context, a wiki.Access, now bool) error {
 	if !now {
 		err := s.store.ScheduleDeletion(ctx, store.Operator, a.Site().Slug, s.now().Add(Grace))
 		if errors.Is(err, wiki.ErrNotFound) {
-			return wiki.Problemf(wiki.ErrExists, "", "%s is being deleted already.", a.Site().Slug)
+			return wiki.Problemf(wiki.ErrExists, "", "%s is already scheduled for deletion.", a.Site().Slug)
 		}
 		return err
 	}
@@ -90,10 +89,9 @@ func (s *Service) Remove(ctx context.Context, a wiki.Access, now bool) error {
 	return s.purge(ctx, PendingDeletion{Slug: a.Site().Slug, DID: a.Site().OwnerDID})
 }
 
-// Reinstate adds the row of a wiki that is no more, as a backup has it, for the
-// operator; left are the DIDs of members who are not known here any more. It
-// does nothing when the wiki is there. The wiki's content is the caller's
-// business: Undo takes the row back when there is none after all.
+// Reinstate restores the row of a deleted wiki from a backup, for the
+// operator. It does nothing if the wiki exists. Restoring the content is up
+// to the caller, who calls Undo if that fails.
 func (s *Service) Reinstate(ctx context.Context, caller wiki.Caller, was store.Site) (r Reinstated, err error) {
 	if !caller.Operator {
 		return r, errOperator
@@ -101,14 +99,14 @@ func (s *Service) Reinstate(ctx context.Context, caller wiki.Caller, was store.S
 	if _, err := s.store.Site(ctx, was.Slug); err == nil || !errors.Is(err, wiki.ErrNotFound) {
 		return r, err
 	}
-	r.Left, err = s.store.ReinstateSite(ctx, was, s.holder(was.OwnerDID), WikisEach)
+	r.Left, err = s.store.ReinstateSite(ctx, was, s.holderHash(was.OwnerDID), MaxWikisPerUser)
 	switch {
 	case errors.Is(err, wiki.ErrNotFound):
-		return r, wiki.Problemf(wiki.ErrNotFound, "", "The owner of %s (%s) has no account here any more. Once they have signed in again, %s can be restored.", was.Slug, was.OwnerDID, was.Slug)
+		return r, wiki.Problemf(wiki.ErrNotFound, "", "The owner of %s (%s) no longer has an account. After they sign in again, %s can be restored.", was.Slug, was.OwnerDID, was.Slug)
 	case errors.Is(err, wiki.ErrQuota):
-		return r, wiki.Problemf(wiki.ErrQuota, "", "The owner of %s has another wiki by now.", was.Slug)
+		return r, wiki.Problemf(wiki.ErrQuota, "", "The owner of %s now has another wiki.", was.Slug)
 	case errors.Is(err, wiki.ErrExists):
-		return r, wiki.Problemf(wiki.ErrExists, "", "The name %s is somebody else's by now, or its owner is called otherwise.", was.Slug)
+		return r, wiki.Problemf(wiki.ErrExists, "", "The name %s now belongs to another user, or its owner has another username.", was.Slug)
 	case err != nil:
 		return r, err
 	}
@@ -117,15 +115,15 @@ func (s *Service) Reinstate(ctx context.Context, caller wiki.Caller, was store.S
 	return r, nil
 }
 
-// Reinstated is what Reinstate did.
+// Reinstated is the result of Reinstate.
 type Reinstated struct {
-	Added bool // the row was not there
-	Left  []string
-	Undo  func(ctx context.Context) error // nil where nothing was added
+	Added bool                            // the row was missing
+	Left  []string                        // DIDs of former members without an account
+	Undo  func(ctx context.Context) error // nil if nothing was added
 }
 
-// Notices are what the operator did to the wikis that a person owns, in the last
-// 90 days, newest first.
+// Notices lists what the operator did in the last 90 days to the wikis that
+// a person owns, newest first.
 func (s *Service) Notices(ctx context.Context, did string) ([]Notice, error) {
 	slugs, err := s.store.SitesOf(ctx, did)
 	if err != nil {
@@ -137,12 +135,12 @@ func (s *Service) Notices(ctx context.Context, did string) ([]Notice, error) {
 		if err != nil || row.OwnerDID != did {
 			continue
 		}
-		events, err := s.store.OperatorEvents(ctx, slug, s.now().Add(-noticesFor))
+		events, err := s.store.OperatorEvents(ctx, slug, s.now().Add(-noticePeriod))
 		if err != nil {
 			return nil, fmt.Errorf("tenant: notices: %w", err)
 		}
 		for _, e := range events {
-			if text := inWords(e); text != "" {
+			if text := eventText(e); text != "" {
 				all = append(all, Notice{e.Time, text})
 			}
 		}
@@ -150,30 +148,30 @@ func (s *Service) Notices(ctx context.Context, did string) ([]Notice, error) {
 	return all, nil
 }
 
-// inWords tells an owner of an entry of the audit log; "" for what changes
-// nothing for them.
-func inWords(e store.Event) string {
+// eventText describes an entry of the audit log to an owner, or is "" if it
+// doesn't concern them.
+func eventText(e store.Event) string {
 	name, why, _ := strings.Cut(e.Detail, ": ")
 	text := map[string]string{
-		"site.suspend":  e.Slug + " was suspended: it is closed to everybody.",
+		"site.suspend":  e.Slug + " was suspended and is closed to everyone.",
 		"site.resume":   e.Slug + " is open again.",
 		"site.limits":   "The limits of " + e.Slug + " were changed.",
 		"site.end":      e.Slug + " was deleted.",
-		"site.recover":  e.Slug + " was put back from a backup: it is " + e.Detail + ".",
-		"page.withhold": name + " may not be shown any more, in none of its versions, for legal reasons. You can delete the page or write another.",
-		"page.release":  name + " may be shown again.",
+		"site.recover":  e.Slug + " was restored from a backup: it is " + e.Detail + ".",
+		"page.withhold": name + " can't be shown in any version, for legal reasons. You can delete the page or write a new one.",
+		"page.release":  name + " can be shown again.",
 	}[e.Action]
 	switch {
 	case e.Action == "site.suspend" && e.Detail != "":
-		text += " The reason given: " + e.Detail
+		text += " Reason: " + e.Detail
 	case e.Action == "page.withhold" && why != "":
-		text += " The reason given: " + why
+		text += " Reason: " + why
 	}
 	return text
 }
 
-// RemovePerson deletes an account with its wiki: at once and for good, or with
-// the grace that people have.
+// RemovePerson deletes an account with its wiki: at once and permanently, or
+// after Grace.
 func (s *Service) RemovePerson(ctx context.Context, caller wiki.Caller, did string, now bool) error {
 	if !caller.Operator {
 		return errOperator

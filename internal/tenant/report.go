@@ -10,27 +10,27 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// A Report is what a reader tells the operator of a page.
+// A Report is a reader's complaint about a page.
 type Report struct {
 	Page   string // path on the wiki's host
 	Reason string // the key of one of Reasons
-	Words  string // up to 2,000 characters
+	Words  string // at most 2,000 characters
 }
 
-// A Reason is why a page is reported.
+// A Reason is a reason to report a page.
 type Reason struct{ Key, Text string }
 
-// Reasons are what there is to choose from.
+// Reasons are the choices in the report form.
 var Reasons = []Reason{
 	{"spam", "Spam or deception"},
-	{"abuse", "It attacks or threatens somebody"},
-	{"private", "It shows somebody's private data"},
-	{"rights", "It is mine, or somebody's who did not agree (copyright)"},
-	{"illegal", "It is against the law in another way"},
+	{"abuse", "It attacks or threatens someone"},
+	{"private", "It reveals someone's private data"},
+	{"rights", "It uses my work, or someone else's, without permission (copyright)"},
+	{"illegal", "It is illegal in another way"},
 	{"other", "Something else"},
 }
 
-// Report puts a report into the operator's queue, from whoever may read the
+// Report adds a report to the operator's queue, from anyone who can read the
 // wiki.
 func (s *Service) Report(ctx context.Context, a wiki.Access, r Report) error {
 	if err := a.Allow(wiki.Read); err != nil {
@@ -45,9 +45,9 @@ func (s *Service) Report(ctx context.Context, a wiki.Access, r Report) error {
 	case !known:
 		return wiki.Problemf(wiki.ErrInvalid, "reason", "Choose what is wrong with the page.")
 	case r.Page == "" || len(r.Page) > 600 || !utf8.ValidString(r.Page):
-		return wiki.Problemf(wiki.ErrInvalid, "page", "Say which page it is.")
+		return wiki.Problemf(wiki.ErrInvalid, "page", "The page is required.")
 	case !utf8.ValidString(r.Words) || utf8.RuneCountInString(r.Words) > 2000:
-		return wiki.Problemf(wiki.ErrInvalid, "words", "Say it in 2,000 characters.")
+		return wiki.Problemf(wiki.ErrInvalid, "words", "Use at most 2,000 characters.")
 	}
 	err := s.store.AddReport(ctx, store.Report{Slug: a.Site().Slug, Page: r.Page, Reason: r.Reason, Words: r.Words, Sender: a.Caller().User.DID})
 	if err != nil {

@@ -10,34 +10,34 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// Settings of a site that its owner may change.
+// Settings are the settings of a site that its owner can change.
 type Settings struct {
-	Title       string // up to 80 characters
-	Description string // up to 300
+	Title       string // at most 80 characters
+	Description string // at most 300
 	Public      bool
-	Home        string // page name, or a path of the wiki that begins with /-/
-	AsHandle    bool   // its host answers as the owner's ATProto handle, private or not
+	Home        string // page name, or a path on the wiki that begins with /-/
+	AsHandle    bool   // the host serves as the owner's ATProto handle, even if the wiki is private
 }
 
-// SettingsOf are the settings that a site has.
+// SettingsOf returns a site's settings.
 func SettingsOf(site wiki.Site) Settings {
 	return Settings{Title: site.Title, Description: site.Description, Public: site.Public, Home: site.Home, AsHandle: site.AsHandle}
 }
 
-// Configure changes the settings; a Problem names the field that is wrong.
+// Configure changes the settings. A Problem names the invalid field.
 func (s *Service) Configure(ctx context.Context, a wiki.Access, set Settings) error {
 	if err := a.Allow(wiki.Configure); err != nil {
 		return err
 	}
 	site := a.Site()
 	var err error
-	if site.Title, err = oneLine("title", "A title", set.Title, 80); err != nil {
+	if site.Title, err = cleanLine("title", "A title", set.Title, 80); err != nil {
 		return err
 	}
-	if site.Description, err = oneLine("description", "A description", set.Description, 300); err != nil {
+	if site.Description, err = cleanLine("description", "A description", set.Description, 300); err != nil {
 		return err
 	}
-	if site.Home, err = homePage(set.Home); err != nil {
+	if site.Home, err = parseHome(set.Home); err != nil {
 		return err
 	}
 	site.Public, site.AsHandle = set.Public, set.AsHandle
@@ -47,9 +47,9 @@ func (s *Service) Configure(ctx context.Context, a wiki.Access, set Settings) er
 	return nil
 }
 
-// HandleDID is the DID that a wiki's host answers for as a handle
-// (atproto.com/specs/handle); ErrNotFound where the owner has not switched that
-// on, or there is no such wiki.
+// HandleDID returns the DID for which a wiki's host serves as a handle
+// (atproto.com/specs/handle). It fails with ErrNotFound if the owner hasn't
+// enabled that or the wiki doesn't exist.
 func (s *Service) HandleDID(ctx context.Context, slug string) (string, error) {
 	row, err := s.store.Site(ctx, slug)
 	switch {
@@ -61,7 +61,7 @@ func (s *Service) HandleDID(ctx context.Context, slug string) (string, error) {
 	return row.OwnerDID, nil
 }
 
-// actor is who the audit log names.
+// actor is the name for the audit log.
 func actor(a wiki.Access) string {
 	if a.Caller().Operator {
 		return "operator"
@@ -69,26 +69,26 @@ func actor(a wiki.Access) string {
 	return a.Caller().User.DID
 }
 
-// oneLine tidies a text that stands in one line, and refuses what cannot.
-func oneLine(field, what, text string, max int) (string, error) {
+// cleanLine normalizes a one-line text and rejects invalid ones.
+func cleanLine(field, what, text string, max int) (string, error) {
 	if !utf8.ValidString(text) {
 		return "", wiki.Problemf(wiki.ErrInvalid, field, "%s must be valid UTF-8.", what)
 	}
 	text = strings.Join(strings.Fields(text), " ")
 	if utf8.RuneCountInString(text) > max {
-		return "", wiki.Problemf(wiki.ErrInvalid, field, "%s may have up to %d characters; this one has %d.", what, max, utf8.RuneCountInString(text))
+		return "", wiki.Problemf(wiki.ErrInvalid, field, "%s can have at most %d characters; this one has %d.", what, max, utf8.RuneCountInString(text))
 	}
 	for _, r := range text {
 		if unicode.Is(unicode.Cc, r) || unicode.Is(unicode.Bidi_Control, r) {
-			return "", wiki.Problemf(wiki.ErrInvalid, field, "%s cannot hold control characters.", what)
+			return "", wiki.Problemf(wiki.ErrInvalid, field, "%s can't contain control characters.", what)
 		}
 	}
 	return text, nil
 }
 
-// homePage reads what / shall show: a page, which need not exist yet, or one of
-// the wiki's own lists.
-func homePage(text string) (string, error) {
+// parseHome parses the target of /: a page, which need not exist yet, or one
+// of the wiki's own lists.
+func parseHome(text string) (string, error) {
 	text = strings.TrimSpace(text)
 	if text == "" {
 		return "", nil
@@ -101,13 +101,14 @@ func homePage(text string) (string, error) {
 		return string(name), nil
 	}
 	rest, ok := strings.CutPrefix(text, "/-/")
-	if !ok || rest == "" || len(text) > wiki.MaxNameBytes || strings.Contains(rest, "..") || strings.ContainsFunc(rest, odd) {
-		return "", wiki.Problemf(wiki.ErrInvalid, "home", "The home page is the name of a page, or one of the wiki's lists such as /-/index or /-/changelog.")
+	if !ok || rest == "" || len(text) > wiki.MaxNameBytes || strings.Contains(rest, "..") || strings.ContainsFunc(rest, isInvalidPathRune) {
+		return "", wiki.Problemf(wiki.ErrInvalid, "home", "The home page must be the name of a page, or one of the wiki's lists, for example /-/index or /-/changelog.")
 	}
 	return text, nil
 }
 
-// odd are characters that none of the wiki's own addresses has.
-func odd(r rune) bool {
+// isInvalidPathRune reports characters that no path of the wiki's own lists
+// contains.
+func isInvalidPathRune(r rune) bool {
 	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./", r))
 }

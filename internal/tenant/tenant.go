@@ -1,5 +1,10 @@
-// Package tenant creates, configures and deletes sites, and says who may do
-// what in them.
+// Package tenant creates, configures and deletes sites, manages their
+// members, and decides who can do what in them. Content belongs to package
+// content, identity to packages session and atproto.
+//
+// Invariant: Resolve is the only place that creates a wiki.Access, so
+// holding one proves that the wiki exists and the caller's role is known. To
+// a stranger, a private wiki looks the same as a missing one.
 package tenant
 
 import (
@@ -14,35 +19,35 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// WikisEach is how many wikis a person may own.
-const WikisEach = 1
+// MaxWikisPerUser is how many wikis a person can own.
+const MaxWikisPerUser = 1
 
 // Options of a Service.
 type Options struct {
 	Store   *store.DB
 	Content *content.Pool
-	Limits  wiki.Limits // of wikis without their own; what is 0 is as in wiki.DefaultLimits
-	People  Directory   // finds whom owners invite; without one nobody can be invited
-	// NameKey is the secret of the keyed hashes that former names are kept
-	// with. Another key would give no name back to who had it.
+	Limits  wiki.Limits // of wikis without overrides; 0 means wiki.DefaultLimits
+	People  Directory   // resolves the people that owners invite; nil disables invitations
+	// NameKey is the HMAC key that former names are stored with. If it
+	// changes, nobody can reclaim a former name.
 	NameKey []byte
-	// Forget drops what is derived from a wiki that is purged; may be nil.
+	// Forget deletes derived data of a purged wiki; can be nil.
 	Forget func(ctx context.Context, slug string) error
-	// Reported is told of each report of a reader's; may be nil.
+	// Reported is called for each report by a reader; can be nil.
 	Reported func(slug, reason string)
-	Now      func() time.Time // time.Now when nil
+	Now      func() time.Time // nil means time.Now
 	Log      *slog.Logger
 }
 
-// A Directory finds people by what others call them.
+// A Directory resolves handles and DIDs to people.
 type Directory interface {
-	// Find gives DID and current handle of the account that a handle or a DID
-	// names, as people type them; the handle must lead to the account and back.
-	// A Problem says why nobody was found.
+	// Find returns the DID and current handle of the account that a typed
+	// handle or DID names, verified in both directions. If there is none,
+	// it fails with a Problem.
 	Find(ctx context.Context, name string) (wiki.User, error)
 }
 
-// A Service answers for all sites.
+// A Service manages all sites.
 type Service struct {
 	store    *store.DB
 	content  *content.Pool
@@ -55,7 +60,7 @@ type Service struct {
 	log      *slog.Logger
 }
 
-// New makes a Service.
+// New returns a Service.
 func New(o Options) *Service {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -76,10 +81,10 @@ func New(o Options) *Service {
 	}
 }
 
-// Resolve gives the caller's access to the wiki of a slug. It is the only maker
-// of wiki.Access. A wiki that does not exist and a private one that the caller
-// is no member of fail alike, with ErrNotFound. It reads memory for sites that
-// were seen before.
+// Resolve returns the caller's access to a wiki. It is the only place that
+// creates a wiki.Access. It fails with the same ErrNotFound for a missing
+// wiki and for a private one that the caller isn't a member of. For sites
+// seen before it needs no SQL.
 func (s *Service) Resolve(ctx context.Context, slug string, caller wiki.Caller) (wiki.Access, error) {
 	row, err := s.store.Site(ctx, slug)
 	if errors.Is(err, wiki.ErrNotFound) {
@@ -93,26 +98,26 @@ func (s *Service) Resolve(ctx context.Context, slug string, caller wiki.Caller) 
 		return wiki.Access{}, errNoWiki
 	}
 	if !row.Suspended.IsZero() && !caller.Operator {
-		if role < wiki.Viewer { // to others it is not there
+		if role < wiki.Viewer { // hide it from others
 			return wiki.Access{}, errNoWiki
 		}
-		return wiki.Access{}, suspended(row.Why)
+		return wiki.Access{}, errSuspended(row.Why)
 	}
 	site := row.Site
 	site.Limits = fillLimits(site.Limits, s.limits)
 	return wiki.NewAccess(site, caller, role), nil
 }
 
-// errNoWiki says the same, to the letter, of every wiki that is out of reach.
-var errNoWiki = wiki.Problemf(wiki.ErrNotFound, "", "There is no such wiki here, or it is private and you are not one of its members.")
+// errNoWiki has the same text for every wiki that the caller can't see.
+var errNoWiki = wiki.Problemf(wiki.ErrNotFound, "", "This wiki doesn't exist, or it is private and you aren't a member.")
 
 func roleOf(row *store.Site, caller wiki.Caller) wiki.Role {
 	switch {
 	case caller.Operator:
 		return wiki.Owner
-	case !row.PurgeAt.IsZero(): // closed on every door; its owner can restore it
+	case !row.PurgeAt.IsZero(): // closed; its owner can restore it
 		return wiki.NoRole
-	case caller.Wiki != "" && caller.Wiki != row.Slug: // a credential for one wiki opens no other, not even a public one
+	case caller.Wiki != "" && caller.Wiki != row.Slug: // a credential for one wiki works for no other, not even a public one
 		return wiki.NoRole
 	}
 	role := wiki.NoRole
@@ -144,7 +149,8 @@ func fillLimits(own, defaults wiki.Limits) wiki.Limits {
 	return own
 }
 
-// Sites lists the wikis that a person owns or is a member of, own ones first.
+// Sites lists the wikis that a person owns or is a member of, their own
+// first.
 func (s *Service) Sites(ctx context.Context, did string) ([]wiki.Access, error) {
 	user, err := s.store.User(ctx, did)
 	if err != nil {
@@ -158,20 +164,20 @@ func (s *Service) Sites(ctx context.Context, did string) ([]wiki.Access, error) 
 	for _, slug := range slugs {
 		access, err := s.Resolve(ctx, slug, wiki.Caller{User: user})
 		if errors.Is(err, wiki.ErrNotFound) || errors.Is(err, wiki.ErrSuspended) {
-			continue // removed since the list was read, or closed
+			continue // removed or suspended meanwhile
 		}
 		if err != nil {
 			return nil, err
 		}
 		if access.Role() < wiki.Viewer {
-			continue // of an account that is being deleted, a public one
+			continue // a public wiki of an account scheduled for deletion
 		}
 		sites = append(sites, access)
 	}
 	return sites, nil
 }
 
-// PublicSites lists public wikis, for the landing page of a development service.
+// PublicSites lists public wikis, for the landing page in development mode.
 func (s *Service) PublicSites(ctx context.Context) ([]wiki.Site, error) {
 	slugs, err := s.store.PublicSites(ctx)
 	if err != nil {
@@ -181,7 +187,7 @@ func (s *Service) PublicSites(ctx context.Context) ([]wiki.Site, error) {
 	for _, slug := range slugs {
 		access, err := s.Resolve(ctx, slug, wiki.Caller{})
 		if errors.Is(err, wiki.ErrNotFound) {
-			continue // made private since the list was read
+			continue // made private meanwhile
 		}
 		if err != nil {
 			return nil, err

@@ -29,7 +29,7 @@ type fixture struct {
 }
 
 // newFixture has a private wiki of ada's, with bob as editor and cleo as
-// viewer; dan is known, and a stranger.
+// viewer. dan has an account and no role.
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	dir, log := t.TempDir(), slog.New(slog.DiscardHandler)
@@ -123,7 +123,7 @@ func TestRoles(t *testing.T) {
 	}
 }
 
-// Attack: find out which private wikis there are.
+// Attack: find out which private wikis exist.
 func TestPrivateLooksMissing(t *testing.T) {
 	f := newFixture(t)
 	for _, caller := range []wiki.Caller{{}, {User: dan}, {User: ada, Wiki: "bob", Client: "token"}} {
@@ -135,7 +135,7 @@ func TestPrivateLooksMissing(t *testing.T) {
 	}
 }
 
-func TestSiteOfAccess(t *testing.T) {
+func TestAccessSite(t *testing.T) {
 	f := newFixture(t)
 	site := f.access(ada).Site()
 	if site.Slug != "ada" || site.OwnerDID != ada.DID || site.OwnerName != "ada" || site.Public || site.Created.IsZero() {
@@ -154,8 +154,9 @@ func TestSiteOfAccess(t *testing.T) {
 	}
 }
 
-// Whatever may change what a page shows or to whom gives the site a new version.
-func TestVersionGrows(t *testing.T) {
+// Every change to what a page shows, or to whom, gives the site a new
+// version.
+func TestVersionChanges(t *testing.T) {
 	f := newFixture(t)
 	ctx := t.Context()
 	before := f.access(ada).Site().Version
@@ -291,7 +292,7 @@ func TestMembers(t *testing.T) {
 	if err := f.SetMember(ctx, f.access(ada), eve.DID, wiki.Viewer); !errors.Is(err, wiki.ErrQuota) {
 		t.Errorf("a fourth member: %v", err)
 	}
-	f.member(dan, wiki.Viewer) // a new role at the limit is no new member
+	f.member(dan, wiki.Viewer) // changing a role at the limit adds no member
 	if got := f.access(dan).Role(); got != wiki.Viewer {
 		t.Errorf("dan is %v", got)
 	}
@@ -299,7 +300,7 @@ func TestMembers(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := f.Resolve(ctx, "ada", wiki.Caller{User: dan}); !errors.Is(err, wiki.ErrNotFound) {
-		t.Errorf("removed, and still there: %v", err)
+		t.Errorf("removed, but still a member: %v", err)
 	}
 	f.member(eve, wiki.Viewer)
 	bad := map[string]struct {
@@ -353,10 +354,10 @@ func TestCreate(t *testing.T) {
 		slug  string
 		want  error
 	}{
-		{"somebody else's", fresh, "ada", wiki.ErrExists},
-		{"somebody else's username", fresh, "cleo", wiki.ErrExists},
-		{"one's own again", ada, "ada", wiki.ErrExists},
-		{"not one's username", cleo, "cleopatra", wiki.ErrInvalid},
+		{"another user's slug", fresh, "ada", wiki.ErrExists},
+		{"another user's username", fresh, "cleo", wiki.ErrExists},
+		{"own slug again", ada, "ada", wiki.ErrExists},
+		{"not the own username", cleo, "cleopatra", wiki.ErrInvalid},
 		{"a second one", wiki.User{DID: ada.DID, Handle: "ada.test"}, "ada2", wiki.ErrQuota},
 		{"reserved", fresh, "admin", wiki.ErrInvalid},
 		{"short", fresh, "ev", wiki.ErrInvalid},
@@ -378,18 +379,18 @@ func TestCreate(t *testing.T) {
 	}
 }
 
-// A creation that fails leaves nothing; one that was cut short can be repeated.
-func TestCreateFailsWhole(t *testing.T) {
+// A failed creation leaves nothing; an interrupted one can be repeated.
+func TestFailedCreateLeavesNothing(t *testing.T) {
 	f := newFixture(t)
 	ctx := t.Context()
-	if err := f.pool.Create(ctx, "cleo"); err != nil { // files that nobody's row knows
+	if err := f.pool.Create(ctx, "cleo"); err != nil { // files without a row
 		t.Fatal(err)
 	}
 	if _, err := f.Create(ctx, cleo, "cleo"); err == nil {
-		t.Fatal("took over files of an unknown wiki")
+		t.Fatal("reused files of an unknown wiki")
 	}
 	if _, err := f.db.Site(ctx, "cleo"); !errors.Is(err, wiki.ErrNotFound) {
-		t.Errorf("the failure left a site: %v", err)
+		t.Errorf("the failed creation left a site: %v", err)
 	}
 	if err := f.db.CreateSite(ctx, dan, "dan", nil, 1); err != nil { // and then the process ended
 		t.Fatal(err)
@@ -444,7 +445,8 @@ func TestSites(t *testing.T) {
 	}
 }
 
-// TestResolveReadsMemory: neither a known site nor a refusal by it needs SQL.
+// TestResolveReadsMemory: resolving a known site needs no SQL, whether it
+// succeeds or not.
 func TestResolveReadsMemory(t *testing.T) {
 	f := newFixture(t)
 	f.access(ada)

@@ -10,14 +10,14 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// CheckUsername returns nil when a person could call themselves and their wiki
-// so, else the Problem that Create would answer.
+// CheckUsername returns nil if a person could take a username, or else the
+// Problem that Create would return.
 func (s *Service) CheckUsername(ctx context.Context, person wiki.User, slug string) error {
 	if err := wiki.CheckSlug(slug); err != nil {
 		return err
 	}
 	if person.Username != "" && person.Username != slug {
-		return wiki.Problemf(wiki.ErrInvalid, "username", "Your wiki is called as you are: %q.", person.Username)
+		return wiki.Problemf(wiki.ErrInvalid, "username", "Your wiki has the same name as you: %q.", person.Username)
 	}
 	taken := wiki.Problemf(wiki.ErrExists, "username", "%q is taken. Choose another.", slug)
 	holder, err := s.store.UserByName(ctx, slug)
@@ -34,7 +34,7 @@ func (s *Service) CheckUsername(ctx context.Context, person wiki.User, slug stri
 	case err != nil && !errors.Is(err, wiki.ErrNotFound):
 		return fmt.Errorf("tenant: check username: %w", err)
 	}
-	switch err := s.store.CheckFormer(ctx, slug, s.holder(person.DID)); {
+	switch err := s.store.CheckFormer(ctx, slug, s.holderHash(person.DID)); {
 	case errors.Is(err, wiki.ErrExists):
 		return taken
 	case err != nil:
@@ -43,14 +43,14 @@ func (s *Service) CheckUsername(ctx context.Context, person wiki.User, slug stri
 	return nil
 }
 
-// ProposeUsername gives a username that is free: the one the person has, the
-// first label of their handle, or one near it where that is taken, reserved or
-// short.
+// ProposeUsername returns an available username: the person's current one,
+// the first label of their handle, or a similar one if that is taken,
+// reserved or too short. It returns "" if it finds none.
 func (s *Service) ProposeUsername(ctx context.Context, person wiki.User) (string, error) {
 	if person.Username != "" {
 		return person.Username, nil
 	}
-	for _, slug := range proposals(person.Handle) {
+	for _, slug := range usernameProposals(person.Handle) {
 		err := s.CheckUsername(ctx, person, slug)
 		var problem *wiki.Problem
 		if err == nil {
@@ -60,21 +60,21 @@ func (s *Service) ProposeUsername(ctx context.Context, person wiki.User) (string
 			return "", err
 		}
 	}
-	return "", nil // they will think of one
+	return "", nil // they have to choose one
 }
 
-const maxSlug = 30
+const maxUsername = 30
 
-// proposals are usernames to try, best first.
-func proposals(handle string) []string {
+// usernameProposals returns usernames to try, best first.
+func usernameProposals(handle string) []string {
 	base, _, _ := strings.Cut(strings.ToLower(handle), ".")
 	if handle == wiki.InvalidHandle {
 		base = "writer"
 	}
-	if strings.HasPrefix(base, "xn--") { // an international name: its letters are gone
+	if strings.HasPrefix(base, "xn--") { // an internationalized name, encoded
 		base = "writer-" + base[len("xn--"):]
 	}
-	trim := func(s string, room int) string { return strings.Trim(s[:min(len(s), maxSlug-room)], "-") }
+	trim := func(s string, room int) string { return strings.Trim(s[:min(len(s), maxUsername-room)], "-") }
 	list := []string{trim(base, 0), trim(base, 5) + "-wiki", trim(base, 6) + "-notes"}
 	for n := 2; n < 20; n++ {
 		suffix := fmt.Sprintf("-%d", n)

@@ -7,7 +7,7 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-func TestProposals(t *testing.T) {
+func TestUsernameProposals(t *testing.T) {
 	for handle, want := range map[string]string{
 		"sderle.bsky.social":                        "sderle",
 		"schuyler.robot.wtf":                        "schuyler",
@@ -20,7 +20,7 @@ func TestProposals(t *testing.T) {
 		strings.Repeat("long", 15) + ".example.org": strings.Repeat("long", 15)[:30],
 	} {
 		got := ""
-		for _, slug := range proposals(handle) {
+		for _, slug := range usernameProposals(handle) {
 			if wiki.CheckSlug(slug) == nil {
 				got = slug
 				break

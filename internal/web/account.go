@@ -142,7 +142,7 @@ func (h *Handler) showAccount(v *visit) error {
 
 func (h *Handler) renderAccount(v *visit, status int, p *accountPage) error {
 	p.Frame, p.Person = h.frame(v, "Account"), v.caller.User
-	p.NoIndex, p.Word = true, tenant.AccountWord(v.caller.User)
+	p.NoIndex, p.Word = true, tenant.AccountConfirmation(v.caller.User)
 	var err error
 	if p.Logins, err = h.o.Session.Sessions(v.ctx(), v.caller); err != nil {
 		return err

@@ -17,18 +17,18 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// book is a Directory of a few people.
-type book map[string]wiki.User
+// directory is a Directory with a few people.
+type directory map[string]wiki.User
 
-func (b book) Find(_ context.Context, name string) (wiki.User, error) {
+func (b directory) Find(_ context.Context, name string) (wiki.User, error) {
 	if u, ok := b[name]; ok {
 		return u, nil
 	}
-	return wiki.User{}, wiki.Problemf(wiki.ErrNotFound, "handle", "Nobody answers to %s.", name)
+	return wiki.User{}, wiki.Problemf(wiki.ErrNotFound, "handle", "No account found for %s.", name)
 }
 
-// A leaver has ada's wiki with bob as editor, on a clock that the test moves.
-type leaver struct {
+// A leaverWorld has ada's wiki with bob as editor, and a clock.
+type leaverWorld struct {
 	*Service
 	t   *testing.T
 	db  *store.DB
@@ -36,9 +36,9 @@ type leaver struct {
 	now time.Time
 }
 
-func newLeaver(t *testing.T) *leaver {
+func newLeaverWorld(t *testing.T) *leaverWorld {
 	t.Helper()
-	l := &leaver{t: t, dir: t.TempDir(), now: time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)}
+	l := &leaverWorld{t: t, dir: t.TempDir(), now: time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)}
 	clock := func() time.Time { return l.now }
 	var err error
 	if l.db, err = store.Open(t.Context(), filepath.Join(l.dir, "robot.db"), clock); err != nil {
@@ -52,7 +52,7 @@ func newLeaver(t *testing.T) *leaver {
 	}
 	t.Cleanup(func() { pool.Close() })
 	eve := wiki.User{DID: "did:plc:eve", Handle: "eve.test"}
-	people := book{"eve.test": eve, "eve2.test": {DID: eve.DID, Handle: "eve2.test"}, "bob.test": bob, "cleo.test": cleo, "dan.test": dan, "ada.test": ada}
+	people := directory{"eve.test": eve, "eve2.test": {DID: eve.DID, Handle: "eve2.test"}, "bob.test": bob, "cleo.test": cleo, "dan.test": dan, "ada.test": ada}
 	l.Service = New(Options{Store: l.db, Content: pool, People: people, NameKey: []byte("key"), Now: clock, Log: slog.New(slog.DiscardHandler)})
 	for _, u := range []wiki.User{ada, bob} {
 		l.must(l.db.SaveUser(t.Context(), u))
@@ -63,49 +63,49 @@ func newLeaver(t *testing.T) *leaver {
 	return l
 }
 
-func (l *leaver) must(err error) {
+func (l *leaverWorld) must(err error) {
 	l.t.Helper()
 	if err != nil {
 		l.t.Fatal(err)
 	}
 }
 
-func (l *leaver) access(u wiki.User) wiki.Access {
+func (l *leaverWorld) access(u wiki.User) wiki.Access {
 	l.t.Helper()
 	a, err := l.Resolve(l.t.Context(), "ada", wiki.Caller{User: u})
 	l.must(err)
 	return a
 }
 
-func (l *leaver) wants(kind error, err error) {
+func (l *leaverWorld) wantError(kind error, err error) {
 	l.t.Helper()
 	if !errors.Is(err, kind) {
 		l.t.Errorf("got %v, want %v", err, kind)
 	}
 }
 
-// Invitations are by DID, count in the limit before the first sign-in, and a
-// changed handle gives nobody a second place.
+// Invitations are by DID, count toward the limit before the first sign-in,
+// and a new handle doesn't add a second member.
 func TestInvite(t *testing.T) {
-	l := newLeaver(t)
+	l := newLeaverWorld(t)
 	ctx, a := t.Context(), l.access(ada)
 	if _, err := l.Invite(ctx, a, "eve.test", wiki.Viewer); err != nil {
 		t.Fatal(err)
 	}
 	_, err := l.Invite(ctx, a, "eve2.test", wiki.Editor)
-	l.wants(wiki.ErrExists, err)
+	l.wantError(wiki.ErrExists, err)
 	_, err = l.Invite(ctx, a, "nobody.test", wiki.Editor)
-	l.wants(wiki.ErrNotFound, err)
+	l.wantError(wiki.ErrNotFound, err)
 	_, err = l.Invite(ctx, a, "ada.test", wiki.Editor)
-	l.wants(wiki.ErrExists, err)
+	l.wantError(wiki.ErrExists, err)
 	_, err = l.Invite(ctx, a, "cleo.test", wiki.Owner)
-	l.wants(wiki.ErrInvalid, err)
+	l.wantError(wiki.ErrInvalid, err)
 	_, err = l.Invite(ctx, l.access(bob), "cleo.test", wiki.Viewer)
-	l.wants(wiki.ErrDenied, err)
+	l.wantError(wiki.ErrDenied, err)
 	_, err = l.Invite(ctx, a, "cleo.test", wiki.Viewer)
 	l.must(err)
 	_, err = l.Invite(ctx, a, "dan.test", wiki.Viewer)
-	l.wants(wiki.ErrQuota, err)
+	l.wantError(wiki.ErrQuota, err)
 
 	members, err := l.Members(ctx, a)
 	l.must(err)
@@ -117,22 +117,22 @@ func TestInvite(t *testing.T) {
 	if len(members) != 4 {
 		t.Errorf("%d members, want 4", len(members))
 	}
-	// Eve signs in under a new handle: the same DID has the role.
+	// Eve signs in under a new handle: the same DID keeps the role.
 	l.must(l.db.SaveUser(ctx, wiki.User{DID: "did:plc:eve", Username: "eve", Handle: "eve3.test"}))
 	if got := l.access(wiki.User{DID: "did:plc:eve"}).Role(); got != wiki.Viewer {
 		t.Errorf("eve is %s", got)
 	}
 	l.must(l.Leave(ctx, l.access(wiki.User{DID: "did:plc:eve"})))
 	_, err = l.Resolve(ctx, "ada", wiki.Caller{User: wiki.User{DID: "did:plc:eve"}})
-	l.wants(wiki.ErrNotFound, err)
-	l.wants(wiki.ErrInvalid, l.Leave(ctx, a))
+	l.wantError(wiki.ErrNotFound, err)
+	l.wantError(wiki.ErrInvalid, l.Leave(ctx, a))
 }
 
-// After a deletion nothing remains but the name with a keyed hash of the DID,
-// the log of changes, and commits in others' wikis: every table of the platform
-// and of a wiki that bob wrote in is searched for him.
-func TestNothingRemains(t *testing.T) {
-	l := newLeaver(t)
+// After an account is deleted, only the name with a keyed hash of the DID,
+// the audit log, and commits in other wikis remain. The test searches every
+// table of the platform and of a wiki that bob wrote in.
+func TestAccountDeletionLeavesNothing(t *testing.T) {
+	l := newLeaverWorld(t)
 	ctx := t.Context()
 	caller := wiki.Caller{User: bob, Grant: "grant"}
 	l.must(l.db.StartSession(ctx, store.Session{ID: "s", DID: bob.DID, Expires: l.now.Add(time.Hour)}))
@@ -150,26 +150,27 @@ func TestNothingRemains(t *testing.T) {
 	release()
 	platform, hers := filepath.Join(l.dir, "robot.db"), filepath.Join(l.dir, "wikis", "ada", "wiki.db")
 	if n := len(l.tablesWith(platform, bob.DID, "") + l.tablesWith(hers, bob.DID, "")); n == 0 {
-		t.Fatal("nothing to begin with")
+		t.Fatal("bob was in no table before the deletion")
 	}
-	l.must(l.RemoveMember(ctx, l.access(ada), bob.DID)) // he was a member once; his draft is there still
+	l.must(l.RemoveMember(ctx, l.access(ada), bob.DID)) // a former member, whose draft remains
 	l.must(l.DeleteAccount(ctx, caller, bob.Username))
 	l.now = l.now.Add(Grace)
 	l.must(l.Sweep(ctx))
-	l.must(l.Sweep(ctx)) // the wiki first, and then who owned it
+	l.must(l.Sweep(ctx)) // purges the wiki first, then its owner
 	if got := l.tablesWith(platform, bob.DID, "audit"); got != "" {
-		t.Errorf("the platform knows bob in %s", got)
+		t.Errorf("the platform has bob in %s", got)
 	}
 	if got := l.tablesWith(hers, bob.DID, "commits"); got != "" {
-		t.Errorf("ada's wiki knows bob in %s", got)
+		t.Errorf("ada's wiki has bob in %s", got)
 	}
 	if got := l.tablesWith(platform, bob.Username, "audit"); got != "former " {
 		t.Errorf("his name is in %q", got)
 	}
 }
 
-// tablesWith names the tables of a database, but one, in which a word stands.
-func (l *leaver) tablesWith(file, word, but string) string {
+// tablesWith lists the tables of a database, except one, that contain a
+// word.
+func (l *leaverWorld) tablesWith(file, word, but string) string {
 	l.t.Helper()
 	db, err := sql.Open("sqlite", "file:"+file)
 	l.must(err)
@@ -192,7 +193,7 @@ func (l *leaver) tablesWith(file, word, but string) string {
 	return found
 }
 
-func (l *leaver) tableHas(db *sql.DB, table, word string) bool {
+func (l *leaverWorld) tableHas(db *sql.DB, table, word string) bool {
 	rows, err := db.Query(`SELECT * FROM "` + table + `"`)
 	l.must(err)
 	defer rows.Close()
@@ -218,10 +219,10 @@ func (l *leaver) tableHas(db *sql.DB, table, word string) bool {
 	return false
 }
 
-// Who was only ever invited is kept for as long as an invitation stands, and an
-// invitation that fails keeps nobody.
-func TestStrangersAreForgotten(t *testing.T) {
-	l := newLeaver(t)
+// A user who was only invited is kept as long as an invitation is. A failed
+// invitation keeps nobody.
+func TestUninvitedUsersAreDeleted(t *testing.T) {
+	l := newLeaverWorld(t)
 	ctx := t.Context()
 	known := func(u wiki.User, want bool) {
 		t.Helper()
@@ -243,9 +244,9 @@ func TestStrangersAreForgotten(t *testing.T) {
 	invite("eve.test")
 	invite("cleo.test")
 	_, err := l.Invite(ctx, l.access(ada), "dan.test", wiki.Viewer)
-	l.wants(wiki.ErrQuota, err)
+	l.wantError(wiki.ErrQuota, err)
 	known(dan, false)
-	l.must(l.db.StartSession(ctx, store.Session{ID: "s", DID: cleo.DID, Expires: l.now.Add(time.Hour)})) // she came
+	l.must(l.db.StartSession(ctx, store.Session{ID: "s", DID: cleo.DID, Expires: l.now.Add(time.Hour)})) // cleo has signed in
 	l.must(l.RemoveMember(ctx, l.access(ada), cleo.DID))
 	known(cleo, true)
 
@@ -256,23 +257,23 @@ func TestStrangersAreForgotten(t *testing.T) {
 	known(bob, true)
 }
 
-// An account that is being deleted is closed: until it is kept, the person has
-// no part in the wikis of others.
+// An account scheduled for deletion has no role in other wikis until it is
+// kept.
 func TestClosedAccount(t *testing.T) {
-	l := newLeaver(t)
+	l := newLeaverWorld(t)
 	ctx := t.Context()
 	caller := wiki.Caller{User: bob}
 	role := func() wiki.Role {
 		a, err := l.Resolve(ctx, "ada", caller)
 		if err != nil {
-			l.wants(wiki.ErrNotFound, err)
+			l.wantError(wiki.ErrNotFound, err)
 		}
 		return a.Role()
 	}
 	if role() != wiki.Editor {
-		t.Fatal("no editor to begin with")
+		t.Fatal("not an editor at first")
 	}
-	l.must(l.DeleteAccount(ctx, caller, AccountWord(bob)))
+	l.must(l.DeleteAccount(ctx, caller, AccountConfirmation(bob)))
 	if got := role(); got != wiki.NoRole {
 		t.Errorf("in a private wiki: %s", got)
 	}
@@ -293,31 +294,31 @@ func TestClosedAccount(t *testing.T) {
 }
 
 func TestDeleteAndRestoreWiki(t *testing.T) {
-	l := newLeaver(t)
+	l := newLeaverWorld(t)
 	ctx := t.Context()
 	owner := wiki.Caller{User: ada}
 	l.must(l.db.AddToken(ctx, "secret", &store.Token{ID: "t", Slug: "ada", DID: bob.DID, Name: "x"}))
 	l.must(l.Configure(ctx, l.access(ada), Settings{Public: true, AsHandle: true}))
 
-	l.wants(wiki.ErrInvalid, l.DeleteWiki(ctx, l.access(ada), "adaa"))
-	l.wants(wiki.ErrDenied, l.DeleteWiki(ctx, l.access(bob), "ada"))
+	l.wantError(wiki.ErrInvalid, l.DeleteWiki(ctx, l.access(ada), "adaa"))
+	l.wantError(wiki.ErrDenied, l.DeleteWiki(ctx, l.access(bob), "ada"))
 	l.must(l.DeleteWiki(ctx, l.access(ada), "ada"))
 	for _, u := range []wiki.User{ada, bob, {}} {
 		_, err := l.Resolve(ctx, "ada", wiki.Caller{User: u})
-		l.wants(wiki.ErrNotFound, err)
+		l.wantError(wiki.ErrNotFound, err)
 	}
 	_, err := l.HandleDID(ctx, "ada")
-	l.wants(wiki.ErrNotFound, err)
+	l.wantError(wiki.ErrNotFound, err)
 	if public, err := l.PublicSites(ctx); err != nil || len(public) != 0 {
 		t.Errorf("listed: %v, %v", public, err)
 	}
 	_, err = l.db.Token(ctx, "secret")
-	l.wants(wiki.ErrNotFound, err)
+	l.wantError(wiki.ErrNotFound, err)
 	_, err = l.Create(ctx, ada, "ada")
-	l.wants(wiki.ErrQuota, err)
+	l.wantError(wiki.ErrQuota, err)
 
-	l.wants(wiki.ErrNotFound, l.RestoreWiki(ctx, wiki.Caller{User: bob}, "ada"))
-	l.wants(wiki.ErrDenied, l.RestoreWiki(ctx, wiki.Caller{User: ada, ReadOnly: true}, "ada"))
+	l.wantError(wiki.ErrNotFound, l.RestoreWiki(ctx, wiki.Caller{User: bob}, "ada"))
+	l.wantError(wiki.ErrDenied, l.RestoreWiki(ctx, wiki.Caller{User: ada, ReadOnly: true}, "ada"))
 	l.now = l.now.Add(Grace - time.Minute)
 	l.must(l.Sweep(ctx))
 	l.must(l.RestoreWiki(ctx, owner, "ada"))
@@ -326,57 +327,57 @@ func TestDeleteAndRestoreWiki(t *testing.T) {
 	}
 }
 
-// After the grace nothing is left but the name, which goes to nobody else, and
-// the audit log.
+// After the grace period only the audit log and the name remain, which
+// nobody else can take.
 func TestPurgeWiki(t *testing.T) {
-	l := newLeaver(t)
+	l := newLeaverWorld(t)
 	ctx := t.Context()
 	l.must(l.DeleteWiki(ctx, l.access(ada), "ada"))
 	l.now = l.now.Add(Grace)
-	l.wants(wiki.ErrNotFound, l.RestoreWiki(ctx, wiki.Caller{User: ada}, "ada"))
+	l.wantError(wiki.ErrNotFound, l.RestoreWiki(ctx, wiki.Caller{User: ada}, "ada"))
 	l.must(l.Sweep(ctx))
 	if _, err := os.Stat(filepath.Join(l.dir, "wikis", "ada")); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("files are left: %v", err)
+		t.Errorf("files remain: %v", err)
 	}
 	if events, err := l.db.Audit(ctx, "ada", 100); err != nil || len(events) < 3 || events[0].Action != "site.purge" {
 		t.Errorf("audit: %v, %v", events, err)
 	}
 	if _, err := l.Create(ctx, ada, "ada"); err != nil {
-		t.Errorf("ada cannot have her name again: %v", err)
+		t.Errorf("ada can't take her name again: %v", err)
 	}
 }
 
 func TestDeleteAccount(t *testing.T) {
-	l := newLeaver(t)
+	l := newLeaverWorld(t)
 	ctx := t.Context()
 	owner := wiki.Caller{User: ada}
 	l.must(l.db.StartSession(ctx, store.Session{ID: "s", DID: ada.DID, Expires: l.now.Add(time.Hour)}))
 	l.must(l.db.AddPersonalToken(ctx, "personal", &store.Token{ID: "p", DID: ada.DID, Name: "x"}, 5))
-	l.wants(wiki.ErrInvalid, l.DeleteAccount(ctx, owner, "bob"))
+	l.wantError(wiki.ErrInvalid, l.DeleteAccount(ctx, owner, "bob"))
 	l.must(l.DeleteAccount(ctx, owner, "@ada"))
 	_, err := l.db.Session(ctx, "s")
-	l.wants(wiki.ErrNotFound, err)
+	l.wantError(wiki.ErrNotFound, err)
 	_, err = l.db.PersonalToken(ctx, "personal")
-	l.wants(wiki.ErrNotFound, err)
+	l.wantError(wiki.ErrNotFound, err)
 	_, err = l.Resolve(ctx, "ada", owner)
-	l.wants(wiki.ErrNotFound, err)
-	l.wants(wiki.ErrInvalid, l.RestoreWiki(ctx, owner, "ada"))
+	l.wantError(wiki.ErrNotFound, err)
+	l.wantError(wiki.ErrInvalid, l.RestoreWiki(ctx, owner, "ada"))
 
 	l.must(l.KeepAccount(ctx, owner))
 	l.access(ada)
-	l.wants(wiki.ErrNotFound, l.KeepAccount(ctx, owner))
+	l.wantError(wiki.ErrNotFound, l.KeepAccount(ctx, owner))
 
 	l.must(l.DeleteAccount(ctx, owner, "ada"))
 	l.now = l.now.Add(Grace)
 	l.must(l.Sweep(ctx))
-	if !l.Gone(ctx, wiki.Author{DID: ada.DID}) || l.Gone(ctx, wiki.Author{DID: bob.DID}) || l.Gone(ctx, wiki.Author{DID: "did:plc:x", Imported: true}) {
-		t.Error("who is gone?")
+	if !l.AuthorDeleted(ctx, wiki.Author{DID: ada.DID}) || l.AuthorDeleted(ctx, wiki.Author{DID: bob.DID}) || l.AuthorDeleted(ctx, wiki.Author{DID: "did:plc:x", Imported: true}) {
+		t.Error("the author isn't marked as deleted")
 	}
 	stranger := wiki.User{DID: "did:plc:mallory", Handle: "ada.evil.test"}
 	l.must(l.db.SaveUser(ctx, stranger))
 	_, err = l.Create(ctx, stranger, "ada")
-	l.wants(wiki.ErrExists, err)
-	l.wants(wiki.ErrExists, l.CheckUsername(ctx, stranger, "ada"))
+	l.wantError(wiki.ErrExists, err)
+	l.wantError(wiki.ErrExists, l.CheckUsername(ctx, stranger, "ada"))
 	again := wiki.User{DID: ada.DID, Handle: "ada.test"}
 	l.must(l.db.SaveUser(ctx, again))
 	l.must(l.CheckUsername(ctx, again, "ada"))

@@ -13,15 +13,15 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// Grace is how long an owner can change their mind after deleting a wiki or an
-// account.
+// Grace is how long an owner can restore a deleted wiki or account.
 const Grace = 7 * 24 * time.Hour
 
-// A PendingDeletion is a wiki that its owner deleted and can still restore.
+// A PendingDeletion is a deleted wiki that its owner can still restore.
 type PendingDeletion = store.PendingDeletion
 
-// DeleteWiki closes a wiki on every door and ends its tokens at once; it is
-// purged when the grace is over. confirm is its slug, typed.
+// DeleteWiki closes a wiki on every front end and revokes its tokens at
+// once. Sweep purges it after Grace. confirm is its slug, as typed by the
+// owner.
 func (s *Service) DeleteWiki(ctx context.Context, a wiki.Access, confirm string) error {
 	if err := a.Allow(wiki.Configure); err != nil {
 		return err
@@ -36,7 +36,7 @@ func (s *Service) DeleteWiki(ctx context.Context, a wiki.Access, confirm string)
 	return nil
 }
 
-// PendingDeletions lists the wikis that a person deleted and can still restore.
+// PendingDeletions lists the deleted wikis that a person can still restore.
 func (s *Service) PendingDeletions(ctx context.Context, caller wiki.Caller) ([]PendingDeletion, error) {
 	list, err := s.store.PendingDeletions(ctx, caller.User.DID)
 	if err != nil {
@@ -45,9 +45,9 @@ func (s *Service) PendingDeletions(ctx context.Context, caller wiki.Caller) ([]P
 	return list, nil
 }
 
-// RestoreWiki takes DeleteWiki back, for the owner. Tokens stay revoked.
+// RestoreWiki undoes DeleteWiki. Tokens stay revoked.
 func (s *Service) RestoreWiki(ctx context.Context, caller wiki.Caller, slug string) error {
-	if err := mayManage(caller); err != nil {
+	if err := checkAccountAccess(caller); err != nil {
 		return err
 	}
 	row, err := s.store.Site(ctx, slug)
@@ -62,7 +62,7 @@ func (s *Service) RestoreWiki(ctx context.Context, caller wiki.Caller, slug stri
 		return err
 	}
 	if !at.IsZero() {
-		return wiki.Problemf(wiki.ErrInvalid, "", "Your account is being deleted, and the wiki with it. Keep the account, and the wiki comes back.")
+		return wiki.Problemf(wiki.ErrInvalid, "", "Your account is scheduled for deletion, and the wiki with it. Keep the account to restore the wiki.")
 	}
 	if err := s.store.ScheduleDeletion(ctx, caller.User.DID, slug, time.Time{}); err != nil {
 		return fmt.Errorf("tenant: restore wiki: %w", err)
@@ -70,31 +70,31 @@ func (s *Service) RestoreWiki(ctx context.Context, caller wiki.Caller, slug stri
 	return nil
 }
 
-// mayManage is for what concerns a person rather than one wiki.
-func mayManage(caller wiki.Caller) error {
+// checkAccountAccess refuses callers that can't manage the account.
+func checkAccountAccess(caller wiki.Caller) error {
 	switch {
 	case caller.User.DID == "":
 		return wiki.Problemf(wiki.ErrDenied, "", "Sign in first.")
 	case caller.ReadOnly || caller.Wiki != "":
-		return wiki.Problemf(wiki.ErrDenied, "", "This token may only read.")
+		return wiki.Problemf(wiki.ErrDenied, "", "This token is read-only.")
 	}
 	return nil
 }
 
-// DeleteAccount ends all sessions and tokens of a person and closes their wiki;
-// both are purged when the grace is over. confirm is their username, typed, or
-// their handle.
+// DeleteAccount ends all sessions and tokens of a person and closes their
+// wiki. Sweep purges both after Grace. confirm is their username or, without
+// one, their handle, as typed.
 func (s *Service) DeleteAccount(ctx context.Context, caller wiki.Caller, confirm string) error {
-	if err := mayManage(caller); err != nil {
+	if err := checkAccountAccess(caller); err != nil {
 		return err
 	}
-	want := AccountWord(caller.User)
+	want := AccountConfirmation(caller.User)
 	if !strings.EqualFold(strings.TrimPrefix(strings.TrimSpace(confirm), "@"), want) {
 		return wiki.Problemf(wiki.ErrInvalid, "confirm", "Type %q to delete your account. Nothing was deleted.", want)
 	}
 	err := s.store.ScheduleUserDeletion(ctx, caller.User.DID, s.now().Add(Grace))
 	if errors.Is(err, wiki.ErrNotFound) {
-		return wiki.Problemf(wiki.ErrExists, "", "Your account is being deleted already.")
+		return wiki.Problemf(wiki.ErrExists, "", "Your account is already scheduled for deletion.")
 	}
 	if err != nil {
 		return fmt.Errorf("tenant: delete account: %w", err)
@@ -102,15 +102,15 @@ func (s *Service) DeleteAccount(ctx context.Context, caller wiki.Caller, confirm
 	return nil
 }
 
-// AccountWord is what a person types to delete their account.
-func AccountWord(u wiki.User) string {
+// AccountConfirmation is the word a person types to delete their account.
+func AccountConfirmation(u wiki.User) string {
 	if u.Username != "" {
 		return u.Username
 	}
 	return u.Handle
 }
 
-// AccountPurgeTime is when a person's account will be purged; zero if it will not.
+// AccountPurgeTime is when a person's account will be purged, or zero.
 func (s *Service) AccountPurgeTime(ctx context.Context, did string) (time.Time, error) {
 	at, err := s.store.UserPurgeTime(ctx, did)
 	if errors.Is(err, wiki.ErrNotFound) {
@@ -122,14 +122,14 @@ func (s *Service) AccountPurgeTime(ctx context.Context, did string) (time.Time, 
 	return at, nil
 }
 
-// KeepAccount takes DeleteAccount back, for the wiki as well.
+// KeepAccount undoes DeleteAccount, including for the wiki.
 func (s *Service) KeepAccount(ctx context.Context, caller wiki.Caller) error {
-	if err := mayManage(caller); err != nil {
+	if err := checkAccountAccess(caller); err != nil {
 		return err
 	}
 	err := s.store.KeepUser(ctx, caller.User.DID)
 	if errors.Is(err, wiki.ErrNotFound) {
-		return wiki.Problemf(wiki.ErrNotFound, "", "Your account is not being deleted.")
+		return wiki.Problemf(wiki.ErrNotFound, "", "Your account isn't scheduled for deletion.")
 	}
 	if err != nil {
 		return fmt.Errorf("tenant: keep account: %w", err)
@@ -137,8 +137,8 @@ func (s *Service) KeepAccount(ctx context.Context, caller wiki.Caller) error {
 	return nil
 }
 
-// Sweep purges the wikis and accounts whose grace is over. What fails is tried
-// again by the next one.
+// Sweep purges the wikis and accounts whose grace period is over. The next
+// sweep retries failures.
 func (s *Service) Sweep(ctx context.Context) error {
 	sites, err := s.store.DueSites(ctx)
 	if err != nil {
@@ -159,8 +159,8 @@ func (s *Service) Sweep(ctx context.Context) error {
 	return nil
 }
 
-// purgeUser removes an account, and first what others' wikis keep for it
-// besides its commits.
+// purgeUser deletes an account, after deleting what other wikis keep for it
+// besides commits.
 func (s *Service) purgeUser(ctx context.Context, did string) error {
 	slugs, err := s.store.WikisEverOf(ctx, did)
 	if err != nil {
@@ -180,11 +180,11 @@ func (s *Service) purgeUser(ctx context.Context, did string) error {
 			return err
 		}
 	}
-	return s.store.PurgeUser(ctx, did, s.holder(did))
+	return s.store.PurgeUser(ctx, did, s.holderHash(did))
 }
 
-// purge removes the files before the row: until that is gone as well nobody
-// comes in, and nobody gets the name.
+// purge deletes the files before the row: as long as the row exists, the
+// wiki stays closed and its name reserved.
 func (s *Service) purge(ctx context.Context, e PendingDeletion) error {
 	if s.forget != nil {
 		if err := s.forget(ctx, e.Slug); err != nil {
@@ -194,11 +194,11 @@ func (s *Service) purge(ctx context.Context, e PendingDeletion) error {
 	if err := s.content.Delete(ctx, e.Slug); err != nil && !errors.Is(err, wiki.ErrNotFound) {
 		return err
 	}
-	return s.store.PurgeSite(ctx, e.Slug, s.holder(e.DID))
+	return s.store.PurgeSite(ctx, e.Slug, s.holderHash(e.DID))
 }
 
-// holder is how a former name remembers whose it was.
-func (s *Service) holder(did string) []byte {
+// holderHash identifies the former holder of a name.
+func (s *Service) holderHash(did string) []byte {
 	mac := hmac.New(sha256.New, s.nameKey)
 	mac.Write([]byte(did))
 	return mac.Sum(nil)
