@@ -63,7 +63,7 @@ func TestMembersOnPages(t *testing.T) {
 	ada.get(on("ada", "/-/settings")).has("eve.test", "not signed in yet", "3 of 3")
 	change("invite", "dan.test", "", "viewer").want(http.StatusInsufficientStorage).has("has its 3 members", `value="dan.test"`)
 	change("invite", `"><b>x`, "", "viewer").want(http.StatusNotFound).lacks("<b>x").has("Nobody answers to")
-	change("invite", "bob.test", "", "viewer").want(http.StatusConflict).has("is a member already")
+	change("invite", "bob.test", "", "viewer").want(http.StatusConflict).has("is already a member")
 	change("role", "", "did:plc:eve", "editor").want(http.StatusSeeOther)
 	change("role", "", "did:plc:eve", "owner").want(http.StatusBadRequest)
 	change("role", "", "did:plc:ada", "viewer").want(http.StatusBadRequest)

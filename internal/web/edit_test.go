@@ -473,7 +473,7 @@ func TestSettings(t *testing.T) {
 	w.anonymous().get(on("ada", "/")).want(http.StatusOK).has("Ada&#39;s &lt;house&gt;", "On the lawn.")
 
 	wrong := url.Values{"title": {strings.Repeat("x", 81)}, "description": {"kept"}, "visibility": {"private"}, "home": {""}}
-	ada.post(on("ada", "/-/settings"), wrong).want(http.StatusBadRequest).has("up to 80 characters", `value="kept"`, `value="private" checked`)
+	ada.post(on("ada", "/-/settings"), wrong).want(http.StatusBadRequest).has("at most 80 characters", `value="kept"`, `value="private" checked`)
 	for _, missing := range []string{"title", "description", "visibility", "home"} {
 		part := url.Values{"title": {"a"}, "description": {"b"}, "visibility": {"private"}, "home": {""}}
 		part.Del(missing)

@@ -156,7 +156,7 @@ func TestFirstWiki(t *testing.T) {
 	b.get(testPlatform+"/app/create").want(http.StatusOK).has(`value="dan"`, "readonly")
 	b.get(testPlatform + "/app/create/check?slug=dan").want(http.StatusOK).has(`"free":true`)
 	b.get(testPlatform + "/app/create/check?slug=ada").want(http.StatusOK).has(`"free":false`)
-	b.post(testPlatform+"/app/create", url.Values{"slug": {"ada"}}).want(http.StatusUnprocessableEntity).has("called as you are")
+	b.post(testPlatform+"/app/create", url.Values{"slug": {"ada"}}).want(http.StatusUnprocessableEntity).has("Your wiki has the same name as you: ")
 	got := b.post(testPlatform+"/app/create", url.Values{"slug": {" Dan "}}).want(http.StatusSeeOther)
 	if to := got.header.Get("Location"); to != testOrigin("dan")+"/-/connect" {
 		t.Errorf("landed on %s", to)

@@ -169,7 +169,9 @@ func (h *Handler) icon(name string, classes ...string) (template.HTML, error) {
 func shortID(id string) string { return id[:min(8, len(id))] }
 
 // authorName is the name of the person who made a commit.
-func (h *Handler) authorName(a wiki.Author) string { return h.o.Tenant.AuthorName(context.Background(), a) }
+func (h *Handler) authorName(a wiki.Author) string {
+	return h.o.Tenant.AuthorName(context.Background(), a)
+}
 
 // byline names the agent and the person who made a commit.
 func (h *Handler) byline(a wiki.Author) string { return h.o.Tenant.Byline(context.Background(), a) }
