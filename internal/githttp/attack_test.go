@@ -17,9 +17,9 @@ import (
 
 const wantType = "application/x-git-upload-pack-request"
 
-// The attack: bodies that unfold, that end too early, that ask for a hundred
-// thousand things, that are something else. Each is refused in little time, and
-// the next clone works.
+// The attack: bodies that decompress to far more, end early, request a hundred
+// thousand objects, or aren't git requests. Each is refused quickly, and the next
+// clone works.
 func TestHostileBodies(t *testing.T) {
 	w := newWorld(t, nil)
 	w.must(t.TempDir(), "clone", "-q", w.url("ada", ""), "before")
@@ -72,8 +72,8 @@ func TestHostileBodies(t *testing.T) {
 	w.must(t.TempDir(), "clone", "-q", w.url("ada", ""), "after")
 }
 
-// endless is a text that never ends; it notes how much of it was taken, and waits
-// a little with each.
+// endless is a body that never ends. It counts the bytes that were read, and
+// pauses before each read.
 type endless struct {
 	text  []byte
 	drip  time.Duration
@@ -90,9 +90,9 @@ func (e *endless) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// The attack: bodies that never end, as fast as they go or drop by drop, plain
-// or compressed, some of which unfold to nothing at all. Each is cut off in
-// bounded time, with no more taken than the limit.
+// The attack: endless bodies, fast or slow, plain or compressed, some of them
+// decompressing to nothing. Each is cut off in bounded time, after reading no more
+// than the limit.
 func TestEndlessBodies(t *testing.T) {
 	w := newWorld(t, nil)
 	w.door.spools.body = time.Second
@@ -128,24 +128,24 @@ func TestEndlessBodies(t *testing.T) {
 		if took := time.Since(began); took > 20*time.Second {
 			t.Errorf("%s took %s", name, took)
 		}
-		if body.taken > 4*maxBody { // what lies in the buffers on the way is in it
-			t.Errorf("%s: %d bytes were taken", name, body.taken)
+		if body.taken > 4*maxBody { // includes the buffers in between
+			t.Errorf("%s: %d bytes were read", name, body.taken)
 		}
 		if grown := int64(after.HeapInuse) - int64(before.HeapInuse); grown > 16<<20 {
-			t.Errorf("%s: %d bytes of memory", name, grown)
+			t.Errorf("%s: used %d bytes of memory", name, grown)
 		}
 	}
 	if left, _ := filepath.Glob(filepath.Join(filepath.Dir(w.dir), ".want-*")); len(left) != 0 {
-		t.Errorf("%q are left", left)
+		t.Errorf("%q were left behind", left)
 	}
 	w.must(t.TempDir(), "clone", "-q", w.url("ada", ""), "after")
 }
 
-// The attack: clients that send half a request, or take nothing of the answer.
-// They hold their connections and nothing else: a clone meanwhile is served.
+// The attack: clients that send half a request, or don't read the answer. They
+// hold their connections and nothing else: a clone is still served.
 func TestHangingClients(t *testing.T) {
 	w := newWorld(t, nil)
-	w.fill("ada", 8) // an answer that does not fit into the buffers on the way
+	w.fill("ada", 8) // an answer larger than the buffers in between
 	clone := w.must(t.TempDir(), "ls-remote", w.url("ada", ""))
 	head, _, _ := strings.Cut(clone, "\t")
 	request := "0011command=fetch0001000fno-progress0032want " + head + "\n0009done\n0000"
@@ -157,7 +157,7 @@ func TestHangingClients(t *testing.T) {
 		defer conn.Close()
 		body, length := request, len(request)
 		if i%2 == 0 {
-			length += 100 // it never comes
+			length += 100 // never sent
 		}
 		fmt.Fprintf(conn, "POST /repo.git/git-upload-pack HTTP/1.1\r\nHost: ada.robot.localhost:%s\r\nContent-Type: %s\r\nGit-Protocol: version=2\r\nContent-Length: %d\r\n\r\n%s", w.port, wantType, length, body)
 	}

@@ -12,17 +12,17 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// maxBody bounds what a client asks, decoded: some 80,000 ids that it wants or
-// has. Clients send fewer at a time.
+// maxBody bounds a decoded request: about 80,000 ids that the client wants or has.
+// Clients send fewer at a time.
 const maxBody = 4 << 20
 
-// smallBody is kept in memory.
+// smallBody is the largest request kept in memory; larger ones go to a file.
 const smallBody = 64 << 10
 
-// A body is a request's, read to its end and decoded.
+// A body is a complete, decoded request body.
 type body struct {
 	text []byte
-	file *os.File // instead of text, without a name
+	file *os.File // unnamed; used instead of text for large bodies
 }
 
 func (b *body) reader() io.Reader {
@@ -38,9 +38,8 @@ func (b *body) close() {
 	}
 }
 
-// readBody reads all that a client asks, before anything waits for it. Neither
-// what is sent nor what it unfolds to may be over the limit, nor take longer than
-// the bound.
+// readBody reads the whole request before a process starts. Both the compressed
+// and the decoded body are limited to maxBody, and it must arrive in time.
 func (h *Handler) readBody(c *call) (*body, error) {
 	if err := http.NewResponseController(c.w).SetReadDeadline(time.Now().Add(h.spools.body)); err != nil {
 		return nil, err
@@ -86,12 +85,12 @@ func (h *Handler) readBody(c *call) (*body, error) {
 	return b, nil
 }
 
-var errBodyLimit = errors.New("githttp: body over the limit")
+var errBodyLimit = errors.New("githttp: body too large")
 
 func badBody(err error) error {
 	var tooLarge *http.MaxBytesError
 	if errors.Is(err, errBodyLimit) || errors.As(err, &tooLarge) {
-		return wiki.Problemf(wiki.ErrTooLarge, "", "This request asks for too much at once: it may have %d MB.", maxBody>>20)
+		return wiki.Problemf(wiki.ErrTooLarge, "", "This request is too large: at most %d MB.", maxBody>>20)
 	}
-	return wiki.Problemf(wiki.ErrInvalid, "", "The request ended before it was whole, or is not in the coding that it says.")
+	return wiki.Problemf(wiki.ErrInvalid, "", "The request is incomplete or doesn't match its Content-Encoding.")
 }

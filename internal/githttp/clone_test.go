@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// Every version of the protocol clones, fetches what was saved since, shallow,
-// partial and one branch; what comes is whole and has the ids that were shown.
+// Clones, pulls, shallow and partial clones and single branches work in every
+// protocol version, are complete, and have the ids that the service showed.
 func TestClone(t *testing.T) {
 	w := newWorld(t, nil)
 	for i := range 5 {
@@ -23,7 +23,7 @@ func TestClone(t *testing.T) {
 	}
 	versions := []string{"0", "1", "2"}
 	if testing.Short() {
-		versions = versions[1:2] // which is answered as 0
+		versions = versions[1:2] // answered as version 0
 	}
 	for _, version := range versions {
 		dir := t.TempDir()
@@ -35,7 +35,7 @@ func TestClone(t *testing.T) {
 		last := w.save("ada", "Home", "before the clone, "+version+"\n")
 		git("clone", "-q", w.url("ada", ""), "whole")
 		if got := git("-C", "whole", "rev-parse", "HEAD"); got != last.Commit {
-			t.Errorf("version %s: the clone is at %s, not at %s", version, got, last.Commit)
+			t.Errorf("version %s: the clone is at %s, want %s", version, got, last.Commit)
 		}
 		git("clone", "-q", "--depth", "1", w.url("ada", ""), "shallow")
 		if got := count("shallow"); got != "1" {
@@ -43,18 +43,18 @@ func TestClone(t *testing.T) {
 		}
 		git("clone", "-q", "--filter=blob:none", w.url("ada", ""), "partial")
 		if got := git("-C", "partial", "rev-list", "--objects", "--missing=print", "HEAD"); !strings.Contains(got, "\n?") {
-			t.Errorf("version %s: nothing is left out of a partial clone", version)
+			t.Errorf("version %s: a partial clone has everything", version)
 		}
 		git("clone", "-q", "--single-branch", w.url("ada", ""), "single")
 
-		// Saves come with the next pull, and with what was left out.
+		// The next pull brings new saves, and what a shallow or partial clone left out.
 		for i := range 3 {
 			last = w.save("ada", "Home", fmt.Sprint("after the clone, ", version, i, "\n"))
 		}
 		for _, clone := range []string{"whole", "shallow", "partial", "single"} {
 			git("-C", clone, "pull", "-q", "--ff-only")
 			if got := git("-C", clone, "rev-parse", "HEAD"); got != last.Commit {
-				t.Errorf("version %s: %s is at %s after a pull, not at %s", version, clone, got, last.Commit)
+				t.Errorf("version %s: %s is at %s after a pull, want %s", version, clone, got, last.Commit)
 			}
 		}
 		git("-C", "partial", "log", "-p")
@@ -70,7 +70,7 @@ func TestClone(t *testing.T) {
 	}
 }
 
-// A fetch whose request is so long that git sends it compressed and in several
+// A fetch whose request is so long that git compresses it and sends it in several
 // rounds: 3,000 commits that the server has never seen.
 func TestFetchWithManyHaves(t *testing.T) {
 	w := newWorld(t, nil)
@@ -90,19 +90,19 @@ func TestFetchWithManyHaves(t *testing.T) {
 		last := w.save("ada", "Home", "another text for version "+version+"\n")
 		w.must(filepath.Join(dir, "clone"), "-c", "protocol.version="+version, "fetch", "-q")
 		if got := w.must(filepath.Join(dir, "clone"), "rev-parse", "origin/main"); got != last.Commit {
-			t.Errorf("version %s: fetched %s, not %s", version, got, last.Commit)
+			t.Errorf("version %s: fetched %s, want %s", version, got, last.Commit)
 		}
 	}
 }
 
-// A peak is the most that was seen at one time, of this process's heap and of the
-// git processes in a directory.
+// A peak holds the maxima of this process's heap and of the git processes in a
+// directory.
 type peak struct {
 	heap, processes int64 // bytes
-	count           int   // of processes that answer
+	count           int   // of upload-pack processes
 }
 
-// peakOf measures while something is done.
+// peakOf measures while a function runs.
 func peakOf(dir string, do func()) (p peak) {
 	done := make(chan bool)
 	go func() {
@@ -124,9 +124,9 @@ func peakOf(dir string, do func()) (p peak) {
 	}
 }
 
-// gitsIn are the git processes that work below a directory: the memory that is
-// their own (proc(5): resident without what is shared, as packs are), and how
-// many are an upload-pack.
+// gitsIn finds git processes working below a directory. It returns their own
+// memory (proc(5): resident minus shared, such as packs), and how many of them are
+// upload-pack.
 func gitsIn(dir string) (bytes int64, count int) {
 	found, _ := filepath.Glob("/proc/[0-9]*/cwd")
 	for _, cwd := range found {
@@ -146,9 +146,9 @@ func gitsIn(dir string) (bytes int64, count int) {
 	return bytes, count
 }
 
-// 16 clones at once of some 6 MB need little more than one does: of the service
-// a buffer each, and no more processes than a wiki may have, together with those
-// that they start.
+// 16 concurrent clones of about 6 MB need little more memory than one: a buffer
+// each in the service, and no more processes than a wiki's slots and the children
+// of those processes.
 func TestManyClonesAtOnce(t *testing.T) {
 	w := newWorld(t, nil)
 	w.fill("ada", 20)
@@ -172,26 +172,26 @@ func manyClonesAtOnce(t *testing.T, w *world, protocol string, byGit bool) {
 			all.Wait()
 		}
 	}
-	clones(0, 1)() // the export is made
+	clones(0, 1)() // creates the export
 	one := peakOf(w.dir, clones(1, 1))
 	many := peakOf(w.dir, clones(2, 16))
 	t.Logf("one clone: %+v, 16: %+v", one, many)
 	if seen := one.processes > 0 && one.count > 0; seen != byGit {
-		t.Fatalf("a process was seen: %v", seen)
+		t.Fatalf("saw a process: %v", seen)
 	}
 	if more := many.heap - one.heap; more > 24<<20 {
-		t.Errorf("16 clones take %d bytes more of the service than one, of %d", more, one.heap)
+		t.Errorf("16 clones take %d bytes more in the service than one, which takes %d", more, one.heap)
 	}
-	if many.count > 2*wikiSlots { // some end and others begin while they are counted
-		t.Errorf("%d processes at once", many.count)
+	if many.count > 2*wikiSlots { // some end and others start while we count
+		t.Errorf("%d concurrent processes", many.count)
 	}
 	if many.processes > 2*wikiSlots*one.processes {
 		t.Errorf("the processes take %d bytes, one clone's %d", many.processes, one.processes)
 	}
 }
 
-// A clone whose client is slow goes on while the repository is repacked and
-// extended, and is whole.
+// A clone by a slow client continues while the repository is repacked and
+// extended, and is complete.
 func TestCloneDuringRepack(t *testing.T) {
 	for protocol, processes := range map[string]int{"0": 1, "2": 0} {
 		t.Run("protocol "+protocol, func(t *testing.T) { cloneDuringRepack(t, protocol, processes) })
@@ -200,8 +200,8 @@ func TestCloneDuringRepack(t *testing.T) {
 
 func cloneDuringRepack(t *testing.T, protocol string, processes int) {
 	w := newWorld(t, nil)
-	w.fill("ada", 10)                 // twice what the buffers on the way hold
-	w.door.spools.process = time.Hour // the process has all the time, so it reads its packs after they are replaced
+	w.fill("ada", 10)                 // twice the size of the buffers in between
+	w.door.spools.process = time.Hour // no spilling, so the process reads its packs after they were replaced
 	held, goOn := make(chan bool), make(chan bool)
 	port := w.slowly(256<<10, held, goOn)
 	dir := t.TempDir()
@@ -216,7 +216,7 @@ func cloneDuringRepack(t *testing.T, protocol string, processes int) {
 	select {
 	case <-held:
 	case err := <-cloned:
-		t.Fatalf("the clone was not held: %v", err)
+		t.Fatalf("the clone was not held back: %v", err)
 	}
 	head := w.must(t.TempDir(), "ls-remote", w.url("ada", ""), "main")
 	packs := func() []string {
@@ -237,10 +237,10 @@ func cloneDuringRepack(t *testing.T, protocol string, processes int) {
 		}
 	}
 	if after := packs(); slices.ContainsFunc(after, func(name string) bool { return slices.Contains(before, name) }) {
-		t.Errorf("packs are as before: %q", after)
+		t.Errorf("packs are unchanged: %q", after)
 	}
 	if _, count := gitsIn(w.dir); count != processes {
-		t.Errorf("%d processes answer at the end of the repacks", count)
+		t.Errorf("%d processes are running after the repacks", count)
 	}
 	close(goOn)
 	if err := <-cloned; err != nil {
@@ -248,7 +248,7 @@ func cloneDuringRepack(t *testing.T, protocol string, processes int) {
 	}
 	clone := filepath.Join(dir, "clone")
 	if got := w.must(clone, "rev-parse", "HEAD"); !strings.HasPrefix(head, got) {
-		t.Errorf("the clone is at %s, not at %s", got, head)
+		t.Errorf("the clone is at %s, want %s", got, head)
 	}
 	if said := w.must(clone, "fsck", "--strict", "--full"); said != "" {
 		t.Errorf("fsck: %s", said)
@@ -259,8 +259,8 @@ func cloneDuringRepack(t *testing.T, protocol string, processes int) {
 	}
 }
 
-// slowly is a port that leads to the server, but holds what a connection is sent
-// after some bytes until it is told to go on.
+// slowly returns a port that forwards to the server, but stops each response after
+// some bytes until it is released.
 func (w *world) slowly(after int64, held chan<- bool, goOn <-chan bool) (port string) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -298,8 +298,8 @@ func (w *world) slowly(after int64, held chan<- bool, goOn <-chan bool) (port st
 	return port
 }
 
-// A private wiki opens for its members' tokens, as password of any user or as
-// Bearer; a public one never asks.
+// A private wiki accepts its members' tokens, as the password of any user or as
+// Bearer. A public one never asks.
 func TestWhoMayClone(t *testing.T) {
 	w := newWorld(t, nil)
 	for _, tt := range []struct {
@@ -310,7 +310,7 @@ func TestWhoMayClone(t *testing.T) {
 		{"ada", "ada/viewer", true},
 		{"bob", "none", false},
 		{"bob", "wrong", false},
-		{"bob", "ada/owner", false}, // another wiki's
+		{"bob", "ada/owner", false}, // of another wiki
 		{"bob", "bob/owner", true},
 		{"bob", "bob/viewer", true},
 		{"missing", "none", false},
@@ -331,13 +331,13 @@ func TestWhoMayClone(t *testing.T) {
 				t.Errorf("%s with %s, way %d: %v\n%s", tt.slug, tt.token, i, err, out)
 			}
 			if strings.Contains(out, canary) {
-				t.Errorf("%s with %s: the canary sings", tt.slug, tt.token)
+				t.Errorf("%s with %s: leaked the canary", tt.slug, tt.token)
 			}
 		}
 	}
 }
 
-// A push is told why it is refused, in git's own words.
+// A refused push shows why, in git's output.
 func TestPushIsRefused(t *testing.T) {
 	w := newWorld(t, nil)
 	dir := t.TempDir()
@@ -346,13 +346,13 @@ func TestPushIsRefused(t *testing.T) {
 		w.must(dir, "clone", "-q", url, clone)
 		w.must(clone, "commit", "-q", "--allow-empty", "-m", "mine")
 		out, err := w.git(clone, "push")
-		if err == nil || !strings.Contains(out, "takes no pushes") || !strings.Contains(out, "/api/v1/pages/{page}") {
+		if err == nil || !strings.Contains(out, "doesn't accept pushes") || !strings.Contains(out, "/api/v1/pages/{page}") {
 			t.Errorf("%v\n%s", err, out)
 		}
 	}
 }
 
-// Git without its smart protocol, and people with a browser, are told.
+// Git without the smart protocol, and people with a browser, get an explanation.
 func TestDumbProtocol(t *testing.T) {
 	w := newWorld(t, nil)
 	for _, path := range []string{"/repo.git", "/repo.git/", "/repo.git/HEAD", "/repo.git/info/refs", "/repo.git/objects/info/packs", "/repo.git/config", "/repo.git/objects/pack/pack-1234.pack"} {

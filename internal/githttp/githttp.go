@@ -1,13 +1,15 @@
-// Package githttp is the door of git: whoever may read a wiki clones it from
-// /repo.git on its host, by git's smart HTTP protocol (gitprotocol-http(5)) in
-// versions 0 and 2. What refs there are and the whole of a wiki are told from here;
-// whatever else clients ask for is answered by git upload-pack. Nothing is
-// received.
+// Package githttp is the front end for git clients. It serves clones and fetches
+// at /repo.git on a wiki's host with git's smart HTTP protocol
+// (gitprotocol-http(5)), versions 0 and 2, to everyone who may read the wiki.
+// It answers ref listings and full clones itself; git upload-pack answers all
+// other requests. Pushes are refused.
 //
-// It reads no cookies: the credential is a wiki token, as Bearer or as the
-// password of Basic, whatever the user name. A client that hangs holds a
-// connection and nothing else: its request is read before a process starts, and
-// what the process says is put aside for it.
+// It ignores cookies. The credential is a wiki token, sent as Bearer or as the
+// Basic password with any user name. Repositories belong to package export,
+// git's formats to package gitrepo.
+//
+// Invariant: a slow or hanging client holds a connection and nothing else. Its
+// request is read before a process starts, and the process writes into a spool.
 package githttp
 
 import (
@@ -36,35 +38,35 @@ type Options struct {
 	Session    *session.Service
 	WikiOrigin func(slug string) string
 	Limits     *limit.Limiter // nil for none
-	Spool      string         // directory for what clients are slow to take; the system's for temporary files when ""
+	Spool      string         // directory for output that waits for slow clients; os.TempDir() when ""
 	Log        *slog.Logger
 }
 
-// A Handler serves repositories.
+// A Handler serves all wikis' repositories. It is safe for concurrent use.
 type Handler struct {
 	o        Options
-	slots    *slots
+	slots    *processSlots
 	spools   *spools
-	answers  atomic.Int64
-	greeting greeting
-	known    knownRefs
-	disjoint disjoint
+	answers  atomic.Int64 // being prepared or sent
+	v2       capabilities
+	refs     refsCache
+	disjoint disjointCache
 }
 
-// New makes a Handler.
+// New returns a Handler.
 func New(o Options) *Handler {
-	return &Handler{o: o, slots: newSlots(), spools: &spools{dir: o.Spool, bounds: usual}}
+	return &Handler{o: o, slots: newProcessSlots(), spools: &spools{dir: o.Spool, bounds: defaultBounds}}
 }
 
-// A Route is one entry of the site map, below the wiki's host.
+// A Route is one route on a wiki's host.
 type Route struct {
 	Method  string
 	Pattern string
-	Service string // git's name for it, where the pattern has several
+	Service string // git's service name, if several routes share the pattern
 	serve   func(h *Handler, c *call) error
 }
 
-// Routes is the site map of the door.
+// Routes lists all routes of this front end.
 var Routes = []Route{
 	{"GET", "/repo.git/info/refs", "git-upload-pack", (*Handler).advertise},
 	{"POST", "/repo.git/git-upload-pack", "", (*Handler).uploadPack},
@@ -72,7 +74,7 @@ var Routes = []Route{
 	{"POST", "/repo.git/git-receive-pack", "", (*Handler).refusePush},
 }
 
-// A call is one request with the caller's standing.
+// A call is one request with the caller's access.
 type call struct {
 	*http.Request
 	w      http.ResponseWriter
@@ -80,11 +82,10 @@ type call struct {
 	origin string // of the wiki's host
 }
 
-// Prefix is where the door begins: itself, and what is below it.
+// Prefix is the path of the repository; all routes are below it.
 const Prefix = "/repo.git"
 
-// ServeWiki answers /repo.git/… on the host of the wiki of a slug, which may not
-// exist.
+// ServeWiki answers /repo.git/… on a wiki's host. The wiki may not exist.
 func (h *Handler) ServeWiki(w http.ResponseWriter, r *http.Request, slug string) {
 	head := w.Header()
 	head.Set("Access-Control-Allow-Origin", "*") // git in a browser
@@ -104,7 +105,7 @@ func (h *Handler) ServeWiki(w http.ResponseWriter, r *http.Request, slug string)
 }
 
 func (h *Handler) serve(c *call, slug string) (err error) {
-	if c.access, err = h.admit(c.Request, slug); err != nil {
+	if c.access, err = h.authorize(c.Request, slug); err != nil {
 		return err
 	}
 	service := c.URL.Query().Get("service")
@@ -126,21 +127,21 @@ func (h *Handler) serve(c *call, slug string) (err error) {
 		c.w.Header().Set("Allow", allowed[0])
 		return errMethod
 	case c.URL.Path == Prefix+"/info/refs" && service != "":
-		return wiki.Problemf(wiki.ErrDenied, "", "There is no such service. This address serves git-upload-pack: clone and fetch.")
+		return wiki.Problemf(wiki.ErrDenied, "", "Unknown service. This address only serves git-upload-pack: clone and fetch.")
 	}
-	return wiki.Problemf(wiki.ErrNotFound, "", "Only git's smart protocol is spoken here (git 1.6.6 and later); no file of the repository has an address. Clone it with:\n\n    %s", CloneCommand(c.origin, slug))
+	return wiki.Problemf(wiki.ErrNotFound, "", "This address only speaks git's smart protocol (git 1.6.6 and later) and doesn't serve single files. To clone the wiki:\n\n    %s", CloneCommand(c.origin, slug))
 }
 
-// CloneCommand is what a person types to have a wiki: its folder is called as
-// the wiki is, not as the repository.
+// CloneCommand returns the command that clones a wiki into a folder named after
+// the wiki.
 func CloneCommand(origin, slug string) string {
 	return "git clone " + origin + Prefix + " " + slug
 }
 
-// admit finds out who is calling. A private wiki and one that does not exist
-// look alike to whoever has no right in it; both ask for a password, for one
-// might help.
-func (h *Handler) admit(r *http.Request, slug string) (wiki.Access, error) {
+// authorize resolves the caller's access and applies the rate limit. To callers
+// without rights, a private wiki and a missing one look the same: both ask for a
+// password.
+func (h *Handler) authorize(r *http.Request, slug string) (wiki.Access, error) {
 	caller, err := h.o.Session.Bearer(asBearer(r), slug)
 	var access wiki.Access
 	if err == nil {
@@ -153,7 +154,7 @@ func (h *Handler) admit(r *http.Request, slug string) (wiki.Access, error) {
 	if tooFast := h.o.Limits.Take(limit.Request{Wiki: slug, Caller: who, Member: access.Role() >= wiki.Viewer}); tooFast != nil {
 		return wiki.Access{}, tooFast
 	}
-	if errors.Is(err, wiki.ErrSuspended) { // its members are told; to others there is no such wiki
+	if errors.Is(err, wiki.ErrSuspended) { // only members see this; for others the wiki doesn't exist
 		return wiki.Access{}, err
 	}
 	if errors.Is(err, wiki.ErrDenied) || errors.Is(err, wiki.ErrNotFound) {
@@ -165,7 +166,7 @@ func (h *Handler) admit(r *http.Request, slug string) (wiki.Access, error) {
 	return access, err
 }
 
-// asBearer is a request whose Basic password, if it has one, stands as Bearer.
+// asBearer returns the request with its Basic password, if any, as Bearer token.
 func asBearer(r *http.Request) *http.Request {
 	_, password, ok := r.BasicAuth()
 	if !ok || len(r.Header["Authorization"]) > 1 {
@@ -177,38 +178,39 @@ func asBearer(r *http.Request) *http.Request {
 	return with
 }
 
-// advertise says what there is to fetch; in version 2 only what git understands,
-// for a client asks for the refs then (gitprotocol-v2(5)).
+// advertise answers the first request of a clone or fetch: the refs in version
+// 0, git's capabilities in version 2, where a client then requests the refs
+// (gitprotocol-v2(5)).
 func (h *Handler) advertise(c *call) error {
 	if c.version2() {
-		return h.greet(c)
+		return h.advertiseCapabilities(c)
 	}
-	return h.answer(c, "advertisement", "001e# service=git-upload-pack\n0000", nil) // pkt-lines (gitprotocol-common(5))
+	return h.runUploadPack(c, "advertisement", "001e# service=git-upload-pack\n0000", nil) // pkt-lines (gitprotocol-common(5))
 }
 
-// A greeting is what git understands, in version 2. It is the same for all
-// repositories, so a process is asked once.
-type greeting struct {
+// capabilities caches git's capability advertisement of version 2. It is the same
+// for all repositories, so only one process is ever asked.
+type capabilities struct {
 	mu   sync.Mutex
 	text []byte
 }
 
-func (h *Handler) greet(c *call) error {
+func (h *Handler) advertiseCapabilities(c *call) error {
 	repo, leave, err := h.o.Pages.Repository(c.Context(), c.access)
 	if err != nil {
 		return err
 	}
 	defer leave(false)
-	text, err := h.greeting.of(c.Context(), repo)
+	text, err := h.v2.read(c.Context(), repo)
 	if err != nil {
 		return err
 	}
 	c.w.Header().Set("Content-Type", "application/x-git-upload-pack-advertisement")
-	_, _ = c.w.Write(text) // a client that is gone needs none
+	_, _ = c.w.Write(text) // the client may be gone
 	return nil
 }
 
-func (g *greeting) of(ctx context.Context, repo *gitrepo.Repo) ([]byte, error) {
+func (g *capabilities) read(ctx context.Context, repo *gitrepo.Repo) ([]byte, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.text != nil {
@@ -222,7 +224,7 @@ func (g *greeting) of(ctx context.Context, repo *gitrepo.Repo) ([]byte, error) {
 	return g.text, nil
 }
 
-// uploadPack answers what a client asks for.
+// uploadPack answers a ref listing or a fetch.
 func (h *Handler) uploadPack(c *call) error {
 	if t := c.Header.Get("Content-Type"); t != "application/x-git-upload-pack-request" {
 		return errMedia
@@ -234,31 +236,31 @@ func (h *Handler) uploadPack(c *call) error {
 	defer body.close()
 	if c.version2() && body.file == nil {
 		if asked, ok := readRefsRequest(body.text); ok {
-			return h.tellRefs(c, asked, body.text)
+			return h.sendRefs(c, asked, body.text)
 		}
-		if wants, ok := readWholeRequest(body.text); ok {
-			if sent, err := h.sendWhole(c, wants); sent || err != nil {
+		if wants, ok := readFullClone(body.text); ok {
+			if sent, err := h.sendFullClone(c, wants); sent || err != nil {
 				return err
 			}
 		}
 	}
-	return h.answer(c, "result", "", body.reader())
+	return h.runUploadPack(c, "result", "", body.reader())
 }
 
-// version2 reports that the client speaks it; of what else it says nothing
-// reaches a process.
+// version2 reports whether the client speaks protocol version 2. Nothing else in
+// the Git-Protocol header reaches a process.
 func (c *call) version2() bool { return c.Header.Get("Git-Protocol") == "version=2" }
 
-// refusePush says why nothing can be pushed, and what to do.
+// refusePush explains why pushing isn't supported, and what to do instead.
 func (h *Handler) refusePush(c *call) error {
-	return wiki.Problemf(wiki.ErrDenied, "", "This wiki takes no pushes: it merges what people and agents write, page by page,\nand says of each change who made it. Nothing was changed.\nTo contribute, edit its pages at %[1]s/\nor send them to its API, PUT %[1]s/api/v1/pages/{page}, with a token of this wiki.", c.origin)
+	return wiki.Problemf(wiki.ErrDenied, "", "This wiki doesn't accept pushes: edits are merged page by page,\nand each one names its author. Nothing was changed.\nTo contribute, edit pages at %[1]s/\nor through the API, PUT %[1]s/api/v1/pages/{page}, with a token of this wiki.", c.origin)
 }
 
 var (
-	errPassword = errors.New("githttp: a password is needed")
+	errPassword = errors.New("githttp: password required")
 	errMethod   = errors.New("githttp: method not allowed")
-	errMedia    = errors.New("githttp: not a request of git's")
-	errBusy     = errors.New("githttp: too many at once")
+	errMedia    = errors.New("githttp: unsupported media type")
+	errBusy     = errors.New("githttp: too many concurrent requests")
 )
 
 var kinds = []struct {
@@ -315,5 +317,5 @@ func (h *Handler) fail(c *call, err error) {
 	}
 }
 
-// patience is how long a request waits for a process to be free.
-const patience = 20 * time.Second
+// maxSlotWait is how long a request waits for a process slot.
+const maxSlotWait = 20 * time.Second

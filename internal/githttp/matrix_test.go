@@ -17,14 +17,14 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// Every role on every route and on what is none, in the public wiki, in the
-// private one and in one that does not exist.
+// Every role on every route, and on paths that aren't routes, in a public, a
+// private and a missing wiki.
 func TestRoutesAndRoles(t *testing.T) {
 	w := newWorld(t, nil)
 	flush := "0000"
 	requests := map[string]struct {
 		method, path, body string
-		ok                 int // for whoever may read
+		ok                 int // status if the caller may read
 	}{}
 	want := map[string]int{
 		"GET /repo.git/info/refs git-upload-pack":  200,
@@ -36,7 +36,7 @@ func TestRoutesAndRoles(t *testing.T) {
 		key := route.Method + " " + route.Pattern + " " + route.Service
 		ok, known := want[key]
 		if !known {
-			t.Fatalf("say what %q answers", key)
+			t.Fatalf("no expectation for %q", key)
 		}
 		path := route.Pattern
 		if route.Service != "" {
@@ -78,14 +78,14 @@ func TestRoutesAndRoles(t *testing.T) {
 					t.Errorf("%s of %s with %s: %d, want %d: %s", name, slug, token, got.status, wants, got.text)
 				}
 				if asks := got.header.Get("WWW-Authenticate") != ""; asks != (wants == 401) {
-					t.Errorf("%s of %s with %s: it asks for a password: %t", name, slug, token, asks)
+					t.Errorf("%s of %s with %s: asks for a password: %t", name, slug, token, asks)
 				}
 			}
 		}
 	}
 }
 
-// To a stranger a private wiki answers as a missing one does, to the byte.
+// For strangers, a private wiki answers exactly like a missing one.
 func TestPrivateLooksMissing(t *testing.T) {
 	w := newWorld(t, nil)
 	for _, path := range []string{"/repo.git/info/refs?service=git-upload-pack", "/repo.git/info/refs?service=git-receive-pack", "/repo.git/HEAD", "/repo.git/git-upload-pack"} {
@@ -101,9 +101,8 @@ func TestPrivateLooksMissing(t *testing.T) {
 	}
 }
 
-// A wiki with a page that may not be shown is not cloned, and one that was
-// suspended is closed: each says so to whoever might have read it, in git's
-// words, and to nobody else.
+// A wiki with a page under takedown can't be cloned, and a suspended one is
+// closed. Callers who could read it see the reason in git's output; others don't.
 func TestTakenDownAndSuspended(t *testing.T) {
 	w := newWorld(t, nil)
 	w.must(t.TempDir(), "clone", "-q", w.url("ada", ""), "before")
@@ -114,8 +113,8 @@ func TestTakenDownAndSuspended(t *testing.T) {
 		}
 		return a
 	}
-	// cells wants each token's answer; all strangers are answered alike, as by a
-	// wiki that does not exist.
+	// cells checks each token's answer. All strangers get the answer of a missing
+	// wiki.
 	cells := func(slug, text string, want map[string]int) {
 		t.Helper()
 		for token, status := range want {
@@ -131,7 +130,7 @@ func TestTakenDownAndSuspended(t *testing.T) {
 					}
 					missing := w.send(r[0], "missing", r[1], strings.NewReader("0000"), headers...)
 					if diff := cmp.Diff(missing.header, got.header); status == 401 && (diff != "" || got.text != missing.text) {
-						t.Errorf("%s %s with %s is unlike a missing wiki: %s\n%s", r[0], slug, token, got.text, diff)
+						t.Errorf("%s %s with %s differs from a missing wiki: %s\n%s", r[0], slug, token, got.text, diff)
 					}
 				}
 			}
@@ -145,7 +144,7 @@ func TestTakenDownAndSuspended(t *testing.T) {
 	cells("ada", "legal reasons", map[string]int{"none": 451, "ada/owner": 451, "ada/viewer": 451, "bob/owner": 401, "wrong": 401})
 	cells("bob", "legal reasons", map[string]int{"none": 401, "ada/owner": 401, "bob/owner": 451, "bob/viewer": 451, "wrong": 401})
 	if out, err := w.git(t.TempDir(), "clone", "-q", w.url("ada", ""), "withheld"); err == nil || !strings.Contains(out, "legal reasons") {
-		t.Errorf("a wiki with a page that may not be shown: %v\n%s", err, out)
+		t.Errorf("a wiki with a page under takedown: %v\n%s", err, out)
 	}
 	for _, slug := range []string{"ada", "bob"} {
 		if _, err := w.pages.LiftTakedown(t.Context(), operator(slug), "Home"); err != nil {
@@ -178,13 +177,13 @@ func TestTooFast(t *testing.T) {
 	}
 	token := "Bearer " + w.tokens["ada/viewer"]
 	if r := w.send("GET", "ada", "/repo.git/info/refs?service=git-upload-pack", nil, "Authorization", token); r.status != 200 {
-		t.Errorf("somebody else: %d", r.status)
+		t.Errorf("another caller: %d", r.status)
 	}
 }
 
-// A wiki that its owner deletes is closed at once, also to who has a token; once
-// it is purged nothing of its repository, its index and its tokens is left, and
-// nothing comes back by who read it meanwhile.
+// A deleted wiki is closed at once, even for valid tokens. Once it is purged, its
+// repository, index and tokens are gone, and readers in the meantime don't bring
+// them back.
 func TestDeletedWiki(t *testing.T) {
 	w := newWorld(t, nil)
 	dir := t.TempDir()
@@ -199,7 +198,7 @@ func TestDeletedWiki(t *testing.T) {
 		t.Fatal(err)
 	}
 	if out, err := w.git(dir, "clone", "-q", url, "after"); err == nil {
-		t.Errorf("a deleted wiki is cloned\n%s", out)
+		t.Errorf("a deleted wiki was cloned\n%s", out)
 	}
 	w.later.Store(8 * 24 * 3600)
 	if err := w.tenant.Sweep(t.Context()); err != nil {
@@ -207,13 +206,13 @@ func TestDeletedWiki(t *testing.T) {
 	}
 	release(true)
 	if _, _, err := w.pages.Repository(t.Context(), owner); !errors.Is(err, wiki.ErrNotFound) {
-		t.Errorf("a purged wiki's repository: %v", err)
+		t.Errorf("a purged wiki has a repository: %v", err)
 	}
 	if _, err := os.Stat(filepath.Join(w.dir, "bob")); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("the wiki's directory is there: %v", err)
+		t.Errorf("the wiki's directory exists: %v", err)
 	}
 	if _, err := w.store.Token(t.Context(), w.tokens["bob/owner"]); !errors.Is(err, wiki.ErrNotFound) {
-		t.Errorf("the token is there: %v", err)
+		t.Errorf("the token exists: %v", err)
 	}
 	gone := w.send("GET", "bob", "/repo.git/HEAD", nil)
 	if missing := w.send("GET", "missing", "/repo.git/HEAD", nil); gone.status != 401 || gone.text != missing.text {

@@ -4,5 +4,5 @@ package githttp
 
 import "os"
 
-// enlarge does nothing: only Linux has a say in what a pipe holds.
+// enlarge does nothing: only Linux can change a pipe's capacity.
 func enlarge(*os.File, int) {}

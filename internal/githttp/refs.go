@@ -12,62 +12,62 @@ import (
 	"robot.wtf/internal/gitrepo"
 )
 
-// In version 2 each clone and each pull begins with the request ls-refs
-// (gitprotocol-v2(5)). What there is to tell changes with the head alone, so git
-// is asked once for each: a pull that has nothing to fetch costs no process.
+// In version 2, every clone and pull starts with the command ls-refs
+// (gitprotocol-v2(5)). The answer only changes with the head, so git is asked once
+// per head, and a pull that has nothing to fetch starts no process.
 
 const (
-	maxRequest   = 4 << 10  // bytes of a request that is answered from here
-	maxRefs      = 16 << 10 // bytes of the refs that are kept of a wiki
-	maxRefsWikis = 256
+	maxRequest    = 4 << 10  // bytes of a request that we answer ourselves
+	maxRefs       = 16 << 10 // bytes of a wiki's cached refs
+	maxCacheWikis = 256
 )
 
-// A ref is a line of git's answer: "‹id› ‹name›" with its attributes.
+// A ref is one line of git's answer: "‹id› ‹name›" with attributes.
 type ref struct {
-	id, name, symref, peeled string // id is "unborn" for a HEAD that leads nowhere yet
+	id, name, symref, peeled string // id is "unborn" if HEAD points to a branch without commits
 }
 
-// refsAt are the refs of a repository at a head.
+// refsAt holds a repository's refs at one head.
 type refsAt struct {
 	repo, head string
 	refs       []ref
 }
 
-// knownRefs are the refs of wikis, by slug. The zero value is ready for use.
-type knownRefs struct {
+// refsCache holds the refs of wikis by slug. The zero value is empty.
+type refsCache struct {
 	mu    sync.Mutex
 	wikis map[string]refsAt
 }
 
-func (k *knownRefs) get(slug string) refsAt {
+func (k *refsCache) get(slug string) refsAt {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.wikis[slug]
 }
 
-func (k *knownRefs) put(slug string, at refsAt) {
+func (k *refsCache) put(slug string, found refsAt) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.wikis == nil {
 		k.wikis = map[string]refsAt{}
 	}
-	for other := range k.wikis { // any one makes room
-		if len(k.wikis) < maxRefsWikis {
+	for other := range k.wikis { // evict an arbitrary one
+		if len(k.wikis) < maxCacheWikis {
 			break
 		}
 		delete(k.wikis, other)
 	}
-	k.wikis[slug] = at
+	k.wikis[slug] = found
 }
 
-// A refsRequest is what a client asks of the refs.
+// A refsRequest holds the arguments of an ls-refs command.
 type refsRequest struct {
 	peel, symrefs, unborn bool
-	prefixes              []string // none for all
+	prefixes              []string // empty for all refs
 }
 
-// readRefsRequest reads a request ls-refs; ok is false for whatever else there
-// may be, which git has to read.
+// readRefsRequest parses an ls-refs command. ok is false for anything else, which
+// is left to git.
 func readRefsRequest(body []byte) (r refsRequest, ok bool) {
 	arguments, ok := readCommand(body, "ls-refs")
 	if !ok {
@@ -91,9 +91,9 @@ func readRefsRequest(body []byte) (r refsRequest, ok bool) {
 	return r, true
 }
 
-// readCommand reads a request of one command and gives its arguments; ok is false
-// for another command, and for what is too long or has capabilities that may
-// change the answer.
+// readCommand parses a request with one command and returns its arguments. ok is
+// false for other commands, long requests, and capabilities that may change the
+// answer.
 func readCommand(body []byte, command string) (arguments []string, ok bool) {
 	if len(body) > maxRequest {
 		return nil, false
@@ -106,27 +106,28 @@ func readCommand(body []byte, command string) (arguments []string, ok bool) {
 		capabilities, arguments = capabilities[:i], capabilities[i+1:]
 	}
 	commands := 0
-	for _, line := range capabilities { // git before 2.31 says object-format before the command
+	for _, line := range capabilities { // git before 2.31 sends object-format before the command
 		switch {
 		case line == "command="+command:
 			commands++
-		case !harmless(line):
+		case !ignorable(line):
 			return nil, false
 		}
 	}
 	return arguments, commands == 1
 }
 
-// harmless reports a capability that changes no answer.
-func harmless(line string) bool {
+// ignorable reports whether a capability doesn't affect the answer.
+func ignorable(line string) bool {
 	return strings.HasPrefix(line, "agent=") || strings.HasPrefix(line, "session-id=") || line == "object-format=sha1"
 }
 
-// delimiter stands for the packet 0001 among lines; no line is empty.
+// delimiter represents the delim packet 0001 in a list of lines. No
+// other line is empty.
 const delimiter = ""
 
-// pktLines reads packets up to a flush, which has to be the end, without their
-// line ends (gitprotocol-common(5)).
+// pktLines splits pkt-lines (gitprotocol-common(5)) and trims their newlines. The
+// body must end with its first flush packet.
 func pktLines(body []byte) (lines []string, ok bool) {
 	for len(body) >= 4 {
 		size, err := strconv.ParseUint(string(body[:4]), 16, 16)
@@ -148,8 +149,8 @@ func pktLines(body []byte) (lines []string, ok bool) {
 	return nil, false
 }
 
-// answer is what git would say of these refs.
-func (r refsRequest) answer(refs []ref) []byte {
+// format returns git's answer for these refs.
+func (r refsRequest) format(refs []ref) []byte {
 	var out bytes.Buffer
 	for _, ref := range refs {
 		if ref.id == "unborn" && !(r.unborn && r.symrefs) || !r.wants(ref.name) {
@@ -177,20 +178,20 @@ func (r refsRequest) wants(name string) bool {
 	return len(r.prefixes) == 0
 }
 
-// allRefs asks git for all that it has to tell of refs.
+// allRefs is an ls-refs command for all refs with all attributes.
 const allRefs = "0014command=ls-refs\n00010009peel\n000csymrefs\n000bunborn\n0000"
 
-// readRefs reads what git answers to that.
-func readRefs(answer []byte) ([]ref, error) {
+// parseRefs parses git's answer to allRefs.
+func parseRefs(answer []byte) ([]ref, error) {
 	lines, ok := pktLines(answer)
 	if !ok {
-		return nil, fmt.Errorf("githttp: git answers %.200q to ls-refs", answer)
+		return nil, fmt.Errorf("githttp: parse answer to ls-refs: %.200q", answer)
 	}
 	refs := make([]ref, len(lines))
 	for i, line := range lines {
 		words := strings.Split(line, " ")
 		if len(words) < 2 {
-			return nil, fmt.Errorf("githttp: git tells of the ref %.200q", line)
+			return nil, fmt.Errorf("githttp: parse ref: %.200q", line)
 		}
 		refs[i].id, refs[i].name = words[0], words[1]
 		for _, word := range words[2:] {
@@ -204,24 +205,25 @@ func readRefs(answer []byte) ([]ref, error) {
 	return refs, nil
 }
 
-// errManyRefs says that there are too many to keep.
-var errManyRefs = errors.New("githttp: too many refs to keep")
+// errManyRefs reports more refs than are cached.
+var errManyRefs = errors.New("githttp: too many refs to cache")
 
-// tellRefs answers a request ls-refs.
-func (h *Handler) tellRefs(c *call, asked refsRequest, body []byte) error {
-	refs, err := h.refs(c)
+// sendRefs answers an ls-refs command.
+func (h *Handler) sendRefs(c *call, asked refsRequest, body []byte) error {
+	refs, err := h.readRefs(c)
 	if errors.Is(err, errManyRefs) {
-		return h.answer(c, "result", "", bytes.NewReader(body))
+		return h.runUploadPack(c, "result", "", bytes.NewReader(body))
 	}
 	if err != nil {
 		return err
 	}
 	c.w.Header().Set("Content-Type", "application/x-git-upload-pack-result")
-	_, _ = c.w.Write(asked.answer(refs)) // a client that is gone needs none
+	_, _ = c.w.Write(asked.format(refs)) // the client may be gone
 	return nil
 }
 
-func (h *Handler) refs(c *call) ([]ref, error) {
+// readRefs returns a wiki's refs, from the cache if the head hasn't moved.
+func (h *Handler) readRefs(c *call) ([]ref, error) {
 	ctx, slug := c.Context(), c.access.Site().Slug
 	repo, leave, err := h.o.Pages.Repository(ctx, c.access)
 	if err != nil {
@@ -229,43 +231,43 @@ func (h *Handler) refs(c *call) ([]ref, error) {
 	}
 	broken := false
 	defer func() { leave(broken) }()
-	at := refsAt{repo: repo.Name()}
-	// Before git reads it: when it moves in between, the refs are newer than this
-	// says, and nobody will ask for these any more.
-	if at.head, err = repo.Ref(gitrepo.Main); err != nil {
+	found := refsAt{repo: repo.Name()}
+	// Read the head before the refs. If it moves in between, the cached refs are
+	// newer than their key, which no later request will look up.
+	if found.head, err = repo.Ref(gitrepo.Main); err != nil {
 		return nil, err
 	}
-	if known := h.known.get(slug); known.refs != nil && known.repo == at.repo && known.head == at.head {
-		return known.refs, nil
+	if cached := h.refs.get(slug); cached.refs != nil && cached.repo == found.repo && cached.head == found.head {
+		return cached.refs, nil
 	}
-	release, err := h.slots.take(ctx, slug)
+	release, err := h.slots.acquire(ctx, slug)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	var out bounded
+	var out boundedBuffer
 	err = repo.UploadPack(ctx, gitrepo.UploadPack{Version2: true, In: strings.NewReader(allRefs), Out: &out})
 	if out.over {
 		return nil, errManyRefs
 	}
 	if err == nil {
-		at.refs, err = readRefs(out.Bytes())
+		found.refs, err = parseRefs(out.Bytes())
 	}
 	if err != nil {
 		broken = ctx.Err() == nil
 		return nil, err
 	}
-	h.known.put(slug, at)
-	return at.refs, nil
+	h.refs.put(slug, found)
+	return found.refs, nil
 }
 
-// bounded keeps what is written to it up to maxRefs.
-type bounded struct {
+// boundedBuffer is a buffer of at most maxRefs bytes.
+type boundedBuffer struct {
 	bytes.Buffer
 	over bool
 }
 
-func (b *bounded) Write(data []byte) (int, error) {
+func (b *boundedBuffer) Write(data []byte) (int, error) {
 	if b.Len()+len(data) > maxRefs {
 		b.over = true
 		return 0, errManyRefs

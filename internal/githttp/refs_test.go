@@ -11,16 +11,16 @@ import (
 	"robot.wtf/internal/gitrepo"
 )
 
-// A pull that has nothing to fetch costs no process; one that has learns of it.
+// A pull with nothing to fetch starts no process; one after a save sees it.
 func TestRefsAreKnown(t *testing.T) {
 	w := newWorld(t, nil)
 	clone := t.TempDir()
 	w.must("", "clone", "-q", w.url("ada", ""), clone)
 	before := w.must(clone, "rev-parse", "HEAD")
 
-	take := func() (release []func()) { // all processes that the wiki may have
+	take := func() (release []func()) { // takes all of the wiki's slots
 		for range wikiSlots {
-			r, err := w.door.slots.take(t.Context(), "ada")
+			r, err := w.door.slots.acquire(t.Context(), "ada")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -31,7 +31,7 @@ func TestRefsAreKnown(t *testing.T) {
 	release := take()
 	w.must(clone, "pull", "-q")
 	if out := w.must("", "ls-remote", w.url("ada", ""), "HEAD"); !strings.HasPrefix(out, before) {
-		t.Errorf("HEAD is %q, not %s", out, before)
+		t.Errorf("HEAD is %q, want %s", out, before)
 	}
 	for _, r := range release {
 		r()
@@ -41,15 +41,15 @@ func TestRefsAreKnown(t *testing.T) {
 	w.must(clone, "pull", "-q")
 	_, head := w.head("ada")
 	if got := w.must(clone, "rev-parse", "HEAD"); got != head || got == before {
-		t.Errorf("after a save, pull leads to %s, not %s", got, head)
+		t.Errorf("after a save, pull leads to %s, want %s", got, head)
 	}
 }
 
-// What a client is told is what git would tell it, whatever it asks, of a wiki
-// with tags and of an empty one.
+// Our answers match git's for every request, for a wiki with tags and an empty
+// one.
 func TestRefsAsGitTellsThem(t *testing.T) {
 	w := newWorld(t, nil)
-	w.must("", "clone", "-q", w.url("ada", ""), t.TempDir()) // the repository is there
+	w.must("", "clone", "-q", w.url("ada", ""), t.TempDir()) // creates the repository
 	_, head := w.head("ada")
 	repo, leave, err := w.pages.Repository(t.Context(), w.access("ada", "ada"))
 	if err != nil {
@@ -76,7 +76,7 @@ func TestRefsAsGitTellsThem(t *testing.T) {
 	const begin, end = "0014command=ls-refs\n0014agent=git/2.39.50016object-format=sha10001", "0000"
 	arguments := []string{"0009peel\n", "000csymrefs\n", "000bunborn\n", "001bref-prefix refs/heads/\n", "0014ref-prefix HEAD\n", "001cref-prefix refs/tags/he\n", "0012ref-prefix no\n"}
 	for _, of := range []*gitrepo.Repo{repo, git.Open(empty)} {
-		refs, err := readRefs([]byte(asGit(of, allRefs)))
+		refs, err := parseRefs([]byte(asGit(of, allRefs)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -90,11 +90,11 @@ func TestRefsAsGitTellsThem(t *testing.T) {
 			request += end
 			asked, ok := readRefsRequest([]byte(request))
 			if !ok {
-				t.Fatalf("%q is not read", request)
+				t.Fatalf("%q was not understood", request)
 			}
 			if os.Getenv("ROBOT_LONG") != "" || choice%7 == 0 {
-				if got, want := string(asked.answer(refs)), asGit(of, request); got != want {
-					t.Fatalf("to %q git answers\n%s\nand we\n%s", request, want, got)
+				if got, want := string(asked.format(refs)), asGit(of, request); got != want {
+					t.Fatalf("%q: git answers\n%s\nand we answer\n%s", request, want, got)
 				}
 			}
 		}
@@ -103,23 +103,23 @@ func TestRefsAsGitTellsThem(t *testing.T) {
 	for _, request := range []string{"", "0000", "0014command=ls-refs\n", "0014command=ls-refs\n0000x", "0012command=fetch\n0000", "0014command=ls-refs\n0007x=y00010000",
 		"0014command=ls-refs\n0001000bforeign0000", "0014command=ls-refs\n0002", "0014command=ls-refs\nfffe", "zzzz", "0014command=ls-refs\n000100040000", begin + strings.Repeat("0009peel\n", maxRequest/9) + end} {
 		if _, ok := readRefsRequest([]byte(request)); ok {
-			t.Errorf("%.60q is taken for what is understood here", request)
+			t.Errorf("%.60q was understood", request)
 		}
 	}
 }
 
-// The refs of a bounded number of wikis are kept.
+// The number of cached wikis is bounded.
 func TestKnownRefs(t *testing.T) {
-	var k knownRefs
-	for i := range 2 * maxRefsWikis {
+	var k refsCache
+	for i := range 2 * maxCacheWikis {
 		k.put(fmt.Sprint("wiki-", i), refsAt{head: "x"})
 	}
-	if n := len(k.wikis); n > maxRefsWikis {
-		t.Errorf("those of %d are", n)
+	if n := len(k.wikis); n > maxCacheWikis {
+		t.Errorf("%d wikis are cached", n)
 	}
 }
 
-// An answer too large to keep is given all the same.
+// An answer too large to cache is still sent.
 func TestManyRefs(t *testing.T) {
 	w := newWorld(t, nil)
 	_, head := w.head("ada")
@@ -134,15 +134,15 @@ func TestManyRefs(t *testing.T) {
 		}
 	}
 	if out := w.must("", "ls-remote", "--tags", w.url("ada", "")); strings.Count(out, head) != maxRefs/40 {
-		t.Errorf("%d tags are told of", strings.Count(out, head))
+		t.Errorf("%d tags are listed", strings.Count(out, head))
 	}
-	var b bounded
+	var b boundedBuffer
 	if _, err := b.Write(make([]byte, maxRefs+1)); !errors.Is(err, errManyRefs) || b.Len() > 0 {
 		t.Errorf("%v, %d bytes", err, b.Len())
 	}
 }
 
-// head is the number and id of a wiki's newest commit.
+// head returns the number and id of a wiki's newest commit.
 func (w *world) head(slug string) (int64, string) {
 	w.t.Helper()
 	c, release, err := w.pool.Open(w.t.Context(), slug)

@@ -11,36 +11,36 @@ import (
 )
 
 const (
-	// bufferBytes is what is read of a process at once, pipeBytes what waits in
-	// its pipe: the rest of an answer waits with the process.
+	// bufferBytes is the size of one read from a process, pipeBytes the capacity
+	// of its pipe. The rest of an answer waits in the process.
 	bufferBytes = 256 << 10
 	pipeBytes   = 1 << 20
-	// gather is how long a pipe is left to fill when much is coming: git writes
-	// 64 KB at a time, and to wake for each costs more than to send it.
-	gather = 4 * time.Millisecond
-	// smallBytes does not fill a buffer of net/http's, which then has to be told
-	// to send it: what follows may take its time.
+	// gatherDelay lets a pipe fill up during a large answer. git writes 64 KB at a
+	// time, and waking up for each write costs more than sending it.
+	gatherDelay = 4 * time.Millisecond
+	// smallBytes is less than a buffer of net/http, so a write of that size must
+	// be flushed: the next one may take a while.
 	smallBytes = 8 << 10
 )
 
-// bounds are how long clients are waited for, and what is kept for them.
+// bounds limit how long we wait for clients, and how much is spooled for them.
 type bounds struct {
-	body time.Duration // for what they ask
-	// process is how long a process waits for its client, all in all; from then
-	// on what it says goes to a file, and the process is soon free.
+	body time.Duration // to receive the request
+	// process is how long a process waits for its client in total. After that its
+	// output goes to a file, and the process ends soon.
 	process time.Duration
-	// A client that takes nothing for write, or after start less than slowest
-	// bytes a second, is cut off.
+	// A client is disconnected if it reads nothing for the duration write, or less
+	// than slowest bytes per second after the duration start.
 	write, start time.Duration
 	slowest      int64
-	// files are the bytes of all files together. Beyond it processes wait for
+	// files bounds the bytes of all files together. Beyond it, processes wait for
 	// their clients.
 	files int64
 }
 
-var usual = bounds{body: time.Minute, process: 2 * time.Second, write: time.Minute, start: 2 * time.Minute, slowest: 4 << 10, files: 4 << 30}
+var defaultBounds = bounds{body: time.Minute, process: 2 * time.Second, write: time.Minute, start: 2 * time.Minute, slowest: 4 << 10, files: 4 << 30}
 
-// spools are the files of all answers.
+// spools holds the files of all answers.
 type spools struct {
 	dir   string
 	bytes atomic.Int64
@@ -49,49 +49,48 @@ type spools struct {
 
 var buffers = sync.Pool{New: func() any { return new([bufferBytes]byte) }}
 
-// A spool is between a process and its client. As long as the client takes what
-// it is given, that is read from the process's pipe and nothing is kept; for a
-// slow one a second reader puts the rest into a file without a name, of which
-// it then is given.
+// A spool passes a process's output to a client. As long as the client keeps up,
+// the output is read from the process's pipe and not stored. For a slow client,
+// the rest is read into an unnamed file and sent from there.
 type spool struct {
 	all   *spools
 	first string
 	pipe  *os.File
-	slow  *time.Timer // looks whether the client is
+	slow  *time.Timer // calls spillIfSlow
 
-	mu     sync.Mutex
-	turned *sync.Cond    // the file has grown, or is not filled any more
-	since  time.Time     // when the client was given what it has not taken yet; zero while it waits for us
-	waited time.Duration // for the client, before that
-	file   *os.File      // nil for a client that was never slow
-	end    int64         // of the file
-	at     int64         // how much of the file was sent
-	fills  bool          // the pipe is read into the file; otherwise by sendTo
-	err    error         // of the file
-	gone   bool          // nobody takes anything more
+	mu       sync.Mutex
+	changed  *sync.Cond    // the file has grown, or spilling has ended
+	since    time.Time     // when the pending write to the client began; zero if none is pending
+	waited   time.Duration // for the client, in earlier writes
+	file     *os.File      // nil if the client was never slow
+	end      int64         // size of the file
+	sent     int64         // bytes of the file that were sent
+	spilling bool          // the pipe is being read into the file, not by sendTo
+	err      error         // of the file or the pipe
+	closed   bool          // nothing more will be sent
 }
 
-// errNothing says that there was nothing to send.
+// errNothing reports a process that ended without output.
 var errNothing = errors.New("githttp: no answer")
 
-// open makes a spool that sends first and what comes out of the process's end.
+// open returns a spool that sends first, then everything written to process.
 func (all *spools) open(first string) (s *spool, process *os.File, err error) {
 	s = &spool{all: all, first: first}
-	s.turned = sync.NewCond(&s.mu)
+	s.changed = sync.NewCond(&s.mu)
 	if s.pipe, process, err = os.Pipe(); err != nil {
 		return nil, nil, err
 	}
 	enlarge(s.pipe, pipeBytes)
-	s.slow = time.AfterFunc(all.process, s.look)
+	s.slow = time.AfterFunc(all.process, s.spillIfSlow)
 	return s, process, nil
 }
 
-// look has the rest put into a file when the client has kept the process waiting
-// for too long.
-func (s *spool) look() {
+// spillIfSlow reads the rest of the output into a file if the client has kept the
+// process waiting for too long.
+func (s *spool) spillIfSlow() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.gone || s.err != nil {
+	if s.closed || s.err != nil {
 		return
 	}
 	defer s.slow.Reset(s.all.process / 4)
@@ -104,23 +103,23 @@ func (s *spool) look() {
 		}
 	}
 	if s.err == nil {
-		s.fills = true
-		s.fill()
-		s.fills = false
+		s.spilling = true
+		s.spill()
+		s.spilling = false
 	}
-	s.turned.Broadcast()
+	s.changed.Broadcast()
 }
 
-// fill puts what the process says into the file, to its end or until the files
-// are full. The caller holds the lock, which it lets go of while it reads.
-func (s *spool) fill() {
+// spill reads the pipe into the file until its end or until the files are full.
+// The caller holds the lock, which spill releases while it reads.
+func (s *spool) spill() {
 	buf := buffers.Get().(*[bufferBytes]byte)
 	defer buffers.Put(buf)
-	for !s.gone && s.err == nil && s.all.bytes.Load() < s.all.files {
+	for !s.closed && s.err == nil && s.all.bytes.Load() < s.all.files {
 		s.mu.Unlock()
 		n, err := s.pipe.Read(buf[:])
 		s.mu.Lock()
-		if s.gone {
+		if s.closed {
 			return
 		}
 		if n > 0 {
@@ -132,24 +131,24 @@ func (s *spool) fill() {
 		if s.err == nil {
 			s.err = err
 		}
-		s.turned.Broadcast()
+		s.changed.Broadcast()
 	}
 }
 
-// close frees what is left.
+// close releases the pipe and the file.
 func (s *spool) close() {
 	s.slow.Stop()
 	s.pipe.Close()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.gone = true
+	s.closed = true
 	if s.file != nil {
 		s.all.bytes.Add(-s.end)
 		s.file.Close()
 	}
 }
 
-// next reads what is to be sent next; io.EOF is the end.
+// next reads the next part to send. It returns io.EOF at the end.
 func (s *spool) next(buf []byte) (int, error) {
 	s.mu.Lock()
 	if !s.since.IsZero() {
@@ -160,13 +159,13 @@ func (s *spool) next(buf []byte) (int, error) {
 		s.since = time.Now()
 		s.mu.Unlock()
 	}()
-	for s.fills && s.at == s.end {
-		s.turned.Wait()
+	for s.spilling && s.sent == s.end {
+		s.changed.Wait()
 	}
 	switch {
-	case s.at < s.end:
-		n, err := s.file.ReadAt(buf[:min(int64(len(buf)), s.end-s.at)], s.at)
-		s.at += int64(n)
+	case s.sent < s.end:
+		n, err := s.file.ReadAt(buf[:min(int64(len(buf)), s.end-s.sent)], s.sent)
+		s.sent += int64(n)
 		return n, err
 	case s.err != nil:
 		return 0, s.err
@@ -176,10 +175,10 @@ func (s *spool) next(buf []byte) (int, error) {
 	return s.pipe.Read(buf)
 }
 
-// sendTo sends all to a client. errNothing, and nothing was sent, when the
-// process ends before it has said anything.
+// sendTo sends everything to a client. It fails with errNothing, having sent
+// nothing, if the process ends without output.
 func (s *spool) sendTo(w http.ResponseWriter, contentType string) error {
-	client := &paced{w: w, bounds: s.all.bounds, began: time.Now()}
+	client := &pacedWriter{w: w, bounds: s.all.bounds, began: time.Now()}
 	buf := buffers.Get().(*[bufferBytes]byte)
 	defer buffers.Put(buf)
 	first := copy(buf[:], s.first)
@@ -206,7 +205,7 @@ func (s *spool) sendTo(w http.ResponseWriter, contentType string) error {
 				return err
 			}
 		case n < bufferBytes:
-			time.Sleep(gather)
+			time.Sleep(gatherDelay)
 		}
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// A slowClient takes nothing before it is let go, and fails when it is told to.
+// A slowClient reads nothing until it is released, and fails on request.
 type slowClient struct {
 	*httptest.ResponseRecorder
 	pace func()
@@ -31,7 +31,7 @@ func said(bytes int) []byte {
 	return text
 }
 
-// speak has a process say something, and end.
+// speak simulates a process that writes something and ends.
 func speak(t *testing.T, all *spools, text []byte) (s *spool, ended chan bool) {
 	t.Helper()
 	s, process, err := all.open("first ")
@@ -48,13 +48,13 @@ func speak(t *testing.T, all *spools, text []byte) (s *spool, ended chan bool) {
 }
 
 func testSpools(t *testing.T) *spools {
-	b := usual
+	b := defaultBounds
 	b.process = 20 * time.Millisecond
 	return &spools{dir: t.TempDir(), bounds: b}
 }
 
-// A process does not wait for a client that takes nothing; what it said comes
-// whole once the client goes on, whether that is in the middle or at the end.
+// A process doesn't wait for a client that reads nothing. Its output is complete
+// once the client continues, in the middle or at the end.
 func TestSlowClientFreesTheProcess(t *testing.T) {
 	for name, pace := range map[string]func(ended chan bool){
 		"until the end":  func(ended chan bool) { <-ended },
@@ -72,19 +72,19 @@ func TestSlowClientFreesTheProcess(t *testing.T) {
 		}
 		s.close()
 		if got := client.Body.Bytes(); !bytes.Equal(got, append([]byte("first "), text...)) {
-			t.Errorf("%s: %d bytes of %d, or others", name, len(got), len(text))
+			t.Errorf("%s: got %d bytes of %d, or wrong ones", name, len(got), len(text))
 		}
 		if n := all.bytes.Load(); n != 0 {
-			t.Errorf("%s: files of %d bytes are left", name, n)
+			t.Errorf("%s: %d bytes of files were left behind", name, n)
 		}
 		if left, _ := filepath.Glob(filepath.Join(all.dir, ".clone-*")); len(left) != 0 {
-			t.Errorf("%s: %q are left", name, left)
+			t.Errorf("%s: %q were left behind", name, left)
 		}
 	}
 }
 
-// When the files are full, processes wait for their clients again, and what they
-// say comes whole.
+// When the files are full, processes wait for their clients again, and their
+// output is complete.
 func TestFullFilesHoldTheProcess(t *testing.T) {
 	all := testSpools(t)
 	all.files = 2 << 20
@@ -109,14 +109,14 @@ func TestFullFilesHoldTheProcess(t *testing.T) {
 	}
 	s.close()
 	if got := client.Body.Bytes(); !bytes.Equal(got, append([]byte("first "), text...)) {
-		t.Errorf("%d bytes of %d, or others", len(got), len(text))
+		t.Errorf("got %d bytes of %d, or wrong ones", len(got), len(text))
 	}
 	if most < all.files || most > all.files+bufferBytes {
 		t.Errorf("files of %d bytes", most)
 	}
 }
 
-// Whoever goes away frees everything, also while a file is being filled.
+// A client that disconnects frees everything, even while a file is being filled.
 func TestGoneClientFreesTheSpool(t *testing.T) {
 	all := testSpools(t)
 	s, ended := speak(t, all, said(64<<20))
@@ -127,13 +127,13 @@ func TestGoneClientFreesTheSpool(t *testing.T) {
 		}
 	}
 	if err := s.sendTo(client, "x/y"); err == nil {
-		t.Error("it was sent")
+		t.Error("everything was sent")
 	}
 	s.close()
-	<-ended // its pipe is closed
+	<-ended // because its pipe is closed
 	time.Sleep(10 * all.process)
 	if n := all.bytes.Load(); n != 0 {
-		t.Errorf("files of %d bytes are left", n)
+		t.Errorf("%d bytes of files were left behind", n)
 	}
 }
 

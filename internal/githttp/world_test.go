@@ -32,7 +32,7 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// canary stands in the private wiki of bob and nowhere else.
+// canary is text that only bob's private wiki contains.
 const canary = "xylothecanary"
 
 var keyDir string
@@ -48,11 +48,11 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
-// A world is a listening server over real storage and real git: wiki ada is
-// public (ada owner, bob editor, cleo viewer), wiki bob is private (bob alone).
+// A world is a listening server over real storage and real git. Wiki ada is
+// public (ada owner, bob editor, cleo viewer), wiki bob is private (bob only).
 type world struct {
 	t      testing.TB
-	dir    string // of the wikis
+	dir    string // of all wikis
 	port   string
 	pages  *pages.Service
 	tenant *tenant.Service
@@ -60,7 +60,7 @@ type world struct {
 	export *export.Mirror
 	store  *store.DB
 	door   *Handler
-	later  *atomic.Int64     // seconds that the clock is ahead
+	later  *atomic.Int64     // seconds added to the clock
 	tokens map[string]string // "ada/editor", "bob/owner"
 }
 
@@ -135,8 +135,8 @@ func newWorld(t testing.TB, limits *limit.Limiter) *world {
 	return w
 }
 
-// narrow is a listener whose connections buffer little of what they send, so that
-// little is enough to make it wait for a slow client.
+// narrow is a listener with small send buffers, so that a small answer is enough
+// to wait for a slow client.
 type narrow struct{ net.Listener }
 
 func (n narrow) Accept() (net.Conn, error) {
@@ -160,7 +160,7 @@ func (w *world) access(slug, name string) wiki.Access {
 	return a
 }
 
-// save makes a page, or writes over it, as the wiki's owner.
+// save creates or overwrites a page, as the wiki's owner.
 func (w *world) save(slug, name, text string) pages.Saved {
 	w.t.Helper()
 	a := w.access(slug, slug)
@@ -175,7 +175,7 @@ func (w *world) save(slug, name, text string) pages.Saved {
 	return done
 }
 
-// fill saves pages that compression gains little with, each of some 330 KB.
+// fill saves n pages of about 330 KB that compress badly.
 func (w *world) fill(slug string, pages int) {
 	w.t.Helper()
 	for i := range pages {
@@ -187,12 +187,12 @@ func (w *world) fill(slug string, pages int) {
 	}
 }
 
-// url is that of a wiki's repository, with what stands before the host.
+// url returns the URL of a wiki's repository, with user information.
 func (w *world) url(slug, userinfo string) string {
 	return "http://" + userinfo + slug + ".robot.localhost:" + w.port + "/repo.git"
 }
 
-// git runs git as somebody at home would.
+// git runs git like a user would.
 func (w *world) git(dir string, args ...string) (out string, err error) {
 	cmd := exec.Command("git", args...)
 	cmd.Dir = dir
@@ -204,7 +204,7 @@ func (w *world) git(dir string, args ...string) (out string, err error) {
 	return strings.TrimSpace(both.String()), err
 }
 
-// must is git that has to work.
+// must runs git and fails the test if it fails.
 func (w *world) must(dir string, args ...string) string {
 	w.t.Helper()
 	out, err := w.git(dir, args...)
@@ -214,14 +214,14 @@ func (w *world) must(dir string, args ...string) string {
 	return out
 }
 
-// A reply is an answer as a client sees it.
+// A reply is a response as a client sees it.
 type reply struct {
 	status int
 	header http.Header
 	text   string
 }
 
-// send asks the server. Headers come in pairs.
+// send makes a request. Headers are pairs of names and values.
 func (w *world) send(method, slug, path string, body io.Reader, headers ...string) reply {
 	w.t.Helper()
 	r, err := http.NewRequest(method, "http://127.0.0.1:"+w.port+path, body)
@@ -247,7 +247,7 @@ func (w *world) send(method, slug, path string, body io.Reader, headers ...strin
 	return reply{answer.StatusCode, answer.Header, string(text)}
 }
 
-// feed is must with something on standard input.
+// feed is must with standard input.
 func (w *world) feed(dir, in string, args ...string) {
 	w.t.Helper()
 	cmd := exec.Command("git", args...)

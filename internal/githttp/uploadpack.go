@@ -13,17 +13,17 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// answer has git upload-pack answer, into a spool that the client is sent from.
-// in is nil for what there is to fetch.
-func (h *Handler) answer(c *call, kind, first string, in io.Reader) error {
-	done, err := h.enter()
+// runUploadPack lets git upload-pack answer into a spool, and sends the client
+// the spool. in is the client's request, nil to advertise the refs.
+func (h *Handler) runUploadPack(c *call, kind, first string, in io.Reader) error {
+	done, err := h.countAnswer()
 	if err != nil {
 		return err
 	}
 	defer done()
 	ctx, cancel := context.WithCancel(c.Context())
 	defer cancel()
-	release, err := h.slots.take(ctx, c.access.Site().Slug)
+	release, err := h.slots.acquire(ctx, c.access.Site().Slug)
 	if err != nil {
 		return err
 	}
@@ -43,7 +43,7 @@ func (h *Handler) answer(c *call, kind, first string, in io.Reader) error {
 	go func() {
 		err := repo.UploadPack(ctx, gitrepo.UploadPack{Version2: c.version2(), Advertise: in == nil, In: in, Out: process})
 		leave(err != nil && ctx.Err() == nil)
-		release() // the client may take its time
+		release() // a slow client doesn't hold the slot
 		process.Close()
 		ended <- err
 	}()
@@ -52,9 +52,9 @@ func (h *Handler) answer(c *call, kind, first string, in io.Reader) error {
 	cancel()
 	err = <-ended
 	if err != nil && c.Context().Err() == nil {
-		// Clients send what they like, so this is hardly ever ours; where it is,
-		// the repository is read as a whole before the next answer.
-		h.o.Log.Debug("git upload-pack", "wiki", c.access.Site().Slug, "err", err)
+		// Usually the client's fault. If it's ours, the repository is verified in
+		// full before the next answer.
+		h.o.Log.Debug("git upload-pack failed", "wiki", c.access.Site().Slug, "err", err)
 	}
 	switch {
 	case errors.Is(sent, errNothing) && err != nil && in != nil:
@@ -64,15 +64,16 @@ func (h *Handler) answer(c *call, kind, first string, in io.Reader) error {
 	case errors.Is(sent, errNothing):
 		c.w.Header().Set("Content-Type", contentType)
 	case sent != nil:
-		panic(http.ErrAbortHandler) // let the client see that it is cut off
+		panic(http.ErrAbortHandler) // so that the client notices
 	}
 	return nil
 }
 
-var errRequest = wiki.Problemf(wiki.ErrInvalid, "", "This is not a request that git could answer.")
+var errRequest = wiki.Problemf(wiki.ErrInvalid, "", "Git can't answer this request.")
 
-// enter counts an answer until it is done; errBusy when there are too many.
-func (h *Handler) enter() (done func(), err error) {
+// countAnswer counts an answer until done is called. It fails with errBusy when
+// there are too many.
+func (h *Handler) countAnswer() (done func(), err error) {
 	if h.answers.Add(1) > maxAnswers {
 		h.answers.Add(-1)
 		return nil, errBusy
@@ -80,15 +81,15 @@ func (h *Handler) enter() (done func(), err error) {
 	return func() { h.answers.Add(-1) }, nil
 }
 
-// Processes at one time: of the service, and of one wiki.
+// Limits on concurrency.
 const (
-	allSlots   = 8
-	wikiSlots  = 4
-	maxAnswers = 512 // that wait for a process or for their clients
+	allSlots   = 8   // processes of the service
+	wikiSlots  = 4   // processes of one wiki
+	maxAnswers = 512 // answers that wait for a process or are being sent
 )
 
-// slots bound the processes.
-type slots struct {
+// processSlots bounds the number of git processes.
+type processSlots struct {
 	all *semaphore.Weighted
 
 	mu    sync.Mutex
@@ -100,14 +101,15 @@ type wikiSlot struct {
 	users int
 }
 
-func newSlots() *slots {
-	return &slots{all: semaphore.NewWeighted(allSlots), wikis: map[string]*wikiSlot{}}
+func newProcessSlots() *processSlots {
+	return &processSlots{all: semaphore.NewWeighted(allSlots), wikis: map[string]*wikiSlot{}}
 }
 
-// take waits for a process of the wiki's, then for one of the service's; so one
-// wiki's readers do not keep another's waiting. errBusy when that lasts.
-func (s *slots) take(ctx context.Context, slug string) (release func(), err error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+// acquire waits for one of the wiki's slots and then for one of the service's, so
+// one wiki's readers don't block another's. It fails with errBusy after
+// maxSlotWait.
+func (s *processSlots) acquire(ctx context.Context, slug string) (release func(), err error) {
+	ctx, cancel := context.WithTimeout(ctx, maxSlotWait)
 	defer cancel()
 	own := s.enter(slug)
 	if own.Acquire(ctx, 1) != nil {
@@ -126,7 +128,7 @@ func (s *slots) take(ctx context.Context, slug string) (release func(), err erro
 	}, nil
 }
 
-func (s *slots) enter(slug string) *wikiSlot {
+func (s *processSlots) enter(slug string) *wikiSlot {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	own := s.wikis[slug]
@@ -138,7 +140,7 @@ func (s *slots) enter(slug string) *wikiSlot {
 	return own
 }
 
-func (s *slots) leave(slug string, own *wikiSlot) {
+func (s *processSlots) leave(slug string, own *wikiSlot) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if own.users--; own.users == 0 {

@@ -12,13 +12,13 @@ import (
 	"robot.wtf/internal/gitrepo"
 )
 
-// Who clones a wiki as a whole wants all that its packs hold, so they are sent as
-// they are: no process, no search, no compression. Whatever else is asked, git
-// answers.
+// A full clone contains everything in the wiki's packs, so they are sent unchanged:
+// no process, no search, no compression (docs/adr/0019). git answers all other
+// fetches.
 
-// readWholeRequest reads a request fetch of protocol 2 (gitprotocol-v2(5)) from a
-// client that has nothing yet and leaves nothing out.
-func readWholeRequest(body []byte) (wants []string, ok bool) {
+// readFullClone parses a fetch command of protocol 2 (gitprotocol-v2(5)) by a
+// client that has nothing and wants everything. ok is false for other requests.
+func readFullClone(body []byte) (wants []string, ok bool) {
 	arguments, ok := readCommand(body, "fetch")
 	if !ok {
 		return nil, false
@@ -34,27 +34,27 @@ func readWholeRequest(body []byte) (wants []string, ok bool) {
 		case line == "ofs-delta":
 			offsets = true
 		case line == "thin-pack" || line == "no-progress" || line == "include-tag":
-		default: // have, shallow, deepen, filter and what is to come
+		default: // have, shallow, deepen, filter and future arguments
 			return nil, false
 		}
 	}
 	return wants, done && offsets && len(wants) > 0
 }
 
-// sendWhole sends all that a wiki's packs hold to a client that wants the tips
-// of its refs, main among them. It reports false, and has sent nothing, where git
-// has to answer.
-func (h *Handler) sendWhole(c *call, wants []string) (sent bool, err error) {
-	refs, err := h.refs(c)
-	if err != nil || !tips(wants, refs) {
-		return false, nil // git says what is wrong
+// sendFullClone sends the content of a wiki's packs to a client that wants the
+// tips of its refs, including main. It returns false, having sent nothing, if git
+// must answer instead.
+func (h *Handler) sendFullClone(c *call, wants []string) (sent bool, err error) {
+	refs, err := h.readRefs(c)
+	if err != nil || !wantsTips(wants, refs) {
+		return false, nil // git reports the error
 	}
-	done, err := h.enter()
+	done, err := h.countAnswer()
 	if err != nil {
 		return true, err
 	}
 	defer done()
-	packs, err := h.packs(c)
+	packs, err := h.openPacks(c)
 	if packs == nil {
 		return false, err
 	}
@@ -62,28 +62,28 @@ func (h *Handler) sendWhole(c *call, wants []string) (sent bool, err error) {
 	c.w.Header().Set("Content-Type", "application/x-git-upload-pack-result")
 	buf := buffers.Get().(*[bufferBytes]byte)
 	defer buffers.Put(buf)
-	client := &paced{w: c.w, bounds: h.spools.bounds, began: time.Now()}
+	client := &pacedWriter{w: c.w, bounds: h.spools.bounds, began: time.Now()}
 	out := newSideband(client, buf[:])
 	if _, err = packs.WriteTo(out); err == nil {
 		err = out.end()
 	}
 	if errors.Is(err, gitrepo.ErrDamaged) {
-		h.o.Log.Warn("a pack is damaged", "wiki", c.access.Site().Slug, "err", err)
+		h.o.Log.Warn("pack is damaged", "wiki", c.access.Site().Slug, "err", err)
 		if _, leave, err := h.o.Pages.Repository(c.Context(), c.access); err == nil {
-			leave(true) // it is read as a whole before the next answer
+			leave(true) // verify it in full before the next answer
 		}
 	}
 	switch {
 	case err == nil:
 		return true, nil
 	case client.sent == 0:
-		return false, nil // nobody has noticed
+		return false, nil // nothing was sent yet
 	}
-	panic(http.ErrAbortHandler) // let the client see that it is cut off
+	panic(http.ErrAbortHandler) // so that the client notices
 }
 
-// tips reports that all that is wanted are refs, main among them.
-func tips(wants []string, refs []ref) bool {
+// wantsTips reports whether all wanted ids are tips of refs, including main.
+func wantsTips(wants []string, refs []ref) bool {
 	main := false
 	for _, id := range wants {
 		known := false
@@ -100,11 +100,11 @@ func tips(wants []string, refs []ref) bool {
 	return main
 }
 
-// maxWhole bounds the objects whose ids are compared, at 20 bytes each.
-const maxWhole = 1_000_000
+// maxCompared bounds the number of objects whose ids (20 bytes each) are compared.
+const maxCompared = 1_000_000
 
-// packs opens a wiki's packs; nil where they cannot be sent as they are.
-func (h *Handler) packs(c *call) (*gitrepo.Packs, error) {
+// openPacks opens a wiki's packs. It returns nil if they can't be sent unchanged.
+func (h *Handler) openPacks(c *call) (*gitrepo.Packs, error) {
 	repo, leave, err := h.o.Pages.Repository(c.Context(), c.access)
 	if err != nil {
 		return nil, err
@@ -112,61 +112,60 @@ func (h *Handler) packs(c *call) (*gitrepo.Packs, error) {
 	defer leave(false)
 	packs, err := repo.OpenPacks()
 	if err != nil {
-		return nil, nil // git says what is wrong
+		return nil, nil // git reports the error
 	}
-	if packs.Objects() == 0 || packs.Objects() > maxWhole || !h.disjoint.of(c.access.Site().Slug, packs) {
+	if packs.Objects() == 0 || packs.Objects() > maxCompared || !h.disjoint.check(c.access.Site().Slug, packs) {
 		packs.Close()
 		return nil, nil
 	}
 	return packs, nil
 }
 
-// disjoint remembers of wikis whether their packs are, by slug. The zero value is
-// ready for use.
-type disjoint struct {
+// disjointCache holds, by slug, whether a wiki's packs share no object. The zero
+// value is empty.
+type disjointCache struct {
 	mu    sync.Mutex
 	wikis map[string]verdict
 }
 
 type verdict struct {
-	packs string // their key
-	is    bool
+	packs    string // key of the packs
+	disjoint bool
 }
 
-func (d *disjoint) of(slug string, packs *gitrepo.Packs) bool {
+func (d *disjointCache) check(slug string, packs *gitrepo.Packs) bool {
 	d.mu.Lock()
-	defer d.mu.Unlock() // also while it reads: at once, it needs the most memory here
+	defer d.mu.Unlock() // held while reading, because that takes the most memory here
 	known, ok := d.wikis[slug]
 	if ok && known.packs == packs.Key() {
-		return known.is
+		return known.disjoint
 	}
-	is, err := packs.Disjoint()
+	disjoint, err := packs.Disjoint()
 	if err != nil {
 		return false
 	}
-	if d.wikis == nil || len(d.wikis) >= maxRefsWikis {
+	if d.wikis == nil || len(d.wikis) >= maxCacheWikis {
 		d.wikis = map[string]verdict{}
 	}
-	d.wikis[slug] = verdict{packs.Key(), is}
-	return is
+	d.wikis[slug] = verdict{packs.Key(), disjoint}
+	return disjoint
 }
 
-// A sideband makes packets of a pack (gitprotocol-pack(5), side-band-64k), some
-// at a time.
+// A sideband splits a pack into packets (gitprotocol-pack(5), side-band-64k).
 type sideband struct {
 	out    io.Writer
 	buf    []byte
-	packet int // where the last one begins
+	packet int // start of the current packet in buf
 }
 
 const (
-	maxPacket  = 65520 // bytes with its length
+	maxPacket  = 65520 // bytes, including its length
 	bandPack   = 1
 	packetHead = 5 // length and band
 )
 
-// newSideband begins the part of an answer that is a pack. buf is its buffer, with
-// room for some packets.
+// newSideband starts the packfile section of an answer. buf must have room for
+// some packets.
 func newSideband(out io.Writer, buf []byte) *sideband {
 	s := &sideband{out: out, buf: append(buf[:0], "000dpackfile\n"...)}
 	s.open()
@@ -195,7 +194,7 @@ func (s *sideband) open() {
 
 func (s *sideband) seal() { copy(s.buf[s.packet:], fmt.Sprintf("%04x", len(s.buf)-s.packet)) }
 
-// close ends a packet, and sends all when there is no room for much of another.
+// close ends a packet, and flushes the buffer if it has little room left.
 func (s *sideband) close() error {
 	s.seal()
 	if cap(s.buf)-len(s.buf) > maxPacket/2 {
@@ -210,7 +209,7 @@ func (s *sideband) flush() error {
 	return err
 }
 
-// end sends the rest.
+// end sends the remaining packets and a flush packet.
 func (s *sideband) end() error {
 	s.seal()
 	if err := s.flush(); err != nil {
@@ -220,15 +219,15 @@ func (s *sideband) end() error {
 	return err
 }
 
-// paced writes to a client, and cuts it off when it is too slow.
-type paced struct {
+// pacedWriter writes to a client and fails if the client is too slow.
+type pacedWriter struct {
 	w http.ResponseWriter
 	bounds
 	began time.Time
 	sent  int64
 }
 
-func (p *paced) Write(data []byte) (int, error) {
+func (p *pacedWriter) Write(data []byte) (int, error) {
 	deadline := time.Now().Add(p.write)
 	if slow := p.began.Add(p.start + time.Duration(p.sent/p.slowest)*time.Second); slow.Before(deadline) {
 		deadline = slow

@@ -16,8 +16,8 @@ import (
 	"robot.wtf/internal/gitrepo"
 )
 
-// A whole clone takes no process, of one pack and of many; a strict client finds
-// nothing wrong with it, and it is what git itself would have sent.
+// A full clone starts no process, whether from one pack or many. A strict client
+// accepts it, and it has the objects that git would have sent.
 func TestWholeClone(t *testing.T) {
 	w := newWorld(t, nil)
 	w.fill("ada", 3)
@@ -31,10 +31,10 @@ func TestWholeClone(t *testing.T) {
 		return dir
 	}
 	ids := func(dir string) string { return w.must(dir, "rev-list", "--all", "--objects", "--no-object-names") }
-	without := func(slots int, do func()) { // all other processes are taken
+	without := func(slots int, do func()) { // with all other slots taken
 		t.Helper()
 		for range slots {
-			release, err := w.door.slots.take(t.Context(), "ada")
+			release, err := w.door.slots.acquire(t.Context(), "ada")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -50,26 +50,26 @@ func TestWholeClone(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		w.must("", "ls-remote", w.url("ada", "")) // the refs are known
+		w.must("", "ls-remote", w.url("ada", "")) // caches the refs
 		byGit := clone("-c", "protocol.version=0")
 		without(wikiSlots, func() {
 			ours := clone()
 			if ids(ours) != ids(byGit) {
-				t.Errorf("round %d: other objects than git sends", round)
+				t.Errorf("round %d: objects differ from git's", round)
 			}
 			if w.must(ours, "log", "-1", "--format=%H") != w.must(byGit, "log", "-1", "--format=%H") {
-				t.Errorf("round %d: another head than git sends", round)
+				t.Errorf("round %d: head differs from git's", round)
 			}
 		})
 	}
-	// What is asked otherwise is answered by git.
+	// git answers other requests.
 	for _, args := range [][]string{{"--depth=1"}, {"--filter=blob:none", "--no-checkout"}, {"--shallow-since=2001-01-01"}} {
 		clone(args...)
 	}
 }
 
-// Packs that have an object twice are not sent as they are: strict clients would
-// refuse them.
+// Packs that share an object aren't sent unchanged, because strict clients would
+// reject them.
 func TestObjectsInTwoPacks(t *testing.T) {
 	w := newWorld(t, nil)
 	w.save("ada", "Home", "once\n")
@@ -90,14 +90,14 @@ func TestObjectsInTwoPacks(t *testing.T) {
 	}
 	defer packs.Close()
 	if is, err := packs.Disjoint(); is || err != nil {
-		t.Errorf("%d objects of which some are there twice: disjoint %v, %v", packs.Objects(), is, err)
+		t.Errorf("%d objects, some of them twice: disjoint %v, %v", packs.Objects(), is, err)
 	}
 	clone := filepath.Join(t.TempDir(), "clone")
 	w.must("", "-c", "transfer.fsckObjects=true", "clone", "-q", w.url("ada", ""), clone)
 }
 
-// A pack that rots is not cloned as if nothing were, and is made anew. Where
-// nothing was sent yet, nobody notices.
+// A corrupted pack is not served: the export is rebuilt. If nothing was sent yet,
+// the client doesn't notice.
 func TestDamagedPack(t *testing.T) {
 	for name, c := range map[string]struct {
 		pages    int
@@ -111,7 +111,7 @@ func TestDamagedPack(t *testing.T) {
 			w.rot("ada")
 			dir := t.TempDir()
 			if out, err := w.git("", "clone", "-q", w.url("ada", ""), filepath.Join(dir, "first")); (err != nil) != c.noticed {
-				t.Errorf("a clone of what is damaged: %v\n%s", err, out)
+				t.Errorf("clone of a damaged pack: %v\n%s", err, out)
 			}
 			clone := filepath.Join(dir, "second")
 			w.must("", "clone", "-q", w.url("ada", ""), clone)
@@ -119,14 +119,14 @@ func TestDamagedPack(t *testing.T) {
 				t.Errorf("fsck: %s", said)
 			}
 			if n := w.export.Stats().Rebuilds; n != c.rebuilds {
-				t.Errorf("the export was made anew %d times", n)
+				t.Errorf("the export was rebuilt %d times", n)
 			}
 		})
 	}
 }
 
-// rot changes the end of a wiki's largest pack, as a disk does: its size and time
-// stay.
+// rot corrupts the end of a wiki's largest pack as a disk would, keeping its size
+// and time.
 func (w *world) rot(slug string) {
 	w.t.Helper()
 	files, err := filepath.Glob(filepath.Join(w.dir, slug, "repo.git", "objects", "pack", "*.pack"))
@@ -155,7 +155,7 @@ func (w *world) rot(slug string) {
 	}
 }
 
-// Packets are whole, however what is in them comes.
+// Packets are well formed, however the data is split into writes.
 func TestSideband(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for _, size := range []int{1, 5, maxPacket - packetHead, maxPacket, 4 * maxPacket, bufferBytes, 1<<20 + 7} {
@@ -177,7 +177,7 @@ func TestSideband(t *testing.T) {
 		}
 		var got []byte
 		if head := wire.Next(13); string(head) != "000dpackfile\n" {
-			t.Fatalf("it begins with %q", head)
+			t.Fatalf("starts with %q", head)
 		}
 		for {
 			var length int
@@ -189,17 +189,17 @@ func TestSideband(t *testing.T) {
 			}
 			packet := wire.Next(length - 4)
 			if len(packet) != length-4 || packet[0] != bandPack {
-				t.Fatalf("a packet of %d bytes has %d", length, len(packet))
+				t.Fatalf("a packet of length %d has %d bytes", length, len(packet))
 			}
 			got = append(got, packet[1:]...)
 		}
 		if !bytes.Equal(got, want) || wire.Len() > 0 {
-			t.Errorf("of %d bytes there are %d, and %d after them", size, len(got), wire.Len())
+			t.Errorf("got %[2]d of %[1]d bytes, and %[3]d after them", size, len(got), wire.Len())
 		}
 	}
 }
 
-// What is asked in another way than a whole clone is git's to answer.
+// Anything but a full clone is left to git.
 func TestWholeRequest(t *testing.T) {
 	pkt := func(lines ...string) string {
 		var b strings.Builder
@@ -217,12 +217,12 @@ func TestWholeRequest(t *testing.T) {
 		{"command=fetch", "agent=x", "object-format=sha1", ""},
 		{"object-format=sha1", "command=fetch", "agent=x", ""}, // git 2.30
 	} {
-		if wants, ok := readWholeRequest([]byte(pkt(append(head, "thin-pack", "include-tag", "ofs-delta", "want "+id, "want "+id, "done")...))); !ok || len(wants) != 2 {
+		if wants, ok := readFullClone([]byte(pkt(append(head, "thin-pack", "include-tag", "ofs-delta", "want "+id, "want "+id, "done")...))); !ok || len(wants) != 2 {
 			t.Errorf("%q: %q %v", head, wants, ok)
 		}
 	}
 	for _, not := range [][]string{
-		{"command=fetch", "", "want " + id, "done"}, // knows no ofs-delta
+		{"command=fetch", "", "want " + id, "done"}, // without ofs-delta
 		{"command=fetch", "", "ofs-delta", "want " + id},
 		{"command=fetch", "", "ofs-delta", "done"},
 		{"command=fetch", "", "ofs-delta", "want " + id, "have " + id, "done"},
@@ -237,8 +237,8 @@ func TestWholeRequest(t *testing.T) {
 		{"agent=x", "", "command=fetch", "ofs-delta", "want " + id, "done"},
 		{},
 	} {
-		if _, ok := readWholeRequest([]byte(pkt(not...))); ok {
-			t.Errorf("%q is taken for a whole clone", not)
+		if _, ok := readFullClone([]byte(pkt(not...))); ok {
+			t.Errorf("%q was taken for a full clone", not)
 		}
 	}
 	refs := []ref{{id: "1", name: "HEAD"}, {id: "1", name: gitrepo.Main}, {id: "2", name: "refs/tags/x"}}
@@ -246,13 +246,13 @@ func TestWholeRequest(t *testing.T) {
 		wants []string
 		is    bool
 	}{{[]string{"1"}, true}, {[]string{"1", "2", "1"}, true}, {[]string{"2"}, false}, {[]string{"1", "3"}, false}} {
-		if tips(c.wants, refs) != c.is {
-			t.Errorf("%q is all: %v", c.wants, !c.is)
+		if wantsTips(c.wants, refs) != c.is {
+			t.Errorf("%q wants everything: %v", c.wants, !c.is)
 		}
 	}
 }
 
-// A pack cut off is told of, not sent on.
+// A truncated pack is an error.
 func TestPackCutOff(t *testing.T) {
 	w := newWorld(t, nil)
 	w.must("", "ls-remote", w.url("ada", ""))
@@ -272,6 +272,6 @@ func TestPackCutOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := packs.WriteTo(io.Discard); err == nil || errors.Is(err, io.ErrShortWrite) {
-		t.Errorf("it is written: %v", err)
+		t.Errorf("wrote it: %v", err)
 	}
 }
