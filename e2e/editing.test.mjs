@@ -293,7 +293,7 @@ for (const javaScriptEnabled of [true, false]) {
     await page.goto(`${ada}/${dir}/New/Below`);
     assert.match(await page.locator("article").innerText(), /Below/);
     await page.goto(`${ada}/${dir}/New/history`);
-    assert.match(await page.locator("main").innerText(), /is deleted/);
+    assert.match(await page.locator("main").innerText(), /was deleted/);
     await page.locator("a.mono[href*='revision=']").first().click();
     await page.getByRole("button", { name: "Restore this version" }).click();
     await page.waitForURL((url) => url.pathname === `/${dir}/New` && !url.searchParams.has("revision"));
