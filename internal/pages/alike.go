@@ -34,7 +34,7 @@ func (s *Service) related(ctx context.Context, w *content.Wiki, d *directory, v 
 
 // Stamp changes when what View says of related pages may have changed without a
 // commit. It reads memory.
-func (s *Service) Stamp(a wiki.Access) uint64 { return s.search.Stamp(a.Site().Slug) }
+func (s *Service) Stamp(a wiki.Access) uint64 { return s.search.VectorVersion(a.Site().Slug) }
 
 // Alike lists pages that a new one may repeat: those with like names, and others
 // that say something like its text, which may be empty.
@@ -133,7 +133,7 @@ func (s *Service) Health(ctx context.Context, a wiki.Access) (*Health, error) {
 	slices.SortStableFunc(h.Long, func(a, b Entry) int { return cmp.Compare(b.Size, a.Size) })
 	h.Stale, h.Long = h.Stale[:min(len(h.Stale), healthRows)], h.Long[:min(len(h.Long), healthRows)]
 	h.Twins, err = s.Twins(ctx, a)
-	h.Waiting = s.search.WaitingIn(a.Site().Slug)
+	h.Waiting = s.search.WikiBacklog(a.Site().Slug)
 	return h, err
 }
 
@@ -147,7 +147,7 @@ func (s *Service) Twins(ctx context.Context, a wiki.Access) ([]Twins, error) {
 	if err := s.search.CatchUp(ctx, w); err != nil {
 		return nil, err
 	}
-	pairs, err := s.search.Twins(ctx, w, healthRows)
+	pairs, err := s.search.NearDuplicates(ctx, w, healthRows)
 	if err != nil {
 		return nil, err
 	}
@@ -156,7 +156,7 @@ func (s *Service) Twins(ctx context.Context, a wiki.Access) ([]Twins, error) {
 		_, first := d.page(string(p.A))
 		_, second := d.page(string(p.B))
 		if first && second {
-			list = append(list, Twins{p.A, p.B, min(100, int(100*p.Likeness+.5))})
+			list = append(list, Twins{p.A, p.B, min(100, int(100*p.Similarity+.5))})
 		}
 	}
 	return list, nil

@@ -466,7 +466,7 @@ func (s *Service) Waiting(a wiki.Access) (int, error) {
 	if err := a.Allow(wiki.Read); err != nil {
 		return 0, err
 	}
-	return s.search.WaitingIn(a.Site().Slug), nil
+	return s.search.WikiBacklog(a.Site().Slug), nil
 }
 
 // Complete lists page names as they are typed.

@@ -19,23 +19,23 @@ type Model interface {
 
 // cutting names the model and how texts are cut for it. Vectors of another one
 // do not compare, so an index that has such is built anew.
-const cutting = "all-MiniLM-L6-v2, sections 1"
+const chunkScheme = "all-MiniLM-L6-v2, sections 1"
 
 // Sizes in tokens.
 const (
-	chunkTokens  = minilm.TextTokens
-	prefixTokens = 48  // of the headings in front, at most
-	mergeTokens  = 128 // neighbours that are not longer together are one chunk,
-	smallTokens  = 32  // and so is a small one with its neighbour, if there is room
-	overlap      = 32  // that a chunk repeats of the one before in the same section
-	maxChunks    = 1000
+	chunkTokens   = minilm.TextTokens
+	prefixTokens  = 48  // of the headings in front, at most
+	mergeTokens   = 128 // neighbours that are not longer together are one chunk,
+	smallTokens   = 32  // and so is a small one with its neighbour, if there is room
+	overlapTokens = 32  // that a chunk repeats of the one before in the same section
+	maxChunks     = 1000
 )
 
 // A chunk is a piece of a page that has one vector: some of its sections, or a
 // piece of one.
 type chunk struct {
 	first, last int    // numbers of its sections
-	from        int    // byte of the first section's text where it begins
+	start       int    // byte of the first section's text where it begins
 	text        string // that is embedded, with the headings above it in front
 }
 
@@ -45,7 +45,7 @@ func (c chunk) hash() string {
 }
 
 // A cutter cuts one page.
-type cutter struct {
+type chunker struct {
 	model  Model
 	name   wiki.PageName
 	title  string
@@ -62,31 +62,31 @@ type cutter struct {
 // name and the headings above it in front. Tags and attachments are in none. A
 // page without a text is one chunk of its name. Of a page that has more than
 // 1,000 chunks (some 800 KB), the rest is found by its words alone.
-func cutPage(m Model, d document) []chunk {
-	c := &cutter{model: m, name: d.name, title: d.title, sections: d.sections}
+func chunkPage(m Model, d document) []chunk {
+	c := &chunker{model: m, name: d.name, title: d.title, sections: d.sections}
 	for i, s := range d.sections {
-		if s.line == 0 || s.text == "" && (s.heading == "" || c.leadsOn(i)) || len(c.chunks) >= maxChunks {
+		if s.line == 0 || s.text == "" && (s.heading == "" || c.hasSubsection(i)) || len(c.chunks) >= maxChunks {
 			continue
 		}
-		c.add(i, s)
+		c.addSection(i, s)
 	}
 	c.flush()
 	if len(c.chunks) == 0 {
-		c.chunks = []chunk{{text: c.headings(nil)}}
+		c.chunks = []chunk{{text: c.headingPrefix(nil)}}
 	}
 	return c.chunks[:min(len(c.chunks), maxChunks)]
 }
 
 // leadsOn reports whether the next section stands below this one, and so has its
 // heading in front.
-func (c *cutter) leadsOn(i int) bool {
+func (c *chunker) hasSubsection(i int) bool {
 	path := c.sections[i].path
 	return i+1 < len(c.sections) && len(c.sections[i+1].path) > len(path) && slices.Equal(c.sections[i+1].path[:len(path)], path)
 }
 
-func (c *cutter) add(i int, s section) {
+func (c *chunker) addSection(i int, s section) {
 	tokens := c.model.Tokens(s.text)
-	prefix := c.headings(s.path)
+	prefix := c.headingPrefix(s.path)
 	room := chunkTokens - len(c.model.Tokens(prefix))
 	g := &c.group
 	if g.tokens > 0 {
@@ -100,7 +100,7 @@ func (c *cutter) add(i int, s section) {
 		c.flush()
 	}
 	if len(tokens) > room {
-		c.split(i, prefix, s.text, tokens, room)
+		c.splitSection(i, prefix, s.text, tokens, room)
 		return
 	}
 	g.first, g.last = i, i
@@ -109,7 +109,7 @@ func (c *cutter) add(i int, s section) {
 }
 
 // flush makes a chunk of the sections that were collected.
-func (c *cutter) flush() {
+func (c *chunker) flush() {
 	g := &c.group
 	if g.tokens > 0 {
 		c.chunks = append(c.chunks, chunk{first: g.first, last: g.last, text: g.text.String()})
@@ -120,18 +120,18 @@ func (c *cutter) flush() {
 
 // split cuts a section that is too long: where a sentence ends if one does near
 // the end of a piece, else between words.
-func (c *cutter) split(i int, prefix, text string, tokens []minilm.Token, room int) {
+func (c *chunker) splitSection(i int, prefix, text string, tokens []minilm.Token, room int) {
 	for start := 0; len(c.chunks) < maxChunks; {
 		end := min(start+room, len(tokens))
 		if end < len(tokens) {
-			end = cutAt(text, tokens, start+room*3/4, end)
+			end = findCut(text, tokens, start+room*3/4, end)
 		}
 		from, to := tokens[start].Start, tokens[end-1].End
-		c.chunks = append(c.chunks, chunk{first: i, last: i, from: from, text: prefix + text[from:to]})
+		c.chunks = append(c.chunks, chunk{first: i, last: i, start: from, text: prefix + text[from:to]})
 		if end == len(tokens) {
 			return
 		}
-		next := max(end-overlap, start+1)
+		next := max(end-overlapTokens, start+1)
 		for next < end && tokens[next].Inner {
 			next++
 		}
@@ -141,7 +141,7 @@ func (c *cutter) split(i int, prefix, text string, tokens []minilm.Token, room i
 
 // cutAt is where to cut between two tokens: after the last sentence, or before
 // the last word.
-func cutAt(text string, tokens []minilm.Token, least, most int) int {
+func findCut(text string, tokens []minilm.Token, least, most int) int {
 	for end := most; end > least; end-- {
 		if last := tokens[end-1]; strings.Contains(".!?。！？", text[last.Start:last.End]) {
 			return end
@@ -157,7 +157,7 @@ func cutAt(text string, tokens []minilm.Token, least, most int) int {
 
 // headings is what stands in front of a chunk: the page's name and the headings
 // down to its section, the last of each if all is too long.
-func (c *cutter) headings(path []string) string {
+func (c *chunker) headingPrefix(path []string) string {
 	names := strings.Split(strings.ReplaceAll(string(c.name), "_", " "), "/")
 	if c.title != "" {
 		names[len(names)-1] = c.title

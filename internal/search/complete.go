@@ -12,21 +12,21 @@ import (
 )
 
 // names are the pages of a wiki at one head, ready to be completed.
-type names struct {
+type nameList struct {
 	head string // commit id
 	list []pageName
 }
 
 type pageName struct {
 	name wiki.PageName
-	typed
+	foldedName
 }
 
 // typed is a name as it is compared: bare, blanks for underscores.
-type typed string
+type foldedName string
 
-func loose(s string) typed {
-	return typed(strings.Join(strings.Fields(strings.ReplaceAll(bare(s), "_", " ")), " "))
+func foldName(s string) foldedName {
+	return foldedName(strings.Join(strings.Fields(strings.ReplaceAll(foldText(s), "_", " ")), " "))
 }
 
 // Complete lists page names as they are typed, 10 when limit is 0, at most 100;
@@ -39,23 +39,23 @@ func (s *Service) Complete(ctx context.Context, w *content.Wiki, text string, li
 		limit = 10
 	}
 	limit = min(limit, 100)
-	x, release, err := s.index(w.Slug())
+	x, release, err := s.acquireIndex(w.Slug())
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	all, err := x.pageNames(ctx, w)
+	all, err := x.loadPageNames(ctx, w)
 	if err != nil {
 		return nil, fmt.Errorf("search: complete %q in %s: %w", text, w.Slug(), err)
 	}
-	want := loose(strings.TrimSuffix(strings.TrimPrefix(cut(text, wiki.MaxNameBytes), "/"), ".md"))
+	want := foldName(strings.TrimSuffix(strings.TrimPrefix(truncate(text, wiki.MaxNameBytes), "/"), ".md"))
 	type match struct {
 		rank int
 		*pageName
 	}
 	var found []match
 	for i := range all.list {
-		if rank := all.list[i].rank(want); rank >= 0 {
+		if rank := all.list[i].matchRank(want); rank >= 0 {
 			found = append(found, match{rank, &all.list[i]})
 		}
 	}
@@ -63,7 +63,7 @@ func (s *Service) Complete(ctx context.Context, w *content.Wiki, text string, li
 		if c := cmp.Compare(a.rank, b.rank); c != 0 || want == "" {
 			return cmp.Or(c, cmp.Compare(a.name, b.name))
 		}
-		return cmp.Or(cmp.Compare(len(a.typed), len(b.typed)), cmp.Compare(a.name, b.name))
+		return cmp.Or(cmp.Compare(len(a.foldedName), len(b.foldedName)), cmp.Compare(a.name, b.name))
 	})
 	out := make([]wiki.PageName, 0, min(limit, len(found)))
 	for _, m := range found[:cap(out)] {
@@ -73,7 +73,7 @@ func (s *Service) Complete(ctx context.Context, w *content.Wiki, text string, li
 }
 
 // rank is how well a name fits what was typed: 0 is best, -1 not at all.
-func (n typed) rank(want typed) int {
+func (n foldedName) matchRank(want foldedName) int {
 	name, w := string(n), string(want)
 	last := name[strings.LastIndexByte(name, '/')+1:]
 	switch at := strings.Index(name, w); {
@@ -89,14 +89,14 @@ func (n typed) rank(want typed) int {
 		return 3
 	case at > 0:
 		return 4
-	case inOrder(name, w):
+	case isSubsequence(name, w):
 		return 5
 	}
 	return -1
 }
 
 // inOrder reports whether all letters of want stand in name in their order.
-func inOrder(name, want string) bool {
+func isSubsequence(name, want string) bool {
 	for _, r := range want {
 		if r == ' ' {
 			continue
@@ -111,7 +111,7 @@ func inOrder(name, want string) bool {
 }
 
 // pageNames reads the wiki's names, from memory when nothing changed.
-func (x *index) pageNames(ctx context.Context, w *content.Wiki) (*names, error) {
+func (x *index) loadPageNames(ctx context.Context, w *content.Wiki) (*nameList, error) {
 	_, head := w.Head()
 	if n := x.names.Load(); n != nil && n.head == head {
 		return n, nil
@@ -120,10 +120,10 @@ func (x *index) pageNames(ctx context.Context, w *content.Wiki) (*names, error) 
 	if err != nil {
 		return nil, err
 	}
-	n := &names{head: head}
+	n := &nameList{head: head}
 	for _, p := range paths {
 		if name, ok := wiki.PageOf(p); ok && !wiki.Hidden(p) {
-			n.list = append(n.list, pageName{name, loose(string(name))})
+			n.list = append(n.list, pageName{name, foldName(string(name))})
 		}
 	}
 	x.names.Store(n)
@@ -131,7 +131,7 @@ func (x *index) pageNames(ctx context.Context, w *content.Wiki) (*names, error) 
 }
 
 // cut is the text up to a number of bytes, and no half character.
-func cut(text string, n int) string {
+func truncate(text string, n int) string {
 	if len(text) <= n {
 		return text
 	}

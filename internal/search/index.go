@@ -83,7 +83,7 @@ CREATE TABLE postings (             -- where words stand; see packPosting
 `
 
 // A position is how far an index has followed its wiki.
-type position struct {
+type cursor struct {
 	seq int64
 	id  string
 }
@@ -93,32 +93,32 @@ type index struct {
 	slug, file string
 	log        *slog.Logger
 
-	users int   // who use it now, and when it was last taken:
-	used  int64 // both belong to the Service's lock
+	inUse   int   // who use it now, and when it was last taken:
+	lastUse int64 // both belong to the Service's lock
 
 	// mu is held for reading by whoever uses db, for writing to replace it.
-	mu     sync.RWMutex
-	db     *sql.DB // nil when not open
-	made   int     // how often the database was taken away to be built anew
-	closed bool    // for good
-	sound  bool    // made or checked by this process, which takes 30 ms for 500 pages
+	mu         sync.RWMutex
+	db         *sql.DB // nil when not open
+	generation int     // how often the database was taken away to be built anew
+	closed     bool    // for good
+	verified   bool    // made or checked by this process, which takes 30 ms for 500 pages
 
 	reads *sqlite.Statements // of db
 
-	following sync.Mutex // one catch-up at a time
-	at        atomic.Pointer[position]
-	names     atomic.Pointer[names]
-	dir       atomic.Pointer[directory]
+	catchUpMu sync.Mutex // one catch-up at a time
+	cursor    atomic.Pointer[cursor]
+	names     atomic.Pointer[nameList]
+	directory atomic.Pointer[directory]
 
-	model     Model // nil for none
-	waiting   *waiting
-	embedding sync.Mutex // one embedder at a time
-	vecs      atomic.Pointer[vectors]
-	meant     atomic.Int64 // when the vectors were last used, in unix nanoseconds
+	model         Model // nil for none
+	queue         *embedQueue
+	embedMu       sync.Mutex // one embedder at a time
+	vectors       atomic.Pointer[vectors]
+	vectorsUsedAt atomic.Int64 // when the vectors were last used, in unix nanoseconds
 
 	// settled is held for reading by a query, so that its statements see one
 	// state, and for writing at the moment when a catch-up commits.
-	settled sync.RWMutex
+	snapshotMu sync.RWMutex
 }
 
 // errStale says that an index is not one of this wiki's history.
@@ -127,12 +127,12 @@ var errStale = errors.New("the index does not belong to this history")
 var errClosed = errors.New("the index was closed")
 
 // healing runs do, and once more on a new index if the old one is damaged.
-func (x *index) healing(do func() error) error {
+func (x *index) retryRebuilt(do func() error) error {
 	x.mu.RLock()
-	made := x.made
+	made := x.generation
 	x.mu.RUnlock()
 	err := do()
-	if !damaged(err) {
+	if !isDamaged(err) {
 		return err
 	}
 	if err := x.rebuild(made, err); err != nil {
@@ -146,12 +146,12 @@ func (x *index) healing(do func() error) error {
 func (x *index) rebuild(made int, why error) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.made != made || x.closed {
+	if x.generation != made || x.closed {
 		return nil
 	}
 	x.log.Warn("search: an index is built anew", "wiki", x.slug, "why", why)
-	x.made++
-	return x.remove()
+	x.generation++
+	return x.removeFiles()
 }
 
 // reset takes the index away, for whoever comes next to build it anew.
@@ -161,29 +161,29 @@ func (x *index) reset() error {
 	if x.closed {
 		return nil
 	}
-	x.made++
-	return x.remove()
+	x.generation++
+	return x.removeFiles()
 }
 
 // damaged reports errors that a new index wouldn't have.
-func damaged(err error) bool { return errors.Is(err, errStale) || sqlite.Damaged(err) }
+func isDamaged(err error) bool { return errors.Is(err, errStale) || sqlite.Damaged(err) }
 
 // current brings the index up to the wiki's head and calls do with the database
 // in a state that has all of it, which does not change meanwhile. While the disk
 // cannot be written, it is the state that there is.
-func (x *index) current(ctx context.Context, w *content.Wiki, do func(*sql.DB) error) error {
+func (x *index) withCurrentDB(ctx context.Context, w *content.Wiki, do func(*sql.DB) error) error {
 	head, _ := w.Head()
-	return x.healing(func() error {
+	return x.retryRebuilt(func() error {
 		for {
 			stuck := x.catchUp(ctx, w)
 			if stuck != nil && !sqlite.Unwritable(stuck) {
 				return stuck
 			}
 			behind := false
-			err := x.use(ctx, func(db *sql.DB) error {
-				x.settled.RLock()
-				defer x.settled.RUnlock()
-				if behind = stuck == nil && x.at.Load().seq < head; behind { // built anew in between
+			err := x.withDB(ctx, func(db *sql.DB) error {
+				x.snapshotMu.RLock()
+				defer x.snapshotMu.RUnlock()
+				if behind = stuck == nil && x.cursor.Load().seq < head; behind { // built anew in between
 					return nil
 				}
 				return do(db)
@@ -196,11 +196,11 @@ func (x *index) current(ctx context.Context, w *content.Wiki, do func(*sql.DB) e
 }
 
 // use calls do with the open database.
-func (x *index) use(ctx context.Context, do func(*sql.DB) error) error {
+func (x *index) withDB(ctx context.Context, do func(*sql.DB) error) error {
 	x.mu.RLock()
 	if x.db == nil {
 		x.mu.RUnlock()
-		if err := x.start(ctx); err != nil {
+		if err := x.openDB(ctx); err != nil {
 			return err
 		}
 		x.mu.RLock()
@@ -216,7 +216,7 @@ func (x *index) use(ctx context.Context, do func(*sql.DB) error) error {
 const keptStatements = 20
 
 // start opens the database and makes its tables if there are none.
-func (x *index) start(ctx context.Context) error {
+func (x *index) openDB(ctx context.Context) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.closed {
@@ -229,13 +229,13 @@ func (x *index) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	at, err := x.begin(ctx, db)
+	at, err := x.checkOrCreate(ctx, db)
 	if err != nil {
 		db.Close()
 		return err
 	}
 	x.db, x.reads = db, sqlite.NewStatements(db, keptStatements)
-	x.at.Store(&at)
+	x.cursor.Store(&at)
 	return nil
 }
 
@@ -244,7 +244,7 @@ var openOptions = sqlite.Options{Derived: true, CacheKB: 4000}
 
 // begin reads how far the index has come, or makes an empty one. What another
 // process left, perhaps at a power failure, is checked first.
-func (x *index) begin(ctx context.Context, db *sql.DB) (at position, err error) {
+func (x *index) checkOrCreate(ctx context.Context, db *sql.DB) (at cursor, err error) {
 	var found int
 	if err := db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&found); err != nil {
 		return at, err
@@ -254,13 +254,13 @@ func (x *index) begin(ctx context.Context, db *sql.DB) (at position, err error) 
 		return at, err
 	}
 	if objects == 0 {
-		x.sound = true
-		return at, x.make(ctx, db)
+		x.verified = true
+		return at, x.createTables(ctx, db)
 	}
 	if found != version {
 		return at, fmt.Errorf("%w: it is of version %d, not %d", errStale, found, version)
 	}
-	if !x.sound {
+	if !x.verified {
 		var verdict string
 		if err := db.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&verdict); err != nil {
 			return at, err
@@ -268,7 +268,7 @@ func (x *index) begin(ctx context.Context, db *sql.DB) (at position, err error) 
 		if verdict != "ok" {
 			return at, fmt.Errorf("%w: %s", errStale, verdict)
 		}
-		x.sound = true
+		x.verified = true
 	}
 	var slug, cut string
 	err = db.QueryRowContext(ctx, "SELECT wiki, seq, head, cut FROM meta").Scan(&slug, &at.seq, &at.id, &cut)
@@ -277,24 +277,24 @@ func (x *index) begin(ctx context.Context, db *sql.DB) (at position, err error) 
 		return at, fmt.Errorf("%w: it is that of %q", errStale, slug)
 	case err != nil:
 		return at, err
-	case cut != x.cutting():
-		return at, fmt.Errorf("%w: its chunks are %q, not %q", errStale, cut, x.cutting())
+	case cut != x.chunkScheme():
+		return at, fmt.Errorf("%w: its chunks are %q, not %q", errStale, cut, x.chunkScheme())
 	}
 	left, err := countWaiting(ctx, db)
 	if err == nil && left > 0 {
-		x.behind(left)
+		x.recordBacklog(left)
 	}
 	return at, err
 }
 
-func (x *index) cutting() string {
+func (x *index) chunkScheme() string {
 	if x.model == nil {
 		return ""
 	}
-	return cutting
+	return chunkScheme
 }
 
-func (x *index) make(ctx context.Context, db *sql.DB) error {
+func (x *index) createTables(ctx context.Context, db *sql.DB) error {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
@@ -303,7 +303,7 @@ func (x *index) make(ctx context.Context, db *sql.DB) error {
 	if _, err := tx.ExecContext(ctx, tables); err != nil {
 		return err
 	}
-	if _, err := tx.ExecContext(ctx, "INSERT INTO meta (wiki, seq, head, cut) VALUES ($1, 0, '', $2)", x.slug, x.cutting()); err != nil {
+	if _, err := tx.ExecContext(ctx, "INSERT INTO meta (wiki, seq, head, cut) VALUES ($1, 0, '', $2)", x.slug, x.chunkScheme()); err != nil {
 		return err
 	}
 	if _, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", version)); err != nil {
@@ -317,7 +317,7 @@ func (x *index) close() error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.closed = true
-	return x.stop()
+	return x.closeDB()
 }
 
 // delete closes the database for good and deletes its files.
@@ -325,13 +325,13 @@ func (x *index) delete() error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.closed = true
-	return x.remove()
+	return x.removeFiles()
 }
 
-func (x *index) stop() error {
-	x.at.Store(nil)
-	x.dir.Store(nil)
-	x.vecs.Store(nil)
+func (x *index) closeDB() error {
+	x.cursor.Store(nil)
+	x.directory.Store(nil)
+	x.vectors.Store(nil)
 	if x.db == nil {
 		return nil
 	}
@@ -340,11 +340,11 @@ func (x *index) stop() error {
 	return err
 }
 
-func (x *index) remove() error {
-	if err := x.stop(); err != nil { // as that of a damaged file may
+func (x *index) removeFiles() error {
+	if err := x.closeDB(); err != nil { // as that of a damaged file may
 		x.log.Debug("search: close an index", "wiki", x.slug, "err", err)
 	}
-	for _, file := range []string{x.file, x.file + "-wal", x.file + "-shm", x.file + "-journal", filepath.Join(filepath.Dir(x.file), behindName)} {
+	for _, file := range []string{x.file, x.file + "-wal", x.file + "-shm", x.file + "-journal", filepath.Join(filepath.Dir(x.file), pendingFile)} {
 		if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}

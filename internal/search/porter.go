@@ -7,7 +7,7 @@ import "strings"
 // with the two changes of his own later program (bli, logi), as SQLite's porter
 // tokenizer has it. Other words stay as they are: in German or in code it may
 // cut too much, but the same on both sides of a comparison.
-func stem(word string) string {
+func porterStem(word string) string {
 	if len(word) < 3 || len(word) > 64 {
 		return word
 	}
@@ -16,16 +16,16 @@ func stem(word string) string {
 			return word
 		}
 	}
-	s := plurals(word)
-	s = pastTense(s)
+	s := stripPlural(word)
+	s = stripPastTense(s)
 	if before, ok := cutSuffix(s, "y"); ok && hasVowel(before) {
 		s = before + "i"
 	}
 	s = replaceSuffix(s, doubleSuffixes, 0)
 	s = replaceSuffix(s, singleSuffixes, 0)
-	s = dropSuffix(s)
+	s = dropLastSuffix(s)
 	if before, ok := cutSuffix(s, "e"); ok {
-		if m := measure(before); m > 1 || m == 1 && !shortEnd(before) {
+		if m := measure(before); m > 1 || m == 1 && !endsShort(before) {
 			s = before
 		}
 	}
@@ -36,7 +36,7 @@ func stem(word string) string {
 }
 
 // plurals is step 1a.
-func plurals(s string) string {
+func stripPlural(s string) string {
 	switch {
 	case strings.HasSuffix(s, "sses") && len(s) > 4, strings.HasSuffix(s, "ies") && len(s) > 3:
 		return s[:len(s)-2]
@@ -47,7 +47,7 @@ func plurals(s string) string {
 }
 
 // pastTense is step 1b.
-func pastTense(s string) string {
+func stripPastTense(s string) string {
 	if before, ok := cutSuffix(s, "eed"); ok {
 		if measure(before) > 0 {
 			return before + "ee"
@@ -65,9 +65,9 @@ func pastTense(s string) string {
 	switch {
 	case strings.HasSuffix(before, "at"), strings.HasSuffix(before, "bl"), strings.HasSuffix(before, "iz"):
 		return before + "e"
-	case n > 1 && before[n-1] == before[n-2] && consonant(before, n-1) && !strings.Contains("lsz", before[n-1:]):
+	case n > 1 && before[n-1] == before[n-2] && isConsonant(before, n-1) && !strings.Contains("lsz", before[n-1:]):
 		return before[:n-1]
-	case measure(before) == 1 && shortEnd(before):
+	case measure(before) == 1 && endsShort(before):
 		return before + "e"
 	}
 	return before
@@ -111,7 +111,7 @@ func replaceSuffix(s string, table []suffix, min int) string {
 }
 
 // dropSuffix is step 4.
-func dropSuffix(s string) string {
+func dropLastSuffix(s string) string {
 	for _, x := range lastSuffixes {
 		before, ok := cutSuffix(s, x)
 		if !ok {
@@ -135,12 +135,12 @@ func cutSuffix(s, suffix string) (before string, found bool) {
 
 // consonant reports whether the letter at i is one; y is, after a vowel or in
 // front.
-func consonant(s string, i int) bool {
+func isConsonant(s string, i int) bool {
 	switch s[i] {
 	case 'a', 'e', 'i', 'o', 'u':
 		return false
 	case 'y':
-		return i == 0 || !consonant(s, i-1)
+		return i == 0 || !isConsonant(s, i-1)
 	}
 	return true
 }
@@ -163,7 +163,7 @@ func measure(s string) int {
 
 func hasVowel(s string) bool {
 	for i := range len(s) {
-		if !consonant(s, i) {
+		if !isConsonant(s, i) {
 			return true
 		}
 	}
@@ -172,7 +172,7 @@ func hasVowel(s string) bool {
 
 // shortEnd reports consonant, vowel, consonant at the end, the last not w, x
 // or y: Porter's *o.
-func shortEnd(s string) bool {
+func endsShort(s string) bool {
 	n := len(s)
-	return n > 2 && consonant(s, n-1) && !consonant(s, n-2) && consonant(s, n-3) && !strings.Contains("wxy", s[n-1:])
+	return n > 2 && isConsonant(s, n-1) && !isConsonant(s, n-2) && isConsonant(s, n-3) && !strings.Contains("wxy", s[n-1:])
 }

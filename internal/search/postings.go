@@ -15,35 +15,35 @@ import (
 // The parts of a page that its words stand in.
 const (
 	inName = iota // its name, and the title in its front matter
-	inHeads
+	inHeadings
 	inBody
-	columns
+	columnCount
 )
 
 // weights of a word's places, by column: one in the name counts as ten in the text.
-var weights = [columns]float64{inName: 10, inHeads: 4, inBody: 1}
+var columnWeights = [columnCount]float64{inName: 10, inHeadings: 4, inBody: 1}
 
 // A place is where a word stands on its page: the column in the upper two bits,
 // and below them the number of the word in that column. Words that follow each
 // other in a text have places that follow each other; between texts that do not
 // go on, such as two sections, one number is left out.
-type place uint32
+type position uint32
 
 const columnBits = 30
 
-func (p place) column() int { return int(p >> columnBits) }
+func (p position) column() int { return int(p >> columnBits) }
 
 // places are those of all the words of a page, by stem.
-type places map[string][]place
+type positions map[string][]position
 
 // placesOf gives the places of a page's words, and how many words it has. name
 // and title are stems joined by blanks, as pages has them.
-func placesOf(name, title string, sections []section) (places, int) {
-	all := places{}
-	var next [columns]place
+func pagePositions(name, title string, sections []section) (positions, int) {
+	all := positions{}
+	var next [columnCount]position
 	size := 0
 	add := func(column int, stem string) {
-		all[stem] = append(all[stem], place(column)<<columnBits|next[column])
+		all[stem] = append(all[stem], position(column)<<columnBits|next[column])
 		next[column]++
 		size++
 	}
@@ -55,7 +55,7 @@ func placesOf(name, title string, sections []section) (places, int) {
 	}
 	stems := map[string]string{} // of this page's words, most of which come again
 	text := func(column int, text string) {
-		for t := range tokens(text) {
+		for t := range tokenize(text) {
 			s, ok := stems[t.word]
 			if !ok {
 				s = t.stem()
@@ -67,10 +67,10 @@ func placesOf(name, title string, sections []section) (places, int) {
 	}
 	for _, s := range sections {
 		if s.line == 0 { // tags and attachments tell as much as a heading
-			text(inHeads, s.text)
+			text(inHeadings, s.text)
 			continue
 		}
-		text(inHeads, s.heading)
+		text(inHeadings, s.heading)
 		text(inBody, s.text)
 	}
 	return all, size
@@ -86,12 +86,12 @@ const blockPages = 64
 //	for each of these columns: how many, and each one's distance from the last
 //
 // A list is the postings of a block in order of their offsets.
-func packPosting(offset int, at []place) []byte {
-	var count [columns]int
+func packPosting(offset int, at []position) []byte {
+	var count [columnCount]int
 	for _, p := range at {
 		count[p.column()]++
 	}
-	head := uint64(offset) << columns
+	head := uint64(offset) << columnCount
 	for c, n := range count {
 		if n > 0 {
 			head |= 1 << c
@@ -103,7 +103,7 @@ func packPosting(offset int, at []place) []byte {
 			continue
 		}
 		packed = binary.AppendUvarint(packed, uint64(n))
-		last := place(c) << columnBits
+		last := position(c) << columnBits
 		for _, p := range at[:n] {
 			packed = binary.AppendUvarint(packed, uint64(p-last))
 			last = p
@@ -115,8 +115,8 @@ func packPosting(offset int, at []place) []byte {
 
 // A listReader reads the postings of one list.
 type listReader struct {
-	rest []byte
-	at   []place // of the posting that was read last
+	rest      []byte
+	positions []position // of the posting that was read last
 }
 
 // next reads the next posting, and gives the page's offset and the posting as
@@ -139,19 +139,19 @@ func (r *listReader) next() (offset int, packed []byte, more bool, err error) {
 		i += n
 		return v
 	}
-	r.at = r.at[:0]
+	r.positions = r.positions[:0]
 	head := number()
-	for c := range columns {
+	for c := range columnCount {
 		if head&(1<<c) == 0 {
 			continue
 		}
-		last := place(c) << columnBits
+		last := position(c) << columnBits
 		for n := number(); n > 0 && !bad; n-- {
-			last += place(number())
-			r.at = append(r.at, last)
+			last += position(number())
+			r.positions = append(r.positions, last)
 		}
 	}
-	if offset = int(head >> columns); bad || offset >= blockPages {
+	if offset = int(head >> columnCount); bad || offset >= blockPages {
 		return 0, nil, false, fmt.Errorf("%w: a list of postings is broken", errStale)
 	}
 	packed, r.rest = r.rest[:i], r.rest[i:]
@@ -160,7 +160,7 @@ func (r *listReader) next() (offset int, packed []byte, more bool, err error) {
 
 // splice puts postings in the place of those that a list has of the same pages;
 // an empty one takes the page out.
-func splice(list []byte, changed map[int][]byte) ([]byte, error) {
+func spliceList(list []byte, changed map[int][]byte) ([]byte, error) {
 	offsets := slices.Sorted(maps.Keys(changed))
 	out := make([]byte, 0, len(list)+16*len(changed))
 	r := listReader{rest: list}
@@ -197,10 +197,10 @@ type postings struct {
 func newPostings() *postings { return &postings{changed: map[listKey]map[int][]byte{}} }
 
 // collectBytes bounds what is collected before it is written.
-const collectBytes = 8 << 20
+const maxPostingBytes = 8 << 20
 
 // replace notes that the words of a page stand elsewhere now.
-func (c *postings) replace(page int64, old, now places) {
+func (c *postings) replacePage(page int64, old, now positions) {
 	block, offset := page/blockPages, int(page%blockPages)
 	note := func(stem string, packed []byte) {
 		key := listKey{block, stem}
@@ -224,7 +224,7 @@ func (c *postings) replace(page int64, old, now places) {
 }
 
 // write brings what was collected into the lists.
-func (c *postings) write(ctx context.Context, tx *sqlite.Statements) error {
+func (c *postings) flush(ctx context.Context, tx *sqlite.Statements) error {
 	stems := map[int64][]string{}
 	for key := range c.changed {
 		stems[key.block] = append(stems[key.block], key.stem)
@@ -236,7 +236,7 @@ func (c *postings) write(ctx context.Context, tx *sqlite.Statements) error {
 		}
 		slices.Sort(stems[block])
 		for _, stem := range stems[block] {
-			list, err := splice(lists[stem], c.changed[listKey{block, stem}])
+			list, err := spliceList(lists[stem], c.changed[listKey{block, stem}])
 			switch {
 			case err != nil:
 				return err

@@ -12,16 +12,16 @@ import (
 )
 
 // A list that is changed bit by bit is the one that is made at once.
-func TestSplice(t *testing.T) {
+func TestSpliceList(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var list []byte
-		want := map[int][]place{}
+		want := map[int][]position{}
 		for range rapid.IntRange(1, 8).Draw(t, "saves") {
 			changed := map[int][]byte{}
 			for range rapid.IntRange(1, 4).Draw(t, "pages") {
 				offset := rapid.IntRange(0, blockPages-1).Draw(t, "offset")
-				at := slices.Compact(slices.Sorted(slices.Values(rapid.SliceOfN(rapid.Custom(func(t *rapid.T) place {
-					return place(rapid.IntRange(0, columns-1).Draw(t, "column"))<<columnBits | place(rapid.IntRange(0, 1<<columnBits-1).Draw(t, "number"))
+				at := slices.Compact(slices.Sorted(slices.Values(rapid.SliceOfN(rapid.Custom(func(t *rapid.T) position {
+					return position(rapid.IntRange(0, columnCount-1).Draw(t, "column"))<<columnBits | position(rapid.IntRange(0, 1<<columnBits-1).Draw(t, "number"))
 				}), 0, 5).Draw(t, "at"))))
 				changed[offset], want[offset] = nil, at
 				if len(at) > 0 {
@@ -31,11 +31,11 @@ func TestSplice(t *testing.T) {
 				}
 			}
 			var err error
-			if list, err = splice(list, changed); err != nil {
+			if list, err = spliceList(list, changed); err != nil {
 				t.Fatal(err)
 			}
 		}
-		got, before := map[int][]place{}, -1
+		got, before := map[int][]position{}, -1
 		for r := (listReader{rest: list}); ; {
 			offset, _, more, err := r.next()
 			if err != nil {
@@ -47,7 +47,7 @@ func TestSplice(t *testing.T) {
 			if offset <= before {
 				t.Fatalf("%d after %d", offset, before)
 			}
-			before, got[offset] = offset, slices.Clone(r.at)
+			before, got[offset] = offset, slices.Clone(r.positions)
 		}
 		if d := cmp.Diff(want, got); d != "" {
 			t.Fatal(d)
@@ -56,14 +56,14 @@ func TestSplice(t *testing.T) {
 }
 
 // A broken list is an error that makes the index anew, and no more.
-func FuzzBrokenList(f *testing.F) {
-	f.Add(packPosting(3, []place{1, 2, 300}))
+func FuzzBrokenPostingList(f *testing.F) {
+	f.Add(packPosting(3, []position{1, 2, 300}))
 	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
 	f.Add([]byte{1, 0xff, 0xff, 0xff, 0xff, 0x7f})
 	f.Fuzz(func(t *testing.T, list []byte) {
 		for r := (listReader{rest: list}); ; {
 			_, packed, more, err := r.next()
-			if err != nil && !damaged(err) {
+			if err != nil && !isDamaged(err) {
 				t.Fatal(err)
 			}
 			if err != nil || !more {
@@ -78,8 +78,8 @@ func FuzzBrokenList(f *testing.F) {
 
 // What is found is what a look through all the pages finds: words, phrases,
 // beginnings, and what must not be there.
-func TestFindsWhatStandsThere(t *testing.T) {
-	checks(t, 4, 300)
+func TestSearchMatchesFullScan(t *testing.T) {
+	setRapidChecks(t, 4, 300)
 	words := strings.Fields("frost frosty garden gardens run running 机 器 人 a b of")
 	rapid.Check(t, func(rt *rapid.T) {
 		u := newWorld(t)
@@ -101,7 +101,7 @@ func TestFindsWhatStandsThere(t *testing.T) {
 					continue
 				}
 				all = append(all, name, body+"\n")
-				pages[name] = strings.Fields(indexed(body))
+				pages[name] = strings.Fields(stemText(body))
 			}
 			u.put(all...)
 			u.search("x")
@@ -116,7 +116,7 @@ func TestFindsWhatStandsThere(t *testing.T) {
 			term := newTerm(phrase, prefix)
 			var want []string
 			for name, stems := range pages {
-				if stands(term, stems) {
+				if containsTerm(term, stems) {
 					want = append(want, name)
 				}
 			}
@@ -145,13 +145,13 @@ func hitNames(r Results) []string {
 }
 
 // stands reports whether a term is somewhere in a page's words.
-func stands(t term, stems []string) bool {
+func containsTerm(t term, stems []string) bool {
 	n := len(t.tokens)
 	for i := 0; i+n <= len(stems); i++ {
 		fits := true
 		for j, tok := range t.tokens {
 			word := stems[i+j]
-			fits = fits && (word == tok.stem() || t.prefix && j == n-1 && (strings.HasPrefix(word, tok.word) || slices.Contains(stemsOf(tok.word), word)))
+			fits = fits && (word == tok.stem() || t.prefix && j == n-1 && (strings.HasPrefix(word, tok.word) || slices.Contains(prefixStems(tok.word), word)))
 		}
 		if fits {
 			return true

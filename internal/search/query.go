@@ -11,14 +11,14 @@ import (
 
 // What is read of a query; see Query.Text.
 const (
-	maxChars  = 200
-	maxTerms  = 20
-	minPrefix = 2 // letters
+	maxQueryChars    = 200
+	maxQueryTerms    = 20
+	minPrefixLetters = 2 // letters
 )
 
 // A parsed query: pages that have one term of each group and pass all filters,
 // without those that have a term of not.
-type parsed struct {
+type parsedQuery struct {
 	groups  [][]term
 	not     []term
 	filters []filter
@@ -44,49 +44,49 @@ type filter struct {
 type item struct {
 	term
 	filter
-	not  bool
-	word string // "OR", "|" or "AND" as typed, which may be operators
+	not      bool
+	operator string // "OR", "|" or "AND" as typed, which may be operators
 }
 
 // parse reads a query. Every text is one.
-func parse(text string) parsed {
-	var p parsed
+func parseQuery(text string) parsedQuery {
+	var p parsedQuery
 	text = strings.ToValidUTF8(text, " ")
-	if utf8.RuneCountInString(text) > maxChars {
-		text = string([]rune(text)[:maxChars])
+	if utf8.RuneCountInString(text) > maxQueryChars {
+		text = string([]rune(text)[:maxQueryChars])
 		p.ignored = append(p.ignored, "Only the first 200 characters were read.")
 	}
-	items := p.split(text)
-	if len(items) > 2*maxTerms {
-		items = items[:2*maxTerms]
+	items := p.splitItems(text)
+	if len(items) > 2*maxQueryTerms {
+		items = items[:2*maxQueryTerms]
 	}
 	terms := 0
 	for i := 0; i < len(items); i++ {
 		between := i > 0 && i+1 < len(items)
 		either := false
-		if items[i].word != "" && between {
-			if items[i].word == "AND" {
+		if items[i].operator != "" && between {
+			if items[i].operator == "AND" {
 				continue
 			}
-			if items[i+1].word == "|" {
+			if items[i+1].operator == "|" {
 				continue // "a | | b"
 			}
 			either = true
 			i++
-		} else if items[i].word == "|" {
+		} else if items[i].operator == "|" {
 			continue
 		}
-		if terms++; terms > maxTerms {
+		if terms++; terms > maxQueryTerms {
 			p.ignored = append(p.ignored, "Only the first 20 terms were read.")
 			break
 		}
-		p.add(items[i], either)
+		p.addItem(items[i], either)
 	}
 	return p
 }
 
 // add puts an item to the others; either says that OR stands before it.
-func (p *parsed) add(it item, either bool) {
+func (p *parsedQuery) addItem(it item, either bool) {
 	switch {
 	case it.kind != "":
 		f := it.filter
@@ -110,7 +110,7 @@ func (p *parsed) add(it item, either bool) {
 }
 
 // filterBy adds the filters that stand beside a query's text.
-func (p *parsed) filterBy(q Query) {
+func (p *parsedQuery) addFilters(q Query) {
 	for _, f := range []struct{ kind, value string }{{"tag", q.Tag}, {"path", q.Path}, {"author", q.Author}} {
 		if value := filterValue(f.kind, strings.ToValidUTF8(f.value, "")); value != "" {
 			p.filters = append(p.filters, filter{kind: f.kind, values: []string{value}})
@@ -118,12 +118,12 @@ func (p *parsed) filterBy(q Query) {
 	}
 }
 
-var quotes = strings.NewReplacer("“", `"`, "”", `"`, "„", `"`, "«", `"`, "»", `"`)
+var quoteReplacer = strings.NewReplacer("“", `"`, "”", `"`, "„", `"`, "«", `"`, "»", `"`)
 
 // split cuts a query into its pieces.
-func (p *parsed) split(text string) []item {
+func (p *parsedQuery) splitItems(text string) []item {
 	var items []item
-	rest := quotes.Replace(text)
+	rest := quoteReplacer.Replace(text)
 	for {
 		rest = strings.TrimLeftFunc(rest, unicode.IsSpace)
 		if rest == "" {
@@ -136,12 +136,12 @@ func (p *parsed) split(text string) []item {
 		var word string
 		var quoted bool
 		word, quoted, rest = nextWord(rest)
-		if kind, value, ok := filterOf(word); ok && !quoted {
+		if kind, value, ok := parseFilter(word); ok && !quoted {
 			if value == "" && strings.HasPrefix(rest, `"`) {
 				value, _, rest = nextWord(rest)
 			}
 			if value = filterValue(kind, value); value == "" {
-				p.ignored = append(p.ignored, `"`+kind+`:" needs something after it, such as `+examples[kind]+`.`)
+				p.ignored = append(p.ignored, `"`+kind+`:" needs something after it, such as `+filterExamples[kind]+`.`)
 				continue
 			}
 			it.filter = filter{kind: kind, values: []string{value}}
@@ -149,9 +149,9 @@ func (p *parsed) split(text string) []item {
 			continue
 		}
 		if !it.not && !quoted && (word == "OR" || word == "AND" || word == "|") {
-			it.word = word
+			it.operator = word
 		}
-		for _, part := range parts(word, quoted) {
+		for _, part := range splitWord(word, quoted) {
 			if quoted {
 				it.term = newTerm(part, strings.HasPrefix(rest, "*"))
 				it.exact = true
@@ -159,7 +159,7 @@ func (p *parsed) split(text string) []item {
 				it.term = newTerm(part, strings.HasSuffix(part, "*"))
 				it.exact = it.prefix
 			}
-			if len(it.tokens) > 0 || it.word == "|" {
+			if len(it.tokens) > 0 || it.operator == "|" {
 				items = append(items, it)
 			}
 		}
@@ -185,12 +185,12 @@ func nextWord(rest string) (word string, quoted bool, after string) {
 	return rest[:end], false, rest[end:]
 }
 
-var examples = map[string]string{"tag": "tag:garden", "path": "path:Design/", "author": "author:ada"}
+var filterExamples = map[string]string{"tag": "tag:garden", "path": "path:Design/", "author": "author:ada"}
 
-func filterOf(word string) (kind, value string, ok bool) {
+func parseFilter(word string) (kind, value string, ok bool) {
 	kind, value, ok = strings.Cut(word, ":")
 	kind = strings.ToLower(kind)
-	return kind, value, ok && examples[kind] != ""
+	return kind, value, ok && filterExamples[kind] != ""
 }
 
 // filterValue brings a filter's value to the form that the index has.
@@ -198,9 +198,9 @@ func filterValue(kind, value string) string {
 	value = strings.TrimSpace(value)
 	switch kind {
 	case "tag":
-		return bare(strings.TrimPrefix(value, "#"))
+		return foldText(strings.TrimPrefix(value, "#"))
 	case "author":
-		return bare(strings.TrimPrefix(value, "@"))
+		return foldText(strings.TrimPrefix(value, "@"))
 	}
 	key := wiki.Key(strings.TrimLeft(value, "/"))
 	if page, ok := strings.CutSuffix(key, ".md"); ok {
@@ -212,7 +212,7 @@ func filterValue(kind, value string) string {
 // parts are the terms of a word: what has the form of a filter but is none is
 // two words, for "error:timeout" rarely stands so in a text. Addresses and
 // other runs of words without a blank between them are phrases.
-func parts(word string, quoted bool) []string {
+func splitWord(word string, quoted bool) []string {
 	before, after, ok := strings.Cut(word, ":")
 	if quoted || !ok || before == "" || after == "" || strings.ContainsAny(after[:1], ":/") || strings.ContainsFunc(before, func(r rune) bool { return !unicode.IsLetter(r) }) {
 		return []string{word}
@@ -221,20 +221,20 @@ func parts(word string, quoted bool) []string {
 }
 
 func newTerm(text string, prefix bool) term {
-	t := term{tokens: slices.Collect(tokens(text)), text: strings.TrimSpace(strings.TrimSuffix(text, "*"))}
+	t := term{tokens: slices.Collect(tokenize(text)), text: strings.TrimSpace(strings.TrimSuffix(text, "*"))}
 	if n := len(t.tokens); n > 0 {
 		last := t.tokens[n-1]
-		t.prefix = prefix && !last.whole && utf8.RuneCountInString(last.word) >= minPrefix
+		t.prefix = prefix && !last.whole && utf8.RuneCountInString(last.word) >= minPrefixLetters
 	}
 	return t
 }
 
 // words are the terms that were looked for, as typed.
-func (p parsed) words() []string {
+func (p parsedQuery) typedTerms() []string {
 	var list []string
 	for _, g := range p.groups {
 		for _, t := range g {
-			list = append(list, clean(t.text))
+			list = append(list, cleanText(t.text))
 		}
 	}
 	return list
@@ -242,14 +242,14 @@ func (p parsed) words() []string {
 
 // beginnings is the query with every word that is no phrase as a beginning, or
 // false if that changes nothing.
-func (p parsed) beginnings() (parsed, bool) {
+func (p parsedQuery) withPrefixes() (parsedQuery, bool) {
 	changed := false
 	groups := make([][]term, len(p.groups))
 	for i, g := range p.groups {
 		groups[i] = slices.Clone(g)
 		for j := range groups[i] {
 			t := &groups[i][j]
-			if last := t.tokens[len(t.tokens)-1]; len(t.tokens) == 1 && !t.prefix && !last.whole && utf8.RuneCountInString(last.word) >= minPrefix {
+			if last := t.tokens[len(t.tokens)-1]; len(t.tokens) == 1 && !t.prefix && !last.whole && utf8.RuneCountInString(last.word) >= minPrefixLetters {
 				t.prefix, changed = true, true
 			}
 		}
@@ -260,12 +260,12 @@ func (p parsed) beginnings() (parsed, bool) {
 
 // maxPairs bounds how many pairs of characters a sentence without blanks is
 // taken apart into.
-const maxPairs = 40
+const maxAlternatives = 40
 
 // anyWord is the query that one of its words satisfies, or false if that
 // changes nothing. Phrases are taken apart; of scripts without blanks, whose
 // words are not known, two characters count as one.
-func (p parsed) anyWord() (parsed, bool) {
+func (p parsedQuery) withAnyWord() (parsedQuery, bool) {
 	var any []term
 	for _, g := range p.groups {
 		for _, t := range g {
@@ -274,13 +274,13 @@ func (p parsed) anyWord() (parsed, bool) {
 				one := term{tokens: t.tokens[i : i+1]}
 				switch {
 				case !tok.whole:
-					one.prefix = utf8.RuneCountInString(tok.word) > minPrefix
+					one.prefix = utf8.RuneCountInString(tok.word) > minPrefixLetters
 				case i+1 < len(t.tokens) && t.tokens[i+1].whole:
 					one.tokens = t.tokens[i : i+2]
 				case i > 0 && t.tokens[i-1].whole:
 					continue // in the pair before
 				}
-				if len(any) < maxPairs {
+				if len(any) < maxAlternatives {
 					any = append(any, one)
 				}
 			}
@@ -294,23 +294,23 @@ func (p parsed) anyWord() (parsed, bool) {
 }
 
 // tails are ends that a beginning may have in front of it; see stemsOf.
-var tails = strings.Fields(`s es d ed g ng ing y ty ity ies ied l al nal onal ly lly e te ate ation tion ion on n
+var prefixEndings = strings.Fields(`s es d ed g ng ing y ty ity ies ied l al nal onal ly lly e te ate ation tion ion on n
 	ations ions ness ess ss ment ent nt t ments able ble le er r ers rs or ism ist ive ize ized izing ance ence ent ous ful
 	ning ned ting ted ping ped ming med ling led ring red ging ged bing bed ding ded`)
 
 // stemsOf are the stems, other than those that begin so, of words that begin
 // so: a beginning may reach into the ending that the index has cut off, as
 // "runni" of "running" and "universi" of "university".
-func stemsOf(beginning string) []string {
+func prefixStems(beginning string) []string {
 	var list []string
 	note := func(word string) {
-		if s := stem(word); !strings.HasPrefix(s, beginning) && !slices.Contains(list, s) {
+		if s := porterStem(word); !strings.HasPrefix(s, beginning) && !slices.Contains(list, s) {
 			list = append(list, s)
 		}
 	}
 	note(beginning)
 	if len(beginning) > 3 {
-		for _, tail := range tails {
+		for _, tail := range prefixEndings {
 			note(beginning + tail)
 		}
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 // expression writes down how a query was understood.
-func (p parsed) expression() string {
+func (p parsedQuery) expression() string {
 	if len(p.groups) == 0 {
 		return ""
 	}
@@ -38,14 +38,14 @@ func anyOf(terms []term) string {
 		last := t.tokens[len(t.tokens)-1]
 		before := strings.TrimSuffix(strings.Join(words, " "), last.stem())
 		list = append(list, `"`+before+last.word+`"*`)
-		for _, s := range stemsOf(last.word) {
+		for _, s := range prefixStems(last.word) {
 			list = append(list, `"`+before+s+`"`)
 		}
 	}
 	return strings.Join(list, " OR ")
 }
 
-func TestParse(t *testing.T) {
+func TestParseQuery(t *testing.T) {
 	for _, c := range []struct{ query, expression string }{
 		{"frost", `("frost")`},
 		{"Frosts  gardens", `("frost") AND ("garden")`},
@@ -84,26 +84,26 @@ func TestParse(t *testing.T) {
 		{"a tag:x OR b", `("a" OR "b")`},
 		{"'; DROP TABLE words; --", `("drop") AND ("tabl") AND ("word")`},
 	} {
-		if d := cmp.Diff(c.expression, parse(c.query).expression()); d != "" {
+		if d := cmp.Diff(c.expression, parseQuery(c.query).expression()); d != "" {
 			t.Errorf("%q (-want +got):\n%s", c.query, d)
 		}
 	}
-	p := parse(strings.Repeat("word ", 30))
+	p := parseQuery(strings.Repeat("word ", 30))
 	if n := len(p.groups); n != 20 || len(p.ignored) != 1 {
 		t.Errorf("%d terms, ignored %q", n, p.ignored)
 	}
-	p = parse(strings.Repeat("长", 300))
+	p = parseQuery(strings.Repeat("长", 300))
 	if n := len(p.groups[0][0].tokens); n != 200 || len(p.ignored) != 1 {
 		t.Errorf("%d characters, ignored %q", n, p.ignored)
 	}
-	p = parse("a tag:x OR author:y -tag:z OR tag:w")
+	p = parseQuery("a tag:x OR author:y -tag:z OR tag:w")
 	if len(p.filters) != 4 || len(p.ignored) != 2 {
 		t.Errorf("%+v, ignored %q", p.filters, p.ignored)
 	}
 }
 
 // Queries that were made to break a parser.
-var hostile = []string{
+var hostileQueries = []string{
 	"a | | b", "a OR | b", "a | OR b", "a OR OR b", "| | |", "a | |", "OR", "a AND | b",
 	"", " ", "\x00", "\xff\xfe", `"`, `""`, `"""`, `""""`, "'", "''", "*", "**", "^", "-", "--", "---", "+", "(", ")", "()",
 	"(((", ")))", ":", "::", "a:", ":a", "tag:", "tag::", `tag:"`, `tag:""`, `tag:"x`, "path:", "path:/", "path:*", "path:**",
@@ -116,10 +116,10 @@ var hostile = []string{
 	"\U0010ffff", "\ufffd", "\ue000", "½", "①", "ª", "x²*", "…", "“", "“”", "«a", "a\tb\nc\r\nd", "a\x1fb", "<script>alert(1)</script>", "{{7*7}}",
 }
 
-func TestHostileQueriesAnswer(t *testing.T) {
+func TestHostileQueries(t *testing.T) {
 	u := newWorld(t)
 	u.put("Home", "a b x frost 機器 가 हिन्दी ½ #tag 👨‍👩‍👧\n", "Other/Page", "---\ntags: [x]\n---\na b c\n")
-	for _, q := range hostile {
+	for _, q := range hostileQueries {
 		u.search(q)
 		for _, other := range []string{"a", "-b", "OR", "tag:x", `"`} {
 			u.search(q + " " + other)
@@ -138,24 +138,24 @@ func TestHostileQueriesAnswer(t *testing.T) {
 
 // Attack: a text that ends in a quotation, or is longer than what is read of it,
 // takes a filter that stands beside it away.
-func TestFiltersBesideTheText(t *testing.T) {
+func TestFilterFieldsAlwaysApply(t *testing.T) {
 	u := newWorld(t)
-	u.meaning(&fakeModel{})
+	u.useModel(&fakeModel{})
 	u.put("Garden/Frost", "---\ntags: [cold]\n---\nfrost in may\n", "Log/Frost", "frost in june\n")
-	u.settle()
+	u.waitEmbedded()
 	for _, text := range []string{"frost", `"frost`, `frost "in`, "frost " + strings.Repeat("in ", 300), "frost OR", "frost path:Log OR", "frost -", ""} {
 		for _, mode := range []Mode{Keyword, Semantic, Hybrid} {
 			for _, q := range []Query{{Path: "Garden"}, {Path: "Gard*"}, {Tag: "cold"}, {Tag: "#Cold", Path: "Garden/"}} {
 				q.Text, q.Mode = text, mode
 				r, err := u.s.Search(t.Context(), u.w, q)
-				got := strings.TrimPrefix(found(r), string(r.Loosened)+": ")
+				got := strings.TrimPrefix(foundPages(r), string(r.Loosened)+": ")
 				if nowhere := text == "frost path:Log OR"; err != nil || got != "Garden/Frost" && !(nowhere && got == "") {
 					t.Errorf("%s %.20q with tag %q and path %q finds %s, %v", mode, text, q.Tag, q.Path, got, err)
 				}
 			}
 			q := Query{Text: text, Mode: mode, Author: "nobody"}
 			if r, err := u.s.Search(t.Context(), u.w, q); err != nil || r.Total != 0 {
-				t.Errorf("%s %.20q by nobody finds %s, %v", mode, text, found(r), err)
+				t.Errorf("%s %.20q by nobody finds %s, %v", mode, text, foundPages(r), err)
 			}
 		}
 	}
@@ -164,7 +164,7 @@ func TestFiltersBesideTheText(t *testing.T) {
 func FuzzQuery(f *testing.F) {
 	u := newWorld(f)
 	u.put("Home", "a b x frost 機器 가\n", "Other/Page", "---\ntags: [x]\n---\na b c\n")
-	for _, q := range hostile {
+	for _, q := range hostileQueries {
 		f.Add(q)
 	}
 	f.Fuzz(func(t *testing.T, q string) {

@@ -12,13 +12,13 @@ import (
 // A directory is what ranking needs of every page, read once for each position
 // of the index: it makes ranking free of look-ups.
 type directory struct {
-	at    position
-	pages []entry // by id; one without a path is none
-	count int
-	mean  float64 // words of a page
+	cursor   cursor
+	pages    []pageEntry // by id; one without a path is none
+	count    int
+	meanSize float64 // words of a page
 }
 
-type entry struct {
+type pageEntry struct {
 	path        string
 	size        float64 // in words
 	name, title string  // indexed words
@@ -26,9 +26,9 @@ type entry struct {
 }
 
 // directory reads the pages of the index, from memory when nothing changed.
-func (x *index) directory(ctx context.Context, db *sql.DB) (*directory, error) {
-	at := *x.at.Load()
-	if d := x.dir.Load(); d != nil && d.at == at {
+func (x *index) loadDirectory(ctx context.Context, db *sql.DB) (*directory, error) {
+	at := *x.cursor.Load()
+	if d := x.directory.Load(); d != nil && d.cursor == at {
 		return d, nil
 	}
 	rows, err := x.reads.Rows(ctx, "SELECT id, path, size, name, last, title FROM pages ORDER BY id")
@@ -36,22 +36,22 @@ func (x *index) directory(ctx context.Context, db *sql.DB) (*directory, error) {
 		return nil, err
 	}
 	defer rows.Close()
-	d := &directory{at: at}
+	d := &directory{cursor: at}
 	total := 0.0
 	for rows.Next() {
 		var id int
-		var e entry
+		var e pageEntry
 		if err := rows.Scan(&id, &e.path, &e.size, &e.name, &e.last, &e.title); err != nil {
 			return nil, err
 		}
 		e.last = " " + e.last
-		d.pages = append(d.pages, make([]entry, max(0, id+1-len(d.pages)))...)
+		d.pages = append(d.pages, make([]pageEntry, max(0, id+1-len(d.pages)))...)
 		d.pages[id] = e
 		d.count++
 		total += e.size
 	}
-	d.mean = total / float64(max(d.count, 1))
-	x.dir.Store(d)
+	d.meanSize = total / float64(max(d.count, 1))
+	x.directory.Store(d)
 	return d, rows.Err()
 }
 
@@ -65,8 +65,8 @@ type ranking struct {
 
 // The constants of BM25, as everybody has them.
 const (
-	k1 = 1.2
-	b  = 0.75
+	bm25K1 = 1.2
+	bm25B  = 0.75
 )
 
 // score gives every page's score for a query, by id: that of all its terms that
@@ -76,7 +76,7 @@ const (
 // BM25 extension to multiple weighted fields", 2004) and an inverse document
 // frequency that stays above 0 (as Lucene's), for in a small wiki many a good
 // word is on most of the pages.
-func (r ranking) score(p parsed) ([]float64, error) {
+func (r ranking) scorePages(p parsedQuery) ([]float64, error) {
 	scores := make([]float64, len(r.pages))
 	for id, e := range r.pages {
 		if e.path == "" {
@@ -86,7 +86,7 @@ func (r ranking) score(p parsed) ([]float64, error) {
 	for _, group := range p.groups {
 		has := make([]bool, len(r.pages))
 		for _, t := range group {
-			often, err := r.frequency(t)
+			often, err := r.termFrequency(t)
 			if err != nil {
 				return nil, err
 			}
@@ -100,7 +100,7 @@ func (r ranking) score(p parsed) ([]float64, error) {
 			for id, f := range often {
 				if f > 0 && scores[id] >= 0 {
 					has[id] = true
-					scores[id] += idf * f * (k1 + 1) / (f + k1*(1-b+b*r.pages[id].size/r.mean))
+					scores[id] += idf * f * (bm25K1 + 1) / (f + bm25K1*(1-bm25B+bm25B*r.pages[id].size/r.meanSize))
 				}
 			}
 		}
@@ -111,7 +111,7 @@ func (r ranking) score(p parsed) ([]float64, error) {
 		}
 	}
 	for _, t := range p.not {
-		often, err := r.frequency(t)
+		often, err := r.termFrequency(t)
 		if err != nil {
 			return nil, err
 		}
@@ -126,27 +126,27 @@ func (r ranking) score(p parsed) ([]float64, error) {
 
 // frequency is how often each page has a term, by id, each place with the
 // weight of its column.
-func (r ranking) frequency(t term) ([]float64, error) {
+func (r ranking) termFrequency(t term) ([]float64, error) {
 	often := make([]float64, len(r.pages))
-	count := func(page int64, at []place) {
+	count := func(page int64, at []position) {
 		if page < int64(len(often)) {
 			for _, p := range at {
-				often[page] += weights[p.column()]
+				often[page] += columnWeights[p.column()]
 			}
 		}
 	}
 	n := len(t.tokens) - 1
 	if n == 0 {
-		return often, r.each(t, count)
+		return often, r.eachPosting(t, count)
 	}
-	found := map[int64][]place{} // where the phrase may go on
+	found := map[int64][]position{} // where the phrase may go on
 	for i, tok := range t.tokens[:n] {
-		next := map[int64][]place{}
-		err := r.each(term{tokens: []token{tok}}, func(page int64, at []place) {
+		next := map[int64][]position{}
+		err := r.eachPosting(term{tokens: []token{tok}}, func(page int64, at []position) {
 			if i == 0 {
 				next[page] = slices.Clone(at)
 			} else if before := found[page]; before != nil {
-				if on := following(before, at); len(on) > 0 {
+				if on := adjacentPositions(before, at); len(on) > 0 {
 					next[page] = on
 				}
 			}
@@ -158,16 +158,16 @@ func (r ranking) frequency(t term) ([]float64, error) {
 			return often, nil
 		}
 	}
-	return often, r.each(term{tokens: t.tokens[n:], prefix: t.prefix}, func(page int64, at []place) {
+	return often, r.eachPosting(term{tokens: t.tokens[n:], prefix: t.prefix}, func(page int64, at []position) {
 		if before := found[page]; before != nil {
-			count(page, following(slices.Clone(before), at))
+			count(page, adjacentPositions(slices.Clone(before), at))
 		}
 	})
 }
 
 // following are the places of at that come right after one of before, which it
 // overwrites.
-func following(before, at []place) []place {
+func adjacentPositions(before, at []position) []position {
 	out, i := before[:0], 0
 	for _, p := range at {
 		for i < len(before) && before[i]+1 < p {
@@ -186,20 +186,20 @@ func following(before, at []place) []place {
 
 // each calls do with the places of a term of one word, page by page; of a
 // beginning, once for every word that begins so. at is valid during the call.
-func (r ranking) each(t term, do func(page int64, at []place)) error {
+func (r ranking) eachPosting(t term, do func(page int64, at []position)) error {
 	tok := t.tokens[0]
 	if !t.prefix {
-		return r.lists("SELECT block, list FROM postings WHERE stem = $1", do, tok.stem())
+		return r.readPostings("SELECT block, list FROM postings WHERE stem = $1", do, tok.stem())
 	}
-	for _, s := range stemsOf(tok.word) {
-		if err := r.lists("SELECT block, list FROM postings WHERE stem = $1", do, s); err != nil {
+	for _, s := range prefixStems(tok.word) {
+		if err := r.readPostings("SELECT block, list FROM postings WHERE stem = $1", do, s); err != nil {
 			return err
 		}
 	}
-	return r.lists("SELECT block, list FROM postings WHERE stem >= $1 AND stem < $2", do, tok.word, tok.word+"\U0010ffff")
+	return r.readPostings("SELECT block, list FROM postings WHERE stem >= $1 AND stem < $2", do, tok.word, tok.word+"\U0010ffff")
 }
 
-func (r ranking) lists(query string, do func(page int64, at []place), args ...any) error {
+func (r ranking) readPostings(query string, do func(page int64, at []position), args ...any) error {
 	rows, err := r.x.reads.Rows(r.ctx, query, args...)
 	if err != nil {
 		return err
@@ -221,14 +221,14 @@ func (r ranking) lists(query string, do func(page int64, at []place), args ...an
 			if !more {
 				break
 			}
-			do(block*blockPages+int64(offset), list.at)
+			do(block*blockPages+int64(offset), list.positions)
 		}
 	}
 	return rows.Err()
 }
 
 // filter takes those pages out of scores that do not pass a query's filters.
-func (r ranking) filter(p parsed, scores []float64) error {
+func (r ranking) applyFilters(p parsedQuery, scores []float64) error {
 	if len(p.filters) == 0 {
 		return nil
 	}
@@ -242,7 +242,7 @@ func (r ranking) filter(p parsed, scores []float64) error {
 	for _, f := range p.filters {
 		var any []string
 		for _, v := range f.values {
-			any = append(any, condition(f.kind, v, arg))
+			any = append(any, filterCondition(f.kind, v, arg))
 		}
 		not := ""
 		if f.not {
@@ -274,7 +274,7 @@ func (r ranking) filter(p parsed, scores []float64) error {
 }
 
 // condition is a filter on one value, of pages p.
-func condition(kind, value string, arg func(any) string) string {
+func filterCondition(kind, value string, arg func(any) string) string {
 	switch kind {
 	case "tag":
 		return "p.id IN (SELECT page FROM tags WHERE tag = " + arg(value) + ")"
@@ -299,7 +299,7 @@ func condition(kind, value string, arg func(any) string) string {
 // title, is what was asked for above all others, by as much as the best has, and
 // by half of that where the last segment begins or goes on with it: their order
 // among each other stays, and a list that is scaled keeps its shape.
-func (r ranking) namesFirst(p parsed, scores []float64) {
+func (r ranking) boostNameMatches(p parsedQuery, scores []float64) {
 	var name []string
 	for _, g := range p.groups {
 		if len(g) > 1 {

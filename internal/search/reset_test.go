@@ -12,15 +12,15 @@ import (
 // be found afterwards.
 func TestResetWhileInUse(t *testing.T) {
 	u := newWorld(t)
-	model := &fakeModel{texts: make(chan string)}
-	u.meaning(model)
+	model := &fakeModel{started: make(chan string)}
+	u.useModel(model)
 	u.put("Bad", "quaggamire\n", "Good", "other\n")
 	if err := u.s.CatchUp(t.Context(), u.w); err != nil {
 		t.Fatal(err)
 	}
 	embedding := make(chan error, 1)
 	go func() { _, err := u.s.EmbedAll(t.Context(), u.w.Slug(), 1); embedding <- err }()
-	<-model.texts // it is at the first of two
+	<-model.started // it is at the first of two
 	if err := u.w.TakeDown(t.Context(), "Bad.md", "a court said so"); err != nil {
 		t.Fatal(err)
 	}
@@ -33,10 +33,10 @@ func TestResetWhileInUse(t *testing.T) {
 	}()
 	time.Sleep(50 * time.Millisecond) // both wait, or have had their turn
 	go func() {
-		for range model.texts {
+		for range model.started {
 		}
 	}()
-	defer close(model.texts)
+	defer close(model.started)
 	if err := <-reset; err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func TestResetWhileInUse(t *testing.T) {
 	if err != nil || r.Total != 0 {
 		t.Errorf("after it was taken down: %d pages, %v", r.Total, err)
 	}
-	if r, err := u.s.Search(t.Context(), u.w, Query{Text: "other", Mode: Keyword}); err != nil || found(r) != string(wiki.PageName("Good")) {
-		t.Errorf("the other page: %s, %v", found(r), err)
+	if r, err := u.s.Search(t.Context(), u.w, Query{Text: "other", Mode: Keyword}); err != nil || foundPages(r) != string(wiki.PageName("Good")) {
+		t.Errorf("the other page: %s, %v", foundPages(r), err)
 	}
 }

@@ -39,16 +39,16 @@ type Options struct {
 // A Service answers queries on the indexes of all wikis. It is safe for
 // concurrent use.
 type Service struct {
-	o Options
+	opts Options
 
-	waiting *waiting
-	asking  atomic.Int32 // queries that run
+	queue         *embedQueue
+	activeQueries atomic.Int32 // queries that run
 
-	mu     sync.Mutex
-	open   map[string]*index
-	sound  map[string]bool // indexes that need no check when they are opened again
-	clock  int64           // counts uses, to find the index that was not used for longest
-	closed bool
+	mu       sync.Mutex
+	open     map[string]*index
+	verified map[string]bool // indexes that need no check when they are opened again
+	uses     int64           // counts uses, to find the index that was not used for longest
+	closed   bool
 }
 
 // New makes a Service. Indexes are opened when they are first used.
@@ -62,7 +62,7 @@ func New(o Options) *Service {
 	if o.CacheBytes == 0 {
 		o.CacheBytes = 64 << 20
 	}
-	return &Service{o: o, waiting: newWaiting(), open: map[string]*index{}, sound: map[string]bool{}}
+	return &Service{opts: o, queue: newEmbedQueue(), open: map[string]*index{}, verified: map[string]bool{}}
 }
 
 // Close waits for calls under way and closes all indexes.
@@ -79,7 +79,7 @@ func (s *Service) Close() error {
 }
 
 // index gives the index of a wiki, which is not closed before release.
-func (s *Service) index(slug string) (x *index, release func(), err error) {
+func (s *Service) acquireIndex(slug string) (x *index, release func(), err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -88,27 +88,27 @@ func (s *Service) index(slug string) (x *index, release func(), err error) {
 	x = s.open[slug]
 	if x == nil {
 		x = s.newIndex(slug)
-		x.sound = s.sound[slug]
+		x.verified = s.verified[slug]
 		s.open[slug] = x
 	}
-	s.clock++
-	x.users, x.used = x.users+1, s.clock
-	s.shrink()
+	s.uses++
+	x.inUse, x.lastUse = x.inUse+1, s.uses
+	s.closeIdleIndexes()
 	return x, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		x.users--
-		s.shrink()
+		x.inUse--
+		s.closeIdleIndexes()
 	}, nil
 }
 
 // shrink closes the idle indexes beyond the bound, those first that were not
 // used for longest.
-func (s *Service) shrink() {
-	for len(s.open) > s.o.MaxOpen {
+func (s *Service) closeIdleIndexes() {
+	for len(s.open) > s.opts.MaxOpen {
 		var oldest *index
 		for _, x := range s.open {
-			if x.users == 0 && (oldest == nil || x.used < oldest.used) {
+			if x.inUse == 0 && (oldest == nil || x.lastUse < oldest.lastUse) {
 				oldest = x
 			}
 		}
@@ -117,19 +117,19 @@ func (s *Service) shrink() {
 		}
 		delete(s.open, oldest.slug)
 		if err := oldest.close(); err != nil {
-			s.o.Log.Warn("search: close an index", "wiki", oldest.slug, "err", err)
+			s.opts.Log.Warn("search: close an index", "wiki", oldest.slug, "err", err)
 		}
-		if oldest.sound {
-			s.sound[oldest.slug] = true
+		if oldest.verified {
+			s.verified[oldest.slug] = true
 		}
 	}
 }
 
 func (s *Service) newIndex(slug string) *index {
-	return &index{slug: slug, file: s.file(slug), log: s.o.Log, model: s.o.Model, waiting: s.waiting}
+	return &index{slug: slug, file: s.indexFile(slug), log: s.opts.Log, model: s.opts.Model, queue: s.queue}
 }
 
-func (s *Service) file(slug string) string { return filepath.Join(s.o.Dir, slug, "index.db") }
+func (s *Service) indexFile(slug string) string { return filepath.Join(s.opts.Dir, slug, "index.db") }
 
 // A Query is what somebody looks for.
 type Query struct {
@@ -220,10 +220,10 @@ type Results struct {
 // was asked for before all others; a query of filters alone lists pages by name.
 // A query without anything to look for finds nothing.
 func (s *Service) Search(ctx context.Context, w *content.Wiki, q Query) (Results, error) {
-	s.asking.Add(1)
-	defer s.asking.Add(-1)
-	asked := parse(q.Text)
-	asked.filterBy(q)
+	s.activeQueries.Add(1)
+	defer s.activeQueries.Add(-1)
+	asked := parseQuery(q.Text)
+	asked.addFilters(q)
 	if q.Limit <= 0 {
 		q.Limit = 20
 	}
@@ -231,7 +231,7 @@ func (s *Service) Search(ctx context.Context, w *content.Wiki, q Query) (Results
 	if q.Mode == "" {
 		q.Mode = Hybrid
 	}
-	if s.o.Model == nil || len(asked.groups) == 0 {
+	if s.opts.Model == nil || len(asked.groups) == 0 {
 		q.Mode = Keyword
 	}
 	var vector []float32
@@ -241,17 +241,17 @@ func (s *Service) Search(ctx context.Context, w *content.Wiki, q Query) (Results
 			return Results{}, fmt.Errorf("search: %w", err)
 		}
 	}
-	x, release, err := s.index(w.Slug())
+	x, release, err := s.acquireIndex(w.Slug())
 	if err != nil {
 		return Results{}, err
 	}
 	defer release()
 	var found Results
-	err = x.current(ctx, w, func(db *sql.DB) error {
+	err = x.withCurrentDB(ctx, w, func(db *sql.DB) error {
 		if q.Mode == Keyword {
-			found, err = x.answer(ctx, db, asked, q.Limit, q.Offset)
+			found, err = x.keywordSearch(ctx, db, asked, q.Limit, q.Offset)
 		} else {
-			found, err = x.meaningful(ctx, db, asked, q.Mode, vector, q.Limit, q.Offset)
+			found, err = x.vectorSearch(ctx, db, asked, q.Mode, vector, q.Limit, q.Offset)
 		}
 		return err
 	})
@@ -259,11 +259,11 @@ func (s *Service) Search(ctx context.Context, w *content.Wiki, q Query) (Results
 		return Results{}, fmt.Errorf("search: find %q in %s: %w", q.Text, w.Slug(), err)
 	}
 	found.Mode = q.Mode
-	if s.o.Model != nil {
-		found.Waiting = s.waiting.of(w.Slug())
+	if s.opts.Model != nil {
+		found.Waiting = s.queue.backlogOf(w.Slug())
 	}
 	if q.Mode != Keyword {
-		s.trim(x)
+		s.trimVectors(x)
 	}
 	return found, nil
 }
@@ -271,12 +271,12 @@ func (s *Service) Search(ctx context.Context, w *content.Wiki, q Query) (Results
 // CatchUp brings the index up to the wiki's head. It is cheap when nothing is
 // new, and what the nudge after a commit calls.
 func (s *Service) CatchUp(ctx context.Context, w *content.Wiki) error {
-	x, release, err := s.index(w.Slug())
+	x, release, err := s.acquireIndex(w.Slug())
 	if err != nil {
 		return err
 	}
 	defer release()
-	if err := x.healing(func() error { return x.catchUp(ctx, w) }); err != nil {
+	if err := x.retryRebuilt(func() error { return x.catchUp(ctx, w) }); err != nil {
 		return fmt.Errorf("search: catch up with %s: %w", w.Slug(), err)
 	}
 	return nil
@@ -285,12 +285,12 @@ func (s *Service) CatchUp(ctx context.Context, w *content.Wiki) error {
 // Reset drops what the index of a wiki holds; the next to need it builds it anew.
 // No query that begins afterwards sees what was there before.
 func (s *Service) Reset(slug string) error {
-	x, release, err := s.index(slug)
+	x, release, err := s.acquireIndex(slug)
 	if err != nil {
 		return err
 	}
 	defer release()
-	s.waiting.note(slug, 0)
+	s.queue.setBacklog(slug, 0)
 	if err := x.reset(); err != nil {
 		return fmt.Errorf("search: reset the index of %s: %w", slug, err)
 	}
@@ -306,9 +306,9 @@ func (s *Service) Remove(ctx context.Context, slug string) error {
 	s.mu.Lock()
 	x := s.open[slug]
 	delete(s.open, slug)
-	delete(s.sound, slug)
+	delete(s.verified, slug)
 	s.mu.Unlock()
-	s.waiting.note(slug, 0)
+	s.queue.setBacklog(slug, 0)
 	if x == nil {
 		x = s.newIndex(slug)
 	}

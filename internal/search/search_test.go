@@ -11,7 +11,7 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-func TestWordsFindTheirPages(t *testing.T) {
+func TestKeywordSearch(t *testing.T) {
 	u := newWorld(t)
 	u.put(
 		"Weather_Station", "# Weather Station\n\nA mast with sensors.\n\n## Calibration\n\nThe offset is minus 0.18.\n",
@@ -93,12 +93,12 @@ func TestWordsFindTheirPages(t *testing.T) {
 		switch c.query {
 		case "mast OR brulee", "mast | degrees sensors", "全文", "人器": // order is bm25's alone
 			for _, p := range strings.Fields(strings.TrimPrefix(c.pages, "any:")) {
-				if !strings.Contains(" "+found(got)+" ", " "+p+" ") {
-					t.Errorf("search %q: %q lacks %s", c.query, found(got), p)
+				if !strings.Contains(" "+foundPages(got)+" ", " "+p+" ") {
+					t.Errorf("search %q: %q lacks %s", c.query, foundPages(got), p)
 				}
 			}
 		default:
-			u.want(c.query, c.pages)
+			u.wantPages(c.query, c.pages)
 		}
 	}
 }
@@ -141,7 +141,7 @@ func TestFilters(t *testing.T) {
 		// What looks like a filter and is none.
 		{"colour:server person", "any: Designer Design/VPS/Disks Design/VPS"},
 	} {
-		u.want(c.query, c.pages)
+		u.wantPages(c.query, c.pages)
 	}
 	r := u.search("tag: server author:")
 	if len(r.Ignored) != 2 || !strings.Contains(r.Ignored[0], "tag:garden") {
@@ -150,7 +150,7 @@ func TestFilters(t *testing.T) {
 	if d := cmp.Diff([]string{"server", "a phrase"}, u.search(`server tag:hardware "a phrase" -no`).Words); d != "" {
 		t.Error(d)
 	}
-	if got := snippet(u.search("rack").Hits[0]); got != "Attachments: photo of [rack].jpg" {
+	if got := snippetText(u.search("rack").Hits[0]); got != "Attachments: photo of [rack].jpg" {
 		t.Errorf("an attachment shows as %q", got)
 	}
 }
@@ -167,7 +167,7 @@ func TestRanking(t *testing.T) {
 		"Many", strings.Repeat("Frost and frost and frost again. ", 60),
 		"Titled", "---\ntitle: Frost\n---\nCold.\n",
 	)
-	got := strings.Fields(found(u.search("frost")))
+	got := strings.Fields(foundPages(u.search("frost")))
 	if got[0] != "Frost" {
 		t.Errorf("%v: the page of that very name is not first", got)
 	}
@@ -188,7 +188,7 @@ func TestRanking(t *testing.T) {
 	}
 }
 
-func TestPages(t *testing.T) {
+func TestPagination(t *testing.T) {
 	u := newWorld(t)
 	var all []string
 	for i := range 45 {
@@ -236,12 +236,12 @@ func TestSnippets(t *testing.T) {
 		t.Helper()
 		r := u.search(query)
 		if len(r.Hits) != 1 {
-			t.Fatalf("search %q: %s", query, found(r))
+			t.Fatalf("search %q: %s", query, foundPages(r))
 		}
 		return r.Hits[0]
 	}
 	h := one("sensors offset path:Long")
-	text := snippet(h)
+	text := snippetText(h)
 	if h.Heading != "Sensors" || h.Line != 3 || !strings.Contains(text, "The [offset] of the old [sensor] was wrong") || !strings.HasPrefix(text, "… ") || !strings.HasSuffix(text, " …") {
 		t.Errorf("%q, line %d: %s", h.Heading, h.Line, text)
 	}
@@ -259,7 +259,7 @@ func TestSnippets(t *testing.T) {
 		{"second path:Only*", "Second", "More."},
 	} {
 		h := one(c.query)
-		if got := snippet(h); strings.Join(strings.Fields(got), " ") != c.text || h.Heading != c.heading {
+		if got := snippetText(h); strings.Join(strings.Fields(got), " ") != c.text || h.Heading != c.heading {
 			t.Errorf("search %q: %q: %q, want %q: %q", c.query, h.Heading, got, c.heading, c.text)
 		}
 	}
@@ -267,12 +267,12 @@ func TestSnippets(t *testing.T) {
 		t.Errorf("okapi is at line %d", h.Line)
 	}
 	h = one("机器人")
-	if text := snippet(h); !strings.Contains(text, "[机器人]写维基") || len([]rune(text)) > 230 {
+	if text := snippetText(h); !strings.Contains(text, "[机器人]写维基") || len([]rune(text)) > 230 {
 		t.Error(text)
 	}
 	for _, hidden := range []string{"instructions", "secret"} {
 		if r := u.search(hidden); len(r.Hits) != 0 {
-			t.Errorf("%q of a comment finds %s: %s", hidden, found(r), snippet(r.Hits[0]))
+			t.Errorf("%q of a comment finds %s: %s", hidden, foundPages(r), snippetText(r.Hits[0]))
 		}
 	}
 	if f, err := u.w.Lookup(t.Context(), "Café.md"); err != nil || one("naive").Blob != f.Blob {
@@ -304,11 +304,11 @@ func TestComplete(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if s := joined(got); s != c.pages {
+		if s := joinNames(got); s != c.pages {
 			t.Errorf("%q completes to %q, want %q", c.typed, s, c.pages)
 		}
 	}
-	if got, _ := u.s.Complete(t.Context(), u.w, "", 2); joined(got) != "Architecture Café" {
+	if got, _ := u.s.Complete(t.Context(), u.w, "", 2); joinNames(got) != "Architecture Café" {
 		t.Errorf("nothing completes to %v", got)
 	}
 	u.move("Home.md", "Start.md")
@@ -317,7 +317,7 @@ func TestComplete(t *testing.T) {
 	}
 }
 
-func joined(names []wiki.PageName) string {
+func joinNames(names []wiki.PageName) string {
 	var list []string
 	for _, n := range names {
 		list = append(list, string(n))
@@ -325,17 +325,17 @@ func joined(names []wiki.PageName) string {
 	return strings.Join(list, " ")
 }
 
-func TestTwoWikisShareNothing(t *testing.T) {
+func TestWikisAreIsolated(t *testing.T) {
 	u := newWorld(t)
 	u.put("Home", "canary\n")
-	other := u.wiki("bob")
+	other := u.createWiki("bob")
 	if err := commit(t.Context(), other, "bob", content.Edit{Path: "Home.md", Data: []byte("other\n")}); err != nil {
 		t.Fatal(err)
 	}
-	u.want("canary", "Home")
+	u.wantPages("canary", "Home")
 	for _, q := range []string{"canary", "can*", "author:ada", "-other", "canary OR zyzzyva"} {
 		if r, err := u.s.Search(t.Context(), other, Query{Text: q}); err != nil || len(r.Hits) > 0 {
-			t.Errorf("%q finds %s in the other wiki, %v", q, found(r), err)
+			t.Errorf("%q finds %s in the other wiki, %v", q, foundPages(r), err)
 		}
 	}
 }

@@ -13,32 +13,32 @@ const (
 	snippetChars = 200
 	leadIn       = 60 // of them stand before the first mark
 	// scanBytes bounds how much of one page is read for a snippet.
-	scanBytes = 256 << 10
+	maxScanBytes = 256 << 10
 )
 
 // A marker finds a query's words in a text.
 type marker struct {
-	terms   []wanted
-	longest int               // words of a term
-	starts  []string          // what the words in question begin with
-	first   [256]bool         // and the bytes that they may begin with in a text
-	stems   map[string]string // of words that begin so
+	terms      []markerTerm
+	longest    int               // words of a term
+	prefixes   []string          // what the words in question begin with
+	firstBytes [256]bool         // and the bytes that they may begin with in a text
+	stems      map[string]string // of words that begin so
 }
 
 // A wanted term: words that must follow each other, each by its stem.
-type wanted struct {
+type markerTerm struct {
 	stems  []string
 	prefix string // the last word may be one that begins so
 }
 
-func newMarker(p parsed) *marker {
+func newMarker(p parsedQuery) *marker {
 	m := &marker{stems: map[string]string{}}
 	for _, g := range p.groups {
 		for _, t := range g {
-			var w wanted
+			var w markerTerm
 			for _, tok := range t.tokens {
 				w.stems = append(w.stems, tok.stem())
-				m.starts = append(m.starts, start(tok))
+				m.prefixes = append(m.prefixes, sharedPrefix(tok))
 			}
 			m.longest = max(m.longest, len(w.stems))
 			if t.prefix {
@@ -47,11 +47,11 @@ func newMarker(p parsed) *marker {
 			m.terms = append(m.terms, w)
 		}
 	}
-	for _, s := range m.starts {
-		m.first[s[0]], m.first[strings.ToUpper(s[:1])[0]] = true, true
+	for _, s := range m.prefixes {
+		m.firstBytes[s[0]], m.firstBytes[strings.ToUpper(s[:1])[0]] = true, true
 	}
-	for c := utf8.RuneSelf; c < len(m.first); c++ { // what these fold to is not known
-		m.first[c] = true
+	for c := utf8.RuneSelf; c < len(m.firstBytes); c++ { // what these fold to is not known
+		m.firstBytes[c] = true
 	}
 	return m
 }
@@ -59,16 +59,16 @@ func newMarker(p parsed) *marker {
 // start is what all words of a token's stem begin with, and few others: stems
 // are dear to work out. A stem has all of its words' beginning but for its last
 // two letters at most, which may stand for others ("abl" for "abilities").
-func start(t token) string {
-	if s := t.stem(); len(s) > 3 && ascii(s) {
+func sharedPrefix(t token) string {
+	if s := t.stem(); len(s) > 3 && isASCII(s) {
 		return s[:len(s)-2]
 	}
 	return t.word[:1]
 }
 
 // may reports whether a word can be one of those in question.
-func (m *marker) may(word string) bool {
-	for _, s := range m.starts {
+func (m *marker) mayMatch(word string) bool {
+	for _, s := range m.prefixes {
 		if strings.HasPrefix(word, s) {
 			return true
 		}
@@ -77,7 +77,7 @@ func (m *marker) may(word string) bool {
 }
 
 // stem is that of a token, worked out once.
-func (m *marker) stem(t token) string {
+func (m *marker) stemOf(t token) string {
 	s, ok := m.stems[t.word]
 	if !ok {
 		s = t.stem()
@@ -93,7 +93,7 @@ type mark struct {
 }
 
 // marks finds all places of the terms in a text, in order of their ends.
-func (m *marker) marks(text string) []mark {
+func (m *marker) findMarks(text string) []mark {
 	if m.longest == 0 {
 		return nil
 	}
@@ -103,15 +103,15 @@ func (m *marker) marks(text string) []mark {
 	}
 	var last []seen // this word and those before, as many as the longest term has
 	var out []mark
-	for r := range runs(text) {
+	for r := range wordRuns(text) {
 		var word seen
-		if m.first[text[r.start]] {
-			t, ok := r.token(text)
+		if m.firstBytes[text[r.start]] {
+			t, ok := r.tokenIn(text)
 			if !ok {
 				continue
 			}
-			if m.may(t.word) {
-				word = seen{t, m.stem(t)}
+			if m.mayMatch(t.word) {
+				word = seen{t, m.stemOf(t)}
 			}
 		}
 		if word.stem == "" {
@@ -147,18 +147,18 @@ const moreSections = 4
 // sections chooses the sections that have most of the terms, and are nearest to
 // what was asked where that is known; of each the piece that has most. Where
 // nothing matches it is the beginning of the first section with a text.
-func (m *marker) sections(list []section, meaning []passage) []Section {
-	found := m.candidates(list, meaning)
+func (m *marker) bestSections(list []section, meaning []passage) []Section {
+	found := m.rankSections(list, meaning)
 	if len(found) == 0 {
 		first := slices.IndexFunc(list, func(s section) bool { return s.text != "" })
 		if first = max(first, 0); first >= len(list) {
 			return nil
 		}
-		return []Section{shown(list[first], candidate{})}
+		return []Section{newSection(list[first], candidate{})}
 	}
 	slices.SortStableFunc(found, func(a, b candidate) int { return cmp.Compare(b.score, a.score) })
 	best := found[0]
-	out := []Section{shown(list[best.section], best)}
+	out := []Section{newSection(list[best.section], best)}
 	passages := map[int]bool{best.passage: true}
 	for _, c := range found[1:] {
 		if len(out) > moreSections || c.score < .75*best.score || c.terms < best.terms {
@@ -168,7 +168,7 @@ func (m *marker) sections(list []section, meaning []passage) []Section {
 			continue
 		}
 		passages[c.passage] = true
-		out = append(out, shown(list[c.section], c))
+		out = append(out, newSection(list[c.section], c))
 	}
 	return out
 }
@@ -179,11 +179,11 @@ type candidate struct {
 	marks   []mark
 	terms   int // different ones that it has
 	passage int // nearest one that it is in, from 1
-	from    int // where that begins
+	start   int // where that begins
 	score   float64
 }
 
-func (m *marker) candidates(list []section, meaning []passage) []candidate {
+func (m *marker) rankSections(list []section, meaning []passage) []candidate {
 	nearest := 0.0
 	for _, p := range meaning {
 		nearest = max(nearest, p.cosine)
@@ -192,14 +192,14 @@ func (m *marker) candidates(list []section, meaning []passage) []candidate {
 	read, marked := 0, false
 	for i, s := range list {
 		c := candidate{section: i}
-		if read += len(s.text); read <= scanBytes || !marked {
-			c.marks = m.marks(cut(s.text, scanBytes))
+		if read += len(s.text); read <= maxScanBytes || !marked {
+			c.marks = m.findMarks(truncate(s.text, maxScanBytes))
 		}
-		heads := m.marks(s.heading)
-		c.terms = distinct(append(heads[:len(heads):len(heads)], c.marks...))
+		heads := m.findMarks(s.heading)
+		c.terms = distinctTerms(append(heads[:len(heads):len(heads)], c.marks...))
 		marked = marked || c.terms > 0
 		// Different terms count most, then that the heading names them.
-		c.score = float64(c.terms) + .2*float64(distinct(heads)) + .001*float64(min(len(c.marks), 100))
+		c.score = float64(c.terms) + .2*float64(distinctTerms(heads)) + .001*float64(min(len(c.marks), 100))
 		if s.line == 0 { // tags and attachments, if there is nothing else
 			c.score = min(c.score, .001)
 		}
@@ -211,7 +211,7 @@ func (m *marker) candidates(list []section, meaning []passage) []candidate {
 				}
 				c.passage, c.score = n+1, c.score+like
 				if p.first == i {
-					c.from = p.from
+					c.start = p.start
 				}
 			}
 		}
@@ -222,12 +222,12 @@ func (m *marker) candidates(list []section, meaning []passage) []candidate {
 	return found
 }
 
-func shown(s section, c candidate) Section {
-	return Section{Heading: s.heading, Line: s.line, Snippet: excerpt(s.text, apart(c.marks), min(c.from, len(s.text)))}
+func newSection(s section, c candidate) Section {
+	return Section{Heading: s.heading, Line: s.line, Snippet: excerpt(s.text, mergeOverlaps(c.marks), min(c.start, len(s.text)))}
 }
 
 // apart makes one of marks that overlap, as pairs of characters do.
-func apart(marks []mark) []mark {
+func mergeOverlaps(marks []mark) []mark {
 	slices.SortStableFunc(marks, func(a, b mark) int { return a.start - b.start })
 	var out []mark
 	for _, k := range marks {
@@ -242,7 +242,7 @@ func apart(marks []mark) []mark {
 
 // distinct is how many terms are among the marks. There are fewer than 64; see
 // maxTerms and maxPairs.
-func distinct(marks []mark) int {
+func distinctTerms(marks []mark) int {
 	terms := uint64(0)
 	for _, k := range marks {
 		terms |= 1 << k.term
@@ -254,11 +254,11 @@ func distinct(marks []mark) int {
 // place on where there are none.
 func excerpt(text string, marks []mark, from int) []Span {
 	if len(marks) > 0 {
-		from = back(text, densest(marks).start, leadIn)
+		from = runesBack(text, densestMark(marks).start, leadIn)
 	}
-	to := forward(text, from, snippetChars)
+	to := runesForward(text, from, snippetChars)
 	if to == len(text) && from > 0 { // the end of the text: show more before it
-		from = min(from, back(text, to, snippetChars))
+		from = min(from, runesBack(text, to, snippetChars))
 	}
 	from, to = wordEdges(text, from, to, marks)
 	var out []Span
@@ -283,11 +283,11 @@ func excerpt(text string, marks []mark, from int) []Span {
 	if to < len(text) {
 		add(" …", false)
 	}
-	return join(out)
+	return mergePlainSpans(out)
 }
 
 // join makes one of neighbours that are not marked.
-func join(spans []Span) []Span {
+func mergePlainSpans(spans []Span) []Span {
 	var out []Span
 	for _, s := range spans {
 		if n := len(out); n > 0 && !s.Hit && !out[n-1].Hit {
@@ -300,7 +300,7 @@ func join(spans []Span) []Span {
 }
 
 // densest is the mark from which on most different terms are within reach.
-func densest(marks []mark) mark {
+func densestMark(marks []mark) mark {
 	best, top := marks[0], 0
 	var within [64]int // marks of each term in reach
 	terms, reach := 0, 0
@@ -326,7 +326,7 @@ func densest(marks []mark) mark {
 }
 
 // back and forward go a number of characters from a place in a text.
-func back(text string, at, chars int) int {
+func runesBack(text string, at, chars int) int {
 	for ; chars > 0 && at > 0; chars-- {
 		_, n := utf8.DecodeLastRuneInString(text[:at])
 		at -= n
@@ -334,7 +334,7 @@ func back(text string, at, chars int) int {
 	return at
 }
 
-func forward(text string, at, chars int) int {
+func runesForward(text string, at, chars int) int {
 	for ; chars > 0 && at < len(text); chars-- {
 		_, n := utf8.DecodeRuneInString(text[at:])
 		at += n

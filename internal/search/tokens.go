@@ -18,7 +18,7 @@ type token struct {
 }
 
 // stem is the word as it stands in the index.
-func (t token) stem() string { return stem(t.word) }
+func (t token) stem() string { return porterStem(t.word) }
 
 // tokens cuts a text into words: runs of letters, digits and marks. Characters
 // of scripts that are written without blanks are words of their own, so that a
@@ -26,10 +26,10 @@ func (t token) stem() string { return stem(t.word) }
 //
 // The index, the query and the marks in snippets all use it: what is found is
 // what is marked.
-func tokens(text string) iter.Seq[token] {
+func tokenize(text string) iter.Seq[token] {
 	return func(yield func(token) bool) {
-		for r := range runs(text) {
-			if t, ok := r.token(text); ok && !yield(t) {
+		for r := range wordRuns(text) {
+			if t, ok := r.tokenIn(text); ok && !yield(t) {
 				return
 			}
 		}
@@ -43,17 +43,17 @@ type run struct {
 }
 
 // token is the word of a run, if it is one.
-func (r run) token(text string) (token, bool) {
+func (r run) tokenIn(text string) (token, bool) {
 	word := text[r.start:r.end]
 	if r.plain {
 		word = strings.ToLower(word)
 	} else {
-		word = fold(word)
+		word = foldWord(word)
 	}
 	return token{word, r.start, r.end, r.whole}, word != ""
 }
 
-func runs(text string) iter.Seq[run] {
+func wordRuns(text string) iter.Seq[run] {
 	return func(yield func(run) bool) {
 		for i := 0; i < len(text); {
 			c := text[i]
@@ -70,7 +70,7 @@ func runs(text string) iter.Seq[run] {
 				continue
 			}
 			r, n := utf8.DecodeRuneInString(text[i:]) // no word begins here
-			if alone(r) && !yield(run{i, i + n, false, true}) {
+			if isWordByItself(r) && !yield(run{i, i + n, false, true}) {
 				return
 			}
 			i += n
@@ -92,7 +92,7 @@ func wordEnd(text string, i int) (end int, plain bool) {
 			continue
 		}
 		r, n := utf8.DecodeRuneInString(text[i:])
-		if alone(r) || !unicode.In(r, unicode.L, unicode.N, unicode.M, unicode.Cf, unicode.Co) {
+		if isWordByItself(r) || !unicode.In(r, unicode.L, unicode.N, unicode.M, unicode.Cf, unicode.Co) {
 			break
 		}
 		plain = false
@@ -110,7 +110,7 @@ var asciiWord = func() (is [utf8.RuneSelf]bool) {
 }()
 
 // alone reports whether a character is a word by itself.
-func alone(r rune) bool {
+func isWordByItself(r rune) bool {
 	switch {
 	case r < 0x0e00:
 		return false
@@ -123,36 +123,36 @@ func alone(r rune) bool {
 
 // unmarked are letters that people leave the mark off, but Unicode does not
 // decompose.
-var unmarked = strings.NewReplacer("ø", "o", "đ", "d", "ł", "l", "ı", "i", "æ", "ae", "œ", "oe", "ħ", "h")
+var baseLetters = strings.NewReplacer("ø", "o", "đ", "d", "ł", "l", "ı", "i", "æ", "ae", "œ", "oe", "ħ", "h")
 
 // fold brings a word to the form that is compared: as bare does, and without
 // invisible characters.
-func fold(word string) string {
+func foldWord(word string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.In(r, unicode.L, unicode.N, unicode.M, unicode.So, unicode.Co) {
 			return r
 		}
 		return -1
-	}, bare(word))
+	}, foldText(word))
 }
 
 // bare makes spellings equal that people take for the same: compatible
 // characters, upper and lower case, with accents and without.
-func bare(text string) string {
-	if ascii(text) {
+func foldText(text string) string {
+	if isASCII(text) {
 		return strings.ToLower(text)
 	}
 	text = cases.Fold().String(norm.NFKD.String(strings.ToValidUTF8(text, "")))
 	text = strings.Map(func(r rune) rune {
-		if accent(r) {
+		if isAccent(r) {
 			return -1
 		}
 		return r
 	}, text)
-	return norm.NFC.String(unmarked.Replace(text))
+	return norm.NFC.String(baseLetters.Replace(text))
 }
 
-func ascii(text string) bool {
+func isASCII(text string) bool {
 	for i := range len(text) {
 		if text[i] >= utf8.RuneSelf {
 			return false
@@ -164,7 +164,7 @@ func ascii(text string) bool {
 // accent reports marks that people leave out when they type: of Latin, Greek
 // and Cyrillic, Hebrew points, Arabic vowels, and selectors of a glyph. The
 // vowel signs of other scripts are letters to their readers.
-func accent(r rune) bool {
+func isAccent(r rune) bool {
 	switch {
 	case r >= 0x0300 && r <= 0x036f, r >= 0x0591 && r <= 0x05c7, r >= 0x064b && r <= 0x065f, r == 0x0670,
 		r >= 0xfe00 && r <= 0xfe0f, r >= 0xe0100 && r <= 0xe01ef:
@@ -174,10 +174,10 @@ func accent(r rune) bool {
 }
 
 // indexed is the stems of a text's words, each with a blank after it.
-func indexed(text string) string {
+func stemText(text string) string {
 	var b strings.Builder
 	b.Grow(len(text))
-	for t := range tokens(text) {
+	for t := range tokenize(text) {
 		b.WriteString(t.stem())
 		b.WriteByte(' ')
 	}
@@ -187,7 +187,7 @@ func indexed(text string) string {
 // clean is a text as it may be shown in a snippet: in one line, composed, and
 // without characters that nobody sees (which can hide words from a reader that
 // an agent obeys).
-func clean(text string) string {
+func cleanText(text string) string {
 	text = strings.Map(func(r rune) rune {
 		switch {
 		case r >= ' ' && r <= '~':

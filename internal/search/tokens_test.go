@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestTokens(t *testing.T) {
+func TestTokenize(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{"", ""},
 		{"The VPS_Architecture, 2nd edition.", "the vps architecture 2nd edition"},
@@ -29,7 +29,7 @@ func TestTokens(t *testing.T) {
 		{"x\x00y", "x y"},
 	} {
 		var got []string
-		for tok := range tokens(c.text) {
+		for tok := range tokenize(c.text) {
 			got = append(got, tok.word)
 			if tok.start >= tok.end || tok.end > len(c.text) {
 				t.Errorf("%q: %q stands at %d to %d", c.text, tok.word, tok.start, tok.end)
@@ -43,10 +43,10 @@ func TestTokens(t *testing.T) {
 
 // Words are of small letters and digits and whole characters, and folding them
 // again changes nothing.
-func FuzzTokensArePlain(f *testing.F) {
+func FuzzTokenize(f *testing.F) {
 	f.Add("naïve 机器人 \"AND* ^x NEAR(a)")
 	f.Fuzz(func(t *testing.T, text string) {
-		for tok := range tokens(text) {
+		for tok := range tokenize(text) {
 			for i := range len(tok.word) {
 				if c := tok.word[i]; c < utf8.RuneSelf && !asciiWord[c] || c >= 'A' && c <= 'Z' {
 					t.Fatalf("%q has the word %q", text, tok.word)
@@ -55,14 +55,14 @@ func FuzzTokensArePlain(f *testing.F) {
 			if !utf8.ValidString(tok.word) || tok.word == "" {
 				t.Fatalf("%q has the word %q", text, tok.word)
 			}
-			if again := fold(tok.word); again != tok.word {
+			if again := foldWord(tok.word); again != tok.word {
 				t.Fatalf("%q folds to %q and then to %q", text, tok.word, again)
 			}
 		}
 	})
 }
 
-func TestCleanLeavesNothingHidden(t *testing.T) {
+func TestCleanText(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{"  two\n\tlines\r\n", "two lines"},
 		{"a\u200bb\u202ec\u2066d\ufeffe", "abcde"},
@@ -74,7 +74,7 @@ func TestCleanLeavesNothingHidden(t *testing.T) {
 		{"unit\x1fsep\x1earated\x00", "unit sep arated"},
 		{"\xff\xfe", ""},
 	} {
-		if got := clean(c.text); got != c.want {
+		if got := cleanText(c.text); got != c.want {
 			t.Errorf("clean(%q) = %q, want %q", c.text, got, c.want)
 		}
 	}

@@ -32,26 +32,26 @@ func packVector(v []float32) []byte {
 // vectors are all those of a wiki, in order of pages and of chunks in a page.
 // They never change; a change of the index makes others.
 type vectors struct {
-	chunks []located
-	steps  []float32
+	chunks []chunkLocation
+	scales []float32
 	data   []int8 // minilm.Dim a chunk
 }
 
 // located is where a chunk stands.
-type located struct {
+type chunkLocation struct {
 	page        int64
 	first, last int
-	from        int
+	start       int
 }
 
 func (v *vectors) bytes() int64 {
-	return int64(len(v.data)) + int64(len(v.steps))*4 + int64(len(v.chunks))*40
+	return int64(len(v.data)) + int64(len(v.scales))*4 + int64(len(v.chunks))*40
 }
 
 // vectors reads the vectors of the index, from memory when nothing changed.
-func (x *index) vectors(ctx context.Context, db *sql.DB) (*vectors, error) {
-	x.meant.Store(time.Now().UnixNano())
-	if v := x.vecs.Load(); v != nil {
+func (x *index) loadVectors(ctx context.Context, db *sql.DB) (*vectors, error) {
+	x.vectorsUsedAt.Store(time.Now().UnixNano())
+	if v := x.vectors.Load(); v != nil {
 		return v, nil
 	}
 	rows, err := x.reads.Rows(ctx, "SELECT page, first, last, start, vector FROM chunks WHERE vector IS NOT NULL ORDER BY page, n")
@@ -61,16 +61,16 @@ func (x *index) vectors(ctx context.Context, db *sql.DB) (*vectors, error) {
 	defer rows.Close()
 	v := &vectors{}
 	for rows.Next() {
-		var c located
+		var c chunkLocation
 		var packed sql.RawBytes
-		if err := rows.Scan(&c.page, &c.first, &c.last, &c.from, &packed); err != nil {
+		if err := rows.Scan(&c.page, &c.first, &c.last, &c.start, &packed); err != nil {
 			return nil, err
 		}
 		if len(packed) != vectorBytes {
 			return nil, fmt.Errorf("%w: a vector of %d bytes", errStale, len(packed))
 		}
 		v.chunks = append(v.chunks, c)
-		v.steps = append(v.steps, math.Float32frombits(binary.LittleEndian.Uint32(packed)))
+		v.scales = append(v.scales, math.Float32frombits(binary.LittleEndian.Uint32(packed)))
 		for _, b := range packed[4:] {
 			v.data = append(v.data, int8(b))
 		}
@@ -78,19 +78,19 @@ func (x *index) vectors(ctx context.Context, db *sql.DB) (*vectors, error) {
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
-	x.vecs.Store(v)
+	x.vectors.Store(v)
 	return v, nil
 }
 
 // An asked is a vector that is compared with those of the index.
-type asked struct {
-	step float32
-	data []int8
+type queryVector struct {
+	scale float32
+	data  []int8
 }
 
-func newAsked(v []float32) asked {
+func newQueryVector(v []float32) queryVector {
 	packed := packVector(v)
-	a := asked{step: math.Float32frombits(binary.LittleEndian.Uint32(packed)), data: make([]int8, minilm.Dim)}
+	a := queryVector{scale: math.Float32frombits(binary.LittleEndian.Uint32(packed)), data: make([]int8, minilm.Dim)}
 	for i, b := range packed[4:] {
 		a.data[i] = int8(b)
 	}
@@ -98,7 +98,7 @@ func newAsked(v []float32) asked {
 }
 
 // cosines compares a vector with all of them.
-func (v *vectors) cosines(with asked) []float32 {
+func (v *vectors) cosines(with queryVector) []float32 {
 	out := make([]float32, len(v.chunks))
 	for i := range out {
 		out[i] = v.cosine(i, with)
@@ -106,14 +106,14 @@ func (v *vectors) cosines(with asked) []float32 {
 	return out
 }
 
-func (v *vectors) cosine(i int, with asked) float32 {
-	return float32(dot(v.data[i*minilm.Dim:(i+1)*minilm.Dim], with.data)) * v.steps[i] * with.step
+func (v *vectors) cosine(i int, with queryVector) float32 {
+	return float32(dotProduct(v.data[i*minilm.Dim:(i+1)*minilm.Dim], with.data)) * v.scales[i] * with.scale
 }
 
-func sqrt(f float32) float32 { return float32(math.Sqrt(float64(f))) }
+func sqrt32(f float32) float32 { return float32(math.Sqrt(float64(f))) }
 
 // dot is the product of two vectors of minilm.Dim.
-func dot(a, b []int8) int32 {
+func dotProduct(a, b []int8) int32 {
 	a, b = a[:minilm.Dim], b[:minilm.Dim]
 	var s0, s1, s2, s3 int32
 	for i := 0; i < minilm.Dim; i += 4 {

@@ -28,7 +28,7 @@ import (
 // says of a text is plain to see. It counts what it embeds.
 type fakeModel struct {
 	embedded atomic.Int64
-	texts    chan string // gets what is embedded, when there is one
+	started  chan string // gets what is embedded, when there is one
 }
 
 var sameMeaning = map[string]string{
@@ -37,7 +37,7 @@ var sameMeaning = map[string]string{
 
 func (m *fakeModel) Tokens(text string) []minilm.Token {
 	var list []minilm.Token
-	for t := range tokens(text) {
+	for t := range tokenize(text) {
 		list = append(list, minilm.Token{Start: t.start, End: t.end})
 	}
 	for i, c := range text {
@@ -51,8 +51,8 @@ func (m *fakeModel) Tokens(text string) []minilm.Token {
 
 func (m *fakeModel) Embed(text string) []float32 {
 	m.embedded.Add(1)
-	if m.texts != nil {
-		m.texts <- text
+	if m.started != nil {
+		m.started <- text
 	}
 	v := make([]float32, minilm.Dim)
 	for word := range strings.FieldsSeq(strings.ToLower(strings.NewReplacer(".", " ", ",", " ").Replace(text))) {
@@ -76,34 +76,34 @@ func (m *fakeModel) Embed(text string) []float32 {
 }
 
 // meaning makes a world's service one with a model, and a worker.
-func (u *world) meaning(m Model) (stop func()) {
+func (u *world) useModel(m Model) (stop func()) {
 	u.t.Helper()
 	if err := u.s.Close(); err != nil {
 		u.t.Fatal(err)
 	}
-	u.s = New(Options{Dir: u.dir, Model: m, Log: u.s.o.Log})
-	return u.work()
+	u.s = New(Options{Dir: u.dir, Model: m, Log: u.s.opts.Log})
+	return u.startEmbedder()
 }
 
-func (u *world) work() (stop func()) {
+func (u *world) startEmbedder() (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	s := u.s
-	s.waiting.settle = 0
-	go func() { s.Work(ctx); close(ended) }()
+	s.queue.quietPeriod = 0
+	go func() { s.RunEmbedder(ctx); close(ended) }()
 	stop = func() { cancel(); <-ended }
 	u.t.Cleanup(stop)
 	return stop
 }
 
 // settle waits until all is embedded.
-func (u *world) settle() {
+func (u *world) waitEmbedded() {
 	u.t.Helper()
 	if err := u.s.CatchUp(u.t.Context(), u.w); err != nil {
 		u.t.Fatal(err)
 	}
 	for end := time.Now().Add(30 * time.Second); ; time.Sleep(time.Millisecond) {
-		if wikis, _ := u.s.Waiting(); wikis == 0 {
+		if wikis, _ := u.s.Backlog(); wikis == 0 {
 			return
 		}
 		if time.Now().After(end) {
@@ -112,7 +112,7 @@ func (u *world) settle() {
 	}
 }
 
-func (u *world) by(mode Mode, text string) Results {
+func (u *world) searchMode(mode Mode, text string) Results {
 	u.t.Helper()
 	r, err := u.s.Search(u.t.Context(), u.w, Query{Text: text, Limit: 100, Mode: mode})
 	if err != nil {
@@ -121,9 +121,9 @@ func (u *world) by(mode Mode, text string) Results {
 	return r
 }
 
-func TestModes(t *testing.T) {
+func TestSearchModes(t *testing.T) {
 	u := newWorld(t)
-	u.meaning(&fakeModel{})
+	u.useModel(&fakeModel{})
 	u.put(
 		"Garage", "the automobile stands here\n",
 		"Weather", "icy nights in spring\n",
@@ -131,7 +131,7 @@ func TestModes(t *testing.T) {
 		"Trip", "---\ntags: [holiday]\n---\nwe took the car to the coast\n",
 		"中文", "我的 汽车 很 快\n",
 	)
-	u.settle()
+	u.waitEmbedded()
 	for _, c := range []struct {
 		mode         Mode
 		query, pages string
@@ -157,7 +157,7 @@ func TestModes(t *testing.T) {
 		{Semantic, "", ""},
 		{Hybrid, "hound vehicle", "Kennel"},
 	} {
-		got := strings.Fields(found(u.by(c.mode, c.query)))
+		got := strings.Fields(foundPages(u.searchMode(c.mode, c.query)))
 		want := strings.Fields(c.pages)
 		if c.query != "car" && c.query != "garage" && c.query != "hound vehicle" { // the order of what is as near
 			slices.Sort(got)
@@ -173,16 +173,16 @@ func TestModes(t *testing.T) {
 			t.Errorf("%s %q (-want +got):\n%s", c.mode, c.query, d)
 		}
 	}
-	r := u.by(Hybrid, "icy")
-	if got := snippet(r.Hits[0]); got != "[icy] nights in spring" || r.Mode != Hybrid || r.Waiting != 0 {
+	r := u.searchMode(Hybrid, "icy")
+	if got := snippetText(r.Hits[0]); got != "[icy] nights in spring" || r.Mode != Hybrid || r.Waiting != 0 {
 		t.Errorf("%q, %+v", got, r)
 	}
-	if r := u.by(Semantic, "tag:holiday"); r.Mode != Keyword {
+	if r := u.searchMode(Semantic, "tag:holiday"); r.Mode != Keyword {
 		t.Errorf("filters alone are compared by %s", r.Mode)
 	}
-	for _, q := range hostile {
-		u.by(Hybrid, q)
-		u.by(Semantic, q)
+	for _, q := range hostileQueries {
+		u.searchMode(Hybrid, q)
+		u.searchMode(Semantic, q)
 	}
 	if _, err := ParseMode("psychic"); err == nil {
 		t.Error("a mode that is none")
@@ -190,16 +190,16 @@ func TestModes(t *testing.T) {
 }
 
 // What is embedded again is what changed.
-func TestOnlyChangedChunksAreEmbedded(t *testing.T) {
+func TestEmbedOnlyChangedChunks(t *testing.T) {
 	u := newWorld(t)
 	m := &fakeModel{}
-	u.meaning(m)
+	u.useModel(m)
 	long := func(word string) string { return strings.Repeat(word+" ", 120) }
 	page := func(middle string) string {
 		return "# Page\n\n" + long("one") + "\n\n## Two\n\n" + long(middle) + "\n\n## Three\n\n" + long("three") + "\n"
 	}
 	count := func() int64 {
-		u.settle()
+		u.waitEmbedded()
 		return m.embedded.Swap(0)
 	}
 	u.put("Page", page("two"), "Other", "text\n")
@@ -222,34 +222,34 @@ func TestOnlyChangedChunksAreEmbedded(t *testing.T) {
 	if n := count(); n != 1 {
 		t.Errorf("after a move %d chunks were embedded", n)
 	}
-	if r := u.by(Semantic, "changed"); found(r) != "Page" || r.Hits[0].Heading != "Two" {
-		t.Errorf("%s, %q", found(r), r.Hits[0].Heading)
+	if r := u.searchMode(Semantic, "changed"); foundPages(r) != "Page" || r.Hits[0].Heading != "Two" {
+		t.Errorf("%s, %q", foundPages(r), r.Hits[0].Heading)
 	}
 	m.embedded.Store(0)
 	u.remove("Page.md")
-	if r := u.by(Semantic, "changed"); len(r.Hits) != 0 {
-		t.Errorf("a deleted page is found: %s", found(r))
+	if r := u.searchMode(Semantic, "changed"); len(r.Hits) != 0 {
+		t.Errorf("a deleted page is found: %s", foundPages(r))
 	}
 	if m.embedded.Load() != 1 { // the query
 		t.Error("a deletion embeds something")
 	}
 	u.put("Page", "canary automobile\n")
-	u.settle()
+	u.waitEmbedded()
 	u.put("Page", "nothing of it\n") // its old vector answers no more
-	if r := u.by(Semantic, "canary automobile"); len(r.Hits) != 0 {
-		t.Errorf("what a page no longer says finds %s: %s", found(r), snippet(r.Hits[0]))
+	if r := u.searchMode(Semantic, "canary automobile"); len(r.Hits) != 0 {
+		t.Errorf("what a page no longer says finds %s: %s", foundPages(r), snippetText(r.Hits[0]))
 	}
 }
 
 // An index that followed saves and was embedded in between has the chunks of a
 // new one, each with the vector of its text.
-func TestVectorsFollow(t *testing.T) {
-	checks(t, 6, 200)
+func TestVectorsMatchRebuiltIndex(t *testing.T) {
+	setRapidChecks(t, 6, 200)
 	words := strings.Fields("car automobile dog hound icy chilly frost other more")
 	rapid.Check(t, func(rt *rapid.T) {
 		u := newWorld(t)
 		m := &fakeModel{}
-		stop := u.meaning(m)
+		stop := u.useModel(m)
 		for range rapid.IntRange(1, 8).Draw(rt, "saves") {
 			name := rapid.SampledFrom([]string{"A", "B", "C/D"}).Draw(rt, "name")
 			var text strings.Builder
@@ -259,13 +259,13 @@ func TestVectorsFollow(t *testing.T) {
 			}
 			u.put(name, text.String()+"end\n")
 			if rapid.Bool().Draw(rt, "settle") {
-				u.settle()
+				u.waitEmbedded()
 			}
 		}
-		u.settle()
+		u.waitEmbedded()
 		ask := func() (all []Results) {
 			for _, word := range words {
-				all = append(all, u.by(Semantic, word), u.by(Hybrid, word))
+				all = append(all, u.searchMode(Semantic, word), u.searchMode(Hybrid, word))
 			}
 			return all
 		}
@@ -274,8 +274,8 @@ func TestVectorsFollow(t *testing.T) {
 		if err := u.s.Remove(t.Context(), "ada"); err != nil {
 			rt.Fatal(err)
 		}
-		stop = u.work()
-		u.settle()
+		stop = u.startEmbedder()
+		u.waitEmbedded()
 		if d := cmp.Diff(ask(), followed); d != "" {
 			rt.Fatalf("anew (-) and followed (+) differ:\n%s", d)
 		}
@@ -288,17 +288,17 @@ func TestVectorsFollow(t *testing.T) {
 
 // A worker that is killed in the middle leaves what waits to the next one, which
 // finds it without being told.
-func TestEmbeddingGoesOn(t *testing.T) {
+func TestEmbeddingResumesAfterRestart(t *testing.T) {
 	u := newWorld(t)
-	m := &fakeModel{texts: make(chan string)}
-	stop := u.meaning(m)
+	m := &fakeModel{started: make(chan string)}
+	stop := u.useModel(m)
 	var all []string
 	for i := range 20 {
 		all = append(all, fmt.Sprintf("Page_%d", i), fmt.Sprintf("automobile number%d\n", i))
 	}
 	u.put(all...)
-	u.s.Nudged("ada")
-	if list, err := u.s.Unfinished(); err != nil || !slices.Equal(list, []string{"ada"}) {
+	u.s.MarkPending("ada")
+	if list, err := u.s.Pending(); err != nil || !slices.Equal(list, []string{"ada"}) {
 		t.Errorf("unfinished are %v, %v", list, err)
 	}
 	if err := u.s.CatchUp(t.Context(), u.w); err != nil {
@@ -306,40 +306,40 @@ func TestEmbeddingGoesOn(t *testing.T) {
 	}
 	seen := map[string]bool{}
 	for range 10 {
-		seen[<-m.texts] = true
+		seen[<-m.started] = true
 	}
-	go func() { <-m.texts }() // the one under way
+	go func() { <-m.started }() // the one under way
 	stop()
 	if err := u.s.Close(); err != nil {
 		t.Fatal(err)
 	}
 
 	again := &fakeModel{}
-	u.s = New(Options{Dir: u.dir, Model: again, Log: u.s.o.Log})
-	if list, err := u.s.Unfinished(); err != nil || !slices.Equal(list, []string{"ada"}) {
+	u.s = New(Options{Dir: u.dir, Model: again, Log: u.s.opts.Log})
+	if list, err := u.s.Pending(); err != nil || !slices.Equal(list, []string{"ada"}) {
 		t.Errorf("unfinished are %v, %v", list, err)
 	}
-	u.work()
-	u.settle()
+	u.startEmbedder()
+	u.waitEmbedded()
 	if n := again.embedded.Load(); n < 9 || n > 14 {
 		t.Errorf("%d of some 12 chunks were left", n)
 	}
-	if r := u.by(Semantic, "vehicle"); r.Total != 20 {
+	if r := u.searchMode(Semantic, "vehicle"); r.Total != 20 {
 		t.Errorf("%d of 20 pages", r.Total)
 	}
-	if list, _ := u.s.Unfinished(); len(list) != 0 {
+	if list, _ := u.s.Pending(); len(list) != 0 {
 		t.Errorf("unfinished are %v", list)
 	}
-	if _, err := os.Stat(filepath.Join(u.dir, "ada", behindName)); err == nil {
+	if _, err := os.Stat(filepath.Join(u.dir, "ada", pendingFile)); err == nil {
 		t.Error("it is still noted as behind")
 	}
 }
 
 // Each wiki that waits gets its turn, however much another has.
-func TestTurnsAreFair(t *testing.T) {
+func TestEmbeddingIsFairAcrossWikis(t *testing.T) {
 	u := newWorld(t)
-	m := &fakeModel{texts: make(chan string)}
-	u.meaning(m)
+	m := &fakeModel{started: make(chan string)}
+	u.useModel(m)
 	var all []string
 	for i := range 200 {
 		all = append(all, fmt.Sprintf("Page_%d", i), "ada text\n")
@@ -348,109 +348,109 @@ func TestTurnsAreFair(t *testing.T) {
 	if err := u.s.CatchUp(t.Context(), u.w); err != nil {
 		t.Fatal(err)
 	}
-	<-m.texts // ada's have begun
-	other := u.wiki("bob")
+	<-m.started // ada's have begun
+	other := u.createWiki("bob")
 	if err := commit(t.Context(), other, "bob", content.Edit{Path: "Home.md", Data: []byte("bob text\n")}); err != nil {
 		t.Fatal(err)
 	}
 	if err := u.s.CatchUp(t.Context(), other); err != nil {
 		t.Fatal(err)
 	}
-	if wikis, sections := u.s.Waiting(); wikis != 2 || sections < 196 {
+	if wikis, sections := u.s.Backlog(); wikis != 2 || sections < 196 {
 		t.Errorf("%d wikis wait with %d sections", wikis, sections)
 	}
 	for n := 0; ; n++ {
-		if text := <-m.texts; strings.Contains(text, "bob") {
+		if text := <-m.started; strings.Contains(text, "bob") {
 			break
 		}
-		if n > 2*turn {
+		if n > 2*chunksPerTurn {
 			t.Fatal("bob waits for all of ada's")
 		}
 	}
 	go func() {
-		for range m.texts { // let it end
+		for range m.started { // let it end
 		}
 	}()
-	u.settle()
+	u.waitEmbedded()
 }
 
 // What is written over and over is embedded once it is left alone, or after a
 // while even so.
-func TestSavedOverAndOver(t *testing.T) {
+func TestEmbeddingWaitsForQuietWiki(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := newWaiting()
+		q := newEmbedQueue()
 		begun := time.Now()
-		for time.Since(begun) < patience {
-			q.note("ada", 3)
-			if slug, in := q.next(time.Now()); slug != "" || in <= 0 || in > settle {
+		for time.Since(begun) < maxEmbedDelay {
+			q.setBacklog("ada", 3)
+			if slug, in := q.nextWiki(time.Now()); slug != "" || in <= 0 || in > quietPeriod {
 				t.Fatalf("%v after the first save and at once after the last, the next is %q, or in %v", time.Since(begun), slug, in)
 			}
-			time.Sleep(settle - time.Millisecond)
+			time.Sleep(quietPeriod - time.Millisecond)
 		}
-		q.note("ada", 3)
-		if slug, _ := q.next(time.Now()); slug != "ada" {
+		q.setBacklog("ada", 3)
+		if slug, _ := q.nextWiki(time.Now()); slug != "ada" {
 			t.Errorf("%v after the first save nothing is embedded", time.Since(begun))
 		}
-		q.note("ada", 0)
-		if slug, in := q.next(time.Now()); slug != "" || in != 0 {
+		q.setBacklog("ada", 0)
+		if slug, in := q.nextWiki(time.Now()); slug != "" || in != 0 {
 			t.Errorf("when nothing waits, the next is %q, or in %v", slug, in)
 		}
 
-		q.note("bob", 9)
-		time.Sleep(settle)
+		q.setBacklog("bob", 9)
+		time.Sleep(quietPeriod)
 		for left := 8; left > 0; left-- { // what is embedded is no save
-			if slug, _ := q.next(time.Now()); slug != "bob" {
+			if slug, _ := q.nextWiki(time.Now()); slug != "bob" {
 				t.Fatalf("with %d chunks left, the next is %q", left+1, slug)
 			}
-			q.note("bob", left)
+			q.setBacklog("bob", left)
 		}
 	})
 }
 
 // A query does not wait for what waits to be embedded.
-func TestQueriesGoFirst(t *testing.T) {
+func TestYieldToQueries(t *testing.T) {
 	s := New(Options{Dir: t.TempDir(), Model: &fakeModel{}})
-	s.asking.Add(1)
+	s.activeQueries.Add(1)
 	begin := time.Now()
-	s.letQueriesPass(t.Context())
-	if d := time.Since(begin); d < aside {
+	s.yieldToQueries(t.Context())
+	if d := time.Since(begin); d < maxQueryWait {
 		t.Errorf("an embedding waits %v for a query", d)
 	}
-	s.asking.Add(-1)
+	s.activeQueries.Add(-1)
 	begin = time.Now()
-	s.letQueriesPass(t.Context())
-	if d := time.Since(begin); d > aside/2 {
+	s.yieldToQueries(t.Context())
+	if d := time.Since(begin); d > maxQueryWait/2 {
 		t.Errorf("an embedding waits %v for nobody", d)
 	}
 }
 
 // The worker is one of those who let queries pass.
-func TestWorkerLetsQueriesPass(t *testing.T) {
+func TestEmbedderYieldsToQueries(t *testing.T) {
 	u := newWorld(t)
-	m := &fakeModel{texts: make(chan string, 10)}
-	u.meaning(m)
+	m := &fakeModel{started: make(chan string, 10)}
+	u.useModel(m)
 	u.put("Home", "car\n")
-	u.s.asking.Add(1)
+	u.s.activeQueries.Add(1)
 	begin := time.Now()
 	if err := u.s.CatchUp(t.Context(), u.w); err != nil {
 		t.Fatal(err)
 	}
-	<-m.texts
-	if d := time.Since(begin); d < aside {
+	<-m.started
+	if d := time.Since(begin); d < maxQueryWait {
 		t.Errorf("the worker embeds %v after a query began that has not ended", d)
 	}
-	u.s.asking.Add(-1)
+	u.s.activeQueries.Add(-1)
 }
 
 // Wikis that nobody asks keep no vectors in memory, and all together never more
 // than the bound.
-func TestVectorsInMemory(t *testing.T) {
+func TestVectorCacheIsBounded(t *testing.T) {
 	u := newWorld(t)
-	u.meaning(&fakeModel{})
-	u.s.o.CacheBytes = 20_000 // two wikis of 20 pages
+	u.useModel(&fakeModel{})
+	u.s.opts.CacheBytes = 20_000 // two wikis of 20 pages
 	var wikis []*content.Wiki
 	for i := range 5 {
-		w := u.wiki(fmt.Sprintf("wiki-%d", i))
+		w := u.createWiki(fmt.Sprintf("wiki-%d", i))
 		var edits []content.Edit
 		for n := range 20 {
 			edits = append(edits, content.Edit{Path: fmt.Sprintf("Page_%d.md", n), Data: []byte("car\n")})
@@ -463,7 +463,7 @@ func TestVectorsInMemory(t *testing.T) {
 		}
 		wikis = append(wikis, w)
 	}
-	u.settle()
+	u.waitEmbedded()
 	if n := u.s.VectorBytes(); n != 0 {
 		t.Errorf("%d bytes before anybody asks", n)
 	}
@@ -478,11 +478,11 @@ func TestVectorsInMemory(t *testing.T) {
 			}
 		}
 	}
-	u.s.forgetIdle(time.Hour)
+	u.s.dropIdleVectors(time.Hour)
 	if u.s.VectorBytes() == 0 {
 		t.Error("vectors in use are dropped")
 	}
-	u.s.forgetIdle(0)
+	u.s.dropIdleVectors(0)
 	if n := u.s.VectorBytes(); n != 0 {
 		t.Errorf("%d bytes when idle", n)
 	}
@@ -491,11 +491,11 @@ func TestVectorsInMemory(t *testing.T) {
 // A wiki that was asked once, and then no more, costs next to nothing: 10,000 of
 // them would cost less than 20 MB, whatever they hold. Only the open indexes, few
 // of them, cost more.
-func TestIdleWikisInMemory(t *testing.T) {
+func TestIdleWikiMemory(t *testing.T) {
 	const first, last, each = 30, 150, 10
 	u := newWorld(t)
-	u.meaning(&fakeModel{})
-	u.s.o.MaxOpen = 10
+	u.useModel(&fakeModel{})
+	u.s.opts.MaxOpen = 10
 	pool, err := content.NewPool(content.Options{Dir: u.dir, MaxOpen: 10, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 		Links: func(wiki.PageName, []byte) []wiki.Link { return nil }})
 	if err != nil {
@@ -531,7 +531,7 @@ func TestIdleWikisInMemory(t *testing.T) {
 			}
 			release()
 		}
-		u.s.forgetIdle(0)
+		u.s.dropIdleVectors(0)
 	}
 	heap := func() int64 {
 		runtime.GC()
@@ -557,16 +557,16 @@ func TestIdleWikisInMemory(t *testing.T) {
 func TestIdleVectorsAreDropped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u := newWorld(t)
-		u.meaning(&fakeModel{})
+		u.useModel(&fakeModel{})
 		u.put("Home", "car\n")
-		u.settle()
+		u.waitEmbedded()
 		for range 10 {
-			u.by(Semantic, "vehicle")
-			if time.Sleep(idleVectors - time.Second); u.s.VectorBytes() == 0 {
+			u.searchMode(Semantic, "vehicle")
+			if time.Sleep(vectorIdleTime - time.Second); u.s.VectorBytes() == 0 {
 				t.Fatal("vectors in use are dropped")
 			}
 		}
-		if time.Sleep(idleVectors + 2*time.Minute); u.s.VectorBytes() != 0 {
+		if time.Sleep(vectorIdleTime + 2*time.Minute); u.s.VectorBytes() != 0 {
 			t.Error("vectors stay when nobody asks")
 		}
 	})
@@ -574,15 +574,15 @@ func TestIdleVectorsAreDropped(t *testing.T) {
 
 func TestRelatedPages(t *testing.T) {
 	u := newWorld(t)
-	u.meaning(&fakeModel{})
+	u.useModel(&fakeModel{})
 	story := strings.Repeat("it was told on winter evenings by the fire ", 5)
 	u.put("Cars", "car car car\n", "Autos", "automobile vehicle\n", "Dogs", "dog hound\n", "Story", story+"once\n", "Copy/Of_It", story+"twice\n")
-	before := u.s.Stamp("ada")
-	u.settle()
-	if u.s.Stamp("ada") == before {
+	before := u.s.VectorVersion("ada")
+	u.waitEmbedded()
+	if u.s.VectorVersion("ada") == before {
 		t.Error("the stamp stays when vectors are made")
 	}
-	names := func(list []Near, err error) (names []string) {
+	names := func(list []SimilarPage, err error) (names []string) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -603,18 +603,18 @@ func TestRelatedPages(t *testing.T) {
 	if got := names(u.s.Similar(t.Context(), u.w, "Dogs", "dog\n", 5)); got != nil {
 		t.Errorf("a page is like itself: %v", got)
 	}
-	twins, err := u.s.Twins(t.Context(), u.w, 10)
-	if err != nil || len(twins) != 1 || twins[0].A != "Copy/Of_It" || twins[0].B != "Story" || twins[0].Likeness > 1.01 {
+	twins, err := u.s.NearDuplicates(t.Context(), u.w, 10)
+	if err != nil || len(twins) != 1 || twins[0].A != "Copy/Of_It" || twins[0].B != "Story" || twins[0].Similarity > 1.01 {
 		t.Errorf("twins are %v, %v", twins, err)
 	}
 	u.remove("Copy/Of_It.md")
 	u.search("x")
-	if twins, err = u.s.Twins(t.Context(), u.w, 10); err != nil || len(twins) != 0 {
+	if twins, err = u.s.NearDuplicates(t.Context(), u.w, 10); err != nil || len(twins) != 0 {
 		t.Errorf("twins are %v, %v", twins, err)
 	}
 }
 
-func TestCutPage(t *testing.T) {
+func TestChunkPage(t *testing.T) {
 	m := &fakeModel{}
 	sentence := "A sentence of exactly eight words stands here. "
 	for _, c := range []struct {
@@ -633,7 +633,7 @@ func TestCutPage(t *testing.T) {
 		{"headings alone", "P", "## A\n\n## B\n", []string{"P. A.  B. "}},
 		{"comments are not there", "P", "a <!-- hidden --> b\n", []string{"P. a b"}},
 	} {
-		chunks := cutPage(m, newDocument(wiki.PageName(c.page), []byte(c.source), nil))
+		chunks := chunkPage(m, newDocument(wiki.PageName(c.page), []byte(c.source), nil))
 		if c.want != nil && len(chunks) != len(c.want) {
 			t.Errorf("%s: %d chunks: %+v", c.name, len(chunks), chunks)
 			continue
@@ -652,7 +652,7 @@ func TestCutPage(t *testing.T) {
 		}
 	}
 	long := strings.Join(words, " ")
-	chunks := cutPage(m, newDocument("Long", []byte("# Long\n\n## Deep\n\n"+long), nil))
+	chunks := chunkPage(m, newDocument("Long", []byte("# Long\n\n## Deep\n\n"+long), nil))
 	if len(chunks) < 13 || len(chunks) > 20 {
 		t.Errorf("%d chunks", len(chunks))
 	}
@@ -665,10 +665,10 @@ func TestCutPage(t *testing.T) {
 		if !ok {
 			t.Fatalf("chunk %d is %q", i, c.text)
 		}
-		if c.from > covered {
-			t.Errorf("chunk %d begins at %d, after %d", i, c.from, covered)
+		if c.start > covered {
+			t.Errorf("chunk %d begins at %d, after %d", i, c.start, covered)
 		}
-		covered = c.from + len(text)
+		covered = c.start + len(text)
 		if i < len(chunks)-1 && !strings.HasSuffix(text, ".") {
 			t.Errorf("chunk %d ends in a sentence: %q", i, text[len(text)-20:])
 		}
@@ -676,18 +676,18 @@ func TestCutPage(t *testing.T) {
 	if covered != len(long) {
 		t.Errorf("%d of %d bytes are covered", covered, len(long))
 	}
-	if n := len(cutPage(m, newDocument("P", []byte(strings.Repeat("x ", 500_000)), nil))); n != maxChunks {
+	if n := len(chunkPage(m, newDocument("P", []byte(strings.Repeat("x ", 500_000)), nil))); n != maxChunks {
 		t.Errorf("a megabyte is %d chunks", n)
 	}
 	name := wiki.PageName(strings.Repeat("Long_Name_", 19) + "/" + strings.Repeat("x_", 99))
-	for _, c := range cutPage(m, newDocument(name, []byte(long), nil)) {
+	for _, c := range chunkPage(m, newDocument(name, []byte(long), nil)) {
 		if n := len(m.Tokens(c.text)); n > chunkTokens {
 			t.Errorf("with a long name a chunk has %d tokens", n)
 		}
 	}
 }
 
-func TestPackedVectors(t *testing.T) {
+func TestPackedVectorAccuracy(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		vector := rapid.Custom(func(t *rapid.T) []float32 {
 			v := rapid.SliceOfN(rapid.Float32Range(-1, 1), minilm.Dim, minilm.Dim).Draw(t, "v")
@@ -705,9 +705,9 @@ func TestPackedVectors(t *testing.T) {
 		for i := range a {
 			want += float64(a[i]) * float64(b[i])
 		}
-		x := newAsked(a)
-		v := &vectors{chunks: make([]located, 1), steps: []float32{x.step}, data: x.data}
-		if got := v.cosines(newAsked(b))[0]; math.Abs(float64(got)-want) > .02 {
+		x := newQueryVector(a)
+		v := &vectors{chunks: make([]chunkLocation, 1), scales: []float32{x.scale}, data: x.data}
+		if got := v.cosines(newQueryVector(b))[0]; math.Abs(float64(got)-want) > .02 {
 			t.Fatalf("cosine %v, want %v", got, want)
 		}
 	})

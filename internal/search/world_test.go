@@ -41,8 +41,8 @@ func newWorld(t testing.TB) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	u.s = u.service()
-	u.w = u.wiki("ada")
+	u.s = u.newService()
+	u.w = u.createWiki("ada")
 	t.Cleanup(func() {
 		if err := u.s.Close(); err != nil {
 			t.Error(err)
@@ -54,12 +54,12 @@ func newWorld(t testing.TB) *world {
 	return u
 }
 
-func (u *world) service() *Service {
+func (u *world) newService() *Service {
 	return New(Options{Dir: u.dir, Log: slog.New(slog.NewTextHandler(u.log, nil))})
 }
 
 // wiki makes a wiki, which stays open until the test ends.
-func (u *world) wiki(slug string) *content.Wiki {
+func (u *world) createWiki(slug string) *content.Wiki {
 	u.t.Helper()
 	if err := u.pool.Create(u.t.Context(), slug); err != nil {
 		u.t.Fatal(err)
@@ -72,7 +72,7 @@ func (u *world) wiki(slug string) *content.Wiki {
 	return w
 }
 
-func by(name string) wiki.Caller {
+func callerNamed(name string) wiki.Caller {
 	return wiki.Caller{User: wiki.User{Username: name, DID: "did:plc:" + name}}
 }
 
@@ -93,7 +93,7 @@ func commit(ctx context.Context, w *content.Wiki, who string, edits ...content.E
 			edits[i].Base = content.BaseAny
 		}
 	}
-	_, err := w.Commit(ctx, content.Request{Author: by(who), Message: "Test", Limits: wiki.DefaultLimits, Edits: edits})
+	_, err := w.Commit(ctx, content.Request{Author: callerNamed(who), Message: "Test", Limits: wiki.DefaultLimits, Edits: edits})
 	return err
 }
 
@@ -130,7 +130,7 @@ func (u *world) search(text string) Results {
 }
 
 // found is the pages of an answer in their order, after how it was loosened.
-func found(r Results) string {
+func foundPages(r Results) string {
 	var list []string
 	if r.Loosened != AsAsked {
 		list = append(list, string(r.Loosened)+":")
@@ -142,15 +142,15 @@ func found(r Results) string {
 }
 
 // want checks the pages that a query finds, in order.
-func (u *world) want(text, pages string) {
+func (u *world) wantPages(text, pages string) {
 	u.t.Helper()
-	if got := found(u.search(text)); got != pages {
+	if got := foundPages(u.search(text)); got != pages {
 		u.t.Errorf("search %q\n got %q\nwant %q", text, got, pages)
 	}
 }
 
 // snippet is a hit's text with its marks in brackets.
-func snippet(h Hit) string {
+func snippetText(h Hit) string {
 	var b strings.Builder
 	for _, s := range h.Snippet {
 		if s.Hit {
@@ -163,7 +163,7 @@ func snippet(h Hit) string {
 }
 
 // checks sets how often rapid tries: more where time is given.
-func checks(t *testing.T, short, long int) {
+func setRapidChecks(t *testing.T, short, long int) {
 	n := short
 	if os.Getenv("ROBOT_LONG") != "" {
 		n = long

@@ -28,7 +28,7 @@ func newIndexer(log *slog.Logger) *indexer {
 
 // nudge schedules a wiki for indexing. It never blocks.
 func (x *indexer) nudge(slug string) {
-	x.search.Nudged(slug)
+	x.search.MarkPending(slug)
 	select {
 	case x.nudges <- slug:
 		x.lag.begin(slug)
@@ -39,7 +39,7 @@ func (x *indexer) nudge(slug string) {
 func (x *indexer) start(pool *content.Pool, index *search.Service) {
 	ctx, cancel := context.WithCancel(context.Background())
 	x.cancel, x.search = cancel, index
-	x.ended.Go(func() { index.Work(ctx) })
+	x.ended.Go(func() { index.RunEmbedder(ctx) })
 	x.ended.Go(func() {
 		x.resume(ctx, pool)
 		var rested time.Time
@@ -91,7 +91,7 @@ func (x *indexer) collectNudges(ctx context.Context, rested time.Time) map[strin
 // resume indexes the wikis that were behind when the service last stopped. Wikis
 // that are being saved to go first.
 func (x *indexer) resume(ctx context.Context, pool *content.Pool) {
-	unfinished, err := x.search.Unfinished()
+	unfinished, err := x.search.Pending()
 	if err != nil {
 		x.log.Warn("catching up indexes failed", "err", err)
 	}

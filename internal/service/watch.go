@@ -43,11 +43,11 @@ func (s *Service) Watch() error {
 	})
 	s.Metrics.Gauge("robot_index_lag_seconds", "Age of the oldest save that isn't in its search index yet.", s.indexer.lag.seconds)
 	s.Metrics.Gauge("robot_unembedded_sections", "Sections of pages that aren't embedded yet.", func() (float64, bool) {
-		_, sections := s.Search.Waiting()
+		_, sections := s.Search.Backlog()
 		return float64(sections), true
 	})
 	s.Metrics.Gauge("robot_unembedded_wikis", "Wikis that have such sections.", func() (float64, bool) {
-		wikis, _ := s.Search.Waiting()
+		wikis, _ := s.Search.Backlog()
 		return float64(wikis), true
 	})
 	if dir := cfg.Watch.Backup; dir != "" {

@@ -13,7 +13,7 @@ import (
 
 // prose is text of words as common as in a language: the nth has 1/n of the
 // first one's share.
-func prose(r *rand.Rand, bytes int) string {
+func randomProse(r *rand.Rand, bytes int) string {
 	syllables := strings.Fields("ka lo mi ter ran so pel tin gar den sta tion cal ber num ver li to wa zu ing ed er ment al")
 	var b strings.Builder
 	for n := 0; b.Len() < bytes; n++ {
@@ -39,13 +39,13 @@ func prose(r *rand.Rand, bytes int) string {
 	return b.String()
 }
 
-func fivehundred(t testing.TB) *world {
+func newWorldOf500Pages(t testing.TB) *world {
 	u := newWorld(t)
 	random := rand.New(rand.NewPCG(3, 4))
 	for n := 0; n < 500; n += 50 {
 		var all []string
 		for i := n; i < n+50; i++ {
-			text := "Every page has common words.\n\n" + prose(random, 5000)
+			text := "Every page has common words.\n\n" + randomProse(random, 5000)
 			if i == 123 {
 				text += "\nunobtainium\n"
 			}
@@ -56,7 +56,7 @@ func fivehundred(t testing.TB) *world {
 	return u
 }
 
-func cpu() time.Duration {
+func cpuTime() time.Duration {
 	var r syscall.Rusage
 	syscall.Getrusage(syscall.RUSAGE_SELF, &r)
 	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
@@ -65,19 +65,19 @@ func cpu() time.Duration {
 // Keyword search at 500 pages of 5 KB stays under 5 ms, for rare and for common
 // words (design, section 10). The processor's time decides, for others may use
 // the machine; the median of 9 rounds.
-func TestSpeed(t *testing.T) {
+func TestSearchSpeed(t *testing.T) {
 	if os.Getenv("ROBOT_LONG") == "" {
 		t.Skip("measures, with ROBOT_LONG=1")
 	}
-	u := fivehundred(t)
-	begin := cpu()
+	u := newWorldOf500Pages(t)
+	begin := cpuTime()
 	u.search("x")
-	t.Logf("measured: 500 pages indexed in %v of processor time", cpu()-begin)
+	t.Logf("measured: 500 pages indexed in %v of processor time", cpuTime()-begin)
 	for _, q := range []string{"unobtainium", "common", "common words", `"common words"`, "frost garden mast", "co*", "common OR frost", "common -mast", "nothing fits", "path:Folder_3 common", "-frost"} {
 		var times, real []time.Duration
 		total := 0
 		for range 9 {
-			begin, clock := cpu(), time.Now()
+			begin, clock := cpuTime(), time.Now()
 			for range 10 {
 				r, err := u.s.Search(t.Context(), u.w, Query{Text: q})
 				if err != nil {
@@ -85,33 +85,33 @@ func TestSpeed(t *testing.T) {
 				}
 				total = r.Total
 			}
-			times, real = append(times, (cpu()-begin)/10), append(real, time.Since(clock)/10)
+			times, real = append(times, (cpuTime()-begin)/10), append(real, time.Since(clock)/10)
 		}
 		slices.Sort(times)
 		slices.Sort(real)
-		t.Logf("measured: %-22s %4d pages, %7.2f ms of processor time, %7.2f ms on the clock", q, total, ms(times[4]), ms(real[4]))
+		t.Logf("measured: %-22s %4d pages, %7.2f ms of processor time, %7.2f ms on the clock", q, total, milliseconds(times[4]), milliseconds(real[4]))
 		if times[4] > 5*time.Millisecond {
 			t.Errorf("%q takes %v", q, times[4])
 		}
 	}
-	begin = cpu()
+	begin = cpuTime()
 	for range 100 {
 		if _, err := u.s.Complete(t.Context(), u.w, "pag 12", 10); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if each := (cpu() - begin) / 100; each > time.Millisecond {
+	if each := (cpuTime() - begin) / 100; each > time.Millisecond {
 		t.Errorf("a completion takes %v", each)
 	} else {
 		t.Logf("measured: a completion takes %v", each)
 	}
-	begin = cpu()
+	begin = cpuTime()
 	for i := range 20 {
 		u.put("Folder_3/Page_123", fmt.Sprintf("changed %d\n%s", i, strings.Repeat("common words of a page\n", 200)))
 	}
-	saves := cpu()
+	saves := cpuTime()
 	u.search("x")
-	t.Logf("measured: 20 saves in %v of processor time, following them %v", saves-begin, cpu()-saves)
+	t.Logf("measured: 20 saves in %v of processor time, following them %v", saves-begin, cpuTime()-saves)
 }
 
-func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

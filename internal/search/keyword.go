@@ -20,21 +20,21 @@ type match struct {
 
 // answer runs a query, more loosely each time that nothing is found. The number
 // of its statements depends on the query alone.
-func (x *index) answer(ctx context.Context, db *sql.DB, p parsed, limit, offset int) (Results, error) {
-	r := Results{Words: p.words(), Ignored: p.ignored}
+func (x *index) keywordSearch(ctx context.Context, db *sql.DB, p parsedQuery, limit, offset int) (Results, error) {
+	r := Results{Words: p.typedTerms(), Ignored: p.ignored}
 	if len(p.groups)+len(p.not)+len(p.filters) == 0 {
 		return r, nil
 	}
-	found, err := x.find(ctx, db, p)
+	found, err := x.findMatches(ctx, db, p)
 	for _, looser := range []struct {
 		way    Loosened
-		loosen func(parsed) (parsed, bool)
-	}{{Beginnings, parsed.beginnings}, {AnyWord, parsed.anyWord}} {
+		loosen func(parsedQuery) (parsedQuery, bool)
+	}{{Beginnings, parsedQuery.withPrefixes}, {AnyWord, parsedQuery.withAnyWord}} {
 		if err != nil || len(found) > 0 {
 			break
 		}
 		if wider, ok := looser.loosen(p); ok {
-			if found, err = x.find(ctx, db, wider); len(found) > 0 {
+			if found, err = x.findMatches(ctx, db, wider); len(found) > 0 {
 				p, r.Loosened = wider, looser.way
 			}
 		}
@@ -44,26 +44,26 @@ func (x *index) answer(ctx context.Context, db *sql.DB, p parsed, limit, offset 
 	}
 	r.Total = len(found)
 	found = found[min(offset, len(found)):min(offset+limit, len(found))]
-	r.Hits, err = x.show(ctx, db, found, newMarker(p), nil)
+	r.Hits, err = x.buildHits(ctx, db, found, newMarker(p), nil)
 	return r, err
 }
 
 // find gives all pages that match, best first.
-func (x *index) find(ctx context.Context, db *sql.DB, p parsed) ([]match, error) {
-	dir, err := x.directory(ctx, db)
+func (x *index) findMatches(ctx context.Context, db *sql.DB, p parsedQuery) ([]match, error) {
+	dir, err := x.loadDirectory(ctx, db)
 	if err != nil {
 		return nil, err
 	}
 	r := ranking{x: x, ctx: ctx, db: db, directory: dir}
-	scores, err := r.score(p)
+	scores, err := r.scorePages(p)
 	if err != nil {
 		return nil, err
 	}
-	if err := r.filter(p, scores); err != nil {
+	if err := r.applyFilters(p, scores); err != nil {
 		return nil, err
 	}
-	r.namesFirst(p, scores)
-	found := r.best(scores)
+	r.boostNameMatches(p, scores)
+	found := r.sortedMatches(scores)
 	for i := range found {
 		found[i].byWords = len(p.groups) > 0
 	}
@@ -72,7 +72,7 @@ func (x *index) find(ctx context.Context, db *sql.DB, p parsed) ([]match, error)
 
 // show makes hits of matches, with their snippets. meaning has the passages of
 // pages that were found by it.
-func (x *index) show(ctx context.Context, db *sql.DB, found []match, mark *marker, meaning map[int64][]passage) ([]Hit, error) {
+func (x *index) buildHits(ctx context.Context, db *sql.DB, found []match, mark *marker, meaning map[int64][]passage) ([]Hit, error) {
 	if len(found) == 0 {
 		return nil, nil
 	}
@@ -101,7 +101,7 @@ func (x *index) show(ctx context.Context, db *sql.DB, found []match, mark *marke
 		m := found[at[id]]
 		h := &hits[at[id]]
 		*h = Hit{Page: wiki.PageName(m.path), Score: m.score, Blob: blob, ByWords: m.byWords, ByMeaning: m.byMeaning}
-		if list := mark.sections(unpack(packed), meaning[id]); len(list) > 0 {
+		if list := mark.bestSections(unpackSections(packed), meaning[id]); len(list) > 0 {
 			h.Section, h.More = list[0], list[1:]
 		}
 	}

@@ -24,57 +24,57 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-func TestChangesAreFoundAtOnce(t *testing.T) {
+func TestChangesAreSearchableImmediately(t *testing.T) {
 	u := newWorld(t)
-	u.want("heron", "")
+	u.wantPages("heron", "")
 	u.put("Birds/Heron", "grey\n", "Birds/Robin", "red\n")
-	u.want("heron", "Birds/Heron")
+	u.wantPages("heron", "Birds/Heron")
 	u.put("Birds/Heron", "white\n")
-	u.want("grey", "")
-	u.want("white", "Birds/Heron")
+	u.wantPages("grey", "")
+	u.wantPages("white", "Birds/Heron")
 	u.commit("bob", content.Edit{Path: "Birds/Heron/nest.jpg", Data: []byte("x")})
-	u.want("nest", "Birds/Heron")
-	u.want("author:bob", "") // he uploaded a file, and did not edit the page
+	u.wantPages("nest", "Birds/Heron")
+	u.wantPages("author:bob", "") // he uploaded a file, and did not edit the page
 	u.move("Birds/Heron.md", "Birds/Egret.md")
-	u.want("heron", "")
-	u.want("white", "Birds/Egret")
-	u.want("author:ada", "Birds/Egret Birds/Robin")
-	u.want("nest", "")
+	u.wantPages("heron", "")
+	u.wantPages("white", "Birds/Egret")
+	u.wantPages("author:ada", "Birds/Egret Birds/Robin")
+	u.wantPages("nest", "")
 	u.move("Birds/Heron/nest.jpg", "Birds/Egret/nest.jpg")
-	u.want("nest", "Birds/Egret")
+	u.wantPages("nest", "Birds/Egret")
 	u.move("Birds/Egret.md", "Birds/EGRET.md") // the same key
-	u.want("white", "Birds/EGRET")
+	u.wantPages("white", "Birds/EGRET")
 	u.remove("birds/egret.md")
-	u.want("white", "")
-	u.want("author:ada", "Birds/Robin")
-	u.want("tag:x path:birds", "")
+	u.wantPages("white", "")
+	u.wantPages("author:ada", "Birds/Robin")
+	u.wantPages("tag:x path:birds", "")
 	u.commit("bob", content.Edit{Path: "Birds/Egret.md", Data: []byte("again\n")})
-	u.want("author:bob", "Birds/Egret") // a new page has none of the old one's authors
-	u.want("author:ada", "Birds/Robin")
-	u.want("nest", "Birds/Egret")
+	u.wantPages("author:bob", "Birds/Egret") // a new page has none of the old one's authors
+	u.wantPages("author:ada", "Birds/Robin")
+	u.wantPages("nest", "Birds/Egret")
 	u.commit("cleo", // two pages change places
 		content.Edit{Op: content.Move, Path: "Birds/Egret.md", To: "Birds/Temporary.md"},
 		content.Edit{Op: content.Move, Path: "Birds/Robin.md", To: "Birds/Egret.md"},
 		content.Edit{Op: content.Move, Path: "Birds/Temporary.md", To: "Birds/Robin.md"})
-	u.want("red", "Birds/Egret")
-	u.want("author:ada", "Birds/Egret")
-	u.want("author:cleo", "Birds/Egret Birds/Robin")
-	u.want("again", "Birds/Robin")
-	agent := by("bob")
+	u.wantPages("red", "Birds/Egret")
+	u.wantPages("author:ada", "Birds/Egret")
+	u.wantPages("author:cleo", "Birds/Egret Birds/Robin")
+	u.wantPages("again", "Birds/Robin")
+	agent := callerNamed("bob")
 	agent.Agent, agent.Client, agent.Grant = "Claude Code", "token", "g1"
 	if _, err := u.w.Commit(t.Context(), content.Request{Author: agent, Limits: wiki.DefaultLimits, Edits: []content.Edit{{Path: "Birds/Wren.md", Data: []byte("small\n")}}}); err != nil {
 		t.Fatal(err)
 	}
-	u.want(`author:"claude code"`, "Birds/Wren")
-	u.want(`author:bob small`, "Birds/Wren")
-	u.want(`author:claude`, "")
+	u.wantPages(`author:"claude code"`, "Birds/Wren")
+	u.wantPages(`author:bob small`, "Birds/Wren")
+	u.wantPages(`author:claude`, "")
 	u.commit("ada", content.Edit{Path: ".hidden/Page.md", Data: []byte("unseen\n")})
-	u.want("unseen", "")
+	u.wantPages("unseen", "")
 }
 
 // What an index says after it followed any commits is what a new one says.
-func TestFollowingEqualsBuildingAnew(t *testing.T) {
-	checks(t, 12, 1000)
+func TestCatchUpMatchesRebuild(t *testing.T) {
+	setRapidChecks(t, 12, 1000)
 	words := strings.Fields("frost garden sensor mast offset rain wind robin 机器人 维基 calibration calibrate running")
 	pages := strings.Fields("A B C Dir/A Dir/B dir/a a Dir Dir/A/B")
 	people := strings.Fields("ada bob cleo")
@@ -119,11 +119,11 @@ func TestFollowingEqualsBuildingAnew(t *testing.T) {
 				}
 			}
 		}
-		followed := u.everything(rt, words, people)
+		followed := u.runQueries(rt, words, people)
 		if err := u.s.Remove(t.Context(), "ada"); err != nil {
 			rt.Fatal(err)
 		}
-		if d := cmp.Diff(u.everything(rt, words, people), followed, cmpopts.EquateApprox(1e-9, 1e-9)); d != "" {
+		if d := cmp.Diff(u.runQueries(rt, words, people), followed, cmpopts.EquateApprox(1e-9, 1e-9)); d != "" {
 			rt.Fatalf("anew (-) and followed (+) differ:\n%s", d)
 		}
 		if strings.Contains(u.log.String(), "built anew") {
@@ -133,7 +133,7 @@ func TestFollowingEqualsBuildingAnew(t *testing.T) {
 }
 
 // everything is the answers to many queries, ties in scores by name.
-func (u *world) everything(t *rapid.T, words, people []string) map[string]Results {
+func (u *world) runQueries(t *rapid.T, words, people []string) map[string]Results {
 	queries := []string{"tag:tag", "-tag:tag", "path:Dir", "photo", "fro*", "a", "-frost", `"garden sensor"`, "frost OR rain"}
 	queries = append(queries, words...)
 	for _, p := range people {
@@ -154,18 +154,18 @@ func (u *world) everything(t *rapid.T, words, people []string) map[string]Result
 }
 
 // Whatever becomes of the file, queries answer, and as before.
-func TestDamageHeals(t *testing.T) {
+func TestDamagedIndexIsRebuilt(t *testing.T) {
 	u := newWorld(t)
 	random := rand.New(rand.NewPCG(1, 2))
 	var all []string
 	for i := range 60 {
-		all = append(all, fmt.Sprintf("Page_%d", i), prose(random, 3000))
+		all = append(all, fmt.Sprintf("Page_%d", i), randomProse(random, 3000))
 	}
 	u.put(all...)
 	queries := []string{"frost", "garden mast", "offs*", `"frost garden"`, "page_7", "tag:none", "author:ada"}
 	answers := func() (list []string) {
 		for _, q := range queries {
-			list = append(list, found(u.search(q)))
+			list = append(list, foundPages(u.search(q)))
 		}
 		return list
 	}
@@ -220,7 +220,7 @@ func TestDamageHeals(t *testing.T) {
 		}
 		damage()
 		u.log.Reset()
-		u.s = u.service()
+		u.s = u.newService()
 		if d := cmp.Diff(want, answers()); d != "" {
 			t.Errorf("%s (-want +got):\n%s", name, d)
 		}
@@ -231,10 +231,10 @@ func TestDamageHeals(t *testing.T) {
 }
 
 // Damage to an index that is open heals as well.
-func TestDamageWhileOpen(t *testing.T) {
+func TestDamageWhileOpenIsRepaired(t *testing.T) {
 	u := newWorld(t)
 	u.put("Home", "frost\n")
-	u.want("frost", "Home")
+	u.wantPages("frost", "Home")
 	file := filepath.Join(u.dir, "ada", "index.db")
 	if err := os.WriteFile(file, []byte(strings.Repeat("garbage ", 9000)), 0o600); err != nil {
 		t.Fatal(err)
@@ -258,10 +258,10 @@ func TestDamageWhileOpen(t *testing.T) {
 
 // A wiki that is deleted and made again has nothing of the first one, even if
 // its index was never removed.
-func TestWikiMadeAgain(t *testing.T) {
+func TestRecreatedWiki(t *testing.T) {
 	u := newWorld(t)
 	ctx := t.Context()
-	first := u.wiki("cleo")
+	first := u.createWiki("cleo")
 	for i := range 3 {
 		if err := commit(ctx, first, "cleo", content.Edit{Path: fmt.Sprintf("Page_%d.md", i), Data: []byte("canary\n")}); err != nil {
 			t.Fatal(err)
@@ -274,14 +274,14 @@ func TestWikiMadeAgain(t *testing.T) {
 		if err := u.pool.Delete(ctx, "cleo"); err != nil {
 			t.Fatal(err)
 		}
-		again := u.wiki("cleo")
+		again := u.createWiki("cleo")
 		for i := range n {
 			if err := commit(ctx, again, "cleo", content.Edit{Path: fmt.Sprintf("New_%d.md", i), Data: []byte("other\n")}); err != nil {
 				t.Fatal(err)
 			}
 		}
 		if r, err := u.s.Search(ctx, again, Query{Text: "canary"}); err != nil || r.Total != 0 {
-			t.Errorf("after %d commits the old text is found: %s, %v", n, found(r), err)
+			t.Errorf("after %d commits the old text is found: %s, %v", n, foundPages(r), err)
 		}
 		if r, err := u.s.Search(ctx, again, Query{Text: "other"}); err != nil || r.Total != n {
 			t.Errorf("%d pages of %d, %v", r.Total, n, err)
@@ -300,7 +300,7 @@ func TestWikiMadeAgain(t *testing.T) {
 
 // Readers, writers and nudges at once: every answer has at least what was
 // acknowledged before it was asked for.
-func TestManyAtOnce(t *testing.T) {
+func TestConcurrentSearchAndSave(t *testing.T) {
 	u := newWorld(t)
 	var saved atomic.Int64
 	var group sync.WaitGroup
@@ -311,12 +311,12 @@ func TestManyAtOnce(t *testing.T) {
 			}
 			saved.Add(1)
 			if i == 30 { // the index is taken away in the middle
-				x, release, err := u.s.index("ada")
+				x, release, err := u.s.acquireIndex("ada")
 				if err != nil {
 					t.Error(err)
 				}
 				x.mu.RLock()
-				made := x.made
+				made := x.generation
 				x.mu.RUnlock()
 				if err := x.rebuild(made, errStale); err != nil {
 					t.Error(err)
@@ -340,7 +340,7 @@ func TestManyAtOnce(t *testing.T) {
 	group.Wait()
 }
 
-func TestFewIndexesAreOpen(t *testing.T) {
+func TestOpenIndexesAreBounded(t *testing.T) {
 	u := newWorld(t)
 	u.s = New(Options{Dir: u.dir, MaxOpen: 2})
 	for round := range 2 {
@@ -348,7 +348,7 @@ func TestFewIndexesAreOpen(t *testing.T) {
 			slug := fmt.Sprintf("wiki-%d", i)
 			var w *content.Wiki
 			if round == 0 {
-				w = u.wiki(slug)
+				w = u.createWiki(slug)
 				if err := commit(t.Context(), w, "ada", content.Edit{Path: "Home.md", Data: []byte(slug)}); err != nil {
 					t.Fatal(err)
 				}
@@ -377,7 +377,7 @@ func TestFewIndexesAreOpen(t *testing.T) {
 }
 
 // A caller who goes away does not stop the index from following.
-func TestCancelled(t *testing.T) {
+func TestCancelledSearch(t *testing.T) {
 	u := newWorld(t)
 	u.put("Home", "frost\n")
 	ctx, cancel := context.WithCancel(t.Context())
@@ -385,19 +385,19 @@ func TestCancelled(t *testing.T) {
 	if _, err := u.s.Search(ctx, u.w, Query{Text: "frost"}); !errors.Is(err, context.Canceled) {
 		t.Errorf("a cancelled search: %v", err)
 	}
-	u.want("frost", "Home")
+	u.wantPages("frost", "Home")
 	if u.log.Len() > 0 {
 		t.Error(u.log)
 	}
 }
 
 // The number of statements of a query and of a save does not grow with the wiki.
-func TestStatementsDoNotGrow(t *testing.T) {
+func TestStatementCountIsConstant(t *testing.T) {
 	u := newWorld(t)
 	u.put("Home", "frost nought\n", "Other", "frost fr\n")
 	u.search("frost")
 	x := u.s.open["ada"]
-	counted := &counter{file: x.file}
+	counted := &statementCounter{file: x.file}
 	if err := errors.Join(x.reads.Close(), x.db.Close()); err != nil {
 		t.Fatal(err)
 	}
@@ -438,21 +438,21 @@ func TestStatementsDoNotGrow(t *testing.T) {
 }
 
 // A counter is SQLite with the number of statements that it ran.
-type counter struct {
+type statementCounter struct {
 	file string
 	n    atomic.Int64
 }
 
-func (c *counter) Driver() driver.Driver { return &modernc.Driver{} }
+func (c *statementCounter) Driver() driver.Driver { return &modernc.Driver{} }
 
-func (c *counter) Connect(context.Context) (driver.Conn, error) {
+func (c *statementCounter) Connect(context.Context) (driver.Conn, error) {
 	conn, err := c.Driver().Open("file:" + c.file)
 	return countedConn{conn, c}, err
 }
 
 type countedConn struct {
 	driver.Conn
-	c *counter
+	c *statementCounter
 }
 
 func (c countedConn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
@@ -462,7 +462,7 @@ func (c countedConn) PrepareContext(ctx context.Context, query string) (driver.S
 
 type countedStmt struct {
 	driver.Stmt
-	c *counter
+	c *statementCounter
 }
 
 func (s countedStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {

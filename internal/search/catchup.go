@@ -17,26 +17,26 @@ import (
 )
 
 // commitsAtOnce is how many commits are brought in by one transaction.
-const commitsAtOnce = 1000
+const commitsPerStep = 1000
 
 // lookUpAtMost is how many files of a batch are looked up one by one; for more
 // the whole list is read.
-const lookUpAtMost = 20
+const maxLookups = 20
 
 // catchUp brings the index to the wiki's head as it is now. It goes on when the
 // caller goes away: whoever comes next needs it as well.
 func (x *index) catchUp(ctx context.Context, w *content.Wiki) error {
-	var head position
+	var head cursor
 	head.seq, head.id = w.Head()
-	if at := x.at.Load(); at != nil && *at == head {
+	if at := x.cursor.Load(); at != nil && *at == head {
 		return nil
 	}
 	ctx = context.WithoutCancel(ctx)
-	x.following.Lock()
-	defer x.following.Unlock()
+	x.catchUpMu.Lock()
+	defer x.catchUpMu.Unlock()
 	for done := false; !done; {
-		err := x.use(ctx, func(db *sql.DB) (err error) {
-			done, err = x.step(ctx, db, w)
+		err := x.withDB(ctx, func(db *sql.DB) (err error) {
+			done, err = x.indexNextCommits(ctx, db, w)
 			return err
 		})
 		if err != nil {
@@ -48,9 +48,9 @@ func (x *index) catchUp(ctx context.Context, w *content.Wiki) error {
 
 // step applies the next commits in one transaction, and reports whether there
 // are no more.
-func (x *index) step(ctx context.Context, db *sql.DB, w *content.Wiki) (done bool, err error) {
-	at := *x.at.Load()
-	var head position
+func (x *index) indexNextCommits(ctx context.Context, db *sql.DB, w *content.Wiki) (done bool, err error) {
+	at := *x.cursor.Load()
+	var head cursor
 	head.seq, head.id = w.Head()
 	switch {
 	case at == head:
@@ -58,7 +58,7 @@ func (x *index) step(ctx context.Context, db *sql.DB, w *content.Wiki) (done boo
 	case at.seq >= head.seq:
 		return false, fmt.Errorf("%w: it is at commit %d, the wiki at %d", errStale, at.seq, head.seq)
 	}
-	commits, err := w.Log(ctx, content.LogFilter{After: at.seq, Ascending: true, Limit: commitsAtOnce})
+	commits, err := w.Log(ctx, content.LogFilter{After: at.seq, Ascending: true, Limit: commitsPerStep})
 	if err != nil {
 		return false, err
 	}
@@ -69,14 +69,14 @@ func (x *index) step(ctx context.Context, db *sql.DB, w *content.Wiki) (done boo
 		return false, fmt.Errorf("%w: commit %d does not follow the one it has", errStale, first.Seq)
 	}
 	last := commits[len(commits)-1]
-	next := position{last.Seq, last.ID}
+	next := cursor{last.Seq, last.ID}
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return false, err
 	}
 	defer tx.Rollback() // does nothing after a commit
-	b := batch{tx: sqlite.NewStatements(tx, 0), w: w, authors: map[string]map[string]bool{}, dirty: map[string]bool{}, lists: newPostings(), model: x.model}
-	if err := b.apply(ctx, commits); err != nil {
+	b := batch{tx: sqlite.NewStatements(tx, 0), w: w, authors: map[string]map[string]bool{}, dirty: map[string]bool{}, postings: newPostings(), model: x.model}
+	if err := b.applyCommits(ctx, commits); err != nil {
 		return false, err
 	}
 	if _, err := tx.ExecContext(ctx, "UPDATE meta SET seq = $1, head = $2", next.seq, next.id); err != nil {
@@ -86,30 +86,30 @@ func (x *index) step(ctx context.Context, db *sql.DB, w *content.Wiki) (done boo
 	if err != nil {
 		return false, err
 	}
-	x.settled.Lock()
-	defer x.settled.Unlock()
+	x.snapshotMu.Lock()
+	defer x.snapshotMu.Unlock()
 	if err := tx.Commit(); err != nil {
 		return false, err
 	}
-	x.at.Store(&next)
-	if b.cut {
-		x.vecs.Store(nil)
+	x.cursor.Store(&next)
+	if b.chunksChanged {
+		x.vectors.Store(nil)
 	}
-	x.behind(left)
+	x.recordBacklog(left)
 	return false, nil
 }
 
 // A batch applies commits. Pages are indexed as they are now, which may be
 // later than the batch's last commit; the later commits then find nothing to do.
 type batch struct {
-	tx      *sqlite.Statements // the transaction's end closes them
-	w       *content.Wiki
-	authors map[string]map[string]bool // of each page key that the batch touches
-	dirty   map[string]bool            // keys of pages to be looked at
-	lists   *postings
-	model   Model
-	cut     bool   // chunks changed
-	taken   []bool // page ids; read when the first new page comes
+	tx            *sqlite.Statements // the transaction's end closes them
+	w             *content.Wiki
+	authors       map[string]map[string]bool // of each page key that the batch touches
+	dirty         map[string]bool            // keys of pages to be looked at
+	postings      *postings
+	model         Model
+	chunksChanged bool   // chunks changed
+	usedIDs       []bool // page ids; read when the first new page comes
 }
 
 // pageKey is the look-up key of a page's file without ".md", or false for
@@ -122,9 +122,9 @@ func pageKey(file string) (string, bool) {
 	return wiki.Key(string(name)), true
 }
 
-func (b *batch) apply(ctx context.Context, commits []wiki.Commit) error {
+func (b *batch) applyCommits(ctx context.Context, commits []wiki.Commit) error {
 	for _, c := range commits {
-		if err := b.follow(ctx, c); err != nil {
+		if err := b.recordCommit(ctx, c); err != nil {
 			return err
 		}
 	}
@@ -133,26 +133,26 @@ func (b *batch) apply(ctx context.Context, commits []wiki.Commit) error {
 			return err
 		}
 	}
-	files, err := b.current(ctx)
+	files, err := b.currentFiles(ctx)
 	if err != nil {
 		return err
 	}
 	for _, key := range slices.Sorted(maps.Keys(b.dirty)) {
-		if err := b.index(ctx, key, files[key]); err != nil {
+		if err := b.indexPage(ctx, key, files[key]); err != nil {
 			return fmt.Errorf("index %s: %w", key, err)
 		}
-		if b.lists.bytes > collectBytes {
-			if err := b.lists.write(ctx, b.tx); err != nil {
+		if b.postings.bytes > maxPostingBytes {
+			if err := b.postings.flush(ctx, b.tx); err != nil {
 				return err
 			}
 		}
 	}
-	return b.lists.write(ctx, b.tx)
+	return b.postings.flush(ctx, b.tx)
 }
 
 // follow notes what one commit changed. Moves are read before any is made, for
 // two pages may have changed places.
-func (b *batch) follow(ctx context.Context, c wiki.Commit) error {
+func (b *batch) recordCommit(ctx context.Context, c wiki.Commit) error {
 	moved := map[string]map[string]bool{}
 	for _, ch := range c.Changes {
 		if ch.Kind == wiki.Moved {
@@ -170,7 +170,7 @@ func (b *batch) follow(ctx context.Context, c wiki.Commit) error {
 	}
 	for _, ch := range c.Changes {
 		if ch.Kind == wiki.Moved {
-			if err := b.attach(ctx, ch.From, false); err != nil {
+			if err := b.recordAttachment(ctx, ch.From, false); err != nil {
 				return err
 			}
 		}
@@ -178,7 +178,7 @@ func (b *batch) follow(ctx context.Context, c wiki.Commit) error {
 	for _, ch := range c.Changes {
 		key, ok := pageKey(ch.Path)
 		if !ok {
-			if err := b.attach(ctx, ch.Path, ch.Kind != wiki.Deleted); err != nil {
+			if err := b.recordAttachment(ctx, ch.Path, ch.Kind != wiki.Deleted); err != nil {
 				return err
 			}
 			continue
@@ -197,9 +197,9 @@ func (b *batch) follow(ctx context.Context, c wiki.Commit) error {
 			return err
 		}
 		if c.Author.Username != "" && !c.Author.Imported { // an import's names prove nothing
-			who[bare(c.Author.Username)] = true
+			who[foldText(c.Author.Username)] = true
 			if c.Author.Agent != "" {
-				who[bare(c.Author.Agent)] = true
+				who[foldText(c.Author.Agent)] = true
 			}
 		}
 	}
@@ -207,7 +207,7 @@ func (b *batch) follow(ctx context.Context, c wiki.Commit) error {
 }
 
 // attach notes that a file lies below its page, or no longer does.
-func (b *batch) attach(ctx context.Context, file string, there bool) error {
+func (b *batch) recordAttachment(ctx context.Context, file string, there bool) error {
 	dir := path.Dir(file)
 	if _, page := pageKey(file); page || dir == "." || wiki.Hidden(file) {
 		return nil
@@ -225,7 +225,7 @@ func (b *batch) authorsOf(ctx context.Context, key string) (map[string]bool, err
 	if who, ok := b.authors[key]; ok {
 		return who, nil
 	}
-	names, err := column[string](ctx, b.tx, "SELECT author FROM authors WHERE key = $1", key)
+	names, err := queryColumn[string](ctx, b.tx, "SELECT author FROM authors WHERE key = $1", key)
 	if err != nil {
 		return nil, err
 	}
@@ -250,9 +250,9 @@ func (b *batch) saveAuthors(ctx context.Context, key string, who map[string]bool
 }
 
 // current finds the files of the dirty pages that there are.
-func (b *batch) current(ctx context.Context) (map[string]wiki.File, error) {
+func (b *batch) currentFiles(ctx context.Context) (map[string]wiki.File, error) {
 	files := map[string]wiki.File{}
-	if len(b.dirty) > lookUpAtMost {
+	if len(b.dirty) > maxLookups {
 		list, err := b.w.List(ctx, "")
 		if err != nil {
 			return nil, err
@@ -280,8 +280,8 @@ func (b *batch) current(ctx context.Context) (map[string]wiki.File, error) {
 }
 
 // index makes a page's row what its file says now; without a file it goes.
-func (b *batch) index(ctx context.Context, key string, f wiki.File) error {
-	attached, err := column[string](ctx, b.tx, "SELECT path FROM files WHERE page = $1 ORDER BY path", key)
+func (b *batch) indexPage(ctx context.Context, key string, f wiki.File) error {
+	attached, err := queryColumn[string](ctx, b.tx, "SELECT path FROM files WHERE page = $1 ORDER BY path", key)
 	if err != nil {
 		return err
 	}
@@ -289,7 +289,7 @@ func (b *batch) index(ctx context.Context, key string, f wiki.File) error {
 		attached[i] = path.Base(attached[i])
 	}
 	files := strings.Join(attached, "\n")
-	has, err := b.stored(ctx, key)
+	has, err := b.loadRow(ctx, key)
 	if err != nil {
 		return err
 	}
@@ -299,16 +299,16 @@ func (b *batch) index(ctx context.Context, key string, f wiki.File) error {
 		return nil
 	}
 	if has.id > 0 {
-		if err := b.drop(ctx, has.id); err != nil {
+		if err := b.deletePage(ctx, has.id); err != nil {
 			return err
 		}
 	}
-	before, _ := placesOf(has.name, has.title, has.sections)
+	before, _ := pagePositions(has.name, has.title, has.sections)
 	if !there {
 		if has.id > 0 {
-			b.taken = nil
-			b.lists.replace(has.id, before, nil)
-			return b.cutInto(ctx, has.id, nil)
+			b.usedIDs = nil
+			b.postings.replacePage(has.id, before, nil)
+			return b.setChunks(ctx, has.id, nil)
 		}
 		return nil
 	}
@@ -321,20 +321,20 @@ func (b *batch) index(ctx context.Context, key string, f wiki.File) error {
 	}
 	d := newDocument(name, source, attached)
 	now := row{id: has.id, path: string(name), blob: f.Blob, files: files,
-		name: indexed(string(d.name)), title: indexed(d.title), sections: d.sections}
+		name: stemText(string(d.name)), title: stemText(d.title), sections: d.sections}
 	if now.id == 0 {
-		if now.id, err = b.freeID(ctx); err != nil {
+		if now.id, err = b.allocateID(ctx); err != nil {
 			return err
 		}
 	}
-	after, size := placesOf(now.name, now.title, now.sections)
-	b.lists.replace(now.id, before, after)
+	after, size := pagePositions(now.name, now.title, now.sections)
+	b.postings.replacePage(now.id, before, after)
 	if b.model != nil {
-		if err := b.cutInto(ctx, now.id, cutPage(b.model, d)); err != nil {
+		if err := b.setChunks(ctx, now.id, chunkPage(b.model, d)); err != nil {
 			return err
 		}
 	}
-	return b.add(ctx, key, now, size, indexed(d.name.Title()), d.tags)
+	return b.insertPage(ctx, key, now, size, stemText(d.name.Title()), d.tags)
 }
 
 // A row is what the index has of a page.
@@ -346,7 +346,7 @@ type row struct {
 }
 
 // stored is the row of a page, or the zero one.
-func (b *batch) stored(ctx context.Context, key string) (has row, err error) {
+func (b *batch) loadRow(ctx context.Context, key string) (has row, err error) {
 	var packed string
 	err = b.tx.Row(ctx, `SELECT p.id, p.path, p.blob, p.files, p.name, p.title, t.sections
 		FROM pages p JOIN texts t ON t.page = p.id WHERE p.key = $1`, key).
@@ -354,34 +354,34 @@ func (b *batch) stored(ctx context.Context, key string) (has row, err error) {
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return row{}, err
 	}
-	has.sections = unpack(packed)
+	has.sections = unpackSections(packed)
 	return has, nil
 }
 
 // freeID takes the smallest id that no page has.
-func (b *batch) freeID(ctx context.Context) (int64, error) {
-	if b.taken == nil {
-		b.taken = []bool{true} // 0 is none
-		ids, err := column[int](ctx, b.tx, "SELECT id FROM pages ORDER BY id")
+func (b *batch) allocateID(ctx context.Context) (int64, error) {
+	if b.usedIDs == nil {
+		b.usedIDs = []bool{true} // 0 is none
+		ids, err := queryColumn[int](ctx, b.tx, "SELECT id FROM pages ORDER BY id")
 		if err != nil {
 			return 0, err
 		}
 		for _, id := range ids {
-			b.taken = append(b.taken, make([]bool, max(0, id+1-len(b.taken)))...)
-			b.taken[id] = true
+			b.usedIDs = append(b.usedIDs, make([]bool, max(0, id+1-len(b.usedIDs)))...)
+			b.usedIDs[id] = true
 		}
 	}
-	id := slices.Index(b.taken, false)
+	id := slices.Index(b.usedIDs, false)
 	if id < 0 {
-		id, b.taken = len(b.taken), append(b.taken, false)
+		id, b.usedIDs = len(b.usedIDs), append(b.usedIDs, false)
 	}
-	b.taken[id] = true
+	b.usedIDs[id] = true
 	return int64(id), nil
 }
 
 // cutInto makes the chunks of a page these. Those that it has already keep their
 // vectors.
-func (b *batch) cutInto(ctx context.Context, page int64, chunks []chunk) error {
+func (b *batch) setChunks(ctx context.Context, page int64, chunks []chunk) error {
 	rows, err := b.tx.Rows(ctx, "SELECT id, hash FROM chunks WHERE page = $1", page)
 	if err != nil {
 		return err
@@ -399,15 +399,15 @@ func (b *batch) cutInto(ctx context.Context, page int64, chunks []chunk) error {
 	if err := rows.Err(); err != nil {
 		return err
 	}
-	b.cut = b.cut || len(has)+len(chunks) > 0
+	b.chunksChanged = b.chunksChanged || len(has)+len(chunks) > 0
 	for n, c := range chunks {
 		hash := c.hash()
 		if ids := has[hash]; len(ids) > 0 {
 			has[hash] = ids[1:]
-			err = b.tx.Exec(ctx, "UPDATE chunks SET n = $1, first = $2, last = $3, start = $4 WHERE id = $5", n, c.first, c.last, c.from, ids[0])
+			err = b.tx.Exec(ctx, "UPDATE chunks SET n = $1, first = $2, last = $3, start = $4 WHERE id = $5", n, c.first, c.last, c.start, ids[0])
 		} else {
 			err = b.tx.Exec(ctx, `INSERT INTO chunks (page, n, hash, first, last, start, text)
-				VALUES ($1, $2, $3, $4, $5, $6, $7)`, page, n, []byte(hash), c.first, c.last, c.from, c.text)
+				VALUES ($1, $2, $3, $4, $5, $6, $7)`, page, n, []byte(hash), c.first, c.last, c.start, c.text)
 		}
 		if err != nil {
 			return err
@@ -423,7 +423,7 @@ func (b *batch) cutInto(ctx context.Context, page int64, chunks []chunk) error {
 	return nil
 }
 
-func (b *batch) drop(ctx context.Context, id int64) error {
+func (b *batch) deletePage(ctx context.Context, id int64) error {
 	for _, query := range []string{
 		"DELETE FROM tags WHERE page = $1",
 		"DELETE FROM texts WHERE page = $1",
@@ -436,17 +436,17 @@ func (b *batch) drop(ctx context.Context, id int64) error {
 	return nil
 }
 
-func (b *batch) add(ctx context.Context, key string, r row, size int, last string, tags []string) error {
+func (b *batch) insertPage(ctx context.Context, key string, r row, size int, last string, tags []string) error {
 	err := b.tx.Exec(ctx, `INSERT INTO pages (id, key, path, blob, files, size, name, last, title)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, r.id, key, r.path, r.blob, r.files, size, r.name, last, r.title)
 	if err != nil {
 		return err
 	}
-	if err := b.tx.Exec(ctx, "INSERT INTO texts (page, sections) VALUES ($1, $2)", r.id, pack(r.sections)); err != nil {
+	if err := b.tx.Exec(ctx, "INSERT INTO texts (page, sections) VALUES ($1, $2)", r.id, packSections(r.sections)); err != nil {
 		return err
 	}
 	for _, tag := range tags {
-		if err := b.tx.Exec(ctx, "INSERT INTO tags (tag, page) VALUES ($1, $2) ON CONFLICT DO NOTHING", bare(tag), r.id); err != nil {
+		if err := b.tx.Exec(ctx, "INSERT INTO tags (tag, page) VALUES ($1, $2) ON CONFLICT DO NOTHING", foldText(tag), r.id); err != nil {
 			return err
 		}
 	}
@@ -454,7 +454,7 @@ func (b *batch) add(ctx context.Context, key string, r row, size int, last strin
 }
 
 // column reads the one column of a query.
-func column[T any](ctx context.Context, tx *sqlite.Statements, query string, args ...any) ([]T, error) {
+func queryColumn[T any](ctx context.Context, tx *sqlite.Statements, query string, args ...any) ([]T, error) {
 	rows, err := tx.Rows(ctx, query, args...)
 	if err != nil {
 		return nil, err
@@ -491,16 +491,16 @@ type section struct {
 
 func newDocument(name wiki.PageName, source []byte, files []string) document {
 	facts := markdown.ExtractFacts(name, source)
-	d := document{name: name, title: clean(facts.Title), tags: facts.Tags, files: files}
+	d := document{name: name, title: cleanText(facts.Title), tags: facts.Tags, files: files}
 	lines := lineStarts(source)
 	for _, s := range markdown.Sections(source) {
 		from, to := min(max(s.StartLine-1, 0), len(lines)-1), min(max(s.EndLine, 0), len(lines)-1)
 		if from >= to {
 			continue
 		}
-		out := section{line: s.StartLine, text: clean(uncommented(markdown.PlainText(source[lines[from]:lines[to]])))}
+		out := section{line: s.StartLine, text: cleanText(stripComments(markdown.PlainText(source[lines[from]:lines[to]])))}
 		if len(s.Path) > 0 {
-			out.path = cleanAll(s.Path)
+			out.path = cleanTexts(s.Path)
 			out.heading = out.path[len(out.path)-1]
 			out.text = strings.TrimSpace(strings.TrimPrefix(out.text, out.heading))
 		}
@@ -508,25 +508,25 @@ func newDocument(name wiki.PageName, source []byte, files []string) document {
 	}
 	// What is found by its tags and attachments should show them.
 	if len(d.tags) > 0 {
-		d.sections = append(d.sections, section{text: "Tags: " + clean(strings.Join(d.tags, ", "))})
+		d.sections = append(d.sections, section{text: "Tags: " + cleanText(strings.Join(d.tags, ", "))})
 	}
 	if len(files) > 0 {
-		d.sections = append(d.sections, section{text: "Attachments: " + clean(strings.Join(files, ", "))})
+		d.sections = append(d.sections, section{text: "Attachments: " + cleanText(strings.Join(files, ", "))})
 	}
 	return d
 }
 
-func cleanAll(list []string) []string {
+func cleanTexts(list []string) []string {
 	out := make([]string, len(list))
 	for i := range list {
-		out[i] = clean(list[i])
+		out[i] = cleanText(list[i])
 	}
 	return out
 }
 
 // uncommented drops HTML comments: readers do not see them, so a snippet must
 // not show them to an agent. It does so in code as well, which is little loss.
-func uncommented(text string) string {
+func stripComments(text string) string {
 	var b strings.Builder
 	for {
 		before, after, opened := strings.Cut(text, "<!--")
@@ -558,7 +558,7 @@ const (
 )
 
 // pack makes one string of sections, and unpack them of it again.
-func pack(list []section) string {
+func packSections(list []section) string {
 	var b strings.Builder
 	for _, s := range list {
 		fmt.Fprintf(&b, "%d%s%s%s%s%s", s.line, fieldEnd, s.heading, fieldEnd, s.text, sectionEnd)
@@ -566,7 +566,7 @@ func pack(list []section) string {
 	return b.String()
 }
 
-func unpack(packed string) []section {
+func unpackSections(packed string) []section {
 	var list []section
 	for packed != "" {
 		var s section
