@@ -9,8 +9,8 @@ import (
 	"github.com/yuin/goldmark/extension"
 )
 
-// ordinary is a page of about 6 KB with something of everything.
-func ordinary() []byte {
+// ordinaryPage is a page of about 6 KB with a mix of all elements.
+func ordinaryPage() []byte {
 	part := `## Section %
 
 The station reads each sensor *twice* and sends the **median**; see [[Firmware|the firmware]],
@@ -38,7 +38,7 @@ with the cable, because updates over LoRa take nineteen minutes. #hardware[^1]
 }
 
 func BenchmarkRender(b *testing.B) {
-	source := ordinary()
+	source := ordinaryPage()
 	w := &world{all: true}
 	b.SetBytes(int64(len(source)))
 	b.ReportAllocs()
@@ -50,10 +50,10 @@ func BenchmarkRender(b *testing.B) {
 	}
 }
 
-// BenchmarkGoldmark is the bare thing to compare with: no wiki, no colours, no
-// second wall.
+// BenchmarkGoldmark is the baseline: no wiki syntax, highlighting or
+// sanitizer.
 func BenchmarkGoldmark(b *testing.B) {
-	source := ordinary()
+	source := ordinaryPage()
 	md := goldmark.New(goldmark.WithExtensions(extension.GFM, extension.Footnote))
 	b.SetBytes(int64(len(source)))
 	b.ReportAllocs()
@@ -66,7 +66,7 @@ func BenchmarkGoldmark(b *testing.B) {
 }
 
 func BenchmarkExtractFacts(b *testing.B) {
-	source := ordinary()
+	source := ordinaryPage()
 	b.SetBytes(int64(len(source)))
 	b.ReportAllocs()
 	for b.Loop() {
@@ -75,14 +75,14 @@ func BenchmarkExtractFacts(b *testing.B) {
 }
 
 func BenchmarkSections(b *testing.B) {
-	source := ordinary()
+	source := ordinaryPage()
 	b.SetBytes(int64(len(source)))
 	for b.Loop() {
 		Sections(source)
 	}
 }
 
-// BenchmarkFactsOfLinks is a page of 6 KB that is one paragraph with a link in
+// BenchmarkFactsOfLinks parses a page of 6 KB: one paragraph with a link in
 // each line.
 func BenchmarkFactsOfLinks(b *testing.B) {
 	var text strings.Builder

@@ -15,22 +15,23 @@ var (
 	kindSource = ast.NewNodeKind("Source")
 )
 
-// A box holds blocks: a notice (an alert or ::: block), a spoiler or a fold.
+// A box contains blocks: a notice (an alert or a ::: block), a spoiler or a
+// fold.
 type box struct {
 	ast.BaseBlock
 	style boxStyle
-	title string // plain
-	fence int    // colons that opened it, 0 for other boxes
+	title string // plain text
+	fence int    // number of colons that opened it, 0 for other boxes
 }
 
 func (n *box) Kind() ast.NodeKind      { return kindBox }
 func (n *box) Dump(src []byte, lv int) { ast.DumpHelper(n, src, lv, nil, nil) }
 
-// A boxStyle is how a box looks.
+// A boxStyle is the appearance of a box.
 type boxStyle struct {
-	class string // besides "notice"
-	icon  string // of the sprite
-	lines string // '!' for a spoiler and '|' for a fold, which are no notices
+	class string // in addition to "notice"
+	icon  string // name in the sprite
+	lines string // '!' for a spoiler, '|' for a fold; "" for notices
 }
 
 var (
@@ -41,7 +42,8 @@ var (
 	dangerBox  = boxStyle{class: "warning", icon: "stop"}
 )
 
-// noticeStyles are An Otter Wiki's words for ::: blocks and GitHub's for alerts.
+// noticeStyles are the names of An Otter Wiki's ::: blocks and GitHub's
+// alerts.
 var noticeStyles = map[string]boxStyle{
 	"": plainBox, "none": plainBox, "empty": plainBox,
 	"info": infoBox, "blue": infoBox, "note": infoBox, "important": infoBox,
@@ -50,7 +52,7 @@ var noticeStyles = map[string]boxStyle{
 	"danger": dangerBox, "red": dangerBox, "caution": dangerBox,
 }
 
-// boxParser reads "::: info" up to a line of as many colons.
+// boxParser parses "::: info" up to a line with the same number of colons.
 type boxParser struct{}
 
 func (boxParser) Trigger() []byte { return []byte{':'} }
@@ -71,8 +73,8 @@ func (boxParser) Open(_ ast.Node, reader text.Reader, _ parser.Context) (ast.Nod
 	return &box{style: style, fence: len(m[1])}, parser.HasChildren
 }
 
-// Continue ends the innermost box that was opened with as many colons, unless
-// the line stands in a code block.
+// Continue closes the innermost box opened with the same number of colons,
+// unless the line is in a code block.
 func (boxParser) Continue(node ast.Node, reader text.Reader, pc parser.Context) parser.State {
 	line, _ := reader.PeekLine()
 	fence := closingFence(line)
@@ -95,8 +97,9 @@ func (boxParser) Continue(node ast.Node, reader text.Reader, pc parser.Context) 
 	return parser.Continue | parser.HasChildren
 }
 
-// closingFence counts the colons of a boxLine without a style, and is 0 for other
-// lines. It is asked for each open box of each line, so it is not the expression.
+// closingFence returns the number of colons of a boxLine without a style, or
+// 0 for other lines. It runs for each open box on each line, so it avoids
+// the regular expression.
 func closingFence(line []byte) int {
 	indented := bytes.TrimLeft(line, " ")
 	n := 0
@@ -116,21 +119,22 @@ func (boxParser) Close(ast.Node, text.Reader, parser.Context) {}
 func (boxParser) CanInterruptParagraph() bool                 { return true }
 func (boxParser) CanAcceptIndentedLine() bool                 { return false }
 
-// foldParser reads lines of >! (a spoiler) and >| (a fold).
+// foldParser parses lines of >! (a spoiler) and >| (a fold).
 type foldParser struct{}
 
 func (foldParser) Trigger() []byte { return []byte{'>'} }
 
 var foldLine = regexp.MustCompile(`^ {0,3}>([!|])(?: |([^\[ \n])|(\n)|$)`)
 
-// foldStart is which of the two a line is, and the length of what marks it.
-func foldStart(line []byte) (lines string, length int) {
+// parseFoldStart returns the kind of a fold line and the length of its
+// marker.
+func parseFoldStart(line []byte) (lines string, length int) {
 	m := foldLine.FindSubmatchIndex(line)
 	if m == nil {
 		return "", 0
 	}
 	length = m[1]
-	if m[4] >= 0 || m[6] >= 0 { // no blank after it
+	if m[4] >= 0 || m[6] >= 0 { // no space after it
 		length = m[3]
 	}
 	return string(line[m[2]:m[3]]), length
@@ -138,7 +142,7 @@ func foldStart(line []byte) (lines string, length int) {
 
 func (foldParser) Open(_ ast.Node, reader text.Reader, _ parser.Context) (ast.Node, parser.State) {
 	line, _ := reader.PeekLine()
-	lines, length := foldStart(line)
+	lines, length := parseFoldStart(line)
 	if lines == "" {
 		return nil, parser.NoChildren
 	}
@@ -148,7 +152,7 @@ func (foldParser) Open(_ ast.Node, reader text.Reader, _ parser.Context) (ast.No
 
 func (foldParser) Continue(node ast.Node, reader text.Reader, _ parser.Context) parser.State {
 	line, _ := reader.PeekLine()
-	lines, length := foldStart(line)
+	lines, length := parseFoldStart(line)
 	if lines != node.(*box).style.lines {
 		return parser.Close
 	}
@@ -160,23 +164,23 @@ func (foldParser) Close(ast.Node, text.Reader, parser.Context) {}
 func (foldParser) CanInterruptParagraph() bool                 { return true }
 func (foldParser) CanAcceptIndentedLine() bool                 { return false }
 
-// quoteParser is goldmark's, but that lines of folds end a quote.
+// quoteParser is goldmark's, except that fold lines end a quote.
 type quoteParser struct{ parser.BlockParser }
 
 func (q quoteParser) Continue(node ast.Node, reader text.Reader, pc parser.Context) parser.State {
 	if line, _ := reader.PeekLine(); bytes.IndexByte(line, '>') >= 0 {
-		if lines, _ := foldStart(line); lines != "" {
+		if lines, _ := parseFoldStart(line); lines != "" {
 			return parser.Close
 		}
 	}
 	return q.BlockParser.Continue(node, reader, pc)
 }
 
-// A sourceBlock is what is shown as it is written: a formula between lines of
-// $$, or an embedding of An Otter Wiki, {{Name … }}.
+// A sourceBlock is shown as source: a formula between lines of $$, or an
+// embedding of An Otter Wiki, {{Name … }}.
 type sourceBlock struct {
 	ast.BaseBlock
-	embedding string // its name, "" for a formula
+	embedding string // its name; "" for a formula
 	closed    bool
 }
 
@@ -200,12 +204,12 @@ func (sourceParser) Open(_ ast.Node, reader text.Reader, pc parser.Context) (ast
 	n := &sourceBlock{}
 	switch {
 	case formulaLine.Match(line):
-		if !guardOf(pc).ends('$', rest[min(len(line), len(rest)):], "$$") {
+		if !guardOf(pc).hasEnd('$', rest[min(len(line), len(rest)):], "$$") {
 			return nil, parser.NoChildren
 		}
 	case embeddingStart.Match(line):
 		n.embedding = string(embeddingStart.FindSubmatch(line)[1])
-		if !guardOf(pc).ends('{', rest, "}}") {
+		if !guardOf(pc).hasEnd('{', rest, "}}") {
 			return nil, parser.NoChildren
 		}
 		n.Lines().Append(segment)
@@ -217,9 +221,9 @@ func (sourceParser) Open(_ ast.Node, reader text.Reader, pc parser.Context) (ast
 	return n, parser.NoChildren
 }
 
-// ends reports whether something further down could end a block, and remembers
-// that nothing does, for it stays so.
-func (g *guard) ends(kind byte, rest []byte, end string) bool {
+// hasEnd reports whether a later line could end a block. It remembers a
+// negative result, which stays true for the rest of the page.
+func (g *guard) hasEnd(kind byte, rest []byte, end string) bool {
 	if g.unclosed[kind] {
 		return false
 	}
@@ -254,8 +258,8 @@ func (sourceParser) Close(ast.Node, text.Reader, parser.Context) {}
 func (sourceParser) CanInterruptParagraph() bool                 { return true }
 func (sourceParser) CanAcceptIndentedLine() bool                 { return false }
 
-// alertTransformer makes notices of block quotes that begin with [!NOTE], and
-// titles of the headings that begin boxes.
+// alertTransformer turns block quotes that begin with [!NOTE] into notices,
+// and headings that begin boxes into titles.
 type alertTransformer struct{}
 
 func (alertTransformer) Transform(root *ast.Document, reader text.Reader, _ parser.Context) {
@@ -279,19 +283,19 @@ func (alertTransformer) Transform(root *ast.Document, reader text.Reader, _ pars
 	d := &document{source: reader.Source()}
 	for _, b := range boxes {
 		if h, ok := b.FirstChild().(*ast.Heading); ok {
-			b.title = d.words(h)
+			b.title = d.plainText(h)
 			b.RemoveChild(b, h)
 		}
 	}
 	for _, q := range quotes {
-		alert(q, reader.Source())
+		transformAlert(q, reader.Source())
 	}
 }
 
 var alertForm = regexp.MustCompile(`(?i)^\[!(note|tip|important|warning|caution)\][ \t]*\n?$`)
 
-// alert turns a quote into a notice if its first line says so.
-func alert(q *ast.Blockquote, source []byte) {
+// transformAlert turns a quote into a notice if its first line says so.
+func transformAlert(q *ast.Blockquote, source []byte) {
 	p, ok := q.FirstChild().(*ast.Paragraph)
 	if !ok || p.Lines().Len() == 0 {
 		return
@@ -303,7 +307,7 @@ func alert(q *ast.Blockquote, source []byte) {
 	}
 	name := strings.ToLower(string(m[1]))
 	b := &box{style: noticeStyles[name], title: strings.ToUpper(name[:1]) + name[1:]}
-	for c := p.FirstChild(); c != nil; { // the inlines of the first line
+	for c := p.FirstChild(); c != nil; { // inline nodes of the first line
 		next := c.NextSibling()
 		t, ok := c.(*ast.Text)
 		p.RemoveChild(p, c)

@@ -9,27 +9,28 @@ import (
 	extast "github.com/yuin/goldmark/extension/ast"
 )
 
-// A Block is a piece of a page's HTML that can stand alone: a block of the
-// source, or several that a raw HTML tag holds together.
+// A Block is a self-contained piece of a page's HTML: a block of the source,
+// or several that a raw HTML tag encloses.
 type Block struct {
-	First, Last int // lines of the source, from 1; 0 for the list of notes, which stand anywhere
+	First, Last int // source lines, from 1; 0 for the footnotes, which can be defined anywhere
 	End         int // offset in the page's HTML
 }
 
-// maxBlocks bounds the pieces of one page; the last holds the rest.
+// maxBlocks limits the pieces of a page; the last one contains the rest.
 const maxBlocks = 5000
 
-// A cutter notes where the blocks end. The HTML that it cuts goes through the
-// second wall first, so it is cut at a word that nobody can have written.
+// A cutter marks where blocks end. The sanitizer runs before the HTML is
+// split, so the mark is a random word that no page can contain.
 type cutter struct {
 	word   string
 	blocks []Block
-	open   Block // the one being written
+	open   Block // the current block
 }
 
 func newCutter() cutter { return cutter{word: rand.Text()} }
 
-// begin notes the lines of a node that will be written. Writing may change it.
+// begin records the lines of a node before it is written, because writing
+// can change it.
 func (w *writer) begin(n ast.Node) {
 	first, last := w.doc.linesOf(n)
 	if o := &w.cut.open; first > 0 {
@@ -40,19 +41,19 @@ func (w *writer) begin(n ast.Node) {
 	}
 }
 
-// end ends a block, if it can stand alone.
+// end ends a block if it is self-contained.
 func (w *writer) end(alone bool) {
 	if !alone || len(w.cut.blocks) >= maxBlocks {
 		return
 	}
-	w.put(w.cut.word)
+	w.write(w.cut.word)
 	w.cut.blocks = append(w.cut.blocks, w.cut.open)
 	w.cut.open = Block{}
 }
 
-// pieces takes the words out of the HTML that came through the wall. A page
-// whose words did not all come through is one piece.
-func (c *cutter) pieces(html string) (template.HTML, []Block) {
+// splitBlocks removes the marks from the sanitized HTML. If any mark is
+// missing, the page is one piece.
+func (c *cutter) splitBlocks(html string) (template.HTML, []Block) {
 	parts := strings.Split(html, c.word)
 	whole := strings.Join(parts, "")
 	if len(parts) != len(c.blocks)+1 {
@@ -72,7 +73,7 @@ func (c *cutter) pieces(html string) (template.HTML, []Block) {
 	return template.HTML(whole), c.blocks
 }
 
-// linesOf are the lines of the page that a block was made of, 0 for none.
+// linesOf returns the page's lines that a block came from, 0 if none.
 func (d *document) linesOf(n ast.Node) (first, last int) {
 	if n.Kind() == extast.KindFootnoteList {
 		return 0, 0

@@ -8,7 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// blocksOf lists a page's blocks: the lines of each, and how its HTML begins.
+// blocksOf lists a page's blocks: the lines of each, and the start of its
+// HTML.
 func blocksOf(t *testing.T, source string) []string {
 	t.Helper()
 	page, err := shared.Render(t.Context(), "Page", []byte(source), &world{all: true})
@@ -30,8 +31,8 @@ func blocksOf(t *testing.T, source string) []string {
 	return list
 }
 
-// TestBlocks: each top-level block with the lines it was made of, front matter
-// and line ends counted.
+// TestBlocks checks the source lines of each top-level block, counting front
+// matter and line ends.
 func TestBlocks(t *testing.T) {
 	for _, c := range []struct {
 		name, source string
@@ -57,7 +58,7 @@ func TestBlocks(t *testing.T) {
 	}
 }
 
-// TestManyBlocks: a page of very many is cut into no more than are useful.
+// TestManyBlocks: the number of blocks is limited.
 func TestManyBlocks(t *testing.T) {
 	list := blocksOf(t, strings.Repeat("a\n\n", maxBlocks+50))
 	if len(list) != maxBlocks+1 || !strings.HasPrefix(list[maxBlocks], fmt.Sprint(2*maxBlocks+1, "-")) {
@@ -65,7 +66,8 @@ func TestManyBlocks(t *testing.T) {
 	}
 }
 
-// A closing fence is what the expression for fences says, without a style.
+// closingFence agrees with the regular expression for fences without a
+// style.
 func TestClosingFence(t *testing.T) {
 	for _, line := range []string{
 		":::", "   :::\n", "    :::", "::::: \t\n", "::: note", "::", "::: \n\n", ":::\r\n", "a:::", "", "\t:::", ":::a:::",

@@ -10,24 +10,25 @@ import (
 )
 
 const (
-	maxColoured     = 200 << 10 // bytes of one block
-	maxColouredPage = 2 * maxColoured
-	maxColouring    = time.Second // of a page
+	maxHighlighted  = 200 << 10 // bytes of one block
+	maxColouredPage = 2 * maxHighlighted
+	maxHighlighting = time.Second // total time per page
 )
 
-// code writes a block of code, coloured if its language is known. What is too
-// long to be coloured is shown all the same.
-func (w *writer) code(language string, code []byte) {
-	w.put(`<pre class="chroma" tabindex="0"><code>`)
-	if !w.coloured(language, string(code)) {
-		w.text(string(code))
+// writeCode writes a code block, highlighted if its language is known and it
+// isn't too long.
+func (w *writer) writeCode(language string, code []byte) {
+	w.write(`<pre class="chroma" tabindex="0"><code>`)
+	if !w.writeHighlighted(language, string(code)) {
+		w.writeText(string(code))
 	}
-	w.put("</code></pre>\n")
+	w.write("</code></pre>\n")
 }
 
-// coloured writes code as coloured spans, or nothing and false.
-func (w *writer) coloured(language, code string) (ok bool) {
-	if language == "" || len(code) > maxColoured || w.colouredBytes+len(code) > maxColouredPage || w.colouring > maxColouring {
+// writeHighlighted writes highlighted code, or writes nothing and returns
+// false.
+func (w *writer) writeHighlighted(language, code string) (ok bool) {
+	if language == "" || len(code) > maxHighlighted || w.colouredBytes+len(code) > maxColouredPage || w.colouring > maxHighlighting {
 		return false
 	}
 	lexer := lexers.Get(language)
@@ -38,7 +39,7 @@ func (w *writer) coloured(language, code string) (ok bool) {
 	defer func() {
 		w.colouredBytes += len(code)
 		w.colouring += time.Since(began)
-		if recover() != nil { // lexers panic on their own mistakes
+		if recover() != nil { // lexers panic on their own bugs
 			ok = false
 		}
 		if !ok {
@@ -50,24 +51,24 @@ func (w *writer) coloured(language, code string) (ok bool) {
 		return false
 	}
 	for t := next(); t != chroma.EOF; t = next() {
-		if w.colouring+time.Since(began) > maxColouring || w.full() {
+		if w.colouring+time.Since(began) > maxHighlighting || w.isFull() {
 			return false
 		}
-		w.token(t)
+		w.writeToken(t)
 	}
 	return true
 }
 
-func (w *writer) token(t chroma.Token) {
+func (w *writer) writeToken(t chroma.Token) {
 	class := tokenClass(t.Type)
 	if class == "" || strings.TrimSpace(t.Value) == "" {
-		w.text(t.Value)
+		w.writeText(t.Value)
 		return
 	}
-	w.put(`<span class="`, class, `">`, html.EscapeString(t.Value), "</span>")
+	w.write(`<span class="`, class, `">`, html.EscapeString(t.Value), "</span>")
 }
 
-// tokenClass is chroma's short name for a token, or for the kind it belongs to.
+// tokenClass is chroma's short name for a token type or its category.
 func tokenClass(t chroma.TokenType) string {
 	for {
 		if class, ok := chroma.StandardTypes[t]; ok {

@@ -11,34 +11,34 @@ import (
 const (
 	maxEmbedDepth = 4
 	maxEmbeds     = 100
-	maxEmbedded   = 2 << 20 // bytes of embedded sources in a page
+	maxEmbedded   = 2 << 20 // bytes of all embedded sources in a page
 )
 
-// An embed is a page or section that is being written inside another.
+// An embed is a page or section being written inside another.
 type embed struct {
 	name     wiki.PageName
 	fragment string
 }
 
-// embedsPage reports an embed of a page or section that is there.
-func (w *writer) embedsPage(n *wikilink) bool {
-	p := n.place(w.doc.name)
+// isPageEmbed reports whether a link embeds an existing page or section.
+func (w *writer) isPageEmbed(n *wikilink) bool {
+	p := n.wikilinkTarget(w.doc.name)
 	return n.embed && p.kind == wiki.LinkEmbed && w.lookUp(p).target.Source != ""
 }
 
-// embed writes a page or section. What cannot be embedded is a link to it, and
-// a notice says why.
-func (w *writer) embed(n *wikilink) {
-	p := n.place(w.doc.name)
+// writeEmbed writes a page or section. If it can't be embedded, it writes a
+// link and adds a notice.
+func (w *writer) writeEmbed(n *wikilink) {
+	p := n.wikilinkTarget(w.doc.name)
 	to := w.lookUp(p)
-	inner, why := w.embedding(to)
+	inner, why := w.loadEmbed(to)
 	if inner == nil {
 		if why != "" && !slices.Contains(w.notices, why) {
 			w.notices = append(w.notices, why)
 		}
-		w.put("<p>")
-		w.wikilink(n)
-		w.put("</p>\n")
+		w.write("<p>")
+		w.writeWikilink(n)
+		w.write("</p>\n")
 		return
 	}
 	outer, notes, heading := w.doc, w.notes, w.heading
@@ -46,18 +46,18 @@ func (w *writer) embed(n *wikilink) {
 	w.embeddedBytes += len(to.target.Source)
 	w.embeds = append(w.embeds, embed{to.target.Name, slug(to.fragment)})
 	w.doc, w.notes, w.heading = inner, "-e"+strconv.Itoa(w.embedded), ""
-	w.put(`<section class="embed" aria-label="`, w.label("From "+n.words, ""), `">`, "\n")
-	w.children(inner.root)
+	w.write(`<section class="embed" aria-label="`, w.uniqueLabel("From "+n.words, ""), `">`, "\n")
+	w.writeChildren(inner.root)
 	w.doc, w.notes, w.heading = outer, notes, heading
 	w.embeds = w.embeds[:len(w.embeds)-1]
-	w.put("<p><small>From ")
-	w.linked(to, "", func() { w.text(n.words) })
-	w.put("</small></p>\n</section>\n")
+	w.write("<p><small>From ")
+	w.writeLink(to, "", func() { w.writeText(n.words) })
+	w.write("</small></p>\n</section>\n")
 }
 
-// embedding is the document that a found page or section is, or nil and why it
-// is not shown.
-func (w *writer) embedding(to found) (*document, string) {
+// loadEmbed returns the document to embed, or nil and the reason why it
+// can't be.
+func (w *writer) loadEmbed(to resolvedLink) (*document, string) {
 	if to.missing || to.kind != wiki.LinkEmbed || to.target.Image || to.target.Source == "" {
 		return nil, ""
 	}

@@ -11,22 +11,22 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// Facts are what the rest of the house needs to know of a page's source.
+// Facts are what other packages need to know about a page's source.
 type Facts struct {
 	Links []wiki.Link // pages, embeds, files and tags, each once, in order of appearance
 	Title string
 	Tags  []string
 }
 
-// The limits bound a parse to some 2 s of processor time; this is for machines
-// that have none to give, so that a save that waits for facts does end.
-const factPatience = 10 * time.Second
+// The limits bound a parse to about 2 s of CPU time. This timeout is for
+// overloaded machines, so that a save waiting for facts ends.
+const factTimeout = 10 * time.Second
 
-// maxLinks bounds the links that are listed of one page.
+// maxLinks limits the links listed for a page.
 const maxLinks = 5000
 
-// ExtractFacts reads a page's links and tags. It never fails: what cannot be
-// parsed has no links.
+// ExtractFacts returns a page's links and tags. It never fails: a page that
+// can't be parsed has no links.
 func ExtractFacts(name wiki.PageName, source []byte) (f Facts) {
 	d := tryParse(name, source)
 	if d == nil {
@@ -42,7 +42,7 @@ func ExtractFacts(name wiki.PageName, source []byte) (f Facts) {
 		for _, m := range propLink.FindAllString(yamlText(item.Value), 100) {
 			if inside, ok := strings.CutPrefix(m, "[["); ok {
 				if n := newWikilink(strings.TrimSuffix(inside, "]]")); n != nil {
-					c.add(n.place(name), nil)
+					c.add(n.wikilinkTarget(name), nil)
 				}
 			}
 		}
@@ -51,7 +51,7 @@ func ExtractFacts(name wiki.PageName, source []byte) (f Facts) {
 	_ = ast.Walk(d.root, c.visit)
 	f.Tags = sortedTags(f.Tags)
 	for _, t := range f.Tags {
-		c.add(place{kind: wiki.LinkTag, target: t}, nil)
+		c.add(linkTarget{kind: wiki.LinkTag, target: t}, nil)
 	}
 	return f
 }
@@ -61,14 +61,14 @@ func sortedTags(list []string) []string {
 	return slices.Compact(list)
 }
 
-// tryParse parses a page, and answers nil if it is over a limit.
+// tryParse parses a page. It returns nil if the page is over a limit.
 func tryParse(name wiki.PageName, source []byte) (d *document) {
 	defer func() {
 		if recover() != nil {
 			d = nil
 		}
 	}()
-	d, err := parse(name, source, time.Now().Add(factPatience))
+	d, err := parse(name, source, time.Now().Add(factTimeout))
 	if err != nil {
 		return nil
 	}
@@ -80,10 +80,10 @@ type collector struct {
 	doc   *document
 	seen  map[link]bool
 	facts *Facts
-	block ast.Node // whose words are
-	words string   // these, or the first of them
-	asked int      // how many bytes of them were asked for
-	whole bool     // these are all of them
+	block ast.Node // block whose text is in words
+	words string   // all of its text, or the beginning
+	asked int      // number of bytes requested
+	whole bool     // words is all of its text
 }
 
 func (c *collector) visit(n ast.Node, entering bool) (ast.WalkStatus, error) {
@@ -93,24 +93,24 @@ func (c *collector) visit(n ast.Node, entering bool) (ast.WalkStatus, error) {
 	if t, ok := n.(*tag); ok {
 		c.facts.Tags = append(c.facts.Tags, t.name)
 	}
-	c.doc.linksOf(n, func(p place) { c.add(p, n) })
+	c.doc.linksOf(n, func(p linkTarget) { c.add(p, n) })
 	return ast.WalkContinue, nil
 }
 
-func (c *collector) add(p place, n ast.Node) {
+func (c *collector) add(p linkTarget, n ast.Node) {
 	for _, target := range []string{p.target, p.also} {
 		key := link{kind: p.kind, target: target}
 		if p.kind == "" || target == "" || len(target) > 4*wiki.MaxNameBytes || c.seen[key] || len(c.facts.Links) >= maxLinks {
 			continue
 		}
 		c.seen[key] = true
-		c.facts.Links = append(c.facts.Links, wiki.Link{Kind: p.kind, Target: target, Text: c.around(n)})
+		c.facts.Links = append(c.facts.Links, wiki.Link{Kind: p.kind, Target: target, Text: c.contextOf(n)})
 	}
 }
 
-// around is the text of the block that a link stands in, or the part of it
+// contextOf is the text of the block that contains a link, or the part of it
 // around the link.
-func (c *collector) around(link ast.Node) string {
+func (c *collector) contextOf(link ast.Node) string {
 	n := link
 	for n != nil && n.Type() == ast.TypeInline {
 		n = n.Parent()
@@ -120,14 +120,14 @@ func (c *collector) around(link ast.Node) string {
 	}
 	if n != c.block {
 		c.block, c.asked = n, 1<<10
-		c.words, c.whole = c.doc.firstWords(n, c.asked)
+		c.words, c.whole = c.doc.plainTextPrefix(n, c.asked)
 	}
 	const before, width = 80, 200 // bytes
-	words := c.doc.words(link)
+	words := c.doc.plainText(link)
 	at := strings.Index(c.words, words)
 	for (at < 0 || at+width > len(c.words)) && !c.whole {
 		c.asked *= 4
-		c.words, c.whole = c.doc.firstWords(n, c.asked)
+		c.words, c.whole = c.doc.plainTextPrefix(n, c.asked)
 		at = strings.Index(c.words, words)
 	}
 	if len(c.words) <= width {
@@ -137,8 +137,8 @@ func (c *collector) around(link ast.Node) string {
 	return strings.TrimSpace(strings.ToValidUTF8(c.words[from:from+width], ""))
 }
 
-// PlainText is the page as words, for search and snippets: no markup, code
-// kept, headings on lines of their own, no front matter.
+// PlainText returns a page's text for search and snippets: no markup, with
+// code, headings on their own lines, without front matter.
 func PlainText(source []byte) string {
 	d := tryParse("", source)
 	if d == nil {
@@ -152,29 +152,29 @@ func PlainText(source []byte) string {
 		switch n.Kind() {
 		case ast.KindFencedCodeBlock, ast.KindCodeBlock, kindSource:
 			b.Write(d.raw(n))
-			endLine(&b)
+			writeLineEnd(&b)
 			return ast.WalkSkipChildren, nil
 		case ast.KindHTMLBlock:
-			b.WriteString(d.htmlWords(n))
-			endLine(&b)
+			b.WriteString(d.htmlText(n))
+			writeLineEnd(&b)
 			return ast.WalkSkipChildren, nil
 		case ast.KindLinkReferenceDefinition:
 			return ast.WalkSkipChildren, nil
 		case kindBox:
 			b.WriteString(n.(*box).title)
-			endLine(&b)
+			writeLineEnd(&b)
 			return ast.WalkContinue, nil
 		case extast.KindTableRow, extast.KindTableHeader:
 			for c := n.FirstChild(); c != nil; c = c.NextSibling() {
-				b.WriteString(d.words(c))
+				b.WriteString(d.plainText(c))
 				b.WriteByte(' ')
 			}
-			endLine(&b)
+			writeLineEnd(&b)
 			return ast.WalkSkipChildren, nil
 		}
 		if n.FirstChild() != nil && n.FirstChild().Type() == ast.TypeInline {
-			b.WriteString(d.words(n))
-			endLine(&b)
+			b.WriteString(d.plainText(n))
+			writeLineEnd(&b)
 			return ast.WalkSkipChildren, nil
 		}
 		return ast.WalkContinue, nil
@@ -182,7 +182,7 @@ func PlainText(source []byte) string {
 	return strings.ToValidUTF8(b.String(), "\ufffd")
 }
 
-func endLine(b *strings.Builder) {
+func writeLineEnd(b *strings.Builder) {
 	if s := b.String(); s != "" && s[len(s)-1] != '\n' {
 		b.WriteByte('\n')
 	}

@@ -38,10 +38,10 @@ func TestExtractFacts(t *testing.T) {
 	}
 }
 
-// What a render asks its resolver for is what the facts list, or search,
-// backlinks and renames would not know of it.
+// A render asks its resolver for exactly the links in Facts. Otherwise
+// search, backlinks and renames would miss some.
 func TestRenderAsksForTheFacts(t *testing.T) {
-	for _, p := range append(payloads()[:200], shapes["wikilinks"](2000), "[[A]] ![[B]] [c](D.md) ![e](f.png) [g](./h.png)\n\n![[I#J]]\n") {
+	for _, p := range append(payloads()[:200], hostileShapes["wikilinks"](2000), "[[A]] ![[B]] [c](D.md) ![e](f.png) [g](./h.png)\n\n![[I#J]]\n") {
 		listed := map[wiki.Link]bool{}
 		for _, l := range ExtractFacts("Dir/Self", []byte(p)).Links {
 			listed[wiki.Link{Kind: l.Kind, Target: l.Target}] = true
@@ -53,7 +53,7 @@ func TestRenderAsksForTheFacts(t *testing.T) {
 		seen := map[link]bool{}
 		for _, l := range w.asked {
 			if !listed[wiki.Link{Kind: l.kind, Target: l.target}] || seen[l] {
-				t.Errorf("%q: asked for %v, again or without being a fact", p, l)
+				t.Errorf("%q: asked for %v, repeatedly or not in Facts", p, l)
 			}
 			seen[l] = true
 		}
@@ -75,8 +75,8 @@ func TestTextAroundALink(t *testing.T) {
 	}
 }
 
-// Embedded pages end somewhere, whatever they embed.
-func TestEmbedsEnd(t *testing.T) {
+// Embedding ends, whatever the embedded pages embed.
+func TestEmbedCyclesEnd(t *testing.T) {
 	chain := map[string]string{}
 	for i := range 20 {
 		chain[fmt.Sprint("P", i)] = fmt.Sprintf("level %d\n\n![[P%d]]\n", i, i+1)

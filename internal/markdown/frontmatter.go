@@ -14,23 +14,25 @@ import (
 	yamlparser "github.com/goccy/go-yaml/parser"
 )
 
-// A YAML parser is a large thing to give strangers' text to: what it is given is
-// short and flat, and has no anchors, with which a little text means a lot.
+// A YAML parser is a large attack surface, so its input is limited in size
+// and depth and can't contain anchors, which amplify.
 const (
 	maxFrontMatter = 16 << 10
 	maxYAMLDepth   = 20
 )
 
-// A frontMatter is what stands between the two lines "---" that begin a page.
+// A frontMatter is the text between the two "---" lines at the start of a
+// page.
 type frontMatter struct {
-	items yaml.MapSlice // in order
-	bad   string        // why it cannot be read, in plain words
-	text  string        // without its lines of hyphens
-	start int           // of the text in the page's bytes
+	items yaml.MapSlice // in order of appearance
+	bad   string        // why it can't be parsed, in words for people
+	text  string        // without the "---" lines
+	start int           // offset of the text in the page
 }
 
-// FrontMatter reads a page's front matter: nil if it has none, or an error in
-// plain words if it cannot be read. Mappings in it are map[string]any.
+// FrontMatter parses a page's front matter. It returns nil if there is none,
+// and an error for people if it can't be parsed. Mappings in it are
+// map[string]any.
 func FrontMatter(source []byte) (map[string]any, error) {
 	front, size := cutFrontMatter(bytes.TrimPrefix(source, []byte(byteOrderMark)))
 	if size == 0 {
@@ -40,11 +42,12 @@ func FrontMatter(source []byte) (map[string]any, error) {
 	if f.bad != "" {
 		return nil, errors.New(f.bad)
 	}
-	return plainMap(f.items), nil
+	return toPlainMap(f.items), nil
 }
 
-// CutFrontMatter parts a page's front matter, without its lines of hyphens, from
-// the text that follows; nil and all of the page where it has none.
+// CutFrontMatter splits a page into its front matter, without the "---"
+// lines, and the rest. Without front matter it returns nil and the whole
+// page.
 func CutFrontMatter(page []byte) (front, rest []byte) {
 	text := bytes.TrimPrefix(page, []byte(byteOrderMark))
 	front, size := cutFrontMatter(text)
@@ -54,30 +57,30 @@ func CutFrontMatter(page []byte) (front, rest []byte) {
 	return front, text[size:]
 }
 
-func plainMap(items yaml.MapSlice) map[string]any {
+func toPlainMap(items yaml.MapSlice) map[string]any {
 	m := make(map[string]any, len(items))
 	for _, item := range items {
-		m[fmt.Sprint(item.Key)] = plainValue(item.Value)
+		m[fmt.Sprint(item.Key)] = toPlainValue(item.Value)
 	}
 	return m
 }
 
-func plainValue(v any) any {
+func toPlainValue(v any) any {
 	switch v := v.(type) {
 	case yaml.MapSlice:
-		return plainMap(v)
+		return toPlainMap(v)
 	case []any:
 		list := make([]any, len(v))
 		for i := range v {
-			list[i] = plainValue(v[i])
+			list[i] = toPlainValue(v[i])
 		}
 		return list
 	}
 	return v
 }
 
-// cutFrontMatter finds the text between the lines of hyphens, and the size of
-// it all; 0 if a page has none.
+// cutFrontMatter returns the text between the "---" lines and the size
+// including them, or 0 if a page has no front matter.
 func cutFrontMatter(page []byte) (front []byte, size int) {
 	first, rest, ok := bytes.Cut(page, []byte("\n"))
 	if !ok || string(bytes.TrimRight(first, " \t\r")) != "---" {
@@ -129,7 +132,7 @@ func readFrontMatter(text []byte, start int) (f frontMatter) {
 		}
 	}
 	if v.found {
-		f.bad = "The front matter has YAML anchors or aliases, which are not read here."
+		f.bad = "The front matter has YAML anchors or aliases, which aren't supported."
 		return f
 	}
 	if err := yaml.UnmarshalWithOptions(plain, &f.items, yaml.UseOrderedMap()); err != nil {
@@ -148,8 +151,8 @@ func (a *anchors) Visit(n yamlast.Node) yamlast.Visitor {
 	return a
 }
 
-// yamlDepth bounds how deep the text can nest: by brackets, by "- - -" on one
-// line, or by indentation.
+// yamlDepth bounds the nesting depth of the text: by brackets, by "- - -" on
+// one line, or by indentation.
 func yamlDepth(text []byte) int {
 	deepest, brackets := 0, 0
 	var indents []int
@@ -176,7 +179,7 @@ func yamlDepth(text []byte) int {
 	return deepest
 }
 
-// title is the front matter's title, "" if it has none.
+// title returns the front matter's title, or "".
 func (f *frontMatter) title() string {
 	for _, item := range f.items {
 		if strings.EqualFold(fmt.Sprint(item.Key), "title") {
@@ -186,7 +189,7 @@ func (f *frontMatter) title() string {
 	return ""
 }
 
-// tags are those of `tags:` and `category:`, in lower case.
+// tags returns the values of `tags:` and `category:`, in lowercase.
 func (f *frontMatter) tags() []string {
 	var list []string
 	for _, item := range f.items {
@@ -211,7 +214,7 @@ func (f *frontMatter) tags() []string {
 
 var tagKeys = []string{"tags", "tag", "category", "categories"}
 
-// yamlText is a value as people read it.
+// yamlText formats a value for people.
 func yamlText(v any) string {
 	switch v := v.(type) {
 	case nil:
@@ -234,7 +237,7 @@ func yamlText(v any) string {
 	return fmt.Sprint(v)
 }
 
-// shorten cuts a text to some runes.
+// shorten cuts a text to a number of runes.
 func shorten(s string, runes int) string {
 	n := 0
 	for i := range s {

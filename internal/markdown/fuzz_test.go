@@ -13,9 +13,9 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// seeds are the pages of the goldens, the examples of the specs, some payloads,
-// and small hostile pages.
-func seeds(f *testing.F) []string {
+// fuzzSeeds are the golden pages, the examples of the specs, some XSS
+// payloads and small hostile pages.
+func fuzzSeeds(f *testing.F) []string {
 	f.Helper()
 	var list []string
 	files, err := filepath.Glob("testdata/golden/*.md")
@@ -34,7 +34,7 @@ func seeds(f *testing.F) []string {
 			list = append(list, e.Markdown)
 		}
 	}
-	for _, shape := range shapes {
+	for _, shape := range hostileShapes {
 		list = append(list, shape(60))
 	}
 	for i, p := range payloads() {
@@ -45,10 +45,10 @@ func seeds(f *testing.F) []string {
 	return list
 }
 
-// FuzzRender: no panic, and nothing but what is allowed, whether links lead
-// somewhere or not.
+// FuzzRender: no panic and only allowed HTML, whether link targets exist or
+// not.
 func FuzzRender(f *testing.F) {
-	for _, s := range seeds(f) {
+	for _, s := range fuzzSeeds(f) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, source string) {
@@ -69,11 +69,11 @@ func FuzzRender(f *testing.F) {
 	})
 }
 
-// FuzzRewriteLinks: a rename to the same name changes no byte; a real one keeps
-// what the page says but for its targets, and leads there.
+// FuzzRewriteLinks: renaming to the same name changes nothing; another
+// rename changes only the targets.
 func FuzzRewriteLinks(f *testing.F) {
 	f.Add("a <a title='x' href=\"/Old_Page\">x</a>\n\n<div><img src=/Old_Page/>")
-	for _, s := range seeds(f) {
+	for _, s := range fuzzSeeds(f) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, source string) {
@@ -95,7 +95,7 @@ func FuzzRewriteLinks(f *testing.F) {
 			return "New/Place", kind == old.Kind && target == old.Target
 		})
 		if a, b := tryParse("", page), tryParse("", got); (a == nil) != (b == nil) || a != nil && countNodes(a.root) != countNodes(b.root) {
-			t.Fatalf("%q became %q, which has another shape", source, got)
+			t.Fatalf("%q became %q, which has another structure", source, got)
 		}
 	})
 }
@@ -105,10 +105,10 @@ func wikiName(s string) bool {
 	return err == nil
 }
 
-// FuzzSections: each line of a page is in exactly one section, and a section
-// with what is below it holds its subsections.
+// FuzzSections: each line is in exactly one section, and a section with its
+// subsections contains them.
 func FuzzSections(f *testing.F) {
-	for _, s := range seeds(f) {
+	for _, s := range fuzzSeeds(f) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, source string) {
@@ -142,7 +142,7 @@ func FuzzSections(f *testing.F) {
 		}
 		PlainText([]byte(source))
 		if _, err := FrontMatter([]byte(source)); err != nil && err.Error() == "" {
-			t.Fatal("an error without words")
+			t.Fatal("an error without a message")
 		}
 	})
 }

@@ -13,7 +13,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// goldenWorld is what the pages of testdata/golden may link to and embed.
+// goldenWorld is what the pages of testdata/golden can link to and embed.
 var goldenWorld = map[string]string{
 	"Home":             "# Welcome\n",
 	"Design/Parts":     "---\ntitle: Parts\n---\nThe lead.\n\n## To do\n\nOne[^1].\n\n### Soon\n\nTwo.\n\n## Done\n\nThree.\n\n[^1]: A note.\n",
@@ -32,8 +32,8 @@ var goldenWorld = map[string]string{
 	"C++_&_\"quotes\"": "",
 }
 
-// TestGolden renders testdata/golden/*.md as page Design/VPS. What it writes is
-// to be read by a person once, and compared from then on.
+// TestGolden renders testdata/golden/*.md as page Design/VPS. Review the
+// results of -update by hand.
 func TestGolden(t *testing.T) {
 	files, err := filepath.Glob("testdata/golden/*.md")
 	if err != nil || len(files) < 20 {
@@ -66,7 +66,7 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// goldenText is all that rendering a page tells, and its facts.
+// goldenText is the result of rendering a page, with its facts.
 func goldenText(t *testing.T, source []byte) string {
 	t.Helper()
 	page, err := shared.Render(t.Context(), "Design/VPS", source, &world{pages: goldenWorld})

@@ -16,10 +16,11 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// shapes are pages that make parsers slow or their output large, each for a
-// size of about n bytes. Many are of cmark's and GitHub's tests.
-var shapes = map[string]func(n int) string{
-	"nested emphasis":              around("*a **a ", "b", " a** a*"),
+// hostileShapes are pages that make parsers slow or their output large, as
+// functions of their size in bytes. Many are from the tests of cmark and
+// GitHub.
+var hostileShapes = map[string]func(n int) string{
+	"nested emphasis":              surround("*a **a ", "b", " a** a*"),
 	"emphasis closers":             repeat("a_ "),
 	"emphasis openers":             repeat("_a "),
 	"mixed emphasis":               repeat("*a_ "),
@@ -29,7 +30,7 @@ var shapes = map[string]func(n int) string{
 	"underscores and letters":      repeat("a_b"),
 	"tildes":                       repeat("~~a "),
 	"marks":                        repeat("==a "),
-	"marks closed":                 around("==a ", "b", " a=="),
+	"marks closed":                 surround("==a ", "b", " a=="),
 	"all delimiters":               repeat("*_~~==a "),
 	"link closers":                 repeat("a]"),
 	"link openers":                 repeat("[a"),
@@ -49,8 +50,8 @@ var shapes = map[string]func(n int) string{
 		return "[a]: /" + strings.Repeat("x/../", min(n/8, 12_000)) + "\n\n" + strings.Repeat("![a]\n\n", n/10)
 	},
 	"images":                       repeat("![a](b.png) "),
-	"nested images":                around("![", "a", "](b)"),
-	"nested brackets":              around("[", "a", "]"),
+	"nested images":                surround("![", "a", "](b)"),
+	"nested brackets":              surround("[", "a", "]"),
 	"opening brackets":             repeat("["),
 	"brackets and bangs":           repeat("!["),
 	"references":                   repeat("[a][b] "),
@@ -71,8 +72,8 @@ var shapes = map[string]func(n int) string{
 	"quotes on a line":             repeat(">"),
 	"quotes with blanks":           repeat("> "),
 	"quotes, deep, many lines":     func(n int) string { return strings.Repeat(strings.Repeat(">", 99)+"a\n", n/101) },
-	"quotes, shrinking":            func(n int) string { return shrinking(n, "> ") },
-	"lists, deep":                  func(n int) string { return growing(n, "  ", "- a\n") },
+	"quotes, shrinking":            func(n int) string { return shrinkingRuns(n, "> ") },
+	"lists, deep":                  func(n int) string { return growingLines(n, "  ", "- a\n") },
 	"lists on a line":              repeat("- "),
 	"numbers on a line":            repeat("1. "),
 	"list items":                   repeat("- a\n"),
@@ -90,7 +91,7 @@ var shapes = map[string]func(n int) string{
 	},
 	"alerts":                   repeat("> [!NOTE]\n> a\n\n"),
 	"definition lists":         repeat("a\n: b\n"),
-	"definition, deep":         func(n int) string { return growing(n, "  ", "a\n: b\n") },
+	"definition, deep":         func(n int) string { return growingLines(n, "  ", "a\n: b\n") },
 	"wide table":               func(n int) string { return table(n/6, 3) },
 	"large table":              func(n int) string { return table(100, n/200) },
 	"padded table":             func(n int) string { return table(128, 2) + strings.Repeat("a\n", n/2) },
@@ -149,10 +150,10 @@ var shapes = map[string]func(n int) string{
 	"quotes to escape":         repeat(`"'`),
 	"front matter, flow":       func(n int) string { return "---\na: " + strings.Repeat("[", n) + "\n---\n" },
 	"front matter, list":       func(n int) string { return "---\n" + strings.Repeat("- ", n/2) + "\n---\n" },
-	"front matter, bomb":       func(n int) string { return "---\n" + bomb(n) + "---\n" },
+	"front matter, bomb":       func(n int) string { return "---\n" + deepNesting(n) + "---\n" },
 	"front matter, keys":       func(n int) string { return "---\n" + number("k%d: v\n")(min(n, 16<<10)) + "---\n" },
 	"front matter, quotes":     func(n int) string { return "---\na: " + strings.Repeat("'\"", n/2) + "\n---\n" },
-	"front matter, deep":       func(n int) string { return "---\n" + growing(n, " ", "a:\n") + "---\n" },
+	"front matter, deep":       func(n int) string { return "---\n" + growingLines(n, " ", "a:\n") + "---\n" },
 	"front matter, open":       func(n int) string { return "---\n" + strings.Repeat("a: b\n", n/5) },
 	"front matter, markers":    func(n int) string { return "---\n" + strings.Repeat("? ", n/2) + "\n---\n" },
 	"front matter, tags":       func(n int) string { return "---\n" + strings.Repeat("!!a ", n/4) + "b\n---\n" },
@@ -163,7 +164,7 @@ func repeat(s string) func(int) string {
 	return func(n int) string { return strings.Repeat(s, n/len(s)) }
 }
 
-func around(before, middle, after string) func(int) string {
+func surround(before, middle, after string) func(int) string {
 	return func(n int) string {
 		k := n / (len(before) + len(after))
 		return strings.Repeat(before, k) + middle + strings.Repeat(after, k)
@@ -180,7 +181,7 @@ func number(form string) func(int) string {
 	}
 }
 
-func growing(n int, indent, line string) string {
+func growingLines(n int, indent, line string) string {
 	var b strings.Builder
 	for i := 0; b.Len() < n; i++ {
 		for l := range strings.Lines(line) {
@@ -190,7 +191,7 @@ func growing(n int, indent, line string) string {
 	return b.String()
 }
 
-func shrinking(n int, mark string) string {
+func shrinkingRuns(n int, mark string) string {
 	var b strings.Builder
 	for i := 99; b.Len() < n; i = (i + 98) % 99 {
 		b.WriteString(strings.Repeat(mark, i) + "a\n\n")
@@ -211,7 +212,7 @@ func table(columns, rows int) string {
 	return row + strings.Repeat("|-", columns) + "|\n" + strings.Repeat(row, rows)
 }
 
-func bomb(n int) string {
+func deepNesting(n int) string {
 	var b strings.Builder
 	b.WriteString("a0: &a0 [x, x]\n")
 	for i := 1; b.Len() < n; i++ {
@@ -220,9 +221,9 @@ func bomb(n int) string {
 	return b.String()
 }
 
-// folded breaks a page that is one long line, which the limit of a line would
+// breakLines splits a page that is one long line, which the line limit would
 // refuse, into lines or paragraphs.
-func folded(s, between string, width int) string {
+func breakLines(s, between string, width int) string {
 	var b strings.Builder
 	for len(s) > width {
 		b.WriteString(s[:width] + between)
@@ -231,37 +232,37 @@ func folded(s, between string, width int) string {
 	return b.String() + s
 }
 
-// A hostile page is one shape in one size.
+// A hostilePage is one shape in one size.
 type hostilePage struct {
 	name, source string
-	part         bool // of another one: rendering it is enough
+	part         bool // of another page: rendering it is enough
 }
 
-// hostilePages are all shapes in two sizes; the long list also goes up to the
-// limit of a page, and there in paragraphs just below the limits of a paragraph.
+// hostilePages are all shapes in two sizes; the long list also goes up to
+// the page limit, and to paragraphs just below the paragraph limits.
 func hostilePages() []hostilePage {
 	sizes := []int{500, 9 << 10}
 	if os.Getenv("ROBOT_LONG") != "" {
 		sizes = append(sizes, maxSource-10<<10)
 	}
 	var list []hostilePage
-	for _, name := range slices.Sorted(maps.Keys(shapes)) {
+	for _, name := range slices.Sorted(maps.Keys(hostileShapes)) {
 		for _, n := range sizes {
-			source := shapes[name](n)
+			source := hostileShapes[name](n)
 			list = append(list, hostilePage{fmt.Sprintf("%s, %d", name, n), source, false})
 			if n > 1<<20/2 {
 				list = append(list,
-					hostilePage{name + ", lines", folded(source, "\n", 60_000), true},
-					hostilePage{name + ", paragraphs", folded(source, "\n\n", 3900), true},
-					hostilePage{name + ", short paragraphs", folded(source, "\n\n", 998), true})
+					hostilePage{name + ", lines", breakLines(source, "\n", 60_000), true},
+					hostilePage{name + ", paragraphs", breakLines(source, "\n\n", 3900), true},
+					hostilePage{name + ", short paragraphs", breakLines(source, "\n\n", 998), true})
 			}
 		}
 	}
 	return list
 }
 
-// processorTime is what this process has used. The limits are of time on a
-// machine that has it; this one may be busy with something else.
+// processorTime is this process's CPU time. The limits assume an idle
+// machine; this one may be busy.
 func processorTime(t *testing.T) time.Duration {
 	t.Helper()
 	var r syscall.Rusage
@@ -271,13 +272,13 @@ func processorTime(t *testing.T) time.Duration {
 	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
 }
 
-// TestHostilePages: whatever a page says, all that is done with it ends within
-// 2 s and 8 MiB, as safe HTML or as a problem that names the limit.
+// TestHostilePages: every operation on any page ends within 2 s and 8 MiB,
+// with safe HTML or a Problem that names the limit.
 func TestHostilePages(t *testing.T) {
-	if len(shapes) < 60 {
-		t.Fatalf("only %d shapes", len(shapes))
+	if len(hostileShapes) < 60 {
+		t.Fatalf("only %d shapes", len(hostileShapes))
 	}
-	r := patient(patience)
+	r := rendererWithTimeout(renderTimeout)
 	for _, p := range hostilePages() {
 		source := []byte(p.source)
 		began, used := time.Now(), processorTime(t)
@@ -288,7 +289,7 @@ func TestHostilePages(t *testing.T) {
 		switch {
 		case err != nil && (!errors.As(err, &problem) || problem.Kind != wiki.ErrTooLarge || !strings.HasPrefix(problem.Message, "T") && !strings.HasPrefix(problem.Message, "Line ")):
 			t.Errorf("%s: %v", p.name, err)
-		case took > patience+3*time.Second || used > patience+time.Second:
+		case took > renderTimeout+3*time.Second || used > renderTimeout+time.Second:
 			t.Errorf("%s: rendered in %v, of the processor %v", p.name, took, used)
 		case err == nil && len(page.HTML) > maxOutput:
 			t.Errorf("%s: %d bytes of output", p.name, len(page.HTML))
@@ -302,19 +303,19 @@ func TestHostilePages(t *testing.T) {
 			"facts":    func() { ExtractFacts("Page", source) },
 			"text":     func() { PlainText(source) },
 			"sections": func() { Sections(source) },
-			"rewrite":  func() { RewriteLinks("Page", "Dir/Page", source, moves("a", "b")) },
+			"rewrite":  func() { RewriteLinks("Page", "Dir/Page", source, renamer("a", "b")) },
 		} {
 			before := processorTime(t)
 			f()
-			if used := processorTime(t) - before; used > patience+time.Second {
+			if used := processorTime(t) - before; used > renderTimeout+time.Second {
 				t.Errorf("%s: %s in %v", p.name, what, used)
 			}
 		}
 	}
 }
 
-// TestLimits: just below each limit a page is rendered; above it the problem
-// says which limit it is.
+// TestLimits: a page just below each limit renders; above it, the Problem
+// names the limit.
 func TestLimits(t *testing.T) {
 	lines := func(n int) string { return strings.Repeat(strings.Repeat("a", 1023)+"\n", n) }
 	for _, test := range []struct {
@@ -353,25 +354,25 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// slow is a resolver that answers when it is told to.
-type slow struct {
+// slowResolver is a resolver that blocks until released.
+type slowResolver struct {
 	answer chan bool
 	asked  chan bool
 	called atomic.Int32
 }
 
-func (s *slow) Resolve(ctx context.Context, _ wiki.LinkKind, _, _ string) Target {
+func (s *slowResolver) Resolve(ctx context.Context, _ wiki.LinkKind, _, _ string) Target {
 	s.called.Add(1)
 	s.asked <- true
 	<-s.answer
 	return Target{}
 }
 
-// A render that its caller has left waits for nobody and asks nobody, for what
-// the resolver reads from may be closed by then.
-func TestRenderLeftByItsCaller(t *testing.T) {
+// A canceled render waits for nothing and doesn't use the resolver
+// afterwards, because its storage may be closed by then.
+func TestRenderCanceled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	s := &slow{answer: make(chan bool), asked: make(chan bool, 10)}
+	s := &slowResolver{answer: make(chan bool), asked: make(chan bool, 10)}
 	done := make(chan error)
 	go func() {
 		_, err := shared.Render(ctx, "Page", []byte("[[A]]\n\n[[B]]\n\n[[C]]\n"), s)
@@ -395,9 +396,9 @@ func TestRenderLeftByItsCaller(t *testing.T) {
 	}
 }
 
-// A render that nobody has room for ends like one that takes too long.
-func TestRendersUnderWayAreBounded(t *testing.T) {
-	r := patient(20 * time.Millisecond)
+// A render without a free slot times out like a slow one.
+func TestConcurrentRendersAreLimited(t *testing.T) {
+	r := rendererWithTimeout(20 * time.Millisecond)
 	for range cap(r.slots) {
 		r.slots <- struct{}{}
 	}

@@ -14,19 +14,19 @@ import (
 	xhtml "golang.org/x/net/html"
 )
 
-// The tags that people may write. All that leaves this package is written here
-// anew, from what a tokenizer understood of theirs: nothing is passed through.
+// The tags that pages can contain. This package writes every tag itself from
+// the tokenizer's result; no input is passed through.
 var (
-	inlineTags = set(`a abbr b bdi bdo br cite code data del dfn em i img ins kbd mark q rp rt ruby s samp small span strike
+	inlineTags = wordSet(`a abbr b bdi bdo br cite code data del dfn em i img ins kbd mark q rp rt ruby s samp small span strike
 		strong sub sup time tt u var wbr`)
-	blockTags = set(`blockquote caption col colgroup dd details div dl dt figcaption figure h1 h2 h3 h4 h5 h6 hr li ol p pre
+	blockTags = wordSet(`blockquote caption col colgroup dd details div dl dt figcaption figure h1 h2 h3 h4 h5 h6 hr li ol p pre
 		summary table tbody td tfoot th thead tr ul`)
-	voidTags = set(`br col hr img wbr`)
-	// unseenTags are left out, but not what stands between them.
-	unseenTags = set(`article aside center font footer header main nav picture section source`)
+	voidTags = wordSet(`br col hr img wbr`)
+	// droppedTags are removed; their content stays.
+	droppedTags = wordSet(`article aside center font footer header main nav picture section source`)
 )
 
-func set(words string) map[string]bool {
+func wordSet(words string) map[string]bool {
 	m := map[string]bool{}
 	for _, w := range strings.Fields(words) {
 		m[w] = true
@@ -34,13 +34,13 @@ func set(words string) map[string]bool {
 	return m
 }
 
-// An htmlTag is a tag of raw HTML that leads somewhere.
+// An htmlTag is a raw HTML tag with a link target.
 type htmlTag struct{ name, address string }
 
-// tags lists the links and images of raw HTML.
-func (d *document) tags(n ast.Node) []htmlTag {
+// htmlTags lists the links and images in raw HTML.
+func (d *document) htmlTags(n ast.Node) []htmlTag {
 	var list []htmlTag
-	z := xhtml.NewTokenizer(bytes.NewReader(d.rawHTML(n)))
+	z := xhtml.NewTokenizer(bytes.NewReader(d.rawHTMLOf(n)))
 	for {
 		switch z.Next() {
 		case xhtml.ErrorToken:
@@ -65,7 +65,7 @@ func attribute(t xhtml.Token, key string) string {
 	return ""
 }
 
-func (d *document) rawHTML(n ast.Node) []byte {
+func (d *document) rawHTMLOf(n ast.Node) []byte {
 	inline, ok := n.(*ast.RawHTML)
 	if !ok {
 		return d.raw(n)
@@ -78,23 +78,23 @@ func (d *document) rawHTML(n ast.Node) []byte {
 	return b.Bytes()
 }
 
-// An htmlAddress is where a link or image of raw HTML leads, as it stands at an
-// offset of the source.
+// An htmlAddress is the target of a raw HTML link or image, at an offset of
+// the source.
 type htmlAddress struct {
 	at    int
 	text  []byte
 	image bool
 }
 
-// attributeForm matches an attribute (HTML, section 13.1.2.3): its name, and its
-// value in double quotes, in single ones, or in none.
+// attributeForm matches an attribute (HTML, section 13.1.2.3): its name, and
+// its value in double quotes, in single quotes or unquoted.
 var attributeForm = regexp.MustCompile(`([^\s"'<>/=]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'=<>` + "`" + `]+)))?`)
 
-// htmlAddresses finds what tags lists in the source: but for addresses that are
-// written with references or backslashes, or over more than one line.
+// htmlAddresses finds in the source what htmlTags lists, except addresses
+// written with references or backslashes or across lines.
 func (d *document) htmlAddresses(n ast.Node) []htmlAddress {
 	var list []htmlAddress
-	z := xhtml.NewTokenizer(bytes.NewReader(d.rawHTML(n)))
+	z := xhtml.NewTokenizer(bytes.NewReader(d.rawHTMLOf(n)))
 	for begin := 0; ; {
 		kind := z.Next()
 		raw := string(z.Raw())
@@ -112,7 +112,7 @@ func (d *document) htmlAddresses(n ast.Node) []htmlAddress {
 			if value == "" || value != attribute(t, key) || strings.ContainsAny(value, `\&`) {
 				break
 			}
-			if at, ok := placeOf(n, begin+from, len(value)); ok {
+			if at, ok := sourceOffset(n, begin+from, len(value)); ok {
 				list = append(list, htmlAddress{at, []byte(value), t.Data == "img"})
 			}
 		}
@@ -120,13 +120,13 @@ func (d *document) htmlAddresses(n ast.Node) []htmlAddress {
 	}
 }
 
-// addressOf is the attribute of a tag that leads somewhere.
+// addressOf is the attribute with a tag's link target.
 var addressOf = map[string]string{"a": "href", "img": "src"}
 
-// attributeValue is where the value of a tag's attribute stands in the tag: its
-// first, which is the one that counts.
+// attributeValue returns the position of an attribute's value within the
+// tag. The first attribute of a name counts.
 func attributeValue(tag, key string) (from, to int) {
-	for _, m := range attributeForm.FindAllStringSubmatchIndex(tag, -1)[1:] { // the first is the tag's name
+	for _, m := range attributeForm.FindAllStringSubmatchIndex(tag, -1)[1:] { // skip the tag's name
 		if !strings.EqualFold(tag[m[2]:m[3]], key) {
 			continue
 		}
@@ -140,10 +140,10 @@ func attributeValue(tag, key string) (from, to int) {
 	return 0, 0
 }
 
-// placeOf is where a part of a node's raw HTML stands in the source, if in one
-// line.
-func placeOf(n ast.Node, from, length int) (at int, ok bool) {
-	for _, s := range pieces(n) {
+// sourceOffset returns the source offset of a part of a node's raw HTML, if
+// it is within one line.
+func sourceOffset(n ast.Node, from, length int) (at int, ok bool) {
+	for _, s := range htmlSegments(n) {
 		if from < s.Len() {
 			at = s.Start + from - s.Padding
 			return at, at >= s.Start && at+length <= s.Stop
@@ -153,8 +153,8 @@ func placeOf(n ast.Node, from, length int) (at int, ok bool) {
 	return 0, false
 }
 
-// pieces are the parts of the source that rawHTML puts together.
-func pieces(n ast.Node) []text.Segment {
+// htmlSegments returns the parts of the source that rawHTMLOf joins.
+func htmlSegments(n ast.Node) []text.Segment {
 	if inline, ok := n.(*ast.RawHTML); ok {
 		return inline.Segments.Sliced(0, inline.Segments.Len())
 	}
@@ -165,41 +165,42 @@ func pieces(n ast.Node) []text.Segment {
 	return list
 }
 
-// html writes raw HTML: harmless tags as tags, the rest as text. open are the
-// tags that are open in the container, from the outside in; flow says that
-// blocks may stand here.
-func (w *writer) html(raw []byte, open *[]string, flow bool) {
+// writeHTML writes raw HTML: harmless tags as tags, the rest as text. open
+// holds the open tags of the container, outermost first. flow allows blocks
+// here.
+func (w *writer) writeHTML(raw []byte, open *[]string, flow bool) {
 	z := xhtml.NewTokenizer(bytes.NewReader(raw))
 	for {
 		kind := z.Next()
 		text := string(z.Raw())
 		switch kind {
 		case xhtml.ErrorToken:
-			w.text(text)
+			w.writeText(text)
 			return
 		case xhtml.TextToken:
-			w.text(html.UnescapeString(text))
+			w.writeText(html.UnescapeString(text))
 		case xhtml.CommentToken, xhtml.DoctypeToken:
 		default:
 			t := z.Token()
 			if t.Data != "script" && t.Data != "style" {
-				z.NextIsNotRawText() // <xmp>, shown as text, hides no tags
+				z.NextIsNotRawText() // <xmp>, shown as text, doesn't hide tags
 			}
 			switch {
-			case unseenTags[t.Data]:
-			case kind == xhtml.EndTagToken && !flow && blockTags[t.Data]: // its beginning is outside
+			case droppedTags[t.Data]:
+			case kind == xhtml.EndTagToken && !flow && blockTags[t.Data]: // it was opened outside
 			case !inlineTags[t.Data] && !(flow && blockTags[t.Data]) || w.rawOpen >= maxDepth:
-				w.text(text)
+				w.writeText(text)
 			case kind == xhtml.EndTagToken:
 				w.endTag(t.Data, open)
-			case w.fits(t.Data, open):
+			case w.makeRoomForTag(t.Data, open):
 				w.startTag(t, open)
 			}
 		}
 	}
 }
 
-// endTag ends a tag and what is open in it; an end without a start is nothing.
+// endTag closes a tag and everything open inside it. An end tag without a
+// start tag is ignored.
 func (w *writer) endTag(name string, open *[]string) {
 	for i := len(*open) - 1; i >= 0; i-- {
 		if written, asked, _ := strings.Cut((*open)[i], " "); written == name || asked == name {
@@ -209,46 +210,47 @@ func (w *writer) endTag(name string, open *[]string) {
 	}
 }
 
-// closeTags ends open tags down to a depth.
+// closeTags closes open tags down to a depth.
 func (w *writer) closeTags(open *[]string, down int) {
 	for i := len(*open) - 1; i >= down; i-- {
 		name, _, _ := strings.Cut((*open)[i], " ")
 		if name == "a" {
 			w.inLink--
 		}
-		w.put("</" + name + ">")
+		w.write("</" + name + ">")
 		if name == "table" {
-			w.put("</div>")
+			w.write("</div>")
 		}
 	}
 	w.rawOpen -= len(*open) - down
 	*open = (*open)[:down]
 }
 
-// Where a browser meets a tag that cannot stand where it is, it ends elements by
-// itself or moves them, and our end tags would then end others. So such a tag
-// ends here what it would end there, or is left out.
+// If a tag isn't allowed where it is, a browser closes or moves elements,
+// and our end tags would then close the wrong ones. So we close what the
+// browser would close, or drop the tag.
 var (
 	parents = map[string]map[string]bool{
-		"li": set("ul ol"), "dt": set("dl"), "dd": set("dl"),
-		"caption": set("table"), "colgroup": set("table"), "col": set("table colgroup"),
-		"thead": set("table"), "tbody": set("table"), "tfoot": set("table"),
-		"tr": set("table thead tbody tfoot"), "td": set("table thead tbody tfoot tr"), "th": set("table thead tbody tfoot tr"),
+		"li": wordSet("ul ol"), "dt": wordSet("dl"), "dd": wordSet("dl"),
+		"caption": wordSet("table"), "colgroup": wordSet("table"), "col": wordSet("table colgroup"),
+		"thead": wordSet("table"), "tbody": wordSet("table"), "tfoot": wordSet("table"),
+		"tr": wordSet("table thead tbody tfoot"), "td": wordSet("table thead tbody tfoot tr"), "th": wordSet("table thead tbody tfoot tr"),
 	}
-	tableParts = set("table thead tbody tfoot tr colgroup") // hold parts of tables only
-	tableCells = set("td th caption")
-	headings   = set("h1 h2 h3 h4 h5 h6")
+	tableParts = wordSet("table thead tbody tfoot tr colgroup") // can contain only table parts
+	tableCells = wordSet("td th caption")
+	headings   = wordSet("h1 h2 h3 h4 h5 h6")
 )
 
-// fits makes a place for a tag, and reports whether there is one.
-func (w *writer) fits(name string, open *[]string) bool {
+// makeRoomForTag closes tags until a tag is allowed, and reports whether it
+// is.
+func (w *writer) makeRoomForTag(name string, open *[]string) bool {
 	if within, ok := parents[name]; ok {
 		for i := len(*open) - 1; i >= 0; i-- {
 			switch at := (*open)[i]; {
 			case within[at]:
 				w.closeTags(open, i+1)
 				return true
-			case at == "table", tableCells[at] && !within["table"]: // a list outside of the cell
+			case at == "table", tableCells[at] && !within["table"]: // a list outside a cell
 				return false
 			}
 		}
@@ -270,9 +272,9 @@ func (w *writer) fits(name string, open *[]string) bool {
 	return true
 }
 
-// makeRoom ends the raw tags that a node cannot stand in: tables, outside of
-// their cells, and what a browser would end before a block.
-func (w *writer) makeRoom(n ast.Node, open *[]string) {
+// makeRoomForNode closes the raw tags that can't contain a node: tables,
+// outside their cells, and elements that a browser closes before a block.
+func (w *writer) makeRoomForNode(n ast.Node, open *[]string) {
 	switch n.(type) {
 	case *ast.RawHTML, *ast.HTMLBlock, *ast.Text:
 		return
@@ -285,9 +287,9 @@ func (w *writer) makeRoom(n ast.Node, open *[]string) {
 		}
 	}
 	if n.Kind() == ast.KindHeading {
-		w.fits("h1", open)
+		w.makeRoomForTag("h1", open)
 	} else if n.Type() == ast.TypeBlock {
-		w.fits("div", open)
+		w.makeRoomForTag("div", open)
 	}
 }
 
@@ -296,16 +298,16 @@ func (w *writer) startTag(t xhtml.Token, open *[]string) {
 	var attrs strings.Builder
 	switch name {
 	case "img":
-		w.image(address(w.doc.name, attribute(t, "src"), true), attribute(t, "alt"), attribute(t, "title"), attribute(t, "width"), attribute(t, "height"))
+		w.writeImage(addressTarget(w.doc.name, attribute(t, "src"), true), attribute(t, "alt"), attribute(t, "title"), attribute(t, "width"), attribute(t, "height"))
 		return
 	case "a":
 		if attrs.WriteString(w.rawLink(t)); attrs.Len() == 0 {
-			name = "span a" // ended by </a>
+			name = "span a" // closed by </a>
 		} else {
 			w.inLink++
 		}
 	case "table":
-		w.put(w.region("Table"))
+		w.write(w.openRegion("Table"))
 	case "pre":
 		attrs.WriteString(` tabindex="0"`)
 	}
@@ -319,19 +321,19 @@ func (w *writer) startTag(t xhtml.Token, open *[]string) {
 			attrs.WriteString(" " + key + `="` + html.EscapeString(value) + `"`)
 		}
 	}
-	w.put("<" + written + attrs.String() + ">")
+	w.write("<" + written + attrs.String() + ">")
 	if !voidTags[name] {
 		*open = append(*open, name)
 		w.rawOpen++
 	}
 }
 
-// rawLink is the attributes of an <a> that leads somewhere, or "".
+// rawLink returns the attributes of an <a> with a valid target, or "".
 func (w *writer) rawLink(t xhtml.Token) string {
 	if w.inLink > 0 {
 		return ""
 	}
-	to := w.lookUp(address(w.doc.name, attribute(t, "href"), false))
+	to := w.lookUp(addressTarget(w.doc.name, attribute(t, "href"), false))
 	if to.url == "" {
 		return ""
 	}
@@ -340,7 +342,7 @@ func (w *writer) rawLink(t xhtml.Token) string {
 
 var smallNumber = regexp.MustCompile(`^[0-9]{1,4}$`)
 
-// attribute is an attribute's value as we write it, or false.
+// attribute returns an attribute's value as we write it, or false.
 func (w *writer) attribute(tag, key, value string) (string, bool) {
 	lower := strings.ToLower(strings.TrimSpace(value))
 	switch key {
@@ -375,12 +377,13 @@ func (w *writer) attribute(tag, key, value string) (string, bool) {
 var (
 	langForm = regexp.MustCompile(`^[a-z]{2,3}(?:-[a-z0-9]{1,8}){0,3}$`)
 	numbered = map[string]map[string]bool{
-		"start": set("ol"), "value": set("li"), "colspan": set("td th"), "rowspan": set("td th"), "span": set("col colgroup"),
+		"start": wordSet("ol"), "value": wordSet("li"), "colspan": wordSet("td th"), "rowspan": wordSet("td th"), "span": wordSet("col colgroup"),
 	}
 )
 
-// secondWall is what may leave this package, whatever the renderer does wrong.
-func secondWall(icons string) *bluemonday.Policy {
+// newSanitizer returns the second, independent filter, which holds even if
+// the renderer has a bug.
+func newSanitizer(icons string) *bluemonday.Policy {
 	match := func(form string) *regexp.Regexp { return regexp.MustCompile(`^(?:` + form + `)$`) }
 	p := bluemonday.NewPolicy()
 	for _, tags := range []map[string]bool{inlineTags, blockTags} {
@@ -394,7 +397,7 @@ func secondWall(icons string) *bluemonday.Policy {
 	p.AllowAttrs("dir").Matching(match(`ltr|rtl|auto`)).Globally()
 	p.AllowAttrs("align").Matching(match(`left|right|center`)).Globally()
 	p.AllowAttrs("id").Matching(match(idPrefix + `[^\s"'<>&]+`)).Globally()
-	p.AllowAttrs("class").Matching(match(`(?:` + ownClasses + `)(?: (?:` + ownClasses + `))*`)).Globally()
+	p.AllowAttrs("class").Matching(match(`(?:` + rendererClasses + `)(?: (?:` + rendererClasses + `))*`)).Globally()
 	p.AllowAttrs("role").Matching(match(`note|region`)).OnElements("div")
 	p.AllowAttrs("tabindex").Matching(match(`0`)).OnElements("div", "pre")
 	p.AllowAttrs("aria-hidden").Matching(match(`true`)).OnElements("svg")
@@ -404,8 +407,8 @@ func secondWall(icons string) *bluemonday.Policy {
 	p.AllowAttrs("datetime").OnElements("time", "ins", "del")
 	p.AllowAttrs("type").Matching(match(`checkbox`)).OnElements("input")
 	p.AllowAttrs("checked", "disabled").OnElements("input")
-	// Addresses are held by these forms: bluemonday's own check would parse
-	// them, and url.Parse fails on at://did:plc:….
+	// These patterns replace bluemonday's own URL check, which uses
+	// url.Parse and fails for at://did:plc:….
 	p.AllowAttrs("href").Matching(match(`(?:` + strings.Join(schemes, "|") + `):[^\s"'<>\\]+|#[^\s"'<>\\]*|\?[^\s"'<>\\]*|/(?:[^\s/\\"'<>][^\s\\"'<>]*)?`)).OnElements("a")
 	p.AllowAttrs("href").Matching(match(regexp.QuoteMeta(icons) + `#[a-z]+`)).OnElements("use")
 	p.AllowAttrs("rel").Matching(match(`(?:nofollow ugc )?noopener`)).OnElements("a")
@@ -417,14 +420,14 @@ func secondWall(icons string) *bluemonday.Policy {
 	return p
 }
 
-// ownClasses are the classes that the renderer writes; chroma's have one to
-// three letters and digits.
-const ownClasses = `red|out|tag|tasks|scroll|notes|anchor|chroma|notice|warning|good|icon|embed|math|[a-z][a-z0-9]{0,2}`
+// rendererClasses are the classes that the renderer writes. chroma's have
+// one to three letters and digits.
+const rendererClasses = `red|out|tag|tasks|scroll|notes|anchor|chroma|notice|warning|good|icon|embed|math|[a-z][a-z0-9]{0,2}`
 
-// htmlWords is the text of raw HTML.
-func (d *document) htmlWords(n ast.Node) string {
+// htmlText returns the text of raw HTML.
+func (d *document) htmlText(n ast.Node) string {
 	var words []string
-	z := xhtml.NewTokenizer(bytes.NewReader(d.rawHTML(n)))
+	z := xhtml.NewTokenizer(bytes.NewReader(d.rawHTMLOf(n)))
 	for {
 		switch z.Next() {
 		case xhtml.ErrorToken:

@@ -18,16 +18,16 @@ var (
 	kindTag      = ast.NewNodeKind("Tag")
 )
 
-// A wikilink is [[Page]], [[Page|text]], [[Page#Heading]], [[#Heading]], or with
-// a ! before it an embed.
+// A wikilink is [[Page]], [[Page|text]], [[Page#Heading]] or [[#Heading]],
+// or an embed if preceded by "!".
 type wikilink struct {
 	ast.BaseInline
 	embed    bool
 	target   string // as written
 	start    int    // of the target in the source
 	fragment string
-	label    string // what stands after the bar, or ""
-	words    string // what it shows when it is a link
+	label    string // text after the bar, or ""
+	words    string // link text
 }
 
 func (n *wikilink) Kind() ast.NodeKind      { return kindWikilink }
@@ -63,7 +63,8 @@ func (wikilinkParser) Parse(_ ast.Node, block text.Reader, _ parser.Context) ast
 	return n
 }
 
-// newWikilink reads what stands between the brackets; nil if it is empty.
+// newWikilink parses the text between the brackets. It returns nil if it is
+// empty.
 func newWikilink(inside string) *wikilink {
 	written, label, _ := strings.Cut(strings.ReplaceAll(inside, `\|`, "|"), "|")
 	target, fragment, _ := strings.Cut(written, "#")
@@ -76,7 +77,7 @@ func newWikilink(inside string) *wikilink {
 	if n.target == "" && n.fragment == "" {
 		return nil
 	}
-	shown := shownTarget(n.target)
+	shown := displayTarget(n.target)
 	switch {
 	case n.label != "":
 		n.words = n.label
@@ -90,13 +91,13 @@ func newWikilink(inside string) *wikilink {
 	return n
 }
 
-// shownTarget is a target as people read it.
-func shownTarget(target string) string {
+// displayTarget formats a target for people.
+func displayTarget(target string) string {
 	target = strings.TrimSuffix(strings.TrimPrefix(strings.TrimPrefix(target, "./"), "/"), ".md")
 	return strings.ReplaceAll(target, "_", " ")
 }
 
-// A formula is TeX, shown as it is written.
+// A formula is TeX, shown as source.
 type formula struct {
 	ast.BaseInline
 	source string
@@ -110,8 +111,8 @@ type formulaParser struct{}
 
 func (formulaParser) Trigger() []byte { return []byte{'$', '`'} }
 
-// The forms of formulas: $$x$$, $`x`$, `$x$`, $x$. The last one begins and ends
-// with no blank and is followed by no digit: "$5 and $6" is money.
+// Forms of formulas: $$x$$, $`x`$, `$x$`, $x$. The last one has no space at
+// its ends and isn't followed by a digit: "$5 and $6" is money.
 var formulaForms = []*regexp.Regexp{
 	regexp.MustCompile(`^\$\$([^$\n]+)\$\$`),
 	regexp.MustCompile("^\\$`([^`\n]+)`\\$"),
@@ -143,7 +144,7 @@ func (formulaParser) Parse(_ ast.Node, block text.Reader, _ parser.Context) ast.
 	return nil
 }
 
-const maxFormula = 4000 // bytes of one on a line of text
+const maxFormula = 4000 // bytes of an inline formula
 
 // A mark is ==text==.
 type mark struct{ ast.BaseInline }
@@ -179,7 +180,7 @@ func (markDelimiter) OnMatch(int) ast.Node { return &mark{} }
 // A tag is #word.
 type tag struct {
 	ast.BaseInline
-	name string // in lower case, without its #
+	name string // in lowercase, without "#"
 }
 
 func (n *tag) Kind() ast.NodeKind      { return kindTag }
@@ -195,8 +196,8 @@ var (
 	someDigit = regexp.MustCompile(`[0-9]`)
 )
 
-// Parse takes #word after a blank or an opening bracket. Numbers (#12) and
-// colours (#1a2b3c) are no tags.
+// Parse accepts #word after a space or an opening bracket. Numbers (#12) and
+// colors (#1a2b3c) are not tags.
 func (tagParser) Parse(_ ast.Node, block text.Reader, pc parser.Context) ast.Node {
 	if !strings.ContainsRune(" \t\n\u00a0([{,;\"'", block.PrecendingCharacter()) {
 		return nil

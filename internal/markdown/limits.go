@@ -14,25 +14,25 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// Some pages make a parser slow or its output enormous, and goldmark cannot be
-// stopped while it runs. These limits are held before it starts, or by parsers
-// that stand before its own: once a limit is passed they take no more input, so
-// that it comes to an end at once.
+// Some pages make a parser slow or its output huge, and goldmark can't be
+// canceled. These limits are checked before parsing, or by parsers that run
+// before goldmark's own: once a limit is exceeded they accept no more input,
+// so that parsing ends at once.
 const (
 	maxSource     = 1 << 20  // bytes of a page
 	maxLine       = 64 << 10 // bytes of a line
-	maxDepth      = 100      // quotes, lists and boxes in one another
+	maxDepth      = 100      // nesting of quotes, lists and boxes
 	maxNodes      = 3 * maxDepth
 	maxColumns    = 128
-	maxCells      = 20_000 // of all tables, padded to their columns
+	maxCells      = 20_000 // in all tables, padded to full rows
 	maxBrackets   = 1_000  // [ in one block of text
 	maxDelimiters = 5_000  // runs of * _ ~ = in one block of text
-	maxBars       = 1_000  // \| beside code in tables
-	maxReferences = 5_000  // definitions of notes and references; uses of notes
+	maxPipes      = 1_000  // \| next to code in tables
+	maxReferences = 5_000  // definitions of footnotes and references; uses of footnotes
 	maxOutput     = 8 << 20
 )
 
-func tooLarge(format string, args ...any) error {
+func tooLargeError(format string, args ...any) error {
 	return wiki.Problemf(wiki.ErrTooLarge, "content", format+" Its source is shown instead.", args...)
 }
 
@@ -49,42 +49,42 @@ var (
 	noteUse    = []byte("[^")
 )
 
-// checkLines holds the limits that need no parser.
+// checkLines checks the limits that need no parser.
 func checkLines(source []byte) error {
 	number, definitions := 0, 0
 	for line := range bytes.Lines(source) {
 		number++
 		if len(line) > maxLine {
-			return tooLarge("Line %s of this page is longer than %s bytes.", thousands(number), thousands(maxLine))
+			return tooLargeError("Line %s of this page is longer than %s bytes.", thousands(number), thousands(maxLine))
 		}
 		if bytes.Contains(line, []byte("]:")) && definition.Match(line) {
 			definitions++
 		}
 	}
 	if definitions > maxReferences {
-		return tooLarge("This page defines more than %s references and notes.", thousands(maxReferences))
+		return tooLargeError("This page defines more than %s references and notes.", thousands(maxReferences))
 	}
 	if bytes.Count(source, noteUse) > 2*maxReferences {
-		return tooLarge("This page has more than %s notes.", thousands(maxReferences))
+		return tooLargeError("This page has more than %s notes.", thousands(maxReferences))
 	}
 	return nil
 }
 
-// A guard watches one parse.
+// A guard watches the limits of one parse.
 type guard struct {
 	until      time.Time
 	err        error
-	block      ast.Node // whose inlines are being parsed
+	block      ast.Node // whose inline content is being parsed
 	brackets   int
 	delimiters int
 	cells      int
 	bars       int
-	unclosed   map[byte]bool // {{ and $$ blocks that nothing ends
+	unclosed   map[byte]bool // {{ and $$ blocks without an end
 }
 
 var guardKey = parser.NewContextKey()
 
-// guardOf is the parse's guard; a parse without one is not limited.
+// guardOf returns the parse's guard. A parse without a guard is unlimited.
 func guardOf(pc parser.Context) *guard {
 	if g, ok := pc.Get(guardKey).(*guard); ok {
 		return g
@@ -94,46 +94,47 @@ func guardOf(pc parser.Context) *guard {
 
 func (g *guard) fail(format string, args ...any) {
 	if g.err == nil {
-		g.err = tooLarge(format, args...)
+		g.err = tooLargeError(format, args...)
 	}
 }
 
-var errSlow = tooLarge("This page takes too long to render.")
+var errSlow = tooLargeError("This page takes too long to render.")
 
-// over reports whether a limit was passed, time included.
-func (g *guard) over() bool {
+// exceeded reports whether a limit, including time, was exceeded.
+func (g *guard) exceeded() bool {
 	if g.err == nil && !g.until.IsZero() && time.Now().After(g.until) {
 		g.err = errSlow
 	}
 	return g.err != nil
 }
 
-// bounded is a parser of blocks that hold blocks, up to a depth.
-type bounded struct{ parser.BlockParser }
+// depthLimited limits the nesting depth of a block parser.
+type depthLimited struct{ parser.BlockParser }
 
-func (b bounded) Open(parent ast.Node, reader text.Reader, pc parser.Context) (ast.Node, parser.State) {
+func (b depthLimited) Open(parent ast.Node, reader text.Reader, pc parser.Context) (ast.Node, parser.State) {
 	g := guardOf(pc)
-	if g.over() {
+	if g.exceeded() {
 		return nil, parser.NoChildren
 	}
 	node, state := b.BlockParser.Open(parent, reader, pc)
-	if node != nil && depth(pc) >= maxDepth {
+	if node != nil && blockDepth(pc) >= maxDepth {
 		g.fail("This page has quotes, lists or boxes nested more than %d deep.", maxDepth)
 		return nil, parser.NoChildren
 	}
 	return node, state
 }
 
-// Continue ends what is open once a limit is passed.
-func (b bounded) Continue(node ast.Node, reader text.Reader, pc parser.Context) parser.State {
+// Continue closes all blocks once a limit is exceeded.
+func (b depthLimited) Continue(node ast.Node, reader text.Reader, pc parser.Context) parser.State {
 	if guardOf(pc).err != nil {
 		return parser.Close
 	}
 	return b.BlockParser.Continue(node, reader, pc)
 }
 
-// depth counts the open blocks that hold others; a list with its item is one.
-func depth(pc parser.Context) int {
+// blockDepth counts the open container blocks; a list with its item counts
+// as one.
+func blockDepth(pc parser.Context) int {
 	n := 0
 	for _, b := range pc.OpenedBlocks() {
 		switch b.Node.Kind() {
@@ -144,8 +145,8 @@ func depth(pc parser.Context) int {
 	return n
 }
 
-// inlineGuard sees each character that may begin something before the parser
-// that it is for, and takes all input once a limit is passed.
+// inlineGuard sees each character that may start an inline element before
+// that element's parser, and consumes all input once a limit is exceeded.
 type inlineGuard struct{}
 
 func (inlineGuard) Trigger() []byte { return []byte("[!*_~=`<") }
@@ -172,7 +173,7 @@ func (inlineGuard) Parse(parent ast.Node, block text.Reader, pc parser.Context) 
 	if g.delimiters > maxDelimiters {
 		g.fail("This page has a paragraph with more than %s marks of emphasis.", thousands(maxDelimiters))
 	}
-	if !g.over() {
+	if !g.exceeded() {
 		return nil
 	}
 	for line != nil {
@@ -182,28 +183,28 @@ func (inlineGuard) Parse(parent ast.Node, block text.Reader, pc parser.Context) 
 	return ast.NewString(nil)
 }
 
-// tableGuard looks at paragraphs before they become tables.
+// tableGuard checks paragraphs before they become tables.
 type tableGuard struct{}
 
 func (tableGuard) Transform(node *ast.Paragraph, reader text.Reader, pc parser.Context) {
 	lines, source, g := node.Lines(), reader.Source(), guardOf(pc)
 	for i := 1; i < lines.Len(); i++ {
 		rule := lines.At(i)
-		if !isRule(rule.Value(source)) {
+		if !isTableRule(rule.Value(source)) {
 			continue
 		}
 		head := lines.At(i - 1)
-		columns := cells(rule.Value(source))
-		if columns != cells(head.Value(source)) {
+		columns := countCells(rule.Value(source))
+		if columns != countCells(head.Value(source)) {
 			continue
 		}
 		g.cells += columns * (lines.Len() - i)
 		for j := i - 1; j < lines.Len(); j++ {
-			g.bars += barsBesideCode(lines, j, source)
+			g.bars += countEscapedPipes(lines, j, source)
 		}
 		switch {
-		case g.bars > maxBars:
-			g.fail("The tables of this page have more than %s escaped bars.", thousands(maxBars))
+		case g.bars > maxPipes:
+			g.fail("The tables of this page have more than %s escaped bars.", thousands(maxPipes))
 		case columns > maxColumns:
 			g.fail("This page has a table with more than %d columns.", maxColumns)
 		case g.cells > maxCells:
@@ -216,9 +217,9 @@ func (tableGuard) Transform(node *ast.Paragraph, reader text.Reader, pc parser.C
 	}
 }
 
-// barsBesideCode counts what goldmark looks through all tables for, for each
-// piece of code beside it.
-func barsBesideCode(lines *text.Segments, at int, source []byte) int {
+// countEscapedPipes counts the escaped pipes that make goldmark scan all
+// tables for each code span.
+func countEscapedPipes(lines *text.Segments, at int, source []byte) int {
 	s := lines.At(at)
 	line := s.Value(source)
 	if bytes.IndexByte(line, '`') < 0 {
@@ -227,12 +228,12 @@ func barsBesideCode(lines *text.Segments, at int, source []byte) int {
 	return bytes.Count(line, []byte(`\|`))
 }
 
-// isRule reports a line that can stand below a table's head.
-func isRule(line []byte) bool {
+// isTableRule reports whether a line can be the delimiter row of a table.
+func isTableRule(line []byte) bool {
 	return bytes.IndexByte(line, '-') >= 0 && len(bytes.Trim(line, " \t\n|:-")) == 0
 }
 
-func cells(line []byte) int {
+func countCells(line []byte) int {
 	line = bytes.TrimSpace(line)
 	line = bytes.TrimPrefix(line, []byte("|"))
 	line = bytes.TrimSuffix(line, []byte("|"))

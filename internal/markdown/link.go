@@ -13,9 +13,11 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// A place is what a link means before anybody looks whether it is there.
+// A linkTarget is the meaning of a link, before checking whether the target
+// exists.
 //
-// An address of a Markdown link is read so, on page Design/VPS:
+// The address of a Markdown link is interpreted like this, on page
+// Design/VPS:
 //
 //	/Design/Other     from the root
 //	Other, ../Other   from the page's folder, as in a browser: Design/Other, Other
@@ -24,22 +26,23 @@ import (
 //	f.png, ./f.png    a file: as above, or, where there is none, below the page
 //	                  (its attachments), or in its folder
 //
-// A wikilink's target is a page name from the root, but for "./" and "../".
-type place struct {
-	kind     wiki.LinkKind // "" for what is not looked up
+// A wikilink's target is a page name from the root, except for "./" and
+// "../".
+type linkTarget struct {
+	kind     wiki.LinkKind // "" if it isn't resolved
 	target   string        // page name or file path
-	also     string        // the file that is meant where target does not exist, or ""
+	also     string        // the file to use if target doesn't exist, or ""
 	query    string        // with its question mark, escaped
 	fragment string
-	url      string // of what is not looked up, escaped; "" for nowhere
+	url      string // of what isn't resolved, escaped; "" for no link
 	out      bool   // it leads to another host or program
 }
 
-// schemes of links that lead out of the wiki. None of them can run anything in
-// the page.
+// schemes are those of external links. None of them can run code in the
+// page.
 var schemes = []string{"http", "https", "mailto", "tel", "sms", "at", "geo", "xmpp", "irc", "ircs", "matrix", "gemini", "ftp", "sftp", "ssh", "git", "magnet", "doi", "urn"}
 
-// scheme is what an address has before its colon (RFC 3986 section 3.1), or "".
+// scheme returns an address's scheme (RFC 3986, section 3.1), or "".
 func scheme(address string) string {
 	for i := range len(address) {
 		switch c := address[i]; {
@@ -54,43 +57,44 @@ func scheme(address string) string {
 	return ""
 }
 
-// maxAddress bounds what is read as an address, in bytes.
+// maxAddress limits the length of an address, in bytes.
 const maxAddress = 4000
 
-// A destination is one of Markdown where it is written. A page may use a long
-// definition a hundred thousand times, so it is read once.
+// A destination is a Markdown destination in the source. A page can use a
+// long definition 100,000 times, so it is parsed once.
 type destination struct {
 	first *byte
 	image bool
 }
 
-// place is what a Markdown destination, a part of the source, means.
-func (d *document) place(written []byte, image bool) place {
+// destinationTarget interprets a Markdown destination, a part of the source.
+func (d *document) destinationTarget(written []byte, image bool) linkTarget {
 	if len(written) == 0 || len(written) > maxAddress {
-		return place{}
+		return linkTarget{}
 	}
 	key := destination{&written[0], image}
 	p, ok := d.places[key]
 	if !ok {
-		p = address(d.name, unescape(written), image)
+		p = addressTarget(d.name, unescape(written), image)
 		if d.places == nil {
-			d.places = map[destination]place{}
+			d.places = map[destination]linkTarget{}
 		}
 		d.places[key] = p
 	}
 	return p
 }
 
-// address reads the address of a Markdown link or image on page self.
-func address(self wiki.PageName, dest string, image bool) place {
-	dest = strings.TrimSpace(strings.Map(printable, dest))
+// addressTarget interprets the address of a Markdown link or image on page
+// self.
+func addressTarget(self wiki.PageName, dest string, image bool) linkTarget {
+	dest = strings.TrimSpace(strings.Map(printableRune, dest))
 	if strings.HasPrefix(dest, "//") {
 		dest = "https:" + dest
 	}
 	if s := scheme(dest); s != "" {
-		return outside(strings.ToLower(s), dest)
+		return externalTarget(strings.ToLower(s), dest)
 	}
-	var p place
+	var p linkTarget
 	dest, fragment, _ := strings.Cut(dest, "#")
 	p.fragment = percentDecode(fragment)
 	if before, query, ok := strings.Cut(dest, "?"); ok {
@@ -104,7 +108,7 @@ func address(self wiki.PageName, dest string, image bool) place {
 			p.url += Anchor(p.fragment)
 		}
 		return p
-	case ownRoute(written):
+	case isServiceRoute(written):
 		p.url = wiki.PathURL(strings.TrimLeft(path.Clean(written), "/")) + p.query
 		if p.fragment != "" {
 			p.url += "#" + escapeURL(p.fragment)
@@ -115,18 +119,18 @@ func address(self wiki.PageName, dest string, image bool) place {
 	return p
 }
 
-// resolve fills in what a path without scheme, query and fragment means.
-func (p *place) resolve(self wiki.PageName, written string, image bool) {
+// resolve interprets a path without scheme, query and fragment.
+func (p *linkTarget) resolve(self wiki.PageName, written string, image bool) {
 	folder, below := self.Parent(), string(self)
 	name, isPage := strings.CutSuffix(written, ".md")
 	rest, dot := strings.CutPrefix(written, "./")
 	switch {
 	case strings.HasPrefix(written, "/"):
-		p.target = join("", name)
+		p.target = joinPath("", name)
 	case isPage && !image, !dot:
-		p.target, p.also = join(folder, name), join(below, name)
+		p.target, p.also = joinPath(folder, name), joinPath(below, name)
 	default:
-		p.target, p.also = join(below, strings.TrimSuffix(rest, ".md")), join(folder, rest)
+		p.target, p.also = joinPath(below, strings.TrimSuffix(rest, ".md")), joinPath(folder, rest)
 	}
 	switch {
 	case p.target == "":
@@ -142,36 +146,36 @@ func (p *place) resolve(self wiki.PageName, written string, image bool) {
 	}
 }
 
-// join is a path from the root; what climbs above the root stays at it.
-func join(folder, p string) string { return path.Clean("/" + folder + "/" + p)[1:] }
+// joinPath returns a path from the root, and never climbs above it.
+func joinPath(folder, p string) string { return path.Clean("/" + folder + "/" + p)[1:] }
 
-// wikiPlace is where a wikilink or an embed on page self leads.
-func (n *wikilink) place(self wiki.PageName) place {
+// wikilinkTarget interprets a wikilink or an embed on page self.
+func (n *wikilink) wikilinkTarget(self wiki.PageName) linkTarget {
 	if s := scheme(n.target); s == "http" || s == "https" {
 		to := n.target
 		if n.fragment != "" {
 			to += "#" + n.fragment
 		}
-		return outside(s, to)
+		return externalTarget(s, to)
 	}
 	if n.target == "" {
-		return place{url: Anchor(n.fragment), fragment: n.fragment}
+		return linkTarget{url: Anchor(n.fragment), fragment: n.fragment}
 	}
-	p := place{kind: wiki.LinkPage, fragment: n.fragment}
-	target := strings.Map(printable, n.target)
+	p := linkTarget{kind: wiki.LinkPage, fragment: n.fragment}
+	target := strings.Map(printableRune, n.target)
 	rest, dot := strings.CutPrefix(target, "./")
 	switch {
 	case dot:
-		p.target = join(string(self), rest)
+		p.target = joinPath(string(self), rest)
 	case strings.HasPrefix(target, "../"):
-		p.target = join(self.Parent(), target)
+		p.target = joinPath(self.Parent(), target)
 	default:
 		p.target = strings.Trim(target, "/")
 	}
 	p.target = strings.TrimSuffix(p.target, ".md")
 	switch {
 	case p.target == "":
-		return place{url: "/"}
+		return linkTarget{url: "/"}
 	case n.embed:
 		p.kind = wiki.LinkEmbed
 	case looksLikeFile(p.target):
@@ -180,17 +184,17 @@ func (n *wikilink) place(self wiki.PageName) place {
 	return p
 }
 
-// outside is a link with a scheme, if it is one that we let through.
-func outside(scheme, dest string) place {
+// externalTarget is a link with a scheme, if the scheme is allowed.
+func externalTarget(scheme, dest string) linkTarget {
 	if !slices.Contains(schemes, scheme) || len(dest) == len(scheme)+1 {
-		return place{}
+		return linkTarget{}
 	}
-	return place{url: scheme + ":" + escapeURL(strings.ReplaceAll(dest[len(scheme)+1:], `\`, "/")), out: true}
+	return linkTarget{url: scheme + ":" + escapeURL(strings.ReplaceAll(dest[len(scheme)+1:], `\`, "/")), out: true}
 }
 
-// ownRoute reports an address from the root that is one of the service's own
-// and no page: /-/changelog, /Home/history.
-func ownRoute(written string) bool {
+// isServiceRoute reports whether an address from the root is one of the
+// service's own rather than a page: /-/changelog, /Home/history.
+func isServiceRoute(written string) bool {
 	if !strings.HasPrefix(written, "/") {
 		return false
 	}
@@ -201,18 +205,18 @@ func ownRoute(written string) bool {
 	return slices.ContainsFunc(parts[1:], func(s string) bool { return slices.Contains(wiki.Actions, s) })
 }
 
-// fileEndings are extensions that no page name has, so that [[report.pdf]] is a
-// file while [[Node.js]] is a page.
-var fileEndings = strings.Fields(`7z aac avi avif bmp bz2 css csv doc docx epub flac gif gpx gz heic htm html ico ics jpeg jpg
+// fileExtensions are extensions that page names don't have, so that
+// [[report.pdf]] is a file while [[Node.js]] is a page.
+var fileExtensions = strings.Fields(`7z aac avi avif bmp bz2 css csv doc docx epub flac gif gpx gz heic htm html ico ics jpeg jpg
 	json log m4a mkv mobi mov mp3 mp4 mpg odp ods odt ogg ogv opus otf pdf png ppt pptx psd py rar rtf sh sql stl svg tar tex tgz
 	tif tiff toml tsv ttf txt wav webm webp woff woff2 xls xlsx xml xz yaml yml zip zst`)
 
 func looksLikeFile(p string) bool {
 	ending := path.Ext(p)
-	return ending != "" && slices.Contains(fileEndings, strings.ToLower(ending[1:]))
+	return ending != "" && slices.Contains(fileExtensions, strings.ToLower(ending[1:]))
 }
 
-func printable(r rune) rune {
+func printableRune(r rune) rune {
 	if unicode.IsControl(r) || r == unicode.ReplacementChar {
 		return -1
 	}
@@ -221,12 +225,13 @@ func printable(r rune) rune {
 
 func percentDecode(s string) string {
 	if decoded, err := url.PathUnescape(s); err == nil {
-		return strings.Map(printable, strings.ToValidUTF8(decoded, ""))
+		return strings.Map(printableRune, strings.ToValidUTF8(decoded, ""))
 	}
 	return s
 }
 
-// escapeURL escapes what may not stand in an address, and nothing twice.
+// escapeURL escapes characters that aren't allowed in a URL, without double
+// escaping.
 func escapeURL(s string) string {
 	const plain = "!#$&'()*+,-./:;=?@[]_~"
 	var b strings.Builder
@@ -249,24 +254,24 @@ func isHex(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
 }
 
-// idPrefix keeps ids that are made of people's words apart from the ids of our
-// pages, so that no heading can stand in for a form or a script's variable.
+// idPrefix separates ids made from user text from the ids of our pages, so
+// that no heading can pose as a form or a script's variable.
 const idPrefix = "user-content-"
 
-// Anchor is the fragment of an address, with its #, that leads to a heading of
-// that text, or to the heading whose id it is.
+// Anchor returns the fragment, with its #, of a heading by its text or its
+// id.
 func Anchor(heading string) string {
 	heading = strings.TrimPrefix(heading, idPrefix)
 	return "#" + idPrefix + escapeURL(slug(heading))
 }
 
-// slug is a heading's id without its prefix: as An Otter Wiki has it, but
-// letters that have no ASCII form stay.
+// slug returns a heading's id without the prefix, like An Otter Wiki but
+// keeping letters without an ASCII form.
 func slug(heading string) string {
 	var b strings.Builder
 	for _, r := range norm.NFKD.String(strings.TrimSpace(heading)) {
 		switch {
-		case r >= 0x300 && r <= 0x36f: // accents
+		case r >= 0x300 && r <= 0x36f: // combining accents
 		case unicode.IsSpace(r):
 			b.WriteByte('-')
 		case r == '-' || isWord(r):
@@ -283,19 +288,19 @@ func isWord(r rune) bool {
 	return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.Is(unicode.M, r)
 }
 
-// linksOf calls back for each link of a node that may lead somewhere in the
-// wiki: of a wikilink, a Markdown link or image, or raw HTML.
-func (d *document) linksOf(n ast.Node, found func(place)) {
+// linksOf calls found for each link of a node that can lead into the wiki: a
+// wikilink, a Markdown link or image, or raw HTML.
+func (d *document) linksOf(n ast.Node, found func(linkTarget)) {
 	switch n := n.(type) {
 	case *wikilink:
-		found(n.place(d.name))
+		found(n.wikilinkTarget(d.name))
 	case *ast.Link:
-		found(d.place(n.Destination, false))
+		found(d.destinationTarget(n.Destination, false))
 	case *ast.Image:
-		found(d.place(n.Destination, true))
+		found(d.destinationTarget(n.Destination, true))
 	case *ast.RawHTML, *ast.HTMLBlock:
-		for _, t := range d.tags(n) {
-			found(address(d.name, t.address, t.name == "img"))
+		for _, t := range d.htmlTags(n) {
+			found(addressTarget(d.name, t.address, t.name == "img"))
 		}
 	}
 }

@@ -1,10 +1,11 @@
-// Package markdown turns Markdown source into safe HTML and into facts about a
-// page: headings, outgoing links, front matter, plain text, sections.
+// Package markdown turns Markdown source into safe HTML and into facts about
+// a page: headings, outgoing links, front matter, plain text, sections.
 //
-// It knows nothing of storage: a Resolver answers what a link leads to. Nothing
-// that it returns can run script in a browser, whatever the source says: the
-// renderer writes each tag itself, and a second, independent wall lets only
-// those tags through.
+// It does no storage: a Resolver answers what a link leads to.
+//
+// Invariant: nothing it returns can run script in a browser, whatever the
+// source is. The renderer writes each tag itself, and a second, independent
+// sanitizer allows only those tags.
 package markdown
 
 import (
@@ -21,55 +22,56 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// A Target is what a link in a page leads to.
+// A Target is what a link leads to.
 type Target struct {
-	URL    string // escaped, with fragment if the link had one
-	Exists bool   // otherwise the link is red and URL offers to create the page
-	// For embeds of pages and sections: the source, "" when it is not text.
+	URL    string // escaped, with the link's fragment if any
+	Exists bool   // if false, the link is red and URL offers to create the page
+	// The source of an embedded page or section; "" if it isn't text.
 	Source string
-	Name   wiki.PageName // the page, when it is one
-	Image  bool          // a file that can be shown as an image
+	Name   wiki.PageName // the page, if it is one
+	Image  bool          // it can be shown as an image
 }
 
-// A Resolver finds the targets of a page's links. Its second implementation is
-// a map in tests; it must be safe for one render at a time.
+// A Resolver finds the targets of a page's links. It need not be safe for
+// concurrent use.
 type Resolver interface {
-	// Resolve is called once for each distinct link: kind LinkPage, LinkEmbed
-	// or LinkFile, and its target as Facts would list it.
+	// Resolve is called once for each distinct link with its kind
+	// (LinkPage, LinkEmbed or LinkFile) and its target as in Facts.
 	Resolve(ctx context.Context, kind wiki.LinkKind, target, fragment string) Target
 }
 
-// A Heading is one entry of the table of contents.
+// A Heading is an entry of the table of contents.
 type Heading struct {
 	Level int    // 1 to 6
-	ID    string // the anchor in the page, with its prefix
-	Text  string // plain
+	ID    string // anchor in the page, with prefix
+	Text  string // plain text
 	Line  int    // in the source, from 1
 }
 
-// A Prop is one entry of the front matter as it is shown.
+// A Prop is an entry of the front matter for display.
 type Prop struct {
 	Key    string
-	Values []template.HTML // links in values are rendered; several for a list
+	Values []template.HTML // with links; several values for a list
 }
 
 // A Page is a rendered page.
 type Page struct {
-	HTML     template.HTML // the body, without front matter
-	Blocks   []Block       // what HTML is made of, in order; together they are all of it
+	HTML     template.HTML // body, without front matter
+	Blocks   []Block       // parts of HTML, in order; together they are all of it
 	Title    string        // front matter's title, or "" (An Otter Wiki: an h1 if the page has none)
 	Headings []Heading
 	Props    []Prop   // front matter without tags and title
-	Tags     []string // of front matter `tags:` and `category:`, and #tags in text; lower case, sorted
-	Math     bool     // shows formulas as source
-	Notices  []string // what could not be shown as asked, in plain words, e.g. front matter that is not YAML
+	Tags     []string // from `tags:` and `category:` in the front matter, and #tags in text; lowercase, sorted
+	Math     bool     // has formulas, shown as source
+	Notices  []string // what couldn't be shown as intended, in words for people
 }
 
 // Options of a Renderer.
 type Options struct {
-	// Icons is the address of the icon sprite; "/static/icons.svg" if empty.
+	// Icons is the URL of the icon sprite; "" means "/static/icons.svg".
 	Icons string
-	// OutHosts are hosts besides the wiki's own whose links need no rel=nofollow.
+	// OutHosts are hosts, other than the wiki's, whose links need no
+	// rel=nofollow.
 	OutHosts []string
 }
 
@@ -77,27 +79,27 @@ type Options struct {
 type Renderer struct {
 	o     Options
 	wall  *bluemonday.Policy
-	slots chan struct{} // one for each render under way
+	slots chan struct{} // one per running render
 
 	patience time.Duration
 }
 
-// New makes a Renderer.
+// New returns a Renderer.
 func New(o Options) *Renderer {
 	if o.Icons == "" {
 		o.Icons = "/static/icons.svg"
 	}
-	return &Renderer{o: o, wall: secondWall(o.Icons), slots: make(chan struct{}, 2*runtime.GOMAXPROCS(0)), patience: patience}
+	return &Renderer{o: o, wall: newSanitizer(o.Icons), slots: make(chan struct{}, 2*runtime.GOMAXPROCS(0)), patience: renderTimeout}
 }
 
-// patience is how long a page may take. A render that takes longer goes on
-// until it ends by itself, and keeps its slot, so that hostile pages cannot
-// pile up; it no longer calls its Resolver.
-const patience = 2 * time.Second
+// renderTimeout limits a page's rendering. A slower render runs on in the
+// background and keeps its slot, so that hostile pages can't pile up, but no
+// longer calls its Resolver.
+const renderTimeout = 2 * time.Second
 
-// Render renders a page. It fails with a wiki.Problem of kind ErrTooLarge when
-// the source is over a limit (the caller then shows the source), and returns
-// within 2 s whatever the source is.
+// Render renders a page. It returns within 2 s. If the source is over a
+// limit, it fails with a wiki.Problem of kind ErrTooLarge, and the caller
+// shows the source.
 func (r *Renderer) Render(ctx context.Context, name wiki.PageName, source []byte, res Resolver) (*Page, error) {
 	caller := ctx
 	ctx, cancel := context.WithTimeout(ctx, r.patience)
@@ -105,10 +107,10 @@ func (r *Renderer) Render(ctx context.Context, name wiki.PageName, source []byte
 	select {
 	case r.slots <- struct{}{}:
 	case <-ctx.Done():
-		return nil, ended(caller, name)
+		return nil, renderTimeoutError(caller, name)
 	}
-	gate := &gate{resolver: res}
-	defer gate.shut()
+	gate := &resolverGate{resolver: res}
+	defer gate.close()
 	type answer struct {
 		page *Page
 		err  error
@@ -123,26 +125,26 @@ func (r *Renderer) Render(ctx context.Context, name wiki.PageName, source []byte
 	case a := <-done:
 		return a.page, a.err
 	case <-ctx.Done():
-		return nil, ended(caller, name)
+		return nil, renderTimeoutError(caller, name)
 	}
 }
 
-// ended is why a render ended early: the caller left, or it took too long.
-func ended(caller context.Context, name wiki.PageName) error {
+// renderTimeoutError says why a render ended early: canceled or too slow.
+func renderTimeoutError(caller context.Context, name wiki.PageName) error {
 	if err := caller.Err(); err != nil {
 		return fmt.Errorf("markdown: render %s: %w", name, err)
 	}
 	return errSlow
 }
 
-// A gate stands between a render and its Resolver, which may be gone when its
-// caller no longer waits.
-type gate struct {
+// A resolverGate separates a render from its Resolver, which must not be
+// used after the caller stops waiting.
+type resolverGate struct {
 	mu       sync.Mutex
 	resolver Resolver
 }
 
-func (g *gate) Resolve(ctx context.Context, kind wiki.LinkKind, target, fragment string) Target {
+func (g *resolverGate) Resolve(ctx context.Context, kind wiki.LinkKind, target, fragment string) Target {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.resolver == nil || ctx.Err() != nil {
@@ -151,14 +153,14 @@ func (g *gate) Resolve(ctx context.Context, kind wiki.LinkKind, target, fragment
 	return g.resolver.Resolve(ctx, kind, target, fragment)
 }
 
-func (g *gate) shut() {
+func (g *resolverGate) close() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.resolver = nil
 }
 
-// render does the work of Render. A parser of strangers' text must not take the
-// service down, so a panic is an error.
+// render does the work of Render. It recovers from panics: a parser bug must
+// not take the service down.
 func (r *Renderer) render(ctx context.Context, name wiki.PageName, source []byte, res Resolver) (page *Page, err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -171,19 +173,19 @@ func (r *Renderer) render(ctx context.Context, name wiki.PageName, source []byte
 		return nil, err
 	}
 	w := newWriter(ctx, r, doc, res)
-	page = &Page{Title: doc.front.title(), Props: w.props()}
+	page = &Page{Title: doc.front.title(), Props: w.renderProperties()}
 	if doc.front.bad != "" {
 		page.Notices = append(page.Notices, doc.front.bad+" It is shown as it is written.")
-		w.code("", []byte(doc.front.text))
+		w.writeCode("", []byte(doc.front.text))
 	}
-	if err := w.page(); err != nil {
+	if err := w.writePage(); err != nil {
 		return nil, err
 	}
 	safe := r.wall.SanitizeReader(&w.out)
 	if safe.Len() > maxOutput {
 		return nil, errOutput
 	}
-	page.HTML, page.Blocks = w.cut.pieces(strings.ToValidUTF8(safe.String(), "\ufffd"))
+	page.HTML, page.Blocks = w.cut.splitBlocks(strings.ToValidUTF8(safe.String(), "\ufffd"))
 	page.Headings, page.Math = w.headings, w.math
 	page.Tags = sortedTags(append(doc.front.tags(), w.tags...))
 	page.Notices = append(page.Notices, w.notices...)

@@ -19,26 +19,26 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// A document is a source made into a tree.
+// A document is a parsed source.
 type document struct {
 	name   wiki.PageName
 	front  frontMatter
-	source []byte // what was parsed: without front matter, CRLF as LF
+	source []byte // the parsed text: without front matter, LF for CRLF
 	root   ast.Node
-	shift  []shift // from offsets in source to offsets in the page's bytes
-	lines  []int   // offsets of line ends in source, made when they are asked for
-	line   int     // of the page at which source begins, from 1
-	places map[destination]place
+	shift  []offsetShift // from offsets in source to offsets in the page
+	lines  []int         // offsets of line ends in source, computed on demand
+	line   int           // line of the page where source begins, from 1
+	places map[destination]linkTarget
 }
 
-// A shift says that from an offset on, the page is so many bytes ahead.
-type shift struct{ from, ahead int }
+// An offsetShift says how far page offsets are ahead from an offset on.
+type offsetShift struct{ from, ahead int }
 
-// parse makes a page's tree, or fails with a Problem that names the limit.
+// parse parses a page, or fails with a Problem that names the limit.
 func parse(name wiki.PageName, page []byte, until time.Time) (*document, error) {
 	d := &document{name: name, line: 1}
 	if len(page) > maxSource {
-		return nil, tooLarge("This page is longer than %s bytes.", thousands(maxSource))
+		return nil, tooLargeError("This page is longer than %s bytes.", thousands(maxSource))
 	}
 	begin := d.cutFrontMatter(page)
 	d.source, d.shift = plainLines(page[begin:], begin)
@@ -56,8 +56,8 @@ func parse(name wiki.PageName, page []byte, until time.Time) (*document, error) 
 	return d, nil
 }
 
-// mergeText joins texts that stand side by side: goldmark ends a text at each
-// character that might have begun something, such as the # in &#42; .
+// mergeText joins adjacent text nodes: goldmark ends a text node at each
+// character that may start an element, such as the # in &#42;.
 func mergeText(n ast.Node, source []byte) {
 	for c := n.FirstChild(); c != nil; c = c.NextSibling() {
 		t, ok := c.(*ast.Text)
@@ -71,7 +71,7 @@ func mergeText(n ast.Node, source []byte) {
 	}
 }
 
-// cutFrontMatter reads the front matter and answers where the text begins.
+// cutFrontMatter parses the front matter and returns the offset of the text.
 func (d *document) cutFrontMatter(page []byte) int {
 	begin := 0
 	if bytes.HasPrefix(page, []byte(byteOrderMark)) {
@@ -88,18 +88,18 @@ func (d *document) cutFrontMatter(page []byte) int {
 
 const byteOrderMark = "\ufeff"
 
-// plainLines makes CRLF into LF, and notes where, so that offsets can be found
-// in the page again. The answer has no spare capacity: goldmark appends to
-// slices of it.
-func plainLines(page []byte, begin int) ([]byte, []shift) {
-	moves := []shift{{0, begin}}
+// plainLines converts CRLF to LF and records where, so that offsets can be
+// mapped back to the page. The result has no spare capacity, because
+// goldmark appends to slices of it.
+func plainLines(page []byte, begin int) ([]byte, []offsetShift) {
+	moves := []offsetShift{{0, begin}}
 	if !bytes.Contains(page, []byte("\r\n")) {
 		return page[:len(page):len(page)], moves
 	}
 	out := make([]byte, 0, len(page))
 	for i, c := range page {
 		if c == '\r' && i+1 < len(page) && page[i+1] == '\n' {
-			moves = append(moves, shift{len(out), begin + i + 1 - len(out)})
+			moves = append(moves, offsetShift{len(out), begin + i + 1 - len(out)})
 			continue
 		}
 		out = append(out, c)
@@ -107,13 +107,13 @@ func plainLines(page []byte, begin int) ([]byte, []shift) {
 	return out[:len(out):len(out)], moves
 }
 
-// offset is where an offset of the parsed source is in the page.
+// offset maps an offset in source to an offset in the page.
 func (d *document) offset(at int) int {
 	i := sort.Search(len(d.shift), func(i int) bool { return d.shift[i].from > at }) - 1
 	return at + d.shift[i].ahead
 }
 
-// lineAt is the line of the page in which an offset of the source stands, from 1.
+// lineAt is the page's line of an offset in source, from 1.
 func (d *document) lineAt(at int) int {
 	if d.lines == nil {
 		d.lines = []int{}
@@ -126,7 +126,7 @@ func (d *document) lineAt(at int) int {
 	return d.line + sort.SearchInts(d.lines, at)
 }
 
-// headingLine is the line at which a heading begins.
+// headingLine is the first line of a heading.
 func (d *document) headingLine(h *ast.Heading) int {
 	if h.Lines().Len() > 0 {
 		return d.lineAt(h.Lines().At(0).Start)
@@ -134,8 +134,9 @@ func (d *document) headingLine(h *ast.Heading) int {
 	return d.lineAt(max(h.Pos(), 0))
 }
 
-// dialect parses a page; it has no state of its own. Where no bare address can
-// be, nobody looks for one at each blank, which is most of what a parse does.
+// dialect returns the parser for a page; parsers have no state. If the page
+// can't contain a bare URL, it returns one that doesn't look for them at
+// each space, which is most of the cost of a parse.
 func dialect(source []byte) parser.Parser {
 	for _, sign := range [][]byte{[]byte("@"), []byte("www."), []byte("http:"), []byte("https:"), []byte("ftp:")} {
 		if bytes.Contains(source, sign) {
@@ -151,21 +152,21 @@ var (
 		addresses := extension.NewLinkify(extension.WithLinkifyAllowedProtocols([]string{"http:", "https:", "ftp:"}))
 		return newParser(append([]goldmark.Extender{addresses}, extensions...)...)
 	})
-	extensions = []goldmark.Extender{extension.Table, extension.Strikethrough, extension.TaskList, extension.Footnote, extension.DefinitionList, own{}}
+	extensions = []goldmark.Extender{extension.Table, extension.Strikethrough, extension.TaskList, extension.Footnote, extension.DefinitionList, wikiSyntax{}}
 )
 
-// newParser is goldmark with our limits and some extensions.
+// newParser returns goldmark with our limits and some extensions.
 func newParser(extensions ...goldmark.Extender) parser.Parser {
 	md := goldmark.New(goldmark.WithParser(parser.NewParser(
 		parser.WithBlockParsers(
 			util.Prioritized(parser.NewSetextHeadingParser(), 100),
 			util.Prioritized(parser.NewThematicBreakParser(), 200),
-			util.Prioritized(bounded{parser.NewListParser()}, 300),
+			util.Prioritized(depthLimited{parser.NewListParser()}, 300),
 			util.Prioritized(parser.NewListItemParser(), 400),
 			util.Prioritized(parser.NewCodeBlockParser(), 500),
 			util.Prioritized(parser.NewATXHeadingParser(), 600),
 			util.Prioritized(parser.NewFencedCodeBlockParser(), 700),
-			util.Prioritized(bounded{quoteParser{parser.NewBlockquoteParser()}}, 800),
+			util.Prioritized(depthLimited{quoteParser{parser.NewBlockquoteParser()}}, 800),
 			util.Prioritized(parser.NewHTMLBlockParser(), 900),
 			util.Prioritized(parser.NewParagraphParser(), 1000),
 		),
@@ -177,15 +178,15 @@ func newParser(extensions ...goldmark.Extender) parser.Parser {
 	return md.Parser()
 }
 
-// own is the syntax that this wiki adds.
-type own struct{}
+// wikiSyntax is the syntax that wikis add.
+type wikiSyntax struct{}
 
-func (own) Extend(m goldmark.Markdown) {
+func (wikiSyntax) Extend(m goldmark.Markdown) {
 	m.Parser().AddOptions(
 		parser.WithBlockParsers(
-			util.Prioritized(bounded{boxParser{}}, 50),
-			util.Prioritized(bounded{foldParser{}}, 790), // before block quotes
-			util.Prioritized(sourceParser{}, 690),        // before fenced code
+			util.Prioritized(depthLimited{boxParser{}}, 50),
+			util.Prioritized(depthLimited{foldParser{}}, 790), // before block quotes
+			util.Prioritized(sourceParser{}, 690),             // before fenced code
 		),
 		parser.WithInlineParsers(
 			util.Prioritized(formulaParser{}, 90),   // before code spans (100): `$x$`
@@ -197,21 +198,21 @@ func (own) Extend(m goldmark.Markdown) {
 	)
 }
 
-// words is the plain text of a node, on one line.
-func (d *document) words(n ast.Node) string {
-	words, _ := d.firstWords(n, math.MaxInt)
+// plainText returns the text of a node on one line.
+func (d *document) plainText(n ast.Node) string {
+	words, _ := d.plainTextPrefix(n, math.MaxInt)
 	return words
 }
 
-// firstWords is words up to a length in bytes, or some more, and whether that is
-// all.
-func (d *document) firstWords(n ast.Node, length int) (words string, whole bool) {
+// plainTextPrefix returns at least length bytes of plainText, if there are
+// that many, and whether that is all.
+func (d *document) plainTextPrefix(n ast.Node, length int) (words string, whole bool) {
 	var b strings.Builder
-	whole = d.writeWords(&b, n, length)
+	whole = d.writePlainText(&b, n, length)
 	return oneLine(b.String()), whole
 }
 
-// oneLine makes each run of white space a blank, and none at the ends.
+// oneLine collapses white space and trims it.
 func oneLine(s string) string {
 	var b strings.Builder
 	b.Grow(len(s))
@@ -224,9 +225,9 @@ func oneLine(s string) string {
 	return strings.ToValidUTF8(b.String(), "\ufffd")
 }
 
-// writeWords writes the text of a node, and stops after a length. It reports
-// whether that was all.
-func (d *document) writeWords(b *strings.Builder, n ast.Node, length int) bool {
+// writePlainText writes the text of a node and stops after length bytes. It
+// reports whether that was all.
+func (d *document) writePlainText(b *strings.Builder, n ast.Node, length int) bool {
 	switch n := n.(type) {
 	case *ast.Text:
 		if raw := n.Segment.Value(d.source); n.IsRaw() {
@@ -254,7 +255,7 @@ func (d *document) writeWords(b *strings.Builder, n ast.Node, length int) bool {
 	case *extast.FootnoteLink, *extast.FootnoteBacklink:
 	default:
 		for c := n.FirstChild(); c != nil; c = c.NextSibling() {
-			if b.Len() >= length || !d.writeWords(b, c, length) {
+			if b.Len() >= length || !d.writePlainText(b, c, length) {
 				return false
 			}
 		}
@@ -266,7 +267,7 @@ func isLineBreak(tag []byte) bool {
 	return len(tag) > 3 && strings.EqualFold(string(tag[:3]), "<br")
 }
 
-// text is what a text node says.
+// text returns the content of a text node.
 func (d *document) text(t *ast.Text) string {
 	raw := t.Segment.Value(d.source)
 	if t.IsRaw() {
@@ -275,7 +276,7 @@ func (d *document) text(t *ast.Text) string {
 	return unescape(raw)
 }
 
-// raw is the source of a block's lines.
+// raw returns the source of a block's lines.
 func (d *document) raw(n ast.Node) []byte {
 	var b bytes.Buffer
 	for i := range n.Lines().Len() {
@@ -288,7 +289,7 @@ func (d *document) raw(n ast.Node) []byte {
 	return b.Bytes()
 }
 
-// unescape resolves backslashes and character references, as CommonMark has it
+// unescape resolves backslashes and character references as CommonMark does
 // in text, destinations and titles.
 func unescape(raw []byte) string {
 	var b strings.Builder
@@ -317,7 +318,8 @@ func writeUnescaped(b *strings.Builder, raw []byte) {
 	}
 }
 
-// referenceLength is the length of what may be a character reference, at least 1.
+// referenceLength is the length of a possible character reference, at least
+// 1.
 func referenceLength(raw []byte) int {
 	for i := 1; i < len(raw) && i < 34; i++ {
 		if raw[i] == ';' {

@@ -15,26 +15,26 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// A writer writes one page, with the pages that it embeds.
+// A writer writes one page, including the pages it embeds.
 type writer struct {
 	ctx      context.Context
 	r        *Renderer
 	resolver Resolver
 	out      bytes.Buffer
-	err      error // the first; nothing is written after it
+	err      error // the first error; nothing is written after it
 
-	doc     *document // the page, or the one embedded in it that is being written
-	embeds  []embed   // around it, from the outside in
-	notes   string    // tells the notes of embedded pages apart
+	doc     *document // the page, or the embedded page being written
+	embeds  []embed   // embeds around doc, outermost first
+	notes   string    // distinguishes the footnotes of embedded pages
 	depth   int
 	inLink  int
-	rawOpen int // raw HTML tags that are open
-	seen    int // nodes
+	rawOpen int // open raw HTML tags
+	seen    int // number of nodes
 
 	targets  map[link]Target
 	ids      map[string]bool
-	repeats  map[string]int // of ids, by the first one
-	labels   map[string]int // of regions, which must differ
+	repeats  map[string]int // of ids, by base id
+	labels   map[string]int // of regions, which must be unique
 	headings []Heading
 	heading  string // the last one, for labels
 	tags     []string
@@ -42,13 +42,13 @@ type writer struct {
 	notices  []string
 
 	cut           cutter
-	embedded      int // how many, and of how many bytes
+	embedded      int // count; the bytes follow
 	embeddedBytes int
 	colouredBytes int
 	colouring     time.Duration
 }
 
-// A link is what a Resolver is asked.
+// A link is the argument of a Resolver.
 type link struct {
 	kind             wiki.LinkKind
 	target, fragment string
@@ -62,25 +62,25 @@ func newWriter(ctx context.Context, r *Renderer, doc *document, res Resolver) *w
 }
 
 var (
-	errOutput = tooLarge("This page would be larger than %d MiB when rendered.", maxOutput>>20)
-	errDeep   = tooLarge("This page is nested more than %d deep.", maxDepth)
+	errOutput = tooLargeError("This page would be larger than %d MiB when rendered.", maxOutput>>20)
+	errDeep   = tooLargeError("This page is nested more than %d deep.", maxDepth)
 )
 
-// page writes the whole document, block by block.
-func (w *writer) page() error {
+// writePage writes the whole document, block by block.
+func (w *writer) writePage() error {
 	var open []string
 	for c := w.doc.root.FirstChild(); c != nil && w.err == nil; c = c.NextSibling() {
 		w.begin(c)
-		w.makeRoom(c, &open)
-		w.node(c, &open)
+		w.makeRoomForNode(c, &open)
+		w.writeNode(c, &open)
 		w.end(len(open) == 0)
 	}
 	w.closeTags(&open, 0)
 	return w.err
 }
 
-func (w *writer) put(parts ...string) {
-	if w.full() {
+func (w *writer) write(parts ...string) {
+	if w.isFull() {
 		return
 	}
 	for _, s := range parts {
@@ -88,29 +88,31 @@ func (w *writer) put(parts ...string) {
 	}
 }
 
-// text writes a text, escaped.
-func (w *writer) text(s string) { w.put(html.EscapeString(strings.ReplaceAll(s, "\x00", "\ufffd"))) }
+// writeText writes escaped text.
+func (w *writer) writeText(s string) {
+	w.write(html.EscapeString(strings.ReplaceAll(s, "\x00", "\ufffd")))
+}
 
-// full reports that nothing more is to be written.
-func (w *writer) full() bool {
+// isFull reports whether writing has to stop.
+func (w *writer) isFull() bool {
 	if w.err == nil && w.out.Len() > maxOutput {
 		w.err = errOutput
 	}
 	return w.err != nil
 }
 
-// children writes what a node holds. Raw HTML tags open in one child may end in
-// another, but not outside of their parent.
-func (w *writer) children(n ast.Node) {
+// writeChildren writes a node's children. A raw HTML tag opened in one child
+// can be closed in another, but not outside the parent.
+func (w *writer) writeChildren(n ast.Node) {
 	var open []string
 	for c := n.FirstChild(); c != nil && w.err == nil; c = c.NextSibling() {
-		w.makeRoom(c, &open)
-		w.node(c, &open)
+		w.makeRoomForNode(c, &open)
+		w.writeNode(c, &open)
 	}
 	w.closeTags(&open, 0)
 }
 
-func (w *writer) node(n ast.Node, open *[]string) {
+func (w *writer) writeNode(n ast.Node, open *[]string) {
 	if w.seen++; w.seen%256 == 0 && w.ctx.Err() != nil && w.err == nil {
 		w.err = errSlow
 	}
@@ -121,87 +123,87 @@ func (w *writer) node(n ast.Node, open *[]string) {
 	switch n := n.(type) {
 	case *ast.RawHTML:
 		_, cell := n.Parent().(*extast.TableCell)
-		w.html(w.doc.rawHTML(n), open, cell)
+		w.writeHTML(w.doc.rawHTMLOf(n), open, cell)
 	case *ast.HTMLBlock:
-		w.html(w.doc.rawHTML(n), open, true)
+		w.writeHTML(w.doc.rawHTMLOf(n), open, true)
 	default:
 		if n.Type() == ast.TypeInline {
-			w.inline(n)
+			w.writeInline(n)
 		} else {
-			w.block(n)
+			w.writeBlock(n)
 		}
 	}
 }
 
-// around writes a node's children between two texts.
-func (w *writer) around(before string, n ast.Node, after string) {
-	w.put(before)
-	w.children(n)
-	w.put(after)
+// writeWrapped writes a node's children between two texts.
+func (w *writer) writeWrapped(before string, n ast.Node, after string) {
+	w.write(before)
+	w.writeChildren(n)
+	w.write(after)
 }
 
-// ---- blocks ----
+// Blocks
 
-func (w *writer) block(n ast.Node) {
+func (w *writer) writeBlock(n ast.Node) {
 	switch n := n.(type) {
 	case *ast.Heading:
 		w.writeHeading(n)
 	case *ast.Paragraph:
-		w.paragraph(n)
+		w.writeParagraph(n)
 	case *ast.TextBlock:
-		w.pieces(n, "", "")
+		w.writeInlines(n, "", "")
 		if n.NextSibling() != nil {
-			w.put("\n")
+			w.write("\n")
 		}
 	case *ast.ThematicBreak:
-		w.put("<hr>\n")
+		w.write("<hr>\n")
 	case *ast.Blockquote:
-		w.around("<blockquote>\n", n, "</blockquote>\n")
+		w.writeWrapped("<blockquote>\n", n, "</blockquote>\n")
 	case *ast.List:
-		w.list(n)
+		w.writeList(n)
 	case *ast.CodeBlock:
-		w.code("", w.doc.raw(n))
+		w.writeCode("", w.doc.raw(n))
 	case *ast.FencedCodeBlock:
-		w.fenced(n)
+		w.writeFenced(n)
 	case *sourceBlock:
-		w.source(n)
+		w.writeSource(n)
 	case *box:
-		w.box(n)
+		w.writeBox(n)
 	case *extast.Table:
-		w.table(n)
+		w.writeTable(n)
 	case *extast.DefinitionList:
-		w.around("<dl>\n", n, "</dl>\n")
+		w.writeWrapped("<dl>\n", n, "</dl>\n")
 	case *extast.DefinitionTerm:
-		w.around("<dt>", n, "</dt>\n")
+		w.writeWrapped("<dt>", n, "</dt>\n")
 	case *extast.DefinitionDescription:
-		w.around("<dd>", n, "</dd>\n")
+		w.writeWrapped("<dd>", n, "</dd>\n")
 	case *extast.FootnoteList:
-		w.around(`<section class="notes" aria-label="`+w.label("Notes", "")+`">`+"\n<ol>\n", n, "</ol>\n</section>\n")
+		w.writeWrapped(`<section class="notes" aria-label="`+w.uniqueLabel("Notes", "")+`">`+"\n<ol>\n", n, "</ol>\n</section>\n")
 	case *extast.Footnote:
-		w.around(fmt.Sprintf(`<li id="%sfn%s:%d">`, idPrefix, w.notes, n.Index), n, "</li>\n")
+		w.writeWrapped(fmt.Sprintf(`<li id="%sfn%s:%d">`, idPrefix, w.notes, n.Index), n, "</li>\n")
 	case *ast.LinkReferenceDefinition:
 	default:
-		w.children(n)
+		w.writeChildren(n)
 	}
 }
 
-// writeHeading writes a heading with its anchor. Those of embedded pages and in
-// boxes have none, and are not in the table of contents.
+// writeHeading writes a heading with its anchor. Headings in embedded pages
+// and in boxes have no anchor and aren't in the table of contents.
 func (w *writer) writeHeading(n *ast.Heading) {
 	level := strconv.Itoa(n.Level)
-	words := w.doc.words(n)
+	words := w.doc.plainText(n)
 	if len(w.embeds) > 0 || inBox(n) {
-		w.around("<h"+level+">", n, "</h"+level+">\n")
+		w.writeWrapped("<h"+level+">", n, "</h"+level+">\n")
 		return
 	}
-	id := idPrefix + w.unique(slug(words))
+	id := idPrefix + w.uniqueID(slug(words))
 	w.headings = append(w.headings, Heading{Level: n.Level, ID: id, Text: words, Line: w.doc.headingLine(n)})
 	w.heading = words
-	w.around("<h"+level+` id="`+html.EscapeString(id)+`">`, n, "")
+	w.writeWrapped("<h"+level+` id="`+html.EscapeString(id)+`">`, n, "")
 	if words != "" && w.inLink == 0 {
-		w.put(` <a class="anchor" href="#`, html.EscapeString(escapeURL(id)), `" aria-label="Link to `, html.EscapeString(words), `">#</a>`)
+		w.write(` <a class="anchor" href="#`, html.EscapeString(escapeURL(id)), `" aria-label="Link to `, html.EscapeString(words), `">#</a>`)
 	}
-	w.put("</h", level, ">\n")
+	w.write("</h", level, ">\n")
 }
 
 func inBox(n ast.Node) bool {
@@ -213,8 +215,8 @@ func inBox(n ast.Node) bool {
 	return false
 }
 
-// unique makes an id that the page does not have yet: -1, -2 for repetitions.
-func (w *writer) unique(id string) string {
+// uniqueID makes an id unique by appending -1, -2 and so on.
+func (w *writer) uniqueID(id string) string {
 	try := id
 	for w.ids[idPrefix+try] {
 		w.repeats[id]++
@@ -224,9 +226,9 @@ func (w *writer) unique(id string) string {
 	return try
 }
 
-// label makes a region's label, escaped, which no other region of the page has:
-// what it is and, if that is not "", what it is about.
-func (w *writer) label(text, about string) string {
+// uniqueLabel returns a region's label, escaped and unique in the page: its
+// kind and, unless "", its subject.
+func (w *writer) uniqueLabel(text, about string) string {
 	if about != "" {
 		text += ": " + shorten(about, 60)
 	}
@@ -236,62 +238,62 @@ func (w *writer) label(text, about string) string {
 	return html.EscapeString(text)
 }
 
-// region opens a part of the page that scrolls sideways by itself.
-func (w *writer) region(what string) string {
-	return `<div class="scroll" role="region" aria-label="` + w.label(what, w.heading) + `" tabindex="0">`
+// openRegion opens a part of the page that scrolls sideways.
+func (w *writer) openRegion(what string) string {
+	return `<div class="scroll" role="region" aria-label="` + w.uniqueLabel(what, w.heading) + `" tabindex="0">`
 }
 
-// paragraph writes a paragraph; one that is an image with a title is a figure,
-// and one that is a formula shows its source.
-func (w *writer) paragraph(n *ast.Paragraph) {
+// writeParagraph writes a paragraph. A single image with a title becomes a
+// figure, and a single formula shows its source.
+func (w *writer) writeParagraph(n *ast.Paragraph) {
 	only := n.FirstChild()
 	if img, ok := only.(*ast.Image); ok && n.ChildCount() == 1 && len(img.Title) > 0 {
-		w.put("<figure>")
+		w.write("<figure>")
 		w.markdownImage(img, "")
-		w.put("<figcaption>")
-		w.text(unescape(img.Title))
-		w.put("</figcaption></figure>\n")
+		w.write("<figcaption>")
+		w.writeText(unescape(img.Title))
+		w.write("</figcaption></figure>\n")
 		return
 	}
 	if f, ok := only.(*formula); ok && n.ChildCount() == 1 && f.block {
-		w.shown("", []byte(f.source), "A formula, shown as its source.")
+		w.writeAsSource("", []byte(f.source), "A formula, shown as its source.")
 		w.math = true
 		return
 	}
-	w.pieces(n, "<p>", "</p>\n")
+	w.writeInlines(n, "<p>", "</p>\n")
 }
 
-// pieces writes the inlines of a block. Pages embedded among them stand between
-// its pieces.
-func (w *writer) pieces(n ast.Node, before, after string) {
+// writeInlines writes the inline nodes of a block. Embedded pages among them
+// split the block.
+func (w *writer) writeInlines(n ast.Node, before, after string) {
 	var open []string
 	began := false
 	end := func() {
 		w.closeTags(&open, 0)
 		if began {
-			w.put(after)
+			w.write(after)
 		}
 		began = false
 	}
 	for c := n.FirstChild(); c != nil && w.err == nil; c = c.NextSibling() {
-		if e, ok := c.(*wikilink); ok && w.embedsPage(e) {
+		if e, ok := c.(*wikilink); ok && w.isPageEmbed(e) {
 			end()
-			w.embed(e)
+			w.writeEmbed(e)
 			continue
 		}
 		if t, ok := c.(*ast.Text); ok && !began && t.Segment.Len() == 0 {
-			continue // the end of an embed's line
+			continue // line end after an embed
 		}
 		if !began {
-			w.put(before)
+			w.write(before)
 			began = true
 		}
-		w.node(c, &open)
+		w.writeNode(c, &open)
 	}
 	end()
 }
 
-func (w *writer) list(n *ast.List) {
+func (w *writer) writeList(n *ast.List) {
 	class := ""
 	if allTasks(n) {
 		class = ` class="tasks"`
@@ -303,11 +305,11 @@ func (w *writer) list(n *ast.List) {
 			start = ` start="` + strconv.Itoa(n.Start) + `"`
 		}
 	}
-	w.put("<", name, class, start, ">\n")
+	w.write("<", name, class, start, ">\n")
 	for c := n.FirstChild(); c != nil && w.err == nil; c = c.NextSibling() {
-		w.item(c)
+		w.writeItem(c)
 	}
-	w.put("</", name, ">\n")
+	w.write("</", name, ">\n")
 }
 
 func allTasks(n *ast.List) bool {
@@ -319,7 +321,7 @@ func allTasks(n *ast.List) bool {
 	return true
 }
 
-// taskBox is the box that begins a list item, or nil.
+// taskBox returns the checkbox that begins a list item, or nil.
 func taskBox(item ast.Node) *extast.TaskCheckBox {
 	if item.FirstChild() == nil || item.FirstChild().FirstChild() == nil {
 		return nil
@@ -328,120 +330,122 @@ func taskBox(item ast.Node) *extast.TaskCheckBox {
 	return t
 }
 
-// item writes a list item. A task's box and its first paragraph are a label.
-func (w *writer) item(n ast.Node) {
+// writeItem writes a list item. A task's checkbox and its first paragraph
+// form a label.
+func (w *writer) writeItem(n ast.Node) {
 	first := n.FirstChild()
 	t := taskBox(n)
 	if t == nil {
-		w.put("<li>")
+		w.write("<li>")
 		if first != nil && first.Kind() != ast.KindTextBlock {
-			w.put("\n")
+			w.write("\n")
 		}
-		w.children(n)
-		w.put("</li>\n")
+		w.writeChildren(n)
+		w.write("</li>\n")
 		return
 	}
-	w.put(`<li><label><input type="checkbox" disabled`)
+	w.write(`<li><label><input type="checkbox" disabled`)
 	if t.IsChecked {
-		w.put(" checked")
+		w.write(" checked")
 	}
-	w.put("> <span>")
+	w.write("> <span>")
 	first.RemoveChild(first, t)
-	w.children(first)
-	w.put("</span></label>\n")
+	w.writeChildren(first)
+	w.write("</span></label>\n")
 	n.RemoveChild(n, first)
-	w.children(n)
-	w.put("</li>\n")
+	w.writeChildren(n)
+	w.write("</li>\n")
 }
 
-// fenced writes a fenced block by its language. "lang=go" is An Otter Wiki's.
-func (w *writer) fenced(n *ast.FencedCodeBlock) {
+// writeFenced writes a fenced block according to its language. "lang=go" is
+// An Otter Wiki's form.
+func (w *writer) writeFenced(n *ast.FencedCodeBlock) {
 	language, _, _ := strings.Cut(strings.ToLower(unescape(n.Language(w.doc.source))), ",")
 	language = strings.Trim(strings.TrimPrefix(language, "lang="), "{}.=")
 	code := w.doc.raw(n)
 	switch language {
 	case "math", "latex-math":
 		w.math = true
-		w.shown("", code, "A formula, shown as its source.")
+		w.writeAsSource("", code, "A formula, shown as its source.")
 	case "mermaid":
-		w.shown("", code, "A Mermaid diagram, shown as its source.")
+		w.writeAsSource("", code, "A Mermaid diagram, shown as its source.")
 	default:
-		w.code(language, code)
+		w.writeCode(language, code)
 	}
 }
 
-func (w *writer) source(n *sourceBlock) {
+func (w *writer) writeSource(n *sourceBlock) {
 	if n.embedding == "" {
 		w.math = true
-		w.shown("", w.doc.raw(n), "A formula, shown as its source.")
+		w.writeAsSource("", w.doc.raw(n), "A formula, shown as its source.")
 		return
 	}
-	w.shown("", w.doc.raw(n), "An embedding of An Otter Wiki ("+n.embedding+"), shown as its source.")
+	w.writeAsSource("", w.doc.raw(n), "An embedding of An Otter Wiki ("+n.embedding+"), shown as its source.")
 }
 
-// shown writes what we cannot draw as its source, and says so.
-func (w *writer) shown(language string, code []byte, caption string) {
-	w.put("<figure>")
-	w.code(language, code)
-	w.put("<figcaption>")
-	w.text(caption)
-	w.put("</figcaption></figure>\n")
+// writeAsSource writes the source of what we can't render, with a caption.
+func (w *writer) writeAsSource(language string, code []byte, caption string) {
+	w.write("<figure>")
+	w.writeCode(language, code)
+	w.write("<figcaption>")
+	w.writeText(caption)
+	w.write("</figcaption></figure>\n")
 }
 
-func (w *writer) box(n *box) {
+func (w *writer) writeBox(n *box) {
 	switch n.style.lines {
 	case "!":
-		w.around("<details><summary>Spoiler</summary>\n", n, "</details>\n")
+		w.writeWrapped("<details><summary>Spoiler</summary>\n", n, "</details>\n")
 		return
 	case "|":
 		title := n.title
 		if title == "" {
 			title = "More"
 		}
-		w.around("<details><summary>"+html.EscapeString(title)+"</summary>\n", n, "</details>\n")
+		w.writeWrapped("<details><summary>"+html.EscapeString(title)+"</summary>\n", n, "</details>\n")
 		return
 	}
 	class := "notice"
 	if n.style.class != "" {
 		class += " " + n.style.class
 	}
-	w.put(`<div class="`, class, `" role="note"><svg class="icon" aria-hidden="true"><use href="`, html.EscapeString(w.r.o.Icons), "#", n.style.icon, `"></use></svg><div>`)
+	w.write(`<div class="`, class, `" role="note"><svg class="icon" aria-hidden="true"><use href="`, html.EscapeString(w.r.o.Icons), "#", n.style.icon, `"></use></svg><div>`)
 	if n.title != "" {
-		w.put("<p><b>", html.EscapeString(n.title), "</b></p>\n")
+		w.write("<p><b>", html.EscapeString(n.title), "</b></p>\n")
 	}
-	w.children(n)
-	w.put("</div></div>\n")
+	w.writeChildren(n)
+	w.write("</div></div>\n")
 }
 
-func (w *writer) table(n *extast.Table) {
-	w.put(w.region("Table"), "<table>\n")
+func (w *writer) writeTable(n *extast.Table) {
+	w.write(w.openRegion("Table"), "<table>\n")
 	body := false
 	for row := n.FirstChild(); row != nil && w.err == nil; row = row.NextSibling() {
 		_, head := row.(*extast.TableHeader)
 		switch {
 		case head:
-			w.put("<thead>\n")
+			w.write("<thead>\n")
 		case !body:
-			w.put("<tbody>\n")
+			w.write("<tbody>\n")
 			body = true
 		}
-		w.put("<tr>")
+		w.write("<tr>")
 		for c := row.FirstChild(); c != nil; c = c.NextSibling() {
-			w.cell(c.(*extast.TableCell), head)
+			w.writeCell(c.(*extast.TableCell), head)
 		}
-		w.put("</tr>\n")
+		w.write("</tr>\n")
 		if head {
-			w.put("</thead>\n")
+			w.write("</thead>\n")
 		}
 	}
 	if body {
-		w.put("</tbody>\n")
+		w.write("</tbody>\n")
 	}
-	w.put("</table></div>\n")
+	w.write("</table></div>\n")
 }
 
-// cell writes a cell. An empty one of the head is no header to anything.
-func (w *writer) cell(n *extast.TableCell, head bool) {
+// writeCell writes a cell. An empty cell in the head is not a header.
+func (w *writer) writeCell(n *extast.TableCell, head bool) {
 	name, attrs := "td", ""
 	if head && n.FirstChild() != nil {
 		name, attrs = "th", ` scope="col"`
@@ -449,5 +453,5 @@ func (w *writer) cell(n *extast.TableCell, head bool) {
 	if n.Alignment != extast.AlignNone {
 		attrs += ` align="` + n.Alignment.String() + `"`
 	}
-	w.around("<"+name+attrs+">", n, "</"+name+">")
+	w.writeWrapped("<"+name+attrs+">", n, "</"+name+">")
 }

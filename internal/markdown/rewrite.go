@@ -13,19 +13,18 @@ import (
 )
 
 // RewriteLinks changes the targets of links to a moved page or file: in
-// wikilinks, Markdown links and images, reference definitions and embeds, in
-// links and images of raw HTML, and in wikilinks of the front matter, but not in
-// code. rename is
-// called with each distinct target as in Facts and returns the new one, or
-// false to leave it. Text and anchors are kept. self is the page's name before,
-// and newSelf after the move (mostly the same), for relative links, which lead
-// where they led. All else stays byte for byte.
+// wikilinks, Markdown links and images, reference definitions, embeds, raw
+// HTML links and images, and wikilinks in the front matter, but not in code.
+// It calls rename with each distinct target, as in Facts; rename returns the
+// new target, or false to keep it. self and newSelf are the page's own name
+// before and after the move, usually the same; relative links keep their
+// targets. Everything else stays byte for byte.
 func RewriteLinks(self, newSelf wiki.PageName, source []byte, rename func(kind wiki.LinkKind, target string) (string, bool)) ([]byte, bool) {
 	d := tryParse(self, source)
 	if d == nil {
-		return source, false // what is not parsed has no links
+		return source, false // an unparsable page has no links
 	}
-	r := &rewriter{doc: d, newSelf: newSelf, rename: rename, answers: map[link]renamed{}}
+	r := &rewriter{doc: d, newSelf: newSelf, rename: rename, answers: map[link]renameResult{}}
 	r.frontMatter()
 	_ = ast.Walk(d.root, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
 		if entering {
@@ -41,24 +40,24 @@ type rewriter struct {
 	doc     *document
 	newSelf wiki.PageName
 	rename  func(wiki.LinkKind, string) (string, bool)
-	answers map[link]renamed
-	edits   []edit
+	answers map[link]renameResult
+	edits   []replacement
 }
 
-type renamed struct {
+type renameResult struct {
 	to string
 	ok bool
 }
 
-// An edit replaces what stands at an offset of the page.
-type edit struct {
+// A replacement replaces text at an offset of the page.
+type replacement struct {
 	at   int
 	old  string
 	text string
 }
 
 func (r *rewriter) apply(page []byte) ([]byte, bool) {
-	slices.SortFunc(r.edits, func(a, b edit) int { return cmp.Compare(a.at, b.at) })
+	slices.SortFunc(r.edits, func(a, b replacement) int { return cmp.Compare(a.at, b.at) })
 	var out bytes.Buffer
 	done := 0
 	for _, e := range r.edits {
@@ -78,7 +77,7 @@ func (r *rewriter) apply(page []byte) ([]byte, bool) {
 
 func (r *rewriter) replace(at int, old, text string) {
 	if old != text {
-		r.edits = append(r.edits, edit{at, old, text})
+		r.edits = append(r.edits, replacement{at, old, text})
 	}
 }
 
@@ -103,7 +102,7 @@ func (r *rewriter) visit(n ast.Node) {
 	}
 }
 
-// frontMatter rewrites the wikilinks of front matter that can be read.
+// frontMatter rewrites the wikilinks in parsable front matter.
 func (r *rewriter) frontMatter() {
 	f := &r.doc.front
 	if f.items == nil {
@@ -120,9 +119,9 @@ func (r *rewriter) frontMatter() {
 	}
 }
 
-// moved is the new target of a place: of target or, if that is not moved, of
-// the file that is meant where target does not exist.
-func (r *rewriter) moved(p place) (string, bool) {
+// newTargetOf returns the new target of a link: that of target or, if it
+// isn't moved, that of the file used if target doesn't exist.
+func (r *rewriter) newTargetOf(p linkTarget) (string, bool) {
 	for _, target := range []string{p.target, p.also} {
 		if target == "" {
 			continue
@@ -140,22 +139,22 @@ func (r *rewriter) moved(p place) (string, bool) {
 	return p.target, false
 }
 
-// wikilink rewrites a wikilink or embed whose target is at an offset. The only
-// ones that depend on where they stand begin with "./" or "../".
+// wikilink rewrites a wikilink or embed whose target is at an offset. Only
+// targets with "./" or "../" depend on the page.
 func (r *rewriter) wikilink(n *wikilink, at int) {
-	p := n.place(r.doc.name)
+	p := n.wikilinkTarget(r.doc.name)
 	if p.kind == "" {
 		return
 	}
-	to, ok := r.moved(p)
-	if now := n.place(r.newSelf); to == now.target || !ok && now.target == p.target {
+	to, ok := r.newTargetOf(p)
+	if now := n.wikilinkTarget(r.newSelf); to == now.target || !ok && now.target == p.target {
 		return
 	}
 	if !strings.Contains(n.target, "_") || strings.Contains(n.target, " ") {
-		to = strings.ReplaceAll(to, "_", " ") // as its writer spells names
+		to = strings.ReplaceAll(to, "_", " ") // keep the writer's spelling of names
 	}
 	if strings.ContainsAny(to, "[]|#\n") || strings.Contains(n.target, `\`) {
-		return // no wikilink can say that; its former name leads on
+		return // a wikilink can't express that; the redirect from the old name remains
 	}
 	r.replace(at, n.target, to)
 }
@@ -163,22 +162,22 @@ func (r *rewriter) wikilink(n *wikilink, at int) {
 // address rewrites the destination of a Markdown link, image or definition,
 // which is a part of the source.
 func (r *rewriter) address(dest []byte, image bool) {
-	if at, ok := within(r.doc.source, dest); ok {
+	if at, ok := offsetIn(r.doc.source, dest); ok {
 		r.destination(at, dest, image)
 	}
 }
 
-// destination rewrites the destination that stands at an offset of the source.
+// destination rewrites the destination at an offset of the source.
 func (r *rewriter) destination(at int, dest []byte, image bool) {
 	if len(dest) > maxAddress {
 		return
 	}
-	p := address(r.doc.name, unescape(dest), image)
+	p := addressTarget(r.doc.name, unescape(dest), image)
 	if p.kind == "" {
 		return
 	}
-	to, moved := r.moved(p)
-	now := address(r.newSelf, unescape(dest), image)
+	to, moved := r.newTargetOf(p)
+	now := addressTarget(r.newSelf, unescape(dest), image)
 	if to == now.target || moved && to == now.also || !moved && now.target == p.target {
 		return
 	}
@@ -187,11 +186,11 @@ func (r *rewriter) destination(at int, dest []byte, image bool) {
 	if strings.HasSuffix(written, ".md") && p.kind == wiki.LinkPage {
 		to += ".md"
 	}
-	text := escapeDestination(r.spell(written, to, image), bytes.ContainsFunc(dest[:end], func(r rune) bool { return r > 127 }))
+	text := escapeDestination(r.spellPath(written, to, image), bytes.ContainsFunc(dest[:end], func(r rune) bool { return r > 127 }))
 	r.replace(r.doc.offset(at), string(dest[:end]), text)
 }
 
-// pathLength is how much of a destination comes before its query and fragment.
+// pathLength is the length of a destination before its query and fragment.
 func pathLength(dest []byte) int {
 	for i := 0; i < len(dest); {
 		n := referenceLength(dest[i:])
@@ -208,9 +207,9 @@ func pathLength(dest []byte) int {
 	return len(dest)
 }
 
-// within is where a slice of the source is in it. Only goldmark's slices that
-// are no copies have the capacity that their place implies.
-func within(source, part []byte) (int, bool) {
+// offsetIn returns the offset of a slice within the source. A copy is
+// recognized by its capacity, which doesn't match its position.
+func offsetIn(source, part []byte) (int, bool) {
 	at := cap(source) - cap(part)
 	if len(part) == 0 || at < 0 || at+len(part) > len(source) || &source[at] != &part[0] {
 		return 0, false
@@ -218,9 +217,10 @@ func within(source, part []byte) (int, bool) {
 	return at, true
 }
 
-// spell writes a path as its writer wrote the former one, from the root, below
-// the page, or from its folder; from the root where that would lead elsewhere.
-func (r *rewriter) spell(written, to string, image bool) string {
+// spellPath spells a path in the style of the old one: from the root, below
+// the page, or from its folder. It uses the root if the others would lead
+// elsewhere.
+func (r *rewriter) spellPath(written, to string, image bool) string {
 	rooted := "/" + to
 	if strings.HasPrefix(written, "/") {
 		return rooted
@@ -235,14 +235,14 @@ func (r *rewriter) spell(written, to string, image bool) string {
 		}
 	}
 	relative := near + relativePath(base, to)
-	p := address(r.newSelf, escapeDestination(relative, false), image)
+	p := addressTarget(r.newSelf, escapeDestination(relative, false), image)
 	if p.kind == "" || p.target != strings.TrimSuffix(to, ".md") && p.target != to {
 		return rooted
 	}
 	return relative
 }
 
-// relativePath leads from a folder to a path, both from the root.
+// relativePath returns the path from a folder to a path, both from the root.
 func relativePath(folder, to string) string {
 	up := ""
 	for folder != "" && folder != to && !strings.HasPrefix(to, folder+"/") {
@@ -257,8 +257,8 @@ func relativePath(folder, to string) string {
 	return up + strings.TrimPrefix(strings.TrimPrefix(to, folder), "/")
 }
 
-// escapeDestination writes a path so that it is one destination, with or
-// without angle brackets, and no cell of a table ends in it.
+// escapeDestination escapes a path for use as one destination, with or
+// without angle brackets, also in a table cell.
 func escapeDestination(p string, unicode bool) string {
 	var b strings.Builder
 	for i := 0; i < len(p); i++ {

@@ -7,8 +7,9 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// moves renames what stands in pairs, in any spelling that has the same key.
-func moves(pairs ...string) func(wiki.LinkKind, string) (string, bool) {
+// renamer renames by pairs of old and new, in any spelling with the same
+// key.
+func renamer(pairs ...string) func(wiki.LinkKind, string) (string, bool) {
 	return func(_ wiki.LinkKind, target string) (string, bool) {
 		for i := 0; i < len(pairs); i += 2 {
 			if wiki.Key(pairs[i]) == wiki.Key(target) {
@@ -20,7 +21,7 @@ func moves(pairs ...string) func(wiki.LinkKind, string) (string, bool) {
 }
 
 func TestRewriteLinks(t *testing.T) {
-	renamed := moves("Old Page", "New/Page", "old.png", "New/new pic.png", "Design/Old", "Design/New", "Design/VPS/d.png", "Design/VPS/e.png", "a(b)", "c(d) [e]")
+	renamed := renamer("Old Page", "New/Page", "old.png", "New/new pic.png", "Design/Old", "Design/New", "Design/VPS/d.png", "Design/VPS/e.png", "a(b)", "c(d) [e]")
 	for _, test := range []struct{ name, page, before, after string }{
 		{"wikilink", "P", "x [[Old Page]] y", "x [[New/Page]] y"},
 		{"wikilink, text, anchor", "P", "[[ Old_Page#A b | t_t ]]", "[[ New/Page#A b | t_t ]]"},
@@ -69,10 +70,10 @@ func TestRewriteLinks(t *testing.T) {
 	}
 }
 
-// A page that moves keeps its links leading where they led.
+// The links of a moved page keep their targets.
 func TestRewriteLinksOfAMovedPage(t *testing.T) {
 	// The page Design/VPS moves to Ops/Hosts/Box, with its attachment and subpage.
-	renamed := moves("Design/VPS", "Ops/Hosts/Box", "Design/VPS/d.png", "Ops/Hosts/Box/d.png", "Design/VPS/Sub", "Ops/Hosts/Box/Sub")
+	renamed := renamer("Design/VPS", "Ops/Hosts/Box", "Design/VPS/d.png", "Ops/Hosts/Box/d.png", "Design/VPS/Sub", "Ops/Hosts/Box/Sub")
 	for _, test := range []struct{ before, after string }{
 		{"[[Design/Other]] [[Home]]", "[[Design/Other]] [[Home]]"},
 		{"[x](Other)", "[x](../../Design/Other)"},
@@ -97,7 +98,7 @@ func TestRewriteLinksOfAMovedPage(t *testing.T) {
 	}
 }
 
-// Facts and RewriteLinks must agree on what a page's links are.
+// Facts and RewriteLinks must agree on a page's links.
 func TestRewriteLinksAsksForTheTargetsOfFacts(t *testing.T) {
 	source := []byte("[[A#b|c]] ![[B]] [x](C.md) ![y](d.png) [z](./E) [[f.pdf]] [r]\n\n[r]: /G?x#y\n")
 	want := map[wiki.Link]bool{}
@@ -108,7 +109,7 @@ func TestRewriteLinksAsksForTheTargetsOfFacts(t *testing.T) {
 	RewriteLinks("Dir/Self", "Dir/Self", source, func(kind wiki.LinkKind, target string) (string, bool) {
 		l := wiki.Link{Kind: kind, Target: target}
 		if !want[l] || asked[l] {
-			t.Errorf("asked for %v, again or without being a fact", l)
+			t.Errorf("asked for %v, repeatedly or not in Facts", l)
 		}
 		asked[l] = true
 		return "", false
@@ -118,8 +119,8 @@ func TestRewriteLinksAsksForTheTargetsOfFacts(t *testing.T) {
 	}
 }
 
-// After a rename, every link of every shape leads to the new place, and asking
-// again changes nothing.
+// After a rename, links of every shape have the new target, and a second
+// rename changes nothing.
 func TestRewriteLinksLeadsWhereItShould(t *testing.T) {
 	shapes := []string{"[[%s]]", "![[%s]]", "[[%s|text]]", "[[%s#part]]", "[x](/%s)", "[x](</%s>)", "[x](/%s 'title')", "[x](/%s#part)", "![x](/%s)", "[x]\n\n[x]: /%s\n", "| a |\n|-|\n| [x](/%s) |\n"}
 	names := []string{"Page", "Two Words", "Fol der/Päge", "a_b", "100%", "C++ & C#", "it's", "名前/ページ", "x.y", "dash-dot"}
@@ -134,7 +135,7 @@ func TestRewriteLinksLeadsWhereItShould(t *testing.T) {
 					written = escapeDestination(from, true)
 				}
 				page := []byte(strings.ReplaceAll(shape, "%s", written))
-				got, _ := RewriteLinks("Self", "Self", page, moves(from, to))
+				got, _ := RewriteLinks("Self", "Self", page, renamer(from, to))
 				links := ExtractFacts("Self", got).Links
 				if strings.Contains(shape, "[[") && strings.Contains(to, "#") {
 					if string(got) != string(page) {
@@ -145,7 +146,7 @@ func TestRewriteLinksLeadsWhereItShould(t *testing.T) {
 				if len(links) == 0 || wiki.Key(links[0].Target) != wiki.Key(to) {
 					t.Errorf("%q to %q became %q, whose links are %v", page, to, got, links)
 				}
-				if again, changed := RewriteLinks("Self", "Self", got, moves(from, to)); changed {
+				if again, changed := RewriteLinks("Self", "Self", got, renamer(from, to)); changed {
 					t.Errorf("%q changed again to %q", got, again)
 				}
 			}

@@ -7,17 +7,18 @@ import (
 	"github.com/yuin/goldmark/ast"
 )
 
-// A Section is a heading with what stands below it.
+// A Section is a heading with the text below it.
 type Section struct {
 	Path      []string // titles from the top heading down to this one; empty for the lead
 	Level     int      // 0 for the lead
 	StartLine int      // of the heading, from 1
-	EndLine   int      // the last line, subsections not included
-	DeepEnd   int      // the last line, subsections included
+	EndLine   int      // last line, without subsections
+	DeepEnd   int      // last line, with subsections
 }
 
-// Sections splits a page at its headings (not those in code, quotes and boxes),
-// the lead first; each line is in exactly one. A page over a limit is all lead.
+// Sections splits a page at its headings (not those in code, quotes and
+// boxes), the lead first. Each line is in exactly one section. A page over a
+// limit is all lead.
 func Sections(source []byte) []Section {
 	last := max(1, bytes.Count(bytes.TrimSuffix(source, []byte("\n")), []byte("\n"))+1)
 	list := []Section{{StartLine: 1, EndLine: last, DeepEnd: last}}
@@ -25,7 +26,7 @@ func Sections(source []byte) []Section {
 	if d == nil {
 		return list
 	}
-	var above []Section // the headings that the next one may stand below
+	var above []Section // possible parents of the next heading
 	for n := d.root.FirstChild(); n != nil; n = n.NextSibling() {
 		h, ok := n.(*ast.Heading)
 		if !ok {
@@ -38,17 +39,18 @@ func Sections(source []byte) []Section {
 		if len(above) > 0 {
 			s.Path = slices.Clone(above[len(above)-1].Path)
 		}
-		s.Path = append(s.Path, d.words(h))
+		s.Path = append(s.Path, d.plainText(h))
 		above = append(above, s)
 		list[len(list)-1].EndLine = s.StartLine - 1
 		list = append(list, s)
 	}
-	deepEnds(list)
+	setDeepEnds(list)
 	return list
 }
 
-// deepEnds ends each section where one of its level or a higher one begins.
-func deepEnds(list []Section) {
+// setDeepEnds ends each section where one of the same or a higher level
+// begins.
+func setDeepEnds(list []Section) {
 	var open []int
 	for i, s := range list {
 		for len(open) > 0 && list[open[len(open)-1]].Level >= s.Level {

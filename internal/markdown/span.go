@@ -14,58 +14,58 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-func (w *writer) inline(n ast.Node) {
+func (w *writer) writeInline(n ast.Node) {
 	switch n := n.(type) {
 	case *ast.Text:
-		w.text(w.doc.text(n))
+		w.writeText(w.doc.text(n))
 		switch {
 		case n.HardLineBreak():
-			w.put("<br>\n")
+			w.write("<br>\n")
 		case n.SoftLineBreak():
-			w.put("\n")
+			w.write("\n")
 		}
 	case *ast.String:
-		w.text(string(n.Value))
+		w.writeText(string(n.Value))
 	case *ast.CodeSpan:
-		w.put("<code>")
-		w.text(strings.ReplaceAll(w.codeText(n), "\n", " "))
-		w.put("</code>")
+		w.write("<code>")
+		w.writeText(strings.ReplaceAll(w.codeText(n), "\n", " "))
+		w.write("</code>")
 	case *ast.Emphasis:
 		name := "em"
 		if n.Level == 2 {
 			name = "strong"
 		}
-		w.around("<"+name+">", n, "</"+name+">")
+		w.writeWrapped("<"+name+">", n, "</"+name+">")
 	case *extast.Strikethrough:
-		w.around("<del>", n, "</del>")
+		w.writeWrapped("<del>", n, "</del>")
 	case *mark:
-		w.around("<mark>", n, "</mark>")
+		w.writeWrapped("<mark>", n, "</mark>")
 	case *ast.Link:
-		w.link(n)
+		w.writeMarkdownLink(n)
 	case *ast.AutoLink:
-		w.autoLink(n)
+		w.writeAutoLink(n)
 	case *ast.Image:
 		w.markdownImage(n, unescape(n.Title))
 	case *wikilink:
-		w.wikilink(n)
+		w.writeWikilink(n)
 	case *tag:
 		w.writeTag(n)
 	case *formula:
 		w.math = true
-		w.put(`<code class="math">`)
-		w.text(n.source)
-		w.put("</code>")
+		w.write(`<code class="math">`)
+		w.writeText(n.source)
+		w.write("</code>")
 	case *extast.FootnoteLink:
 		w.footnoteLink(n)
 	case *extast.FootnoteBacklink:
-		if w.inLink > 0 { // a raw <a> that nobody closed
+		if w.inLink > 0 { // an unclosed raw <a>
 			return
 		}
-		w.put(" <a href=\"#", idPrefix, "ref", noteRef(w.notes, n.Index, n.RefIndex), `" aria-label="Back to the text">&#8617;&#xFE0E;</a>`)
-	case *extast.TaskCheckBox: // elsewhere than at an item's beginning
-		w.put(`<input type="checkbox" disabled aria-label="Task"> `)
+		w.write(" <a href=\"#", idPrefix, "ref", noteRef(w.notes, n.Index, n.RefIndex), `" aria-label="Back to the text">&#8617;&#xFE0E;</a>`)
+	case *extast.TaskCheckBox: // not at the beginning of an item
+		w.write(`<input type="checkbox" disabled aria-label="Task"> `)
 	default:
-		w.children(n)
+		w.writeChildren(n)
 	}
 }
 
@@ -100,25 +100,25 @@ func (w *writer) writeTag(n *tag) {
 		w.tags = append(w.tags, n.name)
 	}
 	if w.inLink > 0 {
-		w.text("#" + n.name)
+		w.writeText("#" + n.name)
 		return
 	}
-	w.put(`<a class="tag" href="/-/search?q=`, html.EscapeString(url.QueryEscape("tag:"+n.name)), `">#`, html.EscapeString(n.name), "</a>")
+	w.write(`<a class="tag" href="/-/search?q=`, html.EscapeString(url.QueryEscape("tag:"+n.name)), `">#`, html.EscapeString(n.name), "</a>")
 }
 
-// A found place is where a link goes.
-type found struct {
-	place
-	url     string // escaped for an address, not for HTML; "" for nowhere
+// A resolvedLink is the destination of a link.
+type resolvedLink struct {
+	linkTarget
+	url     string // escaped as a URL, not for HTML; "" for no link
 	missing bool
-	trusted bool // a host that the operator vouches for
+	trusted bool // a host that the operator trusts
 	target  Target
 }
 
-// lookUp asks the resolver for a place, once for each.
-func (w *writer) lookUp(p place) found {
+// lookUp asks the resolver for a target, once per distinct link.
+func (w *writer) lookUp(p linkTarget) resolvedLink {
 	if p.kind == "" {
-		return found{place: p, url: p.url, trusted: p.out && w.trusts(p.url)}
+		return resolvedLink{linkTarget: p, url: p.url, trusted: p.out && w.isTrusted(p.url)}
 	}
 	t := w.resolve(link{p.kind, p.target, p.fragment})
 	if !t.Exists && p.also != "" {
@@ -126,7 +126,7 @@ func (w *writer) lookUp(p place) found {
 			t = also
 		}
 	}
-	f := found{place: p, url: t.URL, missing: !t.Exists, target: t}
+	f := resolvedLink{linkTarget: p, url: t.URL, missing: !t.Exists, target: t}
 	if t.Exists {
 		to, _, _ := strings.Cut(t.URL, "#")
 		f.url = to + p.query
@@ -134,7 +134,7 @@ func (w *writer) lookUp(p place) found {
 		case p.fragment != "" && t.Name != "":
 			f.url += Anchor(p.fragment)
 		case p.fragment != "":
-			f.url += "#" + escapeURL(p.fragment) // of a file, such as #page=2
+			f.url += "#" + escapeURL(p.fragment) // fragment of a file, such as #page=2
 		}
 	}
 	return f
@@ -149,13 +149,13 @@ func (w *writer) resolve(l link) Target {
 	return t
 }
 
-func (w *writer) trusts(address string) bool {
+func (w *writer) isTrusted(address string) bool {
 	u, err := url.Parse(address)
 	return err == nil && slices.Contains(w.r.o.OutHosts, strings.ToLower(u.Hostname()))
 }
 
-// attributes are those of the <a> that goes there.
-func (f found) attributes(title string) string {
+// attributes returns the attributes of the link's <a>.
+func (f resolvedLink) attributes(title string) string {
 	attrs := ` href="` + html.EscapeString(f.url) + `"`
 	switch {
 	case f.out && f.trusted:
@@ -176,39 +176,40 @@ func (f found) attributes(title string) string {
 	return attrs
 }
 
-// linked writes something as a link, or without one where there can be none.
-func (w *writer) linked(to found, title string, inside func()) {
+// writeLink writes content as a link, or without one if there is no
+// destination.
+func (w *writer) writeLink(to resolvedLink, title string, inside func()) {
 	if to.url == "" || w.inLink > 0 {
 		inside()
 		return
 	}
-	w.put("<a", to.attributes(title), ">")
+	w.write("<a", to.attributes(title), ">")
 	w.inLink++
 	inside()
 	w.inLink--
-	w.put("</a>")
+	w.write("</a>")
 }
 
-func (w *writer) link(n *ast.Link) {
-	to := w.lookUp(w.doc.place(n.Destination, false))
-	w.linked(to, unescape(n.Title), func() { w.children(n) })
+func (w *writer) writeMarkdownLink(n *ast.Link) {
+	to := w.lookUp(w.doc.destinationTarget(n.Destination, false))
+	w.writeLink(to, unescape(n.Title), func() { w.writeChildren(n) })
 }
 
-func (w *writer) autoLink(n *ast.AutoLink) {
+func (w *writer) writeAutoLink(n *ast.AutoLink) {
 	to := string(n.URL(w.doc.source))
 	if n.AutoLinkType == ast.AutoLinkEmail && !strings.HasPrefix(strings.ToLower(to), "mailto:") {
 		to = "mailto:" + to
 	}
-	w.linked(w.lookUp(address(w.doc.name, to, false)), "", func() { w.text(string(n.Label(w.doc.source))) })
+	w.writeLink(w.lookUp(addressTarget(w.doc.name, to, false)), "", func() { w.writeText(string(n.Label(w.doc.source))) })
 }
 
 func (w *writer) markdownImage(n *ast.Image, title string) {
-	w.image(w.doc.place(n.Destination, true), w.doc.words(n), title, "", "")
+	w.writeImage(w.doc.destinationTarget(n.Destination, true), w.doc.plainText(n), title, "", "")
 }
 
-// image shows an image of this wiki. One from elsewhere becomes a link, so that
-// reading a page asks nobody else for anything; so does what is no image.
-func (w *writer) image(p place, alt, title, width, height string) {
+// writeImage shows an image of this wiki. External images and non-images
+// become links, so that reading a page sends no requests to other hosts.
+func (w *writer) writeImage(p linkTarget, alt, title, width, height string) {
 	to := w.lookUp(p)
 	if to.missing || !to.target.Image {
 		words := alt
@@ -218,40 +219,40 @@ func (w *writer) image(p place, alt, title, width, height string) {
 				words = p.target
 			}
 		}
-		w.linked(to, title, func() { w.text(words) })
+		w.writeLink(to, title, func() { w.writeText(words) })
 		return
 	}
-	w.put(`<img src="`, html.EscapeString(to.url), `" alt="`, html.EscapeString(alt), `"`)
+	w.write(`<img src="`, html.EscapeString(to.url), `" alt="`, html.EscapeString(alt), `"`)
 	for _, size := range []struct{ name, value string }{{"width", width}, {"height", height}} {
 		if smallNumber.MatchString(size.value) {
-			w.put(" ", size.name, `="`, size.value, `"`)
+			w.write(" ", size.name, `="`, size.value, `"`)
 		}
 	}
 	if title != "" {
-		w.put(` title="`, html.EscapeString(title), `"`)
+		w.write(` title="`, html.EscapeString(title), `"`)
 	}
-	w.put(` loading="lazy">`)
+	w.write(` loading="lazy">`)
 }
 
-func (w *writer) wikilink(n *wikilink) {
-	p := n.place(w.doc.name)
+func (w *writer) writeWikilink(n *wikilink) {
+	p := n.wikilinkTarget(w.doc.name)
 	if n.embed && p.kind == wiki.LinkEmbed {
 		if to := w.lookUp(p); to.target.Image {
-			w.embeddedImage(n, p)
+			w.writeEmbeddedImage(n, p)
 			return
 		}
 	}
-	w.linked(w.lookUp(p), "", func() { w.text(n.words) })
+	w.writeLink(w.lookUp(p), "", func() { w.writeText(n.words) })
 }
 
 var imageSize = regexp.MustCompile(`^([0-9]{1,4})(?:x([0-9]{1,4}))?$`)
 
-// embeddedImage shows ![[picture.png|text]] or, as Obsidian has it, |300 or
-// |300x200.
-func (w *writer) embeddedImage(n *wikilink, p place) {
+// writeEmbeddedImage shows ![[picture.png|text]] or, in Obsidian's form,
+// |300 or |300x200.
+func (w *writer) writeEmbeddedImage(n *wikilink, p linkTarget) {
 	alt, width, height := n.label, "", ""
 	if m := imageSize.FindStringSubmatch(alt); m != nil {
 		alt, width, height = "", m[1], m[2]
 	}
-	w.image(p, alt, "", width, height)
+	w.writeImage(p, alt, "", width, height)
 }

@@ -38,8 +38,8 @@ func examples(t testing.TB, file string) []example {
 	return list
 }
 
-// plainHTML renders a tree as the specification writes it: goldmark's own
-// renderer, with raw HTML and XHTML's slashes.
+// plainHTML renders a tree as the specification does: goldmark's own
+// renderer, with raw HTML and XHTML slashes.
 func plainHTML(t *testing.T, p parser.Parser, source string) string {
 	t.Helper()
 	pc := parser.NewContext()
@@ -54,9 +54,8 @@ func plainHTML(t *testing.T, p parser.Parser, source string) string {
 	return out.String()
 }
 
-// The parser that pages are parsed with, guards and limits included, but
-// without extensions, and goldmark's renderer, byte for byte: all of
-// CommonMark. This is what our guards might break.
+// CommonMark byte for byte, with goldmark's renderer and our parser without
+// extensions. It tests that our guards and limits break nothing.
 func TestCommonMark(t *testing.T) {
 	p := newParser()
 	list := examples(t, "testdata/commonmark/spec.json")
@@ -70,21 +69,21 @@ func TestCommonMark(t *testing.T) {
 	}
 }
 
-// GFM's examples of its extensions, through the whole renderer. Compared are the
-// trees that a browser would build, less what we add to them.
+// GFM's extension examples, through the whole renderer. It compares the
+// browser's tree without the parts that we add.
 func TestGFM(t *testing.T) {
 	for _, e := range examples(t, "testdata/commonmark/gfm.json") {
-		if e.Example == 653 { // of tags that are not closed
+		if e.Example == 653 { // about tags that aren't closed
 			e.HTML = strings.Replace(e.HTML, "<em></p>", "<em></em></strong></p>", 1)
 		}
-		got := shape(t, render(t, e.Markdown), true)
-		if diff := cmp.Diff(shape(t, e.HTML, true), got); diff != "" {
+		got := htmlShape(t, render(t, e.Markdown), true)
+		if diff := cmp.Diff(htmlShape(t, e.HTML, true), got); diff != "" {
 			t.Errorf("example %d (%s):\n%s\n%s", e.Example, e.Section, e.Markdown, diff)
 		}
 	}
 }
 
-// The examples of CommonMark that this wiki shows otherwise, and why.
+// CommonMark examples that wikis show differently, and why.
 var otherwise = map[string][]int{
 	"a tag":        {64},
 	"front matter": {96, 98},
@@ -98,8 +97,8 @@ var otherwise = map[string][]int{
 	"an address in text is a link, as in GFM":                                            {608, 611, 612},
 }
 
-// CommonMark's examples with all extensions and through the whole renderer: the
-// elements and the text are the specification's, but for those listed above.
+// CommonMark's examples with all extensions and the whole renderer: elements
+// and text match the specification, except for those listed above.
 func TestCommonMarkAsShown(t *testing.T) {
 	differ := map[int]string{}
 	for why, list := range otherwise {
@@ -108,20 +107,20 @@ func TestCommonMarkAsShown(t *testing.T) {
 		}
 	}
 	for _, e := range examples(t, "testdata/commonmark/spec.json") {
-		want, got := shape(t, e.HTML, false), shape(t, render(t, e.Markdown), false)
+		want, got := htmlShape(t, e.HTML, false), htmlShape(t, render(t, e.Markdown), false)
 		switch why, ok := differ[e.Example]; {
 		case ok && cmp.Equal(want, got):
-			t.Errorf("example %d is listed as shown otherwise (%s) but is not", e.Example, why)
+			t.Errorf("example %d is listed as different (%s) but isn't", e.Example, why)
 		case !ok && !cmp.Equal(want, got):
 			t.Errorf("example %d (%s):\n%s\n%s", e.Example, e.Section, e.Markdown, cmp.Diff(want, got))
 		}
 	}
 }
 
-// shape is the tree of a page as indented lines, without blanks that nobody
-// sees and without what the renderer adds: anchors, scrolling regions, labels,
-// and all attributes but (if they are asked for) those of GFM's examples.
-func shape(t *testing.T, source string, attributes bool) []string {
+// htmlShape is the tree of a page as indented lines, without invisible white
+// space and without what the renderer adds: anchors, scrolling regions,
+// labels, and all attributes except (if requested) those in GFM's examples.
+func htmlShape(t *testing.T, source string, attributes bool) []string {
 	t.Helper()
 	nodes, err := xhtml.ParseFragment(strings.NewReader(source), &xhtml.Node{Type: xhtml.ElementNode, Data: "div", DataAtom: atom.Div})
 	if err != nil {
@@ -148,7 +147,7 @@ func shape(t *testing.T, source string, attributes bool) []string {
 		default:
 			line := n.Data
 			for _, key := range []string{"href", "align", "checked", "disabled"} {
-				if has(n, key) && attributes {
+				if hasAttribute(n, key) && attributes {
 					line += " " + key + "=" + attributeOf(n, key)
 				}
 			}
@@ -169,7 +168,7 @@ func shape(t *testing.T, source string, attributes bool) []string {
 	return lines
 }
 
-func has(n *xhtml.Node, key string) bool {
+func hasAttribute(n *xhtml.Node, key string) bool {
 	return slices.ContainsFunc(n.Attr, func(a xhtml.Attribute) bool { return a.Key == key })
 }
 

@@ -9,10 +9,10 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// A world is a Resolver: page names and their sources, and files.
+// A world is a Resolver with page sources by name, and files.
 type world struct {
 	pages map[string]string
-	all   bool // whatever is asked for exists
+	all   bool // every target exists
 	asked []link
 }
 
@@ -38,7 +38,7 @@ func (w *world) Resolve(_ context.Context, kind wiki.LinkKind, target, fragment 
 	return to
 }
 
-// sectionOf is the part of a source below a heading, subsections included.
+// sectionOf is the part of a source below a heading, including subsections.
 func sectionOf(source, heading string) string {
 	if heading == "" {
 		return source
@@ -51,16 +51,16 @@ func sectionOf(source, heading string) string {
 	return ""
 }
 
-// shared renders for tests of what pages look like, however busy the machine is.
-var shared = patient(time.Minute)
+// shared renders for tests of appearance, without a tight timeout.
+var shared = rendererWithTimeout(time.Minute)
 
-func patient(patience time.Duration) *Renderer {
+func rendererWithTimeout(patience time.Duration) *Renderer {
 	r := New(Options{Icons: "/icons.svg", OutHosts: []string{"robot.example"}})
 	r.patience = patience
 	return r
 }
 
-// render is the HTML of a page in a world where all links lead somewhere.
+// render returns the HTML of a page in a world where all targets exist.
 func render(t testing.TB, source string) string {
 	t.Helper()
 	page, err := shared.Render(t.Context(), "Design/VPS", []byte(source), &world{all: true})

@@ -17,12 +17,12 @@ import (
 	"golang.org/x/net/html/atom"
 )
 
-// The attack: somebody who may write a page, or whose page is imported, makes
-// the browser of somebody who reads it run a script, send a form, load something
-// from elsewhere, or take a heading for one of the service's own elements.
+// Attack: a page makes a reader's browser run script, send a form, load
+// something from elsewhere, or confuse a heading with one of the service's
+// own elements.
 //
-// testdata/xss.txt holds the payloads, each a page and a JSON string on a line,
-// for the test in a browser. `go test -run TestScripts -update` writes it anew.
+// testdata/xss.txt holds the payloads for the browser test, one page as a
+// JSON string per line. `go test -run TestScripts -update` rewrites it.
 const payloadFile = "testdata/xss.txt"
 
 func TestScripts(t *testing.T) {
@@ -44,15 +44,16 @@ func TestScripts(t *testing.T) {
 		}
 	}
 	if kept, err := os.ReadFile(payloadFile); err != nil || !bytes.Equal(kept, lines.Bytes()) {
-		t.Errorf("%s is not what the generator makes (%v): run this test with -update", payloadFile, err)
+		t.Errorf("%s is out of date (%v): run this test with -update", payloadFile, err)
 	}
 	for _, p := range list {
 		checkPage(t, p)
 	}
-	checkPage(t, strings.Join(list, "\n\n")) // what one leaves open meets the next
+	checkPage(t, strings.Join(list, "\n\n")) // an unclosed payload runs into the next
 }
 
-// checkPage renders a page where all links lead somewhere, and where none does.
+// checkPage renders a page twice: with all link targets existing, and with
+// none.
 func checkPage(t testing.TB, source string) {
 	t.Helper()
 	for _, w := range []*world{{all: true}, {}} {
@@ -61,10 +62,10 @@ func checkPage(t testing.TB, source string) {
 			t.Errorf("%v in %q", err, source)
 			continue
 		}
-		found := unsafe(string(page.HTML))
+		found := unsafeParts(string(page.HTML))
 		for _, p := range page.Props {
 			for _, v := range p.Values {
-				found = append(found, unsafe(string(v))...)
+				found = append(found, unsafeParts(string(v))...)
 			}
 		}
 		for _, h := range page.Headings {
@@ -80,12 +81,12 @@ func checkPage(t testing.TB, source string) {
 
 func checkSafe(t testing.TB, page string) {
 	t.Helper()
-	if found := unsafe(page); len(found) > 0 {
+	if found := unsafeParts(page); len(found) > 0 {
 		t.Errorf("%q in\n%s", found, page)
 	}
 }
 
-// What a page may consist of, written down here a second time on purpose.
+// What a page may contain, deliberately written down a second time.
 var (
 	safeTags = strings.Fields(`a abbr b bdi bdo blockquote br caption cite code col colgroup data dd del details dfn div dl dt em
 		figcaption figure h1 h2 h3 h4 h5 h6 hr i img input ins kbd label li mark ol p pre q rp rt ruby s samp section small span
@@ -98,8 +99,8 @@ var (
 	ownAddress  = regexp.MustCompile(`^/(?:[^/\\\s][^\\\s]*)?$`)
 )
 
-// unsafe is what a part of a page holds that it must not, as a browser reads it.
-func unsafe(page string) []string {
+// unsafeParts lists forbidden content of a page, as a browser parses it.
+func unsafeParts(page string) []string {
 	var found []string
 	whole := `<!DOCTYPE html><body><main id="outer"><div>` + page + `<i id="end"></i></div></main><p id="after">`
 	doc, err := xhtml.Parse(strings.NewReader(whole))
@@ -133,15 +134,15 @@ func unsafe(page string) []string {
 	for c := outer.FirstChild.FirstChild; c != nil; c = c.NextSibling {
 		walk(c)
 	}
-	// Nothing changes its meaning by being written and read once more.
-	once := reread(page)
-	if twice := reread(once); twice != once {
+	// Parsing the output again must not change its meaning.
+	once := reparse(page)
+	if twice := reparse(once); twice != once {
 		found = append(found, "reads differently a second time")
 	}
 	return found
 }
 
-func reread(page string) string {
+func reparse(page string) string {
 	nodes, err := xhtml.ParseFragment(strings.NewReader(page), &xhtml.Node{Type: xhtml.ElementNode, Data: "div", DataAtom: atom.Div})
 	if err != nil {
 		return err.Error()
@@ -177,7 +178,7 @@ func unsafeElement(n *xhtml.Node) (found []string) {
 	if foreign := n.Data == "svg" || n.Data == "use"; foreign != (n.Namespace == "svg") || n.Data == "svg" && (n.FirstChild == nil || n.FirstChild.Data != "use" || n.FirstChild != n.LastChild) {
 		bad("namespace %q", n.Namespace)
 	}
-	if n.Data == "input" && (attributeOf(n, "type") != "checkbox" || !has(n, "disabled")) {
+	if n.Data == "input" && (attributeOf(n, "type") != "checkbox" || !hasAttribute(n, "disabled")) {
 		bad("a field")
 	}
 	for _, a := range n.Attr {
@@ -201,8 +202,8 @@ func unsafeElement(n *xhtml.Node) (found []string) {
 	return found
 }
 
-// safeAddress reads an address as browsers do: without blanks and control
-// characters around it, and without tabs and line ends in it.
+// safeAddress parses an address like a browser: trims white space and
+// control characters, and removes tabs and newlines inside.
 func safeAddress(a string) bool {
 	a = strings.TrimFunc(a, func(r rune) bool { return r <= ' ' })
 	a = strings.NewReplacer("\t", "", "\n", "", "\r", "").Replace(a)
@@ -213,8 +214,8 @@ func safeAddress(a string) bool {
 	return ok && slices.Contains(safeSchemes, strings.ToLower(scheme))
 }
 
-// A check that finds nothing proves nothing unless it can find something.
-func TestUnsafe(t *testing.T) {
+// The check itself must be able to detect something.
+func TestUnsafePartsDetects(t *testing.T) {
 	for _, page := range []string{
 		`<script>alert(1)</script>`, `<img src=x onerror=alert(1)>`, `<img src="/a" onerror=alert(1)>`, `<img src="//evil.example/a">`, `<img src="/\evil.example">`,
 		`<a href="javascript:alert(1)">`, `<a href=" java` + "\t" + `script:alert(1)">`, `<a href="&#106;avascript:alert(1)">`, `<a href="//evil.example">`, `<a href="data:x">`,
@@ -222,16 +223,16 @@ func TestUnsafe(t *testing.T) {
 		`<math><mi></mi></math>`, `<!-- x -->`, `</div>`, `</div></main>`, `<p id="user-content-a"></p><p id="user-content-a"></p>`, `<a name="x">`, `<iframe></iframe>`, `<template></template>`,
 		`<table><tr><td></div></div></main>x`, `<a href="/x" target="_blank">`, `<b xlink:href="x">`, `<textarea>`, `<style>`, `<title>`,
 	} {
-		if len(unsafe(page)) == 0 {
+		if len(unsafeParts(page)) == 0 {
 			t.Errorf("%s is not found", page)
 		}
 	}
-	if found := unsafe(`<p>a <b title="&lt;script&gt;">b</b> <a href="/x">c</a> &lt;script&gt;</p>`); len(found) > 0 {
+	if found := unsafeParts(`<p>a <b title="&lt;script&gt;">b</b> <a href="/x">c</a> &lt;script&gt;</p>`); len(found) > 0 {
 		t.Errorf("%q in a harmless page", found)
 	}
 }
 
-// payloads makes the pages: each vector in the places where it may matter.
+// payloads returns the pages: each vector in each relevant place.
 func payloads() []string {
 	var list []string
 	seen := map[string]bool{}
@@ -297,7 +298,7 @@ var handlers = strings.Fields(`onerror onload onclick onmouseover onfocus onblur
 	onpointerenter onwheel onscroll oncopy onpaste onbeforeinput onbeforetoggle onauxclick oncontentvisibilityautostatechange
 	onhashchange onmessage onpageshow onpopstate onstart onfinish oninput onsubmit onreset onselect ondrag onerror&#61; on`)
 
-// mutations change their meaning when they are parsed, written and parsed again.
+// mutations change their meaning when parsed, serialized and parsed again.
 var mutations = []string{
 	`<noscript><p title="</noscript><img src=x onerror=alert(1)>">`,
 	`<style><a title="</style><img src=x onerror=alert(1)>">`,
@@ -343,8 +344,7 @@ var mutations = []string{
 	"`<script>`alert(1)`</script>`", "*<img src=x onerror=*alert(1)*>*", "[<img src=x onerror=alert(1)>](/x)", "![<img src=x onerror=alert(1)>](/x.png)", "[[<img src=x onerror=alert(1)>]]", "==<img src=x onerror=alert(1)>==", "$<img src=x onerror=alert(1)>$",
 }
 
-// addresses are those that run something, in all the spellings that have once
-// deceived somebody.
+// addresses run script, in all spellings known to have fooled a filter.
 func addresses() []string {
 	return []string{
 		"javascript:alert(1)", "JaVaScRiPt:alert(1)", "&#106;avascript:alert(1)", "javascript&colon;alert(1)", "java&Tab;script:alert(1)", "java&NewLine;script:alert(1)",
@@ -360,7 +360,7 @@ var addressPlaces = []string{
 	`<a href="URL">x</a>`, "<a href=URL>x</a>", "<a href='URL'>x</a>", `<img src="URL">`, "<img src=URL>", "---\nlink: URL\n\"URL\": x\nlist: [\"URL\"]\n---\n", "---\nlink: \"[[URL|x]]\"\ntitle: URL\n---\n", "[![x](URL)](URL)", "| [x](URL) |\n|---|\n| ![x](URL) |", "::: URL\n# [x](URL)\n:::",
 }
 
-// breakouts leave the place that they are written into.
+// breakouts escape from the context they are written into.
 var breakouts = []string{
 	`"><img src=x onerror=alert(1)>`, `" onmouseover="alert(1)" x="`, `</code></pre></p></div><script>alert(1)</script>`,
 	`'><script>alert(1)</script>`, `' onfocus='alert(1)' autofocus='`, `--><script>alert(1)</script><!--`, `]]><script>alert(1)</script>`, `&quot;&gt;&lt;script&gt;alert(1)&lt;/script&gt;`, `\"><script>alert(1)</script>`, "`><script>alert(1)</script>", `</title></style></textarea></script><svg/onload=alert(1)>`, "%22%3E%3Cscript%3Ealert(1)%3C/script%3E",
@@ -376,8 +376,8 @@ var textPlaces = []string{
 var clobbers = strings.Fields(`constructor __proto__ prototype csrf csrf_token body head forms images cookie location document
 	window self top parent name length toString attributes children innerHTML submit action main marks outer after user-content- undefined`)
 
-// The attack: tags in any order make a browser end elements that the renderer
-// believes to be open, so that its own end tags end those around the page.
+// Attack: tags in any order make a browser close elements that the renderer
+// considers open, so that its end tags close those around the page.
 func TestTagsInAnyOrder(t *testing.T) {
 	rounds := 3000
 	if os.Getenv("ROBOT_LONG") != "" {
@@ -409,8 +409,7 @@ func TestTagsInAnyOrder(t *testing.T) {
 	}
 }
 
-// The texts that are not HTML are escaped by who shows them; here it is that
-// they hold what was written and nothing more.
+// Plain texts are escaped by their users; here they must equal the input.
 func TestPlainStaysPlain(t *testing.T) {
 	page, err := shared.Render(t.Context(), "X", []byte("---\ntitle: <b>x</b>\n\"<i>\": \"<u>y</u>\"\ntags: [\"<s>\"]\n---\n# <b>a</b> \\<c> &lt;d>\n"), &world{})
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// props are the front matter's entries but title and tags.
-func (w *writer) props() []Prop {
+// renderProperties returns the front matter's entries except title and tags.
+func (w *writer) renderProperties() []Prop {
 	var list []Prop
 	for _, item := range w.doc.front.items {
 		key := fmt.Sprint(item.Key)
@@ -23,35 +23,35 @@ func (w *writer) props() []Prop {
 		}
 		p := Prop{Key: key}
 		for _, v := range values {
-			p.Values = append(p.Values, w.prop(yamlText(v)))
+			p.Values = append(p.Values, w.renderProperty(yamlText(v)))
 		}
 		list = append(list, p)
 	}
 	return list
 }
 
-// prop shows a value; wikilinks and web addresses in it become links.
-func (w *writer) prop(value string) template.HTML {
+// renderProperty renders a value; wikilinks and URLs in it become links.
+func (w *writer) renderProperty(value string) template.HTML {
 	out := w.out
 	w.out = bytes.Buffer{}
 	for at := 0; at < len(value); {
 		m := propLink.FindStringIndex(value[at:])
 		if m == nil {
-			w.text(value[at:])
+			w.writeText(value[at:])
 			break
 		}
-		w.text(value[at : at+m[0]])
+		w.writeText(value[at : at+m[0]])
 		written := value[at+m[0] : at+m[1]]
 		at += m[1]
 		if inside, ok := strings.CutPrefix(written, "[["); ok {
 			if n := newWikilink(strings.TrimSuffix(inside, "]]")); n != nil {
-				w.wikilink(n)
+				w.writeWikilink(n)
 				continue
 			}
-			w.text(written)
+			w.writeText(written)
 			continue
 		}
-		w.linked(w.lookUp(address(w.doc.name, written, false)), "", func() { w.text(written) })
+		w.writeLink(w.lookUp(addressTarget(w.doc.name, written, false)), "", func() { w.writeText(written) })
 	}
 	safe := w.r.wall.SanitizeReader(&w.out).String()
 	w.out = out
