@@ -134,8 +134,9 @@ type pool struct {
 	newest, idlest *bucket
 }
 
-// idleAfter is longer than most rates' Per: a bucket that old is as good as new.
-const idleAfter = 10 * time.Minute
+// idleAfter is longer than every rate's Per: by then all tokens of a bucket have
+// returned, so dropping it gives nobody extra requests.
+const idleAfter = time.Hour + 10*time.Minute
 
 // touch finds or creates a bucket and moves it to the front of the list. Creating
 // one drops up to two idle ones, so a quiet service frees its memory.

@@ -170,15 +170,18 @@ func (l *Limiter) Client(remote, host string) error {
 	return l.takeTokens([]withdrawal{{key{caller: c}, l.rates.Client}})
 }
 
-// Report takes a token for reporting a page from an address. The limit is ten per
-// hour on every service: anyone with more to report can send an email.
+// reports is the limit on reports from one address, on every service: anyone with
+// more to report can send an email.
+var reports = Rate{10, time.Hour}
+
+// Report takes a token for reporting a page from an address: ten per hour.
 func (l *Limiter) Report(remote string) error {
 	if l == nil {
 		return nil
 	}
 	c := Address(remote)
 	c.kind = byReport
-	return l.takeTokens([]withdrawal{{key{caller: c}, Rate{10, time.Hour}}})
+	return l.takeTokens([]withdrawal{{key{caller: c}, reports}})
 }
 
 // Exceeded is the error for a caller who exceeded a rate limit.

@@ -268,3 +268,29 @@ func BenchmarkTake(b *testing.B) {
 		_ = l.Take(Request{Wiki: "ada", Caller: Address(remote)})
 	}
 }
+
+// The attack: use up the reports of an address, wait until its bucket is idle, and
+// let another address's report evict it. No address gets more than ten per hour.
+func TestIdleBucketsKeepTheirTokens(t *testing.T) {
+	l, clock := newLimiter(0)
+	for i := range reports.Tokens {
+		if err := l.Report("192.0.2.1:55"); err != nil {
+			t.Fatalf("report %d: %v", i, err)
+		}
+	}
+	clock.add(reports.Per - time.Minute)
+	for i := range 3 { // each new bucket drops up to two idle ones
+		if err := l.Report(fmt.Sprintf("192.0.2.%d:55", 10+i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if l.Report("192.0.2.1:55") == nil {
+		t.Error("granted an eleventh report within the hour")
+	}
+	rates := Defaults()
+	for _, r := range []Rate{rates.Read, rates.Write, rates.WikiRead, rates.WikiWrite, rates.SignIn, rates.SignInHost, rates.Client, rates.ClientHost, reports} {
+		if r.Per+r.Per/slots >= idleAfter {
+			t.Errorf("a bucket of %d per %s is dropped before its tokens return", r.Tokens, r.Per)
+		}
+	}
+}
