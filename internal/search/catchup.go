@@ -11,24 +11,24 @@ import (
 	"strings"
 
 	"robot.wtf/internal/content"
-	"robot.wtf/internal/markdown"
 	"robot.wtf/internal/sqlite"
 	"robot.wtf/internal/wiki"
 )
 
-// commitsAtOnce is how many commits are brought in by one transaction.
+// commitsPerStep bounds how many commits one transaction indexes.
 const commitsPerStep = 1000
 
-// lookUpAtMost is how many files of a batch are looked up one by one; for more
-// the whole list is read.
+// maxLookups is how many files of a batch are looked up one by one. For more,
+// the wiki's whole file list is read.
 const maxLookups = 20
 
-// catchUp brings the index to the wiki's head as it is now. It goes on when the
-// caller goes away: whoever comes next needs it as well.
+// catchUp indexes commits up to the wiki's current head. It doesn't stop when
+// the caller's context is canceled, because the next caller needs the result
+// too.
 func (x *index) catchUp(ctx context.Context, w *content.Wiki) error {
 	var head cursor
 	head.seq, head.id = w.Head()
-	if at := x.cursor.Load(); at != nil && *at == head {
+	if current := x.cursor.Load(); current != nil && *current == head {
 		return nil
 	}
 	ctx = context.WithoutCancel(ctx)
@@ -46,27 +46,27 @@ func (x *index) catchUp(ctx context.Context, w *content.Wiki) error {
 	return nil
 }
 
-// step applies the next commits in one transaction, and reports whether there
-// are no more.
+// indexNextCommits indexes the next commits in one transaction. It reports
+// whether the index had already reached the head.
 func (x *index) indexNextCommits(ctx context.Context, db *sql.DB, w *content.Wiki) (done bool, err error) {
-	at := *x.cursor.Load()
+	current := *x.cursor.Load()
 	var head cursor
 	head.seq, head.id = w.Head()
 	switch {
-	case at == head:
+	case current == head:
 		return true, nil
-	case at.seq >= head.seq:
-		return false, fmt.Errorf("%w: it is at commit %d, the wiki at %d", errStale, at.seq, head.seq)
+	case current.seq >= head.seq:
+		return false, fmt.Errorf("%w: index is at commit %d, wiki at %d", errStale, current.seq, head.seq)
 	}
-	commits, err := w.Log(ctx, content.LogFilter{After: at.seq, Ascending: true, Limit: commitsPerStep})
+	commits, err := w.Log(ctx, content.LogFilter{After: current.seq, Ascending: true, Limit: commitsPerStep})
 	if err != nil {
 		return false, err
 	}
 	if len(commits) == 0 {
-		return false, fmt.Errorf("no commits after %d, though the head is %d", at.seq, head.seq)
+		return false, fmt.Errorf("no commits after %d although the head is %d", current.seq, head.seq)
 	}
-	if first := commits[0]; at.seq > 0 && (len(first.Parents) == 0 || first.Parents[0] != at.id) {
-		return false, fmt.Errorf("%w: commit %d does not follow the one it has", errStale, first.Seq)
+	if first := commits[0]; current.seq > 0 && (len(first.Parents) == 0 || first.Parents[0] != current.id) {
+		return false, fmt.Errorf("%w: commit %d doesn't follow the indexed one", errStale, first.Seq)
 	}
 	last := commits[len(commits)-1]
 	next := cursor{last.Seq, last.ID}
@@ -74,7 +74,7 @@ func (x *index) indexNextCommits(ctx context.Context, db *sql.DB, w *content.Wik
 	if err != nil {
 		return false, err
 	}
-	defer tx.Rollback() // does nothing after a commit
+	defer tx.Rollback() // no-op after Commit
 	b := batch{tx: sqlite.NewStatements(tx, 0), w: w, authors: map[string]map[string]bool{}, dirty: map[string]bool{}, postings: newPostings(), model: x.model}
 	if err := b.applyCommits(ctx, commits); err != nil {
 		return false, err
@@ -99,21 +99,22 @@ func (x *index) indexNextCommits(ctx context.Context, db *sql.DB, w *content.Wik
 	return false, nil
 }
 
-// A batch applies commits. Pages are indexed as they are now, which may be
-// later than the batch's last commit; the later commits then find nothing to do.
+// A batch indexes commits in one transaction. Pages are indexed as they are now,
+// which can be newer than the batch's last commit; later batches then find
+// nothing to do.
 type batch struct {
-	tx            *sqlite.Statements // the transaction's end closes them
+	tx            *sqlite.Statements // closed with the transaction
 	w             *content.Wiki
-	authors       map[string]map[string]bool // of each page key that the batch touches
-	dirty         map[string]bool            // keys of pages to be looked at
+	authors       map[string]map[string]bool // by key of each page the batch touches
+	dirty         map[string]bool            // keys of pages to index
 	postings      *postings
 	model         Model
-	chunksChanged bool   // chunks changed
-	usedIDs       []bool // page ids; read when the first new page comes
+	chunksChanged bool   // set if any chunk changed
+	usedIDs       []bool // by page id; read when the first new page is added
 }
 
-// pageKey is the look-up key of a page's file without ".md", or false for
-// other files and those that are never served.
+// pageKey returns the lookup key of a page's file, without ".md". It returns
+// false for other files and for files that are never served.
 func pageKey(file string) (string, bool) {
 	name, ok := wiki.PageOf(file)
 	if !ok || wiki.Hidden(file) {
@@ -128,8 +129,8 @@ func (b *batch) applyCommits(ctx context.Context, commits []wiki.Commit) error {
 			return err
 		}
 	}
-	for key, who := range b.authors {
-		if err := b.saveAuthors(ctx, key, who); err != nil {
+	for key, names := range b.authors {
+		if err := b.saveAuthors(ctx, key, names); err != nil {
 			return err
 		}
 	}
@@ -150,18 +151,18 @@ func (b *batch) applyCommits(ctx context.Context, commits []wiki.Commit) error {
 	return b.postings.flush(ctx, b.tx)
 }
 
-// follow notes what one commit changed. Moves are read before any is made, for
-// two pages may have changed places.
+// recordCommit records the changes of one commit. It reads all moves before it
+// applies any, because two pages can swap names.
 func (b *batch) recordCommit(ctx context.Context, c wiki.Commit) error {
 	moved := map[string]map[string]bool{}
 	for _, ch := range c.Changes {
 		if ch.Kind == wiki.Moved {
 			if key, ok := pageKey(ch.From); ok {
-				who, err := b.authorsOf(ctx, key)
+				names, err := b.authorsOf(ctx, key)
 				if err != nil {
 					return err
 				}
-				moved[key] = maps.Clone(who)
+				moved[key] = maps.Clone(names)
 			}
 		}
 	}
@@ -192,22 +193,22 @@ func (b *batch) recordCommit(ctx context.Context, c wiki.Commit) error {
 		case ch.Kind == wiki.Moved && wasPage:
 			b.authors[key] = moved[from]
 		}
-		who, err := b.authorsOf(ctx, key)
+		names, err := b.authorsOf(ctx, key)
 		if err != nil {
 			return err
 		}
-		if c.Author.Username != "" && !c.Author.Imported { // an import's names prove nothing
-			who[foldText(c.Author.Username)] = true
+		if c.Author.Username != "" && !c.Author.Imported { // imported names aren't verified
+			names[foldText(c.Author.Username)] = true
 			if c.Author.Agent != "" {
-				who[foldText(c.Author.Agent)] = true
+				names[foldText(c.Author.Agent)] = true
 			}
 		}
 	}
 	return nil
 }
 
-// attach notes that a file lies below its page, or no longer does.
-func (b *batch) recordAttachment(ctx context.Context, file string, there bool) error {
+// recordAttachment records that a file is attached to its page, or no longer is.
+func (b *batch) recordAttachment(ctx context.Context, file string, exists bool) error {
 	dir := path.Dir(file)
 	if _, page := pageKey(file); page || dir == "." || wiki.Hidden(file) {
 		return nil
@@ -215,33 +216,33 @@ func (b *batch) recordAttachment(ctx context.Context, file string, there bool) e
 	key := wiki.Key(dir)
 	b.dirty[key] = true
 	query := "DELETE FROM files WHERE page = $1 AND path = $2"
-	if there {
+	if exists {
 		query = "INSERT INTO files (page, path) VALUES ($1, $2) ON CONFLICT DO NOTHING"
 	}
 	return b.tx.Exec(ctx, query, key, file)
 }
 
 func (b *batch) authorsOf(ctx context.Context, key string) (map[string]bool, error) {
-	if who, ok := b.authors[key]; ok {
-		return who, nil
+	if names, ok := b.authors[key]; ok {
+		return names, nil
 	}
-	names, err := queryColumn[string](ctx, b.tx, "SELECT author FROM authors WHERE key = $1", key)
+	stored, err := queryColumn[string](ctx, b.tx, "SELECT author FROM authors WHERE key = $1", key)
 	if err != nil {
 		return nil, err
 	}
-	who := map[string]bool{}
-	for _, name := range names {
-		who[name] = true
+	names := map[string]bool{}
+	for _, name := range stored {
+		names[name] = true
 	}
-	b.authors[key] = who
-	return who, nil
+	b.authors[key] = names
+	return names, nil
 }
 
-func (b *batch) saveAuthors(ctx context.Context, key string, who map[string]bool) error {
+func (b *batch) saveAuthors(ctx context.Context, key string, names map[string]bool) error {
 	if err := b.tx.Exec(ctx, "DELETE FROM authors WHERE key = $1", key); err != nil {
 		return err
 	}
-	for name := range who {
+	for name := range names {
 		if err := b.tx.Exec(ctx, "INSERT INTO authors (key, author) VALUES ($1, $2)", key, name); err != nil {
 			return err
 		}
@@ -249,7 +250,7 @@ func (b *batch) saveAuthors(ctx context.Context, key string, who map[string]bool
 	return nil
 }
 
-// current finds the files of the dirty pages that there are.
+// currentFiles returns the existing files of the dirty pages by key.
 func (b *batch) currentFiles(ctx context.Context) (map[string]wiki.File, error) {
 	files := map[string]wiki.File{}
 	if len(b.dirty) > maxLookups {
@@ -279,7 +280,7 @@ func (b *batch) currentFiles(ctx context.Context) (map[string]wiki.File, error) 
 	return files, nil
 }
 
-// index makes a page's row what its file says now; without a file it goes.
+// indexPage updates a page's rows to match its file. The zero File removes them.
 func (b *batch) indexPage(ctx context.Context, key string, f wiki.File) error {
 	attached, err := queryColumn[string](ctx, b.tx, "SELECT path FROM files WHERE page = $1 ORDER BY path", key)
 	if err != nil {
@@ -294,8 +295,8 @@ func (b *batch) indexPage(ctx context.Context, key string, f wiki.File) error {
 		return err
 	}
 	name, _ := wiki.PageOf(f.Path)
-	there := f.Path != ""
-	if has.id > 0 && there && has.path == string(name) && has.blob == f.Blob && has.files == files {
+	exists := f.Path != ""
+	if has.id > 0 && exists && has.path == string(name) && has.blob == f.Blob && has.files == files {
 		return nil
 	}
 	if has.id > 0 {
@@ -304,7 +305,7 @@ func (b *batch) indexPage(ctx context.Context, key string, f wiki.File) error {
 		}
 	}
 	before, _ := pagePositions(has.name, has.title, has.sections)
-	if !there {
+	if !exists {
 		if has.id > 0 {
 			b.usedIDs = nil
 			b.postings.replacePage(has.id, before, nil)
@@ -314,7 +315,7 @@ func (b *batch) indexPage(ctx context.Context, key string, f wiki.File) error {
 	}
 	source, err := b.w.Blob(ctx, f.Blob)
 	if errors.Is(err, wiki.ErrTakenDown) {
-		source, err = nil, nil // the page is found by its name alone
+		source, err = nil, nil // still found by name
 	}
 	if err != nil {
 		return err
@@ -337,15 +338,15 @@ func (b *batch) indexPage(ctx context.Context, key string, f wiki.File) error {
 	return b.insertPage(ctx, key, now, size, stemText(d.name.Title()), d.tags)
 }
 
-// A row is what the index has of a page.
+// A row is a page's entry in the index.
 type row struct {
-	id                int64 // 0 for none
+	id                int64 // 0 if there is none
 	path, blob, files string
-	name, title       string // indexed words
+	name, title       string // stems; see stemText
 	sections          []section
 }
 
-// stored is the row of a page, or the zero one.
+// loadRow returns a page's row, or the zero row.
 func (b *batch) loadRow(ctx context.Context, key string) (has row, err error) {
 	var packed string
 	err = b.tx.Row(ctx, `SELECT p.id, p.path, p.blob, p.files, p.name, p.title, t.sections
@@ -358,10 +359,10 @@ func (b *batch) loadRow(ctx context.Context, key string) (has row, err error) {
 	return has, nil
 }
 
-// freeID takes the smallest id that no page has.
+// allocateID returns the smallest unused page id.
 func (b *batch) allocateID(ctx context.Context) (int64, error) {
 	if b.usedIDs == nil {
-		b.usedIDs = []bool{true} // 0 is none
+		b.usedIDs = []bool{true} // 0 means no page
 		ids, err := queryColumn[int](ctx, b.tx, "SELECT id FROM pages ORDER BY id")
 		if err != nil {
 			return 0, err
@@ -379,8 +380,8 @@ func (b *batch) allocateID(ctx context.Context) (int64, error) {
 	return int64(id), nil
 }
 
-// cutInto makes the chunks of a page these. Those that it has already keep their
-// vectors.
+// setChunks replaces a page's chunks. Unchanged chunks keep their vectors, so
+// only changed ones are embedded again.
 func (b *batch) setChunks(ctx context.Context, page int64, chunks []chunk) error {
 	rows, err := b.tx.Rows(ctx, "SELECT id, hash FROM chunks WHERE page = $1", page)
 	if err != nil {
@@ -453,7 +454,7 @@ func (b *batch) insertPage(ctx context.Context, key string, r row, size int, las
 	return nil
 }
 
-// column reads the one column of a query.
+// queryColumn returns the single column of a query's rows.
 func queryColumn[T any](ctx context.Context, tx *sqlite.Statements, query string, args ...any) ([]T, error) {
 	rows, err := tx.Rows(ctx, query, args...)
 	if err != nil {
@@ -469,115 +470,4 @@ func queryColumn[T any](ctx context.Context, tx *sqlite.Statements, query string
 		list = append(list, s)
 	}
 	return list, rows.Err()
-}
-
-// A document is a page as the index sees it.
-type document struct {
-	name     wiki.PageName
-	title    string // from the front matter, or ""
-	tags     []string
-	files    []string // names of attachments
-	sections []section
-}
-
-// A section is what stands below one heading, as people read it.
-type section struct {
-	heading string // "" for the lead
-	line    int    // of the heading, from 1; 0 for what is no part of the source
-	text    string // clean: one line, without markup
-
-	path []string // headings down to this one; of a document that is read anew only
-}
-
-func newDocument(name wiki.PageName, source []byte, files []string) document {
-	facts := markdown.ExtractFacts(name, source)
-	d := document{name: name, title: cleanText(facts.Title), tags: facts.Tags, files: files}
-	lines := lineStarts(source)
-	for _, s := range markdown.Sections(source) {
-		from, to := min(max(s.StartLine-1, 0), len(lines)-1), min(max(s.EndLine, 0), len(lines)-1)
-		if from >= to {
-			continue
-		}
-		out := section{line: s.StartLine, text: cleanText(stripComments(markdown.PlainText(source[lines[from]:lines[to]])))}
-		if len(s.Path) > 0 {
-			out.path = cleanTexts(s.Path)
-			out.heading = out.path[len(out.path)-1]
-			out.text = strings.TrimSpace(strings.TrimPrefix(out.text, out.heading))
-		}
-		d.sections = append(d.sections, out)
-	}
-	// What is found by its tags and attachments should show them.
-	if len(d.tags) > 0 {
-		d.sections = append(d.sections, section{text: "Tags: " + cleanText(strings.Join(d.tags, ", "))})
-	}
-	if len(files) > 0 {
-		d.sections = append(d.sections, section{text: "Attachments: " + cleanText(strings.Join(files, ", "))})
-	}
-	return d
-}
-
-func cleanTexts(list []string) []string {
-	out := make([]string, len(list))
-	for i := range list {
-		out[i] = cleanText(list[i])
-	}
-	return out
-}
-
-// uncommented drops HTML comments: readers do not see them, so a snippet must
-// not show them to an agent. It does so in code as well, which is little loss.
-func stripComments(text string) string {
-	var b strings.Builder
-	for {
-		before, after, opened := strings.Cut(text, "<!--")
-		_, rest, closed := strings.Cut(after, "-->")
-		if !opened || !closed {
-			b.WriteString(text)
-			return b.String()
-		}
-		b.WriteString(before + " ")
-		text = rest
-	}
-}
-
-// lineStarts are the offsets of all lines, and the end of the source.
-func lineStarts(source []byte) []int {
-	starts := []int{0}
-	for i, c := range source {
-		if c == '\n' && i+1 < len(source) {
-			starts = append(starts, i+1)
-		}
-	}
-	return append(starts, len(source))
-}
-
-// Separators that clean leaves in no text.
-const (
-	fieldEnd   = "\x1f"
-	sectionEnd = "\x1e"
-)
-
-// pack makes one string of sections, and unpack them of it again.
-func packSections(list []section) string {
-	var b strings.Builder
-	for _, s := range list {
-		fmt.Fprintf(&b, "%d%s%s%s%s%s", s.line, fieldEnd, s.heading, fieldEnd, s.text, sectionEnd)
-	}
-	return b.String()
-}
-
-func unpackSections(packed string) []section {
-	var list []section
-	for packed != "" {
-		var s section
-		var one, line string
-		one, packed, _ = strings.Cut(packed, sectionEnd)
-		line, one, _ = strings.Cut(one, fieldEnd)
-		s.heading, s.text, _ = strings.Cut(one, fieldEnd)
-		for _, c := range []byte(line) {
-			s.line = s.line*10 + int(c-'0')
-		}
-		list = append(list, s)
-	}
-	return list
 }

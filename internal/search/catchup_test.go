@@ -34,7 +34,7 @@ func TestChangesAreSearchableImmediately(t *testing.T) {
 	u.wantPages("white", "Birds/Heron")
 	u.commit("bob", content.Edit{Path: "Birds/Heron/nest.jpg", Data: []byte("x")})
 	u.wantPages("nest", "Birds/Heron")
-	u.wantPages("author:bob", "") // he uploaded a file, and did not edit the page
+	u.wantPages("author:bob", "") // uploading an attachment isn't editing the page
 	u.move("Birds/Heron.md", "Birds/Egret.md")
 	u.wantPages("heron", "")
 	u.wantPages("white", "Birds/Egret")
@@ -42,17 +42,17 @@ func TestChangesAreSearchableImmediately(t *testing.T) {
 	u.wantPages("nest", "")
 	u.move("Birds/Heron/nest.jpg", "Birds/Egret/nest.jpg")
 	u.wantPages("nest", "Birds/Egret")
-	u.move("Birds/Egret.md", "Birds/EGRET.md") // the same key
+	u.move("Birds/Egret.md", "Birds/EGRET.md") // same key
 	u.wantPages("white", "Birds/EGRET")
 	u.remove("birds/egret.md")
 	u.wantPages("white", "")
 	u.wantPages("author:ada", "Birds/Robin")
 	u.wantPages("tag:x path:birds", "")
 	u.commit("bob", content.Edit{Path: "Birds/Egret.md", Data: []byte("again\n")})
-	u.wantPages("author:bob", "Birds/Egret") // a new page has none of the old one's authors
+	u.wantPages("author:bob", "Birds/Egret") // a new page doesn't inherit the deleted page's authors
 	u.wantPages("author:ada", "Birds/Robin")
 	u.wantPages("nest", "Birds/Egret")
-	u.commit("cleo", // two pages change places
+	u.commit("cleo", // swap two pages
 		content.Edit{Op: content.Move, Path: "Birds/Egret.md", To: "Birds/Temporary.md"},
 		content.Edit{Op: content.Move, Path: "Birds/Robin.md", To: "Birds/Egret.md"},
 		content.Edit{Op: content.Move, Path: "Birds/Temporary.md", To: "Birds/Robin.md"})
@@ -72,7 +72,7 @@ func TestChangesAreSearchableImmediately(t *testing.T) {
 	u.wantPages("unseen", "")
 }
 
-// What an index says after it followed any commits is what a new one says.
+// An index that followed any commits equals a rebuilt one.
 func TestCatchUpMatchesRebuild(t *testing.T) {
 	setRapidChecks(t, 12, 1000)
 	words := strings.Fields("frost garden sensor mast offset rain wind robin 机器人 维基 calibration calibrate running")
@@ -83,7 +83,7 @@ func TestCatchUpMatchesRebuild(t *testing.T) {
 		defer u.s.Close()
 		for range rapid.IntRange(1, 25).Draw(rt, "commits") {
 			var edits []content.Edit
-			used := map[string]bool{} // each file once a commit
+			used := map[string]bool{} // use each file once per commit
 			for range rapid.IntRange(1, 3).Draw(rt, "edits") {
 				path := rapid.SampledFrom(pages).Draw(rt, "page") + rapid.SampledFrom([]string{".md", ".md", ".md", "/photo.png"}).Draw(rt, "kind")
 				to := rapid.SampledFrom(pages).Draw(rt, "to") + filepath.Ext(path)
@@ -119,20 +119,20 @@ func TestCatchUpMatchesRebuild(t *testing.T) {
 				}
 			}
 		}
-		followed := u.runQueries(rt, words, people)
+		incremental := u.runQueries(rt, words, people)
 		if err := u.s.Remove(t.Context(), "ada"); err != nil {
 			rt.Fatal(err)
 		}
-		if d := cmp.Diff(u.runQueries(rt, words, people), followed, cmpopts.EquateApprox(1e-9, 1e-9)); d != "" {
-			rt.Fatalf("anew (-) and followed (+) differ:\n%s", d)
+		if d := cmp.Diff(u.runQueries(rt, words, people), incremental, cmpopts.EquateApprox(1e-9, 1e-9)); d != "" {
+			rt.Fatalf("rebuilt (-) and incremental (+) index differ:\n%s", d)
 		}
-		if strings.Contains(u.log.String(), "built anew") {
-			rt.Fatalf("an index was not trusted: %s", u.log)
+		if strings.Contains(u.log.String(), "rebuilding") {
+			rt.Fatalf("an intact index was rebuilt: %s", u.log)
 		}
 	})
 }
 
-// everything is the answers to many queries, ties in scores by name.
+// runQueries returns the results of many queries.
 func (u *world) runQueries(t *rapid.T, words, people []string) map[string]Results {
 	queries := []string{"tag:tag", "-tag:tag", "path:Dir", "photo", "fro*", "a", "-frost", `"garden sensor"`, "frost OR rain"}
 	queries = append(queries, words...)
@@ -145,7 +145,7 @@ func (u *world) runQueries(t *rapid.T, words, people []string) map[string]Result
 		if err != nil {
 			t.Fatal(err)
 		}
-		for i := range r.Hits { // sums of floats may be rounded in another order
+		for i := range r.Hits { // floats are summed in varying order
 			r.Hits[i].Score = float64(int(r.Hits[i].Score*1e6)) / 1e6
 		}
 		all[q] = r
@@ -153,7 +153,7 @@ func (u *world) runQueries(t *rapid.T, words, people []string) map[string]Result
 	return all
 }
 
-// Whatever becomes of the file, queries answer, and as before.
+// Whatever the damage to the file, queries return the same results.
 func TestDamagedIndexIsRebuilt(t *testing.T) {
 	u := newWorld(t)
 	random := rand.New(rand.NewPCG(1, 2))
@@ -163,13 +163,13 @@ func TestDamagedIndexIsRebuilt(t *testing.T) {
 	}
 	u.put(all...)
 	queries := []string{"frost", "garden mast", "offs*", `"frost garden"`, "page_7", "tag:none", "author:ada"}
-	answers := func() (list []string) {
+	searchAll := func() (list []string) {
 		for _, q := range queries {
 			list = append(list, foundPages(u.search(q)))
 		}
 		return list
 	}
-	want := answers()
+	want := searchAll()
 	file := filepath.Join(u.dir, "ada", "index.db")
 	rewrite := func(change func(b []byte) []byte) func() {
 		return func() {
@@ -195,21 +195,21 @@ func TestDamagedIndexIsRebuilt(t *testing.T) {
 		}
 	}
 	for name, damage := range map[string]func(){
-		"deleted":      func() { os.Remove(file) },
-		"empty":        rewrite(func([]byte) []byte { return nil }),
-		"half":         rewrite(func(b []byte) []byte { return b[:len(b)/2] }),
-		"cut anywhere": rewrite(func(b []byte) []byte { return b[:len(b)/3+1234] }),
-		"garbage":      rewrite(func(b []byte) []byte { return []byte(strings.Repeat("garbage ", 4000)) }),
+		"deleted":           func() { os.Remove(file) },
+		"empty":             rewrite(func([]byte) []byte { return nil }),
+		"truncated in half": rewrite(func(b []byte) []byte { return b[:len(b)/2] }),
+		"truncated":         rewrite(func(b []byte) []byte { return b[:len(b)/3+1234] }),
+		"garbage":           rewrite(func(b []byte) []byte { return []byte(strings.Repeat("garbage ", 4000)) }),
 		"garbage inside": rewrite(func(b []byte) []byte {
 			return append(b[:9000], append(make([]byte, len(b)-20000), b[len(b)-11000:]...)...)
 		}),
-		"no header":     rewrite(func(b []byte) []byte { copy(b, make([]byte, 100)); return b }),
-		"other version": statement("PRAGMA user_version = 999"),
-		"other tables":  statement("DROP TABLE postings"),
-		"no cursor":     statement("DELETE FROM meta"),
-		"other wiki":    statement("UPDATE meta SET wiki = 'bob'"),
-		"ahead":         statement("UPDATE meta SET seq = 99"),
-		"other history": statement("UPDATE meta SET head = '1234'"),
+		"no header":       rewrite(func(b []byte) []byte { copy(b, make([]byte, 100)); return b }),
+		"other version":   statement("PRAGMA user_version = 999"),
+		"other tables":    statement("DROP TABLE postings"),
+		"no cursor":       statement("DELETE FROM meta"),
+		"other wiki":      statement("UPDATE meta SET wiki = 'bob'"),
+		"cursor too high": statement("UPDATE meta SET seq = 99"),
+		"other history":   statement("UPDATE meta SET head = '1234'"),
 		"torn": func() {
 			rewrite(func(b []byte) []byte { random.Perm(1); copy(b[len(b)/2:], make([]byte, 5000)); return b })()
 			os.WriteFile(file+"-wal", []byte("torn"), 0o600)
@@ -221,16 +221,16 @@ func TestDamagedIndexIsRebuilt(t *testing.T) {
 		damage()
 		u.log.Reset()
 		u.s = u.newService()
-		if d := cmp.Diff(want, answers()); d != "" {
+		if d := cmp.Diff(want, searchAll()); d != "" {
 			t.Errorf("%s (-want +got):\n%s", name, d)
 		}
-		if d := u.log.String(); strings.Count(d, "built anew") != 1 && name != "deleted" && name != "empty" {
-			t.Errorf("%s is logged as %q", name, d)
+		if log := u.log.String(); strings.Count(log, "rebuilding") != 1 && name != "deleted" && name != "empty" {
+			t.Errorf("%s: log is %q", name, log)
 		}
 	}
 }
 
-// Damage to an index that is open heals as well.
+// Damage to an open index is repaired as well.
 func TestDamageWhileOpenIsRepaired(t *testing.T) {
 	u := newWorld(t)
 	u.put("Home", "frost\n")
@@ -242,7 +242,7 @@ func TestDamageWhileOpenIsRepaired(t *testing.T) {
 	for i := range 5 {
 		u.put(fmt.Sprintf("Page_%d", i), "frost\n")
 		if n := u.search("frost").Total; n != i+2 {
-			t.Errorf("%d pages of %d", n, i+2)
+			t.Errorf("found %d pages, want %d", n, i+2)
 		}
 	}
 	for _, suffix := range []string{"", "-wal", "-shm"} {
@@ -251,13 +251,13 @@ func TestDamageWhileOpenIsRepaired(t *testing.T) {
 	for i := range 5 {
 		u.put(fmt.Sprintf("More_%d", i), "frost\n")
 		if n := u.search("frost").Total; n != i+7 {
-			t.Errorf("%d pages of %d", n, i+7)
+			t.Errorf("found %d pages, want %d", n, i+7)
 		}
 	}
 }
 
-// A wiki that is deleted and made again has nothing of the first one, even if
-// its index was never removed.
+// A wiki that is deleted and created again has nothing from the old one, even if
+// the old index was never removed.
 func TestRecreatedWiki(t *testing.T) {
 	u := newWorld(t)
 	ctx := t.Context()
@@ -270,7 +270,7 @@ func TestRecreatedWiki(t *testing.T) {
 	if r, err := u.s.Search(ctx, first, Query{Text: "canary"}); err != nil || r.Total != 3 {
 		t.Fatal(r.Total, err)
 	}
-	for n := range 5 { // as short as the first one was, and longer
+	for n := range 5 { // fewer commits than the old wiki, as many, and more
 		if err := u.pool.Delete(ctx, "cleo"); err != nil {
 			t.Fatal(err)
 		}
@@ -281,25 +281,25 @@ func TestRecreatedWiki(t *testing.T) {
 			}
 		}
 		if r, err := u.s.Search(ctx, again, Query{Text: "canary"}); err != nil || r.Total != 0 {
-			t.Errorf("after %d commits the old text is found: %s, %v", n, foundPages(r), err)
+			t.Errorf("after %d commits: old text finds %s, err %v", n, foundPages(r), err)
 		}
 		if r, err := u.s.Search(ctx, again, Query{Text: "other"}); err != nil || r.Total != n {
-			t.Errorf("%d pages of %d, %v", r.Total, n, err)
+			t.Errorf("found %d pages, want %d, err %v", r.Total, n, err)
 		}
 	}
 	if err := u.s.Remove(ctx, "cleo"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(filepath.Join(u.dir, "cleo", "index.db")); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("a removed index is there: %v", err)
+		t.Errorf("a removed index still exists: %v", err)
 	}
 	if err := u.s.Remove(ctx, "../ada"); !errors.Is(err, wiki.ErrInvalid) {
-		t.Errorf("removed what is no wiki: %v", err)
+		t.Errorf("Remove of an invalid slug: %v", err)
 	}
 }
 
-// Readers, writers and nudges at once: every answer has at least what was
-// acknowledged before it was asked for.
+// With concurrent queries, saves and rebuilds, every result includes all saves
+// acknowledged before the query.
 func TestConcurrentSearchAndSave(t *testing.T) {
 	u := newWorld(t)
 	var saved atomic.Int64
@@ -310,15 +310,15 @@ func TestConcurrentSearchAndSave(t *testing.T) {
 				t.Error(err)
 			}
 			saved.Add(1)
-			if i == 30 { // the index is taken away in the middle
+			if i == 30 { // remove the index halfway
 				x, release, err := u.s.acquireIndex("ada")
 				if err != nil {
 					t.Error(err)
 				}
 				x.mu.RLock()
-				made := x.generation
+				generation := x.generation
 				x.mu.RUnlock()
-				if err := x.rebuild(made, errStale); err != nil {
+				if err := x.rebuild(generation, errStale); err != nil {
 					t.Error(err)
 				}
 				release()
@@ -331,7 +331,7 @@ func TestConcurrentSearchAndSave(t *testing.T) {
 				before := saved.Load()
 				r, err := u.s.Search(t.Context(), u.w, Query{Text: "frost", Limit: 1})
 				if err != nil || int64(r.Total) < before {
-					t.Errorf("%d pages of %d: %v", r.Total, before, err)
+					t.Errorf("found %d pages, want at least %d: %v", r.Total, before, err)
 					return
 				}
 			}
@@ -361,10 +361,10 @@ func TestOpenIndexesAreBounded(t *testing.T) {
 				defer release()
 			}
 			if r, err := u.s.Search(t.Context(), w, Query{Text: slug}); err != nil || r.Total != 1 {
-				t.Errorf("%s: %d, %v", slug, r.Total, err)
+				t.Errorf("%s: found %d pages, err %v", slug, r.Total, err)
 			}
 			if n := len(u.s.open); n > 2 {
-				t.Errorf("%d are open", n)
+				t.Errorf("%d indexes are open, want at most 2", n)
 			}
 		}
 	}
@@ -372,18 +372,18 @@ func TestOpenIndexesAreBounded(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err := u.s.Search(t.Context(), u.w, Query{Text: "x"}); err == nil {
-		t.Error("a closed service answers")
+		t.Error("a closed service returns results")
 	}
 }
 
-// A caller who goes away does not stop the index from following.
+// A canceled query doesn't stop the index from catching up.
 func TestCancelledSearch(t *testing.T) {
 	u := newWorld(t)
 	u.put("Home", "frost\n")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := u.s.Search(ctx, u.w, Query{Text: "frost"}); !errors.Is(err, context.Canceled) {
-		t.Errorf("a cancelled search: %v", err)
+		t.Errorf("canceled search: %v", err)
 	}
 	u.wantPages("frost", "Home")
 	if u.log.Len() > 0 {
@@ -391,7 +391,8 @@ func TestCancelledSearch(t *testing.T) {
 	}
 }
 
-// The number of statements of a query and of a save does not grow with the wiki.
+// The number of SQL statements per query and per save doesn't grow with the
+// wiki.
 func TestStatementCountIsConstant(t *testing.T) {
 	u := newWorld(t)
 	u.put("Home", "frost nought\n", "Other", "frost fr\n")
@@ -430,14 +431,14 @@ func TestStatementCountIsConstant(t *testing.T) {
 	u.put(all...)
 	u.search("frost")
 	if d := cmp.Diff(few, count()); d != "" {
-		t.Errorf("with 2 pages (-) and with 202 (+):\n%s", d)
+		t.Errorf("statements with 2 pages (-) and with 202 (+):\n%s", d)
 	}
 	if few["frost"] == 0 || few["frost"] > 4 || few["a save"] == 0 {
-		t.Errorf("counts %v", few)
+		t.Errorf("statement counts are %v", few)
 	}
 }
 
-// A counter is SQLite with the number of statements that it ran.
+// A statementCounter is a SQLite connector that counts executed statements.
 type statementCounter struct {
 	file string
 	n    atomic.Int64

@@ -9,34 +9,35 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// A Model turns text into its meaning: a unit vector of minilm.Dim floats of its
-// first minilm.TextTokens tokens. *minilm.Model is the one; it must be safe for
-// concurrent use.
+// A Model embeds text: it returns a unit vector of minilm.Dim floats for the
+// first minilm.TextTokens tokens. *minilm.Model (all-MiniLM-L6-v2, pure Go, in
+// process) is the real implementation. It must be safe for concurrent use.
 type Model interface {
 	Tokens(text string) []minilm.Token
 	Embed(text string) []float32
 }
 
-// cutting names the model and how texts are cut for it. Vectors of another one
-// do not compare, so an index that has such is built anew.
+// chunkScheme names the model and the way texts are split into chunks. Vectors
+// of different schemes can't be compared, so an index of another scheme is
+// rebuilt.
 const chunkScheme = "all-MiniLM-L6-v2, sections 1"
 
-// Sizes in tokens.
+// Sizes in tokens. maxChunks counts the chunks of a page.
 const (
 	chunkTokens   = minilm.TextTokens
-	prefixTokens  = 48  // of the headings in front, at most
-	mergeTokens   = 128 // neighbours that are not longer together are one chunk,
-	smallTokens   = 32  // and so is a small one with its neighbour, if there is room
-	overlapTokens = 32  // that a chunk repeats of the one before in the same section
+	prefixTokens  = 48  // limit of the heading prefix
+	mergeTokens   = 128 // adjacent sections that fit are merged into one chunk,
+	smallTokens   = 32  // and so is a smaller section with its neighbor, if both fit in chunkTokens
+	overlapTokens = 32  // repeated from the previous chunk of the same section
 	maxChunks     = 1000
 )
 
-// A chunk is a piece of a page that has one vector: some of its sections, or a
-// piece of one.
+// A chunk is the part of a page that one vector represents: several sections, or
+// a piece of one.
 type chunk struct {
-	first, last int    // numbers of its sections
-	start       int    // byte of the first section's text where it begins
-	text        string // that is embedded, with the headings above it in front
+	first, last int    // indexes of its sections
+	start       int    // byte offset in the first section's text
+	text        string // embedded text, prefixed with the headings above it
 }
 
 func (c chunk) hash() string {
@@ -44,24 +45,25 @@ func (c chunk) hash() string {
 	return string(sum[:16])
 }
 
-// A cutter cuts one page.
+// A chunker splits one page into chunks.
 type chunker struct {
 	model  Model
 	name   wiki.PageName
 	title  string
 	chunks []chunk
 
-	group struct { // sections that will be one chunk
-		first, last, tokens int // no tokens for no section
+	group struct { // sections collected for the next chunk
+		first, last, tokens int // tokens is 0 if there are none
 		text                strings.Builder
 	}
 	sections []section
 }
 
-// cutPage cuts a page into chunks of at most 256 tokens, each with the page's
-// name and the headings above it in front. Tags and attachments are in none. A
-// page without a text is one chunk of its name. Of a page that has more than
-// 1,000 chunks (some 800 KB), the rest is found by its words alone.
+// chunkPage splits a page into chunks of at most 256 tokens, each prefixed with
+// the page's name and headings. Long sections are split with an overlap; small
+// neighbors are merged. Tags and attachments aren't embedded. A page without
+// text gets one chunk with its name. At most 1,000 chunks (about 800 KB) are
+// embedded; the rest of the page is found only by its words.
 func chunkPage(m Model, d document) []chunk {
 	c := &chunker{model: m, name: d.name, title: d.title, sections: d.sections}
 	for i, s := range d.sections {
@@ -77,8 +79,8 @@ func chunkPage(m Model, d document) []chunk {
 	return c.chunks[:min(len(c.chunks), maxChunks)]
 }
 
-// leadsOn reports whether the next section stands below this one, and so has its
-// heading in front.
+// hasSubsection reports whether the next section is below this one. Its prefix
+// then includes this section's heading.
 func (c *chunker) hasSubsection(i int) bool {
 	path := c.sections[i].path
 	return i+1 < len(c.sections) && len(c.sections[i+1].path) > len(path) && slices.Equal(c.sections[i+1].path[:len(path)], path)
@@ -87,7 +89,7 @@ func (c *chunker) hasSubsection(i int) bool {
 func (c *chunker) addSection(i int, s section) {
 	tokens := c.model.Tokens(s.text)
 	prefix := c.headingPrefix(s.path)
-	room := chunkTokens - len(c.model.Tokens(prefix))
+	space := chunkTokens - len(c.model.Tokens(prefix))
 	g := &c.group
 	if g.tokens > 0 {
 		inline := s.heading + ". " + s.text
@@ -99,16 +101,16 @@ func (c *chunker) addSection(i int, s section) {
 		}
 		c.flush()
 	}
-	if len(tokens) > room {
-		c.splitSection(i, prefix, s.text, tokens, room)
+	if len(tokens) > space {
+		c.splitSection(i, prefix, s.text, tokens, space)
 		return
 	}
 	g.first, g.last = i, i
-	g.tokens = max(1, chunkTokens-room+len(tokens))
+	g.tokens = max(1, chunkTokens-space+len(tokens))
 	g.text.WriteString(prefix + s.text)
 }
 
-// flush makes a chunk of the sections that were collected.
+// flush makes a chunk of the collected sections.
 func (c *chunker) flush() {
 	g := &c.group
 	if g.tokens > 0 {
@@ -118,13 +120,13 @@ func (c *chunker) flush() {
 	g.text.Reset()
 }
 
-// split cuts a section that is too long: where a sentence ends if one does near
-// the end of a piece, else between words.
-func (c *chunker) splitSection(i int, prefix, text string, tokens []minilm.Token, room int) {
+// splitSection splits a long section, after a sentence if one ends near the end
+// of a piece, otherwise between words.
+func (c *chunker) splitSection(i int, prefix, text string, tokens []minilm.Token, space int) {
 	for start := 0; len(c.chunks) < maxChunks; {
-		end := min(start+room, len(tokens))
+		end := min(start+space, len(tokens))
 		if end < len(tokens) {
-			end = findCut(text, tokens, start+room*3/4, end)
+			end = findCut(text, tokens, start+space*3/4, end)
 		}
 		from, to := tokens[start].Start, tokens[end-1].End
 		c.chunks = append(c.chunks, chunk{first: i, last: i, start: from, text: prefix + text[from:to]})
@@ -139,8 +141,8 @@ func (c *chunker) splitSection(i int, prefix, text string, tokens []minilm.Token
 	}
 }
 
-// cutAt is where to cut between two tokens: after the last sentence, or before
-// the last word.
+// findCut returns the token index to cut before: after the last sentence in
+// range, otherwise before the last word.
 func findCut(text string, tokens []minilm.Token, least, most int) int {
 	for end := most; end > least; end-- {
 		if last := tokens[end-1]; strings.Contains(".!?。！？", text[last.Start:last.End]) {
@@ -155,8 +157,8 @@ func findCut(text string, tokens []minilm.Token, least, most int) int {
 	return most
 }
 
-// headings is what stands in front of a chunk: the page's name and the headings
-// down to its section, the last of each if all is too long.
+// headingPrefix returns the text that precedes a chunk: the page's name and the
+// headings of its section, or only the last of these if all are too long.
 func (c *chunker) headingPrefix(path []string) string {
 	names := strings.Split(strings.ReplaceAll(string(c.name), "_", " "), "/")
 	if c.title != "" {

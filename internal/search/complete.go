@@ -11,7 +11,8 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// names are the pages of a wiki at one head, ready to be completed.
+// A nameList holds the page names of a wiki at one commit, prepared for
+// completion.
 type nameList struct {
 	head string // commit id
 	list []pageName
@@ -22,18 +23,18 @@ type pageName struct {
 	foldedName
 }
 
-// typed is a name as it is compared: bare, blanks for underscores.
+// A foldedName is a name as it is compared: folded, with spaces for underscores.
 type foldedName string
 
 func foldName(s string) foldedName {
 	return foldedName(strings.Join(strings.Fields(strings.ReplaceAll(foldText(s), "_", " ")), " "))
 }
 
-// Complete lists page names as they are typed, 10 when limit is 0, at most 100;
-// best first: the name or its last segment itself, then by prefix of the last
-// segment or the whole, of another segment, of a word; then anywhere; then by
-// letters in order. Upper and lower case, accents, blanks and underscores make
-// no difference. Nothing typed lists the first names.
+// Complete returns page names that match text, best first: equal to the name or
+// its last segment, then a prefix of either, then a prefix of another segment,
+// then of a word, then anywhere in the name, and last its letters in order.
+// Case, accents, spaces and underscores are ignored. Empty text matches every
+// page. The limit is 10 if 0 and at most 100.
 func (s *Service) Complete(ctx context.Context, w *content.Wiki, text string, limit int) ([]wiki.PageName, error) {
 	if limit <= 0 {
 		limit = 10
@@ -72,22 +73,23 @@ func (s *Service) Complete(ctx context.Context, w *content.Wiki, text string, li
 	return out, nil
 }
 
-// rank is how well a name fits what was typed: 0 is best, -1 not at all.
+// matchRank returns how well a name matches the typed text: 0 is best, -1 means
+// no match.
 func (n foldedName) matchRank(want foldedName) int {
 	name, w := string(n), string(want)
-	last := name[strings.LastIndexByte(name, '/')+1:]
-	switch at := strings.Index(name, w); {
+	lastSegment := name[strings.LastIndexByte(name, '/')+1:]
+	switch i := strings.Index(name, w); {
 	case w == "":
 		return 0
-	case name == w || last == w:
+	case name == w || lastSegment == w:
 		return 0
-	case at == 0 || strings.HasPrefix(last, w):
+	case i == 0 || strings.HasPrefix(lastSegment, w):
 		return 1
 	case strings.Contains(name, "/"+w):
 		return 2
 	case strings.Contains(name, " "+w):
 		return 3
-	case at > 0:
+	case i > 0:
 		return 4
 	case isSubsequence(name, w):
 		return 5
@@ -95,7 +97,7 @@ func (n foldedName) matchRank(want foldedName) int {
 	return -1
 }
 
-// inOrder reports whether all letters of want stand in name in their order.
+// isSubsequence reports whether name contains all letters of want in order.
 func isSubsequence(name, want string) bool {
 	for _, r := range want {
 		if r == ' ' {
@@ -110,7 +112,7 @@ func isSubsequence(name, want string) bool {
 	return true
 }
 
-// pageNames reads the wiki's names, from memory when nothing changed.
+// loadPageNames returns the wiki's page names, cached until the next commit.
 func (x *index) loadPageNames(ctx context.Context, w *content.Wiki) (*nameList, error) {
 	_, head := w.Head()
 	if n := x.names.Load(); n != nil && n.head == head {
@@ -130,7 +132,7 @@ func (x *index) loadPageNames(ctx context.Context, w *content.Wiki) (*nameList, 
 	return n, nil
 }
 
-// cut is the text up to a number of bytes, and no half character.
+// truncate cuts text to at most n bytes without splitting a character.
 func truncate(text string, n int) string {
 	if len(text) <= n {
 		return text

@@ -13,49 +13,49 @@ import (
 	"time"
 )
 
-// Behind a save, its page's chunks wait in the index until they have a vector.
-// So what waits is never lost, and there is no list of it to lose: a service
-// that was killed goes on where it was.
+// After a save, the page's chunks stay in the index without a vector until they
+// are embedded. The index itself is the backlog, so a service that was killed
+// continues where it stopped (docs/adr/0008).
 
-// turn is how many chunks of a wiki are embedded before it is the next one's
-// turn, and aside how long an embedding waits, at most, for queries to end.
+// chunksPerTurn is how many chunks of a wiki are embedded before the next wiki's
+// turn. maxQueryWait bounds how long an embedding waits for running queries.
 const (
 	chunksPerTurn = 4
 	maxQueryWait  = 50 * time.Millisecond
 )
 
-// A wiki that is being saved to is left alone until it was quiet for settle, so
-// that what is written over and over is embedded once; but not for more than
-// patience.
+// Embedding starts once a wiki had no save for quietPeriod, so a page that is
+// saved repeatedly is embedded once. It starts after maxEmbedDelay at the
+// latest.
 const (
 	quietPeriod   = time.Second
 	maxEmbedDelay = 5 * time.Second
 )
 
-// waiting are the wikis that have chunks without a vector, in the order of
-// their turns.
+// An embedQueue holds the wikis with chunks to embed, in the order of their
+// turns.
 type embedQueue struct {
-	quietPeriod time.Duration
+	quietPeriod time.Duration // constant except in tests
 	mu          sync.Mutex
 	order       []string
 	backlogs    map[string]backlog // by slug
 	versions    map[string]uint64
-	wake        chan struct{} // has one when there may be work
+	wake        chan struct{} // signals that there may be work
 }
 
-// behind is what waits in one wiki.
+// A backlog counts the chunks of one wiki that have no vector.
 type backlog struct {
 	chunks  int
-	firstAt time.Time // when the first of them came
-	savedAt time.Time // and the last
+	firstAt time.Time // when the first one was added
+	savedAt time.Time // when the last save added some
 }
 
 func newEmbedQueue() *embedQueue {
 	return &embedQueue{quietPeriod: quietPeriod, backlogs: map[string]backlog{}, versions: map[string]uint64{}, wake: make(chan struct{}, 1)}
 }
 
-// note sets how many chunks of a wiki wait. When they do not become fewer, it was
-// saved to.
+// setBacklog sets how many chunks of a wiki have no vector. A count that hasn't
+// dropped means that the wiki was saved to.
 func (q *embedQueue) setBacklog(slug string, chunks int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -81,9 +81,9 @@ func (q *embedQueue) setBacklog(slug string, chunks int) {
 	}
 }
 
-// next is the wiki whose turn it is, which goes to the end; "" for none. Then in
-// is how long until one may be left alone no more, 0 if none waits.
-func (q *embedQueue) nextWiki(now time.Time) (slug string, in time.Duration) {
+// nextWiki returns the wiki whose turn it is and moves it to the end. If none is
+// due it returns "" and the time until one is, or 0 if the queue is empty.
+func (q *embedQueue) nextWiki(now time.Time) (slug string, wait time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.order = slices.DeleteFunc(q.order, func(slug string) bool { return q.backlogs[slug].chunks == 0 })
@@ -94,22 +94,22 @@ func (q *embedQueue) nextWiki(now time.Time) (slug string, in time.Duration) {
 			q.order = append(slices.Delete(q.order, i, i+1), slug)
 			return slug, 0
 		}
-		if in == 0 || left < in {
-			in = left
+		if wait == 0 || left < wait {
+			wait = left
 		}
 	}
-	return "", in
+	return "", wait
 }
 
-// of is how many chunks of a wiki wait.
+// backlogOf returns how many chunks of a wiki have no vector.
 func (q *embedQueue) backlogOf(slug string) int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.backlogs[slug].chunks
 }
 
-// Waiting is how far the vectors are behind the saves: the wikis that have
-// sections without one, and how many such sections there are.
+// Backlog returns how many wikis have sections without a vector, and how many
+// such sections there are.
 func (s *Service) Backlog() (wikis, sections int) {
 	s.queue.mu.Lock()
 	defer s.queue.mu.Unlock()
@@ -119,29 +119,30 @@ func (s *Service) Backlog() (wikis, sections int) {
 	return len(s.queue.backlogs), sections
 }
 
-// WaitingIn is how many sections of one wiki have no vector yet. It reads memory,
-// so it knows of wikis that were asked for or saved to.
+// WikiBacklog returns how many sections of one wiki have no vector yet. It only
+// knows wikis that were opened or saved to since the service started.
 func (s *Service) WikiBacklog(slug string) int { return s.queue.backlogOf(slug) }
 
-// Stamp changes when a wiki's vectors have been brought up to date. What was made
-// of them, such as a list of related pages, is good as long as it stays.
+// VectorVersion changes whenever a wiki's vectors have been brought up to date.
+// Data derived from them, such as a list of related pages, is valid until then.
 func (s *Service) VectorVersion(slug string) uint64 {
 	s.queue.mu.Lock()
 	defer s.queue.mu.Unlock()
 	return s.queue.versions[slug]
 }
 
-// Work embeds what waits until the context ends: one chunk at a time, a few of
-// each wiki in turn, and none while a query runs. One call is enough.
+// RunEmbedder embeds pending chunks until the context ends: one chunk at a time,
+// a few per wiki in turn, and none while a query runs. One call per Service is
+// enough.
 func (s *Service) RunEmbedder(ctx context.Context) {
 	tidy := time.NewTicker(time.Minute)
 	defer tidy.Stop()
 	for ctx.Err() == nil {
-		slug, in := s.queue.nextWiki(time.Now())
+		slug, wait := s.queue.nextWiki(time.Now())
 		if slug == "" {
 			var due <-chan time.Time
-			if in > 0 {
-				due = time.After(in)
+			if wait > 0 {
+				due = time.After(wait)
 			}
 			select {
 			case <-ctx.Done():
@@ -153,19 +154,19 @@ func (s *Service) RunEmbedder(ctx context.Context) {
 			continue
 		}
 		if err := s.embedBatch(ctx, slug, chunksPerTurn); err != nil && ctx.Err() == nil {
-			s.queue.setBacklog(slug, 0) // until it is opened or saved to again
-			s.opts.Log.Warn("search: embed", "wiki", slug, "err", err)
+			s.queue.setBacklog(slug, 0) // retried when the wiki is opened or saved to
+			s.opts.Log.Warn("embedding failed", "wiki", slug, "err", err)
 		}
 	}
 }
 
-// embedSome embeds up to a number of chunks of a wiki.
-func (s *Service) embedBatch(ctx context.Context, slug string, most int) error {
+// embedBatch embeds at most limit chunks of a wiki.
+func (s *Service) embedBatch(ctx context.Context, slug string, limit int) error {
 	if s.opts.Model == nil {
 		s.queue.setBacklog(slug, 0)
 		return nil
 	}
-	if _, err := os.Stat(s.indexFile(slug)); err != nil { // deleted meanwhile
+	if _, err := os.Stat(s.indexFile(slug)); err != nil { // the wiki was deleted
 		s.queue.setBacklog(slug, 0)
 		return nil
 	}
@@ -174,7 +175,7 @@ func (s *Service) embedBatch(ctx context.Context, slug string, most int) error {
 		return err
 	}
 	defer release()
-	if !x.embedMu.TryLock() { // by somebody else
+	if !x.embedMu.TryLock() { // EmbedAll is running
 		select {
 		case <-ctx.Done():
 		case <-time.After(10 * time.Millisecond):
@@ -184,7 +185,7 @@ func (s *Service) embedBatch(ctx context.Context, slug string, most int) error {
 	defer x.embedMu.Unlock()
 	return x.retryRebuilt(func() error {
 		return x.withDB(ctx, func(db *sql.DB) error {
-			list, err := x.unembeddedChunks(ctx, db, most)
+			list, err := x.unembeddedChunks(ctx, db, limit)
 			if err != nil {
 				return err
 			}
@@ -200,8 +201,9 @@ func (s *Service) embedBatch(ctx context.Context, slug string, most int) error {
 	})
 }
 
-// EmbedAll embeds what waits in a wiki at once, with some workers, and reports how
-// many chunks the wiki has. Queries do not hold it up, for it is an operator's.
+// EmbedAll embeds a wiki's pending chunks now with the given number of workers,
+// and returns how many chunks the wiki has. It is for operators, so it doesn't
+// yield to queries.
 func (s *Service) EmbedAll(ctx context.Context, slug string, workers int) (chunks int, err error) {
 	x, release, err := s.acquireIndex(slug)
 	if err != nil {
@@ -247,8 +249,8 @@ func (s *Service) EmbedAll(ctx context.Context, slug string, workers int) (chunk
 	return chunks, nil
 }
 
-// letQueriesPass waits while queries run, but not for ever: somebody may never
-// stop asking.
+// yieldToQueries waits while queries run, for at most maxQueryWait: there might
+// always be one.
 func (s *Service) yieldToQueries(ctx context.Context) {
 	for end := time.Now().Add(maxQueryWait); s.activeQueries.Load() > 0 && time.Now().Before(end); {
 		select {
@@ -259,7 +261,7 @@ func (s *Service) yieldToQueries(ctx context.Context) {
 	}
 }
 
-// An unembedded chunk waits for its vector.
+// An unembedded is a chunk without a vector.
 type unembedded struct {
 	id     int64
 	hash   string
@@ -267,8 +269,8 @@ type unembedded struct {
 	vector []byte
 }
 
-func (x *index) unembeddedChunks(ctx context.Context, db *sql.DB, most int) ([]unembedded, error) {
-	rows, err := db.QueryContext(ctx, "SELECT id, hash, text FROM chunks WHERE vector IS NULL ORDER BY id LIMIT $1", most)
+func (x *index) unembeddedChunks(ctx context.Context, db *sql.DB, limit int) ([]unembedded, error) {
+	rows, err := db.QueryContext(ctx, "SELECT id, hash, text FROM chunks WHERE vector IS NULL ORDER BY id LIMIT $1", limit)
 	if err != nil {
 		return nil, err
 	}
@@ -286,14 +288,14 @@ func (x *index) unembeddedChunks(ctx context.Context, db *sql.DB, most int) ([]u
 	return list, rows.Err()
 }
 
-// embedded stores vectors. A chunk that changed meanwhile has another hash, and
-// waits for its own.
+// storeVectors stores vectors. A chunk that changed in the meantime has another
+// hash; it keeps waiting for its own vector.
 func (x *index) storeVectors(ctx context.Context, db *sql.DB, list []unembedded) error {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
-	defer tx.Rollback() // does nothing after a commit
+	defer tx.Rollback() // no-op after Commit
 	for _, c := range list {
 		if _, err := tx.ExecContext(ctx, "UPDATE chunks SET vector = $1, text = '' WHERE id = $2 AND hash = $3", c.vector, c.id, []byte(c.hash)); err != nil {
 			return err
@@ -322,11 +324,11 @@ func countWaiting(ctx context.Context, db querier) (n int, err error) {
 	return n, err
 }
 
-// behindName is the file beside an index that has chunks waiting, so that a
-// service that begins finds those wikis without opening any.
+// pendingFile is stored beside an index that is behind its wiki, so that a
+// service can find these wikis at startup without opening any.
 const pendingFile = "index.behind"
 
-// behind notes how many chunks wait.
+// recordBacklog records how many chunks have no vector.
 func (x *index) recordBacklog(chunks int) {
 	x.queue.setBacklog(x.slug, chunks)
 	file := filepath.Join(filepath.Dir(x.file), pendingFile)
@@ -337,24 +339,24 @@ func (x *index) recordBacklog(chunks int) {
 		err = nil
 	}
 	if err != nil {
-		x.log.Debug("search: note that an index is behind", "wiki", x.slug, "err", err)
+		x.log.Debug("updating pending file failed", "wiki", x.slug, "err", err)
 	}
 }
 
-// Nudged notes, before an index follows a save, that it has to: a service that is
-// killed in between finds it in Unfinished.
+// MarkPending records that an index has a commit to follow, before it does. If
+// the service is killed in between, Pending lists the wiki at the next start.
 func (s *Service) MarkPending(slug string) {
 	file := filepath.Join(s.opts.Dir, slug, pendingFile)
 	if _, err := os.Lstat(file); err == nil {
 		return
 	}
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
-		s.opts.Log.Debug("search: note that an index is behind", "wiki", slug, "err", err)
+		s.opts.Log.Debug("updating pending file failed", "wiki", slug, "err", err)
 	}
 }
 
-// Unfinished lists the wikis whose indexes were behind when the service before
-// this one ended.
+// Pending lists the wikis whose indexes were behind when the previous service
+// ended.
 func (s *Service) Pending() ([]string, error) {
 	files, err := filepath.Glob(filepath.Join(s.opts.Dir, "*", pendingFile))
 	if err != nil {
@@ -366,10 +368,10 @@ func (s *Service) Pending() ([]string, error) {
 	return files, nil
 }
 
-// idleVectors is how long vectors that nobody asks for stay in memory.
+// vectorIdleTime is how long unused vectors stay in memory.
 const vectorIdleTime = 5 * time.Minute
 
-// forgetIdle drops vectors that were not used for a time.
+// dropIdleVectors drops vectors that weren't used for the given time.
 func (s *Service) dropIdleVectors(unused time.Duration) {
 	before := time.Now().Add(-unused).UnixNano()
 	for _, x := range s.openIndexes() {
@@ -380,8 +382,8 @@ func (s *Service) dropIdleVectors(unused time.Duration) {
 	}
 }
 
-// trim drops vectors beyond the bound of bytes, those first that were not used
-// for longest, but never those of one index.
+// trimVectors drops the least recently used vectors until the rest fit in
+// CacheBytes. It never drops those of keep.
 func (s *Service) trimVectors(keep *index) {
 	open := s.openIndexes()
 	total := int64(0)
@@ -404,7 +406,7 @@ func (s *Service) trimVectors(keep *index) {
 	}
 }
 
-// VectorBytes is how much memory vectors take now.
+// VectorBytes returns how much memory the loaded vectors take.
 func (s *Service) VectorBytes() (n int64) {
 	for _, x := range s.openIndexes() {
 		if v := x.vectors.Load(); v != nil {

@@ -16,33 +16,33 @@ import (
 	"robot.wtf/internal/sqlite"
 )
 
-// version of the index: of its tables and of how words are cut. An index of
-// another version is built anew, so raise it when either changes.
+// version covers the index's tables and the way words are split. Raise it when
+// either changes: indexes of another version are rebuilt.
 const version = 3
 
-// Snippets come from texts, which holds each page as people read it. How words
-// are listed in postings, and why not by FTS5, docs/adr/0007 says.
+// Snippets are cut from texts, which holds each page as plain text.
+// docs/adr/0007 describes the posting lists and why they replace FTS5.
 const tables = `
 CREATE TABLE meta (
 	wiki TEXT NOT NULL,             -- the slug
-	seq  INTEGER NOT NULL,          -- the last commit that is in the index, 0 for none
-	head TEXT NOT NULL,             -- and its id
-	cut  TEXT NOT NULL              -- how chunks were cut, and for which model; '' for none
+	seq  INTEGER NOT NULL,          -- the last indexed commit, 0 for none
+	head TEXT NOT NULL,             -- its id
+	cut  TEXT NOT NULL              -- chunkScheme of the chunks; '' without a model
 );
 CREATE TABLE pages (
-	id       INTEGER PRIMARY KEY,   -- the smallest that is free, so that they stay dense
+	id       INTEGER PRIMARY KEY,   -- the smallest unused id, which keeps ids dense
 	key      TEXT NOT NULL UNIQUE,  -- wiki.Key of the file without ".md"
 	path     TEXT NOT NULL,         -- the page's name
 	blob     TEXT NOT NULL,
 	files    TEXT NOT NULL,         -- names of its attachments
-	size     INTEGER NOT NULL,      -- words that are indexed
-	name     TEXT NOT NULL,         -- indexed words of the name
-	last     TEXT NOT NULL,         -- of its last segment
-	title    TEXT NOT NULL          -- of the title in the front matter
+	size     INTEGER NOT NULL,      -- number of indexed words
+	name     TEXT NOT NULL,         -- stems of the name
+	last     TEXT NOT NULL,         -- stems of its last segment
+	title    TEXT NOT NULL          -- stems of the title in the front matter
 );
-CREATE TABLE texts (                -- apart from pages, so that those stay small to scan
+CREATE TABLE texts (                -- separate, so that scanning pages stays fast
 	page     INTEGER PRIMARY KEY,
-	sections TEXT NOT NULL          -- packed; see section
+	sections TEXT NOT NULL          -- see packSections
 );
 CREATE TABLE tags (
 	tag  TEXT NOT NULL,
@@ -50,31 +50,31 @@ CREATE TABLE tags (
 	PRIMARY KEY (tag, page)
 ) WITHOUT ROWID;
 CREATE INDEX tags_page ON tags (page);
-CREATE TABLE authors (              -- people and agents who ever edited a page, moves followed
+CREATE TABLE authors (              -- people and agents who edited a page, across moves
 	key    TEXT NOT NULL,
 	author TEXT NOT NULL,
 	PRIMARY KEY (key, author)
 ) WITHOUT ROWID;
 CREATE INDEX authors_author ON authors (author);
-CREATE TABLE files (                -- attachments and the page they lie below
-	page TEXT NOT NULL,             -- its key
+CREATE TABLE files (                -- attachments and their page
+	page TEXT NOT NULL,             -- pages.key
 	path TEXT NOT NULL,
 	PRIMARY KEY (page, path)
 ) WITHOUT ROWID;
-CREATE TABLE chunks (               -- pieces of pages that have a vector each
+CREATE TABLE chunks (               -- parts of pages with one vector each
 	id     INTEGER PRIMARY KEY,
 	page   INTEGER NOT NULL,
-	n      INTEGER NOT NULL,        -- its number on the page, from 0
-	hash   BLOB NOT NULL,           -- of the text that is embedded
-	first  INTEGER NOT NULL,        -- numbers of its sections
+	n      INTEGER NOT NULL,        -- its index on the page, from 0
+	hash   BLOB NOT NULL,           -- of the embedded text
+	first  INTEGER NOT NULL,        -- indexes of its sections
 	last   INTEGER NOT NULL,
-	start  INTEGER NOT NULL,        -- byte of the first section's text
-	text   TEXT NOT NULL,           -- what is to be embedded, until it is
-	vector BLOB                     -- packed; see packVector
+	start  INTEGER NOT NULL,        -- byte offset in the first section's text
+	text   TEXT NOT NULL,           -- to embed; '' once it has a vector
+	vector BLOB                     -- see packVector
 );
 CREATE INDEX chunks_page ON chunks (page, n);
 CREATE INDEX chunks_waiting ON chunks (id) WHERE vector IS NULL;
-CREATE TABLE postings (             -- where words stand; see packPosting
+CREATE TABLE postings (             -- positions of words; see packPosting
 	stem  TEXT NOT NULL,
 	block INTEGER NOT NULL,         -- pages.id / 64
 	list  BLOB NOT NULL,
@@ -82,79 +82,81 @@ CREATE TABLE postings (             -- where words stand; see packPosting
 ) WITHOUT ROWID;
 `
 
-// A position is how far an index has followed its wiki.
+// A cursor is the last commit that an index contains.
 type cursor struct {
 	seq int64
 	id  string
 }
 
-// An index is that of one wiki, opened when it is first used.
+// An index is the index of one wiki. Its database is opened when it is first
+// used.
 type index struct {
 	slug, file string
 	log        *slog.Logger
 
-	inUse   int   // who use it now, and when it was last taken:
-	lastUse int64 // both belong to the Service's lock
+	inUse   int   // number of current users; guarded by Service.mu
+	lastUse int64 // Service.uses when it was last acquired; guarded by Service.mu
 
-	// mu is held for reading by whoever uses db, for writing to replace it.
+	// mu is read-locked while db is used and locked to replace db.
 	mu         sync.RWMutex
-	db         *sql.DB // nil when not open
-	generation int     // how often the database was taken away to be built anew
-	closed     bool    // for good
-	verified   bool    // made or checked by this process, which takes 30 ms for 500 pages
+	db         *sql.DB // nil if not open
+	generation int     // counts rebuilds
+	closed     bool    // permanently
+	verified   bool    // created or checked by this process; a check takes 30 ms for 500 pages
 
-	reads *sqlite.Statements // of db
+	reads *sqlite.Statements // prepared on db
 
-	catchUpMu sync.Mutex // one catch-up at a time
+	catchUpMu sync.Mutex // allows one catch-up at a time
 	cursor    atomic.Pointer[cursor]
 	names     atomic.Pointer[nameList]
 	directory atomic.Pointer[directory]
 
-	model         Model // nil for none
+	model         Model // nil without semantic search
 	queue         *embedQueue
-	embedMu       sync.Mutex // one embedder at a time
+	embedMu       sync.Mutex // allows one embedder at a time
 	vectors       atomic.Pointer[vectors]
-	vectorsUsedAt atomic.Int64 // when the vectors were last used, in unix nanoseconds
+	vectorsUsedAt atomic.Int64 // unix nanoseconds
 
-	// settled is held for reading by a query, so that its statements see one
-	// state, and for writing at the moment when a catch-up commits.
+	// snapshotMu is read-locked by a query, so that all its statements see the
+	// same state, and locked while a catch-up or an embedder commits.
 	snapshotMu sync.RWMutex
 }
 
-// errStale says that an index is not one of this wiki's history.
-var errStale = errors.New("the index does not belong to this history")
+// errStale reports an index that doesn't match its wiki's history or this
+// version, or is damaged. It is rebuilt.
+var errStale = errors.New("stale index")
 
-var errClosed = errors.New("the index was closed")
+var errClosed = errors.New("index is closed")
 
-// healing runs do, and once more on a new index if the old one is damaged.
+// retryRebuilt calls do, and again on a rebuilt index if the index is damaged.
 func (x *index) retryRebuilt(do func() error) error {
 	x.mu.RLock()
-	made := x.generation
+	generation := x.generation
 	x.mu.RUnlock()
 	err := do()
 	if !isDamaged(err) {
 		return err
 	}
-	if err := x.rebuild(made, err); err != nil {
+	if err := x.rebuild(generation, err); err != nil {
 		return err
 	}
 	return do()
 }
 
-// rebuild takes the index away, unless another caller did since it was made for
-// the given time.
-func (x *index) rebuild(made int, why error) error {
+// rebuild removes the index so that its next use rebuilds it, unless another
+// caller has done so since the given generation.
+func (x *index) rebuild(generation int, cause error) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.generation != made || x.closed {
+	if x.generation != generation || x.closed {
 		return nil
 	}
-	x.log.Warn("search: an index is built anew", "wiki", x.slug, "why", why)
+	x.log.Warn("rebuilding damaged index", "wiki", x.slug, "err", cause)
 	x.generation++
 	return x.removeFiles()
 }
 
-// reset takes the index away, for whoever comes next to build it anew.
+// reset removes the index; its next use rebuilds it.
 func (x *index) reset() error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -165,25 +167,26 @@ func (x *index) reset() error {
 	return x.removeFiles()
 }
 
-// damaged reports errors that a new index wouldn't have.
+// isDamaged reports whether a rebuild would fix err.
 func isDamaged(err error) bool { return errors.Is(err, errStale) || sqlite.Damaged(err) }
 
-// current brings the index up to the wiki's head and calls do with the database
-// in a state that has all of it, which does not change meanwhile. While the disk
-// cannot be written, it is the state that there is.
+// withCurrentDB catches up with the wiki's head, then calls do with the
+// database. The database doesn't change during the call and contains everything
+// that was committed before. If the disk can't be written, do gets the last
+// state instead.
 func (x *index) withCurrentDB(ctx context.Context, w *content.Wiki, do func(*sql.DB) error) error {
 	head, _ := w.Head()
 	return x.retryRebuilt(func() error {
 		for {
-			stuck := x.catchUp(ctx, w)
-			if stuck != nil && !sqlite.Unwritable(stuck) {
-				return stuck
+			writeErr := x.catchUp(ctx, w)
+			if writeErr != nil && !sqlite.Unwritable(writeErr) {
+				return writeErr
 			}
 			behind := false
 			err := x.withDB(ctx, func(db *sql.DB) error {
 				x.snapshotMu.RLock()
 				defer x.snapshotMu.RUnlock()
-				if behind = stuck == nil && x.cursor.Load().seq < head; behind { // built anew in between
+				if behind = writeErr == nil && x.cursor.Load().seq < head; behind { // rebuilt in between
 					return nil
 				}
 				return do(db)
@@ -195,7 +198,7 @@ func (x *index) withCurrentDB(ctx context.Context, w *content.Wiki, do func(*sql
 	})
 }
 
-// use calls do with the open database.
+// withDB calls do with the open database.
 func (x *index) withDB(ctx context.Context, do func(*sql.DB) error) error {
 	x.mu.RLock()
 	if x.db == nil {
@@ -212,10 +215,10 @@ func (x *index) withDB(ctx context.Context, do func(*sql.DB) error) error {
 	return do(x.db)
 }
 
-// keptStatements bounds how many are kept prepared; the common queries are few.
+// keptStatements bounds the prepared statements; there are few common queries.
 const keptStatements = 20
 
-// start opens the database and makes its tables if there are none.
+// openDB opens the database and creates its tables if it is new.
 func (x *index) openDB(ctx context.Context) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -229,62 +232,62 @@ func (x *index) openDB(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	at, err := x.checkOrCreate(ctx, db)
+	current, err := x.checkOrCreate(ctx, db)
 	if err != nil {
 		db.Close()
 		return err
 	}
 	x.db, x.reads = db, sqlite.NewStatements(db, keptStatements)
-	x.cursor.Store(&at)
+	x.cursor.Store(&current)
 	return nil
 }
 
-// An index isn't synced: if a power failure tears it, it is rebuilt.
+// An index isn't synced: if a power failure corrupts it, it is rebuilt.
 var openOptions = sqlite.Options{Derived: true, CacheKB: 4000}
 
-// begin reads how far the index has come, or makes an empty one. What another
-// process left, perhaps at a power failure, is checked first.
-func (x *index) checkOrCreate(ctx context.Context, db *sql.DB) (at cursor, err error) {
+// checkOrCreate returns the index's cursor, or creates an empty index. It checks
+// an index from another process first: a power failure may have corrupted it.
+func (x *index) checkOrCreate(ctx context.Context, db *sql.DB) (current cursor, err error) {
 	var found int
 	if err := db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&found); err != nil {
-		return at, err
+		return current, err
 	}
 	var objects int
 	if err := db.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&objects); err != nil {
-		return at, err
+		return current, err
 	}
 	if objects == 0 {
 		x.verified = true
-		return at, x.createTables(ctx, db)
+		return current, x.createTables(ctx, db)
 	}
 	if found != version {
-		return at, fmt.Errorf("%w: it is of version %d, not %d", errStale, found, version)
+		return current, fmt.Errorf("%w: version %d, want %d", errStale, found, version)
 	}
 	if !x.verified {
 		var verdict string
 		if err := db.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&verdict); err != nil {
-			return at, err
+			return current, err
 		}
 		if verdict != "ok" {
-			return at, fmt.Errorf("%w: %s", errStale, verdict)
+			return current, fmt.Errorf("%w: %s", errStale, verdict)
 		}
 		x.verified = true
 	}
-	var slug, cut string
-	err = db.QueryRowContext(ctx, "SELECT wiki, seq, head, cut FROM meta").Scan(&slug, &at.seq, &at.id, &cut)
+	var slug, scheme string
+	err = db.QueryRowContext(ctx, "SELECT wiki, seq, head, cut FROM meta").Scan(&slug, &current.seq, &current.id, &scheme)
 	switch {
 	case errors.Is(err, sql.ErrNoRows) || err == nil && slug != x.slug:
-		return at, fmt.Errorf("%w: it is that of %q", errStale, slug)
+		return current, fmt.Errorf("%w: it belongs to wiki %q", errStale, slug)
 	case err != nil:
-		return at, err
-	case cut != x.chunkScheme():
-		return at, fmt.Errorf("%w: its chunks are %q, not %q", errStale, cut, x.chunkScheme())
+		return current, err
+	case scheme != x.chunkScheme():
+		return current, fmt.Errorf("%w: chunk scheme %q, want %q", errStale, scheme, x.chunkScheme())
 	}
 	left, err := countWaiting(ctx, db)
 	if err == nil && left > 0 {
 		x.recordBacklog(left)
 	}
-	return at, err
+	return current, err
 }
 
 func (x *index) chunkScheme() string {
@@ -299,7 +302,7 @@ func (x *index) createTables(ctx context.Context, db *sql.DB) error {
 	if err != nil {
 		return err
 	}
-	defer tx.Rollback() // does nothing after a commit
+	defer tx.Rollback() // no-op after Commit
 	if _, err := tx.ExecContext(ctx, tables); err != nil {
 		return err
 	}
@@ -312,7 +315,7 @@ func (x *index) createTables(ctx context.Context, db *sql.DB) error {
 	return tx.Commit()
 }
 
-// close closes the database for good, once nobody reads it.
+// close closes the database permanently, once it is no longer used.
 func (x *index) close() error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -320,7 +323,7 @@ func (x *index) close() error {
 	return x.closeDB()
 }
 
-// delete closes the database for good and deletes its files.
+// delete closes the database permanently and deletes its files.
 func (x *index) delete() error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -341,8 +344,8 @@ func (x *index) closeDB() error {
 }
 
 func (x *index) removeFiles() error {
-	if err := x.closeDB(); err != nil { // as that of a damaged file may
-		x.log.Debug("search: close an index", "wiki", x.slug, "err", err)
+	if err := x.closeDB(); err != nil { // expected for a damaged file
+		x.log.Debug("closing index failed", "wiki", x.slug, "err", err)
 	}
 	for _, file := range []string{x.file, x.file + "-wal", x.file + "-shm", x.file + "-journal", filepath.Join(filepath.Dir(x.file), pendingFile)} {
 		if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {

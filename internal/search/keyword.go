@@ -9,7 +9,7 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// A match is one page that was found.
+// A match is a page found by a query.
 type match struct {
 	id    int64
 	path  string
@@ -18,24 +18,24 @@ type match struct {
 	byWords, byMeaning bool
 }
 
-// answer runs a query, more loosely each time that nothing is found. The number
-// of its statements depends on the query alone.
+// keywordSearch runs a query by words, relaxing it while nothing is found. The
+// number of SQL statements depends only on the query.
 func (x *index) keywordSearch(ctx context.Context, db *sql.DB, p parsedQuery, limit, offset int) (Results, error) {
 	r := Results{Words: p.typedTerms(), Ignored: p.ignored}
 	if len(p.groups)+len(p.not)+len(p.filters) == 0 {
 		return r, nil
 	}
 	found, err := x.findMatches(ctx, db, p)
-	for _, looser := range []struct {
-		way    Loosened
-		loosen func(parsedQuery) (parsedQuery, bool)
+	for _, relaxed := range []struct {
+		how   Loosened
+		apply func(parsedQuery) (parsedQuery, bool)
 	}{{Beginnings, parsedQuery.withPrefixes}, {AnyWord, parsedQuery.withAnyWord}} {
 		if err != nil || len(found) > 0 {
 			break
 		}
-		if wider, ok := looser.loosen(p); ok {
+		if wider, ok := relaxed.apply(p); ok {
 			if found, err = x.findMatches(ctx, db, wider); len(found) > 0 {
-				p, r.Loosened = wider, looser.way
+				p, r.Loosened = wider, relaxed.how
 			}
 		}
 	}
@@ -48,18 +48,18 @@ func (x *index) keywordSearch(ctx context.Context, db *sql.DB, p parsedQuery, li
 	return r, err
 }
 
-// find gives all pages that match, best first.
+// findMatches returns all matching pages, best first.
 func (x *index) findMatches(ctx context.Context, db *sql.DB, p parsedQuery) ([]match, error) {
 	dir, err := x.loadDirectory(ctx, db)
 	if err != nil {
 		return nil, err
 	}
-	r := ranking{x: x, ctx: ctx, db: db, directory: dir}
-	scores, err := r.scorePages(p)
+	r := ranking{x: x, directory: dir}
+	scores, err := r.scorePages(ctx, p)
 	if err != nil {
 		return nil, err
 	}
-	if err := r.applyFilters(p, scores); err != nil {
+	if err := r.applyFilters(ctx, p, scores); err != nil {
 		return nil, err
 	}
 	r.boostNameMatches(p, scores)
@@ -70,16 +70,16 @@ func (x *index) findMatches(ctx context.Context, db *sql.DB, p parsedQuery) ([]m
 	return found, nil
 }
 
-// show makes hits of matches, with their snippets. meaning has the passages of
-// pages that were found by it.
+// buildHits makes hits with snippets from matches. Snippets are made only for
+// the hits that are shown. meaning holds the passages of pages found by meaning.
 func (x *index) buildHits(ctx context.Context, db *sql.DB, found []match, mark *marker, meaning map[int64][]passage) ([]Hit, error) {
 	if len(found) == 0 {
 		return nil, nil
 	}
 	ids := make([]int64, len(found))
-	at := map[int64]int{}
+	slots := map[int64]int{}
 	for i, m := range found {
-		ids[i], at[m.id] = m.id, i
+		ids[i], slots[m.id] = m.id, i
 	}
 	list, err := json.Marshal(ids)
 	if err != nil {
@@ -98,13 +98,13 @@ func (x *index) buildHits(ctx context.Context, db *sql.DB, found []match, mark *
 		if err := rows.Scan(&id, &blob, &packed); err != nil {
 			return nil, err
 		}
-		m := found[at[id]]
-		h := &hits[at[id]]
+		m := found[slots[id]]
+		h := &hits[slots[id]]
 		*h = Hit{Page: wiki.PageName(m.path), Score: m.score, Blob: blob, ByWords: m.byWords, ByMeaning: m.byMeaning}
 		if list := mark.bestSections(unpackSections(packed), meaning[id]); len(list) > 0 {
 			h.Section, h.More = list[0], list[1:]
 		}
 	}
-	// A page that a commit took away in between is left out.
+	// Drop pages that were deleted since they were ranked.
 	return slices.DeleteFunc(hits, func(h Hit) bool { return h.Page == "" }), rows.Err()
 }

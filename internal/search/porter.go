@@ -2,11 +2,11 @@ package search
 
 import "strings"
 
-// stem reduces an English word of small ASCII letters to its stem, by M. F.
+// porterStem returns the stem of an English word in lowercase ASCII, by M. F.
 // Porter's algorithm ("An algorithm for suffix stripping", Program 14, 1980)
-// with the two changes of his own later program (bli, logi), as SQLite's porter
-// tokenizer has it. Other words stay as they are: in German or in code it may
-// cut too much, but the same on both sides of a comparison.
+// with the two changes of his later program (bli, logi), like SQLite's porter
+// tokenizer. It returns words with other characters unchanged. In German or in
+// code it can remove too much, but queries and pages are stemmed alike.
 func porterStem(word string) string {
 	if len(word) < 3 || len(word) > 64 {
 		return word
@@ -35,7 +35,7 @@ func porterStem(word string) string {
 	return s
 }
 
-// plurals is step 1a.
+// stripPlural is step 1a.
 func stripPlural(s string) string {
 	switch {
 	case strings.HasSuffix(s, "sses") && len(s) > 4, strings.HasSuffix(s, "ies") && len(s) > 3:
@@ -46,7 +46,7 @@ func stripPlural(s string) string {
 	return s
 }
 
-// pastTense is step 1b.
+// stripPastTense is step 1b.
 func stripPastTense(s string) string {
 	if before, ok := cutSuffix(s, "eed"); ok {
 		if measure(before) > 0 {
@@ -73,7 +73,7 @@ func stripPastTense(s string) string {
 	return before
 }
 
-// A suffix and what takes its place; the longer ones stand first.
+// A suffix and its replacement. In the tables, longer suffixes come first.
 type suffix struct{ from, to string }
 
 // doubleSuffixes are those of step 2.
@@ -96,12 +96,12 @@ var lastSuffixes = []string{
 	"ism", "ate", "iti", "ous", "ive", "ize",
 }
 
-// replaceSuffix puts another suffix in the place of the first that fits, if
-// what stands before it has more than min syllables.
-func replaceSuffix(s string, table []suffix, min int) string {
+// replaceSuffix replaces the first matching suffix if the rest of the word has a
+// measure above minMeasure.
+func replaceSuffix(s string, table []suffix, minMeasure int) string {
 	for _, x := range table {
 		if before, ok := cutSuffix(s, x.from); ok {
-			if measure(before) > min {
+			if measure(before) > minMeasure {
 				return before + x.to
 			}
 			return s
@@ -110,7 +110,7 @@ func replaceSuffix(s string, table []suffix, min int) string {
 	return s
 }
 
-// dropSuffix is step 4.
+// dropLastSuffix is step 4.
 func dropLastSuffix(s string) string {
 	for _, x := range lastSuffixes {
 		before, ok := cutSuffix(s, x)
@@ -125,16 +125,16 @@ func dropLastSuffix(s string) string {
 	return s
 }
 
-// cutSuffix cuts a suffix off a longer word.
+// cutSuffix removes a suffix from a longer word.
 func cutSuffix(s, suffix string) (before string, found bool) {
 	if len(s) <= len(suffix) || s[len(s)-1] != suffix[len(suffix)-1] {
-		return s, false // nearly always, and quickly
+		return s, false // the common case, checked first for speed
 	}
 	return strings.CutSuffix(s, suffix)
 }
 
-// consonant reports whether the letter at i is one; y is, after a vowel or in
-// front.
+// isConsonant reports whether the letter at i is a consonant. A y is one at the
+// start of a word and after a vowel.
 func isConsonant(s string, i int) bool {
 	switch s[i] {
 	case 'a', 'e', 'i', 'o', 'u':
@@ -145,7 +145,7 @@ func isConsonant(s string, i int) bool {
 	return true
 }
 
-// measure counts the changes from vowels to consonants: Porter's m.
+// measure counts the vowel-consonant sequences: Porter's m.
 func measure(s string) int {
 	m, vowel := 0, false
 	for i := range len(s) {
@@ -170,8 +170,8 @@ func hasVowel(s string) bool {
 	return false
 }
 
-// shortEnd reports consonant, vowel, consonant at the end, the last not w, x
-// or y: Porter's *o.
+// endsShort reports whether a word ends in consonant, vowel, consonant, where
+// the last isn't w, x or y: Porter's *o.
 func endsShort(s string) bool {
 	n := len(s)
 	return n > 2 && isConsonant(s, n-1) && !isConsonant(s, n-2) && isConsonant(s, n-3) && !strings.Contains("wxy", s[n-1:])

@@ -8,7 +8,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// SQLite's own porter tokenizer is the reference.
+// SQLite's porter tokenizer is the reference.
 func TestStemMatchesSQLite(t *testing.T) {
 	setRapidChecks(t, 150, 20_000)
 	db, err := sql.Open("sqlite", ":memory:")
@@ -55,7 +55,7 @@ func TestStemMatchesSQLite(t *testing.T) {
 			t.Fatalf("stem(%q) = %q, SQLite has %q", word, ours, theirs)
 		}
 		if s := porterStem(word); len(s) > 3 && !strings.HasPrefix(word, s[:len(s)-2]) {
-			t.Fatalf("%q differs from its stem %q in more than two letters, which marks rely on", word, s)
+			t.Fatalf("stem %[2]q of %[1]q changes more than its last two letters, which sharedPrefix relies on", word, s)
 		}
 	})
 }

@@ -12,38 +12,39 @@ import (
 	"robot.wtf/internal/sqlite"
 )
 
-// The parts of a page that its words stand in.
+// The columns: parts of a page that are weighted differently.
 const (
-	inName = iota // its name, and the title in its front matter
-	inHeadings
+	inName     = iota // its name and the title in its front matter
+	inHeadings        // also tags and attachments
 	inBody
 	columnCount
 )
 
-// weights of a word's places, by column: one in the name counts as ten in the text.
+// columnWeights weights occurrences by column: one in the name counts as much as
+// ten in the text.
 var columnWeights = [columnCount]float64{inName: 10, inHeadings: 4, inBody: 1}
 
-// A place is where a word stands on its page: the column in the upper two bits,
-// and below them the number of the word in that column. Words that follow each
-// other in a text have places that follow each other; between texts that do not
-// go on, such as two sections, one number is left out.
+// A position is the position of a word on its page: the column in the upper two
+// bits, then the index of the word in that column. Consecutive words have
+// consecutive positions. One index is skipped between separate texts, such as
+// two sections, so that phrases don't match across them.
 type position uint32
 
 const columnBits = 30
 
 func (p position) column() int { return int(p >> columnBits) }
 
-// places are those of all the words of a page, by stem.
+// positions are the positions of all words of a page, by stem.
 type positions map[string][]position
 
-// placesOf gives the places of a page's words, and how many words it has. name
-// and title are stems joined by blanks, as pages has them.
+// pagePositions returns the positions of a page's words and the number of words.
+// name and title are stems joined by spaces, as stored in pages.
 func pagePositions(name, title string, sections []section) (positions, int) {
-	all := positions{}
+	result := positions{}
 	var next [columnCount]position
 	size := 0
 	add := func(column int, stem string) {
-		all[stem] = append(all[stem], position(column)<<columnBits|next[column])
+		result[stem] = append(result[stem], position(column)<<columnBits|next[column])
 		next[column]++
 		size++
 	}
@@ -53,8 +54,8 @@ func pagePositions(name, title string, sections []section) (positions, int) {
 		}
 		next[inName]++
 	}
-	stems := map[string]string{} // of this page's words, most of which come again
-	text := func(column int, text string) {
+	stems := map[string]string{} // by word; most words of a page repeat
+	addText := func(column int, text string) {
 		for t := range tokenize(text) {
 			s, ok := stems[t.word]
 			if !ok {
@@ -66,29 +67,30 @@ func pagePositions(name, title string, sections []section) (positions, int) {
 		next[column]++
 	}
 	for _, s := range sections {
-		if s.line == 0 { // tags and attachments tell as much as a heading
-			text(inHeadings, s.text)
+		if s.line == 0 { // tags and attachments weigh as much as headings
+			addText(inHeadings, s.text)
 			continue
 		}
-		text(inHeadings, s.heading)
-		text(inBody, s.text)
+		addText(inHeadings, s.heading)
+		addText(inBody, s.text)
 	}
-	return all, size
+	return result, size
 }
 
-// blockPages is how many pages share a row of postings. With more, a save has
-// more to write again; with fewer, a query has more rows to read.
+// blockPages is how many pages share a row of postings. A larger block makes
+// each save rewrite more; a smaller one makes each query read more rows.
 const blockPages = 64
 
-// A posting is one page's places of one word, packed: uvarints of
+// packPosting encodes a posting, the positions of one word on one page, as
+// uvarints:
 //
-//	page's offset in its block << 3 | columns that have places, a bit each
-//	for each of these columns: how many, and each one's distance from the last
+//	page's offset in its block << 3 | a bit for each column with positions
+//	for each of these columns: the number of positions, and each one's distance from the previous
 //
-// A list is the postings of a block in order of their offsets.
-func packPosting(offset int, at []position) []byte {
+// A list is the postings of a block ordered by offset.
+func packPosting(offset int, list []position) []byte {
 	var count [columnCount]int
-	for _, p := range at {
+	for _, p := range list {
 		count[p.column()]++
 	}
 	head := uint64(offset) << columnCount
@@ -97,18 +99,18 @@ func packPosting(offset int, at []position) []byte {
 			head |= 1 << c
 		}
 	}
-	packed := binary.AppendUvarint(make([]byte, 0, len(at)+4), head)
+	packed := binary.AppendUvarint(make([]byte, 0, len(list)+4), head)
 	for c, n := range count {
 		if n == 0 {
 			continue
 		}
 		packed = binary.AppendUvarint(packed, uint64(n))
 		last := position(c) << columnBits
-		for _, p := range at[:n] {
+		for _, p := range list[:n] {
 			packed = binary.AppendUvarint(packed, uint64(p-last))
 			last = p
 		}
-		at = at[n:]
+		list = list[n:]
 	}
 	return packed
 }
@@ -116,11 +118,11 @@ func packPosting(offset int, at []position) []byte {
 // A listReader reads the postings of one list.
 type listReader struct {
 	rest      []byte
-	positions []position // of the posting that was read last
+	positions []position // of the last posting read
 }
 
-// next reads the next posting, and gives the page's offset and the posting as
-// it is packed; false at the end. Its places are in at.
+// next reads a posting. It returns the page's offset and the posting in packed
+// form, and stores its positions. more is false at the end of the list.
 func (r *listReader) next() (offset int, packed []byte, more bool, err error) {
 	if len(r.rest) == 0 {
 		return 0, nil, false, nil
@@ -152,14 +154,14 @@ func (r *listReader) next() (offset int, packed []byte, more bool, err error) {
 		}
 	}
 	if offset = int(head >> columnCount); bad || offset >= blockPages {
-		return 0, nil, false, fmt.Errorf("%w: a list of postings is broken", errStale)
+		return 0, nil, false, fmt.Errorf("%w: malformed posting list", errStale)
 	}
 	packed, r.rest = r.rest[:i], r.rest[i:]
 	return offset, packed, true, nil
 }
 
-// splice puts postings in the place of those that a list has of the same pages;
-// an empty one takes the page out.
+// spliceList replaces a list's postings of the changed pages, by offset. A nil
+// posting removes the page.
 func spliceList(list []byte, changed map[int][]byte) ([]byte, error) {
 	offsets := slices.Sorted(maps.Keys(changed))
 	out := make([]byte, 0, len(list)+16*len(changed))
@@ -182,13 +184,13 @@ func spliceList(list []byte, changed map[int][]byte) ([]byte, error) {
 	}
 }
 
-// A word's list in one block.
+// A listKey identifies a word's list in one block.
 type listKey struct {
 	block int64
 	stem  string
 }
 
-// postings collects what changes in the lists, so that each is written once.
+// postings collects changes to lists, so that each list is written once.
 type postings struct {
 	changed map[listKey]map[int][]byte
 	bytes   int
@@ -196,13 +198,13 @@ type postings struct {
 
 func newPostings() *postings { return &postings{changed: map[listKey]map[int][]byte{}} }
 
-// collectBytes bounds what is collected before it is written.
+// maxPostingBytes bounds the changes collected before they are written.
 const maxPostingBytes = 8 << 20
 
-// replace notes that the words of a page stand elsewhere now.
+// replacePage records that a page's words have changed positions.
 func (c *postings) replacePage(page int64, old, now positions) {
 	block, offset := page/blockPages, int(page%blockPages)
-	note := func(stem string, packed []byte) {
+	record := func(stem string, packed []byte) {
 		key := listKey{block, stem}
 		if c.changed[key] == nil {
 			c.changed[key] = map[int][]byte{}
@@ -213,17 +215,17 @@ func (c *postings) replacePage(page int64, old, now positions) {
 	}
 	for stem := range old {
 		if now[stem] == nil {
-			note(stem, nil)
+			record(stem, nil)
 		}
 	}
-	for stem, at := range now {
-		if !slices.Equal(at, old[stem]) {
-			note(stem, packPosting(offset, at))
+	for stem, list := range now {
+		if !slices.Equal(list, old[stem]) {
+			record(stem, packPosting(offset, list))
 		}
 	}
 }
 
-// write brings what was collected into the lists.
+// flush writes the collected changes.
 func (c *postings) flush(ctx context.Context, tx *sqlite.Statements) error {
 	stems := map[int64][]string{}
 	for key := range c.changed {
@@ -255,13 +257,13 @@ func (c *postings) flush(ctx context.Context, tx *sqlite.Statements) error {
 	return nil
 }
 
-// readLists reads the lists that a block has of some words.
+// readLists returns a block's lists of the given words.
 func readLists(ctx context.Context, tx *sqlite.Statements, block int64, stems []string) (map[string][]byte, error) {
-	asked, err := json.Marshal(stems)
+	wanted, err := json.Marshal(stems)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := tx.Rows(ctx, "SELECT stem, list FROM postings WHERE block = $1 AND stem IN (SELECT value FROM json_each($2))", block, string(asked))
+	rows, err := tx.Rows(ctx, "SELECT stem, list FROM postings WHERE block = $1 AND stem IN (SELECT value FROM json_each($2))", block, string(wanted))
 	if err != nil {
 		return nil, err
 	}

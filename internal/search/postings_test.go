@@ -11,32 +11,32 @@ import (
 	"pgregory.net/rapid"
 )
 
-// A list that is changed bit by bit is the one that is made at once.
+// A list that is changed step by step equals one built at once.
 func TestSpliceList(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		var list []byte
+		var packedList []byte
 		want := map[int][]position{}
 		for range rapid.IntRange(1, 8).Draw(t, "saves") {
 			changed := map[int][]byte{}
 			for range rapid.IntRange(1, 4).Draw(t, "pages") {
 				offset := rapid.IntRange(0, blockPages-1).Draw(t, "offset")
-				at := slices.Compact(slices.Sorted(slices.Values(rapid.SliceOfN(rapid.Custom(func(t *rapid.T) position {
+				list := slices.Compact(slices.Sorted(slices.Values(rapid.SliceOfN(rapid.Custom(func(t *rapid.T) position {
 					return position(rapid.IntRange(0, columnCount-1).Draw(t, "column"))<<columnBits | position(rapid.IntRange(0, 1<<columnBits-1).Draw(t, "number"))
-				}), 0, 5).Draw(t, "at"))))
-				changed[offset], want[offset] = nil, at
-				if len(at) > 0 {
-					changed[offset] = packPosting(offset, at)
+				}), 0, 5).Draw(t, "positions"))))
+				changed[offset], want[offset] = nil, list
+				if len(list) > 0 {
+					changed[offset] = packPosting(offset, list)
 				} else {
 					delete(want, offset)
 				}
 			}
 			var err error
-			if list, err = spliceList(list, changed); err != nil {
+			if packedList, err = spliceList(packedList, changed); err != nil {
 				t.Fatal(err)
 			}
 		}
 		got, before := map[int][]position{}, -1
-		for r := (listReader{rest: list}); ; {
+		for r := (listReader{rest: packedList}); ; {
 			offset, _, more, err := r.next()
 			if err != nil {
 				t.Fatal(err)
@@ -45,7 +45,7 @@ func TestSpliceList(t *testing.T) {
 				break
 			}
 			if offset <= before {
-				t.Fatalf("%d after %d", offset, before)
+				t.Fatalf("offset %d follows %d", offset, before)
 			}
 			before, got[offset] = offset, slices.Clone(r.positions)
 		}
@@ -55,7 +55,8 @@ func TestSpliceList(t *testing.T) {
 	})
 }
 
-// A broken list is an error that makes the index anew, and no more.
+// A malformed list is an error that triggers a rebuild. It never panics or
+// loops.
 func FuzzBrokenPostingList(f *testing.F) {
 	f.Add(packPosting(3, []position{1, 2, 300}))
 	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
@@ -70,14 +71,14 @@ func FuzzBrokenPostingList(f *testing.F) {
 				return
 			}
 			if len(packed) == 0 {
-				t.Fatal("reads on without an end")
+				t.Fatal("the reader doesn't advance")
 			}
 		}
 	})
 }
 
-// What is found is what a look through all the pages finds: words, phrases,
-// beginnings, and what must not be there.
+// Search finds the same pages as a scan of all pages: for words, phrases,
+// prefixes and exclusions.
 func TestSearchMatchesFullScan(t *testing.T) {
 	setRapidChecks(t, 4, 300)
 	words := strings.Fields("frost frosty garden gardens run running 机 器 人 a b of")
@@ -129,7 +130,7 @@ func TestSearchMatchesFullScan(t *testing.T) {
 				rt.Fatalf("%s finds %v (%s), want %v", query, got, r.Loosened, want)
 			}
 			if r, err = u.s.Search(t.Context(), u.w, Query{Text: "path:* -" + query, Limit: 100}); err != nil || r.Total != len(pages)-len(want) {
-				rt.Fatalf("-%s finds %d of %d pages, %v; %d have it", query, r.Total, len(pages), err, len(want))
+				rt.Fatalf("-%s finds %d of %d pages, err %v; %d pages contain it", query, r.Total, len(pages), err, len(want))
 			}
 		}
 	})
@@ -144,7 +145,7 @@ func hitNames(r Results) []string {
 	return list
 }
 
-// stands reports whether a term is somewhere in a page's words.
+// containsTerm reports whether a page's words contain a term.
 func containsTerm(t term, stems []string) bool {
 	n := len(t.tokens)
 	for i := 0; i+n <= len(stems); i++ {

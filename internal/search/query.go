@@ -9,15 +9,15 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// What is read of a query; see Query.Text.
+// Limits of a query's text; longer queries are truncated.
 const (
 	maxQueryChars    = 200
 	maxQueryTerms    = 20
-	minPrefixLetters = 2 // letters
+	minPrefixLetters = 2
 )
 
-// A parsed query: pages that have one term of each group and pass all filters,
-// without those that have a term of not.
+// A parsedQuery matches pages that have one term of each group, pass all filters
+// and have no term of not.
 type parsedQuery struct {
 	groups  [][]term
 	not     []term
@@ -25,30 +25,30 @@ type parsedQuery struct {
 	ignored []string
 }
 
-// A term is a word, or several that must follow each other.
+// A term is a word, or a phrase of several.
 type term struct {
 	tokens []token
-	prefix bool   // the last word may go on
-	exact  bool   // typed in quotes or with a star: meant to the letter
+	prefix bool   // the last word matches as a prefix
+	exact  bool   // typed in quotes or with a star: always required
 	text   string // as typed
 }
 
-// A filter asks for a tag, a path or an author: one of the values.
+// A filter selects pages by tag, path or author: any of the values.
 type filter struct {
 	kind   string // "tag", "path" or "author"
 	values []string
 	not    bool
 }
 
-// An item is one piece of a query before it is put together.
+// An item is one piece of a query before it is assembled.
 type item struct {
 	term
 	filter
 	not      bool
-	operator string // "OR", "|" or "AND" as typed, which may be operators
+	operator string // "OR", "|" or "AND" as typed; an operator if between two items
 }
 
-// parse reads a query. Every text is one.
+// parseQuery parses a query. Every text is a valid query.
 func parseQuery(text string) parsedQuery {
 	var p parsedQuery
 	text = strings.ToValidUTF8(text, " ")
@@ -63,7 +63,7 @@ func parseQuery(text string) parsedQuery {
 	terms := 0
 	for i := 0; i < len(items); i++ {
 		between := i > 0 && i+1 < len(items)
-		either := false
+		afterOR := false
 		if items[i].operator != "" && between {
 			if items[i].operator == "AND" {
 				continue
@@ -71,7 +71,7 @@ func parseQuery(text string) parsedQuery {
 			if items[i+1].operator == "|" {
 				continue // "a | | b"
 			}
-			either = true
+			afterOR = true
 			i++
 		} else if items[i].operator == "|" {
 			continue
@@ -80,28 +80,28 @@ func parseQuery(text string) parsedQuery {
 			p.ignored = append(p.ignored, "Only the first 20 terms were read.")
 			break
 		}
-		p.addItem(items[i], either)
+		p.addItem(items[i], afterOR)
 	}
 	return p
 }
 
-// add puts an item to the others; either says that OR stands before it.
-func (p *parsedQuery) addItem(it item, either bool) {
+// addItem adds an item. afterOR reports that it follows an OR.
+func (p *parsedQuery) addItem(it item, afterOR bool) {
 	switch {
 	case it.kind != "":
 		f := it.filter
 		f.not = it.not
-		if n := len(p.filters); either && n > 0 && p.filters[n-1].kind == f.kind && p.filters[n-1].not == f.not {
+		if n := len(p.filters); afterOR && n > 0 && p.filters[n-1].kind == f.kind && p.filters[n-1].not == f.not {
 			p.filters[n-1].values = append(p.filters[n-1].values, f.values...)
 			return
 		}
-		if either {
-			p.ignored = append(p.ignored, "OR works between words, or between filters of one kind.")
+		if afterOR {
+			p.ignored = append(p.ignored, "OR only works between words or between filters of the same kind.")
 		}
 		p.filters = append(p.filters, f)
 	case it.not:
 		p.not = append(p.not, it.term)
-	case either && len(p.groups) > 0:
+	case afterOR && len(p.groups) > 0:
 		n := len(p.groups) - 1
 		p.groups[n] = append(p.groups[n], it.term)
 	default:
@@ -109,7 +109,7 @@ func (p *parsedQuery) addItem(it item, either bool) {
 	}
 }
 
-// filterBy adds the filters that stand beside a query's text.
+// addFilters adds the filter fields of q. They apply whatever the text is.
 func (p *parsedQuery) addFilters(q Query) {
 	for _, f := range []struct{ kind, value string }{{"tag", q.Tag}, {"path", q.Path}, {"author", q.Author}} {
 		if value := filterValue(f.kind, strings.ToValidUTF8(f.value, "")); value != "" {
@@ -120,7 +120,7 @@ func (p *parsedQuery) addFilters(q Query) {
 
 var quoteReplacer = strings.NewReplacer("“", `"`, "”", `"`, "„", `"`, "«", `"`, "»", `"`)
 
-// split cuts a query into its pieces.
+// splitItems splits a query into items.
 func (p *parsedQuery) splitItems(text string) []item {
 	var items []item
 	rest := quoteReplacer.Replace(text)
@@ -141,7 +141,7 @@ func (p *parsedQuery) splitItems(text string) []item {
 				value, _, rest = nextWord(rest)
 			}
 			if value = filterValue(kind, value); value == "" {
-				p.ignored = append(p.ignored, `"`+kind+`:" needs something after it, such as `+filterExamples[kind]+`.`)
+				p.ignored = append(p.ignored, `"`+kind+`:" needs a value, such as `+filterExamples[kind]+`.`)
 				continue
 			}
 			it.filter = filter{kind: kind, values: []string{value}}
@@ -171,8 +171,8 @@ func startsWithSpace(s string) bool {
 	return unicode.IsSpace(r)
 }
 
-// nextWord takes what stands in quotes, or what comes before a blank or a
-// quote. rest is not empty and begins with no blank.
+// nextWord returns the next quoted text, or the text before the next space or
+// quote. rest must not be empty or start with a space.
 func nextWord(rest string) (word string, quoted bool, after string) {
 	if rest[0] == '"' {
 		word, after, _ = strings.Cut(rest[1:], `"`)
@@ -193,7 +193,7 @@ func parseFilter(word string) (kind, value string, ok bool) {
 	return kind, value, ok && filterExamples[kind] != ""
 }
 
-// filterValue brings a filter's value to the form that the index has.
+// filterValue converts a filter's value to the form stored in the index.
 func filterValue(kind, value string) string {
 	value = strings.TrimSpace(value)
 	switch kind {
@@ -209,9 +209,9 @@ func filterValue(kind, value string) string {
 	return key
 }
 
-// parts are the terms of a word: what has the form of a filter but is none is
-// two words, for "error:timeout" rarely stands so in a text. Addresses and
-// other runs of words without a blank between them are phrases.
+// splitWord returns the terms of a word. A word with the form of a filter that
+// isn't one becomes two words: pages rarely contain "error:timeout" as such.
+// Addresses and other words joined by punctuation are phrases.
 func splitWord(word string, quoted bool) []string {
 	before, after, ok := strings.Cut(word, ":")
 	if quoted || !ok || before == "" || after == "" || strings.ContainsAny(after[:1], ":/") || strings.ContainsFunc(before, func(r rune) bool { return !unicode.IsLetter(r) }) {
@@ -229,7 +229,7 @@ func newTerm(text string, prefix bool) term {
 	return t
 }
 
-// words are the terms that were looked for, as typed.
+// typedTerms returns the search terms as typed.
 func (p parsedQuery) typedTerms() []string {
 	var list []string
 	for _, g := range p.groups {
@@ -240,8 +240,8 @@ func (p parsedQuery) typedTerms() []string {
 	return list
 }
 
-// beginnings is the query with every word that is no phrase as a beginning, or
-// false if that changes nothing.
+// withPrefixes returns the query with each single word as a prefix, or false if
+// that changes nothing.
 func (p parsedQuery) withPrefixes() (parsedQuery, bool) {
 	changed := false
 	groups := make([][]term, len(p.groups))
@@ -258,60 +258,60 @@ func (p parsedQuery) withPrefixes() (parsedQuery, bool) {
 	return p, changed
 }
 
-// maxPairs bounds how many pairs of characters a sentence without blanks is
-// taken apart into.
+// maxAlternatives bounds the terms of withAnyWord, because a sentence without
+// spaces is split into many pairs of characters.
 const maxAlternatives = 40
 
-// anyWord is the query that one of its words satisfies, or false if that
-// changes nothing. Phrases are taken apart; of scripts without blanks, whose
-// words are not known, two characters count as one.
+// withAnyWord returns a query that any one of the words satisfies, or false if
+// that changes nothing. Phrases are split into words. In scripts without spaces,
+// where word boundaries aren't known, each pair of characters is a word.
 func (p parsedQuery) withAnyWord() (parsedQuery, bool) {
-	var any []term
+	var alternatives []term
 	for _, g := range p.groups {
 		for _, t := range g {
 			for i := range t.tokens {
 				tok := t.tokens[i]
-				one := term{tokens: t.tokens[i : i+1]}
+				alternative := term{tokens: t.tokens[i : i+1]}
 				switch {
 				case !tok.whole:
-					one.prefix = utf8.RuneCountInString(tok.word) > minPrefixLetters
+					alternative.prefix = utf8.RuneCountInString(tok.word) > minPrefixLetters
 				case i+1 < len(t.tokens) && t.tokens[i+1].whole:
-					one.tokens = t.tokens[i : i+2]
+					alternative.tokens = t.tokens[i : i+2]
 				case i > 0 && t.tokens[i-1].whole:
-					continue // in the pair before
+					continue // part of the previous pair
 				}
-				if len(any) < maxAlternatives {
-					any = append(any, one)
+				if len(alternatives) < maxAlternatives {
+					alternatives = append(alternatives, alternative)
 				}
 			}
 		}
 	}
-	if len(any) < 2 {
+	if len(alternatives) < 2 {
 		return p, false
 	}
-	p.groups = [][]term{any}
+	p.groups = [][]term{alternatives}
 	return p, true
 }
 
-// tails are ends that a beginning may have in front of it; see stemsOf.
+// prefixEndings are endings that can follow a prefix; see prefixStems.
 var prefixEndings = strings.Fields(`s es d ed g ng ing y ty ity ies ied l al nal onal ly lly e te ate ation tion ion on n
 	ations ions ness ess ss ment ent nt t ments able ble le er r ers rs or ism ist ive ize ized izing ance ence ent ous ful
 	ning ned ting ted ping ped ming med ling led ring red ging ged bing bed ding ded`)
 
-// stemsOf are the stems, other than those that begin so, of words that begin
-// so: a beginning may reach into the ending that the index has cut off, as
-// "runni" of "running" and "universi" of "university".
-func prefixStems(beginning string) []string {
+// prefixStems returns the stems of words with a prefix that don't have the
+// prefix themselves. A prefix can reach into the ending that stemming removes:
+// "runni" of "running", "universi" of "university".
+func prefixStems(prefix string) []string {
 	var list []string
-	note := func(word string) {
-		if s := porterStem(word); !strings.HasPrefix(s, beginning) && !slices.Contains(list, s) {
+	addStem := func(word string) {
+		if s := porterStem(word); !strings.HasPrefix(s, prefix) && !slices.Contains(list, s) {
 			list = append(list, s)
 		}
 	}
-	note(beginning)
-	if len(beginning) > 3 {
-		for _, tail := range prefixEndings {
-			note(beginning + tail)
+	addStem(prefix)
+	if len(prefix) > 3 {
+		for _, ending := range prefixEndings {
+			addStem(prefix + ending)
 		}
 	}
 	return list

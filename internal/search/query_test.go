@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// expression writes down how a query was understood.
+// expression formats a parsed query as a Boolean expression.
 func (p parsedQuery) expression() string {
 	if len(p.groups) == 0 {
 		return ""
@@ -24,6 +24,7 @@ func (p parsedQuery) expression() string {
 	return e
 }
 
+// anyOf formats alternatives.
 func anyOf(terms []term) string {
 	var list []string
 	for _, t := range terms {
@@ -102,7 +103,7 @@ func TestParseQuery(t *testing.T) {
 	}
 }
 
-// Queries that were made to break a parser.
+// Queries that try to break a parser.
 var hostileQueries = []string{
 	"a | | b", "a OR | b", "a | OR b", "a OR OR b", "| | |", "a | |", "OR", "a AND | b",
 	"", " ", "\x00", "\xff\xfe", `"`, `""`, `"""`, `""""`, "'", "''", "*", "**", "^", "-", "--", "---", "+", "(", ")", "()",
@@ -132,12 +133,12 @@ func TestHostileQueries(t *testing.T) {
 		u.search(q)
 	}
 	if u.log.Len() > 0 {
-		t.Errorf("an index was taken for damaged: %s", u.log)
+		t.Errorf("a query was mistaken for index damage: %s", u.log)
 	}
 }
 
-// Attack: a text that ends in a quotation, or is longer than what is read of it,
-// takes a filter that stands beside it away.
+// Attack: a text that ends in an unclosed quote, or exceeds the limits, disables
+// the filter fields.
 func TestFilterFieldsAlwaysApply(t *testing.T) {
 	u := newWorld(t)
 	u.useModel(&fakeModel{})
@@ -149,13 +150,13 @@ func TestFilterFieldsAlwaysApply(t *testing.T) {
 				q.Text, q.Mode = text, mode
 				r, err := u.s.Search(t.Context(), u.w, q)
 				got := strings.TrimPrefix(foundPages(r), string(r.Loosened)+": ")
-				if nowhere := text == "frost path:Log OR"; err != nil || got != "Garden/Frost" && !(nowhere && got == "") {
-					t.Errorf("%s %.20q with tag %q and path %q finds %s, %v", mode, text, q.Tag, q.Path, got, err)
+				if contradicts := text == "frost path:Log OR"; err != nil || got != "Garden/Frost" && !(contradicts && got == "") {
+					t.Errorf("%s %.20q with tag %q and path %q finds %s, err %v", mode, text, q.Tag, q.Path, got, err)
 				}
 			}
 			q := Query{Text: text, Mode: mode, Author: "nobody"}
 			if r, err := u.s.Search(t.Context(), u.w, q); err != nil || r.Total != 0 {
-				t.Errorf("%s %.20q by nobody finds %s, %v", mode, text, foundPages(r), err)
+				t.Errorf("%s %.20q with author nobody finds %s, err %v", mode, text, foundPages(r), err)
 			}
 		}
 	}

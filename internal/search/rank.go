@@ -9,26 +9,26 @@ import (
 	"strings"
 )
 
-// A directory is what ranking needs of every page, read once for each position
-// of the index: it makes ranking free of look-ups.
+// A directory holds what ranking needs to know about every page, so that ranking
+// needs no lookups. It is read once per cursor.
 type directory struct {
 	cursor   cursor
-	pages    []pageEntry // by id; one without a path is none
+	pages    []pageEntry // by id; unused ids have no path
 	count    int
-	meanSize float64 // words of a page
+	meanSize float64 // mean words per page
 }
 
 type pageEntry struct {
 	path        string
 	size        float64 // in words
-	name, title string  // indexed words
-	last        string  // those of the name's last segment, each with a blank before it
+	name, title string  // stems; see stemText
+	last        string  // stems of the name's last segment, each preceded by a space
 }
 
-// directory reads the pages of the index, from memory when nothing changed.
+// loadDirectory returns the index's directory, cached until the cursor moves.
 func (x *index) loadDirectory(ctx context.Context, db *sql.DB) (*directory, error) {
-	at := *x.cursor.Load()
-	if d := x.directory.Load(); d != nil && d.cursor == at {
+	current := *x.cursor.Load()
+	if d := x.directory.Load(); d != nil && d.cursor == current {
 		return d, nil
 	}
 	rows, err := x.reads.Rows(ctx, "SELECT id, path, size, name, last, title FROM pages ORDER BY id")
@@ -36,7 +36,7 @@ func (x *index) loadDirectory(ctx context.Context, db *sql.DB) (*directory, erro
 		return nil, err
 	}
 	defer rows.Close()
-	d := &directory{cursor: at}
+	d := &directory{cursor: current}
 	total := 0.0
 	for rows.Next() {
 		var id int
@@ -55,28 +55,26 @@ func (x *index) loadDirectory(ctx context.Context, db *sql.DB) (*directory, erro
 	return d, rows.Err()
 }
 
-// A ranking scores the pages of one query.
+// A ranking scores the pages for one query.
 type ranking struct {
-	x   *index
-	ctx context.Context
-	db  *sql.DB
+	x *index
 	*directory
 }
 
-// The constants of BM25, as everybody has them.
+// Standard BM25 parameters.
 const (
 	bm25K1 = 1.2
 	bm25B  = 0.75
 )
 
-// score gives every page's score for a query, by id: that of all its terms that
-// the page has, and below 0 for pages that the query does not match.
+// scorePages returns each page's score by id: the sum over the query's terms
+// that the page has, or -1 for pages that don't match.
 //
-// It is Okapi BM25 with weighted places (Robertson, Zaragoza and Taylor, "Simple
-// BM25 extension to multiple weighted fields", 2004) and an inverse document
-// frequency that stays above 0 (as Lucene's), for in a small wiki many a good
-// word is on most of the pages.
-func (r ranking) scorePages(p parsedQuery) ([]float64, error) {
+// It is Okapi BM25 with weighted fields (Robertson, Zaragoza and Taylor, "Simple
+// BM25 extension to multiple weighted fields", 2004) and, as in Lucene, an
+// inverse document frequency that stays positive: in a small wiki, useful words
+// are often on most pages.
+func (r ranking) scorePages(ctx context.Context, p parsedQuery) ([]float64, error) {
 	scores := make([]float64, len(r.pages))
 	for id, e := range r.pages {
 		if e.path == "" {
@@ -86,18 +84,18 @@ func (r ranking) scorePages(p parsedQuery) ([]float64, error) {
 	for _, group := range p.groups {
 		has := make([]bool, len(r.pages))
 		for _, t := range group {
-			often, err := r.termFrequency(t)
+			frequencies, err := r.termFrequency(ctx, t)
 			if err != nil {
 				return nil, err
 			}
 			found := 0
-			for _, f := range often {
+			for _, f := range frequencies {
 				if f > 0 {
 					found++
 				}
 			}
-			idf := math.Log(1 + (float64(r.count-found)+.5)/(float64(found)+.5))
-			for id, f := range often {
+			idf := math.Log(1 + (float64(r.count-found)+0.5)/(float64(found)+0.5))
+			for id, f := range frequencies {
 				if f > 0 && scores[id] >= 0 {
 					has[id] = true
 					scores[id] += idf * f * (bm25K1 + 1) / (f + bm25K1*(1-bm25B+bm25B*r.pages[id].size/r.meanSize))
@@ -111,11 +109,11 @@ func (r ranking) scorePages(p parsedQuery) ([]float64, error) {
 		}
 	}
 	for _, t := range p.not {
-		often, err := r.termFrequency(t)
+		frequencies, err := r.termFrequency(ctx, t)
 		if err != nil {
 			return nil, err
 		}
-		for id, f := range often {
+		for id, f := range frequencies {
 			if f > 0 {
 				scores[id] = -1
 			}
@@ -124,30 +122,30 @@ func (r ranking) scorePages(p parsedQuery) ([]float64, error) {
 	return scores, nil
 }
 
-// frequency is how often each page has a term, by id, each place with the
-// weight of its column.
-func (r ranking) termFrequency(t term) ([]float64, error) {
-	often := make([]float64, len(r.pages))
-	count := func(page int64, at []position) {
-		if page < int64(len(often)) {
-			for _, p := range at {
-				often[page] += columnWeights[p.column()]
+// termFrequency returns how often each page has a term, by id. Each occurrence
+// counts with the weight of its column.
+func (r ranking) termFrequency(ctx context.Context, t term) ([]float64, error) {
+	frequencies := make([]float64, len(r.pages))
+	count := func(page int64, list []position) {
+		if page < int64(len(frequencies)) {
+			for _, p := range list {
+				frequencies[page] += columnWeights[p.column()]
 			}
 		}
 	}
 	n := len(t.tokens) - 1
 	if n == 0 {
-		return often, r.eachPosting(t, count)
+		return frequencies, r.eachPosting(ctx, t, count)
 	}
-	found := map[int64][]position{} // where the phrase may go on
+	found := map[int64][]position{} // by page, where the phrase has matched so far
 	for i, tok := range t.tokens[:n] {
 		next := map[int64][]position{}
-		err := r.eachPosting(term{tokens: []token{tok}}, func(page int64, at []position) {
+		err := r.eachPosting(ctx, term{tokens: []token{tok}}, func(page int64, list []position) {
 			if i == 0 {
-				next[page] = slices.Clone(at)
+				next[page] = slices.Clone(list)
 			} else if before := found[page]; before != nil {
-				if on := adjacentPositions(before, at); len(on) > 0 {
-					next[page] = on
+				if adjacent := adjacentPositions(before, list); len(adjacent) > 0 {
+					next[page] = adjacent
 				}
 			}
 		})
@@ -155,21 +153,21 @@ func (r ranking) termFrequency(t term) ([]float64, error) {
 			return nil, err
 		}
 		if found = next; len(found) == 0 {
-			return often, nil
+			return frequencies, nil
 		}
 	}
-	return often, r.eachPosting(term{tokens: t.tokens[n:], prefix: t.prefix}, func(page int64, at []position) {
+	return frequencies, r.eachPosting(ctx, term{tokens: t.tokens[n:], prefix: t.prefix}, func(page int64, list []position) {
 		if before := found[page]; before != nil {
-			count(page, adjacentPositions(slices.Clone(before), at))
+			count(page, adjacentPositions(slices.Clone(before), list))
 		}
 	})
 }
 
-// following are the places of at that come right after one of before, which it
-// overwrites.
-func adjacentPositions(before, at []position) []position {
+// adjacentPositions returns the positions in after that directly follow one in
+// before. It overwrites before.
+func adjacentPositions(before, after []position) []position {
 	out, i := before[:0], 0
-	for _, p := range at {
+	for _, p := range after {
 		for i < len(before) && before[i]+1 < p {
 			i++
 		}
@@ -177,58 +175,59 @@ func adjacentPositions(before, at []position) []position {
 			break
 		}
 		if before[i]+1 == p {
-			i++ // before it is overwritten
+			i++ // out overwrites this element
 			out = append(out, p)
 		}
 	}
 	return out
 }
 
-// each calls do with the places of a term of one word, page by page; of a
-// beginning, once for every word that begins so. at is valid during the call.
-func (r ranking) eachPosting(t term, do func(page int64, at []position)) error {
+// eachPosting calls do with the positions of a one-word term on each page. For a
+// prefix it calls do once per matching word and page. The positions are only
+// valid during the call.
+func (r ranking) eachPosting(ctx context.Context, t term, do func(page int64, list []position)) error {
 	tok := t.tokens[0]
 	if !t.prefix {
-		return r.readPostings("SELECT block, list FROM postings WHERE stem = $1", do, tok.stem())
+		return r.readPostings(ctx, "SELECT block, list FROM postings WHERE stem = $1", do, tok.stem())
 	}
 	for _, s := range prefixStems(tok.word) {
-		if err := r.readPostings("SELECT block, list FROM postings WHERE stem = $1", do, s); err != nil {
+		if err := r.readPostings(ctx, "SELECT block, list FROM postings WHERE stem = $1", do, s); err != nil {
 			return err
 		}
 	}
-	return r.readPostings("SELECT block, list FROM postings WHERE stem >= $1 AND stem < $2", do, tok.word, tok.word+"\U0010ffff")
+	return r.readPostings(ctx, "SELECT block, list FROM postings WHERE stem >= $1 AND stem < $2", do, tok.word, tok.word+"\U0010ffff")
 }
 
-func (r ranking) readPostings(query string, do func(page int64, at []position), args ...any) error {
-	rows, err := r.x.reads.Rows(r.ctx, query, args...)
+func (r ranking) readPostings(ctx context.Context, query string, do func(page int64, list []position), args ...any) error {
+	rows, err := r.x.reads.Rows(ctx, query, args...)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
-	var list listReader
+	var reader listReader
 	for rows.Next() {
 		var block int64
 		var packed sql.RawBytes
 		if err := rows.Scan(&block, &packed); err != nil {
 			return err
 		}
-		list.rest = packed
+		reader.rest = packed
 		for {
-			offset, _, more, err := list.next()
+			offset, _, more, err := reader.next()
 			if err != nil {
 				return err
 			}
 			if !more {
 				break
 			}
-			do(block*blockPages+int64(offset), list.positions)
+			do(block*blockPages+int64(offset), reader.positions)
 		}
 	}
 	return rows.Err()
 }
 
-// filter takes those pages out of scores that do not pass a query's filters.
-func (r ranking) applyFilters(p parsedQuery, scores []float64) error {
+// applyFilters sets the scores of pages that don't pass a query's filters to -1.
+func (r ranking) applyFilters(ctx context.Context, p parsedQuery, scores []float64) error {
 	if len(p.filters) == 0 {
 		return nil
 	}
@@ -240,17 +239,17 @@ func (r ranking) applyFilters(p parsedQuery, scores []float64) error {
 	}
 	q.WriteString("SELECT p.id FROM pages p WHERE 1 = 1")
 	for _, f := range p.filters {
-		var any []string
+		var conditions []string
 		for _, v := range f.values {
-			any = append(any, filterCondition(f.kind, v, arg))
+			conditions = append(conditions, filterCondition(f.kind, v, arg))
 		}
 		not := ""
 		if f.not {
 			not = "NOT "
 		}
-		fmt.Fprintf(&q, " AND %s(%s)", not, strings.Join(any, " OR "))
+		fmt.Fprintf(&q, " AND %s(%s)", not, strings.Join(conditions, " OR "))
 	}
-	rows, err := r.x.reads.Rows(r.ctx, q.String(), args...)
+	rows, err := r.x.reads.Rows(ctx, q.String(), args...)
 	if err != nil {
 		return err
 	}
@@ -273,7 +272,8 @@ func (r ranking) applyFilters(p parsedQuery, scores []float64) error {
 	return rows.Err()
 }
 
-// condition is a filter on one value, of pages p.
+// filterCondition returns the SQL condition on pages p for one value of a
+// filter.
 func filterCondition(kind, value string, arg func(any) string) string {
 	switch kind {
 	case "tag":
@@ -281,11 +281,11 @@ func filterCondition(kind, value string, arg func(any) string) string {
 	case "author":
 		return "p.key IN (SELECT key FROM authors WHERE author = " + arg(value) + ")"
 	}
-	if beginning, ok := strings.CutSuffix(value, "*"); ok {
-		return "p.key >= " + arg(beginning) + " AND p.key < " + arg(beginning+"\U0010ffff")
+	if prefix, ok := strings.CutSuffix(value, "*"); ok {
+		return "p.key >= " + arg(prefix) + " AND p.key < " + arg(prefix+"\U0010ffff")
 	}
 	folder := strings.TrimRight(value, "/")
-	below := "p.key >= " + arg(folder+"/") + " AND p.key < " + arg(folder+"0") // "0" comes after "/"
+	below := "p.key >= " + arg(folder+"/") + " AND p.key < " + arg(folder+"0") // "0" is the character after "/"
 	if folder == "" {
 		return "1 = 1"
 	}
@@ -295,10 +295,10 @@ func filterCondition(kind, value string, arg func(any) string) string {
 	return "(p.key = " + arg(folder) + " OR " + below + ")"
 }
 
-// namesFirst raises the scores of pages whose name, or its last segment or
-// title, is what was asked for above all others, by as much as the best has, and
-// by half of that where the last segment begins or goes on with it: their order
-// among each other stays, and a list that is scaled keeps its shape.
+// boostNameMatches raises the scores of pages whose name was typed. A full name
+// gains twice the best score, a last segment or title gains it once, and a last
+// segment that contains the words gains half. Boosted pages keep their order
+// among each other, and a scaled list keeps its shape.
 func (r ranking) boostNameMatches(p parsedQuery, scores []float64) {
 	var name []string
 	for _, g := range p.groups {
@@ -312,7 +312,7 @@ func (r ranking) boostNameMatches(p parsedQuery, scores []float64) {
 	if len(name) == 0 {
 		return
 	}
-	asked := strings.Join(name, " ") + " "
+	typed := strings.Join(name, " ") + " "
 	top := 0.0
 	for _, score := range scores {
 		top = max(top, score)
@@ -322,11 +322,11 @@ func (r ranking) boostNameMatches(p parsedQuery, scores []float64) {
 			continue
 		}
 		switch {
-		case e.name == asked:
+		case e.name == typed:
 			scores[id] += 2 * top
-		case e.last[1:] == asked, e.title == asked:
+		case e.last[1:] == typed, e.title == typed:
 			scores[id] += top
-		case strings.Contains(e.last, " "+asked):
+		case strings.Contains(e.last, " "+typed):
 			scores[id] += top / 2
 		}
 	}

@@ -12,40 +12,40 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// A Near is a page that is like another, or like a text.
+// A SimilarPage is a page that is similar to another page or to a text.
 type SimilarPage struct {
 	Page       wiki.PageName
-	Similarity float64 // cosine of the nearest sections, to 1
+	Similarity float64 // cosine of the nearest chunk, at most 1
 }
 
-// A Pair of pages says nearly the same.
+// A Pair is two pages with nearly the same content.
 type Pair struct {
 	A, B       wiki.PageName
 	Similarity float64
 }
 
-// What is near enough to be named. On the pages that a development service begins
-// with, most have one to five related ones, and no two are taken for twins.
+// Minimum cosines. With the pages of a development service, most pages have one
+// to five related ones, and no two pages are near-duplicates.
 const (
-	minRelated       = .45
-	minSimilar       = .50
-	minNearDuplicate = .92
-	// maxTwins bounds the pages that are compared with each other: twice as many
-	// take four times as long.
+	minRelated       = 0.45
+	minSimilar       = 0.50
+	minNearDuplicate = 0.92
+	// maxCompared bounds how many pages are compared with each other: twice as
+	// many take four times as long.
 	maxCompared = 2000
 )
 
-// Related lists the pages that are most like a page, as far as the index knows
-// now: it is not brought up to date for that, and a page that is gone may still
-// be named.
+// Related returns the pages most similar to a page, by the mean of its chunks.
+// It uses the index as it is, without catching up, so a deleted page can still
+// be listed.
 func (s *Service) Related(ctx context.Context, w *content.Wiki, page wiki.PageName, limit int) ([]SimilarPage, error) {
 	return s.nearestPages(ctx, w.Slug(), page, limit, minRelated, func(v *vectors, d *directory) (queryVector, bool) {
 		return v.meanVector(func(id int64) bool { return id < int64(len(d.pages)) && d.pages[id].path == string(page) })
 	})
 }
 
-// Similar lists the pages that say something like a text, such as that of a page
-// that is being made, but for the page of that name.
+// Similar returns the pages most similar to a text, such as that of a new page,
+// except the page of the given name.
 func (s *Service) Similar(ctx context.Context, w *content.Wiki, page wiki.PageName, text string, limit int) ([]SimilarPage, error) {
 	if s.opts.Model == nil {
 		return nil, nil
@@ -53,32 +53,33 @@ func (s *Service) Similar(ctx context.Context, w *content.Wiki, page wiki.PageNa
 	s.activeQueries.Add(1)
 	defer s.activeQueries.Add(-1)
 	first := chunkPage(s.opts.Model, newDocument(page, []byte(text), nil))[0]
-	like := newQueryVector(s.opts.Model.Embed(first.text))
-	return s.nearestPages(ctx, w.Slug(), page, limit, minSimilar, func(*vectors, *directory) (queryVector, bool) { return like, true })
+	query := newQueryVector(s.opts.Model.Embed(first.text))
+	return s.nearestPages(ctx, w.Slug(), page, limit, minSimilar, func(*vectors, *directory) (queryVector, bool) { return query, true })
 }
 
-// nearest lists pages by their nearest chunk to what ask gives.
-func (s *Service) nearestPages(ctx context.Context, slug string, not wiki.PageName, limit int, from float64, ask func(*vectors, *directory) (queryVector, bool)) ([]SimilarPage, error) {
+// nearestPages returns pages by the cosine of their nearest chunk with the
+// vector that queryFor returns, except the page named exclude.
+func (s *Service) nearestPages(ctx context.Context, slug string, exclude wiki.PageName, limit int, minCosine float64, queryFor func(*vectors, *directory) (queryVector, bool)) ([]SimilarPage, error) {
 	var list []SimilarPage
 	err := s.withVectors(ctx, slug, func(v *vectors, d *directory) {
-		like, ok := ask(v, d)
+		query, ok := queryFor(v, d)
 		if !ok {
 			return
 		}
 		best := make([]float64, len(d.pages))
-		for i, cosine := range v.cosines(like) {
+		for i, cosine := range v.cosines(query) {
 			if id := v.chunks[i].page; id < int64(len(best)) {
 				best[id] = max(best[id], float64(cosine))
 			}
 		}
 		for id, e := range d.pages {
-			if best[id] >= from && e.path != "" && e.path != string(not) {
+			if best[id] >= minCosine && e.path != "" && e.path != string(exclude) {
 				list = append(list, SimilarPage{wiki.PageName(e.path), best[id]})
 			}
 		}
 	})
 	if err != nil {
-		return nil, fmt.Errorf("search: pages like %s in %s: %w", not, slug, err)
+		return nil, fmt.Errorf("search: find pages similar to %s in %s: %w", exclude, slug, err)
 	}
 	slices.SortFunc(list, func(a, b SimilarPage) int {
 		return cmp.Or(cmp.Compare(b.Similarity, a.Similarity), cmp.Compare(a.Page, b.Page))
@@ -86,24 +87,24 @@ func (s *Service) nearestPages(ctx context.Context, slug string, not wiki.PageNa
 	return list[:min(len(list), limit)], nil
 }
 
-// Twins lists pairs of pages that say nearly the same, the most alike first. Of a
-// wiki with more than 2,000 pages the first are compared.
+// NearDuplicates returns pairs of pages with nearly the same content, most
+// similar first. It compares at most the first 2,000 pages.
 func (s *Service) NearDuplicates(ctx context.Context, w *content.Wiki, limit int) ([]Pair, error) {
 	var list []Pair
 	err := s.withVectors(ctx, w.Slug(), func(v *vectors, d *directory) {
 		var pages []int64
-		var middles []queryVector
+		var means []queryVector
 		for i, c := range v.chunks {
 			if i > 0 && v.chunks[i-1].page == c.page || c.page >= int64(len(d.pages)) || len(pages) == maxCompared {
 				continue
 			}
 			if m, ok := v.meanVector(func(id int64) bool { return id == c.page }, i); ok {
-				pages, middles = append(pages, c.page), append(middles, m)
+				pages, means = append(pages, c.page), append(means, m)
 			}
 		}
-		for i, a := range middles {
+		for i, a := range means {
 			for j := range i {
-				b := middles[j]
+				b := means[j]
 				if cosine := float64(dotProduct(a.data, b.data)) * float64(a.scale) * float64(b.scale); cosine >= minNearDuplicate {
 					list = append(list, Pair{wiki.PageName(d.pages[pages[j]].path), wiki.PageName(d.pages[pages[i]].path), cosine})
 				}
@@ -111,7 +112,7 @@ func (s *Service) NearDuplicates(ctx context.Context, w *content.Wiki, limit int
 		}
 	})
 	if err != nil {
-		return nil, fmt.Errorf("search: twins in %s: %w", w.Slug(), err)
+		return nil, fmt.Errorf("search: find near-duplicates in %s: %w", w.Slug(), err)
 	}
 	slices.SortFunc(list, func(a, b Pair) int {
 		return cmp.Or(cmp.Compare(b.Similarity, a.Similarity), cmp.Compare(a.A, b.A), cmp.Compare(a.B, b.B))
@@ -119,8 +120,7 @@ func (s *Service) NearDuplicates(ctx context.Context, w *content.Wiki, limit int
 	return list[:min(len(list), limit)], nil
 }
 
-// withVectors calls do with the vectors of a wiki, if it has an index and there
-// is a model.
+// withVectors calls do with a wiki's vectors. Without a model it does nothing.
 func (s *Service) withVectors(ctx context.Context, slug string, do func(*vectors, *directory)) error {
 	if s.opts.Model == nil {
 		return nil
@@ -149,28 +149,28 @@ func (s *Service) withVectors(ctx context.Context, slug string, do func(*vectors
 	})
 }
 
-// middle is the mean of the chunks of a page, in one of a direction with unit
-// length. from may say where they begin.
-func (v *vectors) meanVector(of func(page int64) bool, from ...int) (queryVector, bool) {
+// meanVector returns the mean of a page's chunks, scaled to unit length. from
+// optionally says where the page's chunks start.
+func (v *vectors) meanVector(isPage func(page int64) bool, from ...int) (queryVector, bool) {
 	var sum [minilm.Dim]float32
-	begun := false
+	started := false
 	start := 0
 	if len(from) > 0 {
 		start = from[0]
 	}
 	for i := start; i < len(v.chunks); i++ {
-		if !of(v.chunks[i].page) {
-			if begun {
+		if !isPage(v.chunks[i].page) {
+			if started {
 				break
 			}
 			continue
 		}
-		begun = true
+		started = true
 		for n, b := range v.data[i*minilm.Dim : (i+1)*minilm.Dim] {
 			sum[n] += float32(b) * v.scales[i]
 		}
 	}
-	if !begun {
+	if !started {
 		return queryVector{}, false
 	}
 	a := newQueryVector(sum[:])

@@ -1,15 +1,22 @@
-// Package search owns one wiki's index: full text now. It lies in index.db
-// beside the wiki's own database, follows the wiki's commits by a cursor, and
-// can be deleted at any time: whatever is missing, damaged or of another
-// version is built again from the content.
+// Package search owns one wiki's index: its full text, its chunks and their
+// vectors, and the queries over them. The index is derived: it lives in index.db
+// beside the wiki's database, follows the wiki's commits by a cursor, and is
+// rebuilt from the content when it is missing, damaged or of another version.
 //
-// Each wiki has its own file, its own connections and its own locks; nothing is
-// shared between wikis, so no query can reach another one's text.
+// Access control is left to package pages, and scheduling to the caller, which
+// runs CatchUp after commits and RunEmbedder for the vectors.
 //
-// Words are cut, folded and stemmed here, for the index, the query and the marks
-// in a snippet alike, so these cannot disagree. Every character of a script that
-// is written without blanks is a word, so a phrase of them finds any part of a
-// sentence. The lists of words are ours too (docs/adr/0007): plain tables.
+// Invariants:
+//
+//   - Each wiki has its own file, connections and locks. Wikis share nothing
+//     but the bounds on open files and memory, so no query can reach another
+//     wiki's text.
+//   - A query first catches up with the wiki's head, so a page is found by its
+//     words as soon as its save is acknowledged. It is found by meaning later,
+//     once its chunks have vectors.
+//   - The index, queries and snippets use the same tokenizer and stemmer, so
+//     every match can be marked. See tokenize and docs/adr/0004.
+//   - Postings are our own tables, not FTS5 (docs/adr/0007).
 package search
 
 import (
@@ -27,13 +34,13 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// Options of a Service.
+// Options configures a Service.
 type Options struct {
-	Dir        string       // the directory wikis/, one folder a slug; index.db lies beside wiki.db
-	Model      Model        // embeds texts; without one there is keyword search alone
-	CacheBytes int64        // of vectors in memory, 64 MB when 0; idle ones are dropped before
-	MaxOpen    int          // open indexes, 200 when 0; an idle one is closed to make room
-	Log        *slog.Logger // hears of indexes that had to be built anew; none when nil
+	Dir        string       // the directory wikis/, with one folder per slug; index.db is stored beside wiki.db
+	Model      Model        // embeds texts; nil allows only keyword search
+	CacheBytes int64        // bound on vectors in memory, 64 MiB if 0; idle ones are dropped earlier
+	MaxOpen    int          // bound on open indexes, 200 if 0; idle ones are closed to make room
+	Log        *slog.Logger // logs rebuilt indexes and failures; nil discards them
 }
 
 // A Service answers queries on the indexes of all wikis. It is safe for
@@ -42,16 +49,16 @@ type Service struct {
 	opts Options
 
 	queue         *embedQueue
-	activeQueries atomic.Int32 // queries that run
+	activeQueries atomic.Int32 // queries in progress
 
 	mu       sync.Mutex
 	open     map[string]*index
-	verified map[string]bool // indexes that need no check when they are opened again
-	uses     int64           // counts uses, to find the index that was not used for longest
+	verified map[string]bool // slugs whose index needs no check when it is reopened
+	uses     int64           // counts acquisitions, to find the least recently used index
 	closed   bool
 }
 
-// New makes a Service. Indexes are opened when they are first used.
+// New returns a Service. Indexes are opened when they are first used.
 func New(o Options) *Service {
 	if o.MaxOpen == 0 {
 		o.MaxOpen = 200
@@ -65,7 +72,7 @@ func New(o Options) *Service {
 	return &Service{opts: o, queue: newEmbedQueue(), open: map[string]*index{}, verified: map[string]bool{}}
 }
 
-// Close waits for calls under way and closes all indexes.
+// Close waits for running calls and closes all indexes.
 func (s *Service) Close() error {
 	s.mu.Lock()
 	open := s.open
@@ -78,12 +85,12 @@ func (s *Service) Close() error {
 	return errors.Join(errs...)
 }
 
-// index gives the index of a wiki, which is not closed before release.
+// acquireIndex returns a wiki's index, which stays open until release is called.
 func (s *Service) acquireIndex(slug string) (x *index, release func(), err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return nil, nil, errors.New("search: the service is closed")
+		return nil, nil, errors.New("search: service is closed")
 	}
 	x = s.open[slug]
 	if x == nil {
@@ -102,8 +109,8 @@ func (s *Service) acquireIndex(slug string) (x *index, release func(), err error
 	}, nil
 }
 
-// shrink closes the idle indexes beyond the bound, those first that were not
-// used for longest.
+// closeIdleIndexes closes idle indexes beyond the limit, least recently used
+// first. It requires s.mu.
 func (s *Service) closeIdleIndexes() {
 	for len(s.open) > s.opts.MaxOpen {
 		var oldest *index
@@ -117,7 +124,7 @@ func (s *Service) closeIdleIndexes() {
 		}
 		delete(s.open, oldest.slug)
 		if err := oldest.close(); err != nil {
-			s.opts.Log.Warn("search: close an index", "wiki", oldest.slug, "err", err)
+			s.opts.Log.Warn("closing index failed", "wiki", oldest.slug, "err", err)
 		}
 		if oldest.verified {
 			s.verified[oldest.slug] = true
@@ -131,55 +138,55 @@ func (s *Service) newIndex(slug string) *index {
 
 func (s *Service) indexFile(slug string) string { return filepath.Join(s.opts.Dir, slug, "index.db") }
 
-// A Query is what somebody looks for.
+// A Query is a search request.
 type Query struct {
-	// Text as typed. All words must be on the page; a word also finds its other
-	// forms (stems), but not words that only begin with it. Understood are
+	// Text as typed. All words must be on the page. A word also matches its other
+	// forms (stems), but not longer words that start with it. The syntax:
 	//
-	//	"two words"              a phrase; closed by the end of the text as well
-	//	calib*                   words that begin so, of 2 letters or more
-	//	-word -"a phrase" -tag:x what must not be there
-	//	frost OR ice             one of them; OR binds closer than the blank
+	//	"two words"              a phrase; the closing quote is optional at the end
+	//	calib*                   words with this prefix of at least 2 letters
+	//	-word -"a phrase" -tag:x exclusions
+	//	frost OR ice             either; OR binds more tightly than a space
 	//	tag:garden               pages with this tag
-	//	path:Design              the page of this name and all below it;
-	//	path:Design/ path:Des*   those below, those whose name begins so
-	//	author:ada               pages that ada edited, under this name or a former one of theirs
-	//	author:"Claude Code"     pages that this agent edited, for whomever
+	//	path:Design              the page of this name and all pages below it
+	//	path:Design/ path:Des*   only the pages below it; pages whose name has this prefix
+	//	author:ada               pages that ada edited, under their current or a former name
+	//	author:"Claude Code"     pages that this agent edited, for any person
 	//
-	// A filter's value may stand in quotes. There is no syntax error: what
-	// cannot be read as syntax is a word. 200 characters and 20 terms are read.
+	// A filter's value can be quoted. There are no syntax errors: anything that
+	// isn't valid syntax is a word. Only 200 characters and 20 terms are read.
 	Text string
-	// Tag, Path and Author are filters with values as in a text. They hold whatever
-	// the text is, which may end in the middle of a quotation.
+	// Tag, Path and Author are filters with the same values as in Text. They apply
+	// whatever Text is, even if it ends in an unclosed quote.
 	Tag, Path, Author string
 
-	Limit  int // 20 when 0, at most 100
+	Limit  int // 20 if 0, at most 100
 	Offset int
-	Mode   Mode // Hybrid when ""; Keyword where there is no model
+	Mode   Mode // Hybrid if ""; always Keyword without a model
 }
 
-// A Hit is one page found.
+// A Hit is a page that matches a query.
 type Hit struct {
 	Page    wiki.PageName
-	Score   float64   // higher is better; comparable within one answer only
-	Section           // that matched best
-	More    []Section // up to 4 others that matched nearly as well
-	Blob    string    // the revision that was indexed
+	Score   float64   // higher is better; comparable only within one result
+	Section           // the best match
+	More    []Section // at most 4 others that matched nearly as well
+	Blob    string    // the indexed revision
 
-	ByWords, ByMeaning bool // what it was found by
+	ByWords, ByMeaning bool // how it was found
 }
 
-// A Section is a part of a page that matched.
+// A Section is a matching part of a page.
 type Section struct {
-	Heading string // "" for the lead or the name
-	Line    int    // of the heading in the source, from 1; 0 unknown
+	Heading string // "" for the lead, or if only the page's name matched
+	Line    int    // line of the heading in the source, from 1; 0 if unknown
 	Snippet []Span // about 200 characters of the section's text
 }
 
-// URL is the address of the section that matched best, on its wiki's host.
+// URL returns the address of the best matching section on its wiki's host.
 func (h Hit) URL() string { return h.Section.URL(h.Page) }
 
-// URL is the section's address on its wiki's host.
+// URL returns the section's address on its wiki's host.
 func (s Section) URL(page wiki.PageName) string {
 	if s.Heading == "" {
 		return page.URL()
@@ -187,38 +194,38 @@ func (s Section) URL(page wiki.PageName) string {
 	return page.URL() + markdown.Anchor(s.Heading)
 }
 
-// A Span is a piece of a snippet; Hit spans matched.
+// A Span is a piece of a snippet. Hit marks a match.
 type Span struct {
 	Text string
 	Hit  bool
 }
 
-// Loosened says how a query was read when no page matched as it was asked.
+// Loosened reports how a query without matches was relaxed.
 type Loosened string
 
-// The ways of loosening a query, each tried when the one before found nothing.
+// The ways to relax a query, each tried if the previous one finds nothing.
 const (
 	AsAsked    Loosened = ""
-	Beginnings Loosened = "beginnings" // its words were taken as beginnings of words
-	AnyWord    Loosened = "any"        // pages that have at least one of the words
+	Beginnings Loosened = "beginnings" // words also match as prefixes
+	AnyWord    Loosened = "any"        // one matching word is enough
 )
 
-// Results of a query.
+// Results is the outcome of a query.
 type Results struct {
 	Hits     []Hit
-	Total    int      // pages that match
-	Words    []string // what was looked for, after filters were taken out
-	Ignored  []string // what was not understood, in plain words
-	Loosened Loosened // when nothing matched all that was asked, by words
-	Mode     Mode     // what was compared
-	Waiting  int      // sections of this wiki that have no vector yet, and are not found by meaning
+	Total    int      // matching pages, before Limit and Offset
+	Words    []string // the search terms as typed, without filters
+	Ignored  []string // messages about parts of the query that were ignored
+	Loosened Loosened // how the words were relaxed if nothing matched all of them
+	Mode     Mode     // the mode that was used
+	Waiting  int      // sections of this wiki without a vector, which aren't found by meaning yet
 }
 
-// Search brings the index up to the wiki's head, then answers: a page is found
-// by its words as soon as its save is acknowledged, and by its meaning when its
-// sections have been embedded. Pages are ordered by score, one whose name is what
-// was asked for before all others; a query of filters alone lists pages by name.
-// A query without anything to look for finds nothing.
+// Search catches up with the wiki's head, then runs a query. A page is found by
+// its words as soon as its save is acknowledged, and by meaning once its chunks
+// are embedded. Pages are ordered by score; a page whose name was typed comes
+// first. A query with only filters lists pages by name. An empty query finds
+// nothing. Without a model, or without words to compare, the mode is Keyword.
 func (s *Service) Search(ctx context.Context, w *content.Wiki, q Query) (Results, error) {
 	s.activeQueries.Add(1)
 	defer s.activeQueries.Add(-1)
@@ -238,7 +245,7 @@ func (s *Service) Search(ctx context.Context, w *content.Wiki, q Query) (Results
 	var err error
 	if q.Mode != Keyword {
 		if vector, err = s.embedQuery(asked); err != nil {
-			return Results{}, fmt.Errorf("search: %w", err)
+			return Results{}, fmt.Errorf("search: embed query: %w", err)
 		}
 	}
 	x, release, err := s.acquireIndex(w.Slug())
@@ -256,7 +263,7 @@ func (s *Service) Search(ctx context.Context, w *content.Wiki, q Query) (Results
 		return err
 	})
 	if err != nil {
-		return Results{}, fmt.Errorf("search: find %q in %s: %w", q.Text, w.Slug(), err)
+		return Results{}, fmt.Errorf("search: query %q in %s: %w", q.Text, w.Slug(), err)
 	}
 	found.Mode = q.Mode
 	if s.opts.Model != nil {
@@ -268,8 +275,9 @@ func (s *Service) Search(ctx context.Context, w *content.Wiki, q Query) (Results
 	return found, nil
 }
 
-// CatchUp brings the index up to the wiki's head. It is cheap when nothing is
-// new, and what the nudge after a commit calls.
+// CatchUp indexes all commits up to the wiki's head. It is cheap if there are
+// none. Callers run it after each commit, but nothing is lost without it:
+// queries catch up as well.
 func (s *Service) CatchUp(ctx context.Context, w *content.Wiki) error {
 	x, release, err := s.acquireIndex(w.Slug())
 	if err != nil {
@@ -277,13 +285,13 @@ func (s *Service) CatchUp(ctx context.Context, w *content.Wiki) error {
 	}
 	defer release()
 	if err := x.retryRebuilt(func() error { return x.catchUp(ctx, w) }); err != nil {
-		return fmt.Errorf("search: catch up with %s: %w", w.Slug(), err)
+		return fmt.Errorf("search: catch up %s: %w", w.Slug(), err)
 	}
 	return nil
 }
 
-// Reset drops what the index of a wiki holds; the next to need it builds it anew.
-// No query that begins afterwards sees what was there before.
+// Reset drops the contents of a wiki's index; the next use rebuilds it. Queries
+// that start after Reset returns don't see the old contents.
 func (s *Service) Reset(slug string) error {
 	x, release, err := s.acquireIndex(slug)
 	if err != nil {
@@ -297,8 +305,7 @@ func (s *Service) Reset(slug string) error {
 	return nil
 }
 
-// Remove deletes the index of a wiki that is no more, whether or not there is
-// one.
+// Remove deletes the index of a deleted wiki. It does nothing if there is none.
 func (s *Service) Remove(ctx context.Context, slug string) error {
 	if err := wiki.CheckHost(slug); err != nil {
 		return err

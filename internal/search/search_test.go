@@ -27,15 +27,15 @@ func TestKeywordSearch(t *testing.T) {
 		"Русский", "Ёжик пишет вики.\n",
 	)
 	for _, c := range []struct{ query, pages string }{
-		// A word, its other forms, upper and lower case.
+		// A word, its other forms, and any case.
 		{"frost", "Garden/Frost_Pockets"},
 		{"FROSTS", "Garden/Frost_Pockets"},
 		{"run", "Garden/Frost_Pockets"},
 		{"calibrating", "Weather_Station/Calibration Weather_Station"},
-		// All of them, wherever on the page they are.
+		// All words, anywhere on the page.
 		{"mast offset", "Weather_Station"},
 		{"offset AND mast", "Weather_Station"},
-		// Accents either way.
+		// With or without accents.
 		{"cafe menu", "Café_Menü"},
 		{"creme brulee", "Café_Menü"},
 		{"CRÈME", "Café_Menü"},
@@ -43,7 +43,7 @@ func TestKeywordSearch(t *testing.T) {
 		{"café decomposed", "Encoding"},
 		{"robot fullwidth", "Encoding"},
 		{"ежик", "Русский"},
-		// Scripts without blanks: any part of a sentence.
+		// Scripts without spaces: any part of a sentence.
 		{"机器人", "中文"},
 		{"搜索", "中文"},
 		{"全文", "中文 日本語"},
@@ -55,7 +55,7 @@ func TestKeywordSearch(t *testing.T) {
 		{"위키", "한국어"},
 		{"中文", "中文"},
 		{"ยนต์", "ไทย"},
-		// Phrases, also those without quotes.
+		// Phrases, with or without quotes.
 		{`"below ten degrees"`, "Weather_Station/Calibration"},
 		{`"ten degree`, "Weather_Station/Calibration"},
 		{"“still nights”", "Garden/Frost_Pockets"},
@@ -63,24 +63,24 @@ func TestKeywordSearch(t *testing.T) {
 		{"--data", "Code"},
 		{"x86_64", "Code"},
 		{`"人一起"`, "中文"},
-		// Beginnings.
+		// Prefixes.
 		{"calib*", "Weather_Station/Calibration Weather_Station"},
 		{"parsep*", "Code"},
 		{"calibrati*", "Weather_Station/Calibration Weather_Station"},
 		{`"still ni"*`, "Garden/Frost_Pockets"},
-		// Without, and either.
+		// Exclusions and alternatives.
 		{"calibration -mast", "Weather_Station/Calibration"},
 		{"sensors -offset -weather", ""},
 		{`sensors -"how sensors"`, "Weather_Station"},
 		{"mast OR brulee", "Café_Menü Weather_Station"},
 		{"mast | degrees sensors", "Weather_Station/Calibration Weather_Station"},
 		{"-sensors -人 -robot.wtf -위키 path:*", "Café_Menü Encoding Garden/Frost_Pockets Русский ไทย"},
-		// A name before everything else.
+		// Names rank first.
 		{"weather station", "Weather_Station Weather_Station/Calibration"},
 		{"calibration", "Weather_Station/Calibration Weather_Station"},
 		{"Garden/Frost Pockets", "Garden/Frost_Pockets"},
 		{"code", "Code"},
-		// Nothing, and what is loosened.
+		// Queries without results, and relaxed ones.
 		{"", ""},
 		{"  ,;. ", ""},
 		{"zyzzyva", ""},
@@ -91,10 +91,10 @@ func TestKeywordSearch(t *testing.T) {
 	} {
 		got := u.search(c.query)
 		switch c.query {
-		case "mast OR brulee", "mast | degrees sensors", "全文", "人器": // order is bm25's alone
+		case "mast OR brulee", "mast | degrees sensors", "全文", "人器": // only BM25 decides the order
 			for _, p := range strings.Fields(strings.TrimPrefix(c.pages, "any:")) {
 				if !strings.Contains(" "+foundPages(got)+" ", " "+p+" ") {
-					t.Errorf("search %q: %q lacks %s", c.query, foundPages(got), p)
+					t.Errorf("search %q: %q doesn't contain %s", c.query, foundPages(got), p)
 				}
 			}
 		default:
@@ -134,11 +134,11 @@ func TestFilters(t *testing.T) {
 		{"author:@Ada", "Design/VPS Design/VPS/Disks Designer Notes"},
 		{"server -author:bob -tag:people", "Design/VPS/Disks"},
 		{"author:nobody server", ""},
-		// What leads to a page by its front matter or its attachments.
+		// Front matter and attachments.
 		{"the machine", "Design/VPS"},
 		{"rack", "Design/VPS"},
 		{`"photo of rack.jpg"`, "Design/VPS"},
-		// What looks like a filter and is none.
+		// Looks like a filter, but isn't one.
 		{"colour:server person", "any: Designer Design/VPS/Disks Design/VPS"},
 	} {
 		u.wantPages(c.query, c.pages)
@@ -151,11 +151,11 @@ func TestFilters(t *testing.T) {
 		t.Error(d)
 	}
 	if got := snippetText(u.search("rack").Hits[0]); got != "Attachments: photo of [rack].jpg" {
-		t.Errorf("an attachment shows as %q", got)
+		t.Errorf("the snippet of an attachment is %q", got)
 	}
 }
 
-// The name that was asked for comes first, whatever others say about it.
+// A page whose name was typed ranks first, whatever other pages say.
 func TestRanking(t *testing.T) {
 	u := newWorld(t)
 	u.put(
@@ -169,21 +169,21 @@ func TestRanking(t *testing.T) {
 	)
 	got := strings.Fields(foundPages(u.search("frost")))
 	if got[0] != "Frost" {
-		t.Errorf("%v: the page of that very name is not first", got)
+		t.Errorf("%v: the page with that name isn't first", got)
 	}
-	place := map[string]int{}
+	rank := map[string]int{}
 	for i, p := range got {
-		place[p] = i
+		rank[p] = i
 	}
 	for _, order := range [][2]string{{"Journal/Frost", "Frost_Pockets"}, {"Titled", "Frost_Pockets"}, {"Frost_Pockets", "A_Heading"}, {"A_Heading", "A_Text"}, {"Titled", "Many"}} {
-		if place[order[0]] > place[order[1]] {
-			t.Errorf("%v: %s is not before %s", got, order[0], order[1])
+		if rank[order[0]] > rank[order[1]] {
+			t.Errorf("%v: %s doesn't rank before %s", got, order[0], order[1])
 		}
 	}
 	r := u.search("frost")
 	for i := 1; i < len(r.Hits); i++ {
 		if r.Hits[i].Score > r.Hits[i-1].Score || r.Hits[i].Score <= 0 {
-			t.Errorf("scores %v then %v", r.Hits[i-1].Score, r.Hits[i].Score)
+			t.Errorf("score %v is followed by %v", r.Hits[i-1].Score, r.Hits[i].Score)
 		}
 	}
 }
@@ -209,19 +209,19 @@ func TestPagination(t *testing.T) {
 		}
 	}
 	if len(got) != 45 || got[0] != "Page_00" || got[44] != "Page_44" {
-		t.Errorf("%d pages: %v", len(got), got)
+		t.Errorf("got %d pages: %v", len(got), got)
 	}
 	if r, _ := u.s.Search(t.Context(), u.w, Query{Text: "same", Limit: -1, Offset: -5}); len(r.Hits) != 20 {
-		t.Errorf("%d hits by default", len(r.Hits))
+		t.Errorf("got %d hits by default, want 20", len(r.Hits))
 	}
 	if r, _ := u.s.Search(t.Context(), u.w, Query{Text: "same", Limit: 1000}); len(r.Hits) != 45 || r.Total != 45 {
-		t.Errorf("%d hits at most", len(r.Hits))
+		t.Errorf("got %d hits with a limit of 1,000, want 45", len(r.Hits))
 	}
 }
 
 func TestSnippets(t *testing.T) {
 	u := newWorld(t)
-	filler := strings.Repeat("Words that nobody looks for stand here in a row. ", 30)
+	filler := strings.Repeat("Words that nobody searches for are in this row. ", 30)
 	u.put(
 		"Long", "Lead. "+filler+"\n\n## Sensors\n\n"+filler+" The offset of the old sensor was wrong for years. "+filler+"\n\n## Other\n\nAn offset.\n",
 		"Café", "Plain naïve text with Crème & <b>tags</b>.\n",
@@ -232,7 +232,7 @@ func TestSnippets(t *testing.T) {
 		"Front", "---\ntitle: X\nfoo: bar\n---\n\n# Top\n\nzebra\n\n## Below\n\nokapi\n",
 		"Empty", "",
 	)
-	one := func(query string) Hit {
+	onlyHit := func(query string) Hit {
 		t.Helper()
 		r := u.search(query)
 		if len(r.Hits) != 1 {
@@ -240,7 +240,7 @@ func TestSnippets(t *testing.T) {
 		}
 		return r.Hits[0]
 	}
-	h := one("sensors offset path:Long")
+	h := onlyHit("sensors offset path:Long")
 	text := snippetText(h)
 	if h.Heading != "Sensors" || h.Line != 3 || !strings.Contains(text, "The [offset] of the old [sensor] was wrong") || !strings.HasPrefix(text, "… ") || !strings.HasSuffix(text, " …") {
 		t.Errorf("%q, line %d: %s", h.Heading, h.Line, text)
@@ -258,25 +258,25 @@ func TestSnippets(t *testing.T) {
 		{"empty", "", ""},
 		{"second path:Only*", "Second", "More."},
 	} {
-		h := one(c.query)
+		h := onlyHit(c.query)
 		if got := snippetText(h); strings.Join(strings.Fields(got), " ") != c.text || h.Heading != c.heading {
 			t.Errorf("search %q: %q: %q, want %q: %q", c.query, h.Heading, got, c.heading, c.text)
 		}
 	}
-	if h := one("okapi"); h.Line != 10 {
-		t.Errorf("okapi is at line %d", h.Line)
+	if h := onlyHit("okapi"); h.Line != 10 {
+		t.Errorf("okapi is in line %d", h.Line)
 	}
-	h = one("机器人")
+	h = onlyHit("机器人")
 	if text := snippetText(h); !strings.Contains(text, "[机器人]写维基") || len([]rune(text)) > 230 {
 		t.Error(text)
 	}
 	for _, hidden := range []string{"instructions", "secret"} {
 		if r := u.search(hidden); len(r.Hits) != 0 {
-			t.Errorf("%q of a comment finds %s: %s", hidden, foundPages(r), snippetText(r.Hits[0]))
+			t.Errorf("%q in a comment finds %s: %s", hidden, foundPages(r), snippetText(r.Hits[0]))
 		}
 	}
-	if f, err := u.w.Lookup(t.Context(), "Café.md"); err != nil || one("naive").Blob != f.Blob {
-		t.Error("a hit does not tell its revision")
+	if f, err := u.w.Lookup(t.Context(), "Café.md"); err != nil || onlyHit("naive").Blob != f.Blob {
+		t.Error("a hit's Blob isn't the page's revision")
 	}
 }
 
@@ -309,11 +309,11 @@ func TestComplete(t *testing.T) {
 		}
 	}
 	if got, _ := u.s.Complete(t.Context(), u.w, "", 2); joinNames(got) != "Architecture Café" {
-		t.Errorf("nothing completes to %v", got)
+		t.Errorf("empty text completes to %v", got)
 	}
 	u.move("Home.md", "Start.md")
 	if got, _ := u.s.Complete(t.Context(), u.w, "home", 5); len(got) != 0 {
-		t.Errorf("a former name completes to %v", got)
+		t.Errorf("an old name completes to %v", got)
 	}
 }
 
@@ -335,7 +335,7 @@ func TestWikisAreIsolated(t *testing.T) {
 	u.wantPages("canary", "Home")
 	for _, q := range []string{"canary", "can*", "author:ada", "-other", "canary OR zyzzyva"} {
 		if r, err := u.s.Search(t.Context(), other, Query{Text: q}); err != nil || len(r.Hits) > 0 {
-			t.Errorf("%q finds %s in the other wiki, %v", q, foundPages(r), err)
+			t.Errorf("%q finds %s in the other wiki, err %v", q, foundPages(r), err)
 		}
 	}
 }

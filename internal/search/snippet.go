@@ -11,24 +11,24 @@ import (
 
 const (
 	snippetChars = 200
-	leadIn       = 60 // of them stand before the first mark
-	// scanBytes bounds how much of one page is read for a snippet.
+	leadIn       = 60 // of these before the first mark
+	// maxScanBytes bounds how much of a page is scanned for a snippet.
 	maxScanBytes = 256 << 10
 )
 
-// A marker finds a query's words in a text.
+// A marker finds a query's words in texts.
 type marker struct {
 	terms      []markerTerm
-	longest    int               // words of a term
-	prefixes   []string          // what the words in question begin with
-	firstBytes [256]bool         // and the bytes that they may begin with in a text
-	stems      map[string]string // of words that begin so
+	longest    int               // number of words in the longest term
+	prefixes   []string          // shared prefixes of the words to find
+	firstBytes [256]bool         // first bytes that these words can have in a text
+	stems      map[string]string // by word; a cache
 }
 
-// A wanted term: words that must follow each other, each by its stem.
+// A markerTerm is a term to mark: consecutive words, by stem.
 type markerTerm struct {
 	stems  []string
-	prefix string // the last word may be one that begins so
+	prefix string // if not "", the last word also matches by this prefix
 }
 
 func newMarker(p parsedQuery) *marker {
@@ -50,15 +50,15 @@ func newMarker(p parsedQuery) *marker {
 	for _, s := range m.prefixes {
 		m.firstBytes[s[0]], m.firstBytes[strings.ToUpper(s[:1])[0]] = true, true
 	}
-	for c := utf8.RuneSelf; c < len(m.firstBytes); c++ { // what these fold to is not known
+	for c := utf8.RuneSelf; c < len(m.firstBytes); c++ { // these can fold to anything
 		m.firstBytes[c] = true
 	}
 	return m
 }
 
-// start is what all words of a token's stem begin with, and few others: stems
-// are dear to work out. A stem has all of its words' beginning but for its last
-// two letters at most, which may stand for others ("abl" for "abilities").
+// sharedPrefix returns a prefix that all words with a token's stem share, but
+// few other words: computing stems is expensive. A stem differs from its words
+// at most in its last two letters ("abl" for "abilities").
 func sharedPrefix(t token) string {
 	if s := t.stem(); len(s) > 3 && isASCII(s) {
 		return s[:len(s)-2]
@@ -66,7 +66,7 @@ func sharedPrefix(t token) string {
 	return t.word[:1]
 }
 
-// may reports whether a word can be one of those in question.
+// mayMatch reports whether a word can be one of those to find.
 func (m *marker) mayMatch(word string) bool {
 	for _, s := range m.prefixes {
 		if strings.HasPrefix(word, s) {
@@ -76,7 +76,7 @@ func (m *marker) mayMatch(word string) bool {
 	return false
 }
 
-// stem is that of a token, worked out once.
+// stemOf returns a token's stem, computed once per word.
 func (m *marker) stemOf(t token) string {
 	s, ok := m.stems[t.word]
 	if !ok {
@@ -86,36 +86,37 @@ func (m *marker) stemOf(t token) string {
 	return s
 }
 
-// A mark is a place in a text where a term stands.
+// A mark is an occurrence of a term in a text.
 type mark struct {
 	start, end int
 	term       int
 }
 
-// marks finds all places of the terms in a text, in order of their ends.
+// findMarks returns all occurrences of the terms in a text, ordered by their
+// ends.
 func (m *marker) findMarks(text string) []mark {
 	if m.longest == 0 {
 		return nil
 	}
-	type seen struct {
+	type stemmed struct {
 		token
-		stem string // "" for a word of no term
+		stem string // "" if the word is in no term
 	}
-	var last []seen // this word and those before, as many as the longest term has
+	var last []stemmed // the current word and those before it, up to the longest term
 	var out []mark
 	for r := range wordRuns(text) {
-		var word seen
+		var word stemmed
 		if m.firstBytes[text[r.start]] {
 			t, ok := r.tokenIn(text)
 			if !ok {
 				continue
 			}
 			if m.mayMatch(t.word) {
-				word = seen{t, m.stemOf(t)}
+				word = stemmed{t, m.stemOf(t)}
 			}
 		}
 		if word.stem == "" {
-			last = last[:0] // no term goes over it
+			last = last[:0] // no term spans this word
 			continue
 		}
 		if len(last) == m.longest {
@@ -141,12 +142,12 @@ func (m *marker) findMarks(text string) []mark {
 	return out
 }
 
-// moreSections is how many of a page are shown besides the best.
+// moreSections is how many sections of a page are shown besides the best.
 const moreSections = 4
 
-// sections chooses the sections that have most of the terms, and are nearest to
-// what was asked where that is known; of each the piece that has most. Where
-// nothing matches it is the beginning of the first section with a text.
+// bestSections returns the sections with the most terms, and the nearest in
+// meaning where that is known, each with its best excerpt. If nothing matches,
+// it returns the start of the first section with text.
 func (m *marker) bestSections(list []section, meaning []passage) []Section {
 	found := m.rankSections(list, meaning)
 	if len(found) == 0 {
@@ -161,7 +162,7 @@ func (m *marker) bestSections(list []section, meaning []passage) []Section {
 	out := []Section{newSection(list[best.section], best)}
 	passages := map[int]bool{best.passage: true}
 	for _, c := range found[1:] {
-		if len(out) > moreSections || c.score < .75*best.score || c.terms < best.terms {
+		if len(out) > moreSections || c.score < 0.75*best.score || c.terms < best.terms {
 			break
 		}
 		if list[c.section].line == 0 || len(c.marks) == 0 && passages[c.passage] {
@@ -173,13 +174,13 @@ func (m *marker) bestSections(list []section, meaning []passage) []Section {
 	return out
 }
 
-// A candidate is a section that may be shown.
+// A candidate is a section that could be shown.
 type candidate struct {
 	section int
 	marks   []mark
-	terms   int // different ones that it has
-	passage int // nearest one that it is in, from 1
-	start   int // where that begins
+	terms   int // number of different terms
+	passage int // number of its nearest passage, from 1; 0 for none
+	start   int // byte where that passage starts
 	score   float64
 }
 
@@ -195,13 +196,13 @@ func (m *marker) rankSections(list []section, meaning []passage) []candidate {
 		if read += len(s.text); read <= maxScanBytes || !marked {
 			c.marks = m.findMarks(truncate(s.text, maxScanBytes))
 		}
-		heads := m.findMarks(s.heading)
-		c.terms = distinctTerms(append(heads[:len(heads):len(heads)], c.marks...))
+		inHeading := m.findMarks(s.heading)
+		c.terms = distinctTerms(append(inHeading[:len(inHeading):len(inHeading)], c.marks...))
 		marked = marked || c.terms > 0
-		// Different terms count most, then that the heading names them.
-		c.score = float64(c.terms) + .2*float64(distinctTerms(heads)) + .001*float64(min(len(c.marks), 100))
-		if s.line == 0 { // tags and attachments, if there is nothing else
-			c.score = min(c.score, .001)
+		// Different terms count most, then terms in the heading.
+		c.score = float64(c.terms) + 0.2*float64(distinctTerms(inHeading)) + 0.001*float64(min(len(c.marks), 100))
+		if s.line == 0 { // tags and attachments are a last resort
+			c.score = min(c.score, 0.001)
 		}
 		c.score /= float64(max(1, len(m.terms)))
 		for n, p := range meaning {
@@ -226,7 +227,7 @@ func newSection(s section, c candidate) Section {
 	return Section{Heading: s.heading, Line: s.line, Snippet: excerpt(s.text, mergeOverlaps(c.marks), min(c.start, len(s.text)))}
 }
 
-// apart makes one of marks that overlap, as pairs of characters do.
+// mergeOverlaps merges overlapping marks, such as those of character pairs.
 func mergeOverlaps(marks []mark) []mark {
 	slices.SortStableFunc(marks, func(a, b mark) int { return a.start - b.start })
 	var out []mark
@@ -240,8 +241,8 @@ func mergeOverlaps(marks []mark) []mark {
 	return out
 }
 
-// distinct is how many terms are among the marks. There are fewer than 64; see
-// maxTerms and maxPairs.
+// distinctTerms returns how many terms the marks cover. There are fewer than 64;
+// see maxQueryTerms and maxAlternatives.
 func distinctTerms(marks []mark) int {
 	terms := uint64(0)
 	for _, k := range marks {
@@ -250,14 +251,14 @@ func distinctTerms(marks []mark) int {
 	return bits.OnesCount64(terms)
 }
 
-// excerpt cuts about 200 characters out of a text around the marks, or from a
-// place on where there are none.
+// excerpt returns about 200 characters of a text around the densest mark, or
+// from the given byte if there are no marks.
 func excerpt(text string, marks []mark, from int) []Span {
 	if len(marks) > 0 {
 		from = runesBack(text, densestMark(marks).start, leadIn)
 	}
 	to := runesForward(text, from, snippetChars)
-	if to == len(text) && from > 0 { // the end of the text: show more before it
+	if to == len(text) && from > 0 { // at the end of the text: show more before it
 		from = min(from, runesBack(text, to, snippetChars))
 	}
 	from, to = wordEdges(text, from, to, marks)
@@ -267,26 +268,26 @@ func excerpt(text string, marks []mark, from int) []Span {
 			out = append(out, Span{s, hit})
 		}
 	}
-	at := from
+	done := from
 	if from > 0 {
 		add("… ", false)
 	}
 	for _, k := range marks {
-		if k.start < at || k.end > to {
+		if k.start < done || k.end > to {
 			continue
 		}
-		add(text[at:k.start], false)
+		add(text[done:k.start], false)
 		add(text[k.start:k.end], true)
-		at = k.end
+		done = k.end
 	}
-	add(text[at:to], false)
+	add(text[done:to], false)
 	if to < len(text) {
 		add(" …", false)
 	}
 	return mergePlainSpans(out)
 }
 
-// join makes one of neighbours that are not marked.
+// mergePlainSpans merges adjacent spans that aren't hits.
 func mergePlainSpans(spans []Span) []Span {
 	var out []Span
 	for _, s := range spans {
@@ -299,10 +300,11 @@ func mergePlainSpans(spans []Span) []Span {
 	return out
 }
 
-// densest is the mark from which on most different terms are within reach.
+// densestMark returns the mark that starts the stretch with the most different
+// terms.
 func densestMark(marks []mark) mark {
 	best, top := marks[0], 0
-	var within [64]int // marks of each term in reach
+	var within [64]int // by term, marks in reach
 	terms, reach := 0, 0
 	for i, k := range marks[:min(len(marks), 200)] {
 		for reach < len(marks) && marks[reach].end-k.start < snippetChars-leadIn {
@@ -314,7 +316,7 @@ func densestMark(marks []mark) mark {
 		if score := 100*terms + reach - i; score > top {
 			best, top = k, score
 		}
-		if reach == i { // longer than the reach
+		if reach == i { // this mark alone exceeds the reach
 			reach++
 			continue
 		}
@@ -325,25 +327,26 @@ func densestMark(marks []mark) mark {
 	return best
 }
 
-// back and forward go a number of characters from a place in a text.
-func runesBack(text string, at, chars int) int {
-	for ; chars > 0 && at > 0; chars-- {
-		_, n := utf8.DecodeLastRuneInString(text[:at])
-		at -= n
+// runesBack returns the offset a number of characters before one in a text.
+func runesBack(text string, offset, chars int) int {
+	for ; chars > 0 && offset > 0; chars-- {
+		_, n := utf8.DecodeLastRuneInString(text[:offset])
+		offset -= n
 	}
-	return at
+	return offset
 }
 
-func runesForward(text string, at, chars int) int {
-	for ; chars > 0 && at < len(text); chars-- {
-		_, n := utf8.DecodeRuneInString(text[at:])
-		at += n
+// runesForward returns the offset a number of characters after one in a text.
+func runesForward(text string, offset, chars int) int {
+	for ; chars > 0 && offset < len(text); chars-- {
+		_, n := utf8.DecodeRuneInString(text[offset:])
+		offset += n
 	}
-	return at
+	return offset
 }
 
-// wordEdges moves the ends of a piece to the next blanks inside it, if there are
-// any near, and never into a mark.
+// wordEdges moves the ends of an excerpt inward to nearby spaces, but never past
+// a mark.
 func wordEdges(text string, from, to int, marks []mark) (int, int) {
 	first, last := to, from
 	for _, k := range marks {

@@ -10,22 +10,21 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// A token is one word as the index knows it, and where it stands in its text.
+// A token is a word in indexed form and its location in the text.
 type token struct {
 	word       string // folded, not stemmed
-	start, end int    // bytes of the text
-	whole      bool   // one character of a script without blanks; takes no stem and no prefix
+	start, end int    // byte offsets
+	whole      bool   // a single character that is a word; it has no stem or prefix
 }
 
-// stem is the word as it stands in the index.
+// stem returns the word as stored in the index.
 func (t token) stem() string { return porterStem(t.word) }
 
-// tokens cuts a text into words: runs of letters, digits and marks. Characters
-// of scripts that are written without blanks are words of their own, so that a
-// phrase of them finds any part of a sentence; so are symbols such as emoji.
+// tokenize splits a text into words: runs of letters, digits and marks. Each
+// character of a script written without spaces is a word, so that a phrase finds
+// any part of a sentence; so is each symbol, such as an emoji (docs/adr/0004).
 //
-// The index, the query and the marks in snippets all use it: what is found is
-// what is marked.
+// The index, queries and snippets all use it, so they can't disagree.
 func tokenize(text string) iter.Seq[token] {
 	return func(yield func(token) bool) {
 		for r := range wordRuns(text) {
@@ -36,13 +35,13 @@ func tokenize(text string) iter.Seq[token] {
 	}
 }
 
-// A run is where a word may stand: nothing is decoded of it yet.
+// A run is a possible word, not yet decoded.
 type run struct {
 	start, end   int
-	plain, whole bool // all ASCII; one character that is a word by itself
+	plain, whole bool // plain: all ASCII; whole: see token
 }
 
-// token is the word of a run, if it is one.
+// tokenIn returns the word of a run, or false if it is empty after folding.
 func (r run) tokenIn(text string) (token, bool) {
 	word := text[r.start:r.end]
 	if r.plain {
@@ -69,7 +68,7 @@ func wordRuns(text string) iter.Seq[run] {
 				i = end
 				continue
 			}
-			r, n := utf8.DecodeRuneInString(text[i:]) // no word begins here
+			r, n := utf8.DecodeRuneInString(text[i:]) // not the start of a longer word
 			if isWordByItself(r) && !yield(run{i, i + n, false, true}) {
 				return
 			}
@@ -78,8 +77,8 @@ func wordRuns(text string) iter.Seq[run] {
 	}
 }
 
-// wordEnd is where the run of letters, digits and marks that begins at i ends,
-// and whether all of it is ASCII.
+// wordEnd returns the end of the run of letters, digits and marks that starts at
+// i, and whether all of it is ASCII.
 func wordEnd(text string, i int) (end int, plain bool) {
 	plain = true
 	for i < len(text) {
@@ -101,7 +100,7 @@ func wordEnd(text string, i int) (end int, plain bool) {
 	return i, plain
 }
 
-// asciiWord has the letters and digits.
+// asciiWord reports the ASCII letters and digits.
 var asciiWord = func() (is [utf8.RuneSelf]bool) {
 	for c := range is {
 		is[c] = c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
@@ -109,24 +108,24 @@ var asciiWord = func() (is [utf8.RuneSelf]bool) {
 	return is
 }()
 
-// alone reports whether a character is a word by itself.
+// isWordByItself reports whether a character is a word by itself.
 func isWordByItself(r rune) bool {
 	switch {
 	case r < 0x0e00:
 		return false
-	case r == 'ー': // belongs to no script of its own
+	case r == 'ー': // belongs to no script in particular
 		return true
 	}
 	return unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul, unicode.Bopomofo,
 		unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar, unicode.So)
 }
 
-// unmarked are letters that people leave the mark off, but Unicode does not
-// decompose.
+// baseLetters replaces letters that people type without the mark, but that
+// Unicode doesn't decompose.
 var baseLetters = strings.NewReplacer("ø", "o", "đ", "d", "ł", "l", "ı", "i", "æ", "ae", "œ", "oe", "ħ", "h")
 
-// fold brings a word to the form that is compared: as bare does, and without
-// invisible characters.
+// foldWord returns a word in the form that is compared: folded like foldText,
+// without invisible characters.
 func foldWord(word string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.In(r, unicode.L, unicode.N, unicode.M, unicode.So, unicode.Co) {
@@ -136,8 +135,8 @@ func foldWord(word string) string {
 	}, foldText(word))
 }
 
-// bare makes spellings equal that people take for the same: compatible
-// characters, upper and lower case, with accents and without.
+// foldText removes differences that people ignore: compatibility characters,
+// case and accents.
 func foldText(text string) string {
 	if isASCII(text) {
 		return strings.ToLower(text)
@@ -161,9 +160,9 @@ func isASCII(text string) bool {
 	return true
 }
 
-// accent reports marks that people leave out when they type: of Latin, Greek
-// and Cyrillic, Hebrew points, Arabic vowels, and selectors of a glyph. The
-// vowel signs of other scripts are letters to their readers.
+// isAccent reports marks that people leave out when they type: Latin, Greek and
+// Cyrillic accents, Hebrew points, Arabic vowels and variation selectors. The
+// vowel signs of other scripts count as letters.
 func isAccent(r rune) bool {
 	switch {
 	case r >= 0x0300 && r <= 0x036f, r >= 0x0591 && r <= 0x05c7, r >= 0x064b && r <= 0x065f, r == 0x0670,
@@ -173,7 +172,7 @@ func isAccent(r rune) bool {
 	return false
 }
 
-// indexed is the stems of a text's words, each with a blank after it.
+// stemText returns the stems of a text's words, each followed by a space.
 func stemText(text string) string {
 	var b strings.Builder
 	b.Grow(len(text))
@@ -184,9 +183,9 @@ func stemText(text string) string {
 	return b.String()
 }
 
-// clean is a text as it may be shown in a snippet: in one line, composed, and
-// without characters that nobody sees (which can hide words from a reader that
-// an agent obeys).
+// cleanText returns a text as a snippet can show it: on one line, composed, and
+// without invisible characters, which could hide instructions to agents from
+// readers.
 func cleanText(text string) string {
 	text = strings.Map(func(r rune) rune {
 		switch {

@@ -32,7 +32,7 @@ func TestTokenize(t *testing.T) {
 		for tok := range tokenize(c.text) {
 			got = append(got, tok.word)
 			if tok.start >= tok.end || tok.end > len(c.text) {
-				t.Errorf("%q: %q stands at %d to %d", c.text, tok.word, tok.start, tok.end)
+				t.Errorf("%q: %q is at %d to %d", c.text, tok.word, tok.start, tok.end)
 			}
 		}
 		if d := cmp.Diff(c.want, strings.Join(got, " ")); d != "" {
@@ -41,8 +41,8 @@ func TestTokenize(t *testing.T) {
 	}
 }
 
-// Words are of small letters and digits and whole characters, and folding them
-// again changes nothing.
+// Words consist of lowercase letters, digits and single characters, and folding
+// them again changes nothing.
 func FuzzTokenize(f *testing.F) {
 	f.Add("naïve 机器人 \"AND* ^x NEAR(a)")
 	f.Fuzz(func(t *testing.T, text string) {

@@ -11,8 +11,8 @@ import (
 	"robot.wtf/internal/minilm"
 )
 
-// A vector is stored as bytes: a float32 (little-endian) that a step is worth,
-// then an int8 for each dimension. Measured, that costs nothing in ranking.
+// A stored vector is a float32 scale (little-endian) followed by an int8 for
+// each dimension. Measured with the real weights, int8 costs nothing in ranking.
 const vectorBytes = 4 + minilm.Dim
 
 func packVector(v []float32) []byte {
@@ -29,15 +29,16 @@ func packVector(v []float32) []byte {
 	return packed
 }
 
-// vectors are all those of a wiki, in order of pages and of chunks in a page.
-// They never change; a change of the index makes others.
+// vectors holds all vectors of a wiki, ordered by page and chunk. Queries scan
+// all of them: at a wiki's size no approximate index is needed. A vectors value
+// is immutable and is replaced when the index changes.
 type vectors struct {
 	chunks []chunkLocation
 	scales []float32
-	data   []int8 // minilm.Dim a chunk
+	data   []int8 // minilm.Dim per chunk
 }
 
-// located is where a chunk stands.
+// A chunkLocation is the location of a chunk.
 type chunkLocation struct {
 	page        int64
 	first, last int
@@ -48,7 +49,7 @@ func (v *vectors) bytes() int64 {
 	return int64(len(v.data)) + int64(len(v.scales))*4 + int64(len(v.chunks))*40
 }
 
-// vectors reads the vectors of the index, from memory when nothing changed.
+// loadVectors returns the vectors of the index, cached until it changes.
 func (x *index) loadVectors(ctx context.Context, db *sql.DB) (*vectors, error) {
 	x.vectorsUsedAt.Store(time.Now().UnixNano())
 	if v := x.vectors.Load(); v != nil {
@@ -67,7 +68,7 @@ func (x *index) loadVectors(ctx context.Context, db *sql.DB) (*vectors, error) {
 			return nil, err
 		}
 		if len(packed) != vectorBytes {
-			return nil, fmt.Errorf("%w: a vector of %d bytes", errStale, len(packed))
+			return nil, fmt.Errorf("%w: vector has %d bytes", errStale, len(packed))
 		}
 		v.chunks = append(v.chunks, c)
 		v.scales = append(v.scales, math.Float32frombits(binary.LittleEndian.Uint32(packed)))
@@ -82,7 +83,7 @@ func (x *index) loadVectors(ctx context.Context, db *sql.DB) (*vectors, error) {
 	return v, nil
 }
 
-// An asked is a vector that is compared with those of the index.
+// A queryVector is a vector to compare with those of the index.
 type queryVector struct {
 	scale float32
 	data  []int8
@@ -97,7 +98,7 @@ func newQueryVector(v []float32) queryVector {
 	return a
 }
 
-// cosines compares a vector with all of them.
+// cosines returns the cosine of a vector with each vector of the index.
 func (v *vectors) cosines(with queryVector) []float32 {
 	out := make([]float32, len(v.chunks))
 	for i := range out {
@@ -112,7 +113,7 @@ func (v *vectors) cosine(i int, with queryVector) float32 {
 
 func sqrt32(f float32) float32 { return float32(math.Sqrt(float64(f))) }
 
-// dot is the product of two vectors of minilm.Dim.
+// dotProduct returns the dot product of two vectors of minilm.Dim.
 func dotProduct(a, b []int8) int32 {
 	a, b = a[:minilm.Dim], b[:minilm.Dim]
 	var s0, s1, s2, s3 int32

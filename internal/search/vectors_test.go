@@ -24,11 +24,11 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// A fakeModel knows that some words mean the same, and nothing else: what it
-// says of a text is plain to see. It counts what it embeds.
+// A fakeModel only knows that some words are synonyms, so its vectors are
+// predictable. It counts the texts it embeds.
 type fakeModel struct {
 	embedded atomic.Int64
-	started  chan string // gets what is embedded, when there is one
+	started  chan string // if not nil, receives each text before it is embedded
 }
 
 var sameMeaning = map[string]string{
@@ -61,7 +61,7 @@ func (m *fakeModel) Embed(text string) []float32 {
 		}
 		h := fnv.New64a()
 		h.Write([]byte(word))
-		for n := h.Sum64(); n != 0; n >>= 16 { // four dimensions a word
+		for n := h.Sum64(); n != 0; n >>= 16 { // four dimensions per word
 			v[n%minilm.Dim]++
 		}
 	}
@@ -75,7 +75,8 @@ func (m *fakeModel) Embed(text string) []float32 {
 	return v
 }
 
-// meaning makes a world's service one with a model, and a worker.
+// useModel replaces the world's service with one that has a model, and starts
+// its embedder.
 func (u *world) useModel(m Model) (stop func()) {
 	u.t.Helper()
 	if err := u.s.Close(); err != nil {
@@ -85,6 +86,7 @@ func (u *world) useModel(m Model) (stop func()) {
 	return u.startEmbedder()
 }
 
+// startEmbedder runs the service's embedder without a quiet period.
 func (u *world) startEmbedder() (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
@@ -96,7 +98,7 @@ func (u *world) startEmbedder() (stop func()) {
 	return stop
 }
 
-// settle waits until all is embedded.
+// waitEmbedded waits until all chunks are embedded.
 func (u *world) waitEmbedded() {
 	u.t.Helper()
 	if err := u.s.CatchUp(u.t.Context(), u.w); err != nil {
@@ -107,7 +109,7 @@ func (u *world) waitEmbedded() {
 			return
 		}
 		if time.Now().After(end) {
-			u.t.Fatal("the vectors are never made")
+			u.t.Fatal("chunks are not embedded after 30 s")
 		}
 	}
 }
@@ -125,7 +127,7 @@ func TestSearchModes(t *testing.T) {
 	u := newWorld(t)
 	u.useModel(&fakeModel{})
 	u.put(
-		"Garage", "the automobile stands here\n",
+		"Garage", "the automobile is parked here\n",
 		"Weather", "icy nights in spring\n",
 		"Kennel", "a hound sleeps\n\n## Food\n\nbones\n",
 		"Trip", "---\ntags: [holiday]\n---\nwe took the car to the coast\n",
@@ -140,7 +142,7 @@ func TestSearchModes(t *testing.T) {
 		{Semantic, "vehicle", "Garage Trip 中文"},
 		{Hybrid, "vehicle", "Garage Trip 中文"},
 		{Hybrid, "chilly", "Weather"},
-		{Hybrid, "car", "Trip 中文 Garage"}, // the word itself first
+		{Hybrid, "car", "Trip 中文 Garage"}, // an exact match comes first
 		{Hybrid, "vehicle tag:holiday", "Trip"},
 		{Semantic, "vehicle -coast", "Garage 中文"},
 		{Hybrid, `vehicle "to the coast"`, "Trip"},
@@ -159,7 +161,7 @@ func TestSearchModes(t *testing.T) {
 	} {
 		got := strings.Fields(foundPages(u.searchMode(c.mode, c.query)))
 		want := strings.Fields(c.pages)
-		if c.query != "car" && c.query != "garage" && c.query != "hound vehicle" { // the order of what is as near
+		if c.query != "car" && c.query != "garage" && c.query != "hound vehicle" { // equally near pages have no order
 			slices.Sort(got)
 			slices.Sort(want)
 		}
@@ -175,21 +177,21 @@ func TestSearchModes(t *testing.T) {
 	}
 	r := u.searchMode(Hybrid, "icy")
 	if got := snippetText(r.Hits[0]); got != "[icy] nights in spring" || r.Mode != Hybrid || r.Waiting != 0 {
-		t.Errorf("%q, %+v", got, r)
+		t.Errorf("snippet %q, results %+v", got, r)
 	}
 	if r := u.searchMode(Semantic, "tag:holiday"); r.Mode != Keyword {
-		t.Errorf("filters alone are compared by %s", r.Mode)
+		t.Errorf("a query with only filters has mode %s, want keyword", r.Mode)
 	}
 	for _, q := range hostileQueries {
 		u.searchMode(Hybrid, q)
 		u.searchMode(Semantic, q)
 	}
 	if _, err := ParseMode("psychic"); err == nil {
-		t.Error("a mode that is none")
+		t.Error("ParseMode accepts an unknown mode")
 	}
 }
 
-// What is embedded again is what changed.
+// Only changed chunks are embedded again.
 func TestEmbedOnlyChangedChunks(t *testing.T) {
 	u := newWorld(t)
 	m := &fakeModel{}
@@ -204,45 +206,45 @@ func TestEmbedOnlyChangedChunks(t *testing.T) {
 	}
 	u.put("Page", page("two"), "Other", "text\n")
 	if n := count(); n != 4 {
-		t.Errorf("%d of 4 chunks were embedded", n)
+		t.Errorf("embedded %d chunks, want 4", n)
 	}
 	u.put("Page", page("changed"))
 	if n := count(); n != 1 {
-		t.Errorf("after a change of one section %d chunks were embedded", n)
+		t.Errorf("after one section changed: embedded %d chunks, want 1", n)
 	}
 	u.put("Page", page("changed")+"\n## Four\n\n"+long("four")+"\n")
 	if n := count(); n != 1 {
-		t.Errorf("after a section more %d chunks were embedded", n)
+		t.Errorf("after adding a section: embedded %d chunks, want 1", n)
 	}
 	u.put("Page", "line\n\n"+page("changed"))
 	if n := count(); n > 2 {
-		t.Errorf("after a line in front %d chunks were embedded", n)
+		t.Errorf("after prepending a line: embedded %d chunks, want at most 2", n)
 	}
 	u.move("Other.md", "Another.md")
 	if n := count(); n != 1 {
-		t.Errorf("after a move %d chunks were embedded", n)
+		t.Errorf("after a move: embedded %d chunks, want 1", n)
 	}
 	if r := u.searchMode(Semantic, "changed"); foundPages(r) != "Page" || r.Hits[0].Heading != "Two" {
-		t.Errorf("%s, %q", foundPages(r), r.Hits[0].Heading)
+		t.Errorf("found %s, heading %q", foundPages(r), r.Hits[0].Heading)
 	}
 	m.embedded.Store(0)
 	u.remove("Page.md")
 	if r := u.searchMode(Semantic, "changed"); len(r.Hits) != 0 {
-		t.Errorf("a deleted page is found: %s", foundPages(r))
+		t.Errorf("found a deleted page: %s", foundPages(r))
 	}
-	if m.embedded.Load() != 1 { // the query
-		t.Error("a deletion embeds something")
+	if m.embedded.Load() != 1 { // only the query
+		t.Error("a deletion embeds chunks")
 	}
 	u.put("Page", "canary automobile\n")
 	u.waitEmbedded()
-	u.put("Page", "nothing of it\n") // its old vector answers no more
+	u.put("Page", "nothing of it\n") // its old vector must not match
 	if r := u.searchMode(Semantic, "canary automobile"); len(r.Hits) != 0 {
-		t.Errorf("what a page no longer says finds %s: %s", foundPages(r), snippetText(r.Hits[0]))
+		t.Errorf("removed text finds %s: %s", foundPages(r), snippetText(r.Hits[0]))
 	}
 }
 
-// An index that followed saves and was embedded in between has the chunks of a
-// new one, each with the vector of its text.
+// An index that followed saves, embedding in between, equals a rebuilt one: it
+// has the same chunks, each with the vector of its own text.
 func TestVectorsMatchRebuiltIndex(t *testing.T) {
 	setRapidChecks(t, 6, 200)
 	words := strings.Fields("car automobile dog hound icy chilly frost other more")
@@ -263,21 +265,21 @@ func TestVectorsMatchRebuiltIndex(t *testing.T) {
 			}
 		}
 		u.waitEmbedded()
-		ask := func() (all []Results) {
+		searchAll := func() (all []Results) {
 			for _, word := range words {
 				all = append(all, u.searchMode(Semantic, word), u.searchMode(Hybrid, word))
 			}
 			return all
 		}
-		followed := ask()
+		incremental := searchAll()
 		stop()
 		if err := u.s.Remove(t.Context(), "ada"); err != nil {
 			rt.Fatal(err)
 		}
 		stop = u.startEmbedder()
 		u.waitEmbedded()
-		if d := cmp.Diff(ask(), followed); d != "" {
-			rt.Fatalf("anew (-) and followed (+) differ:\n%s", d)
+		if d := cmp.Diff(searchAll(), incremental); d != "" {
+			rt.Fatalf("rebuilt (-) and incremental (+) index differ:\n%s", d)
 		}
 		stop()
 		if err := u.s.Close(); err != nil {
@@ -286,8 +288,8 @@ func TestVectorsMatchRebuiltIndex(t *testing.T) {
 	})
 }
 
-// A worker that is killed in the middle leaves what waits to the next one, which
-// finds it without being told.
+// An embedder that is killed leaves its backlog to the next one, which finds it
+// in the index.
 func TestEmbeddingResumesAfterRestart(t *testing.T) {
 	u := newWorld(t)
 	m := &fakeModel{started: make(chan string)}
@@ -299,7 +301,7 @@ func TestEmbeddingResumesAfterRestart(t *testing.T) {
 	u.put(all...)
 	u.s.MarkPending("ada")
 	if list, err := u.s.Pending(); err != nil || !slices.Equal(list, []string{"ada"}) {
-		t.Errorf("unfinished are %v, %v", list, err)
+		t.Errorf("pending wikis are %v, err %v", list, err)
 	}
 	if err := u.s.CatchUp(t.Context(), u.w); err != nil {
 		t.Fatal(err)
@@ -308,7 +310,7 @@ func TestEmbeddingResumesAfterRestart(t *testing.T) {
 	for range 10 {
 		seen[<-m.started] = true
 	}
-	go func() { <-m.started }() // the one under way
+	go func() { <-m.started }() // the embedding in progress
 	stop()
 	if err := u.s.Close(); err != nil {
 		t.Fatal(err)
@@ -317,25 +319,25 @@ func TestEmbeddingResumesAfterRestart(t *testing.T) {
 	again := &fakeModel{}
 	u.s = New(Options{Dir: u.dir, Model: again, Log: u.s.opts.Log})
 	if list, err := u.s.Pending(); err != nil || !slices.Equal(list, []string{"ada"}) {
-		t.Errorf("unfinished are %v, %v", list, err)
+		t.Errorf("pending wikis are %v, err %v", list, err)
 	}
 	u.startEmbedder()
 	u.waitEmbedded()
 	if n := again.embedded.Load(); n < 9 || n > 14 {
-		t.Errorf("%d of some 12 chunks were left", n)
+		t.Errorf("embedded %d chunks after the restart, want about 12", n)
 	}
 	if r := u.searchMode(Semantic, "vehicle"); r.Total != 20 {
-		t.Errorf("%d of 20 pages", r.Total)
+		t.Errorf("found %d pages, want 20", r.Total)
 	}
 	if list, _ := u.s.Pending(); len(list) != 0 {
-		t.Errorf("unfinished are %v", list)
+		t.Errorf("pending wikis are %v, want none", list)
 	}
 	if _, err := os.Stat(filepath.Join(u.dir, "ada", pendingFile)); err == nil {
-		t.Error("it is still noted as behind")
+		t.Error("the pending file still exists")
 	}
 }
 
-// Each wiki that waits gets its turn, however much another has.
+// Each wiki gets its turn, whatever the backlog of another.
 func TestEmbeddingIsFairAcrossWikis(t *testing.T) {
 	u := newWorld(t)
 	m := &fakeModel{started: make(chan string)}
@@ -348,7 +350,7 @@ func TestEmbeddingIsFairAcrossWikis(t *testing.T) {
 	if err := u.s.CatchUp(t.Context(), u.w); err != nil {
 		t.Fatal(err)
 	}
-	<-m.started // ada's have begun
+	<-m.started // ada's wiki is being embedded
 	other := u.createWiki("bob")
 	if err := commit(t.Context(), other, "bob", content.Edit{Path: "Home.md", Data: []byte("bob text\n")}); err != nil {
 		t.Fatal(err)
@@ -357,93 +359,93 @@ func TestEmbeddingIsFairAcrossWikis(t *testing.T) {
 		t.Fatal(err)
 	}
 	if wikis, sections := u.s.Backlog(); wikis != 2 || sections < 196 {
-		t.Errorf("%d wikis wait with %d sections", wikis, sections)
+		t.Errorf("the backlog has %d wikis and %d sections", wikis, sections)
 	}
 	for n := 0; ; n++ {
 		if text := <-m.started; strings.Contains(text, "bob") {
 			break
 		}
 		if n > 2*chunksPerTurn {
-			t.Fatal("bob waits for all of ada's")
+			t.Fatal("bob's wiki waits for all of ada's")
 		}
 	}
 	go func() {
-		for range m.started { // let it end
+		for range m.started { // unblock the embedder
 		}
 	}()
 	u.waitEmbedded()
 }
 
-// What is written over and over is embedded once it is left alone, or after a
-// while even so.
+// A page that is saved repeatedly is embedded once its wiki is quiet, or after
+// maxEmbedDelay even if it isn't.
 func TestEmbeddingWaitsForQuietWiki(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newEmbedQueue()
-		begun := time.Now()
-		for time.Since(begun) < maxEmbedDelay {
+		start := time.Now()
+		for time.Since(start) < maxEmbedDelay {
 			q.setBacklog("ada", 3)
-			if slug, in := q.nextWiki(time.Now()); slug != "" || in <= 0 || in > quietPeriod {
-				t.Fatalf("%v after the first save and at once after the last, the next is %q, or in %v", time.Since(begun), slug, in)
+			if slug, wait := q.nextWiki(time.Now()); slug != "" || wait <= 0 || wait > quietPeriod {
+				t.Fatalf("%v after the first save and directly after the last: next wiki is %q, wait %v", time.Since(start), slug, wait)
 			}
 			time.Sleep(quietPeriod - time.Millisecond)
 		}
 		q.setBacklog("ada", 3)
 		if slug, _ := q.nextWiki(time.Now()); slug != "ada" {
-			t.Errorf("%v after the first save nothing is embedded", time.Since(begun))
+			t.Errorf("%v after the first save: next wiki is %q, want ada", time.Since(start), slug)
 		}
 		q.setBacklog("ada", 0)
-		if slug, in := q.nextWiki(time.Now()); slug != "" || in != 0 {
-			t.Errorf("when nothing waits, the next is %q, or in %v", slug, in)
+		if slug, wait := q.nextWiki(time.Now()); slug != "" || wait != 0 {
+			t.Errorf("empty queue: next wiki is %q, wait %v", slug, wait)
 		}
 
 		q.setBacklog("bob", 9)
 		time.Sleep(quietPeriod)
-		for left := 8; left > 0; left-- { // what is embedded is no save
+		for left := 8; left > 0; left-- { // a shrinking backlog isn't a save
 			if slug, _ := q.nextWiki(time.Now()); slug != "bob" {
-				t.Fatalf("with %d chunks left, the next is %q", left+1, slug)
+				t.Fatalf("with %d chunks left: next wiki is %q, want bob", left+1, slug)
 			}
 			q.setBacklog("bob", left)
 		}
 	})
 }
 
-// A query does not wait for what waits to be embedded.
+// An embedding waits for running queries, but at most maxQueryWait.
 func TestYieldToQueries(t *testing.T) {
 	s := New(Options{Dir: t.TempDir(), Model: &fakeModel{}})
 	s.activeQueries.Add(1)
-	begin := time.Now()
+	start := time.Now()
 	s.yieldToQueries(t.Context())
-	if d := time.Since(begin); d < maxQueryWait {
-		t.Errorf("an embedding waits %v for a query", d)
+	if d := time.Since(start); d < maxQueryWait {
+		t.Errorf("an embedding waits %v for a query, want %v", d, maxQueryWait)
 	}
 	s.activeQueries.Add(-1)
-	begin = time.Now()
+	start = time.Now()
 	s.yieldToQueries(t.Context())
-	if d := time.Since(begin); d > maxQueryWait/2 {
-		t.Errorf("an embedding waits %v for nobody", d)
+	if d := time.Since(start); d > maxQueryWait/2 {
+		t.Errorf("an embedding waits %v without any query", d)
 	}
 }
 
-// The worker is one of those who let queries pass.
+// The embedder yields to queries.
 func TestEmbedderYieldsToQueries(t *testing.T) {
 	u := newWorld(t)
 	m := &fakeModel{started: make(chan string, 10)}
 	u.useModel(m)
 	u.put("Home", "car\n")
 	u.s.activeQueries.Add(1)
-	begin := time.Now()
+	start := time.Now()
 	if err := u.s.CatchUp(t.Context(), u.w); err != nil {
 		t.Fatal(err)
 	}
 	<-m.started
-	if d := time.Since(begin); d < maxQueryWait {
-		t.Errorf("the worker embeds %v after a query began that has not ended", d)
+	if d := time.Since(start); d < maxQueryWait {
+		t.Errorf("the embedder waits only %v for a running query", d)
 	}
 	u.s.activeQueries.Add(-1)
 }
 
-// Wikis that nobody asks keep no vectors in memory, and all together never more
-// than the bound.
+// Vectors of idle wikis aren't kept in memory, and all vectors together fit in
+// CacheBytes.
 func TestVectorCacheIsBounded(t *testing.T) {
 	u := newWorld(t)
 	u.useModel(&fakeModel{})
@@ -465,7 +467,7 @@ func TestVectorCacheIsBounded(t *testing.T) {
 	}
 	u.waitEmbedded()
 	if n := u.s.VectorBytes(); n != 0 {
-		t.Errorf("%d bytes before anybody asks", n)
+		t.Errorf("%d bytes of vectors before the first query", n)
 	}
 	for range 2 {
 		for _, w := range wikis {
@@ -480,17 +482,17 @@ func TestVectorCacheIsBounded(t *testing.T) {
 	}
 	u.s.dropIdleVectors(time.Hour)
 	if u.s.VectorBytes() == 0 {
-		t.Error("vectors in use are dropped")
+		t.Error("recently used vectors were dropped")
 	}
 	u.s.dropIdleVectors(0)
 	if n := u.s.VectorBytes(); n != 0 {
-		t.Errorf("%d bytes when idle", n)
+		t.Errorf("%d bytes of vectors when all are idle", n)
 	}
 }
 
-// A wiki that was asked once, and then no more, costs next to nothing: 10,000 of
-// them would cost less than 20 MB, whatever they hold. Only the open indexes, few
-// of them, cost more.
+// An idle wiki that was searched once takes so little memory that 10,000 take
+// less than 20 MB, whatever their size. Only open indexes, which are few, take
+// more.
 func TestIdleWikiMemory(t *testing.T) {
 	const first, last, each = 30, 150, 10
 	u := newWorld(t)
@@ -502,7 +504,7 @@ func TestIdleWikiMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer pool.Close()
-	ask := func(from, to int) {
+	searchWikis := func(from, to int) {
 		for i := from; i < to; i++ {
 			slug := fmt.Sprintf("idle-%d", i)
 			if err := pool.Create(t.Context(), slug); err != nil {
@@ -533,27 +535,27 @@ func TestIdleWikiMemory(t *testing.T) {
 		}
 		u.s.dropIdleVectors(0)
 	}
-	heap := func() int64 {
+	heapBytes := func() int64 {
 		runtime.GC()
-		runtime.GC() // what finalizers held
+		runtime.GC() // frees objects with finalizers
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
 		return int64(m.HeapAlloc)
 	}
-	ask(0, first)
-	before := heap()
-	ask(first, last)
+	searchWikis(0, first)
+	before := heapBytes()
+	searchWikis(first, last)
 	if n := u.s.VectorBytes(); n != 0 {
 		t.Errorf("%d bytes of vectors when all are idle", n)
 	}
-	per := (heap() - before) / (last - first)
-	t.Logf("measured: an idle wiki keeps %d bytes", per)
+	per := (heapBytes() - before) / (last - first)
+	t.Logf("measured: an idle wiki takes %d bytes", per)
 	if per > 2000 {
-		t.Errorf("an idle wiki keeps %d bytes: 10,000 keep %d MB", per, per*10_000>>20)
+		t.Errorf("an idle wiki takes %d bytes, 10,000 take %d MiB", per, per*10_000>>20)
 	}
 }
 
-// Whoever works drops what nobody asked for within some minutes.
+// The embedder drops vectors that weren't used for some minutes.
 func TestIdleVectorsAreDropped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u := newWorld(t)
@@ -563,11 +565,11 @@ func TestIdleVectorsAreDropped(t *testing.T) {
 		for range 10 {
 			u.searchMode(Semantic, "vehicle")
 			if time.Sleep(vectorIdleTime - time.Second); u.s.VectorBytes() == 0 {
-				t.Fatal("vectors in use are dropped")
+				t.Fatal("recently used vectors were dropped")
 			}
 		}
 		if time.Sleep(vectorIdleTime + 2*time.Minute); u.s.VectorBytes() != 0 {
-			t.Error("vectors stay when nobody asks")
+			t.Error("idle vectors stay in memory")
 		}
 	})
 }
@@ -580,7 +582,7 @@ func TestRelatedPages(t *testing.T) {
 	before := u.s.VectorVersion("ada")
 	u.waitEmbedded()
 	if u.s.VectorVersion("ada") == before {
-		t.Error("the stamp stays when vectors are made")
+		t.Error("VectorVersion doesn't change when chunks are embedded")
 	}
 	names := func(list []SimilarPage, err error) (names []string) {
 		if err != nil {
@@ -592,46 +594,46 @@ func TestRelatedPages(t *testing.T) {
 		return names
 	}
 	if got := names(u.s.Related(t.Context(), u.w, "Cars", 5)); !slices.Equal(got, []string{"Autos"}) {
-		t.Errorf("like Cars are %v", got)
+		t.Errorf("related to Cars: %v, want Autos", got)
 	}
 	if got := names(u.s.Related(t.Context(), u.w, "Nothing", 5)); got != nil {
-		t.Errorf("like a page that is not there are %v", got)
+		t.Errorf("related to a missing page: %v, want none", got)
 	}
 	if got := names(u.s.Similar(t.Context(), u.w, "Hounds", "canine dog\n", 5)); !slices.Equal(got, []string{"Dogs"}) {
-		t.Errorf("like a new page are %v", got)
+		t.Errorf("similar to a new page: %v, want Dogs", got)
 	}
 	if got := names(u.s.Similar(t.Context(), u.w, "Dogs", "dog\n", 5)); got != nil {
-		t.Errorf("a page is like itself: %v", got)
+		t.Errorf("similar to the text of Dogs, except Dogs: %v, want none", got)
 	}
-	twins, err := u.s.NearDuplicates(t.Context(), u.w, 10)
-	if err != nil || len(twins) != 1 || twins[0].A != "Copy/Of_It" || twins[0].B != "Story" || twins[0].Similarity > 1.01 {
-		t.Errorf("twins are %v, %v", twins, err)
+	pairs, err := u.s.NearDuplicates(t.Context(), u.w, 10)
+	if err != nil || len(pairs) != 1 || pairs[0].A != "Copy/Of_It" || pairs[0].B != "Story" || pairs[0].Similarity > 1.01 {
+		t.Errorf("near-duplicates are %v, err %v", pairs, err)
 	}
 	u.remove("Copy/Of_It.md")
 	u.search("x")
-	if twins, err = u.s.NearDuplicates(t.Context(), u.w, 10); err != nil || len(twins) != 0 {
-		t.Errorf("twins are %v, %v", twins, err)
+	if pairs, err = u.s.NearDuplicates(t.Context(), u.w, 10); err != nil || len(pairs) != 0 {
+		t.Errorf("near-duplicates are %v, err %v", pairs, err)
 	}
 }
 
 func TestChunkPage(t *testing.T) {
 	m := &fakeModel{}
-	sentence := "A sentence of exactly eight words stands here. "
+	sentence := "A sentence of exactly eight words is here. "
 	for _, c := range []struct {
 		name, page, source string
-		want               []string // how the chunks begin, or all of a short one
+		want               []string // prefix of each chunk
 	}{
 		{"a short page", "Weather_Station", "# Weather Station\n\nA mast.\n", []string{"Weather Station. A mast."}},
 		{"folders and headings", "Design/VPS", "Lead.\n\n## Disks\n\n" + strings.Repeat(sentence, 15) + "\n\n### RAID\n\n" + strings.Repeat(sentence, 15),
 			[]string{"Design. VPS. Lead. Disks. A sentence", "Design. VPS. Disks. RAID. A sentence"}},
-		{"small sections are one", "P", "one\n\n## B\n\ntwo\n\n## C\n\nthree\n", []string{"P. one B. two C. three"}},
+		{"small sections are merged", "P", "one\n\n## B\n\ntwo\n\n## C\n\nthree\n", []string{"P. one B. two C. three"}},
 		{"no headings in code", "P", "```\n# not a heading\n```\n\n## Real\n\ntext\n", []string{"P. # not a heading Real. text"}},
 		{"CRLF", "P", "one\r\n\r\n## B\r\n\r\ntwo\r\n", []string{"P. one B. two"}},
 		{"bad front matter", "P", "---\ntitle: [unclosed\n---\n\ntext\n", nil},
 		{"front matter", "P", "---\ntitle: The Title\ntags: [x]\n---\n\ntext\n", []string{"The Title. text"}},
-		{"nothing", "Some/Page_Name", "", []string{"Some. Page Name. "}},
-		{"headings alone", "P", "## A\n\n## B\n", []string{"P. A.  B. "}},
-		{"comments are not there", "P", "a <!-- hidden --> b\n", []string{"P. a b"}},
+		{"empty page", "Some/Page_Name", "", []string{"Some. Page Name. "}},
+		{"only headings", "P", "## A\n\n## B\n", []string{"P. A.  B. "}},
+		{"no comments", "P", "a <!-- hidden --> b\n", []string{"P. a b"}},
 	} {
 		chunks := chunkPage(m, newDocument(wiki.PageName(c.page), []byte(c.source), nil))
 		if c.want != nil && len(chunks) != len(c.want) {
@@ -654,7 +656,7 @@ func TestChunkPage(t *testing.T) {
 	long := strings.Join(words, " ")
 	chunks := chunkPage(m, newDocument("Long", []byte("# Long\n\n## Deep\n\n"+long), nil))
 	if len(chunks) < 13 || len(chunks) > 20 {
-		t.Errorf("%d chunks", len(chunks))
+		t.Errorf("a long section has %d chunks", len(chunks))
 	}
 	covered := 0
 	for i, c := range chunks {
@@ -666,23 +668,23 @@ func TestChunkPage(t *testing.T) {
 			t.Fatalf("chunk %d is %q", i, c.text)
 		}
 		if c.start > covered {
-			t.Errorf("chunk %d begins at %d, after %d", i, c.start, covered)
+			t.Errorf("chunk %d starts at byte %d, the previous one ends at %d", i, c.start, covered)
 		}
 		covered = c.start + len(text)
 		if i < len(chunks)-1 && !strings.HasSuffix(text, ".") {
-			t.Errorf("chunk %d ends in a sentence: %q", i, text[len(text)-20:])
+			t.Errorf("chunk %d ends within a sentence: %q", i, text[len(text)-20:])
 		}
 	}
 	if covered != len(long) {
-		t.Errorf("%d of %d bytes are covered", covered, len(long))
+		t.Errorf("chunks cover %d of %d bytes", covered, len(long))
 	}
 	if n := len(chunkPage(m, newDocument("P", []byte(strings.Repeat("x ", 500_000)), nil))); n != maxChunks {
-		t.Errorf("a megabyte is %d chunks", n)
+		t.Errorf("a page of 1 MB has %d chunks", n)
 	}
 	name := wiki.PageName(strings.Repeat("Long_Name_", 19) + "/" + strings.Repeat("x_", 99))
 	for _, c := range chunkPage(m, newDocument(name, []byte(long), nil)) {
 		if n := len(m.Tokens(c.text)); n > chunkTokens {
-			t.Errorf("with a long name a chunk has %d tokens", n)
+			t.Errorf("a chunk of a page with a long name has %d tokens", n)
 		}
 	}
 }
@@ -707,7 +709,7 @@ func TestPackedVectorAccuracy(t *testing.T) {
 		}
 		x := newQueryVector(a)
 		v := &vectors{chunks: make([]chunkLocation, 1), scales: []float32{x.scale}, data: x.data}
-		if got := v.cosines(newQueryVector(b))[0]; math.Abs(float64(got)-want) > .02 {
+		if got := v.cosines(newQueryVector(b))[0]; math.Abs(float64(got)-want) > 0.02 {
 			t.Fatalf("cosine %v, want %v", got, want)
 		}
 	})

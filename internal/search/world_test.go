@@ -18,7 +18,7 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// A world is a wiki with a service that searches it.
+// A world is a wiki and a service that searches it.
 type world struct {
 	t    testing.TB
 	dir  string
@@ -58,7 +58,7 @@ func (u *world) newService() *Service {
 	return New(Options{Dir: u.dir, Log: slog.New(slog.NewTextHandler(u.log, nil))})
 }
 
-// wiki makes a wiki, which stays open until the test ends.
+// createWiki creates a wiki, which stays open until the test ends.
 func (u *world) createWiki(slug string) *content.Wiki {
 	u.t.Helper()
 	if err := u.pool.Create(u.t.Context(), slug); err != nil {
@@ -97,7 +97,7 @@ func commit(ctx context.Context, w *content.Wiki, who string, edits ...content.E
 	return err
 }
 
-// put saves pages, each given as its name and its text, as ada.
+// put saves pages as ada, given as alternating names and texts.
 func (u *world) put(nameAndText ...string) {
 	u.t.Helper()
 	var edits []content.Edit
@@ -124,12 +124,13 @@ func (u *world) search(text string) Results {
 		u.t.Fatalf("search %q: %v", text, err)
 	}
 	if min(r.Total, 100) != len(r.Hits) {
-		u.t.Errorf("search %q: total %d of %d hits", text, r.Total, len(r.Hits))
+		u.t.Errorf("search %q: total is %d, got %d hits", text, r.Total, len(r.Hits))
 	}
 	return r
 }
 
-// found is the pages of an answer in their order, after how it was loosened.
+// foundPages returns the result's pages in order, preceded by how it was
+// loosened.
 func foundPages(r Results) string {
 	var list []string
 	if r.Loosened != AsAsked {
@@ -141,7 +142,7 @@ func foundPages(r Results) string {
 	return strings.Join(list, " ")
 }
 
-// want checks the pages that a query finds, in order.
+// wantPages checks the pages that a query finds, in order.
 func (u *world) wantPages(text, pages string) {
 	u.t.Helper()
 	if got := foundPages(u.search(text)); got != pages {
@@ -149,7 +150,7 @@ func (u *world) wantPages(text, pages string) {
 	}
 }
 
-// snippet is a hit's text with its marks in brackets.
+// snippetText returns a hit's snippet with the matches in brackets.
 func snippetText(h Hit) string {
 	var b strings.Builder
 	for _, s := range h.Snippet {
@@ -162,7 +163,8 @@ func snippetText(h Hit) string {
 	return b.String()
 }
 
-// checks sets how often rapid tries: more where time is given.
+// setRapidChecks sets how many cases rapid tries: long if ROBOT_LONG is set,
+// otherwise short.
 func setRapidChecks(t *testing.T, short, long int) {
 	n := short
 	if os.Getenv("ROBOT_LONG") != "" {
