@@ -229,10 +229,10 @@ func cloneDuringRepack(t *testing.T, protocol string, processes int) {
 	before := packs()
 	for i := range 3 {
 		w.save("ada", "Home", fmt.Sprint("meanwhile ", i, "\n"))
-		if _, err := w.export.CatchUp(t.Context(), "ada"); err != nil {
+		if _, err := w.Mirror.CatchUp(t.Context(), "ada"); err != nil {
 			t.Fatal(err)
 		}
-		if err := w.export.Repack(t.Context(), "ada"); err != nil {
+		if err := w.Mirror.Repack(t.Context(), "ada"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -264,9 +264,9 @@ func cloneDuringRepack(t *testing.T, protocol string, processes int) {
 func (w *world) slowly(after int64, held chan<- bool, goOn <-chan bool) (port string) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
-	w.t.Cleanup(func() { listener.Close() })
+	w.T.Cleanup(func() { listener.Close() })
 	go func() {
 		for {
 			client, err := listener.Accept()
@@ -316,7 +316,7 @@ func TestWhoMayClone(t *testing.T) {
 		{"missing", "none", false},
 		{"missing", "bob/owner", false},
 	} {
-		token := w.tokens[tt.token]
+		token := w.Tokens[tt.token]
 		ways := [][]string{{"clone", "-q", w.url(tt.slug, "")}}
 		if token != "" {
 			ways = [][]string{
@@ -341,7 +341,7 @@ func TestWhoMayClone(t *testing.T) {
 func TestPushIsRefused(t *testing.T) {
 	w := newWorld(t, nil)
 	dir := t.TempDir()
-	for _, url := range []string{w.url("ada", ""), w.url("bob", "x:"+w.tokens["bob/owner"]+"@")} {
+	for _, url := range []string{w.url("ada", ""), w.url("bob", "x:"+w.Tokens["bob/owner"]+"@")} {
 		clone := filepath.Join(dir, "clone"+fmt.Sprint(len(url)))
 		w.must(dir, "clone", "-q", url, clone)
 		w.must(clone, "commit", "-q", "--allow-empty", "-m", "mine")

@@ -46,7 +46,7 @@ func TestWholeClone(t *testing.T) {
 		w.save("ada", "Home", fmt.Sprint("round ", round, "\n"))
 		if round == 3 {
 			w.must("", "ls-remote", w.url("ada", ""))
-			if err := w.export.Repack(t.Context(), "ada"); err != nil {
+			if err := w.Mirror.Repack(t.Context(), "ada"); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -76,7 +76,7 @@ func TestObjectsInTwoPacks(t *testing.T) {
 	w.must("", "ls-remote", w.url("ada", ""))
 	w.save("ada", "Home", "twice\n")
 	w.must("", "ls-remote", w.url("ada", ""))
-	repo, leave, err := w.pages.Repository(t.Context(), w.access("ada", "ada"))
+	repo, leave, err := w.Pages.Repository(t.Context(), w.Access("ada", "ada"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func TestDamagedPack(t *testing.T) {
 			if said := w.must(clone, "fsck", "--strict", "--full"); said != "" {
 				t.Errorf("fsck: %s", said)
 			}
-			if n := w.export.Stats().Rebuilds; n != c.rebuilds {
+			if n := w.Mirror.Stats().Rebuilds; n != c.rebuilds {
 				t.Errorf("the export was rebuilt %d times", n)
 			}
 		})
@@ -128,30 +128,30 @@ func TestDamagedPack(t *testing.T) {
 // rot corrupts the end of a wiki's largest pack as a disk would, keeping its size
 // and time.
 func (w *world) rot(slug string) {
-	w.t.Helper()
+	w.T.Helper()
 	files, err := filepath.Glob(filepath.Join(w.dir, slug, "repo.git", "objects", "pack", "*.pack"))
 	if err != nil || len(files) == 0 {
-		w.t.Fatal(files, err)
+		w.T.Fatal(files, err)
 	}
 	size := func(name string) int64 {
 		info, err := os.Stat(name)
 		if err != nil {
-			w.t.Fatal(err)
+			w.T.Fatal(err)
 		}
 		return info.Size()
 	}
 	largest := slices.MaxFunc(files, func(a, b string) int { return cmp.Compare(size(a), size(b)) })
 	info, err := os.Stat(largest)
 	if err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 	text, err := os.ReadFile(largest)
 	if err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 	text[len(text)-30] ^= 0xff
 	if err := errors.Join(os.Chmod(largest, 0o600), os.WriteFile(largest, text, 0o600), os.Chtimes(largest, info.ModTime(), info.ModTime())); err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 }
 
@@ -256,7 +256,7 @@ func TestWholeRequest(t *testing.T) {
 func TestPackCutOff(t *testing.T) {
 	w := newWorld(t, nil)
 	w.must("", "ls-remote", w.url("ada", ""))
-	repo, leave, err := w.pages.Repository(t.Context(), w.access("ada", "ada"))
+	repo, leave, err := w.Pages.Repository(t.Context(), w.Access("ada", "ada"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -71,7 +71,7 @@ func TestRoutesAndRoles(t *testing.T) {
 				}
 				headers := []string{"Content-Type", "application/x-git-upload-pack-request"}
 				if token != "none" {
-					headers = append(headers, "Authorization", "Bearer "+w.tokens[token])
+					headers = append(headers, "Authorization", "Bearer "+w.Tokens[token])
 				}
 				got := w.send(r.method, slug, r.path, strings.NewReader(r.body), headers...)
 				if got.status != wants {
@@ -89,7 +89,7 @@ func TestRoutesAndRoles(t *testing.T) {
 func TestPrivateLooksMissing(t *testing.T) {
 	w := newWorld(t, nil)
 	for _, path := range []string{"/repo.git/info/refs?service=git-upload-pack", "/repo.git/info/refs?service=git-receive-pack", "/repo.git/HEAD", "/repo.git/git-upload-pack"} {
-		for _, token := range []string{"", "Bearer " + w.tokens["wrong"], "Bearer " + w.tokens["ada/owner"], "Basic eDp5", "Negotiate x"} {
+		for _, token := range []string{"", "Bearer " + w.Tokens["wrong"], "Bearer " + w.Tokens["ada/owner"], "Basic eDp5", "Negotiate x"} {
 			for _, method := range []string{"GET", "POST", "OPTIONS", "PUT"} {
 				private := w.send(method, "bob", path, nil, "Authorization", token)
 				missing := w.send(method, "missing", path, nil, "Authorization", token)
@@ -107,7 +107,7 @@ func TestTakenDownAndSuspended(t *testing.T) {
 	w := newWorld(t, nil)
 	w.must(t.TempDir(), "clone", "-q", w.url("ada", ""), "before")
 	operator := func(slug string) wiki.Access {
-		a, err := w.tenant.Resolve(t.Context(), slug, wiki.Caller{Operator: true})
+		a, err := w.Tenant.Resolve(t.Context(), slug, wiki.Caller{Operator: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -122,7 +122,7 @@ func TestTakenDownAndSuspended(t *testing.T) {
 				for _, version := range []string{"", "version=2"} {
 					headers := []string{"Content-Type", wantType, "Git-Protocol", version}
 					if token != "none" {
-						headers = append(headers, "Authorization", "Bearer "+w.tokens[token])
+						headers = append(headers, "Authorization", "Bearer "+w.Tokens[token])
 					}
 					got := w.send(r[0], slug, r[1], strings.NewReader("0000"), headers...)
 					if got.status != status || status != 401 && !strings.Contains(got.text, text) {
@@ -137,7 +137,7 @@ func TestTakenDownAndSuspended(t *testing.T) {
 		}
 	}
 	for _, slug := range []string{"ada", "bob"} {
-		if _, err := w.pages.TakeDown(t.Context(), operator(slug), "Home", "a court said so"); err != nil {
+		if _, err := w.Pages.TakeDown(t.Context(), operator(slug), "Home", "a court said so"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -147,20 +147,20 @@ func TestTakenDownAndSuspended(t *testing.T) {
 		t.Errorf("a wiki with a page under takedown: %v\n%s", err, out)
 	}
 	for _, slug := range []string{"ada", "bob"} {
-		if _, err := w.pages.LiftTakedown(t.Context(), operator(slug), "Home"); err != nil {
+		if _, err := w.Pages.LiftTakedown(t.Context(), operator(slug), "Home"); err != nil {
 			t.Fatal(err)
 		}
 	}
 	w.must(t.TempDir(), "clone", "-q", w.url("ada", ""), "released")
 
 	for _, slug := range []string{"ada", "bob"} {
-		if err := w.tenant.Suspend(t.Context(), operator(slug), "too loud"); err != nil {
+		if err := w.Tenant.Suspend(t.Context(), operator(slug), "too loud"); err != nil {
 			t.Fatal(err)
 		}
 	}
 	cells("ada", "too loud", map[string]int{"none": 401, "ada/owner": 403, "ada/editor": 403, "ada/viewer": 403, "bob/owner": 401, "wrong": 401})
 	cells("bob", "too loud", map[string]int{"none": 401, "ada/owner": 401, "bob/owner": 403, "bob/viewer": 403, "wrong": 401})
-	if err := w.tenant.Resume(t.Context(), operator("ada")); err != nil {
+	if err := w.Tenant.Resume(t.Context(), operator("ada")); err != nil {
 		t.Fatal(err)
 	}
 	w.must(t.TempDir(), "clone", "-q", w.url("ada", ""), "resumed")
@@ -175,7 +175,7 @@ func TestTooFast(t *testing.T) {
 			t.Fatalf("request %d: %d %s", i, r.status, r.text)
 		}
 	}
-	token := "Bearer " + w.tokens["ada/viewer"]
+	token := "Bearer " + w.Tokens["ada/viewer"]
 	if r := w.send("GET", "ada", "/repo.git/info/refs?service=git-upload-pack", nil, "Authorization", token); r.status != 200 {
 		t.Errorf("another caller: %d", r.status)
 	}
@@ -187,31 +187,31 @@ func TestTooFast(t *testing.T) {
 func TestDeletedWiki(t *testing.T) {
 	w := newWorld(t, nil)
 	dir := t.TempDir()
-	url := w.url("bob", "x:"+w.tokens["bob/owner"]+"@")
+	url := w.url("bob", "x:"+w.Tokens["bob/owner"]+"@")
 	w.must(dir, "clone", "-q", url, "before")
-	owner := w.access("bob", "bob")
-	_, release, err := w.pages.Repository(t.Context(), owner)
+	owner := w.Access("bob", "bob")
+	_, release, err := w.Pages.Repository(t.Context(), owner)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := w.tenant.DeleteWiki(t.Context(), owner, "bob"); err != nil {
+	if err := w.Tenant.DeleteWiki(t.Context(), owner, "bob"); err != nil {
 		t.Fatal(err)
 	}
 	if out, err := w.git(dir, "clone", "-q", url, "after"); err == nil {
 		t.Errorf("a deleted wiki was cloned\n%s", out)
 	}
-	w.later.Store(8 * 24 * 3600)
-	if err := w.tenant.Sweep(t.Context()); err != nil {
+	w.Clock.Add(8 * 24 * time.Hour)
+	if err := w.Tenant.Sweep(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	release(true)
-	if _, _, err := w.pages.Repository(t.Context(), owner); !errors.Is(err, wiki.ErrNotFound) {
+	if _, _, err := w.Pages.Repository(t.Context(), owner); !errors.Is(err, wiki.ErrNotFound) {
 		t.Errorf("a purged wiki has a repository: %v", err)
 	}
 	if _, err := os.Stat(filepath.Join(w.dir, "bob")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the wiki's directory exists: %v", err)
 	}
-	if _, err := w.store.Token(t.Context(), w.tokens["bob/owner"]); !errors.Is(err, wiki.ErrNotFound) {
+	if _, err := w.Store.Token(t.Context(), w.Tokens["bob/owner"]); !errors.Is(err, wiki.ErrNotFound) {
 		t.Errorf("the token exists: %v", err)
 	}
 	gone := w.send("GET", "bob", "/repo.git/HEAD", nil)

@@ -51,7 +51,7 @@ func TestRefsAsGitTellsThem(t *testing.T) {
 	w := newWorld(t, nil)
 	w.must("", "clone", "-q", w.url("ada", ""), t.TempDir()) // creates the repository
 	_, head := w.head("ada")
-	repo, leave, err := w.pages.Repository(t.Context(), w.access("ada", "ada"))
+	repo, leave, err := w.Pages.Repository(t.Context(), w.Access("ada", "ada"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +123,7 @@ func TestKnownRefs(t *testing.T) {
 func TestManyRefs(t *testing.T) {
 	w := newWorld(t, nil)
 	_, head := w.head("ada")
-	repo, leave, err := w.pages.Repository(t.Context(), w.access("ada", "ada"))
+	repo, leave, err := w.Pages.Repository(t.Context(), w.Access("ada", "ada"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,10 +144,10 @@ func TestManyRefs(t *testing.T) {
 
 // head returns the number and id of a wiki's newest commit.
 func (w *world) head(slug string) (int64, string) {
-	w.t.Helper()
-	c, release, err := w.pool.Open(w.t.Context(), slug)
+	w.T.Helper()
+	c, release, err := w.Content.Open(w.T.Context(), slug)
 	if err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 	defer release()
 	return c.Head()

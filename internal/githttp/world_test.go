@@ -14,124 +14,50 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
-	"time"
 
-	"robot.wtf/internal/content"
-	"robot.wtf/internal/export"
-	"robot.wtf/internal/gitrepo"
 	"robot.wtf/internal/limit"
-	"robot.wtf/internal/markdown"
 	"robot.wtf/internal/pages"
-	"robot.wtf/internal/search"
 	"robot.wtf/internal/server"
-	"robot.wtf/internal/session"
-	"robot.wtf/internal/store"
-	"robot.wtf/internal/tenant"
-	"robot.wtf/internal/wiki"
+	"robot.wtf/internal/testworld"
 )
 
-// canary is text that only bob's private wiki contains.
-const canary = "xylothecanary"
+const canary = testworld.Canary
 
-var keyDir string
-
-func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "robot-git-keys-")
-	if err != nil {
-		panic(err)
-	}
-	keyDir = dir
-	status := m.Run()
-	os.RemoveAll(dir)
-	os.Exit(status)
-}
-
-// A world is a listening server over real storage and real git. Wiki ada is
-// public (ada owner, bob editor, cleo viewer), wiki bob is private (bob only).
+// A world is a testworld behind a listening server, with real git.
 type world struct {
-	t      testing.TB
-	dir    string // of all wikis
-	port   string
-	pages  *pages.Service
-	tenant *tenant.Service
-	pool   *content.Pool
-	export *export.Mirror
-	store  *store.DB
-	door   *Handler
-	later  *atomic.Int64     // seconds added to the clock
-	tokens map[string]string // "ada/editor", "bob/owner"
+	*testworld.World
+	dir  string // of the wikis
+	port string
+	door *Handler
 }
 
 func newWorld(t testing.TB, limits *limit.Limiter) *world {
 	t.Helper()
-	ctx, dir, log := t.Context(), t.TempDir(), slog.New(slog.DiscardHandler)
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	must(err)
-	_, port, _ := net.SplitHostPort(listener.Addr().String())
-	origin := func(slug string) string { return "http://" + slug + ".robot.localhost:" + port }
-	later := new(atomic.Int64)
-	now := func() time.Time { return time.Now().Add(time.Duration(later.Load()) * time.Second) }
-	db, err := store.Open(ctx, filepath.Join(dir, "robot.db"), now)
-	must(err)
-	wikis := filepath.Join(dir, "wikis")
-	pool, err := content.NewPool(content.Options{Dir: wikis, Now: time.Now, Log: log})
-	must(err)
-	index := search.New(search.Options{Dir: wikis})
-	git, err := gitrepo.Find()
-	must(err)
-	exports := export.New(export.Options{Content: pool, Git: git, Dir: wikis, Log: log})
-	uses := pages.New(pages.Options{Content: pool, Search: index, Mirror: exports, Markdown: markdown.New(markdown.Options{}), Log: log})
-	sites := tenant.New(tenant.Options{Store: db, Content: pool, NameKey: make([]byte, 32), Now: now, Log: log,
-		Forget: func(ctx context.Context, slug string) error { exports.Forget(slug); return index.Remove(ctx, slug) }})
-	sessions, err := session.New(session.Options{Store: db, KeyDir: keyDir, Platform: "http://robot.localhost", WikiOrigin: origin, Now: time.Now, Log: log})
-	must(err)
-	door := New(Options{Pages: uses, Tenant: sites, Session: sessions, WikiOrigin: origin, Limits: limits, Spool: dir, Log: log})
-	lost := func(w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) }
-	lostWiki := func(w http.ResponseWriter, r *http.Request, _ string) { lost(w, r) }
-	serving := server.New(server.Options{Host: "robot.localhost", Platform: lost, Wiki: lostWiki, API: lostWiki, Git: door.ServeWiki,
-		Proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Log: log})
-	serve, stop := context.WithCancel(context.WithoutCancel(ctx))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{World: testworld.New(t, testworld.Options{Platform: "http://robot.localhost:" + port, Mirror: true}), port: port}
+	w.dir = filepath.Join(w.Dir, "wikis")
+	log := slog.New(slog.DiscardHandler)
+	w.door = New(Options{Pages: w.Pages, Tenant: w.Tenant, Session: w.Session, WikiOrigin: w.Origin, Limits: limits, Spool: w.Dir, Log: log})
+	lost := func(rw http.ResponseWriter, r *http.Request, _ string) { http.NotFound(rw, r) }
+	serving := server.New(server.Options{
+		Host: "robot.localhost", Platform: http.NotFound, Wiki: lost, API: lost, Git: w.door.ServeWiki,
+		Proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Log: log,
+	})
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error)
-	go func() { ended <- serving.Serve(serve, narrow{listener}) }()
+	go func() { ended <- serving.Serve(ctx, narrow{listener}) }()
 	t.Cleanup(func() {
 		stop()
 		<-ended
-		exports.Close()
-		if err := errors.Join(index.Close(), pool.Close(), db.Close()); err != nil {
-			t.Error(err)
-		}
 	})
-	w := &world{t: t, dir: wikis, port: port, pages: uses, tenant: sites, pool: pool, export: exports, store: db, door: door, later: later,
-		tokens: map[string]string{"none": "", "wrong": "rwtf_" + strings.Repeat("x", 43)}}
-	for _, name := range []string{"ada", "bob", "cleo", "dan"} {
-		must(db.SaveUser(ctx, user(name)))
-	}
-	for _, slug := range []string{"ada", "bob"} {
-		_, err := sites.Create(ctx, user(slug), slug)
-		must(err)
-		must(uses.Seed(ctx, w.access(slug, slug)))
-	}
-	must(sites.SetMember(ctx, w.access("ada", "ada"), "did:plc:bob", wiki.Editor))
-	must(sites.SetMember(ctx, w.access("ada", "ada"), "did:plc:cleo", wiki.Viewer))
-	must(sites.SetMember(ctx, w.access("bob", "bob"), "did:plc:cleo", wiki.Viewer))
-	must(sites.Configure(ctx, w.access("ada", "ada"), tenant.Settings{Public: true}))
-	w.save("bob", "Secret", canary+"\n")
-	for _, k := range []struct {
-		key, slug, name string
-		reads           bool
-	}{{"ada/owner", "ada", "ada", false}, {"ada/editor", "ada", "bob", false}, {"ada/viewer", "ada", "cleo", true}, {"bob/owner", "bob", "bob", false}, {"bob/viewer", "bob", "cleo", true}} {
-		secret, _, err := sessions.NewToken(ctx, w.access(k.slug, k.name), "test", k.reads)
-		must(err)
-		w.tokens[k.key] = secret
-	}
 	return w
 }
 
@@ -147,37 +73,15 @@ func (n narrow) Accept() (net.Conn, error) {
 	return conn, err
 }
 
-func user(name string) wiki.User {
-	return wiki.User{DID: "did:plc:" + name, Username: name, Handle: name + ".test"}
-}
-
-func (w *world) access(slug, name string) wiki.Access {
-	w.t.Helper()
-	a, err := w.tenant.Resolve(w.t.Context(), slug, wiki.Caller{User: user(name)})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return a
-}
-
-// save creates or overwrites a page, as the wiki's owner.
+// save writes a page as the wiki's owner.
 func (w *world) save(slug, name, text string) pages.Saved {
-	w.t.Helper()
-	a := w.access(slug, slug)
-	r := pages.SaveRequest{Name: name, Text: []byte(text), Exact: true}
-	if p, err := w.pages.Page(w.t.Context(), a, name, ""); err == nil {
-		r.Base = p.File.Blob
-	}
-	done, err := w.pages.Save(w.t.Context(), a, r)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return done
+	w.T.Helper()
+	return w.Save(slug, slug, name, text)
 }
 
 // fill saves n pages of about 330 KB that compress badly.
 func (w *world) fill(slug string, pages int) {
-	w.t.Helper()
+	w.T.Helper()
 	for i := range pages {
 		var text strings.Builder
 		for k := range 20_000 {
@@ -206,10 +110,10 @@ func (w *world) git(dir string, args ...string) (out string, err error) {
 
 // must runs git and fails the test if it fails.
 func (w *world) must(dir string, args ...string) string {
-	w.t.Helper()
+	w.T.Helper()
 	out, err := w.git(dir, args...)
 	if err != nil {
-		w.t.Fatalf("git %s: %v\n%s", strings.Join(args, " "), err, out)
+		w.T.Fatalf("git %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
 	return out
 }
@@ -223,10 +127,10 @@ type reply struct {
 
 // send makes a request. Headers are pairs of names and values.
 func (w *world) send(method, slug, path string, body io.Reader, headers ...string) reply {
-	w.t.Helper()
+	w.T.Helper()
 	r, err := http.NewRequest(method, "http://127.0.0.1:"+w.port+path, body)
 	if err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 	r.Host = slug + ".robot.localhost:" + w.port
 	for i := 0; i < len(headers); i += 2 {
@@ -234,12 +138,12 @@ func (w *world) send(method, slug, path string, body io.Reader, headers ...strin
 	}
 	answer, err := http.DefaultClient.Do(r)
 	if err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 	defer answer.Body.Close()
 	text, err := io.ReadAll(answer.Body)
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 	for _, varies := range []string{"Date", "X-Request-Id", "Content-Length"} {
 		answer.Header.Del(varies)
@@ -249,10 +153,10 @@ func (w *world) send(method, slug, path string, body io.Reader, headers ...strin
 
 // feed is must with standard input.
 func (w *world) feed(dir, in string, args ...string) {
-	w.t.Helper()
+	w.T.Helper()
 	cmd := exec.Command("git", args...)
 	cmd.Dir, cmd.Stdin = dir, strings.NewReader(in)
 	if out, err := cmd.CombinedOutput(); err != nil {
-		w.t.Fatalf("git %s: %v\n%s", args[0], err, out)
+		w.T.Fatalf("git %s: %v\n%s", args[0], err, out)
 	}
 }

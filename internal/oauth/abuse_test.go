@@ -25,6 +25,7 @@ import (
 
 	"robot.wtf/internal/limit"
 	"robot.wtf/internal/oauth"
+	"robot.wtf/internal/testworld"
 	"robot.wtf/internal/wiki"
 )
 
@@ -78,7 +79,7 @@ func newKit(t *testing.T) *kit {
 	k := &kit{world: newWorld(t, docs.client()), docs: docs}
 	uris, _ := json.Marshal(registered)
 	k.client = k.register(`{"client_name":"Honest","redirect_uris":` + string(uris) + `}`).str("client_id")
-	text, err := os.ReadFile(filepath.Join(keyDir, "signing.pem"))
+	text, err := os.ReadFile(filepath.Join(k.KeyDir(), "signing.pem"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +102,7 @@ type visitor struct {
 }
 
 func (k *kit) visitor(name string) *visitor {
-	k.t.Helper()
+	k.T.Helper()
 	v := &visitor{k: k, cookies: map[string]string{}, header: http.Header{}}
 	if name != "" {
 		v.post("/auth/dev", url.Values{"username": {name}})
@@ -110,7 +111,7 @@ func (k *kit) visitor(name string) *visitor {
 }
 
 func (v *visitor) do(r *http.Request) answer {
-	v.k.t.Helper()
+	v.k.T.Helper()
 	for name, value := range v.cookies {
 		r.AddCookie(&http.Cookie{Name: name, Value: value})
 	}
@@ -125,12 +126,12 @@ func (v *visitor) do(r *http.Request) answer {
 }
 
 func (v *visitor) get(path string) answer {
-	v.k.t.Helper()
+	v.k.T.Helper()
 	return v.do(request("GET", platform+path, "", ""))
 }
 
 func (v *visitor) post(path string, form url.Values) answer {
-	v.k.t.Helper()
+	v.k.T.Helper()
 	r := request("POST", platform+path, formType, form.Encode())
 	r.Header.Set("Origin", platform)
 	r.Header.Set("Sec-Fetch-Site", "same-origin")
@@ -154,7 +155,7 @@ func withParams(form url.Values, pairs ...string) url.Values {
 // the consent page, "page" if only the person sees an error, and "told x" if
 // the client gets error x.
 func (v *visitor) ask(q url.Values) string {
-	v.k.t.Helper()
+	v.k.T.Helper()
 	a := v.get(oauth.AuthorizePath + "?" + q.Encode())
 	to := a.header.Get("Location")
 	switch {
@@ -301,7 +302,7 @@ func codeAttacks() []attack {
 		}},
 		{"code", "after five minutes", "invalid_grant", func(k *kit) string {
 			form := valid(k)
-			k.later(5 * time.Minute)
+			k.Clock.Add(5 * time.Minute)
 			return tokenOutcome(k.token(form))
 		}},
 		{"code", "swapped for a victim's", "invalid_grant", func(k *kit) string { // the attacker's verifier doesn't match
@@ -446,17 +447,17 @@ func refreshAttacks() []attack {
 					continue
 				}
 				if err := step(k); err != nil {
-					k.t.Fatal(err)
+					k.T.Fatal(err)
 				}
 			}
 			return tokenOutcome(k.token(form)) + ", " + k.apiStatus(slug, tokens.str("access_token"))
 		}
 	}
 	remove := func(k *kit) error {
-		return k.tenant.RemoveMember(k.t.Context(), k.access("bob", "bob"), user("cleo").DID)
+		return k.Tenant.RemoveMember(k.T.Context(), k.access("bob", "bob"), testworld.Person("cleo").DID)
 	}
 	restore := func(k *kit) error {
-		return k.tenant.SetMember(k.t.Context(), k.access("bob", "bob"), user("cleo").DID, wiki.Viewer)
+		return k.Tenant.SetMember(k.T.Context(), k.access("bob", "bob"), testworld.Person("cleo").DID, wiki.Viewer)
 	}
 	return []attack{
 		{"refresh", "by another client, which doesn't use it up", "invalid_grant, tokens", func(k *kit) string {
@@ -476,9 +477,9 @@ func refreshAttacks() []attack {
 			return k.apiStatus("bob", tokens.str("refresh_token"))
 		}},
 		{"refresh", "replaced by a wiki token", "invalid_grant", func(k *kit) string {
-			secret, _, err := k.session.NewToken(k.t.Context(), k.access("bob", "bob"), "x", false)
+			secret, _, err := k.Session.NewToken(k.T.Context(), k.access("bob", "bob"), "x", false)
 			if err != nil {
-				k.t.Fatal(err)
+				k.T.Fatal(err)
 			}
 			return tokenOutcome(k.token(refreshForm(k.client, secret)))
 		}},
@@ -513,45 +514,45 @@ func refreshAttacks() []attack {
 		{"refresh", "stolen and used after its owner's", "invalid_grant, Unauthorized, invalid_grant", func(k *kit) string {
 			form, _ := refresh(k, "bob", "bob", true)
 			next := k.token(form)
-			k.later(31 * time.Minute)
+			k.Clock.Add(31 * time.Minute)
 			return tokenOutcome(k.token(form)) + ", " + k.apiStatus("bob", next.str("access_token")) + ", " + tokenOutcome(k.token(refreshForm(k.client, next.str("refresh_token"))))
 		}},
 		{"refresh", "stolen and used before its owner's", "tokens, invalid_grant, Unauthorized", func(k *kit) string {
 			form, _ := refresh(k, "bob", "bob", true)
 			thief := k.token(form)
-			k.later(31 * time.Minute)
+			k.Clock.Add(31 * time.Minute)
 			return tokenOutcome(thief) + ", " + tokenOutcome(k.token(form)) + ", " + k.apiStatus("bob", thief.str("access_token"))
 		}},
 		{"refresh", "after thirty days", "invalid_grant", func(k *kit) string {
 			form, _ := refresh(k, "bob", "bob", true)
-			k.later(30 * 24 * time.Hour)
+			k.Clock.Add(30 * 24 * time.Hour)
 			return tokenOutcome(k.token(form))
 		}},
 		{"refresh", "after the membership ended", "invalid_grant, Unauthorized", after("bob", "cleo", remove, restore)},
 		{"refresh", "after it was disconnected", "invalid_grant, Unauthorized", after("bob", "bob", func(k *kit) error {
-			list, err := k.oauth.Grants(k.t.Context(), k.access("bob", "bob"))
+			list, err := k.OAuth.Grants(k.T.Context(), k.access("bob", "bob"))
 			if err != nil {
 				return err
 			}
-			return k.oauth.Revoke(k.t.Context(), k.access("bob", "bob"), list[0].ID)
+			return k.OAuth.Revoke(k.T.Context(), k.access("bob", "bob"), list[0].ID)
 		}, nil)},
 		{"refresh", "after the owner disconnected a member's", "invalid_grant, Unauthorized", after("bob", "cleo", func(k *kit) error {
-			list, err := k.oauth.GrantsOf(k.t.Context(), caller("cleo"))
+			list, err := k.OAuth.GrantsOf(k.T.Context(), caller("cleo"))
 			if err != nil {
 				return err
 			}
-			return k.oauth.Revoke(k.t.Context(), k.access("bob", "bob"), list[0].ID)
+			return k.OAuth.Revoke(k.T.Context(), k.access("bob", "bob"), list[0].ID)
 		}, nil)},
 		{"refresh", "a member disconnecting another's", "tokens", func(k *kit) string {
 			form, _ := refresh(k, "ada", "bob", true)
-			list, err := k.oauth.GrantsOf(k.t.Context(), caller("bob"))
+			list, err := k.OAuth.GrantsOf(k.T.Context(), caller("bob"))
 			if err != nil {
-				k.t.Fatal(err)
+				k.T.Fatal(err)
 			}
-			if err := k.oauth.Revoke(k.t.Context(), k.access("ada", "cleo"), list[0].ID); err == nil {
+			if err := k.OAuth.Revoke(k.T.Context(), k.access("ada", "cleo"), list[0].ID); err == nil {
 				return "LEAK: revoked"
 			}
-			if err := k.oauth.RevokeOwn(k.t.Context(), caller("cleo"), list[0].ID); err == nil {
+			if err := k.OAuth.RevokeOwn(k.T.Context(), caller("cleo"), list[0].ID); err == nil {
 				return "LEAK: revoked"
 			}
 			return tokenOutcome(k.token(form))
@@ -582,7 +583,7 @@ var hidden = regexp.MustCompile(`<input type="hidden" name="(request|person)" va
 
 // page opens a valid request and returns the consent page and its form.
 func (v *visitor) page(slug string, pairs ...string) (answer, url.Values) {
-	v.k.t.Helper()
+	v.k.T.Helper()
 	a := v.get(oauth.AuthorizePath + "?" + withParams(query(v.k.client, registered[0], slug), pairs...).Encode())
 	a = v.get(a.header.Get("Location"))
 	form := url.Values{"answer": {"allow"}, "scope": {"write"}}
@@ -673,7 +674,7 @@ func consentAttacks() []attack {
 		{"consent", "an hour late", "Gone", func(k *kit) string {
 			v := k.visitor("bob")
 			_, form := v.page("bob")
-			k.later(time.Hour)
+			k.Clock.Add(time.Hour)
 			return consentOutcome(v.post(oauth.ConsentPath, form))
 		}},
 		{"consent", "a viewer, write", "Forbidden", answer("cleo", nil)},
@@ -712,8 +713,8 @@ func consentAttacks() []attack {
 			owner := k.visitor("ada")
 			v := k.visitor("bob")
 			_, form := v.page("ada")
-			if err := k.tenant.DeleteWiki(k.t.Context(), k.access("ada", "ada"), "ada"); err != nil {
-				k.t.Fatal(err)
+			if err := k.Tenant.DeleteWiki(k.T.Context(), k.access("ada", "ada"), "ada"); err != nil {
+				k.T.Fatal(err)
 			}
 			got := consentOutcome(v.post(oauth.ConsentPath, form))
 			owner.post("/app/restore", url.Values{"slug": {"ada"}})
@@ -803,9 +804,9 @@ func clientAttacks() []attack {
 			return withParams(f, "client_secret", other)
 		})},
 		{"client", "with the hash of its secret", "invalid_client", try("client_secret_post", func(k *kit, f url.Values, _ http.Header, id, _ string) url.Values {
-			c, err := k.db.Client(k.t.Context(), id)
+			c, err := k.Store.Client(k.T.Context(), id)
 			if err != nil {
-				k.t.Fatal(err)
+				k.T.Fatal(err)
 			}
 			return withParams(f, "client_secret", string(c.Secret))
 		})},
@@ -858,7 +859,7 @@ func registrationAttacks() []attack {
 			return registrationOutcome(k.register(`{"client_name":"Cursor","application_type":"web","redirect_uris":["cursor://anysphere.cursor-mcp/oauth/callback","https://www.cursor.com/agents/mcp/oauth/callback","http://localhost:8787/callback"],"grant_types":["authorization_code","refresh_token"],"response_types":["code"],"token_endpoint_auth_method":"none","scope":"openid admin"}`))
 		}},
 		{"registration", "10,000 from one address", "60 in", func(k *kit) string {
-			limits := limit.New(limit.Options{Rates: limit.RatesFor(600, 60), Now: k.now})
+			limits := limit.New(limit.Options{Rates: limit.RatesFor(600, 60), Now: k.Clock.Now})
 			k.take = limits.Client
 			defer func() { k.take = nil }()
 			in := 0
@@ -880,14 +881,14 @@ func registrationAttacks() []attack {
 			idle := k.world.client()
 			kept := k.world.client()
 			k.connected(kept, "bob", "bob", true)
-			k.later(8 * 24 * time.Hour)
-			if err := k.oauth.Sweep(k.t.Context()); err != nil {
-				k.t.Fatal(err)
+			k.Clock.Add(8 * 24 * time.Hour)
+			if err := k.OAuth.Sweep(k.T.Context()); err != nil {
+				k.T.Fatal(err)
 			}
 			uris, _ := json.Marshal(registered) // the kit's own may have gone as well
 			k.client = k.register(`{"client_name":"Honest","redirect_uris":` + string(uris) + `}`).str("client_id")
-			_, idleErr := k.db.Client(k.t.Context(), idle)
-			if _, err := k.db.Client(k.t.Context(), kept); err != nil || idleErr == nil {
+			_, idleErr := k.Store.Client(k.T.Context(), idle)
+			if _, err := k.Store.Client(k.T.Context(), kept); err != nil || idleErr == nil {
 				return "LEAK"
 			}
 			return "only the unused deleted"
@@ -958,7 +959,7 @@ func (k *kit) claims(token string) (claims, header map[string]any) {
 			err = json.Unmarshal(text, into)
 		}
 		if err != nil {
-			k.t.Fatal(err)
+			k.T.Fatal(err)
 		}
 	}
 	return claims, header
@@ -974,12 +975,12 @@ func tokenAttacks() []attack {
 			options := (&jose.SignerOptions{}).WithType(jose.ContentType(typ)).WithHeader("kid", k.kid)
 			signer, err := jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: key(k)}, options)
 			if err != nil {
-				k.t.Fatal(err)
+				k.T.Fatal(err)
 			}
 			text, _ := json.Marshal(c)
 			signed, err := signer.Sign(text)
 			if err != nil {
-				k.t.Fatal(err)
+				k.T.Fatal(err)
 			}
 			token, _ := signed.CompactSerialize()
 			return k.apiStatus("bob", token)
@@ -1061,8 +1062,8 @@ func tokenAttacks() []attack {
 		{"token", "of a demoted editor, writing", "Forbidden", func(k *kit) string {
 			token := k.connected(k.client, "ada", "bob", true).str("access_token")
 			change := func(role wiki.Role) {
-				if err := k.tenant.SetMember(k.t.Context(), k.access("ada", "ada"), user("bob").DID, role); err != nil {
-					k.t.Fatal(err)
+				if err := k.Tenant.SetMember(k.T.Context(), k.access("ada", "ada"), testworld.Person("bob").DID, role); err != nil {
+					k.T.Fatal(err)
 				}
 			}
 			change(wiki.Viewer)

@@ -192,7 +192,7 @@ func documentAttacks() []attack {
 	} {
 		list = append(list, attack{"document", name, "page", func(k *kit) string {
 			k.docs.set("/bad.json", serve)
-			k.later(time.Minute) // past the memory of the last failure
+			k.Clock.Add(time.Minute) // past the memory of the last failure
 			return k.visitor("bob").ask(withParams(k.query(), "client_id", "https://client.test/bad.json"))
 		}})
 	}
@@ -217,36 +217,36 @@ func TestDocuments(t *testing.T) {
 	}
 	fetched(1, "first", "asked")
 	fetched(0, "fresh", "asked")
-	k.later(2 * time.Hour)
+	k.Clock.Add(2 * time.Hour)
 	fetched(1, "an hour old", "asked")
 	d.setDown(true)
-	k.later(2 * time.Hour)
+	k.Clock.Add(2 * time.Hour)
 	fetched(1, "its server is down", "asked")
 	fetched(0, "down, again at once", "asked")
-	k.later(6 * 24 * time.Hour)
+	k.Clock.Add(6 * 24 * time.Hour)
 	fetched(1, "down for days", "asked")
-	k.later(3 * 24 * time.Hour)
+	k.Clock.Add(3 * 24 * time.Hour)
 	fetched(1, "down for more than a week", "page")
 	d.setDown(false)
-	k.later(time.Minute)
+	k.Clock.Add(time.Minute)
 	fetched(1, "up again", "asked")
 	d.set("/client.json", nil)
-	k.later(2 * time.Hour)
+	k.Clock.Add(2 * time.Hour)
 	fetched(1, "gone", "page")
 
 	d.set("/client.json", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "max-age=86400000")
 		document(documentID, `"redirect_uris":["https://app.example/cb","https://other.example/cb"],"client_name":"New"`)(w, r)
 	})
-	k.later(time.Minute)
+	k.Clock.Add(time.Minute)
 	fetched(1, "back, for a year", "asked")
-	k.later(23 * time.Hour)
+	k.Clock.Add(23 * time.Hour)
 	fetched(0, "a day is the most: within", "asked")
-	k.later(2 * time.Hour)
+	k.Clock.Add(2 * time.Hour)
 	fetched(1, "a day is the most: after", "asked")
 
 	// Concurrent requests share a fetch.
-	k.later(25 * time.Hour)
+	k.Clock.Add(25 * time.Hour)
 	before := d.asked.Load()
 	visitors := make([]*visitor, 8)
 	for i := range visitors {

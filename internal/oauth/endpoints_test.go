@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"robot.wtf/internal/oauth"
+	"robot.wtf/internal/testworld"
 	"robot.wtf/internal/wiki"
 )
 
@@ -17,7 +18,7 @@ func TestEveryoneOnEveryEndpoint(t *testing.T) {
 	w := newWorld(t, nil)
 	cookies := func(name string) (header string) {
 		rec := httptest.NewRecorder()
-		if err := w.session.SignIn(t.Context(), rec, httptest.NewRequest("POST", platform+"/auth/dev", nil), user(name)); err != nil {
+		if err := w.Session.SignIn(t.Context(), rec, httptest.NewRequest("POST", platform+"/auth/dev", nil), testworld.Person(name)); err != nil {
 			t.Fatal(err)
 		}
 		for _, c := range rec.Result().Cookies() {
@@ -25,7 +26,7 @@ func TestEveryoneOnEveryEndpoint(t *testing.T) {
 		}
 		return header
 	}
-	wikiToken, _, err := w.session.NewToken(t.Context(), w.access("bob", "bob"), "t", false)
+	wikiToken, _, err := w.Session.NewToken(t.Context(), w.access("bob", "bob"), "t", false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -98,7 +98,7 @@ func TestFailuresAreCountedByCause(t *testing.T) {
 		{"token, invalid_grant: replayed", func(k *kit) {
 			form := refresh(k)
 			k.token(form)
-			k.later(time.Hour)
+			k.Clock.Add(time.Hour)
 			k.token(form)
 		}},
 		{"revoke, invalid_client", func(k *kit) { revokes(k, url.Values{"client_id": {canary}, "token": {canary}}) }},
@@ -112,8 +112,8 @@ func TestFailuresAreCountedByCause(t *testing.T) {
 		// This one breaks the database, so it comes last.
 		{"token, our fault", func(k *kit) {
 			form := code(k)
-			if err := k.db.Close(); err != nil {
-				k.t.Fatal(err)
+			if err := k.Store.Close(); err != nil {
+				k.T.Fatal(err)
 			}
 			k.token(form)
 		}},

@@ -46,7 +46,7 @@ func (b *browser) authorize(query url.Values) (to string, err error) {
 	r := b.request()
 	r.URL.Path, r.URL.RawQuery = oauth.AuthorizePath, query.Encode()
 	rec := httptest.NewRecorder()
-	to, err = b.w.oauth.Authorize(rec, r)
+	to, err = b.w.OAuth.Authorize(rec, r)
 	for _, c := range rec.Result().Cookies() {
 		b.cookie = c
 	}
@@ -60,7 +60,7 @@ func secretOf(to string) string {
 }
 
 func (b *browser) decide(secret string, write bool) (to string, err error) {
-	return b.w.oauth.Decide(b.request(), b.caller, oauth.Decision{Secret: secret, Person: b.caller.User.DID, Allow: true, Write: write})
+	return b.w.OAuth.Decide(b.request(), b.caller, oauth.Decision{Secret: secret, Person: b.caller.User.DID, Allow: true, Write: write})
 }
 
 // query is a valid authorization request of a client for a wiki.
@@ -75,10 +75,10 @@ const redirect = "http://127.0.0.1:33418/"
 
 // client registers a public client.
 func (w *world) client() string {
-	w.t.Helper()
+	w.T.Helper()
 	got := w.register(`{"client_name":"Test Client","redirect_uris":["` + redirect + `"],"token_endpoint_auth_method":"none"}`)
 	if got.status != http.StatusCreated {
-		w.t.Fatalf("register: %d %s", got.status, got.text)
+		w.T.Fatalf("register: %d %s", got.status, got.text)
 	}
 	return got.str("client_id")
 }
@@ -86,19 +86,19 @@ func (w *world) client() string {
 // code returns an authorization code for a client after the person's
 // consent.
 func (w *world) code(client, slug, name string, write bool) string {
-	w.t.Helper()
+	w.T.Helper()
 	b := w.browser(name)
 	to, err := b.authorize(query(client, redirect, slug))
 	if err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 	to, err = b.decide(secretOf(to), write)
 	if err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 	u, err := url.Parse(to)
 	if err != nil || u.Query().Get("code") == "" {
-		w.t.Fatalf("no code in %s, %v", to, err)
+		w.T.Fatalf("no code in %s, %v", to, err)
 	}
 	return u.Query().Get("code")
 }
@@ -113,10 +113,10 @@ func refreshForm(client, refresh string) url.Values {
 
 // connected connects a client and returns its token response.
 func (w *world) connected(client, slug, name string, write bool) answer {
-	w.t.Helper()
+	w.T.Helper()
 	got := w.token(codeForm(client, w.code(client, slug, name, write)))
 	if got.status != http.StatusOK {
-		w.t.Fatalf("exchange: %d %s", got.status, got.text)
+		w.T.Fatalf("exchange: %d %s", got.status, got.text)
 	}
 	return got
 }
@@ -124,12 +124,12 @@ func (w *world) connected(client, slug, name string, write bool) answer {
 // opens authenticates with an access token and returns the caller, or the
 // cause of the refusal.
 func (w *world) opens(access, slug string) (wiki.Caller, session.Cause) {
-	w.t.Helper()
+	w.T.Helper()
 	r := httptest.NewRequest("POST", resource(slug), nil)
 	r.Header.Set("Authorization", "Bearer "+access)
-	c, err := w.session.Bearer(r, slug)
+	c, err := w.Session.Bearer(r, slug)
 	if err != nil && !errors.Is(err, wiki.ErrDenied) {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 	return c, session.CauseOf(err)
 }
@@ -146,7 +146,7 @@ func TestRefreshRotates(t *testing.T) {
 	if second.status != http.StatusOK || second.str("refresh_token") == first.str("refresh_token") || second.json["expires_in"] != float64(7*24*3600) {
 		t.Fatalf("%d %s", second.status, second.text)
 	}
-	w.later(29 * time.Minute) // clients race, and answers get lost
+	w.Clock.Add(29 * time.Minute) // clients race, and answers get lost
 	sibling := w.token(form)
 	if sibling.status != http.StatusOK || sibling.str("refresh_token") == second.str("refresh_token") {
 		t.Fatalf("within the grace: %d %s", sibling.status, sibling.text)
@@ -156,7 +156,7 @@ func TestRefreshRotates(t *testing.T) {
 			t.Errorf("successor: %d %s", got.status, got.text)
 		}
 	}
-	w.later(2 * time.Minute)
+	w.Clock.Add(2 * time.Minute)
 	if got := w.token(form); got.status != http.StatusBadRequest || got.str("error") != "invalid_grant" {
 		t.Errorf("after the grace: %d %s", got.status, got.text)
 	}
@@ -175,7 +175,7 @@ func TestGrantEnds(t *testing.T) {
 	used := w.connected(client, "bob", "bob", true)
 	idle := w.connected(client, "bob", "bob", true)
 	for day := 29; day < 180; day += 29 {
-		w.later(29 * 24 * time.Hour)
+		w.Clock.Add(29 * 24 * time.Hour)
 		used = w.token(refreshForm(client, used.str("refresh_token")))
 		if used.status != http.StatusOK {
 			t.Fatalf("day %d: %s", day, used.text)
@@ -188,23 +188,23 @@ func TestGrantEnds(t *testing.T) {
 	if got := used.json["expires_in"].(float64); got != 6*24*3600 {
 		t.Errorf("expires in %v", got)
 	}
-	if err := w.oauth.Sweep(t.Context()); err != nil {
+	if err := w.OAuth.Sweep(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if list, err := w.oauth.Grants(t.Context(), w.access("bob", "bob")); err != nil || len(list) != 1 {
+	if list, err := w.OAuth.Grants(t.Context(), w.access("bob", "bob")); err != nil || len(list) != 1 {
 		t.Errorf("%d grants after the sweep, %v", len(list), err)
 	}
-	w.later(6 * 24 * time.Hour)
+	w.Clock.Add(6 * 24 * time.Hour)
 	if _, cause := w.opens(used.str("access_token"), "bob"); cause != session.Expired {
 		t.Errorf("after 180 days: %s", cause)
 	}
 	if got := w.token(refreshForm(client, used.str("refresh_token"))); got.str("error") != "invalid_grant" {
 		t.Errorf("after 180 days: %s", got.text)
 	}
-	if err := w.oauth.Sweep(t.Context()); err != nil {
+	if err := w.OAuth.Sweep(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if list, err := w.oauth.Grants(t.Context(), w.access("bob", "bob")); err != nil || len(list) != 0 {
+	if list, err := w.OAuth.Grants(t.Context(), w.access("bob", "bob")); err != nil || len(list) != 0 {
 		t.Errorf("%d grants at the end, %v", len(list), err)
 	}
 	if got := w.post(platform+"/token", codeForm("nobody", "x")); got.status != http.StatusUnauthorized || got.str("error") != "invalid_client" {

@@ -26,7 +26,7 @@ func TestNoSecretAtRest(t *testing.T) {
 		"client's secret": secret, "request": request, "browser's cookie": b.cookie.Value, "code": code,
 		"access token": tokens.str("access_token"), "refresh token": tokens.str("refresh_token"),
 	}
-	files, _ := filepath.Glob(filepath.Join(w.dir, "robot.db*"))
+	files, _ := filepath.Glob(filepath.Join(w.Dir, "robot.db*"))
 	if len(files) < 2 { // the database and its write-ahead log
 		t.Fatalf("the write-ahead log is missing: %v", files)
 	}
