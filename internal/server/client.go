@@ -6,10 +6,9 @@ import (
 	"strings"
 )
 
-// clientAddr is who asked, as the doors are to see it in RemoteAddr: the peer,
-// or, when that is a proxy of ours, the last address before our proxies that
-// X-Forwarded-For names. What stands further to the left, anybody may have
-// written there.
+// clientAddr returns the address that front ends see as RemoteAddr: the peer or,
+// if that is a trusted proxy, the last address in X-Forwarded-For that isn't
+// one. Anyone could have written the addresses before it.
 func (s *Server) clientAddr(r *http.Request) string {
 	if len(r.Header["X-Forwarded-For"]) == 0 {
 		return r.RemoteAddr
@@ -40,7 +39,7 @@ func (s *Server) clientAddr(r *http.Request) string {
 
 func (s *Server) isProxy(addr netip.Addr) bool {
 	addr = addr.Unmap().WithZone("")
-	for _, p := range s.o.Proxies {
+	for _, p := range s.opts.Proxies {
 		if p.Contains(addr) {
 			return true
 		}

@@ -7,23 +7,24 @@ import (
 	"time"
 )
 
-// How long a client that has connected may take to send its request when the
-// service stops, and how long one that was just read takes to reach its handler.
+// When the service stops, firstRequestTimeout bounds the wait for a connected
+// client's first request. handlerMargin is the time for a request that was read
+// to reach its handler.
 const (
-	settleTimeout = 2 * time.Second
-	settleMargin  = 50 * time.Millisecond
+	firstRequestTimeout = 2 * time.Second
+	handlerMargin       = 50 * time.Millisecond
 )
 
-// freshConns are the connections of which no request was read yet. Once it shuts
-// down, http.Server drops what it reads of them, although the client has sent it
-// to a service that took its connection: so they are waited for before.
+// freshConns tracks connections without a request so far. During shutdown,
+// http.Server drops requests on them although it accepted the connection, so
+// Serve waits for these first.
 type freshConns struct {
 	mu    sync.Mutex
 	conns map[net.Conn]bool
 }
 
-// note is a server's ConnState.
-func (f *freshConns) note(conn net.Conn, state http.ConnState) {
+// trackState is the server's ConnState hook.
+func (f *freshConns) trackState(conn net.Conn, state http.ConnState) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if state == http.StateNew {
@@ -33,16 +34,16 @@ func (f *freshConns) note(conn net.Conn, state http.ConnState) {
 	}
 }
 
-func (f *freshConns) none() bool {
+func (f *freshConns) isEmpty() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return len(f.conns) == 0
 }
 
-// settle waits until a request of each was read.
-func (f *freshConns) settle() {
-	for end := time.Now().Add(settleTimeout); !f.none() && time.Now().Before(end); {
+// waitForRequests waits until a request was read on each connection.
+func (f *freshConns) waitForRequests() {
+	for end := time.Now().Add(firstRequestTimeout); !f.isEmpty() && time.Now().Before(end); {
 		time.Sleep(5 * time.Millisecond)
 	}
-	time.Sleep(settleMargin)
+	time.Sleep(handlerMargin)
 }

@@ -2,7 +2,7 @@ package server
 
 import "strings"
 
-// isGit reports the paths of git's door.
+// isGit reports whether a path belongs to the git front end.
 func isGit(path string) bool {
 	return path == "/repo.git" || strings.HasPrefix(path, "/repo.git/")
 }

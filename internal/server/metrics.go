@@ -13,9 +13,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Metrics are what the service tells a monitor, in the format of Prometheus.
-// They hold counts and times: no slug, no name, no address. A nil Metrics
-// measures nothing.
+// Metrics holds the service's Prometheus metrics. They contain only counts and
+// times: no slug, name or address. A nil Metrics records nothing.
 type Metrics struct {
 	registry *prometheus.Registry
 	requests [len(routeNames)][6]prometheus.Observer // by class and first digit of the status
@@ -28,12 +27,12 @@ type Metrics struct {
 	causes map[string]bool
 }
 
-// NewMetrics makes Metrics of the process.
+// NewMetrics returns Metrics of the process.
 func NewMetrics() *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry(), causes: map[string]bool{}}
 	requests := prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name: "robot_request_seconds", Help: "Time to answer, by class of route and of status.",
-		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10, 30},
+		Name: "robot_request_seconds", Help: "Response time by route class and status class.",
+		Buckets: []float64{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30},
 	}, []string{"route", "status"})
 	for class, name := range routeNames {
 		for digit := range m.requests[class] {
@@ -44,72 +43,72 @@ func NewMetrics() *Metrics {
 		Name: "robot_saves_total", Help: "Commits by outcome: written, merged, unchanged, replayed, conflict, refused, failed.",
 	}, []string{"outcome"})
 	m.stages = prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name: "robot_save_seconds", Help: "Time of a commit's stages: prepare, wait for other writers, stage, sync to the disk.",
-		Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 5},
+		Name: "robot_save_seconds", Help: "Time of a commit's stages: prepare, wait for other writers, stage, sync to disk.",
+		Buckets: []float64{0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5},
 	}, []string{"stage"})
 	m.refusals = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "robot_refusals_total", Help: "Requests of programs and agents that were refused, and sign-ins and grants that failed, by cause.",
+		Name: "robot_refusals_total", Help: "Refused requests of programs and agents, and failed sign-ins and grants, by cause.",
 	}, []string{"cause"})
 	m.oauth = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "robot_oauth_failures_total", Help: "What did not come about, by cause: of agents at authorize, consent, token, revoke and register, of people at signin.",
+		Name: "robot_oauth_failures_total", Help: "Failures by cause: of agents at authorize, consent, token, revoke and register, of people at signin.",
 	}, []string{"endpoint", "cause"})
 	m.registry.MustRegister(requests, m.saves, m.stages, m.refusals, m.oauth,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
-// Gauge adds a value that is read when a monitor asks; ok is false where there
-// is none yet.
+// Gauge registers a value that is read at each scrape. read returns false while
+// there is no value.
 func (m *Metrics) Gauge(name, help string, read func() (value float64, ok bool)) {
-	m.registry.MustRegister(gauge{prometheus.NewDesc(name, help, nil, nil), read})
+	m.registry.MustRegister(optionalGauge{prometheus.NewDesc(name, help, nil, nil), read})
 }
 
-type gauge struct {
+type optionalGauge struct {
 	desc *prometheus.Desc
 	read func() (float64, bool)
 }
 
-func (g gauge) Describe(to chan<- *prometheus.Desc) { to <- g.desc }
+func (g optionalGauge) Describe(to chan<- *prometheus.Desc) { to <- g.desc }
 
-func (g gauge) Collect(to chan<- prometheus.Metric) {
+func (g optionalGauge) Collect(to chan<- prometheus.Metric) {
 	if value, ok := g.read(); ok {
 		to <- prometheus.MustNewConstMetric(g.desc, prometheus.GaugeValue, value)
 	}
 }
 
-// Saved counts a commit.
+// Saved counts a commit by outcome.
 func (m *Metrics) Saved(outcome string) {
 	if m != nil {
 		m.saves.WithLabelValues(outcome).Inc()
 	}
 }
 
-// Stage measures a stage of a commit.
+// Stage records the duration of a commit's stage.
 func (m *Metrics) Stage(name string, took time.Duration) {
 	if m != nil {
 		m.stages.WithLabelValues(name).Observe(took.Seconds())
 	}
 }
 
-// maxCauses bounds what a cause can be, should one ever hold what somebody sent.
+// maxCauses bounds the distinct causes, in case one ever contains input.
 const maxCauses = 150
 
-// Refused counts a refusal.
+// Refused counts a refusal by cause.
 func (m *Metrics) Refused(cause string) {
 	if m == nil || cause == "" {
 		return
 	}
-	m.refusals.WithLabelValues(m.bounded("", cause)).Inc()
+	m.refusals.WithLabelValues(m.boundCause("", cause)).Inc()
 }
 
-// OAuthFailed counts a failure of connecting an agent, or of signing in.
+// OAuthFailed counts a failure to connect an agent or to sign in.
 func (m *Metrics) OAuthFailed(endpoint, cause string) {
 	if m != nil {
-		m.oauth.WithLabelValues(endpoint, m.bounded(endpoint, cause)).Inc()
+		m.oauth.WithLabelValues(endpoint, m.boundCause(endpoint, cause)).Inc()
 	}
 }
 
-func (m *Metrics) bounded(endpoint, cause string) string {
+func (m *Metrics) boundCause(endpoint, cause string) string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	key := endpoint + "\x00" + cause
@@ -120,14 +119,14 @@ func (m *Metrics) bounded(endpoint, cause string) string {
 	return cause
 }
 
-func (m *Metrics) answered(class routeClass, status int, took time.Duration) {
+func (m *Metrics) observeRequest(class routeClass, status int, took time.Duration) {
 	if m != nil && status < 600 {
 		m.requests[class][status/100].Observe(took.Seconds())
 	}
 }
 
-// Handler shows the metrics at /metrics: to whoever has the token, or to
-// everybody with an empty one.
+// Handler serves the metrics at /metrics. Unless token is "", requests need it
+// as a bearer token.
 func (m *Metrics) Handler(token string) http.Handler {
 	show := promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 	mux := http.NewServeMux()
@@ -135,7 +134,7 @@ func (m *Metrics) Handler(token string) http.Handler {
 		sent := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
 		if token != "" && subtle.ConstantTimeCompare([]byte(sent), []byte(token)) != 1 {
 			w.Header().Set("WWW-Authenticate", "Bearer")
-			http.Error(w, "The metrics need their token.", http.StatusUnauthorized)
+			http.Error(w, "The metrics token is required.", http.StatusUnauthorized)
 			return
 		}
 		show.ServeHTTP(w, r)
@@ -143,11 +142,11 @@ func (m *Metrics) Handler(token string) http.Handler {
 	return mux
 }
 
-// A routeClass is what kind of request it is, for metrics and logs: coarse
-// enough to tell nothing of anybody.
+// A routeClass is the kind of a request for metrics and logs. It is too coarse
+// to reveal anything about a person.
 type routeClass int
 
-// The classes.
+// The route classes.
 const (
 	routeOther routeClass = iota
 	routeHealth
@@ -175,7 +174,7 @@ var routeNames = [...]string{
 
 func (c routeClass) String() string { return routeNames[c] }
 
-// classify tells the class of a request on a wiki's host, or the platform's.
+// classify returns the class of a request to a wiki's host or the platform's.
 func classify(r *http.Request, onWiki bool) routeClass {
 	path := r.URL.Path
 	reads := r.Method == http.MethodGet || r.Method == http.MethodHead

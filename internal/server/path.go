@@ -7,22 +7,20 @@ import (
 	"unicode/utf8"
 )
 
-// checkPath judges a path as it came, before any mux cleans it up: what climbs,
-// hides a separator or a control character is refused on every door, however
-// often it is encoded. It answers the problem, or the path without its empty
-// and "." segments where it has some.
-func checkPath(raw string) (problem, clean string) {
-	if plain(raw) {
+// validatePath checks a raw path before any mux cleans it. It rejects "..",
+// backslashes and control characters, however often they are encoded. It returns
+// the problem, or, if the path has empty or "." segments, the path without them.
+func validatePath(raw string) (problem, clean string) {
+	if isCleanPath(raw) {
 		return "", ""
 	}
 	path, err := url.PathUnescape(raw)
 	if err != nil || !utf8.ValidString(path) {
-		return "This address is not valid: a percent sign stands before two hexadecimal digits, and the whole is UTF-8.", ""
+		return "This address isn't valid. It must be UTF-8, with two hexadecimal digits after each percent sign.", ""
 	}
-	// Encoded twice, as some proxies undo once: what is still an escape of a
-	// dot, a slash or a backslash has no honest use.
+	// Some proxies decode once more, so check every level of encoding.
 	for text := path; ; {
-		if problem := climbs(text); problem != "" {
+		if problem := findPathProblem(text); problem != "" {
 			return problem, ""
 		}
 		again, err := url.PathUnescape(text)
@@ -31,18 +29,19 @@ func checkPath(raw string) (problem, clean string) {
 		}
 		text = again
 	}
-	if tidy := tidyPath(raw); tidy != raw {
-		return "", tidy
+	if cleaned := removeEmptySegments(raw); cleaned != raw {
+		return "", cleaned
 	}
-	// Decoded, "/%2fevil.example" begins as the address of another host does.
+	// Once decoded, "/%2fevil.example" would be an address on another host.
 	if strings.HasPrefix(path, "//") {
-		return "This address begins with two slashes. A page's name begins with neither.", ""
+		return "This address starts with two slashes. Page names don't start with a slash.", ""
 	}
 	return "", ""
 }
 
-// plain reports that a path has nothing to look at, which nearly all do not.
-func plain(raw string) bool {
+// isCleanPath reports, cheaply, whether a path needs no further checks. Nearly
+// all paths don't.
+func isCleanPath(raw string) bool {
 	if raw == "" || raw[0] != '/' {
 		return false
 	}
@@ -57,25 +56,26 @@ func plain(raw string) bool {
 	return true
 }
 
-func climbs(path string) string {
+// findPathProblem returns why a decoded path is rejected, or "".
+func findPathProblem(path string) string {
 	for i := range len(path) {
 		switch c := path[i]; {
 		case c < ' ', c == 0x7f:
-			return "This address holds a control character. Write the page's name without it."
+			return "This address contains a control character. Use the page's name without it."
 		case c == '\\':
-			return "This address holds a backslash. Folders are separated by “/”."
+			return "This address contains a backslash. Separate folders with “/”."
 		}
 	}
 	for segment := range strings.SplitSeq(path, "/") {
 		if segment == ".." {
-			return "This address holds “..”, which no page's name can. Begin at the wiki's root."
+			return "This address contains “..”, which page names can't. Start from the wiki's root."
 		}
 	}
 	return ""
 }
 
-// tidyPath leaves out empty and "." segments; a final slash stays.
-func tidyPath(raw string) string {
+// removeEmptySegments removes empty and "." segments. It keeps a final slash.
+func removeEmptySegments(raw string) string {
 	segments := strings.Split(strings.TrimPrefix(raw, "/"), "/")
 	kept := segments[:0]
 	for i, segment := range segments {
@@ -86,9 +86,9 @@ func tidyPath(raw string) string {
 	return "/" + strings.Join(kept, "/")
 }
 
-// straighten answers a path with empty segments: readers are sent to the one
-// without, a program is told.
-func (s *Server) straighten(w http.ResponseWriter, r *http.Request, clean string) {
+// redirectToClean answers a path with empty or "." segments: reads are
+// redirected, other requests and the API get an error.
+func (s *Server) redirectToClean(w http.ResponseWriter, r *http.Request, clean string) {
 	if isAPI(r.URL.Path) || r.Method != http.MethodGet && r.Method != http.MethodHead {
 		s.refuse(w, r, http.StatusBadRequest, "This address has an empty or “.” part. It should be "+clean+".")
 		return

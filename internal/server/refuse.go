@@ -7,9 +7,9 @@ import (
 	"strconv"
 )
 
-// refusal is the page of a request that reached no door. It is whole in
-// itself: the host may be none of ours.
-var refusal = template.Must(template.New("refusal").Parse(`<!doctype html>
+// refusalPage is shown when no front end was called. It links no other
+// resources, because the host might not be ours.
+var refusalPage = template.Must(template.New("refusal").Parse(`<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -24,8 +24,8 @@ var refusal = template.Must(template.New("refusal").Parse(`<!doctype html>
 </html>
 `))
 
-// refuse answers a request that reached no door: programs get problem details
-// (RFC 9457), people a page.
+// refuse answers a request without calling a front end: programs get problem
+// details (RFC 9457), people a page.
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, status int, detail string) {
 	header := w.Header()
 	header.Set("Cache-Control", "no-store")
@@ -37,19 +37,19 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, status int, deta
 		header.Set("Content-Type", "application/problem+json")
 		header.Set("Access-Control-Allow-Origin", "*")
 		w.WriteHeader(status)
-		_ = json.NewEncoder(w).Encode(map[string]any{"type": "about:blank", "title": title, "status": status, "detail": detail, "code": code(status)})
+		_ = json.NewEncoder(w).Encode(map[string]any{"type": "about:blank", "title": title, "status": status, "detail": detail, "code": problemCode(status)})
 		return
 	}
 	header.Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
 	page := struct{ Title, Detail, Home string }{title, detail, "/"}
 	if status == http.StatusNotFound || status == http.StatusMisdirectedRequest { // this host has no pages
-		page.Home = s.o.Home + "/"
+		page.Home = s.opts.Home + "/"
 	}
-	_ = refusal.Execute(w, page)
+	_ = refusalPage.Execute(w, page)
 }
 
-func code(status int) string {
+func problemCode(status int) string {
 	switch status {
 	case http.StatusBadRequest:
 		return "bad_address"
@@ -61,8 +61,8 @@ func code(status int) string {
 	return strconv.Itoa(status)
 }
 
-// clip shortens what a client sent before it is said back.
-func clip(text string) string {
+// shortenForMessage shortens client input for a message.
+func shortenForMessage(text string) string {
 	if len(text) > 100 {
 		return text[:100] + "…"
 	}

@@ -1,9 +1,14 @@
-// Package server is the way in: it turns hosts and paths into doors, refuses
-// what no door should see, and keeps one request's panic from the others.
+// Package server is the HTTP entry point. It routes hosts and paths to the front
+// ends, rejects requests that no front end should see, and contains panics.
 //
-// It knows neither people nor pages. What every answer carries (request id,
-// security headers) is set here; what depends on the content, such as the
-// Content-Security-Policy, by the doors.
+// It knows neither users nor pages. It sets what every response carries (request
+// id, security headers); headers that depend on the content, such as the
+// Content-Security-Policy, are set by the front ends.
+//
+// Invariants: paths are checked before any mux cleans them; the client's address
+// comes from X-Forwarded-For only if the peer is a trusted proxy; only front
+// ends that never read cookies skip the cross-origin check; logs and metrics
+// contain no page, address or query.
 package server
 
 import (
@@ -26,56 +31,55 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// Options of a Server.
+// Options configures a Server.
 type Options struct {
 	Host   string // the platform's host name without port; wikis are its subdomains
-	Home   string // the platform's origin, where the lost are sent
+	Home   string // the platform's origin, linked from refusals of unknown hosts
 	Secure bool   // the public origin is https
-	// Platform and Wiki are the browser's door, API the programs'. The slug is
-	// a valid one; whether there is such a wiki, they find out.
+	// Platform and Wiki are the browser front end, API that of programs. The slug
+	// is valid, but the wiki might not exist.
 	Platform http.HandlerFunc
 	Wiki     func(w http.ResponseWriter, r *http.Request, slug string)
 	API      func(w http.ResponseWriter, r *http.Request, slug string)
-	// MCP is the agents' door of a wiki, with the one-time addresses that it gives
-	// out; without one the browser's door answers there.
+	// MCP is the front end for agents, including one-time upload addresses. If it
+	// is nil, Wiki handles these paths.
 	MCP func(w http.ResponseWriter, r *http.Request, slug string)
-	// Git is the door of git, below /repo.git; without one the browser's door
-	// answers there.
+	// Git handles /repo.git. If it is nil, Wiki does.
 	Git func(w http.ResponseWriter, r *http.Request, slug string)
-	// Manage is the programs' door on the platform's host; without one the
-	// browser's door answers there.
+	// Manage is the management API on the platform's host. If it is nil, Platform
+	// handles its paths.
 	Manage http.HandlerFunc
-	// OAuth is the authorization server's door, for programs. It reports false
-	// for a path that is none of its own. The slug is "" on the platform's host.
+	// OAuth is the authorization server. It returns false for paths it doesn't
+	// handle. The slug is "" on the platform's host.
 	OAuth func(w http.ResponseWriter, r *http.Request, slug string) bool
-	// Renew keeps the session of a browser alive, before a page is answered.
+	// Renew extends a browser's session before a page is served.
 	Renew func(w http.ResponseWriter, r *http.Request)
-	// Drain is told when the service stops: what streams without an end of its
-	// own has to end then. nil for nothing.
+	// Drain is called when the service stops, to end open-ended streams. It can be
+	// nil.
 	Drain func()
-	Check func(ctx context.Context) error // fails when the service cannot work
-	// Proxies are whose X-Forwarded-For is believed; the doors then see the
-	// client's address as RemoteAddr.
+	Check func(ctx context.Context) error // fails if the service can't work
+	// Proxies are the trusted proxies. For their requests, the front ends see the
+	// client's address from X-Forwarded-For as RemoteAddr.
 	Proxies []netip.Prefix
-	Metrics *Metrics // nil for none
+	Metrics *Metrics // can be nil
 	Log     *slog.Logger
 }
 
-// A Server serves all hosts. It is an http.Handler, and Serve runs it.
+// A Server serves all hosts. Use it as an http.Handler, or call Serve.
 type Server struct {
-	o        Options
+	opts     Options
 	suffix   string // "." and the platform's host
 	headers  http.Header
 	origins  *http.CrossOriginProtection
 	draining atomic.Bool
 }
 
-// New makes a Server.
+// New returns a Server.
 func New(o Options) *Server {
-	s := &Server{o: o, suffix: "." + o.Host, origins: http.NewCrossOriginProtection()}
+	s := &Server{opts: o, suffix: "." + o.Host, origins: http.NewCrossOriginProtection()}
 	s.headers = http.Header{
 		"X-Content-Type-Options":       {"nosniff"},
-		"Referrer-Policy":              {"same-origin"}, // the address of a private wiki is nobody's business
+		"Referrer-Policy":              {"same-origin"}, // don't reveal addresses of private wikis
 		"Cross-Origin-Opener-Policy":   {"same-origin"},
 		"Cross-Origin-Resource-Policy": {"same-origin"},
 		"Permissions-Policy":           {"camera=(), geolocation=(), microphone=(), payment=(), usb=()"},
@@ -88,18 +92,19 @@ func New(o Options) *Server {
 
 // Limits of one connection and one request.
 const (
-	maxHeader = 32 << 10
-	// maxBody holds the largest attachment in base64 with its JSON around it.
-	// Doors that take less say so themselves.
-	maxBody = 16 << 20
-	// maxImport holds a repository that is uploaded. Each wiki's own limit is less.
-	maxImport    = 1 << 30
-	importPath   = "/-/import"
-	drainTimeout = 10 * time.Second
+	maxHeaderBytes = 32 << 10
+	// maxBodyBytes fits the largest attachment as base64 in JSON. Front ends set
+	// lower limits themselves.
+	maxBodyBytes = 16 << 20
+	// maxImportBytes fits an uploaded repository. Each wiki's own limit is
+	// lower.
+	maxImportBytes = 1 << 30
+	importPath     = "/-/import"
+	drainTimeout   = 10 * time.Second
 )
 
-// Serve answers on a listener until ctx ends, then lets requests under way
-// finish.
+// Serve handles connections of listener until ctx ends, then lets running
+// requests finish.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	server := &http.Server{
 		Handler:           s,
@@ -107,26 +112,26 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		ReadTimeout:       2 * time.Minute,
 		WriteTimeout:      2 * time.Minute,
 		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    maxHeader,
-		ErrorLog:          slog.NewLogLogger(s.o.Log.Handler(), slog.LevelDebug),
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(s.opts.Log.Handler(), slog.LevelDebug),
 	}
 	fresh := &freshConns{conns: map[net.Conn]bool{}}
-	server.ConnState = fresh.note
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(listener) }()
+	server.ConnState = fresh.trackState
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
 	select {
-	case err := <-ended:
+	case err := <-served:
 		return fmt.Errorf("server: serve %s: %w", listener.Addr(), err)
 	case <-ctx.Done():
 	}
 	s.draining.Store(true)
-	if s.o.Drain != nil {
-		s.o.Drain()
+	if s.opts.Drain != nil {
+		s.opts.Drain()
 	}
 	closed := listener.Close()
-	<-ended // now the server knows all connections that were accepted
+	<-served // the server now knows every accepted connection
 	server.SetKeepAlivesEnabled(false)
-	fresh.settle()
+	fresh.waitForRequests()
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
 	if err := server.Shutdown(drain); err != nil {
@@ -135,9 +140,9 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	return closed
 }
 
-// ServeHTTP answers one request.
+// ServeHTTP handles one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	answer := &answer{ResponseWriter: w}
+	recorder := &responseRecorder{ResponseWriter: w}
 	header := w.Header()
 	for name, value := range s.headers {
 		header[name] = value
@@ -148,21 +153,21 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body := r.Body
 	defer func() {
 		if cause := recover(); cause != nil {
-			s.recovered(answer, r, cause)
+			s.handlePanic(recorder, r, cause)
 		}
-		s.note(answer, r, time.Since(start))
+		s.recordRequest(recorder, r, time.Since(start))
 	}()
-	s.route(answer, r)
-	if r.Close && answer.status >= 400 && body != nil {
-		linger(w, body)
+	s.dispatch(recorder, r)
+	if r.Close && recorder.status >= 400 && body != nil {
+		drainRefusedBody(w, body)
 	}
 }
 
-// linger lets a client read a refusal while it still sends what nobody reads. A
-// connection that is to end with the answer would be reset at once otherwise, and
-// a proxy would have nothing to show but that. net/http waits by itself for its
-// own limit of a body alone, so the rest is held against one of nothing.
-func linger(w http.ResponseWriter, body io.ReadCloser) {
+// drainRefusedBody lets a client that is still sending read its refusal. If the
+// connection closes after the response, it would be reset at once and a proxy
+// couldn't show the refusal. net/http only waits if its own body limit was
+// exceeded, so this reads with a limit of zero.
+func drainRefusedBody(w http.ResponseWriter, body io.ReadCloser) {
 	control := http.NewResponseController(w)
 	if control.Flush() != nil || control.SetReadDeadline(time.Now().Add(time.Second)) != nil {
 		return
@@ -170,54 +175,54 @@ func linger(w http.ResponseWriter, body io.ReadCloser) {
 	_, _ = http.MaxBytesReader(w, body, 0).Read(make([]byte, 1))
 }
 
-// route finds the door.
-func (s *Server) route(w http.ResponseWriter, r *http.Request) {
-	host := hostname(r.Host)
+// dispatch calls the front end for a request's host and path.
+func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
+	host := hostWithoutPort(r.Host)
 	slug, below := strings.CutSuffix(host, s.suffix)
 	if !below {
 		slug = ""
 	}
 	switch {
-	case host != s.o.Host && !below:
-		if !s.serveHealth(w, r) { // asked by address: how a proxy or container finds out
-			s.refuse(w, r, http.StatusMisdirectedRequest, "There is no wiki at “"+clip(host)+"”. The wikis of this service are at names that end in "+s.suffix+".")
+	case host != s.opts.Host && !below:
+		if !s.serveHealth(w, r) { // proxies and containers check health by address
+			s.refuse(w, r, http.StatusMisdirectedRequest, "There is no wiki at “"+shortenForMessage(host)+"”. Wikis of this service have names that end in "+s.suffix+".")
 		}
 		return
 	case below && wiki.CheckHost(slug) != nil:
-		s.refuse(w, r, http.StatusNotFound, "There is no wiki at “"+clip(host)+"”, and there cannot be one of that name.")
+		s.refuse(w, r, http.StatusNotFound, "There is no wiki at “"+shortenForMessage(host)+"”, and there can't be one with that name.")
 		return
 	}
-	if problem, clean := checkPath(r.URL.EscapedPath()); problem != "" {
+	if problem, clean := validatePath(r.URL.EscapedPath()); problem != "" {
 		s.refuse(w, r, http.StatusBadRequest, problem)
 		return
 	} else if clean != "" {
-		s.straighten(w, r, clean)
+		s.redirectToClean(w, r, clean)
 		return
 	}
 	if r.Body != nil && r.Body != http.NoBody {
-		limit := int64(maxBody)
+		limit := int64(maxBodyBytes)
 		if below && r.URL.Path == importPath {
-			limit = maxImport
+			limit = maxImportBytes
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, limit)
 	}
-	if s.o.OAuth != nil && s.o.OAuth(w, r, slug) {
+	if s.opts.OAuth != nil && s.opts.OAuth(w, r, slug) {
 		return
 	}
 	if below && isAPI(r.URL.Path) {
-		s.o.API(w, r, slug)
+		s.opts.API(w, r, slug)
 		return
 	}
-	if below && (isMCP(r.URL.Path) || isUpload(r)) && s.o.MCP != nil {
-		s.o.MCP(w, r, slug)
+	if below && (isMCP(r.URL.Path) || isUpload(r)) && s.opts.MCP != nil {
+		s.opts.MCP(w, r, slug)
 		return
 	}
-	if below && isGit(r.URL.Path) && s.o.Git != nil {
-		s.o.Git(w, r, slug)
+	if below && isGit(r.URL.Path) && s.opts.Git != nil {
+		s.opts.Git(w, r, slug)
 		return
 	}
-	if !below && isAPI(r.URL.Path) && s.o.Manage != nil {
-		s.o.Manage(w, r)
+	if !below && isAPI(r.URL.Path) && s.opts.Manage != nil {
+		s.opts.Manage(w, r)
 		return
 	}
 	if !below && s.serveHealth(w, r) {
@@ -226,26 +231,26 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	s.serveBrowser(w, r, slug)
 }
 
-// serveBrowser is for the doors that take cookies.
+// serveBrowser calls the front ends that read cookies.
 func (s *Server) serveBrowser(w http.ResponseWriter, r *http.Request, slug string) {
 	if err := s.origins.Check(r); err != nil {
 		s.refuse(w, r, http.StatusForbidden, "This form was sent from another site, so nothing was changed. Open the page here and try again.")
 		return
 	}
-	if s.o.Renew != nil && r.Header["Cookie"] != nil && navigates(r) {
-		s.o.Renew(w, r)
+	if s.opts.Renew != nil && r.Header["Cookie"] != nil && isPageNavigation(r) {
+		s.opts.Renew(w, r)
 	}
 	if slug == "" {
-		s.o.Platform(w, r)
+		s.opts.Platform(w, r)
 		return
 	}
-	s.o.Wiki(w, r, slug)
+	s.opts.Wiki(w, r, slug)
 }
 
-// navigates reports whether a browser asks for a page, rather than for a part
-// of one. Answers that others may share must not carry a cookie, and somebody
-// may be led to open a part of a page by itself.
-func navigates(r *http.Request) bool {
+// isPageNavigation reports whether a browser requests a page rather than a part
+// of one. Responses in shared caches must not carry a cookie, and an attacker
+// can make a user open a part of a page by itself.
+func isPageNavigation(r *http.Request) bool {
 	shared := strings.HasPrefix(r.URL.Path, "/-/static/") || r.URL.Path == "/favicon.ico"
 	return r.Method == http.MethodGet && r.Header.Get("Sec-Fetch-Mode") == "navigate" && !shared
 }
@@ -254,13 +259,13 @@ func isAPI(path string) bool { return path == "/api" || strings.HasPrefix(path, 
 
 func isMCP(path string) bool { return path == "/mcp" || strings.HasPrefix(path, "/mcp/") }
 
-// isUpload reports a file for a one-time address, which needs no cookie.
+// isUpload reports an upload to a one-time address, which needs no cookie.
 func isUpload(r *http.Request) bool {
 	return strings.HasPrefix(r.URL.Path, "/-/upload/") && (r.Method == http.MethodPut || r.Method == http.MethodPost)
 }
 
-// hostname is the host without port, in small letters.
-func hostname(host string) string {
+// hostWithoutPort returns the host in lowercase, without its port.
+func hostWithoutPort(host string) string {
 	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") {
 		host = host[:i]
 	}
@@ -272,7 +277,8 @@ func hostname(host string) string {
 	return host
 }
 
-// serveHealth answers /health (it works) and /ready (and takes requests).
+// serveHealth handles /health (the service works) and /ready (it also accepts
+// requests).
 func (s *Server) serveHealth(w http.ResponseWriter, r *http.Request) bool {
 	if r.URL.Path != "/health" && r.URL.Path != "/ready" || r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return false
@@ -280,8 +286,8 @@ func (s *Server) serveHealth(w http.ResponseWriter, r *http.Request) bool {
 	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
 	defer cancel()
 	status, text := http.StatusOK, `{"status":"ok"}`
-	if err := s.o.Check(ctx); err != nil {
-		s.o.Log.Error("health", "err", err)
+	if err := s.opts.Check(ctx); err != nil {
+		s.opts.Log.Error("health check failed", "err", err)
 		status, text = http.StatusServiceUnavailable, `{"status":"failing"}`
 	} else if r.URL.Path == "/ready" && s.draining.Load() {
 		status, text = http.StatusServiceUnavailable, `{"status":"stopping"}`
@@ -293,49 +299,48 @@ func (s *Server) serveHealth(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// recovered turns a panic into a logged 500, and nothing more: the process and
-// other requests go on.
-func (s *Server) recovered(w *answer, r *http.Request, cause any) {
+// handlePanic logs a panic and answers 500. Other requests are unaffected.
+func (s *Server) handlePanic(w *responseRecorder, r *http.Request, cause any) {
 	if cause == http.ErrAbortHandler {
 		panic(cause)
 	}
-	s.o.Log.Error("panic", "id", w.Header().Get("X-Request-Id"), "method", r.Method, "host", r.Host,
+	s.opts.Log.Error("request panicked", "id", w.Header().Get("X-Request-Id"), "method", r.Method, "host", r.Host,
 		"cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
 	if w.status != 0 {
-		panic(http.ErrAbortHandler) // part of an answer is out: let the client see that it is cut off
+		panic(http.ErrAbortHandler) // the response has started: abort it, so that the client notices
 	}
 	w.Header().Del("Set-Cookie")
 	w.Header().Del("Etag")
-	s.refuse(w, r, http.StatusInternalServerError, "Something broke on our side; what was saved before is safe. Try again, and if it stays, report the number "+w.Header().Get("X-Request-Id")+".")
+	s.refuse(w, r, http.StatusInternalServerError, "Something broke on our side. Everything you saved before is safe. Try again; if it keeps happening, report the number "+w.Header().Get("X-Request-Id")+".")
 }
 
-// note measures an answer and logs it: what is our fault always, the rest when
-// that is asked for. A line names no page, no address and no query.
-func (s *Server) note(a *answer, r *http.Request, took time.Duration) {
-	_, onWiki := strings.CutSuffix(hostname(r.Host), s.suffix)
+// recordRequest records a request's metrics and logs it: errors of ours at level
+// error, others at debug. It never logs a page, address or query.
+func (s *Server) recordRequest(recorder *responseRecorder, r *http.Request, took time.Duration) {
+	_, onWiki := strings.CutSuffix(hostWithoutPort(r.Host), s.suffix)
 	class := classify(r, onWiki)
-	s.o.Metrics.answered(class, a.status, took)
-	if a.cause != nil && class == routeAuth {
-		s.o.Metrics.Refused(class.String() + ": " + causeOf(a.cause, min(a.status, 499)))
+	s.opts.Metrics.observeRequest(class, recorder.status, took)
+	if recorder.cause != nil && class == routeAuth {
+		s.opts.Metrics.Refused(class.String() + ": " + causeForLog(recorder.cause, min(recorder.status, 499)))
 	}
 	level := slog.LevelDebug
-	if a.status >= 500 && r.Context().Err() == nil {
+	if recorder.status >= 500 && r.Context().Err() == nil {
 		level = slog.LevelError
 	}
-	if !s.o.Log.Enabled(r.Context(), level) {
+	if !s.opts.Log.Enabled(r.Context(), level) {
 		return
 	}
-	line := []any{"id", a.Header().Get("X-Request-Id"), "method", r.Method, "host", clip(r.Host),
-		"route", class.String(), "status", a.status, "took_ms", took.Milliseconds()}
-	if a.cause != nil {
-		line = append(line, "cause", causeOf(a.cause, a.status))
+	line := []any{"id", recorder.Header().Get("X-Request-Id"), "method", r.Method, "host", shortenForMessage(r.Host),
+		"route", class.String(), "status", recorder.status, "took_ms", took.Milliseconds()}
+	if recorder.cause != nil {
+		line = append(line, "cause", causeForLog(recorder.cause, recorder.status))
 	}
-	s.o.Log.Log(context.Background(), level, "request", line...)
+	s.opts.Log.Log(context.Background(), level, "request", line...)
 }
 
-// causeOf is an error as a log tells it: whole where it is our fault, its kind
-// where somebody was refused, for what they sent may stand in it.
-func causeOf(err error, status int) string {
+// causeForLog returns how a log describes an error: its message for statuses
+// from 500, otherwise only its kind, because the message could contain input.
+func causeForLog(err error, status int) string {
 	if status >= 500 {
 		return err.Error()
 	}
@@ -351,29 +356,29 @@ func causeOf(err error, status int) string {
 	return "refused"
 }
 
-// An answer remembers whether it was begun, and why it failed if it did.
-type answer struct {
+// A responseRecorder records a response's status and the cause of its failure.
+type responseRecorder struct {
 	http.ResponseWriter
 	status int
 	cause  error
 }
 
-// Failed is told by the doors why they refuse or fail a request.
-func (a *answer) Failed(cause error) { a.cause = cause }
+// Failed records the cause of a failure. Front ends call it.
+func (a *responseRecorder) Failed(cause error) { a.cause = cause }
 
-func (a *answer) WriteHeader(status int) {
-	if a.status == 0 && status >= 200 { // 1xx come before the answer
+func (a *responseRecorder) WriteHeader(status int) {
+	if a.status == 0 && status >= 200 { // not for interim 1xx responses
 		a.status = status
 	}
 	a.ResponseWriter.WriteHeader(status)
 }
 
-func (a *answer) Write(data []byte) (int, error) {
+func (a *responseRecorder) Write(data []byte) (int, error) {
 	if a.status == 0 {
 		a.status = http.StatusOK
 	}
 	return a.ResponseWriter.Write(data)
 }
 
-// Unwrap is for http.ResponseController.
-func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+// Unwrap supports http.ResponseController.
+func (a *responseRecorder) Unwrap() http.ResponseWriter { return a.ResponseWriter }

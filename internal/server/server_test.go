@@ -17,9 +17,10 @@ import (
 	"time"
 )
 
-// newTestServer has doors that say which one was reached, and with what.
+// newTestServer returns a server whose front ends report which one was reached
+// and with which arguments.
 func newTestServer(log io.Writer, check func() error) *Server {
-	door := func(name string) func(http.ResponseWriter, *http.Request, string) {
+	frontEnd := func(name string) func(http.ResponseWriter, *http.Request, string) {
 		return func(w http.ResponseWriter, r *http.Request, slug string) {
 			switch r.URL.Path {
 			case "/panic":
@@ -45,9 +46,9 @@ func newTestServer(log io.Writer, check func() error) *Server {
 	return New(Options{
 		Host:     "robot.localhost",
 		Home:     "http://robot.localhost:8080",
-		Platform: func(w http.ResponseWriter, r *http.Request) { door("platform")(w, r, "-") },
-		Wiki:     door("wiki"),
-		API:      door("api"),
+		Platform: func(w http.ResponseWriter, r *http.Request) { frontEnd("platform")(w, r, "-") },
+		Wiki:     frontEnd("wiki"),
+		API:      frontEnd("api"),
 		Renew: func(w http.ResponseWriter, _ *http.Request) {
 			http.SetCookie(w, &http.Cookie{Name: "renewed", Value: "1"})
 		},
@@ -56,8 +57,8 @@ func newTestServer(log io.Writer, check func() error) *Server {
 	})
 }
 
-// ask sends a request whose path is taken as it stands.
-func ask(s *Server, method, host, target string, header ...string) *httptest.ResponseRecorder {
+// sendRequest sends a request without cleaning its path.
+func sendRequest(s *Server, method, host, target string, header ...string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, target, nil)
 	r.Host = host
 	for i := 0; i+1 < len(header); i += 2 {
@@ -68,12 +69,12 @@ func ask(s *Server, method, host, target string, header ...string) *httptest.Res
 	return w
 }
 
-func TestHosts(t *testing.T) {
+func TestHostRouting(t *testing.T) {
 	s := newTestServer(io.Discard, nil)
 	tests := []struct {
 		host, path string
 		status     int
-		body       string // exact for a door, else a part
+		body       string // exact if a front end answers, otherwise a substring
 	}{
 		{"robot.localhost", "/", 200, "platform - /"},
 		{"robot.localhost:8080", "/app/", 200, "platform - /app/"},
@@ -89,13 +90,13 @@ func TestHosts(t *testing.T) {
 		{"ada.robot.localhost", "/health", 200, "wiki ada /health"},
 		{"help.robot.localhost", "/", 200, "wiki help /"},
 
-		{"admin.robot.localhost", "/", 404, "there cannot be"},
-		{"www.robot.localhost", "/", 404, "there cannot be"},
-		{"x.robot.localhost", "/", 404, "there cannot be"},
-		{"xn--80ak6aa92e.robot.localhost", "/", 404, "there cannot be"},
-		{"a.b.robot.localhost", "/", 404, "there cannot be"},
-		{".robot.localhost", "/", 404, "there cannot be"},
-		{"-a-.robot.localhost", "/", 404, "there cannot be"},
+		{"admin.robot.localhost", "/", 404, "be one with that name"},
+		{"www.robot.localhost", "/", 404, "be one with that name"},
+		{"x.robot.localhost", "/", 404, "be one with that name"},
+		{"xn--80ak6aa92e.robot.localhost", "/", 404, "be one with that name"},
+		{"a.b.robot.localhost", "/", 404, "be one with that name"},
+		{".robot.localhost", "/", 404, "be one with that name"},
+		{"-a-.robot.localhost", "/", 404, "be one with that name"},
 		{"adarobot.localhost", "/", 421, "end in .robot.localhost"},
 		{"evil.com", "/", 421, "end in .robot.localhost"},
 		{"robot.localhost.evil.com", "/", 421, "end in .robot.localhost"},
@@ -106,7 +107,7 @@ func TestHosts(t *testing.T) {
 		{strings.Repeat("a", 5000), "/", 421, "…"},
 	}
 	for _, tt := range tests {
-		w := ask(s, "GET", tt.host, tt.path)
+		w := sendRequest(s, "GET", tt.host, tt.path)
 		got := w.Body.String()
 		if w.Code != tt.status || tt.status == 200 && got != tt.body || !strings.Contains(got, tt.body) || len(got) > 2000 {
 			t.Errorf("%.60s %s: %d %.200q, want %d %q", tt.host, tt.path, w.Code, got, tt.status, tt.body)
@@ -114,29 +115,29 @@ func TestHosts(t *testing.T) {
 	}
 }
 
-func TestLostAreSentHome(t *testing.T) {
+func TestRefusalLinksHome(t *testing.T) {
 	s := newTestServer(io.Discard, nil)
 	for host, want := range map[string]string{
 		"evil.com": `href="http://robot.localhost:8080/"`, "admin.robot.localhost": `href="http://robot.localhost:8080/"`,
 		"ada.robot.localhost": `href="/"`,
 	} {
-		if got := ask(s, "GET", host, "/..").Body.String(); !strings.Contains(got, want) {
+		if got := sendRequest(s, "GET", host, "/..").Body.String(); !strings.Contains(got, want) {
 			t.Errorf("%s: %s", host, got)
 		}
 	}
 }
 
-func TestForwardedHostCountsForNothing(t *testing.T) {
+func TestForwardedHostIsIgnored(t *testing.T) {
 	s := newTestServer(io.Discard, nil)
-	w := ask(s, "GET", "ada.robot.localhost", "/", "X-Forwarded-Host", "bob.robot.localhost", "Forwarded", "host=bob.robot.localhost")
+	w := sendRequest(s, "GET", "ada.robot.localhost", "/", "X-Forwarded-Host", "bob.robot.localhost", "Forwarded", "host=bob.robot.localhost")
 	if got := w.Body.String(); got != "wiki ada /" {
 		t.Errorf("reached %q", got)
 	}
 }
 
-// Attack: climb out of a wiki, or past a mux, with a path that means something
-// else after one more decoding.
-func TestPaths(t *testing.T) {
+// Attack: leave a wiki, or bypass a mux, with a path that changes its meaning
+// when it is decoded once more.
+func TestPathTraversal(t *testing.T) {
 	s := newTestServer(io.Discard, nil)
 	for _, path := range []string{
 		"/..", "/../x", "/a/../b", "/a/..", "/%2e%2e/x", "/%2E%2e", "/.%2e/x", "/%2e./x",
@@ -145,7 +146,7 @@ func TestPaths(t *testing.T) {
 		"/%ff", "/%c0%ae%c0%ae/", "/a%ed%a0%80",
 	} {
 		for _, prefix := range []string{"", "/api/v1/pages"} {
-			w := ask(s, "GET", "ada.robot.localhost", prefix+path)
+			w := sendRequest(s, "GET", "ada.robot.localhost", prefix+path)
 			if w.Code != 400 {
 				t.Errorf("%s: %d %q", prefix+path, w.Code, w.Body)
 			}
@@ -158,7 +159,7 @@ func TestPaths(t *testing.T) {
 					t.Errorf("%s: problem %q, %v", prefix+path, w.Body, err)
 				}
 			} else if !strings.HasPrefix(w.Header().Get("Content-Type"), "text/html") {
-				t.Errorf("%s: not a page", path)
+				t.Errorf("%s: the response isn't a page", path)
 			}
 		}
 	}
@@ -175,13 +176,13 @@ func TestPaths(t *testing.T) {
 		"/%E2%80%A6":           "wiki ada /…",
 		"/what%27s..%20next..": "wiki ada /what's.. next..",
 	} {
-		if w := ask(s, "GET", "ada.robot.localhost", path); w.Code != 200 || w.Body.String() != want {
+		if w := sendRequest(s, "GET", "ada.robot.localhost", path); w.Code != 200 || w.Body.String() != want {
 			t.Errorf("%s: %d %q, want %q", path, w.Code, w.Body, want)
 		}
 	}
 }
 
-func TestEmptySegments(t *testing.T) {
+func TestEmptySegmentsAreRemoved(t *testing.T) {
 	s := newTestServer(io.Discard, nil)
 	for path, want := range map[string]string{
 		"//":               "/",
@@ -195,7 +196,7 @@ func TestEmptySegments(t *testing.T) {
 		"/./":              "/",
 		"/./.well-known/x": "/.well-known/x",
 	} {
-		w := ask(s, "GET", "ada.robot.localhost", path)
+		w := sendRequest(s, "GET", "ada.robot.localhost", path)
 		if got := w.Header().Get("Location"); w.Code != 301 || got != want {
 			t.Errorf("%s: %d to %q, want %q", path, w.Code, got, want)
 		}
@@ -203,15 +204,15 @@ func TestEmptySegments(t *testing.T) {
 			if strings.Contains(c.path, "?") {
 				continue
 			}
-			if w := ask(s, c.method, "ada.robot.localhost", c.path); w.Code != 400 {
+			if w := sendRequest(s, c.method, "ada.robot.localhost", c.path); w.Code != 400 {
 				t.Errorf("%s %s: %d", c.method, c.path, w.Code)
 			}
 		}
 	}
 }
 
-// Attack: a page of another site, or of another tenant, sends a form here with
-// the reader's cookies.
+// Attack: a page of another site or another tenant submits a form here with the
+// user's cookies.
 func TestCrossOriginForms(t *testing.T) {
 	s := newTestServer(io.Discard, nil)
 	for _, tt := range []struct {
@@ -225,47 +226,47 @@ func TestCrossOriginForms(t *testing.T) {
 		{"POST", "ada.robot.localhost", "/Home/save", []string{"Origin", "http://bob.robot.localhost"}, 403},
 		{"POST", "ada.robot.localhost", "/Home/save", []string{"Origin", "null"}, 403},
 		{"POST", "ada.robot.localhost", "/Home/save", []string{"Origin", "http://ada.robot.localhost"}, 200},
-		{"POST", "ada.robot.localhost", "/Home/save", nil, 200}, // no browser
+		{"POST", "ada.robot.localhost", "/Home/save", nil, 200}, // not a browser
 		{"DELETE", "ada.robot.localhost", "/Home", []string{"Sec-Fetch-Site", "same-site"}, 403},
 		{"POST", "robot.localhost", "/auth/logout", []string{"Sec-Fetch-Site", "same-site"}, 403},
 		{"GET", "ada.robot.localhost", "/Home", []string{"Sec-Fetch-Site", "cross-site"}, 200},
 		{"PUT", "ada.robot.localhost", "/api/v1/pages/Home", []string{"Sec-Fetch-Site", "cross-site"}, 200}, // reads no cookies
 	} {
-		if w := ask(s, tt.method, tt.host, tt.path, tt.header...); w.Code != tt.status {
+		if w := sendRequest(s, tt.method, tt.host, tt.path, tt.header...); w.Code != tt.status {
 			t.Errorf("%s %s%s %v: %d, want %d", tt.method, tt.host, tt.path, tt.header, w.Code, tt.status)
 		}
 	}
 }
 
-func TestPanicIsOneAnswer(t *testing.T) {
+func TestPanicBecomes500(t *testing.T) {
 	var log bytes.Buffer
 	s := newTestServer(&log, nil)
-	w := ask(s, "GET", "ada.robot.localhost", "/panic", "Sec-Fetch-Mode", "navigate", "Cookie", "a=b")
+	w := sendRequest(s, "GET", "ada.robot.localhost", "/panic", "Sec-Fetch-Mode", "navigate", "Cookie", "a=b")
 	id := w.Header().Get("X-Request-Id")
 	if w.Code != 500 || !strings.Contains(w.Body.String(), id) || strings.Contains(w.Body.String(), "secret") {
-		t.Errorf("%d %q", w.Code, w.Body)
+		t.Errorf("status %d, body %q", w.Code, w.Body)
 	}
 	if w.Header().Get("Set-Cookie") != "" {
-		t.Error("the broken answer sets a cookie")
+		t.Error("the error response sets a cookie")
 	}
 	for _, word := range []string{"a secret", "id=" + id, "server_test.go"} {
 		if !strings.Contains(log.String(), word) {
-			t.Errorf("the log lacks %q: %s", word, log.String())
+			t.Errorf("the log doesn't contain %q: %s", word, log.String())
 		}
 	}
 	defer func() {
 		if cause := recover(); cause != http.ErrAbortHandler {
-			t.Errorf("an answer that was begun ended with %v", cause)
+			t.Errorf("a panic after the response started: recovered %v, want http.ErrAbortHandler", cause)
 		}
 	}()
-	ask(s, "GET", "ada.robot.localhost", "/late-panic")
+	sendRequest(s, "GET", "ada.robot.localhost", "/late-panic")
 }
 
 func TestHeaders(t *testing.T) {
 	s := newTestServer(io.Discard, nil)
 	ids := map[string]bool{}
 	for _, target := range []string{"/", "/panic", "/..", "//", "/api/v1", "/health"} {
-		w := ask(s, "GET", "robot.localhost", target)
+		w := sendRequest(s, "GET", "robot.localhost", target)
 		ids[w.Header().Get("X-Request-Id")] = true
 		for name, want := range s.headers {
 			if got := w.Header().Get(name); got != want[0] {
@@ -276,7 +277,7 @@ func TestHeaders(t *testing.T) {
 	if len(ids) != 6 || ids[""] {
 		t.Errorf("request ids: %v", ids)
 	}
-	if ask(s, "GET", "robot.localhost", "/").Header().Get("Strict-Transport-Security") != "" {
+	if sendRequest(s, "GET", "robot.localhost", "/").Header().Get("Strict-Transport-Security") != "" {
 		t.Error("HSTS over plain http")
 	}
 	if New(Options{Secure: true}).headers.Get("Strict-Transport-Security") == "" {
@@ -284,7 +285,7 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
-func TestRenewal(t *testing.T) {
+func TestSessionRenewal(t *testing.T) {
 	s := newTestServer(io.Discard, nil)
 	for _, tt := range []struct {
 		name, method, path string
@@ -292,11 +293,11 @@ func TestRenewal(t *testing.T) {
 		want               bool
 	}{
 		{"a page", "GET", "/Home", []string{"Cookie", "a=b", "Sec-Fetch-Mode", "navigate"}, true},
-		{"a part of one", "GET", "/-/static/app.css", []string{"Cookie", "a=b", "Sec-Fetch-Mode", "no-cors"}, false},
-		{"a page for somebody without cookies", "GET", "/Home", []string{"Sec-Fetch-Mode", "navigate"}, false},
+		{"a part of a page", "GET", "/-/static/app.css", []string{"Cookie", "a=b", "Sec-Fetch-Mode", "no-cors"}, false},
+		{"a page without cookies", "GET", "/Home", []string{"Sec-Fetch-Mode", "navigate"}, false},
 		{"the API", "GET", "/api/v1/pages", []string{"Cookie", "a=b", "Sec-Fetch-Mode", "navigate"}, false},
 	} {
-		w := ask(s, tt.method, "ada.robot.localhost", tt.path, tt.header...)
+		w := sendRequest(s, tt.method, "ada.robot.localhost", tt.path, tt.header...)
 		if got := w.Header().Get("Set-Cookie") != ""; got != tt.want {
 			t.Errorf("%s: cookie set: %v", tt.name, got)
 		}
@@ -309,7 +310,7 @@ func TestHealth(t *testing.T) {
 	codes := func() (codes []int) {
 		for _, host := range []string{"robot.localhost", "127.0.0.1:80"} {
 			for _, path := range []string{"/health", "/ready"} {
-				codes = append(codes, ask(s, "GET", host, path).Code)
+				codes = append(codes, sendRequest(s, "GET", host, path).Code)
 			}
 		}
 		return codes
@@ -322,7 +323,7 @@ func TestHealth(t *testing.T) {
 	}
 	expect("working", 200, 200, 200, 200)
 	broken = errors.New("no database")
-	expect("broken", 503, 503, 503, 503)
+	expect("failing", 503, 503, 503, 503)
 	broken = nil
 	s.draining.Store(true)
 	expect("stopping", 200, 503, 200, 503)
@@ -330,7 +331,7 @@ func TestHealth(t *testing.T) {
 
 func TestBodyLimit(t *testing.T) {
 	s := newTestServer(io.Discard, nil)
-	for size, want := range map[int]int{maxBody: 200, maxBody + 1: 413} {
+	for size, want := range map[int]int{maxBodyBytes: 200, maxBodyBytes + 1: 413} {
 		r := httptest.NewRequest("POST", "http://ada.robot.localhost/body", bytes.NewReader(make([]byte, size)))
 		w := httptest.NewRecorder()
 		s.ServeHTTP(w, r)
@@ -340,9 +341,9 @@ func TestBodyLimit(t *testing.T) {
 	}
 }
 
-// A client that is refused while it still sends can read why, also where the
-// connection ends with the answer, as a proxy wants it.
-func TestRefusalOfALongBodyIsRead(t *testing.T) {
+// A client that is refused while it is still sending can read the refusal, even
+// if the connection closes after the response, as it does behind a proxy.
+func TestClientReadsRefusalOfLongBody(t *testing.T) {
 	web := httptest.NewServer(newTestServer(io.Discard, nil))
 	defer web.Close()
 	for path, want := range map[string]int{"/body": http.StatusRequestEntityTooLarge, "/refused": http.StatusForbidden} {
@@ -351,12 +352,12 @@ func TestRefusalOfALongBodyIsRead(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer conn.Close()
-		const size = maxBody + 16<<20
+		const size = maxBodyBytes + 16<<20
 		fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: ada.robot.localhost\r\nConnection: close\r\nContent-Length: %d\r\n\r\n", path, size)
-		cut := make(chan error, 1)
+		sent := make(chan error, 1)
 		go func() {
 			_, err := conn.Write(make([]byte, size))
-			cut <- err
+			sent <- err
 		}()
 		answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
 		if err != nil {
@@ -366,18 +367,18 @@ func TestRefusalOfALongBodyIsRead(t *testing.T) {
 			t.Errorf("%s: %s, want %d", path, answer.Status, want)
 		}
 		select {
-		case err := <-cut:
-			t.Errorf("%s: cut off with its answer: %v", path, err)
+		case err := <-sent:
+			t.Errorf("%s: the connection was closed with the response: %v", path, err)
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
 }
 
-// TestDrain: a request under way when the service is told to stop is answered.
+// Shutdown waits for a running request.
 func TestDrain(t *testing.T) {
 	entered, finish := make(chan bool), make(chan bool)
 	s := newTestServer(io.Discard, nil)
-	s.o.Wiki = func(w http.ResponseWriter, _ *http.Request, _ string) {
+	s.opts.Wiki = func(w http.ResponseWriter, _ *http.Request, _ string) {
 		entered <- true
 		<-finish
 		fmt.Fprint(w, "done")
@@ -399,23 +400,23 @@ func TestDrain(t *testing.T) {
 	stop()
 	select {
 	case err := <-ended:
-		t.Fatalf("stopped with a request under way: %v", err)
+		t.Fatalf("stopped during a request: %v", err)
 	case <-time.After(50 * time.Millisecond):
 	}
 	close(finish)
 	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil || answer.StatusCode != 200 {
-		t.Fatalf("answer %v, %v", answer, err)
+		t.Fatalf("response %v, err %v", answer, err)
 	}
 	if err := <-ended; err != nil {
 		t.Errorf("Serve: %v", err)
 	}
 }
 
-// What the way in costs each request, without a door.
+// The overhead per request, without a front end.
 func BenchmarkServer(b *testing.B) {
 	s := newTestServer(io.Discard, nil)
-	s.o.Wiki = func(w http.ResponseWriter, _ *http.Request, _ string) { w.WriteHeader(http.StatusOK) }
+	s.opts.Wiki = func(w http.ResponseWriter, _ *http.Request, _ string) { w.WriteHeader(http.StatusOK) }
 	r := httptest.NewRequest("GET", "http://ada.robot.localhost/Design/VPS_Architecture", nil)
 	w := httptest.NewRecorder()
 	b.ReportAllocs()
