@@ -161,7 +161,7 @@ func (w *dataWorld) write(slug string) {
 		if err != nil {
 			return err
 		}
-		return errors.Join(c.SaveDraft(ctx, canaryDID, content.Draft{Path: "Home.md", Text: []byte(canaryText)}), c.MarkSeen(ctx, canaryDID, done.Commit.Seq))
+		return errors.Join(c.SaveDraft(ctx, canaryDID, content.Draft{Path: "Home.md", Text: []byte(canaryText)}), c.MarkReviewed(ctx, canaryDID, done.Commit.Seq))
 	})
 	w.catchUp(slug)
 }

@@ -134,16 +134,16 @@ func numbered(query string, args []any, condition string, more ...any) (string, 
 	return query + " AND " + condition, args
 }
 
-// MarkSeen notes that a person has looked at a commit and keeps it.
-func (w *Wiki) MarkSeen(ctx context.Context, did string, seq int64) error {
+// MarkReviewed notes that a person has looked at a commit and keeps it.
+func (w *Wiki) MarkReviewed(ctx context.Context, did string, seq int64) error {
 	err := w.write(ctx, func(t *tx) error {
 		return t.exec("INSERT INTO seen (wiki, did, seq, time) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING", w.slug, did, seq, w.o.Now().UnixMilli())
 	}, nil)
 	return failure(err, "mark %s/%d as seen", w.slug, seq)
 }
 
-// Seen lists which commits after a seq a person keeps.
-func (w *Wiki) Seen(ctx context.Context, did string, after int64) (map[int64]bool, error) {
+// Reviewed lists which commits after a seq a person keeps.
+func (w *Wiki) Reviewed(ctx context.Context, did string, after int64) (map[int64]bool, error) {
 	seen := map[int64]bool{}
 	err := each(ctx, w, func(rows *sql.Rows) error {
 		var seq int64

@@ -89,12 +89,12 @@ func TestWhoWroteIt(t *testing.T) {
 func TestSeen(t *testing.T) {
 	w := newWiki(t, newClock().Now)
 	for _, seq := range []int64{3, 1, 3} {
-		if err := w.MarkSeen(t.Context(), "did:plc:ada", seq); err != nil {
+		if err := w.MarkReviewed(t.Context(), "did:plc:ada", seq); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for did, want := range map[string]map[int64]bool{"did:plc:ada": {3: true}, "did:plc:bob": {}} {
-		got, err := w.Seen(t.Context(), did, 2)
+		got, err := w.Reviewed(t.Context(), did, 2)
 		if diff := cmp.Diff(want, got); diff != "" || err != nil {
 			t.Error(did, err, diff)
 		}

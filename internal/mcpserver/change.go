@@ -39,7 +39,7 @@ func (h *Handler) replacePage(ctx ctx, c *client, a arguments) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	return h.edited(pages.Edited{Saved: done, Before: before, After: after}, pages.EditRequest{Base: base}), nil
+	return h.edited(pages.EditResult{Saved: done, Before: before, After: after}, pages.EditRequest{Base: base}), nil
 }
 
 // current is the revision that a change of a whole page names; a mark of what

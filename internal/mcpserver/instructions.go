@@ -40,7 +40,7 @@ func (h *Handler) agents(ctx ctx, c *client) *pages.Source {
 		return nil
 	}
 	member := func(did string) bool { return h.o.Tenant.IsMember(ctx, c.access, did) }
-	foreign, err := h.o.Pages.Foreign(ctx, c.access, member, []wiki.PageName{src.Name}, nil, false)
+	foreign, err := h.o.Pages.WrittenByOthers(ctx, c.access, member, []wiki.PageName{src.Name}, nil, false)
 	if err != nil || foreign || strings.TrimSpace(src.Text) == "" {
 		return nil
 	}

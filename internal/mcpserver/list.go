@@ -170,7 +170,7 @@ func (h *Handler) links(ctx ctx, c *client, a arguments) (*reply, error) {
 	return r, nil
 }
 
-func linkedLine(kind pages.LinkKind, l pages.Linked) string {
+func linkedLine(kind pages.LinkKind, l pages.LinkRow) string {
 	switch kind {
 	case pages.Broken:
 		return fmt.Sprintf("%s -> %s", l.Page, l.Other)

@@ -108,7 +108,7 @@ func (h *Handler) near(ctx ctx, c *client, asked string) string {
 	if past, err := h.o.Pages.History(ctx, c.access, asked, 0, 1); err == nil && len(past) > 0 && past[0].Kind == wiki.Deleted {
 		return fmt.Sprintf("It was deleted on %s by %s, commit %s; revert with undo brings it back.", day(past[0].Time), by(past[0].Author), short(past[0].Commit))
 	}
-	if names, err := h.o.Pages.Similar(ctx, c.access, asked, 5); err == nil && len(names) > 0 {
+	if names, err := h.o.Pages.SimilarNames(ctx, c.access, asked, 5); err == nil && len(names) > 0 {
 		return "Similar: " + joined(names) + "."
 	}
 	return "search finds pages by their words, list_pages lists them."

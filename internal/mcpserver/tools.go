@@ -300,7 +300,7 @@ func (h *Handler) call(ctx ctx, c *client, t *tool, raw json.RawMessage) *reply 
 	}
 	if r.body.Len() > 0 {
 		member := func(did string) bool { return h.o.Tenant.IsMember(ctx, c.access, did) }
-		if r.foreign, err = h.o.Pages.Foreign(ctx, c.access, member, r.quoted, r.authors, r.past); err != nil {
+		if r.foreign, err = h.o.Pages.WrittenByOthers(ctx, c.access, member, r.quoted, r.authors, r.past); err != nil {
 			return h.refused(ctx, c, t, a, err)
 		}
 	}

@@ -64,7 +64,7 @@ func (h *Handler) createPage(ctx ctx, c *client, a arguments) (*reply, error) {
 		verb = "Already created"
 	}
 	r.headf("%s %s @%s, commit %s, %s%s", verb, done.Name, short(done.Revision), short(done.Commit), c.origin, done.Name.URL())
-	names, meant, err := h.o.Pages.Alike(ctx, c.access, string(done.Name), a.text("content"), 5)
+	names, meant, err := h.o.Pages.PossibleDuplicates(ctx, c.access, string(done.Name), a.text("content"), 5)
 	if err == nil && len(meant) > 0 {
 		r.then("Pages that may be about the same: %s", joined(meant))
 	}
@@ -150,7 +150,7 @@ const (
 )
 
 // edited says what edits came to.
-func (h *Handler) edited(done pages.Edited, req pages.EditRequest) *reply {
+func (h *Handler) edited(done pages.EditResult, req pages.EditRequest) *reply {
 	r := &reply{}
 	if done.Unchanged || done.Replayed && done.After == nil {
 		r.headf("%s @%s: already applied, nothing changed", done.Name, short(done.Revision))
@@ -187,7 +187,7 @@ func (h *Handler) edited(done pages.Edited, req pages.EditRequest) *reply {
 // seen marks the new revision with what its writer knows of it: all where they
 // had read all, since what changed is shown; else the lines they had read and
 // those of the change, if they hang together.
-func (h *Handler) seen(done pages.Edited, req pages.EditRequest, cut bool) string {
+func (h *Handler) seen(done pages.EditResult, req pages.EditRequest, cut bool) string {
 	if cut {
 		return mark(0, 0)
 	}

@@ -82,9 +82,9 @@ func methods(w *world) []method {
 		{"Folder", wiki.Read, func(a wiki.Access, _ prepared) error { return one(w.Folder(ctx, a, "")) }},
 		{"History", wiki.Read, func(a wiki.Access, _ prepared) error { return one(w.History(ctx, a, "Page", 0, 5)) }},
 		{"HistoryBy", wiki.Read, func(a wiki.Access, _ prepared) error { return one(w.HistoryBy(ctx, a, "Page", LogFilter{})) }},
-		{"Fresh", wiki.Read, func(a wiki.Access, _ prepared) error { return one(w.Fresh(ctx, a, time.Time{}, 5)) }},
+		{"PendingReview", wiki.Read, func(a wiki.Access, _ prepared) error { return one(w.PendingReview(ctx, a, time.Time{}, 5)) }},
 		{"Authors", wiki.Read, func(a wiki.Access, _ prepared) error { return one(w.Authors(ctx, a)) }},
-		{"Churns", wiki.Read, func(a wiki.Access, _ prepared) error { return one(w.Churns(ctx, a, nil)) }},
+		{"Diffstats", wiki.Read, func(a wiki.Access, _ prepared) error { return one(w.Diffstats(ctx, a, nil)) }},
 		{"Changelog", wiki.Read, func(a wiki.Access, _ prepared) error { return one(w.Changelog(ctx, a, LogFilter{})) }},
 		{"Diff", wiki.Read, func(a wiki.Access, p prepared) error { return one(w.Diff(ctx, a, "Page", p.page.Base, "")) }},
 		{"Commit", wiki.Read, func(a wiki.Access, p prepared) error {
@@ -113,11 +113,11 @@ func methods(w *world) []method {
 		{"RevisionAt", wiki.Read, func(a wiki.Access, _ prepared) error {
 			return one(w.RevisionAt(ctx, a, "Page", time.Now().Add(100*24*time.Hour)))
 		}},
-		{"Similar", wiki.Read, func(a wiki.Access, _ prepared) error { return one(w.Similar(ctx, a, "Page", 5)) }},
+		{"SimilarNames", wiki.Read, func(a wiki.Access, _ prepared) error { return one(w.SimilarNames(ctx, a, "Page", 5)) }},
 		{"Grep", wiki.Read, func(a wiki.Access, _ prepared) error { return one(w.Grep(ctx, a, GrepRequest{Pattern: "x", Limit: 1})) }},
 		{"LinkReport", wiki.Read, func(a wiki.Access, _ prepared) error { return one(w.LinkReport(ctx, a, LinksIn, "Page")) }},
-		{"Foreign", wiki.Read, func(a wiki.Access, _ prepared) error {
-			return one(w.Foreign(ctx, a, func(string) bool { return false }, nil, nil, false))
+		{"WrittenByOthers", wiki.Read, func(a wiki.Access, _ prepared) error {
+			return one(w.WrittenByOthers(ctx, a, func(string) bool { return false }, nil, nil, false))
 		}},
 		{"ApplyEdits", wiki.Edit, func(a wiki.Access, _ prepared) error {
 			return one(w.ApplyEdits(ctx, a, EditRequest{Name: "Page", Edits: []edit.Edit{{Op: edit.Append, Text: "more"}}}))

@@ -22,7 +22,7 @@ type EditForm struct {
 	// Similar are pages with a similar name, when the page is new.
 	Similar []wiki.PageName
 	// Alike are others that may be about the same.
-	Alike []wiki.PageName
+	SimilarText []wiki.PageName
 }
 
 // Edit starts an edit, of the newest revision or from the text of an old one.
@@ -49,7 +49,7 @@ func (s *Service) Edit(ctx context.Context, a wiki.Access, name, revision string
 		text, err = w.Blob(ctx, now.Blob)
 	default:
 		if form.Similar, err = s.similar(ctx, w, found); err == nil {
-			form.Alike, err = s.alike(ctx, w, found, "", form.Similar)
+			form.SimilarText, err = s.similarText(ctx, w, found, "", form.Similar)
 		}
 	}
 	if err != nil {

@@ -21,8 +21,8 @@ type EditRequest struct {
 	DryRun bool // say what would be, and change nothing
 }
 
-// Edited is what an EditRequest came to.
-type Edited struct {
+// EditResult is what an EditRequest came to.
+type EditResult struct {
 	Saved
 	Already []bool  // for each edit: it was on the page already
 	Before  *Source // what the writer had read, or what there was where they named nothing
@@ -38,20 +38,20 @@ const maxEditTries = 50
 // page has it now, and what they overwrite must be as it was read, or mergeable
 // with what became of it; else *wiki.ConflictError. Edits that are on the page
 // already change nothing.
-func (s *Service) ApplyEdits(ctx context.Context, a wiki.Access, r EditRequest) (Edited, error) {
+func (s *Service) ApplyEdits(ctx context.Context, a wiki.Access, r EditRequest) (EditResult, error) {
 	w, release, err := s.open(ctx, a, wiki.Edit)
 	if err != nil {
-		return Edited{}, err
+		return EditResult{}, err
 	}
 	defer release()
 	if len(r.Edits) == 0 {
-		return Edited{}, wiki.Problemf(wiki.ErrInvalid, "edits", "There are no edits.")
+		return EditResult{}, wiki.Problemf(wiki.ErrInvalid, "edits", "There are no edits.")
 	}
 	base, err := s.editBase(ctx, w, &r)
 	if err != nil {
-		return Edited{}, err
+		return EditResult{}, err
 	}
-	var done Edited
+	var done EditResult
 	done.Saved, err = withReplay(ctx, w, a, r.Write, func() (Saved, error) {
 		var err error
 		for range maxEditTries {
@@ -90,23 +90,23 @@ func (s *Service) editBase(ctx context.Context, w *content.Wiki, r *EditRequest)
 	return newSource(name, then, data), nil
 }
 
-func (s *Service) editOnce(ctx context.Context, w *content.Wiki, a wiki.Access, r EditRequest, base *Source) (Edited, error) {
+func (s *Service) editOnce(ctx context.Context, w *content.Wiki, a wiki.Access, r EditRequest, base *Source) (EditResult, error) {
 	name, file, err := s.followed(ctx, w, r.Name)
 	if err != nil {
-		return Edited{}, err
+		return EditResult{}, err
 	}
 	stored, err := w.Blob(ctx, file.Blob)
 	if err != nil {
-		return Edited{}, err
+		return EditResult{}, err
 	}
 	now := newSource(name, file, stored)
-	done := Edited{Before: now, Already: make([]bool, len(r.Edits))}
+	done := EditResult{Before: now, Already: make([]bool, len(r.Edits))}
 	if base != nil {
 		done.Before = base
 	}
 	doc, err := applyAll(now, base, r, done.Already)
 	if err != nil {
-		return Edited{}, err
+		return EditResult{}, err
 	}
 	done.After = &Source{Document: doc, Name: name, File: file}
 	done.Saved = Saved{Name: name, Path: file.Path, Revision: file.Blob, Commit: file.Commit, Unchanged: true}
@@ -116,7 +116,7 @@ func (s *Service) editOnce(ctx context.Context, w *content.Wiki, a wiki.Access, 
 	limits := a.Site().Limits
 	limits.PageBytes = max(limits.PageBytes, file.Size)
 	if err := checkText([]byte(doc.Text), limits); err != nil {
-		return Edited{}, err
+		return EditResult{}, err
 	}
 	if r.DryRun {
 		done.Unchanged = false

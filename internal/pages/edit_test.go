@@ -75,7 +75,7 @@ func TestStaleEdits(t *testing.T) {
 	base := w.page("Plan").File.Blob
 	theirs := strings.Replace(strings.Replace(plan, "- two", "- 2", 1), "A note.", "A note.\nTheirs.", 1)
 	w.put("Plan", theirs)
-	apply := func(e edit.Edit) (Edited, error) {
+	apply := func(e edit.Edit) (EditResult, error) {
 		return w.ApplyEdits(w.ctx, w.editor, EditRequest{Name: "Plan", Base: base, Edits: []edit.Edit{e}})
 	}
 	done, err := apply(edit.Edit{Op: edit.Append, Section: "Notes", Text: "Mine."})
@@ -122,7 +122,7 @@ func TestRetriedEdits(t *testing.T) {
 	w := newWorld(t)
 	w.put("Log", "# Log\n")
 	base := w.page("Log").File.Blob
-	send := func(base, key, text string) Edited {
+	send := func(base, key, text string) EditResult {
 		t.Helper()
 		done, err := w.ApplyEdits(w.ctx, w.editor, EditRequest{Name: "Log", Base: base, Edits: []edit.Edit{{Op: edit.Append, Text: text}},
 			Write: Write{IdempotencyKey: key, IdempotencyHash: key, IdempotencyWindow: 60e9}})

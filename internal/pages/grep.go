@@ -31,8 +31,8 @@ type Match struct {
 	First    int      // number of the first of Lines
 }
 
-// Grepped is what was found.
-type Grepped struct {
+// GrepResult is what was found.
+type GrepResult struct {
 	Matches []Match
 	More    string // After of the next request, "" at the end
 	Cut     bool   // not all pages were looked at in time: go on with More
@@ -43,22 +43,22 @@ type Grepped struct {
 const grepPatience = 2 * time.Second
 
 // Grep finds lines. ErrInvalid for a pattern that is none.
-func (s *Service) Grep(ctx context.Context, a wiki.Access, r GrepRequest) (Grepped, error) {
+func (s *Service) Grep(ctx context.Context, a wiki.Access, r GrepRequest) (GrepResult, error) {
 	w, d, release, err := s.openDirectory(ctx, a, wiki.Read)
 	if err != nil {
-		return Grepped{}, err
+		return GrepResult{}, err
 	}
 	defer release()
 	pattern, err := grepPattern(r)
 	if err != nil {
-		return Grepped{}, err
+		return GrepResult{}, err
 	}
 	prefix := wiki.Key(strings.TrimPrefix(r.Prefix, "/"))
 	fromPage, fromLine := "", 0
 	if i := strings.LastIndexByte(r.After, ':'); i > 0 {
 		fromPage, fromLine = r.After[:i], atoi(r.After[i+1:])
 	}
-	var out Grepped
+	var out GrepResult
 	begun := time.Now()
 	for _, file := range d.paths {
 		name, ok := wiki.PageOf(file)
@@ -71,7 +71,7 @@ func (s *Service) Grep(ctx context.Context, a wiki.Access, r GrepRequest) (Grepp
 		}
 		f, source, err := w.Read(ctx, file)
 		if err != nil {
-			return Grepped{}, err
+			return GrepResult{}, err
 		}
 		text := edit.Normalize(source)
 		after := 0
@@ -114,7 +114,7 @@ func grepPattern(r GrepRequest) (*regexp.Regexp, error) {
 
 // grepText adds the matches of one page, and says whether there are more than
 // were wanted.
-func grepText(out *Grepped, pattern *regexp.Regexp, name wiki.PageName, blob, text string, after int, r GrepRequest) bool {
+func grepText(out *GrepResult, pattern *regexp.Regexp, name wiki.PageName, blob, text string, after int, r GrepRequest) bool {
 	if !pattern.MatchString(text) && !strings.ContainsAny(r.Pattern, `^$\`) {
 		return false
 	}

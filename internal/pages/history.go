@@ -267,8 +267,8 @@ func origins(before, text []byte) []int {
 	return merge.Origins([]byte(ended(edit.Normalize(before))), []byte(ended(edit.Normalize(text))))
 }
 
-// Edits counts what each grant and token of the wiki has committed, by its id.
-func (s *Service) Edits(ctx context.Context, a wiki.Access) (map[string]int, error) {
+// CommitCounts counts what each grant and token of the wiki has committed, by its id.
+func (s *Service) CommitCounts(ctx context.Context, a wiki.Access) (map[string]int, error) {
 	w, release, err := s.open(ctx, a, wiki.Read)
 	if err != nil {
 		return nil, err

@@ -60,9 +60,9 @@ func (s *Service) openImport(ctx context.Context, a wiki.Access) (*content.Wiki,
 	return s.open(ctx, a, wiki.Configure)
 }
 
-// Importable reports whether the wiki can take a repository: it has its first pages
+// CanImport reports whether the wiki can take a repository: it has its first pages
 // and nothing else, and there is a git.
-func (s *Service) Importable(ctx context.Context, a wiki.Access) (bool, error) {
+func (s *Service) CanImport(ctx context.Context, a wiki.Access) (bool, error) {
 	w, release, err := s.open(ctx, a, wiki.Configure)
 	if err != nil {
 		return false, err
@@ -74,8 +74,8 @@ func (s *Service) Importable(ctx context.Context, a wiki.Access) (bool, error) {
 	return w.Fresh(ctx)
 }
 
-// Reasons are all that an import was refused for, if it was.
-func Reasons(err error) []string {
+// ImportProblems are all that an import was refused for, if it was.
+func ImportProblems(err error) []string {
 	var refused *gitrepo.Refused
 	if errors.As(err, &refused) {
 		return refused.Reasons

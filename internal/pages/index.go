@@ -461,8 +461,8 @@ func (s *Service) Search(ctx context.Context, a wiki.Access, q Query) (Results, 
 	return s.search.Search(ctx, w, q)
 }
 
-// Waiting is how many sections of the wiki are not found by meaning yet.
-func (s *Service) Waiting(a wiki.Access) (int, error) {
+// UnembeddedSections is how many sections of the wiki are not found by meaning yet.
+func (s *Service) UnembeddedSections(a wiki.Access) (int, error) {
 	if err := a.Allow(wiki.Read); err != nil {
 		return 0, err
 	}

@@ -28,8 +28,8 @@ const (
 	Duplicates   LinkKind = "duplicates"   // pages with the same text or nearly so, or the same name in other folders
 )
 
-// A Linked is one line of an answer to such a question.
-type Linked struct {
+// A LinkRow is one line of an answer to such a question.
+type LinkRow struct {
 	Page  wiki.PageName
 	Other wiki.PageName // what it is linked with, where there is one
 	Text  string        // words around a link
@@ -38,7 +38,7 @@ type Linked struct {
 }
 
 // LinkReport answers a question about links, of one page where it asks for one.
-func (s *Service) LinkReport(ctx context.Context, a wiki.Access, kind LinkKind, name string) ([]Linked, error) {
+func (s *Service) LinkReport(ctx context.Context, a wiki.Access, kind LinkKind, name string) ([]LinkRow, error) {
 	switch kind {
 	case LinksIn, LinksOut, Neighborhood:
 		return s.linksOf(ctx, a, kind, name)
@@ -55,18 +55,18 @@ func (s *Service) LinkReport(ctx context.Context, a wiki.Access, kind LinkKind, 
 		return nil, err
 	}
 	g := d.graph(links)
-	var list []Linked
+	var list []LinkRow
 	switch kind {
 	case Orphans:
 		for _, p := range g.orphans(d, a.Site().HomePage()) {
-			list = append(list, Linked{Page: p})
+			list = append(list, LinkRow{Page: p})
 		}
 	case Hubs:
 		for file, from := range g.from {
 			name, _ := wiki.PageOf(file)
-			list = append(list, Linked{Page: name, Count: len(from)})
+			list = append(list, LinkRow{Page: name, Count: len(from)})
 		}
-		sortLinked(list)
+		sortLinkRows(list)
 	case Missing, Broken:
 		wanted, err := d.unmoved(ctx, w, g.wanted())
 		if err != nil {
@@ -77,12 +77,12 @@ func (s *Service) LinkReport(ctx context.Context, a wiki.Access, kind LinkKind, 
 	return list, nil
 }
 
-func sortLinked(list []Linked) {
-	slices.SortFunc(list, func(a, b Linked) int { return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Page, b.Page)) })
+func sortLinkRows(list []LinkRow) {
+	slices.SortFunc(list, func(a, b LinkRow) int { return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Page, b.Page)) })
 }
 
 // missing lists missing pages, or the links to them one by one.
-func (s *Service) missing(ctx context.Context, a wiki.Access, kind LinkKind, name string, wanted []Wanted) ([]Linked, error) {
+func (s *Service) missing(ctx context.Context, a wiki.Access, kind LinkKind, name string, wanted []Wanted) ([]LinkRow, error) {
 	var only wiki.PageName
 	if kind == Broken && name != "" {
 		src, err := s.Source(ctx, a, name, "")
@@ -91,25 +91,25 @@ func (s *Service) missing(ctx context.Context, a wiki.Access, kind LinkKind, nam
 		}
 		only = src.Name
 	}
-	var list []Linked
+	var list []LinkRow
 	for _, m := range wanted {
 		if kind == Missing {
-			list = append(list, Linked{Page: m.Name, Count: len(m.From)})
+			list = append(list, LinkRow{Page: m.Name, Count: len(m.From)})
 			continue
 		}
 		for _, from := range m.From {
 			if only == "" || from == only {
-				list = append(list, Linked{Page: from, Other: m.Name})
+				list = append(list, LinkRow{Page: from, Other: m.Name})
 			}
 		}
 	}
 	if kind == Broken {
-		slices.SortStableFunc(list, func(a, b Linked) int { return cmp.Compare(a.Page, b.Page) })
+		slices.SortStableFunc(list, func(a, b LinkRow) int { return cmp.Compare(a.Page, b.Page) })
 	}
 	return list, nil
 }
 
-func (s *Service) linksOf(ctx context.Context, a wiki.Access, kind LinkKind, name string) ([]Linked, error) {
+func (s *Service) linksOf(ctx context.Context, a wiki.Access, kind LinkKind, name string) ([]LinkRow, error) {
 	if name == "" {
 		return nil, wiki.Problemf(wiki.ErrInvalid, "path", "Say of which page: \"path\" is missing.")
 	}
@@ -125,14 +125,14 @@ func (s *Service) linksOf(ctx context.Context, a wiki.Access, kind LinkKind, nam
 	if err != nil {
 		return nil, err
 	}
-	var list []Linked
+	var list []LinkRow
 	if kind == LinksIn {
 		links, err := w.LinksTo(ctx, page.File())
 		if err != nil {
 			return nil, err
 		}
 		for _, b := range backlinks(d, page, links) {
-			list = append(list, Linked{Page: b.Name, Text: b.Text})
+			list = append(list, LinkRow{Page: b.Name, Text: b.Text})
 		}
 		return list, nil
 	}
@@ -143,15 +143,15 @@ func (s *Service) linksOf(ctx context.Context, a wiki.Access, kind LinkKind, nam
 	g := d.graph(links)
 	near := pageNames(g.to[page.File()])
 	for _, m := range near {
-		list = append(list, Linked{Page: m, Count: 1})
+		list = append(list, LinkRow{Page: m, Count: 1})
 	}
 	if kind == LinksOut {
 		for _, m := range g.missing {
 			if slices.Contains(m.From, page) {
-				list = append(list, Linked{Page: m.Name, Text: "missing"})
+				list = append(list, LinkRow{Page: m.Name, Text: "missing"})
 			}
 		}
-		slices.SortFunc(list, func(a, b Linked) int { return cmp.Compare(a.Page, b.Page) })
+		slices.SortFunc(list, func(a, b LinkRow) int { return cmp.Compare(a.Page, b.Page) })
 		return list, nil
 	}
 	return neighbours(g, page), nil
@@ -159,10 +159,10 @@ func (s *Service) linksOf(ctx context.Context, a wiki.Access, kind LinkKind, nam
 
 // neighbours are the pages within two links of a page, in either direction,
 // those one link away first.
-func neighbours(g *graph, page wiki.PageName) []Linked {
+func neighbours(g *graph, page wiki.PageName) []LinkRow {
 	far := map[string]int{page.File(): 0}
 	ring := []string{page.File()}
-	var list []Linked
+	var list []LinkRow
 	for distance := 1; distance <= 2; distance++ {
 		var next []string
 		for _, file := range ring {
@@ -175,7 +175,7 @@ func neighbours(g *graph, page wiki.PageName) []Linked {
 		}
 		slices.Sort(next)
 		for _, name := range pageNames(next) {
-			list = append(list, Linked{Page: name, Count: distance})
+			list = append(list, LinkRow{Page: name, Count: distance})
 		}
 		ring = next
 	}
@@ -183,7 +183,7 @@ func neighbours(g *graph, page wiki.PageName) []Linked {
 }
 
 // sizes lists pages by age, by length, or those that may be one page twice.
-func (s *Service) sizes(ctx context.Context, a wiki.Access, kind LinkKind) ([]Linked, error) {
+func (s *Service) sizes(ctx context.Context, a wiki.Access, kind LinkKind) ([]LinkRow, error) {
 	entries, err := s.List(ctx, a, ListFilter{})
 	if err != nil {
 		return nil, err
@@ -194,26 +194,26 @@ func (s *Service) sizes(ctx context.Context, a wiki.Access, kind LinkKind) ([]Li
 	case Long:
 		slices.SortStableFunc(entries, func(a, b Entry) int { return cmp.Compare(b.Size, a.Size) })
 	case Duplicates:
-		twins, err := s.Twins(ctx, a)
-		return withTwins(doubles(entries), twins), err
+		pairs, err := s.NearDuplicates(ctx, a)
+		return withNearDuplicates(doubles(entries), pairs), err
 	}
-	var list []Linked
+	var list []LinkRow
 	for _, e := range entries {
-		list = append(list, Linked{Page: e.Name, Count: int(e.Size), Date: e.Modified})
+		list = append(list, LinkRow{Page: e.Name, Count: int(e.Size), Date: e.Modified})
 	}
 	return list, nil
 }
 
 // doubles pairs pages with the same text, or of the same title.
-func doubles(entries []Entry) []Linked {
-	var list []Linked
+func doubles(entries []Entry) []LinkRow {
+	var list []LinkRow
 	byText, byTitle := map[string]wiki.PageName{}, map[string]wiki.PageName{}
 	for _, e := range entries {
 		title := wiki.Key(e.Name.Title())
 		if first, ok := byText[e.Revision]; ok {
-			list = append(list, Linked{Page: first, Other: e.Name, Text: "the same text"})
+			list = append(list, LinkRow{Page: first, Other: e.Name, Text: "the same text"})
 		} else if first, ok := byTitle[title]; ok {
-			list = append(list, Linked{Page: first, Other: e.Name, Text: "the same name"})
+			list = append(list, LinkRow{Page: first, Other: e.Name, Text: "the same name"})
 		}
 		if _, ok := byText[e.Revision]; !ok {
 			byText[e.Revision] = e.Name
@@ -225,15 +225,15 @@ func doubles(entries []Entry) []Linked {
 	return list
 }
 
-// withTwins adds pairs that say nearly the same to those that are listed.
-func withTwins(list []Linked, twins []Twins) []Linked {
+// withNearDuplicates adds pairs that say nearly the same to those that are listed.
+func withNearDuplicates(list []LinkRow, pairs []NearDuplicate) []LinkRow {
 	paired := map[[2]wiki.PageName]bool{}
 	for _, l := range list {
 		paired[[2]wiki.PageName{l.Page, l.Other}], paired[[2]wiki.PageName{l.Other, l.Page}] = true, true
 	}
-	for _, t := range twins {
+	for _, t := range pairs {
 		if !paired[[2]wiki.PageName{t.A, t.B}] {
-			list = append(list, Linked{Page: t.A, Other: t.B, Text: fmt.Sprintf("%d %% alike", t.Percent), Count: t.Percent})
+			list = append(list, LinkRow{Page: t.A, Other: t.B, Text: fmt.Sprintf("%d %% alike", t.Percent), Count: t.Percent})
 		}
 	}
 	return list

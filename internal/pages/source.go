@@ -78,8 +78,8 @@ func (s *Service) RevisionAt(ctx context.Context, a wiki.Access, name string, t 
 	}
 }
 
-// Similar lists pages whose names have words of a name, those with most first.
-func (s *Service) Similar(ctx context.Context, a wiki.Access, name string, limit int) ([]wiki.PageName, error) {
+// SimilarNames lists pages whose names have words of a name, those with most first.
+func (s *Service) SimilarNames(ctx context.Context, a wiki.Access, name string, limit int) ([]wiki.PageName, error) {
 	_, d, release, err := s.openDirectory(ctx, a, wiki.Read)
 	if err != nil {
 		return nil, err

@@ -112,9 +112,9 @@ type View struct {
 	Page
 	Title      string
 	Body       template.HTML
-	Parts      []Part // the body, by who wrote what
+	Blame      []BlamePart // the body, by who wrote what
 	Headings   []Heading
-	ShownProps []Prop
+	Properties []Prop
 	Notices    []string // what could not be shown as asked; if Body is empty, show Source
 	Backlinks  []Backlink
 	Related    []wiki.PageName // like it in meaning, of current pages only
@@ -152,7 +152,7 @@ func (s *Service) View(ctx context.Context, a wiki.Access, name, revision string
 		if err != nil {
 			return nil, err
 		}
-		v.Parts = by.parts(rendered.HTML, rendered.Blocks, p.Source)
+		v.Blame = by.parts(rendered.HTML, rendered.Blocks, p.Source)
 	}
 	links, err := w.LinksTo(ctx, p.Name.File())
 	if err != nil {
@@ -211,7 +211,7 @@ func (v *View) show(page *markdown.Page, err error) error {
 	if page.Title != "" {
 		v.Title = page.Title
 	}
-	v.Body, v.Headings, v.ShownProps = page.HTML, page.Headings, page.Props
+	v.Body, v.Headings, v.Properties = page.HTML, page.Headings, page.Props
 	v.Tags, v.Notices = page.Tags, page.Notices
 	return nil
 }

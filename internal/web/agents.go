@@ -45,7 +45,7 @@ func (h *Handler) renderAgents(v *visit, status int, p *agentsPage) error {
 	for _, m := range members {
 		names[m.User.DID] = m.User.Display()
 	}
-	edits, err := h.o.Pages.Edits(v.ctx(), v.a)
+	edits, err := h.o.Pages.CommitCounts(v.ctx(), v.a)
 	if err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func (h *Handler) ownAgents(v *visit) ([]agentRow, error) {
 				continue // removed since the list was read
 			}
 			if err == nil {
-				edits[g.Slug], err = h.o.Pages.Edits(v.ctx(), a)
+				edits[g.Slug], err = h.o.Pages.CommitCounts(v.ctx(), a)
 			}
 			if err != nil {
 				return nil, err

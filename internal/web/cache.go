@@ -109,7 +109,7 @@ func acceptsMarkdown(r *http.Request) bool {
 
 func (h *Handler) finishedKey(v *visit, seq int64) finishedKey {
 	site := v.a.Site()
-	return finishedKey{v.slug, v.r.URL.Path, seq, site.Created.Unix(), site.Version, h.o.Pages.Stamp(v.a), v.a.Can(wiki.Edit)}
+	return finishedKey{v.slug, v.r.URL.Path, seq, site.Created.Unix(), site.Version, h.o.Pages.RelatedVersion(v.a), v.a.Can(wiki.Edit)}
 }
 
 // renderFinished renders a page view, caches it under its address and head, and

@@ -74,7 +74,7 @@ func (h *Handler) makePanel(v *visit, a wiki.Access) (panel, error) {
 	for _, r := range requests {
 		p.Requests = append(p.Requests, requestRow{r, explainRequest(r)})
 	}
-	commits, err := h.o.Pages.Fresh(v.ctx(), a, h.o.Now().Add(-pendingFor), pendingShown)
+	commits, err := h.o.Pages.PendingReview(v.ctx(), a, h.o.Now().Add(-pendingFor), pendingShown)
 	if err != nil {
 		return p, err
 	}
@@ -196,7 +196,7 @@ func (h *Handler) reviewAgentCommit(v *visit) error {
 	commit := form.Get("commit")
 	switch form.Get("action") {
 	case "keep":
-		if err := h.o.Pages.Keep(v.ctx(), v.a, commit); err != nil {
+		if err := h.o.Pages.MarkReviewed(v.ctx(), v.a, commit); err != nil {
 			return err
 		}
 		return h.redirect(v, withNotice(connectPath, "keptchange"))
@@ -209,7 +209,7 @@ func (h *Handler) reviewAgentCommit(v *visit) error {
 		if err != nil {
 			return err
 		}
-		if err := h.o.Pages.Keep(v.ctx(), v.a, commit); err != nil {
+		if err := h.o.Pages.MarkReviewed(v.ctx(), v.a, commit); err != nil {
 			return err
 		}
 		notice := "reverted"

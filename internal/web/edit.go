@@ -65,7 +65,7 @@ func (h *Handler) showEdit(v *visit) error {
 
 // newEditPage returns the editor of a page, without its text.
 func (h *Handler) newEditPage(v *visit, form *pages.EditForm) *editPage {
-	p := &editPage{Name: form.Name, Exists: form.Exists, Similar: form.Similar, Alike: form.Alike}
+	p := &editPage{Name: form.Name, Exists: form.Exists, Similar: form.Similar, Alike: form.SimilarText}
 	title := "Editing " + form.Name.Title()
 	if !form.Exists {
 		title = "New page " + form.Name.Title()

@@ -33,8 +33,8 @@ type historyPage struct {
 // A historyEntry is one revision, with the address of its changes.
 type historyEntry struct {
 	wiki.Revision
-	Changes string
-	Churn   pages.Churn
+	Changes  string
+	Diffstat pages.Diffstat
 }
 
 // byFilter is the form that filters changes by author.
@@ -83,10 +83,10 @@ func (f byFilter) olderURL(seq int64) string {
 
 // historyEntries links each revision to its difference from the previous one.
 // whole means that the list is complete.
-func historyEntries(name string, revisions []wiki.Revision, churns []pages.Churn, whole bool) []historyEntry {
+func historyEntries(name string, revisions []wiki.Revision, diffstats []pages.Diffstat, whole bool) []historyEntry {
 	entries := make([]historyEntry, len(revisions))
 	for i, r := range revisions {
-		entries[i] = historyEntry{r, "/-/commit/" + r.Commit, churns[i]}
+		entries[i] = historyEntry{r, "/-/commit/" + r.Commit, diffstats[i]}
 		before := r.Old
 		if whole && i+1 < len(revisions) {
 			before = revisions[i+1].Commit
@@ -159,7 +159,7 @@ func (h *Handler) showHistory(v *visit) error {
 		return wiki.Problemf(wiki.ErrNotFound, "", "There are no older versions.")
 	}
 	p.selectNewest(revisions)
-	churns, err := h.o.Pages.Churns(v.ctx(), v.a, revisions)
+	diffstats, err := h.o.Pages.Diffstats(v.ctx(), v.a, revisions)
 	if err != nil {
 		return err
 	}
@@ -175,7 +175,7 @@ func (h *Handler) showHistory(v *visit) error {
 		p.NoIndex = true
 		p.Head = &Head{Name: wiki.PageName(p.Name), Crumbs: crumbs(p.Name), Here: p.Name}
 	}
-	p.Days = groupByDay(historyEntries(p.Name, revisions, churns, !p.By.chosen()), h.o.Now(), func(e historyEntry) time.Time { return e.Time })
+	p.Days = groupByDay(historyEntries(p.Name, revisions, diffstats, !p.By.chosen()), h.o.Now(), func(e historyEntry) time.Time { return e.Time })
 	return h.render(v, http.StatusOK, "history", p)
 }
 

@@ -100,7 +100,7 @@ func (h *Handler) showImport(v *visit) error {
 			p.Done = &s.result
 		default:
 			p.failure, _ = h.formFailure(v, s.err)
-			p.Reasons = pages.Reasons(s.err)
+			p.Reasons = pages.ImportProblems(s.err)
 		}
 	}
 	return h.renderImport(v, http.StatusOK, &p)
@@ -111,7 +111,7 @@ func (h *Handler) renderImport(v *visit, status int, p *importPage) error {
 	p.NoIndex, p.Limits = true, v.a.Site().Limits
 	v.w.Header().Set("Cache-Control", "no-store")
 	var err error
-	if p.Fresh, err = h.o.Pages.Importable(v.ctx(), v.a); err != nil {
+	if p.Fresh, err = h.o.Pages.CanImport(v.ctx(), v.a); err != nil {
 		return err
 	}
 	return h.render(v, status, "import", p)

@@ -22,7 +22,7 @@ type pageBlame struct {
 
 // A blamePart is a run of blocks with the same last author.
 type blamePart struct {
-	pages.Part
+	pages.BlamePart
 	Class string // "person" or "agent", also the icon; "" if unknown
 	Words string // "Agent: Claude Code for ada, 24 Nov 2026"
 }
@@ -39,8 +39,8 @@ func (h *Handler) newPageBlame(view *pages.View, ownTitle bool) (template.HTML, 
 	var title template.HTML
 	var r pageBlame
 	people, agents := map[string]int{}, map[string]int{}
-	for i, part := range view.Parts {
-		p := blamePart{Part: part}
+	for i, part := range view.Blame {
+		p := blamePart{BlamePart: part}
 		if i == 0 && ownTitle {
 			title, p.HTML = cutTitle(part.HTML)
 			if strings.TrimSpace(string(p.HTML)) == "" {
@@ -55,7 +55,7 @@ func (h *Handler) newPageBlame(view *pages.View, ownTitle bool) (template.HTML, 
 	if len(people)+len(agents) == 0 {
 		r.Parts = nil
 		if title != "" {
-			r.Parts = []blamePart{{Part: pages.Part{HTML: view.Body[len(title):]}}}
+			r.Parts = []blamePart{{BlamePart: pages.BlamePart{HTML: view.Body[len(title):]}}}
 		}
 		return title, r
 	}

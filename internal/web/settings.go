@@ -44,10 +44,10 @@ func (h *Handler) renderSettings(v *visit, status int, p *settingsPage) error {
 	if p.Stats, err = h.o.Pages.Stats(v.ctx(), v.a); err != nil {
 		return err
 	}
-	if p.Waiting, err = h.o.Pages.Waiting(v.a); err != nil {
+	if p.Waiting, err = h.o.Pages.UnembeddedSections(v.a); err != nil {
 		return err
 	}
-	if p.Fresh, err = h.o.Pages.Importable(v.ctx(), v.a); err != nil {
+	if p.Fresh, err = h.o.Pages.CanImport(v.ctx(), v.a); err != nil {
 		return err
 	}
 	return h.render(v, status, "settings", p)

@@ -15,7 +15,7 @@ import (
 )
 
 // A Part is a run of a page's blocks that the same hand wrote last.
-type Part struct {
+type BlamePart struct {
 	HTML        template.HTML
 	By          *wiki.Revision // its newest change; nil where that is not known
 	First, Last int            // lines of the source
@@ -228,12 +228,12 @@ func (p *past) at(ctx context.Context, i int) (*wiki.Revision, error) {
 
 // parts puts a page's blocks together by who wrote them last: of a block's
 // lines the newest counts.
-func (a *authorship) parts(html template.HTML, blocks []markdown.Block, source []byte) []Part {
+func (a *authorship) parts(html template.HTML, blocks []markdown.Block, source []byte) []BlamePart {
 	blank := blankLines(source)
-	var list []Part
+	var list []BlamePart
 	at := 0
 	for _, b := range blocks {
-		p := Part{HTML: html[at:b.End], By: a.newest(b, blank), First: b.First, Last: b.Last}
+		p := BlamePart{HTML: html[at:b.End], By: a.newest(b, blank), First: b.First, Last: b.Last}
 		at = b.End
 		if n := len(list); n > 0 && joins(list[n-1], p) {
 			last := &list[n-1]
@@ -246,12 +246,12 @@ func (a *authorship) parts(html template.HTML, blocks []markdown.Block, source [
 		list = append(list, p)
 	}
 	if len(list) > maxParts || len(blocks) == 0 && html != "" {
-		return []Part{{HTML: html}}
+		return []BlamePart{{HTML: html}}
 	}
 	return list
 }
 
-func joins(a, b Part) bool {
+func joins(a, b BlamePart) bool {
 	if a.By == nil || b.By == nil {
 		return a.By == nil && b.By == nil
 	}

@@ -32,13 +32,13 @@ func (s *Service) related(ctx context.Context, w *content.Wiki, d *directory, v 
 	return list
 }
 
-// Stamp changes when what View says of related pages may have changed without a
+// RelatedVersion changes when what View says of related pages may have changed without a
 // commit. It reads memory.
-func (s *Service) Stamp(a wiki.Access) uint64 { return s.search.VectorVersion(a.Site().Slug) }
+func (s *Service) RelatedVersion(a wiki.Access) uint64 { return s.search.VectorVersion(a.Site().Slug) }
 
-// Alike lists pages that a new one may repeat: those with like names, and others
+// PossibleDuplicates lists pages that a new one may repeat: those with like names, and others
 // that say something like its text, which may be empty.
-func (s *Service) Alike(ctx context.Context, a wiki.Access, name, text string, limit int) (named, meant []wiki.PageName, err error) {
+func (s *Service) PossibleDuplicates(ctx context.Context, a wiki.Access, name, text string, limit int) (named, meant []wiki.PageName, err error) {
 	w, d, release, err := s.openDirectory(ctx, a, wiki.Read)
 	if err != nil {
 		return nil, nil, err
@@ -49,13 +49,13 @@ func (s *Service) Alike(ctx context.Context, a wiki.Access, name, text string, l
 		return nil, nil, err
 	}
 	named = d.similar(name, limit)
-	meant, err = s.alike(ctx, w, page, text, named)
+	meant, err = s.similarText(ctx, w, page, text, named)
 	return named, meant, err
 }
 
-// alike lists pages that may be about the same as one that is to be made, but for
+// similarText lists pages that may be about the same as one that is to be made, but for
 // those that are named already.
-func (s *Service) alike(ctx context.Context, w *content.Wiki, page wiki.PageName, text string, named []wiki.PageName) ([]wiki.PageName, error) {
+func (s *Service) similarText(ctx context.Context, w *content.Wiki, page wiki.PageName, text string, named []wiki.PageName) ([]wiki.PageName, error) {
 	d, err := s.directory(ctx, w)
 	if err != nil {
 		return nil, err
@@ -75,21 +75,21 @@ func (s *Service) alike(ctx context.Context, w *content.Wiki, page wiki.PageName
 
 // Health is what a wiki's people may want to look after.
 type Health struct {
-	Pages   int
-	Broken  []BrokenLink // links to pages that are not there
-	Wanted  []Wanted
-	Orphans []wiki.PageName
-	Stale   []Entry // not changed for longest, the oldest first
-	Long    []Entry // longer than veryLong, the longest first
-	Twins   []Twins
-	Waiting int // sections that are not compared yet
+	Pages          int
+	Broken         []BrokenLink // links to pages that are not there
+	Wanted         []Wanted
+	Orphans        []wiki.PageName
+	Stale          []Entry // not changed for longest, the oldest first
+	Long           []Entry // longer than veryLong, the longest first
+	NearDuplicates []NearDuplicate
+	Waiting        int // sections that are not compared yet
 }
 
 // A BrokenLink leads from a page to one that is not there.
 type BrokenLink struct{ From, To wiki.PageName }
 
-// Twins are two pages that say nearly the same.
-type Twins struct {
+// NearDuplicates are two pages that say nearly the same.
+type NearDuplicate struct {
 	A, B    wiki.PageName
 	Percent int // of likeness
 }
@@ -132,13 +132,13 @@ func (s *Service) Health(ctx context.Context, a wiki.Access) (*Health, error) {
 	slices.SortStableFunc(h.Stale, func(a, b Entry) int { return a.Modified.Compare(b.Modified) })
 	slices.SortStableFunc(h.Long, func(a, b Entry) int { return cmp.Compare(b.Size, a.Size) })
 	h.Stale, h.Long = h.Stale[:min(len(h.Stale), healthRows)], h.Long[:min(len(h.Long), healthRows)]
-	h.Twins, err = s.Twins(ctx, a)
+	h.NearDuplicates, err = s.NearDuplicates(ctx, a)
 	h.Waiting = s.search.WikiBacklog(a.Site().Slug)
 	return h, err
 }
 
-// Twins lists pages that say nearly the same as another, the most alike first.
-func (s *Service) Twins(ctx context.Context, a wiki.Access) ([]Twins, error) {
+// NearDuplicates lists pages that say nearly the same as another, the most alike first.
+func (s *Service) NearDuplicates(ctx context.Context, a wiki.Access) ([]NearDuplicate, error) {
 	w, d, release, err := s.openDirectory(ctx, a, wiki.Read)
 	if err != nil {
 		return nil, err
@@ -151,12 +151,12 @@ func (s *Service) Twins(ctx context.Context, a wiki.Access) ([]Twins, error) {
 	if err != nil {
 		return nil, err
 	}
-	var list []Twins
+	var list []NearDuplicate
 	for _, p := range pairs {
 		_, first := d.page(string(p.A))
 		_, second := d.page(string(p.B))
 		if first && second {
-			list = append(list, Twins{p.A, p.B, min(100, int(100*p.Similarity+.5))})
+			list = append(list, NearDuplicate{p.A, p.B, min(100, int(100*p.Similarity+0.5))})
 		}
 	}
 	return list, nil

@@ -21,7 +21,7 @@ func TestForeign(t *testing.T) {
 	members := map[string]bool{"did:plc:ada": true, "did:plc:bob": true}
 	is := func(name string, past bool) bool {
 		t.Helper()
-		got, err := w.Foreign(w.ctx, w.owner, func(did string) bool { return members[did] }, []wiki.PageName{wiki.PageName(name)}, nil, past)
+		got, err := w.WrittenByOthers(w.ctx, w.owner, func(did string) bool { return members[did] }, []wiki.PageName{wiki.PageName(name)}, nil, past)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -43,7 +43,7 @@ func TestForeign(t *testing.T) {
 		t.Error("still hers alone")
 	}
 	by := []wiki.Author{{Username: "ada", DID: "did:plc:ada", Imported: true}}
-	if got, err := w.Foreign(w.ctx, w.owner, func(string) bool { return true }, nil, by, false); err != nil || !got {
+	if got, err := w.WrittenByOthers(w.ctx, w.owner, func(string) bool { return true }, nil, by, false); err != nil || !got {
 		t.Error("an import proves nothing")
 	}
 }
@@ -63,7 +63,7 @@ func TestForeignLinesOfUnknownAuthors(t *testing.T) {
 	}
 	foreign := func() bool {
 		t.Helper()
-		got, err := w.Foreign(w.ctx, w.owner, func(did string) bool { return did == "did:plc:ada" }, []wiki.PageName{"Shared"}, nil, false)
+		got, err := w.WrittenByOthers(w.ctx, w.owner, func(did string) bool { return did == "did:plc:ada" }, []wiki.PageName{"Shared"}, nil, false)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -20,11 +20,11 @@ type writerList struct {
 
 func (a *writerList) weight() uint32 { return uint32(100 + 150*len(a.authors)) }
 
-// Foreign reports whether a part of the text of some pages, or one of some
+// WrittenByOthers reports whether a part of the text of some pages, or one of some
 // authors, is by somebody else than members. What was imported is: anybody can
 // write any name into a commit. Of a page as it is now the lines that stand there
 // count; past says that older ones are meant too.
-func (s *Service) Foreign(ctx context.Context, a wiki.Access, member func(did string) bool, names []wiki.PageName, authors []wiki.Author, past bool) (bool, error) {
+func (s *Service) WrittenByOthers(ctx context.Context, a wiki.Access, member func(did string) bool, names []wiki.PageName, authors []wiki.Author, past bool) (bool, error) {
 	foreign := func(by wiki.Author) bool { return by.Imported || !member(by.DID) }
 	w, release, err := s.open(ctx, a, wiki.Read)
 	if err != nil {

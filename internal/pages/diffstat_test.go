@@ -7,9 +7,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestChurns: lines added and removed, the same from memory, and no more work
+// TestDiffstats: lines added and removed, the same from memory, and no more work
 // than a list of fifty revisions may cost.
-func TestChurns(t *testing.T) {
+func TestDiffstats(t *testing.T) {
 	w := newWorld(t)
 	w.put("Log", "a\nb\nc\n")
 	w.put("Log", "a\nB\nc\nd\n")
@@ -18,9 +18,9 @@ func TestChurns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []Churn{{0, 4, true}, {2, 1, true}, {3, 0, true}}
+	want := []Diffstat{{0, 4, true}, {2, 1, true}, {3, 0, true}}
 	for range 2 {
-		got, err := w.Churns(w.ctx, w.owner, revisions)
+		got, err := w.Diffstats(w.ctx, w.owner, revisions)
 		if diff := cmp.Diff(want, got); diff != "" || err != nil {
 			t.Error(err, diff)
 		}
@@ -31,7 +31,7 @@ func TestChurns(t *testing.T) {
 	if revisions, err = w.History(w.ctx, w.owner, "Large", 0, 50); err != nil {
 		t.Fatal(err)
 	}
-	got, err := w.Churns(w.ctx, w.owner, revisions)
+	got, err := w.Diffstats(w.ctx, w.owner, revisions)
 	if err != nil {
 		t.Fatal(err)
 	}

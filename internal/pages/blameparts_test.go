@@ -41,7 +41,7 @@ func (w *world) parts(name string) []string {
 	}
 	var list []string
 	var whole strings.Builder
-	for _, p := range v.Parts {
+	for _, p := range v.Blame {
 		who := "?"
 		if p.By != nil {
 			who = strings.TrimSpace(p.By.Author.Agent + " " + p.By.Author.Username)

@@ -7,9 +7,9 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// Fresh lists what the caller's own agents did since a time and the caller has
+// PendingReview lists what the caller's own agents did since a time and the caller has
 // not kept or undone yet, newest first, at most limit commits.
-func (s *Service) Fresh(ctx context.Context, a wiki.Access, since time.Time, limit int) ([]wiki.Commit, error) {
+func (s *Service) PendingReview(ctx context.Context, a wiki.Access, since time.Time, limit int) ([]wiki.Commit, error) {
 	w, release, err := s.open(ctx, a, wiki.Read)
 	if err != nil {
 		return nil, err
@@ -24,7 +24,7 @@ func (s *Service) Fresh(ctx context.Context, a wiki.Access, since time.Time, lim
 	if err != nil || len(commits) == 0 {
 		return nil, err
 	}
-	seen, err := w.Seen(ctx, me.DID, commits[len(commits)-1].Seq-1)
+	seen, err := w.Reviewed(ctx, me.DID, commits[len(commits)-1].Seq-1)
 	if err != nil {
 		return nil, err
 	}
@@ -41,8 +41,8 @@ func (s *Service) Fresh(ctx context.Context, a wiki.Access, since time.Time, lim
 	return list, nil
 }
 
-// Keep notes that the caller has looked at a commit and is content with it.
-func (s *Service) Keep(ctx context.Context, a wiki.Access, id string) error {
+// MarkReviewed notes that the caller has looked at a commit and is content with it.
+func (s *Service) MarkReviewed(ctx context.Context, a wiki.Access, id string) error {
 	w, release, err := s.open(ctx, a, wiki.Read)
 	if err != nil {
 		return err
@@ -55,5 +55,5 @@ func (s *Service) Keep(ctx context.Context, a wiki.Access, id string) error {
 	if err != nil {
 		return err
 	}
-	return w.MarkSeen(ctx, a.Caller().User.DID, c.Seq)
+	return w.MarkReviewed(ctx, a.Caller().User.DID, c.Seq)
 }

@@ -19,7 +19,7 @@ func TestFreshAndKeep(t *testing.T) {
 	w.writeAs(claude, "B", "x\n")
 	fresh := func(a wiki.Access, since time.Time) []wiki.Commit {
 		t.Helper()
-		list, err := w.Fresh(w.ctx, a, since, 5)
+		list, err := w.PendingReview(w.ctx, a, since, 5)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -32,17 +32,17 @@ func TestFreshAndKeep(t *testing.T) {
 	reads := w.owner.Caller()
 	reads.ReadOnly = true
 	for _, a := range []wiki.Access{w.reader, wiki.NewAccess(w.site, reads, wiki.Owner)} {
-		if err := w.Keep(w.ctx, a, list[0].ID); !errors.Is(err, wiki.ErrDenied) {
+		if err := w.MarkReviewed(w.ctx, a, list[0].ID); !errors.Is(err, wiki.ErrDenied) {
 			t.Errorf("%s keeps: %v", a.Role(), err)
 		}
 	}
-	if err := w.Keep(w.ctx, w.viewer, list[0].ID); err != nil {
+	if err := w.MarkReviewed(w.ctx, w.viewer, list[0].ID); err != nil {
 		t.Error(err)
 	}
-	if err := w.Keep(w.ctx, w.owner, list[0].ID); err != nil {
+	if err := w.MarkReviewed(w.ctx, w.owner, list[0].ID); err != nil {
 		t.Error(err)
 	}
-	if err := w.Keep(w.ctx, w.owner, "0123456"); !errors.Is(err, wiki.ErrNotFound) {
+	if err := w.MarkReviewed(w.ctx, w.owner, "0123456"); !errors.Is(err, wiki.ErrNotFound) {
 		t.Error(err)
 	}
 	if list := fresh(w.owner, time.Time{}); len(list) != 1 || list[0].Changes[0].Path != "A.md" {
