@@ -7,26 +7,26 @@ import (
 	"robot.wtf/internal/oauth"
 )
 
-// managedAgent is a program that a person has let into a wiki.
+// managedAgent is an agent that a person has connected to a wiki.
 type managedAgent struct {
 	ID       string    `json:"id"`
 	Wiki     string    `json:"wiki"`
-	DID      string    `json:"did"` // whom it acts for
+	DID      string    `json:"did"` // of the person it acts for
 	Name     string    `json:"name"`
 	Client   string    `json:"client"` // OAuth client id
-	Host     string    `json:"host"`   // that the client's answer went to
+	Host     string    `json:"host"`   // host of the redirect URI
 	ReadOnly bool      `json:"read_only"`
 	Created  time.Time `json:"created"`
-	Expires  time.Time `json:"expires"` // whatever is refreshed
+	Expires  time.Time `json:"expires"` // even if tokens are refreshed
 	FirstUse time.Time `json:"first_use,omitzero"`
-	LastUse  time.Time `json:"last_use,omitzero"` // to the hour
+	LastUse  time.Time `json:"last_use,omitzero"` // rounded to the hour
 }
 
 type agentList struct {
 	Agents []managedAgent `json:"agents"`
 }
 
-func (m *errand) answerAgents(grants []*oauth.Grant, err error) error {
+func (m *manageCall) answerAgents(grants []*oauth.Grant, err error) error {
 	if err != nil {
 		return err
 	}
@@ -34,10 +34,10 @@ func (m *errand) answerAgents(grants []*oauth.Grant, err error) error {
 	for i, g := range grants {
 		list[i] = managedAgent{g.ID, g.Slug, g.DID, g.Name, g.Client, g.Host, g.ReadOnly, g.Created, g.Expires, g.FirstUse(), g.LastUse()}
 	}
-	return m.answer(http.StatusOK, agentList{list})
+	return m.respond(http.StatusOK, agentList{list})
 }
 
-func (h *Handler) listAgents(m *errand) error {
+func (h *Handler) listAgents(m *manageCall) error {
 	a, err := h.accessOf(m)
 	if err != nil {
 		return err
@@ -45,7 +45,7 @@ func (h *Handler) listAgents(m *errand) error {
 	return m.answerAgents(h.o.OAuth.Grants(m.Context(), a))
 }
 
-func (h *Handler) deleteAgent(m *errand) error {
+func (h *Handler) deleteAgent(m *manageCall) error {
 	a, err := h.accessOf(m)
 	if err != nil {
 		return err
@@ -53,16 +53,16 @@ func (h *Handler) deleteAgent(m *errand) error {
 	if err := h.o.OAuth.Revoke(m.Context(), a, m.params["id"]); err != nil {
 		return err
 	}
-	return m.answer(http.StatusOK, deletion{true})
+	return m.respond(http.StatusOK, deletion{true})
 }
 
-func (h *Handler) listOwnAgents(m *errand) error {
+func (h *Handler) listOwnAgents(m *manageCall) error {
 	return m.answerAgents(h.o.OAuth.GrantsOf(m.Context(), m.caller))
 }
 
-func (h *Handler) deleteOwnAgent(m *errand) error {
+func (h *Handler) deleteOwnAgent(m *manageCall) error {
 	if err := h.o.OAuth.RevokeOwn(m.Context(), m.caller, m.params["id"]); err != nil {
 		return err
 	}
-	return m.answer(http.StatusOK, deletion{true})
+	return m.respond(http.StatusOK, deletion{true})
 }

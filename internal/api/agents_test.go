@@ -8,8 +8,7 @@ import (
 	"robot.wtf/internal/store"
 )
 
-// Agents are listed to whom they act for and to the wiki's owner, and end when
-// either disconnects them.
+// The person an agent acts for and the wiki's owner can see it and disconnect it.
 func TestAgents(t *testing.T) {
 	w := newWorld(t)
 	now := time.Now()

@@ -1,9 +1,13 @@
-// Package api is the REST door of a wiki, JSON below /api/v1 on the wiki's host,
-// and of its people, the management API below /api on the platform's host.
+// Package api is the front end for programs: a wiki's REST API below /api/v1 on
+// its host, and the management API for accounts and wikis below /api on the
+// platform's host. Both speak JSON and share one OpenAPI document.
 //
-// It reads no cookies, so that any web page may call it with a token of its
-// user's (CORS is open). Errors are problem details (RFC 9457). A page's
-// revision is its blob id, in answers, in bodies and as ETag.
+// It owns routes, JSON shapes, preconditions and problem details (RFC 9457).
+// Package pages decides what a caller may do and stores content.
+//
+// Invariants: it ignores cookies, so any web page may call it with its user's
+// token (CORS is open). A page's revision is its blob id, in responses, in bodies
+// and as ETag. Unknown and duplicate members of a body are rejected.
 package api
 
 import (
@@ -30,33 +34,33 @@ type Options struct {
 	Session    *session.Service
 	OAuth      *oauth.Service
 	WikiOrigin func(slug string) string
-	// Admit says who may make a wiki; nil is everybody.
+	// Admit reports whether a user may create a wiki; nil admits everyone.
 	Admit  func(wiki.User) bool
 	Limits *limit.Limiter // nil for none
 	Now    func() time.Time
 	Log    *slog.Logger
 }
 
-// A Handler serves the API.
+// A Handler serves both APIs. It is safe for concurrent use.
 type Handler struct {
 	o Options
 }
 
-// New makes a Handler.
+// New returns a Handler.
 func New(o Options) *Handler { return &Handler{o: o} }
 
-// A call is one request with the caller's standing.
+// A call is one request with the caller's access.
 type call struct {
 	*http.Request
 	w      http.ResponseWriter
 	access wiki.Access
-	page   string // what stands between /pages/ and the action
-	file   string // the file name after /attachments/
+	page   string // page name between /pages/ and the action
+	file   string // file name after /attachments/
 	origin string // of the wiki's host
 }
 
-// A Route is one entry of the site map. The pattern is written as in the
-// OpenAPI document; {page} may contain slashes.
+// A Route is one route. The pattern is written as in the OpenAPI document; {page}
+// may contain slashes.
 type Route struct {
 	Method  string
 	Pattern string
@@ -64,7 +68,7 @@ type Route struct {
 	serve   func(h *Handler, c *call) error
 }
 
-// Routes is the site map of the door, below /api/v1.
+// Routes lists the routes of a wiki's API, below /api/v1.
 var Routes = []Route{
 	{"GET", "/pages", wiki.Read, (*Handler).listPages},
 	{"GET", "/pages/{page}", wiki.Read, (*Handler).getPage},
@@ -86,8 +90,7 @@ var Routes = []Route{
 
 const prefix = "/api/v1"
 
-// ServeWiki answers /api/… on the host of the wiki of a slug, which may not
-// exist.
+// ServeWiki answers /api/… on a wiki's host. The wiki may not exist.
 func (h *Handler) ServeWiki(w http.ResponseWriter, r *http.Request, slug string) {
 	head := w.Header()
 	head.Set("Access-Control-Allow-Origin", "*")
@@ -105,7 +108,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, slug string) err
 		return wiki.Problemf(wiki.ErrNotFound, "", "The API is at %s/pages, /search, /changelog and /links.", prefix)
 	}
 	if !ok {
-		return wiki.Problemf(wiki.ErrNotFound, "", "There is no such route. This API's addresses begin with %s.", prefix)
+		return wiki.Problemf(wiki.ErrNotFound, "", "Unknown route. All routes of this API start with %s.", prefix)
 	}
 	if path == "/health" && (r.Method == "GET" || r.Method == "HEAD") {
 		return writeJSON(w, r, http.StatusOK, map[string]string{"status": "ok"})
@@ -117,36 +120,36 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, slug string) err
 		return nil
 	}
 	var err error
-	if c.access, err = h.admit(r, slug); err != nil {
+	if c.access, err = h.authorize(r, slug); err != nil {
 		return err
 	}
 	switch {
 	case len(allowed) == 0:
-		return wiki.Problemf(wiki.ErrNotFound, "", "There is no such route. See %s/pages, /search, /changelog and /links.", prefix)
+		return wiki.Problemf(wiki.ErrNotFound, "", "Unknown route. See %s/pages, /search, /changelog and /links.", prefix)
 	case route == nil:
 		w.Header().Set("Allow", strings.Join(allowed, ", "))
 		return errMethod
 	}
 	if err := c.access.Allow(route.Action); err != nil {
 		if c.access.Caller().Anonymous() {
-			h.note(r, slug, http.StatusUnauthorized, session.NoToken, "")
+			h.recordRefusal(r, slug, http.StatusUnauthorized, session.NoToken, "")
 			return errToken
 		}
-		h.note(r, slug, http.StatusForbidden, session.ReadOnly, c.access.Caller().Agent)
+		h.recordRefusal(r, slug, http.StatusForbidden, session.ReadOnly, c.access.Caller().Agent)
 		return err
 	}
 	return route.serve(h, c)
 }
 
-// admit finds out who is calling and what they may do. A private wiki and one
-// that does not exist look alike to whoever has no right in it.
-func (h *Handler) admit(r *http.Request, slug string) (wiki.Access, error) {
+// authorize resolves the caller's access and applies the rate limit. To callers
+// without rights, a private wiki and a missing one look the same.
+func (h *Handler) authorize(r *http.Request, slug string) (wiki.Access, error) {
 	caller, err := h.o.Session.Bearer(r, slug)
 	var access wiki.Access
 	if err == nil {
 		access, err = h.o.Tenant.Resolve(r.Context(), slug, caller)
 	}
-	if tooFast := h.take(r, slug, caller, access); tooFast != nil {
+	if tooFast := h.takeToken(r, slug, caller, access); tooFast != nil {
 		return wiki.Access{}, tooFast
 	}
 	if errors.Is(err, wiki.ErrSuspended) {
@@ -160,21 +163,20 @@ func (h *Handler) admit(r *http.Request, slug string) (wiki.Access, error) {
 		case cause == "":
 			cause = session.NoMember
 		}
-		h.note(r, slug, http.StatusUnauthorized, cause, caller.Agent)
+		h.recordRefusal(r, slug, http.StatusUnauthorized, cause, caller.Agent)
 		return wiki.Access{}, fmt.Errorf("%w: %w", errToken, err)
 	}
 	return access, err
 }
 
-// note tells the members of a wiki of a refusal, on the page where they connect
-// their agents.
-func (h *Handler) note(r *http.Request, slug string, status int, cause session.Cause, agent string) {
+// recordRefusal shows a refusal to the wiki's members on the connect page.
+func (h *Handler) recordRefusal(r *http.Request, slug string, status int, cause session.Cause, agent string) {
 	h.o.Session.Note(r.Context(), slug, session.Request{Method: r.Method, Path: r.URL.Path, Status: status, Cause: cause, Agent: agent})
 }
 
-// take takes what a request costs: of its token, or of its address where there
-// is none that opens anything.
-func (h *Handler) take(r *http.Request, slug string, caller wiki.Caller, a wiki.Access) error {
+// takeToken takes a rate limit token from the caller's bearer token, or from the
+// address if there is no valid one.
+func (h *Handler) takeToken(r *http.Request, slug string, caller wiki.Caller, a wiki.Access) error {
 	who := limit.Address(r.RemoteAddr)
 	if caller.Grant != "" {
 		who = limit.Token(caller.Grant)
@@ -184,8 +186,8 @@ func (h *Handler) take(r *http.Request, slug string, caller wiki.Caller, a wiki.
 	})
 }
 
-// match finds the route of a path, and the methods that the path has. Page
-// names contain slashes, so the action is looked for at the path's end.
+// match returns the route for a path, and the methods that the path allows. Page
+// names contain slashes, so the action is matched at the end of the path.
 func (c *call) match(path string) (*Route, []string) {
 	var found *Route
 	var allowed []string
@@ -208,7 +210,7 @@ func (c *call) match(path string) (*Route, []string) {
 
 var pageActions = []string{"/rename", "/history", "/diff", "/attachments"}
 
-// pattern is the pattern that a path has, with page and file taken out of it.
+// pattern returns a path's pattern and stores its page and file in the call.
 func (c *call) pattern(path string) string {
 	for _, start := range []string{"/pages/", "/links/"} {
 		rest, ok := strings.CutPrefix(path, start)

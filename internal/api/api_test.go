@@ -21,7 +21,7 @@ import (
 
 const canary = testworld.Canary
 
-// A world is a testworld behind the real chain of handlers.
+// A world is a testworld behind the real handler chain.
 type world struct {
 	*testworld.World
 	handler  http.Handler
@@ -47,7 +47,7 @@ func newLimitedWorld(t testing.TB, limits *limit.Limiter) *world {
 	return w
 }
 
-// A reply is an answer with its JSON.
+// A reply is a response with its JSON.
 type reply struct {
 	*http.Response
 	text string
@@ -56,7 +56,7 @@ type reply struct {
 
 func (r reply) string(name string) string { s, _ := r.json[name].(string); return s }
 
-// send makes a request to the API of a wiki. headers come in pairs.
+// send makes a request to a wiki's API. headers are pairs of names and values.
 func (w *world) send(token, method, slug, path string, body any, headers ...string) reply {
 	w.T.Helper()
 	var in io.Reader
@@ -102,8 +102,7 @@ func (w *world) want(status int, r reply) reply {
 	return r
 }
 
-// matrix has, for each route, a request that somebody who may make it is
-// answered ok for.
+// matrix has, for each route, a request that succeeds for permitted callers.
 var matrix = map[string]struct {
 	path string
 	body any
@@ -127,12 +126,12 @@ var matrix = map[string]struct {
 	"GET /links/{page}":                       {"/links/Home", nil, 200},
 }
 
-// TestEveryRoleOnEveryRoute is made from the site map: a route without a cell
-// fails. A private wiki, a missing one and a reserved name look alike to all
-// who have no right there, and bob's word is in no answer to anybody else.
+// TestEveryRoleOnEveryRoute is driven by the route table: a route without a cell
+// fails. To callers without rights, a private wiki, a missing one and a reserved
+// name look the same, and bob's canary is in no response to anyone else.
 func TestEveryRoleOnEveryRoute(t *testing.T) {
 	w := newWorld(t)
-	w.Tokens["personal"] = w.personal("bob", false) // opens no wiki
+	w.Tokens["personal"] = w.personal("bob", false) // not valid for any wiki
 	wikis := []string{"ada", "bob", "nobody"}
 	callers := []string{"none", "wrong", "personal", "ada/owner", "ada/owner-reads", "ada/editor", "ada/viewer", "bob/owner"}
 	cells := 0
@@ -265,7 +264,7 @@ func TestRetriesAreSafe(t *testing.T) {
 		t.Errorf("replay: %s, then %s", first.text, again.text)
 	}
 	w.want(422, w.send("ada/editor", "PUT", "ada", "/pages/Once", object{"content": "twice\n"}, "Idempotency-Key", "k1"))
-	w.want(428, w.send("ada/owner", "PUT", "ada", "/pages/Once", body, "Idempotency-Key", "k1")) // somebody else's key is another
+	w.want(428, w.send("ada/owner", "PUT", "ada", "/pages/Once", body, "Idempotency-Key", "k1")) // keys are separate per caller
 	w.want(400, w.send("ada/editor", "PUT", "ada", "/pages/Twice", body, "Idempotency-Key", strings.Repeat("k", 256)))
 	file := object{"filename": "a.txt", "content": "aGVsbG8="}
 	w.want(201, w.send("ada/editor", "POST", "ada", "/pages/Once/attachments", file, "Idempotency-Key", "k2"))
@@ -289,7 +288,7 @@ func TestAttachments(t *testing.T) {
 		t.Errorf("made: %s", made.text)
 	}
 	w.want(409, post("hello.txt", "aGVsbG8h"))
-	w.want(422, post("hello.txt", "aGVsbG8h", "revision", strings.Repeat("1", 40))) // no file had that one
+	w.want(422, post("hello.txt", "aGVsbG8h", "revision", strings.Repeat("1", 40))) // no file ever had this revision
 	w.want(200, post("hello.txt", "aGVsbG8h", "revision", made.string("revision")))
 	for _, name := range []string{"x.md", ".hidden", "..", "a\x00b"} {
 		w.want(422, post(name, "aGVsbG8="))
@@ -304,8 +303,7 @@ func TestAttachments(t *testing.T) {
 	w.want(404, w.send("none", "GET", "ada", "/pages/Home/attachments/hello.txt", nil))
 }
 
-// TestBadInput: what cannot be read is a problem that says what to do, and
-// changes nothing.
+// Bad input gets a problem that says what to do, and changes nothing.
 func TestBadInput(t *testing.T) {
 	w := newWorld(t)
 	for _, tt := range []struct {
@@ -386,8 +384,7 @@ func TestListsAndSearch(t *testing.T) {
 	}
 }
 
-// TestWritersThroughTheAPI: 8 writers on 20 pages lose no acknowledged line and
-// see no 5xx.
+// 8 writers on 20 pages lose no acknowledged line and see no 5xx.
 func TestWritersThroughTheAPI(t *testing.T) {
 	const writers, count = 8, 20
 	each := 25
@@ -443,7 +440,7 @@ func TestWritersThroughTheAPI(t *testing.T) {
 	t.Logf("measured: answers %v", statuses)
 }
 
-// TestDocumentation: every route is in docs/api.md.
+// Every route is in docs/api.md.
 func TestDocumentation(t *testing.T) {
 	doc, err := os.ReadFile("../../docs/api.md")
 	if err != nil {

@@ -40,10 +40,10 @@ func (h *Handler) listAttachments(c *call) error {
 	for i, a := range list {
 		out[i] = c.describe(a)
 	}
-	return c.answer(http.StatusOK, attachmentList{out, len(out), c.page})
+	return c.respond(http.StatusOK, attachmentList{out, len(out), c.page})
 }
 
-// filePath is the path of the attachment that the call names.
+// filePath returns the path of the requested attachment.
 func (c *call) filePath() string { return path.Join(c.page, c.file) }
 
 type attachmentContent struct {
@@ -57,7 +57,7 @@ func (h *Handler) getAttachment(c *call) error {
 		return err
 	}
 	c.w.Header().Set("ETag", `"`+a.Blob+`"`)
-	return c.answer(http.StatusOK, attachmentContent{c.describe(a), data})
+	return c.respond(http.StatusOK, attachmentContent{c.describe(a), data})
 }
 
 type uploadBody struct {
@@ -85,7 +85,7 @@ func (h *Handler) postAttachment(c *call) error {
 	}
 	data, err := base64.StdEncoding.DecodeString(*body.Content)
 	if err != nil {
-		return wiki.Problemf(wiki.ErrInvalid, "content", "The content is not base64 (RFC 4648, section 4).")
+		return wiki.Problemf(wiki.ErrInvalid, "content", "The content must be base64 (RFC 4648, section 4).")
 	}
 	req := pages.UploadRequest{Page: c.page, Name: body.Filename, Data: bytes.NewReader(data)}
 	if req.Precondition, err = c.precondition(body.Revision); err != nil {
@@ -111,7 +111,7 @@ func (h *Handler) postAttachment(c *call) error {
 		c.w.Header().Set("Idempotency-Replayed", "true")
 	}
 	c.w.Header().Set("ETag", `"`+a.Blob+`"`)
-	return c.answer(status, uploadAnswer{c.describe(a), s.Commit, s.Created})
+	return c.respond(status, uploadAnswer{c.describe(a), s.Commit, s.Created})
 }
 
 type deleteFileBody struct {
@@ -144,5 +144,5 @@ func (h *Handler) deleteAttachment(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.answer(http.StatusOK, deleteFileAnswer{true, c.file, s.Path, s.Commit})
+	return c.respond(http.StatusOK, deleteFileAnswer{true, c.file, s.Path, s.Commit})
 }

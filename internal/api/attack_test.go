@@ -9,16 +9,15 @@ import (
 	"testing"
 )
 
-// readBody reads a body as a handler does.
+// readBody reads a body like a handler.
 func readBody(text []byte, v any) error {
 	r := httptest.NewRequest("PUT", "/", bytes.NewReader(text))
 	_, err := (&call{Request: r, w: httptest.NewRecorder()}).read(maxPageBody, v)
 	return err
 }
 
-// Attack: a body of 8 MB that is one escaped backslash after the other. A list
-// of all escapes took 900 MB and seconds; a few requests at once took the
-// service down.
+// Attack: a body of 8 MB of escaped backslashes. A list of all escapes took 900 MB
+// and several seconds; a few concurrent requests took the service down.
 func TestEscapesCostNoMemory(t *testing.T) {
 	raw := append([]byte(`{"content":"\u0041`), bytes.Repeat([]byte(`\\`), maxPageBody/2-16)...)
 	raw = append(raw, `"}`...)
@@ -47,8 +46,8 @@ func TestLoneSurrogate(t *testing.T) {
 	}
 }
 
-// What two readers could understand in two ways, or what is not what the route
-// takes, is refused with words that say where it is.
+// Ambiguous bodies and bodies of the wrong shape are rejected with the position of
+// the mistake.
 func TestBodiesRefused(t *testing.T) {
 	long := strings.Repeat("é", 100)
 	for text, want := range map[string]string{

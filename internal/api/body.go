@@ -35,7 +35,7 @@ func writeJSON(w http.ResponseWriter, r *http.Request, status int, v any) error 
 	return nil
 }
 
-func (c *call) answer(status int, v any) error { return writeJSON(c.w, c.Request, status, v) }
+func (c *call) respond(status int, v any) error { return writeJSON(c.w, c.Request, status, v) }
 
 // read decodes a JSON body of at most limit bytes into v. What could be read in two
 // ways is refused (RFC 7493): text that is not UTF-8, halves of surrogate pairs, a

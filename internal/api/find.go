@@ -17,7 +17,7 @@ type change struct {
 }
 
 type logEntry struct {
-	Revision string `json:"revision"` // the commit's id, as the predecessor had it
+	Revision string `json:"revision"` // the commit id, under the name that An Otter Wiki uses
 	Commit   string `json:"commit"`
 	author
 	Date     time.Time `json:"date"`
@@ -28,12 +28,12 @@ type logEntry struct {
 
 type changelogAnswer struct {
 	Entries []logEntry `json:"entries"`
-	Total   int64      `json:"total"`            // commits of the wiki
-	Before  int64      `json:"before,omitempty"` // of the next request, where there is more
+	Total   int64      `json:"total"`            // number of the wiki's commits
+	Before  int64      `json:"before,omitempty"` // send it to get the next part; 0 at the end
 }
 
-// filter reads who is asked for: author (a username, an agent's name, or "agent
-// for username") and by ("people" or "agents").
+// filter reads the parameters author (a username, an agent's name, or "agent for
+// username") and by ("people" or "agents").
 func (c *call) filter(before int64, limit int) (pages.LogFilter, error) {
 	q := c.URL.Query()
 	f := pages.LogFilter{Before: before, Limit: limit, Author: q.Get("author")}
@@ -43,7 +43,7 @@ func (c *call) filter(before int64, limit int) (pages.LogFilter, error) {
 		agents := by == "agents"
 		f.Agents = &agents
 	default:
-		return f, wiki.Problemf(wiki.ErrInvalid, "by", "%q is neither people nor agents.", by)
+		return f, wiki.Problemf(wiki.ErrInvalid, "by", "The parameter by must be people or agents, not %q.", by)
 	}
 	return f, nil
 }
@@ -86,7 +86,7 @@ func (h *Handler) changelog(c *call) error {
 	if len(log) == int(limit) {
 		answer.Before = log[len(log)-1].Seq
 	}
-	return c.answer(http.StatusOK, answer)
+	return c.respond(http.StatusOK, answer)
 }
 
 type hit struct {
@@ -97,8 +97,8 @@ type hit struct {
 	Heading  string    `json:"heading,omitempty"`
 	Line     int       `json:"line,omitempty"`
 	Revision string    `json:"revision"`
-	Matched  []string  `json:"matched"`            // what it was found by: "words", "meaning"
-	Sections []section `json:"sections,omitempty"` // others of the page that matched
+	Matched  []string  `json:"matched"`            // how the page was found: "words", "meaning"
+	Sections []section `json:"sections,omitempty"` // other matching sections of the page
 }
 
 type section struct {
@@ -136,17 +136,17 @@ type searchAnswer struct {
 	Query    string   `json:"query"`
 	Results  []hit    `json:"results"`
 	Total    int      `json:"total"`
-	Loosened string   `json:"loosened"` // "beginnings" or "any" where no page had all the words
-	Ignored  []string `json:"ignored"`  // what the query said and was not looked for
+	Loosened string   `json:"loosened"` // "beginnings" or "any" if no page had all the words
+	Ignored  []string `json:"ignored"`  // parts of the query that were not used
 	Mode     string   `json:"mode"`     // "hybrid", "keyword" or "semantic"
-	Waiting  int      `json:"waiting"`  // sections that are not found by meaning yet
+	Waiting  int      `json:"waiting"`  // sections not yet searchable by meaning
 }
 
 func (h *Handler) search(c *call) error {
 	asked := c.URL.Query()
 	q := asked.Get("q")
 	if strings.TrimSpace(q) == "" {
-		return wiki.Problemf(wiki.ErrInvalid, "q", "Say what to look for: ?q=…")
+		return wiki.Problemf(wiki.ErrInvalid, "q", "The parameter q is required: ?q=…")
 	}
 	limit, err := c.number("limit", 20, 1, 100)
 	if err != nil {
@@ -170,7 +170,7 @@ func (h *Handler) search(c *call) error {
 	for i, f := range found.Hits {
 		out[i] = newHit(f)
 	}
-	return c.answer(http.StatusOK, searchAnswer{q, out, found.Total, string(found.Loosened), notNil(found.Ignored), string(found.Mode), found.Waiting})
+	return c.respond(http.StatusOK, searchAnswer{q, out, found.Total, string(found.Loosened), notNil(found.Ignored), string(found.Mode), found.Waiting})
 }
 
 type edge struct {
@@ -192,7 +192,7 @@ func (h *Handler) graph(c *call) error {
 	for i, e := range g.Edges {
 		edges[i] = edge{e[0], e[1]}
 	}
-	return c.answer(http.StatusOK, graphAnswer{notNil(g.Nodes), edges})
+	return c.respond(http.StatusOK, graphAnswer{notNil(g.Nodes), edges})
 }
 
 type linksAnswer struct {
@@ -206,5 +206,5 @@ func (h *Handler) pageLinks(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.answer(http.StatusOK, linksAnswer{c.page, notNil(links.To), notNil(links.From)})
+	return c.respond(http.StatusOK, linksAnswer{c.page, notNil(links.To), notNil(links.From)})
 }

@@ -34,12 +34,12 @@ func TestTooFast(t *testing.T) {
 	if last.Header.Get("Content-Type") != "application/problem+json" || last.string("code") != "too_fast" || !strings.Contains(last.string("detail"), "Try again in 61 seconds") {
 		t.Errorf("problem %s: %s", last.Header.Get("Content-Type"), last.text)
 	}
-	// Nobody else's are touched, and neither is another wiki.
+	// Other callers and other wikis aren't affected.
 	w.want(200, w.send("ada/owner", "GET", "ada", "/pages", nil))
 	w.want(200, w.send("ada/viewer", "GET", "ada", "/pages", nil))
 	w.want(200, w.send("none", "GET", "ada", "/pages", nil))
 	w.want(200, w.send("bob/owner", "GET", "bob", "/pages", nil))
-	// Guesses at tokens cost their address, at each wiki alike.
+	// Guessed tokens count against the address, for every wiki.
 	for _, slug := range []string{"bob", "nosuch"} {
 		if n, _ := count("wrong", "GET", slug, "/pages", 30); n != 20 {
 			t.Errorf("%s: %d guesses, want 20", slug, n)

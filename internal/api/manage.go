@@ -12,16 +12,16 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// A ManageRoute is one entry of the management API's site map.
+// A ManageRoute is one route of the management API.
 type ManageRoute struct {
 	Method  string
-	Pattern string // of the OpenAPI document
-	serve   func(h *Handler, m *errand) error
+	Pattern string // as in the OpenAPI document
+	serve   func(h *Handler, m *manageCall) error
 }
 
-// ManageRoutes is the site map of the management API, below /api on the
-// platform's host. Whoever calls acts for themselves, by a personal token; one
-// that may only read may only GET.
+// ManageRoutes lists the routes of the management API, below /api on the
+// platform's host. Callers act for themselves, with a personal token; a read-only
+// token can only GET.
 var ManageRoutes = []ManageRoute{
 	{"GET", "/me", (*Handler).getMe},
 	{"DELETE", "/me", (*Handler).deleteMe},
@@ -49,8 +49,8 @@ var ManageRoutes = []ManageRoute{
 	{"DELETE", "/sessions/{id}", (*Handler).deleteSession},
 }
 
-// An errand is one request to the management API.
-type errand struct {
+// A manageCall is one request to the management API.
+type manageCall struct {
 	call
 	caller wiki.Caller
 	params map[string]string
@@ -80,7 +80,7 @@ func (h *Handler) manage(w http.ResponseWriter, r *http.Request) error {
 		preflight(w, allowed)
 		return nil
 	}
-	m := &errand{call: call{Request: r, w: w}, params: params}
+	m := &manageCall{call: call{Request: r, w: w}, params: params}
 	var err error
 	m.caller, err = h.o.Session.Personal(r)
 	who := limit.Address(r.RemoteAddr)
@@ -97,18 +97,18 @@ func (h *Handler) manage(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return err
 	case len(allowed) == 0:
-		return wiki.Problemf(wiki.ErrNotFound, "", "There is no such route. All of them are in /api/openapi.json.")
+		return wiki.Problemf(wiki.ErrNotFound, "", "Unknown route. /api/openapi.json lists all routes.")
 	case route == nil:
 		w.Header().Set("Allow", strings.Join(allowed, ", "))
 		return errMethod
 	case m.caller.ReadOnly && !reads:
-		return wiki.Problemf(wiki.ErrDenied, "", "This token may only read.")
+		return wiki.Problemf(wiki.ErrDenied, "", "This token is read-only.")
 	}
 	return route.serve(h, m)
 }
 
-// matchManage finds the route of a path, what its pattern's names stand for,
-// and the methods that the path has.
+// matchManage returns the route for a path, the values of its pattern's
+// parameters, and the methods that the path allows.
 func matchManage(method, path string) (route *ManageRoute, params map[string]string, allowed []string) {
 	for i := range ManageRoutes {
 		found, ok := matchPattern(ManageRoutes[i].Pattern, path)
@@ -143,8 +143,8 @@ func matchPattern(pattern, path string) (map[string]string, bool) {
 	return params, true
 }
 
-// access is the caller's standing in the wiki that the address names.
-func (h *Handler) accessOf(m *errand) (wiki.Access, error) {
+// access returns the caller's access to the wiki in the path.
+func (h *Handler) accessOf(m *manageCall) (wiki.Access, error) {
 	return h.o.Tenant.Resolve(m.Context(), m.params["slug"], m.caller)
 }
 
@@ -156,13 +156,13 @@ type managedUser struct {
 	PurgeAt  time.Time `json:"ending,omitzero"` // when the account will be purged
 }
 
-func (h *Handler) getMe(m *errand) error {
+func (h *Handler) getMe(m *manageCall) error {
 	ending, err := h.o.Tenant.AccountPurgeTime(m.Context(), m.caller.User.DID)
 	if err != nil {
 		return err
 	}
 	u := m.caller.User
-	return m.answer(http.StatusOK, managedUser{u.DID, u.Username, u.Handle, u.Name, ending})
+	return m.respond(http.StatusOK, managedUser{u.DID, u.Username, u.Handle, u.Name, ending})
 }
 
 type deletion struct {
@@ -173,9 +173,9 @@ type confirmation struct {
 	Confirm string `json:"confirm"`
 }
 
-// deleteMe ends all tokens, also the one that asks: changing one's mind needs
-// a browser.
-func (h *Handler) deleteMe(m *errand) error {
+// deleteMe ends all tokens, including the one used for this request. Restoring the
+// account requires a browser.
+func (h *Handler) deleteMe(m *manageCall) error {
 	var in confirmation
 	if _, err := m.read(smallBody, &in); err != nil {
 		return err
@@ -199,10 +199,10 @@ type managedWiki struct {
 	MaxPages    int       `json:"max_pages"`
 	Bytes       int64     `json:"bytes"`
 	MaxBytes    int64     `json:"max_bytes"`
-	PurgeAt     time.Time `json:"ending,omitzero"` // when it will be purged; until then only it and slug, url, role are told
+	PurgeAt     time.Time `json:"ending,omitzero"` // when it will be purged; until then only this, slug, url and role are set
 }
 
-func (h *Handler) describe(m *errand, a wiki.Access) (managedWiki, error) {
+func (h *Handler) describe(m *manageCall, a wiki.Access) (managedWiki, error) {
 	site := a.Site()
 	stats, err := h.o.Pages.Stats(m.Context(), a)
 	return managedWiki{
@@ -212,7 +212,7 @@ func (h *Handler) describe(m *errand, a wiki.Access) (managedWiki, error) {
 	}, err
 }
 
-func (h *Handler) answerWiki(m *errand, status int) error {
+func (h *Handler) answerWiki(m *manageCall, status int) error {
 	a, err := h.accessOf(m)
 	if err != nil {
 		return err
@@ -221,14 +221,14 @@ func (h *Handler) answerWiki(m *errand, status int) error {
 	if err != nil {
 		return err
 	}
-	return m.answer(status, w)
+	return m.respond(status, w)
 }
 
 type wikiList struct {
 	Wikis []managedWiki `json:"wikis"`
 }
 
-func (h *Handler) listWikis(m *errand) error {
+func (h *Handler) listWikis(m *manageCall) error {
 	list := []managedWiki{}
 	sites, err := h.o.Tenant.Sites(m.Context(), m.caller.User.DID)
 	if err != nil {
@@ -248,20 +248,20 @@ func (h *Handler) listWikis(m *errand) error {
 	for _, e := range endings {
 		list = append(list, managedWiki{Slug: e.Slug, URL: h.o.WikiOrigin(e.Slug), Role: wiki.Owner.String(), PurgeAt: e.At})
 	}
-	return m.answer(http.StatusOK, wikiList{list})
+	return m.respond(http.StatusOK, wikiList{list})
 }
 
 type wikiBody struct {
 	Slug string `json:"slug"`
 }
 
-func (h *Handler) postWiki(m *errand) error {
+func (h *Handler) postWiki(m *manageCall) error {
 	var in wikiBody
 	if _, err := m.read(smallBody, &in); err != nil {
 		return err
 	}
 	if h.o.Admit != nil && !h.o.Admit(m.caller.User) {
-		return wiki.Problemf(wiki.ErrDenied, "", "New wikis are not open to everybody yet. Who runs this service can let you in.")
+		return wiki.Problemf(wiki.ErrDenied, "", "Creating wikis isn't open to everyone yet. Ask the operator for access.")
 	}
 	site, err := h.o.Tenant.Create(m.Context(), m.caller.User, in.Slug)
 	if err != nil {
@@ -279,7 +279,7 @@ func (h *Handler) postWiki(m *errand) error {
 	return h.answerWiki(m, http.StatusCreated)
 }
 
-func (h *Handler) getWiki(m *errand) error { return h.answerWiki(m, http.StatusOK) }
+func (h *Handler) getWiki(m *manageCall) error { return h.answerWiki(m, http.StatusOK) }
 
 type settingsBody struct {
 	Title       *string `json:"title"`
@@ -289,8 +289,8 @@ type settingsBody struct {
 	AsHandle    *bool   `json:"as_handle"`
 }
 
-// patchWiki changes the settings that the body names, and no others.
-func (h *Handler) patchWiki(m *errand) error {
+// patchWiki changes only the settings named in the body.
+func (h *Handler) patchWiki(m *manageCall) error {
 	var in settingsBody
 	if _, err := m.read(smallBody, &in); err != nil {
 		return err
@@ -317,7 +317,7 @@ func take[T any](to, from *T) {
 	}
 }
 
-func (h *Handler) deleteWiki(m *errand) error {
+func (h *Handler) deleteWiki(m *manageCall) error {
 	var in confirmation
 	if _, err := m.read(smallBody, &in); err != nil {
 		return err
@@ -332,7 +332,7 @@ func (h *Handler) deleteWiki(m *errand) error {
 	return h.listWikis(m)
 }
 
-func (h *Handler) restoreWiki(m *errand) error {
+func (h *Handler) restoreWiki(m *manageCall) error {
 	if err := h.o.Tenant.RestoreWiki(m.Context(), m.caller, m.params["slug"]); err != nil {
 		return err
 	}
@@ -353,7 +353,7 @@ type memberList struct {
 	Max     int             `json:"max_members"` // besides the owner
 }
 
-func (h *Handler) listMembers(m *errand) error {
+func (h *Handler) listMembers(m *manageCall) error {
 	a, err := h.accessOf(m)
 	if err != nil {
 		return err
@@ -367,10 +367,10 @@ func (h *Handler) listMembers(m *errand) error {
 		u := one.User
 		list[i] = managedMember{u.DID, u.Username, u.Handle, u.Name, one.Role.String(), one.Seen}
 	}
-	return m.answer(http.StatusOK, memberList{list, a.Site().Limits.Members})
+	return m.respond(http.StatusOK, memberList{list, a.Site().Limits.Members})
 }
 
-// A memberBody says whom to add, by handle or DID, and with which role.
+// A memberBody names the member to add, by handle or DID, and their role.
 type memberBody struct {
 	Handle string `json:"handle"`
 	Role   string `json:"role"`
@@ -380,7 +380,7 @@ type roleBody struct {
 	Role string `json:"role"`
 }
 
-func (h *Handler) postMember(m *errand) error {
+func (h *Handler) postMember(m *manageCall) error {
 	var in memberBody
 	a, role, err := h.readRole(m, &in, &in.Role)
 	if err != nil {
@@ -392,7 +392,7 @@ func (h *Handler) postMember(m *errand) error {
 	return h.listMembers(m)
 }
 
-func (h *Handler) patchMember(m *errand) error {
+func (h *Handler) patchMember(m *manageCall) error {
 	var in roleBody
 	a, role, err := h.readRole(m, &in, &in.Role)
 	if err != nil {
@@ -404,8 +404,8 @@ func (h *Handler) patchMember(m *errand) error {
 	return h.listMembers(m)
 }
 
-// readRole reads a body into in, whose role is at name.
-func (h *Handler) readRole(m *errand, in any, name *string) (wiki.Access, wiki.Role, error) {
+// readRole decodes a body into in and parses the role in it.
+func (h *Handler) readRole(m *manageCall, in any, name *string) (wiki.Access, wiki.Role, error) {
 	if _, err := m.read(smallBody, in); err != nil {
 		return wiki.Access{}, wiki.NoRole, err
 	}
@@ -417,8 +417,8 @@ func (h *Handler) readRole(m *errand, in any, name *string) (wiki.Access, wiki.R
 	return a, role, err
 }
 
-// deleteMember removes a member, or lets the caller leave.
-func (h *Handler) deleteMember(m *errand) error {
+// deleteMember removes a member; callers can remove themselves.
+func (h *Handler) deleteMember(m *manageCall) error {
 	a, err := h.accessOf(m)
 	if err != nil {
 		return err
@@ -431,7 +431,7 @@ func (h *Handler) deleteMember(m *errand) error {
 	if err != nil {
 		return err
 	}
-	return m.answer(http.StatusOK, deletion{true})
+	return m.respond(http.StatusOK, deletion{true})
 }
 
 type managedToken struct {
@@ -440,7 +440,7 @@ type managedToken struct {
 	ReadOnly bool      `json:"read_only"`
 	Created  time.Time `json:"created"`
 	LastUse  time.Time `json:"last_use,omitzero"`
-	Secret   string    `json:"secret,omitempty"` // in the answer that made it alone
+	Secret   string    `json:"secret,omitempty"` // only when it is created
 }
 
 func managed(t *session.Token) managedToken {
@@ -451,7 +451,7 @@ type tokenList struct {
 	Tokens []managedToken `json:"tokens"`
 }
 
-func (m *errand) answerTokens(tokens []*session.Token, err error) error {
+func (m *manageCall) answerTokens(tokens []*session.Token, err error) error {
 	if err != nil {
 		return err
 	}
@@ -459,10 +459,10 @@ func (m *errand) answerTokens(tokens []*session.Token, err error) error {
 	for i, t := range tokens {
 		list[i] = managed(t)
 	}
-	return m.answer(http.StatusOK, tokenList{list})
+	return m.respond(http.StatusOK, tokenList{list})
 }
 
-func (h *Handler) listTokens(m *errand) error {
+func (h *Handler) listTokens(m *manageCall) error {
 	a, err := h.accessOf(m)
 	if err != nil {
 		return err
@@ -475,7 +475,7 @@ type tokenBody struct {
 	ReadOnly bool   `json:"read_only"`
 }
 
-func (h *Handler) postToken(m *errand) error {
+func (h *Handler) postToken(m *manageCall) error {
 	var in tokenBody
 	if _, err := m.read(smallBody, &in); err != nil {
 		return err
@@ -490,10 +490,10 @@ func (h *Handler) postToken(m *errand) error {
 	}
 	made := managed(token)
 	made.Secret = secret
-	return m.answer(http.StatusCreated, made)
+	return m.respond(http.StatusCreated, made)
 }
 
-func (h *Handler) deleteToken(m *errand) error {
+func (h *Handler) deleteToken(m *manageCall) error {
 	a, err := h.accessOf(m)
 	if err != nil {
 		return err
@@ -501,18 +501,18 @@ func (h *Handler) deleteToken(m *errand) error {
 	if err := h.o.Session.RevokeToken(m.Context(), a, m.params["id"]); err != nil {
 		return err
 	}
-	return m.answer(http.StatusOK, deletion{true})
+	return m.respond(http.StatusOK, deletion{true})
 }
 
-func (h *Handler) listPersonal(m *errand) error {
+func (h *Handler) listPersonal(m *manageCall) error {
 	return m.answerTokens(h.o.Session.PersonalTokens(m.Context(), m.caller))
 }
 
-func (h *Handler) deletePersonal(m *errand) error {
+func (h *Handler) deletePersonal(m *manageCall) error {
 	if err := h.o.Session.RevokePersonalToken(m.Context(), m.caller, m.params["id"]); err != nil {
 		return err
 	}
-	return m.answer(http.StatusOK, deletion{true})
+	return m.respond(http.StatusOK, deletion{true})
 }
 
 type managedSession struct {
@@ -526,7 +526,7 @@ type sessionList struct {
 	Sessions []managedSession `json:"sessions"`
 }
 
-func (h *Handler) listSessions(m *errand) error {
+func (h *Handler) listSessions(m *manageCall) error {
 	logins, err := h.o.Session.Sessions(m.Context(), m.caller)
 	if err != nil {
 		return err
@@ -535,19 +535,19 @@ func (h *Handler) listSessions(m *errand) error {
 	for i, l := range logins {
 		list[i] = managedSession{l.ID, l.Started, l.Ends, l.Browser}
 	}
-	return m.answer(http.StatusOK, sessionList{list})
+	return m.respond(http.StatusOK, sessionList{list})
 }
 
-func (h *Handler) deleteSessions(m *errand) error {
+func (h *Handler) deleteSessions(m *manageCall) error {
 	if err := h.o.Session.EndSession(m.Context(), m.caller, ""); err != nil {
 		return err
 	}
-	return m.answer(http.StatusOK, deletion{true})
+	return m.respond(http.StatusOK, deletion{true})
 }
 
-func (h *Handler) deleteSession(m *errand) error {
+func (h *Handler) deleteSession(m *manageCall) error {
 	if err := h.o.Session.EndSession(m.Context(), m.caller, m.params["id"]); err != nil {
 		return err
 	}
-	return m.answer(http.StatusOK, deletion{true})
+	return m.respond(http.StatusOK, deletion{true})
 }

@@ -9,8 +9,8 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// directory finds eve, who was never here.
-// personal makes a personal token and notes it as "me/name" or "me/name-reads".
+// directory resolves eve, who has never signed in.
+// personal creates a personal token and stores it as "me/name" or "me/name-reads".
 func (w *world) personal(name string, reads bool) string {
 	w.T.Helper()
 	caller := wiki.Caller{User: wiki.User{DID: "did:plc:" + name, Username: name, Handle: name + ".test"}, Session: "s"}
@@ -48,17 +48,16 @@ func (w *world) manage(secret, method, path string, body any) reply {
 	return res
 }
 
-// A manageCell says what a route answers by the caller's role in the wiki that
-// it is about: owner, member (editor or viewer), reader of a public wiki, and
-// stranger, to whom a private and a missing wiki are the same. Routes about no
-// wiki answer all alike: owner.
+// A manageCell has a route's status by the caller's role in the wiki: owner, member
+// (editor or viewer), reader of a public wiki, and stranger, for whom a private and
+// a missing wiki are the same. Routes without a wiki answer everyone like an owner.
 type manageCell struct {
 	path                            string
 	body                            any
 	owner, member, reader, stranger int
 }
 
-// manageMatrix has a cell for each of ManageRoutes. Nothing in it changes
+// manageMatrix has a cell for each of ManageRoutes. None of its requests changes
 // anything.
 var manageMatrix = map[string]manageCell{
 	"GET /me":                            {path: "/me", owner: 200},
@@ -87,7 +86,7 @@ var manageMatrix = map[string]manageCell{
 	"DELETE /sessions/{id}":              {path: "/sessions/none", owner: 404},
 }
 
-// expected is what a caller with a personal token gets.
+// expected returns the status for a caller with a personal token.
 func (c manageCell) expected(method string, role wiki.Role, reads bool) int {
 	switch {
 	case reads && method != "GET":
@@ -102,9 +101,9 @@ func (c manageCell) expected(method string, role wiki.Role, reads bool) int {
 	return c.stranger
 }
 
-// TestManageRoles: each route, as each kind of caller, about the public wiki
-// ada, the private wiki bob and one that does not exist. Cookies and wiki tokens
-// open nothing here.
+// TestManageRoles tries each route as each kind of caller, for the public wiki
+// ada, the private wiki bob and a missing one. Cookies and wiki tokens are
+// worthless here.
 func TestManageRoles(t *testing.T) {
 	w := newWorld(t)
 	a, err := w.Tenant.Resolve(t.Context(), "bob", wiki.Caller{User: wiki.User{DID: "did:plc:bob"}})
@@ -172,7 +171,7 @@ func TestManageRoles(t *testing.T) {
 	t.Logf("measured: %d cells", cells)
 }
 
-// TestManageAWiki goes the ways of an owner, from settings to leaving.
+// TestManageAWiki follows an owner from settings to leaving.
 func TestManageAWiki(t *testing.T) {
 	w := newWorld(t)
 	bob, cleo := w.personal("bob", false), w.personal("cleo", false)
@@ -196,7 +195,7 @@ func TestManageAWiki(t *testing.T) {
 	}
 	w.want(200, w.manage(bob, "DELETE", "/wikis/bob/members/did:plc:eve", nil))
 	w.want(200, w.manage(bob, "DELETE", "/wikis/ada/members/did:plc:bob", nil))
-	w.want(401, w.send("ada/editor", "GET", "ada", "/pages", nil)) // his token ended with it
+	w.want(401, w.send("ada/editor", "GET", "ada", "/pages", nil)) // the token ended with the membership
 
 	token := w.want(201, w.manage(bob, "POST", "/wikis/bob/tokens", object{"name": "ci"}))
 	w.Tokens["new"] = token.string("secret")

@@ -7,8 +7,7 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// TestRefusalsAreNoted: who connects a program sees why it was refused, and
-// nothing of it is shown for another wiki.
+// Members who connect a program see why it was refused; other wikis don't.
 func TestRefusalsAreNoted(t *testing.T) {
 	w := newWorld(t)
 	last := func(slug string) session.Request {

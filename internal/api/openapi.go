@@ -7,24 +7,24 @@ import (
 	"strings"
 )
 
-// An operation says of a route what the table of routes does not. Lists are
-// words.
+// An operation describes a route beyond the route table. Lists are
+// space-separated.
 type operation struct {
 	summary string
-	query   string // parameters of the address
-	body    any    // a value of the type that the handler reads, or nil
-	needs   string // members that a body must have
-	answer  any    // a value of the type that the handler writes
+	query   string // query parameters
+	body    any    // a value of the request body's type, or nil
+	needs   string // required members of the body
+	answer  any    // a value of the response body's type
 }
 
-// operations has an entry for each route, by method and pattern.
+// operations has one entry per route, by method and pattern.
 var operations = map[string]operation{
 	"GET /pages":                              {"List pages", "prefix tag category updated_since", nil, "", pageList{}},
-	"GET /pages/{page}":                       {"Read a page, as it is or was at a revision", "revision", nil, "", pageAnswer{}},
+	"GET /pages/{page}":                       {"Read a page, now or at a revision", "revision", nil, "", pageAnswer{}},
 	"PUT /pages/{page}":                       {"Write a page's exact text", "", saveBody{}, "content", saveAnswer{}},
 	"PATCH /pages/{page}":                     {"Replace one passage of a page", "", patchBody{}, "old_string new_string", saveAnswer{}},
 	"DELETE /pages/{page}":                    {"Delete a page", "", deleteBody{}, "", saveAnswer{}},
-	"POST /pages/{page}/rename":               {"Rename a page; links follow", "", renameBody{}, "new_path", saveAnswer{}},
+	"POST /pages/{page}/rename":               {"Rename a page and update links to it", "", renameBody{}, "new_path", saveAnswer{}},
 	"GET /pages/{page}/history":               {"List a page's revisions, newest first", "limit before author by", nil, "", historyAnswer{}},
 	"GET /pages/{page}/diff":                  {"Compare two revisions of a page", "from to", nil, "", diffAnswer{}},
 	"GET /pages/{page}/attachments":           {"List the files beside a page", "", nil, "", attachmentList{}},
@@ -32,37 +32,37 @@ var operations = map[string]operation{
 	"GET /pages/{page}/attachments/{file}":    {"Read a file, in base64", "revision", nil, "", attachmentContent{}},
 	"DELETE /pages/{page}/attachments/{file}": {"Delete a file", "", deleteFileBody{}, "", deleteFileAnswer{}},
 	"GET /changelog":                          {"List the wiki's changes, newest first", "limit before author by prefix", nil, "", changelogAnswer{}},
-	"GET /search":                             {"Search the wiki; mode is hybrid (of itself), keyword or semantic", "q mode tag path author limit offset", nil, "", searchAnswer{}},
-	"GET /links":                              {"All links between pages", "", nil, "", graphAnswer{}},
-	"GET /links/{page}":                       {"The links from and to a page", "", nil, "", linksAnswer{}},
+	"GET /search":                             {"Search the wiki; mode is hybrid (default), keyword or semantic", "q mode tag path author limit offset", nil, "", searchAnswer{}},
+	"GET /links":                              {"List all links between pages", "", nil, "", graphAnswer{}},
+	"GET /links/{page}":                       {"List the links from and to a page", "", nil, "", linksAnswer{}},
 
-	"GET /me":                            {"Who you are", "", nil, "", managedUser{}},
+	"GET /me":                            {"Show your account", "", nil, "", managedUser{}},
 	"DELETE /me":                         {"Delete your account: closed at once, purged after seven days", "", confirmation{}, "confirm", managedUser{}},
-	"GET /wikis":                         {"Your wikis, and those you are a member of", "", nil, "", wikiList{}},
-	"POST /wikis":                        {"Make your wiki", "", wikiBody{}, "slug", managedWiki{}},
+	"GET /wikis":                         {"List your wikis and those you are a member of", "", nil, "", wikiList{}},
+	"POST /wikis":                        {"Create your wiki", "", wikiBody{}, "slug", managedWiki{}},
 	"GET /wikis/{slug}":                  {"A wiki's settings and how full it is", "", nil, "", managedWiki{}},
-	"PATCH /wikis/{slug}":                {"Change the settings that the body names", "", settingsBody{}, "", managedWiki{}},
+	"PATCH /wikis/{slug}":                {"Change the settings named in the body", "", settingsBody{}, "", managedWiki{}},
 	"DELETE /wikis/{slug}":               {"Delete your wiki: closed at once, purged after seven days", "", confirmation{}, "confirm", wikiList{}},
-	"POST /wikis/{slug}/restore":         {"Restore a wiki that is being deleted", "", nil, "", managedWiki{}},
+	"POST /wikis/{slug}/restore":         {"Restore a wiki that is awaiting deletion", "", nil, "", managedWiki{}},
 	"GET /wikis/{slug}/members":          {"A wiki's people, the owner first", "", nil, "", memberList{}},
-	"POST /wikis/{slug}/members":         {"Add somebody by handle or DID, as viewer or editor", "", memberBody{}, "handle role", memberList{}},
-	"PATCH /wikis/{slug}/members/{did}":  {"Give a member another role", "", roleBody{}, "role", memberList{}},
+	"POST /wikis/{slug}/members":         {"Add a member by handle or DID, as viewer or editor", "", memberBody{}, "handle role", memberList{}},
+	"PATCH /wikis/{slug}/members/{did}":  {"Change a member's role", "", roleBody{}, "role", memberList{}},
 	"DELETE /wikis/{slug}/members/{did}": {"Remove a member, or leave", "", nil, "", deletion{}},
-	"GET /wikis/{slug}/tokens":           {"Your own tokens for a wiki", "", nil, "", tokenList{}},
-	"POST /wikis/{slug}/tokens":          {"Make a token for a wiki; its secret is told once", "", tokenBody{}, "name", managedToken{}},
+	"GET /wikis/{slug}/tokens":           {"List your own tokens for a wiki", "", nil, "", tokenList{}},
+	"POST /wikis/{slug}/tokens":          {"Create a token for a wiki; its secret is shown once", "", tokenBody{}, "name", managedToken{}},
 	"DELETE /wikis/{slug}/tokens/{id}":   {"Revoke a token", "", nil, "", deletion{}},
-	"GET /wikis/{slug}/agents":           {"The agents that are connected to a wiki: yours, and to its owner everybody's", "", nil, "", agentList{}},
-	"DELETE /wikis/{slug}/agents/{id}":   {"Disconnect an agent, at once", "", nil, "", deletion{}},
-	"GET /agents":                        {"The agents that you have connected, in all wikis", "", nil, "", agentList{}},
-	"DELETE /agents/{id}":                {"Disconnect one of your agents, at once", "", nil, "", deletion{}},
-	"GET /tokens":                        {"Your personal tokens", "", nil, "", tokenList{}},
+	"GET /wikis/{slug}/agents":           {"List the agents connected to a wiki: your own; owners see everyone's", "", nil, "", agentList{}},
+	"DELETE /wikis/{slug}/agents/{id}":   {"Disconnect an agent immediately", "", nil, "", deletion{}},
+	"GET /agents":                        {"List the agents you have connected, in all wikis", "", nil, "", agentList{}},
+	"DELETE /agents/{id}":                {"Disconnect one of your agents immediately", "", nil, "", deletion{}},
+	"GET /tokens":                        {"List your personal tokens", "", nil, "", tokenList{}},
 	"DELETE /tokens/{id}":                {"Revoke a personal token", "", nil, "", deletion{}},
-	"GET /sessions":                      {"Where you are signed in", "", nil, "", sessionList{}},
+	"GET /sessions":                      {"List your sessions", "", nil, "", sessionList{}},
 	"DELETE /sessions":                   {"Sign out everywhere", "", nil, "", deletion{}},
 	"DELETE /sessions/{id}":              {"End one session, on every host", "", nil, "", deletion{}},
 }
 
-// parameter is the schema of a parameter of an address.
+// parameter returns the schema of a query parameter.
 func parameter(name string) object {
 	switch name {
 	case "limit", "before", "offset":
@@ -73,20 +73,21 @@ func parameter(name string) object {
 	return object{"type": "string"}
 }
 
-// conditions are the headers of a change (docs/api.md).
+// conditions are the request headers of a change (docs/api.md).
 var conditions = map[string]string{
-	"If-Match":        "The page's ETag: fails with 412 when it has changed",
+	"If-Match":        "The page's ETag: fails with 412 if the page has changed",
 	"If-None-Match":   "* to create, and nothing else",
 	"Idempotency-Key": "Makes a retry safe for 24 hours",
 }
 
 type object = map[string]any
 
-// document is the OpenAPI 3.1 document of both APIs, made from their routes.
+// document returns the OpenAPI 3.1 document of both APIs, generated from their
+// routes.
 func (h *Handler) document() object {
 	paths, types := object{}, schemas{}
 	for _, r := range Routes {
-		// {page} may contain slashes, which OpenAPI cannot say.
+		// {page} may contain slashes, which OpenAPI can't express.
 		types.describe(paths, prefix+r.Pattern, r.Method, r.Pattern, "wiki", object{"servers": []object{{"url": h.o.WikiOrigin("{slug}"), "variables": object{"slug": object{"default": "ada"}}}}})
 	}
 	for _, r := range ManageRoutes {
@@ -99,13 +100,13 @@ func (h *Handler) document() object {
 		"openapi": "3.1.0",
 		"info": object{
 			"title": "robot.wtf", "version": "1",
-			"description": "The API of a wiki, below /api/v1 on its own host, and the management API, below /api on the platform's host.",
+			"description": "A wiki's API, below /api/v1 on its own host, and the management API, below /api on the platform's host.",
 		},
 		"paths": paths,
 		"components": object{
 			"securitySchemes": object{
-				"wiki":     bearer("A token of this wiki, rwtf_…. A public wiki is read without one."),
-				"personal": bearer("A personal token, rwtp_…, from the account's page."),
+				"wiki":     bearer("A token of this wiki, rwtf_…. Public wikis can be read without one."),
+				"personal": bearer("A personal token, rwtp_…, from the account page."),
 			},
 			"schemas": types,
 		},
@@ -116,21 +117,21 @@ func (s schemas) describe(paths object, address, method, pattern, security strin
 	op := operations[method+" "+pattern]
 	access := []object{{security: []string{}}}
 	if security == "wiki" && method == "GET" {
-		access = append(access, object{}) // a public wiki
+		access = append(access, object{}) // public wikis
 	}
 	described := object{
 		"summary":  op.summary,
 		"security": access,
 		"responses": object{
-			"2XX":     object{"description": "Done", "content": object{"application/json": object{"schema": s.of(reflect.TypeOf(op.answer), false)}}},
-			"default": object{"description": "Problem details (RFC 9457)", "content": object{"application/problem+json": object{"schema": s.of(reflect.TypeFor[problem](), false)}}},
+			"2XX":     object{"description": "Done", "content": object{"application/json": object{"schema": s.schemaOf(reflect.TypeOf(op.answer), false)}}},
+			"default": object{"description": "Problem details (RFC 9457)", "content": object{"application/problem+json": object{"schema": s.schemaOf(reflect.TypeFor[problem](), false)}}},
 		},
 	}
 	if parameters := parametersOf(op, pattern, security == "wiki" && method != "GET"); len(parameters) > 0 {
 		described["parameters"] = parameters
 	}
 	if op.body != nil {
-		body := object{"schema": s.of(reflect.TypeOf(op.body), true)}
+		body := object{"schema": s.schemaOf(reflect.TypeOf(op.body), true)}
 		needs := strings.Fields(op.needs)
 		if len(needs) > 0 {
 			body["schema"] = object{"allOf": []any{body["schema"]}, "required": needs}

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// A contract is the OpenAPI document as clients read it.
+// A contract is the OpenAPI document as clients see it.
 type contract struct{ paths, schemas object }
 
 func newContract(t testing.TB, h *Handler) contract {
@@ -31,8 +31,8 @@ func (c contract) operation(address, method string) object {
 	return op
 }
 
-// check holds an answer of a route against what the document says of it: each
-// answer of each test of this package.
+// check compares a response with the document. All tests of this package do this
+// for every response.
 func (c contract) check(t testing.TB, address string, r reply) {
 	t.Helper()
 	method := r.Request.Method
@@ -57,8 +57,8 @@ func (c contract) check(t testing.TB, address string, r reply) {
 	}
 }
 
-// mismatches are where a value is not as a schema says. Members that the schema
-// does not know count: the document is to be complete.
+// mismatches lists where a value doesn't match a schema. Undocumented members
+// count, because the document must be complete.
 func (c contract) mismatches(at string, value any, schema object) []string {
 	if ref, ok := schema["$ref"].(string); ok {
 		return c.mismatches(at, value, c.schemas[strings.TrimPrefix(ref, "#/components/schemas/")].(object))
@@ -122,7 +122,7 @@ func (c contract) membersOf(at string, v, schema object) []string {
 	return all
 }
 
-// A contract that takes anything would prove nothing.
+// A contract that accepts everything would prove nothing.
 func TestContractRefuses(t *testing.T) {
 	c := contract{schemas: object{"T": object{"type": "object", "required": []any{"a"}, "properties": object{
 		"a": object{"type": "integer"}, "l": object{"type": "array", "items": object{"type": "string", "enum": []any{"x"}}}, "t": object{"type": "string", "format": "date-time"},
@@ -142,7 +142,8 @@ func TestContractRefuses(t *testing.T) {
 	}
 }
 
-// bodyOf is the schema of a route's body and what it must have; nil for none.
+// bodyOf returns the schema of a route's request body and its required members, or
+// nil.
 func (c contract) bodyOf(op object) (properties object, needs []any) {
 	body, ok := op["requestBody"].(object)
 	if !ok {
@@ -157,10 +158,9 @@ func (c contract) bodyOf(op object) (properties object, needs []any) {
 	return named["properties"].(object), needs
 }
 
-// TestDocument: the OpenAPI document has each route and no other; each member
-// of a body that it names is one that the handler reads, and those that it
-// calls required are missed; answers are held against it wherever the tests of
-// this package ask for one.
+// TestDocument checks that the OpenAPI document has exactly the existing routes,
+// that handlers read every documented body member, and that leaving out a required
+// one fails. The other tests of this package compare responses with it.
 func TestDocument(t *testing.T) {
 	w := newWorld(t)
 	doc := w.want(200, w.manage("", "GET", "/openapi.json", nil))

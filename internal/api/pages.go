@@ -9,8 +9,8 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// maxPageBody bounds the JSON of a page: six bytes of escape for each byte of
-// text, and some room. The page's own limit is enforced by the commit.
+// maxPageBody bounds the JSON of a page: up to six bytes of escape sequence per
+// byte of text, and some room. The commit enforces the page's own limit.
 const maxPageBody = 8 << 20
 
 type pageEntry struct {
@@ -23,11 +23,11 @@ type pageEntry struct {
 	Size int64 `json:"size"` // bytes
 }
 
-// An author is who made a change, as far as we vouch for it.
+// An author is the author of a change, as far as it is verified.
 type author struct {
-	Author   string `json:"author"` // username; "deleted account" where that is gone
+	Author   string `json:"author"` // username, or "deleted account"
 	Agent    string `json:"agent,omitempty"`
-	Imported bool   `json:"imported,omitempty"` // came with an import: these names prove nothing
+	Imported bool   `json:"imported,omitempty"` // part of an import, so the names are unverified
 }
 
 func (h *Handler) author(c *call, a wiki.Author) author {
@@ -57,7 +57,7 @@ func (h *Handler) listPages(c *call) error {
 	for i, e := range list {
 		out[i] = pageEntry{e.Name.Title(), string(e.Name), e.Revision, notNil(e.Tags), e.Modified.UTC(), h.author(c, e.Author), e.Size}
 	}
-	return c.answer(http.StatusOK, pageList{out, len(out)})
+	return c.respond(http.StatusOK, pageList{out, len(out)})
 }
 
 func parseTime(text string) (time.Time, error) {
@@ -86,12 +86,12 @@ type pageAnswer struct {
 	LinkedFrom  []wiki.PageName `json:"linked_from"`
 	Revision    string          `json:"revision"`
 	Old         bool            `json:"old"`              // not the newest revision
-	Current     string          `json:"current_revision"` // "" for a page that is deleted now
+	Current     string          `json:"current_revision"` // "" if the page has been deleted
 	LastCommit  lastCommit      `json:"last_commit"`
 }
 
 func (h *Handler) getPage(c *call) error {
-	name, redirected, err := h.settle(c)
+	name, redirected, err := h.resolveSpelling(c)
 	if err != nil || redirected {
 		return err
 	}
@@ -116,13 +116,13 @@ func (h *Handler) getPage(c *call) error {
 		out.LinksTo, out.LinkedFrom = notNil(links.To), notNil(links.From)
 	}
 	c.w.Header().Set("ETag", `"`+page.File.Blob+`"`)
-	return c.answer(http.StatusOK, out)
+	return c.respond(http.StatusOK, out)
 }
 
-// settle finds how the page that was asked for is spelled. Reads by another
-// spelling or a former name are redirected, unless an old revision is wanted:
-// that is found under the name it had.
-func (h *Handler) settle(c *call) (name string, redirected bool, err error) {
+// resolveSpelling returns the stored spelling of the requested page name. Reads by
+// another spelling or a former name are redirected, except for old revisions,
+// which are found under the name they had.
+func (h *Handler) resolveSpelling(c *call) (name string, redirected bool, err error) {
 	if c.URL.Query().Get("revision") != "" {
 		return c.page, false, nil
 	}
@@ -135,13 +135,13 @@ func (h *Handler) settle(c *call) (name string, redirected bool, err error) {
 		}
 		c.w.Header().Set("Location", to.EscapedPath()+moved.To)
 		c.w.Header().Set("Cache-Control", "no-cache")
-		return "", true, c.answer(status, map[string]string{"path": moved.To[1:]})
+		return "", true, c.respond(status, map[string]string{"path": moved.To[1:]})
 	}
 	if err != nil {
 		return "", false, err
 	}
 	if found.Kind != pages.KindPage {
-		return c.page, false, nil // a file or folder of that name does not hide a page here
+		return c.page, false, nil // here, a file or folder of that name doesn't hide a page
 	}
 	return found.Path, false, nil
 }
@@ -165,8 +165,8 @@ type saveAnswer struct {
 	Deleted  bool            `json:"deleted,omitempty"`
 }
 
-// saved answers a change.
-func (c *call) saved(s pages.Saved, out saveAnswer) error {
+// respondSaved responds to a change.
+func (c *call) respondSaved(s pages.Saved, out saveAnswer) error {
 	out.Name, out.Path, out.Revision, out.Commit = s.Name.Title(), s.Name, s.Revision, s.Commit
 	out.Created, out.Merged, out.Updated = s.Created, s.Merged, s.Updated
 	head := c.w.Header()
@@ -178,9 +178,9 @@ func (c *call) saved(s pages.Saved, out saveAnswer) error {
 	}
 	if s.Created {
 		head.Set("Location", prefix+"/pages"+s.Name.URL())
-		return c.answer(http.StatusCreated, out)
+		return c.respond(http.StatusCreated, out)
 	}
-	return c.answer(http.StatusOK, out)
+	return c.respond(http.StatusOK, out)
 }
 
 func (h *Handler) putPage(c *call) error {
@@ -190,7 +190,7 @@ func (h *Handler) putPage(c *call) error {
 		return err
 	}
 	if body.Content == nil {
-		return wiki.Problemf(wiki.ErrInvalid, "content", `The body needs "content", the page's whole text.`)
+		return wiki.Problemf(wiki.ErrInvalid, "content", `The body needs "content", the full text of the page.`)
 	}
 	req := pages.SaveRequest{Name: c.page, Text: []byte(*body.Content), Exact: true}
 	if req.Precondition, err = c.precondition(body.Revision); err != nil {
@@ -203,7 +203,7 @@ func (h *Handler) putPage(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.saved(s, saveAnswer{})
+	return c.respondSaved(s, saveAnswer{})
 }
 
 type patchBody struct {
@@ -220,7 +220,7 @@ func (h *Handler) patchPage(c *call) error {
 		return err
 	}
 	if body.Old == nil || body.New == nil || *body.Old == "" {
-		return wiki.Problemf(wiki.ErrInvalid, "old_string", `The body needs "old_string", which is in the page exactly once, and "new_string".`)
+		return wiki.Problemf(wiki.ErrInvalid, "old_string", `The body needs "old_string", which occurs exactly once on the page, and "new_string".`)
 	}
 	req := pages.PatchRequest{Name: c.page, Old: *body.Old, New: *body.New}
 	if req.Precondition, err = c.precondition(body.Revision); err != nil {
@@ -233,7 +233,7 @@ func (h *Handler) patchPage(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.saved(s, saveAnswer{})
+	return c.respondSaved(s, saveAnswer{})
 }
 
 type deleteBody struct {
@@ -259,7 +259,7 @@ func (h *Handler) deletePage(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.saved(s, saveAnswer{Deleted: true})
+	return c.respondSaved(s, saveAnswer{Deleted: true})
 }
 
 type renameBody struct {
@@ -290,11 +290,11 @@ func (h *Handler) renamePage(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.saved(s, saveAnswer{OldPath: c.page, NewPath: string(s.Name)})
+	return c.respondSaved(s, saveAnswer{OldPath: c.page, NewPath: string(s.Name)})
 }
 
 type revision struct {
-	Revision string          `json:"revision"` // "" where the page was deleted
+	Revision string          `json:"revision"` // "" if this deleted the page
 	Commit   string          `json:"commit"`
 	Path     string          `json:"path"`
 	From     string          `json:"from,omitempty"`
@@ -308,7 +308,7 @@ type revision struct {
 type historyAnswer struct {
 	Path    string     `json:"path"`
 	History []revision `json:"history"`
-	Before  int64      `json:"before,omitempty"` // of the next request, where there is more
+	Before  int64      `json:"before,omitempty"` // send it to get the next part; 0 at the end
 }
 
 func (h *Handler) pageHistory(c *call) error {
@@ -336,7 +336,7 @@ func (h *Handler) pageHistory(c *call) error {
 	if len(list) == int(limit) {
 		answer.Before = list[len(list)-1].Seq
 	}
-	return c.answer(http.StatusOK, answer)
+	return c.respond(http.StatusOK, answer)
 }
 
 type diffAnswer struct {
@@ -348,7 +348,7 @@ type diffAnswer struct {
 	Added      int         `json:"added"` // lines
 	Removed    int         `json:"removed"`
 	Binary     bool        `json:"binary"`
-	TooLarge   bool        `json:"too_large"` // to be compared line by line
+	TooLarge   bool        `json:"too_large"` // too large to compare line by line
 	Diff       string      `json:"diff"`      // unified
 }
 
@@ -356,7 +356,7 @@ func (h *Handler) pageDiff(c *call) error {
 	q := c.URL.Query()
 	from, to := q.Get("from"), q.Get("to")
 	if from == "" {
-		return wiki.Problemf(wiki.ErrInvalid, "from", "Name the older revision: ?from=…, and ?to=… for the newer one (else the newest).")
+		return wiki.Problemf(wiki.ErrInvalid, "from", "The parameter from is required: ?from=… is the older revision, ?to=… the newer one (default: the newest).")
 	}
 	if to == "" {
 		page, err := h.o.Pages.Page(c.Context(), c.access, c.page, "")
@@ -369,13 +369,13 @@ func (h *Handler) pageDiff(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.answer(http.StatusOK, diffAnswer{
+	return c.respond(http.StatusOK, diffAnswer{
 		Path: filePage(d.Path), From: d.Old.Blob, To: d.New.Blob, FromCommit: h.commitOf(c, d.Old), ToCommit: h.commitOf(c, d.New),
 		Added: d.Added, Removed: d.Removed, Binary: d.Binary, TooLarge: d.TooLarge, Diff: d.Unified,
 	})
 }
 
-// commitOf is the commit that a file is from, nil where there is none.
+// commitOf returns the commit of a file's revision, or nil.
 func (h *Handler) commitOf(c *call, f wiki.File) *lastCommit {
 	if f.Commit == "" {
 		return nil
@@ -383,7 +383,7 @@ func (h *Handler) commitOf(c *call, f wiki.File) *lastCommit {
 	return &lastCommit{f.Commit, h.author(c, f.Author), f.Modified.UTC(), f.Message}
 }
 
-// filePage is how the API writes a path: page names without ".md".
+// filePage returns a path as the API shows it: page names without ".md".
 func filePage(path string) string {
 	if name, ok := wiki.PageOf(path); ok {
 		return string(name)

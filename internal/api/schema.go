@@ -10,15 +10,15 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// schemas are the schemas of the types that the handlers read and write (JSON
-// Schema 2020-12, which OpenAPI 3.1 uses), by name. They are made from the types
-// themselves, so that the document cannot say anything else than the encoder.
+// schemas holds the JSON schemas (2020-12, as in OpenAPI 3.1) of the types that
+// handlers read and write, by name. They are generated from the types, so the
+// document always agrees with the encoder.
 type schemas map[string]object
 
-// of is the schema of a type; structs that have a name are referred to. strict
-// is for bodies: members that are not known are refused, and none is required
-// but by the route.
-func (s schemas) of(t reflect.Type, strict bool) object {
+// schemaOf returns the schema of a type; named structs become references. strict
+// is for request bodies: unknown members are rejected, and only the route says
+// which ones are required.
+func (s schemas) schemaOf(t reflect.Type, strict bool) object {
 	switch {
 	case t == reflect.TypeFor[time.Time]():
 		return object{"type": "string", "format": "date-time"}
@@ -29,7 +29,7 @@ func (s schemas) of(t reflect.Type, strict bool) object {
 	}
 	switch t.Kind() {
 	case reflect.Pointer:
-		return s.of(t.Elem(), strict)
+		return s.schemaOf(t.Elem(), strict)
 	case reflect.Bool:
 		return object{"type": "boolean"}
 	case reflect.Int, reflect.Int64:
@@ -37,7 +37,7 @@ func (s schemas) of(t reflect.Type, strict bool) object {
 	case reflect.Float64:
 		return object{"type": "number"}
 	case reflect.Slice:
-		return object{"type": "array", "items": s.of(t.Elem(), strict)}
+		return object{"type": "array", "items": s.schemaOf(t.Elem(), strict)}
 	case reflect.Map:
 		return object{"type": "object", "additionalProperties": true}
 	case reflect.Struct:
@@ -49,7 +49,7 @@ func (s schemas) of(t reflect.Type, strict bool) object {
 func (s schemas) named(t reflect.Type, strict bool) object {
 	name := strings.ToUpper(t.Name()[:1]) + t.Name()[1:]
 	if _, known := s[name]; !known {
-		s[name] = object{} // a type may hold itself
+		s[name] = object{} // the type may contain itself
 		properties, required := object{}, []string{}
 		s.members(t, strict, false, properties, &required)
 		schema := object{"type": "object", "properties": properties}
@@ -63,8 +63,8 @@ func (s schemas) named(t reflect.Type, strict bool) object {
 	return object{"$ref": "#/components/schemas/" + name}
 }
 
-// members adds the members of a struct, and of those that it embeds, as
-// encoding/json writes them.
+// members adds the members of a struct and its embedded structs, as encoding/json
+// writes them.
 func (s schemas) members(t reflect.Type, strict, optional bool, properties object, required *[]string) {
 	for i := range t.NumField() {
 		f := t.Field(i)
@@ -75,7 +75,7 @@ func (s schemas) members(t reflect.Type, strict, optional bool, properties objec
 		case f.Anonymous && name == "":
 			s.members(f.Type, strict, optional, properties, required)
 		default:
-			properties[name] = s.of(f.Type, strict)
+			properties[name] = s.schemaOf(f.Type, strict)
 			if !optional && !strings.Contains(options, "omit") {
 				*required = append(*required, name)
 			}
@@ -83,7 +83,7 @@ func (s schemas) members(t reflect.Type, strict, optional bool, properties objec
 	}
 }
 
-// memberNames are the names of the members of the struct that v points at.
+// memberNames returns the JSON member names of the struct that v points to.
 func memberNames(v any) []string {
 	properties, required := object{}, []string{}
 	schemas{}.members(reflect.TypeOf(v).Elem(), true, false, properties, &required)
