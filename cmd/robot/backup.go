@@ -43,7 +43,7 @@ func (c backupCommand) Run(ctx context.Context) (err error) {
 	report, err := r.Take(ctx, c.Data, recipients)
 	if report.Name != "" {
 		fmt.Printf("Backup %s: %d wikis, %d of them copied, %d new pieces, %d bytes, %s\n",
-			report.Name, report.Wikis, report.Copied, report.NewPieces, report.NewBytes, report.Took.Round(time.Millisecond))
+			report.Name, report.Wikis, report.Copied, report.NewChunks, report.NewBytes, report.Took.Round(time.Millisecond))
 		if !report.Sealed {
 			fmt.Fprintln(os.Stderr, "note: the keys are in it as they are, for no --recipient was named; whoever can read the backup can sign in as anybody")
 		}
@@ -109,8 +109,8 @@ func (c verifyCommand) Run(ctx context.Context) (err error) {
 	}
 	fmt.Printf("Backup %s can be restored: %d wikis with %d files, %d commits and %d blobs are as they were; %s\n",
 		p.Name, p.Wikis, p.Facts.Files, p.Facts.Commits, p.Facts.Blobs, p.Took.Round(time.Millisecond))
-	if p.KeysSealed > 0 {
-		fmt.Printf("%d keys are encrypted and were not opened: name the identity with --identity to try that as well\n", p.KeysSealed)
+	if p.KeysSkipped > 0 {
+		fmt.Printf("%d keys are encrypted and were not opened: name the identity with --identity to try that as well\n", p.KeysSkipped)
 	}
 	return nil
 }

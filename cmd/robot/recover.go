@@ -28,7 +28,7 @@ import (
 // to the service, as one line of JSON.
 type recovered struct {
 	Site store.Site
-	Copy backup.Copy
+	Copy backup.WikiCopy
 }
 
 // oneWiki restores one wiki: this process reads the backup, for the service may
@@ -62,10 +62,10 @@ func (c restoreCommand) oneWiki(ctx context.Context) (err error) {
 	return operate(ctx, c.Data, "recover", args, io.MultiReader(strings.NewReader(string(head)+"\n"), file), os.Stdout)
 }
 
-func (c restoreCommand) fetch(ctx context.Context, scratch string) (_ backup.Copy, err error) {
+func (c restoreCommand) fetch(ctx context.Context, scratch string) (_ backup.WikiCopy, err error) {
 	r, err := backup.Open(ctx, c.Dir, false, time.Now, plainLog())
 	if err != nil {
-		return backup.Copy{}, err
+		return backup.WikiCopy{}, err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
 	return r.RestoreWiki(ctx, c.Snapshot, c.Wiki, scratch)
@@ -141,7 +141,7 @@ func recoverWiki(ctx context.Context, s *service.Service, args url.Values, in io
 }
 
 // checkReplaceable refuses to replace a database that is there.
-func checkReplaceable(ctx context.Context, s *service.Service, slug string, c backup.Copy) error {
+func checkReplaceable(ctx context.Context, s *service.Service, slug string, c backup.WikiCopy) error {
 	if !s.Content.Exists(slug) { // though the service may still have it open
 		return nil
 	}

@@ -1,24 +1,24 @@
-// Package backup keeps copies of a data directory in another one, takes them
-// while the service runs, proves that they can be restored, and restores them.
+// Package backup backs up a data directory into a repository while the service
+// runs, verifies that backups can be restored, and restores them.
 //
-// The directory of the backups holds
+// A repository is a directory with this layout:
 //
-//	objects/ab/ab12…   pieces of files, gzip (RFC 1952), by the SHA-256 of their plain text
-//	snapshots/*.json   what each backup consists of, oldest first by name
-//	incoming/          what a backup under way, or one that was killed, has brought
-//	verified.json      which snapshot was last restored and compared, and when
-//	attempt.json       how the last backup ended
-//	damaged/           objects that a verification found to be broken: the next backup brings
-//	                   them again, if what they were made of is still there
-//	lock               one writes; those who read keep it from being pruned
+//	objects/ab/ab12…   chunks of files and wiki records, gzip (RFC 1952), named by the SHA-256 of the uncompressed data
+//	snapshots/*.json   one file per backup; names sort by time
+//	incoming/          staging area of the backup in progress, or of one that was killed
+//	verified.json      the last snapshot that was verified, and when
+//	attempt.json       the outcome of the last backup
+//	damaged/           corrupt objects found by a verification; the next backup stores
+//	                   them again if their source still exists
+//	lock               exclusive for writers, shared for readers
 //
-// Its invariants: a snapshot is listed only once all its pieces are on the disk,
-// and a piece is removed only when no snapshot that is kept names it. So a backup
-// that is killed, at whatever moment, takes nothing from those before it. What
-// did not change since the snapshot before is neither read nor written.
+// Invariants: a snapshot is listed only after all its objects are on disk, and
+// an object is deleted only when no remaining snapshot refers to it. A backup
+// that is killed therefore never harms earlier ones. Databases that haven't
+// changed since the previous snapshot are neither read nor stored again.
 //
-// It knows databases as files. What makes a wiki's content right, package
-// content says; what the platform's tables hold, package store.
+// The package treats databases as files. Package content decides whether a
+// wiki's database is intact; package store knows the platform's tables.
 package backup
 
 import (
@@ -33,11 +33,11 @@ import (
 	"time"
 )
 
-// Late is the age from which the last backup, or the last proof that one can be
-// restored, is an alarm: both are done daily at least.
-const Late = 26 * time.Hour
+// MaxAge is the age at which the last backup, or the last verification, raises an
+// alarm. Both should run at least daily.
+const MaxAge = 26 * time.Hour
 
-// A Repository is a directory of backups, locked by this process.
+// A Repository is a backup directory locked by this process.
 type Repository struct {
 	dir  string
 	lock *os.File
@@ -45,8 +45,9 @@ type Repository struct {
 	log  *slog.Logger
 }
 
-// Open opens a directory of backups: for writing, which makes it, or for
-// reading. It waits for who is using it otherwise, until ctx ends.
+// Open opens and locks a backup directory. With write, it creates the directory
+// if needed and takes the lock exclusively. It waits for the lock until ctx is
+// done.
 func Open(ctx context.Context, dir string, write bool, now func() time.Time, log *slog.Logger) (*Repository, error) {
 	r := &Repository{dir: dir, now: now, log: log}
 	if write {
@@ -56,15 +57,15 @@ func Open(ctx context.Context, dir string, write bool, now func() time.Time, log
 			}
 		}
 	} else if _, err := os.Stat(filepath.Join(dir, "snapshots")); err != nil {
-		return nil, fmt.Errorf("backup: %s holds no backups: %w", dir, err)
+		return nil, fmt.Errorf("backup: %s contains no backups: %w", dir, err)
 	}
-	how := syscall.LOCK_SH
+	mode := syscall.LOCK_SH
 	if write {
-		how = syscall.LOCK_EX
+		mode = syscall.LOCK_EX
 	}
 	var err error
 	if r.lock, err = os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600); err == nil {
-		err = r.wait(ctx, how)
+		err = r.acquireLock(ctx, mode)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("backup: lock %s: %w", dir, err)
@@ -72,17 +73,17 @@ func Open(ctx context.Context, dir string, write bool, now func() time.Time, log
 	return r, nil
 }
 
-// wait takes the lock when it is free.
-func (r *Repository) wait(ctx context.Context, how int) error {
+// acquireLock locks the repository, polling until the lock is free or ctx is done.
+func (r *Repository) acquireLock(ctx context.Context, mode int) error {
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
-	for told := false; ; told = true {
-		err := syscall.Flock(int(r.lock.Fd()), how|syscall.LOCK_NB)
+	for logged := false; ; logged = true {
+		err := syscall.Flock(int(r.lock.Fd()), mode|syscall.LOCK_NB)
 		if !errors.Is(err, syscall.EWOULDBLOCK) {
 			return err
 		}
-		if !told {
-			r.log.Info("backup: another backup, verification or restore is under way; waiting for it")
+		if !logged {
+			r.log.Info("backup: waiting for another backup, verification or restore to finish")
 		}
 		select {
 		case <-tick.C:
@@ -92,14 +93,14 @@ func (r *Repository) wait(ctx context.Context, how int) error {
 	}
 }
 
-// Close lets others use the directory.
+// Close releases the lock.
 func (r *Repository) Close() error { return r.lock.Close() }
 
 func (r *Repository) path(parts ...string) string {
 	return filepath.Join(append([]string{r.dir}, parts...)...)
 }
 
-func exists(file string) bool {
+func fileExists(file string) bool {
 	_, err := os.Lstat(file)
 	return !errors.Is(err, fs.ErrNotExist)
 }

@@ -20,8 +20,8 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// A place is a data directory in use, and where its backups go.
-type place struct {
+// A dataDir is a data directory in use, with the directory of its backups.
+type dataDir struct {
 	t    *testing.T
 	data string
 	dir  string
@@ -30,9 +30,9 @@ type place struct {
 	now  time.Time
 }
 
-func newPlace(t *testing.T, slugs ...string) *place {
+func newDataDir(t *testing.T, slugs ...string) *dataDir {
 	t.Helper()
-	p := &place{t: t, data: filepath.Join(t.TempDir(), "data"), dir: filepath.Join(t.TempDir(), "backups"), now: time.Date(2026, 11, 27, 10, 0, 0, 0, time.UTC)}
+	p := &dataDir{t: t, data: filepath.Join(t.TempDir(), "data"), dir: filepath.Join(t.TempDir(), "backups"), now: time.Date(2026, 11, 27, 10, 0, 0, 0, time.UTC)}
 	p.must(os.MkdirAll(filepath.Join(p.data, "keys"), 0o700))
 	p.must(os.WriteFile(filepath.Join(p.data, "keys", "signing.pem"), []byte("the planted key"), 0o600))
 	p.open()
@@ -44,16 +44,16 @@ func newPlace(t *testing.T, slugs ...string) *place {
 	return p
 }
 
-func (p *place) clock() time.Time { return p.now }
+func (p *dataDir) clock() time.Time { return p.now }
 
-func (p *place) must(err error) {
+func (p *dataDir) must(err error) {
 	p.t.Helper()
 	if err != nil {
 		p.t.Fatal(err)
 	}
 }
 
-func (p *place) open() {
+func (p *dataDir) open() {
 	p.t.Helper()
 	var err error
 	p.db, err = store.Open(p.t.Context(), filepath.Join(p.data, "robot.db"), p.clock)
@@ -64,12 +64,12 @@ func (p *place) open() {
 	p.t.Cleanup(func() { p.close() })
 }
 
-func (p *place) close() {
+func (p *dataDir) close() {
 	p.pool.Close()
 	p.db.Close()
 }
 
-func (p *place) save(slug, page, text string) {
+func (p *dataDir) save(slug, page, text string) {
 	p.t.Helper()
 	w, release, err := p.pool.Open(p.t.Context(), slug)
 	p.must(err)
@@ -79,7 +79,7 @@ func (p *place) save(slug, page, text string) {
 	p.must(err)
 }
 
-func (p *place) repository() *Repository {
+func (p *dataDir) repository() *Repository {
 	p.t.Helper()
 	r, err := Open(p.t.Context(), p.dir, true, p.clock, slog.New(slog.NewTextHandler(p.t.Output(), nil)))
 	p.must(err)
@@ -87,8 +87,8 @@ func (p *place) repository() *Repository {
 	return r
 }
 
-// take backs up an hour later.
-func (p *place) take(r *Repository, recipients ...age.Recipient) Report {
+// take advances the clock by an hour and takes a backup.
+func (p *dataDir) take(r *Repository, recipients ...age.Recipient) Report {
 	p.t.Helper()
 	p.now = p.now.Add(time.Hour)
 	report, err := r.Take(p.t.Context(), p.data, recipients)
@@ -96,32 +96,32 @@ func (p *place) take(r *Repository, recipients ...age.Recipient) Report {
 	return report
 }
 
-// age makes the files of all wikis as old as they would be in an hour.
-func (p *place) age() {
+// ageFiles moves the modification times of all wiki databases out of timestampSlack.
+func (p *dataDir) ageFiles() {
 	p.t.Helper()
 	files, err := filepath.Glob(filepath.Join(p.data, "wikis", "*", "*.db*"))
 	p.must(err)
 	for _, file := range files {
 		info, err := os.Stat(file)
 		p.must(err)
-		if time.Since(info.ModTime()) < recent {
-			p.must(os.Chtimes(file, time.Time{}, info.ModTime().Add(-2*recent)))
+		if time.Since(info.ModTime()) < timestampSlack {
+			p.must(os.Chtimes(file, time.Time{}, info.ModTime().Add(-2*timestampSlack)))
 		}
 	}
 }
 
-// restored is what a restore of the newest backup makes: text and history of
-// each wiki's pages.
-func restored(t *testing.T, r *Repository, name string, identities ...age.Identity) string {
+// restoreAndDescribe restores a backup and describes the result.
+func restoreAndDescribe(t *testing.T, r *Repository, name string, identities ...age.Identity) string {
 	t.Helper()
-	p := &place{t: t, data: filepath.Join(t.TempDir(), "restored"), now: time.Now()}
+	p := &dataDir{t: t, data: filepath.Join(t.TempDir(), "restored"), now: time.Now()}
 	_, err := r.Restore(t.Context(), name, p.data, identities)
 	p.must(err)
 	p.open()
 	return p.describe()
 }
 
-func (p *place) describe() string {
+// describe returns the wikis, their owners and commits, and the key as text.
+func (p *dataDir) describe() string {
 	p.t.Helper()
 	slugs, err := p.db.PublicSites(p.t.Context())
 	p.must(err)
@@ -138,7 +138,7 @@ func (p *place) describe() string {
 		p.must(err)
 		log, err := w.Log(p.t.Context(), content.LogFilter{Limit: 1000})
 		p.must(err)
-		text += fmt.Sprintf("%s of %s\n", e.Name(), site.OwnerDID)
+		text += fmt.Sprintf("%s owned by %s\n", e.Name(), site.OwnerDID)
 		for _, c := range log {
 			text += fmt.Sprintf("%d %s %v\n", c.Seq, c.ID, c.Changes)
 		}
@@ -150,95 +150,95 @@ func (p *place) describe() string {
 }
 
 func TestBackupAndRestore(t *testing.T) {
-	p := newPlace(t, "ada", "bob", "cleo")
+	p := newDataDir(t, "ada", "bob", "cleo")
 	r := p.repository()
 	first := p.take(r)
 	want := p.describe()
 	if first.Wikis != 3 || first.Copied != 3 {
 		t.Errorf("%+v", first)
 	}
-	if got := restored(t, r, ""); got != want {
+	if got := restoreAndDescribe(t, r, ""); got != want {
 		t.Error(cmp.Diff(want, got))
 	}
 	proof, err := r.Verify(t.Context(), "", "", t.TempDir(), nil)
 	p.must(err)
-	if proof.Wikis != 3 || proof.Facts.Files != 3 || proof.Facts.Commits != 3 || proof.KeysOpened != 1 {
+	if proof.Wikis != 3 || proof.Facts.Files != 3 || proof.Facts.Commits != 3 || proof.KeysChecked != 1 {
 		t.Errorf("%+v", proof)
 	}
-	status, err := Look(p.dir)
+	status, err := ReadStatus(p.dir)
 	p.must(err)
-	if problems := status.Problems(p.now.Add(Late - time.Minute)); len(problems) != 0 {
+	if problems := status.Problems(p.now.Add(MaxAge - time.Minute)); len(problems) != 0 {
 		t.Errorf("problems: %q", problems)
 	}
-	if problems := status.Problems(p.now.Add(Late + time.Minute)); len(problems) != 2 {
+	if problems := status.Problems(p.now.Add(MaxAge + time.Minute)); len(problems) != 2 {
 		t.Errorf("problems: %q", problems)
 	}
 
-	// A wiki that nobody touched is not read again, one that was is, whether or
-	// not it is open; older backups stay as they were.
-	p.age()
+	// Only wikis that changed are read again, whether or not they are open. Older
+	// backups stay as they are.
+	p.ageFiles()
 	p.take(r)
 	p.save("bob", "Home", "changed")
-	p.age()
+	p.ageFiles()
 	second := p.take(r)
-	if second.Wikis != 3 || second.Copied != 1 || second.NewPieces > 12 {
+	if second.Wikis != 3 || second.Copied != 1 || second.NewChunks > 12 {
 		t.Errorf("after one change: %+v", second)
 	}
-	if got := restored(t, r, ""); got != p.describe() {
+	if got := restoreAndDescribe(t, r, ""); got != p.describe() {
 		t.Error(cmp.Diff(p.describe(), got))
 	}
-	if got := restored(t, r, first.Name); got != want {
+	if got := restoreAndDescribe(t, r, first.Name); got != want {
 		t.Error(cmp.Diff(want, got))
 	}
-	if _, err := r.Restore(t.Context(), "", p.data, nil); err == nil || !strings.Contains(err.Error(), "has data already") {
-		t.Errorf("restored over a service's data: %v", err)
+	if _, err := r.Restore(t.Context(), "", p.data, nil); err == nil || !strings.Contains(err.Error(), "already contains data") {
+		t.Errorf("restore over existing data: %v", err)
 	}
 }
 
-// Keys are for the recipient alone; without the identity nothing is restored.
+// Only the recipient can decrypt keys; a restore without the identity fails.
 func TestKeysAreEncrypted(t *testing.T) {
-	p := newPlace(t, "ada")
+	p := newDataDir(t, "ada")
 	r := p.repository()
-	who, err := age.GenerateX25519Identity()
+	identity, err := age.GenerateX25519Identity()
 	p.must(err)
-	p.take(r, who.Recipient())
+	p.take(r, identity.Recipient())
 	out, err := exec.Command("sh", "-c", `find "$0" -name '*' -type f -exec sh -c 'gzip -dc "$1" 2>/dev/null || cat "$1"' - {} \;`, p.dir).Output()
 	p.must(err)
 	if bytes.Contains(out, []byte("the planted key")) || !bytes.Contains(out, []byte("age-encryption.org/v1")) {
-		t.Error("the key is in the backup in clear")
+		t.Error("the backup contains the key in plain text")
 	}
 	if _, err := r.Restore(t.Context(), "", filepath.Join(t.TempDir(), "r"), nil); err == nil || !strings.Contains(err.Error(), "--identity") {
-		t.Errorf("restored without the identity: %v", err)
+		t.Errorf("restore without the identity: %v", err)
 	}
 	other, err := age.GenerateX25519Identity()
 	p.must(err)
 	if _, err := r.Verify(t.Context(), "", "", t.TempDir(), []age.Identity{other}); err == nil {
-		t.Error("verified with another identity")
+		t.Error("verification with another identity succeeded")
 	}
-	if proof, err := r.Verify(t.Context(), "", "", t.TempDir(), nil); err != nil || proof.KeysSealed != 1 {
+	if proof, err := r.Verify(t.Context(), "", "", t.TempDir(), nil); err != nil || proof.KeysSkipped != 1 {
 		t.Errorf("%+v, %v", proof, err)
 	}
-	if got := restored(t, r, "", who); got != p.describe() {
+	if got := restoreAndDescribe(t, r, "", identity); got != p.describe() {
 		t.Error(cmp.Diff(p.describe(), got))
 	}
 }
 
-// A piece that went bad on the disk of the backups is found, told by its wiki,
-// and brought again by the next backup.
-func TestDamageIsFoundAndHeals(t *testing.T) {
-	p := newPlace(t, "ada", "bob")
+// Verification finds a corrupt chunk and names its wiki; the next backup stores
+// the chunk again.
+func TestVerifyFindsCorruptChunk(t *testing.T) {
+	p := newDataDir(t, "ada", "bob")
 	r := p.repository()
 	p.take(r)
-	p.age()
+	p.ageFiles()
 	p.take(r)
 	s, err := r.Snapshot("")
 	p.must(err)
-	rec, err := r.record(s.Wikis["bob"])
+	rec, err := r.readRecord(s.Wikis["bob"])
 	p.must(err)
-	p.must(os.WriteFile(r.object(rec.Content.Pieces[0]), []byte("rot"), 0o600))
+	p.must(os.WriteFile(r.objectPath(rec.Content.Chunks[0]), []byte("rot"), 0o600))
 	_, err = r.Verify(t.Context(), "", "", t.TempDir(), nil)
 	if err == nil || !strings.Contains(err.Error(), "wiki bob") || strings.Contains(err.Error(), "wiki ada") {
-		t.Fatalf("verified: %v", err)
+		t.Fatalf("verify: %v", err)
 	}
 	if again := p.take(r); again.Copied != 1 {
 		t.Errorf("%+v", again)
@@ -248,10 +248,10 @@ func TestDamageIsFoundAndHeals(t *testing.T) {
 	}
 }
 
-// A wiki whose database is damaged keeps its last good copy; the others are
-// backed up, and the backup says what is wrong.
-func TestDamagedWikiKeepsItsLastCopy(t *testing.T) {
-	p := newPlace(t, "ada", "bob")
+// A wiki with a damaged database keeps its last good copy. Others are backed up,
+// and the backup returns an error.
+func TestDamagedWikiKeepsLastCopy(t *testing.T) {
+	p := newDataDir(t, "ada", "bob")
 	p.save("ada", "Big", strings.Repeat("some text that is long enough for several pages of the database\n", 2000))
 	r := p.repository()
 	p.take(r)
@@ -269,20 +269,20 @@ func TestDamagedWikiKeepsItsLastCopy(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "ada") || report.Wikis != 2 {
 		t.Fatalf("%+v, %v", report, err)
 	}
-	if got := restored(t, r, ""); got != want {
+	if got := restoreAndDescribe(t, r, ""); got != want {
 		t.Error(cmp.Diff(want, got))
 	}
-	status, err := Look(p.dir)
+	status, err := ReadStatus(p.dir)
 	p.must(err)
 	if status.Attempt.Error == "" || len(status.Problems(p.now)) != 2 {
 		t.Errorf("%+v: %q", status, status.Problems(p.now))
 	}
 }
 
-// A wiki whose files are gone keeps its last copy as well, for the platform still
-// has it; one that was purged is in the backups before.
-func TestLostWikiIsRestoredAlone(t *testing.T) {
-	p := newPlace(t, "ada", "bob")
+// A wiki that lost its files keeps its last copy because the platform still lists
+// it. A purged wiki is only in earlier backups.
+func TestRestoreSingleLostWiki(t *testing.T) {
+	p := newDataDir(t, "ada", "bob")
 	r := p.repository()
 	p.take(r)
 	p.close()
@@ -300,40 +300,40 @@ func TestLostWikiIsRestoredAlone(t *testing.T) {
 		c, err := r.RestoreWiki(t.Context(), "", "ada", dir)
 		p.must(err)
 		if c.Snapshot != name || !c.Taken.Equal(since) {
-			t.Errorf("it is of %s, as of %s", c.Snapshot, c.Taken)
+			t.Errorf("restored from %s, as of %s", c.Snapshot, c.Taken)
 		}
 		if c.Facts.Head == "" {
-			t.Error("it has no head")
+			t.Error("no head")
 		}
 		if c.Facts.Head = ""; c.Facts != want {
 			t.Errorf("%+v", c.Facts)
 		}
 		if slugs, err := store.SlugsIn(t.Context(), filepath.Join(dir, "robot.db")); err != nil || len(slugs) != 2 {
-			t.Errorf("the platform beside it: %v, %v", slugs, err)
+			t.Errorf("wikis in robot.db: %v, %v", slugs, err)
 		}
 	}
-	check(taken.Format(nameLayout), taken.Add(-time.Hour))
+	check(taken.Format(snapshotNameLayout), taken.Add(-time.Hour))
 	p.must(p.db.DropSite(t.Context(), "ada"))
 	if after := p.take(r); after.Wikis != 1 {
-		t.Errorf("after it was purged: %+v", after)
+		t.Errorf("after the purge: %+v", after)
 	}
-	check(taken.Format(nameLayout), taken.Add(-time.Hour))
-	if _, err := r.RestoreWiki(t.Context(), r.newest(t), "ada", t.TempDir()); err == nil || !strings.Contains(err.Error(), `no wiki "ada"`) {
-		t.Errorf("of a backup that lacks it: %v", err)
+	check(taken.Format(snapshotNameLayout), taken.Add(-time.Hour))
+	if _, err := r.RestoreWiki(t.Context(), newestSnapshot(t, r), "ada", t.TempDir()); err == nil || !strings.Contains(err.Error(), `does not contain wiki "ada"`) {
+		t.Errorf("restore from a snapshot without the wiki: %v", err)
 	}
 
-	// What is not as it was is not restored.
-	s, err := r.Snapshot(taken.Format(nameLayout))
+	// A corrupt copy is not restored.
+	s, err := r.Snapshot(taken.Format(snapshotNameLayout))
 	p.must(err)
-	rec, err := r.record(s.Wikis["ada"])
+	rec, err := r.readRecord(s.Wikis["ada"])
 	p.must(err)
-	p.must(os.WriteFile(r.object(rec.Content.Pieces[0]), []byte("rot"), 0o600))
+	p.must(os.WriteFile(r.objectPath(rec.Content.Chunks[0]), []byte("rot"), 0o600))
 	if _, err := r.RestoreWiki(t.Context(), "", "ada", t.TempDir()); err == nil || !strings.Contains(err.Error(), "wiki ada") {
-		t.Errorf("restored what is damaged: %v", err)
+		t.Errorf("restore of a corrupt copy: %v", err)
 	}
 }
 
-func (r *Repository) newest(t *testing.T) string {
+func newestSnapshot(t *testing.T, r *Repository) string {
 	t.Helper()
 	names, err := r.Snapshots()
 	if err != nil || len(names) == 0 {
@@ -342,18 +342,18 @@ func (r *Repository) newest(t *testing.T) string {
 	return names[len(names)-1]
 }
 
-func TestPruneKeepsByTheRule(t *testing.T) {
+func TestPruneRetention(t *testing.T) {
 	now := time.Date(2026, 11, 27, 12, 30, 0, 0, time.UTC)
 	var times []time.Time
 	for at := now.Add(-60 * 24 * time.Hour); !at.After(now); at = at.Add(30 * time.Minute) {
 		times = append(times, at)
 	}
 	kept, oldest := 0, now
-	for i, keep := range keepers(times, now) {
+	for i, keep := range selectSnapshots(times, now) {
 		if keep {
 			kept++
 			oldest = times[min(i, len(times)-1)]
-			if kept == 1 && now.Sub(oldest) >= daily {
+			if kept == 1 && now.Sub(oldest) >= keepDaily {
 				t.Errorf("kept %s", oldest)
 			}
 		}
@@ -361,37 +361,37 @@ func TestPruneKeepsByTheRule(t *testing.T) {
 	if kept != 48+34 && kept != 48+33 {
 		t.Errorf("%d kept", kept)
 	}
-	if keep := keepers([]time.Time{now.Add(-90 * 24 * time.Hour)}, now); !keep[0] {
-		t.Error("the only backup goes")
+	if keep := selectSnapshots([]time.Time{now.Add(-90 * 24 * time.Hour)}, now); !keep[0] {
+		t.Error("the only backup is not kept")
 	}
 }
 
-// What is pruned leaves no object behind, and takes none that others need.
-func TestPruneRemovesObjects(t *testing.T) {
-	p := newPlace(t, "ada")
+// Pruning deletes all unused objects and no used ones.
+func TestPruneRemovesUnusedObjects(t *testing.T) {
+	p := newDataDir(t, "ada")
 	r := p.repository()
 	p.take(r)
 	p.save("ada", "Home", "changed")
-	p.now = p.now.Add(daily)
+	p.now = p.now.Add(keepDaily)
 	if report := p.take(r); report.Pruned != 1 {
 		t.Errorf("%+v", report)
 	}
 	used := map[string]bool{}
 	names, err := r.Snapshots()
 	p.must(err)
-	p.must(r.mark(names[0], used))
+	p.must(r.markUsedObjects(names[0], used))
 	found, err := filepath.Glob(filepath.Join(p.dir, "objects", "*", "*"))
 	p.must(err)
 	if len(found) != len(used) || len(names) != 1 {
-		t.Errorf("%d objects for %d that are used, %d snapshots", len(found), len(used), len(names))
+		t.Errorf("%d objects, %d of them used, %d snapshots", len(found), len(used), len(names))
 	}
-	if got := restored(t, r, ""); got != p.describe() {
+	if got := restoreAndDescribe(t, r, ""); got != p.describe() {
 		t.Error(cmp.Diff(p.describe(), got))
 	}
 }
 
-// TestMain runs a backup for TestKilledBackupHarmsNothing, in a process of its
-// own.
+// TestMain takes a backup when TestKilledBackup runs the test binary as a child
+// process.
 func TestMain(m *testing.M) {
 	if len(os.Args) == 4 && os.Args[1] == "take" {
 		r, err := Open(context.Background(), os.Args[3], true, time.Now, slog.New(slog.DiscardHandler))
@@ -407,8 +407,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func TestKilledBackupHarmsNothing(t *testing.T) {
-	p := newPlace(t, "ada", "bob", "cleo", "dan")
+// A backup that is killed leaves earlier backups intact and the next one succeeds.
+func TestKilledBackup(t *testing.T) {
+	p := newDataDir(t, "ada", "bob", "cleo", "dan")
 	r := p.repository()
 	p.now = time.Now().Add(-time.Hour)
 	p.take(r)
@@ -417,9 +418,10 @@ func TestKilledBackupHarmsNothing(t *testing.T) {
 	if os.Getenv("ROBOT_LONG") != "" {
 		kills = 100
 	}
-	// How long one takes, then kills at moments spread over that.
+	// The first run measures a full backup; later ones are killed at times spread
+	// over that duration.
 	took := time.Duration(0)
-	stopped := 0
+	killed := 0
 	for i := range kills {
 		for _, slug := range []string{"ada", "bob", "cleo", "dan"} {
 			p.save(slug, "Home", fmt.Sprint(i, strings.Repeat(" text", 200)))
@@ -432,7 +434,7 @@ func TestKilledBackupHarmsNothing(t *testing.T) {
 			_ = cmd.Process.Kill()
 		}
 		if err := cmd.Wait(); err != nil {
-			stopped++
+			killed++
 		}
 		if took == 0 {
 			took = time.Since(start)
@@ -442,23 +444,23 @@ func TestKilledBackupHarmsNothing(t *testing.T) {
 		p.must(err)
 		_, err = r.Verify(t.Context(), "", "", t.TempDir(), nil)
 		if err != nil {
-			t.Fatalf("kill %d: the last backup %s: %v", i, s.Name(), err)
+			t.Fatalf("kill %d: verify last backup %s: %v", i, s.Name(), err)
 		}
 		p.must(r.Close())
 	}
-	if stopped < kills/3 {
-		t.Errorf("only %d of %d were killed before they were done", stopped, kills)
+	if killed < kills/3 {
+		t.Errorf("only %d of %d backups were killed before they finished", killed, kills)
 	}
-	// And the next one is whole.
+	// The next backup is complete.
 	out, err := exec.Command(os.Args[0], "take", p.data, p.dir).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	r = p.repository()
-	if got := restored(t, r, ""); got != p.describe() {
+	if got := restoreAndDescribe(t, r, ""); got != p.describe() {
 		t.Error(cmp.Diff(p.describe(), got))
 	}
-	if left, _ := filepath.Glob(filepath.Join(p.dir, ".scratch-*")); len(left) > 0 || exists(filepath.Join(p.dir, "incoming")) {
+	if left, _ := filepath.Glob(filepath.Join(p.dir, ".scratch-*")); len(left) > 0 || fileExists(filepath.Join(p.dir, "incoming")) {
 		t.Errorf("left behind: %v", left)
 	}
 }

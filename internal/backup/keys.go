@@ -14,15 +14,15 @@ import (
 	"filippo.io/age"
 )
 
-// keys stores the files of keys/, encrypted for the recipients if there are any
-// (age-encryption.org/v1).
-func (b *backupRun) keys(recipients []age.Recipient) ([]key, error) {
-	dir := filepath.Join(b.data, "keys")
+// storeKeys stores the files in keys/. If there are recipients, the files are
+// encrypted for them (age-encryption.org/v1).
+func (b *backupRun) storeKeys(recipients []age.Recipient) ([]storedKey, error) {
+	dir := filepath.Join(b.dataDir, "keys")
 	list, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("keys: %w", err)
 	}
-	var keys []key
+	var keys []storedKey
 	for _, e := range list {
 		if !e.Type().IsRegular() || e.Name()[0] == '.' {
 			continue
@@ -31,8 +31,8 @@ func (b *backupRun) keys(recipients []age.Recipient) ([]key, error) {
 		if err != nil {
 			return nil, fmt.Errorf("keys: %w", err)
 		}
-		k := key{Name: e.Name(), Sum: sum(text), Sealed: len(recipients) > 0}
-		if k.ID, err = b.sealed(k, text, recipients); err != nil {
+		k := storedKey{Name: e.Name(), Sum: sha256Hex(text), Sealed: len(recipients) > 0}
+		if k.ID, err = b.storeKey(k, text, recipients); err != nil {
 			return nil, fmt.Errorf("key %s: %w", e.Name(), err)
 		}
 		keys = append(keys, k)
@@ -40,17 +40,18 @@ func (b *backupRun) keys(recipients []age.Recipient) ([]key, error) {
 	return keys, nil
 }
 
-func sum(text []byte) string {
-	s := sha256.Sum256(text)
-	return hex.EncodeToString(s[:])
+func sha256Hex(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
 }
 
-func (b *backupRun) sealed(k key, text []byte, recipients []age.Recipient) (string, error) {
+// storeKey stores one key and returns the id of its object.
+func (b *backupRun) storeKey(k storedKey, text []byte, recipients []age.Recipient) (string, error) {
 	if !k.Sealed {
-		return b.in.put(text)
+		return b.staging.putObject(text)
 	}
-	var sealed bytes.Buffer
-	w, err := age.Encrypt(&sealed, recipients...)
+	var encrypted bytes.Buffer
+	w, err := age.Encrypt(&encrypted, recipients...)
 	if err != nil {
 		return "", err
 	}
@@ -60,31 +61,32 @@ func (b *backupRun) sealed(k key, text []byte, recipients []age.Recipient) (stri
 	if err := w.Close(); err != nil {
 		return "", err
 	}
-	return b.in.put(sealed.Bytes())
+	return b.staging.putObject(encrypted.Bytes())
 }
 
-// open reads a key; errSealed if it is encrypted and no identity opens it.
-func (r *Repository) open(k key, identities []age.Identity) ([]byte, error) {
-	text, err := r.get(k.ID)
+// readKey returns a key in plain text. It fails with errKeyEncrypted if none of
+// the identities decrypts it.
+func (r *Repository) readKey(k storedKey, identities []age.Identity) ([]byte, error) {
+	text, err := r.readObject(k.ID)
 	if err != nil {
 		return nil, err
 	}
 	if k.Sealed {
 		if len(identities) == 0 {
-			return nil, errSealed
+			return nil, errKeyEncrypted
 		}
 		plain, err := age.Decrypt(bytes.NewReader(text), identities...)
 		if err != nil {
-			return nil, fmt.Errorf("%w: %w", errSealed, err)
+			return nil, fmt.Errorf("%w: %w", errKeyEncrypted, err)
 		}
 		if text, err = io.ReadAll(plain); err != nil {
-			return nil, &damage{k.ID, err}
+			return nil, &corruptError{k.ID, err}
 		}
 	}
-	if sum(text) != k.Sum {
-		return nil, &damage{id: k.ID}
+	if sha256Hex(text) != k.Sum {
+		return nil, &corruptError{id: k.ID}
 	}
 	return text, nil
 }
 
-var errSealed = errors.New("it is encrypted: name a file with the identity that opens it (--identity)")
+var errKeyEncrypted = errors.New("the key is encrypted: pass the file with the age identity that decrypts it (--identity)")

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -17,109 +16,109 @@ import (
 	"robot.wtf/internal/durable"
 )
 
-// pieceSize is how much of a file one object holds. A save touches some 15 pages
-// of a database, here and there: the smaller the pieces, the less it costs the
-// next backup, and the more files there are.
-const pieceSize = 128 << 10
+// chunkSize is the amount of file data in one object. A save touches about 15
+// scattered pages of a database. Smaller chunks make the next backup cheaper but
+// the number of files larger.
+const chunkSize = 128 << 10
 
-func (r *Repository) object(id string) string { return r.path("objects", id[:2], id) }
+func (r *Repository) objectPath(id string) string { return r.path("objects", id[:2], id) }
 
-// An intake collects new objects beside the others until they are all there.
-type intake struct {
-	r      *Repository
-	packer *gzip.Writer
-	// Bytes and pieces that were new.
+// A stagingArea collects the new objects of a backup until all are complete.
+type stagingArea struct {
+	repo       *Repository
+	compressor *gzip.Writer
+	// New objects only.
 	bytes  int64
-	pieces int
+	chunks int
 }
 
-func (r *Repository) newIntake() (*intake, error) {
-	if err := os.RemoveAll(r.path("incoming")); err != nil { // of one that was killed
+// newStagingArea creates an empty incoming/.
+func (r *Repository) newStagingArea() (*stagingArea, error) {
+	if err := os.RemoveAll(r.path("incoming")); err != nil { // left by a killed backup
 		return nil, err
 	}
 	if err := os.MkdirAll(r.path("incoming"), 0o700); err != nil {
 		return nil, err
 	}
-	packer, err := gzip.NewWriterLevel(io.Discard, gzip.BestSpeed)
-	return &intake{r: r, packer: packer}, err
+	compressor, err := gzip.NewWriterLevel(io.Discard, gzip.BestSpeed)
+	return &stagingArea{repo: r, compressor: compressor}, err
 }
 
-// put adds an object, if it is a new one, and gives its id.
-func (in *intake) put(data []byte) (string, error) {
-	sum := sha256.Sum256(data)
-	id := hex.EncodeToString(sum[:])
-	file := in.r.path("incoming", id)
-	if exists(in.r.object(id)) || exists(file) {
+// putObject adds data as an object unless the repository has it, and returns its id.
+func (a *stagingArea) putObject(data []byte) (string, error) {
+	id := sha256Hex(data)
+	file := a.repo.path("incoming", id)
+	if fileExists(a.repo.objectPath(id)) || fileExists(file) {
 		return id, nil
 	}
-	var packed bytes.Buffer
-	in.packer.Reset(&packed)
-	if _, err := in.packer.Write(data); err != nil {
+	var compressed bytes.Buffer
+	a.compressor.Reset(&compressed)
+	if _, err := a.compressor.Write(data); err != nil {
 		return "", err
 	}
-	if err := in.packer.Close(); err != nil {
+	if err := a.compressor.Close(); err != nil {
 		return "", err
 	}
-	in.bytes += int64(packed.Len())
-	in.pieces++
-	return id, os.WriteFile(file, packed.Bytes(), 0o600)
+	a.bytes += int64(compressed.Len())
+	a.chunks++
+	return id, os.WriteFile(file, compressed.Bytes(), 0o600)
 }
 
-// putFile adds a file piece by piece.
-func (in *intake) putFile(file string) (stored, error) {
+// putFile adds a file in chunks.
+func (a *stagingArea) putFile(file string) (storedFile, error) {
 	f, err := os.Open(file)
 	if err != nil {
-		return stored{}, err
+		return storedFile{}, err
 	}
 	defer f.Close()
-	var s stored
-	for buffer := make([]byte, pieceSize); ; {
+	var s storedFile
+	for buffer := make([]byte, chunkSize); ; {
 		n, err := io.ReadFull(f, buffer)
 		if n > 0 {
-			id, err := in.put(buffer[:n])
+			id, err := a.putObject(buffer[:n])
 			if err != nil {
-				return stored{}, err
+				return storedFile{}, err
 			}
 			s.Size += int64(n)
-			s.Pieces = append(s.Pieces, id)
+			s.Chunks = append(s.Chunks, id)
 		}
 		switch {
 		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 			return s, nil
 		case err != nil:
-			return stored{}, err
+			return storedFile{}, err
 		}
 	}
 }
 
-// finish moves what came in to the other objects. Their content is on the disk
-// before their names are, so an object that is there is whole.
-func (in *intake) finish() error {
-	if err := in.r.sync(); err != nil {
+// commit moves the staged objects into objects/. Their content is synced first,
+// so every object found there is complete.
+func (a *stagingArea) commit() error {
+	if err := a.repo.syncFileSystem(); err != nil {
 		return err
 	}
-	list, err := os.ReadDir(in.r.path("incoming"))
+	list, err := os.ReadDir(a.repo.path("incoming"))
 	if err != nil {
 		return err
 	}
 	for _, e := range list {
-		to := in.r.object(e.Name())
+		to := a.repo.objectPath(e.Name())
 		if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
 			return err
 		}
-		if err := os.Rename(in.r.path("incoming", e.Name()), to); err != nil {
+		if err := os.Rename(a.repo.path("incoming", e.Name()), to); err != nil {
 			return err
 		}
 	}
-	if err := os.Remove(in.r.path("incoming")); err != nil {
+	if err := os.Remove(a.repo.path("incoming")); err != nil {
 		return err
 	}
-	return in.r.sync()
+	return a.repo.syncFileSystem()
 }
 
-// sync brings the directory's whole file system to the disk: one call for what
-// would be thousands.
-func (r *Repository) sync() error {
+// syncFileSystem syncs the file system of the repository: one call instead of
+// thousands of fsyncs.
+func (r *Repository) syncFileSystem() error {
 	d, err := os.Open(r.dir)
 	if err != nil {
 		return err
@@ -128,68 +127,69 @@ func (r *Repository) sync() error {
 	return unix.Syncfs(int(d.Fd()))
 }
 
-// get reads an object; a *damage when it is not what its name says.
-func (r *Repository) get(id string) ([]byte, error) {
+// readObject returns an object's data. It fails with a *corruptError if the object
+// is missing or doesn't match its id.
+func (r *Repository) readObject(id string) ([]byte, error) {
 	if len(id) != 2*sha256.Size {
-		return nil, fmt.Errorf("%q names no object", id)
+		return nil, fmt.Errorf("invalid object id %q", id)
 	}
-	f, err := os.Open(r.object(id))
+	f, err := os.Open(r.objectPath(id))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &damage{id: id}
+		return nil, &corruptError{id: id}
 	}
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	unpacker, err := gzip.NewReader(f)
+	decompressor, err := gzip.NewReader(f)
 	if err != nil {
-		return nil, &damage{id, err}
+		return nil, &corruptError{id, err}
 	}
-	data, err := io.ReadAll(io.LimitReader(unpacker, maxObject))
+	data, err := io.ReadAll(io.LimitReader(decompressor, maxObjectSize))
 	if err != nil {
-		return nil, &damage{id, err}
+		return nil, &corruptError{id, err}
 	}
-	if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != id {
-		return nil, &damage{id: id}
+	if sha256Hex(data) != id {
+		return nil, &corruptError{id: id}
 	}
 	return data, nil
 }
 
-// setAside takes a broken object out of the way.
-func (r *Repository) setAside(id string) error {
+// quarantine moves a corrupt object to damaged/.
+func (r *Repository) quarantine(id string) error {
 	if err := os.MkdirAll(r.path("damaged"), 0o700); err != nil {
 		return err
 	}
-	err := durable.Rename(r.object(id), r.path("damaged", id))
+	err := durable.Rename(r.objectPath(id), r.path("damaged", id))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	return err
 }
 
-// A damage is an object that is not there or not what its name says.
-type damage struct {
-	id  string
-	why error // nil when it is not there, or holds something else
+// A corruptError reports an object that is missing or doesn't match its id.
+type corruptError struct {
+	id    string
+	cause error // nil if the object is missing or its hash differs
 }
 
-func (d *damage) Error() string {
-	if d.why != nil {
-		return fmt.Sprintf("object %s is damaged: %v", d.id, d.why)
+func (e *corruptError) Error() string {
+	if e.cause != nil {
+		return fmt.Sprintf("object %s is corrupt: %v", e.id, e.cause)
 	}
-	return fmt.Sprintf("object %s is missing or holds something else", d.id)
+	return fmt.Sprintf("object %s is missing or doesn't match its hash", e.id)
 }
 
-// maxObject bounds what is read for one object; records of wikis of some GB are
-// as large.
-const maxObject = 16 << 20
+// maxObjectSize bounds the memory used to read one object. Chunks are far smaller,
+// but the record of a wiki of several GB approaches it.
+const maxObjectSize = 16 << 20
 
-// write makes a file of its pieces.
-func (r *Repository) write(s stored, file string) error {
+// writeFile assembles a stored file from its chunks and writes it to file.
+func (r *Repository) writeFile(s storedFile, file string) error {
 	return durable.Create(file, func(out io.Writer) error {
 		var size int64
-		for _, id := range s.Pieces {
-			data, err := r.get(id)
+		for _, id := range s.Chunks {
+			data, err := r.readObject(id)
 			if err != nil {
 				return err
 			}
@@ -199,16 +199,16 @@ func (r *Repository) write(s stored, file string) error {
 			size += int64(len(data))
 		}
 		if size != s.Size {
-			return fmt.Errorf("%d bytes, want %d", size, s.Size)
+			return fmt.Errorf("file has %d bytes, want %d", size, s.Size)
 		}
 		return nil
 	})
 }
 
-// whole reports whether all pieces of a file are there.
-func (r *Repository) whole(s stored) bool {
-	for _, id := range s.Pieces {
-		if !exists(r.object(id)) {
+// hasAllChunks reports whether every chunk of a file exists.
+func (r *Repository) hasAllChunks(s storedFile) bool {
+	for _, id := range s.Chunks {
+		if !fileExists(r.objectPath(id)) {
 			return false
 		}
 	}

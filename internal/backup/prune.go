@@ -9,25 +9,25 @@ import (
 	"robot.wtf/internal/durable"
 )
 
-// The rule: of the last two days every backup that is the newest of its hour, of
-// the last 35 the newest of its day, and always the newest of all. What people
-// delete is gone from the backups after 35 days, as the privacy page says.
+// Retention: the newest backup of each hour for 2 days, the newest of each day for
+// 35 days, and always the newest of all. Deleted data is therefore gone from the
+// backups after 35 days, as the privacy page promises.
 const (
-	hourly = 48 * time.Hour
-	daily  = 35 * 24 * time.Hour
+	keepHourly = 48 * time.Hour
+	keepDaily  = 35 * 24 * time.Hour
 )
 
-// keepers chooses of snapshots, oldest first, those that the rule keeps.
-func keepers(times []time.Time, now time.Time) []bool {
+// selectSnapshots reports which of the snapshots, given oldest first, are kept.
+func selectSnapshots(times []time.Time, now time.Time) []bool {
 	keep := make([]bool, len(times))
 	seen := map[string]bool{}
 	for i := len(times) - 1; i >= 0; i-- {
 		t := times[i].UTC()
 		slot := ""
 		switch age := now.Sub(t); {
-		case age < hourly:
+		case age < keepHourly:
 			slot = t.Format("2006-01-02T15")
-		case age < daily:
+		case age < keepDaily:
 			slot = t.Format("2006-01-02")
 		}
 		keep[i] = i == len(times)-1 || slot != "" && !seen[slot]
@@ -36,9 +36,9 @@ func keepers(times []time.Time, now time.Time) []bool {
 	return keep
 }
 
-// Prune removes the snapshots that the rule does not keep, then the objects that
-// none of the others names, and tells how many snapshots went. It removes no
-// object while any snapshot cannot be read.
+// Prune deletes expired snapshots, then the objects that no remaining snapshot
+// uses, and returns the number of snapshots deleted. It deletes no objects if any
+// remaining snapshot can't be read.
 func (r *Repository) Prune() (int, error) {
 	names, err := r.Snapshots()
 	if err != nil {
@@ -46,69 +46,69 @@ func (r *Repository) Prune() (int, error) {
 	}
 	var times []time.Time
 	for _, name := range names {
-		t, err := time.Parse(nameLayout, name)
+		t, err := time.Parse(snapshotNameLayout, name)
 		if err != nil {
-			return 0, fmt.Errorf("backup: prune: snapshots/%s.json is none of ours", name)
+			return 0, fmt.Errorf("backup: prune: snapshots/%s.json is not named like a backup", name)
 		}
 		times = append(times, t)
 	}
-	gone := 0
+	removed := 0
 	used := map[string]bool{}
-	for i, keep := range keepers(times, r.now()) {
+	for i, keep := range selectSnapshots(times, r.now()) {
 		if keep {
-			if err := r.mark(names[i], used); err != nil {
-				return gone, fmt.Errorf("backup: prune: nothing more is removed: %w", err)
+			if err := r.markUsedObjects(names[i], used); err != nil {
+				return removed, fmt.Errorf("backup: prune: stopped: %w", err)
 			}
 			continue
 		}
 		if err := os.Remove(r.path("snapshots", names[i]+".json")); err != nil {
-			return gone, fmt.Errorf("backup: prune: %w", err)
+			return removed, fmt.Errorf("backup: prune: %w", err)
 		}
-		gone++
+		removed++
 	}
-	if gone == 0 {
+	if removed == 0 {
 		return 0, nil
 	}
 	if err := durable.SyncDir(r.path("snapshots")); err != nil {
-		return gone, fmt.Errorf("backup: prune: %w", err)
+		return removed, fmt.Errorf("backup: prune: %w", err)
 	}
-	return gone, r.sweep(used)
+	return removed, r.removeUnusedObjects(used)
 }
 
-// mark notes all objects that a snapshot needs.
-func (r *Repository) mark(name string, used map[string]bool) error {
-	s, err := r.read(name)
+// markUsedObjects adds the ids of all objects that a snapshot uses to used.
+func (r *Repository) markUsedObjects(name string, used map[string]bool) error {
+	s, err := r.readSnapshot(name)
 	if err != nil {
 		return err
 	}
-	note := func(d database) {
-		for _, id := range d.Pieces {
+	markChunks := func(d storedDatabase) {
+		for _, id := range d.Chunks {
 			used[id] = true
 		}
 	}
-	note(s.Platform)
+	markChunks(s.Platform)
 	for _, k := range s.Keys {
 		used[k.ID] = true
 	}
 	for slug, id := range s.Wikis {
 		if used[id] {
-			continue // the same record, with the same pieces
+			continue // a record shared with another snapshot, already followed
 		}
-		rec, err := r.record(id)
+		rec, err := r.readRecord(id)
 		if err != nil {
-			return fmt.Errorf("wiki %s of %s: %w", slug, name, err)
+			return fmt.Errorf("snapshot %s: wiki %s: %w", name, slug, err)
 		}
 		used[id] = true
-		note(rec.Content)
+		markChunks(rec.Content)
 		if rec.Index != nil {
-			note(*rec.Index)
+			markChunks(*rec.Index)
 		}
 	}
 	return nil
 }
 
-// sweep removes the objects that are not used.
-func (r *Repository) sweep(used map[string]bool) error {
+// removeUnusedObjects deletes all objects that are not in used.
+func (r *Repository) removeUnusedObjects(used map[string]bool) error {
 	dirs, err := os.ReadDir(r.path("objects"))
 	if err != nil {
 		return fmt.Errorf("backup: prune: %w", err)

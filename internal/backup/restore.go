@@ -17,18 +17,18 @@ import (
 	"robot.wtf/internal/durable"
 )
 
-// Restore makes a data directory of a snapshot, the newest with an empty name.
-// The directory must hold no service's data; it becomes one in the last step, so
-// a restore that was cut short can be done again. Indexes that are missing and
-// git exports are built anew by the service.
+// Restore restores a snapshot into a data directory; an empty name means the
+// newest. The directory must not contain a service's data. Data is
+// moved into place at the end, so an interrupted restore can be repeated. The
+// service rebuilds missing indexes and git exports.
 func (r *Repository) Restore(ctx context.Context, name, data string, identities []age.Identity) (Snapshot, error) {
 	s, err := r.Snapshot(name)
 	if err != nil {
 		return s, err
 	}
-	for _, there := range []string{"robot.db", "wikis", "keys"} {
-		if exists(filepath.Join(data, there)) {
-			return s, fmt.Errorf("backup: restore: %s has data already (%s): name an empty directory with --data, or move it away", data, there)
+	for _, part := range []string{"robot.db", "wikis", "keys"} {
+		if fileExists(filepath.Join(data, part)) {
+			return s, fmt.Errorf("backup: restore: %s already contains data (%s): pass an empty directory with --data, or move the data away", data, part)
 		}
 	}
 	stage := filepath.Join(data, ".restoring")
@@ -38,7 +38,7 @@ func (r *Repository) Restore(ctx context.Context, name, data string, identities 
 	if err := os.MkdirAll(filepath.Join(stage, "wikis"), 0o700); err != nil {
 		return s, fmt.Errorf("backup: restore: %w", err)
 	}
-	if err := r.fill(ctx, s, stage, identities); err != nil {
+	if err := r.restoreInto(ctx, s, stage, identities); err != nil {
 		return s, fmt.Errorf("backup: restore %s: %w", s.Name(), err)
 	}
 	for _, part := range []string{"keys", "wikis", "robot.db"} {
@@ -52,12 +52,13 @@ func (r *Repository) Restore(ctx context.Context, name, data string, identities 
 	return s, nil
 }
 
-func (r *Repository) fill(ctx context.Context, s Snapshot, dir string, identities []age.Identity) error {
+// restoreInto restores keys, wikis and the platform database into dir.
+func (r *Repository) restoreInto(ctx context.Context, s Snapshot, dir string, identities []age.Identity) error {
 	if err := os.Mkdir(filepath.Join(dir, "keys"), 0o700); err != nil {
 		return err
 	}
 	for _, k := range s.Keys {
-		text, err := r.open(k, identities)
+		text, err := r.readKey(k, identities)
 		if err != nil {
 			return fmt.Errorf("key %s: %w", k.Name, err)
 		}
@@ -69,36 +70,36 @@ func (r *Repository) fill(ctx context.Context, s Snapshot, dir string, identitie
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := r.fillWiki(s, slug, filepath.Join(dir, "wikis", slug)); err != nil {
+		if err := r.restoreWikiDir(s, slug, filepath.Join(dir, "wikis", slug)); err != nil {
 			return fmt.Errorf("wiki %s: %w", slug, err)
 		}
 	}
 	if err := durable.SyncDir(filepath.Join(dir, "wikis")); err != nil {
 		return err
 	}
-	if err := r.write(s.Platform.stored, filepath.Join(dir, "robot.db")); err != nil {
+	if err := r.writeFile(s.Platform.storedFile, filepath.Join(dir, "robot.db")); err != nil {
 		return fmt.Errorf("robot.db: %w", err)
 	}
 	return durable.SyncDir(dir)
 }
 
-// fillWiki makes a wiki's directory.
-func (r *Repository) fillWiki(s Snapshot, slug, dir string) error {
-	rec, err := r.record(s.Wikis[slug])
+// restoreWikiDir restores a wiki's directory. A corrupt index is left out.
+func (r *Repository) restoreWikiDir(s Snapshot, slug, dir string) error {
+	rec, err := r.readRecord(s.Wikis[slug])
 	if err != nil {
 		return err
 	}
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return err
 	}
-	if err := r.write(rec.Content.stored, filepath.Join(dir, "wiki.db")); err != nil {
+	if err := r.writeFile(rec.Content.storedFile, filepath.Join(dir, "wiki.db")); err != nil {
 		return err
 	}
 	if rec.Index != nil {
 		file := filepath.Join(dir, "index.db")
-		err := r.write(rec.Index.stored, file)
-		if _, broken := errors.AsType[*damage](err); broken { // derived: the wiki comes back without it
-			r.log.Warn("backup: an index was left out; it is built anew", "wiki", slug, "err", err)
+		err := r.writeFile(rec.Index.storedFile, file)
+		if _, corrupt := errors.AsType[*corruptError](err); corrupt { // derived data: the service rebuilds it
+			r.log.Warn("backup: index is corrupt and was not restored; the service will rebuild it", "wiki", slug, "err", err)
 			err = os.Remove(file)
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -108,50 +109,51 @@ func (r *Repository) fillWiki(s Snapshot, slug, dir string) error {
 	return durable.SyncDir(dir)
 }
 
-// A Copy is one wiki as a snapshot has it.
-type Copy struct {
+// A WikiCopy describes one wiki restored from a snapshot.
+type WikiCopy struct {
 	Snapshot string
-	Taken    time.Time     // as of when it is: before the snapshot, if the wiki could not be copied then
-	Facts    content.Facts // what it holds
+	Taken    time.Time // when the wiki was copied; earlier than the snapshot if copying failed then
+	Facts    content.Facts
 }
 
-// RestoreWiki makes the files wiki.db, one wiki's content, and robot.db, where
-// its row and members are found, in dir, and compares the content with what it
-// was when it was copied. With an empty name it takes the newest snapshot that
-// has the wiki: those after it was lost have it no more.
-func (r *Repository) RestoreWiki(ctx context.Context, name, slug, dir string) (Copy, error) {
-	s, err := r.snapshotOf(name, slug)
+// RestoreWiki restores one wiki's content to wiki.db in dir, with the platform
+// database, which holds the wiki's row and members, as robot.db beside it. It
+// fails if the content differs from the facts recorded when it was copied. An
+// empty name means the newest snapshot that contains the wiki.
+func (r *Repository) RestoreWiki(ctx context.Context, name, slug, dir string) (WikiCopy, error) {
+	s, err := r.findSnapshotWithWiki(name, slug)
 	if err != nil {
-		return Copy{}, err
+		return WikiCopy{}, err
 	}
-	c := Copy{Snapshot: s.Name(), Taken: s.Time}
+	c := WikiCopy{Snapshot: s.Name(), Taken: s.Time}
 	if since, stale := s.Stale[slug]; stale {
 		c.Taken = since
 	}
-	if c.Facts, err = r.copyOf(ctx, s, slug, dir); err != nil {
-		return c, fmt.Errorf("backup: restore wiki %s of %s: %w", slug, s.Name(), err)
+	if c.Facts, err = r.restoreWikiFiles(ctx, s, slug, dir); err != nil {
+		return c, fmt.Errorf("backup: restore wiki %s from %s: %w", slug, s.Name(), err)
 	}
 	return c, nil
 }
 
-func (r *Repository) copyOf(ctx context.Context, s Snapshot, slug, dir string) (content.Facts, error) {
-	rec, err := r.record(s.Wikis[slug])
+func (r *Repository) restoreWikiFiles(ctx context.Context, s Snapshot, slug, dir string) (content.Facts, error) {
+	rec, err := r.readRecord(s.Wikis[slug])
 	if err != nil {
 		return content.Facts{}, err
 	}
 	file := filepath.Join(dir, "wiki.db")
-	if err := r.write(rec.Content.stored, file); err != nil {
+	if err := r.writeFile(rec.Content.storedFile, file); err != nil {
 		return content.Facts{}, err
 	}
-	facts, err := rec.check(ctx, file, slug)
+	facts, err := rec.checkContent(ctx, file, slug)
 	if err != nil {
 		return facts, err
 	}
-	return facts, r.write(s.Platform.stored, filepath.Join(dir, "robot.db"))
+	return facts, r.writeFile(s.Platform.storedFile, filepath.Join(dir, "robot.db"))
 }
 
-// snapshotOf is the named snapshot, or the newest, that has a wiki.
-func (r *Repository) snapshotOf(name, slug string) (Snapshot, error) {
+// findSnapshotWithWiki returns the named snapshot, or with an empty name the
+// newest one that contains the wiki.
+func (r *Repository) findSnapshotWithWiki(name, slug string) (Snapshot, error) {
 	names := []string{name}
 	if name == "" {
 		var err error
@@ -160,8 +162,8 @@ func (r *Repository) snapshotOf(name, slug string) (Snapshot, error) {
 		}
 		slices.Reverse(names)
 	}
-	for _, each := range names {
-		s, err := r.Snapshot(each)
+	for _, candidate := range names {
+		s, err := r.Snapshot(candidate)
 		if err != nil {
 			return s, err
 		}
@@ -170,7 +172,7 @@ func (r *Repository) snapshotOf(name, slug string) (Snapshot, error) {
 		}
 	}
 	if name == "" {
-		return Snapshot{}, fmt.Errorf("backup: no backup in %s has a wiki %q", r.dir, slug)
+		return Snapshot{}, fmt.Errorf("backup: no backup in %s contains wiki %q", r.dir, slug)
 	}
-	return Snapshot{}, fmt.Errorf("backup: the backup %s has no wiki %q", name, slug)
+	return Snapshot{}, fmt.Errorf("backup: snapshot %s does not contain wiki %q", name, slug)
 }

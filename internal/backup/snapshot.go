@@ -12,68 +12,70 @@ import (
 	"robot.wtf/internal/content"
 )
 
-// A stored file is one that is kept in pieces.
-type stored struct {
+// A storedFile is a file stored in chunks.
+type storedFile struct {
 	Size   int64    `json:"size"`
-	Pieces []string `json:"pieces"` // ids of objects, in order
+	Chunks []string `json:"pieces"` // ids of objects, in order
 }
 
-// A database is a copy of an SQLite database with what it is compared by.
-type database struct {
-	stored
+// A storedDatabase is a stored SQLite database and its row counts, which a
+// verification compares.
+type storedDatabase struct {
+	storedFile
 	Rows map[string]int64 `json:"rows"` // by table
-	// From tells the state of the file that it is a copy of; "" when that may
-	// have changed since without showing it.
+	// From is the state of the source files when they were copied, or "" if a
+	// change right after the copy could go unnoticed.
 	From string `json:"from,omitempty"`
 }
 
-// A record is one wiki in a snapshot. It is an object itself: snapshots of
-// wikis that did not change share it.
-type record struct {
-	Content database      `json:"content"`
-	Facts   content.Facts `json:"facts"`
-	Index   *database     `json:"index,omitempty"` // derived: a wiki without it is whole
+// A wikiRecord describes one wiki in a snapshot. It is stored as an object, so
+// snapshots share the records of unchanged wikis.
+type wikiRecord struct {
+	Content storedDatabase  `json:"content"`
+	Facts   content.Facts   `json:"facts"`
+	Index   *storedDatabase `json:"index,omitempty"` // derived data; optional
 }
 
-// check compares a copy of the content with what it was when it was taken.
-func (rec record) check(ctx context.Context, file, slug string) (content.Facts, error) {
+// check fails if a restored content database is damaged or differs from the
+// recorded facts.
+func (rec wikiRecord) checkContent(ctx context.Context, file, slug string) (content.Facts, error) {
 	facts, err := content.CheckFile(ctx, file, slug)
 	if err == nil && facts != rec.Facts {
-		err = fmt.Errorf("it is %+v, was %+v", facts, rec.Facts)
+		err = fmt.Errorf("content differs from the backup: got %+v, want %+v", facts, rec.Facts)
 	}
 	return facts, err
 }
 
-// A key is a file of keys/. ID is the object, which is encrypted where Sealed
-// says so; Sum is the SHA-256 of the plain text.
-type key struct {
+// A storedKey is a file from keys/. ID is its object, encrypted if Sealed is set.
+// Sum is the SHA-256 of the plain text.
+type storedKey struct {
 	Name   string `json:"name"`
 	ID     string `json:"id"`
 	Sum    string `json:"sum"`
 	Sealed bool   `json:"sealed"`
 }
 
-// A Snapshot is one backup.
+// A Snapshot lists the contents of one backup.
 type Snapshot struct {
 	Format   int               `json:"format"`
 	Time     time.Time         `json:"time"`
-	Platform database          `json:"platform"`
-	Keys     []key             `json:"keys"`
-	Wikis    map[string]string `json:"wikis"` // slug -> object of its record
-	// Stale are wikis that could not be copied: their records are of the time
-	// given, or missing if there never was one.
+	Platform storedDatabase    `json:"platform"`
+	Keys     []storedKey       `json:"keys"`
+	Wikis    map[string]string `json:"wikis"` // slug to the id of its wikiRecord
+	// Stale lists wikis that could not be copied, with the time of the older copy
+	// in Wikis. A wiki that was never copied is missing from Wikis.
 	Stale map[string]time.Time `json:"stale,omitempty"`
 }
 
-// format is the version of what snapshots and records hold.
-const format = 1
+// formatVersion is the version of the JSON in snapshots and records.
+const formatVersion = 1
 
-const nameLayout = "20060102T150405.000Z"
+const snapshotNameLayout = "20060102T150405.000Z"
 
-// Name is what the snapshot is called on the command line.
-func (s Snapshot) Name() string { return s.Time.UTC().Format(nameLayout) }
+// Name returns the name used on the command line.
+func (s Snapshot) Name() string { return s.Time.UTC().Format(snapshotNameLayout) }
 
-// Snapshots lists the names of all backups, oldest first.
+// Snapshots returns the names of all finished backups, oldest first.
 func (r *Repository) Snapshots() ([]string, error) {
 	list, err := os.ReadDir(r.path("snapshots"))
 	if err != nil {
@@ -89,7 +91,7 @@ func (r *Repository) Snapshots() ([]string, error) {
 	return names, nil
 }
 
-// Snapshot reads a backup by its name; the newest with an empty one.
+// Snapshot reads the named backup; an empty name means the newest.
 func (r *Repository) Snapshot(name string) (Snapshot, error) {
 	names, err := r.Snapshots()
 	if err != nil {
@@ -97,34 +99,34 @@ func (r *Repository) Snapshot(name string) (Snapshot, error) {
 	}
 	switch {
 	case len(names) == 0:
-		return Snapshot{}, fmt.Errorf("backup: %s holds no finished backup", r.dir)
+		return Snapshot{}, fmt.Errorf("backup: %s contains no finished backup", r.dir)
 	case name == "":
 		name = names[len(names)-1]
 	case !slices.Contains(names, name):
-		return Snapshot{}, fmt.Errorf("backup: there is no backup %q; there are %s", name, strings.Join(names, ", "))
+		return Snapshot{}, fmt.Errorf("backup: no backup %q; available backups: %s", name, strings.Join(names, ", "))
 	}
-	return r.read(name)
+	return r.readSnapshot(name)
 }
 
-func (r *Repository) read(name string) (Snapshot, error) {
+func (r *Repository) readSnapshot(name string) (Snapshot, error) {
 	text, err := os.ReadFile(r.path("snapshots", name+".json"))
 	if err != nil {
 		return Snapshot{}, fmt.Errorf("backup: %w", err)
 	}
 	var s Snapshot
 	if err := json.Unmarshal(text, &s); err != nil {
-		return Snapshot{}, fmt.Errorf("backup: snapshot %s is damaged: %w", name, err)
+		return Snapshot{}, fmt.Errorf("backup: snapshot %s is corrupt: %w", name, err)
 	}
-	if s.Format != format {
-		return Snapshot{}, fmt.Errorf("backup: snapshot %s is of format %d; this program knows %d", name, s.Format, format)
+	if s.Format != formatVersion {
+		return Snapshot{}, fmt.Errorf("backup: snapshot %s is uses format %d; this program supports %d", name, s.Format, formatVersion)
 	}
 	return s, nil
 }
 
-// record reads a wiki's record.
-func (r *Repository) record(id string) (record, error) {
-	var rec record
-	text, err := r.get(id)
+// readRecord reads a wiki's record.
+func (r *Repository) readRecord(id string) (wikiRecord, error) {
+	var rec wikiRecord
+	text, err := r.readObject(id)
 	if err == nil {
 		err = json.Unmarshal(text, &rec)
 	}

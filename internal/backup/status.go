@@ -14,29 +14,29 @@ import (
 	"robot.wtf/internal/durable"
 )
 
-// An Attempt is how the last backup ended.
+// An Attempt is the outcome of the last backup.
 type Attempt struct {
 	Time  time.Time `json:"time"`
 	Error string    `json:"error,omitempty"`
 }
 
-// A Verified is the last snapshot that was restored and compared whole.
+// Verified describes the last snapshot that passed a full verification.
 type Verified struct {
 	Snapshot string    `json:"snapshot"`
 	Taken    time.Time `json:"taken"`
 	Time     time.Time `json:"time"` // of the verification
 }
 
-// A Status is what can be told of a directory of backups without its lock. Times
-// are zero where there is nothing.
+// A Status is the state of a backup directory, read without its lock. Times are
+// zero if the event has not happened yet.
 type Status struct {
-	Newest   time.Time // when the last finished backup was taken
+	Newest   time.Time // time of the last finished backup
 	Attempt  Attempt
 	Verified Verified
 }
 
-// Look reads the status of a directory of backups, which need not be there yet.
-func Look(dir string) (Status, error) {
+// ReadStatus reads the status of a backup directory, which need not exist yet.
+func ReadStatus(dir string) (Status, error) {
 	var s Status
 	list, err := os.ReadDir(filepath.Join(dir, "snapshots"))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -49,21 +49,22 @@ func Look(dir string) (Status, error) {
 		}
 	}
 	if len(names) > 0 {
-		s.Newest, _ = time.Parse(nameLayout, slices.Max(names))
+		s.Newest, _ = time.Parse(snapshotNameLayout, slices.Max(names))
 	}
-	if err := readNote(filepath.Join(dir, "attempt.json"), &s.Attempt); err != nil {
+	if err := readJSONFile(filepath.Join(dir, "attempt.json"), &s.Attempt); err != nil {
 		return s, err
 	}
-	return s, readNote(filepath.Join(dir, "verified.json"), &s.Verified)
+	return s, readJSONFile(filepath.Join(dir, "verified.json"), &s.Verified)
 }
 
-func readNote(file string, into any) error {
+// readJSONFile decodes a file into v. It leaves v unchanged if the file is missing.
+func readJSONFile(file string, v any) error {
 	text, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err == nil {
-		err = json.Unmarshal(text, into)
+		err = json.Unmarshal(text, v)
 	}
 	if err != nil {
 		return fmt.Errorf("backup: %s: %w", file, err)
@@ -71,38 +72,38 @@ func readNote(file string, into any) error {
 	return nil
 }
 
-// Problems says what an operator has to do something about, in sentences.
+// Problems returns one sentence for each problem that needs the operator.
 func (s Status) Problems(now time.Time) []string {
 	var problems []string
 	if s.Attempt.Error != "" {
 		problems = append(problems, fmt.Sprintf("The last backup (%s) failed: %s", s.Attempt.Time.Format(time.RFC3339), s.Attempt.Error))
 	}
-	since := func(what string, t time.Time) {
+	checkAge := func(event string, t time.Time) {
 		switch {
 		case t.IsZero():
-			problems = append(problems, "No backup was ever "+what+".")
-		case now.Sub(t) > Late:
-			problems = append(problems, fmt.Sprintf("No backup was %s for %d hours; that should happen daily.", what, int(now.Sub(t).Hours())))
+			problems = append(problems, "No backup has ever been "+event+".")
+		case now.Sub(t) > MaxAge:
+			problems = append(problems, fmt.Sprintf("No backup has been %s for %d hours; this should happen at least daily.", event, int(now.Sub(t).Hours())))
 		}
 	}
-	since("taken", s.Newest)
-	since("verified", s.Verified.Time)
+	checkAge("taken", s.Newest)
+	checkAge("verified", s.Verified.Time)
 	return problems
 }
 
-func (r *Repository) noteAttempt(failure error) error {
+func (r *Repository) recordAttempt(failure error) error {
 	a := Attempt{Time: r.now().UTC()}
 	if failure != nil {
 		a.Error = failure.Error()
 	}
-	return r.note("attempt.json", a)
+	return r.writeJSONFile("attempt.json", a)
 }
 
-func (r *Repository) noteVerified(s Snapshot) error {
-	return r.note("verified.json", Verified{Snapshot: s.Name(), Taken: s.Time, Time: r.now().UTC()})
+func (r *Repository) recordVerified(s Snapshot) error {
+	return r.writeJSONFile("verified.json", Verified{Snapshot: s.Name(), Taken: s.Time, Time: r.now().UTC()})
 }
 
-func (r *Repository) note(name string, v any) error {
+func (r *Repository) writeJSONFile(name string, v any) error {
 	text, err := json.Marshal(v)
 	if err == nil {
 		err = durable.WriteFile(r.path(name), append(text, '\n'))

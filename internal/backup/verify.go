@@ -17,148 +17,153 @@ import (
 	"robot.wtf/internal/store"
 )
 
-// A Proof is what a verification came to.
-type Proof struct {
-	Name       string // of the snapshot
-	Wikis      int
-	Facts      content.Facts // of all wikis together, without a head
-	KeysOpened int
-	KeysSealed int // not opened, for no identity was given
-	Took       time.Duration
+// A VerifyReport summarizes a verification.
+type VerifyReport struct {
+	Name        string // of the snapshot
+	Wikis       int
+	Facts       content.Facts // sums over all wikis; Head is empty
+	KeysChecked int
+	KeysSkipped int // encrypted, and no identity was given
+	Took        time.Duration
 }
 
-// Verify restores a snapshot, the newest with an empty name, or one wiki of it,
-// piece by piece to a temporary directory below scratch (the system's when
-// empty), and compares heads, rows and files with what they were when it was
-// taken. Nothing is left there. All that is wrong is told, not the first thing
-// alone, and objects that are broken are set aside, so that the next backup
-// brings them again; so the repository must be open for writing. A whole snapshot
-// without fault is noted as verified.
-func (r *Repository) Verify(ctx context.Context, name, slug, scratch string, identities []age.Identity) (Proof, error) {
+// Verify restores a snapshot (an empty name means the newest) or one wiki in it
+// to a temporary directory, and compares heads, row counts and files with those
+// recorded by the backup. The temporary directory is created in scratch, by
+// default the system's, and removed afterwards.
+//
+// The error lists all failures, not just the first. Corrupt objects are moved to
+// damaged/ so that the next backup stores them again; the repository must
+// therefore be open for writing. A full verification that succeeds is recorded.
+func (r *Repository) Verify(ctx context.Context, name, slug, scratch string, identities []age.Identity) (VerifyReport, error) {
 	start := time.Now()
 	s, err := r.Snapshot(name)
 	if err != nil {
-		return Proof{}, err
+		return VerifyReport{}, err
 	}
 	dir, err := os.MkdirTemp(scratch, "robot-verify-")
 	if err != nil {
-		return Proof{}, fmt.Errorf("backup: verify: %w", err)
+		return VerifyReport{}, fmt.Errorf("backup: verify: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	v := verifying{r: r, dir: dir, proof: Proof{Name: s.Name()}}
+	v := verifyRun{repo: r, dir: dir, report: VerifyReport{Name: s.Name()}}
 	if slug == "" {
-		v.platform(ctx, s)
-		v.keys(s, identities)
+		v.checkPlatform(ctx, s)
+		v.checkKeys(s, identities)
 	} else if s.Wikis[slug] == "" {
-		return Proof{}, fmt.Errorf("backup: the backup %s has no wiki %q", s.Name(), slug)
+		return VerifyReport{}, fmt.Errorf("backup: snapshot %s does not contain wiki %q", s.Name(), slug)
 	}
-	for _, each := range slices.Sorted(maps.Keys(s.Wikis)) {
+	for _, candidate := range slices.Sorted(maps.Keys(s.Wikis)) {
 		if err := ctx.Err(); err != nil {
-			return v.proof, fmt.Errorf("backup: verify: %w", err)
+			return v.report, fmt.Errorf("backup: verify: %w", err)
 		}
-		if slug == "" || each == slug {
-			v.wiki(ctx, each, s.Wikis[each])
+		if slug == "" || candidate == slug {
+			v.checkWiki(ctx, candidate, s.Wikis[candidate])
 		}
 	}
-	v.proof.Took = time.Since(start)
-	if err := errors.Join(v.wrong...); err != nil {
-		return v.proof, fmt.Errorf("backup: %s cannot be restored as it was:\n%w", s.Name(), err)
+	v.report.Took = time.Since(start)
+	if err := errors.Join(v.failures...); err != nil {
+		return v.report, fmt.Errorf("backup: verification of %s failed:\n%w", s.Name(), err)
 	}
 	if slug == "" {
-		return v.proof, r.noteVerified(s)
+		return v.report, r.recordVerified(s)
 	}
-	return v.proof, nil
+	return v.report, nil
 }
 
-type verifying struct {
-	r     *Repository
-	dir   string
-	proof Proof
-	wrong []error
+// A verifyRun is a verification in progress.
+type verifyRun struct {
+	repo     *Repository
+	dir      string
+	report   VerifyReport
+	failures []error
 }
 
-func (v *verifying) fail(what string, err error) {
+// addFailure records an error, if there is one, and quarantines a corrupt object.
+func (v *verifyRun) addFailure(part string, err error) {
 	if err == nil {
 		return
 	}
-	v.wrong = append(v.wrong, fmt.Errorf("%s: %w", what, err))
-	if d, ok := errors.AsType[*damage](err); ok {
-		if err := v.r.setAside(d.id); err != nil {
-			v.wrong = append(v.wrong, err)
+	v.failures = append(v.failures, fmt.Errorf("%s: %w", part, err))
+	if d, ok := errors.AsType[*corruptError](err); ok {
+		if err := v.repo.quarantine(d.id); err != nil {
+			v.failures = append(v.failures, err)
 		}
 	}
 }
 
-// database restores one database and compares its rows.
-func (v *verifying) database(ctx context.Context, d database, file string) error {
-	if err := v.r.write(d.stored, file); err != nil {
+// checkDatabase restores one database and compares its row counts.
+func (v *verifyRun) checkDatabase(ctx context.Context, d storedDatabase, file string) error {
+	if err := v.repo.writeFile(d.storedFile, file); err != nil {
 		return err
 	}
 	rows, err := countRows(ctx, file)
 	if err != nil {
 		return err
 	}
-	var differ []string
+	var differences []string
 	for table, n := range d.Rows {
 		if rows[table] != n {
-			differ = append(differ, fmt.Sprintf("%s has %d rows, had %d", table, rows[table], n))
+			differences = append(differences, fmt.Sprintf("table %s has %d rows, want %d", table, rows[table], n))
 		}
 	}
-	if len(differ) > 0 || len(rows) != len(d.Rows) {
-		slices.Sort(differ)
-		return fmt.Errorf("%d tables, had %d; %s", len(rows), len(d.Rows), strings.Join(differ, "; "))
+	if len(differences) > 0 || len(rows) != len(d.Rows) {
+		slices.Sort(differences)
+		return fmt.Errorf("%d tables, want %d; %s", len(rows), len(d.Rows), strings.Join(differences, "; "))
 	}
 	return nil
 }
 
-// platform opens the platform's database as the service would, and looks for
-// each wiki of the snapshot in it.
-func (v *verifying) platform(ctx context.Context, s Snapshot) {
+// checkPlatform opens the platform database as the service would and looks up each
+// wiki of the snapshot in it.
+func (v *verifyRun) checkPlatform(ctx context.Context, s Snapshot) {
 	file := filepath.Join(v.dir, "robot.db")
-	if err := v.database(ctx, s.Platform, file); err != nil {
-		v.fail("robot.db", err)
+	if err := v.checkDatabase(ctx, s.Platform, file); err != nil {
+		v.addFailure("robot.db", err)
 		return
 	}
-	db, err := store.Open(ctx, file, v.r.now)
+	db, err := store.Open(ctx, file, v.repo.now)
 	if err != nil {
-		v.fail("robot.db", err)
+		v.addFailure("robot.db", err)
 		return
 	}
 	defer db.Close()
 	for slug := range s.Wikis {
 		_, err := db.Site(ctx, slug)
-		v.fail("robot.db", err)
+		v.addFailure("robot.db", err)
 	}
 }
 
-func (v *verifying) keys(s Snapshot, identities []age.Identity) {
+// checkKeys decrypts the keys, or without an identity checks only their objects.
+func (v *verifyRun) checkKeys(s Snapshot, identities []age.Identity) {
 	for _, k := range s.Keys {
 		if k.Sealed && len(identities) == 0 {
-			_, err := v.r.get(k.ID)
-			v.fail("key "+k.Name, err)
-			v.proof.KeysSealed++
+			_, err := v.repo.readObject(k.ID)
+			v.addFailure("key "+k.Name, err)
+			v.report.KeysSkipped++
 			continue
 		}
-		_, err := v.r.open(k, identities)
-		v.fail("key "+k.Name, err)
-		v.proof.KeysOpened++
+		_, err := v.repo.readKey(k, identities)
+		v.addFailure("key "+k.Name, err)
+		v.report.KeysChecked++
 	}
 }
 
-func (v *verifying) wiki(ctx context.Context, slug, id string) {
+func (v *verifyRun) checkWiki(ctx context.Context, slug, id string) {
 	dir := filepath.Join(v.dir, "wiki")
 	defer os.RemoveAll(dir)
-	facts, err := v.oneWiki(ctx, slug, id, dir)
-	v.fail("wiki "+slug, err)
-	v.proof.Wikis++
-	v.proof.Facts.Seq += facts.Seq
-	v.proof.Facts.Files += facts.Files
-	v.proof.Facts.Blobs += facts.Blobs
-	v.proof.Facts.Commits += facts.Commits
+	facts, err := v.restoreAndCompare(ctx, slug, id, dir)
+	v.addFailure("wiki "+slug, err)
+	v.report.Wikis++
+	v.report.Facts.Seq += facts.Seq
+	v.report.Facts.Files += facts.Files
+	v.report.Facts.Blobs += facts.Blobs
+	v.report.Facts.Commits += facts.Commits
 }
 
-func (v *verifying) oneWiki(ctx context.Context, slug, id, dir string) (content.Facts, error) {
-	rec, err := v.r.record(id)
+// restoreAndCompare restores a wiki to dir and compares it with its record.
+func (v *verifyRun) restoreAndCompare(ctx context.Context, slug, id, dir string) (content.Facts, error) {
+	rec, err := v.repo.readRecord(id)
 	if err != nil {
 		return content.Facts{}, err
 	}
@@ -166,15 +171,15 @@ func (v *verifying) oneWiki(ctx context.Context, slug, id, dir string) (content.
 		return content.Facts{}, err
 	}
 	file := filepath.Join(dir, "wiki.db")
-	if err := v.database(ctx, rec.Content, file); err != nil {
+	if err := v.checkDatabase(ctx, rec.Content, file); err != nil {
 		return content.Facts{}, err
 	}
-	facts, err := rec.check(ctx, file, slug)
+	facts, err := rec.checkContent(ctx, file, slug)
 	if err != nil {
 		return facts, err
 	}
 	if rec.Index != nil {
-		if err := v.database(ctx, *rec.Index, filepath.Join(dir, "index.db")); err != nil {
+		if err := v.checkDatabase(ctx, *rec.Index, filepath.Join(dir, "index.db")); err != nil {
 			return facts, fmt.Errorf("index: %w", err)
 		}
 	}

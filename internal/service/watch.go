@@ -128,7 +128,7 @@ func (s *Service) notifyReport(slug, reason string) {
 
 func checkBackup(dir string) watch.Check {
 	return func(context.Context) []watch.Condition {
-		status, err := backup.Look(dir)
+		status, err := backup.ReadStatus(dir)
 		problems := status.Problems(time.Now())
 		if err != nil {
 			problems = []string{err.Error()}
@@ -143,7 +143,7 @@ func checkBackup(dir string) watch.Check {
 func (s *Service) measureBackups(dir string) {
 	age := func(timeOf func(backup.Status) time.Time) func() (float64, bool) {
 		return func() (float64, bool) {
-			status, err := backup.Look(dir)
+			status, err := backup.ReadStatus(dir)
 			at := timeOf(status)
 			return time.Since(at).Seconds(), err == nil && !at.IsZero()
 		}

@@ -12,7 +12,7 @@ import (
 	"robot.wtf/internal/sqlite"
 )
 
-// countRows counts the rows of each table of a file that nobody uses.
+// countRows counts the rows of each table in a database file that is not in use.
 func countRows(ctx context.Context, file string) (map[string]int64, error) {
 	db, err := sqlite.OpenCopy(file)
 	if err != nil {
@@ -37,7 +37,7 @@ func countRows(ctx context.Context, file string) (map[string]int64, error) {
 	counts := map[string]int64{}
 	for _, table := range tables {
 		var n int64
-		quoted := `"` + strings.ReplaceAll(table, `"`, `""`) + `"` // a name cannot be a parameter
+		quoted := `"` + strings.ReplaceAll(table, `"`, `""`) + `"` // table names cannot be bound as parameters
 		if err := db.QueryRowContext(ctx, `SELECT count(*) FROM `+quoted).Scan(&n); err != nil {
 			return nil, err
 		}
@@ -46,9 +46,9 @@ func countRows(ctx context.Context, file string) (map[string]int64, error) {
 	return counts, nil
 }
 
-// fileState tells a file's state, and whether it is older than a time. A file
-// that is not there is as one that is empty, for so SQLite treats its log.
-func fileState(file string, than time.Time) (state string, old bool) {
+// fileState returns a file's fingerprint and whether it was last modified before
+// cutoff. A missing file counts as empty, which is how SQLite treats its WAL.
+func fileState(file string, cutoff time.Time) (state string, old bool) {
 	info, err := os.Stat(file)
 	if err != nil || info.Size() == 0 {
 		return "|-", true
@@ -57,7 +57,7 @@ func fileState(file string, than time.Time) (state string, old bool) {
 	if !ok {
 		return "", false
 	}
-	// Not the time of the inode's last change: SQLite sets owners when root opens
-	// a file, which changes that.
-	return fmt.Sprintf("|%d %d %d", stat.Ino, info.Size(), info.ModTime().UnixNano()), info.ModTime().Before(than)
+	// Don't use ctime: SQLite changes the owner of files that root opens, which
+	// updates it.
+	return fmt.Sprintf("|%d %d %d", stat.Ino, info.Size(), info.ModTime().UnixNano()), info.ModTime().Before(cutoff)
 }
