@@ -194,14 +194,14 @@ test("forms that come back", async () => {
   await inspect(who, "a page that is too large");
   await go(page, ada + "/-/create");
   await page.getByLabel("Name").fill("one//two");
-  await send(400, page.getByRole("button", { name: "Write it" }));
+  await send(422, page.getByRole("button", { name: "Write it" }));
   await inspect(who, "a name that cannot be");
   await page.getByLabel("Name").fill("weather station");
   await send(409, page.getByRole("button", { name: "Write it" }));
   await inspect(who, "a name that is taken");
   await go(page, ada + "/-/settings");
   await page.getByLabel("Home page").fill("../up");
-  await send(400, page.getByRole("button", { name: "Save" }));
+  await send(422, page.getByRole("button", { name: "Save" }));
   await inspect(who, "settings that cannot be");
   const first = (await service.api("ada", "GET", "/pages/Sandbox/Met/history")).history;
   await go(page, `${ada}/-/revert/${first[1].commit}`);

@@ -30,7 +30,7 @@ var rooms = map[string]room{
 	"merge":     {1, ""},
 	"minilm":    {1, ""},
 	"outbound":  {1, ""},
-	"limit":     {1, ""},
+	"limit":     {1, "wiki"},
 	"keyfile":   {1, "durable"},
 	"raster":    {1, "wiki"},
 	"markdown":  {1, "wiki"},

@@ -368,7 +368,7 @@ func TestReportsReachTheOperator(t *testing.T) {
 		t.Errorf("the queue:\n%q", out)
 	}
 	form.Set("reason", "dance")
-	if w := reader.post(host, "/-/report", form); w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "watches") {
+	if w := reader.post(host, "/-/report", form); w.Code != http.StatusUnprocessableEntity || !strings.Contains(w.Body.String(), "watches") {
 		t.Errorf("a wrong reason: %d", w.Code)
 	}
 	if w := reader.post("bob."+config.DevHost, "/-/report", form); w.Code == http.StatusSeeOther && w.Header().Get("Location") == "/-/report?sent=1&page=%2FHome" {

@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"robot.wtf/internal/wiki"
 )
 
 // readBody reads a body like a handler.
@@ -69,7 +71,7 @@ func TestBodiesRefused(t *testing.T) {
 	} {
 		var body saveBody
 		err := readBody([]byte(text), &body)
-		if !errors.Is(err, errBody) || !strings.Contains(err.Error(), want) {
+		if !errors.Is(err, wiki.ErrMalformed) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.50s: %v, want %s", text, err, want)
 		}
 		if err != nil && len(err.Error()) > 500 {

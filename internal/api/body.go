@@ -111,7 +111,9 @@ func clip(s string) string {
 	return s
 }
 
-func malformed(format string, args ...any) error { return wiki.Problemf(errBody, "", format, args...) }
+func malformed(format string, args ...any) error {
+	return wiki.Problemf(wiki.ErrMalformed, "", format, args...)
+}
 
 // precondition reads what the writer knew: If-Match is strict, If-None-Match: *
 // creates, a revision in the body merges (RFC 9110, 13.1).

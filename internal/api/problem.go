@@ -11,14 +11,13 @@ import (
 )
 
 var (
-	errToken    = errors.New("api: a token is needed")
-	errPersonal = errors.New("api: a personal token is needed")
+	errToken    = errors.New("api: token required")
+	errPersonal = errors.New("api: personal token required")
 	errMethod   = errors.New("api: method not allowed")
-	errBody     = errors.New("api: malformed body")
 )
 
-// A problem is what errors look like (RFC 9457). Code is stable and for
-// programs; Detail is a sentence for whoever reads it.
+// A problem is the body of an error response (RFC 9457). Code is stable and for
+// programs; Detail is for people.
 type problem struct {
 	Type   string `json:"type"`
 	Title  string `json:"title"`
@@ -26,60 +25,78 @@ type problem struct {
 	Detail string `json:"detail"`
 	Code   string `json:"code"`
 	Field  string `json:"field,omitempty"`
-	Meant  string `json:"did_you_mean,omitempty"` // what the field should perhaps hold
+	Meant  string `json:"did_you_mean,omitempty"` // a suggested value for Field
 	*conflict
 }
 
-// A conflict is what a 409 says besides, so that no second read is needed.
+// A conflict has the details of a 409, so that the client needn't read again.
 type conflict struct {
 	Path     string      `json:"path"`
 	Deleted  bool        `json:"deleted"`
-	Revision string      `json:"revision"` // the current one: the base of the next try
+	Revision string      `json:"revision"` // the current one: the base of the next attempt
 	Base     string      `json:"base"`
 	Theirs   string      `json:"theirs"`
 	Hunks    []wiki.Hunk `json:"hunks"`
 }
 
-var kinds = []struct {
+// An errorText describes a kind of error. The code is stable.
+type errorText struct{ code, detail string }
+
+// protocolErrors are this front end's own errors; those of wiki.KindOf are in
+// errorTexts.
+var protocolErrors = []struct {
 	kind   error
 	status int
-	code   string
-	detail string // when the error is no Problem
+	errorText
 }{
-	{errToken, http.StatusUnauthorized, "token_needed", "Send a token of this wiki: Authorization: Bearer rwtf_…"},
-	{errPersonal, http.StatusUnauthorized, "token_needed", "Send a personal token, from the account's page: Authorization: Bearer rwtp_…"},
-	{errMethod, http.StatusMethodNotAllowed, "method", "This address does not take that method; see the Allow header."},
-	{errBody, http.StatusBadRequest, "malformed", "The body could not be read."},
-	{wiki.ErrConflict, http.StatusConflict, "conflict", "Somebody else changed the same lines. Merge your text with theirs and send it with the current revision."},
-	{wiki.ErrExists, http.StatusConflict, "exists", "There is one of that name already."},
-	{wiki.ErrPrecondition, http.StatusPreconditionFailed, "precondition_failed", "The page is not at the revision that you named. Read it again."},
-	{wiki.ErrPreconditionRequired, http.StatusPreconditionRequired, "precondition_required", "Say which revision you read: If-Match, or \"revision\" in the body."},
-	{wiki.ErrTooLarge, http.StatusRequestEntityTooLarge, "too_large", "That is too large."},
-	{wiki.ErrQuota, http.StatusForbidden, "quota", "The wiki is full."},
-	{wiki.ErrSuspended, http.StatusForbidden, "suspended", "This wiki was suspended by who runs this service."},
-	{wiki.ErrTakenDown, http.StatusUnavailableForLegalReasons, "withheld", "This may not be shown, for legal reasons."},
-	{wiki.ErrDenied, http.StatusForbidden, "denied", "You may not do that."},
-	{wiki.ErrInvalid, http.StatusUnprocessableEntity, "invalid", "That cannot be."},
-	{wiki.ErrStorage, http.StatusInsufficientStorage, "storage", "The disk refused this, so nothing was changed. Try again in a minute."},
-	{wiki.ErrGone, http.StatusGone, "gone", "It is gone."},
-	{wiki.ErrNotFound, http.StatusNotFound, "not_found", "There is no such thing in this wiki."},
+	{errToken, http.StatusUnauthorized, errorText{"token_needed", "Send a token for this wiki: Authorization: Bearer rwtf_…"}},
+	{errPersonal, http.StatusUnauthorized, errorText{"token_needed", "Send a personal token, which you create on your account page: Authorization: Bearer rwtp_…"}},
+	{errMethod, http.StatusMethodNotAllowed, errorText{"method", "This address doesn't support that method; see the Allow header."}},
 }
 
-// fail turns an error into a problem, and tells the server, which logs it. What
-// is not a known kind is ours, and answered in general words.
-func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
-	p := problem{Type: "about:blank", Status: http.StatusInternalServerError, Code: "internal",
-		Detail: "Something broke on our side; nothing was changed. Try again."}
-	for _, k := range kinds {
-		if errors.Is(err, k.kind) {
-			p.Status, p.Code, p.Detail = k.status, k.code, k.detail
-			break
+// errorTexts describe errors; the detail is for errors that aren't a wiki.Problem.
+var errorTexts = map[error]errorText{
+	wiki.ErrMalformed:            {"malformed", "The request couldn't be parsed."},
+	wiki.ErrConflict:             {"conflict", "Somebody else changed the same lines. Merge your text with theirs and send it with the current revision."},
+	wiki.ErrExists:               {"exists", "Something with that name exists already."},
+	wiki.ErrPrecondition:         {"precondition_failed", "The page isn't at the revision you sent. Read it again."},
+	wiki.ErrPreconditionRequired: {"precondition_required", "Send the revision you read: If-Match, or \"revision\" in the body."},
+	wiki.ErrTooLarge:             {"too_large", "The request is too large."},
+	wiki.ErrQuota:                {"quota", "The wiki is full. Delete something, or ask its owner."},
+	wiki.ErrSuspended:            {"suspended", "This wiki was suspended by the operator."},
+	wiki.ErrTakenDown:            {"withheld", "This can't be shown, for legal reasons."},
+	wiki.ErrDenied:               {"denied", "You aren't allowed to do that."},
+	wiki.ErrInvalid:              {"invalid", "The request has an invalid value."},
+	wiki.ErrTooMany:              {"too_fast", "Too many requests. Wait, then try again."},
+	wiki.ErrUnavailable:          {"unavailable", "This isn't available at the moment. Try again later."},
+	wiki.ErrStorageBusy:          {"storage", "The disk is busy, so nothing was changed. Try again in a moment."},
+	wiki.ErrStorage:              {"storage", "The disk didn't accept this, so nothing was changed. Try again in a minute."},
+	wiki.ErrGone:                 {"gone", "This is gone for good."},
+	wiki.ErrNotFound:             {"not_found", "There is no such thing in this wiki."},
+}
+
+// describe returns the status and text of an error. An error without a kind is a
+// fault of the service and gets a general text.
+func describe(err error) (int, errorText) {
+	for _, e := range protocolErrors {
+		if errors.Is(err, e.kind) {
+			return e.status, e.errorText
 		}
 	}
+	if text, ok := errorTexts[wiki.KindOf(err)]; ok {
+		return wiki.Status(err), text
+	}
+	return http.StatusInternalServerError, errorText{"internal", "Something broke on our side. Nothing was changed. Try again."}
+}
+
+// fail responds with a problem, and passes the cause to the server, which logs it.
+func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
+	status, text := describe(err)
+	p := problem{Type: "about:blank", Status: status, Code: text.code, Detail: text.detail}
 	var tooFast *limit.Exceeded
 	if errors.As(err, &tooFast) {
 		w.Header().Set("Retry-After", tooFast.RetryAfter())
-		p.Status, p.Code, p.Detail = http.StatusTooManyRequests, "too_fast", tooFast.Error()
+		p.Detail = tooFast.Error()
 	}
 	var told *wiki.Problem
 	if errors.As(err, &told) && p.Status != http.StatusUnauthorized {
@@ -97,12 +114,12 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="robot.wtf"`)
 		if r.Header.Get("Authorization") != "" {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="robot.wtf", error="invalid_token"`)
-			p.Code, p.Detail = "token_refused", "This token does not open this wiki."
+			p.Code, p.Detail = "token_refused", "This token isn't valid for this wiki."
 			if session.CauseOf(err) != "" && told != nil {
 				p.Detail = told.Message
 			}
 			if errors.Is(err, errPersonal) {
-				p.Detail = "This is no personal token (rwtp_…), or it is unknown or revoked."
+				p.Detail = "This isn't a personal token (rwtp_…), or it is unknown or revoked."
 			}
 		}
 	}
@@ -110,7 +127,7 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 		log.Failed(err)
 	}
 	p.Title = http.StatusText(p.Status)
-	body, _ := json.Marshal(p) // strings, numbers and booleans: cannot fail
+	body, _ := json.Marshal(p) // strings, numbers and booleans: can't fail
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(p.Status)
 	if r.Method != "HEAD" {

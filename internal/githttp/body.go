@@ -92,5 +92,5 @@ func badBody(err error) error {
 	if errors.Is(err, errBodyLimit) || errors.As(err, &tooLarge) {
 		return wiki.Problemf(wiki.ErrTooLarge, "", "This request is too large: at most %d MB.", maxBody>>20)
 	}
-	return wiki.Problemf(wiki.ErrInvalid, "", "The request is incomplete or doesn't match its Content-Encoding.")
+	return wiki.Problemf(wiki.ErrMalformed, "", "The request is incomplete, or isn't encoded as its Content-Encoding says.")
 }

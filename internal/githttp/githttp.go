@@ -260,42 +260,63 @@ var (
 	errPassword = errors.New("githttp: password required")
 	errMethod   = errors.New("githttp: method not allowed")
 	errMedia    = errors.New("githttp: unsupported media type")
-	errBusy     = errors.New("githttp: too many concurrent requests")
+	errBusy     = wiki.Problemf(wiki.ErrUnavailable, "", "Too many clones are running. Try again in a few seconds.")
 )
 
-var kinds = []struct {
+// protocolErrors are this front end's own errors; those of wiki.KindOf are in
+// errorTexts.
+var protocolErrors = []struct {
 	kind   error
 	status int
-	detail string
+	text   string
 }{
-	{errPassword, http.StatusUnauthorized, "This wiki is private, or there is none at this address, or the password does not open it.\nThe password is a token of this wiki (rwtf_…), which its members make at /-/tokens; the user name is any."},
-	{errMethod, http.StatusMethodNotAllowed, "This address does not take that method."},
-	{errMedia, http.StatusUnsupportedMediaType, "This is not what git sends: application/x-git-upload-pack-request, plain or gzip."},
-	{errBusy, http.StatusServiceUnavailable, "Too many are cloning at the moment. Try again in some seconds."},
-	{wiki.ErrTakenDown, http.StatusUnavailableForLegalReasons, "This may not be shown, for legal reasons."},
-	{wiki.ErrSuspended, http.StatusForbidden, "This wiki is suspended."},
-	{wiki.ErrTooLarge, http.StatusRequestEntityTooLarge, "That is too large."},
-	{wiki.ErrInvalid, http.StatusBadRequest, "That cannot be."},
-	{wiki.ErrDenied, http.StatusForbidden, "You may not do that."},
-	{wiki.ErrNotFound, http.StatusNotFound, "There is no such thing in this wiki."},
-	{wiki.ErrStorage, http.StatusServiceUnavailable, "The repository cannot be read at the moment. Try again later."},
+	{errPassword, http.StatusUnauthorized, "This wiki is private, or it doesn't exist, or the password isn't valid for it.\nThe password is a token of this wiki (rwtf_…), which members create at /-/tokens; any user name works."},
+	{errMethod, http.StatusMethodNotAllowed, "This address doesn't support that method."},
+	{errMedia, http.StatusUnsupportedMediaType, "This isn't a request from git: send application/x-git-upload-pack-request, plain or gzip."},
 }
 
-// fail turns an error into an answer that git shows (it does of text/plain), and
-// a log line where it is ours.
-func (h *Handler) fail(c *call, err error) {
-	status, detail := http.StatusInternalServerError, "Something broke on our side. Try again."
-	known := false
-	for _, k := range kinds {
-		if errors.Is(err, k.kind) {
-			status, detail, known = k.status, k.detail, true
-			break
+// errorTexts describe errors that aren't a wiki.Problem.
+var errorTexts = map[error]string{
+	wiki.ErrTakenDown:            "This can't be shown, for legal reasons.",
+	wiki.ErrSuspended:            "This wiki was suspended by the operator.",
+	wiki.ErrTooLarge:             "The request is too large.",
+	wiki.ErrMalformed:            "The request couldn't be parsed.",
+	wiki.ErrInvalid:              "The request has an invalid value.",
+	wiki.ErrDenied:               "You aren't allowed to do that.",
+	wiki.ErrNotFound:             "There is no such thing in this wiki.",
+	wiki.ErrGone:                 "This is gone for good.",
+	wiki.ErrConflict:             "This was changed at the same time. Try again.",
+	wiki.ErrExists:               "Something with that name exists already.",
+	wiki.ErrPrecondition:         "This was changed. Fetch again.",
+	wiki.ErrPreconditionRequired: "The request doesn't say which revision it is about.",
+	wiki.ErrQuota:                "The wiki is full. Delete something, or ask its owner.",
+	wiki.ErrTooMany:              "Too many requests. Wait, then try again.",
+	wiki.ErrUnavailable:          "This isn't available at the moment. Try again later.",
+	wiki.ErrStorageBusy:          "The disk is busy. Try again in a moment.",
+	wiki.ErrStorage:              "The repository can't be read at the moment. Try again later.",
+}
+
+// describe returns the status and text of an error. An error without a kind is a
+// fault of the service and gets a general text.
+func describe(err error) (status int, text string) {
+	for _, e := range protocolErrors {
+		if errors.Is(err, e.kind) {
+			return e.status, e.text
 		}
 	}
+	if text, ok := errorTexts[wiki.KindOf(err)]; ok {
+		return wiki.Status(err), text
+	}
+	return http.StatusInternalServerError, "Something broke on our side. Try again."
+}
+
+// fail responds with plain text, which git shows, and logs faults of the service.
+func (h *Handler) fail(c *call, err error) {
+	status, detail := describe(err)
 	var tooFast *limit.Exceeded
 	if errors.As(err, &tooFast) {
 		c.w.Header().Set("Retry-After", tooFast.RetryAfter())
-		status, detail, known = http.StatusTooManyRequests, tooFast.Error(), true
+		detail = tooFast.Error()
 	}
 	var told *wiki.Problem
 	if errors.As(err, &told) && status != http.StatusUnauthorized {
@@ -307,8 +328,8 @@ func (h *Handler) fail(c *call, err error) {
 	case http.StatusServiceUnavailable:
 		c.w.Header().Set("Retry-After", "10")
 	}
-	if (!known || errors.Is(err, wiki.ErrStorage)) && !errors.Is(err, context.Canceled) {
-		h.o.Log.ErrorContext(c.Context(), "git request failed", "method", c.Method, "path", c.URL.Path, "error", err)
+	if (status == http.StatusInternalServerError || errors.Is(err, wiki.ErrStorage)) && !errors.Is(err, context.Canceled) {
+		h.o.Log.ErrorContext(c.Context(), "git request failed", "method", c.Method, "path", c.URL.Path, "err", err)
 	}
 	c.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	c.w.WriteHeader(status)

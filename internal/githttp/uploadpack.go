@@ -69,7 +69,7 @@ func (h *Handler) runUploadPack(c *call, kind, first string, in io.Reader) error
 	return nil
 }
 
-var errRequest = wiki.Problemf(wiki.ErrInvalid, "", "Git can't answer this request.")
+var errRequest = wiki.Problemf(wiki.ErrMalformed, "", "Git can't parse this request.")
 
 // countAnswer counts an answer until done is called. It fails with errBusy when
 // there are too many.

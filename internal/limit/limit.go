@@ -16,6 +16,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"robot.wtf/internal/wiki"
 )
 
 // A Rate is the capacity of a bucket: Tokens, each of which returns Per after it
@@ -228,6 +230,9 @@ func (e *Exceeded) Error() string {
 	}
 	return fmt.Sprintf("Too many requests: the limit is %d %s %s for one %s. Nothing was changed. Try again in %s.", e.Rate.Tokens, what, per, whom, seconds)
 }
+
+// Unwrap makes an Exceeded a wiki.ErrTooMany.
+func (e *Exceeded) Unwrap() error { return wiki.ErrTooMany }
 
 // RetryAfter returns the value of the Retry-After header (RFC 9110, section
 // 10.2.3): the whole seconds, at least 1, until another request is granted.

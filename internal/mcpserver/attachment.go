@@ -140,7 +140,7 @@ func (h *Handler) serveUpload(w http.ResponseWriter, r *http.Request, slug strin
 	})
 	if err != nil {
 		reply := h.refused(r.Context(), c, h.tools["write_attachment"], arguments{}, err)
-		refuse(w, http.StatusUnprocessableEntity, reply.text()+" The address is used up; ask for another.")
+		refuse(w, wiki.Status(err), reply.text()+" The address is used up; ask for another.")
 		return
 	}
 	writeJSON(w, http.StatusCreated, map[string]string{"path": done.Path, "revision": done.Revision, "commit": done.Commit, "says": h.stored(c, done)})

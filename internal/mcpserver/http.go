@@ -87,7 +87,11 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, slug string) {
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
-		refuse(w, http.StatusRequestEntityTooLarge, "The request is too large, or broke off.")
+		if status := wiki.Status(err); status == http.StatusRequestEntityTooLarge {
+			refuse(w, status, "The request is too large.")
+		} else {
+			refuse(w, http.StatusBadRequest, "The request is incomplete.")
+		}
 		return
 	}
 	messages := peek(body)
@@ -192,7 +196,7 @@ func (h *Handler) refuseCaller(w http.ResponseWriter, r *http.Request, slug stri
 	switch {
 	case errors.As(err, &tooFast):
 		w.Header().Set("Retry-After", tooFast.RetryAfter())
-		refuse(w, http.StatusTooManyRequests, tooFast.Error())
+		refuse(w, wiki.Status(err), tooFast.Error())
 	case errors.Is(err, wiki.ErrDenied), errors.Is(err, wiki.ErrNotFound):
 		// A private wiki and one that does not exist look alike.
 		says := errNoToken.Error()
@@ -203,18 +207,18 @@ func (h *Handler) refuseCaller(w http.ResponseWriter, r *http.Request, slug stri
 		w.Header().Set("WWW-Authenticate", h.o.Session.Challenge(slug, token))
 		refuse(w, http.StatusUnauthorized, says)
 	default:
-		h.o.Log.ErrorContext(r.Context(), "mcp: admit", "wiki", slug, "err", err)
-		refuse(w, http.StatusInternalServerError, broken)
+		h.o.Log.ErrorContext(r.Context(), "authenticating an agent failed", "wiki", slug, "err", err)
+		refuse(w, wiki.Status(err), broken)
 	}
 }
 
 // refuseMessage answers a message that the caller may not send, or not yet.
 func (h *Handler) refuseMessage(w http.ResponseWriter, slug string, m message, err error) {
-	status, code := http.StatusForbidden, codeDenied
+	status, code := wiki.Status(err), codeDenied
 	var tooFast *limit.Exceeded
 	if errors.As(err, &tooFast) {
 		w.Header().Set("Retry-After", tooFast.RetryAfter())
-		status, code = http.StatusTooManyRequests, codeTooFast
+		code = codeTooFast
 	} else { // RFC 6750, 3.1
 		w.Header().Set("WWW-Authenticate", h.o.Session.Challenge(slug, nil)+`, error="insufficient_scope"`)
 	}

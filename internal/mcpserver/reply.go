@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -84,19 +85,36 @@ func (h *Handler) refused(ctx ctx, c *client, t *tool, a arguments, err error) *
 		default:
 			r.then("%s", h.near(ctx, c, a.text("path")))
 		}
-	case errors.Is(err, wiki.ErrConflict):
-		r.head = "The page was changed meanwhile. Read it again."
-	case errors.Is(err, wiki.ErrExists):
-		r.head = "There is one of that name already."
-	case errors.Is(err, wiki.ErrNotFound):
-		r.head = "There is no such thing in this wiki."
+	case errorTexts[wiki.KindOf(err)] != "":
+		r.head = errorTexts[wiki.KindOf(err)]
 	default:
 		r.head = broken
-		if ctx.Err() == nil {
-			h.o.Log.ErrorContext(ctx, "mcp: "+t.name, "wiki", c.access.Site().Slug, "err", err)
-		}
+	}
+	if wiki.Status(err) == http.StatusInternalServerError && redirect == nil && ctx.Err() == nil {
+		h.o.Log.ErrorContext(ctx, "tool call failed", "tool", t.name, "wiki", c.access.Site().Slug, "err", err)
 	}
 	return r
+}
+
+// errorTexts are the replies to errors that aren't a wiki.Problem.
+var errorTexts = map[error]string{
+	wiki.ErrMalformed:            "The request couldn't be parsed.",
+	wiki.ErrInvalid:              "The request has an invalid value.",
+	wiki.ErrSuspended:            "This wiki was suspended by the operator.",
+	wiki.ErrDenied:               "You aren't allowed to do that.",
+	wiki.ErrQuota:                "The wiki is full. Delete something, or ask its owner.",
+	wiki.ErrNotFound:             "There is no such thing in this wiki.",
+	wiki.ErrGone:                 "This is gone for good.",
+	wiki.ErrTakenDown:            "This can't be shown, for legal reasons.",
+	wiki.ErrConflict:             "The page was changed at the same time. Read it again.",
+	wiki.ErrExists:               "Something with that name exists already.",
+	wiki.ErrPrecondition:         "The page was changed since you read it. Read it again.",
+	wiki.ErrPreconditionRequired: "Send the revision that you read.",
+	wiki.ErrTooLarge:             "This is larger than a page or file can be.",
+	wiki.ErrTooMany:              "Too many requests. Wait, then try again.",
+	wiki.ErrUnavailable:          "This isn't available at the moment. Try again later.",
+	wiki.ErrStorageBusy:          "The disk is busy, so nothing was changed. Try again in a moment.",
+	wiki.ErrStorage:              "The disk didn't accept this, so nothing was changed. Try again in a minute.",
 }
 
 // near says what there is where a page is not.

@@ -138,11 +138,11 @@ func TestUploadThatDoesNotFit(t *testing.T) {
 	w := newWorld(t)
 	w.must(w.Tenant.SetLimits(w.T.Context(), w.operator("ada"), wiki.Limits{AttachmentBytes: 5_000, CurrentBytes: 40_000}))
 	file := func(n int) io.Reader { return strings.NewReader(strings.Repeat("x", n)) }
-	refused := func(what, says string, body io.Reader) {
+	refused := func(what string, status int, says string, body io.Reader) {
 		t.Helper()
 		path := w.offered("ada/editor", "Home", "big.txt")
 		a := w.send("ada", path, body)
-		if a.Code != http.StatusUnprocessableEntity || !strings.Contains(a.Body.String(), says) || !strings.Contains(a.Body.String(), "The address is used up") {
+		if a.Code != status || !strings.Contains(a.Body.String(), says) || !strings.Contains(a.Body.String(), "The address is used up") {
 			t.Errorf("%s: %d %s", what, a.Code, a.Body)
 		}
 		if _, _, err := w.file("ada", "Home/big.txt"); !errors.Is(err, wiki.ErrNotFound) {
@@ -152,19 +152,19 @@ func TestUploadThatDoesNotFit(t *testing.T) {
 			t.Errorf("%s: its address is good again: %d", what, a.Code)
 		}
 	}
-	refused("too large", "This file is too large", file(5_001))
+	refused("too large", http.StatusRequestEntityTooLarge, "This file is too large", file(5_001))
 	endless := &counted{Reader: endlessly{}}
-	if refused("endless", "This file is too large", endless); endless.n > 100_000 {
+	if refused("endless", http.StatusRequestEntityTooLarge, "This file is too large", endless); endless.n > 100_000 {
 		t.Errorf("%d bytes of an endless file were read", endless.n)
 	}
-	refused("broken off", "nothing was changed", io.MultiReader(file(100), iotest.ErrReader(io.ErrUnexpectedEOF)))
+	refused("incomplete", http.StatusBadRequest, "nothing was changed", io.MultiReader(file(100), iotest.ErrReader(io.ErrUnexpectedEOF)))
 	if a := w.send("ada", w.offered("ada/editor", "Home", "fits.txt"), file(5_000)); a.Code != http.StatusCreated {
 		t.Errorf("at the limit: %d %s", a.Code, a.Body)
 	}
 	full := false
 	for i := 0; i < 10 && !full; i++ {
 		a := w.send("ada", w.offered("ada/editor", "Home", "f"+jsonOf(i)), file(5_000))
-		full = a.Code == http.StatusUnprocessableEntity && strings.Contains(a.Body.String(), "This wiki is full")
+		full = a.Code == http.StatusForbidden && strings.Contains(a.Body.String(), "This wiki is full")
 	}
 	if !full {
 		t.Error("a wiki of 40,000 bytes takes 50,000")

@@ -213,7 +213,8 @@ func readUpload(r io.Reader, limit int64) ([]byte, error) {
 		return nil, wiki.Problemf(wiki.ErrTooLarge, "file", "This file is too large: an attachment may have %s.", size(limit))
 	}
 	if err != nil {
-		return nil, fmt.Errorf("pages: read an upload: %w", err)
+		incomplete := wiki.Problemf(wiki.ErrMalformed, "file", "The upload is incomplete, so nothing was changed. Send the file again.")
+		return nil, fmt.Errorf("pages: read upload: %w: %w", incomplete, err)
 	}
 	return data, nil
 }

@@ -344,11 +344,8 @@ func causeForLog(err error, status int) string {
 	if status >= 500 {
 		return err.Error()
 	}
-	for _, kind := range []error{wiki.ErrSuspended, wiki.ErrTakenDown, wiki.ErrNotFound, wiki.ErrDenied, wiki.ErrConflict, wiki.ErrInvalid, wiki.ErrTooLarge, wiki.ErrQuota,
-		wiki.ErrExists, wiki.ErrPrecondition, wiki.ErrPreconditionRequired, wiki.ErrGone, wiki.ErrStorage} {
-		if errors.Is(err, kind) {
-			return kind.Error()
-		}
+	if kind := wiki.KindOf(err); kind != nil {
+		return kind.Error()
 	}
 	if cause := session.CauseOf(err); cause != "" {
 		return string(cause)

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -227,8 +228,8 @@ func (s *Service) Requests(a wiki.Access) ([]Request, error) {
 	return nil, nil
 }
 
-// ErrWatched means that the limit of watchers is reached.
-var ErrWatched = errors.New("session: too many watchers")
+// ErrWatched means that the limit of watchers is reached. It is a wiki.ErrTooMany.
+var ErrWatched = fmt.Errorf("session: watch: %w", wiki.ErrTooMany)
 
 // Watch signals wake for each request that Note records for the wiki and
 // each call of Wake. The caller must call stop. It fails with ErrWatched if

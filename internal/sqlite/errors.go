@@ -95,26 +95,27 @@ func Translate(err error) error {
 }
 
 // StorageError turns what the driver or the system reports of failing storage
-// into a wiki.Problem of the kind ErrStorage, which wraps the cause. Other errors
+// into a wiki.Problem of the kind ErrStorage or ErrStorageBusy, which wraps the cause. Other errors
 // stay as they are.
 func StorageError(err error) error {
 	if err == nil || errors.Is(err, wiki.ErrStorage) {
 		return err
 	}
-	var message string
+	kind, message := wiki.ErrStorage, ""
 	switch classify(err) {
 	case full:
 		message = "The server's disk is full. Nothing was lost or changed: try again later."
 	case unwritable, unreadable, unavailable:
 		message = "The server's storage isn't working. Nothing was lost or changed: try again later."
 	case busy:
+		kind = wiki.ErrStorageBusy
 		message = "The server's storage is busy. Nothing was lost or changed: try again in a moment."
 	case damaged:
 		message = "The server's storage is damaged. Nothing was changed: the operator has to repair it."
 	default:
 		return err
 	}
-	return fmt.Errorf("%w: %w", wiki.Problemf(wiki.ErrStorage, "", "%s", message), err)
+	return fmt.Errorf("%w: %w", wiki.Problemf(kind, "", "%s", message), err)
 }
 
 // Full reports that there is no space left.

@@ -298,3 +298,32 @@ func notDatabaseError(t *testing.T) error {
 	}
 	return err
 }
+
+// A lock held by another connection is temporary, unlike a full disk.
+func TestBusy(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "busy.db")
+	var conns []*sql.Conn
+	for range 2 {
+		db, err := Open(file, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		c, err := db.Conn(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		conns = append(conns, c)
+	}
+	if _, err := conns[0].ExecContext(t.Context(), "BEGIN IMMEDIATE"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conns[1].ExecContext(t.Context(), "PRAGMA busy_timeout = 0"); err != nil {
+		t.Fatal(err)
+	}
+	_, err := conns[1].ExecContext(t.Context(), "BEGIN IMMEDIATE")
+	if err = StorageError(err); !errors.Is(err, wiki.ErrStorageBusy) || !errors.Is(err, wiki.ErrStorage) || wiki.Status(err) != 503 {
+		t.Errorf("a locked database: %v", err)
+	}
+}

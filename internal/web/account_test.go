@@ -61,13 +61,13 @@ func TestMembersOnPages(t *testing.T) {
 	change("invite", "eve.tset", "", "viewer").want(http.StatusNotFound).has(`value="eve.tset"`, `name="handle" value="eve.test"`, `name="role" value="viewer"`, "Add eve.test")
 	change("invite", "eve.test", "", "viewer").want(http.StatusSeeOther)
 	ada.get(on("ada", "/-/settings")).has("eve.test", "not signed in yet", "3 of 3")
-	change("invite", "dan.test", "", "viewer").want(http.StatusInsufficientStorage).has("has its 3 members", `value="dan.test"`)
+	change("invite", "dan.test", "", "viewer").want(http.StatusForbidden).has("has its 3 members", `value="dan.test"`)
 	change("invite", `"><b>x`, "", "viewer").want(http.StatusNotFound).lacks("<b>x").has("Nobody answers to")
 	change("invite", "bob.test", "", "viewer").want(http.StatusConflict).has("is already a member")
 	change("role", "", "did:plc:eve", "editor").want(http.StatusSeeOther)
-	change("role", "", "did:plc:eve", "owner").want(http.StatusBadRequest)
-	change("role", "", "did:plc:ada", "viewer").want(http.StatusBadRequest)
-	change("remove", "", "did:plc:ada", "").want(http.StatusBadRequest)
+	change("role", "", "did:plc:eve", "owner").want(http.StatusUnprocessableEntity)
+	change("role", "", "did:plc:ada", "viewer").want(http.StatusUnprocessableEntity)
+	change("remove", "", "did:plc:ada", "").want(http.StatusUnprocessableEntity)
 	change("remove", "", "did:plc:nobody", "").want(http.StatusNotFound)
 	change("remove", "", "did:plc:eve", "").want(http.StatusSeeOther)
 	ada.get(on("ada", "/-/settings")).lacks("eve.test").has("2 of 3")
@@ -120,7 +120,7 @@ func TestTokensOnPages(t *testing.T) {
 		if s := tokenShown.FindString(page.body); s != "" {
 			t.Errorf("%s: shown again", list)
 		}
-		cleo.post(place, url.Values{"action": {"make"}, "name": {""}}).want(http.StatusBadRequest).has("Give the token a name")
+		cleo.post(place, url.Values{"action": {"make"}, "name": {""}}).want(http.StatusUnprocessableEntity).has("Give the token a name")
 		id := regexp.MustCompile(`name="id" value="([A-Z0-9]{16})"`).FindStringSubmatch(page.body)
 		if id == nil {
 			t.Fatalf("%s: no token in the list", list)
@@ -164,7 +164,7 @@ func TestSessionsOnPages(t *testing.T) {
 func TestDeleteWikiOnPages(t *testing.T) {
 	w := newTestWiki(t)
 	ada, bob := w.as("ada"), w.as("bob")
-	ada.post(on("ada", "/-/delete"), url.Values{"confirm": {"Ada"}}).want(http.StatusBadRequest).has("Type &#34;ada&#34;")
+	ada.post(on("ada", "/-/delete"), url.Values{"confirm": {"Ada"}}).want(http.StatusUnprocessableEntity).has("Type &#34;ada&#34;")
 	ada.get(on("ada", "/Home")).want(http.StatusOK)
 	ada.get(on("ada", "/Home")).want(http.StatusOK) // and is kept
 	ada.follow(ada.post(on("ada", "/-/delete"), url.Values{"confirm": {"ada"}})).want(http.StatusOK).has("is being deleted", "/app/restore")
@@ -184,7 +184,7 @@ func TestDeleteAccountOnPages(t *testing.T) {
 	bob := w.as("bob")
 	bob.post(on("ada", "/Garden/Beds/save"), url.Values{"content": {"Peas.\n"}, "revision": {w.revision("ada", "Garden/Beds")}}).want(http.StatusSeeOther)
 	w.anonymous().get(on("ada", "/Garden/Beds")).has("Last edited by bob")
-	bob.post(testPlatform+"/app/account/delete", url.Values{"confirm": {"ada"}}).want(http.StatusBadRequest).has("Type &#34;bob&#34;")
+	bob.post(testPlatform+"/app/account/delete", url.Values{"confirm": {"ada"}}).want(http.StatusUnprocessableEntity).has("Type &#34;bob&#34;")
 	bob.post(testPlatform+"/app/account/delete", url.Values{"confirm": {"bob"}}).want(http.StatusSeeOther)
 	bob.get(testPlatform + "/app/").want(http.StatusFound)
 	bob = w.anonymous()

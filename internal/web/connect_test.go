@@ -162,7 +162,7 @@ func TestConnectPage(t *testing.T) {
 	do(b, "undo", third.Commit).want(http.StatusConflict).has("This change can&rsquo;t be undone on its own")
 	page().has(third.Commit)
 	do(b, "keep", "0123456").want(http.StatusNotFound)
-	do(b, "undo", "nonsense").want(http.StatusBadRequest)
+	do(b, "undo", "nonsense").want(http.StatusUnprocessableEntity)
 	do(w.as("cleo"), "undo", third.Commit).want(http.StatusForbidden)
 	do(w.as("cleo"), "keep", third.Commit).want(http.StatusSeeOther)
 	page().has(third.Commit) // another member keeping it changes nothing for this one

@@ -90,9 +90,9 @@ func TestNewPage(t *testing.T) {
 		}
 	}
 	bob.post(on("ada", "/-/create"), url.Values{"pagename": {"weather station"}}).want(http.StatusConflict).has("already a page called", "/Weather_Station/edit")
-	bob.post(on("ada", "/-/create"), url.Values{"pagename": {"a/../b"}}).want(http.StatusBadRequest).has("..", `value="a/../b"`)
-	bob.post(on("ada", "/-/create"), url.Values{"pagename": {"Weather Station/edit"}}).want(http.StatusBadRequest).has("which is an action on pages")
-	bob.post(on("ada", "/-/create"), url.Values{}).want(http.StatusBadRequest)
+	bob.post(on("ada", "/-/create"), url.Values{"pagename": {"a/../b"}}).want(http.StatusUnprocessableEntity).has("..", `value="a/../b"`)
+	bob.post(on("ada", "/-/create"), url.Values{"pagename": {"Weather Station/edit"}}).want(http.StatusUnprocessableEntity).has("which is an action on pages")
+	bob.post(on("ada", "/-/create"), url.Values{}).want(http.StatusUnprocessableEntity)
 
 	form := bob.get(on("ada", "/Rain_Gauge/edit")).want(http.StatusOK).fields()
 	if form.Get("revision") != "" || form.Get("content") != "" {
@@ -306,7 +306,7 @@ func TestPreview(t *testing.T) {
 		t.Errorf("Content-Type %q", kind)
 	}
 	form.Del("content")
-	bob.post(on("ada", "/Weather_Station/preview"), form).want(http.StatusBadRequest)
+	bob.post(on("ada", "/Weather_Station/preview"), form).want(http.StatusUnprocessableEntity)
 	bob.header.Del("Accept")
 	if w.seq() != before {
 		t.Error("a preview created a commit")
@@ -326,11 +326,11 @@ func TestFailedSavesKeepTheText(t *testing.T) {
 		kept                string
 	}{
 		{"too large", "/Weather_Station/save", big, http.StatusRequestEntityTooLarge, "long line\nlong line"},
-		{"not UTF-8", "/Weather_Station/save", "kept \xff\xfe text", http.StatusBadRequest, "kept \uFFFD text"},
-		{"NUL", "/Weather_Station/save", "kept\x00text", http.StatusBadRequest, "kept"},
-		{"bad name", "/.hidden/save", "kept text", http.StatusBadRequest, "kept text"},
-		{"reserved name", "/mcp/x/save", "kept text", http.StatusBadRequest, "kept text"},
-		{"unknown revision", "/Weather_Station/save?", "kept text", http.StatusBadRequest, "kept text"},
+		{"not UTF-8", "/Weather_Station/save", "kept \xff\xfe text", http.StatusUnprocessableEntity, "kept \uFFFD text"},
+		{"NUL", "/Weather_Station/save", "kept\x00text", http.StatusUnprocessableEntity, "kept"},
+		{"bad name", "/.hidden/save", "kept text", http.StatusUnprocessableEntity, "kept text"},
+		{"reserved name", "/mcp/x/save", "kept text", http.StatusUnprocessableEntity, "kept text"},
+		{"unknown revision", "/Weather_Station/save?", "kept text", http.StatusUnprocessableEntity, "kept text"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			sent := url.Values{"content": {c.content}, "revision": form["revision"], "commit": {"why"}}
@@ -346,7 +346,7 @@ func TestFailedSavesKeepTheText(t *testing.T) {
 	if w.seq() != before {
 		t.Error("a failed save created a commit")
 	}
-	bob.post(on("ada", "/Weather_Station/save"), url.Values{"revision": form["revision"]}).want(http.StatusBadRequest).has("&#34;content&#34;")
+	bob.post(on("ada", "/Weather_Station/save"), url.Values{"revision": form["revision"]}).want(http.StatusUnprocessableEntity).has("&#34;content&#34;")
 	bob.post(on("ada", "/Weather_Station/save"), url.Values{"content": {strings.Repeat("x", 6<<20)}}).want(http.StatusRequestEntityTooLarge)
 }
 
@@ -365,7 +365,7 @@ func TestSaveBeyondTheLimit(t *testing.T) {
 		}
 	}
 	form := url.Values{"content": {"One too many"}, "revision": {""}}
-	got := bob.post(on("ada", "/Page_501/save"), form).want(http.StatusInsufficientStorage).has("full", "500 pages")
+	got := bob.post(on("ada", "/Page_501/save"), form).want(http.StatusForbidden).has("full", "500 pages")
 	if got.text() != "One too many" {
 		t.Errorf("the form has %q", got.text())
 	}
@@ -405,7 +405,7 @@ func TestRenameInTheBrowser(t *testing.T) {
 	page := bob.get(on("ada", "/Weather_Station/rename")).want(http.StatusOK).has(`value="Weather Station"`, "1 page below")
 	revision := regexp.MustCompile(`name="revision" value="(\w+)"`).FindStringSubmatch(page.body)[1]
 	form := url.Values{"new_pagename": {"Home/edit"}, "revision": {revision}, "message": {"why"}, "update_backlinks": {"1"}, "subpages": {"1"}}
-	bob.post(on("ada", "/Weather_Station/rename"), form).want(http.StatusBadRequest).has("which is an action on pages", `value="Home/edit"`, `value="why"`)
+	bob.post(on("ada", "/Weather_Station/rename"), form).want(http.StatusUnprocessableEntity).has("which is an action on pages", `value="Home/edit"`, `value="why"`)
 	form.Set("new_pagename", "Home")
 	bob.post(on("ada", "/Weather_Station/rename"), form).want(http.StatusConflict)
 	form.Set("new_pagename", "Station")
@@ -418,7 +418,7 @@ func TestRenameInTheBrowser(t *testing.T) {
 	}
 	bob.get(on("ada", "/Station/Calibration")).want(http.StatusOK)
 	bob.get(on("ada", "/Weather_Station/edit")).want(http.StatusOK).has("Did you mean", `href="/Station"`) // a name that is free again
-	bob.post(on("ada", "/Station/rename"), url.Values{}).want(http.StatusBadRequest)
+	bob.post(on("ada", "/Station/rename"), url.Values{}).want(http.StatusUnprocessableEntity)
 }
 
 func TestDeleteInTheBrowser(t *testing.T) {
@@ -460,7 +460,7 @@ func TestRevertInTheBrowser(t *testing.T) {
 		t.Error("part of a revert was applied")
 	}
 	bob.get(on("ada", "/-/revert/0123456789")).want(http.StatusNotFound)
-	bob.get(on("ada", "/-/revert/xyz")).want(http.StatusBadRequest, http.StatusNotFound)
+	bob.get(on("ada", "/-/revert/xyz")).want(http.StatusUnprocessableEntity, http.StatusNotFound)
 }
 
 func TestSettings(t *testing.T) {
@@ -473,14 +473,14 @@ func TestSettings(t *testing.T) {
 	w.anonymous().get(on("ada", "/")).want(http.StatusOK).has("Ada&#39;s &lt;house&gt;", "On the lawn.")
 
 	wrong := url.Values{"title": {strings.Repeat("x", 81)}, "description": {"kept"}, "visibility": {"private"}, "home": {""}}
-	ada.post(on("ada", "/-/settings"), wrong).want(http.StatusBadRequest).has("at most 80 characters", `value="kept"`, `value="private" checked`)
+	ada.post(on("ada", "/-/settings"), wrong).want(http.StatusUnprocessableEntity).has("at most 80 characters", `value="kept"`, `value="private" checked`)
 	for _, missing := range []string{"title", "description", "visibility", "home"} {
 		part := url.Values{"title": {"a"}, "description": {"b"}, "visibility": {"private"}, "home": {""}}
 		part.Del(missing)
-		ada.post(on("ada", "/-/settings"), part).want(http.StatusBadRequest).has(missing)
+		ada.post(on("ada", "/-/settings"), part).want(http.StatusUnprocessableEntity).has(missing)
 	}
 	form.Set("visibility", "nonsense")
-	ada.post(on("ada", "/-/settings"), form).want(http.StatusBadRequest)
+	ada.post(on("ada", "/-/settings"), form).want(http.StatusUnprocessableEntity)
 	w.anonymous().get(on("ada", "/")).want(http.StatusOK) // still public
 	form.Set("visibility", "private")
 	ada.post(on("ada", "/-/settings"), form).want(http.StatusSeeOther)

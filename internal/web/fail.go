@@ -9,70 +9,62 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// kinds are the statuses and headings of errors. What a Problem says is shown
-// to the caller; of other errors only the kind.
-var kinds = []struct {
-	kind    error
-	status  int
-	heading string
-	words   string
-}{
-	{wiki.ErrNotFound, http.StatusNotFound, "Nothing here", "There is nothing at this address, or you may not see it."},
-	{wiki.ErrSuspended, http.StatusForbidden, "Suspended", "This wiki was suspended by who runs this service."},
-	{wiki.ErrTakenDown, http.StatusUnavailableForLegalReasons, "Withheld", "This may not be shown, for legal reasons."},
-	{wiki.ErrDenied, http.StatusForbidden, "Not allowed", "You may not do that here."},
-	{wiki.ErrConflict, http.StatusConflict, "Somebody was faster", "What you wanted to change has changed meanwhile. Nothing was saved; look at the newest version and try again."},
-	{wiki.ErrExists, http.StatusConflict, "It exists already", "There is something of that name already. Choose another name."},
-	{wiki.ErrGone, http.StatusGone, "Gone", "This was here, and is gone for good."},
-	{wiki.ErrPrecondition, http.StatusPreconditionFailed, "It has changed", "It has changed since you looked. Nothing was saved; look at the newest version and try again."},
-	{wiki.ErrPreconditionRequired, http.StatusPreconditionRequired, "Which version?", "Say which version you started from: open the page and try again from there."},
-	{wiki.ErrTooLarge, http.StatusRequestEntityTooLarge, "Too large", "That is more than one page or file may hold."},
-	{wiki.ErrQuota, http.StatusInsufficientStorage, "The wiki is full", "This wiki has reached its limit. Delete something, or ask its owner."},
-	{wiki.ErrStorage, http.StatusInsufficientStorage, "Not saved", "The disk refused this, so nothing was changed. Keep your text and try again in a minute."},
-	{wiki.ErrInvalid, http.StatusBadRequest, "That cannot be", "Something in this request is not as it should be."},
+// errorTexts are the headings of errors, and the messages of errors that aren't a
+// wiki.Problem. The statuses are those of wiki.Status.
+var errorTexts = map[error]struct{ heading, message string }{
+	wiki.ErrNotFound:             {"Not found", "There is nothing at this address, or you aren't allowed to see it."},
+	wiki.ErrSuspended:            {"Suspended", "This wiki was suspended by the operator."},
+	wiki.ErrTakenDown:            {"Unavailable for legal reasons", "This can't be shown, for legal reasons."},
+	wiki.ErrDenied:               {"Not allowed", "You aren't allowed to do that here."},
+	wiki.ErrConflict:             {"Edit conflict", "This was changed while you were editing. Nothing was saved. Look at the current version and try again."},
+	wiki.ErrExists:               {"Already exists", "Something with that name exists already. Choose another name."},
+	wiki.ErrGone:                 {"Gone", "This was deleted for good."},
+	wiki.ErrPrecondition:         {"Out of date", "This was changed since you opened it. Nothing was saved. Look at the current version and try again."},
+	wiki.ErrPreconditionRequired: {"Version missing", "This form doesn't say which version you started from. Open the page again and retry from there."},
+	wiki.ErrTooLarge:             {"Too large", "This is larger than a page or file can be."},
+	wiki.ErrQuota:                {"Wiki is full", "This wiki has reached its limit. Delete something, or ask its owner."},
+	wiki.ErrTooMany:              {"Too many requests", "Wait a minute, then try again."},
+	wiki.ErrStorage:              {"Not saved", "The disk didn't accept this, so nothing was changed. Keep your text and try again in a minute."},
+	wiki.ErrStorageBusy:          {"Not saved", "The disk is busy, so nothing was changed. Try again in a moment."},
+	wiki.ErrUnavailable:          {"Try again later", "This isn't available at the moment. Try again in a minute."},
+	wiki.ErrMalformed:            {"Invalid request", "This request couldn't be read. Go back and send it again."},
+	wiki.ErrInvalid:              {"Invalid request", "Something in this request isn't valid."},
 }
 
-// problem is an error for those who caused it: status, heading and sentence.
+// problem returns the status, heading and message to show for an error.
 func problem(err error) (status int, heading, message string) {
 	var method methodError
-	if errors.As(err, &method) {
-		return http.StatusMethodNotAllowed, "Not like that", "This address answers other requests only (" + string(method) + ")."
-	}
 	var tooFast *limit.Exceeded
-	if errors.As(err, &tooFast) {
-		return http.StatusTooManyRequests, "Too fast", tooFast.Error()
+	switch {
+	case errors.As(err, &method):
+		return http.StatusMethodNotAllowed, "Method not allowed", "This address only accepts " + string(method) + " requests."
+	case errors.As(err, &tooFast):
+		return wiki.Status(err), errorTexts[wiki.ErrTooMany].heading, tooFast.Error()
+	case errors.Is(err, session.ErrWatched):
+		return wiki.Status(err), "Too many open pages", "This page is open in too many places. Close some, or reload to see what's new."
 	}
-	if errors.Is(err, session.ErrWatched) {
-		return http.StatusTooManyRequests, "Too many", "This page is open in too many places. Close some, or reload it to look again."
+	text, ok := errorTexts[wiki.KindOf(err)]
+	if !ok {
+		return http.StatusInternalServerError, "wtf.", "Something broke on our side. Whatever you had saved is safe."
 	}
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		err = errors.Join(wiki.ErrTooLarge, err)
+	var p *wiki.Problem
+	if errors.As(err, &p) {
+		text.message = p.Message
 	}
-	for _, k := range kinds {
-		if !errors.Is(err, k.kind) {
-			continue
-		}
-		var p *wiki.Problem
-		if errors.As(err, &p) {
-			return k.status, k.heading, p.Message
-		}
-		return k.status, k.heading, k.words
-	}
-	return http.StatusInternalServerError, "wtf.", "Something broke on our side. What you had saved is safe."
+	return wiki.Status(err), text.heading, text.message
 }
 
-// An errorPage tells what went wrong and what to do.
+// An errorPage says what went wrong and what to do.
 type errorPage struct {
 	Frame
 	Status  int
 	Heading string
 	Message string
-	SignIn  string // address, for whoever could do it after signing in
-	Request string // id of the request, for what is our fault
+	SignIn  string // address, for visitors who can continue after signing in
+	Request string // id of the request, for faults of the service
 }
 
-// fail turns an error into its answer. A handler must not have written yet.
+// fail responds with an error. The handler must not have written yet.
 func (h *Handler) fail(v *visit, err error) {
 	var moved *wiki.Redirect
 	if errors.As(err, &moved) {
@@ -88,8 +80,8 @@ func (h *Handler) fail(v *visit, err error) {
 	if errors.As(err, &tooFast) {
 		v.w.Header().Set("Retry-After", tooFast.RetryAfter())
 	}
-	// A private wiki is not there for somebody who was a member until just now.
-	lost := status == http.StatusForbidden || status == http.StatusNotFound && !v.a.Can(wiki.Read) || tooFast != nil
+	// To a former member, a private wiki doesn't exist.
+	lost := errors.Is(err, wiki.ErrDenied) || status == http.StatusNotFound && !v.a.Can(wiki.Read) || tooFast != nil
 	if lost && !reads(v.r) && v.slug != "" {
 		if err := h.giveBack(v, status, message); err == nil {
 			return
@@ -97,7 +89,7 @@ func (h *Handler) fail(v *visit, err error) {
 	}
 	page := &errorPage{Frame: h.frame(v, heading), Status: status, Heading: heading, Message: message}
 	page.NoIndex = true
-	if status == http.StatusForbidden && v.caller.Anonymous() && v.slug != "" {
+	if errors.Is(err, wiki.ErrDenied) && v.caller.Anonymous() && v.slug != "" {
 		page.SignIn = h.signInPath(v)
 	}
 	if (status == http.StatusInternalServerError || errors.Is(err, wiki.ErrStorage)) && v.ctx().Err() == nil {
@@ -106,20 +98,20 @@ func (h *Handler) fail(v *visit, err error) {
 	v.failed(err)
 	v.w.Header().Set("Cache-Control", "no-store")
 	if err := h.render(v, status, "error", page); err != nil {
-		h.o.Log.ErrorContext(v.ctx(), "web: error page failed", "error", err)
+		h.o.Log.ErrorContext(v.ctx(), "rendering the error page failed", "err", err)
 		http.Error(v.w, message, status)
 	}
 }
 
-// failed tells the server why, which logs it.
+// failed passes the cause to the server, which logs it.
 func (v *visit) failed(err error) {
 	if log, ok := v.w.(interface{ Failed(cause error) }); ok {
 		log.Failed(err)
 	}
 }
 
-// follow redirects to the name that a look-up gave, with the suffix and query
-// that were asked for. A form that is sent to a former name stays a form (308).
+// follow redirects to a page's current name and keeps suffix and query. A form sent
+// to a former name stays a POST (308).
 func (h *Handler) follow(v *visit, moved *wiki.Redirect) {
 	to := moved.To + v.suffix
 	if v.r.URL.RawQuery != "" {

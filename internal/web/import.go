@@ -180,7 +180,7 @@ func uploadError(err error) error {
 	case errors.As(err, &problem), errors.Is(err, wiki.ErrStorage):
 		return err
 	}
-	return wiki.Problemf(wiki.ErrInvalid, "file", "The upload was incomplete. Send the file again.")
+	return wiki.Problemf(wiki.ErrMalformed, "file", "The upload was incomplete. Send the file again.")
 }
 
 // uploadWait is how long an upload may stall.

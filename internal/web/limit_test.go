@@ -30,7 +30,7 @@ func TestTooFast(t *testing.T) {
 		if n != 20 {
 			t.Errorf("%s: %d reads, want 20", name, n)
 		}
-		last.has("Too fast", "the limit is 20 read requests per minute", "Try again in 61 seconds")
+		last.has("Too many requests", "the limit is 20 read requests per minute", "Try again in 61 seconds")
 		if seconds, err := strconv.Atoi(last.header.Get("Retry-After")); err != nil || seconds < 60 || seconds > 61 {
 			t.Errorf("Retry-After: %q", last.header.Get("Retry-After"))
 		}

@@ -196,7 +196,7 @@ func parseForm(r *http.Request) error {
 		}
 	}
 	if err != nil && !errors.As(err, new(*http.MaxBytesError)) {
-		return wiki.Problemf(wiki.ErrInvalid, "", "This form couldn't be read. Go back and send it again.")
+		return wiki.Problemf(wiki.ErrMalformed, "", "This form couldn't be read. Go back and send it again.")
 	}
 	return err
 }

@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// The kinds of failure that every package speaks of. Test for them with
-// errors.Is; a Problem or a ConflictError wraps one of them.
+// The kinds of errors that packages share. Test for them with errors.Is; a Problem
+// or a ConflictError wraps one of them. KindOf and Status classify an error.
 var (
 	ErrNotFound             = errors.New("not found")
 	ErrDenied               = errors.New("not allowed")
@@ -18,30 +18,37 @@ var (
 	ErrPrecondition         = errors.New("precondition failed")   // RFC 9110, 15.5.13 (412)
 	ErrPreconditionRequired = errors.New("precondition required") // RFC 6585, section 3 (428)
 	ErrGone                 = errors.New("gone")
-	ErrStorage              = errors.New("storage failed") // disk full, read-only or broken: nothing was changed
+	ErrStorage              = errors.New("storage failed")          // disk full, read-only or broken: nothing was changed
+	ErrTakenDown            = errors.New("taken down")              // content hidden for legal reasons: RFC 7725 (451)
+	ErrTooMany              = errors.New("too many requests")       // RFC 6585, section 4 (429)
+	ErrUnavailable          = errors.New("temporarily unavailable") // nothing was changed, a retry can succeed
 )
 
-// ErrSuspended is a wiki that the operator has closed. It is ErrDenied as well,
-// for whoever makes no difference.
-var ErrSuspended = fmt.Errorf("suspended: %w", ErrDenied)
+// Kinds that are special cases of others, for callers that need not distinguish
+// them.
+var (
+	// ErrSuspended: the operator has closed the wiki, or the account.
+	ErrSuspended = fmt.Errorf("suspended: %w", ErrDenied)
+	// ErrMalformed: a request that can't be parsed.
+	ErrMalformed = fmt.Errorf("malformed: %w", ErrInvalid)
+	// ErrStorageBusy: another process holds a lock, such as a backup.
+	ErrStorageBusy = fmt.Errorf("storage busy: %w", ErrStorage)
+)
 
-// ErrTakenDown is content that may not be shown, for legal reasons (RFC 7725: 451).
-var ErrTakenDown = errors.New("withheld for legal reasons")
-
-// A Problem is an error whose message is written for the person who caused it:
-// it says what is wrong and what to do, and never holds anything private.
+// A Problem is an error whose message is written for the person who caused it. The
+// message says what is wrong and what to do, and contains nothing private.
 type Problem struct {
 	Kind       error  // one of the kinds above
-	Field      string // the form field or JSON member it is about, or ""
-	Message    string // a whole sentence
+	Field      string // the form field or JSON member at fault, or ""
+	Message    string // one or more full sentences
 	DidYouMean string // suggested value for the field, or ""
-	Cause      string // what monitors count it by, a constant; "" for its kind
+	Cause      string // a constant for metrics; "" stands for the kind
 }
 
 func (p *Problem) Error() string { return p.Message }
 func (p *Problem) Unwrap() error { return p.Kind }
 
-// Problemf makes a Problem of a kind, about a field ("" for none).
+// Problemf returns a Problem of a kind, about a field ("" for none).
 func Problemf(kind error, field, format string, args ...any) error {
 	return &Problem{Kind: kind, Field: field, Message: fmt.Sprintf(format, args...)}
 }
@@ -57,7 +64,8 @@ func WithCause(cause string, err error) error {
 	return &counted
 }
 
-// CauseOf is what a failure is counted by: it holds nothing that anybody sent.
+// CauseOf returns the label that metrics count a failure by. It contains nothing
+// that a caller sent.
 func CauseOf(err error) string {
 	var p *Problem
 	switch {
@@ -69,15 +77,14 @@ func CauseOf(err error) string {
 	return p.Kind.Error()
 }
 
-// A ConflictError says that an edit met another one that it cannot be merged
-// with. Nothing was written; the writer's text is in Yours.
+// A ConflictError is an edit that can't be merged with a concurrent one. Nothing
+// was written; the writer's text is in Yours.
 type ConflictError struct {
-	Path     string // the file, as it is called now
-	Deleted  bool   // the file is gone; TheirBlob and Theirs are empty
-	BaseBlob string // what the writer started from; "" when they meant to create the file
+	Path     string // the file's current path
+	Deleted  bool   // the file was deleted; TheirBlob and Theirs are empty
+	BaseBlob string // the revision the writer started from; "" if they meant to create the file
 	Base     []byte
-	// TheirBlob is the current revision; a writer who has resolved the
-	// conflict saves with it as the new base.
+	// TheirBlob is the current revision: the base to save a resolution with.
 	TheirBlob string
 	Theirs    []byte
 	Yours     []byte
@@ -95,8 +102,8 @@ func (c *ConflictError) Error() string {
 
 func (c *ConflictError) Unwrap() error { return ErrConflict }
 
-// A Hunk is one region that both sides changed. Lines count from 1; a region
-// without lines stands before its line number. Texts keep their line ends.
+// A Hunk is one region that both sides changed. Lines count from 1; an empty
+// region is before its line number. Texts keep their line endings.
 type Hunk struct {
 	BaseLine  int    `json:"base_line"`
 	TheirLine int    `json:"their_line"`
@@ -106,8 +113,8 @@ type Hunk struct {
 	Yours     string `json:"yours"`
 }
 
-// A Redirect is an answer in the place of an error: what was asked for is at
-// another name. Look-ups return it as an error so that no caller can miss it.
+// A Redirect reports that a page has another name. Lookups return it as an error, so
+// that no caller can miss it.
 type Redirect struct {
 	To        string // a path on the same host, escaped, beginning with one /
 	Permanent bool   // another spelling (301); otherwise a former name (302)
