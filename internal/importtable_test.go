@@ -9,53 +9,46 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 )
 
-// A room is a package with the table of docs/design.md, section 3: its level,
-// and the packages of ours that it may import.
-type room struct {
-	level int
-	may   string
+// A tableRow is a package's row in the table of docs/design.md.
+type tableRow struct {
+	level   int
+	imports []string // packages of ours that it may import; "*" for any of a lower level
 }
 
-var rooms = map[string]room{
-	"wiki":      {0, ""},
-	"durable":   {0, ""},
-	"config":    {1, ""},
-	"merge":     {1, ""},
-	"minilm":    {1, ""},
-	"outbound":  {1, ""},
-	"limit":     {1, "wiki"},
-	"keyfile":   {1, "durable"},
-	"raster":    {1, "wiki"},
-	"markdown":  {1, "wiki"},
-	"gitrepo":   {1, "wiki durable"},
-	"sqlite":    {1, "wiki"},
-	"store":     {2, "wiki durable sqlite"},
-	"content":   {2, "wiki merge gitrepo durable sqlite"},
-	"session":   {3, "wiki store keyfile durable"},
-	"atproto":   {3, "wiki store outbound keyfile raster durable"},
-	"tenant":    {3, "wiki store content"},
-	"edit":      {2, "wiki markdown merge"},
-	"export":    {3, "wiki content gitrepo durable"},
-	"search":    {3, "wiki content markdown minilm sqlite"},
-	"pages":     {4, "wiki content markdown merge edit search export gitrepo raster outbound"},
-	"oauth":     {4, "wiki store session tenant outbound"},
-	"watch":     {1, ""},
-	"backup":    {4, "wiki store content search gitrepo durable sqlite"},
-	"web":       {5, "wiki session tenant pages limit atproto oauth"},
-	"api":       {5, "wiki session tenant pages limit oauth"},
-	"mcpserver": {5, "wiki session tenant edit pages limit"},
-	"githttp":   {5, "wiki session tenant pages limit gitrepo"},
-	"server":    {6, "*"},
-	"service":   {7, "*"},
+var tableRowPattern = regexp.MustCompile("^\\| ([0-9]) \\| `([a-z]+)` \\| [^|]+ \\| ([^|]+) \\|$")
 
-	"testworld": {5, "wiki gitrepo store content markdown search session tenant export pages oauth"}, // for test files only
+// readTable reads the package table of docs/design.md.
+func readTable(t *testing.T) map[string]tableRow {
+	t.Helper()
+	text, err := os.ReadFile("../docs/design.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := map[string]tableRow{}
+	for line := range strings.Lines(string(text)) {
+		m := tableRowPattern.FindStringSubmatch(strings.TrimSuffix(line, "\n"))
+		if m == nil {
+			continue
+		}
+		row := tableRow{level: int(m[1][0] - '0')}
+		if m[3] != "-" {
+			row.imports = strings.Split(m[3], ", ")
+		}
+		rows[m[2]] = row
+	}
+	if len(rows) < 20 {
+		t.Fatalf("docs/design.md: found only %d rows of the package table", len(rows))
+	}
+	return rows
 }
 
 const (
@@ -63,23 +56,23 @@ const (
 	prefix = module + "internal/"
 )
 
-type listed struct {
+type listedPackage struct {
 	ImportPath string
 	Name       string
-	Imports    []string // of the code, not of its tests
+	Imports    []string // without those of test files
 	GoFiles    []string
 }
 
-func list(t *testing.T) []listed {
+func listPackages(t *testing.T) []listedPackage {
 	t.Helper()
 	cmd := exec.Command("go", "list", "-json=ImportPath,Name,Imports,GoFiles", "robot.wtf/...")
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatalf("go list: %v", err)
 	}
-	var packages []listed
+	var packages []listedPackage
 	for decoder := json.NewDecoder(strings.NewReader(string(out))); ; {
-		var p listed
+		var p listedPackage
 		switch err := decoder.Decode(&p); {
 		case errors.Is(err, io.EOF):
 			return packages
@@ -91,61 +84,56 @@ func list(t *testing.T) []listed {
 }
 
 func TestImportsFollowTheTable(t *testing.T) {
-	seen := 0
-	for _, p := range list(t) {
-		name, inside := strings.CutPrefix(p.ImportPath, prefix)
-		if !inside || len(p.GoFiles) == 0 || p.Name == "main" {
+	rows := readTable(t)
+	found := map[string]bool{}
+	for _, p := range listPackages(t) {
+		name, internal := strings.CutPrefix(p.ImportPath, prefix)
+		if !internal || len(p.GoFiles) == 0 || p.Name == "main" {
 			continue // commands may import anything
 		}
-		own, known := rooms[name]
-		if !known {
-			t.Errorf("internal/%s is not in the table of docs/design.md, section 3", name)
+		row, ok := rows[name]
+		if !ok {
+			t.Errorf("internal/%s isn't in the table of docs/design.md", name)
 			continue
 		}
-		seen++
-		may := strings.Fields(own.may)
+		found[name] = true
 		for _, path := range p.Imports {
-			if !strings.HasPrefix(path, module) {
-				continue
-			}
-			other, ok := strings.CutPrefix(path, prefix)
+			other, internal := strings.CutPrefix(path, prefix)
 			switch {
-			case !ok:
+			case !strings.HasPrefix(path, module):
+			case !internal:
 				t.Errorf("%s imports %s", name, path)
-			case rooms[other].level >= own.level:
-				t.Errorf("%s (level %d) imports %s (level %d)", name, own.level, other, rooms[other].level)
-			case own.may != "*" && !slices.Contains(may, other):
-				t.Errorf("%s imports %s; it may import: %s", name, other, own.may)
+			case rows[other].level >= row.level:
+				t.Errorf("%s (level %d) imports %s (level %d)", name, row.level, other, rows[other].level)
+			case other == "testworld":
+				t.Errorf("%s imports testworld, which is for test files", name)
+			case !slices.Contains(row.imports, "*") && !slices.Contains(row.imports, other):
+				t.Errorf("%s imports %s; the table allows %v", name, other, row.imports)
 			}
 		}
 	}
-	if seen < 10 {
-		t.Errorf("only %d packages found", seen)
-	}
-}
-
-func TestOnlyTestsImportTestworld(t *testing.T) {
-	for _, p := range list(t) {
-		if slices.Contains(p.Imports, prefix+"testworld") {
-			t.Errorf("%s imports testworld, which is for test files only", p.ImportPath)
+	for name := range rows {
+		if !found[name] {
+			t.Errorf("the table of docs/design.md has a row for %s, which doesn't exist", name)
 		}
 	}
 }
 
-// The table itself: what a row names exists in it and is of a lower level.
-func TestTableHangsTogether(t *testing.T) {
-	for name, r := range rooms {
-		for _, other := range strings.Fields(strings.TrimPrefix(r.may, "*")) {
-			if o, ok := rooms[other]; !ok || o.level >= r.level {
-				t.Errorf("%s may import %s, which is unknown or not below it", name, other)
+// Each import named in a row is a package of a lower level.
+func TestTableIsConsistent(t *testing.T) {
+	rows := readTable(t)
+	for name, row := range rows {
+		for _, other := range row.imports {
+			if o, ok := rows[other]; other != "*" && (!ok || o.level >= row.level) {
+				t.Errorf("the row of %s names %s, which is unknown or not of a lower level", name, other)
 			}
 		}
 	}
 }
 
-// holders are the functions that may make an Access: holding one proves that
-// tenant.Resolve has looked.
-var holders = map[string]bool{"internal/tenant/tenant.go:Resolve": true}
+// accessMakers are the functions that may create an Access, because they have
+// checked the caller's standing.
+var accessMakers = map[string]bool{"internal/tenant/tenant.go:Resolve": true}
 
 func TestOnlyResolveMakesAccess(t *testing.T) {
 	found := map[string]bool{}
@@ -160,17 +148,17 @@ func TestOnlyResolveMakesAccess(t *testing.T) {
 		}
 		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
 		if err != nil {
-			return nil // the compiler says so better
+			return nil // the compiler reports it better
 		}
-		short := strings.TrimPrefix(filepath.ToSlash(file), "../")
+		path := strings.TrimPrefix(filepath.ToSlash(file), "../")
 		for _, decl := range parsed.Decls {
 			ast.Inspect(decl, func(n ast.Node) bool {
 				if selector, ok := n.(*ast.SelectorExpr); ok && selector.Sel.Name == "NewAccess" {
-					where := short + ":(package level)"
+					maker := path + ":(package level)"
 					if f, ok := decl.(*ast.FuncDecl); ok {
-						where = short + ":" + f.Name.Name
+						maker = path + ":" + f.Name.Name
 					}
-					found[where] = true
+					found[maker] = true
 				}
 				return true
 			})
@@ -180,7 +168,7 @@ func TestOnlyResolveMakesAccess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !maps.Equal(found, holders) {
-		t.Errorf("wiki.NewAccess is used in %v, want %v", slices.Sorted(maps.Keys(found)), slices.Sorted(maps.Keys(holders)))
+	if !maps.Equal(found, accessMakers) {
+		t.Errorf("wiki.NewAccess is used in %v, want %v", slices.Sorted(maps.Keys(found)), slices.Sorted(maps.Keys(accessMakers)))
 	}
 }
