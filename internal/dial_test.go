@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// dialers are the files that may open connections, and why. Whoever has an
-// address that somebody else chose asks package outbound.
+// dialers lists the files that may open connections, and why. Requests to
+// addresses chosen by others use package outbound.
 var dialers = map[string]string{
 	"internal/outbound/outbound.go": "the guarded client",
 	"internal/watch/mail.go":        "to the operator's own mail server",
@@ -21,7 +21,7 @@ var dialers = map[string]string{
 	"cmd/robot/activation.go":       "to the system manager that started the service",
 }
 
-// dials are the names that open connections, by package.
+// dials lists the names that open connections, by package.
 var dials = map[string][]string{
 	"http": {"Client", "Transport", "DefaultClient", "DefaultTransport", "Get", "Head", "Post", "PostForm"},
 	"net":  {"Dial", "DialTimeout", "Dialer", "DialTCP", "DialUDP", "DialUnix", "DialIP"},
@@ -29,8 +29,8 @@ var dials = map[string][]string{
 	"smtp": {"Dial", "SendMail"},
 }
 
-// TestOneGuardedClient finds each use of a client that is not the guarded one:
-// types in a parameter are no use, values are.
+// TestOneGuardedClient finds each use of a client other than the guarded one:
+// values count, types of parameters don't.
 func TestOneGuardedClient(t *testing.T) {
 	found := map[string]bool{}
 	for _, root := range []string{"../internal", "../cmd/robot"} {
@@ -46,7 +46,7 @@ func TestOneGuardedClient(t *testing.T) {
 			ast.Inspect(parsed, func(n ast.Node) bool {
 				if name := opens(n); name != "" {
 					if found[short] = true; dialers[short] == "" {
-						t.Errorf("%s uses %s: take the client of package outbound, or say in dialers why not", short, name)
+						t.Errorf("%s uses %s: use the client of package outbound, or add a reason to dialers", short, name)
 					}
 				}
 				return true
@@ -59,13 +59,13 @@ func TestOneGuardedClient(t *testing.T) {
 	}
 	for file, why := range dialers {
 		if !found[file] {
-			t.Errorf("%s (%s) opens no connection any more", file, why)
+			t.Errorf("%s (%s) no longer opens a connection", file, why)
 		}
 	}
 }
 
-// opens is the name of what a node opens a connection with, or "": a value of
-// one of the types, or a call of one of the functions.
+// opens returns the name that a node opens a connection with, or "": a value of
+// one of the types, or a call to one of the functions.
 func opens(n ast.Node) string {
 	var from ast.Expr
 	switch n := n.(type) {

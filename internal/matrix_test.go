@@ -11,10 +11,10 @@ import (
 	"robot.wtf/internal/server"
 )
 
-// matrices says for each door of server.Options which test tries every role on
-// every one of its routes, of public, private and missing wikis. Such a test is
-// made from the door's own table of routes, so that a route without an
-// expectation fails. "" is no door.
+// matrices names, for each front end in server.Options, the test that tries every
+// role on every route, for public, private and missing wikis. These tests are
+// driven by the front end's route table, so a route without an expectation fails.
+// "" means that the handler isn't a front end.
 var matrices = map[string]string{
 	"Platform": "web TestPlatformRoutesAndRoles",
 	"Wiki":     "web TestRoutesAndRoles",
@@ -26,8 +26,8 @@ var matrices = map[string]string{
 	"Renew":    "",
 }
 
-// TestEveryDoorHasAMatrix fails for a door that nobody tries every role on.
-func TestEveryDoorHasAMatrix(t *testing.T) {
+// TestEveryFrontEndHasAMatrix fails for a front end without a role matrix.
+func TestEveryFrontEndHasAMatrix(t *testing.T) {
 	writer := reflect.TypeFor[http.ResponseWriter]()
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[server.Options]()) {
 		if field.Type.Kind() != reflect.Func || field.Type.NumIn() < 2 || field.Type.In(0) != writer {
@@ -35,13 +35,13 @@ func TestEveryDoorHasAMatrix(t *testing.T) {
 		}
 		where, ok := matrices[field.Name]
 		if !ok {
-			t.Errorf("say in matrices which test tries every role on every route of the door %s", field.Name)
+			t.Errorf("add the test that tries every role on every route of %s to matrices", field.Name)
 		}
 		if where == "" {
 			continue
 		}
-		room, test, _ := strings.Cut(where, " ")
-		files, err := filepath.Glob(filepath.Join(room, "*_test.go"))
+		pkg, test, _ := strings.Cut(where, " ")
+		files, err := filepath.Glob(filepath.Join(pkg, "*_test.go"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -54,7 +54,7 @@ func TestEveryDoorHasAMatrix(t *testing.T) {
 			found = found || strings.Contains(string(text), "func "+test+"(t *testing.T)")
 		}
 		if !found {
-			t.Errorf("package %s has no %s", room, test)
+			t.Errorf("package %s has no %s", pkg, test)
 		}
 	}
 }
