@@ -18,7 +18,7 @@ var nondurable = map[string]string{
 	"internal/content/pool.go:Revive":   "Create syncs the directory afterwards",
 	"internal/content/pool.go:exchange": "two renames, undone together, and one sync",
 	"internal/content/pool.go:discard":  "syncs the directory that loses the name",
-	"internal/backup/object.go:finish":  "one syncfs for thousands of objects",
+	"internal/backup/object.go:commit":  "one syncfs for thousands of objects",
 	"cmd/robot/socket.go:listenSocket":  "a socket doesn't outlive its process",
 }
 
