@@ -159,12 +159,12 @@ func dataPageText() string {
 	var b strings.Builder
 	b.WriteString(`# Where data is kept
 
-One row for each table, generated from ` + "`internal/datamap_test.go`" + `, which also tests what it says. Change the map there and run
+One row for each table, generated from ` + "`internal/datamap_test.go`" + `, which also tests these statements. Change the map there and run
 ` + "`go test ./internal -run TestDataMap -update-datamap`" + `.
 
 - **Kind**: *truth* is lost if the table is lost. *Kept up* follows from other tables and is written in the same transaction. *Derived* can be deleted at any time and is rebuilt. *Temporary* expires.
 - **Wiki deleted**, **account deleted**: after the seven days in which the owner can change their mind. Deleting an account also deletes its wiki; the column is about everything else.
-- **Backups** hold every table below, and the keys. What was deleted stays in backups for up to 35 days. A restored service rebuilds derived tables that are missing or behind.
+- **Backups** hold every table below, and the keys. Deleted data stays in backups for up to 35 days. A restored service rebuilds derived tables that are missing or behind.
 - **Export** is what a person downloads from their account's page.
 - **Import** is one that replaces a wiki's seeds. An import into a wiki with content adds one commit and replaces nothing.
 
