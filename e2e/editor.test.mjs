@@ -1,21 +1,21 @@
-// The editor in a real browser: what the script adds, and that nothing needs it.
+// The editor in a real browser: the script's additions, and editing without it.
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
-import { start, browser, signIn } from "./service.mjs";
+import { startService, launchBrowser, signIn } from "./service.mjs";
 
 let service, chrome, wiki;
-before(async () => { service = await start(); chrome = await browser(); wiki = service.wiki("ada"); });
+before(async () => { service = await startService(); chrome = await launchBrowser(); wiki = service.wikiURL("ada"); });
 after(async () => { await chrome?.close(); await service?.stop(); });
 
 const png = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 
-// editor opens a page's editor in a browser of its own.
-async function editor(path, options = {}) {
+// openEditor opens a page's editor in a new browser context.
+async function openEditor(path, options = {}) {
   const context = await chrome.newContext({ viewport: { width: 1280, height: 900 }, ...options });
-  const seen = [];
-  context.on("console", (message) => { if (/Content.Security.Policy/.test(message.text())) seen.push(message.text()); });
-  context.on("weberror", (error) => seen.push(error.error().message));
-  context.on("dialog", (dialog) => dialog.accept().catch(() => {})); // leaving with unsaved text
+  const violations = [];
+  context.on("console", (message) => { if (/Content.Security.Policy/.test(message.text())) violations.push(message.text()); });
+  context.on("weberror", (error) => violations.push(error.error().message));
+  context.on("dialog", (dialog) => dialog.accept().catch(() => {})); // asked when leaving unsaved text
   const page = await context.newPage();
   await signIn(page, service, "ada");
   await page.goto(`${wiki}/${path}/edit`);
@@ -23,7 +23,7 @@ async function editor(path, options = {}) {
   return {
     context, page, area,
     value: () => area.inputValue(),
-    // set fills the text and selects a part of it.
+    // set replaces the text and selects a range.
     set: async (text, from, to = from) => {
       await area.fill(text);
       await area.evaluate((a, [s, e]) => { a.focus(); a.setSelectionRange(s, e); }, [from, to]);
@@ -31,14 +31,14 @@ async function editor(path, options = {}) {
     tool: (name) => page.locator(`[data-tool=${name}]`).click(),
     close: async () => {
       await context.close();
-      assert.deepEqual(seen, []);
+      assert.deepEqual(violations, []);
     },
   };
 }
 
-test("toolbar: buttons toggle, and act on the word without a selection", async () => {
-  const e = await editor("Toolbar");
-  for (const [tool, text, from, to, want] of [
+test("toolbar buttons toggle, and without a selection act on the current word", async () => {
+  const editor = await openEditor("Toolbar");
+  for (const [tool, text, from, to, expected] of [
     ["bold", "one two three", 5, 5, "one **two** three"],
     ["bold", "one **two** three", 7, 7, "one two three"],
     ["italic", "one two", 4, 7, "one *two*"],
@@ -53,58 +53,58 @@ test("toolbar: buttons toggle, and act on the word without a selection", async (
     ["link", "see docs", 4, 8, "see [docs](https://)"],
     ["table", "| a | bb |\n|--|:-:|\n| [[x|y]] | c |", 3, 3, "| a       | bb  |\n| ------- | :-: |\n| [[x|y]] | c   |"],
   ]) {
-    await e.set(text, from, to);
-    await e.tool(tool);
-    assert.equal(await e.value(), want, `${tool} on ${JSON.stringify(text)}`);
+    await editor.set(text, from, to);
+    await editor.tool(tool);
+    assert.equal(await editor.value(), expected, `${tool} on ${JSON.stringify(text)}`);
   }
-  await e.close();
+  await editor.close();
 });
 
-test("keys: lists go on, Tab indents and can be escaped, Ctrl-S saves", async () => {
-  const e = await editor("Keys");
-  for (const [typed, want] of [
+test("Enter continues lists, Tab indents, Esc then Tab leaves, Ctrl-S saves", async () => {
+  const editor = await openEditor("Keys");
+  for (const [typed, expected] of [
     ["- one\ntwo\n\nthree", "- one\n- two\nthree"],
     ["1. a\nb", "1. a\n2. b"],
     ["- [x] a\nb", "- [x] a\n- [ ] b"],
     ["> a\nb", "> a\n> b"],
   ]) {
-    await e.set("", 0);
-    await e.page.keyboard.type(typed);
-    assert.equal(await e.value(), want);
+    await editor.set("", 0);
+    await editor.page.keyboard.type(typed);
+    assert.equal(await editor.value(), expected);
   }
-  await e.set("- a\n- b", 7);
-  await e.page.keyboard.press("Tab");
-  assert.equal(await e.value(), "- a\n    - b");
-  await e.page.keyboard.press("Escape");
-  await e.page.keyboard.press("Tab");
-  assert.ok(!await e.area.evaluate((a) => a === document.activeElement), "Esc, then Tab leaves the text");
-  await e.set("Saved by *key*.", 3);
-  await e.page.keyboard.press("Control+s");
-  await e.page.waitForURL(`${wiki}/Keys`);
-  assert.equal(await e.page.locator("article em").innerText(), "key");
-  await e.close();
+  await editor.set("- a\n- b", 7);
+  await editor.page.keyboard.press("Tab");
+  assert.equal(await editor.value(), "- a\n    - b");
+  await editor.page.keyboard.press("Escape");
+  await editor.page.keyboard.press("Tab");
+  assert.ok(!await editor.area.evaluate((a) => a === document.activeElement), "Esc, then Tab moves the focus out of the text");
+  await editor.set("Saved by *key*.", 3);
+  await editor.page.keyboard.press("Control+s");
+  await editor.page.waitForURL(`${wiki}/Keys`);
+  assert.equal(await editor.page.locator("article em").innerText(), "key");
+  await editor.close();
 });
 
-test("completion of [[ and search as you type", async () => {
-  const e = await editor("Completion");
-  await e.set("see ", 4);
-  await e.page.keyboard.type("[[Cal");
-  await e.page.locator("#complete [role=option]").first().waitFor();
-  assert.equal(await e.area.getAttribute("aria-activedescendant"), "complete-0");
-  await e.page.keyboard.press("Enter");
-  assert.match(await e.value(), /^see \[\[.*Cal.*\]\]$/);
-  assert.ok(await e.page.locator("#complete").isHidden());
-  await e.page.locator("#find").fill("cal");
-  await e.page.locator("#found [role=option]").first().waitFor();
-  await e.close();
+test("[[ completes page names, and the search box suggests pages", async () => {
+  const editor = await openEditor("Completion");
+  await editor.set("see ", 4);
+  await editor.page.keyboard.type("[[Cal");
+  await editor.page.locator("#complete [role=option]").first().waitFor();
+  assert.equal(await editor.area.getAttribute("aria-activedescendant"), "complete-0");
+  await editor.page.keyboard.press("Enter");
+  assert.match(await editor.value(), /^see \[\[.*Cal.*\]\]$/);
+  assert.ok(await editor.page.locator("#complete").isHidden());
+  await editor.page.locator("#find").fill("cal");
+  await editor.page.locator("#found [role=option]").first().waitFor();
+  await editor.close();
 });
 
-test("preview beside the source, and in its place on a phone", async () => {
-  const e = await editor("Preview");
-  await e.set("Some *text*.", 3);
-  await e.page.locator("[data-preview] em").waitFor();
-  await e.close();
-  const phone = await editor("Preview", { viewport: { width: 390, height: 800 } });
+test("the preview is beside the source, and replaces it on a phone", async () => {
+  const editor = await openEditor("Preview");
+  await editor.set("Some *text*.", 3);
+  await editor.page.locator("[data-preview] em").waitFor();
+  await editor.close();
+  const phone = await openEditor("Preview", { viewport: { width: 390, height: 800 } });
   await phone.set("Phone *words*", 3);
   await phone.page.locator("label[for=pane-preview]").click();
   await phone.page.locator("[data-preview] em").waitFor();
@@ -113,70 +113,70 @@ test("preview beside the source, and in its place on a phone", async () => {
 });
 
 test("a pasted picture is uploaded and shown", async () => {
-  const e = await editor("Home");
-  await e.area.evaluate((a, data) => {
+  const editor = await openEditor("Home");
+  await editor.area.evaluate((a, data) => {
     const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
     const clipboardData = new DataTransfer();
     clipboardData.items.add(new File([bytes], "image.png", { type: "image/png" }));
     a.focus();
     a.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
   }, png);
-  await e.page.waitForFunction(() => /!\[pasted.*\]\(\.\/pasted.*png\)/.test(document.querySelector("#text").value));
-  await e.page.locator("[data-preview] img").last().waitFor();
-  await e.close();
+  await editor.page.waitForFunction(() => /!\[pasted.*\]\(\.\/pasted.*png\)/.test(document.querySelector("#text").value));
+  await editor.page.locator("[data-preview] img").last().waitFor();
+  await editor.close();
 });
 
-test("a draft is kept on the server, and a copy outlives a crash", async () => {
-  const e = await editor("Drafts");
-  await e.area.fill("Half a thought");
-  await e.page.waitForFunction(() => /Draft saved/.test(document.querySelector("[data-status]").textContent), null, { timeout: 15_000 });
-  await e.page.goto(`${wiki}/Drafts/edit`);
-  assert.match(await e.page.locator("main").innerText(), /You left a draft/);
-  await e.page.getByRole("button", { name: "Discard draft" }).click();
-  await e.page.waitForFunction(() => !/You left a draft/.test(document.body.textContent));
-  await e.area.fill("Typed before the crash");
-  await e.page.waitForFunction(() => Object.values(localStorage).some((v) => v.includes("before the crash")));
-  const session = await e.context.newCDPSession(e.page);
+test("a draft is kept on the server, and a local copy survives a crash", async () => {
+  const editor = await openEditor("Drafts");
+  await editor.area.fill("Half a thought");
+  await editor.page.waitForFunction(() => /Draft saved/.test(document.querySelector("[data-status]").textContent), null, { timeout: 15_000 });
+  await editor.page.goto(`${wiki}/Drafts/edit`);
+  assert.match(await editor.page.locator("main").innerText(), /You left a draft/);
+  await editor.page.getByRole("button", { name: "Discard draft" }).click();
+  await editor.page.waitForFunction(() => !/You left a draft/.test(document.body.textContent));
+  await editor.area.fill("Typed before the crash");
+  await editor.page.waitForFunction(() => Object.values(localStorage).some((v) => v.includes("before the crash")));
+  const session = await editor.context.newCDPSession(editor.page);
   session.send("Page.crash").catch(() => {});
-  const next = await e.context.newPage();
+  const next = await editor.context.newPage();
   await next.goto(`${wiki}/Drafts/edit`);
   await next.getByRole("button", { name: "Restore it" }).click();
   assert.equal(await next.locator("#text").inputValue(), "Typed before the crash");
-  await e.close();
+  await editor.close();
 });
 
 for (const javaScriptEnabled of [true, false]) {
-  test(`a conflict is decided ${javaScriptEnabled ? "with" : "without"} a script`, async () => {
+  test(`a conflict is resolved ${javaScriptEnabled ? "with" : "without"} script`, async () => {
     const name = `Conflict_${javaScriptEnabled}`;
-    const e = await editor(name, { javaScriptEnabled });
+    const editor = await openEditor(name, { javaScriptEnabled });
     const save = (page) => page.locator("#message").press("Enter");
-    await e.area.fill("One.\n\nTwo.\n");
-    await save(e.page);
-    await e.page.waitForURL(`${wiki}/${name}`);
-    await e.page.goto(`${wiki}/${name}/edit`);
-    const other = await e.context.newPage();
+    await editor.area.fill("One.\n\nTwo.\n");
+    await save(editor.page);
+    await editor.page.waitForURL(`${wiki}/${name}`);
+    await editor.page.goto(`${wiki}/${name}/edit`);
+    const other = await editor.context.newPage();
     await other.goto(`${wiki}/${name}/edit`);
     await other.locator("#text").fill("One.\n\nTwo of theirs.\n");
     await save(other);
     await other.waitForURL(`${wiki}/${name}`);
-    await e.area.fill("One.\n\nTwo of mine.\n");
-    await save(e.page);
-    await e.page.locator("h1", { hasText: "Two edits met" }).waitFor();
-    assert.equal(await e.value(), "One.\n\nTwo of mine.\n");
-    await e.page.getByLabel("Keep both, one after the other").check();
-    if (javaScriptEnabled) await e.page.waitForFunction(() => document.querySelector("#text").value.includes("theirs"));
-    else await e.page.getByRole("button", { name: "Preview" }).click();
-    assert.equal(await e.value(), "One.\n\nTwo of theirs.\nTwo of mine.\n");
-    await save(e.page);
-    await e.page.waitForURL(`${wiki}/${name}`);
-    await e.close();
+    await editor.area.fill("One.\n\nTwo of mine.\n");
+    await save(editor.page);
+    await editor.page.locator("h1", { hasText: "Two edits met" }).waitFor();
+    assert.equal(await editor.value(), "One.\n\nTwo of mine.\n");
+    await editor.page.getByLabel("Keep both, one after the other").check();
+    if (javaScriptEnabled) await editor.page.waitForFunction(() => document.querySelector("#text").value.includes("theirs"));
+    else await editor.page.getByRole("button", { name: "Preview" }).click();
+    assert.equal(await editor.value(), "One.\n\nTwo of theirs.\nTwo of mine.\n");
+    await save(editor.page);
+    await editor.page.waitForURL(`${wiki}/${name}`);
+    await editor.close();
   });
 }
 
-test("without a script: create, preview, draft, upload, rename, delete, undo", async () => {
-  const e = await editor("Home", { javaScriptEnabled: false });
-  const { page, area } = e;
-  const told = () => page.locator(".told").innerText();
+test("creating, previewing, drafting, uploading, renaming, deleting and undoing work without script", async () => {
+  const editor = await openEditor("Home", { javaScriptEnabled: false });
+  const { page, area } = editor;
+  const noticeText = () => page.locator(".told").innerText();
   await page.goto(`${wiki}/-/create`);
   await page.fill("#pagename", "No Script.md");
   await page.locator("main form button").click();
@@ -193,11 +193,11 @@ test("without a script: create, preview, draft, upload, rename, delete, undo", a
   await page.goto(`${wiki}/No_Script/edit`);
   await area.fill("Draft words");
   await page.getByRole("button", { name: "Save draft" }).click();
-  assert.match(await told(), /Draft saved/);
+  assert.match(await noticeText(), /Draft saved/);
   await page.getByRole("button", { name: "Discard draft" }).click();
   assert.equal(await area.inputValue(), "Some *words*.\n");
   await page.locator("#message").press("Enter");
-  assert.match(await told(), /Nothing changed/);
+  assert.match(await noticeText(), /Nothing changed/);
   await page.goto(`${wiki}/No_Script/attachments`);
   await page.setInputFiles("#file", { name: "a.txt", mimeType: "text/plain", buffer: Buffer.from("hello") });
   await page.getByRole("button", { name: "Upload" }).click();
@@ -214,5 +214,5 @@ test("without a script: create, preview, draft, upload, rename, delete, undo", a
   await page.getByRole("button", { name: "Undo it" }).click();
   await page.goto(`${wiki}/Without_Script`);
   assert.match(await page.locator("article").innerText(), /Some words/);
-  await e.close();
+  await editor.close();
 });

@@ -1,29 +1,29 @@
-// The authorization server before a strict client that others wrote
-// (oauth4webapi), a real browser, and MCP's conformance suite. The suite is
-// among the packages of e2e/mcp; without them its part is left out.
+// The authorization server with a strict third-party client (oauth4webapi), a real
+// browser, and MCP's conformance suite. The suite is one of the packages of e2e/mcp;
+// without them its test is skipped.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import http from "node:http";
 import { after, before, test } from "node:test";
 import * as oauth from "oauth4webapi";
-import { browser, signIn, start } from "./service.mjs";
+import { launchBrowser, signIn, startService } from "./service.mjs";
 
-let service, chromium, callback;
+let service, chrome, callback;
 
 before(async () => {
-  service = await start();
-  chromium = await browser();
-  callback = await listen();
+  service = await startService();
+  chrome = await launchBrowser();
+  callback = await startCallbackServer();
 });
 after(async () => {
-  await chromium?.close();
+  await chrome?.close();
   callback?.server.close();
   await service?.stop();
 });
 
-// listen is a program on the person's computer that waits for an answer.
-async function listen() {
+// startCallbackServer is a client on the person's computer that waits for the redirect.
+async function startCallbackServer() {
   const waiting = [];
   const server = http.createServer((request, response) => {
     if (request.url.startsWith("/callback")) waiting.shift()?.(new URL(request.url, callback.address));
@@ -34,30 +34,32 @@ async function listen() {
   return { server, address, next: () => new Promise((done) => waiting.push(done)) };
 }
 
-// The library's requests, to a name that Node.js does not resolve.
-const options = {
+// requestOptions sends the library's requests through service.request, because
+// Node.js doesn't resolve the service's host names.
+const requestOptions = {
   [oauth.allowInsecureRequests]: true,
   [oauth.customFetch]: async (url, { method, headers, body }) => {
-    const answer = await service.request(method, String(url), { headers: Object.fromEntries(new Headers(headers)), body: body ? String(body) : undefined });
-    const lines = Object.entries(answer.headers).filter(([, value]) => typeof value === "string");
-    return new Response(answer.status === 204 || !answer.text ? null : answer.text, { status: answer.status, headers: lines });
+    const response = await service.request(method, String(url), { headers: Object.fromEntries(new Headers(headers)), body: body ? String(body) : undefined });
+    const lines = Object.entries(response.headers).filter(([, value]) => typeof value === "string");
+    return new Response(response.status === 204 || !response.text ? null : response.text, { status: response.status, headers: lines });
   },
 };
 
-// discover goes the way of MCP's clients: from the refusal to the server.
+// discover finds the authorization server of a wiki as MCP clients do, from the
+// protected-resource metadata.
 async function discover(slug) {
-  const resource = `${service.wiki(slug)}/mcp`;
-  const metadata = await service.request("GET", `${service.wiki(slug)}/.well-known/oauth-protected-resource/mcp`);
-  const described = JSON.parse(metadata.text);
-  assert.equal(described.resource, resource);
-  const issuer = new URL(described.authorization_servers[0]);
-  const server = await oauth.processDiscoveryResponse(issuer, await oauth.discoveryRequest(issuer, { algorithm: "oauth2", ...options }));
+  const resource = `${service.wikiURL(slug)}/mcp`;
+  const metadata = await service.request("GET", `${service.wikiURL(slug)}/.well-known/oauth-protected-resource/mcp`);
+  const resourceMetadata = JSON.parse(metadata.text);
+  assert.equal(resourceMetadata.resource, resource);
+  const issuer = new URL(resourceMetadata.authorization_servers[0]);
+  const server = await oauth.processDiscoveryResponse(issuer, await oauth.discoveryRequest(issuer, { algorithm: "oauth2", ...requestOptions }));
   assert.ok(server.client_id_metadata_document_supported && server.authorization_response_iss_parameter_supported);
   return { server, resource };
 }
 
-// authorize opens a request in a browser and presses a button; the answer is
-// what arrives at the callback.
+// authorize opens an authorization request in a browser, presses a button on the
+// consent page and returns the parameters sent to the callback.
 async function authorize(page, server, client, resource, { redirect = callback.address, press = "Allow", scope = "wiki:read wiki:write", choose } = {}) {
   const verifier = oauth.generateRandomCodeVerifier(), state = oauth.generateRandomState();
   const address = new URL(server.authorization_endpoint);
@@ -65,125 +67,125 @@ async function authorize(page, server, client, resource, { redirect = callback.a
     client_id: client.client_id, redirect_uri: redirect, response_type: "code", scope, state, resource,
     code_challenge: await oauth.calculatePKCECodeChallenge(verifier), code_challenge_method: "S256",
   });
-  const arrived = callback.next();
+  const callbackURL = callback.next();
   await page.goto(String(address));
   if (page.url().includes("/auth/login")) await page.locator("button[name=username][value=bob]").click();
   await page.waitForURL(/\/auth\/oauth\/consent/);
   if (choose) await page.getByLabel(choose).check();
   await page.getByRole("button", { name: press, exact: true }).click();
-  return { parameters: oauth.validateAuthResponse(server, client, await arrived, state), verifier };
+  return { parameters: oauth.validateAuthResponse(server, client, await callbackURL, state), verifier };
 }
 
 const register = async (server, metadata) => oauth.processDynamicClientRegistrationResponse(
-  await oauth.dynamicClientRegistrationRequest(server, { client_name: "Strict Client", redirect_uris: [callback.address], ...metadata }, options));
+  await oauth.dynamicClientRegistrationRequest(server, { client_name: "Strict Client", redirect_uris: [callback.address], ...metadata }, requestOptions));
 
 async function exchange(server, client, auth, { parameters, verifier }, resource) {
-  const answer = await oauth.authorizationCodeGrantRequest(server, client, auth, parameters, callback.address, verifier, { additionalParameters: { resource }, ...options });
-  return oauth.processAuthorizationCodeResponse(server, client, answer);
+  const response = await oauth.authorizationCodeGrantRequest(server, client, auth, parameters, callback.address, verifier, { additionalParameters: { resource }, ...requestOptions });
+  return oauth.processAuthorizationCodeResponse(server, client, response);
 }
 
-const ask = (slug, token, method = "GET", path = "/pages", body) => service.request(method, `${service.wiki(slug)}/api/v1${path}`, {
+const callAPI = (slug, token, method = "GET", path = "/pages", body) => service.request(method, `${service.wikiURL(slug)}/api/v1${path}`, {
   headers: { authorization: `Bearer ${token}`, "content-type": "application/json" }, body: body && JSON.stringify(body),
 });
 
-test("a strict client: registration, sign-in on the way, code, rotation, revocation", async () => {
+test("a strict client registers, signs in, exchanges, rotates and revokes tokens", async () => {
   const { server, resource } = await discover("bob");
   const client = await register(server, { token_endpoint_auth_method: "none" });
-  const page = await (await chromium.newContext()).newPage();
-  const reports = [];
-  page.on("console", (message) => { if (/Content.Security.Policy/.test(message.text())) reports.push(message.text()); });
-  const granted = await authorize(page, server, client, resource); // signs in on the way
-  assert.match(page.url(), /^http:\/\/127\.0\.0\.1:\d+\/callback\?/, "the browser follows the form's answer to the client");
+  const page = await (await chrome.newContext()).newPage();
+  const cspViolations = [];
+  page.on("console", (message) => { if (/Content.Security.Policy/.test(message.text())) cspViolations.push(message.text()); });
+  const granted = await authorize(page, server, client, resource); // includes sign-in
+  assert.match(page.url(), /^http:\/\/127\.0\.0\.1:\d+\/callback\?/, "the browser follows the redirect to the client");
   const tokens = await exchange(server, client, oauth.None(), granted, resource);
   assert.equal(tokens.scope, "wiki:read wiki:write");
   assert.equal(tokens.expires_in, 7 * 24 * 3600);
-  const verified = await oauth.validateJwtAccessToken(server, new Request(resource, { headers: { authorization: `Bearer ${tokens.access_token}` } }), resource, options);
+  const verified = await oauth.validateJwtAccessToken(server, new Request(resource, { headers: { authorization: `Bearer ${tokens.access_token}` } }), resource, requestOptions);
   assert.equal(verified.client_id, client.client_id);
-  assert.equal((await ask("bob", tokens.access_token)).status, 200);
-  assert.equal((await ask("ada", tokens.access_token)).status, 401, "another wiki of the same person");
-  const written = await ask("bob", tokens.access_token, "PUT", "/pages/From_An_Agent", { content: "Hello.\n" });
+  assert.equal((await callAPI("bob", tokens.access_token)).status, 200);
+  assert.equal((await callAPI("ada", tokens.access_token)).status, 401, "the token is refused by another wiki of the same person");
+  const written = await callAPI("bob", tokens.access_token, "PUT", "/pages/From_An_Agent", { content: "Hello.\n" });
   assert.equal(written.status, 201, written.text);
-  const history = JSON.parse((await ask("bob", tokens.access_token, "GET", "/pages/From_An_Agent/history")).text);
+  const history = JSON.parse((await callAPI("bob", tokens.access_token, "GET", "/pages/From_An_Agent/history")).text);
   assert.match(JSON.stringify(history), /Strict Client/, "the history names the agent");
 
   const refresh = async (token) => oauth.processRefreshTokenResponse(server, client,
-    await oauth.refreshTokenGrantRequest(server, client, oauth.None(), token, { additionalParameters: { resource }, ...options }));
+    await oauth.refreshTokenGrantRequest(server, client, oauth.None(), token, { additionalParameters: { resource }, ...requestOptions }));
   const next = await refresh(tokens.refresh_token);
   assert.notEqual(next.refresh_token, tokens.refresh_token);
   const race = await Promise.all([1, 2, 3, 4].map(() => refresh(next.refresh_token)));
   assert.equal(new Set(race.map((r) => r.refresh_token)).size, 4);
-  for (const r of race) assert.equal((await ask("bob", r.access_token)).status, 200);
-  await assert.rejects(exchange(server, client, oauth.None(), granted, resource), { error: "invalid_grant" }, "the code a second time");
-  assert.equal((await ask("bob", race[0].access_token)).status, 401, "which ends what it bought");
+  for (const r of race) assert.equal((await callAPI("bob", r.access_token)).status, 200);
+  await assert.rejects(exchange(server, client, oauth.None(), granted, resource), { error: "invalid_grant" }, "a code can't be used twice");
+  assert.equal((await callAPI("bob", race[0].access_token)).status, 401, "reusing a code revokes its tokens");
 
   const again = await exchange(server, client, oauth.None(), await authorize(page, server, client, resource), resource);
-  await oauth.processRevocationResponse(await oauth.revocationRequest(server, client, oauth.None(), again.refresh_token, options));
-  assert.equal((await ask("bob", again.access_token)).status, 401);
-  assert.deepEqual(reports, []);
+  await oauth.processRevocationResponse(await oauth.revocationRequest(server, client, oauth.None(), again.refresh_token, requestOptions));
+  assert.equal((await callAPI("bob", again.access_token)).status, 401);
+  assert.deepEqual(cspViolations, []);
 });
 
-test("a client with a secret, reading alone, and no", async () => {
+test("a client with a secret gets read-only access, or is denied", async () => {
   const { server, resource } = await discover("ada");
   const client = await register(server, { token_endpoint_auth_method: "client_secret_basic" });
-  const page = await (await chromium.newContext()).newPage();
+  const page = await (await chrome.newContext()).newPage();
   await signIn(page, service, "bob");
   const granted = await authorize(page, server, client, resource, { choose: "Read only" });
   const tokens = await exchange(server, client, oauth.ClientSecretBasic(client.client_secret), granted, resource);
   assert.equal(tokens.scope, "wiki:read");
-  assert.equal((await ask("ada", tokens.access_token, "PUT", "/pages/No", { content: "x" })).status, 403);
+  assert.equal((await callAPI("ada", tokens.access_token, "PUT", "/pages/No", { content: "x" })).status, 403);
   await assert.rejects(authorize(page, server, client, resource, { press: "Cancel" }), { error: "access_denied" });
 });
 
-test("an agent is disconnected on the wiki's page, at once", async () => {
+test("disconnecting an agent revokes its token at once", async () => {
   const { server, resource } = await discover("bob");
   const client = await register(server, { client_name: "Short-lived", token_endpoint_auth_method: "none" });
-  const page = await (await chromium.newContext()).newPage();
+  const page = await (await chrome.newContext()).newPage();
   await signIn(page, service, "bob");
   const tokens = await exchange(server, client, oauth.None(), await authorize(page, server, client, resource), resource);
-  assert.equal((await ask("bob", tokens.access_token)).status, 200);
-  await page.goto(`${service.wiki("bob")}/-/agents`);
+  assert.equal((await callAPI("bob", tokens.access_token)).status, 200);
+  await page.goto(`${service.wikiURL("bob")}/-/agents`);
   const row = page.locator("li", { hasText: "Short-lived" });
   assert.match(await row.innerText(), /for Bob[\s\S]*Reads and writes[\s\S]*first used/);
   await row.getByRole("button").click();
   await page.getByText("The agent no longer has access").waitFor();
-  assert.equal((await ask("bob", tokens.access_token)).status, 401);
+  assert.equal((await callAPI("bob", tokens.access_token)).status, 401);
 });
 
-test("a client of 2025-03-26, which knows the wiki's host alone", async () => {
-  const host = service.wiki("bob");
+test("a client of 2025-03-26, which knows only the wiki's host, gets a token", async () => {
+  const host = service.wikiURL("bob");
   const server = JSON.parse((await service.request("GET", `${host}/.well-known/oauth-authorization-server`)).text);
   assert.equal(server.authorization_endpoint, `${host}/authorize`);
   const client = await register({ ...server, registration_endpoint: `${host}/register` }, { token_endpoint_auth_method: "none" });
-  const page = await (await chromium.newContext()).newPage();
+  const page = await (await chrome.newContext()).newPage();
   await signIn(page, service, "bob");
   const verifier = oauth.generateRandomCodeVerifier();
-  const arrived = callback.next();
+  const callbackURL = callback.next();
   await page.goto(`${host}/authorize?${new URLSearchParams({
     client_id: client.client_id, redirect_uri: callback.address, response_type: "code",
     code_challenge: await oauth.calculatePKCECodeChallenge(verifier), code_challenge_method: "S256",
   })}`);
   await page.getByRole("button", { name: "Allow", exact: true }).click();
-  const code = (await arrived).searchParams.get("code");
-  const answer = await service.request("POST", `${host}/token`, {
+  const code = (await callbackURL).searchParams.get("code");
+  const response = await service.request("POST", `${host}/token`, {
     headers: { "content-type": "application/x-www-form-urlencoded" },
     body: String(new URLSearchParams({ grant_type: "authorization_code", client_id: client.client_id, code, redirect_uri: callback.address, code_verifier: verifier })),
   });
-  assert.equal((await ask("bob", JSON.parse(answer.text).access_token)).status, 200);
+  assert.equal((await callAPI("bob", JSON.parse(response.text).access_token)).status, 200);
 });
 
-const suite = new URL("mcp/node_modules/@modelcontextprotocol/conformance/dist/index.js", import.meta.url).pathname;
-const node = new URL("mcp/node_modules/node/bin/node", import.meta.url).pathname;
+const conformanceSuite = new URL("mcp/node_modules/@modelcontextprotocol/conformance/dist/index.js", import.meta.url).pathname;
+const nodeBinary = new URL("mcp/node_modules/node/bin/node", import.meta.url).pathname;
 
-test("MCP's conformance suite: authorization", { skip: !existsSync(suite) && "the packages of e2e/mcp are not installed" }, async () => {
+test("MCP's authorization conformance suite passes", { skip: !existsSync(conformanceSuite) && "the packages of e2e/mcp are not installed" }, async () => {
   const { server, resource } = await discover("bob");
   const port = 3000 + Math.floor(Math.random() * 20000);
   const client = await register(server, { redirect_uris: [`http://127.0.0.1:${port}/callback`], token_endpoint_auth_method: "none" });
-  const page = await (await chromium.newContext()).newPage();
+  const page = await (await chrome.newContext()).newPage();
   await signIn(page, service, "bob");
-  const child = spawn(node, ["--import", new URL("mcp/localhost.mjs", import.meta.url).pathname, suite, "authorization",
+  const child = spawn(nodeBinary, ["--import", new URL("mcp/localhost.mjs", import.meta.url).pathname, conformanceSuite, "authorization",
     "--url", service.url, "--client-id", client.client_id, "--resource", resource, "-p", String(port)]);
   let output = "", opened = false;
-  const ended = new Promise((done) => child.once("exit", done));
+  const exited = new Promise((done) => child.once("exit", done));
   const consent = async () => {
     const found = output.match(/https?:\/\/\S+\/auth\/oauth\/authorize\?\S+/);
     if (!found || opened) return;
@@ -192,7 +194,7 @@ test("MCP's conformance suite: authorization", { skip: !existsSync(suite) && "th
     await page.getByRole("button", { name: "Allow", exact: true }).click();
   };
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (text) => { output += text; consent().catch((error) => { output += error; }); });
-  assert.equal(await ended, 0, output);
+  assert.equal(await exited, 0, output);
   const scenarios = output.match(/\S+: \d+ passed, \d+ failed/g);
   assert.ok(scenarios?.length >= 2 && scenarios.every((line) => / 0 failed$/.test(line)), output);
   console.log(`measured: ${scenarios.join("; ")}`);

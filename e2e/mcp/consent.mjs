@@ -1,7 +1,8 @@
-// The clients that people connect with, from 401 through discovery, registration,
-// sign-in and consent in Chromium to a token and an edited page. By https, as in
-// service: some clients send credentials by nothing else. Run by ./check with the
-// Node.js of this directory: node --import ./localhost.mjs --test consent.mjs
+// The clients that people use, from 401 through discovery, registration, sign-in and
+// consent in Chromium to a token and an edited page. The service uses HTTPS, as in
+// production, because some clients send credentials only over HTTPS. ./check runs it
+// with the Node.js of this directory:
+// node --import ./localhost.mjs --test consent.mjs
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -13,30 +14,30 @@ import tls from "node:tls";
 import { promisify } from "node:util";
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
-import { browser, start } from "../service.mjs";
-import { work } from "./work.mjs";
+import { launchBrowser, startService } from "../service.mjs";
+import { createAndEditPage } from "./edit-pages.mjs";
 
-const here = new URL(".", import.meta.url).pathname;
-const run = promisify(execFile);
+const thisDir = new URL(".", import.meta.url).pathname;
+const execFileAsync = promisify(execFile);
 let service, chromium, address, env;
 
 before(async () => {
-  service = await start({ https: true });
-  chromium = await browser();
-  address = `${service.wiki("ada")}/mcp`;
+  service = await startService({ https: true });
+  chromium = await launchBrowser();
+  address = `${service.wikiURL("ada")}/mcp`;
   tls.setDefaultCACertificates([...tls.getCACertificates(), readFileSync(service.certificate, "utf8")]);
-  env = { ...process.env, NODE_OPTIONS: `--import ${here}localhost.mjs`, NODE_EXTRA_CA_CERTS: service.certificate, NO_COLOR: "1" };
+  env = { ...process.env, NODE_OPTIONS: `--import ${thisDir}localhost.mjs`, NODE_EXTRA_CA_CERTS: service.certificate, NO_COLOR: "1" };
 });
 after(async () => {
   await chromium?.close();
   await service?.stop();
 });
 
-// agree signs in as ada where a client sent the browser, lets it read and edit,
-// and waits until the browser is sent back to the client.
-async function agree(authorize, name) {
+// approveConsent opens a client's authorization URL, signs in as ada, lets the client
+// read and edit, and waits for the redirect back to the client.
+async function approveConsent(authorize, name) {
   assert.equal(new URL(authorize).protocol, "https:");
-  const context = await chromium.newContext({ ignoreHTTPSErrors: true }); // the certificate is ours
+  const context = await chromium.newContext({ ignoreHTTPSErrors: true }); // the certificate is self-signed
   const page = await context.newPage();
   await page.goto(authorize);
   await page.locator("button[name=username][value=ada]").click();
@@ -48,78 +49,78 @@ async function agree(authorize, name) {
   await context.close();
 }
 
-// wrote says whom the history names for a page.
-async function wrote(page) {
-  const { history } = await service.api("ada", "GET", `/pages/${page}/history`);
+// pageAuthors returns the author and agent of each revision of a page.
+async function pageAuthors(page) {
+  const { history } = await service.callAPI("ada", "GET", `/pages/${page}/history`);
   return history.map((line) => `${line.author} with ${line.agent}`);
 }
 
-test("TypeScript client, and its token in the Inspector", { timeout: 120_000 }, async () => {
-  const landed = Promise.withResolvers();
+test("the TypeScript client gets a token, which also works in the Inspector", { timeout: 120_000 }, async () => {
+  const redirected = Promise.withResolvers();
   const callback = createServer((req, res) => {
-    const at = new URL(req.url, "http://localhost");
-    if (at.pathname === "/callback") landed.resolve(at.searchParams);
+    const url = new URL(req.url, "http://localhost");
+    if (url.pathname === "/callback") redirected.resolve(url.searchParams);
     res.end("You may close this window.");
   });
   await new Promise((done) => callback.listen(0, "127.0.0.1", done));
   const redirect = `http://localhost:${callback.address().port}/callback`;
-  const kept = {};
+  const saved = {};
   const provider = {
     redirectUrl: redirect,
     clientMetadata: { client_name: "Test client", redirect_uris: [redirect], grant_types: ["authorization_code", "refresh_token"], response_types: ["code"], token_endpoint_auth_method: "none" },
     state: () => "abc",
-    clientInformation: () => kept.client, saveClientInformation: (client) => { kept.client = client; },
-    tokens: () => kept.tokens, saveTokens: (tokens) => { kept.tokens = tokens; },
-    codeVerifier: () => kept.verifier, saveCodeVerifier: (verifier) => { kept.verifier = verifier; },
-    discoveryState: () => kept.discovery, saveDiscoveryState: (state) => { kept.discovery = state; },
-    redirectToAuthorization: (to) => { kept.authorize = to.href; },
+    clientInformation: () => saved.client, saveClientInformation: (client) => { saved.client = client; },
+    tokens: () => saved.tokens, saveTokens: (tokens) => { saved.tokens = tokens; },
+    codeVerifier: () => saved.verifier, saveCodeVerifier: (verifier) => { saved.verifier = verifier; },
+    discoveryState: () => saved.discovery, saveDiscoveryState: (state) => { saved.discovery = state; },
+    redirectToAuthorization: (to) => { saved.authorize = to.href; },
   };
   try {
     const first = new StreamableHTTPClientTransport(new URL(address), { authProvider: provider });
     await assert.rejects(new Client({ name: "oauth", version: "1" }).connect(first));
-    assert.ok(kept.authorize, "the client was not sent to sign in");
-    await agree(kept.authorize, "Test client");
-    const params = await landed.promise;
+    assert.ok(saved.authorize, "the client wasn't redirected to sign in");
+    await approveConsent(saved.authorize, "Test client");
+    const params = await redirected.promise;
     assert.equal(params.get("error"), null);
     await first.finishAuth(params);
     const client = new Client({ name: "oauth", version: "1" });
     await client.connect(new StreamableHTTPClientTransport(new URL(address), { authProvider: provider }));
-    await work(service, client, "By_OAuth");
+    await createAndEditPage(service, client, "By_OAuth");
     await client.close();
-    // As it registered, not as it says of itself.
-    assert.deepEqual(await wrote("By_OAuth"), ["ada with Test client", "ada with Test client"]);
+    // The name is the registered one, not the one the client reports over MCP.
+    assert.deepEqual(await pageAuthors("By_OAuth"), ["ada with Test client", "ada with Test client"]);
 
-    const { stdout } = await run(process.execPath, [`${here}node_modules/.bin/mcp-inspector`, "--cli", address, "--transport", "http", "--header", `Authorization: Bearer ${kept.tokens.access_token}`,
+    const { stdout } = await execFileAsync(process.execPath, [`${thisDir}node_modules/.bin/mcp-inspector`, "--cli", address, "--transport", "http", "--header", `Authorization: Bearer ${saved.tokens.access_token}`,
       "--method", "tools/call", "--tool-name", "edit_page", "--tool-arg", "path=By_OAuth", "--tool-arg", 'edits=[{"op":"append","text":"- three"}]'], { env });
     assert.match(JSON.parse(stdout).content[0].text, /\+- three/);
-    assert.match(await service.content("ada", "By_OAuth"), /- two\n- three\n$/);
+    assert.match(await service.pageContent("ada", "By_OAuth"), /- two\n- three\n$/);
   } finally {
     callback.close();
   }
 });
 
-test("mcp-remote", { timeout: 120_000 }, async () => {
+test("mcp-remote gets a token and edits a page", { timeout: 120_000 }, async () => {
   const config = mkdtempSync(join(tmpdir(), "mcp-remote-"));
   try {
     const transport = new StdioClientTransport({
-      command: process.execPath, args: [`${here}node_modules/mcp-remote/dist/proxy.js`, address, "--transport", "http-only"],
-      env: { ...env, MCP_REMOTE_CONFIG_DIR: config, PATH: here }, stderr: "pipe", // no browser is found there
+      command: process.execPath, args: [`${thisDir}node_modules/mcp-remote/dist/proxy.js`, address, "--transport", "http-only"],
+      env: { ...env, MCP_REMOTE_CONFIG_DIR: config, PATH: thisDir }, stderr: "pipe", // PATH without a browser
     });
     let printed = "";
-    const asked = new Promise((done) => {
+    const authorizeURL = new Promise((done) => {
       transport.stderr.on("data", (text) => {
         printed += text;
-        const at = printed.match(/(https:\/\/robot\.localhost:\d+\/\S*authorize\?\S+)\s/);
-        if (at) done(at[1]);
+        const match = printed.match(/(https:\/\/robot\.localhost:\d+\/\S*authorize\?\S+)\s/);
+        if (match) done(match[1]);
       });
     });
     const client = new Client({ name: "stdio", version: "1" });
     const connected = client.connect(transport, { timeout: 60_000 });
-    await agree(await Promise.race([asked, connected.then(() => assert.fail("it came in without asking"))]), "MCP CLI Proxy");
+    await approveConsent(await Promise.race([authorizeURL, connected.then(() => assert.fail("mcp-remote connected without authorization"))]), "MCP CLI Proxy");
     await connected.catch((error) => assert.fail(`${error}\n${printed}`));
-    await work(service, client, "By_mcp_remote");
+    await createAndEditPage(service, client, "By_mcp_remote");
     await client.close();
-    assert.deepEqual(await wrote("By_mcp_remote"), ["ada with MCP CLI Proxy", "ada with MCP CLI Proxy"]);
+    assert.deepEqual(await pageAuthors("By_mcp_remote"), ["ada with MCP CLI Proxy", "ada with MCP CLI Proxy"]);
   } finally {
     rmSync(config, { recursive: true, force: true });
   }

@@ -1,14 +1,14 @@
-// Costs for agents: tokens (o200k) and calls of 24 tasks, on a wiki of 500 pages.
-// Bounds are asserted; with --write the table goes to bench/mcp.md.
+// Costs for agents: tokens (o200k) and calls of 24 tasks on a wiki of 500 pages.
+// Upper bounds are asserted; --write writes the table to bench/mcp.md.
 // node --import ./localhost.mjs cost.mjs [--write]
 import assert from "node:assert/strict";
 import { writeFileSync, mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { countTokens } from "gpt-tokenizer/encoding/o200k_base";
-import { start } from "../service.mjs";
+import { startService } from "../service.mjs";
 
-// A generator of numbers that are the same each time (mulberry32).
+// A deterministic random number generator (mulberry32).
 let state = 20261120;
 const random = () => {
   state = (state + 0x6d2b79f5) | 0;
@@ -17,7 +17,7 @@ const random = () => {
   return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
 };
 const pick = (list) => list[Math.floor(random() * list.length)];
-const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+const normalRandom = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
 
 const words = `server garden budget meeting review design release backup network storage policy harvest engine ledger
   protocol session cluster planting invoice travel recipe harbour window morning project editor reader library letter
@@ -26,7 +26,7 @@ const folders = ["Design", "Operations", "Research", "Garden", "People", "Meetin
 const sentence = () => Array.from({ length: 8 + Math.floor(random() * 10) }, () => pick(words)).join(" ").replace(/^./, (c) => c.toUpperCase()) + ".";
 const paragraph = () => Array.from({ length: 2 + Math.floor(random() * 4) }, sentence).join(" ");
 
-function text(title, size, links) {
+function pageText(title, size, links) {
   let out = `# ${title}\n\n${paragraph()} See [[${pick(links)}]] and [[${pick(links)}]]. #${pick(words)}\n`;
   for (let n = 1; out.length < size; n++) {
     out += `\n## ${pick(words).replace(/^./, (c) => c.toUpperCase())} ${n}\n\n`;
@@ -37,12 +37,12 @@ function text(title, size, links) {
 
 async function populate(service) {
   const names = Array.from({ length: 482 }, (_, i) => `${folders[i % folders.length]}/${pick(words).replace(/^./, (c) => c.toUpperCase())}_${i}`);
-  const put = (name, content, role = "owner") => service.write("bob", name, content, role);
+  const put = (name, content, role = "owner") => service.writePage("bob", name, content, role);
   const pages = new Map(names.map((name, i) => {
-    const size = i < 3 ? 61_000 : Math.min(20_000, Math.exp(7.2 + 0.9 * normal()));
-    return [name, text(name.split("/").pop().replaceAll("_", " "), size, names)];
+    const size = i < 3 ? 61_000 : Math.min(20_000, Math.exp(7.2 + 0.9 * normalRandom()));
+    return [name, pageText(name.split("/").pop().replaceAll("_", " "), size, names)];
   }));
-  pages.set("Operations/Manual", text("Manual", 62_000, names) + "\n## Failover\n\n" + Array.from({ length: 6 }, paragraph).join("\n\n") + "\n\nThe standby takes over after 45 seconds.\n\n## After the failover\n\nTell everybody.\n");
+  pages.set("Operations/Manual", pageText("Manual", 62_000, names) + "\n## Failover\n\n" + Array.from({ length: 6 }, paragraph).join("\n\n") + "\n\nThe standby takes over after 45 seconds.\n\n## After the failover\n\nTell everybody.\n");
   pages.set("Design/VPS", "---\nstatus: draft\n---\n\n# VPS\n\nThe small server in Helsinki.\n\n## Costs\n\n- 4.90 euros a month\n- one domain\n\n## Access\n\nBy ssh with keys.\n");
   pages.set("Design/Old_Name", "# Old name\n\nTo be moved.\n");
   for (const name of names.slice(20, 29)) pages.set(name, pages.get(name) + "\nSee [[Design/Old Name]].\n");
@@ -54,7 +54,7 @@ async function populate(service) {
   return names;
 }
 
-const service = await start({ data: mkdtempSync(join(tmpdir(), "robot-cost-")) });
+const service = await startService({ data: mkdtempSync(join(tmpdir(), "robot-cost-")) });
 try {
   await main();
 } finally {
@@ -65,12 +65,12 @@ async function main() {
   let id = 0, task;
   const token = service.token("bob", "owner");
   const post = async (method, params, bearer = token) => {
-    const answer = await service.request("POST", `${service.wiki("bob")}/mcp`, {
+    const response = await service.request("POST", `${service.wikiURL("bob")}/mcp`, {
       headers: { "content-type": "application/json", accept: "application/json, text/event-stream", "mcp-protocol-version": "2025-11-25", authorization: `Bearer ${bearer}` },
       body: JSON.stringify({ jsonrpc: "2.0", id: ++id, method, params }),
     });
-    assert.equal(answer.status, 200, answer.text);
-    return JSON.parse(answer.text).result;
+    assert.equal(response.status, 200, response.text);
+    return JSON.parse(response.text).result;
   };
   const call = async (name, args, { fails = false } = {}) => {
     const result = await post("tools/call", { name, arguments: args });
@@ -84,14 +84,14 @@ async function main() {
   const revision = (text) => text.match(/@([0-9a-f]{8,40}(?:~\d+(?:-\d+)?)?)/)[1];
 
   const names = await populate(service);
-  const reads = service.wikis.find((w) => w.slug === "ada").tokens.viewer;
-  const listed = (tools) => countTokens(JSON.stringify(tools.map(({ name, description, inputSchema }) => ({ name, description, inputSchema }))));
-  const all = (await post("tools/list", {})).tools;
-  const readOnly = all.filter((t) => t.annotations.readOnlyHint);
-  assert.equal(all.length, 16, "tools");
-  assert.equal(readOnly.length, 9);
-  assert.ok(reads);
-  const list = { all: listed(all), readOnly: listed(readOnly), whole: countTokens(JSON.stringify(all)), bytes: JSON.stringify(all.map(({ name, description, inputSchema }) => ({ name, description, inputSchema }))).length };
+  const viewerToken = service.wikis.find((w) => w.slug === "ada").tokens.viewer;
+  const countListTokens = (tools) => countTokens(JSON.stringify(tools.map(({ name, description, inputSchema }) => ({ name, description, inputSchema }))));
+  const allTools = (await post("tools/list", {})).tools;
+  const readOnlyTools = allTools.filter((t) => t.annotations.readOnlyHint);
+  assert.equal(allTools.length, 16, "tools");
+  assert.equal(readOnlyTools.length, 9);
+  assert.ok(viewerToken);
+  const toolTokens = { all: countListTokens(allTools), readOnly: countListTokens(readOnlyTools), whole: countTokens(JSON.stringify(allTools)), bytes: JSON.stringify(allTools.map(({ name, description, inputSchema }) => ({ name, description, inputSchema }))).length };
 
   const tasks = [
     ["get an overview of the wiki", async () => call("wiki_overview", {}), /49\d pages/],
@@ -150,36 +150,36 @@ async function main() {
     }, /192\.0\.2\.1/],
     ["edit a page that changed meanwhile", async () => {
       const read = await call("read_page", { path: "Design/VPS", section: "Costs" });
-      await service.write("bob", "Design/VPS", (await service.content("bob", "Design/VPS")).replace("4.90", "5.90"));
-      const said = await call("edit_page", { path: "Design/VPS", revision: revision(read), edits: [{ op: "replace_section", section: "Costs", text: "- 4.90 euros a month and 2 for backup" }] }, { fails: true });
-      const next = said.match(/revision (\S+?)\.?$/m)[1];
+      await service.writePage("bob", "Design/VPS", (await service.pageContent("bob", "Design/VPS")).replace("4.90", "5.90"));
+      const refusal = await call("edit_page", { path: "Design/VPS", revision: revision(read), edits: [{ op: "replace_section", section: "Costs", text: "- 4.90 euros a month and 2 for backup" }] }, { fails: true });
+      const next = refusal.match(/revision (\S+?)\.?$/m)[1];
       return call("edit_page", { path: "Design/VPS", revision: next, edits: [{ op: "replace_section", section: "Costs", text: "- 5.90 euros a month and 2 for backup" }] });
     }, /5\.90 euros a month and 2/],
   ];
   assert.equal(tasks.length, 24);
   const rows = [];
-  for (const [name, does, says] of tasks) {
+  for (const [name, run, expected] of tasks) {
     task = { name, calls: 0, in: 0, out: 0 };
-    const last = await does();
-    assert.match(last, says, `${name}: ${last.slice(0, 500)}`);
+    const last = await run();
+    assert.match(last, expected, `${name}: ${last.slice(0, 500)}`);
     rows.push(task);
   }
   const row = (name) => rows.find((r) => r.name === name);
   const total = rows.reduce((sum, r) => ({ calls: sum.calls + r.calls, in: sum.in + r.in, out: sum.out + r.out }), { calls: 0, in: 0, out: 0 });
-  const count = (n) => n.toLocaleString("en-US");
-  const table = `| task | calls | tokens in | tokens out |\n|---|---|---|---|\n` + rows.map((r) => `| ${r.name} | ${r.calls} | ${count(r.in)} | ${count(r.out)} |`).join("\n") + `\n| **all 24** | **${total.calls}** | **${count(total.in)}** | **${count(total.out)}** |\n`;
+  const formatCount = (n) => n.toLocaleString("en-US");
+  const table = `| task | calls | tokens in | tokens out |\n|---|---|---|---|\n` + rows.map((r) => `| ${r.name} | ${r.calls} | ${formatCount(r.in)} | ${formatCount(r.out)} |`).join("\n") + `\n| **all 24** | **${total.calls}** | **${formatCount(total.in)}** | **${formatCount(total.out)}** |\n`;
   const page = `# Token costs for agents
 
-Made by \`e2e/mcp/cost.mjs --write\`: tokens of the o200k encoding (gpt-tokenizer 4.0.0; other models differ), on a generated wiki of 493 pages, four of them over 60 KB. "In" counts what a model writes for a call, the tool name and arguments. "Out" counts the text of the result, which it reads.
+Made by \`e2e/mcp/cost.mjs --write\`: tokens of the o200k encoding (gpt-tokenizer 4.0.0; other models differ), on a generated wiki of 493 pages, four of them over 60 KB. "In" counts what a model writes for a call, the tool name and arguments. "Out" counts the pageText of the result, which it viewerToken.
 
-Tool list: ${count(list.all)} tokens for all 16 (name, description, schema; ${count(list.bytes)} bytes), ${count(list.readOnly)} for the 9 that only read. With titles and hints, which clients don't pass to the model: ${count(list.whole)}.
+Tool list: ${formatCount(toolTokens.all)} tokens for all 16 (name, description, schema; ${formatCount(toolTokens.bytes)} bytes), ${formatCount(toolTokens.readOnly)} for the 9 that only read. With titles and hints, which clients don't pass to the model: ${formatCount(toolTokens.whole)}.
 
 ${table}`;
   console.log(page);
-  console.log(`measured: tools ${list.all}, reading ${list.readOnly}, 24 tasks ${total.calls} calls, ${total.in + total.out} tokens`);
+  console.log(`measured: tools ${toolTokens.all}, reading ${toolTokens.readOnly}, 24 tasks ${total.calls} calls, ${total.in + total.out} tokens`);
   if (process.argv.includes("--write")) writeFileSync(new URL("../../bench/mcp.md", import.meta.url), page);
-  assert.ok(list.all <= 2000, `the list takes ${list.all} tokens`);
-  assert.ok(list.readOnly <= 1150, `the reading list takes ${list.readOnly} tokens`);
+  assert.ok(toolTokens.all <= 2000, `the list takes ${toolTokens.all} tokens`);
+  assert.ok(toolTokens.readOnly <= 1150, `the reading list takes ${toolTokens.readOnly} tokens`);
   const section = row("read one section of 60 KB"), bullet = row("add a bullet under a heading");
   assert.ok(section.calls === 1 && section.in + section.out <= 1500, `a section takes ${section.in + section.out}`);
   assert.ok(bullet.calls === 1 && bullet.in + bullet.out <= 250, `a bullet takes ${bullet.in + bullet.out}`);

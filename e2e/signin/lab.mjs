@@ -19,7 +19,7 @@ const cfg = {
   dir: fs.mkdtempSync(path.join(os.tmpdir(), 'atlab-')),
   tlsPort: 8443,                 // every https://<lab host> is served here (SNI/Host routed)
   appHost: 'robot.wtf.internal', // our service: must not be .test/.local/.localhost/.invalid/.example (PDS rejects those redirect URIs)
-  appUpstream: '127.0.0.1:8080', // plain-HTTP upstream of our service
+  appUpstream: '127.0.0.1:8080', // our service, plain HTTP
   pdsHosts: ['pds.test', 'pds2.test'],
   accounts: [
     { pds: 0, handle: 'alice.test', password: 'alice-pass-1234', displayName: 'Alice Liddell', picture: true },
@@ -31,7 +31,7 @@ const cfg = {
 }
 fs.mkdirSync(cfg.dir, { recursive: true })
 
-// ---- 1. throw-away CA + leaf, real TLS validation everywhere
+// ---- 1. throwaway CA and leaf certificate; TLS is validated everywhere
 const p = (f) => path.join(cfg.dir, f)
 const ossl = (...a) => execFileSync('openssl', a, { stdio: ['ignore', 'pipe', 'pipe'] })
 const sans = ['plc.test', 'alice.test', 'bob.test', 'mallory.test', 'evil.test', 'renamed.test', '*.test', '*.two.test', ...cfg.pdsHosts, cfg.appHost, `*.${cfg.appHost}`]
@@ -42,8 +42,8 @@ ossl('x509', '-req', '-in', p('leaf.csr'), '-CA', p('ca.pem'), '-CAkey', p('ca.k
 const caPem = fs.readFileSync(p('ca.pem'))
 const spki = crypto.createHash('sha256').update(crypto.createPublicKey(fs.readFileSync(p('leaf.pem'))).export({ type: 'spki', format: 'der' })).digest('base64')
 
-// ---- 2. every outgoing connection of this process: lab names go to the TLS front, loopback passes, all else is refused.
-// Patched at tls/net level, since PDS >= 0.5 builds its own undici agents (a global dispatcher no longer reaches them).
+// ---- 2. outgoing connections of this process: lab names go to the TLS front, loopback is allowed, the rest is refused.
+// Patched at tls and dns level, because PDS >= 0.5 builds its own undici agents that ignore a global dispatcher.
 const isLabHost = (h) => h === 'plc.test' || h.endsWith('.test') || h === cfg.appHost || h.endsWith('.' + cfg.appHost)
 const tls = require('node:tls')
 const tlsConnect = tls.connect
@@ -109,7 +109,7 @@ const xrpc = async (host, nsid, body, token) => {
   const r = await fetch(`https://${host}/xrpc/${nsid}`, { method: 'POST', headers: { 'content-type': 'application/json', ...(token ? { authorization: token } : {}) }, body: JSON.stringify(body) })
   const t = await r.text(); if (!r.ok) throw new Error(`${nsid} ${r.status} ${t}`); return t ? JSON.parse(t) : {}
 }
-// a PNG of 400 by 300 pixels in one colour
+// png makes a single-color PNG of 400 by 300 pixels
 const png = () => {
   const chunk = (type, data) => {
     const body = Buffer.concat([Buffer.from(type), data]), out = Buffer.alloc(body.length + 8)

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 
-// work makes a page in ada's wiki and edits it, as an agent does, and reads what
-// came of it.
-export async function work(service, client, name) {
+// createAndEditPage creates and edits a page in ada's wiki as an agent does, and
+// checks the result.
+export async function createAndEditPage(service, client, name) {
   const call = async (tool, args) => {
-    const answer = await client.callTool({ name: tool, arguments: args });
-    assert.ok(!answer.isError, `${tool}: ${JSON.stringify(answer)}`);
-    return answer.content[0].text;
+    const result = await client.callTool({ name: tool, arguments: args });
+    assert.ok(!result.isError, `${tool}: ${JSON.stringify(result)}`);
+    return result.content[0].text;
   };
   const tools = await client.listTools();
   assert.equal(tools.tools.length, 16);
