@@ -108,7 +108,7 @@ for (const javaScriptEnabled of [true, false]) {
     const { page } = mine;
     await page.locator("h1", { hasText: "Two edits met in one place" }).waitFor();
     const conflict = await page.locator("form fieldset").first().innerText();
-    for (const part of ["bob's middle", "ada's middle", "bob"]) assert.ok(conflict.includes(part), `${part} is not shown in:\n${conflict}`);
+    for (const part of ["bob's middle", "ada's middle", "bob"]) assert.ok(conflict.includes(part), `${part} isn't shown in:\n${conflict}`);
     await page.locator("form fieldset summary").click();
     assert.ok((await page.locator("form fieldset details").innerText()).includes("middle"), "the common ancestor is shown");
     assert.ok(await page.locator("form fieldset ins").count() >= 2, "differences are marked");

@@ -24,7 +24,7 @@ before(async () => {
 });
 after(() => service?.stop());
 
-test("a client without a token is told where to get one", async () => {
+test("a client without a token learns where to get one", async () => {
   const response = await service.request("POST", address, { headers: { "content-type": "application/json" }, body: "{}" });
   assert.equal(response.status, 401);
   assert.match(response.headers["www-authenticate"], /^Bearer resource_metadata="http:\/\/ada\.robot\.localhost:\d+\/\.well-known\/oauth-protected-resource\/mcp", scope="wiki:read wiki:write"$/);
@@ -70,5 +70,5 @@ test("the Inspector edits a page", async () => {
   await inspect("--method", "tools/call", "--tool-name", "create_page", "--tool-arg", "path=By_Inspector", "--tool-arg", "content=one");
   const edited = await inspect("--method", "tools/call", "--tool-name", "edit_page", "--tool-arg", "path=By_Inspector", "--tool-arg", 'edits=[{"op":"append","text":"two"}]');
   assert.match(edited.content[0].text, /\+two/);
-  assert.equal(await service.content("ada", "By_Inspector"), "one\ntwo\n");
+  assert.equal(await service.pageContent("ada", "By_Inspector"), "one\ntwo\n");
 });

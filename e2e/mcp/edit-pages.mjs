@@ -14,7 +14,7 @@ export async function createAndEditPage(service, client, name) {
   await call("create_page", { path: name, content: "# " + name + "\n\n- one\n", message: "Begin" });
   const edited = await call("edit_page", { path: name, edits: [{ op: "append", text: "- two" }], message: "Add two" });
   assert.match(edited, /\+- two/);
-  const page = await service.content("ada", name);
+  const page = await service.pageContent("ada", name);
   assert.equal(page, `# ${name}\n\n- one\n- two\n`);
   assert.match(await call("changes", { path: name }), /via /);
 }

@@ -1,5 +1,5 @@
 // The snippets on the connect page work when copied into clients unchanged.
-// clients.mjs runs these tests; to run them alone:
+// clients.mjs runs these tests. To run only them:
 // node --import ./localhost.mjs --test snippets.mjs
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
