@@ -13,23 +13,23 @@ import (
 	"robot.wtf/internal/service"
 )
 
-// adminCommand is for whoever runs the service.
+// adminCommand groups the operator's commands.
 type adminCommand struct {
 	Keys struct {
-		Rotate rotateCommand `cmd:"" help:"Make new keys, for sessions and for signing in; nobody is signed out."`
-	} `cmd:"" help:"Look after the keys."`
+		Rotate rotateCommand `cmd:"" help:"Create new keys for sessions and for signing in. Nobody is signed out."`
+	} `cmd:"" help:"Manage the keys."`
 	Wikis    wikisCommand    `cmd:"" help:"List all wikis."`
-	Users    usersCommand    `cmd:"" help:"List all people."`
-	Suspend  suspendCommand  `cmd:"" help:"Close a wiki on every door, or keep a person out, within a second."`
-	Resume   resumeCommand   `cmd:"" help:"Take a suspension back."`
+	Users    usersCommand    `cmd:"" help:"List all users."`
+	Suspend  suspendCommand  `cmd:"" help:"Close a wiki or lock out a user, on every front end, within a second."`
+	Resume   resumeCommand   `cmd:"" help:"End a suspension."`
 	Quota    quotaCommand    `cmd:"" help:"Show or set the limits of one wiki."`
 	Delete   deleteCommand   `cmd:"" help:"Delete a wiki or an account."`
 	Audit    auditCommand    `cmd:"" help:"Show who changed what."`
-	Reindex  reindexCommand  `cmd:"" help:"Build search indexes anew."`
-	Reports  reportsCommand  `cmd:"" help:"List what readers have reported, and close it."`
-	Takedown takedownCommand `cmd:"" help:"Show a page or file no more, in any version, on any door (451), for legal reasons."`
-	Putback  putbackCommand  `cmd:"" help:"Take a takedown back."`
-	Status   statusCommand   `cmd:"" help:"Say which process has a data directory."`
+	Reindex  reindexCommand  `cmd:"" help:"Rebuild search indexes."`
+	Reports  reportsCommand  `cmd:"" help:"List reports from readers, and close them."`
+	Takedown takedownCommand `cmd:"" help:"Hide a page or file in all versions, for legal reasons (451)."`
+	Putback  putbackCommand  `cmd:"" help:"Undo a takedown."`
+	Status   statusCommand   `cmd:"" help:"Show which process is using a data directory."`
 }
 
 type statusCommand struct {
@@ -43,7 +43,7 @@ func (c statusCommand) Run(ctx context.Context) error {
 
 type rotateCommand struct{ dataFlag }
 
-// Run makes the new keys.
+// Run creates the new keys.
 func (c rotateCommand) Run(ctx context.Context) error { return c.run(ctx, "rotate-keys", nil) }
 
 // rotateKeys is the operation of rotateCommand.
@@ -51,23 +51,23 @@ func rotateKeys(ctx context.Context, s *service.Service, _ url.Values, _ io.Read
 	if err := s.Session.RotateKeys(); err != nil {
 		return err
 	}
-	fmt.Fprintln(out, "Sessions: a new key; those that people have go on.")
-	made, when := false, "ten minutes from now"
+	fmt.Fprintln(out, "Sessions: created a new key; existing sessions continue.")
+	made, when := false, "in ten minutes"
 	var err error
 	if s.SignIn != nil {
 		made, err = s.SignIn.RotateKey()
 	} else {
-		when = "ten minutes after the service has started"
+		when = "ten minutes after the service starts"
 		made, err = atproto.RotateKey(s.KeyDir())
 	}
 	switch {
-	case errors.Is(err, fs.ErrNotExist): // a directory of robot dev, which signs nobody in
+	case errors.Is(err, fs.ErrNotExist): // robot dev has no key for signing in
 	case err != nil:
 		return err
 	case made:
-		fmt.Fprintf(out, "Signing in: a new key, which signs %s.\n", when)
+		fmt.Fprintf(out, "Signing in: created a new key, in use %s.\n", when)
 	default:
-		fmt.Fprintln(out, "Signing in: a new key is on its way already, and stays.")
+		fmt.Fprintln(out, "Signing in: a new key was created earlier and isn't in use yet; it stays.")
 	}
 	return s.Store.OperatorAct(ctx, "keys.rotate")
 }

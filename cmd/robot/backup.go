@@ -15,14 +15,14 @@ import (
 	"robot.wtf/internal/service"
 )
 
-// plainLog is for commands that people run: what goes wrong on the way.
+// plainLog returns the logger of commands that people run.
 func plainLog() *slog.Logger {
 	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelInfo}))
 }
 
 type backupCommand struct {
-	Dir       string   `arg:"" env:"ROBOT_BACKUP" type:"path" help:"Directory of the backups; made if there is none. Best on another disk."`
-	Data      string   `required:"" env:"ROBOT_DATA" placeholder:"DIR" type:"path" help:"Data directory. A service may be using it."`
+	Dir       string   `arg:"" env:"ROBOT_BACKUP" type:"path" help:"Directory for backups, created if missing. Use another disk."`
+	Data      string   `required:"" env:"ROBOT_DATA" placeholder:"DIR" type:"path" help:"Data directory. A service can be using it."`
 	Recipient []string `env:"ROBOT_BACKUP_RECIPIENT" placeholder:"AGE1…" help:"Encrypt keys for this age recipient (see age-keygen)."`
 }
 
@@ -33,7 +33,7 @@ func (c backupCommand) Run(ctx context.Context) (err error) {
 		return err
 	}
 	if _, err := os.Stat(filepath.Join(c.Data, "robot.db")); err != nil {
-		return fmt.Errorf("--data: %s is no data directory of a service: %w", c.Data, err)
+		return fmt.Errorf("--data: %s isn't a data directory: %w", c.Data, err)
 	}
 	r, err := backup.Open(ctx, c.Dir, true, time.Now, plainLog())
 	if err != nil {
@@ -42,10 +42,10 @@ func (c backupCommand) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, r.Close()) }()
 	report, err := r.Take(ctx, c.Data, recipients)
 	if report.Name != "" {
-		fmt.Printf("Backup %s: %d wikis, %d of them copied, %d new pieces, %d bytes, %s\n",
+		fmt.Printf("Backup %s: %d wikis, %d of them copied, %d new chunks, %d bytes, %s\n",
 			report.Name, report.Wikis, report.Copied, report.NewChunks, report.NewBytes, report.Took.Round(time.Millisecond))
 		if !report.Sealed {
-			fmt.Fprintln(os.Stderr, "note: the keys are in it as they are, for no --recipient was named; whoever can read the backup can sign in as anybody")
+			fmt.Fprintln(os.Stderr, "note: the keys in it aren't encrypted, because no --recipient was given; anybody with access to the backup can sign in as any user")
 		}
 	}
 	return err
@@ -56,16 +56,16 @@ func parseRecipients(list []string) ([]age.Recipient, error) {
 	for _, text := range list {
 		r, err := age.ParseX25519Recipient(text)
 		if err != nil {
-			return nil, fmt.Errorf("--recipient: %q is no age recipient, which begins with age1: %w", text, err)
+			return nil, fmt.Errorf("--recipient: %q isn't an age recipient, which starts with age1: %w", text, err)
 		}
 		all = append(all, r)
 	}
 	return all, nil
 }
 
-// identityFlag is what opens encrypted keys.
+// identityFlag names the identity that decrypts keys.
 type identityFlag struct {
-	Identity string `env:"ROBOT_BACKUP_IDENTITY" placeholder:"FILE" type:"path" help:"File with the age identity that opens encrypted keys."`
+	Identity string `env:"ROBOT_BACKUP_IDENTITY" placeholder:"FILE" type:"path" help:"File with the age identity that decrypts the keys."`
 }
 
 func (f identityFlag) read() ([]age.Identity, error) {
@@ -85,14 +85,14 @@ func (f identityFlag) read() ([]age.Identity, error) {
 }
 
 type verifyCommand struct {
-	Dir      string `arg:"" env:"ROBOT_BACKUP" type:"path" help:"Directory of the backups."`
-	Snapshot string `placeholder:"NAME" help:"Which backup; the newest by default."`
-	Wiki     string `placeholder:"SLUG" help:"This wiki alone."`
-	Scratch  string `placeholder:"DIR" type:"path" help:"Where to restore to for a moment; the system's temporary directory by default. The largest wiki must fit."`
+	Dir      string `arg:"" env:"ROBOT_BACKUP" type:"path" help:"Directory with the backups."`
+	Snapshot string `placeholder:"NAME" help:"Backup to verify. Default: the newest."`
+	Wiki     string `placeholder:"SLUG" help:"Verify this wiki only."`
+	Scratch  string `placeholder:"DIR" type:"path" help:"Directory to restore to temporarily. Default: the system's temporary directory. The largest wiki must fit."`
 	identityFlag
 }
 
-// Run restores to a temporary place and compares.
+// Run restores to a temporary directory and compares.
 func (c verifyCommand) Run(ctx context.Context) (err error) {
 	identities, err := c.read()
 	if err != nil {
@@ -107,32 +107,32 @@ func (c verifyCommand) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("Backup %s can be restored: %d wikis with %d files, %d commits and %d blobs are as they were; %s\n",
+	fmt.Printf("Backup %s can be restored: %d wikis with %d files, %d commits and %d blobs match; %s\n",
 		p.Name, p.Wikis, p.Facts.Files, p.Facts.Commits, p.Facts.Blobs, p.Took.Round(time.Millisecond))
 	if p.KeysSkipped > 0 {
-		fmt.Printf("%d keys are encrypted and were not opened: name the identity with --identity to try that as well\n", p.KeysSkipped)
+		fmt.Printf("%d keys are encrypted and weren't checked: to check them, add --identity\n", p.KeysSkipped)
 	}
 	return nil
 }
 
 type restoreCommand struct {
-	Dir          string `arg:"" optional:"" env:"ROBOT_BACKUP" type:"path" help:"Directory of the backups."`
-	Data         string `required:"" env:"ROBOT_DATA" placeholder:"DIR" type:"path" help:"Data directory to make. It must be empty, unless wikis in it are restored."`
-	FromRepos    string `placeholder:"DIR" type:"path" help:"Rebuild the wikis in the data directory that have lost their database, each from its git repository below DIR: SLUG/repo.git, SLUG, SLUG.git or SLUG.bundle."`
-	TrustAuthors bool   `help:"With --from-repos: the authors are who the commits say, because the repositories are our own exports. Otherwise they are shown as imported."`
-	Wiki         string `placeholder:"SLUG" help:"Restore this wiki alone, into a data directory that a service may be using."`
-	Replace      bool   `help:"With --wiki: also if the wiki has a database. What it had is set aside."`
-	Snapshot     string `placeholder:"NAME" help:"Which backup; by default the newest, of a wiki the newest that has it."`
+	Dir          string `arg:"" optional:"" env:"ROBOT_BACKUP" type:"path" help:"Directory with the backups."`
+	Data         string `required:"" env:"ROBOT_DATA" placeholder:"DIR" type:"path" help:"Data directory to create. It must be empty, unless single wikis are restored into it."`
+	FromRepos    string `placeholder:"DIR" type:"path" help:"Rebuild wikis that lost their database from git repositories below DIR: SLUG/repo.git, SLUG, SLUG.git or SLUG.bundle."`
+	TrustAuthors bool   `help:"With --from-repos: trust the authors in the commits, because the repositories are exports of this service. Otherwise they are shown as imported."`
+	Wiki         string `placeholder:"SLUG" help:"Restore only this wiki, into a data directory that a service can be using."`
+	Replace      bool   `help:"With --wiki: replace the wiki's database if it has one. The old data is moved aside."`
+	Snapshot     string `placeholder:"NAME" help:"Backup to restore. Default: the newest, or with --wiki the newest that has the wiki."`
 	identityFlag
 }
 
-// Run makes a data directory of a backup.
+// Run restores a data directory from a backup.
 func (c restoreCommand) Run(ctx context.Context) (err error) {
 	switch {
 	case c.Replace && c.Wiki == "":
-		return errors.New("--replace goes with --wiki: a whole restore goes to an empty directory")
+		return errors.New("--replace needs --wiki: a full restore goes to an empty directory")
 	case c.Wiki != "" && c.FromRepos != "":
-		return errors.New("--wiki takes one wiki from a backup, --from-repos wikis from repositories: name one of them")
+		return errors.New("--wiki and --from-repos exclude each other: one restores from a backup, the other from repositories")
 	case c.Wiki != "" && c.Dir != "":
 		return c.oneWiki(ctx)
 	}
@@ -140,7 +140,7 @@ func (c restoreCommand) Run(ctx context.Context) (err error) {
 		return restoreRepos(ctx, c.Data, c.FromRepos, c.TrustAuthors)
 	}
 	if c.Dir == "" {
-		return errors.New("name the directory of the backups, or --from-repos")
+		return errors.New("name the directory with the backups, or use --from-repos")
 	}
 	identities, err := c.read()
 	if err != nil {
@@ -162,7 +162,7 @@ func (c restoreCommand) Run(ctx context.Context) (err error) {
 	}
 	fmt.Printf("Restored %d wikis of %s to %s\n", len(s.Wikis), s.Name(), c.Data)
 	for slug, since := range s.Stale {
-		fmt.Printf("note: %s could not be copied then; it is as of %s\n", slug, since.Format(time.RFC3339))
+		fmt.Printf("note: %s couldn't be copied at that time; it is restored as of %s\n", slug, since.Format(time.RFC3339))
 	}
 	return nil
 }

@@ -18,13 +18,13 @@ import (
 
 // devCommand runs a development service.
 type devCommand struct {
-	Listen           string   `default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address to listen on (${default}); port 0 is any free one."`
-	HTTPS            int      `name:"https" placeholder:"PORT" help:"Port of this machine at which a proxy of yours does TLS for robot.localhost and all below it, for clients that sign in by https alone."`
-	Data             string   `placeholder:"DIR" type:"path" help:"Data directory, kept; by default a temporary one, removed at the end."`
-	Showcase         []string `default:"ada" placeholder:"SLUG" help:"Wikis that the landing page shows while they are public (${default})."`
-	NoSemanticSearch bool     `help:"Search by words only, without the model."`
+	Listen           string   `default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address to listen on (${default}); port 0 means any free port."`
+	HTTPS            int      `name:"https" placeholder:"PORT" help:"Local port of your proxy that terminates TLS for robot.localhost and its subdomains, for clients that need https to sign in."`
+	Data             string   `placeholder:"DIR" type:"path" help:"Data directory to keep. Default: a temporary one, removed at the end."`
+	Showcase         []string `default:"ada" placeholder:"SLUG" help:"Public wikis to show on the landing page (${default})."`
+	NoSemanticSearch bool     `help:"Search by words only, without the embedding model."`
 	rateFlags
-	Limits  bool `help:"Limit how fast callers may go on, as a real service does."`
+	Limits  bool `help:"Apply rate limits, as robot serve does."`
 	Verbose bool `short:"v" help:"Log each request."`
 }
 
@@ -57,12 +57,12 @@ func (c devCommand) Run(ctx context.Context) (err error) {
 	defer listener.Close()
 	err = c.serve(ctx, cfg, listener)
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		return nil // told to stop while it was starting
+		return nil // stopped during startup
 	}
 	return err
 }
 
-// dataDir is the directory asked for, or a temporary one that remove removes.
+// dataDir returns the requested directory, or a temporary one that remove deletes.
 func (c devCommand) dataDir() (dir string, remove func() error, err error) {
 	if c.Data != "" {
 		return c.Data, func() error { return nil }, nil
@@ -87,9 +87,9 @@ func (c devCommand) serve(ctx context.Context, cfg config.Config, listener net.L
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	patience := time.AfterFunc(time.Second, func() { fmt.Fprintln(os.Stderr, "writing the first pages…") })
+	slow := time.AfterFunc(time.Second, func() { fmt.Fprintln(os.Stderr, "writing the first pages…") })
 	err = seed(ctx, s, clock, seedWikis())
-	patience.Stop()
+	slow.Stop()
 	if err != nil {
 		return err
 	}
@@ -112,12 +112,12 @@ func (c devCommand) serve(ctx context.Context, cfg config.Config, listener net.L
 	fmt.Printf("robot dev is ready at %s\n", facts.URL)
 	c.greet(facts, cfg.Data)
 	if !config.IsLoopback(listener.Addr()) {
-		fmt.Fprintf(os.Stderr, "note: whoever reaches %s can sign in as anybody\n", listener.Addr())
+		fmt.Fprintf(os.Stderr, "note: anybody who can reach %s can sign in as any user\n", listener.Addr())
 	}
 	return front.Serve(ctx, listener)
 }
 
-// greet says what there is to try.
+// greet prints what to try.
 func (c devCommand) greet(d devFile, dir string) {
 	var names []string
 	for _, p := range d.People {
@@ -148,10 +148,10 @@ func (c devCommand) greet(d devFile, dir string) {
 	}
 }
 
-// A clock is the time, which seeding sets to when things were written.
+// A clock is the real time, or the time that seeding sets.
 type clock struct{ set atomic.Pointer[time.Time] }
 
-// Now is the time set, else the real one.
+// Now returns the time that was set, or else the real time.
 func (c *clock) Now() time.Time {
 	if t := c.set.Load(); t != nil {
 		return *t

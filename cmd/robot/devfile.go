@@ -15,7 +15,7 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// A devFile is DIR/dev.json: what a script needs to try the service.
+// A devFile is DIR/dev.json: what scripts need to use the service.
 type devFile struct {
 	URL    string      `json:"url"`
 	People []devPerson `json:"people"`
@@ -35,15 +35,15 @@ type devWiki struct {
 	Tokens     devTokens `json:"tokens"`
 }
 
-// devTokens are secrets for the roles that somebody has.
+// devTokens are secrets by role.
 type devTokens struct {
 	Owner  string `json:"owner,omitempty"`
 	Editor string `json:"editor,omitempty"`
 	Viewer string `json:"viewer,omitempty"`
 }
 
-// of is the place of a role's token.
-func (t *devTokens) of(role wiki.Role) *string {
+// forRole returns the field for a role's token.
+func (t *devTokens) forRole(role wiki.Role) *string {
 	switch role {
 	case wiki.Owner:
 		return &t.Owner
@@ -58,16 +58,16 @@ type roleToken struct{ role, secret string }
 func (t devTokens) list() []roleToken {
 	var list []roleToken
 	for role := wiki.Owner; role >= wiki.Viewer; role-- {
-		if secret := *t.of(role); secret != "" {
+		if secret := *t.forRole(role); secret != "" {
 			list = append(list, roleToken{role.String(), secret})
 		}
 	}
 	return list
 }
 
-// writeDevFile gathers the facts of a service, with tokens that work, and
-// writes them to dir unless that is temporary. Tokens of an earlier start are
-// kept where they still open the door.
+// writeDevFile collects a service's addresses, people and working tokens, and writes
+// them to dir unless it is temporary. Tokens from earlier runs are kept if they
+// still work.
 func writeDevFile(ctx context.Context, s *service.Service, origins config.Origins, dir string, temporary bool) (devFile, error) {
 	file := filepath.Join(dir, "dev.json")
 	before, err := readDevFile(file)
@@ -112,12 +112,12 @@ func readDevFile(file string) (devFile, error) {
 		return d, err
 	}
 	if json.Unmarshal(text, &d) != nil {
-		return devFile{}, nil // a script's mistake: it is written anew
+		return devFile{}, nil // damaged: write a new one
 	}
 	return d, nil
 }
 
-// describeWiki is one wiki as its owner's access shows it.
+// describeWiki describes one wiki, with a token for each role that has a member.
 func describeWiki(ctx context.Context, s *service.Service, owner wiki.Access, origins config.Origins, before devFile) (devWiki, error) {
 	site := owner.Site()
 	d := devWiki{Slug: site.Slug, URL: origins.Wiki(site.Slug), Visibility: "private"}
@@ -135,18 +135,18 @@ func describeWiki(ctx context.Context, s *service.Service, owner wiki.Access, or
 		return d, err
 	}
 	for _, m := range members {
-		place := d.Tokens.of(m.Role)
+		place := d.Tokens.forRole(m.Role)
 		if *place != "" {
 			continue
 		}
-		if *place, err = devToken(ctx, s, site.Slug, m, *known.of(m.Role)); err != nil {
+		if *place, err = devToken(ctx, s, site.Slug, m, *known.forRole(m.Role)); err != nil {
 			return d, err
 		}
 	}
 	return d, nil
 }
 
-// devToken gives a member's token: the known one if it works, else a new one.
+// devToken returns a member's token: the known one if it works, or else a new one.
 func devToken(ctx context.Context, s *service.Service, slug string, m wiki.Member, known string) (string, error) {
 	readOnly := m.Role < wiki.Editor
 	if known != "" {
@@ -164,7 +164,7 @@ func devToken(ctx context.Context, s *service.Service, slug string, m wiki.Membe
 	}
 	secret, _, err := s.Session.NewToken(ctx, a, "Dev script", readOnly)
 	if err != nil {
-		return "", fmt.Errorf("token of %s for %s: %w", m.User.Username, slug, err)
+		return "", fmt.Errorf("create token of %s for %s: %w", m.User.Username, slug, err)
 	}
 	return secret, nil
 }

@@ -18,10 +18,9 @@ import (
 //go:embed help
 var helpFiles embed.FS
 
-// writeHelp makes the service's own wiki say what this binary says: its pages
-// are help/*.md, by file name. What differs is saved, what is no more is
-// deleted, so its history is that of the service. Nobody can sign in as its
-// owner, whose DID is that of the platform's host.
+// writeHelp updates the help wiki to the pages of this binary, help/*.md. It saves
+// pages that differ and deletes those that are gone, so its history is that of the
+// service. Nobody can sign in as its owner, whose DID is the platform's host.
 func writeHelp(ctx context.Context, s *service.Service, host string) error {
 	a, err := openHelpWiki(ctx, s, host)
 	if err != nil {
@@ -55,7 +54,7 @@ func writeHelp(ctx context.Context, s *service.Service, host string) error {
 	return nil
 }
 
-// openHelpWiki finds or makes the wiki, and gives its owner's access.
+// openHelpWiki finds or creates the help wiki, and returns its owner's access.
 func openHelpWiki(ctx context.Context, s *service.Service, host string) (wiki.Access, error) {
 	owner := wiki.User{DID: "did:web:" + host, Username: wiki.HelpSlug, Name: host}
 	site, err := s.Store.Site(ctx, wiki.HelpSlug)
@@ -73,7 +72,7 @@ func openHelpWiki(ctx context.Context, s *service.Service, host string) (wiki.Ac
 	if err != nil || a.Site().Public {
 		return a, err
 	}
-	return a, s.Tenant.Configure(ctx, a, tenant.Settings{Title: "Help", Description: "How this service is used.", Public: true})
+	return a, s.Tenant.Configure(ctx, a, tenant.Settings{Title: "Help", Description: "How to use this service.", Public: true})
 }
 
 func writeHelpPage(ctx context.Context, s *service.Service, a wiki.Access, name wiki.PageName, file string) error {
@@ -81,7 +80,7 @@ func writeHelpPage(ctx context.Context, s *service.Service, a wiki.Access, name 
 	if err != nil {
 		return err
 	}
-	r := pages.SaveRequest{Name: string(name), Text: text, Exact: true, Write: pages.Write{Message: "Help of this version"}}
+	r := pages.SaveRequest{Name: string(name), Text: text, Exact: true, Write: pages.Write{Message: "Update to this version's help"}}
 	now, err := s.Pages.Page(ctx, a, r.Name, "")
 	switch {
 	case errors.Is(err, wiki.ErrNotFound):

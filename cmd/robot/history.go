@@ -5,12 +5,10 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// seedWikis are what a development service starts with. Pages begin as their
-// files in seed/ and go on from there.
+// seedWikis returns the example wikis. Pages start as their files in seed/.
 func seedWikis() []seedWiki { return []seedWiki{adaWiki(), bobWiki()} }
 
-// adaWiki is public: Ada owns it, Bob edits, Cleo reads along, and Dan has
-// nothing to do with it.
+// adaWiki is public: Ada owns it, Bob edits, Cleo is a viewer, and Dan isn't a member.
 func adaWiki() seedWiki {
 	return seedWiki{
 		owner: "ada",

@@ -18,14 +18,14 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// importCommand makes a repository a wiki's history.
+// importCommand imports a repository as a wiki's history.
 type importCommand struct {
-	Wiki   string `required:"" placeholder:"SLUG" help:"Wiki to import into: a new one, with its first pages and nothing else."`
+	Wiki   string `required:"" placeholder:"SLUG" help:"Wiki to import into. It must be new, with nothing but its first pages."`
 	Data   string `required:"" env:"ROBOT_DATA" placeholder:"DIR" type:"path" help:"Data directory."`
 	Source string `arg:"" type:"path" help:"Repository: a directory, a git bundle, or a zip of a repository."`
 }
 
-// Run sends the source to whatever has the data directory.
+// Run imports the source, in the running service if there is one.
 func (c importCommand) Run(ctx context.Context) (err error) {
 	source, err := openSource(ctx, c.Source)
 	if err != nil {
@@ -35,8 +35,8 @@ func (c importCommand) Run(ctx context.Context) (err error) {
 	return operate(ctx, c.Data, "import", url.Values{"wiki": {c.Wiki}}, onlyReader{source}, os.Stdout)
 }
 
-// openSource opens a bundle or a zip, or makes a bundle of a directory: here,
-// because the service may not read it.
+// openSource opens a bundle or a zip, or bundles a directory. The service itself may
+// have no permission to read it.
 func openSource(ctx context.Context, path string) (*os.File, error) {
 	info, err := os.Stat(path)
 	if err != nil || !info.IsDir() {
@@ -65,7 +65,7 @@ func openSource(ctx context.Context, path string) (*os.File, error) {
 	return bundle, nil
 }
 
-// onlyReader keeps who sends a file from closing it.
+// onlyReader hides Close from an HTTP client that sends a file.
 type onlyReader struct{ io.Reader }
 
 // importWiki is the operation of importCommand.
@@ -77,8 +77,7 @@ func importWiki(ctx context.Context, s *service.Service, args url.Values, in io.
 	return importFrom(ctx, s, a, false, in, out)
 }
 
-// asImporter is the operator's access to a wiki, in whose history the owner
-// stands as the person.
+// asImporter returns the operator's access to a wiki, with its owner as the author.
 func asImporter(ctx context.Context, s *service.Service, slug string) (wiki.Access, error) {
 	a, err := asOperator(ctx, s, slug)
 	if err != nil {
@@ -88,33 +87,33 @@ func asImporter(ctx context.Context, s *service.Service, slug string) (wiki.Acce
 	return s.Tenant.Resolve(ctx, slug, wiki.Caller{User: owner, Client: "operator", Operator: true})
 }
 
-// importFrom imports what comes in, and says how far it is.
+// importFrom imports a repository from in and prints its progress.
 func importFrom(ctx context.Context, s *service.Service, a wiki.Access, trusted bool, in io.Reader, out io.Writer) error {
 	u, err := s.Pages.Receive(ctx, a, in)
 	if err != nil {
-		return told(err)
+		return userError(err)
 	}
 	defer u.Close()
-	said := sayer{out: out}
-	r, err := s.Pages.Import(ctx, a, u, trusted, said.step)
+	progress := progressPrinter{out: out}
+	r, err := s.Pages.Import(ctx, a, u, trusted, progress.print)
 	if err != nil {
-		return told(err)
+		return userError(err)
 	}
 	fmt.Fprintf(out, "%s: %d commits and %d objects imported, %d pages; the head is %s\n", a.Site().Slug, r.Commits, r.Objects, r.Pages, r.Head)
 	for _, name := range r.Renamed {
-		fmt.Fprintf(out, "renamed, for names differ in more than spelling here: %s\n", name)
+		fmt.Fprintf(out, "renamed, because names that differ only in spelling are the same here: %s\n", name)
 	}
 	if len(r.Left) > 0 {
-		fmt.Fprintf(out, "left out, for the main branch does not lead to them: %s\n", strings.Join(r.Left, ", "))
+		fmt.Fprintf(out, "left out, because the main branch doesn't contain them: %s\n", strings.Join(r.Left, ", "))
 	}
 	if !r.HasHome {
-		fmt.Fprintln(out, "note: there is no page Home; choose the home page in the wiki's settings")
+		fmt.Fprintln(out, "note: there is no page named Home; choose a home page in the wiki's settings")
 	}
 	return nil
 }
 
-// told is what an error says to whoever caused it, if it does.
-func told(err error) error {
+// userError reduces an error to its message for the user, if it has one.
+func userError(err error) error {
 	var refused *gitrepo.Refused
 	if errors.As(err, &refused) {
 		return fmt.Errorf("nothing was imported:\n  %s", strings.Join(refused.Reasons, "\n  "))
@@ -126,14 +125,14 @@ func told(err error) error {
 	return err
 }
 
-// A sayer says steps, at most one a second of each kind.
-type sayer struct {
+// A progressPrinter prints the steps of an import, each kind at most once a second.
+type progressPrinter struct {
 	out  io.Writer
 	what string
 	at   time.Time
 }
 
-func (p *sayer) step(s pages.ImportStep) {
+func (p *progressPrinter) print(s pages.ImportStep) {
 	if s.What == p.what && (time.Since(p.at) < time.Second && s.Done < s.Total) {
 		return
 	}
@@ -145,12 +144,11 @@ func (p *sayer) step(s pages.ImportStep) {
 	fmt.Fprintln(p.out, s.What)
 }
 
-// repoOf is a repository in a directory of many.
+// repoOf is the repository of one wiki.
 type repoOf struct{ slug, path string }
 
-// findRepos finds the repositories below a directory, by wiki: exports as they
-// lie in wikis/ (SLUG/repo.git), clones (SLUG, SLUG.git) and bundles
-// (SLUG.bundle).
+// findRepos finds the repositories of wikis below a directory: exports
+// (SLUG/repo.git), clones (SLUG, SLUG.git) and bundles (SLUG.bundle).
 func findRepos(dir string) ([]repoOf, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -169,13 +167,13 @@ func findRepos(dir string) ([]repoOf, error) {
 		list = append(list, repoOf{slug, path})
 	}
 	if len(list) == 0 {
-		return nil, fmt.Errorf("--from-repos: %s holds no repositories: SLUG/repo.git, SLUG, SLUG.git or SLUG.bundle", dir)
+		return nil, fmt.Errorf("--from-repos: no repositories in %s: want SLUG/repo.git, SLUG, SLUG.git or SLUG.bundle", dir)
 	}
 	slices.SortFunc(list, func(a, b repoOf) int { return strings.Compare(a.slug, b.slug) })
 	return list, nil
 }
 
-// restoreRepos rebuilds the databases that wikis have lost.
+// restoreRepos rebuilds lost databases of wikis.
 func restoreRepos(ctx context.Context, data, dir string, trusted bool) error {
 	repos, err := findRepos(dir)
 	if err != nil {
@@ -189,7 +187,7 @@ func restoreRepos(ctx context.Context, data, dir string, trusted bool) error {
 		}
 	}
 	if failed > 0 {
-		return fmt.Errorf("%d of %d wikis were not restored", failed, len(repos))
+		return fmt.Errorf("%d of %d wikis weren't restored", failed, len(repos))
 	}
 	return nil
 }
@@ -218,11 +216,11 @@ func restoreWiki(ctx context.Context, s *service.Service, args url.Values, in io
 	if errors.Is(err, wiki.ErrExists) {
 		w, release, err := s.Content.Open(ctx, slug)
 		if err != nil {
-			return fmt.Errorf("its database is there and cannot be read (%w): move %s away, and try again", err, filepath.Join("wikis", slug, "wiki.db"))
+			return fmt.Errorf("its database exists and can't be read (%w): move %s away and try again", err, filepath.Join("wikis", slug, "wiki.db"))
 		}
 		defer release()
 		if seq, _ := w.Head(); seq > 0 {
-			_, err := fmt.Fprintf(out, "%s: it has its content, so nothing was done\n", slug)
+			_, err := fmt.Fprintf(out, "%s: has its content, nothing to do\n", slug)
 			return err
 		}
 		return importFrom(ctx, s, a, args.Get("trusted") != "", in, out)

@@ -1,4 +1,5 @@
-// Command robot is robot.wtf: wikis that people and their agents write together.
+// Command robot runs and operates robot.wtf: wikis that people and their agents
+// write together.
 package main
 
 import (
@@ -15,20 +16,20 @@ import (
 
 // commands are the subcommands with their flags.
 type commands struct {
-	Serve   serveCommand   `cmd:"" help:"Run the service, behind a proxy that does TLS."`
-	Dev     devCommand     `cmd:"" help:"Run a service to try and to develop with: seeded wikis, sign-in without a password."`
-	Admin   adminCommand   `cmd:"" help:"Look after a data directory."`
-	Import  importCommand  `cmd:"" help:"Make a git repository the history of a new wiki."`
+	Serve   serveCommand   `cmd:"" help:"Run the service, behind a proxy that terminates TLS."`
+	Dev     devCommand     `cmd:"" help:"Run a development service: example wikis, sign-in without a password."`
+	Admin   adminCommand   `cmd:"" help:"Operate a service or its data directory."`
+	Import  importCommand  `cmd:"" help:"Import a git repository as the history of a new wiki."`
 	Backup  backupCommand  `cmd:"" help:"Back up a data directory, also while the service runs."`
-	Verify  verifyCommand  `cmd:"" help:"Prove that a backup can be restored."`
-	Restore restoreCommand `cmd:"" help:"Make a data directory of a backup, or rebuild lost wikis from git repositories."`
+	Verify  verifyCommand  `cmd:"" help:"Verify that a backup can be restored."`
+	Restore restoreCommand `cmd:"" help:"Restore a backup, or rebuild lost wikis from git repositories."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// Libraries log what other servers answer, to the default logger. The
-	// service has its own, which says what matters of it.
+	// Libraries log responses of other servers to the default logger. The service has
+	// its own.
 	slog.SetDefault(slog.New(slog.DiscardHandler))
 	var c commands
 	parsed := kong.Parse(&c,
@@ -48,7 +49,7 @@ func main() {
 
 type versionCommand struct{}
 
-// Run prints what was built from what.
+// Run prints the version and the commit it was built from.
 func (versionCommand) Run() error {
 	revision := ""
 	if info, ok := debug.ReadBuildInfo(); ok {
@@ -62,7 +63,7 @@ func (versionCommand) Run() error {
 	return err
 }
 
-// version is the one of this binary's module.
+// version returns the version of this binary's module.
 func version() string {
 	if info, ok := debug.ReadBuildInfo(); ok {
 		return info.Main.Version

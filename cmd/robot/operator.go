@@ -16,8 +16,8 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// dataFlag names the data directory that an operator's command is about. While
-// a service has it, the command is done by the service.
+// dataFlag names the data directory of an operator's command. If a service is using
+// it, that service runs the command.
 type dataFlag struct {
 	Data string `required:"" env:"ROBOT_DATA" placeholder:"DIR" type:"path" help:"Data directory."`
 }
@@ -33,12 +33,12 @@ func (c wikisCommand) Run(ctx context.Context) error { return c.run(ctx, "wikis"
 
 type usersCommand struct{ dataFlag }
 
-// Run lists the people.
+// Run lists the users.
 func (c usersCommand) Run(ctx context.Context) error { return c.run(ctx, "users", nil) }
 
 type auditCommand struct {
-	Wiki  string `arg:"" optional:"" help:"Of this wiki alone."`
-	Limit int    `default:"100" placeholder:"N" help:"How many entries (${default})."`
+	Wiki  string `arg:"" optional:"" help:"Only entries of this wiki."`
+	Limit int    `default:"100" placeholder:"N" help:"Number of entries (${default})."`
 	dataFlag
 }
 
@@ -47,10 +47,10 @@ func (c auditCommand) Run(ctx context.Context) error {
 	return c.run(ctx, "audit", url.Values{"wiki": {c.Wiki}, "limit": {strconv.Itoa(c.Limit)}})
 }
 
-// whoFlag is a wiki, or a person.
+// whoFlag names a wiki or a user.
 type whoFlag struct {
-	Name string `arg:"" help:"Slug of a wiki; with --user a person's username, handle or DID."`
-	User bool   `help:"It is a person."`
+	Name string `arg:"" help:"Slug of a wiki, or with --user a username, handle or DID."`
+	User bool   `help:"NAME is a user, not a wiki."`
 }
 
 func (w whoFlag) args() url.Values {
@@ -59,11 +59,11 @@ func (w whoFlag) args() url.Values {
 
 type suspendCommand struct {
 	whoFlag
-	Reason string `placeholder:"TEXT" help:"What the members are told."`
+	Reason string `placeholder:"TEXT" help:"Reason to show to the members."`
 	dataFlag
 }
 
-// Run closes a wiki on every door, or keeps a person out.
+// Run suspends a wiki or a user.
 func (c suspendCommand) Run(ctx context.Context) error {
 	args := c.args()
 	args.Set("reason", c.Reason)
@@ -75,12 +75,12 @@ type resumeCommand struct {
 	dataFlag
 }
 
-// Run takes a suspension back.
+// Run ends a suspension.
 func (c resumeCommand) Run(ctx context.Context) error { return c.run(ctx, "resume", c.args()) }
 
 type deleteCommand struct {
 	whoFlag
-	Now bool `help:"For good, without the seven days in which it could be restored."`
+	Now bool `help:"Delete for good now, without the seven days for restoring."`
 	dataFlag
 }
 
@@ -93,16 +93,16 @@ func (c deleteCommand) Run(ctx context.Context) error {
 
 type quotaCommand struct {
 	Wiki         string `arg:"" help:"Slug of the wiki."`
-	Pages        *int   `placeholder:"N" help:"Current pages. For all limits: 0 is the service's own, one that is not named stays."`
+	Pages        *int   `placeholder:"N" help:"Current pages. Any limit: 0 means the default; limits you don't name stay."`
 	Members      *int   `placeholder:"N" help:"Members besides the owner."`
-	CurrentMB    *int64 `name:"current-mb" placeholder:"N" help:"Current files together."`
-	HistoryMB    *int64 `name:"history-mb" placeholder:"N" help:"Files with their history."`
+	CurrentMB    *int64 `name:"current-mb" placeholder:"N" help:"All current files."`
+	HistoryMB    *int64 `name:"history-mb" placeholder:"N" help:"All files with history."`
 	PageKB       *int64 `name:"page-kb" placeholder:"N" help:"One page."`
 	AttachmentMB *int64 `name:"attachment-mb" placeholder:"N" help:"One attachment."`
 	dataFlag
 }
 
-// Run shows the limits of a wiki, after setting those that are named.
+// Run sets the given limits of a wiki, then shows all of them.
 func (c quotaCommand) Run(ctx context.Context) error {
 	args := url.Values{"wiki": {c.Wiki}}
 	set := func(name string, value *int64) {
@@ -127,23 +127,23 @@ func (c quotaCommand) Run(ctx context.Context) error {
 }
 
 type reindexCommand struct {
-	Wiki    string `arg:"" optional:"" help:"This wiki alone."`
-	Workers int    `default:"0" placeholder:"N" help:"How many texts are embedded at a time; 0 for one less than there are processors."`
+	Wiki    string `arg:"" optional:"" help:"Only this wiki."`
+	Workers int    `default:"0" placeholder:"N" help:"Texts to embed in parallel. 0 means one less than the number of CPUs."`
 	dataFlag
 }
 
-// Run builds search indexes anew.
+// Run rebuilds search indexes.
 func (c reindexCommand) Run(ctx context.Context) error {
 	return c.run(ctx, "reindex", url.Values{"wiki": {c.Wiki}, "workers": {strconv.Itoa(c.Workers)}})
 }
 
 type reportsCommand struct {
-	All   bool  `help:"Also those that are closed."`
-	Close int64 `placeholder:"ID" help:"Mark one as dealt with."`
+	All   bool  `help:"Include closed reports."`
+	Close int64 `placeholder:"ID" help:"Close this report."`
 	dataFlag
 }
 
-// Run lists what readers have reported.
+// Run lists reports from readers, or closes one.
 func (c reportsCommand) Run(ctx context.Context) error {
 	return c.run(ctx, "reports", url.Values{"all": {strconv.FormatBool(c.All)}, "close": {strconv.FormatInt(c.Close, 10)}})
 }
@@ -151,7 +151,7 @@ func (c reportsCommand) Run(ctx context.Context) error {
 type takedownCommand struct {
 	Wiki   string `arg:"" help:"Slug of the wiki."`
 	Page   string `arg:"" help:"Name of the page, or of a file with its folder."`
-	Reason string `placeholder:"TEXT" help:"What whoever asks for it, and the owner, are told."`
+	Reason string `placeholder:"TEXT" help:"Reason to show to readers and to the owner."`
 	dataFlag
 }
 
@@ -166,15 +166,15 @@ type putbackCommand struct {
 	dataFlag
 }
 
-// Run takes a takedown back.
+// Run undoes a takedown.
 func (c putbackCommand) Run(ctx context.Context) error {
 	return c.run(ctx, "putback", url.Values{"wiki": {c.Wiki}, "page": {c.Page}})
 }
 
 // The operations behind the commands.
 
-// takeDown hides a page. The wiki's new version, which the audit entry
-// brings, makes finished pages unusable.
+// takeDown hides a page. The audit entry also raises the wiki's version, which
+// invalidates cached pages.
 func takeDown(ctx context.Context, s *service.Service, args url.Values, _ io.Reader, out io.Writer) error {
 	a, err := asOperator(ctx, s, args.Get("wiki"))
 	if err != nil {
@@ -187,7 +187,7 @@ func takeDown(ctx context.Context, s *service.Service, args url.Values, _ io.Rea
 	if err := s.Store.OperatorEvent(ctx, a.Site().Slug, "page.withhold", file+": "+args.Get("reason")); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "%s of %s answers 451 from now on, and so do clones of the wiki; its owner is told on the dashboard\n", file, a.Site().Slug)
+	fmt.Fprintf(out, "%s of %s is hidden (451), and the wiki can't be cloned; the owner sees this on the dashboard\n", file, a.Site().Slug)
 	return nil
 }
 
@@ -203,7 +203,7 @@ func putBack(ctx context.Context, s *service.Service, args url.Values, _ io.Read
 	if err := s.Store.OperatorEvent(ctx, a.Site().Slug, "page.release", file); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "%s of %s is shown again\n", file, a.Site().Slug)
+	fmt.Fprintf(out, "%s of %s is visible again\n", file, a.Site().Slug)
 	return nil
 }
 
@@ -218,12 +218,12 @@ func asOperator(ctx context.Context, s *service.Service, slug string) (wiki.Acce
 func findPerson(ctx context.Context, s *service.Service, name string) (wiki.User, error) {
 	u, err := s.Store.FindUser(ctx, strings.TrimPrefix(name, "@"))
 	if errors.Is(err, wiki.ErrNotFound) {
-		return u, fmt.Errorf("nobody here is called %q: robot admin users lists them", name)
+		return u, fmt.Errorf("there is no user %q: robot admin users lists them", name)
 	}
 	return u, err
 }
 
-// table writes columns.
+// table prints rows in aligned columns.
 func table(out io.Writer, head string, rows func(row func(cells ...any))) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, head)
@@ -239,7 +239,8 @@ func table(out io.Writer, head string, rows func(row func(cells ...any))) error 
 	return w.Flush()
 }
 
-// printable keeps what people wrote from steering the operator's terminal.
+// printable removes control characters, so that users' text can't control the
+// operator's terminal.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
@@ -256,7 +257,7 @@ func day(t time.Time) string {
 	return t.UTC().Format("2006-01-02")
 }
 
-// state is what keeps a wiki or an account from being in use.
+// state says whether a wiki or account is suspended or will be deleted.
 func state(suspended, ending time.Time) string {
 	switch {
 	case !ending.IsZero():
@@ -278,7 +279,7 @@ func listWikis(ctx context.Context, s *service.Service, _ url.Values, _ io.Reade
 			if site.Public {
 				visibility = "public"
 			}
-			pages, current, history := "?", "?", "?" // a wiki that cannot be opened is listed all the same
+			pages, current, history := "?", "?", "?" // list a wiki that can't be opened, too
 			if w, release, err := s.Content.Open(ctx, site.Slug); err == nil {
 				if stats, err := w.Stats(ctx); err == nil {
 					pages, current, history = strconv.Itoa(stats.Pages), megabytes(stats.CurrentBytes), megabytes(stats.HistoryBytes)
@@ -311,7 +312,7 @@ func listUsers(ctx context.Context, s *service.Service, _ url.Values, _ io.Reade
 func showAudit(ctx context.Context, s *service.Service, args url.Values, _ io.Reader, out io.Writer) error {
 	limit, err := strconv.Atoi(args.Get("limit"))
 	if err != nil || limit < 1 {
-		return errors.New("--limit is a number from 1")
+		return errors.New("--limit must be at least 1")
 	}
 	list, err := s.Store.AuditAll(ctx, args.Get("wiki"), limit)
 	if err != nil {
@@ -336,7 +337,7 @@ func suspend(ctx context.Context, s *service.Service, args url.Values, _ io.Read
 		} else if err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "@%s is kept out, and the wiki of theirs is closed\n", u.Handle)
+		fmt.Fprintf(out, "@%s is locked out, and their wiki is closed\n", u.Handle)
 		return nil
 	}
 	a, err := asOperator(ctx, s, name)
@@ -347,7 +348,7 @@ func suspend(ctx context.Context, s *service.Service, args url.Values, _ io.Read
 		return err
 	}
 	s.Session.Wake(name)
-	fmt.Fprintf(out, "%s is closed on every door\n", name)
+	fmt.Fprintf(out, "%s is closed\n", name)
 	return nil
 }
 
@@ -363,7 +364,7 @@ func resume(ctx context.Context, s *service.Service, args url.Values, _ io.Reade
 		} else if err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "@%s may sign in again\n", u.Handle)
+		fmt.Fprintf(out, "@%s can sign in again\n", u.Handle)
 		return nil
 	}
 	a, err := asOperator(ctx, s, name)
@@ -394,9 +395,9 @@ func remove(ctx context.Context, s *service.Service, args url.Values, _ io.Reade
 		return err
 	}
 	if now {
-		fmt.Fprintf(out, "%s is gone; backups keep it for up to 35 days\n", name)
+		fmt.Fprintf(out, "%s is deleted; backups keep it for up to 35 days\n", name)
 	} else {
-		fmt.Fprintf(out, "%s is closed, and will be purged in seven days; its owner can restore it until then\n", name)
+		fmt.Fprintf(out, "%s is closed and will be deleted in seven days; until then its owner can restore it\n", name)
 	}
 	return nil
 }
@@ -406,9 +407,9 @@ func removePerson(ctx context.Context, s *service.Service, u wiki.User, now bool
 		return err
 	}
 	if now {
-		fmt.Fprintf(out, "the account of @%s is gone, with the wiki of theirs\n", u.Handle)
+		fmt.Fprintf(out, "the account of @%s and their wiki are deleted\n", u.Handle)
 	} else {
-		fmt.Fprintf(out, "the account of @%s is closed, and will be purged in seven days, with the wiki of theirs\n", u.Handle)
+		fmt.Fprintf(out, "the account of @%s and their wiki are closed and will be deleted in seven days\n", u.Handle)
 	}
 	return nil
 }
@@ -436,7 +437,7 @@ func setQuota(ctx context.Context, s *service.Service, args url.Values, _ io.Rea
 		}
 		n, err := strconv.ParseInt(args.Get(name), 10, 64)
 		if err != nil || n < 0 || n > 1<<31 {
-			return fmt.Errorf("the limit for %s is a number from 0", name)
+			return fmt.Errorf("the limit for %s must be a number from 0", name)
 		}
 		*field.value, changed = n*field.unit, true
 	}
@@ -450,19 +451,19 @@ func setQuota(ctx context.Context, s *service.Service, args url.Values, _ io.Rea
 		}
 	}
 	l := a.Site().Limits
-	return table(out, "LIMIT\tIS\tOWN", func(row func(...any)) {
-		yes := func(own int64) string {
+	return table(out, "LIMIT\tVALUE\tSET FOR", func(row func(...any)) {
+		source := func(own int64) string {
 			if own == 0 {
-				return "the service's"
+				return "all wikis"
 			}
-			return "this wiki's"
+			return "this wiki"
 		}
-		row("pages", l.Pages, yes(int64(own.Pages)))
-		row("members", l.Members, yes(int64(own.Members)))
-		row("current MB", megabytes(l.CurrentBytes), yes(own.CurrentBytes))
-		row("MB with history", megabytes(l.HistoryBytes), yes(own.HistoryBytes))
-		row("KB a page", l.PageBytes>>10, yes(own.PageBytes))
-		row("MB an attachment", megabytes(l.AttachmentBytes), yes(own.AttachmentBytes))
+		row("pages", l.Pages, source(int64(own.Pages)))
+		row("members", l.Members, source(int64(own.Members)))
+		row("current MB", megabytes(l.CurrentBytes), source(own.CurrentBytes))
+		row("MB with history", megabytes(l.HistoryBytes), source(own.HistoryBytes))
+		row("KB per page", l.PageBytes>>10, source(own.PageBytes))
+		row("MB per attachment", megabytes(l.AttachmentBytes), source(own.AttachmentBytes))
 	})
 }
 

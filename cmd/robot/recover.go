@@ -24,25 +24,25 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// A recovered is what goes ahead of a wiki's database on its way from a backup
-// to the service, as one line of JSON.
-type recovered struct {
+// A recoverHeader precedes a wiki's database on its way from a backup to the service,
+// as one line of JSON.
+type recoverHeader struct {
 	Site store.Site
 	Copy backup.WikiCopy
 }
 
-// oneWiki restores one wiki: this process reads the backup, for the service may
-// not; the service checks what it is sent and puts it in its place.
+// oneWiki restores one wiki. This process reads the backup, because the service may
+// have no permission to; the service checks and installs the database it receives.
 func (c restoreCommand) oneWiki(ctx context.Context) (err error) {
 	if _, err := os.Stat(filepath.Join(c.Data, "robot.db")); err != nil {
-		return fmt.Errorf("--data: %s is no data directory of a service, which one wiki could be restored to; without --wiki all is restored: %w", c.Data, err)
+		return fmt.Errorf("--data: %s isn't a data directory, so a single wiki can't be restored into it; without --wiki everything is restored: %w", c.Data, err)
 	}
 	scratch, err := os.MkdirTemp("", "robot-restore-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(scratch)
-	var r recovered
+	var r recoverHeader
 	if r.Copy, err = c.fetch(ctx, scratch); err != nil {
 		return err
 	}
@@ -71,8 +71,8 @@ func (c restoreCommand) fetch(ctx context.Context, scratch string) (_ backup.Wik
 	return r.RestoreWiki(ctx, c.Snapshot, c.Wiki, scratch)
 }
 
-// siteIn reads a wiki's row with its members from a copy of a platform's
-// database, which may be of an older version.
+// siteIn reads a wiki and its members from a copy of a platform database, possibly of
+// an older version.
 func siteIn(ctx context.Context, file, slug string) (store.Site, error) {
 	db, err := store.Open(ctx, file, time.Now)
 	if err != nil {
@@ -92,21 +92,21 @@ func recoverWiki(ctx context.Context, s *service.Service, args url.Values, in io
 	from := bufio.NewReaderSize(in, 1<<20)
 	line, err := from.ReadSlice('\n')
 	if err != nil {
-		return fmt.Errorf("what comes in: %w", err)
+		return fmt.Errorf("read header: %w", err)
 	}
-	var r recovered
+	var r recoverHeader
 	if err := json.Unmarshal(line, &r); err != nil {
-		return fmt.Errorf("what comes in: %w", err)
+		return fmt.Errorf("read header: %w", err)
 	}
 	if r.Site.Slug != slug {
-		return fmt.Errorf("what comes in is %q, not %q", r.Site.Slug, slug)
+		return fmt.Errorf("received wiki %q, want %q", r.Site.Slug, slug)
 	}
 	if args.Get("replace") != "true" {
 		if err := checkReplaceable(ctx, s, slug, r.Copy); err != nil {
 			return err
 		}
 	}
-	// All of it or nothing, also if who asked goes away.
+	// All or nothing, even if the caller goes away.
 	ctx = context.WithoutCancel(ctx)
 	row, err := s.Tenant.Reinstate(ctx, wiki.Caller{Operator: true}, r.Site)
 	if err != nil {
@@ -119,8 +119,8 @@ func recoverWiki(ctx context.Context, s *service.Service, args url.Values, in io
 		}
 		return err
 	}
-	// What was derived went aside with the directory; this ends its use, and the
-	// entry of the audit log that of finished pages.
+	// Derived data moved aside with the directory; drop what is in memory. The audit
+	// entry invalidates cached pages.
 	err = s.Forget(ctx, slug)
 	if err := errors.Join(err, s.Store.OperatorEvent(ctx, slug, "site.recover", "as of "+r.Copy.Taken.UTC().Format("2006-01-02 15:04")+" UTC")); err != nil {
 		return err
@@ -129,26 +129,26 @@ func recoverWiki(ctx context.Context, s *service.Service, args url.Values, in io
 	fmt.Fprintf(out, "%s is restored from %s, as of %s: %d files, %d commits, the head is %s\n",
 		slug, r.Copy.Snapshot, r.Copy.Taken.UTC().Format(time.RFC3339), facts.Files, facts.Commits, facts.Head)
 	if row.Added {
-		fmt.Fprintln(out, "its settings and members are those of the backup; tokens and agents have to be connected anew")
+		fmt.Fprintln(out, "its settings and members are from the backup; create tokens and connect agents again")
 	}
 	for _, did := range row.Left {
-		fmt.Fprintf(out, "note: %s was a member, and has no account here any more\n", did)
+		fmt.Fprintf(out, "note: %s was a member but no longer has an account here\n", did)
 	}
 	if aside != "" {
-		fmt.Fprintf(out, "what it had is in %s: remove it when nobody needs it\n", aside)
+		fmt.Fprintf(out, "the old data is in %s: delete it when you no longer need it\n", aside)
 	}
 	return nil
 }
 
-// checkReplaceable refuses to replace a database that is there.
+// checkReplaceable refuses to replace an existing database.
 func checkReplaceable(ctx context.Context, s *service.Service, slug string, c backup.WikiCopy) error {
-	if !s.Content.Exists(slug) { // though the service may still have it open
+	if !s.Content.Exists(slug) { // the service may still have it open, though
 		return nil
 	}
 	w, release, err := s.Content.Open(ctx, slug)
-	const how = "nothing was changed. With --replace the copy takes its place, and what the wiki has is set aside"
+	const how = "nothing was changed. To replace it and move the old data aside, add --replace"
 	if err != nil {
-		return fmt.Errorf("%s has a database, which cannot be opened (%w); %s", slug, err, how)
+		return fmt.Errorf("%s has a database that can't be opened (%w); %s", slug, err, how)
 	}
 	defer release()
 	seq, _ := w.Head()
@@ -162,8 +162,8 @@ func checkReplaceable(ctx context.Context, s *service.Service, slug string, c ba
 		slug, seq, newest, c.Taken.UTC().Format(time.RFC3339), c.Facts.Seq, how)
 }
 
-// reapplyTakedowns brings a copy's takedowns to what the audit log says: none that
-// came after the backup is undone by it, and none that was put back returns.
+// reapplyTakedowns makes a copy's takedowns match the audit log: a restore neither
+// undoes a later takedown nor brings back one that was lifted.
 func reapplyTakedowns(ctx context.Context, s *service.Service, w *content.Wiki) error {
 	events, err := s.Store.AuditAll(ctx, w.Slug(), math.MaxInt32) // newest first
 	if err != nil {

@@ -19,8 +19,8 @@ import (
 //go:embed seed
 var seedFiles embed.FS
 
-// people are who can sign in to a development service: an owner with a public
-// wiki, her editor (who has a private wiki himself), her viewer, and a stranger.
+// people can sign in to a development service: Ada owns a public wiki, Bob edits it
+// and has a private wiki, Cleo is a viewer, and Dan has no access.
 func people() []wiki.User {
 	return []wiki.User{
 		{DID: "did:plc:adaadaadaadaadaadaadaada", Username: "ada", Handle: "ada.test", Name: "Ada"},
@@ -30,7 +30,7 @@ func people() []wiki.User {
 	}
 }
 
-// seededPeople is the directory of a development service.
+// seededPeople implements tenant.Directory for a development service.
 type seededPeople struct{}
 
 // Find takes a username, a handle or a DID.
@@ -41,10 +41,10 @@ func (seededPeople) Find(_ context.Context, name string) (wiki.User, error) {
 			return wiki.User{DID: u.DID, Handle: u.Handle, Name: u.Name}, nil
 		}
 	}
-	return wiki.User{}, wiki.Problemf(wiki.ErrNotFound, "handle", "Nobody answers to %q. In development there are only the people one can sign in as.", name)
+	return wiki.User{}, wiki.Problemf(wiki.ErrNotFound, "handle", "There is no %q here. A development service only has the people you can sign in as.", name)
 }
 
-// A seedWiki is a wiki that a development service starts with.
+// A seedWiki is an example wiki of a development service.
 type seedWiki struct {
 	owner    string
 	settings tenant.Settings
@@ -56,21 +56,20 @@ type seedWiki struct {
 type step struct {
 	at    string // RFC 3339 without seconds and zone: "2026-03-14T16:40", UTC
 	by    string // username
-	agent string // that wrote in the person's name, or ""
+	agent string // that wrote for the person, or ""
 	do    func(context.Context, *seeder, wiki.Access) error
 }
 
-// A seeder writes seeded wikis through the same methods as everybody.
+// A seeder writes example wikis through package pages, as front ends do.
 type seeder struct {
 	*service.Service
 	clock *clock
-	shift time.Duration // taken from all times, on machines whose clock is behind them
+	shift time.Duration // subtracted from all times, in case the clock is behind them
 	files string        // folder of the wiki's files in seedFiles
 }
 
-// seed makes the people and wikis that are missing. Each step is one commit, so
-// a wiki's head says how far a seeding came that was cut short; a wiki that has
-// them all is left as it is.
+// seed creates missing people and wikis. Each step is one commit, so the number of a
+// wiki's head says where to resume; complete wikis stay as they are.
 func seed(ctx context.Context, s *service.Service, clock *clock, wikis []seedWiki) error {
 	defer clock.set.Store(nil)
 	users := map[string]wiki.User{}
@@ -124,7 +123,7 @@ func (sd *seeder) wiki(ctx context.Context, w seedWiki, users map[string]wiki.Us
 }
 
 func (sd *seeder) create(ctx context.Context, w seedWiki, users map[string]wiki.User) (wiki.Access, error) {
-	if err := sd.at(w.history[0].at); err != nil {
+	if err := sd.setClock(w.history[0].at); err != nil {
 		return wiki.Access{}, err
 	}
 	owner := users[w.owner]
@@ -145,7 +144,7 @@ func (sd *seeder) create(ctx context.Context, w seedWiki, users map[string]wiki.
 
 const stepTime = "2006-01-02T15:04"
 
-func (sd *seeder) at(text string) error {
+func (sd *seeder) setClock(text string) error {
 	t, err := time.Parse(stepTime, text)
 	if err != nil {
 		return err
@@ -156,7 +155,7 @@ func (sd *seeder) at(text string) error {
 }
 
 func (sd *seeder) step(ctx context.Context, slug string, users map[string]wiki.User, st step) error {
-	if err := sd.at(st.at); err != nil {
+	if err := sd.setClock(st.at); err != nil {
 		return err
 	}
 	caller := wiki.Caller{User: users[st.by]}
@@ -170,11 +169,10 @@ func (sd *seeder) step(ctx context.Context, slug string, users map[string]wiki.U
 	return st.do(ctx, sd, a)
 }
 
-// start is the first commit of every wiki.
+// start makes the first commit of every wiki.
 func start(ctx context.Context, sd *seeder, a wiki.Access) error { return sd.Pages.Seed(ctx, a) }
 
-// put writes a page from the file of its name, in a new page or over what is
-// there.
+// put creates or replaces a page with the file of the same name.
 func put(page, message string) func(context.Context, *seeder, wiki.Access) error {
 	return func(ctx context.Context, sd *seeder, a wiki.Access) error {
 		text, err := seedFiles.ReadFile(sd.files + page + ".md")
@@ -185,7 +183,7 @@ func put(page, message string) func(context.Context, *seeder, wiki.Access) error
 	}
 }
 
-// extend adds the file of a page's name to the end of the page.
+// extend appends the file of the same name to a page.
 func extend(page, message string) func(context.Context, *seeder, wiki.Access) error {
 	return func(ctx context.Context, sd *seeder, a wiki.Access) error {
 		more, err := seedFiles.ReadFile(sd.files + page + ".md")
@@ -245,7 +243,7 @@ func rename(page, to, message string) func(context.Context, *seeder, wiki.Access
 	}
 }
 
-// attach uploads the file of that name beside a page.
+// attach uploads a file as an attachment.
 func attach(file, message string) func(context.Context, *seeder, wiki.Access) error {
 	return func(ctx context.Context, sd *seeder, a wiki.Access) error {
 		data, err := seedFiles.ReadFile(sd.files + file)

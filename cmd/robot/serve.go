@@ -14,12 +14,12 @@ import (
 	"robot.wtf/internal/service"
 )
 
-// serveCommand runs the service for everybody.
+// serveCommand runs the production service.
 type serveCommand struct {
 	config.ServeFlags
-	Config  kong.ConfigFlag `env:"ROBOT_CONFIG" placeholder:"FILE" help:"JSON file with settings by the names of the flags."`
-	Verbose bool            `short:"v" help:"Log each request, not failures alone."`
-	Log     string          `enum:"json,text" default:"json" env:"ROBOT_LOG" help:"How the log is written: json or text."`
+	Config  kong.ConfigFlag `env:"ROBOT_CONFIG" placeholder:"FILE" help:"JSON file with settings, named like the flags."`
+	Verbose bool            `short:"v" help:"Log every request, not only failures."`
+	Log     string          `enum:"json,text" default:"json" env:"ROBOT_LOG" help:"Log format: json or text."`
 }
 
 // Run serves until ctx ends.
@@ -43,7 +43,7 @@ func (c serveCommand) Run(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, lock.Release()) }()
 	if _, err := os.Stat(filepath.Join(cfg.Data, "dev.json")); err == nil {
-		return fmt.Errorf("--data: %s was made by robot dev, whose people need no password: choose another directory", cfg.Data)
+		return fmt.Errorf("--data: %s was created by robot dev, where nobody needs a password: choose another directory", cfg.Data)
 	}
 	listener, err := listen(ctx, cfg.Listen)
 	if err != nil {

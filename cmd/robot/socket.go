@@ -19,18 +19,17 @@ import (
 	"robot.wtf/internal/service"
 )
 
-// socketName is where the service that owns a data directory takes the
-// operator's commands. Whoever can open it (0600) is the operator.
+// socketName is the socket in the data directory on which a service accepts the
+// operator's commands. Anybody who can open it (0600) is the operator.
 const socketName = "robot.sock"
 
-// An operation is a command of the operator's that works on a service: on the
-// running one, over its socket, or on one that is opened for the purpose. args
-// are the command's own; in is what it reads, such as an upload; what it writes
-// to out is seen at once. It gets nothing else of the process that asked for it:
-// that may be another user's, in another directory.
+// An operation is an operator's command on a service: the running one, over its
+// socket, or one opened for the purpose. It reads args and in, such as an upload, and
+// its output to out appears at once. It knows nothing else of the calling process,
+// which can be another user's, in another directory.
 type operation func(ctx context.Context, s *service.Service, args url.Values, in io.Reader, out io.Writer) error
 
-// operations are what the socket answers to, by name.
+// operations are the operations by name.
 var operations = map[string]operation{
 	"status":   showStatus, // admin status, and so on
 	"wikis":    listWikis,
@@ -52,11 +51,11 @@ var operations = map[string]operation{
 	"recover":      recoverWiki, // from a backup
 }
 
-// operate runs an operation on a data directory: in the service that has it, or
-// here, where none has.
+// operate runs an operation on a data directory: in the running service, or else in
+// this process.
 func operate(ctx context.Context, dir, name string, args url.Values, in io.Reader, out io.Writer) (err error) {
 	if _, err := os.Stat(filepath.Join(dir, "robot.db")); err != nil {
-		return fmt.Errorf("--data: %s is no data directory of this program: %w", dir, err)
+		return fmt.Errorf("--data: %s isn't a data directory: %w", dir, err)
 	}
 	lock, err := service.Lock(dir)
 	if errors.Is(err, service.ErrInUse) {
@@ -79,16 +78,16 @@ func operate(ctx context.Context, dir, name string, args url.Values, in io.Reade
 	return operations[name](ctx, s, args, in, out)
 }
 
-// A socket is the open socket of a service.
+// A socket accepts a service's operations.
 type socket struct {
 	server *http.Server
 	file   string
 }
 
-// errorTrailer says how an operation ended: no value, or the error.
+// errorTrailer contains the error of an operation; empty on success.
 const errorTrailer = "Robot-Error"
 
-// openSocket takes operations for a service until close.
+// openSocket accepts operations for a service until close.
 func openSocket(s *service.Service, dir string, log *slog.Logger) (*socket, error) {
 	listener, err := listenSocket(dir)
 	if err != nil {
@@ -97,11 +96,11 @@ func openSocket(s *service.Service, dir string, log *slog.Logger) (*socket, erro
 	mux := http.NewServeMux()
 	for name, run := range operations {
 		mux.HandleFunc("POST /"+name, func(w http.ResponseWriter, r *http.Request) {
-			log.Info("operator", "command", name, "args", r.URL.RawQuery)
+			log.Info("operator command received", "command", name, "args", r.URL.RawQuery)
 			w.Header().Set("Trailer", errorTrailer)
 			w.WriteHeader(http.StatusOK)
 			flush := http.NewResponseController(w)
-			_ = flush.EnableFullDuplex() // answers while an upload comes in
+			_ = flush.EnableFullDuplex() // responds while an upload is being read
 			_ = flush.Flush()
 			if err := run(r.Context(), s, r.URL.Query(), r.Body, flushing{w, flush}); err != nil {
 				w.Header().Set(errorTrailer, url.QueryEscape(err.Error()))
@@ -117,26 +116,26 @@ func (s *socket) close() error {
 	return errors.Join(s.server.Close(), os.Remove(s.file))
 }
 
-// listenSocket makes the socket in a directory of its own, so that it has its
-// mode before anybody can find it, and puts it in the place of one that a
-// killed process left. The path goes over the open directory: addresses of
-// sockets have at most 108 bytes (unix(7)).
+// listenSocket creates the socket in a private directory, so that it has its mode
+// before others can reach it, then renames it over any leftover of a killed process.
+// The address goes through an open directory, because socket addresses have at most
+// 108 bytes (unix(7)).
 func listenSocket(dir string) (net.Listener, error) {
 	making, err := os.MkdirTemp(dir, ".socket-")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(making)
-	at, err := os.Open(making)
+	private, err := os.Open(making)
 	if err != nil {
 		return nil, err
 	}
-	defer at.Close()
-	listener, err := net.ListenUnix("unix", &net.UnixAddr{Net: "unix", Name: socketAddress(at)})
+	defer private.Close()
+	listener, err := net.ListenUnix("unix", &net.UnixAddr{Net: "unix", Name: socketAddress(private)})
 	if err != nil {
 		return nil, err
 	}
-	listener.SetUnlinkOnClose(false) // its name changes
+	listener.SetUnlinkOnClose(false) // it is renamed
 	made := filepath.Join(making, socketName)
 	if err := errors.Join(os.Chmod(made, 0o600), os.Rename(made, filepath.Join(dir, socketName))); err != nil {
 		return nil, errors.Join(err, listener.Close())
@@ -148,17 +147,17 @@ func socketAddress(dir *os.File) string {
 	return fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), socketName)
 }
 
-var errNoSocket = errors.New("the service takes no commands")
+var errNoSocket = errors.New("the service accepts no commands")
 
-// askService has the running service do it.
+// askService runs an operation in the running service.
 func askService(ctx context.Context, dir, name string, args url.Values, in io.Reader, out io.Writer) error {
-	at, err := os.Open(dir)
+	opened, err := os.Open(dir)
 	if err != nil {
 		return err
 	}
-	defer at.Close()
+	defer opened.Close()
 	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, "unix", socketAddress(at))
+		return (&net.Dialer{}).DialContext(ctx, "unix", socketAddress(opened))
 	}}}
 	defer client.CloseIdleConnections()
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://robot/"+name+"?"+args.Encode(), in)
@@ -170,13 +169,13 @@ func askService(ctx context.Context, dir, name string, args url.Values, in io.Re
 	case errors.Is(err, fs.ErrNotExist):
 		return errNoSocket
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%s belongs to the user that the service runs as: be that user", filepath.Join(dir, socketName))
+		return fmt.Errorf("%s belongs to the user that runs the service: run this as that user", filepath.Join(dir, socketName))
 	case err != nil:
 		return fmt.Errorf("ask the running service: %w", err)
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
-		return fmt.Errorf("the running service does not know %q: it is of another version", name)
+		return fmt.Errorf("the running service doesn't know %q: it is another version", name)
 	}
 	if _, err := io.Copy(out, answer.Body); err != nil {
 		return fmt.Errorf("the running service ended before the command did: %w", err)
@@ -187,7 +186,7 @@ func askService(ctx context.Context, dir, name string, args url.Values, in io.Re
 	return nil
 }
 
-// flushing shows what is written at once.
+// flushing sends output at once.
 type flushing struct {
 	io.Writer
 	control *http.ResponseController
@@ -201,7 +200,7 @@ func (f flushing) Write(data []byte) (int, error) {
 	return n, err
 }
 
-// showStatus says which process it is that has the data directory.
+// showStatus prints which process uses the data directory.
 func showStatus(_ context.Context, s *service.Service, _ url.Values, _ io.Reader, out io.Writer) error {
 	_, err := fmt.Fprintf(out, "process %d, up for %s\n", os.Getpid(), time.Since(s.Opened).Round(time.Second))
 	return err
