@@ -1,9 +1,9 @@
 package wiki
 
-// A Role is a person's standing in one wiki.
+// A Role is what a person can do in one wiki.
 type Role int
 
-// Roles grow: each may do all that the ones before it may.
+// Each role includes the rights of those before it.
 const (
 	NoRole Role = iota
 	Reader      // anyone, on a public wiki
@@ -16,7 +16,7 @@ var roleNames = [...]string{"none", "reader", "viewer", "editor", "owner"}
 
 func (r Role) String() string { return roleNames[r] }
 
-// ParseRole reads a role that can be given to a member: viewer, editor, owner.
+// ParseRole parses a role that members can have: viewer, editor, owner.
 func ParseRole(name string) (Role, error) {
 	for r := Viewer; r <= Owner; r++ {
 		if roleNames[r] == name {
@@ -26,7 +26,7 @@ func ParseRole(name string) (Role, error) {
 	return NoRole, Problemf(ErrInvalid, "role", "%q is not a role: use viewer or editor.", name)
 }
 
-// An Action is what somebody wants to do in a wiki.
+// An Action is something that a caller does in a wiki.
 type Action int
 
 // The actions.
@@ -38,27 +38,27 @@ const (
 
 var needs = [...]Role{Read: Reader, Edit: Editor, Configure: Owner}
 
-// Access is one caller's standing in one wiki, and the key to every door.
-// Only tenant.Resolve makes one, so holding one proves that the wiki exists
-// and that the caller is known. The zero Access may do nothing.
+// Access says what one caller can do in one wiki. Every use of a wiki needs one.
+// Only tenant.Resolve creates it, so an Access proves that the wiki exists and that
+// the caller was authenticated. The zero Access allows nothing.
 type Access struct {
 	site   Site
 	caller Caller
 	role   Role
 }
 
-// NewAccess is for tenant.Resolve alone; a test finds any other call.
+// NewAccess is for tenant.Resolve only; a test rejects other calls.
 func NewAccess(site Site, caller Caller, role Role) Access {
 	return Access{site, caller, role}
 }
 
-// Site is the wiki.
+// Site returns the wiki.
 func (a Access) Site() Site { return a.site }
 
-// Caller is who is calling.
+// Caller returns the caller.
 func (a Access) Caller() Caller { return a.caller }
 
-// Role is the caller's role in the wiki.
+// Role returns the caller's role in the wiki.
 func (a Access) Role() Role { return a.role }
 
 // Can reports whether the action is allowed.
@@ -69,19 +69,19 @@ func (a Access) Can(action Action) bool {
 	return action == Read || !a.caller.ReadOnly
 }
 
-// Allow returns nil, or an error of kind ErrDenied that says what is missing.
+// Allow returns nil, or an ErrDenied that says what is missing.
 func (a Access) Allow(action Action) error {
 	switch {
 	case a.Can(action):
 		return nil
 	case a.caller.ReadOnly && a.role >= needs[action]:
-		return Problemf(ErrDenied, "", "This token may only read.")
+		return Problemf(ErrDenied, "", "This token is read-only.")
 	case action == Edit && a.caller.Anonymous():
 		return Problemf(ErrDenied, "", "Sign in to edit this wiki.")
 	case action == Edit:
-		return Problemf(ErrDenied, "", "You may read this wiki but not edit it. Ask its owner to make you an editor.")
+		return Problemf(ErrDenied, "", "You can read this wiki but not edit it. Ask its owner to make you an editor.")
 	case action == Configure:
-		return Problemf(ErrDenied, "", "Only the owner of this wiki may do that.")
+		return Problemf(ErrDenied, "", "Only the owner of this wiki can do that.")
 	}
-	return Problemf(ErrDenied, "", "You may not read this wiki.")
+	return Problemf(ErrDenied, "", "You can't read this wiki.")
 }

@@ -20,27 +20,25 @@ const MaxNameBytes = 200
 // "Design/VPS_Architecture". Only ParsePageName and PageOf make one.
 type PageName string
 
-// Actions are the suffixes that act on a page, and so cannot end a page name.
-// They match in exactly this case: "Project/History" is a page.
+// Actions are the suffixes that act on a page, so a page name can't end in one.
+// They are case-sensitive: "Project/History" is a page.
 var Actions = []string{
 	"view", "edit", "save", "preview", "draft", "history", "diff", "blame", "source",
 	"rename", "delete", "attachments", "attachment", "inline_attachment", "a", "t",
 }
 
-// reservedFirst are the first segments that are not pages, in exactly this case.
+// reservedFirst are the first segments that can't be pages. They are case-sensitive.
 var reservedFirst = []string{
 	"-", "api", "mcp", "repo.git", ".well-known", "authorize", "token", "register",
 	"robots.txt", "sitemap.xml", "llms.txt", "llms-full.txt", "static", "favicon.ico",
 }
 
-// ParsePageName makes a page name from what a person or a program wrote:
-// normalised to NFC, each blank an underscore, without blanks around segments,
-// slashes around the whole and ".md" at its end. What it returns it returns
-// again. It fails with a Problem of kind ErrInvalid, field "path", that says
-// why.
+// ParsePageName normalizes a page name: NFC, underscores for spaces, no spaces around
+// segments, no slashes around the name and no ".md" at its end. It is idempotent. It
+// fails with a Problem of kind ErrInvalid, field "path", that says why.
 //
-// Underscores stay as they are, several in a row and at either end too:
-// imported files keep their spelling, and must be found by it.
+// Underscores stay as they are, even repeated or at either end, because imported
+// files keep their spelling.
 func ParsePageName(text string) (PageName, error) {
 	name := strings.Trim(strings.TrimSpace(norm.NFC.String(text)), "/")
 	segments := strings.Split(name, "/")
@@ -58,45 +56,45 @@ func ParsePageName(text string) (PageName, error) {
 	last := segments[len(segments)-1]
 	switch {
 	case slices.Contains(reservedFirst, segments[0]):
-		return "", Problemf(ErrInvalid, "path", "A page name cannot begin with %q, which the wiki uses itself.", segments[0])
+		return "", Problemf(ErrInvalid, "path", "A page name can't begin with %q, which is reserved.", segments[0])
 	case slices.Contains(Actions, last):
-		return "", Problemf(ErrInvalid, "path", "A page name cannot end in %q, which is an action on pages. %q with a capital works.", last, capital(last))
+		return "", Problemf(ErrInvalid, "path", "A page name can't end in %q, which is an action on pages. %q with a capital letter works.", last, capital(last))
 	}
 	for i, s := range segments {
 		switch {
 		case i < len(segments)-1 && slices.Contains(Actions, s):
-			return "", Problemf(ErrInvalid, "path", "A folder cannot be called %q, which is an action on pages. %q with a capital works.", s, capital(s))
+			return "", Problemf(ErrInvalid, "path", "A folder can't be named %q, which is an action on pages. %q with a capital letter works.", s, capital(s))
 		case strings.Trim(s, "_") == "":
-			return "", Problemf(ErrInvalid, "path", "A name cannot be made of blanks alone.")
+			return "", Problemf(ErrInvalid, "path", "A name can't consist of spaces only.")
 		}
 	}
 	if len(name)+len(".md") > MaxNameBytes {
-		return "", Problemf(ErrInvalid, "path", "That name is too long: a page name may have %d bytes.", MaxNameBytes-3)
+		return "", Problemf(ErrInvalid, "path", "This name is too long: a page name has at most %d bytes.", MaxNameBytes-3)
 	}
 	return PageName(name), nil
 }
 
-// ParseFilePath checks the path of an attachment; its spelling is kept but for
-// NFC. Attachments do not end in ".md": those are pages.
+// ParseFilePath checks the path of an attachment and normalizes it to NFC. Paths that
+// end in ".md" are pages, so it rejects them.
 func ParseFilePath(text string) (string, error) {
 	name := strings.Trim(norm.NFC.String(text), "/")
 	if err := checkPath(text, name); err != nil {
 		return "", err
 	}
 	if strings.EqualFold(path.Ext(name), ".md") {
-		return "", Problemf(ErrInvalid, "filename", "An attachment cannot end in .md: that would be a page.")
+		return "", Problemf(ErrInvalid, "filename", "An attachment can't end in .md: that would be a page.")
 	}
 	segments := strings.Split(name, "/")
 	if slices.Contains(reservedFirst, segments[0]) {
-		return "", Problemf(ErrInvalid, "filename", "A file cannot begin with %q, which the wiki uses itself.", segments[0])
+		return "", Problemf(ErrInvalid, "filename", "A file path can't begin with %q, which is reserved.", segments[0])
 	}
 	for _, s := range segments {
 		if slices.Contains(Actions, s) {
-			return "", Problemf(ErrInvalid, "filename", "A file or its folder cannot be called %q, which is an action on pages.", s)
+			return "", Problemf(ErrInvalid, "filename", "A file or its folder can't be named %q, which is an action on pages.", s)
 		}
 	}
 	if len(name) > MaxNameBytes {
-		return "", Problemf(ErrInvalid, "filename", "That name is too long: it may have %d bytes.", MaxNameBytes)
+		return "", Problemf(ErrInvalid, "filename", "This name is too long: it has at most %d bytes.", MaxNameBytes)
 	}
 	return name, nil
 }
@@ -107,36 +105,35 @@ func checkPath(asked, name string) error {
 	case name == "":
 		return bad("A page needs a name.")
 	case !utf8.ValidString(asked):
-		return bad("The name is not valid UTF-8.")
+		return bad("The name isn't valid UTF-8.")
 	case strings.Contains(name, `\`):
 		return bad(`A name cannot contain a backslash: folders are separated by "/".`)
 	}
 	for _, r := range name {
 		if unicode.Is(unicode.Cc, r) || unicode.Is(unicode.Bidi_Control, r) || unicode.Is(unicode.Cf, r) && r != '\u200d' && r != '\u200c' || r == utf8.RuneError || unicode.Is(unicode.Zl, r) || unicode.Is(unicode.Zp, r) {
-			return bad("A name cannot contain control or invisible characters.")
+			return bad("A name can't contain control or invisible characters.")
 		}
 	}
 	for s := range strings.SplitSeq(name, "/") {
 		switch {
 		case s == "":
-			return bad("A name cannot contain an empty folder (two slashes).")
+			return bad("A name can't contain an empty folder (two slashes).")
 		case s == "..":
 			return bad(`A name cannot contain "..".`)
 		case strings.HasPrefix(joinerless(s), "."):
 			return bad("No part of a name can begin with a dot.")
 		case gitName(s):
-			return bad("No part of a name can be %q, which git uses itself.", s)
+			return bad("No part of a name can be %q, which git reserves.", s)
 		}
 	}
 	if unreachable(name) {
-		return bad("A name cannot contain the code of a control character, of a backslash or of “..”, such as %%0A: no address would lead to it.")
+		return bad("A name can't contain percent codes of control characters, backslashes or “..”, such as %%0A: it would have no address.")
 	}
 	return nil
 }
 
-// unreachable reports a name that says in percent codes, encoded once or more,
-// what no address may hold: the server refuses such addresses, because proxies
-// decode some of them once too often.
+// unreachable reports names with percent codes, encoded once or more, that the server
+// rejects in addresses, because some proxies decode once too often.
 func unreachable(name string) bool {
 	for strings.Contains(name, "%") {
 		again, err := url.PathUnescape(name)
@@ -151,11 +148,11 @@ func unreachable(name string) bool {
 	return false
 }
 
-// gitName reports names that git's strict check takes for one of its own files
-// because some file system does: HFS+ ignores joiners, NTFS blanks and dots at
-// the end and what follows a colon, and knows ".gitmodules" by short names such
-// as "GITMOD~1" and "GI7EBA~1" (CVE-2014-9390, CVE-2018-11235 and their kin).
-// Names with a leading dot are refused anyhow.
+// gitName reports names that git's strict check rejects because a file system treats
+// them as one of git's own files: HFS+ ignores joiners; NTFS ignores trailing spaces
+// and dots and everything after a colon, and has short names for ".gitmodules" such
+// as "GITMOD~1" and "GI7EBA~1" (CVE-2014-9390, CVE-2018-11235 and related). Names
+// with a leading dot are rejected elsewhere.
 func gitName(s string) bool {
 	s, _, _ = strings.Cut(joinerless(s), ":")
 	return gitShortName.MatchString(s)
@@ -163,14 +160,14 @@ func gitName(s string) bool {
 
 var gitShortName = regexp.MustCompile(`(?i)^(git|gitmod|gitatt|gitign|mailma|(gi?|ma?)[0-9a-f]{0,4}|)~[0-9]+[ .]*$`)
 
-// joinerless is a segment without the invisible characters that names may hold,
-// because some scripts and emoji need them.
+// joinerless returns a segment without joiners, the invisible characters that names
+// can contain because some scripts and emoji need them.
 func joinerless(s string) string { return strings.NewReplacer("\u200c", "", "\u200d", "").Replace(s) }
 
 func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
-// PageOf is the page whose file that is; false for attachments and for files
-// that are never served (a segment with a leading dot).
+// PageOf returns the page stored in a file; false for attachments and hidden
+// files.
 func PageOf(file string) (PageName, bool) {
 	name, ok := strings.CutSuffix(file, ".md")
 	if !ok || name == "" || strings.HasSuffix(name, "/") || Hidden(file) {
@@ -179,26 +176,26 @@ func PageOf(file string) (PageName, bool) {
 	return PageName(name), true
 }
 
-// Hidden reports whether a file is kept but never served: a dot leads one of
-// its segments.
+// Hidden reports whether a file is stored but never served, because one of its
+// segments starts with a dot.
 func Hidden(file string) bool {
 	return strings.HasPrefix(file, ".") || strings.Contains(file, "/.")
 }
 
-// Key is what look-ups compare: NFC, case folded, each blank equal to an
-// underscore. It applies to page names and to file paths alike.
+// Key returns the lookup key of a page name or file path: NFC, case-folded, with
+// underscores for spaces.
 func Key(name string) string {
 	if plain(name) {
 		return strings.ReplaceAll(strings.ToLower(name), " ", "_")
 	}
-	// Unicode 3.13, D145: canonical caseless matching decomposes first. Folding
-	// makes capitals of Cherokee's small letters, and here the reverse too.
+	// Unicode 3.13, D145: canonical caseless matching decomposes first. Folding maps
+	// Cherokee lowercase letters to uppercase, and here the reverse as well.
 	name = strings.ToLower(cases.Fold().String(norm.NFD.String(name)))
 	return strings.Map(underscore, norm.NFC.String(name))
 }
 
-// underscore turns blanks (Zs: also the no-break and the ideographic space)
-// into underscores.
+// underscore replaces spaces (category Zs, which includes no-break and ideographic
+// spaces) with underscores.
 func underscore(r rune) rune {
 	if unicode.Is(unicode.Zs, r) {
 		return '_'
@@ -215,19 +212,19 @@ func plain(s string) bool {
 	return true
 }
 
-// File is the path of the page's file.
+// File returns the path of the page's file.
 func (p PageName) File() string { return string(p) + ".md" }
 
-// Key is the page's look-up key, of its file.
+// Key returns the lookup key of the page's file.
 func (p PageName) Key() string { return Key(p.File()) }
 
-// Title is the last segment as people read it.
+// Title returns the last segment with spaces for underscores.
 func (p PageName) Title() string { return Title(path.Base(string(p))) }
 
-// Title is one segment of a name as people read it.
+// Title returns one segment of a name with spaces for underscores.
 func Title(segment string) string { return strings.ReplaceAll(segment, "_", " ") }
 
-// Parent is the folder, "" at the root.
+// Parent returns the folder, "" at the root.
 func (p PageName) Parent() string {
 	dir := path.Dir(string(p))
 	if dir == "." {
@@ -236,11 +233,11 @@ func (p PageName) Parent() string {
 	return dir
 }
 
-// URL is the page's address on its wiki's host, escaped.
+// URL returns the page's escaped path on its wiki's host.
 func (p PageName) URL() string { return PathURL(string(p)) }
 
-// PathURL is the escaped address of a file or page path. Whatever the path is,
-// the address begins with one slash: two would lead to another host.
+// PathURL returns the escaped URL path of a file or page. It always begins with
+// exactly one slash, because two would lead to another host.
 func PathURL(p string) string {
 	return (&url.URL{Path: "/" + strings.TrimLeft(p, "/")}).EscapedPath()
 }
@@ -259,16 +256,15 @@ func isSlug(s string) bool {
 	return true
 }
 
-// reservedSlugs can never be wikis.
+// reservedSlugs can't be wikis.
 var reservedSlugs = strings.Fields(`api auth app www admin mcp docs status blog help support static
 	assets null undefined wiki robot login oauth sso account signup mail smtp ns localhost`)
 
-// HelpSlug is the service's own wiki, which explains it. It is reserved: no
-// person can have it.
+// HelpSlug is the slug of the service's own help wiki. No user can have it.
 const HelpSlug = "help"
 
-// CheckHost returns nil for a slug at whose host there may be a wiki: what
-// CheckSlug allows, and HelpSlug.
+// CheckHost returns nil for a slug that can be a wiki's host: HelpSlug, and slugs that
+// CheckSlug accepts.
 func CheckHost(slug string) error {
 	if slug == HelpSlug {
 		return nil
@@ -276,11 +272,11 @@ func CheckHost(slug string) error {
 	return CheckSlug(slug)
 }
 
-// CheckSlug returns nil for a slug that may name somebody's wiki, or a Problem.
+// CheckSlug returns nil for a slug that a user's wiki can have, or a Problem.
 func CheckSlug(slug string) error {
 	switch {
 	case !isSlug(slug):
-		return Problemf(ErrInvalid, "username", "A username has 3 to 30 small letters, digits and hyphens, and begins and ends with a letter or digit.")
+		return Problemf(ErrInvalid, "username", "A username has 3 to 30 lowercase letters, digits and hyphens, and begins and ends with a letter or digit.")
 	case slices.Contains(reservedSlugs, slug) || strings.HasPrefix(slug, "xn--"):
 		return Problemf(ErrInvalid, "username", "%q is reserved. Choose another.", slug)
 	}

@@ -1,28 +1,28 @@
-// Package wiki is the vocabulary that all other packages speak: sites, users,
-// callers, roles, access, page names, revisions and links, with the rules of
-// names and slugs and the kinds of errors. It does no I/O.
+// Package wiki has the domain types that all packages share: sites, users, callers,
+// roles, access, page names, revisions, links and errors, with the rules for names
+// and slugs. It does no I/O.
 package wiki
 
 import "time"
 
-// A Site is one tenant: a wiki with its settings. The slug is its key
-// everywhere and never changes.
+// A Site is one tenant: a wiki and its settings. The slug is its key and never
+// changes.
 type Site struct {
 	Slug        string
 	OwnerDID    string
 	OwnerName   string // the owner's username
-	Title       string // shown name; the slug when the owner chose none
+	Title       string // displayed name; "" stands for the slug
 	Description string
-	Public      bool   // anyone may read; otherwise members only
-	Home        string // page name that / shows, or a path such as /-/changelog
-	AsHandle    bool   // its host answers as its owner's ATProto handle
+	Public      bool   // anyone can read; otherwise members only
+	Home        string // page to show at /, or a path such as /-/changelog
+	AsHandle    bool   // its host is its owner's ATProto handle
 	Created     time.Time
-	Published   time.Time // when it first was public; zero if it never was
-	Version     int64     // grows with each change of a setting or a member
+	Published   time.Time // when it first became public; zero if never
+	Version     int64     // increases with each change of settings or members
 	Limits      Limits
 }
 
-// Name is what the site is called on its pages.
+// Name returns the site's title, or its slug if it has none.
 func (s Site) Name() string {
 	if s.Title != "" {
 		return s.Title
@@ -30,7 +30,7 @@ func (s Site) Name() string {
 	return s.Slug
 }
 
-// HomePage is the page name that / shows, or a path that begins with / .
+// HomePage returns the page to show at /, or a path starting with /.
 func (s Site) HomePage() string {
 	if s.Home != "" {
 		return s.Home
@@ -40,10 +40,10 @@ func (s Site) HomePage() string {
 
 // Limits protect the machine; each can be overridden for one wiki.
 type Limits struct {
-	Pages           int   // current pages; redirects do not count
+	Pages           int   // current pages without redirects
 	Members         int   // besides the owner, invitations included
 	CurrentBytes    int64 // of all current files
-	HistoryBytes    int64 // with history; beyond it only uploads and imports are refused
+	HistoryBytes    int64 // of all files with history; beyond it, only uploads and imports fail
 	PageBytes       int64 // of one page
 	AttachmentBytes int64 // of one attachment
 }
@@ -58,19 +58,19 @@ var DefaultLimits = Limits{
 	AttachmentBytes: 10 << 20,
 }
 
-// A User is a person. The DID is the identity; handle and name are shown.
+// A User is a person, identified by the DID. Handle and name are for display.
 type User struct {
 	DID      string
 	Username string // also the slug of their wiki
 	Handle   string
 	Name     string // display name, or ""
 	Picture  string // id of their picture, or ""
-	// Suspended people are kept out by the operator: they may what somebody who
-	// did not sign in may.
+	// Suspended users are locked out by the operator: they have the rights of an
+	// anonymous visitor.
 	Suspended bool
 }
 
-// Display is how the person is called on pages.
+// Display returns the name to show on pages.
 func (u User) Display() string {
 	switch {
 	case u.Name != "":
@@ -81,12 +81,12 @@ func (u User) Display() string {
 	return u.Handle
 }
 
-// InvalidHandle is what ATProto shows for an account whose handle does not lead
-// back to it (atproto.com/specs/handle).
+// InvalidHandle replaces a handle that doesn't resolve to its account
+// (atproto.com/specs/handle).
 const InvalidHandle = "handle.invalid"
 
-// AuthorName is what stands in the commits of a person: the username, or the
-// handle of who has none because they only help with the wikis of others.
+// AuthorName returns a person's name in commits: the username, or the handle of a
+// user without a username.
 func (u User) AuthorName() string {
 	switch {
 	case u.Username != "":
@@ -97,53 +97,53 @@ func (u User) AuthorName() string {
 	return u.DID
 }
 
-// A Caller is who makes a request, with the credential they used.
-// The zero Caller is anonymous.
+// A Caller is the person who makes a request, and the credential they used. The
+// zero Caller is anonymous.
 type Caller struct {
 	User     User
 	Session  string // session id, for a browser
 	Agent    string // name of the agent or token, from the grant; "" for a person in a browser
 	Client   string // OAuth client id, "token" for a wiki token, "operator"
 	Grant    string // id of the grant or token
-	ReadOnly bool   // the credential does not allow writing
-	Wiki     string // the one slug that the credential opens; "" for a session
+	ReadOnly bool   // the credential only allows reading
+	Wiki     string // slug of the only wiki the credential is valid for; "" for a session
 	Operator bool   // acts through the socket or the data directory
 }
 
-// Anonymous reports whether nobody is known to be calling.
+// Anonymous reports whether the caller is unknown.
 func (c Caller) Anonymous() bool { return c.User.DID == "" && !c.Operator }
 
-// A Member is a person's standing in a wiki.
+// A Member is a person with a role in a wiki.
 type Member struct {
 	User User
 	Role Role
-	Seen time.Time // last sign-in; zero for who was invited and has not come yet
+	Seen time.Time // last sign-in; zero for an invited person who hasn't signed in yet
 }
 
-// An Author is who made a commit, as it stands in the commit itself.
+// An Author is the author of a commit, as recorded in the commit.
 type Author struct {
 	Username string
 	DID      string
 	Agent    string // the Agent: trailer, or "" for a person
 	Client   string // the Client: trailer
 	Grant    string // the Grant: trailer
-	Imported bool   // came with an import: its name and DID prove nothing
+	Imported bool   // from an import: name and DID are unverified
 }
 
-// A File is one file of a wiki as it is now, or was at a revision.
+// A File is one file of a wiki, now or at a revision.
 type File struct {
 	Path     string // "Design/VPS_Architecture.md"
 	Blob     string // object id of the content, 40 hex digits
 	Mode     uint32 // git's mode, 0o100644 for files made here
 	Size     int64  // bytes
-	Seq      int64  // number of the commit that last changed it
-	Commit   string // and its id
+	Seq      int64  // number of the last commit that changed it
+	Commit   string // id of that commit
 	Modified time.Time
 	Author   Author
 	Message  string // of that commit
 }
 
-// ChangeKind is what a commit did to a file.
+// ChangeKind says what a commit did to a file.
 type ChangeKind string
 
 // The kinds of change.
@@ -151,7 +151,7 @@ const (
 	Added    ChangeKind = "added"
 	Modified ChangeKind = "modified"
 	Deleted  ChangeKind = "deleted"
-	Moved    ChangeKind = "moved" // From is the former path; the content may differ as well
+	Moved    ChangeKind = "moved" // From is the former path; the content can differ, too
 )
 
 // A Change is what one commit did to one file.
@@ -185,12 +185,12 @@ type Revision struct {
 	Size    int64 // bytes of New
 }
 
-// LinkKind is what a link points to.
+// LinkKind says what a link points to.
 type LinkKind string
 
 // The kinds of link. Targets of LinkPage and LinkEmbed are page names as
 // written, resolved from the root (a leading "./" or "../" is resolved by the
-// extractor); of LinkFile file paths; of LinkTag tags without "#", lower case.
+// extractor); of LinkFile file paths; of LinkTag tags without "#", lowercase.
 const (
 	LinkPage  LinkKind = "page"
 	LinkEmbed LinkKind = "embed"
@@ -200,7 +200,7 @@ const (
 
 // A Link is one outgoing link of a page, or one of its tags.
 type Link struct {
-	From   string // page name; filled by content when it answers
+	From   string // page name; set by package content
 	Kind   LinkKind
 	Target string // without fragment
 	Text   string // up to 200 characters of the text around it, for backlinks
