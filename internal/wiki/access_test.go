@@ -16,18 +16,18 @@ func TestAccess(t *testing.T) {
 		access                Access
 		read, edit, configure string // what Allow says, "" when it allows
 	}{
-		{"zero", Access{}, "may not read", "Sign in", "Only the owner"},
-		{"owner of no wiki", NewAccess(Site{}, ada, Owner), "may not read", "may read this wiki but not edit", "Only the owner"},
-		{"stranger", NewAccess(site, Caller{}, NoRole), "may not read", "Sign in", "Only the owner"},
-		{"person without a role", NewAccess(site, ada, NoRole), "may not read", "not edit", "Only the owner"},
+		{"zero", Access{}, "can't read", "Sign in", "Only the owner"},
+		{"owner of no wiki", NewAccess(Site{}, ada, Owner), "can't read", "can read this wiki but not edit", "Only the owner"},
+		{"stranger", NewAccess(site, Caller{}, NoRole), "can't read", "Sign in", "Only the owner"},
+		{"person without a role", NewAccess(site, ada, NoRole), "can't read", "not edit", "Only the owner"},
 		{"anonymous reader", NewAccess(site, Caller{}, Reader), "", "Sign in", "Only the owner"},
 		{"reader", NewAccess(site, ada, Reader), "", "not edit", "Only the owner"},
 		{"viewer", NewAccess(site, ada, Viewer), "", "not edit", "Only the owner"},
 		{"editor", NewAccess(site, ada, Editor), "", "", "Only the owner"},
 		{"owner", NewAccess(site, ada, Owner), "", "", ""},
 		{"operator", NewAccess(site, Caller{Operator: true}, Owner), "", "", ""},
-		{"owner with a token that reads", NewAccess(site, readOnly, Owner), "", "token may only read", "token may only read"},
-		{"editor with a token that reads", NewAccess(site, readOnly, Editor), "", "token may only read", "Only the owner"},
+		{"owner with a token that reads", NewAccess(site, readOnly, Owner), "", "token is read-only", "token is read-only"},
+		{"editor with a token that reads", NewAccess(site, readOnly, Editor), "", "token is read-only", "Only the owner"},
 		{"viewer with a token that reads", NewAccess(site, readOnly, Viewer), "", "not edit", "Only the owner"},
 	} {
 		for action, says := range map[Action]string{Read: c.read, Edit: c.edit, Configure: c.configure} {

@@ -107,7 +107,7 @@ func checkPath(asked, name string) error {
 	case !utf8.ValidString(asked):
 		return bad("The name isn't valid UTF-8.")
 	case strings.Contains(name, `\`):
-		return bad(`A name cannot contain a backslash: folders are separated by "/".`)
+		return bad(`A name can't contain a backslash: folders are separated by "/".`)
 	}
 	for _, r := range name {
 		if unicode.Is(unicode.Cc, r) || unicode.Is(unicode.Bidi_Control, r) || unicode.Is(unicode.Cf, r) && r != '\u200d' && r != '\u200c' || r == utf8.RuneError || unicode.Is(unicode.Zl, r) || unicode.Is(unicode.Zp, r) {
@@ -119,7 +119,7 @@ func checkPath(asked, name string) error {
 		case s == "":
 			return bad("A name can't contain an empty folder (two slashes).")
 		case s == "..":
-			return bad(`A name cannot contain "..".`)
+			return bad(`A name can't contain "..".`)
 		case strings.HasPrefix(joinerless(s), "."):
 			return bad("No part of a name can begin with a dot.")
 		case gitName(s):

@@ -29,13 +29,13 @@ func TestParsePageName(t *testing.T) {
 		{"Notes.MD", "Notes.MD"},
 		{"v1.2", "v1.2"},
 		{"a.", "a."},
-		// Underscores of imported files stay.
+		// Imported files keep their underscores.
 		{"_Sidebar", "_Sidebar"},
 		{"__init__", "__init__"},
 		{"a__b", "a__b"},
 		{"a  b", "a__b"},
 		{"trailing_", "trailing_"},
-		// Other blanks, and forms of letters.
+		// Other spaces, and letter forms.
 		{"no\u00a0break", "no_break"},
 		{"日本\u3000語", "日本_語"},
 		{"u\u0308ber", "über"},
@@ -43,7 +43,7 @@ func TestParsePageName(t *testing.T) {
 		{"👩\u200d🚀", "👩\u200d🚀"},
 		{"C++ & C#?", "C++_&_C#?"},
 		{`say "hi": <b>|*`, `say_"hi":_<b>|*`},
-		// Reserved words are so in exactly their case and place.
+		// Reserved words are case-sensitive and depend on their position.
 		{"API", "API"},
 		{"Api/x", "Api/x"},
 		{"Project/api", "Project/api"},
@@ -72,8 +72,8 @@ func TestParsePageNameRefuses(t *testing.T) {
 		{"a//b", "two slashes"},
 		{"a/ /b", "two slashes"},
 		{"a/.md", "two slashes"},
-		{"_", "blanks alone"},
-		{"x/__/b", "blanks alone"},
+		{"_", "spaces only"},
+		{"x/__/b", "spaces only"},
 		{"..", `".."`},
 		{"a/../b", `".."`},
 		{"../../etc/passwd", `".."`},
@@ -86,13 +86,13 @@ func TestParsePageNameRefuses(t *testing.T) {
 		{".g\u200cit/x", "dot"},
 		{"\u200c.git/x", "dot"},
 		{"\u200d.gitmodules", "dot"},
-		{"git~1/x", "git uses"},
-		{"GIT~1 /x", "git uses"},
-		{"gi\u200dt~1/x", "git uses"},
-		{"gitmod~1/x", "git uses"},
-		{"GI7EBA~1/x", "git uses"},
-		{"~1000000/x", "git uses"},
-		{"git~1:$INDEX/x", "git uses"},
+		{"git~1/x", "git reserves"},
+		{"GIT~1 /x", "git reserves"},
+		{"gi\u200dt~1/x", "git reserves"},
+		{"gitmod~1/x", "git reserves"},
+		{"GI7EBA~1/x", "git reserves"},
+		{"~1000000/x", "git reserves"},
+		{"git~1:$INDEX/x", "git reserves"},
 		{`a\b`, "backslash"},
 		{"a\x00b", "control"},
 		{"a\tb", "control"},
@@ -159,8 +159,8 @@ func TestParseFilePath(t *testing.T) {
 		{"a/b.MD", "would be a page"},
 		{"a/../b.png", `".."`},
 		{"a/.htaccess", "dot"},
-		{"git~1", "git uses"},
-		{"gitatt~1", "git uses"},
+		{"git~1", "git reserves"},
+		{"gitatt~1", "git reserves"},
 		{"a\x00.png", "control"},
 		{"static/app.js", `begin with "static"`},
 		{"favicon.ico", `begin with "favicon.ico"`},
@@ -173,7 +173,7 @@ func TestParseFilePath(t *testing.T) {
 	}
 }
 
-// wild are texts of what is special in names.
+// wild are strings with a special meaning in names.
 func wild() *rapid.Generator[string] {
 	pieces := []string{
 		"a", "B", "é", "e\u0301", "ß", "İ", "ſ", "K", "ǰ", "\u0345", "ᾳ", "ﬁ", "日", " ", "  ", "_", "\u00a0", "\u3000", "\u200c", "\u200d",
@@ -214,8 +214,7 @@ func TestNameLaws(t *testing.T) {
 	})
 }
 
-// Whatever file an import brings, if its name parses as a page's, then the
-// page is found by it.
+// If an imported file's path parses as a page name, that name finds the page.
 func TestImportedPagesAreFound(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		file := wild().Draw(t, "file")
@@ -253,7 +252,7 @@ func TestKey(t *testing.T) {
 			t.Errorf("%q and %q have one key, %q", differ[0], differ[1], Key(differ[0]))
 		}
 	}
-	for r := range rune(0x20000) { // beyond are ideographs
+	for r := range rune(0x20000) { // the rest are ideographs
 		k := Key(string(r))
 		if k == "" || k != Key(k) {
 			t.Errorf("the key of %U is %q, whose key is %q", r, k, Key(k))
@@ -316,9 +315,9 @@ func TestCheckSlug(t *testing.T) {
 	}
 }
 
-// Attack: an editor gives an attachment a name that some file system takes for
-// one of git's own files, with content that makes `git fsck --strict` refuse
-// the repository, so that nobody can clone the wiki.
+// Attack: an editor names an attachment like one of git's own files on some file
+// system, with content that fails `git fsck --strict`, so that nobody can clone the
+// wiki.
 func TestAcceptedNamesPassGitsStrictCheck(t *testing.T) {
 	git := repository(t)
 	contents := []string{"[submodule \"x\"]\n\tpath = -x\n\turl = --evil\n# ", strings.Repeat("a", 5000) + "\n"}
@@ -327,7 +326,7 @@ func TestAcceptedNamesPassGitsStrictCheck(t *testing.T) {
 	for _, name := range namesLikeGits() {
 		for _, c := range contents {
 			names = append(names, name)
-			c += fmt.Sprint(len(names)) // so that a complaint of a blob tells the name
+			c += fmt.Sprint(len(names)) // so that an error about a blob identifies the name
 			fmt.Fprintf(&blobs, "blob\nmark :%d\ndata %d\n%s\n", len(names), len(c), c)
 		}
 	}
@@ -337,7 +336,7 @@ func TestAcceptedNamesPassGitsStrictCheck(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	owner := map[string]string{} // by id of the blob or tree
+	owner := map[string]string{} // by blob or tree id
 	var trees strings.Builder
 	for line := range strings.Lines(string(lines)) {
 		var n int
@@ -347,14 +346,14 @@ func TestAcceptedNamesPassGitsStrictCheck(t *testing.T) {
 		}
 		owner[id] = names[n-1]
 		fmt.Fprintf(&trees, "100644 blob %s\t%s\x00\x00", id, names[n-1])
-		names = append(names, names[n-1]) // in the order of the trees
+		names = append(names, names[n-1]) // in tree order
 	}
 	names = names[len(names)/2:]
 	for i, id := range strings.Fields(git(trees.String(), "mktree", "-z", "--batch")) {
 		owner[id] = names[i]
 	}
 	bad := map[string]bool{}
-	// The check follows no reference: it looks at every object that there is.
+	// The check doesn't follow references: it covers every object.
 	for line := range strings.Lines(git("", "-c", "alias.check=!git fsck --strict --full --no-dangling 2>&1 || true", "check")) {
 		if f := strings.Fields(line); len(f) > 3 && (f[0] == "error" || f[0] == "warning") && f[1] == "in" {
 			name, ok := owner[strings.TrimSuffix(f[3], ":")]
@@ -398,8 +397,8 @@ func namesLikeGits() []string {
 	return slices.Compact(names)
 }
 
-// repository makes an empty bare repository and returns a function that runs
-// git in it, with nothing of this machine's configuration.
+// repository creates an empty bare repository and returns a function that runs git
+// in it, without this machine's configuration.
 func repository(t *testing.T) func(stdin string, args ...string) string {
 	program, err := exec.LookPath("git")
 	if err != nil {
@@ -426,8 +425,8 @@ func repository(t *testing.T) func(stdin string, args ...string) string {
 	return git
 }
 
-// Attack: a name that begins with slashes, "//evil.example", as an address with
-// an encoded slash decodes to. Its address must not be another host's.
+// Attack: a name that begins with slashes, "//evil.example", decoded from an address
+// with an encoded slash. Its URL must not lead to another host.
 func TestPathURLStaysHere(t *testing.T) {
 	for path, want := range map[string]string{
 		"/evil.example": "/evil.example", "//evil.example": "/evil.example", "///": "/", "": "/", "a//b": "/a//b", `\evil`: "/%5Cevil",
@@ -438,9 +437,9 @@ func TestPathURLStaysHere(t *testing.T) {
 	}
 }
 
-// Attack: a page or file called "x%0d%0ay", "a%5cb" or "%252e%252e". The server
-// refuses its address, as it decodes to what no address may hold, so nobody
-// could open, change or delete it.
+// Attack: a page or file named "x%0d%0ay", "a%5cb" or "%252e%252e". The server
+// rejects its address, which decodes to forbidden characters, so nobody could open,
+// change or delete it.
 func TestNamesThatNoAddressLeadsTo(t *testing.T) {
 	for _, name := range []string{"x%0d%0ay", "a%5cb", "a%5Cb", "%2e%2e", "A/%2e%2e/B", "A%2f..%2fB", "%252e%252e", "x%00", "x%7f", "%25250a"} {
 		if got, err := ParsePageName(name); !errors.Is(err, ErrInvalid) {
