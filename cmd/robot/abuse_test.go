@@ -17,8 +17,8 @@ import (
 	"robot.wtf/internal/config"
 )
 
-// Attack: what was taken down is still to be had by some door, in some version,
-// or in something that was made of it before.
+// Attack: content that was taken down is still available through some front end, in
+// some version, or in data derived from it earlier.
 func TestTakenDownPageIsNowhere(t *testing.T) {
 	l := startLive(t)
 	const secret = "quaggamire"
@@ -53,7 +53,7 @@ func TestTakenDownPageIsNowhere(t *testing.T) {
 			for _, path := range everywhere {
 				w := b.get(host, path)
 				body := strings.ReplaceAll(w.Body.String(), "q="+secret, "")
-				if strings.Contains(path, secret) { // the query is said back
+				if strings.Contains(path, secret) { // the query is echoed
 					body = strings.ReplaceAll(body, `value="`+secret, "")
 				}
 				if w.Code >= 500 {
@@ -84,23 +84,23 @@ func TestTakenDownPageIsNowhere(t *testing.T) {
 		return seen, legal, failed
 	}
 	if seen, legal, _ := look(); seen < 10 || legal != 0 {
-		t.Fatalf("before: seen %d times, %d withheld", seen, legal)
+		t.Fatalf("before: seen %d times, %d taken down", seen, legal)
 	}
 	l.do("takedown", "wiki", "ada", "page", "Bad", "reason", "A court said so.")
 	seen, legal, failed := look()
 	if seen > 0 || len(failed) > 0 || legal < 8 {
-		t.Errorf("after: seen %d times, %d withheld, wrong are %q", seen, legal, failed)
+		t.Errorf("after: seen %d times, %d taken down, wrong: %q", seen, legal, failed)
 	}
 	if w := reader.get(host, "/Bad"); w.Code != http.StatusUnavailableForLegalReasons || !strings.Contains(w.Body.String(), "A court said so.") {
 		t.Errorf("the page: %d", w.Code)
 	}
 	if w := owner.get(config.DevHost, "/app/"); !strings.Contains(w.Body.String(), "A court said so.") || !strings.Contains(w.Body.String(), "Bad.md") {
-		t.Error("the owner is not told")
+		t.Error("the owner isn't notified")
 	}
 	if w := l.gitRefs("ada", token); w.Code != http.StatusUnavailableForLegalReasons {
 		t.Errorf("a clone: %d", w.Code)
 	}
-	// It stays so when the wiki is closed and opened, and ends when it is put back.
+	// The takedown survives reopening the wiki, and ends with putback.
 	l.must(l.Service.Content.Close())
 	l.restart()
 	if w := l.api("GET", "ada", "/api/v1/pages/Bad", token, ""); w.Code != http.StatusUnavailableForLegalReasons {
@@ -112,7 +112,7 @@ func TestTakenDownPageIsNowhere(t *testing.T) {
 	}
 }
 
-// tool calls a tool of a wiki, and gives all that came back.
+// tool calls an MCP tool of a wiki and returns the whole response.
 func (l *live) tool(slug, token, name, arguments string) string {
 	l.t.Helper()
 	return l.rpc(slug, token, "tools/call", `{"name":"`+name+`","arguments":`+arguments+`}`)
@@ -133,8 +133,8 @@ func (l *live) rpc(slug, token, method, params string) string {
 	return w.Body.String()
 }
 
-// picture is a PNG that can be told from others by its bytes, and by those of
-// what is made of it.
+// picture returns a PNG that is recognizable by its bytes, before and after
+// re-encoding.
 func picture(t *testing.T) []byte {
 	t.Helper()
 	m := image.NewNRGBA(image.Rect(0, 0, 64, 64))
@@ -148,8 +148,8 @@ func picture(t *testing.T) []byte {
 	return b.Bytes()
 }
 
-// Attack: a file of a page that was taken down, the tools of agents, or an
-// answer that was kept from before.
+// Attack: a file of a page that was taken down, through agents' tools or a cached
+// response.
 func TestTakenDownEverywhereElse(t *testing.T) {
 	l := startLive(t)
 	const secret = "quaggamire"
@@ -168,7 +168,7 @@ func TestTakenDownEverywhereElse(t *testing.T) {
 	first := etag("/api/v1/pages/Bad")
 	write("Bad", `{"content":"# Start\n\nsecond `+secret+`\n\n# More\n\n[[Home]] [[Nowhere]]\n","revision":"`+first+`"}`)
 	second := etag("/api/v1/pages/Bad")
-	// What agents are told of the wiki, and what a wiki begins with.
+	// The instructions for agents, and the first pages of a wiki.
 	write("AGENTS", `{"content":"agents `+secret+`","revision":"`+etag("/api/v1/pages/AGENTS")+`"}`)
 	write("Home", `{"content":"# Home `+secret+`\n\n## Part `+secret+`\n\n[[Bad]]","revision":"`+etag("/api/v1/pages/Home")+`"}`)
 	original := picture(t)
@@ -176,7 +176,7 @@ func TestTakenDownEverywhereElse(t *testing.T) {
 	if w := l.api("POST", "ada", "/api/v1/pages/Bad/attachments", token, upload); w.Code != http.StatusCreated {
 		t.Fatalf("upload: %d %s", w.Code, w.Body)
 	}
-	copied := strings.Replace(upload, "bad.png", "again.png", 1) // the same bytes elsewhere are the same
+	copied := strings.Replace(upload, "bad.png", "again.png", 1) // the same bytes under another name
 	if w := l.api("POST", "ada", "/api/v1/pages/Garden/attachments", token, copied); w.Code != http.StatusCreated {
 		t.Fatalf("upload: %d %s", w.Code, w.Body)
 	}
@@ -185,7 +185,7 @@ func TestTakenDownEverywhereElse(t *testing.T) {
 	if w := reader.get(host, "/Bad/bad.png"); !bytes.Equal(w.Body.Bytes(), original) {
 		t.Fatalf("the picture: %d, %d bytes", w.Code, w.Body.Len())
 	}
-	kept := map[string]string{} // address -> ETag of what browsers and caches have
+	kept := map[string]string{} // address -> ETag in browsers and caches
 	thumbs := [][]byte{original}
 	for _, path := range append([]string{"/Bad", "/Bad.md", "/Home", "/llms-full.txt"}, files...) {
 		w := reader.get(host, path)
@@ -206,7 +206,7 @@ func TestTakenDownEverywhereElse(t *testing.T) {
 		}
 	}
 	if len(kept) < 5 {
-		t.Errorf("only %d answers can be kept", len(kept))
+		t.Errorf("only %d responses can be cached", len(kept))
 	}
 
 	calls := []struct{ name, arguments string }{
@@ -259,7 +259,7 @@ func TestTakenDownEverywhereElse(t *testing.T) {
 			w := b.get(config.DevHost, "/app/export")
 			note("/app/export", unpacked(t, w))
 		}
-		for _, body := range []string{ // a save from the version before tells what it meets
+		for _, body := range []string{ // a save based on the previous version reports the conflicting text
 			`{"content":"third","revision":"` + first + `"}`, `{"content":"# Start\n\nthird\n\n# More\n\n[[Home]]\n","revision":"` + first + `"}`,
 		} {
 			w := l.api("PUT", "ada", "/api/v1/pages/Bad", token, body)
@@ -273,7 +273,7 @@ func TestTakenDownEverywhereElse(t *testing.T) {
 		l.do("takedown", "wiki", "ada", "page", page, "reason", "A court said so.")
 	}
 	if where := shown(); len(where) > 0 {
-		t.Errorf("it is shown by %q", where)
+		t.Errorf("shown by %q", where)
 	}
 	for _, b := range []*browser{owner, reader} {
 		for _, path := range append([]string{"/Bad", "/Bad.md", "/Bad/source", "/"}, files...) {
@@ -288,23 +288,23 @@ func TestTakenDownEverywhereElse(t *testing.T) {
 			}
 			for _, thumb := range thumbs {
 				if bytes.Contains(w.Body.Bytes(), thumb) {
-					t.Errorf("%s: the picture is shown", path)
+					t.Errorf("%s: shows the picture", path)
 				}
 			}
 			if !strings.Contains(w.Header().Get("Cache-Control"), "no-store") {
-				t.Errorf("%s: may be kept: %q", path, w.Header().Get("Cache-Control"))
+				t.Errorf("%s: cacheable: %q", path, w.Header().Get("Cache-Control"))
 			}
 		}
 	}
-	for path, tag := range kept { // "not modified" would be to say it again
+	for path, tag := range kept { // "not modified" would confirm the cached copy
 		r := httptest.NewRequest(http.MethodGet, "http://"+host+path, nil)
 		r.Header.Set("If-None-Match", tag)
 		if w := reader.do(r); w.Code == http.StatusNotModified {
-			t.Errorf("%s: what was kept is said to be right", path)
+			t.Errorf("%s: a cached copy is still valid", path)
 		}
 	}
 	if w := l.api("GET", "ada", "/api/v1/pages/Bad/attachments/bad.png", token, ""); w.Code != http.StatusUnavailableForLegalReasons {
-		t.Errorf("the picture by the API: %d", w.Code)
+		t.Errorf("the picture through the API: %d", w.Code)
 	}
 	for _, auth := range []string{token, ""} {
 		if w := l.gitRefs("ada", auth); w.Code != http.StatusUnavailableForLegalReasons {
@@ -312,17 +312,17 @@ func TestTakenDownEverywhereElse(t *testing.T) {
 		}
 	}
 	if w := owner.get(config.DevHost, "/app/"); !strings.Contains(w.Body.String(), "Bad/bad.png") {
-		t.Error("the owner is not told of the file")
+		t.Error("the owner isn't notified about the file")
 	}
 	for _, page := range []string{"Bad", "AGENTS", "Home", "Bad/bad.png"} {
 		l.do("putback", "wiki", "ada", "page", page)
 	}
-	if where := shown(); len(where) < 15 { // each of these doors does show it
-		t.Errorf("put back, it is shown by %q alone", where)
+	if where := shown(); len(where) < 15 { // each of these shows it otherwise
+		t.Errorf("after putback, shown only by %q", where)
 	}
 }
 
-// unpacked is the text of all files of a zip.
+// unpacked returns the text of all files in a zip.
 func unpacked(t *testing.T, w *httptest.ResponseRecorder) string {
 	t.Helper()
 	if w.Code != http.StatusOK || w.Header().Get("Content-Type") != "application/zip" {
@@ -346,8 +346,8 @@ func unpacked(t *testing.T, w *httptest.ResponseRecorder) string {
 	return all.String()
 }
 
-// A reader without an account reports a page, from the link on it, without
-// script; the operator sees it.
+// A reader without an account reports a page through the link on it, without
+// JavaScript; the operator sees the report.
 func TestReportsReachTheOperator(t *testing.T) {
 	l := startLive(t)
 	reader, host := l.browser(), "ada."+config.DevHost
@@ -369,10 +369,10 @@ func TestReportsReachTheOperator(t *testing.T) {
 	}
 	form.Set("reason", "dance")
 	if w := reader.post(host, "/-/report", form); w.Code != http.StatusUnprocessableEntity || !strings.Contains(w.Body.String(), "watches") {
-		t.Errorf("a wrong reason: %d", w.Code)
+		t.Errorf("invalid reason: %d", w.Code)
 	}
 	if w := reader.post("bob."+config.DevHost, "/-/report", form); w.Code == http.StatusSeeOther && w.Header().Get("Location") == "/-/report?sent=1&page=%2FHome" {
-		t.Error("a stranger reports a page of a private wiki")
+		t.Error("a stranger can report a page of a private wiki")
 	}
 	l.do("reports", "close", "1")
 	if out := l.do("reports"); strings.Contains(out, "spam") {
@@ -380,8 +380,8 @@ func TestReportsReachTheOperator(t *testing.T) {
 	}
 }
 
-// A wiki that was made public within the last 72 hours asks search engines to
-// stay out.
+// A wiki that became public within the last 72 hours tells search engines not to
+// index it.
 func TestNewPublicWikisAreNotIndexed(t *testing.T) {
 	l := startLive(t)
 	for _, path := range []string{"/Home", "/Home", "/-/index", "/Home.md", "/Home/source"} {
@@ -392,7 +392,7 @@ func TestNewPublicWikisAreNotIndexed(t *testing.T) {
 	a := access(t, l.Service, "ada", people()[0])
 	site := a.Site()
 	if time.Since(site.Published) < 72*time.Hour {
-		t.Skip("the seeds are new") // they are written in the past
+		t.Skip("the seeds are new") // usually they are dated in the past
 	}
 	bob := access(t, l.Service, "bob", people()[1])
 	set := bob.Site()
@@ -401,7 +401,7 @@ func TestNewPublicWikisAreNotIndexed(t *testing.T) {
 	for _, path := range []string{"/Home", "/Home", "/-/index", "/Home/source"} {
 		w := l.browser().get("bob."+config.DevHost, path)
 		if w.Code != http.StatusOK || w.Header().Get("X-Robots-Tag") != "noindex" {
-			t.Errorf("%s of a wiki that is public since now: %d, %q", path, w.Code, w.Header().Get("X-Robots-Tag"))
+			t.Errorf("%s of a newly public wiki: %d, %q", path, w.Code, w.Header().Get("X-Robots-Tag"))
 		}
 	}
 }

@@ -10,12 +10,12 @@ import (
 	"robot.wtf/internal/config"
 )
 
-// How far search by meaning is behind shows in search on every door, in the
-// wiki's settings and in the metrics.
+// The embedding backlog shows in search on every front end, in the wiki's settings
+// and in the metrics.
 func TestBehindShows(t *testing.T) {
 	l := startLive(t)
 	l.must(l.Watch())
-	l.StopIndexing() // so that it stays behind
+	l.StopIndexing() // keep the backlog
 	token, owner := l.token("ada", "owner"), l.signIn("ada", "ada")
 	host := "ada." + config.DevHost
 	if w := l.api("PUT", "ada", "/api/v1/pages/Late", token, `{"content":"late frost"}`); w.Code != http.StatusCreated {
@@ -25,11 +25,11 @@ func TestBehindShows(t *testing.T) {
 	var answer struct{ Waiting int }
 	l.must(json.Unmarshal(w.Body.Bytes(), &answer))
 	if answer.Waiting == 0 {
-		t.Fatalf("nothing waits: %s", w.Body)
+		t.Fatalf("no backlog: %s", w.Body)
 	}
 	metrics := httptest.NewRecorder()
 	l.Metrics.Handler("").ServeHTTP(metrics, httptest.NewRequest(http.MethodGet, "/metrics", nil))
-	for door, text := range map[string][2]string{
+	for place, text := range map[string][2]string{
 		"the page of search": {owner.get(host, "/-/search?q=frost").Body.String(), "Search by meaning is still reading"},
 		"settings":           {owner.get(host, "/-/settings").Body.String(), "Search by meaning is still reading"},
 		"the health page":    {owner.get(host, "/-/health").Body.String(), "Search is still reading"},
@@ -37,10 +37,10 @@ func TestBehindShows(t *testing.T) {
 		"metrics":            {metrics.Body.String(), "robot_unembedded_sections"},
 	} {
 		if !strings.Contains(text[0], text[1]) {
-			t.Errorf("%s does not say %q: %s", door, text[1], text[0])
+			t.Errorf("%s doesn't say %q: %s", place, text[1], text[0])
 		}
 	}
 	if strings.Contains(metrics.Body.String(), "robot_unembedded_sections 0\n") {
-		t.Error("metrics count none")
+		t.Error("the metrics count none")
 	}
 }

@@ -32,7 +32,7 @@ func (l *live) save(slug, page, text string) (status int, body string) {
 	return w.Code, w.Body.String()
 }
 
-// wants fails unless a page can be read, or cannot.
+// wants checks the status of reading a page.
 func (l *live) wants(status int, slug, page string) {
 	l.t.Helper()
 	if w := l.api("GET", slug, "/api/v1/pages/"+page, l.token(slug, "owner"), ""); w.Code != status {
@@ -44,8 +44,8 @@ func (l *live) health() int {
 	return l.browser().get(config.DevHost, "/health").Code
 }
 
-// lacks skips what this machine cannot do, at somebody's home; where all is
-// checked it is a failure.
+// lacks skips a test for which this machine lacks something; where everything must be
+// checked, it fails.
 func lacks(t *testing.T, format string, args ...any) {
 	t.Helper()
 	if os.Getenv("CI") != "" {
@@ -54,7 +54,7 @@ func lacks(t *testing.T, format string, args ...any) {
 	t.Skipf("needs "+format, args...)
 }
 
-// smallDisk is a file system of a few MB, where this process may mount one.
+// smallDisk mounts a file system of a few MB, if this process is allowed to.
 func smallDisk(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -65,8 +65,8 @@ func smallDisk(t *testing.T) string {
 	return dir
 }
 
-// A full disk refuses saves with a clear answer, shows everything, tells
-// monitors, and heals when there is room again, without a restart.
+// On a full disk, saves fail with a clear message, reading works, and health checks
+// fail. It recovers without a restart once there is space.
 func TestDiskFull(t *testing.T) {
 	l := startLiveIn(t, smallDisk(t))
 	if status, body := l.save("ada", "Before", "kept"); status != http.StatusCreated {
@@ -85,7 +85,7 @@ func TestDiskFull(t *testing.T) {
 	}
 	l.must(file.Close())
 	failed, acknowledged := 0, []string{}
-	for i := range 20 { // some may still find room inside the files that are there
+	for i := range 20 { // some may still fit into existing files
 		page := fmt.Sprintf("Full_%d", i)
 		switch status, body := l.save("ada", page, strings.Repeat("text ", 2000)); status {
 		case http.StatusCreated:
@@ -93,7 +93,7 @@ func TestDiskFull(t *testing.T) {
 		case http.StatusInsufficientStorage:
 			failed++
 			if !strings.Contains(body, "othing was") {
-				t.Errorf("the answer does not say that nothing was lost: %s", body)
+				t.Errorf("the message doesn't say that nothing was lost: %s", body)
 			}
 		default:
 			t.Errorf("%s: %d %s", page, status, body)
@@ -103,21 +103,21 @@ func TestDiskFull(t *testing.T) {
 		t.Error("the disk was not full")
 	}
 	l.wants(http.StatusOK, "ada", "Before")
-	time.Sleep(1100 * time.Millisecond) // health looks once a second
+	time.Sleep(1100 * time.Millisecond) // health checks run once a second
 	if status := l.health(); status != http.StatusServiceUnavailable {
 		t.Errorf("health of a full disk: %d", status)
 	}
 	l.must(os.Remove(filler))
 	within(t, "health", func() bool { time.Sleep(300 * time.Millisecond); return l.health() == http.StatusOK })
 	if status, body := l.save("ada", "After", "x"); status != http.StatusCreated {
-		t.Errorf("with room again: %d %s", status, body)
+		t.Errorf("with space again: %d %s", status, body)
 	}
 	for _, page := range append(acknowledged, "Before", "After") {
 		l.wants(http.StatusOK, "ada", page)
 	}
 }
 
-// The same of a file system that turns read-only, as one does whose disk fails.
+// The same for a file system that turns read-only because its disk fails.
 func TestReadOnlyDisk(t *testing.T) {
 	disk := smallDisk(t)
 	l := startLiveIn(t, disk)
@@ -126,11 +126,11 @@ func TestReadOnlyDisk(t *testing.T) {
 	if err := syscall.Mount("", disk, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
 		lacks(t, "the right to make it read-only: %v", err)
 	}
-	if lock, err := service.Lock(l.dir); err == nil { // where each command begins
+	if lock, err := service.Lock(l.dir); err == nil { // the first step of each command
 		_ = lock.Release()
-		t.Error("it starts on a disk that it cannot write")
+		t.Error("it starts on a read-only disk")
 	} else if !errors.Is(err, syscall.EROFS) {
-		t.Errorf("the error does not say why: %v", err)
+		t.Errorf("the error doesn't say why: %v", err)
 	}
 	l.must(syscall.Mount("", disk, "", syscall.MS_REMOUNT, "size=24m"))
 	l.open()
@@ -140,9 +140,9 @@ func TestReadOnlyDisk(t *testing.T) {
 	}
 }
 
-// A file system that turns read-only under a running service, as one does when
-// its disk fails: no mount can be made so while files are open, so strace gives
-// the system calls the answer (EROFS, errno(3)) that they get then.
+// A file system that turns read-only under a running service because its disk fails.
+// A mount with open files can't be made read-only, so strace makes the system calls
+// fail as they would then (EROFS, errno(3)).
 func TestDiskTurnsReadOnly(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts the real binary")
@@ -163,7 +163,7 @@ func TestDiskTurnsReadOnly(t *testing.T) {
 		}
 		for _, w := range words {
 			if !strings.Contains(body, w) {
-				t.Errorf("%s does not say %q: %.400s", what, w, body)
+				t.Errorf("%s doesn't say %q: %.400s", what, w, body)
 			}
 		}
 	}
@@ -200,7 +200,7 @@ func TestDiskTurnsReadOnly(t *testing.T) {
 	}
 	status, body = service.ask("GET", "bob", "/api/v1/pages/Shed", "")
 	wants("another wiki", status, http.StatusOK, body)
-	time.Sleep(1100 * time.Millisecond) // health looks once a second
+	time.Sleep(1100 * time.Millisecond) // health checks run once a second
 	status, body = service.ask("GET", "", "/health", "")
 	wants("health", status, http.StatusServiceUnavailable, body)
 
@@ -227,7 +227,7 @@ func TestDiskTurnsReadOnly(t *testing.T) {
 	wants("search", status, http.StatusOK, body, "After", "During")
 }
 
-// A devService is "robot dev" in a process of its own.
+// A devService is "robot dev" in its own process.
 type devService struct {
 	t       *testing.T
 	address string
@@ -252,7 +252,7 @@ func startDev(t *testing.T) *devService {
 	s := &devService{t: t, pid: cmd.Process.Pid}
 	for lines := bufio.NewScanner(out); s.address == ""; {
 		if !lines.Scan() {
-			t.Fatal("it does not become ready")
+			t.Fatal("it doesn't become ready")
 		}
 		if m := printed["_url"].FindStringSubmatch(lines.Text()); m != nil {
 			u, err := url.Parse(m[1])
@@ -269,7 +269,7 @@ func startDev(t *testing.T) *devService {
 	return s
 }
 
-// did is that of a person by username.
+// did returns a person's DID by username.
 func (f devFile) did(username string) string {
 	for _, p := range f.People {
 		if p.Username == username {
@@ -288,13 +288,13 @@ func (s *devService) origin(slug string) string {
 	return "http://" + host
 }
 
-// client goes to the service, whatever host is asked for, and follows nothing.
+// client connects to the service for any host and doesn't follow redirects.
 func (s *devService) client(jar http.CookieJar) *http.Client {
 	return &http.Client{Jar: jar, Timeout: 30 * time.Second, Transport: &http.Transport{DialContext: dialTo(s.address), DisableKeepAlives: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
-// ask asks a wiki with its owner's token, or the platform with none.
+// ask sends a request to a wiki with its owner's token, or to the platform without.
 func (s *devService) ask(method, slug, path, body string) (int, string) {
 	s.t.Helper()
 	r, err := http.NewRequest(method, s.origin(slug)+path, strings.NewReader(body))
@@ -325,7 +325,7 @@ func (s *devService) answer(a *http.Response, err error) (int, string) {
 	return a.StatusCode, string(text)
 }
 
-// signIn signs somebody in, and gives their browser on a wiki's host.
+// signIn signs a person in and returns their browser on a wiki's host.
 func (s *devService) signIn(name, slug string) func(method, path string, form url.Values) (int, string) {
 	s.t.Helper()
 	jar, err := cookiejar.New(nil)
@@ -353,7 +353,7 @@ func (s *devService) signIn(name, slug string) func(method, path string, form ur
 	}
 }
 
-// inject has system calls of the service fail until heal.
+// inject makes system calls of the service fail until heal.
 func (s *devService) inject(strace, fault, calls string) (heal func()) {
 	s.t.Helper()
 	cmd := exec.Command(strace, "-f", "-qq", "-o", os.DevNull, "-p", strconv.Itoa(s.pid), "-e", "trace="+calls, "-e", "inject="+calls+":error="+fault)
@@ -363,7 +363,7 @@ func (s *devService) inject(strace, fault, calls string) (heal func()) {
 		s.t.Fatal(err)
 	}
 	heal = sync.OnceFunc(func() {
-		_ = cmd.Process.Signal(syscall.SIGINT) // it lets go
+		_ = cmd.Process.Signal(syscall.SIGINT) // strace detaches
 		_ = cmd.Wait()
 	})
 	s.t.Cleanup(heal)
@@ -376,7 +376,7 @@ func (s *devService) inject(strace, fault, calls string) (heal func()) {
 	return heal
 }
 
-// traced reports whether each thread of the service is looked at.
+// traced reports whether every thread of the service is traced.
 func (s *devService) traced() bool {
 	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", s.pid))
 	if err != nil || len(threads) == 0 {
@@ -391,8 +391,8 @@ func (s *devService) traced() bool {
 	return true
 }
 
-// A database that is damaged in one wiki is told from one that is not there, is
-// not written any more, and is nothing to the others. Its index heals by itself.
+// One wiki's damaged database is reported as damaged, not as missing; it isn't written
+// any more and doesn't affect other wikis. Damaged indexes are rebuilt.
 func TestDamagedFilesOfOneWiki(t *testing.T) {
 	l := startLive(t)
 	l.save("ada", "Big", strings.Repeat("many words that fill some pages of the database ", 4000))
@@ -406,14 +406,14 @@ func TestDamagedFilesOfOneWiki(t *testing.T) {
 		if w.Code == http.StatusInsufficientStorage {
 			bad++
 			if !strings.Contains(w.Body.String(), "damaged") {
-				t.Errorf("the answer does not say what is wrong: %s", w.Body)
+				t.Errorf("the message doesn't say what is wrong: %s", w.Body)
 			}
 		} else if w.Code != http.StatusOK {
 			t.Errorf("%s: %d %s", page, w.Code, w.Body)
 		}
 	}
 	if bad == 0 {
-		t.Error("the damage was not noticed")
+		t.Error("the damage wasn't noticed")
 	}
 	l.wants(http.StatusOK, "bob", "Home")
 	if status, body := l.save("bob", "Written", "x"); status != http.StatusCreated {
@@ -423,7 +423,7 @@ func TestDamagedFilesOfOneWiki(t *testing.T) {
 		t.Error("the operator's list lacks the damaged wiki")
 	}
 
-	// Indexes: one that is lost, and one that is damaged.
+	// A lost index, and a damaged one.
 	for name, harm := range map[string]func(file string){
 		"lost":    func(file string) { l.must(os.Remove(file)) },
 		"damaged": func(file string) { spoil(t, file) },
@@ -457,8 +457,8 @@ func spoil(t *testing.T, file string) {
 	}
 }
 
-// A clock that jumps loses nothing: history keeps its order, and whoever was
-// signed in is once it is right again.
+// A clock that jumps loses nothing: history keeps its order, and sessions are valid
+// again once the clock is right.
 func TestClockJumps(t *testing.T) {
 	l := startLive(t)
 	owner, host := l.signIn("ada", "ada"), "ada."+config.DevHost
@@ -478,13 +478,13 @@ func TestClockJumps(t *testing.T) {
 	for i := range 5 {
 		at := strings.Index(log, fmt.Sprintf("Jump_%d", i))
 		if at < 0 || at > last {
-			t.Errorf("change %d is not where it belongs", i)
+			t.Errorf("change %d is out of order", i)
 		}
 		last = at
 	}
 }
 
-// p99 is the time that 99 of 100 requests for a page of ada's take at most.
+// p99 is the 99th percentile of the time of requests for a page of ada's wiki.
 func (l *live) p99(client *http.Client, n int) time.Duration {
 	l.t.Helper()
 	took := make([]time.Duration, n)
@@ -504,14 +504,13 @@ func (l *live) p99(client *http.Client, n int) time.Duration {
 	return took[n*99/100]
 }
 
-// others measures what others' requests take before and while something goes
-// on. The machine's other work only ever adds to a run, so the shortest of each
-// kind is compared.
+// others compares how long other requests take before and during an activity. Other
+// load on the machine only makes runs longer, so the shortest runs are compared.
 func (l *live) others(what string, address string, during func() (stop func())) {
 	l.t.Helper()
 	client := &http.Client{Transport: &http.Transport{DialContext: dialTo(address)}}
 	before, while := time.Hour, time.Hour
-	slower := func() float64 { return float64(while) / float64(max(before, time.Millisecond)) } // nobody notices less
+	slower := func() float64 { return float64(while) / float64(max(before, time.Millisecond)) } // less isn't noticeable
 	for round := 0; round < 10 && (round == 0 || slower() > 2); round++ {
 		l.p99(client, 100)
 		before = min(before, l.p99(client, 400))
@@ -525,7 +524,7 @@ func (l *live) others(what string, address string, during func() (stop func())) 
 	}
 }
 
-// Slow clients hold connections, not others' requests.
+// Slow clients don't slow down other requests.
 func TestSlowClientsLeaveOthersAlone(t *testing.T) {
 	if testing.Short() {
 		t.Skip("measures time")
@@ -555,8 +554,7 @@ func TestSlowClientsLeaveOthersAlone(t *testing.T) {
 	})
 }
 
-// One wiki that is written as fast as can be, here even without rate limits, does
-// not slow down the others.
+// Writing to one wiki at full speed, without rate limits, doesn't slow down others.
 func TestNoisyTenantLeavesOthersAlone(t *testing.T) {
 	if testing.Short() {
 		t.Skip("measures time")

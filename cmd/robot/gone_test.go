@@ -13,18 +13,18 @@ import (
 	"robot.wtf/internal/config"
 )
 
-// goneWithin is how soon nothing may tell any more of a page that was deleted, was
-// renamed or has other words, or of a wiki that became private.
+// goneWithin is the time until nothing shows a page any more that was deleted, renamed
+// or rewritten, or a wiki that became private.
 const goneWithin = 2 * time.Second
 
-// A teller is an answer that vectors, or the words beside them, feed.
+// A teller is a response that depends on embeddings or the index.
 type teller struct {
 	name string
 	ask  func() (status int, body string)
 }
 
-// tellers are all such answers of ada's wiki, on every door, as a browser and a
-// token get them; without a token, those of the browser alone.
+// tellers lists these responses of ada's wiki on every front end, for a browser and a
+// token; without a token, only those for a browser.
 func (l *live) tellers(b *browser, token string) []teller {
 	const words, about = "schooner+harbour", "A schooner under full sail crosses the bay to the harbour"
 	var list []teller
@@ -53,9 +53,9 @@ func (l *live) tellers(b *browser, token string) []teller {
 		w.Body = bytes.NewBufferString(twins)
 		return w
 	})
-	page("/Schooner_in_harbour")      // what a missing page offers
-	page("/-/suggest?q=boat")         // names as they are typed
-	page("/Schooner_in_harbour/edit") // pages like one that is to be made
+	page("/Schooner_in_harbour")      // suggestions of a missing page
+	page("/-/suggest?q=boat")         // names while typing
+	page("/Schooner_in_harbour/edit") // pages similar to a new one
 	tool("links", map[string]any{"kind": "duplicates"})
 	made := 0
 	see("tool create_page", func() *httptest.ResponseRecorder {
@@ -76,8 +76,8 @@ func (l *live) remove(page, token string) *httptest.ResponseRecorder {
 	return l.api("DELETE", "ada", "/api/v1/pages/"+page, token, fmt.Sprintf(`{"revision":%q}`, l.revision(page, token)))
 }
 
-// tell asks each of the tellers, and returns the names of those that say a word.
-// What a body says back of its question is no word of it.
+// tell requests each teller and returns the names of those that contain a word, other
+// than by echoing the request.
 func tell(list []teller, word string) (names []string) {
 	for _, t := range list {
 		if _, body := t.ask(); strings.Contains(body, word) {
@@ -87,16 +87,16 @@ func tell(list []teller, word string) (names []string) {
 	return names
 }
 
-// crossing is what two pages say alike, but for a word.
+// crossing is text that two pages share except for one word.
 func crossing(birds string) string {
 	return "A schooner under full sail crossed the bay, her captain watching the waves and the lights of the harbour.\n\n" +
 		"The crew hauled ropes on deck while " + birds + " followed the vessel out of port, and the wind freshened from the west until evening.\n\n" +
 		"Nobody slept that night: the tide turned early, the anchor dragged, and the lighthouse keeper rang his bell in the fog until dawn.\n"
 }
 
-// Attack: something that was made of a page before, a vector, a list or a cached
-// view, still tells of it when it is deleted, renamed, rewritten or private.
-// While it is there, every one of the answers names it, so none is asked in vain.
+// Attack: derived data, such as an embedding, a list or a cached view, still shows a
+// page that was deleted, renamed, rewritten or made private. Before that, every
+// response shows the page, so that the test is meaningful.
 func TestGoneFromEveryAnswer(t *testing.T) {
 	if testing.Short() {
 		t.Skip("embeds for some seconds")
@@ -122,9 +122,9 @@ func TestGoneFromEveryAnswer(t *testing.T) {
 				return
 			}
 			if time.Now().After(end) {
-				t.Fatalf("only these name %s, so this test would not see it gone from the others: %v", word, names)
+				t.Fatalf("only these show %s, so the test is meaningless for the others: %v", word, names)
 			}
-			time.Sleep(1200 * time.Millisecond) // asking saves, and a wiki is embedded when it is left alone
+			time.Sleep(1200 * time.Millisecond) // requests save something, and embedding waits for a quiet wiki
 		}
 	}
 	gone := func(how, word string, list []teller, change func() *httptest.ResponseRecorder) {
@@ -139,7 +139,7 @@ func TestGoneFromEveryAnswer(t *testing.T) {
 			names = tell(list, word)
 		}
 		if len(names) > 0 {
-			t.Errorf("%s: %v later %s is told of by\n\t%s", how, goneWithin, word, strings.Join(names, "\n\t"))
+			t.Errorf("%s: %v later, %s is still shown by\n\t%s", how, goneWithin, word, strings.Join(names, "\n\t"))
 		}
 	}
 	save("Boats", crossing("gulls"))
@@ -155,20 +155,20 @@ func TestGoneFromEveryAnswer(t *testing.T) {
 	})
 	told("Boating")
 
-	// What it said: words that stay nowhere, though the page does.
+	// Rewritten: the page stays, its former text is shown nowhere.
 	gone("rewritten", "albatross", all, func() *httptest.ResponseRecorder {
 		save("Boating", "# Bread\n\nWarm rolls come out of the oven at five.\n")
 		return httptest.NewRecorder()
 	})
 
-	// A wiki that was public: a stranger, and somebody of another wiki.
+	// A wiki that was public: for a stranger and a member of another wiki.
 	save(page, crossing("albatrosses"))
 	told(page)
 	outside := map[string]*browser{"a stranger": l.browser(), "somebody of another wiki": l.signIn("bob", "bob")}
 	foreign := map[string]string{"a stranger": "", "somebody of another wiki": l.token("bob", "owner")}
 	for who, b := range outside {
 		if names := tell(l.tellers(b, foreign[who]), page); len(names) < 6 {
-			t.Fatalf("%s is told by these alone while the wiki is public: %v", who, names)
+			t.Fatalf("%s only sees these while the wiki is public: %v", who, names)
 		}
 	}
 	var theirs []teller
@@ -186,5 +186,5 @@ func TestGoneFromEveryAnswer(t *testing.T) {
 			t.Errorf("%s: %d of a private wiki", one.name, status)
 		}
 	}
-	told(page) // and its owner has it all
+	told(page) // its owner still sees everything
 }

@@ -9,12 +9,12 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// TestHelp: the service's own wiki has the pages of this binary, for everybody
-// to read and nobody to edit, without a link to nowhere.
+// The help wiki has the pages of this binary. Everybody can read it, nobody can edit
+// it, and it has no broken links.
 func TestHelp(t *testing.T) {
 	dir := t.TempDir()
 	s := openTest(t, dir).Service
-	for range 2 { // the second time there is nothing to do
+	for range 2 { // the second run changes nothing
 		if err := writeHelp(t.Context(), s, "robot.localhost"); err != nil {
 			t.Fatal(err)
 		}
@@ -53,7 +53,7 @@ func TestHelp(t *testing.T) {
 		}
 	}
 
-	// A former version's page goes, and a changed one is brought up to date.
+	// Pages of a former version are deleted, changed ones updated.
 	owner := wiki.Caller{User: wiki.User{DID: "did:web:robot.localhost", Username: wiki.HelpSlug}}
 	if a, err = s.Tenant.Resolve(t.Context(), wiki.HelpSlug, owner); err != nil {
 		t.Fatal(err)
@@ -76,14 +76,14 @@ func TestHelp(t *testing.T) {
 		t.Errorf("Home is %q, %v", again.Source, err)
 	}
 	if _, err := s.Pages.Page(t.Context(), a, "Former", ""); err == nil {
-		t.Error("the former page is there still")
+		t.Error("the former page is still there")
 	}
 }
 
-// Nobody can have the name of the service's own wiki.
+// Nobody can take the name of the help wiki.
 func TestHelpIsReserved(t *testing.T) {
 	s := openTest(t, t.TempDir()).Service
 	if _, err := s.Tenant.Create(t.Context(), wiki.User{DID: "did:plc:eve"}, wiki.HelpSlug); err == nil {
-		t.Error("somebody has the help")
+		t.Error("the help wiki was given to a user")
 	}
 }

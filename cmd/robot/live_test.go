@@ -22,8 +22,8 @@ import (
 	"robot.wtf/internal/service"
 )
 
-// A live service is a seeded development service with all its doors, asked
-// without a network, and what it logs.
+// A live service is a seeded development service with all front ends, called without
+// a network, and its log.
 type live struct {
 	*service.Service
 	t     *testing.T
@@ -36,7 +36,7 @@ type live struct {
 	clock   *clock
 }
 
-// lockedBuffer is a log that can be read while it is written.
+// lockedBuffer is a log that can be read while it is being written.
 type lockedBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -88,8 +88,8 @@ func (l *live) open() *clock {
 	return clock
 }
 
-// restart closes the service and opens it on the same directory; who was signed
-// in still is.
+// restart closes the service and opens it on the same directory. Sessions stay
+// valid.
 func (l *live) restart() {
 	l.t.Helper()
 	_ = l.Service.Close()
@@ -103,7 +103,7 @@ func (l *live) must(err error) {
 	}
 }
 
-// token is one of a wiki.
+// token returns a wiki's token for a role.
 func (l *live) token(slug, role string) string {
 	l.t.Helper()
 	for _, w := range l.facts.Wikis {
@@ -117,7 +117,7 @@ func (l *live) token(slug, role string) string {
 	return ""
 }
 
-// A browser keeps cookies by host, and follows no redirect by itself.
+// A browser keeps cookies by host and doesn't follow redirects.
 type browser struct {
 	l       *live
 	cookies map[string]map[string]string
@@ -145,7 +145,7 @@ func (l *live) signIn(username, slug string) *browser {
 			return b
 		}
 	}
-	l.t.Fatal("signing in to a wiki does not end")
+	l.t.Fatal("too many redirects when signing in to a wiki")
 	return nil
 }
 
@@ -178,7 +178,7 @@ func (b *browser) do(r *http.Request) *httptest.ResponseRecorder {
 	return w
 }
 
-// api asks with a token and JSON.
+// api sends a JSON request with a token.
 func (l *live) api(method, slug, path, token, body string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, "http://"+slug+"."+config.DevHost+path, strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")
@@ -190,11 +190,11 @@ func (l *live) api(method, slug, path, token, body string) *httptest.ResponseRec
 	return w
 }
 
-// Nothing that people write, and no secret, is in the log, whatever they do and
-// however it fails.
+// The log contains no user content and no secrets, whatever users do and however it
+// fails.
 func TestLogHoldsNoTextAndNoSecret(t *testing.T) {
 	l := startLive(t)
-	const planted = "zebrafinch" // in everything that is sent
+	const planted = "zebrafinch" // part of everything that is sent
 	token := l.token("ada", "owner")
 	b := l.signIn("ada", "ada")
 	host := "ada." + config.DevHost
@@ -224,14 +224,14 @@ func TestLogHoldsNoTextAndNoSecret(t *testing.T) {
 	}
 	note(b.post(config.DevHost, "/auth/dev", url.Values{"username": {planted}}))
 
-	// A database that breaks is our fault, and logged whole.
+	// A failing database is a fault of the service: the log has the full error.
 	l.must(l.Service.Store.Close())
 	note(l.browser().get("cleo."+config.DevHost, "/Home"))
 	note(l.api("GET", "dan", "/api/v1/pages", token, ""))
 
 	log := l.log.String()
 	if statuses[http.StatusInternalServerError] == 0 || statuses[http.StatusNotFound] == 0 || statuses[http.StatusUnauthorized] == 0 {
-		t.Errorf("the run did not see all kinds of answers: %v", statuses)
+		t.Errorf("the run didn't see all kinds of responses: %v", statuses)
 	}
 	secrets := []string{planted, token}
 	for _, cookies := range b.cookies {
@@ -244,7 +244,7 @@ func TestLogHoldsNoTextAndNoSecret(t *testing.T) {
 	for _, secret := range secrets {
 		for line := range strings.Lines(log) {
 			if strings.Contains(strings.ToLower(line), strings.ToLower(secret)) {
-				t.Errorf("the log holds %.12q…: %s", secret, line)
+				t.Errorf("the log contains %.12q…: %s", secret, line)
 			}
 		}
 	}
@@ -259,21 +259,21 @@ func TestLogHoldsNoTextAndNoSecret(t *testing.T) {
 			continue
 		}
 		if entry.ID == "" || entry.Host == "" || entry.Route == "" || entry.Status == 0 {
-			t.Errorf("a request's line lacks something: %s", line)
+			t.Errorf("a request's line is incomplete: %s", line)
 		}
 		if entry.Status == http.StatusInternalServerError {
 			failed++
 			if entry.Level != "ERROR" || entry.Cause == "" {
-				t.Errorf("a failure without its cause: %s", line)
+				t.Errorf("a failure without a cause: %s", line)
 			}
 		}
 	}
 	if failed != statuses[http.StatusInternalServerError] {
-		t.Errorf("%d failures in the log, %d were answered", failed, statuses[http.StatusInternalServerError])
+		t.Errorf("%d failures in the log, %d responses", failed, statuses[http.StatusInternalServerError])
 	}
 }
 
-// mcp asks the agents' door: for "tools/list", or with the parameters of a call.
+// mcp sends an MCP request.
 func (l *live) mcp(slug, token, method string, params any) *httptest.ResponseRecorder {
 	body, err := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
 	l.must(err)
@@ -286,7 +286,7 @@ func (l *live) mcp(slug, token, method string, params any) *httptest.ResponseRec
 	return w
 }
 
-// gitRefs asks as "git clone" begins.
+// gitRefs sends the first request of "git clone".
 func (l *live) gitRefs(slug, token string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(http.MethodGet, "http://"+slug+"."+config.DevHost+"/repo.git/info/refs?service=git-upload-pack", nil)
 	if token != "" {
@@ -302,7 +302,7 @@ func exists(parts ...string) bool {
 	return err == nil
 }
 
-// listen serves on a port of loopback until the test ends.
+// listen serves on a loopback port until the test ends.
 func (l *live) listen() (address string) {
 	l.t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -314,15 +314,15 @@ func (l *live) listen() (address string) {
 	return listener.Addr().String()
 }
 
-// dialTo connects to an address, whatever host is asked for.
+// dialTo connects to an address for any host.
 func dialTo(address string) func(ctx context.Context, _, _ string) (net.Conn, error) {
 	return func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "tcp", address)
 	}
 }
 
-// endsWithTest kills a program when the test ends, and shows what it logged when
-// the test failed.
+// endsWithTest kills a program when the test ends, and shows its log if the test
+// failed.
 func endsWithTest(t *testing.T, cmd *exec.Cmd, log fmt.Stringer) {
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()

@@ -14,7 +14,7 @@ import (
 	"robot.wtf/internal/config"
 )
 
-// do runs an operator's command as the socket would.
+// do runs an operator's command as the socket does.
 func (l *live) do(name string, args ...string) string {
 	l.t.Helper()
 	values := url.Values{}
@@ -28,7 +28,7 @@ func (l *live) do(name string, args ...string) string {
 	return out.String()
 }
 
-// within waits up to a second for something to be so.
+// within waits up to a second for a condition.
 func within(t *testing.T, what string, so func() bool) {
 	t.Helper()
 	for end := time.Now().Add(time.Second); !so(); time.Sleep(10 * time.Millisecond) {
@@ -39,8 +39,8 @@ func within(t *testing.T, what string, so func() bool) {
 	}
 }
 
-// doors are what every way into ada's wiki answers: to its owner's browser, a
-// reader's, and programs with a token.
+// doors returns the statuses of every front end of ada's wiki: for its owner's
+// browser, a reader's browser, and programs with a token.
 func (l *live) doors(owner, reader *browser) map[string]int {
 	host := "ada." + config.DevHost
 	token := l.token("ada", "owner")
@@ -74,13 +74,13 @@ func TestSuspendedWikiIsClosedOnEveryDoor(t *testing.T) {
 		}
 	}
 	if told := owner.get("ada."+config.DevHost, "/Home"); told.Code != http.StatusForbidden || !strings.Contains(told.Body.String(), "sells what is not its own") {
-		t.Errorf("the owner is told: %d", told.Code)
+		t.Errorf("the owner's dashboard: %d", told.Code)
 	}
 	if told := reader.get("ada."+config.DevHost, "/Home"); strings.Contains(told.Body.String(), "sells") {
-		t.Error("a stranger is told why")
+		t.Error("a stranger sees the reason")
 	}
 	if !strings.Contains(l.do("wikis"), "suspended") || !strings.Contains(l.do("audit", "wiki", "ada", "limit", "5"), "site.suspend") {
-		t.Error("it is not in the lists")
+		t.Error("missing from the lists")
 	}
 	l.do("resume", "name", "ada")
 	within(t, "resume", func() bool { return reader.get("ada."+config.DevHost, "/Home").Code == http.StatusOK })
@@ -99,7 +99,7 @@ func TestSuspendedPersonIsKeptOut(t *testing.T) {
 	}
 	l.do("suspend", "name", "bob", "user", "true")
 	if w := bob.get("ada."+config.DevHost, "/Home/edit"); w.Code == http.StatusOK {
-		t.Error("the session goes on")
+		t.Error("the session is still valid")
 	}
 	if w := l.api("GET", "ada", "/api/v1/pages", l.token("ada", "editor"), ""); w.Code != http.StatusUnauthorized {
 		t.Errorf("the token: %d", w.Code)
@@ -150,8 +150,8 @@ func TestOperatorCommands(t *testing.T) {
 	}
 }
 
-// New keys of a running service sign at once, and sign nobody out; what the
-// former ones have signed is refused after the next rotation.
+// New keys of a running service are used at once and sign nobody out. Sessions signed
+// by a former key end with the next rotation.
 func TestKeysAreRotatedWhileItRuns(t *testing.T) {
 	l := startLive(t)
 	before, host := l.signIn("ada", "ada"), "ada."+config.DevHost
@@ -162,30 +162,30 @@ func TestKeysAreRotatedWhileItRuns(t *testing.T) {
 		t.Errorf("published before:\n%s\nand after:\n%s", old, both)
 	}
 	if w := before.get(host, "/Home/edit"); w.Code != http.StatusOK {
-		t.Errorf("who was signed in: %d", w.Code)
+		t.Errorf("an earlier session: %d", w.Code)
 	}
 	after := l.signIn("bob", "ada")
 	l.restart()
 	for who, b := range map[string]*browser{"before": before, "after": after} {
 		if w := b.get(host, "/Home/edit"); w.Code != http.StatusOK {
-			t.Errorf("who signed in %s, after a restart: %d", who, w.Code)
+			t.Errorf("a session from %s, after a restart: %d", who, w.Code)
 		}
 	}
 	stale := l.browser()
 	stale.cookies = map[string]map[string]string{host: maps.Clone(before.cookies[host])}
 	l.do("rotate-keys")
 	if w := after.get(host, "/Home/edit"); w.Code != http.StatusOK {
-		t.Errorf("who signed in between: %d", w.Code)
+		t.Errorf("a session from between: %d", w.Code)
 	}
 	if w := stale.get(host, "/Home/edit"); w.Code == http.StatusOK {
-		t.Error("a token of the key before the former one is taken")
+		t.Error("a token of the key before the former one is accepted")
 	}
 	if out := l.do("audit", "limit", "5"); strings.Count(out, "keys.rotate") != 2 {
 		t.Errorf("the audit log:\n%s", out)
 	}
 }
 
-// events opens the panel of a wiki's connect page, and closes the channel when
+// events opens the event stream of a wiki's connect page, and closes the channel when
 // the stream ends.
 func (l *live) events(b *browser, address, slug string) <-chan struct{} {
 	l.t.Helper()
@@ -203,7 +203,7 @@ func (l *live) events(b *browser, address, slug string) <-chan struct{} {
 	ended := make(chan struct{})
 	lines := bufio.NewScanner(answer.Body)
 	if !lines.Scan() {
-		l.t.Fatalf("events of %s: nothing comes", slug)
+		l.t.Fatalf("events of %s: no event", slug)
 	}
 	go func() {
 		defer close(ended)
@@ -225,8 +225,8 @@ func over(ended <-chan struct{}) func() bool {
 	}
 }
 
-// What is open when somebody is closed out ends as well, within a second; what
-// others have open goes on.
+// Open streams of a user who loses access end within a second. Streams of others
+// continue.
 func TestOpenStreamsEndWithTheRight(t *testing.T) {
 	l := startLive(t)
 	address := l.listen()
@@ -243,12 +243,12 @@ func TestOpenStreamsEndWithTheRight(t *testing.T) {
 	}
 	within(t, "the stream of who signed out", over(cleos))
 	if over(adas)() {
-		t.Error("the owner's stream has ended with others'")
+		t.Error("the owner's stream ended with the others")
 	}
 	l.do("suspend", "name", "ada")
 	within(t, "a stream of a suspended wiki", over(adas))
 
-	// Agents have no stream that could stay open: they ask each time.
+	// Agents have no streams that could stay open.
 	l.do("resume", "name", "bob", "user", "true")
 	for _, ask := range []string{"GET", "POST"} {
 		body := ""

@@ -19,12 +19,12 @@ import (
 	"time"
 )
 
-// A proxied service is the real binary behind Caddy with the Caddyfile of
-// deploy/, but for the certificate, which Caddy's own authority makes.
+// A proxied service is the real binary behind Caddy with the Caddyfile from deploy/,
+// except that Caddy's own authority issues the certificate.
 type proxied struct {
 	t       *testing.T
 	port    string
-	root    string // file of the authority
+	root    string // file with the authority's certificate
 	token   string
 	cookies map[string]map[string]string
 	client  *http.Client
@@ -80,7 +80,7 @@ func startProxied(t *testing.T) *proxied {
 	return p
 }
 
-// connect waits for Caddy, and trusts its authority.
+// connect waits for Caddy and trusts its authority.
 func (p *proxied) connect() {
 	p.t.Helper()
 	for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
@@ -103,7 +103,7 @@ func (p *proxied) connect() {
 			}
 		}
 		if time.Now().After(end) {
-			p.t.Fatal("Caddy does not answer")
+			p.t.Fatal("Caddy doesn't respond")
 		}
 	}
 }
@@ -144,7 +144,7 @@ func TestBehindCaddy(t *testing.T) {
 	a, text := p.ask("GET", platform, "/", "")
 	p.want(http.StatusOK, a, text)
 	if a.Header.Get("Strict-Transport-Security") == "" || a.ProtoMajor < 1 {
-		t.Error("the platform's headers are not there")
+		t.Error("the platform's headers are missing")
 	}
 	a, text = p.ask("GET", ada, "/Home", "")
 	p.want(http.StatusOK, a, text)
@@ -152,23 +152,23 @@ func TestBehindCaddy(t *testing.T) {
 	p.want(http.StatusOK, a, text)
 	if other, err := p.client.Get("https://other.example/health"); err == nil {
 		other.Body.Close()
-		t.Error("there is a certificate for another host")
+		t.Error("another host gets a certificate")
 	}
 
-	// The largest attachment there can be comes through, and comes back.
+	// The largest attachment can be uploaded and downloaded.
 	big := bytes.Repeat([]byte("0123456789abcdef"), 10<<20/16)
 	a, text = p.ask("POST", ada, "/api/v1/pages/Home/attachments", `{"filename":"big.bin","content":"`+base64.StdEncoding.EncodeToString(big)+`"}`, auth...)
 	p.want(http.StatusCreated, a, text)
 	a, text = p.ask("GET", ada, "/api/v1/pages/Home/attachments/big.bin", "", auth...)
 	if p.want(http.StatusOK, a, text); text != string(big) && !strings.Contains(text, base64.StdEncoding.EncodeToString(big[:48])) {
-		t.Errorf("the attachment comes back as %d bytes", len(text))
+		t.Errorf("the attachment has %d bytes", len(text))
 	}
 	a, text = p.ask("PUT", ada, "/api/v1/pages/Huge", `{"content":"`+strings.Repeat("x", 21<<20)+`"}`, auth...)
 	p.want(http.StatusRequestEntityTooLarge, a, text)
 
 	p.events(ada)
 
-	// The agents' door and the clone.
+	// MCP and a clone.
 	a, text = p.ask("POST", ada, "/mcp", `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`, append(auth, "Accept", "application/json, text/event-stream")...)
 	if a.StatusCode != http.StatusOK || !strings.Contains(text, "read_page") {
 		t.Errorf("MCP: %s %.200s", a.Status, text)
@@ -176,8 +176,7 @@ func TestBehindCaddy(t *testing.T) {
 	p.clone(ada)
 }
 
-// events reads what the connect page is told as it happens: at once, though a
-// proxy is between.
+// events reads the connect page's event stream, which the proxy must not buffer.
 func (p *proxied) events(host string) {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.t.Context(), 10*time.Second)
@@ -200,16 +199,16 @@ func (p *proxied) events(host string) {
 	}
 	first, err := bufio.NewReader(answer.Body).ReadString('\n')
 	if err != nil || first == "" {
-		p.t.Errorf("no event came: %q, %v", first, err)
+		p.t.Errorf("no event: %q, %v", first, err)
 	}
 }
 
-// clone clones the wiki with git itself.
+// clone clones the wiki with git.
 func (p *proxied) clone(host string) {
 	p.t.Helper()
 	dir := filepath.Join(p.t.TempDir(), "clone")
 	cmd := exec.Command("git", "clone", "-q", fmt.Sprintf("https://%s:%s/repo.git", host, p.port), dir)
-	cmd.Env = append(os.Environ(), "GIT_SSL_CAINFO="+p.root) // which goes before any setting
+	cmd.Env = append(os.Environ(), "GIT_SSL_CAINFO="+p.root) // takes precedence over all settings
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		p.t.Errorf("clone: %v\n%s", err, out)

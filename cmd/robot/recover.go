@@ -119,7 +119,7 @@ func recoverWiki(ctx context.Context, s *service.Service, args url.Values, in io
 		}
 		return err
 	}
-	// Derived data moved aside with the directory; drop what is in memory. The audit
+	// Derived data moved aside with the directory; drop cached state. The audit
 	// entry invalidates cached pages.
 	err = s.Forget(ctx, slug)
 	if err := errors.Join(err, s.Store.OperatorEvent(ctx, slug, "site.recover", "as of "+r.Copy.Taken.UTC().Format("2006-01-02 15:04")+" UTC")); err != nil {

@@ -18,7 +18,7 @@ import (
 	"time"
 )
 
-// A unit runs the real binary as systemd does: with a socket that outlives it.
+// A unit runs the real binary like systemd: with a socket that outlives it.
 type unit struct {
 	t      *testing.T
 	socket *os.File
@@ -55,7 +55,7 @@ func newUnit(t *testing.T, data string, args ...string) (*unit, string) {
 	return u, listener.Addr().String()
 }
 
-// start starts the service and waits until it says that it is ready.
+// start starts the service and waits until it is ready.
 func (u *unit) start() {
 	u.t.Helper()
 	u.cmd = exec.Command("sh", append([]string{"-c", `LISTEN_PID=$$ exec robot "$@"`, "robot"}, u.args...)...)
@@ -70,7 +70,7 @@ func (u *unit) start() {
 		_ = u.notes.SetReadDeadline(time.Now().Add(30 * time.Second))
 		n, err := u.notes.Read(said)
 		if err != nil {
-			u.t.Fatalf("it does not say that it is ready: %v\n%s", err, u.log.String())
+			u.t.Fatalf("it isn't ready: %v\n%s", err, u.log.String())
 		}
 		said = said[:cap(said)]
 		_ = n
@@ -83,7 +83,7 @@ func (u *unit) stop() {
 		u.t.Fatal(err)
 	}
 	if err := u.cmd.Wait(); err != nil {
-		u.t.Errorf("it ended with %v", err)
+		u.t.Errorf("it exited with %v", err)
 	}
 	u.cmd = nil
 }
@@ -95,7 +95,7 @@ func (u *unit) kill() {
 	}
 }
 
-// seededData makes a data directory of a service, with a token of ada's.
+// seededData creates a service's data directory with a token for ada.
 func seededData(t *testing.T) (dir, token string, cookies map[string]map[string]string) {
 	t.Helper()
 	l := startLive(t)
@@ -105,8 +105,8 @@ func seededData(t *testing.T) (dir, token string, cookies map[string]map[string]
 	return l.dir, l.token("ada", "owner"), b.cookies
 }
 
-// A restart fails no request: what is under way is finished, what comes
-// meanwhile waits in the socket. Every write that was acknowledged is there.
+// A restart fails no request: running requests finish, new ones wait in the socket.
+// Every acknowledged write is kept.
 func TestRestartUnderLoadFailsNothing(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts the real binary several times")
@@ -116,7 +116,7 @@ func TestRestartUnderLoadFailsNothing(t *testing.T) {
 	u.start()
 	client := &http.Client{
 		Transport: &http.Transport{
-			DisableKeepAlives: true, // as the proxy does, see deploy/Caddyfile
+			DisableKeepAlives: true, // like the proxy, see deploy/Caddyfile
 			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 				return (&net.Dialer{}).DialContext(ctx, "tcp", address)
 			},
@@ -167,7 +167,7 @@ func TestRestartUnderLoadFailsNothing(t *testing.T) {
 			if err == nil {
 				written.Add(1)
 			}
-			time.Sleep(20 * time.Millisecond) // 500 pages are the limit
+			time.Sleep(20 * time.Millisecond) // a wiki has at most 500 pages
 			return err
 		})
 	}

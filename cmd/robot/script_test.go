@@ -26,22 +26,22 @@ func TestMain(m *testing.M) {
 	testscript.Main(tests{m}, map[string]func(){"robot": main})
 }
 
-// TestScripts runs testdata/script/*.txtar on the real binary. Besides
-// testscript's own commands they have
+// TestScripts runs testdata/script/*.txtar with the real binary. In addition to
+// testscript's commands there are
 //
-//	start NAME ARG...   runs "robot ARG..." until it says that it is ready, and
-//	                    sets $NAME_url, $NAME_data and, of serve, $NAME_port and $NAME_metrics from
-//	                    what it prints; what it logs is in NAME.log as well
-//	seeded DIR          makes the data directory of a development service that ran once
-//	stop NAME           sends SIGTERM and wants it to end well within 10 s
+//	start NAME ARG...   starts "robot ARG...", waits until it is ready, and
+//	                    sets $NAME_url, $NAME_data and, for serve, $NAME_port and $NAME_metrics
+//	                    from its output; its log is in NAME.log
+//	seeded DIR          creates the data directory of a development service that ran once
+//	stop NAME           sends SIGTERM; it must exit with 0 within 10 s
 //	kill9 NAME          kills it
 //	http METHOD URL STATUS [HEADER: VALUE]... [@BODYFILE]
-//	                    asks 127.0.0.1 by the URL's host and port; the answer
-//	                    with its headers is the file "answer", without them "body"
+//	                    sends a request to 127.0.0.1 with the URL's host and port. The
+//	                    response is in the file "answer", its body in "body"
 //	wikiurl NAME SLUG   sets $wiki to the wiki's origin
 //	token FILE SLUG ROLE  sets $token from a dev.json
-//	newwiki NAME PERSON   signs PERSON in at a development service and makes the wiki
-//	mode FILE OCTAL     wants a file's permissions
+//	newwiki NAME PERSON   signs PERSON in at a development service and creates the wiki
+//	mode FILE OCTAL     checks a file's permissions
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "../../testdata/script",
@@ -57,7 +57,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// processes is the key of a script's running services.
+// processes is the key for a script's running services.
 type processes struct{}
 
 func running(ts *testscript.TestScript) map[string]*exec.Cmd {
@@ -173,8 +173,8 @@ func request(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// until asks an address again and again until its answer fits a pattern, or, with
-// a "!" in front, until it no longer does: for what happens behind a save.
+// until repeats a request until the response matches a pattern or, with "!", no longer
+// does. It is for work that follows a save.
 func until(ts *testscript.TestScript, neg bool, args []string) {
 	pattern := regexp.MustCompile(args[1])
 	for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
@@ -214,7 +214,7 @@ func mode(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// newWiki signs somebody in at a development service and makes their wiki.
+// newWiki signs a person in at a development service and creates their wiki.
 func newWiki(ts *testscript.TestScript, neg bool, args []string) {
 	jar, err := cookiejar.New(nil)
 	ts.Check(err)

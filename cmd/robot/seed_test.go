@@ -75,7 +75,7 @@ func TestSeeds(t *testing.T) {
 	who := map[string]int{}
 	for i, c := range log {
 		if i > 0 && !c.Time.After(log[i-1].Time) {
-			t.Errorf("%q is not later than the one before", c.Message)
+			t.Errorf("%q isn't later than the one before", c.Message)
 		}
 		if c.Time.After(time.Now()) {
 			t.Errorf("%q is in the future", c.Message)
@@ -117,8 +117,8 @@ func TestSeeds(t *testing.T) {
 	}
 }
 
-// An interrupted seeding goes on where it stopped; a finished one changes
-// nothing, whatever people have written since.
+// An interrupted seeding resumes. A finished one changes nothing, whatever people have
+// written since.
 func TestSeedingGoesOn(t *testing.T) {
 	dir := t.TempDir()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -126,7 +126,7 @@ func TestSeedingGoesOn(t *testing.T) {
 	whole, cut := seedWikis(), seedWikis()
 	cut[0].history[20].do = func(context.Context, *seeder, wiki.Access) error { cancel(); return ctx.Err() }
 	if err := seed(ctx, first.Service, first.clock, cut); !errors.Is(err, context.Canceled) {
-		t.Fatalf("not cut short: %v", err)
+		t.Fatalf("not interrupted: %v", err)
 	}
 	if time.Since(first.clock.Now()) > time.Minute {
 		t.Error("the clock was left in the past")
@@ -140,7 +140,7 @@ func TestSeedingGoesOn(t *testing.T) {
 		return seq
 	}
 	if got := head(); got != 20 {
-		t.Fatalf("cut short at %d", got)
+		t.Fatalf("interrupted at %d", got)
 	}
 	for range 2 {
 		if err := seed(t.Context(), first.Service, first.clock, whole); err != nil {

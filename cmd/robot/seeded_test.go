@@ -17,8 +17,8 @@ import (
 	"robot.wtf/internal/service"
 )
 
-// tests are all tests of the package; what they share lies in a directory that
-// goes with them.
+// tests runs all tests of the package with a shared directory, which it deletes at
+// the end.
 type tests struct{ *testing.M }
 
 var sharedDir string
@@ -33,8 +33,8 @@ func (m tests) Run() int {
 	return m.M.Run()
 }
 
-// seedShared makes the data directory of a development service that has run and
-// was stopped. It costs more than most tests, which so begin with a copy.
+// seedShared creates the data directory of a development service that ran once. It is
+// slower than most tests, so they start with a copy.
 var seedShared = sync.OnceValue(func() (err error) {
 	ctx := context.Background()
 	cfg, err := config.Dev("127.0.0.1:0", sharedDir, 0)
@@ -57,7 +57,7 @@ var seedShared = sync.OnceValue(func() (err error) {
 	return reindex(ctx, s, url.Values{"wiki": {""}, "workers": {"0"}}, nil, io.Discard)
 })
 
-// copySeeded fills a directory with what a development service begins with.
+// copySeeded copies the data of a new development service into a directory.
 func copySeeded(dir string) error {
 	if err := seedShared(); err != nil {
 		return err

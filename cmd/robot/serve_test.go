@@ -10,8 +10,7 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// Every flag of the commands that an operator runs is explained, with its
-// variable.
+// Every flag of the operator's commands is documented, with its variable.
 func TestFlagsAreDocumented(t *testing.T) {
 	docs := map[string]string{"serve": "serve.md", "backup": "operate.md", "verify": "operate.md", "restore": "operate.md", "admin": "operate.md"}
 	parser, err := kong.New(new(commands))
@@ -24,11 +23,11 @@ func TestFlagsAreDocumented(t *testing.T) {
 		for _, flag := range command.Flags {
 			n++
 			if !strings.Contains(text, "`--"+flag.Name+"`") {
-				t.Errorf("--%s of %s is not in docs/%s", flag.Name, command.Name, file)
+				t.Errorf("--%s of %s isn't in docs/%s", flag.Name, command.Name, file)
 			}
 			for _, variable := range flag.Envs {
 				if !flag.Hidden && flag.Name != "config" && !strings.Contains(text, "`"+variable+"`") {
-					t.Errorf("%s is not in docs/%s", variable, file)
+					t.Errorf("%s isn't in docs/%s", variable, file)
 				}
 			}
 		}
@@ -52,8 +51,8 @@ func TestFlagsAreDocumented(t *testing.T) {
 	}
 }
 
-// Every line for the operator to copy is understood: commands with their flags,
-// and settings by their names.
+// Every line that an operator can copy is valid: commands with their flags, and names
+// of settings.
 func TestCopiedLinesAreUnderstood(t *testing.T) {
 	t.Setenv("ROBOT_DATA", t.TempDir())
 	t.Setenv("ROBOT_BACKUP", t.TempDir())
@@ -86,7 +85,7 @@ func TestCopiedLinesAreUnderstood(t *testing.T) {
 	n := 0
 	for _, m := range regexp.MustCompile(`(?m)^#?(ROBOT_[A-Z_]+)=`).FindAllStringSubmatch(read("deploy/robot.env"), -1) {
 		if n++; !variables[m[1]] {
-			t.Errorf("deploy/robot.env: no setting is called %s", m[1])
+			t.Errorf("deploy/robot.env: there is no setting %s", m[1])
 		}
 	}
 	lines := regexp.MustCompile("(?m)(?:^|`)(?:runuser -u robot -- )?robot ((?:admin|backup|verify|restore|import) [^`#\n…]+)")

@@ -20,7 +20,7 @@ import (
 )
 
 // socketName is the socket in the data directory on which a service accepts the
-// operator's commands. Anybody who can open it (0600) is the operator.
+// operator's commands. Access to it (0600) makes the operator.
 const socketName = "robot.sock"
 
 // An operation is an operator's command on a service: the running one, over its

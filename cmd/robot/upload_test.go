@@ -10,9 +10,9 @@ import (
 	"robot.wtf/internal/config"
 )
 
-// Attack: through a one-time address, which asks for no cookie and no token, a
-// file is stored in a private wiki that would run script in its members'
-// browsers. It comes back to members as what cannot, and to nobody else.
+// Attack: through a one-time address, which needs no cookie and no token, a file with
+// script is stored in a private wiki. It is served to members only, in a form that
+// can't run script.
 func TestUploadedFilesAreInertAndPrivate(t *testing.T) {
 	l := startLive(t)
 	owner, stranger := l.signIn("bob", "bob"), l.signIn("dan", "ada")
