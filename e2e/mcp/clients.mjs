@@ -36,7 +36,7 @@ for (const versionNegotiation of [undefined, { mode: "auto" }]) {
   test(`the TypeScript client edits a page, with ${versionNegotiation ? "the newest revision" : "default settings"}`, async () => {
     const client = new Client({ name: "typescript", version: "1" }, versionNegotiation && { versionNegotiation });
     await client.connect(new StreamableHTTPClientTransport(new URL(address), { requestInit: { headers: { Authorization: `Bearer ${token}` } } }));
-    assert.match(client.getInstructions() ?? "", /Its members say on the page AGENTS/);
+    assert.match(client.getInstructions() ?? "", /From its members, on the page AGENTS/);
     await createAndEditPage(service, client, versionNegotiation ? "By_TypeScript_2026" : "By_TypeScript");
     const resource = await client.readResource({ uri: "wiki://page/Home" });
     assert.match(resource.contents[0].text, /^Home @/);

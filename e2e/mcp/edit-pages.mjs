@@ -10,7 +10,7 @@ export async function createAndEditPage(service, client, name) {
   };
   const tools = await client.listTools();
   assert.equal(tools.tools.length, 16);
-  assert.match(await call("wiki_overview", {}), /You may read and edit/);
+  assert.match(await call("wiki_overview", {}), /You can read and edit/);
   await call("create_page", { path: name, content: "# " + name + "\n\n- one\n", message: "Begin" });
   const edited = await call("edit_page", { path: name, edits: [{ op: "append", text: "- two" }], message: "Add two" });
   assert.match(edited, /\+- two/);

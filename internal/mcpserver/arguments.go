@@ -11,11 +11,11 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// arguments of a call, by the names that the schema has. Models write others,
-// too, and texts for numbers: what can be understood is.
+// arguments of a call, by the names in the schema. Models also use other
+// names, and texts for numbers; we accept what is unambiguous.
 type arguments map[string]json.RawMessage
 
-// aliases are what models call parameters that have another name here.
+// aliases maps other names that models use for parameters.
 var aliases = map[string]string{
 	"page": "path", "page_path": "path", "title": "path", "file": "path", "uri": "path",
 	"body": "content", "markdown": "content", "new_content": "content",
@@ -26,7 +26,7 @@ var aliases = map[string]string{
 	"old_string": "old", "old_text": "old", "find": "old", "new_string": "text", "new_text": "text", "new": "text", "replace_all": "all",
 }
 
-// parse reads the arguments of a call of a tool.
+// parse parses the arguments of a tool call.
 func (t *tool) parse(raw json.RawMessage) (arguments, error) {
 	a := arguments{}
 	if len(raw) == 0 || string(raw) == "null" {
@@ -38,29 +38,29 @@ func (t *tool) parse(raw json.RawMessage) (arguments, error) {
 	}
 	maps.DeleteFunc(given, func(_ string, value json.RawMessage) bool { return string(value) == "null" })
 	for name, value := range given {
-		if t.takes(name) {
+		if t.accepts(name) {
 			a[name] = value
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(given)) {
 		other := aliases[name]
 		switch {
-		case t.takes(name):
-		case t.takes(other) && a[other] == nil:
+		case t.accepts(name):
+		case t.accepts(other) && a[other] == nil:
 			a[other] = given[name]
 		default:
-			return nil, wiki.Problemf(wiki.ErrInvalid, name, "%s has no parameter %q. It takes: %s.", t.name, clip(name, 60), strings.Join(t.names(), ", "))
+			return nil, wiki.Problemf(wiki.ErrInvalid, name, "%s has no parameter %q. It accepts: %s.", t.name, truncate(name, 60), strings.Join(t.paramNames(), ", "))
 		}
 	}
 	for _, p := range t.params {
 		if name, must := strings.CutSuffix(p.name, "!"); must && a[name] == nil && len(t.hidden) == 0 {
-			return nil, wiki.Problemf(wiki.ErrInvalid, name, "%s needs %q.", t.name, name)
+			return nil, wiki.Problemf(wiki.ErrInvalid, name, "%s requires %q.", t.name, name)
 		}
 	}
 	return a, nil
 }
 
-// text is a string; "" where there is none.
+// text returns a string argument, or "" if it is missing.
 func (a arguments) text(name string) string {
 	var s string
 	if json.Unmarshal(a[name], &s) == nil {
@@ -73,29 +73,29 @@ func (a arguments) text(name string) string {
 	return ""
 }
 
-// needed is a string that must not be empty.
-func (a arguments) needed(name string) (string, error) {
+// requiredText returns a string argument that must not be empty.
+func (a arguments) requiredText(name string) (string, error) {
 	s := a.text(name)
 	if strings.TrimSpace(s) == "" {
-		return "", wiki.Problemf(wiki.ErrInvalid, name, "%q is empty.", name)
+		return "", wiki.Problemf(wiki.ErrInvalid, name, "%q must not be empty.", name)
 	}
 	return s, nil
 }
 
-// number is an integer within bounds; what is out of them counts as the bound.
-func (a arguments) number(name string, standard, low, high int) (int, error) {
+// integer returns an integer argument, clamped to low and high.
+func (a arguments) integer(name string, standard, low, high int) (int, error) {
 	text := strings.TrimSpace(a.text(name))
 	if text == "" {
 		return standard, nil
 	}
 	n, err := strconv.ParseFloat(text, 64)
 	if err != nil {
-		return 0, wiki.Problemf(wiki.ErrInvalid, name, "%q is a number from %d to %d.", name, low, high)
+		return 0, wiki.Problemf(wiki.ErrInvalid, name, "%q must be a number from %d to %d.", name, low, high)
 	}
 	return int(max(float64(low), min(float64(high), n))), nil
 }
 
-func (a arguments) truth(name string) bool {
+func (a arguments) boolean(name string) bool {
 	var b bool
 	if json.Unmarshal(a[name], &b) == nil {
 		return b
@@ -103,8 +103,9 @@ func (a arguments) truth(name string) bool {
 	return strings.EqualFold(a.text(name), "true")
 }
 
-// choice is one of some words, the first where there is none.
-func (a arguments) choice(name string, words ...string) (string, error) {
+// enum returns an argument that must be one of some words; the first is the
+// default.
+func (a arguments) enum(name string, words ...string) (string, error) {
 	got := strings.ToLower(strings.TrimSpace(a.text(name)))
 	if got == "" {
 		return words[0], nil
@@ -112,11 +113,12 @@ func (a arguments) choice(name string, words ...string) (string, error) {
 	if slices.Contains(words, got) {
 		return got, nil
 	}
-	return "", wiki.Problemf(wiki.ErrInvalid, name, "%q is one of: %s.", name, strings.Join(words, ", "))
+	return "", wiki.Problemf(wiki.ErrInvalid, name, "%q must be one of: %s.", name, strings.Join(words, ", "))
 }
 
-// list is an array of strings; one string, or an array in one, does as well.
-func (a arguments) list(name string) ([]string, error) {
+// texts returns an array of strings. It also accepts a single string, or an
+// array encoded as a string.
+func (a arguments) texts(name string) ([]string, error) {
 	raw := a[name]
 	var list []string
 	if json.Unmarshal(raw, &list) == nil {
@@ -127,13 +129,13 @@ func (a arguments) list(name string) ([]string, error) {
 		return list, nil
 	}
 	if text == "" {
-		return nil, wiki.Problemf(wiki.ErrInvalid, name, "%q is an array of strings.", name)
+		return nil, wiki.Problemf(wiki.ErrInvalid, name, "%q must be an array of strings.", name)
 	}
 	return []string{text}, nil
 }
 
-// objects are an array of objects; one object, or an array in a string, does as
-// well. Names of members may be aliases.
+// objects returns an array of objects. It also accepts a single object, an
+// array encoded as a string, and aliases for members.
 func (a arguments) objects(name string, members ...string) ([]arguments, error) {
 	raw := a[name]
 	if text := a.text(name); text != "" {
@@ -143,7 +145,7 @@ func (a arguments) objects(name string, members ...string) ([]arguments, error) 
 	if json.Unmarshal(raw, &list) != nil {
 		var one map[string]json.RawMessage
 		if json.Unmarshal(raw, &one) != nil {
-			return nil, wiki.Problemf(wiki.ErrInvalid, name, "%q is an array of objects.", name)
+			return nil, wiki.Problemf(wiki.ErrInvalid, name, "%q must be an array of objects.", name)
 		}
 		list = append(list, one)
 	}
@@ -157,7 +159,7 @@ func (a arguments) objects(name string, members ...string) ([]arguments, error) 
 				} else if member == "content" && given["text"] == nil {
 					member = "text"
 				} else {
-					return nil, wiki.Problemf(wiki.ErrInvalid, name, "%s %d has no member %q. It takes: %s.", strings.TrimSuffix(name, "s"), i+1, clip(member, 60), strings.Join(members, ", "))
+					return nil, wiki.Problemf(wiki.ErrInvalid, name, "%s %d has no member %q. It accepts: %s.", strings.TrimSuffix(name, "s"), i+1, truncate(member, 60), strings.Join(members, ", "))
 				}
 			}
 			if string(value) != "null" {
@@ -168,7 +170,7 @@ func (a arguments) objects(name string, members ...string) ([]arguments, error) 
 	return out, nil
 }
 
-// parseLines reads a range as it is written, "40-120", "40-" or "40".
+// parseLines parses a range of lines: "40-120", "40-" or "40".
 func parseLines(text string) (from, to int, err error) {
 	first, last, ranged := strings.Cut(strings.TrimSpace(text), "-")
 	from, err = strconv.Atoi(strings.TrimSpace(first))
@@ -181,14 +183,14 @@ func parseLines(text string) (from, to int, err error) {
 		}
 	}
 	if err != nil || from < 1 || to < from {
-		return 0, 0, wiki.Problemf(wiki.ErrInvalid, "lines", `%q is no range of lines: write "40-120".`, clip(text, 30))
+		return 0, 0, wiki.Problemf(wiki.ErrInvalid, "lines", `%q is not a line range; use "40-120".`, truncate(text, 30))
 	}
 	return from, to, nil
 }
 
-// parseMark reads a revision. Its mark says what was read of the page: "a1b2c3d4~40-120", or
-// nothing of it, "a1b2c3d4~0".
-func parseMark(revision string) (base string, from, to int, marked bool, err error) {
+// parseRevision parses a revision. Its suffix says which lines of the page
+// the agent has read: "a1b2c3d4~40-120", or none, "a1b2c3d4~0".
+func parseRevision(revision string) (base string, from, to int, marked bool, err error) {
 	revision = strings.TrimPrefix(strings.TrimSpace(revision), "@")
 	base, lines, marked := strings.Cut(revision, "~")
 	if !marked || lines == "0" {
@@ -196,12 +198,12 @@ func parseMark(revision string) (base string, from, to int, marked bool, err err
 	}
 	from, to, err = parseLines(lines)
 	if err != nil {
-		err = wiki.Problemf(wiki.ErrInvalid, "revision", "%q is no revision: send it as it was given.", clip(revision, 60))
+		err = wiki.Problemf(wiki.ErrInvalid, "revision", "%q is not a revision. Send it exactly as returned.", truncate(revision, 60))
 	}
 	return base, from, to, true, err
 }
 
-func mark(from, to int) string {
+func rangeSuffix(from, to int) string {
 	if to < 1 {
 		return "~0"
 	}

@@ -2,6 +2,7 @@ package mcpserver
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"net/http"
 	"path"
@@ -15,12 +16,12 @@ import (
 )
 
 const (
-	maxImage    = 1 << 20   // bytes of an image that is sent as one
-	maxInlined  = 256 << 10 // bytes that may come in base64
+	maxImage    = 1 << 20   // bytes of an image that is returned as an image
+	maxInlined  = 256 << 10 // bytes that can be sent as base64
 	maxTextFile = 24_000    // characters of a text
 )
 
-func (h *Handler) readAttachment(ctx ctx, c *client, a arguments) (*reply, error) {
+func (h *Handler) readAttachment(ctx context.Context, c *client, a arguments) (*reply, error) {
 	page, name := strings.Trim(a.text("path"), "/"), a.text("name")
 	if name == "" {
 		return h.listAttachments(ctx, c, page)
@@ -30,40 +31,40 @@ func (h *Handler) readAttachment(ctx ctx, c *client, a arguments) (*reply, error
 		return nil, err
 	}
 	r := &reply{}
-	r.headf("%s @%s %s, %s bytes, %s", file.Path, short(file.Blob), file.Type, thousands(int(file.Size)), c.origin+wiki.PathURL(file.Path))
-	r.by(file.Author)
+	r.setHead("%s @%s %s, %s bytes, %s", file.Path, shortID(file.Blob), file.Type, thousands(int(file.Size)), c.origin+wiki.PathURL(file.Path))
+	r.quoteAuthor(file.Author)
 	switch {
 	case file.Image && len(data) <= maxImage:
 		r.more = append(r.more, &mcp.ImageContent{Data: data, MIMEType: file.Type})
 	case utf8.Valid(data) && !bytes.Contains(data, []byte{0}):
 		text := string(data)
-		if chars(text) > maxTextFile {
-			r.then("Cut after %s of %s characters; the address has all of it, for who is signed in.", thousands(maxTextFile), thousands(chars(text)))
-			text = clip(text, maxTextFile)
+		if runeCount(text) > maxTextFile {
+			r.addTail("Cut after %s of %s characters; signed-in users can open the whole file at its address.", thousands(maxTextFile), thousands(runeCount(text)))
+			text = truncate(text, maxTextFile)
 		}
 		r.body.WriteString(text)
 	default:
-		r.then("It is not shown here; the address leads to it, for who is signed in.")
+		r.addTail("Not shown here; signed-in users can open it at its address.")
 	}
 	return r, nil
 }
 
-func (h *Handler) listAttachments(ctx ctx, c *client, page string) (*reply, error) {
+func (h *Handler) listAttachments(ctx context.Context, c *client, page string) (*reply, error) {
 	list, err := h.o.Pages.Attachments(ctx, c.access, page)
 	if err != nil {
 		return nil, err
 	}
 	r := &reply{}
-	r.headf("%s: %s", page, count(len(list), "attachment"))
+	r.setHead("%s: %s", page, countNoun(len(list), "attachment"))
 	for _, f := range list {
-		r.addf("%s @%s %s, %s bytes, %s by %s\n", f.Name, short(f.Blob), f.Type, thousands(int(f.Size)), day(f.Modified), by(f.Author))
+		r.addf("%s @%s %s, %s bytes, %s by %s\n", f.Name, shortID(f.Blob), f.Type, thousands(int(f.Size)), formatDay(f.Modified), authorText(f.Author))
 	}
 	return r, nil
 }
 
-func (h *Handler) writeAttachment(ctx ctx, c *client, a arguments) (*reply, error) {
+func (h *Handler) writeAttachment(ctx context.Context, c *client, a arguments) (*reply, error) {
 	page := strings.Trim(a.text("path"), "/")
-	name, err := a.needed("name")
+	name, err := a.requiredText("name")
 	if err != nil {
 		return nil, err
 	}
@@ -73,32 +74,32 @@ func (h *Handler) writeAttachment(ctx ctx, c *client, a arguments) (*reply, erro
 	data, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(a.text("base64")), ""))
 	switch {
 	case err != nil:
-		return nil, wiki.Problemf(wiki.ErrInvalid, "base64", "This is no base64 (RFC 4648, section 4).")
+		return nil, wiki.Problemf(wiki.ErrInvalid, "base64", "This is not valid base64 (RFC 4648, section 4).")
 	case len(data) > maxInlined:
-		return nil, wiki.Problemf(wiki.ErrTooLarge, "base64", "That is more than %s bytes. Call again without base64 for an address to upload it to.", thousands(maxInlined))
+		return nil, wiki.Problemf(wiki.ErrTooLarge, "base64", "That is more than %s bytes. Call again without base64 to get an upload address.", thousands(maxInlined))
 	}
 	done, err := h.o.Pages.Upload(ctx, c.access, pages.UploadRequest{
-		Write: write(c, "write_attachment", a), Page: page, Name: name, Data: bytes.NewReader(data), Replace: true,
+		Write: newWrite(c, "write_attachment", a), Page: page, Name: name, Data: bytes.NewReader(data), Replace: true,
 	})
 	if err != nil {
 		return nil, err
 	}
 	r := &reply{}
-	r.head = h.stored(c, done)
+	r.head = h.storedMessage(c, done)
 	return r, nil
 }
 
-// stored says where a file is, and how pages show it.
-func (h *Handler) stored(c *client, done pages.Saved) string {
+// storedMessage says where a file is and how to embed it.
+func (h *Handler) storedMessage(c *client, done pages.Saved) string {
 	verb := "Stored"
 	if done.Unchanged {
 		verb = "Already stored"
 	}
-	return verb + " " + done.Path + " @" + short(done.Revision) + ", commit " + short(done.Commit) + ", " + c.origin + wiki.PathURL(done.Path) + ". A page shows it with ![[" + done.Path + "]]."
+	return verb + " " + done.Path + " @" + shortID(done.Revision) + ", commit " + shortID(done.Commit) + ", " + c.origin + wiki.PathURL(done.Path) + ". Embed it with ![[" + done.Path + "]]."
 }
 
-// offerUpload makes an address that takes one file.
-func (h *Handler) offerUpload(ctx ctx, c *client, page, name, message string) (*reply, error) {
+// offerUpload creates an upload address for one file.
+func (h *Handler) offerUpload(ctx context.Context, c *client, page, name, message string) (*reply, error) {
 	if page != "" {
 		if _, err := h.o.Pages.Source(ctx, c.access, page, ""); err != nil {
 			return nil, err
@@ -112,23 +113,23 @@ func (h *Handler) offerUpload(ctx ctx, c *client, page, name, message string) (*
 		return nil, err
 	}
 	r := &reply{}
-	r.headf("Send the file within 15 minutes, once, up to %s bytes: curl -T FILE %s", thousands(int(c.access.Site().Limits.AttachmentBytes)), c.origin+uploadPath+once)
+	r.setHead("Send the file within 15 minutes, once, up to %s bytes: curl -T FILE %s", thousands(int(c.access.Site().Limits.AttachmentBytes)), c.origin+uploadPath+once)
 	return r, nil
 }
 
-// serveUpload takes a file at a one-time address. The address stands for the
-// token of who asked for it, and is worth no more than that is now.
+// serveUpload stores the file sent to a one-time address. The address acts
+// with the token that requested it, with that token's current rights.
 func (h *Handler) serveUpload(w http.ResponseWriter, r *http.Request, slug string) {
 	u, ok := h.uploads.take(strings.TrimPrefix(r.URL.Path, uploadPath), slug, h.o.Now())
 	if !ok {
-		refuse(w, http.StatusGone, "This address has been used, or its 15 minutes are over. Ask write_attachment for another.")
+		writeError(w, http.StatusGone, "This address has been used or has expired after 15 minutes. Get another from write_attachment.")
 		return
 	}
 	asked := r.Clone(r.Context())
 	asked.Header.Set("Authorization", u.authorization)
-	c, err := h.admit(asked, slug)
+	c, err := h.authenticate(asked, slug)
 	if err == nil {
-		err = h.take(c, slug, true)
+		err = h.chargeLimit(c, slug, true)
 	}
 	if err != nil {
 		h.refuseCaller(w, asked, slug, err)
@@ -139,9 +140,9 @@ func (h *Handler) serveUpload(w http.ResponseWriter, r *http.Request, slug strin
 		Write: pages.Write{Message: u.message}, Page: u.page, Name: u.name, Data: http.MaxBytesReader(w, r.Body, limit+1), Replace: true,
 	})
 	if err != nil {
-		reply := h.refused(r.Context(), c, h.tools["write_attachment"], arguments{}, err)
-		refuse(w, wiki.Status(err), reply.text()+" The address is used up; ask for another.")
+		reply := h.errorReply(r.Context(), c, h.tools["write_attachment"], arguments{}, err)
+		writeError(w, wiki.Status(err), reply.text()+" The address has been used; get another.")
 		return
 	}
-	writeJSON(w, http.StatusCreated, map[string]string{"path": done.Path, "revision": done.Revision, "commit": done.Commit, "says": h.stored(c, done)})
+	writeJSON(w, http.StatusCreated, map[string]string{"path": done.Path, "revision": done.Revision, "commit": done.Commit, "says": h.storedMessage(c, done)})
 }

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// BenchmarkCall is a call of read_page through the whole chain; BenchmarkCallBySDK
-// the same when the SDK answers it.
+// BenchmarkCall calls read_page through the whole chain; BenchmarkCallBySDK
+// does so with the SDK answering.
 func BenchmarkCall(b *testing.B)      { benchmarkCall(b, false) }
 func BenchmarkCallBySDK(b *testing.B) { benchmarkCall(b, true) }
 

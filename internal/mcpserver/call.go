@@ -2,7 +2,6 @@ package mcpserver
 
 import (
 	"bytes"
-	"context"
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
@@ -12,20 +11,19 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
 
-type ctx = context.Context
-
-// A message is what can be seen of a JSON-RPC message without the SDK.
+// A message is what we read of a JSON-RPC message before the SDK does.
 type message struct {
 	id     json.RawMessage
 	method string
 	params map[string]json.RawMessage
 	tool   string // params.name
-	plain  bool   // there is nothing but what a request has
+	plain  bool   // it has only the members of a request
 }
 
-// peek reads the messages of a body, one or a batch; none where it is not JSON.
-// Names of members count as they are written, as they do to the SDK.
-func peek(body []byte) []message {
+// parseMessages parses the messages of a body, one or a batch. It returns
+// none if the body isn't JSON. Member names are case-sensitive, as in the
+// SDK.
+func parseMessages(body []byte) []message {
 	body = bytes.TrimSpace(body)
 	var raw []json.RawMessage
 	if len(body) > 0 && body[0] == '[' {
@@ -50,10 +48,10 @@ func peek(body []byte) []message {
 	return list
 }
 
-// normalise mends what clients send and the SDK does not take: an Accept of
-// JSON alone, and a name in base64 (MCP 2026-07-28, transports, "Value
+// normalizeHeaders fixes headers that clients send and the SDK rejects: an
+// Accept of JSON only, and a base64 name (MCP 2026-07-28, transports, "Value
 // encoding").
-func normalise(head http.Header) {
+func normalizeHeaders(head http.Header) {
 	accept := strings.Join(head.Values("Accept"), ",")
 	if accept == "" || strings.Contains(accept, "application/json") && !strings.Contains(accept, "text/event-stream") {
 		head.Set("Accept", "application/json, text/event-stream")
@@ -65,22 +63,22 @@ func normalise(head http.Header) {
 	}
 }
 
-// The members of _meta that revision 2026-07-28 wants in each request.
+// Members of _meta that revision 2026-07-28 requires in each request.
 const (
 	metaVersion      = "io.modelcontextprotocol/protocolVersion"
 	metaCapabilities = "io.modelcontextprotocol/clientCapabilities"
 	metaClient       = "io.modelcontextprotocol/clientInfo"
 	metaServer       = "io.modelcontextprotocol/serverInfo"
-	stateless        = "2026-07-28" // the revision from which these hold
+	stateless        = "2026-07-28" // the first revision that requires them
 )
 
-// answer answers a well-formed call of a tool, and says whether it did. The SDK
-// would do the same, but makes a decoder of 32 KiB for each piece of JSON that
-// it looks at: nine tenths of all that such a call allocates. Whatever is odd in
-// any way is left to it, so that it is refused in its words.
-func (h *Handler) answer(w http.ResponseWriter, r *http.Request, c *client, m *message) bool {
+// answerToolCall answers a standard tool call and reports whether it did.
+// The SDK would give the same answer, but allocates a 32 KiB decoder for
+// each piece of JSON: 90 % of a call's allocations. Anything unusual is left
+// to the SDK, which rejects it in its own words.
+func (h *Handler) answerToolCall(w http.ResponseWriter, r *http.Request, c *client, m *message) bool {
 	t := h.tools[m.tool]
-	if t == nil || !c.may(t) || !m.plain || m.method != "tools/call" || !isID(m.id) || !sound(r.Header, m) {
+	if t == nil || !c.canUse(t) || !m.plain || m.method != "tools/call" || !isID(m.id) || !isStandardCall(r.Header, m) {
 		return false
 	}
 	arguments := m.params["arguments"]
@@ -88,7 +86,7 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, c *client, m *m
 		return false
 	}
 	result := h.call(r.Context(), c, t, arguments)
-	out := toolResult{Content: contents(result), IsError: result.failed}
+	out := toolResult{Content: replyContents(result), IsError: result.failed}
 	if r.Header.Get("Mcp-Protocol-Version") >= stateless {
 		out.ResultType, out.Meta = "complete", map[string]any{metaServer: h.implementation()}
 	}
@@ -113,8 +111,9 @@ func isID(id json.RawMessage) bool {
 	return len(id) > 0 && (id[0] == '"' || id[0] >= '0' && id[0] <= '9' && !bytes.ContainsAny(id, ".eE"))
 }
 
-// sound reports that headers and _meta are what a revision wants.
-func sound(head http.Header, m *message) bool {
+// isStandardCall reports whether the headers and _meta are as the revision
+// requires.
+func isStandardCall(head http.Header, m *message) bool {
 	if media, _, _ := strings.Cut(head.Get("Content-Type"), ";"); !strings.EqualFold(strings.TrimSpace(media), "application/json") {
 		return false
 	}

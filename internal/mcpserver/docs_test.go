@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Every tool, parameter, prompt and operation is named in docs/mcp.md.
+// docs/mcp.md names every tool, parameter, prompt and operation.
 func TestToolsAreDocumented(t *testing.T) {
 	raw, err := os.ReadFile("../../docs/mcp.md")
 	if err != nil {
@@ -20,8 +20,8 @@ func TestToolsAreDocumented(t *testing.T) {
 			t.Errorf("docs/mcp.md has no row of %s", tools[i].name)
 			continue
 		}
-		if cells := strings.Split(row, "|"); strings.TrimSpace(cells[2]) != strings.Join(tools[i].names(), ", ") {
-			t.Errorf("docs/mcp.md says %s takes %s; it takes %s", tools[i].name, cells[2], strings.Join(tools[i].names(), ", "))
+		if cells := strings.Split(row, "|"); strings.TrimSpace(cells[2]) != strings.Join(tools[i].paramNames(), ", ") {
+			t.Errorf("docs/mcp.md says %s takes %s; it takes %s", tools[i].name, cells[2], strings.Join(tools[i].paramNames(), ", "))
 		}
 	}
 	for _, word := range []string{"`" + orient + "`", "`" + writeUp + "`", "replace_section", "append", "prepend", "insert_after", "set_meta"} {
@@ -31,8 +31,8 @@ func TestToolsAreDocumented(t *testing.T) {
 	}
 }
 
-// The AGENTS page of a new wiki names tools that there are, and goes to clients
-// whole.
+// The AGENTS page of a new wiki names only existing tools and fits into the
+// instructions.
 func TestSeededAgentsPage(t *testing.T) {
 	w := newWorld(t)
 	text := w.source("ada", agentsPage)

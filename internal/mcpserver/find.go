@@ -1,6 +1,7 @@
 package mcpserver
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 	"strings"
@@ -13,23 +14,23 @@ const snippetChars = 160
 
 var searchModes = []string{string(pages.Hybrid), string(pages.Keyword), string(pages.Semantic)}
 
-func (h *Handler) search(ctx ctx, c *client, a arguments) (*reply, error) {
-	query, err := a.needed("query")
+func (h *Handler) search(ctx context.Context, c *client, a arguments) (*reply, error) {
+	query, err := a.requiredText("query")
 	if err != nil {
 		return nil, err
 	}
-	mode, err := a.choice("mode", searchModes...)
+	mode, err := a.enum("mode", searchModes...)
 	if err != nil {
 		return nil, err
 	}
-	limit, err := a.number("limit", 10, 1, 50)
+	limit, err := a.integer("limit", 10, 1, 50)
 	if err != nil {
 		return nil, err
 	}
 	offset := 0
 	if cursor := a.text("cursor"); cursor != "" {
 		if offset, err = strconv.Atoi(cursor); err != nil || offset < 0 {
-			return nil, badCursor(cursor)
+			return nil, cursorError(cursor)
 		}
 	}
 	below := a.text("path_prefix")
@@ -41,58 +42,58 @@ func (h *Handler) search(ctx ctx, c *client, a arguments) (*reply, error) {
 		return nil, err
 	}
 	r := &reply{}
-	r.headf("%s for %s%s", count(found.Total, "page"), oneLine(query), loosened(found.Loosened))
+	r.setHead("%s for %s%s", countNoun(found.Total, "page"), singleLine(query), looseningText(found.Loosened))
 	for _, text := range found.Ignored {
 		r.head += ". " + text
 	}
 	if a.text("mode") != "" && mode != string(found.Mode) {
-		r.head += ", by words alone"
+		r.head += ", keyword search only"
 	}
 	if found.Waiting > 0 && found.Mode != pages.Keyword {
-		r.head += fmt.Sprintf(" (%s not yet found by meaning)", count(found.Waiting, "section"))
+		r.head += fmt.Sprintf(" (%s not yet indexed for semantic search)", countNoun(found.Waiting, "section"))
 	}
 	for _, hit := range found.Hits {
-		r.about(hit.Page)
+		r.quotePage(hit.Page)
 		r.body.WriteString(hitLine(hit) + "\n")
 	}
 	switch next := offset + len(found.Hits); {
 	case found.Total == 0:
-		r.then("Nothing has all these words. Try fewer or other words, or grep for a part of one.")
+		r.addTail("No page has all these words. Try fewer or other words, or grep for part of a word.")
 	case next < found.Total:
-		r.then("%d more: cursor %q", found.Total-next, strconv.Itoa(next))
+		r.addTail("%d more: cursor %q", found.Total-next, strconv.Itoa(next))
 	}
 	return r, nil
 }
 
-func badCursor(cursor string) error {
-	return wiki.Problemf(wiki.ErrInvalid, "cursor", "%q is no cursor of this tool: send one as it was given, or none.", clip(cursor, 60))
+func cursorError(cursor string) error {
+	return wiki.Problemf(wiki.ErrInvalid, "cursor", "%q is not a cursor of this tool. Send it exactly as returned, or omit it.", truncate(cursor, 60))
 }
 
-func loosened(how any) string {
+func looseningText(how any) string {
 	switch how {
 	case pages.Beginnings:
-		return " (none has all these words, but words that begin so)"
+		return " (none has all these words; matched as prefixes)"
 	case pages.AnyWord:
-		return " (none has all these words, but some)"
+		return " (none has all these words; matched any of them)"
 	}
 	return ""
 }
 
-// hitLine is a page that was found, on one line. Its revision says that nothing
-// of it was read.
+// hitLine formats a hit on one line. Its revision says that nothing of the
+// page was read.
 func hitLine(hit pages.Hit) string {
 	line := string(hit.Page)
 	if hit.Line > 0 {
 		line += ":" + strconv.Itoa(hit.Line)
 	}
 	if hit.Heading != "" {
-		line += " § " + clip(oneLine(hit.Heading), 80)
+		line += " § " + truncate(singleLine(hit.Heading), 80)
 	}
-	line += " @" + short(hit.Blob) + mark(0, 0)
+	line += " @" + shortID(hit.Blob) + rangeSuffix(0, 0)
 	return line + " | " + snippet(hit.Snippet)
 }
 
-// snippet is the part of a hit's text around the first word that was found.
+// snippet is the part of a hit's text around the first match.
 func snippet(spans []pages.Span) string {
 	var text strings.Builder
 	first := -1
@@ -104,36 +105,36 @@ func snippet(spans []pages.Span) string {
 	}
 	const before = 40
 	whole := text.String()
-	if start := first - before; start > 0 && chars(whole) > snippetChars {
+	if start := first - before; start > 0 && runeCount(whole) > snippetChars {
 		start = min(start, len(whole)-snippetChars+2)
 		whole = "…" + strings.TrimSpace(strings.ToValidUTF8(whole[start:], ""))
 	}
-	return clip(oneLine(whole), snippetChars)
+	return truncate(singleLine(whole), snippetChars)
 }
 
-const lineChars = 240 // of a line that grep shows
+const lineChars = 240 // characters of a line in grep's result
 
-func (h *Handler) grep(ctx ctx, c *client, a arguments) (*reply, error) {
-	pattern, err := a.needed("pattern")
+func (h *Handler) grep(ctx context.Context, c *client, a arguments) (*reply, error) {
+	pattern, err := a.requiredText("pattern")
 	if err != nil {
 		return nil, err
 	}
-	limit, err := a.number("limit", 20, 1, 200)
+	limit, err := a.integer("limit", 20, 1, 200)
 	if err != nil {
 		return nil, err
 	}
-	around, err := a.number("context", 0, 0, 5)
+	around, err := a.integer("context", 0, 0, 5)
 	if err != nil {
 		return nil, err
 	}
 	found, err := h.o.Pages.Grep(ctx, c.access, pages.GrepRequest{
-		Pattern: pattern, Regex: a.truth("regex"), Prefix: a.text("path_prefix"), Context: around, Limit: limit, After: a.text("cursor"),
+		Pattern: pattern, Regex: a.boolean("regex"), Prefix: a.text("path_prefix"), Context: around, Limit: limit, After: a.text("cursor"),
 	})
 	if err != nil {
 		return nil, err
 	}
 	r := &reply{}
-	r.headf("%s of %s", count(len(found.Matches), "line"), oneLine(pattern))
+	r.setHead("%s of %s", countNoun(len(found.Matches), "line"), singleLine(pattern))
 	var page wiki.PageName
 	for _, m := range found.Matches {
 		if around > 0 && r.body.Len() > 0 {
@@ -141,21 +142,21 @@ func (h *Handler) grep(ctx ctx, c *client, a arguments) (*reply, error) {
 		}
 		if m.Page != page {
 			page = m.Page
-			r.about(page)
+			r.quotePage(page)
 		}
 		for i, line := range m.Lines {
 			sign := "-"
 			if m.First+i == m.Line {
 				sign = ":"
 			}
-			r.addf("%s%s%d%s %s\n", m.Page, sign, m.First+i, sign, clip(strings.Map(visible, line), lineChars))
+			r.addf("%s%s%d%s %s\n", m.Page, sign, m.First+i, sign, truncate(strings.Map(visibleRune, line), lineChars))
 		}
 	}
 	switch {
 	case found.Cut:
-		r.then("The time was up before the whole wiki was read. Go on: cursor %q", found.More)
+		r.addTail("Timed out before the whole wiki was searched. Continue: cursor %q", found.More)
 	case found.More != "":
-		r.then("More: cursor %q", found.More)
+		r.addTail("More: cursor %q", found.More)
 	}
 	return r, nil
 }

@@ -4,6 +4,7 @@ package mcpserver
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,16 +18,15 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
 
-// The conformance suite calls tools, prompts and resources by the names that its
-// requirements give them. They are here, on a wiki that exists in tests alone,
-// behind the same door as all others.
+// Tools, prompts and resources that the conformance suite requires by name.
+// They exist only in tests, on a wiki behind the same handlers.
 
 type (
 	toolCall  = mcp.CallToolRequest
 	toolReply = mcp.CallToolResult
 )
 
-func said(text string, more ...mcp.Content) *toolReply {
+func textReply(text string, more ...mcp.Content) *toolReply {
 	return &toolReply{Content: append([]mcp.Content{&mcp.TextContent{Text: text}}, more...)}
 }
 
@@ -46,8 +46,8 @@ func embedded(uri string) *mcp.EmbeddedResource {
 	return &mcp.EmbeddedResource{Resource: &mcp.ResourceContents{URI: uri, MIMEType: "text/plain", Text: "An embedded resource."}}
 }
 
-// form is a request for input that stands in a result (MCP 2026-07-28, multi
-// round-trip requests).
+// form is a request for input in a result (MCP 2026-07-28, multi round-trip
+// requests).
 func form(message string, properties ...string) *mcp.ElicitParams {
 	schema := map[string]any{}
 	for _, p := range properties {
@@ -81,56 +81,64 @@ func invalidState() error {
 	return &jsonrpc.Error{Code: jsonrpc.CodeInvalidParams, Message: "this requestState was not made here"}
 }
 
-// fixtureTools by name.
-func fixtureTools(s *mcp.Server) map[string]func(ctx, *toolCall) (*toolReply, error) {
-	return map[string]func(ctx, *toolCall) (*toolReply, error){
-		"test_simple_text":   func(ctx, *toolCall) (*toolReply, error) { return said("A simple text."), nil },
-		"test_image_content": func(ctx, *toolCall) (*toolReply, error) { return &toolReply{Content: []mcp.Content{onePixel()}}, nil },
-		"test_audio_content": func(ctx, *toolCall) (*toolReply, error) { return &toolReply{Content: []mcp.Content{silence()}}, nil },
-		"test_embedded_resource": func(ctx, *toolCall) (*toolReply, error) {
+// fixtureTools returns the tools by name.
+func fixtureTools(s *mcp.Server) map[string]func(context.Context, *toolCall) (*toolReply, error) {
+	return map[string]func(context.Context, *toolCall) (*toolReply, error){
+		"test_simple_text": func(context.Context, *toolCall) (*toolReply, error) { return textReply("A simple text."), nil },
+		"test_image_content": func(context.Context, *toolCall) (*toolReply, error) {
+			return &toolReply{Content: []mcp.Content{onePixel()}}, nil
+		},
+		"test_audio_content": func(context.Context, *toolCall) (*toolReply, error) {
+			return &toolReply{Content: []mcp.Content{silence()}}, nil
+		},
+		"test_embedded_resource": func(context.Context, *toolCall) (*toolReply, error) {
 			return &toolReply{Content: []mcp.Content{embedded("test://embedded-resource")}}, nil
 		},
-		"test_multiple_content_types": func(ctx, *toolCall) (*toolReply, error) {
-			return said("A text.", onePixel(), embedded("test://mixed-content-resource")), nil
+		"test_multiple_content_types": func(context.Context, *toolCall) (*toolReply, error) {
+			return textReply("A text.", onePixel(), embedded("test://mixed-content-resource")), nil
 		},
-		"test_error_handling": func(ctx, *toolCall) (*toolReply, error) {
-			r := said("This tool intentionally returns an error for testing")
+		"test_error_handling": func(context.Context, *toolCall) (*toolReply, error) {
+			r := textReply("This tool intentionally returns an error for testing")
 			r.IsError = true
 			return r, nil
 		},
-		"test_tool_with_logging": func(ctx ctx, r *toolCall) (*toolReply, error) {
+		"test_tool_with_logging": func(ctx context.Context, r *toolCall) (*toolReply, error) {
 			for _, text := range []string{"Tool execution started", "Tool processing data", "Tool execution completed"} {
 				if err := r.Session.Log(ctx, &mcp.LoggingMessageParams{Level: "info", Data: text}); err != nil {
 					return nil, err
 				}
 				time.Sleep(20 * time.Millisecond)
 			}
-			return said("Logged."), nil
+			return textReply("Logged."), nil
 		},
-		"test_tool_with_progress": func(ctx ctx, r *toolCall) (*toolReply, error) {
+		"test_tool_with_progress": func(ctx context.Context, r *toolCall) (*toolReply, error) {
 			for _, n := range []float64{0, 50, 100} {
 				if err := r.Session.NotifyProgress(ctx, &mcp.ProgressNotificationParams{ProgressToken: r.Params.GetProgressToken(), Progress: n, Total: 100}); err != nil {
 					return nil, err
 				}
 				time.Sleep(20 * time.Millisecond)
 			}
-			return said(fmt.Sprint(r.Params.GetProgressToken())), nil
+			return textReply(fmt.Sprint(r.Params.GetProgressToken())), nil
 		},
-		"test_logging_tool": func(ctx ctx, r *toolCall) (*toolReply, error) {
+		"test_logging_tool": func(ctx context.Context, r *toolCall) (*toolReply, error) {
 			err := r.Session.Log(ctx, &mcp.LoggingMessageParams{Level: "info", Data: "nobody asked"})
-			return said("Tried to log."), err
+			return textReply("Tried to log."), err
 		},
-		"json_schema_2020_12_tool":   func(_ ctx, r *toolCall) (*toolReply, error) { return said(string(r.Params.Arguments)), nil },
-		"test_x_mcp_header":          func(_ ctx, r *toolCall) (*toolReply, error) { return said(string(r.Params.Arguments)), nil },
-		"test_streaming_elicitation": func(ctx, *toolCall) (*toolReply, error) { return said("Nothing but a result."), nil },
-		"test_reconnection": func(_ ctx, r *toolCall) (*toolReply, error) {
+		"json_schema_2020_12_tool": func(_ context.Context, r *toolCall) (*toolReply, error) {
+			return textReply(string(r.Params.Arguments)), nil
+		},
+		"test_x_mcp_header": func(_ context.Context, r *toolCall) (*toolReply, error) {
+			return textReply(string(r.Params.Arguments)), nil
+		},
+		"test_streaming_elicitation": func(context.Context, *toolCall) (*toolReply, error) { return textReply("Nothing but a result."), nil },
+		"test_reconnection": func(_ context.Context, r *toolCall) (*toolReply, error) {
 			r.Extra.CloseSSEStream(mcp.CloseSSEStreamArgs{RetryAfter: 10 * time.Millisecond})
 			time.Sleep(100 * time.Millisecond)
-			return said("Reconnected."), nil
+			return textReply("Reconnected."), nil
 		},
-		"test_missing_capability": func(_ ctx, r *toolCall) (*toolReply, error) {
+		"test_missing_capability": func(_ context.Context, r *toolCall) (*toolReply, error) {
 			if caps := r.ClientCapabilities(); caps != nil && caps.Sampling != nil {
-				return said("The client can sample."), nil
+				return textReply("The client can sample."), nil
 			}
 			data, err := json.Marshal(mcp.MissingRequiredClientCapabilityData{RequiredCapabilities: &mcp.ClientCapabilities{Sampling: &mcp.SamplingCapabilities{}}})
 			if err != nil {
@@ -138,57 +146,57 @@ func fixtureTools(s *mcp.Server) map[string]func(ctx, *toolCall) (*toolReply, er
 			}
 			return nil, &jsonrpc.Error{Code: mcp.CodeMissingRequiredClientCapabilities, Message: "the client cannot sample", Data: data}
 		},
-		"test_trigger_tool_change": func(ctx, *toolCall) (*toolReply, error) {
-			s.AddTool(&mcp.Tool{Name: "passing_tool", Description: "passes", InputSchema: json.RawMessage(`{"type":"object"}`)}, func(ctx, *toolCall) (*toolReply, error) { return said(""), nil })
-			return said("The list of tools has changed."), nil
+		"test_trigger_tool_change": func(context.Context, *toolCall) (*toolReply, error) {
+			s.AddTool(&mcp.Tool{Name: "passing_tool", Description: "passes", InputSchema: json.RawMessage(`{"type":"object"}`)}, func(context.Context, *toolCall) (*toolReply, error) { return textReply(""), nil })
+			return textReply("The list of tools has changed."), nil
 		},
-		"test_trigger_prompt_change": func(ctx, *toolCall) (*toolReply, error) {
-			s.AddPrompt(&mcp.Prompt{Name: "passing_prompt", Description: "passes"}, func(ctx, *mcp.GetPromptRequest) (*mcp.GetPromptResult, error) { return prompt("", ""), nil })
-			return said("The list of prompts has changed."), nil
+		"test_trigger_prompt_change": func(context.Context, *toolCall) (*toolReply, error) {
+			s.AddPrompt(&mcp.Prompt{Name: "passing_prompt", Description: "passes"}, func(context.Context, *mcp.GetPromptRequest) (*mcp.GetPromptResult, error) { return prompt("", ""), nil })
+			return textReply("The list of prompts has changed."), nil
 		},
-		"test_input_required_result_elicitation": func(_ ctx, r *toolCall) (*toolReply, error) {
+		"test_input_required_result_elicitation": func(_ context.Context, r *toolCall) (*toolReply, error) {
 			if name, _ := filled(r.Params.InputResponses, "user_name")["name"].(string); name != "" {
-				return said("Hello, " + name + "!"), nil
+				return textReply("Hello, " + name + "!"), nil
 			}
 			return &toolReply{InputRequests: mcp.InputRequestMap{"user_name": form("What is your name?", "name string")}}, nil
 		},
-		"test_input_required_result_sampling": func(_ ctx, r *toolCall) (*toolReply, error) {
+		"test_input_required_result_sampling": func(_ context.Context, r *toolCall) (*toolReply, error) {
 			if text := sampled(r.Params.InputResponses, "capital_question"); text != "" {
-				return said("It answered: " + text), nil
+				return textReply("It answered: " + text), nil
 			}
 			return &toolReply{InputRequests: mcp.InputRequestMap{"capital_question": sample("What is the capital of France?")}}, nil
 		},
-		"test_input_required_result_list_roots": func(_ ctx, r *toolCall) (*toolReply, error) {
+		"test_input_required_result_list_roots": func(_ context.Context, r *toolCall) (*toolReply, error) {
 			if roots, ok := r.Params.InputResponses["client_roots"].(*mcp.ListRootsResult); ok && roots != nil {
-				return said(fmt.Sprintf("%d roots", len(roots.Roots))), nil
+				return textReply(fmt.Sprintf("%d roots", len(roots.Roots))), nil
 			}
 			return &toolReply{InputRequests: mcp.InputRequestMap{"client_roots": &mcp.ListRootsParams{}}}, nil
 		},
 		"test_input_required_result_request_state":  confirmed("mine"),
 		"test_input_required_result_tampered_state": confirmed("sealed"),
-		"test_input_required_result_multiple_inputs": func(_ ctx, r *toolCall) (*toolReply, error) {
+		"test_input_required_result_multiple_inputs": func(_ context.Context, r *toolCall) (*toolReply, error) {
 			in := r.Params.InputResponses
 			roots, ok := in["client_roots"].(*mcp.ListRootsResult)
 			if name, _ := filled(in, "user_name")["name"].(string); name != "" && sampled(in, "greeting") != "" && ok {
-				return said(fmt.Sprintf("%s %s, %d roots", sampled(in, "greeting"), name, len(roots.Roots))), nil
+				return textReply(fmt.Sprintf("%s %s, %d roots", sampled(in, "greeting"), name, len(roots.Roots))), nil
 			}
 			return &toolReply{RequestState: "three", InputRequests: mcp.InputRequestMap{
 				"user_name": form("What is your name?", "name string"), "greeting": sample("Greet."), "client_roots": &mcp.ListRootsParams{},
 			}}, nil
 		},
-		"test_input_required_result_multi_round": func(_ ctx, r *toolCall) (*toolReply, error) {
+		"test_input_required_result_multi_round": func(_ context.Context, r *toolCall) (*toolReply, error) {
 			in := r.Params.InputResponses
 			switch name, second := strings.CutPrefix(r.Params.RequestState, "second "); {
 			case second:
-				return said(fmt.Sprintf("%s likes %v", name, filled(in, "step2")["color"])), nil
+				return textReply(fmt.Sprintf("%s likes %v", name, filled(in, "step2")["color"])), nil
 			case r.Params.RequestState == "first":
 				return &toolReply{RequestState: fmt.Sprint("second ", filled(in, "step1")["name"]), InputRequests: mcp.InputRequestMap{"step2": form("Which color?", "color string")}}, nil
 			}
 			return &toolReply{RequestState: "first", InputRequests: mcp.InputRequestMap{"step1": form("What is your name?", "name string")}}, nil
 		},
-		"test_input_required_result_capabilities": func(_ ctx, r *toolCall) (*toolReply, error) {
+		"test_input_required_result_capabilities": func(_ context.Context, r *toolCall) (*toolReply, error) {
 			if len(r.Params.InputResponses) > 0 {
-				return said("Answered."), nil
+				return textReply("Answered."), nil
 			}
 			asks, caps := mcp.InputRequestMap{}, r.ClientCapabilities()
 			if caps != nil && caps.Elicitation != nil {
@@ -201,21 +209,22 @@ func fixtureTools(s *mcp.Server) map[string]func(ctx, *toolCall) (*toolReply, er
 				asks["client_roots"] = &mcp.ListRootsParams{}
 			}
 			if len(asks) == 0 {
-				return said("The client can answer nothing."), nil
+				return textReply("The client can answer nothing."), nil
 			}
 			return &toolReply{InputRequests: asks}, nil
 		},
 	}
 }
 
-// confirmed asks for a confirmation, and takes it only with the state it gave.
-func confirmed(state string) func(ctx, *toolCall) (*toolReply, error) {
-	return func(_ ctx, r *toolCall) (*toolReply, error) {
+// confirmed asks for a confirmation and accepts it only with the right
+// state.
+func confirmed(state string) func(context.Context, *toolCall) (*toolReply, error) {
+	return func(_ context.Context, r *toolCall) (*toolReply, error) {
 		switch given := r.Params.RequestState; {
 		case given != "" && given != state:
 			return nil, invalidState()
 		case given == state && filled(r.Params.InputResponses, "confirm") != nil:
-			return said("state-ok: confirmed"), nil
+			return textReply("state-ok: confirmed"), nil
 		}
 		return &toolReply{RequestState: state, InputRequests: mcp.InputRequestMap{"confirm": form("Please confirm", "ok boolean")}}, nil
 	}
@@ -232,11 +241,11 @@ var fixtureSchemas = map[string]string{
 }
 
 func newFixtures() http.Handler {
-	nothing := func(ctx, *mcp.SubscribeRequest) error { return nil }
+	nothing := func(context.Context, *mcp.SubscribeRequest) error { return nil }
 	s := mcp.NewServer(&mcp.Implementation{Name: "fixtures", Version: "1"}, &mcp.ServerOptions{
 		SubscribeHandler:   nothing,
-		UnsubscribeHandler: func(ctx, *mcp.UnsubscribeRequest) error { return nil },
-		CompletionHandler: func(ctx, *mcp.CompleteRequest) (*mcp.CompleteResult, error) {
+		UnsubscribeHandler: func(context.Context, *mcp.UnsubscribeRequest) error { return nil },
+		CompletionHandler: func(context.Context, *mcp.CompleteRequest) (*mcp.CompleteResult, error) {
 			return &mcp.CompleteResult{Completion: mcp.CompletionResultDetails{Values: []string{}}}, nil
 		},
 	})
@@ -247,10 +256,10 @@ func newFixtures() http.Handler {
 		}
 		s.AddTool(&mcp.Tool{Name: name, Description: name, InputSchema: json.RawMessage(schema)}, handler)
 	}
-	// These want requests from the server to the client, which there are none of
-	// without sessions: the suite must see that they fail.
+	// These require requests from the server to the client, which don't
+	// exist without sessions. They must fail visibly.
 	for _, name := range []string{"test_sampling", "test_elicitation", "test_elicitation_sep1034_defaults", "test_elicitation_sep1330_enums"} {
-		s.AddTool(&mcp.Tool{Name: name, Description: name, InputSchema: json.RawMessage(`{"type":"object"}`)}, func(ctx, *toolCall) (*toolReply, error) {
+		s.AddTool(&mcp.Tool{Name: name, Description: name, InputSchema: json.RawMessage(`{"type":"object"}`)}, func(context.Context, *toolCall) (*toolReply, error) {
 			return nil, errors.New("not without a session")
 		})
 	}
@@ -267,11 +276,11 @@ func addFixtureTexts(s *mcp.Server) {
 		"test://watched-resource": {MIMEType: "text/plain", Text: "Watched."},
 	} {
 		content.URI = uri
-		s.AddResource(&mcp.Resource{Name: strings.TrimPrefix(uri, "test://"), URI: uri, MIMEType: content.MIMEType, Description: uri}, func(ctx, *mcp.ReadResourceRequest) (*mcp.ReadResourceResult, error) {
+		s.AddResource(&mcp.Resource{Name: strings.TrimPrefix(uri, "test://"), URI: uri, MIMEType: content.MIMEType, Description: uri}, func(context.Context, *mcp.ReadResourceRequest) (*mcp.ReadResourceResult, error) {
 			return &mcp.ReadResourceResult{Contents: []*mcp.ResourceContents{content}}, nil
 		})
 	}
-	s.AddResourceTemplate(&mcp.ResourceTemplate{Name: "template", URITemplate: "test://template/{id}/data", MIMEType: "application/json"}, func(_ ctx, r *mcp.ReadResourceRequest) (*mcp.ReadResourceResult, error) {
+	s.AddResourceTemplate(&mcp.ResourceTemplate{Name: "template", URITemplate: "test://template/{id}/data", MIMEType: "application/json"}, func(_ context.Context, r *mcp.ReadResourceRequest) (*mcp.ReadResourceResult, error) {
 		id := strings.TrimSuffix(strings.TrimPrefix(r.Params.URI, "test://template/"), "/data")
 		return &mcp.ReadResourceResult{Contents: []*mcp.ResourceContents{{URI: r.Params.URI, MIMEType: "application/json", Text: `{"id":"` + id + `"}`}}}, nil
 	})
@@ -282,19 +291,19 @@ func addFixtureTexts(s *mcp.Server) {
 		}
 		return r
 	}
-	s.AddPrompt(&mcp.Prompt{Name: "test_simple_prompt", Description: "simple"}, func(ctx, *mcp.GetPromptRequest) (*mcp.GetPromptResult, error) {
+	s.AddPrompt(&mcp.Prompt{Name: "test_simple_prompt", Description: "simple"}, func(context.Context, *mcp.GetPromptRequest) (*mcp.GetPromptResult, error) {
 		return answer(&mcp.TextContent{Text: "A simple prompt."}), nil
 	})
-	s.AddPrompt(&mcp.Prompt{Name: "test_prompt_with_arguments", Description: "arguments", Arguments: []*mcp.PromptArgument{{Name: "arg1", Description: "first", Required: true}, {Name: "arg2", Description: "second", Required: true}}}, func(_ ctx, r *mcp.GetPromptRequest) (*mcp.GetPromptResult, error) {
+	s.AddPrompt(&mcp.Prompt{Name: "test_prompt_with_arguments", Description: "arguments", Arguments: []*mcp.PromptArgument{{Name: "arg1", Description: "first", Required: true}, {Name: "arg2", Description: "second", Required: true}}}, func(_ context.Context, r *mcp.GetPromptRequest) (*mcp.GetPromptResult, error) {
 		return answer(&mcp.TextContent{Text: r.Params.Arguments["arg1"] + " and " + r.Params.Arguments["arg2"]}), nil
 	})
-	s.AddPrompt(&mcp.Prompt{Name: "test_prompt_with_embedded_resource", Description: "embedded", Arguments: []*mcp.PromptArgument{{Name: "resourceUri", Description: "address", Required: true}}}, func(_ ctx, r *mcp.GetPromptRequest) (*mcp.GetPromptResult, error) {
+	s.AddPrompt(&mcp.Prompt{Name: "test_prompt_with_embedded_resource", Description: "embedded", Arguments: []*mcp.PromptArgument{{Name: "resourceUri", Description: "address", Required: true}}}, func(_ context.Context, r *mcp.GetPromptRequest) (*mcp.GetPromptResult, error) {
 		return answer(embedded(r.Params.Arguments["resourceUri"]), &mcp.TextContent{Text: "Read it."}), nil
 	})
-	s.AddPrompt(&mcp.Prompt{Name: "test_prompt_with_image", Description: "image"}, func(ctx, *mcp.GetPromptRequest) (*mcp.GetPromptResult, error) {
+	s.AddPrompt(&mcp.Prompt{Name: "test_prompt_with_image", Description: "image"}, func(context.Context, *mcp.GetPromptRequest) (*mcp.GetPromptResult, error) {
 		return answer(onePixel(), &mcp.TextContent{Text: "Look."}), nil
 	})
-	s.AddPrompt(&mcp.Prompt{Name: "test_input_required_result_prompt", Description: "asks"}, func(_ ctx, r *mcp.GetPromptRequest) (*mcp.GetPromptResult, error) {
+	s.AddPrompt(&mcp.Prompt{Name: "test_input_required_result_prompt", Description: "asks"}, func(_ context.Context, r *mcp.GetPromptRequest) (*mcp.GetPromptResult, error) {
 		if in := filled(r.Params.InputResponses, "user_context"); in != nil {
 			return answer(&mcp.TextContent{Text: fmt.Sprint(in["context"])}), nil
 		}

@@ -14,12 +14,12 @@ import (
 
 var update = flag.Bool("update", false, "write the goldens anew")
 
-// TestGoldens runs the scripts of testdata/golden: a line "save PERSON PAGE"
-// with the page's lines behind "| ", or "call TOKEN TOOL ARGUMENTS" with the
-// answer behind "= ", or "! " if it is an error. In arguments $rev and $commit
-// are the last revision and commit that were shown, $long is a long text.
-// Commits, whose ids hold ids of grants, are shown as "commit". -update writes
-// the answers.
+// TestGoldens runs the scripts of testdata/golden. A script has lines "save
+// PERSON PAGE", with the page's lines behind "| ", and "call TOKEN TOOL
+// ARGUMENTS", with the reply behind "= ", or "! " for an error. In
+// arguments, $rev and $commit are the last revision and commit shown, and
+// $long is a long text. Commit ids, which depend on grant ids, are shown as
+// "commit". -update rewrites the replies.
 func TestGoldens(t *testing.T) {
 	files, err := filepath.Glob("testdata/golden/*.txt")
 	if err != nil || len(files) == 0 {
@@ -78,7 +78,7 @@ func runGolden(w *world, script string, called map[string]bool) string {
 	for i := 0; i < len(lines); i++ {
 		line := lines[i]
 		if strings.HasPrefix(line, "=") || strings.HasPrefix(line, "!") {
-			continue // of an older run
+			continue // from an older run
 		}
 		out.WriteString(line + "\n")
 		verb, rest, _ := strings.Cut(line, " ")
@@ -107,7 +107,7 @@ func runGolden(w *world, script string, called map[string]bool) string {
 			if failed {
 				sign = "!"
 			}
-			for shown := range strings.SplitSeq(tidy(text), "\n") {
+			for shown := range strings.SplitSeq(normalizeReply(text), "\n") {
 				out.WriteString(strings.TrimRight(sign+" "+shown, " ") + "\n")
 			}
 		}
@@ -115,8 +115,8 @@ func runGolden(w *world, script string, called map[string]bool) string {
 	return out.String()
 }
 
-// tidy takes out of an answer what is another one each time.
-func tidy(text string) string {
+// normalizeReply removes what changes from run to run.
+func normalizeReply(text string) string {
 	var b strings.Builder
 	last := 0
 	for _, at := range anID.FindAllStringIndex(text, -1) {

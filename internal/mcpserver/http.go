@@ -2,6 +2,7 @@ package mcpserver
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -19,23 +20,24 @@ import (
 
 const (
 	mcpPath = "/mcp"
-	// maxBody holds a page of a megabyte, each byte of which may be six in JSON.
+	// maxBody fits a page of 1 MiB if JSON escapes every byte with six.
 	maxBody = 8 << 20
 )
 
-// ServeWiki answers /mcp, and one-time addresses of uploads, on the host of the wiki of a slug, which may not exist.
+// ServeWiki handles /mcp and one-time upload addresses on a wiki's host. The
+// wiki need not exist.
 func (h *Handler) ServeWiki(w http.ResponseWriter, r *http.Request, slug string) {
 	head := w.Header()
 	head.Set("Access-Control-Allow-Origin", "*")
 	head.Set("Access-Control-Expose-Headers", "WWW-Authenticate, Mcp-Session-Id, MCP-Protocol-Version, Retry-After")
 	head.Set("Cache-Control", "no-store")
 	switch {
-	case !goodOrigin(r.Header["Origin"], r.Host):
-		refuse(w, http.StatusForbidden, "This origin may not call a wiki. Web clients need https, or run on this machine.")
+	case !isAllowedOrigin(r.Header["Origin"], r.Host):
+		writeError(w, http.StatusForbidden, "This origin is not allowed. Web clients must use https or run on this machine.")
 	case strings.HasPrefix(r.URL.Path, uploadPath) && (r.Method == http.MethodPut || r.Method == http.MethodPost):
 		h.serveUpload(w, r, slug)
 	case r.URL.Path != mcpPath:
-		refuse(w, http.StatusNotFound, "The wiki speaks MCP at "+mcpPath+".")
+		writeError(w, http.StatusNotFound, "The MCP endpoint is "+mcpPath+".")
 	case r.Method == http.MethodOptions:
 		head.Set("Access-Control-Allow-Methods", "POST, OPTIONS")
 		head.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, MCP-Protocol-Version, Mcp-Method, Mcp-Name, Mcp-Session-Id, Last-Event-ID")
@@ -46,11 +48,11 @@ func (h *Handler) ServeWiki(w http.ResponseWriter, r *http.Request, slug string)
 	}
 }
 
-// goodOrigin says whether a web page of that origin may call: of this host, by
-// https, or on the reader's own machine. No cookie is read here, so a page has
-// no more than the token that its reader gave it; the check is what the
-// protocol asks for against rebound names (MCP 2026-07-28, transports).
-func goodOrigin(origins []string, host string) bool {
+// isAllowedOrigin reports whether a web page of an origin can send requests:
+// this host, any https origin, or the user's own machine. We read no
+// cookies, so a page has only the token its user gave it; the protocol
+// requires the check against DNS rebinding (MCP 2026-07-28, transports).
+func isAllowedOrigin(origins []string, host string) bool {
 	if len(origins) == 0 {
 		return true
 	}
@@ -67,13 +69,13 @@ func goodOrigin(origins []string, host string) bool {
 }
 
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request, slug string) {
-	seen := &noted{ResponseWriter: w, Request: session.Request{Method: r.Method, Path: r.URL.Path}}
+	seen := &recordingWriter{ResponseWriter: w, Request: session.Request{Method: r.Method, Path: r.URL.Path}}
 	defer func() {
 		seen.Request.Status = seen.status
 		h.o.Session.Note(r.Context(), slug, seen.Request)
 	}()
 	w = seen
-	c, err := h.admit(r, slug)
+	c, err := h.authenticate(r, slug)
 	if err != nil {
 		seen.Cause = session.CauseOf(err)
 		h.refuseCaller(w, r, slug, err)
@@ -82,19 +84,19 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, slug string) {
 	seen.Agent = c.access.Caller().Agent
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", "POST, OPTIONS")
-		refuse(w, http.StatusMethodNotAllowed, "MCP is spoken by POST here.")
+		writeError(w, http.StatusMethodNotAllowed, "MCP requests must use POST.")
 		return
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
 		if status := wiki.Status(err); status == http.StatusRequestEntityTooLarge {
-			refuse(w, status, "The request is too large.")
+			writeError(w, status, "The request is too large.")
 		} else {
-			refuse(w, http.StatusBadRequest, "The request is incomplete.")
+			writeError(w, http.StatusBadRequest, "The request is incomplete.")
 		}
 		return
 	}
-	messages := peek(body)
+	messages := parseMessages(body)
 	if len(messages) == 1 {
 		c.id = string(messages[0].id)
 	}
@@ -102,7 +104,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, slug string) {
 		if m.method == "tools/call" && h.tools[m.tool] != nil {
 			seen.Tool = m.tool
 		}
-		if err := h.take(c, slug, h.writes(m)); err != nil {
+		if err := h.chargeLimit(c, slug, h.isWrite(m)); err != nil {
 			seen.Cause = session.TooFast
 			h.refuseMessage(w, slug, m, err)
 			return
@@ -113,12 +115,12 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, slug string) {
 			return
 		}
 	}
-	normalise(r.Header)
-	if h.special[slug] == nil && len(messages) == 1 && h.answer(w, r, c, &messages[0]) {
+	normalizeHeaders(r.Header)
+	if h.special[slug] == nil && len(messages) == 1 && h.answerToolCall(w, r, c, &messages[0]) {
 		return
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	h.known(c)(h.transport(slug)).ServeHTTP(w, r)
+	h.withClient(c)(h.transport(slug)).ServeHTTP(w, r)
 }
 
 func (h *Handler) transport(slug string) http.Handler {
@@ -128,34 +130,34 @@ func (h *Handler) transport(slug string) http.Handler {
 	return h.sdk
 }
 
-// noted remembers what a request came to, for the connect page.
-type noted struct {
+// A recordingWriter records a request and its status for the connect page.
+type recordingWriter struct {
 	http.ResponseWriter
 	session.Request
 	status int
 }
 
-func (n *noted) WriteHeader(status int) {
+func (n *recordingWriter) WriteHeader(status int) {
 	n.status = status
 	n.ResponseWriter.WriteHeader(status)
 }
 
-func (n *noted) Unwrap() http.ResponseWriter { return n.ResponseWriter }
+func (n *recordingWriter) Unwrap() http.ResponseWriter { return n.ResponseWriter }
 
-// known hands the SDK's handlers who is calling, in the way that it has for
-// that: as what is known of the bearer token.
-func (h *Handler) known(c *client) func(http.Handler) http.Handler {
+// withClient passes the client to the SDK's handlers as token info, which is
+// the only way the SDK provides.
+func (h *Handler) withClient(c *client) func(http.Handler) http.Handler {
 	verified := &auth.TokenInfo{Extra: map[string]any{clientKey: c}}
-	return auth.RequireBearerToken(func(_ ctx, _ string, _ *http.Request) (*auth.TokenInfo, error) {
+	return auth.RequireBearerToken(func(_ context.Context, _ string, _ *http.Request) (*auth.TokenInfo, error) {
 		return verified, nil
 	}, &auth.RequireBearerTokenOptions{AllowMissingExpiration: true})
 }
 
 const clientKey = "client"
 
-// admit finds out who is calling and what they may do. A public wiki asks for a
-// token too: clients start to sign in only when they are refused.
-func (h *Handler) admit(r *http.Request, slug string) (*client, error) {
+// authenticate returns the client of a request. Public wikis require a token
+// too: clients start to sign in only after a 401.
+func (h *Handler) authenticate(r *http.Request, slug string) (*client, error) {
 	caller, err := h.o.Session.Bearer(r, slug)
 	if err == nil && caller.Anonymous() {
 		err = session.Refuse(session.NoToken, errNoToken)
@@ -175,51 +177,52 @@ func (h *Handler) admit(r *http.Request, slug string) (*client, error) {
 	return &client{access: access, origin: h.o.WikiOrigin(slug), authorization: r.Header.Get("Authorization")}, nil
 }
 
-var errNoToken = wiki.Problemf(wiki.ErrDenied, "", "This wiki needs a token: sign in, or send Authorization: Bearer rwtf_….")
+var errNoToken = wiki.Problemf(wiki.ErrDenied, "", "This wiki requires a token: sign in, or send Authorization: Bearer rwtf_….")
 
-// take takes what a request costs of its token.
-func (h *Handler) take(c *client, slug string, write bool) error {
+// chargeLimit charges a request to the token's rate limit.
+func (h *Handler) chargeLimit(c *client, slug string, write bool) error {
 	caller := c.access.Caller()
 	return h.o.Limits.Take(limit.Request{
 		Wiki: slug, Caller: limit.Token(caller.Grant), Member: c.access.Role() >= wiki.Viewer, Write: write,
 	})
 }
 
-func (h *Handler) writes(m message) bool {
+func (h *Handler) isWrite(m message) bool {
 	t := h.tools[m.tool]
 	return m.method == "tools/call" && t != nil && t.action != wiki.Read
 }
 
-// refuseCaller answers who could not be admitted.
+// refuseCaller responds to a caller that wasn't authenticated.
 func (h *Handler) refuseCaller(w http.ResponseWriter, r *http.Request, slug string, err error) {
 	var tooFast *limit.Exceeded
 	switch {
 	case errors.As(err, &tooFast):
 		w.Header().Set("Retry-After", tooFast.RetryAfter())
-		refuse(w, wiki.Status(err), tooFast.Error())
+		writeError(w, wiki.Status(err), tooFast.Error())
 	case errors.Is(err, wiki.ErrDenied), errors.Is(err, wiki.ErrNotFound):
-		// A private wiki and one that does not exist look alike.
+		// A private wiki looks the same as a missing one.
 		says := errNoToken.Error()
 		var token error
 		if r.Header.Get("Authorization") != "" {
-			token, says = err, "This token does not open this wiki: "+err.Error()
+			token, says = err, "This token is not valid for this wiki: "+err.Error()
 		}
 		w.Header().Set("WWW-Authenticate", h.o.Session.Challenge(slug, token))
-		refuse(w, http.StatusUnauthorized, says)
+		writeError(w, http.StatusUnauthorized, says)
 	default:
 		h.o.Log.ErrorContext(r.Context(), "authenticating an agent failed", "wiki", slug, "err", err)
-		refuse(w, wiki.Status(err), broken)
+		writeError(w, wiki.Status(err), internalErrorText)
 	}
 }
 
-// refuseMessage answers a message that the caller may not send, or not yet.
+// refuseMessage responds to a message that the caller can't send, or not
+// yet.
 func (h *Handler) refuseMessage(w http.ResponseWriter, slug string, m message, err error) {
 	status, code := wiki.Status(err), codeDenied
 	var tooFast *limit.Exceeded
 	if errors.As(err, &tooFast) {
 		w.Header().Set("Retry-After", tooFast.RetryAfter())
 		code = codeTooFast
-	} else { // RFC 6750, 3.1
+	} else { // RFC 6750, section 3.1
 		w.Header().Set("WWW-Authenticate", h.o.Session.Challenge(slug, nil)+`, error="insufficient_scope"`)
 	}
 	id := m.id
@@ -229,14 +232,14 @@ func (h *Handler) refuseMessage(w http.ResponseWriter, slug string, m message, e
 	writeJSON(w, status, map[string]any{"jsonrpc": "2.0", "id": id, "error": map[string]any{"code": code, "message": err.Error()}})
 }
 
-// Codes of our own, outside the range that JSON-RPC keeps (5.1).
+// Our own codes, outside the range that JSON-RPC reserves (section 5.1).
 const (
 	codeDenied  = 403
 	codeTooFast = 429
 )
 
-// refuse answers what is no JSON-RPC yet, or not any more.
-func refuse(w http.ResponseWriter, status int, says string) {
+// writeError writes an error outside JSON-RPC.
+func writeError(w http.ResponseWriter, status int, says string) {
 	writeJSON(w, status, map[string]string{"error": http.StatusText(status), "error_description": says})
 }
 
@@ -244,7 +247,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(v) // strings, numbers and what was JSON before
+	_ = encoder.Encode(v) // can't fail: strings, numbers and raw JSON
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_, _ = w.Write(b.Bytes())

@@ -1,6 +1,7 @@
 package mcpserver
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -10,31 +11,31 @@ import (
 
 const (
 	agentsPage = "AGENTS"
-	// maxInstructions bounds what each client is given to read at its start;
-	// some cut longer ones themselves.
+	// maxInstructions limits the text that each client reads at the start;
+	// some clients truncate longer ones themselves.
 	maxInstructions = 2000 // characters
 )
 
-// instructions are what a wiki tells each client that connects: what it is, and
-// its AGENTS page.
-func (h *Handler) instructions(ctx ctx, c *client) string {
+// instructions is the text for each client that connects: what the wiki is,
+// and its AGENTS page.
+func (h *Handler) instructions(ctx context.Context, c *client) string {
 	site := c.access.Site()
-	head := fmt.Sprintf("The wiki %s at %s: Markdown pages with history. You may %s.", oneLine(site.Name()), c.origin, h.rights(c))
-	src := h.agents(ctx, c)
+	head := fmt.Sprintf("The wiki %s at %s: Markdown pages with history. You can %s.", singleLine(site.Name()), c.origin, h.rights(c))
+	src := h.agentsSource(ctx, c)
 	if src == nil {
 		return head
 	}
-	text := fmt.Sprintf("%s Its members say on the page %s:\n\n%s", head, src.Name, strings.TrimSpace(src.Text))
-	if chars(text) > maxInstructions {
+	text := fmt.Sprintf("%s From its members, on the page %s:\n\n%s", head, src.Name, strings.TrimSpace(src.Text))
+	if runeCount(text) > maxInstructions {
 		more := fmt.Sprintf("\n\n(Cut. The rest is on the page %s.)", src.Name)
-		text = clip(text, maxInstructions-chars(more)) + more
+		text = truncate(text, maxInstructions-runeCount(more)) + more
 	}
 	return text
 }
 
-// agents is the wiki's AGENTS page, nil if there is none that members alone had
-// a hand in.
-func (h *Handler) agents(ctx ctx, c *client) *pages.Source {
+// agentsSource returns the wiki's AGENTS page. It returns nil if there is
+// none or if anyone but members has contributed to it.
+func (h *Handler) agentsSource(ctx context.Context, c *client) *pages.Source {
 	src, err := h.o.Pages.Source(ctx, c.access, agentsPage, "")
 	if err != nil {
 		return nil

@@ -8,8 +8,7 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// samples are arguments with which each tool does something; a tool without one
-// fails.
+// samples are arguments for each tool; a tool without an entry fails.
 var samples = map[string]string{
 	"wiki_overview":    `{}`,
 	"search":           `{"query":"welcome"}`,
@@ -29,9 +28,9 @@ var samples = map[string]string{
 	"edit_page":        `{"path":"Home","edits":[{"op":"append","text":"x"}]}`,
 }
 
-// TestEveryRoleOnEveryTool: who is no member gets 401 of a public, a private and
-// a missing wiki alike; who may only read, 403 for what writes; and nobody sees
-// a word of another wiki.
+// TestEveryRoleOnEveryTool: non-members get 401 for a public, a private and
+// a missing wiki alike, read-only members get 403 for tools that write, and
+// nobody sees another wiki's text.
 func TestEveryRoleOnEveryTool(t *testing.T) {
 	w := newWorld(t)
 	w.must(w.Tenant.SetMember(w.T.Context(), w.Access("bob", "bob"), "did:plc:ada", wiki.Editor))
@@ -77,8 +76,8 @@ func TestEveryRoleOnEveryTool(t *testing.T) {
 	}
 }
 
-// A token ends with the membership, with the next call.
-func TestTokenEndsWithTheMembership(t *testing.T) {
+// A token ends with the membership, from the next call on.
+func TestTokenEndsWithMembership(t *testing.T) {
 	w := newWorld(t)
 	w.ok("ada/editor", "read_page", "path", "Home")
 	w.must(w.Tenant.RemoveMember(w.T.Context(), w.Access("ada", "ada"), "did:plc:bob"))

@@ -1,14 +1,14 @@
-// Package mcpserver is the agents' door of a wiki: the Model Context Protocol
-// at /mcp on the wiki's host, revision 2026-07-28 and, at the same address,
-// those from 2025-03-26 on, by streamable HTTP without sessions.
+// Package mcpserver is a wiki's front end for agents: the Model Context
+// Protocol at /mcp on the wiki's host, revision 2026-07-28 and, at the same
+// address, those since 2025-03-26, over streamable HTTP without sessions.
 //
-// Every call names who makes it: a bearer token of the wiki, also where the
-// wiki is public. Tools are uses of pages and nothing else, under the access of
-// the token; what an agent says of itself counts for nothing. Answers are text,
-// once: a line that says what it is, then the wiki's own text, which stands in a
-// fence where people wrote it who are not members.
+// Invariants: Every call has a bearer token of the wiki, even if the wiki is
+// public. Tools only call package pages, with the token's access; nothing
+// that an agent says about itself counts. A reply is text: a line that
+// describes it, then the wiki's own text, which is fenced if people who
+// aren't members wrote any of it.
 //
-// The SDK speaks the protocol. Well-formed calls of tools, nearly all that comes,
+// The SDK implements the protocol. Standard tool calls, nearly all requests,
 // are answered before it (see call.go).
 package mcpserver
 
@@ -33,8 +33,8 @@ type Options struct {
 	Tenant     *tenant.Service
 	Session    *session.Service
 	WikiOrigin func(slug string) string
-	Limits     *limit.Limiter // nil for none
-	Version    string         // of the service, "dev" when empty
+	Limits     *limit.Limiter // nil for no limits
+	Version    string         // of the service; "" means "dev"
 	Now        func() time.Time
 	Log        *slog.Logger
 }
@@ -46,12 +46,12 @@ type Handler struct {
 	sdk   *mcp.StreamableHTTPHandler
 
 	uploads uploads
-	// special are wikis that another server answers for: none but in tests, where
-	// the conformance suite wants tools that no wiki has.
+	// special maps wikis to other servers. Only tests use it: the
+	// conformance suite requires tools that no wiki has.
 	special map[string]http.Handler
 }
 
-// New makes a Handler.
+// New returns a Handler.
 func New(o Options) *Handler {
 	if o.Version == "" {
 		o.Version = "dev"
@@ -68,17 +68,19 @@ func New(o Options) *Handler {
 	return h
 }
 
-// A client is who is calling, and where.
+// A client is the caller of a request, with the wiki's origin.
 type client struct {
 	access wiki.Access
 	origin string // of the wiki's host
-	id     string // of the JSON-RPC request, "" in a batch
+	id     string // of the JSON-RPC request; "" in a batch
 
-	authorization string // the header, for addresses that stand for it
+	authorization string // the header, to authorize upload addresses
 }
 
-// may reports whether a tool is there for the client.
-func (c *client) may(t *tool) bool { return c.access.Can(t.action) && c.knows(t) }
+// canUse reports whether a client can use a tool.
+func (c *client) canUse(t *tool) bool { return c.access.Can(t.action) && c.isForClient(t) }
 
-// knows reports whether a tool is for the client's program.
-func (c *client) knows(t *tool) bool { return strings.HasPrefix(c.access.Caller().Client, t.client) }
+// isForClient reports whether a tool is for the client's program.
+func (c *client) isForClient(t *tool) bool {
+	return strings.HasPrefix(c.access.Caller().Client, t.client)
+}

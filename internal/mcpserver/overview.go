@@ -1,6 +1,7 @@
 package mcpserver
 
 import (
+	"context"
 	"strings"
 
 	"robot.wtf/internal/pages"
@@ -8,21 +9,21 @@ import (
 )
 
 const (
-	overviewTree    = 30 // entries of the tree's top
+	overviewTree    = 30 // top-level entries of the tree
 	overviewTags    = 30
 	overviewChanges = 5
 )
 
-func (h *Handler) overview(ctx ctx, c *client, _ arguments) (*reply, error) {
+func (h *Handler) overview(ctx context.Context, c *client, _ arguments) (*reply, error) {
 	site := c.access.Site()
 	index, err := h.o.Pages.Index(ctx, c.access)
 	if err != nil {
 		return nil, err
 	}
 	r := &reply{}
-	r.headf("%s (%s), a wiki of %s. You may %s. %s%s.", oneLine(site.Name()), c.origin, site.OwnerName, h.rights(c), visibility(site), count(index.Pages, "page"))
+	r.setHead("%s (%s), a wiki of %s. You can %s. %s%s.", singleLine(site.Name()), c.origin, site.OwnerName, h.rights(c), visibility(site), countNoun(index.Pages, "page"))
 	if site.Description != "" {
-		r.addf("%s\n", oneLine(site.Description))
+		r.addf("%s\n", singleLine(site.Description))
 	}
 	r.addf("\nTree:\n")
 	for i, n := range index.Tree {
@@ -45,7 +46,7 @@ func (h *Handler) overview(ctx ctx, c *client, _ arguments) (*reply, error) {
 	r.addf("\nLast changes:\n")
 	for _, commit := range log {
 		r.addf("%s\n", commitLine(commit))
-		r.by(commit.Author)
+		r.quoteAuthor(commit.Author)
 	}
 	return r, nil
 }
@@ -68,33 +69,33 @@ func treeLine(n *pages.Node) string {
 	line := n.Path
 	switch {
 	case n.Page == "":
-		line += "/ (" + count(n.Count, "page") + ")"
+		line += "/ (" + countNoun(n.Count, "page") + ")"
 	case n.Count > 0:
 		line += " (and " + thousands(n.Count) + " below)"
 	}
 	return line
 }
 
-// outlineOfHome adds the headings of the page that / shows.
-func (h *Handler) outlineOfHome(ctx ctx, c *client, r *reply) error {
+// outlineOfHome adds the headings of the home page.
+func (h *Handler) outlineOfHome(ctx context.Context, c *client, r *reply) error {
 	home := c.access.Site().HomePage()
 	if strings.HasPrefix(home, "/") {
 		return nil
 	}
 	src, err := h.o.Pages.Source(ctx, c.access, home, "")
 	if err != nil {
-		return nil // there may be no such page
+		return nil // the page may not exist
 	}
 	outline := outlineOf(src)
 	if outline == "" {
 		return nil
 	}
-	r.about(src.Name)
+	r.quotePage(src.Name)
 	r.addf("\nOutline of %s:\n%s", src.Name, outline)
 	return nil
 }
 
-// topTags are the tags with most pages.
+// topTags returns the tags with the most pages.
 func topTags(r *reply, tags []pages.Tag) string {
 	sorted := append([]pages.Tag(nil), tags...)
 	sortBy(sorted, func(a, b pages.Tag) int { return len(b.Pages) - len(a.Pages) })
@@ -105,14 +106,14 @@ func topTags(r *reply, tags []pages.Tag) string {
 			break
 		}
 		for _, page := range t.Pages {
-			r.about(page)
+			r.quotePage(page)
 		}
-		list = append(list, "#"+oneLine(t.Tag)+" "+thousands(len(t.Pages)))
+		list = append(list, "#"+singleLine(t.Tag)+" "+thousands(len(t.Pages)))
 	}
 	return strings.Join(list, ", ")
 }
 
-// commitLine is a commit on one line.
+// commitLine formats a commit on one line.
 func commitLine(commit wiki.Commit) string {
 	subject, _, _ := strings.Cut(commit.Message, "\n")
 	var names []string
@@ -121,12 +122,12 @@ func commitLine(commit wiki.Commit) string {
 			names = append(names, "…")
 			break
 		}
-		names = append(names, changed(ch))
+		names = append(names, changeText(ch))
 	}
-	return minute(commit.Time) + " " + short(commit.ID) + " " + by(commit.Author) + ": " + clip(oneLine(subject), 100) + " [" + strings.Join(names, ", ") + "]"
+	return formatMinute(commit.Time) + " " + shortID(commit.ID) + " " + authorText(commit.Author) + ": " + truncate(singleLine(subject), 100) + " [" + strings.Join(names, ", ") + "]"
 }
 
-func changed(ch wiki.Change) string {
+func changeText(ch wiki.Change) string {
 	name := pageOrFile(ch.Path)
 	switch ch.Kind {
 	case wiki.Deleted:
@@ -139,7 +140,7 @@ func changed(ch wiki.Change) string {
 	return name
 }
 
-// pageOrFile is how a path is written here: pages without ".md".
+// pageOrFile formats a path for agents: pages have no ".md".
 func pageOrFile(path string) string {
 	if name, ok := wiki.PageOf(path); ok {
 		return string(name)

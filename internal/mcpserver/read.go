@@ -1,6 +1,7 @@
 package mcpserver
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/url"
@@ -13,16 +14,16 @@ import (
 )
 
 const (
-	wholeChars   = 6_000 // up to which "auto" shows all of a page
-	standardRead = 16_000
-	mostRead     = 60_000
-	maxOutline   = 100 // headings
+	fullPageChars = 6_000 // "auto" shows pages up to this length in full
+	defaultRead   = 16_000
+	maxRead       = 60_000
+	maxOutline    = 100 // number of headings
 )
 
 func sortBy[T any](list []T, compare func(a, b T) int) { slices.SortStableFunc(list, compare) }
 
-// redirected is the page that a redirect leads to.
-func redirected(r *wiki.Redirect) string {
+// redirectTarget is the page that a redirect leads to.
+func redirectTarget(r *wiki.Redirect) string {
 	name, err := url.PathUnescape(strings.TrimPrefix(r.To, "/"))
 	if err != nil {
 		return r.To
@@ -30,9 +31,9 @@ func redirected(r *wiki.Redirect) string {
 	return name
 }
 
-// source reads a page, under the name it has now and at a revision or date.
-// Where a page of that name is not, the part after # may be a section of one.
-func (h *Handler) source(ctx ctx, c *client, path, at string) (src *pages.Source, section, moved string, err error) {
+// source reads a page under its current name, at a revision or date. If
+// there is no page of that name, the part after # may be a section.
+func (h *Handler) source(ctx context.Context, c *client, path, at string) (src *pages.Source, section, moved string, err error) {
 	read := func(path string) (*pages.Source, error) {
 		revision, err := h.revision(ctx, c, path, at)
 		if err != nil {
@@ -48,38 +49,38 @@ func (h *Handler) source(ctx ctx, c *client, path, at string) (src *pages.Source
 	var redirect *wiki.Redirect
 	if errors.As(err, &redirect) {
 		moved = path
-		src, err = read(redirected(redirect))
+		src, err = read(redirectTarget(redirect))
 	}
 	return src, section, moved, err
 }
 
-// revision is what "at" says: a revision, or the one of a date.
-func (h *Handler) revision(ctx ctx, c *client, path, at string) (string, error) {
+// revision resolves "at": a revision, or the last one on a date.
+func (h *Handler) revision(ctx context.Context, c *client, path, at string) (string, error) {
 	if at == "" {
 		return "", nil
 	}
 	for _, layout := range []string{time.DateOnly, "2006-01-02 15:04", time.RFC3339} {
 		if t, err := time.Parse(layout, at); err == nil {
 			if layout == time.DateOnly {
-				t = t.Add(24*time.Hour - time.Second) // by the end of that day
+				t = t.Add(24*time.Hour - time.Second) // until the end of that day
 			}
 			return h.o.Pages.RevisionAt(ctx, c.access, path, t)
 		}
 	}
-	base, _, _, _, err := parseMark(at)
+	base, _, _, _, err := parseRevision(at)
 	return base, err
 }
 
-func (h *Handler) readPage(ctx ctx, c *client, a arguments) (*reply, error) {
-	path, err := a.needed("path")
+func (h *Handler) readPage(ctx context.Context, c *client, a arguments) (*reply, error) {
+	path, err := a.requiredText("path")
 	if err != nil {
 		return nil, err
 	}
-	view, err := a.choice("view", "auto", "outline", "full")
+	view, err := a.enum("view", "auto", "outline", "full")
 	if err != nil {
 		return nil, err
 	}
-	most, err := a.number("max_chars", standardRead, 200, mostRead)
+	most, err := a.integer("max_chars", defaultRead, 200, maxRead)
 	if err != nil {
 		return nil, err
 	}
@@ -90,33 +91,33 @@ func (h *Handler) readPage(ctx ctx, c *client, a arguments) (*reply, error) {
 	if s := a.text("section"); s != "" {
 		section = s
 	}
-	part, err := partOf(src, view, section, a.text("lines"), most)
+	part, err := selectPart(src, view, section, a.text("lines"), most)
 	if err != nil {
 		return nil, err
 	}
 	r := &reply{}
 	r.head, r.past = part.header(), src.Old
-	r.about(src.Name)
+	r.quotePage(src.Name)
 	if moved != "" {
 		r.head += fmt.Sprintf(" (moved from %s)", moved)
 	}
 	r.body.WriteString(part.text())
 	if next := part.next(); next != "" {
-		r.then("%s", next)
+		r.addTail("%s", next)
 	}
 	return r, nil
 }
 
-// A part of a page is what a read shows of it.
+// A part is the part of a page that a read shows.
 type part struct {
 	src      *pages.Source
 	from, to int  // lines
-	wanted   int  // the last line that was asked for
+	wanted   int  // the last requested line
 	outline  bool // before the text
 }
 
-// partOf finds what is to be shown, at most so many characters.
-func partOf(src *pages.Source, view, section, lines string, most int) (*part, error) {
+// selectPart selects what to show, at most so many characters.
+func selectPart(src *pages.Source, view, section, lines string, most int) (*part, error) {
 	p := &part{src: src, from: 1, to: src.Lines()}
 	switch {
 	case section != "":
@@ -131,22 +132,22 @@ func partOf(src *pages.Source, view, section, lines string, most int) (*part, er
 			return nil, err
 		}
 		if from > src.Lines() {
-			return nil, wiki.Problemf(wiki.ErrInvalid, "lines", "The page has %s.", count(src.Lines(), "line"))
+			return nil, wiki.Problemf(wiki.ErrInvalid, "lines", "The page has %s.", countNoun(src.Lines(), "line"))
 		}
 		p.from, p.to = from, min(to, src.Lines())
-	case view == "outline", view == "auto" && chars(src.Text) > wholeChars:
+	case view == "outline", view == "auto" && runeCount(src.Text) > fullPageChars:
 		if sections := src.Sections(); len(sections) > 1 {
-			p.outline, p.to = true, lead(src, sections)
+			p.outline, p.to = true, leadEnd(src, sections)
 		}
 	}
 	p.wanted = p.to
-	p.cut(most)
+	p.shortenTo(most)
 	return p, nil
 }
 
-// lead is the last line of what a page begins with: before its first heading, or
-// below that where nothing but front matter stands before it.
-func lead(src *pages.Source, sections []pages.Section) int {
+// leadEnd is the last line of a page's lead: the text before the first
+// heading or, if that is only front matter, below it.
+func leadEnd(src *pages.Source, sections []pages.Section) int {
 	before := src.Slice(1, sections[0].EndLine)
 	if strings.TrimSpace(before) == "" || strings.HasPrefix(before, "---\n") && strings.HasSuffix(strings.TrimSpace(before), "\n---") {
 		return sections[1].EndLine
@@ -154,15 +155,15 @@ func lead(src *pages.Source, sections []pages.Section) int {
 	return sections[0].EndLine
 }
 
-// cut ends the part where it would be too long: at a heading if there is one in
-// its second half, else at a blank line, else after some line.
-func (p *part) cut(most int) {
-	if chars(p.src.Slice(p.from, p.to)) <= most {
+// shortenTo shortens the part: at a heading in its second half if there is
+// one, else at a blank line, else at any line.
+func (p *part) shortenTo(most int) {
+	if runeCount(p.src.Slice(p.from, p.to)) <= most {
 		return
 	}
 	n, last := 0, p.from
 	for line := p.from; line <= p.to; line++ {
-		if n += chars(p.src.Slice(line, line)); n > most && line > p.from {
+		if n += runeCount(p.src.Slice(line, line)); n > most && line > p.from {
 			break
 		}
 		last = line
@@ -184,11 +185,11 @@ func (p *part) cut(most int) {
 
 func (p *part) whole() bool { return p.from <= 1 && p.to >= p.src.Lines() }
 
-// text is what is shown. A line of megabytes is cut.
+// text is the text to show. Extremely long lines are cut.
 func (p *part) text() string {
 	text := p.src.Slice(p.from, p.to)
-	if r := []rune(text); len(r) > mostRead {
-		text = string(r[:mostRead]) + "…"
+	if r := []rune(text); len(r) > maxRead {
+		text = string(r[:maxRead]) + "…"
 	}
 	if p.outline {
 		return "Outline:\n" + outlineOf(p.src) + "\nLead:\n" + text
@@ -196,27 +197,27 @@ func (p *part) text() string {
 	return text
 }
 
-// header is the first line of a read: what it is, how much, and of when. The
-// revision of a part says which.
+// header is the first line of a read: page, revision, size and date. The
+// suffix of the revision says which lines were read.
 func (p *part) header() string {
 	f := p.src.File
-	rev := short(f.Blob)
-	where := count(p.src.Lines(), "line")
+	rev := shortID(f.Blob)
+	where := countNoun(p.src.Lines(), "line")
 	if !p.whole() {
-		rev += mark(p.from, p.to)
+		rev += rangeSuffix(p.from, p.to)
 		where = fmt.Sprintf("lines %d-%d of %d", p.from, p.to, p.src.Lines())
 	}
-	head := fmt.Sprintf("%s @%s %s chars, %s, updated %s by %s", p.src.Name, rev, thousands(chars(p.src.Text)), where, day(f.Modified), by(f.Author))
+	head := fmt.Sprintf("%s @%s %s chars, %s, updated %s by %s", p.src.Name, rev, thousands(runeCount(p.src.Text)), where, formatDay(f.Modified), authorText(f.Author))
 	switch {
 	case p.src.Old && p.src.Current == "":
 		head += " (an old revision; the page is deleted)"
 	case p.src.Old:
-		head += " (an old revision; the newest is @" + short(p.src.Current) + "~0)"
+		head += " (an old revision; the newest is @" + shortID(p.src.Current) + "~0)"
 	}
 	return head
 }
 
-// next names the call that goes on, where something was cut.
+// next names the call that continues after a cut.
 func (p *part) next() string {
 	switch {
 	case p.to < p.wanted:
@@ -227,7 +228,7 @@ func (p *part) next() string {
 	return ""
 }
 
-// outlineOf are the headings of a page: lines, title, characters.
+// outlineOf lists the headings of a page: title, lines, characters.
 func outlineOf(src *pages.Source) string {
 	var b strings.Builder
 	n := 0
@@ -239,33 +240,33 @@ func outlineOf(src *pages.Source) string {
 			b.WriteString("…\n")
 			break
 		}
-		fmt.Fprintf(&b, "%s%s (lines %d-%d, %s chars)\n", strings.Repeat("  ", len(s.Path)-1), clip(oneLine(s.Path[len(s.Path)-1]), 120), s.StartLine, s.DeepEnd, thousands(chars(src.Slice(s.StartLine, s.DeepEnd))))
+		fmt.Fprintf(&b, "%s%s (lines %d-%d, %s chars)\n", strings.Repeat("  ", len(s.Path)-1), truncate(singleLine(s.Path[len(s.Path)-1]), 120), s.StartLine, s.DeepEnd, thousands(runeCount(src.Slice(s.StartLine, s.DeepEnd))))
 	}
 	return b.String()
 }
 
 const (
-	maxItems      = 20
-	standardReads = 24_000
+	maxItems     = 20
+	defaultReads = 24_000
 )
 
-// readPages reads several pages or sections in one budget. What does not fit is
-// shown as its outline and lead, or named.
-func (h *Handler) readPages(ctx ctx, c *client, a arguments) (*reply, error) {
-	items, err := a.list("items")
+// readPages reads several pages or sections within one budget. A page that
+// doesn't fit is shortened.
+func (h *Handler) readPages(ctx context.Context, c *client, a arguments) (*reply, error) {
+	items, err := a.texts("items")
 	if err != nil {
 		return nil, err
 	}
 	if len(items) == 0 || len(items) > maxItems {
 		return nil, wiki.Problemf(wiki.ErrInvalid, "items", `"items" names 1 to %d pages, as "path" or "path#Heading".`, maxItems)
 	}
-	left, err := a.number("max_chars", standardReads, 200, mostRead)
+	left, err := a.integer("max_chars", defaultReads, 200, maxRead)
 	if err != nil {
 		return nil, err
 	}
 	r := &reply{}
 	for i, item := range items {
-		// Each may use its share of what is left: short ones leave more.
+		// Each item can use its share of the rest; short ones leave more.
 		used, err := h.readItem(ctx, c, r, item, left/(len(items)-i))
 		if err != nil {
 			return nil, err
@@ -275,28 +276,28 @@ func (h *Handler) readPages(ctx ctx, c *client, a arguments) (*reply, error) {
 	return r, nil
 }
 
-func (h *Handler) readItem(ctx ctx, c *client, r *reply, item string, most int) (int, error) {
+func (h *Handler) readItem(ctx context.Context, c *client, r *reply, item string, most int) (int, error) {
 	if r.body.Len() > 0 {
 		r.addf("\n")
 	}
 	src, section, _, err := h.source(ctx, c, item, "")
 	var p *part
 	if err == nil {
-		p, err = partOf(src, "full", section, "", max(most, 200))
+		p, err = selectPart(src, "full", section, "", max(most, 200))
 	}
-	var told *wiki.Problem
+	var problem *wiki.Problem
 	switch {
-	case errors.As(err, &told):
-		r.addf("=== %s: %s\n", oneLine(item), told.Message)
+	case errors.As(err, &problem):
+		r.addf("=== %s: %s\n", singleLine(item), problem.Message)
 		return 0, nil
 	case err != nil:
 		return 0, err
 	}
-	r.about(src.Name)
+	r.quotePage(src.Name)
 	text := strings.TrimRight(p.text(), "\n")
 	r.addf("=== %s\n%s\n", p.header(), text)
 	if p.to < p.wanted {
-		r.then(`Cut: %s. The rest: read_page with lines "%d-%d".`, p.src.Name, p.to+1, p.wanted)
+		r.addTail(`Cut: %s. The rest: read_page with lines "%d-%d".`, p.src.Name, p.to+1, p.wanted)
 	}
-	return chars(text), nil
+	return runeCount(text), nil
 }

@@ -15,7 +15,7 @@ func TestRefusalOfEveryKind(t *testing.T) {
 	h := &Handler{o: Options{Log: slog.New(slog.DiscardHandler)}}
 	for _, kind := range wiki.Kinds() {
 		err := fmt.Errorf("pages: %w", kind)
-		if r := h.refused(t.Context(), &client{}, &tool{}, arguments{}, err); !r.failed || r.head == "" || r.head == broken {
+		if r := h.errorReply(t.Context(), &client{}, &tool{}, arguments{}, err); !r.failed || r.head == "" || r.head == internalErrorText {
 			t.Errorf("%v: reply %q", kind, r.head)
 		}
 		if kind == wiki.ErrNotFound || kind == wiki.ErrDenied || kind == wiki.ErrSuspended {

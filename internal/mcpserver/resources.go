@@ -1,6 +1,7 @@
 package mcpserver
 
 import (
+	"context"
 	"errors"
 	"net/url"
 	"strings"
@@ -22,22 +23,22 @@ func (h *Handler) addResources(s *mcp.Server) {
 	}, h.readResource)
 }
 
-// pageOfURI is the page that an address names.
+// pageOfURI is the page that a resource URI names.
 func pageOfURI(uri string) (string, bool) {
 	escaped, ok := strings.CutPrefix(uri, pageURI)
 	path, err := url.PathUnescape(escaped)
 	return path, ok && err == nil && path != ""
 }
 
-func (h *Handler) readResource(ctx ctx, r *mcp.ReadResourceRequest) (*mcp.ReadResourceResult, error) {
+func (h *Handler) readResource(ctx context.Context, r *mcp.ReadResourceRequest) (*mcp.ReadResourceResult, error) {
 	c := clientOf(r)
 	path, ok := pageOfURI(r.Params.URI)
 	if !ok {
 		return nil, mcp.ResourceNotFoundError(r.Params.URI)
 	}
-	// As read_page has it, header and fence and all: a client shows it to its
-	// model.
-	read := h.call(ctx, c, h.tools["read_page"], []byte(`{"path":`+quoted(path)+`,"view":"full","max_chars":60000}`))
+	// Like read_page, with header and fence, because clients show it to
+	// their model.
+	read := h.call(ctx, c, h.tools["read_page"], []byte(`{"path":`+jsonString(path)+`,"view":"full","max_chars":60000}`))
 	if read.failed {
 		if _, err := h.o.Pages.Source(ctx, c.access, path, ""); errors.Is(err, wiki.ErrNotFound) || errors.Is(err, wiki.ErrInvalid) {
 			return nil, mcp.ResourceNotFoundError(r.Params.URI)
@@ -47,8 +48,8 @@ func (h *Handler) readResource(ctx ctx, r *mcp.ReadResourceRequest) (*mcp.ReadRe
 	return &mcp.ReadResourceResult{Contents: []*mcp.ResourceContents{{URI: r.Params.URI, MIMEType: "text/markdown", Text: read.text()}}}, nil
 }
 
-// complete completes the page in the template's address.
-func (h *Handler) complete(ctx ctx, r *mcp.CompleteRequest) (*mcp.CompleteResult, error) {
+// complete completes the page name in the template's URI.
+func (h *Handler) complete(ctx context.Context, r *mcp.CompleteRequest) (*mcp.CompleteResult, error) {
 	none := &mcp.CompleteResult{Completion: mcp.CompletionResultDetails{Values: []string{}}}
 	ref := r.Params.Ref
 	if ref == nil || ref.Type != "ref/resource" || ref.URI != pageTemplate || r.Params.Argument.Name != "path" {

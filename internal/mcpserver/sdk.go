@@ -1,6 +1,7 @@
 package mcpserver
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"slices"
@@ -15,7 +16,7 @@ func newTransport(server func(*http.Request) *mcp.Server) *mcp.StreamableHTTPHan
 	return mcp.NewStreamableHTTPHandler(server, &mcp.StreamableHTTPOptions{
 		Stateless:                    true,
 		JSONResponse:                 true,
-		DisableLocalhostProtection:   true, // hosts and origins are checked before
+		DisableLocalhostProtection:   true, // checked before
 		MaxRequestBodyBytes:          maxBody,
 		PropagateRequestCancellation: true,
 	})
@@ -25,33 +26,33 @@ func (h *Handler) implementation() *mcp.Implementation {
 	return &mcp.Implementation{Name: "robot.wtf", Title: "robot.wtf wiki", Version: h.o.Version}
 }
 
-// newServer makes the one server of all wikis. Which wiki is meant, and who is
-// calling, comes with each request.
+// newServer returns the one server for all wikis. Each request carries its
+// wiki and its client.
 func (h *Handler) newServer() *mcp.Server {
 	s := mcp.NewServer(h.implementation(), &mcp.ServerOptions{
 		Capabilities: &mcp.ServerCapabilities{
 			Tools: &mcp.ToolCapabilities{}, Prompts: &mcp.PromptCapabilities{}, Resources: &mcp.ResourceCapabilities{}, Completions: &mcp.CompletionCapabilities{},
 		},
 		CompletionHandler: h.complete,
-		SetCacheable: func(_ ctx, _ mcp.Request, c *mcp.Cacheable) {
-			c.CacheScope = "private" // what there is depends on the token
+		SetCacheable: func(_ context.Context, _ mcp.Request, c *mcp.Cacheable) {
+			c.CacheScope = "private" // the result depends on the token
 		},
 	})
 	h.addPrompts(s)
 	h.addResources(s)
 	for i := range tools {
 		t := &tools[i]
-		s.AddTool(t.described(), func(ctx ctx, r *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+		s.AddTool(t.mcpTool(), func(ctx context.Context, r *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 			reply := h.call(ctx, clientOf(r), t, r.Params.Arguments)
-			return &mcp.CallToolResult{Content: contents(reply), IsError: reply.failed}, nil
+			return &mcp.CallToolResult{Content: replyContents(reply), IsError: reply.failed}, nil
 		})
 	}
-	s.AddReceivingMiddleware(h.fit)
+	s.AddReceivingMiddleware(h.filterByClient)
 	return s
 }
 
-// described is what clients are told of a tool.
-func (t *tool) described() *mcp.Tool {
+// mcpTool describes a tool to clients.
+func (t *tool) mcpTool() *mcp.Tool {
 	no := false
 	return &mcp.Tool{
 		Name: t.name, Title: t.title, Description: t.description, InputSchema: t.schema(),
@@ -68,20 +69,20 @@ func clientOf(r mcp.Request) *client {
 			return c
 		}
 	}
-	return &client{} // may do nothing
+	return &client{} // has no rights
 }
 
-// fit makes answers fit who asks: the tools that there are for them, and their
+// filterByClient adapts results to the client: the tools it can use and its
 // wiki's instructions.
-func (h *Handler) fit(next mcp.MethodHandler) mcp.MethodHandler {
-	return func(ctx ctx, method string, r mcp.Request) (mcp.Result, error) {
+func (h *Handler) filterByClient(next mcp.MethodHandler) mcp.MethodHandler {
+	return func(ctx context.Context, method string, r mcp.Request) (mcp.Result, error) {
 		c := clientOf(r)
 		if call, ok := r.(*mcp.CallToolRequest); ok {
 			if t := h.tools[call.Params.Name]; t != nil {
 				if err := c.access.Allow(t.action); err != nil {
 					return nil, err
 				}
-				if !c.knows(t) {
+				if !c.isForClient(t) {
 					return nil, &jsonrpc.Error{Code: jsonrpc.CodeInvalidParams, Message: fmt.Sprintf("unknown tool %q", t.name)}
 				}
 			}
@@ -92,7 +93,7 @@ func (h *Handler) fit(next mcp.MethodHandler) mcp.MethodHandler {
 		}
 		switch result := result.(type) {
 		case *mcp.ListToolsResult:
-			result.Tools = h.listed(c)
+			result.Tools = h.listedTools(c)
 		case *mcp.ListPromptsResult:
 			result.Prompts = slices.DeleteFunc(slices.Clone(result.Prompts), func(p *mcp.Prompt) bool {
 				return p.Name == writeUp && !c.access.Can(wiki.Edit)
@@ -106,19 +107,19 @@ func (h *Handler) fit(next mcp.MethodHandler) mcp.MethodHandler {
 	}
 }
 
-// listed are the tools that there are for a client, in their order.
-func (h *Handler) listed(c *client) []*mcp.Tool {
+// listedTools returns the tools that a client can use, in order.
+func (h *Handler) listedTools(c *client) []*mcp.Tool {
 	list := []*mcp.Tool{}
 	for i := range tools {
-		if c.may(&tools[i]) {
-			list = append(list, tools[i].described())
+		if c.canUse(&tools[i]) {
+			list = append(list, tools[i].mcpTool())
 		}
 	}
 	return list
 }
 
-// contents are a reply's, as the protocol has them.
-func contents(r *reply) []mcp.Content {
+// replyContents converts a reply to the protocol's form.
+func replyContents(r *reply) []mcp.Content {
 	list := []mcp.Content{&mcp.TextContent{Text: r.text()}}
 	return append(list, r.more...)
 }

@@ -1,6 +1,7 @@
 package mcpserver
 
 import (
+	"context"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -8,25 +9,25 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// A tool is one entry of the list. Models pay for each word of what they are
-// told of it, with each request: a test bounds it.
+// A tool is one entry of the list. Models pay for each word of its
+// description with each request: a test limits the total.
 type tool struct {
 	name, title string
-	description string // what comes back; never how the model should behave
+	description string // what it returns; never how the model should behave
 	params      []param
-	hidden      []string // parameters that are understood and not told of
+	hidden      []string // accepted but undocumented parameters
 	action      wiki.Action
 	destructive bool
 	idempotent  bool
-	client      string // beginning of the ids of the clients that it is for; "" for all
-	serve       func(*Handler, ctx, *client, arguments) (*reply, error)
+	client      string // prefix of the ids of the clients it is for; "" for all
+	serve       func(*Handler, context.Context, *client, arguments) (*reply, error)
 }
 
-// A param is a parameter: its name, with "!" where it must be given, its type,
-// and what it is where that does not say it.
+// A param is a parameter: its name, with "!" if required, its type, and a
+// description if those two don't suffice.
 type param struct{ name, kind, about string }
 
-// tools in the order of the list.
+// tools, in the order of the list.
 var tools = []tool{
 	{
 		name: "wiki_overview", title: "Overview", action: wiki.Read, idempotent: true,
@@ -207,11 +208,11 @@ var tools = []tool{
 		serve: (*Handler).writeAttachment,
 	},
 	{
-		// ChatGPT's connectors look for search and fetch by these names.
+		// ChatGPT's connectors require tools named search and fetch.
 		name: "fetch", title: "Fetch a page", action: wiki.Read, idempotent: true, client: "https://chatgpt.com/",
 		description: "Source of a page that search found.",
 		params:      []param{{"id!", "string", "Its path"}},
-		serve: func(h *Handler, ctx ctx, c *client, a arguments) (*reply, error) {
+		serve: func(h *Handler, ctx context.Context, c *client, a arguments) (*reply, error) {
 			return h.readPage(ctx, c, arguments{"path": a["id"], "view": json.RawMessage(`"full"`)})
 		},
 	},
@@ -224,8 +225,8 @@ const editSchema = `{"type":"array","items":{"type":"object","properties":{` +
 	`"text":{"type":"string","description":"New text; set_meta: key: value"},` +
 	`"all":{"type":"boolean","description":"replace: every occurrence; replace_section: drop subsections"}},"required":["op"]}}`
 
-// names are the parameters that a tool tells of.
-func (t *tool) names() []string {
+// paramNames returns the documented parameters.
+func (t *tool) paramNames() []string {
 	names := make([]string, len(t.params))
 	for i, p := range t.params {
 		names[i] = strings.TrimSuffix(p.name, "!")
@@ -233,11 +234,11 @@ func (t *tool) names() []string {
 	return names
 }
 
-func (t *tool) takes(name string) bool {
-	return slices.Contains(t.hidden, name) || slices.Contains(t.names(), name)
+func (t *tool) accepts(name string) bool {
+	return slices.Contains(t.hidden, name) || slices.Contains(t.paramNames(), name)
 }
 
-// schema is what a tool takes (JSON Schema 2020-12).
+// schema returns the tool's input schema (JSON Schema 2020-12).
 func (t *tool) schema() json.RawMessage {
 	var b strings.Builder
 	var required []string
@@ -250,7 +251,7 @@ func (t *tool) schema() json.RawMessage {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		b.WriteString(quoted(name) + ":" + p.schema())
+		b.WriteString(jsonString(name) + ":" + p.schema())
 	}
 	b.WriteByte('}')
 	if len(required) > 0 {
@@ -267,7 +268,7 @@ func (p param) schema() string {
 	}
 	about := ""
 	if p.about != "" {
-		about = `,"description":` + quoted(p.about)
+		about = `,"description":` + jsonString(p.about)
 	}
 	if words, ok := strings.CutPrefix(p.kind, "enum "); ok {
 		list, _ := json.Marshal(strings.Fields(words))
@@ -276,10 +277,10 @@ func (p param) schema() string {
 	if p.kind == "strings" {
 		return `{"type":"array","items":{"type":"string"}` + about + `}`
 	}
-	return `{"type":` + quoted(p.kind) + about + `}`
+	return `{"type":` + jsonString(p.kind) + about + `}`
 }
 
-func quoted(text string) string {
+func jsonString(text string) string {
 	var b strings.Builder
 	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(false)
@@ -287,21 +288,21 @@ func quoted(text string) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// call runs a tool. What goes wrong is told to the model as the tool's result
-// (MCP 2025-11-25, tools, "Error handling").
-func (h *Handler) call(ctx ctx, c *client, t *tool, raw json.RawMessage) *reply {
+// call runs a tool. The model gets errors as the tool's result (MCP
+// 2025-11-25, tools, "Error handling").
+func (h *Handler) call(ctx context.Context, c *client, t *tool, raw json.RawMessage) *reply {
 	a, err := t.parse(raw)
 	if err != nil {
-		return h.refused(ctx, c, t, arguments{}, err)
+		return h.errorReply(ctx, c, t, arguments{}, err)
 	}
 	r, err := t.serve(h, ctx, c, a)
 	if err != nil {
-		r = h.refused(ctx, c, t, a, err)
+		r = h.errorReply(ctx, c, t, a, err)
 	}
 	if r.body.Len() > 0 {
 		member := func(did string) bool { return h.o.Tenant.IsMember(ctx, c.access, did) }
 		if r.foreign, err = h.o.Pages.WrittenByOthers(ctx, c.access, member, r.quoted, r.authors, r.past); err != nil {
-			return h.refused(ctx, c, t, a, err)
+			return h.errorReply(ctx, c, t, a, err)
 		}
 	}
 	return r

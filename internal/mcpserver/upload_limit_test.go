@@ -12,8 +12,8 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// Attack: an agent collects one-time addresses and sends files to them faster
-// than its token may write. An upload counts as a write of that token.
+// Attack: an agent collects one-time addresses and uploads faster than its
+// token can write. Each upload counts as a write of that token.
 func TestUploadRateLimit(t *testing.T) {
 	const writes = 10
 	start := time.Date(2026, 11, 20, 9, 0, 0, 0, time.UTC)
@@ -22,11 +22,11 @@ func TestUploadRateLimit(t *testing.T) {
 	w.door.o.Now = func() time.Time { return start } // addresses don't expire
 	var paths []string
 	for i := range writes { // asking for an address is a write too: these in earlier minutes
-		paths = append(paths, w.offered("ada/editor", "Home", fmt.Sprintf("f%d.txt", i)))
+		paths = append(paths, w.offerUpload("ada/editor", "Home", fmt.Sprintf("f%d.txt", i)))
 		now = now.Add(time.Minute)
 	}
 	now = now.Add(time.Minute)
-	paths = append(paths, w.offered("ada/editor", "Home", "last.txt")) // this one in the same minute as the uploads
+	paths = append(paths, w.offerUpload("ada/editor", "Home", "last.txt")) // this one in the same minute as the uploads
 	for i, path := range paths[:writes-1] {
 		if a := w.send("ada", path, strings.NewReader("x")); a.Code != http.StatusCreated {
 			t.Fatalf("upload %d: %d %s", i, a.Code, a.Body)

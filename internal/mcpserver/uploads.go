@@ -10,27 +10,27 @@ import (
 )
 
 const (
-	uploadPath = "/-/upload/"
-	uploadTime = 15 * time.Minute
-	maxUploads = 1000 // addresses that wait to be used
-	ownUploads = 20   // of one token
+	uploadPath    = "/-/upload/"
+	uploadTime    = 15 * time.Minute
+	maxUploads    = 1000 // unused addresses
+	maxOwnUploads = 20   // per token
 )
 
-// An upload is what a one-time address will store, in whose name.
+// An upload is the file that a one-time address will store, and its author.
 type upload struct {
 	slug, authorization string
 	page, name, message string
 	until               time.Time
 }
 
-// uploads are the addresses that were given out, in memory alone, by the hash of
-// their secret: after a restart, agents ask for another.
+// uploads holds the unused addresses by the hash of their secret. It is in
+// memory only: after a restart, agents request another.
 type uploads struct {
 	mu   sync.Mutex
 	open map[[sha256.Size]byte]upload
 }
 
-// add makes an address, and gives its secret.
+// add creates an address and returns its secret.
 func (u *uploads) add(next upload) (string, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -43,8 +43,8 @@ func (u *uploads) add(next upload) (string, error) {
 			own++
 		}
 	}
-	if own >= ownUploads || len(u.open) >= maxUploads {
-		return "", wiki.Problemf(wiki.ErrQuota, "", "Too many upload addresses wait to be used. Use one, or wait 15 minutes.")
+	if own >= maxOwnUploads || len(u.open) >= maxUploads {
+		return "", wiki.Problemf(wiki.ErrQuota, "", "Too many unused upload addresses. Use one, or wait 15 minutes.")
 	}
 	if u.open == nil {
 		u.open = map[[sha256.Size]byte]upload{}
@@ -54,7 +54,7 @@ func (u *uploads) add(next upload) (string, error) {
 	return secret, nil
 }
 
-// take uses an address up.
+// take uses up an address.
 func (u *uploads) take(secret, slug string, now time.Time) (upload, bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()

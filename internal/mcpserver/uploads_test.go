@@ -15,8 +15,8 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// offered asks for a one-time address and gives its path.
-func (w *world) offered(token, page, name string) string {
+// offerUpload requests a one-time address and returns its path.
+func (w *world) offerUpload(token, page, name string) string {
 	w.T.Helper()
 	text := w.ok(token, "write_attachment", "path", page, "name", name, "message", "A file")
 	found := regexp.MustCompile(`curl -T FILE http://\w+\.robot\.localhost(/-/upload/\w+)$`).FindStringSubmatch(text)
@@ -26,8 +26,7 @@ func (w *world) offered(token, page, name string) string {
 	return found[1]
 }
 
-// send sends a file to an address, as curl -T does: by PUT, with nothing that
-// says who sends it.
+// send uploads a file like curl -T: by PUT, without credentials.
 func (w *world) send(slug, path string, file io.Reader) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(http.MethodPut, "http://"+slug+".robot.localhost"+path, file)
 	rec := httptest.NewRecorder()
@@ -40,10 +39,10 @@ func (w *world) file(slug, path string) (wiki.Author, string, error) {
 	return f.Author, string(data), err
 }
 
-// An address takes one file, in the name of whoever asked for it.
+// An address stores one file, in the name of the caller who requested it.
 func TestUploadWorksOnce(t *testing.T) {
 	w := newWorld(t)
-	path := w.offered("ada/editor", "Home", "plan.txt")
+	path := w.offerUpload("ada/editor", "Home", "plan.txt")
 	a := w.send("ada", path, strings.NewReader("one"))
 	if a.Code != http.StatusCreated || !strings.Contains(a.Body.String(), `"path":"Home/plan.txt"`) {
 		t.Fatalf("%d %s", a.Code, a.Body)
@@ -63,12 +62,11 @@ func TestUploadWorksOnce(t *testing.T) {
 	}
 }
 
-// Attack: somebody has an address, or guesses one, and uses it where or when it
-// is not good. Nothing is stored, and whose address it is can still use it where
-// it is.
+// Attack: a stranger uses an address on another wiki, or after it expired.
+// Nothing is stored, and the owner can still use it.
 func TestUploadElsewhereOrLater(t *testing.T) {
 	w := newWorld(t)
-	path := w.offered("ada/editor", "Home", "plan.txt")
+	path := w.offerUpload("ada/editor", "Home", "plan.txt")
 	for _, other := range [][2]string{{"bob", path}, {"nobody", path}, {"ada", path + "x"}, {"ada", strings.ToLower(path)}, {"ada", "/-/upload/"}, {"ada", "/-/upload/" + strings.Repeat("A", 26)}} {
 		if a := w.send(other[0], other[1], strings.NewReader("x")); a.Code != http.StatusGone {
 			t.Errorf("%s on %s: %d %s", other[1], other[0], a.Code, a.Body)
@@ -81,7 +79,7 @@ func TestUploadElsewhereOrLater(t *testing.T) {
 		t.Errorf("its own: %d %s", a.Code, a.Body)
 	}
 
-	late := w.offered("ada/editor", "Home", "late.txt")
+	late := w.offerUpload("ada/editor", "Home", "late.txt")
 	now := w.door.o.Now
 	w.door.o.Now = func() time.Time { return now().Add(uploadTime) }
 	if a := w.send("ada", late, strings.NewReader("x")); a.Code != http.StatusGone {
@@ -96,9 +94,9 @@ func TestUploadElsewhereOrLater(t *testing.T) {
 	}
 }
 
-// Attack: an agent keeps an address for when it may write no more. It is worth
-// what its token is worth when the file comes.
-func TestUploadAfterTheRightIsGone(t *testing.T) {
+// Attack: an agent keeps an address until it has lost its rights. The
+// address has only the token's current rights.
+func TestUploadAfterLosingAccess(t *testing.T) {
 	for what, take := range map[string]func(w *world, owner wiki.Access){
 		"token": func(w *world, owner wiki.Access) {
 			bob := w.Access("ada", "bob")
@@ -113,7 +111,7 @@ func TestUploadAfterTheRightIsGone(t *testing.T) {
 		"wiki": func(w *world, owner wiki.Access) { w.must(w.Tenant.Suspend(w.T.Context(), w.operator("ada"), "spam")) },
 	} {
 		w := newWorld(t)
-		path := w.offered("ada/editor", "Home", "plan.txt")
+		path := w.offerUpload("ada/editor", "Home", "plan.txt")
 		owner := w.Access("ada", "ada")
 		take(w, owner)
 		if a := w.send("ada", path, strings.NewReader("x")); a.Code < 400 || a.Code >= 500 {
@@ -132,17 +130,17 @@ func (w *world) operator(slug string) wiki.Access {
 	return a
 }
 
-// What is too large, breaks off or finds the wiki full is not stored, in whole or
-// in part, and uses its address up.
-func TestUploadThatDoesNotFit(t *testing.T) {
+// A file that is too large, incomplete or over the wiki's quota isn't
+// stored, and uses up its address.
+func TestUploadFailures(t *testing.T) {
 	w := newWorld(t)
 	w.must(w.Tenant.SetLimits(w.T.Context(), w.operator("ada"), wiki.Limits{AttachmentBytes: 5_000, CurrentBytes: 40_000}))
 	file := func(n int) io.Reader { return strings.NewReader(strings.Repeat("x", n)) }
 	refused := func(what string, status int, says string, body io.Reader) {
 		t.Helper()
-		path := w.offered("ada/editor", "Home", "big.txt")
+		path := w.offerUpload("ada/editor", "Home", "big.txt")
 		a := w.send("ada", path, body)
-		if a.Code != status || !strings.Contains(a.Body.String(), says) || !strings.Contains(a.Body.String(), "The address is used up") {
+		if a.Code != status || !strings.Contains(a.Body.String(), says) || !strings.Contains(a.Body.String(), "The address has been used") {
 			t.Errorf("%s: %d %s", what, a.Code, a.Body)
 		}
 		if _, _, err := w.file("ada", "Home/big.txt"); !errors.Is(err, wiki.ErrNotFound) {
@@ -158,12 +156,12 @@ func TestUploadThatDoesNotFit(t *testing.T) {
 		t.Errorf("%d bytes of an endless file were read", endless.n)
 	}
 	refused("incomplete", http.StatusBadRequest, "nothing was changed", io.MultiReader(file(100), iotest.ErrReader(io.ErrUnexpectedEOF)))
-	if a := w.send("ada", w.offered("ada/editor", "Home", "fits.txt"), file(5_000)); a.Code != http.StatusCreated {
+	if a := w.send("ada", w.offerUpload("ada/editor", "Home", "fits.txt"), file(5_000)); a.Code != http.StatusCreated {
 		t.Errorf("at the limit: %d %s", a.Code, a.Body)
 	}
 	full := false
 	for i := 0; i < 10 && !full; i++ {
-		a := w.send("ada", w.offered("ada/editor", "Home", "f"+jsonOf(i)), file(5_000))
+		a := w.send("ada", w.offerUpload("ada/editor", "Home", "f"+jsonOf(i)), file(5_000))
 		full = a.Code == http.StatusForbidden && strings.Contains(a.Body.String(), "This wiki is full")
 	}
 	if !full {
@@ -186,19 +184,19 @@ func (c *counted) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// Attack: an agent asks for addresses without end, to fill memory or to keep
-// others from any.
-func TestUploadAddressesAreBounded(t *testing.T) {
+// Attack: an agent requests addresses without end, to fill memory or to
+// block others.
+func TestUploadAddressesAreLimited(t *testing.T) {
 	w := newWorld(t)
-	for range ownUploads {
-		w.offered("ada/editor", "Home", "plan.txt")
+	for range maxOwnUploads {
+		w.offerUpload("ada/editor", "Home", "plan.txt")
 	}
-	w.fails("Too many upload addresses wait", "ada/editor", "write_attachment", "path", "Home", "name", "plan.txt")
-	w.offered("ada/owner", "Home", "plan.txt")
+	w.fails("Too many unused upload addresses", "ada/editor", "write_attachment", "path", "Home", "name", "plan.txt")
+	w.offerUpload("ada/owner", "Home", "plan.txt")
 	now := w.door.o.Now
 	w.door.o.Now = func() time.Time { return now().Add(uploadTime) }
-	w.offered("ada/editor", "Home", "plan.txt")
+	w.offerUpload("ada/editor", "Home", "plan.txt")
 	if n := len(w.door.uploads.open); n != 1 {
-		t.Errorf("%d addresses wait", n)
+		t.Errorf("%d addresses are open", n)
 	}
 }

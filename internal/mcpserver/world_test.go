@@ -19,7 +19,7 @@ import (
 // The test binary is also the service that tests kill.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv("ROBOT_TEST_SERVE"); dir != "" {
-		serveForEver(dir, os.Getenv("ROBOT_TEST_ADDR"))
+		serveUntilKilled(dir, os.Getenv("ROBOT_TEST_ADDR"))
 	}
 	os.Exit(m.Run())
 }

@@ -1,6 +1,7 @@
 package mcpserver
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -16,14 +17,14 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// repeatWindow is for how long the same request, by its id and what it says, is
-// a repetition of the network's and not another one: clients count their ids
-// from 1 each time that they start.
+// repeatWindow is how long an identical request with the same id counts as a
+// network retry. Clients count their ids from 1 each time they start.
 const repeatWindow = 10 * time.Minute
 
-// write is what each change carries. Where a request is known by the state that
-// it starts from, which is then made part of the key, its id does not matter.
-func write(c *client, t string, a arguments) pages.Write {
+// newWrite returns the common fields of a change. The idempotency key
+// includes the request's id, unless the request has a revision to tell
+// repetitions by.
+func newWrite(c *client, t string, a arguments) pages.Write {
 	w := pages.Write{Message: a.text("message")}
 	sum := sha256.New()
 	fmt.Fprintf(sum, "%s\n", t)
@@ -42,18 +43,18 @@ func write(c *client, t string, a arguments) pages.Write {
 	return w
 }
 
-func (h *Handler) createPage(ctx ctx, c *client, a arguments) (*reply, error) {
-	path, err := a.needed("path")
+func (h *Handler) createPage(ctx context.Context, c *client, a arguments) (*reply, error) {
+	path, err := a.requiredText("path")
 	if err != nil {
 		return nil, err
 	}
 	req := pages.SaveRequest{
-		Write: write(c, "create_page", a), Name: path, Text: []byte(a.text("content")),
+		Write: newWrite(c, "create_page", a), Name: path, Text: []byte(a.text("content")),
 		Precondition: pages.Precondition{Create: true, Strict: true},
 	}
 	done, err := h.o.Pages.Save(ctx, c.access, req)
 	if errors.Is(err, wiki.ErrPrecondition) {
-		return nil, h.exists(ctx, c, path, a.text("content"))
+		return nil, h.alreadyExistsError(ctx, c, path, a.text("content"))
 	}
 	if err != nil {
 		return nil, err
@@ -63,56 +64,57 @@ func (h *Handler) createPage(ctx ctx, c *client, a arguments) (*reply, error) {
 	if done.Replayed {
 		verb = "Already created"
 	}
-	r.headf("%s %s @%s, commit %s, %s%s", verb, done.Name, short(done.Revision), short(done.Commit), c.origin, done.Name.URL())
+	r.setHead("%s %s @%s, commit %s, %s%s", verb, done.Name, shortID(done.Revision), shortID(done.Commit), c.origin, done.Name.URL())
 	names, meant, err := h.o.Pages.PossibleDuplicates(ctx, c.access, string(done.Name), a.text("content"), 5)
 	if err == nil && len(meant) > 0 {
-		r.then("Pages that may be about the same: %s", joined(meant))
+		r.addTail("Pages that may be about the same: %s", joinNames(meant))
 	}
 	if err == nil && len(names) > 0 {
-		r.then("Pages with similar names: %s", joined(names))
+		r.addTail("Pages with similar names: %s", joinNames(names))
 	}
 	return r, nil
 }
 
-// exists says of a page that was to be created that it is there.
-func (h *Handler) exists(ctx ctx, c *client, path, content string) error {
+// alreadyExistsError reports that the page to create exists.
+func (h *Handler) alreadyExistsError(ctx context.Context, c *client, path, content string) error {
 	src, err := h.o.Pages.Source(ctx, c.access, path, "")
 	if err != nil {
-		return wiki.Problemf(wiki.ErrExists, "", "There is a page called %q already.", path)
+		return wiki.Problemf(wiki.ErrExists, "", "A page called %q already exists.", path)
 	}
 	if strings.TrimRight(src.Text, "\n") == strings.TrimRight(content, "\n") {
-		return wiki.Problemf(wiki.ErrExists, "", "%s @%s exists already, with this very text.", src.Name, short(src.File.Blob))
+		return wiki.Problemf(wiki.ErrExists, "", "%s @%s already exists with exactly this text.", src.Name, shortID(src.File.Blob))
 	}
-	return wiki.Problemf(wiki.ErrExists, "", "%s @%s exists already (%s chars). Read it, then edit_page, or choose another path.", src.Name, short(src.File.Blob)+mark(0, 0), thousands(chars(src.Text)))
+	return wiki.Problemf(wiki.ErrExists, "", "%s @%s already exists (%s chars). Read it, then edit_page, or choose another path.", src.Name, shortID(src.File.Blob)+rangeSuffix(0, 0), thousands(runeCount(src.Text)))
 }
 
-func (h *Handler) editPage(ctx ctx, c *client, a arguments) (*reply, error) {
-	path, err := a.needed("path")
+func (h *Handler) editPage(ctx context.Context, c *client, a arguments) (*reply, error) {
+	path, err := a.requiredText("path")
 	if err != nil {
 		return nil, err
 	}
-	base, from, to, marked, err := parseMark(a.text("revision"))
+	base, from, to, marked, err := parseRevision(a.text("revision"))
 	if err != nil {
 		return nil, err
 	}
-	req := pages.EditRequest{Write: write(c, "edit_page", a), Name: path, Base: base, DryRun: a.truth("dry_run")}
+	req := pages.EditRequest{Write: newWrite(c, "edit_page", a), Name: path, Base: base, DryRun: a.boolean("dry_run")}
 	if marked {
 		req.Seen = &edit.Lines{From: from, To: to}
 	}
-	if req.Edits, err = edits(a); err != nil {
+	if req.Edits, err = parseEdits(a); err != nil {
 		return nil, err
 	}
 	done, err := h.o.Pages.ApplyEdits(ctx, c.access, req)
 	if err != nil {
 		return nil, err
 	}
-	return h.edited(done, req), nil
+	return h.editReply(done, req), nil
 }
 
 var editMembers = []string{"op", "old", "section", "text", "all"}
 
-// edits reads the edits of a call; one may stand in its parameters.
-func edits(a arguments) ([]edit.Edit, error) {
+// parseEdits parses the edits of a call; a single one can be in the
+// parameters themselves.
+func parseEdits(a arguments) ([]edit.Edit, error) {
 	if a["edits"] == nil {
 		one := map[string]json.RawMessage{}
 		for _, name := range editMembers {
@@ -139,79 +141,79 @@ func edits(a arguments) ([]edit.Edit, error) {
 		if op == "" && e["old"] != nil {
 			op = "replace"
 		}
-		out[i] = edit.Edit{Op: edit.Op(op), Old: e.text("old"), Section: e.text("section"), Text: e.text("text"), All: e.truth("all")}
+		out[i] = edit.Edit{Op: edit.Op(op), Old: e.text("old"), Section: e.text("section"), Text: e.text("text"), All: e.boolean("all")}
 	}
 	return out, nil
 }
 
 const (
 	editContext  = 2      // lines around a change
-	maxEditShown = 12_000 // characters of what changed
+	maxEditShown = 12_000 // characters of a diff
 )
 
-// edited says what edits came to.
-func (h *Handler) edited(done pages.EditResult, req pages.EditRequest) *reply {
+// editReply describes the result of edits.
+func (h *Handler) editReply(done pages.EditResult, req pages.EditRequest) *reply {
 	r := &reply{}
 	if done.Unchanged || done.Replayed && done.After == nil {
-		r.headf("%s @%s: already applied, nothing changed", done.Name, short(done.Revision))
+		r.setHead("%s @%s: already applied, nothing changed", done.Name, shortID(done.Revision))
 		return r
 	}
 	diff := pages.CompactDiff(done.Before.Text, done.After.Text, editContext, 1)
 	cut := len(diff) > maxEditShown
 	if cut {
-		diff = clip(diff, maxEditShown)
+		diff = truncate(diff, maxEditShown)
 	}
 	switch {
 	case req.DryRun:
-		r.headf("%s would change; nothing was saved", done.Name)
+		r.setHead("%s would change; nothing was saved", done.Name)
 	case done.Replayed:
-		r.headf("%s @%s: already applied by this request, commit %s", done.Name, short(done.Revision)+mark(0, 0), short(done.Commit))
+		r.setHead("%s @%s: already applied by this request, commit %s", done.Name, shortID(done.Revision)+rangeSuffix(0, 0), shortID(done.Commit))
 		return r
 	default:
-		r.headf("Edited %s @%s, commit %s", done.Name, short(done.Revision)+h.seen(done, req, cut), short(done.Commit))
+		r.setHead("Edited %s @%s, commit %s", done.Name, shortID(done.Revision)+h.knownRange(done, req, cut), shortID(done.Commit))
 	}
 	if done.Merged {
-		r.head += ", merged with what others changed since " + short(req.Base)
+		r.head += ", merged with what others changed since " + shortID(req.Base)
 	}
 	for i, already := range done.Already {
 		if already {
-			r.head += fmt.Sprintf("; edit %d was applied already", i+1)
+			r.head += fmt.Sprintf("; edit %d was already applied", i+1)
 		}
 	}
-	r.about(done.Name)
-	r.past = true // lines that are gone are shown as well
+	r.quotePage(done.Name)
+	r.past = true // the diff also shows removed lines
 	r.body.WriteString(diff)
 	return r
 }
 
-// seen marks the new revision with what its writer knows of it: all where they
-// had read all, since what changed is shown; else the lines they had read and
-// those of the change, if they hang together.
-func (h *Handler) seen(done pages.EditResult, req pages.EditRequest, cut bool) string {
+// knownRange says which lines of the new revision the writer knows. If they
+// had read the whole page, it is the whole page, because the reply shows the
+// changes; else it is the lines read and changed, if they are adjacent.
+func (h *Handler) knownRange(done pages.EditResult, req pages.EditRequest, cut bool) string {
 	if cut {
-		return mark(0, 0)
+		return rangeSuffix(0, 0)
 	}
 	if req.Base != "" && req.Seen == nil {
 		return ""
 	}
 	first, last, grown := changedLines(done.Before.Text, done.After.Text)
 	if req.Base == "" {
-		return mark(first, last)
+		return rangeSuffix(first, last)
 	}
 	from, to := req.Seen.From, req.Seen.To
 	switch {
 	case to == 0:
-		return mark(first, last)
-	case last < from+grown: // before what was read
-		return mark(from+grown, to+grown)
+		return rangeSuffix(first, last)
+	case last < from+grown: // before the lines read
+		return rangeSuffix(from+grown, to+grown)
 	case first > to:
-		return mark(from, to)
+		return rangeSuffix(from, to)
 	}
-	return mark(min(from, first), max(to+grown, last))
+	return rangeSuffix(min(from, first), max(to+grown, last))
 }
 
-// changedLines are the lines of a new text from the first that differs from the
-// old to the last, and by how many there are more.
+// changedLines returns the first and last line of the new text that differ
+// from the old, and how many lines were added.
 func changedLines(old, now string) (first, last, grown int) {
 	a, b := strings.Split(old, "\n"), strings.Split(now, "\n")
 	for first < len(a) && first < len(b) && a[first] == b[first] {
@@ -224,31 +226,31 @@ func changedLines(old, now string) (first, last, grown int) {
 	return first + 1, max(first+1, len(b)-end), len(b) - len(a)
 }
 
-// conflicted says what others changed in what was to be overwritten, so that no
-// second read is needed.
-func (h *Handler) conflicted(ctx ctx, c *client, r *reply, t *tool, err error, met *wiki.ConflictError) {
-	name := pageOrFile(met.Path)
-	if met.Deleted {
-		r.headf("Nothing was saved: %s was deleted since you read it. create_page makes it anew.", name)
+// describeConflict shows what others changed in the text to be overwritten,
+// so that no second read is needed.
+func (h *Handler) describeConflict(ctx context.Context, c *client, r *reply, t *tool, err error, conflict *wiki.ConflictError) {
+	name := pageOrFile(conflict.Path)
+	if conflict.Deleted {
+		r.setHead("Nothing was saved: %s was deleted since you read it. create_page creates it again.", name)
 		return
 	}
-	rev, first := short(met.TheirBlob), 1
+	rev, first := shortID(conflict.TheirBlob), 1
 	var stale *edit.Conflict
 	if errors.As(err, &stale) {
-		rev, first = rev+mark(stale.Lines.From, stale.Lines.To), max(stale.Lines.From, 1)
+		rev, first = rev+rangeSuffix(stale.Lines.From, stale.Lines.To), max(stale.Lines.From, 1)
 		if stale.Lines.To == 0 {
-			r.headf("Nothing was saved: what you replace in %s was renamed or removed since you read it. It is @%s now; read_page shows its outline.", name, rev)
+			r.setHead("Nothing was saved: what you replace in %s was renamed or removed since you read it. It is @%s now; read_page shows its outline.", name, rev)
 			return
 		}
 	}
-	diff := pages.CompactDiff(string(met.Base), string(met.Theirs), editContext, first)
+	diff := pages.CompactDiff(string(conflict.Base), string(conflict.Theirs), editContext, first)
 	if len(diff) > maxEditShown {
-		r.headf("Nothing was saved: others changed %s in the same places since you read it, and much. Read it again: @%s~0.", name, short(met.TheirBlob))
+		r.setHead("Nothing was saved: others changed many of the same lines of %s since you read it. Read it again: @%s~0.", name, shortID(conflict.TheirBlob))
 		return
 	}
-	r.headf("Nothing was saved: others changed the same lines of %s since you read it. What they changed:", name)
-	r.about(wiki.PageName(name))
+	r.setHead("Nothing was saved: others changed the same lines of %s since you read it. What they changed:", name)
+	r.quotePage(wiki.PageName(name))
 	r.past = true
 	r.body.WriteString(diff)
-	r.then("Send your text again with their changes in it, and revision %s.", rev)
+	r.addTail("Send your text again, including their changes, with revision %s.", rev)
 }

@@ -13,6 +13,6 @@ func TestEditPage(t *testing.T) {
 		t.Errorf("%s\n%s", got, w.source("ada", "Plan"))
 	}
 	w.fails("requires the revision", "ada/editor", "edit_page", `{"path":"Plan","edits":[{"op":"replace_section","section":"Notes","text":"x"}]}`)
-	w.fails(`exists already`, "ada/editor", "create_page", "path", "PLAN", "content", "x")
+	w.fails(`already exists`, "ada/editor", "create_page", "path", "PLAN", "content", "x")
 	w.fails("Similar: Plan", "ada/editor", "read_page", "path", "Plans")
 }

@@ -10,9 +10,9 @@ import (
 	"robot.wtf/internal/session"
 )
 
-// Whoever has no token is led to one, on a public wiki too; a private wiki and
-// one that does not exist look alike.
-func TestDoorAsksForAToken(t *testing.T) {
+// A caller without a token gets a challenge, even on a public wiki. A
+// private wiki looks the same as a missing one.
+func TestMissingTokenIsChallenged(t *testing.T) {
 	w := newWorld(t)
 	list := `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`
 	for _, test := range []struct {
@@ -39,7 +39,7 @@ func TestDoorAsksForAToken(t *testing.T) {
 	}
 }
 
-func TestDoorAndOrigins(t *testing.T) {
+func TestOrigins(t *testing.T) {
 	w := newWorld(t)
 	for origin, status := range map[string]int{
 		"": 204, "https://claude.ai": 204, "http://localhost:6274": 204, "http://127.0.0.1:6274": 204, "http://[::1]:1": 204,
@@ -63,9 +63,9 @@ func TestDoorAndOrigins(t *testing.T) {
 	}
 }
 
-// A token that may only read sees the tools that read, and learns at HTTP that
-// it may do no more.
-func TestDoorAndRights(t *testing.T) {
+// A read-only token lists only the reading tools, and gets 403 for the
+// others.
+func TestReadOnlyTokens(t *testing.T) {
 	w := newWorld(t)
 	for token, n := range map[string]int{"ada/owner": 16, "ada/editor": 16, "ada/owner-reads": readers(), "ada/viewer": readers()} {
 		a := w.post(posted{token: token, slug: "ada", body: `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`})
@@ -95,8 +95,8 @@ func readers() (n int) {
 	return n
 }
 
-// Calls count as the API's do, whatever way they come in.
-func TestDoorAndLimits(t *testing.T) {
+// Every form of call counts against the rate limits, as in the API.
+func TestRateLimits(t *testing.T) {
 	l := limit.New(limit.Options{Rates: limit.RatesFor(5, 2), Now: time.Now})
 	w := newLimitedWorld(t, l)
 	edit := func(i int64) answered {
