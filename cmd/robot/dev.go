@@ -16,7 +16,9 @@ import (
 	"robot.wtf/internal/service"
 )
 
-// devCommand runs a development service.
+// devCommand runs a development service: the handlers, cookies and tokens of serve,
+// with seeded people in place of their servers, and without rate limits unless asked
+// for. serve has no setting that turns this on.
 type devCommand struct {
 	Listen           string   `default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address to listen on (${default}); port 0 means any free port."`
 	HTTPS            int      `name:"https" placeholder:"PORT" help:"Local port of your proxy that terminates TLS for robot.localhost and its subdomains, for clients that need https to sign in."`

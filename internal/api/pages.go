@@ -115,6 +115,8 @@ func (h *Handler) getPage(c *call) error {
 		}
 		out.LinksTo, out.LinkedFrom = notNil(links.To), notNil(links.From)
 	}
+	// The tag is for preconditions. A read is never answered with 304, because
+	// backlinks change without the blob.
 	c.w.Header().Set("ETag", `"`+page.File.Blob+`"`)
 	return c.respond(http.StatusOK, out)
 }

@@ -1,6 +1,8 @@
 // Package atproto signs people in with an ATProto account. It resolves
 // handles and DIDs, and implements the OAuth flow of a confidential client
-// (atproto.com/specs/oauth).
+// (atproto.com/specs/oauth): private_key_jwt, PAR, PKCE and DPoP, which are
+// the library's (indigo). This package adds the checks that the library
+// leaves out.
 //
 // It only establishes identity: the only scope is "atproto", tokens are
 // revoked right after use, and no token is ever stored. A sign-in in

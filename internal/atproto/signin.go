@@ -301,8 +301,9 @@ func (s *Service) revokeTokens(ctx context.Context, f *flow) {
 	}
 }
 
-// admitUser creates or updates the person's account. If the profile couldn't
-// be read, the name stays as it was.
+// admitUser creates the person's account, or updates it: the DID is the
+// identity, and handle and name are those of the latest sign-in. If the
+// profile couldn't be read, the name stays as it was.
 func (s *Service) admitUser(ctx context.Context, user wiki.User, p profile) (wiki.User, error) {
 	known, err := s.store.User(ctx, user.DID)
 	user.Name = p.name

@@ -1,6 +1,14 @@
 // Package markdown turns Markdown source into safe HTML and into facts about
 // a page: headings, outgoing links, front matter, plain text, sections.
 //
+// The dialect is CommonMark with GitHub's tables, task lists, strikethrough,
+// autolinks, footnotes and alerts; definition lists; wikilinks ([[Page]],
+// [[Page|text]], [[Page#Heading]]) and embeds (![[Page]]); ==marks==, #tags
+// and front matter; and An Otter Wiki's ::: blocks, >! spoilers and >| folds.
+// Raw HTML is limited to harmless tags. Code is highlighted with chroma's
+// classes. Formulas and Mermaid diagrams are shown as source, because drawing
+// them takes a script.
+//
 // It does no storage: a Resolver answers what a link leads to.
 //
 // Invariant: nothing it returns can run script in a browser, whatever the

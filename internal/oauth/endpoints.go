@@ -175,6 +175,7 @@ func (s *Service) fail(w http.ResponseWriter, r *http.Request, slug string, err 
 // truncate shortens a client's input for the log.
 func truncate(text string) string { return text[:min(len(text), 200)] }
 
+// writeJSON writes a response. Values omit absent members: clients reject null.
 func writeJSON(w http.ResponseWriter, r *http.Request, status int, value any) {
 	body, err := json.Marshal(value)
 	if err != nil { // can't happen: only strings and numbers

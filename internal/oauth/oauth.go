@@ -8,7 +8,8 @@
 // (RFC 9068) and a refresh token. The person's decision is stored as a
 // grant: one person, one client, one wiki, read or write. Package session
 // looks the grant up on each call, so a token never allows more than its
-// grant does at that moment.
+// grant does at that moment. The person is asked each time, even if the
+// client already has a grant.
 //
 // Invariants: The endpoints read no cookies, answer any origin (CORS), and
 // don't reveal which wikis exist: every answer about a wiki depends only on

@@ -99,7 +99,8 @@ var (
 )
 
 // exchangeCode exchanges an authorization code (RFC 6749, section 4.1.3). A
-// failed attempt also uses the code up.
+// failed attempt also uses the code up. A second attempt ends the grant that
+// the first one created.
 func (s *Service) exchangeCode(r *http.Request, form url.Values, client *store.Client, wanted string) (*store.Grant, store.Refresh, error) {
 	var refresh store.Refresh
 	var consent store.Consent
@@ -161,7 +162,8 @@ func newRefresh(g *store.Grant, now time.Time) store.Refresh {
 	return store.Refresh{Secret: "rwtr_" + rand.Text() + rand.Text(), Expires: expires}
 }
 
-// exchangeRefresh rotates a refresh token (RFC 9700, section 4.14.2).
+// exchangeRefresh rotates a refresh token (RFC 9700, section 4.14.2). Using a
+// rotated token after refreshGrace ends the grant.
 func (s *Service) exchangeRefresh(r *http.Request, form url.Values, client *store.Client, wanted string) (*store.Grant, store.Refresh, error) {
 	var refresh store.Refresh
 	g, err := s.o.Store.Rotate(r.Context(), form.Get("refresh_token"), refreshGrace, func(g *store.Grant) (store.Refresh, error) {

@@ -231,7 +231,8 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
 	s.serveBrowser(w, r, slug)
 }
 
-// serveBrowser calls the front ends that read cookies.
+// serveBrowser calls the front ends that read cookies. It refuses forms from other
+// origins, including those that one wiki's host sends to another or to the platform.
 func (s *Server) serveBrowser(w http.ResponseWriter, r *http.Request, slug string) {
 	if err := s.origins.Check(r); err != nil {
 		s.refuse(w, r, http.StatusForbidden, "This form was sent from another site, so nothing was changed. Open the page here and try again.")

@@ -108,7 +108,8 @@ func (s *Service) Personal(r *http.Request) (wiki.Caller, error) {
 }
 
 // NewPersonalToken creates a personal token for a caller signed in with a
-// browser, and returns its secret, which isn't stored.
+// browser, and returns its secret, which isn't stored. A token can't create
+// one, so that a leaked token can't create its own successor.
 func (s *Service) NewPersonalToken(ctx context.Context, caller wiki.Caller, name string, readOnly bool) (string, *Token, error) {
 	name = strings.TrimSpace(name)
 	switch {

@@ -6,7 +6,8 @@
 //
 // A browser holds one token per host: a JWT whose audience is that host,
 // verified locally with our own key. All tokens of a sign-in name one
-// session, and ending the session invalidates them all. A hint cookie for
+// session, and ending the session invalidates them all. A session cookie for
+// the whole domain would reach the hosts of all tenants. A hint cookie for
 // the whole domain only says that single sign-on may succeed; planting or
 // stealing it gains nothing.
 package session

@@ -82,8 +82,9 @@ func checkAccountAccess(caller wiki.Caller) error {
 }
 
 // DeleteAccount ends all sessions and tokens of a person and closes their
-// wiki. Sweep purges both after Grace. confirm is their username or, without
-// one, their handle, as typed.
+// wiki. Sweep purges both after Grace. Until then the person can sign in and
+// keep the account; meanwhile their memberships in other wikis don't count.
+// confirm is their username or, without one, their handle, as typed.
 func (s *Service) DeleteAccount(ctx context.Context, caller wiki.Caller, confirm string) error {
 	if err := checkAccountAccess(caller); err != nil {
 		return err
@@ -197,7 +198,8 @@ func (s *Service) purge(ctx context.Context, e PendingDeletion) error {
 	return s.store.PurgeSite(ctx, e.Slug, s.holderHash(e.DID))
 }
 
-// holderHash identifies the former holder of a name.
+// holderHash identifies the former holder of a name. The name of a deleted
+// wiki or account is reserved for that person under this hash.
 func (s *Service) holderHash(did string) []byte {
 	mac := hmac.New(sha256.New, s.nameKey)
 	mac.Write([]byte(did))

@@ -48,8 +48,8 @@ func (s *Service) Configure(ctx context.Context, a wiki.Access, set Settings) er
 }
 
 // HandleDID returns the DID for which a wiki's host serves as a handle
-// (atproto.com/specs/handle). It fails with ErrNotFound if the owner hasn't
-// enabled that or the wiki doesn't exist.
+// (atproto.com/specs/handle), even if the wiki is private. It fails with
+// ErrNotFound if the owner hasn't enabled that or the wiki doesn't exist.
 func (s *Service) HandleDID(ctx context.Context, slug string) (string, error) {
 	row, err := s.store.Site(ctx, slug)
 	switch {

@@ -96,6 +96,8 @@ type tokensPage struct {
 	CanWrite bool
 }
 
+// showTokens shows the member's own tokens. They aren't part of the settings because
+// every member can have tokens, and only the owner sees the settings.
 func (h *Handler) showTokens(v *visit) error {
 	return h.renderTokens(v, http.StatusOK, &tokensPage{})
 }

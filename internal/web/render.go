@@ -362,8 +362,13 @@ type headers struct {
 	consentPolicy func(sources string) []string
 }
 
-// makeHeaders builds the policies: only our own files are run or loaded. Forms can
-// redirect to signing in and back to a wiki.
+// makeHeaders builds the policies: only our own files are run or loaded, and nothing
+// inline ('unsafe-inline', 'unsafe-eval') is allowed anywhere.
+//
+// Browsers apply form-action to redirects as well, so a policy names each host that
+// can answer its page's forms with a redirect: a wiki the platform, the platform the
+// wikis (choosing a username, signing in during development), the sign-in page any
+// https server, and the consent page the client's origin or scheme.
 func makeHeaders(o Options) headers {
 	policy := func(forms string) []string {
 		return []string{"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; " +

@@ -151,6 +151,8 @@ type route struct {
 }
 
 // wikiRoutes is the site map of a wiki's host. The last line serves the pages.
+// Addresses are spelled as in An Otter Wiki, or redirect from there, so that links
+// to a wiki that moved here keep working.
 func wikiRoutes() []route {
 	return append(memberRoutes(), []route{
 		{pattern: "GET /-/static/{file}", handle: (*Handler).serveAsset, open: true, free: true},

@@ -114,7 +114,8 @@ type Hunk struct {
 }
 
 // A Redirect reports that a page has another name. Lookups return it as an error, so
-// that no caller can miss it.
+// that no caller can miss it. Front ends send it with "no-cache", even if it is
+// permanent, because a page with the old name can be created later.
 type Redirect struct {
 	To        string // a path on the same host, escaped, beginning with one /
 	Permanent bool   // another spelling (301); otherwise a former name (302)

@@ -17,11 +17,14 @@ import (
 const MaxNameBytes = 200
 
 // A PageName is the path of a page without ".md", as its file is spelled:
-// "Design/VPS_Architecture". Only ParsePageName and PageOf make one.
+// "Design/VPS_Architecture". Only ParsePageName and PageOf make one. Names keep
+// their case, but a wiki has no two with the same Key. Files created here have
+// underscores for spaces; imported files keep their spelling.
 type PageName string
 
 // Actions are the suffixes that act on a page, so a page name can't end in one.
-// They are case-sensitive: "Project/History" is a page.
+// They are case-sensitive: "Project/History" is a page. The spellings are An Otter
+// Wiki's, so that links to a wiki that moved here keep working.
 var Actions = []string{
 	"view", "edit", "save", "preview", "draft", "history", "diff", "blame", "source",
 	"rename", "delete", "attachments", "attachment", "inline_attachment", "a", "t",
@@ -273,6 +276,7 @@ func CheckHost(slug string) error {
 }
 
 // CheckSlug returns nil for a slug that a user's wiki can have, or a Problem.
+// Whether it is taken, or belonged to another person, is for package tenant.
 func CheckSlug(slug string) error {
 	switch {
 	case !isSlug(slug):

@@ -120,7 +120,9 @@ type Member struct {
 	Seen time.Time // last sign-in; zero for an invited person who hasn't signed in yet
 }
 
-// An Author is the author of a commit, as recorded in the commit.
+// An Author is the author of a commit, as recorded in the commit: we write
+// "Username <DID>", and name the agent in trailers. Commits are never rewritten,
+// whatever happens to the account.
 type Author struct {
 	Username string
 	DID      string
