@@ -18,9 +18,9 @@ import (
 )
 
 // Restore restores a snapshot into a data directory; an empty name means the
-// newest. The directory must not contain a service's data. Data is
-// moved into place at the end, so an interrupted restore can be repeated. The
-// service rebuilds missing indexes and git exports.
+// newest. The directory must not contain a service's data. Files move into place
+// at the end, so an interrupted restore can be repeated. The service rebuilds
+// missing indexes and git exports.
 func (r *Repository) Restore(ctx context.Context, name, data string, identities []age.Identity) (Snapshot, error) {
 	s, err := r.Snapshot(name)
 	if err != nil {

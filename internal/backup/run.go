@@ -151,17 +151,15 @@ func (b *backupRun) copyAll(ctx context.Context, recipients []age.Recipient) (Sn
 // continue; other errors are collected in b.failed.
 func (b *backupRun) addWiki(ctx context.Context, s *Snapshot, slug string) error {
 	dir := filepath.Join(b.dataDir, "wikis", slug)
-	last, known := b.previous.Wikis[slug]
-	var was wikiRecord
+	previousID, known := b.previous.Wikis[slug]
+	var previous wikiRecord
 	if known {
 		var err error
-		if was, err = b.repo.readRecord(last); err != nil || !b.repo.hasAllChunks(was.Content.storedFile) || was.Index != nil && !b.repo.hasAllChunks(was.Index.storedFile) {
-			was, known = wikiRecord{}, false
-		}
+		previous, err = b.repo.readRecord(previousID)
+		known = err == nil && b.repo.hasAllChunks(previous.Content.storedFile) && (previous.Index == nil || b.repo.hasAllChunks(previous.Index.storedFile))
 	}
-	if known && was.Content.From != "" && was.Content.From == b.databaseState(dir, "wiki.db") && (was.Index == nil || was.Index.From == b.databaseState(dir, "index.db")) &&
-		(was.Index != nil || !fileExists(filepath.Join(dir, "index.db"))) {
-		s.Wikis[slug] = last
+	if known && b.isUnchanged(previous, dir) {
+		s.Wikis[slug] = previousID
 		return nil
 	}
 	rec, err := b.copyWiki(ctx, dir, slug)
@@ -174,7 +172,7 @@ func (b *backupRun) addWiki(ctx context.Context, s *Snapshot, slug string) error
 		}
 		b.failed = append(b.failed, fmt.Errorf("backup: copy wiki %s: %w", slug, err))
 		if s.Stale[slug] = b.previous.Stale[slug]; known {
-			s.Wikis[slug] = last
+			s.Wikis[slug] = previousID
 			if s.Stale[slug].IsZero() {
 				s.Stale[slug] = b.previous.Time
 			}
@@ -188,6 +186,17 @@ func (b *backupRun) addWiki(ctx context.Context, s *Snapshot, slug string) error
 	}
 	s.Wikis[slug], err = b.staging.putObject(text)
 	return err
+}
+
+// isUnchanged reports whether a wiki's files are as they were when rec was made.
+func (b *backupRun) isUnchanged(rec wikiRecord, dir string) bool {
+	if rec.Content.From == "" || rec.Content.From != b.databaseState(dir, "wiki.db") {
+		return false
+	}
+	if rec.Index == nil {
+		return !fileExists(filepath.Join(dir, "index.db"))
+	}
+	return rec.Index.From == b.databaseState(dir, "index.db")
 }
 
 // platformListsWiki reports whether the live platform database still lists a wiki.
