@@ -2,6 +2,9 @@
 // date after saves. The repositories are derived data: a missing or damaged one
 // is rebuilt from package content, which is the system of record.
 //
+// The branch is the cursor: it moves once git has checked a new pack. A branch at
+// a commit that the wiki doesn't have makes a rebuild.
+//
 // repo.git is a symbolic link to the current directory, repo-….git. Saves add
 // packs to that directory. A repack or a rebuild creates another directory and
 // then switches the link, so readers of the old one aren't disturbed; the last

@@ -77,8 +77,10 @@ func ParsePageName(text string) (PageName, error) {
 	return PageName(name), nil
 }
 
-// ParseFilePath checks the path of an attachment and normalizes it to NFC. Paths that
-// end in ".md" are pages, so it rejects them.
+// ParseFilePath checks the path of an attachment and normalizes it to NFC.
+// Attachments are in the folder of their page's name
+// ("Design/VPS_Architecture/diagram.png") or at the root. Paths that end in ".md"
+// are pages, so it rejects them.
 func ParseFilePath(text string) (string, error) {
 	name := strings.Trim(norm.NFC.String(text), "/")
 	if err := checkPath(text, name); err != nil {
