@@ -2,8 +2,9 @@
 // date after saves. The repositories are derived data: a missing or damaged one
 // is rebuilt from package content, which is the system of record.
 //
-// The branch is the cursor: it moves once git has checked a new pack. A branch at
-// a commit that the wiki doesn't have makes a rebuild.
+// The branch is the cursor: it moves once git has checked a new pack. If it is at
+// a commit that the wiki doesn't have, the repository is rebuilt and an alarm is
+// raised.
 //
 // repo.git is a symbolic link to the current directory, repo-….git. Saves add
 // packs to that directory. A repack or a rebuild creates another directory and
