@@ -15,11 +15,11 @@ import (
 // nondurable are the functions outside package durable that may call os.Rename
 // or Sync themselves, with the reason.
 var nondurable = map[string]string{
-	"internal/content/pool.go:Revive":   "Create syncs the directory afterwards",
-	"internal/content/pool.go:exchange": "two renames, undone together, and one sync",
-	"internal/content/pool.go:discard":  "syncs the directory that loses the name",
-	"internal/backup/object.go:commit":  "one syncfs for thousands of objects",
-	"cmd/robot/socket.go:listenSocket":  "a socket doesn't outlive its process",
+	"internal/content/pool.go:Recreate":         "Create syncs the directory afterwards",
+	"internal/content/pool.go:swapDirectory":    "two renames, undone together, and one sync",
+	"internal/content/pool.go:discardDirectory": "syncs the directory that loses the name",
+	"internal/backup/object.go:commit":          "one syncfs for thousands of objects",
+	"cmd/robot/socket.go:listenSocket":          "a socket doesn't outlive its process",
 }
 
 // A file that is written and renamed without an fsync can be empty after a power
@@ -57,7 +57,7 @@ func TestRenamesAreDurable(t *testing.T) {
 // sqlite is the only one that knows the driver, and the transactions of store and
 // content begin in one function each (a snapshot of content only reads).
 func TestTransactionsBeginInOnePlace(t *testing.T) {
-	want := []string{"internal/content/export.go:snapshot", "internal/content/write.go:run", "internal/store/store.go:tx"}
+	want := []string{"internal/content/export.go:inSnapshot", "internal/content/write.go:run", "internal/store/store.go:tx"}
 	begin := map[string]bool{}
 	inspectCode(t, func(where string, n ast.Node) {
 		switch n := n.(type) {

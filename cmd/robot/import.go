@@ -212,7 +212,7 @@ func restoreWiki(ctx context.Context, s *service.Service, args url.Values, in io
 	if err != nil {
 		return err
 	}
-	settle, err := s.Content.Revive(ctx, slug)
+	settle, err := s.Content.Recreate(ctx, slug)
 	if errors.Is(err, wiki.ErrExists) {
 		w, release, err := s.Content.Open(ctx, slug)
 		if err != nil {

@@ -177,7 +177,7 @@ func BenchmarkOpen(b *testing.B) {
 func BenchmarkLargeWiki(b *testing.B) {
 	w := benchWiki(b)
 	commits := 2_000
-	if long() {
+	if longTests() {
 		commits = 50_000
 	}
 	blobs := make([]string, 500)

@@ -30,7 +30,7 @@ func CheckFile(ctx context.Context, file, slug string) (Facts, error) {
 	}
 	defer db.Close()
 	c := checker{ctx: ctx, db: db, slug: slug}
-	for _, step := range []func() error{c.structure, c.blobs, c.commits, c.head} {
+	for _, step := range []func() error{c.checkStructure, c.checkBlobs, c.checkCommits, c.checkHead} {
 		if err := step(); err != nil {
 			return c.facts, fmt.Errorf("content: check %s: %w", slug, err)
 		}
@@ -46,7 +46,7 @@ type checker struct {
 	tree  string // of the head
 }
 
-func (c *checker) each(scan func(*sql.Rows) error, query string, args ...any) error {
+func (c *checker) forEachRow(scan func(*sql.Rows) error, query string, args ...any) error {
 	rows, err := c.db.QueryContext(c.ctx, query, args...)
 	if err != nil {
 		return err
@@ -60,7 +60,7 @@ func (c *checker) each(scan func(*sql.Rows) error, query string, args ...any) er
 	return rows.Err()
 }
 
-func (c *checker) structure() error {
+func (c *checker) checkStructure() error {
 	var answer string
 	if err := c.db.QueryRowContext(c.ctx, "PRAGMA quick_check(1)").Scan(&answer); err != nil {
 		return err
@@ -71,8 +71,8 @@ func (c *checker) structure() error {
 	return nil
 }
 
-func (c *checker) blobs() error {
-	return c.each(func(rows *sql.Rows) error {
+func (c *checker) checkBlobs() error {
+	return c.forEachRow(func(rows *sql.Rows) error {
 		var oid string
 		var size int64
 		var data []byte
@@ -91,13 +91,13 @@ func (c *checker) blobs() error {
 	}, "SELECT oid, size, data FROM blobs WHERE wiki = $1", c.slug)
 }
 
-func (c *checker) commits() error {
+func (c *checker) checkCommits() error {
 	err := c.db.QueryRowContext(c.ctx, "SELECT seq, head FROM meta WHERE wiki = $1", c.slug).Scan(&c.facts.Seq, &c.facts.Head)
 	if err != nil {
 		return fmt.Errorf("head: %w", err)
 	}
 	found := c.facts.Head == ""
-	err = c.each(func(rows *sql.Rows) error {
+	err = c.forEachRow(func(rows *sql.Rows) error {
 		var oid string
 		var raw []byte
 		if err := rows.Scan(&oid, &raw); err != nil {
@@ -122,9 +122,9 @@ func (c *checker) commits() error {
 }
 
 // head builds the tree of all files anew.
-func (c *checker) head() error {
+func (c *checker) checkHead() error {
 	entries, folders := map[string][]gitrepo.TreeEntry{}, map[string][]string{}
-	err := c.each(func(rows *sql.Rows) error {
+	err := c.forEachRow(func(rows *sql.Rows) error {
 		var file, blob string
 		var mode uint32
 		var kept bool
@@ -135,9 +135,9 @@ func (c *checker) head() error {
 		if !kept && mode != gitrepo.ModeGitlink {
 			return fmt.Errorf("the content of %s (%s) is not there", file, blob)
 		}
-		dir := folder(file)
-		for d := dir; d != "" && entries[d] == nil && folders[d] == nil; d = folder(d) {
-			folders[folder(d)] = append(folders[folder(d)], d)
+		dir := parentFolder(file)
+		for d := dir; d != "" && entries[d] == nil && folders[d] == nil; d = parentFolder(d) {
+			folders[parentFolder(d)] = append(folders[parentFolder(d)], d)
 		}
 		entries[dir] = append(entries[dir], gitrepo.TreeEntry{Mode: mode, Name: path.Base(file), ID: blob})
 		return nil
@@ -145,17 +145,17 @@ func (c *checker) head() error {
 	if err != nil || c.facts.Head == "" {
 		return err
 	}
-	if root := rootOf(entries, folders, ""); root != c.tree {
+	if root := treeID(entries, folders, ""); root != c.tree {
 		return fmt.Errorf("the files make the tree %s, the head has %s", root, c.tree)
 	}
 	return nil
 }
 
-// rootOf is the id of a folder's tree.
-func rootOf(entries map[string][]gitrepo.TreeEntry, folders map[string][]string, dir string) string {
+// treeID is the id of a folder's tree.
+func treeID(entries map[string][]gitrepo.TreeEntry, folders map[string][]string, dir string) string {
 	all := entries[dir]
 	for _, d := range folders[dir] {
-		all = append(all, gitrepo.TreeEntry{Mode: gitrepo.ModeTree, Name: path.Base(d), ID: rootOf(entries, folders, d)})
+		all = append(all, gitrepo.TreeEntry{Mode: gitrepo.ModeTree, Name: path.Base(d), ID: treeID(entries, folders, d)})
 	}
 	return gitrepo.ObjectID("tree", gitrepo.EncodeTree(all))
 }

@@ -18,8 +18,8 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// keepRequests is how long a retry is recognised.
-const keepRequests = 24 * time.Hour
+// requestLifetime is how long a retry is recognised.
+const requestLifetime = 24 * time.Hour
 
 // Commit is the only way that content changes. Errors: *wiki.ConflictError,
 // ErrPrecondition, ErrExists (Move onto a file), ErrNotFound (Delete, Move),
@@ -40,15 +40,15 @@ func (w *Wiki) commit(ctx context.Context, r Request, clock *stopwatch) (Result,
 	clock.lap(&clock.Prepare)
 	var res Result
 	var next *head
-	err := w.write(ctx, func(t *tx) (err error) {
+	err := w.inWriteTx(ctx, func(t *tx) (err error) {
 		clock.lap(&clock.Wait)
 		defer clock.lap(&clock.Stage)
 		s.tx, s.ctx = t, t.ctx
 		now := w.o.Now()
-		if res, err = replay(t.ctx, t, t.w.slug, &r, now); err != nil || res.Replayed {
+		if res, err = replayRequest(t.ctx, t, t.w.slug, &r, now); err != nil || res.Replayed {
 			return err
 		}
-		if res, err = s.run(now); err != nil {
+		if res, err = s.applyAndRecord(now); err != nil {
 			return err
 		}
 		if !res.Unchanged {
@@ -59,17 +59,17 @@ func (w *Wiki) commit(ctx context.Context, r Request, clock *stopwatch) (Result,
 				return err
 			}
 		}
-		return t.remember(&r, now, res)
+		return t.rememberResult(&r, now, res)
 	}, func() {
 		clock.lap(&clock.Sync)
 		if next != nil {
 			w.head.Store(next)
-			w.recent.note(s.order, next.seq)
-			w.trees.keep(s.before, next.id, s.trees)
+			w.recent.update(s.order, next.seq)
+			w.trees.advance(s.before, next.id, s.trees)
 		}
 	})
 	if err != nil {
-		return Result{}, failure(err, "commit %s", w.slug)
+		return Result{}, wrapError(err, "commit %s", w.slug)
 	}
 	if next != nil && w.o.Committed != nil {
 		w.o.Committed(w.slug, next.seq)
@@ -99,9 +99,9 @@ type prepared struct {
 	links    func() []wiki.Link // waits until they are found
 }
 
-// waitForLinks is the size of a text whose links are found before the writer
+// syncLinksBytes is the size of a text whose links are found before the writer
 // takes the wiki's turn; those of a smaller one are while the rest is written.
-const waitForLinks = 32 << 10 // bytes
+const syncLinksBytes = 32 << 10 // bytes
 
 func (w *Wiki) prepare(r *Request) map[*Edit]*prepared {
 	ready := make(map[*Edit]*prepared, len(r.Edits))
@@ -115,9 +115,9 @@ func (w *Wiki) prepare(r *Request) map[*Edit]*prepared {
 			path = e.To
 		}
 		data := e.Data // the edit is its writer's again when the commit is refused
-		p := &prepared{path: path, links: beside(func() []wiki.Link { return w.linksOf(path, data) })}
+		p := &prepared{path: path, links: runAsync(func() []wiki.Link { return w.findLinks(path, data) })}
 		p.id, p.deflated = gitrepo.ObjectID("blob", data), deflate(data)
-		if len(r.Edits) > 1 || len(data) >= waitForLinks {
+		if len(r.Edits) > 1 || len(data) >= syncLinksBytes {
 			p.links()
 		}
 		ready[e] = p
@@ -125,14 +125,14 @@ func (w *Wiki) prepare(r *Request) map[*Edit]*prepared {
 	return ready
 }
 
-// beside runs f in another goroutine; the answer waits for what it returns.
-func beside[T any](f func() T) func() T {
+// runAsync runs f in another goroutine; the answer waits for what it returns.
+func runAsync[T any](f func() T) func() T {
 	done := make(chan T, 1)
 	go func() { done <- f() }()
 	return sync.OnceValue(func() T { return <-done })
 }
 
-func (w *Wiki) linksOf(path string, data []byte) []wiki.Link {
+func (w *Wiki) findLinks(path string, data []byte) []wiki.Link {
 	name, ok := wiki.PageOf(path)
 	if !ok || w.o.Links == nil {
 		return nil
@@ -143,30 +143,30 @@ func (w *Wiki) linksOf(path string, data []byte) []wiki.Link {
 // callerKey tells apart who may retry what.
 func callerKey(c wiki.Caller) string { return c.User.DID + " " + c.Grant }
 
-// window is how long a retry of this request is recognised.
-func (r *Request) window() time.Duration {
+// idempotencyWindow is how long a retry of this request is recognised.
+func (r *Request) idempotencyWindow() time.Duration {
 	if r.IdempotencyWindow > 0 {
-		return min(r.IdempotencyWindow, keepRequests)
+		return min(r.IdempotencyWindow, requestLifetime)
 	}
-	return keepRequests
+	return requestLifetime
 }
 
 // Replay returns the result of an earlier request with the same idempotency key,
 // caller and hash, marked Replayed; the zero Result if there is none. ErrInvalid
 // if the key was used for another request.
 func (w *Wiki) Replay(ctx context.Context, r Request) (Result, error) {
-	res, err := replay(ctx, w, w.slug, &r, w.o.Now())
-	return res, failure(err, "replay a request of %s", w.slug)
+	res, err := replayRequest(ctx, w, w.slug, &r, w.o.Now())
+	return res, wrapError(err, "replay a request of %s", w.slug)
 }
 
-func replay(ctx context.Context, q querier, slug string, r *Request, now time.Time) (res Result, err error) {
+func replayRequest(ctx context.Context, q querier, slug string, r *Request, now time.Time) (res Result, err error) {
 	if r.IdempotencyKey == "" {
 		return res, nil
 	}
 	var hash string
 	var raw []byte
-	err = q.row(ctx, "SELECT hash, result FROM requests WHERE wiki = $1 AND caller = $2 AND key = $3 AND time > $4",
-		slug, callerKey(r.Author), r.IdempotencyKey, now.Add(-r.window()).UnixMilli()).Scan(&hash, &raw)
+	err = q.queryRow(ctx, "SELECT hash, result FROM requests WHERE wiki = $1 AND caller = $2 AND key = $3 AND time > $4",
+		slug, callerKey(r.Author), r.IdempotencyKey, now.Add(-r.idempotencyWindow()).UnixMilli()).Scan(&hash, &raw)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return res, nil
@@ -180,7 +180,7 @@ func replay(ctx context.Context, q querier, slug string, r *Request, now time.Ti
 	return res, err
 }
 
-func (t *tx) remember(r *Request, now time.Time, res Result) error {
+func (t *tx) rememberResult(r *Request, now time.Time, res Result) error {
 	if r.IdempotencyKey == "" {
 		return nil
 	}
@@ -188,7 +188,7 @@ func (t *tx) remember(r *Request, now time.Time, res Result) error {
 	if err != nil {
 		return err
 	}
-	if err := t.exec("DELETE FROM requests WHERE wiki = $1 AND time <= $2", t.w.slug, now.Add(-keepRequests).UnixMilli()); err != nil {
+	if err := t.exec("DELETE FROM requests WHERE wiki = $1 AND time <= $2", t.w.slug, now.Add(-requestLifetime).UnixMilli()); err != nil {
 		return err
 	}
 	return t.exec("INSERT INTO requests VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (wiki, caller, key) DO UPDATE SET hash = excluded.hash, result = excluded.result, time = excluded.time", t.w.slug, callerKey(r.Author), r.IdempotencyKey, r.IdempotencyHash, raw, now.UnixMilli())
@@ -218,7 +218,7 @@ type meta struct {
 // An outcome is what an edit came to, about a file whose path is settled last.
 type outcome struct {
 	file *staged
-	Written
+	EditResult
 }
 
 // A staged file is a key with the file that has it at the head, if any, and the
@@ -240,14 +240,14 @@ type staged struct {
 	gone *staged // where these edits moved the file that was here
 }
 
-// at finds a file by its key, as the edits so far have left it.
-func (s *staging) at(path string) (*staged, error) {
+// stageFile finds a file by its key, as the edits so far have left it.
+func (s *staging) stageFile(path string) (*staged, error) {
 	key := wiki.Key(path)
 	if f, ok := s.files[key]; ok {
 		return f, nil
 	}
 	f := &staged{key: key}
-	err := s.tx.row(s.ctx, "SELECT path, blob, mode, size, seq FROM files WHERE wiki = $1 AND key = $2", s.tx.w.slug, key).
+	err := s.tx.queryRow(s.ctx, "SELECT path, blob, mode, size, seq FROM files WHERE wiki = $1 AND key = $2", s.tx.w.slug, key).
 		Scan(&f.old.Path, &f.old.Blob, &f.old.Mode, &f.old.Size, &f.old.Seq)
 	if err == nil {
 		f.was = f
@@ -261,12 +261,12 @@ func (s *staging) at(path string) (*staged, error) {
 }
 
 // clear makes a key free, as its file is deleted or moved.
-func (f *staged) clear() {
+func (f *staged) vacate() {
 	f.path, f.blob, f.mode, f.size, f.data, f.ready, f.was = "", "", 0, 0, nil, nil, nil
 }
 
 // fill gives a file its content.
-func (f *staged) fill(data []byte, ready *prepared) {
+func (f *staged) setContent(data []byte, ready *prepared) {
 	f.data, f.ready, f.size = data, ready, int64(len(data))
 	if ready != nil {
 		f.blob = ready.id
@@ -279,62 +279,62 @@ func (f *staged) fill(data []byte, ready *prepared) {
 }
 
 // run makes the commit, or finds that nothing changes.
-func (s *staging) run(now time.Time) (res Result, err error) {
+func (s *staging) applyAndRecord(now time.Time) (res Result, err error) {
 	m := &s.meta
-	if err := s.tx.row(s.ctx, "SELECT seq, head, time, pages, files, current_bytes, history_bytes FROM meta WHERE wiki = $1", s.tx.w.slug).
+	if err := s.tx.queryRow(s.ctx, "SELECT seq, head, time, pages, files, current_bytes, history_bytes FROM meta WHERE wiki = $1", s.tx.w.slug).
 		Scan(&m.seq, &m.head, &m.time, &m.pages, &m.files, &m.current, &m.history); err != nil {
 		return res, err
 	}
 	s.before = m.head
 	for i := range s.r.Edits {
-		if err := s.apply(&s.r.Edits[i]); err != nil {
+		if err := s.applyEdit(&s.r.Edits[i]); err != nil {
 			return res, err
 		}
 	}
-	if err := s.settle(); err != nil {
+	if err := s.spellFolders(); err != nil {
 		return res, err
 	}
 	for _, o := range s.out {
 		if o.Blob != "" {
 			o.Path = o.file.path
 		}
-		res.Files = append(res.Files, o.Written)
+		res.Files = append(res.Files, o.EditResult)
 	}
-	changes := s.changes()
+	changes := s.collectChanges()
 	if len(changes) == 0 {
 		res.Unchanged = true
-		res.Commit, err = s.unchanged(res.Files[0].Path)
+		res.Commit, err = s.lastCommitOf(res.Files[0].Path)
 	} else {
-		res.Commit, err = s.record(now, changes)
+		res.Commit, err = s.recordCommit(now, changes)
 	}
 	return res, err
 }
 
-func (s *staging) apply(e *Edit) error {
-	f, err := s.at(e.Path)
+func (s *staging) applyEdit(e *Edit) error {
+	f, err := s.stageFile(e.Path)
 	if err != nil {
 		return err
 	}
 	switch e.Op {
 	case Delete:
-		return s.remove(f, e)
+		return s.applyDelete(f, e)
 	case Move:
-		return s.move(f, e)
+		return s.applyMove(f, e)
 	}
-	return s.put(f, e)
+	return s.applyPut(f, e)
 }
 
-func (s *staging) remove(f *staged, e *Edit) error {
-	if err := expect(f, e); err != nil {
+func (s *staging) applyDelete(f *staged, e *Edit) error {
+	if err := checkBase(f, e); err != nil {
 		return err
 	}
-	s.out = append(s.out, outcome{f, Written{Path: f.path}})
-	f.clear()
+	s.out = append(s.out, outcome{f, EditResult{Path: f.path}})
+	f.vacate()
 	return nil
 }
 
-// expect checks that a file to be deleted or moved is there, as it was read.
-func expect(f *staged, e *Edit) error {
+// checkBase checks that a file to be deleted or moved is there, as it was read.
+func checkBase(f *staged, e *Edit) error {
 	if f.path == "" {
 		return wiki.Problemf(wiki.ErrNotFound, "path", "There is no %q to change.", e.Path)
 	}
@@ -344,14 +344,14 @@ func expect(f *staged, e *Edit) error {
 	return nil
 }
 
-func (s *staging) move(f *staged, e *Edit) error {
-	if err := expect(f, e); err != nil {
+func (s *staging) applyMove(f *staged, e *Edit) error {
+	if err := checkBase(f, e); err != nil {
 		return err
 	}
 	if err := checkPath(e.To); err != nil {
 		return err
 	}
-	to, err := s.at(e.To)
+	to, err := s.stageFile(e.To)
 	if err != nil {
 		return err
 	}
@@ -360,14 +360,14 @@ func (s *staging) move(f *staged, e *Edit) error {
 			return wiki.Problemf(wiki.ErrExists, "new_path", "There is a %q already.", to.path)
 		}
 		to.blob, to.mode, to.size, to.data, to.ready, to.was = f.blob, f.mode, f.size, f.data, f.ready, f.was
-		f.clear()
+		f.vacate()
 		f.gone = to
 	}
 	to.path = e.To
 	if e.Data != nil {
-		to.fill(e.Data, s.ready[e])
+		to.setContent(e.Data, s.ready[e])
 	}
-	s.out = append(s.out, outcome{to, Written{Blob: to.blob, Size: to.size}})
+	s.out = append(s.out, outcome{to, EditResult{Blob: to.blob, Size: to.size}})
 	return nil
 }
 
@@ -384,18 +384,18 @@ func checkPath(path string) error {
 	return nil
 }
 
-func (s *staging) put(f *staged, e *Edit) error {
+func (s *staging) applyPut(f *staged, e *Edit) error {
 	if f.path == "" && e.Base != BaseNone && e.Base != BaseAny {
 		var err error
-		if f, err = s.follow(f, e); err != nil {
+		if f, err = s.followBase(f, e); err != nil {
 			return err
 		}
 	}
-	if f.path != "" && !regular(f.mode) {
+	if f.path != "" && !isRegular(f.mode) {
 		return wiki.Problemf(wiki.ErrInvalid, "path", "%q came with an import as a link, which is kept and cannot be changed here. Choose another name.", f.path)
 	}
 	data, ready := e.Data, s.ready[e]
-	out := Written{Created: f.path == ""}
+	out := EditResult{Created: f.path == ""}
 	switch {
 	case f.path == "" && f.old.Path != "" && f.gone == nil: // deleted by this request
 		f.path, f.was = f.old.Path, f
@@ -411,29 +411,29 @@ func (s *staging) put(f *staged, e *Edit) error {
 	case e.Strict:
 		return wiki.Problemf(wiki.ErrPrecondition, "revision", "%q was changed since you read it. Read it again.", f.path)
 	default:
-		merged, err := s.merge(f, e)
+		merged, err := s.mergeEdit(f, e)
 		if err != nil {
 			return err
 		}
 		data, ready, out.Merged = merged, nil, true
 	}
-	f.fill(data, ready)
+	f.setContent(data, ready)
 	out.Blob, out.Size = f.blob, f.size
 	s.out = append(s.out, outcome{f, out})
 	return nil
 }
 
-// follow finds where the file is that a writer means who started from a base,
+// followBase finds where the file is that a writer means who started from a base,
 // when there is none of its name: by a move of this request or of an earlier
 // one. A file that was deleted conflicts.
-func (s *staging) follow(f *staged, e *Edit) (*staged, error) {
+func (s *staging) followBase(f *staged, e *Edit) (*staged, error) {
 	for f.path == "" && f.gone != nil {
 		f = f.gone
 	}
 	if f.path == "" && f.old.Path == "" {
-		to, err := movedTo(s.ctx, s.tx, s.tx.w.slug, f.key)
+		to, err := resolveMove(s.ctx, s.tx, s.tx.w.slug, f.key)
 		if err == nil {
-			f, err = s.at(to)
+			f, err = s.stageFile(to)
 		}
 		if err != nil && !errors.Is(err, wiki.ErrNotFound) {
 			return nil, err
@@ -442,17 +442,17 @@ func (s *staging) follow(f *staged, e *Edit) (*staged, error) {
 	if f.path != "" {
 		return f, nil
 	}
-	base, err := s.known(e.Path, e.Base)
+	base, err := s.readBase(e.Path, e.Base)
 	if err != nil {
 		return nil, err
 	}
 	return nil, &wiki.ConflictError{Path: e.Path, Deleted: true, BaseBlob: e.Base, Base: base, Yours: e.Data, Merged: e.Data}
 }
 
-// known reads the blob that a writer says they started from: one that the file
+// readBase reads the blob that a writer says they started from: one that the file
 // has had.
-func (s *staging) known(path, blob string) ([]byte, error) {
-	had, err := hadBlob(s.ctx, s.tx, s.tx.w.slug, path, blob)
+func (s *staging) readBase(path, blob string) ([]byte, error) {
+	had, err := everHadBlob(s.ctx, s.tx, s.tx.w.slug, path, blob)
 	if err != nil {
 		return nil, err
 	}
@@ -465,8 +465,8 @@ func (s *staging) known(path, blob string) ([]byte, error) {
 	return readBlob(s.ctx, s.tx, s.tx.w.slug, blob)
 }
 
-// current reads what a file has now.
-func (s *staging) current(f *staged) ([]byte, error) {
+// readCurrent reads what a file has now.
+func (s *staging) readCurrent(f *staged) ([]byte, error) {
 	if f.data != nil {
 		return f.data, nil
 	}
@@ -478,14 +478,14 @@ func (s *staging) current(f *staged) ([]byte, error) {
 
 // merge joins an edit with what came after its base. Who meant to create a file
 // that exists conflicts with it as a whole.
-func (s *staging) merge(f *staged, e *Edit) ([]byte, error) {
-	theirs, err := s.current(f)
+func (s *staging) mergeEdit(f *staged, e *Edit) ([]byte, error) {
+	theirs, err := s.readCurrent(f)
 	if err != nil {
 		return nil, err
 	}
 	conflict := &wiki.ConflictError{Path: f.path, BaseBlob: e.Base, TheirBlob: f.blob, Theirs: theirs, Yours: e.Data, Merged: e.Data}
 	if e.Base == BaseNone {
-		if !binary(theirs) && !binary(e.Data) {
+		if !isBinary(theirs) && !isBinary(e.Data) {
 			conflict.Hunks = []wiki.Hunk{{BaseLine: 1, TheirLine: 1, YourLine: 1, Theirs: string(theirs), Yours: string(e.Data)}}
 		}
 		return nil, conflict
@@ -494,10 +494,10 @@ func (s *staging) merge(f *staged, e *Edit) ([]byte, error) {
 	if f.was != nil {
 		from = f.was.old.Path
 	}
-	if conflict.Base, err = s.known(from, e.Base); err != nil {
+	if conflict.Base, err = s.readBase(from, e.Base); err != nil {
 		return nil, err
 	}
-	if binary(conflict.Base) || binary(theirs) || binary(e.Data) {
+	if isBinary(conflict.Base) || isBinary(theirs) || isBinary(e.Data) {
 		return nil, conflict
 	}
 	m := merge.Three(conflict.Base, e.Data, theirs)
@@ -514,7 +514,7 @@ func (s *staging) merge(f *staged, e *Edit) ([]byte, error) {
 	return nil, conflict
 }
 
-func binary(data []byte) bool { return bytes.IndexByte(data[:min(len(data), 8000)], 0) >= 0 }
+func isBinary(data []byte) bool { return bytes.IndexByte(data[:min(len(data), 8000)], 0) >= 0 }
 
 // A stagedChange is a change with the file it is about, nil for a deletion.
 type stagedChange struct {
@@ -524,7 +524,7 @@ type stagedChange struct {
 
 // changes compares what is to be with the head, sorted by path. Where a file is
 // moved onto one that these edits delete, the deletion comes first.
-func (s *staging) changes() []stagedChange {
+func (s *staging) collectChanges() []stagedChange {
 	goesOn := map[*staged]bool{}
 	for _, f := range s.order {
 		if f.path != "" && f.was != nil {

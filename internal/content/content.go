@@ -95,8 +95,8 @@ type Request struct {
 	DropDraft string
 }
 
-// Written is what one edit came to.
-type Written struct {
+// EditResult is what one edit came to.
+type EditResult struct {
 	Path    string // where the file is now (a save follows a move)
 	Blob    string
 	Size    int64
@@ -106,10 +106,10 @@ type Written struct {
 
 // A Result is what a commit came to.
 type Result struct {
-	Commit    wiki.Commit // the new one; when Unchanged, the last one that changed the first path
-	Files     []Written   // one for each edit
-	Unchanged bool        // every edit left things as they were: no commit was made
-	Replayed  bool        // an earlier request with this idempotency key did it
+	Commit    wiki.Commit  // the new one; when Unchanged, the last one that changed the first path
+	Files     []EditResult // one for each edit
+	Unchanged bool         // every edit left things as they were: no commit was made
+	Replayed  bool         // an earlier request with this idempotency key did it
 }
 
 // A Measure is what one commit cost. What it did not come to is zero.

@@ -23,8 +23,8 @@ var (
 	bot = wiki.Caller{User: ada.User, Agent: "Claude Code", Client: "token", Grant: "g1"}
 )
 
-// long reports whether the full counts are asked for (./check --long).
-func long() bool { return os.Getenv("ROBOT_LONG") != "" }
+// longTests reports whether the full counts are asked for (./check --long).
+func longTests() bool { return os.Getenv("ROBOT_LONG") != "" }
 
 // A clock is the time of a test.
 type clock struct {
@@ -159,7 +159,7 @@ func TestSaveFollowsMovesAndKeepsTextOfDeletedPages(t *testing.T) {
 	}
 	// A new page at the old name begins a life of its own.
 	must(t, w, ada, Edit{Path: "Old.md", Data: []byte("new\n")})
-	if f, _, err := w.At(t.Context(), "Old.md", moved.Commit.ID); !errors.Is(err, wiki.ErrNotFound) && f.Path == "Old.md" {
+	if f, _, err := w.ReadAt(t.Context(), "Old.md", moved.Commit.ID); !errors.Is(err, wiki.ErrNotFound) && f.Path == "Old.md" {
 		t.Errorf("the new page existed before it was made: %+v", f)
 	}
 }
@@ -186,7 +186,7 @@ func TestRevisions(t *testing.T) {
 		{"Moved.md", "0000000000", "", "", wiki.ErrNotFound},
 		{"Nowhere.md", a.Commit.ID, "", "", wiki.ErrNotFound},
 	} {
-		f, data, err := w.At(t.Context(), tt.path, tt.revision)
+		f, data, err := w.ReadAt(t.Context(), tt.path, tt.revision)
 		if !errors.Is(err, tt.err) || string(data) != tt.want || f.Path != tt.wantPath {
 			t.Errorf("At(%s, %s) = %q %q, %v", tt.path, tt.revision, f.Path, data, err)
 		}
@@ -294,7 +294,7 @@ func TestAttributionComesFromTheCaller(t *testing.T) {
 		t.Errorf("author %+v of %q, %v", got.Author, got.Message, err)
 	}
 	var raw []byte
-	if err := w.row(t.Context(), "SELECT raw FROM commits WHERE wiki = $1 AND seq = 1", w.slug).Scan(&raw); err != nil || strings.Contains(string(raw), "forged") || strings.Count(string(raw), "\nAgent: ") != 1 {
+	if err := w.queryRow(t.Context(), "SELECT raw FROM commits WHERE wiki = $1 AND seq = 1", w.slug).Scan(&raw); err != nil || strings.Contains(string(raw), "forged") || strings.Count(string(raw), "\nAgent: ") != 1 {
 		t.Errorf("the commit is %q, %v", raw, err)
 	}
 }
@@ -404,8 +404,8 @@ func TestPlans(t *testing.T) {
 	w.Log(t.Context(), LogFilter{})
 	w.Log(t.Context(), LogFilter{After: 1, Ascending: true})
 	w.Log(t.Context(), LogFilter{PathPrefix: "C"})
-	w.Fresh(t.Context())
-	w.Edits(t.Context())
+	w.HasOnlySeeds(t.Context())
+	w.EditsByGrant(t.Context())
 	for _, query := range w.reads.Queries() {
 		if !strings.HasPrefix(query, "SELECT") || strings.Contains(query, "FROM meta") || strings.Contains(query, "SELECT blob, why FROM withheld") { // all of it, when a wiki is opened
 			continue

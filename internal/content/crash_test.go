@@ -183,7 +183,7 @@ func created(t *testing.T) string {
 func TestKilledWriterLosesNothing(t *testing.T) {
 	t.Parallel()
 	kills := 40
-	if long() {
+	if longTests() {
 		kills = 200
 	}
 	if testing.Short() {
@@ -343,7 +343,7 @@ func TestStorageThatRecovers(t *testing.T) {
 func TestWritersLoseNothing(t *testing.T) {
 	const writers, pages = 8, 20
 	each := 60
-	if long() {
+	if longTests() {
 		each = 1000
 	}
 	w := newWiki(t, time.Now)

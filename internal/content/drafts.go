@@ -13,18 +13,18 @@ const maxDrafts = 100
 
 // SaveDraft keeps a person's draft of a page, at most 100 a person.
 func (w *Wiki) SaveDraft(ctx context.Context, did string, d Draft) error {
-	err := w.write(ctx, func(t *tx) error {
+	err := w.inWriteTx(ctx, func(t *tx) error {
 		if err := t.exec(`INSERT INTO drafts VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 			ON CONFLICT (wiki, did, key) DO UPDATE SET path = excluded.path, text = excluded.text, message = excluded.message, base = excluded.base, time = excluded.time`,
-			w.slug, did, wiki.Key(d.Path), d.Path, notNil(d.Text), d.Message, d.Base, w.o.Now().UnixMilli()); err != nil {
+			w.slug, did, wiki.Key(d.Path), d.Path, nonNil(d.Text), d.Message, d.Base, w.o.Now().UnixMilli()); err != nil {
 			return err
 		}
 		return t.exec("DELETE FROM drafts WHERE wiki = $1 AND did = $2 AND key NOT IN (SELECT key FROM drafts WHERE wiki = $1 AND did = $2 ORDER BY time DESC LIMIT $3)", w.slug, did, maxDrafts)
 	}, nil)
-	return failure(err, "save the draft of %s/%s", w.slug, d.Path)
+	return wrapError(err, "save the draft of %s/%s", w.slug, d.Path)
 }
 
-func notNil(text []byte) []byte {
+func nonNil(text []byte) []byte {
 	if text == nil {
 		return []byte{}
 	}
@@ -35,26 +35,26 @@ func notNil(text []byte) []byte {
 func (w *Wiki) Draft(ctx context.Context, did, path string) (Draft, error) {
 	var d Draft
 	var at int64
-	err := w.row(ctx, "SELECT path, text, message, base, time FROM drafts WHERE wiki = $1 AND did = $2 AND key = $3", w.slug, did, wiki.Key(path)).
+	err := w.queryRow(ctx, "SELECT path, text, message, base, time FROM drafts WHERE wiki = $1 AND did = $2 AND key = $3", w.slug, did, wiki.Key(path)).
 		Scan(&d.Path, &d.Text, &d.Message, &d.Base, &at)
 	d.Modified = time.UnixMilli(at).UTC()
-	return d, failure(err, "draft of %s/%s", w.slug, path)
+	return d, wrapError(err, "draft of %s/%s", w.slug, path)
 }
 
 // DropDraft removes it; no error if there is none.
 func (w *Wiki) DropDraft(ctx context.Context, did, path string) error {
-	err := w.write(ctx, func(t *tx) error { return t.dropDraft(did, path) }, nil)
-	return failure(err, "drop the draft of %s/%s", w.slug, path)
+	err := w.inWriteTx(ctx, func(t *tx) error { return t.dropDraft(did, path) }, nil)
+	return wrapError(err, "drop the draft of %s/%s", w.slug, path)
 }
 
 func (t *tx) dropDraft(did, path string) error {
 	return t.exec("DELETE FROM drafts WHERE wiki = $1 AND did = $2 AND key = $3", t.w.slug, did, wiki.Key(path))
 }
 
-// Forget removes what the wiki keeps for a person apart from its history:
+// ForgetUser removes what the wiki keeps for a person apart from its history:
 // drafts, reading places, and results of requests that might be retried.
-func (w *Wiki) Forget(ctx context.Context, did string) error {
-	err := w.write(ctx, func(t *tx) error {
+func (w *Wiki) ForgetUser(ctx context.Context, did string) error {
+	err := w.inWriteTx(ctx, func(t *tx) error {
 		for _, statement := range []string{
 			"DELETE FROM drafts WHERE wiki = $1 AND did = $2",
 			"DELETE FROM seen WHERE wiki = $1 AND did = $2",
@@ -66,13 +66,13 @@ func (w *Wiki) Forget(ctx context.Context, did string) error {
 		}
 		return nil
 	}, nil)
-	return failure(err, "forget %s in %s", did, w.slug)
+	return wrapError(err, "forget %s in %s", did, w.slug)
 }
 
 // Drafts lists a person's drafts, newest first, without their text.
 func (w *Wiki) Drafts(ctx context.Context, did string) ([]Draft, error) {
 	var list []Draft
-	err := each(ctx, w, func(rows *sql.Rows) error {
+	err := forEachRow(ctx, w, func(rows *sql.Rows) error {
 		var d Draft
 		var at int64
 		err := rows.Scan(&d.Path, &d.Message, &d.Base, &at)
@@ -81,7 +81,7 @@ func (w *Wiki) Drafts(ctx context.Context, did string) ([]Draft, error) {
 		return err
 	}, "SELECT path, message, base, time FROM drafts WHERE wiki = $1 AND did = $2 ORDER BY time DESC", w.slug, did)
 	if err != nil {
-		return nil, failure(err, "drafts of %s", w.slug)
+		return nil, wrapError(err, "drafts of %s", w.slug)
 	}
 	return list, nil
 }

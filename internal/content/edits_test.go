@@ -125,7 +125,7 @@ func TestLives(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if f, data, err := w.At(t.Context(), "A.md", first[0].ID); err != nil || string(data) != "first\n" || f.Path != "A.md" {
+	if f, data, err := w.ReadAt(t.Context(), "A.md", first[0].ID); err != nil || string(data) != "first\n" || f.Path != "A.md" {
 		t.Errorf("the first page called A, at its first commit: %q, %v", data, err)
 	}
 	must(t, w, ada, remove("E.md"), move("C.md", "E.md"))
@@ -262,7 +262,7 @@ func TestForgedTrailers(t *testing.T) {
 				t.Fatal(err)
 			}
 			var raw []byte
-			if err := w.row(t.Context(), "SELECT raw FROM commits WHERE wiki = $1 AND seq = $2", w.slug, r.Commit.Seq).Scan(&raw); err != nil {
+			if err := w.queryRow(t.Context(), "SELECT raw FROM commits WHERE wiki = $1 AND seq = $2", w.slug, r.Commit.Seq).Scan(&raw); err != nil {
 				t.Fatal(err)
 			}
 			_, body, _ := strings.Cut(string(raw), "\n\n")
@@ -274,7 +274,7 @@ func TestForgedTrailers(t *testing.T) {
 			}
 			for line := range strings.Lines(string(out)) {
 				key, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
-				if isOurs(key) && value != map[string]string{"Agent": who.Agent, "Client": who.Client, "Grant": who.Grant}[key] {
+				if isReservedTrailer(key) && value != map[string]string{"Agent": who.Agent, "Client": who.Client, "Grant": who.Grant}[key] {
 					t.Errorf("message %d by %q: git reads %q of %q", n, who.Agent, line, body)
 				}
 			}

@@ -16,31 +16,31 @@ import (
 // packBytes is when a stretch of history is handed out as one pack.
 const packBytes = 16 << 20
 
-// exportAtOnce is how many commits are read by one statement.
-const exportAtOnce = 200
+// exportBatch is how many commits are read by one statement.
+const exportBatch = 200
 
-// An Exported is a stretch of history as git has it. Its objects link to each
+// An ExportedPack is a stretch of history as git has it. Its objects link to each
 // other and to those of the commits before.
-type Exported struct {
+type ExportedPack struct {
 	Pack    *gitrepo.Pack
 	Seq     int64  // of its last commit
 	Head    string // and its id
 	Commits int
 }
 
-// ErrUnlike says that the rows do not give the objects that were promised.
-var ErrUnlike = errors.New("content: what is stored is not what its id says")
+// ErrMismatch says that the rows do not give the objects that were promised.
+var ErrMismatch = errors.New("content: what is stored is not what its id says")
 
 // Export hands out what came after commit `after` (0: all), in packs of bounded
 // size, oldest first, as of one moment. The objects are made of the rows alone:
-// blobs and commits as they are, trees anew. ErrUnlike where a tree, a commit or
+// blobs and commits as they are, trees anew. ErrMismatch where a tree, a commit or
 // the head then has another id than it should; blobs whoever reads the pack has
 // to check. With an imported pack trees may be in that instead: that they are has
 // to be checked as well.
-func (w *Wiki) Export(ctx context.Context, after int64, imported bool, take func(Exported) error) error {
-	err := w.snapshot(ctx, func(q querier) error {
+func (w *Wiki) Export(ctx context.Context, after int64, imported bool, take func(ExportedPack) error) error {
+	err := w.inSnapshot(ctx, func(q querier) error {
 		var head string
-		if err := q.row(ctx, "SELECT head FROM meta WHERE wiki = $1", w.slug).Scan(&head); err != nil {
+		if err := q.queryRow(ctx, "SELECT head FROM meta WHERE wiki = $1", w.slug).Scan(&head); err != nil {
 			return err
 		}
 		files, err := treeAt(ctx, q, w.slug, after)
@@ -49,12 +49,12 @@ func (w *Wiki) Export(ctx context.Context, after int64, imported bool, take func
 		}
 		x := exporter{ctx: ctx, q: q, slug: w.slug, files: files, take: take, seen: map[string]bool{}, imported: imported}
 		for {
-			commits, err := rawAfter(ctx, q, w.slug, after)
+			commits, err := rawCommitsAfter(ctx, q, w.slug, after)
 			if err != nil {
 				return err
 			}
 			if len(commits) == 0 && x.last != "" && x.last != head {
-				return fmt.Errorf("%w: the last commit is %s, the head %s", ErrUnlike, x.last, head)
+				return fmt.Errorf("%w: the last commit is %s, the head %s", ErrMismatch, x.last, head)
 			}
 			if len(commits) == 0 {
 				return x.flush()
@@ -67,7 +67,7 @@ func (w *Wiki) Export(ctx context.Context, after int64, imported bool, take func
 			after = commits[len(commits)-1].seq
 		}
 	})
-	return failure(err, "export %s", w.slug)
+	return wrapError(err, "export %s", w.slug)
 }
 
 // ImportedPack is what an import brought that Export does not hand out, as a git
@@ -75,7 +75,7 @@ func (w *Wiki) Export(ctx context.Context, after int64, imported bool, take func
 // reverse.
 func (w *Wiki) ImportedPack(ctx context.Context) (*bytes.Buffer, error) {
 	var pack *bytes.Buffer
-	err := each(ctx, w, func(rows *sql.Rows) error {
+	err := forEachRow(ctx, w, func(rows *sql.Rows) error {
 		var part sql.RawBytes
 		if err := rows.Scan(&part); err != nil {
 			return err
@@ -86,40 +86,40 @@ func (w *Wiki) ImportedPack(ctx context.Context) (*bytes.Buffer, error) {
 		pack.Write(part)
 		return nil
 	}, "SELECT data FROM packs WHERE wiki = $1 ORDER BY part", w.slug)
-	return pack, failure(err, "imported objects of %s", w.slug)
+	return pack, wrapError(err, "imported objects of %s", w.slug)
 }
 
 // Tags gives the ids that tags name, of commits or of tag objects.
 func (w *Wiki) Tags(ctx context.Context) (map[string]string, error) {
 	tags := map[string]string{}
-	err := each(ctx, w, func(rows *sql.Rows) error {
+	err := forEachRow(ctx, w, func(rows *sql.Rows) error {
 		var name, id string
 		err := rows.Scan(&name, &id)
 		tags[name] = id
 		return err
 	}, "SELECT name, oid FROM tags WHERE wiki = $1", w.slug)
-	return tags, failure(err, "tags of %s", w.slug)
+	return tags, wrapError(err, "tags of %s", w.slug)
 }
 
 // SeqOf is the number of a commit by its whole id. ErrGone: it was replaced by
 // an import; ErrNotFound: there never was such a commit.
 func (w *Wiki) SeqOf(ctx context.Context, id string) (int64, error) {
 	var seq int64
-	err := w.row(ctx, "SELECT seq FROM commits WHERE wiki = $1 AND oid = $2", w.slug, id).Scan(&seq)
+	err := w.queryRow(ctx, "SELECT seq FROM commits WHERE wiki = $1 AND oid = $2", w.slug, id).Scan(&seq)
 	if errors.Is(err, sql.ErrNoRows) {
-		if gone := w.replaced(ctx, id); gone != nil {
+		if gone := w.replacedError(ctx, id); gone != nil {
 			err = gone
 		}
 	}
-	return seq, failure(err, "commit %s/%s", w.slug, id)
+	return seq, wrapError(err, "commit %s/%s", w.slug, id)
 }
 
 // replaced is an error of kind ErrGone for the digits of a commit that an import
 // replaced, else nil.
-func (w *Wiki) replaced(ctx context.Context, digits string) error {
+func (w *Wiki) replacedError(ctx context.Context, digits string) error {
 	var id string
-	from, to := between(digits)
-	err := w.row(ctx, "SELECT oid FROM replaced WHERE wiki = $1 AND oid >= $2 AND oid < $3 LIMIT 1", w.slug, from, to).Scan(&id)
+	from, to := hexRange(digits)
+	err := w.queryRow(ctx, "SELECT oid FROM replaced WHERE wiki = $1 AND oid >= $2 AND oid < $3 LIMIT 1", w.slug, from, to).Scan(&id)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return nil
@@ -129,8 +129,8 @@ func (w *Wiki) replaced(ctx context.Context, digits string) error {
 	return wiki.Problemf(wiki.ErrGone, "revision", "This revision was of the first pages, which an import has replaced.")
 }
 
-// snapshot lets f read one state of the database.
-func (w *Wiki) snapshot(ctx context.Context, f func(querier) error) error {
+// inSnapshot lets f read one state of the database.
+func (w *Wiki) inSnapshot(ctx context.Context, f func(querier) error) error {
 	if w.gone.Load() {
 		return wiki.ErrNotFound
 	}
@@ -139,17 +139,17 @@ func (w *Wiki) snapshot(ctx context.Context, f func(querier) error) error {
 		return err
 	}
 	defer tx.Rollback() // nothing was written
-	return f(reading{tx})
+	return f(snapshotQuerier{tx})
 }
 
-// reading is the querier of a snapshot.
-type reading struct{ tx *sql.Tx }
+// snapshotQuerier is the querier of a snapshot.
+type snapshotQuerier struct{ tx *sql.Tx }
 
-func (r reading) row(ctx context.Context, query string, args ...any) sqlite.Scanner {
+func (r snapshotQuerier) queryRow(ctx context.Context, query string, args ...any) sqlite.Scanner {
 	return r.tx.QueryRowContext(ctx, query, args...)
 }
 
-func (r reading) rows(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+func (r snapshotQuerier) queryRows(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	return r.tx.QueryContext(ctx, query, args...)
 }
 
@@ -160,8 +160,8 @@ type exporter struct {
 	slug  string
 	files *gitrepo.Files
 	seen  map[string]bool // blobs and trees handed out
-	take  func(Exported) error
-	out   Exported
+	take  func(ExportedPack) error
+	out   ExportedPack
 	last  string // id of the newest commit
 
 	imported bool // trees may be elsewhere
@@ -179,7 +179,7 @@ func (x *exporter) add(c rawCommit) error {
 		x.seen[ch.New] = true
 		var size int64
 		var data []byte
-		if err := x.q.row(x.ctx, "SELECT size, data FROM blobs WHERE wiki = $1 AND oid = $2", x.slug, ch.New).Scan(&size, &data); err != nil {
+		if err := x.q.queryRow(x.ctx, "SELECT size, data FROM blobs WHERE wiki = $1 AND oid = $2", x.slug, ch.New).Scan(&size, &data); err != nil {
 			return fmt.Errorf("blob %s: %w", ch.New, err)
 		}
 		x.out.Pack.AddDeflated("blob", ch.New, size, data)
@@ -195,10 +195,10 @@ func (x *exporter) add(c rawCommit) error {
 			}
 		}
 	case !x.imported:
-		return fmt.Errorf("%w: commit %d (%s) gives the tree %s", ErrUnlike, c.seq, c.id, root)
+		return fmt.Errorf("%w: commit %d (%s) gives the tree %s", ErrMismatch, c.seq, c.id, root)
 	}
 	if is := gitrepo.ObjectID("commit", c.raw); is != c.id {
-		return fmt.Errorf("%w: commit %d is %s, not %s", ErrUnlike, c.seq, is, c.id)
+		return fmt.Errorf("%w: commit %d is %s, not %s", ErrMismatch, c.seq, is, c.id)
 	}
 	x.out.Pack.Add("commit", c.id, c.raw)
 	x.out.Seq, x.out.Head, x.last = c.seq, c.id, c.id
@@ -214,7 +214,7 @@ func (x *exporter) flush() error {
 		return nil
 	}
 	out := x.out
-	x.out = Exported{}
+	x.out = ExportedPack{}
 	return x.take(out)
 }
 
@@ -248,20 +248,20 @@ func (c *rawCommit) apply(files *gitrepo.Files) {
 	}
 }
 
-// rawAfter reads the next commits.
-func rawAfter(ctx context.Context, q querier, slug string, after int64) ([]rawCommit, error) {
+// rawCommitsAfter reads the next commits.
+func rawCommitsAfter(ctx context.Context, q querier, slug string, after int64) ([]rawCommit, error) {
 	var list []rawCommit
-	err := each(ctx, q, func(rows *sql.Rows) error {
+	err := forEachRow(ctx, q, func(rows *sql.Rows) error {
 		var c rawCommit
 		err := rows.Scan(&c.seq, &c.id, &c.raw)
 		list = append(list, c)
 		return err
-	}, "SELECT seq, oid, raw FROM commits WHERE wiki = $1 AND seq > $2 ORDER BY seq LIMIT $3", slug, after, exportAtOnce)
+	}, "SELECT seq, oid, raw FROM commits WHERE wiki = $1 AND seq > $2 ORDER BY seq LIMIT $3", slug, after, exportBatch)
 	if err != nil || len(list) == 0 {
 		return nil, err
 	}
 	first, last := list[0].seq, list[len(list)-1].seq
-	err = each(ctx, q, func(rows *sql.Rows) error {
+	err = forEachRow(ctx, q, func(rows *sql.Rows) error {
 		var seq int64
 		var ch rawChange
 		if err := rows.Scan(&seq, &ch.Path, &ch.From, &ch.Kind, &ch.Old, &ch.New, &ch.mode); err != nil {
@@ -282,7 +282,7 @@ func treeAt(ctx context.Context, q querier, slug string, seq int64) (*gitrepo.Fi
 	if seq == 0 {
 		return files, nil
 	}
-	err := each(ctx, q, func(rows *sql.Rows) error {
+	err := forEachRow(ctx, q, func(rows *sql.Rows) error {
 		var path, blob string
 		var mode uint32
 		err := rows.Scan(&path, &mode, &blob)
@@ -294,7 +294,7 @@ func treeAt(ctx context.Context, q querier, slug string, seq int64) (*gitrepo.Fi
 	}
 	var later []rawCommit
 	for after := seq; ; after = later[len(later)-1].seq {
-		next, err := rawAfter(ctx, q, slug, after)
+		next, err := rawCommitsAfter(ctx, q, slug, after)
 		if err != nil {
 			return nil, err
 		}
@@ -328,7 +328,7 @@ func (c *rawCommit) undo(ctx context.Context, q querier, slug string, files *git
 			before = ch.From
 		}
 		var mode uint32
-		err := q.row(ctx, "SELECT mode FROM changes WHERE wiki = $1 AND key = $2 AND path = $3 AND seq < $4 AND kind <> 'deleted' ORDER BY seq DESC, n DESC LIMIT 1",
+		err := q.queryRow(ctx, "SELECT mode FROM changes WHERE wiki = $1 AND key = $2 AND path = $3 AND seq < $4 AND kind <> 'deleted' ORDER BY seq DESC, n DESC LIMIT 1",
 			slug, wiki.Key(before), before, c.seq).Scan(&mode)
 		if err != nil {
 			return fmt.Errorf("%s before commit %d: %w", before, c.seq, err)

@@ -18,7 +18,7 @@ import (
 // log says, and compares every commit's id.
 func TestIDsAreGits(t *testing.T) {
 	rounds := 3
-	if long() {
+	if longTests() {
 		rounds = 20
 	}
 	for seed := range rounds {
@@ -76,7 +76,7 @@ func compareWithGit(t *testing.T, w *Wiki) {
 	var in bytes.Buffer
 	for _, c := range log {
 		var raw []byte
-		if err := w.row(t.Context(), "SELECT raw FROM commits WHERE wiki = $1 AND seq = $2", w.slug, c.Seq).Scan(&raw); err != nil {
+		if err := w.queryRow(t.Context(), "SELECT raw FROM commits WHERE wiki = $1 AND seq = $2", w.slug, c.Seq).Scan(&raw); err != nil {
 			t.Fatal(err)
 		}
 		_, message, _ := strings.Cut(string(raw), "\n\n")

@@ -22,23 +22,23 @@ const SeedMessage = "Start the wiki"
 // packPart is how many bytes of a pack one row holds.
 const packPart = 1 << 20
 
-// Fresh reports whether nobody has written in the wiki: it is empty, or has the
+// HasOnlySeeds reports whether nobody has written in the wiki: it is empty, or has the
 // commit alone that it began with.
-func (w *Wiki) Fresh(ctx context.Context) (bool, error) { return fresh(ctx, w, w.slug) }
+func (w *Wiki) HasOnlySeeds(ctx context.Context) (bool, error) { return hasOnlySeeds(ctx, w, w.slug) }
 
-func fresh(ctx context.Context, q querier, slug string) (bool, error) {
+func hasOnlySeeds(ctx context.Context, q querier, slug string) (bool, error) {
 	var n, seeds int
 	// The needless condition lets SQLite go along the commits' own order.
-	err := q.row(ctx, "SELECT COUNT(*), COALESCE(SUM(CASE WHEN message = $2 AND parents = '' THEN 1 ELSE 0 END), 0) FROM (SELECT message, parents FROM commits WHERE wiki = $1 AND seq > 0 ORDER BY seq LIMIT 2) AS first",
+	err := q.queryRow(ctx, "SELECT COUNT(*), COALESCE(SUM(CASE WHEN message = $2 AND parents = '' THEN 1 ELSE 0 END), 0) FROM (SELECT message, parents FROM commits WHERE wiki = $1 AND seq > 0 ORDER BY seq LIMIT 2) AS first",
 		slug, SeedMessage).Scan(&n, &seeds)
-	return n == 0 || n == 1 && seeds == 1, failure(err, "first commits of %s", slug)
+	return n == 0 || n == 1 && seeds == 1, wrapError(err, "first commits of %s", slug)
 }
 
-// ErrNotFresh refuses an import into a wiki that somebody has written in.
-var ErrNotFresh = wiki.Problemf(wiki.ErrExists, "", "Only a new wiki can take a repository, one that has its first pages and nothing else. This one has been written in. Nothing was changed.")
+// ErrHasEdits refuses an import into a wiki that somebody has written in.
+var ErrHasEdits = wiki.Problemf(wiki.ErrExists, "", "Only a new wiki can take a repository, one that has its first pages and nothing else. This one has been written in. Nothing was changed.")
 
-// An Importing is what Import reads while it writes.
-type Importing struct {
+// An ImportData is what Import reads while it writes.
+type ImportData struct {
 	// Blobs reads blobs, in the order asked for.
 	Blobs func(ctx context.Context, ids []string, take func(id string, content []byte) error) error
 	Rest  []byte // a git pack of what else the history leads to, or nil
@@ -50,15 +50,15 @@ type Importing struct {
 // place of what a new wiki has: that is remembered as replaced. Its numbers go
 // on after those, so that no cursor and no cache takes one for the other.
 // ErrExists where somebody has written in the wiki.
-func (w *Wiki) Import(ctx context.Context, p *Import, in Importing) error {
+func (w *Wiki) Import(ctx context.Context, p *Import, in ImportData) error {
 	var next *head
-	err := w.write(ctx, func(t *tx) error {
-		if ok, err := fresh(t.ctx, t, w.slug); err != nil || !ok {
+	err := w.inWriteTx(ctx, func(t *tx) error {
+		if ok, err := hasOnlySeeds(t.ctx, t, w.slug); err != nil || !ok {
 			return errors.Join(err, notFresh(ok))
 		}
 		i := &importer{tx: t, p: p, in: in, slug: w.slug, ctx: ctx}
 		var err error
-		next, err = i.run()
+		next, err = i.writeHistory()
 		return err
 	}, func() {
 		w.head.Store(next)
@@ -67,7 +67,7 @@ func (w *Wiki) Import(ctx context.Context, p *Import, in Importing) error {
 		w.trees = treeCache{}
 	})
 	if err != nil {
-		return failure(err, "import into %s", w.slug)
+		return wrapError(err, "import into %s", w.slug)
 	}
 	if w.o.Committed != nil {
 		w.o.Committed(w.slug, next.seq)
@@ -79,41 +79,41 @@ func notFresh(ok bool) error {
 	if ok {
 		return nil
 	}
-	return ErrNotFresh
+	return ErrHasEdits
 }
 
 // An importer writes an import.
 type importer struct {
 	tx    *tx
 	p     *Import
-	in    Importing
+	in    ImportData
 	slug  string
 	ctx   context.Context // of the caller: an import may be called off
 	first int64           // number of the first commit
 	done  int
 }
 
-func (i *importer) run() (*head, error) {
-	if err := i.clear(); err != nil {
+func (i *importer) writeHistory() (*head, error) {
+	if err := i.replaceSeeds(); err != nil {
 		return nil, err
 	}
-	if err := i.keepBlobs(); err != nil {
+	if err := i.writeBlobs(); err != nil {
 		return nil, err
 	}
 	m := i.p.counters()
 	now := i.tx.w.o.Now()
 	for n, c := range i.p.commits {
-		author, message := i.p.author(c.parsed)
-		made := wiki.Commit{Seq: i.first + int64(n), ID: c.id, Parents: c.parsed.Parents, Author: author, Time: at(c.parsed), Message: message}
-		if err := i.commit(made, c.raw, c.changes); err != nil {
+		author, message := i.p.authorOf(c.parsed)
+		made := wiki.Commit{Seq: i.first + int64(n), ID: c.id, Parents: c.parsed.Parents, Author: author, Time: commitTime(c.parsed), Message: message}
+		if err := i.writeCommit(made, c.raw, c.changes); err != nil {
 			return nil, err
 		}
 		m.seq, m.head, m.time = made.Seq, made.ID, min(made.Time.UnixMilli(), now.UnixMilli())
 	}
-	if err := i.rename(&m, now); err != nil {
+	if err := i.commitRenames(&m, now); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(i.keepFiles(), i.keepRest()); err != nil {
+	if err := errors.Join(i.writeFiles(), i.writePackAndTags()); err != nil {
 		return nil, err
 	}
 	m.history += int64(len(i.in.Rest))
@@ -126,9 +126,9 @@ func (i *importer) run() (*head, error) {
 
 // clear puts away what a new wiki has. Drafts stay, as texts of pages that are
 // new to their writers.
-func (i *importer) clear() error {
+func (i *importer) replaceSeeds() error {
 	var seq int64
-	if err := i.tx.row(i.tx.ctx, "SELECT seq FROM meta WHERE wiki = $1", i.slug).Scan(&seq); err != nil {
+	if err := i.tx.queryRow(i.tx.ctx, "SELECT seq FROM meta WHERE wiki = $1", i.slug).Scan(&seq); err != nil {
 		return err
 	}
 	i.first = seq + 1
@@ -147,17 +147,17 @@ func (i *importer) clear() error {
 	return nil
 }
 
-func (i *importer) progress() error {
+func (i *importer) reportProgress() error {
 	if i.done++; i.in.Progress != nil && (i.done%100 == 0 || i.done == len(i.p.blobs)+len(i.p.commits)) {
 		i.in.Progress(i.done, len(i.p.blobs)+len(i.p.commits))
 	}
 	return i.ctx.Err()
 }
 
-func (i *importer) keepBlobs() error {
+func (i *importer) writeBlobs() error {
 	return i.in.Blobs(i.ctx, i.p.blobs, func(id string, content []byte) error {
 		if gitrepo.ObjectID("blob", content) != id {
-			return fmt.Errorf("blob %s: %w", id, ErrUnlike)
+			return fmt.Errorf("blob %s: %w", id, ErrMismatch)
 		}
 		if err := i.tx.exec("INSERT INTO blobs (wiki, oid, size, data) VALUES ($1, $2, $3, $4)", i.slug, id, len(content), deflate(content)); err != nil {
 			return err
@@ -165,12 +165,12 @@ func (i *importer) keepBlobs() error {
 		if err := i.tx.exec("DELETE FROM replaced WHERE wiki = $1 AND oid = $2", i.slug, id); err != nil {
 			return err
 		}
-		return i.progress()
+		return i.reportProgress()
 	})
 }
 
 // commit writes a commit with its changes.
-func (i *importer) commit(c wiki.Commit, raw []byte, changes []rawChange) error {
+func (i *importer) writeCommit(c wiki.Commit, raw []byte, changes []rawChange) error {
 	a := c.Author
 	if err := i.tx.exec("INSERT INTO commits VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
 		i.slug, c.Seq, c.ID, strings.Join(c.Parents, " "), raw, a.Username, a.DID, a.Agent, a.Client, a.Grant, a.Imported, c.Time.UnixMilli(), c.Message); err != nil {
@@ -189,11 +189,11 @@ func (i *importer) commit(c wiki.Commit, raw []byte, changes []rawChange) error 
 			return err
 		}
 	}
-	return i.progress()
+	return i.reportProgress()
 }
 
-// rename makes the last commit, of this wiki's own, where names clash.
-func (i *importer) rename(m *meta, now time.Time) error {
+// commitRenames makes the last commit, of this wiki's own, where names clash.
+func (i *importer) commitRenames(m *meta, now time.Time) error {
 	if len(i.p.renames) == 0 {
 		return nil
 	}
@@ -228,7 +228,7 @@ func (i *importer) rename(m *meta, now time.Time) error {
 	raw := gitrepo.EncodeCommit(object)
 	c.ID = gitrepo.ObjectID("commit", raw)
 	m.seq, m.head, m.time = c.Seq, c.ID, at.UnixMilli()
-	return i.commit(c, raw, changes)
+	return i.writeCommit(c, raw, changes)
 }
 
 // files is the tree of the head.
@@ -240,15 +240,15 @@ func (p *Import) files() *gitrepo.Files {
 	return files
 }
 
-// keepFiles writes the files of the head, with their links and folders.
-func (i *importer) keepFiles() error {
+// writeFiles writes the files of the head, with their links and folders.
+func (i *importer) writeFiles() error {
 	for _, name := range slices.Sorted(maps.Keys(i.p.head)) {
 		f := i.p.head[name]
 		if err := i.tx.exec("INSERT INTO files (wiki, path, dir, key, blob, mode, size, seq) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-			i.slug, name, folder(name), wiki.Key(name), f.blob, f.mode, i.p.o.Sizes[f.blob], i.first+int64(f.last)); err != nil {
+			i.slug, name, parentFolder(name), wiki.Key(name), f.blob, f.mode, i.p.o.Sizes[f.blob], i.first+int64(f.last)); err != nil {
 			return err
 		}
-		if err := i.keepLinks(name, f); err != nil {
+		if err := i.writeLinks(name, f); err != nil {
 			return err
 		}
 	}
@@ -257,24 +257,24 @@ func (i *importer) keepFiles() error {
 		if dir == "" {
 			return
 		}
-		failed = errors.Join(failed, i.tx.exec("INSERT INTO trees VALUES ($1, $2, $3, $4)", i.slug, dir, folder(dir), id))
+		failed = errors.Join(failed, i.tx.exec("INSERT INTO trees VALUES ($1, $2, $3, $4)", i.slug, dir, parentFolder(dir), id))
 	})
 	return failed
 }
 
-func (i *importer) keepLinks(name string, f headFile) error {
-	if _, ok := wiki.PageOf(name); !ok || !regular(f.mode) || i.tx.w.o.Links == nil {
+func (i *importer) writeLinks(name string, f headFile) error {
+	if _, ok := wiki.PageOf(name); !ok || !isRegular(f.mode) || i.tx.w.o.Links == nil {
 		return nil
 	}
 	data, err := readBlob(i.tx.ctx, i.tx, i.slug, f.blob)
 	if err != nil {
 		return err
 	}
-	return i.tx.keepLinks(name, i.tx.w.linksOf(name, data))
+	return i.tx.setLinks(name, i.tx.w.findLinks(name, data))
 }
 
-// keepRest writes the pack of other branches, and the tags.
-func (i *importer) keepRest() error {
+// writePackAndTags writes the pack of other branches, and the tags.
+func (i *importer) writePackAndTags() error {
 	for name, id := range i.p.o.Tags {
 		if err := i.tx.exec("INSERT INTO tags VALUES ($1, $2, $3)", i.slug, name, id); err != nil {
 			return err

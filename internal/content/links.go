@@ -22,7 +22,7 @@ import (
 // of strings: the kinds with the targets, as in "page Design/Ideas", and the words.
 type outlinks struct{ targets, words string }
 
-func pack(links []wiki.Link) (outlinks, error) {
+func packLinks(links []wiki.Link) (outlinks, error) {
 	targets, words := make([]string, len(links)), make([]string, len(links))
 	for i, l := range links {
 		targets[i], words[i] = string(l.Kind)+" "+l.Target, l.Text
@@ -72,13 +72,13 @@ func targetKey(l wiki.Link) string {
 }
 
 // keepLinks makes these the links of a page's file; none, when it has become none.
-func (t *tx) keepLinks(file string, links []wiki.Link) error {
-	next, err := pack(links)
+func (t *tx) setLinks(file string, links []wiki.Link) error {
+	next, err := packLinks(links)
 	if err != nil {
 		return err
 	}
 	old := outlinks{"[]", "[]"}
-	err = t.row(t.ctx, "SELECT targets, words FROM outlinks WHERE wiki = $1 AND path = $2", t.w.slug, file).Scan(&old.targets, &old.words)
+	err = t.queryRow(t.ctx, "SELECT targets, words FROM outlinks WHERE wiki = $1 AND path = $2", t.w.slug, file).Scan(&old.targets, &old.words)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
@@ -86,7 +86,7 @@ func (t *tx) keepLinks(file string, links []wiki.Link) error {
 		return nil
 	}
 	if old.targets != next.targets {
-		if err := t.lead(file, old, links); err != nil {
+		if err := t.updateBacklinks(file, old, links); err != nil {
 			return err
 		}
 	}
@@ -97,8 +97,8 @@ func (t *tx) keepLinks(file string, links []wiki.Link) error {
 		ON CONFLICT (wiki, path) DO UPDATE SET targets = excluded.targets, words = excluded.words`, t.w.slug, file, next.targets, next.words)
 }
 
-// lead writes where a file's links begin and cease to lead.
-func (t *tx) lead(file string, old outlinks, links []wiki.Link) error {
+// updateBacklinks writes where a file's links begin and cease to lead.
+func (t *tx) updateBacklinks(file string, old outlinks, links []wiki.Link) error {
 	before, err := old.unpack(file)
 	if err != nil {
 		return err
@@ -125,9 +125,9 @@ func (t *tx) lead(file string, old outlinks, links []wiki.Link) error {
 
 // links reads the links of pages, of those that wanted asks for. A query selects
 // path, targets and words of outlinks.
-func (w *Wiki) links(ctx context.Context, wanted func(wiki.Link) bool, query string, args ...any) ([]wiki.Link, error) {
+func (w *Wiki) queryLinks(ctx context.Context, wanted func(wiki.Link) bool, query string, args ...any) ([]wiki.Link, error) {
 	var list []wiki.Link
-	err := each(ctx, w, func(rows *sql.Rows) error {
+	err := forEachRow(ctx, w, func(rows *sql.Rows) error {
 		var file string
 		var o outlinks
 		if err := rows.Scan(&file, &o.targets, &o.words); err != nil {
@@ -142,14 +142,14 @@ func (w *Wiki) links(ctx context.Context, wanted func(wiki.Link) bool, query str
 		return err
 	}, query, append([]any{w.slug}, args...)...)
 	if err != nil {
-		return nil, failure(err, "links of %s", w.slug)
+		return nil, wrapError(err, "links of %s", w.slug)
 	}
 	return list, nil
 }
 
 // LinksFrom lists a page's outgoing links and tags.
 func (w *Wiki) LinksFrom(ctx context.Context, page wiki.PageName) ([]wiki.Link, error) {
-	return w.links(ctx, func(wiki.Link) bool { return true },
+	return w.queryLinks(ctx, func(wiki.Link) bool { return true },
 		"SELECT path, targets, words FROM outlinks WHERE wiki = $1 AND path = (SELECT path FROM files WHERE wiki = $1 AND key = $2)", page.Key())
 }
 
@@ -162,12 +162,12 @@ func (w *Wiki) LinksTo(ctx context.Context, path string) ([]wiki.Link, error) {
 		to := targetKey(l)
 		return l.Kind != wiki.LinkTag && (to == key || l.Kind == wiki.LinkEmbed && to == bare)
 	}
-	return w.links(ctx, leads, `SELECT path, targets, words FROM outlinks WHERE wiki = $1 AND path IN
+	return w.queryLinks(ctx, leads, `SELECT path, targets, words FROM outlinks WHERE wiki = $1 AND path IN
 		(SELECT path FROM backlinks WHERE wiki = $1 AND target_key IN ($2, $3)) ORDER BY path`, key, bare)
 }
 
 // AllLinks lists all links of the given kinds (none for all).
 func (w *Wiki) AllLinks(ctx context.Context, kinds ...wiki.LinkKind) ([]wiki.Link, error) {
-	return w.links(ctx, func(l wiki.Link) bool { return len(kinds) == 0 || slices.Contains(kinds, l.Kind) },
+	return w.queryLinks(ctx, func(l wiki.Link) bool { return len(kinds) == 0 || slices.Contains(kinds, l.Kind) },
 		"SELECT path, targets, words FROM outlinks WHERE wiki = $1 ORDER BY path")
 }

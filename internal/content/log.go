@@ -23,33 +23,33 @@ func scanCommit(row sqlite.Scanner, c *wiki.Commit) error {
 	return err
 }
 
-func commitAt(ctx context.Context, q querier, slug string, seq int64) (wiki.Commit, error) {
+func commitBySeq(ctx context.Context, q querier, slug string, seq int64) (wiki.Commit, error) {
 	list := make([]wiki.Commit, 1)
-	err := scanCommit(q.row(ctx, "SELECT "+commitColumns+" FROM commits c WHERE c.wiki = $1 AND c.seq = $2", slug, seq), &list[0])
+	err := scanCommit(q.queryRow(ctx, "SELECT "+commitColumns+" FROM commits c WHERE c.wiki = $1 AND c.seq = $2", slug, seq), &list[0])
 	if err == nil {
 		err = fillChanges(ctx, q, slug, list)
 	}
-	return list[0], failure(err, "commit %s/%d", slug, seq)
+	return list[0], wrapError(err, "commit %s/%d", slug, seq)
 }
 
-// changesAtOnce is how many commits' changes one statement reads.
-const changesAtOnce = 64
+// changesBatch is how many commits' changes one statement reads.
+const changesBatch = 64
 
-// ofFiles leaves out what was changed of links (symbolic ones, and those to other
+// regularFiles leaves out what was changed of links (symbolic ones, and those to other
 // repositories), which imports bring: they are kept and never served. The mode of
 // a deleted file is 0.
-const ofFiles = "(mode & 61440) IN (0, 32768)"
+const regularFiles = "(mode & 61440) IN (0, 32768)"
 
 // fillChanges reads the changes of commits, for many with one statement.
 func fillChanges(ctx context.Context, q querier, slug string, list []wiki.Commit) error {
 	if len(list) == 0 {
 		return nil
 	}
-	if len(list) > changesAtOnce {
-		if err := fillChanges(ctx, q, slug, list[changesAtOnce:]); err != nil {
+	if len(list) > changesBatch {
+		if err := fillChanges(ctx, q, slug, list[changesBatch:]); err != nil {
 			return err
 		}
-		list = list[:changesAtOnce]
+		list = list[:changesBatch]
 	}
 	at := make(map[int64]*wiki.Commit, len(list))
 	args := []any{slug}
@@ -69,7 +69,7 @@ func fillChanges(ctx context.Context, q querier, slug string, list []wiki.Commit
 	for i := range n {
 		fmt.Fprintf(&places, ", $%d", i+2)
 	}
-	return each(ctx, q, func(rows *sql.Rows) error {
+	return forEachRow(ctx, q, func(rows *sql.Rows) error {
 		var seq int64
 		var ch wiki.Change
 		err := rows.Scan(&seq, &ch.Path, &ch.From, &ch.Kind, &ch.Old, &ch.New)
@@ -77,7 +77,7 @@ func fillChanges(ctx context.Context, q querier, slug string, list []wiki.Commit
 			c.Changes = append(c.Changes, ch)
 		}
 		return err
-	}, "SELECT seq, path, from_path, kind, old, new FROM changes WHERE wiki = $1 AND seq IN ("+places.String()[2:]+") AND "+ofFiles+" ORDER BY seq, n", args...)
+	}, "SELECT seq, path, from_path, kind, old, new FROM changes WHERE wiki = $1 AND seq IN ("+places.String()[2:]+") AND "+regularFiles+" ORDER BY seq, n", args...)
 }
 
 // Log lists commits with their changes, newest first unless Ascending.
@@ -87,20 +87,20 @@ func (w *Wiki) Log(ctx context.Context, f LogFilter) ([]wiki.Commit, error) {
 	}
 	query := "SELECT " + commitColumns + " FROM commits c WHERE c.wiki = $1"
 	args := []any{w.slug}
-	and := func(condition string, arg ...any) { query, args = numbered(query, args, condition, arg...) }
+	and := func(condition string, arg ...any) { query, args = appendCondition(query, args, condition, arg...) }
 	and("c.seq > ?", f.After) // also of 0: it lets SQLite go along the commits' own order
 	if f.Before > 0 {
 		and("c.seq < ?", f.Before)
 	}
-	by, err := w.who(ctx, f)
-	if errors.Is(err, errNobody) {
+	by, err := w.authorFilters(ctx, f)
+	if errors.Is(err, errUnknownAuthor) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, failure(err, "log of %s", w.slug)
+		return nil, wrapError(err, "log of %s", w.slug)
 	}
 	for _, who := range by {
-		and(who.condition, who.args...)
+		and(who.sql, who.args...)
 	}
 	if f.PathPrefix != "" {
 		// By key, because that is what the indexes know; then by path.
@@ -115,7 +115,7 @@ func (w *Wiki) Log(ctx context.Context, f LogFilter) ([]wiki.Commit, error) {
 	}
 	args = append(args, f.Limit)
 	var list []wiki.Commit
-	err = each(ctx, w, func(rows *sql.Rows) error {
+	err = forEachRow(ctx, w, func(rows *sql.Rows) error {
 		var c wiki.Commit
 		err := scanCommit(rows, &c)
 		list = append(list, c)
@@ -124,7 +124,7 @@ func (w *Wiki) Log(ctx context.Context, f LogFilter) ([]wiki.Commit, error) {
 	if err == nil {
 		err = fillChanges(ctx, w, w.slug, list)
 	}
-	return list, failure(err, "log of %s", w.slug)
+	return list, wrapError(err, "log of %s", w.slug)
 }
 
 // CommitByID finds a commit by id or a prefix of 7 digits or more. ErrGone: an
@@ -134,75 +134,75 @@ func (w *Wiki) CommitByID(ctx context.Context, id string) (wiki.Commit, error) {
 	if !hexID.MatchString(id) {
 		return wiki.Commit{}, wiki.Problemf(wiki.ErrInvalid, "revision", "%.50q is not a commit id: use 7 digits or more.", id)
 	}
-	from, to := between(id)
+	from, to := hexRange(id)
 	var found []int64
-	err := each(ctx, w, func(rows *sql.Rows) error {
+	err := forEachRow(ctx, w, func(rows *sql.Rows) error {
 		var seq int64
 		err := rows.Scan(&seq)
 		found = append(found, seq)
 		return err
 	}, "SELECT seq FROM commits WHERE wiki = $1 AND oid >= $2 AND oid < $3 LIMIT 2", w.slug, from, to)
 	if err == nil && len(found) == 0 {
-		if err = w.replaced(ctx, id); err == nil {
+		if err = w.replacedError(ctx, id); err == nil {
 			err = sql.ErrNoRows
 		}
 	}
 	if err != nil {
-		return wiki.Commit{}, failure(err, "commit %s/%s", w.slug, id)
+		return wiki.Commit{}, wrapError(err, "commit %s/%s", w.slug, id)
 	}
 	if len(found) > 1 {
 		return wiki.Commit{}, wiki.Problemf(wiki.ErrInvalid, "revision", "%q fits several commits: use more digits.", id)
 	}
-	return commitAt(ctx, w, w.slug, found[0])
+	return commitBySeq(ctx, w, w.slug, found[0])
 }
 
 // Stats counts; it reads counters kept in the commit's transaction.
 func (w *Wiki) Stats(ctx context.Context) (Stats, error) {
 	var s Stats
-	err := w.row(ctx, "SELECT pages, files, current_bytes, history_bytes FROM meta WHERE wiki = $1", w.slug).Scan(&s.Pages, &s.Files, &s.CurrentBytes, &s.HistoryBytes)
-	return s, failure(err, "stats of %s", w.slug)
+	err := w.queryRow(ctx, "SELECT pages, files, current_bytes, history_bytes FROM meta WHERE wiki = $1", w.slug).Scan(&s.Pages, &s.Files, &s.CurrentBytes, &s.HistoryBytes)
+	return s, wrapError(err, "stats of %s", w.slug)
 }
 
-// Edits counts the commits that were made with each grant or token, by its id.
-func (w *Wiki) Edits(ctx context.Context) (map[string]int, error) {
+// EditsByGrant counts the commits that were made with each grant or token, by its id.
+func (w *Wiki) EditsByGrant(ctx context.Context) (map[string]int, error) {
 	counts := map[string]int{}
-	err := each(ctx, w, func(rows *sql.Rows) error {
+	err := forEachRow(ctx, w, func(rows *sql.Rows) error {
 		var grant string
 		var n int
 		err := rows.Scan(&grant, &n)
 		counts[grant] = n
 		return err
 	}, "SELECT grant_id, count(*) FROM commits WHERE wiki = $1 AND grant_id <> '' AND NOT imported GROUP BY grant_id", w.slug)
-	return counts, failure(err, "count edits of %s", w.slug)
+	return counts, wrapError(err, "count edits of %s", w.slug)
 }
 
-// Writers lists who made the commits after a seq, each once.
-func (w *Wiki) Writers(ctx context.Context, after int64) ([]wiki.Author, error) {
-	list, err := w.writers(ctx, "SELECT DISTINCT username, did, imported FROM commits WHERE wiki = $1 AND seq > $2", w.slug, after)
-	return list, failure(err, "authors of %s", w.slug)
+// AuthorsAfter lists who made the commits after a seq, each once.
+func (w *Wiki) AuthorsAfter(ctx context.Context, after int64) ([]wiki.Author, error) {
+	list, err := w.queryAuthors(ctx, "SELECT DISTINCT username, did, imported FROM commits WHERE wiki = $1 AND seq > $2", w.slug, after)
+	return list, wrapError(err, "authors of %s", w.slug)
 }
 
-// WritersOf lists who changed a file, through its moves, each once.
-func (w *Wiki) WritersOf(ctx context.Context, path string) ([]wiki.Author, error) {
-	steps, err := life(ctx, w, w.slug, path)
+// AuthorsOf lists who changed a file, through its moves, each once.
+func (w *Wiki) AuthorsOf(ctx context.Context, path string) ([]wiki.Author, error) {
+	stays, err := listStays(ctx, w, w.slug, path)
 	if err != nil {
 		return nil, err
 	}
 	var list []wiki.Author
-	for _, s := range steps {
-		more, err := w.writers(ctx, "SELECT DISTINCT c.username, c.did, c.imported FROM changes h JOIN commits c ON c.wiki = h.wiki AND c.seq = h.seq WHERE h.wiki = $1 AND h.key = $2 AND h.seq >= $3 AND h.seq < $4",
+	for _, s := range stays {
+		more, err := w.queryAuthors(ctx, "SELECT DISTINCT c.username, c.did, c.imported FROM changes h JOIN commits c ON c.wiki = h.wiki AND c.seq = h.seq WHERE h.wiki = $1 AND h.key = $2 AND h.seq >= $3 AND h.seq < $4",
 			w.slug, s.key, s.from, s.to)
 		if err != nil {
-			return nil, failure(err, "authors of %s/%s", w.slug, path)
+			return nil, wrapError(err, "authors of %s/%s", w.slug, path)
 		}
 		list = append(list, more...)
 	}
 	return list, nil
 }
 
-func (w *Wiki) writers(ctx context.Context, query string, args ...any) ([]wiki.Author, error) {
+func (w *Wiki) queryAuthors(ctx context.Context, query string, args ...any) ([]wiki.Author, error) {
 	var list []wiki.Author
-	err := each(ctx, w, func(rows *sql.Rows) error {
+	err := forEachRow(ctx, w, func(rows *sql.Rows) error {
 		var a wiki.Author
 		err := rows.Scan(&a.Username, &a.DID, &a.Imported)
 		list = append(list, a)

@@ -36,7 +36,7 @@ func outcomeOf(res Result, err error) string {
 	switch {
 	case errors.Is(err, wiki.ErrConflict):
 		return "conflict"
-	case err != nil && refused(err):
+	case err != nil && isCallerError(err):
 		return "refused"
 	case err != nil:
 		return "failed"
@@ -53,8 +53,8 @@ func outcomeOf(res Result, err error) string {
 	return "written"
 }
 
-// refused reports errors of who asked; the others are ours.
-func refused(err error) bool {
+// isCallerError reports errors of who asked; the others are ours.
+func isCallerError(err error) bool {
 	for _, kind := range []error{wiki.ErrNotFound, wiki.ErrInvalid, wiki.ErrTooLarge, wiki.ErrQuota, wiki.ErrExists, wiki.ErrPrecondition, wiki.ErrPreconditionRequired} {
 		if errors.Is(err, kind) {
 			return true

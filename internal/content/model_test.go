@@ -137,7 +137,7 @@ func sameState(t *rapid.T, w *Wiki, want map[string]string) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Fatalf("files (-want +got):\n%s", diff)
 	}
-	if err := w.row(ctx, "SELECT COALESCE(SUM(size), 0) FROM blobs WHERE wiki = $1", w.slug).Scan(&stats.HistoryBytes); err != nil {
+	if err := w.queryRow(ctx, "SELECT COALESCE(SUM(size), 0) FROM blobs WHERE wiki = $1", w.slug).Scan(&stats.HistoryBytes); err != nil {
 		t.Fatal(err)
 	}
 	if counters, err := w.Stats(ctx); err != nil || counters != stats {
@@ -151,7 +151,7 @@ func sameState(t *rapid.T, w *Wiki, want map[string]string) {
 		return
 	}
 	var raw []byte
-	if err := w.row(ctx, "SELECT raw FROM commits WHERE wiki = $1 AND seq = $2", w.slug, seq).Scan(&raw); err != nil {
+	if err := w.queryRow(ctx, "SELECT raw FROM commits WHERE wiki = $1 AND seq = $2", w.slug, seq).Scan(&raw); err != nil {
 		t.Fatal(err)
 	}
 	c, err := gitrepo.ParseCommit(raw)
@@ -297,7 +297,7 @@ func (f *modelFile) had(blob string) bool {
 // checks sets how often rapid runs: each run syncs to a real disk.
 func checks(t *testing.T, few, many int) {
 	n := few
-	if long() {
+	if longTests() {
 		n = many
 	} else if testing.Short() {
 		n = few / 4
@@ -388,14 +388,14 @@ func (m *model) sameLives(t *rapid.T, w *Wiki) {
 			t.Fatalf("history of %s: %v, want %v", key, got, want)
 		}
 		for _, v := range f.versions {
-			_, data, err := w.At(t.Context(), key, m.ids[v.seq-1])
+			_, data, err := w.ReadAt(t.Context(), key, m.ids[v.seq-1])
 			if (v.blob == "") != errors.Is(err, wiki.ErrNotFound) || v.blob != "" && err != nil || string(data) != v.text {
 				t.Fatalf("%s at commit %d: %q, %v, want %q", key, v.seq, data, err, v.text)
 			}
 			if v.blob == "" {
 				continue
 			}
-			if at, _, err := w.At(t.Context(), key, v.blob[:12]); err != nil || at.Blob != v.blob {
+			if at, _, err := w.ReadAt(t.Context(), key, v.blob[:12]); err != nil || at.Blob != v.blob {
 				t.Fatalf("%s at %s: %+v, %v", key, v.blob, at, err)
 			}
 		}
@@ -480,7 +480,7 @@ func drawEdit(t *rapid.T, staged map[string]string) (Edit, bool) {
 func oneSpelling(t *rapid.T, files map[string]string) {
 	spelling := map[string]string{}
 	for path := range files {
-		for dir := folder(path); dir != ""; dir = folder(dir) {
+		for dir := parentFolder(path); dir != ""; dir = parentFolder(dir) {
 			if other, ok := spelling[wiki.Key(dir)]; ok && other != dir {
 				t.Fatalf("folders %q and %q", dir, other)
 			}

@@ -34,11 +34,11 @@ type Pool struct {
 	o        Options
 	template func() ([]byte, error) // an empty wiki's database, made when first needed
 
-	mu     sync.Mutex
-	open   map[string]*entry
-	idle   *list.List // of *entry, least recently used first
-	closed bool
-	shuts  sync.WaitGroup // wikis being closed
+	mu      sync.Mutex
+	open    map[string]*entry
+	idle    *list.List // of *entry, least recently used first
+	closed  bool
+	closing sync.WaitGroup // wikis being closed
 }
 
 // An entry is an open wiki with the number of its users.
@@ -145,7 +145,7 @@ func (p *Pool) create(ctx context.Context, slug string) error {
 		return err
 	}
 	defer os.RemoveAll(dir) // nothing is there once it is renamed
-	if err := p.fill(ctx, slug, filepath.Join(dir, "wiki.db")); err != nil {
+	if err := p.fillDatabase(ctx, slug, filepath.Join(dir, "wiki.db")); err != nil {
 		return err
 	}
 	if err := durable.SyncDir(dir); err != nil {
@@ -159,7 +159,7 @@ func (p *Pool) create(ctx context.Context, slug string) error {
 	return err
 }
 
-func (p *Pool) fill(ctx context.Context, slug, file string) error {
+func (p *Pool) fillDatabase(ctx context.Context, slug, file string) error {
 	template, err := p.template()
 	if err != nil {
 		return err
@@ -181,7 +181,7 @@ func (p *Pool) fill(ctx context.Context, slug, file string) error {
 // Revive makes an empty database for a wiki that has lost its own; ErrExists if
 // it has one. What else is in its directory is set aside until settle: well says
 // that it is needed no more, otherwise it is put back.
-func (p *Pool) Revive(ctx context.Context, slug string) (settle func(ctx context.Context, well bool) error, err error) {
+func (p *Pool) Recreate(ctx context.Context, slug string) (settle func(ctx context.Context, well bool) error, err error) {
 	if err := wiki.CheckHost(slug); err != nil {
 		return nil, err
 	}
@@ -199,7 +199,7 @@ func (p *Pool) Revive(ctx context.Context, slug string) (settle func(ctx context
 	}
 	settle = func(ctx context.Context, well bool) error {
 		if !well {
-			err := p.takeAway(ctx, slug, func() error { return p.discard(slug) })
+			err := p.moveAway(ctx, slug, func() error { return p.discardDirectory(slug) })
 			if err == nil {
 				err = durable.Rename(kept, p.dir(slug))
 			}
@@ -221,11 +221,11 @@ func (p *Pool) Open(ctx context.Context, slug string) (*Wiki, func(), error) {
 	if wiki.CheckHost(slug) != nil {
 		return nil, nil, fmt.Errorf("content: open %q: %w", slug, wiki.ErrNotFound)
 	}
-	e, err := p.use(ctx, slug)
+	e, err := p.acquire(ctx, slug)
 	if err != nil {
 		return nil, nil, err
 	}
-	return e.wiki, sync.OnceFunc(func() { p.leave(slug, e) }), nil
+	return e.wiki, sync.OnceFunc(func() { p.release(slug, e) }), nil
 }
 
 // Head is the number of a wiki's newest commit, if the wiki is open; ok is false
@@ -253,8 +253,8 @@ func (p *Pool) Head(slug string) (seq int64, ok bool) {
 }
 
 // use makes the caller a user of an open wiki's entry, until they leave it.
-func (p *Pool) use(ctx context.Context, slug string) (*entry, error) {
-	e, load, err := p.enter(slug)
+func (p *Pool) acquire(ctx context.Context, slug string) (*entry, error) {
+	e, load, err := p.acquireEntry(slug)
 	if err != nil {
 		return nil, err
 	}
@@ -266,19 +266,19 @@ func (p *Pool) use(ctx context.Context, slug string) (*entry, error) {
 	select {
 	case <-e.ready:
 	case <-ctx.Done():
-		go func() { <-e.ready; p.leave(slug, e) }()
+		go func() { <-e.ready; p.release(slug, e) }()
 		return nil, ctx.Err()
 	}
 	if e.err != nil {
-		p.leave(slug, e)
+		p.release(slug, e)
 		return nil, e.err
 	}
 	return e, nil
 }
 
-// enter makes the caller a user of the slug's entry; load tells whoever comes
+// acquireEntry makes the caller a user of the slug's entry; load tells whoever comes
 // first to fill it.
-func (p *Pool) enter(slug string) (e *entry, load bool, err error) {
+func (p *Pool) acquireEntry(slug string) (e *entry, load bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
@@ -295,11 +295,11 @@ func (p *Pool) enter(slug string) (e *entry, load bool, err error) {
 		p.idle.Remove(e.place)
 		e.place = nil
 	}
-	p.shrink()
+	p.closeExcess()
 	return e, load, nil
 }
 
-func (p *Pool) leave(slug string, e *entry) {
+func (p *Pool) release(slug string, e *entry) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	e.users--
@@ -311,26 +311,26 @@ func (p *Pool) leave(slug string, e *entry) {
 	case p.closed:
 		e.wiki.close()
 	case e.gone:
-		p.shut(e)
+		p.closeAsync(e)
 	default:
 		e.place = p.idle.PushBack(e)
-		p.shrink()
+		p.closeExcess()
 	}
 }
 
-// shrink closes the least recently used idle wikis beyond the bound.
-func (p *Pool) shrink() {
+// closeExcess closes the least recently used idle wikis beyond the bound.
+func (p *Pool) closeExcess() {
 	for len(p.open) > p.o.MaxOpen && p.idle.Len() > 0 {
 		e := p.idle.Remove(p.idle.Front()).(*entry)
 		delete(p.open, e.wiki.slug)
-		p.shut(e)
+		p.closeAsync(e)
 	}
 }
 
-// shut closes a wiki that nobody uses, beside: it may have to copy its log into
+// closeAsync closes a wiki that nobody uses, beside: it may have to copy its log into
 // the database. Who opens it again meanwhile gets a Wiki of their own, which
 // SQLite's locks keep apart from this one.
-func (p *Pool) shut(e *entry) { p.shuts.Go(e.wiki.close) }
+func (p *Pool) closeAsync(e *entry) { p.closing.Go(e.wiki.close) }
 
 func (p *Pool) load(ctx context.Context, slug string) (*Wiki, error) {
 	if _, err := os.Stat(p.file(slug)); errors.Is(err, fs.ErrNotExist) {
@@ -348,8 +348,8 @@ func (p *Pool) openFile(ctx context.Context, slug, file string) (*Wiki, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Wiki{slug: slug, o: &p.o, db: db, reads: sqlite.NewStatements(db, 0), turn: make(chan struct{}, 1)}
-	if err := w.start(ctx); err != nil {
+	w := &Wiki{slug: slug, o: &p.o, db: db, reads: sqlite.NewStatements(db, 0), writeLock: make(chan struct{}, 1)}
+	if err := w.load(ctx); err != nil {
 		w.close()
 		return nil, err
 	}
@@ -371,12 +371,12 @@ func (p *Pool) Replace(ctx context.Context, slug string, from io.Reader, prepare
 		return facts, "", fmt.Errorf("content: replace %s: %w", slug, sqlite.StorageError(err))
 	}
 	defer os.RemoveAll(making) // nothing is there once it is renamed
-	if facts, err = p.takeIn(ctx, slug, filepath.Join(making, "wiki.db"), from, prepare); err == nil {
+	if facts, err = p.writeDatabase(ctx, slug, filepath.Join(making, "wiki.db"), from, prepare); err == nil {
 		err = durable.SyncDir(making)
 	}
 	if err == nil {
-		err = p.takeAway(ctx, slug, func() error {
-			aside, err = p.exchange(slug, making)
+		err = p.moveAway(ctx, slug, func() error {
+			aside, err = p.swapDirectory(slug, making)
 			return err
 		})
 	}
@@ -386,8 +386,8 @@ func (p *Pool) Replace(ctx context.Context, slug string, from io.Reader, prepare
 	return facts, aside, nil
 }
 
-// takeIn makes a database file of what comes in.
-func (p *Pool) takeIn(ctx context.Context, slug, file string, from io.Reader, prepare func(*Wiki) error) (Facts, error) {
+// writeDatabase makes a database file of what comes in.
+func (p *Pool) writeDatabase(ctx context.Context, slug, file string, from io.Reader, prepare func(*Wiki) error) (Facts, error) {
 	err := durable.Create(file, func(out io.Writer) error {
 		_, err := io.Copy(out, from)
 		return err
@@ -407,12 +407,12 @@ func (p *Pool) takeIn(ctx context.Context, slug, file string, from io.Reader, pr
 	return facts, prepare(w)
 }
 
-// exchange sets a wiki's directory aside and puts another in its place.
-func (p *Pool) exchange(slug, making string) (aside string, err error) {
-	if err := os.MkdirAll(p.replaced(slug), 0o700); err != nil {
+// swapDirectory sets a wiki's directory aside and puts another in its place.
+func (p *Pool) swapDirectory(slug, making string) (aside string, err error) {
+	if err := os.MkdirAll(p.replacedDir(slug), 0o700); err != nil {
 		return "", err
 	}
-	aside = filepath.Join(p.replaced(slug), p.o.Now().UTC().Format("20060102T150405.000000Z"))
+	aside = filepath.Join(p.replacedDir(slug), p.o.Now().UTC().Format("20060102T150405.000000Z"))
 	if err := os.Rename(p.dir(slug), aside); errors.Is(err, fs.ErrNotExist) {
 		aside = ""
 	} else if err != nil {
@@ -428,7 +428,7 @@ func (p *Pool) exchange(slug, making string) (aside string, err error) {
 }
 
 // replaced holds what Replace took out of a wiki's place.
-func (p *Pool) replaced(slug string) string { return filepath.Join(p.o.Dir, ".replaced", slug) }
+func (p *Pool) replacedDir(slug string) string { return filepath.Join(p.o.Dir, ".replaced", slug) }
 
 // Delete removes a wiki's directory, with all that is derived in it, and what
 // Replace has set aside of it. It waits for a write under way; whoever still
@@ -437,23 +437,23 @@ func (p *Pool) Delete(ctx context.Context, slug string) error {
 	if wiki.CheckHost(slug) != nil {
 		return fmt.Errorf("content: delete %q: %w", slug, wiki.ErrNotFound)
 	}
-	err := p.takeAway(ctx, slug, func() error { return p.discard(slug) })
-	if err := errors.Join(err, os.RemoveAll(p.replaced(slug))); err != nil {
+	err := p.moveAway(ctx, slug, func() error { return p.discardDirectory(slug) })
+	if err := errors.Join(err, os.RemoveAll(p.replacedDir(slug))); err != nil {
 		return fmt.Errorf("content: delete %s: %w", slug, sqlite.StorageError(err))
 	}
 	return nil
 }
 
-// takeAway has a wiki's directory moved while nobody writes; who holds the wiki
+// moveAway has a wiki's directory moved while nobody writes; who holds the wiki
 // has lost it then.
-func (p *Pool) takeAway(ctx context.Context, slug string, move func() error) error {
-	e, err := p.use(ctx, slug)
+func (p *Pool) moveAway(ctx context.Context, slug string, move func() error) error {
+	e, err := p.acquire(ctx, slug)
 	switch {
 	case err == nil:
-		defer p.leave(slug, e)
+		defer p.release(slug, e)
 		select {
-		case e.wiki.turn <- struct{}{}:
-			defer func() { <-e.wiki.turn }()
+		case e.wiki.writeLock <- struct{}{}:
+			defer func() { <-e.wiki.writeLock }()
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -477,8 +477,8 @@ func (p *Pool) takeAway(ctx context.Context, slug string, move func() error) err
 	return nil
 }
 
-// discard takes a wiki's directory away in one step, then removes it.
-func (p *Pool) discard(slug string) error {
+// discardDirectory takes a wiki's directory away in one step, then removes it.
+func (p *Pool) discardDirectory(slug string) error {
 	into, err := os.MkdirTemp(p.scratch(), "deleted-")
 	if err != nil {
 		return err
@@ -505,16 +505,16 @@ func (p *Pool) Close() error {
 		}
 		p.idle.Remove(e.place)
 		e.place = nil
-		p.shut(e)
+		p.closeAsync(e)
 	}
 	p.mu.Unlock()
 	for _, e := range used {
 		if <-e.ready; e.wiki != nil {
-			e.wiki.turn <- struct{}{}
+			e.wiki.writeLock <- struct{}{}
 			e.wiki.closed = true
-			<-e.wiki.turn
+			<-e.wiki.writeLock
 		}
 	}
-	p.shuts.Wait()
+	p.closing.Wait()
 	return nil
 }

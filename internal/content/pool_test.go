@@ -321,13 +321,13 @@ func TestCancelledWriter(t *testing.T) {
 	if _, err := w.Commit(gone, request); !errors.Is(err, context.Canceled) {
 		t.Errorf("a commit of somebody who is gone: %v", err)
 	}
-	w.turn <- struct{}{} // somebody writes
+	w.writeLock <- struct{}{} // somebody writes
 	brief, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
 	defer cancel()
 	if _, err := w.Commit(brief, request); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("a commit that waits too long: %v", err)
 	}
-	<-w.turn
+	<-w.writeLock
 	if seq, _ := w.Head(); seq != 0 {
 		t.Errorf("the head is %d", seq)
 	}

@@ -61,8 +61,8 @@ func inflate(data []byte, size int64) ([]byte, error) {
 func readBlob(ctx context.Context, q querier, slug, id string) ([]byte, error) {
 	var size int64
 	var data []byte
-	if err := q.row(ctx, "SELECT size, data FROM blobs WHERE wiki = $1 AND oid = $2", slug, id).Scan(&size, &data); err != nil {
-		return nil, failure(err, "blob %s/%s", slug, id)
+	if err := q.queryRow(ctx, "SELECT size, data FROM blobs WHERE wiki = $1 AND oid = $2", slug, id).Scan(&size, &data); err != nil {
+		return nil, wrapError(err, "blob %s/%s", slug, id)
 	}
 	out, err := inflate(data, size)
 	if err != nil {
@@ -93,20 +93,20 @@ func scanFile(row sqlite.Scanner, f *wiki.File) error {
 // Lookup finds a current file by its key; its Path is how it is spelled.
 func (w *Wiki) Lookup(ctx context.Context, path string) (wiki.File, error) {
 	var f wiki.File
-	err := scanFile(w.row(ctx, "SELECT "+fileColumns+" FROM files f JOIN commits c ON c.wiki = f.wiki AND c.seq = f.seq WHERE f.wiki = $1 AND f.key = $2 AND "+ofFiles, w.slug, wiki.Key(path)), &f)
-	return f, failure(err, "look up %s/%s", w.slug, path)
+	err := scanFile(w.queryRow(ctx, "SELECT "+fileColumns+" FROM files f JOIN commits c ON c.wiki = f.wiki AND c.seq = f.seq WHERE f.wiki = $1 AND f.key = $2 AND "+regularFiles, w.slug, wiki.Key(path)), &f)
+	return f, wrapError(err, "look up %s/%s", w.slug, path)
 }
 
 // Find is Lookup without what the commit says that changed the file.
 func (w *Wiki) Find(ctx context.Context, path string) (wiki.File, error) {
 	key := wiki.Key(path)
-	if f, ok := w.recent.at(key); ok && !w.gone.Load() {
+	if f, ok := w.recent.get(key); ok && !w.gone.Load() {
 		return f, nil
 	}
 	var f wiki.File
-	err := w.row(ctx, "SELECT path, blob, mode, size, seq FROM files WHERE wiki = $1 AND key = $2 AND "+ofFiles, w.slug, key).
+	err := w.queryRow(ctx, "SELECT path, blob, mode, size, seq FROM files WHERE wiki = $1 AND key = $2 AND "+regularFiles, w.slug, key).
 		Scan(&f.Path, &f.Blob, &f.Mode, &f.Size, &f.Seq)
-	return f, failure(err, "find %s/%s", w.slug, path)
+	return f, wrapError(err, "find %s/%s", w.slug, path)
 }
 
 // Read is Lookup and Blob. Blobs never change, so the two agree.
@@ -127,16 +127,16 @@ func (w *Wiki) List(ctx context.Context, folder string) ([]wiki.File, error) {
 		from, to = folder+"/", folder+"0"
 	}
 	var list []wiki.File
-	err := each(ctx, w, func(rows *sql.Rows) error {
+	err := forEachRow(ctx, w, func(rows *sql.Rows) error {
 		var f wiki.File
 		err := scanFile(rows, &f)
 		if !wiki.Hidden(f.Path) {
 			list = append(list, f)
 		}
 		return err
-	}, "SELECT "+fileColumns+" FROM files f JOIN commits c ON c.wiki = f.wiki AND c.seq = f.seq WHERE f.wiki = $1 AND f.path >= $2 AND f.path < $3 AND "+ofFiles+" ORDER BY f.path", w.slug, from, to)
+	}, "SELECT "+fileColumns+" FROM files f JOIN commits c ON c.wiki = f.wiki AND c.seq = f.seq WHERE f.wiki = $1 AND f.path >= $2 AND f.path < $3 AND "+regularFiles+" ORDER BY f.path", w.slug, from, to)
 	if err != nil {
-		return nil, failure(err, "list %s/%s", w.slug, folder)
+		return nil, wrapError(err, "list %s/%s", w.slug, folder)
 	}
 	return list, nil
 }
@@ -152,7 +152,7 @@ func (w *Wiki) Names(ctx context.Context) ([]string, error) {
 	}
 	n := &names{seq: seq}
 	size := 0
-	err := each(ctx, w, func(rows *sql.Rows) error {
+	err := forEachRow(ctx, w, func(rows *sql.Rows) error {
 		var p string
 		err := rows.Scan(&p)
 		if !wiki.Hidden(p) {
@@ -160,9 +160,9 @@ func (w *Wiki) Names(ctx context.Context) ([]string, error) {
 			size += len(p) + 16
 		}
 		return err
-	}, "SELECT path FROM files WHERE wiki = $1 AND "+ofFiles+" ORDER BY path", w.slug)
+	}, "SELECT path FROM files WHERE wiki = $1 AND "+regularFiles+" ORDER BY path", w.slug)
 	if err != nil {
-		return nil, failure(err, "names of %s", w.slug)
+		return nil, wrapError(err, "names of %s", w.slug)
 	}
 	if now, _ := w.Head(); now == seq && size <= maxNames { // else a commit came in between
 		w.names.Store(n)
@@ -197,40 +197,40 @@ func (w *Wiki) HistoryBy(ctx context.Context, path string, f LogFilter) ([]wiki.
 		limit = 50
 	}
 	if before <= 0 {
-		before = forever
+		before = maxSeq
 	}
-	steps, err := life(ctx, w, w.slug, path)
+	stays, err := listStays(ctx, w, w.slug, path)
 	if err != nil {
 		return nil, err
 	}
-	if len(steps) == 0 {
-		return nil, failure(sql.ErrNoRows, "history of %s/%s", w.slug, path)
+	if len(stays) == 0 {
+		return nil, wrapError(sql.ErrNoRows, "history of %s/%s", w.slug, path)
 	}
-	by, err := w.who(ctx, f)
-	if errors.Is(err, errNobody) {
+	by, err := w.authorFilters(ctx, f)
+	if errors.Is(err, errUnknownAuthor) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, failure(err, "history of %s/%s", w.slug, path)
+		return nil, wrapError(err, "history of %s/%s", w.slug, path)
 	}
 	list := make([]wiki.Revision, 0, min(limit, 50))
-	for _, s := range steps {
+	for _, s := range stays {
 		if len(list) == limit {
 			break
 		}
 		query, args := "SELECT "+revisionColumns+" FROM changes h JOIN commits c ON c.wiki = h.wiki AND c.seq = h.seq WHERE h.wiki = $1 AND h.key = $2 AND h.seq >= $3 AND h.seq < $4 AND (h.seq > $3 OR h.kind <> 'deleted')",
 			[]any{w.slug, s.key, s.from, min(s.to, before), limit - len(list)}
 		for _, who := range by {
-			query, args = numbered(query, args, who.condition, who.args...)
+			query, args = appendCondition(query, args, who.sql, who.args...)
 		}
 		// Where a file moved onto one that was deleted in the same commit, the
 		// deletion belongs to the other's life.
-		err := each(ctx, w, func(rows *sql.Rows) error {
+		err := forEachRow(ctx, w, func(rows *sql.Rows) error {
 			list = append(list, wiki.Revision{})
 			return scanRevision(rows, &list[len(list)-1])
 		}, query+" ORDER BY h.seq DESC LIMIT $5 + 0", args...) // for each value of a bare $5, SQLite would plan anew
 		if err != nil {
-			return nil, failure(err, "history of %s/%s", w.slug, path)
+			return nil, wrapError(err, "history of %s/%s", w.slug, path)
 		}
 	}
 	return list, nil
@@ -238,8 +238,8 @@ func (w *Wiki) HistoryBy(ctx context.Context, path string, f LogFilter) ([]wiki.
 
 var hexID = regexp.MustCompile(`^[0-9a-f]{7,40}$`)
 
-// between bounds all ids that begin with the digits.
-func between(digits string) (from, to string) { return digits, digits + "g" }
+// hexRange bounds all ids that begin with the digits.
+func hexRange(digits string) (from, to string) { return digits, digits + "g" }
 
 // At finds the file as of a revision: a commit id (7 digits or more: the file
 // as of it, under the name it had then) or a blob id (8 or more: its newest
@@ -247,64 +247,64 @@ func between(digits string) (from, to string) { return digits, digits + "g" }
 // fit several. Path may be a current name, or a former or deleted one; where the
 // file that has it now is younger than the commit, the one that had it then is
 // meant.
-func (w *Wiki) At(ctx context.Context, path, revision string) (wiki.File, []byte, error) {
+func (w *Wiki) ReadAt(ctx context.Context, path, revision string) (wiki.File, []byte, error) {
 	revision = strings.ToLower(revision)
 	if !hexID.MatchString(revision) {
 		return wiki.File{}, nil, wiki.Problemf(wiki.ErrInvalid, "revision", "%.50q is not a revision: use 7 or more digits of a commit id, or 8 or more of a revision.", revision)
 	}
-	steps, err := life(ctx, w, w.slug, path)
+	stays, err := listStays(ctx, w, w.slug, path)
 	if err != nil {
 		return wiki.File{}, nil, err
 	}
 	c, err := w.CommitByID(ctx, revision)
 	switch {
 	case err == nil:
-		return w.asOf(ctx, path, steps, c.Seq)
+		return w.readAsOf(ctx, path, stays, c.Seq)
 	case !errors.Is(err, wiki.ErrNotFound) || len(revision) < 8:
 		return wiki.File{}, nil, err
 	}
-	return w.withBlob(ctx, path, steps, revision)
+	return w.readByBlobPrefix(ctx, path, stays, revision)
 }
 
-func (w *Wiki) asOf(ctx context.Context, path string, steps []step, seq int64) (wiki.File, []byte, error) {
-	for _, s := range steps {
+func (w *Wiki) readAsOf(ctx context.Context, path string, stays []stay, seq int64) (wiki.File, []byte, error) {
+	for _, s := range stays {
 		if s.from <= seq && seq < s.to {
-			return w.newest(ctx, path, step{s.key, s.from, seq + 1}, "")
+			return w.readNewestInStay(ctx, path, stay{s.key, s.from, seq + 1}, "")
 		}
 	}
 	key := wiki.Key(path)
-	f, data, err := w.newest(ctx, path, step{key, 0, seq + 1}, "")
+	f, data, err := w.readNewestInStay(ctx, path, stay{key, 0, seq + 1}, "")
 	if err != nil {
 		return f, nil, err
 	}
-	left, err := turnBetween(ctx, w, w.slug, key, f.Seq, seq, true)
+	left, err := findDeparture(ctx, w, w.slug, key, f.Seq, seq, true)
 	if err == nil && left.seq > 0 {
 		err = sql.ErrNoRows
 	}
 	if err != nil {
-		return wiki.File{}, nil, failure(err, "%s/%s as of commit %d", w.slug, path, seq)
+		return wiki.File{}, nil, wrapError(err, "%s/%s as of commit %d", w.slug, path, seq)
 	}
 	return f, data, nil
 }
 
-// withBlob finds the blobs that the digits fit, of which there is hardly ever
+// readByBlobPrefix finds the blobs that the digits fit, of which there is hardly ever
 // more than one, then the one that the file had.
-func (w *Wiki) withBlob(ctx context.Context, path string, steps []step, digits string) (wiki.File, []byte, error) {
-	from, to := between(digits)
+func (w *Wiki) readByBlobPrefix(ctx context.Context, path string, stays []stay, digits string) (wiki.File, []byte, error) {
+	from, to := hexRange(digits)
 	var ids []string
-	err := each(ctx, w, func(rows *sql.Rows) error {
+	err := forEachRow(ctx, w, func(rows *sql.Rows) error {
 		var id string
 		err := rows.Scan(&id)
 		ids = append(ids, id)
 		return err
 	}, "SELECT oid FROM blobs WHERE wiki = $1 AND oid >= $2 AND oid < $3 LIMIT 100", w.slug, from, to)
 	if err != nil {
-		return wiki.File{}, nil, failure(err, "%s/%s at %s", w.slug, path, digits)
+		return wiki.File{}, nil, wrapError(err, "%s/%s at %s", w.slug, path, digits)
 	}
 	var found wiki.File
 	var text []byte
 	for _, id := range ids {
-		f, data, err := w.inLife(ctx, path, steps, id)
+		f, data, err := w.readNewestWithBlob(ctx, path, stays, id)
 		switch {
 		case errors.Is(err, wiki.ErrNotFound):
 		case err != nil:
@@ -316,35 +316,35 @@ func (w *Wiki) withBlob(ctx context.Context, path string, steps []step, digits s
 		}
 	}
 	if found.Blob == "" {
-		return found, nil, failure(sql.ErrNoRows, "%s/%s at %s", w.slug, path, digits)
+		return found, nil, wrapError(sql.ErrNoRows, "%s/%s at %s", w.slug, path, digits)
 	}
 	return found, text, nil
 }
 
-// inLife finds the newest occurrence of a blob in a file's life, or else in that
+// readNewestWithBlob finds the newest occurrence of a blob in a file's life, or else in that
 // of others of its name.
-func (w *Wiki) inLife(ctx context.Context, path string, steps []step, blob string) (wiki.File, []byte, error) {
-	for _, s := range steps {
-		f, data, err := w.newest(ctx, path, s, blob)
+func (w *Wiki) readNewestWithBlob(ctx context.Context, path string, stays []stay, blob string) (wiki.File, []byte, error) {
+	for _, s := range stays {
+		f, data, err := w.readNewestInStay(ctx, path, s, blob)
 		if !errors.Is(err, wiki.ErrNotFound) {
 			return f, data, err
 		}
 	}
-	return w.newest(ctx, path, step{wiki.Key(path), 0, forever}, blob)
+	return w.readNewestInStay(ctx, path, stay{wiki.Key(path), 0, maxSeq}, blob)
 }
 
-// newest reads the newest revision in a step, with the given blob if that is
+// readNewestInStay reads the newest revision in a step, with the given blob if that is
 // not "".
-func (w *Wiki) newest(ctx context.Context, path string, s step, blob string) (wiki.File, []byte, error) {
+func (w *Wiki) readNewestInStay(ctx context.Context, path string, s stay, blob string) (wiki.File, []byte, error) {
 	var r wiki.Revision
 	var mode uint32
-	err := scanRevision(w.row(ctx, "SELECT h.mode, "+revisionColumns+" FROM changes h JOIN commits c ON c.wiki = h.wiki AND c.seq = h.seq WHERE h.wiki = $1 AND h.key = $2 AND h.seq >= $3 AND h.seq < $4 AND ($5 = '' OR h.new = $5) AND "+ofFiles+" ORDER BY h.seq DESC, h.n DESC LIMIT 1",
+	err := scanRevision(w.queryRow(ctx, "SELECT h.mode, "+revisionColumns+" FROM changes h JOIN commits c ON c.wiki = h.wiki AND c.seq = h.seq WHERE h.wiki = $1 AND h.key = $2 AND h.seq >= $3 AND h.seq < $4 AND ($5 = '' OR h.new = $5) AND "+regularFiles+" ORDER BY h.seq DESC, h.n DESC LIMIT 1",
 		w.slug, s.key, s.from, s.to, blob), &r, &mode)
 	if err == nil && r.Kind == wiki.Deleted {
 		err = sql.ErrNoRows
 	}
 	if err != nil {
-		return wiki.File{}, nil, failure(err, "%s/%s in commits %d to %d", w.slug, path, s.from, s.to)
+		return wiki.File{}, nil, wrapError(err, "%s/%s in commits %d to %d", w.slug, path, s.from, s.to)
 	}
 	data, err := w.Blob(ctx, r.New)
 	if err != nil {

@@ -11,37 +11,37 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// record writes a commit: blobs, files, trees, the commit with its changes, the
+// recordCommit writes a commit: blobs, files, trees, the commit with its changes, the
 // head, and links.
-func (s *staging) record(now time.Time, changes []stagedChange) (wiki.Commit, error) {
-	if err := s.sizes(); err != nil {
+func (s *staging) recordCommit(now time.Time, changes []stagedChange) (wiki.Commit, error) {
+	if err := s.checkFileSizes(); err != nil {
 		return wiki.Commit{}, err
 	}
 	before := s.meta
-	uploads, err := s.store(changes)
+	uploads, err := s.storeBlobs(changes)
 	if err != nil {
 		return wiki.Commit{}, err
 	}
-	if err := s.quotas(before, uploads); err != nil {
+	if err := s.checkQuotas(before, uploads); err != nil {
 		return wiki.Commit{}, err
 	}
-	if err := s.write(changes); err != nil {
+	if err := s.writeFiles(changes); err != nil {
 		return wiki.Commit{}, err
 	}
-	tree, err := s.tree(changes)
+	tree, err := s.writeTrees(changes)
 	if err != nil {
 		return wiki.Commit{}, err
 	}
-	c, raw := s.describe(now, tree, changes)
-	if err := s.advance(c, raw, changes); err != nil {
+	c, raw := s.buildCommit(now, tree, changes)
+	if err := s.advanceHead(c, raw, changes); err != nil {
 		return wiki.Commit{}, err
 	}
-	return c, s.link(changes) // last, for they may still be looked for
+	return c, s.writeLinks(changes) // last, for they may still be looked for
 }
 
-// sizes holds new content against the limits of one file. What is larger than
+// checkFileSizes holds new content against the limits of one file. What is larger than
 // its limit already may be cut down.
-func (s *staging) sizes() error {
+func (s *staging) checkFileSizes() error {
 	l := s.r.Limits
 	for _, f := range s.order {
 		if f.path == "" || f.data == nil || f.was != nil && f.size <= f.was.old.Size {
@@ -50,17 +50,17 @@ func (s *staging) sizes() error {
 		_, isPage := wiki.PageOf(f.path)
 		switch {
 		case isPage && f.size > l.PageBytes:
-			return wiki.Problemf(wiki.ErrTooLarge, "content", "A page may have %s; this one has %s. Split it into several pages.", bytesText(l.PageBytes), bytesText(f.size))
+			return wiki.Problemf(wiki.ErrTooLarge, "content", "A page may have %s; this one has %s. Split it into several pages.", formatBytes(l.PageBytes), formatBytes(f.size))
 		case !isPage && f.size > l.AttachmentBytes:
-			return wiki.Problemf(wiki.ErrTooLarge, "file", "A file may have %s; this one has %s.", bytesText(l.AttachmentBytes), bytesText(f.size))
+			return wiki.Problemf(wiki.ErrTooLarge, "file", "A file may have %s; this one has %s.", formatBytes(l.AttachmentBytes), formatBytes(f.size))
 		}
 	}
 	return nil
 }
 
-// store keeps the new blobs and counts them in the history. It reports whether
+// storeBlobs keeps the new blobs and counts them in the history. It reports whether
 // one is of an upload.
-func (s *staging) store(changes []stagedChange) (uploads bool, err error) {
+func (s *staging) storeBlobs(changes []stagedChange) (uploads bool, err error) {
 	for _, ch := range changes {
 		f := ch.file
 		if f == nil || f.data == nil {
@@ -72,7 +72,7 @@ func (s *staging) store(changes []stagedChange) (uploads bool, err error) {
 		} else {
 			deflated = deflate(f.data)
 		}
-		stored, err := s.tx.count("INSERT INTO blobs (wiki, oid, size, data) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING", s.tx.w.slug, f.blob, f.size, deflated)
+		stored, err := s.tx.execCount("INSERT INTO blobs (wiki, oid, size, data) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING", s.tx.w.slug, f.blob, f.size, deflated)
 		if err != nil {
 			return false, err
 		}
@@ -85,38 +85,38 @@ func (s *staging) store(changes []stagedChange) (uploads bool, err error) {
 	return uploads, nil
 }
 
-// quotas counts what the commit changes, and refuses what grows beyond the
+// checkQuotas counts what the commit changes, and refuses what grows beyond the
 // wiki's limits. What makes a wiki smaller always works.
-func (s *staging) quotas(before meta, uploads bool) error {
+func (s *staging) checkQuotas(before meta, uploads bool) error {
 	l, m := s.r.Limits, &s.meta
 	for _, f := range s.order {
 		_, wasPage := wiki.PageOf(f.old.Path)
 		_, isPage := wiki.PageOf(f.path)
-		m.pages += one(isPage) - one(wasPage)
-		m.files += one(f.path != "") - one(f.old.Path != "")
+		m.pages += boolToInt(isPage) - boolToInt(wasPage)
+		m.files += boolToInt(f.path != "") - boolToInt(f.old.Path != "")
 		m.current += f.size - f.old.Size
 	}
 	switch {
 	case m.pages > before.pages && m.pages > l.Pages:
 		return wiki.Problemf(wiki.ErrQuota, "path", "This wiki has %d of %d pages. Delete or join some pages before you create another; editing still works.", before.pages, l.Pages)
 	case m.current > before.current && m.current > l.CurrentBytes:
-		return wiki.Problemf(wiki.ErrQuota, "content", "This wiki is full: its files may have %s together, and would have %s. Delete some attachments first.", bytesText(l.CurrentBytes), bytesText(m.current))
+		return wiki.Problemf(wiki.ErrQuota, "content", "This wiki is full: its files may have %s together, and would have %s. Delete some attachments first.", formatBytes(l.CurrentBytes), formatBytes(m.current))
 	case uploads && m.history > l.HistoryBytes:
-		return wiki.Problemf(wiki.ErrQuota, "file", "This wiki's history is full: it may have %s, and would have %s. No more files can be uploaded; pages can still be edited.", bytesText(l.HistoryBytes), bytesText(m.history))
+		return wiki.Problemf(wiki.ErrQuota, "file", "This wiki's history is full: it may have %s, and would have %s. No more files can be uploaded; pages can still be edited.", formatBytes(l.HistoryBytes), formatBytes(m.history))
 	}
 	return nil
 }
 
-func one(b bool) int {
+func boolToInt(b bool) int {
 	if b {
 		return 1
 	}
 	return 0
 }
 
-// bytesText is a size to the byte, with its order of magnitude where that helps:
+// formatBytes is a size to the byte, with its order of magnitude where that helps:
 // "1,048,577 bytes (1 MB)".
-func bytesText(n int64) string {
+func formatBytes(n int64) string {
 	digits := fmt.Sprint(n)
 	for i := len(digits) - 3; i > 0; i -= 3 {
 		digits = digits[:i] + "," + digits[i:]
@@ -131,7 +131,7 @@ func bytesText(n int64) string {
 }
 
 // write puts files in place. Names are freed before they are taken.
-func (s *staging) write(changes []stagedChange) error {
+func (s *staging) writeFiles(changes []stagedChange) error {
 	slug, seq := s.tx.w.slug, s.meta.seq+1
 	for _, f := range s.order {
 		if f.old.Path == "" || f.old.Path == f.path {
@@ -140,7 +140,7 @@ func (s *staging) write(changes []stagedChange) error {
 		if err := s.tx.exec("DELETE FROM files WHERE wiki = $1 AND path = $2", slug, f.old.Path); err != nil {
 			return err
 		}
-		if err := s.tx.keepLinks(f.old.Path, nil); err != nil {
+		if err := s.tx.setLinks(f.old.Path, nil); err != nil {
 			return err
 		}
 	}
@@ -150,13 +150,13 @@ func (s *staging) write(changes []stagedChange) error {
 			continue
 		}
 		if f.old.Path != f.path {
-			if err := s.place(f.path); err != nil {
+			if err := s.checkPlacement(f.path); err != nil {
 				return err
 			}
 		}
 		if err := s.tx.exec(`INSERT INTO files (wiki, path, dir, key, blob, mode, size, seq) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 			ON CONFLICT (wiki, path) DO UPDATE SET blob = excluded.blob, mode = excluded.mode, size = excluded.size, seq = excluded.seq`,
-			slug, f.path, folder(f.path), f.key, f.blob, f.mode, f.size, seq); err != nil {
+			slug, f.path, parentFolder(f.path), f.key, f.blob, f.mode, f.size, seq); err != nil {
 			return err
 		}
 	}
@@ -164,42 +164,42 @@ func (s *staging) write(changes []stagedChange) error {
 }
 
 // link keeps the links of the pages that were written.
-func (s *staging) link(changes []stagedChange) error {
+func (s *staging) writeLinks(changes []stagedChange) error {
 	for _, ch := range changes {
 		if ch.file == nil {
 			continue
 		}
-		if err := s.linkPage(ch.file); err != nil {
+		if err := s.writePageLinks(ch.file); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// linkPage keeps the links of one page.
-func (s *staging) linkPage(f *staged) error {
+// writePageLinks keeps the links of one page.
+func (s *staging) writePageLinks(f *staged) error {
 	if _, ok := wiki.PageOf(f.path); !ok || s.tx.w.o.Links == nil {
 		return nil
 	}
 	if p := f.ready; p != nil && p.path == f.path {
-		return s.tx.keepLinks(f.path, p.links())
+		return s.tx.setLinks(f.path, p.links())
 	}
-	data, err := s.current(f)
+	data, err := s.readCurrent(f)
 	if err != nil {
 		return err
 	}
-	return s.tx.keepLinks(f.path, s.tx.w.linksOf(f.path, data))
+	return s.tx.setLinks(f.path, s.tx.w.findLinks(f.path, data))
 }
 
 var committer = gitrepo.Signature{Name: "robot.wtf", Email: "noreply@robot.wtf"}
 
-// describe makes the commit object. Its time never lies before its parent's,
+// buildCommit makes the commit object. Its time never lies before its parent's,
 // whatever the clock says.
-func (s *staging) describe(now time.Time, tree string, changes []stagedChange) (wiki.Commit, []byte) {
+func (s *staging) buildCommit(now time.Time, tree string, changes []stagedChange) (wiki.Commit, []byte) {
 	at := time.UnixMilli(max(now.UnixMilli(), s.meta.time)).UTC().Truncate(time.Second)
 	who := s.r.Author
 	c := wiki.Commit{
-		Seq: s.meta.seq + 1, Time: at, Message: s.message(changes),
+		Seq: s.meta.seq + 1, Time: at, Message: s.messageOrDefault(changes),
 		Author: wiki.Author{Username: who.User.AuthorName(), DID: who.User.DID, Agent: who.Agent, Client: who.Client, Grant: who.Grant},
 	}
 	object := gitrepo.Commit{Tree: tree, Committer: committer, Author: gitrepo.Signature{Name: c.Author.Username, Email: who.User.DID, Time: at}}
@@ -226,9 +226,9 @@ func (s *staging) describe(now time.Time, tree string, changes []stagedChange) (
 	return c, raw
 }
 
-// message is what the writer said, or else what was done.
-func (s *staging) message(changes []stagedChange) string {
-	if text := unforged(gitrepo.CleanMessage(s.r.Message)); text != "" {
+// messageOrDefault is what the writer said, or else what was done.
+func (s *staging) messageOrDefault(changes []stagedChange) string {
+	if text := stripReservedTrailers(gitrepo.CleanMessage(s.r.Message)); text != "" {
 		return text
 	}
 	ch := changes[0]
@@ -243,29 +243,29 @@ func (s *staging) message(changes []stagedChange) string {
 	return verb + " " + what
 }
 
-// ours are the trailers that only we write.
-var ours = []string{"Agent", "Client", "Grant", "Moved"}
+// reservedTrailers are the trailers that only we write.
+var reservedTrailers = []string{"Agent", "Client", "Grant", "Moved"}
 
-func isOurs(key string) bool {
-	return slices.ContainsFunc(ours, func(o string) bool { return strings.EqualFold(o, strings.TrimSpace(key)) })
+func isReservedTrailer(key string) bool {
+	return slices.ContainsFunc(reservedTrailers, func(o string) bool { return strings.EqualFold(o, strings.TrimSpace(key)) })
 }
 
-// unforged is a message without trailers that would speak of grants or moves in
+// stripReservedTrailers is a message without trailers that would speak of grants or moves in
 // our name, and without line ends at its end.
-func unforged(message string) string {
-	if skips(message) {
+func stripReservedTrailers(message string) string {
+	if hidesTrailers(message) {
 		title, rest, _ := strings.Cut(message, "\n\n")
-		message = strings.TrimRight(title+"\n\n"+withoutOurs(rest), "\n")
+		message = strings.TrimRight(title+"\n\n"+dropReservedLines(rest), "\n")
 	}
 	for {
 		_, trailers := gitrepo.CutTrailers(message)
-		if !slices.ContainsFunc(trailers, func(t gitrepo.Trailer) bool { return isOurs(t.Key) }) {
+		if !slices.ContainsFunc(trailers, func(t gitrepo.Trailer) bool { return isReservedTrailer(t.Key) }) {
 			return strings.TrimRight(message, "\n")
 		}
 		// All lines of the last paragraph with such a key, with what continues them.
 		message = strings.TrimRight(message, "\n")
 		start := strings.LastIndex(message, "\n\n") + 2
-		kept := withoutOurs(message[start:] + "\n")
+		kept := dropReservedLines(message[start:] + "\n")
 		if message[start:]+"\n" == kept { // cannot be; but must not last forever
 			return message
 		}
@@ -273,10 +273,10 @@ func unforged(message string) string {
 	}
 }
 
-// skips reports that git may take another paragraph than the last for the one
+// hidesTrailers reports that git may take another paragraph than the last for the one
 // with the trailers, or see trailers among what are none to us: it passes over
 // comments, and over a list of conflicts at the end.
-func skips(message string) bool {
+func hidesTrailers(message string) bool {
 	for line := range strings.Lines(message) {
 		if strings.HasPrefix(line, "#") || strings.HasPrefix(line, "Conflicts:") {
 			return true
@@ -285,13 +285,13 @@ func skips(message string) bool {
 	return false
 }
 
-// withoutOurs drops the lines with a key of ours, with what continues them.
-func withoutOurs(text string) string {
+// dropReservedLines drops the lines with a key of ours, with what continues them.
+func dropReservedLines(text string) string {
 	var kept strings.Builder
 	dropping := false
 	for line := range strings.Lines(text) {
 		if key, _, ok := strings.Cut(line, ":"); !strings.HasPrefix(line, " ") && !strings.HasPrefix(line, "\t") {
-			dropping = ok && isOurs(key)
+			dropping = ok && isReservedTrailer(key)
 		}
 		if !dropping {
 			kept.WriteString(line)
@@ -301,7 +301,7 @@ func withoutOurs(text string) string {
 }
 
 // advance writes commit and changes, and moves the head by compare and swap.
-func (s *staging) advance(c wiki.Commit, raw []byte, changes []stagedChange) error {
+func (s *staging) advanceHead(c wiki.Commit, raw []byte, changes []stagedChange) error {
 	slug, a, m := s.tx.w.slug, c.Author, &s.meta
 	if err := s.tx.exec("INSERT INTO commits VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
 		slug, c.Seq, c.ID, strings.Join(c.Parents, " "), raw, a.Username, a.DID, a.Agent, a.Client, a.Grant, false, c.Time.UnixMilli(), c.Message); err != nil {
@@ -322,7 +322,7 @@ func (s *staging) advance(c wiki.Commit, raw []byte, changes []stagedChange) err
 			return err
 		}
 	}
-	moved, err := s.tx.count(`UPDATE meta SET seq = $2, head = $3, time = $4, pages = $5, files = $6, current_bytes = $7, history_bytes = $8
+	moved, err := s.tx.execCount(`UPDATE meta SET seq = $2, head = $3, time = $4, pages = $5, files = $6, current_bytes = $7, history_bytes = $8
 		WHERE wiki = $1 AND head = $9`, slug, c.Seq, c.ID, c.Time.UnixMilli(), m.pages, m.files, m.current, m.history, m.head)
 	if err == nil && moved != 1 {
 		err = fmt.Errorf("the head moved away from %s during the commit", m.head)
@@ -332,7 +332,7 @@ func (s *staging) advance(c wiki.Commit, raw []byte, changes []stagedChange) err
 }
 
 // unchanged is the commit that last changed a file, or else the newest one.
-func (s *staging) unchanged(path string) (wiki.Commit, error) {
+func (s *staging) lastCommitOf(path string) (wiki.Commit, error) {
 	seq := s.meta.seq
 	if f := s.files[wiki.Key(path)]; f != nil && f.old.Seq > 0 {
 		seq = f.old.Seq
@@ -340,10 +340,10 @@ func (s *staging) unchanged(path string) (wiki.Commit, error) {
 	if seq == 0 {
 		return wiki.Commit{}, nil
 	}
-	return commitAt(s.ctx, s.tx, s.tx.w.slug, seq)
+	return commitBySeq(s.ctx, s.tx, s.tx.w.slug, seq)
 }
 
-func folder(p string) string {
+func parentFolder(p string) string {
 	if d := path.Dir(p); d != "." {
 		return d
 	}

@@ -30,7 +30,7 @@ func (w *Wiki) TakeDown(ctx context.Context, path, why string) error {
 		return err
 	}
 	if len(revisions) == 0 {
-		return failure(wiki.ErrNotFound, "take down %s/%s", w.slug, path)
+		return wrapError(wiki.ErrNotFound, "take down %s/%s", w.slug, path)
 	}
 	blobs := map[string]bool{}
 	for _, r := range revisions {
@@ -38,18 +38,18 @@ func (w *Wiki) TakeDown(ctx context.Context, path, why string) error {
 	}
 	delete(blobs, "")
 	delete(blobs, gitrepo.ObjectID("blob", nil))
-	err = w.write(ctx, func(t *tx) error {
+	err = w.inWriteTx(ctx, func(t *tx) error {
 		for blob := range blobs {
 			if err := t.exec(`INSERT INTO withheld VALUES ($1, $2, $3, $4, $5) ON CONFLICT (wiki, blob) DO NOTHING`,
 				w.slug, blob, path, why, w.o.Now().UnixMilli()); err != nil {
 				return err
 			}
 		}
-		file, err := pathOf(t.ctx, t, w.slug, wiki.Key(path))
+		file, err := currentPath(t.ctx, t, w.slug, wiki.Key(path))
 		if err != nil {
 			return err
 		}
-		if err := t.keepLinks(file, nil); err != nil {
+		if err := t.setLinks(file, nil); err != nil {
 			return err
 		}
 		return t.exec(`DELETE FROM drafts WHERE wiki = $1 AND key = $2`, w.slug, wiki.Key(path))
@@ -57,14 +57,14 @@ func (w *Wiki) TakeDown(ctx context.Context, path, why string) error {
 	if err == nil {
 		err = w.loadTakedowns(ctx)
 	}
-	return failure(err, "take down %s/%s", w.slug, path)
+	return wrapError(err, "take down %s/%s", w.slug, path)
 }
 
 // LiftTakedown makes a file readable again; ErrNotFound if it wasn't taken down.
 // Its links come back with the next save.
 func (w *Wiki) LiftTakedown(ctx context.Context, path string) error {
-	err := w.write(ctx, func(t *tx) error {
-		n, err := t.count(`DELETE FROM withheld WHERE wiki = $1 AND path = $2`, w.slug, path)
+	err := w.inWriteTx(ctx, func(t *tx) error {
+		n, err := t.execCount(`DELETE FROM withheld WHERE wiki = $1 AND path = $2`, w.slug, path)
 		if err == nil && n == 0 {
 			err = wiki.ErrNotFound
 		}
@@ -73,13 +73,13 @@ func (w *Wiki) LiftTakedown(ctx context.Context, path string) error {
 	if err == nil {
 		err = w.loadTakedowns(ctx)
 	}
-	return failure(err, "lift takedown of %s/%s", w.slug, path)
+	return wrapError(err, "lift takedown of %s/%s", w.slug, path)
 }
 
 // Takedowns lists a wiki's takedowns.
 func (w *Wiki) Takedowns(ctx context.Context) ([]Takedown, error) {
 	var list []Takedown
-	err := each(ctx, w, func(rows *sql.Rows) error {
+	err := forEachRow(ctx, w, func(rows *sql.Rows) error {
 		var t Takedown
 		var at int64
 		err := rows.Scan(&t.Path, &t.Why, &at, &t.Blobs)
@@ -88,7 +88,7 @@ func (w *Wiki) Takedowns(ctx context.Context) ([]Takedown, error) {
 		return err
 	}, `SELECT path, MIN(why), MIN(time), COUNT(*) FROM withheld WHERE wiki = $1 GROUP BY path ORDER BY path`, w.slug)
 	if err != nil {
-		return nil, failure(err, "list takedowns of %s", w.slug)
+		return nil, wrapError(err, "list takedowns of %s", w.slug)
 	}
 	return list, nil
 }
@@ -100,7 +100,7 @@ func (w *Wiki) HasTakedowns() bool { return len(*w.takedowns.Load()) > 0 }
 // loadTakedowns caches the blobs that are taken down, for MayRead.
 func (w *Wiki) loadTakedowns(ctx context.Context) error {
 	blobs := map[string]string{}
-	err := each(ctx, w, func(rows *sql.Rows) error {
+	err := forEachRow(ctx, w, func(rows *sql.Rows) error {
 		var blob, why string
 		err := rows.Scan(&blob, &why)
 		blobs[blob] = why

@@ -12,10 +12,10 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// settle gives files of new names the spelling that their folders have: a file
+// spellFolders gives files of new names the spelling that their folders have: a file
 // made in "design/" joins "Design/". Where all files of a folder move, it may
 // change its spelling.
-func (s *staging) settle() error {
+func (s *staging) spellFolders() error {
 	spelled := map[string]string{} // folder by key
 	for _, f := range s.order {
 		if f.path == "" || f.path == f.old.Path {
@@ -28,7 +28,7 @@ func (s *staging) settle() error {
 			key := wiki.Key(dir)
 			if spelled[key] == "" {
 				var err error
-				if spelled[key], err = s.spelling(dir, key); err != nil {
+				if spelled[key], err = s.folderSpelling(dir, key); err != nil {
 					return err
 				}
 			}
@@ -39,11 +39,11 @@ func (s *staging) settle() error {
 	return nil
 }
 
-// spelling is how a folder is written: as it is asked for, if some file that
+// folderSpelling is how a folder is written: as it is asked for, if some file that
 // stays is in such a one, or else as that of any file that stays.
-func (s *staging) spelling(dir, key string) (string, error) {
+func (s *staging) folderSpelling(dir, key string) (string, error) {
 	found := dir
-	err := each(s.ctx, s.tx, func(rows *sql.Rows) error {
+	err := forEachRow(s.ctx, s.tx, func(rows *sql.Rows) error {
 		var p, fileKey string
 		if err := rows.Scan(&p, &fileKey); err != nil {
 			return err
@@ -70,20 +70,20 @@ func (s *staging) spelling(dir, key string) (string, error) {
 // errStop ends a reading of rows.
 var errStop = errors.New("content: enough")
 
-// place refuses a path where git would have a file and a folder of one name, in
+// checkPlacement refuses a path where git would have a file and a folder of one name, in
 // any spelling: on many machines a clone could not be checked out.
-func (s *staging) place(p string) error {
+func (s *staging) checkPlacement(p string) error {
 	key := wiki.Key(p)
 	var other string
-	err := s.tx.row(s.ctx, "SELECT path FROM files WHERE wiki = $1 AND key > $2 AND key < $3 LIMIT 1", s.tx.w.slug, key+"/", key+"0").Scan(&other)
+	err := s.tx.queryRow(s.ctx, "SELECT path FROM files WHERE wiki = $1 AND key > $2 AND key < $3 LIMIT 1", s.tx.w.slug, key+"/", key+"0").Scan(&other)
 	if err == nil {
 		return wiki.Problemf(wiki.ErrInvalid, "path", "%q is a folder here, so it cannot be a file as well.", p)
 	}
 	if !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
-	for dir := folder(p); dir != ""; dir = folder(dir) {
-		other, err := pathOf(s.ctx, s.tx, s.tx.w.slug, wiki.Key(dir))
+	for dir := parentFolder(p); dir != ""; dir = parentFolder(dir) {
+		other, err := currentPath(s.ctx, s.tx, s.tx.w.slug, wiki.Key(dir))
 		if err != nil {
 			return err
 		}
@@ -96,11 +96,11 @@ func (s *staging) place(p string) error {
 
 // tree makes the trees of the folders that changed, the deepest first, and
 // answers the root's id.
-func (s *staging) tree(changes []stagedChange) (root string, err error) {
+func (s *staging) writeTrees(changes []stagedChange) (root string, err error) {
 	touched := map[string]bool{"": true}
 	for _, ch := range changes {
 		for _, p := range []string{ch.Path, ch.From} {
-			for dir := folder(p); dir != "" && !touched[dir]; dir = folder(dir) {
+			for dir := parentFolder(p); dir != "" && !touched[dir]; dir = parentFolder(dir) {
 				touched[dir] = true
 			}
 		}
@@ -109,7 +109,7 @@ func (s *staging) tree(changes []stagedChange) (root string, err error) {
 	s.trees = map[string][]gitrepo.TreeEntry{}
 	ids := map[string]string{} // of the folders done so far, "" for one that is empty now
 	for _, dir := range dirs {
-		entries, err := s.entries(dir, changes, ids)
+		entries, err := s.folderEntries(dir, changes, ids)
 		if err != nil {
 			return "", err
 		}
@@ -120,7 +120,7 @@ func (s *staging) tree(changes []stagedChange) (root string, err error) {
 			err = s.tx.exec("DELETE FROM trees WHERE wiki = $1 AND dir = $2", s.tx.w.slug, dir)
 		default:
 			ids[dir] = gitrepo.ObjectID("tree", gitrepo.EncodeTree(entries))
-			err = s.tx.exec("INSERT INTO trees VALUES ($1, $2, $3, $4) ON CONFLICT (wiki, dir) DO UPDATE SET oid = excluded.oid", s.tx.w.slug, dir, folder(dir), ids[dir])
+			err = s.tx.exec("INSERT INTO trees VALUES ($1, $2, $3, $4) ON CONFLICT (wiki, dir) DO UPDATE SET oid = excluded.oid", s.tx.w.slug, dir, parentFolder(dir), ids[dir])
 		}
 		if err != nil {
 			return "", err
@@ -137,32 +137,32 @@ func depth(dir string) int {
 	return strings.Count(dir, "/") + 1
 }
 
-// entries are a folder's files and subfolders as they are to be. Folders of
+// folderEntries are a folder's files and subfolders as they are to be. Folders of
 // hundreds of pages are common, so they are kept in memory from one commit to
 // the next.
-func (s *staging) entries(dir string, changes []stagedChange, ids map[string]string) ([]gitrepo.TreeEntry, error) {
-	entries, ok := s.tx.w.trees.at(s.before, dir)
+func (s *staging) folderEntries(dir string, changes []stagedChange, ids map[string]string) ([]gitrepo.TreeEntry, error) {
+	entries, ok := s.tx.w.trees.get(s.before, dir)
 	if !ok {
-		return s.readEntries(dir)
+		return s.readFolderEntries(dir)
 	}
 	entries = slices.Clone(entries)
 	for _, ch := range changes { // names are freed before they are taken
 		for _, p := range []string{ch.Path, ch.From} {
-			if p != "" && folder(p) == dir {
-				entries = without(entries, path.Base(p), false)
+			if p != "" && parentFolder(p) == dir {
+				entries = withoutEntry(entries, path.Base(p), false)
 			}
 		}
 	}
 	for _, ch := range changes {
-		if f := ch.file; f != nil && folder(f.path) == dir {
+		if f := ch.file; f != nil && parentFolder(f.path) == dir {
 			entries = append(entries, gitrepo.TreeEntry{Mode: f.mode, Name: path.Base(f.path), ID: f.blob})
 		}
 	}
 	for sub := range s.trees {
-		if sub == "" || folder(sub) != dir {
+		if sub == "" || parentFolder(sub) != dir {
 			continue
 		}
-		entries = without(entries, path.Base(sub), true)
+		entries = withoutEntry(entries, path.Base(sub), true)
 		if ids[sub] != "" {
 			entries = append(entries, gitrepo.TreeEntry{Mode: gitrepo.ModeTree, Name: path.Base(sub), ID: ids[sub]})
 		}
@@ -170,7 +170,7 @@ func (s *staging) entries(dir string, changes []stagedChange, ids map[string]str
 	return entries, nil
 }
 
-func without(entries []gitrepo.TreeEntry, name string, tree bool) []gitrepo.TreeEntry {
+func withoutEntry(entries []gitrepo.TreeEntry, name string, tree bool) []gitrepo.TreeEntry {
 	for i, e := range entries {
 		if e.Name == name && e.IsTree() == tree {
 			return slices.Delete(entries, i, i+1)
@@ -179,11 +179,11 @@ func without(entries []gitrepo.TreeEntry, name string, tree bool) []gitrepo.Tree
 	return entries
 }
 
-// readEntries reads them from the tables, where files and the subfolders' trees
+// readFolderEntries reads them from the tables, where files and the subfolders' trees
 // are written already.
-func (s *staging) readEntries(dir string) ([]gitrepo.TreeEntry, error) {
+func (s *staging) readFolderEntries(dir string) ([]gitrepo.TreeEntry, error) {
 	var entries []gitrepo.TreeEntry
-	err := each(s.ctx, s.tx, func(rows *sql.Rows) error {
+	err := forEachRow(s.ctx, s.tx, func(rows *sql.Rows) error {
 		var e gitrepo.TreeEntry
 		err := rows.Scan(&e.Name, &e.Mode, &e.ID)
 		e.Name = path.Base(e.Name)
@@ -205,7 +205,7 @@ type treeCache struct {
 	size int
 }
 
-func (c *treeCache) at(head, dir string) ([]gitrepo.TreeEntry, bool) {
+func (c *treeCache) get(head, dir string) ([]gitrepo.TreeEntry, bool) {
 	if c.head != head || head == "" {
 		return nil, false
 	}
@@ -214,7 +214,7 @@ func (c *treeCache) at(head, dir string) ([]gitrepo.TreeEntry, bool) {
 }
 
 // keep takes the folders that a commit changed over into the next head.
-func (c *treeCache) keep(before, head string, changed map[string][]gitrepo.TreeEntry) {
+func (c *treeCache) advance(before, head string, changed map[string][]gitrepo.TreeEntry) {
 	if c.head != before || c.dirs == nil || c.size > maxTreeEntries {
 		c.dirs, c.size = map[string][]gitrepo.TreeEntry{}, 0
 	}

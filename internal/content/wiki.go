@@ -24,10 +24,10 @@ type Wiki struct {
 	takedowns atomic.Pointer[map[string]string] // blobs that are taken down, and why
 	reads     *sqlite.Statements
 
-	turn   chan struct{} // holds the token of whoever writes, who owns what follows
-	closed bool          // the pool is closed: nothing is written any more
-	writer *writeConn    // nil until the first write, and after one that storage failed
-	trees  treeCache
+	writeLock chan struct{} // holds one token while somebody writes; the writer owns the fields below
+	closed    bool          // the pool is closed: nothing is written any more
+	writer    *writeConn    // nil until the first write, and after one that storage failed
+	trees     treeCache
 }
 
 type head struct {
@@ -51,7 +51,7 @@ type recentFiles struct {
 const maxRecent = 100
 
 // note takes over what a commit made of files.
-func (r *recentFiles) note(changed []*staged, seq int64) {
+func (r *recentFiles) update(changed []*staged, seq int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.files == nil || len(r.files)+len(changed) > maxRecent {
@@ -59,13 +59,13 @@ func (r *recentFiles) note(changed []*staged, seq int64) {
 	}
 	for _, f := range changed {
 		delete(r.files, f.key)
-		if f.path != "" && regular(f.mode) && f.blob != f.old.Blob && len(r.files) < maxRecent {
+		if f.path != "" && isRegular(f.mode) && f.blob != f.old.Blob && len(r.files) < maxRecent {
 			r.files[f.key] = wiki.File{Path: f.path, Blob: f.blob, Mode: f.mode, Size: f.size, Seq: seq}
 		}
 	}
 }
 
-func (r *recentFiles) at(key string) (wiki.File, bool) {
+func (r *recentFiles) get(key string) (wiki.File, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	f, ok := r.files[key]
@@ -82,8 +82,8 @@ func (r *recentFiles) clear() {
 // it was opened.
 func (w *Wiki) ReadStatements() uint64 { return w.reads.Runs() }
 
-// start reads what a wiki keeps in memory, after migrating an older database.
-func (w *Wiki) start(ctx context.Context) error {
+// load reads what a wiki keeps in memory, after migrating an older database.
+func (w *Wiki) load(ctx context.Context) error {
 	var version int
 	if err := w.db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
 		return err
@@ -104,7 +104,7 @@ func (w *Wiki) start(ctx context.Context) error {
 
 func (w *Wiki) readHead(ctx context.Context) error {
 	h := new(head)
-	if err := w.row(ctx, "SELECT seq, head FROM meta WHERE wiki = $1", w.slug).Scan(&h.seq, &h.id); err != nil {
+	if err := w.queryRow(ctx, "SELECT seq, head FROM meta WHERE wiki = $1", w.slug).Scan(&h.seq, &h.id); err != nil {
 		return err
 	}
 	w.head.Store(h)
@@ -130,28 +130,28 @@ func (w *Wiki) Head() (seq int64, id string) {
 
 // A querier is a wiki, or a transaction on it.
 type querier interface {
-	row(ctx context.Context, query string, args ...any) sqlite.Scanner
-	rows(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	queryRow(ctx context.Context, query string, args ...any) sqlite.Scanner
+	queryRows(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
 // A read checks its context before it begins and before each row, but not in
 // between: it takes microseconds, and watching a context costs every statement a
 // goroutine.
-func (w *Wiki) row(ctx context.Context, query string, args ...any) sqlite.Scanner {
-	if err := w.readable(ctx); err != nil {
+func (w *Wiki) queryRow(ctx context.Context, query string, args ...any) sqlite.Scanner {
+	if err := w.checkReadable(ctx); err != nil {
 		return failedRead{err}
 	}
 	return w.reads.Row(context.WithoutCancel(ctx), query, args...)
 }
 
-func (w *Wiki) rows(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	if err := w.readable(ctx); err != nil {
+func (w *Wiki) queryRows(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if err := w.checkReadable(ctx); err != nil {
 		return nil, err
 	}
 	return w.reads.Rows(context.WithoutCancel(ctx), query, args...)
 }
 
-func (w *Wiki) readable(ctx context.Context) error {
+func (w *Wiki) checkReadable(ctx context.Context) error {
 	if w.gone.Load() {
 		return wiki.ErrNotFound
 	}
@@ -162,9 +162,9 @@ type failedRead struct{ err error }
 
 func (f failedRead) Scan(...any) error { return f.err }
 
-// each calls scan for each row of a query.
-func each(ctx context.Context, q querier, scan func(*sql.Rows) error, query string, args ...any) error {
-	rows, err := q.rows(ctx, query, args...)
+// forEachRow calls scan for each row of a query.
+func forEachRow(ctx context.Context, q querier, scan func(*sql.Rows) error, query string, args ...any) error {
+	rows, err := q.queryRows(ctx, query, args...)
 	if err != nil {
 		return err
 	}
@@ -180,9 +180,9 @@ func each(ctx context.Context, q querier, scan func(*sql.Rows) error, query stri
 	return rows.Err()
 }
 
-// failure wraps what a read came to with what it was about: absence becomes
+// wrapError wraps what a read came to with what it was about: absence becomes
 // ErrNotFound, and the driver's errors are translated.
-func failure(err error, what string, args ...any) error {
+func wrapError(err error, what string, args ...any) error {
 	if err == nil {
 		return nil
 	}

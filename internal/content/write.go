@@ -28,10 +28,10 @@ type tx struct {
 // write runs f in a transaction that excludes all other writers, and rolls back
 // on error and on panic. done, if not nil, is called after the commit, still
 // alone.
-func (w *Wiki) write(ctx context.Context, f func(*tx) error, done func()) error {
+func (w *Wiki) inWriteTx(ctx context.Context, f func(*tx) error, done func()) error {
 	select {
-	case w.turn <- struct{}{}: // writers wait here, not in SQLite's busy loop
-		defer func() { <-w.turn }()
+	case w.writeLock <- struct{}{}: // writers wait here, not in SQLite's busy loop
+		defer func() { <-w.writeLock }()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -105,15 +105,15 @@ func (t *tx) exec(query string, args ...any) error {
 	return t.writer.Exec(t.ctx, query, args...)
 }
 
-// count is exec that returns how many rows it changed.
-func (t *tx) count(query string, args ...any) (int64, error) {
+// execCount is exec that returns how many rows it changed.
+func (t *tx) execCount(query string, args ...any) (int64, error) {
 	return t.writer.ExecCount(t.ctx, query, args...)
 }
 
-func (t *tx) row(_ context.Context, query string, args ...any) sqlite.Scanner {
+func (t *tx) queryRow(_ context.Context, query string, args ...any) sqlite.Scanner {
 	return t.writer.Row(t.ctx, query, args...)
 }
 
-func (t *tx) rows(_ context.Context, query string, args ...any) (*sql.Rows, error) {
+func (t *tx) queryRows(_ context.Context, query string, args ...any) (*sql.Rows, error) {
 	return t.writer.Rows(t.ctx, query, args...)
 }

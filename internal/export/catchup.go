@@ -153,7 +153,7 @@ func (m *Mirror) reportMismatch(slug string, err error) {
 
 // extend exports the commits after commit number `after`.
 func (m *Mirror) extend(ctx context.Context, w *content.Wiki, r *repository, repo *gitrepo.Repo, after int64, imported bool) error {
-	err := w.Export(ctx, after, imported, func(next content.Exported) error {
+	err := w.Export(ctx, after, imported, func(next content.ExportedPack) error {
 		if err := repo.AddPack(ctx, next.Pack, true); err != nil {
 			return err
 		}
@@ -164,7 +164,7 @@ func (m *Mirror) extend(ctx context.Context, w *content.Wiki, r *repository, rep
 		m.stats.commits.Add(uint64(next.Commits))
 		return nil
 	})
-	if errors.Is(err, content.ErrUnlike) {
+	if errors.Is(err, content.ErrMismatch) {
 		m.reportMismatch(w.Slug(), err)
 	}
 	return err

@@ -350,7 +350,7 @@ func TestMismatchRaisesAlarm(t *testing.T) {
 	if _, err := w.database().Exec("UPDATE changes SET path = 'Other.md' WHERE seq = 2"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.CatchUp(w.ctx, "ada"); !errors.Is(err, content.ErrUnlike) {
+	if _, err := w.CatchUp(w.ctx, "ada"); !errors.Is(err, content.ErrMismatch) {
 		t.Errorf("got %v", err)
 	}
 	if s := w.Stats(); s.Mismatches == 0 || s.Failures == 0 {

@@ -274,5 +274,5 @@ func (s *Service) CommitCounts(ctx context.Context, a wiki.Access) (map[string]i
 		return nil, err
 	}
 	defer release()
-	return w.Edits(ctx)
+	return w.EditsByGrant(ctx)
 }

@@ -71,7 +71,7 @@ func (s *Service) CanImport(ctx context.Context, a wiki.Access) (bool, error) {
 	if s.mirror == nil {
 		return false, nil
 	}
-	return w.Fresh(ctx)
+	return w.HasOnlySeeds(ctx)
 }
 
 // ImportProblems are all that an import was refused for, if it was.
@@ -84,9 +84,9 @@ func ImportProblems(err error) []string {
 }
 
 func freshOnly(ctx context.Context, w *content.Wiki) error {
-	fresh, err := w.Fresh(ctx)
+	fresh, err := w.HasOnlySeeds(ctx)
 	if err == nil && !fresh {
-		err = content.ErrNotFresh
+		err = content.ErrHasEdits
 	}
 	return err
 }
@@ -189,7 +189,7 @@ func (i *importing) run(ctx context.Context) error {
 	if l := i.a.Site().Limits; int64(rest.Len())+plan.Bytes() > l.HistoryBytes {
 		return &gitrepo.Refused{Reasons: []string{fmt.Sprintf("With its history it has %d MB; this wiki may have %d MB.", (int64(rest.Len())+plan.Bytes())>>20, l.HistoryBytes>>20)}}
 	}
-	err = i.w.Import(ctx, plan, content.Importing{
+	err = i.w.Import(ctx, plan, content.ImportData{
 		Blobs: received.Objects, Rest: rest.Bytes(),
 		Progress: func(done, total int) { i.progress(ImportStep{"Writing", done, total}) },
 	})

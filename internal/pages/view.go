@@ -97,7 +97,7 @@ func at(ctx context.Context, w *content.Wiki, path, revision string) (wiki.File,
 	if len(revision) < 7 || len(revision) > 40 || strings.Trim(revision, "0123456789abcdef") != "" {
 		return wiki.File{}, nil, wiki.Problemf(wiki.ErrInvalid, "revision", "A revision is 7 to 40 hexadecimal digits.")
 	}
-	f, data, err := w.At(ctx, path, revision)
+	f, data, err := w.ReadAt(ctx, path, revision)
 	switch {
 	case errors.Is(err, wiki.ErrNotFound):
 		return f, nil, wiki.Problemf(wiki.ErrNotFound, "revision", "%q has no revision %s.", strings.TrimSuffix(path, ".md"), revision)

@@ -96,7 +96,7 @@ func (s *Service) writers(ctx context.Context, w *content.Wiki) ([]wiki.Author, 
 			known = &writerList{} // the wiki was made anew
 		}
 	}
-	more, err := w.Writers(ctx, known.seq)
+	more, err := w.AuthorsAfter(ctx, known.seq)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +116,7 @@ func (s *Service) writersOf(ctx context.Context, w *content.Wiki, file wiki.File
 	if c, ok := s.cache.GetIfPresent(key); ok {
 		return c.(*writerList).authors, nil
 	}
-	of, err := w.WritersOf(ctx, file.Path)
+	of, err := w.AuthorsOf(ctx, file.Path)
 	if err == nil {
 		s.cache.Set(key, &writerList{authors: of})
 	}

@@ -175,7 +175,7 @@ func (s *Service) purgeUser(ctx context.Context, did string) error {
 		if err != nil {
 			return err
 		}
-		err = w.Forget(ctx, did)
+		err = w.ForgetUser(ctx, did)
 		release()
 		if err != nil {
 			return err

@@ -25,17 +25,17 @@ const maxAuthors = 200
 func (w *Wiki) Authors(ctx context.Context) (Authors, error) {
 	var a Authors
 	var err error
-	if a.People, err = w.distinct(ctx, "username", "imported = FALSE"); err == nil {
-		a.Agents, err = w.distinct(ctx, "agent", "agent <> '' AND imported = FALSE")
+	if a.People, err = w.distinctValues(ctx, "username", "imported = FALSE"); err == nil {
+		a.Agents, err = w.distinctValues(ctx, "agent", "agent <> '' AND imported = FALSE")
 	}
-	return a, failure(err, "authors of %s", w.slug)
+	return a, wrapError(err, "authors of %s", w.slug)
 }
 
-// distinct lists the values of a column of commits.
-func (w *Wiki) distinct(ctx context.Context, column, where string) ([]string, error) {
+// distinctValues lists the values of a column of commits.
+func (w *Wiki) distinctValues(ctx context.Context, column, where string) ([]string, error) {
 	next := "(SELECT MIN(" + column + ") FROM commits WHERE wiki = $1 AND " + where + " AND " + column + " > "
 	var list []string
-	err := each(ctx, w, func(rows *sql.Rows) error {
+	err := forEachRow(ctx, w, func(rows *sql.Rows) error {
 		var name string
 		err := rows.Scan(&name)
 		list = append(list, name)
@@ -45,88 +45,88 @@ func (w *Wiki) distinct(ctx context.Context, column, where string) ([]string, er
 }
 
 // who is a condition on commits c, with its arguments in the place of "?".
-type who struct {
-	condition string
-	args      []any
+type authorFilter struct {
+	sql  string
+	args []any
 }
 
 // who says which commits a filter's Author and Agents leave. It fails with
 // errNobody when the name is nobody's.
-func (w *Wiki) who(ctx context.Context, f LogFilter) ([]who, error) {
-	var list []who
+func (w *Wiki) authorFilters(ctx context.Context, f LogFilter) ([]authorFilter, error) {
+	var list []authorFilter
 	switch {
 	case f.Agents == nil:
 	case *f.Agents:
-		list = append(list, who{condition: "c.agent <> '' AND c.imported = FALSE"})
+		list = append(list, authorFilter{sql: "c.agent <> '' AND c.imported = FALSE"})
 	default:
-		list = append(list, who{condition: "(c.agent = '' OR c.imported = TRUE)"})
+		list = append(list, authorFilter{sql: "(c.agent = '' OR c.imported = TRUE)"})
 	}
 	if f.Author == "" {
 		return list, nil
 	}
-	named, err := w.named(ctx, f.Author)
+	named, err := w.authorCondition(ctx, f.Author)
 	return append(list, named), err
 }
 
-var errNobody = errors.New("content: nobody of that name")
+var errUnknownAuthor = errors.New("content: nobody of that name")
 
-// named reads the name of a person, of an agent, or "agent for person".
-func (w *Wiki) named(ctx context.Context, name string) (who, error) {
+// authorCondition reads the name of a person, of an agent, or "agent for person".
+func (w *Wiki) authorCondition(ctx context.Context, name string) (authorFilter, error) {
 	name = strings.TrimSpace(name)
-	is, err := w.person(ctx, name)
+	is, err := w.isAuthor(ctx, name)
 	if err != nil {
-		return who{}, err
+		return authorFilter{}, err
 	}
-	agents, err := w.agents(ctx, name)
+	agents, err := w.agentCondition(ctx, name)
 	switch {
 	case err != nil:
-		return who{}, err
+		return authorFilter{}, err
 	case is && len(agents.args) > 0: // somebody's agent may be called like a person
-		return who{"c.imported = FALSE AND (c.username = ? OR " + agents.condition + ")", append([]any{strings.ToLower(name)}, agents.args...)}, nil
+		return authorFilter{"c.imported = FALSE AND (c.username = ? OR " + agents.sql + ")", append([]any{strings.ToLower(name)}, agents.args...)}, nil
 	case is:
-		return who{"c.imported = FALSE AND c.username = ?", []any{strings.ToLower(name)}}, nil
+		return authorFilter{"c.imported = FALSE AND c.username = ?", []any{strings.ToLower(name)}}, nil
 	case len(agents.args) > 0:
-		return who{"c.imported = FALSE AND " + agents.condition, agents.args}, nil
+		return authorFilter{"c.imported = FALSE AND " + agents.sql, agents.args}, nil
 	}
 	i := strings.LastIndex(name, " for ")
 	if i < 0 {
-		return who{}, errNobody
+		return authorFilter{}, errUnknownAuthor
 	}
-	agents, err = w.agents(ctx, name[:i])
+	agents, err = w.agentCondition(ctx, name[:i])
 	if err == nil && len(agents.args) == 0 {
-		err = errNobody
+		err = errUnknownAuthor
 	}
-	return who{"c.imported = FALSE AND " + agents.condition + " AND c.username = ?", append(agents.args, strings.ToLower(strings.TrimSpace(name[i+5:])))}, err
+	return authorFilter{"c.imported = FALSE AND " + agents.sql + " AND c.username = ?", append(agents.args, strings.ToLower(strings.TrimSpace(name[i+5:])))}, err
 }
 
-func (w *Wiki) person(ctx context.Context, name string) (bool, error) {
+func (w *Wiki) isAuthor(ctx context.Context, name string) (bool, error) {
 	var one int
-	err := w.row(ctx, "SELECT 1 FROM commits WHERE wiki = $1 AND username = $2 LIMIT 1", w.slug, strings.ToLower(name)).Scan(&one)
+	err := w.queryRow(ctx, "SELECT 1 FROM commits WHERE wiki = $1 AND username = $2 LIMIT 1", w.slug, strings.ToLower(name)).Scan(&one)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}
 	return err == nil, err
 }
 
-// agents finds the spellings of an agent's name; no args mean that there is none.
-func (w *Wiki) agents(ctx context.Context, name string) (who, error) {
-	all, err := w.distinct(ctx, "agent", "agent <> '' AND imported = FALSE")
+// agentCondition finds the spellings of an agent's name; no args mean that there is none.
+func (w *Wiki) agentCondition(ctx context.Context, name string) (authorFilter, error) {
+	all, err := w.distinctValues(ctx, "agent", "agent <> '' AND imported = FALSE")
 	if err != nil {
-		return who{}, err
+		return authorFilter{}, err
 	}
-	var found who
+	var found authorFilter
 	for _, agent := range all {
 		if strings.EqualFold(agent, strings.TrimSpace(name)) {
 			found.args = append(found.args, agent)
 		}
 	}
 	// The needless condition lets SQLite use the index of agents.
-	found.condition = "c.agent <> '' AND c.agent IN (" + strings.TrimSuffix(strings.Repeat("?, ", len(found.args)), ", ") + ")"
+	found.sql = "c.agent <> '' AND c.agent IN (" + strings.TrimSuffix(strings.Repeat("?, ", len(found.args)), ", ") + ")"
 	return found, nil
 }
 
-// numbered puts the next numbers of parameters in the place of "?".
-func numbered(query string, args []any, condition string, more ...any) (string, []any) {
+// appendCondition puts the next numbers of parameters in the place of "?".
+func appendCondition(query string, args []any, condition string, more ...any) (string, []any) {
 	for _, a := range more {
 		args = append(args, a)
 		condition = strings.Replace(condition, "?", fmt.Sprintf("$%d", len(args)), 1)
@@ -136,20 +136,20 @@ func numbered(query string, args []any, condition string, more ...any) (string, 
 
 // MarkReviewed notes that a person has looked at a commit and keeps it.
 func (w *Wiki) MarkReviewed(ctx context.Context, did string, seq int64) error {
-	err := w.write(ctx, func(t *tx) error {
+	err := w.inWriteTx(ctx, func(t *tx) error {
 		return t.exec("INSERT INTO seen (wiki, did, seq, time) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING", w.slug, did, seq, w.o.Now().UnixMilli())
 	}, nil)
-	return failure(err, "mark %s/%d as seen", w.slug, seq)
+	return wrapError(err, "mark %s/%d as seen", w.slug, seq)
 }
 
 // Reviewed lists which commits after a seq a person keeps.
 func (w *Wiki) Reviewed(ctx context.Context, did string, after int64) (map[int64]bool, error) {
 	seen := map[int64]bool{}
-	err := each(ctx, w, func(rows *sql.Rows) error {
+	err := forEachRow(ctx, w, func(rows *sql.Rows) error {
 		var seq int64
 		err := rows.Scan(&seq)
 		seen[seq] = true
 		return err
 	}, "SELECT seq FROM seen WHERE wiki = $1 AND did = $2 AND seq > $3", w.slug, did, after)
-	return seen, failure(err, "what was seen of %s", w.slug)
+	return seen, wrapError(err, "what was seen of %s", w.slug)
 }

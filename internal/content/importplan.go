@@ -69,15 +69,15 @@ func PlanImport(o ImportSource) (*Import, error) {
 	}
 	files := gitrepo.NewFiles()
 	for i, c := range o.Commits {
-		p.add(i, c, files)
+		p.addCommit(i, c, files)
 		if len(p.reasons) > maxReasons {
 			p.reasons = append(p.reasons[:maxReasons], "and more")
 			break
 		}
 	}
 	if len(p.reasons) == 0 {
-		p.renames = p.clashes()
-		p.measure()
+		p.renames = p.findNameClashes()
+		p.checkLimits()
 	}
 	if len(p.reasons) > 0 {
 		return nil, &gitrepo.Refused{Reasons: p.reasons}
@@ -106,7 +106,7 @@ func (p *Import) refuse(format string, args ...any) {
 	p.reasons = append(p.reasons, fmt.Sprintf(format, args...))
 }
 
-func (p *Import) add(i int, c gitrepo.RawCommit, files *gitrepo.Files) {
+func (p *Import) addCommit(i int, c gitrepo.RawCommit, files *gitrepo.Files) {
 	parsed, err := gitrepo.ParseCommit(c.Content)
 	if err != nil {
 		p.refuse("commit %s: %v", c.ID, err)
@@ -118,10 +118,10 @@ func (p *Import) add(i int, c gitrepo.RawCommit, files *gitrepo.Files) {
 		case !utf8.ValidString(d.Path) || len(d.Path) > 1000:
 			p.refuse("commit %.10s: the name %.100q is not UTF-8, or longer than 1,000 bytes", c.ID, d.Path)
 		case d.New != "" && d.NewMode != gitrepo.ModeGitlink && p.o.Sizes[d.New] > p.o.Limits.AttachmentBytes:
-			p.refuse("commit %.10s: %s has %s; a file may have %s", c.ID, d.Path, bytesText(p.o.Sizes[d.New]), bytesText(p.o.Limits.AttachmentBytes))
+			p.refuse("commit %.10s: %s has %s; a file may have %s", c.ID, d.Path, formatBytes(p.o.Sizes[d.New]), formatBytes(p.o.Limits.AttachmentBytes))
 		}
 	}
-	planned := plannedCommit{id: c.ID, raw: c.Content, parsed: parsed, changes: changesOf(diffs, movesOf(parsed))}
+	planned := plannedCommit{id: c.ID, raw: c.Content, parsed: parsed, changes: changesFromDiffs(diffs, recordedMoves(parsed))}
 	for _, ch := range planned.changes {
 		if ch.Kind == wiki.Deleted {
 			delete(p.head, ch.Path)
@@ -165,8 +165,8 @@ func MadeHere(c gitrepo.RawCommit) bool {
 	return err == nil && madeHere(parsed)
 }
 
-// movesOf are the moves that a commit of ours tells: new name to former one.
-func movesOf(c gitrepo.Commit) map[string]string {
+// recordedMoves are the moves that a commit of ours tells: new name to former one.
+func recordedMoves(c gitrepo.Commit) map[string]string {
 	if !madeHere(c) {
 		return nil
 	}
@@ -180,19 +180,19 @@ func movesOf(c gitrepo.Commit) map[string]string {
 	return moves
 }
 
-type side struct {
+type fileVersion struct {
 	mode uint32
 	id   string
 }
 
-// regular tells files from links.
-func regular(mode uint32) bool { return mode&0o170000 == 0o100000 }
+// isRegular tells files from links.
+func isRegular(mode uint32) bool { return mode&0o170000 == 0o100000 }
 
-// changesOf turns what differs into changes, sorted by path. moves are what the
+// changesFromDiffs turns what differs into changes, sorted by path. moves are what the
 // commit itself tells of them; others were found by likeness. What becomes a
 // link, or was one, is another file.
-func changesOf(diffs []gitrepo.Diff, moves map[string]string) []rawChange {
-	before, after := map[string]side{}, map[string]side{}
+func changesFromDiffs(diffs []gitrepo.Diff, moves map[string]string) []rawChange {
+	before, after := map[string]fileVersion{}, map[string]fileVersion{}
 	from := maps.Clone(moves)
 	if from == nil {
 		from = map[string]string{}
@@ -204,17 +204,17 @@ func changesOf(diffs []gitrepo.Diff, moves map[string]string) []rawChange {
 			from[d.Path] = d.From
 		}
 		if d.Old != "" {
-			before[old] = side{d.OldMode, d.Old}
+			before[old] = fileVersion{d.OldMode, d.Old}
 		}
 		if d.New != "" {
-			after[d.Path] = side{d.NewMode, d.New}
+			after[d.Path] = fileVersion{d.NewMode, d.New}
 		}
 	}
 	var list []rawChange
 	for _, to := range slices.Sorted(maps.Keys(from)) {
 		was, ok := before[from[to]]
 		is, ok2 := after[to]
-		if ok && ok2 && from[to] != to && regular(was.mode) && regular(is.mode) {
+		if ok && ok2 && from[to] != to && isRegular(was.mode) && isRegular(is.mode) {
 			list = append(list, rawChange{wiki.Change{Path: to, From: from[to], Kind: wiki.Moved, Old: was.id, New: is.id}, is.mode})
 			delete(before, from[to])
 			delete(after, to)
@@ -222,13 +222,13 @@ func changesOf(diffs []gitrepo.Diff, moves map[string]string) []rawChange {
 	}
 	for name, was := range before {
 		is, stays := after[name]
-		if stays && regular(was.mode) == regular(is.mode) {
+		if stays && isRegular(was.mode) == isRegular(is.mode) {
 			list = append(list, rawChange{wiki.Change{Path: name, Kind: wiki.Modified, Old: was.id, New: is.id}, is.mode})
 			delete(after, name)
 			continue
 		}
 		gone := rawChange{wiki.Change{Path: name, Kind: wiki.Deleted, Old: was.id}, 0}
-		if !regular(was.mode) {
+		if !isRegular(was.mode) {
 			gone.mode = was.mode // so that nobody takes it for a page
 		}
 		list = append(list, gone)
@@ -242,15 +242,15 @@ func changesOf(diffs []gitrepo.Diff, moves map[string]string) []rawChange {
 	return list
 }
 
-func isDeleted(ch rawChange) int { return one(ch.Kind == wiki.Deleted) }
+func isDeleted(ch rawChange) int { return boolToInt(ch.Kind == wiki.Deleted) }
 
-// clashes gives other names to files that look-ups could not tell apart, and to
+// findNameClashes gives other names to files that look-ups could not tell apart, and to
 // files that are called as a folder is.
-func (p *Import) clashes() []renaming {
+func (p *Import) findNameClashes() []renaming {
 	taken, dirs := map[string]bool{}, map[string]bool{}
 	names := slices.Sorted(maps.Keys(p.head))
 	for _, name := range names {
-		for dir := folder(name); dir != ""; dir = folder(dir) {
+		for dir := parentFolder(name); dir != ""; dir = parentFolder(dir) {
 			dirs[wiki.Key(dir)] = true
 		}
 	}
@@ -278,24 +278,24 @@ func (p *Import) clashes() []renaming {
 	return list
 }
 
-// measure holds the wiki that is to be against its limits.
-func (p *Import) measure() {
+// checkLimits holds the wiki that is to be against its limits.
+func (p *Import) checkLimits() {
 	l := p.o.Limits
 	m := p.counters()
 	for _, name := range slices.Sorted(maps.Keys(p.head)) {
 		f := p.head[name]
-		if _, isPage := wiki.PageOf(name); isPage && regular(f.mode) && p.o.Sizes[f.blob] > l.PageBytes {
-			p.refuse("%s has %s; a page may have %s", name, bytesText(p.o.Sizes[f.blob]), bytesText(l.PageBytes))
+		if _, isPage := wiki.PageOf(name); isPage && isRegular(f.mode) && p.o.Sizes[f.blob] > l.PageBytes {
+			p.refuse("%s has %s; a page may have %s", name, formatBytes(p.o.Sizes[f.blob]), formatBytes(l.PageBytes))
 		}
 	}
 	if m.pages > l.Pages {
 		p.refuse("It has %d pages; this wiki may have %d.", m.pages, l.Pages)
 	}
 	if m.current > l.CurrentBytes {
-		p.refuse("Its files have %s together; in this wiki they may have %s.", bytesText(m.current), bytesText(l.CurrentBytes))
+		p.refuse("Its files have %s together; in this wiki they may have %s.", formatBytes(m.current), formatBytes(l.CurrentBytes))
 	}
 	if m.history > l.HistoryBytes {
-		p.refuse("With its history it has %s; this wiki may have %s.", bytesText(m.history), bytesText(l.HistoryBytes))
+		p.refuse("With its history it has %s; this wiki may have %s.", formatBytes(m.history), formatBytes(l.HistoryBytes))
 	}
 }
 
@@ -304,7 +304,7 @@ func (p *Import) counters() meta {
 	var m meta
 	for name, f := range p.head {
 		_, isPage := wiki.PageOf(name)
-		m.pages += one(isPage && regular(f.mode))
+		m.pages += boolToInt(isPage && isRegular(f.mode))
 		m.files++
 		m.current += p.o.Sizes[f.blob]
 	}
@@ -315,7 +315,7 @@ func (p *Import) counters() meta {
 }
 
 // author is who made a commit, as far as it says.
-func (p *Import) author(c gitrepo.Commit) (a wiki.Author, message string) {
+func (p *Import) authorOf(c gitrepo.Commit) (a wiki.Author, message string) {
 	clean := func(s string) string { return strings.ToValidUTF8(strings.TrimSpace(s), "\uFFFD") }
 	a = wiki.Author{Username: clean(c.Author.Name), Imported: !p.o.Trusted}
 	if strings.HasPrefix(c.Author.Email, "did:") {
@@ -347,5 +347,5 @@ func (p *Import) author(c gitrepo.Commit) (a wiki.Author, message string) {
 	return a, strings.TrimRight(gitrepo.AppendTrailers(body, kept), "\n")
 }
 
-// at is when a commit was made.
-func at(c gitrepo.Commit) time.Time { return c.Committer.Time.UTC() }
+// commitTime is when a commit was made.
+func commitTime(c gitrepo.Commit) time.Time { return c.Committer.Time.UTC() }
