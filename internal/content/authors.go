@@ -8,20 +8,21 @@ import (
 	"strings"
 )
 
-// This file answers who made commits. What came with an import proves nothing:
-// its names are nobody's here, and its agents are no agents.
+// Anybody can write any name or DID into a repository's commits. The names in
+// imported commits therefore match no user and no agent of this wiki.
 
-// Authors are those who may be asked for by name.
+// Authors are the names that a LogFilter's Author accepts.
 type Authors struct {
 	People []string // usernames
-	Agents []string // as their grants called them
+	Agents []string // names as in their grants
 }
 
 // maxAuthors bounds a list of names.
 const maxAuthors = 200
 
-// Authors lists all who made commits here, each list sorted, at most 200 of
-// each. It jumps from name to name, so it costs the same whatever the wiki's age.
+// Authors lists the authors of commits, sorted, at most 200 people and 200 agents.
+// The query jumps from name to name in an index, so its cost doesn't grow with the
+// history.
 func (w *Wiki) Authors(ctx context.Context) (Authors, error) {
 	var a Authors
 	var err error
@@ -31,7 +32,7 @@ func (w *Wiki) Authors(ctx context.Context) (Authors, error) {
 	return a, wrapError(err, "authors of %s", w.slug)
 }
 
-// distinctValues lists the values of a column of commits.
+// distinctValues lists the distinct values of a column of commits.
 func (w *Wiki) distinctValues(ctx context.Context, column, where string) ([]string, error) {
 	next := "(SELECT MIN(" + column + ") FROM commits WHERE wiki = $1 AND " + where + " AND " + column + " > "
 	var list []string
@@ -44,14 +45,14 @@ func (w *Wiki) distinctValues(ctx context.Context, column, where string) ([]stri
 	return list, err
 }
 
-// who is a condition on commits c, with its arguments in the place of "?".
+// An authorFilter is a SQL condition on commits c, with "?" for each argument.
 type authorFilter struct {
 	sql  string
 	args []any
 }
 
-// who says which commits a filter's Author and Agents leave. It fails with
-// errNobody when the name is nobody's.
+// authorFilters returns the conditions for a filter's Author and Agents. It fails
+// with errUnknownAuthor if no author has that name.
 func (w *Wiki) authorFilters(ctx context.Context, f LogFilter) ([]authorFilter, error) {
 	var list []authorFilter
 	switch {
@@ -68,9 +69,9 @@ func (w *Wiki) authorFilters(ctx context.Context, f LogFilter) ([]authorFilter, 
 	return append(list, named), err
 }
 
-var errUnknownAuthor = errors.New("content: nobody of that name")
+var errUnknownAuthor = errors.New("content: unknown author")
 
-// authorCondition reads the name of a person, of an agent, or "agent for person".
+// authorCondition parses a person's name, an agent's name, or "agent for person".
 func (w *Wiki) authorCondition(ctx context.Context, name string) (authorFilter, error) {
 	name = strings.TrimSpace(name)
 	is, err := w.isAuthor(ctx, name)
@@ -81,7 +82,7 @@ func (w *Wiki) authorCondition(ctx context.Context, name string) (authorFilter, 
 	switch {
 	case err != nil:
 		return authorFilter{}, err
-	case is && len(agents.args) > 0: // somebody's agent may be called like a person
+	case is && len(agents.args) > 0: // an agent can have a person's name
 		return authorFilter{"c.imported = FALSE AND (c.username = ? OR " + agents.sql + ")", append([]any{strings.ToLower(name)}, agents.args...)}, nil
 	case is:
 		return authorFilter{"c.imported = FALSE AND c.username = ?", []any{strings.ToLower(name)}}, nil
@@ -108,7 +109,8 @@ func (w *Wiki) isAuthor(ctx context.Context, name string) (bool, error) {
 	return err == nil, err
 }
 
-// agentCondition finds the spellings of an agent's name; no args mean that there is none.
+// agentCondition matches all spellings of an agent's name. It has no args if no
+// agent has that name.
 func (w *Wiki) agentCondition(ctx context.Context, name string) (authorFilter, error) {
 	all, err := w.distinctValues(ctx, "agent", "agent <> '' AND imported = FALSE")
 	if err != nil {
@@ -120,12 +122,12 @@ func (w *Wiki) agentCondition(ctx context.Context, name string) (authorFilter, e
 			found.args = append(found.args, agent)
 		}
 	}
-	// The needless condition lets SQLite use the index of agents.
+	// The redundant condition lets SQLite use the index of agents.
 	found.sql = "c.agent <> '' AND c.agent IN (" + strings.TrimSuffix(strings.Repeat("?, ", len(found.args)), ", ") + ")"
 	return found, nil
 }
 
-// appendCondition puts the next numbers of parameters in the place of "?".
+// appendCondition adds a condition to a query, with numbered parameters for "?".
 func appendCondition(query string, args []any, condition string, more ...any) (string, []any) {
 	for _, a := range more {
 		args = append(args, a)
@@ -134,15 +136,15 @@ func appendCondition(query string, args []any, condition string, more ...any) (s
 	return query + " AND " + condition, args
 }
 
-// MarkReviewed notes that a person has looked at a commit and keeps it.
+// MarkReviewed records that a person has reviewed a commit and keeps it.
 func (w *Wiki) MarkReviewed(ctx context.Context, did string, seq int64) error {
 	err := w.inWriteTx(ctx, func(t *tx) error {
 		return t.exec("INSERT INTO seen (wiki, did, seq, time) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING", w.slug, did, seq, w.o.Now().UnixMilli())
 	}, nil)
-	return wrapError(err, "mark %s/%d as seen", w.slug, seq)
+	return wrapError(err, "mark %s/%d as reviewed", w.slug, seq)
 }
 
-// Reviewed lists which commits after a seq a person keeps.
+// Reviewed returns the commits after a seq that a person has reviewed.
 func (w *Wiki) Reviewed(ctx context.Context, did string, after int64) (map[int64]bool, error) {
 	seen := map[int64]bool{}
 	err := forEachRow(ctx, w, func(rows *sql.Rows) error {
@@ -151,5 +153,5 @@ func (w *Wiki) Reviewed(ctx context.Context, did string, after int64) (map[int64
 		seen[seq] = true
 		return err
 	}, "SELECT seq FROM seen WHERE wiki = $1 AND did = $2 AND seq > $3", w.slug, did, after)
-	return seen, wrapError(err, "what was seen of %s", w.slug)
+	return seen, wrapError(err, "reviewed commits of %s", w.slug)
 }

@@ -10,8 +10,8 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// written makes a wiki whose commits' messages say who made them.
-func written(t *testing.T) *Wiki {
+// wikiByAuthors makes a wiki whose commit messages name the commits' authors.
+func wikiByAuthors(t *testing.T) *Wiki {
 	t.Helper()
 	clock := newClock()
 	w := newWiki(t, clock.Now)
@@ -32,10 +32,10 @@ func written(t *testing.T) *Wiki {
 	return w
 }
 
-// TestWhoWroteIt: by person, by agent in any case, by both; an import has none
-// of these names.
-func TestWhoWroteIt(t *testing.T) {
-	w := written(t)
+// TestFilterByAuthor filters by person, by agent in any case, and by both. Imported
+// commits never match.
+func TestFilterByAuthor(t *testing.T) {
+	w := wikiByAuthors(t)
 	yes, no := true, false
 	for _, c := range []struct {
 		f    LogFilter
@@ -86,7 +86,7 @@ func TestWhoWroteIt(t *testing.T) {
 	}
 }
 
-func TestSeen(t *testing.T) {
+func TestReviewed(t *testing.T) {
 	w := newWiki(t, newClock().Now)
 	for _, seq := range []int64{3, 1, 3} {
 		if err := w.MarkReviewed(t.Context(), "did:plc:ada", seq); err != nil {

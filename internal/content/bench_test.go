@@ -15,12 +15,12 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// benchText is a page of 6 KB that differs for each number.
+// benchText returns a page of 6 KB, different for each n.
 func benchText(n int) []byte {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Page %d\n\n", n)
 	for i := 0; b.Len() < 6<<10; i++ {
-		fmt.Fprintf(&b, "Line %d of revision %d says that the mast stands in [[Garden %d]] and measures wind, rain and frost.\n", i, n, i%7)
+		fmt.Fprintf(&b, "Line %d of revision %d says that the mast is in [[Garden %d]] and measures wind, rain and frost.\n", i, n, i%7)
 	}
 	return []byte(b.String()[:6<<10-1] + "\n")
 }

@@ -10,7 +10,7 @@ import (
 	"robot.wtf/internal/sqlite"
 )
 
-// Facts are what a copy of a wiki's database is compared by.
+// Facts summarize a wiki's database, to compare copies of it.
 type Facts struct {
 	Head    string `json:"head"` // id of the newest commit, "" before the first
 	Seq     int64  `json:"seq"`
@@ -19,10 +19,9 @@ type Facts struct {
 	Commits int64  `json:"commits"`
 }
 
-// CheckFile reads a whole database file that nobody is using and fails at the
-// first thing that is not as it was written: SQLite's own structure, a blob or
-// a commit that does not hash to its id, or a head whose tree is not that of
-// the files.
+// CheckFile verifies a whole database file that isn't in use. It fails at the first
+// damage that it finds: in SQLite's own structures, a blob or commit that doesn't
+// hash to its id, or a head whose tree isn't that of the files.
 func CheckFile(ctx context.Context, file, slug string) (Facts, error) {
 	db, err := sqlite.OpenCopy(file)
 	if err != nil {
@@ -66,7 +65,7 @@ func (c *checker) checkStructure() error {
 		return err
 	}
 	if answer != "ok" {
-		return fmt.Errorf("damaged: %s", answer)
+		return fmt.Errorf("quick_check: %s", answer)
 	}
 	return nil
 }
@@ -85,7 +84,7 @@ func (c *checker) checkBlobs() error {
 			return fmt.Errorf("blob %s: %w", oid, err)
 		}
 		if gitrepo.ObjectID("blob", text) != oid {
-			return fmt.Errorf("blob %s holds something else", oid)
+			return fmt.Errorf("blob %s doesn't match its id", oid)
 		}
 		return nil
 	}, "SELECT oid, size, data FROM blobs WHERE wiki = $1", c.slug)
@@ -105,7 +104,7 @@ func (c *checker) checkCommits() error {
 		}
 		c.facts.Commits++
 		if gitrepo.ObjectID("commit", raw) != oid {
-			return fmt.Errorf("commit %s holds something else", oid)
+			return fmt.Errorf("commit %s doesn't match its id", oid)
 		}
 		if oid != c.facts.Head {
 			return nil
@@ -116,12 +115,12 @@ func (c *checker) checkCommits() error {
 		return err
 	}, "SELECT oid, raw FROM commits WHERE wiki = $1", c.slug)
 	if err == nil && !found {
-		err = fmt.Errorf("the head %s is not there", c.facts.Head)
+		err = fmt.Errorf("head %s is missing", c.facts.Head)
 	}
 	return err
 }
 
-// head builds the tree of all files anew.
+// checkHead rebuilds the tree of all files and compares it with the head's.
 func (c *checker) checkHead() error {
 	entries, folders := map[string][]gitrepo.TreeEntry{}, map[string][]string{}
 	err := c.forEachRow(func(rows *sql.Rows) error {
@@ -133,7 +132,7 @@ func (c *checker) checkHead() error {
 		}
 		c.facts.Files++
 		if !kept && mode != gitrepo.ModeGitlink {
-			return fmt.Errorf("the content of %s (%s) is not there", file, blob)
+			return fmt.Errorf("blob %s of %s is missing", blob, file)
 		}
 		dir := parentFolder(file)
 		for d := dir; d != "" && entries[d] == nil && folders[d] == nil; d = parentFolder(d) {
@@ -146,12 +145,12 @@ func (c *checker) checkHead() error {
 		return err
 	}
 	if root := treeID(entries, folders, ""); root != c.tree {
-		return fmt.Errorf("the files make the tree %s, the head has %s", root, c.tree)
+		return fmt.Errorf("the files have tree %s, the head has %s", root, c.tree)
 	}
 	return nil
 }
 
-// treeID is the id of a folder's tree.
+// treeID computes the id of a folder's tree.
 func treeID(entries map[string][]gitrepo.TreeEntry, folders map[string][]string, dir string) string {
 	all := entries[dir]
 	for _, d := range folders[dir] {

@@ -18,13 +18,17 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// requestLifetime is how long a retry is recognised.
+// requestLifetime is how long the results of requests are kept for retries.
 const requestLifetime = 24 * time.Hour
 
-// Commit is the only way that content changes. Errors: *wiki.ConflictError,
-// ErrPrecondition, ErrExists (Move onto a file), ErrNotFound (Delete, Move),
-// ErrInvalid, ErrTooLarge, ErrQuota, ErrStorage; the context's only when nothing
-// was written.
+// Commit applies edits as one commit. It takes the wiki's write lock, merges edits
+// whose base is outdated, writes blobs, trees, changes and the commit object, and
+// moves the head, in one transaction with a full sync. Edits that change nothing
+// make no commit; a retry of an idempotent request returns its first result.
+//
+// Errors: *wiki.ConflictError, ErrPrecondition, ErrExists (Move onto a file),
+// ErrNotFound (Delete, Move), ErrInvalid, ErrTooLarge, ErrQuota, ErrStorage; the
+// context's error only if nothing was written.
 func (w *Wiki) Commit(ctx context.Context, r Request) (Result, error) {
 	clock := newStopwatch(w.o.Measured)
 	res, err := w.commit(ctx, r, clock)
@@ -82,25 +86,25 @@ func (r *Request) check() error {
 		return wiki.Problemf(wiki.ErrInvalid, "", "There is nothing to save.")
 	}
 	if len(r.Message) > 10_000 {
-		return wiki.Problemf(wiki.ErrTooLarge, "message", "The message is too long: it may have 10,000 bytes.")
+		return wiki.Problemf(wiki.ErrTooLarge, "message", "The message is too long: the limit is 10,000 bytes.")
 	}
 	if r.Author.User.DID == "" {
-		return fmt.Errorf("content: commit by %+v: an author has a DID", r.Author.User)
+		return fmt.Errorf("content: commit by %+v: the author has no DID", r.Author.User)
 	}
 	return nil
 }
 
-// A prepared blob is the work on an edit that needs no lock: what a writer sends
-// is mostly what is stored.
+// A prepared blob is the part of an edit's work that needs no lock. It is done for
+// the text as sent, which is stored unless it has to be merged.
 type prepared struct {
 	id       string // of the blob
 	deflated []byte
-	path     string             // whose links these are
+	path     string             // of the page with these links
 	links    func() []wiki.Link // waits until they are found
 }
 
-// syncLinksBytes is the size of a text whose links are found before the writer
-// takes the wiki's turn; those of a smaller one are while the rest is written.
+// syncLinksBytes is the size from which a text's links are found before the write
+// lock is taken. A smaller text's links are found while the rest is written.
 const syncLinksBytes = 32 << 10 // bytes
 
 func (w *Wiki) prepare(r *Request) map[*Edit]*prepared {
@@ -114,7 +118,7 @@ func (w *Wiki) prepare(r *Request) map[*Edit]*prepared {
 		if e.Op == Move {
 			path = e.To
 		}
-		data := e.Data // the edit is its writer's again when the commit is refused
+		data := e.Data // the caller can change the edit once the commit has failed
 		p := &prepared{path: path, links: runAsync(func() []wiki.Link { return w.findLinks(path, data) })}
 		p.id, p.deflated = gitrepo.ObjectID("blob", data), deflate(data)
 		if len(r.Edits) > 1 || len(data) >= syncLinksBytes {
@@ -125,7 +129,7 @@ func (w *Wiki) prepare(r *Request) map[*Edit]*prepared {
 	return ready
 }
 
-// runAsync runs f in another goroutine; the answer waits for what it returns.
+// runAsync runs f in another goroutine. The returned function waits for its result.
 func runAsync[T any](f func() T) func() T {
 	done := make(chan T, 1)
 	go func() { done <- f() }()
@@ -140,10 +144,10 @@ func (w *Wiki) findLinks(path string, data []byte) []wiki.Link {
 	return w.o.Links(name, data)
 }
 
-// callerKey tells apart who may retry what.
+// callerKey identifies the caller of an idempotent request: a person and a grant.
 func callerKey(c wiki.Caller) string { return c.User.DID + " " + c.Grant }
 
-// idempotencyWindow is how long a retry of this request is recognised.
+// idempotencyWindow returns how long a retry of the request gets its result.
 func (r *Request) idempotencyWindow() time.Duration {
 	if r.IdempotencyWindow > 0 {
 		return min(r.IdempotencyWindow, requestLifetime)
@@ -194,13 +198,13 @@ func (t *tx) rememberResult(r *Request, now time.Time, res Result) error {
 	return t.exec("INSERT INTO requests VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (wiki, caller, key) DO UPDATE SET hash = excluded.hash, result = excluded.result, time = excluded.time", t.w.slug, callerKey(r.Author), r.IdempotencyKey, r.IdempotencyHash, raw, now.UnixMilli())
 }
 
-// A staging collects what a request's edits come to before anything is written.
+// A staging applies a request's edits in memory before anything is written.
 type staging struct {
 	tx     *tx
 	ctx    context.Context
 	r      *Request
 	meta   meta
-	before string // the head that all this is based on
+	before string // the head that the edits apply to
 	ready  map[*Edit]*prepared
 	files  map[string]*staged // by key
 	order  []*staged
@@ -215,32 +219,33 @@ type meta struct {
 	pages, files                int
 }
 
-// An outcome is what an edit came to, about a file whose path is settled last.
+// An outcome is the result of an edit. The file's path is known only after
+// spellFolders.
 type outcome struct {
 	file *staged
 	EditResult
 }
 
-// A staged file is a key with the file that has it at the head, if any, and the
-// one that is to have it.
+// A staged file is a key, with the file that has it at the head, if any, and the
+// file that will have it after the commit.
 type staged struct {
 	key string
-	old wiki.File // Path is "" where there was none
+	old wiki.File // Path is "" if there was none
 
-	path string // to be; "" where there will be none
+	path string // after the commit; "" if there will be no file
 	blob string
 	mode uint32
 	size int64
 	data []byte // of a new blob, else nil
-	// ready is the work done on data; nil where it is merged.
+	// ready is the work done on data in advance; nil after a merge.
 	ready *prepared
-	// was is whose old file this one continues: itself, or what was moved here;
-	// nil for a new file.
+	// was has the old file that this one continues: itself, or a file that was
+	// moved here. It is nil for a new file.
 	was  *staged
-	gone *staged // where these edits moved the file that was here
+	gone *staged // where these edits moved the old file
 }
 
-// stageFile finds a file by its key, as the edits so far have left it.
+// stageFile returns a file in the state that the edits so far have left it in.
 func (s *staging) stageFile(path string) (*staged, error) {
 	key := wiki.Key(path)
 	if f, ok := s.files[key]; ok {
@@ -260,12 +265,12 @@ func (s *staging) stageFile(path string) (*staged, error) {
 	return f, nil
 }
 
-// clear makes a key free, as its file is deleted or moved.
+// vacate frees a key whose file is deleted or moved.
 func (f *staged) vacate() {
 	f.path, f.blob, f.mode, f.size, f.data, f.ready, f.was = "", "", 0, 0, nil, nil, nil
 }
 
-// fill gives a file its content.
+// setContent sets a file's content.
 func (f *staged) setContent(data []byte, ready *prepared) {
 	f.data, f.ready, f.size = data, ready, int64(len(data))
 	if ready != nil {
@@ -278,7 +283,7 @@ func (f *staged) setContent(data []byte, ready *prepared) {
 	}
 }
 
-// run makes the commit, or finds that nothing changes.
+// applyAndRecord makes the commit, unless the edits change nothing.
 func (s *staging) applyAndRecord(now time.Time) (res Result, err error) {
 	m := &s.meta
 	if err := s.tx.queryRow(s.ctx, "SELECT seq, head, time, pages, files, current_bytes, history_bytes FROM meta WHERE wiki = $1", s.tx.w.slug).
@@ -333,13 +338,13 @@ func (s *staging) applyDelete(f *staged, e *Edit) error {
 	return nil
 }
 
-// checkBase checks that a file to be deleted or moved is there, as it was read.
+// checkBase checks that a file to delete or move exists and is unchanged.
 func checkBase(f *staged, e *Edit) error {
 	if f.path == "" {
-		return wiki.Problemf(wiki.ErrNotFound, "path", "There is no %q to change.", e.Path)
+		return wiki.Problemf(wiki.ErrNotFound, "path", "%q doesn't exist.", e.Path)
 	}
 	if e.Base != BaseAny && e.Base != f.blob {
-		return wiki.Problemf(wiki.ErrPrecondition, "revision", "%q was changed since you read it. Look at it again.", f.path)
+		return wiki.Problemf(wiki.ErrPrecondition, "revision", "%q has changed since you read it. Read it again.", f.path)
 	}
 	return nil
 }
@@ -357,7 +362,7 @@ func (s *staging) applyMove(f *staged, e *Edit) error {
 	}
 	if to != f {
 		if to.path != "" {
-			return wiki.Problemf(wiki.ErrExists, "new_path", "There is a %q already.", to.path)
+			return wiki.Problemf(wiki.ErrExists, "new_path", "%q already exists.", to.path)
 		}
 		to.blob, to.mode, to.size, to.data, to.ready, to.was = f.blob, f.mode, f.size, f.data, f.ready, f.was
 		f.vacate()
@@ -371,15 +376,15 @@ func (s *staging) applyMove(f *staged, e *Edit) error {
 	return nil
 }
 
-// checkPath is a last wall: what git could not hold is stored under no name,
-// whatever rules a caller has. Callers check names in full.
+// checkPath rejects paths that git can't store, as a last defense: callers check
+// names in full.
 func checkPath(path string) error {
 	bad := path == "" || len(path) > wiki.MaxNameBytes || !utf8.ValidString(path) || strings.ContainsRune(path, 0)
 	for segment := range strings.SplitSeq(path, "/") {
 		bad = bad || segment == "" || segment == "." || segment == ".." || strings.EqualFold(segment, ".git")
 	}
 	if bad {
-		return wiki.Problemf(wiki.ErrInvalid, "path", "%.250q cannot be the name of a file.", path)
+		return wiki.Problemf(wiki.ErrInvalid, "path", "%.250q isn't a valid file name.", path)
 	}
 	return nil
 }
@@ -392,7 +397,7 @@ func (s *staging) applyPut(f *staged, e *Edit) error {
 		}
 	}
 	if f.path != "" && !isRegular(f.mode) {
-		return wiki.Problemf(wiki.ErrInvalid, "path", "%q came with an import as a link, which is kept and cannot be changed here. Choose another name.", f.path)
+		return wiki.Problemf(wiki.ErrInvalid, "path", "%q is a link from an import, which can't be changed here. Choose another name.", f.path)
 	}
 	data, ready := e.Data, s.ready[e]
 	out := EditResult{Created: f.path == ""}
@@ -406,10 +411,10 @@ func (s *staging) applyPut(f *staged, e *Edit) error {
 		f.path = e.Path
 	case e.Base == BaseAny || e.Base == f.blob:
 	case e.Strict && e.Base == BaseNone:
-		return wiki.Problemf(wiki.ErrPrecondition, "", "There is a %q already.", f.path)
+		return wiki.Problemf(wiki.ErrPrecondition, "", "%q already exists.", f.path)
 	case gitrepo.ObjectID("blob", data) == f.blob:
 	case e.Strict:
-		return wiki.Problemf(wiki.ErrPrecondition, "revision", "%q was changed since you read it. Read it again.", f.path)
+		return wiki.Problemf(wiki.ErrPrecondition, "revision", "%q has changed since you read it. Read it again.", f.path)
 	default:
 		merged, err := s.mergeEdit(f, e)
 		if err != nil {
@@ -423,9 +428,9 @@ func (s *staging) applyPut(f *staged, e *Edit) error {
 	return nil
 }
 
-// followBase finds where the file is that a writer means who started from a base,
-// when there is none of its name: by a move of this request or of an earlier
-// one. A file that was deleted conflicts.
+// followBase finds the file of an edit with a base when no file has the edit's
+// path: this request or an earlier one has moved it. If the file was deleted, it
+// fails with a conflict.
 func (s *staging) followBase(f *staged, e *Edit) (*staged, error) {
 	for f.path == "" && f.gone != nil {
 		f = f.gone
@@ -449,15 +454,15 @@ func (s *staging) followBase(f *staged, e *Edit) (*staged, error) {
 	return nil, &wiki.ConflictError{Path: e.Path, Deleted: true, BaseBlob: e.Base, Base: base, Yours: e.Data, Merged: e.Data}
 }
 
-// readBase reads the blob that a writer says they started from: one that the file
-// has had.
+// readBase reads the base of an edit. It fails with ErrInvalid if the file never
+// had that blob.
 func (s *staging) readBase(path, blob string) ([]byte, error) {
 	had, err := everHadBlob(s.ctx, s.tx, s.tx.w.slug, path, blob)
 	if err != nil {
 		return nil, err
 	}
 	if !had {
-		return nil, wiki.Problemf(wiki.ErrInvalid, "revision", "The revision %.12s of %q is unknown in this wiki. Read the page again.", blob, path)
+		return nil, wiki.Problemf(wiki.ErrInvalid, "revision", "This wiki has no revision %.12s of %q. Read the page again.", blob, path)
 	}
 	if err := s.tx.w.MayRead(blob); err != nil {
 		return nil, err
@@ -465,7 +470,7 @@ func (s *staging) readBase(path, blob string) ([]byte, error) {
 	return readBlob(s.ctx, s.tx, s.tx.w.slug, blob)
 }
 
-// readCurrent reads what a file has now.
+// readCurrent reads a file's content as the edits so far have left it.
 func (s *staging) readCurrent(f *staged) ([]byte, error) {
 	if f.data != nil {
 		return f.data, nil
@@ -476,8 +481,8 @@ func (s *staging) readCurrent(f *staged) ([]byte, error) {
 	return readBlob(s.ctx, s.tx, s.tx.w.slug, f.blob)
 }
 
-// merge joins an edit with what came after its base. Who meant to create a file
-// that exists conflicts with it as a whole.
+// mergeEdit merges an edit with the changes made since its base. An edit that was
+// meant to create a file conflicts with the whole existing file.
 func (s *staging) mergeEdit(f *staged, e *Edit) ([]byte, error) {
 	theirs, err := s.readCurrent(f)
 	if err != nil {
@@ -516,27 +521,28 @@ func (s *staging) mergeEdit(f *staged, e *Edit) ([]byte, error) {
 
 func isBinary(data []byte) bool { return bytes.IndexByte(data[:min(len(data), 8000)], 0) >= 0 }
 
-// A stagedChange is a change with the file it is about, nil for a deletion.
+// A stagedChange is a change with its file, nil for a deletion.
 type stagedChange struct {
 	wiki.Change
 	file *staged
 }
 
-// changes compares what is to be with the head, sorted by path. Where a file is
-// moved onto one that these edits delete, the deletion comes first.
+// collectChanges compares the staged files with the head and returns the changes,
+// sorted by path. If a file moves onto one that these edits delete, the deletion
+// comes first.
 func (s *staging) collectChanges() []stagedChange {
-	goesOn := map[*staged]bool{}
+	continued := map[*staged]bool{}
 	for _, f := range s.order {
 		if f.path != "" && f.was != nil {
-			goesOn[f.was] = true
+			continued[f.was] = true
 		}
 	}
 	var list []stagedChange
 	for _, f := range s.order {
-		if f.old.Path != "" && f.path != "" && f.was == nil && !goesOn[f] {
-			f.was, goesOn[f] = f, true // deleted and written again is written
+		if f.old.Path != "" && f.path != "" && f.was == nil && !continued[f] {
+			f.was, continued[f] = f, true // deleted and written again counts as modified
 		}
-		if f.old.Path != "" && !goesOn[f] {
+		if f.old.Path != "" && !continued[f] {
 			list = append(list, stagedChange{wiki.Change{Path: f.old.Path, Kind: wiki.Deleted, Old: f.old.Blob}, nil})
 		}
 		if ch, changed := f.change(); changed {
@@ -547,7 +553,7 @@ func (s *staging) collectChanges() []stagedChange {
 	return list
 }
 
-// change is how a file came to be what it is to be.
+// change returns how the commit changes a file.
 func (f *staged) change() (wiki.Change, bool) {
 	switch {
 	case f.path == "":

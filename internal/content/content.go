@@ -1,23 +1,31 @@
-// Package content is the truth of a wiki: its files, their history and drafts,
-// in one SQLite database a wiki.
+// Package content is the system of record for wikis: their files, history and
+// drafts, in one SQLite database per wiki.
 //
-// Everything that changes content is one Commit, of one edit or many. Its
-// invariants:
-//   - An acknowledged commit is on disk (full sync) and stays in the history. One
-//     that fails, panics or is cut short by a crash leaves nothing.
-//   - Ids are git's ids: of blobs, of trees, and of commits, whose objects are
-//     kept as they are. Commit times never go backwards.
-//   - No edit overwrites what its writer had not seen, unless they say so.
-//   - Files are found by wiki.Key, which is unique. A folder has one spelling.
-//   - A file keeps its history through moves, and through being deleted and made
-//     again at the same name. A file that takes the name of one that has moved
-//     away is another file.
-//   - What was changed derives from `changes` alone: applied commit by commit,
-//     removals first, they give each commit's tree.
+// Content changes only through Commit and Import. Their invariants:
+//   - An acknowledged commit is on disk (full sync) and stays in the history. A
+//     commit that fails, panics or is interrupted by a crash leaves no trace.
+//   - The ids of blobs, trees and commits are git's, and the exact commit objects
+//     are stored. Commit times never go backwards.
+//   - Authorship comes from the authenticated caller and is never rewritten. The
+//     trailers Agent, Client, Grant and Moved in a commit message can't be forged.
+//   - No edit overwrites a revision that its author hasn't seen, unless the edit
+//     asks for that (BaseAny).
+//   - Bytes are stored exactly as given: callers choose line endings, byte-order
+//     mark and final newline.
+//   - A wiki's commits are numbered 1, 2, 3 (seq) along first parents. Indexes and
+//     exports remember the last seq that they contain and catch up from there.
+//   - wiki.Key identifies a file and is unique. A folder has one spelling.
+//   - A file keeps its history when it moves, and when it is deleted and created
+//     again under the same name. A file that takes the name of a moved one is a
+//     different file.
+//   - The table `changes` is enough to rebuild every tree: applied commit by commit,
+//     removals first, it yields the tree of each commit. Exports are made from it,
+//     the commit objects and the blobs.
 //
-// It does not know who may do what, what a page means, or what is derived from
-// content: it finds links with a function that it is given, and says when there
-// is something new.
+// Every table starts with the wiki's slug, so that one database can hold many
+// wikis. The package doesn't check permissions, interpret pages or maintain
+// anything derived from them: callers pass in the function that finds links, and
+// a function that is called after each commit.
 package content
 
 import (
@@ -29,22 +37,22 @@ import (
 
 // Options of a Pool.
 type Options struct {
-	Dir     string // the directory wikis/, one folder a slug
-	MaxOpen int    // open wikis, 200 when 0; an idle one is closed to make room
-	// Links finds a page's outgoing links and tags when it is saved. It may run
-	// beside the save, so it has to recover from its own panics.
+	Dir     string // the directory wikis/, with a directory for each slug
+	MaxOpen int    // limit of open wikis, 200 if 0; idle ones are closed to stay below it
+	// Links finds a page's outgoing links and tags when it is saved. It can run in
+	// another goroutine than the save, so it must recover from its own panics.
 	Links func(page wiki.PageName, source []byte) []wiki.Link
-	// Committed is called after each commit, outside every lock: a hint for
-	// caches, indexes and live readers. It must not block.
+	// Committed is called after each commit, without locks held, as a hint for
+	// caches, indexes and live readers. It must not block. Can be nil.
 	Committed func(slug string, seq int64)
-	// Measured is told of each commit how it ended and how long it took; it must
-	// not block. May be nil.
+	// Measured is called after each attempt to commit, with its outcome and timing.
+	// It must not block. Can be nil.
 	Measured func(Measure)
 	Now      func() time.Time
 	Log      *slog.Logger
 }
 
-// Op is what an edit does.
+// Op is the operation of an edit.
 type Op int
 
 // The operations.
@@ -54,82 +62,83 @@ const (
 	Move             // rename Path to To; Data, if not nil, is the content after
 )
 
-// Base values with a meaning of their own.
+// Special values of Edit.Base.
 const (
-	BaseNone = ""  // Put: the file must not exist; what is there conflicts
-	BaseAny  = "*" // no check: for attachments that are replaced and for conversions
+	BaseNone = ""  // Put: the file must not exist, an existing one conflicts
+	BaseAny  = "*" // no check, for replacing attachments and for conversions
 )
 
-// An Edit changes one file. A new file joins the folders that are there: made in
-// "design/" it is stored in "Design/", if any file stays in that. A file cannot
-// have the name of a folder, in any spelling (ErrInvalid); "A.md" and "A/" are
-// two names. A move may change the spelling alone.
+// An Edit changes one file. A new file joins existing folders: created in
+// "design/", it is stored in "Design/" if that has other files. A file can't have
+// the name of a folder, in any spelling (ErrInvalid), but "A.md" and "A/" are two
+// names. A move can change only the spelling.
 type Edit struct {
 	Op   Op
-	Path string // file path; found by its key, so another spelling reaches the same file
+	Path string // looked up by its key, so any spelling reaches the same file
 	To   string
 	Data []byte
-	// Base is the blob id (40 digits) that the writer started from, which must be
-	// one that the file has had (else ErrInvalid, field "revision"). If it is not
-	// the current one, a Put is merged, or fails with *wiki.ConflictError; Delete
-	// and Move fail with ErrPrecondition. A Put with a base follows the file to
-	// where it was moved, and conflicts where it was deleted.
+	// Base is the id (40 digits) of the blob that the edit started from. The file
+	// must have had that blob (else ErrInvalid, field "revision"). If the file has
+	// changed since, a Put is merged or fails with *wiki.ConflictError; Delete and
+	// Move fail with ErrPrecondition. A Put with a base follows a file that was
+	// moved, and conflicts if it was deleted.
 	Base   string
-	Strict bool // do not merge: fail with ErrPrecondition
+	Strict bool // fail with ErrPrecondition instead of merging
 }
 
-// A Request is one commit to be.
+// A Request describes a commit to make.
 type Request struct {
 	Author  wiki.Caller
-	Message string // trailers that speak of grants or moves are taken out; a default is made when empty
+	Message string // reserved trailers are removed; if empty, a default describes the changes
 	Edits   []Edit // applied in order, all or none
 	Limits  wiki.Limits
-	// Retries: a request with the same key, caller and hash within 24 hours
-	// gets the first one's result; with another hash it is ErrInvalid.
+	// A request with the same key, caller and hash within 24 hours gets the result
+	// of the first one; with another hash it fails with ErrInvalid.
 	IdempotencyKey  string
 	IdempotencyHash string
-	// IdempotencyWindow is how long the key holds, where that is less than 24
-	// hours; then it can be used anew.
+	// IdempotencyWindow shortens the 24 hours, if it isn't 0. Afterwards the key can
+	// be used again.
 	IdempotencyWindow time.Duration
-	// DropDraft removes the author's draft of this path in the same transaction.
+	// DropDraft is a path; the author's draft of it is removed in the same
+	// transaction.
 	DropDraft string
 }
 
-// EditResult is what one edit came to.
+// EditResult is the outcome of one edit.
 type EditResult struct {
-	Path    string // where the file is now (a save follows a move)
+	Path    string // the current path of the file, since a save follows a move
 	Blob    string
 	Size    int64
 	Created bool
-	Merged  bool // with somebody else's edit
+	Merged  bool // with another person's edit
 }
 
-// A Result is what a commit came to.
+// A Result is the outcome of a commit.
 type Result struct {
 	Commit    wiki.Commit  // the new one; when Unchanged, the last one that changed the first path
 	Files     []EditResult // one for each edit
-	Unchanged bool         // every edit left things as they were: no commit was made
-	Replayed  bool         // an earlier request with this idempotency key did it
+	Unchanged bool         // the edits changed nothing, so no commit was made
+	Replayed  bool         // this is the result of an earlier request with the same idempotency key
 }
 
-// A Measure is what one commit cost. What it did not come to is zero.
+// A Measure is the cost of one commit. Stages that were not reached are zero.
 type Measure struct {
 	Outcome string // written, merged, unchanged, replayed, conflict, refused, failed
 	Prepare time.Duration
 	Wait    time.Duration // for other writers
 	Stage   time.Duration // reading, merging, hashing, writing
-	Sync    time.Duration // until it is on the disk
+	Sync    time.Duration // SQLite's COMMIT, which syncs the disk
 }
 
-// A LogFilter chooses commits.
+// A LogFilter selects commits.
 type LogFilter struct {
 	Before, After int64  // seq; 0 for no bound
 	PathPrefix    string // commits that touched it
 	// Author is a username, an agent's name in any case, or "agent for username".
-	// Imported commits have no author of these.
+	// It never matches imported commits.
 	Author    string
-	Agents    *bool // made by agents, or by people; an imported commit counts as a person's
-	Limit     int   // 50 when 0
+	Agents    *bool // true for commits by agents, false for people's and imported ones
+	Limit     int   // 50 if 0
 	Ascending bool
 }
 
@@ -141,11 +150,11 @@ type Stats struct {
 	HistoryBytes int64
 }
 
-// A Draft is unsaved text of one person for one page.
+// A Draft is a person's unsaved text for a page.
 type Draft struct {
 	Path     string
 	Text     []byte
 	Message  string
-	Base     string // blob id that it started from, "" for a new page
+	Base     string // id of the blob that it started from, "" for a new page
 	Modified time.Time
 }

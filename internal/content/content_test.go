@@ -23,10 +23,10 @@ var (
 	bot = wiki.Caller{User: ada.User, Agent: "Claude Code", Client: "token", Grant: "g1"}
 )
 
-// longTests reports whether the full counts are asked for (./check --long).
+// longTests reports whether tests should run at full length (./check --long).
 func longTests() bool { return os.Getenv("ROBOT_LONG") != "" }
 
-// A clock is the time of a test.
+// A clock is a test's clock.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -119,7 +119,7 @@ func TestSaveMergesAndConflicts(t *testing.T) {
 		t.Errorf("save from an unknown revision: %v", err)
 	}
 	if _, err := do(w, ada, Edit{Path: "Home.md", Data: yours}); !errors.As(err, &met) || met.BaseBlob != "" {
-		t.Errorf("creating what exists: %v", err)
+		t.Errorf("creating a file that exists: %v", err)
 	}
 	if now, _ := w.Head(); now != head {
 		t.Errorf("failed saves moved the head from %d to %d", head, now)
@@ -157,10 +157,10 @@ func TestSaveFollowsMovesAndKeepsTextOfDeletedPages(t *testing.T) {
 	if _, err := w.MovedTo(t.Context(), "Old.md"); !errors.Is(err, wiki.ErrNotFound) {
 		t.Errorf("a move to a deleted page leads somewhere: %v", err)
 	}
-	// A new page at the old name begins a life of its own.
+	// A new page with the old name has its own history.
 	must(t, w, ada, Edit{Path: "Old.md", Data: []byte("new\n")})
 	if f, _, err := w.ReadAt(t.Context(), "Old.md", moved.Commit.ID); !errors.Is(err, wiki.ErrNotFound) && f.Path == "Old.md" {
-		t.Errorf("the new page existed before it was made: %+v", f)
+		t.Errorf("the new page existed before it was created: %+v", f)
 	}
 }
 
@@ -193,7 +193,7 @@ func TestRevisions(t *testing.T) {
 	}
 }
 
-func TestTreesHaveNoFileAndFolderOfOneName(t *testing.T) {
+func TestFileAndFolderNamesDiffer(t *testing.T) {
 	w := newWiki(t, time.Now)
 	must(t, w, ada, Edit{Path: "Design/plan", Data: []byte("x")})
 	for _, path := range []string{"Design", "Design/plan/more.md", "design/PLAN/x/y.png"} {
@@ -222,9 +222,9 @@ func TestQuotas(t *testing.T) {
 		{"the second page, to the byte", "B.md", 40, nil},
 		{"a third page", "C.md", 1, wiki.ErrQuota},
 		{"one byte more", "B.md", 41, wiki.ErrQuota},
-		{"less is always fine", "B.md", 10, nil},
+		{"a smaller page, which always fits", "B.md", 10, nil},
 		{"a file over its limit", "A/f.png", 71, wiki.ErrTooLarge},
-		{"a file within everything", "A/f.png", 30, nil},
+		{"a file within all limits", "A/f.png", 30, nil},
 		{"an upload beyond the history", "A/g.png", 11, wiki.ErrQuota},
 		{"a page beyond the history", "B.md", 9, nil},
 	} {
@@ -336,7 +336,7 @@ func TestDrafts(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := w.Draft(t.Context(), "did:plc:ada", "P9.md"); !errors.Is(err, wiki.ErrNotFound) {
-		t.Errorf("the draft outlived the save: %v", err)
+		t.Errorf("the draft still exists after the save: %v", err)
 	}
 }
 
@@ -355,7 +355,7 @@ func TestPool(t *testing.T) {
 		}
 		must(t, w, ada, Edit{Path: "Home.md", Data: []byte(slug)})
 		release()
-		release() // twice does no harm
+		release() // calling it twice is harmless
 	}
 	if len(p.open) > 3 {
 		t.Errorf("%d wikis are open", len(p.open))
@@ -385,9 +385,9 @@ func TestPool(t *testing.T) {
 	_ = w
 }
 
-// TestPlans: what a page's history or links cost must not grow with the wiki,
-// so each of these queries has to look up by the key, not only by the wiki.
-func TestPlans(t *testing.T) {
+// TestQueryPlans: the cost of a page's history or links must not grow with the wiki,
+// so each of these queries has to use more of an index than the wiki's slug.
+func TestQueryPlans(t *testing.T) {
 	w := newWiki(t, time.Now)
 	must(t, w, ada, Edit{Path: "A.md", Data: []byte("[[B]]\n")})
 	must(t, w, ada, Edit{Op: Move, Path: "A.md", To: "C.md", Base: BaseAny})
@@ -407,7 +407,7 @@ func TestPlans(t *testing.T) {
 	w.HasOnlySeeds(t.Context())
 	w.EditsByGrant(t.Context())
 	for _, query := range w.reads.Queries() {
-		if !strings.HasPrefix(query, "SELECT") || strings.Contains(query, "FROM meta") || strings.Contains(query, "SELECT blob, why FROM withheld") { // all of it, when a wiki is opened
+		if !strings.HasPrefix(query, "SELECT") || strings.Contains(query, "FROM meta") || strings.Contains(query, "SELECT blob, why FROM withheld") { // read whole when a wiki is opened
 			continue
 		}
 		parameters := 0
@@ -422,7 +422,7 @@ func TestPlans(t *testing.T) {
 			var id, parent, unused int
 			var detail string
 			rows.Scan(&id, &parent, &unused, &detail)
-			if strings.HasPrefix(detail, "SCAN") && !strings.HasPrefix(detail, "SCAN CONSTANT") && !strings.HasPrefix(detail, "SCAN (") && detail != "SCAN first" /* two rows */ || strings.HasSuffix(detail, "(wiki=?)") && !strings.Contains(detail, "COVERING INDEX commits_grant") { // which has all that it counts, and nothing else
+			if strings.HasPrefix(detail, "SCAN") && !strings.HasPrefix(detail, "SCAN CONSTANT") && !strings.HasPrefix(detail, "SCAN (") && detail != "SCAN first" /* two rows */ || strings.HasSuffix(detail, "(wiki=?)") && !strings.Contains(detail, "COVERING INDEX commits_grant") { // the counting query reads only this index
 				t.Errorf("%s\n\tfor %s", detail, query)
 			}
 		}
@@ -430,9 +430,8 @@ func TestPlans(t *testing.T) {
 	}
 }
 
-// What is remembered of saved files is what the tables have, after whatever was
-// done to them.
-func TestFindIsLookup(t *testing.T) {
+// Find, which can answer from memory, agrees with Lookup after any edits.
+func TestFindAgreesWithLookup(t *testing.T) {
 	w := newWiki(t, time.Now)
 	r := rand.New(rand.NewPCG(3, 4))
 	paths := []string{"A.md", "a.md", "B.md", "Folder/C.md", "x.png"}
@@ -451,7 +450,7 @@ func TestFindIsLookup(t *testing.T) {
 		for _, path := range paths {
 			want, errWant := w.Lookup(t.Context(), path)
 			got, errGot := w.Find(t.Context(), path)
-			want = wiki.File{Path: want.Path, Blob: want.Blob, Mode: want.Mode, Size: want.Size, Seq: want.Seq} // without what Find does not tell
+			want = wiki.File{Path: want.Path, Blob: want.Blob, Mode: want.Mode, Size: want.Size, Seq: want.Seq} // the fields that Find fills in
 			if (errWant == nil) != (errGot == nil) || errGot == nil && got != want {
 				t.Fatalf("after edits %d (%v) %+v: %s is %+v (%v), found as %+v (%v)", i, failed, edits, path, want, errWant, got, errGot)
 			}

@@ -18,24 +18,24 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// The test binary is also the program that is killed or starved: a writer that
-// says on standard output what was acknowledged.
+// The test binary is also the program that is killed or gets storage errors: a
+// writer that prints acknowledged commits.
 func TestMain(m *testing.M) {
 	switch os.Getenv("ROBOT_TEST_WRITER") {
 	case "endless":
-		writeAndTell(1 << 30)
+		printSaves(1 << 30)
 	case "once":
-		writeAndTell(1)
+		printSaves(1)
 	case "again":
-		failAndTell()
+		saveUntilRecovered()
 	default:
 		os.Exit(m.Run())
 	}
 }
 
-// writeAndTell saves pages in the wiki ada of a directory, a commit of three
-// files each time, and prints each acknowledged commit, or the error.
-func writeAndTell(n int) {
+// printSaves saves pages in the wiki ada, three files per commit, and prints each
+// acknowledged commit, or the error.
+func printSaves(n int) {
 	p, err := NewPool(Options{Dir: os.Getenv("ROBOT_TEST_DIR"), Now: time.Now})
 	if err != nil {
 		fmt.Println("error", err)
@@ -66,9 +66,9 @@ func writeAndTell(n int) {
 	os.Exit(0)
 }
 
-// failAndTell saves until something fails, and then once more, which must work
-// without a new start.
-func failAndTell() {
+// saveUntilRecovered saves until a save fails, then until one succeeds again in the
+// same process.
+func saveUntilRecovered() {
 	p, err := NewPool(Options{Dir: os.Getenv("ROBOT_TEST_DIR"), Now: time.Now})
 	if err != nil {
 		fmt.Println("error", err)
@@ -97,16 +97,16 @@ func failAndTell() {
 	os.Exit(0)
 }
 
-func writer(dir, mode string, wrap ...string) *exec.Cmd {
+func writerCommand(dir, mode string, wrap ...string) *exec.Cmd {
 	args := append(wrap, os.Args[0])
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Env = append(os.Environ(), "ROBOT_TEST_WRITER="+mode, "ROBOT_TEST_DIR="+dir)
 	return cmd
 }
 
-// healthy opens the wiki and checks its database, that its counters are right,
-// and that the acknowledged commits are there. It answers the head.
-func healthy(t *testing.T, dir string, acknowledged map[int64]string) int64 {
+// checkWiki checks the wiki's database, its counters, and that it has all
+// acknowledged commits. It returns the seq of the head.
+func checkWiki(t *testing.T, dir string, acknowledged map[int64]string) int64 {
 	t.Helper()
 	p, err := NewPool(Options{Dir: dir, Now: time.Now})
 	if err != nil {
@@ -164,7 +164,7 @@ func healthy(t *testing.T, dir string, acknowledged map[int64]string) int64 {
 	return head
 }
 
-func created(t *testing.T) string {
+func newWikiDir(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	p, err := NewPool(Options{Dir: dir, Now: time.Now})
@@ -178,8 +178,8 @@ func created(t *testing.T) string {
 	return dir
 }
 
-// TestKilledWriterLosesNothing: a crash (kill -9) at a random moment loses no
-// acknowledged save, and the next start needs no help.
+// TestKilledWriterLosesNothing: kill -9 at a random moment loses no acknowledged
+// save, and the next start works without repair.
 func TestKilledWriterLosesNothing(t *testing.T) {
 	t.Parallel()
 	kills := 40
@@ -189,11 +189,11 @@ func TestKilledWriterLosesNothing(t *testing.T) {
 	if testing.Short() {
 		kills = 5
 	}
-	dir := created(t)
+	dir := newWikiDir(t)
 	r := rand.New(rand.NewPCG(7, uint64(time.Now().UnixNano())))
 	total := 0
 	for range kills {
-		cmd := writer(dir, "endless")
+		cmd := writerCommand(dir, "endless")
 		out, err := cmd.StdoutPipe()
 		if err != nil {
 			t.Fatal(err)
@@ -203,57 +203,57 @@ func TestKilledWriterLosesNothing(t *testing.T) {
 		}
 		acknowledged := map[int64]string{}
 		lines := bufio.NewScanner(out)
-		lines.Scan() // the first save: it is under way
-		tell(t, acknowledged, lines.Text())
+		lines.Scan() // the first save
+		parseSaved(t, acknowledged, lines.Text())
 		time.AfterFunc(time.Duration(r.IntN(40_000))*time.Microsecond, func() { cmd.Process.Kill() })
 		for lines.Scan() {
-			tell(t, acknowledged, lines.Text())
+			parseSaved(t, acknowledged, lines.Text())
 		}
 		cmd.Wait()
 		total += len(acknowledged)
-		healthy(t, dir, acknowledged)
+		checkWiki(t, dir, acknowledged)
 	}
 	t.Logf("measured: %d kills, %d acknowledged saves, none lost", kills, total)
 }
 
-func tell(t *testing.T, acknowledged map[int64]string, line string) {
+func parseSaved(t *testing.T, acknowledged map[int64]string, line string) {
 	t.Helper()
 	var seq int64
 	var id string
 	if n, _ := fmt.Sscanf(line, "saved %d %40s", &seq, &id); n != 2 || len(id) != 40 {
-		t.Fatalf("the writer said %q", line)
+		t.Fatalf("the writer printed %q", line)
 	}
 	acknowledged[seq] = id
 }
 
-// TestFailingStorage makes the Nth write or sync of a save fail, for every N
-// until the save succeeds. Each ends in a clear error and an unharmed wiki.
+// TestFailingStorage makes the Nth write or sync of a save fail, for every N until
+// the save succeeds. Each failure is a storage error and leaves an intact wiki.
 func TestFailingStorage(t *testing.T) {
 	t.Parallel()
 	strace := findStrace(t)
 	for _, call := range []struct{ names, fault string }{{"pwrite64", "ENOSPC"}, {"pwrite64", "EIO"}, {"fsync,fdatasync", "EIO"}} {
 		t.Run(call.names+" "+call.fault, func(t *testing.T) {
 			t.Parallel()
-			dir := created(t)
-			want := healthy(t, dir, nil)
+			dir := newWikiDir(t)
+			want := checkWiki(t, dir, nil)
 			failures := 0
 			for n := 1; ; n++ {
 				if n > 400 {
 					t.Fatal("the save never succeeds")
 				}
-				cmd := writer(dir, "once", strace, "-f", "-qq", "-o", os.DevNull, "-e", "trace="+call.names,
+				cmd := writerCommand(dir, "once", strace, "-f", "-qq", "-o", os.DevNull, "-e", "trace="+call.names,
 					"-e", fmt.Sprintf("inject=%s:error=%s:when=%d+", call.names, call.fault, n))
 				out, _ := cmd.Output()
 				got := string(out)
 				saved := strings.Contains(got, "saved ")
 				if saved {
 					acknowledged := map[int64]string{}
-					tell(t, acknowledged, got[strings.Index(got, "saved "):])
-					healthy(t, dir, acknowledged)
+					parseSaved(t, acknowledged, got[strings.Index(got, "saved "):])
+					checkWiki(t, dir, acknowledged)
 					break
 				}
 				if !strings.Contains(got, "error ") {
-					t.Fatalf("fault %d: the writer said %q", n, got)
+					t.Fatalf("fault %d: the writer printed %q", n, got)
 				}
 				if strings.HasPrefix(got, "open\n") {
 					failures++
@@ -261,14 +261,14 @@ func TestFailingStorage(t *testing.T) {
 						t.Errorf("fault %d: not a storage error: %q", n, got)
 					}
 				}
-				if head := healthy(t, dir, map[int64]string{}); head != want {
-					// The commit was on disk although its acknowledgement failed:
-					// that may be, but only as a whole.
+				if head := checkWiki(t, dir, map[int64]string{}); head != want {
+					// The commit reached the disk although its acknowledgement
+					// failed. That's allowed if the commit is complete.
 					want = head
 				}
 			}
 			if failures == 0 {
-				t.Error("no save was made to fail")
+				t.Error("no save failed")
 			}
 			t.Logf("measured: %d failed saves", failures)
 		})
@@ -290,8 +290,8 @@ func findStrace(t *testing.T) string {
 	return strace
 }
 
-// TestStorageThatRecovers makes one write or sync fail and no other: the writer
-// goes on in the same process, on what was acknowledged.
+// TestStorageThatRecovers makes a single write or sync fail: the writer continues in
+// the same process, based on the acknowledged saves.
 func TestStorageThatRecovers(t *testing.T) {
 	t.Parallel()
 	strace := findStrace(t)
@@ -301,11 +301,11 @@ func TestStorageThatRecovers(t *testing.T) {
 	}{{"pwrite64", 60, 3}, {"fsync,fdatasync", 8, 1}} {
 		t.Run(call.names, func(t *testing.T) {
 			t.Parallel()
-			dir := created(t)
+			dir := newWikiDir(t)
 			acknowledged := map[int64]string{}
 			failures := 0
 			for n := 1; n <= call.last; n += call.step {
-				cmd := writer(dir, "again", strace, "-f", "-qq", "-o", os.DevNull, "-e", "trace="+call.names,
+				cmd := writerCommand(dir, "again", strace, "-f", "-qq", "-o", os.DevNull, "-e", "trace="+call.names,
 					"-e", fmt.Sprintf("inject=%s:error=EIO:when=%d", call.names, n))
 				out, _ := cmd.Output()
 				failed := false
@@ -317,29 +317,29 @@ func TestStorageThatRecovers(t *testing.T) {
 						failed = true
 						failures++
 					case strings.HasPrefix(line, "saved "):
-						tell(t, acknowledged, line)
+						parseSaved(t, acknowledged, line)
 						failed = false
 					default:
-						if i > 0 || !strings.HasPrefix(line, "error ") { // the opening may fail
-							t.Fatalf("fault %d: the writer said %q", n, out)
+						if i > 0 || !strings.HasPrefix(line, "error ") { // opening the wiki can fail
+							t.Fatalf("fault %d: the writer printed %q", n, out)
 						}
 					}
 				}
 				if failed {
 					t.Fatalf("fault %d: no save worked after it: %q", n, out)
 				}
-				healthy(t, dir, maps.Clone(acknowledged))
+				checkWiki(t, dir, maps.Clone(acknowledged))
 			}
 			if failures == 0 {
-				t.Error("no save was made to fail")
+				t.Error("no save failed")
 			}
 			t.Logf("measured: %d failed saves, each followed by one that worked", failures)
 		})
 	}
 }
 
-// TestWritersLoseNothing: writers that edit the same pages at once lose no
-// acknowledged line.
+// TestWritersLoseNothing: concurrent writers on the same pages lose no acknowledged
+// line.
 func TestWritersLoseNothing(t *testing.T) {
 	const writers, pages = 8, 20
 	each := 60
@@ -387,9 +387,8 @@ func TestWritersLoseNothing(t *testing.T) {
 	}
 }
 
-// addLine adds a line to a writer's section from a reading that may be stale by
-// the time it is saved. A conflict is answered as a person would: with the same
-// edit on the newer text.
+// addLine adds a line to a writer's section, based on a revision that can be outdated
+// by the time of the save. After a conflict it makes the same edit on the newer text.
 func addLine(w *Wiki, path string, n int, line string) error {
 	for {
 		f, data, err := w.Read(context.Background(), path)

@@ -8,10 +8,11 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// maxDrafts bounds a person's drafts in one wiki; the oldest give way.
+// maxDrafts limits a person's drafts in one wiki; the oldest are dropped.
 const maxDrafts = 100
 
-// SaveDraft keeps a person's draft of a page, at most 100 a person.
+// SaveDraft stores a person's draft of a page. Beyond 100 drafts the oldest are
+// dropped.
 func (w *Wiki) SaveDraft(ctx context.Context, did string, d Draft) error {
 	err := w.inWriteTx(ctx, func(t *tx) error {
 		if err := t.exec(`INSERT INTO drafts VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
@@ -31,7 +32,7 @@ func nonNil(text []byte) []byte {
 	return text
 }
 
-// Draft reads it; ErrNotFound if there is none.
+// Draft returns a person's draft of a page; ErrNotFound if there is none.
 func (w *Wiki) Draft(ctx context.Context, did, path string) (Draft, error) {
 	var d Draft
 	var at int64
@@ -41,7 +42,7 @@ func (w *Wiki) Draft(ctx context.Context, did, path string) (Draft, error) {
 	return d, wrapError(err, "draft of %s/%s", w.slug, path)
 }
 
-// DropDraft removes it; no error if there is none.
+// DropDraft removes a person's draft of a page; no error if there is none.
 func (w *Wiki) DropDraft(ctx context.Context, did, path string) error {
 	err := w.inWriteTx(ctx, func(t *tx) error { return t.dropDraft(did, path) }, nil)
 	return wrapError(err, "drop the draft of %s/%s", w.slug, path)
@@ -51,8 +52,8 @@ func (t *tx) dropDraft(did, path string) error {
 	return t.exec("DELETE FROM drafts WHERE wiki = $1 AND did = $2 AND key = $3", t.w.slug, did, wiki.Key(path))
 }
 
-// ForgetUser removes what the wiki keeps for a person apart from its history:
-// drafts, reading places, and results of requests that might be retried.
+// ForgetUser removes what the wiki stores for a person besides its history: drafts,
+// review marks, and results of idempotent requests.
 func (w *Wiki) ForgetUser(ctx context.Context, did string) error {
 	err := w.inWriteTx(ctx, func(t *tx) error {
 		for _, statement := range []string{

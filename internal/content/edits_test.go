@@ -35,9 +35,9 @@ func history(t testing.TB, w *Wiki, path string) []string {
 	return lines
 }
 
-// TestEditsOfOneRequest: the changes that a commit records are what became of
-// each file, however the edits went about it.
-func TestEditsOfOneRequest(t *testing.T) {
+// TestChangesOfSeveralEdits: a commit records the net change of each file, whichever
+// edits produced it.
+func TestChangesOfSeveralEdits(t *testing.T) {
 	a, b := revision("a\n"), revision("b\n")
 	for _, tt := range []struct {
 		what  string
@@ -46,11 +46,11 @@ func TestEditsOfOneRequest(t *testing.T) {
 	}{
 		{"a chain of moves", []Edit{move("A.md", "X.md"), move("X.md", "Y.md")},
 			[]wiki.Change{{Path: "Y.md", From: "A.md", Kind: wiki.Moved, Old: a, New: a}}},
-		{"an exchange of names", []Edit{move("A.md", "X.md"), move("B.md", "A.md"), move("X.md", "B.md")},
+		{"two files swap names", []Edit{move("A.md", "X.md"), move("B.md", "A.md"), move("X.md", "B.md")},
 			[]wiki.Change{{Path: "A.md", From: "B.md", Kind: wiki.Moved, Old: b, New: b}, {Path: "B.md", From: "A.md", Kind: wiki.Moved, Old: a, New: a}}},
 		{"a new page at the old name", []Edit{move("A.md", "X.md"), add("A.md", "new\n")},
 			[]wiki.Change{{Path: "A.md", Kind: wiki.Added, New: revision("new\n")}, {Path: "X.md", From: "A.md", Kind: wiki.Moved, Old: a, New: a}}},
-		{"a save of what was just moved", []Edit{move("A.md", "X.md"), {Path: "A.md", Base: a, Data: []byte("more\n")}},
+		{"a save to a page that was just moved", []Edit{move("A.md", "X.md"), {Path: "A.md", Base: a, Data: []byte("more\n")}},
 			[]wiki.Change{{Path: "X.md", From: "A.md", Kind: wiki.Moved, Old: a, New: revision("more\n")}}},
 		{"moved, then deleted", []Edit{move("A.md", "X.md"), remove("X.md")},
 			[]wiki.Change{{Path: "A.md", Kind: wiki.Deleted, Old: a}}},
@@ -59,11 +59,11 @@ func TestEditsOfOneRequest(t *testing.T) {
 		{"deleted and written again", []Edit{remove("A.md"), add("a.md", "new\n")},
 			[]wiki.Change{{Path: "A.md", Kind: wiki.Modified, Old: a, New: revision("new\n")}}},
 		{"deleted and written as it was", []Edit{remove("A.md"), add("A.md", "a\n")}, nil},
-		{"moved onto what is deleted", []Edit{remove("A.md"), move("B.md", "A.md")},
+		{"moved onto a deleted file", []Edit{remove("A.md"), move("B.md", "A.md")},
 			[]wiki.Change{{Path: "A.md", Kind: wiki.Deleted, Old: a}, {Path: "A.md", From: "B.md", Kind: wiki.Moved, Old: b, New: b}}},
-		{"made, then deleted", []Edit{add("X.md", "x\n"), remove("X.md")}, nil},
-		{"there and back", []Edit{move("A.md", "X.md"), move("X.md", "A.md")}, nil},
-		{"another case alone", []Edit{move("A.md", "a.md")},
+		{"created, then deleted", []Edit{add("X.md", "x\n"), remove("X.md")}, nil},
+		{"moved there and back", []Edit{move("A.md", "X.md"), move("X.md", "A.md")}, nil},
+		{"only the case changes", []Edit{move("A.md", "a.md")},
 			[]wiki.Change{{Path: "a.md", From: "A.md", Kind: wiki.Moved, Old: a, New: a}}},
 	} {
 		t.Run(tt.what, func(t *testing.T) {
@@ -89,12 +89,12 @@ func TestEditsOfOneRequest(t *testing.T) {
 	}
 }
 
-// TestLives: who has had a name, and where they went.
-func TestLives(t *testing.T) {
+// TestHistoryThroughMoves: histories and moves of files that shared names.
+func TestHistoryThroughMoves(t *testing.T) {
 	w := newWiki(t, time.Now)
 	for _, e := range []Edit{
-		add("A.md", "first\n"), move("A.md", "B.md"), move("B.md", "C.md"), // C began as A
-		add("D.md", "other\n"), move("D.md", "B.md"), move("B.md", "E.md"), // E began as D, and passed B after it
+		add("A.md", "first\n"), move("A.md", "B.md"), move("B.md", "C.md"), // C was created as A
+		add("D.md", "other\n"), move("D.md", "B.md"), move("B.md", "E.md"), // E was created as D and had the name B after C
 		add("A.md", "second\n"), remove("A.md"),
 		add("F.md", "third\n"), remove("F.md"), add("F.md", "again\n"),
 		add("G.md", "fourth\n"), move("G.md", "H.md"), remove("H.md"), add("H.md", "unrelated\n"),
@@ -119,7 +119,7 @@ func TestLives(t *testing.T) {
 		}
 	}
 	if _, err := w.History(t.Context(), "Never.md", 0, 0); !errors.Is(err, wiki.ErrNotFound) {
-		t.Errorf("history of what never was: %v", err)
+		t.Errorf("history of a file that never existed: %v", err)
 	}
 	first, err := w.Log(t.Context(), LogFilter{Ascending: true, Limit: 1})
 	if err != nil {
@@ -138,7 +138,7 @@ func TestLives(t *testing.T) {
 	}
 }
 
-// TestBases: a base is a revision that this very file has had.
+// TestBases: a base must be a revision of the same file.
 func TestBases(t *testing.T) {
 	w := newWiki(t, time.Now)
 	must(t, w, ada, add("A.md", "a\n"))
@@ -154,9 +154,9 @@ func TestBases(t *testing.T) {
 		want             error
 	}{
 		{"another file's revision", "A.md", revision("b\n"), false, wiki.ErrInvalid},
-		{"a revision of nothing", "A.md", revision("never\n"), false, wiki.ErrInvalid},
-		{"not even an id", "A.md", "' OR 1=1", false, wiki.ErrInvalid},
-		{"a revision of a file that never was", "Never.md", revision("a\n"), false, wiki.ErrInvalid},
+		{"a revision of no file", "A.md", revision("never\n"), false, wiki.ErrInvalid},
+		{"not an id", "A.md", "' OR 1=1", false, wiki.ErrInvalid},
+		{"a revision of a file that never existed", "Never.md", revision("a\n"), false, wiki.ErrInvalid},
 		{"its own old revision", "A.md", revision("a\n"), false, wiki.ErrConflict},
 		{"its own old revision, strictly", "A.md", revision("a\n"), true, wiki.ErrPrecondition},
 		{"none, strictly", "A.md", BaseNone, true, wiki.ErrPrecondition},
@@ -177,8 +177,8 @@ func TestBases(t *testing.T) {
 	}
 }
 
-// TestFoldersKeepOneSpelling: files join the folder that is there, and a folder
-// whose files all move may be spelled anew.
+// TestFoldersKeepOneSpelling: files join existing folders, and a folder's spelling
+// can change if all its files move.
 func TestFoldersKeepOneSpelling(t *testing.T) {
 	w := newWiki(t, time.Now)
 	must(t, w, ada, add("Design/A.md", "a\n"), add("design/Sub/B.md", "b\n"))
@@ -203,8 +203,8 @@ func TestFoldersKeepOneSpelling(t *testing.T) {
 	}
 }
 
-// TestHistoryBytes: content that is stored already costs nothing, and what is
-// larger than its limit may be cut down.
+// TestHistoryBytes: content that is already stored isn't counted again, and a file
+// over its limit can be made smaller.
 func TestHistoryBytes(t *testing.T) {
 	w := newWiki(t, time.Now)
 	l := wiki.Limits{Pages: 9, CurrentBytes: 100, HistoryBytes: 20, PageBytes: 10, AttachmentBytes: 10}
@@ -224,7 +224,7 @@ func TestHistoryBytes(t *testing.T) {
 		{"the same content again", l, add("g.png", "0123456789"), nil},
 		{"to the byte", l, add("h.png", "abcdefghij"), nil},
 		{"one byte more", l, add("i.png", "x"), wiki.ErrQuota},
-		{"what was there before", l, add("f.png", "abcdefghij"), nil},
+		{"the content of another file", l, add("f.png", "abcdefghij"), nil},
 		{"a page of 40 bytes", large, add("P.md", strings.Repeat("p", 40)), nil},
 		{"cut down to 30, under the smaller limit", l, add("P.md", strings.Repeat("p", 30)), nil},
 		{"grown to 31", l, add("P.md", strings.Repeat("p", 31)), wiki.ErrTooLarge},
@@ -244,8 +244,8 @@ func TestHistoryBytes(t *testing.T) {
 	}
 }
 
-// TestForgedTrailers: whatever a message says, only the grant speaks of agents,
-// by git's own reading of the commit.
+// TestForgedTrailers: whatever the message, git reads agents, clients and grants
+// from the commit only as the caller has them.
 func TestForgedTrailers(t *testing.T) {
 	w := newWiki(t, time.Now)
 	for _, who := range []wiki.Caller{ada, bot} {
@@ -253,7 +253,7 @@ func TestForgedTrailers(t *testing.T) {
 			"Note\n\nAgent: Evil", "Note\n\nagent:Evil\nGRANT : Evil\n", "Note\n\nSigned-off-by: me\nClient: Evil\n and more Evil\nprose",
 			"Note\n\nAgent: Evil\n\nGrant: Evil\n\nMoved: Evil -> Evil", "Agent: Evil", "\n\n\nMoved: Evil -> Evil\n", "Note\r\n\r\nAgent: Evil\r\n",
 			"Note\n\nAgent: Evil\n\tEvil\n\vEvil", "Note\n\n(cherry picked from commit 1)\nAgent: Evil", "x\n\nCo-authored-by: you\nAgent: Evil",
-			// What git passes over must not hide the paragraph before it from us.
+			// Lines that git skips must not hide the paragraph before them.
 			"Note\n\nAgent: Evil\n# comment", "Note\n\nGrant: Evil\n\n# comment\n", "Note\n\nAgent: Evil\n\nConflicts:\n\tfile",
 			"Note\n\n# comment\n\nAgent: Evil\n\n#\n\nGrant: Evil\n\n#", "# Note\nAgent: Evil", "#\n\nAgent: Evil", "Note\nMoved: Evil\n\n#",
 		} {

@@ -13,31 +13,31 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// packBytes is when a stretch of history is handed out as one pack.
+// packBytes is the size at which a pack is handed out.
 const packBytes = 16 << 20
 
-// exportBatch is how many commits are read by one statement.
+// exportBatch is the number of commits that one statement reads.
 const exportBatch = 200
 
-// An ExportedPack is a stretch of history as git has it. Its objects link to each
-// other and to those of the commits before.
+// An ExportedPack is a range of commits with their new objects. These refer to each
+// other and to objects of earlier commits.
 type ExportedPack struct {
 	Pack    *gitrepo.Pack
-	Seq     int64  // of its last commit
-	Head    string // and its id
+	Seq     int64  // of the last commit
+	Head    string // id of the last commit
 	Commits int
 }
 
-// ErrMismatch says that the rows do not give the objects that were promised.
-var ErrMismatch = errors.New("content: what is stored is not what its id says")
+// ErrMismatch reports that stored rows don't produce an object with the expected id.
+var ErrMismatch = errors.New("content: stored object doesn't match its id")
 
-// Export hands out what came after commit `after` (0: all), in packs of bounded
-// size, oldest first, as of one moment. The objects are made of the rows alone:
-// blobs and commits as they are, trees anew. ErrMismatch where a tree, a commit or
-// the head then has another id than it should; blobs whoever reads the pack has
-// to check. With an imported pack trees may be in that instead: that they are has
-// to be checked as well.
-func (w *Wiki) Export(ctx context.Context, after int64, imported bool, take func(ExportedPack) error) error {
+// Export calls emit with the commits after a seq (0 for all), in packs of bounded
+// size, oldest first, from one snapshot. Commits and blobs are copied from their
+// rows, trees are rebuilt from the changes. It fails with ErrMismatch if a tree, a
+// commit or the head has another id than expected. It doesn't check blobs: the
+// reader of the pack must. If the wiki has an imported pack, trees can be in that
+// instead, which the reader must check too.
+func (w *Wiki) Export(ctx context.Context, after int64, imported bool, emit func(ExportedPack) error) error {
 	err := w.inSnapshot(ctx, func(q querier) error {
 		var head string
 		if err := q.queryRow(ctx, "SELECT head FROM meta WHERE wiki = $1", w.slug).Scan(&head); err != nil {
@@ -47,14 +47,14 @@ func (w *Wiki) Export(ctx context.Context, after int64, imported bool, take func
 		if err != nil {
 			return err
 		}
-		x := exporter{ctx: ctx, q: q, slug: w.slug, files: files, take: take, seen: map[string]bool{}, imported: imported}
+		x := exporter{ctx: ctx, q: q, slug: w.slug, files: files, emit: emit, seen: map[string]bool{}, imported: imported}
 		for {
 			commits, err := rawCommitsAfter(ctx, q, w.slug, after)
 			if err != nil {
 				return err
 			}
 			if len(commits) == 0 && x.last != "" && x.last != head {
-				return fmt.Errorf("%w: the last commit is %s, the head %s", ErrMismatch, x.last, head)
+				return fmt.Errorf("%w: the last commit is %s, the head is %s", ErrMismatch, x.last, head)
 			}
 			if len(commits) == 0 {
 				return x.flush()
@@ -70,9 +70,8 @@ func (w *Wiki) Export(ctx context.Context, after int64, imported bool, take func
 	return wrapError(err, "export %s", w.slug)
 }
 
-// ImportedPack is what an import brought that Export does not hand out, as a git
-// pack; nil when there is nothing. It may link to what Export gives, and the
-// reverse.
+// ImportedPack returns the objects of an import that Export doesn't hand out, as a
+// git pack; nil if there are none. Its objects and Export's can refer to each other.
 func (w *Wiki) ImportedPack(ctx context.Context) (*bytes.Buffer, error) {
 	var pack *bytes.Buffer
 	err := forEachRow(ctx, w, func(rows *sql.Rows) error {
@@ -89,7 +88,7 @@ func (w *Wiki) ImportedPack(ctx context.Context) (*bytes.Buffer, error) {
 	return pack, wrapError(err, "imported objects of %s", w.slug)
 }
 
-// Tags gives the ids that tags name, of commits or of tag objects.
+// Tags returns the imported tags: ids of commits or of tag objects by name.
 func (w *Wiki) Tags(ctx context.Context) (map[string]string, error) {
 	tags := map[string]string{}
 	err := forEachRow(ctx, w, func(rows *sql.Rows) error {
@@ -101,8 +100,8 @@ func (w *Wiki) Tags(ctx context.Context) (map[string]string, error) {
 	return tags, wrapError(err, "tags of %s", w.slug)
 }
 
-// SeqOf is the number of a commit by its whole id. ErrGone: it was replaced by
-// an import; ErrNotFound: there never was such a commit.
+// SeqOf returns the number of a commit by its whole id. It fails with ErrGone if an
+// import has replaced the commit, ErrNotFound if there never was one.
 func (w *Wiki) SeqOf(ctx context.Context, id string) (int64, error) {
 	var seq int64
 	err := w.queryRow(ctx, "SELECT seq FROM commits WHERE wiki = $1 AND oid = $2", w.slug, id).Scan(&seq)
@@ -114,7 +113,7 @@ func (w *Wiki) SeqOf(ctx context.Context, id string) (int64, error) {
 	return seq, wrapError(err, "commit %s/%s", w.slug, id)
 }
 
-// replaced is an error of kind ErrGone for the digits of a commit that an import
+// replacedError returns an ErrGone if the digits match a commit that an import
 // replaced, else nil.
 func (w *Wiki) replacedError(ctx context.Context, digits string) error {
 	var id string
@@ -126,10 +125,10 @@ func (w *Wiki) replacedError(ctx context.Context, digits string) error {
 	case err != nil:
 		return err
 	}
-	return wiki.Problemf(wiki.ErrGone, "revision", "This revision was of the first pages, which an import has replaced.")
+	return wiki.Problemf(wiki.ErrGone, "revision", "This revision belongs to the first pages of this wiki, which an import has replaced.")
 }
 
-// inSnapshot lets f read one state of the database.
+// inSnapshot runs f on a snapshot of the database.
 func (w *Wiki) inSnapshot(ctx context.Context, f func(querier) error) error {
 	if w.gone.Load() {
 		return wiki.ErrNotFound
@@ -159,12 +158,12 @@ type exporter struct {
 	q     querier
 	slug  string
 	files *gitrepo.Files
-	seen  map[string]bool // blobs and trees handed out
-	take  func(ExportedPack) error
+	seen  map[string]bool // blobs and trees handed out so far
+	emit  func(ExportedPack) error
 	out   ExportedPack
 	last  string // id of the newest commit
 
-	imported bool // trees may be elsewhere
+	imported bool // trees can be in the imported pack
 }
 
 func (x *exporter) add(c rawCommit) error {
@@ -195,7 +194,7 @@ func (x *exporter) add(c rawCommit) error {
 			}
 		}
 	case !x.imported:
-		return fmt.Errorf("%w: commit %d (%s) gives the tree %s", ErrMismatch, c.seq, c.id, root)
+		return fmt.Errorf("%w: the changes of commit %d (%s) produce tree %s", ErrMismatch, c.seq, c.id, root)
 	}
 	if is := gitrepo.ObjectID("commit", c.raw); is != c.id {
 		return fmt.Errorf("%w: commit %d is %s, not %s", ErrMismatch, c.seq, is, c.id)
@@ -215,10 +214,10 @@ func (x *exporter) flush() error {
 	}
 	out := x.out
 	x.out = ExportedPack{}
-	return x.take(out)
+	return x.emit(out)
 }
 
-// A rawCommit is a commit's object and what it changed, with modes.
+// A rawCommit is a commit object and its changes, with modes.
 type rawCommit struct {
 	seq     int64
 	id      string
@@ -231,7 +230,8 @@ type rawChange struct {
 	mode uint32
 }
 
-// apply changes a tree as the commit did: names are freed before they are taken.
+// apply applies the commit's changes to a tree. Names are freed before they are
+// used again.
 func (c *rawCommit) apply(files *gitrepo.Files) {
 	for _, ch := range c.changes {
 		switch ch.Kind {
@@ -248,7 +248,7 @@ func (c *rawCommit) apply(files *gitrepo.Files) {
 	}
 }
 
-// rawCommitsAfter reads the next commits.
+// rawCommitsAfter reads the next exportBatch commits after a seq.
 func rawCommitsAfter(ctx context.Context, q querier, slug string, after int64) ([]rawCommit, error) {
 	var list []rawCommit
 	err := forEachRow(ctx, q, func(rows *sql.Rows) error {
@@ -267,7 +267,7 @@ func rawCommitsAfter(ctx context.Context, q querier, slug string, after int64) (
 		if err := rows.Scan(&seq, &ch.Path, &ch.From, &ch.Kind, &ch.Old, &ch.New, &ch.mode); err != nil {
 			return err
 		}
-		if i := seq - first; i < int64(len(list)) { // they are numbered without gaps
+		if i := seq - first; i < int64(len(list)) { // seqs have no gaps
 			list[i].changes = append(list[i].changes, ch)
 		}
 		return nil
@@ -275,8 +275,8 @@ func rawCommitsAfter(ctx context.Context, q querier, slug string, after int64) (
 	return list, err
 }
 
-// treeAt is the tree of a commit: that of the head, with what came after it
-// undone, so that it costs as much as there is to undo.
+// treeAt returns the tree of a commit. It undoes later commits on the head's tree,
+// so its cost grows with their number.
 func treeAt(ctx context.Context, q querier, slug string, seq int64) (*gitrepo.Files, error) {
 	files := gitrepo.NewFiles()
 	if seq == 0 {
@@ -312,7 +312,7 @@ func treeAt(ctx context.Context, q querier, slug string, seq int64) (*gitrepo.Fi
 	return files, nil
 }
 
-// undo is the reverse of apply.
+// undo reverses apply.
 func (c *rawCommit) undo(ctx context.Context, q querier, slug string, files *gitrepo.Files) error {
 	for _, ch := range c.changes {
 		if ch.Kind != wiki.Deleted {

@@ -14,8 +14,8 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// TestIDsAreGits replays random histories with git fast-import, from what the
-// log says, and compares every commit's id.
+// TestIDsAreGits replays random histories with git fast-import, from the log, and
+// compares every commit's id.
 func TestIDsAreGits(t *testing.T) {
 	rounds := 3
 	if longTests() {
@@ -32,7 +32,7 @@ func TestIDsAreGits(t *testing.T) {
 var oddNames = []string{"Home.md", "Design/VPS_Architecture.md", "Design/VPS_Architecture/diagram.png", "Größe/Ü.md", "日本語/ページ.md", "a b/c d.md",
 	"Design.md", "Design-x.md", "Design0.md", "\"quoted\".md", "tab.md", "emoji-🙂.md", "deep/er/and/deep/er.md", "deep/er.md", "x.PDF", "-dash.md", "semi;colon$(x).md"}
 
-// scribble makes random commits: edits, merges of stale ones, renames, deletes.
+// scribble makes random commits: edits, merges of outdated ones, moves, deletions.
 func scribble(t *testing.T, w *Wiki, c *clock, r *rand.Rand, commits int) {
 	t.Helper()
 	stale := map[string]string{}
@@ -82,7 +82,7 @@ func compareWithGit(t *testing.T, w *Wiki) {
 		_, message, _ := strings.Cut(string(raw), "\n\n")
 		at := c.Time.Unix()
 		fmt.Fprintf(&in, "commit refs/heads/main\nauthor %s <%s> %d +0000\ncommitter robot.wtf <noreply@robot.wtf> %d +0000\ndata %d\n%s", c.Author.Username, c.Author.DID, at, at, len(message), message)
-		for _, ch := range c.Changes { // names are freed before they are taken
+		for _, ch := range c.Changes { // names are freed before they are used again
 			if ch.From != "" {
 				fmt.Fprintf(&in, "D %s\n", quoted(ch.From))
 			} else if ch.New == "" {

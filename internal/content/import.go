@@ -16,40 +16,42 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// SeedMessage is that of the commit that a new wiki begins with.
+// SeedMessage is the message of a new wiki's first commit.
 const SeedMessage = "Start the wiki"
 
-// packPart is how many bytes of a pack one row holds.
+// packPart is the number of bytes of a pack in one row.
 const packPart = 1 << 20
 
-// HasOnlySeeds reports whether nobody has written in the wiki: it is empty, or has the
-// commit alone that it began with.
+// HasOnlySeeds reports whether nobody has written in the wiki: it is empty or has
+// only the commit that it was created with.
 func (w *Wiki) HasOnlySeeds(ctx context.Context) (bool, error) { return hasOnlySeeds(ctx, w, w.slug) }
 
 func hasOnlySeeds(ctx context.Context, q querier, slug string) (bool, error) {
 	var n, seeds int
-	// The needless condition lets SQLite go along the commits' own order.
+	// The redundant condition lets SQLite read commits in the table's order.
 	err := q.queryRow(ctx, "SELECT COUNT(*), COALESCE(SUM(CASE WHEN message = $2 AND parents = '' THEN 1 ELSE 0 END), 0) FROM (SELECT message, parents FROM commits WHERE wiki = $1 AND seq > 0 ORDER BY seq LIMIT 2) AS first",
 		slug, SeedMessage).Scan(&n, &seeds)
 	return n == 0 || n == 1 && seeds == 1, wrapError(err, "first commits of %s", slug)
 }
 
-// ErrHasEdits refuses an import into a wiki that somebody has written in.
-var ErrHasEdits = wiki.Problemf(wiki.ErrExists, "", "Only a new wiki can take a repository, one that has its first pages and nothing else. This one has been written in. Nothing was changed.")
+// ErrHasEdits is the error of an import into a wiki that has edits.
+var ErrHasEdits = wiki.Problemf(wiki.ErrExists, "", "A repository can be imported only into a new wiki. This one has been edited. Nothing was changed.")
 
-// An ImportData is what Import reads while it writes.
+// ImportData is what Import stores besides the planned commits.
 type ImportData struct {
-	// Blobs reads blobs, in the order asked for.
-	Blobs func(ctx context.Context, ids []string, take func(id string, content []byte) error) error
-	Rest  []byte // a git pack of what else the history leads to, or nil
-	// Progress hears how many objects of how many are written; may be nil.
+	// Blobs calls emit with each blob, in the order of ids.
+	Blobs func(ctx context.Context, ids []string, emit func(id string, content []byte) error) error
+	Rest  []byte // a git pack of the history's other objects, or nil
+	// Progress is called with the number of objects written so far. Can be nil.
 	Progress func(done, total int)
 }
 
-// Import makes a planned history that of the wiki, in one transaction, in the
-// place of what a new wiki has: that is remembered as replaced. Its numbers go
-// on after those, so that no cursor and no cache takes one for the other.
-// ErrExists where somebody has written in the wiki.
+// Import stores a planned history, in one transaction, in a new wiki. It replaces
+// the wiki's seeds, whose ids return ErrGone from then on. Every object of the
+// repository is kept, so ids stay: commits along first parents become rows, other
+// objects are kept as a git pack. The new commits are numbered on from the seeds',
+// so that no cursor or cache mistakes one for the other. It fails with ErrHasEdits
+// if somebody has written in the wiki.
 func (w *Wiki) Import(ctx context.Context, p *Import, in ImportData) error {
 	var next *head
 	err := w.inWriteTx(ctx, func(t *tx) error {
@@ -88,7 +90,7 @@ type importer struct {
 	p     *Import
 	in    ImportData
 	slug  string
-	ctx   context.Context // of the caller: an import may be called off
+	ctx   context.Context // the caller's, who can cancel an import
 	first int64           // number of the first commit
 	done  int
 }
@@ -124,8 +126,8 @@ func (i *importer) writeHistory() (*head, error) {
 	return &head{m.seq, m.head}, nil
 }
 
-// clear puts away what a new wiki has. Drafts stay, as texts of pages that are
-// new to their writers.
+// replaceSeeds deletes the contents of a new wiki and records their ids as
+// replaced. Drafts stay, as drafts of new pages.
 func (i *importer) replaceSeeds() error {
 	var seq int64
 	if err := i.tx.queryRow(i.tx.ctx, "SELECT seq FROM meta WHERE wiki = $1", i.slug).Scan(&seq); err != nil {
@@ -169,7 +171,7 @@ func (i *importer) writeBlobs() error {
 	})
 }
 
-// commit writes a commit with its changes.
+// writeCommit writes a commit with its changes.
 func (i *importer) writeCommit(c wiki.Commit, raw []byte, changes []rawChange) error {
 	a := c.Author
 	if err := i.tx.exec("INSERT INTO commits VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
@@ -192,7 +194,7 @@ func (i *importer) writeCommit(c wiki.Commit, raw []byte, changes []rawChange) e
 	return i.reportProgress()
 }
 
-// commitRenames makes the last commit, of this wiki's own, where names clash.
+// commitRenames adds a commit of this wiki's own that renames files, if names clash.
 func (i *importer) commitRenames(m *meta, now time.Time) error {
 	if len(i.p.renames) == 0 {
 		return nil
@@ -202,7 +204,7 @@ func (i *importer) commitRenames(m *meta, now time.Time) error {
 	c := wiki.Commit{
 		Seq: m.seq + 1, Parents: []string{m.head}, Time: at,
 		Author:  wiki.Author{Username: who.User.Username, DID: who.User.DID, Agent: who.Agent, Client: who.Client, Grant: who.Grant},
-		Message: "Rename what differs in spelling alone",
+		Message: "Rename files whose names clash",
 	}
 	var changes []rawChange
 	var trailers []gitrepo.Trailer
@@ -231,7 +233,7 @@ func (i *importer) commitRenames(m *meta, now time.Time) error {
 	return i.writeCommit(c, raw, changes)
 }
 
-// files is the tree of the head.
+// files returns the tree of the head.
 func (p *Import) files() *gitrepo.Files {
 	files := gitrepo.NewFiles()
 	for name, f := range p.head {
@@ -240,7 +242,7 @@ func (p *Import) files() *gitrepo.Files {
 	return files
 }
 
-// writeFiles writes the files of the head, with their links and folders.
+// writeFiles writes the head's files, with their links, and its folders.
 func (i *importer) writeFiles() error {
 	for _, name := range slices.Sorted(maps.Keys(i.p.head)) {
 		f := i.p.head[name]
@@ -273,7 +275,7 @@ func (i *importer) writeLinks(name string, f headFile) error {
 	return i.tx.setLinks(name, i.tx.w.findLinks(name, data))
 }
 
-// writePackAndTags writes the pack of other branches, and the tags.
+// writePackAndTags writes the pack of other objects, and the tags.
 func (i *importer) writePackAndTags() error {
 	for name, id := range i.p.o.Tags {
 		if err := i.tx.exec("INSERT INTO tags VALUES ($1, $2, $3)", i.slug, name, id); err != nil {

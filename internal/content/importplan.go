@@ -14,26 +14,27 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// An ImportSource is a history from elsewhere, as git has it.
+// An ImportSource is the history of a git repository.
 type ImportSource struct {
 	Commits []gitrepo.RawCommit       // along first parents, oldest first
 	Diffs   map[string][]gitrepo.Diff // of each commit against its first parent
 	Sizes   map[string]int64          // of each blob in them
 	Tags    map[string]string
-	Author  wiki.Caller // of the commit that gives files other names, where names clash
+	Author  wiki.Caller // of the commit that renames files whose names clash
 	Limits  wiki.Limits
-	// Trusted: the authors are who the commits say, because the history is known
-	// to have been written here.
+	// Trusted says that the history is known to be written by this service, so that
+	// its authors are genuine. Otherwise anybody can have written them: they are
+	// shown as imported and linked to no account.
 	Trusted bool
 }
 
-// An Import is a history that a wiki can take.
+// An Import is a checked history, ready for Wiki.Import.
 type Import struct {
 	o       ImportSource
 	commits []plannedCommit
 	objects map[string]bool // commits, trees and blobs along first parents
 	blobs   []string        // in the order of first use
-	renames []renaming      // one last commit gives these files other names
+	renames []renaming      // made by one last commit
 	head    map[string]headFile
 	reasons []string
 }
@@ -45,7 +46,7 @@ type plannedCommit struct {
 	changes []rawChange
 }
 
-// A headFile is a file as the last commit leaves it.
+// A headFile is a file at the head.
 type headFile struct {
 	mode uint32
 	blob string
@@ -54,18 +55,20 @@ type headFile struct {
 
 type renaming struct{ from, to string }
 
-// maxCommits bounds an import.
+// maxCommits limits the commits of an import.
 const maxCommits = 100_000
 
-// maxReasons bounds a list of what is wrong.
+// maxReasons limits a list of problems.
 const maxReasons = 50
 
-// PlanImport looks at all of a history. A *gitrepo.Refused says all that keeps
-// it from being a wiki.
+// PlanImport checks a whole history. It fails with a *gitrepo.Refused that lists
+// every reason why the history can't be imported: our limits and names that can't
+// be stored. Dotfiles, symbolic links and submodules are allowed; they are kept in
+// the history but never served or followed.
 func PlanImport(o ImportSource) (*Import, error) {
 	p := &Import{o: o, objects: map[string]bool{}, head: map[string]headFile{}}
 	if len(o.Commits) > maxCommits {
-		return nil, &gitrepo.Refused{Reasons: []string{fmt.Sprintf("The history has %d commits; %d can be imported.", len(o.Commits), maxCommits)}}
+		return nil, &gitrepo.Refused{Reasons: []string{fmt.Sprintf("The history has %d commits; at most %d can be imported.", len(o.Commits), maxCommits)}}
 	}
 	files := gitrepo.NewFiles()
 	for i, c := range o.Commits {
@@ -85,15 +88,17 @@ func PlanImport(o ImportSource) (*Import, error) {
 	return p, nil
 }
 
-// Commits is their number, Objects says which objects the rows will hold: the
-// rest of what the history leads to comes as a pack.
-func (p *Import) Commits() int             { return len(p.commits) }
+// Commits returns the number of commits along first parents.
+func (p *Import) Commits() int { return len(p.commits) }
+
+// Objects returns the objects that will be stored in rows. ImportData.Rest must
+// have the history's other objects.
 func (p *Import) Objects() map[string]bool { return p.objects }
 
-// Bytes are those of the history along first parents.
+// Bytes returns the size of the history along first parents.
 func (p *Import) Bytes() int64 { return p.counters().history }
 
-// Renamed lists the files that get other names, each "old -> new".
+// Renamed lists the files to rename, each "old -> new".
 func (p *Import) Renamed() []string {
 	var list []string
 	for _, r := range p.renames {
@@ -116,9 +121,9 @@ func (p *Import) addCommit(i int, c gitrepo.RawCommit, files *gitrepo.Files) {
 	for _, d := range diffs {
 		switch {
 		case !utf8.ValidString(d.Path) || len(d.Path) > 1000:
-			p.refuse("commit %.10s: the name %.100q is not UTF-8, or longer than 1,000 bytes", c.ID, d.Path)
+			p.refuse("commit %.10s: the name %.100q isn't UTF-8 or is longer than 1,000 bytes", c.ID, d.Path)
 		case d.New != "" && d.NewMode != gitrepo.ModeGitlink && p.o.Sizes[d.New] > p.o.Limits.AttachmentBytes:
-			p.refuse("commit %.10s: %s has %s; a file may have %s", c.ID, d.Path, formatBytes(p.o.Sizes[d.New]), formatBytes(p.o.Limits.AttachmentBytes))
+			p.refuse("commit %.10s: %s is %s; a file can be at most %s", c.ID, d.Path, formatBytes(p.o.Sizes[d.New]), formatBytes(p.o.Limits.AttachmentBytes))
 		}
 	}
 	planned := plannedCommit{id: c.ID, raw: c.Content, parsed: parsed, changes: changesFromDiffs(diffs, recordedMoves(parsed))}
@@ -141,8 +146,8 @@ func (p *Import) addCommit(i int, c gitrepo.RawCommit, files *gitrepo.Files) {
 		}
 	}
 	(&rawCommit{changes: planned.changes}).apply(files)
-	// Where the commit's tree is another, which modes of old gits and folders
-	// without files make, all of it is among the rest.
+	// If the rebuilt tree differs from the commit's, because of old git's modes or
+	// folders without files, the commit's trees belong to the other objects.
 	var trees []string
 	if files.Trees(func(_, id string, _ []byte) { trees = append(trees, id) }) == parsed.Tree {
 		for _, id := range trees {
@@ -153,19 +158,19 @@ func (p *Import) addCommit(i int, c gitrepo.RawCommit, files *gitrepo.Files) {
 	p.commits = append(p.commits, planned)
 }
 
-// madeHere reports that a commit was made by a service such as this one.
+// madeHere reports whether a commit claims to be made by a service like this one.
 func madeHere(c gitrepo.Commit) bool {
 	return c.Committer.Name == committer.Name && c.Committer.Email == committer.Email
 }
 
-// MadeHere reports that a commit says of itself that a service such as this one
-// made it.
+// MadeHere reports whether a commit claims to be made by a service like this one.
 func MadeHere(c gitrepo.RawCommit) bool {
 	parsed, err := gitrepo.ParseCommit(c.Content)
 	return err == nil && madeHere(parsed)
 }
 
-// recordedMoves are the moves that a commit of ours tells: new name to former one.
+// recordedMoves returns the moves in the trailers of a commit made here, as old
+// names by new name.
 func recordedMoves(c gitrepo.Commit) map[string]string {
 	if !madeHere(c) {
 		return nil
@@ -185,12 +190,12 @@ type fileVersion struct {
 	id   string
 }
 
-// isRegular tells files from links.
+// isRegular distinguishes files from symbolic links and submodules.
 func isRegular(mode uint32) bool { return mode&0o170000 == 0o100000 }
 
-// changesFromDiffs turns what differs into changes, sorted by path. moves are what the
-// commit itself tells of them; others were found by likeness. What becomes a
-// link, or was one, is another file.
+// changesFromDiffs turns a commit's diffs into changes, sorted by path. moves are the
+// moves that the commit itself records; the diffs can have others, found by
+// similarity. A file that becomes a link, or was one, is a different file.
 func changesFromDiffs(diffs []gitrepo.Diff, moves map[string]string) []rawChange {
 	before, after := map[string]fileVersion{}, map[string]fileVersion{}
 	from := maps.Clone(moves)
@@ -229,7 +234,7 @@ func changesFromDiffs(diffs []gitrepo.Diff, moves map[string]string) []rawChange
 		}
 		gone := rawChange{wiki.Change{Path: name, Kind: wiki.Deleted, Old: was.id}, 0}
 		if !isRegular(was.mode) {
-			gone.mode = was.mode // so that nobody takes it for a page
+			gone.mode = was.mode // so that it isn't mistaken for a page
 		}
 		list = append(list, gone)
 	}
@@ -244,8 +249,8 @@ func changesFromDiffs(diffs []gitrepo.Diff, moves map[string]string) []rawChange
 
 func isDeleted(ch rawChange) int { return boolToInt(ch.Kind == wiki.Deleted) }
 
-// findNameClashes gives other names to files that look-ups could not tell apart, and to
-// files that are called as a folder is.
+// findNameClashes chooses new names for files whose keys are equal, and for files
+// with the name of a folder.
 func (p *Import) findNameClashes() []renaming {
 	taken, dirs := map[string]bool{}, map[string]bool{}
 	names := slices.Sorted(maps.Keys(p.head))
@@ -278,28 +283,28 @@ func (p *Import) findNameClashes() []renaming {
 	return list
 }
 
-// checkLimits holds the wiki that is to be against its limits.
+// checkLimits compares the future wiki with its limits.
 func (p *Import) checkLimits() {
 	l := p.o.Limits
 	m := p.counters()
 	for _, name := range slices.Sorted(maps.Keys(p.head)) {
 		f := p.head[name]
 		if _, isPage := wiki.PageOf(name); isPage && isRegular(f.mode) && p.o.Sizes[f.blob] > l.PageBytes {
-			p.refuse("%s has %s; a page may have %s", name, formatBytes(p.o.Sizes[f.blob]), formatBytes(l.PageBytes))
+			p.refuse("%s is %s; a page can be at most %s", name, formatBytes(p.o.Sizes[f.blob]), formatBytes(l.PageBytes))
 		}
 	}
 	if m.pages > l.Pages {
-		p.refuse("It has %d pages; this wiki may have %d.", m.pages, l.Pages)
+		p.refuse("The repository has %d pages; this wiki can have at most %d.", m.pages, l.Pages)
 	}
 	if m.current > l.CurrentBytes {
-		p.refuse("Its files have %s together; in this wiki they may have %s.", formatBytes(m.current), formatBytes(l.CurrentBytes))
+		p.refuse("The files are %s together; in this wiki they can be at most %s.", formatBytes(m.current), formatBytes(l.CurrentBytes))
 	}
 	if m.history > l.HistoryBytes {
-		p.refuse("With its history it has %s; this wiki may have %s.", formatBytes(m.history), formatBytes(l.HistoryBytes))
+		p.refuse("The history is %s; in this wiki it can be at most %s.", formatBytes(m.history), formatBytes(l.HistoryBytes))
 	}
 }
 
-// counters are those of the wiki that is to be.
+// counters returns the counters of the future wiki.
 func (p *Import) counters() meta {
 	var m meta
 	for name, f := range p.head {
@@ -314,7 +319,8 @@ func (p *Import) counters() meta {
 	return m
 }
 
-// author is who made a commit, as far as it says.
+// authorOf returns a commit's author and its message without reserved trailers, as
+// far as the commit can be believed.
 func (p *Import) authorOf(c gitrepo.Commit) (a wiki.Author, message string) {
 	clean := func(s string) string { return strings.ToValidUTF8(strings.TrimSpace(s), "\uFFFD") }
 	a = wiki.Author{Username: clean(c.Author.Name), Imported: !p.o.Trusted}
@@ -347,5 +353,5 @@ func (p *Import) authorOf(c gitrepo.Commit) (a wiki.Author, message string) {
 	return a, strings.TrimRight(gitrepo.AppendTrailers(body, kept), "\n")
 }
 
-// commitTime is when a commit was made.
+// commitTime returns the committer's time.
 func commitTime(c gitrepo.Commit) time.Time { return c.Committer.Time.UTC() }

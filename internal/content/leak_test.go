@@ -18,7 +18,7 @@ func openFiles(dir string) (n int) {
 	return n
 }
 
-// A wiki that is closed leaves no file open, whatever was done with it.
+// A closed wiki leaves no file open, whatever it was used for.
 func TestClosedWikisHoldNoFiles(t *testing.T) {
 	for name, do := range map[string]func(w *Wiki){
 		"read":  func(w *Wiki) { w.Lookup(t.Context(), "A.md") },
@@ -41,7 +41,7 @@ func TestClosedWikisHoldNoFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 		if n := openFiles(dir); n > 0 {
-			t.Errorf("%s: %d files are open", name, n)
+			t.Errorf("%s: %d files are still open", name, n)
 		}
 	}
 }

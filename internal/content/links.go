@@ -14,12 +14,12 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// The links of a page are one row of outlinks, for the words around them change
-// with most saves and what they lead to seldom does. From the other end they are
-// found by backlinks, which says what pages lead to a file.
+// A page's links are one row of outlinks. Their text changes with most saves, their
+// targets rarely do, so only changes of targets touch backlinks, the table of the
+// pages that link to a file.
 
-// outlinks are a page's links and tags in their order, each column a JSON array
-// of strings: the kinds with the targets, as in "page Design/Ideas", and the words.
+// outlinks are a page's links and tags in order. Each column is a JSON array of
+// strings: kinds and targets, as in "page Design/Ideas", and link texts.
 type outlinks struct{ targets, words string }
 
 func packLinks(links []wiki.Link) (outlinks, error) {
@@ -32,7 +32,7 @@ func packLinks(links []wiki.Link) (outlinks, error) {
 	return outlinks{string(a), string(b)}, errors.Join(errA, errB)
 }
 
-// unpack gives the links back, as those of a page's file.
+// unpack returns the links, as those of a page's file.
 func (o outlinks) unpack(file string) ([]wiki.Link, error) {
 	var targets, words []string
 	err := errors.Join(
@@ -42,7 +42,7 @@ func (o outlinks) unpack(file string) ([]wiki.Link, error) {
 		return nil, fmt.Errorf("links of %s: %w", file, err)
 	}
 	if len(targets) != len(words) {
-		return nil, fmt.Errorf("links of %s: %d targets and words for %d", file, len(targets), len(words))
+		return nil, fmt.Errorf("links of %s: %d targets but %d texts", file, len(targets), len(words))
 	}
 	links := make([]wiki.Link, len(targets))
 	for i, t := range targets {
@@ -52,7 +52,7 @@ func (o outlinks) unpack(file string) ([]wiki.Link, error) {
 	return links, nil
 }
 
-// targetKeys are the keys of the files that links lead to.
+// targetKeys returns the keys of the files that links lead to.
 func targetKeys(links []wiki.Link) map[string]bool {
 	keys := map[string]bool{}
 	for _, l := range links {
@@ -63,7 +63,7 @@ func targetKeys(links []wiki.Link) map[string]bool {
 	return keys
 }
 
-// targetKey is the key of the file that a link leads to.
+// targetKey returns the key of the file that a link leads to.
 func targetKey(l wiki.Link) string {
 	if l.Kind == wiki.LinkPage {
 		return wiki.Key(l.Target + ".md")
@@ -71,7 +71,8 @@ func targetKey(l wiki.Link) string {
 	return wiki.Key(l.Target)
 }
 
-// keepLinks makes these the links of a page's file; none, when it has become none.
+// setLinks replaces the links of a page's file. A file that is no longer a page has
+// none.
 func (t *tx) setLinks(file string, links []wiki.Link) error {
 	next, err := packLinks(links)
 	if err != nil {
@@ -97,7 +98,7 @@ func (t *tx) setLinks(file string, links []wiki.Link) error {
 		ON CONFLICT (wiki, path) DO UPDATE SET targets = excluded.targets, words = excluded.words`, t.w.slug, file, next.targets, next.words)
 }
 
-// updateBacklinks writes where a file's links begin and cease to lead.
+// updateBacklinks adds and removes a file's backlinks as its targets change.
 func (t *tx) updateBacklinks(file string, old outlinks, links []wiki.Link) error {
 	before, err := old.unpack(file)
 	if err != nil {
@@ -123,8 +124,8 @@ func (t *tx) updateBacklinks(file string, old outlinks, links []wiki.Link) error
 	return nil
 }
 
-// links reads the links of pages, of those that wanted asks for. A query selects
-// path, targets and words of outlinks.
+// queryLinks returns the links that wanted accepts. The query selects path, targets
+// and words of outlinks.
 func (w *Wiki) queryLinks(ctx context.Context, wanted func(wiki.Link) bool, query string, args ...any) ([]wiki.Link, error) {
 	var list []wiki.Link
 	err := forEachRow(ctx, w, func(rows *sql.Rows) error {
@@ -153,8 +154,7 @@ func (w *Wiki) LinksFrom(ctx context.Context, page wiki.PageName) ([]wiki.Link, 
 		"SELECT path, targets, words FROM outlinks WHERE wiki = $1 AND path = (SELECT path FROM files WHERE wiki = $1 AND key = $2)", page.Key())
 }
 
-// LinksTo lists the links and embeds that lead to a page or file, of any
-// spelling, from other pages.
+// LinksTo lists links and embeds that lead to a page or file, in any spelling.
 func (w *Wiki) LinksTo(ctx context.Context, path string) ([]wiki.Link, error) {
 	key := wiki.Key(path)
 	bare := strings.TrimSuffix(key, ".md")
@@ -166,7 +166,7 @@ func (w *Wiki) LinksTo(ctx context.Context, path string) ([]wiki.Link, error) {
 		(SELECT path FROM backlinks WHERE wiki = $1 AND target_key IN ($2, $3)) ORDER BY path`, key, bare)
 }
 
-// AllLinks lists all links of the given kinds (none for all).
+// AllLinks lists all links of the given kinds, or of every kind if none is given.
 func (w *Wiki) AllLinks(ctx context.Context, kinds ...wiki.LinkKind) ([]wiki.Link, error) {
 	return w.queryLinks(ctx, func(l wiki.Link) bool { return len(kinds) == 0 || slices.Contains(kinds, l.Kind) },
 		"SELECT path, targets, words FROM outlinks WHERE wiki = $1 ORDER BY path")

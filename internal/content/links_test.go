@@ -20,13 +20,12 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// What is kept of links, from either end, is what the pages say, after whatever
-// was done to them.
-func TestLinksAreThoseOfThePages(t *testing.T) {
+// Stored links and backlinks match the pages' text after any edits.
+func TestStoredLinksMatchPages(t *testing.T) {
 	w := newWiki(t, time.Now)
 	r := rand.New(rand.NewPCG(1, 2))
 	paths := []string{"A.md", "B.md", "Folder/C.md", "Folder/D.md", "E.md"}
-	say := func() []byte {
+	randomPage := func() []byte {
 		var b strings.Builder
 		for range r.IntN(6) {
 			fmt.Fprintf(&b, "%d says “%s” of [[%s]], ![[x.png]] and #tag%d.\n\n", r.IntN(100), strings.Repeat("é<\x01\"", r.IntN(3)), strings.TrimSuffix(paths[r.IntN(len(paths))], ".md"), r.IntN(3))
@@ -35,7 +34,7 @@ func TestLinksAreThoseOfThePages(t *testing.T) {
 	}
 	for i := range 300 {
 		path := paths[r.IntN(len(paths))]
-		e := Edit{Op: Put, Path: path, Data: say(), Base: BaseAny}
+		e := Edit{Op: Put, Path: path, Data: randomPage(), Base: BaseAny}
 		if there, _ := w.Find(t.Context(), path); there.Path != "" {
 			switch r.IntN(6) {
 			case 0:
@@ -44,7 +43,7 @@ func TestLinksAreThoseOfThePages(t *testing.T) {
 				e = Edit{Op: Move, Path: path, To: paths[r.IntN(len(paths))], Base: BaseAny}
 			}
 		}
-		do(w, ada, e) // some moves lead onto what is there
+		do(w, ada, e) // some moves fail because the target exists
 		wanted := map[string][]wiki.Link{}
 		var all []wiki.Link
 		list, err := w.List(t.Context(), "")
@@ -92,7 +91,7 @@ func compareLinks(t *testing.T, w *Wiki, what string, want []wiki.Link, read fun
 	}
 }
 
-// A database from before links were packed has the same links afterwards.
+// A database from before migration 10, which packed links, keeps its links.
 func TestLinksMigrated(t *testing.T) {
 	p := openPool(t, t.TempDir(), time.Now)
 	if err := os.MkdirAll(p.dir("ada"), 0o700); err != nil {

@@ -32,15 +32,14 @@ func commitBySeq(ctx context.Context, q querier, slug string, seq int64) (wiki.C
 	return list[0], wrapError(err, "commit %s/%d", slug, seq)
 }
 
-// changesBatch is how many commits' changes one statement reads.
+// changesBatch is the number of commits whose changes one statement reads.
 const changesBatch = 64
 
-// regularFiles leaves out what was changed of links (symbolic ones, and those to other
-// repositories), which imports bring: they are kept and never served. The mode of
-// a deleted file is 0.
+// regularFiles excludes symbolic links and submodules, which imports bring: they are
+// kept but never served. The mode of a deleted file is 0.
 const regularFiles = "(mode & 61440) IN (0, 32768)"
 
-// fillChanges reads the changes of commits, for many with one statement.
+// fillChanges reads the changes of commits, with one statement per changesBatch.
 func fillChanges(ctx context.Context, q querier, slug string, list []wiki.Commit) error {
 	if len(list) == 0 {
 		return nil
@@ -57,7 +56,7 @@ func fillChanges(ctx context.Context, q querier, slug string, list []wiki.Commit
 		at[list[i].Seq] = &list[i]
 		args = append(args, list[i].Seq)
 	}
-	// One text for each power of two, so that few statements are prepared.
+	// One statement for each power of two, so that few are prepared.
 	n := 1
 	for n < len(list) {
 		n *= 2
@@ -88,7 +87,7 @@ func (w *Wiki) Log(ctx context.Context, f LogFilter) ([]wiki.Commit, error) {
 	query := "SELECT " + commitColumns + " FROM commits c WHERE c.wiki = $1"
 	args := []any{w.slug}
 	and := func(condition string, arg ...any) { query, args = appendCondition(query, args, condition, arg...) }
-	and("c.seq > ?", f.After) // also of 0: it lets SQLite go along the commits' own order
+	and("c.seq > ?", f.After) // even if 0: it lets SQLite read commits in the table's order
 	if f.Before > 0 {
 		and("c.seq < ?", f.Before)
 	}
@@ -103,7 +102,7 @@ func (w *Wiki) Log(ctx context.Context, f LogFilter) ([]wiki.Commit, error) {
 		and(who.sql, who.args...)
 	}
 	if f.PathPrefix != "" {
-		// By key, because that is what the indexes know; then by path.
+		// By key first, which is indexed, then by path.
 		from, to := wiki.Key(f.PathPrefix), wiki.Key(f.PathPrefix)+"\U0010FFFF"
 		and("c.seq IN (SELECT seq FROM changes WHERE wiki = $1 AND key >= ? AND key < ? AND path >= ? AND path < ?"+
 			" UNION SELECT seq FROM changes WHERE wiki = $1 AND from_key >= ? AND from_key < ? AND from_key <> '' AND from_path >= ? AND from_path < ?)",
@@ -120,19 +119,19 @@ func (w *Wiki) Log(ctx context.Context, f LogFilter) ([]wiki.Commit, error) {
 		err := scanCommit(rows, &c)
 		list = append(list, c)
 		return err
-	}, fmt.Sprintf("%s LIMIT $%d + 0", query, len(args)), args...) // for each value of a bare parameter, SQLite would plan anew
+	}, fmt.Sprintf("%s LIMIT $%d + 0", query, len(args)), args...) // SQLite would plan again for each value of a bare parameter
 	if err == nil {
 		err = fillChanges(ctx, w, w.slug, list)
 	}
 	return list, wrapError(err, "log of %s", w.slug)
 }
 
-// CommitByID finds a commit by id or a prefix of 7 digits or more. ErrGone: an
-// import has replaced it.
+// CommitByID finds a commit by its id or a prefix of at least 7 digits. It fails
+// with ErrGone if an import has replaced the commit.
 func (w *Wiki) CommitByID(ctx context.Context, id string) (wiki.Commit, error) {
 	id = strings.ToLower(id)
 	if !hexID.MatchString(id) {
-		return wiki.Commit{}, wiki.Problemf(wiki.ErrInvalid, "revision", "%.50q is not a commit id: use 7 digits or more.", id)
+		return wiki.Commit{}, wiki.Problemf(wiki.ErrInvalid, "revision", "%.50q isn't a commit id. Use at least 7 of its digits.", id)
 	}
 	from, to := hexRange(id)
 	var found []int64
@@ -151,19 +150,19 @@ func (w *Wiki) CommitByID(ctx context.Context, id string) (wiki.Commit, error) {
 		return wiki.Commit{}, wrapError(err, "commit %s/%s", w.slug, id)
 	}
 	if len(found) > 1 {
-		return wiki.Commit{}, wiki.Problemf(wiki.ErrInvalid, "revision", "%q fits several commits: use more digits.", id)
+		return wiki.Commit{}, wiki.Problemf(wiki.ErrInvalid, "revision", "%q matches several commits. Use more digits.", id)
 	}
 	return commitBySeq(ctx, w, w.slug, found[0])
 }
 
-// Stats counts; it reads counters kept in the commit's transaction.
+// Stats returns counters that each commit's transaction updates.
 func (w *Wiki) Stats(ctx context.Context) (Stats, error) {
 	var s Stats
 	err := w.queryRow(ctx, "SELECT pages, files, current_bytes, history_bytes FROM meta WHERE wiki = $1", w.slug).Scan(&s.Pages, &s.Files, &s.CurrentBytes, &s.HistoryBytes)
 	return s, wrapError(err, "stats of %s", w.slug)
 }
 
-// EditsByGrant counts the commits that were made with each grant or token, by its id.
+// EditsByGrant counts the commits made with each grant or token, by its id.
 func (w *Wiki) EditsByGrant(ctx context.Context) (map[string]int, error) {
 	counts := map[string]int{}
 	err := forEachRow(ctx, w, func(rows *sql.Rows) error {
@@ -176,13 +175,14 @@ func (w *Wiki) EditsByGrant(ctx context.Context) (map[string]int, error) {
 	return counts, wrapError(err, "count edits of %s", w.slug)
 }
 
-// AuthorsAfter lists who made the commits after a seq, each once.
+// AuthorsAfter lists the distinct authors of the commits after a seq.
 func (w *Wiki) AuthorsAfter(ctx context.Context, after int64) ([]wiki.Author, error) {
 	list, err := w.queryAuthors(ctx, "SELECT DISTINCT username, did, imported FROM commits WHERE wiki = $1 AND seq > $2", w.slug, after)
 	return list, wrapError(err, "authors of %s", w.slug)
 }
 
-// AuthorsOf lists who changed a file, through its moves, each once.
+// AuthorsOf lists the authors of a file's revisions, through its moves. Authors from
+// before a move can be repeated.
 func (w *Wiki) AuthorsOf(ctx context.Context, path string) ([]wiki.Author, error) {
 	stays, err := listStays(ctx, w, w.slug, path)
 	if err != nil {

@@ -10,26 +10,26 @@ import (
 // A stopwatch measures one commit.
 type stopwatch struct {
 	Measure
-	last time.Time
-	tell func(Measure)
+	last   time.Time
+	report func(Measure)
 }
 
-func newStopwatch(tell func(Measure)) *stopwatch {
-	return &stopwatch{last: time.Now(), tell: tell}
+func newStopwatch(report func(Measure)) *stopwatch {
+	return &stopwatch{last: time.Now(), report: report}
 }
 
-// lap gives a stage the time since the last one ended.
+// lap sets a stage's duration to the time since the previous stage ended.
 func (c *stopwatch) lap(stage *time.Duration) {
 	now := time.Now()
 	*stage, c.last = now.Sub(c.last), now
 }
 
 func (c *stopwatch) stop(res Result, err error) {
-	if c.tell == nil {
+	if c.report == nil {
 		return
 	}
 	c.Outcome = outcomeOf(res, err)
-	c.tell(c.Measure)
+	c.report(c.Measure)
 }
 
 func outcomeOf(res Result, err error) string {
@@ -53,7 +53,7 @@ func outcomeOf(res Result, err error) string {
 	return "written"
 }
 
-// isCallerError reports errors of who asked; the others are ours.
+// isCallerError reports whether the caller, not the service, caused an error.
 func isCallerError(err error) bool {
 	for _, kind := range []error{wiki.ErrNotFound, wiki.ErrInvalid, wiki.ErrTooLarge, wiki.ErrQuota, wiki.ErrExists, wiki.ErrPrecondition, wiki.ErrPreconditionRequired} {
 		if errors.Is(err, kind) {

@@ -19,8 +19,8 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// The state machines run real wikis against models that know nothing of SQL:
-// maps, and lists of what files were.
+// These tests compare real wikis with models that don't use SQL: maps of files and
+// lists of their versions.
 
 var modelNames = []string{"A.md", "a.md", "B.md", "Dir.md", "Dir/A.md", "dir/b.md", "DIR/x.png", "Dir/Sub/C.md", "dir/sub/d.png", "dir", "Dir/sub", "Ünï/Ä.md", "ünï/é.png"}
 
@@ -28,7 +28,7 @@ var modelTexts = []string{"", "1\n2\n3\n4\n5\n", "1\n2\n3\n4\nfive\n", "one\n2\n
 
 // A modelFile is one file through all its names.
 type modelFile struct {
-	path     string // where it is, or was deleted
+	path     string // the current path, or the last one if deleted
 	alive    bool
 	versions []modelVersion
 }
@@ -46,7 +46,7 @@ type model struct {
 	seq  int64
 	ids  []string              // of the commits
 	now  map[string]*modelFile // by key
-	last map[string]*modelFile // who had a key last
+	last map[string]*modelFile // the last file that had a key
 }
 
 func modelWiki(t *rapid.T, p *Pool) *Wiki {
@@ -64,7 +64,7 @@ func modelWiki(t *rapid.T, p *Pool) *Wiki {
 
 func blobID(text string) string { return gitrepo.ObjectID("blob", []byte(text)) }
 
-// clash reports whether a path cannot be beside the other files.
+// clash reports whether a path would make a file and a folder of the same name.
 func clash(path string, others map[string]string) bool {
 	key := wiki.Key(path)
 	for other := range others {
@@ -76,7 +76,7 @@ func clash(path string, others map[string]string) bool {
 	return false
 }
 
-// spelled is a new path with its folders as other files spell them.
+// spelled returns a new path with its folders spelled as in the other files' paths.
 func spelled(path string, others map[string]string) string {
 	parts := strings.Split(path, "/")
 	for n := 1; n < len(parts); n++ {
@@ -92,7 +92,7 @@ func spelled(path string, others map[string]string) string {
 	return strings.Join(parts, "/")
 }
 
-// treeOf is git's id of a tree with these files.
+// treeOf returns git's id of a tree with these files.
 func treeOf(files map[string]string) string {
 	var entries []gitrepo.TreeEntry
 	below := map[string]map[string]string{}
@@ -113,7 +113,7 @@ func treeOf(files map[string]string) string {
 	return gitrepo.ObjectID("tree", gitrepo.EncodeTree(entries))
 }
 
-// sameState compares a wiki with path -> text, by every way to read it.
+// sameState compares a wiki with path -> text, using every method that reads it.
 func sameState(t *rapid.T, w *Wiki, want map[string]string) {
 	ctx := t.Context()
 	files, err := w.List(ctx, "")
@@ -181,7 +181,7 @@ func applyChanges(t *rapid.T, w *Wiki, files map[string]string, c wiki.Commit) {
 			continue
 		}
 		if _, there := files[ch.Path]; there {
-			t.Fatalf("commit %d: %+v writes over a file that stays", c.Seq, ch)
+			t.Fatalf("commit %d: %+v overwrites a file", c.Seq, ch)
 		}
 		data, err := w.Blob(t.Context(), ch.New)
 		if err != nil {
@@ -208,7 +208,7 @@ func (m *model) add(f *modelFile, blob, text string) {
 	f.versions = append(f.versions, modelVersion{m.seq, blob, text})
 }
 
-// apply does an edit, or answers the kind of error that is due.
+// apply applies an edit, or returns the expected kind of error.
 func (m *model) apply(e Edit) error {
 	f := m.now[wiki.Key(e.Path)]
 	if e.Op == Put {
@@ -264,7 +264,7 @@ func (m *model) put(f *modelFile, e Edit) error {
 		}
 		f = &modelFile{path: path, alive: true}
 		if last != nil && !last.alive && wiki.Key(last.path) == key {
-			f.versions = slices.Clone(last.versions) // deleted and made again
+			f.versions = slices.Clone(last.versions) // deleted and created again
 		}
 		m.now[key], m.last[key] = f, f
 		m.add(f, blobID(text), text)
@@ -294,8 +294,8 @@ func (f *modelFile) had(blob string) bool {
 	return slices.ContainsFunc(f.versions, func(v modelVersion) bool { return v.blob == blob })
 }
 
-// checks sets how often rapid runs: each run syncs to a real disk.
-func checks(t *testing.T, few, many int) {
+// setRapidChecks sets the number of rapid's runs, because each syncs a real disk.
+func setRapidChecks(t *testing.T, few, many int) {
 	n := few
 	if longTests() {
 		n = many
@@ -307,9 +307,9 @@ func checks(t *testing.T, few, many int) {
 	t.Cleanup(func() { flag.Set("rapid.checks", before) })
 }
 
-// TestModel: single edits, with the lives of files.
+// TestModel compares single edits, and the histories of files.
 func TestModel(t *testing.T) {
-	checks(t, 40, 500)
+	setRapidChecks(t, 40, 500)
 	p := openPool(t, t.TempDir(), time.Now)
 	rapid.Check(t, func(t *rapid.T) {
 		w := modelWiki(t, p)
@@ -318,7 +318,7 @@ func TestModel(t *testing.T) {
 			m.step(t, w)
 		}
 		sameState(t, w, m.files())
-		m.sameLives(t, w)
+		m.sameHistories(t, w)
 	})
 }
 
@@ -360,8 +360,8 @@ func (m *model) step(t *rapid.T, w *Wiki) {
 	}
 }
 
-// sameLives compares what became of every name and file.
-func (m *model) sameLives(t *rapid.T, w *Wiki) {
+// sameHistories compares the moves and history of every file.
+func (m *model) sameHistories(t *rapid.T, w *Wiki) {
 	for key, f := range m.last {
 		to, err := w.MovedTo(t.Context(), key)
 		switch {
@@ -402,10 +402,10 @@ func (m *model) sameLives(t *rapid.T, w *Wiki) {
 	}
 }
 
-// TestManyEditsAtOnce: requests of several edits do what the same edits do one
-// after another, or nothing; and their changes tell what they did.
+// TestManyEditsAtOnce: a request with several edits has the same effect as the
+// edits one by one, or none, and its changes describe that effect.
 func TestManyEditsAtOnce(t *testing.T) {
-	checks(t, 40, 500)
+	setRapidChecks(t, 40, 500)
 	p := openPool(t, t.TempDir(), time.Now)
 	rapid.Check(t, func(t *rapid.T) {
 		w := modelWiki(t, p)
@@ -437,7 +437,7 @@ func TestManyEditsAtOnce(t *testing.T) {
 			if err != nil || len(list) != len(staged) {
 				t.Fatalf("%d files, want %d, %v", len(list), len(staged), err)
 			}
-			for _, f := range list { // spellings are the other test's concern
+			for _, f := range list { // the other test covers spellings
 				files[f.Path] = staged[wiki.Key(f.Path)]
 			}
 			sameState(t, w, files)
@@ -445,14 +445,14 @@ func TestManyEditsAtOnce(t *testing.T) {
 				applyChanges(t, w, exported, res.Commit)
 			}
 			if diff := cmp.Diff(files, exported); diff != "" {
-				t.Fatalf("%+v\nwhat the changes %+v say (-want +got):\n%s", edits, res.Commit.Changes, diff)
+				t.Fatalf("%+v\nafter applying the changes %+v (-want +got):\n%s", edits, res.Commit.Changes, diff)
 			}
 			oneSpelling(t, files)
 		}
 	})
 }
 
-// drawEdit makes an edit that must succeed, and does it in the model.
+// drawEdit makes an edit that must succeed, and applies it to the model.
 func drawEdit(t *rapid.T, staged map[string]string) (Edit, bool) {
 	path := rapid.SampledFrom(modelNames).Draw(t, "path")
 	key := wiki.Key(path)

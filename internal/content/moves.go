@@ -8,11 +8,12 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// This file follows files through their moves. A key is a name that files may
-// have one after another: one is moved away or deleted, another is made or moved
-// there. The table `changes` tells each such turn.
+// Several files can have the same key one after another: one is moved away or
+// deleted, then another is created or moved there. The table `changes` records each
+// of these events, and the functions below follow files through them.
 
-// A departure is how a file left a key; seq 0 means that none did.
+// A departure is a file's move away from a key, or its deletion. Its seq is 0 if no
+// file has left the key.
 type departure struct {
 	seq int64
 	to  string // the key it was moved to, "" when it was deleted
@@ -20,8 +21,8 @@ type departure struct {
 
 const maxSeq = int64(1) << 62
 
-// findDeparture finds how a file left a key, in the seqs (after, upTo]: the first
-// turn, or the newest one.
+// findDeparture finds the first or the newest departure from a key in the seqs
+// (after, upTo].
 func findDeparture(ctx context.Context, q querier, slug, key string, after, upTo int64, newest bool) (departure, error) {
 	order := "ASC"
 	if newest {
@@ -33,7 +34,7 @@ func findDeparture(ctx context.Context, q querier, slug, key string, after, upTo
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return departure{}, err
 	}
-	// The needless condition lets SQLite use the index of turns.
+	// The redundant condition lets SQLite use the index changes_turns.
 	err = q.queryRow(ctx, "SELECT seq FROM changes WHERE wiki = $1 AND key = $2 AND kind = 'deleted' AND kind <> 'modified' AND seq > $3 AND seq <= $4 ORDER BY seq "+order+" LIMIT 1",
 		slug, key, after, upTo).Scan(&deleted.seq)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
@@ -45,7 +46,7 @@ func findDeparture(ctx context.Context, q querier, slug, key string, after, upTo
 	return moved, nil
 }
 
-// currentPath is the path of the file that has a key now, "" if none has.
+// currentPath returns the path of the file that has a key now, "" if none has.
 func currentPath(ctx context.Context, q querier, slug, key string) (string, error) {
 	var path string
 	err := q.queryRow(ctx, "SELECT path FROM files WHERE wiki = $1 AND key = $2", slug, key).Scan(&path)
@@ -55,15 +56,15 @@ func currentPath(ctx context.Context, q querier, slug, key string) (string, erro
 	return path, err
 }
 
-// followMoves follows the file that last left a key to where it is now (path), or to
-// where it was deleted: then path is "" and key and until bound its last stay.
+// followMoves follows the file that last left a key to its current path. If it was
+// deleted, path is "", and last and until are the key and the end of its last stay.
 func followMoves(ctx context.Context, q querier, slug, key string) (path, last string, until int64, err error) {
 	for since := int64(0); ; {
 		t, err := findDeparture(ctx, q, slug, key, since, maxSeq, since == 0)
 		switch {
 		case err != nil:
 			return "", "", 0, err
-		case t.seq == 0 && since == 0: // nobody ever left
+		case t.seq == 0 && since == 0: // no file ever left
 			return "", key, maxSeq, nil
 		case t.seq == 0:
 			path, err := currentPath(ctx, q, slug, key)
@@ -75,8 +76,8 @@ func followMoves(ctx context.Context, q querier, slug, key string) (path, last s
 	}
 }
 
-// resolveMove is where the file that last had a key is now; ErrNotFound when it was
-// deleted, or a new one has the key.
+// resolveMove returns the current path of the file that last had a key; ErrNotFound
+// if it was deleted or another file has the key now.
 func resolveMove(ctx context.Context, q querier, slug, key string) (string, error) {
 	path, err := currentPath(ctx, q, slug, key)
 	if err == nil && path == "" {
@@ -91,25 +92,25 @@ func resolveMove(ctx context.Context, q querier, slug, key string) (string, erro
 	return "", wrapError(err, "moves of %s/%s", slug, key)
 }
 
-// MovedTo is where a former path leads now, through any number of moves;
-// ErrNotFound if it was never moved, its last name is deleted, or another file
-// has the path now.
+// MovedTo returns the current path of a file that was moved away from path, through
+// any number of moves. It fails with ErrNotFound if no file was, if the file is
+// deleted, or if another file has the path now. Redirects are made from this.
 func (w *Wiki) MovedTo(ctx context.Context, path string) (string, error) {
 	return resolveMove(ctx, w, w.slug, wiki.Key(path))
 }
 
-// A stay is one stretch of a file's life under one key, seqs [from, to).
+// A stay is a period in which a file has one key, the seqs [from, to).
 type stay struct {
 	key      string
 	from, to int64
 }
 
-// maxStays bounds a life: nobody reads further back.
+// maxStays limits the stays that are followed back.
 const maxStays = 1000
 
-// listStays lists a file's stays, newest first. A file that was deleted and made
-// again at the same name is one; one that took the name of a file that moved
-// away is another. Former and deleted paths lead to the file that last had them.
+// listStays lists a file's stays, newest first. A file that was deleted and created
+// again under the same name is the same file; one that took the name of a moved file
+// is a different one. Former and deleted paths lead to the file that last had them.
 func listStays(ctx context.Context, q querier, slug, path string) ([]stay, error) {
 	key, until := wiki.Key(path), maxSeq
 	born, err := findSoleCreation(ctx, q, slug, key)
@@ -151,8 +152,9 @@ func listStays(ctx context.Context, q querier, slug, path string) ([]stay, error
 	return stays, wrapError(err, "history of %s/%s", slug, path)
 }
 
-// findSoleCreation is when a file was made that is the only one that ever had its key, and
-// has it still, as most do; 0 where there is more to be told.
+// findSoleCreation is a shortcut for most files, which are the only ones that ever
+// had their key and still have it: it returns the seq of the file's creation. It
+// returns 0 for all other keys.
 func findSoleCreation(ctx context.Context, q querier, slug, key string) (born int64, err error) {
 	turns := 0
 	err = forEachRow(ctx, q, func(rows *sql.Rows) error {
@@ -171,7 +173,8 @@ func findSoleCreation(ctx context.Context, q querier, slug, key string) (born in
 	return born, err
 }
 
-// everHadBlob reports whether a file, or one of its name, ever had a content.
+// everHadBlob reports whether a file, or another file with its name, ever had a
+// blob.
 func everHadBlob(ctx context.Context, q querier, slug, path, blob string) (bool, error) {
 	stays, err := listStays(ctx, q, slug, path)
 	if err != nil {

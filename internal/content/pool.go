@@ -25,14 +25,14 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// schema is the number of the last migration, kept in each database as user_version,
-// so that opening a wiki need not ask goose.
+// schema is the number of the last migration. Each database has it as user_version,
+// so that opening a wiki doesn't involve goose.
 const schema = 10
 
 // A Pool opens wikis and keeps a bounded number of them open.
 type Pool struct {
 	o        Options
-	template func() ([]byte, error) // an empty wiki's database, made when first needed
+	template func() ([]byte, error) // an empty wiki's database, made on first use
 
 	mu      sync.Mutex
 	open    map[string]*entry
@@ -41,17 +41,18 @@ type Pool struct {
 	closing sync.WaitGroup // wikis being closed
 }
 
-// An entry is an open wiki with the number of its users.
+// An entry is an open wiki with its number of users.
 type entry struct {
 	wiki  *Wiki
 	users int
-	place *list.Element // in idle, when nobody uses it
+	place *list.Element // in idle, if there are no users
 	ready chan struct{} // closed once wiki or err is set
 	err   error
-	gone  bool // no longer in the pool: closed when its last user is done
+	gone  bool // no longer in the pool: closed when the last user releases it
 }
 
-// NewPool makes a Pool.
+// NewPool makes a Pool. It removes what a killed process left in the scratch
+// directory.
 func NewPool(o Options) (*Pool, error) {
 	if o.MaxOpen == 0 {
 		o.MaxOpen = 200
@@ -60,7 +61,6 @@ func NewPool(o Options) (*Pool, error) {
 		o.Now = time.Now
 	}
 	p := &Pool{o: o, open: map[string]*entry{}, idle: list.New()}
-	// What a killed process left half made or half deleted.
 	if err := os.RemoveAll(p.scratch()); err != nil {
 		return nil, fmt.Errorf("content: open pool: %w", err)
 	}
@@ -71,7 +71,8 @@ func NewPool(o Options) (*Pool, error) {
 	return p, nil
 }
 
-// scratch holds wikis that are being made or deleted. No slug begins with a dot.
+// scratch is a directory for wikis that are being created or deleted. No slug
+// begins with a dot.
 func (p *Pool) scratch() string { return filepath.Join(p.o.Dir, ".scratch") }
 
 // MkdirTemp creates a directory for temporary files beside the wikis. NewPool
@@ -93,7 +94,7 @@ func (p *Pool) makeTemplate() ([]byte, error) {
 	if err := migrate(context.Background(), db); err != nil {
 		return nil, err
 	}
-	if err := db.Close(); err != nil { // which leaves all in the one file
+	if err := db.Close(); err != nil { // merges the write-ahead log into the file
 		return nil, err
 	}
 	return os.ReadFile(file)
@@ -118,7 +119,7 @@ func migrate(ctx context.Context, db *sql.DB) error {
 func (p *Pool) dir(slug string) string  { return filepath.Join(p.o.Dir, slug) }
 func (p *Pool) file(slug string) string { return filepath.Join(p.dir(slug), "wiki.db") }
 
-// Exists reports whether a wiki has a database, sound or not.
+// Exists reports whether a wiki has a database, even a damaged one.
 func (p *Pool) Exists(slug string) bool {
 	if wiki.CheckHost(slug) != nil {
 		return false
@@ -127,8 +128,8 @@ func (p *Pool) Exists(slug string) bool {
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
-// Create makes the database of a new, empty wiki; ErrExists if there is one.
-// The wiki is there as a whole or not at all, whenever the process ends.
+// Create makes the database of a new, empty wiki, as a copy of a template; ErrExists
+// if the wiki has one. A crash leaves a complete wiki or none.
 func (p *Pool) Create(ctx context.Context, slug string) error {
 	if err := wiki.CheckHost(slug); err != nil {
 		return err
@@ -144,14 +145,14 @@ func (p *Pool) create(ctx context.Context, slug string) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir) // nothing is there once it is renamed
+	defer os.RemoveAll(dir) // no effect after the rename
 	if err := p.fillDatabase(ctx, slug, filepath.Join(dir, "wiki.db")); err != nil {
 		return err
 	}
 	if err := durable.SyncDir(dir); err != nil {
 		return err
 	}
-	syscall.Rmdir(p.dir(slug)) // an empty one is no wiki
+	syscall.Rmdir(p.dir(slug)) // an empty directory isn't a wiki
 	err = durable.Rename(dir, p.dir(slug))
 	if errors.Is(err, fs.ErrExist) {
 		return wiki.ErrExists
@@ -175,27 +176,27 @@ func (p *Pool) fillDatabase(ctx context.Context, slug, file string) error {
 	if _, err = db.ExecContext(ctx, "INSERT INTO meta VALUES ($1, 0, '', 0, 0, 0, 0, 0)", slug); err != nil {
 		return err
 	}
-	return db.Close() // which syncs the file
+	return db.Close() // syncs the file
 }
 
-// Revive makes an empty database for a wiki that has lost its own; ErrExists if
-// it has one. What else is in its directory is set aside until settle: well says
-// that it is needed no more, otherwise it is put back.
+// Recreate makes an empty database for a wiki that has lost its own; ErrExists if it
+// has one. The remaining files of its directory are set aside until the caller calls
+// settle: with well they are deleted, otherwise they are put back.
 func (p *Pool) Recreate(ctx context.Context, slug string) (settle func(ctx context.Context, well bool) error, err error) {
 	if err := wiki.CheckHost(slug); err != nil {
 		return nil, err
 	}
 	if _, err := os.Stat(p.file(slug)); err == nil {
-		return nil, fmt.Errorf("content: revive %s: %w", slug, wiki.ErrExists)
+		return nil, fmt.Errorf("content: recreate %s: %w", slug, wiki.ErrExists)
 	}
-	// Not in scratch, which is emptied at the next start: it may be the last copy.
+	// Not in scratch, which is emptied at the next start: this can be the last copy.
 	aside, err := os.MkdirTemp(p.o.Dir, ".lost-"+slug+"-")
 	if err != nil {
-		return nil, fmt.Errorf("content: revive %s: %w", slug, err)
+		return nil, fmt.Errorf("content: recreate %s: %w", slug, err)
 	}
 	kept := filepath.Join(aside, slug)
 	if err := os.Rename(p.dir(slug), kept); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("content: revive %s: %w", slug, err)
+		return nil, fmt.Errorf("content: recreate %s: %w", slug, err)
 	}
 	settle = func(ctx context.Context, well bool) error {
 		if !well {
@@ -204,7 +205,7 @@ func (p *Pool) Recreate(ctx context.Context, slug string) (settle func(ctx conte
 				err = durable.Rename(kept, p.dir(slug))
 			}
 			if err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return fmt.Errorf("content: what %s had is in %s: %w", slug, kept, err)
+				return fmt.Errorf("content: put the files of %s back from %s: %w", slug, kept, err)
 			}
 		}
 		return os.RemoveAll(aside)
@@ -215,8 +216,8 @@ func (p *Pool) Recreate(ctx context.Context, slug string) (settle func(ctx conte
 	return settle, nil
 }
 
-// Open opens a wiki, ErrNotFound if it has no database. Call release when done;
-// until then it is not closed.
+// Open opens a wiki; ErrNotFound if it has no database. Call release when done: the
+// wiki stays open until then.
 func (p *Pool) Open(ctx context.Context, slug string) (*Wiki, func(), error) {
 	if wiki.CheckHost(slug) != nil {
 		return nil, nil, fmt.Errorf("content: open %q: %w", slug, wiki.ErrNotFound)
@@ -228,8 +229,8 @@ func (p *Pool) Open(ctx context.Context, slug string) (*Wiki, func(), error) {
 	return e.wiki, sync.OnceFunc(func() { p.release(slug, e) }), nil
 }
 
-// Head is the number of a wiki's newest commit, if the wiki is open; ok is false
-// when it has to be opened first. It reads memory.
+// Head returns the number of a wiki's newest commit, from memory. ok is false if the
+// wiki isn't open.
 func (p *Pool) Head(slug string) (seq int64, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -252,14 +253,15 @@ func (p *Pool) Head(slug string) (seq int64, ok bool) {
 	return seq, true
 }
 
-// use makes the caller a user of an open wiki's entry, until they leave it.
+// acquire opens a wiki if necessary and makes the caller a user of its entry, until
+// they release it.
 func (p *Pool) acquire(ctx context.Context, slug string) (*entry, error) {
 	e, load, err := p.acquireEntry(slug)
 	if err != nil {
 		return nil, err
 	}
 	if load {
-		// For whoever waits as well: not to end with this caller's request.
+		// Others can be waiting, so this doesn't end with the caller's request.
 		e.wiki, e.err = p.load(context.WithoutCancel(ctx), slug)
 		close(e.ready)
 	}
@@ -276,8 +278,8 @@ func (p *Pool) acquire(ctx context.Context, slug string) (*entry, error) {
 	return e, nil
 }
 
-// acquireEntry makes the caller a user of the slug's entry; load tells whoever comes
-// first to fill it.
+// acquireEntry makes the caller a user of the slug's entry. If load is true, the
+// caller is the first user and has to load the wiki.
 func (p *Pool) acquireEntry(slug string) (e *entry, load bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -304,7 +306,7 @@ func (p *Pool) release(slug string, e *entry) {
 	defer p.mu.Unlock()
 	e.users--
 	if e.err != nil && p.open[slug] == e {
-		delete(p.open, slug) // the next caller tries anew
+		delete(p.open, slug) // the next caller tries again
 	}
 	switch {
 	case e.users > 0 || e.wiki == nil:
@@ -318,7 +320,7 @@ func (p *Pool) release(slug string, e *entry) {
 	}
 }
 
-// closeExcess closes the least recently used idle wikis beyond the bound.
+// closeExcess closes the least recently used idle wikis beyond the limit.
 func (p *Pool) closeExcess() {
 	for len(p.open) > p.o.MaxOpen && p.idle.Len() > 0 {
 		e := p.idle.Remove(p.idle.Front()).(*entry)
@@ -327,9 +329,9 @@ func (p *Pool) closeExcess() {
 	}
 }
 
-// closeAsync closes a wiki that nobody uses, beside: it may have to copy its log into
-// the database. Who opens it again meanwhile gets a Wiki of their own, which
-// SQLite's locks keep apart from this one.
+// closeAsync closes an unused wiki in the background, because that can copy its
+// write-ahead log into the database. A caller that opens the wiki meanwhile gets
+// another Wiki; SQLite's locks coordinate the two.
 func (p *Pool) closeAsync(e *entry) { p.closing.Go(e.wiki.close) }
 
 func (p *Pool) load(ctx context.Context, slug string) (*Wiki, error) {
@@ -356,12 +358,11 @@ func (p *Pool) openFile(ctx context.Context, slug, file string) (*Wiki, error) {
 	return w, nil
 }
 
-// Replace puts another database in the place of a wiki's own, whether or not it
-// has one: from brings the file, which must pass CheckFile. prepare may change it
-// before anybody sees it. What the wiki had, with all that was derived from it,
-// is set aside in a directory that is named, "" if there was nothing, and stays
-// until Delete. Whoever still holds the wiki gets ErrNotFound from then on.
-// Nothing is changed when it fails.
+// Replace replaces a wiki's database, if it has one, with the file read from from,
+// which must pass CheckFile. prepare can change the new database before it is
+// visible. The wiki's old directory, with its derived files, is set aside in the
+// directory aside ("" if there was none) until Delete. A *Wiki opened before returns
+// ErrNotFound from then on. If Replace fails, nothing has changed.
 func (p *Pool) Replace(ctx context.Context, slug string, from io.Reader, prepare func(*Wiki) error) (facts Facts, aside string, err error) {
 	if err := wiki.CheckHost(slug); err != nil {
 		return facts, "", err
@@ -370,7 +371,7 @@ func (p *Pool) Replace(ctx context.Context, slug string, from io.Reader, prepare
 	if err != nil {
 		return facts, "", fmt.Errorf("content: replace %s: %w", slug, sqlite.StorageError(err))
 	}
-	defer os.RemoveAll(making) // nothing is there once it is renamed
+	defer os.RemoveAll(making) // no effect after the rename
 	if facts, err = p.writeDatabase(ctx, slug, filepath.Join(making, "wiki.db"), from, prepare); err == nil {
 		err = durable.SyncDir(making)
 	}
@@ -386,7 +387,7 @@ func (p *Pool) Replace(ctx context.Context, slug string, from io.Reader, prepare
 	return facts, aside, nil
 }
 
-// writeDatabase makes a database file of what comes in.
+// writeDatabase writes a database file, checks it and calls prepare.
 func (p *Pool) writeDatabase(ctx context.Context, slug, file string, from io.Reader, prepare func(*Wiki) error) (Facts, error) {
 	err := durable.Create(file, func(out io.Writer) error {
 		_, err := io.Copy(out, from)
@@ -403,11 +404,11 @@ func (p *Pool) writeDatabase(ctx context.Context, slug, file string, from io.Rea
 	if err != nil {
 		return facts, err
 	}
-	defer w.close() // which leaves all in the one file
+	defer w.close() // merges the write-ahead log into the file
 	return facts, prepare(w)
 }
 
-// swapDirectory sets a wiki's directory aside and puts another in its place.
+// swapDirectory replaces a wiki's directory and sets the old one aside.
 func (p *Pool) swapDirectory(slug, making string) (aside string, err error) {
 	if err := os.MkdirAll(p.replacedDir(slug), 0o700); err != nil {
 		return "", err
@@ -427,12 +428,12 @@ func (p *Pool) swapDirectory(slug, making string) (aside string, err error) {
 	return aside, durable.SyncDir(p.o.Dir)
 }
 
-// replaced holds what Replace took out of a wiki's place.
+// replacedDir is the directory for what Replace sets aside.
 func (p *Pool) replacedDir(slug string) string { return filepath.Join(p.o.Dir, ".replaced", slug) }
 
-// Delete removes a wiki's directory, with all that is derived in it, and what
-// Replace has set aside of it. It waits for a write under way; whoever still
-// holds the wiki gets ErrNotFound from then on.
+// Delete removes a wiki's directory, with its derived files, and everything that
+// Replace has set aside. It waits for a running write. A *Wiki opened before returns
+// ErrNotFound from then on.
 func (p *Pool) Delete(ctx context.Context, slug string) error {
 	if wiki.CheckHost(slug) != nil {
 		return fmt.Errorf("content: delete %q: %w", slug, wiki.ErrNotFound)
@@ -444,8 +445,8 @@ func (p *Pool) Delete(ctx context.Context, slug string) error {
 	return nil
 }
 
-// moveAway has a wiki's directory moved while nobody writes; who holds the wiki
-// has lost it then.
+// moveAway calls move, which moves a wiki's directory, while nobody writes. A *Wiki
+// opened before returns ErrNotFound from then on.
 func (p *Pool) moveAway(ctx context.Context, slug string, move func() error) error {
 	e, err := p.acquire(ctx, slug)
 	switch {
@@ -460,7 +461,7 @@ func (p *Pool) moveAway(ctx context.Context, slug string, move func() error) err
 		e.wiki.gone.Store(true)
 	case ctx.Err() != nil:
 		return err
-	default: // not there, or damaged: what there is goes
+	default: // missing or damaged: move what exists
 	}
 	if err := move(); err != nil {
 		if e != nil {
@@ -472,12 +473,12 @@ func (p *Pool) moveAway(ctx context.Context, slug string, move func() error) err
 	defer p.mu.Unlock()
 	if e != nil && p.open[slug] == e {
 		delete(p.open, slug)
-		e.gone = true // the last to leave closes it
+		e.gone = true // its last user closes it
 	}
 	return nil
 }
 
-// discardDirectory takes a wiki's directory away in one step, then removes it.
+// discardDirectory moves a wiki's directory away atomically, then deletes it.
 func (p *Pool) discardDirectory(slug string) error {
 	into, err := os.MkdirTemp(p.scratch(), "deleted-")
 	if err != nil {
@@ -492,8 +493,8 @@ func (p *Pool) discardDirectory(slug string) error {
 	return errors.Join(err, os.RemoveAll(into))
 }
 
-// Close waits for writes under way, refuses further ones, and closes all wikis;
-// those that somebody still reads, when they are released.
+// Close waits for running writes, rejects later ones, and closes all wikis. Wikis
+// that are in use are closed when they are released.
 func (p *Pool) Close() error {
 	p.mu.Lock()
 	p.closed = true

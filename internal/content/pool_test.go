@@ -34,8 +34,8 @@ func create(t testing.TB, p *Pool, slugs ...string) {
 	}
 }
 
-// TestDeletedWiki: who holds a wiki that is deleted can neither read nor write
-// it, and does no harm to one that is made in its place.
+// TestDeletedWiki: a *Wiki that is open when its wiki is deleted can neither read nor
+// write, and doesn't harm a new wiki with the same slug.
 func TestDeletedWiki(t *testing.T) {
 	p := openPool(t, t.TempDir(), time.Now)
 	create(t, p, "ada")
@@ -64,19 +64,18 @@ func TestDeletedWiki(t *testing.T) {
 		t.Errorf("the new wiki says %q", got)
 	}
 	if _, err := os.Stat(derived); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("what was derived is still there: %v", err)
+		t.Errorf("a derived file still exists: %v", err)
 	}
 	if err := p.Delete(t.Context(), "never-was"); err != nil {
-		t.Errorf("deleting what is not there: %v", err)
+		t.Errorf("deleting a wiki that doesn't exist: %v", err)
 	}
 	if err := p.Delete(t.Context(), ".scratch"); !errors.Is(err, wiki.ErrNotFound) {
-		t.Errorf("deleting no wiki: %v", err)
+		t.Errorf("deleting the scratch directory: %v", err)
 	}
 }
 
-// TestReplacedWiki: another database takes the place of a wiki's own at once and
-// whole, what was there is set aside, and who holds the old one does the new one
-// no harm. A file that is not whole changes nothing.
+// TestReplacedWiki: a wiki's database is replaced atomically and set aside, and a
+// *Wiki of the old one doesn't harm the new one. A damaged file changes nothing.
 func TestReplacedWiki(t *testing.T) {
 	p := openPool(t, t.TempDir(), time.Now)
 	create(t, p, "ada", "bob")
@@ -106,14 +105,14 @@ func TestReplacedWiki(t *testing.T) {
 	}
 	for what, file := range map[string][]byte{"half a file": whole[:len(whole)/2], "no database": []byte("text"), "nothing": nil} {
 		if _, err := replace("ada", file); err == nil {
-			t.Errorf("%s took the place of a wiki", what)
+			t.Errorf("%s replaced a wiki", what)
 		}
 	}
 	if _, err := replace("bob", whole); err == nil {
-		t.Error("ada's database took the place of bob's")
+		t.Error("ada's database replaced bob's")
 	}
 	if got := text(t, before, "Home.md"); got != "later\n" {
-		t.Errorf("after what failed it says %q", got)
+		t.Errorf("after failed replacements it has %q", got)
 	}
 
 	aside, err := replace("ada", whole)
@@ -122,24 +121,24 @@ func TestReplacedWiki(t *testing.T) {
 	}
 	after := open(t, p, "ada")
 	if _, err := do(before, ada, add("Home.md", "ghost\n")); !errors.Is(err, wiki.ErrNotFound) {
-		t.Errorf("a save to the one before: %v", err)
+		t.Errorf("a save to the old wiki: %v", err)
 	}
 	if got := text(t, after, "Home.md"); got != "as it was\n" {
-		t.Errorf("it says %q", got)
+		t.Errorf("it has %q", got)
 	}
 	if _, _, err := after.Read(t.Context(), "Secret.md"); !errors.Is(err, wiki.ErrTakenDown) {
-		t.Errorf("what was prepared: %v", err)
+		t.Errorf("the page that prepare took down: %v", err)
 	}
 	must(t, after, ada, add("Next.md", "on it goes\n"))
 	if facts, err := CheckFile(t.Context(), copied, "ada"); err != nil || facts.Head != head {
 		t.Errorf("%+v, %v", facts, err)
 	}
 	if _, err := os.Stat(filepath.Join(aside, "wiki.db")); err != nil {
-		t.Errorf("what was there: %v", err)
+		t.Errorf("the old database: %v", err)
 	}
 
-	// Where there is nothing, nothing is set aside; a wiki that is deleted leaves
-	// nothing.
+	// If there is no directory, nothing is set aside. Delete removes what was set
+	// aside before.
 	if err := os.RemoveAll(p.dir("ada")); err != nil {
 		t.Fatal(err)
 	}
@@ -150,13 +149,13 @@ func TestReplacedWiki(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(aside); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("what was set aside of a deleted wiki: %v", err)
+		t.Errorf("a deleted wiki's old directory: %v", err)
 	}
 }
 
-// TestHalfMadeWikis: what a process left behind that was killed while it made or
-// deleted a wiki is gone with the next start.
-func TestHalfMadeWikis(t *testing.T) {
+// TestIncompleteWikis: the next start removes what a process left behind that was
+// killed while it created or deleted a wiki.
+func TestIncompleteWikis(t *testing.T) {
 	dir := t.TempDir()
 	p := openPool(t, dir, time.Now)
 	half := filepath.Join(p.scratch(), "ada-1")
@@ -166,13 +165,13 @@ func TestHalfMadeWikis(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(half, "wiki.db"), []byte("half"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Mkdir(filepath.Join(dir, "bob"), 0o700); err != nil { // as an older start left it
+	if err := os.Mkdir(filepath.Join(dir, "bob"), 0o700); err != nil { // left by a killed process
 		t.Fatal(err)
 	}
 	p.Close()
 	p = openPool(t, dir, time.Now)
 	if _, err := os.Stat(half); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("the half-made wiki is still there: %v", err)
+		t.Errorf("the incomplete wiki still exists: %v", err)
 	}
 	if _, _, err := p.Open(t.Context(), "bob"); !errors.Is(err, wiki.ErrNotFound) {
 		t.Errorf("an empty directory opens: %v", err)
@@ -181,7 +180,7 @@ func TestHalfMadeWikis(t *testing.T) {
 	must(t, open(t, p, "bob"), ada, add("Home.md", "bob\n"))
 }
 
-// TestPoolUnderLoad: many users of more wikis than may be open.
+// TestPoolUnderLoad: many users of more wikis than can be open at once.
 func TestPoolUnderLoad(t *testing.T) {
 	p := openPool(t, t.TempDir(), time.Now)
 	p.o.MaxOpen = 3
@@ -200,7 +199,7 @@ func TestPoolUnderLoad(t *testing.T) {
 				at := r.IntN(wikis)
 				ctx := context.Background()
 				if r.IntN(10) == 0 {
-					ctx = gone // whoever waits with this one must not suffer
+					ctx = gone // must not affect others that wait for the same wiki
 				}
 				w, release, err := p.Open(ctx, fmt.Sprintf("wiki-%d", at))
 				if errors.Is(err, context.Canceled) {
@@ -222,7 +221,7 @@ func TestPoolUnderLoad(t *testing.T) {
 	wg.Wait()
 	p.mu.Lock()
 	if len(p.open) > 3 {
-		t.Errorf("%d wikis stay open", len(p.open))
+		t.Errorf("%d wikis are open", len(p.open))
 	}
 	p.mu.Unlock()
 	for at := range wikis {
@@ -245,14 +244,14 @@ func TestClosedPool(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := do(w, ada, add("Home.md", "y\n")); err == nil {
-		t.Error("a save after the pool was closed is acknowledged")
+		t.Error("a save succeeded after the pool was closed")
 	}
 	if _, _, err := p.Open(t.Context(), "ada"); err == nil {
 		t.Error("a closed pool opens wikis")
 	}
 }
 
-// TestDamagedStorage: damage is told apart from absence, and can be deleted.
+// TestDamagedStorage: a damaged wiki isn't reported as missing, and can be deleted.
 func TestDamagedStorage(t *testing.T) {
 	p := openPool(t, t.TempDir(), time.Now)
 	create(t, p, "ada", "bob")
@@ -280,8 +279,8 @@ func TestDamagedStorage(t *testing.T) {
 	create(t, p, "bob")
 }
 
-// TestPanicRollsBack: a panic in the middle of a commit leaves nothing of it, and
-// the next writer is not kept waiting.
+// TestPanicRollsBack: a panic during a commit leaves no trace of it and releases the
+// write lock.
 func TestPanicRollsBack(t *testing.T) {
 	p := openPool(t, t.TempDir(), time.Now)
 	create(t, p, "ada")
@@ -312,16 +311,17 @@ func TestPanicRollsBack(t *testing.T) {
 	compareWithGit(t, w)
 }
 
-// TestCancelledWriter: who gives up before their turn has written nothing.
+// TestCancelledWriter: a writer whose context ends before it gets the write lock
+// writes nothing.
 func TestCancelledWriter(t *testing.T) {
 	w := newWiki(t, time.Now)
 	request := Request{Author: ada, Limits: wiki.DefaultLimits, Edits: []Edit{add("A.md", "a\n")}}
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := w.Commit(gone, request); !errors.Is(err, context.Canceled) {
-		t.Errorf("a commit of somebody who is gone: %v", err)
+		t.Errorf("a commit with a cancelled context: %v", err)
 	}
-	w.writeLock <- struct{}{} // somebody writes
+	w.writeLock <- struct{}{} // another writer
 	brief, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
 	defer cancel()
 	if _, err := w.Commit(brief, request); !errors.Is(err, context.DeadlineExceeded) {
@@ -334,14 +334,14 @@ func TestCancelledWriter(t *testing.T) {
 	must(t, w, ada, request.Edits...)
 }
 
-// TestStartOpensNothing: a start does not depend on how many wikis there are.
+// TestStartOpensNothing: the time to start doesn't depend on the number of wikis.
 func TestStartOpensNothing(t *testing.T) {
 	dir := t.TempDir()
 	for n := range 1000 {
 		if err := os.Mkdir(filepath.Join(dir, fmt.Sprintf("wiki-%d", n)), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("wiki-%d", n), "wiki.db"), []byte("not a database: who opens it fails"), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("wiki-%d", n), "wiki.db"), []byte("not a database: opening it fails"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -354,9 +354,9 @@ func TestStartOpensNothing(t *testing.T) {
 	}
 }
 
-// The head of an open wiki is known without opening it, and who asks for it
-// keeps the wiki open.
-func TestHeadOfThePool(t *testing.T) {
+// Pool.Head knows the head of an open wiki without opening it, and counts as a use
+// of the wiki.
+func TestPoolHead(t *testing.T) {
 	p, err := NewPool(Options{Dir: t.TempDir(), MaxOpen: 2})
 	if err != nil {
 		t.Fatal(err)
@@ -388,7 +388,7 @@ func TestHeadOfThePool(t *testing.T) {
 		known("ada", 1, true)
 	})
 	use("bob", func(*Wiki) {})
-	known("ada", 1, true) // so bob is the one that nobody asked for lately
+	known("ada", 1, true) // so bob is the least recently used
 	use("cleo", func(*Wiki) {})
 	known("ada", 1, true)
 	known("bob", 0, false)

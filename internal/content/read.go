@@ -18,8 +18,8 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// Blobs are stored as zlib streams (RFC 1950): their checksum tells a damaged
-// disk from a page.
+// Blobs are stored as zlib streams (RFC 1950), whose checksum detects a damaged
+// disk.
 
 var deflaters = sync.Pool{New: func() any { w, _ := zlib.NewWriterLevel(nil, zlib.BestSpeed); return w }}
 
@@ -28,7 +28,7 @@ func deflate(data []byte) []byte {
 	w := deflaters.Get().(*zlib.Writer)
 	defer deflaters.Put(w)
 	w.Reset(b)
-	w.Write(data) // to memory: cannot fail
+	w.Write(data) // to memory: can't fail
 	w.Close()
 	return b.Bytes()
 }
@@ -66,13 +66,13 @@ func readBlob(ctx context.Context, q querier, slug, id string) ([]byte, error) {
 	}
 	out, err := inflate(data, size)
 	if err != nil {
-		damaged := wiki.Problemf(wiki.ErrStorage, "", "This revision's storage is damaged. Whoever runs this service must repair it.")
+		damaged := wiki.Problemf(wiki.ErrStorage, "", "This revision's storage is damaged. The operator must repair it.")
 		return nil, fmt.Errorf("content: blob %s/%s: %w: %w", slug, id, damaged, err)
 	}
 	return out, nil
 }
 
-// Blob reads a blob by its whole id; ErrTakenDown if it may not be shown.
+// Blob reads a blob by its whole id; ErrTakenDown if it is taken down.
 func (w *Wiki) Blob(ctx context.Context, id string) ([]byte, error) {
 	if err := w.MayRead(id); err != nil {
 		return nil, err
@@ -90,14 +90,16 @@ func scanFile(row sqlite.Scanner, f *wiki.File) error {
 	return err
 }
 
-// Lookup finds a current file by its key; its Path is how it is spelled.
+// Lookup finds a current file by its key. The Path of the result has the file's own
+// spelling.
 func (w *Wiki) Lookup(ctx context.Context, path string) (wiki.File, error) {
 	var f wiki.File
 	err := scanFile(w.queryRow(ctx, "SELECT "+fileColumns+" FROM files f JOIN commits c ON c.wiki = f.wiki AND c.seq = f.seq WHERE f.wiki = $1 AND f.key = $2 AND "+regularFiles, w.slug, wiki.Key(path)), &f)
 	return f, wrapError(err, "look up %s/%s", w.slug, path)
 }
 
-// Find is Lookup without what the commit says that changed the file.
+// Find is like Lookup but doesn't fill in the fields that come from the file's last
+// commit. It can answer from memory.
 func (w *Wiki) Find(ctx context.Context, path string) (wiki.File, error) {
 	key := wiki.Key(path)
 	if f, ok := w.recent.get(key); ok && !w.gone.Load() {
@@ -109,7 +111,7 @@ func (w *Wiki) Find(ctx context.Context, path string) (wiki.File, error) {
 	return f, wrapError(err, "find %s/%s", w.slug, path)
 }
 
-// Read is Lookup and Blob. Blobs never change, so the two agree.
+// Read combines Lookup and Blob. Blobs never change, so the two are consistent.
 func (w *Wiki) Read(ctx context.Context, path string) (wiki.File, []byte, error) {
 	f, err := w.Lookup(ctx, path)
 	if err != nil {
@@ -119,8 +121,8 @@ func (w *Wiki) Read(ctx context.Context, path string) (wiki.File, []byte, error)
 	return f, data, err
 }
 
-// List gives the current files below a folder ("" for all), hidden ones
-// excepted, sorted by path.
+// List returns the current files below a folder ("" for all), without hidden ones,
+// sorted by path.
 func (w *Wiki) List(ctx context.Context, folder string) ([]wiki.File, error) {
 	from, to := "", "\U0010FFFF"
 	if folder != "" {
@@ -141,10 +143,10 @@ func (w *Wiki) List(ctx context.Context, folder string) ([]wiki.File, error) {
 	return list, nil
 }
 
-// maxNames bounds the paths that an open wiki keeps in memory, in bytes.
+// maxNames limits the paths that an open wiki caches, in bytes.
 const maxNames = 128 << 10
 
-// Names gives all current paths, sorted; from memory when nothing changed.
+// Names returns all current paths, sorted. They are cached until the next commit.
 func (w *Wiki) Names(ctx context.Context) ([]string, error) {
 	seq, _ := w.Head()
 	if n := w.names.Load(); n != nil && n.seq == seq {
@@ -164,7 +166,7 @@ func (w *Wiki) Names(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, wrapError(err, "names of %s", w.slug)
 	}
-	if now, _ := w.Head(); now == seq && size <= maxNames { // else a commit came in between
+	if now, _ := w.Head(); now == seq && size <= maxNames { // otherwise there was a commit meanwhile
 		w.names.Store(n)
 	}
 	return n.paths, nil
@@ -176,21 +178,20 @@ const revisionColumns = `h.path, h.from_path, h.kind, h.old, h.new, h.size, h.se
 func scanRevision(row sqlite.Scanner, r *wiki.Revision, first ...any) error {
 	var at int64
 	a := &r.Author
-	kind := (*string)(&r.Kind) // as it is, database/sql would reflect on it
+	kind := (*string)(&r.Kind) // saves database/sql the reflection
 	err := row.Scan(append(first, &r.Path, &r.From, kind, &r.Old, &r.New, &r.Size, &r.Seq, &r.Commit, &at, &a.Username, &a.DID, &a.Agent, &a.Client, &a.Grant, &a.Imported, &r.Message)...)
 	r.Time = time.UnixMilli(at).UTC()
 	return err
 }
 
-// History lists a file's revisions, newest first, through its moves, those
-// before a seq (0 for all), at most limit (0: 50). ErrNotFound if there never
-// was such a file.
+// History lists a file's revisions before a seq (0 for all), newest first, through
+// its moves, at most limit (50 if 0). ErrNotFound if there never was such a file.
 func (w *Wiki) History(ctx context.Context, path string, before int64, limit int) ([]wiki.Revision, error) {
 	return w.HistoryBy(ctx, path, LogFilter{Before: before, Limit: limit})
 }
 
-// HistoryBy is History of the revisions that Author and Agents choose; of the
-// filter it reads Before and Limit besides.
+// HistoryBy is like History, for the revisions that match the filter's Author and
+// Agents. Of the filter's other fields it uses only Before and Limit.
 func (w *Wiki) HistoryBy(ctx context.Context, path string, f LogFilter) ([]wiki.Revision, error) {
 	limit, before := f.Limit, f.Before
 	if limit <= 0 {
@@ -223,12 +224,12 @@ func (w *Wiki) HistoryBy(ctx context.Context, path string, f LogFilter) ([]wiki.
 		for _, who := range by {
 			query, args = appendCondition(query, args, who.sql, who.args...)
 		}
-		// Where a file moved onto one that was deleted in the same commit, the
-		// deletion belongs to the other's life.
+		// If a file moved onto one that was deleted in the same commit, the
+		// deletion belongs to the other file's history.
 		err := forEachRow(ctx, w, func(rows *sql.Rows) error {
 			list = append(list, wiki.Revision{})
 			return scanRevision(rows, &list[len(list)-1])
-		}, query+" ORDER BY h.seq DESC LIMIT $5 + 0", args...) // for each value of a bare $5, SQLite would plan anew
+		}, query+" ORDER BY h.seq DESC LIMIT $5 + 0", args...) // SQLite would plan again for each value of a bare $5
 		if err != nil {
 			return nil, wrapError(err, "history of %s/%s", w.slug, path)
 		}
@@ -238,19 +239,19 @@ func (w *Wiki) HistoryBy(ctx context.Context, path string, f LogFilter) ([]wiki.
 
 var hexID = regexp.MustCompile(`^[0-9a-f]{7,40}$`)
 
-// hexRange bounds all ids that begin with the digits.
+// hexRange returns the bounds of all ids that begin with the digits.
 func hexRange(digits string) (from, to string) { return digits, digits + "g" }
 
-// At finds the file as of a revision: a commit id (7 digits or more: the file
-// as of it, under the name it had then) or a blob id (8 or more: its newest
-// occurrence in the file's history). ErrNotFound, or ErrInvalid when the digits
-// fit several. Path may be a current name, or a former or deleted one; where the
-// file that has it now is younger than the commit, the one that had it then is
-// meant.
+// ReadAt returns a file as of a revision: a commit id (at least 7 digits) means the
+// file after that commit, with the name it had then; a blob id (at least 8) means
+// the blob's newest occurrence in the file's history. It fails with ErrNotFound, or
+// with ErrInvalid if the digits match several. Path can be a current, former or
+// deleted name. If the file that has it now is younger than the commit, it means
+// the file that had it then.
 func (w *Wiki) ReadAt(ctx context.Context, path, revision string) (wiki.File, []byte, error) {
 	revision = strings.ToLower(revision)
 	if !hexID.MatchString(revision) {
-		return wiki.File{}, nil, wiki.Problemf(wiki.ErrInvalid, "revision", "%.50q is not a revision: use 7 or more digits of a commit id, or 8 or more of a revision.", revision)
+		return wiki.File{}, nil, wiki.Problemf(wiki.ErrInvalid, "revision", "%.50q isn't a revision. Use at least 7 digits of a commit id, or 8 of a revision.", revision)
 	}
 	stays, err := listStays(ctx, w, w.slug, path)
 	if err != nil {
@@ -287,8 +288,8 @@ func (w *Wiki) readAsOf(ctx context.Context, path string, stays []stay, seq int6
 	return f, data, nil
 }
 
-// readByBlobPrefix finds the blobs that the digits fit, of which there is hardly ever
-// more than one, then the one that the file had.
+// readByBlobPrefix finds the blobs that match the digits, hardly ever more than one,
+// and returns the one that the file had.
 func (w *Wiki) readByBlobPrefix(ctx context.Context, path string, stays []stay, digits string) (wiki.File, []byte, error) {
 	from, to := hexRange(digits)
 	var ids []string
@@ -310,7 +311,7 @@ func (w *Wiki) readByBlobPrefix(ctx context.Context, path string, stays []stay, 
 		case err != nil:
 			return wiki.File{}, nil, err
 		case found.Blob != "":
-			return wiki.File{}, nil, wiki.Problemf(wiki.ErrInvalid, "revision", "%q fits several revisions: use more digits.", digits)
+			return wiki.File{}, nil, wiki.Problemf(wiki.ErrInvalid, "revision", "%q matches several revisions. Use more digits.", digits)
 		default:
 			found, text = f, data
 		}
@@ -321,8 +322,8 @@ func (w *Wiki) readByBlobPrefix(ctx context.Context, path string, stays []stay, 
 	return found, text, nil
 }
 
-// readNewestWithBlob finds the newest occurrence of a blob in a file's life, or else in that
-// of others of its name.
+// readNewestWithBlob finds the newest occurrence of a blob in a file's history, or
+// in that of other files that had its name.
 func (w *Wiki) readNewestWithBlob(ctx context.Context, path string, stays []stay, blob string) (wiki.File, []byte, error) {
 	for _, s := range stays {
 		f, data, err := w.readNewestInStay(ctx, path, s, blob)
@@ -333,8 +334,8 @@ func (w *Wiki) readNewestWithBlob(ctx context.Context, path string, stays []stay
 	return w.readNewestInStay(ctx, path, stay{wiki.Key(path), 0, maxSeq}, blob)
 }
 
-// readNewestInStay reads the newest revision in a step, with the given blob if that is
-// not "".
+// readNewestInStay reads the newest revision in a stay, with the given blob unless
+// that is "".
 func (w *Wiki) readNewestInStay(ctx context.Context, path string, s stay, blob string) (wiki.File, []byte, error) {
 	var r wiki.Revision
 	var mode uint32

@@ -11,8 +11,8 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// recordCommit writes a commit: blobs, files, trees, the commit with its changes, the
-// head, and links.
+// recordCommit writes a commit: blobs, files, trees, the commit object, changes,
+// the head and links.
 func (s *staging) recordCommit(now time.Time, changes []stagedChange) (wiki.Commit, error) {
 	if err := s.checkFileSizes(); err != nil {
 		return wiki.Commit{}, err
@@ -36,11 +36,11 @@ func (s *staging) recordCommit(now time.Time, changes []stagedChange) (wiki.Comm
 	if err := s.advanceHead(c, raw, changes); err != nil {
 		return wiki.Commit{}, err
 	}
-	return c, s.writeLinks(changes) // last, for they may still be looked for
+	return c, s.writeLinks(changes) // last, because another goroutine may still be finding them
 }
 
-// checkFileSizes holds new content against the limits of one file. What is larger than
-// its limit already may be cut down.
+// checkFileSizes checks new content against the limits for one file. A file that is
+// over its limit already can be made smaller in steps.
 func (s *staging) checkFileSizes() error {
 	l := s.r.Limits
 	for _, f := range s.order {
@@ -50,16 +50,16 @@ func (s *staging) checkFileSizes() error {
 		_, isPage := wiki.PageOf(f.path)
 		switch {
 		case isPage && f.size > l.PageBytes:
-			return wiki.Problemf(wiki.ErrTooLarge, "content", "A page may have %s; this one has %s. Split it into several pages.", formatBytes(l.PageBytes), formatBytes(f.size))
+			return wiki.Problemf(wiki.ErrTooLarge, "content", "A page can be at most %s; this one is %s. Split it into several pages.", formatBytes(l.PageBytes), formatBytes(f.size))
 		case !isPage && f.size > l.AttachmentBytes:
-			return wiki.Problemf(wiki.ErrTooLarge, "file", "A file may have %s; this one has %s.", formatBytes(l.AttachmentBytes), formatBytes(f.size))
+			return wiki.Problemf(wiki.ErrTooLarge, "file", "A file can be at most %s; this one is %s.", formatBytes(l.AttachmentBytes), formatBytes(f.size))
 		}
 	}
 	return nil
 }
 
-// storeBlobs keeps the new blobs and counts them in the history. It reports whether
-// one is of an upload.
+// storeBlobs stores new blobs and adds their sizes to the history's. It reports
+// whether any of them belongs to an attachment.
 func (s *staging) storeBlobs(changes []stagedChange) (uploads bool, err error) {
 	for _, ch := range changes {
 		f := ch.file
@@ -85,8 +85,9 @@ func (s *staging) storeBlobs(changes []stagedChange) (uploads bool, err error) {
 	return uploads, nil
 }
 
-// checkQuotas counts what the commit changes, and refuses what grows beyond the
-// wiki's limits. What makes a wiki smaller always works.
+// checkQuotas updates the counters and rejects commits that make the wiki grow
+// beyond its limits. A commit that makes it smaller always succeeds. A full history
+// rejects only uploads.
 func (s *staging) checkQuotas(before meta, uploads bool) error {
 	l, m := s.r.Limits, &s.meta
 	for _, f := range s.order {
@@ -98,11 +99,11 @@ func (s *staging) checkQuotas(before meta, uploads bool) error {
 	}
 	switch {
 	case m.pages > before.pages && m.pages > l.Pages:
-		return wiki.Problemf(wiki.ErrQuota, "path", "This wiki has %d of %d pages. Delete or join some pages before you create another; editing still works.", before.pages, l.Pages)
+		return wiki.Problemf(wiki.ErrQuota, "path", "This wiki has %d of %d pages. Delete or merge some pages before you create another; editing still works.", before.pages, l.Pages)
 	case m.current > before.current && m.current > l.CurrentBytes:
-		return wiki.Problemf(wiki.ErrQuota, "content", "This wiki is full: its files may have %s together, and would have %s. Delete some attachments first.", formatBytes(l.CurrentBytes), formatBytes(m.current))
+		return wiki.Problemf(wiki.ErrQuota, "content", "This wiki is full: its files can be at most %s together, and would be %s. Delete some attachments first.", formatBytes(l.CurrentBytes), formatBytes(m.current))
 	case uploads && m.history > l.HistoryBytes:
-		return wiki.Problemf(wiki.ErrQuota, "file", "This wiki's history is full: it may have %s, and would have %s. No more files can be uploaded; pages can still be edited.", formatBytes(l.HistoryBytes), formatBytes(m.history))
+		return wiki.Problemf(wiki.ErrQuota, "file", "This wiki's history is full: it can be at most %s, and would be %s. No more files can be uploaded; pages can still be edited.", formatBytes(l.HistoryBytes), formatBytes(m.history))
 	}
 	return nil
 }
@@ -114,7 +115,7 @@ func boolToInt(b bool) int {
 	return 0
 }
 
-// formatBytes is a size to the byte, with its order of magnitude where that helps:
+// formatBytes formats an exact size, followed by a rounded one if it is large:
 // "1,048,577 bytes (1 MB)".
 func formatBytes(n int64) string {
 	digits := fmt.Sprint(n)
@@ -130,7 +131,8 @@ func formatBytes(n int64) string {
 	return digits + " bytes"
 }
 
-// write puts files in place. Names are freed before they are taken.
+// writeFiles updates the table of files. Names are freed before they are used
+// again.
 func (s *staging) writeFiles(changes []stagedChange) error {
 	slug, seq := s.tx.w.slug, s.meta.seq+1
 	for _, f := range s.order {
@@ -163,7 +165,7 @@ func (s *staging) writeFiles(changes []stagedChange) error {
 	return nil
 }
 
-// link keeps the links of the pages that were written.
+// writeLinks stores the links of the pages that were written.
 func (s *staging) writeLinks(changes []stagedChange) error {
 	for _, ch := range changes {
 		if ch.file == nil {
@@ -176,7 +178,7 @@ func (s *staging) writeLinks(changes []stagedChange) error {
 	return nil
 }
 
-// writePageLinks keeps the links of one page.
+// writePageLinks stores the links of one page.
 func (s *staging) writePageLinks(f *staged) error {
 	if _, ok := wiki.PageOf(f.path); !ok || s.tx.w.o.Links == nil {
 		return nil
@@ -193,8 +195,11 @@ func (s *staging) writePageLinks(f *staged) error {
 
 var committer = gitrepo.Signature{Name: "robot.wtf", Email: "noreply@robot.wtf"}
 
-// buildCommit makes the commit object. Its time never lies before its parent's,
-// whatever the clock says.
+// buildCommit makes the commit object: the author is "username <DID>" (a handle if
+// there is no username), the committer is robot.wtf, times are whole seconds in
+// UTC and never before the parent's, whatever the clock says. The trailers Agent,
+// Client and Grant come from the authenticated caller; each move has a trailer
+// "Moved: a -> b", so that an import of the history restores it.
 func (s *staging) buildCommit(now time.Time, tree string, changes []stagedChange) (wiki.Commit, []byte) {
 	at := time.UnixMilli(max(now.UnixMilli(), s.meta.time)).UTC().Truncate(time.Second)
 	who := s.r.Author
@@ -226,7 +231,8 @@ func (s *staging) buildCommit(now time.Time, tree string, changes []stagedChange
 	return c, raw
 }
 
-// messageOrDefault is what the writer said, or else what was done.
+// messageOrDefault returns the request's message without reserved trailers, or a
+// description of the changes if that is empty.
 func (s *staging) messageOrDefault(changes []stagedChange) string {
 	if text := stripReservedTrailers(gitrepo.CleanMessage(s.r.Message)); text != "" {
 		return text
@@ -243,15 +249,15 @@ func (s *staging) messageOrDefault(changes []stagedChange) string {
 	return verb + " " + what
 }
 
-// reservedTrailers are the trailers that only we write.
+// reservedTrailers are the trailers that only this service writes.
 var reservedTrailers = []string{"Agent", "Client", "Grant", "Moved"}
 
 func isReservedTrailer(key string) bool {
 	return slices.ContainsFunc(reservedTrailers, func(o string) bool { return strings.EqualFold(o, strings.TrimSpace(key)) })
 }
 
-// stripReservedTrailers is a message without trailers that would speak of grants or moves in
-// our name, and without line ends at its end.
+// stripReservedTrailers removes forged trailers about agents, grants or moves from a
+// message, and its trailing newlines.
 func stripReservedTrailers(message string) string {
 	if hidesTrailers(message) {
 		title, rest, _ := strings.Cut(message, "\n\n")
@@ -262,20 +268,19 @@ func stripReservedTrailers(message string) string {
 		if !slices.ContainsFunc(trailers, func(t gitrepo.Trailer) bool { return isReservedTrailer(t.Key) }) {
 			return strings.TrimRight(message, "\n")
 		}
-		// All lines of the last paragraph with such a key, with what continues them.
+		// All lines of the last paragraph with such a key, with their continuations.
 		message = strings.TrimRight(message, "\n")
 		start := strings.LastIndex(message, "\n\n") + 2
 		kept := dropReservedLines(message[start:] + "\n")
-		if message[start:]+"\n" == kept { // cannot be; but must not last forever
+		if message[start:]+"\n" == kept { // impossible, but must not loop forever
 			return message
 		}
 		message = message[:start] + kept
 	}
 }
 
-// hidesTrailers reports that git may take another paragraph than the last for the one
-// with the trailers, or see trailers among what are none to us: it passes over
-// comments, and over a list of conflicts at the end.
+// hidesTrailers reports whether git could read trailers from another paragraph than
+// the last, because it skips comments, and a list of conflicts at the end.
 func hidesTrailers(message string) bool {
 	for line := range strings.Lines(message) {
 		if strings.HasPrefix(line, "#") || strings.HasPrefix(line, "Conflicts:") {
@@ -285,7 +290,7 @@ func hidesTrailers(message string) bool {
 	return false
 }
 
-// dropReservedLines drops the lines with a key of ours, with what continues them.
+// dropReservedLines drops lines with reserved keys and their continuation lines.
 func dropReservedLines(text string) string {
 	var kept strings.Builder
 	dropping := false
@@ -300,7 +305,8 @@ func dropReservedLines(text string) string {
 	return kept.String()
 }
 
-// advance writes commit and changes, and moves the head by compare and swap.
+// advanceHead writes the commit and its changes, and moves the head by compare and
+// swap.
 func (s *staging) advanceHead(c wiki.Commit, raw []byte, changes []stagedChange) error {
 	slug, a, m := s.tx.w.slug, c.Author, &s.meta
 	if err := s.tx.exec("INSERT INTO commits VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
@@ -325,13 +331,14 @@ func (s *staging) advanceHead(c wiki.Commit, raw []byte, changes []stagedChange)
 	moved, err := s.tx.execCount(`UPDATE meta SET seq = $2, head = $3, time = $4, pages = $5, files = $6, current_bytes = $7, history_bytes = $8
 		WHERE wiki = $1 AND head = $9`, slug, c.Seq, c.ID, c.Time.UnixMilli(), m.pages, m.files, m.current, m.history, m.head)
 	if err == nil && moved != 1 {
-		err = fmt.Errorf("the head moved away from %s during the commit", m.head)
+		err = fmt.Errorf("the head changed from %s during the commit", m.head)
 	}
 	m.seq, m.head = c.Seq, c.ID
 	return err
 }
 
-// unchanged is the commit that last changed a file, or else the newest one.
+// lastCommitOf returns the commit that last changed a file, or the newest one if
+// there is no such file.
 func (s *staging) lastCommitOf(path string) (wiki.Commit, error) {
 	seq := s.meta.seq
 	if f := s.files[wiki.Key(path)]; f != nil && f.old.Seq > 0 {

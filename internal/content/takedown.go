@@ -19,8 +19,8 @@ type Takedown struct {
 	Blobs int
 }
 
-// TakeDown keeps everybody from reading any revision of a file: Blob, and all
-// that reads through it, returns ErrTakenDown. The file's links and drafts are
+// TakeDown makes all revisions of a file unreadable: Blob, and everything that reads
+// through it, returns ErrTakenDown. The file's links and drafts are
 // dropped; its name, its history and later revisions stay. The content itself is
 // kept for LiftTakedown. The empty blob is never taken down, because other files
 // share it.

@@ -12,9 +12,9 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// spellFolders gives files of new names the spelling that their folders have: a file
-// made in "design/" joins "Design/". Where all files of a folder move, it may
-// change its spelling.
+// spellFolders changes the paths of new and moved files to the spelling of existing
+// folders: a file created in "design/" joins "Design/". A folder's spelling can
+// change only if all its files move.
 func (s *staging) spellFolders() error {
 	spelled := map[string]string{} // folder by key
 	for _, f := range s.order {
@@ -39,8 +39,8 @@ func (s *staging) spellFolders() error {
 	return nil
 }
 
-// folderSpelling is how a folder is written: as it is asked for, if some file that
-// stays is in such a one, or else as that of any file that stays.
+// folderSpelling returns a folder's spelling, as given by the files that stay in it:
+// dir if one of them spells it like that, else the spelling of any of them.
 func (s *staging) folderSpelling(dir, key string) (string, error) {
 	found := dir
 	err := forEachRow(s.ctx, s.tx, func(rows *sql.Rows) error {
@@ -49,7 +49,7 @@ func (s *staging) folderSpelling(dir, key string) (string, error) {
 			return err
 		}
 		if f := s.files[fileKey]; f != nil && f.path != p {
-			return nil // it leaves, or is respelled itself
+			return nil // it leaves the folder, or its own spelling changes
 		}
 		there := strings.Join(strings.Split(p, "/")[:depth(dir)], "/")
 		if there == dir {
@@ -67,17 +67,18 @@ func (s *staging) folderSpelling(dir, key string) (string, error) {
 	return found, err
 }
 
-// errStop ends a reading of rows.
-var errStop = errors.New("content: enough")
+// errStop ends forEachRow early.
+var errStop = errors.New("content: stop")
 
-// checkPlacement refuses a path where git would have a file and a folder of one name, in
-// any spelling: on many machines a clone could not be checked out.
+// checkPlacement rejects a path that would make a file and a folder of the same
+// name, in any spelling: on many machines such a clone couldn't be checked out.
+// "A.md" beside "A/" is fine.
 func (s *staging) checkPlacement(p string) error {
 	key := wiki.Key(p)
 	var other string
 	err := s.tx.queryRow(s.ctx, "SELECT path FROM files WHERE wiki = $1 AND key > $2 AND key < $3 LIMIT 1", s.tx.w.slug, key+"/", key+"0").Scan(&other)
 	if err == nil {
-		return wiki.Problemf(wiki.ErrInvalid, "path", "%q is a folder here, so it cannot be a file as well.", p)
+		return wiki.Problemf(wiki.ErrInvalid, "path", "%q is the name of a folder. Choose another name.", p)
 	}
 	if !errors.Is(err, sql.ErrNoRows) {
 		return err
@@ -88,14 +89,14 @@ func (s *staging) checkPlacement(p string) error {
 			return err
 		}
 		if other != "" {
-			return wiki.Problemf(wiki.ErrInvalid, "path", "%q is a file here, so it cannot be a folder as well.", other)
+			return wiki.Problemf(wiki.ErrInvalid, "path", "%q is a file, so it can't be a folder too. Choose another name.", other)
 		}
 	}
 	return nil
 }
 
-// tree makes the trees of the folders that changed, the deepest first, and
-// answers the root's id.
+// writeTrees computes the trees of the folders that changed, deepest first, and
+// returns the root's id.
 func (s *staging) writeTrees(changes []stagedChange) (root string, err error) {
 	touched := map[string]bool{"": true}
 	for _, ch := range changes {
@@ -107,7 +108,7 @@ func (s *staging) writeTrees(changes []stagedChange) (root string, err error) {
 	}
 	dirs := slices.SortedFunc(maps.Keys(touched), func(a, b string) int { return depth(b) - depth(a) })
 	s.trees = map[string][]gitrepo.TreeEntry{}
-	ids := map[string]string{} // of the folders done so far, "" for one that is empty now
+	ids := map[string]string{} // of the folders done so far, "" for an empty one
 	for _, dir := range dirs {
 		entries, err := s.folderEntries(dir, changes, ids)
 		if err != nil {
@@ -137,16 +138,15 @@ func depth(dir string) int {
 	return strings.Count(dir, "/") + 1
 }
 
-// folderEntries are a folder's files and subfolders as they are to be. Folders of
-// hundreds of pages are common, so they are kept in memory from one commit to
-// the next.
+// folderEntries returns a folder's files and subfolders after the commit. Folders
+// with hundreds of pages are common, so entries are cached from commit to commit.
 func (s *staging) folderEntries(dir string, changes []stagedChange, ids map[string]string) ([]gitrepo.TreeEntry, error) {
 	entries, ok := s.tx.w.trees.get(s.before, dir)
 	if !ok {
 		return s.readFolderEntries(dir)
 	}
 	entries = slices.Clone(entries)
-	for _, ch := range changes { // names are freed before they are taken
+	for _, ch := range changes { // names are freed before they are used again
 		for _, p := range []string{ch.Path, ch.From} {
 			if p != "" && parentFolder(p) == dir {
 				entries = withoutEntry(entries, path.Base(p), false)
@@ -179,8 +179,8 @@ func withoutEntry(entries []gitrepo.TreeEntry, name string, tree bool) []gitrepo
 	return entries
 }
 
-// readFolderEntries reads them from the tables, where files and the subfolders' trees
-// are written already.
+// readFolderEntries reads a folder's entries from the tables, where its files and
+// the trees of its subfolders are up to date by now.
 func (s *staging) readFolderEntries(dir string) ([]gitrepo.TreeEntry, error) {
 	var entries []gitrepo.TreeEntry
 	err := forEachRow(s.ctx, s.tx, func(rows *sql.Rows) error {
@@ -194,11 +194,11 @@ func (s *staging) readFolderEntries(dir string) ([]gitrepo.TreeEntry, error) {
 	return entries, err
 }
 
-// maxTreeEntries bounds a wiki's treeCache: some 150 bytes each.
+// maxTreeEntries limits a wiki's treeCache. An entry takes about 150 bytes.
 const maxTreeEntries = 1000
 
-// A treeCache holds the entries of a head's folders. Whoever holds the wiki's
-// turn owns it.
+// A treeCache caches the entries of folders at a head. The holder of the wiki's
+// write lock owns it.
 type treeCache struct {
 	head string
 	dirs map[string][]gitrepo.TreeEntry
@@ -213,7 +213,7 @@ func (c *treeCache) get(head, dir string) ([]gitrepo.TreeEntry, bool) {
 	return entries, ok
 }
 
-// keep takes the folders that a commit changed over into the next head.
+// advance moves the cache to the next head, with the folders that a commit changed.
 func (c *treeCache) advance(before, head string, changed map[string][]gitrepo.TreeEntry) {
 	if c.head != before || c.dirs == nil || c.size > maxTreeEntries {
 		c.dirs, c.size = map[string][]gitrepo.TreeEntry{}, 0

@@ -16,17 +16,17 @@ type Wiki struct {
 	slug string
 	o    *Options
 	db   *sql.DB
-	gone atomic.Bool // deleted: nothing answers any more
+	gone atomic.Bool // deleted or replaced: every method returns ErrNotFound
 
 	head      atomic.Pointer[head]
 	names     atomic.Pointer[names]
 	recent    recentFiles
-	takedowns atomic.Pointer[map[string]string] // blobs that are taken down, and why
+	takedowns atomic.Pointer[map[string]string] // reasons by blob
 	reads     *sqlite.Statements
 
-	writeLock chan struct{} // holds one token while somebody writes; the writer owns the fields below
-	closed    bool          // the pool is closed: nothing is written any more
-	writer    *writeConn    // nil until the first write, and after one that storage failed
+	writeLock chan struct{} // a semaphore of one; its holder owns the fields below
+	closed    bool          // the pool is closed: writes fail
+	writer    *writeConn    // nil until the first write, and after a storage error
 	trees     treeCache
 }
 
@@ -35,14 +35,15 @@ type head struct {
 	id  string
 }
 
-// names are the current paths as of a head.
+// names are the paths of the files at a head.
 type names struct {
 	seq   int64
 	paths []string
 }
 
-// recentFiles are files that were saved lately, as they are now: who saves once
-// again is spared a look into tables that their last save has changed.
+// recentFiles caches the current state of recently saved files, so that a person
+// who saves again doesn't wait for pages of the database that their last save
+// changed.
 type recentFiles struct {
 	mu    sync.Mutex
 	files map[string]wiki.File // by key
@@ -50,7 +51,7 @@ type recentFiles struct {
 
 const maxRecent = 100
 
-// note takes over what a commit made of files.
+// update stores the files that a commit changed.
 func (r *recentFiles) update(changed []*staged, seq int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -89,7 +90,7 @@ func (w *Wiki) load(ctx context.Context) error {
 		return err
 	}
 	if version > schema {
-		return fmt.Errorf("its database is of a newer version (%d) of this program", version)
+		return fmt.Errorf("the database has schema %d, this program knows schemas up to %d: use a newer version", version, schema)
 	}
 	if version < schema {
 		if err := migrate(ctx, w.db); err != nil {
@@ -118,25 +119,25 @@ func (w *Wiki) close() {
 	w.db.Close()
 }
 
-// Slug is the wiki's.
+// Slug returns the wiki's slug.
 func (w *Wiki) Slug() string { return w.slug }
 
-// Head is the number and id of the newest commit, 0 and "" in an empty wiki.
+// Head returns the number and id of the newest commit, 0 and "" for an empty wiki.
 // It reads memory, not the database.
 func (w *Wiki) Head() (seq int64, id string) {
 	h := w.head.Load()
 	return h.seq, h.id
 }
 
-// A querier is a wiki, or a transaction on it.
+// A querier is a wiki, a snapshot of it, or a transaction on it.
 type querier interface {
 	queryRow(ctx context.Context, query string, args ...any) sqlite.Scanner
 	queryRows(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
-// A read checks its context before it begins and before each row, but not in
-// between: it takes microseconds, and watching a context costs every statement a
-// goroutine.
+// A read checks its context before it starts and before each row, but not in
+// between: it takes microseconds, and watching a context costs a goroutine per
+// statement.
 func (w *Wiki) queryRow(ctx context.Context, query string, args ...any) sqlite.Scanner {
 	if err := w.checkReadable(ctx); err != nil {
 		return failedRead{err}
@@ -180,8 +181,8 @@ func forEachRow(ctx context.Context, q querier, scan func(*sql.Rows) error, quer
 	return rows.Err()
 }
 
-// wrapError wraps what a read came to with what it was about: absence becomes
-// ErrNotFound, and the driver's errors are translated.
+// wrapError says in err which operation failed. sql.ErrNoRows becomes ErrNotFound,
+// and driver errors are translated.
 func wrapError(err error, what string, args ...any) error {
 	if err == nil {
 		return nil

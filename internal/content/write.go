@@ -10,24 +10,24 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// A writeConn is the one connection that writes, with its prepared statements.
-// Whoever holds the wiki's turn owns it.
+// A writeConn is the only connection that writes, with its prepared statements.
+// The holder of the wiki's write lock owns it.
 type writeConn struct {
 	conn *sql.Conn
 	*sqlite.Statements
 }
 
-// A tx is one write transaction. Once begun it is not interrupted: it takes
-// milliseconds, and watching a context costs every statement a goroutine.
+// A tx is a write transaction. Once begun it isn't interrupted: it takes
+// milliseconds, and watching a context costs a goroutine per statement.
 type tx struct {
 	w      *Wiki
 	writer *writeConn
 	ctx    context.Context // never done
 }
 
-// write runs f in a transaction that excludes all other writers, and rolls back
-// on error and on panic. done, if not nil, is called after the commit, still
-// alone.
+// inWriteTx runs f in a transaction, with the wiki's write lock, and rolls back on
+// error and on panic. done, if not nil, is called after the commit, before the lock
+// is released.
 func (w *Wiki) inWriteTx(ctx context.Context, f func(*tx) error, done func()) error {
 	select {
 	case w.writeLock <- struct{}{}: // writers wait here, not in SQLite's busy loop
@@ -55,10 +55,10 @@ func (w *Wiki) inWriteTx(ctx context.Context, f func(*tx) error, done func()) er
 	if err := (&tx{w, w.writer, ctx}).run(f); err != nil {
 		err = sqlite.StorageError(err)
 		if errors.Is(err, wiki.ErrStorage) {
-			// What a failed sync leaves on the disk is unknown, so nothing that
-			// was remembered counts: the next writer begins from the files.
-			// It is read first, as far as that goes: on a full or read-only disk the
-			// database stays readable only while somebody has it open.
+			// The state of the disk is unknown after a failed sync, so caches are
+			// dropped and the next writer starts from the files. The head is read
+			// before the connection is closed: on a full or read-only disk a
+			// database stays readable only while a connection is open.
 			w.readHead(ctx)
 			w.dropWriter()
 			w.trees = treeCache{}
@@ -78,7 +78,7 @@ func (w *Wiki) dropWriter() {
 		return
 	}
 	w.writer.Statements.Close()
-	w.writer.conn.Raw(func(any) error { return driver.ErrBadConn }) // else it goes back to the pool
+	w.writer.conn.Raw(func(any) error { return driver.ErrBadConn }) // so that Close doesn't return it to the pool
 	w.writer.conn.Close()
 	w.writer = nil
 }
@@ -90,7 +90,7 @@ func (t *tx) run(f func(*tx) error) error {
 	committed := false
 	defer func() {
 		if !committed {
-			t.exec("ROLLBACK") // an error means that SQLite has done so already
+			t.exec("ROLLBACK") // fails if SQLite has rolled back already
 		}
 	}()
 	if err := f(t); err != nil {
@@ -105,7 +105,7 @@ func (t *tx) exec(query string, args ...any) error {
 	return t.writer.Exec(t.ctx, query, args...)
 }
 
-// execCount is exec that returns how many rows it changed.
+// execCount is like exec and returns the number of rows changed.
 func (t *tx) execCount(query string, args ...any) (int64, error) {
 	return t.writer.ExecCount(t.ctx, query, args...)
 }

@@ -338,7 +338,7 @@ func TestImportRefuses(t *testing.T) {
 		"another zip": {zipOf(t, t.TempDir()), "no git repository in this zip"},
 		"dot git":     {made("040000 tree EMPTY\t.GIT\n"), "hasDotgit"},
 		"climbs":      {made("100644 blob BLOB\t..\n"), "hasDotdot"},
-		"not UTF-8":   {made("100644 blob BLOB\tb\xe4d.md\n"), "not UTF-8"},
+		"not UTF-8":   {made("100644 blob BLOB\tb\xe4d.md\n"), "isn't UTF-8"},
 		"bad modules": {made("120000 blob BLOB\t.gitmodules\n"), "gitmodulesSymlink"},
 	} {
 		_, err := fresh.importing(tt.in)
@@ -354,7 +354,7 @@ func TestImportRefuses(t *testing.T) {
 	site.Limits = limits
 	small.owner = wiki.NewAccess(site, fresh.owner.Caller(), wiki.Owner)
 	_, err = small.importing(bytes.NewReader(odd))
-	for _, want := range []string{"a page may have 20", "this wiki may have 2", "may have 50"} {
+	for _, want := range []string{"a page can be at most 20", "this wiki can have at most 2", "can be at most 50"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("limits: %v lacks %q", err, want)
 		}
