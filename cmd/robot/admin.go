@@ -69,5 +69,5 @@ func rotateKeys(ctx context.Context, s *service.Service, _ url.Values, _ io.Read
 	default:
 		fmt.Fprintln(out, "Signing in: a new key was created earlier and isn't in use yet; it stays.")
 	}
-	return s.Store.OperatorAct(ctx, "keys.rotate")
+	return s.Store.AuditServiceChange(ctx, "keys.rotate")
 }

@@ -184,7 +184,7 @@ func takeDown(ctx context.Context, s *service.Service, args url.Values, _ io.Rea
 	if err != nil {
 		return err
 	}
-	if err := s.Store.OperatorEvent(ctx, a.Site().Slug, "page.withhold", file+": "+args.Get("reason")); err != nil {
+	if err := s.Store.AuditSiteChange(ctx, a.Site().Slug, "page.withhold", file+": "+args.Get("reason")); err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "%s of %s is hidden (451), and the wiki can't be cloned; the owner sees this on the dashboard\n", file, a.Site().Slug)
@@ -200,7 +200,7 @@ func putBack(ctx context.Context, s *service.Service, args url.Values, _ io.Read
 	if err != nil {
 		return err
 	}
-	if err := s.Store.OperatorEvent(ctx, a.Site().Slug, "page.release", file); err != nil {
+	if err := s.Store.AuditSiteChange(ctx, a.Site().Slug, "page.release", file); err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "%s of %s is visible again\n", file, a.Site().Slug)

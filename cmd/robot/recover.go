@@ -122,7 +122,7 @@ func recoverWiki(ctx context.Context, s *service.Service, args url.Values, in io
 	// Derived data moved aside with the directory; drop cached state. The audit
 	// entry invalidates cached pages.
 	err = s.Forget(ctx, slug)
-	if err := errors.Join(err, s.Store.OperatorEvent(ctx, slug, "site.recover", "as of "+r.Copy.Taken.UTC().Format("2006-01-02 15:04")+" UTC")); err != nil {
+	if err := errors.Join(err, s.Store.AuditSiteChange(ctx, slug, "site.recover", "as of "+r.Copy.Taken.UTC().Format("2006-01-02 15:04")+" UTC")); err != nil {
 		return err
 	}
 	s.Committed(slug, facts.Seq)

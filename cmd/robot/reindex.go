@@ -81,5 +81,5 @@ func reindexOne(ctx context.Context, s *service.Service, slug string, workers in
 	if sections, err = s.Reindex(ctx, slug, workers); err != nil {
 		return 0, err
 	}
-	return sections, s.Store.OperatorEvent(ctx, slug, "site.reindex", "")
+	return sections, s.Store.AuditSiteChange(ctx, slug, "site.reindex", "")
 }

@@ -317,7 +317,7 @@ func (s *Service) admitUser(ctx context.Context, user wiki.User, p profile) (wik
 	case !p.read:
 		user.Name = known.Name
 	}
-	if err := s.store.SignedIn(ctx, user); err != nil {
+	if err := s.store.RecordSignIn(ctx, user); err != nil {
 		return wiki.User{}, fmt.Errorf("atproto: %w", err)
 	}
 	s.keepAvatar(ctx, user.DID, p)

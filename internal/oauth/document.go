@@ -66,7 +66,7 @@ func (s *Service) clientFromDocument(r *http.Request, id string) (*store.Client,
 	if err != nil && !errors.Is(err, wiki.ErrNotFound) {
 		return nil, err
 	}
-	if err == nil && now.Before(kept.Fresh) {
+	if err == nil && now.Before(kept.FreshUntil) {
 		return kept, nil
 	}
 	c, failed := s.fetchOnce(r, id, now)
@@ -77,7 +77,7 @@ func (s *Service) clientFromDocument(r *http.Request, id string) (*store.Client,
 		return nil, failed
 	}
 	s.o.Log.InfoContext(ctx, "fetching a client document failed", "client", truncate(id), "err", failed)
-	if err == nil && !errors.Is(failed, errGone) && now.Before(kept.Fresh.Add(maxStale)) {
+	if err == nil && !errors.Is(failed, errGone) && now.Before(kept.FreshUntil.Add(maxStale)) {
 		return kept, nil
 	}
 	return nil, wiki.WithCause("document", problem(wiki.ErrInvalid, "The program that sent you here describes itself at %s, which couldn't be read: %s. Nothing was shared with it. Try again in a minute.", id, documentFailure(failed)))
@@ -199,7 +199,7 @@ func (s *Service) fetchDocument(ctx context.Context, id string, now time.Time) (
 	}
 	c, err := s.parseDocument(id, text)
 	if err == nil {
-		c.Fresh = now.Add(freshFor(resp.Header))
+		c.FreshUntil = now.Add(freshFor(resp.Header))
 	}
 	return c, err
 }

@@ -118,7 +118,7 @@ func (s *Service) callerByAccessToken(ctx context.Context, token, slug string) (
 	if err != nil {
 		return wiki.Caller{}, err
 	}
-	s.logFailure(s.store.GrantUsed(ctx, grant), "recording the use of a grant failed")
+	s.logFailure(s.store.RecordGrantUse(ctx, grant), "recording the use of a grant failed")
 	return wiki.Caller{
 		User: user, Agent: grant.Name, Client: grant.Client, Grant: grant.ID, Wiki: grant.Slug,
 		ReadOnly: grant.ReadOnly || !hasWriteScope(c.Scope),

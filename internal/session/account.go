@@ -103,7 +103,7 @@ func (s *Service) Personal(r *http.Request) (wiki.Caller, error) {
 	if err != nil {
 		return wiki.Caller{}, err
 	}
-	s.logFailure(s.store.TokenUsed(r.Context(), token), "recording the use of a token failed")
+	s.logFailure(s.store.RecordTokenUse(r.Context(), token), "recording the use of a token failed")
 	return wiki.Caller{User: user, Agent: token.Name, Client: "token", Grant: token.ID, ReadOnly: token.ReadOnly}, nil
 }
 

@@ -64,7 +64,7 @@ func (s *Service) callerByWikiToken(ctx context.Context, secret, slug string) (w
 	if err != nil {
 		return wiki.Caller{}, err
 	}
-	s.logFailure(s.store.TokenUsed(ctx, token), "recording the use of a token failed")
+	s.logFailure(s.store.RecordTokenUse(ctx, token), "recording the use of a token failed")
 	return wiki.Caller{User: user, Agent: token.Name, Client: "token", Grant: token.ID, ReadOnly: token.ReadOnly, Wiki: token.Slug}, nil
 }
 

@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// audit notes who changed what, in the transaction of the change.
+// audit adds an entry to the audit log, in the transaction of the change.
 func (db *DB) audit(ctx context.Context, tx *sql.Tx, actor, slug, action, detail string) error {
 	_, err := tx.ExecContext(ctx, `INSERT INTO audit (time, actor, slug, action, detail) VALUES ($1, $2, $3, $4, $5)`,
-		db.millis(), actor, slug, action, detail)
+		db.nowMillis(), actor, slug, action, detail)
 	return err
 }
 
@@ -22,8 +22,8 @@ type Event struct {
 	Detail string
 }
 
-// Audit lists what was changed about a site, newest first.
+// Audit lists the audit log of a site, newest first.
 func (db *DB) Audit(ctx context.Context, slug string, limit int) ([]Event, error) {
-	return db.events(ctx, `
+	return db.queryEvents(ctx, `
 		SELECT time, actor, slug, action, detail FROM audit WHERE slug = $1 ORDER BY id DESC LIMIT $2`, slug, limit)
 }

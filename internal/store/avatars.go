@@ -13,18 +13,17 @@ import (
 
 // An Avatar is a person's picture, small and re-encoded.
 type Avatar struct {
-	ID     string // 32 hex digits, made of the bytes
-	Source string // what the person's server calls the original
+	ID     string // 32 hex digits, a hash of Data
+	Source string // the original's id (CID) on the person's server
 	MIME   string
 	Data   []byte
 }
 
-// maxAvatarBytes bounds the stored avatars of all people together.
+// maxAvatarBytes limits the total size of stored avatars.
 const maxAvatarBytes = 64 << 20
 
-// SetAvatar keeps a person's picture and gives them its id. Those that have been
-// kept for longest go where there is no room: whoever comes back brings theirs
-// again.
+// SetAvatar stores a person's avatar. If the total size exceeds its limit, the
+// oldest avatars are dropped: they are fetched again at the next sign-in.
 func (db *DB) SetAvatar(ctx context.Context, did string, f Avatar) error {
 	return db.setAvatar(ctx, did, f, maxAvatarBytes)
 }
@@ -36,14 +35,14 @@ func (db *DB) setAvatar(ctx context.Context, did string, f Avatar, room int) err
 		_, err := tx.ExecContext(ctx, `
 			INSERT INTO faces (did, id, source, mime, data, since) VALUES ($1, $2, $3, $4, $5, $6)
 			ON CONFLICT (did) DO UPDATE SET id = excluded.id, source = excluded.source, mime = excluded.mime, data = excluded.data, since = excluded.since`,
-			did, f.ID, f.Source, f.MIME, f.Data, db.millis())
+			did, f.ID, f.Source, f.MIME, f.Data, db.nowMillis())
 		if err != nil {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, `UPDATE users SET picture = $2 WHERE did = $1`, did, f.ID); err != nil {
 			return err
 		}
-		return makeRoom(ctx, tx, room)
+		return dropOldestAvatars(ctx, tx, room)
 	})
 	db.users.forgetAll()
 	if err != nil {
@@ -52,8 +51,8 @@ func (db *DB) setAvatar(ctx context.Context, did string, f Avatar, room int) err
 	return nil
 }
 
-// makeRoom drops the oldest avatars until the others fit.
-func makeRoom(ctx context.Context, tx *sql.Tx, room int) error {
+// dropOldestAvatars drops the oldest avatars until the others fit into room bytes.
+func dropOldestAvatars(ctx context.Context, tx *sql.Tx, room int) error {
 	for {
 		var total int
 		if err := tx.QueryRowContext(ctx, `SELECT coalesce(sum(length(data)), 0) FROM faces`).Scan(&total); err != nil || total <= room {
@@ -70,7 +69,7 @@ func makeRoom(ctx context.Context, tx *sql.Tx, room int) error {
 	}
 }
 
-// DropAvatar forgets a person's picture, if there is one.
+// DropAvatar deletes a person's avatar, if there is one.
 func (db *DB) DropAvatar(ctx context.Context, did string) error {
 	err := db.tx(ctx, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM faces WHERE did = $1`, did); err != nil {
@@ -86,21 +85,20 @@ func (db *DB) DropAvatar(ctx context.Context, did string) error {
 	return nil
 }
 
-// Avatar finds a picture by its id.
+// Avatar finds an avatar by its id.
 func (db *DB) Avatar(ctx context.Context, id string) (Avatar, error) {
 	f := Avatar{ID: id}
-	err := db.row(ctx, `SELECT source, mime, data FROM faces WHERE id = $1 LIMIT 1`, id).Scan(&f.Source, &f.MIME, &f.Data)
+	err := db.queryRow(ctx, `SELECT source, mime, data FROM faces WHERE id = $1 LIMIT 1`, id).Scan(&f.Source, &f.MIME, &f.Data)
 	if err != nil {
 		return Avatar{}, fmt.Errorf("store: avatar %q: %w", id, sqlite.Translate(err))
 	}
 	return f, nil
 }
 
-// AvatarSource is what a person's server calls the picture that is kept of them,
-// "" where there is none.
+// AvatarSource returns the Source of a person's avatar, "" if there is none.
 func (db *DB) AvatarSource(ctx context.Context, did string) (string, error) {
 	var source string
-	err := db.row(ctx, `SELECT source FROM faces WHERE did = $1`, did).Scan(&source)
+	err := db.queryRow(ctx, `SELECT source FROM faces WHERE did = $1`, did).Scan(&source)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return "", fmt.Errorf("store: avatar of %s: %w", did, sqlite.Translate(err))
 	}

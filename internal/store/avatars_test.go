@@ -11,8 +11,8 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// Pictures are kept within a bound of bytes: the oldest go, and whose they were
-// are shown without.
+// The total size of avatars is limited: the oldest are dropped, and their owners
+// have none.
 func TestAvatarsAreBounded(t *testing.T) {
 	now := time.Now()
 	db, err := Open(t.Context(), filepath.Join(t.TempDir(), "robot.db"), func() time.Time { return now })
@@ -50,7 +50,7 @@ func TestAvatarsAreBounded(t *testing.T) {
 	if u, err := db.User(t.Context(), "did:plc:7"); err != nil || u.Picture != "" {
 		t.Errorf("%v, %v", u, err)
 	}
-	// It goes with the account.
+	// An avatar is deleted with the account.
 	six, err := db.User(t.Context(), "did:plc:6")
 	if err != nil {
 		t.Fatal(err)
@@ -62,6 +62,6 @@ func TestAvatarsAreBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := db.Avatar(t.Context(), six.Picture); !errors.Is(err, wiki.ErrNotFound) {
-		t.Errorf("of a deleted account: %v", err)
+		t.Errorf("avatar of a deleted account: %v", err)
 	}
 }

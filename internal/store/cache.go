@@ -2,9 +2,9 @@ package store
 
 import "sync"
 
-// A rowCache remembers rows that were read. A writer forgets what it changed
-// after its transaction is through; a row that was being read meanwhile is
-// answered but not kept, so nothing old outlives a write.
+// A rowCache caches rows. A writer calls forget for the rows that it changed, after
+// its transaction. A row that was being read meanwhile is returned but not cached,
+// so no outdated row stays after a write.
 type rowCache[K comparable, V any] struct {
 	mu     sync.RWMutex
 	rows   map[K]V
@@ -34,7 +34,7 @@ func (c *rowCache[K, V]) get(key K, read func() (V, error)) (V, error) {
 		return row, nil
 	}
 	if len(c.rows) >= c.max {
-		for other := range c.rows { // any one: map order is as good as a list of uses here
+		for other := range c.rows { // a random one, which is good enough here
 			delete(c.rows, other)
 			break
 		}

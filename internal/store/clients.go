@@ -11,17 +11,17 @@ import (
 	"robot.wtf/internal/sqlite"
 )
 
-// A Client is a program that people can let into their wikis: registered here
-// (RFC 7591), or described by a document whose address is its id.
+// A Client is an OAuth client: registered here (RFC 7591), or described by a
+// document whose URL is its id.
 type Client struct {
-	ID        string
-	Document  bool
-	Name      string
-	Redirects []string
-	Auth      string // token_endpoint_auth_method
-	Secret    []byte // SHA-256; nil for a public client
-	Created   time.Time
-	Fresh     time.Time // until when a document need not be fetched again
+	ID         string
+	Document   bool
+	Name       string
+	Redirects  []string
+	Auth       string // token_endpoint_auth_method
+	Secret     []byte // SHA-256; nil for a public client
+	Created    time.Time
+	FreshUntil time.Time // when the document has to be fetched again
 }
 
 // AddClient stores a registration.
@@ -33,7 +33,7 @@ func (db *DB) AddClient(ctx context.Context, c *Client) error {
 	err = db.tx(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `
 			INSERT INTO oauth_clients (id, document, name, redirects, auth, secret, created, used) VALUES ($1, $2, $3, $4, $5, $6, $7, $7)`,
-			c.ID, false, c.Name, string(redirects), c.Auth, c.Secret, db.millis())
+			c.ID, false, c.Name, string(redirects), c.Auth, c.Secret, db.nowMillis())
 		return err
 	})
 	if err != nil {
@@ -42,8 +42,7 @@ func (db *DB) AddClient(ctx context.Context, c *Client) error {
 	return nil
 }
 
-// SaveDocument stores what a client's document says, in the place of what it
-// said before.
+// SaveDocument adds or replaces a client that is described by a document.
 func (db *DB) SaveDocument(ctx context.Context, c *Client) error {
 	redirects, err := json.Marshal(c.Redirects)
 	if err != nil {
@@ -53,7 +52,7 @@ func (db *DB) SaveDocument(ctx context.Context, c *Client) error {
 		_, err := tx.ExecContext(ctx, `
 			INSERT INTO oauth_clients (id, document, name, redirects, auth, created, used, fresh) VALUES ($1, $2, $3, $4, $5, $6, $6, $7)
 			ON CONFLICT (id) DO UPDATE SET name = excluded.name, redirects = excluded.redirects, fresh = excluded.fresh`,
-			c.ID, true, c.Name, string(redirects), c.Auth, db.millis(), c.Fresh.UnixMilli())
+			c.ID, true, c.Name, string(redirects), c.Auth, db.nowMillis(), c.FreshUntil.UnixMilli())
 		return err
 	})
 	if err != nil {
@@ -68,7 +67,7 @@ func (db *DB) Client(ctx context.Context, id string) (*Client, error) {
 	c := Client{ID: id}
 	var redirects string
 	var created, fresh int64
-	err := db.row(ctx, `SELECT document, name, redirects, auth, secret, created, fresh FROM oauth_clients WHERE id = $1`, id).
+	err := db.queryRow(ctx, `SELECT document, name, redirects, auth, secret, created, fresh FROM oauth_clients WHERE id = $1`, id).
 		Scan(&c.Document, &c.Name, &redirects, &c.Auth, &c.Secret, &created, &fresh)
 	if err == nil {
 		err = json.Unmarshal([]byte(redirects), &c.Redirects)
@@ -76,15 +75,16 @@ func (db *DB) Client(ctx context.Context, id string) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("store: client: %w", sqlite.Translate(err))
 	}
-	c.Created, c.Fresh = when(created), when(fresh)
+	c.Created, c.FreshUntil = timeFromMillis(created), timeFromMillis(fresh)
 	return &c, nil
 }
 
-// AddRequest stores a request for consent under the hash of its secret.
+// AddRequest stores a request for consent under the hash of its secret, and deletes
+// expired ones.
 func (db *DB) AddRequest(ctx context.Context, secret, data string, expires time.Time) error {
 	hash := sha256.Sum256([]byte(secret))
 	err := db.tx(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `DELETE FROM oauth_requests WHERE expires <= $1`, db.millis()); err != nil {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM oauth_requests WHERE expires <= $1`, db.nowMillis()); err != nil {
 			return err
 		}
 		_, err := tx.ExecContext(ctx, `INSERT INTO oauth_requests (hash, data, expires) VALUES ($1, $2, $3)`, hash[:], data, expires.UnixMilli())
@@ -96,23 +96,23 @@ func (db *DB) AddRequest(ctx context.Context, secret, data string, expires time.
 	return nil
 }
 
-// Request finds a request that has not expired.
+// Request finds a request that hasn't expired.
 func (db *DB) Request(ctx context.Context, secret string) (data string, err error) {
 	hash := sha256.Sum256([]byte(secret))
-	err = db.row(ctx, `SELECT data FROM oauth_requests WHERE hash = $1 AND expires > $2`, hash[:], db.millis()).Scan(&data)
+	err = db.queryRow(ctx, `SELECT data FROM oauth_requests WHERE hash = $1 AND expires > $2`, hash[:], db.nowMillis()).Scan(&data)
 	if err != nil {
 		return "", fmt.Errorf("store: request: %w", sqlite.Translate(err))
 	}
 	return data, nil
 }
 
-// TakeRequest deletes a request, so that of two who answer it one gets
+// TakeRequest deletes a request. Of two concurrent calls, one fails with
 // ErrNotFound.
 func (db *DB) TakeRequest(ctx context.Context, secret string) error {
 	hash := sha256.Sum256([]byte(secret))
 	err := db.tx(ctx, func(tx *sql.Tx) error {
-		done, err := tx.ExecContext(ctx, `DELETE FROM oauth_requests WHERE hash = $1 AND expires > $2`, hash[:], db.millis())
-		return oneRow(done, err)
+		done, err := tx.ExecContext(ctx, `DELETE FROM oauth_requests WHERE hash = $1 AND expires > $2`, hash[:], db.nowMillis())
+		return requireRow(done, err)
 	})
 	if err != nil {
 		return fmt.Errorf("store: take request: %w", err)

@@ -7,7 +7,7 @@ import (
 	"robot.wtf/internal/sqlite"
 )
 
-// SlugsIn lists the wikis in a copy of a platform database that no process is
+// SlugsIn lists the wikis in a copy of a platform database, which no process may be
 // writing.
 func SlugsIn(ctx context.Context, file string) ([]string, error) {
 	conn, err := sqlite.OpenCopy(file)
@@ -16,5 +16,5 @@ func SlugsIn(ctx context.Context, file string) ([]string, error) {
 	}
 	defer conn.Close()
 	db := &DB{sql: conn, reads: sqlite.NewStatements(conn, 0)}
-	return db.slugs(ctx, `SELECT slug FROM sites WHERE slug <> $1 ORDER BY slug`, "")
+	return db.querySlugs(ctx, `SELECT slug FROM sites WHERE slug <> $1 ORDER BY slug`, "")
 }

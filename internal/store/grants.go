@@ -14,27 +14,27 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// A Grant is a person's leave for an OAuth client to act in their name in one
-// wiki, until it is revoked, not refreshed for long, or Expires.
+// A Grant is a person's permission for an OAuth client to act for them in one wiki.
+// It ends when it is revoked, when its last refresh token expires, or at Expires.
 type Grant struct {
 	ID       string
 	Slug     string
 	DID      string
 	Client   string // client id
-	Name     string // of the client, as the person saw it when they agreed
-	Host     string // that its answers went to: "claude.ai", "localhost", "cursor:"
+	Name     string // of the client, as shown when the person agreed
+	Host     string // of the redirect address: "claude.ai", "localhost", "cursor:"
 	ReadOnly bool
 	Created  time.Time
-	Expires  time.Time // whatever is refreshed
+	Expires  time.Time // refreshing doesn't extend it
 
 	first, used atomic.Int64 // unix milliseconds; used is coarse
 }
 
-// FirstUse is when the grant was first used; zero if never.
-func (g *Grant) FirstUse() time.Time { return when(g.first.Load()) }
+// FirstUse returns when the grant was first used; zero if never.
+func (g *Grant) FirstUse() time.Time { return timeFromMillis(g.first.Load()) }
 
-// LastUse is when it was last used, to the hour; zero if never.
-func (g *Grant) LastUse() time.Time { return when(g.used.Load()) }
+// LastUse returns when the grant was last used, to the hour; zero if never.
+func (g *Grant) LastUse() time.Time { return timeFromMillis(g.used.Load()) }
 
 const grantColumns = `id, slug, did, client, name, host, read_only, created, expires, first, used`
 
@@ -45,16 +45,16 @@ func scanGrant(row sqlite.Scanner) (*Grant, error) {
 	if err != nil {
 		return nil, err
 	}
-	g.Created, g.Expires = when(created), when(expires)
+	g.Created, g.Expires = timeFromMillis(created), timeFromMillis(expires)
 	g.first.Store(first)
 	g.used.Store(used)
 	return &g, nil
 }
 
-// Grant finds a grant; one that was revoked or has ended is ErrNotFound.
+// Grant finds a grant; ErrNotFound if it was revoked or has been swept.
 func (db *DB) Grant(ctx context.Context, id string) (*Grant, error) {
 	return db.grants.get(id, func() (*Grant, error) {
-		g, err := scanGrant(db.row(ctx, `SELECT `+grantColumns+` FROM oauth_grants WHERE id = $1`, id))
+		g, err := scanGrant(db.queryRow(ctx, `SELECT `+grantColumns+` FROM oauth_grants WHERE id = $1`, id))
 		if err != nil {
 			return nil, fmt.Errorf("store: grant: %w", sqlite.Translate(err))
 		}
@@ -62,11 +62,11 @@ func (db *DB) Grant(ctx context.Context, id string) (*Grant, error) {
 	})
 }
 
-// Grants lists a person's grants for a wiki, newest first; those of all its
-// members with an empty did, and those for all wikis with an empty slug.
+// Grants lists a person's grants for a wiki, newest first. An empty did means all
+// people, an empty slug all wikis.
 func (db *DB) Grants(ctx context.Context, slug, did string) ([]*Grant, error) {
 	var grants []*Grant
-	err := db.each(ctx, func(rows *sql.Rows) error {
+	err := db.forEachRow(ctx, func(rows *sql.Rows) error {
 		g, err := scanGrant(rows)
 		grants = append(grants, g)
 		return err
@@ -79,10 +79,9 @@ func (db *DB) Grants(ctx context.Context, slug, did string) ([]*Grant, error) {
 	return grants, nil
 }
 
-// GrantUsed notes that a grant was used: the first time at once, then at most
-// once an hour.
-func (db *DB) GrantUsed(ctx context.Context, g *Grant) error {
-	now, before := db.millis(), g.used.Load()
+// RecordGrantUse records the use of a grant, at most once an hour.
+func (db *DB) RecordGrantUse(ctx context.Context, g *Grant) error {
+	now, before := db.nowMillis(), g.used.Load()
 	if now-before < time.Hour.Milliseconds() || !g.used.CompareAndSwap(before, now) {
 		return nil
 	}
@@ -98,12 +97,12 @@ func (db *DB) GrantUsed(ctx context.Context, g *Grant) error {
 	return nil
 }
 
-// RevokeGrant ends one grant for a wiki at once: a person's, or anybody's with
-// an empty did. ErrNotFound if there is no such grant.
+// RevokeGrant revokes a person's grant for a wiki, or anybody's if did is empty.
+// ErrNotFound if there is no such grant.
 func (db *DB) RevokeGrant(ctx context.Context, actor, slug, did, id string) error {
 	err := db.tx(ctx, func(tx *sql.Tx) error {
 		done, err := tx.ExecContext(ctx, `DELETE FROM oauth_grants WHERE id = $1 AND slug = $2 AND (did = $3 OR $3 = '')`, id, slug, did)
-		if err := oneRow(done, err); err != nil {
+		if err := requireRow(done, err); err != nil {
 			return err
 		}
 		return db.audit(ctx, tx, actor, slug, "grant.revoke", id)
@@ -115,16 +114,16 @@ func (db *DB) RevokeGrant(ctx context.Context, actor, slug, did, id string) erro
 	return nil
 }
 
-// A Consent is what a person agreed to, kept with the authorization code until
-// the client comes for it.
+// A Consent is what a person agreed to. It is stored with the authorization code
+// until the client exchanges it.
 type Consent struct {
 	Slug      string `json:"slug"`
 	DID       string `json:"did"`
 	Client    string `json:"client"`
 	Name      string `json:"name"`
 	Host      string `json:"host"`
-	Redirect  string `json:"redirect"`  // address that the code was sent to
-	Challenge string `json:"challenge"` // of PKCE, S256
+	Redirect  string `json:"redirect"`  // URL that the code was sent to
+	Challenge string `json:"challenge"` // PKCE, S256
 	ReadOnly  bool   `json:"read_only"`
 }
 
@@ -148,14 +147,14 @@ func (db *DB) AddConsent(ctx context.Context, code string, c Consent, expires ti
 	return nil
 }
 
-// spent marks a code that was tried and bought nothing.
-const spent = "-"
+// spentInVain marks a code that was tried but not exchanged for a grant.
+const spentInVain = "-"
 
-// SpendCode exchanges an authorization code for the grant and the refresh token
-// that make gives. A code that was tried once is spent, whatever make says; a
-// second try ends the grant of the first and is ErrGone. A code that is unknown
-// or has expired is ErrNotFound. The oldest grants of the same person, client
-// and wiki beyond max end.
+// SpendCode exchanges an authorization code for the grant and refresh token that
+// make returns. A code can be tried only once, even if make fails: a second try
+// revokes the grant of the first and fails with ErrGone. An unknown or expired code
+// is ErrNotFound. Of the grants of the same person, client and wiki, the oldest
+// beyond max are revoked.
 func (db *DB) SpendCode(ctx context.Context, code string, max int, make func(Consent) (*Grant, Refresh, error)) (*Grant, error) {
 	hash := sha256.Sum256([]byte(code))
 	var made *Grant
@@ -174,11 +173,11 @@ func (db *DB) SpendCode(ctx context.Context, code string, max int, make func(Con
 		switch {
 		case bought != "":
 			refused = wiki.ErrGone
-			return db.endReplayed(ctx, tx, c.Slug, bought, "code")
-		case expires <= db.millis():
+			return db.revokeReplayed(ctx, tx, c.Slug, bought, "code")
+		case expires <= db.nowMillis():
 			return wiki.ErrNotFound
 		}
-		bought = spent
+		bought = spentInVain
 		var refresh Refresh
 		if made, refresh, refused = make(c); refused == nil {
 			bought = made.ID
@@ -200,7 +199,7 @@ func (db *DB) SpendCode(ctx context.Context, code string, max int, make func(Con
 }
 
 func (db *DB) addGrant(ctx context.Context, tx *sql.Tx, g *Grant, r Refresh, max int) error {
-	// The wiki, the account or the membership may have ended since they agreed.
+	// The wiki, account or membership can have ended since the person agreed.
 	var member int
 	err := tx.QueryRowContext(ctx, `
 		SELECT count(*) FROM sites LEFT JOIN members ON members.slug = sites.slug AND members.did = $2
@@ -231,8 +230,8 @@ func (db *DB) addGrant(ctx context.Context, tx *sql.Tx, g *Grant, r Refresh, max
 	return db.audit(ctx, tx, g.DID, g.Slug, "grant.add", g.ID)
 }
 
-// endReplayed ends the grant behind something that came twice.
-func (db *DB) endReplayed(ctx context.Context, tx *sql.Tx, slug, id, what string) error {
+// revokeReplayed revokes the grant of a code or refresh token that was used twice.
+func (db *DB) revokeReplayed(ctx context.Context, tx *sql.Tx, slug, id, what string) error {
 	done, err := tx.ExecContext(ctx, `DELETE FROM oauth_grants WHERE id = $1`, id)
 	if err != nil {
 		return err
@@ -243,37 +242,37 @@ func (db *DB) endReplayed(ctx context.Context, tx *sql.Tx, slug, id, what string
 	return db.audit(ctx, tx, "", slug, "grant.replay", id+" "+what)
 }
 
-// A Refresh is a refresh token to be stored.
+// A Refresh is a refresh token to store.
 type Refresh struct {
 	Secret  string
 	Expires time.Time
 }
 
-// refreshesEach bounds the refresh tokens that are remembered for one grant,
-// those that were exchanged included.
-const refreshesEach = 500
+// maxRefreshTokens limits the stored refresh tokens of a grant, including exchanged
+// ones.
+const maxRefreshTokens = 500
 
 func (db *DB) addRefresh(ctx context.Context, tx *sql.Tx, g *Grant, r Refresh) error {
 	hash := sha256.Sum256([]byte(r.Secret))
 	_, err := tx.ExecContext(ctx, `INSERT INTO oauth_refresh (hash, grant_id, issued, expires) VALUES ($1, $2, $3, $4)`,
-		hash[:], g.ID, db.millis(), r.Expires.UnixMilli())
+		hash[:], g.ID, db.nowMillis(), r.Expires.UnixMilli())
 	if err != nil {
 		return err
 	}
 	_, err = tx.ExecContext(ctx, `
 		DELETE FROM oauth_refresh WHERE hash IN (
-			SELECT hash FROM oauth_refresh WHERE grant_id = $1 ORDER BY issued DESC, rotated LIMIT -1 OFFSET $2)`, g.ID, refreshesEach)
+			SELECT hash FROM oauth_refresh WHERE grant_id = $1 ORDER BY issued DESC, rotated LIMIT -1 OFFSET $2)`, g.ID, maxRefreshTokens)
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `UPDATE oauth_clients SET used = $2 WHERE id = $1 AND used < $2`, g.Client, db.millis())
+	_, err = tx.ExecContext(ctx, `UPDATE oauth_clients SET used = $2 WHERE id = $1 AND used < $2`, g.Client, db.nowMillis())
 	return err
 }
 
-// Rotate exchanges a refresh token for the one that next gives, which fails for
-// who may not have it; nothing is changed then. The token stays good for grace
-// after its first exchange; a later try ends the grant and is ErrGone. A token
-// that is unknown or has expired is ErrNotFound.
+// Rotate exchanges a refresh token for the one that next returns. If next fails,
+// nothing changes. The old token stays valid for grace after its first exchange, for
+// parallel refreshes; a later try revokes the grant and fails with ErrGone. An
+// unknown or expired token is ErrNotFound.
 func (db *DB) Rotate(ctx context.Context, secret string, grace time.Duration, next func(*Grant) (Refresh, error)) (*Grant, error) {
 	hash := sha256.Sum256([]byte(secret))
 	var g *Grant
@@ -281,7 +280,7 @@ func (db *DB) Rotate(ctx context.Context, secret string, grace time.Duration, ne
 	err := db.tx(ctx, func(tx *sql.Tx) error {
 		var id string
 		var rotated, expires int64
-		now := db.millis()
+		now := db.nowMillis()
 		err := tx.QueryRowContext(ctx, `SELECT grant_id, rotated, expires FROM oauth_refresh WHERE hash = $1`, hash[:]).Scan(&id, &rotated, &expires)
 		if err != nil {
 			return err
@@ -298,7 +297,7 @@ func (db *DB) Rotate(ctx context.Context, secret string, grace time.Duration, ne
 		}
 		if rotated != 0 && now-rotated > grace.Milliseconds() {
 			replayed = true
-			return db.endReplayed(ctx, tx, g.Slug, g.ID, "refresh")
+			return db.revokeReplayed(ctx, tx, g.Slug, g.ID, "refresh")
 		}
 		if rotated == 0 {
 			if _, err := tx.ExecContext(ctx, `UPDATE oauth_refresh SET rotated = $2 WHERE hash = $1`, hash[:], now); err != nil {
@@ -317,25 +316,24 @@ func (db *DB) Rotate(ctx context.Context, secret string, grace time.Duration, ne
 	return g, nil
 }
 
-// GrantOfRefresh finds the grant that a refresh token is of.
+// GrantOfRefresh finds the grant of a refresh token.
 func (db *DB) GrantOfRefresh(ctx context.Context, secret string) (*Grant, error) {
 	hash := sha256.Sum256([]byte(secret))
 	var id string
-	err := db.row(ctx, `SELECT grant_id FROM oauth_refresh WHERE hash = $1`, hash[:]).Scan(&id)
+	err := db.queryRow(ctx, `SELECT grant_id FROM oauth_refresh WHERE hash = $1`, hash[:]).Scan(&id)
 	if err != nil {
 		return nil, fmt.Errorf("store: refresh token: %w", sqlite.Translate(err))
 	}
 	return db.Grant(ctx, id)
 }
 
-// SweepOAuth removes what has ended: requests and codes, grants that nobody can
-// refresh any more, and clients without a grant that were not used since
-// a time. A spent code is kept as long as what it bought may be ended by it.
-// Of requests, and of clients of each kind that nobody agreed to, it keeps
-// the newest, up to most: refusing new ones instead would let a few callers lock
-// out everybody.
+// SweepOAuth deletes expired requests and codes, grants that can't be refreshed any
+// more, and clients without a grant that haven't been used since unused. A spent
+// code is kept while its grant exists, because a second try must revoke that. Of
+// requests, and of each kind of client without a grant, at most `most` are kept, the
+// newest: rejecting new ones instead would let a few callers lock out everybody.
 func (db *DB) SweepOAuth(ctx context.Context, unused time.Time, most int) error {
-	now := db.millis()
+	now := db.nowMillis()
 	err := db.tx(ctx, func(tx *sql.Tx) error {
 		var errs []error
 		for _, s := range []struct {

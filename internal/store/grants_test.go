@@ -9,8 +9,8 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// A flood of clients and requests that nobody agrees to is cut to the newest;
-// who has a grant stays.
+// Of many clients and requests without a grant, the newest are kept. Clients with a
+// grant stay.
 func TestSweepKeepsTheNewest(t *testing.T) {
 	ctx := t.Context()
 	ada := wiki.User{DID: "did:plc:ada", Handle: "ada.test"}
@@ -31,7 +31,7 @@ func TestSweepKeepsTheNewest(t *testing.T) {
 	}
 	for i := range 30 {
 		must(db.AddClient(ctx, &Client{ID: fmt.Sprint("r", i), Auth: "none"}))
-		must(db.SaveDocument(ctx, &Client{ID: fmt.Sprint("https://d/", i), Auth: "none", Fresh: now}))
+		must(db.SaveDocument(ctx, &Client{ID: fmt.Sprint("https://d/", i), Auth: "none", FreshUntil: now}))
 		must(db.AddRequest(ctx, fmt.Sprint("q", i), "{}", now.Add(time.Hour)))
 		now = now.Add(time.Second)
 	}

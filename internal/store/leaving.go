@@ -19,33 +19,33 @@ type PendingDeletion struct {
 	At   time.Time
 }
 
-// ScheduleDeletion closes a wiki, revokes its tokens and grants, and has it
-// purged at a time. The zero time cancels the deletion; tokens stay revoked.
+// ScheduleDeletion closes a wiki, revokes its tokens and grants, and schedules its
+// purge. The zero time cancels the deletion; tokens stay revoked.
 func (db *DB) ScheduleDeletion(ctx context.Context, actor, slug string, at time.Time) error {
 	action := "site.end"
 	if at.IsZero() {
 		action = "site.restore"
 	}
 	err := db.changeSite(ctx, actor, slug, action, "", func(tx *sql.Tx) error { return db.scheduleDeletion(ctx, tx, slug, at) })
-	db.forgetAccess()
+	db.forgetCachedAccess()
 	return err
 }
 
 func (db *DB) scheduleDeletion(ctx context.Context, tx *sql.Tx, slug string, at time.Time) error {
 	if at.IsZero() {
-		done, err := tx.ExecContext(ctx, `UPDATE sites SET ending = 0 WHERE slug = $1 AND ending > $2`, slug, db.millis())
-		return oneRow(done, err)
+		done, err := tx.ExecContext(ctx, `UPDATE sites SET ending = 0 WHERE slug = $1 AND ending > $2`, slug, db.nowMillis())
+		return requireRow(done, err)
 	}
 	done, err := tx.ExecContext(ctx, `UPDATE sites SET ending = $2 WHERE slug = $1 AND ending = 0`, slug, at.UnixMilli())
-	if err := oneRow(done, err); err != nil {
+	if err := requireRow(done, err); err != nil {
 		return err
 	}
-	return db.endAccess(ctx, tx, slug, "")
+	return db.revokeAccess(ctx, tx, slug, "")
 }
 
-// endAccess ends the tokens and grants of a person for a wiki, of everybody with
-// an empty did. The caller forgets them when it is done: forgetAccess.
-func (db *DB) endAccess(ctx context.Context, tx *sql.Tx, slug, did string) error {
+// revokeAccess deletes a person's tokens and grants for a wiki, or everybody's if
+// did is empty. The caller calls forgetCachedAccess after the transaction.
+func (db *DB) revokeAccess(ctx context.Context, tx *sql.Tx, slug, did string) error {
 	for _, table := range []string{"tokens", "oauth_grants"} {
 		_, err := tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE slug = $1 AND (did = $2 OR $2 = '')`, slug, did)
 		if err != nil {
@@ -55,13 +55,13 @@ func (db *DB) endAccess(ctx context.Context, tx *sql.Tx, slug, did string) error
 	return nil
 }
 
-func (db *DB) forgetAccess() {
+func (db *DB) forgetCachedAccess() {
 	db.tokens.forgetAll()
 	db.grants.forgetAll()
 }
 
-// oneRow is ErrNotFound when a statement changed nothing.
-func oneRow(done sql.Result, err error) error {
+// requireRow returns ErrNotFound if a statement changed no row.
+func requireRow(done sql.Result, err error) error {
 	if err != nil {
 		return err
 	}
@@ -71,12 +71,12 @@ func oneRow(done sql.Result, err error) error {
 	return nil
 }
 
-// ScheduleUserDeletion has an account and its wiki purged at a time. All its
-// sessions, tokens and grants end at once.
+// ScheduleUserDeletion schedules the purge of an account and its wiki. All its
+// sessions, tokens and grants end immediately.
 func (db *DB) ScheduleUserDeletion(ctx context.Context, did string, at time.Time) error {
 	return db.changeUser(ctx, did, "account.end", func(tx *sql.Tx) error {
 		done, err := tx.ExecContext(ctx, `UPDATE users SET ending = $2 WHERE did = $1 AND ending = 0`, did, at.UnixMilli())
-		if err := oneRow(done, err); err != nil {
+		if err := requireRow(done, err); err != nil {
 			return err
 		}
 		for _, statement := range []string{
@@ -96,20 +96,21 @@ func (db *DB) ScheduleUserDeletion(ctx context.Context, did string, at time.Time
 	})
 }
 
-// KeepUser cancels the deletion of an account and its wiki. It returns
+// CancelUserDeletion cancels the deletion of an account and its wiki. It fails with
 // ErrNotFound if no deletion is pending or its time has passed.
-func (db *DB) KeepUser(ctx context.Context, did string) error {
+func (db *DB) CancelUserDeletion(ctx context.Context, did string) error {
 	return db.changeUser(ctx, did, "account.restore", func(tx *sql.Tx) error {
-		done, err := tx.ExecContext(ctx, `UPDATE users SET ending = 0 WHERE did = $1 AND ending > $2`, did, db.millis())
-		if err := oneRow(done, err); err != nil {
+		done, err := tx.ExecContext(ctx, `UPDATE users SET ending = 0 WHERE did = $1 AND ending > $2`, did, db.nowMillis())
+		if err := requireRow(done, err); err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `UPDATE sites SET ending = 0, version = version + 1 WHERE owner = $1 AND ending > $2`, did, db.millis())
+		_, err = tx.ExecContext(ctx, `UPDATE sites SET ending = 0, version = version + 1 WHERE owner = $1 AND ending > $2`, did, db.nowMillis())
 		return err
 	})
 }
 
-// changeUser runs a change of an account and all that hangs on it.
+// changeUser runs a change of an account and of rows that depend on it, adds an
+// audit entry, and clears the caches.
 func (db *DB) changeUser(ctx context.Context, did, action string, change func(*sql.Tx) error) error {
 	err := db.tx(ctx, func(tx *sql.Tx) error {
 		if err := change(tx); err != nil {
@@ -120,26 +121,27 @@ func (db *DB) changeUser(ctx context.Context, did, action string, change func(*s
 	db.users.forget(did)
 	db.sites.forgetAll()
 	db.sessions.forgetAll()
-	db.forgetAccess()
-	db.personal.forgetAll()
+	db.forgetCachedAccess()
+	db.personalTokens.forgetAll()
 	if err != nil {
 		return fmt.Errorf("store: %s %s: %w", action, did, err)
 	}
 	return nil
 }
 
-// UserPurgeTime is when an account will be purged; zero if it will not.
+// UserPurgeTime returns when an account will be purged; zero if no deletion is
+// pending.
 func (db *DB) UserPurgeTime(ctx context.Context, did string) (time.Time, error) {
 	var at int64
-	err := db.row(ctx, `SELECT ending FROM users WHERE did = $1`, did).Scan(&at)
+	err := db.queryRow(ctx, `SELECT ending FROM users WHERE did = $1`, did).Scan(&at)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("store: purge time of %s: %w", did, sqlite.Translate(err))
 	}
-	return when(at), nil
+	return timeFromMillis(at), nil
 }
 
-// when is a time of the tables, the zero Time for 0.
-func when(ms int64) time.Time {
+// timeFromMillis converts a time from the tables; 0 is the zero Time.
+func timeFromMillis(ms int64) time.Time {
 	if ms == 0 {
 		return time.Time{}
 	}
@@ -153,23 +155,23 @@ func (db *DB) PendingDeletions(ctx context.Context, did string) ([]PendingDeleti
 
 // DueSites lists the wikis that are due to be purged.
 func (db *DB) DueSites(ctx context.Context) ([]PendingDeletion, error) {
-	return db.pendingDeletions(ctx, `SELECT slug, owner, ending FROM sites WHERE ending > 0 AND ending <= $1 ORDER BY slug`, db.millis())
+	return db.pendingDeletions(ctx, `SELECT slug, owner, ending FROM sites WHERE ending > 0 AND ending <= $1 ORDER BY slug`, db.nowMillis())
 }
 
 // DueUsers lists the accounts that are due to be purged and own no wiki.
 func (db *DB) DueUsers(ctx context.Context) ([]PendingDeletion, error) {
 	return db.pendingDeletions(ctx, `
 		SELECT coalesce(username, ''), did, ending FROM users
-		WHERE ending > 0 AND ending <= $1 AND did NOT IN (SELECT owner FROM sites) ORDER BY did`, db.millis())
+		WHERE ending > 0 AND ending <= $1 AND did NOT IN (SELECT owner FROM sites) ORDER BY did`, db.nowMillis())
 }
 
 func (db *DB) pendingDeletions(ctx context.Context, query string, arg any) ([]PendingDeletion, error) {
 	var list []PendingDeletion
-	err := db.each(ctx, func(rows *sql.Rows) error {
+	err := db.forEachRow(ctx, func(rows *sql.Rows) error {
 		var e PendingDeletion
 		var at int64
 		err := rows.Scan(&e.Slug, &e.DID, &at)
-		e.At = when(at)
+		e.At = timeFromMillis(at)
 		list = append(list, e)
 		return err
 	}, query, arg)
@@ -179,67 +181,68 @@ func (db *DB) pendingDeletions(ctx context.Context, query string, arg any) ([]Pe
 	return list, nil
 }
 
-// PurgeSite removes a wiki whose time is over, with members and tokens. Its
-// name is kept with the holder's keyed hash.
+// PurgeSite removes a wiki that is due, with members and tokens. Its name stays
+// reserved for the holder (a keyed hash of the DID).
 func (db *DB) PurgeSite(ctx context.Context, slug string, holder []byte) error {
 	err := db.tx(ctx, func(tx *sql.Tx) error {
-		members, err := membersOf(ctx, tx, slug)
+		members, err := queryMembers(ctx, tx, slug)
 		if err != nil {
 			return err
 		}
-		done, err := tx.ExecContext(ctx, `DELETE FROM sites WHERE slug = $1 AND ending > 0 AND ending <= $2`, slug, db.millis())
-		if err := oneRow(done, err); err != nil {
+		done, err := tx.ExecContext(ctx, `DELETE FROM sites WHERE slug = $1 AND ending > 0 AND ending <= $2`, slug, db.nowMillis())
+		if err := requireRow(done, err); err != nil {
 			return err
 		}
 		for _, did := range members {
-			if err := forgetStranger(ctx, tx, did); err != nil {
+			if err := deleteInvitee(ctx, tx, did); err != nil {
 				return err
 			}
 		}
-		if err := db.keepName(ctx, tx, slug, holder); err != nil {
+		if err := db.reserveName(ctx, tx, slug, holder); err != nil {
 			return err
 		}
 		return db.audit(ctx, tx, "operator", slug, "site.purge", "")
 	})
 	db.sites.forget(slug)
 	db.users.forgetAll()
-	db.forgetAccess()
+	db.forgetCachedAccess()
 	if err != nil {
 		return fmt.Errorf("store: purge site %s: %w", slug, err)
 	}
 	return nil
 }
 
-func (db *DB) keepName(ctx context.Context, tx *sql.Tx, slug string, holder []byte) error {
+func (db *DB) reserveName(ctx context.Context, tx *sql.Tx, slug string, holder []byte) error {
 	_, err := tx.ExecContext(ctx, `
 		INSERT INTO former (slug, holder, since) VALUES ($1, $2, $3)
-		ON CONFLICT (slug) DO UPDATE SET holder = excluded.holder, since = excluded.since`, slug, holder, db.millis())
+		ON CONFLICT (slug) DO UPDATE SET holder = excluded.holder, since = excluded.since`, slug, holder, db.nowMillis())
 	return err
 }
 
-// WikisEverOf lists the wikis of others that a person is or was a member of.
-func (db *DB) WikisEverOf(ctx context.Context, did string) ([]string, error) {
-	return db.slugs(ctx, `
+// SitesEverJoined lists the wikis of others that a person is or was a member of.
+// They can hold the person's drafts.
+func (db *DB) SitesEverJoined(ctx context.Context, did string) ([]string, error) {
+	return db.querySlugs(ctx, `
 		SELECT slug FROM sites WHERE owner <> $1 AND (slug IN (SELECT slug FROM members WHERE did = $1)
 			OR slug IN (SELECT slug FROM audit WHERE action = 'member.set' AND substr(detail, 1, length($1) + 1) = $1 || ' ')) ORDER BY slug`, did)
 }
 
-// PurgeUser removes an account whose time is over and that owns no wiki, with
-// its memberships, sessions and tokens. Its name is kept as by PurgeSite.
+// PurgeUser removes an account that is due and owns no wiki, with its memberships,
+// sessions and tokens. Its name stays reserved, as with PurgeSite.
 func (db *DB) PurgeUser(ctx context.Context, did string, holder []byte) error {
 	return db.changeUser(ctx, did, "account.purge", func(tx *sql.Tx) error {
 		var name string
 		err := tx.QueryRowContext(ctx, `SELECT coalesce(username, '') FROM users WHERE did = $1 AND ending > 0 AND ending <= $2`,
-			did, db.millis()).Scan(&name)
+			did, db.nowMillis()).Scan(&name)
 		if err != nil {
 			return err
 		}
 		if name != "" {
-			if err := db.keepName(ctx, tx, name, holder); err != nil {
+			if err := db.reserveName(ctx, tx, name, holder); err != nil {
 				return err
 			}
 		}
-		// Pages that are kept ready name who wrote them, former members as well.
+		// Cached pages show the names of authors, including former members.
 		if _, err := tx.ExecContext(ctx, `UPDATE sites SET version = version + 1`); err != nil {
 			return err
 		}
@@ -256,7 +259,7 @@ func (db *DB) PurgeUser(ctx context.Context, did string, holder []byte) error {
 	})
 }
 
-// CheckFormer is ErrExists when a name was somebody else's than the holder's.
+// CheckFormer returns ErrExists if a name is reserved for a different holder.
 func (db *DB) CheckFormer(ctx context.Context, slug string, holder []byte) error {
 	return checkFormer(ctx, db.sql, slug, holder)
 }

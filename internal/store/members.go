@@ -9,10 +9,10 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// Members lists a site's people, the owner first, then by username.
+// Members lists a site's members, the owner first, then by username.
 func (db *DB) Members(ctx context.Context, slug string) ([]wiki.Member, error) {
 	var members []wiki.Member
-	err := db.each(ctx, func(rows *sql.Rows) error {
+	err := db.forEachRow(ctx, func(rows *sql.Rows) error {
 		var m wiki.Member
 		var role string
 		var seen int64
@@ -20,7 +20,7 @@ func (db *DB) Members(ctx context.Context, slug string) ([]wiki.Member, error) {
 		if err != nil {
 			return err
 		}
-		m.Seen = when(seen)
+		m.Seen = timeFromMillis(seen)
 		m.Role, err = wiki.ParseRole(role)
 		members = append(members, m)
 		return err
@@ -36,8 +36,8 @@ func (db *DB) Members(ctx context.Context, slug string) ([]wiki.Member, error) {
 	return members, nil
 }
 
-// SetMember gives a known person a role in a wiki. ErrNotFound for a person the
-// platform has never seen, ErrQuota when max members are there already.
+// SetMember gives a known person a role in a wiki. It fails with ErrNotFound if the
+// person is unknown, with ErrQuota if the wiki has max other members.
 func (db *DB) SetMember(ctx context.Context, actor, slug, did string, role wiki.Role, max int) error {
 	return db.changeSite(ctx, actor, slug, "member.set", did+" "+role.String(), func(tx *sql.Tx) error {
 		return db.setMember(ctx, tx, slug, did, role, max)
@@ -51,16 +51,16 @@ func (db *DB) setMember(ctx context.Context, tx *sql.Tx, slug, did string, role 
 		return err
 	}
 	if others >= max {
-		return wiki.Problemf(wiki.ErrQuota, "member", "This wiki has its %d members. Remove one to add another.", max)
+		return wiki.Problemf(wiki.ErrQuota, "member", "This wiki has %d members, which is the limit. Remove one to add another.", max)
 	}
 	_, err = tx.ExecContext(ctx, `
 		INSERT INTO members (slug, did, role, since) VALUES ($1, $2, $3, $4)
-		ON CONFLICT (slug, did) DO UPDATE SET role = excluded.role`, slug, did, role.String(), db.millis())
+		ON CONFLICT (slug, did) DO UPDATE SET role = excluded.role`, slug, did, role.String(), db.nowMillis())
 	return err
 }
 
-// RemoveMember takes a person's role in a wiki and their tokens and grants for it.
-// Who was only ever invited is forgotten.
+// RemoveMember removes a person's role in a wiki and their tokens and grants for it.
+// A person who never signed in and has no other memberships is deleted.
 func (db *DB) RemoveMember(ctx context.Context, actor, slug, did string) error {
 	err := db.changeSite(ctx, actor, slug, "member.remove", did, func(tx *sql.Tx) error {
 		gone, err := tx.ExecContext(ctx, `DELETE FROM members WHERE slug = $1 AND did = $2`, slug, did)
@@ -70,24 +70,24 @@ func (db *DB) RemoveMember(ctx context.Context, actor, slug, did string) error {
 		if n, err := gone.RowsAffected(); err != nil || n == 0 {
 			return errors.Join(wiki.ErrNotFound, err)
 		}
-		if err := db.endAccess(ctx, tx, slug, did); err != nil {
+		if err := db.revokeAccess(ctx, tx, slug, did); err != nil {
 			return err
 		}
-		return forgetStranger(ctx, tx, did)
+		return deleteInvitee(ctx, tx, did)
 	})
-	db.forgetAccess()
+	db.forgetCachedAccess()
 	db.users.forget(did)
 	return err
 }
 
-// Invite gives a person a role in a wiki as SetMember does, and makes them known
-// if they never signed in. What is known of somebody who did stays as it is.
+// Invite is like SetMember, but adds the person if they are unknown. It doesn't
+// change a person who has signed in.
 func (db *DB) Invite(ctx context.Context, actor, slug string, who wiki.User, role wiki.Role, max int) error {
 	err := db.changeSite(ctx, actor, slug, "member.set", who.DID+" "+role.String(), func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `
 			INSERT INTO users (did, handle, name, created) VALUES ($1, $2, $3, $4)
 			ON CONFLICT (did) DO UPDATE SET handle = excluded.handle WHERE users.seen = 0 AND users.username IS NULL`,
-			who.DID, who.Handle, who.Name, db.millis())
+			who.DID, who.Handle, who.Name, db.nowMillis())
 		if err != nil {
 			return err
 		}
@@ -97,17 +97,16 @@ func (db *DB) Invite(ctx context.Context, actor, slug string, who wiki.User, rol
 	return err
 }
 
-// forgetStranger removes who was only ever invited, once that is over
-// everywhere: they never signed in, and nothing here is theirs.
-func forgetStranger(ctx context.Context, tx *sql.Tx, did string) error {
+// deleteInvitee deletes a person who never signed in, if no memberships are left.
+func deleteInvitee(ctx context.Context, tx *sql.Tx, did string) error {
 	_, err := tx.ExecContext(ctx, `
 		DELETE FROM users WHERE did = $1 AND seen = 0 AND username IS NULL
 			AND NOT EXISTS (SELECT 1 FROM members WHERE members.did = $1) AND NOT EXISTS (SELECT 1 FROM sites WHERE owner = $1)`, did)
 	return err
 }
 
-// membersOf are the DIDs of a wiki's members, without its owner.
-func membersOf(ctx context.Context, tx *sql.Tx, slug string) ([]string, error) {
+// queryMembers returns the DIDs of a wiki's members, without its owner.
+func queryMembers(ctx context.Context, tx *sql.Tx, slug string) ([]string, error) {
 	rows, err := tx.QueryContext(ctx, `SELECT did FROM members WHERE slug = $1`, slug)
 	if err != nil {
 		return nil, err

@@ -13,47 +13,47 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// Operator is who the audit log names for what the operator does.
+// Operator is the actor of the operator's entries in the audit log.
 const Operator = "operator"
 
-// SuspendSite closes a wiki on every door until ResumeSite; why is for its
-// members. ErrNotFound if it is closed already.
+// SuspendSite closes a wiki until ResumeSite. Its members see why. ErrNotFound if it
+// is suspended already.
 func (db *DB) SuspendSite(ctx context.Context, slug, why string) error {
 	return db.changeSite(ctx, Operator, slug, "site.suspend", why, func(tx *sql.Tx) error {
-		done, err := tx.ExecContext(ctx, `UPDATE sites SET suspended = $2, why = $3 WHERE slug = $1 AND suspended = 0`, slug, db.millis(), why)
-		return oneRow(done, err)
+		done, err := tx.ExecContext(ctx, `UPDATE sites SET suspended = $2, why = $3 WHERE slug = $1 AND suspended = 0`, slug, db.nowMillis(), why)
+		return requireRow(done, err)
 	})
 }
 
-// ResumeSite takes SuspendSite back; ErrNotFound if it is open.
+// ResumeSite undoes SuspendSite; ErrNotFound if the wiki isn't suspended.
 func (db *DB) ResumeSite(ctx context.Context, slug string) error {
 	return db.changeSite(ctx, Operator, slug, "site.resume", "", func(tx *sql.Tx) error {
 		done, err := tx.ExecContext(ctx, `UPDATE sites SET suspended = 0, why = '' WHERE slug = $1 AND suspended > 0`, slug)
-		return oneRow(done, err)
+		return requireRow(done, err)
 	})
 }
 
-// SuspendUser ends a person's sessions and keeps them out, with their tokens and
-// grants, until ResumeUser. The wikis that they own are closed with them.
+// SuspendUser ends a person's sessions and suspends them and their wikis until
+// ResumeUser. Their tokens and grants don't work meanwhile.
 func (db *DB) SuspendUser(ctx context.Context, did, why string) error {
-	return db.operateUser(ctx, did, "account.suspend", why, func(tx *sql.Tx) error {
-		done, err := tx.ExecContext(ctx, `UPDATE users SET suspended = $2 WHERE did = $1 AND suspended = 0`, did, db.millis())
-		if err := oneRow(done, err); err != nil {
+	return db.changeUserAsOperator(ctx, did, "account.suspend", why, func(tx *sql.Tx) error {
+		done, err := tx.ExecContext(ctx, `UPDATE users SET suspended = $2 WHERE did = $1 AND suspended = 0`, did, db.nowMillis())
+		if err := requireRow(done, err); err != nil {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, `DELETE FROM sessions WHERE did = $1`, did); err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `UPDATE sites SET suspended = $2, why = $3, version = version + 1 WHERE owner = $1 AND suspended = 0`, did, db.millis(), why)
+		_, err = tx.ExecContext(ctx, `UPDATE sites SET suspended = $2, why = $3, version = version + 1 WHERE owner = $1 AND suspended = 0`, did, db.nowMillis(), why)
 		return err
 	})
 }
 
-// ResumeUser takes SuspendUser back, for the wikis as well.
+// ResumeUser undoes SuspendUser, for the person's wikis too.
 func (db *DB) ResumeUser(ctx context.Context, did string) error {
-	return db.operateUser(ctx, did, "account.resume", "", func(tx *sql.Tx) error {
+	return db.changeUserAsOperator(ctx, did, "account.resume", "", func(tx *sql.Tx) error {
 		done, err := tx.ExecContext(ctx, `UPDATE users SET suspended = 0 WHERE did = $1 AND suspended > 0`, did)
-		if err := oneRow(done, err); err != nil {
+		if err := requireRow(done, err); err != nil {
 			return err
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE sites SET suspended = 0, why = '', version = version + 1 WHERE owner = $1 AND suspended > 0`, did)
@@ -61,7 +61,7 @@ func (db *DB) ResumeUser(ctx context.Context, did string) error {
 	})
 }
 
-func (db *DB) operateUser(ctx context.Context, did, action, detail string, change func(*sql.Tx) error) error {
+func (db *DB) changeUserAsOperator(ctx context.Context, did, action, detail string, change func(*sql.Tx) error) error {
 	err := db.tx(ctx, func(tx *sql.Tx) error {
 		if err := change(tx); err != nil {
 			return err
@@ -77,13 +77,14 @@ func (db *DB) operateUser(ctx context.Context, did, action, detail string, chang
 	return nil
 }
 
-// OperatorEvent notes what the operator did elsewhere: to a wiki's content.
-func (db *DB) OperatorEvent(ctx context.Context, slug, action, detail string) error {
+// AuditSiteChange records an operator's action on a wiki that isn't in this database,
+// on its content for example.
+func (db *DB) AuditSiteChange(ctx context.Context, slug, action, detail string) error {
 	return db.changeSite(ctx, Operator, slug, action, detail, func(*sql.Tx) error { return nil })
 }
 
-// OperatorAct notes what the operator did to the service as a whole.
-func (db *DB) OperatorAct(ctx context.Context, action string) error {
+// AuditServiceChange records an operator's action on the whole service.
+func (db *DB) AuditServiceChange(ctx context.Context, action string) error {
 	err := db.tx(ctx, func(tx *sql.Tx) error { return db.audit(ctx, tx, Operator, "", action, "") })
 	if err != nil {
 		return fmt.Errorf("store: %s: %w", action, err)
@@ -91,10 +92,10 @@ func (db *DB) OperatorAct(ctx context.Context, action string) error {
 	return nil
 }
 
-// ScheduleDeletionNow makes a wiki due, so that the next sweep purges it.
+// ScheduleDeletionNow makes a wiki due for the next sweep.
 func (db *DB) ScheduleDeletionNow(ctx context.Context, slug string) error {
 	err := db.changeSite(ctx, Operator, slug, "site.end", "now", func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE sites SET ending = $2 WHERE slug = $1`, slug, db.millis()-1)
+		_, err := tx.ExecContext(ctx, `UPDATE sites SET ending = $2 WHERE slug = $1`, slug, db.nowMillis()-1)
 		if err == nil {
 			_, err = tx.ExecContext(ctx, `DELETE FROM tokens WHERE slug = $1`, slug)
 		}
@@ -104,11 +105,11 @@ func (db *DB) ScheduleDeletionNow(ctx context.Context, slug string) error {
 	return err
 }
 
-// ReinstateSite adds the row of a wiki that is no more, as a backup has it, and
-// of its members those who are known here; left names the others. Tokens and
-// grants stay ended. ErrNotFound when its owner is not known here, or leaving;
-// ErrExists when the slug is somebody's, was another holder's, or its owner is
-// called otherwise by now; ErrQuota when they have max wikis.
+// ReinstateSite adds a purged wiki again, as recorded in a backup, with those of its
+// members that exist here; left lists the others. Tokens and grants stay revoked. It
+// fails with ErrNotFound if the owner doesn't exist or is being deleted, ErrExists
+// if the slug is taken or reserved or the owner has another username now, ErrQuota
+// if the owner has max wikis.
 func (db *DB) ReinstateSite(ctx context.Context, site Site, holder []byte, max int) (left []string, err error) {
 	limits, err := json.Marshal(site.Limits)
 	if err != nil {
@@ -130,34 +131,22 @@ func (db *DB) ReinstateSite(ctx context.Context, site Site, holder []byte, max i
 			return err
 		}
 		done, err := tx.ExecContext(ctx, `UPDATE users SET username = $2 WHERE did = $1 AND (username IS NULL OR username = $2)`, site.OwnerDID, site.Slug)
-		if err := oneRow(done, err); errors.Is(err, wiki.ErrNotFound) {
+		if err := requireRow(done, err); errors.Is(err, wiki.ErrNotFound) {
 			return wiki.ErrExists
 		} else if err != nil {
 			return err
 		}
-		// Its version is higher than any that this wiki had, for finished pages are
-		// kept by it.
+		// The version must be higher than any this wiki had, because rendered pages
+		// are cached by it.
 		if _, err := tx.ExecContext(ctx, `
 			INSERT INTO sites (slug, owner, title, description, public, home, as_handle, limits, version, created, published, suspended, why)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
-			site.Slug, site.OwnerDID, site.Title, site.Description, site.Public, site.Home, site.AsHandle, string(limits), db.millis(),
-			site.Created.UnixMilli(), millis(site.Published), millis(site.Suspended), site.Why); err != nil {
+			site.Slug, site.OwnerDID, site.Title, site.Description, site.Public, site.Home, site.AsHandle, string(limits), db.nowMillis(),
+			site.Created.UnixMilli(), toMillis(site.Published), toMillis(site.Suspended), site.Why); err != nil {
 			return err
 		}
-		for _, did := range slices.Sorted(maps.Keys(site.Roles)) {
-			if did == site.OwnerDID {
-				continue
-			}
-			done, err := tx.ExecContext(ctx, `
-				INSERT INTO members (slug, did, role, since) SELECT $1, did, $3, $4 FROM users WHERE did = $2 AND ending = 0`,
-				site.Slug, did, site.Roles[did].String(), db.millis())
-			if err := oneRow(done, err); errors.Is(err, wiki.ErrNotFound) {
-				left = append(left, did)
-			} else if err != nil {
-				return err
-			}
-		}
-		return nil
+		left, err = db.reinstateMembers(ctx, tx, site)
+		return err
 	})
 	db.sites.forget(site.Slug)
 	db.users.forget(site.OwnerDID)
@@ -167,8 +156,27 @@ func (db *DB) ReinstateSite(ctx context.Context, site Site, holder []byte, max i
 	return left, nil
 }
 
-// millis is the opposite of when.
-func millis(t time.Time) int64 {
+// reinstateMembers adds a site's members and returns those that don't exist here or
+// are being deleted.
+func (db *DB) reinstateMembers(ctx context.Context, tx *sql.Tx, site Site) (left []string, err error) {
+	for _, did := range slices.Sorted(maps.Keys(site.Roles)) {
+		if did == site.OwnerDID {
+			continue
+		}
+		done, err := tx.ExecContext(ctx, `
+			INSERT INTO members (slug, did, role, since) SELECT $1, did, $3, $4 FROM users WHERE did = $2 AND ending = 0`,
+			site.Slug, did, site.Roles[did].String(), db.nowMillis())
+		if err := requireRow(done, err); errors.Is(err, wiki.ErrNotFound) {
+			left = append(left, did)
+		} else if err != nil {
+			return nil, err
+		}
+	}
+	return left, nil
+}
+
+// toMillis reverses timeFromMillis.
+func toMillis(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
 	}
@@ -187,11 +195,11 @@ type SiteRow struct {
 // AllSites lists all wikis by slug.
 func (db *DB) AllSites(ctx context.Context) ([]SiteRow, error) {
 	var list []SiteRow
-	err := db.each(ctx, func(rows *sql.Rows) error {
+	err := db.forEachRow(ctx, func(rows *sql.Rows) error {
 		var s SiteRow
 		var created, ending, suspended int64
 		err := rows.Scan(&s.Slug, &s.OwnerDID, &s.OwnerHandle, &s.Public, &created, &ending, &suspended, &s.Why, &s.Members)
-		s.Created, s.PurgeAt, s.Suspended = when(created), when(ending), when(suspended)
+		s.Created, s.PurgeAt, s.Suspended = timeFromMillis(created), timeFromMillis(ending), timeFromMillis(suspended)
 		list = append(list, s)
 		return err
 	}, `SELECT slug, owner, users.handle, public, sites.created, sites.ending, sites.suspended, why,
@@ -209,14 +217,14 @@ type UserRow struct {
 	Created, Seen, PurgeAt, Suspended time.Time
 }
 
-// AllUsers lists all people, those first who came last.
+// AllUsers lists all people, newest first.
 func (db *DB) AllUsers(ctx context.Context) ([]UserRow, error) {
 	var list []UserRow
-	err := db.each(ctx, func(rows *sql.Rows) error {
+	err := db.forEachRow(ctx, func(rows *sql.Rows) error {
 		var u UserRow
 		var created, seen, ending, suspended int64
 		err := rows.Scan(&u.DID, &u.Username, &u.Handle, &created, &seen, &ending, &suspended)
-		u.Created, u.Seen, u.PurgeAt, u.Suspended = when(created), when(seen), when(ending), when(suspended)
+		u.Created, u.Seen, u.PurgeAt, u.Suspended = timeFromMillis(created), timeFromMillis(seen), timeFromMillis(ending), timeFromMillis(suspended)
 		list = append(list, u)
 		return err
 	}, `SELECT did, coalesce(username, ''), handle, created, seen, ending, suspended FROM users ORDER BY created DESC, did`)
@@ -226,26 +234,26 @@ func (db *DB) AllUsers(ctx context.Context) ([]UserRow, error) {
 	return list, nil
 }
 
-// AuditAll lists the newest entries of the audit log, of all wikis and people;
-// of one wiki with its slug.
+// AuditAll lists the newest entries of the audit log: a wiki's, or all if slug is
+// empty.
 func (db *DB) AuditAll(ctx context.Context, slug string, limit int) ([]Event, error) {
-	return db.events(ctx, `SELECT time, actor, slug, action, detail FROM audit WHERE slug = $1 OR $1 = '' ORDER BY id DESC LIMIT $2`, slug, limit)
+	return db.queryEvents(ctx, `SELECT time, actor, slug, action, detail FROM audit WHERE slug = $1 OR $1 = '' ORDER BY id DESC LIMIT $2`, slug, limit)
 }
 
-// OperatorEvents lists what the operator did to a wiki since a time, newest
-// first.
+// OperatorEvents lists the operator's actions on a wiki since a time, newest first,
+// at most 20.
 func (db *DB) OperatorEvents(ctx context.Context, slug string, since time.Time) ([]Event, error) {
-	return db.events(ctx, `SELECT time, actor, slug, action, detail FROM audit WHERE actor = 'operator' AND slug = $1 AND time >= $2 ORDER BY id DESC LIMIT 20`,
+	return db.queryEvents(ctx, `SELECT time, actor, slug, action, detail FROM audit WHERE actor = 'operator' AND slug = $1 AND time >= $2 ORDER BY id DESC LIMIT 20`,
 		slug, since.UnixMilli())
 }
 
-func (db *DB) events(ctx context.Context, query string, args ...any) ([]Event, error) {
+func (db *DB) queryEvents(ctx context.Context, query string, args ...any) ([]Event, error) {
 	var list []Event
-	err := db.each(ctx, func(rows *sql.Rows) error {
+	err := db.forEachRow(ctx, func(rows *sql.Rows) error {
 		var e Event
 		var ms int64
 		err := rows.Scan(&ms, &e.Actor, &e.Slug, &e.Action, &e.Detail)
-		e.Time = when(ms)
+		e.Time = timeFromMillis(ms)
 		list = append(list, e)
 		return err
 	}, query, args...)
@@ -255,9 +263,9 @@ func (db *DB) events(ctx context.Context, query string, args ...any) ([]Event, e
 	return list, nil
 }
 
-// FindUser finds a person by username, handle or DID, as an operator types them.
+// FindUser finds a person by DID, username or handle.
 func (db *DB) FindUser(ctx context.Context, name string) (wiki.User, error) {
-	return db.oneUser(ctx, `SELECT `+userColumns+` FROM users WHERE did = $1 OR username = $1 OR handle = $1 ORDER BY did = $1 DESC, username = $1 DESC LIMIT 1`, name)
+	return db.queryUser(ctx, `SELECT `+userColumns+` FROM users WHERE did = $1 OR username = $1 OR handle = $1 ORDER BY did = $1 DESC, username = $1 DESC LIMIT 1`, name)
 }
 
 // RemoveUser schedules an account's deletion for the operator, even if one is
@@ -265,7 +273,7 @@ func (db *DB) FindUser(ctx context.Context, name string) (wiki.User, error) {
 func (db *DB) RemoveUser(ctx context.Context, did string, at time.Time) error {
 	err := db.tx(ctx, func(tx *sql.Tx) error {
 		done, err := tx.ExecContext(ctx, `UPDATE users SET ending = 0 WHERE did = $1`, did)
-		if err := oneRow(done, err); err != nil {
+		if err := requireRow(done, err); err != nil {
 			return err
 		}
 		return db.audit(ctx, tx, Operator, "", "account.delete", did)

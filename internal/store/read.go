@@ -7,13 +7,13 @@ import (
 	"robot.wtf/internal/sqlite"
 )
 
-// row reads one row.
-func (db *DB) row(ctx context.Context, query string, args ...any) sqlite.Scanner {
+// queryRow reads one row.
+func (db *DB) queryRow(ctx context.Context, query string, args ...any) sqlite.Scanner {
 	return db.reads.Row(ctx, query, args...)
 }
 
-// each calls scan for each row of a query. It returns translated errors.
-func (db *DB) each(ctx context.Context, scan func(*sql.Rows) error, query string, args ...any) error {
+// forEachRow calls scan for each row of a query. It returns translated errors.
+func (db *DB) forEachRow(ctx context.Context, scan func(*sql.Rows) error, query string, args ...any) error {
 	rows, err := db.reads.Rows(ctx, query, args...)
 	if err != nil {
 		return sqlite.Translate(err)

@@ -10,7 +10,7 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// A Report is what a reader tells the operator of a page.
+// A Report is a reader's complaint about a page, for the operator.
 type Report struct {
 	ID     int64
 	Time   time.Time
@@ -22,12 +22,12 @@ type Report struct {
 	Closed time.Time
 }
 
-// maxOpenReports bounds the queue; beyond it nobody can report, and the operator
-// has long been told.
+// maxOpenReports limits the queue. If it is full, new reports fail; the operator has
+// been notified long before.
 const maxOpenReports = 10_000
 
-// AddReport puts a report into the queue. The same of the same page that is
-// still open is not added twice.
+// AddReport adds a report to the queue, unless the same report on the same page is
+// open already.
 func (db *DB) AddReport(ctx context.Context, r Report) error {
 	err := db.tx(ctx, func(tx *sql.Tx) error {
 		var open int
@@ -35,13 +35,13 @@ func (db *DB) AddReport(ctx context.Context, r Report) error {
 			return err
 		}
 		if open >= maxOpenReports {
-			return wiki.Problemf(wiki.ErrQuota, "", "There are too many reports that nobody has read yet. Try again another day.")
+			return wiki.Problemf(wiki.ErrQuota, "", "There are too many unread reports. Try again another day.")
 		}
 		_, err := tx.ExecContext(ctx, `
 			INSERT INTO reports (time, slug, page, reason, words, sender)
 			SELECT $1, $2, $3, $4, $5, $6 WHERE NOT EXISTS (
 				SELECT 1 FROM reports WHERE closed = 0 AND slug = $2 AND page = $3 AND reason = $4 AND words = $5)`,
-			db.millis(), r.Slug, r.Page, r.Reason, r.Words, r.Sender)
+			db.nowMillis(), r.Slug, r.Page, r.Reason, r.Words, r.Sender)
 		return err
 	})
 	if err != nil {
@@ -50,14 +50,14 @@ func (db *DB) AddReport(ctx context.Context, r Report) error {
 	return nil
 }
 
-// Reports lists those that are open, oldest first, or all.
+// Reports lists open reports, or all, oldest first.
 func (db *DB) Reports(ctx context.Context, all bool) ([]Report, error) {
 	var list []Report
-	err := db.each(ctx, func(rows *sql.Rows) error {
+	err := db.forEachRow(ctx, func(rows *sql.Rows) error {
 		var r Report
 		var at, closed int64
 		err := rows.Scan(&r.ID, &at, &r.Slug, &r.Page, &r.Reason, &r.Words, &r.Sender, &closed)
-		r.Time, r.Closed = when(at), when(closed)
+		r.Time, r.Closed = timeFromMillis(at), timeFromMillis(closed)
 		list = append(list, r)
 		return err
 	}, `SELECT id, time, slug, page, reason, words, sender, closed FROM reports WHERE closed = 0 OR $1 ORDER BY id`, all)
@@ -67,20 +67,20 @@ func (db *DB) Reports(ctx context.Context, all bool) ([]Report, error) {
 	return list, nil
 }
 
-// OpenReports counts those that nobody has closed.
+// OpenReports counts open reports.
 func (db *DB) OpenReports(ctx context.Context) (n int, err error) {
-	err = db.row(ctx, `SELECT count(*) FROM reports WHERE closed = 0`).Scan(&n)
+	err = db.queryRow(ctx, `SELECT count(*) FROM reports WHERE closed = 0`).Scan(&n)
 	if err != nil {
 		return 0, fmt.Errorf("store: count reports: %w", sqlite.Translate(err))
 	}
 	return n, nil
 }
 
-// CloseReport marks one as dealt with; ErrNotFound if it is not open.
+// CloseReport closes a report; ErrNotFound if it isn't open.
 func (db *DB) CloseReport(ctx context.Context, id int64) error {
 	err := db.tx(ctx, func(tx *sql.Tx) error {
 		var slug string
-		if err := tx.QueryRowContext(ctx, `UPDATE reports SET closed = $2 WHERE id = $1 AND closed = 0 RETURNING slug`, id, db.millis()).Scan(&slug); err != nil {
+		if err := tx.QueryRowContext(ctx, `UPDATE reports SET closed = $2 WHERE id = $1 AND closed = 0 RETURNING slug`, id, db.nowMillis()).Scan(&slug); err != nil {
 			return err
 		}
 		return db.audit(ctx, tx, Operator, slug, "report.close", fmt.Sprint(id))

@@ -10,27 +10,27 @@ import (
 	"robot.wtf/internal/sqlite"
 )
 
-// A Session is a person signed in with one browser, on all hosts together.
+// A Session is a person signed in with one browser, on all hosts.
 type Session struct {
 	ID      string
 	DID     string
-	Expires time.Time // unless it is used before
-	Created time.Time // filled by Sessions alone
-	Browser string    // what the person calls it, or ""; filled by Sessions alone
+	Expires time.Time // use extends it
+	Created time.Time // set only by Sessions
+	Browser string    // for the person's list of sessions, such as "Firefox on Linux"; set only by Sessions
 }
 
-// StartSession stores a session; those that expired long ago are swept.
+// StartSession stores a session and deletes expired ones.
 func (db *DB) StartSession(ctx context.Context, s Session) error {
 	err := db.tx(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `DELETE FROM sessions WHERE expires < $1`, db.millis()); err != nil {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM sessions WHERE expires < $1`, db.nowMillis()); err != nil {
 			return err
 		}
 		_, err := tx.ExecContext(ctx, `INSERT INTO sessions (sid, did, created, expires, browser) VALUES ($1, $2, $3, $4, $5)`,
-			s.ID, s.DID, db.millis(), s.Expires.UnixMilli(), s.Browser)
+			s.ID, s.DID, db.nowMillis(), s.Expires.UnixMilli(), s.Browser)
 		if err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `UPDATE users SET seen = $2 WHERE did = $1`, s.DID, db.millis())
+		_, err = tx.ExecContext(ctx, `UPDATE users SET seen = $2 WHERE did = $1`, s.DID, db.nowMillis())
 		return err
 	})
 	if err != nil {
@@ -39,13 +39,13 @@ func (db *DB) StartSession(ctx context.Context, s Session) error {
 	return nil
 }
 
-// Session finds a session that has neither ended nor expired.
+// Session finds a session that has neither been revoked nor expired.
 func (db *DB) Session(ctx context.Context, sid string) (Session, error) {
 	return db.sessions.get(sid, func() (Session, error) {
 		s := Session{ID: sid}
 		var expires int64
-		err := db.row(ctx, `SELECT did, expires FROM sessions WHERE sid = $1 AND expires >= $2`,
-			sid, db.millis()).Scan(&s.DID, &expires)
+		err := db.queryRow(ctx, `SELECT did, expires FROM sessions WHERE sid = $1 AND expires >= $2`,
+			sid, db.nowMillis()).Scan(&s.DID, &expires)
 		if err != nil {
 			return Session{}, fmt.Errorf("store: session: %w", sqlite.Translate(err))
 		}
@@ -54,7 +54,7 @@ func (db *DB) Session(ctx context.Context, sid string) (Session, error) {
 	})
 }
 
-// ExtendSession lets a session live until a later time.
+// ExtendSession sets a later expiry.
 func (db *DB) ExtendSession(ctx context.Context, sid string, expires time.Time) error {
 	err := db.tx(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `UPDATE sessions SET expires = $2 WHERE sid = $1 AND expires < $2`, sid, expires.UnixMilli())
@@ -67,7 +67,7 @@ func (db *DB) ExtendSession(ctx context.Context, sid string, expires time.Time) 
 	return nil
 }
 
-// EndSession revokes a session on every host, with codes not yet spent.
+// EndSession revokes a session on every host, with its unused codes.
 func (db *DB) EndSession(ctx context.Context, sid string) error {
 	err := db.tx(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `DELETE FROM sessions WHERE sid = $1`, sid)
@@ -80,30 +80,30 @@ func (db *DB) EndSession(ctx context.Context, sid string) error {
 	return nil
 }
 
-// Sessions lists a person's sessions that have not expired, newest first.
+// Sessions lists a person's sessions that haven't expired, newest first.
 func (db *DB) Sessions(ctx context.Context, did string) ([]Session, error) {
 	var list []Session
-	err := db.each(ctx, func(rows *sql.Rows) error {
+	err := db.forEachRow(ctx, func(rows *sql.Rows) error {
 		var s Session
 		var created, expires int64
 		err := rows.Scan(&s.ID, &s.DID, &created, &expires, &s.Browser)
-		s.Created, s.Expires = when(created), when(expires)
+		s.Created, s.Expires = timeFromMillis(created), timeFromMillis(expires)
 		list = append(list, s)
 		return err
 	}, `
-		SELECT sid, did, created, expires, browser FROM sessions WHERE did = $1 AND expires >= $2 ORDER BY created DESC, sid`, did, db.millis())
+		SELECT sid, did, created, expires, browser FROM sessions WHERE did = $1 AND expires >= $2 ORDER BY created DESC, sid`, did, db.nowMillis())
 	if err != nil {
 		return nil, fmt.Errorf("store: sessions of %s: %w", did, err)
 	}
 	return list, nil
 }
 
-// EndSessionOf revokes one of a person's sessions, all of them with an empty
-// sid; ErrNotFound if there is none.
+// EndSessionOf revokes a person's session, or all of them if sid is empty;
+// ErrNotFound if there is none.
 func (db *DB) EndSessionOf(ctx context.Context, did, sid string) error {
 	err := db.tx(ctx, func(tx *sql.Tx) error {
 		done, err := tx.ExecContext(ctx, `DELETE FROM sessions WHERE did = $1 AND (sid = $2 OR $2 = '')`, did, sid)
-		return oneRow(done, err)
+		return requireRow(done, err)
 	})
 	db.sessions.forgetAll()
 	if err != nil {
@@ -115,17 +115,17 @@ func (db *DB) EndSessionOf(ctx context.Context, did, sid string) error {
 // A Code carries a session from the platform's host to one wiki host, once.
 type Code struct {
 	SID     string
-	Slug    string // the only wiki host that may spend it
-	Nonce   string // hash of the nonce that the browser has for that host
+	Slug    string // of the only wiki host that can use it
+	Nonce   string // hash of the nonce in the browser's cookie for that host
 	Back    string // path to go back to
 	Expires time.Time
 }
 
-// AddCode stores a code under the hash of its secret.
+// AddCode stores a code under the hash of its secret, and deletes expired ones.
 func (db *DB) AddCode(ctx context.Context, secret string, c Code) error {
 	hash := sha256.Sum256([]byte(secret))
 	err := db.tx(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `DELETE FROM codes WHERE expires < $1`, db.millis()); err != nil {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM codes WHERE expires < $1`, db.nowMillis()); err != nil {
 			return err
 		}
 		_, err := tx.ExecContext(ctx, `INSERT INTO codes (hash, sid, slug, nonce, back, expires) VALUES ($1, $2, $3, $4, $5, $6)`,
@@ -138,8 +138,8 @@ func (db *DB) AddCode(ctx context.Context, secret string, c Code) error {
 	return nil
 }
 
-// TakeCode reads a code and deletes it in one step, so that of two that come
-// with it one gets ErrNotFound. The caller checks what it is bound to.
+// TakeCode returns a code and deletes it. Of two concurrent calls, one fails with
+// ErrNotFound. The caller checks expiry, slug and nonce.
 func (db *DB) TakeCode(ctx context.Context, secret string) (Code, error) {
 	hash := sha256.Sum256([]byte(secret))
 	var c Code

@@ -10,19 +10,18 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// A SignIn is a sign-in under way at a person's own server.
+// A SignIn is a sign-in in progress at a person's own server.
 type SignIn struct {
 	Data    string // JSON
 	Back    string // return address
 	Expires time.Time
 }
 
-// AddSignIn stores a sign-in under the hash of its state; those that have
-// expired are swept.
+// AddSignIn stores a sign-in under the hash of its state, and deletes expired ones.
 func (db *DB) AddSignIn(ctx context.Context, state string, s SignIn) error {
 	hash := sha256.Sum256([]byte(state))
 	err := db.tx(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `DELETE FROM signins WHERE expires < $1`, db.millis()); err != nil {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM signins WHERE expires < $1`, db.nowMillis()); err != nil {
 			return err
 		}
 		_, err := tx.ExecContext(ctx, `INSERT INTO signins (hash, data, back, expires) VALUES ($1, $2, $3, $4)`,
@@ -35,9 +34,8 @@ func (db *DB) AddSignIn(ctx context.Context, state string, s SignIn) error {
 	return nil
 }
 
-// TakeSignIn reads a sign-in and deletes it in one step, so that of two that
-// come with its state one gets ErrNotFound. One that has expired is deleted and
-// not found.
+// TakeSignIn returns a sign-in and deletes it. Of two concurrent calls, one fails
+// with ErrNotFound. An expired sign-in is ErrNotFound too.
 func (db *DB) TakeSignIn(ctx context.Context, state string) (SignIn, error) {
 	hash := sha256.Sum256([]byte(state))
 	var s SignIn
@@ -46,7 +44,7 @@ func (db *DB) TakeSignIn(ctx context.Context, state string) (SignIn, error) {
 		return tx.QueryRowContext(ctx, `DELETE FROM signins WHERE hash = $1 RETURNING data, back, expires`, hash[:]).
 			Scan(&s.Data, &s.Back, &expires)
 	})
-	if err == nil && expires <= db.millis() {
+	if err == nil && expires <= db.nowMillis() {
 		err = wiki.ErrNotFound
 	}
 	if err != nil {
@@ -56,10 +54,10 @@ func (db *DB) TakeSignIn(ctx context.Context, state string) (SignIn, error) {
 	return s, nil
 }
 
-// SignedIn adds or refreshes a person who has just shown who they are. The
-// handle is theirs now, so it is nobody else's any more: who had it before
-// keeps account and rights, which go by DID, and shows as wiki.InvalidHandle.
-func (db *DB) SignedIn(ctx context.Context, u wiki.User) error {
+// RecordSignIn adds or updates a person who has just signed in. If another account
+// has their handle, that account keeps its rights, which depend on the DID, and is
+// shown with wiki.InvalidHandle.
+func (db *DB) RecordSignIn(ctx context.Context, u wiki.User) error {
 	err := db.tx(ctx, func(tx *sql.Tx) error {
 		if u.Handle != wiki.InvalidHandle {
 			_, err := tx.ExecContext(ctx, `UPDATE users SET handle = $3 WHERE handle = $1 AND did <> $2`, u.Handle, u.DID, wiki.InvalidHandle)
@@ -71,7 +69,7 @@ func (db *DB) SignedIn(ctx context.Context, u wiki.User) error {
 	})
 	db.users.forgetAll()
 	if err != nil {
-		return fmt.Errorf("store: signed in %s: %w", u.DID, err)
+		return fmt.Errorf("store: record sign-in of %s: %w", u.DID, err)
 	}
 	return nil
 }

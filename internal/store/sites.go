@@ -11,19 +11,19 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// A Site is a wiki's row with the roles of its members. Those that look-ups
-// hand out are shared: they must not be changed.
+// A Site is a wiki's row with the roles of its members. Sites returned by DB are
+// shared: don't modify them.
 type Site struct {
-	wiki.Site                      // Limits hold overrides alone: 0 where the default counts
-	Roles     map[string]wiki.Role // by DID, the owner's included; without accounts that are being deleted
-	PurgeAt   time.Time            // when it will be purged; until then it is closed. Zero for others
-	Suspended time.Time            // since when the operator has closed it; zero for others
-	Why       string               // what its members are told of that
+	wiki.Site                      // Limits has overrides only: 0 means the default
+	Roles     map[string]wiki.Role // by DID, including the owner; without accounts that are being deleted
+	PurgeAt   time.Time            // when it will be purged, and closed until then; zero if no deletion is pending
+	Suspended time.Time            // when the operator suspended it; zero if not suspended
+	Why       string               // reason for the suspension, shown to members
 }
 
-// CreateSite adds a private wiki for its owner, whose username becomes its
-// slug. ErrExists when the slug is somebody's, or was that of another holder
-// (the keyed hash of a DID); ErrQuota when the owner has max wikis already.
+// CreateSite adds a private wiki. Its slug becomes the owner's username. It fails
+// with ErrExists if the slug is taken or reserved for another holder (a keyed hash
+// of a DID), with ErrQuota if the owner has max wikis.
 func (db *DB) CreateSite(ctx context.Context, owner wiki.User, slug string, holder []byte, max int) error {
 	err := db.tx(ctx, func(tx *sql.Tx) error {
 		var named string
@@ -42,14 +42,14 @@ func (db *DB) CreateSite(ctx context.Context, owner wiki.User, slug string, hold
 			return err
 		}
 		if n >= max {
-			return wiki.Problemf(wiki.ErrQuota, "username", "You have a wiki already.")
+			return wiki.Problemf(wiki.ErrQuota, "username", "You already have a wiki.")
 		}
 		owner.Username = slug
 		if err := db.saveUser(ctx, tx, owner); err != nil {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, `INSERT INTO sites (slug, owner, created) VALUES ($1, $2, $3)`,
-			slug, owner.DID, db.millis()); err != nil {
+			slug, owner.DID, db.nowMillis()); err != nil {
 			return err
 		}
 		return db.audit(ctx, tx, owner.DID, slug, "site.create", "")
@@ -62,8 +62,7 @@ func (db *DB) CreateSite(ctx context.Context, owner wiki.User, slug string, hold
 	return nil
 }
 
-// DropSite removes a site's row, its members and tokens: what CreateSite began
-// when the rest of the creation failed.
+// DropSite undoes CreateSite when the rest of the creation failed.
 func (db *DB) DropSite(ctx context.Context, slug string) error {
 	err := db.tx(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `DELETE FROM sites WHERE slug = $1`, slug)
@@ -73,7 +72,7 @@ func (db *DB) DropSite(ctx context.Context, slug string) error {
 		return fmt.Errorf("store: drop site %s: %w", slug, err)
 	}
 	db.sites.forget(slug)
-	db.forgetAccess()
+	db.forgetCachedAccess()
 	return nil
 }
 
@@ -90,8 +89,8 @@ func (db *DB) Site(ctx context.Context, slug string) (*Site, error) {
 
 func (db *DB) readSite(ctx context.Context, slug string) (*Site, error) {
 	var site *Site
-	// One statement, so that roles and version belong together.
-	err := db.each(ctx, func(rows *sql.Rows) error {
+	// One statement, so that roles and version are consistent.
+	err := db.forEachRow(ctx, func(rows *sql.Rows) error {
 		s := wiki.Site{Slug: slug}
 		var limits, did, role string
 		var created, ending, suspended, published int64
@@ -102,11 +101,11 @@ func (db *DB) readSite(ctx context.Context, slug string) (*Site, error) {
 			return err
 		}
 		if site == nil {
-			s.Created, s.Published = time.UnixMilli(created).UTC(), when(published)
+			s.Created, s.Published = time.UnixMilli(created).UTC(), timeFromMillis(published)
 			if err := json.Unmarshal([]byte(limits), &s.Limits); err != nil {
 				return fmt.Errorf("limits: %w", err)
 			}
-			site = &Site{Site: s, Roles: map[string]wiki.Role{s.OwnerDID: wiki.Owner}, PurgeAt: when(ending), Suspended: when(suspended), Why: why}
+			site = &Site{Site: s, Roles: map[string]wiki.Role{s.OwnerDID: wiki.Owner}, PurgeAt: timeFromMillis(ending), Suspended: timeFromMillis(suspended), Why: why}
 		}
 		if did != "" && did != s.OwnerDID {
 			site.Roles[did], err = wiki.ParseRole(role)
@@ -124,19 +123,19 @@ func (db *DB) readSite(ctx context.Context, slug string) (*Site, error) {
 	return site, err
 }
 
-// UpdateSite stores what an owner may change of a site: title, description,
-// visibility, home page, and whether its host is their handle.
+// UpdateSite stores the settings that an owner can change: title, description,
+// visibility, home page, and whether the wiki's host is their handle.
 func (db *DB) UpdateSite(ctx context.Context, actor string, s wiki.Site) error {
 	return db.changeSite(ctx, actor, s.Slug, "site.settings", fmt.Sprintf("public=%t", s.Public), func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `UPDATE sites SET title = $2, description = $3, public = $4, home = $5, as_handle = $6,
 				published = CASE WHEN $4 AND published = 0 THEN $7 ELSE published END
 			WHERE slug = $1`,
-			s.Slug, s.Title, s.Description, s.Public, s.Home, s.AsHandle, db.millis())
+			s.Slug, s.Title, s.Description, s.Public, s.Home, s.AsHandle, db.nowMillis())
 		return err
 	})
 }
 
-// SetLimits overrides limits of one site; what is 0 follows the defaults.
+// SetLimits overrides a site's limits; 0 means the default.
 func (db *DB) SetLimits(ctx context.Context, actor, slug string, l wiki.Limits) error {
 	text, err := json.Marshal(l)
 	if err != nil {
@@ -148,8 +147,8 @@ func (db *DB) SetLimits(ctx context.Context, actor, slug string, l wiki.Limits) 
 	})
 }
 
-// changeSite runs a change of a site or its members, with what belongs to each:
-// a new version, the audit entry, and the cached row forgotten.
+// changeSite runs a change of a site or its members, with a new version and an audit
+// entry, and drops the site from the cache.
 func (db *DB) changeSite(ctx context.Context, actor, slug, action, detail string, change func(*sql.Tx) error) error {
 	err := db.tx(ctx, func(tx *sql.Tx) error {
 		var version int64
@@ -168,10 +167,10 @@ func (db *DB) changeSite(ctx context.Context, actor, slug, action, detail string
 	return nil
 }
 
-// SitesOf lists the slugs of the wikis a person owns, then of those they are a
-// member of, each in order.
+// SitesOf lists the slugs of the wikis that a person owns, then of those they are a
+// member of, each in alphabetical order.
 func (db *DB) SitesOf(ctx context.Context, did string) ([]string, error) {
-	return db.slugs(ctx, `
+	return db.querySlugs(ctx, `
 		SELECT slug FROM (
 			SELECT slug, 0 AS rank FROM sites WHERE owner = $1
 			UNION ALL
@@ -182,12 +181,12 @@ func (db *DB) SitesOf(ctx context.Context, did string) ([]string, error) {
 
 // PublicSites lists the slugs of public wikis.
 func (db *DB) PublicSites(ctx context.Context) ([]string, error) {
-	return db.slugs(ctx, `SELECT slug FROM sites WHERE public = $1 AND ending = 0 AND suspended = 0 ORDER BY slug`, true)
+	return db.querySlugs(ctx, `SELECT slug FROM sites WHERE public = $1 AND ending = 0 AND suspended = 0 ORDER BY slug`, true)
 }
 
-func (db *DB) slugs(ctx context.Context, query string, arg any) ([]string, error) {
+func (db *DB) querySlugs(ctx context.Context, query string, arg any) ([]string, error) {
 	var slugs []string
-	err := db.each(ctx, func(rows *sql.Rows) error {
+	err := db.forEachRow(ctx, func(rows *sql.Rows) error {
 		var slug string
 		err := rows.Scan(&slug)
 		slugs = append(slugs, slug)

@@ -11,9 +11,8 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// Each write that a full or read-only disk refuses is wiki.ErrStorage with a
-// sentence for people, changes nothing, and succeeds once the disk can be written
-// again.
+// A write that fails on a full or read-only disk is wiki.ErrStorage with a message
+// for people, changes nothing, and succeeds once the disk works again.
 func TestWritesOnFailingStorage(t *testing.T) {
 	ctx := t.Context()
 	long := strings.Repeat("x", 1<<20) // needs new pages
@@ -31,7 +30,9 @@ func TestWritesOnFailingStorage(t *testing.T) {
 		{"session", func(db *DB) error {
 			return db.StartSession(ctx, Session{ID: "s", DID: bob.DID, Browser: long, Expires: time.Now().Add(time.Hour)})
 		}},
-		{"user", func(db *DB) error { return db.SignedIn(ctx, wiki.User{DID: bob.DID, Handle: bob.Handle, Name: long}) }},
+		{"user", func(db *DB) error {
+			return db.RecordSignIn(ctx, wiki.User{DID: bob.DID, Handle: bob.Handle, Name: long})
+		}},
 		{"token", func(db *DB) error {
 			return db.AddToken(ctx, "secret", &Token{ID: "1", Slug: "ada", DID: ada.DID, Name: long})
 		}},
@@ -40,14 +41,14 @@ func TestWritesOnFailingStorage(t *testing.T) {
 	disks := []struct {
 		name, fail, heal, message string
 	}{
-		{"full", "PRAGMA max_page_count = 1", "PRAGMA max_page_count = 1000000000", "The server's disk is full. "}, // 1 means: no more than now
+		{"full", "PRAGMA max_page_count = 1", "PRAGMA max_page_count = 1000000000", "The server's disk is full. "}, // 1 means the current size
 		{"read-only", "PRAGMA query_only = 1", "PRAGMA query_only = 0", "The server's storage isn't working. "},
 	}
 	for _, disk := range disks {
 		for _, w := range writes {
 			t.Run(disk.name+"/"+w.name, func(t *testing.T) {
 				db := open(t, filepath.Join(t.TempDir(), "robot.db"))
-				db.sql.SetMaxOpenConns(1) // the pragmas hold for one connection
+				db.sql.SetMaxOpenConns(1) // pragmas are per connection
 				if err := errors.Join(db.CreateSite(ctx, ada, "ada", nil, 1), db.SaveUser(ctx, bob)); err != nil {
 					t.Fatal(err)
 				}
@@ -59,14 +60,14 @@ func TestWritesOnFailingStorage(t *testing.T) {
 					t.Fatalf("not a storage error with a message for people: %v", err)
 				}
 				if want := disk.message + "Nothing was lost or changed: try again later."; told.Message != want {
-					t.Errorf("it says %q, want %q", told.Message, want)
+					t.Errorf("message %q, want %q", told.Message, want)
 				}
 				execSQL(t, db, disk.heal)
 				if after := countRows(t, db); after != before {
 					t.Errorf("the failed write changed %s to %s", before, after)
 				}
 				if err := w.write(db); err != nil {
-					t.Errorf("once the disk can be written again: %v", err)
+					t.Errorf("after the disk works again: %v", err)
 				}
 			})
 		}

@@ -1,12 +1,26 @@
-// Package store is the platform's SQL: users, sites, members, sessions,
-// tokens, OAuth clients and grants, one-time codes, former names and the audit log. What wikis contain is not here.
+// Package store owns the platform's database: users, sites, members, sessions,
+// tokens, OAuth clients and grants, one-time codes, former names and the audit log.
+// It doesn't own the contents of wikis (package content), and it doesn't decide who
+// can do what (packages tenant, session and oauth).
+//
+// Invariants:
+//   - A user is identified by DID. The handle is only shown; it can pass to another
+//     person. The username is chosen once, never changes, and is the slug of the
+//     person's wiki.
+//   - A name that was deleted stays reserved: only the same DID, known by a keyed
+//     hash, can take it again.
+//   - Secrets (tokens, codes, states) are stored as SHA-256 hashes.
+//   - Codes and sign-ins are read and deleted in one step, so only one of two
+//     concurrent callers gets them.
+//   - A change of a site or account and its audit entry are one transaction.
 //
 // Rows that nearly every request needs (a site with its members, a user, a
-// session, a token) are answered from memory once they were read; the methods
-// that change a row forget it. That holds while one process owns the database.
+// session, a token, a grant) are cached; the methods that change a row drop it
+// from the cache. This requires that a single process owns the database.
 //
-// Errors are the kinds of package wiki: absence is ErrNotFound, a key that is
-// taken ErrExists. Times are unix milliseconds from the clock given to Open.
+// Errors are the kinds of package wiki: ErrNotFound for a missing row, ErrExists
+// for a key that is taken, ErrStorage for a disk that fails. Times are unix
+// milliseconds from the clock given to Open.
 package store
 
 import (
@@ -36,24 +50,24 @@ type DB struct {
 	// writing makes writers wait in Go instead of in SQLite's busy loop.
 	writing sync.Mutex
 
-	check   sync.Mutex // of what follows
+	check   sync.Mutex // guards the next two fields
 	checked time.Time
-	failing error // what the last check came to
+	failing error // result of the last check
 
-	reads    *sqlite.Statements
-	users    *rowCache[string, wiki.User]
-	sites    *rowCache[string, *Site]
-	sessions *rowCache[string, Session]
-	tokens   *rowCache[tokenHash, *Token]
-	personal *rowCache[tokenHash, *Token]
-	grants   *rowCache[string, *Grant]
+	reads          *sqlite.Statements
+	users          *rowCache[string, wiki.User]
+	sites          *rowCache[string, *Site]
+	sessions       *rowCache[string, Session]
+	tokens         *rowCache[tokenHash, *Token]
+	personalTokens *rowCache[tokenHash, *Token]
+	grants         *rowCache[string, *Grant]
 }
 
-// cachedRows bounds each of the row caches; a row takes some 500 bytes.
+// cachedRows limits each row cache. A row takes about 500 bytes.
 const cachedRows = 10_000
 
-// Open opens the database file, makes it if there is none, and brings its
-// tables up to date.
+// Open opens the database file, creates it if it doesn't exist, and runs pending
+// migrations.
 func Open(ctx context.Context, path string, now func() time.Time) (*DB, error) {
 	created, err := createFile(path)
 	if err != nil {
@@ -64,15 +78,15 @@ func Open(ctx context.Context, path string, now func() time.Time) (*DB, error) {
 		return nil, fmt.Errorf("store: open %s: %w", path, err)
 	}
 	db := &DB{
-		sql:      conn,
-		now:      now,
-		reads:    sqlite.NewStatements(conn, 0),
-		users:    newRowCache[string, wiki.User](cachedRows),
-		sites:    newRowCache[string, *Site](cachedRows),
-		sessions: newRowCache[string, Session](cachedRows),
-		tokens:   newRowCache[tokenHash, *Token](cachedRows),
-		personal: newRowCache[tokenHash, *Token](cachedRows),
-		grants:   newRowCache[string, *Grant](cachedRows),
+		sql:            conn,
+		now:            now,
+		reads:          sqlite.NewStatements(conn, 0),
+		users:          newRowCache[string, wiki.User](cachedRows),
+		sites:          newRowCache[string, *Site](cachedRows),
+		sessions:       newRowCache[string, Session](cachedRows),
+		tokens:         newRowCache[tokenHash, *Token](cachedRows),
+		personalTokens: newRowCache[tokenHash, *Token](cachedRows),
+		grants:         newRowCache[string, *Grant](cachedRows),
 	}
 	if created {
 		return db, nil
@@ -102,16 +116,16 @@ func (db *DB) Close() error {
 	return errors.Join(db.reads.Close(), db.sql.Close())
 }
 
-// Check fails when the database cannot be written. It writes at most once a
-// second, however often it is asked.
+// Check fails if the database can't be written. It writes at most once a second;
+// calls in between get the last result.
 func (db *DB) Check(ctx context.Context) error {
 	db.check.Lock()
 	defer db.check.Unlock()
 	if now := time.Now(); now.Sub(db.checked) >= time.Second {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second) // others share the answer
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second) // others share the result
 		defer cancel()
 		db.checked, db.failing = now, db.tx(ctx, func(tx *sql.Tx) error {
-			_, err := tx.ExecContext(ctx, `INSERT INTO alive (id, time) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET time = excluded.time`, db.millis())
+			_, err := tx.ExecContext(ctx, `INSERT INTO alive (id, time) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET time = excluded.time`, db.nowMillis())
 			return err
 		})
 	}
@@ -121,7 +135,7 @@ func (db *DB) Check(ctx context.Context) error {
 	return nil
 }
 
-// tx runs do in one write transaction, which an error or a panic rolls back. All
+// tx runs do in a write transaction, and rolls back on error and on panic. All
 // transactions of this package begin here.
 func (db *DB) tx(ctx context.Context, do func(*sql.Tx) error) error {
 	db.writing.Lock()
@@ -130,12 +144,12 @@ func (db *DB) tx(ctx context.Context, do func(*sql.Tx) error) error {
 	if err != nil {
 		return sqlite.Translate(err)
 	}
-	defer tx.Rollback() // does nothing after a commit
+	defer tx.Rollback() // no effect after a commit
 	if err := do(tx); err != nil {
 		return sqlite.Translate(err)
 	}
 	return sqlite.Translate(tx.Commit())
 }
 
-// millis is how the tables keep time.
-func (db *DB) millis() int64 { return db.now().UnixMilli() }
+// nowMillis returns the current time as stored in tables.
+func (db *DB) nowMillis() int64 { return db.now().UnixMilli() }

@@ -65,9 +65,9 @@ func TestUsers(t *testing.T) {
 	}
 	want := wiki.User{DID: "d1", Username: "ada", Handle: "ada.newer", Name: "Ada"}
 	if u, err := db.User(ctx, "d1"); err != nil || u != want {
-		t.Errorf("a username changed, or a handle did not: %+v, %v", u, err)
+		t.Errorf("the username changed, or the handle didn't: %+v, %v", u, err)
 	}
-	// The handle is only shown: its next holder is somebody else.
+	// A handle can pass to another person, who is a different user.
 	if err := save(wiki.User{DID: "d2", Handle: "ada.newer"}); err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func TestUsers(t *testing.T) {
 		t.Errorf("a username twice: %v", err)
 	}
 	if _, err := db.User(ctx, "d3"); !errors.Is(err, wiki.ErrNotFound) {
-		t.Errorf("nobody: %v", err)
+		t.Errorf("an unknown user: %v", err)
 	}
 }
 
@@ -99,14 +99,14 @@ func TestTransactionRollsBack(t *testing.T) {
 		})
 	}()
 	if _, err := db.User(ctx, "d1"); !errors.Is(err, wiki.ErrNotFound) {
-		t.Errorf("a row stayed: %v", err)
+		t.Errorf("the row wasn't rolled back: %v", err)
 	}
 	if err := db.SaveUser(ctx, wiki.User{DID: "d1", Handle: "h"}); err != nil {
-		t.Errorf("after a panic the database is stuck: %v", err)
+		t.Errorf("a write after a panic: %v", err)
 	}
 }
 
-// TestCodeIsTakenOnce: of many that come with a code at once, one gets it.
+// TestCodeIsTakenOnce: of many concurrent calls with a code, one succeeds.
 func TestCodeIsTakenOnce(t *testing.T) {
 	ctx, db := t.Context(), open(t, filepath.Join(t.TempDir(), "robot.db"))
 	if err := db.SaveUser(ctx, wiki.User{DID: "d1", Handle: "h"}); err != nil {
@@ -135,13 +135,13 @@ func TestCodeIsTakenOnce(t *testing.T) {
 	}
 }
 
-// A row that was read before a write must not be kept after it.
-func TestCacheKeepsNothingOld(t *testing.T) {
+// A row that was read before a write must not be cached after it.
+func TestCacheDropsOutdatedRows(t *testing.T) {
 	c := newRowCache[string, int](10)
 	row := 1
 	got, err := c.get("k", func() (int, error) {
 		old := row
-		row = 2 // somebody else's transaction goes through
+		row = 2 // another transaction commits
 		c.forget("k")
 		return old, nil
 	})
@@ -149,16 +149,16 @@ func TestCacheKeepsNothingOld(t *testing.T) {
 		t.Fatalf("%d, %v", got, err)
 	}
 	if got, _ := c.get("k", func() (int, error) { return row, nil }); got != 2 {
-		t.Errorf("an old row was kept: %d", got)
+		t.Errorf("an outdated row was cached: %d", got)
 	}
 	if got, _ := c.get("k", func() (int, error) { return 3, nil }); got != 2 {
-		t.Errorf("a known row was read again: %d", got)
+		t.Errorf("a cached row was read again: %d", got)
 	}
 	if _, err := c.get("bad", func() (int, error) { return 0, sql.ErrNoRows }); err == nil {
 		t.Error("no error")
 	}
 	if got, _ := c.get("bad", func() (int, error) { return 7, nil }); got != 7 {
-		t.Errorf("a failure was kept: %d", got)
+		t.Errorf("a failure was cached: %d", got)
 	}
 }
 
@@ -170,15 +170,15 @@ func TestCacheIsBounded(t *testing.T) {
 		}
 	}
 	if len(c.rows) != 10 {
-		t.Errorf("%d rows kept", len(c.rows))
+		t.Errorf("%d rows are cached", len(c.rows))
 	}
 	if _, ok := c.rows[999]; !ok {
-		t.Error("the newest is not among them")
+		t.Error("the newest row isn't cached")
 	}
 }
 
-// TestReadersSeeTheirWrites runs look-ups beside changes: once a change has
-// returned, no look-up may answer what was before.
+// TestReadersSeeTheirWrites reads concurrently with changes: once a change has
+// returned, no read returns the old row.
 func TestReadersSeeTheirWrites(t *testing.T) {
 	ctx, db := t.Context(), open(t, filepath.Join(t.TempDir(), "robot.db"))
 	ada := wiki.User{DID: "did:plc:ada", Handle: "ada.test"}

@@ -40,7 +40,7 @@ func createFile(path string) (bool, error) {
 	}
 	switch err := os.Link(whole, path); { // unlike a rename, never replaces a file
 	case errors.Is(err, fs.ErrExist):
-		return false, nil // another process was faster
+		return false, nil // another process created it first
 	case err != nil:
 		return false, err
 	}

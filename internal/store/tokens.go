@@ -14,20 +14,20 @@ import (
 
 type tokenHash = [sha256.Size]byte
 
-// A Token opens one wiki to a program in the name of a person, or, as a
-// personal token, the management API.
+// A Token lets a program act for a person in one wiki, or, as a personal token, in
+// the management API.
 type Token struct {
 	ID       string
 	Slug     string // "" for a personal token
 	DID      string
-	Name     string // that the person gave it
+	Name     string // chosen by the person
 	ReadOnly bool
 	Created  time.Time
 
 	used atomic.Int64 // unix milliseconds, coarse
 }
 
-// LastUse is when the token was last used, to the hour; zero if never.
+// LastUse returns when the token was last used, to the hour; zero if never.
 func (t *Token) LastUse() time.Time {
 	if ms := t.used.Load(); ms != 0 {
 		return time.UnixMilli(ms).UTC()
@@ -41,7 +41,7 @@ func (db *DB) AddToken(ctx context.Context, secret string, t *Token) error {
 	err := db.tx(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `
 			INSERT INTO tokens (id, hash, slug, did, name, read_only, created) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-			t.ID, hash[:], t.Slug, t.DID, t.Name, t.ReadOnly, db.millis())
+			t.ID, hash[:], t.Slug, t.DID, t.Name, t.ReadOnly, db.nowMillis())
 		if err != nil {
 			return err
 		}
@@ -70,7 +70,7 @@ func scanToken(row sqlite.Scanner) (*Token, error) {
 func (db *DB) Token(ctx context.Context, secret string) (*Token, error) {
 	hash := sha256.Sum256([]byte(secret))
 	return db.tokens.get(hash, func() (*Token, error) {
-		t, err := scanToken(db.row(ctx, `SELECT `+tokenColumns+` FROM tokens WHERE hash = $1`, hash[:]))
+		t, err := scanToken(db.queryRow(ctx, `SELECT `+tokenColumns+` FROM tokens WHERE hash = $1`, hash[:]))
 		if err != nil {
 			return nil, fmt.Errorf("store: token: %w", sqlite.Translate(err))
 		}
@@ -78,8 +78,8 @@ func (db *DB) Token(ctx context.Context, secret string) (*Token, error) {
 	})
 }
 
-// Tokens lists a person's tokens for a wiki, newest first; those of all its
-// members with an empty did.
+// Tokens lists a person's tokens for a wiki, or everybody's if did is empty, newest
+// first.
 func (db *DB) Tokens(ctx context.Context, slug, did string) ([]*Token, error) {
 	return db.listTokens(ctx, `
 		SELECT `+tokenColumns+` FROM tokens WHERE slug = $1 AND (did = $2 OR $2 = '') ORDER BY created DESC, id`, slug, did)
@@ -87,7 +87,7 @@ func (db *DB) Tokens(ctx context.Context, slug, did string) ([]*Token, error) {
 
 func (db *DB) listTokens(ctx context.Context, query string, args ...any) ([]*Token, error) {
 	var tokens []*Token
-	err := db.each(ctx, func(rows *sql.Rows) error {
+	err := db.forEachRow(ctx, func(rows *sql.Rows) error {
 		t, err := scanToken(rows)
 		tokens = append(tokens, t)
 		return err
@@ -98,10 +98,10 @@ func (db *DB) listTokens(ctx context.Context, query string, args ...any) ([]*Tok
 	return tokens, nil
 }
 
-// TokenUsed notes that a token was used. It writes at most once an hour, so
-// that a busy program does not cost a write a request.
-func (db *DB) TokenUsed(ctx context.Context, t *Token) error {
-	now, before := db.millis(), t.used.Load()
+// RecordTokenUse records the use of a token, at most once an hour, so that a busy
+// program doesn't cause a write per request.
+func (db *DB) RecordTokenUse(ctx context.Context, t *Token) error {
+	now, before := db.nowMillis(), t.used.Load()
 	if now-before < time.Hour.Milliseconds() || !t.used.CompareAndSwap(before, now) {
 		return nil
 	}
@@ -119,8 +119,8 @@ func (db *DB) TokenUsed(ctx context.Context, t *Token) error {
 	return nil
 }
 
-// RevokeToken deletes one of a person's tokens for a wiki, or of anybody's with
-// an empty did; ErrNotFound if there is no such token.
+// RevokeToken deletes a person's token for a wiki, or anybody's if did is empty;
+// ErrNotFound if there is no such token.
 func (db *DB) RevokeToken(ctx context.Context, actor, slug, did, id string) error {
 	err := db.tx(ctx, func(tx *sql.Tx) error {
 		gone, err := tx.ExecContext(ctx, `DELETE FROM tokens WHERE id = $1 AND slug = $2 AND (did = $3 OR $3 = '')`, id, slug, did)
@@ -145,8 +145,8 @@ func (db *DB) RevokeToken(ctx context.Context, actor, slug, did, id string) erro
 
 const personalColumns = `id, '', did, name, read_only, created, used`
 
-// AddPersonalToken stores a personal token under the hash of its secret.
-// ErrQuota when the person has max already.
+// AddPersonalToken stores a personal token under the hash of its secret; ErrQuota if
+// the person has max tokens.
 func (db *DB) AddPersonalToken(ctx context.Context, secret string, t *Token, max int) error {
 	hash := sha256.Sum256([]byte(secret))
 	err := db.tx(ctx, func(tx *sql.Tx) error {
@@ -159,7 +159,7 @@ func (db *DB) AddPersonalToken(ctx context.Context, secret string, t *Token, max
 		}
 		_, err := tx.ExecContext(ctx, `
 			INSERT INTO personal_tokens (id, hash, did, name, read_only, created) VALUES ($1, $2, $3, $4, $5, $6)`,
-			t.ID, hash[:], t.DID, t.Name, t.ReadOnly, db.millis())
+			t.ID, hash[:], t.DID, t.Name, t.ReadOnly, db.nowMillis())
 		if err != nil {
 			return err
 		}
@@ -174,8 +174,8 @@ func (db *DB) AddPersonalToken(ctx context.Context, secret string, t *Token, max
 // PersonalToken finds a personal token by its secret.
 func (db *DB) PersonalToken(ctx context.Context, secret string) (*Token, error) {
 	hash := sha256.Sum256([]byte(secret))
-	return db.personal.get(hash, func() (*Token, error) {
-		t, err := scanToken(db.row(ctx, `SELECT `+personalColumns+` FROM personal_tokens WHERE hash = $1`, hash[:]))
+	return db.personalTokens.get(hash, func() (*Token, error) {
+		t, err := scanToken(db.queryRow(ctx, `SELECT `+personalColumns+` FROM personal_tokens WHERE hash = $1`, hash[:]))
 		if err != nil {
 			return nil, fmt.Errorf("store: personal token: %w", sqlite.Translate(err))
 		}
@@ -192,12 +192,12 @@ func (db *DB) PersonalTokens(ctx context.Context, did string) ([]*Token, error) 
 func (db *DB) RevokePersonalToken(ctx context.Context, did, id string) error {
 	err := db.tx(ctx, func(tx *sql.Tx) error {
 		done, err := tx.ExecContext(ctx, `DELETE FROM personal_tokens WHERE id = $1 AND did = $2`, id, did)
-		if err := oneRow(done, err); err != nil {
+		if err := requireRow(done, err); err != nil {
 			return err
 		}
 		return db.audit(ctx, tx, did, "", "token.revoke", id)
 	})
-	db.personal.forgetAll()
+	db.personalTokens.forgetAll()
 	if err != nil {
 		return fmt.Errorf("store: revoke personal token %s: %w", id, err)
 	}

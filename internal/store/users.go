@@ -10,9 +10,8 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// SaveUser adds a person or refreshes handle and display name. A username is
-// taken over only by who has none yet; it never changes afterwards. ErrExists
-// when somebody else has it.
+// SaveUser adds a person or updates handle and display name. The username is set
+// only if the person has none yet; ErrExists if another person has it.
 func (db *DB) SaveUser(ctx context.Context, u wiki.User) error {
 	err := db.tx(ctx, func(tx *sql.Tx) error { return db.saveUser(ctx, tx, u) })
 	if errors.Is(err, wiki.ErrExists) {
@@ -21,7 +20,7 @@ func (db *DB) SaveUser(ctx context.Context, u wiki.User) error {
 	if err != nil {
 		return fmt.Errorf("store: save user %s: %w", u.DID, err)
 	}
-	db.users.forget(u.DID) // sites carry their owner's username, which is older than they are
+	db.users.forget(u.DID) // cached sites have the owner's username, which was set before they were created
 	return nil
 }
 
@@ -30,7 +29,7 @@ func (db *DB) saveUser(ctx context.Context, tx *sql.Tx, u wiki.User) error {
 		INSERT INTO users (did, username, handle, name, created) VALUES ($1, $2, $3, $4, $5)
 		ON CONFLICT (did) DO UPDATE SET handle = excluded.handle, name = excluded.name,
 			username = coalesce(users.username, excluded.username)`,
-		u.DID, sql.NullString{String: u.Username, Valid: u.Username != ""}, u.Handle, u.Name, db.millis())
+		u.DID, sql.NullString{String: u.Username, Valid: u.Username != ""}, u.Handle, u.Name, db.nowMillis())
 	return err
 }
 
@@ -38,9 +37,9 @@ const userColumns = `users.did, coalesce(users.username, ''), users.handle, user
 
 // User finds a person by DID.
 func (db *DB) User(ctx context.Context, did string) (wiki.User, error) {
-	// Who is not there is remembered too: a history may name them fifty times.
+	// Missing users are cached too: a history can name one fifty times.
 	u, err := db.users.get(did, func() (wiki.User, error) {
-		u, err := db.oneUser(ctx, `SELECT `+userColumns+` FROM users WHERE did = $1`, did)
+		u, err := db.queryUser(ctx, `SELECT `+userColumns+` FROM users WHERE did = $1`, did)
 		if errors.Is(err, wiki.ErrNotFound) {
 			return wiki.User{}, nil
 		}
@@ -52,8 +51,8 @@ func (db *DB) User(ctx context.Context, did string) (wiki.User, error) {
 	return u, err
 }
 
-// absentUser is the error of a DID that nobody has, put into words only where
-// somebody reads them.
+// absentUser is the error for an unknown DID. It is formatted only when read,
+// because not-found errors are on the hot path.
 type absentUser string
 
 func (did absentUser) Error() string {
@@ -64,12 +63,12 @@ func (absentUser) Unwrap() error { return wiki.ErrNotFound }
 
 // UserByName finds a person by username.
 func (db *DB) UserByName(ctx context.Context, username string) (wiki.User, error) {
-	return db.oneUser(ctx, `SELECT `+userColumns+` FROM users WHERE username = $1`, username)
+	return db.queryUser(ctx, `SELECT `+userColumns+` FROM users WHERE username = $1`, username)
 }
 
-func (db *DB) oneUser(ctx context.Context, query, key string) (wiki.User, error) {
+func (db *DB) queryUser(ctx context.Context, query, key string) (wiki.User, error) {
 	var u wiki.User
-	err := db.row(ctx, query, key).Scan(&u.DID, &u.Username, &u.Handle, &u.Name, &u.Picture, &u.Suspended)
+	err := db.queryRow(ctx, query, key).Scan(&u.DID, &u.Username, &u.Handle, &u.Name, &u.Picture, &u.Suspended)
 	if err != nil {
 		return wiki.User{}, fmt.Errorf("store: user %q: %w", key, sqlite.Translate(err))
 	}

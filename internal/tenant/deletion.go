@@ -128,7 +128,7 @@ func (s *Service) KeepAccount(ctx context.Context, caller wiki.Caller) error {
 	if err := checkAccountAccess(caller); err != nil {
 		return err
 	}
-	err := s.store.KeepUser(ctx, caller.User.DID)
+	err := s.store.CancelUserDeletion(ctx, caller.User.DID)
 	if errors.Is(err, wiki.ErrNotFound) {
 		return wiki.Problemf(wiki.ErrNotFound, "", "Your account isn't scheduled for deletion.")
 	}
@@ -163,7 +163,7 @@ func (s *Service) Sweep(ctx context.Context) error {
 // purgeUser deletes an account, after deleting what other wikis keep for it
 // besides commits.
 func (s *Service) purgeUser(ctx context.Context, did string) error {
-	slugs, err := s.store.WikisEverOf(ctx, did)
+	slugs, err := s.store.SitesEverJoined(ctx, did)
 	if err != nil {
 		return err
 	}

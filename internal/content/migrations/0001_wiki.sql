@@ -4,7 +4,7 @@
 
 CREATE TABLE meta (
     wiki          TEXT PRIMARY KEY,
-    seq           INTEGER NOT NULL,     -- of the head commit, 0 before the first
+    seq           INTEGER NOT NULL,     -- of the head commit, 0 if there is none
     head          TEXT NOT NULL,        -- its id
     time          INTEGER NOT NULL,     -- its time
     pages         INTEGER NOT NULL,
@@ -48,7 +48,7 @@ CREATE TABLE commits (
     wiki      TEXT NOT NULL,
     seq       INTEGER NOT NULL,
     oid       TEXT NOT NULL,
-    parents   TEXT NOT NULL,            -- ids joined by blanks
+    parents   TEXT NOT NULL,            -- ids separated by spaces
     raw       BLOB NOT NULL,            -- the commit object
     username  TEXT NOT NULL,
     did       TEXT NOT NULL,
@@ -79,7 +79,7 @@ CREATE TABLE changes (
     PRIMARY KEY (wiki, seq, n)
 ) WITHOUT ROWID;
 CREATE INDEX changes_key ON changes (wiki, key, seq);
--- Births, moves and deletions, which are few among a page's changes.
+-- Creations, moves and deletions, a small part of a page's changes.
 CREATE INDEX changes_turns ON changes (wiki, key, seq) WHERE kind <> 'modified';
 CREATE INDEX changes_from ON changes (wiki, from_key, seq) WHERE from_key <> '';
 
@@ -89,7 +89,7 @@ CREATE TABLE links (
     n          INTEGER NOT NULL,
     kind       TEXT NOT NULL,
     target     TEXT NOT NULL,
-    target_key TEXT NOT NULL,           -- of the file it leads to; the tag itself
+    target_key TEXT NOT NULL,           -- of the target file; for a tag, the tag
     words      TEXT NOT NULL,
     PRIMARY KEY (wiki, from_path, n)
 ) WITHOUT ROWID;
@@ -118,10 +118,9 @@ CREATE TABLE requests (                 -- results of requests that may be retri
 );
 CREATE INDEX requests_time ON requests (wiki, time);
 
--- SQLite plans without statistics would take "wiki = …" for a selective
--- condition and walk all of a wiki's rows. These rows say what a large wiki
--- looks like (https://sqlite.org/fileformat2.html#stat1tab); they are never
--- counted anew.
+-- Without statistics, SQLite would take "wiki = …" for a selective condition and
+-- scan all of a wiki's rows. These rows describe a large wiki
+-- (https://sqlite.org/fileformat2.html#stat1tab) and are never updated.
 ANALYZE;
 DELETE FROM sqlite_stat1;
 INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES

@@ -1,5 +1,5 @@
 -- +goose Up
--- What a person has looked at and kept: one row a commit.
+-- Commits that a person has reviewed, one row each.
 CREATE TABLE seen (
     wiki TEXT NOT NULL,
     did  TEXT NOT NULL,
@@ -8,7 +8,7 @@ CREATE TABLE seen (
     PRIMARY KEY (wiki, did, seq)
 ) WITHOUT ROWID;
 
--- An agent's commits are found by its name, and its name among the others'.
+-- Finds an agent's commits, and the distinct names of agents.
 CREATE INDEX commits_agent ON commits (wiki, agent, seq) WHERE agent <> '';
 INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
     ('seen', 'seen', '1000 1000 500 1'),

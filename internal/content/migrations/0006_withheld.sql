@@ -1,5 +1,5 @@
 -- +goose Up
-CREATE TABLE withheld (                 -- blobs that may not be shown, for legal reasons
+CREATE TABLE withheld (                 -- blobs that are taken down, for legal reasons
     wiki TEXT NOT NULL,
     blob TEXT NOT NULL,
     path TEXT NOT NULL,                 -- the file that was named

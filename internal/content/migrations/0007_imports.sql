@@ -1,6 +1,6 @@
 -- +goose Up
--- What an import brings besides the history along first parents, and what it
--- put away.
+-- Objects of an import outside the history along first parents, and the ids that
+-- the import replaced.
 
 CREATE TABLE packs (                    -- one git pack (gitformat-pack(5)), cut into parts:
     wiki TEXT NOT NULL,                 -- the commits of other branches, their trees and
@@ -16,7 +16,7 @@ CREATE TABLE tags (
     PRIMARY KEY (wiki, name)
 );
 
-CREATE TABLE replaced (                 -- commits that were shown before an import
+CREATE TABLE replaced (                 -- commits and blobs from before an import
     wiki TEXT NOT NULL,
     oid  TEXT NOT NULL,
     PRIMARY KEY (wiki, oid)

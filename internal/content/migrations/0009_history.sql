@@ -1,11 +1,10 @@
 -- +goose Up
--- A page's history is read from this index alone, without a look into the table
--- for each of its changes.
+-- Reading a page's history needs only this index, not the table.
 DROP INDEX changes_key;
 CREATE INDEX changes_key ON changes (wiki, key, seq, kind, path, from_path, old, new, size, mode);
 
--- Commits are found by their number: here, where a database holds one wiki, that
--- is the row's own, so that no index stands between.
+-- Commits are found by seq. A database has one wiki, so seq can be the rowid, which
+-- saves an index lookup.
 CREATE TABLE commits_by_seq (
     wiki      TEXT NOT NULL,
     seq       INTEGER PRIMARY KEY,

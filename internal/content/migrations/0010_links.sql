@@ -1,14 +1,14 @@
 -- +goose Up
--- The links of a page in one row: the words around them change with most saves,
--- what they lead to seldom does.
+-- All links of a page in one row: their text changes with most saves, their targets
+-- rarely do.
 CREATE TABLE outlinks (
     wiki    TEXT NOT NULL,
     path    TEXT NOT NULL,              -- file of the page
     targets TEXT NOT NULL,              -- JSON: kinds and targets in order, as "page Design/Ideas"
-    words   TEXT NOT NULL,              -- JSON: the words of each
+    words   TEXT NOT NULL,              -- JSON: the text of each
     PRIMARY KEY (wiki, path)
 );
-CREATE TABLE backlinks (                -- what pages lead to a file; tags lead to none
+CREATE TABLE backlinks (                -- pages that link to a file; tags have none
     wiki       TEXT NOT NULL,
     target_key TEXT NOT NULL,
     path       TEXT NOT NULL,
@@ -20,7 +20,7 @@ INSERT INTO outlinks
 INSERT INTO backlinks SELECT DISTINCT wiki, target_key, from_path FROM links WHERE kind <> 'tag';
 DROP TABLE links;
 
--- The root's tree is named by each commit.
+-- Each commit has the id of the root's tree.
 DELETE FROM trees WHERE dir = '';
 
 DELETE FROM sqlite_stat1 WHERE tbl = 'links';

@@ -41,7 +41,7 @@ CREATE INDEX sessions_expires ON sessions (expires);
 
 CREATE TABLE tokens (
     id        TEXT PRIMARY KEY,
-    hash      BLOB NOT NULL UNIQUE,     -- SHA-256 of the secret, which is kept nowhere
+    hash      BLOB NOT NULL UNIQUE,     -- SHA-256 of the secret, which isn't stored
     slug      TEXT NOT NULL REFERENCES sites (slug) ON DELETE CASCADE,
     did       TEXT NOT NULL REFERENCES users (did) ON DELETE CASCADE,
     name      TEXT NOT NULL,
@@ -54,7 +54,7 @@ CREATE INDEX tokens_member ON tokens (slug, did);
 CREATE TABLE codes (
     hash    BLOB PRIMARY KEY,           -- SHA-256 of the one-time code
     sid     TEXT NOT NULL REFERENCES sessions (sid) ON DELETE CASCADE,
-    slug    TEXT NOT NULL,              -- the wiki host it may be spent on; there may be no such wiki
+    slug    TEXT NOT NULL,              -- of the wiki host that can use it; the wiki can be missing
     nonce   TEXT NOT NULL,              -- SHA-256 of the browser's nonce
     back    TEXT NOT NULL,
     expires INTEGER NOT NULL

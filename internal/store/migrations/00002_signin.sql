@@ -1,7 +1,7 @@
 -- +goose Up
 CREATE TABLE signins (
     hash    BLOB PRIMARY KEY,           -- SHA-256 of the state
-    data    TEXT NOT NULL,              -- JSON, what the callback needs
+    data    TEXT NOT NULL,              -- JSON, for the callback
     back    TEXT NOT NULL,              -- where the person wanted to go
     expires INTEGER NOT NULL
 );

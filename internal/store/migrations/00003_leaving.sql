@@ -1,13 +1,13 @@
 -- +goose Up
-ALTER TABLE users ADD COLUMN seen INTEGER NOT NULL DEFAULT 0;           -- last sign-in; 0 for who was only invited
-ALTER TABLE users ADD COLUMN ending INTEGER NOT NULL DEFAULT 0;         -- when the account will be purged; 0 never
-ALTER TABLE sites ADD COLUMN ending INTEGER NOT NULL DEFAULT 0;         -- when the wiki will be purged; 0 never
+ALTER TABLE users ADD COLUMN seen INTEGER NOT NULL DEFAULT 0;           -- last sign-in; 0 for a person who never signed in
+ALTER TABLE users ADD COLUMN ending INTEGER NOT NULL DEFAULT 0;         -- when the account will be purged; 0 if no deletion is pending
+ALTER TABLE sites ADD COLUMN ending INTEGER NOT NULL DEFAULT 0;         -- when the wiki will be purged; 0 if no deletion is pending
 ALTER TABLE sites ADD COLUMN as_handle BOOLEAN NOT NULL DEFAULT FALSE;  -- its host answers as its owner's handle
 CREATE INDEX users_ending ON users (ending) WHERE ending > 0;
 CREATE INDEX sites_ending ON sites (ending) WHERE ending > 0;
 CREATE INDEX sessions_did ON sessions (did);
 
-CREATE TABLE former (                   -- names that were somebody's, and go to nobody else
+CREATE TABLE former (                   -- deleted names, reserved for their former holders
     slug   TEXT PRIMARY KEY,
     holder BLOB NOT NULL,               -- keyed hash of the DID
     since  INTEGER NOT NULL
@@ -15,7 +15,7 @@ CREATE TABLE former (                   -- names that were somebody's, and go to
 
 CREATE TABLE personal_tokens (
     id        TEXT PRIMARY KEY,
-    hash      BLOB NOT NULL UNIQUE,     -- SHA-256 of the secret, which is kept nowhere
+    hash      BLOB NOT NULL UNIQUE,     -- SHA-256 of the secret, which isn't stored
     did       TEXT NOT NULL REFERENCES users (did) ON DELETE CASCADE,
     name      TEXT NOT NULL,
     read_only BOOLEAN NOT NULL,

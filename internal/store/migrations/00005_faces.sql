@@ -1,10 +1,10 @@
 -- +goose Up
-ALTER TABLE users ADD COLUMN picture TEXT NOT NULL DEFAULT '';  -- id of the face, or ''
+ALTER TABLE users ADD COLUMN picture TEXT NOT NULL DEFAULT '';  -- id of the avatar, or ''
 
-CREATE TABLE faces (                    -- people's pictures, small and re-encoded
+CREATE TABLE faces (                    -- people's avatars, small and re-encoded
     did    TEXT PRIMARY KEY REFERENCES users (did) ON DELETE CASCADE,
-    id     TEXT NOT NULL,               -- made of the bytes: it changes with them
-    source TEXT NOT NULL,               -- what the person's server calls the original (a CID)
+    id     TEXT NOT NULL,               -- hash of data
+    source TEXT NOT NULL,               -- id (CID) of the original on the person's server
     mime   TEXT NOT NULL,
     data   BLOB NOT NULL,
     since  INTEGER NOT NULL

@@ -1,5 +1,5 @@
 -- +goose Up
-CREATE TABLE alive (                    -- written to find out whether it can be
+CREATE TABLE alive (                    -- written to check that the database is writable
     id   INTEGER PRIMARY KEY CHECK (id = 1),
     time INTEGER NOT NULL
 );
