@@ -6,8 +6,8 @@
 // test of the import table's package checks.
 //
 // Invariants: WriteFile leaves the old content or the new, never a mixture, and
-// when a function returns nil its effect survives a power failure. What it
-// doesn't own: databases, which SQLite syncs itself, and bulk copies, for which
+// when a function returns nil its effect survives a power failure. It doesn't own
+// databases, which SQLite syncs itself, or bulk copies, for which
 // one syncfs(2) is cheaper than thousands of fsyncs.
 package durable
 

@@ -122,7 +122,7 @@ func StorageError(err error) error {
 func Full(err error) bool { return classify(err) == full }
 
 // Unwritable reports that a write failed because the disk is full, read-only or
-// failing. What was written before can still be read.
+// failing. Earlier writes can still be read.
 func Unwritable(err error) bool {
 	f := classify(err)
 	return f == full || f == unwritable

@@ -81,7 +81,7 @@ func (db *DB) RemoveMember(ctx context.Context, actor, slug, did string) error {
 }
 
 // Invite is like SetMember, but adds the person if they are unknown. It doesn't
-// change a person who has signed in.
+// change a person who signed in before.
 func (db *DB) Invite(ctx context.Context, actor, slug string, who wiki.User, role wiki.Role, max int) error {
 	err := db.changeSite(ctx, actor, slug, "member.set", who.DID+" "+role.String(), func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `

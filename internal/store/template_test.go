@@ -58,14 +58,14 @@ func TestTemplateEqualsMigrations(t *testing.T) {
 
 func TestTemplateLeavesExistingFilesAlone(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "robot.db")
-	if err := os.WriteFile(path, []byte("this is no database, but somebody's file"), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte("this is another file, not a database"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if db, err := Open(t.Context(), path, time.Now); err == nil {
 		db.Close()
 		t.Error("opened a file that is not a database")
 	}
-	if data, err := os.ReadFile(path); err != nil || string(data) != "this is no database, but somebody's file" {
+	if data, err := os.ReadFile(path); err != nil || string(data) != "this is another file, not a database" {
 		t.Errorf("file is now %q, %v", data, err)
 	}
 
