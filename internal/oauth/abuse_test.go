@@ -659,12 +659,12 @@ func consentAttacks() []attack {
 			return consentOutcome(v.post(oauth.ConsentPath, withParams(form, "scope", "read")))
 		}},
 		{"consent", "with another person's DID", "Forbidden", answer("bob", field("person", "did:plc:ada"))},
-		{"consent", "no request", "Bad Request", answer("bob", field("request", ""))},
+		{"consent", "no request", "Unprocessable Entity", answer("bob", field("request", ""))},
 		{"consent", "an invented request", "Gone", answer("bob", field("request", strings.Repeat("A", 26)))},
-		{"consent", "no answer", "Bad Request", answer("bob", field("answer", ""))},
-		{"consent", "another answer", "Bad Request", answer("bob", field("answer", "always"))},
-		{"consent", "no scope", "Bad Request", answer("bob", field("scope", ""))},
-		{"consent", "another scope", "Bad Request", answer("bob", field("scope", "owner"))},
+		{"consent", "no answer", "Unprocessable Entity", answer("bob", field("answer", ""))},
+		{"consent", "another answer", "Unprocessable Entity", answer("bob", field("answer", "always"))},
+		{"consent", "no scope", "Unprocessable Entity", answer("bob", field("scope", ""))},
+		{"consent", "another scope", "Unprocessable Entity", answer("bob", field("scope", "owner"))},
 		{"consent", "twice", "Gone", func(k *kit) string {
 			v := k.visitor("bob")
 			_, form := v.page("bob")
