@@ -71,8 +71,7 @@ func (w *writer) loadEmbed(to resolvedLink) (*document, string) {
 	case w.embedded >= maxEmbeds || w.embeddedBytes+len(to.target.Source) > maxEmbedded:
 		return nil, "This page embeds so much that some of it is shown as links."
 	}
-	until, _ := w.ctx.Deadline()
-	inner, err := parse(name, []byte(to.target.Source), until)
+	inner, err := parse(name, []byte(to.target.Source), w.deadline)
 	if err != nil {
 		return nil, fmt.Sprintf("%q is too large to be embedded.", name.Title())
 	}

@@ -17,11 +17,12 @@ import (
 
 // A writer writes one page, including the pages it embeds.
 type writer struct {
-	ctx      context.Context
-	r        *Renderer
-	resolver Resolver
-	out      bytes.Buffer
-	err      error // the first error; nothing is written after it
+	r           *Renderer
+	askResolver func(link) Target // asks the Resolver, under the render's context
+	canceled    func() bool       // the render's context is done
+	deadline    time.Time         // of the render; zero for none
+	out         bytes.Buffer
+	err         error // the first error; nothing is written after it
 
 	doc     *document // the page, or the embedded page being written
 	embeds  []embed   // embeds around doc, outermost first
@@ -55,8 +56,12 @@ type link struct {
 }
 
 func newWriter(ctx context.Context, r *Renderer, doc *document, res Resolver) *writer {
+	deadline, _ := ctx.Deadline()
 	return &writer{
-		ctx: ctx, r: r, resolver: res, doc: doc, cut: newCutter(),
+		askResolver: func(l link) Target { return res.Resolve(ctx, l.kind, l.target, l.fragment) },
+		canceled:    func() bool { return ctx.Err() != nil },
+		deadline:    deadline,
+		r:           r, doc: doc, cut: newCutter(),
 		targets: map[link]Target{}, ids: map[string]bool{}, repeats: map[string]int{}, labels: map[string]int{},
 	}
 }
@@ -113,7 +118,7 @@ func (w *writer) writeChildren(n ast.Node) {
 }
 
 func (w *writer) writeNode(n ast.Node, open *[]string) {
-	if w.seen++; w.seen%256 == 0 && w.ctx.Err() != nil && w.err == nil {
+	if w.seen++; w.seen%256 == 0 && w.canceled() && w.err == nil {
 		w.err = errSlow
 	}
 	if w.depth++; w.depth > maxNodes && w.err == nil {

@@ -143,7 +143,7 @@ func (w *writer) lookUp(p linkTarget) resolvedLink {
 func (w *writer) resolve(l link) Target {
 	t, ok := w.targets[l]
 	if !ok {
-		t = w.resolver.Resolve(w.ctx, l.kind, l.target, l.fragment)
+		t = w.askResolver(l)
 		w.targets[l] = t
 	}
 	return t
