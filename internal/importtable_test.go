@@ -4,14 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"go/ast"
-	"go/parser"
-	"go/token"
 	"io"
-	"io/fs"
 	"maps"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -137,37 +133,11 @@ var accessMakers = map[string]bool{"internal/tenant/tenant.go:Resolve": true}
 
 func TestOnlyResolveMakesAccess(t *testing.T) {
 	found := map[string]bool{}
-	err := filepath.WalkDir("..", func(file string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case d.IsDir() && (d.Name() == "node_modules" || strings.HasPrefix(d.Name(), ".") && d.Name() != ".."):
-			return filepath.SkipDir
-		case !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go"):
-			return nil
+	inspectCode(t, func(where string, n ast.Node) {
+		if selector, ok := n.(*ast.SelectorExpr); ok && selector.Sel.Name == "NewAccess" {
+			found[where] = true
 		}
-		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
-		if err != nil {
-			return nil // the compiler reports it better
-		}
-		path := strings.TrimPrefix(filepath.ToSlash(file), "../")
-		for _, decl := range parsed.Decls {
-			ast.Inspect(decl, func(n ast.Node) bool {
-				if selector, ok := n.(*ast.SelectorExpr); ok && selector.Sel.Name == "NewAccess" {
-					maker := path + ":(package level)"
-					if f, ok := decl.(*ast.FuncDecl); ok {
-						maker = path + ":" + f.Name.Name
-					}
-					found[maker] = true
-				}
-				return true
-			})
-		}
-		return nil
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	if !maps.Equal(found, accessMakers) {
 		t.Errorf("wiki.NewAccess is used in %v, want %v", slices.Sorted(maps.Keys(found)), slices.Sorted(maps.Keys(accessMakers)))
 	}

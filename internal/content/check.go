@@ -28,9 +28,9 @@ func CheckFile(ctx context.Context, file, slug string) (Facts, error) {
 		return Facts{}, fmt.Errorf("content: check %s: %w", slug, err)
 	}
 	defer db.Close()
-	c := checker{ctx: ctx, db: db, slug: slug}
-	for _, step := range []func() error{c.checkStructure, c.checkBlobs, c.checkCommits, c.checkHead} {
-		if err := step(); err != nil {
+	c := checker{db: db, slug: slug}
+	for _, step := range []func(context.Context) error{c.checkStructure, c.checkBlobs, c.checkCommits, c.checkHead} {
+		if err := step(ctx); err != nil {
 			return c.facts, fmt.Errorf("content: check %s: %w", slug, err)
 		}
 	}
@@ -38,15 +38,14 @@ func CheckFile(ctx context.Context, file, slug string) (Facts, error) {
 }
 
 type checker struct {
-	ctx   context.Context
 	db    *sql.DB
 	slug  string
 	facts Facts
 	tree  string // of the head
 }
 
-func (c *checker) forEachRow(scan func(*sql.Rows) error, query string, args ...any) error {
-	rows, err := c.db.QueryContext(c.ctx, query, args...)
+func (c *checker) forEachRow(ctx context.Context, scan func(*sql.Rows) error, query string, args ...any) error {
+	rows, err := c.db.QueryContext(ctx, query, args...)
 	if err != nil {
 		return err
 	}
@@ -59,9 +58,9 @@ func (c *checker) forEachRow(scan func(*sql.Rows) error, query string, args ...a
 	return rows.Err()
 }
 
-func (c *checker) checkStructure() error {
+func (c *checker) checkStructure(ctx context.Context) error {
 	var answer string
-	if err := c.db.QueryRowContext(c.ctx, "PRAGMA quick_check(1)").Scan(&answer); err != nil {
+	if err := c.db.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&answer); err != nil {
 		return err
 	}
 	if answer != "ok" {
@@ -70,8 +69,8 @@ func (c *checker) checkStructure() error {
 	return nil
 }
 
-func (c *checker) checkBlobs() error {
-	return c.forEachRow(func(rows *sql.Rows) error {
+func (c *checker) checkBlobs(ctx context.Context) error {
+	return c.forEachRow(ctx, func(rows *sql.Rows) error {
 		var oid string
 		var size int64
 		var data []byte
@@ -90,13 +89,13 @@ func (c *checker) checkBlobs() error {
 	}, "SELECT oid, size, data FROM blobs WHERE wiki = $1", c.slug)
 }
 
-func (c *checker) checkCommits() error {
-	err := c.db.QueryRowContext(c.ctx, "SELECT seq, head FROM meta WHERE wiki = $1", c.slug).Scan(&c.facts.Seq, &c.facts.Head)
+func (c *checker) checkCommits(ctx context.Context) error {
+	err := c.db.QueryRowContext(ctx, "SELECT seq, head FROM meta WHERE wiki = $1", c.slug).Scan(&c.facts.Seq, &c.facts.Head)
 	if err != nil {
 		return fmt.Errorf("head: %w", err)
 	}
 	found := c.facts.Head == ""
-	err = c.forEachRow(func(rows *sql.Rows) error {
+	err = c.forEachRow(ctx, func(rows *sql.Rows) error {
 		var oid string
 		var raw []byte
 		if err := rows.Scan(&oid, &raw); err != nil {
@@ -121,9 +120,9 @@ func (c *checker) checkCommits() error {
 }
 
 // checkHead rebuilds the tree of all files and compares it with the head's.
-func (c *checker) checkHead() error {
+func (c *checker) checkHead(ctx context.Context) error {
 	entries, folders := map[string][]gitrepo.TreeEntry{}, map[string][]string{}
-	err := c.forEachRow(func(rows *sql.Rows) error {
+	err := c.forEachRow(ctx, func(rows *sql.Rows) error {
 		var file, blob string
 		var mode uint32
 		var kept bool

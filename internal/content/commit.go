@@ -47,9 +47,9 @@ func (w *Wiki) commit(ctx context.Context, r Request, clock *stopwatch) (Result,
 	err := w.inWriteTx(ctx, func(t *tx) (err error) {
 		clock.lap(&clock.Wait)
 		defer clock.lap(&clock.Stage)
-		s.tx, s.ctx = t, t.ctx
+		s.tx = t
 		now := w.o.Now()
-		if res, err = replayRequest(t.ctx, t, t.w.slug, &r, now); err != nil || res.Replayed {
+		if res, err = replayRequest(t.context(), t, t.w.slug, &r, now); err != nil || res.Replayed {
 			return err
 		}
 		if res, err = s.applyAndRecord(now); err != nil {
@@ -201,7 +201,6 @@ func (t *tx) rememberResult(r *Request, now time.Time, res Result) error {
 // A staging applies a request's edits in memory before anything is written.
 type staging struct {
 	tx     *tx
-	ctx    context.Context
 	r      *Request
 	meta   meta
 	before string // the head that the edits apply to
@@ -252,7 +251,7 @@ func (s *staging) stageFile(path string) (*staged, error) {
 		return f, nil
 	}
 	f := &staged{key: key}
-	err := s.tx.queryRow(s.ctx, "SELECT path, blob, mode, size, seq FROM files WHERE wiki = $1 AND key = $2", s.tx.w.slug, key).
+	err := s.tx.queryRow(s.tx.context(), "SELECT path, blob, mode, size, seq FROM files WHERE wiki = $1 AND key = $2", s.tx.w.slug, key).
 		Scan(&f.old.Path, &f.old.Blob, &f.old.Mode, &f.old.Size, &f.old.Seq)
 	if err == nil {
 		f.was = f
@@ -286,7 +285,7 @@ func (f *staged) setContent(data []byte, ready *prepared) {
 // applyAndRecord makes the commit, unless the edits change nothing.
 func (s *staging) applyAndRecord(now time.Time) (res Result, err error) {
 	m := &s.meta
-	if err := s.tx.queryRow(s.ctx, "SELECT seq, head, time, pages, files, current_bytes, history_bytes FROM meta WHERE wiki = $1", s.tx.w.slug).
+	if err := s.tx.queryRow(s.tx.context(), "SELECT seq, head, time, pages, files, current_bytes, history_bytes FROM meta WHERE wiki = $1", s.tx.w.slug).
 		Scan(&m.seq, &m.head, &m.time, &m.pages, &m.files, &m.current, &m.history); err != nil {
 		return res, err
 	}
@@ -436,7 +435,7 @@ func (s *staging) followBase(f *staged, e *Edit) (*staged, error) {
 		f = f.gone
 	}
 	if f.path == "" && f.old.Path == "" {
-		to, err := resolveMove(s.ctx, s.tx, s.tx.w.slug, f.key)
+		to, err := resolveMove(s.tx.context(), s.tx, s.tx.w.slug, f.key)
 		if err == nil {
 			f, err = s.stageFile(to)
 		}
@@ -457,7 +456,7 @@ func (s *staging) followBase(f *staged, e *Edit) (*staged, error) {
 // readBase reads the base of an edit. It fails with ErrInvalid if the file never
 // had that blob.
 func (s *staging) readBase(path, blob string) ([]byte, error) {
-	had, err := everHadBlob(s.ctx, s.tx, s.tx.w.slug, path, blob)
+	had, err := everHadBlob(s.tx.context(), s.tx, s.tx.w.slug, path, blob)
 	if err != nil {
 		return nil, err
 	}
@@ -467,7 +466,7 @@ func (s *staging) readBase(path, blob string) ([]byte, error) {
 	if err := s.tx.w.MayRead(blob); err != nil {
 		return nil, err
 	}
-	return readBlob(s.ctx, s.tx, s.tx.w.slug, blob)
+	return readBlob(s.tx.context(), s.tx, s.tx.w.slug, blob)
 }
 
 // readCurrent reads a file's content as the edits so far have left it.
@@ -478,7 +477,7 @@ func (s *staging) readCurrent(f *staged) ([]byte, error) {
 	if err := s.tx.w.MayRead(f.blob); err != nil {
 		return nil, err
 	}
-	return readBlob(s.ctx, s.tx, s.tx.w.slug, f.blob)
+	return readBlob(s.tx.context(), s.tx, s.tx.w.slug, f.blob)
 }
 
 // mergeEdit merges an edit with the changes made since its base. An edit that was

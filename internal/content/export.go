@@ -47,7 +47,7 @@ func (w *Wiki) Export(ctx context.Context, after int64, imported bool, emit func
 		if err != nil {
 			return err
 		}
-		x := exporter{ctx: ctx, q: q, slug: w.slug, files: files, emit: emit, seen: map[string]bool{}, imported: imported}
+		x := exporter{q: q, slug: w.slug, files: files, emit: emit, seen: map[string]bool{}, imported: imported}
 		for {
 			commits, err := rawCommitsAfter(ctx, q, w.slug, after)
 			if err != nil {
@@ -60,7 +60,7 @@ func (w *Wiki) Export(ctx context.Context, after int64, imported bool, emit func
 				return x.flush()
 			}
 			for _, c := range commits {
-				if err := x.add(c); err != nil {
+				if err := x.add(ctx, c); err != nil {
 					return err
 				}
 			}
@@ -154,7 +154,6 @@ func (r snapshotQuerier) queryRows(ctx context.Context, query string, args ...an
 
 // An exporter turns commits into packs.
 type exporter struct {
-	ctx   context.Context
 	q     querier
 	slug  string
 	files *gitrepo.Files
@@ -166,7 +165,7 @@ type exporter struct {
 	imported bool // trees can be in the imported pack
 }
 
-func (x *exporter) add(c rawCommit) error {
+func (x *exporter) add(ctx context.Context, c rawCommit) error {
 	if x.out.Pack == nil {
 		x.out.Pack = new(gitrepo.Pack)
 	}
@@ -178,7 +177,7 @@ func (x *exporter) add(c rawCommit) error {
 		x.seen[ch.New] = true
 		var size int64
 		var data []byte
-		if err := x.q.queryRow(x.ctx, "SELECT size, data FROM blobs WHERE wiki = $1 AND oid = $2", x.slug, ch.New).Scan(&size, &data); err != nil {
+		if err := x.q.queryRow(ctx, "SELECT size, data FROM blobs WHERE wiki = $1 AND oid = $2", x.slug, ch.New).Scan(&size, &data); err != nil {
 			return fmt.Errorf("blob %s: %w", ch.New, err)
 		}
 		x.out.Pack.AddDeflated("blob", ch.New, size, data)

@@ -55,12 +55,12 @@ type ImportData struct {
 func (w *Wiki) Import(ctx context.Context, p *Import, in ImportData) error {
 	var next *head
 	err := w.inWriteTx(ctx, func(t *tx) error {
-		if ok, err := hasOnlySeeds(t.ctx, t, w.slug); err != nil || !ok {
+		if ok, err := hasOnlySeeds(t.context(), t, w.slug); err != nil || !ok {
 			return errors.Join(err, notFresh(ok))
 		}
-		i := &importer{tx: t, p: p, in: in, slug: w.slug, ctx: ctx}
+		i := &importer{tx: t, p: p, in: in, slug: w.slug}
 		var err error
-		next, err = i.writeHistory()
+		next, err = i.writeHistory(ctx)
 		return err
 	}, func() {
 		w.head.Store(next)
@@ -90,16 +90,15 @@ type importer struct {
 	p     *Import
 	in    ImportData
 	slug  string
-	ctx   context.Context // the caller's, who can cancel an import
-	first int64           // number of the first commit
+	first int64 // number of the first commit
 	done  int
 }
 
-func (i *importer) writeHistory() (*head, error) {
+func (i *importer) writeHistory(ctx context.Context) (*head, error) {
 	if err := i.replaceSeeds(); err != nil {
 		return nil, err
 	}
-	if err := i.writeBlobs(); err != nil {
+	if err := i.writeBlobs(ctx); err != nil {
 		return nil, err
 	}
 	m := i.p.counters()
@@ -107,12 +106,12 @@ func (i *importer) writeHistory() (*head, error) {
 	for n, c := range i.p.commits {
 		author, message := i.p.authorOf(c.parsed)
 		made := wiki.Commit{Seq: i.first + int64(n), ID: c.id, Parents: c.parsed.Parents, Author: author, Time: commitTime(c.parsed), Message: message}
-		if err := i.writeCommit(made, c.raw, c.changes); err != nil {
+		if err := i.writeCommit(ctx, made, c.raw, c.changes); err != nil {
 			return nil, err
 		}
 		m.seq, m.head, m.time = made.Seq, made.ID, min(made.Time.UnixMilli(), now.UnixMilli())
 	}
-	if err := i.commitRenames(&m, now); err != nil {
+	if err := i.commitRenames(ctx, &m, now); err != nil {
 		return nil, err
 	}
 	if err := errors.Join(i.writeFiles(), i.writePackAndTags()); err != nil {
@@ -130,7 +129,7 @@ func (i *importer) writeHistory() (*head, error) {
 // replaced. Drafts stay, as drafts of new pages.
 func (i *importer) replaceSeeds() error {
 	var seq int64
-	if err := i.tx.queryRow(i.tx.ctx, "SELECT seq FROM meta WHERE wiki = $1", i.slug).Scan(&seq); err != nil {
+	if err := i.tx.queryRow(i.tx.context(), "SELECT seq FROM meta WHERE wiki = $1", i.slug).Scan(&seq); err != nil {
 		return err
 	}
 	i.first = seq + 1
@@ -149,15 +148,15 @@ func (i *importer) replaceSeeds() error {
 	return nil
 }
 
-func (i *importer) reportProgress() error {
+func (i *importer) reportProgress(ctx context.Context) error {
 	if i.done++; i.in.Progress != nil && (i.done%100 == 0 || i.done == len(i.p.blobs)+len(i.p.commits)) {
 		i.in.Progress(i.done, len(i.p.blobs)+len(i.p.commits))
 	}
-	return i.ctx.Err()
+	return ctx.Err()
 }
 
-func (i *importer) writeBlobs() error {
-	return i.in.Blobs(i.ctx, i.p.blobs, func(id string, content []byte) error {
+func (i *importer) writeBlobs(ctx context.Context) error {
+	return i.in.Blobs(ctx, i.p.blobs, func(id string, content []byte) error {
 		if gitrepo.ObjectID("blob", content) != id {
 			return fmt.Errorf("blob %s: %w", id, ErrMismatch)
 		}
@@ -167,12 +166,12 @@ func (i *importer) writeBlobs() error {
 		if err := i.tx.exec("DELETE FROM replaced WHERE wiki = $1 AND oid = $2", i.slug, id); err != nil {
 			return err
 		}
-		return i.reportProgress()
+		return i.reportProgress(ctx)
 	})
 }
 
 // writeCommit writes a commit with its changes.
-func (i *importer) writeCommit(c wiki.Commit, raw []byte, changes []rawChange) error {
+func (i *importer) writeCommit(ctx context.Context, c wiki.Commit, raw []byte, changes []rawChange) error {
 	a := c.Author
 	if err := i.tx.exec("INSERT INTO commits VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
 		i.slug, c.Seq, c.ID, strings.Join(c.Parents, " "), raw, a.Username, a.DID, a.Agent, a.Client, a.Grant, a.Imported, c.Time.UnixMilli(), c.Message); err != nil {
@@ -191,11 +190,11 @@ func (i *importer) writeCommit(c wiki.Commit, raw []byte, changes []rawChange) e
 			return err
 		}
 	}
-	return i.reportProgress()
+	return i.reportProgress(ctx)
 }
 
 // commitRenames adds a commit of this wiki's own that renames files, if names clash.
-func (i *importer) commitRenames(m *meta, now time.Time) error {
+func (i *importer) commitRenames(ctx context.Context, m *meta, now time.Time) error {
 	if len(i.p.renames) == 0 {
 		return nil
 	}
@@ -230,7 +229,7 @@ func (i *importer) commitRenames(m *meta, now time.Time) error {
 	raw := gitrepo.EncodeCommit(object)
 	c.ID = gitrepo.ObjectID("commit", raw)
 	m.seq, m.head, m.time = c.Seq, c.ID, at.UnixMilli()
-	return i.writeCommit(c, raw, changes)
+	return i.writeCommit(ctx, c, raw, changes)
 }
 
 // files returns the tree of the head.
@@ -268,7 +267,7 @@ func (i *importer) writeLinks(name string, f headFile) error {
 	if _, ok := wiki.PageOf(name); !ok || !isRegular(f.mode) || i.tx.w.o.Links == nil {
 		return nil
 	}
-	data, err := readBlob(i.tx.ctx, i.tx, i.slug, f.blob)
+	data, err := readBlob(i.tx.context(), i.tx, i.slug, f.blob)
 	if err != nil {
 		return err
 	}

@@ -79,7 +79,7 @@ func (t *tx) setLinks(file string, links []wiki.Link) error {
 		return err
 	}
 	old := outlinks{"[]", "[]"}
-	err = t.queryRow(t.ctx, "SELECT targets, words FROM outlinks WHERE wiki = $1 AND path = $2", t.w.slug, file).Scan(&old.targets, &old.words)
+	err = t.queryRow(t.context(), "SELECT targets, words FROM outlinks WHERE wiki = $1 AND path = $2", t.w.slug, file).Scan(&old.targets, &old.words)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}

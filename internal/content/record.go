@@ -347,7 +347,7 @@ func (s *staging) lastCommitOf(path string) (wiki.Commit, error) {
 	if seq == 0 {
 		return wiki.Commit{}, nil
 	}
-	return commitBySeq(s.ctx, s.tx, s.tx.w.slug, seq)
+	return commitBySeq(s.tx.context(), s.tx, s.tx.w.slug, seq)
 }
 
 func parentFolder(p string) string {

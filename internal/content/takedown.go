@@ -45,7 +45,7 @@ func (w *Wiki) TakeDown(ctx context.Context, path, why string) error {
 				return err
 			}
 		}
-		file, err := currentPath(t.ctx, t, w.slug, wiki.Key(path))
+		file, err := currentPath(t.context(), t, w.slug, wiki.Key(path))
 		if err != nil {
 			return err
 		}

@@ -43,7 +43,7 @@ func (s *staging) spellFolders() error {
 // dir if one of them spells it like that, else the spelling of any of them.
 func (s *staging) folderSpelling(dir, key string) (string, error) {
 	found := dir
-	err := forEachRow(s.ctx, s.tx, func(rows *sql.Rows) error {
+	err := forEachRow(s.tx.context(), s.tx, func(rows *sql.Rows) error {
 		var p, fileKey string
 		if err := rows.Scan(&p, &fileKey); err != nil {
 			return err
@@ -76,7 +76,7 @@ var errStop = errors.New("content: stop")
 func (s *staging) checkPlacement(p string) error {
 	key := wiki.Key(p)
 	var other string
-	err := s.tx.queryRow(s.ctx, "SELECT path FROM files WHERE wiki = $1 AND key > $2 AND key < $3 LIMIT 1", s.tx.w.slug, key+"/", key+"0").Scan(&other)
+	err := s.tx.queryRow(s.tx.context(), "SELECT path FROM files WHERE wiki = $1 AND key > $2 AND key < $3 LIMIT 1", s.tx.w.slug, key+"/", key+"0").Scan(&other)
 	if err == nil {
 		return wiki.Problemf(wiki.ErrInvalid, "path", "%q is the name of a folder. Choose another name.", p)
 	}
@@ -84,7 +84,7 @@ func (s *staging) checkPlacement(p string) error {
 		return err
 	}
 	for dir := parentFolder(p); dir != ""; dir = parentFolder(dir) {
-		other, err := currentPath(s.ctx, s.tx, s.tx.w.slug, wiki.Key(dir))
+		other, err := currentPath(s.tx.context(), s.tx, s.tx.w.slug, wiki.Key(dir))
 		if err != nil {
 			return err
 		}
@@ -183,7 +183,7 @@ func withoutEntry(entries []gitrepo.TreeEntry, name string, tree bool) []gitrepo
 // the trees of its subfolders are up to date by now.
 func (s *staging) readFolderEntries(dir string) ([]gitrepo.TreeEntry, error) {
 	var entries []gitrepo.TreeEntry
-	err := forEachRow(s.ctx, s.tx, func(rows *sql.Rows) error {
+	err := forEachRow(s.tx.context(), s.tx, func(rows *sql.Rows) error {
 		var e gitrepo.TreeEntry
 		err := rows.Scan(&e.Name, &e.Mode, &e.ID)
 		e.Name = path.Base(e.Name)

@@ -22,7 +22,6 @@ type writeConn struct {
 type tx struct {
 	w      *Wiki
 	writer *writeConn
-	ctx    context.Context // never done
 }
 
 // inWriteTx runs f in a transaction, with the wiki's write lock, and rolls back on
@@ -52,7 +51,7 @@ func (w *Wiki) inWriteTx(ctx context.Context, f func(*tx) error, done func()) er
 		}
 		w.writer = &writeConn{conn, sqlite.NewStatements(conn, 0)}
 	}
-	if err := (&tx{w, w.writer, ctx}).run(f); err != nil {
+	if err := (&tx{w, w.writer}).run(f); err != nil {
 		err = sqlite.StorageError(err)
 		if errors.Is(err, wiki.ErrStorage) {
 			// The state of the disk is unknown after a failed sync, so caches are
@@ -101,19 +100,23 @@ func (t *tx) run(f func(*tx) error) error {
 	return err
 }
 
+// context returns the context of all statements of a write transaction, which is
+// never done.
+func (t *tx) context() context.Context { return context.Background() }
+
 func (t *tx) exec(query string, args ...any) error {
-	return t.writer.Exec(t.ctx, query, args...)
+	return t.writer.Exec(t.context(), query, args...)
 }
 
 // execCount is like exec and returns the number of rows changed.
 func (t *tx) execCount(query string, args ...any) (int64, error) {
-	return t.writer.ExecCount(t.ctx, query, args...)
+	return t.writer.ExecCount(t.context(), query, args...)
 }
 
 func (t *tx) queryRow(_ context.Context, query string, args ...any) sqlite.Scanner {
-	return t.writer.Row(t.ctx, query, args...)
+	return t.writer.Row(t.context(), query, args...)
 }
 
 func (t *tx) queryRows(_ context.Context, query string, args ...any) (*sql.Rows, error) {
-	return t.writer.Rows(t.ctx, query, args...)
+	return t.writer.Rows(t.context(), query, args...)
 }
