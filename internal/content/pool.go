@@ -31,8 +31,7 @@ const schema = 10
 
 // A Pool opens wikis and keeps a bounded number of them open.
 type Pool struct {
-	o        Options
-	template func() ([]byte, error) // an empty wiki's database, made on first use
+	o Options
 
 	mu      sync.Mutex
 	open    map[string]*entry
@@ -67,7 +66,6 @@ func NewPool(o Options) (*Pool, error) {
 	if err := os.MkdirAll(p.scratch(), 0o700); err != nil {
 		return nil, fmt.Errorf("content: open pool: %w", err)
 	}
-	p.template = sync.OnceValues(p.makeTemplate)
 	return p, nil
 }
 
@@ -79,26 +77,12 @@ func (p *Pool) scratch() string { return filepath.Join(p.o.Dir, ".scratch") }
 // removes what a killed process left there.
 func (p *Pool) MkdirTemp(pattern string) (string, error) { return os.MkdirTemp(p.scratch(), pattern) }
 
-func (p *Pool) makeTemplate() ([]byte, error) {
-	dir, err := os.MkdirTemp(p.scratch(), "template-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	file := filepath.Join(dir, "wiki.db")
-	db, err := sqlite.Open(file, sqlite.Options{})
-	if err != nil {
-		return nil, err
-	}
-	defer db.Close()
-	if err := migrate(context.Background(), db); err != nil {
-		return nil, err
-	}
-	if err := db.Close(); err != nil { // merges the write-ahead log into the file
-		return nil, err
-	}
-	return os.ReadFile(file)
-}
+// template returns the bytes of an empty wiki's database. Running the migrations
+// takes far longer than copying their result, so they run once per process.
+var template = sync.OnceValues(func() ([]byte, error) {
+	ctx := context.Background()
+	return sqlite.Image(ctx, func(db *sql.DB) error { return migrate(ctx, db) })
+})
 
 func migrate(ctx context.Context, db *sql.DB) error {
 	files, err := fs.Sub(migrations, "migrations")
@@ -161,11 +145,11 @@ func (p *Pool) create(ctx context.Context, slug string) error {
 }
 
 func (p *Pool) fillDatabase(ctx context.Context, slug, file string) error {
-	template, err := p.template()
+	empty, err := template()
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(file, template, 0o600); err != nil {
+	if err := os.WriteFile(file, empty, 0o600); err != nil {
 		return err
 	}
 	db, err := sqlite.Open(file, sqlite.Options{MustExist: true})
