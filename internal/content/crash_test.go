@@ -182,7 +182,7 @@ func newWikiDir(t *testing.T) string {
 // save, and the next start works without repair.
 func TestKilledWriterLosesNothing(t *testing.T) {
 	t.Parallel()
-	kills := 40
+	kills := 12
 	if longTests() {
 		kills = 200
 	}
@@ -227,17 +227,24 @@ func parseSaved(t *testing.T, acknowledged map[int64]string, line string) {
 }
 
 // TestFailingStorage makes the Nth write or sync of a save fail, for every N until
-// the save succeeds. Each failure is a storage error and leaves an intact wiki.
+// the save succeeds (every third write without ROBOT_LONG). Each failure is a
+// storage error and leaves an intact wiki.
 func TestFailingStorage(t *testing.T) {
 	t.Parallel()
 	strace := findStrace(t)
-	for _, call := range []struct{ names, fault string }{{"pwrite64", "ENOSPC"}, {"pwrite64", "EIO"}, {"fsync,fdatasync", "EIO"}} {
+	for _, call := range []struct {
+		names, fault string
+		first, step  int
+	}{{"pwrite64", "ENOSPC", 1, 3}, {"pwrite64", "EIO", 2, 3}, {"fsync,fdatasync", "EIO", 1, 1}} {
+		if longTests() {
+			call.first, call.step = 1, 1
+		}
 		t.Run(call.names+" "+call.fault, func(t *testing.T) {
 			t.Parallel()
 			dir := newWikiDir(t)
 			want := checkWiki(t, dir, nil)
 			failures := 0
-			for n := 1; ; n++ {
+			for n := call.first; ; n += call.step {
 				if n > 400 {
 					t.Fatal("the save never succeeds")
 				}
@@ -298,7 +305,10 @@ func TestStorageThatRecovers(t *testing.T) {
 	for _, call := range []struct {
 		names      string
 		last, step int
-	}{{"pwrite64", 60, 3}, {"fsync,fdatasync", 8, 1}} {
+	}{{"pwrite64", 60, 6}, {"fsync,fdatasync", 8, 1}} {
+		if longTests() {
+			call.step = 1
+		}
 		t.Run(call.names, func(t *testing.T) {
 			t.Parallel()
 			dir := newWikiDir(t)

@@ -22,8 +22,11 @@ func TestClone(t *testing.T) {
 		w.save("ada", "Größe/Ü", fmt.Sprint("text ", i, "\n"))
 	}
 	versions := []string{"0", "1", "2"}
-	if testing.Short() {
+	switch {
+	case testing.Short():
 		versions = versions[1:2] // answered as version 0
+	case os.Getenv("ROBOT_LONG") == "":
+		versions = versions[1:]
 	}
 	for _, version := range versions {
 		dir := t.TempDir()
@@ -146,12 +149,16 @@ func gitsIn(dir string) (bytes int64, count int) {
 	return bytes, count
 }
 
-// 16 concurrent clones of about 6 MB need little more memory than one: a buffer
-// each in the service, and no more processes than a wiki's slots and the children
-// of those processes.
+// 16 concurrent clones need little more memory than one: a buffer each in the
+// service, and no more processes than a wiki's slots and the children of those
+// processes.
 func TestManyClonesAtOnce(t *testing.T) {
 	w := newWorld(t, nil)
-	w.fill("ada", 20)
+	pages := 12 // 2.3 MB a clone
+	if os.Getenv("ROBOT_LONG") != "" {
+		pages = 20
+	}
+	w.fill("ada", pages)
 	for protocol, byGit := range map[string]bool{"0": true, "2": false} {
 		t.Run("protocol "+protocol, func(t *testing.T) { manyClonesAtOnce(t, w, protocol, byGit) })
 	}

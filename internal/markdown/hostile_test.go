@@ -241,9 +241,9 @@ type hostilePage struct {
 // hostilePages are all shapes in two sizes; the long list also goes up to
 // the page limit, and to paragraphs just below the paragraph limits.
 func hostilePages() []hostilePage {
-	sizes := []int{500, 9 << 10}
+	sizes := []int{500, 4 << 10}
 	if os.Getenv("ROBOT_LONG") != "" {
-		sizes = append(sizes, maxSource-10<<10)
+		sizes = append(sizes, 9<<10, maxSource-10<<10)
 	}
 	var list []hostilePage
 	for _, name := range slices.Sorted(maps.Keys(hostileShapes)) {
@@ -296,7 +296,7 @@ func TestHostilePages(t *testing.T) {
 		case err == nil && len(page.HTML) < 1<<20:
 			checkSafe(t, string(page.HTML))
 		}
-		if p.part || len(source) < 8<<10 {
+		if p.part || len(source) < 3<<10 {
 			continue
 		}
 		for what, f := range map[string]func(){
