@@ -34,7 +34,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	slog.SetDefault(slog.New(slog.DiscardHandler)) // the library's, see cmd/robot
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // the library's; see cmd/robot
 	os.Exit(m.Run())
 }
 
@@ -44,10 +44,10 @@ const (
 	eveDID   = "did:plc:eveeveeveeveeveeveeveeve"
 )
 
-// A world is the part of the network that a sign-in meets, on loopback with
-// TLS that is really verified: a PLC directory, name servers, servers that hold
-// accounts (pds.test) and one that vouches for them (as.test), as Bluesky has
-// it. Tests turn single answers hostile by handlers and changes.
+// A world is the network around a sign-in, on loopback with verified TLS: a
+// PLC directory, name servers, servers that host accounts (pds.test) and an
+// authorization server (as.test), as with Bluesky. Handlers and changes make
+// single responses hostile.
 type world struct {
 	t       *testing.T
 	service *Service
@@ -58,24 +58,24 @@ type world struct {
 	mu       sync.Mutex
 	handles  map[string]string           // handle to DID, by https
 	txt      map[string]string           // handle to DID, by DNS
-	address  map[string]string           // host to the IPv4 address that DNS gives
+	address  map[string]string           // host to IPv4 address, by DNS
 	accounts map[string]account          // by DID
 	blobs    map[string][]byte           // by CID
-	handlers map[string]http.HandlerFunc // by host and path: answers in the place of the usual
-	metadata map[string]any              // members of the authorization server's document, changed
-	token    map[string]any              // members of the token answer, changed
+	handlers map[string]http.HandlerFunc // by host and path: replace the default
+	metadata map[string]any              // changes to the authorization server's document
+	token    map[string]any              // changes to the token response
 	pars     map[string]url.Values       // by request_uri
 	codes    map[string]string           // code to request_uri
 	revoked  []string
-	signed   string            // id of the key that the last request was authenticated with
-	began    map[string]string // and that of each PAR, by request_uri
+	signed   string            // id of the key that authenticated the last request
+	began    map[string]string // the same for each PAR, by request_uri
 	asked    []string          // method, host and path of each request
 }
 
 type account struct {
 	handle, pds, name string
-	also              []string // in the place of the handle
-	avatar            string   // CID of the picture, or ""
+	also              []string // replaces the handle
+	avatar            string   // CID of the avatar, or ""
 }
 
 func newWorld(t *testing.T) *world {
@@ -120,7 +120,7 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// certificates are a CA and a leaf for every name of the tests.
+// certificates returns a CA and a certificate for all names in the tests.
 func certificates(t *testing.T) (tls.Certificate, *x509.CertPool) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -145,8 +145,7 @@ func certificates(t *testing.T) (tls.Certificate, *x509.CertPool) {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, pool
 }
 
-// serveDNS answers TXT for handles and A for hosts, and else that there is no
-// such name.
+// serveDNS answers TXT for handles and A for hosts; other names don't exist.
 func (w *world) serveDNS() string {
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
@@ -290,9 +289,9 @@ func (w *world) serverMetadata(host string) map[string]any {
 	return m
 }
 
-// client checks what each request of a confidential client carries: proof of
-// possession with the server's nonce, and an assertion signed with the key that
-// our JWKS shows. It reports false when it has answered.
+// client checks the credentials in each request of a confidential client:
+// proof of possession with the server's nonce, and an assertion signed with
+// a key from our JWKS. It reports false after it has responded.
 func (w *world) client(rw http.ResponseWriter, r *http.Request) bool {
 	refuse := func(why string) bool {
 		w.t.Errorf("%s%s: %s", r.Host, r.URL.Path, why)
@@ -356,7 +355,7 @@ func (w *world) exchange(rw http.ResponseWriter, r *http.Request) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	par := w.pars[w.codes[r.FormValue("code")]]
-	if par != nil && w.signed != w.began[w.codes[r.FormValue("code")]] { // as the reference PDS
+	if par != nil && w.signed != w.began[w.codes[r.FormValue("code")]] { // like the reference PDS
 		answer(rw, 400, map[string]any{"error": "invalid_grant"})
 		return
 	}
@@ -409,7 +408,8 @@ func (b *browser) begin(typed string) (string, error) {
 	return to, err
 }
 
-// approve is the person's server saying yes: the query of the callback.
+// approve is the person's consent at their server: it returns the callback's
+// query.
 func (w *world) approve(to string) url.Values {
 	w.t.Helper()
 	u, err := url.Parse(to)
@@ -420,7 +420,7 @@ func (w *world) approve(to string) url.Values {
 	defer w.mu.Unlock()
 	par := w.pars[u.Query().Get("request_uri")]
 	if par == nil || u.Query().Get("client_id") != platform+MetadataPath {
-		w.t.Fatalf("%s asks for nothing", to)
+		w.t.Fatalf("%s has no request", to)
 	}
 	if par.Get("scope") != Scope || par.Get("redirect_uri") != platform+CallbackPath || par.Get("response_type") != "code" {
 		w.t.Errorf("asked for %v", par)

@@ -12,7 +12,7 @@ import (
 )
 
 // arguments of a call, by the names in the schema. Models also use other
-// names, and texts for numbers; we accept what is unambiguous.
+// names, and texts for numbers; we accept anything unambiguous.
 type arguments map[string]json.RawMessage
 
 // aliases maps other names that models use for parameters.

@@ -1,6 +1,6 @@
 package mcpserver
 
-//lint:file-ignore SA1019 the suite asks for what is deprecated since 2026-07-28
+//lint:file-ignore SA1019 the suite uses API that is deprecated since 2026-07-28
 
 import (
 	"bytes"

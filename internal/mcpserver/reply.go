@@ -66,7 +66,7 @@ func (r *reply) text() string {
 
 const internalErrorText = "Something broke on our side; nothing was changed. Try again."
 
-// errorReply is the reply to a failed call: what is wrong, and what to do.
+// errorReply is the reply to a failed call: the problem and its solution.
 func (h *Handler) errorReply(ctx context.Context, c *client, t *tool, a arguments, err error) *reply {
 	r := &reply{failed: true}
 	var redirect *wiki.Redirect

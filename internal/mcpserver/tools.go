@@ -13,7 +13,7 @@ import (
 // description with each request: a test limits the total.
 type tool struct {
 	name, title string
-	description string // what it returns; never how the model should behave
+	description string // of its result; never of how the model should behave
 	params      []param
 	hidden      []string // accepted but undocumented parameters
 	action      wiki.Action

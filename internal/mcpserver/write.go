@@ -226,8 +226,8 @@ func changedLines(old, now string) (first, last, grown int) {
 	return first + 1, max(first+1, len(b)-end), len(b) - len(a)
 }
 
-// describeConflict shows what others changed in the text to be overwritten,
-// so that no second read is needed.
+// describeConflict shows others' changes to the text to be overwritten, so
+// that no second read is needed.
 func (h *Handler) describeConflict(ctx context.Context, c *client, r *reply, t *tool, err error, conflict *wiki.ConflictError) {
 	name := pageOrFile(conflict.Path)
 	if conflict.Deleted {

@@ -134,8 +134,7 @@ func (d *documents) rememberFailure(id string, now time.Time) {
 	d.failed[id] = now
 }
 
-// A documentError says, in words for the person, what is wrong with a
-// document.
+// A documentError describes a problem with a document to the person.
 type documentError string
 
 func (e documentError) Error() string { return string(e) }

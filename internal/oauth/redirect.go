@@ -17,8 +17,8 @@ const (
 // always accepted; too many of the others belong to browsers.
 var appSchemes = []string{"cursor", "vscode", "vscode-insiders", "vscodium", "windsurf", "zed", "claude", "raycast", "warp"}
 
-// checkRedirect says what is wrong with a redirect URI, or "". It must be
-// https, http to a loopback address, or an app's own scheme.
+// checkRedirect returns the problem with a redirect URI, or "". The URI must
+// be https, http to a loopback address, or an app's own scheme.
 func (s *Service) checkRedirect(raw string) string {
 	u, err := url.Parse(raw)
 	switch {

@@ -114,7 +114,7 @@ func (s *Service) Note(ctx context.Context, slug string, r Request) {
 	l.wakeAll()
 }
 
-// addRequest puts a request first. Strangers, who can send anything, can't
+// addRequest puts a request first. Strangers can send anything, but can't
 // push out the agents' requests.
 func (l *requestLog) addRequest(r Request) {
 	kept := make([]Request, 1, maxRequests)

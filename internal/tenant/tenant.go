@@ -1,5 +1,5 @@
 // Package tenant creates, configures and deletes sites, manages their
-// members, and decides who can do what in them. Content belongs to package
+// members, and decides the rights of each caller. Content belongs to package
 // content, identity to packages session and atproto.
 //
 // Invariant: Resolve is the only place that creates a wiki.Access, so
