@@ -121,7 +121,7 @@ func TestSuspendedPersonIsKeptOut(t *testing.T) {
 
 func TestOperatorCommands(t *testing.T) {
 	l := startLive(t)
-	if out := l.do("quota", "wiki", "ada", "pages", "3"); !strings.Contains(out, "pages             3") {
+	if out := l.do("quota", "wiki", "ada", "pages", "3"); !strings.Contains(out, "pages              3") {
 		t.Errorf("quota:\n%s", out)
 	}
 	if w := l.api("PUT", "ada", "/api/v1/pages/OneTooMany", l.token("ada", "owner"), `{"content":"x"}`); w.Code != http.StatusForbidden {
