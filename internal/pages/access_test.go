@@ -11,9 +11,9 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// Every method is tried by everybody: who may not is told so, and changes
-// nothing.
-func TestEveryMethodAsksForAccess(t *testing.T) {
+// Every method denies callers without the required right, and changes nothing for
+// them.
+func TestEveryMethodChecksAccess(t *testing.T) {
 	w := newWorld(t)
 	w.put("Page", "one\n")
 	w.put("Page", "two\n")
@@ -43,7 +43,7 @@ func TestEveryMethodAsksForAccess(t *testing.T) {
 			case c.may < m.action && !errors.Is(err, wiki.ErrDenied):
 				t.Errorf("%s as %s: got %v, want ErrDenied", m.name, c.name, err)
 			case c.may < m.action && w.head() != before:
-				t.Errorf("%s as %s: was denied, yet made a commit", m.name, c.name)
+				t.Errorf("%s as %s: denied, but it made a commit", m.name, c.name)
 			}
 		}
 	}
@@ -53,8 +53,8 @@ func TestEveryMethodAsksForAccess(t *testing.T) {
 	}
 }
 
-// What a call of the table finds: page Page at page, its file extra{n} at file,
-// and a commit that changed Extra.
+// prepared is the state before each call: a page, its attachment, and a commit
+// that changed the page Extra.
 type prepared struct {
 	n          int
 	page, file Precondition

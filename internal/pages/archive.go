@@ -10,8 +10,8 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// Archive adds a wiki's current files to a zip, below folder + "files/" when the
-// caller owns it, and the caller's own drafts below folder + "drafts/".
+// Archive adds the caller's drafts to a zip, in folder + "drafts/", and if the
+// caller owns the wiki, its current files in folder + "files/".
 func (s *Service) Archive(ctx context.Context, a wiki.Access, out *zip.Writer, folder string) error {
 	w, release, err := s.open(ctx, a, wiki.Read)
 	if err != nil {
@@ -40,7 +40,7 @@ func (s *Service) Archive(ctx context.Context, a wiki.Access, out *zip.Writer, f
 	if err != nil {
 		return err
 	}
-	for _, listed := range drafts { // without their text
+	for _, listed := range drafts { // without text
 		d, err := w.Draft(ctx, a.Caller().User.DID, listed.Path)
 		if errors.Is(err, wiki.ErrNotFound) {
 			continue // discarded since the list was read

@@ -21,9 +21,9 @@ type Attachment struct {
 	wiki.File
 	Name string // last segment
 	// Type is the MIME type: by content and name where the file was read, in
-	// lists by name alone. HTML and SVG are always called what they are.
+	// lists by name alone. HTML and SVG are never given another type.
 	Type  string
-	Image bool // can be shown, and has thumbnails
+	Image bool // has thumbnails
 }
 
 func attachment(f wiki.File, data []byte) Attachment {
@@ -80,16 +80,16 @@ func attachments(ctx context.Context, w *content.Wiki, folder string, want func(
 // An UploadRequest stores a file beside a page.
 type UploadRequest struct {
 	Write
-	Precondition        // of the file that is replaced; not needed
+	Precondition        // of the file to replace; optional
 	Page         string // "" for the root
-	Name         string // file name; made safe: directories dropped, controls refused
+	Name         string // file name; sanitized by FileName
 	Data         io.Reader
-	Replace      bool // of an existing file; otherwise ErrExists
+	Replace      bool // replace an existing file instead of ErrExists
 	Free         bool // choose a free name ("diagram-2.png") instead of ErrExists
 }
 
-// Upload stores a file; the page that it is for must exist. ErrTooLarge over
-// the limit, before all is read.
+// Upload stores a file. Its page must exist. ErrTooLarge over the limit, before
+// everything is read.
 func (s *Service) Upload(ctx context.Context, a wiki.Access, r UploadRequest) (Saved, error) {
 	w, release, err := s.open(ctx, a, wiki.Edit)
 	if err != nil {
@@ -115,11 +115,11 @@ func (s *Service) Upload(ctx context.Context, a wiki.Access, r UploadRequest) (S
 	if err != nil {
 		return Saved{}, err
 	}
-	return s.store(ctx, w, a, r, p, data)
+	return s.storeUpload(ctx, w, a, r, p, data)
 }
 
-func (s *Service) store(ctx context.Context, w *content.Wiki, a wiki.Access, r UploadRequest, p string, data []byte) (Saved, error) {
-	return again(ctx, w, a, r.Write, func() (Saved, error) {
+func (s *Service) storeUpload(ctx context.Context, w *content.Wiki, a wiki.Access, r UploadRequest, p string, data []byte) (Saved, error) {
+	return retryPlanned(ctx, w, a, r.Write, func() (Saved, error) {
 		d, err := s.directory(ctx, w)
 		if err != nil {
 			return Saved{}, err
@@ -138,11 +138,11 @@ func (s *Service) store(ctx context.Context, w *content.Wiki, a wiki.Access, r U
 		base := content.BaseNone
 		switch {
 		case taken && r.Create && r.Strict:
-			return Saved{}, wiki.Problemf(wiki.ErrPrecondition, "filename", "There is a file called %q already.", path.Base(there))
+			return Saved{}, wiki.Problemf(wiki.ErrPrecondition, "filename", "A file called %q already exists.", path.Base(there))
 		case !taken && r.Base != "":
 			return Saved{}, noFile(p)
 		case folder && !r.Free:
-			return Saved{}, wiki.Problemf(wiki.ErrExists, "filename", "There is a folder called %q. Choose another name.", path.Base(p))
+			return Saved{}, wiki.Problemf(wiki.ErrExists, "filename", "A folder called %q already exists. Choose another name.", path.Base(p))
 		case taken && r.Replace:
 			p, base = there, content.BaseAny
 		case (taken || folder) && r.Free:
@@ -150,17 +150,17 @@ func (s *Service) store(ctx context.Context, w *content.Wiki, a wiki.Access, r U
 				return Saved{}, err
 			}
 		case taken:
-			return Saved{}, wiki.Problemf(wiki.ErrExists, "filename", "There is a file called %q already.", path.Base(there))
+			return Saved{}, wiki.Problemf(wiki.ErrExists, "filename", "A file called %q already exists.", path.Base(there))
 		}
 		done, err := commit(ctx, w, a, r.Write, content.Request{
-			Message: message(r.Message, "Upload %s", p),
+			Message: commitMessage(r.Message, "Upload %s", p),
 			Edits:   []content.Edit{{Op: content.Put, Path: p, Data: data, Base: base, Strict: base == content.BaseNone}},
 		})
-		return done, planned(err)
+		return done, markOutdated(err)
 	})
 }
 
-// freeName finds a name beside one that is taken: "diagram-2.png".
+// freeName returns a free name similar to a taken one: "diagram-2.png".
 func (d *directory) freeName(p string) (string, error) {
 	ext := path.Ext(p)
 	stem := strings.TrimSuffix(p, ext)
@@ -173,17 +173,16 @@ func (d *directory) freeName(p string) (string, error) {
 			return name, err
 		}
 	}
-	return "", wiki.Problemf(wiki.ErrExists, "filename", "There are too many files called %q.", path.Base(p))
+	return "", wiki.Problemf(wiki.ErrExists, "filename", "There are too many files called %q. Choose another name.", path.Base(p))
 }
 
-// FileName makes the name of an uploaded file safe: what a browser or a script
-// sends may have directories of its machine, and blanks. It refuses, as
-// ErrInvalid, what would be hidden or a page.
+// FileName sanitizes the name of an uploaded file: clients send directories of
+// their machine, and spaces. ErrInvalid for names of hidden files and pages.
 func FileName(name string) (string, error) {
 	name = norm.NFC.String(name)
 	name = name[strings.LastIndexAny(name, `/\`)+1:]
 	if strings.ContainsFunc(name, unicode.IsControl) {
-		return "", wiki.Problemf(wiki.ErrInvalid, "filename", "The name of a file cannot contain control characters.")
+		return "", wiki.Problemf(wiki.ErrInvalid, "filename", "A file name can't contain control characters.")
 	}
 	name = strings.Join(strings.Fields(strings.ReplaceAll(name, "_", " ")), "_")
 	if name == "" {
@@ -191,7 +190,7 @@ func FileName(name string) (string, error) {
 	}
 	safe, err := wiki.ParseFilePath(name)
 	if err == nil && safe != name {
-		err = wiki.Problemf(wiki.ErrInvalid, "filename", "%q is not a name for a file.", name)
+		err = wiki.Problemf(wiki.ErrInvalid, "filename", "%q can't be used as a file name. Choose another name.", name)
 	}
 	return safe, aboutFieldOrNil(err, "filename")
 }
@@ -203,14 +202,14 @@ func aboutFieldOrNil(err error, field string) error {
 	return aboutField(err, field)
 }
 
-// readUpload reads what is sent, up to the limit.
+// readUpload reads an upload up to the limit.
 func readUpload(r io.Reader, limit int64) ([]byte, error) {
 	if limit <= 0 {
 		limit = wiki.DefaultLimits.AttachmentBytes
 	}
 	data, err := io.ReadAll(io.LimitReader(r, limit+1))
 	if int64(len(data)) > limit {
-		return nil, wiki.Problemf(wiki.ErrTooLarge, "file", "This file is too large: an attachment may have %s.", size(limit))
+		return nil, wiki.Problemf(wiki.ErrTooLarge, "file", "This file is too large. The limit is %s.", formatBytes(limit))
 	}
 	if err != nil {
 		incomplete := wiki.Problemf(wiki.ErrMalformed, "file", "The upload is incomplete, so nothing was changed. Send the file again.")
@@ -219,9 +218,9 @@ func readUpload(r io.Reader, limit int64) ([]byte, error) {
 	return data, nil
 }
 
-// attachmentNow finds an attachment as it is now, in any spelling; a former
-// name is a *wiki.Redirect.
-func (s *Service) attachmentNow(ctx context.Context, w *content.Wiki, p string) (wiki.File, error) {
+// findAttachment returns the current attachment of a path in any spelling. A
+// former path is a *wiki.Redirect.
+func (s *Service) findAttachment(ctx context.Context, w *content.Wiki, p string) (wiki.File, error) {
 	d, err := s.directory(ctx, w)
 	if err != nil {
 		return wiki.File{}, err
@@ -242,10 +241,10 @@ func (s *Service) attachmentNow(ctx context.Context, w *content.Wiki, p string) 
 }
 
 func noFile(p string) error {
-	return wiki.Problemf(wiki.ErrNotFound, "path", "There is no attachment called %q.", p)
+	return wiki.Problemf(wiki.ErrNotFound, "path", "There's no attachment called %q.", p)
 }
 
-// OpenAttachment reads a file, at a revision or now.
+// OpenAttachment reads a file, at a revision or the current one.
 func (s *Service) OpenAttachment(ctx context.Context, a wiki.Access, path, revision string) (Attachment, []byte, error) {
 	w, release, err := s.open(ctx, a, wiki.Read)
 	if err != nil {
@@ -260,7 +259,7 @@ func (s *Service) OpenAttachment(ctx context.Context, a wiki.Access, path, revis
 }
 
 func (s *Service) readAttachment(ctx context.Context, w *content.Wiki, p, revision string) (wiki.File, []byte, error) {
-	f, err := s.attachmentNow(ctx, w, p)
+	f, err := s.findAttachment(ctx, w, p)
 	if revision == "" {
 		if err != nil {
 			return f, nil, err
@@ -275,14 +274,14 @@ func (s *Service) readAttachment(ctx context.Context, w *content.Wiki, p, revisi
 	if err == nil {
 		p = f.Path
 	}
-	f, data, err := at(ctx, w, strings.Trim(p, "/"), revision)
+	f, data, err := readRevision(ctx, w, strings.Trim(p, "/"), revision)
 	if _, page := wiki.PageOf(f.Path); err == nil && page {
 		return wiki.File{}, nil, noFile(p)
 	}
 	return f, data, err
 }
 
-// RenameAttachment renames a file within its page and rewrites links to it.
+// RenameAttachment renames a file within its page and updates links to it.
 func (s *Service) RenameAttachment(ctx context.Context, a wiki.Access, p, newName string, pre Precondition, wr Write) (Saved, error) {
 	w, release, err := s.open(ctx, a, wiki.Edit)
 	if err != nil {
@@ -293,14 +292,14 @@ func (s *Service) RenameAttachment(ctx context.Context, a wiki.Access, p, newNam
 	if err != nil {
 		return Saved{}, aboutField(err, "new_filename")
 	}
-	done, err := again(ctx, w, a, wr, func() (Saved, error) {
-		f, err := s.attachmentNow(ctx, w, p)
+	done, err := retryPlanned(ctx, w, a, wr, func() (Saved, error) {
+		f, err := s.findAttachment(ctx, w, p)
 		if err != nil {
 			return Saved{}, err
 		}
 		to := path.Join(path.Dir(f.Path), name)
 		if to == f.Path {
-			return Saved{}, wiki.Problemf(wiki.ErrInvalid, "new_filename", "The file is called that already.")
+			return Saved{}, wiki.Problemf(wiki.ErrInvalid, "new_filename", "The file already has that name.")
 		}
 		if err := mustBeCurrent(ctx, w, pre, f); err != nil {
 			return Saved{}, err
@@ -311,12 +310,12 @@ func (s *Service) RenameAttachment(ctx context.Context, a wiki.Access, p, newNam
 		}
 		m := newMoves(d)
 		m.add(f.Path, to)
-		return m.commit(ctx, w, a, wr, message(wr.Message, "Rename %s to %s", f.Path, to), false)
+		return m.commit(ctx, w, a, wr, commitMessage(wr.Message, "Rename %s to %s", f.Path, to), false)
 	})
 	if err != nil {
 		return Saved{}, err
 	}
-	return moved(ctx, w, done, done.Path)
+	return describeMove(ctx, w, done, done.Path)
 }
 
 // DeleteAttachment deletes a file.
@@ -326,8 +325,8 @@ func (s *Service) DeleteAttachment(ctx context.Context, a wiki.Access, p string,
 		return Saved{}, err
 	}
 	defer release()
-	return again(ctx, w, a, wr, func() (Saved, error) {
-		f, err := s.attachmentNow(ctx, w, p)
+	return retryPlanned(ctx, w, a, wr, func() (Saved, error) {
+		f, err := s.findAttachment(ctx, w, p)
 		if err != nil {
 			return Saved{}, err
 		}
@@ -335,9 +334,9 @@ func (s *Service) DeleteAttachment(ctx context.Context, a wiki.Access, p string,
 			return Saved{}, err
 		}
 		done, err := commit(ctx, w, a, wr, content.Request{
-			Message: message(wr.Message, "Delete %s", f.Path),
+			Message: commitMessage(wr.Message, "Delete %s", f.Path),
 			Edits:   []content.Edit{{Op: content.Delete, Path: f.Path, Base: f.Blob}},
 		})
-		return done, planned(err)
+		return done, markOutdated(err)
 	})
 }

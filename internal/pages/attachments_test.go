@@ -116,7 +116,7 @@ func TestUpload(t *testing.T) {
 	}
 }
 
-// An upload is refused when the limit is met, not when all has been sent.
+// An upload fails when the limit is reached, not when everything has been sent.
 func TestUploadStopsReading(t *testing.T) {
 	w := newWorld(t)
 	w.put("Page", "x\n")
@@ -124,7 +124,7 @@ func TestUploadStopsReading(t *testing.T) {
 	_, err := w.Upload(w.ctx, w.editor, UploadRequest{Page: "Page", Name: "big", Data: endless})
 	wantKind(t, err, wiki.ErrTooLarge)
 	if endless.read > 2*w.site.Limits.AttachmentBytes {
-		t.Errorf("%d bytes were read", endless.read)
+		t.Errorf("read %d bytes", endless.read)
 	}
 }
 
@@ -183,7 +183,7 @@ func TestThumbnail(t *testing.T) {
 	var jpg, gifData bytes.Buffer
 	jpeg.Encode(&jpg, picture(300, 100), nil)
 	gif.Encode(&gifData, picture(40, 90), nil)
-	// An Exif segment that says: turn it a quarter.
+	// An Exif segment with a rotation of 90 degrees.
 	exif := "Exif\x00\x00MM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00\x00\x00\x00\x00 secret place"
 	turned := append([]byte{0xFF, 0xD8, 0xFF, 0xE1, 0, byte(len(exif) + 2)}, append([]byte(exif), jpg.Bytes()[2:]...)...)
 	w.upload("Page", "a.png", string(pngOf(picture(200, 100))))
@@ -228,9 +228,8 @@ func TestThumbnail(t *testing.T) {
 	wantKind(t, err, wiki.ErrNotFound)
 }
 
-// A small file that claims to be an enormous picture is refused before it is
-// decoded.
-func TestBombs(t *testing.T) {
+// A small file with an enormous image is rejected before it is decoded.
+func TestImageBombs(t *testing.T) {
 	w := newWorld(t)
 	w.put("Page", "x\n")
 	bomb := pngOf(picture(1, 1))
@@ -250,18 +249,18 @@ func TestBombs(t *testing.T) {
 	wantKind(t, err, wiki.ErrTooLarge)
 }
 
-// Attack: a stranger asks for one large picture of a public wiki in each size
-// from 16 to 1,600. Each is decoded anew, before the pictures of everybody else,
-// and takes room in the cache that all wikis share.
-func TestFewThumbnailSizes(t *testing.T) {
+// Attack: a visitor requests one large image of a public wiki in each size from 16
+// to 1,600. Each size is decoded again, delays other images, and fills the cache
+// that all wikis share.
+func TestThumbnailSizesAreBounded(t *testing.T) {
 	made := map[int]bool{}
 	for asked := -10; asked < 5000; asked++ {
-		size := thumbnailSize(asked)
+		size := roundThumbnailSize(asked)
 		if made[size] = true; size > max(asked, 16) {
-			t.Errorf("%d: %d does not fit", asked, size)
+			t.Errorf("%d: %d doesn't fit", asked, size)
 		}
 	}
-	if len(made) > 20 || thumbnailSize(80) != 80 || thumbnailSize(480) != 480 {
+	if len(made) > 20 || roundThumbnailSize(80) != 80 || roundThumbnailSize(480) != 480 {
 		t.Errorf("sizes %v", made)
 	}
 }

@@ -8,10 +8,10 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// Attack: two revisions of a page, a megabyte of short lines each. Their diff
-// was a page of 140 MB, and blame one of 28 MB; anyone who may read could ask
-// for several at once.
-func TestHugeDiffsAreNotShown(t *testing.T) {
+// Attack: two revisions of a page with a megabyte of short lines each. Their diff
+// was a page of 140 MB, and the blame 28 MB. Any reader could request several at
+// once.
+func TestHugeDiffsAreBounded(t *testing.T) {
 	w := newWorld(t)
 	first := w.put("Page", strings.Repeat("a\nb\n", 100_000))
 	second := w.put("Page", strings.Repeat("b\na\nb\n", 60_000))
@@ -26,7 +26,7 @@ func TestHugeDiffsAreNotShown(t *testing.T) {
 	_, err = w.Blame(w.ctx, w.reader, "Page", "")
 	wantKind(t, err, wiki.ErrTooLarge)
 
-	// What people write stays in sight: a new page of 15,000 lines.
+	// A long page by a person is still shown.
 	long := w.put("Long", strings.Repeat("a line of a page\n", 15_000))
 	if _, diffs, err := w.Commit(w.ctx, w.reader, long.Commit); err != nil || diffs[0].TooLarge {
 		t.Errorf("a long page: %v", err)
@@ -36,16 +36,15 @@ func TestHugeDiffsAreNotShown(t *testing.T) {
 	}
 }
 
-// Attack: drafts that carry megabytes in the field for the revision, beside the
-// text whose size is limited.
-func TestDraftsKeepNothingBesideTheText(t *testing.T) {
+// Attack: drafts with megabytes in the revision field, which has no size limit.
+func TestDraftRevisionIsBounded(t *testing.T) {
 	w := newWorld(t)
 	wantKind(t, w.SaveDraft(w.ctx, w.owner, "Page", []byte("x\n"), "", strings.Repeat("a", 1<<20)), wiki.ErrInvalid)
 }
 
-// Attack: pages with thousands of red links each, in one's own public wiki, and
-// then requests for pages that are missing: each read all links of the wiki.
-func TestLinkedFromReadsItsOwnLinks(t *testing.T) {
+// Attack: pages with thousands of red links each in a public wiki, then requests
+// for missing pages: each request read all links of the wiki.
+func TestLinkedFromReadsOnlyItsLinks(t *testing.T) {
 	w := newWorld(t)
 	w.put("Folder/Page", "[[missing thing]] [[Other]]\n")
 	w.put("Second", "[[Missing_Thing]]\n")
@@ -55,8 +54,8 @@ func TestLinkedFromReadsItsOwnLinks(t *testing.T) {
 	}
 }
 
-// Attack: a few pages that link to thousands of pages that do not exist, so that
-// each reading of the index, which anybody may ask for, lists them all.
+// Attack: a few pages link to thousands of missing pages, so that each view of the
+// index lists them all.
 func TestIndexIsBounded(t *testing.T) {
 	w := newWorld(t)
 	for n := range 3 {
@@ -71,10 +70,10 @@ func TestIndexIsBounded(t *testing.T) {
 		t.Fatalf("%d wanted pages, %v", len(first.Wanted), err)
 	}
 	if again, _ := w.Index(w.ctx, w.reader); again != first {
-		t.Error("the index was made twice for one head")
+		t.Error("the index was computed twice for one head")
 	}
 	w.put("Missing_0_0", "here now\n")
 	if next, _ := w.Index(w.ctx, w.reader); next == first || next.Pages != first.Pages+1 {
-		t.Error("the index is not of the newest head")
+		t.Error("the index is outdated")
 	}
 }

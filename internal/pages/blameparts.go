@@ -14,25 +14,24 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// A Part is a run of a page's blocks that the same hand wrote last.
+// A BlamePart is a run of a page's blocks last changed by the same author.
 type BlamePart struct {
 	HTML        template.HTML
-	By          *wiki.Revision // its newest change; nil where that is not known
-	First, Last int            // lines of the source
+	By          *wiki.Revision // the newest change; nil if unknown
+	First, Last int            // source lines
 }
 
-// What looking for the authors of a page may cost. What it does not reach is
-// left unknown; blame goes further.
+// Bounds on the work for one page. Older lines stay unknown; Blame goes further.
 const (
-	railSteps    = 300
-	railBytes    = 16 << 20
-	railPatience = 300 * time.Millisecond
-	railLines    = 10_000
-	maxParts     = 300
+	maxAuthorSteps = 300
+	maxAuthorBytes = 16 << 20
+	maxAuthorTime  = 300 * time.Millisecond
+	maxAuthorLines = 10_000
+	maxParts       = 300
 )
 
-// authorship says who wrote each line of a revision: an index into by, -1 where
-// it is not known.
+// authorship holds the author of each line of a revision: an index into by, or -1
+// if unknown.
 type authorship struct {
 	lines []int32
 	by    []wiki.Revision
@@ -50,52 +49,51 @@ func authorshipKey(w *content.Wiki, path, commit string) cacheKey {
 	return cacheKey{"by", w.Slug(), path + "\x00" + commit}
 }
 
-// authorship finds who wrote the lines of a file as of the commit that made it
-// so. It is remembered, and begins from what is remembered of older revisions:
-// as a rule a save costs one comparison. Neighbouring revisions of one hand on
-// one day are compared as one.
+// authorship finds the author of each line of a file. It is cached by commit and
+// starts from cached older revisions, so a save usually costs one comparison.
+// Consecutive revisions by one author on one day are compared as one.
 func (s *Service) authorship(ctx context.Context, w *content.Wiki, f wiki.File, text []byte) (*authorship, error) {
 	key := authorshipKey(w, f.Path, f.Commit)
 	if c, ok := s.cache.GetIfPresent(key); ok {
 		return c.(*authorship), nil
 	}
 	a := &authorship{}
-	if isBinary(text) || bytes.Count(text, []byte("\n")) > railLines {
+	if isBinary(text) || bytes.Count(text, []byte("\n")) > maxAuthorLines {
 		return a, nil
 	}
-	past := &past{w: w, path: f.Path, before: f.Seq + 1}
-	if err := s.walk(ctx, past, a, text); err != nil {
+	past := &revisionList{w: w, path: f.Path, before: f.Seq + 1}
+	if err := s.findAuthors(ctx, past, a, text); err != nil {
 		return nil, err
 	}
 	s.cache.Set(key, a)
 	return a, nil
 }
 
-// walk goes back through the past until each line has its author.
-func (s *Service) walk(ctx context.Context, past *past, a *authorship, text []byte) error {
+// findAuthors walks back through the revisions until each line has an author.
+func (s *Service) findAuthors(ctx context.Context, past *revisionList, a *authorship, text []byte) error {
 	begun, read := time.Now(), 0
-	open := openLines{} // of the text at hand
+	open := openLines{} // of the current text
 	for range strings.Lines(edit.Normalize(text)) {
-		open.at = append(open.at, int32(len(a.lines)))
+		open.index = append(open.index, int32(len(a.lines)))
 		a.lines = append(a.lines, -1)
 	}
 	open.left = len(a.lines)
-	for i, steps := 0, 0; open.left > 0 && steps < railSteps && read < railBytes && time.Since(begun) < railPatience; steps++ {
-		r, err := past.at(ctx, i)
+	for i, steps := 0, 0; open.left > 0 && steps < maxAuthorSteps && read < maxAuthorBytes && time.Since(begun) < maxAuthorTime; steps++ {
+		r, err := past.get(ctx, i)
 		if r == nil || err != nil {
 			return err
 		}
-		next, known, err := s.stretch(ctx, past, i)
+		next, known, err := s.endOfRun(ctx, past, i)
 		if err != nil {
 			return err
 		}
-		mine := a.author(*r)
-		before, err := past.at(ctx, next)
+		mine := a.addRevision(*r)
+		before, err := past.get(ctx, next)
 		if err != nil {
 			return err
 		}
-		if before == nil || before.New == "" { // it began here
-			a.settle(open, make([]int, len(open.at)), mine)
+		if before == nil || before.New == "" { // created here
+			a.settle(open, make([]int, len(open.index)), mine)
 			return nil
 		}
 		older, err := past.w.Blob(ctx, before.New)
@@ -103,7 +101,7 @@ func (s *Service) walk(ctx context.Context, past *past, a *authorship, text []by
 			return err
 		}
 		read += len(older)
-		open = a.settle(open, origins(older, text), mine)
+		open = a.settle(open, lineOrigins(older, text), mine)
 		if known != nil {
 			a.inherit(open, known)
 			return nil
@@ -113,63 +111,63 @@ func (s *Service) walk(ctx context.Context, past *past, a *authorship, text []by
 	return nil
 }
 
-// stretch is where the revisions end that count as one with the i-th, and what
-// is remembered of the one where they end. They end early at one whose authors
-// are remembered.
-func (s *Service) stretch(ctx context.Context, past *past, i int) (next int, known *authorship, err error) {
-	first, err := past.at(ctx, i)
+// endOfRun returns the first revision after the i-th by another author or on
+// another day. It stops early at a revision whose authorship is cached, and
+// returns that too.
+func (s *Service) endOfRun(ctx context.Context, past *revisionList, i int) (next int, known *authorship, err error) {
+	first, err := past.get(ctx, i)
 	if err != nil {
 		return 0, nil, err
 	}
 	for next = i + 1; ; next++ {
-		r, err := past.at(ctx, next)
+		r, err := past.get(ctx, next)
 		if r == nil || err != nil {
 			return next, nil, err
 		}
 		if c, ok := s.cache.GetIfPresent(authorshipKey(past.w, r.Path, r.Commit)); ok && len(c.(*authorship).lines) > 0 {
 			return next, c.(*authorship), nil
 		}
-		if r.New == "" || !sameHand(*r, *first) {
+		if r.New == "" || !isSameRun(*r, *first) {
 			return next, nil, nil
 		}
 	}
 }
 
-// sameHand reports whether two revisions are by the same author on the same day.
-func sameHand(a, b wiki.Revision) bool {
-	return hand(a.Author) == hand(b.Author) && a.Time.UTC().Truncate(24*time.Hour).Equal(b.Time.UTC().Truncate(24*time.Hour))
+// isSameRun reports whether two revisions are by one author on one day.
+func isSameRun(a, b wiki.Revision) bool {
+	return shownAuthor(a.Author) == shownAuthor(b.Author) && a.Time.UTC().Truncate(24*time.Hour).Equal(b.Time.UTC().Truncate(24*time.Hour))
 }
 
-// hand is an author as readers tell them apart.
-func hand(a wiki.Author) wiki.Author {
+// shownAuthor returns an author without the fields that readers don't see.
+func shownAuthor(a wiki.Author) wiki.Author {
 	a.Client, a.Grant = "", ""
 	return a
 }
 
-func (a *authorship) author(r wiki.Revision) int32 {
+func (a *authorship) addRevision(r wiki.Revision) int32 {
 	a.by = append(a.by, r)
 	return int32(len(a.by) - 1)
 }
 
-// openLines are the lines of a text whose authors are still looked for: indexes
-// into the lines of the page, -1 for the others.
+// openLines holds the lines of a text without a known author yet: indexes into
+// the page's lines, -1 for other lines.
 type openLines struct {
-	at   []int32
-	left int
+	index []int32
+	left  int
 }
 
-// settle gives the lines that an older text did not have to their author, and
-// keeps the others open where they were there.
+// settle sets the author of lines that the older text doesn't have, and returns
+// the other lines' positions in the older text.
 func (a *authorship) settle(open openLines, origins []int, by int32) openLines {
-	older := openLines{at: make([]int32, slices.Max(append(origins, 0)))}
-	for i := range older.at {
-		older.at[i] = -1
+	older := openLines{index: make([]int32, slices.Max(append(origins, 0)))}
+	for i := range older.index {
+		older.index[i] = -1
 	}
-	for line, n := range open.at {
+	for line, n := range open.index {
 		switch {
 		case n < 0:
 		case origins[line] > 0:
-			older.at[origins[line]-1] = n
+			older.index[origins[line]-1] = n
 			older.left++
 		default:
 			a.lines[n] = by
@@ -178,33 +176,33 @@ func (a *authorship) settle(open openLines, origins []int, by int32) openLines {
 	return older
 }
 
-// inherit takes over what is known of an older text.
+// inherit copies the known authors of an older text.
 func (a *authorship) inherit(open openLines, known *authorship) {
 	moved := make(map[int32]int32)
-	for line, n := range open.at {
+	for line, n := range open.index {
 		if n < 0 || line >= len(known.lines) || known.lines[line] < 0 {
 			continue
 		}
 		was := known.lines[line]
 		if _, ok := moved[was]; !ok {
-			moved[was] = a.author(known.by[was])
+			moved[was] = a.addRevision(known.by[was])
 		}
 		a.lines[n] = moved[was]
 	}
 }
 
-// A past is a file's revisions, newest first, read as they are needed.
-type past struct {
-	w      *content.Wiki
-	path   string
-	before int64
-	read   []wiki.Revision
-	whole  bool
+// A revisionList reads a file's revisions on demand, newest first.
+type revisionList struct {
+	w        *content.Wiki
+	path     string
+	before   int64
+	read     []wiki.Revision
+	complete bool
 }
 
-// at is the i-th revision, nil when there are no more.
-func (p *past) at(ctx context.Context, i int) (*wiki.Revision, error) {
-	for i >= len(p.read) && !p.whole {
+// get returns the i-th revision, nil after the last.
+func (p *revisionList) get(ctx context.Context, i int) (*wiki.Revision, error) {
+	for i >= len(p.read) && !p.complete {
 		const few, many = 16, 500
 		n := few
 		if len(p.read) > 0 {
@@ -214,7 +212,7 @@ func (p *past) at(ctx context.Context, i int) (*wiki.Revision, error) {
 		if err != nil {
 			return nil, err
 		}
-		p.whole = len(more) < n
+		p.complete = len(more) < n
 		p.read = append(p.read, more...)
 		if len(more) > 0 {
 			p.before = more[len(more)-1].Seq
@@ -226,8 +224,7 @@ func (p *past) at(ctx context.Context, i int) (*wiki.Revision, error) {
 	return &p.read[i], nil
 }
 
-// parts puts a page's blocks together by who wrote them last: of a block's
-// lines the newest counts.
+// parts groups a page's blocks by the author of their newest line.
 func (a *authorship) parts(html template.HTML, blocks []markdown.Block, source []byte) []BlamePart {
 	blank := blankLines(source)
 	var list []BlamePart
@@ -235,7 +232,7 @@ func (a *authorship) parts(html template.HTML, blocks []markdown.Block, source [
 	for _, b := range blocks {
 		p := BlamePart{HTML: html[at:b.End], By: a.newest(b, blank), First: b.First, Last: b.Last}
 		at = b.End
-		if n := len(list); n > 0 && joins(list[n-1], p) {
+		if n := len(list); n > 0 && sameAuthor(list[n-1], p) {
 			last := &list[n-1]
 			last.HTML, last.Last = last.HTML+p.HTML, max(last.Last, p.Last)
 			if p.By != nil && p.By.Seq > last.By.Seq {
@@ -251,15 +248,15 @@ func (a *authorship) parts(html template.HTML, blocks []markdown.Block, source [
 	return list
 }
 
-func joins(a, b BlamePart) bool {
+func sameAuthor(a, b BlamePart) bool {
 	if a.By == nil || b.By == nil {
 		return a.By == nil && b.By == nil
 	}
-	return hand(a.By.Author) == hand(b.By.Author)
+	return shownAuthor(a.By.Author) == shownAuthor(b.By.Author)
 }
 
-// newest is the newest revision that wrote a line of a block. Lines whose author
-// is unknown are older than all that are known; nil if all are.
+// newest returns the newest revision of a block's lines. Lines without a known
+// author are older than all others; nil if there are only such lines.
 func (a *authorship) newest(b markdown.Block, blank []bool) *wiki.Revision {
 	var found *wiki.Revision
 	for line := b.First; line > 0 && line <= b.Last && line <= len(a.lines); line++ {
@@ -268,7 +265,7 @@ func (a *authorship) newest(b markdown.Block, blank []bool) *wiki.Revision {
 		}
 		n := a.lines[line-1]
 		if n < 0 {
-			continue // older than all that is known
+			continue
 		}
 		if found == nil || a.by[n].Seq > found.Seq {
 			found = &a.by[n]

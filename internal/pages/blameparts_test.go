@@ -13,14 +13,14 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// robot is a person's access through an agent.
+// robot returns a person's access through an agent.
 func robot(a wiki.Access, agent string) wiki.Access {
 	c := a.Caller()
 	c.Agent, c.Client, c.Grant = agent, "token", "g"
 	return wiki.NewAccess(a.Site(), c, a.Role())
 }
 
-// writeAs saves a page as somebody.
+// writeAs saves a page with an access.
 func (w *world) writeAs(a wiki.Access, name, text string) {
 	w.t.Helper()
 	r := SaveRequest{Name: name, Text: []byte(text), Exact: true}
@@ -32,7 +32,7 @@ func (w *world) writeAs(a wiki.Access, name, text string) {
 	}
 }
 
-// parts lists a page's parts: who wrote each, and how it begins.
+// parts lists a page's parts: each author, and the beginning of the text.
 func (w *world) parts(name string) []string {
 	w.t.Helper()
 	v, err := w.View(w.ctx, w.reader, name, "")
@@ -50,14 +50,14 @@ func (w *world) parts(name string) []string {
 		whole.WriteString(string(p.HTML))
 	}
 	if whole.String() != string(v.Body) {
-		w.t.Errorf("the parts of %s are not its body:\n%s\n---\n%s", name, whole.String(), v.Body)
+		w.t.Errorf("the parts of %s aren't its body:\n%s\n---\n%s", name, whole.String(), v.Body)
 	}
 	return list
 }
 
-// TestParts: neighbouring blocks of one hand are one part; of a block's lines
-// the newest counts; front matter and blank lines do not.
-func TestParts(t *testing.T) {
+// Adjacent blocks by one author are one part. The newest line of a block decides,
+// except for front matter and blank lines.
+func TestBlameParts(t *testing.T) {
 	w := newWorld(t)
 	claude := robot(w.owner, "Claude Code")
 	w.writeAs(w.owner, "Log", "---\na: b\n---\n\n# Log\n\none\ntwo\n\nthree\n\nfour[^1]\n\n[^1]: note\n")
@@ -79,9 +79,9 @@ func TestParts(t *testing.T) {
 	}
 }
 
-// TestPartsAreWhatBlameSays: random histories, read after each save (from what
-// is remembered) and all at once (from nothing).
-func TestPartsAreWhatBlameSays(t *testing.T) {
+// In random histories the parts agree with Blame, with and without cached
+// authorship.
+func TestBlamePartsAgreeWithBlame(t *testing.T) {
 	w := newWorld(t)
 	hands := []wiki.Access{w.owner, w.editor, robot(w.owner, "Claude Code"), robot(w.editor, "Cursor")}
 	random := rand.New(rand.NewPCG(1, 2))
@@ -105,7 +105,7 @@ func TestPartsAreWhatBlameSays(t *testing.T) {
 			if l.Text == "" {
 				continue // of lines that are alike, either may be the new one
 			}
-			if a.lines[i] < 0 || hand(a.by[a.lines[i]].Author) != hand(l.Revision.Author) {
+			if a.lines[i] < 0 || shownAuthor(a.by[a.lines[i]].Author) != shownAuthor(l.Revision.Author) {
 				t.Fatalf("%s, %s: line %d %q: %v, blame says %v", name, when, i+1, l.Text, a.lines[i], l.Revision.Author)
 			}
 		}
@@ -137,13 +137,13 @@ func TestPartsAreWhatBlameSays(t *testing.T) {
 	}
 }
 
-// TestPartsOfALongHistory: a page of two hands that wrote by turns, more often
-// than is looked at, costs no more than it may and says nothing untrue.
-func TestPartsOfALongHistory(t *testing.T) {
+// A page that two authors changed in turns more often than the bound costs no more
+// than the bound, and has no wrong authors.
+func TestBlamePartsOfALongHistory(t *testing.T) {
 	w := newWorld(t)
 	claude := robot(w.owner, "Claude Code")
 	w.writeAs(w.editor, "Log", "oldest\n\nlast\n")
-	for i := range railSteps + 20 {
+	for i := range maxAuthorSteps + 20 {
 		by := w.owner
 		if i%2 == 0 {
 			by = claude
@@ -153,9 +153,9 @@ func TestPartsOfALongHistory(t *testing.T) {
 	if got := w.parts("Log"); len(got) != 2 || got[0] != "? 1-1" || got[1] != "ada 3-3" {
 		t.Errorf("parts %v", got)
 	}
-	// The same hand on one day is one step, however many revisions it made.
+	// All revisions by one author on one day are one step.
 	w.writeAs(w.editor, "Notes", "oldest\n\nlast\n")
-	for i := range railSteps + 20 {
+	for i := range maxAuthorSteps + 20 {
 		w.writeAs(claude, "Notes", fmt.Sprintf("oldest\n\nlast %d\n", i))
 	}
 	if got := w.parts("Notes"); len(got) != 2 || got[0] != "bob 1-1" || got[1] != "Claude Code ada 3-3" {
@@ -163,8 +163,8 @@ func TestPartsOfALongHistory(t *testing.T) {
 	}
 }
 
-// TestTooManyParts: a page that is all patches has no rail.
-func TestTooManyParts(t *testing.T) {
+// A page with too many parts has a single part without an author.
+func TestTooManyBlameParts(t *testing.T) {
 	ada, bob := &wiki.Revision{Author: wiki.Author{Username: "ada"}}, &wiki.Revision{Author: wiki.Author{Username: "bob"}}
 	a := &authorship{by: []wiki.Revision{*ada, *bob}}
 	html, source := "", ""
@@ -182,7 +182,7 @@ func TestTooManyParts(t *testing.T) {
 	}
 }
 
-// longPage is a page of 300 lines that two hands changed by turns.
+// longPage creates a page of 300 lines that two authors changed in turns.
 func longPage(b *testing.B, revisions int) (*world, []string) {
 	w := newWorld(b)
 	lines := make([]string, 300)
@@ -211,8 +211,8 @@ func (w *world) authors(b *testing.B, p *Page) {
 	}
 }
 
-// BenchmarkAuthorsFromNothing goes through 100 turns of two hands.
-func BenchmarkAuthorsFromNothing(b *testing.B) {
+// BenchmarkAuthorsUncached walks through 100 turns of two authors.
+func BenchmarkAuthorsUncached(b *testing.B) {
 	w, _ := longPage(b, 100)
 	p := w.page("Long")
 	for b.Loop() {
@@ -221,9 +221,9 @@ func BenchmarkAuthorsFromNothing(b *testing.B) {
 	}
 }
 
-// BenchmarkAuthorsAfterASave finds the authors of a save, when those of the
-// revision before are remembered; the save is not counted.
-func BenchmarkAuthorsAfterASave(b *testing.B) {
+// BenchmarkAuthorsAfterSave finds the authors after a save, with the previous
+// revision's authors cached. It doesn't measure the save.
+func BenchmarkAuthorsAfterSave(b *testing.B) {
 	w, lines := longPage(b, 100)
 	w.authors(b, w.page("Long"))
 	for n := 0; b.Loop(); n++ {
@@ -236,8 +236,8 @@ func BenchmarkAuthorsAfterASave(b *testing.B) {
 	}
 }
 
-// BenchmarkAuthorsRemembered is what the other views cost.
-func BenchmarkAuthorsRemembered(b *testing.B) {
+// BenchmarkAuthorsCached measures the cost for other views.
+func BenchmarkAuthorsCached(b *testing.B) {
 	w, _ := longPage(b, 100)
 	p := w.page("Long")
 	for b.Loop() {

@@ -20,16 +20,16 @@ type FileDiff struct {
 	From     string // former path
 	Kind     wiki.ChangeKind
 	Page     wiki.PageName // "" for attachments
-	Old, New wiki.File     // zero where the file is missing
+	Old, New wiki.File     // zero if the file doesn't exist
 	Binary   bool
-	TooLarge bool // to be shown line by line; Unified may be there
+	TooLarge bool // to show line by line; Unified may still be set
 	Added    int  // lines
 	Removed  int
 	Hunks    []DiffHunk
 	Unified  string
 }
 
-// A DiffHunk is a stretch of changed lines with the section they stand in.
+// A DiffHunk is a run of changed lines with their section.
 type DiffHunk struct {
 	Section            string // heading above its first line, or ""
 	OldStart, OldLines int
@@ -37,15 +37,15 @@ type DiffHunk struct {
 	Rows               []DiffRow
 }
 
-// A DiffRow is one line set side by side: Kind is same, removed, inserted or
-// changed; a line number is 0 where that side has no line.
+// A DiffRow is one row of a side-by-side diff. Kind is same, removed, inserted
+// or changed; a line number is 0 if that side has no line.
 type DiffRow struct {
 	Kind             string
 	OldLine, NewLine int
 	Old, New         []DiffSpan
 }
 
-// A DiffSpan is a piece of a line; Mark spans differ between the sides.
+// A DiffSpan is part of a line. Spans with Mark differ between the sides.
 type DiffSpan struct {
 	Text string
 	Mark bool
@@ -53,18 +53,18 @@ type DiffSpan struct {
 
 const (
 	diffContext  = 3
-	maxDiffBytes = 2 << 20 // of both sides together
-	maxDiffs     = 100     // files of a commit that are compared
-	// maxDiffSpans bounds what is shown of a file: two texts of a megabyte, all
-	// short lines, would be a page of 140 MB.
+	maxDiffBytes = 2 << 20 // both sides together
+	maxDiffs     = 100     // files compared per commit
+	// maxDiffSpans bounds the diff of one file: two texts of a megabyte of short
+	// lines would make a page of 140 MB.
 	maxDiffSpans = 60_000
 
-	maxCommitBytes = 16 << 20 // of a commit's files that are read
+	maxCommitBytes = 16 << 20 // read per commit
 )
 
-// Diff compares two revisions of a page or attachment. Without a second one,
-// the first is compared with the newest; without a first one, the second with
-// nothing. A commit that had no such file compares as nothing.
+// Diff compares two revisions of a page or attachment. to defaults to the newest
+// revision, and from to an empty file. At a commit without the file, the file
+// counts as empty.
 func (s *Service) Diff(ctx context.Context, a wiki.Access, path, from, to string) (*FileDiff, error) {
 	w, release, err := s.open(ctx, a, wiki.Read)
 	if err != nil {
@@ -78,16 +78,16 @@ func (s *Service) Diff(ctx context.Context, a wiki.Access, path, from, to string
 	if to == "" {
 		to = newest[0].Commit
 	}
-	old, oldText, err := side(ctx, w, file, from)
+	old, oldText, err := readSide(ctx, w, file, from)
 	if err != nil {
 		return nil, err
 	}
-	now, newText, err := side(ctx, w, file, to)
+	now, newText, err := readSide(ctx, w, file, to)
 	if err != nil {
 		return nil, err
 	}
 	if old.Path == "" && now.Path == "" {
-		return nil, wiki.Problemf(wiki.ErrNotFound, "revision", "%q is in neither of these revisions.", strings.TrimSuffix(file, ".md"))
+		return nil, wiki.Problemf(wiki.ErrNotFound, "revision", "%q isn't in either of these revisions.", strings.TrimSuffix(file, ".md"))
 	}
 	d := &FileDiff{Path: now.Path, Kind: kindOf(old, now), Old: old, New: now}
 	if d.Kind == wiki.Moved {
@@ -99,9 +99,9 @@ func (s *Service) Diff(ctx context.Context, a wiki.Access, path, from, to string
 	return d, s.compare(ctx, d, oldText, newText)
 }
 
-// compare fills in what differs. Two texts of a megabyte keep a processor busy
-// for long, so those under way at one time have maxDiffBytes together: whoever
-// asks for many of them waits for themselves, and the other processors go on.
+// compare computes a diff. Comparing two texts of a megabyte is slow, so all
+// running comparisons share maxDiffBytes: many requests queue behind each other
+// and leave the other processors free.
 func (s *Service) compare(ctx context.Context, d *FileDiff, old, now []byte) error {
 	weight := min(int64(len(old)+len(now)), maxDiffBytes)
 	if err := s.compared.Acquire(ctx, weight); err != nil {
@@ -112,13 +112,13 @@ func (s *Service) compare(ctx context.Context, d *FileDiff, old, now []byte) err
 	return nil
 }
 
-// side reads a file for one side of a diff: a zero File for no revision, and as
-// of a commit that had no such file.
-func side(ctx context.Context, w *content.Wiki, file, revision string) (wiki.File, []byte, error) {
+// readSide reads a file for one side of a diff. It returns a zero File if there
+// is no revision, or if the commit doesn't have the file.
+func readSide(ctx context.Context, w *content.Wiki, file, revision string) (wiki.File, []byte, error) {
 	if revision == "" {
 		return wiki.File{}, nil, nil
 	}
-	f, data, err := at(ctx, w, file, revision)
+	f, data, err := readRevision(ctx, w, file, revision)
 	if errors.Is(err, wiki.ErrNotFound) {
 		if _, none := commitByID(ctx, w, revision); none == nil {
 			return wiki.File{}, nil, nil
@@ -139,9 +139,8 @@ func kindOf(old, now wiki.File) wiki.ChangeKind {
 	return wiki.Modified
 }
 
-// Commit reads a commit with the diffs of its files (the first 100; those after
-// the first 16 MB or 60,000 pieces of lines are TooLarge, with nothing known of
-// their two sides).
+// Commit reads a commit with the diffs of its first 100 files. After 16 MB or
+// 60,000 spans, diffs are only marked TooLarge, without their sides.
 func (s *Service) Commit(ctx context.Context, a wiki.Access, id string) (wiki.Commit, []*FileDiff, error) {
 	w, release, err := s.open(ctx, a, wiki.Read)
 	if err != nil {
@@ -152,7 +151,7 @@ func (s *Service) Commit(ctx context.Context, a wiki.Access, id string) (wiki.Co
 	if err != nil {
 		return wiki.Commit{}, nil, err
 	}
-	c.Changes = shown(c.Changes)
+	c.Changes = visibleChanges(c.Changes)
 	var diffs []*FileDiff
 	var read int64
 	spans := 0
@@ -169,14 +168,14 @@ func (s *Service) Commit(ctx context.Context, a wiki.Access, id string) (wiki.Co
 		}
 		diffs = append(diffs, d)
 		read += d.Old.Size + d.New.Size
-		if spans += d.spans(); d.TooLarge { // it cost no less for not being shown
+		if spans += d.spans(); d.TooLarge { // it cost as much
 			spans = maxDiffSpans + 1
 		}
 	}
 	return c, diffs, nil
 }
 
-// changeDiff shows what a commit did to one file.
+// changeDiff returns the diff of one change of a commit.
 func (s *Service) changeDiff(ctx context.Context, w *content.Wiki, c wiki.Commit, ch wiki.Change) (*FileDiff, error) {
 	d := &FileDiff{Path: ch.Path, From: ch.From, Kind: ch.Kind}
 	var old, now []byte
@@ -202,7 +201,7 @@ func (s *Service) changeDiff(ctx context.Context, w *content.Wiki, c wiki.Commit
 	return d, s.compare(ctx, d, old, now)
 }
 
-// compare fills in what differs between two texts.
+// compare sets the hunks and counts of a diff.
 func (d *FileDiff) compare(old, now []byte) {
 	d.Page, _ = wiki.PageOf(d.Path)
 	switch {
@@ -223,8 +222,8 @@ func (d *FileDiff) compare(old, now []byte) {
 	for _, h := range merge.Diff(old, now, diffContext) {
 		d.Hunks = append(d.Hunks, diffHunk(h, sections))
 		for _, r := range h.Rows {
-			d.Added += count(r.Kind != merge.Same && r.NewLine > 0)
-			d.Removed += count(r.Kind != merge.Same && r.OldLine > 0)
+			d.Added += boolToInt(r.Kind != merge.Same && r.NewLine > 0)
+			d.Removed += boolToInt(r.Kind != merge.Same && r.OldLine > 0)
 		}
 	}
 	if d.spans() > maxDiffSpans {
@@ -232,7 +231,7 @@ func (d *FileDiff) compare(old, now []byte) {
 	}
 }
 
-// spans counts the pieces that a page about the diff is made of.
+// spans counts the elements needed to show the diff.
 func (d *FileDiff) spans() int {
 	n := 0
 	for _, h := range d.Hunks {
@@ -243,8 +242,8 @@ func (d *FileDiff) spans() int {
 	return n
 }
 
-func count(is bool) int {
-	if is {
+func boolToInt(b bool) int {
+	if b {
 		return 1
 	}
 	return 0
@@ -257,7 +256,7 @@ func sideName(prefix, path string) string {
 	return prefix + path
 }
 
-// isBinary is git's own test: a NUL among the first 8,000 bytes.
+// isBinary applies git's heuristic: a NUL in the first 8,000 bytes.
 func isBinary(text []byte) bool {
 	return bytes.IndexByte(text[:min(len(text), 8000)], 0) >= 0
 }
@@ -296,9 +295,9 @@ func diffSpans(spans []merge.Span) []DiffSpan {
 // maxShownLine bounds the lines of a CompactDiff, in bytes.
 const maxShownLine = 240
 
-// CompactDiff shows what differs between two texts, for readers who pay by the
-// word: hunks under the number of their first line in the new text, which begins
-// with line first; lines with "-", "+" or a blank before them, of long lines the
+// CompactDiff returns a diff for readers who pay by the token. Each hunk begins
+// with the number of its first line in the new text, whose first line has the
+// number first. Lines begin with "-", "+" or a space; long lines are cut to the
 // part that differs.
 func CompactDiff(old, new string, context, first int) string {
 	var b strings.Builder
@@ -320,7 +319,7 @@ func CompactDiff(old, new string, context, first int) string {
 	return b.String()
 }
 
-// writeChanged writes a run of changed rows, the old lines before the new.
+// writeChanged writes a run of changed rows, old lines before new ones.
 func writeChanged(b *strings.Builder, rows []merge.Row) {
 	for _, r := range rows {
 		if r.OldLine > 0 {
@@ -344,8 +343,8 @@ func spansText(spans []merge.Span) string {
 	return b.String()
 }
 
-// shownParts are the parts of two lines to be shown: all of short ones, of long
-// ones what differs with some text before it.
+// shownParts returns the parts of two lines to show: short lines in full, long
+// ones from shortly before the first difference.
 func shownParts(old, now string, kind merge.Kind) (string, string) {
 	if kind != merge.Changed || len(old) <= maxShownLine && len(now) <= maxShownLine {
 		return truncate(old, 2*maxShownLine), truncate(now, 2*maxShownLine)
@@ -374,8 +373,8 @@ func truncate(text string, n int) string {
 	return strings.ToValidUTF8(text[:n], "") + "…"
 }
 
-// Compare sets two texts of a page side by side, such as what is saved and a
-// draft, or the base of a conflict and one of its sides.
+// Compare returns the diff of two texts of a page, such as the saved text and a
+// draft, or a conflict's base and one of its sides.
 func Compare(old, now []byte) []DiffHunk {
 	d := FileDiff{Path: ".md"}
 	d.Old.Path, d.New.Path = d.Path, d.Path

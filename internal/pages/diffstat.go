@@ -9,21 +9,21 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// A Diffstat is how many lines a revision changed.
+// A Diffstat counts the lines that a revision changed.
 type Diffstat struct {
 	Added, Removed int
-	Known          bool // binary files have no lines, and very large ones are not compared
+	Known          bool // false for binary and very large files
 }
 
 func (Diffstat) weight() uint32 { return 24 }
 
 const (
-	maxDiffstatBytes = 8 << 20 // read for one list
+	maxDiffstatBytes = 8 << 20 // read per call
 	maxDiffstatTime  = 200 * time.Millisecond
 )
 
-// Diffstats counts the lines that each revision changed. What two texts come to
-// never changes, so it is remembered; what would take long is left unknown.
+// Diffstats counts the lines that each revision changed. Results are cached; after
+// a bound on bytes and time the rest stays unknown.
 func (s *Service) Diffstats(ctx context.Context, a wiki.Access, revisions []wiki.Revision) ([]Diffstat, error) {
 	w, release, err := s.open(ctx, a, wiki.Read)
 	if err != nil {
@@ -57,13 +57,13 @@ func (s *Service) Diffstats(ctx context.Context, a wiki.Access, revisions []wiki
 	return counts, nil
 }
 
-// churn compares a revision's two texts, and says how many bytes they are.
+// diffstat compares a revision's two texts. It also returns their size.
 func diffstat(ctx context.Context, w *content.Wiki, r wiki.Revision) (Diffstat, int64, error) {
-	old, err := blobOrNone(ctx, w, r.Old)
+	old, err := readBlobOrEmpty(ctx, w, r.Old)
 	if err != nil {
 		return Diffstat{}, 0, err
 	}
-	now, err := blobOrNone(ctx, w, r.New)
+	now, err := readBlobOrEmpty(ctx, w, r.New)
 	n := int64(len(old) + len(now))
 	if err != nil || n > maxDiffBytes || isBinary(old) || isBinary(now) {
 		return Diffstat{}, n, err
@@ -73,7 +73,7 @@ func diffstat(ctx context.Context, w *content.Wiki, r wiki.Revision) (Diffstat, 
 	return c, n, nil
 }
 
-func blobOrNone(ctx context.Context, w *content.Wiki, id string) ([]byte, error) {
+func readBlobOrEmpty(ctx context.Context, w *content.Wiki, id string) ([]byte, error) {
 	if id == "" {
 		return nil, nil
 	}

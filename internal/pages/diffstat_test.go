@@ -7,8 +7,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestDiffstats: lines added and removed, the same from memory, and no more work
-// than a list of fifty revisions may cost.
+// Diffstats counts added and removed lines, with and without the cache, within its
+// bounds on work.
 func TestDiffstats(t *testing.T) {
 	w := newWorld(t)
 	w.put("Log", "a\nb\nc\n")

@@ -12,10 +12,10 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// A directory is the paths of a wiki at one head, ready to be looked up.
-// Nothing in it changes but what is worked out on first use.
+// A directory holds the paths of a wiki at one head. It is immutable except for
+// what it caches.
 type directory struct {
-	head    string            // commit id: a number could come again in a wiki made anew
+	head    string            // commit id: a recreated wiki can reuse sequence numbers
 	paths   []string          // without hidden files, sorted
 	keys    []string          // of the paths, in their order
 	byKey   map[string]string // wiki.Key of a path -> the path
@@ -25,13 +25,13 @@ type directory struct {
 	tree    func() []*Node
 
 	mu    sync.Mutex
-	moved map[string]string // former paths that were asked for -> path now, "" for none
+	moved map[string]string // cache: former path -> current path, or ""
 }
 
 func (d *directory) weight() uint32 { return uint32(min(d.bytes, 1<<30)) }
 
-// directory reads the names of the wiki's head, mostly from the cache. It may
-// be newer than the head that was current when it was asked for, never older.
+// directory returns the directory of the wiki's head, usually from the cache. It
+// can be newer than the head at the time of the call, never older.
 func (s *Service) directory(ctx context.Context, w *content.Wiki) (*directory, error) {
 	_, head := w.Head()
 	key := cacheKey{"directory", w.Slug(), ""}
@@ -63,7 +63,7 @@ func newDirectory(head string, names []string) *directory {
 		key := wiki.Key(p)
 		d.paths, d.keys = append(d.paths, p), append(d.keys, key)
 		d.byKey[key] = p
-		d.bytes += 300 + 5*len(p) // with its share of the tree
+		d.bytes += 300 + 5*len(p) // including the tree node
 		if _, ok := wiki.PageOf(p); !ok {
 			continue
 		}
@@ -78,7 +78,7 @@ func newDirectory(head string, names []string) *directory {
 	return d
 }
 
-// page finds a page's file by a name of any spelling.
+// page finds a page's file by its name in any spelling.
 func (d *directory) page(name string) (string, bool) {
 	name = strings.TrimSuffix(name, ".md")
 	if file, ok := d.byKey[wiki.Key(name+".md")]; ok {
@@ -102,9 +102,9 @@ func (d *directory) file(p string) (string, bool) {
 	return file, !page
 }
 
-// resolve finds the file that a link of a page leads to: an attachment of that
-// path goes before a page of that name, then comes an attachment of the page
-// itself, which people name without its folder.
+// resolve finds the target of a link on a page: an attachment with that path,
+// else a page with that name, else an attachment of the page itself, which can be
+// linked without its folder.
 func (d *directory) resolve(self wiki.PageName, target string) (string, bool) {
 	if target == "" {
 		return "", false
@@ -118,7 +118,7 @@ func (d *directory) resolve(self wiki.PageName, target string) (string, bool) {
 	return d.file(string(self) + "/" + target)
 }
 
-// below lists the paths below a folder of any spelling, sorted.
+// below lists the paths below a folder in any spelling, sorted.
 func (d *directory) below(folder string) []string {
 	prefix := wiki.Key(folder) + "/"
 	var found []string
@@ -130,8 +130,8 @@ func (d *directory) below(folder string) []string {
 	return found
 }
 
-// attachments are the files that belong to a page: those in the folder of its
-// name that are no pages, not those of folders below.
+// attachments lists the files of a page: files that aren't pages in the folder of
+// its name, excluding subfolders.
 func (d *directory) attachments(page wiki.PageName) []string {
 	var found []string
 	depth := strings.Count(string(page), "/") + 1
@@ -143,8 +143,8 @@ func (d *directory) attachments(page wiki.PageName) []string {
 	return found
 }
 
-// movedTo is where a former path leads now, "" for nowhere. Answers are kept,
-// for a page may have many links to names that are no more.
+// movedTo returns the current path of a former one, or "". It caches results,
+// because a page can have many links to former names.
 func (d *directory) movedTo(ctx context.Context, w *content.Wiki, p string) (string, error) {
 	key := wiki.Key(p)
 	d.mu.Lock()
@@ -170,9 +170,9 @@ func (d *directory) movedTo(ctx context.Context, w *content.Wiki, p string) (str
 	return to, nil
 }
 
-const maxMoved = 200 // answers kept in one directory
+const maxMoved = 200 // cached results per directory
 
-// buildTree makes the page tree of sorted paths.
+// buildTree builds the page tree from sorted paths.
 func buildTree(paths []string) []*Node {
 	root := &Node{}
 	folders := map[string]*Node{"": root}
@@ -221,5 +221,5 @@ func sortTree(n *Node) {
 	})
 }
 
-// sortKey orders names as people look for them: without regard to case.
+// sortKey orders names alphabetically, ignoring case.
 func sortKey(name string) string { return wiki.Key(name) }

@@ -15,20 +15,19 @@ import (
 // An EditForm is what an editor starts with.
 type EditForm struct {
 	Name   wiki.PageName
-	Text   []byte // line ends as "\n", without byte-order mark
+	Text   []byte // normalized
 	Base   string // blob id, "" for a new page
 	Exists bool
 	Draft  *Draft // the caller's, if it differs from Text
-	// Similar are pages with a similar name, when the page is new.
+	// Similar lists pages with similar names, if the page is new.
 	Similar []wiki.PageName
-	// Alike are others that may be about the same.
+	// SimilarText lists other pages that may be about the same topic.
 	SimilarText []wiki.PageName
 }
 
-// Edit starts an edit, of the newest revision or from the text of an old one.
-// Base is the newest revision in both cases: what is saved takes its place. At
-// the former name of a page a new one can be made, and Similar tells where the
-// first went.
+// Edit starts an edit of the newest revision, or from the text of an old one.
+// Base is the newest revision in both cases. At a former name a new page can be
+// created; Similar then lists the renamed page.
 func (s *Service) Edit(ctx context.Context, a wiki.Access, name, revision string) (*EditForm, error) {
 	w, release, err := s.open(ctx, a, wiki.Edit)
 	if err != nil {
@@ -44,11 +43,11 @@ func (s *Service) Edit(ctx context.Context, a wiki.Access, name, revision string
 	var text []byte
 	switch {
 	case revision != "":
-		_, text, err = at(ctx, w, found.File(), revision)
+		_, text, err = readRevision(ctx, w, found.File(), revision)
 	case exists:
 		text, err = w.Blob(ctx, now.Blob)
 	default:
-		if form.Similar, err = s.similar(ctx, w, found); err == nil {
+		if form.Similar, err = s.similarNames(ctx, w, found); err == nil {
 			form.SimilarText, err = s.similarText(ctx, w, found, "", form.Similar)
 		}
 	}
@@ -56,14 +55,14 @@ func (s *Service) Edit(ctx context.Context, a wiki.Access, name, revision string
 		return nil, err
 	}
 	form.Text = []byte(edit.Normalize(text))
-	form.Draft, err = draft(ctx, w, a.Caller().User.DID, found, string(form.Text))
+	form.Draft, err = readDraft(ctx, w, a.Caller().User.DID, found, string(form.Text))
 	return form, err
 }
 
-// draft reads a person's draft, if it says something else than the text.
-func draft(ctx context.Context, w *content.Wiki, did string, name wiki.PageName, text string) (*Draft, error) {
+// readDraft reads a person's draft if it differs from the text.
+func readDraft(ctx context.Context, w *content.Wiki, did string, name wiki.PageName, text string) (*Draft, error) {
 	if did == "" {
-		return nil, nil // the operator has none
+		return nil, nil // the operator has no drafts
 	}
 	d, err := w.Draft(ctx, did, name.File())
 	if errors.Is(err, wiki.ErrNotFound) {
@@ -80,8 +79,8 @@ func draft(ctx context.Context, w *content.Wiki, did string, name wiki.PageName,
 	return &d, nil
 }
 
-// movedDraft finds a draft that was begun before its page was renamed, and puts
-// it under the new name.
+// movedDraft finds a draft started before its page was renamed, and moves it to
+// the new name.
 func movedDraft(ctx context.Context, w *content.Wiki, did string, name wiki.PageName) (Draft, error) {
 	drafts, err := w.Drafts(ctx, did)
 	if err != nil {
@@ -108,10 +107,10 @@ func movedDraft(ctx context.Context, w *content.Wiki, did string, name wiki.Page
 	return Draft{}, wiki.ErrNotFound
 }
 
-// similar finds pages that somebody may have meant instead of a new one: the
-// one that had this name, the same last segment elsewhere, or a few letters
-// apart.
-func (s *Service) similar(ctx context.Context, w *content.Wiki, name wiki.PageName) ([]wiki.PageName, error) {
+// similarNames finds pages that the writer may have meant instead of a new one:
+// the page that formerly had this name, and pages whose last segment is equal or
+// nearly equal.
+func (s *Service) similarNames(ctx context.Context, w *content.Wiki, name wiki.PageName) ([]wiki.PageName, error) {
 	d, err := s.directory(ctx, w)
 	if err != nil {
 		return nil, err
@@ -121,25 +120,25 @@ func (s *Service) similar(ctx context.Context, w *content.Wiki, name wiki.PageNa
 		return nil, err
 	}
 	type candidate struct {
-		name wiki.PageName
-		far  int
+		name     wiki.PageName
+		distance int
 	}
 	var found []candidate
 	want := wiki.Key(name.Title())
 	for _, other := range pageNames(d.paths) {
 		have := wiki.Key(other.Title())
-		far := distance(want, have, 2)
-		if far > 2 && len(want) >= 4 && (strings.Contains(have, want) || len(have) >= 4 && strings.Contains(want, have)) {
-			far = 2
+		edits := editDistance(want, have, 2)
+		if edits > 2 && len(want) >= 4 && (strings.Contains(have, want) || len(have) >= 4 && strings.Contains(want, have)) {
+			edits = 2
 		}
 		if other.File() == moved {
-			far = -1
+			edits = -1
 		}
-		if far <= min(2, len(want)/3) {
-			found = append(found, candidate{other, far})
+		if edits <= min(2, len(want)/3) {
+			found = append(found, candidate{other, edits})
 		}
 	}
-	slices.SortStableFunc(found, func(a, b candidate) int { return cmp.Compare(a.far, b.far) })
+	slices.SortStableFunc(found, func(a, b candidate) int { return cmp.Compare(a.distance, b.distance) })
 	var names []wiki.PageName
 	for _, c := range found[:min(len(found), maxSimilar)] {
 		names = append(names, c.name)
@@ -149,8 +148,9 @@ func (s *Service) similar(ctx context.Context, w *content.Wiki, name wiki.PageNa
 
 const maxSimilar = 5
 
-// distance is the Levenshtein distance of two words, or limit+1 above the limit.
-func distance(a, b string, limit int) int {
+// editDistance returns the Levenshtein distance of two words, or limit+1 above
+// the limit.
+func editDistance(a, b string, limit int) int {
 	x, y := []rune(a), []rune(b)
 	if len(x)-len(y) > limit || len(y)-len(x) > limit {
 		return limit + 1
@@ -174,7 +174,7 @@ func distance(a, b string, limit int) int {
 	return min(row[len(y)], limit+1)
 }
 
-// SaveDraft keeps the caller's unsaved text.
+// SaveDraft stores the caller's unsaved text.
 func (s *Service) SaveDraft(ctx context.Context, a wiki.Access, name string, text []byte, message, base string) error {
 	w, release, err := s.open(ctx, a, wiki.Edit)
 	if err != nil {
@@ -188,8 +188,8 @@ func (s *Service) SaveDraft(ctx context.Context, a wiki.Access, name string, tex
 	if err := checkText(text, a.Site().Limits); err != nil {
 		return err
 	}
-	if len(base) > 40 { // an id at most: no other room to keep things in
-		return wiki.Problemf(wiki.ErrInvalid, "revision", "A revision is 7 to 40 hexadecimal digits.")
+	if len(base) > 40 { // at most an id, so that it can't hold other data
+		return wiki.Problemf(wiki.ErrInvalid, "revision", "A revision has 7 to 40 hexadecimal digits.")
 	}
 	if len(message) > maxMessage {
 		message = strings.ToValidUTF8(message[:maxMessage], "")
@@ -199,10 +199,10 @@ func (s *Service) SaveDraft(ctx context.Context, a wiki.Access, name string, tex
 	})
 }
 
-// draftName is the page of a draft, as it is or would be spelled.
+// draftName returns the page name of a draft in its canonical spelling.
 func draftName(ctx context.Context, w *content.Wiki, a wiki.Access, name string) (wiki.PageName, error) {
 	if a.Caller().User.DID == "" {
-		return "", wiki.Problemf(wiki.ErrDenied, "", "Drafts belong to people: sign in.")
+		return "", wiki.Problemf(wiki.ErrDenied, "", "Sign in to save drafts.")
 	}
 	found, _, err := lookup(ctx, w, name)
 	if err != nil && !errors.Is(err, wiki.ErrNotFound) {
@@ -211,7 +211,7 @@ func draftName(ctx context.Context, w *content.Wiki, a wiki.Access, name string)
 	return found, nil
 }
 
-// DropDraft forgets it.
+// DropDraft deletes the caller's draft of a page.
 func (s *Service) DropDraft(ctx context.Context, a wiki.Access, name string) error {
 	w, release, err := s.open(ctx, a, wiki.Edit)
 	if err != nil {

@@ -15,29 +15,28 @@ import (
 type EditRequest struct {
 	Write
 	Name   string
-	Base   string      // the revision that the writer read, "" for none
-	Seen   *edit.Lines // what they read of it; nil for all
+	Base   string      // the revision that the writer read, or ""
+	Seen   *edit.Lines // the lines they read; nil for all
 	Edits  []edit.Edit
-	DryRun bool // say what would be, and change nothing
+	DryRun bool // report the result without saving it
 }
 
-// EditResult is what an EditRequest came to.
+// EditResult is the result of an EditRequest.
 type EditResult struct {
 	Saved
-	Already []bool  // for each edit: it was on the page already
-	Before  *Source // what the writer had read, or what there was where they named nothing
+	Already []bool  // for each edit: the page already contained it
+	Before  *Source // the writer's base, or the page before the edits
 	After   *Source
 }
 
-// maxEditTries bounds how often edits are worked out anew because the page was
-// changed meanwhile. Each time, somebody else's change came through.
+// maxEditTries bounds the retries when others change the page meanwhile. Each
+// retry means that another change succeeded.
 const maxEditTries = 50
 
-// ApplyEdits makes edits in order, all or none, in one commit. They are worked out
-// on the page as it is now, whatever the revision: what they add goes where the
-// page has it now, and what they overwrite must be as it was read, or mergeable
-// with what became of it; else *wiki.ConflictError. Edits that are on the page
-// already change nothing.
+// ApplyEdits makes edits in order, all or none, in one commit. They are applied to
+// the current page: insertions go to the current place, and what they overwrite
+// must be unchanged since Base or merge with it, else *wiki.ConflictError. Edits
+// that the page already contains change nothing.
 func (s *Service) ApplyEdits(ctx context.Context, a wiki.Access, r EditRequest) (EditResult, error) {
 	w, release, err := s.open(ctx, a, wiki.Edit)
 	if err != nil {
@@ -45,7 +44,7 @@ func (s *Service) ApplyEdits(ctx context.Context, a wiki.Access, r EditRequest) 
 	}
 	defer release()
 	if len(r.Edits) == 0 {
-		return EditResult{}, wiki.Problemf(wiki.ErrInvalid, "edits", "There are no edits.")
+		return EditResult{}, wiki.Problemf(wiki.ErrInvalid, "edits", "Send at least one edit.")
 	}
 	base, err := s.editBase(ctx, w, &r)
 	if err != nil {
@@ -55,28 +54,27 @@ func (s *Service) ApplyEdits(ctx context.Context, a wiki.Access, r EditRequest) 
 	done.Saved, err = withReplay(ctx, w, a, r.Write, func() (Saved, error) {
 		var err error
 		for range maxEditTries {
-			if done, err = s.editOnce(ctx, w, a, r, base); !errors.Is(err, errMoved) {
+			if done, err = s.editOnce(ctx, w, a, r, base); !errors.Is(err, errOutdated) {
 				return done.Saved, err
 			}
 		}
-		return Saved{}, wiki.Problemf(wiki.ErrConflict, "", "The page is being changed too fast. Try again.")
+		return Saved{}, wiki.Problemf(wiki.ErrConflict, "", "Others are changing the page at the same time. Try again in a moment.")
 	})
 	return done, err
 }
 
-// editBase reads the revision that a writer started from. A request is known as
-// a retry by the state that it started from too: after a revert, the same edit
-// of the same revision is a new one.
+// editBase reads the revision that a writer started from. It adds that revision to
+// the idempotency key: after a revert, the same edit is a new request.
 func (s *Service) editBase(ctx context.Context, w *content.Wiki, r *EditRequest) (*Source, error) {
 	if r.Base == "" {
 		return nil, nil
 	}
-	name, file, err := s.followed(ctx, w, r.Name)
+	name, file, err := s.lookupRenamed(ctx, w, r.Name)
 	if err != nil {
 		return nil, err
 	}
 	base := strings.ToLower(strings.TrimSpace(r.Base))
-	then, data, err := at(ctx, w, file.Path, base)
+	then, data, err := readRevision(ctx, w, file.Path, base)
 	if errors.Is(err, wiki.ErrNotFound) {
 		return nil, wiki.Problemf(wiki.ErrInvalid, "revision", "%q never had the revision %s. Read the page again.", name, base)
 	}
@@ -85,13 +83,13 @@ func (s *Service) editBase(ctx context.Context, w *content.Wiki, r *EditRequest)
 	}
 	if r.IdempotencyKey != "" {
 		r.IdempotencyKey = fmt.Sprintf("%s@%d", r.IdempotencyKey, then.Seq)
-		r.IdempotencyWindow = 0 // the state is enough
+		r.IdempotencyWindow = 0 // the revision suffices
 	}
 	return newSource(name, then, data), nil
 }
 
 func (s *Service) editOnce(ctx context.Context, w *content.Wiki, a wiki.Access, r EditRequest, base *Source) (EditResult, error) {
-	name, file, err := s.followed(ctx, w, r.Name)
+	name, file, err := s.lookupRenamed(ctx, w, r.Name)
 	if err != nil {
 		return EditResult{}, err
 	}
@@ -123,11 +121,11 @@ func (s *Service) editOnce(ctx context.Context, w *content.Wiki, a wiki.Access, 
 		return done, nil
 	}
 	done.Saved, err = commit(ctx, w, a, r.Write, content.Request{
-		Message: message(r.Message, "Update %s", name),
+		Message: commitMessage(r.Message, "Update %s", name),
 		Edits:   []content.Edit{{Op: content.Put, Path: file.Path, Data: nonNil(edit.KeepStyle(stored, []byte(doc.Text))), Base: file.Blob, Strict: true}},
 	})
 	done.Merged = base != nil && base.File.Blob != file.Blob
-	return done, planned(err)
+	return done, markOutdated(err)
 }
 
 // applyAll applies the edits of a request in order. It sets already for those

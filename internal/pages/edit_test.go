@@ -68,7 +68,7 @@ func TestApplyEdits(t *testing.T) {
 	}
 }
 
-// What others did meanwhile stays, and what they did to the same lines is shown.
+// Edits keep what others changed meanwhile, and conflict on the same lines.
 func TestStaleEdits(t *testing.T) {
 	w := newWorld(t)
 	w.put("Plan", plan)
@@ -98,26 +98,26 @@ func TestStaleEdits(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err := apply(edit.Edit{Op: edit.SetMeta, Text: "status: other"}); !errors.Is(err, wiki.ErrConflict) {
-		t.Errorf("the key was changed since: %v", err)
+		t.Errorf("the key was changed meanwhile: %v", err)
 	}
 }
 
-// Who read a part of a page can overwrite no more than that.
-func TestEditsOfCutReads(t *testing.T) {
+// A writer who has read part of a page can only overwrite that part.
+func TestEditsOfPartialReads(t *testing.T) {
 	w := newWorld(t)
 	w.put("Plan", plan)
 	r := EditRequest{Name: "Plan", Base: w.page("Plan").File.Blob, Seen: &edit.Lines{From: 10, To: 14}, Edits: []edit.Edit{{Op: edit.ReplaceSection, Section: "Tasks", Text: "x", All: true}}}
 	if _, err := w.ApplyEdits(w.ctx, w.editor, r); !errors.Is(err, wiki.ErrPreconditionRequired) || !strings.Contains(err.Error(), "lines 10-18") {
 		t.Errorf("%v", err)
 	}
-	r.Seen.To = 17 // the blank line after it has not been shown
+	r.Seen.To = 17 // without the blank line after it
 	if _, err := w.ApplyEdits(w.ctx, w.editor, r); err != nil {
 		t.Error(err)
 	}
 }
 
-// A retry does once what it was sent to do; the same edit after a revert, or
-// after its window, is a new one.
+// A retry is applied once. The same edit after a revert, or after its window, is a
+// new request.
 func TestRetriedEdits(t *testing.T) {
 	w := newWorld(t)
 	w.put("Log", "# Log\n")
@@ -148,7 +148,7 @@ func TestRetriedEdits(t *testing.T) {
 	if done := send("", "m", "- a"); !done.Unchanged {
 		t.Errorf("twice: %+v", done.Saved)
 	}
-	for range 61 { // the clock goes on by a second at each look
+	for range 61 { // each call advances the clock by a second
 		w.now()
 	}
 	send("", "n", "- d")

@@ -8,35 +8,34 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// Kind is what a path of the wiki leads to.
+// Kind is the kind of a path.
 type Kind int
 
 // The kinds.
 const (
 	KindPage   Kind = iota
 	KindFile        // an attachment
-	KindFolder      // no page, but pages below
+	KindFolder      // not a page, but there are pages below it
 )
 
-// Found is what a path leads to.
+// Found is the result of Find.
 type Found struct {
 	Kind Kind
-	Path string // page name, file path or folder, as it is spelled
+	Path string // page name, file path or folder in its canonical spelling
 }
 
-// Find says what a path (unescaped, without leading slash) leads to: a file of
-// that very name, else a page, else a folder. A page may be asked for by its
-// file's name, with ".md". Another spelling and a former name are a
-// *wiki.Redirect (which keeps neither query nor suffix: the caller adds them);
-// otherwise ErrNotFound, or ErrInvalid for names that cannot be. What exists is
-// found without a statement.
+// Find resolves a path (unescaped, without leading slash): a file with exactly
+// that name, else a page (with or without ".md"), else a folder. Another spelling
+// or a former name is a *wiki.Redirect without query and suffix. ErrNotFound if
+// nothing matches, ErrInvalid for impossible names. It runs no statement for
+// existing paths.
 func (s *Service) Find(ctx context.Context, a wiki.Access, path string) (Found, error) {
 	w, release, err := s.open(ctx, a, wiki.Read)
 	if err != nil {
 		return Found{}, err
 	}
 	defer release()
-	if !sound(path) {
+	if !isServable(path) {
 		if _, err := wiki.ParsePageName(path); err != nil {
 			return Found{}, err
 		}
@@ -52,10 +51,10 @@ func (s *Service) Find(ctx context.Context, a wiki.Access, path string) (Found, 
 		}
 		return f, nil
 	}
-	return Found{}, d.former(ctx, w, path)
+	return Found{}, d.redirectOrMissing(ctx, w, path)
 }
 
-// find looks for a path, the spelling that was asked for before others.
+// find looks a path up. An exact spelling goes before others.
 func (d *directory) find(asked string) (Found, bool) {
 	trimmed := strings.Trim(asked, "/")
 	file, isFile := d.file(trimmed)
@@ -73,9 +72,9 @@ func (d *directory) find(asked string) (Found, bool) {
 	return Found{}, false
 }
 
-// former answers for a path that leads nowhere: a redirect to where it was
-// moved, or why there is nothing.
-func (d *directory) former(ctx context.Context, w *content.Wiki, asked string) error {
+// redirectOrMissing returns the error for a path that doesn't exist: a redirect
+// if it was moved, else ErrNotFound or ErrInvalid.
+func (d *directory) redirectOrMissing(ctx context.Context, w *content.Wiki, asked string) error {
 	name, invalid := wiki.ParsePageName(asked)
 	if invalid != nil {
 		return invalid

@@ -7,16 +7,16 @@ import (
 	"robot.wtf/internal/markdown"
 )
 
-// frontMatter is a page's front matter, nil if it has none that can be read.
+// frontMatter returns a page's front matter, nil if it has none or it is invalid.
 func frontMatter(source []byte) map[string]any {
 	props, err := markdown.FrontMatter(source)
 	if err != nil {
-		return nil // the page's notices say why
+		return nil // the rendered page has a notice
 	}
 	return props
 }
 
-// hasCategory reports a front matter with the category, alone or in a list.
+// hasCategory reports whether front matter has a category, alone or in a list.
 func hasCategory(props map[string]any, category string) bool {
 	list, ok := props["category"].([]any)
 	if !ok {

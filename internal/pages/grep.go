@@ -13,36 +13,36 @@ import (
 
 // A GrepRequest looks for a pattern in the lines of all pages.
 type GrepRequest struct {
-	Pattern string // text, whatever its case; RE2 syntax where Regex is set
+	Pattern string // text, ignoring case, or with Regex an RE2 expression
 	Regex   bool
 	Prefix  string // of page names
 	Context int    // lines around each match
 	Limit   int    // matches
-	// After is the match to go on after, as "page:line"; "" for the first.
+	// After is the match to continue after, as "page:line"; "" to start.
 	After string
 }
 
-// A Match is a line that has the pattern, with those around it.
+// A Match is a matching line with its context.
 type Match struct {
 	Page     wiki.PageName
 	Revision string // blob id
 	Line     int
-	Lines    []string // without their ends
+	Lines    []string // without line ends
 	First    int      // number of the first of Lines
 }
 
-// GrepResult is what was found.
+// GrepResult holds the matches of a GrepRequest.
 type GrepResult struct {
 	Matches []Match
-	More    string // After of the next request, "" at the end
-	Cut     bool   // not all pages were looked at in time: go on with More
+	More    string // After for the next request, "" at the end
+	Cut     bool   // the time limit was reached: continue with More
 }
 
-// grepPatience bounds the time of one request: RE2 takes time linear in the
-// text, but a wiki may have 50 MB of it.
-const grepPatience = 2 * time.Second
+// maxGrepTime bounds one request: RE2 takes time linear in the text, but a wiki
+// can have 50 MB of it.
+const maxGrepTime = 2 * time.Second
 
-// Grep finds lines. ErrInvalid for a pattern that is none.
+// Grep finds lines that match. ErrInvalid for an invalid pattern.
 func (s *Service) Grep(ctx context.Context, a wiki.Access, r GrepRequest) (GrepResult, error) {
 	w, d, release, err := s.openDirectory(ctx, a, wiki.Read)
 	if err != nil {
@@ -56,7 +56,7 @@ func (s *Service) Grep(ctx context.Context, a wiki.Access, r GrepRequest) (GrepR
 	prefix := wiki.Key(strings.TrimPrefix(r.Prefix, "/"))
 	fromPage, fromLine := "", 0
 	if i := strings.LastIndexByte(r.After, ':'); i > 0 {
-		fromPage, fromLine = r.After[:i], atoi(r.After[i+1:])
+		fromPage, fromLine = r.After[:i], parseLineNumber(r.After[i+1:])
 	}
 	var out GrepResult
 	begun := time.Now()
@@ -65,7 +65,7 @@ func (s *Service) Grep(ctx context.Context, a wiki.Access, r GrepRequest) (GrepR
 		if !ok || !strings.HasPrefix(wiki.Key(string(name)), prefix) || string(name) < fromPage {
 			continue
 		}
-		if time.Since(begun) > grepPatience {
+		if time.Since(begun) > maxGrepTime {
 			out.Cut = true
 			return out, nil
 		}
@@ -87,7 +87,7 @@ func (s *Service) Grep(ctx context.Context, a wiki.Access, r GrepRequest) (GrepR
 	return out, nil
 }
 
-func atoi(text string) (n int) {
+func parseLineNumber(text string) (n int) {
 	for _, c := range text {
 		if c < '0' || c > '9' || n > 1e9 {
 			return 0
@@ -103,17 +103,17 @@ func grepPattern(r GrepRequest) (*regexp.Regexp, error) {
 		text = "(?i)" + regexp.QuoteMeta(text)
 	}
 	if r.Pattern == "" || len(text) > 1000 {
-		return nil, wiki.Problemf(wiki.ErrInvalid, "pattern", "A pattern has 1 to 1000 characters.")
+		return nil, wiki.Problemf(wiki.ErrInvalid, "pattern", "A pattern has 1 to 1,000 characters.")
 	}
 	pattern, err := regexp.Compile(text)
 	if err != nil {
-		return nil, wiki.Problemf(wiki.ErrInvalid, "pattern", "This is no regular expression (RE2): %s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+		return nil, wiki.Problemf(wiki.ErrInvalid, "pattern", "Invalid regular expression (RE2 syntax): %s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
 	}
 	return pattern, nil
 }
 
-// grepText adds the matches of one page, and says whether there are more than
-// were wanted.
+// grepText adds the matches of one page. It reports whether there are more than
+// the limit.
 func grepText(out *GrepResult, pattern *regexp.Regexp, name wiki.PageName, blob, text string, after int, r GrepRequest) bool {
 	if !pattern.MatchString(text) && !strings.ContainsAny(r.Pattern, `^$\`) {
 		return false

@@ -11,7 +11,7 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// An import may bring files with a leading dot. They stay in the repository and
+// An import can contain files with a leading dot. They stay in the repository and
 // are never served.
 func TestHiddenFilesAreNeverServed(t *testing.T) {
 	w := newWorld(t)
@@ -74,7 +74,7 @@ func TestHiddenFilesAreNeverServed(t *testing.T) {
 	say(w.Graph(w.ctx, w.owner))
 	for _, a := range answers {
 		if strings.Contains(a, canary) {
-			t.Errorf("it is told: %s", a)
+			t.Errorf("leaked: %s", a)
 		}
 	}
 	if _, err := w.Save(w.ctx, w.editor, SaveRequest{Name: ".secret", Text: []byte("x"), Precondition: Precondition{Base: res.Commit.ID}}); !errors.Is(err, wiki.ErrInvalid) {
@@ -82,7 +82,7 @@ func TestHiddenFilesAreNeverServed(t *testing.T) {
 	}
 }
 
-// A rename rewrites pages that others are writing: neither loses.
+// A rename rewrites pages while others edit them, and nothing is lost.
 func TestRenameWhileOthersWrite(t *testing.T) {
 	w := newWorld(t)
 	w.put("Target", "x\n")
@@ -140,9 +140,9 @@ func TestRenameWhileOthersWrite(t *testing.T) {
 	}
 }
 
-// What a read costs does not grow with the wiki: each statement allocates some
-// fifty times, so that one for each page would show.
-func TestReadsDoNotGrowWithTheWiki(t *testing.T) {
+// The cost of a read doesn't grow with the wiki. Each statement allocates about 50
+// times, so a statement per page would show.
+func TestReadCostIsIndependentOfWikiSize(t *testing.T) {
 	w := newWorld(t)
 	cost := map[string]float64{}
 	reads := map[string]func() error{
@@ -170,7 +170,7 @@ func TestReadsDoNotGrowWithTheWiki(t *testing.T) {
 	}
 }
 
-// fill makes pages P0 to P{n-1} in one commit.
+// fill creates pages P0 to P{n-1} in one commit.
 func fill(w *world, n int) {
 	w.t.Helper()
 	c, release, err := w.open(w.ctx, w.owner, wiki.Edit)

@@ -14,9 +14,9 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// History lists a page's (or attachment's) revisions, newest first, those
-// before a seq (0 for all). path is a page name or a file path; former and
-// deleted names are found.
+// History lists the revisions of a page or attachment before a commit number (0
+// for all), newest first. path is a page name or a file path, which may be a
+// former or deleted one.
 func (s *Service) History(ctx context.Context, a wiki.Access, path string, before int64, limit int) ([]wiki.Revision, error) {
 	w, release, err := s.open(ctx, a, wiki.Read)
 	if err != nil {
@@ -27,8 +27,8 @@ func (s *Service) History(ctx context.Context, a wiki.Access, path string, befor
 	return revisions, err
 }
 
-// HistoryBy is History of the revisions that the filter's Author and Agents
-// choose; it reads Before and Limit besides. There may be none.
+// HistoryBy is History filtered by Author and Agents. Of the filter's other
+// fields it uses Before and Limit. The result can be empty.
 func (s *Service) HistoryBy(ctx context.Context, a wiki.Access, path string, f LogFilter) ([]wiki.Revision, error) {
 	w, release, err := s.open(ctx, a, wiki.Read)
 	if err != nil {
@@ -42,7 +42,7 @@ func (s *Service) HistoryBy(ctx context.Context, a wiki.Access, path string, f L
 	var file string
 	if len(candidates) == 1 {
 		file = candidates[0]
-	} else if file, _, err = s.history(ctx, w, path, 0, 1); err != nil { // none is there now
+	} else if file, _, err = s.history(ctx, w, path, 0, 1); err != nil { // no current file has the path
 		return nil, err
 	}
 	revisions, err := w.HistoryBy(ctx, file, f)
@@ -52,7 +52,7 @@ func (s *Service) HistoryBy(ctx context.Context, a wiki.Access, path string, f L
 	return revisions, err
 }
 
-// Authors lists the people and agents whose changes can be asked for by name.
+// Authors lists the people and agents whose changes can be filtered by name.
 func (s *Service) Authors(ctx context.Context, a wiki.Access) (Authors, error) {
 	w, release, err := s.open(ctx, a, wiki.Read)
 	if err != nil {
@@ -62,7 +62,8 @@ func (s *Service) Authors(ctx context.Context, a wiki.Access) (Authors, error) {
 	return w.Authors(ctx)
 }
 
-// history finds a file of any spelling, present or past, with its revisions.
+// history finds a current or former file by its path in any spelling, with its
+// revisions.
 func (s *Service) history(ctx context.Context, w *content.Wiki, path string, before int64, limit int) (string, []wiki.Revision, error) {
 	candidates, err := s.locate(ctx, w, path)
 	if err != nil {
@@ -78,38 +79,38 @@ func (s *Service) history(ctx context.Context, w *content.Wiki, path string, bef
 	return "", nil, noPage(wiki.PageName(path))
 }
 
-// locate gives the files that a path may mean: the one that is there now, or
-// else the page and the attachment that may have been.
+// locate returns the files that a path can mean: the current one, or else the
+// former page and the former attachment.
 func (s *Service) locate(ctx context.Context, w *content.Wiki, path string) ([]string, error) {
 	d, err := s.directory(ctx, w)
 	if err != nil {
 		return nil, err
 	}
 	trimmed := strings.Trim(path, "/")
-	if f, ok := d.find(trimmed); ok && sound(trimmed) && f.Kind != KindFolder {
+	if f, ok := d.find(trimmed); ok && isServable(trimmed) && f.Kind != KindFolder {
 		if f.Kind == KindPage {
 			return []string{wiki.PageName(f.Path).File()}, nil
 		}
 		return []string{f.Path}, nil
 	}
 	name, invalid := wiki.ParsePageName(path)
-	if invalid != nil && !sound(trimmed) {
+	if invalid != nil && !isServable(trimmed) {
 		return nil, invalid
 	}
 	var files []string
 	if invalid == nil {
 		files = append(files, name.File())
 	}
-	if raw := strings.TrimSuffix(trimmed, ".md") + ".md"; sound(raw) && raw != name.File() {
+	if raw := strings.TrimSuffix(trimmed, ".md") + ".md"; isServable(raw) && raw != name.File() {
 		files = append(files, raw)
 	}
-	if !strings.HasSuffix(trimmed, ".md") && sound(trimmed) && trimmed != "" {
+	if !strings.HasSuffix(trimmed, ".md") && isServable(trimmed) && trimmed != "" {
 		files = append(files, trimmed)
 	}
 	return files, nil
 }
 
-// Changelog lists commits, without what they did to hidden files.
+// Changelog lists commits without their changes to hidden files.
 func (s *Service) Changelog(ctx context.Context, a wiki.Access, f LogFilter) ([]wiki.Commit, error) {
 	w, release, err := s.open(ctx, a, wiki.Read)
 	if err != nil {
@@ -118,13 +119,13 @@ func (s *Service) Changelog(ctx context.Context, a wiki.Access, f LogFilter) ([]
 	defer release()
 	commits, err := w.Log(ctx, f)
 	for i := range commits {
-		commits[i].Changes = shown(commits[i].Changes)
+		commits[i].Changes = visibleChanges(commits[i].Changes)
 	}
 	return commits, err
 }
 
-// shown drops the changes of hidden files.
-func shown(changes []wiki.Change) []wiki.Change {
+// visibleChanges drops the changes of hidden files.
+func visibleChanges(changes []wiki.Change) []wiki.Change {
 	if !slices.ContainsFunc(changes, func(c wiki.Change) bool { return wiki.Hidden(c.Path) }) {
 		return changes
 	}
@@ -137,11 +138,11 @@ func shown(changes []wiki.Change) []wiki.Change {
 	return list
 }
 
-// commitByID finds a commit by what somebody typed or linked.
+// commitByID finds a commit by an id that someone typed or linked.
 func commitByID(ctx context.Context, w *content.Wiki, id string) (wiki.Commit, error) {
 	id = strings.ToLower(strings.TrimSpace(id))
 	if len(id) < 7 || len(id) > 40 || strings.Trim(id, "0123456789abcdef") != "" {
-		return wiki.Commit{}, wiki.Problemf(wiki.ErrInvalid, "revision", "The id of a commit is 7 to 40 hexadecimal digits.")
+		return wiki.Commit{}, wiki.Problemf(wiki.ErrInvalid, "revision", "A commit id has 7 to 40 hexadecimal digits.")
 	}
 	c, err := w.CommitByID(ctx, id)
 	if errors.Is(err, wiki.ErrNotFound) {
@@ -155,20 +156,21 @@ type BlameLine struct {
 	Line     int
 	Text     string
 	Revision wiki.Revision
-	// Before says that the line is at least as old as Revision, the last one
-	// that was looked at: blame goes back at most 500 revisions, 64 MB and 2 s.
+	// Before reports that the line is at least as old as Revision: blame goes
+	// back at most 500 revisions, 64 MB and 2 s.
 	Before bool
 }
 
 const (
 	maxBlamed     = 500
 	maxBlameBytes = 64 << 20
-	// blamePatience is for texts that are slow to compare: anyone may ask.
-	blamePatience = 2 * time.Second
+	// maxBlameTime bounds the work for texts that are slow to compare.
+	maxBlameTime  = 2 * time.Second
 	maxBlameLines = 30_000
 )
 
-// Blame says who last changed each line; ErrTooLarge over 30,000 lines.
+// Blame returns the revision that last changed each line. ErrTooLarge over 30,000
+// lines.
 func (s *Service) Blame(ctx context.Context, a wiki.Access, name, revision string) ([]BlameLine, error) {
 	w, release, err := s.open(ctx, a, wiki.Read)
 	if err != nil {
@@ -180,11 +182,11 @@ func (s *Service) Blame(ctx context.Context, a wiki.Access, name, revision strin
 		return nil, err
 	}
 	if revision != "" {
-		asked, _, err := at(ctx, w, file, revision)
+		asked, _, err := readRevision(ctx, w, file, revision)
 		if err != nil {
 			return nil, err
 		}
-		// The history may be longer than what was read of it: read from there.
+		// The revision may be older than what was read.
 		if revisions, err = w.History(ctx, file, asked.Seq+1, maxBlamed+1); err != nil {
 			return nil, err
 		}
@@ -198,22 +200,22 @@ func (s *Service) Blame(ctx context.Context, a wiki.Access, name, revision strin
 	return blame(ctx, w, revisions)
 }
 
-// blame walks back from the first revision. Lines that are not the same in the
-// revision before were made by the one at hand.
+// blame walks back from the newest revision. A line that isn't in the previous
+// revision was written by the current one.
 func blame(ctx context.Context, w *content.Wiki, revisions []wiki.Revision) ([]BlameLine, error) {
 	text, err := w.Blob(ctx, revisions[0].New)
 	if err != nil {
 		return nil, err
 	}
 	if isBinary(text) {
-		return nil, wiki.Problemf(wiki.ErrInvalid, "", "This file has no lines.")
+		return nil, wiki.Problemf(wiki.ErrInvalid, "", "Line authors are only available for text files.")
 	}
 	if n := bytes.Count(text, []byte("\n")); n > maxBlameLines {
-		return nil, wiki.Problemf(wiki.ErrTooLarge, "", "This page has %d lines; who wrote which is shown of up to %d. Its history shows each change.", n, maxBlameLines)
+		return nil, wiki.Problemf(wiki.ErrTooLarge, "", "This page has %d lines. Line authors are only available up to %d lines; the history shows each change.", n, maxBlameLines)
 	}
 	begun := time.Now()
 	var lines []BlameLine
-	open := map[int]int{} // line of the text at hand, from 1 -> index in lines
+	open := map[int]int{} // line number in the current text -> index in lines
 	for line := range strings.Lines(edit.Normalize(text)) {
 		lines = append(lines, BlameLine{Line: len(lines) + 1, Text: strings.TrimSuffix(line, "\n")})
 		open[len(lines)] = len(lines) - 1
@@ -221,7 +223,7 @@ func blame(ctx context.Context, w *content.Wiki, revisions []wiki.Revision) ([]B
 	bytesRead := 0
 	for i, r := range revisions {
 		last := i+1 == len(revisions) || revisions[i+1].New == ""
-		bounded := i+1 == maxBlamed || bytesRead > maxBlameBytes || time.Since(begun) > blamePatience
+		bounded := i+1 == maxBlamed || bytesRead > maxBlameBytes || time.Since(begun) > maxBlameTime
 		if last || bounded {
 			for _, n := range open {
 				lines[n].Revision, lines[n].Before = r, !last
@@ -236,7 +238,7 @@ func blame(ctx context.Context, w *content.Wiki, revisions []wiki.Revision) ([]B
 			return nil, err
 		}
 		bytesRead += len(before)
-		kept := origins(before, text)
+		kept := lineOrigins(before, text)
 		still := make(map[int]int, len(open))
 		for line, n := range open {
 			if old := kept[line-1]; old > 0 {
@@ -252,22 +254,22 @@ func blame(ctx context.Context, w *content.Wiki, revisions []wiki.Revision) ([]B
 	return lines, nil
 }
 
-// ended gives a text's last line its end: whoever writes after it has not
-// written it anew.
-func ended(text string) string {
+// withFinalNewline ends the last line, so that appending to a text doesn't change
+// its last line.
+func withFinalNewline(text string) string {
 	if text != "" && !strings.HasSuffix(text, "\n") {
 		text += "\n"
 	}
 	return text
 }
 
-// origins says of each line of a text which line of the one before it was, from
-// 1; 0 for those that are new.
-func origins(before, text []byte) []int {
-	return merge.Origins([]byte(ended(edit.Normalize(before))), []byte(ended(edit.Normalize(text))))
+// lineOrigins returns for each line of a text its line number in the previous
+// text, 0 for new lines.
+func lineOrigins(before, text []byte) []int {
+	return merge.Origins([]byte(withFinalNewline(edit.Normalize(before))), []byte(withFinalNewline(edit.Normalize(text))))
 }
 
-// CommitCounts counts what each grant and token of the wiki has committed, by its id.
+// CommitCounts returns the number of commits of each grant and token, by its id.
 func (s *Service) CommitCounts(ctx context.Context, a wiki.Access) (map[string]int, error) {
 	w, release, err := s.open(ctx, a, wiki.Read)
 	if err != nil {

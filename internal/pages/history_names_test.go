@@ -7,8 +7,8 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// What can be no page's name has no history, and is refused in words.
-func TestHistoryOfNoName(t *testing.T) {
+// History of an impossible page name fails with a message for people.
+func TestHistoryOfInvalidName(t *testing.T) {
 	w := newWorld(t)
 	for _, name := range []string{"", "/", ".md", "/.md", "x/.md", "..", ".git", "a\x00b", "[x].md", "#"} {
 		list, err := w.HistoryBy(w.ctx, w.owner, name, LogFilter{})

@@ -12,8 +12,8 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// extensionTypes are the types of names whose content does not say what it is.
-// The system's own table is not asked: it differs between machines.
+// extensionTypes maps extensions to types, for content that sniffing can't
+// identify. The system's table isn't used, because it differs between machines.
 var extensionTypes = map[string]string{
 	".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".gif": "image/gif", ".webp": "image/webp",
 	".svg": "image/svg+xml", ".html": "text/html", ".htm": "text/html", ".xhtml": "application/xhtml+xml",
@@ -62,14 +62,12 @@ func imageByName(name string) bool { return raster.Supports(typeOf(name, nil)) }
 // bytes a pixel, 160 MB.
 const maxPixels = 40_000_000
 
-// thumbnailSizes are those that are made. Whoever asks for one picture in a
-// thousand sizes makes us decode it as often as there are steps, and fills the
-// cache with no more than these.
+// thumbnailSizes lists the sizes that are generated. It bounds the work and the
+// cache entries that requests for one image in many sizes can cause.
 var thumbnailSizes = [...]int{16, 24, 32, 40, 48, 64, 80, 96, 128, 160, 240, 320, 480, 640, 800, 1200, 1600}
 
-// thumbnailSize is the largest step that fits into a size, the smallest for
-// what is under it.
-func thumbnailSize(asked int) int {
+// roundThumbnailSize returns the largest size that fits, or the smallest.
+func roundThumbnailSize(asked int) int {
 	fits := thumbnailSizes[0]
 	for _, step := range thumbnailSizes {
 		if step <= asked {
@@ -79,15 +77,15 @@ func thumbnailSize(asked int) int {
 	return fits
 }
 
-// A thumbnail is an image re-encoded.
+// A thumbnail is a re-encoded image.
 type thumbnail struct{ raster.Picture }
 
 func (t *thumbnail) weight() uint32 { return uint32(len(t.Data) + 100) }
 
-// Thumbnail gives an image re-encoded to fit a square of size pixels (16 to
-// 1,600, in steps); size 0 re-encodes at its own size, without metadata. Bombs are
-// ErrTooLarge; what is no image is ErrInvalid. Of an animation it is the first
-// picture.
+// Thumbnail re-encodes an image to fit a square of size pixels (16 to 1,600, in
+// steps), or at its own size without metadata if size is 0. Of an animation it
+// returns the first frame. ErrTooLarge for images with too many pixels, ErrInvalid
+// for files that aren't images.
 func (s *Service) Thumbnail(ctx context.Context, a wiki.Access, path, revision string, size int) (data []byte, mime string, err error) {
 	w, release, err := s.open(ctx, a, wiki.Read)
 	if err != nil {
@@ -95,7 +93,7 @@ func (s *Service) Thumbnail(ctx context.Context, a wiki.Access, path, revision s
 	}
 	defer release()
 	if size != 0 {
-		size = thumbnailSize(size)
+		size = roundThumbnailSize(size)
 	}
 	f, data, err := s.readAttachment(ctx, w, path, revision)
 	if err != nil {

@@ -15,27 +15,27 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// An Upload is a repository as it was sent, a git bundle or a zip, in a file. It
-// has to be closed.
+// An Upload is an uploaded repository, a git bundle or a zip, in a file. It must
+// be closed.
 type Upload struct {
-	dir  string // holds the file and what is made of it
+	dir  string // holds the file and what is extracted from it
 	size int64
 }
 
-// Close removes what was sent.
+// Close removes the upload's files.
 func (u *Upload) Close() error { return os.RemoveAll(u.dir) }
 
 func (u *Upload) path(name string) string { return filepath.Join(u.dir, name) }
 
-// Receive stores a repository that its sender would import into a wiki: a git
-// bundle, or a zip of a repository. Nothing is looked at but its first bytes.
+// Receive stores an upload for Import: a git bundle, or a zip of a repository. It
+// doesn't examine it.
 func (s *Service) Receive(ctx context.Context, a wiki.Access, in io.Reader) (*Upload, error) {
 	w, release, err := s.openImport(ctx, a)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	if err := freshOnly(ctx, w); err != nil {
+	if err := requireOnlySeeds(ctx, w); err != nil {
 		return nil, err
 	}
 	dir, err := s.content.MkdirTemp("import-")
@@ -49,7 +49,7 @@ func (s *Service) Receive(ctx context.Context, a wiki.Access, in io.Reader) (*Up
 	return u, nil
 }
 
-// openImport opens the wiki for who may replace all of it.
+// openImport opens the wiki for a caller with the right to replace its content.
 func (s *Service) openImport(ctx context.Context, a wiki.Access) (*content.Wiki, func(), error) {
 	if err := a.Allow(wiki.Configure); err != nil {
 		return nil, nil, err
@@ -60,8 +60,8 @@ func (s *Service) openImport(ctx context.Context, a wiki.Access) (*content.Wiki,
 	return s.open(ctx, a, wiki.Configure)
 }
 
-// CanImport reports whether the wiki can take a repository: it has its first pages
-// and nothing else, and there is a git.
+// CanImport reports whether a repository can be imported: the wiki has only its
+// seed pages, and git is installed.
 func (s *Service) CanImport(ctx context.Context, a wiki.Access) (bool, error) {
 	w, release, err := s.open(ctx, a, wiki.Configure)
 	if err != nil {
@@ -74,7 +74,8 @@ func (s *Service) CanImport(ctx context.Context, a wiki.Access) (bool, error) {
 	return w.HasOnlySeeds(ctx)
 }
 
-// ImportProblems are all that an import was refused for, if it was.
+// ImportProblems returns the reasons why an import was rejected, nil for other
+// errors.
 func ImportProblems(err error) []string {
 	var refused *gitrepo.Refused
 	if errors.As(err, &refused) {
@@ -83,9 +84,9 @@ func ImportProblems(err error) []string {
 	return nil
 }
 
-func freshOnly(ctx context.Context, w *content.Wiki) error {
-	fresh, err := w.HasOnlySeeds(ctx)
-	if err == nil && !fresh {
+func requireOnlySeeds(ctx context.Context, w *content.Wiki) error {
+	onlySeeds, err := w.HasOnlySeeds(ctx)
+	if err == nil && !onlySeeds {
 		err = content.ErrHasEdits
 	}
 	return err
@@ -102,32 +103,32 @@ func (u *Upload) store(in io.Reader, max int64) error {
 		return err
 	}
 	if u.size > max {
-		return wiki.Problemf(wiki.ErrTooLarge, "file", "A repository may have %d MB.", max>>20)
+		return wiki.Problemf(wiki.ErrTooLarge, "file", "This repository is too large. The limit is %d MB.", max>>20)
 	}
 	return f.Close()
 }
 
-// An ImportStep is how far an import is.
+// An ImportStep is the progress of an import.
 type ImportStep struct {
 	What        string // "Checking every object"
-	Done, Total int    // 0 while that is not known
+	Done, Total int    // 0 if unknown
 }
 
-// An ImportResult is what an import came to.
+// An ImportResult is the result of an import.
 type ImportResult struct {
 	Commits, Objects int
 	Pages            int
 	Head             string
-	Left             []string // branches and tags that were not taken
-	Renamed          []string // "old -> new": names that look-ups could not tell apart
-	HasHome          bool     // there is a page Home
+	Left             []string // branches and tags that were left out
+	Renamed          []string // "old -> new": names that differed only in spelling
+	HasHome          bool     // the page Home exists
 }
 
-// Import makes an uploaded repository the history of a wiki that holds only its
-// first pages, object for object. *gitrepo.Refused lists what keeps it from
-// being taken; then, as after any failure, nothing is changed. trusted says that
-// the commits' authors are who they say, for the operator alone. Progress may be
-// nil. One import runs at a time.
+// Import makes an uploaded repository the history of a wiki that has only its
+// seed pages, and keeps every object. *gitrepo.Refused lists the reasons why it
+// can't be imported. A failed import changes nothing. trusted accepts the commits'
+// authors as they are; only the operator can set it. progress may be nil. One
+// import runs at a time.
 func (s *Service) Import(ctx context.Context, a wiki.Access, u *Upload, trusted bool, progress func(ImportStep)) (ImportResult, error) {
 	w, release, err := s.openImport(ctx, a)
 	if err != nil {
@@ -138,26 +139,26 @@ func (s *Service) Import(ctx context.Context, a wiki.Access, u *Upload, trusted 
 		progress = func(ImportStep) {}
 	}
 	if trusted && !a.Caller().Operator {
-		return ImportResult{}, wiki.Problemf(wiki.ErrDenied, "", "Only the operator can vouch for the authors of an import.")
+		return ImportResult{}, wiki.Problemf(wiki.ErrDenied, "", "Only the operator can mark the authors of an import as trusted.")
 	}
 	ctx, cancel := s.mirror.Context(ctx)
 	defer cancel()
 	if !s.imports.TryAcquire(1) {
-		progress(ImportStep{What: "Waiting for another import to end"})
+		progress(ImportStep{What: "Waiting for another import to finish"})
 		if err := s.imports.Acquire(ctx, 1); err != nil {
 			return ImportResult{}, err
 		}
 	}
 	defer s.imports.Release(1)
-	i := importing{s: s, w: w, a: a, u: u, trusted: trusted, progress: progress}
+	i := importRun{s: s, w: w, a: a, u: u, trusted: trusted, progress: progress}
 	if err := i.run(ctx); err != nil {
 		return ImportResult{}, fmt.Errorf("pages: import into %s: %w", w.Slug(), err)
 	}
 	return i.result, nil
 }
 
-// importing is one import.
-type importing struct {
+// An importRun is one import in progress.
+type importRun struct {
 	s        *Service
 	w        *content.Wiki
 	a        wiki.Access
@@ -167,8 +168,8 @@ type importing struct {
 	result   ImportResult
 }
 
-func (i *importing) run(ctx context.Context) error {
-	if err := freshOnly(ctx, i.w); err != nil {
+func (i *importRun) run(ctx context.Context) error {
+	if err := requireOnlySeeds(ctx, i.w); err != nil {
 		return err
 	}
 	i.progress(ImportStep{What: "Checking every object"})
@@ -187,7 +188,7 @@ func (i *importing) run(ctx context.Context) error {
 		return err
 	}
 	if l := i.a.Site().Limits; int64(rest.Len())+plan.Bytes() > l.HistoryBytes {
-		return &gitrepo.Refused{Reasons: []string{fmt.Sprintf("With its history it has %d MB; this wiki may have %d MB.", (int64(rest.Len())+plan.Bytes())>>20, l.HistoryBytes>>20)}}
+		return &gitrepo.Refused{Reasons: []string{fmt.Sprintf("The repository has %d MB with its history. The limit of this wiki is %d MB.", (int64(rest.Len())+plan.Bytes())>>20, l.HistoryBytes>>20)}}
 	}
 	err = i.w.Import(ctx, plan, content.ImportData{
 		Blobs: received.Objects, Rest: rest.Bytes(),
@@ -209,8 +210,8 @@ func (i *importing) run(ctx context.Context) error {
 	return nil
 }
 
-// receive puts what was sent into a repository of its own, and checks it.
-func (i *importing) receive(ctx context.Context) (*gitrepo.Received, error) {
+// receive unpacks the upload into a repository of its own and verifies it.
+func (i *importRun) receive(ctx context.Context) (*gitrepo.Received, error) {
 	f, err := os.Open(i.u.path("upload"))
 	if err != nil {
 		return nil, err
@@ -218,7 +219,7 @@ func (i *importing) receive(ctx context.Context) (*gitrepo.Received, error) {
 	defer f.Close()
 	git, max := i.s.mirror.Git(), 2*i.a.Site().Limits.HistoryBytes
 	archive, err := zip.NewReader(f, i.u.size)
-	if err != nil { // no zip
+	if err != nil { // not a zip
 		if _, err := f.Seek(0, io.SeekStart); err != nil {
 			return nil, err
 		}
@@ -241,12 +242,12 @@ func (i *importing) receive(ctx context.Context) (*gitrepo.Received, error) {
 	return git.Receive(ctx, i.u.path("received.git"), bundle, max)
 }
 
-func (i *importing) plan(ctx context.Context, r *gitrepo.Received) (*content.Import, error) {
+func (i *importRun) plan(ctx context.Context, r *gitrepo.Received) (*content.Import, error) {
 	commits, err := r.Mainline(ctx)
 	if err != nil {
 		return nil, err
 	}
-	// Commits made by a service such as this one tell what was moved.
+	// Commits made by this software record moves.
 	var here, elsewhere []gitrepo.RawCommit
 	for _, c := range commits {
 		if content.MadeHere(c) {

@@ -20,7 +20,7 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// fresh is another new wiki of the world's service, with its first pages.
+// fresh creates another wiki with its seed pages.
 func (w *world) fresh(slug string) *world {
 	w.t.Helper()
 	other := w.another(slug, wiki.DefaultLimits)
@@ -55,7 +55,7 @@ func (w *world) mustImport(file string) ImportResult {
 	return r
 }
 
-// bundleOf makes a bundle of a repository.
+// bundleOf creates a bundle of a repository.
 func bundleOf(t testing.TB, repo string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "bundle")
@@ -63,9 +63,9 @@ func bundleOf(t testing.TB, repo string) string {
 	return file
 }
 
-// sameObjects wants a wiki's repository to lead to the same objects as another
-// from the same commit.
-func (w *world) sameObjects(source, head string) {
+// checkSameObjects checks that a wiki's repository has the same objects as another
+// repository at a commit.
+func (w *world) checkSameObjects(source, head string) {
 	w.t.Helper()
 	if _, err := w.mirror.CatchUp(w.ctx, w.site.Slug); err != nil {
 		w.t.Fatal(err)
@@ -78,12 +78,12 @@ func (w *world) sameObjects(source, head string) {
 	if want, got := list(source, head), list(w.repo(), "main"); !slices.Equal(got, want) {
 		w.t.Fatalf("the clone has %d objects, the source %d", len(got), len(want))
 	}
-	if said := runGit(w.t, w.repo(), "fsck", "--strict", "--full", "--no-dangling"); strings.Contains(said, "error") {
-		w.t.Errorf("fsck: %s", said)
+	if out := runGit(w.t, w.repo(), "fsck", "--strict", "--full", "--no-dangling"); strings.Contains(out, "error") {
+		w.t.Errorf("fsck: %s", out)
 	}
 }
 
-// A history with all that repositories hold keeps every id, and clones back.
+// A history with every kind of object keeps all ids, and clones are equal.
 func TestImportKeepsEveryObject(t *testing.T) {
 	w := newWorld(t)
 	w.startMirror()
@@ -105,14 +105,14 @@ func TestImportKeepsEveryObject(t *testing.T) {
 	if want := []string{"lost", "unmerged"}; !isSubset(want, r.Left) {
 		t.Errorf("left: %q", r.Left)
 	}
-	fresh.sameObjects(source, head)
+	fresh.checkSameObjects(source, head)
 	clone := filepath.Join(t.TempDir(), "clone")
 	runGit(t, t.TempDir(), "clone", "-q", "--no-local", fresh.repo(), clone)
 	fresh.checkAllCommits(clone)
 	if got, want := runGit(t, clone, "rev-list", "--all"), runGit(t, source, "rev-list", "HEAD", "side-done"); got != want {
-		t.Errorf("the clone has the commits\n%s\nnot\n%s", got, want)
+		t.Errorf("the clone has the commits\n%s\nwant\n%s", got, want)
 	}
-	// A clone proves who signed, which needs every byte of what was signed.
+	// Signatures verify in a clone only if every byte is kept.
 	signers := "gpg.ssh.allowedSignersFile=" + abs(t, "testdata/odd.signers")
 	for _, what := range []string{"verify-commit main~1", "verify-commit :/Merge", "verify-tag v1.0"} {
 		command, object, _ := strings.Cut(what, " ")
@@ -131,7 +131,7 @@ func TestImportKeepsEveryObject(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 
-	// It is read as pages; links, dotfiles and the submodule are not.
+	// Symbolic links, dotfiles and submodules aren't served.
 	if names := fresh.paths(); strings.Contains(names, "passwd") || strings.Contains(names, ".gitignore") || strings.Contains(names, "module") ||
 		!strings.Contains(names, "Link.md") || !strings.Contains(names, "a b/Ünïcode – name.md") {
 		t.Errorf("files: %s", names)
@@ -165,12 +165,12 @@ func TestImportKeepsEveryObject(t *testing.T) {
 		t.Errorf("backlinks: %+v, %v", back, err)
 	}
 
-	// The seeds' ids are gone, and what is written now builds on the import.
+	// The seed commit's id is gone, and new commits build on the import.
 	if _, _, err := fresh.Commit(w.ctx, fresh.owner, seeds[0].ID); !errors.Is(err, wiki.ErrGone) {
 		t.Errorf("the replaced commit: %v", err)
 	}
 	if _, err := fresh.Page(w.ctx, fresh.owner, "Home", seeds[0].ID[:9]); !errors.Is(err, wiki.ErrGone) {
-		t.Errorf("a page as of it: %v", err)
+		t.Errorf("a page at the replaced commit: %v", err)
 	}
 	fresh.put("Home", "mine now\n")
 	if _, err := fresh.Save(w.ctx, fresh.owner, SaveRequest{Name: "New page", Text: []byte("x")}); err != nil {
@@ -180,10 +180,10 @@ func TestImportKeepsEveryObject(t *testing.T) {
 		t.Fatal(err)
 	}
 	if parent := runGit(t, fresh.repo(), "rev-parse", "main~2"); parent != head {
-		t.Errorf("what follows builds on %s", parent)
+		t.Errorf("the next commit builds on %s", parent)
 	}
 
-	// Only a new wiki takes a repository.
+	// Only a new wiki accepts an import.
 	if _, err := fresh.importing(bytes.NewReader(nil)); !errors.Is(err, wiki.ErrExists) {
 		t.Errorf("a second import: %v", err)
 	}
@@ -202,8 +202,8 @@ func abs(t testing.TB, path string) string {
 	return full
 }
 
-// A clone of ours comes back as it was, with its agents and moves.
-func TestImportOfAnExport(t *testing.T) {
+// Importing a clone of a wiki restores it with agents and moves.
+func TestImportOfExport(t *testing.T) {
 	w := newWorld(t)
 	w.startMirror()
 	r := rand.New(rand.NewPCG(5, 5))
@@ -215,9 +215,9 @@ func TestImportOfAnExport(t *testing.T) {
 	w.checkRepository()
 	fresh := w.fresh("again")
 	fresh.mustImport(bundleOf(t, w.repo()))
-	fresh.sameObjects(w.repo(), "main")
+	fresh.checkSameObjects(w.repo(), "main")
 	if !maps.Equal(w.tree(), fresh.tree()) {
-		t.Error("other files")
+		t.Error("the files differ")
 	}
 	before, err := w.Changelog(w.ctx, w.owner, LogFilter{Limit: 1000})
 	if err != nil {
@@ -236,9 +236,9 @@ func TestImportOfAnExport(t *testing.T) {
 	}
 }
 
-// A repository in a zip, of a working tree or bare, is taken; its configuration,
-// hooks and links to others are not.
-func TestImportOfAZip(t *testing.T) {
+// A zip of a working tree or a bare repository is imported without its
+// configuration, hooks and alternates.
+func TestImportOfZip(t *testing.T) {
 	w := newWorld(t)
 	w.startMirror()
 	source := filepath.Join(t.TempDir(), "source")
@@ -276,7 +276,7 @@ func zipOf(t testing.TB, dir string) *bytes.Reader {
 	return bytes.NewReader(buf.Bytes())
 }
 
-// regularOnly hides links, which Writer.AddFS refuses.
+// regularOnly hides symbolic links, which Writer.AddFS rejects.
 type regularOnly struct{ fs.FS }
 
 func (r regularOnly) ReadDir(name string) ([]fs.DirEntry, error) {
@@ -284,8 +284,8 @@ func (r regularOnly) ReadDir(name string) ([]fs.DirEntry, error) {
 	return slices.DeleteFunc(entries, func(d fs.DirEntry) bool { return !d.IsDir() && !d.Type().IsRegular() }), err
 }
 
-// What cannot be taken is refused with all that is wrong, and changes nothing.
-func TestImportRefuses(t *testing.T) {
+// A rejected import lists all reasons and changes nothing.
+func TestImportRejects(t *testing.T) {
 	w := newWorld(t)
 	w.startMirror()
 	fresh := w.fresh("new")
@@ -294,7 +294,7 @@ func TestImportRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// made is a bundle of one commit with a tree as mktree makes it.
+	// made returns a bundle of one commit with a tree in mktree's format.
 	made := func(tree string) io.Reader {
 		dir := filepath.Join(t.TempDir(), "made")
 		runGit(t, t.TempDir(), "init", "-q", "-b", "main", dir)
@@ -366,10 +366,10 @@ func TestImportRefuses(t *testing.T) {
 		t.Errorf("an editor: %v", err)
 	}
 	if !maps.Equal(before, fresh.tree()) || fresh.head() != seq {
-		t.Error("a refused import has changed something")
+		t.Error("a rejected import changed something")
 	}
 	if left, _ := filepath.Glob(filepath.Join(w.dir, ".scratch", "import-*")); len(left) != 0 {
-		t.Errorf("%q are left", left)
+		t.Errorf("left over: %q", left)
 	}
 }
 
@@ -382,8 +382,8 @@ func feedGit(t testing.TB, dir, in string, args ...string) string {
 	return runGitFrom(t, dir, file, args...)
 }
 
-// Files whose names look-ups cannot tell apart get others, in one last commit.
-func TestImportRenamesWhatClashes(t *testing.T) {
+// Files whose names differ only in spelling are renamed in one last commit.
+func TestImportRenamesConflicts(t *testing.T) {
 	w := newWorld(t)
 	w.startMirror()
 	dir := filepath.Join(t.TempDir(), "clash")
@@ -407,7 +407,7 @@ func TestImportRenamesWhatClashes(t *testing.T) {
 	}
 }
 
-// Drafts of pages that an import replaces are kept.
+// An import keeps drafts of the pages that it replaces.
 func TestImportKeepsDrafts(t *testing.T) {
 	w := newWorld(t)
 	w.startMirror()

@@ -16,17 +16,17 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// A Node is one entry of the page tree; a folder without a page has Page "".
+// A Node is one entry of the page tree.
 type Node struct {
-	Name     string        // last segment as people read it
+	Name     string        // title of the last segment
 	Path     string        // page name or folder
 	Page     wiki.PageName // "" for a folder without a page
 	Count    int           // pages below
 	Children []*Node
 }
 
-// Tree is the whole page tree, folders and pages sorted alike by name. It is
-// cached by head and must not be changed.
+// Tree returns the page tree, with folders and pages sorted together by name. It
+// is cached and must not be changed.
 func (s *Service) Tree(ctx context.Context, a wiki.Access) ([]*Node, error) {
 	_, d, release, err := s.openDirectory(ctx, a, wiki.Read)
 	if err != nil {
@@ -36,17 +36,17 @@ func (s *Service) Tree(ctx context.Context, a wiki.Access) ([]*Node, error) {
 	return d.tree(), nil
 }
 
-// An Index is everything that the page index shows.
+// An Index is the content of the page index.
 type Index struct {
 	Tree    []*Node
 	Letters []Letter
 	Tags    []Tag
-	Wanted  []Wanted // pages that do not exist, by number of links: the first 500
+	Wanted  []Wanted // missing pages, the first 500 by number of links
 	Orphans []wiki.PageName
 	Pages   int
 }
 
-// A Letter is the pages of one first letter, sorted by title.
+// A Letter holds the pages with one first letter, sorted by title.
 type Letter struct {
 	Letter string
 	Pages  []Entry
@@ -62,29 +62,29 @@ type Entry struct {
 	Tags     []string
 }
 
-// A Tag with its pages.
+// A Tag is a tag with its pages.
 type Tag struct {
 	Tag   string
 	Pages []wiki.PageName
 }
 
-// Wanted is a page that is linked but missing.
+// Wanted is a missing page with the pages that link to it.
 type Wanted struct {
 	Name wiki.PageName
 	From []wiki.PageName
 }
 
-// maxWanted bounds the list of missing pages: a wiki of a few pages can link to
-// hundreds of thousands.
+// maxWanted bounds the list of missing pages: a few pages can link to hundreds of
+// thousands.
 const maxWanted = 500
 
-// A listing is an index as of a head, kept because all readers see the same.
+// A listing is a cached index. It is the same for all readers.
 type listing struct {
 	head, home string
 	index      *Index
 }
 
-// weight counts an entry as it stands in letters and tree, and a name in lists.
+// weight counts an entry in letters and tree, and the names in lists.
 func (l *listing) weight() uint32 {
 	n := 400 * l.index.Pages
 	for _, w := range l.index.Wanted {
@@ -93,8 +93,8 @@ func (l *listing) weight() uint32 {
 	return uint32(min(n, 1<<30))
 }
 
-// Index lists the wiki. The statements that it takes do not grow with it. It is
-// cached by head and must not be changed.
+// Index returns the page index. It runs a constant number of statements. The
+// result is cached and must not be changed.
 func (s *Service) Index(ctx context.Context, a wiki.Access) (*Index, error) {
 	w, d, release, err := s.openDirectory(ctx, a, wiki.Read)
 	if err != nil {
@@ -116,14 +116,14 @@ func (s *Service) Index(ctx context.Context, a wiki.Access) (*Index, error) {
 		return nil, err
 	}
 	g := d.graph(links)
-	wanted, err := d.unmoved(ctx, w, g.wanted())
+	wanted, err := d.dropFormerNames(ctx, w, g.wanted())
 	if err != nil {
 		return nil, err
 	}
 	l := &listing{head: d.head, home: home, index: &Index{
 		Tree:    d.tree(),
 		Letters: letters(entries),
-		Tags:    tagged(entries),
+		Tags:    groupByTag(entries),
 		Wanted:  wanted,
 		Orphans: g.orphans(d, home),
 		Pages:   d.pages,
@@ -163,16 +163,16 @@ func (s *Service) entries(ctx context.Context, w *content.Wiki, d *directory, fo
 	return list, nil
 }
 
-// letters sorts pages by title under their first letters; what begins with no
-// letter stands under "#", first.
+// letters groups pages by the first letter of their title. Other titles are in
+// group "#", which comes first.
 func letters(entries []Entry) []Letter {
 	sorted := slices.Clone(entries)
 	slices.SortStableFunc(sorted, func(a, b Entry) int {
-		return cmp.Or(cmp.Compare(letter(a), letter(b)), cmp.Compare(sortKey(a.Name.Title()), sortKey(b.Name.Title())))
+		return cmp.Or(cmp.Compare(firstLetter(a), firstLetter(b)), cmp.Compare(sortKey(a.Name.Title()), sortKey(b.Name.Title())))
 	})
 	var list []Letter
 	for _, e := range sorted {
-		if l := letter(e); len(list) == 0 || list[len(list)-1].Letter != l {
+		if l := firstLetter(e); len(list) == 0 || list[len(list)-1].Letter != l {
 			list = append(list, Letter{Letter: l})
 		}
 		last := &list[len(list)-1]
@@ -181,8 +181,8 @@ func letters(entries []Entry) []Letter {
 	return list
 }
 
-// letter is the title's first, without its accents: "Élan" stands under E.
-func letter(e Entry) string {
+// firstLetter returns the title's first letter without accents: E for "Élan".
+func firstLetter(e Entry) string {
 	first, _ := utf8.DecodeRuneInString(norm.NFD.String(e.Name.Title()))
 	if !unicode.IsLetter(first) {
 		return "#"
@@ -190,7 +190,7 @@ func letter(e Entry) string {
 	return string(unicode.ToUpper(first))
 }
 
-func tagged(entries []Entry) []Tag {
+func groupByTag(entries []Entry) []Tag {
 	by := map[string][]wiki.PageName{}
 	for _, e := range entries {
 		for _, t := range e.Tags {
@@ -205,15 +205,15 @@ func tagged(entries []Entry) []Tag {
 	return list
 }
 
-// ListFilter narrows List; its conditions are joined by and.
+// A ListFilter selects the pages that meet all its conditions.
 type ListFilter struct {
 	Prefix       string // folder or name prefix
 	Tag          string
-	Category     string // front matter's category
+	Category     string // in front matter
 	UpdatedSince time.Time
 }
 
-// List gives pages, sorted by name.
+// List returns pages sorted by name.
 func (s *Service) List(ctx context.Context, a wiki.Access, f ListFilter) ([]Entry, error) {
 	w, d, release, err := s.openDirectory(ctx, a, wiki.Read)
 	if err != nil {
@@ -236,7 +236,7 @@ func (s *Service) List(ctx context.Context, a wiki.Access, f ListFilter) ([]Entr
 		case f.Category == "":
 			return false
 		case !slices.Contains(e.Tags, strings.ToLower(f.Category)):
-			return true // a category is a tag as well
+			return true // a category is also a tag
 		}
 		var source []byte
 		source, failed = w.Blob(ctx, e.Revision)
@@ -270,14 +270,14 @@ func (s *Service) Folder(ctx context.Context, a wiki.Access, folder string) ([]E
 
 // ---- links ----
 
-// A graph is a wiki's links from page to page, by file.
+// A graph holds a wiki's links between pages, by file.
 type graph struct {
-	to      map[string][]string // page -> pages that it links to, each once
+	to      map[string][]string // page -> pages it links to, each once
 	from    map[string][]string
 	missing map[string]*Wanted // by key
 }
 
-// graph resolves links; those of a page to itself are left out.
+// graph resolves links. It ignores links of a page to itself.
 func (d *directory) graph(links []wiki.Link) *graph {
 	g := &graph{to: map[string][]string{}, from: map[string][]string{}, missing: map[string]*Wanted{}}
 	for _, l := range links {
@@ -288,7 +288,7 @@ func (d *directory) graph(links []wiki.Link) *graph {
 		self, _ := wiki.PageOf(page)
 		target, ok := d.resolve(self, l.Target)
 		if !ok {
-			g.want(l, self)
+			g.addMissing(l, self)
 			continue
 		}
 		if _, isPage := wiki.PageOf(target); isPage && target != page && !slices.Contains(g.to[page], target) {
@@ -299,10 +299,10 @@ func (d *directory) graph(links []wiki.Link) *graph {
 	return g
 }
 
-func (g *graph) want(l wiki.Link, self wiki.PageName) {
+func (g *graph) addMissing(l wiki.Link, self wiki.PageName) {
 	name, err := wiki.ParsePageName(l.Target)
 	if err != nil || l.Kind == wiki.LinkFile {
-		return // no page of that name can be made
+		return // not a possible page name
 	}
 	w := g.missing[name.Key()]
 	if w == nil {
@@ -325,8 +325,8 @@ func (g *graph) wanted() []Wanted {
 	return slices.Clone(list[:min(len(list), maxWanted)])
 }
 
-// unmoved drops from the most wanted pages those that are only former names.
-func (d *directory) unmoved(ctx context.Context, w *content.Wiki, wanted []Wanted) ([]Wanted, error) {
+// dropFormerNames removes former names of pages from a list of missing pages.
+func (d *directory) dropFormerNames(ctx context.Context, w *content.Wiki, wanted []Wanted) ([]Wanted, error) {
 	var failed error
 	n := 0
 	return slices.DeleteFunc(wanted, func(m Wanted) bool {
@@ -339,7 +339,7 @@ func (d *directory) unmoved(ctx context.Context, w *content.Wiki, wanted []Wante
 	}), failed
 }
 
-// orphans are the pages that no other links to, but for the home page.
+// orphans lists the pages without links to them, except the home page.
 func (g *graph) orphans(d *directory, home string) []wiki.PageName {
 	var list []wiki.PageName
 	for _, p := range d.paths {
@@ -351,9 +351,9 @@ func (g *graph) orphans(d *directory, home string) []wiki.PageName {
 	return list
 }
 
-// PageLinks are a page's links, by names as the pages are spelled.
+// PageLinks holds a page's links, with names in their canonical spelling.
 type PageLinks struct {
-	To   []wiki.PageName // existing and missing alike
+	To   []wiki.PageName // existing and missing pages
 	From []wiki.PageName
 }
 
@@ -366,7 +366,7 @@ func (s *Service) Links(ctx context.Context, a wiki.Access, name string) (PageLi
 	defer release()
 	page, _, err := lookup(ctx, w, name)
 	if errors.Is(err, wiki.ErrNotFound) {
-		err = d.former(ctx, w, name)
+		err = d.redirectOrMissing(ctx, w, name)
 	}
 	if err != nil {
 		return PageLinks{}, err
@@ -380,7 +380,7 @@ func (s *Service) Links(ctx context.Context, a wiki.Access, name string) (PageLi
 		return PageLinks{}, err
 	}
 	for i := range out {
-		out[i].From = string(page) // whatever spelling the row has
+		out[i].From = string(page) // the row can have another spelling
 	}
 	g := d.graph(out)
 	list := PageLinks{To: pageNames(g.to[page.File()])}
@@ -395,9 +395,9 @@ func (s *Service) Links(ctx context.Context, a wiki.Access, name string) (PageLi
 	return list, nil
 }
 
-// LinkedFrom lists the pages that link to a name, whether there is such a page
-// or not. Unlike Index it reads the links of that name alone: strangers ask for
-// missing pages as often as they like.
+// LinkedFrom lists the pages that link to a name, whether or not the page exists.
+// It reads only the links of that name, because anyone can request missing pages
+// any number of times.
 func (s *Service) LinkedFrom(ctx context.Context, a wiki.Access, name wiki.PageName) ([]wiki.PageName, error) {
 	w, d, release, err := s.openDirectory(ctx, a, wiki.Read)
 	if err != nil {
@@ -422,13 +422,13 @@ func pageNames(files []string) []wiki.PageName {
 	return names
 }
 
-// A Graph is all pages with their links.
+// A Graph holds all pages and the links between them.
 type Graph struct {
 	Nodes []wiki.PageName
 	Edges [][2]wiki.PageName // source, target
 }
 
-// Graph lists all links between pages that exist.
+// Graph returns all links between existing pages.
 func (s *Service) Graph(ctx context.Context, a wiki.Access) (*Graph, error) {
 	w, d, release, err := s.openDirectory(ctx, a, wiki.Read)
 	if err != nil {
@@ -451,7 +451,7 @@ func (s *Service) Graph(ctx context.Context, a wiki.Access) (*Graph, error) {
 
 // ---- finding ----
 
-// Search looks for pages.
+// Search searches pages.
 func (s *Service) Search(ctx context.Context, a wiki.Access, q Query) (Results, error) {
 	w, release, err := s.open(ctx, a, wiki.Read)
 	if err != nil {
@@ -461,7 +461,8 @@ func (s *Service) Search(ctx context.Context, a wiki.Access, q Query) (Results, 
 	return s.search.Search(ctx, w, q)
 }
 
-// UnembeddedSections is how many sections of the wiki are not found by meaning yet.
+// UnembeddedSections returns the number of sections that aren't indexed for search
+// by meaning yet.
 func (s *Service) UnembeddedSections(a wiki.Access) (int, error) {
 	if err := a.Allow(wiki.Read); err != nil {
 		return 0, err
@@ -469,7 +470,7 @@ func (s *Service) UnembeddedSections(a wiki.Access) (int, error) {
 	return s.search.WikiBacklog(a.Site().Slug), nil
 }
 
-// Complete lists page names as they are typed.
+// Complete lists completions of a partly typed page name.
 func (s *Service) Complete(ctx context.Context, a wiki.Access, typed string, limit int) ([]wiki.PageName, error) {
 	w, release, err := s.open(ctx, a, wiki.Read)
 	if err != nil {

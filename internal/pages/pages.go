@@ -1,8 +1,9 @@
-// Package pages is every use of a wiki's content: reading, saving, renaming,
-// deleting, looking back, finding. The four doors call nothing else.
+// Package pages implements all uses of a wiki's content: reading, saving,
+// renaming, deleting, history, search. The front ends call it and nothing below
+// it.
 //
-// Each method takes the caller's wiki.Access and enforces it; a method fails
-// with an error of kind ErrDenied where the access does not allow it.
+// Each method takes the caller's wiki.Access and enforces it: without the
+// required right it fails with ErrDenied.
 package pages
 
 import (
@@ -26,18 +27,18 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// Options of a Service.
+// Options configures a Service.
 type Options struct {
 	Content    *content.Pool
 	Search     *search.Service
 	Markdown   *markdown.Renderer
 	Mirror     *export.Mirror // nil without git: cloning and importing are disabled
-	CacheBytes int64          // bound of the rendered bodies kept, 64 MiB when 0
+	CacheBytes int64          // cache size; 0 means 64 MiB
 	Now        func() time.Time
 	Log        *slog.Logger
 }
 
-// A Service answers for all wikis.
+// A Service serves all wikis.
 type Service struct {
 	content  *content.Pool
 	search   *search.Service
@@ -47,11 +48,11 @@ type Service struct {
 	log      *slog.Logger
 	cache    *otter.Cache[cacheKey, cached]
 	pictures *raster.Encoder
-	compared *semaphore.Weighted // bytes of the texts being compared at one time
+	compared *semaphore.Weighted // bytes of the texts being compared
 	imports  *semaphore.Weighted // one import at a time
 }
 
-// New makes a Service.
+// New returns a Service.
 func New(o Options) *Service {
 	if o.CacheBytes <= 0 {
 		o.CacheBytes = 64 << 20
@@ -79,14 +80,14 @@ func New(o Options) *Service {
 	}
 }
 
-// What the cache holds: directories, sources, rendered bodies, thumbnails.
+// A cacheKey names a cached value: a directory, source, rendered body, thumbnail.
 type cacheKey struct{ kind, slug, id string }
 
 type cached interface{ weight() uint32 } // bytes
 
 func (k cacheKey) weight() uint32 { return uint32(100 + len(k.slug) + len(k.id)) }
 
-// open checks the access and opens the wiki; the caller must release it.
+// open checks the access and opens the wiki. The caller must release it.
 func (s *Service) open(ctx context.Context, a wiki.Access, action wiki.Action) (*content.Wiki, func(), error) {
 	if err := a.Allow(action); err != nil {
 		return nil, nil, err
@@ -98,7 +99,7 @@ func (s *Service) open(ctx context.Context, a wiki.Access, action wiki.Action) (
 	return w, release, nil
 }
 
-// openDirectory opens the wiki as open does, with the names of its head.
+// openDirectory is open that also returns the wiki's directory.
 func (s *Service) openDirectory(ctx context.Context, a wiki.Access, action wiki.Action) (*content.Wiki, *directory, func(), error) {
 	w, release, err := s.open(ctx, a, action)
 	if err != nil {
@@ -112,8 +113,8 @@ func (s *Service) openDirectory(ctx context.Context, a wiki.Access, action wiki.
 	return w, d, release, nil
 }
 
-// Head is the number of the wiki's newest commit: what finished pages are
-// cached by. It reads memory.
+// Head returns the number of the wiki's newest commit, by which finished pages
+// are cached. It usually reads only memory.
 func (s *Service) Head(ctx context.Context, a wiki.Access) (int64, error) {
 	if err := a.Allow(wiki.Read); err != nil {
 		return 0, err
@@ -130,7 +131,7 @@ func (s *Service) Head(ctx context.Context, a wiki.Access) (int64, error) {
 	return seq, nil
 }
 
-// Stats are the wiki's sizes.
+// Stats returns the wiki's sizes.
 func (s *Service) Stats(ctx context.Context, a wiki.Access) (Stats, error) {
 	w, release, err := s.open(ctx, a, wiki.Read)
 	if err != nil {
@@ -140,9 +141,8 @@ func (s *Service) Stats(ctx context.Context, a wiki.Access) (Stats, error) {
 	return w.Stats(ctx)
 }
 
-// lookup finds the current page of a name of any spelling. Where there is none
-// it returns the name that a new page would get, with ErrNotFound; a name that
-// cannot be is ErrInvalid.
+// lookup finds the current page by its name in any spelling. If there is none, it
+// returns the name of a new page and ErrNotFound. ErrInvalid for impossible names.
 func lookup(ctx context.Context, w *content.Wiki, name string) (wiki.PageName, wiki.File, error) {
 	return lookupBy(ctx, w.Lookup, name)
 }
@@ -152,14 +152,14 @@ func lookupBy(ctx context.Context, find func(ctx context.Context, path string) (
 	if invalid == nil {
 		f, err := find(ctx, parsed.File())
 		if !errors.Is(err, wiki.ErrNotFound) {
-			return found(f, err)
+			return foundPage(f, err)
 		}
 	}
-	// Imported pages may have names that nobody could give a page here.
-	if raw := strings.TrimSuffix(strings.Trim(name, "/"), ".md") + ".md"; sound(raw) && wiki.Key(raw) != parsed.Key() {
+	// Imported pages can have names that couldn't be created here.
+	if raw := strings.TrimSuffix(strings.Trim(name, "/"), ".md") + ".md"; isServable(raw) && wiki.Key(raw) != parsed.Key() {
 		f, err := find(ctx, raw)
 		if !errors.Is(err, wiki.ErrNotFound) {
-			return found(f, err)
+			return foundPage(f, err)
 		}
 	}
 	if invalid != nil {
@@ -168,7 +168,7 @@ func lookupBy(ctx context.Context, find func(ctx context.Context, path string) (
 	return parsed, wiki.File{}, noPage(parsed)
 }
 
-func found(f wiki.File, err error) (wiki.PageName, wiki.File, error) {
+func foundPage(f wiki.File, err error) (wiki.PageName, wiki.File, error) {
 	if err != nil {
 		return "", wiki.File{}, err
 	}
@@ -180,16 +180,16 @@ func found(f wiki.File, err error) (wiki.PageName, wiki.File, error) {
 }
 
 func noPage(name wiki.PageName) error {
-	return wiki.Problemf(wiki.ErrNotFound, "path", "There is no page called %q.", name)
+	return wiki.Problemf(wiki.ErrNotFound, "path", "There's no page called %q.", name)
 }
 
-// sound reports a path that a current file could have and be served by.
-func sound(p string) bool {
+// isServable reports whether a current file can have the path and be served.
+func isServable(p string) bool {
 	return utf8.ValidString(p) && !wiki.Hidden(p) && strings.IndexFunc(p, unicode.IsControl) < 0
 }
 
-// message is the writer's, or one made for the purpose.
-func message(given, format string, args ...any) string {
+// commitMessage returns the writer's message, or a default.
+func commitMessage(given, format string, args ...any) string {
 	clean := strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) && r != '\n' && r != '\t' {
 			return -1

@@ -19,12 +19,12 @@ type RenameRequest struct {
 	Precondition
 	Name      string
 	NewName   string
-	KeepLinks bool // do not rewrite links in other pages
-	PageOnly  bool // leave subpages (not attachments) where they are
+	KeepLinks bool // don't update links in other pages
+	PageOnly  bool // don't move subpages (attachments always move)
 }
 
-// Rename moves pages in one commit, rewrites links and leaves a redirect. A
-// stale Base is ErrConflict (ErrPrecondition if Strict): look, then rename.
+// Rename moves pages in one commit, updates links and leaves a redirect. A stale
+// Base is ErrConflict, or ErrPrecondition if Strict.
 func (s *Service) Rename(ctx context.Context, a wiki.Access, r RenameRequest) (Saved, error) {
 	w, release, err := s.open(ctx, a, wiki.Edit)
 	if err != nil {
@@ -35,13 +35,13 @@ func (s *Service) Rename(ctx context.Context, a wiki.Access, r RenameRequest) (S
 	if err != nil {
 		return Saved{}, aboutField(err, "new_path")
 	}
-	done, err := again(ctx, w, a, r.Write, func() (Saved, error) {
+	done, err := retryPlanned(ctx, w, a, r.Write, func() (Saved, error) {
 		from, file, err := lookup(ctx, w, r.Name)
 		if err != nil {
 			return Saved{}, err
 		}
 		if from == to {
-			return Saved{}, wiki.Problemf(wiki.ErrInvalid, "new_path", "The page is called that already.")
+			return Saved{}, wiki.Problemf(wiki.ErrInvalid, "new_path", "The page already has that name.")
 		}
 		if err := mustBeCurrent(ctx, w, r.Precondition, file); err != nil {
 			return Saved{}, err
@@ -57,32 +57,33 @@ func (s *Service) Rename(ctx context.Context, a wiki.Access, r RenameRequest) (S
 			moving = d.below(string(from))
 		}
 		for _, p := range moving {
-			m.add(p, string(to)+"/"+below(p, from))
+			m.add(p, string(to)+"/"+pathBelow(p, from))
 		}
-		return m.commit(ctx, w, a, r.Write, message(r.Message, "Rename %s to %s", from, to), r.KeepLinks)
+		return m.commit(ctx, w, a, r.Write, commitMessage(r.Message, "Rename %s to %s", from, to), r.KeepLinks)
 	})
 	if err != nil {
 		return Saved{}, err
 	}
-	return moved(ctx, w, done, to.File())
+	return describeMove(ctx, w, done, to.File())
 }
 
-// below is the rest of a path below a page's folder, which may be spelled
-// differently from the page, and so have another length.
-func below(p string, page wiki.PageName) string {
+// pathBelow returns a path relative to a page's folder. The folder's spelling and
+// length can differ from the page's.
+func pathBelow(p string, page wiki.PageName) string {
 	parts := strings.Split(p, "/")
 	return strings.Join(parts[strings.Count(string(page), "/")+1:], "/")
 }
 
-// errMoved says that the wiki was changed between a plan and its commit.
-var errMoved = errors.New("pages: the wiki has changed meanwhile")
+// errOutdated reports that the wiki changed between planning a commit and making
+// it.
+var errOutdated = errors.New("pages: the wiki has changed meanwhile")
 
-// again tries a change that is planned from the current state until that state
-// stands still, a few times.
-func again(ctx context.Context, w *content.Wiki, a wiki.Access, wr Write, try func() (Saved, error)) (Saved, error) {
+// retryPlanned retries a change that is planned from the current state while that
+// state changes, at most maxTries times.
+func retryPlanned(ctx context.Context, w *content.Wiki, a wiki.Access, wr Write, try func() (Saved, error)) (Saved, error) {
 	return withReplay(ctx, w, a, wr, func() (done Saved, err error) {
 		for range maxTries {
-			if done, err = try(); !errors.Is(err, errMoved) {
+			if done, err = try(); !errors.Is(err, errOutdated) {
 				return done, err
 			}
 		}
@@ -90,20 +91,19 @@ func again(ctx context.Context, w *content.Wiki, a wiki.Access, wr Write, try fu
 		if errors.As(err, &p) {
 			return done, p
 		}
-		return done, wiki.Problemf(wiki.ErrConflict, "", "The wiki is being changed too fast. Try again.")
+		return done, wiki.Problemf(wiki.ErrConflict, "", "Others are changing the wiki at the same time. Try again in a moment.")
 	})
 }
 
-// planned marks the refusals of a commit whose plan was made from an older
-// state: its author can do nothing about them.
-func planned(err error) error {
+// markOutdated marks errors of a commit that was planned from an older state.
+func markOutdated(err error) error {
 	if errors.Is(err, wiki.ErrConflict) || errors.Is(err, wiki.ErrPrecondition) || errors.Is(err, wiki.ErrNotFound) || errors.Is(err, wiki.ErrExists) {
-		return fmt.Errorf("%w: %w", errMoved, err)
+		return fmt.Errorf("%w: %w", errOutdated, err)
 	}
 	return err
 }
 
-// mustBeCurrent checks the precondition of a change that cannot be merged.
+// mustBeCurrent checks the precondition of a change that can't be merged.
 func mustBeCurrent(ctx context.Context, w *content.Wiki, p Precondition, f wiki.File) error {
 	p.Create = false
 	base, err := resolveBase(ctx, w, p, f, true, nil)
@@ -112,7 +112,7 @@ func mustBeCurrent(ctx context.Context, w *content.Wiki, p Precondition, f wiki.
 	}
 	c := &wiki.ConflictError{Path: f.Path, BaseBlob: base, TheirBlob: f.Blob}
 	if !isText(f.Path) {
-		return unseen(c)
+		return changedSince(c)
 	}
 	if c.Base, err = w.Blob(ctx, base); err != nil {
 		return err
@@ -120,7 +120,7 @@ func mustBeCurrent(ctx context.Context, w *content.Wiki, p Precondition, f wiki.
 	if c.Theirs, err = w.Blob(ctx, f.Blob); err != nil {
 		return err
 	}
-	return unseen(c)
+	return changedSince(c)
 }
 
 func isText(file string) bool {
@@ -128,9 +128,9 @@ func isText(file string) bool {
 	return page
 }
 
-// unseen says in words what a conflict without a text of the writer's means.
-func unseen(c *wiki.ConflictError) error {
-	p := wiki.Problemf(wiki.ErrConflict, "revision", "%q was changed since that revision. Look at it again first.", strings.TrimSuffix(c.Path, ".md"))
+// changedSince adds a message to a conflict in which the writer has no text.
+func changedSince(c *wiki.ConflictError) error {
+	p := wiki.Problemf(wiki.ErrConflict, "revision", "%q has changed since you loaded it. Reload it and try again.", strings.TrimSuffix(c.Path, ".md"))
 	return fmt.Errorf("%w (%w)", p, c)
 }
 
@@ -142,11 +142,11 @@ func aboutField(err error, field string) error {
 	return err
 }
 
-// moves are the files that one commit moves.
+// moves holds the files that one commit moves.
 type moves struct {
 	names *directory
 	to    map[string]string // path -> new path
-	order []string          // as they were added; the first is what was asked for
+	order []string          // as added; the first is the file that was asked for
 }
 
 func newMoves(d *directory) *moves { return &moves{names: d, to: map[string]string{}} }
@@ -158,11 +158,11 @@ func (m *moves) add(from, to string) {
 	m.to[from] = to
 }
 
-// sorted orders the moves so that each finds its target free, and fails if a
-// target is taken by a file that stays.
+// sorted orders the moves so that each target is free by then. It fails if a file
+// that isn't moved has a target's name.
 func (m *moves) sorted() ([]string, error) {
 	var order []string
-	state := map[string]int{} // 1: under way, 2: done
+	state := map[string]int{} // 1: in progress, 2: done
 	var visit func(from string) error
 	visit = func(from string) error {
 		if state[from] != 0 {
@@ -172,7 +172,7 @@ func (m *moves) sorted() ([]string, error) {
 		to := m.to[from]
 		if there, taken := m.names.byKey[wiki.Key(to)]; taken && there != from {
 			if m.to[there] == "" {
-				return wiki.Problemf(wiki.ErrExists, "new_path", "There is %q already.", strings.TrimSuffix(there, ".md"))
+				return wiki.Problemf(wiki.ErrExists, "new_path", "%q already exists.", strings.TrimSuffix(there, ".md"))
 			}
 			if err := visit(there); err != nil {
 				return err
@@ -195,18 +195,18 @@ func (m *moves) sorted() ([]string, error) {
 
 func checkTarget(to string) error {
 	if len(to) > wiki.MaxNameBytes {
-		return wiki.Problemf(wiki.ErrInvalid, "new_path", "The name %q would be too long: a name may have %d bytes.", to, wiki.MaxNameBytes)
+		return wiki.Problemf(wiki.ErrInvalid, "new_path", "The name %q is too long. The limit is %d bytes.", to, wiki.MaxNameBytes)
 	}
 	return nil
 }
 
-// commit moves the files, with the links to them rewritten.
+// commit moves the files and updates links to them.
 func (m *moves) commit(ctx context.Context, w *content.Wiki, a wiki.Access, wr Write, msg string, keepLinks bool) (Saved, error) {
 	order, err := m.sorted()
 	if err != nil {
 		return Saved{}, err
 	}
-	touched, err := m.touched(ctx, w, keepLinks)
+	touched, err := m.pagesToRewrite(ctx, w, keepLinks)
 	if err != nil {
 		return Saved{}, err
 	}
@@ -234,18 +234,18 @@ func (m *moves) commit(ctx context.Context, w *content.Wiki, a wiki.Access, wr W
 		}
 	}
 	done, err := commit(ctx, w, a, wr, content.Request{Message: msg, Edits: edits})
-	return done, planned(err)
+	return done, markOutdated(err)
 }
 
-// moved reads from a commit that moved files where the one that was asked for
-// is now, and which pages were rewritten; a replay can be told the same.
-func moved(ctx context.Context, w *content.Wiki, done Saved, to string) (Saved, error) {
+// describeMove reads from a commit where it moved a file and which pages it
+// rewrote. A replay gets the same result.
+func describeMove(ctx context.Context, w *content.Wiki, done Saved, to string) (Saved, error) {
 	c, err := w.CommitByID(ctx, done.Commit)
 	if err != nil {
 		return Saved{}, err
 	}
 	for _, ch := range c.Changes {
-		if wiki.Key(ch.Path) == wiki.Key(to) && ch.New != "" { // folders keep the spelling they have
+		if wiki.Key(ch.Path) == wiki.Key(to) && ch.New != "" { // folders keep their spelling
 			done.Path, done.Revision = ch.Path, ch.New
 			done.Name, _ = wiki.PageOf(ch.Path)
 		}
@@ -257,9 +257,9 @@ func moved(ctx context.Context, w *content.Wiki, done Saved, to string) (Saved, 
 	return done, nil
 }
 
-// touched lists the pages with links to rewrite: those that link to what is
-// moved, and the moved ones, whose relative links must stay valid.
-func (m *moves) touched(ctx context.Context, w *content.Wiki, keepLinks bool) ([]string, error) {
+// pagesToRewrite lists the pages that link to moved files, and the moved pages,
+// whose relative links must stay valid.
+func (m *moves) pagesToRewrite(ctx context.Context, w *content.Wiki, keepLinks bool) ([]string, error) {
 	var list []string
 	for _, from := range m.order {
 		if _, ok := wiki.PageOf(from); ok {
@@ -288,7 +288,7 @@ func (m *moves) touched(ctx context.Context, w *content.Wiki, keepLinks bool) ([
 	return list, nil
 }
 
-// rewrite gives a page's source with its links following the moves.
+// rewrite returns a page's source with updated links.
 func (m *moves) rewrite(ctx context.Context, w *content.Wiki, p, blob string, keepLinks bool) ([]byte, bool, error) {
 	source, err := w.Blob(ctx, blob)
 	if err != nil {
@@ -303,13 +303,13 @@ func (m *moves) rewrite(ctx context.Context, w *content.Wiki, p, blob string, ke
 		if keepLinks {
 			return "", false
 		}
-		return m.target(self, newSelf, target)
+		return m.newTarget(self, newSelf, target)
 	})
 	return text, changed, nil
 }
 
-// target is what a link to a moved file must say now. Blanks stay blanks.
-func (m *moves) target(self, newSelf wiki.PageName, target string) (string, bool) {
+// newTarget returns the new target of a link to a moved file. Spaces stay spaces.
+func (m *moves) newTarget(self, newSelf wiki.PageName, target string) (string, bool) {
 	file, ok := m.names.resolve(self, target)
 	if !ok || m.to[file] == "" {
 		return "", false
@@ -318,7 +318,7 @@ func (m *moves) target(self, newSelf wiki.PageName, target string) (string, bool
 	_, isFile := m.names.file(target)
 	_, isPage := m.names.page(target)
 	if !isFile && !isPage && path.Dir(to) == string(newSelf) {
-		to = path.Base(to) // it was named without its folder, the page's own
+		to = path.Base(to) // the link was relative to the page's folder
 	}
 	if name, ok := wiki.PageOf(to); ok {
 		to = string(name)
@@ -337,15 +337,15 @@ type DeleteRequest struct {
 	Recursive bool // with its subpages
 }
 
-// Delete removes a page; history keeps it. A stale Base is ErrConflict
-// (ErrPrecondition if Strict): nobody deletes what they have not seen.
+// Delete removes a page. Its history stays. A stale Base is ErrConflict, or
+// ErrPrecondition if Strict.
 func (s *Service) Delete(ctx context.Context, a wiki.Access, r DeleteRequest) (Saved, error) {
 	w, release, err := s.open(ctx, a, wiki.Edit)
 	if err != nil {
 		return Saved{}, err
 	}
 	defer release()
-	return again(ctx, w, a, r.Write, func() (Saved, error) {
+	return retryPlanned(ctx, w, a, r.Write, func() (Saved, error) {
 		name, file, err := lookup(ctx, w, r.Name)
 		if err != nil {
 			return Saved{}, err
@@ -365,7 +365,7 @@ func (s *Service) Delete(ctx context.Context, a wiki.Access, r DeleteRequest) (S
 		for _, p := range also {
 			edits = append(edits, content.Edit{Op: content.Delete, Path: p, Base: content.BaseAny})
 		}
-		done, err := commit(ctx, w, a, r.Write, content.Request{Message: message(r.Message, "Delete %s", name), Edits: edits})
-		return done, planned(err)
+		done, err := commit(ctx, w, a, r.Write, content.Request{Message: commitMessage(r.Message, "Delete %s", name), Edits: edits})
+		return done, markOutdated(err)
 	})
 }

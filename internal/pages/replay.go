@@ -24,7 +24,7 @@ func withReplay(ctx context.Context, w *content.Wiki, a wiki.Access, wr Write, c
 	case !first.Replayed:
 		return done, err
 	}
-	return saved(first), nil
+	return savedFrom(first), nil
 }
 
 // setKey sets a request's idempotency key.

@@ -11,39 +11,40 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// A LinkKind is a question about how pages hang together.
+// A LinkKind is a kind of LinkReport.
 type LinkKind string
 
-// The questions.
+// The kinds of LinkReport.
 const (
 	LinksIn      LinkKind = "in"           // pages that link to a page
-	LinksOut     LinkKind = "out"          // what a page links to
-	Broken       LinkKind = "broken"       // links that lead nowhere, of a page or of all
-	Orphans      LinkKind = "orphans"      // pages that nothing links to
-	Hubs         LinkKind = "hubs"         // pages that most others link to
+	LinksOut     LinkKind = "out"          // pages that a page links to
+	Broken       LinkKind = "broken"       // broken links, of a page or of all
+	Orphans      LinkKind = "orphans"      // pages without links to them
+	Hubs         LinkKind = "hubs"         // pages with the most links to them
 	Neighborhood LinkKind = "neighborhood" // pages within two links of a page
-	Missing      LinkKind = "wanted"       // missing pages that most link to
-	Stale        LinkKind = "stale"        // pages that were not changed for longest
+	Missing      LinkKind = "wanted"       // missing pages with the most links to them
+	Stale        LinkKind = "stale"        // pages by age, the oldest first
 	Long         LinkKind = "long"         // the longest pages
-	Duplicates   LinkKind = "duplicates"   // pages with the same text or nearly so, or the same name in other folders
+	Duplicates   LinkKind = "duplicates"   // pages with (nearly) the same text, or the same name in another folder
 )
 
-// A LinkRow is one line of an answer to such a question.
+// A LinkRow is one row of a LinkReport.
 type LinkRow struct {
 	Page  wiki.PageName
-	Other wiki.PageName // what it is linked with, where there is one
+	Other wiki.PageName // the other page of a link or pair, or ""
 	Text  string        // words around a link
 	Count int           // links, characters or days
 	Date  time.Time
 }
 
-// LinkReport answers a question about links, of one page where it asks for one.
+// LinkReport lists links, pages or pairs of one kind. name is the page for kinds
+// that need one.
 func (s *Service) LinkReport(ctx context.Context, a wiki.Access, kind LinkKind, name string) ([]LinkRow, error) {
 	switch kind {
 	case LinksIn, LinksOut, Neighborhood:
 		return s.linksOf(ctx, a, kind, name)
 	case Stale, Long, Duplicates:
-		return s.sizes(ctx, a, kind)
+		return s.pageReport(ctx, a, kind)
 	}
 	w, d, release, err := s.openDirectory(ctx, a, wiki.Read)
 	if err != nil {
@@ -68,7 +69,7 @@ func (s *Service) LinkReport(ctx context.Context, a wiki.Access, kind LinkKind, 
 		}
 		sortLinkRows(list)
 	case Missing, Broken:
-		wanted, err := d.unmoved(ctx, w, g.wanted())
+		wanted, err := d.dropFormerNames(ctx, w, g.wanted())
 		if err != nil {
 			return nil, err
 		}
@@ -81,7 +82,7 @@ func sortLinkRows(list []LinkRow) {
 	slices.SortFunc(list, func(a, b LinkRow) int { return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Page, b.Page)) })
 }
 
-// missing lists missing pages, or the links to them one by one.
+// missing lists missing pages, or each link to them.
 func (s *Service) missing(ctx context.Context, a wiki.Access, kind LinkKind, name string, wanted []Wanted) ([]LinkRow, error) {
 	var only wiki.PageName
 	if kind == Broken && name != "" {
@@ -111,7 +112,7 @@ func (s *Service) missing(ctx context.Context, a wiki.Access, kind LinkKind, nam
 
 func (s *Service) linksOf(ctx context.Context, a wiki.Access, kind LinkKind, name string) ([]LinkRow, error) {
 	if name == "" {
-		return nil, wiki.Problemf(wiki.ErrInvalid, "path", "Say of which page: \"path\" is missing.")
+		return nil, wiki.Problemf(wiki.ErrInvalid, "path", "The parameter \"path\" is required: the page to report on.")
 	}
 	w, d, release, err := s.openDirectory(ctx, a, wiki.Read)
 	if err != nil {
@@ -120,7 +121,7 @@ func (s *Service) linksOf(ctx context.Context, a wiki.Access, kind LinkKind, nam
 	defer release()
 	page, _, err := lookup(ctx, w, name)
 	if errors.Is(err, wiki.ErrNotFound) {
-		err = d.former(ctx, w, name)
+		err = d.redirectOrMissing(ctx, w, name)
 	}
 	if err != nil {
 		return nil, err
@@ -157,18 +158,18 @@ func (s *Service) linksOf(ctx context.Context, a wiki.Access, kind LinkKind, nam
 	return neighbours(g, page), nil
 }
 
-// neighbours are the pages within two links of a page, in either direction,
-// those one link away first.
+// neighbours lists the pages within two links of a page, in either direction, the
+// nearest first.
 func neighbours(g *graph, page wiki.PageName) []LinkRow {
-	far := map[string]int{page.File(): 0}
+	distances := map[string]int{page.File(): 0}
 	ring := []string{page.File()}
 	var list []LinkRow
 	for distance := 1; distance <= 2; distance++ {
 		var next []string
 		for _, file := range ring {
 			for _, other := range slices.Concat(g.to[file], g.from[file]) {
-				if _, known := far[other]; !known {
-					far[other] = distance
+				if _, known := distances[other]; !known {
+					distances[other] = distance
 					next = append(next, other)
 				}
 			}
@@ -182,8 +183,8 @@ func neighbours(g *graph, page wiki.PageName) []LinkRow {
 	return list
 }
 
-// sizes lists pages by age, by length, or those that may be one page twice.
-func (s *Service) sizes(ctx context.Context, a wiki.Access, kind LinkKind) ([]LinkRow, error) {
+// pageReport lists pages by age or length, or possible duplicates.
+func (s *Service) pageReport(ctx context.Context, a wiki.Access, kind LinkKind) ([]LinkRow, error) {
 	entries, err := s.List(ctx, a, ListFilter{})
 	if err != nil {
 		return nil, err
@@ -195,7 +196,7 @@ func (s *Service) sizes(ctx context.Context, a wiki.Access, kind LinkKind) ([]Li
 		slices.SortStableFunc(entries, func(a, b Entry) int { return cmp.Compare(b.Size, a.Size) })
 	case Duplicates:
 		pairs, err := s.NearDuplicates(ctx, a)
-		return withNearDuplicates(doubles(entries), pairs), err
+		return withNearDuplicates(exactDuplicates(entries), pairs), err
 	}
 	var list []LinkRow
 	for _, e := range entries {
@@ -204,8 +205,8 @@ func (s *Service) sizes(ctx context.Context, a wiki.Access, kind LinkKind) ([]Li
 	return list, nil
 }
 
-// doubles pairs pages with the same text, or of the same title.
-func doubles(entries []Entry) []LinkRow {
+// exactDuplicates lists pairs of pages with the same text or the same title.
+func exactDuplicates(entries []Entry) []LinkRow {
 	var list []LinkRow
 	byText, byTitle := map[string]wiki.PageName{}, map[string]wiki.PageName{}
 	for _, e := range entries {
@@ -225,7 +226,7 @@ func doubles(entries []Entry) []LinkRow {
 	return list
 }
 
-// withNearDuplicates adds pairs that say nearly the same to those that are listed.
+// withNearDuplicates adds pairs of near-duplicates that aren't listed yet.
 func withNearDuplicates(list []LinkRow, pairs []NearDuplicate) []LinkRow {
 	paired := map[[2]wiki.PageName]bool{}
 	for _, l := range list {
@@ -233,7 +234,7 @@ func withNearDuplicates(list []LinkRow, pairs []NearDuplicate) []LinkRow {
 	}
 	for _, t := range pairs {
 		if !paired[[2]wiki.PageName{t.A, t.B}] {
-			list = append(list, LinkRow{Page: t.A, Other: t.B, Text: fmt.Sprintf("%d %% alike", t.Percent), Count: t.Percent})
+			list = append(list, LinkRow{Page: t.A, Other: t.B, Text: fmt.Sprintf("%d%% similar", t.Percent), Count: t.Percent})
 		}
 	}
 	return list

@@ -11,23 +11,23 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// A resolver finds the targets of one page's links for one rendering, and
-// remembers its answers.
+// A resolver finds the targets of one page's links for one rendering and records
+// them.
 type resolver struct {
 	w       *content.Wiki
 	names   *directory
 	self    wiki.PageName
 	answers []answer
-	former  int   // names looked up that may once have been a page's
-	failed  error // the first read that failed: its rendering is not kept
+	former  int   // look-ups of possible former names
+	failed  error // the first failed read; the rendering isn't cached
 }
 
-// An answer is what one link got.
+// An answer is the resolution of one link.
 type answer struct {
 	kind             wiki.LinkKind
 	target, fragment string
 	got              markdown.Target // without Source
-	blob             string          // of an embed's source
+	blob             string          // of an embedded page
 }
 
 // Resolve implements markdown.Resolver.
@@ -38,8 +38,8 @@ func (r *resolver) Resolve(ctx context.Context, kind wiki.LinkKind, target, frag
 	return a.got
 }
 
-// holds reports whether all answers would be given again.
-func (r *resolver) holds(ctx context.Context, answers []answer) bool {
+// stillValid reports whether all answers would be the same now.
+func (r *resolver) stillValid(ctx context.Context, answers []answer) bool {
 	for _, old := range answers {
 		if now, _ := r.answer(ctx, old.kind, old.target, old.fragment, false); now != old {
 			return false
@@ -87,13 +87,13 @@ func (r *resolver) answer(ctx context.Context, kind wiki.LinkKind, target, fragm
 	}
 	source, err := r.w.Blob(ctx, f.Blob)
 	if errors.Is(err, wiki.ErrTakenDown) {
-		return a, "" // empty, in the page that may be shown
+		return a, "" // the embedding page is shown without it
 	}
 	if err != nil {
 		r.fail(err)
 		return a, ""
 	}
-	return a, section(source, fragment)
+	return a, cutSection(source, fragment)
 }
 
 func (r *resolver) fail(err error) {
@@ -102,11 +102,11 @@ func (r *resolver) fail(err error) {
 	}
 }
 
-// maxFormer bounds the statements that red links cost: a page may have
-// thousands. Those beyond it are red even if they lead to a former name.
+// maxFormer bounds the statements for red links, of which a page can have
+// thousands. Further links are red even if the target is a former name.
 const maxFormer = 50
 
-// movedTo finds a target under the name that it was moved to.
+// movedTo finds a target by a former name.
 func (r *resolver) movedTo(ctx context.Context, target string) (string, error) {
 	name, err := wiki.ParsePageName(target)
 	if r.former++; err != nil || r.former > maxFormer {
@@ -119,7 +119,7 @@ func (r *resolver) movedTo(ctx context.Context, target string) (string, error) {
 	return r.names.movedTo(ctx, r.w, target)
 }
 
-// missing is where a red link leads: to making what it names.
+// missing returns the URL of a red link, where its target can be created.
 func (r *resolver) missing(kind wiki.LinkKind, target string) string {
 	if kind == wiki.LinkFile {
 		owner := r.self
@@ -134,15 +134,15 @@ func (r *resolver) missing(kind wiki.LinkKind, target string) string {
 	return wiki.PathURL(strings.Trim(target, "/"))
 }
 
-// section cuts a page's source to the section of a heading, subsections
-// included; the whole page without one, and nothing where it is missing.
-func section(source []byte, heading string) string {
+// cutSection returns the section of a heading with its subsections, the whole page
+// if heading is "", and nothing if there is no such heading.
+func cutSection(source []byte, heading string) string {
 	if heading == "" {
 		return string(source)
 	}
-	want := sameHeading(heading)
+	want := headingKey(heading)
 	for _, s := range markdown.Sections(source) {
-		if len(s.Path) == 0 || sameHeading(s.Path[len(s.Path)-1]) != want {
+		if len(s.Path) == 0 || headingKey(s.Path[len(s.Path)-1]) != want {
 			continue
 		}
 		lines := strings.SplitAfter(string(source), "\n")
@@ -151,7 +151,7 @@ func section(source []byte, heading string) string {
 	return ""
 }
 
-// sameHeading makes equal what a fragment and a heading may differ in.
-func sameHeading(text string) string {
+// headingKey is equal for a heading and the fragments that name it.
+func headingKey(text string) string {
 	return strings.Join(strings.FieldsFunc(wiki.Key(text), func(r rune) bool { return r == '_' || r == '-' }), " ")
 }

@@ -12,8 +12,8 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// Restore saves an old revision of a page or attachment (deleted ones too) as
-// its newest, under the name that it has now.
+// Restore saves an old revision of a page or attachment, which may be deleted, as
+// its newest, under its current name.
 func (s *Service) Restore(ctx context.Context, a wiki.Access, name, revision string, wr Write) (Saved, error) {
 	w, release, err := s.open(ctx, a, wiki.Edit)
 	if err != nil {
@@ -24,12 +24,12 @@ func (s *Service) Restore(ctx context.Context, a wiki.Access, name, revision str
 	if err != nil {
 		return Saved{}, err
 	}
-	old, data, err := at(ctx, w, file, revision)
+	old, data, err := readRevision(ctx, w, file, revision)
 	if err != nil {
 		return Saved{}, err
 	}
 	base := content.BaseNone
-	now, err := current(ctx, w, file)
+	now, err := findCurrent(ctx, w, file)
 	switch {
 	case err == nil:
 		file, base = now.Path, now.Blob
@@ -37,15 +37,15 @@ func (s *Service) Restore(ctx context.Context, a wiki.Access, name, revision str
 		return Saved{}, err
 	}
 	return commit(ctx, w, a, wr, content.Request{
-		Message: message(wr.Message, "Restore %s as of %s", strings.TrimSuffix(file, ".md"), short(old.Commit)),
+		Message: commitMessage(wr.Message, "Restore %s as of %s", strings.TrimSuffix(file, ".md"), shortID(old.Commit)),
 		Edits:   []content.Edit{{Op: content.Put, Path: file, Data: data, Base: base}},
 	})
 }
 
-func short(id string) string { return id[:min(len(id), 8)] }
+func shortID(id string) string { return id[:min(len(id), 8)] }
 
-// current finds a file under the name that it has now.
-func current(ctx context.Context, w *content.Wiki, path string) (wiki.File, error) {
+// findCurrent finds a file by its current or a former path.
+func findCurrent(ctx context.Context, w *content.Wiki, path string) (wiki.File, error) {
 	f, err := w.Lookup(ctx, path)
 	if !errors.Is(err, wiki.ErrNotFound) {
 		return f, err
@@ -57,8 +57,8 @@ func current(ctx context.Context, w *content.Wiki, path string) (wiki.File, erro
 	return w.Lookup(ctx, to)
 }
 
-// Revert undoes one commit in a new one, merging with what came after it;
-// *wiki.ConflictError if it cannot, and then nothing is changed.
+// Revert undoes a commit in a new one and merges with later changes. If that
+// isn't possible, it returns a *wiki.ConflictError and changes nothing.
 func (s *Service) Revert(ctx context.Context, a wiki.Access, id string, wr Write) (Saved, error) {
 	w, release, err := s.open(ctx, a, wiki.Edit)
 	if err != nil {
@@ -69,7 +69,7 @@ func (s *Service) Revert(ctx context.Context, a wiki.Access, id string, wr Write
 	if err != nil {
 		return Saved{}, err
 	}
-	return again(ctx, w, a, wr, func() (Saved, error) {
+	return retryPlanned(ctx, w, a, wr, func() (Saved, error) {
 		edits, err := inverse(ctx, w, c)
 		if err != nil {
 			return Saved{}, err
@@ -77,8 +77,8 @@ func (s *Service) Revert(ctx context.Context, a wiki.Access, id string, wr Write
 		if len(edits) == 0 {
 			return Saved{Commit: c.ID, Unchanged: true}, nil
 		}
-		done, err := commit(ctx, w, a, wr, content.Request{Message: message(wr.Message, "%s", revertMessage(c)), Edits: edits})
-		return done, planned(err)
+		done, err := commit(ctx, w, a, wr, content.Request{Message: commitMessage(wr.Message, "%s", revertMessage(c)), Edits: edits})
+		return done, markOutdated(err)
 	})
 }
 
@@ -87,7 +87,7 @@ func revertMessage(c wiki.Commit) string {
 	return fmt.Sprintf("Revert %q\n\nThis reverts commit %s.", subject, c.ID)
 }
 
-// inverse lists the edits that undo a commit in the present state.
+// inverse lists the edits that undo a commit in the current state.
 func inverse(ctx context.Context, w *content.Wiki, c wiki.Commit) ([]content.Edit, error) {
 	u := &undo{w: w, now: map[string]wiki.File{}, leaving: map[string]bool{}}
 	files, err := w.List(ctx, "")
@@ -104,16 +104,16 @@ func inverse(ctx context.Context, w *content.Wiki, c wiki.Commit) ([]content.Edi
 	}
 	for _, ch := range c.Changes {
 		if wiki.Hidden(ch.Path) {
-			return nil, wiki.Problemf(wiki.ErrInvalid, "", "This commit changed files that are kept but not shown. It cannot be reverted here.")
+			return nil, wiki.Problemf(wiki.ErrInvalid, "", "This commit changed hidden files, so it can't be reverted here.")
 		}
 		if err := u.change(ctx, ch); err != nil {
-			return nil, fmt.Errorf("pages: revert %s: %w", short(c.ID), err)
+			return nil, fmt.Errorf("pages: revert %s: %w", shortID(c.ID), err)
 		}
 	}
 	return u.edits()
 }
 
-// An undo collects what undoes a commit.
+// An undo collects the edits that undo a commit.
 type undo struct {
 	w             *content.Wiki
 	now           map[string]wiki.File // by key
@@ -134,7 +134,7 @@ func (u *undo) change(ctx context.Context, ch wiki.Change) error {
 	return u.modified(ctx, ch)
 }
 
-// added: delete the file, if it is as it was added.
+// added deletes a file that was added, if it is unchanged.
 func (u *undo) added(ctx context.Context, ch wiki.Change) error {
 	f, err := u.find(ctx, ch.Path)
 	switch {
@@ -149,13 +149,13 @@ func (u *undo) added(ctx context.Context, ch wiki.Change) error {
 	return nil
 }
 
-// deleted: bring the file back, if its name is free.
+// deleted restores a file, if its name is free.
 func (u *undo) deleted(ctx context.Context, ch wiki.Change) error {
 	key := wiki.Key(ch.Path)
 	f, taken := u.now[key]
 	if taken && !u.leaving[key] {
 		if f.Blob == ch.Old && f.Path == ch.Path {
-			return nil // brought back since
+			return nil // restored since
 		}
 		return u.conflict(ctx, ch, f)
 	}
@@ -167,7 +167,7 @@ func (u *undo) deleted(ctx context.Context, ch wiki.Change) error {
 	return nil
 }
 
-// modified: merge the change backwards, wherever the file is now.
+// modified takes a change out of a file, wherever the file is now.
 func (u *undo) modified(ctx context.Context, ch wiki.Change) error {
 	f, err := u.find(ctx, ch.Path)
 	if errors.Is(err, wiki.ErrNotFound) {
@@ -176,7 +176,7 @@ func (u *undo) modified(ctx context.Context, ch wiki.Change) error {
 	if err != nil {
 		return err
 	}
-	data, changed, err := u.merged(ctx, ch, f)
+	data, changed, err := u.withoutChange(ctx, ch, f)
 	if err != nil || !changed {
 		return err
 	}
@@ -184,7 +184,7 @@ func (u *undo) modified(ctx context.Context, ch wiki.Change) error {
 	return nil
 }
 
-// moved: move the file back, unless it has moved on or its former name is taken.
+// moved moves a file back, unless it was moved again or its old name is taken.
 func (u *undo) moved(ctx context.Context, ch wiki.Change) error {
 	f, ok := u.now[wiki.Key(ch.Path)]
 	if !ok || f.Path != ch.Path {
@@ -197,7 +197,7 @@ func (u *undo) moved(ctx context.Context, ch wiki.Change) error {
 	if there, taken := u.now[key]; taken && there.Path != f.Path && !u.leaving[key] {
 		return u.conflict(ctx, ch, there)
 	}
-	data, changed, err := u.merged(ctx, ch, f)
+	data, changed, err := u.withoutChange(ctx, ch, f)
 	if err != nil {
 		return err
 	}
@@ -209,7 +209,7 @@ func (u *undo) moved(ctx context.Context, ch wiki.Change) error {
 	return nil
 }
 
-// find looks for a file under the name that it has now.
+// find finds a file by its current or a former path.
 func (u *undo) find(ctx context.Context, path string) (wiki.File, error) {
 	if f, ok := u.now[wiki.Key(path)]; ok {
 		return f, nil
@@ -224,8 +224,8 @@ func (u *undo) find(ctx context.Context, path string) (wiki.File, error) {
 	return wiki.File{}, wiki.ErrNotFound
 }
 
-// merged is a file's present text with a change taken out of it.
-func (u *undo) merged(ctx context.Context, ch wiki.Change, f wiki.File) ([]byte, bool, error) {
+// withoutChange returns a file's current text without a change.
+func (u *undo) withoutChange(ctx context.Context, ch wiki.Change, f wiki.File) ([]byte, bool, error) {
 	if ch.Old == ch.New || f.Blob == ch.Old {
 		return nil, false, nil
 	}
@@ -250,8 +250,7 @@ func (u *undo) merged(ctx context.Context, ch wiki.Change, f wiki.File) ([]byte,
 	return nonNil(res.Text), true, nil
 }
 
-// nonNil keeps an empty text apart from none: a Move without Data keeps what is
-// there.
+// nonNil turns nil into an empty text: a Move with nil Data keeps the content.
 func nonNil(b []byte) []byte {
 	if b == nil {
 		return []byte{}
@@ -271,8 +270,9 @@ func (u *undo) texts(ctx context.Context, ch wiki.Change, f wiki.File) (base, th
 	return base, theirs, err
 }
 
-// conflict says what keeps a change from being undone: Base is what the commit
-// made, Yours what was before it, Theirs what is there now (f, zero for nothing).
+// conflict returns the error for a change that can't be undone. Base is the text
+// after the commit, Yours the text before it, Theirs the current text of f (zero
+// for a deleted file).
 func (u *undo) conflict(ctx context.Context, ch wiki.Change, f wiki.File) error {
 	base, theirs, err := u.texts(ctx, ch, f)
 	if err != nil {
@@ -305,7 +305,7 @@ func (u *undo) conflict(ctx context.Context, ch wiki.Change, f wiki.File) error 
 	return c
 }
 
-// edits orders what was collected: names are freed before they are taken.
+// edits orders the collected edits so that names are freed before they are taken.
 func (u *undo) edits() ([]content.Edit, error) {
 	source := map[string]int{}
 	for i, e := range u.moves {
@@ -317,7 +317,7 @@ func (u *undo) edits() ([]content.Edit, error) {
 	visit = func(i int) error {
 		switch state[i] {
 		case 1:
-			return wiki.Problemf(wiki.ErrConflict, "", "This commit exchanged the names of files. It cannot be reverted here.")
+			return wiki.Problemf(wiki.ErrConflict, "", "This commit swapped the names of files, so it can't be reverted here. Rename them instead.")
 		case 2:
 			return nil
 		}

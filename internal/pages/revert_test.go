@@ -13,7 +13,7 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-func TestRevertMergesWithWhatCameLater(t *testing.T) {
+func TestRevertMergesWithLaterChanges(t *testing.T) {
 	w := newWorld(t)
 	w.put("Page", "one\n\ntwo\n\nthree\n\nfour\n")
 	bad := w.put("Page", "one\n\nTWO\n\nthree\n\nfour\n")
@@ -42,8 +42,7 @@ func TestRevertFollowsARename(t *testing.T) {
 	}
 }
 
-// A commit of several files that cannot be undone in one of them is not undone
-// in any.
+// If one file of a commit can't be reverted, none is.
 func TestRevertConflictsChangeNothing(t *testing.T) {
 	w := newWorld(t)
 	w.put("A", "a\n")
@@ -61,10 +60,10 @@ func TestRevertConflictsChangeNothing(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 	if c.Path != "More.md" || string(c.Theirs) != "something else: [[B]]!\n" || string(c.Yours) != "[[A]]\n" || len(c.Hunks) != 1 {
-		t.Errorf("the conflict is %+v", c)
+		t.Errorf("got conflict %+v", c)
 	}
 	if diff := cmp.Diff(before, w.tree()); diff != "" {
-		t.Errorf("it changed:\n%s", diff)
+		t.Errorf("files changed:\n%s", diff)
 	}
 }
 
@@ -94,10 +93,10 @@ func TestRestore(t *testing.T) {
 	wantKind(t, err, wiki.ErrNotFound)
 }
 
-// Over random histories: undoing the newest commit gives the tree before it;
-// undoing any other is either a conflict that changes nothing, or done.
+// In random histories, reverting the newest commit restores the tree before it.
+// Reverting another one succeeds, or conflicts and changes nothing.
 func TestRevertOfRandomHistories(t *testing.T) {
-	checks(t, 25, 1000)
+	setRapidChecks(t, 25, 1000)
 	first := newWorld(t)
 	n := 0
 	rapid.Check(t, func(rt *rapid.T) {
@@ -121,7 +120,7 @@ func TestRevertOfRandomHistories(t *testing.T) {
 				rt.Fatalf("undo %s: %v", log[0].Message, err)
 			}
 			if diff := cmp.Diff(trees[len(trees)-2], w.tree()); diff != "" {
-				rt.Fatalf("undo of %q is not what was before it:\n%s", log[0].Message, diff)
+				rt.Fatalf("reverting %q doesn't restore the tree before it:\n%s", log[0].Message, diff)
 			}
 			return
 		}
@@ -133,12 +132,12 @@ func TestRevertOfRandomHistories(t *testing.T) {
 		case err != nil && (cmp.Diff(before, w.tree()) != "" || w.head() != head):
 			rt.Fatal("a conflict changed something")
 		case w.head() > head+1:
-			rt.Fatal("it took more than one commit")
+			rt.Fatal("more than one commit")
 		}
 	})
 }
 
-// step makes one random change; those that are refused change nothing.
+// step makes one random change. Rejected changes change nothing.
 func step(rt *rapid.T, w *world, names, texts []string) {
 	name := rapid.SampledFrom(names).Draw(rt, "name")
 	page, err := w.Page(w.ctx, w.owner, name, "")

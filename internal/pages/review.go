@@ -7,8 +7,8 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// PendingReview lists what the caller's own agents did since a time and the caller has
-// not kept or undone yet, newest first, at most limit commits.
+// PendingReview lists commits by the caller's agents since a time that the caller
+// hasn't reviewed or reverted yet, newest first, at most limit.
 func (s *Service) PendingReview(ctx context.Context, a wiki.Access, since time.Time, limit int) ([]wiki.Commit, error) {
 	w, release, err := s.open(ctx, a, wiki.Read)
 	if err != nil {
@@ -19,8 +19,8 @@ func (s *Service) PendingReview(ctx context.Context, a wiki.Access, since time.T
 	if me.DID == "" {
 		return nil, nil
 	}
-	const looked = 50
-	commits, err := w.Log(ctx, LogFilter{Author: me.Username, Agents: &agents, Limit: looked})
+	const maxScanned = 50
+	commits, err := w.Log(ctx, LogFilter{Author: me.Username, Agents: &agents, Limit: maxScanned})
 	if err != nil || len(commits) == 0 {
 		return nil, err
 	}
@@ -34,14 +34,14 @@ func (s *Service) PendingReview(ctx context.Context, a wiki.Access, since time.T
 			break
 		}
 		if c.Author.DID == me.DID && !seen[c.Seq] {
-			c.Changes = shown(c.Changes)
+			c.Changes = visibleChanges(c.Changes)
 			list = append(list, c)
 		}
 	}
 	return list, nil
 }
 
-// MarkReviewed notes that the caller has looked at a commit and is content with it.
+// MarkReviewed removes a commit from the caller's review queue.
 func (s *Service) MarkReviewed(ctx context.Context, a wiki.Access, id string) error {
 	w, release, err := s.open(ctx, a, wiki.Read)
 	if err != nil {
@@ -49,7 +49,7 @@ func (s *Service) MarkReviewed(ctx context.Context, a wiki.Access, id string) er
 	}
 	defer release()
 	if a.Role() < wiki.Viewer || a.Caller().ReadOnly {
-		return wiki.Problemf(wiki.ErrDenied, "", "Only members of this wiki can keep a change.")
+		return wiki.Problemf(wiki.ErrDenied, "", "Only members of this wiki can review its changes.")
 	}
 	c, err := commitByID(ctx, w, id)
 	if err != nil {

@@ -8,9 +8,9 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// TestFreshAndKeep: what one's own agents did, until one keeps it; a token that
-// may only read keeps nothing, and strangers do not either.
-func TestFreshAndKeep(t *testing.T) {
+// The queue holds commits by the caller's agents until the caller reviews them.
+// Read-only tokens and non-members can't review.
+func TestReviewQueue(t *testing.T) {
 	w := newWorld(t)
 	claude := robot(w.owner, "Claude Code")
 	w.writeAs(w.owner, "By_Hand", "x\n")
@@ -33,7 +33,7 @@ func TestFreshAndKeep(t *testing.T) {
 	reads.ReadOnly = true
 	for _, a := range []wiki.Access{w.reader, wiki.NewAccess(w.site, reads, wiki.Owner)} {
 		if err := w.MarkReviewed(w.ctx, a, list[0].ID); !errors.Is(err, wiki.ErrDenied) {
-			t.Errorf("%s keeps: %v", a.Role(), err)
+			t.Errorf("%s reviews: %v", a.Role(), err)
 		}
 	}
 	if err := w.MarkReviewed(w.ctx, w.viewer, list[0].ID); err != nil {
@@ -46,7 +46,7 @@ func TestFreshAndKeep(t *testing.T) {
 		t.Error(err)
 	}
 	if list := fresh(w.owner, time.Time{}); len(list) != 1 || list[0].Changes[0].Path != "A.md" {
-		t.Errorf("after keeping one: %+v", list)
+		t.Errorf("after reviewing one: %+v", list)
 	}
 	if list := fresh(w.owner, w.now().Add(time.Hour)); len(list) != 0 {
 		t.Errorf("since later: %+v", list)

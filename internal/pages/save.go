@@ -14,38 +14,38 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// A Write is what every change carries.
+// A Write holds the fields that all changes share.
 type Write struct {
-	Message string // a sensible one is made when empty
-	// A retry with the same key and hash (of the whole request) within 24
-	// hours answers as the first try did.
+	Message string // "" for a default
+	// A retry with the same key and hash (of the whole request) within 24 hours
+	// returns the first try's result.
 	IdempotencyKey, IdempotencyHash string
-	// IdempotencyWindow is how long the key holds, where that is less.
+	// IdempotencyWindow shortens the 24 hours.
 	IdempotencyWindow time.Duration
 }
 
-// A Precondition is what a writer knew.
+// A Precondition is the state that a writer's change is based on.
 type Precondition struct {
-	// Base is the blob id (8 digits or more) that the writer started from; the
-	// id of a commit does as well. Without it a change of an existing page
-	// fails with ErrPreconditionRequired.
+	// Base is the blob id (at least 8 digits) that the writer started from, or a
+	// commit id. Without it, changing an existing page fails with
+	// ErrPreconditionRequired.
 	Base   string
-	Strict bool // do not merge; fail with ErrPrecondition
-	Create bool // the page must not exist: else *wiki.ConflictError, or ErrPrecondition if Strict
+	Strict bool // don't merge, fail with ErrPrecondition
+	Create bool // the page must not exist, else *wiki.ConflictError, or ErrPrecondition if Strict
 }
 
-// A SaveRequest is a page to be saved.
+// A SaveRequest saves a page.
 type SaveRequest struct {
 	Write
 	Precondition
 	Name string
 	Text []byte
-	// Exact stores these bytes. Otherwise the file's line ends, byte-order mark
-	// and final newline are kept, and a new page gets "\n".
+	// Exact stores Text as it is. Otherwise the text gets the file's style; see
+	// package edit.
 	Exact bool
 }
 
-// Saved is what a change came to.
+// Saved is the result of a change.
 type Saved struct {
 	Name      wiki.PageName // empty for attachments
 	Path      string        // of the file
@@ -55,12 +55,12 @@ type Saved struct {
 	Merged    bool
 	Unchanged bool
 	Replayed  bool
-	Updated   []wiki.PageName // pages whose links a rename rewrote
+	Updated   []wiki.PageName // pages whose links a rename updated
 }
 
-// Save saves a page. Invalid UTF-8 and NUL are ErrInvalid. The draft of the
-// page is dropped when the person who wrote it saves, not when an agent of
-// theirs does. A save to a page that was moved follows it.
+// Save saves a page. Invalid UTF-8 and NUL are ErrInvalid. It deletes the
+// caller's draft of the page, unless an agent saves for them. A save with a Base
+// follows a renamed page.
 func (s *Service) Save(ctx context.Context, a wiki.Access, r SaveRequest) (Saved, error) {
 	w, release, err := s.open(ctx, a, wiki.Edit)
 	if err != nil {
@@ -84,7 +84,7 @@ func (s *Service) Save(ctx context.Context, a wiki.Access, r SaveRequest) (Saved
 		}
 	}
 	limits := a.Site().Limits
-	limits.PageBytes = max(limits.PageBytes, file.Size) // what was imported larger can be cut down
+	limits.PageBytes = max(limits.PageBytes, file.Size) // large imported pages can shrink
 	if err := checkText(r.Text, limits); err != nil {
 		return Saved{}, err
 	}
@@ -102,7 +102,7 @@ func (s *Service) Save(ctx context.Context, a wiki.Access, r SaveRequest) (Saved
 			text = edit.KeepStyle(stored, text)
 		}
 		return commit(ctx, w, a, r.Write, content.Request{
-			Message:   message(r.Message, "%s %s", verb(exists), name),
+			Message:   commitMessage(r.Message, "%s %s", saveVerb(exists), name),
 			Edits:     []content.Edit{{Op: content.Put, Path: file.Path, Data: nonNil(text), Base: base, Strict: r.Strict}},
 			DropDraft: draftOf(a.Caller(), file.Path),
 		})
@@ -118,8 +118,8 @@ func findRenamed(ctx context.Context, w *content.Wiki, path string) (wiki.File, 
 	return w.Find(ctx, to)
 }
 
-// draftOf is the draft that a save takes the place of: a person's save in the
-// browser, not that of their agent, which has not seen what they are writing.
+// draftOf returns the draft that a save replaces. An agent hasn't seen its
+// person's draft and replaces none.
 func draftOf(c wiki.Caller, file string) string {
 	if c.Grant != "" || c.Agent != "" {
 		return ""
@@ -127,7 +127,7 @@ func draftOf(c wiki.Caller, file string) string {
 	return file
 }
 
-func verb(exists bool) string {
+func saveVerb(exists bool) string {
 	if exists {
 		return "Update"
 	}
@@ -156,31 +156,31 @@ func resolveBase(ctx context.Context, w *content.Wiki, p Precondition, f wiki.Fi
 	title := strings.TrimSuffix(f.Path, ".md")
 	switch {
 	case p.Create && exists && p.Strict:
-		return "", wiki.Problemf(wiki.ErrPrecondition, "", "There is a page called %q already.", title)
+		return "", wiki.Problemf(wiki.ErrPrecondition, "", "A page called %q already exists.", title)
 	case p.Create && exists:
-		return "", existing(ctx, w, f, yours)
+		return "", existsConflict(ctx, w, f, yours)
 	case p.Create:
 		return content.BaseNone, nil
 	case p.Base == "" && exists:
-		return "", wiki.Problemf(wiki.ErrPreconditionRequired, "revision", "%q exists. Say which revision you started from.", title)
+		return "", wiki.Problemf(wiki.ErrPreconditionRequired, "revision", "%q already exists. Send the revision you started from.", title)
 	case p.Base == "":
 		return content.BaseNone, nil
 	}
 	base, err := resolveRevision(ctx, w, p.Base, f)
 	switch {
 	case err != nil && p.Strict && (errors.Is(err, wiki.ErrInvalid) || errors.Is(err, wiki.ErrNotFound)):
-		// To If-Match, an entity tag that was never given is just another one.
-		return "", stale(title)
+		// For If-Match, an unknown entity tag is just a different one.
+		return "", staleRevision(title)
 	case err != nil:
 		return "", err
 	case p.Strict && base != f.Blob:
-		return "", stale(title)
+		return "", staleRevision(title)
 	}
 	return base, nil
 }
 
-func stale(title string) error {
-	return wiki.Problemf(wiki.ErrPrecondition, "revision", "%q is not at that revision. Read it again.", title)
+func staleRevision(title string) error {
+	return wiki.Problemf(wiki.ErrPrecondition, "revision", "%q has changed since that revision. Read it again.", title)
 }
 
 // resolveRevision returns the whole blob id of a revision of a file.
@@ -189,15 +189,15 @@ func resolveRevision(ctx context.Context, w *content.Wiki, base string, f wiki.F
 	if len(base) >= 8 && strings.HasPrefix(f.Blob, base) {
 		return f.Blob, nil
 	}
-	then, _, err := at(ctx, w, f.Path, base)
+	then, _, err := readRevision(ctx, w, f.Path, base)
 	if errors.Is(err, wiki.ErrNotFound) {
 		return "", wiki.Problemf(wiki.ErrInvalid, "revision", "%q never had the revision %s. Read the page again.", strings.TrimSuffix(f.Path, ".md"), base)
 	}
 	return then.Blob, err
 }
 
-// existing is the conflict of a writer who wants to create what is there.
-func existing(ctx context.Context, w *content.Wiki, f wiki.File, yours []byte) error {
+// existsConflict returns the conflict of a writer who creates an existing page.
+func existsConflict(ctx context.Context, w *content.Wiki, f wiki.File, yours []byte) error {
 	theirs, err := w.Blob(ctx, f.Blob)
 	if err != nil {
 		return err
@@ -208,18 +208,18 @@ func existing(ctx context.Context, w *content.Wiki, f wiki.File, yours []byte) e
 	}
 }
 
-// commit makes a request the caller's, commits it, and says what it came to.
+// commit commits a request as the caller.
 func commit(ctx context.Context, w *content.Wiki, a wiki.Access, wr Write, r content.Request) (Saved, error) {
 	r.Author, r.Limits = a.Caller(), a.Site().Limits
 	wr.setKey(&r)
 	res, err := w.Commit(ctx, r)
 	if err != nil {
-		return Saved{}, refused(err, a.Site().Limits)
+		return Saved{}, describeLimit(err, a.Site().Limits)
 	}
-	return saved(res), nil
+	return savedFrom(res), nil
 }
 
-func saved(res content.Result) Saved {
+func savedFrom(res content.Result) Saved {
 	done := Saved{Commit: res.Commit.ID, Unchanged: res.Unchanged, Replayed: res.Replayed}
 	if len(res.Files) > 0 {
 		f := res.Files[0]
@@ -229,24 +229,23 @@ func saved(res content.Result) Saved {
 	return done
 }
 
-// refused makes sure that whoever meets a limit reads which one, and how large
-// it is.
-func refused(err error, l wiki.Limits) error {
+// describeLimit adds a message that names the limit to an error without one.
+func describeLimit(err error, l wiki.Limits) error {
 	var p *wiki.Problem
 	if errors.As(err, &p) {
 		return err
 	}
 	switch {
 	case errors.Is(err, wiki.ErrQuota):
-		return wiki.Problemf(wiki.ErrQuota, "", "This wiki is full: it may have %d pages and %s. Delete something first.", l.Pages, size(l.CurrentBytes))
+		return wiki.Problemf(wiki.ErrQuota, "", "This wiki is full. The limit is %d pages and %s. Delete something first.", l.Pages, formatBytes(l.CurrentBytes))
 	case errors.Is(err, wiki.ErrTooLarge):
-		return wiki.Problemf(wiki.ErrTooLarge, "", "That is too large: a page may have %s and an attachment %s.", size(l.PageBytes), size(l.AttachmentBytes))
+		return wiki.Problemf(wiki.ErrTooLarge, "", "That's too large. The limit is %s for a page and %s for an attachment.", formatBytes(l.PageBytes), formatBytes(l.AttachmentBytes))
 	}
 	return err
 }
 
-// size is a number of bytes in words.
-func size(n int64) string {
+// formatBytes formats a size for people.
+func formatBytes(n int64) string {
 	for _, u := range []struct {
 		unit string
 		of   int64
@@ -258,17 +257,17 @@ func size(n int64) string {
 	return fmt.Sprintf("%d bytes", n)
 }
 
-// A PatchRequest replaces text that occurs exactly once.
+// A PatchRequest replaces a text that occurs exactly once.
 type PatchRequest struct {
 	Write
 	Precondition
 	Name     string
-	Old, New string // compared with line ends as "\n"
+	Old, New string // normalized before comparing
 }
 
-// Patch replaces text in a page. ErrInvalid when Old is absent, occurs more
-// than once (the message names the lines) or equals New. A stale Base is fine
-// where the text is still there exactly once.
+// Patch replaces text in a page. ErrInvalid if Old doesn't occur, occurs more than
+// once (the message names the lines) or equals New. A stale Base is accepted if
+// Old still occurs exactly once.
 func (s *Service) Patch(ctx context.Context, a wiki.Access, r PatchRequest) (Saved, error) {
 	w, release, err := s.open(ctx, a, wiki.Edit)
 	if err != nil {
@@ -285,8 +284,7 @@ func (s *Service) Patch(ctx context.Context, a wiki.Access, r PatchRequest) (Sav
 	})
 }
 
-// maxTries bounds how often a change that was worked out from the current state
-// is worked out again because that state has changed meanwhile.
+// maxTries bounds the retries of a change whose plan is outdated by another one.
 const maxTries = 5
 
 func patchOnce(ctx context.Context, w *content.Wiki, a wiki.Access, r PatchRequest) (Saved, error) {
@@ -314,7 +312,7 @@ func patchOnce(ctx context.Context, w *content.Wiki, a wiki.Access, r PatchReque
 		return Saved{}, err
 	}
 	done, err := commit(ctx, w, a, r.Write, content.Request{
-		Message: message(r.Message, "Update %s", name),
+		Message: commitMessage(r.Message, "Update %s", name),
 		Edits:   []content.Edit{{Op: content.Put, Path: file.Path, Data: text, Base: file.Blob, Strict: r.Strict}},
 	})
 	done.Merged = done.Merged || base != file.Blob && err == nil
@@ -325,11 +323,11 @@ func patchOnce(ctx context.Context, w *content.Wiki, a wiki.Access, r PatchReque
 func checkText(text []byte, limits wiki.Limits) error {
 	switch {
 	case limits.PageBytes > 0 && int64(len(text)) > limits.PageBytes:
-		return wiki.Problemf(wiki.ErrTooLarge, "content", "This page is too large: a page may have %s.", size(limits.PageBytes))
+		return wiki.Problemf(wiki.ErrTooLarge, "content", "This page is too large. The limit is %s.", formatBytes(limits.PageBytes))
 	case !utf8.Valid(text):
-		return wiki.Problemf(wiki.ErrInvalid, "content", "The text is not valid UTF-8.")
+		return wiki.Problemf(wiki.ErrInvalid, "content", "The text isn't valid UTF-8.")
 	case bytes.IndexByte(text, 0) >= 0:
-		return wiki.Problemf(wiki.ErrInvalid, "content", "The text contains a NUL character, which a page cannot hold.")
+		return wiki.Problemf(wiki.ErrInvalid, "content", "The text contains a NUL character. Remove it and save again.")
 	}
 	return nil
 }

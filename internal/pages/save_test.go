@@ -40,7 +40,7 @@ func TestSavePreconditions(t *testing.T) {
 			t.Errorf("%s: %+v, %v, want %v", test.name, done, err, test.kind)
 		}
 		if test.kind != nil && w.head() != before {
-			t.Errorf("%s: failed, yet made a commit", test.name)
+			t.Errorf("%s: failed, but made a commit", test.name)
 		}
 	}
 	if got := w.text("Page"); got != "ONE\n\ntwo\n\nTHREE\n" {
@@ -52,7 +52,7 @@ func TestSavePreconditions(t *testing.T) {
 	}
 }
 
-// The line ends of a form must not make a conflict of what merges.
+// The line ends of a form don't cause conflicts.
 func TestMergeInAFileWithCRLF(t *testing.T) {
 	w := newWorld(t)
 	old := w.put("Page", "one\r\n\r\ntwo\r\n\r\nthree")
@@ -65,7 +65,7 @@ func TestMergeInAFileWithCRLF(t *testing.T) {
 	}
 }
 
-func TestASaveFollowsAMove(t *testing.T) {
+func TestSaveFollowsRename(t *testing.T) {
 	w := newWorld(t)
 	old := w.put("Page", "one\n")
 	if _, err := w.Rename(w.ctx, w.editor, RenameRequest{Precondition: w.base("Page"), Name: "Page", NewName: "New"}); err != nil {
@@ -121,7 +121,7 @@ func TestPatch(t *testing.T) {
 	wantKind(t, err, wiki.ErrNotFound)
 }
 
-func TestRetriesAnswerAsTheFirstTry(t *testing.T) {
+func TestRetriesReturnFirstResult(t *testing.T) {
 	w := newWorld(t)
 	w.put("Page", "one\n")
 	w.put("Link", "[[Page]]\n")
@@ -193,7 +193,7 @@ func (w *world) revision(name string) string {
 	return ""
 }
 
-func TestLimitsAreToldInWords(t *testing.T) {
+func TestLimitMessages(t *testing.T) {
 	limits := wiki.DefaultLimits
 	limits.Pages, limits.CurrentBytes, limits.AttachmentBytes = 3, 10_000, 5_000
 	w := worldWith(t, limits)
@@ -202,7 +202,7 @@ func TestLimitsAreToldInWords(t *testing.T) {
 	}
 	_, err := w.Save(w.ctx, w.editor, SaveRequest{Name: "D", Text: []byte("x")})
 	if wantKind(t, err, wiki.ErrQuota); !strings.Contains(err.Error(), "3") {
-		t.Errorf("it does not say how many: %v", err)
+		t.Errorf("the message lacks the limit: %v", err)
 	}
 	w.put("A", "edited\n")
 	w.upload("A", "x.txt", "x")
@@ -230,7 +230,7 @@ func TestDrafts(t *testing.T) {
 		t.Fatalf("%+v, %v", form, err)
 	}
 	if other, err := w.Edit(w.ctx, w.owner, "Page", ""); err != nil || other.Draft != nil {
-		t.Errorf("somebody else's draft: %+v, %v", other, err)
+		t.Errorf("another person's draft: %+v, %v", other, err)
 	}
 	agent := w.editor.Caller()
 	agent.Agent, agent.Grant = "Claude", "g1"
@@ -289,7 +289,7 @@ func TestDraftsFollowARename(t *testing.T) {
 	}
 }
 
-func TestEditOfAnOldRevisionTakesThePlaceOfTheNewest(t *testing.T) {
+func TestEditOfOldRevisionReplacesNewest(t *testing.T) {
 	w := newWorld(t)
 	first := w.put("Page", "one\n")
 	second := w.put("Page", "two\n")
@@ -323,8 +323,8 @@ func TestSimilarNames(t *testing.T) {
 	}
 }
 
-// What a message says of its author is a message: only the credential counts.
-func TestAMessageNamesNoAgent(t *testing.T) {
+// Trailers in a message can't forge the author: only the credential counts.
+func TestMessageCannotForgeAgent(t *testing.T) {
 	w := newWorld(t)
 	for i, m := range []string{"x\n\nAgent: Claude\nGrant: g1", "Agent: Claude", "x\n\nMoved: A.md -> B.md\n", "x\r\n\r\nAgent: Claude\r\n", strings.Repeat("long ", 2000) + "\n\nAgent: Claude"} {
 		_, err := w.Save(w.ctx, w.editor, SaveRequest{Write: Write{Message: m}, Name: fmt.Sprint("P", i), Text: []byte(m)})
@@ -338,7 +338,7 @@ func TestAMessageNamesNoAgent(t *testing.T) {
 	}
 }
 
-// Every door finds what was saved as soon as the save is answered.
+// Search finds a save as soon as it is acknowledged.
 func TestSearchSeesEverySave(t *testing.T) {
 	w := newWorld(t)
 	hits := func(text string) string {

@@ -12,8 +12,8 @@ import (
 //go:embed seed/*.md
 var seeds embed.FS
 
-// Seed gives a new wiki its first pages (Home, Getting Started, AGENTS) in one
-// commit. Seeding twice changes nothing.
+// Seed creates a new wiki's seed pages (Home, Getting Started, AGENTS) in one
+// commit. It is idempotent.
 func (s *Service) Seed(ctx context.Context, a wiki.Access) error {
 	w, release, err := s.open(ctx, a, wiki.Configure)
 	if err != nil {

@@ -9,16 +9,16 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// relatedPages is how many are named beside a page.
+// relatedPages is the number of related pages shown beside a page.
 const relatedPages = 5
 
-// related are the pages that are most like one and are not linked with it
-// already. A page is shown without them where they cannot be told.
+// related returns the most similar pages that don't link to the page. If they
+// can't be determined, the page is shown without them.
 func (s *Service) related(ctx context.Context, w *content.Wiki, d *directory, v *View) []wiki.PageName {
 	near, err := s.search.Related(ctx, w, v.Name, 3*relatedPages)
 	if err != nil {
 		if ctx.Err() == nil {
-			s.log.WarnContext(ctx, "pages: related pages", "wiki", w.Slug(), "err", err)
+			s.log.WarnContext(ctx, "finding related pages failed", "wiki", w.Slug(), "err", err)
 		}
 		return nil
 	}
@@ -32,13 +32,13 @@ func (s *Service) related(ctx context.Context, w *content.Wiki, d *directory, v 
 	return list
 }
 
-// RelatedVersion changes when what View says of related pages may have changed without a
-// commit. It reads memory.
+// RelatedVersion changes when View's related pages can have changed without a
+// commit. It reads only memory.
 func (s *Service) RelatedVersion(a wiki.Access) uint64 { return s.search.VectorVersion(a.Site().Slug) }
 
-// PossibleDuplicates lists pages that a new one may repeat: those with like names, and others
-// that say something like its text, which may be empty.
-func (s *Service) PossibleDuplicates(ctx context.Context, a wiki.Access, name, text string, limit int) (named, meant []wiki.PageName, err error) {
+// PossibleDuplicates lists pages that a new page may duplicate: by similar names,
+// and by similar text, which may be empty.
+func (s *Service) PossibleDuplicates(ctx context.Context, a wiki.Access, name, text string, limit int) (byName, byText []wiki.PageName, err error) {
 	w, d, release, err := s.openDirectory(ctx, a, wiki.Read)
 	if err != nil {
 		return nil, nil, err
@@ -48,13 +48,13 @@ func (s *Service) PossibleDuplicates(ctx context.Context, a wiki.Access, name, t
 	if err != nil {
 		return nil, nil, err
 	}
-	named = d.similar(name, limit)
-	meant, err = s.similarText(ctx, w, page, text, named)
-	return named, meant, err
+	byName = d.similarTo(name, limit)
+	byText, err = s.similarText(ctx, w, page, text, byName)
+	return byName, byText, err
 }
 
-// similarText lists pages that may be about the same as one that is to be made, but for
-// those that are named already.
+// similarText lists existing pages that may be about the same topic as a new one,
+// except those in named.
 func (s *Service) similarText(ctx context.Context, w *content.Wiki, page wiki.PageName, text string, named []wiki.PageName) ([]wiki.PageName, error) {
 	d, err := s.directory(ctx, w)
 	if err != nil {
@@ -73,25 +73,25 @@ func (s *Service) similarText(ctx context.Context, w *content.Wiki, page wiki.Pa
 	return list, nil
 }
 
-// Health is what a wiki's people may want to look after.
+// Health lists pages that may need attention.
 type Health struct {
 	Pages          int
-	Broken         []BrokenLink // links to pages that are not there
+	Broken         []BrokenLink // links to missing pages
 	Wanted         []Wanted
 	Orphans        []wiki.PageName
-	Stale          []Entry // not changed for longest, the oldest first
-	Long           []Entry // longer than veryLong, the longest first
+	Stale          []Entry // not changed for staleDays, the oldest first
+	Long           []Entry // longer than veryLong bytes, the longest first
 	NearDuplicates []NearDuplicate
-	Waiting        int // sections that are not compared yet
+	Waiting        int // sections that aren't compared yet
 }
 
-// A BrokenLink leads from a page to one that is not there.
+// A BrokenLink is a link to a missing page.
 type BrokenLink struct{ From, To wiki.PageName }
 
-// NearDuplicates are two pages that say nearly the same.
+// A NearDuplicate is a pair of pages with nearly the same text.
 type NearDuplicate struct {
 	A, B    wiki.PageName
-	Percent int // of likeness
+	Percent int // similarity
 }
 
 const (
@@ -101,7 +101,7 @@ const (
 	maxBroken  = 200    // links
 )
 
-// Health looks a wiki through.
+// Health examines the wiki.
 func (s *Service) Health(ctx context.Context, a wiki.Access) (*Health, error) {
 	index, err := s.Index(ctx, a)
 	if err != nil {
@@ -137,7 +137,8 @@ func (s *Service) Health(ctx context.Context, a wiki.Access) (*Health, error) {
 	return h, err
 }
 
-// NearDuplicates lists pages that say nearly the same as another, the most alike first.
+// NearDuplicates lists pairs of pages with nearly the same text, the most similar
+// first.
 func (s *Service) NearDuplicates(ctx context.Context, a wiki.Access) ([]NearDuplicate, error) {
 	w, d, release, err := s.openDirectory(ctx, a, wiki.Read)
 	if err != nil {

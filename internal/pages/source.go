@@ -28,15 +28,15 @@ func newSource(name wiki.PageName, file wiki.File, data []byte) *Source {
 
 func (src *Source) weight() uint32 { return uint32(500 + src.Size()) }
 
-// Source reads a page as Page does, without looking into it. The newest revision
-// comes from the cache until the wiki changes.
+// Source reads a page like Page, without its front matter and tags. The newest
+// revision is cached until the wiki changes.
 func (s *Service) Source(ctx context.Context, a wiki.Access, name, revision string) (*Source, error) {
 	w, release, err := s.open(ctx, a, wiki.Read)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	_, head := w.Head() // what is read may be newer, never older
+	_, head := w.Head() // what is read can be newer, never older
 	key := cacheKey{"source", w.Slug(), name}
 	if c, ok := s.cache.GetIfPresent(key); ok && revision == "" && c.(*Source).head == head {
 		return c.(*Source), w.MayRead(c.(*Source).File.Blob)
@@ -53,8 +53,8 @@ func (s *Service) Source(ctx context.Context, a wiki.Access, name, revision stri
 	return src, nil
 }
 
-// RevisionAt is the id of the commit that was a page's newest at a time.
-// ErrNotFound when the page is younger.
+// RevisionAt returns the id of a page's newest commit at a time. ErrNotFound if the
+// page didn't exist.
 func (s *Service) RevisionAt(ctx context.Context, a wiki.Access, name string, t time.Time) (string, error) {
 	w, release, err := s.open(ctx, a, wiki.Read)
 	if err != nil {
@@ -72,23 +72,24 @@ func (s *Service) RevisionAt(ctx context.Context, a wiki.Access, name string, t 
 			}
 		}
 		if len(list) < 500 {
-			return "", wiki.Problemf(wiki.ErrNotFound, "at", "%q did not exist on %s.", name, t.UTC().Format(time.DateOnly))
+			return "", wiki.Problemf(wiki.ErrNotFound, "at", "%q didn't exist on %s.", name, t.UTC().Format(time.DateOnly))
 		}
 		before = list[len(list)-1].Seq
 	}
 }
 
-// SimilarNames lists pages whose names have words of a name, those with most first.
+// SimilarNames lists pages whose names share words with a name, the most similar
+// first.
 func (s *Service) SimilarNames(ctx context.Context, a wiki.Access, name string, limit int) ([]wiki.PageName, error) {
 	_, d, release, err := s.openDirectory(ctx, a, wiki.Read)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	return d.similar(name, limit), nil
+	return d.similarTo(name, limit), nil
 }
 
-func (d *directory) similar(name string, limit int) []wiki.PageName {
+func (d *directory) similarTo(name string, limit int) []wiki.PageName {
 	own := wiki.Key(strings.Trim(strings.TrimSuffix(name, ".md"), "/") + ".md")
 	asked := nameWords(name)
 	best := map[int][]wiki.PageName{}
@@ -121,7 +122,7 @@ func (d *directory) similar(name string, limit int) []wiki.PageName {
 	return list[:min(len(list), limit)]
 }
 
-// nameWords are the words of a page's name that say something.
+// nameWords returns the significant words of a page's name.
 func nameWords(name string) map[string]bool {
 	words := map[string]bool{}
 	for _, w := range strings.FieldsFunc(wiki.Key(name), func(r rune) bool { return strings.ContainsRune("/_-.,() ", r) }) {
@@ -132,18 +133,18 @@ func nameWords(name string) map[string]bool {
 	return words
 }
 
-// followed finds the page that a writer means, under the name it has now.
-func (s *Service) followed(ctx context.Context, w *content.Wiki, asked string) (wiki.PageName, wiki.File, error) {
+// lookupRenamed is lookup that also finds pages by a former name.
+func (s *Service) lookupRenamed(ctx context.Context, w *content.Wiki, asked string) (wiki.PageName, wiki.File, error) {
 	name, file, err := lookup(ctx, w, asked)
 	if !errors.Is(err, wiki.ErrNotFound) {
 		return name, file, err
 	}
-	if f, moved := current(ctx, w, name.File()); moved == nil {
-		return found(f, nil)
+	if f, moved := findCurrent(ctx, w, name.File()); moved == nil {
+		return foundPage(f, nil)
 	}
 	d, failed := s.directory(ctx, w)
 	if failed != nil {
 		return "", wiki.File{}, failed
 	}
-	return "", wiki.File{}, d.former(ctx, w, asked)
+	return "", wiki.File{}, d.redirectOrMissing(ctx, w, asked)
 }

@@ -13,19 +13,19 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// A Page is a page's source with what is known of it.
+// A Page is a page's source with its metadata.
 type Page struct {
 	Name    wiki.PageName
 	File    wiki.File // as of the revision asked for
 	Source  []byte
-	Old     bool           // an old revision was asked for, and it is not the newest
-	Current string         // blob id of the newest revision, "" if the page is deleted now
-	Props   map[string]any // front matter, nil if there is none or it is not a mapping
+	Old     bool           // the revision asked for isn't the newest
+	Current string         // blob id of the newest revision, "" if the page is deleted
+	Props   map[string]any // front matter, nil if it has none or it isn't a mapping
 	Tags    []string
 }
 
-// Page reads a page by a name of any spelling; revision is "" or as design 5
-// has it. A former name is a *wiki.Redirect, unless a revision is asked for.
+// Page reads a page by its name in any spelling. revision is "" for the newest, a
+// blob id or a commit id. A former name is a *wiki.Redirect if revision is "".
 func (s *Service) Page(ctx context.Context, a wiki.Access, name, revision string) (*Page, error) {
 	w, release, err := s.open(ctx, a, wiki.Read)
 	if err != nil {
@@ -41,7 +41,7 @@ func (s *Service) Page(ctx context.Context, a wiki.Access, name, revision string
 	return p, nil
 }
 
-// read fills a Page but for what is in its source.
+// read reads a page without parsing its source.
 func (s *Service) read(ctx context.Context, w *content.Wiki, name, revision string) (*Page, error) {
 	found, now, err := lookup(ctx, w, name)
 	if err != nil && !errors.Is(err, wiki.ErrNotFound) {
@@ -54,11 +54,11 @@ func (s *Service) read(ctx context.Context, w *content.Wiki, name, revision stri
 		if missing == nil {
 			path = now.Path
 		}
-		if p.File, p.Source, err = at(ctx, w, path, revision); err != nil {
+		if p.File, p.Source, err = readRevision(ctx, w, path, revision); err != nil {
 			return nil, err
 		}
 		if missing != nil {
-			p.Current, err = s.nowAt(ctx, w, path)
+			p.Current, err = s.currentBlob(ctx, w, path)
 		}
 		p.Old = p.File.Blob != p.Current
 		return p, err
@@ -68,7 +68,7 @@ func (s *Service) read(ctx context.Context, w *content.Wiki, name, revision stri
 		if err != nil {
 			return nil, err
 		}
-		return nil, d.former(ctx, w, name)
+		return nil, d.redirectOrMissing(ctx, w, name)
 	}
 	if p.Source, err = w.Blob(ctx, now.Blob); err != nil {
 		return nil, fmt.Errorf("pages: read %s/%s: %w", w.Slug(), now.Path, err)
@@ -76,8 +76,9 @@ func (s *Service) read(ctx context.Context, w *content.Wiki, name, revision stri
 	return p, nil
 }
 
-// nowAt is the blob that a former path's file has now, "" if it is deleted.
-func (s *Service) nowAt(ctx context.Context, w *content.Wiki, path string) (string, error) {
+// currentBlob returns the current blob of a file by a former path, "" if it is
+// deleted.
+func (s *Service) currentBlob(ctx context.Context, w *content.Wiki, path string) (string, error) {
 	to, err := w.MovedTo(ctx, path)
 	if err == nil {
 		var f wiki.File
@@ -91,43 +92,43 @@ func (s *Service) nowAt(ctx context.Context, w *content.Wiki, path string) (stri
 	return "", err
 }
 
-// at reads a file as of a revision that somebody typed or linked.
-func at(ctx context.Context, w *content.Wiki, path, revision string) (wiki.File, []byte, error) {
+// readRevision reads a file as of a revision that someone typed or linked.
+func readRevision(ctx context.Context, w *content.Wiki, path, revision string) (wiki.File, []byte, error) {
 	revision = strings.ToLower(strings.TrimSpace(revision))
 	if len(revision) < 7 || len(revision) > 40 || strings.Trim(revision, "0123456789abcdef") != "" {
-		return wiki.File{}, nil, wiki.Problemf(wiki.ErrInvalid, "revision", "A revision is 7 to 40 hexadecimal digits.")
+		return wiki.File{}, nil, wiki.Problemf(wiki.ErrInvalid, "revision", "A revision has 7 to 40 hexadecimal digits.")
 	}
 	f, data, err := w.ReadAt(ctx, path, revision)
 	switch {
 	case errors.Is(err, wiki.ErrNotFound):
 		return f, nil, wiki.Problemf(wiki.ErrNotFound, "revision", "%q has no revision %s.", strings.TrimSuffix(path, ".md"), revision)
 	case err == nil && wiki.Hidden(f.Path):
-		return wiki.File{}, nil, wiki.Problemf(wiki.ErrNotFound, "path", "There is no such page.")
+		return wiki.File{}, nil, wiki.Problemf(wiki.ErrNotFound, "path", "There's no such page.")
 	}
 	return f, data, err
 }
 
-// A View is a page made ready to be read.
+// A View is a rendered page.
 type View struct {
 	Page
 	Title      string
 	Body       template.HTML
-	Blame      []BlamePart // the body, by who wrote what
+	Blame      []BlamePart // the body by author
 	Headings   []Heading
 	Properties []Prop
-	Notices    []string // what could not be shown as asked; if Body is empty, show Source
+	Notices    []string // problems for the reader; if Body is empty, show Source
 	Backlinks  []Backlink
-	Related    []wiki.PageName // like it in meaning, of current pages only
-	Below      int             // pages in the folder of the page's name
+	Related    []wiki.PageName // pages with similar meaning; nil for old revisions
+	Below      int             // number of subpages
 }
 
 // A Backlink is a page that links here.
 type Backlink struct {
 	Name wiki.PageName
-	Text string // words around the link
+	Text string // text around the link
 }
 
-// View renders a page; names and revisions are as for Page. Props is left nil.
+// View renders a page; names and revisions are as for Page. It doesn't set Props.
 func (s *Service) View(ctx context.Context, a wiki.Access, name, revision string) (*View, error) {
 	w, release, err := s.open(ctx, a, wiki.Read)
 	if err != nil {
@@ -144,7 +145,7 @@ func (s *Service) View(ctx context.Context, a wiki.Access, name, revision string
 	}
 	v := &View{Page: *p}
 	rendered, err := s.rendered(ctx, w, d, p)
-	if err := v.show(rendered, err); err != nil {
+	if err := v.setRendered(rendered, err); err != nil {
 		return nil, err
 	}
 	if rendered != nil && !p.Old {
@@ -170,7 +171,7 @@ func (s *Service) View(ctx context.Context, a wiki.Access, name, revision string
 	return v, nil
 }
 
-// Preview renders a text as if it were the page's.
+// Preview renders a text as the page's.
 func (s *Service) Preview(ctx context.Context, a wiki.Access, name string, text []byte) (*View, error) {
 	w, release, err := s.open(ctx, a, wiki.Edit)
 	if err != nil {
@@ -190,15 +191,15 @@ func (s *Service) Preview(ctx context.Context, a wiki.Access, name string, text 
 	}
 	v := &View{Page: Page{Name: found, File: file, Current: file.Blob, Source: text}}
 	page, err := s.markdown.Render(ctx, found, text, &resolver{w: w, names: d, self: found})
-	if err := v.show(page, err); err != nil {
+	if err := v.setRendered(page, err); err != nil {
 		return nil, err
 	}
 	return v, nil
 }
 
-// show takes over what rendering came to. A page that cannot be rendered is
-// still shown, as its source.
-func (v *View) show(page *markdown.Page, err error) error {
+// setRendered sets the result of rendering. A page that can't be rendered is shown
+// as source.
+func (v *View) setRendered(page *markdown.Page, err error) error {
 	v.Title = v.Name.Title()
 	var problem *wiki.Problem
 	switch {
@@ -216,7 +217,7 @@ func (v *View) show(page *markdown.Page, err error) error {
 	return nil
 }
 
-// backlinks lists each linking page once, with the words of its first link.
+// backlinks lists each linking page once, with the text around its first link.
 func backlinks(d *directory, to wiki.PageName, links []wiki.Link) []Backlink {
 	var list []Backlink
 	seen := map[string]bool{to.Key(): true}
@@ -232,12 +233,12 @@ func backlinks(d *directory, to wiki.PageName, links []wiki.Link) []Backlink {
 	return list
 }
 
-// A body is a rendered page with the answers that its links got, so that it can
-// be seen whether they would still be the same.
+// A body is a rendered page with the resolution of its links, to check whether it
+// is still valid.
 type body struct {
 	page    *markdown.Page
 	answers []answer
-	head    atomic.Pointer[string] // commit id at which the answers last held
+	head    atomic.Pointer[string] // commit id at which the answers were last valid
 }
 
 func (b *body) weight() uint32 {
@@ -253,16 +254,17 @@ func (b *body) weight() uint32 {
 	return uint32(min(n, 1<<30))
 }
 
-// rendered is a page's body, from the cache while its links lead to the same.
+// rendered returns a page's body, from the cache if its links still resolve to the
+// same targets.
 func (s *Service) rendered(ctx context.Context, w *content.Wiki, d *directory, p *Page) (*markdown.Page, error) {
 	key := cacheKey{"body", w.Slug(), string(p.Name) + "\x00" + p.File.Blob}
 	r := &resolver{w: w, names: d, self: p.Name}
 	if c, ok := s.cache.GetIfPresent(key); ok {
 		b := c.(*body)
-		if at := b.head.Load(); at != nil && *at == d.head {
+		if head := b.head.Load(); head != nil && *head == d.head {
 			return b.page, nil
 		}
-		if r.holds(ctx, b.answers) {
+		if r.stillValid(ctx, b.answers) {
 			b.head.Store(&d.head)
 			return b.page, nil
 		}

@@ -77,7 +77,7 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// Writing by any spelling reaches the one page.
+// All spellings of a name reach the same page.
 func TestSpellingsOfOnePage(t *testing.T) {
 	w := newWorld(t)
 	w.put("Getting_Started", "one\n")
@@ -90,7 +90,7 @@ func TestSpellingsOfOnePage(t *testing.T) {
 		wantKind(t, err, wiki.ErrConflict)
 	}
 	if got := w.paths(); got != "Getting_Started.md" {
-		t.Errorf("there are %s", got)
+		t.Errorf("got pages %s", got)
 	}
 }
 
@@ -131,9 +131,8 @@ func TestRedLinksTurnBlue(t *testing.T) {
 	}
 }
 
-// A body is rendered once, and not again for a commit that is none of its
-// business.
-func TestBodiesAreKept(t *testing.T) {
+// A body is rendered once, and again only if a commit changes its links.
+func TestBodyCache(t *testing.T) {
 	w := newWorld(t)
 	w.put("Home", "[[Other]]\n")
 	body := func() any {
@@ -143,24 +142,24 @@ func TestBodiesAreKept(t *testing.T) {
 		}
 		b, ok := w.cache.GetIfPresent(cacheKey{"body", "ada", "Home\x00" + w.page("Home").File.Blob})
 		if !ok {
-			t.Fatal("it was not kept")
+			t.Fatal("not cached")
 		}
 		return b
 	}
 	first := body()
 	w.put("Unrelated", "x\n")
 	if body() != first {
-		t.Error("it was rendered again for nothing")
+		t.Error("rendered again without need")
 	}
 	w.put("Other", "x\n")
 	if body() == first {
-		t.Error("it was not rendered again")
+		t.Error("not rendered again")
 	}
 }
 
-// What programs read is kept until the wiki changes, and is not what was kept
-// where a page has moved, may not be shown, or another revision is meant.
-func TestSourcesAreKept(t *testing.T) {
+// Sources are cached until the wiki changes. The cache isn't used for moved pages,
+// takedowns and other revisions.
+func TestSourceCache(t *testing.T) {
 	w := newWorld(t)
 	w.put("A", "one\n")
 	read := func(name, revision string) (*Source, error) { return w.Source(w.ctx, w.reader, name, revision) }
@@ -169,7 +168,7 @@ func TestSourcesAreKept(t *testing.T) {
 		t.Fatalf("%+v, %v", first, err)
 	}
 	if again, _ := read("A", ""); again != first {
-		t.Error("a second read is another")
+		t.Error("the second read isn't cached")
 	}
 	w.put("A", "two\n")
 	if now, err := read("A", ""); err != nil || now.Text != "two\n" || now.Old {
@@ -237,7 +236,7 @@ func TestViewOfOldRevisions(t *testing.T) {
 	wantKind(t, err, wiki.ErrNotFound)
 }
 
-func TestBacklinksAndWhatIsBelow(t *testing.T) {
+func TestBacklinksAndSubpages(t *testing.T) {
 	w := newWorld(t)
 	w.put("Target", "[[Target]] itself\n")
 	w.put("A", "before [[target]] after, and [[Target]] again\n")
@@ -366,11 +365,11 @@ func TestSeed(t *testing.T) {
 	}
 	index, err := w.Index(w.ctx, w.owner)
 	if err != nil || len(index.Orphans) > 0 || len(index.Wanted) > 0 {
-		t.Errorf("a new wiki has orphans %v and wants %v (%v)", index.Orphans, index.Wanted, err)
+		t.Errorf("a new wiki has orphans %v and missing pages %v (%v)", index.Orphans, index.Wanted, err)
 	}
 }
 
-// Hostile and merely unusual names come back as they went in, or are refused.
+// Hostile and unusual names round-trip or are rejected.
 func TestNamesRoundTrip(t *testing.T) {
 	w := newWorld(t)
 	for _, name := range []string{
@@ -390,7 +389,7 @@ func TestNamesRoundTrip(t *testing.T) {
 		}
 		found, err := w.Find(w.ctx, w.reader, string(done.Name))
 		if err != nil || found.Kind != KindPage || found.Path != string(done.Name) {
-			t.Errorf("%q was saved as %q, which leads to %+v, %v", name, done.Name, found, err)
+			t.Errorf("%q was saved as %q; Find returns %+v, %v", name, done.Name, found, err)
 		}
 		v, err := w.View(w.ctx, w.reader, name, "")
 		if err != nil || v.Name != done.Name {
@@ -405,8 +404,8 @@ func TestNamesRoundTrip(t *testing.T) {
 	}
 }
 
-// Links to sections lead to the ids that headings have.
-func TestAnchorsAreThoseOfHeadings(t *testing.T) {
+// Links to sections use the ids of headings.
+func TestSectionAnchors(t *testing.T) {
 	w := newWorld(t)
 	for _, heading := range []string{"Next steps", "What's new?", "Ünï çode", "a_b-c", "1.2.3", "`code` and *more*", "C++ & C#", "…", "名前"} {
 		w.put("Target", "# "+heading+"\n")
@@ -417,12 +416,12 @@ func TestAnchorsAreThoseOfHeadings(t *testing.T) {
 		}
 		link, err := w.View(w.ctx, w.reader, "Link", "")
 		if want := "#" + (&url.URL{Fragment: target.Headings[0].ID}).EscapedFragment() + `"`; err != nil || !contains(link.Body, want) {
-			t.Errorf("%q has the id %q; the link is %s", heading, target.Headings[0].ID, link.Body)
+			t.Errorf("%q has id %q; the link is %s", heading, target.Headings[0].ID, link.Body)
 		}
 	}
 }
 
-// A page that cannot be rendered is shown as its source, with the reason.
+// A page that can't be rendered is shown as source with a reason.
 func TestHostilePagesAreShownAsSource(t *testing.T) {
 	w := newWorld(t)
 	source := strings.Repeat("> ", 5000) + "deep " + strings.Repeat("[", 70_000) + "\n"

@@ -6,8 +6,8 @@ import (
 	"robot.wtf/internal/search"
 )
 
-// The words of lower rooms that appear in this package's signatures, so that
-// doors need to import nothing else.
+// Types of lower packages that appear in this package's signatures, so that front
+// ends need no other imports.
 type (
 	LogFilter = content.LogFilter
 	Authors   = content.Authors
@@ -23,19 +23,18 @@ type (
 	Section   = markdown.Section
 )
 
-// How a query was read when no page matched as it was asked; see
-// search.Loosened.
+// How a query without exact matches was relaxed; see search.Loosened.
 const (
 	Beginnings = search.Beginnings
 	AnyWord    = search.AnyWord
 )
 
-// What a query is compared by; see search.Mode.
+// Search modes; see search.Mode.
 const (
 	Hybrid   = search.Hybrid
 	Keyword  = search.Keyword
 	Semantic = search.Semantic
 )
 
-// ParseMode reads a mode, "" as Hybrid. ErrInvalid for anything else.
+// ParseMode parses a mode; "" is Hybrid. ErrInvalid for unknown modes.
 func ParseMode(text string) (Mode, error) { return search.ParseMode(text) }

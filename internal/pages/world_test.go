@@ -23,7 +23,7 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// A world is a service with one wiki and people of every role.
+// A world is a service with one wiki and a person of each role.
 type world struct {
 	*Service
 	dir                           string // of the wikis
@@ -64,7 +64,7 @@ func worldWith(t testing.TB, limits wiki.Limits) *world {
 	return w.another("ada", limits)
 }
 
-// another is the same service with another, new wiki.
+// another returns a world with another, new wiki of the same service.
 func (w *world) another(slug string, limits wiki.Limits) *world {
 	w.t.Helper()
 	if err := w.content.Create(w.ctx, slug); err != nil {
@@ -80,7 +80,7 @@ func (w *world) another(slug string, limits wiki.Limits) *world {
 	return &other
 }
 
-// put stores exact bytes, whatever was there.
+// put saves exact bytes, whatever the page was before.
 func (w *world) put(name, text string) Saved {
 	w.t.Helper()
 	r := SaveRequest{Name: name, Text: []byte(text), Exact: true}
@@ -122,7 +122,7 @@ func (w *world) base(name string) Precondition {
 	return Precondition{Base: w.page(name).File.Blob}
 }
 
-// tree is every file with its content.
+// tree returns every file with its content.
 func (w *world) tree() map[string]string {
 	w.t.Helper()
 	files := map[string]string{}
@@ -156,7 +156,7 @@ func (w *world) head() int64 {
 	return seq
 }
 
-// wantKind checks an error's kind, and that it is told in words.
+// wantKind checks an error's kind, and that it has a message for people.
 func wantKind(t testing.TB, err, kind error) {
 	t.Helper()
 	if !errors.Is(err, kind) {
@@ -165,12 +165,12 @@ func wantKind(t testing.TB, err, kind error) {
 	var p *wiki.Problem
 	var c *wiki.ConflictError
 	if !errors.As(err, &p) && !errors.As(err, &c) {
-		t.Fatalf("%v is not written for people", err)
+		t.Fatalf("%v has no message for people", err)
 	}
 }
 
-// checks sets how often rapid tries: more where time is given.
-func checks(t *testing.T, short, long int) {
+// setRapidChecks sets the number of rapid's checks: long if ROBOT_LONG is set.
+func setRapidChecks(t *testing.T, short, long int) {
 	n := short
 	if os.Getenv("ROBOT_LONG") != "" {
 		n = long
@@ -182,7 +182,7 @@ func checks(t *testing.T, short, long int) {
 
 func contains(body template.HTML, part string) bool { return strings.Contains(string(body), part) }
 
-// spoil changes the wiki's database behind everybody's back.
+// spoil runs a statement on the wiki's database.
 func (w *world) spoil(statement string) {
 	w.t.Helper()
 	db, err := sql.Open("sqlite", filepath.Join(w.dir, w.site.Slug, "wiki.db"))
@@ -195,7 +195,7 @@ func (w *world) spoil(statement string) {
 	}
 }
 
-// stored are what a query of one column finds in the wiki's database.
+// stored returns the values of a query of one column of the wiki's database.
 func (w *world) stored(query string) (values []string) {
 	w.t.Helper()
 	db, err := sql.Open("sqlite", filepath.Join(w.dir, w.site.Slug, "wiki.db"))

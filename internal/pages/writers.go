@@ -11,7 +11,8 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// A writerList is who ever wrote in a wiki as of a commit, or in a file.
+// A writerList holds everyone who has written in a wiki as of a commit, or in a
+// file.
 type writerList struct {
 	seq     int64
 	head    string
@@ -20,10 +21,10 @@ type writerList struct {
 
 func (a *writerList) weight() uint32 { return uint32(100 + 150*len(a.authors)) }
 
-// WrittenByOthers reports whether a part of the text of some pages, or one of some
-// authors, is by somebody else than members. What was imported is: anybody can
-// write any name into a commit. Of a page as it is now the lines that stand there
-// count; past says that older ones are meant too.
+// WrittenByOthers reports whether any of some authors isn't a member, or any line
+// of some pages is by a non-member. Imported text counts as such, because anyone
+// can put any name into a commit. past includes lines that are no longer on the
+// page.
 func (s *Service) WrittenByOthers(ctx context.Context, a wiki.Access, member func(did string) bool, names []wiki.PageName, authors []wiki.Author, past bool) (bool, error) {
 	foreign := func(by wiki.Author) bool { return by.Imported || !member(by.DID) }
 	w, release, err := s.open(ctx, a, wiki.Read)
@@ -49,7 +50,7 @@ func (s *Service) WrittenByOthers(ctx context.Context, a wiki.Access, member fun
 func (s *Service) foreignPage(ctx context.Context, w *content.Wiki, name wiki.PageName, foreign func(wiki.Author) bool, past bool) (bool, error) {
 	file, err := w.Lookup(ctx, name.File())
 	if errors.Is(err, wiki.ErrNotFound) {
-		return true, nil // nobody vouches for what is not there now
+		return true, nil // the author is unknown
 	}
 	if err != nil {
 		return true, err
@@ -82,7 +83,8 @@ func (s *Service) foreignPage(ctx context.Context, w *content.Wiki, name wiki.Pa
 	return false, nil
 }
 
-// writers are those of all commits; what is known is brought up to the head.
+// writers lists everyone who has written in the wiki. It extends the cached list
+// to the head.
 func (s *Service) writers(ctx context.Context, w *content.Wiki) ([]wiki.Author, error) {
 	seq, head := w.Head()
 	key := cacheKey{"writers", w.Slug(), ""}
@@ -93,7 +95,7 @@ func (s *Service) writers(ctx context.Context, w *content.Wiki) ([]wiki.Author, 
 			return known.authors, nil
 		}
 		if then, err := w.CommitByID(ctx, known.head); err != nil || then.Seq != known.seq {
-			known = &writerList{} // the wiki was made anew
+			known = &writerList{} // the wiki was recreated
 		}
 	}
 	more, err := w.AuthorsAfter(ctx, known.seq)
@@ -110,7 +112,7 @@ func (s *Service) writers(ctx context.Context, w *content.Wiki) ([]wiki.Author, 
 	return next.authors, nil
 }
 
-// writersOf are those of a file.
+// writersOf lists everyone who has written in a file.
 func (s *Service) writersOf(ctx context.Context, w *content.Wiki, file wiki.File) ([]wiki.Author, error) {
 	key := cacheKey{"writers of", w.Slug(), file.Path + "\x00" + file.Commit}
 	if c, ok := s.cache.GetIfPresent(key); ok {

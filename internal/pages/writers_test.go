@@ -7,9 +7,8 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// A page is foreign while a line of it is by somebody who is no member; its past
-// is for ever.
-func TestForeign(t *testing.T) {
+// A page is by others while one of its lines is by a non-member. Its past stays so.
+func TestWrittenByOthers(t *testing.T) {
 	w := newWorld(t)
 	w.put("Mine", "one\ntwo\n")
 	w.put("Shared", "one\n")
@@ -32,25 +31,25 @@ func TestForeign(t *testing.T) {
 	}
 	delete(members, "did:plc:bob")
 	if is("Mine", true) || !is("Shared", false) || !is("Nowhere", false) {
-		t.Error("bob is none any more")
+		t.Error("bob isn't a member any more")
 	}
 	w.put("Shared", "one\nada's\n")
 	if is("Shared", false) || !is("Shared", true) {
-		t.Error("nothing of his is left but in the past")
+		t.Error("his lines are only in the past")
 	}
 	w.put("Mine", "three\n") // the head moved: what is known of the wiki is brought up to it
 	if is("Mine", true) {
-		t.Error("still hers alone")
+		t.Error("all lines are hers")
 	}
 	by := []wiki.Author{{Username: "ada", DID: "did:plc:ada", Imported: true}}
 	if got, err := w.WrittenByOthers(w.ctx, w.owner, func(string) bool { return true }, nil, by, false); err != nil || !got {
-		t.Error("an import proves nothing")
+		t.Error("imported authors count as members")
 	}
 }
 
-// Attack: a page grows beyond what blame looks at, so that nobody is known to
-// have written its lines. Unknown lines are not members' lines.
-func TestForeignLinesOfUnknownAuthors(t *testing.T) {
+// Attack: a page exceeds the bounds of authorship, so its lines have no known
+// author. Such lines don't count as members'.
+func TestUnknownAuthorsAreNotMembers(t *testing.T) {
 	w := newWorld(t)
 	shared := func(text string) { // hers alone now, with a past that is not
 		t.Helper()
@@ -91,8 +90,8 @@ func TestForeignLinesOfUnknownAuthors(t *testing.T) {
 			t.Errorf("%s counts as a member's", what)
 		}
 	}
-	shared(strings.Repeat("a line\n", railLines+1))
+	shared(strings.Repeat("a line\n", maxAuthorLines+1))
 	if !foreign() {
-		t.Errorf("a page of more than %d lines counts as members'", railLines)
+		t.Errorf("a page of more than %d lines counts as members'", maxAuthorLines)
 	}
 }

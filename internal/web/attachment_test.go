@@ -222,7 +222,7 @@ func TestUpload(t *testing.T) {
 	bob.get(list).want(http.StatusOK).has("This page has no files", "multipart/form-data")
 	done := bob.sendFiles(list, part{"message", "", "two files"}, part{"file", "one.txt", "1"}, part{"file", "two.png", string(testPNG(t))}).want(http.StatusSeeOther)
 	bob.follow(done).want(http.StatusOK).has("Uploaded.", "one.txt", "two.png", "?thumbnail=64&amp;revision=", "bob")
-	bob.sendFiles(list, part{"file", "one.txt", "again"}).want(http.StatusConflict).has("There is a file called")
+	bob.sendFiles(list, part{"file", "one.txt", "again"}).want(http.StatusConflict).has("already exists")
 	bob.sendFiles(list, part{"filename", "", "one.txt"}, part{"file", "new.txt", "replaced"}).want(http.StatusSeeOther)
 	bob.get(on("ada", "/Weather_Station/one.txt")).want(http.StatusOK).has("replaced")
 	bob.sendFiles(list, part{"message", "", "no file"}).want(http.StatusUnprocessableEntity).has("Choose a file")
