@@ -114,7 +114,7 @@ test("the connect page is accessible while it waits and after an agent has writt
   await service.request("POST", ada + "/mcp", { headers: { "content-type": "application/json" }, body: "{}" });
   await service.writePage("ada", "Sandbox/Connected", "Written by a program.\n");
   await page.getByRole("button", { name: "Keep" }).waitFor();
-  await page.getByText("Nothing happens?").click();
+  await page.getByText("Nothing happening?").click();
   await checkPage(visitor, "connect, written");
   await openPage(page, ada + "/Sandbox/Connected");
   await page.locator(".mark").first().focus();

@@ -106,7 +106,7 @@ for (const javaScriptEnabled of [true, false]) {
     await mine.page.locator("#message").fill("mine");
     await savePage(mine.page);
     const { page } = mine;
-    await page.locator("h1", { hasText: "Two edits met in one place" }).waitFor();
+    await page.locator("h1", { hasText: "Two edits conflict in one place" }).waitFor();
     const conflict = await page.locator("form fieldset").first().innerText();
     for (const part of ["bob's middle", "ada's middle", "bob"]) assert.ok(conflict.includes(part), `${part} isn't shown in:\n${conflict}`);
     await page.locator("form fieldset summary").click();
@@ -430,7 +430,7 @@ test("a save that is refused because of size or a taken name keeps the text", as
   await page.locator("#text").fill("mine\n");
   await savePage(page);
   await page.waitForLoadState();
-  assert.match(await page.locator("main").innerText(), /Two edits met|exists|Not saved/);
+  assert.match(await page.locator("main").innerText(), /Two edits conflict|exists|Not saved/);
   assert.match(await page.locator("#text").inputValue(), /mine/);
   assert.equal(await service.pageContent("ada", "Sandbox/Taken"), "theirs\n");
   assertNoViolations();

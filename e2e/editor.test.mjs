@@ -161,7 +161,7 @@ for (const javaScriptEnabled of [true, false]) {
     await other.waitForURL(`${wiki}/${name}`);
     await editor.area.fill("One.\n\nTwo of mine.\n");
     await save(editor.page);
-    await editor.page.locator("h1", { hasText: "Two edits met" }).waitFor();
+    await editor.page.locator("h1", { hasText: "Two edits conflict" }).waitFor();
     assert.equal(await editor.value(), "One.\n\nTwo of mine.\n");
     await editor.page.getByLabel("Keep both, one after the other").check();
     if (javaScriptEnabled) await editor.page.waitForFunction(() => document.querySelector("#text").value.includes("theirs"));

@@ -179,7 +179,7 @@ test("a conflict of hostile texts is inert", async () => {
     await service.writePage("ada", name, texts[i]);
     await writer.page.locator("#text").evaluate((area, text) => { area.value = text; }, texts[i + 2]);
     await Promise.all([writer.page.waitForNavigation(), writer.page.locator("#message").press("Enter")]);
-    assert.match(await writer.page.locator("h1").innerText(), /Two edits met/);
+    assert.match(await writer.page.locator("h1").innerText(), /Two edits conflict/);
     await assertInert(writer, "conflict");
   }
 });

@@ -30,7 +30,7 @@ type kindOfData string
 
 const (
 	truth     kindOfData = "truth"     // lost if the table is lost
-	upkept    kindOfData = "kept up"   // follows from other tables, written in the same transaction
+	upkept    kindOfData = "maintained"   // follows from other tables, written in the same transaction
 	rebuilt   kindOfData = "derived"   // can be deleted at any time; rebuilt from the content
 	temporary kindOfData = "temporary" // expires within the time given
 )
@@ -55,16 +55,16 @@ var dataMap = []dataRow{
 	{"platform", "codes", "single sign-on codes (a minute)", temporary, "", expires, expires, "-", "-", "-"},
 	{"platform", "tokens", "wiki tokens: name, use, hash of the secret", truth, "DID", deleted, deleted, "all but the hash", "-", "-"},
 	{"platform", "personal_tokens", "personal tokens: name, use, hash of the secret", truth, "DID", untouched, deleted, "all but the hash", "-", "-"},
-	{"platform", "audit", "log of changes to wikis, members, tokens, settings and accounts", truth, "DIDs of who acted and of members", kept, kept, "-", "records it", "-"},
+	{"platform", "audit", "log of changes to wikis, members, tokens, settings and accounts", truth, "DIDs of actors and members", kept, kept, "-", "records it", "-"},
 	{"platform", "signins", "sign-ins in progress (minutes)", temporary, "handle", untouched, expires, "-", "-", "-"},
-	{"platform", "former", "names that go to nobody else", truth, "name, keyed hash of its holder", kept, kept, "-", "-", "-"},
+	{"platform", "former", "former usernames, reserved for their owners", truth, "name, keyed hash of its holder", kept, kept, "-", "-", "-"},
 	{"platform", "oauth_clients", "OAuth clients", truth, "", untouched, untouched, "-", "-", "-"},
 	{"platform", "oauth_requests", "authorization requests in progress (an hour)", temporary, "", expires, expires, "-", "-", "-"},
 	{"platform", "oauth_grants", "agents that people connected", truth, "DID", deleted, deleted, "all but the id", "-", "-"},
 	{"platform", "oauth_codes", "authorization codes (minutes; while its grant lasts)", temporary, "DID", expires, expires, "-", "-", "-"},
 	{"platform", "oauth_refresh", "hashes of refresh tokens", truth, "", deleted, deleted, "-", "-", "-"},
 	{"platform", "faces", "avatars, re-encoded", truth, "DID, picture", untouched, deleted, "the picture", "-", "-"},
-	{"platform", "alive", "one row, written to find out whether the database can be", temporary, "", untouched, untouched, "-", "-", "-"},
+	{"platform", "alive", "one row, rewritten by the health check", temporary, "", untouched, untouched, "-", "-", "-"},
 	{"platform", "reports", "readers' reports to the operator", truth, "reporter's DID and words", kept, anonymized, "-", "-", "-"},
 	{"platform", "goose_db_version", "schema version", truth, "", untouched, untouched, "-", "-", "-"},
 	{"platform", "sqlite_sequence", "SQLite's counters", upkept, "", untouched, untouched, "-", "-", "-"},
@@ -162,7 +162,7 @@ func dataPageText() string {
 One row for each table, generated from ` + "`internal/datamap_test.go`" + `, which also tests these statements. Change the map there and run
 ` + "`go test ./internal -run TestDataMap -update-datamap`" + `.
 
-- **Kind**: *truth* is lost if the table is lost. *Kept up* follows from other tables and is written in the same transaction. *Derived* can be deleted at any time and is rebuilt. *Temporary* expires.
+- **Kind**: *truth* is lost if the table is lost. *Maintained* follows from other tables and is written in the same transaction. *Derived* can be deleted at any time and is rebuilt. *Temporary* expires.
 - **Wiki deleted**, **account deleted**: after the seven days in which the owner can change their mind. Deleting an account also deletes its wiki; the column is about everything else.
 - **Backups** hold every table below, and the keys. Deleted data stays in backups for up to 35 days. A restored service rebuilds derived tables that are missing or behind.
 - **Export** is what a person downloads from their account's page.

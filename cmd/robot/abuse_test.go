@@ -19,7 +19,7 @@ import (
 
 // Attack: content that was taken down is still available through some front end, in
 // some version, or in data derived from it earlier.
-func TestTakenDownPageIsNowhere(t *testing.T) {
+func TestTakenDownPageIsHiddenEverywhere(t *testing.T) {
 	l := startLive(t)
 	const secret = "quaggamire"
 	host, token := "ada."+config.DevHost, l.token("ada", "owner")
@@ -168,7 +168,7 @@ func TestTakenDownEverywhereElse(t *testing.T) {
 	first := etag("/api/v1/pages/Bad")
 	write("Bad", `{"content":"# Start\n\nsecond `+secret+`\n\n# More\n\n[[Home]] [[Nowhere]]\n","revision":"`+first+`"}`)
 	second := etag("/api/v1/pages/Bad")
-	// The instructions for agents, and the first pages of a wiki.
+	// The instructions for agents, and the initial pages of a wiki.
 	write("AGENTS", `{"content":"agents `+secret+`","revision":"`+etag("/api/v1/pages/AGENTS")+`"}`)
 	write("Home", `{"content":"# Home `+secret+`\n\n## Part `+secret+`\n\n[[Bad]]","revision":"`+etag("/api/v1/pages/Home")+`"}`)
 	original := picture(t)

@@ -22,7 +22,7 @@ func plainLog() *slog.Logger {
 
 type backupCommand struct {
 	Dir       string   `arg:"" env:"ROBOT_BACKUP" type:"path" help:"Directory for backups, created if missing. Use another disk."`
-	Data      string   `required:"" env:"ROBOT_DATA" placeholder:"DIR" type:"path" help:"Data directory. A service can be using it."`
+	Data      string   `required:"" env:"ROBOT_DATA" placeholder:"DIR" type:"path" help:"Data directory. The service can be running."`
 	Recipient []string `env:"ROBOT_BACKUP_RECIPIENT" placeholder:"AGE1…" help:"Encrypt keys for this age recipient (see age-keygen)."`
 }
 
@@ -45,7 +45,7 @@ func (c backupCommand) Run(ctx context.Context) (err error) {
 		fmt.Printf("Backup %s: %d wikis, %d of them copied, %d new chunks, %d bytes, %s\n",
 			report.Name, report.Wikis, report.Copied, report.NewChunks, report.NewBytes, report.Took.Round(time.Millisecond))
 		if !report.Sealed {
-			fmt.Fprintln(os.Stderr, "note: the keys in it aren't encrypted, because no --recipient was given; anybody with access to the backup can sign in as any user")
+			fmt.Fprintln(os.Stderr, "note: the keys in it aren't encrypted, because no --recipient was given; anyone with access to the backup can sign in as any user")
 		}
 	}
 	return err
@@ -118,9 +118,9 @@ func (c verifyCommand) Run(ctx context.Context) (err error) {
 type restoreCommand struct {
 	Dir          string `arg:"" optional:"" env:"ROBOT_BACKUP" type:"path" help:"Directory with the backups."`
 	Data         string `required:"" env:"ROBOT_DATA" placeholder:"DIR" type:"path" help:"Data directory to create. It must be empty, unless single wikis are restored into it."`
-	FromRepos    string `placeholder:"DIR" type:"path" help:"Rebuild wikis that lost their database from git repositories below DIR: SLUG/repo.git, SLUG, SLUG.git or SLUG.bundle."`
+	FromRepos    string `placeholder:"DIR" type:"path" help:"Rebuild wikis that lost their database from git repositories under DIR: SLUG/repo.git, SLUG, SLUG.git or SLUG.bundle."`
 	TrustAuthors bool   `help:"With --from-repos: trust the authors in the commits, because the repositories are exports of this service. Otherwise they are shown as imported."`
-	Wiki         string `placeholder:"SLUG" help:"Restore only this wiki, into a data directory that a service can be using."`
+	Wiki         string `placeholder:"SLUG" help:"Restore only this wiki, into an existing data directory. The service can be running."`
 	Replace      bool   `help:"With --wiki: replace the wiki's database if it has one. The old data is moved aside."`
 	Snapshot     string `placeholder:"NAME" help:"Backup to restore. Default: the newest, or with --wiki the newest that has the wiki."`
 	identityFlag
@@ -132,7 +132,7 @@ func (c restoreCommand) Run(ctx context.Context) (err error) {
 	case c.Replace && c.Wiki == "":
 		return errors.New("--replace needs --wiki: a full restore goes to an empty directory")
 	case c.Wiki != "" && c.FromRepos != "":
-		return errors.New("--wiki and --from-repos exclude each other: one restores from a backup, the other from repositories")
+		return errors.New("--wiki and --from-repos can't be combined: one restores from a backup, the other from repositories")
 	case c.Wiki != "" && c.Dir != "":
 		return c.oneWiki(ctx)
 	}

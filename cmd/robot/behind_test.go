@@ -12,7 +12,7 @@ import (
 
 // The embedding backlog shows in search on every front end, in the wiki's settings
 // and in the metrics.
-func TestBehindShows(t *testing.T) {
+func TestIndexingBacklogIsShown(t *testing.T) {
 	l := startLive(t)
 	l.must(l.Watch())
 	l.StopIndexing() // keep the backlog
@@ -30,9 +30,9 @@ func TestBehindShows(t *testing.T) {
 	metrics := httptest.NewRecorder()
 	l.Metrics.Handler("").ServeHTTP(metrics, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	for place, text := range map[string][2]string{
-		"the page of search": {owner.get(host, "/-/search?q=frost").Body.String(), "Search by meaning is still reading"},
-		"settings":           {owner.get(host, "/-/settings").Body.String(), "Search by meaning is still reading"},
-		"the health page":    {owner.get(host, "/-/health").Body.String(), "Search is still reading"},
+		"the page of search": {owner.get(host, "/-/search?q=frost").Body.String(), "Search by meaning is still indexing"},
+		"settings":           {owner.get(host, "/-/settings").Body.String(), "Search by meaning is still indexing"},
+		"the health page":    {owner.get(host, "/-/health").Body.String(), "Search is still indexing"},
 		"agents":             {l.mcp("ada", token, "tools/call", map[string]any{"name": "search", "arguments": map[string]string{"query": "frost"}}).Body.String(), "not yet found by meaning"},
 		"metrics":            {metrics.Body.String(), "robot_unembedded_sections"},
 	} {

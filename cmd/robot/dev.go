@@ -22,7 +22,7 @@ import (
 type devCommand struct {
 	Listen           string   `default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address to listen on (${default}); port 0 means any free port."`
 	HTTPS            int      `name:"https" placeholder:"PORT" help:"Local port of your proxy that terminates TLS for robot.localhost and its subdomains, for clients that need https to sign in."`
-	Data             string   `placeholder:"DIR" type:"path" help:"Data directory to keep. Default: a temporary one, removed at the end."`
+	Data             string   `placeholder:"DIR" type:"path" help:"Data directory to keep. Default: a temporary one, removed on exit."`
 	Showcase         []string `default:"ada" placeholder:"SLUG" help:"Public wikis to show on the landing page (${default})."`
 	NoSemanticSearch bool     `help:"Search by words only, without the embedding model."`
 	rateFlags
@@ -89,7 +89,7 @@ func (c devCommand) serve(ctx context.Context, cfg config.Config, listener net.L
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	slow := time.AfterFunc(time.Second, func() { fmt.Fprintln(os.Stderr, "writing the first pages…") })
+	slow := time.AfterFunc(time.Second, func() { fmt.Fprintln(os.Stderr, "creating the initial pages…") })
 	err = seed(ctx, s, clock, seedWikis())
 	slow.Stop()
 	if err != nil {
@@ -114,7 +114,7 @@ func (c devCommand) serve(ctx context.Context, cfg config.Config, listener net.L
 	fmt.Printf("robot dev is ready at %s\n", facts.URL)
 	c.greet(facts, cfg.Data)
 	if !config.IsLoopback(listener.Addr()) {
-		fmt.Fprintf(os.Stderr, "note: anybody who can reach %s can sign in as any user\n", listener.Addr())
+		fmt.Fprintf(os.Stderr, "note: anyone who can reach %s can sign in as any user\n", listener.Addr())
 	}
 	return front.Serve(ctx, listener)
 }
@@ -141,7 +141,7 @@ func (c devCommand) greet(d devFile, dir string) {
 		}
 	}
 	if c.Data == "" {
-		fmt.Fprintf(out, "Data\t%s\tremoved at the end\n", dir)
+		fmt.Fprintf(out, "Data\t%s\tremoved on exit\n", dir)
 	} else {
 		fmt.Fprintf(out, "Data\t%s\n", dir)
 	}

@@ -97,7 +97,7 @@ func crossing(birds string) string {
 // Attack: derived data, such as an embedding, a list or a cached view, still shows a
 // page that was deleted, renamed, rewritten or made private. Before that, every
 // response shows the page, so that the test is meaningful.
-func TestGoneFromEveryAnswer(t *testing.T) {
+func TestDeletedContentIsNeverReturned(t *testing.T) {
 	if testing.Short() {
 		t.Skip("embeds for some seconds")
 	}

@@ -20,7 +20,7 @@ import (
 
 // importCommand imports a repository as a wiki's history.
 type importCommand struct {
-	Wiki   string `required:"" placeholder:"SLUG" help:"Wiki to import into. It must be new, with nothing but its first pages."`
+	Wiki   string `required:"" placeholder:"SLUG" help:"Wiki to import into. It must be new, with nothing but its initial pages."`
 	Data   string `required:"" env:"ROBOT_DATA" placeholder:"DIR" type:"path" help:"Data directory."`
 	Source string `arg:"" type:"path" help:"Repository: a directory, a git bundle, or a zip of a repository."`
 }
@@ -220,7 +220,7 @@ func restoreWiki(ctx context.Context, s *service.Service, args url.Values, in io
 		}
 		defer release()
 		if seq, _ := w.Head(); seq > 0 {
-			_, err := fmt.Fprintf(out, "%s: has its content, nothing to do\n", slug)
+			_, err := fmt.Fprintf(out, "%s: already has content, nothing to do\n", slug)
 			return err
 		}
 		return importFrom(ctx, s, a, args.Get("trusted") != "", in, out)

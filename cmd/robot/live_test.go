@@ -192,7 +192,7 @@ func (l *live) api(method, slug, path, token, body string) *httptest.ResponseRec
 
 // The log contains no user content and no secrets, whatever users do and however it
 // fails.
-func TestLogHoldsNoTextAndNoSecret(t *testing.T) {
+func TestLogContainsNoTextOrSecrets(t *testing.T) {
 	l := startLive(t)
 	const planted = "zebrafinch" // part of everything that is sent
 	token := l.token("ada", "owner")

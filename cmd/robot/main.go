@@ -20,7 +20,7 @@ type commands struct {
 	Dev     devCommand     `cmd:"" help:"Run a development service: example wikis, sign-in without a password."`
 	Admin   adminCommand   `cmd:"" help:"Operate a service or its data directory."`
 	Import  importCommand  `cmd:"" help:"Import a git repository as the history of a new wiki."`
-	Backup  backupCommand  `cmd:"" help:"Back up a data directory, also while the service runs."`
+	Backup  backupCommand  `cmd:"" help:"Back up a data directory, even while the service is running."`
 	Verify  verifyCommand  `cmd:"" help:"Verify that a backup can be restored."`
 	Restore restoreCommand `cmd:"" help:"Restore a backup, or rebuild lost wikis from git repositories."`
 	Version versionCommand `cmd:"" help:"Print the version."`

@@ -93,7 +93,7 @@ func (c deleteCommand) Run(ctx context.Context) error {
 
 type quotaCommand struct {
 	Wiki         string `arg:"" help:"Slug of the wiki."`
-	Pages        *int   `placeholder:"N" help:"Current pages. Any limit: 0 means the default; limits you don't name stay."`
+	Pages        *int   `placeholder:"N" help:"Number of pages. For every limit, 0 restores the default; limits you omit stay as they are."`
 	Members      *int   `placeholder:"N" help:"Members besides the owner."`
 	CurrentMB    *int64 `name:"current-mb" placeholder:"N" help:"All current files."`
 	HistoryMB    *int64 `name:"history-mb" placeholder:"N" help:"All files with history."`
@@ -333,7 +333,7 @@ func suspend(ctx context.Context, s *service.Service, args url.Values, _ io.Read
 			return err
 		}
 		if err := s.Store.SuspendUser(ctx, u.DID, why); errors.Is(err, wiki.ErrNotFound) {
-			return fmt.Errorf("@%s is suspended already", u.Handle)
+			return fmt.Errorf("@%s is already suspended", u.Handle)
 		} else if err != nil {
 			return err
 		}
@@ -437,7 +437,7 @@ func setQuota(ctx context.Context, s *service.Service, args url.Values, _ io.Rea
 		}
 		n, err := strconv.ParseInt(args.Get(name), 10, 64)
 		if err != nil || n < 0 || n > 1<<31 {
-			return fmt.Errorf("the limit for %s must be a number from 0", name)
+			return fmt.Errorf("the limit for %s must be 0 or more", name)
 		}
 		*field.value, changed = n*field.unit, true
 	}

@@ -57,7 +57,7 @@ func (l *live) doors(owner, reader *browser) map[string]int {
 	}
 }
 
-func TestSuspendedWikiIsClosedOnEveryDoor(t *testing.T) {
+func TestSuspendedWikiIsClosedOnEveryFrontEnd(t *testing.T) {
 	l := startLive(t)
 	owner, reader := l.signIn("ada", "ada"), l.browser()
 	before := l.doors(owner, reader)
@@ -91,7 +91,7 @@ func TestSuspendedWikiIsClosedOnEveryDoor(t *testing.T) {
 	}
 }
 
-func TestSuspendedPersonIsKeptOut(t *testing.T) {
+func TestSuspendedUserIsLockedOut(t *testing.T) {
 	l := startLive(t)
 	bob := l.signIn("bob", "ada") // an editor there
 	if w := bob.get("ada."+config.DevHost, "/Home/edit"); w.Code != http.StatusOK {
@@ -152,7 +152,7 @@ func TestOperatorCommands(t *testing.T) {
 
 // New keys of a running service are used at once and sign nobody out. Sessions signed
 // by a former key end with the next rotation.
-func TestKeysAreRotatedWhileItRuns(t *testing.T) {
+func TestKeyRotationWhileRunning(t *testing.T) {
 	l := startLive(t)
 	before, host := l.signIn("ada", "ada"), "ada."+config.DevHost
 	keys := func() string { return l.browser().get(config.DevHost, "/auth/oauth/jwks").Body.String() }

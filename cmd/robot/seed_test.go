@@ -119,7 +119,7 @@ func TestSeeds(t *testing.T) {
 
 // An interrupted seeding resumes. A finished one changes nothing, whatever people have
 // written since.
-func TestSeedingGoesOn(t *testing.T) {
+func TestInterruptedSeedingResumes(t *testing.T) {
 	dir := t.TempDir()
 	ctx, cancel := context.WithCancel(t.Context())
 	first := openTest(t, dir)
@@ -152,7 +152,7 @@ func TestSeedingGoesOn(t *testing.T) {
 	}
 }
 
-func TestOneServiceADirectory(t *testing.T) {
+func TestOneServicePerDirectory(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new", "data")
 	lock, err := service.Lock(dir)
 	if err != nil {

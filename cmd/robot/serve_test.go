@@ -53,7 +53,7 @@ func TestFlagsAreDocumented(t *testing.T) {
 
 // Every line that an operator can copy is valid: commands with their flags, and names
 // of settings.
-func TestCopiedLinesAreUnderstood(t *testing.T) {
+func TestCopiedCommandsWork(t *testing.T) {
 	t.Setenv("ROBOT_DATA", t.TempDir())
 	t.Setenv("ROBOT_BACKUP", t.TempDir())
 	model, err := kong.New(new(commands))

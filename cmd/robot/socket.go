@@ -178,7 +178,7 @@ func askService(ctx context.Context, dir, name string, args url.Values, in io.Re
 		return fmt.Errorf("the running service doesn't know %q: it is another version", name)
 	}
 	if _, err := io.Copy(out, answer.Body); err != nil {
-		return fmt.Errorf("the running service ended before the command did: %w", err)
+		return fmt.Errorf("the service stopped before the command finished: %w", err)
 	}
 	if failed, _ := url.QueryUnescape(answer.Trailer.Get(errorTrailer)); failed != "" {
 		return errors.New(strings.TrimSpace(failed))

@@ -128,7 +128,7 @@ test("a new person signs in, creates a wiki and saves a page", { skip }, async (
   await page.getByLabel("Name of your wiki").fill("admin");
   await page.getByText("is reserved").waitFor();
   await page.getByLabel("Name of your wiki").fill("alice");
-  await page.getByText("alice.robot.wtf.internal is free").waitFor();
+  await page.getByText("alice.robot.wtf.internal is available").waitFor();
   await page.getByRole("button", { name: "Create the wiki" }).click();
   await page.waitForURL("https://alice.robot.wtf.internal/-/connect");
   await page.getByRole("button", { name: "Account of Alice Liddell" }).waitFor();

@@ -1,5 +1,5 @@
-// Package api is the front end for programs: a wiki's REST API below /api/v1 on
-// its host, and the management API for accounts and wikis below /api on the
+// Package api is the front end for programs: a wiki's REST API under /api/v1 on
+// its host, and the management API for accounts and wikis under /api on the
 // platform's host. Both speak JSON and share one OpenAPI document.
 //
 // It owns routes, JSON shapes, preconditions and problem details (RFC 9457).
@@ -68,7 +68,7 @@ type Route struct {
 	serve   func(h *Handler, c *call) error
 }
 
-// Routes lists the routes of a wiki's API, below /api/v1.
+// Routes lists the routes of a wiki's API, under /api/v1.
 var Routes = []Route{
 	{"GET", "/pages", wiki.Read, (*Handler).listPages},
 	{"GET", "/pages/{page}", wiki.Read, (*Handler).getPage},

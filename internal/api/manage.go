@@ -19,7 +19,7 @@ type ManageRoute struct {
 	serve   func(h *Handler, m *manageCall) error
 }
 
-// ManageRoutes lists the routes of the management API, below /api on the
+// ManageRoutes lists the routes of the management API, under /api on the
 // platform's host. Callers act for themselves, with a personal token; a read-only
 // token can only GET.
 var ManageRoutes = []ManageRoute{

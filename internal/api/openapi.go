@@ -100,7 +100,7 @@ func (h *Handler) document() object {
 		"openapi": "3.1.0",
 		"info": object{
 			"title": "robot.wtf", "version": "1",
-			"description": "A wiki's API, below /api/v1 on its own host, and the management API, below /api on the platform's host.",
+			"description": "A wiki's API, under /api/v1 on its own host, and the management API, under /api on the platform's host.",
 		},
 		"paths": paths,
 		"components": object{

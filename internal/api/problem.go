@@ -29,7 +29,7 @@ type problem struct {
 	*conflict
 }
 
-// A conflict has the details of a 409, so that the client needn't read again.
+// A conflict has the details of a 409, so that the client doesn't need to read again.
 type conflict struct {
 	Path     string      `json:"path"`
 	Deleted  bool        `json:"deleted"`
@@ -58,7 +58,7 @@ var protocolErrors = []struct {
 var errorTexts = map[error]errorText{
 	wiki.ErrMalformed:            {"malformed", "The request couldn't be parsed."},
 	wiki.ErrConflict:             {"conflict", "Somebody else changed the same lines. Merge your text with theirs and send it with the current revision."},
-	wiki.ErrExists:               {"exists", "Something with that name exists already."},
+	wiki.ErrExists:               {"exists", "Something with that name already exists."},
 	wiki.ErrPrecondition:         {"precondition_failed", "The page isn't at the revision you sent. Read it again."},
 	wiki.ErrPreconditionRequired: {"precondition_required", "Send the revision you read: If-Match, or \"revision\" in the body."},
 	wiki.ErrTooLarge:             {"too_large", "The request is too large."},

@@ -35,7 +35,7 @@ type Status struct {
 	Verified Verified
 }
 
-// ReadStatus reads the status of a backup directory, which need not exist yet.
+// ReadStatus reads the status of a backup directory, which might not exist yet.
 func ReadStatus(dir string) (Status, error) {
 	var s Status
 	list, err := os.ReadDir(filepath.Join(dir, "snapshots"))

@@ -21,7 +21,7 @@ type ServeFlags struct {
 	Data             string   `name:"data" env:"ROBOT_DATA" placeholder:"DIR" help:"Data directory. Created if missing."`
 	Listen           string   `name:"listen" env:"ROBOT_LISTEN" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address to listen on (${default}), behind a proxy that terminates TLS."`
 	TrustedProxy     []string `name:"trusted-proxy" env:"ROBOT_TRUSTED_PROXY" placeholder:"CIDR" help:"Networks of proxies whose X-Forwarded-For is trusted (loopback); \"none\" for none."`
-	Signup           string   `name:"signup" env:"ROBOT_SIGNUP" default:"open" placeholder:"WHO" help:"Who can create an account: open (everybody), list (see --signup-list) or closed (nobody). Existing users and people invited to a wiki can always sign in."`
+	Signup           string   `name:"signup" env:"ROBOT_SIGNUP" default:"open" placeholder:"WHO" help:"Who can create an account: open (everyone), list (see --signup-list) or closed (nobody). Existing users and people invited to a wiki can always sign in."`
 	SignupList       []string `name:"signup-list" env:"ROBOT_SIGNUP_LIST" placeholder:"WHO" help:"Handles or DIDs that can create an account with --signup list."`
 	Reads            int      `name:"reads-per-minute" env:"ROBOT_READS_PER_MINUTE" default:"600" placeholder:"N" help:"Read requests allowed per caller and wiki per minute (${default})."`
 	Writes           int      `name:"writes-per-minute" env:"ROBOT_WRITES_PER_MINUTE" default:"120" placeholder:"N" help:"Changes allowed per caller and wiki per minute (${default})."`
@@ -132,7 +132,7 @@ func parseProxies(list []string) ([]netip.Prefix, error) {
 	return all, nil
 }
 
-// A Signup decides who can create an account. The zero value admits everybody.
+// A Signup decides who can create an account. The zero value admits everyone.
 type Signup struct {
 	closed bool
 	list   []string // lowercase handles and DIDs

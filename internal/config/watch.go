@@ -20,7 +20,7 @@ type WatchFlags struct {
 	MailTo       string `name:"alert-mail" env:"ROBOT_ALERT_MAIL" placeholder:"ADDRESS" help:"Send alarms to this email address."`
 	MailFrom     string `name:"mail-from" env:"ROBOT_MAIL_FROM" placeholder:"ADDRESS" help:"Sender of emails (robot at the platform's host)."`
 	MailServer   string `name:"mail-server" env:"ROBOT_MAIL_SERVER" default:"127.0.0.1:25" placeholder:"HOST:PORT" help:"SMTP server (${default}): implicit TLS on port 465, otherwise STARTTLS if offered."`
-	MailUser     string `name:"mail-user" env:"ROBOT_MAIL_USER" placeholder:"NAME" help:"User name for the SMTP server."`
+	MailUser     string `name:"mail-user" env:"ROBOT_MAIL_USER" placeholder:"NAME" help:"Username for the SMTP server."`
 	MailPassword string `name:"mail-password-file" env:"ROBOT_MAIL_PASSWORD_FILE" placeholder:"FILE" help:"File with the password for the SMTP server."`
 }
 

@@ -1,11 +1,11 @@
 // Package githttp is the front end for git clients. It serves clones and fetches
 // at /repo.git on a wiki's host with git's smart HTTP protocol
-// (gitprotocol-http(5)), versions 0 and 2, to everyone who may read the wiki.
+// (gitprotocol-http(5)), versions 0 and 2, to everyone who can read the wiki.
 // It answers ref listings and full clones itself; git upload-pack answers all
 // other requests. Pushes are refused.
 //
 // It ignores cookies. The credential is a wiki token, sent as Bearer or as the
-// Basic password with any user name. Repositories belong to package export,
+// Basic password with any username. Repositories belong to package export,
 // git's formats to package gitrepo.
 //
 // Invariant: a slow or hanging client holds a connection and nothing else. Its
@@ -82,7 +82,7 @@ type call struct {
 	origin string // of the wiki's host
 }
 
-// Prefix is the path of the repository; all routes are below it.
+// Prefix is the path of the repository; all routes are under it.
 const Prefix = "/repo.git"
 
 // ServeWiki answers /repo.git/… on a wiki's host. The wiki may not exist.
@@ -270,7 +270,7 @@ var protocolErrors = []struct {
 	status int
 	text   string
 }{
-	{errPassword, http.StatusUnauthorized, "This wiki is private, or it doesn't exist, or the password isn't valid for it.\nThe password is a token of this wiki (rwtf_…), which members create at /-/tokens; any user name works."},
+	{errPassword, http.StatusUnauthorized, "This wiki is private, or it doesn't exist, or the password isn't valid for it.\nThe password is a token of this wiki (rwtf_…), which members create at /-/tokens; any username works."},
 	{errMethod, http.StatusMethodNotAllowed, "This address doesn't support that method."},
 	{errMedia, http.StatusUnsupportedMediaType, "This isn't a request from git: send application/x-git-upload-pack-request, plain or gzip."},
 }
@@ -283,12 +283,12 @@ var errorTexts = map[error]string{
 	wiki.ErrMalformed:            "The request couldn't be parsed.",
 	wiki.ErrInvalid:              "The request has an invalid value.",
 	wiki.ErrDenied:               "You aren't allowed to do that.",
-	wiki.ErrNotFound:             "There is no such thing in this wiki.",
+	wiki.ErrNotFound:             "There is nothing by that name in this wiki.",
 	wiki.ErrGone:                 "This is gone for good.",
 	wiki.ErrConflict:             "This was changed at the same time. Try again.",
-	wiki.ErrExists:               "Something with that name exists already.",
+	wiki.ErrExists:               "Something with that name already exists.",
 	wiki.ErrPrecondition:         "This was changed. Fetch again.",
-	wiki.ErrPreconditionRequired: "The request doesn't say which revision it is about.",
+	wiki.ErrPreconditionRequired: "The request must name a revision.",
 	wiki.ErrQuota:                "The wiki is full. Delete something, or ask its owner.",
 	wiki.ErrTooMany:              "Too many requests. Wait, then try again.",
 	wiki.ErrUnavailable:          "This isn't available at the moment. Try again later.",

@@ -24,7 +24,7 @@ func TestRoutesAndRoles(t *testing.T) {
 	flush := "0000"
 	requests := map[string]struct {
 		method, path, body string
-		ok                 int // status if the caller may read
+		ok                 int // status if the caller can read
 	}{}
 	want := map[string]int{
 		"GET /repo.git/info/refs git-upload-pack":  200,

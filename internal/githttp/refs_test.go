@@ -47,7 +47,7 @@ func TestRefsAreKnown(t *testing.T) {
 
 // Our answers match git's for every request, for a wiki with tags and an empty
 // one.
-func TestRefsAsGitTellsThem(t *testing.T) {
+func TestRefsMatchGit(t *testing.T) {
 	w := newWorld(t, nil)
 	w.must("", "clone", "-q", w.url("ada", ""), t.TempDir()) // creates the repository
 	_, head := w.head("ada")

@@ -117,7 +117,7 @@ func TestFullFilesHoldTheProcess(t *testing.T) {
 }
 
 // A client that disconnects frees everything, even while a file is being filled.
-func TestGoneClientFreesTheSpool(t *testing.T) {
+func TestDisconnectedClientFreesTheSpool(t *testing.T) {
 	all := testSpools(t)
 	s, ended := speak(t, all, said(64<<20))
 	client := &slowClient{ResponseRecorder: httptest.NewRecorder(), err: errors.New("gone")}

@@ -95,7 +95,7 @@ func TestUnzipTotalSize(t *testing.T) {
 
 // Attack: a zip of a repository brings files that git would run or follow, or
 // that lie outside of the directory.
-func TestUnzipTakesNothingElse(t *testing.T) {
+func TestUnzipIgnoresOtherFiles(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "in")
 	err := Unzip(zipOf(t,
 		[2]string{"site/.git/HEAD", "ref: refs/heads/main\n"},

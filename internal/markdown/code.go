@@ -11,7 +11,7 @@ import (
 
 const (
 	maxHighlighted  = 200 << 10 // bytes of one block
-	maxColouredPage = 2 * maxHighlighted
+	maxColoredPage  = 2 * maxHighlighted
 	maxHighlighting = time.Second // total time per page
 )
 
@@ -28,7 +28,7 @@ func (w *writer) writeCode(language string, code []byte) {
 // writeHighlighted writes highlighted code, or writes nothing and returns
 // false.
 func (w *writer) writeHighlighted(language, code string) (ok bool) {
-	if language == "" || len(code) > maxHighlighted || w.colouredBytes+len(code) > maxColouredPage || w.colouring > maxHighlighting {
+	if language == "" || len(code) > maxHighlighted || w.coloredBytes+len(code) > maxColoredPage || w.coloring > maxHighlighting {
 		return false
 	}
 	lexer := lexers.Get(language)
@@ -37,8 +37,8 @@ func (w *writer) writeHighlighted(language, code string) (ok bool) {
 	}
 	began, size := time.Now(), w.out.Len()
 	defer func() {
-		w.colouredBytes += len(code)
-		w.colouring += time.Since(began)
+		w.coloredBytes += len(code)
+		w.coloring += time.Since(began)
 		if recover() != nil { // lexers panic on their own bugs
 			ok = false
 		}
@@ -51,7 +51,7 @@ func (w *writer) writeHighlighted(language, code string) (ok bool) {
 		return false
 	}
 	for t := next(); t != chroma.EOF; t = next() {
-		if w.colouring+time.Since(began) > maxHighlighting || w.isFull() {
+		if w.coloring+time.Since(began) > maxHighlighting || w.isFull() {
 			return false
 		}
 		w.writeToken(t)

@@ -133,7 +133,7 @@ var hostileShapes = map[string]func(n int) string{
 	"hashes":                   repeat("a #"),
 	"fences":                   repeat("```\n"),
 	"fences, growing":          func(n int) string { return runs(n, "```", "\n") },
-	"code, coloured":           func(n int) string { return "```go\n" + strings.Repeat("x := \"a\" + 1 // b\n", n/18) + "```\n" },
+	"code, colored":            func(n int) string { return "```go\n" + strings.Repeat("x := \"a\" + 1 // b\n", n/18) + "```\n" },
 	"code, much of it":         repeat("```js\nlet a = /b/g;\n```\n"),
 	"code, unclosed text":      func(n int) string { return "```python\n" + strings.Repeat("'''\"\\", n/5) + "\n```\n" },
 	"code, brackets":           func(n int) string { return "```markdown\n" + strings.Repeat("[a](*b_", n/7) + "\n```\n" },

@@ -192,7 +192,7 @@ func (tagParser) Trigger() []byte { return []byte{'#'} }
 
 var (
 	tagForm   = regexp.MustCompile(`^#([\pL\pN_][\pL\pN\pM_/-]{0,60})`)
-	colour    = regexp.MustCompile(`^(?:[0-9a-fA-F]{3}|[0-9a-fA-F]{6}|[0-9a-fA-F]{8})$`)
+	color     = regexp.MustCompile(`^(?:[0-9a-fA-F]{3}|[0-9a-fA-F]{6}|[0-9a-fA-F]{8})$`)
 	someDigit = regexp.MustCompile(`[0-9]`)
 )
 
@@ -208,7 +208,7 @@ func (tagParser) Parse(_ ast.Node, block text.Reader, pc parser.Context) ast.Nod
 		return nil
 	}
 	name := bytes.TrimRight(m[1], "-/_")
-	if len(bytes.Trim(name, "0123456789-/_")) == 0 || colour.Match(name) && someDigit.Match(name) {
+	if len(bytes.Trim(name, "0123456789-/_")) == 0 || color.Match(name) && someDigit.Match(name) {
 		return nil
 	}
 	block.Advance(1 + len(name))

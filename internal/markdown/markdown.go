@@ -40,7 +40,7 @@ type Target struct {
 	Image  bool          // it can be shown as an image
 }
 
-// A Resolver finds the targets of a page's links. It need not be safe for
+// A Resolver finds the targets of a page's links. It needn't be safe for
 // concurrent use.
 type Resolver interface {
 	// Resolve is called once for each distinct link with its kind

@@ -45,8 +45,8 @@ type writer struct {
 	cut           cutter
 	embedded      int // count; the bytes follow
 	embeddedBytes int
-	colouredBytes int
-	colouring     time.Duration
+	coloredBytes  int
+	coloring      time.Duration
 }
 
 // A link is the argument of a Resolver.

@@ -121,7 +121,7 @@ func TestRewriteLinksAsksForTheTargetsOfFacts(t *testing.T) {
 
 // After a rename, links of every shape have the new target, and a second
 // rename changes nothing.
-func TestRewriteLinksLeadsWhereItShould(t *testing.T) {
+func TestRewrittenLinksReachTheirTargets(t *testing.T) {
 	shapes := []string{"[[%s]]", "![[%s]]", "[[%s|text]]", "[[%s#part]]", "[x](/%s)", "[x](</%s>)", "[x](/%s 'title')", "[x](/%s#part)", "![x](/%s)", "[x]\n\n[x]: /%s\n", "| a |\n|-|\n| [x](/%s) |\n"}
 	names := []string{"Page", "Two Words", "Fol der/Päge", "a_b", "100%", "C++ & C#", "it's", "名前/ページ", "x.y", "dash-dot"}
 	for _, shape := range shapes {

@@ -25,7 +25,7 @@ const (
 )
 
 // ServeWiki handles /mcp and one-time upload addresses on a wiki's host. The
-// wiki need not exist.
+// wiki might not exist.
 func (h *Handler) ServeWiki(w http.ResponseWriter, r *http.Request, slug string) {
 	head := w.Header()
 	head.Set("Access-Control-Allow-Origin", "*")

@@ -53,7 +53,7 @@ var Routes = []Route{
 	{http.MethodGet, resourcePath + "/mcp", false, true, (*Service).describeResource},
 }
 
-// ServeHTTP serves an endpoint on the host of the wiki slug, which need not
+// ServeHTTP serves an endpoint on the host of the wiki slug, which might not
 // exist, or on the platform host (""). It returns false, having written
 // nothing, if the path isn't one of its endpoints.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request, slug string) bool {

@@ -377,7 +377,7 @@ func TestOpenIndexesAreBounded(t *testing.T) {
 }
 
 // A canceled query doesn't stop the index from catching up.
-func TestCancelledSearch(t *testing.T) {
+func TestCanceledSearch(t *testing.T) {
 	u := newWorld(t)
 	u.put("Home", "frost\n")
 	ctx, cancel := context.WithCancel(t.Context())

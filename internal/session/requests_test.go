@@ -119,7 +119,7 @@ func TestRequestsAreSanitized(t *testing.T) {
 	}
 }
 
-func TestRequestsAreForMembers(t *testing.T) {
+func TestOnlyMembersSeeRequests(t *testing.T) {
 	f := newFixture(t)
 	for role, ok := range map[wiki.Role]bool{wiki.NoRole: false, wiki.Reader: false, wiki.Viewer: true, wiki.Editor: true, wiki.Owner: true} {
 		if _, err := f.Requests(member(bob, "ada", role)); (err == nil) != ok {

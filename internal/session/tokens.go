@@ -110,7 +110,7 @@ func newSecret(prefix string) string {
 // checkTokenName refuses names that can't be part of a commit trailer.
 func checkTokenName(name string) error {
 	if n := utf8.RuneCountInString(name); n < 1 || n > 60 || !utf8.ValidString(name) {
-		return wiki.Problemf(wiki.ErrInvalid, "name", "Give the token a name of at most 60 characters, so that you recognize it later.")
+		return wiki.Problemf(wiki.ErrInvalid, "name", "Give the token a name of at most 60 characters, so you can recognize it later.")
 	}
 	for _, r := range name {
 		if !unicode.IsPrint(r) {

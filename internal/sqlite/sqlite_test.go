@@ -240,7 +240,7 @@ func TestFailures(t *testing.T) {
 		{"EROFS", &os.PathError{Err: syscall.EROFS}, true, false, true, false},
 		{"EMFILE", &os.PathError{Err: syscall.EMFILE}, true, false, false, false},
 		{"ENOENT", &os.PathError{Err: syscall.ENOENT}, false, false, false, false},
-		{"cancelled", context.Canceled, false, false, false, false},
+		{"canceled", context.Canceled, false, false, false, false},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -86,7 +86,7 @@ func cleanLine(field, what, text string, max int) (string, error) {
 	return text, nil
 }
 
-// parseHome parses the target of /: a page, which need not exist yet, or one
+// parseHome parses the target of /: a page, which might not exist yet, or one
 // of the wiki's own lists.
 func parseHome(text string) (string, error) {
 	text = strings.TrimSpace(text)

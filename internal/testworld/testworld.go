@@ -9,7 +9,7 @@
 //	dan      no member             no member
 //
 // Both wikis have the pages that every new wiki is seeded with. Wiki "bob" also
-// has one page that contains Canary; a response that shows the canary to anybody
+// has one page that contains Canary; a response that shows the canary to anyone
 // but bob and cleo is a leak.
 //
 // A test builds the front end it tests on top of a World, usually behind

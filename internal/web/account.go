@@ -362,7 +362,7 @@ func (h *Handler) exportAccount(v *visit) error {
 	}
 	if err := h.writeExport(v, account, sites); err != nil {
 		if v.ctx().Err() == nil {
-			h.o.Log.ErrorContext(v.ctx(), "web: export failed", "err", err)
+			h.o.Log.ErrorContext(v.ctx(), "account export failed", "err", err)
 		}
 		panic(http.ErrAbortHandler)
 	}

@@ -306,7 +306,7 @@ func (s *stream) send(first bool) bool {
 	}
 	var buf bytes.Buffer
 	if err := s.h.templates.execute(&buf, "connect", "panel", p); err != nil {
-		s.h.o.Log.ErrorContext(s.v.ctx(), "web: render panel failed", "err", err)
+		s.h.o.Log.ErrorContext(s.v.ctx(), "rendering the panel failed", "err", err)
 		return false
 	}
 	text := buf.String()

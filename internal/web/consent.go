@@ -92,7 +92,7 @@ func (h *Handler) decideConsent(v *visit) error {
 		return wiki.Problemf(wiki.ErrInvalid, "answer", "This form couldn't be read. Start again from your agent.")
 	}
 	if s := form.Get("scope"); verdict.Allow && s != "write" && s != "read" {
-		return h.renderConsent(v, http.StatusUnprocessableEntity, verdict.Secret, failure{Field: "scope", Wrong: "Choose what the agent may do."})
+		return h.renderConsent(v, http.StatusUnprocessableEntity, verdict.Secret, failure{Field: "scope", Wrong: "Choose what the agent can do."})
 	}
 	if v.caller.Anonymous() {
 		return h.redirect(v, "/auth/login?return_to="+url.QueryEscape(oauth.ConsentPath+"?request="+url.QueryEscape(verdict.Secret)))

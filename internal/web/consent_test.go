@@ -90,7 +90,7 @@ func TestConsent(t *testing.T) {
 	w := newTestWiki(t)
 	b := w.as("bob")
 	page := b.consent("ada").want(http.StatusOK).
-		has("Let <bdi>Claude Code</bdi> into ada?", "answers go to <b class=\"mono\">localhost</b>", "ada.robot.localhost:8080", "@bob.test",
+		has("Let <bdi>Claude Code</bdi> into ada?", "returns to <b class=\"mono\">localhost</b>", "ada.robot.localhost:8080", "@bob.test",
 			"claude.ai/oauth/claude-code-client-metadata", "runs on your device", "Read and edit", "Read only")
 	policy := page.header.Get("Content-Security-Policy")
 	if !strings.Contains(policy, "form-action 'self' http://localhost:49152;") || !strings.Contains(policy, "frame-ancestors 'none'") || page.header.Get("X-Frame-Options") != "DENY" {
@@ -193,7 +193,7 @@ func TestConsentOfNewUser(t *testing.T) {
 }
 
 // Attack: forging, replaying or transplanting a decision must have no effect.
-func TestConsentForging(t *testing.T) {
+func TestForgedConsent(t *testing.T) {
 	w := newTestWiki(t)
 	bob := w.as("bob")
 	page := bob.consent("ada")
@@ -302,7 +302,7 @@ func TestConnectedAgents(t *testing.T) {
 		t.Fatal("the tokens don't work")
 	}
 	owner, cleo, bob := w.as("ada"), w.as("cleo"), w.as("bob")
-	owner.get(on("ada", "/-/agents")).want(http.StatusOK).has("Claude Code</bdi></b> for Cleo", "Claude Code</bdi></b> for Ada", "Reads only", "first used")
+	owner.get(on("ada", "/-/agents")).want(http.StatusOK).has("Claude Code</bdi></b> for Cleo", "Claude Code</bdi></b> for Ada", "Read only", "first used")
 	cleo.get(on("ada", "/-/agents")).want(http.StatusOK).has("for Cleo").lacks("for Ada")
 	bob.get(on("ada", "/-/agents")).want(http.StatusOK).has("No agents yet")
 	cleo.get(testPlatform+"/app/account").want(http.StatusOK).has("Claude Code</bdi></b> in", "ada.robot.localhost")

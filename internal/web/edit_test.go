@@ -162,7 +162,7 @@ func TestConflict(t *testing.T) {
 	w := newTestWiki(t)
 	bob := w.as("bob")
 	_, met := w.conflict(bob)
-	met.has("Two edits met in one place", "A mast<ins> of ada&#39;s</ins>.", "&amp; &lt;b&gt;", "What it said before either edit", `value="My pole"`).lacks("<b>.")
+	met.has("Two edits conflict in one place", "A mast<ins> of ada&#39;s</ins>.", "&amp; &lt;b&gt;", "What it said before either edit", `value="My pole"`).lacks("<b>.")
 	if text := met.text(); !strings.Contains(text, "A pole of bob's & <b>.") || strings.Contains(text, "of ada's") {
 		t.Errorf("the merged text is %q", text)
 	}

@@ -17,7 +17,7 @@ var errorTexts = map[error]struct{ heading, message string }{
 	wiki.ErrTakenDown:            {"Unavailable for legal reasons", "This can't be shown, for legal reasons."},
 	wiki.ErrDenied:               {"Not allowed", "You aren't allowed to do that here."},
 	wiki.ErrConflict:             {"Edit conflict", "This was changed while you were editing. Nothing was saved. Look at the current version and try again."},
-	wiki.ErrExists:               {"Already exists", "Something with that name exists already. Choose another name."},
+	wiki.ErrExists:               {"Already exists", "Something with that name already exists. Choose another name."},
 	wiki.ErrGone:                 {"Gone", "This was deleted for good."},
 	wiki.ErrPrecondition:         {"Out of date", "This was changed since you opened it. Nothing was saved. Look at the current version and try again."},
 	wiki.ErrPreconditionRequired: {"Version missing", "This form doesn't say which version you started from. Open the page again and retry from there."},

@@ -13,7 +13,7 @@ import (
 )
 
 // indexPage shows all pages: as a tree, by letter and by tag. It also lists wanted
-// pages and pages without links to them.
+// pages and pages without incoming links.
 type indexPage struct {
 	Frame
 	Index *pages.Index

@@ -98,7 +98,7 @@ func (h *Handler) signInFailed(v *visit, p signInPage, err error) error {
 		status = http.StatusInternalServerError
 	}
 	if v.ctx().Err() == nil && err != error(problem) {
-		h.o.Log.InfoContext(v.ctx(), "web: sign-in failed", "err", err)
+		h.o.Log.InfoContext(v.ctx(), "sign-in failed", "err", err)
 	}
 	h.o.SignInFailed(cause)
 	v.failed(err)

@@ -162,7 +162,7 @@ func TestFirstWiki(t *testing.T) {
 		t.Errorf("landed on %s", to)
 	}
 	if p, err := w.Pages.Page(t.Context(), w.Access("dan", "dan"), "Home", ""); err != nil || len(p.Source) == 0 {
-		t.Errorf("no first pages: %v", err)
+		t.Errorf("no initial pages: %v", err)
 	}
 	b.get(testPlatform + "/app/create").want(http.StatusSeeOther) // one each
 	anonymous := w.anonymous()

@@ -105,7 +105,7 @@ func (h *Handler) checkUsername(v *visit) error {
 	}
 	slug := cleanSlug(v.query("slug"))
 	_, host, _ := strings.Cut(h.o.WikiOrigin(slug), "://")
-	status := usernameStatus{Free: true, Message: host + " is free"}
+	status := usernameStatus{Free: true, Message: host + " is available"}
 	if err := h.o.Tenant.CheckUsername(v.ctx(), v.caller.User, slug); err != nil {
 		var problem *wiki.Problem
 		if !errors.As(err, &problem) {
@@ -126,7 +126,7 @@ func (h *Handler) checkUsername(v *visit) error {
 func cleanSlug(typed string) string { return strings.ToLower(strings.TrimSpace(typed)) }
 
 // finishWiki completes a wiki whose creation failed halfway, when its owner visits:
-// it creates the files and the first pages. A wiki that has commits stays as it is.
+// it creates the files and the initial pages. A wiki that has commits stays as it is.
 // An older wiki without files has lost them, which must not be covered up.
 func (h *Handler) finishWiki(v *visit, a wiki.Access) error {
 	if a.Role() != wiki.Owner {
@@ -146,7 +146,7 @@ func (h *Handler) finishWiki(v *visit, a wiki.Access) error {
 	return h.o.Pages.Seed(v.ctx(), a)
 }
 
-// createWiki creates the wiki with its first pages and redirects to its connect
+// createWiki creates the wiki with its initial pages and redirects to its connect
 // page.
 func (h *Handler) createWiki(v *visit) error {
 	if done, err := h.beginCreate(v); done || err != nil {

@@ -62,7 +62,7 @@ func TestRoles(t *testing.T) {
 	}
 }
 
-func TestErrorsSayWhatTheyAre(t *testing.T) {
+func TestErrorKinds(t *testing.T) {
 	c := fmt.Errorf("save: %w", &ConflictError{Path: "Home.md", Hunks: make([]Hunk, 2)})
 	var conflict *ConflictError
 	if !errors.Is(c, ErrConflict) || !errors.As(c, &conflict) || !strings.Contains(c.Error(), "2 of the same places") {

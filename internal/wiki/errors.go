@@ -14,7 +14,7 @@ var (
 	ErrInvalid              = errors.New("invalid")
 	ErrTooLarge             = errors.New("too large")
 	ErrQuota                = errors.New("over the limit")
-	ErrExists               = errors.New("exists already")
+	ErrExists               = errors.New("already exists")
 	ErrPrecondition         = errors.New("precondition failed")   // RFC 9110, 15.5.13 (412)
 	ErrPreconditionRequired = errors.New("precondition required") // RFC 6585, section 3 (428)
 	ErrGone                 = errors.New("gone")

@@ -440,7 +440,7 @@ func TestPathURLStaysHere(t *testing.T) {
 // Attack: a page or file named "x%0d%0ay", "a%5cb" or "%252e%252e". The server
 // rejects its address, which decodes to forbidden characters, so nobody could open,
 // change or delete it.
-func TestNamesThatNoAddressLeadsTo(t *testing.T) {
+func TestUnreachableNames(t *testing.T) {
 	for _, name := range []string{"x%0d%0ay", "a%5cb", "a%5Cb", "%2e%2e", "A/%2e%2e/B", "A%2f..%2fB", "%252e%252e", "x%00", "x%7f", "%25250a"} {
 		if got, err := ParsePageName(name); !errors.Is(err, ErrInvalid) {
 			t.Errorf("page %q: %q, %v", name, got, err)
