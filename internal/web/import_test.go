@@ -37,7 +37,7 @@ func TestImport(t *testing.T) {
 			if got.header.Get("Refresh") == "" {
 				return got
 			}
-			got.has("<progress", "nothing changes in the wiki")
+			got.has("<progress", "The wiki stays as it is until the import ends")
 			time.Sleep(20 * time.Millisecond)
 		}
 		t.Fatal("the import doesn't end")
