@@ -29,10 +29,10 @@ type dataRow struct {
 type kindOfData string
 
 const (
-	truth     kindOfData = "truth"     // lost if the table is lost
-	upkept    kindOfData = "maintained"   // follows from other tables, written in the same transaction
-	rebuilt   kindOfData = "derived"   // can be deleted at any time; rebuilt from the content
-	temporary kindOfData = "temporary" // expires within the time given
+	truth     kindOfData = "truth"      // lost if the table is lost
+	upkept    kindOfData = "maintained" // follows from other tables, written in the same transaction
+	rebuilt   kindOfData = "derived"    // can be deleted at any time; rebuilt from the content
+	temporary kindOfData = "temporary"  // expires within the time given
 )
 
 type fate string

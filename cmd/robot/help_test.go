@@ -9,8 +9,7 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// The help wiki has the pages of this binary. Everybody can read it, nobody can edit
-// it, and it has no broken links.
+// The help wiki has the pages of this binary. Everyone can read it, nobody can edit it, and it has no broken links.
 func TestHelp(t *testing.T) {
 	dir := t.TempDir()
 	s := openTest(t, dir).Service

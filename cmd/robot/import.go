@@ -147,7 +147,7 @@ func (p *progressPrinter) print(s pages.ImportStep) {
 // repoOf is the repository of one wiki.
 type repoOf struct{ slug, path string }
 
-// findRepos finds the repositories of wikis below a directory: exports
+// findRepos finds the repositories of wikis in a directory: exports
 // (SLUG/repo.git), clones (SLUG, SLUG.git) and bundles (SLUG.bundle).
 func findRepos(dir string) ([]repoOf, error) {
 	entries, err := os.ReadDir(dir)

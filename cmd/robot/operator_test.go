@@ -150,7 +150,7 @@ func TestOperatorCommands(t *testing.T) {
 	}
 }
 
-// New keys of a running service are used at once and sign nobody out. Sessions signed
+// A running service uses new keys at once, and nobody is signed out. Sessions signed
 // by a former key end with the next rotation.
 func TestKeyRotationWhileRunning(t *testing.T) {
 	l := startLive(t)
