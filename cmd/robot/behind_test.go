@@ -33,7 +33,7 @@ func TestIndexingBacklogIsShown(t *testing.T) {
 		"the page of search": {owner.get(host, "/-/search?q=frost").Body.String(), "Search by meaning is still indexing"},
 		"settings":           {owner.get(host, "/-/settings").Body.String(), "Search by meaning is still indexing"},
 		"the health page":    {owner.get(host, "/-/health").Body.String(), "Search is still indexing"},
-		"agents":             {l.mcp("ada", token, "tools/call", map[string]any{"name": "search", "arguments": map[string]string{"query": "frost"}}).Body.String(), "not yet found by meaning"},
+		"agents":             {l.mcp("ada", token, "tools/call", map[string]any{"name": "search", "arguments": map[string]string{"query": "frost"}}).Body.String(), "not yet indexed for semantic search"},
 		"metrics":            {metrics.Body.String(), "robot_unembedded_sections"},
 	} {
 		if !strings.Contains(text[0], text[1]) {
