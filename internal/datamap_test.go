@@ -166,7 +166,7 @@ One row for each table, generated from ` + "`internal/datamap_test.go`" + `, whi
 - **Wiki deleted**, **account deleted**: after the seven days in which the owner can change their mind. Deleting an account also deletes its wiki; the column is about everything else.
 - **Backups** hold every table below, and the keys. Deleted data stays in backups for up to 35 days. A restored service rebuilds derived tables that are missing or behind.
 - **Export** is what a person downloads from their account's page.
-- **Import** is one that replaces a wiki's seeds. An import into a wiki with content is refused.
+- **Import** is one that replaces a wiki's initial pages. An import into a wiki with content is refused.
 
 Git exports (` + "`repo.git`" + `), rendered pages and everything in memory are derived as well. They go with their wiki, and no backup holds them.
 `)

@@ -125,7 +125,7 @@ func (w *Wiki) replacedError(ctx context.Context, digits string) error {
 	case err != nil:
 		return err
 	}
-	return wiki.Problemf(wiki.ErrGone, "revision", "This revision belongs to the first pages of this wiki, which an import has replaced.")
+	return wiki.Problemf(wiki.ErrGone, "revision", "This revision belongs to the initial pages of this wiki, which an import has replaced.")
 }
 
 // inSnapshot runs f on a snapshot of the database.

@@ -319,7 +319,7 @@ func TestCancelledWriter(t *testing.T) {
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := w.Commit(gone, request); !errors.Is(err, context.Canceled) {
-		t.Errorf("a commit with a cancelled context: %v", err)
+		t.Errorf("a commit with a canceled context: %v", err)
 	}
 	w.writeLock <- struct{}{} // another writer
 	brief, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)

@@ -102,7 +102,7 @@ func (f *Failure) Error() string {
 
 func (f *Failure) Unwrap() error { return f.Err }
 
-// run runs a process to its end. If the context is cancelled or the time is up,
+// run runs a process to its end. If the context is canceled or the time is up,
 // it kills the whole process group.
 func (g *Git) run(ctx context.Context, p process) error {
 	if !filepath.IsAbs(p.dir) {

@@ -125,7 +125,7 @@ type hunkRange struct {
 	edits []edit
 }
 
-// hunkRanges groups neighbouring edits.
+// hunkRanges groups neighboring edits.
 func (p *comparison) hunkRanges(context int) []hunkRange {
 	context = min(max(context, 0), len(p.old.lines))
 	var out []hunkRange

@@ -55,7 +55,7 @@ func hostilePairs(size int) map[string][2]string {
 
 // Two pages of the maximum size can't keep a processor busy for long. The bound
 // leaves room for slow machines and the race detector. It is meant to catch
-// quadratic behaviour, which takes minutes at 1 MiB. It is on processor time
+// quadratic behavior, which takes minutes at 1 MiB. It is on processor time
 // because machines are shared.
 func TestHostileTextsTakeBoundedTime(t *testing.T) {
 	const bound = 8 * time.Second

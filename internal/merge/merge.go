@@ -25,7 +25,7 @@ type Region struct{ Start, End int }
 func (r Region) len() int { return r.End - r.Start }
 
 // A Conflict is a region that both sides changed differently. It excludes
-// surrounding lines that both sides changed in the same way. Neighbouring
+// surrounding lines that both sides changed in the same way. Neighboring
 // conflicts can share lines of the base. In rare cases both texts are equal:
 // two conflicts a few lines apart, one addition on each side, were joined. Git
 // reports a conflict there too.

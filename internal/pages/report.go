@@ -155,12 +155,12 @@ func (s *Service) linksOf(ctx context.Context, a wiki.Access, kind LinkKind, nam
 		slices.SortFunc(list, func(a, b LinkRow) int { return cmp.Compare(a.Page, b.Page) })
 		return list, nil
 	}
-	return neighbours(g, page), nil
+	return neighbors(g, page), nil
 }
 
-// neighbours lists the pages within two links of a page, in either direction, the
+// neighbors lists the pages within two links of a page, in either direction, the
 // nearest first.
-func neighbours(g *graph, page wiki.PageName) []LinkRow {
+func neighbors(g *graph, page wiki.PageName) []LinkRow {
 	distances := map[string]int{page.File(): 0}
 	ring := []string{page.File()}
 	var list []LinkRow

@@ -35,7 +35,7 @@ func (db *DB) AddReport(ctx context.Context, r Report) error {
 			return err
 		}
 		if open >= maxOpenReports {
-			return wiki.Problemf(wiki.ErrQuota, "", "There are too many unread reports. Try again another day.")
+			return wiki.Problemf(wiki.ErrQuota, "", "There are too many unread reports. Try again tomorrow.")
 		}
 		_, err := tx.ExecContext(ctx, `
 			INSERT INTO reports (time, slug, page, reason, words, sender)

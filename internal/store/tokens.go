@@ -155,7 +155,7 @@ func (db *DB) AddPersonalToken(ctx context.Context, secret string, t *Token, max
 			return err
 		}
 		if n >= max {
-			return wiki.Problemf(wiki.ErrQuota, "name", "You have %d tokens. Revoke one to make another.", n)
+			return wiki.Problemf(wiki.ErrQuota, "name", "You have %d tokens. Revoke one to create another.", n)
 		}
 		_, err := tx.ExecContext(ctx, `
 			INSERT INTO personal_tokens (id, hash, did, name, read_only, created) VALUES ($1, $2, $3, $4, $5, $6)`,

@@ -19,7 +19,7 @@ var errorTexts = map[error]struct{ heading, message string }{
 	wiki.ErrConflict:             {"Edit conflict", "This was changed while you were editing. Nothing was saved. Look at the current version and try again."},
 	wiki.ErrExists:               {"Already exists", "Something with that name already exists. Choose another name."},
 	wiki.ErrGone:                 {"Gone", "This was deleted for good."},
-	wiki.ErrPrecondition:         {"Out of date", "This was changed since you opened it. Nothing was saved. Look at the current version and try again."},
+	wiki.ErrPrecondition:         {"Out of date", "This has changed since you opened it. Nothing was saved. Look at the current version and try again."},
 	wiki.ErrPreconditionRequired: {"Version missing", "This form doesn't say which version you started from. Open the page again and retry from there."},
 	wiki.ErrTooLarge:             {"Too large", "This is larger than a page or file can be."},
 	wiki.ErrQuota:                {"Wiki is full", "This wiki has reached its limit. Delete something, or ask its owner."},

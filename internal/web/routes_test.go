@@ -16,7 +16,7 @@ var update = flag.Bool("update", false, "write docs/routes.md")
 // `go test ./internal/web -run RoutesAreDocumented -update` rewrites it.
 func TestRoutesAreDocumented(t *testing.T) {
 	var b strings.Builder
-	b.WriteString("# The site map\n\nMade of the route tables by `go test ./internal/web -run RoutesAreDocumented -update`. The API is in [api.md](api.md).\n")
+	b.WriteString("# The site map\n\nGenerated from the route tables by `go test ./internal/web -run RoutesAreDocumented -update`. The API is in [api.md](api.md).\n")
 	list := func(title string, patterns []string) {
 		fmt.Fprintf(&b, "\n## %s\n", title)
 		for _, p := range patterns {
@@ -36,7 +36,7 @@ func TestRoutesAreDocumented(t *testing.T) {
 		}
 		patterns = append(patterns, methods+" /{page}/"+a.suffix)
 	}
-	list("Behind a page's name", patterns)
+	list("After a page's name", patterns)
 	patterns = nil
 	for _, r := range platformRoutes(true, true) {
 		patterns = append(patterns, r.pattern)
