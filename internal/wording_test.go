@@ -81,7 +81,7 @@ func TestWording(t *testing.T) {
 	}
 	t.Log(strings.Join(found, "\n"))
 	if len(found) < recorded {
-		t.Logf("%d stilted phrases, %d recorded; run go test ./internal -run TestWording -update-wording", len(found), recorded)
+		t.Errorf("%d stilted phrases, %d recorded; run go test ./internal -run TestWording -update-wording", len(found), recorded)
 	}
 }
 

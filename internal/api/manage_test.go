@@ -9,7 +9,7 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// directory resolves eve, who has never signed in.
+// directory resolves eve, without any account.
 // personal creates a personal token and stores it as "me/name" or "me/name-reads".
 func (w *world) personal(name string, reads bool) string {
 	w.T.Helper()

@@ -31,7 +31,7 @@ type Config struct {
 	Showcase []string
 	// NoSemanticSearch disables the embedding model.
 	NoSemanticSearch bool
-	Signup           Signup // who can create an account
+	Signup           Signup // the sign-up policy
 	Watch            Watch  // metrics and alerts
 	Test             Test   // zero except in tests of "robot serve"
 

@@ -132,7 +132,7 @@ func parseProxies(list []string) ([]netip.Prefix, error) {
 	return all, nil
 }
 
-// A Signup decides who can create an account. The zero value admits everyone.
+// A Signup is the policy for creating accounts. The zero value admits everyone.
 type Signup struct {
 	closed bool
 	list   []string // lowercase handles and DIDs

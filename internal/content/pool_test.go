@@ -137,7 +137,7 @@ func TestReplacedWiki(t *testing.T) {
 		t.Errorf("the old database: %v", err)
 	}
 
-	// If there is no directory, nothing is set aside. Delete removes what was set
+	// If there is no directory, nothing is set aside. Delete removes anything set
 	// aside before.
 	if err := os.RemoveAll(p.dir("ada")); err != nil {
 		t.Fatal(err)

@@ -361,7 +361,7 @@ func TestMismatchRaisesAlarm(t *testing.T) {
 	}
 }
 
-// A repack changes nothing that is served and includes what is saved meanwhile.
+// A repack changes nothing that is served and includes concurrent saves.
 // Readers of the old directory aren't disturbed.
 func TestRepack(t *testing.T) {
 	w := newWorld(t)

@@ -93,7 +93,7 @@ func (m *Mirror) branchOff(ctx context.Context, slug string, r *repository, name
 	return from, packs, err
 }
 
-// replace copies what was exported during the repack and makes the repacked
+// replace copies packs exported during the repack and makes the repacked
 // directory the current one. It fails if the repository was rebuilt meanwhile.
 func (m *Mirror) replace(ctx context.Context, slug string, r *repository, from, to *gitrepo.Repo, packs []string) error {
 	if err := r.lock(ctx); err != nil {

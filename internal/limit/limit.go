@@ -20,7 +20,7 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// A Rate is the capacity of a bucket: Tokens, each of which returns Per after it
+// A Rate is the capacity of a bucket: Tokens, and each one returns Per after it
 // was taken, or up to a sixtieth of Per later.
 type Rate struct {
 	Tokens int

@@ -1,5 +1,5 @@
 // Package outbound provides the HTTP client for all requests to addresses chosen
-// by others. Its callers own what they send and how they interpret responses.
+// by others. Its callers own the content of requests and responses.
 //
 // The client reaches only public addresses, by https on port 443. It checks the
 // address that is actually dialed, so DNS rebinding gains nothing, and repeats

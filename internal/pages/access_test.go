@@ -21,7 +21,7 @@ func TestEveryMethodChecksAccess(t *testing.T) {
 	callers := []struct {
 		name string
 		a    wiki.Access
-		may  wiki.Action // the last of what they may do, -1 for nothing
+		may  wiki.Action // the highest permitted action, -1 for none
 	}{
 		{"zero", wiki.Access{}, -1},
 		{"stranger", wiki.NewAccess(w.site, wiki.Caller{}, wiki.NoRole), -1},

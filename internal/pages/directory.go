@@ -13,7 +13,7 @@ import (
 )
 
 // A directory holds the paths of a wiki at one head. It is immutable except for
-// what it caches.
+// its caches.
 type directory struct {
 	head    string            // commit id: a recreated wiki can reuse sequence numbers
 	paths   []string          // without hidden files, sorted

@@ -34,7 +34,7 @@ type EditResult struct {
 const maxEditTries = 50
 
 // ApplyEdits makes edits in order, all or none, in one commit. They are applied to
-// the current page: insertions go to the current place, and what they overwrite
+// the current page: insertions go to the current place, and overwritten text
 // must be unchanged since Base or merge with it, else *wiki.ConflictError. Edits
 // that the page already contains change nothing.
 func (s *Service) ApplyEdits(ctx context.Context, a wiki.Access, r EditRequest) (EditResult, error) {

@@ -68,7 +68,7 @@ func TestApplyEdits(t *testing.T) {
 	}
 }
 
-// Edits keep what others changed meanwhile, and conflict on the same lines.
+// Edits keep concurrent changes by others, and conflict on the same lines.
 func TestStaleEdits(t *testing.T) {
 	w := newWorld(t)
 	w.put("Plan", plan)

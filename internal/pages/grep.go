@@ -39,7 +39,7 @@ type GrepResult struct {
 }
 
 // maxGrepTime bounds one request: RE2 takes time linear in the text, but a wiki
-// can have 50 MB of it.
+// can contain 50 MB of it.
 const maxGrepTime = 2 * time.Second
 
 // Grep finds lines that match. ErrInvalid for an invalid pattern.

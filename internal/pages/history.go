@@ -186,13 +186,13 @@ func (s *Service) Blame(ctx context.Context, a wiki.Access, name, revision strin
 		if err != nil {
 			return nil, err
 		}
-		// The revision may be older than what was read.
+		// The revision may be older than the part that was read.
 		if revisions, err = w.History(ctx, file, asked.Seq+1, maxBlamed+1); err != nil {
 			return nil, err
 		}
 	}
 	for len(revisions) > 0 && revisions[0].New == "" {
-		revisions = revisions[1:] // deleted: blame what was there last
+		revisions = revisions[1:] // deleted: blame the last content
 	}
 	if len(revisions) == 0 {
 		return nil, noPage(wiki.PageName(name))

@@ -18,7 +18,7 @@ import (
 // An Upload is an uploaded repository, a git bundle or a zip, in a file. It must
 // be closed.
 type Upload struct {
-	dir  string // holds the file and what is extracted from it
+	dir  string // holds the file and its extracted content
 	size int64
 }
 

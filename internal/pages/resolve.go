@@ -102,7 +102,7 @@ func (r *resolver) fail(err error) {
 	}
 }
 
-// maxFormer bounds the statements for red links, of which a page can have
+// maxFormer bounds the statements for red links: a page can contain
 // thousands. Further links are red even if the target is a former name.
 const maxFormer = 50
 

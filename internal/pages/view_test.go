@@ -182,7 +182,7 @@ func TestSourceCache(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer release()
-	if err := c.TakeDown(w.ctx, "A.md", "a court's order"); err != nil { // as if what was kept were not forgotten yet
+	if err := c.TakeDown(w.ctx, "A.md", "a court's order"); err != nil { // without invalidating the cache
 		t.Fatal(err)
 	}
 	_, err = read("A", "")

@@ -37,7 +37,7 @@ func TestWrittenByOthers(t *testing.T) {
 	if is("Shared", false) || !is("Shared", true) {
 		t.Error("his lines are only in the past")
 	}
-	w.put("Mine", "three\n") // the head moved: what is known of the wiki is brought up to it
+	w.put("Mine", "three\n") // the head moved, so cached authors are updated
 	if is("Mine", true) {
 		t.Error("all lines are hers")
 	}

@@ -54,7 +54,7 @@ func TestHostileExif(t *testing.T) {
 	whole := exifOf(binary.BigEndian, 0x0112, 6)
 	for n := range len(whole) {
 		exifOrientation(whole[:n])
-		short := bytes.Clone(whole[:n]) // with a length that fits what is left
+		short := bytes.Clone(whole[:n]) // with a length that fits the rest
 		if n >= 6 {
 			binary.BigEndian.PutUint16(short[4:], uint16(n-4))
 			if got := exifOrientation(short); got != 1 && n < len(whole)-2 {

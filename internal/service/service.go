@@ -203,7 +203,7 @@ func newLimiter(cfg config.Config, now func() time.Time) *limit.Limiter {
 	return limit.New(limit.Options{Rates: limit.RatesFor(cfg.Reads, cfg.Writes), Now: now})
 }
 
-// Close stops the workers and closes what is open, in reverse order.
+// Close stops the workers and closes everything open, in reverse order.
 func (s *Service) Close() error {
 	s.watcher.Stop()
 	s.sweeper.stop()

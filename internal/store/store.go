@@ -1,7 +1,7 @@
 // Package store owns the platform's database: users, sites, members, sessions,
 // tokens, OAuth clients and grants, one-time codes, former names and the audit log.
-// It doesn't own the contents of wikis (package content), and it doesn't decide who
-// can do what (packages tenant, session and oauth).
+// It doesn't own the contents of wikis (package content), and it doesn't decide
+// about access (packages tenant, session and oauth).
 //
 // Invariants:
 //   - A user is identified by DID. The handle is only shown; it can pass to another

@@ -65,7 +65,7 @@ func People() (people []wiki.User) {
 	return people
 }
 
-// A Directory finds the four people by handle or DID, and eve.test, who has no
+// A Directory finds the four people by handle or DID, and eve.test, without an
 // account here. Asked for eve.tset, it suggests eve.test.
 type Directory struct{}
 
@@ -187,7 +187,7 @@ func Open(ctx context.Context, dir string, o Options) (*World, error) {
 	return w, nil
 }
 
-// openServices makes what has no files of its own besides keys.
+// openServices creates the services without files other than keys.
 func (w *World) openServices(o Options, now func() time.Time, log *slog.Logger) error {
 	if o.Mirror {
 		git, err := gitrepo.Find()
@@ -213,7 +213,7 @@ func (w *World) openServices(o Options, now func() time.Time, log *slog.Logger) 
 	return err
 }
 
-// forget removes what is derived from a deleted wiki.
+// forget removes data derived from a deleted wiki.
 func (w *World) forget(ctx context.Context, slug string) error {
 	if w.Mirror != nil {
 		w.Mirror.Forget(slug)

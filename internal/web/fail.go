@@ -60,7 +60,7 @@ type errorPage struct {
 	Status  int
 	Heading string
 	Message string
-	SignIn  string // address, for visitors who can continue after signing in
+	SignIn  string // address, for visitors with access after signing in
 	Request string // id of the request, for faults of the service
 }
 

@@ -38,7 +38,7 @@ const (
 
 var needs = [...]Role{Read: Reader, Edit: Editor, Configure: Owner}
 
-// Access says what one caller can do in one wiki. Every use of a wiki needs one.
+// Access is one caller's standing in one wiki. Every use of a wiki needs one.
 // Only tenant.Resolve creates it, so an Access proves that the wiki exists and that
 // the caller was authenticated. The zero Access allows nothing.
 type Access struct {
@@ -69,7 +69,7 @@ func (a Access) Can(action Action) bool {
 	return action == Read || !a.caller.ReadOnly
 }
 
-// Allow returns nil, or an ErrDenied that says what is missing.
+// Allow returns nil, or an ErrDenied that names the missing right.
 func (a Access) Allow(action Action) error {
 	switch {
 	case a.Can(action):

@@ -36,7 +36,7 @@ var (
 )
 
 // A Problem is an error whose message is written for the person who caused it. The
-// message says what is wrong and what to do, and contains nothing private.
+// message names the problem and what to do, and contains nothing private.
 type Problem struct {
 	Kind       error  // one of the kinds above
 	Field      string // the form field or JSON member at fault, or ""

@@ -156,7 +156,7 @@ const (
 	Moved    ChangeKind = "moved" // From is the former path; the content can differ, too
 )
 
-// A Change is what one commit did to one file.
+// A Change is one commit's effect on one file.
 type Change struct {
 	Path string
 	From string // the former path of a move, else ""
