@@ -348,8 +348,8 @@ func TestBadInput(t *testing.T) {
 		}
 	}
 	r := w.send("ada/editor", "PUT", "ada", "/pages/New", `{"content": "x", "revison": "typo"}`)
-	if detail := r.json["detail"].(string); !strings.Contains(detail, `"revison" in its body. Its members are commit_message, content,`) {
-		t.Errorf("who mistypes a member is told: %s", detail)
+	if detail := r.json["detail"].(string); !strings.Contains(detail, `Unknown member "revison". This route's body has the members commit_message, content,`) {
+		t.Errorf("a mistyped member: %s", detail)
 	}
 	w.want(404, w.send("none", "GET", "ada", "/pages/New", nil))
 	if r := w.want(204, w.send("none", "OPTIONS", "ada", "/pages/New", nil)); !strings.Contains(r.Header.Get("Access-Control-Allow-Methods"), "PUT") {

@@ -76,7 +76,7 @@ type uploadAnswer struct {
 func (h *Handler) postAttachment(c *call) error {
 	var body uploadBody
 	limit := c.access.Site().Limits.AttachmentBytes
-	raw, err := c.read(limit*4/3+1<<16, &body)
+	raw, err := c.readJSON(limit*4/3+1<<16, &body)
 	if err != nil {
 		return err
 	}
@@ -92,7 +92,7 @@ func (h *Handler) postAttachment(c *call) error {
 		return err
 	}
 	req.Replace = req.Base != ""
-	if req.Write, err = c.write(body.Message, raw); err != nil {
+	if req.Write, err = c.writeOptions(body.Message, raw); err != nil {
 		return err
 	}
 	s, err := h.o.Pages.Upload(c.Context(), c.access, req)
@@ -128,7 +128,7 @@ type deleteFileAnswer struct {
 
 func (h *Handler) deleteAttachment(c *call) error {
 	var body deleteFileBody
-	raw, err := c.read(1<<16, &body)
+	raw, err := c.readJSON(1<<16, &body)
 	if err != nil {
 		return err
 	}
@@ -136,7 +136,7 @@ func (h *Handler) deleteAttachment(c *call) error {
 	if err != nil {
 		return err
 	}
-	w, err := c.write(body.Message, raw)
+	w, err := c.writeOptions(body.Message, raw)
 	if err != nil {
 		return err
 	}

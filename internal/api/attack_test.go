@@ -14,7 +14,7 @@ import (
 // readBody reads a body like a handler.
 func readBody(text []byte, v any) error {
 	r := httptest.NewRequest("PUT", "/", bytes.NewReader(text))
-	_, err := (&call{Request: r, w: httptest.NewRecorder()}).read(maxPageBody, v)
+	_, err := (&call{Request: r, w: httptest.NewRecorder()}).readJSON(maxPageBody, v)
 	return err
 }
 
@@ -53,19 +53,19 @@ func TestLoneSurrogate(t *testing.T) {
 func TestBodiesRefused(t *testing.T) {
 	long := strings.Repeat("é", 100)
 	for text, want := range map[string]string{
-		`{"content":"a","content":"b"}`:  `has the member "content" twice`,
-		`{"Content":"a"}`:                `knows no member "Content" in its body. Its members are commit_message, content,`,
-		`{"` + long + `":"a"}`:           `knows no member "` + strings.Repeat("é", 60) + `…"`,
-		`{"content":7}`:                  `The value of /content in the body is a JSON number`,
-		`{"content":["a"]}`:              `The value of /content in the body is a JSON array`,
-		`[]`:                             `is a JSON array; this route takes an object`,
-		`"a"`:                            `is a JSON string; this route takes an object`,
-		`{"content":"a"} x`:              `from byte 16 on`,
-		`{"content":"a"}{"content":"b"}`: `from byte 15 on`,
-		`{"content":"a"`:                 `from byte 14 on`,
-		`{"content":"` + "\xff" + `"}`:   `from byte 12 on`,
-		`{"content":"\ud83d"}`:           `from byte 12 on`,
-		`{'content':'a'}`:                `from byte 1 on`,
+		`{"content":"a","content":"b"}`:  `has two members "content"`,
+		`{"Content":"a"}`:                `Unknown member "Content". This route's body has the members commit_message, content,`,
+		`{"` + long + `":"a"}`:           `Unknown member "` + strings.Repeat("é", 60) + `…"`,
+		`{"content":7}`:                  `The value of /content has the wrong type: a JSON number`,
+		`{"content":["a"]}`:              `The value of /content has the wrong type: a JSON array`,
+		`[]`:                             `must be a JSON object, not a JSON array`,
+		`"a"`:                            `must be a JSON object, not a JSON string`,
+		`{"content":"a"} x`:              `at byte 16:`,
+		`{"content":"a"}{"content":"b"}`: `at byte 15:`,
+		`{"content":"a"`:                 `at byte 14:`,
+		`{"content":"` + "\xff" + `"}`:   `at byte 12:`,
+		`{"content":"\ud83d"}`:           `at byte 12:`,
+		`{'content':'a'}`:                `at byte 1:`,
 		strings.Repeat("[", 100_000):     `JSON array`,
 		`{"content":` + strings.Repeat(`{"a":`, 100_000): `exceeded max depth`,
 	} {

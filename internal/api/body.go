@@ -37,11 +37,11 @@ func writeJSON(w http.ResponseWriter, r *http.Request, status int, v any) error 
 
 func (c *call) respond(status int, v any) error { return writeJSON(c.w, c.Request, status, v) }
 
-// read decodes a JSON body of at most limit bytes into v. What could be read in two
-// ways is refused (RFC 7493): text that is not UTF-8, halves of surrogate pairs, a
-// member twice; and members that v does not have, in just that spelling. An empty
-// body leaves v as it is.
-func (c *call) read(limit int64, v any) (raw []byte, err error) {
+// readJSON decodes a JSON body of at most limit bytes into v. It rejects ambiguous
+// bodies (RFC 7493): invalid UTF-8, lone surrogates and duplicate members; and
+// members that v doesn't have in exactly this spelling. An empty body leaves v
+// unchanged.
+func (c *call) readJSON(limit int64, v any) (raw []byte, err error) {
 	if kind := c.Header.Get("Content-Type"); kind != "" && !strings.HasPrefix(kind, "application/json") {
 		return nil, malformed("The body must be JSON (Content-Type: application/json), not %s.", kind)
 	}
@@ -54,38 +54,37 @@ func (c *call) read(limit int64, v any) (raw []byte, err error) {
 	case errors.As(err, &over):
 		return nil, wiki.Problemf(wiki.ErrTooLarge, "", "The body is larger than %d bytes.", over.Limit)
 	case err != nil:
-		return nil, malformed("The body could not be read to its end.")
+		return nil, malformed("The body is incomplete.")
 	case len(bytes.TrimSpace(raw)) == 0:
 		return raw, nil
 	}
 	if err := jsonv2.Unmarshal(raw, v, jsonv2.RejectUnknownMembers(true)); err != nil {
-		return nil, undecoded(err, v)
+		return nil, decodeProblem(err, v)
 	}
 	return raw, nil
 }
 
-// trustedLength is how much room the announced length of a body gets before any
-// of it is there.
+// trustedLength is the largest buffer allocated from a Content-Length alone.
 const trustedLength = 64 << 10 // bytes
 
-// undecoded says in words why a body cannot be read into v.
-func undecoded(err error, v any) error {
+// decodeProblem explains why a body can't be decoded into v.
+func decodeProblem(err error, v any) error {
 	members := strings.Join(memberNames(v), ", ")
 	var value *jsonv2.SemanticError
 	var text *jsontext.SyntacticError
 	switch {
 	case errors.As(err, &value) && errors.Is(value.Err, jsonv2.ErrUnknownName):
-		return malformed("This route knows no member %q in its body. Its members are %s.", clip(value.JSONPointer.LastToken()), members)
+		return malformed("Unknown member %q. This route's body has the members %s.", shortenForMessage(value.JSONPointer.LastToken()), members)
 	case errors.As(err, &value) && value.JSONPointer == "":
-		return malformed("The body is a JSON %s; this route takes an object. Its members are %s.", kindOf(value.JSONKind), members)
+		return malformed("The body must be a JSON object, not a JSON %s. Its members are %s.", kindOf(value.JSONKind), members)
 	case errors.As(err, &value):
-		return malformed("The value of %s in the body is a JSON %s, which it cannot be.", clip(string(value.JSONPointer)), kindOf(value.JSONKind))
+		return malformed("The value of %s has the wrong type: a JSON %s.", shortenForMessage(string(value.JSONPointer)), kindOf(value.JSONKind))
 	case errors.As(err, &text) && errors.Is(text.Err, jsontext.ErrDuplicateName):
-		return malformed("The body has the member %q twice.", clip(text.JSONPointer.LastToken()))
+		return malformed("The body has two members %q.", shortenForMessage(text.JSONPointer.LastToken()))
 	case errors.As(err, &text):
-		return malformed("The body is not JSON in UTF-8 (RFC 8259), from byte %d on: %s.", text.ByteOffset, text.Err)
+		return malformed("The body isn't valid JSON in UTF-8 (RFC 8259) at byte %d: %s.", text.ByteOffset, text.Err)
 	}
-	return malformed("The body is not JSON.")
+	return malformed("The body isn't valid JSON.")
 }
 
 // kindOf names a kind of JSON value.
@@ -103,7 +102,7 @@ func kindOf(k jsontext.Kind) string {
 	return k.String() // null, true, false
 }
 
-func clip(s string) string {
+func shortenForMessage(s string) string {
 	const most = 60
 	if utf8.RuneCountInString(s) > most {
 		return string([]rune(s)[:most]) + "…"
@@ -115,8 +114,8 @@ func malformed(format string, args ...any) error {
 	return wiki.Problemf(wiki.ErrMalformed, "", format, args...)
 }
 
-// precondition reads what the writer knew: If-Match is strict, If-None-Match: *
-// creates, a revision in the body merges (RFC 9110, 13.1).
+// precondition reads the precondition of a write: If-Match is strict,
+// If-None-Match: * creates, a revision in the body merges (RFC 9110, section 13.1).
 func (c *call) precondition(revision string) (pages.Precondition, error) {
 	match, none := c.Header.Get("If-Match"), strings.TrimSpace(c.Header.Get("If-None-Match"))
 	switch {
@@ -125,29 +124,29 @@ func (c *call) precondition(revision string) (pages.Precondition, error) {
 	case none == "*":
 		return pages.Precondition{Create: true, Strict: true}, nil
 	case none != "":
-		return pages.Precondition{}, malformed("If-None-Match takes only * here: the page must not exist yet.")
+		return pages.Precondition{}, malformed("If-None-Match must be *: the page must not exist yet.")
 	case strings.TrimSpace(match) == "*":
-		return pages.Precondition{}, wiki.Problemf(wiki.ErrPreconditionRequired, "", `If-Match: * does not say which revision you read. Send the page's ETag.`)
+		return pages.Precondition{}, wiki.Problemf(wiki.ErrPreconditionRequired, "", `If-Match: * doesn't name the revision you read. Send the page's ETag.`)
 	case match != "":
 		tag := strings.TrimPrefix(strings.TrimSpace(match), "W/")
 		if len(tag) < 2 || tag[0] != '"' || strings.Index(tag[1:], `"`) != len(tag)-2 {
-			return pages.Precondition{}, malformed(`If-Match takes one entity tag in quotes: If-Match: "…".`)
+			return pages.Precondition{}, malformed(`If-Match must be one entity tag in quotes: If-Match: "…".`)
 		}
 		return pages.Precondition{Base: tag[1 : len(tag)-1], Strict: true}, nil
 	}
 	return pages.Precondition{Base: revision}, nil
 }
 
-// write makes what every change carries: message, and the key of a retry with
-// the hash of all that the request says.
-func (c *call) write(message string, raw []byte) (pages.Write, error) {
+// writeOptions returns the message of a change, and its idempotency key with the
+// hash of the whole request.
+func (c *call) writeOptions(message string, raw []byte) (pages.Write, error) {
 	w := pages.Write{Message: message}
 	key := c.Header.Get("Idempotency-Key")
 	if key == "" {
 		return w, nil
 	}
 	if len(key) > 255 {
-		return w, malformed("An Idempotency-Key has at most 255 characters.")
+		return w, malformed("An Idempotency-Key can be at most 255 characters.")
 	}
 	sum := sha256.New()
 	for _, part := range []string{c.Method, c.URL.Path, c.URL.RawQuery, c.Header.Get("If-Match"), c.Header.Get("If-None-Match"), string(raw)} {
@@ -165,7 +164,7 @@ func (c *call) number(name string, standard, min, max int64) (int64, error) {
 	}
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n < min || n > max {
-		return 0, wiki.Problemf(wiki.ErrInvalid, name, "%s is a number from %d to %d.", name, min, max)
+		return 0, wiki.Problemf(wiki.ErrInvalid, name, "The parameter %s must be a number from %d to %d.", name, min, max)
 	}
 	return n, nil
 }

@@ -177,7 +177,7 @@ type confirmation struct {
 // account requires a browser.
 func (h *Handler) deleteMe(m *manageCall) error {
 	var in confirmation
-	if _, err := m.read(smallBody, &in); err != nil {
+	if _, err := m.readJSON(smallBody, &in); err != nil {
 		return err
 	}
 	if err := h.o.Tenant.DeleteAccount(m.Context(), m.caller, in.Confirm); err != nil {
@@ -257,7 +257,7 @@ type wikiBody struct {
 
 func (h *Handler) postWiki(m *manageCall) error {
 	var in wikiBody
-	if _, err := m.read(smallBody, &in); err != nil {
+	if _, err := m.readJSON(smallBody, &in); err != nil {
 		return err
 	}
 	if h.o.Admit != nil && !h.o.Admit(m.caller.User) {
@@ -292,7 +292,7 @@ type settingsBody struct {
 // patchWiki changes only the settings named in the body.
 func (h *Handler) patchWiki(m *manageCall) error {
 	var in settingsBody
-	if _, err := m.read(smallBody, &in); err != nil {
+	if _, err := m.readJSON(smallBody, &in); err != nil {
 		return err
 	}
 	a, err := h.accessOf(m)
@@ -319,7 +319,7 @@ func take[T any](to, from *T) {
 
 func (h *Handler) deleteWiki(m *manageCall) error {
 	var in confirmation
-	if _, err := m.read(smallBody, &in); err != nil {
+	if _, err := m.readJSON(smallBody, &in); err != nil {
 		return err
 	}
 	a, err := h.accessOf(m)
@@ -406,7 +406,7 @@ func (h *Handler) patchMember(m *manageCall) error {
 
 // readRole decodes a body into in and parses the role in it.
 func (h *Handler) readRole(m *manageCall, in any, name *string) (wiki.Access, wiki.Role, error) {
-	if _, err := m.read(smallBody, in); err != nil {
+	if _, err := m.readJSON(smallBody, in); err != nil {
 		return wiki.Access{}, wiki.NoRole, err
 	}
 	a, err := h.accessOf(m)
@@ -477,7 +477,7 @@ type tokenBody struct {
 
 func (h *Handler) postToken(m *manageCall) error {
 	var in tokenBody
-	if _, err := m.read(smallBody, &in); err != nil {
+	if _, err := m.readJSON(smallBody, &in); err != nil {
 		return err
 	}
 	a, err := h.accessOf(m)

@@ -187,7 +187,7 @@ func (c *call) respondSaved(s pages.Saved, out saveAnswer) error {
 
 func (h *Handler) putPage(c *call) error {
 	var body saveBody
-	raw, err := c.read(maxPageBody, &body)
+	raw, err := c.readJSON(maxPageBody, &body)
 	if err != nil {
 		return err
 	}
@@ -198,7 +198,7 @@ func (h *Handler) putPage(c *call) error {
 	if req.Precondition, err = c.precondition(body.Revision); err != nil {
 		return err
 	}
-	if req.Write, err = c.write(body.Message, raw); err != nil {
+	if req.Write, err = c.writeOptions(body.Message, raw); err != nil {
 		return err
 	}
 	s, err := h.o.Pages.Save(c.Context(), c.access, req)
@@ -217,7 +217,7 @@ type patchBody struct {
 
 func (h *Handler) patchPage(c *call) error {
 	var body patchBody
-	raw, err := c.read(maxPageBody, &body)
+	raw, err := c.readJSON(maxPageBody, &body)
 	if err != nil {
 		return err
 	}
@@ -228,7 +228,7 @@ func (h *Handler) patchPage(c *call) error {
 	if req.Precondition, err = c.precondition(body.Revision); err != nil {
 		return err
 	}
-	if req.Write, err = c.write(body.Message, raw); err != nil {
+	if req.Write, err = c.writeOptions(body.Message, raw); err != nil {
 		return err
 	}
 	s, err := h.o.Pages.Patch(c.Context(), c.access, req)
@@ -246,7 +246,7 @@ type deleteBody struct {
 
 func (h *Handler) deletePage(c *call) error {
 	var body deleteBody
-	raw, err := c.read(1<<16, &body)
+	raw, err := c.readJSON(1<<16, &body)
 	if err != nil {
 		return err
 	}
@@ -254,7 +254,7 @@ func (h *Handler) deletePage(c *call) error {
 	if req.Precondition, err = c.precondition(body.Revision); err != nil {
 		return err
 	}
-	if req.Write, err = c.write(body.Message, raw); err != nil {
+	if req.Write, err = c.writeOptions(body.Message, raw); err != nil {
 		return err
 	}
 	s, err := h.o.Pages.Delete(c.Context(), c.access, req)
@@ -274,7 +274,7 @@ type renameBody struct {
 
 func (h *Handler) renamePage(c *call) error {
 	var body renameBody
-	raw, err := c.read(1<<16, &body)
+	raw, err := c.readJSON(1<<16, &body)
 	if err != nil {
 		return err
 	}
@@ -285,7 +285,7 @@ func (h *Handler) renamePage(c *call) error {
 	if req.Precondition, err = c.precondition(body.Revision); err != nil {
 		return err
 	}
-	if req.Write, err = c.write(body.Message, raw); err != nil {
+	if req.Write, err = c.writeOptions(body.Message, raw); err != nil {
 		return err
 	}
 	s, err := h.o.Pages.Rename(c.Context(), c.access, req)
