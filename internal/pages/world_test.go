@@ -182,19 +182,6 @@ func setRapidChecks(t *testing.T, short, long int) {
 
 func contains(body template.HTML, part string) bool { return strings.Contains(string(body), part) }
 
-// spoil runs a statement on the wiki's database.
-func (w *world) spoil(statement string) {
-	w.t.Helper()
-	db, err := sql.Open("sqlite", filepath.Join(w.dir, w.site.Slug, "wiki.db"))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	defer db.Close()
-	if _, err := db.Exec(statement); err != nil {
-		w.t.Fatal(err)
-	}
-}
-
 // stored returns the values of a query of one column of the wiki's database.
 func (w *world) stored(query string) (values []string) {
 	w.t.Helper()

@@ -42,25 +42,25 @@ func Kinds() []error {
 // KindOf returns the kind of an error; nil if it has none, which makes it a fault
 // of the service.
 func KindOf(err error) error {
-	kind, _ := classify(err)
+	_, kind := classify(err)
 	return kind
 }
 
 // Status returns the HTTP status for an error; 500 if it has no kind.
 func Status(err error) int {
-	_, status := classify(err)
+	status, _ := classify(err)
 	return status
 }
 
-func classify(err error) (kind error, status int) {
+func classify(err error) (status int, kind error) {
 	for _, s := range statuses {
 		if errors.Is(err, s.kind) {
-			return s.kind, s.status
+			return s.status, s.kind
 		}
 	}
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
-		return ErrTooLarge, http.StatusRequestEntityTooLarge
+		return http.StatusRequestEntityTooLarge, ErrTooLarge
 	}
-	return nil, http.StatusInternalServerError
+	return http.StatusInternalServerError, nil
 }
