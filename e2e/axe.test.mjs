@@ -135,7 +135,7 @@ test("pages for a reader are accessible", async () => {
 test("pages for a writer are accessible", async () => {
   await checkPages(await newVisitor("ada"), [
     [service.url + "/", 200], [service.url + "/app/", 200], [ada + "/", 200],
-    [ada + "/Weather_Station/edit", 200], [ada + "/No_Such_Page", 404], [ada + "/No_Such_Page/edit", 200], [ada + "/a//b", 400],
+    [ada + "/Weather_Station/edit", 200], [ada + "/No_Such_Page", 404], [ada + "/No_Such_Page/edit", 200], [ada + "/a//b", 422],
     [ada + "/Weather_Station/rename", 200], [ada + "/Weather_Station/delete", 200], [ada + "/Weather_Station/attachment/mast.png", 200],
     [ada + "/-/create", 200], [ada + "/-/settings", 200], [ada + "/-/search?q=nothingmatchesthis", 200], [ada + "/-/nothing", 404],
   ]);
