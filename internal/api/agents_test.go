@@ -10,6 +10,7 @@ import (
 
 // The person an agent acts for and the wiki's owner can see it and disconnect it.
 func TestAgents(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	now := time.Now()
 	for id, did := range map[string]string{"one": "did:plc:bob", "two": "did:plc:bob", "three": "did:plc:ada"} {

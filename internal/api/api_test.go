@@ -130,6 +130,7 @@ var matrix = map[string]struct {
 // fails. To callers without rights, a private wiki, a missing one and a reserved
 // name look the same, and bob's canary is in no response to anyone else.
 func TestEveryRoleOnEveryRoute(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.Tokens["personal"] = w.personal("bob", false) // not valid for any wiki
 	wikis := []string{"ada", "bob", "nobody"}
@@ -178,6 +179,7 @@ func TestEveryRoleOnEveryRoute(t *testing.T) {
 }
 
 func TestConditionalWrites(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	put := func(page, content, revision string, headers ...string) reply {
 		body := object{"content": content}
@@ -230,6 +232,7 @@ func TestConditionalWrites(t *testing.T) {
 }
 
 func TestRenameRedirectsAndDeletes(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	rev := w.want(201, w.send("ada/owner", "PUT", "ada", "/pages/Old_Name", object{"content": "text\n"})).string("revision")
 	w.want(201, w.send("ada/owner", "PUT", "ada", "/pages/Linker", object{"content": "[[Old Name]] `[[Old Name]]`\n"}))
@@ -256,6 +259,7 @@ func TestRenameRedirectsAndDeletes(t *testing.T) {
 }
 
 func TestRetriesAreSafe(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	body := object{"content": "once\n"}
 	first := w.want(201, w.send("ada/editor", "PUT", "ada", "/pages/Once", body, "Idempotency-Key", "k1"))
@@ -275,6 +279,7 @@ func TestRetriesAreSafe(t *testing.T) {
 }
 
 func TestAttachments(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	post := func(name, content string, more ...any) reply {
 		body := object{"filename": name, "content": content}
@@ -305,6 +310,7 @@ func TestAttachments(t *testing.T) {
 
 // Bad input gets a problem that says what to do, and changes nothing.
 func TestBadInput(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for _, tt := range []struct {
 		method, path string
@@ -359,6 +365,7 @@ func TestBadInput(t *testing.T) {
 }
 
 func TestListsAndSearch(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.want(201, w.send("ada/editor", "PUT", "ada", "/pages/Garden/Beans", object{"content": "---\ncategory: food\n---\nBroad beans and [[Nowhere]]. #green\n"}))
 	for path, want := range map[string]string{
@@ -386,6 +393,7 @@ func TestListsAndSearch(t *testing.T) {
 
 // 8 writers on 20 pages lose no acknowledged line and see no 5xx.
 func TestWritersThroughTheAPI(t *testing.T) {
+	t.Parallel()
 	const writers, count = 8, 20
 	each := 25
 	if os.Getenv("ROBOT_LONG") != "" {

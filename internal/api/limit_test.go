@@ -10,6 +10,7 @@ import (
 )
 
 func TestTooFast(t *testing.T) {
+	t.Parallel()
 	now := time.Unix(1e9, 0)
 	w := newLimitedWorld(t, limit.New(limit.Options{Rates: limit.RatesFor(20, 5), Now: func() time.Time { return now }}))
 	count := func(token, method, slug, path string, n int) (granted int, last reply) {

@@ -105,6 +105,7 @@ func (c manageCell) expected(method string, role wiki.Role, reads bool) int {
 // ada, the private wiki bob and a missing one. Cookies and wiki tokens are
 // worthless here.
 func TestManageRoles(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	a, err := w.Tenant.Resolve(t.Context(), "bob", wiki.Caller{User: wiki.User{DID: "did:plc:bob"}})
 	if err != nil {
@@ -173,6 +174,7 @@ func TestManageRoles(t *testing.T) {
 
 // TestManageAWiki follows an owner from settings to leaving.
 func TestManageAWiki(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	bob, cleo := w.personal("bob", false), w.personal("cleo", false)
 	made := w.want(201, w.manage(cleo, "POST", "/wikis", object{"slug": "cleo"}))

@@ -9,6 +9,7 @@ import (
 
 // Members who connect a program see why it was refused; other wikis don't.
 func TestRefusalsAreNoted(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	last := func(slug string) session.Request {
 		t.Helper()

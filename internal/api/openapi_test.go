@@ -162,6 +162,7 @@ func (c contract) bodyOf(op object) (properties object, needs []any) {
 // that handlers read every documented body member, and that leaving out a required
 // one fails. The other tests of this package compare responses with it.
 func TestDocument(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	doc := w.want(200, w.manage("", "GET", "/openapi.json", nil))
 	if doc.string("openapi") != "3.1.0" {

@@ -17,6 +17,7 @@ import (
 // Clones, pulls, shallow and partial clones and single branches work in every
 // protocol version, are complete, and have the ids that the service showed.
 func TestClone(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	for i := range 5 {
 		w.save("ada", "Größe/Ü", fmt.Sprint("text ", i, "\n"))
@@ -76,6 +77,7 @@ func TestClone(t *testing.T) {
 // A fetch whose request is so long that git compresses it and sends it in several
 // rounds: 3,000 commits that the server has never seen.
 func TestFetchWithManyHaves(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	for _, version := range []string{"0", "2"} {
 		dir := t.TempDir()
@@ -153,6 +155,7 @@ func gitsIn(dir string) (bytes int64, count int) {
 // service, and no more processes than a wiki's slots and the children of those
 // processes.
 func TestManyClonesAtOnce(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	pages := 12 // 2.3 MB a clone
 	if os.Getenv("ROBOT_LONG") != "" {
@@ -308,6 +311,7 @@ func (w *world) slowly(after int64, held chan<- bool, goOn <-chan bool) (port st
 // A private wiki accepts its members' tokens, as the password of any user or as
 // Bearer. A public one never asks.
 func TestWhoMayClone(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	for _, tt := range []struct {
 		slug, token string
@@ -346,6 +350,7 @@ func TestWhoMayClone(t *testing.T) {
 
 // A refused push shows why, in git's output.
 func TestPushIsRefused(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	dir := t.TempDir()
 	for _, url := range []string{w.url("ada", ""), w.url("bob", "x:"+w.Tokens["bob/owner"]+"@")} {
@@ -361,6 +366,7 @@ func TestPushIsRefused(t *testing.T) {
 
 // Git without the smart protocol, and people with a browser, get an explanation.
 func TestDumbProtocol(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	for _, path := range []string{"/repo.git", "/repo.git/", "/repo.git/HEAD", "/repo.git/info/refs", "/repo.git/objects/info/packs", "/repo.git/config", "/repo.git/objects/pack/pack-1234.pack"} {
 		r := w.send("GET", "ada", path, nil)

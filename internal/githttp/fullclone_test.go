@@ -19,6 +19,7 @@ import (
 // A full clone starts no process, whether from one pack or many. A strict client
 // accepts it, and it has the objects that git would have sent.
 func TestWholeClone(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	w.fill("ada", 3)
 	clone := func(args ...string) string {
@@ -71,6 +72,7 @@ func TestWholeClone(t *testing.T) {
 // Packs that share an object aren't sent unchanged, because strict clients would
 // reject them.
 func TestObjectsInTwoPacks(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	w.save("ada", "Home", "once\n")
 	w.must("", "ls-remote", w.url("ada", ""))
@@ -99,6 +101,7 @@ func TestObjectsInTwoPacks(t *testing.T) {
 // A corrupted pack is not served: the export is rebuilt. If nothing was sent yet,
 // the client doesn't notice.
 func TestDamagedPack(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		pages    int
 		noticed  bool
@@ -254,6 +257,7 @@ func TestWholeRequest(t *testing.T) {
 
 // A truncated pack is an error.
 func TestPackCutOff(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	w.must("", "ls-remote", w.url("ada", ""))
 	repo, leave, err := w.Pages.Repository(t.Context(), w.Access("ada", "ada"))

@@ -20,6 +20,7 @@ import (
 // Every role on every route, and on paths that aren't routes, in a public, a
 // private and a missing wiki.
 func TestRoutesAndRoles(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	flush := "0000"
 	requests := map[string]struct {
@@ -87,6 +88,7 @@ func TestRoutesAndRoles(t *testing.T) {
 
 // For strangers, a private wiki answers exactly like a missing one.
 func TestPrivateLooksMissing(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	for _, path := range []string{"/repo.git/info/refs?service=git-upload-pack", "/repo.git/info/refs?service=git-receive-pack", "/repo.git/HEAD", "/repo.git/git-upload-pack"} {
 		for _, token := range []string{"", "Bearer " + w.Tokens["wrong"], "Bearer " + w.Tokens["ada/owner"], "Basic eDp5", "Negotiate x"} {
@@ -104,6 +106,7 @@ func TestPrivateLooksMissing(t *testing.T) {
 // A wiki with a page under takedown can't be cloned, and a suspended one is
 // closed. Callers who could read it see the reason in git's output; others don't.
 func TestTakenDownAndSuspended(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	w.must(t.TempDir(), "clone", "-q", w.url("ada", ""), "before")
 	operator := func(slug string) wiki.Access {
@@ -167,6 +170,7 @@ func TestTakenDownAndSuspended(t *testing.T) {
 }
 
 func TestTooFast(t *testing.T) {
+	t.Parallel()
 	now := time.Unix(1e9, 0)
 	w := newWorld(t, limit.New(limit.Options{Rates: limit.RatesFor(20, 5), Now: func() time.Time { return now }}))
 	for i := range 30 {
@@ -185,6 +189,7 @@ func TestTooFast(t *testing.T) {
 // repository, index and tokens are gone, and readers in the meantime don't bring
 // them back.
 func TestDeletedWiki(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	dir := t.TempDir()
 	url := w.url("bob", "x:"+w.Tokens["bob/owner"]+"@")

@@ -13,6 +13,7 @@ import (
 
 // A pull with nothing to fetch starts no process; one after a save sees it.
 func TestRefsAreKnown(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	clone := t.TempDir()
 	w.must("", "clone", "-q", w.url("ada", ""), clone)
@@ -48,6 +49,7 @@ func TestRefsAreKnown(t *testing.T) {
 // Our answers match git's for every request, for a wiki with tags and an empty
 // one.
 func TestRefsMatchGit(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	w.must("", "clone", "-q", w.url("ada", ""), t.TempDir()) // creates the repository
 	_, head := w.head("ada")
@@ -121,6 +123,7 @@ func TestKnownRefs(t *testing.T) {
 
 // An answer too large to cache is still sent.
 func TestManyRefs(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	_, head := w.head("ada")
 	repo, leave, err := w.Pages.Repository(t.Context(), w.Access("ada", "ada"))

@@ -23,6 +23,7 @@ import (
 // ROBOT_NODE_MODULES names the directory with the suite and its Node.js;
 // ./check sets it.
 func TestConformance(t *testing.T) {
+	t.Parallel()
 	modules := os.Getenv("ROBOT_NODE_MODULES")
 	if modules == "" {
 		t.Skip("ROBOT_NODE_MODULES is not set; ./check sets it")

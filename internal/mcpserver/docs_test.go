@@ -34,6 +34,7 @@ func TestToolsAreDocumented(t *testing.T) {
 // The AGENTS page of a new wiki names only existing tools and fits into the
 // instructions.
 func TestSeededAgentsPage(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	text := w.source("ada", agentsPage)
 	named := 0

@@ -21,6 +21,7 @@ var update = flag.Bool("update", false, "write the goldens anew")
 // $long is a long text. Commit ids, which depend on grant ids, are shown as
 // "commit". -update rewrites the replies.
 func TestGoldens(t *testing.T) {
+	t.Parallel()
 	files, err := filepath.Glob("testdata/golden/*.txt")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("%v %v", files, err)

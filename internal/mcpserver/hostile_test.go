@@ -61,6 +61,7 @@ var fence = regexp.MustCompile(`(?s)\n<outside-([A-Z0-9]{8})>\n(.*)\n</outside-(
 // TestHostileText: text by strangers appears only inside the fence, in every
 // reply of every tool. Each page has a unique word to find it by.
 func TestHostileText(t *testing.T) {
+	t.Parallel()
 	if len(hostile) != 40 {
 		t.Fatalf("%d texts", len(hostile))
 	}
@@ -168,6 +169,7 @@ func firstRevision(w *world, page string) string {
 
 // Members' AGENTS page is sent to each client, truncated.
 func TestInstructions(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ask := func(token string) string {
 		a := w.post(posted{token: token, slug: "ada", body: `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"x","version":"1"}}}`})

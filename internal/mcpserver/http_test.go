@@ -13,6 +13,7 @@ import (
 // A caller without a token gets a challenge, even on a public wiki. A
 // private wiki looks the same as a missing one.
 func TestMissingTokenIsChallenged(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	list := `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`
 	for _, test := range []struct {
@@ -40,6 +41,7 @@ func TestMissingTokenIsChallenged(t *testing.T) {
 }
 
 func TestOrigins(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for origin, status := range map[string]int{
 		"": 204, "https://claude.ai": 204, "http://localhost:6274": 204, "http://127.0.0.1:6274": 204, "http://[::1]:1": 204,
@@ -66,6 +68,7 @@ func TestOrigins(t *testing.T) {
 // A read-only token lists only the reading tools, and gets 403 for the
 // others.
 func TestReadOnlyTokens(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for token, n := range map[string]int{"ada/owner": 16, "ada/editor": 16, "ada/owner-reads": readers(), "ada/viewer": readers()} {
 		a := w.post(posted{token: token, slug: "ada", body: `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`})
@@ -97,6 +100,7 @@ func readers() (n int) {
 
 // Every form of call counts against the rate limits, as in the API.
 func TestRateLimits(t *testing.T) {
+	t.Parallel()
 	l := limit.New(limit.Options{Rates: limit.RatesFor(5, 2), Now: time.Now})
 	w := newLimitedWorld(t, l)
 	edit := func(i int64) answered {

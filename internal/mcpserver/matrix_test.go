@@ -32,6 +32,7 @@ var samples = map[string]string{
 // a missing wiki alike, read-only members get 403 for tools that write, and
 // nobody sees another wiki's text.
 func TestEveryRoleOnEveryTool(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.must(w.Tenant.SetMember(w.T.Context(), w.Access("bob", "bob"), "did:plc:ada", wiki.Editor))
 	for _, k := range []struct {
@@ -78,6 +79,7 @@ func TestEveryRoleOnEveryTool(t *testing.T) {
 
 // A token ends with the membership, from the next call on.
 func TestTokenEndsWithMembership(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.ok("ada/editor", "read_page", "path", "Home")
 	w.must(w.Tenant.RemoveMember(w.T.Context(), w.Access("ada", "ada"), "did:plc:bob"))

@@ -12,6 +12,7 @@ import (
 // TestFastPathMatchesSDK: calls answered before the SDK get the SDK's
 // answer, in every revision; unusual ones go to the SDK.
 func TestFastPathMatchesSDK(t *testing.T) {
+	t.Parallel()
 	meta := `"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}%s}`
 	call := func(params string) string {
 		return `{"jsonrpc":"2.0","id":"a1","method":"tools/call","params":{"name":"read_page"` + params + `}}`

@@ -46,6 +46,7 @@ func TestToolTokenBudget(t *testing.T) {
 }
 
 func TestFetchIsForChatGPT(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	offered := func(id string) bool {
 		caller := wiki.Caller{User: testworld.Person("bob"), Client: id, Grant: "g", Agent: "x", Wiki: "ada"}

@@ -15,6 +15,7 @@ import (
 // Attack: an agent collects one-time addresses and uploads faster than its
 // token can write. Each upload counts as a write of that token.
 func TestUploadRateLimit(t *testing.T) {
+	t.Parallel()
 	const writes = 10
 	start := time.Date(2026, 11, 20, 9, 0, 0, 0, time.UTC)
 	now := start

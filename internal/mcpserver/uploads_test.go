@@ -41,6 +41,7 @@ func (w *world) file(slug, path string) (wiki.Author, string, error) {
 
 // An address stores one file, in the name of the caller who requested it.
 func TestUploadWorksOnce(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	path := w.offerUpload("ada/editor", "Home", "plan.txt")
 	a := w.send("ada", path, strings.NewReader("one"))
@@ -65,6 +66,7 @@ func TestUploadWorksOnce(t *testing.T) {
 // Attack: a stranger uses an address on another wiki, or after it expired.
 // Nothing is stored, and the owner can still use it.
 func TestUploadElsewhereOrLater(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	path := w.offerUpload("ada/editor", "Home", "plan.txt")
 	for _, other := range [][2]string{{"bob", path}, {"nobody", path}, {"ada", path + "x"}, {"ada", strings.ToLower(path)}, {"ada", "/-/upload/"}, {"ada", "/-/upload/" + strings.Repeat("A", 26)}} {
@@ -97,6 +99,7 @@ func TestUploadElsewhereOrLater(t *testing.T) {
 // Attack: an agent keeps an address until it has lost its rights. The
 // address has only the token's current rights.
 func TestUploadAfterLosingAccess(t *testing.T) {
+	t.Parallel()
 	for what, take := range map[string]func(w *world, owner wiki.Access){
 		"token": func(w *world, owner wiki.Access) {
 			bob := w.Access("ada", "bob")
@@ -133,6 +136,7 @@ func (w *world) operator(slug string) wiki.Access {
 // A file that is too large, incomplete or over the wiki's quota isn't
 // stored, and uses up its address.
 func TestUploadFailures(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.must(w.Tenant.SetLimits(w.T.Context(), w.operator("ada"), wiki.Limits{AttachmentBytes: 5_000, CurrentBytes: 40_000}))
 	file := func(n int) io.Reader { return strings.NewReader(strings.Repeat("x", n)) }
@@ -187,6 +191,7 @@ func (c *counted) Read(b []byte) (int, error) {
 // Attack: an agent requests addresses without end, to fill memory or to
 // block others.
 func TestUploadAddressesAreLimited(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for range maxOwnUploads {
 		w.offerUpload("ada/editor", "Home", "plan.txt")

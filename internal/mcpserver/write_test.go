@@ -6,6 +6,7 @@ import (
 )
 
 func TestEditPage(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.save("ada", "ada", "Plan", "# Plan\n\n## Tasks\n\n- one\n\n## Notes\n\nA note.\n")
 	got := w.ok("ada/editor", "edit_page", `{"path":"plan","edits":[{"op":"append","section":"Tasks","text":"- two"}]}`)

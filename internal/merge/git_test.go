@@ -173,7 +173,7 @@ func randomTriple(r *rand.Rand) (kind string, base, ours, theirs []byte) {
 func TestThreeMatchesGitMergeFile(t *testing.T) {
 	m := newGitRunner(t)
 	r := rand.New(rand.NewPCG(7, 11))
-	n, clean := rounds(1000, 10_000), 0
+	n, clean := rounds(300, 10_000), 0
 	differ := map[string]int{}
 	for range n {
 		kind, base, ours, theirs := randomTriple(r)
@@ -197,7 +197,7 @@ func TestLongMergesMatchGit(t *testing.T) {
 	m := newGitRunner(t)
 	r := rand.New(rand.NewPCG(19, 23))
 	differ := map[string]int{}
-	n := rounds(8, 200)
+	n := rounds(4, 200)
 	for i := range n {
 		w := &writer{Rand: r}
 		w.lines = make([]string, 2<<r.IntN(12))

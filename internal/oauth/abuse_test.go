@@ -40,6 +40,7 @@ type attack struct {
 // differ from the attacks in one detail, which shows that the attacks fail
 // for the stated reason.
 func TestAbuse(t *testing.T) {
+	t.Parallel()
 	k := newKit(t)
 	families := map[string]int{}
 	seen := map[string]bool{}

@@ -202,6 +202,7 @@ func documentAttacks() []attack {
 // A document is fetched once while it is fresh, is used for days while its
 // server is down, and is dropped once its server says it is gone.
 func TestDocuments(t *testing.T) {
+	t.Parallel()
 	d := newDocumentServer(t)
 	k := &kit{world: newWorld(t, d.client()), docs: d}
 	ask := func() string { return k.visitor("bob").ask(query(documentID, "https://app.example/cb", "bob")) }
@@ -270,6 +271,7 @@ func TestDocuments(t *testing.T) {
 
 // Built-in documents need no fetch.
 func TestWellKnownClients(t *testing.T) {
+	t.Parallel()
 	k := &kit{world: newWorld(t, nil)}
 	for id, redirects := range map[string][]string{
 		"https://claude.ai/oauth/mcp-oauth-client-metadata":   {"https://claude.ai/api/mcp/auth_callback", "https://claude.com/api/mcp/auth_callback"},

@@ -15,6 +15,7 @@ import (
 // and a missing wiki, as anonymous visitor, owner and stranger, with cookies
 // and with tokens. All get the same answer: nobody's role matters.
 func TestEveryoneOnEveryEndpoint(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	cookies := func(name string) (header string) {
 		rec := httptest.NewRecorder()
@@ -104,6 +105,7 @@ func TestEveryoneOnEveryEndpoint(t *testing.T) {
 
 // TestMetadata checks what MCP clients read.
 func TestMetadata(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	for _, path := range []string{"", "/mcp"} {
 		got := w.get(origin("bob") + "/.well-known/oauth-protected-resource" + path)

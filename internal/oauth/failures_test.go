@@ -34,6 +34,7 @@ func (tooFast) RetryAfter() string { return "1" }
 // TestFailuresAreCountedByCause causes each failure once and checks that no
 // other counter changes.
 func TestFailuresAreCountedByCause(t *testing.T) {
+	t.Parallel()
 	canary := "quaggamire"
 	code := func(k *kit) url.Values {
 		return withParams(codeForm(k.client, k.code(k.client, "bob", "bob", true)), "redirect_uri", "")

@@ -135,6 +135,7 @@ func (w *world) opens(access, slug string) (wiki.Caller, session.Cause) {
 }
 
 func TestRefreshRotates(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	client := w.client()
 	first := w.connected(client, "ada", "bob", true)
@@ -170,6 +171,7 @@ func TestRefreshRotates(t *testing.T) {
 
 // A grant lives as long as it is refreshed, but at most 180 days.
 func TestGrantEnds(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	client := w.client()
 	used := w.connected(client, "bob", "bob", true)

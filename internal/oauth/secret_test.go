@@ -9,6 +9,7 @@ import (
 
 // A copy of the database reveals no token, code or client secret.
 func TestNoSecretAtRest(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	a := w.register(`{"client_name":"Confidential","redirect_uris":["` + redirect + `"],"token_endpoint_auth_method":"client_secret_post"}`)
 	client, secret := a.str("client_id"), a.str("client_secret")

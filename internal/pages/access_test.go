@@ -14,6 +14,7 @@ import (
 // Every method denies callers without the required right, and changes nothing for
 // them.
 func TestEveryMethodChecksAccess(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.put("Page", "one\n")
 	w.put("Page", "two\n")

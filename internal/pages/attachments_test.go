@@ -52,6 +52,7 @@ func TestFileName(t *testing.T) {
 }
 
 func TestUpload(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.put("Page", "x\n")
 	w.put("Page/Sub/Deep", "x\n")
@@ -118,6 +119,7 @@ func TestUpload(t *testing.T) {
 
 // An upload fails when the limit is reached, not when everything has been sent.
 func TestUploadStopsReading(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.put("Page", "x\n")
 	endless := &zeros{}
@@ -178,6 +180,7 @@ func pngOf(m image.Image) []byte {
 }
 
 func TestThumbnail(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.put("Page", "x\n")
 	var jpg, gifData bytes.Buffer
@@ -230,6 +233,7 @@ func TestThumbnail(t *testing.T) {
 
 // A small file with an enormous image is rejected before it is decoded.
 func TestImageBombs(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.put("Page", "x\n")
 	bomb := pngOf(picture(1, 1))

@@ -12,6 +12,7 @@ import (
 // was a page of 140 MB, and the blame 28 MB. Any reader could request several at
 // once.
 func TestHugeDiffsAreBounded(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	first := w.put("Page", strings.Repeat("a\nb\n", 100_000))
 	second := w.put("Page", strings.Repeat("b\na\nb\n", 60_000))
@@ -38,6 +39,7 @@ func TestHugeDiffsAreBounded(t *testing.T) {
 
 // Attack: drafts with megabytes in the revision field, which has no size limit.
 func TestDraftRevisionIsBounded(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	wantKind(t, w.SaveDraft(w.ctx, w.owner, "Page", []byte("x\n"), "", strings.Repeat("a", 1<<20)), wiki.ErrInvalid)
 }
@@ -45,6 +47,7 @@ func TestDraftRevisionIsBounded(t *testing.T) {
 // Attack: pages with thousands of red links each in a public wiki, then requests
 // for missing pages: each request read all links of the wiki.
 func TestLinkedFromReadsOnlyItsLinks(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.put("Folder/Page", "[[missing thing]] [[Other]]\n")
 	w.put("Second", "[[Missing_Thing]]\n")
@@ -57,6 +60,7 @@ func TestLinkedFromReadsOnlyItsLinks(t *testing.T) {
 // Attack: a few pages link to thousands of missing pages, so that each view of the
 // index lists them all.
 func TestIndexIsBounded(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for n := range 3 {
 		var text strings.Builder

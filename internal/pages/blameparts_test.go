@@ -58,6 +58,7 @@ func (w *world) parts(name string) []string {
 // Adjacent blocks by one author are one part. The newest line of a block decides,
 // except for front matter and blank lines.
 func TestBlameParts(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	claude := robot(w.owner, "Claude Code")
 	w.writeAs(w.owner, "Log", "---\na: b\n---\n\n# Log\n\none\ntwo\n\nthree\n\nfour[^1]\n\n[^1]: note\n")
@@ -82,6 +83,7 @@ func TestBlameParts(t *testing.T) {
 // In random histories the parts agree with Blame, with and without cached
 // authorship.
 func TestBlamePartsAgreeWithBlame(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	hands := []wiki.Access{w.owner, w.editor, robot(w.owner, "Claude Code"), robot(w.editor, "Cursor")}
 	random := rand.New(rand.NewPCG(1, 2))
@@ -140,6 +142,7 @@ func TestBlamePartsAgreeWithBlame(t *testing.T) {
 // A page that two authors changed in turns more often than the bound costs no more
 // than the bound, and has no wrong authors.
 func TestBlamePartsOfALongHistory(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	claude := robot(w.owner, "Claude Code")
 	w.writeAs(w.editor, "Log", "oldest\n\nlast\n")

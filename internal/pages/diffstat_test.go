@@ -10,6 +10,7 @@ import (
 // Diffstats counts added and removed lines, with and without the cache, within its
 // bounds on work.
 func TestDiffstats(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.put("Log", "a\nb\nc\n")
 	w.put("Log", "a\nB\nc\nd\n")

@@ -37,6 +37,7 @@ A note.
 
 // Several edits are one commit, or none if one of them fails.
 func TestApplyEdits(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.put("Plan", plan)
 	base, head := w.page("Plan").File.Blob, w.head()
@@ -70,6 +71,7 @@ func TestApplyEdits(t *testing.T) {
 
 // Edits keep concurrent changes by others, and conflict on the same lines.
 func TestStaleEdits(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.put("Plan", plan)
 	base := w.page("Plan").File.Blob
@@ -104,6 +106,7 @@ func TestStaleEdits(t *testing.T) {
 
 // A writer who has read part of a page can only overwrite that part.
 func TestEditsOfPartialReads(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.put("Plan", plan)
 	r := EditRequest{Name: "Plan", Base: w.page("Plan").File.Blob, Seen: &edit.Lines{From: 10, To: 14}, Edits: []edit.Edit{{Op: edit.ReplaceSection, Section: "Tasks", Text: "x", All: true}}}
@@ -119,6 +122,7 @@ func TestEditsOfPartialReads(t *testing.T) {
 // A retry is applied once. The same edit after a revert, or after its window, is a
 // new request.
 func TestRetriedEdits(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.put("Log", "# Log\n")
 	base := w.page("Log").File.Blob

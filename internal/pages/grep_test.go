@@ -10,6 +10,7 @@ import (
 )
 
 func TestGrep(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.put("A/One", "first Line\r\nsecond line\nthird\n")
 	w.put("B", "line four\nfive\n\nline six")

@@ -14,6 +14,7 @@ import (
 // An import can contain files with a leading dot. They stay in the repository and
 // are never served.
 func TestHiddenFilesAreNeverServed(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	c, release, err := w.open(w.ctx, w.owner, wiki.Edit)
 	if err != nil {
@@ -84,6 +85,7 @@ func TestHiddenFilesAreNeverServed(t *testing.T) {
 
 // A rename rewrites pages while others edit them, and nothing is lost.
 func TestRenameWhileOthersWrite(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.put("Target", "x\n")
 	const writers, edits = 3, 8

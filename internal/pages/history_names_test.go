@@ -9,6 +9,7 @@ import (
 
 // History of an impossible page name fails with a message for people.
 func TestHistoryOfInvalidName(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for _, name := range []string{"", "/", ".md", "/.md", "x/.md", "..", ".git", "a\x00b", "[x].md", "#"} {
 		list, err := w.HistoryBy(w.ctx, w.owner, name, LogFilter{})

@@ -85,6 +85,7 @@ func (w *world) checkSameObjects(source, head string) {
 
 // A history with every kind of object keeps all ids, and clones are equal.
 func TestImportKeepsEveryObject(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.startMirror()
 	source := filepath.Join(t.TempDir(), "source")
@@ -204,6 +205,7 @@ func abs(t testing.TB, path string) string {
 
 // Importing a clone of a wiki restores it with agents and moves.
 func TestImportOfExport(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.startMirror()
 	r := rand.New(rand.NewPCG(5, 5))
@@ -239,6 +241,7 @@ func TestImportOfExport(t *testing.T) {
 // A zip of a working tree or a bare repository is imported without its
 // configuration, hooks and alternates.
 func TestImportOfZip(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.startMirror()
 	source := filepath.Join(t.TempDir(), "source")
@@ -286,6 +289,7 @@ func (r regularOnly) ReadDir(name string) ([]fs.DirEntry, error) {
 
 // A rejected import lists all reasons and changes nothing.
 func TestImportRejects(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.startMirror()
 	fresh := w.fresh("new")
@@ -384,6 +388,7 @@ func feedGit(t testing.TB, dir, in string, args ...string) string {
 
 // Files whose names differ only in spelling are renamed in one last commit.
 func TestImportRenamesConflicts(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.startMirror()
 	dir := filepath.Join(t.TempDir(), "clash")
@@ -409,6 +414,7 @@ func TestImportRenamesConflicts(t *testing.T) {
 
 // An import keeps drafts of the pages that it replaces.
 func TestImportKeepsDrafts(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.startMirror()
 	fresh := w.fresh("drafts")

@@ -11,6 +11,7 @@ import (
 )
 
 func TestRenameRewritesLinks(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct{ name, page, before, after string }{
 		{"wikilink", "Other", "See [[Getting Started]].\n", "See [[Guide/First Steps]].\n"},
 		{"underscores", "Other", "See [[Getting_Started]].\n", "See [[Guide/First_Steps]].\n"},
@@ -58,6 +59,7 @@ func TestRenameRewritesLinks(t *testing.T) {
 }
 
 func TestRenameMovesWhatBelongsToThePage(t *testing.T) {
+	t.Parallel()
 	setup := func(t *testing.T) *world {
 		w := newWorld(t)
 		for _, p := range []string{"A", "A/B", "A/B/C", "Other", "Taken", "Into/Sub"} {
@@ -138,6 +140,7 @@ func TestRenameMovesWhatBelongsToThePage(t *testing.T) {
 }
 
 func TestRenamePreconditions(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	old := w.put("Page", "one\n").Revision
 	w.put("Page", "two\n")
@@ -173,6 +176,7 @@ func TestRenamePreconditions(t *testing.T) {
 }
 
 func TestRenameKeepsLinksWhenAsked(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.put("A", "a\n")
 	w.put("Other", "[[A]]\n")
@@ -187,6 +191,7 @@ func TestRenameKeepsLinksWhenAsked(t *testing.T) {
 }
 
 func TestRelativeLinksOfMovedPages(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.put("A", "![[x.png]] and [[B]]\n")
 	w.put("B", "b\n")
@@ -201,6 +206,7 @@ func TestRelativeLinksOfMovedPages(t *testing.T) {
 }
 
 func TestRenameAttachment(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.put("A", "![[A/x.png]] ![[x.png]]\n")
 	up := w.upload("A", "x.png", "x")
@@ -220,6 +226,7 @@ func TestRenameAttachment(t *testing.T) {
 }
 
 func TestDelete(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		recursive bool
 		want      string
@@ -250,6 +257,7 @@ func TestDelete(t *testing.T) {
 }
 
 func TestRenameIntoAFolderInAnotherSpelling(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.put("Guide/One", "x\n")
 	w.put("Page", "x\n")
@@ -266,6 +274,7 @@ func TestRenameIntoAFolderInAnotherSpelling(t *testing.T) {
 // An imported folder may be spelled differently from its page, in another
 // number of bytes.
 func TestRenameOfAFolderInAnotherSpelling(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.put("Straße", "x\n")
 	w.put("STRASSE/Sub", "x\n")

@@ -184,6 +184,7 @@ func (w *world) randomEdits(r *rand.Rand, n int) (shown []string, merges int) {
 
 // A clone equals the wiki after any history.
 func TestCloneEqualsWiki(t *testing.T) {
+	t.Parallel()
 	rounds := 2
 	if os.Getenv("ROBOT_LONG") != "" {
 		rounds = 20

@@ -14,6 +14,7 @@ import (
 )
 
 func TestRevertMergesWithLaterChanges(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.put("Page", "one\n\ntwo\n\nthree\n\nfour\n")
 	bad := w.put("Page", "one\n\nTWO\n\nthree\n\nfour\n")
@@ -31,6 +32,7 @@ func TestRevertMergesWithLaterChanges(t *testing.T) {
 }
 
 func TestRevertFollowsARename(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.put("Page", "one\n")
 	bad := w.put("Page", "two\n")
@@ -44,6 +46,7 @@ func TestRevertFollowsARename(t *testing.T) {
 
 // If one file of a commit can't be reverted, none is.
 func TestRevertConflictsChangeNothing(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.put("A", "a\n")
 	w.put("Other", "[[A]]\n")
@@ -68,6 +71,7 @@ func TestRevertConflictsChangeNothing(t *testing.T) {
 }
 
 func TestRestore(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	first := w.put("Page", "one\r\n")
 	w.put("Page", "two\n")
@@ -96,6 +100,7 @@ func TestRestore(t *testing.T) {
 // In random histories, reverting the newest commit restores the tree before it.
 // Reverting another one succeeds, or conflicts and changes nothing.
 func TestRevertOfRandomHistories(t *testing.T) {
+	t.Parallel()
 	setRapidChecks(t, 25, 1000)
 	first := newWorld(t)
 	n := 0
@@ -167,6 +172,7 @@ func step(rt *rapid.T, w *world, names, texts []string) {
 }
 
 func TestBlame(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	first := w.put("Page", "one\ntwo\nthree\n")
 	second := w.put("Page", "one\n2\nthree\nfour\n")
@@ -191,6 +197,7 @@ func TestBlame(t *testing.T) {
 }
 
 func TestDiff(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	first := w.put("Page", "# Top\n\nlead\n\n## Part\n\nsome old words\n")
 	w.put("Page", "# Top\n\nlead\n\n## Part\n\nsome new words\n")

@@ -11,6 +11,7 @@ import (
 // The queue holds commits by the caller's agents until the caller reviews them.
 // Read-only tokens and non-members can't review.
 func TestReviewQueue(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	claude := robot(w.owner, "Claude Code")
 	w.writeAs(w.owner, "By_Hand", "x\n")

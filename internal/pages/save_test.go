@@ -10,6 +10,7 @@ import (
 )
 
 func TestSavePreconditions(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	old := w.put("Page", "one\n\ntwo\n\nthree\n")
 	now := w.put("Page", "one\n\ntwo\n\nTHREE\n")
@@ -54,6 +55,7 @@ func TestSavePreconditions(t *testing.T) {
 
 // The line ends of a form don't cause conflicts.
 func TestMergeInAFileWithCRLF(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	old := w.put("Page", "one\r\n\r\ntwo\r\n\r\nthree")
 	w.put("Page", "one\r\n\r\ntwo\r\n\r\nTHREE")
@@ -66,6 +68,7 @@ func TestMergeInAFileWithCRLF(t *testing.T) {
 }
 
 func TestSaveFollowsRename(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	old := w.put("Page", "one\n")
 	if _, err := w.Rename(w.ctx, w.editor, RenameRequest{Precondition: w.base("Page"), Name: "Page", NewName: "New"}); err != nil {
@@ -90,6 +93,7 @@ func TestSaveFollowsRename(t *testing.T) {
 }
 
 func TestPatch(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	first := w.put("Page", "---\r\ntags: [a]\r\n---\r\none two\r\none three\r\n")
 	for _, test := range []struct {
@@ -122,6 +126,7 @@ func TestPatch(t *testing.T) {
 }
 
 func TestRetriesReturnFirstResult(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.put("Page", "one\n")
 	w.put("Link", "[[Page]]\n")
@@ -194,6 +199,7 @@ func (w *world) revision(name string) string {
 }
 
 func TestLimitMessages(t *testing.T) {
+	t.Parallel()
 	limits := wiki.DefaultLimits
 	limits.Pages, limits.CurrentBytes, limits.AttachmentBytes = 3, 10_000, 5_000
 	w := worldWith(t, limits)
@@ -220,6 +226,7 @@ func TestLimitMessages(t *testing.T) {
 }
 
 func TestDrafts(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.put("Page", "\uFEFFone\r\n")
 	if err := w.SaveDraft(w.ctx, w.editor, "page", []byte("one\r\nmore\r\n"), "why", w.page("Page").File.Blob); err != nil {
@@ -267,6 +274,7 @@ func TestDrafts(t *testing.T) {
 }
 
 func TestDraftsFollowARename(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.put("Page", "one\n")
 	if err := w.SaveDraft(w.ctx, w.editor, "Page", []byte("mine"), "", ""); err != nil {
@@ -290,6 +298,7 @@ func TestDraftsFollowARename(t *testing.T) {
 }
 
 func TestEditOfOldRevisionReplacesNewest(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	first := w.put("Page", "one\n")
 	second := w.put("Page", "two\n")
@@ -303,6 +312,7 @@ func TestEditOfOldRevisionReplacesNewest(t *testing.T) {
 }
 
 func TestSimilarNames(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for _, p := range []string{"Getting_Started", "Home", "Design/Architecture"} {
 		w.put(p, "x\n")
@@ -325,6 +335,7 @@ func TestSimilarNames(t *testing.T) {
 
 // Trailers in a message can't forge the author: only the credential counts.
 func TestMessageCannotForgeAgent(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for i, m := range []string{"x\n\nAgent: Claude\nGrant: g1", "Agent: Claude", "x\n\nMoved: A.md -> B.md\n", "x\r\n\r\nAgent: Claude\r\n", strings.Repeat("long ", 2000) + "\n\nAgent: Claude"} {
 		_, err := w.Save(w.ctx, w.editor, SaveRequest{Write: Write{Message: m}, Name: fmt.Sprint("P", i), Text: []byte(m)})
@@ -340,6 +351,7 @@ func TestMessageCannotForgeAgent(t *testing.T) {
 
 // Search finds a save as soon as it is acknowledged.
 func TestSearchSeesEverySave(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	hits := func(text string) string {
 		t.Helper()
@@ -378,6 +390,7 @@ func TestSearchSeesEverySave(t *testing.T) {
 // Saving an editor's text unchanged makes no commit, whatever the stored style
 // and the line ends of the request.
 func TestUnchangedSaveMakesNoCommit(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	stored := map[string]string{
 		"lf":               "one\ntwo\n\nthree\n",
@@ -420,6 +433,7 @@ func TestUnchangedSaveMakesNoCommit(t *testing.T) {
 }
 
 func TestSaveRejectsInvalidText(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for name, text := range map[string]string{"invalid UTF-8": "a\xffb", "NUL": "a\x00b"} {
 		_, err := w.Save(w.ctx, w.editor, SaveRequest{Name: "Page", Text: []byte(text), Exact: true})
@@ -438,6 +452,7 @@ func TestSaveRejectsInvalidText(t *testing.T) {
 // A save reads no more than it needs: each statement of a reader after a commit
 // begins with cold caches.
 func TestSaveStatements(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	read := func(save func() error) uint64 {
 		t.Helper()

@@ -14,6 +14,7 @@ import (
 )
 
 func TestFind(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for _, p := range []string{"Home", "Getting_Started", "Design/VPS_Architecture", "Ünï/Çode", "Moved", "v1.2", "C++_&_C#"} {
 		w.put(p, "# "+p+"\n")
@@ -79,6 +80,7 @@ func TestFind(t *testing.T) {
 
 // All spellings of a name reach the same page.
 func TestSpellingsOfOnePage(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.put("Getting_Started", "one\n")
 	for i, name := range []string{"getting started", "GETTING_STARTED", " Getting Started ", "/Getting_Started.md", "getting_started/"} {
@@ -95,6 +97,7 @@ func TestSpellingsOfOnePage(t *testing.T) {
 }
 
 func TestRedLinksTurnBlue(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.put("Home", "[[New Page]] and ![[Part]] and ![](/Home/pic.png)\n")
 	view := func() *View {
@@ -133,6 +136,7 @@ func TestRedLinksTurnBlue(t *testing.T) {
 
 // A body is rendered once, and again only if a commit changes its links.
 func TestBodyCache(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.put("Home", "[[Other]]\n")
 	body := func() any {
@@ -160,6 +164,7 @@ func TestBodyCache(t *testing.T) {
 // Sources are cached until the wiki changes. The cache isn't used for moved pages,
 // takedowns and other revisions.
 func TestSourceCache(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.put("A", "one\n")
 	read := func(name, revision string) (*Source, error) { return w.Source(w.ctx, w.reader, name, revision) }
@@ -200,6 +205,7 @@ func TestSourceCache(t *testing.T) {
 }
 
 func TestViewOfOldRevisions(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	first := w.put("Page", "first\n")
 	second := w.put("Page", "second\n")
@@ -237,6 +243,7 @@ func TestViewOfOldRevisions(t *testing.T) {
 }
 
 func TestBacklinksAndSubpages(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.put("Target", "[[Target]] itself\n")
 	w.put("A", "before [[target]] after, and [[Target]] again\n")
@@ -257,6 +264,7 @@ func TestBacklinksAndSubpages(t *testing.T) {
 }
 
 func TestIndex(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.put("Home", "[[Getting Started]] [[wanted page]] #Blue\n")
 	w.put("Getting_Started", "---\ntags: [red, blue]\ncategory: Guides\n---\n[[Wanted_Page]] [[other]] [[Home]]\n")
@@ -316,6 +324,7 @@ func TestIndex(t *testing.T) {
 }
 
 func TestTree(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for _, p := range []string{"b", "A", "A/Two", "A/One/Deep", "Folder_Only/Page"} {
 		w.put(p, "x\n")
@@ -348,6 +357,7 @@ func TestTree(t *testing.T) {
 }
 
 func TestSeed(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for range 2 {
 		if err := w.Seed(w.ctx, w.owner); err != nil {
@@ -371,6 +381,7 @@ func TestSeed(t *testing.T) {
 
 // Hostile and unusual names round-trip or are rejected.
 func TestNamesRoundTrip(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for _, name := range []string{
 		"Simple", "With Blank", "Dots.in.name", "v1.2.3", "100%", "100%25", "a?b", "a#b", "a&b=c", "C++", "(paren)", "[bracket]",
@@ -406,6 +417,7 @@ func TestNamesRoundTrip(t *testing.T) {
 
 // Links to sections use the ids of headings.
 func TestSectionAnchors(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for _, heading := range []string{"Next steps", "What's new?", "Ünï çode", "a_b-c", "1.2.3", "`code` and *more*", "C++ & C#", "…", "名前"} {
 		w.put("Target", "# "+heading+"\n")
@@ -423,6 +435,7 @@ func TestSectionAnchors(t *testing.T) {
 
 // A page that can't be rendered is shown as source with a reason.
 func TestHostilePagesAreShownAsSource(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	source := strings.Repeat("> ", 5000) + "deep " + strings.Repeat("[", 70_000) + "\n"
 	w.put("Page", source)

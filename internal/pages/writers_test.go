@@ -9,6 +9,7 @@ import (
 
 // A page is by others while one of its lines is by a non-member. Its past stays so.
 func TestWrittenByOthers(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.put("Mine", "one\ntwo\n")
 	w.put("Shared", "one\n")
@@ -50,6 +51,7 @@ func TestWrittenByOthers(t *testing.T) {
 // Attack: a page exceeds the bounds of authorship, so its lines have no known
 // author. Such lines don't count as members'.
 func TestUnknownAuthorsAreNotMembers(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	shared := func(text string) { // hers alone now, with a past that is not
 		t.Helper()

@@ -53,6 +53,7 @@ func (f *fixture) authenticate(token, slug string) (wiki.Caller, error) {
 }
 
 func TestAccessToken(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	g := f.grant(ada, "ada", "g1", false)
 	token := f.signToken(g, "ada", f.now.Add(time.Hour))
@@ -89,6 +90,7 @@ func TestAccessToken(t *testing.T) {
 // Grants end with the membership, the wiki or the account, and stay ended
 // when it comes back.
 func TestGrantsEndWithMembership(t *testing.T) {
+	t.Parallel()
 	for name, end := range map[string]func(f *fixture) error{
 		"removed": func(f *fixture) error { return f.db.RemoveMember(f.t.Context(), ada.DID, "ada", bob.DID) },
 		"wiki": func(f *fixture) error {
@@ -118,6 +120,7 @@ func TestGrantsEndWithMembership(t *testing.T) {
 }
 
 func TestForgedAccessTokens(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	g := f.grant(ada, "ada", "g", false)
 	f.grant(bob, "bob", "h", false)
@@ -223,6 +226,7 @@ func TestForgedAccessTokens(t *testing.T) {
 }
 
 func TestScopeNarrowsTheGrant(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	g := f.grant(ada, "ada", "g", false)
 	token, err := f.SignAccess(AccessToken{DID: ada.DID, Client: g.Client, Grant: "g", Slug: "ada", ReadOnly: true, Expires: f.now.Add(time.Hour)})
@@ -235,6 +239,7 @@ func TestScopeNarrowsTheGrant(t *testing.T) {
 }
 
 func TestChallenge(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	base := `Bearer resource_metadata="http://ada.robot.localhost:8080/.well-known/oauth-protected-resource/mcp", scope="wiki:read wiki:write"`
 	if got := f.Challenge("ada", nil); got != base {

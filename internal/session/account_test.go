@@ -10,6 +10,7 @@ import (
 )
 
 func TestPersonalTokens(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	ctx := t.Context()
 	adas := wiki.Caller{User: ada, Session: "s"}
@@ -70,6 +71,7 @@ func TestPersonalTokens(t *testing.T) {
 // EndSession takes effect on the next request, and only for one's own
 // sessions.
 func TestEndSessions(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	ctx := t.Context()
 	signIn := func(u wiki.User) *httptest.ResponseRecorder {

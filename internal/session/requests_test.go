@@ -30,6 +30,7 @@ func (f *fixture) listRequests(slug string) []Request {
 // TestRecentRequests: the log has the last ten kinds, newest first, with
 // counts.
 func TestRecentRequests(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	first := Request{Method: "POST", Path: "/mcp", Status: 401, Cause: NoToken}
 	f.Note(t.Context(), "ada", first)
@@ -70,6 +71,7 @@ func TestRecentRequests(t *testing.T) {
 // every method, to push the members' requests off the list. Each kind is one
 // line with a count.
 func TestStrangersDoNotFillTheList(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	looked := []Request{
 		{Method: "POST", Path: "/mcp", Status: 401, Cause: Expired},
@@ -110,6 +112,7 @@ func TestStrangersDoNotFillTheList(t *testing.T) {
 
 // TestRequestsAreSanitized: strangers choose paths, methods and names.
 func TestRequestsAreSanitized(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	long := strings.Repeat("x", 10_000) + "\x1b[31m\u202e"
 	f.Note(t.Context(), "ada", Request{Method: long, Path: "/" + long, Claims: long, Agent: "\u200b\x00A", Tool: long})
@@ -120,6 +123,7 @@ func TestRequestsAreSanitized(t *testing.T) {
 }
 
 func TestOnlyMembersSeeRequests(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	for role, ok := range map[wiki.Role]bool{wiki.NoRole: false, wiki.Reader: false, wiki.Viewer: true, wiki.Editor: true, wiki.Owner: true} {
 		if _, err := f.Requests(member(bob, "ada", role)); (err == nil) != ok {
@@ -136,6 +140,7 @@ func TestOnlyMembersSeeRequests(t *testing.T) {
 }
 
 func TestWatchersWakeAndAreBounded(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	a := member(ada, "ada", wiki.Owner)
 	var stops []func()
@@ -187,6 +192,7 @@ func TestWatchersWakeAndAreBounded(t *testing.T) {
 // TestManyWikis: the least recently used log is dropped, unless it is
 // watched.
 func TestManyWikis(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	_, stop, err := f.Watch(member(ada, "ada", wiki.Owner))
 	if err != nil {
@@ -204,6 +210,7 @@ func TestManyWikis(t *testing.T) {
 
 // TestBearerCauses checks the cause of each refused token.
 func TestBearerCauses(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	secret, _, err := f.NewToken(t.Context(), f.access(ada, "ada"), "CI", false)
 	if err != nil {

@@ -181,6 +181,7 @@ func (b *browser) signOn(slug string) {
 }
 
 func TestSignInAndOut(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	b := f.browser()
 	if got := b.signedInAs(platform); got != "" {
@@ -217,6 +218,7 @@ func TestSignInAndOut(t *testing.T) {
 }
 
 func TestCookieAttributes(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	b := f.browser()
 	set := b.signIn(ada)
@@ -250,6 +252,7 @@ func TestCookieAttributes(t *testing.T) {
 // A subdomain could set a cookie with our cookie's name for the whole
 // domain. Its token is still for one host only.
 func TestTokenIsForOneHost(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	b := f.browser()
 	b.signIn(ada)
@@ -270,6 +273,7 @@ func TestTokenIsForOneHost(t *testing.T) {
 }
 
 func TestNewSessionAtSignIn(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	b := f.browser()
 	b.signIn(ada)
@@ -285,6 +289,7 @@ func TestNewSessionAtSignIn(t *testing.T) {
 }
 
 func TestSignInOnPlatformAlone(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	f.browser().visit(adaHost+"/", func(w http.ResponseWriter, r *http.Request) {
 		if err := f.SignIn(r.Context(), w, r, ada); !errors.Is(err, wiki.ErrInvalid) {
@@ -297,6 +302,7 @@ func TestSignInOnPlatformAlone(t *testing.T) {
 }
 
 func TestExpiryAndRenewal(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	b := f.browser()
 	b.signIn(ada)
@@ -332,6 +338,7 @@ func TestExpiryAndRenewal(t *testing.T) {
 // Forgeries from what an attacker can see: the public key, a valid token,
 // and keys of their own.
 func TestForgedTokens(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	b := f.browser()
 	b.signIn(ada)
@@ -415,6 +422,7 @@ func TestForgedTokens(t *testing.T) {
 }
 
 func TestSingleSignOnIsBound(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	b := f.browser()
 	b.signIn(ada)
@@ -465,6 +473,7 @@ func TestSingleSignOnIsBound(t *testing.T) {
 }
 
 func TestGrantRefuses(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	b := f.browser()
 	if _, err := b.grant(b.start("ada")); !errors.Is(err, wiki.ErrDenied) {
@@ -488,6 +497,7 @@ func TestGrantRefuses(t *testing.T) {
 }
 
 func TestReturnWithoutSession(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	b := f.browser()
 	b.cookies["*"] = map[string]string{hintCookieName: "1"}
@@ -530,6 +540,7 @@ func TestLocalPath(t *testing.T) {
 }
 
 func TestKeyFile(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	info, err := os.Stat(filepath.Join(f.dir, "keys", "signing.pem"))
 	if err != nil {
@@ -557,6 +568,7 @@ func TestKeyFile(t *testing.T) {
 // TestCachedCallersNeedNoDatabase: a known caller costs no SQL, so it works
 // with the database closed.
 func TestCachedCallersNeedNoDatabase(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	b := f.browser()
 	b.signIn(ada)

@@ -13,6 +13,7 @@ import (
 // Attack: a suspended user goes on with a credential from before. Each kind is
 // refused while the suspension lasts, also in the wikis of others.
 func TestSuspendedUserHasNoCredential(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	ctx := t.Context()
 	if err := f.db.SetMember(ctx, ada.DID, "bob", ada.DID, wiki.Editor, 10); err != nil {
@@ -63,6 +64,7 @@ func TestSuspendedUserHasNoCredential(t *testing.T) {
 
 // A cookie of a suspended user names nobody, even if its session is still there.
 func TestSuspendedUserHasNoCookie(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	b := f.browser()
 	b.signIn(ada)

@@ -43,6 +43,7 @@ func (f *fixture) bearer(secret, slug string) string {
 }
 
 func TestBearer(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	secret, token, err := f.NewToken(t.Context(), f.access(ada, "ada"), "  Claude Code ", true)
 	if err != nil {
@@ -67,6 +68,7 @@ func TestBearer(t *testing.T) {
 }
 
 func TestBearerRefuses(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	secret := f.token(ada, "ada", false)
 	other := f.token(bob, "bob", false)
@@ -105,6 +107,7 @@ func TestBearerRefuses(t *testing.T) {
 }
 
 func TestRevokedAtOnce(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	ctx := t.Context()
 	secret, token, err := f.NewToken(ctx, f.access(ada, "ada"), "test", false)
@@ -135,6 +138,7 @@ func TestRevokedAtOnce(t *testing.T) {
 }
 
 func TestTokensEndWithMembership(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	ctx := t.Context()
 	if err := f.db.SetMember(ctx, ada.DID, "ada", bob.DID, wiki.Editor, 3); err != nil {
@@ -163,6 +167,7 @@ func TestTokensEndWithMembership(t *testing.T) {
 }
 
 func TestNewTokenPermissions(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	ctx := t.Context()
 	if err := f.db.SetMember(ctx, ada.DID, "ada", bob.DID, wiki.Viewer, 3); err != nil {
@@ -203,6 +208,7 @@ func TestNewTokenPermissions(t *testing.T) {
 
 // A copy of the database gives no access.
 func TestNoSecretAtRest(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	b := f.browser()
 	b.signIn(ada)
@@ -231,6 +237,7 @@ func TestNoSecretAtRest(t *testing.T) {
 }
 
 func TestLastUseIsCoarse(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	secret := f.token(ada, "ada", false)
 	used := func() time.Time {

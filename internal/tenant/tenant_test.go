@@ -85,6 +85,7 @@ func (f *fixture) publish(public bool) {
 }
 
 func TestRoles(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	token := func(u wiki.User, slug string) wiki.Caller {
 		return wiki.Caller{User: u, Client: "token", Wiki: slug}
@@ -125,6 +126,7 @@ func TestRoles(t *testing.T) {
 
 // Attack: find out which private wikis exist.
 func TestPrivateLooksMissing(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	for _, caller := range []wiki.Caller{{}, {User: dan}, {User: ada, Wiki: "bob", Client: "token"}} {
 		access, private := f.Resolve(t.Context(), "ada", caller)
@@ -136,6 +138,7 @@ func TestPrivateLooksMissing(t *testing.T) {
 }
 
 func TestAccessSite(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	site := f.access(ada).Site()
 	if site.Slug != "ada" || site.OwnerDID != ada.DID || site.OwnerName != "ada" || site.Public || site.Created.IsZero() {
@@ -157,6 +160,7 @@ func TestAccessSite(t *testing.T) {
 // Every change to what a page shows, or to whom, gives the site a new
 // version.
 func TestVersionChanges(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	ctx := t.Context()
 	before := f.access(ada).Site().Version
@@ -179,6 +183,7 @@ func TestVersionChanges(t *testing.T) {
 }
 
 func TestConfigure(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	good := []struct{ in, want Settings }{
 		{Settings{}, Settings{}},
@@ -237,6 +242,7 @@ func TestConfigure(t *testing.T) {
 }
 
 func TestOnlyTheOwnerConfigures(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	f.publish(true)
 	ctx := t.Context()
@@ -272,6 +278,7 @@ func TestOnlyTheOwnerConfigures(t *testing.T) {
 }
 
 func TestMembers(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	ctx := t.Context()
 	list := func() []wiki.Member {
@@ -333,6 +340,7 @@ func TestMembers(t *testing.T) {
 }
 
 func TestCreate(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	ctx := t.Context()
 	site, err := f.Create(ctx, bob, "bob")
@@ -381,6 +389,7 @@ func TestCreate(t *testing.T) {
 
 // A failed creation leaves nothing; an interrupted one can be repeated.
 func TestFailedCreateLeavesNothing(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	ctx := t.Context()
 	if err := f.pool.Create(ctx, "cleo"); err != nil { // files without a row
@@ -404,6 +413,7 @@ func TestFailedCreateLeavesNothing(t *testing.T) {
 }
 
 func TestSites(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	ctx := t.Context()
 	if _, err := f.Create(ctx, bob, "bob"); err != nil {
@@ -448,6 +458,7 @@ func TestSites(t *testing.T) {
 // TestResolveReadsMemory: resolving a known site needs no SQL, whether it
 // succeeds or not.
 func TestResolveReadsMemory(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	f.access(ada)
 	f.db.Close()

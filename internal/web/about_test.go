@@ -10,6 +10,7 @@ import (
 )
 
 func TestAboutPages(t *testing.T) {
+	t.Parallel()
 	limits := limit.New(limit.Options{Rates: limit.RatesFor(700, 130), Now: time.Now})
 	w := newLimitedWiki(t, limits)
 	for _, name := range []string{"", "ada", "bob", "cleo", "dan"} {
@@ -32,6 +33,7 @@ func TestAboutPages(t *testing.T) {
 
 // The landing page shows the wikis that the operator chose, if they are public.
 func TestShowcase(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	w.as("bob").get(testPlatform+"/").want(http.StatusOK).has("A weather station.", testOrigin("ada")).lacks(testOrigin("bob"), testOrigin("nobody"))
 	if err := w.Tenant.Configure(t.Context(), w.Access("ada", "ada"), tenant.Settings{Description: "A weather station."}); err != nil {

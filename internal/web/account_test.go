@@ -18,6 +18,7 @@ import (
 // Attack: a page on another site, or on another tenant's host, makes a signed-in
 // browser submit each form. All must be refused.
 func TestForeignForms(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	ada := w.as("ada")
 	var addresses []string
@@ -52,6 +53,7 @@ func TestForeignForms(t *testing.T) {
 }
 
 func TestMembersOnPages(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	ada := w.as("ada")
 	members := on("ada", "/-/members")
@@ -86,6 +88,7 @@ func TestMembersOnPages(t *testing.T) {
 
 // An invited person without a wiki has no username: their handle is shown.
 func TestInvitedEditorWrites(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	w.as("ada").post(on("ada", "/-/members"), url.Values{"action": {"invite"}, "handle": {"eve.test"}, "role": {"editor"}}).want(http.StatusSeeOther)
 	a, err := w.Tenant.Resolve(t.Context(), "ada", wiki.Caller{User: wiki.User{DID: "did:plc:eve", Handle: "eve.test"}, Session: "s"})
@@ -108,6 +111,7 @@ func mainOf(body string) string {
 var tokenShown = regexp.MustCompile(`rwt[fp]_[A-Za-z0-9_-]{43}`)
 
 func TestTokensOnPages(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	cleo := w.as("cleo")
 	for _, place := range []string{on("ada", "/-/tokens"), testPlatform + "/app/tokens"} {
@@ -135,6 +139,7 @@ func TestTokensOnPages(t *testing.T) {
 
 // A session ended on the account page no longer works on any host.
 func TestSessionsOnPages(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	one, two := w.as("ada"), w.as("ada")
 	page := one.get(testPlatform + "/app/account").want(http.StatusOK).has("this browser")
@@ -162,6 +167,7 @@ func TestSessionsOnPages(t *testing.T) {
 // A wiki that is being deleted is closed to everyone, including its owner, and can
 // be restored unchanged.
 func TestDeleteWikiOnPages(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	ada, bob := w.as("ada"), w.as("bob")
 	ada.post(on("ada", "/-/delete"), url.Values{"confirm": {"Ada"}}).want(http.StatusUnprocessableEntity).has("Type &#34;ada&#34;")
@@ -180,6 +186,7 @@ func TestDeleteWikiOnPages(t *testing.T) {
 }
 
 func TestDeleteAccountOnPages(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	bob := w.as("bob")
 	bob.post(on("ada", "/Garden/Beds/save"), url.Values{"content": {"Peas.\n"}, "revision": {w.revision("ada", "Garden/Beds")}}).want(http.StatusSeeOther)
@@ -205,6 +212,7 @@ func TestDeleteAccountOnPages(t *testing.T) {
 }
 
 func TestExport(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	if err := w.Store.SetAvatar(t.Context(), "did:plc:bob", store.Avatar{MIME: "image/png", Data: testPNG(t)}); err != nil {
 		t.Fatal(err)
@@ -248,6 +256,7 @@ func TestExport(t *testing.T) {
 }
 
 func TestHandleOfTheWiki(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	at := on("bob", "/.well-known/atproto-did")
 	w.anonymous().get(at).want(http.StatusNotFound)

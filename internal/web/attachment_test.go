@@ -68,6 +68,7 @@ func testGIF(t testing.TB) string {
 // wiki's origin. Every file must be served inert: no type sniffing, a separate
 // origin that can load nothing, and only pictures, text and PDF shown inline.
 func TestAttachmentsAreInert(t *testing.T) {
+	t.Parallel()
 	const script = `<script>alert(document.domain)</script>`
 	const svg = `<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"><script>alert(1)</script></svg>`
 	png, jpg, gif := string(testPNG(t)), testJPEG(t), testGIF(t)
@@ -187,6 +188,7 @@ func TestAttachmentsAreInert(t *testing.T) {
 }
 
 func TestAttachmentNames(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	bob := w.as("bob")
 	for name, want := range map[string]string{
@@ -216,6 +218,7 @@ func TestAttachmentNames(t *testing.T) {
 }
 
 func TestUpload(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	bob := w.as("bob")
 	list := on("ada", "/Weather_Station/attachments")
@@ -257,6 +260,7 @@ func TestUpload(t *testing.T) {
 }
 
 func TestAttachmentPage(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	bob := w.as("bob")
 	page := on("ada", "/Weather_Station/attachment/plan.txt")
@@ -304,6 +308,7 @@ func TestAttachmentPage(t *testing.T) {
 }
 
 func TestServingBytes(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	w.upload("ada", "Home", "data.txt", "0123456789")
 	w.upload("ada", "Home", "dot.png", string(testPNG(t)))

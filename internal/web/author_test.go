@@ -57,6 +57,7 @@ func (w *testWiki) importing(slug, commit string) {
 // Person and agent appear on every page about history, in the feeds and beside the
 // text. Imported authors aren't linked to accounts, and deleted accounts aren't named.
 func TestAuthorsEverywhere(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	first := w.write("ada", "ada", "", "Log", "one\n\ntwo\n\nthree\n")
 	agent := w.write("ada", "ada", "Claude Code", "Log", "one\n\nTWO\n\nthree\n")
@@ -92,6 +93,7 @@ func TestAuthorsEverywhere(t *testing.T) {
 
 // The changelog and a page's history filter by author with the same form.
 func TestFilterByAuthor(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	for i := range 130 {
 		w.write("ada", "ada", "Claude Code", "Log", fmt.Sprintf("agent %d\n", i))
@@ -124,6 +126,7 @@ func TestFilterByAuthor(t *testing.T) {
 // The margin shows the author of each part, the line under the title the totals, and
 // the table of contents repeats the marks.
 func TestPageBlame(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	w.write("ada", "ada", "", "Log", "# The log\n\nBy me.\n\n## Hand\n\nMore by me.\n")
 	w.write("ada", "ada", `"><script>alert(1)</script>`, "Log", "# The log\n\nBy me.\n\n## Hand\n\nMore by me.\n\n## Robot\n\nBy it.\n")

@@ -10,6 +10,7 @@ import (
 
 // People's pictures replace their initials and are served by the page's own host.
 func TestAvatars(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	if err := w.Store.SetAvatar(t.Context(), "did:plc:bob", store.Avatar{Source: "cid", MIME: "image/png", Data: testPNG(t)}); err != nil {
 		t.Fatal(err)

@@ -121,6 +121,7 @@ func checkClaudeCode(t *testing.T, line, name, address string) {
 // The connect page waits, explains requests and refusals, turns green when the
 // member's agent writes, and keeps or undoes the agent's edits.
 func TestConnectPage(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	b := w.as("ada")
 	page := func() *answer { return b.get(on("ada", "/-/connect")).want(http.StatusOK) }
@@ -284,6 +285,7 @@ func (l *pipeListener) Addr() net.Addr { return &net.TCPAddr{} }
 // The stream sends the panel at once and on each change, outlives the usual write
 // timeout, and serves only members.
 func TestStream(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w, server := streaming(t)
 		s, status := listen(t, w, server, "ada", "cleo")

@@ -87,6 +87,7 @@ func (w *testWiki) exchange(form url.Values) (int, map[string]any) {
 
 // TestConsent lets Claude Code into a wiki, from its address to a token.
 func TestConsent(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	b := w.as("bob")
 	page := b.consent("ada").want(http.StatusOK).
@@ -118,6 +119,7 @@ func TestConsent(t *testing.T) {
 
 // A viewer can only grant read access, whatever the form says.
 func TestConsentOfViewer(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	b := w.as("cleo")
 	page := b.consent("bob").want(http.StatusOK).has("Read only").lacks("Read and edit")
@@ -132,6 +134,7 @@ func TestConsentOfViewer(t *testing.T) {
 // A non-member sees the same page for a private, a public and a nonexistent wiki,
 // and can't approve any of them.
 func TestConsentOfNonMember(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	b := w.as("dan")
 	pages := map[string]string{}
@@ -156,6 +159,7 @@ func TestConsentOfNonMember(t *testing.T) {
 
 // The request survives signing in, and works in a second tab.
 func TestConsentSurvivesSignIn(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	b := w.anonymous()
 	first := b.follow(b.get(authorizeURL("ada"))).want(http.StatusOK).has("Sign in")
@@ -172,6 +176,7 @@ func TestConsentSurvivesSignIn(t *testing.T) {
 
 // A new user creates the wiki first, and then approves the agent.
 func TestConsentOfNewUser(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	b := w.anonymous()
 	page := b.follow(b.get(authorizeURL("dan"))).want(http.StatusOK).has("Sign in")
@@ -194,6 +199,7 @@ func TestConsentOfNewUser(t *testing.T) {
 
 // Attack: forging, replaying or transplanting a decision must have no effect.
 func TestForgedConsent(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	bob := w.as("bob")
 	page := bob.consent("ada")
@@ -261,6 +267,7 @@ func TestForgedConsent(t *testing.T) {
 // The membership ends between the page and the decision, or between the decision and
 // the token exchange.
 func TestConsentOfFormerMember(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	b := w.as("cleo")
 	page := b.consent("bob")
@@ -290,6 +297,7 @@ func (w *testWiki) connect(slug, name string) string {
 // The person an agent acts for and the wiki's owner both see it and can disconnect
 // it.
 func TestConnectedAgents(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	cleos, adas := w.connect("ada", "cleo"), w.connect("ada", "ada")
 	works := func(token string) bool {

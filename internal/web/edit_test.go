@@ -55,6 +55,7 @@ func (w *testWiki) seq() int64 {
 }
 
 func TestSaveInTheBrowser(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	bob := w.as("bob")
 	form := bob.get(on("ada", "/Weather_Station/edit")).want(http.StatusOK).fields()
@@ -74,6 +75,7 @@ func TestSaveInTheBrowser(t *testing.T) {
 }
 
 func TestNewPage(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	bob := w.as("bob")
 	for typed, want := range map[string]string{
@@ -107,6 +109,7 @@ func TestNewPage(t *testing.T) {
 
 // Opening and saving a page leaves it unchanged, whatever its line ends.
 func TestUnchangedSaveMakesNoCommit(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	ada := w.as("ada")
 	for name, text := range map[string]string{
@@ -134,6 +137,7 @@ func TestUnchangedSaveMakesNoCommit(t *testing.T) {
 }
 
 func TestSeparateEditsAreMerged(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	ada, bob := w.as("ada"), w.as("bob")
 	form := bob.get(on("ada", "/Weather_Station/edit")).fields()
@@ -159,6 +163,7 @@ func (w *testWiki) conflict(bob *browser) (sent url.Values, met *answer) {
 }
 
 func TestConflict(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	bob := w.as("bob")
 	_, met := w.conflict(bob)
@@ -220,6 +225,7 @@ func TestApplyChoices(t *testing.T) {
 }
 
 func TestConflictWithADeletion(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	bob := w.as("bob")
 	form := bob.get(on("ada", "/Weather_Station/Calibration/edit")).fields()
@@ -244,6 +250,7 @@ func TestConflictWithADeletion(t *testing.T) {
 
 // Two people create the same page: the second sees both texts.
 func TestConflictOfNewPages(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	bob := w.as("bob")
 	form := bob.get(on("ada", "/Rain_Gauge/edit")).fields()
@@ -257,6 +264,7 @@ func TestConflictOfNewPages(t *testing.T) {
 }
 
 func TestDrafts(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	bob := w.as("bob")
 	edit, draft := on("ada", "/Weather_Station/edit"), on("ada", "/Weather_Station/draft")
@@ -287,6 +295,7 @@ func TestDrafts(t *testing.T) {
 }
 
 func TestPreview(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	bob := w.as("bob")
 	form := bob.get(on("ada", "/Weather_Station/edit")).fields()
@@ -315,6 +324,7 @@ func TestPreview(t *testing.T) {
 
 // Whatever goes wrong with a save, the form returns the text.
 func TestFailedSavesKeepTheText(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	bob := w.as("bob")
 	form := bob.get(on("ada", "/Weather_Station/edit")).fields()
@@ -351,6 +361,7 @@ func TestFailedSavesKeepTheText(t *testing.T) {
 }
 
 func TestSaveBeyondTheLimit(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	bob := w.as("bob")
 	a := w.Access("ada", "ada")
@@ -377,6 +388,7 @@ func TestSaveBeyondTheLimit(t *testing.T) {
 // Attack and accident: the session or the right to edit ends while a person writes.
 // Nothing is saved, and the text is returned.
 func TestLostRightsKeepTheText(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	bob := w.as("bob")
 	form := bob.get(on("ada", "/Weather_Station/edit")).fields()
@@ -400,6 +412,7 @@ func TestLostRightsKeepTheText(t *testing.T) {
 }
 
 func TestRenameInTheBrowser(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	bob := w.as("bob")
 	page := bob.get(on("ada", "/Weather_Station/rename")).want(http.StatusOK).has(`value="Weather Station"`, "1 page below")
@@ -422,6 +435,7 @@ func TestRenameInTheBrowser(t *testing.T) {
 }
 
 func TestDeleteInTheBrowser(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	bob := w.as("bob")
 	page := bob.get(on("ada", "/Weather_Station/delete")).want(http.StatusOK).has("1 page below")
@@ -442,6 +456,7 @@ func TestDeleteInTheBrowser(t *testing.T) {
 }
 
 func TestRevertInTheBrowser(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	bob := w.as("bob")
 	was := w.source("Weather_Station")
@@ -464,6 +479,7 @@ func TestRevertInTheBrowser(t *testing.T) {
 }
 
 func TestSettings(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	ada := w.as("ada")
 	ada.get(on("ada", "/-/settings")).want(http.StatusOK).has("of 500 pages", "A weather station.", "Bob", "editor", `value="public" checked`)

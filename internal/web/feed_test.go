@@ -10,6 +10,7 @@ import (
 // Attack: a page whose name is markup. Feed readers parse an RSS description as
 // HTML and show it among the entries of other sites.
 func TestFeedDescriptionsHoldNoMarkup(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	w.put("ada", "x<img src=x onerror=alert(1)>", "x\n")
 	var feed struct {

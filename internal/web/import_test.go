@@ -12,6 +12,7 @@ import (
 // Imports a repository into a new wiki in the browser: problems are listed, progress
 // is shown, and imported authors aren't linked to accounts.
 func TestImport(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	if _, err := w.Tenant.Create(t.Context(), testworld.Person("dan"), "dan"); err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 )
 
 func TestTooFast(t *testing.T) {
+	t.Parallel()
 	now := time.Unix(1e9, 0)
 	w := newLimitedWiki(t, limit.New(limit.Options{Rates: limit.RatesFor(20, 5), Now: func() time.Time { return now }}))
 	later := func() { now = now.Add(61 * time.Second) }
@@ -73,6 +74,7 @@ func TestTooFast(t *testing.T) {
 
 // Signing in is limited by address, whatever the username.
 func TestSigningInTooFast(t *testing.T) {
+	t.Parallel()
 	now := time.Unix(1e9, 0)
 	w := newLimitedWiki(t, limit.New(limit.Options{Rates: limit.RatesFor(600, 120), Now: func() time.Time { return now }}))
 	granted := 0

@@ -67,6 +67,7 @@ func TestSignInOnFullDisk(t *testing.T) {
 }
 
 func TestSignInForm(t *testing.T) {
+	t.Parallel()
 	h := newSignIn(t)
 	ask := func(method, path string, form url.Values) *httptest.ResponseRecorder {
 		t.Helper()
@@ -128,6 +129,7 @@ func TestSignInForm(t *testing.T) {
 // A wiki whose creation failed halfway is completed once, when its owner next visits
 // the dashboard or the wiki.
 func TestUnfinishedWiki(t *testing.T) {
+	t.Parallel()
 	for _, first := range []string{testPlatform + "/app/", on("dan", "/")} {
 		for _, files := range []bool{false, true} {
 			w := newTestWiki(t)
@@ -151,6 +153,7 @@ func TestUnfinishedWiki(t *testing.T) {
 
 // A first sign-in: choose a name, get the wiki and land on it.
 func TestFirstWiki(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	b := w.as("dan") // has a username but no wiki
 	b.get(testPlatform+"/app/create").want(http.StatusOK).has(`value="dan"`, "readonly")

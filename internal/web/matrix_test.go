@@ -170,6 +170,7 @@ func wikiKeys() []string {
 // the private and the missing wiki. Without access, the private one must look like
 // the missing one.
 func TestRoutesAndRoles(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	for _, slug := range []string{"ada", "bob"} {
 		w.upload(slug, "Home", "dot.png", string(testPNG(t)))
@@ -299,6 +300,7 @@ func (c platformCell) wikis() []string {
 // TestPlatformRoutesAndRoles tries every person on every route of the platform's
 // host, with every wiki if the route is about one.
 func TestPlatformRoutesAndRoles(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	var keys []string
 	for _, rt := range platformRoutes(true, true) {

@@ -32,6 +32,7 @@ func (w *testWiki) upload(slug, page, name, data string) {
 // TestOtterWikiRoutes tries the addresses of An Otter Wiki 2.23: each serves or
 // redirects to the equivalent page.
 func TestOtterWikiRoutes(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	first := w.put("ada", "Weather_Station/Log", "One.\n")
 	second := w.put("ada", "Weather_Station/Log", "Two.\n")
@@ -113,6 +114,7 @@ func TestOtterWikiRoutes(t *testing.T) {
 // Search results and the next page are filtered by the form's options, also without
 // a query.
 func TestSearchForm(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	for n := range 25 {
 		w.put("ada", fmt.Sprintf("Garden/Bed_%d", n), "---\ntags: [plants]\n---\nbeans grow here\n")
@@ -137,6 +139,7 @@ func TestSearchForm(t *testing.T) {
 
 // Each section of the health page lists its own pages and no others.
 func TestHealthPage(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	w.put("ada", "Home", "[[Linked]] [[Missing]] [[Missing]] [[Long]]\n")
 	w.put("ada", "Linked", "[[Missing]] [[Home]]\n")
@@ -186,6 +189,7 @@ func readingPaths(page, commit string) []string {
 }
 
 func TestReadAccess(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	secret := "Secret_" + canary
 	for _, c := range []struct {
@@ -214,6 +218,7 @@ func TestReadAccess(t *testing.T) {
 // TestPrivateLooksMissing compares, byte for byte, responses from a private wiki with
 // those from a nonexistent one.
 func TestPrivateLooksMissing(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	nonce := regexp.MustCompile(`nonce=[0-9a-f]+|X-Request-Id: \S+|__Host-sso=[^;]+`)
 	neutral := func(a *answer, slug string) string {
@@ -243,6 +248,7 @@ func TestPrivateLooksMissing(t *testing.T) {
 }
 
 func TestSignIn(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	b := w.anonymous()
 	// A private wiki, signed out: redirects to signing in and back.
@@ -263,6 +269,7 @@ func TestSignIn(t *testing.T) {
 }
 
 func TestSignInUnknown(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	w.anonymous().post(testPlatform+"/auth/dev", url.Values{"username": {"mallory"}}).want(http.StatusUnprocessableEntity).has("Nobody here has that name")
 	w.anonymous().get(testPlatform + "/app/").want(http.StatusFound)
@@ -272,6 +279,7 @@ func TestSignInUnknown(t *testing.T) {
 
 // A hint without a session is tried once. Without a hint there is no redirect.
 func TestNoRedirectLoops(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	b := w.anonymous()
 	b.get(on("ada", "/")).want(http.StatusOK)
@@ -288,6 +296,7 @@ func TestNoRedirectLoops(t *testing.T) {
 }
 
 func TestHeaders(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	ada := w.as("ada")
 	for _, address := range []string{
@@ -321,6 +330,7 @@ func TestHeaders(t *testing.T) {
 }
 
 func TestFinishedPages(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	const path = "/Weather_Station"
 	stranger, ada := w.anonymous(), w.as("ada")
@@ -395,6 +405,7 @@ func unzip(t *testing.T, data string) string {
 
 // TestWeight keeps a page and its stylesheet under 30 KB compressed.
 func TestWeight(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	b := w.anonymous()
 	b.header.Set("Accept-Encoding", "gzip")
@@ -410,6 +421,7 @@ func TestWeight(t *testing.T) {
 }
 
 func TestMarkdown(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	b := w.anonymous()
 	want := "# Calibration\n\nThe offset is 0.4.\n"
@@ -436,6 +448,7 @@ func TestMarkdown(t *testing.T) {
 }
 
 func TestMethods(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	ada := w.as("ada")
 	for _, c := range []struct{ method, path, allow string }{
@@ -463,6 +476,7 @@ func TestMethods(t *testing.T) {
 }
 
 func TestBadAddresses(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	b := w.anonymous()
 	for path, status := range map[string]int{
@@ -489,6 +503,7 @@ func TestBadAddresses(t *testing.T) {
 }
 
 func TestActionNameAsPage(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	w.put("ada", "Project/History", "Long ago.\n")
 	w.anonymous().get(on("ada", "/Project/History")).want(http.StatusOK).has("Long ago.")
@@ -496,6 +511,7 @@ func TestActionNameAsPage(t *testing.T) {
 }
 
 func TestMovedAndDeleted(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	a := w.Access("ada", "ada")
 	p, err := w.Pages.Page(t.Context(), a, "Garden/Beds", "")
@@ -526,6 +542,7 @@ func TestMovedAndDeleted(t *testing.T) {
 }
 
 func TestRestore(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	old := w.put("ada", "Log", "One.\n")
 	w.put("ada", "Log", "Two.\n")
@@ -536,6 +553,7 @@ func TestRestore(t *testing.T) {
 }
 
 func TestFeedsAreXML(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	w.put("ada", "Odd", "a")
 	b := w.anonymous()

@@ -61,6 +61,7 @@ var returnField = regexp.MustCompile(`name="return_to" value="([^"]*)"`)
 // address from the request: signing in with and without a session, by form and by
 // query, signing in on a wiki's host, and single sign-on with its one-time code.
 func TestOpenRedirects(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	ada := w.as("ada")
 	location := func(a *answer) string { return a.header.Get("Location") }
@@ -119,6 +120,7 @@ func TestOpenRedirects(t *testing.T) {
 
 // HEAD requests, as sent by link checkers and previews, must not consume the code.
 func TestHeadKeepsCode(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	b := w.anonymous()
 	b.cookies["robot.localhost:8080"] = w.as("ada").cookies["robot.localhost:8080"]

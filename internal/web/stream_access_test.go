@@ -71,6 +71,7 @@ func TestStreamEndsWithAccess(t *testing.T) {
 
 // Access is also checked before each heartbeat.
 func TestStreamBeatChecksAccess(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w, server := streaming(t)
 		w.web.stream.check, w.web.stream.beat = time.Hour, 20*time.Millisecond

@@ -25,6 +25,7 @@ func (w *testWiki) noteTemplates() map[string]bool {
 // TestEveryTemplate renders each template in all its variants, and fails for unused
 // templates.
 func TestEveryTemplate(t *testing.T) {
+	t.Parallel()
 	w := newTestWiki(t)
 	seen := w.noteTemplates()
 	w.upload("ada", "Weather_Station", "dot.png", string(testPNG(t)))
