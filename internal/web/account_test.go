@@ -63,7 +63,7 @@ func TestMembersOnPages(t *testing.T) {
 	change("invite", "eve.tset", "", "viewer").want(http.StatusNotFound).has(`value="eve.tset"`, `name="handle" value="eve.test"`, `name="role" value="viewer"`, "Add eve.test")
 	change("invite", "eve.test", "", "viewer").want(http.StatusSeeOther)
 	ada.get(on("ada", "/-/settings")).has("eve.test", "not signed in yet", "3 of 3")
-	change("invite", "dan.test", "", "viewer").want(http.StatusForbidden).has("has its 3 members", `value="dan.test"`)
+	change("invite", "dan.test", "", "viewer").want(http.StatusForbidden).has("has 3 members, which is the limit", `value="dan.test"`)
 	change("invite", `"><b>x`, "", "viewer").want(http.StatusNotFound).lacks("<b>x").has("Nobody answers to")
 	change("invite", "bob.test", "", "viewer").want(http.StatusConflict).has("is already a member")
 	change("role", "", "did:plc:eve", "editor").want(http.StatusSeeOther)
