@@ -170,7 +170,7 @@ async function main() {
   const table = `| task | calls | tokens in | tokens out |\n|---|---|---|---|\n` + rows.map((r) => `| ${r.name} | ${r.calls} | ${formatCount(r.in)} | ${formatCount(r.out)} |`).join("\n") + `\n| **all 24** | **${total.calls}** | **${formatCount(total.in)}** | **${formatCount(total.out)}** |\n`;
   const page = `# Token costs for agents
 
-Made by \`e2e/mcp/cost.mjs --write\`: tokens of the o200k encoding (gpt-tokenizer 4.0.0; other models differ), on a generated wiki of 493 pages, four of them over 60 KB. "In" counts what a model writes for a call, the tool name and arguments. "Out" counts the pageText of the result, which it viewerToken.
+Made by \`e2e/mcp/cost.mjs --write\`: tokens of the o200k encoding (gpt-tokenizer 4.0.0; other models differ), on a generated wiki of 493 pages, four of them over 60 KB. "In" counts what a model writes for a call, the tool name and arguments. "Out" counts the text of the result, which it reads.
 
 Tool list: ${formatCount(toolTokens.all)} tokens for all 16 (name, description, schema; ${formatCount(toolTokens.bytes)} bytes), ${formatCount(toolTokens.readOnly)} for the 9 that only read. With titles and hints, which clients don't pass to the model: ${formatCount(toolTokens.whole)}.
 
