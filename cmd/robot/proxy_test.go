@@ -80,7 +80,8 @@ func startProxied(t *testing.T) *proxied {
 	return p
 }
 
-// connect waits for Caddy and trusts its authority.
+// connect trusts Caddy's authority and waits until Caddy has both certificates: the
+// platform's and the wildcard for wikis.
 func (p *proxied) connect() {
 	p.t.Helper()
 	for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
@@ -97,8 +98,7 @@ func (p *proxied) connect() {
 				CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 				Timeout:       time.Minute,
 			}
-			if answer, err := p.client.Get("https://robot.localhost/health"); err == nil {
-				answer.Body.Close()
+			if p.responds("robot.localhost") && p.responds("ada.robot.localhost") {
 				return
 			}
 		}
@@ -106,6 +106,15 @@ func (p *proxied) connect() {
 			p.t.Fatal("Caddy doesn't respond")
 		}
 	}
+}
+
+func (p *proxied) responds(host string) bool {
+	answer, err := p.client.Get("https://" + host + "/robots.txt")
+	if err != nil {
+		return false
+	}
+	answer.Body.Close()
+	return true
 }
 
 func (p *proxied) ask(method, host, path, body string, header ...string) (*http.Response, string) {
