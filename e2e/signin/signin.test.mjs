@@ -186,7 +186,7 @@ test("an account of a second PDS signs in, and its callback fails in another bro
   await page.waitForURL(`${platformURL}/app/create`);
   const other = await newVisitor();
   await other.goto(callback);
-  await other.getByText("begun in another browser").waitFor();
+  await other.getByText("started in another browser").waitFor();
   await page.goto(callback);
   await page.getByText("Start again here").waitFor();
   await page.context().close();
@@ -256,7 +256,7 @@ test("a person invited by handle signs in for the first time and edits", { skip 
   await owner.goto(`${aliceWiki}/-/settings`);
   await owner.getByLabel("Add someone by handle or DID").fill("@Bob.test");
   await owner.getByRole("button", { name: "Add", exact: true }).click();
-  await owner.getByText("@bob.test, has not signed in yet").waitFor();
+  await owner.getByText("@bob.test, not signed in yet").waitFor();
 
   const page = await newVisitor();
   await page.goto(`${aliceWiki}/First`); // a private wiki redirects to sign-in and back
