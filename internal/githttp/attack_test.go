@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -77,16 +78,16 @@ func TestHostileBodies(t *testing.T) {
 type endless struct {
 	text  []byte
 	drip  time.Duration
-	taken int
+	taken atomic.Int64 // read by the test while the client may still send
 }
 
 func (e *endless) Read(p []byte) (int, error) {
 	time.Sleep(e.drip)
 	n := 0
 	if len(e.text) > 0 {
-		n = copy(p, e.text[e.taken%len(e.text):])
+		n = copy(p, e.text[e.taken.Load()%int64(len(e.text)):])
 	}
-	e.taken += n
+	e.taken.Add(int64(n))
 	return n, nil
 }
 
@@ -113,7 +114,7 @@ func TestEndlessBodies(t *testing.T) {
 		"nothing comes": {nil, nil, 100 * time.Millisecond, "", []int{400}},
 		"zip":           {[]byte(gzipHead), stored[:32<<10+5], 0, "gzip", []int{413}},
 		"zipped drops":  {[]byte(gzipHead), empty[:5], 20 * time.Millisecond, "gzip", []int{400}},
-		"empty blocks":  {[]byte(gzipHead), empty, 0, "gzip", []int{413}},
+		"empty blocks":  {[]byte(gzipHead), empty, 0, "gzip", []int{413, 400}}, // by size, or by time on a slow machine
 		"empty members": {nil, member, 0, "gzip", []int{200, 400}},
 	} {
 		began := time.Now()
@@ -128,8 +129,8 @@ func TestEndlessBodies(t *testing.T) {
 		if took := time.Since(began); took > 20*time.Second {
 			t.Errorf("%s took %s", name, took)
 		}
-		if body.taken > 4*maxBody { // includes the buffers in between
-			t.Errorf("%s: %d bytes were read", name, body.taken)
+		if taken := body.taken.Load(); taken > 4*maxBody { // includes the buffers in between
+			t.Errorf("%s: %d bytes were read", name, taken)
 		}
 		if grown := int64(after.HeapInuse) - int64(before.HeapInuse); grown > 16<<20 {
 			t.Errorf("%s: used %d bytes of memory", name, grown)
