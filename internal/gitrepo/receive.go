@@ -3,6 +3,7 @@ package gitrepo
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -92,14 +93,15 @@ func mainBranch(refs map[string]string) (head string, omitted []string, err erro
 		}
 	}
 	slices.Sort(branches)
-	head = refs["HEAD"]
-	for _, name := range append([]string{"refs/heads/main", "refs/heads/master"}, branches...) {
-		if head == "" && (len(branches) == 1 || name != branches[0] || name == "refs/heads/main" || name == "refs/heads/master") {
-			head = refs[name]
-		}
-	}
-	if head == "" {
+	head = cmp.Or(refs["HEAD"], refs["refs/heads/main"], refs["refs/heads/master"])
+	switch {
+	case head != "":
+	case len(branches) == 0:
+		return "", nil, refusef("There is no branch to import. Make a bundle of the whole repository: git bundle create wiki.bundle --all")
+	case len(branches) > 1:
 		return "", nil, refusef("Can't tell which branch holds the wiki: there is no HEAD, main or master.")
+	default:
+		head = refs[branches[0]]
 	}
 	for _, name := range branches {
 		if refs[name] != head {

@@ -325,6 +325,10 @@ func TestImportRejects(t *testing.T) {
 		}
 	}
 	z.Close()
+	tagged, err := os.ReadFile(tagOnly(t))
+	if err != nil {
+		t.Fatal(err)
+	}
 	damaged := bytes.Clone(odd)
 	damaged[len(damaged)-300] ^= 1
 	for name, tt := range map[string]struct {
@@ -334,6 +338,8 @@ func TestImportRejects(t *testing.T) {
 		"nothing":     {strings.NewReader(""), "not a git bundle"},
 		"text":        {strings.NewReader("# Home\n"), "not a git bundle"},
 		"cut short":   {bytes.NewReader(odd[:len(odd)/2]), "can't be read"},
+		"no refs":     {strings.NewReader("# v2 git bundle\n\n"), "no branch to import"},
+		"only a tag":  {bytes.NewReader(tagged), "no branch to import"},
 		"head alone":  {bytes.NewReader(odd[:60]), "truncated"},
 		"damaged":     {bytes.NewReader(damaged), "can't be read"},
 		"part":        {strings.NewReader("# v2 git bundle\n-" + strings.Repeat("a", 40) + " x\n" + strings.Repeat("b", 40) + " HEAD\n\nPACK"), "depends on commits"},
@@ -375,6 +381,17 @@ func TestImportRejects(t *testing.T) {
 	if left, _ := filepath.Glob(filepath.Join(w.dir, ".scratch", "import-*")); len(left) != 0 {
 		t.Errorf("left over: %q", left)
 	}
+}
+
+// tagOnly creates a bundle of a tag without a branch.
+func tagOnly(t testing.TB) string {
+	t.Helper()
+	dir, file := filepath.Join(t.TempDir(), "repo"), filepath.Join(t.TempDir(), "bundle")
+	runGit(t, t.TempDir(), "init", "-q", "-b", "main", dir)
+	runGit(t, dir, "-c", "user.name=A", "-c", "user.email=a@example.com", "commit", "-q", "--allow-empty", "-m", "x")
+	runGit(t, dir, "tag", "v1")
+	runGit(t, dir, "bundle", "create", "-q", file, "v1")
+	return file
 }
 
 func feedGit(t testing.TB, dir, in string, args ...string) string {

@@ -45,6 +45,9 @@ func TestImport(t *testing.T) {
 		return nil
 	}
 	send("# Home\n").has("Nothing was imported", "This is not a git bundle", `name="file"`)
+	// Attack: a bundle without refs, 17 bytes, panicked outside the request and
+	// ended the process.
+	send("# v2 git bundle\n\n").has("Nothing was imported", "There is no branch to import", `name="file"`)
 	bundle, err := os.ReadFile("../pages/testdata/odd.bundle")
 	if err != nil {
 		t.Fatal(err)
