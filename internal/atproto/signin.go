@@ -10,12 +10,12 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 
 	"github.com/bluesky-social/indigo/atproto/auth/oauth"
 	"github.com/bluesky-social/indigo/atproto/identity"
 	"github.com/bluesky-social/indigo/atproto/syntax"
 
+	"robot.wtf/internal/background"
 	"robot.wtf/internal/store"
 	"robot.wtf/internal/wiki"
 )
@@ -173,7 +173,7 @@ func (s *Service) completeSignIn(ctx context.Context, query url.Values, row stor
 	// From here on there can be tokens, which have to be revoked in any
 	// case.
 	var shown profile
-	var work sync.WaitGroup
+	var work background.Group
 	after, cancelAfter := context.WithTimeout(context.WithoutCancel(ctx), s.cleanupTimeout)
 	defer cancelAfter()
 	work.Go(func() { s.revokeTokens(after, f) })

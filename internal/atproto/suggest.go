@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/bluesky-social/indigo/atproto/identity"
 
+	"robot.wtf/internal/background"
 	"robot.wtf/internal/wiki"
 )
 
@@ -37,7 +37,7 @@ func (s *Service) didYouMean(ctx context.Context, typed, id string, err error) e
 	}
 	candidates := suggestHandles(typed, id)
 	found := make([]bool, len(candidates))
-	var work sync.WaitGroup
+	var work background.Group
 	for i, candidate := range candidates {
 		work.Go(func() {
 			_, err := s.lookup(ctx, candidate)

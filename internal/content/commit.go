@@ -9,10 +9,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 	"unicode/utf8"
 
+	"robot.wtf/internal/background"
 	"robot.wtf/internal/gitrepo"
 	"robot.wtf/internal/merge"
 	"robot.wtf/internal/wiki"
@@ -119,7 +119,7 @@ func (w *Wiki) prepare(r *Request) map[*Edit]*prepared {
 			path = e.To
 		}
 		data := e.Data // the caller can change the edit once the commit has failed
-		p := &prepared{path: path, links: runAsync(func() []wiki.Link { return w.findLinks(path, data) })}
+		p := &prepared{path: path, links: background.Start(func() []wiki.Link { return w.findLinks(path, data) }).Wait}
 		p.id, p.deflated = gitrepo.ObjectID("blob", data), deflate(data)
 		if len(r.Edits) > 1 || len(data) >= syncLinksBytes {
 			p.links()
@@ -127,13 +127,6 @@ func (w *Wiki) prepare(r *Request) map[*Edit]*prepared {
 		ready[e] = p
 	}
 	return ready
-}
-
-// runAsync runs f in another goroutine. The returned function waits for its result.
-func runAsync[T any](f func() T) func() T {
-	done := make(chan T, 1)
-	go func() { done <- f() }()
-	return sync.OnceValue(func() T { return <-done })
 }
 
 func (w *Wiki) findLinks(path string, data []byte) []wiki.Link {

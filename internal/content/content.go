@@ -32,6 +32,7 @@ import (
 	"log/slog"
 	"time"
 
+	"robot.wtf/internal/background"
 	"robot.wtf/internal/wiki"
 )
 
@@ -47,9 +48,10 @@ type Options struct {
 	Committed func(slug string, seq int64)
 	// Measured is called after each attempt to commit, with its outcome and timing.
 	// It must not block. Can be nil.
-	Measured func(Measure)
-	Now      func() time.Time
-	Log      *slog.Logger
+	Measured   func(Measure)
+	Background *background.Workers // closes wikis; nil only recovers from panics
+	Now        func() time.Time
+	Log        *slog.Logger
 }
 
 // Op is the operation of an edit.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/pressly/goose/v3"
 
+	"robot.wtf/internal/background"
 	"robot.wtf/internal/durable"
 	"robot.wtf/internal/sqlite"
 	"robot.wtf/internal/wiki"
@@ -37,7 +38,7 @@ type Pool struct {
 	open    map[string]*entry
 	idle    *list.List // of *entry, least recently used first
 	closed  bool
-	closing sync.WaitGroup // wikis being closed
+	closing background.Group // wikis being closed
 }
 
 // An entry is an open wiki with its number of users.
@@ -246,13 +247,16 @@ func (p *Pool) acquire(ctx context.Context, slug string) (*entry, error) {
 	}
 	if load {
 		// Others can be waiting, so this doesn't end with the caller's request.
-		e.wiki, e.err = p.load(context.WithoutCancel(ctx), slug)
+		e.err = p.o.Background.Try(background.Job{Work: "open", Wiki: slug}, func() (err error) {
+			e.wiki, err = p.load(context.WithoutCancel(ctx), slug)
+			return err
+		})
 		close(e.ready)
 	}
 	select {
 	case <-e.ready:
 	case <-ctx.Done():
-		go func() { <-e.ready; p.release(slug, e) }()
+		p.o.Background.Go(background.Job{Work: "open", Wiki: slug}, func() { <-e.ready; p.release(slug, e) })
 		return nil, ctx.Err()
 	}
 	if e.err != nil {
@@ -316,7 +320,11 @@ func (p *Pool) closeExcess() {
 // closeAsync closes an unused wiki in the background, because that can copy its
 // write-ahead log into the database. A caller that opens the wiki meanwhile gets
 // another Wiki; SQLite's locks coordinate the two.
-func (p *Pool) closeAsync(e *entry) { p.closing.Go(e.wiki.close) }
+func (p *Pool) closeAsync(e *entry) {
+	p.closing.Go(func() {
+		_ = p.o.Background.Try(background.Job{Work: "close", Wiki: e.wiki.slug}, func() error { e.wiki.close(); return nil }) // reported
+	})
+}
 
 func (p *Pool) load(ctx context.Context, slug string) (*Wiki, error) {
 	if _, err := os.Stat(p.file(slug)); errors.Is(err, fs.ErrNotExist) {

@@ -51,7 +51,15 @@ func (w *Wiki) inWriteTx(ctx context.Context, f func(*tx) error, done func()) er
 		}
 		w.writer = &writeConn{conn, sqlite.NewStatements(conn, 0)}
 	}
-	if err := (&tx{w, w.writer}).run(f); err != nil {
+	returned := false
+	defer func() {
+		if !returned { // f panicked and may have left the cache half changed
+			w.trees = treeCache{}
+		}
+	}()
+	err := (&tx{w, w.writer}).run(f)
+	returned = true
+	if err != nil {
 		err = sqlite.StorageError(err)
 		if errors.Is(err, wiki.ErrStorage) {
 			// The state of the disk is unknown after a failed sync, so caches are

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"robot.wtf/internal/background"
 	"robot.wtf/internal/wiki"
 )
 
@@ -224,16 +225,15 @@ func (r *Received) Mainline(ctx context.Context) ([]RawCommit, error) {
 // Objects calls visit for each object, in the order of ids.
 func (r *Received) Objects(ctx context.Context, ids []string, visit func(id string, content []byte) error) error {
 	read, write := io.Pipe()
-	ended := make(chan error, 1)
-	go func() {
-		err := r.repo.git.run(ctx, process{dir: r.repo.dir, in: joinLines(ids), out: write, bound: foreignBound, env: foreignEnv,
+	defer read.Close() // also after a panic of visit, so that git ends
+	running := background.Start(func() (err error) {
+		defer func() { write.CloseWithError(err) }()
+		return r.repo.git.run(ctx, process{dir: r.repo.dir, in: joinLines(ids), out: write, bound: foreignBound, env: foreignEnv,
 			args: []string{"cat-file", "--batch", "--buffer"}})
-		write.CloseWithError(err)
-		ended <- err
-	}()
+	})
 	err := eachObject(bufio.NewReaderSize(read, 256<<10), len(ids), visit)
 	read.CloseWithError(errors.New("gitrepo: enough"))
-	if ran := <-ended; err == nil {
+	if ran := running.Wait(); err == nil {
 		err = ran
 	}
 	return err

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"robot.wtf/internal/background"
 )
 
 // After a save, the page's chunks stay in the index without a vector until they
@@ -226,7 +228,7 @@ func (s *Service) EmbedAll(ctx context.Context, slug string, workers int) (chunk
 				next <- &list[i]
 			}
 			close(next)
-			var embedding sync.WaitGroup
+			var embedding background.Group
 			for range workers {
 				embedding.Go(func() {
 					for c := range next {
