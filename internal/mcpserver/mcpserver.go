@@ -13,9 +13,11 @@
 package mcpserver
 
 import (
+	"errors"
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -75,7 +77,28 @@ type client struct {
 	id     string // of the JSON-RPC request; "" in a batch
 
 	authorization string // the header, to authorize upload addresses
+
+	// Messages and calls that were counted and not yet executed.
+	messages, reads, writes atomic.Int32
 }
+
+// count adds a message that the rate limits counted, and the tool it calls or nil.
+func (c *client) count(t *tool) {
+	c.messages.Add(1)
+	if t != nil {
+		c.calls(t).Add(1)
+	}
+}
+
+func (c *client) calls(t *tool) *atomic.Int32 {
+	if t.action == wiki.Read {
+		return &c.reads
+	}
+	return &c.writes
+}
+
+// errNotCounted means that the SDK found a message where readMessages found none.
+var errNotCounted = errors.New("mcpserver: the message wasn't counted")
 
 // canUse reports whether a client can use a tool.
 func (c *client) canUse(t *tool) bool { return c.access.Can(t.action) && c.isForClient(t) }

@@ -41,9 +41,9 @@ func (h *Handler) newServer() *mcp.Server {
 	h.addPrompts(s)
 	h.addResources(s)
 	for i := range tools {
-		t := &tools[i]
-		s.AddTool(t.mcpTool(), func(ctx context.Context, r *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
-			reply := h.call(ctx, clientOf(r), t, r.Params.Arguments)
+		name := tools[i].name
+		s.AddTool(tools[i].mcpTool(), func(ctx context.Context, r *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+			reply := h.execute(ctx, clientOf(r), h.tools[name], r.Params.Arguments)
 			return &mcp.CallToolResult{Content: replyContents(reply), IsError: reply.failed}, nil
 		})
 	}
@@ -77,6 +77,10 @@ func clientOf(r mcp.Request) *client {
 func (h *Handler) filterByClient(next mcp.MethodHandler) mcp.MethodHandler {
 	return func(ctx context.Context, method string, r mcp.Request) (mcp.Result, error) {
 		c := clientOf(r)
+		if c.messages.Add(-1) < 0 {
+			h.o.Log.ErrorContext(ctx, "refused a message that wasn't counted", "method", truncate(singleLine(method), 60))
+			return nil, errNotCounted
+		}
 		if call, ok := r.(*mcp.CallToolRequest); ok {
 			if t := h.tools[call.Params.Name]; t != nil {
 				if err := c.access.Allow(t.action); err != nil {

@@ -288,6 +288,15 @@ func jsonString(text string) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
+// execute runs a tool for a counted call. Requests reach tools in no other way.
+func (h *Handler) execute(ctx context.Context, c *client, t *tool, raw json.RawMessage) *reply {
+	if c.calls(t).Add(-1) < 0 {
+		h.o.Log.ErrorContext(ctx, "refused a tool call that wasn't counted", "tool", t.name)
+		return &reply{head: internalErrorText, failed: true}
+	}
+	return h.call(ctx, c, t, raw)
+}
+
 // call runs a tool. The model gets errors as the tool's result (MCP
 // 2025-11-25, tools, "Error handling").
 func (h *Handler) call(ctx context.Context, c *client, t *tool, raw json.RawMessage) *reply {
