@@ -108,7 +108,7 @@ func (s *Service) open(ctx context.Context) (err error) {
 	s.limits = newLimiter(s.o.Config, s.o.Now)
 	s.OAuth, err = oauth.New(oauth.Options{
 		Store: s.Store, Session: s.Session, Tenant: s.Tenant, WikiOrigin: s.o.Origins.Wiki,
-		Outbound: outbound.New(outboundOptions(s.o.Config)), Take: s.limits.Client, Failed: s.Metrics.OAuthFailed, Access: s.o.Config.AccessLifetime,
+		Outbound: outbound.New(outboundOptions(s.o.Config)), Take: s.limits.Client, Fetched: s.limits.Fetched, Failed: s.Metrics.OAuthFailed, Access: s.o.Config.AccessLifetime,
 		Now: s.o.Now, Log: s.o.Log,
 	})
 	return err
@@ -183,11 +183,11 @@ func (s *Service) Forget(ctx context.Context, slug string) error {
 type directory struct{ s *Service }
 
 // Find implements tenant.Directory.
-func (d directory) Find(ctx context.Context, name string) (wiki.User, error) {
+func (d directory) Find(ctx context.Context, asker, name string) (wiki.User, error) {
 	if d.s.people == nil {
 		return wiki.User{}, wiki.Problemf(wiki.ErrInvalid, "handle", "People can't be looked up at the moment.")
 	}
-	return d.s.people.Find(ctx, name)
+	return d.s.people.Find(ctx, asker, name)
 }
 
 // outboundOptions are those of every client for requests to other hosts.

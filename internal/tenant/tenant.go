@@ -43,8 +43,9 @@ type Options struct {
 type Directory interface {
 	// Find returns the DID and current handle of the account that a typed
 	// handle or DID names, verified in both directions. If there is none,
-	// it fails with a Problem.
-	Find(ctx context.Context, name string) (wiki.User, error)
+	// it fails with a Problem. asker is the DID of the person who asks, who
+	// the lookup is counted against.
+	Find(ctx context.Context, asker, name string) (wiki.User, error)
 }
 
 // A Service manages all sites.
