@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"robot.wtf/internal/pages"
 	"robot.wtf/internal/wiki"
 )
 
@@ -309,10 +310,18 @@ func (h *Handler) call(ctx context.Context, c *client, t *tool, raw json.RawMess
 		r = h.errorReply(ctx, c, t, a, err)
 	}
 	if r.body.Len() > 0 {
-		member := func(did string) bool { return h.o.Tenant.IsMember(ctx, c.access, did) }
-		if r.foreign, err = h.o.Pages.WrittenByOthers(ctx, c.access, member, r.quoted, r.authors, r.past); err != nil {
+		var words []pages.Words
+		for _, page := range r.quoted {
+			words = append(words, pages.Words{Page: page, Past: r.past})
+		}
+		for _, by := range r.authors {
+			words = append(words, pages.Words{Author: &by})
+		}
+		foreign, err := h.foreign(ctx, c, words...)
+		if err != nil {
 			return h.errorReply(ctx, c, t, a, err)
 		}
+		r.foreign = slices.Contains(foreign, true)
 	}
 	return r
 }
