@@ -106,7 +106,7 @@ func New(o Options) (*Service, error) {
 	names := outbound.Resolver(o.Outbound)
 	s := &Service{
 		store: o.Store, admit: o.Admit, limits: o.Limits, recent: newRecent(), lifetime: o.Lifetime, timeout: beginTimeout, cleanupTimeout: cleanupTimeout, now: o.Now, log: o.Log,
-		http: client, keys: keys, slots: budget.NewSlots(maxConcurrent, maxConcurrentEach), pictures: raster.NewEncoder(avatarPixels),
+		http: client, keys: keys, slots: budget.NewSlots(maxConcurrent, maxConcurrentEach), pictures: raster.NewEncoder(avatarLimits),
 		// No cache: look each account up again when a sign-in finishes, so
 		// that a handle that moved is never taken for its former owner's.
 		// Only the beginning uses recent lookups. Don't skip DNS for

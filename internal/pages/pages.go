@@ -70,7 +70,7 @@ func New(o Options) *Service {
 		mirror:   o.Mirror,
 		now:      o.Now,
 		log:      o.Log,
-		pictures: raster.NewEncoder(maxPixels),
+		pictures: raster.NewEncoder(pictureLimits),
 		compared: semaphore.NewWeighted(maxDiffBytes),
 		imports:  semaphore.NewWeighted(1),
 		cache: otter.Must(&otter.Options[cacheKey, cached]{
