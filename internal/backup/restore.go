@@ -71,7 +71,7 @@ func Unfinished(data string) (snapshot string, err error) {
 }
 
 // CheckRestored fails if a restore to a data directory was interrupted while files
-// moved into place, and removes what one leaves that was killed after that.
+// moved into place. It removes the stage of a restore that was killed after that.
 func CheckRestored(data string) error {
 	begun, err := Unfinished(data)
 	if err != nil || begun == "" {

@@ -48,7 +48,11 @@ type Options struct {
 	Committed func(slug string, seq int64)
 	// Measured is called after each attempt to commit, with its outcome and timing.
 	// It must not block. Can be nil.
-	Measured   func(Measure)
+	Measured func(Measure)
+	// Relieve closes files that aren't in use, such as those of CloseIdle. It is called
+	// when a database can't be opened because the process has too few file
+	// descriptors. Can be nil.
+	Relieve    func()
 	Background *background.Workers // closes wikis; nil only recovers from panics
 	Now        func() time.Time
 	Log        *slog.Logger

@@ -138,14 +138,19 @@ func (w *Wiki) inSnapshot(ctx context.Context, f func(querier) error) error {
 		return err
 	}
 	defer tx.Rollback() // nothing was written
-	return f(snapshotQuerier{tx})
+	return f(snapshotQuerier{w, tx})
 }
 
 // snapshotQuerier is the querier of a snapshot.
-type snapshotQuerier struct{ tx *sql.Tx }
+type snapshotQuerier struct {
+	w  *Wiki
+	tx *sql.Tx
+}
+
+func (r snapshotQuerier) checkRead(err error) error { return r.w.checkRead(err) }
 
 func (r snapshotQuerier) queryRow(ctx context.Context, query string, args ...any) sqlite.Scanner {
-	return r.tx.QueryRowContext(ctx, query, args...)
+	return checkedRow{r.w, r.tx.QueryRowContext(ctx, query, args...)}
 }
 
 func (r snapshotQuerier) queryRows(ctx context.Context, query string, args ...any) (*sql.Rows, error) {

@@ -38,6 +38,7 @@ type Pool struct {
 	open    map[string]*entry
 	idle    *list.List // of *entry, least recently used first
 	closed  bool
+	damaged map[string]Damage
 	closing background.Group // wikis being closed
 }
 
@@ -52,7 +53,7 @@ type entry struct {
 }
 
 // NewPool makes a Pool. It removes what a killed process left in the scratch
-// directory.
+// directory. On a disk that refuses that, wikis can be read.
 func NewPool(o Options) (*Pool, error) {
 	if o.MaxOpen == 0 {
 		o.MaxOpen = 200
@@ -60,12 +61,15 @@ func NewPool(o Options) (*Pool, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	p := &Pool{o: o, open: map[string]*entry{}, idle: list.New()}
-	if err := os.RemoveAll(p.scratch()); err != nil {
-		return nil, fmt.Errorf("content: open pool: %w", err)
-	}
-	if err := os.MkdirAll(p.scratch(), 0o700); err != nil {
-		return nil, fmt.Errorf("content: open pool: %w", err)
+	p := &Pool{o: o, open: map[string]*entry{}, idle: list.New(), damaged: map[string]Damage{}}
+	err := os.RemoveAll(p.scratch())
+	if err := errors.Join(err, os.MkdirAll(p.scratch(), 0o700)); err != nil {
+		if _, there := os.Stat(o.Dir); there != nil {
+			return nil, fmt.Errorf("content: open pool: %w", err)
+		}
+		if o.Log != nil {
+			o.Log.Error("preparing the scratch directory failed: nothing can be created or imported", "dir", p.scratch(), "err", err)
+		}
 	}
 	return p, nil
 }
@@ -141,6 +145,9 @@ func (p *Pool) create(ctx context.Context, slug string) error {
 	err = durable.Rename(dir, p.dir(slug))
 	if errors.Is(err, fs.ErrExist) {
 		return wiki.ErrExists
+	}
+	if err == nil {
+		p.forgetDamage(slug)
 	}
 	return err
 }
@@ -317,6 +324,22 @@ func (p *Pool) closeExcess() {
 	}
 }
 
+// CloseIdle closes all wikis that aren't in use, and returns once their files are
+// closed.
+func (p *Pool) CloseIdle() {
+	p.mu.Lock()
+	var idle []*entry
+	for p.idle.Len() > 0 {
+		e := p.idle.Remove(p.idle.Front()).(*entry)
+		delete(p.open, e.wiki.slug)
+		idle = append(idle, e)
+	}
+	p.mu.Unlock()
+	for _, e := range idle {
+		e.wiki.close()
+	}
+}
+
 // closeAsync closes an unused wiki in the background, because that can copy its
 // write-ahead log into the database. A caller that opens the wiki meanwhile gets
 // another Wiki; SQLite's locks coordinate the two.
@@ -331,21 +354,24 @@ func (p *Pool) load(ctx context.Context, slug string) (*Wiki, error) {
 		return nil, fmt.Errorf("content: open %s: %w", slug, wiki.ErrNotFound)
 	}
 	w, err := p.openFile(ctx, slug, p.file(slug))
-	if err != nil {
-		return nil, fmt.Errorf("content: open %s: %w", slug, sqlite.StorageError(err))
+	if err := p.noteOpened(slug, err); err != nil {
+		return nil, fmt.Errorf("content: open %s: %w", slug, err)
 	}
 	return w, nil
 }
 
 func (p *Pool) openFile(ctx context.Context, slug, file string) (*Wiki, error) {
-	db, err := sqlite.Open(file, sqlite.Options{MustExist: true})
+	db, err := sqlite.Open(file, sqlite.Options{MustExist: true, Relieve: p.o.Relieve})
 	if err != nil {
 		return nil, err
 	}
-	w := &Wiki{slug: slug, o: &p.o, db: db, reads: sqlite.NewStatements(db, 0), writeLock: make(chan struct{}, 1)}
+	w := &Wiki{slug: slug, o: &p.o, pool: p, db: db, reads: sqlite.NewStatements(db, 0), writeLock: make(chan struct{}, 1)}
 	if err := w.load(ctx); err != nil {
 		w.close()
 		return nil, err
+	}
+	if file == p.file(slug) {
+		w.opened, _ = os.Stat(file) // nil if it has just vanished, which the next write notices
 	}
 	return w, nil
 }
@@ -463,6 +489,7 @@ func (p *Pool) moveAway(ctx context.Context, slug string, move func() error) err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	delete(p.damaged, slug)
 	if e != nil && p.open[slug] == e {
 		delete(p.open, slug)
 		e.gone = true // its last user closes it

@@ -295,6 +295,7 @@ var errorTexts = map[error]string{
 	wiki.ErrTooMany:              "Too many requests. Wait, then try again.",
 	wiki.ErrUnavailable:          "This isn't available at the moment. Try again later.",
 	wiki.ErrStorageBusy:          "The disk is busy. Try again in a moment.",
+	wiki.ErrDamaged:              "Some of the stored data can't be read. The operator was notified and can restore it from a backup.",
 	wiki.ErrStorage:              "The repository can't be read at the moment. Try again later.",
 }
 

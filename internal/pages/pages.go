@@ -94,9 +94,18 @@ func (s *Service) open(ctx context.Context, a wiki.Access, action wiki.Action) (
 	}
 	w, release, err := s.content.Open(ctx, a.Site().Slug)
 	if err != nil {
-		return nil, nil, fmt.Errorf("pages: open %s: %w", a.Site().Slug, err)
+		return nil, nil, fmt.Errorf("pages: open %s: %w", a.Site().Slug, s.existing(a, err))
 	}
 	return w, release, nil
+}
+
+// existing turns a failure to find a wiki's database into damage: an Access proves
+// that the wiki exists.
+func (s *Service) existing(a wiki.Access, err error) error {
+	if errors.Is(err, wiki.ErrNotFound) {
+		return s.content.NoteMissing(a.Site().Slug)
+	}
+	return err
 }
 
 // openDirectory is open that also returns the wiki's directory.
