@@ -30,12 +30,13 @@ import (
 
 	"robot.wtf/internal/outbound"
 	"robot.wtf/internal/store"
+	"robot.wtf/internal/testdisk"
 	"robot.wtf/internal/wiki"
 )
 
 func TestMain(m *testing.M) {
 	slog.SetDefault(slog.New(slog.DiscardHandler)) // the library's; see cmd/robot
-	os.Exit(m.Run())
+	os.Exit(testdisk.Run(m))
 }
 
 const (

@@ -17,6 +17,7 @@ import (
 
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/store"
+	"robot.wtf/internal/testdisk"
 	"robot.wtf/internal/wiki"
 )
 
@@ -454,7 +455,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	os.Exit(testdisk.Run(m))
 }
 
 // A backup that is killed leaves earlier backups intact and the next one succeeds.
