@@ -37,6 +37,9 @@ type Options struct {
 	// nil. If the job has an Item, the input was set aside, and a caller that
 	// keeps it for the next process passes it to SetAside there.
 	Panicked func(*Panic)
+	// Before is called before each job, as part of it; it may be nil. Tests use it
+	// to make a job panic.
+	Before func(Job)
 }
 
 // Workers run jobs and remember the input that was set aside. A nil *Workers only
@@ -103,7 +106,13 @@ func (w *Workers) Try(j Job, f func() error) (err error) {
 	if w.IsAside(j) {
 		return fmt.Errorf("background: %s: %w", j, ErrSetAside)
 	}
-	if p := Catch(func() { err = f() }); p != nil {
+	p := Catch(func() {
+		if w != nil && w.o.Before != nil {
+			w.o.Before(j)
+		}
+		err = f()
+	})
+	if p != nil {
 		p.Job = j
 		w.report(p)
 		return p

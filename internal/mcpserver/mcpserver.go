@@ -22,6 +22,7 @@ import (
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
+	"robot.wtf/internal/background"
 	"robot.wtf/internal/limit"
 	"robot.wtf/internal/pages"
 	"robot.wtf/internal/session"
@@ -38,6 +39,7 @@ type Options struct {
 	Limits     *limit.Limiter // nil for no limits
 	Version    string         // of the service; "" means "dev"
 	Now        func() time.Time
+	Background *background.Workers // reports panics; nil only recovers from them
 	Log        *slog.Logger
 }
 

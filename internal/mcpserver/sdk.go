@@ -2,6 +2,7 @@ package mcpserver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
+	"robot.wtf/internal/background"
 	"robot.wtf/internal/wiki"
 )
 
@@ -47,7 +49,7 @@ func (h *Handler) newServer() *mcp.Server {
 			return &mcp.CallToolResult{Content: replyContents(reply), IsError: reply.failed}, nil
 		})
 	}
-	s.AddReceivingMiddleware(h.filterByClient)
+	s.AddReceivingMiddleware(h.recoverPanics, h.filterByClient)
 	return s
 }
 
@@ -108,6 +110,21 @@ func (h *Handler) filterByClient(next mcp.MethodHandler) mcp.MethodHandler {
 			result.Instructions = h.instructions(ctx, c)
 		}
 		return result, nil
+	}
+}
+
+// recoverPanics makes a panic that request's error. The SDK calls handlers on
+// goroutines of its own, where a panic would end the process.
+func (h *Handler) recoverPanics(next mcp.MethodHandler) mcp.MethodHandler {
+	return func(ctx context.Context, method string, r mcp.Request) (result mcp.Result, err error) {
+		err = h.o.Background.Try(background.Job{Work: "mcp"}, func() (err error) {
+			result, err = next(ctx, method, r)
+			return err
+		})
+		if errors.As(err, new(*background.Panic)) {
+			return nil, &jsonrpc.Error{Code: jsonrpc.CodeInternalError, Message: "Something broke on our side. Try again."}
+		}
+		return result, err
 	}
 }
 

@@ -302,11 +302,16 @@ func (s *Server) serveHealth(w http.ResponseWriter, r *http.Request) bool {
 
 // handlePanic logs a panic and answers 500. Other requests are unaffected.
 func (s *Server) handlePanic(w *responseRecorder, r *http.Request, cause any) {
+	stack := debug.Stack()
+	if p, ok := cause.(*background.Panic); ok { // of a goroutine that the request waited for
+		cause, stack = p.Value, p.Stack
+	}
 	if cause == http.ErrAbortHandler {
 		panic(cause)
 	}
+	s.opts.Metrics.Panicked("request")
 	s.opts.Log.Error("request panicked", "id", w.Header().Get("X-Request-Id"), "method", r.Method, "host", r.Host,
-		"cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
+		"cause", fmt.Sprint(cause), "stack", string(stack))
 	if w.status != 0 {
 		panic(http.ErrAbortHandler) // the response has started: abort it, so that the client notices
 	}
