@@ -215,11 +215,10 @@ func (b *backupRun) platformListsWiki(ctx context.Context, slug string) bool {
 
 // tryCopyWiki is copyWiki; a panic costs only this wiki its new copy.
 func (b *backupRun) tryCopyWiki(ctx context.Context, dir, slug string) (rec wikiRecord, err error) {
-	p := background.Catch(func() { rec, err = b.copyWiki(ctx, dir, slug) })
-	if p != nil {
-		b.repo.log.Error("backup: copying a wiki panicked", "wiki", slug, "cause", fmt.Sprint(p.Value), "stack", string(p.Stack))
-		return rec, p
-	}
+	err = b.repo.background.Try(background.Job{Work: "backup", Wiki: slug}, func() (err error) {
+		rec, err = b.copyWiki(ctx, dir, slug)
+		return err
+	})
 	return rec, err
 }
 

@@ -159,7 +159,7 @@ func (h *Handler) receiveImport(v *visit) error {
 		}
 		// The import continues if the browser disconnects; it ends with the service.
 		ctx := context.WithoutCancel(v.ctx())
-		h.o.Background.Go(background.Job{Work: "import", Wiki: v.slug}, func() { h.runImport(ctx, v.a, upload, job) })
+		h.o.Background.Go(background.Job{Work: "finish-import", Wiki: v.slug}, func() { h.runImport(ctx, v.a, upload, job) })
 		return nil
 	}
 }
