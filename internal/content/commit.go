@@ -439,7 +439,7 @@ func (s *staging) followBase(f *staged, e *Edit) (*staged, error) {
 	if f.path != "" {
 		return f, nil
 	}
-	base, err := s.readBase(e.Path, e.Base)
+	base, _, err := s.readBase(e.Path, e.Base)
 	if err != nil {
 		return nil, err
 	}
@@ -447,19 +447,28 @@ func (s *staging) followBase(f *staged, e *Edit) (*staged, error) {
 }
 
 // readBase reads the base of an edit. It fails with ErrInvalid if the file never
-// had that blob.
-func (s *staging) readBase(path, blob string) ([]byte, error) {
-	had, err := everHadBlob(s.tx.context(), s.tx, s.tx.w.slug, path, blob)
+// had that blob. If the blob was erased, it returns the rest, and erased: a merge
+// with it would bring back what was erased.
+func (s *staging) readBase(path, blob string) (base []byte, erased bool, err error) {
+	ctx, slug := s.tx.context(), s.tx.w.slug
+	had, err := everHadBlob(ctx, s.tx, slug, path, blob)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if !had {
-		return nil, wiki.Problemf(wiki.ErrInvalid, "revision", "This wiki has no revision %.12s of %q. Read the page again.", blob, path)
+		former := blob
+		if blob, err = lastSuccessor(ctx, s.tx, slug, blob); err != nil {
+			return nil, false, err
+		}
+		if erased = blob != former; !erased {
+			return nil, false, wiki.Problemf(wiki.ErrInvalid, "revision", "This wiki has no revision %.12s of %q. Read the page again.", blob, path)
+		}
 	}
 	if err := s.tx.w.MayRead(blob); err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	return readBlob(s.tx.context(), s.tx, s.tx.w.slug, blob)
+	base, err = readBlob(ctx, s.tx, slug, blob)
+	return base, erased, err
 }
 
 // readCurrent reads a file's content as the edits so far have left it.
@@ -491,10 +500,11 @@ func (s *staging) mergeEdit(f *staged, e *Edit) ([]byte, error) {
 	if f.was != nil {
 		from = f.was.old.Path
 	}
-	if conflict.Base, err = s.readBase(from, e.Base); err != nil {
+	var erased bool
+	if conflict.Base, erased, err = s.readBase(from, e.Base); err != nil {
 		return nil, err
 	}
-	if isBinary(conflict.Base) || isBinary(theirs) || isBinary(e.Data) {
+	if erased || isBinary(conflict.Base) || isBinary(theirs) || isBinary(e.Data) {
 		return nil, conflict
 	}
 	m := merge.Three(conflict.Base, e.Data, theirs)

@@ -127,7 +127,7 @@ func (w *Wiki) Log(ctx context.Context, f LogFilter) ([]wiki.Commit, error) {
 }
 
 // CommitByID finds a commit by its id or a prefix of at least 7 digits. It fails
-// with ErrGone if an import has replaced the commit.
+// with ErrGone if an import or an erasure has replaced the commit.
 func (w *Wiki) CommitByID(ctx context.Context, id string) (wiki.Commit, error) {
 	id = strings.ToLower(id)
 	if !hexID.MatchString(id) {

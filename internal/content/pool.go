@@ -28,7 +28,7 @@ var migrations embed.FS
 
 // schema is the number of the last migration. Each database has it as user_version,
 // so that opening a wiki doesn't involve goose.
-const schema = 10
+const schema = 11
 
 // A Pool opens wikis and keeps a bounded number of them open.
 type Pool struct {
