@@ -448,7 +448,7 @@ func (s *staging) followBase(f *staged, e *Edit) (*staged, error) {
 
 // readBase reads the base of an edit. It fails with ErrInvalid if the file never
 // had that blob. If the blob was erased, it returns the rest, and erased: a merge
-// with it would bring back what was erased.
+// with it would bring the erased text back.
 func (s *staging) readBase(path, blob string) (base []byte, erased bool, err error) {
 	ctx, slug := s.tx.context(), s.tx.w.slug
 	had, err := everHadBlob(ctx, s.tx, slug, path, blob)

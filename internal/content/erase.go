@@ -25,8 +25,8 @@ const (
 	MaxErasedText = 16 << 10
 )
 
-// An Erasure describes what to remove from a wiki's history: either a text,
-// wherever it occurs, or what one commit wrote.
+// An Erasure describes what to remove from a wiki's history: every occurrence of a
+// text, or the content of one commit.
 type Erasure struct {
 	Author wiki.Caller
 	Text   string // removed from all files, names, messages and drafts; any line ends match

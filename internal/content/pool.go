@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
@@ -61,15 +62,16 @@ func NewPool(o Options) (*Pool, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
 	p := &Pool{o: o, open: map[string]*entry{}, idle: list.New(), damaged: map[string]Damage{}}
 	err := os.RemoveAll(p.scratch())
 	if err := errors.Join(err, os.MkdirAll(p.scratch(), 0o700)); err != nil {
 		if _, there := os.Stat(o.Dir); there != nil {
 			return nil, fmt.Errorf("content: open pool: %w", err)
 		}
-		if o.Log != nil {
-			o.Log.Error("preparing the scratch directory failed: nothing can be created or imported", "dir", p.scratch(), "err", err)
-		}
+		o.Log.Error("preparing the scratch directory failed: nothing can be created or imported", "dir", p.scratch(), "err", err)
 	}
 	return p, nil
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/maypok86/otter/v2"
 	"golang.org/x/sync/semaphore"
 
+	"robot.wtf/internal/budget"
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/export"
 	"robot.wtf/internal/markdown"
@@ -50,6 +51,7 @@ type Service struct {
 	pictures *raster.Encoder
 	compared *semaphore.Weighted // bytes of the texts being compared
 	imports  *semaphore.Weighted // one import at a time
+	erasures *budget.Slots       // one per wiki at a time
 }
 
 // New returns a Service.
@@ -73,6 +75,7 @@ func New(o Options) *Service {
 		pictures: raster.NewEncoder(pictureLimits),
 		compared: semaphore.NewWeighted(maxDiffBytes),
 		imports:  semaphore.NewWeighted(1),
+		erasures: budget.NewSlots(2, 1),
 		cache: otter.Must(&otter.Options[cacheKey, cached]{
 			MaximumWeight: uint64(o.CacheBytes),
 			Weigher:       func(k cacheKey, c cached) uint32 { return k.weight() + c.weight() },
