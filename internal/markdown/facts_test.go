@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"robot.wtf/internal/hostile"
 	"robot.wtf/internal/wiki"
 )
 
@@ -41,7 +42,7 @@ func TestExtractFacts(t *testing.T) {
 // A render asks its resolver for exactly the links in Facts. Otherwise
 // search, backlinks and renames would miss some.
 func TestRenderAsksForTheFacts(t *testing.T) {
-	for _, p := range append(payloads()[:200], hostileShapes["wikilinks"](2000), "[[A]] ![[B]] [c](D.md) ![e](f.png) [g](./h.png)\n\n![[I#J]]\n") {
+	for _, p := range append(payloads()[:200], hostile.Pages["wikilinks"](2000), "[[A]] ![[B]] [c](D.md) ![e](f.png) [g](./h.png)\n\n![[I#J]]\n") {
 		listed := map[wiki.Link]bool{}
 		for _, l := range ExtractFacts("Dir/Self", []byte(p)).Links {
 			listed[wiki.Link{Kind: l.Kind, Target: l.Target}] = true

@@ -27,7 +27,6 @@ import (
 
 	"github.com/microcosm-cc/bluemonday"
 
-	"robot.wtf/internal/background"
 	"robot.wtf/internal/wiki"
 )
 
@@ -124,14 +123,14 @@ func (r *Renderer) Render(ctx context.Context, name wiki.PageName, source []byte
 		page *Page
 		err  error
 	}
-	rendering := background.Start(func() answer {
+	done := make(chan answer, 1)
+	go func() {
 		defer func() { <-r.slots }()
 		page, err := r.render(ctx, name, source, gate)
-		return answer{page, err}
-	})
+		done <- answer{page, err}
+	}()
 	select {
-	case <-rendering.Done():
-		a := rendering.Wait()
+	case a := <-done:
 		return a.page, a.err
 	case <-ctx.Done():
 		return nil, renderTimeoutError(caller, name)

@@ -152,7 +152,7 @@ var (
 		addresses := extension.NewLinkify(extension.WithLinkifyAllowedProtocols([]string{"http:", "https:", "ftp:"}))
 		return newParser(append([]goldmark.Extender{addresses}, extensions...)...)
 	})
-	extensions = []goldmark.Extender{extension.Table, extension.Strikethrough, extension.TaskList, extension.Footnote, extension.DefinitionList, wikiSyntax{}}
+	extensions = []goldmark.Extender{extension.Table, extension.Strikethrough, extension.TaskList, extension.Footnote, wikiSyntax{}}
 )
 
 // newParser returns goldmark with our limits and some extensions.
@@ -185,6 +185,8 @@ func (wikiSyntax) Extend(m goldmark.Markdown) {
 	m.Parser().AddOptions(
 		parser.WithBlockParsers(
 			util.Prioritized(depthLimited{boxParser{}}, 50),
+			util.Prioritized(depthLimited{extension.NewDefinitionListParser()}, 101),
+			util.Prioritized(extension.NewDefinitionDescriptionParser(), 102),
 			util.Prioritized(depthLimited{foldParser{}}, 790), // before block quotes
 			util.Prioritized(sourceParser{}, 690),             // before fenced code
 		),

@@ -1,0 +1,65 @@
+// Package hostile is for tests only: texts that make parsers, merges and templates
+// slow or their output large, and a check that twice the text costs at most twice
+// as much. It knows no other package.
+package hostile
+
+import (
+	"runtime"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// CPU returns the processor time that this process has used. Tests measure it
+// instead of time because machines are shared.
+func CPU() time.Duration {
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		panic(err) // impossible: the arguments are valid
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
+}
+
+const (
+	maxRatio = 2.5
+	tries    = 5
+	// A cost below cheap is noise, whatever its ratio.
+	cheap = 60 * time.Millisecond
+	// An answer below small has a fixed part that matters more than the text.
+	small = 256 << 10
+)
+
+// A Cost is one measurement: processor time and bytes of the answer.
+type Cost struct {
+	CPU    time.Duration
+	Answer int
+}
+
+// Measure returns the cost of f, which returns the size of its answer.
+func Measure(f func() int) Cost {
+	runtime.GC()
+	begun := CPU()
+	n := f()
+	return Cost{CPU() - begun, n}
+}
+
+// Double fails the test unless work on twice the text takes less than 2.5 times
+// the processor time and has less than 2.5 times the answer. run does the work on
+// a text of about n bytes and returns the size of the answer. Double returns the
+// cost of the larger text, the lowest of several measurements.
+func Double(t testing.TB, what string, n int, run func(n int) int) Cost {
+	t.Helper()
+	one, two := Measure(func() int { return run(n) }), Measure(func() int { return run(2 * n) })
+	slow := func() bool { return two.CPU > cheap && float64(two.CPU) > maxRatio*float64(one.CPU) }
+	for i := 1; i < tries && slow(); i++ {
+		one.CPU = min(one.CPU, Measure(func() int { return run(n) }).CPU)
+		two.CPU = min(two.CPU, Measure(func() int { return run(2 * n) }).CPU)
+	}
+	if slow() {
+		t.Errorf("%s: %v of CPU for %d bytes, %v for twice as many", what, one.CPU, n, two.CPU)
+	}
+	if two.Answer > small && float64(two.Answer) > maxRatio*float64(one.Answer) {
+		t.Errorf("%s: an answer of %d bytes to %d bytes, %d to twice as many", what, one.Answer, n, two.Answer)
+	}
+	return two
+}
