@@ -13,14 +13,12 @@ import (
 	"sync"
 	"testing"
 
+	"robot.wtf/internal/hostile"
 	"robot.wtf/internal/limit"
 	"robot.wtf/internal/server"
-	"robot.wtf/internal/testdisk"
 	"robot.wtf/internal/testworld"
 	"robot.wtf/internal/wiki"
 )
-
-func TestMain(m *testing.M) { os.Exit(testdisk.Run(m)) }
 
 const canary = testworld.Canary
 
@@ -213,6 +211,15 @@ func TestConditionalWrites(t *testing.T) {
 	hunk := conflict.json["hunks"].([]any)[0].(object)
 	if hunk["base"] != "e\n" || hunk["theirs"] != "E\n" || hunk["yours"] != "X\n" {
 		t.Errorf("hunk: %v", hunk)
+	}
+	base = w.want(201, put("Many", hostile.Places("x", wiki.MaxHunks+1), "")).string("revision")
+	w.want(200, put("Many", hostile.Places("theirs", wiki.MaxHunks+1), base))
+	conflict = w.want(409, put("Many", hostile.Places("yours", wiki.MaxHunks+1), base))
+	if n := len(conflict.json["hunks"].([]any)); n != 0 || conflict.json["places"] != 101.0 || conflict.string("theirs") != hostile.Places("theirs", wiki.MaxHunks+1) {
+		t.Errorf("a conflict in too many places: %.300s", conflict.text)
+	}
+	if detail := conflict.string("detail"); !strings.Contains(detail, "in 101 places") || !strings.Contains(detail, "current revision") {
+		t.Errorf("detail %q", detail)
 	}
 	w.want(200, put("Design/Plan", "strict\n", "", "If-Match", `W/"`+merged.string("revision")+`"`))
 	w.want(422, put("Design/Plan", "x", "abc"))

@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 
 	"robot.wtf/internal/limit"
@@ -36,7 +37,8 @@ type conflict struct {
 	Revision string      `json:"revision"` // the current one: the base of the next attempt
 	Base     string      `json:"base"`
 	Theirs   string      `json:"theirs"`
-	Hunks    []wiki.Hunk `json:"hunks"`
+	Places   int         `json:"places"` // regions that both sides changed
+	Hunks    []wiki.Hunk `json:"hunks"`  // the regions; empty if there are more than wiki.MaxHunks
 }
 
 // An errorText describes a kind of error. The code is stable.
@@ -70,7 +72,6 @@ var errorTexts = map[error]errorText{
 	wiki.ErrTooMany:              {"too_fast", "Too many requests. Wait, then try again."},
 	wiki.ErrUnavailable:          {"unavailable", "This isn't available at the moment. Try again later."},
 	wiki.ErrStorageBusy:          {"storage", "The disk is busy, so nothing was changed. Try again in a moment."},
-	wiki.ErrDamaged:              {"damaged", "Some of the stored data can't be read. Nothing was changed. The operator was notified and can restore it from a backup."},
 	wiki.ErrStorage:              {"storage", "The disk didn't accept this, so nothing was changed. Try again in a minute."},
 	wiki.ErrGone:                 {"gone", "This is gone for good."},
 	wiki.ErrNotFound:             {"not_found", "There is no such thing in this wiki."},
@@ -109,7 +110,10 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 		if hunks == nil {
 			hunks = []wiki.Hunk{}
 		}
-		p.conflict = &conflict{met.Path, met.Deleted, met.TheirBlob, string(met.Base), string(met.Theirs), hunks}
+		p.conflict = &conflict{met.Path, met.Deleted, met.TheirBlob, string(met.Base), string(met.Theirs), met.Places, hunks}
+		if met.TooMany() {
+			p.Detail = fmt.Sprintf("Your text conflicts with theirs in %d places, too many to list. Merge it with theirs yourself and send it with the current revision.", met.Places)
+		}
 	}
 	if p.Status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="robot.wtf"`)

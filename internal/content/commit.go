@@ -9,10 +9,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
-	"robot.wtf/internal/background"
 	"robot.wtf/internal/gitrepo"
 	"robot.wtf/internal/merge"
 	"robot.wtf/internal/wiki"
@@ -31,17 +31,38 @@ const requestLifetime = 24 * time.Hour
 // context's error only if nothing was written.
 func (w *Wiki) Commit(ctx context.Context, r Request) (Result, error) {
 	clock := newStopwatch(w.o.Measured)
-	res, err := w.commit(ctx, r, clock)
+	res, err := w.mergeOrCommit(ctx, r, clock)
 	clock.stop(res, err)
 	return res, err
 }
 
-func (w *Wiki) commit(ctx context.Context, r Request, clock *stopwatch) (Result, error) {
+func (w *Wiki) mergeOrCommit(ctx context.Context, r Request, clock *stopwatch) (Result, error) {
 	if err := r.check(); err != nil {
 		return Result{}, err
 	}
-	s := &staging{r: &r, ready: w.prepare(&r), files: map[string]*staged{}}
+	ready := w.prepare(&r)
 	clock.lap(&clock.Prepare)
+	res, err := w.commit(ctx, r, ready, false, clock)
+	var needed *mergeError
+	if !errors.As(err, &needed) {
+		return res, err
+	}
+	release, err := w.AcquireCompare(ctx, needed.bytes)
+	if err != nil {
+		return Result{}, wrapError(err, "commit %s", w.slug)
+	}
+	defer release()
+	return w.commit(ctx, r, ready, true, clock)
+}
+
+// A mergeError ends a transaction that needs a merge. Merging waits for the budget
+// for comparisons, and nobody may wait under the write lock.
+type mergeError struct{ bytes int }
+
+func (e *mergeError) Error() string { return fmt.Sprintf("%d bytes need a merge", e.bytes) }
+
+func (w *Wiki) commit(ctx context.Context, r Request, ready map[*Edit]*prepared, mayMerge bool, clock *stopwatch) (Result, error) {
+	s := &staging{r: &r, ready: ready, mayMerge: mayMerge, files: map[string]*staged{}}
 	var res Result
 	var next *head
 	err := w.inWriteTx(ctx, func(t *tx) (err error) {
@@ -119,7 +140,7 @@ func (w *Wiki) prepare(r *Request) map[*Edit]*prepared {
 			path = e.To
 		}
 		data := e.Data // the caller can change the edit once the commit has failed
-		p := &prepared{path: path, links: background.Start(func() []wiki.Link { return w.findLinks(path, data) }).Wait}
+		p := &prepared{path: path, links: runAsync(func() []wiki.Link { return w.findLinks(path, data) })}
 		p.id, p.deflated = gitrepo.ObjectID("blob", data), deflate(data)
 		if len(r.Edits) > 1 || len(data) >= syncLinksBytes {
 			p.links()
@@ -127,6 +148,13 @@ func (w *Wiki) prepare(r *Request) map[*Edit]*prepared {
 		ready[e] = p
 	}
 	return ready
+}
+
+// runAsync runs f in another goroutine. The returned function waits for its result.
+func runAsync[T any](f func() T) func() T {
+	done := make(chan T, 1)
+	go func() { done <- f() }()
+	return sync.OnceValue(func() T { return <-done })
 }
 
 func (w *Wiki) findLinks(path string, data []byte) []wiki.Link {
@@ -198,10 +226,12 @@ type staging struct {
 	meta   meta
 	before string // the head that the edits apply to
 	ready  map[*Edit]*prepared
-	files  map[string]*staged // by key
-	order  []*staged
-	out    []outcome
-	trees  map[string][]gitrepo.TreeEntry // of the folders that changed
+	// mayMerge says that the request holds a part of the budget for comparisons.
+	mayMerge bool
+	files    map[string]*staged // by key
+	order    []*staged
+	out      []outcome
+	trees    map[string][]gitrepo.TreeEntry // of the folders that changed
 }
 
 // meta is a wiki's row of counters.
@@ -439,7 +469,7 @@ func (s *staging) followBase(f *staged, e *Edit) (*staged, error) {
 	if f.path != "" {
 		return f, nil
 	}
-	base, _, err := s.readBase(e.Path, e.Base)
+	base, err := s.readBase(e.Path, e.Base)
 	if err != nil {
 		return nil, err
 	}
@@ -447,28 +477,19 @@ func (s *staging) followBase(f *staged, e *Edit) (*staged, error) {
 }
 
 // readBase reads the base of an edit. It fails with ErrInvalid if the file never
-// had that blob. If the blob was erased, it returns the rest, and erased: a merge
-// with it would bring the erased text back.
-func (s *staging) readBase(path, blob string) (base []byte, erased bool, err error) {
-	ctx, slug := s.tx.context(), s.tx.w.slug
-	had, err := everHadBlob(ctx, s.tx, slug, path, blob)
+// had that blob.
+func (s *staging) readBase(path, blob string) ([]byte, error) {
+	had, err := everHadBlob(s.tx.context(), s.tx, s.tx.w.slug, path, blob)
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	if !had {
-		former := blob
-		if blob, err = lastSuccessor(ctx, s.tx, slug, blob); err != nil {
-			return nil, false, err
-		}
-		if erased = blob != former; !erased {
-			return nil, false, wiki.Problemf(wiki.ErrInvalid, "revision", "This wiki has no revision %.12s of %q. Read the page again.", blob, path)
-		}
+		return nil, wiki.Problemf(wiki.ErrInvalid, "revision", "This wiki has no revision %.12s of %q. Read the page again.", blob, path)
 	}
 	if err := s.tx.w.MayRead(blob); err != nil {
-		return nil, false, err
+		return nil, err
 	}
-	base, err = readBlob(ctx, s.tx, slug, blob)
-	return base, erased, err
+	return readBlob(s.tx.context(), s.tx, s.tx.w.slug, blob)
 }
 
 // readCurrent reads a file's content as the edits so far have left it.
@@ -492,7 +513,7 @@ func (s *staging) mergeEdit(f *staged, e *Edit) ([]byte, error) {
 	conflict := &wiki.ConflictError{Path: f.path, BaseBlob: e.Base, TheirBlob: f.blob, Theirs: theirs, Yours: e.Data, Merged: e.Data}
 	if e.Base == BaseNone {
 		if !isBinary(theirs) && !isBinary(e.Data) {
-			conflict.Hunks = []wiki.Hunk{{BaseLine: 1, TheirLine: 1, YourLine: 1, Theirs: string(theirs), Yours: string(e.Data)}}
+			conflict.AddHunk(wiki.Hunk{BaseLine: 1, TheirLine: 1, YourLine: 1, Theirs: string(theirs), Yours: string(e.Data)})
 		}
 		return nil, conflict
 	}
@@ -500,12 +521,14 @@ func (s *staging) mergeEdit(f *staged, e *Edit) ([]byte, error) {
 	if f.was != nil {
 		from = f.was.old.Path
 	}
-	var erased bool
-	if conflict.Base, erased, err = s.readBase(from, e.Base); err != nil {
+	if conflict.Base, err = s.readBase(from, e.Base); err != nil {
 		return nil, err
 	}
-	if erased || isBinary(conflict.Base) || isBinary(theirs) || isBinary(e.Data) {
+	if isBinary(conflict.Base) || isBinary(theirs) || isBinary(e.Data) {
 		return nil, conflict
+	}
+	if !s.mayMerge {
+		return nil, &mergeError{len(conflict.Base) + len(e.Data) + len(theirs)}
 	}
 	m := merge.Three(conflict.Base, e.Data, theirs)
 	if m.Clean() {
@@ -513,7 +536,7 @@ func (s *staging) mergeEdit(f *staged, e *Edit) ([]byte, error) {
 	}
 	conflict.Merged = m.Text
 	for _, c := range m.Conflicts {
-		conflict.Hunks = append(conflict.Hunks, wiki.Hunk{
+		conflict.AddHunk(wiki.Hunk{
 			BaseLine: c.Base.Start + 1, YourLine: c.Ours.Start + 1, TheirLine: c.Theirs.Start + 1,
 			Base: c.BaseText, Yours: c.OursText, Theirs: c.TheirsText,
 		})

@@ -107,7 +107,7 @@ func TestSaveMergesAndConflicts(t *testing.T) {
 		t.Fatalf("conflicting save: %v", err)
 	}
 	want := &wiki.ConflictError{Path: "Home.md", BaseBlob: base, Base: []byte("a\nb\nc\nd\ne\n"), TheirBlob: merged.Files[0].Blob,
-		Theirs: []byte("A\nb\nc\nd\nE\n"), Yours: yours, Merged: []byte("A\nb\nc\nd\nX\n"),
+		Theirs: []byte("A\nb\nc\nd\nE\n"), Yours: yours, Merged: []byte("A\nb\nc\nd\nX\n"), Places: 1,
 		Hunks: []wiki.Hunk{{BaseLine: 5, TheirLine: 5, YourLine: 5, Base: "e\n", Theirs: "E\n", Yours: "X\n"}}}
 	if diff := cmp.Diff(want, met); diff != "" {
 		t.Errorf("conflict (-want +got):\n%s", diff)

@@ -15,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"robot.wtf/internal/testdisk"
 	"robot.wtf/internal/wiki"
 )
 
@@ -30,7 +29,7 @@ func TestMain(m *testing.M) {
 	case "again":
 		saveUntilRecovered()
 	default:
-		os.Exit(testdisk.Run(m))
+		os.Exit(m.Run())
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -280,5 +281,15 @@ func (i *importer) writePackAndTags() error {
 			return err
 		}
 	}
-	return i.tx.writePack(bytes.NewBuffer(i.in.Rest))
+	rest := bytes.NewBuffer(i.in.Rest)
+	for part := 0; rest.Len() > 0; part++ {
+		data := make([]byte, min(packPart, rest.Len()))
+		if _, err := io.ReadFull(rest, data); err != nil {
+			return err
+		}
+		if err := i.tx.exec("INSERT INTO packs VALUES ($1, $2, $3)", i.slug, part, data); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
@@ -18,7 +17,7 @@ import (
 
 	"github.com/pressly/goose/v3"
 
-	"robot.wtf/internal/background"
+	"robot.wtf/internal/budget"
 	"robot.wtf/internal/durable"
 	"robot.wtf/internal/sqlite"
 	"robot.wtf/internal/wiki"
@@ -29,18 +28,18 @@ var migrations embed.FS
 
 // schema is the number of the last migration. Each database has it as user_version,
 // so that opening a wiki doesn't involve goose.
-const schema = 11
+const schema = 10
 
 // A Pool opens wikis and keeps a bounded number of them open.
 type Pool struct {
-	o Options
+	o       Options
+	compare *budget.Slots
 
 	mu      sync.Mutex
 	open    map[string]*entry
 	idle    *list.List // of *entry, least recently used first
 	closed  bool
-	damaged map[string]Damage
-	closing background.Group // wikis being closed
+	closing sync.WaitGroup // wikis being closed
 }
 
 // An entry is an open wiki with its number of users.
@@ -54,7 +53,7 @@ type entry struct {
 }
 
 // NewPool makes a Pool. It removes what a killed process left in the scratch
-// directory. On a disk that refuses that, wikis can be read.
+// directory.
 func NewPool(o Options) (*Pool, error) {
 	if o.MaxOpen == 0 {
 		o.MaxOpen = 200
@@ -62,16 +61,12 @@ func NewPool(o Options) (*Pool, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
+	p := &Pool{o: o, compare: newCompareSlots(), open: map[string]*entry{}, idle: list.New()}
+	if err := os.RemoveAll(p.scratch()); err != nil {
+		return nil, fmt.Errorf("content: open pool: %w", err)
 	}
-	p := &Pool{o: o, open: map[string]*entry{}, idle: list.New(), damaged: map[string]Damage{}}
-	err := os.RemoveAll(p.scratch())
-	if err := errors.Join(err, os.MkdirAll(p.scratch(), 0o700)); err != nil {
-		if _, there := os.Stat(o.Dir); there != nil {
-			return nil, fmt.Errorf("content: open pool: %w", err)
-		}
-		o.Log.Error("preparing the scratch directory failed: nothing can be created or imported", "dir", p.scratch(), "err", err)
+	if err := os.MkdirAll(p.scratch(), 0o700); err != nil {
+		return nil, fmt.Errorf("content: open pool: %w", err)
 	}
 	return p, nil
 }
@@ -147,9 +142,6 @@ func (p *Pool) create(ctx context.Context, slug string) error {
 	err = durable.Rename(dir, p.dir(slug))
 	if errors.Is(err, fs.ErrExist) {
 		return wiki.ErrExists
-	}
-	if err == nil {
-		p.forgetDamage(slug)
 	}
 	return err
 }
@@ -256,16 +248,13 @@ func (p *Pool) acquire(ctx context.Context, slug string) (*entry, error) {
 	}
 	if load {
 		// Others can be waiting, so this doesn't end with the caller's request.
-		e.err = p.o.Background.Try(background.Job{Work: "open", Wiki: slug}, func() (err error) {
-			e.wiki, err = p.load(context.WithoutCancel(ctx), slug)
-			return err
-		})
+		e.wiki, e.err = p.load(context.WithoutCancel(ctx), slug)
 		close(e.ready)
 	}
 	select {
 	case <-e.ready:
 	case <-ctx.Done():
-		p.o.Background.Go(background.Job{Work: "open", Wiki: slug}, func() { <-e.ready; p.release(slug, e) })
+		go func() { <-e.ready; p.release(slug, e) }()
 		return nil, ctx.Err()
 	}
 	if e.err != nil {
@@ -326,54 +315,31 @@ func (p *Pool) closeExcess() {
 	}
 }
 
-// CloseIdle closes all wikis that aren't in use, and returns once their files are
-// closed.
-func (p *Pool) CloseIdle() {
-	p.mu.Lock()
-	var idle []*entry
-	for p.idle.Len() > 0 {
-		e := p.idle.Remove(p.idle.Front()).(*entry)
-		delete(p.open, e.wiki.slug)
-		idle = append(idle, e)
-	}
-	p.mu.Unlock()
-	for _, e := range idle {
-		e.wiki.close()
-	}
-}
-
 // closeAsync closes an unused wiki in the background, because that can copy its
 // write-ahead log into the database. A caller that opens the wiki meanwhile gets
 // another Wiki; SQLite's locks coordinate the two.
-func (p *Pool) closeAsync(e *entry) {
-	p.closing.Go(func() {
-		_ = p.o.Background.Try(background.Job{Work: "close", Wiki: e.wiki.slug}, func() error { e.wiki.close(); return nil }) // reported
-	})
-}
+func (p *Pool) closeAsync(e *entry) { p.closing.Go(e.wiki.close) }
 
 func (p *Pool) load(ctx context.Context, slug string) (*Wiki, error) {
 	if _, err := os.Stat(p.file(slug)); errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("content: open %s: %w", slug, wiki.ErrNotFound)
 	}
 	w, err := p.openFile(ctx, slug, p.file(slug))
-	if err := p.noteOpened(slug, err); err != nil {
-		return nil, fmt.Errorf("content: open %s: %w", slug, err)
+	if err != nil {
+		return nil, fmt.Errorf("content: open %s: %w", slug, sqlite.StorageError(err))
 	}
 	return w, nil
 }
 
 func (p *Pool) openFile(ctx context.Context, slug, file string) (*Wiki, error) {
-	db, err := sqlite.Open(file, sqlite.Options{MustExist: true, Relieve: p.o.Relieve})
+	db, err := sqlite.Open(file, sqlite.Options{MustExist: true})
 	if err != nil {
 		return nil, err
 	}
-	w := &Wiki{slug: slug, o: &p.o, pool: p, db: db, reads: sqlite.NewStatements(db, 0), writeLock: make(chan struct{}, 1)}
+	w := &Wiki{slug: slug, o: &p.o, compare: p.compare, db: db, reads: sqlite.NewStatements(db, 0), writeLock: make(chan struct{}, 1)}
 	if err := w.load(ctx); err != nil {
 		w.close()
 		return nil, err
-	}
-	if file == p.file(slug) {
-		w.opened, _ = os.Stat(file) // nil if it has just vanished, which the next write notices
 	}
 	return w, nil
 }
@@ -491,7 +457,6 @@ func (p *Pool) moveAway(ctx context.Context, slug string, move func() error) err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	delete(p.damaged, slug)
 	if e != nil && p.open[slug] == e {
 		delete(p.open, slug)
 		e.gone = true // its last user closes it

@@ -3,12 +3,11 @@ package content
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
-	"io/fs"
 	"sync"
 	"sync/atomic"
 
+	"robot.wtf/internal/budget"
 	"robot.wtf/internal/sqlite"
 	"robot.wtf/internal/wiki"
 )
@@ -17,11 +16,10 @@ import (
 type Wiki struct {
 	slug string
 	o    *Options
-	pool *Pool
-	db   *sql.DB
-	// opened is the file that db has open; nil for one that isn't in place yet.
-	opened fs.FileInfo
-	gone   atomic.Bool // deleted or replaced: every method returns ErrNotFound
+	// compare is shared by all wikis of a pool.
+	compare *budget.Slots
+	db      *sql.DB
+	gone    atomic.Bool // deleted or replaced: every method returns ErrNotFound
 
 	head      atomic.Pointer[head]
 	names     atomic.Pointer[names]
@@ -98,9 +96,6 @@ func (w *Wiki) load(ctx context.Context) error {
 		return fmt.Errorf("the database has schema %d, this program knows schemas up to %d: use a newer version", version, schema)
 	}
 	if version < schema {
-		if err := w.checkNotEmpty(ctx); err != nil {
-			return err
-		}
 		if err := migrate(ctx, w.db); err != nil {
 			return err
 		}
@@ -111,26 +106,9 @@ func (w *Wiki) load(ctx context.Context) error {
 	return w.readHead(ctx)
 }
 
-// checkNotEmpty refuses a file without tables, to SQLite a new database. Every
-// database had tables when it was created, so this one was cut off.
-func (w *Wiki) checkNotEmpty(ctx context.Context) error {
-	var tables int
-	if err := w.db.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&tables); err != nil {
-		return err
-	}
-	if tables == 0 {
-		return errors.New("the database is empty: its file was cut off")
-	}
-	return nil
-}
-
 func (w *Wiki) readHead(ctx context.Context) error {
 	h := new(head)
-	err := w.queryRow(ctx, "SELECT seq, head FROM meta WHERE wiki = $1", w.slug).Scan(&h.seq, &h.id)
-	if errors.Is(err, wiki.ErrDamaged) { // reading doesn't need the rest of meta
-		err = w.queryRow(ctx, "SELECT seq, oid FROM commits WHERE wiki = $1 ORDER BY seq DESC LIMIT 1", w.slug).Scan(&h.seq, &h.id)
-	}
-	if err != nil {
+	if err := w.queryRow(ctx, "SELECT seq, head FROM meta WHERE wiki = $1", w.slug).Scan(&h.seq, &h.id); err != nil {
 		return err
 	}
 	w.head.Store(h)
@@ -158,7 +136,6 @@ func (w *Wiki) Head() (seq int64, id string) {
 type querier interface {
 	queryRow(ctx context.Context, query string, args ...any) sqlite.Scanner
 	queryRows(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-	checkRead(err error) error
 }
 
 // A read checks its context before it starts and before each row, but not in
@@ -168,15 +145,14 @@ func (w *Wiki) queryRow(ctx context.Context, query string, args ...any) sqlite.S
 	if err := w.checkReadable(ctx); err != nil {
 		return failedRead{err}
 	}
-	return checkedRow{w, w.reads.Row(context.WithoutCancel(ctx), query, args...)}
+	return w.reads.Row(context.WithoutCancel(ctx), query, args...)
 }
 
 func (w *Wiki) queryRows(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	if err := w.checkReadable(ctx); err != nil {
 		return nil, err
 	}
-	rows, err := w.reads.Rows(context.WithoutCancel(ctx), query, args...)
-	return rows, w.checkRead(err)
+	return w.reads.Rows(context.WithoutCancel(ctx), query, args...)
 }
 
 func (w *Wiki) checkReadable(ctx context.Context) error {
@@ -205,7 +181,7 @@ func forEachRow(ctx context.Context, q querier, scan func(*sql.Rows) error, quer
 			return err
 		}
 	}
-	return q.checkRead(rows.Err())
+	return rows.Err()
 }
 
 // wrapError says in err which operation failed. sql.ErrNoRows becomes ErrNotFound,

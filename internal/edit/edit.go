@@ -314,7 +314,7 @@ func lostSubsections(doc *Document, s Section, text string) string {
 func newConflict(base, yours, theirs string, line int) error {
 	c := &wiki.ConflictError{Base: []byte(base), Yours: []byte(yours), Theirs: []byte(theirs)}
 	for _, x := range merge.Three(c.Base, c.Yours, c.Theirs).Conflicts {
-		c.Hunks = append(c.Hunks, wiki.Hunk{
+		c.AddHunk(wiki.Hunk{
 			BaseLine: x.Base.Start + 1, TheirLine: x.Theirs.Start + max(line, 1), YourLine: x.Ours.Start + 1,
 			Base: x.BaseText, Theirs: x.TheirsText, Yours: x.OursText,
 		})

@@ -15,7 +15,6 @@ import (
 
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/gitrepo"
-	"robot.wtf/internal/testdisk"
 	"robot.wtf/internal/wiki"
 )
 
@@ -26,7 +25,7 @@ func TestMain(m *testing.M) {
 		fmt.Println("failed:", exportForever(dir))
 		os.Exit(1)
 	}
-	os.Exit(testdisk.Run(m))
+	os.Exit(m.Run())
 }
 
 func exportForever(dir string) error {

@@ -15,7 +15,6 @@ import (
 	"strings"
 	"time"
 
-	"robot.wtf/internal/background"
 	"robot.wtf/internal/durable"
 )
 
@@ -110,17 +109,17 @@ func (r *Repo) AddPack(ctx context.Context, pack io.WriterTo, links bool) error 
 		return err
 	}
 	defer read.Close()
-	writing := background.Start(func() error {
-		defer write.Close() // also after a panic, so that git sees the end
+	written := make(chan error, 1)
+	go func() {
 		_, err := pack.WriteTo(write)
-		return errors.Join(err, write.Close())
-	})
+		written <- errors.Join(err, write.Close())
+	}()
 	err = r.git.run(ctx, process{
 		dir: r.dir, in: read, out: io.Discard, bound: ownBound,
 		args: args, env: []string{"GIT_DIR=."},
 	})
 	read.Close() // unblocks the writer if git didn't read to the end
-	if werr := writing.Wait(); err == nil {
+	if werr := <-written; err == nil {
 		err = werr
 	}
 	if err != nil {

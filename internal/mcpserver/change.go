@@ -40,7 +40,7 @@ func (h *Handler) replacePage(ctx context.Context, c *client, a arguments) (*rep
 	if err != nil {
 		return nil, err
 	}
-	return h.editReply(pages.EditResult{Saved: done, Before: before, After: after}, pages.EditRequest{Base: base}), nil
+	return h.editReply(ctx, c, pages.EditResult{Saved: done, Before: before, After: after}, pages.EditRequest{Base: base}), nil
 }
 
 // requireRevision returns the precondition of a change to a whole page. It

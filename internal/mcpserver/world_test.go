@@ -13,7 +13,6 @@ import (
 
 	"robot.wtf/internal/limit"
 	"robot.wtf/internal/server"
-	"robot.wtf/internal/testdisk"
 	"robot.wtf/internal/testworld"
 )
 
@@ -22,7 +21,7 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv("ROBOT_TEST_SERVE"); dir != "" {
 		serveUntilKilled(dir, os.Getenv("ROBOT_TEST_ADDR"))
 	}
-	os.Exit(testdisk.Run(m))
+	os.Exit(m.Run())
 }
 
 // A world is a testworld behind the real chain of handlers. Its clock ticks: no

@@ -107,7 +107,7 @@ func (h *Handler) editPage(ctx context.Context, c *client, a arguments) (*reply,
 	if err != nil {
 		return nil, err
 	}
-	return h.editReply(done, req), nil
+	return h.editReply(ctx, c, done, req), nil
 }
 
 var editMembers = []string{"op", "old", "section", "text", "all"}
@@ -152,14 +152,14 @@ const (
 )
 
 // editReply describes the result of edits.
-func (h *Handler) editReply(done pages.EditResult, req pages.EditRequest) *reply {
+func (h *Handler) editReply(ctx context.Context, c *client, done pages.EditResult, req pages.EditRequest) *reply {
 	r := &reply{}
 	if done.Unchanged || done.Replayed && done.After == nil {
 		r.setHead("%s @%s: already applied, nothing changed", done.Name, shortID(done.Revision))
 		return r
 	}
-	diff := pages.CompactDiff(done.Before.Text, done.After.Text, editContext, 1)
-	cut := len(diff) > maxEditShown
+	diff, failed := h.o.Pages.CompactDiff(ctx, c.access, done.Before.Text, done.After.Text, editContext, 1)
+	cut := failed != nil || len(diff) > maxEditShown
 	if cut {
 		diff = truncate(diff, maxEditShown)
 	}
@@ -243,8 +243,8 @@ func (h *Handler) describeConflict(ctx context.Context, c *client, r *reply, t *
 			return
 		}
 	}
-	diff := pages.CompactDiff(string(conflict.Base), string(conflict.Theirs), editContext, first)
-	if len(diff) > maxEditShown {
+	diff, failed := h.o.Pages.CompactDiff(ctx, c.access, string(conflict.Base), string(conflict.Theirs), editContext, first)
+	if failed != nil || len(diff) > maxEditShown {
 		r.setHead("Nothing was saved: others changed many of the same lines of %s since you read it. Read it again: @%s~0.", name, shortID(conflict.TheirBlob))
 		return
 	}

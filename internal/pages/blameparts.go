@@ -101,7 +101,11 @@ func (s *Service) findAuthors(ctx context.Context, past *revisionList, a *author
 			return err
 		}
 		read += len(older)
-		open = a.settle(open, lineOrigins(older, text), mine)
+		origins, err := lineOrigins(ctx, past.w, older, text)
+		if err != nil {
+			return err
+		}
+		open = a.settle(open, origins, mine)
 		if known != nil {
 			a.inherit(open, known)
 			return nil

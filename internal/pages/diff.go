@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sort"
 	"strings"
 
 	"robot.wtf/internal/content"
@@ -96,18 +97,16 @@ func (s *Service) Diff(ctx context.Context, a wiki.Access, path, from, to string
 	if d.Path == "" {
 		d.Path = old.Path
 	}
-	return d, s.compare(ctx, d, oldText, newText)
+	return d, compareWithin(ctx, w, d, oldText, newText)
 }
 
-// compare computes a diff. Comparing two texts of a megabyte is slow, so all
-// running comparisons share maxDiffBytes: many requests queue behind each other
-// and leave the other processors free.
-func (s *Service) compare(ctx context.Context, d *FileDiff, old, now []byte) error {
-	weight := min(int64(len(old)+len(now)), maxDiffBytes)
-	if err := s.compared.Acquire(ctx, weight); err != nil {
+// compareWithin computes a diff within the budget for comparisons.
+func compareWithin(ctx context.Context, w *content.Wiki, d *FileDiff, old, now []byte) error {
+	release, err := w.AcquireCompare(ctx, len(old)+len(now))
+	if err != nil {
 		return err
 	}
-	defer s.compared.Release(weight)
+	defer release()
 	d.compare(old, now)
 	return nil
 }
@@ -162,13 +161,13 @@ func (s *Service) Commit(ctx context.Context, a wiki.Access, id string) (wiki.Co
 			diffs = append(diffs, d)
 			continue
 		}
-		d, err := s.changeDiff(ctx, w, c, ch)
+		d, err := changeDiff(ctx, w, c, ch)
 		if err != nil {
 			return wiki.Commit{}, nil, err
 		}
 		diffs = append(diffs, d)
 		read += d.Old.Size + d.New.Size
-		if spans += d.spans(); d.TooLarge { // it cost as much
+		if spans += Spans(d.Hunks); d.TooLarge { // it cost as much
 			spans = maxDiffSpans + 1
 		}
 	}
@@ -176,7 +175,7 @@ func (s *Service) Commit(ctx context.Context, a wiki.Access, id string) (wiki.Co
 }
 
 // changeDiff returns the diff of one change of a commit.
-func (s *Service) changeDiff(ctx context.Context, w *content.Wiki, c wiki.Commit, ch wiki.Change) (*FileDiff, error) {
+func changeDiff(ctx context.Context, w *content.Wiki, c wiki.Commit, ch wiki.Change) (*FileDiff, error) {
 	d := &FileDiff{Path: ch.Path, From: ch.From, Kind: ch.Kind}
 	var old, now []byte
 	var err error
@@ -198,7 +197,7 @@ func (s *Service) changeDiff(ctx context.Context, w *content.Wiki, c wiki.Commit
 			Modified: c.Time, Author: c.Author, Message: c.Message,
 		}
 	}
-	return d, s.compare(ctx, d, old, now)
+	return d, compareWithin(ctx, w, d, old, now)
 }
 
 // compare sets the hunks and counts of a diff.
@@ -226,15 +225,15 @@ func (d *FileDiff) compare(old, now []byte) {
 			d.Removed += boolToInt(r.Kind != merge.Same && r.OldLine > 0)
 		}
 	}
-	if d.spans() > maxDiffSpans {
+	if Spans(d.Hunks) > maxDiffSpans {
 		d.Hunks, d.TooLarge = nil, true
 	}
 }
 
-// spans counts the elements needed to show the diff.
-func (d *FileDiff) spans() int {
+// Spans counts the elements needed to show hunks.
+func Spans(hunks []DiffHunk) int {
 	n := 0
-	for _, h := range d.Hunks {
+	for _, h := range hunks {
 		for _, r := range h.Rows {
 			n += 1 + len(r.Old) + len(r.New)
 		}
@@ -276,12 +275,20 @@ func diffHunk(h merge.Hunk, sections []markdown.Section) DiffHunk {
 			Old: diffSpans(r.Old), New: diffSpans(r.New),
 		})
 	}
-	for _, s := range sections {
-		if s.StartLine <= h.NewStart && len(s.Path) > 0 {
-			out.Section = s.Path[len(s.Path)-1]
+	out.Section = headingAbove(sections, h.NewStart)
+	return out
+}
+
+// headingAbove returns the last heading at or above a line. sections are in the
+// order of their lines.
+func headingAbove(sections []markdown.Section, line int) string {
+	n := sort.Search(len(sections), func(i int) bool { return sections[i].StartLine > line })
+	for ; n > 0; n-- {
+		if path := sections[n-1].Path; len(path) > 0 {
+			return path[len(path)-1]
 		}
 	}
-	return out
+	return ""
 }
 
 func diffSpans(spans []merge.Span) []DiffSpan {
@@ -295,11 +302,23 @@ func diffSpans(spans []merge.Span) []DiffSpan {
 // maxShownLine bounds the lines of a CompactDiff, in bytes.
 const maxShownLine = 240
 
-// CompactDiff returns a diff for readers who pay by the token. Each hunk begins
-// with the number of its first line in the new text, whose first line has the
-// number first. Lines begin with "-", "+" or a space; long lines are cut to the
-// part that differs.
-func CompactDiff(old, new string, context, first int) string {
+// CompactDiff returns a diff of two texts of a wiki for readers who pay by the
+// token. Each hunk begins with the number of its first line in the new text, whose
+// first line has the number first. Lines begin with "-", "+" or a space; long
+// lines are cut to the part that differs.
+func (s *Service) CompactDiff(ctx context.Context, a wiki.Access, old, new string, around, first int) (string, error) {
+	if err := a.Allow(wiki.Read); err != nil {
+		return "", err
+	}
+	release, err := s.content.AcquireCompare(ctx, a.Site().Slug, len(old)+len(new))
+	if err != nil {
+		return "", err
+	}
+	defer release()
+	return compactDiff(old, new, around, first), nil
+}
+
+func compactDiff(old, new string, context, first int) string {
 	var b strings.Builder
 	for _, h := range merge.Diff([]byte(old), []byte(new), context) {
 		fmt.Fprintf(&b, "@@ line %d\n", max(h.NewStart, 1)+first-1)
@@ -375,9 +394,27 @@ func truncate(text string, n int) string {
 
 // Compare returns the diff of two texts of a page, such as the saved text and a
 // draft, or a conflict's base and one of its sides.
-func Compare(old, now []byte) []DiffHunk {
+func (s *Service) Compare(ctx context.Context, a wiki.Access, old, now []byte) ([]DiffHunk, error) {
+	if err := a.Allow(wiki.Read); err != nil {
+		return nil, err
+	}
+	release, err := s.content.AcquireCompare(ctx, a.Site().Slug, len(old)+len(now))
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	d := FileDiff{Path: ".md"}
 	d.Old.Path, d.New.Path = d.Path, d.Path
 	d.compare([]byte(edit.Normalize(old)), []byte(edit.Normalize(now)))
-	return d.Hunks
+	return d.Hunks, nil
+}
+
+// keepStyle is edit.KeepStyle, within the budget for comparisons.
+func keepStyle(ctx context.Context, w *content.Wiki, stored, text []byte) ([]byte, error) {
+	release, err := w.AcquireCompare(ctx, len(stored)+len(text))
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	return edit.KeepStyle(stored, text), nil
 }

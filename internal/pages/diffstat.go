@@ -68,6 +68,11 @@ func diffstat(ctx context.Context, w *content.Wiki, r wiki.Revision) (Diffstat, 
 	if err != nil || n > maxDiffBytes || isBinary(old) || isBinary(now) {
 		return Diffstat{}, n, err
 	}
+	release, err := w.AcquireCompare(ctx, int(n))
+	if err != nil {
+		return Diffstat{}, 0, err
+	}
+	defer release()
 	c := Diffstat{Known: true}
 	c.Added, c.Removed = merge.Stat(old, now)
 	return c, n, nil

@@ -29,6 +29,9 @@ type EditResult struct {
 	After   *Source
 }
 
+// maxEdits bounds the edits of one request: each one reads the whole text.
+const maxEdits = 100
+
 // maxEditTries bounds the retries when others change the page meanwhile. Each
 // retry means that another change succeeded.
 const maxEditTries = 50
@@ -43,8 +46,11 @@ func (s *Service) ApplyEdits(ctx context.Context, a wiki.Access, r EditRequest) 
 		return EditResult{}, err
 	}
 	defer release()
-	if len(r.Edits) == 0 {
+	switch n := len(r.Edits); {
+	case n == 0:
 		return EditResult{}, wiki.Problemf(wiki.ErrInvalid, "edits", "Send at least one edit.")
+	case n > maxEdits:
+		return EditResult{}, wiki.Problemf(wiki.ErrInvalid, "edits", "Send at most %d edits at a time, or replace the section or the page. Nothing was changed.", maxEdits)
 	}
 	base, err := s.editBase(ctx, w, &r)
 	if err != nil {
@@ -102,7 +108,7 @@ func (s *Service) editOnce(ctx context.Context, w *content.Wiki, a wiki.Access, 
 	if base != nil {
 		done.Before = base
 	}
-	doc, err := applyAll(now, base, r, done.Already)
+	doc, err := applyAll(ctx, w, now, base, r, done.Already)
 	if err != nil {
 		return EditResult{}, err
 	}
@@ -120,9 +126,13 @@ func (s *Service) editOnce(ctx context.Context, w *content.Wiki, a wiki.Access, 
 		done.Unchanged = false
 		return done, nil
 	}
+	styled, err := keepStyle(ctx, w, stored, []byte(doc.Text))
+	if err != nil {
+		return EditResult{}, err
+	}
 	done.Saved, err = commit(ctx, w, a, r.Write, content.Request{
 		Message: commitMessage(r.Message, "Update %s", name),
-		Edits:   []content.Edit{{Op: content.Put, Path: file.Path, Data: nonNil(edit.KeepStyle(stored, []byte(doc.Text))), Base: file.Blob, Strict: true}},
+		Edits:   []content.Edit{{Op: content.Put, Path: file.Path, Data: nonNil(styled), Base: file.Blob, Strict: true}},
 	})
 	done.Merged = base != nil && base.File.Blob != file.Blob
 	return done, markOutdated(err)
@@ -130,13 +140,22 @@ func (s *Service) editOnce(ctx context.Context, w *content.Wiki, a wiki.Access, 
 
 // applyAll applies the edits of a request in order. It sets already for those
 // that changed nothing.
-func applyAll(now, base *Source, r EditRequest, already []bool) (*edit.Document, error) {
+func applyAll(ctx context.Context, w *content.Wiki, now, base *Source, r EditRequest, already []bool) (*edit.Document, error) {
 	doc := now.Document
 	var read *edit.Document
 	if base != nil {
 		read = base.Document
 	}
+	// An edit can merge or parse the whole text.
+	release, err := w.AcquireCompare(ctx, 2*len(now.Text))
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	for i, e := range r.Edits {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		next, err := edit.Apply(doc, read, r.Seen, e)
 		if err != nil {
 			var conflict *edit.Conflict

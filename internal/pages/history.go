@@ -238,7 +238,10 @@ func blame(ctx context.Context, w *content.Wiki, revisions []wiki.Revision) ([]B
 			return nil, err
 		}
 		bytesRead += len(before)
-		kept := lineOrigins(before, text)
+		kept, err := lineOrigins(ctx, w, before, text)
+		if err != nil {
+			return nil, err
+		}
 		still := make(map[int]int, len(open))
 		for line, n := range open {
 			if old := kept[line-1]; old > 0 {
@@ -265,8 +268,13 @@ func withFinalNewline(text string) string {
 
 // lineOrigins returns for each line of a text its line number in the previous
 // text, 0 for new lines.
-func lineOrigins(before, text []byte) []int {
-	return merge.Origins([]byte(withFinalNewline(edit.Normalize(before))), []byte(withFinalNewline(edit.Normalize(text))))
+func lineOrigins(ctx context.Context, w *content.Wiki, before, text []byte) ([]int, error) {
+	release, err := w.AcquireCompare(ctx, len(before)+len(text))
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	return merge.Origins([]byte(withFinalNewline(edit.Normalize(before))), []byte(withFinalNewline(edit.Normalize(text)))), nil
 }
 
 // CommitCounts returns the number of commits of each grant and token, by its id.

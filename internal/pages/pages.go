@@ -19,7 +19,6 @@ import (
 	"github.com/maypok86/otter/v2"
 	"golang.org/x/sync/semaphore"
 
-	"robot.wtf/internal/budget"
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/export"
 	"robot.wtf/internal/markdown"
@@ -49,9 +48,7 @@ type Service struct {
 	log      *slog.Logger
 	cache    *otter.Cache[cacheKey, cached]
 	pictures *raster.Encoder
-	compared *semaphore.Weighted // bytes of the texts being compared
 	imports  *semaphore.Weighted // one import at a time
-	erasures *budget.Slots       // one per wiki at a time
 }
 
 // New returns a Service.
@@ -72,10 +69,8 @@ func New(o Options) *Service {
 		mirror:   o.Mirror,
 		now:      o.Now,
 		log:      o.Log,
-		pictures: raster.NewEncoder(pictureLimits),
-		compared: semaphore.NewWeighted(maxDiffBytes),
+		pictures: raster.NewEncoder(maxPixels),
 		imports:  semaphore.NewWeighted(1),
-		erasures: budget.NewSlots(2, 1),
 		cache: otter.Must(&otter.Options[cacheKey, cached]{
 			MaximumWeight: uint64(o.CacheBytes),
 			Weigher:       func(k cacheKey, c cached) uint32 { return k.weight() + c.weight() },
@@ -97,18 +92,9 @@ func (s *Service) open(ctx context.Context, a wiki.Access, action wiki.Action) (
 	}
 	w, release, err := s.content.Open(ctx, a.Site().Slug)
 	if err != nil {
-		return nil, nil, fmt.Errorf("pages: open %s: %w", a.Site().Slug, s.existing(a, err))
+		return nil, nil, fmt.Errorf("pages: open %s: %w", a.Site().Slug, err)
 	}
 	return w, release, nil
-}
-
-// existing turns a failure to find a wiki's database into damage: an Access proves
-// that the wiki exists.
-func (s *Service) existing(a wiki.Access, err error) error {
-	if errors.Is(err, wiki.ErrNotFound) {
-		return s.content.NoteMissing(a.Site().Slug)
-	}
-	return err
 }
 
 // openDirectory is open that also returns the wiki's directory.

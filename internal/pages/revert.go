@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"robot.wtf/internal/content"
-	"robot.wtf/internal/merge"
 	"robot.wtf/internal/wiki"
 )
 
@@ -243,7 +242,10 @@ func (u *undo) withoutChange(ctx context.Context, ch wiki.Change, f wiki.File) (
 	if isBinary(old) || isBinary(base) || isBinary(theirs) {
 		return nil, false, u.conflict(ctx, ch, f)
 	}
-	res := merge.Three(base, old, theirs)
+	res, err := u.w.Merge(ctx, base, old, theirs)
+	if err != nil {
+		return nil, false, err
+	}
 	if !res.Clean() {
 		return nil, false, u.conflict(ctx, ch, f)
 	}
@@ -294,10 +296,13 @@ func (u *undo) conflict(ctx context.Context, ch wiki.Change, f wiki.File) error 
 	if isBinary(base) || isBinary(yours) || isBinary(theirs) {
 		return c
 	}
-	res := merge.Three(base, yours, theirs)
+	res, err := u.w.Merge(ctx, base, yours, theirs)
+	if err != nil {
+		return err
+	}
 	c.Merged = res.Text
 	for _, x := range res.Conflicts {
-		c.Hunks = append(c.Hunks, wiki.Hunk{
+		c.AddHunk(wiki.Hunk{
 			BaseLine: x.Base.Start + 1, TheirLine: x.Theirs.Start + 1, YourLine: x.Ours.Start + 1,
 			Base: x.BaseText, Theirs: x.TheirsText, Yours: x.OursText,
 		})

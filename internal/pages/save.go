@@ -99,7 +99,9 @@ func (s *Service) Save(ctx context.Context, a wiki.Access, r SaveRequest) (Saved
 		case base == content.BaseNone:
 			text = edit.FormatNew(text)
 		default:
-			text = edit.KeepStyle(stored, text)
+			if text, err = keepStyle(ctx, w, stored, text); err != nil {
+				return Saved{}, err
+			}
 		}
 		return commit(ctx, w, a, r.Write, content.Request{
 			Message:   commitMessage(r.Message, "%s %s", saveVerb(exists), name),
@@ -202,10 +204,9 @@ func existsConflict(ctx context.Context, w *content.Wiki, f wiki.File, yours []b
 	if err != nil {
 		return err
 	}
-	return &wiki.ConflictError{
-		Path: f.Path, TheirBlob: f.Blob, Theirs: theirs, Yours: yours, Merged: yours,
-		Hunks: []wiki.Hunk{{BaseLine: 1, TheirLine: 1, YourLine: 1, Theirs: string(theirs), Yours: string(yours)}},
-	}
+	c := &wiki.ConflictError{Path: f.Path, TheirBlob: f.Blob, Theirs: theirs, Yours: yours, Merged: yours}
+	c.AddHunk(wiki.Hunk{BaseLine: 1, TheirLine: 1, YourLine: 1, Theirs: string(theirs), Yours: string(yours)})
+	return c
 }
 
 // commit commits a request as the caller.

@@ -7,14 +7,6 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// foreign asks about one text.
-func (w *world) foreign(member func(did string) bool, words Words) (bool, error) {
-	got, err := w.Foreign(w.ctx, w.owner, member, []Words{words})
-	return err != nil || got[0], err
-}
-
-func isAda(did string) bool { return did == "did:plc:ada" }
-
 // A page is by others while one of its lines is by a non-member. Its past stays so.
 func TestWrittenByOthers(t *testing.T) {
 	t.Parallel()
@@ -29,7 +21,7 @@ func TestWrittenByOthers(t *testing.T) {
 	members := map[string]bool{"did:plc:ada": true, "did:plc:bob": true}
 	is := func(name string, past bool) bool {
 		t.Helper()
-		got, err := w.foreign(func(did string) bool { return members[did] }, Words{Page: wiki.PageName(name), Past: past})
+		got, err := w.WrittenByOthers(w.ctx, w.owner, func(did string) bool { return members[did] }, []wiki.PageName{wiki.PageName(name)}, nil, past)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -50,8 +42,8 @@ func TestWrittenByOthers(t *testing.T) {
 	if is("Mine", true) {
 		t.Error("all lines are hers")
 	}
-	by := wiki.Author{Username: "ada", DID: "did:plc:ada", Imported: true}
-	if got, err := w.foreign(func(string) bool { return true }, Words{Author: &by}); err != nil || !got {
+	by := []wiki.Author{{Username: "ada", DID: "did:plc:ada", Imported: true}}
+	if got, err := w.WrittenByOthers(w.ctx, w.owner, func(string) bool { return true }, nil, by, false); err != nil || !got {
 		t.Error("imported authors count as members")
 	}
 }
@@ -72,7 +64,7 @@ func TestUnknownAuthorsAreNotMembers(t *testing.T) {
 	}
 	foreign := func() bool {
 		t.Helper()
-		got, err := w.foreign(isAda, Words{Page: "Shared"})
+		got, err := w.WrittenByOthers(w.ctx, w.owner, func(did string) bool { return did == "did:plc:ada" }, []wiki.PageName{"Shared"}, nil, false)
 		if err != nil {
 			t.Fatal(err)
 		}

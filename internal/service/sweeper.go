@@ -3,9 +3,8 @@ package service
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
-
-	"robot.wtf/internal/background"
 )
 
 // sweepEvery is how long something can outlive its grace period.
@@ -13,7 +12,7 @@ const sweepEvery = 10 * time.Minute
 
 // A sweeper regularly purges deleted wikis and accounts, and expired grants.
 type sweeper struct {
-	wait   func()
+	ended  sync.WaitGroup
 	cancel context.CancelFunc
 }
 
@@ -22,18 +21,17 @@ type sweepable interface {
 	Sweep(ctx context.Context) error
 }
 
-func startSweeper(log *slog.Logger, workers *background.Workers, services ...sweepable) *sweeper {
+func startSweeper(log *slog.Logger, services ...sweepable) *sweeper {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &sweeper{cancel: cancel}
-	s.wait = workers.Loop(ctx, "sweep", func(ctx context.Context) {
+	s.ended.Go(func() {
 		for tick := time.Tick(sweepEvery); ; {
 			select {
 			case <-ctx.Done():
 				return
 			case <-tick:
 				for _, service := range services {
-					err := workers.Try(background.Job{Work: "sweep"}, func() error { return service.Sweep(ctx) })
-					if err != nil && ctx.Err() == nil {
+					if err := service.Sweep(ctx); err != nil && ctx.Err() == nil {
 						log.Error("sweep failed", "err", err)
 					}
 				}
@@ -46,6 +44,6 @@ func startSweeper(log *slog.Logger, workers *background.Workers, services ...swe
 func (s *sweeper) stop() {
 	if s != nil {
 		s.cancel()
-		s.wait()
+		s.ended.Wait()
 	}
 }

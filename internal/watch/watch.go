@@ -10,9 +10,8 @@ package watch
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
-
-	"robot.wtf/internal/background"
 )
 
 // A Condition is a problem that needs a person's attention.
@@ -43,10 +42,8 @@ type Options struct {
 	Checks    []Check
 	Notifiers []Notifier
 	Every     time.Duration // between rounds of checks; 0 means a minute
-
-	Background *background.Workers // runs the checks; nil only recovers from panics
-	Now        func() time.Time
-	Log        *slog.Logger
+	Now       func() time.Time
+	Log       *slog.Logger
 }
 
 // remindAfter is how long a condition lasts before it is reported again.
@@ -57,7 +54,7 @@ type Watcher struct {
 	o      Options
 	alarms map[string]*alarm // owned by runChecks
 	news   chan Notice
-	wait   func()
+	ended  sync.WaitGroup
 	cancel context.CancelFunc
 }
 
@@ -79,7 +76,7 @@ func Start(o Options) *Watcher {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	w := &Watcher{o: o, alarms: map[string]*alarm{}, news: make(chan Notice, 100), cancel: cancel}
-	w.wait = o.Background.Loop(ctx, "watch", func(ctx context.Context) {
+	w.ended.Go(func() {
 		for tick := time.Tick(o.Every); ; {
 			w.runChecks(ctx)
 			select {
@@ -98,7 +95,7 @@ func Start(o Options) *Watcher {
 func (w *Watcher) Stop() {
 	if w != nil {
 		w.cancel()
-		w.wait()
+		w.ended.Wait()
 	}
 }
 
@@ -116,16 +113,10 @@ func (w *Watcher) Announce(key, text string) {
 	}
 }
 
-// notify sends a notice through one notifier. If that panics, the others still get
-// the notice.
-func (w *Watcher) notify(ctx context.Context, to Notifier, n Notice) error {
-	return w.o.Background.Try(background.Job{Work: "watch"}, func() error { return to.Notify(ctx, n) })
-}
-
 // deliver sends an event to all notifiers, once.
 func (w *Watcher) deliver(ctx context.Context, n Notice) {
 	for _, notifier := range w.o.Notifiers {
-		if err := w.notify(ctx, notifier, n); err != nil && ctx.Err() == nil {
+		if err := notifier.Notify(ctx, n); err != nil && ctx.Err() == nil {
 			w.o.Log.Error("notifying the operator failed", "alarm", n.Key, "err", err)
 		}
 	}
@@ -136,13 +127,10 @@ func (w *Watcher) runChecks(ctx context.Context) {
 	now := w.o.Now().UTC()
 	found := map[string]bool{}
 	for _, check := range w.o.Checks {
-		_ = w.o.Background.Try(background.Job{Work: "watch"}, func() error { // a panic is reported
-			for _, c := range check(ctx) {
-				found[c.Key] = true
-				w.raiseAlarm(c, now)
-			}
-			return nil
-		})
+		for _, c := range check(ctx) {
+			found[c.Key] = true
+			w.raiseAlarm(c, now)
+		}
 	}
 	for key, a := range w.alarms {
 		if !found[key] && a.state != "over" {
@@ -186,7 +174,7 @@ func (w *Watcher) deliverPending(ctx context.Context, key string, a *alarm, now 
 		if !a.pending[i] {
 			continue
 		}
-		if err := w.notify(ctx, notifier, Notice{Key: key, State: a.state, Text: a.text, Time: now}); err != nil {
+		if err := notifier.Notify(ctx, Notice{Key: key, State: a.state, Text: a.text, Time: now}); err != nil {
 			if ctx.Err() == nil {
 				w.o.Log.Error("notifying the operator failed", "alarm", key, "err", err)
 			}

@@ -57,7 +57,9 @@ func (h *Handler) showEdit(v *visit) error {
 		p.Draft = &draftNotice{Loaded: revision == "", Moved: d.Base != form.Base, Time: d.Modified}
 		if p.Draft.Loaded {
 			p.Text, p.Base, p.Message = string(d.Text), d.Base, d.Message
-			p.Draft.Changes = pages.Compare(form.Text, d.Text)
+			if p.Draft.Changes, err = h.o.Pages.Compare(v.ctx(), v.a, form.Text, d.Text); err != nil {
+				return err
+			}
 		}
 	}
 	return h.renderEdit(v, http.StatusOK, p)
@@ -102,7 +104,7 @@ func (h *Handler) chooseDraft(v *visit) error {
 	if err := h.o.Pages.DropDraft(v.ctx(), v.a, v.name); err != nil {
 		return err
 	}
-	return h.redirect(v, h.tell(v, edit, "discarded"))
+	return h.redirect(v, withNotice(edit, "discarded"))
 }
 
 // redirectToEdit handles GET requests for form addresses, from a reload or a
@@ -138,7 +140,7 @@ func (h *Handler) savePage(v *visit) error {
 	case saved.Merged:
 		notice = "merged"
 	}
-	return h.redirect(v, h.tell(v, wiki.PathURL(savedPath(saved, v.name)), notice))
+	return h.redirect(v, withNotice(wiki.PathURL(savedPath(saved, v.name)), notice))
 }
 
 // showEditFailure shows the form again with the writer's text and the error.
@@ -231,7 +233,7 @@ func (h *Handler) saveDraft(v *visit) error {
 	case script:
 		return h.writeJSON(v, http.StatusOK, map[string]bool{"kept": true})
 	}
-	return h.redirect(v, h.tell(v, wiki.PathURL(v.name+"/edit"), "draft"))
+	return h.redirect(v, withNotice(wiki.PathURL(v.name+"/edit"), "draft"))
 }
 
 // conflictPage shows conflicting edits and the merge to decide on.
@@ -240,7 +242,9 @@ type conflictPage struct {
 	Name    wiki.PageName
 	Deleted bool
 	Theirs  *wiki.Revision // the newest revision; nil if unknown
+	Places  int            // regions that both sides changed
 	Hunks   []conflictHunk
+	Newest  string // their whole text, if the places are too many to show; or ""
 	Text    string // merged, with the writer's side of each conflict
 	Yours   string // the text as the writer sent it
 	Base    string // new base revision: blob id, "" if the page was deleted
@@ -271,7 +275,7 @@ func (h *Handler) showConflict(v *visit, form url.Values, c *wiki.ConflictError)
 	p := &conflictPage{
 		Frame: h.pageFrame(v, "Edit conflict", name, "edit"), Name: name, Deleted: c.Deleted,
 		Text: formText(string(trimByteOrderMark(c.Merged))), Yours: formText(form.Get("content")),
-		Base: c.TheirBlob, Message: form.Get("commit"), Keep: v.caller.User.Username + ":" + string(name),
+		Places: c.Places, Base: c.TheirBlob, Message: form.Get("commit"), Keep: v.caller.User.Username + ":" + string(name),
 	}
 	p.Head.Exists = !c.Deleted
 	if c.Deleted {
@@ -282,23 +286,41 @@ func (h *Handler) showConflict(v *visit, form url.Values, c *wiki.ConflictError)
 	if history, err := h.o.Pages.History(v.ctx(), v.a, string(name), 0, 1); err == nil && len(history) > 0 {
 		p.Theirs = &history[0]
 	}
+	if c.TooMany() {
+		p.Newest = formText(string(trimByteOrderMark(c.Theirs)))
+	}
 	if !c.Deleted {
-		for i, hunk := range c.Hunks {
-			p.Hunks = append(p.Hunks, newConflictHunk(i, hunk, p.Text))
-		}
+		p.Hunks = h.conflictHunks(v, c, p.Text)
 	}
 	v.w.Header().Set("Cache-Control", "no-store")
 	return h.render(v, http.StatusConflict, "conflict", p)
 }
 
-func newConflictHunk(i int, hunk wiki.Hunk, merged string) conflictHunk {
-	base, theirs, yours := formText(hunk.Base), formText(hunk.Theirs), formText(hunk.Yours)
-	return conflictHunk{
-		Number: i, Line: hunk.YourLine, Base: base, TheirText: theirs, YourText: yours,
-		Theirs: pages.Compare([]byte(base), []byte(theirs)),
-		Yours:  pages.Compare([]byte(base), []byte(yours)),
-		Choice: strings.TrimSpace(yours) != "" && strings.Count(merged, yours) == 1,
+// maxConflictSpans bounds the marked words of a conflict page. Places beyond it
+// are shown without marks.
+const maxConflictSpans = 20_000
+
+func (h *Handler) conflictHunks(v *visit, c *wiki.ConflictError, merged string) []conflictHunk {
+	var hunks []conflictHunk
+	left := maxConflictSpans
+	for i, hunk := range c.Hunks {
+		base, theirs, yours := formText(hunk.Base), formText(hunk.Theirs), formText(hunk.Yours)
+		shown := conflictHunk{
+			Number: i, Line: hunk.YourLine, Base: base, TheirText: theirs, YourText: yours,
+			Choice: strings.TrimSpace(yours) != "" && strings.Count(merged, yours) == 1,
+		}
+		for _, side := range []struct {
+			marked *[]pages.DiffHunk
+			text   string
+		}{{&shown.Theirs, theirs}, {&shown.Yours, yours}} {
+			marked, err := h.o.Pages.Compare(v.ctx(), v.a, []byte(base), []byte(side.text))
+			if left -= pages.Spans(marked); err == nil && left > 0 {
+				*side.marked = marked
+			}
+		}
+		hunks = append(hunks, shown)
 	}
+	return hunks
 }
 
 func trimByteOrderMark(text []byte) []byte { return bytes.TrimPrefix(text, []byte("\uFEFF")) }
@@ -320,7 +342,8 @@ func applyChoices(text string, form url.Values) string {
 	return text
 }
 
-const maxChoices = 500
+// A form offers no more choices than this.
+const maxChoices = wiki.MaxHunks
 
 // createForm asks for the name of a new page.
 type createForm struct {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"robot.wtf/internal/hostile"
 	"robot.wtf/internal/pages"
 	"robot.wtf/internal/wiki"
 )
@@ -201,6 +202,68 @@ func TestConflict(t *testing.T) {
 		}
 		bob.get(on("ada", "/Weather_Station/edit")).lacks("You left a draft")
 	})
+}
+
+// manyConflicts makes ada and bob change the same n lines of a page, and returns
+// bob's request.
+func (w *testWiki) manyConflicts(bob *browser, n int) (post func() *answer) {
+	w.T.Helper()
+	page := fmt.Sprint("Many", n)
+	w.put("ada", page, hostile.Places("x", n))
+	form := bob.get(on("ada", "/"+page+"/edit")).want(http.StatusOK).fields()
+	w.put("ada", page, hostile.Places("ada's", n))
+	form.Set("content", hostile.Places("bob's", n))
+	return func() *answer { return bob.post(on("ada", "/"+page+"/save"), form).want(http.StatusConflict) }
+}
+
+// With too many conflicts the page has no excerpts and choices, but both texts, and
+// bob's can be saved.
+func TestTooManyConflictsShowTheTexts(t *testing.T) {
+	t.Parallel()
+	w := newTestWiki(t)
+	bob := w.as("bob")
+	met := w.manyConflicts(bob, wiki.MaxHunks+1)()
+	met.has("conflict in 101 places", "too many to show", "Their text", "ada&#39;s").lacks("<fieldset>", "Keep theirs")
+	if got := met.text(); strings.TrimSuffix(got, "\n") != strings.TrimSuffix(hostile.Places("bob's", wiki.MaxHunks+1), "\n") {
+		t.Errorf("the text to edit is %.100q", got)
+	}
+	bob.get(on("ada", "/Many101/edit")).want(http.StatusOK).has("You left a draft")
+	bob.post(on("ada", "/Many101/save"), met.fields()).want(http.StatusSeeOther)
+	if got := w.source("Many101"); got != hostile.Places("bob's", wiki.MaxHunks+1) {
+		t.Errorf("saved %.100q", got)
+	}
+	met = w.manyConflicts(bob, wiki.MaxHunks)()
+	met.has("conflict in 100 places", "<fieldset>").lacks("Their text")
+}
+
+// 220 KB that conflict in 20,000 places once took 9 s of CPU and had 17 MB of HTML.
+func TestManyConflictsAreCheap(t *testing.T) {
+	w := newTestWiki(t)
+	bob := w.as("bob")
+	post := map[int]func() *answer{10_000: w.manyConflicts(bob, 10_000), 20_000: w.manyConflicts(bob, 20_000)}
+	cost := hostile.Double(t, "conflicts", 10_000, func(n int) int { return len(post[n]().body) })
+	t.Logf("measured: 20,000 conflicts: %v, %d bytes", cost.CPU, cost.Answer)
+	if cost.Answer > 2<<20 {
+		t.Errorf("%d bytes of HTML", cost.Answer)
+	}
+}
+
+// The marks of a hundred large places are bounded too.
+func TestMarksOfConflictsAreBounded(t *testing.T) {
+	t.Parallel()
+	w := newTestWiki(t)
+	bob := w.as("bob")
+	text := func(word string) string {
+		return strings.Repeat(strings.Repeat(word+" a b c d e\n", 100)+"\n1\n2\n3\n4\n5\n", wiki.MaxHunks/2)
+	}
+	w.put("ada", "Many", text("x"))
+	form := bob.get(on("ada", "/Many/edit")).want(http.StatusOK).fields()
+	w.put("ada", "Many", text("y"))
+	form.Set("content", text("z"))
+	met := bob.post(on("ada", "/Many/save"), form).want(http.StatusConflict).has("<fieldset>")
+	if n := strings.Count(met.body, "<ins>"); n == 0 || n > maxConflictSpans {
+		t.Errorf("%d marks", n)
+	}
 }
 
 // A choice is applied only where the text to replace is unambiguous.

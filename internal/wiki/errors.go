@@ -33,9 +33,6 @@ var (
 	ErrMalformed = fmt.Errorf("malformed: %w", ErrInvalid)
 	// ErrStorageBusy: another process holds a lock, such as a backup.
 	ErrStorageBusy = fmt.Errorf("storage busy: %w", ErrStorage)
-	// ErrDamaged: stored data is missing or can't be read. The operator has to restore
-	// it.
-	ErrDamaged = fmt.Errorf("storage damaged: %w", ErrStorage)
 )
 
 // A Problem is an error whose message is written for the person who caused it. The
@@ -93,14 +90,31 @@ type ConflictError struct {
 	Yours     []byte
 	// Merged is the merge with each conflicting region taken from Yours.
 	Merged []byte
-	Hunks  []Hunk
+	Places int    // regions that both sides changed
+	Hunks  []Hunk // the regions; nil if there are more than MaxHunks
 }
+
+// MaxHunks is the number of regions that a ConflictError describes. With more of
+// them, the whole texts are easier to work with, and much smaller.
+const MaxHunks = 100
+
+// AddHunk adds a region.
+func (c *ConflictError) AddHunk(h Hunk) {
+	if c.Places++; c.Places > MaxHunks {
+		c.Hunks = nil
+		return
+	}
+	c.Hunks = append(c.Hunks, h)
+}
+
+// TooMany reports whether the regions are too many to describe.
+func (c *ConflictError) TooMany() bool { return c.Places > MaxHunks }
 
 func (c *ConflictError) Error() string {
 	if c.Deleted {
 		return fmt.Sprintf("%s was deleted while you were writing", c.Path)
 	}
-	return fmt.Sprintf("%s was changed while you were writing, in %d of the same places", c.Path, len(c.Hunks))
+	return fmt.Sprintf("%s was changed while you were writing, in %d of the same places", c.Path, c.Places)
 }
 
 func (c *ConflictError) Unwrap() error { return ErrConflict }

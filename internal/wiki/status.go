@@ -27,7 +27,6 @@ var statuses = []struct {
 	{ErrTooMany, http.StatusTooManyRequests},
 	{ErrUnavailable, http.StatusServiceUnavailable},
 	{ErrStorageBusy, http.StatusServiceUnavailable},
-	{ErrDamaged, http.StatusServiceUnavailable},
 	{ErrStorage, http.StatusInsufficientStorage},
 }
 

@@ -1,5 +1,0 @@
-//go:build !linux
-
-package testdisk
-
-func inMemory(string) bool { return false }
