@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"time"
 
-	"robot.wtf/internal/background"
 	"robot.wtf/internal/config"
 	"robot.wtf/internal/server"
 )
@@ -23,8 +22,8 @@ func serveMetrics(ctx context.Context, metrics *server.Metrics, cfg config.Watch
 		return fmt.Errorf("--metrics: %w", err)
 	}
 	web := &http.Server{Handler: metrics.Handler(cfg.MetricsToken), ReadHeaderTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second}
-	background.Start(func() error { return web.Serve(listener) }) // until it is closed
-	background.Start(func() error { <-ctx.Done(); return web.Close() })
+	go func() { _ = web.Serve(listener) }() // until it is closed
+	context.AfterFunc(ctx, func() { _ = web.Close() })
 	fmt.Printf("Metrics http://%s/metrics\n", listener.Addr())
 	return nil
 }

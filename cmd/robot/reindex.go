@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"sync"
 
-	"robot.wtf/internal/background"
 	"robot.wtf/internal/service"
 )
 
@@ -32,7 +31,7 @@ func reindex(ctx context.Context, s *service.Service, args url.Values, _ io.Read
 	todo := make(chan string)
 	var mu sync.Mutex // guards out and failed
 	var failed []error
-	var running background.Group
+	var running sync.WaitGroup
 	for range min(workers, len(slugs)) {
 		running.Go(func() {
 			for slug := range todo {

@@ -15,7 +15,6 @@ import (
 	"strings"
 	"time"
 
-	"robot.wtf/internal/background"
 	"robot.wtf/internal/config"
 	"robot.wtf/internal/service"
 )
@@ -109,7 +108,7 @@ func openSocket(s *service.Service, dir string, log *slog.Logger) (*socket, erro
 		})
 	}
 	so := &socket{&http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}, filepath.Join(dir, socketName)}
-	background.Start(func() error { return so.server.Serve(listener) }) // until it is closed
+	go func() { _ = so.server.Serve(listener) }() // until it is closed
 	return so, nil
 }
 
