@@ -1,6 +1,7 @@
 package internal_test
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"robot.wtf/internal/content"
+	"robot.wtf/internal/pages"
 	"robot.wtf/internal/store"
 	"robot.wtf/internal/tenant"
 	"robot.wtf/internal/wiki"
@@ -191,6 +193,46 @@ func TestDataTakenDown(t *testing.T) {
 			t.Errorf("%s: %q", name, w.contents(file, r.table))
 		}
 	})
+}
+
+// TestDataErased: after an erasure no table and no byte on disk has the text, and
+// everything else is as it was.
+func TestDataErased(t *testing.T) {
+	w := newDataWorld(t)
+	w.populate()
+	before, found := map[string]int{}, 0
+	w.rowsOf(func(r dataRow, name, file string) {
+		before[name] = len(w.contents(file, r.table))
+		found += len(w.has(file, r.table, canaryText))
+	})
+	if found == 0 {
+		t.Fatal("the text is nowhere, so this test shows nothing")
+	}
+	a := w.access("ada", adaUser)
+	_, err := w.pages.Erase(t.Context(), a, pages.Erasure{Text: canaryText})
+	w.must(err)
+	w.must(w.tenant.RecordErasure(t.Context(), a))
+	w.catchUp("ada")
+	w.rowsOf(func(r dataRow, name, file string) {
+		now := len(w.contents(file, r.table))
+		if found := w.has(file, r.table, canaryText); len(found) > 0 && r.store != "platform" {
+			t.Errorf("%s still has %q", name, found)
+		}
+		adds := r.erasure == "adds rows" || r.erasure == "records it" || r.table == "commits"
+		if (now != before[name]) != adds && r.store != "search" && r.table != "sqlite_sequence" {
+			t.Errorf("%s (%s) had %d rows and has %d", name, r.erasure, before[name], now)
+		}
+	})
+	for _, name := range []string{"wiki.db", "wiki.db-wal", "index.db", "index.db-wal"} {
+		if data, err := os.ReadFile(w.wikiFile("ada", name)); err == nil && bytes.Contains(data, []byte(canaryText)) {
+			t.Errorf("the text is still in the bytes of %s", name)
+		}
+	}
+	for _, e := range w.contents(w.platformFile(), "audit") {
+		if strings.Contains(e, canaryText) {
+			t.Errorf("the audit log says what was erased: %s", e)
+		}
+	}
 }
 
 func mustLookup(t *testing.T, c *content.Wiki, path string) wiki.File {

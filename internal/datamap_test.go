@@ -23,6 +23,7 @@ type dataRow struct {
 	account fate   // when an account has been purged, in other people's wikis
 	export  string // what the account export contains of it
 	removal string // what a takedown does
+	erasure string // what an erasure from the history does
 	imports string // what an import that replaces the seeds does
 }
 
@@ -48,55 +49,56 @@ const (
 // dataMap has a row for each table of each database. All of them are in backups;
 // a restored service rebuilds derived ones that are missing.
 var dataMap = []dataRow{
-	{"platform", "users", "people who signed in or were invited", truth, "DID, username, handle, name", untouched, deleted, "all", "-", "-"},
-	{"platform", "sites", "wikis, their settings and limits", truth, "owner's DID", deleted, deleted, "title, description, visibility", "-", "-"},
-	{"platform", "members", "roles of members", truth, "members' DIDs", deleted, deleted, "own roles; members of own wikis", "-", "-"},
-	{"platform", "sessions", "sessions with the kind of browser (a day)", truth, "DID", untouched, deleted, "all but the id", "-", "-"},
-	{"platform", "codes", "single sign-on codes (a minute)", temporary, "", expires, expires, "-", "-", "-"},
-	{"platform", "tokens", "wiki tokens: name, use, hash of the secret", truth, "DID", deleted, deleted, "all but the hash", "-", "-"},
-	{"platform", "personal_tokens", "personal tokens: name, use, hash of the secret", truth, "DID", untouched, deleted, "all but the hash", "-", "-"},
-	{"platform", "audit", "log of changes to wikis, members, tokens, settings and accounts", truth, "DIDs of actors and members", kept, kept, "-", "records it", "-"},
-	{"platform", "signins", "sign-ins in progress (minutes)", temporary, "handle", untouched, expires, "-", "-", "-"},
-	{"platform", "former", "former usernames, reserved for their owners", truth, "name, keyed hash of its holder", kept, kept, "-", "-", "-"},
-	{"platform", "oauth_clients", "OAuth clients", truth, "", untouched, untouched, "-", "-", "-"},
-	{"platform", "oauth_requests", "authorization requests in progress (an hour)", temporary, "", expires, expires, "-", "-", "-"},
-	{"platform", "oauth_grants", "agents that people connected", truth, "DID", deleted, deleted, "all but the id", "-", "-"},
-	{"platform", "oauth_codes", "authorization codes (minutes; while its grant lasts)", temporary, "DID", expires, expires, "-", "-", "-"},
-	{"platform", "oauth_refresh", "hashes of refresh tokens", truth, "", deleted, deleted, "-", "-", "-"},
-	{"platform", "faces", "avatars, re-encoded", truth, "DID, picture", untouched, deleted, "the picture", "-", "-"},
-	{"platform", "alive", "one row, rewritten by the health check", temporary, "", untouched, untouched, "-", "-", "-"},
-	{"platform", "reports", "readers' reports to the operator", truth, "reporter's DID and words", kept, anonymized, "-", "-", "-"},
-	{"platform", "goose_db_version", "schema version", truth, "", untouched, untouched, "-", "-", "-"},
-	{"platform", "sqlite_sequence", "SQLite's counters", upkept, "", untouched, untouched, "-", "-", "-"},
+	{"platform", "users", "people who signed in or were invited", truth, "DID, username, handle, name", untouched, deleted, "all", "-", "-", "-"},
+	{"platform", "sites", "wikis, their settings and limits", truth, "owner's DID", deleted, deleted, "title, description, visibility", "-", "-", "-"},
+	{"platform", "members", "roles of members", truth, "members' DIDs", deleted, deleted, "own roles; members of own wikis", "-", "-", "-"},
+	{"platform", "sessions", "sessions with the kind of browser (a day)", truth, "DID", untouched, deleted, "all but the id", "-", "-", "-"},
+	{"platform", "codes", "single sign-on codes (a minute)", temporary, "", expires, expires, "-", "-", "-", "-"},
+	{"platform", "tokens", "wiki tokens: name, use, hash of the secret", truth, "DID", deleted, deleted, "all but the hash", "-", "-", "-"},
+	{"platform", "personal_tokens", "personal tokens: name, use, hash of the secret", truth, "DID", untouched, deleted, "all but the hash", "-", "-", "-"},
+	{"platform", "audit", "log of changes to wikis, members, tokens, settings and accounts", truth, "DIDs of actors and members", kept, kept, "-", "records it", "records it", "-"},
+	{"platform", "signins", "sign-ins in progress (minutes)", temporary, "handle", untouched, expires, "-", "-", "-", "-"},
+	{"platform", "former", "former usernames, reserved for their owners", truth, "name, keyed hash of its holder", kept, kept, "-", "-", "-", "-"},
+	{"platform", "oauth_clients", "OAuth clients", truth, "", untouched, untouched, "-", "-", "-", "-"},
+	{"platform", "oauth_requests", "authorization requests in progress (an hour)", temporary, "", expires, expires, "-", "-", "-", "-"},
+	{"platform", "oauth_grants", "agents that people connected", truth, "DID", deleted, deleted, "all but the id", "-", "-", "-"},
+	{"platform", "oauth_codes", "authorization codes (minutes; while its grant lasts)", temporary, "DID", expires, expires, "-", "-", "-", "-"},
+	{"platform", "oauth_refresh", "hashes of refresh tokens", truth, "", deleted, deleted, "-", "-", "-", "-"},
+	{"platform", "faces", "avatars, re-encoded", truth, "DID, picture", untouched, deleted, "the picture", "-", "-", "-"},
+	{"platform", "alive", "one row, rewritten by the health check", temporary, "", untouched, untouched, "-", "-", "-", "-"},
+	{"platform", "reports", "readers' reports to the operator", truth, "reporter's DID and words", kept, anonymized, "-", "-", "-", "-"},
+	{"platform", "aside", "input that background work skips after a panic: ids only", upkept, "", deleted, untouched, "-", "-", "-", "-"},
+	{"platform", "goose_db_version", "schema version", truth, "", untouched, untouched, "-", "-", "-", "-"},
+	{"platform", "sqlite_sequence", "SQLite's counters", upkept, "", untouched, untouched, "-", "-", "-", "-"},
 
-	{"content", "meta", "head and totals", upkept, "", deleted, untouched, "-", "-", "updated"},
-	{"content", "files", "the current tree", upkept, "", deleted, untouched, "own wikis: all files", "-", "replaced"},
-	{"content", "trees", "ids of current folders", upkept, "", deleted, untouched, "-", "-", "replaced"},
-	{"content", "blobs", "every version of every file", truth, "what people wrote", deleted, untouched, "own wikis: current files", "kept, never served", "replaced"},
-	{"content", "commits", "every change, with its author", truth, "username, DID", deleted, kept, "-", "-", "replaced"},
-	{"content", "changes", "files changed by each commit", truth, "", deleted, untouched, "-", "-", "replaced"},
-	{"content", "outlinks", "links of current pages", upkept, "", deleted, untouched, "-", "-", "replaced"},
-	{"content", "backlinks", "pages that link to a file", upkept, "", deleted, untouched, "-", "-", "replaced"},
-	{"content", "drafts", "unsaved edits", truth, "DID, text", deleted, deleted, "all", "-", "kept, without their base"},
-	{"content", "requests", "results of requests that may be retried (a day)", temporary, "DID", deleted, deleted, "-", "-", "deleted"},
-	{"content", "seen", "changes a person has reviewed", truth, "DID", deleted, deleted, "-", "-", "deleted"},
-	{"content", "withheld", "takedowns", truth, "", deleted, untouched, "-", "adds a row", "kept"},
-	{"content", "packs", "imported history beside the first parents", truth, "imported authors", deleted, untouched, "-", "-", "replaced"},
-	{"content", "tags", "imported tags", truth, "", deleted, untouched, "-", "-", "replaced"},
-	{"content", "replaced", "ids of commits and blobs that an import replaced", truth, "", deleted, untouched, "-", "-", "adds rows"},
-	{"content", "goose_db_version", "schema version", truth, "", deleted, untouched, "-", "-", "-"},
-	{"content", "sqlite_sequence", "SQLite's counters", upkept, "", deleted, untouched, "-", "-", "-"},
-	{"content", "sqlite_stat1", "fixed statistics for the query planner", truth, "", deleted, untouched, "-", "-", "-"},
-	{"content", "sqlite_stat4", "fixed statistics for the query planner", truth, "", deleted, untouched, "-", "-", "-"},
+	{"content", "meta", "head and totals", upkept, "", deleted, untouched, "-", "-", "updated", "updated"},
+	{"content", "files", "the current tree", upkept, "", deleted, untouched, "own wikis: all files", "-", "rewritten", "replaced"},
+	{"content", "trees", "ids of current folders", upkept, "", deleted, untouched, "-", "-", "rewritten", "replaced"},
+	{"content", "blobs", "every version of every file", truth, "what people wrote", deleted, untouched, "own wikis: current files", "kept, never served", "rewritten", "replaced"},
+	{"content", "commits", "every change, with its author", truth, "username, DID", deleted, kept, "-", "-", "rewritten", "replaced"},
+	{"content", "changes", "files changed by each commit", truth, "", deleted, untouched, "-", "-", "rewritten", "replaced"},
+	{"content", "outlinks", "links of current pages", upkept, "", deleted, untouched, "-", "-", "rewritten", "replaced"},
+	{"content", "backlinks", "pages that link to a file", upkept, "", deleted, untouched, "-", "-", "rewritten", "replaced"},
+	{"content", "drafts", "unsaved edits", truth, "DID, text", deleted, deleted, "all", "-", "rewritten", "kept, without their base"},
+	{"content", "requests", "results of requests that may be retried (a day)", temporary, "DID", deleted, deleted, "-", "-", "rewritten", "deleted"},
+	{"content", "seen", "changes a person has reviewed", truth, "DID", deleted, deleted, "-", "-", "kept", "deleted"},
+	{"content", "withheld", "takedowns", truth, "", deleted, untouched, "-", "adds a row", "rewritten", "kept"},
+	{"content", "packs", "imported history beside the first parents", truth, "imported authors", deleted, untouched, "-", "-", "rewritten", "replaced"},
+	{"content", "tags", "imported tags", truth, "", deleted, untouched, "-", "-", "rewritten", "replaced"},
+	{"content", "replaced", "ids of commits and blobs that an import or an erasure replaced, with their successors", truth, "", deleted, untouched, "-", "-", "adds rows", "adds rows"},
+	{"content", "goose_db_version", "schema version", truth, "", deleted, untouched, "-", "-", "-", "-"},
+	{"content", "sqlite_sequence", "SQLite's counters", upkept, "", deleted, untouched, "-", "-", "-", "-"},
+	{"content", "sqlite_stat1", "fixed statistics for the query planner", truth, "", deleted, untouched, "-", "-", "-", "-"},
+	{"content", "sqlite_stat4", "fixed statistics for the query planner", truth, "", deleted, untouched, "-", "-", "-", "-"},
 
-	{"search", "meta", "the last commit indexed", rebuilt, "", deleted, untouched, "-", "rebuilt", "rebuilt"},
-	{"search", "pages", "names and titles of pages", rebuilt, "", deleted, untouched, "-", "rebuilt without it", "rebuilt"},
-	{"search", "texts", "text of sections", rebuilt, "what people wrote", deleted, untouched, "-", "rebuilt without it", "rebuilt"},
-	{"search", "tags", "tags of pages", rebuilt, "", deleted, untouched, "-", "rebuilt without it", "rebuilt"},
-	{"search", "authors", "who edited a page, for author: queries", rebuilt, "username", deleted, kept, "-", "rebuilt", "rebuilt"},
-	{"search", "files", "attachments of pages", rebuilt, "", deleted, untouched, "-", "rebuilt", "rebuilt"},
-	{"search", "chunks", "passages and their embeddings", rebuilt, "what people wrote", deleted, untouched, "-", "rebuilt without it", "rebuilt"},
-	{"search", "postings", "positions of words", rebuilt, "", deleted, untouched, "-", "rebuilt without it", "rebuilt"},
+	{"search", "meta", "the last commit indexed", rebuilt, "", deleted, untouched, "-", "rebuilt", "rebuilt", "rebuilt"},
+	{"search", "pages", "names and titles of pages", rebuilt, "", deleted, untouched, "-", "rebuilt without it", "rebuilt without it", "rebuilt"},
+	{"search", "texts", "text of sections", rebuilt, "what people wrote", deleted, untouched, "-", "rebuilt without it", "rebuilt without it", "rebuilt"},
+	{"search", "tags", "tags of pages", rebuilt, "", deleted, untouched, "-", "rebuilt without it", "rebuilt without it", "rebuilt"},
+	{"search", "authors", "who edited a page, for author: queries", rebuilt, "username", deleted, kept, "-", "rebuilt", "rebuilt", "rebuilt"},
+	{"search", "files", "attachments of pages", rebuilt, "", deleted, untouched, "-", "rebuilt", "rebuilt without it", "rebuilt"},
+	{"search", "chunks", "passages and their embeddings", rebuilt, "what people wrote", deleted, untouched, "-", "rebuilt without it", "rebuilt without it", "rebuilt"},
+	{"search", "postings", "positions of words", rebuilt, "", deleted, untouched, "-", "rebuilt without it", "rebuilt without it", "rebuilt"},
 }
 
 const dataPage = "../docs/data.md"
@@ -140,7 +142,7 @@ func TestDataMap(t *testing.T) {
 func TestDataMapRows(t *testing.T) {
 	for _, r := range dataMap {
 		name := r.store + "." + r.table
-		if cmp.Or(r.holds, "") == "" || r.kind == "" || r.wiki == "" || r.account == "" || r.export == "" || r.removal == "" || r.imports == "" {
+		if cmp.Or(r.holds, "") == "" || r.kind == "" || r.wiki == "" || r.account == "" || r.export == "" || r.removal == "" || r.erasure == "" || r.imports == "" {
 			t.Errorf("%s: a field is empty", name)
 		}
 		if r.store == "search" && r.kind != rebuilt {
@@ -166,6 +168,7 @@ One row for each table, generated from ` + "`internal/datamap_test.go`" + `, whi
 - **Wiki deleted**, **account deleted**: after the seven days in which the owner can change their mind. Deleting an account also deletes its wiki; the column is about everything else.
 - **Backups** hold every table below, and the keys. Deleted data stays in backups for up to 35 days. A restored service rebuilds derived tables that are missing or behind.
 - **Export** is what a person downloads from their account's page.
+- **Erasure** removes a text or a revision from the whole history. Backups made before it hold the text until they expire.
 - **Import** is one that replaces a wiki's initial pages. An import into a wiki with content is refused.
 
 Git exports (` + "`repo.git`" + `), rendered pages and everything in memory are derived as well. They go with their wiki, and no backup holds them.
@@ -175,10 +178,10 @@ Git exports (` + "`repo.git`" + `), rendered pages and everything in memory are 
 		{"content", "A wiki: `wikis/NAME/wiki.db`"},
 		{"search", "A wiki's search index: `wikis/NAME/index.db`"},
 	} {
-		fmt.Fprintf(&b, "\n## %s\n\n| table | holds | kind | personal data | wiki deleted | account deleted | export | takedown | import |\n|---|---|---|---|---|---|---|---|---|\n", s[1])
+		fmt.Fprintf(&b, "\n## %s\n\n| table | holds | kind | personal data | wiki deleted | account deleted | export | takedown | erasure | import |\n|---|---|---|---|---|---|---|---|---|---|\n", s[1])
 		for _, r := range dataMap {
 			if r.store == s[0] {
-				fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s | %s | %s | %s |\n", r.table, r.holds, r.kind, cmp.Or(r.person, "-"), r.wiki, r.account, r.export, r.removal, r.imports)
+				fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", r.table, r.holds, r.kind, cmp.Or(r.person, "-"), r.wiki, r.account, r.export, r.removal, r.erasure, r.imports)
 			}
 		}
 	}

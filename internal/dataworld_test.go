@@ -132,6 +132,7 @@ func (w *dataWorld) populate() {
 	w.must(w.db.AddPersonalToken(ctx, "personal", &store.Token{ID: "p", DID: canaryDID, Name: "laptop"}, 5))
 	w.must(w.db.SetAvatar(ctx, canaryDID, store.Avatar{MIME: "image/png", Data: []byte("x")}))
 	w.must(w.db.AddReport(ctx, store.Report{Time: w.now, Slug: canaryName, Page: "/Home", Reason: "other", Words: "w", Sender: canaryDID}))
+	w.must(w.db.AddAside(ctx, store.Aside{Wiki: canaryName, Work: "index", Item: "blob 1", Version: "v1"}))
 	w.must(w.db.AddClient(ctx, &store.Client{ID: "client", Name: "Client", Redirects: []string{"http://localhost/"}, Auth: "none", Created: w.now}))
 	w.must(w.db.AddRequest(ctx, "request", `{"resource":"`+canaryName+`"}`, soon))
 	for _, slug := range []string{"ada", canaryName} {

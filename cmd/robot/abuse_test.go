@@ -371,7 +371,7 @@ func TestReportsReachTheOperator(t *testing.T) {
 	if w := reader.post(host, "/-/report", form); w.Code != http.StatusUnprocessableEntity || !strings.Contains(w.Body.String(), "watches") {
 		t.Errorf("invalid reason: %d", w.Code)
 	}
-	if w := reader.post("bob."+config.DevHost, "/-/report", form); w.Code == http.StatusSeeOther && w.Header().Get("Location") == "/-/report?sent=1&page=%2FHome" {
+	if w := reader.post("bob."+config.DevHost, "/-/report", form); w.Code == http.StatusSeeOther && w.Header().Get("Location") == "/-/report?page=%2FHome&notice=sent" {
 		t.Error("a stranger can report a page of a private wiki")
 	}
 	l.do("reports", "close", "1")

@@ -12,6 +12,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"robot.wtf/internal/background"
 	"robot.wtf/internal/config"
 	"robot.wtf/internal/service"
 )
@@ -89,7 +90,7 @@ func (c devCommand) serve(ctx context.Context, cfg config.Config, listener net.L
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	slow := time.AfterFunc(time.Second, func() { fmt.Fprintln(os.Stderr, "creating the initial pages…") })
+	slow := s.Background().AfterFunc(background.Job{Work: "seed"}, time.Second, func() { fmt.Fprintln(os.Stderr, "creating the initial pages…") })
 	err = seed(ctx, s, clock, seedWikis())
 	slow.Stop()
 	if err != nil {

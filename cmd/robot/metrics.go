@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"robot.wtf/internal/background"
 	"robot.wtf/internal/config"
 	"robot.wtf/internal/server"
 )
@@ -22,8 +23,8 @@ func serveMetrics(ctx context.Context, metrics *server.Metrics, cfg config.Watch
 		return fmt.Errorf("--metrics: %w", err)
 	}
 	web := &http.Server{Handler: metrics.Handler(cfg.MetricsToken), ReadHeaderTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second}
-	go func() { _ = web.Serve(listener) }() // until it is closed
-	context.AfterFunc(ctx, func() { _ = web.Close() })
+	background.Start(func() error { return web.Serve(listener) }) // until it is closed
+	background.Start(func() error { <-ctx.Done(); return web.Close() })
 	fmt.Printf("Metrics http://%s/metrics\n", listener.Addr())
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"sync"
 
+	"robot.wtf/internal/background"
 	"robot.wtf/internal/service"
 )
 
@@ -31,7 +32,7 @@ func reindex(ctx context.Context, s *service.Service, args url.Values, _ io.Read
 	todo := make(chan string)
 	var mu sync.Mutex // guards out and failed
 	var failed []error
-	var running sync.WaitGroup
+	var running background.Group
 	for range min(workers, len(slugs)) {
 		running.Go(func() {
 			for slug := range todo {

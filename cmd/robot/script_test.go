@@ -23,7 +23,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(tests{m}, map[string]func(){"robot": main})
+	testscript.Main(inMemory{tests{m}}, map[string]func(){"robot": main})
 }
 
 // TestScripts runs testdata/script/*.txtar with the real binary. In addition to

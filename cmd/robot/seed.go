@@ -34,7 +34,7 @@ func people() []wiki.User {
 type seededPeople struct{}
 
 // Find takes a username, a handle or a DID.
-func (seededPeople) Find(_ context.Context, name string) (wiki.User, error) {
+func (seededPeople) Find(_ context.Context, _, name string) (wiki.User, error) {
 	name = strings.ToLower(strings.TrimPrefix(strings.TrimSpace(name), "@"))
 	for _, u := range people() {
 		if name == u.Username || name == u.Handle || name == u.DID {

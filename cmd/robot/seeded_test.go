@@ -15,7 +15,13 @@ import (
 
 	"robot.wtf/internal/config"
 	"robot.wtf/internal/service"
+	"robot.wtf/internal/testdisk"
 )
+
+// inMemory runs tests with their temporary directories in memory.
+type inMemory struct{ tests }
+
+func (m inMemory) Run() int { return testdisk.Run(m.tests) }
 
 // tests runs all tests of the package with a shared directory, which it deletes at
 // the end.

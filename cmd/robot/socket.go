@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"robot.wtf/internal/background"
 	"robot.wtf/internal/config"
 	"robot.wtf/internal/service"
 )
@@ -108,7 +109,7 @@ func openSocket(s *service.Service, dir string, log *slog.Logger) (*socket, erro
 		})
 	}
 	so := &socket{&http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}, filepath.Join(dir, socketName)}
-	go func() { _ = so.server.Serve(listener) }() // until it is closed
+	background.Start(func() error { return so.server.Serve(listener) }) // until it is closed
 	return so, nil
 }
 

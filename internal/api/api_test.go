@@ -16,9 +16,12 @@ import (
 	"robot.wtf/internal/hostile"
 	"robot.wtf/internal/limit"
 	"robot.wtf/internal/server"
+	"robot.wtf/internal/testdisk"
 	"robot.wtf/internal/testworld"
 	"robot.wtf/internal/wiki"
 )
+
+func TestMain(m *testing.M) { os.Exit(testdisk.Run(m)) }
 
 const canary = testworld.Canary
 

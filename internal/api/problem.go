@@ -72,6 +72,7 @@ var errorTexts = map[error]errorText{
 	wiki.ErrTooMany:              {"too_fast", "Too many requests. Wait, then try again."},
 	wiki.ErrUnavailable:          {"unavailable", "This isn't available at the moment. Try again later."},
 	wiki.ErrStorageBusy:          {"storage", "The disk is busy, so nothing was changed. Try again in a moment."},
+	wiki.ErrDamaged:              {"damaged", "Some of the stored data can't be read. Nothing was changed. The operator was notified and can restore it from a backup."},
 	wiki.ErrStorage:              {"storage", "The disk didn't accept this, so nothing was changed. Try again in a minute."},
 	wiki.ErrGone:                 {"gone", "This is gone for good."},
 	wiki.ErrNotFound:             {"not_found", "There is no such thing in this wiki."},

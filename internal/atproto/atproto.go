@@ -27,6 +27,8 @@ import (
 	"github.com/bluesky-social/indigo/atproto/auth/oauth"
 	"github.com/bluesky-social/indigo/atproto/identity"
 
+	"robot.wtf/internal/budget"
+	"robot.wtf/internal/limit"
 	"robot.wtf/internal/outbound"
 	"robot.wtf/internal/raster"
 	"robot.wtf/internal/store"
@@ -35,11 +37,12 @@ import (
 
 // Limits of a sign-in.
 const (
-	Lifetime       = 10 * time.Minute // from our form to the callback
-	beginTimeout   = 5 * time.Second
-	finishTimeout  = 10 * time.Second
-	cleanupTimeout = 4 * time.Second // for profile, avatar and revocation
-	maxConcurrent  = 64              // concurrent sign-ins that wait for other servers
+	Lifetime          = 10 * time.Minute // from our form to the callback
+	beginTimeout      = 5 * time.Second
+	finishTimeout     = 10 * time.Second
+	cleanupTimeout    = 4 * time.Second // for profile, avatar and revocation
+	maxConcurrent     = 128             // concurrent sign-ins that wait for other servers
+	maxConcurrentEach = 8               // of one asker
 )
 
 // Scope grants access to nothing but the identity.
@@ -59,10 +62,9 @@ type Options struct {
 	Platform string // origin of the platform, "https://robot.wtf", without a trailing slash
 	// Admit reports whether a person without an account can get one.
 	Admit func(wiki.User) bool
-	// Target is called with each foreign host before a request, and can
-	// refuse it. Nil allows all. It keeps others from using us to flood a
-	// host.
-	Target   func(host string) error
+	// Limits keeps others from using us to flood a host, and bounds each
+	// asker's lookups. Nil allows all.
+	Limits   *limit.Limiter
 	Outbound outbound.Options
 	PLC      string        // origin of the PLC directory; "" for the public one
 	Lifetime time.Duration // of a sign-in; 0 for the constant Lifetime
@@ -74,7 +76,8 @@ type Options struct {
 type Service struct {
 	store          *store.DB
 	admit          func(wiki.User) bool
-	target         func(host string) error
+	limits         *limit.Limiter
+	recent         *recent
 	lifetime       time.Duration
 	timeout        time.Duration // beginTimeout, except in tests
 	cleanupTimeout time.Duration // the constant cleanupTimeout, except in tests
@@ -86,7 +89,7 @@ type Service struct {
 	keys           *keys
 	metadata       []byte
 	pictures       *raster.Encoder
-	slots          chan struct{}
+	slots          *budget.Slots // by asker
 }
 
 // New returns a Service. At first start it also creates the client's key.
@@ -98,17 +101,15 @@ func New(o Options) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("atproto: keys in %s: %w", o.KeyDir, err)
 	}
-	if o.Target == nil {
-		o.Target = func(string) error { return nil }
-	}
 	client := outbound.New(o.Outbound)
 	client.Transport = shortKeyFilter{client.Transport}
 	names := outbound.Resolver(o.Outbound)
 	s := &Service{
-		store: o.Store, admit: o.Admit, target: o.Target, lifetime: o.Lifetime, timeout: beginTimeout, cleanupTimeout: cleanupTimeout, now: o.Now, log: o.Log,
-		http: client, keys: keys, slots: make(chan struct{}, maxConcurrent), pictures: raster.NewEncoder(avatarPixels),
-		// No cache: look each sign-in up again, so that a handle that
-		// moved is never taken for its former owner's. Don't skip DNS for
+		store: o.Store, admit: o.Admit, limits: o.Limits, recent: newRecent(), lifetime: o.Lifetime, timeout: beginTimeout, cleanupTimeout: cleanupTimeout, now: o.Now, log: o.Log,
+		http: client, keys: keys, slots: budget.NewSlots(maxConcurrent, maxConcurrentEach), pictures: raster.NewEncoder(avatarLimits),
+		// No cache: look each account up again when a sign-in finishes, so
+		// that a handle that moved is never taken for its former owner's.
+		// Only the beginning uses recent lookups. Don't skip DNS for
 		// any suffix: the library then reports an unknown handle as found.
 		// Don't query name servers that a handle chooses.
 		directory: &identity.BaseDirectory{
@@ -158,12 +159,12 @@ func (s *Service) JWKS() []byte {
 }
 
 // acquireSlot waits for one of the slots for sign-ins that wait for other
-// servers. It limits the connections that hanging servers can tie up.
-func (s *Service) acquireSlot(ctx context.Context) (leave func(), err error) {
-	select {
-	case s.slots <- struct{}{}:
-		return func() { <-s.slots }, nil
-	case <-ctx.Done():
+// servers. It limits the connections that hanging servers can tie up, and how
+// many of them one asker can.
+func (s *Service) acquireSlot(ctx context.Context, asker limit.Caller) (leave func(), err error) {
+	leave, err = s.slots.Acquire(ctx, asker.String())
+	if err != nil {
 		return nil, wiki.WithCause("too many", wiki.Problemf(wiki.ErrInvalid, handleField, "Too many people are signing in right now. Try again in a minute."))
 	}
+	return leave, nil
 }

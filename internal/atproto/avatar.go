@@ -6,18 +6,29 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/bluesky-social/indigo/atproto/identity"
 
+	"robot.wtf/internal/raster"
 	"robot.wtf/internal/store"
 )
 
-// Limits of avatars. The lexicon app.bsky.actor.profile allows 1,000,000
-// bytes, which is below outbound.MaxBody.
-const (
-	avatarPixels = 16_000_000 // of all images being decoded: 64 MB
-	avatarSize   = 96         // of the square that an avatar fits in
-)
+// avatarSize is the size of the square that an avatar fits in.
+const avatarSize = 96
+
+// avatarLimits bound the decoding of avatars, separately from other images. Each
+// account decodes one at a time. The lexicon app.bsky.actor.profile allows
+// 1,000,000 bytes, which is below outbound.MaxBody; most avatars are 1,000 pixels
+// wide. The CPU time leaves enough of cleanupTimeout for the profile.
+var avatarLimits = raster.Limits{
+	Pixels: 16_000_000,
+	Memory: 80 << 20,
+	Total:  160 << 20,
+	Slots:  4,
+	CPU:    time.Second,
+	Wait:   cleanupTimeout,
+}
 
 // newAvatar fetches a profile's avatar from the account's own server and
 // scales it down. It returns nil if there is none or it is already stored.
@@ -43,7 +54,7 @@ func (s *Service) newAvatar(ctx context.Context, account *identity.Identity, ava
 	if err != nil {
 		return nil, err
 	}
-	picture, err := s.pictures.Fit(ctx, data, avatarSize)
+	picture, err := s.pictures.Fit(ctx, account.DID.String(), avatarSize, func(context.Context) ([]byte, error) { return data, nil })
 	if err != nil {
 		return nil, err
 	}

@@ -3,21 +3,24 @@ package atproto
 import (
 	"context"
 
+	"robot.wtf/internal/limit"
 	"robot.wtf/internal/wiki"
 )
 
 // Find returns the DID and handle of the account that a typed handle or DID
 // names, verified in both directions, without involving the account. Owners
-// use it to invite people. Errors wrap a Problem with field "handle".
-func (s *Service) Find(ctx context.Context, name string) (wiki.User, error) {
+// use it to invite people; asker is the owner's DID, who the lookup is counted
+// against. Errors wrap a Problem with field "handle".
+func (s *Service) Find(ctx context.Context, asker, name string) (wiki.User, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	leave, err := s.acquireSlot(ctx)
+	person := limit.Person(asker)
+	leave, err := s.acquireSlot(ctx, person)
 	if err != nil {
 		return wiki.User{}, err
 	}
 	defer leave()
-	_, account, err := s.findAccount(ctx, name)
+	_, account, err := s.findAccount(ctx, person, name)
 	if err != nil {
 		return wiki.User{}, err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"robot.wtf/internal/limit"
 	"robot.wtf/internal/wiki"
 )
 
@@ -42,7 +43,7 @@ func TestDidYouMean(t *testing.T) {
 	} {
 		for name, ask := range map[string]func() error{
 			"sign in": func() error { _, err := w.browser().begin(typed); return err },
-			"find":    func() error { _, err := w.service.Find(t.Context(), typed); return err },
+			"find":    func() error { _, err := w.service.Find(t.Context(), "did:plc:owner", typed); return err },
 		} {
 			var p *wiki.Problem
 			if err := ask(); !errors.As(err, &p) || p.DidYouMean != want || (want != "") != strings.HasSuffix(p.Message, "Did you mean "+want+"?") {
@@ -66,7 +67,7 @@ func TestFind(t *testing.T) {
 		"web.test":                          {DID: "did:web:web.test", Handle: "web.test"},
 		"eve.test":                          {DID: eveDID, Handle: "eve.test"},
 	} {
-		got, err := w.service.Find(t.Context(), typed)
+		got, err := w.service.Find(t.Context(), "did:plc:owner", typed)
 		if diff := cmp.Diff(want, got); err != nil || diff != "" {
 			t.Errorf("%s: %v, %s", typed, err, diff)
 		}
@@ -81,15 +82,15 @@ func TestFind(t *testing.T) {
 	}
 	// A DID whose handle doesn't verify is found without a handle.
 	w.accounts[eveDID] = account{pds: "https://pds.test", also: []string{"at://ada.test"}}
-	if got, err := w.service.Find(t.Context(), eveDID); err != nil || got.Handle != wiki.InvalidHandle {
+	if got, err := w.service.Find(t.Context(), "did:plc:owner", eveDID); err != nil || got.Handle != wiki.InvalidHandle {
 		t.Errorf("a claimed handle: %v, %v", got, err)
 	}
 	w.handles["evil.test"] = adaDID
-	if _, err := w.service.Find(t.Context(), "evil.test"); !strings.Contains(problemText(t, err), "another handle") {
+	if _, err := w.service.Find(t.Context(), "did:plc:owner", "evil.test"); !strings.Contains(problemText(t, err), "another handle") {
 		t.Error(err)
 	}
 	for typed, says := range map[string]string{"": "Enter your handle", "nobody.ada.test": "No account found", "a:b": "is not a handle", "did:key:z": "not a DID"} {
-		if _, err := w.service.Find(t.Context(), typed); !strings.Contains(problemText(t, err), says) {
+		if _, err := w.service.Find(t.Context(), "did:plc:owner", typed); !strings.Contains(problemText(t, err), says) {
 			t.Errorf("%q: %v", typed, err)
 		}
 	}
@@ -103,20 +104,14 @@ func TestFindGivesUp(t *testing.T) {
 	defer close(stop)
 	w.handlers["plc.test/"+adaDID] = func(http.ResponseWriter, *http.Request) { <-stop }
 	start := time.Now()
-	if _, err := w.service.Find(t.Context(), adaDID); !strings.Contains(problemText(t, err), "isn't responding") {
+	if _, err := w.service.Find(t.Context(), "did:plc:owner", adaDID); !strings.Contains(problemText(t, err), "isn't responding") {
 		t.Error(err)
 	}
 	if took := time.Since(start); took > 2*time.Second {
 		t.Errorf("took %s", took)
 	}
-	refusal := errors.New("too fast")
-	w.service.target = func(host string) error {
-		if host == "ada.test" {
-			return refusal
-		}
-		return nil
-	}
-	if _, err := w.service.Find(t.Context(), "ada.test"); !errors.Is(err, refusal) {
+	w.service.limits = limit.New(limit.Options{Rates: limit.Rates{Lookup: limit.Rate{Tokens: 9, Per: time.Minute}, SignInHost: limit.Rate{Tokens: 0, Per: time.Minute}}, Now: w.service.now})
+	if _, err := w.service.Find(t.Context(), "did:plc:owner", "ada.test"); !errors.As(err, new(*limit.Exceeded)) {
 		t.Errorf("a host over its rate limit: %v", err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/bluesky-social/indigo/atproto/identity"
 	"github.com/bluesky-social/indigo/atproto/syntax"
 
+	"robot.wtf/internal/limit"
 	"robot.wtf/internal/wiki"
 )
 
@@ -137,30 +138,36 @@ func truncateInput(text string) string {
 	return string(letters)
 }
 
-// lookup resolves an account and verifies it in both directions. If id is a
-// DID whose handle doesn't verify, the handle is handle.invalid.
-func (s *Service) lookup(ctx context.Context, id string) (*identity.Identity, error) {
-	if err := s.checkTarget(id); err != nil {
-		return nil, err
+// lookup resolves an account for an asker and verifies it in both directions. If
+// id is a DID whose handle doesn't verify, the handle is handle.invalid. A result
+// of the last 30 seconds is used again.
+func (s *Service) lookup(ctx context.Context, asker limit.Caller, id string) (*identity.Identity, error) {
+	if account, err, ok := s.recent.find(asker, id, s.now()); ok {
+		return account, err
+	}
+	host := identifierHost(id)
+	if err := s.limits.Lookup(asker, host); err != nil {
+		return nil, fmt.Errorf("atproto: look up %s: %w", id, err)
 	}
 	account, err := s.directory.Lookup(ctx, syntax.AtIdentifier(id))
 	if err != nil {
-		return nil, fmt.Errorf("atproto: look up %s: %w: %w", id, err, lookupProblem(id, err))
+		err = fmt.Errorf("atproto: look up %s: %w: %w", id, err, lookupProblem(id, err))
+	} else {
+		s.limits.Found(host)
 	}
-	return account, nil
+	if ctx.Err() == nil {
+		s.recent.add(asker, id, account, err, s.now())
+	}
+	return account, err
 }
 
-// checkTarget reports whether the host that an identifier leads to can be
-// queried. A did:plc leads to the PLC directory, which always can.
-func (s *Service) checkTarget(id string) error {
+// identifierHost returns the host that an identifier's owner chose, or "" for a
+// did:plc, which leads to the PLC directory.
+func identifierHost(id string) string {
 	if strings.HasPrefix(id, "did:plc:") {
-		return nil
+		return ""
 	}
-	host := strings.TrimPrefix(id, "did:web:")
-	if err := s.target(host); err != nil {
-		return fmt.Errorf("atproto: look up %s: %w", id, err)
-	}
-	return nil
+	return strings.TrimPrefix(id, "did:web:")
 }
 
 func lookupProblem(id string, err error) error {

@@ -1,6 +1,7 @@
 package atproto
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -10,12 +11,13 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 
 	"github.com/bluesky-social/indigo/atproto/auth/oauth"
 	"github.com/bluesky-social/indigo/atproto/identity"
 	"github.com/bluesky-social/indigo/atproto/syntax"
 
+	"robot.wtf/internal/background"
+	"robot.wtf/internal/limit"
 	"robot.wtf/internal/store"
 	"robot.wtf/internal/wiki"
 )
@@ -28,12 +30,13 @@ import (
 func (s *Service) Begin(ctx context.Context, w http.ResponseWriter, r *http.Request, typed, back string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	leave, err := s.acquireSlot(ctx)
+	asker := limit.Visitor(r.RemoteAddr)
+	leave, err := s.acquireSlot(ctx, asker)
 	if err != nil {
 		return "", err
 	}
 	defer leave()
-	id, account, err := s.findAccount(ctx, typed)
+	id, account, err := s.findAccount(ctx, asker, typed)
 	if err != nil {
 		return "", err
 	}
@@ -57,6 +60,8 @@ func (s *Service) Begin(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	if request.RequestURI == "" {
 		return "", fmt.Errorf("atproto: begin %s at %s: no request_uri: %w", id, server.Issuer, serverProblem(server.Issuer, nil))
 	}
+	s.limits.Served(hostOf(account.PDSEndpoint()))
+	s.limits.Served(hostOf(server.Issuer))
 	request.AccountDID = &account.DID
 	data, err := json.Marshal(pendingSignIn{*request, signing.id})
 	if err != nil {
@@ -85,14 +90,15 @@ func (s *Service) authServer(ctx context.Context, account *identity.Identity) (*
 	if host == "" {
 		return nil, wiki.WithCause("no server", wiki.Problemf(wiki.ErrInvalid, handleField, "This account has no server, so you can't sign in with it."))
 	}
-	if u, err := url.Parse(host); err == nil {
-		if err := s.target(u.Hostname()); err != nil {
-			return nil, fmt.Errorf("atproto: server of %s: %w", account.DID, err)
-		}
+	if err := s.limits.Server(hostOf(host)); err != nil {
+		return nil, fmt.Errorf("atproto: server of %s: %w", account.DID, err)
 	}
 	issuer, err := s.app.Resolver.ResolveAuthServerURL(ctx, host)
 	if err != nil {
 		return nil, fmt.Errorf("atproto: server of %s: %w: %w", account.DID, err, serverProblem(host, err))
+	}
+	if err := s.limits.Server(hostOf(issuer)); err != nil {
+		return nil, fmt.Errorf("atproto: server of %s: %w", account.DID, err)
 	}
 	server, err := s.app.Resolver.ResolveAuthServerMetadata(ctx, issuer)
 	if err != nil {
@@ -109,6 +115,15 @@ func (s *Service) authServer(ctx context.Context, account *identity.Identity) (*
 	return server, nil
 }
 
+// hostOf returns the host name of an address, or "".
+func hostOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return u.Hostname()
+}
+
 // isPlainHTTPS reports whether an address is https on the default port,
 // without parts that could disguise its target.
 func isPlainHTTPS(address string) bool {
@@ -120,10 +135,7 @@ func isPlainHTTPS(address string) bool {
 // serverProblem names the server at fault. It shows nothing that the server
 // sent.
 func serverProblem(address string, err error) error {
-	host := address
-	if u, perr := url.Parse(address); perr == nil && u.Hostname() != "" {
-		host = u.Hostname()
-	}
+	host := cmp.Or(hostOf(address), address)
 	if err != nil && isTimeout(err) {
 		return wiki.WithCause("server silent", wiki.Problemf(wiki.ErrInvalid, handleField, "%s, the server of this account, isn't responding. Try again in a few minutes.", truncateInput(host)))
 	}
@@ -153,18 +165,18 @@ func (s *Service) Finish(ctx context.Context, w http.ResponseWriter, r *http.Req
 	if err != nil {
 		return wiki.User{}, "", fmt.Errorf("atproto: finish: %w", err)
 	}
-	user, err := s.completeSignIn(ctx, query, row)
+	user, err := s.completeSignIn(ctx, limit.Visitor(r.RemoteAddr), query, row)
 	return user, row.Back, err
 }
 
-func (s *Service) completeSignIn(ctx context.Context, query url.Values, row store.SignIn) (wiki.User, error) {
+func (s *Service) completeSignIn(ctx context.Context, asker limit.Caller, query url.Values, row store.SignIn) (wiki.User, error) {
 	f, err := s.resumeFlow(row)
 	if err != nil {
 		return wiki.User{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, finishTimeout)
 	defer cancel()
-	leave, err := s.acquireSlot(ctx)
+	leave, err := s.acquireSlot(ctx, asker)
 	if err != nil {
 		return wiki.User{}, err
 	}
@@ -173,7 +185,7 @@ func (s *Service) completeSignIn(ctx context.Context, query url.Values, row stor
 	// From here on there can be tokens, which have to be revoked in any
 	// case.
 	var shown profile
-	var work sync.WaitGroup
+	var work background.Group
 	after, cancelAfter := context.WithTimeout(context.WithoutCancel(ctx), s.cleanupTimeout)
 	defer cancelAfter()
 	work.Go(func() { s.revokeTokens(after, f) })
@@ -191,6 +203,7 @@ func (s *Service) completeSignIn(ctx context.Context, query url.Values, row stor
 		return wiki.User{}, err
 	}
 	user := wiki.User{DID: f.account.DID.String(), Handle: f.account.Handle.String()}
+	s.recent.forget(asker, user.DID, user.Handle)
 	return s.admitUser(ctx, user, shown)
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"robot.wtf/internal/budget"
 	"robot.wtf/internal/wiki"
 )
 
@@ -358,7 +359,8 @@ func TestFailureCauses(t *testing.T) {
 		}),
 		"too many": begin("ada.test", func(w *world) {
 			w.service.timeout = time.Second
-			w.service.slots = make(chan struct{})
+			w.service.slots = budget.NewSlots(1, 1)
+			_, _ = w.service.slots.Acquire(w.t.Context(), "another asker")
 		}),
 		"incomplete":      callback(func(_ *world, _ *browser, query map[string]string) { query["state"] = "" }),
 		"another browser": callback(func(_ *world, b *browser, _ map[string]string) { clear(b.cookies) }),

@@ -6,41 +6,42 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/bluesky-social/indigo/atproto/identity"
 
+	"robot.wtf/internal/background"
+	"robot.wtf/internal/limit"
 	"robot.wtf/internal/wiki"
 )
 
 // findAccount resolves what a person typed. The identifier is that of
 // ParseIdentifier. If there is no such account, the Problem suggests one
 // that exists.
-func (s *Service) findAccount(ctx context.Context, typed string) (string, *identity.Identity, error) {
+func (s *Service) findAccount(ctx context.Context, asker limit.Caller, typed string) (string, *identity.Identity, error) {
 	id, err := ParseIdentifier(typed)
 	var account *identity.Identity
 	if err == nil {
-		account, err = s.lookup(ctx, id)
+		account, err = s.lookup(ctx, asker, id)
 	}
 	if err != nil {
-		return "", nil, s.didYouMean(ctx, typed, id, err)
+		return "", nil, s.didYouMean(ctx, asker, typed, id, err)
 	}
 	return id, account, nil
 }
 
 // didYouMean adds a suggestion to the error about typed, if a similar handle
 // exists. It queries only the hosts of the suggested handles.
-func (s *Service) didYouMean(ctx context.Context, typed, id string, err error) error {
+func (s *Service) didYouMean(ctx context.Context, asker limit.Caller, typed, id string, err error) error {
 	var problem *wiki.Problem
 	if !errors.As(err, &problem) || id != "" && !errors.Is(problem, wiki.ErrNotFound) {
 		return err
 	}
 	candidates := suggestHandles(typed, id)
 	found := make([]bool, len(candidates))
-	var work sync.WaitGroup
+	var work background.Group
 	for i, candidate := range candidates {
 		work.Go(func() {
-			_, err := s.lookup(ctx, candidate)
+			_, err := s.lookup(ctx, asker, candidate)
 			found[i] = err == nil
 		})
 	}

@@ -30,12 +30,13 @@ import (
 
 	"robot.wtf/internal/outbound"
 	"robot.wtf/internal/store"
+	"robot.wtf/internal/testdisk"
 	"robot.wtf/internal/wiki"
 )
 
 func TestMain(m *testing.M) {
 	slog.SetDefault(slog.New(slog.DiscardHandler)) // the library's; see cmd/robot
-	os.Exit(m.Run())
+	os.Exit(testdisk.Run(m))
 }
 
 const (
@@ -70,6 +71,7 @@ type world struct {
 	signed   string            // id of the key that authenticated the last request
 	began    map[string]string // the same for each PAR, by request_uri
 	asked    []string          // method, host and path of each request
+	resolved []string          // names that name servers were asked for
 }
 
 type account struct {
@@ -177,6 +179,7 @@ func (w *world) answerDNS(m *dnsmessage.Message) {
 	defer w.mu.Unlock()
 	q := m.Questions[0]
 	name := strings.TrimSuffix(q.Name.String(), ".")
+	w.resolved = append(w.resolved, name)
 	m.Response, m.RecursionAvailable, m.Additionals = true, true, nil
 	header := dnsmessage.ResourceHeader{Name: q.Name, Type: q.Type, Class: q.Class, TTL: 1}
 	handle, isHandle := strings.CutPrefix(name, "_atproto.")
@@ -377,13 +380,19 @@ func (w *world) exchange(rw http.ResponseWriter, r *http.Request) {
 // A browser keeps our cookies.
 type browser struct {
 	w       *world
+	remote  string // address and port
 	cookies map[string]string
 }
 
-func (w *world) browser() *browser { return &browser{w, map[string]string{}} }
+func (w *world) browser() *browser { return w.browserAt("192.0.2.1:1234") }
+
+func (w *world) browserAt(remote string) *browser {
+	return &browser{w, remote, map[string]string{}}
+}
 
 func (b *browser) request(address string) *http.Request {
 	r := httptest.NewRequest(http.MethodGet, address, nil)
+	r.RemoteAddr = b.remote
 	for name, value := range b.cookies {
 		r.AddCookie(&http.Cookie{Name: name, Value: value})
 	}

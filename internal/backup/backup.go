@@ -31,6 +31,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"robot.wtf/internal/background"
 )
 
 // MaxAge is the age at which the last backup, or the last verification, raises an
@@ -43,13 +45,15 @@ type Repository struct {
 	lock *os.File
 	now  func() time.Time
 	log  *slog.Logger
+
+	background *background.Workers
 }
 
 // Open opens and locks a backup directory. With write, it creates the directory
 // if needed and takes the lock exclusively. It waits for the lock until ctx is
 // done.
 func Open(ctx context.Context, dir string, write bool, now func() time.Time, log *slog.Logger) (*Repository, error) {
-	r := &Repository{dir: dir, now: now, log: log}
+	r := &Repository{dir: dir, now: now, log: log, background: background.New(background.Options{Log: log})}
 	if write {
 		for _, sub := range []string{"objects", "snapshots"} {
 			if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {

@@ -17,6 +17,7 @@ import (
 
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/store"
+	"robot.wtf/internal/testdisk"
 	"robot.wtf/internal/wiki"
 )
 
@@ -192,6 +193,56 @@ func TestBackupAndRestore(t *testing.T) {
 	}
 	if _, err := r.Restore(t.Context(), "", p.data, nil); err == nil || !strings.Contains(err.Error(), "already contains data") {
 		t.Errorf("restore over existing data: %v", err)
+	}
+}
+
+// A restore that is killed at any moment can be repeated. It never mixes snapshots,
+// and the directory isn't taken for a data directory before it is complete.
+func TestKilledRestore(t *testing.T) {
+	p := newDataDir(t, "ada", "bob")
+	r := p.repository()
+	first := p.take(r)
+	want := p.describe()
+	p.now = p.now.Add(time.Hour)
+	p.save("ada", "Home", "written after the first backup")
+	second := p.take(r)
+	for moved := range len(restoredParts) + 1 {
+		restored := &dataDir{t: t, data: filepath.Join(t.TempDir(), "restored"), now: time.Now()}
+		s, err := r.Snapshot(first.Name)
+		p.must(err)
+		p.must(r.stageRestore(t.Context(), s, restored.data, nil))
+		for _, part := range restoredParts[:moved] {
+			p.must(os.Rename(filepath.Join(restored.data, stageName, part), filepath.Join(restored.data, part)))
+		}
+		complete := moved == len(restoredParts)
+		if err := CheckRestored(restored.data); (err == nil) != complete {
+			t.Errorf("%d parts moved: the check says %v", moved, err)
+		}
+		if !complete {
+			if _, err := r.Restore(t.Context(), second.Name, restored.data, nil); err == nil || !strings.Contains(err.Error(), first.Name) {
+				t.Errorf("%d parts moved: another snapshot is restored over them: %v", moved, err)
+			}
+			got, err := r.Restore(t.Context(), "", restored.data, nil)
+			if err != nil || got.Name() != first.Name {
+				t.Fatalf("%d parts moved: %s, %v", moved, got.Name(), err)
+			}
+		}
+		if fileExists(filepath.Join(restored.data, stageName)) {
+			t.Errorf("%d parts moved: the stage is left behind", moved)
+		}
+		p.must(CheckRestored(restored.data))
+		restored.open()
+		if got := restored.describe(); got != want {
+			t.Errorf("%d parts moved: %s", moved, cmp.Diff(want, got))
+		}
+		restored.close()
+	}
+
+	// One that was killed before it had everything begins again.
+	again := filepath.Join(t.TempDir(), "restored")
+	p.must(os.MkdirAll(filepath.Join(again, stageName, "wikis", "ada"), 0o700))
+	if s, err := r.Restore(t.Context(), "", again, nil); err != nil || s.Name() == first.Name {
+		t.Errorf("%s, %v", s.Name(), err)
 	}
 }
 
@@ -404,7 +455,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	os.Exit(testdisk.Run(m))
 }
 
 // A backup that is killed leaves earlier backups intact and the next one succeeds.

@@ -17,39 +17,117 @@ import (
 	"robot.wtf/internal/durable"
 )
 
+// stageName is the directory inside a data directory in which Restore prepares the
+// data.
+const stageName = ".restoring"
+
+// completeName is a file in the stage: everything else there is on disk, and parts
+// that are missing have already moved. It holds the name of the snapshot.
+const completeName = "complete"
+
+// restoredParts are what a restore makes, in the order in which it moves them into
+// place. A directory without robot.db isn't a data directory yet.
+var restoredParts = []string{"keys", "wikis", "robot.db"}
+
 // Restore restores a snapshot into a data directory; an empty name means the
 // newest. The directory must not contain a service's data. Files move into place
-// at the end, so an interrupted restore can be repeated. The service rebuilds
-// missing indexes and git exports.
+// at the end. A restore that was killed can be repeated, at any moment: one that
+// had begun to move files is finished, with the snapshot it began with. The service
+// rebuilds missing indexes and git exports.
 func (r *Repository) Restore(ctx context.Context, name, data string, identities []age.Identity) (Snapshot, error) {
+	begun, err := Unfinished(data)
+	if err != nil {
+		return Snapshot{}, fmt.Errorf("backup: restore: %w", err)
+	}
+	switch {
+	case begun != "" && name != "" && name != begun:
+		return Snapshot{}, fmt.Errorf("backup: restore: %s contains half of a restore of %s: finish it with --snapshot %s, or pass an empty directory with --data", data, begun, begun)
+	case begun != "":
+		name = begun
+	}
 	s, err := r.Snapshot(name)
 	if err != nil {
 		return s, err
 	}
-	for _, part := range []string{"robot.db", "wikis", "keys"} {
-		if fileExists(filepath.Join(data, part)) {
-			return s, fmt.Errorf("backup: restore: %s already contains data (%s): pass an empty directory with --data, or move the data away", data, part)
+	if begun == "" {
+		if err := r.stageRestore(ctx, s, data, identities); err != nil {
+			return s, err
 		}
 	}
-	stage := filepath.Join(data, ".restoring")
-	if err := os.RemoveAll(stage); err != nil {
-		return s, fmt.Errorf("backup: restore: %w", err)
-	}
-	if err := os.MkdirAll(filepath.Join(stage, "wikis"), 0o700); err != nil {
-		return s, fmt.Errorf("backup: restore: %w", err)
-	}
-	if err := r.restoreInto(ctx, s, stage, identities); err != nil {
-		return s, fmt.Errorf("backup: restore %s: %w", s.Name(), err)
-	}
-	for _, part := range []string{"keys", "wikis", "robot.db"} {
-		if err := durable.Rename(filepath.Join(stage, part), filepath.Join(data, part)); err != nil {
-			return s, fmt.Errorf("backup: restore: %w", err)
-		}
-	}
-	if err := errors.Join(os.Remove(stage), durable.SyncDir(data)); err != nil {
+	if err := moveIntoPlace(data); err != nil {
 		return s, fmt.Errorf("backup: restore: %w", err)
 	}
 	return s, nil
+}
+
+// Unfinished returns the name of the snapshot whose restore to a data directory was
+// interrupted while files moved into place; "" if there was none.
+func Unfinished(data string) (snapshot string, err error) {
+	text, err := os.ReadFile(filepath.Join(data, stageName, completeName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	return string(text), err
+}
+
+// CheckRestored fails if a restore to a data directory was interrupted while files
+// moved into place. It removes the stage of a restore that was killed after that.
+func CheckRestored(data string) error {
+	begun, err := Unfinished(data)
+	if err != nil || begun == "" {
+		return err
+	}
+	if !fileExists(filepath.Join(data, "robot.db")) {
+		return fmt.Errorf("backup: %s contains half of a restore of %s: run robot restore again to finish it", data, begun)
+	}
+	_ = os.RemoveAll(filepath.Join(data, stageName)) // the data is complete
+	return nil
+}
+
+// stageRestore prepares everything in the stage.
+func (r *Repository) stageRestore(ctx context.Context, s Snapshot, data string, identities []age.Identity) error {
+	for _, part := range restoredParts {
+		if fileExists(filepath.Join(data, part)) {
+			return fmt.Errorf("backup: restore: %s already contains data (%s): pass an empty directory with --data, or move the data away", data, part)
+		}
+	}
+	stage := filepath.Join(data, stageName)
+	if err := os.RemoveAll(stage); err != nil {
+		return fmt.Errorf("backup: restore: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Join(stage, "wikis"), 0o700); err != nil {
+		return fmt.Errorf("backup: restore: %w", err)
+	}
+	err := r.restoreInto(ctx, s, stage, identities)
+	if err == nil {
+		err = durable.SyncDir(data)
+	}
+	if err == nil {
+		err = durable.WriteFile(filepath.Join(stage, completeName), []byte(s.Name()))
+	}
+	if err != nil {
+		return fmt.Errorf("backup: restore %s: %w", s.Name(), err)
+	}
+	return nil
+}
+
+// moveIntoPlace moves the parts that are still in the stage, then removes the
+// stage.
+func moveIntoPlace(data string) error {
+	stage := filepath.Join(data, stageName)
+	for _, part := range restoredParts {
+		from, to := filepath.Join(stage, part), filepath.Join(data, part)
+		switch {
+		case !fileExists(from): // moved by a restore that was killed
+			continue
+		case fileExists(to):
+			return fmt.Errorf("%s appeared while it was being restored: move it away, then run this again", to)
+		}
+		if err := durable.Rename(from, to); err != nil {
+			return err
+		}
+	}
+	return errors.Join(os.RemoveAll(stage), durable.SyncDir(data))
 }
 
 // restoreInto restores keys, wikis and the platform database into dir.

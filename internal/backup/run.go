@@ -12,6 +12,7 @@ import (
 
 	"filippo.io/age"
 
+	"robot.wtf/internal/background"
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/durable"
 	"robot.wtf/internal/sqlite"
@@ -162,7 +163,7 @@ func (b *backupRun) addWiki(ctx context.Context, s *Snapshot, slug string) error
 		s.Wikis[slug] = previousID
 		return nil
 	}
-	rec, err := b.copyWiki(ctx, dir, slug)
+	rec, err := b.tryCopyWiki(ctx, dir, slug)
 	if err != nil {
 		if ctx.Err() != nil || sqlite.Full(err) {
 			return err
@@ -210,6 +211,15 @@ func (b *backupRun) platformListsWiki(ctx context.Context, slug string) bool {
 	}
 	slugs, err := store.SlugsIn(ctx, copied)
 	return err != nil || slices.Contains(slugs, slug)
+}
+
+// tryCopyWiki is copyWiki; a panic costs only this wiki its new copy.
+func (b *backupRun) tryCopyWiki(ctx context.Context, dir, slug string) (rec wikiRecord, err error) {
+	err = b.repo.background.Try(background.Job{Work: "backup", Wiki: slug}, func() (err error) {
+		rec, err = b.copyWiki(ctx, dir, slug)
+		return err
+	})
+	return rec, err
 }
 
 // copyWiki stages a wiki's databases. It copies the index before the content: an

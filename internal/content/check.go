@@ -121,7 +121,7 @@ func (c *checker) checkCommits(ctx context.Context) error {
 
 // checkHead rebuilds the tree of all files and compares it with the head's.
 func (c *checker) checkHead(ctx context.Context) error {
-	entries, folders := map[string][]gitrepo.TreeEntry{}, map[string][]string{}
+	entries, folders, linked := map[string][]gitrepo.TreeEntry{}, map[string][]string{}, map[string]bool{}
 	err := c.forEachRow(ctx, func(rows *sql.Rows) error {
 		var file, blob string
 		var mode uint32
@@ -134,7 +134,8 @@ func (c *checker) checkHead(ctx context.Context) error {
 			return fmt.Errorf("blob %s of %s is missing", blob, file)
 		}
 		dir := parentFolder(file)
-		for d := dir; d != "" && entries[d] == nil && folders[d] == nil; d = parentFolder(d) {
+		for d := dir; d != "" && !linked[d]; d = parentFolder(d) {
+			linked[d] = true
 			folders[parentFolder(d)] = append(folders[parentFolder(d)], d)
 		}
 		entries[dir] = append(entries[dir], gitrepo.TreeEntry{Mode: mode, Name: path.Base(file), ID: blob})

@@ -9,10 +9,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 	"unicode/utf8"
 
+	"robot.wtf/internal/background"
 	"robot.wtf/internal/gitrepo"
 	"robot.wtf/internal/merge"
 	"robot.wtf/internal/wiki"
@@ -140,7 +140,7 @@ func (w *Wiki) prepare(r *Request) map[*Edit]*prepared {
 			path = e.To
 		}
 		data := e.Data // the caller can change the edit once the commit has failed
-		p := &prepared{path: path, links: runAsync(func() []wiki.Link { return w.findLinks(path, data) })}
+		p := &prepared{path: path, links: background.Start(func() []wiki.Link { return w.findLinks(path, data) }).Wait}
 		p.id, p.deflated = gitrepo.ObjectID("blob", data), deflate(data)
 		if len(r.Edits) > 1 || len(data) >= syncLinksBytes {
 			p.links()
@@ -148,13 +148,6 @@ func (w *Wiki) prepare(r *Request) map[*Edit]*prepared {
 		ready[e] = p
 	}
 	return ready
-}
-
-// runAsync runs f in another goroutine. The returned function waits for its result.
-func runAsync[T any](f func() T) func() T {
-	done := make(chan T, 1)
-	go func() { done <- f() }()
-	return sync.OnceValue(func() T { return <-done })
 }
 
 func (w *Wiki) findLinks(path string, data []byte) []wiki.Link {
@@ -469,7 +462,7 @@ func (s *staging) followBase(f *staged, e *Edit) (*staged, error) {
 	if f.path != "" {
 		return f, nil
 	}
-	base, err := s.readBase(e.Path, e.Base)
+	base, _, err := s.readBase(e.Path, e.Base)
 	if err != nil {
 		return nil, err
 	}
@@ -477,19 +470,28 @@ func (s *staging) followBase(f *staged, e *Edit) (*staged, error) {
 }
 
 // readBase reads the base of an edit. It fails with ErrInvalid if the file never
-// had that blob.
-func (s *staging) readBase(path, blob string) ([]byte, error) {
-	had, err := everHadBlob(s.tx.context(), s.tx, s.tx.w.slug, path, blob)
+// had that blob. If the blob was erased, it returns the rest, and erased: a merge
+// with it would bring the erased text back.
+func (s *staging) readBase(path, blob string) (base []byte, erased bool, err error) {
+	ctx, slug := s.tx.context(), s.tx.w.slug
+	had, err := everHadBlob(ctx, s.tx, slug, path, blob)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if !had {
-		return nil, wiki.Problemf(wiki.ErrInvalid, "revision", "This wiki has no revision %.12s of %q. Read the page again.", blob, path)
+		former := blob
+		if blob, err = lastSuccessor(ctx, s.tx, slug, blob); err != nil {
+			return nil, false, err
+		}
+		if erased = blob != former; !erased {
+			return nil, false, wiki.Problemf(wiki.ErrInvalid, "revision", "This wiki has no revision %.12s of %q. Read the page again.", blob, path)
+		}
 	}
 	if err := s.tx.w.MayRead(blob); err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	return readBlob(s.tx.context(), s.tx, s.tx.w.slug, blob)
+	base, err = readBlob(ctx, s.tx, slug, blob)
+	return base, erased, err
 }
 
 // readCurrent reads a file's content as the edits so far have left it.
@@ -521,10 +523,11 @@ func (s *staging) mergeEdit(f *staged, e *Edit) ([]byte, error) {
 	if f.was != nil {
 		from = f.was.old.Path
 	}
-	if conflict.Base, err = s.readBase(from, e.Base); err != nil {
+	var erased bool
+	if conflict.Base, erased, err = s.readBase(from, e.Base); err != nil {
 		return nil, err
 	}
-	if isBinary(conflict.Base) || isBinary(theirs) || isBinary(e.Data) {
+	if erased || isBinary(conflict.Base) || isBinary(theirs) || isBinary(e.Data) {
 		return nil, conflict
 	}
 	if !s.mayMerge {

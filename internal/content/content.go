@@ -32,6 +32,7 @@ import (
 	"log/slog"
 	"time"
 
+	"robot.wtf/internal/background"
 	"robot.wtf/internal/wiki"
 )
 
@@ -48,8 +49,13 @@ type Options struct {
 	// Measured is called after each attempt to commit, with its outcome and timing.
 	// It must not block. Can be nil.
 	Measured func(Measure)
-	Now      func() time.Time
-	Log      *slog.Logger
+	// Relieve closes files that aren't in use, such as those of CloseIdle. It is called
+	// when a database can't be opened because the process has too few file
+	// descriptors. Can be nil.
+	Relieve    func()
+	Background *background.Workers // closes wikis; nil only recovers from panics
+	Now        func() time.Time
+	Log        *slog.Logger
 }
 
 // Op is the operation of an edit.

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"robot.wtf/internal/testdisk"
 	"robot.wtf/internal/wiki"
 )
 
@@ -29,7 +30,7 @@ func TestMain(m *testing.M) {
 	case "again":
 		saveUntilRecovered()
 	default:
-		os.Exit(m.Run())
+		os.Exit(testdisk.Run(m))
 	}
 }
 

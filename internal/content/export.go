@@ -101,7 +101,7 @@ func (w *Wiki) Tags(ctx context.Context) (map[string]string, error) {
 }
 
 // SeqOf returns the number of a commit by its whole id. It fails with ErrGone if an
-// import has replaced the commit, ErrNotFound if there never was one.
+// import or an erasure has replaced the commit, ErrNotFound if there never was one.
 func (w *Wiki) SeqOf(ctx context.Context, id string) (int64, error) {
 	var seq int64
 	err := w.queryRow(ctx, "SELECT seq FROM commits WHERE wiki = $1 AND oid = $2", w.slug, id).Scan(&seq)
@@ -113,19 +113,44 @@ func (w *Wiki) SeqOf(ctx context.Context, id string) (int64, error) {
 	return seq, wrapError(err, "commit %s/%s", w.slug, id)
 }
 
-// replacedError returns an ErrGone if the digits match a commit that an import
-// replaced, else nil.
+// replacedError returns an ErrGone if the digits match a commit that an import or
+// an erasure replaced, else nil. After an erasure, DidYouMean is the new id.
 func (w *Wiki) replacedError(ctx context.Context, digits string) error {
-	var id string
+	var successor string
 	from, to := hexRange(digits)
-	err := w.queryRow(ctx, "SELECT oid FROM replaced WHERE wiki = $1 AND oid >= $2 AND oid < $3 LIMIT 1", w.slug, from, to).Scan(&id)
+	err := w.queryRow(ctx, "SELECT successor FROM replaced WHERE wiki = $1 AND oid >= $2 AND oid < $3 LIMIT 1", w.slug, from, to).Scan(&successor)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return nil
 	case err != nil:
 		return err
+	case successor == "":
+		return wiki.Problemf(wiki.ErrGone, "revision", "This revision belongs to the initial pages of this wiki, which an import has replaced.")
 	}
-	return wiki.Problemf(wiki.ErrGone, "revision", "This revision belongs to the initial pages of this wiki, which an import has replaced.")
+	if successor, err = lastSuccessor(ctx, w, w.slug, successor); err != nil {
+		return err
+	}
+	return &wiki.Problem{
+		Kind: wiki.ErrGone, Field: "revision", DidYouMean: successor,
+		Message: fmt.Sprintf("This revision was rewritten when something was erased from the history. It is now %.12s.", successor),
+	}
+}
+
+// lastSuccessor follows the successors of an id: several erasures can have
+// rewritten it.
+func lastSuccessor(ctx context.Context, q querier, slug, id string) (string, error) {
+	for range 1000 {
+		var next string
+		err := q.queryRow(ctx, "SELECT successor FROM replaced WHERE wiki = $1 AND oid = $2", slug, id).Scan(&next)
+		if errors.Is(err, sql.ErrNoRows) || err == nil && next == "" {
+			return id, nil
+		}
+		if err != nil {
+			return "", err
+		}
+		id = next
+	}
+	return id, nil
 }
 
 // inSnapshot runs f on a snapshot of the database.
@@ -138,14 +163,19 @@ func (w *Wiki) inSnapshot(ctx context.Context, f func(querier) error) error {
 		return err
 	}
 	defer tx.Rollback() // nothing was written
-	return f(snapshotQuerier{tx})
+	return f(snapshotQuerier{w, tx})
 }
 
 // snapshotQuerier is the querier of a snapshot.
-type snapshotQuerier struct{ tx *sql.Tx }
+type snapshotQuerier struct {
+	w  *Wiki
+	tx *sql.Tx
+}
+
+func (r snapshotQuerier) checkRead(err error) error { return r.w.checkRead(err) }
 
 func (r snapshotQuerier) queryRow(ctx context.Context, query string, args ...any) sqlite.Scanner {
-	return r.tx.QueryRowContext(ctx, query, args...)
+	return checkedRow{r.w, r.tx.QueryRowContext(ctx, query, args...)}
 }
 
 func (r snapshotQuerier) queryRows(ctx context.Context, query string, args ...any) (*sql.Rows, error) {

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -132,4 +133,18 @@ func git(t *testing.T, dir string, in []byte, args ...string) string {
 		t.Fatalf("git %s: %v\n%s", args[0], err, stderr.String())
 	}
 	return string(out)
+}
+
+// Backups are verified with CheckFile, which must accept every tree that Commit
+// makes, such as folders that hold only folders.
+func TestCheckFileAcceptsNestedFolders(t *testing.T) {
+	w := newWiki(t, time.Now)
+	must(t, w, ada, Edit{Path: "a/b/c/d.md", Data: []byte("x\n")}, Edit{Path: "a/b2/c.md", Data: []byte("y\n")}, Edit{Path: "e/f/g.md", Data: []byte("z\n")})
+	copied := filepath.Join(t.TempDir(), "copy.db")
+	if _, err := w.db.ExecContext(t.Context(), "VACUUM INTO '"+copied+"'"); err != nil {
+		t.Fatal(err)
+	}
+	if facts, err := CheckFile(t.Context(), copied, w.slug); err != nil || facts.Files != 3 {
+		t.Errorf("CheckFile: %+v, %v", facts, err)
+	}
 }

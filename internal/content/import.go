@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -281,15 +280,5 @@ func (i *importer) writePackAndTags() error {
 			return err
 		}
 	}
-	rest := bytes.NewBuffer(i.in.Rest)
-	for part := 0; rest.Len() > 0; part++ {
-		data := make([]byte, min(packPart, rest.Len()))
-		if _, err := io.ReadFull(rest, data); err != nil {
-			return err
-		}
-		if err := i.tx.exec("INSERT INTO packs VALUES ($1, $2, $3)", i.slug, part, data); err != nil {
-			return err
-		}
-	}
-	return nil
+	return i.tx.writePack(bytes.NewBuffer(i.in.Rest))
 }

@@ -142,19 +142,28 @@ func (w *Wiki) queryLinks(ctx context.Context, wanted func(wiki.Link) bool, quer
 		}
 		return err
 	}, query, append([]any{w.slug}, args...)...)
-	if err != nil {
-		return nil, wrapError(err, "links of %s", w.slug)
-	}
-	return list, nil
+	return list, wrapError(err, "links of %s", w.slug)
 }
 
-// LinksFrom lists a page's outgoing links and tags.
+// LinksFrom lists a page's outgoing links and tags; those that can be read, if some
+// are damaged.
 func (w *Wiki) LinksFrom(ctx context.Context, page wiki.PageName) ([]wiki.Link, error) {
-	return w.queryLinks(ctx, func(wiki.Link) bool { return true },
+	return w.queryReadableLinks(ctx, func(wiki.Link) bool { return true },
 		"SELECT path, targets, words FROM outlinks WHERE wiki = $1 AND path = (SELECT path FROM files WHERE wiki = $1 AND key = $2)", page.Key())
 }
 
-// LinksTo lists links and embeds that lead to a page or file, in any spelling.
+// queryReadableLinks is like queryLinks, but leaves out damaged links: a page is
+// readable without them.
+func (w *Wiki) queryReadableLinks(ctx context.Context, wanted func(wiki.Link) bool, query string, args ...any) ([]wiki.Link, error) {
+	list, err := w.queryLinks(ctx, wanted, query, args...)
+	if errors.Is(err, wiki.ErrDamaged) {
+		err = nil
+	}
+	return list, err
+}
+
+// LinksTo lists links and embeds that lead to a page or file, in any spelling; those
+// that can be read, if some are damaged.
 func (w *Wiki) LinksTo(ctx context.Context, path string) ([]wiki.Link, error) {
 	key := wiki.Key(path)
 	bare := strings.TrimSuffix(key, ".md")
@@ -162,7 +171,7 @@ func (w *Wiki) LinksTo(ctx context.Context, path string) ([]wiki.Link, error) {
 		to := targetKey(l)
 		return l.Kind != wiki.LinkTag && (to == key || l.Kind == wiki.LinkEmbed && to == bare)
 	}
-	return w.queryLinks(ctx, leads, `SELECT path, targets, words FROM outlinks WHERE wiki = $1 AND path IN
+	return w.queryReadableLinks(ctx, leads, `SELECT path, targets, words FROM outlinks WHERE wiki = $1 AND path IN
 		(SELECT path FROM backlinks WHERE wiki = $1 AND target_key IN ($2, $3)) ORDER BY path`, key, bare)
 }
 

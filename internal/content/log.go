@@ -127,7 +127,7 @@ func (w *Wiki) Log(ctx context.Context, f LogFilter) ([]wiki.Commit, error) {
 }
 
 // CommitByID finds a commit by its id or a prefix of at least 7 digits. It fails
-// with ErrGone if an import has replaced the commit.
+// with ErrGone if an import or an erasure has replaced the commit.
 func (w *Wiki) CommitByID(ctx context.Context, id string) (wiki.Commit, error) {
 	id = strings.ToLower(id)
 	if !hexID.MatchString(id) {
@@ -198,6 +198,27 @@ func (w *Wiki) AuthorsOf(ctx context.Context, path string) ([]wiki.Author, error
 		list = append(list, more...)
 	}
 	return list, nil
+}
+
+// MovesFiles reports whether a commit moves any file. The service makes such commits
+// only to rename; whatever else they change is links that follow.
+func (w *Wiki) MovesFiles(ctx context.Context, seq int64) (bool, error) {
+	var found bool
+	err := w.queryRow(ctx, "SELECT EXISTS (SELECT 1 FROM changes WHERE wiki = $1 AND seq = $2 AND from_key <> '')", w.slug, seq).Scan(&found)
+	return found, wrapError(err, "moves of %s", w.slug)
+}
+
+// NamesAfter calls fn with each path that a commit after a seq created or moved a
+// file to, oldest first, and the commit's author.
+func (w *Wiki) NamesAfter(ctx context.Context, after int64, fn func(path string, by wiki.Author)) error {
+	err := forEachRow(ctx, w, func(rows *sql.Rows) error {
+		var path string
+		var a wiki.Author
+		err := rows.Scan(&path, &a.Username, &a.DID, &a.Imported)
+		fn(path, a)
+		return err
+	}, "SELECT h.path, c.username, c.did, c.imported FROM changes h JOIN commits c ON c.wiki = h.wiki AND c.seq = h.seq WHERE h.wiki = $1 AND h.seq > $2 AND (h.kind = 'added' OR h.kind = 'moved') ORDER BY h.seq", w.slug, after)
+	return wrapError(err, "names of %s", w.slug)
 }
 
 func (w *Wiki) queryAuthors(ctx context.Context, query string, args ...any) ([]wiki.Author, error) {

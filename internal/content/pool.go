@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/pressly/goose/v3"
 
+	"robot.wtf/internal/background"
 	"robot.wtf/internal/budget"
 	"robot.wtf/internal/durable"
 	"robot.wtf/internal/sqlite"
@@ -28,7 +30,7 @@ var migrations embed.FS
 
 // schema is the number of the last migration. Each database has it as user_version,
 // so that opening a wiki doesn't involve goose.
-const schema = 10
+const schema = 11
 
 // A Pool opens wikis and keeps a bounded number of them open.
 type Pool struct {
@@ -39,7 +41,8 @@ type Pool struct {
 	open    map[string]*entry
 	idle    *list.List // of *entry, least recently used first
 	closed  bool
-	closing sync.WaitGroup // wikis being closed
+	damaged map[string]Damage
+	closing background.Group // wikis being closed
 }
 
 // An entry is an open wiki with its number of users.
@@ -53,7 +56,7 @@ type entry struct {
 }
 
 // NewPool makes a Pool. It removes what a killed process left in the scratch
-// directory.
+// directory. On a disk that refuses that, wikis can be read.
 func NewPool(o Options) (*Pool, error) {
 	if o.MaxOpen == 0 {
 		o.MaxOpen = 200
@@ -61,12 +64,16 @@ func NewPool(o Options) (*Pool, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	p := &Pool{o: o, compare: newCompareSlots(), open: map[string]*entry{}, idle: list.New()}
-	if err := os.RemoveAll(p.scratch()); err != nil {
-		return nil, fmt.Errorf("content: open pool: %w", err)
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
 	}
-	if err := os.MkdirAll(p.scratch(), 0o700); err != nil {
-		return nil, fmt.Errorf("content: open pool: %w", err)
+	p := &Pool{o: o, compare: newCompareSlots(), open: map[string]*entry{}, idle: list.New(), damaged: map[string]Damage{}}
+	err := os.RemoveAll(p.scratch())
+	if err := errors.Join(err, os.MkdirAll(p.scratch(), 0o700)); err != nil {
+		if _, there := os.Stat(o.Dir); there != nil {
+			return nil, fmt.Errorf("content: open pool: %w", err)
+		}
+		o.Log.Error("preparing the scratch directory failed: nothing can be created or imported", "dir", p.scratch(), "err", err)
 	}
 	return p, nil
 }
@@ -142,6 +149,9 @@ func (p *Pool) create(ctx context.Context, slug string) error {
 	err = durable.Rename(dir, p.dir(slug))
 	if errors.Is(err, fs.ErrExist) {
 		return wiki.ErrExists
+	}
+	if err == nil {
+		p.forgetDamage(slug)
 	}
 	return err
 }
@@ -248,13 +258,16 @@ func (p *Pool) acquire(ctx context.Context, slug string) (*entry, error) {
 	}
 	if load {
 		// Others can be waiting, so this doesn't end with the caller's request.
-		e.wiki, e.err = p.load(context.WithoutCancel(ctx), slug)
+		e.err = p.o.Background.Try(background.Job{Work: "open", Wiki: slug}, func() (err error) {
+			e.wiki, err = p.load(context.WithoutCancel(ctx), slug)
+			return err
+		})
 		close(e.ready)
 	}
 	select {
 	case <-e.ready:
 	case <-ctx.Done():
-		go func() { <-e.ready; p.release(slug, e) }()
+		p.o.Background.Go(background.Job{Work: "open", Wiki: slug}, func() { <-e.ready; p.release(slug, e) })
 		return nil, ctx.Err()
 	}
 	if e.err != nil {
@@ -315,31 +328,54 @@ func (p *Pool) closeExcess() {
 	}
 }
 
+// CloseIdle closes all wikis that aren't in use, and returns once their files are
+// closed.
+func (p *Pool) CloseIdle() {
+	p.mu.Lock()
+	var idle []*entry
+	for p.idle.Len() > 0 {
+		e := p.idle.Remove(p.idle.Front()).(*entry)
+		delete(p.open, e.wiki.slug)
+		idle = append(idle, e)
+	}
+	p.mu.Unlock()
+	for _, e := range idle {
+		e.wiki.close()
+	}
+}
+
 // closeAsync closes an unused wiki in the background, because that can copy its
 // write-ahead log into the database. A caller that opens the wiki meanwhile gets
 // another Wiki; SQLite's locks coordinate the two.
-func (p *Pool) closeAsync(e *entry) { p.closing.Go(e.wiki.close) }
+func (p *Pool) closeAsync(e *entry) {
+	p.closing.Go(func() {
+		_ = p.o.Background.Try(background.Job{Work: "close", Wiki: e.wiki.slug}, func() error { e.wiki.close(); return nil }) // reported
+	})
+}
 
 func (p *Pool) load(ctx context.Context, slug string) (*Wiki, error) {
 	if _, err := os.Stat(p.file(slug)); errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("content: open %s: %w", slug, wiki.ErrNotFound)
 	}
 	w, err := p.openFile(ctx, slug, p.file(slug))
-	if err != nil {
-		return nil, fmt.Errorf("content: open %s: %w", slug, sqlite.StorageError(err))
+	if err := p.noteOpened(slug, err); err != nil {
+		return nil, fmt.Errorf("content: open %s: %w", slug, err)
 	}
 	return w, nil
 }
 
 func (p *Pool) openFile(ctx context.Context, slug, file string) (*Wiki, error) {
-	db, err := sqlite.Open(file, sqlite.Options{MustExist: true})
+	db, err := sqlite.Open(file, sqlite.Options{MustExist: true, Relieve: p.o.Relieve})
 	if err != nil {
 		return nil, err
 	}
-	w := &Wiki{slug: slug, o: &p.o, compare: p.compare, db: db, reads: sqlite.NewStatements(db, 0), writeLock: make(chan struct{}, 1)}
+	w := &Wiki{slug: slug, o: &p.o, pool: p, compare: p.compare, db: db, reads: sqlite.NewStatements(db, 0), writeLock: make(chan struct{}, 1)}
 	if err := w.load(ctx); err != nil {
 		w.close()
 		return nil, err
+	}
+	if file == p.file(slug) {
+		w.opened, _ = os.Stat(file) // nil if it has just vanished, which the next write notices
 	}
 	return w, nil
 }
@@ -457,6 +493,7 @@ func (p *Pool) moveAway(ctx context.Context, slug string, move func() error) err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	delete(p.damaged, slug)
 	if e != nil && p.open[slug] == e {
 		delete(p.open, slug)
 		e.gone = true // its last user closes it

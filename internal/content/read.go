@@ -66,8 +66,7 @@ func readBlob(ctx context.Context, q querier, slug, id string) ([]byte, error) {
 	}
 	out, err := inflate(data, size)
 	if err != nil {
-		damaged := wiki.Problemf(wiki.ErrStorage, "", "This revision's storage is damaged. The operator must repair it.")
-		return nil, fmt.Errorf("content: blob %s/%s: %w: %w", slug, id, damaged, err)
+		return nil, fmt.Errorf("content: blob %s/%s: %w: %w", slug, id, errPart, err)
 	}
 	return out, nil
 }
@@ -77,7 +76,21 @@ func (w *Wiki) Blob(ctx context.Context, id string) ([]byte, error) {
 	if err := w.MayRead(id); err != nil {
 		return nil, err
 	}
-	return readBlob(ctx, w, w.slug, id)
+	data, err := readBlob(ctx, w, w.slug, id)
+	if errors.Is(err, wiki.ErrDamaged) {
+		w.pool.note(Damage{Slug: w.slug, Err: err})
+	}
+	return data, err
+}
+
+// CurrentBlob reads the blob of a current file. One that isn't stored is damage.
+func (w *Wiki) CurrentBlob(ctx context.Context, f wiki.File) ([]byte, error) {
+	data, err := w.Blob(ctx, f.Blob)
+	if errors.Is(err, wiki.ErrNotFound) && !w.gone.Load() {
+		err = damageError{errPart, err}
+		w.pool.note(Damage{Slug: w.slug, Err: err})
+	}
+	return data, err
 }
 
 const fileColumns = `f.path, f.blob, f.mode, f.size, f.seq, c.oid, c.time, c.username, c.did, c.agent, c.client, c.grant_id, c.imported, c.message`
@@ -91,10 +104,13 @@ func scanFile(row sqlite.Scanner, f *wiki.File) error {
 }
 
 // Lookup finds a current file by its key. The Path of the result has the file's own
-// spelling.
+// spelling. If the data about its last commit is damaged, those fields are empty.
 func (w *Wiki) Lookup(ctx context.Context, path string) (wiki.File, error) {
 	var f wiki.File
 	err := scanFile(w.queryRow(ctx, "SELECT "+fileColumns+" FROM files f JOIN commits c ON c.wiki = f.wiki AND c.seq = f.seq WHERE f.wiki = $1 AND f.key = $2 AND "+regularFiles, w.slug, wiki.Key(path)), &f)
+	if errors.Is(err, wiki.ErrDamaged) { // the file without its author is better than nothing
+		return w.Find(ctx, path)
+	}
 	return f, wrapError(err, "look up %s/%s", w.slug, path)
 }
 
@@ -108,6 +124,9 @@ func (w *Wiki) Find(ctx context.Context, path string) (wiki.File, error) {
 	var f wiki.File
 	err := w.queryRow(ctx, "SELECT path, blob, mode, size, seq FROM files WHERE wiki = $1 AND key = $2 AND "+regularFiles, w.slug, key).
 		Scan(&f.Path, &f.Blob, &f.Mode, &f.Size, &f.Seq)
+	if errors.Is(err, wiki.ErrDamaged) {
+		f, err = w.findInHistory(ctx, key)
+	}
 	return f, wrapError(err, "find %s/%s", w.slug, path)
 }
 
@@ -117,7 +136,7 @@ func (w *Wiki) Read(ctx context.Context, path string) (wiki.File, []byte, error)
 	if err != nil {
 		return f, nil, err
 	}
-	data, err := w.Blob(ctx, f.Blob)
+	data, err := w.CurrentBlob(ctx, f)
 	return f, data, err
 }
 
@@ -146,7 +165,8 @@ func (w *Wiki) List(ctx context.Context, folder string) ([]wiki.File, error) {
 // maxNames limits the paths that an open wiki caches, in bytes.
 const maxNames = 128 << 10
 
-// Names returns all current paths, sorted. They are cached until the next commit.
+// Names returns all current paths, sorted. They are cached until the next commit. If
+// the list is damaged, it returns the paths that can be read.
 func (w *Wiki) Names(ctx context.Context) ([]string, error) {
 	seq, _ := w.Head()
 	if n := w.names.Load(); n != nil && n.seq == seq {
@@ -163,6 +183,9 @@ func (w *Wiki) Names(ctx context.Context) ([]string, error) {
 		}
 		return err
 	}, "SELECT path FROM files WHERE wiki = $1 AND "+regularFiles+" ORDER BY path", w.slug)
+	if errors.Is(err, wiki.ErrDamaged) {
+		return w.readableNames(ctx), nil
+	}
 	if err != nil {
 		return nil, wrapError(err, "names of %s", w.slug)
 	}

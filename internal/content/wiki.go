@@ -3,7 +3,9 @@ package content
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"io/fs"
 	"sync"
 	"sync/atomic"
 
@@ -16,10 +18,13 @@ import (
 type Wiki struct {
 	slug string
 	o    *Options
+	pool *Pool
 	// compare is shared by all wikis of a pool.
 	compare *budget.Slots
 	db      *sql.DB
-	gone    atomic.Bool // deleted or replaced: every method returns ErrNotFound
+	// opened is the file that db has open; nil for one that isn't in place yet.
+	opened fs.FileInfo
+	gone   atomic.Bool // deleted or replaced: every method returns ErrNotFound
 
 	head      atomic.Pointer[head]
 	names     atomic.Pointer[names]
@@ -96,6 +101,9 @@ func (w *Wiki) load(ctx context.Context) error {
 		return fmt.Errorf("the database has schema %d, this program knows schemas up to %d: use a newer version", version, schema)
 	}
 	if version < schema {
+		if err := w.checkNotEmpty(ctx); err != nil {
+			return err
+		}
 		if err := migrate(ctx, w.db); err != nil {
 			return err
 		}
@@ -106,9 +114,26 @@ func (w *Wiki) load(ctx context.Context) error {
 	return w.readHead(ctx)
 }
 
+// checkNotEmpty refuses a file without tables, to SQLite a new database. Every
+// database had tables when it was created, so this one was cut off.
+func (w *Wiki) checkNotEmpty(ctx context.Context) error {
+	var tables int
+	if err := w.db.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&tables); err != nil {
+		return err
+	}
+	if tables == 0 {
+		return errors.New("the database is empty: its file was cut off")
+	}
+	return nil
+}
+
 func (w *Wiki) readHead(ctx context.Context) error {
 	h := new(head)
-	if err := w.queryRow(ctx, "SELECT seq, head FROM meta WHERE wiki = $1", w.slug).Scan(&h.seq, &h.id); err != nil {
+	err := w.queryRow(ctx, "SELECT seq, head FROM meta WHERE wiki = $1", w.slug).Scan(&h.seq, &h.id)
+	if errors.Is(err, wiki.ErrDamaged) { // reading doesn't need the rest of meta
+		err = w.queryRow(ctx, "SELECT seq, oid FROM commits WHERE wiki = $1 ORDER BY seq DESC LIMIT 1", w.slug).Scan(&h.seq, &h.id)
+	}
+	if err != nil {
 		return err
 	}
 	w.head.Store(h)
@@ -136,6 +161,7 @@ func (w *Wiki) Head() (seq int64, id string) {
 type querier interface {
 	queryRow(ctx context.Context, query string, args ...any) sqlite.Scanner
 	queryRows(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	checkRead(err error) error
 }
 
 // A read checks its context before it starts and before each row, but not in
@@ -145,14 +171,15 @@ func (w *Wiki) queryRow(ctx context.Context, query string, args ...any) sqlite.S
 	if err := w.checkReadable(ctx); err != nil {
 		return failedRead{err}
 	}
-	return w.reads.Row(context.WithoutCancel(ctx), query, args...)
+	return checkedRow{w, w.reads.Row(context.WithoutCancel(ctx), query, args...)}
 }
 
 func (w *Wiki) queryRows(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	if err := w.checkReadable(ctx); err != nil {
 		return nil, err
 	}
-	return w.reads.Rows(context.WithoutCancel(ctx), query, args...)
+	rows, err := w.reads.Rows(context.WithoutCancel(ctx), query, args...)
+	return rows, w.checkRead(err)
 }
 
 func (w *Wiki) checkReadable(ctx context.Context) error {
@@ -181,7 +208,7 @@ func forEachRow(ctx context.Context, q querier, scan func(*sql.Rows) error, quer
 			return err
 		}
 	}
-	return rows.Err()
+	return q.checkRead(rows.Err())
 }
 
 // wrapError says in err which operation failed. sql.ErrNoRows becomes ErrNotFound,

@@ -43,6 +43,9 @@ func (w *Wiki) inWriteTx(ctx context.Context, f func(*tx) error, done func()) er
 	if w.closed {
 		return errClosed
 	}
+	if w.replacedFile() {
+		return w.pool.NoteMissing(w.slug)
+	}
 	ctx = context.WithoutCancel(ctx)
 	if w.writer == nil {
 		conn, err := w.db.Conn(ctx)
@@ -51,8 +54,16 @@ func (w *Wiki) inWriteTx(ctx context.Context, f func(*tx) error, done func()) er
 		}
 		w.writer = &writeConn{conn, sqlite.NewStatements(conn, 0)}
 	}
-	if err := (&tx{w, w.writer}).run(f); err != nil {
-		err = sqlite.StorageError(err)
+	returned := false
+	defer func() {
+		if !returned { // f panicked and may have left the cache half changed
+			w.trees = treeCache{}
+		}
+	}()
+	err := (&tx{w, w.writer}).run(f)
+	returned = true
+	if err != nil {
+		err = sqlite.StorageError(w.checkRead(err))
 		if errors.Is(err, wiki.ErrStorage) {
 			// The state of the disk is unknown after a failed sync, so caches are
 			// dropped and the next writer starts from the files. The head is read
@@ -120,3 +131,6 @@ func (t *tx) queryRow(_ context.Context, query string, args ...any) sqlite.Scann
 func (t *tx) queryRows(_ context.Context, query string, args ...any) (*sql.Rows, error) {
 	return t.writer.Rows(t.context(), query, args...)
 }
+
+// checkRead leaves errors as they are: inWriteTx checks those of all statements.
+func (t *tx) checkRead(err error) error { return err }

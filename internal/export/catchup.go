@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"robot.wtf/internal/background"
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/gitrepo"
 	"robot.wtf/internal/wiki"
@@ -27,14 +28,18 @@ func (m *Mirror) CatchUp(ctx context.Context, slug string) (head string, err err
 	// The next caller needs the result too, so this caller's deadline doesn't apply.
 	ctx = context.WithoutCancel(ctx)
 	began := time.Now()
-	head, err = m.catchUp(ctx, w, r)
+	seq, _ := w.Head()
+	err = m.o.Background.Try(background.Job{Work: "export", Wiki: slug, Item: fmt.Sprint("commit ", seq)}, func() (err error) {
+		head, err = m.catchUp(ctx, w, r)
+		return err
+	})
 	if err != nil {
 		r.head = ""
 		m.stats.failures.Add(1)
 		return "", fmt.Errorf("export: %s: %w", slug, err)
 	}
 	m.clearPending(slug, began)
-	seq, _ := w.Head()
+	seq, _ = w.Head()
 	m.queueRepack(slug, r, seq)
 	return head, nil
 }
@@ -43,10 +48,7 @@ func (m *Mirror) CatchUp(ctx context.Context, slug string) (head string, err err
 func (m *Mirror) catchUp(ctx context.Context, w *content.Wiki, r *repository) (string, error) {
 	slug := w.Slug()
 	if !r.tidied {
-		r.mu.Lock()
-		err := m.tidy(slug, r)
-		r.mu.Unlock()
-		if err != nil {
+		if err := m.tidyLocked(slug, r); err != nil {
 			return "", err
 		}
 		r.tidied = true
@@ -74,6 +76,12 @@ func (m *Mirror) catchUp(ctx context.Context, w *content.Wiki, r *repository) (s
 		r.fingerprint, err = fingerprint(m.path(slug, m.current(slug)))
 	}
 	return r.head, err
+}
+
+func (m *Mirror) tidyLocked(slug string, r *repository) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return m.tidy(slug, r)
 }
 
 // suspectDelay is the minimum time between two verifications that failing

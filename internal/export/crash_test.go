@@ -15,6 +15,7 @@ import (
 
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/gitrepo"
+	"robot.wtf/internal/testdisk"
 	"robot.wtf/internal/wiki"
 )
 
@@ -25,7 +26,7 @@ func TestMain(m *testing.M) {
 		fmt.Println("failed:", exportForever(dir))
 		os.Exit(1)
 	}
-	os.Exit(m.Run())
+	os.Exit(testdisk.Run(m))
 }
 
 func exportForever(dir string) error {

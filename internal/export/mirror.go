@@ -21,6 +21,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
+	"robot.wtf/internal/background"
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/gitrepo"
 )
@@ -30,7 +31,9 @@ type Options struct {
 	Content *content.Pool
 	Git     *gitrepo.Git
 	Dir     string // the directory wikis/ with a folder per slug; repo.git is created beside wiki.db
-	Log     *slog.Logger
+
+	Background *background.Workers // runs exports and repacks; nil only recovers from panics
+	Log        *slog.Logger
 }
 
 // A Mirror maintains the git repositories of all wikis. It is safe for
@@ -49,7 +52,7 @@ type Mirror struct {
 	exports    chan string // slugs to export
 	repacks    chan string // slugs to repack
 	repackSlot *semaphore.Weighted
-	workers    sync.WaitGroup
+	waits      []func() // wait for the workers
 }
 
 // Stats counts what a Mirror has done since it was created.
@@ -67,12 +70,10 @@ func New(o Options) *Mirror {
 		o: o, repos: map[string]*repository{}, pending: map[string]time.Time{}, cancels: map[int]context.CancelFunc{},
 		exports: make(chan string, 256), repacks: make(chan string, 16), repackSlot: semaphore.NewWeighted(1),
 	}
-	for _, work := range []func(context.Context){m.exportPending, m.repackQueued} {
-		m.workers.Go(func() {
-			ctx, cancel := m.Context(context.Background())
-			defer cancel()
-			work(ctx)
-		})
+	ctx, _ := m.Context(context.Background()) // ends with the mirror
+	m.waits = []func(){
+		o.Background.Loop(ctx, "export", m.exportPending),
+		o.Background.Loop(ctx, "repack", m.repackQueued),
 	}
 	return m
 }
@@ -86,7 +87,9 @@ func (m *Mirror) Close() {
 		cancel()
 	}
 	m.mu.Unlock()
-	m.workers.Wait()
+	for _, wait := range m.waits {
+		wait()
+	}
 }
 
 // Context returns a copy of ctx that is also canceled when the Mirror closes.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"robot.wtf/internal/background"
 	"robot.wtf/internal/gitrepo"
 )
 
@@ -53,23 +54,32 @@ func (m *Mirror) Repack(ctx context.Context, slug string) error {
 	r := m.repository(slug)
 	name := newRepoName()
 	defer r.claim(name)()
-	from, packs, err := m.branchOff(ctx, slug, r, name)
-	if err == nil {
-		to := m.o.Git.Open(m.path(slug, name))
-		all := !strings.Contains(strings.Join(packs, " "), ".bitmap")
-		if err = to.Repack(ctx, all); err == nil {
-			err = to.Verify(ctx)
-		}
-		if err == nil {
-			err = m.replace(ctx, slug, r, from, to, packs)
-		}
-	}
+	err := m.o.Background.Try(background.Job{Work: "repack", Wiki: slug, Item: m.current(slug)}, func() error {
+		return m.repackInto(ctx, slug, r, name)
+	})
 	if err != nil {
 		m.discard(slug, name)
 		return fmt.Errorf("export: repack %s: %w", slug, err)
 	}
 	m.stats.repacks.Add(1)
 	return nil
+}
+
+// repackInto does the work of Repack in a directory of that name.
+func (m *Mirror) repackInto(ctx context.Context, slug string, r *repository, name string) error {
+	from, packs, err := m.branchOff(ctx, slug, r, name)
+	if err != nil {
+		return err
+	}
+	to := m.o.Git.Open(m.path(slug, name))
+	all := !strings.Contains(strings.Join(packs, " "), ".bitmap")
+	if err := to.Repack(ctx, all); err != nil {
+		return err
+	}
+	if err := to.Verify(ctx); err != nil {
+		return err
+	}
+	return m.replace(ctx, slug, r, from, to, packs)
 }
 
 // branchOff links the current repository's packs into a second directory. It

@@ -52,10 +52,11 @@ func TestHostileBodies(t *testing.T) {
 		"nothing":       {nil, "", wantType, []int{200, 400}},
 		"an argument":   {[]byte("0021command=--upload-pack=touch x0000"), "", wantType, []int{200, 400}},
 	} {
-		for _, version := range []string{"version=2", "version=2:x", "version=1\x01", "--exec=x", ""} {
-			if strings.ContainsRune(version, 1) {
-				continue // a client library refuses to send it
-			}
+		versions := []string{"version=2", ""}
+		if len(tt.body) < 100 {
+			versions = append(versions, "version=2:x", "--exec=x")
+		}
+		for _, version := range versions {
 			began := time.Now()
 			got := w.send("POST", "ada", "/repo.git/git-upload-pack", bytes.NewReader(tt.body), "Content-Type", tt.kind, "Content-Encoding", tt.coding, "Git-Protocol", version)
 			ok := false
@@ -109,7 +110,7 @@ func TestEndlessBodies(t *testing.T) {
 		})
 	})
 	t.Run("cut off by time", func(t *testing.T) {
-		sendEndlessBodies(t, time.Second, map[string]endlessBody{
+		sendEndlessBodies(t, 300*time.Millisecond, map[string]endlessBody{
 			"drops":         {nil, random[:1], 20 * time.Millisecond, "", []int{400}},
 			"nothing comes": {nil, nil, 100 * time.Millisecond, "", []int{400}},
 			"zipped drops":  {[]byte(gzipHead), empty[:5], 20 * time.Millisecond, "gzip", []int{400}},

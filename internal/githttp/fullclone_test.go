@@ -43,9 +43,9 @@ func TestWholeClone(t *testing.T) {
 		}
 		do()
 	}
-	for round := range 4 {
+	for round := range 3 {
 		w.save("ada", "Home", fmt.Sprint("round ", round, "\n"))
-		if round == 3 {
+		if round == 2 {
 			w.must("", "ls-remote", w.url("ada", ""))
 			if err := w.Mirror.Repack(t.Context(), "ada"); err != nil {
 				t.Fatal(err)

@@ -23,6 +23,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"robot.wtf/internal/background"
 	"robot.wtf/internal/gitrepo"
 	"robot.wtf/internal/limit"
 	"robot.wtf/internal/pages"
@@ -37,8 +38,9 @@ type Options struct {
 	Tenant     *tenant.Service
 	Session    *session.Service
 	WikiOrigin func(slug string) string
-	Limits     *limit.Limiter // nil for none
-	Spool      string         // directory for output that waits for slow clients; os.TempDir() when ""
+	Limits     *limit.Limiter      // nil for none
+	Spool      string              // directory for output that waits for slow clients; os.TempDir() when ""
+	Background *background.Workers // nil only recovers from panics
 	Log        *slog.Logger
 }
 
@@ -55,7 +57,7 @@ type Handler struct {
 
 // New returns a Handler.
 func New(o Options) *Handler {
-	return &Handler{o: o, slots: newProcessSlots(), spools: &spools{dir: o.Spool, bounds: defaultBounds}}
+	return &Handler{o: o, slots: newProcessSlots(), spools: &spools{dir: o.Spool, bounds: defaultBounds, background: o.Background}}
 }
 
 // A Route is one route on a wiki's host.
@@ -293,6 +295,7 @@ var errorTexts = map[error]string{
 	wiki.ErrTooMany:              "Too many requests. Wait, then try again.",
 	wiki.ErrUnavailable:          "This isn't available at the moment. Try again later.",
 	wiki.ErrStorageBusy:          "The disk is busy. Try again in a moment.",
+	wiki.ErrDamaged:              "Some of the stored data can't be read. The operator was notified and can restore it from a backup.",
 	wiki.ErrStorage:              "The repository can't be read at the moment. Try again later.",
 }
 

@@ -94,7 +94,7 @@ func TestRefsMatchGit(t *testing.T) {
 			if !ok {
 				t.Fatalf("%q was not understood", request)
 			}
-			if os.Getenv("ROBOT_LONG") != "" || choice%7 == 0 {
+			if os.Getenv("ROBOT_LONG") != "" || choice%13 == 0 {
 				if got, want := string(asked.format(refs)), asGit(of, request); got != want {
 					t.Fatalf("%q: git answers\n%s\nand we answer\n%s", request, want, got)
 				}

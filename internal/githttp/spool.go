@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"robot.wtf/internal/background"
 )
 
 const (
@@ -45,6 +47,7 @@ type spools struct {
 	dir   string
 	bytes atomic.Int64
 	bounds
+	background *background.Workers
 }
 
 var buffers = sync.Pool{New: func() any { return new([bufferBytes]byte) }}
@@ -81,7 +84,7 @@ func (all *spools) open(first string) (s *spool, process *os.File, err error) {
 		return nil, nil, err
 	}
 	enlarge(s.pipe, pipeBytes)
-	s.slow = time.AfterFunc(all.process, s.spillIfSlow)
+	s.slow = all.background.AfterFunc(background.Job{Work: "spool"}, all.process, s.spillIfSlow)
 	return s, process, nil
 }
 
@@ -104,8 +107,13 @@ func (s *spool) spillIfSlow() {
 	}
 	if s.err == nil {
 		s.spilling = true
-		s.spill()
+		p := background.Catch(s.spill)
 		s.spilling = false
+		if p != nil {
+			s.err = p
+			s.changed.Broadcast()
+			panic(p) // is reported
+		}
 	}
 	s.changed.Broadcast()
 }

@@ -56,6 +56,7 @@ func testSpools(t *testing.T) *spools {
 // A process doesn't wait for a client that reads nothing. Its output is complete
 // once the client continues, in the middle or at the end.
 func TestSlowClientFreesTheProcess(t *testing.T) {
+	t.Parallel()
 	for name, pace := range map[string]func(ended chan bool){
 		"until the end":  func(ended chan bool) { <-ended },
 		"a little":       func(chan bool) { time.Sleep(8 * time.Millisecond) },

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
+	"robot.wtf/internal/background"
 	"robot.wtf/internal/gitrepo"
 	"robot.wtf/internal/wiki"
 )
@@ -39,18 +40,16 @@ func (h *Handler) runUploadPack(c *call, kind, first string, in io.Reader) error
 		return err
 	}
 	defer out.close()
-	ended := make(chan error, 1)
-	go func() {
-		err := repo.UploadPack(ctx, gitrepo.UploadPack{Version2: c.version2(), Advertise: in == nil, In: in, Out: process})
-		leave(err != nil && ctx.Err() == nil)
-		release() // a slow client doesn't hold the slot
-		process.Close()
-		ended <- err
-	}()
+	running := background.Start(func() (err error) {
+		defer process.Close()
+		defer release() // a slow client doesn't hold the slot
+		defer func() { leave(err != nil && ctx.Err() == nil) }()
+		return repo.UploadPack(ctx, gitrepo.UploadPack{Version2: c.version2(), Advertise: in == nil, In: in, Out: process})
+	})
 	contentType := "application/x-git-upload-pack-" + kind
 	sent := out.sendTo(c.w, contentType)
 	cancel()
-	err = <-ended
+	err = running.Wait()
 	if err != nil && c.Context().Err() == nil {
 		// Usually the client's fault. If it's ours, the repository is verified in
 		// full before the next answer.

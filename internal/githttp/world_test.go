@@ -19,8 +19,11 @@ import (
 	"robot.wtf/internal/limit"
 	"robot.wtf/internal/pages"
 	"robot.wtf/internal/server"
+	"robot.wtf/internal/testdisk"
 	"robot.wtf/internal/testworld"
 )
+
+func TestMain(m *testing.M) { os.Exit(testdisk.Run(m)) }
 
 const canary = testworld.Canary
 

@@ -74,6 +74,18 @@ func (f *Files) Trees(emit func(dir, id string, content []byte)) (root string) {
 	return root
 }
 
+// AllTrees calls emit with the tree of each folder except the root, as of the last
+// call of Trees.
+func (f *Files) AllTrees(emit func(dir, id string)) {
+	for dir := range f.dirs {
+		if dir == "" {
+			continue
+		}
+		parent, name := splitPath(dir)
+		emit(dir, f.dirs[parent][name].ID)
+	}
+}
+
 // emptyLast sorts the root, which has as few slashes as its folders, after them.
 func emptyLast(dir string) int {
 	if dir == "" {

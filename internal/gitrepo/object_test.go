@@ -7,7 +7,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"robot.wtf/internal/testdisk"
 )
+
+func TestMain(m *testing.M) { os.Exit(testdisk.Run(m)) }
 
 // rounds returns the number of rounds of a randomized test.
 func rounds(few, many int) int {

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"robot.wtf/internal/background"
 	"robot.wtf/internal/wiki"
 )
 
@@ -224,16 +225,15 @@ func (r *Received) Mainline(ctx context.Context) ([]RawCommit, error) {
 // Objects calls visit for each object, in the order of ids.
 func (r *Received) Objects(ctx context.Context, ids []string, visit func(id string, content []byte) error) error {
 	read, write := io.Pipe()
-	ended := make(chan error, 1)
-	go func() {
-		err := r.repo.git.run(ctx, process{dir: r.repo.dir, in: joinLines(ids), out: write, bound: foreignBound, env: foreignEnv,
+	defer read.Close() // also after a panic of visit, so that git ends
+	running := background.Start(func() (err error) {
+		defer func() { write.CloseWithError(err) }()
+		return r.repo.git.run(ctx, process{dir: r.repo.dir, in: joinLines(ids), out: write, bound: foreignBound, env: foreignEnv,
 			args: []string{"cat-file", "--batch", "--buffer"}})
-		write.CloseWithError(err)
-		ended <- err
-	}()
+	})
 	err := eachObject(bufio.NewReaderSize(read, 256<<10), len(ids), visit)
 	read.CloseWithError(errors.New("gitrepo: enough"))
-	if ran := <-ended; err == nil {
+	if ran := running.Wait(); err == nil {
 		err = ran
 	}
 	return err
@@ -378,4 +378,28 @@ func (r *Received) PackMissing(ctx context.Context, has map[string]bool, out io.
 	}
 	return len(rest), r.repo.git.run(ctx, process{dir: r.repo.dir, in: joinLines(rest), out: out, bound: foreignBound, env: foreignEnv,
 		args: []string{"pack-objects", "--stdout", "-q", "--delta-base-offset"}})
+}
+
+// ReadPack calls visit with each object of a pack that refers to nothing outside
+// itself by deltas. dir is a new directory for its files, which the caller removes.
+func (g *Git) ReadPack(ctx context.Context, dir string, pack io.WriterTo, visit func(kind, id string, content []byte) error) error {
+	repo, err := g.Init(dir)
+	if err != nil {
+		return err
+	}
+	if err := repo.AddPack(ctx, pack, false); err != nil {
+		return err
+	}
+	list, err := g.output(ctx, process{dir: dir, bound: foreignBound, env: foreignEnv,
+		args: []string{"cat-file", "--batch-all-objects", "--batch-check=%(objectname) %(objecttype)", "--buffer"}})
+	if err != nil {
+		return err
+	}
+	kinds := map[string]string{}
+	var ids []string
+	for line := range strings.Lines(list) {
+		id, kind, _ := strings.Cut(strings.TrimSpace(line), " ")
+		kinds[id], ids = kind, append(ids, id)
+	}
+	return (&Received{repo: repo}).Objects(ctx, ids, func(id string, content []byte) error { return visit(kinds[id], id, content) })
 }

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"robot.wtf/internal/background"
 	"robot.wtf/internal/durable"
 )
 
@@ -109,17 +110,17 @@ func (r *Repo) AddPack(ctx context.Context, pack io.WriterTo, links bool) error 
 		return err
 	}
 	defer read.Close()
-	written := make(chan error, 1)
-	go func() {
+	writing := background.Start(func() error {
+		defer write.Close() // also after a panic, so that git sees the end
 		_, err := pack.WriteTo(write)
-		written <- errors.Join(err, write.Close())
-	}()
+		return errors.Join(err, write.Close())
+	})
 	err = r.git.run(ctx, process{
 		dir: r.dir, in: read, out: io.Discard, bound: ownBound,
 		args: args, env: []string{"GIT_DIR=."},
 	})
 	read.Close() // unblocks the writer if git didn't read to the end
-	if werr := <-written; err == nil {
+	if werr := writing.Wait(); err == nil {
 		err = werr
 	}
 	if err != nil {

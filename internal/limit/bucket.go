@@ -10,7 +10,7 @@ type Options struct {
 	Rates Rates
 	Now   func() time.Time
 	// Buckets bounds the buckets of each kind (addresses, people, tokens, wikis,
-	// sign-ins); 0 means 16,384. Beyond it, the bucket that was idle longest is
+	// sign-ins, hosts); 0 means 16,384. Beyond it, the bucket that was idle longest is
 	// dropped and its count is lost. So a flood of addresses loosens the limits
 	// for addresses only.
 	Buckets int
@@ -65,20 +65,48 @@ func (l *Limiter) takeTokens(takes []withdrawal) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
-	var found [2]*bucket
+	var found [3]*bucket
 	for i, t := range takes {
 		b := l.pools[t.key.caller.kind].touch(t.key, l.max, now)
 		b.advance(now, t.rate.Per/slots)
 		if b.taken >= t.rate.Tokens {
-			return &Exceeded{Rate: t.rate, Write: t.key.write, Wait: b.wait(now, t.rate.Per/slots), kind: t.key.caller.kind}
+			return &Exceeded{Rate: t.rate, Write: t.key.write, Wait: b.wait(now, t.rate.Per/slots), caller: t.key.caller}
 		}
 		found[i] = b
 	}
 	for i := range takes {
-		found[i].taken++
-		found[i].counts[found[i].slot%len(found[i].counts)]++
+		found[i].count()
 	}
 	return nil
+}
+
+// hasTokens fails with an *Exceeded if any bucket is empty. It takes nothing.
+func (l *Limiter) hasTokens(takes []withdrawal) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.now()
+	for _, t := range takes {
+		b := l.pools[t.key.caller.kind].buckets[t.key]
+		if b == nil {
+			b = new(bucket)
+		}
+		if b.advance(now, t.rate.Per/slots); b.taken >= t.rate.Tokens {
+			return &Exceeded{Rate: t.rate, Wait: b.wait(now, t.rate.Per/slots), caller: t.key.caller}
+		}
+	}
+	return nil
+}
+
+// countTokens takes one token from each bucket, even from an empty one.
+func (l *Limiter) countTokens(takes []withdrawal) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.now()
+	for _, t := range takes {
+		b := l.pools[t.key.caller.kind].touch(t.key, l.max, now)
+		b.advance(now, t.rate.Per/slots)
+		b.count()
+	}
 }
 
 // slots is the number of parts that a rate's duration is divided into.
@@ -93,6 +121,12 @@ type bucket struct {
 	slot         int // current slot, counted from begun
 	counts       [slots + 1]uint32
 	taken        int // the sum of counts
+}
+
+// count takes a token in the current slot.
+func (b *bucket) count() {
+	b.taken++
+	b.counts[b.slot%len(b.counts)]++
 }
 
 // advance returns the tokens that have expired. If the clock was set back to

@@ -7,6 +7,24 @@
 //
 // Each wiki counts its callers separately: one tenant's users and programs
 // can't use up another tenant's limits. Nothing is stored on disk.
+//
+// Each limit says who it is counted against:
+//
+//   - Take: the caller on one wiki (a person, a credential, or an address by
+//     its /64 network), and the wiki, members apart from everyone else.
+//   - SignIn, Client, Report: the address, by its /56 network.
+//   - Lookup: the asker, a person or an address by its /56 network. Whether
+//     the lookup succeeds makes no difference.
+//   - Lookup with Found, and Client with Fetched: also the foreign host, but only
+//     for its successful answers. So mistyped names can't use up the
+//     limit of a host that others need.
+//   - Server with Served: the server that signs people in, for each successful
+//     start.
+//
+// An IPv4 address counts alone. An IPv6 address also counts against its /48
+// network, which gets ten times the tokens of one address. A foreign host counts
+// by its full name, and also with its domain, which gets ten times the tokens, or
+// a hundred times if the domain gives names to many users.
 package limit
 
 import (
@@ -14,7 +32,6 @@ import (
 	"math"
 	"net/netip"
 	"strconv"
-	"strings"
 	"time"
 
 	"robot.wtf/internal/wiki"
@@ -32,9 +49,10 @@ type Rates struct {
 	Read, Write         Rate // per caller and wiki; a caller is a person, a token or an address
 	WikiRead, WikiWrite Rate // per wiki: all members together, and all others together
 	SignIn              Rate // sign-in attempts per address
-	SignInHost          Rate // sign-in attempts that make us contact one foreign host
+	Lookup              Rate // handles and DIDs looked up per asker; a misspelled one costs up to four
+	SignInHost          Rate // successful lookups of identities per foreign host name
 	Client              Rate // OAuth client registrations and consent requests per address
-	ClientHost          Rate // OAuth clients that make us contact one foreign host
+	ClientHost          Rate // successful fetches of OAuth client documents per foreign host name
 }
 
 // Defaults returns the default rates: 600 reads and 120 writes per minute and
@@ -42,13 +60,14 @@ type Rates struct {
 func Defaults() Rates { return RatesFor(600, 120) }
 
 // RatesFor derives all rates from a caller's reads and writes per minute. A wiki
-// gets ten times as many. Sign-ins get half the writes per five minutes, OAuth
-// clients the writes per five minutes, and a foreign host the writes per minute.
+// gets ten times as many. Sign-ins get half the writes per five minutes, lookups
+// twice the writes, OAuth clients the writes per five minutes, and a foreign host
+// name the writes per minute.
 func RatesFor(reads, writes int) Rates {
 	return Rates{
 		Read: Rate{reads, time.Minute}, Write: Rate{writes, time.Minute},
 		WikiRead: Rate{10 * reads, time.Minute}, WikiWrite: Rate{10 * writes, time.Minute},
-		SignIn: Rate{max(1, writes/2), 5 * time.Minute}, SignInHost: Rate{writes, time.Minute},
+		SignIn: Rate{max(1, writes/2), 5 * time.Minute}, Lookup: Rate{2 * writes, 5 * time.Minute}, SignInHost: Rate{writes, time.Minute},
 		Client: Rate{writes, 5 * time.Minute}, ClientHost: Rate{writes, time.Minute},
 	}
 }
@@ -68,7 +87,9 @@ const (
 	byToken
 	byWiki
 	bySignIn
+	byLookup
 	bySignInHost
+	byServer
 	byClient
 	byClientHost
 	byReport
@@ -81,11 +102,19 @@ func Person(did string) Caller { return Caller{kind: byPerson, name: did} }
 // Token is a program with its own credential, by the credential's id.
 func Token(id string) Caller { return Caller{kind: byToken, name: id} }
 
-// Address is an anonymous caller, by http.Request.RemoteAddr. IPv6 addresses of
+// Address is an anonymous reader, by http.Request.RemoteAddr. IPv6 addresses of
 // one /64 network count as one caller, because each site has at least that many
 // (RFC 6177). All invalid addresses count as one.
-func Address(remote string) Caller {
-	c := Caller{kind: byAddress}
+func Address(remote string) Caller { return byNetwork(byAddress, remote, 64) }
+
+// Visitor is an anonymous person who signs in or makes us contact other hosts.
+// IPv6 addresses of one /56 network, which homes usually get, count as one.
+func Visitor(remote string) Caller { return byNetwork(byLookup, remote, 56) }
+
+// byNetwork returns the caller at an address: an IPv4 address, or an IPv6 network
+// with a prefix of that many bits.
+func byNetwork(k kind, remote string, bits int) Caller {
+	c := Caller{kind: k}
 	addrPort, err := netip.ParseAddrPort(remote)
 	addr := addrPort.Addr()
 	if err != nil {
@@ -94,12 +123,19 @@ func Address(remote string) Caller {
 		}
 	}
 	addr = addr.Unmap().WithZone("")
-	bits := 64
 	if addr.Is4() {
 		bits = 32
 	}
 	c.addr, _ = addr.Prefix(bits) // fails only for other bits
 	return c
+}
+
+// String returns a key that differs for different callers of a kind.
+func (c Caller) String() string {
+	if c.addr.IsValid() {
+		return c.addr.String()
+	}
+	return c.name
 }
 
 // A Request describes one request to a wiki.
@@ -120,13 +156,35 @@ func (l *Limiter) Take(r Request) error {
 	if r.Write {
 		own, shared = l.rates.Write, l.rates.WikiWrite
 	}
-	takes := [2]withdrawal{{key{r.Caller, r.Wiki, r.Write, false}, own}}
-	n := 1
+	var buf [3]withdrawal
+	takes := withNetwork(buf[:0], key{r.Caller, r.Wiki, r.Write, false}, own)
 	if r.Wiki != "" {
-		takes[1] = withdrawal{key{Caller{kind: byWiki}, r.Wiki, r.Write, r.Member}, shared}
-		n = 2
+		takes = append(takes, withdrawal{key{Caller{kind: byWiki}, r.Wiki, r.Write, r.Member}, shared})
 	}
-	return l.takeTokens(takes[:n])
+	return l.takeTokens(takes)
+}
+
+// An IPv6 network of networkBits gets networkFactor times the tokens of an address
+// in it: a site that owns 65,536 networks can't take as many times the tokens.
+const (
+	networkBits   = 48
+	networkFactor = 10
+)
+
+// withNetwork appends the withdrawals for a caller: from its own bucket and, for
+// an IPv6 address, from that of the surrounding network.
+func withNetwork(takes []withdrawal, k key, r Rate) []withdrawal {
+	takes = append(takes, withdrawal{k, r})
+	if address := k.caller.addr.Addr(); address.Is6() {
+		k.caller.addr, _ = address.Prefix(networkBits)
+		takes = append(takes, withdrawal{k, Rate{networkFactor * r.Tokens, r.Per}})
+	}
+	return takes
+}
+
+// takeFrom takes a token from the bucket of a kind for an address.
+func (l *Limiter) takeFrom(k kind, remote string, r Rate) error {
+	return l.takeTokens(withNetwork(nil, key{caller: byNetwork(k, remote, 56)}, r))
 }
 
 // SignIn takes a token for a sign-in attempt from an address.
@@ -134,42 +192,7 @@ func (l *Limiter) SignIn(remote string) error {
 	if l == nil {
 		return nil
 	}
-	c := Address(remote)
-	c.kind = bySignIn
-	return l.takeTokens([]withdrawal{{key{caller: c}, l.rates.SignIn}})
-}
-
-// SignInHost takes a token for looking up an identity at a foreign host, so that
-// callers can't use us to flood it. Hosts with the same last two labels count as
-// one.
-func (l *Limiter) SignInHost(host string) error {
-	if l == nil {
-		return nil
-	}
-	return l.takeTokens([]withdrawal{{key{caller: Caller{kind: bySignInHost, name: domain(host)}}, l.rates.SignInHost}})
-}
-
-// domain returns the last two labels of a host name, which count as one host.
-func domain(host string) string {
-	host = strings.ToLower(strings.TrimSuffix(host, "."))
-	if labels := strings.Split(host, "."); len(labels) > 2 {
-		host = strings.Join(labels[len(labels)-2:], ".")
-	}
-	return host
-}
-
-// Client takes a token for an OAuth client that registers or asks for consent:
-// from its address or, if host is given, from the foreign host that we contact.
-func (l *Limiter) Client(remote, host string) error {
-	if l == nil {
-		return nil
-	}
-	if host != "" {
-		return l.takeTokens([]withdrawal{{key{caller: Caller{kind: byClientHost, name: domain(host)}}, l.rates.ClientHost}})
-	}
-	c := Address(remote)
-	c.kind = byClient
-	return l.takeTokens([]withdrawal{{key{caller: c}, l.rates.Client}})
+	return l.takeFrom(bySignIn, remote, l.rates.SignIn)
 }
 
 // reports is the limit on reports from one address, on every service: anyone with
@@ -181,45 +204,19 @@ func (l *Limiter) Report(remote string) error {
 	if l == nil {
 		return nil
 	}
-	c := Address(remote)
-	c.kind = byReport
-	return l.takeTokens([]withdrawal{{key{caller: c}, reports}})
+	return l.takeFrom(byReport, remote, reports)
 }
 
 // Exceeded is the error for a caller who exceeded a rate limit.
 type Exceeded struct {
-	Rate  Rate
-	Write bool
-	Wait  time.Duration // until a token is available again
-	kind  kind
+	Rate   Rate
+	Write  bool
+	Wait   time.Duration // until a token is available again
+	caller Caller        // whose bucket is empty
 }
 
 // Error returns a message for the person who made the request.
 func (e *Exceeded) Error() string {
-	what := "read requests"
-	if e.Write {
-		what = "changes"
-	}
-	whom := "caller"
-	switch e.kind {
-	case byWiki:
-		whom = "wiki"
-	case bySignIn:
-		what = "sign-in attempts"
-		whom = "address"
-	case byReport:
-		what = "reports"
-		whom = "address"
-	case bySignInHost:
-		what = "sign-in attempts"
-		whom = "host"
-	case byClient:
-		what = "attempts to connect an agent"
-		whom = "address"
-	case byClientHost:
-		what = "attempts to connect an agent"
-		whom = "host"
-	}
 	per := "per minute"
 	if e.Rate.Per != time.Minute {
 		per = "in " + strconv.FormatFloat(e.Rate.Per.Minutes(), 'g', 3, 64) + " minutes"
@@ -228,7 +225,46 @@ func (e *Exceeded) Error() string {
 	if s := e.RetryAfter(); s != "1" {
 		seconds = s + " seconds"
 	}
-	return fmt.Sprintf("Too many requests: the limit is %d %s %s for one %s. Nothing was changed. Try again in %s.", e.Rate.Tokens, what, per, whom, seconds)
+	return fmt.Sprintf("Too many requests: the limit is %d %s %s for one %s. Nothing was changed. Try again in %s.", e.Rate.Tokens, e.what(), per, e.whom(), seconds)
+}
+
+// what names the requests that are limited.
+func (e *Exceeded) what() string {
+	switch e.caller.kind {
+	case bySignIn, bySignInHost, byServer:
+		return "sign-in attempts"
+	case byLookup:
+		return "account lookups"
+	case byReport:
+		return "reports"
+	case byClient, byClientHost:
+		return "attempts to connect an agent"
+	}
+	if e.Write {
+		return "changes"
+	}
+	return "read requests"
+}
+
+// whom says who the limit is counted against.
+func (e *Exceeded) whom() string {
+	if e.caller.addr.Addr().Is6() && e.caller.addr.Bits() == networkBits {
+		return "network"
+	}
+	switch e.caller.kind {
+	case byWiki:
+		return "wiki"
+	case bySignInHost, byServer, byClientHost:
+		return "host"
+	case byLookup:
+		if e.caller.name != "" {
+			return "account"
+		}
+		return "address"
+	case bySignIn, byReport, byClient:
+		return "address"
+	}
+	return "caller"
 }
 
 // Unwrap makes an Exceeded a wiki.ErrTooMany.

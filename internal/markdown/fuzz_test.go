@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -98,7 +99,23 @@ func FuzzRewriteLinks(f *testing.F) {
 		if a, b := tryParse("", page), tryParse("", got); (a == nil) != (b == nil) || a != nil && countNodes(a.root) != countNodes(b.root) {
 			t.Fatalf("%q became %q, which has another structure", source, got)
 		}
+		if a, b := blankLines(page), blankLines(got); a != b && !linkAcrossLines.Match(page) {
+			t.Fatalf("%q became %q, which without targets is %q instead of %q", source, got, b, a)
+		}
 	})
+}
+
+// linkAcrossLines matches the start of a destination on a line of its own, and
+// of an HTML tag across lines.
+var linkAcrossLines = regexp.MustCompile(`(\]\(|\]:|=)\s*[\r\n]|<[^>]*[\r\n]`)
+
+func blankLines(source []byte) string {
+	var b strings.Builder
+	for line := range strings.Lines(string(source)) {
+		blank, _ := BlankTargets(line)
+		b.WriteString(blank)
+	}
+	return b.String()
 }
 
 func wikiName(s string) bool {

@@ -27,6 +27,7 @@ import (
 
 	"github.com/microcosm-cc/bluemonday"
 
+	"robot.wtf/internal/background"
 	"robot.wtf/internal/wiki"
 )
 
@@ -123,14 +124,14 @@ func (r *Renderer) Render(ctx context.Context, name wiki.PageName, source []byte
 		page *Page
 		err  error
 	}
-	done := make(chan answer, 1)
-	go func() {
+	rendering := background.Start(func() answer {
 		defer func() { <-r.slots }()
 		page, err := r.render(ctx, name, source, gate)
-		done <- answer{page, err}
-	}()
+		return answer{page, err}
+	})
 	select {
-	case a := <-done:
+	case <-rendering.Done():
+		a := rendering.Wait()
 		return a.page, a.err
 	case <-ctx.Done():
 		return nil, renderTimeoutError(caller, name)

@@ -1,7 +1,6 @@
 package mcpserver
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
@@ -10,43 +9,6 @@ import (
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
-
-// A message is what we read of a JSON-RPC message before the SDK does.
-type message struct {
-	id     json.RawMessage
-	method string
-	params map[string]json.RawMessage
-	tool   string // params.name
-	plain  bool   // it has only the members of a request
-}
-
-// parseMessages parses the messages of a body, one or a batch. It returns
-// none if the body isn't JSON. Member names are case-sensitive, as in the
-// SDK.
-func parseMessages(body []byte) []message {
-	body = bytes.TrimSpace(body)
-	var raw []json.RawMessage
-	if len(body) > 0 && body[0] == '[' {
-		if json.Unmarshal(body, &raw) != nil {
-			return nil
-		}
-	} else {
-		raw = []json.RawMessage{body}
-	}
-	var list []message
-	for _, r := range raw {
-		var members map[string]json.RawMessage
-		if json.Unmarshal(r, &members) != nil {
-			continue
-		}
-		m := message{id: members["id"], plain: len(raw) == 1 && body[0] == '{' && string(members["jsonrpc"]) == `"2.0"`}
-		_ = json.Unmarshal(members["method"], &m.method)
-		_ = json.Unmarshal(members["params"], &m.params)
-		_ = json.Unmarshal(m.params["name"], &m.tool)
-		list = append(list, m)
-	}
-	return list
-}
 
 // normalizeHeaders fixes headers that clients send and the SDK rejects: an
 // Accept of JSON only, and a base64 name (MCP 2026-07-28, transports, "Value
@@ -78,14 +40,10 @@ const (
 // to the SDK, which rejects it in its own words.
 func (h *Handler) answerToolCall(w http.ResponseWriter, r *http.Request, c *client, m *message) bool {
 	t := h.tools[m.tool]
-	if t == nil || !c.canUse(t) || !m.plain || m.method != "tools/call" || !isID(m.id) || !isStandardCall(r.Header, m) {
+	if t == nil || !c.canUse(t) || !isStandardCall(r.Header, m) {
 		return false
 	}
-	arguments := m.params["arguments"]
-	if len(arguments) > 0 && arguments[0] != '{' {
-		return false
-	}
-	result := h.call(r.Context(), c, t, arguments)
+	result := h.execute(r.Context(), c, t, m.arguments)
 	out := toolResult{Content: replyContents(result), IsError: result.failed}
 	if r.Header.Get("Mcp-Protocol-Version") >= stateless {
 		out.ResultType, out.Meta = "complete", map[string]any{metaServer: h.implementation()}
@@ -107,13 +65,12 @@ type toolResult struct {
 	Meta       map[string]any `json:"_meta,omitempty"`
 }
 
-func isID(id json.RawMessage) bool {
-	return len(id) > 0 && (id[0] == '"' || id[0] >= '0' && id[0] <= '9' && !bytes.ContainsAny(id, ".eE"))
-}
-
-// isStandardCall reports whether the headers and _meta are as the revision
-// requires.
+// isStandardCall reports whether a message is a tool call whose headers and _meta
+// are as the revision requires.
 func isStandardCall(head http.Header, m *message) bool {
+	if !m.isCall() || m.id == nil || m.arguments != nil && m.arguments[0] != '{' {
+		return false
+	}
 	if media, _, _ := strings.Cut(head.Get("Content-Type"), ";"); !strings.EqualFold(strings.TrimSpace(media), "application/json") {
 		return false
 	}
@@ -123,7 +80,7 @@ func isStandardCall(head http.Header, m *message) bool {
 		return false
 	}
 	var meta map[string]json.RawMessage
-	if raw := m.params["_meta"]; raw != nil && json.Unmarshal(raw, &meta) != nil {
+	if m.meta != nil && json.Unmarshal(m.meta, &meta) != nil {
 		return false
 	}
 	version := head.Get("Mcp-Protocol-Version")

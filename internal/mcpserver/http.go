@@ -3,6 +3,7 @@ package mcpserver
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"io"
@@ -82,6 +83,11 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, slug string) {
 		return
 	}
 	seen.Agent = c.access.Caller().Agent
+	if err := h.chargeLimit(c, slug, false); err != nil { // before the body is read
+		seen.Cause = session.TooFast
+		h.refuseMessage(w, slug, message{}, err)
+		return
+	}
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", "POST, OPTIONS")
 		writeError(w, http.StatusMethodNotAllowed, "MCP requests must use POST.")
@@ -96,31 +102,73 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, slug string) {
 		}
 		return
 	}
-	messages := parseMessages(body)
-	if len(messages) == 1 {
-		c.id = string(messages[0].id)
-	}
-	for _, m := range messages {
-		if m.method == "tools/call" && h.tools[m.tool] != nil {
-			seen.Tool = m.tool
-		}
-		if err := h.chargeLimit(c, slug, h.isWrite(m)); err != nil {
-			seen.Cause = session.TooFast
-			h.refuseMessage(w, slug, m, err)
-			return
-		}
-		if t := h.tools[m.tool]; t != nil && m.method == "tools/call" && !c.access.Can(t.action) {
-			seen.Cause = session.ReadOnly
-			h.refuseMessage(w, slug, m, c.access.Allow(t.action))
-			return
-		}
-	}
-	normalizeHeaders(r.Header)
-	if h.special[slug] == nil && len(messages) == 1 && h.answerToolCall(w, r, c, &messages[0]) {
+	messages, batch, err := readMessages(body, r.Header.Get("Mcp-Protocol-Version"))
+	if err != nil {
+		writeMessageError(w, err)
 		return
 	}
-	r.Body = io.NopCloser(bytes.NewReader(body))
-	h.withClient(c)(h.transport(slug)).ServeHTTP(w, r)
+	if !batch {
+		c.id = string(messages[0].id)
+	}
+	if !h.countMessages(w, seen, c, slug, messages) {
+		return
+	}
+	normalizeHeaders(r.Header)
+	if h.special[slug] == nil && !batch && h.answerToolCall(w, r, c, &messages[0]) {
+		return
+	}
+	h.passOn(w, r, c, slug, body, messages)
+}
+
+// countMessages takes the rate-limit tokens of a request's messages: the request's
+// own token counts the first message, and each other one takes a token. Calls
+// that change something take a write's token too. It reports whether all can be
+// executed; if not, it has responded, and none is.
+func (h *Handler) countMessages(w http.ResponseWriter, seen *recordingWriter, c *client, slug string, messages []message) bool {
+	for i, m := range messages {
+		t := h.tools[m.tool]
+		if !m.isCall() {
+			t = nil
+		}
+		if t != nil {
+			seen.Tool = m.tool
+		}
+		var err error
+		if i > 0 {
+			err = h.chargeLimit(c, slug, false)
+		}
+		if err == nil && t != nil && t.action != wiki.Read {
+			err = h.chargeLimit(c, slug, true)
+		}
+		if err != nil {
+			seen.Cause = session.TooFast
+			h.refuseMessage(w, slug, m, err)
+			return false
+		}
+		if t != nil && !c.access.Can(t.action) {
+			seen.Cause = session.ReadOnly
+			h.refuseMessage(w, slug, m, c.access.Allow(t.action))
+			return false
+		}
+		c.count(t)
+	}
+	return true
+}
+
+// passOn lets the SDK answer a request, from the same bytes.
+func (h *Handler) passOn(w http.ResponseWriter, r *http.Request, c *client, slug string, body []byte, messages []message) {
+	next := h.withClient(c)(h.transport(slug))
+	unsafe := len(messages) == 1 && messages[0].id != nil && !isSafeID(messages[0].id)
+	placeholder := `"` + rand.Text() + `"`
+	if unsafe {
+		body = messages[0].withID(body, placeholder)
+	}
+	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	if unsafe {
+		serveWithID(w, r, next, placeholder, messages[0].id)
+		return
+	}
+	next.ServeHTTP(w, r)
 }
 
 func (h *Handler) transport(slug string) http.Handler {
@@ -179,17 +227,13 @@ func (h *Handler) authenticate(r *http.Request, slug string) (*client, error) {
 
 var errNoToken = wiki.Problemf(wiki.ErrDenied, "", "This wiki requires a token: sign in, or send Authorization: Bearer rwtf_….")
 
-// chargeLimit charges a request to the token's rate limit.
+// chargeLimit charges a request, or a call that writes, to the token's rate
+// limit.
 func (h *Handler) chargeLimit(c *client, slug string, write bool) error {
 	caller := c.access.Caller()
 	return h.o.Limits.Take(limit.Request{
 		Wiki: slug, Caller: limit.Token(caller.Grant), Member: c.access.Role() >= wiki.Viewer, Write: write,
 	})
-}
-
-func (h *Handler) isWrite(m message) bool {
-	t := h.tools[m.tool]
-	return m.method == "tools/call" && t != nil && t.action != wiki.Read
 }
 
 // refuseCaller responds to a caller that wasn't authenticated.
@@ -225,11 +269,16 @@ func (h *Handler) refuseMessage(w http.ResponseWriter, slug string, m message, e
 	} else { // RFC 6750, section 3.1
 		w.Header().Set("WWW-Authenticate", h.o.Session.Challenge(slug, nil)+`, error="insufficient_scope"`)
 	}
-	id := m.id
+	writeRPCError(w, status, m.id, code, err.Error())
+}
+
+// writeRPCError writes a JSON-RPC error. The id is null if it isn't known
+// (JSON-RPC 2.0, section 5).
+func writeRPCError(w http.ResponseWriter, status int, id json.RawMessage, code int, says string) {
 	if id == nil {
 		id = json.RawMessage("null")
 	}
-	writeJSON(w, status, map[string]any{"jsonrpc": "2.0", "id": id, "error": map[string]any{"code": code, "message": err.Error()}})
+	writeJSON(w, status, map[string]any{"jsonrpc": "2.0", "id": id, "error": map[string]any{"code": code, "message": says}})
 }
 
 // Our own codes, outside the range that JSON-RPC reserves (section 5.1).

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"robot.wtf/internal/pages"
-	"robot.wtf/internal/wiki"
 )
 
 const (
@@ -40,10 +39,15 @@ func (h *Handler) agentsSource(ctx context.Context, c *client) *pages.Source {
 	if err != nil {
 		return nil
 	}
-	member := func(did string) bool { return h.o.Tenant.IsMember(ctx, c.access, did) }
-	foreign, err := h.o.Pages.WrittenByOthers(ctx, c.access, member, []wiki.PageName{src.Name}, nil, false)
-	if err != nil || foreign || strings.TrimSpace(src.Text) == "" {
+	foreign, err := h.foreign(ctx, c, pages.Words{Page: src.Name})
+	if err != nil || foreign[0] || strings.TrimSpace(src.Text) == "" {
 		return nil
 	}
 	return src
+}
+
+// foreign reports which texts are by people who aren't members.
+func (h *Handler) foreign(ctx context.Context, c *client, words ...pages.Words) ([]bool, error) {
+	member := func(did string) bool { return h.o.Tenant.IsMember(ctx, c.access, did) }
+	return h.o.Pages.Foreign(ctx, c.access, member, words)
 }

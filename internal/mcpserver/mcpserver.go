@@ -13,13 +13,16 @@
 package mcpserver
 
 import (
+	"errors"
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
+	"robot.wtf/internal/background"
 	"robot.wtf/internal/limit"
 	"robot.wtf/internal/pages"
 	"robot.wtf/internal/session"
@@ -36,6 +39,7 @@ type Options struct {
 	Limits     *limit.Limiter // nil for no limits
 	Version    string         // of the service; "" means "dev"
 	Now        func() time.Time
+	Background *background.Workers // reports panics; nil only recovers from them
 	Log        *slog.Logger
 }
 
@@ -75,7 +79,28 @@ type client struct {
 	id     string // of the JSON-RPC request; "" in a batch
 
 	authorization string // the header, to authorize upload addresses
+
+	// Messages and calls that were counted and not yet executed.
+	messages, reads, writes atomic.Int32
 }
+
+// count adds a message that the rate limits counted, and the tool it calls or nil.
+func (c *client) count(t *tool) {
+	c.messages.Add(1)
+	if t != nil {
+		c.calls(t).Add(1)
+	}
+}
+
+func (c *client) calls(t *tool) *atomic.Int32 {
+	if t.action == wiki.Read {
+		return &c.reads
+	}
+	return &c.writes
+}
+
+// errNotCounted means that the SDK found a message where readMessages found none.
+var errNotCounted = errors.New("mcpserver: the message wasn't counted")
 
 // canUse reports whether a client can use a tool.
 func (c *client) canUse(t *tool) bool { return c.access.Can(t.action) && c.isForClient(t) }

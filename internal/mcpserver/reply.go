@@ -115,6 +115,7 @@ var errorTexts = map[error]string{
 	wiki.ErrTooMany:              "Too many requests. Wait, then try again.",
 	wiki.ErrUnavailable:          "This isn't available at the moment. Try again later.",
 	wiki.ErrStorageBusy:          "The disk is busy, so nothing was changed. Try again in a moment.",
+	wiki.ErrDamaged:              "Some of the stored data can't be read. Nothing was changed. The operator was notified and can restore it from a backup.",
 	wiki.ErrStorage:              "The disk didn't accept this, so nothing was changed. Try again in a minute.",
 }
 

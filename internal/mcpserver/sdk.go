@@ -2,6 +2,7 @@ package mcpserver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
+	"robot.wtf/internal/background"
 	"robot.wtf/internal/wiki"
 )
 
@@ -41,13 +43,13 @@ func (h *Handler) newServer() *mcp.Server {
 	h.addPrompts(s)
 	h.addResources(s)
 	for i := range tools {
-		t := &tools[i]
-		s.AddTool(t.mcpTool(), func(ctx context.Context, r *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
-			reply := h.call(ctx, clientOf(r), t, r.Params.Arguments)
+		name := tools[i].name
+		s.AddTool(tools[i].mcpTool(), func(ctx context.Context, r *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+			reply := h.execute(ctx, clientOf(r), h.tools[name], r.Params.Arguments)
 			return &mcp.CallToolResult{Content: replyContents(reply), IsError: reply.failed}, nil
 		})
 	}
-	s.AddReceivingMiddleware(h.filterByClient)
+	s.AddReceivingMiddleware(h.recoverPanics, h.filterByClient)
 	return s
 }
 
@@ -77,6 +79,10 @@ func clientOf(r mcp.Request) *client {
 func (h *Handler) filterByClient(next mcp.MethodHandler) mcp.MethodHandler {
 	return func(ctx context.Context, method string, r mcp.Request) (mcp.Result, error) {
 		c := clientOf(r)
+		if c.messages.Add(-1) < 0 {
+			h.o.Log.ErrorContext(ctx, "refused a message that wasn't counted", "method", truncate(singleLine(method), 60))
+			return nil, errNotCounted
+		}
 		if call, ok := r.(*mcp.CallToolRequest); ok {
 			if t := h.tools[call.Params.Name]; t != nil {
 				if err := c.access.Allow(t.action); err != nil {
@@ -104,6 +110,21 @@ func (h *Handler) filterByClient(next mcp.MethodHandler) mcp.MethodHandler {
 			result.Instructions = h.instructions(ctx, c)
 		}
 		return result, nil
+	}
+}
+
+// recoverPanics makes a panic that request's error. The SDK calls handlers on
+// goroutines of its own, where a panic would end the process.
+func (h *Handler) recoverPanics(next mcp.MethodHandler) mcp.MethodHandler {
+	return func(ctx context.Context, method string, r mcp.Request) (result mcp.Result, err error) {
+		err = h.o.Background.Try(background.Job{Work: "mcp"}, func() (err error) {
+			result, err = next(ctx, method, r)
+			return err
+		})
+		if errors.As(err, new(*background.Panic)) {
+			return nil, &jsonrpc.Error{Code: jsonrpc.CodeInternalError, Message: "Something broke on our side. Try again."}
+		}
+		return result, err
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"robot.wtf/internal/pages"
 	"robot.wtf/internal/wiki"
 )
 
@@ -288,6 +289,15 @@ func jsonString(text string) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
+// execute runs a tool for a counted call. Requests reach tools in no other way.
+func (h *Handler) execute(ctx context.Context, c *client, t *tool, raw json.RawMessage) *reply {
+	if c.calls(t).Add(-1) < 0 {
+		h.o.Log.ErrorContext(ctx, "refused a tool call that wasn't counted", "tool", t.name)
+		return &reply{head: internalErrorText, failed: true}
+	}
+	return h.call(ctx, c, t, raw)
+}
+
 // call runs a tool. The model gets errors as the tool's result (MCP
 // 2025-11-25, tools, "Error handling").
 func (h *Handler) call(ctx context.Context, c *client, t *tool, raw json.RawMessage) *reply {
@@ -300,10 +310,18 @@ func (h *Handler) call(ctx context.Context, c *client, t *tool, raw json.RawMess
 		r = h.errorReply(ctx, c, t, a, err)
 	}
 	if r.body.Len() > 0 {
-		member := func(did string) bool { return h.o.Tenant.IsMember(ctx, c.access, did) }
-		if r.foreign, err = h.o.Pages.WrittenByOthers(ctx, c.access, member, r.quoted, r.authors, r.past); err != nil {
+		var words []pages.Words
+		for _, page := range r.quoted {
+			words = append(words, pages.Words{Page: page, Past: r.past})
+		}
+		for _, by := range r.authors {
+			words = append(words, pages.Words{Author: &by})
+		}
+		foreign, err := h.foreign(ctx, c, words...)
+		if err != nil {
 			return h.errorReply(ctx, c, t, a, err)
 		}
+		r.foreign = slices.Contains(foreign, true)
 	}
 	return r
 }

@@ -13,6 +13,7 @@ import (
 
 	"robot.wtf/internal/limit"
 	"robot.wtf/internal/server"
+	"robot.wtf/internal/testdisk"
 	"robot.wtf/internal/testworld"
 )
 
@@ -21,7 +22,7 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv("ROBOT_TEST_SERVE"); dir != "" {
 		serveUntilKilled(dir, os.Getenv("ROBOT_TEST_ADDR"))
 	}
-	os.Exit(m.Run())
+	os.Exit(testdisk.Run(m))
 }
 
 // A world is a testworld behind the real chain of handlers. Its clock ticks: no

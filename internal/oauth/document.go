@@ -17,6 +17,8 @@ import (
 
 	"golang.org/x/sync/singleflight"
 
+	"robot.wtf/internal/budget"
+	"robot.wtf/internal/limit"
 	"robot.wtf/internal/store"
 	"robot.wtf/internal/wiki"
 )
@@ -37,7 +39,7 @@ const (
 type documents struct {
 	client *http.Client
 	flight singleflight.Group
-	slots  chan struct{} // limits concurrent fetches
+	slots  *budget.Slots // limits concurrent fetches, by address
 	mu     sync.Mutex
 	failed map[string]time.Time
 }
@@ -73,12 +75,12 @@ func (s *Service) clientFromDocument(r *http.Request, id string) (*store.Client,
 	if failed == nil {
 		return c, nil
 	}
-	if errors.As(failed, new(rateLimitError)) {
-		return nil, failed
-	}
 	s.o.Log.InfoContext(ctx, "fetching a client document failed", "client", truncate(id), "err", failed)
 	if err == nil && !errors.Is(failed, errGone) && now.Before(kept.FreshUntil.Add(maxStale)) {
 		return kept, nil
+	}
+	if errors.As(failed, new(rateLimitError)) {
+		return nil, failed
 	}
 	return nil, wiki.WithCause("document", problem(wiki.ErrInvalid, "The program that sent you here describes itself at %s, which couldn't be read: %s. Nothing was shared with it. Try again in a minute.", id, documentFailure(failed)))
 }
@@ -101,6 +103,13 @@ func (s *Service) fetchOnce(r *http.Request, id string, now time.Time) (*store.C
 			return nil, err
 		}
 	}
+	// Each caller waits for a slot of its own: one whose slots are all taken
+	// must not fail for the others.
+	release, err := s.acquireFetch(r)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	// The caller that started the fetch can go away while others wait for
 	// it.
 	ctx := context.WithoutCancel(r.Context())
@@ -110,12 +119,24 @@ func (s *Service) fetchOnce(r *http.Request, id string, now time.Time) (*store.C
 			s.documents.rememberFailure(id, now)
 			return nil, err
 		}
+		s.o.Fetched(u.Hostname())
 		return c, s.o.Store.SaveDocument(ctx, c)
 	})
 	if err != nil {
 		return nil, err
 	}
 	return c.(*store.Client), nil
+}
+
+// acquireFetch waits for a slot for a fetch.
+func (s *Service) acquireFetch(r *http.Request) (release func(), err error) {
+	ctx, cancel := context.WithTimeout(r.Context(), documentTimeout)
+	defer cancel()
+	release, err = s.documents.slots.Acquire(ctx, limit.Visitor(r.RemoteAddr).String())
+	if err != nil {
+		return nil, documentError("too many documents are being fetched")
+	}
+	return release, nil
 }
 
 func (d *documents) failedRecently(id string, now time.Time) bool {
@@ -163,12 +184,6 @@ type clientDocument struct {
 func (s *Service) fetchDocument(ctx context.Context, id string, now time.Time) (*store.Client, error) {
 	ctx, cancel := context.WithTimeout(ctx, documentTimeout)
 	defer cancel()
-	select {
-	case s.documents.slots <- struct{}{}:
-		defer func() { <-s.documents.slots }()
-	case <-ctx.Done():
-		return nil, documentError("too many documents are being fetched")
-	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, id, nil)
 	if err != nil {
 		return nil, err

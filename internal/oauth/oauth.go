@@ -25,6 +25,7 @@ import (
 	"strings"
 	"time"
 
+	"robot.wtf/internal/budget"
 	"robot.wtf/internal/session"
 	"robot.wtf/internal/store"
 	"robot.wtf/internal/tenant"
@@ -48,7 +49,8 @@ const (
 	maxForm            = 16 << 10
 	maxDocument        = 5 << 10 // of a client ID metadata document
 	documentTimeout    = 5 * time.Second
-	maxFetches         = 16 // concurrent document fetches
+	maxFetches         = 64 // concurrent document fetches
+	maxFetchesEach     = 8  // for one address
 )
 
 // Options of a Service.
@@ -62,9 +64,13 @@ type Options struct {
 	// followed.
 	Outbound *http.Client
 	// Take charges the rate limit of the client's address for a
-	// registration or an authorization request (host is ""), or that of a
-	// host for fetching a document from it. Nil means no limit.
+	// registration or an authorization request (host is ""), or fails if
+	// a host has reached its limit of fetched documents. Nil means no
+	// limit.
 	Take func(remote, host string) error
+	// Fetched charges the rate limit of a host for a document that was
+	// fetched from it. Nil means no limit.
+	Fetched func(host string)
 	// Failed is called for each failure with the endpoint ("token") and a
 	// cause that contains nothing a client sent. It feeds the metrics and
 	// can be nil.
@@ -93,6 +99,9 @@ func New(o Options) (*Service, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Fetched == nil {
+		o.Fetched = func(string) {}
+	}
 	if o.Failed == nil {
 		o.Failed = func(string, string) {}
 	}
@@ -106,7 +115,7 @@ func New(o Options) (*Service, error) {
 	}
 	s.host, s.name = origin.Host, origin.Hostname()
 	s.documents.client = documentHTTPClient(o.Outbound)
-	s.documents.slots = make(chan struct{}, maxFetches)
+	s.documents.slots = budget.NewSlots(maxFetches, maxFetchesEach)
 	for _, route := range Routes {
 		s.routes[route.Path] = route
 	}

@@ -8,16 +8,20 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 
 	"robot.wtf/internal/api"
 	"robot.wtf/internal/oauth"
 	"robot.wtf/internal/server"
+	"robot.wtf/internal/testdisk"
 	"robot.wtf/internal/testworld"
 	"robot.wtf/internal/web"
 	"robot.wtf/internal/wiki"
 )
+
+func TestMain(m *testing.M) { os.Exit(testdisk.Run(m)) }
 
 const platform = "https://robot.test"
 

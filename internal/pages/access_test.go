@@ -117,8 +117,8 @@ func methods(w *world) []method {
 		{"SimilarNames", wiki.Read, func(a wiki.Access, _ prepared) error { return one(w.SimilarNames(ctx, a, "Page", 5)) }},
 		{"Grep", wiki.Read, func(a wiki.Access, _ prepared) error { return one(w.Grep(ctx, a, GrepRequest{Pattern: "x", Limit: 1})) }},
 		{"LinkReport", wiki.Read, func(a wiki.Access, _ prepared) error { return one(w.LinkReport(ctx, a, LinksIn, "Page")) }},
-		{"WrittenByOthers", wiki.Read, func(a wiki.Access, _ prepared) error {
-			return one(w.WrittenByOthers(ctx, a, func(string) bool { return false }, nil, nil, false))
+		{"Foreign", wiki.Read, func(a wiki.Access, _ prepared) error {
+			return one(w.Foreign(ctx, a, func(string) bool { return false }, nil))
 		}},
 		{"ApplyEdits", wiki.Edit, func(a wiki.Access, _ prepared) error {
 			return one(w.ApplyEdits(ctx, a, EditRequest{Name: "Page", Edits: []edit.Edit{{Op: edit.Append, Text: "more"}}}))

@@ -253,6 +253,24 @@ func TestImageBombs(t *testing.T) {
 	wantKind(t, err, wiki.ErrTooLarge)
 }
 
+// Attack: a JPEG of 20 million pixels repeats its frame header's promise in 200
+// nearly empty scans. It has no thumbnail, and the file itself can still be read.
+func TestImageThatTakesTooLong(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.put("Page", "x\n")
+	var b bytes.Buffer
+	jpeg.Encode(&b, image.NewGray(image.Rect(0, 0, 5000, 4000)), nil)
+	scan := bytes.Index(b.Bytes(), []byte{0xFF, 0xDA})
+	slow := string(b.Bytes()[:scan]) + strings.Repeat(string(b.Bytes()[scan:scan+12]), 200) + string(b.Bytes()[scan:])
+	w.upload("Page", "slow.jpg", slow)
+	_, _, err := w.Thumbnail(w.ctx, w.reader, "Page/slow.jpg", "", 80)
+	wantKind(t, err, wiki.ErrTooLarge)
+	if _, data, err := w.OpenAttachment(w.ctx, w.reader, "Page/slow.jpg", ""); err != nil || string(data) != slow {
+		t.Errorf("the file: %d bytes, %v", len(data), err)
+	}
+}
+
 // Attack: a visitor requests one large image of a public wiki in each size from 16
 // to 1,600. Each size is decoded again, delays other images, and fills the cache
 // that all wikis share.

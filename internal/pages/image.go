@@ -7,7 +7,9 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"time"
 
+	"robot.wtf/internal/content"
 	"robot.wtf/internal/raster"
 	"robot.wtf/internal/wiki"
 )
@@ -58,9 +60,17 @@ func typeOf(name string, data []byte) string {
 
 func imageByName(name string) bool { return raster.Supports(typeOf(name, nil)) }
 
-// maxPixels bounds an image, and all images being decoded at one time: at 4
-// bytes a pixel, 160 MB.
-const maxPixels = 40_000_000
+// pictureLimits bound the decoding of images. A wiki decodes one image at a time,
+// in at most half of the memory. The memory is enough for 40 million pixels of
+// most images, and for 30 million of a progressive JPEG with subsampled colors.
+var pictureLimits = raster.Limits{
+	Pixels: 40_000_000,
+	Memory: 256 << 20,
+	Total:  512 << 20,
+	Slots:  3,
+	CPU:    4 * time.Second,
+	Wait:   30 * time.Second,
+}
 
 // thumbnailSizes lists the sizes that are generated. It bounds the work and the
 // cache entries that requests for one image in many sizes can cause.
@@ -84,8 +94,9 @@ func (t *thumbnail) weight() uint32 { return uint32(len(t.Data) + 100) }
 
 // Thumbnail re-encodes an image to fit a square of size pixels (16 to 1,600, in
 // steps), or at its own size without metadata if size is 0. Of an animation it
-// returns the first frame. ErrTooLarge for images with too many pixels, ErrInvalid
-// for files that aren't images.
+// returns the first frame. ErrTooLarge for images that take too much memory or time
+// to decode, ErrInvalid for files that aren't images, ErrUnavailable if too many
+// images of the wiki are waiting.
 func (s *Service) Thumbnail(ctx context.Context, a wiki.Access, path, revision string, size int) (data []byte, mime string, err error) {
 	w, release, err := s.open(ctx, a, wiki.Read)
 	if err != nil {
@@ -95,7 +106,7 @@ func (s *Service) Thumbnail(ctx context.Context, a wiki.Access, path, revision s
 	if size != 0 {
 		size = roundThumbnailSize(size)
 	}
-	f, data, err := s.readAttachment(ctx, w, path, revision)
+	f, err := s.findRevisionOfAttachment(ctx, w, path, revision)
 	if err != nil {
 		return nil, "", err
 	}
@@ -104,10 +115,26 @@ func (s *Service) Thumbnail(ctx context.Context, a wiki.Access, path, revision s
 		t := c.(*thumbnail)
 		return t.Data, t.MIME, nil
 	}
-	picture, err := s.pictures.Fit(ctx, data, size)
+	picture, err := s.pictures.Fit(ctx, w.Slug(), size, func(ctx context.Context) ([]byte, error) {
+		return w.Blob(ctx, f.Blob)
+	})
 	if err != nil {
 		return nil, "", err
 	}
 	s.cache.Set(key, &thumbnail{picture})
 	return picture.Data, picture.MIME, nil
+}
+
+// findRevisionOfAttachment finds a file that the caller may read, at a revision or
+// the current one.
+func (s *Service) findRevisionOfAttachment(ctx context.Context, w *content.Wiki, p, revision string) (wiki.File, error) {
+	if revision != "" {
+		f, _, err := s.readAttachment(ctx, w, p, revision)
+		return f, err
+	}
+	f, err := s.findAttachment(ctx, w, p)
+	if err == nil {
+		err = w.MayRead(f.Blob)
+	}
+	return f, err
 }

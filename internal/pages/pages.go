@@ -19,6 +19,7 @@ import (
 	"github.com/maypok86/otter/v2"
 	"golang.org/x/sync/semaphore"
 
+	"robot.wtf/internal/budget"
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/export"
 	"robot.wtf/internal/markdown"
@@ -49,6 +50,7 @@ type Service struct {
 	cache    *otter.Cache[cacheKey, cached]
 	pictures *raster.Encoder
 	imports  *semaphore.Weighted // one import at a time
+	erasures *budget.Slots       // one per wiki at a time
 }
 
 // New returns a Service.
@@ -69,8 +71,9 @@ func New(o Options) *Service {
 		mirror:   o.Mirror,
 		now:      o.Now,
 		log:      o.Log,
-		pictures: raster.NewEncoder(maxPixels),
+		pictures: raster.NewEncoder(pictureLimits),
 		imports:  semaphore.NewWeighted(1),
+		erasures: budget.NewSlots(2, 1),
 		cache: otter.Must(&otter.Options[cacheKey, cached]{
 			MaximumWeight: uint64(o.CacheBytes),
 			Weigher:       func(k cacheKey, c cached) uint32 { return k.weight() + c.weight() },
@@ -92,9 +95,18 @@ func (s *Service) open(ctx context.Context, a wiki.Access, action wiki.Action) (
 	}
 	w, release, err := s.content.Open(ctx, a.Site().Slug)
 	if err != nil {
-		return nil, nil, fmt.Errorf("pages: open %s: %w", a.Site().Slug, err)
+		return nil, nil, fmt.Errorf("pages: open %s: %w", a.Site().Slug, s.existing(a, err))
 	}
 	return w, release, nil
+}
+
+// existing turns a failure to find a wiki's database into damage: an Access proves
+// that the wiki exists.
+func (s *Service) existing(a wiki.Access, err error) error {
+	if errors.Is(err, wiki.ErrNotFound) {
+		return s.content.NoteMissing(a.Site().Slug)
+	}
+	return err
 }
 
 // openDirectory is open that also returns the wiki's directory.

@@ -23,7 +23,7 @@ func (s *Service) Repository(ctx context.Context, a wiki.Access) (repo *gitrepo.
 	}
 	repo, release, err = s.mirror.Open(ctx, a.Site().Slug)
 	if err != nil {
-		return nil, nil, fmt.Errorf("pages: open repository: %w", err)
+		return nil, nil, fmt.Errorf("pages: open repository: %w", s.existing(a, err))
 	}
 	return repo, release, nil
 }

@@ -70,7 +70,7 @@ func (s *Service) read(ctx context.Context, w *content.Wiki, name, revision stri
 		}
 		return nil, d.redirectOrMissing(ctx, w, name)
 	}
-	if p.Source, err = w.Blob(ctx, now.Blob); err != nil {
+	if p.Source, err = w.CurrentBlob(ctx, now); err != nil {
 		return nil, fmt.Errorf("pages: read %s/%s: %w", w.Slug(), now.Path, err)
 	}
 	return p, nil
@@ -150,10 +150,12 @@ func (s *Service) View(ctx context.Context, a wiki.Access, name, revision string
 	}
 	if rendered != nil && !p.Old {
 		by, err := s.authorship(ctx, w, p.File, p.Source)
-		if err != nil {
+		if err != nil && !errors.Is(err, wiki.ErrDamaged) {
 			return nil, err
 		}
-		v.Blame = by.parts(rendered.HTML, rendered.Blocks, p.Source)
+		if by != nil {
+			v.Blame = by.parts(rendered.HTML, rendered.Blocks, p.Source)
+		}
 	}
 	links, err := w.LinksTo(ctx, p.Name.File())
 	if err != nil {

@@ -20,8 +20,11 @@ import (
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/markdown"
 	"robot.wtf/internal/search"
+	"robot.wtf/internal/testdisk"
 	"robot.wtf/internal/wiki"
 )
+
+func TestMain(m *testing.M) { os.Exit(testdisk.Run(m)) }
 
 // A world is a service with one wiki and a person of each role.
 type world struct {

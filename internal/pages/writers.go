@@ -2,12 +2,9 @@ package pages
 
 import (
 	"context"
-	"errors"
 	"slices"
-	"strings"
 
 	"robot.wtf/internal/content"
-	"robot.wtf/internal/edit"
 	"robot.wtf/internal/wiki"
 )
 
@@ -20,68 +17,6 @@ type writerList struct {
 }
 
 func (a *writerList) weight() uint32 { return uint32(100 + 150*len(a.authors)) }
-
-// WrittenByOthers reports whether any of some authors isn't a member, or any line
-// of some pages is by a non-member. Imported text counts as such, because anyone
-// can put any name into a commit. past includes lines that are no longer on the
-// page.
-func (s *Service) WrittenByOthers(ctx context.Context, a wiki.Access, member func(did string) bool, names []wiki.PageName, authors []wiki.Author, past bool) (bool, error) {
-	foreign := func(by wiki.Author) bool { return by.Imported || !member(by.DID) }
-	w, release, err := s.open(ctx, a, wiki.Read)
-	if err != nil {
-		return true, err
-	}
-	defer release()
-	if slices.ContainsFunc(authors, foreign) {
-		return true, nil
-	}
-	all, err := s.writers(ctx, w)
-	if err != nil || !slices.ContainsFunc(all, foreign) {
-		return err != nil, err
-	}
-	for _, name := range names {
-		if is, err := s.foreignPage(ctx, w, name, foreign, past); is || err != nil {
-			return true, err
-		}
-	}
-	return false, nil
-}
-
-func (s *Service) foreignPage(ctx context.Context, w *content.Wiki, name wiki.PageName, foreign func(wiki.Author) bool, past bool) (bool, error) {
-	file, err := w.Lookup(ctx, name.File())
-	if errors.Is(err, wiki.ErrNotFound) {
-		return true, nil // the author is unknown
-	}
-	if err != nil {
-		return true, err
-	}
-	of, err := s.writersOf(ctx, w, file)
-	if err != nil || !slices.ContainsFunc(of, foreign) {
-		return err != nil, err
-	}
-	if past {
-		return true, nil
-	}
-	text, err := w.Blob(ctx, file.Blob)
-	if err != nil {
-		return true, err
-	}
-	by, err := s.authorship(ctx, w, file, text)
-	if err != nil {
-		return true, err
-	}
-	n := 0
-	for line := range strings.Lines(edit.Normalize(text)) {
-		if n >= len(by.lines) {
-			return true, nil
-		}
-		if i := by.lines[n]; strings.TrimSpace(line) != "" && (i < 0 || foreign(by.by[i].Author)) {
-			return true, nil
-		}
-		n++
-	}
-	return false, nil
-}
 
 // writers lists everyone who has written in the wiki. It extends the cached list
 // to the head.

@@ -7,6 +7,14 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
+// foreign asks about one text.
+func (w *world) foreign(member func(did string) bool, words Words) (bool, error) {
+	got, err := w.Foreign(w.ctx, w.owner, member, []Words{words})
+	return err != nil || got[0], err
+}
+
+func isAda(did string) bool { return did == "did:plc:ada" }
+
 // A page is by others while one of its lines is by a non-member. Its past stays so.
 func TestWrittenByOthers(t *testing.T) {
 	t.Parallel()
@@ -21,7 +29,7 @@ func TestWrittenByOthers(t *testing.T) {
 	members := map[string]bool{"did:plc:ada": true, "did:plc:bob": true}
 	is := func(name string, past bool) bool {
 		t.Helper()
-		got, err := w.WrittenByOthers(w.ctx, w.owner, func(did string) bool { return members[did] }, []wiki.PageName{wiki.PageName(name)}, nil, past)
+		got, err := w.foreign(func(did string) bool { return members[did] }, Words{Page: wiki.PageName(name), Past: past})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -42,8 +50,8 @@ func TestWrittenByOthers(t *testing.T) {
 	if is("Mine", true) {
 		t.Error("all lines are hers")
 	}
-	by := []wiki.Author{{Username: "ada", DID: "did:plc:ada", Imported: true}}
-	if got, err := w.WrittenByOthers(w.ctx, w.owner, func(string) bool { return true }, nil, by, false); err != nil || !got {
+	by := wiki.Author{Username: "ada", DID: "did:plc:ada", Imported: true}
+	if got, err := w.foreign(func(string) bool { return true }, Words{Author: &by}); err != nil || !got {
 		t.Error("imported authors count as members")
 	}
 }
@@ -64,7 +72,7 @@ func TestUnknownAuthorsAreNotMembers(t *testing.T) {
 	}
 	foreign := func() bool {
 		t.Helper()
-		got, err := w.WrittenByOthers(w.ctx, w.owner, func(did string) bool { return did == "did:plc:ada" }, []wiki.PageName{"Shared"}, nil, false)
+		got, err := w.foreign(isAda, Words{Page: "Shared"})
 		if err != nil {
 			t.Fatal(err)
 		}

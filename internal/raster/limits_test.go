@@ -19,7 +19,7 @@ import (
 
 // Attack: a small file declares a huge picture, whose pixels would fill memory.
 func TestPixelLimit(t *testing.T) {
-	e := NewEncoder(100 * 100)
+	e := NewEncoder(limitsOf(100 * 100))
 	for name, encode := range map[string]func(*bytes.Buffer, image.Image) error{
 		"png":  func(b *bytes.Buffer, m image.Image) error { return png.Encode(b, m) },
 		"jpeg": func(b *bytes.Buffer, m image.Image) error { return jpeg.Encode(b, m, nil) },
@@ -33,7 +33,7 @@ func TestPixelLimit(t *testing.T) {
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 			defer cancel()
-			_, err := e.Fit(ctx, b.Bytes(), 10)
+			_, err := fit(ctx, e, "ada", b.Bytes(), 10)
 			return err
 		}
 		if err := fit(100, 100); err != nil {
@@ -56,36 +56,51 @@ func TestPixelLimitReadsTheHeader(t *testing.T) {
 	bomb := withSize(b.Bytes(), 100_000, 100_000)
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
-	if _, err := NewEncoder(25_000_000).Fit(ctx, bomb, 96); !errors.Is(err, wiki.ErrTooLarge) {
+	if _, err := fit(ctx, NewEncoder(limitsOf(25_000_000)), "ada", bomb, 96); !errors.Is(err, wiki.ErrTooLarge) {
 		t.Errorf("10,000 million pixels: %v", err)
 	}
 }
 
 // Attack: many pictures at the limit are sent at once. Together they hold no more
-// than one of them may.
-func TestPixelsDecodedAtOnce(t *testing.T) {
-	var b bytes.Buffer
-	if err := png.Encode(&b, image.NewGray(image.Rect(0, 0, 100, 100))); err != nil {
+// memory than all images may.
+func TestMemoryDecodedAtOnce(t *testing.T) {
+	data := pngOf(t, 100, 100)
+	e := NewEncoder(limitsOf(100 * 100))
+	e.limits.Wait = 20 * time.Millisecond
+	busy, err := e.memory.AcquireUnits(t.Context(), "bob", e.limits.Memory) // another picture is being decoded
+	if err != nil {
 		t.Fatal(err)
 	}
-	e := NewEncoder(100 * 100)
-	if err := e.pixels.Acquire(t.Context(), 1); err != nil { // another picture is being decoded
+	busier, err := e.memory.AcquireUnits(t.Context(), "eve", e.limits.Total-e.limits.Memory)
+	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-	defer cancel()
-	if _, err := e.Fit(ctx, b.Bytes(), 10); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("decoded beside another: %v", err)
+	if _, err := fit(t.Context(), e, "ada", data, 10); !errors.Is(err, wiki.ErrUnavailable) {
+		t.Errorf("decoded beside others: %v", err)
 	}
-	e.pixels.Release(1)
+	busy()
 	for range 3 {
-		if _, err := e.Fit(t.Context(), b.Bytes(), 10); err != nil {
+		if _, err := fit(t.Context(), e, "ada", data, 10); err != nil {
 			t.Error(err)
 		}
 	}
-	if !e.pixels.TryAcquire(100 * 100) {
-		t.Error("pixels were not given back")
+	busier()
+	for _, owner := range []string{"ada", "bob"} {
+		if _, err := e.memory.AcquireUnits(t.Context(), owner, e.limits.Memory); err != nil {
+			t.Errorf("memory was not released: %v", err)
+		}
 	}
+}
+
+// limitsOf are generous limits for images of a number of pixels.
+func limitsOf(pixels int64) Limits {
+	memory := 64*pixels + 1<<20
+	return Limits{Pixels: pixels, Memory: memory, Total: 2 * memory, Slots: 2, CPU: 30 * time.Second, Wait: time.Minute}
+}
+
+// fit fits an image that is already in memory.
+func fit(ctx context.Context, e *Encoder, owner string, data []byte, size int) (Picture, error) {
+	return e.Fit(ctx, owner, size, func(context.Context) ([]byte, error) { return data, nil })
 }
 
 // withSize changes the size in a PNG's header (PNG 3rd edition, 11.2.1).

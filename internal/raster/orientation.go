@@ -9,8 +9,8 @@ import (
 
 // applyOrientation rotates and mirrors an image according to its Exif
 // orientation (Exif 2.32, section 4.6.4, tag 0x0112), because re-encoding drops
-// the tag.
-func applyOrientation(m image.Image, orientation int) image.Image {
+// the tag. When the clock stops, the rest is blank.
+func applyOrientation(c *clock, m image.Image, orientation int) image.Image {
 	if orientation < 2 || orientation > 8 {
 		return m
 	}
@@ -22,6 +22,9 @@ func applyOrientation(m image.Image, orientation int) image.Image {
 	}
 	row := image.NewRGBA(image.Rect(0, 0, w, 1))
 	for y := range h {
+		if c.check() != nil {
+			return out
+		}
 		draw.Draw(row, row.Bounds(), m, image.Pt(b.Min.X, b.Min.Y+y), draw.Src)
 		for x := range w {
 			var tx, ty int

@@ -84,7 +84,7 @@ func TestFitRefusesOtherFiles(t *testing.T) {
 		"empty": "", "text": "hello", "svg": "<svg xmlns='http://www.w3.org/2000/svg'/>", "pdf": "%PDF-1.7", "bmp": "BM" + string(make([]byte, 60)),
 		"cut jpeg": b.String()[:20], "png without a size": string(withSize(pngOf(t, 1, 1), 0, 0)),
 	} {
-		if _, err := NewEncoder(1000).Fit(t.Context(), []byte(data), 10); !errors.Is(err, wiki.ErrInvalid) {
+		if _, err := fit(t.Context(), NewEncoder(limitsOf(1000)), "ada", []byte(data), 10); !errors.Is(err, wiki.ErrInvalid) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"image"
 	"image/color"
 	"testing"
+	"time"
 )
 
 // The top left corner of the image moves to where a viewer that applies the Exif
@@ -14,7 +15,7 @@ func TestApplyOrientation(t *testing.T) {
 	} {
 		m := image.NewGray(image.Rect(7, 7, 10, 9))
 		m.SetGray(7, 7, color.Gray{255})
-		up := applyOrientation(m, orientation)
+		up := applyOrientation(testClock(), m, orientation)
 		if r, _, _, _ := up.At(up.Bounds().Min.X+want.X, up.Bounds().Min.Y+want.Y).RGBA(); r != 0xFFFF {
 			t.Errorf("orientation %d: corner not at %v", orientation, want)
 		}
@@ -26,7 +27,7 @@ func TestShrinkAveragesPixels(t *testing.T) {
 	for i := range m.Pix {
 		m.Pix[i] = uint8(i % 2 * 200) // stripes one pixel wide
 	}
-	small := shrink(m, 50)
+	small := shrink(testClock(), m, 50)
 	if small.Bounds() != image.Rect(0, 0, 50, 20) {
 		t.Fatal(small.Bounds())
 	}
@@ -36,3 +37,30 @@ func TestShrinkAveragesPixels(t *testing.T) {
 		}
 	}
 }
+
+// A wide image is converted in tiles. Its columns add up as if it were one.
+func TestShrinkWideImages(t *testing.T) {
+	for _, size := range []image.Point{{3 * tileWidth, 5}, {3*tileWidth + 7, 1}, {tileWidth + 1, 3 * tileHeight}, {7, 5 * tileHeight}} {
+		m := image.NewGray(image.Rect(0, 0, size.X, size.Y))
+		for i := range m.Pix {
+			m.Pix[i] = uint8(i * 7)
+		}
+		small := shrink(testClock(), m, 50)
+		b := small.Bounds()
+		for y := range b.Dy() {
+			for x := range b.Dx() {
+				sum, n := 0, 0
+				for sy := y * size.Y / b.Dy(); sy < max((y+1)*size.Y/b.Dy(), y*size.Y/b.Dy()+1); sy++ {
+					for sx := x * size.X / b.Dx(); sx < max((x+1)*size.X/b.Dx(), x*size.X/b.Dx()+1); sx++ {
+						sum, n = sum+int(m.GrayAt(sx, sy).Y), n+1
+					}
+				}
+				if r, _, _, _ := small.At(x, y).RGBA(); int(r>>8) != (sum+n/2)/n {
+					t.Fatalf("%v: pixel %d,%d is %d, want %d", size, x, y, r>>8, (sum+n/2)/n)
+				}
+			}
+		}
+	}
+}
+
+func testClock() *clock { return newClock(time.Minute, func() error { return nil }) }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"robot.wtf/internal/background"
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/sqlite"
 	"robot.wtf/internal/wiki"
@@ -34,16 +35,23 @@ func (x *index) catchUp(ctx context.Context, w *content.Wiki) error {
 	ctx = context.WithoutCancel(ctx)
 	x.catchUpMu.Lock()
 	defer x.catchUpMu.Unlock()
-	for done := false; !done; {
-		err := x.withDB(ctx, func(db *sql.DB) (err error) {
-			done, err = x.indexNextCommits(ctx, db, w)
-			return err
-		})
-		if err != nil {
-			return err
+	return x.background.Try(background.Job{Work: "index", Wiki: x.slug, Item: fmt.Sprint("commit ", head.seq)}, func() error {
+		for done := false; !done; {
+			err := x.withDB(ctx, func(db *sql.DB) (err error) {
+				done, err = x.indexNextCommits(ctx, db, w)
+				return err
+			})
+			if err != nil {
+				return err
+			}
 		}
-	}
-	return nil
+		return nil
+	})
+}
+
+// isAside reports whether err is that of work that panicked, now or before.
+func isAside(err error) bool {
+	return errors.Is(err, background.ErrSetAside) || errors.As(err, new(*background.Panic))
 }
 
 // indexNextCommits indexes the next commits in one transaction. It reports
@@ -75,7 +83,7 @@ func (x *index) indexNextCommits(ctx context.Context, db *sql.DB, w *content.Wik
 		return false, err
 	}
 	defer tx.Rollback() // no-op after Commit
-	b := batch{tx: sqlite.NewStatements(tx, 0), w: w, authors: map[string]map[string]bool{}, dirty: map[string]bool{}, postings: newPostings(), model: x.model}
+	b := batch{tx: sqlite.NewStatements(tx, 0), w: w, authors: map[string]map[string]bool{}, dirty: map[string]bool{}, postings: newPostings(), model: x.model, background: x.background}
 	if err := b.applyCommits(ctx, commits); err != nil {
 		return false, err
 	}
@@ -109,6 +117,7 @@ type batch struct {
 	dirty         map[string]bool            // keys of pages to index
 	postings      *postings
 	model         Model
+	background    *background.Workers
 	chunksChanged bool   // set if any chunk changed
 	usedIDs       []bool // by page id; read when the first new page is added
 }
@@ -320,22 +329,53 @@ func (b *batch) indexPage(ctx context.Context, key string, f wiki.File) error {
 	if err != nil {
 		return err
 	}
-	d := newDocument(name, source, attached)
-	now := row{id: has.id, path: string(name), blob: f.Blob, files: files,
-		name: stemText(string(d.name)), title: stemText(d.title), sections: d.sections}
-	if now.id == 0 {
-		if now.id, err = b.allocateID(ctx); err != nil {
+	p, err := b.analyze(name, f.Blob, source, attached)
+	if err != nil {
+		return err
+	}
+	p.row.id, p.row.files = has.id, files
+	if p.row.id == 0 {
+		if p.row.id, err = b.allocateID(ctx); err != nil {
 			return err
 		}
 	}
-	after, size := pagePositions(now.name, now.title, now.sections)
-	b.postings.replacePage(now.id, before, after)
+	b.postings.replacePage(p.row.id, before, p.positions)
 	if b.model != nil {
-		if err := b.setChunks(ctx, now.id, chunkPage(b.model, d)); err != nil {
+		if err := b.setChunks(ctx, p.row.id, p.chunks); err != nil {
 			return err
 		}
 	}
-	return b.insertPage(ctx, key, now, size, stemText(d.name.Title()), d.tags)
+	return b.insertPage(ctx, key, p.row, p.size, stemText(name.Title()), p.tags)
+}
+
+// An analyzed is everything that the index stores about a page.
+type analyzed struct {
+	row       row // without id and files
+	tags      []string
+	positions positions
+	size      int
+	chunks    []chunk
+}
+
+// analyze reads a page. A page that makes it panic is set aside: it is indexed by
+// its name only.
+func (b *batch) analyze(name wiki.PageName, blob string, source []byte, attached []string) (p analyzed, err error) {
+	read := func() error {
+		d := newDocument(name, source, attached)
+		p.row = row{path: string(name), blob: blob, name: stemText(string(d.name)), title: stemText(d.title), sections: d.sections}
+		p.tags = d.tags
+		p.positions, p.size = pagePositions(p.row.name, p.row.title, p.row.sections)
+		if b.model != nil {
+			p.chunks = chunkPage(b.model, d)
+		}
+		return nil
+	}
+	err = b.background.Try(background.Job{Work: "index", Wiki: b.w.Slug(), Item: "blob " + blob}, read)
+	if isAside(err) {
+		source, p = nil, analyzed{}
+		err = read() // if this panics too, so does the batch
+	}
+	return p, err
 }
 
 // A row is a page's entry in the index.

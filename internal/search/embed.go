@@ -11,6 +11,9 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"robot.wtf/internal/background"
+	"robot.wtf/internal/minilm"
 )
 
 // After a save, the page's chunks stay in the index without a vector until they
@@ -153,7 +156,8 @@ func (s *Service) RunEmbedder(ctx context.Context) {
 			}
 			continue
 		}
-		if err := s.embedBatch(ctx, slug, chunksPerTurn); err != nil && ctx.Err() == nil {
+		err := s.opts.Background.Try(background.Job{Work: "embed", Wiki: slug}, func() error { return s.embedBatch(ctx, slug, chunksPerTurn) })
+		if err != nil && ctx.Err() == nil {
 			s.queue.setBacklog(slug, 0) // retried when the wiki is opened or saved to
 			s.opts.Log.Warn("embedding failed", "wiki", slug, "err", err)
 		}
@@ -194,11 +198,22 @@ func (s *Service) embedBatch(ctx context.Context, slug string, limit int) error 
 				if err := ctx.Err(); err != nil {
 					return err
 				}
-				list[i].vector = packVector(s.opts.Model.Embed(list[i].text))
+				s.embedChunk(slug, &list[i])
 			}
 			return x.storeVectors(ctx, db, list)
 		})
 	})
+}
+
+// embedChunk sets a chunk's vector. A chunk that makes the model panic is set
+// aside: its vector is zero, which is similar to nothing.
+func (s *Service) embedChunk(slug string, c *unembedded) {
+	vector := make([]float32, minilm.Dim)
+	_ = s.opts.Background.Try(background.Job{Work: "embed", Wiki: slug, Item: fmt.Sprintf("text %x", c.hash)}, func() error {
+		vector = s.opts.Model.Embed(c.text)
+		return nil
+	}) // a panic is reported
+	c.vector = packVector(vector)
 }
 
 // EmbedAll embeds a wiki's pending chunks now with the given number of workers,
@@ -226,12 +241,12 @@ func (s *Service) EmbedAll(ctx context.Context, slug string, workers int) (chunk
 				next <- &list[i]
 			}
 			close(next)
-			var embedding sync.WaitGroup
+			var embedding background.Group
 			for range workers {
 				embedding.Go(func() {
 					for c := range next {
 						if ctx.Err() == nil {
-							c.vector = packVector(s.opts.Model.Embed(c.text))
+							s.embedChunk(slug, c)
 						}
 					}
 				})

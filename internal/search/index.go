@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"robot.wtf/internal/background"
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/sqlite"
 )
@@ -93,6 +94,7 @@ type cursor struct {
 type index struct {
 	slug, file string
 	log        *slog.Logger
+	background *background.Workers
 
 	inUse   int   // number of current users; guarded by Service.mu
 	lastUse int64 // Service.uses when it was last acquired; guarded by Service.mu
@@ -172,14 +174,14 @@ func isDamaged(err error) bool { return errors.Is(err, errStale) || sqlite.Damag
 
 // withCurrentDB catches up with the wiki's head, then calls do with the
 // database. The database doesn't change during the call and contains everything
-// that was committed before. If the disk can't be written, do gets the last
-// state instead.
+// that was committed before. If the disk can't be written or the catch-up panicked, do
+// gets the last state instead.
 func (x *index) withCurrentDB(ctx context.Context, w *content.Wiki, do func(*sql.DB) error) error {
 	head, _ := w.Head()
 	return x.retryRebuilt(func() error {
 		for {
 			writeErr := x.catchUp(ctx, w)
-			if writeErr != nil && !sqlite.Unwritable(writeErr) {
+			if writeErr != nil && !sqlite.Unwritable(writeErr) && !isAside(writeErr) {
 				return writeErr
 			}
 			behind := false

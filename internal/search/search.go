@@ -29,6 +29,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"robot.wtf/internal/background"
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/markdown"
 	"robot.wtf/internal/wiki"
@@ -36,11 +37,13 @@ import (
 
 // Options configures a Service.
 type Options struct {
-	Dir        string       // the directory wikis/, with one folder per slug; index.db is stored beside wiki.db
-	Model      Model        // embeds texts; nil allows only keyword search
-	CacheBytes int64        // bound on vectors in memory, 64 MiB if 0; idle ones are dropped earlier
-	MaxOpen    int          // bound on open indexes, 200 if 0; idle ones are closed to make room
-	Log        *slog.Logger // logs rebuilt indexes and failures; nil discards them
+	Dir        string // the directory wikis/, with one folder per slug; index.db is stored beside wiki.db
+	Model      Model  // embeds texts; nil allows only keyword search
+	CacheBytes int64  // bound on vectors in memory, 64 MiB if 0; idle ones are dropped earlier
+	MaxOpen    int    // bound on open indexes, 200 if 0; idle ones are closed to make room
+
+	Background *background.Workers // sets aside what can't be indexed; nil only recovers from panics
+	Log        *slog.Logger        // logs rebuilt indexes and failures; nil discards them
 }
 
 // A Service answers queries on the indexes of all wikis. It is safe for
@@ -133,7 +136,7 @@ func (s *Service) closeIdleIndexes() {
 }
 
 func (s *Service) newIndex(slug string) *index {
-	return &index{slug: slug, file: s.indexFile(slug), log: s.opts.Log, model: s.opts.Model, queue: s.queue}
+	return &index{slug: slug, file: s.indexFile(slug), log: s.opts.Log, background: s.opts.Background, model: s.opts.Model, queue: s.queue}
 }
 
 func (s *Service) indexFile(slug string) string { return filepath.Join(s.opts.Dir, slug, "index.db") }

@@ -15,8 +15,11 @@ import (
 
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/markdown"
+	"robot.wtf/internal/testdisk"
 	"robot.wtf/internal/wiki"
 )
+
+func TestMain(m *testing.M) { os.Exit(testdisk.Run(m)) }
 
 // A world is a wiki and a service that searches it.
 type world struct {

@@ -11,6 +11,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"robot.wtf/internal/background"
 )
 
 // Metrics holds the service's Prometheus metrics. They contain only counts and
@@ -22,6 +24,7 @@ type Metrics struct {
 	stages   *prometheus.HistogramVec
 	refusals *prometheus.CounterVec
 	oauth    *prometheus.CounterVec
+	panics   *prometheus.CounterVec
 
 	mu     sync.Mutex
 	causes map[string]bool
@@ -52,7 +55,10 @@ func NewMetrics() *Metrics {
 	m.oauth = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "robot_oauth_failures_total", Help: "Failures by cause: of agents at authorize, consent, token, revoke and register, of people at signin.",
 	}, []string{"endpoint", "cause"})
-	m.registry.MustRegister(requests, m.saves, m.stages, m.refusals, m.oauth,
+	m.panics = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "robot_panics_total", Help: "Panics by kind of work, request among them. Each is a bug; the log has its stack.",
+	}, []string{"work"})
+	m.registry.MustRegister(requests, m.saves, m.stages, m.refusals, m.oauth, m.panics,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -70,8 +76,12 @@ type optionalGauge struct {
 
 func (g optionalGauge) Describe(to chan<- *prometheus.Desc) { to <- g.desc }
 
+// Collect runs on a goroutine of the registry, where a panic would end the process.
+// A value whose read panics is omitted.
 func (g optionalGauge) Collect(to chan<- prometheus.Metric) {
-	if value, ok := g.read(); ok {
+	var value float64
+	var ok bool
+	if background.Catch(func() { value, ok = g.read() }) == nil && ok {
 		to <- prometheus.MustNewConstMetric(g.desc, prometheus.GaugeValue, value)
 	}
 }
@@ -105,6 +115,13 @@ func (m *Metrics) Refused(cause string) {
 func (m *Metrics) OAuthFailed(endpoint, cause string) {
 	if m != nil {
 		m.oauth.WithLabelValues(endpoint, m.boundCause(endpoint, cause)).Inc()
+	}
+}
+
+// Panicked counts a panic by the kind of work.
+func (m *Metrics) Panicked(work string) {
+	if m != nil {
+		m.panics.WithLabelValues(work).Inc()
 	}
 }
 

@@ -27,6 +27,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"robot.wtf/internal/background"
 	"robot.wtf/internal/session"
 	"robot.wtf/internal/wiki"
 )
@@ -117,11 +118,10 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	}
 	fresh := &freshConns{conns: map[net.Conn]bool{}}
 	server.ConnState = fresh.trackState
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
+	serving := background.Start(func() error { return server.Serve(listener) })
 	select {
-	case err := <-served:
-		return fmt.Errorf("server: serve %s: %w", listener.Addr(), err)
+	case <-serving.Done():
+		return fmt.Errorf("server: serve %s: %w", listener.Addr(), serving.Wait())
 	case <-ctx.Done():
 	}
 	s.draining.Store(true)
@@ -129,7 +129,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		s.opts.Drain()
 	}
 	closed := listener.Close()
-	<-served // the server now knows every accepted connection
+	<-serving.Done() // the server now knows every accepted connection
 	server.SetKeepAlivesEnabled(false)
 	fresh.waitForRequests()
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
@@ -302,11 +302,16 @@ func (s *Server) serveHealth(w http.ResponseWriter, r *http.Request) bool {
 
 // handlePanic logs a panic and answers 500. Other requests are unaffected.
 func (s *Server) handlePanic(w *responseRecorder, r *http.Request, cause any) {
+	stack := debug.Stack()
+	if p, ok := cause.(*background.Panic); ok { // of a goroutine that the request waited for
+		cause, stack = p.Value, p.Stack
+	}
 	if cause == http.ErrAbortHandler {
 		panic(cause)
 	}
+	s.opts.Metrics.Panicked("request")
 	s.opts.Log.Error("request panicked", "id", w.Header().Get("X-Request-Id"), "method", r.Method, "host", r.Host,
-		"cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
+		"cause", fmt.Sprint(cause), "stack", string(stack))
 	if w.status != 0 {
 		panic(http.ErrAbortHandler) // the response has started: abort it, so that the client notices
 	}

@@ -3,6 +3,7 @@ package service
 import (
 	"log/slog"
 
+	"robot.wtf/internal/background"
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/export"
 	"robot.wtf/internal/gitrepo"
@@ -10,13 +11,13 @@ import (
 
 // openExports returns the exporter that keeps a git repository beside each wiki, or
 // nil if git isn't installed.
-func openExports(pool *content.Pool, wikis string, log *slog.Logger) *export.Mirror {
+func openExports(pool *content.Pool, wikis string, workers *background.Workers, log *slog.Logger) *export.Mirror {
 	git, err := gitrepo.Find()
 	if err != nil {
 		log.Warn("git not found: clone and import are disabled", "err", err)
 		return nil
 	}
-	return export.New(export.Options{Content: pool, Git: git, Dir: wikis, Log: log})
+	return export.New(export.Options{Content: pool, Git: git, Dir: wikis, Background: workers, Log: log})
 }
 
 // measureExports registers the metrics of exports.

@@ -28,7 +28,7 @@ func (s *Service) Handler(people []wiki.User) (*server.Server, error) {
 	}
 	browser, err := web.New(web.Options{
 		SignIn: signIn, Admit: admit, Pages: s.Pages, Tenant: s.Tenant, Session: s.Session, OAuth: s.OAuth,
-		Platform: origins.Platform(), WikiOrigin: origins.Wiki, People: people, Showcase: cfg.Showcase, Limits: s.limits, Now: now, Log: log,
+		Platform: origins.Platform(), WikiOrigin: origins.Wiki, People: people, Showcase: cfg.Showcase, Limits: s.limits, Background: s.background, Now: now, Log: log,
 		SignInFailed: func(cause string) { s.Metrics.OAuthFailed("signin", cause) },
 	})
 	if err != nil {
@@ -39,7 +39,7 @@ func (s *Service) Handler(people []wiki.User) (*server.Server, error) {
 		Pages: s.Pages, Tenant: s.Tenant, Session: s.Session, OAuth: s.OAuth, WikiOrigin: origins.Wiki, Limits: s.limits, Now: now, Log: log,
 	})
 	agents := mcpserver.New(mcpserver.Options{
-		Pages: s.Pages, Tenant: s.Tenant, Session: s.Session, WikiOrigin: origins.Wiki, Limits: s.limits, Version: s.o.Version, Now: now, Log: log,
+		Pages: s.Pages, Tenant: s.Tenant, Session: s.Session, WikiOrigin: origins.Wiki, Limits: s.limits, Version: s.o.Version, Background: s.background, Now: now, Log: log,
 	})
 	return server.New(server.Options{
 		Host:     cfg.Host,
@@ -64,7 +64,7 @@ func (s *Service) Handler(people []wiki.User) (*server.Server, error) {
 // newSignIn opens sign-in through people's own ATProto servers.
 func (s *Service) newSignIn(admit func(wiki.User) bool) (*atproto.Service, error) {
 	return atproto.New(atproto.Options{
-		Store: s.Store, KeyDir: s.KeyDir(), Platform: s.o.Origins.Platform(), Admit: admit, Target: s.limits.SignInHost,
+		Store: s.Store, KeyDir: s.KeyDir(), Platform: s.o.Origins.Platform(), Admit: admit, Limits: s.limits,
 		Outbound: outboundOptions(s.o.Config),
 		PLC:      s.o.Config.Test.PLC, Lifetime: s.o.Config.Test.Lifetime, Now: s.o.Now, Log: s.o.Log,
 	})
@@ -72,6 +72,6 @@ func (s *Service) newSignIn(admit func(wiki.User) bool) (*atproto.Service, error
 
 func (s *Service) gitHandler() func(http.ResponseWriter, *http.Request, string) {
 	return githttp.New(githttp.Options{
-		Pages: s.Pages, Tenant: s.Tenant, Session: s.Session, WikiOrigin: s.o.Origins.Wiki, Limits: s.limits, Spool: s.o.Config.Data, Log: s.o.Log,
+		Pages: s.Pages, Tenant: s.Tenant, Session: s.Session, WikiOrigin: s.o.Origins.Wiki, Limits: s.limits, Spool: s.o.Config.Data, Background: s.background, Log: s.o.Log,
 	}).ServeWiki
 }

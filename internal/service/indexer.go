@@ -3,9 +3,9 @@ package service
 import (
 	"context"
 	"log/slog"
-	"sync"
 	"time"
 
+	"robot.wtf/internal/background"
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/search"
 )
@@ -14,16 +14,17 @@ import (
 // computes embeddings. Queries index words themselves, so a lost nudge only makes
 // the next query a little slower.
 type indexer struct {
-	nudges chan string // slugs
-	search *search.Service
-	lag    lag
-	ended  sync.WaitGroup
-	cancel context.CancelFunc
-	log    *slog.Logger
+	nudges  chan string // slugs
+	search  *search.Service
+	lag     lag
+	workers *background.Workers
+	waits   []func() // wait for the workers
+	cancel  context.CancelFunc
+	log     *slog.Logger
 }
 
-func newIndexer(log *slog.Logger) *indexer {
-	return &indexer{nudges: make(chan string, 64), log: log}
+func newIndexer(log *slog.Logger, workers *background.Workers) *indexer {
+	return &indexer{nudges: make(chan string, 64), workers: workers, log: log}
 }
 
 // nudge schedules a wiki for indexing. It never blocks.
@@ -39,9 +40,13 @@ func (x *indexer) nudge(slug string) {
 func (x *indexer) start(pool *content.Pool, index *search.Service) {
 	ctx, cancel := context.WithCancel(context.Background())
 	x.cancel, x.search = cancel, index
-	x.ended.Go(func() { index.RunEmbedder(ctx) })
-	x.ended.Go(func() {
-		x.resume(ctx, pool)
+	resumed := false
+	embed := x.workers.Loop(ctx, "embed", index.RunEmbedder)
+	follow := x.workers.Loop(ctx, "index", func(ctx context.Context) {
+		if !resumed {
+			resumed = true
+			x.resume(ctx, pool)
+		}
 		var rested time.Time
 		for {
 			slugs := x.collectNudges(ctx, rested)
@@ -56,6 +61,7 @@ func (x *indexer) start(pool *content.Pool, index *search.Service) {
 			rested = ended.Add(min(indexRest*ended.Sub(began), maxIndexRest))
 		}
 	})
+	x.waits = []func(){embed, follow}
 }
 
 // Saves are collected for indexDelay before they are indexed, so that a page saved
@@ -115,7 +121,8 @@ func (x *indexer) follow(ctx context.Context, pool *content.Pool, slug string) {
 	}
 	done := x.lag.work(slug)
 	defer done()
-	if err := catchUp(ctx, pool, x.search, slug); err != nil && ctx.Err() == nil {
+	err := x.workers.Try(background.Job{Work: "index", Wiki: slug}, func() error { return catchUp(ctx, pool, x.search, slug) })
+	if err != nil && ctx.Err() == nil {
 		x.log.Warn("indexing failed", "wiki", slug, "err", err)
 	}
 }
@@ -132,7 +139,9 @@ func catchUp(ctx context.Context, pool *content.Pool, index *search.Service, slu
 func (x *indexer) stop() {
 	if x.cancel != nil {
 		x.cancel()
-		x.ended.Wait()
+		for _, wait := range x.waits {
+			wait()
+		}
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"robot.wtf/internal/atproto"
+	"robot.wtf/internal/background"
 	"robot.wtf/internal/config"
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/export"
@@ -46,6 +47,8 @@ type Options struct {
 	// People finds the people that owners invite. Without it the service asks
 	// their ATProto servers, once it has a Handler.
 	People tenant.Directory
+
+	beforeJob func(background.Job) // for tests
 }
 
 // A Service is an open data directory. No wiki is opened before it is used.
@@ -63,23 +66,30 @@ type Service struct {
 	Opened  time.Time
 
 	o          Options
+	background *background.Workers
 	limits     *limit.Limiter // nil without rate limits
 	indexer    *indexer
 	sweeper    *sweeper
 	watcher    *watch.Watcher
 	people     tenant.Directory // nil until it is known
+	panics     atomic.Int64     // in background work, since the start
 	lastReport atomic.Int64     // unix seconds of the last report that operators were notified of
 }
 
 // Open opens the data directory, which the caller has locked, and starts the
 // workers that index, export and sweep.
 func Open(ctx context.Context, o Options) (*Service, error) {
-	s := &Service{o: o, people: o.People, Metrics: server.NewMetrics(), Opened: time.Now(), indexer: newIndexer(o.Log)}
+	s := &Service{o: o, people: o.People, Metrics: server.NewMetrics(), Opened: time.Now()}
+	s.background = background.New(background.Options{Log: o.Log, Panicked: s.panicked, Before: o.beforeJob})
+	s.indexer = newIndexer(o.Log, s.background)
 	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
+	if err := s.restoreAside(ctx); err != nil {
+		o.Log.Warn("reading what was set aside failed", "err", err)
+	}
 	s.indexer.start(s.Content, s.Search)
-	s.sweeper = startSweeper(o.Log, s.Tenant, s.OAuth)
+	s.sweeper = startSweeper(o.Log, s.background, s.Tenant, s.OAuth)
 	return s, nil
 }
 
@@ -95,7 +105,7 @@ func (s *Service) open(ctx context.Context) (err error) {
 		return err
 	}
 	s.Tenant = tenant.New(tenant.Options{
-		Store: s.Store, Content: s.Content, People: directory{s}, NameKey: names, Forget: s.Forget, Reported: s.notifyReport, Now: s.o.Now, Log: s.o.Log,
+		Store: s.Store, Content: s.Content, People: directory{s}, NameKey: names, Forget: s.Forget, Reported: s.notifyReport, Background: s.background, Now: s.o.Now, Log: s.o.Log,
 	})
 	s.Session, err = session.New(session.Options{
 		Store: s.Store, KeyDir: s.KeyDir(),
@@ -108,7 +118,7 @@ func (s *Service) open(ctx context.Context) (err error) {
 	s.limits = newLimiter(s.o.Config, s.o.Now)
 	s.OAuth, err = oauth.New(oauth.Options{
 		Store: s.Store, Session: s.Session, Tenant: s.Tenant, WikiOrigin: s.o.Origins.Wiki,
-		Outbound: outbound.New(outboundOptions(s.o.Config)), Take: s.limits.Client, Failed: s.Metrics.OAuthFailed, Access: s.o.Config.AccessLifetime,
+		Outbound: outbound.New(outboundOptions(s.o.Config)), Take: s.limits.Client, Fetched: s.limits.Fetched, Failed: s.Metrics.OAuthFailed, Access: s.o.Config.AccessLifetime,
 		Now: s.o.Now, Log: s.o.Log,
 	})
 	return err
@@ -122,22 +132,23 @@ func (s *Service) openContent() (err error) {
 		Links: func(page wiki.PageName, source []byte) []wiki.Link {
 			return markdown.ExtractFacts(page, source).Links
 		},
-		Committed: s.Committed,
-		Measured:  s.measureCommit,
-		Now:       s.o.Now,
-		Log:       s.o.Log,
+		Committed:  s.Committed,
+		Measured:   s.measureCommit,
+		Background: s.background,
+		Now:        s.o.Now,
+		Log:        s.o.Log,
 	})
 	if err != nil {
 		return err
 	}
-	if s.Search, err = openSearch(s.o.Config, wikis, s.o.Log); err != nil {
+	if s.Search, err = openSearch(s.o.Config, wikis, s.background, s.o.Log); err != nil {
 		return err
 	}
 	icons, err := web.AssetURL("icons.svg")
 	if err != nil {
 		return err
 	}
-	s.Exports = openExports(s.Content, wikis, s.o.Log)
+	s.Exports = openExports(s.Content, wikis, s.background, s.o.Log)
 	s.measureExports()
 	s.Pages = pages.New(pages.Options{
 		Content: s.Content, Search: s.Search, Mirror: s.Exports, Markdown: markdown.New(markdown.Options{Icons: icons}), Now: s.o.Now, Log: s.o.Log,
@@ -147,8 +158,8 @@ func (s *Service) openContent() (err error) {
 
 // openSearch opens the search service, with the embedding model unless semantic
 // search is off.
-func openSearch(cfg config.Config, wikis string, log *slog.Logger) (*search.Service, error) {
-	o := search.Options{Dir: wikis, Log: log}
+func openSearch(cfg config.Config, wikis string, workers *background.Workers, log *slog.Logger) (*search.Service, error) {
+	o := search.Options{Dir: wikis, Background: workers, Log: log}
 	if !cfg.NoSemanticSearch {
 		model, err := minilm.New()
 		if err != nil {
@@ -158,6 +169,9 @@ func openSearch(cfg config.Config, wikis string, log *slog.Logger) (*search.Serv
 	}
 	return search.New(o), nil
 }
+
+// Background returns the workers that run everything outside requests.
+func (s *Service) Background() *background.Workers { return s.background }
 
 // KeyDir is the directory of the service's keys.
 func (s *Service) KeyDir() string { return filepath.Join(s.o.Config.Data, "keys") }
@@ -183,11 +197,11 @@ func (s *Service) Forget(ctx context.Context, slug string) error {
 type directory struct{ s *Service }
 
 // Find implements tenant.Directory.
-func (d directory) Find(ctx context.Context, name string) (wiki.User, error) {
+func (d directory) Find(ctx context.Context, asker, name string) (wiki.User, error) {
 	if d.s.people == nil {
 		return wiki.User{}, wiki.Problemf(wiki.ErrInvalid, "handle", "People can't be looked up at the moment.")
 	}
-	return d.s.people.Find(ctx, name)
+	return d.s.people.Find(ctx, asker, name)
 }
 
 // outboundOptions are those of every client for requests to other hosts.

@@ -3,8 +3,9 @@ package service
 import (
 	"context"
 	"log/slog"
-	"sync"
 	"time"
+
+	"robot.wtf/internal/background"
 )
 
 // sweepEvery is how long something can outlive its grace period.
@@ -12,7 +13,7 @@ const sweepEvery = 10 * time.Minute
 
 // A sweeper regularly purges deleted wikis and accounts, and expired grants.
 type sweeper struct {
-	ended  sync.WaitGroup
+	wait   func()
 	cancel context.CancelFunc
 }
 
@@ -21,17 +22,18 @@ type sweepable interface {
 	Sweep(ctx context.Context) error
 }
 
-func startSweeper(log *slog.Logger, services ...sweepable) *sweeper {
+func startSweeper(log *slog.Logger, workers *background.Workers, services ...sweepable) *sweeper {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &sweeper{cancel: cancel}
-	s.ended.Go(func() {
+	s.wait = workers.Loop(ctx, "sweep", func(ctx context.Context) {
 		for tick := time.Tick(sweepEvery); ; {
 			select {
 			case <-ctx.Done():
 				return
 			case <-tick:
 				for _, service := range services {
-					if err := service.Sweep(ctx); err != nil && ctx.Err() == nil {
+					err := workers.Try(background.Job{Work: "sweep"}, func() error { return service.Sweep(ctx) })
+					if err != nil && ctx.Err() == nil {
 						log.Error("sweep failed", "err", err)
 					}
 				}
@@ -44,6 +46,6 @@ func startSweeper(log *slog.Logger, services ...sweepable) *sweeper {
 func (s *sweeper) stop() {
 	if s != nil {
 		s.cancel()
-		s.ended.Wait()
+		s.wait()
 	}
 }

@@ -32,7 +32,7 @@ func (s *Service) Watch() error {
 	if err != nil {
 		return err
 	}
-	checks := []watch.Check{watch.DiskCheck("disk", "the data", cfg.Data, watch.DiskUsage), s.checkDatabase, s.checkReports, s.checkExports}
+	checks := []watch.Check{watch.DiskCheck("disk", "the data", cfg.Data, watch.DiskUsage), s.checkDatabase, s.checkReports, s.checkExports, s.checkPanics}
 	s.Metrics.Gauge("robot_disk_used_ratio", "Used part of the data directory's disk, by bytes or by files, whichever is more.", func() (float64, bool) {
 		used, _, err := watch.DiskUsage(cfg.Data)
 		return used, err == nil
@@ -54,7 +54,7 @@ func (s *Service) Watch() error {
 		checks = append(checks, checkBackup(dir), watch.DiskCheck("backup-disk", "the backups", dir, backupDisk))
 		s.measureBackups(dir)
 	}
-	s.watcher = watch.Start(watch.Options{Checks: checks, Notifiers: alerts, Log: s.o.Log})
+	s.watcher = watch.Start(watch.Options{Checks: checks, Notifiers: alerts, Background: s.background, Log: s.o.Log})
 	return nil
 }
 

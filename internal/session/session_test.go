@@ -24,8 +24,11 @@ import (
 
 	"robot.wtf/internal/keyfile"
 	"robot.wtf/internal/store"
+	"robot.wtf/internal/testdisk"
 	"robot.wtf/internal/wiki"
 )
+
+func TestMain(m *testing.M) { os.Exit(testdisk.Run(m)) }
 
 var (
 	ada = wiki.User{DID: "did:plc:ada", Username: "ada", Handle: "ada.test", Name: "Ada"}

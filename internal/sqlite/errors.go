@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -95,8 +96,8 @@ func Translate(err error) error {
 }
 
 // StorageError turns what the driver or the system reports of failing storage
-// into a wiki.Problem of the kind ErrStorage or ErrStorageBusy, which wraps the cause. Other errors
-// stay as they are.
+// into a wiki.Problem of the kind ErrStorage, ErrStorageBusy or ErrDamaged, which wraps the cause.
+// Other errors stay as they are.
 func StorageError(err error) error {
 	if err == nil || errors.Is(err, wiki.ErrStorage) {
 		return err
@@ -105,12 +106,13 @@ func StorageError(err error) error {
 	switch classify(err) {
 	case full:
 		message = "The server's disk is full. Nothing was lost or changed: try again later."
-	case unwritable, unreadable, unavailable:
+	case unwritable, unavailable:
 		message = "The server's storage isn't working. Nothing was lost or changed: try again later."
 	case busy:
 		kind = wiki.ErrStorageBusy
 		message = "The server's storage is busy. Nothing was lost or changed: try again in a moment."
-	case damaged:
+	case damaged, unreadable:
+		kind = wiki.ErrDamaged
 		message = "The server's storage is damaged. Nothing was changed: the operator has to repair it."
 	default:
 		return err
@@ -126,6 +128,27 @@ func Full(err error) bool { return classify(err) == full }
 func Unwritable(err error) bool {
 	f := classify(err)
 	return f == full || f == unwritable
+}
+
+// Corrupt reports that a part of a database file can't be read, or has changed since
+// it was written.
+func Corrupt(err error) bool {
+	f := classify(err)
+	return f == damaged || f == unreadable
+}
+
+// Unavailable reports that a file couldn't be opened, for lack of the file, of
+// permission, or of file descriptors.
+func Unavailable(err error) bool { return classify(err) == unavailable }
+
+// Temporary reports a failure that says nothing about the database itself: the disk
+// is full or read-only, a lock is held, the process has no file descriptors left.
+func Temporary(err error) bool {
+	switch classify(err) {
+	case full, unwritable, busy, interrupted:
+		return true
+	}
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // Damaged reports a database that has to be rebuilt: it can't be read, or it

@@ -25,6 +25,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"sync"
 
 	driver "modernc.org/sqlite"
@@ -32,40 +33,56 @@ import (
 
 // Options say how a database is used.
 type Options struct {
-	MustExist   bool // fail if the file doesn't exist, instead of creating it
+	MustExist   bool // fail if the file doesn't exist or is empty, instead of creating a database
 	Derived     bool // the content can be rebuilt: don't sync
 	ForeignKeys bool // enforce foreign keys
 	CacheKB     int  // page cache of each connection; 0 is SQLite's default, 2,000
 	IdleConns   int  // connections kept open while unused, of at most 4; 0 is 2
+	// Relieve closes files that aren't in use. It is called when the process has too
+	// few file descriptors to open the database, which is then tried again. Can be nil.
+	Relieve func()
 }
 
 // Open opens a database file for reading and writing. Errors of the file itself,
-// such as fs.ErrNotExist, appear with the first statement.
+// such as fs.ErrNotExist, appear with the first statement. On a disk that is full
+// or read-only, an existing database can be read, and writing fails until there is
+// space.
 func Open(file string, o Options) (*sql.DB, error) {
 	useFdatasync()
-	pragmas := []string{"busy_timeout(5000)", "journal_mode(WAL)"}
-	if o.Derived {
-		pragmas = append(pragmas, "synchronous(OFF)", "trusted_schema(OFF)")
-	} else {
-		pragmas = append(pragmas, "synchronous(FULL)")
+	registered, err := sqliteDriver()
+	if err != nil {
+		return nil, err
 	}
+	reading := []string{"busy_timeout(5000)"}
 	if o.ForeignKeys {
-		pragmas = append(pragmas, "foreign_keys(ON)")
+		reading = append(reading, "foreign_keys(ON)")
 	}
 	if o.CacheKB > 0 {
-		pragmas = append(pragmas, fmt.Sprintf("cache_size(-%d)", o.CacheKB))
+		reading = append(reading, fmt.Sprintf("cache_size(-%d)", o.CacheKB))
 	}
-	options := url.Values{"mode": {"rwc"}, "_pragma": pragmas, "_txlock": {"immediate"}}
+	if o.Derived {
+		reading = append(reading, "trusted_schema(OFF)")
+	}
+	writing := append(slices.Clone(reading), "journal_mode(WAL)", "synchronous(FULL)")
+	if o.Derived {
+		writing[len(writing)-1] = "synchronous(OFF)"
+	}
+	mode := "rwc"
 	if o.MustExist {
-		options.Set("mode", "rw")
+		mode = "rw"
 	}
 	if o.IdleConns == 0 {
 		o.IdleConns = 2
 	}
-	db, err := sql.Open("sqlite", uri(file, options))
-	if err != nil {
-		return nil, err
-	}
+	immediate := []string{"immediate"}
+	db := sql.OpenDB(&connector{
+		file: file, driver: registered, relieve: o.Relieve, existing: o.MustExist,
+		write: uri(file, url.Values{"mode": {mode}, "_pragma": writing, "_txlock": immediate}),
+		// Without locks and in exclusive mode, the index of the log is in memory
+		// (https://sqlite.org/wal.html#noshm).
+		readLog:  uri(file, url.Values{"mode": {"ro"}, "vfs": {"unix-none"}, "_pragma": append([]string{"locking_mode(EXCLUSIVE)"}, reading...), "_txlock": immediate}),
+		readFile: uri(file, url.Values{"mode": {"ro"}, "immutable": {"1"}, "_pragma": reading, "_txlock": immediate}),
+	})
 	db.SetMaxOpenConns(4) // one of them writes
 	db.SetMaxIdleConns(o.IdleConns)
 	return db, nil

@@ -12,8 +12,11 @@ import (
 	"syscall"
 	"testing"
 
+	"robot.wtf/internal/testdisk"
 	"robot.wtf/internal/wiki"
 )
+
+func TestMain(m *testing.M) { os.Exit(testdisk.Run(m)) }
 
 func openTest(t *testing.T, o Options) *sql.DB {
 	t.Helper()

@@ -201,6 +201,9 @@ func (db *DB) PurgeSite(ctx context.Context, slug string, holder []byte) error {
 		if err := db.reserveName(ctx, tx, slug, holder); err != nil {
 			return err
 		}
+		if err := clearAside(ctx, tx, slug); err != nil {
+			return err
+		}
 		return db.audit(ctx, tx, "operator", slug, "site.purge", "")
 	})
 	db.sites.forget(slug)

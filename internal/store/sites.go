@@ -147,6 +147,11 @@ func (db *DB) SetLimits(ctx context.Context, actor, slug string, l wiki.Limits) 
 	})
 }
 
+// RecordErasure adds an audit entry for an erasure from a site's history.
+func (db *DB) RecordErasure(ctx context.Context, actor, slug string) error {
+	return db.changeSite(ctx, actor, slug, "history.erase", "", func(*sql.Tx) error { return nil })
+}
+
 // changeSite runs a change of a site or its members, with a new version and an audit
 // entry, and drops the site from the cache.
 func (db *DB) changeSite(ctx context.Context, actor, slug, action, detail string, change func(*sql.Tx) error) error {

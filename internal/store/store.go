@@ -73,7 +73,7 @@ func Open(ctx context.Context, path string, now func() time.Time) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("store: create %s: %w", path, sqlite.StorageError(err))
 	}
-	conn, err := sqlite.Open(path, sqlite.Options{ForeignKeys: true, IdleConns: 4})
+	conn, err := sqlite.Open(path, sqlite.Options{ForeignKeys: true, IdleConns: 4, MustExist: true})
 	if err != nil {
 		return nil, fmt.Errorf("store: open %s: %w", path, err)
 	}

@@ -5,13 +5,17 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
+	"robot.wtf/internal/testdisk"
 	"robot.wtf/internal/wiki"
 )
+
+func TestMain(m *testing.M) { os.Exit(testdisk.Run(m)) }
 
 func open(t *testing.T, path string) *DB {
 	t.Helper()

@@ -2,6 +2,7 @@ package store
 
 import (
 	"database/sql"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"robot.wtf/internal/sqlite"
 )
 
 // dump lists everything a new database consists of: its schema, the migrations
@@ -43,7 +46,11 @@ func dump(t *testing.T, conn *sql.DB) (lines []string) {
 func TestTemplateEqualsMigrations(t *testing.T) {
 	copied := open(t, filepath.Join(t.TempDir(), "copied.db"))
 	path := filepath.Join(t.TempDir(), "migrated.db")
-	if err := os.WriteFile(path, nil, 0o600); err != nil { // an existing file is migrated step by step
+	conn, err := sqlite.Open(path, sqlite.Options{})
+	if err == nil {
+		_, err = conn.Exec("CREATE TABLE x (x); DROP TABLE x") // an existing file is migrated step by step
+	}
+	if err := errors.Join(err, conn.Close()); err != nil {
 		t.Fatal(err)
 	}
 	migrated := open(t, path)
@@ -53,6 +60,18 @@ func TestTemplateEqualsMigrations(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("migrated (-), copied from the template (+):\n%s", diff)
+	}
+}
+
+// A database that was cut off isn't taken for a new one.
+func TestEmptiedDatabase(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "robot.db")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if db, err := Open(t.Context(), path, time.Now); err == nil {
+		db.Close()
+		t.Error("it was opened as a new platform")
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"robot.wtf/internal/background"
 	"robot.wtf/internal/store"
 	"robot.wtf/internal/wiki"
 )
@@ -139,7 +140,7 @@ func (s *Service) KeepAccount(ctx context.Context, caller wiki.Caller) error {
 }
 
 // Sweep purges the wikis and accounts whose grace period is over. The next
-// sweep retries failures.
+// sweep retries failures, except those that panicked.
 func (s *Service) Sweep(ctx context.Context) error {
 	sites, err := s.store.DueSites(ctx)
 	if err != nil {
@@ -147,12 +148,12 @@ func (s *Service) Sweep(ctx context.Context) error {
 	}
 	var errs []error
 	for _, e := range sites {
-		errs = append(errs, s.purge(ctx, e))
+		errs = append(errs, s.background.Try(background.Job{Work: "purge", Wiki: e.Slug, Item: "wiki"}, func() error { return s.purge(ctx, e) }))
 	}
 	users, err := s.store.DueUsers(ctx)
 	errs = append(errs, err)
 	for _, u := range users {
-		errs = append(errs, s.purgeUser(ctx, u.DID))
+		errs = append(errs, s.background.Try(background.Job{Work: "purge", Item: "account " + u.DID}, func() error { return s.purgeUser(ctx, u.DID) }))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("tenant: sweep: %w", err)

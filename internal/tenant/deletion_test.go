@@ -20,7 +20,7 @@ import (
 // directory is a Directory with a few people.
 type directory map[string]wiki.User
 
-func (b directory) Find(_ context.Context, name string) (wiki.User, error) {
+func (b directory) Find(_ context.Context, _, name string) (wiki.User, error) {
 	if u, ok := b[name]; ok {
 		return u, nil
 	}

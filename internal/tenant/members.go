@@ -74,7 +74,7 @@ func (s *Service) Invite(ctx context.Context, a wiki.Access, name string, role w
 	if s.people == nil {
 		return wiki.User{}, wiki.Problemf(wiki.ErrInvalid, "handle", "Handles can't be looked up right now.")
 	}
-	user, err := s.people.Find(ctx, name)
+	user, err := s.people.Find(ctx, a.Caller().User.DID, name)
 	if err != nil {
 		return wiki.User{}, fmt.Errorf("tenant: invite: %w", err)
 	}

@@ -61,6 +61,18 @@ func (s *Service) HandleDID(ctx context.Context, slug string) (string, error) {
 	return row.OwnerDID, nil
 }
 
+// RecordErasure writes to the audit log that the caller erased something from the
+// wiki's history, but not what.
+func (s *Service) RecordErasure(ctx context.Context, a wiki.Access) error {
+	if err := a.Allow(wiki.Configure); err != nil {
+		return err
+	}
+	if err := s.store.RecordErasure(ctx, actor(a), a.Site().Slug); err != nil {
+		return fmt.Errorf("tenant: record an erasure: %w", err)
+	}
+	return nil
+}
+
 // actor is the name for the audit log.
 func actor(a wiki.Access) string {
 	if a.Caller().Operator {

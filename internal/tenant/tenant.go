@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"time"
 
+	"robot.wtf/internal/background"
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/store"
 	"robot.wtf/internal/wiki"
@@ -34,30 +35,33 @@ type Options struct {
 	// Forget deletes derived data of a purged wiki; can be nil.
 	Forget func(ctx context.Context, slug string) error
 	// Reported is called for each report by a reader; can be nil.
-	Reported func(slug, reason string)
-	Now      func() time.Time // nil means time.Now
-	Log      *slog.Logger
+	Reported   func(slug, reason string)
+	Background *background.Workers // sets aside what can't be purged; nil only recovers from panics
+	Now        func() time.Time    // nil means time.Now
+	Log        *slog.Logger
 }
 
 // A Directory resolves handles and DIDs to people.
 type Directory interface {
 	// Find returns the DID and current handle of the account that a typed
 	// handle or DID names, verified in both directions. If there is none,
-	// it fails with a Problem.
-	Find(ctx context.Context, name string) (wiki.User, error)
+	// it fails with a Problem. asker is the DID of the person who asks, who
+	// the lookup is counted against.
+	Find(ctx context.Context, asker, name string) (wiki.User, error)
 }
 
 // A Service manages all sites.
 type Service struct {
-	store    *store.DB
-	content  *content.Pool
-	limits   wiki.Limits
-	people   Directory
-	nameKey  []byte
-	forget   func(ctx context.Context, slug string) error
-	reported func(slug, reason string)
-	now      func() time.Time
-	log      *slog.Logger
+	store      *store.DB
+	content    *content.Pool
+	limits     wiki.Limits
+	people     Directory
+	nameKey    []byte
+	forget     func(ctx context.Context, slug string) error
+	reported   func(slug, reason string)
+	background *background.Workers
+	now        func() time.Time
+	log        *slog.Logger
 }
 
 // New returns a Service.
@@ -69,15 +73,16 @@ func New(o Options) *Service {
 		o.Reported = func(string, string) {}
 	}
 	return &Service{
-		reported: o.Reported,
-		store:    o.Store,
-		content:  o.Content,
-		limits:   fillLimits(o.Limits, wiki.DefaultLimits),
-		people:   o.People,
-		nameKey:  o.NameKey,
-		forget:   o.Forget,
-		now:      o.Now,
-		log:      o.Log,
+		reported:   o.Reported,
+		store:      o.Store,
+		content:    o.Content,
+		limits:     fillLimits(o.Limits, wiki.DefaultLimits),
+		people:     o.People,
+		nameKey:    o.NameKey,
+		forget:     o.Forget,
+		background: o.Background,
+		now:        o.Now,
+		log:        o.Log,
 	}
 }
 

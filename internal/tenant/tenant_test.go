@@ -3,6 +3,7 @@ package tenant
 import (
 	"errors"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -12,8 +13,11 @@ import (
 
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/store"
+	"robot.wtf/internal/testdisk"
 	"robot.wtf/internal/wiki"
 )
+
+func TestMain(m *testing.M) { os.Exit(testdisk.Run(m)) }
 
 func person(name string) wiki.User {
 	return wiki.User{DID: "did:plc:" + name, Username: name, Handle: name + ".test", Name: strings.ToUpper(name[:1]) + name[1:]}

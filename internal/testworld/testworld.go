@@ -70,7 +70,7 @@ func People() (people []wiki.User) {
 type Directory struct{}
 
 // Find implements tenant.Directory.
-func (Directory) Find(_ context.Context, name string) (wiki.User, error) {
+func (Directory) Find(_ context.Context, _, name string) (wiki.User, error) {
 	for _, u := range append(People(), wiki.User{DID: "did:plc:eve", Handle: "eve.test"}) {
 		if name == u.Handle || name == u.DID {
 			return wiki.User{DID: u.DID, Handle: u.Handle}, nil

@@ -10,8 +10,9 @@ package watch
 import (
 	"context"
 	"log/slog"
-	"sync"
 	"time"
+
+	"robot.wtf/internal/background"
 )
 
 // A Condition is a problem that needs a person's attention.
@@ -42,8 +43,10 @@ type Options struct {
 	Checks    []Check
 	Notifiers []Notifier
 	Every     time.Duration // between rounds of checks; 0 means a minute
-	Now       func() time.Time
-	Log       *slog.Logger
+
+	Background *background.Workers // runs the checks; nil only recovers from panics
+	Now        func() time.Time
+	Log        *slog.Logger
 }
 
 // remindAfter is how long a condition lasts before it is reported again.
@@ -54,7 +57,7 @@ type Watcher struct {
 	o      Options
 	alarms map[string]*alarm // owned by runChecks
 	news   chan Notice
-	ended  sync.WaitGroup
+	wait   func()
 	cancel context.CancelFunc
 }
 
@@ -76,7 +79,7 @@ func Start(o Options) *Watcher {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	w := &Watcher{o: o, alarms: map[string]*alarm{}, news: make(chan Notice, 100), cancel: cancel}
-	w.ended.Go(func() {
+	w.wait = o.Background.Loop(ctx, "watch", func(ctx context.Context) {
 		for tick := time.Tick(o.Every); ; {
 			w.runChecks(ctx)
 			select {
@@ -95,7 +98,7 @@ func Start(o Options) *Watcher {
 func (w *Watcher) Stop() {
 	if w != nil {
 		w.cancel()
-		w.ended.Wait()
+		w.wait()
 	}
 }
 
@@ -113,10 +116,16 @@ func (w *Watcher) Announce(key, text string) {
 	}
 }
 
+// notify sends a notice through one notifier. If that panics, the others still get
+// the notice.
+func (w *Watcher) notify(ctx context.Context, to Notifier, n Notice) error {
+	return w.o.Background.Try(background.Job{Work: "watch"}, func() error { return to.Notify(ctx, n) })
+}
+
 // deliver sends an event to all notifiers, once.
 func (w *Watcher) deliver(ctx context.Context, n Notice) {
 	for _, notifier := range w.o.Notifiers {
-		if err := notifier.Notify(ctx, n); err != nil && ctx.Err() == nil {
+		if err := w.notify(ctx, notifier, n); err != nil && ctx.Err() == nil {
 			w.o.Log.Error("notifying the operator failed", "alarm", n.Key, "err", err)
 		}
 	}
@@ -127,10 +136,13 @@ func (w *Watcher) runChecks(ctx context.Context) {
 	now := w.o.Now().UTC()
 	found := map[string]bool{}
 	for _, check := range w.o.Checks {
-		for _, c := range check(ctx) {
-			found[c.Key] = true
-			w.raiseAlarm(c, now)
-		}
+		_ = w.o.Background.Try(background.Job{Work: "watch"}, func() error { // a panic is reported
+			for _, c := range check(ctx) {
+				found[c.Key] = true
+				w.raiseAlarm(c, now)
+			}
+			return nil
+		})
 	}
 	for key, a := range w.alarms {
 		if !found[key] && a.state != "over" {
@@ -174,7 +186,7 @@ func (w *Watcher) deliverPending(ctx context.Context, key string, a *alarm, now 
 		if !a.pending[i] {
 			continue
 		}
-		if err := notifier.Notify(ctx, Notice{Key: key, State: a.state, Text: a.text, Time: now}); err != nil {
+		if err := w.notify(ctx, notifier, Notice{Key: key, State: a.state, Text: a.text, Time: now}); err != nil {
 			if ctx.Err() == nil {
 				w.o.Log.Error("notifying the operator failed", "alarm", key, "err", err)
 			}

@@ -202,7 +202,7 @@ func (h *Handler) changePersonalTokens(v *visit) error {
 			if err := h.o.Session.RevokePersonalToken(v.ctx(), v.caller, form.Get("id")); err != nil {
 				return false, err
 			}
-			return true, h.redirect(v, withNotice(accountPath, "revoked"))
+			return true, h.redirect(v, h.tell(v, accountPath, "revoked"))
 		}
 		return false, wiki.Problemf(wiki.ErrInvalid, "action", "This form couldn't be read. Open the page and try again from there.")
 	})
@@ -226,7 +226,7 @@ func (h *Handler) endSessions(v *visit) error {
 			h.o.Session.ClearCookies(v.w)
 			return true, h.redirect(v, "/")
 		}
-		return true, h.redirect(v, withNotice(accountPath, "sessionended"))
+		return true, h.redirect(v, h.tell(v, accountPath, "sessionended"))
 	})
 }
 
@@ -236,7 +236,7 @@ func (h *Handler) deleteAccount(v *visit) error {
 			return false, err
 		}
 		h.o.Session.ClearCookies(v.w)
-		return true, h.redirect(v, withNotice("/auth/login", "accountended"))
+		return true, h.redirect(v, h.tell(v, "/auth/login", "accountended"))
 	})
 }
 
@@ -247,7 +247,7 @@ func (h *Handler) keepAccount(v *visit) error {
 	if err := h.o.Tenant.KeepAccount(v.ctx(), v.caller); err != nil {
 		return err
 	}
-	return h.redirect(v, withNotice(dashboardPath, "kept"))
+	return h.redirect(v, h.tell(v, dashboardPath, "kept"))
 }
 
 func (h *Handler) restoreWiki(v *visit) error {
@@ -261,7 +261,7 @@ func (h *Handler) restoreWiki(v *visit) error {
 	if err := h.o.Tenant.RestoreWiki(v.ctx(), v.caller, form.Get("slug")); err != nil {
 		return err
 	}
-	return h.redirect(v, withNotice(dashboardPath, "restored"))
+	return h.redirect(v, h.tell(v, dashboardPath, "restored"))
 }
 
 func (h *Handler) leaveWiki(v *visit) error {
@@ -279,7 +279,7 @@ func (h *Handler) leaveWiki(v *visit) error {
 	if err := h.o.Tenant.Leave(v.ctx(), a); err != nil {
 		return err
 	}
-	return h.redirect(v, withNotice(dashboardPath, "left"))
+	return h.redirect(v, h.tell(v, dashboardPath, "left"))
 }
 
 // accountExport is account.json in an export.

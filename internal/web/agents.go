@@ -71,7 +71,7 @@ func (h *Handler) disconnectAgent(v *visit) error {
 		err = h.o.OAuth.Revoke(v.ctx(), v.a, form.Get("id"))
 	}
 	if err == nil {
-		return h.redirect(v, withNotice(agentsPath, "disconnected"))
+		return h.redirect(v, h.tell(v, agentsPath, "disconnected"))
 	}
 	wrong, ok := h.formFailure(v, err)
 	if !ok {
@@ -116,6 +116,6 @@ func (h *Handler) disconnectOwnAgent(v *visit) error {
 			}
 			return false, err
 		}
-		return true, h.redirect(v, withNotice(accountPath, "disconnected")+"#agents")
+		return true, h.redirect(v, h.tell(v, accountPath, "disconnected")+"#agents")
 	})
 }

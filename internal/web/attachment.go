@@ -145,7 +145,7 @@ func (h *Handler) storeFiles(v *visit, page string) error {
 		if page != "" {
 			to = wiki.PathURL(page + "/attachments")
 		}
-		return h.redirect(v, withNotice(to, "uploaded"))
+		return h.redirect(v, h.tell(v, to, "uploaded"))
 	}
 	wrong, ok := h.formFailure(v, err)
 	if !ok {

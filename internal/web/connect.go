@@ -199,7 +199,7 @@ func (h *Handler) reviewAgentCommit(v *visit) error {
 		if err := h.o.Pages.MarkReviewed(v.ctx(), v.a, commit); err != nil {
 			return err
 		}
-		return h.redirect(v, withNotice(connectPath, "keptchange"))
+		return h.redirect(v, h.tell(v, connectPath, "keptchange"))
 	case "undo":
 		done, err := h.o.Pages.Revert(v.ctx(), v.a, commit, pages.Write{})
 		if errors.Is(err, wiki.ErrConflict) {
@@ -216,7 +216,7 @@ func (h *Handler) reviewAgentCommit(v *visit) error {
 		if done.Unchanged {
 			notice = "undone"
 		}
-		return h.redirect(v, withNotice(connectPath, notice))
+		return h.redirect(v, h.tell(v, connectPath, notice))
 	}
 	return wiki.Problemf(wiki.ErrInvalid, "action", "This form couldn't be read. Open the page and try again from there.")
 }

@@ -104,7 +104,7 @@ func (h *Handler) chooseDraft(v *visit) error {
 	if err := h.o.Pages.DropDraft(v.ctx(), v.a, v.name); err != nil {
 		return err
 	}
-	return h.redirect(v, withNotice(edit, "discarded"))
+	return h.redirect(v, h.tell(v, edit, "discarded"))
 }
 
 // redirectToEdit handles GET requests for form addresses, from a reload or a
@@ -140,7 +140,7 @@ func (h *Handler) savePage(v *visit) error {
 	case saved.Merged:
 		notice = "merged"
 	}
-	return h.redirect(v, withNotice(wiki.PathURL(savedPath(saved, v.name)), notice))
+	return h.redirect(v, h.tell(v, wiki.PathURL(savedPath(saved, v.name)), notice))
 }
 
 // showEditFailure shows the form again with the writer's text and the error.
@@ -233,7 +233,7 @@ func (h *Handler) saveDraft(v *visit) error {
 	case script:
 		return h.writeJSON(v, http.StatusOK, map[string]bool{"kept": true})
 	}
-	return h.redirect(v, withNotice(wiki.PathURL(v.name+"/edit"), "draft"))
+	return h.redirect(v, h.tell(v, wiki.PathURL(v.name+"/edit"), "draft"))
 }
 
 // conflictPage shows conflicting edits and the merge to decide on.

@@ -24,6 +24,7 @@ var errorTexts = map[error]struct{ heading, message string }{
 	wiki.ErrTooLarge:             {"Too large", "This is larger than a page or file can be."},
 	wiki.ErrQuota:                {"Wiki is full", "This wiki has reached its limit. Delete something, or ask its owner."},
 	wiki.ErrTooMany:              {"Too many requests", "Wait a minute, then try again."},
+	wiki.ErrDamaged:              {"Out of order", "Some of the data behind this address can't be read. Nothing was changed. The operator was notified and can restore it from a backup."},
 	wiki.ErrStorage:              {"Not saved", "The disk didn't accept this, so nothing was changed. Keep your text and try again in a minute."},
 	wiki.ErrStorageBusy:          {"Not saved", "The disk is busy, so nothing was changed. Try again in a moment."},
 	wiki.ErrUnavailable:          {"Try again later", "This isn't available at the moment. Try again in a minute."},

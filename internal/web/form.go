@@ -40,64 +40,6 @@ func formText(s string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\r\n", "\n"), "\r", "\n")
 }
 
-// notice returns the text for a notice name in the address: the result of a form,
-// shown on the page it redirects to.
-func notice(name string) string {
-	switch name {
-	case "unchanged":
-		return "Nothing changed: the page already had this text."
-	case "merged":
-		return "Saved, and merged with changes that someone else saved while you were writing."
-	case "saved":
-		return "Saved."
-	case "draft":
-		return "Draft saved. Nobody else can see it."
-	case "discarded":
-		return "Draft discarded."
-	case "renamed":
-		return "Renamed. The old name redirects here."
-	case "deleted":
-		return "Deleted. Its history is kept, and you can restore it at any time."
-	case "reverted":
-		return "Undone, in a new revision."
-	case "undone":
-		return "There was nothing left to undo."
-	case "keptchange":
-		return "Kept. It stays in the history like any other change."
-	case "uploaded":
-		return "Uploaded."
-	case "invited":
-		return "Added. They have access as soon as they sign in."
-	case "removed":
-		return "Removed. Their tokens for this wiki no longer work."
-	case "revoked":
-		return "Revoked. The token no longer works."
-	case "disconnected":
-		return "Disconnected. The agent no longer has access."
-	case "sessionended":
-		return "Signed out, on the dashboard and on all wikis."
-	case "left":
-		return "You’ve left the wiki. Your tokens for it no longer work."
-	case "ended":
-		return "The wiki is closed. You can restore it here for seven days."
-	case "restored":
-		return "Restored, with its pages and members. Create new tokens if you need them."
-	case "accountended":
-		return "Your account is closed and you’re signed out everywhere. Changed your mind? Sign in within seven days to keep it."
-	case "kept":
-		return "Your account stays. Create new tokens if you need them."
-	}
-	return ""
-}
-
-// withNotice adds a notice to an address.
-func withNotice(address, notice string) string {
-	if notice == "" {
-		return address
-	}
-	return address + "?notice=" + notice
-}
-
 // wantsJSON reports whether a script sent the request.
 func wantsJSON(r *http.Request) bool {
 	return strings.HasPrefix(r.Header.Get("Accept"), "application/json")

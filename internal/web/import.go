@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"robot.wtf/internal/background"
 	"robot.wtf/internal/pages"
 	"robot.wtf/internal/wiki"
 )
@@ -157,13 +158,21 @@ func (h *Handler) receiveImport(v *visit) error {
 			return errors.Join(err, upload.Close())
 		}
 		// The import continues if the browser disconnects; it ends with the service.
-		go h.runImport(context.WithoutCancel(v.ctx()), v.a, upload, job)
+		ctx := context.WithoutCancel(v.ctx())
+		h.o.Background.Go(background.Job{Work: "finish-import", Wiki: v.slug}, func() { h.runImport(ctx, v.a, upload, job) })
 		return nil
 	}
 }
 
 func (h *Handler) runImport(ctx context.Context, a wiki.Access, upload *pages.Upload, job *importJob) {
-	result, err := h.o.Pages.Import(ctx, a, upload, false, job.setStep)
+	var result pages.ImportResult
+	err := h.o.Background.Try(background.Job{Work: "import", Wiki: a.Site().Slug}, func() (err error) {
+		result, err = h.o.Pages.Import(ctx, a, upload, false, job.setStep)
+		return err
+	})
+	if errors.As(err, new(*background.Panic)) {
+		err = wiki.Problemf(wiki.ErrInvalid, "file", "Nothing was imported: this repository runs into a bug on our side. The operator gets a notice. You can import another one meanwhile.")
+	}
 	if cerr := upload.Close(); cerr != nil {
 		h.o.Log.Warn("removing the upload failed", "wiki", a.Site().Slug, "err", cerr)
 	}

@@ -47,7 +47,7 @@ func (h *Handler) changeMembers(v *visit) error {
 		}
 	}
 	if err == nil {
-		return h.redirect(v, withNotice("/-/settings", notice)+"#members")
+		return h.redirect(v, h.tell(v, "/-/settings", notice)+"#members")
 	}
 	wrong, ok := h.formFailure(v, err)
 	if !ok {
@@ -76,7 +76,7 @@ func (h *Handler) deleteWiki(v *visit) error {
 		err = h.o.Tenant.DeleteWiki(v.ctx(), v.a, form.Get("confirm"))
 	}
 	if err == nil {
-		return h.redirect(v, withNotice(h.o.Platform+dashboardPath, "ended"))
+		return h.redirect(v, h.tell(v, h.o.Platform+dashboardPath, "ended"))
 	}
 	wrong, ok := h.formFailure(v, err)
 	if !ok {
@@ -133,7 +133,7 @@ func (h *Handler) changeTokens(v *visit) error {
 			}
 		case "revoke":
 			if err = h.o.Session.RevokeToken(v.ctx(), v.a, form.Get("id")); err == nil {
-				return h.redirect(v, withNotice("/-/tokens", "revoked"))
+				return h.redirect(v, h.tell(v, "/-/tokens", "revoked"))
 			}
 		default:
 			err = wiki.Problemf(wiki.ErrInvalid, "action", "This form couldn't be read. Open the page and try again from there.")

@@ -75,7 +75,7 @@ func (h *Handler) renamePage(v *visit) error {
 	if err != nil {
 		return h.showMoveFailure(v, "rename", form, err)
 	}
-	return h.redirect(v, withNotice(wiki.PathURL(savedPath(saved, v.name)), "renamed"))
+	return h.redirect(v, h.tell(v, wiki.PathURL(savedPath(saved, v.name)), "renamed"))
 }
 
 // showMoveFailure shows the form with the error. Its revision is the newest, so
@@ -120,7 +120,7 @@ func (h *Handler) deletePage(v *visit) error {
 	if err != nil {
 		return h.showMoveFailure(v, "delete", form, err)
 	}
-	return h.redirect(v, withNotice("/-/changelog", "deleted"))
+	return h.redirect(v, h.tell(v, "/-/changelog", "deleted"))
 }
 
 // revertPage asks for confirmation to undo a commit, or explains why it can't be
@@ -164,9 +164,9 @@ func (h *Handler) revertCommit(v *visit) error {
 	case err != nil:
 		return h.showRevertFailure(v, form, err)
 	case saved.Unchanged:
-		return h.redirect(v, withNotice("/-/commit/"+saved.Commit, "undone"))
+		return h.redirect(v, h.tell(v, "/-/commit/"+saved.Commit, "undone"))
 	}
-	return h.redirect(v, withNotice("/-/commit/"+saved.Commit, "reverted"))
+	return h.redirect(v, h.tell(v, "/-/commit/"+saved.Commit, "reverted"))
 }
 
 // showRevertFailure shows the form with the error.

@@ -53,8 +53,9 @@ type Frame struct {
 	Head  *Head  // breadcrumbs and tabs; nil on pages that aren't about a wiki page
 	Slot  template.HTML
 	Home  string // address of the platform
-	// Notice is the result of the form that redirected here, or "".
-	Notice string
+	// Told and Notice are the result of the form that redirected here, its name
+	// and its text, or "".
+	Told, Notice string
 }
 
 func (f *Frame) frame() *Frame { return f }
@@ -86,7 +87,8 @@ type treeItem struct {
 // frame returns the frame of a page of the wiki or of the platform.
 func (h *Handler) frame(v *visit, title string) Frame {
 	f := Frame{Title: title, Slot: template.HTML(h.templates.slot), Home: h.o.Platform}
-	f.Notice = notice(v.query("notice"))
+	f.Told = h.takeNotice(v)
+	f.Notice = noticeText(f.Told)
 	if v.a.Can(wiki.Read) {
 		f.Site = v.a.Site()
 		f.CanEdit = v.a.Can(wiki.Edit)

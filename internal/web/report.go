@@ -34,12 +34,12 @@ type reportPage struct {
 }
 
 func (h *Handler) showReport(v *visit) error {
-	return h.renderReport(v, http.StatusOK, &reportPage{Page: v.query("page"), Sent: v.query("sent") != ""})
+	return h.renderReport(v, http.StatusOK, &reportPage{Page: v.query("page")})
 }
 
 func (h *Handler) renderReport(v *visit, status int, p *reportPage) error {
 	p.Frame = h.frame(v, "Report a page")
-	p.NoIndex = true
+	p.NoIndex, p.Sent = true, p.Told == "sent"
 	p.Reasons = tenant.Reasons
 	return h.render(v, status, "report", p)
 }
@@ -61,5 +61,5 @@ func (h *Handler) sendReport(v *visit) error {
 		p.failure, _ = h.formFailure(v, err)
 		return h.renderReport(v, p.Status, p)
 	}
-	return h.redirect(v, "/-/report?sent=1&page="+url.QueryEscape(p.Page))
+	return h.redirect(v, h.tell(v, "/-/report?page="+url.QueryEscape(p.Page), "sent"))
 }

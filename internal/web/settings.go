@@ -71,7 +71,7 @@ func (h *Handler) saveSettings(v *visit) error {
 		err = h.o.Tenant.Configure(v.ctx(), v.a, set)
 	}
 	if err == nil {
-		return h.redirect(v, withNotice("/-/settings", "saved"))
+		return h.redirect(v, h.tell(v, "/-/settings", "saved"))
 	}
 	wrong, ok := h.formFailure(v, err)
 	if !ok {

@@ -29,6 +29,7 @@ import (
 	"unicode/utf8"
 
 	"robot.wtf/internal/atproto"
+	"robot.wtf/internal/background"
 	"robot.wtf/internal/limit"
 	"robot.wtf/internal/oauth"
 	"robot.wtf/internal/pages"
@@ -53,10 +54,11 @@ type Options struct {
 	People []wiki.User
 	// Admit reports whether a user may create a wiki; nil admits everyone.
 	Admit        func(wiki.User) bool
-	Showcase     []string           // slugs of wikis shown on the landing page while they are public
-	Limits       *limit.Limiter     // nil for none
-	SignInFailed func(cause string) // called for each failed sign-in, for metrics; may be nil
-	CacheBytes   int64              // size of the page cache; 0 means 64 MiB
+	Showcase     []string            // slugs of wikis shown on the landing page while they are public
+	Limits       *limit.Limiter      // nil for none
+	SignInFailed func(cause string)  // called for each failed sign-in, for metrics; may be nil
+	CacheBytes   int64               // size of the page cache; 0 means 64 MiB
+	Background   *background.Workers // runs imports; nil only recovers from panics
 	Now          func() time.Time
 	Log          *slog.Logger
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -20,9 +21,12 @@ import (
 	"robot.wtf/internal/pages"
 	"robot.wtf/internal/server"
 	"robot.wtf/internal/tenant"
+	"robot.wtf/internal/testdisk"
 	"robot.wtf/internal/testworld"
 	"robot.wtf/internal/wiki"
 )
+
+func TestMain(m *testing.M) { os.Exit(testdisk.Run(m)) }
 
 const (
 	testPlatform = "http://robot.localhost:8080"

@@ -33,6 +33,9 @@ var (
 	ErrMalformed = fmt.Errorf("malformed: %w", ErrInvalid)
 	// ErrStorageBusy: another process holds a lock, such as a backup.
 	ErrStorageBusy = fmt.Errorf("storage busy: %w", ErrStorage)
+	// ErrDamaged: stored data is missing or can't be read. The operator has to restore
+	// it.
+	ErrDamaged = fmt.Errorf("storage damaged: %w", ErrStorage)
 )
 
 // A Problem is an error whose message is written for the person who caused it. The

@@ -14,7 +14,11 @@ import (
 
 	"golang.org/x/text/unicode/norm"
 	"pgregory.net/rapid"
+
+	"robot.wtf/internal/testdisk"
 )
+
+func TestMain(m *testing.M) { os.Exit(testdisk.Run(m)) }
 
 func TestParsePageName(t *testing.T) {
 	for _, c := range []struct{ text, want string }{

@@ -27,6 +27,7 @@ var statuses = []struct {
 	{ErrTooMany, http.StatusTooManyRequests},
 	{ErrUnavailable, http.StatusServiceUnavailable},
 	{ErrStorageBusy, http.StatusServiceUnavailable},
+	{ErrDamaged, http.StatusServiceUnavailable},
 	{ErrStorage, http.StatusInsufficientStorage},
 }
 

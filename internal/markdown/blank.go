@@ -1,0 +1,100 @@
+package markdown
+
+import "strings"
+
+// BlankTargets returns a line of source without the targets of its links, and
+// the targets. Lines that differ only in where their links lead are equal
+// without targets. Unlike RewriteLinks it needs no other lines, so it also
+// finds what only looks like a link.
+func BlankTargets(line string) (blank string, targets []string) {
+	var b strings.Builder
+	done := 0
+	for i := 0; i < len(line); {
+		from, to := targetAfter(line, i)
+		if to <= from {
+			i++
+			continue
+		}
+		b.WriteString(line[done:from])
+		targets = append(targets, line[from:to])
+		done, i = to, to
+	}
+	if done == 0 {
+		return line, nil
+	}
+	b.WriteString(line[done:])
+	return b.String(), targets
+}
+
+// targetAfter returns the position of the target that a link's opening
+// characters at an offset announce; from == to if there are none.
+func targetAfter(line string, at int) (from, to int) {
+	rest := line[at:min(len(line), at+maxAddress)] // bounds the work; longer targets are not rewritten
+	skip := func(n int) int { return len(rest) - len(strings.TrimLeft(rest[n:], " \t")) }
+	switch {
+	case strings.HasPrefix(rest, "[["):
+		if n := strings.IndexAny(rest[2:], "|#[]"); n > 0 {
+			return at + 2, at + 2 + len(strings.TrimSuffix(rest[2:2+n], `\`))
+		}
+	case strings.HasPrefix(rest, "]("), strings.HasPrefix(rest, "]:"):
+		n := skip(2)
+		begin, length := destinationIn(rest[n:])
+		return at + n + begin, at + n + begin + length
+	case rest[0] == '=' && endsInAddress(line[:at]):
+		n := skip(1)
+		begin, length := attributeIn(rest[n:])
+		return at + n + begin, at + n + begin + length
+	}
+	return at, at
+}
+
+// endsInAddress reports whether a text ends in the name of an attribute with
+// an address.
+func endsInAddress(text string) bool {
+	text = strings.TrimRight(text, " \t")
+	for _, key := range addressOf {
+		if n := len(text) - len(key); n >= 0 && strings.EqualFold(text[n:], key) {
+			return true
+		}
+	}
+	return false
+}
+
+// attributeIn finds the path in an attribute's value at the start of a text.
+func attributeIn(text string) (begin, length int) {
+	end := strings.IndexAny(text, " \t>?#")
+	if text != "" && (text[0] == '"' || text[0] == '\'') {
+		begin, end = 1, strings.IndexByte(text[1:], text[0])
+	}
+	if end < 0 {
+		end = len(text) - begin
+	}
+	return begin, pathLength([]byte(text[begin : begin+end]))
+}
+
+// destinationIn finds the path in a link destination (CommonMark 0.31, 6.3) at
+// the start of a text.
+func destinationIn(text string) (begin, length int) {
+	if strings.HasPrefix(text, "<") {
+		return 1, pathLength([]byte(text[1 : 1+max(0, strings.IndexByte(text[1:], '>'))]))
+	}
+	open, end := 0, 0
+	for ; end < len(text) && text[end] != ' ' && text[end] != '\t' && text[end] != '?'; end++ {
+		switch text[end] {
+		case '#':
+			if end == 0 || text[end-1] != '&' { // "&#35;" is a character of the path
+				return 0, pathLength([]byte(text[:end]))
+			}
+		case '\\':
+			end = min(end+1, len(text)-1)
+		case '(':
+			open++
+		case ')':
+			open--
+		}
+		if open < 0 {
+			break
+		}
+	}
+	return 0, pathLength([]byte(text[:end]))
+}

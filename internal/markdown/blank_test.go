@@ -1,0 +1,70 @@
+package markdown
+
+import (
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func TestBlankTargets(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		line, blank string
+		targets     []string
+	}{
+		{"no link [x] (y) [[]]", "no link [x] (y) [[]]", nil},
+		{"see [[Old Page|the page]] and ![[Pic.png#a]]", "see [[|the page]] and ![[#a]]", []string{"Old Page", "Pic.png"}},
+		{`| [[Old\|t]] |`, `| [[\|t]] |`, []string{"Old"}},
+		{"[x](/Old_Page?a=b#Next) [y](</Old Page> 'title')", "[x](?a=b#Next) [y](<> 'title')", []string{"/Old_Page", "/Old Page"}},
+		{`[x](/a\)b(c)) rest`, `[x]() rest`, []string{`/a\)b(c)`}},
+		{"[r]: /Old 'title'", "[r]:  'title'", []string{"/Old"}},
+		{`<a HREF = "/Old?x">y</a> <img src='/o.png'> <a href=/p>`, `<a HREF = "?x">y</a> <img src=''> <a href=>`, []string{"/Old", "/o.png", "/p"}},
+	} {
+		blank, targets := BlankTargets(test.line)
+		if blank != test.blank || !slices.Equal(targets, test.targets) {
+			t.Errorf("%q: %q %q\nwant %q %q", test.line, blank, targets, test.blank, test.targets)
+		}
+	}
+}
+
+// Every rewrite that the service makes within a line leaves the line without
+// its targets as it was.
+func TestRewritesChangeOnlyTargets(t *testing.T) {
+	t.Parallel()
+	for _, source := range []string{
+		"x [[Old Page]] y", "[[ Old_Page#A b | t_t ]]", "| [[Old Page\\|t]] |", "![[old page#S]]", "[x](/Old_Page)", "[x](/Old%20Page?a=b#Next)",
+		`[x](/Old_Page\#a) [y](/Old_Page&#35;a)`, "[x](</Old Page> 'title')", `[x](/Old\_Page "a") [y](/Old&#95;Page)`, "[x](/a(b))", "[![alt](/old.png)](/Old_Page)",
+		"[r]: /Old_Page 'title'", "[s]: </Old_Page>", "see: \"[[Old Page]]\"", "a <a title='href=x' HREF = \"/Old_Page?a#b\" href=/Old_Page>x</a>", "<img src='/old.png'>",
+	} {
+		got, _ := RewriteLinks("P", "P", []byte(source), renamer("Old Page", "New/Page", "old.png", "New/new pic.png", "a(b)", "c(d) [e]"))
+		before, _ := BlankTargets(source)
+		if after, _ := BlankTargets(string(got)); after != before {
+			t.Errorf("%q became %q: %q, want %q", source, got, after, before)
+		}
+	}
+}
+
+// Attack: openers without ends make each search go further.
+// Twice the text costs at most 2.5 times the CPU, and 100 KB at most 0.2 s.
+func TestBlankTargetsIsLinear(t *testing.T) {
+	cpu := func(line string) time.Duration {
+		least := time.Hour
+		for range 5 {
+			var begin, end syscall.Rusage
+			_ = syscall.Getrusage(syscall.RUSAGE_SELF, &begin)
+			BlankTargets(line)
+			_ = syscall.Getrusage(syscall.RUSAGE_SELF, &end)
+			least = min(least, time.Duration(end.Utime.Nano()-begin.Utime.Nano()))
+		}
+		return least
+	}
+	for _, piece := range []string{"[[", "](", "](?", "](<", "](&", "href=", "href=?", "href=#", "href=\"", "href=\"?", "[[a", "]:\\"} {
+		line := strings.Repeat(piece, 100_000/len(piece))
+		once, twice := cpu(line), cpu(line+line)
+		if once > 200*time.Millisecond || twice > once*5/2+20*time.Millisecond {
+			t.Errorf("%q: %v, %v for twice the text", piece, once, twice)
+		}
+	}
+}

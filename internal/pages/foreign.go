@@ -1,0 +1,419 @@
+package pages
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"hash/fnv"
+	"slices"
+	"strings"
+	"sync"
+	"unicode"
+
+	"robot.wtf/internal/content"
+	"robot.wtf/internal/edit"
+	"robot.wtf/internal/markdown"
+	"robot.wtf/internal/wiki"
+)
+
+// Words say where a text is from, to find out who wrote it. At most one of
+// Name, Page, File and Author is set; if none is, the text can be from anywhere
+// in the wiki.
+type Words struct {
+	Name   string        // the name of a page or folder, or the path of a file
+	Page   wiki.PageName // the text of a page
+	Past   bool          // of Page: the text can contain lines that it no longer has
+	File   string        // the content of an attachment
+	Author *wiki.Author  // written by this author, for example a commit's message
+}
+
+// Foreign reports for each of several texts whether any of it can be by people
+// who aren't members. Imported text counts as such, because anyone can put any
+// name into a commit. Text keeps its author when the service rewrites it: in
+// renames, restores, reverts and merges.
+func (s *Service) Foreign(ctx context.Context, a wiki.Access, member func(did string) bool, list []Words) ([]bool, error) {
+	w, release, err := s.open(ctx, a, wiki.Read)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	f := &strangers{s: s, w: w, home: a.Site().HomePage(), foreign: func(by wiki.Author) bool { return by.Imported || !member(by.DID) }}
+	all, err := s.writers(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	f.any = slices.ContainsFunc(all, f.foreign)
+	found := make([]bool, len(list))
+	for i, words := range list {
+		if found[i], err = f.wrote(ctx, words); err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+// strangers are the authors of a wiki who aren't members.
+type strangers struct {
+	s       *Service
+	w       *content.Wiki
+	home    string
+	foreign func(wiki.Author) bool
+	any     bool // there are some
+	names   *nameAuthors
+}
+
+func (f *strangers) wrote(ctx context.Context, words Words) (bool, error) {
+	switch {
+	case words.Author != nil:
+		return f.foreign(*words.Author), nil
+	case !f.any:
+		return false, nil
+	case words.Name != "":
+		return f.name(ctx, words.Name)
+	case words.Page != "":
+		return f.page(ctx, words.Page, words.Past)
+	case words.File != "":
+		return f.file(ctx, words.File)
+	}
+	return true, nil
+}
+
+func (f *strangers) file(ctx context.Context, path string) (bool, error) {
+	of, err := f.s.writersOf(ctx, f.w, wiki.File{Path: path, Commit: f.head()})
+	return err != nil || len(of) == 0 || slices.ContainsFunc(of, f.foreign), err
+}
+
+func (f *strangers) head() string {
+	_, head := f.w.Head()
+	return head
+}
+
+func (f *strangers) page(ctx context.Context, name wiki.PageName, past bool) (bool, error) {
+	file, err := f.w.Lookup(ctx, name.File())
+	if errors.Is(err, wiki.ErrNotFound) {
+		return true, nil // the author is unknown
+	}
+	if err != nil {
+		return true, err
+	}
+	of, err := f.s.writersOf(ctx, f.w, file)
+	if err != nil || !slices.ContainsFunc(of, f.foreign) {
+		return err != nil, err
+	}
+	if past {
+		return true, nil
+	}
+	text, err := f.w.Blob(ctx, file.Blob)
+	if err != nil {
+		return true, err
+	}
+	by, err := f.s.authorship(ctx, f.w, file, text)
+	if err != nil || f.wroteLines(by, text) {
+		return true, err
+	}
+	lines, err := f.s.foreignLines(ctx, f.w, file, of, f.foreign)
+	return err != nil || lines.in(text), err
+}
+
+// wroteLines reports whether any line of a text is by a stranger, or by an
+// unknown author.
+func (f *strangers) wroteLines(by *authorship, text []byte) bool {
+	n := 0
+	for line := range strings.Lines(edit.Normalize(text)) {
+		if n >= len(by.lines) {
+			return true
+		}
+		if i := by.lines[n]; hasWords(line) && (i < 0 || f.foreign(by.by[i].Author)) {
+			return true
+		}
+		n++
+	}
+	return false
+}
+
+// A lineSet holds the lines that strangers have ever added to a page: as they
+// wrote them, without the targets of links, and as renames have rewritten them.
+// authorship alone doesn't suffice: it shows who changed a line last, and a
+// line that comes back counts as new.
+type lineSet struct {
+	commit string // the newest revision that was read
+	all    bool   // too much to read: every line counts as a stranger's
+	lines  map[uint64]struct{}
+}
+
+func (l *lineSet) weight() uint32 { return uint32(200 + 24*len(l.lines)) }
+
+// Bounds on the work to find strangers' lines in one page's past.
+const (
+	maxForeignRevisions = 20_000
+	maxForeignBytes     = 32 << 20
+)
+
+// foreignLines returns the lines that strangers have added to a page. of are
+// all its authors. It extends the cached set to the page's newest revision.
+func (s *Service) foreignLines(ctx context.Context, w *content.Wiki, file wiki.File, of []wiki.Author, foreign func(wiki.Author) bool) (*lineSet, error) {
+	var who []string
+	for _, by := range of {
+		if foreign(by) {
+			who = append(who, by.DID+"\x00"+by.Username)
+		}
+	}
+	slices.Sort(who)
+	key := cacheKey{"foreign lines", w.Slug(), file.Path + "\x00" + strings.Join(slices.Compact(who), "\x00")}
+	known := &lineSet{}
+	if c, ok := s.cache.GetIfPresent(key); ok {
+		if known = c.(*lineSet); known.commit == file.Commit {
+			return known, nil
+		}
+	}
+	next, err := readForeignLines(ctx, w, file, known, foreign)
+	if err == nil {
+		s.cache.Set(key, next)
+	}
+	return next, err
+}
+
+// readForeignLines reads the revisions since a known set, or all of them if the
+// set is of another history.
+func readForeignLines(ctx context.Context, w *content.Wiki, file wiki.File, known *lineSet, foreign func(wiki.Author) bool) (*lineSet, error) {
+	next := &lineSet{commit: file.Commit, lines: map[uint64]struct{}{}}
+	past := &revisionList{w: w, path: file.Path, before: file.Seq + 1}
+	n := 0
+	for ; n < maxForeignRevisions; n++ {
+		r, err := past.get(ctx, n)
+		if err != nil {
+			return nil, err
+		}
+		if r == nil {
+			break
+		}
+		if r.Commit == known.commit {
+			next.all = known.all
+			for line := range known.lines {
+				next.lines[line] = struct{}{}
+			}
+			break
+		}
+	}
+	next.all = next.all || n == maxForeignRevisions
+	read := 0
+	for i := n - 1; i >= 0 && !next.all; i-- {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		size, err := next.addRevision(ctx, w, past.read[i], foreign)
+		if read += size; errors.Is(err, wiki.ErrTakenDown) || read > maxForeignBytes {
+			next.all = true
+		} else if err != nil {
+			return nil, err
+		}
+	}
+	return next, nil
+}
+
+// addRevision adds what a revision adds to the set: a stranger's new lines, and
+// known lines that a rename rewrote. It returns the number of bytes it read.
+func (l *lineSet) addRevision(ctx context.Context, w *content.Wiki, r wiki.Revision, foreign func(wiki.Author) bool) (int, error) {
+	if r.New == "" || r.New == r.Old {
+		return 0, nil
+	}
+	rename, stranger := false, foreign(r.Author)
+	if !stranger {
+		if len(l.lines) == 0 || r.Old == "" {
+			return 0, nil
+		}
+		var err error
+		if rename, err = w.MovesFiles(ctx, r.Seq); err != nil || !rename {
+			return 0, err
+		}
+	}
+	after, err := w.Blob(ctx, r.New)
+	if err != nil {
+		return 0, err
+	}
+	var before []byte
+	if r.Old != "" {
+		if before, err = w.Blob(ctx, r.Old); err != nil {
+			return len(after), err
+		}
+	}
+	if stranger {
+		l.add(before, after)
+	} else {
+		l.follow(before, after)
+	}
+	return len(before) + len(after), nil
+}
+
+// add adds the lines and addresses of a text that the text before it lacks.
+func (l *lineSet) add(before, after []byte) {
+	had := map[uint64]struct{}{}
+	for _, key := range lineKeys(before) {
+		had[key] = struct{}{}
+	}
+	for _, key := range lineKeys(after) {
+		if _, ok := had[key]; !ok {
+			l.lines[key] = struct{}{}
+		}
+	}
+}
+
+// follow adds the lines that a rename made of lines in the set. A rename
+// doesn't change the number of lines; if it did, all new ones are added.
+func (l *lineSet) follow(before, after []byte) {
+	old, now := textLines(before), textLines(after)
+	if len(old) != len(now) {
+		l.add(before, after)
+		return
+	}
+	for i, line := range now {
+		if line != old[i] && l.has(old[i]) {
+			l.lines[hashLine(line)] = struct{}{}
+		}
+	}
+}
+
+// in reports whether any line of a text is in the set.
+func (l *lineSet) in(text []byte) bool {
+	return l.all || slices.ContainsFunc(textLines(text), l.has)
+}
+
+func (l *lineSet) has(line string) bool {
+	return slices.ContainsFunc(keysOfLine(line), func(key uint64) bool {
+		_, ok := l.lines[key]
+		return ok
+	})
+}
+
+func textLines(text []byte) []string {
+	if isBinary(text) {
+		return []string{string(text)}
+	}
+	return strings.Split(edit.Normalize(text), "\n")
+}
+
+func lineKeys(text []byte) []uint64 {
+	var list []uint64
+	for _, line := range textLines(text) {
+		list = append(list, keysOfLine(line)...)
+	}
+	return list
+}
+
+// keysOfLine returns the keys of a line's words: all of them, those that
+// remain without the targets of links, and each address of another host.
+func keysOfLine(line string) []uint64 {
+	line = strings.TrimSpace(line)
+	if !hasWords(line) {
+		return nil
+	}
+	list := []uint64{hashLine(line)}
+	blank, targets := markdown.BlankTargets(line)
+	if blank != line && hasWords(blank) {
+		list = append(list, hashLine(blank))
+	}
+	for _, target := range targets {
+		if strings.Contains(target, "//") {
+			list = append(list, hashLine(target))
+		}
+	}
+	return list
+}
+
+// hasWords reports whether a text has any character besides spaces and ASCII
+// punctuation, such as those of a rule or a code fence.
+func hasWords(text string) bool {
+	return strings.ContainsFunc(text, func(r rune) bool {
+		return r > unicode.MaxASCII || unicode.IsLetter(r) || unicode.IsDigit(r)
+	})
+}
+
+// hashLine needs no secret: who finds two lines with one hash only makes more
+// lines count as a stranger's.
+func hashLine(line string) uint64 {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(strings.TrimSpace(line)))
+	return h.Sum64()
+}
+
+// nameAuthors holds the first user of each part of the names of a wiki's files.
+type nameAuthors struct {
+	mu    sync.Mutex
+	seq   int64
+	head  string
+	first map[string]int32 // by nameKey, an index into by
+	by    []wiki.Author
+}
+
+func (n *nameAuthors) weight() uint32 { return uint32(200 + 80*len(n.first) + 150*len(n.by)) }
+
+// name reports whether a stranger coined any part of a name. The parts keep
+// their author when a member moves the folder, and when the service makes a
+// name unique. The names of the home page and of AGENTS are the owner's and ours.
+func (f *strangers) name(ctx context.Context, name string) (bool, error) {
+	if f.names == nil {
+		names, err := f.s.nameAuthors(ctx, f.w)
+		if err != nil {
+			return true, err
+		}
+		f.names = names
+	}
+	f.names.mu.Lock()
+	defer f.names.mu.Unlock()
+	for part := range strings.SplitSeq(strings.TrimSuffix(name, ".md"), "/") {
+		key := nameKey(part)
+		i, known := f.names.first[key]
+		if known && f.foreign(f.names.by[i]) && key != "agents" && key != nameKey(f.home) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// nameKey returns the letters of a name's part.
+func nameKey(part string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsMark(r) {
+			return r
+		}
+		return -1
+	}, wiki.Key(part))
+}
+
+// nameAuthors returns who coined the wiki's names, as of its head.
+func (s *Service) nameAuthors(ctx context.Context, w *content.Wiki) (*nameAuthors, error) {
+	key := cacheKey{"name authors", w.Slug(), ""}
+	n := &nameAuthors{}
+	if c, ok := s.cache.GetIfPresent(key); ok {
+		n = c.(*nameAuthors)
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	seq, head := w.Head()
+	if n.head == head {
+		return n, nil
+	}
+	if then, err := w.CommitByID(ctx, cmp.Or(n.head, head)); err != nil || then.Seq != n.seq {
+		n.seq, n.first, n.by = 0, map[string]int32{}, nil // the wiki was recreated
+	}
+	err := w.NamesAfter(ctx, n.seq, func(path string, by wiki.Author) {
+		i := slices.Index(n.by, by)
+		if i < 0 {
+			i, n.by = len(n.by), append(n.by, by)
+		}
+		for part := range strings.SplitSeq(strings.TrimSuffix(path, ".md"), "/") {
+			if key := nameKey(part); key != "" {
+				if _, known := n.first[key]; !known {
+					n.first[key] = int32(i)
+				}
+			}
+		}
+	})
+	if err != nil {
+		n.head = "" // may be half done: read again
+		return nil, err
+	}
+	n.seq, n.head = seq, head
+	s.cache.Set(key, n)
+	return n, nil
+}

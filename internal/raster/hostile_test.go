@@ -1,0 +1,251 @@
+package raster
+
+import (
+	"bytes"
+	"compress/zlib"
+	"encoding/binary"
+	"hash/crc32"
+	"image"
+	"image/color/palette"
+	"image/gif"
+	"io"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+// A hostileJPEG describes a JPEG whose scans cost few bytes.
+type hostileJPEG struct {
+	width, height int
+	components    int
+	samples       byte // sampling factors of the first and fourth component; 0 means 0x11
+	progressive   bool
+	scans         int
+}
+
+// bytes encodes the picture (ITU-T T.81, annex B). A progressive scan says that
+// all blocks are empty (figure G.6); a sequential one is gray.
+func (h hostileJPEG) bytes() []byte {
+	const adobe = "\xFF\xEE\x00\x0EAdobe\x00\x64\x00\x00\x00\x00\x00"
+	b := []byte("\xFF\xD8" + adobe + "\xFF\xDB\x00\x43\x00")
+	b = append(b, bytes.Repeat([]byte{1}, 64)...)
+	sof := byte(0xC0)
+	if h.progressive {
+		sof = 0xC2
+	}
+	b = append(b, 0xFF, sof, 0, byte(8+3*h.components), 8)
+	b = binary.BigEndian.AppendUint16(b, uint16(h.height))
+	b = binary.BigEndian.AppendUint16(b, uint16(h.width))
+	b = append(b, byte(h.components))
+	for c := range h.components {
+		samples := byte(0x11)
+		if (c == 0 || c == 3) && h.samples != 0 {
+			samples = h.samples
+		}
+		b = append(b, byte(c+1), samples, 0)
+	}
+	b = append(b, huffmanTable(0x00, 0)...)
+	if h.progressive {
+		b = append(b, huffmanTable(0x10, 0xE0)...) // end of band, run of 14 more bits
+	} else {
+		b = append(b, huffmanTable(0x10, 0)...)
+	}
+	for i := range h.scans {
+		c := i % h.components
+		if !h.progressive {
+			b = append(b, 0xFF, 0xDA, 0, 8, 1, byte(c+1), 0, 0, 63, 0)
+			b = append(b, make([]byte, (h.blocks(c)*2+7)/8)...)
+			continue
+		}
+		b = append(b, 0xFF, 0xDA, 0, 8, 1, byte(c+1), 0, 1, 63, 0)
+		b = append(b, emptyRuns(h.blocks(c))...)
+	}
+	return append(b, 0xFF, 0xD9)
+}
+
+// blocks is the number of blocks in a scan of one component.
+func (h hostileJPEG) blocks(component int) int {
+	across, down := 8, 8
+	if h.samples == 0x22 && h.components > 1 && component%3 != 0 {
+		across, down = 16, 16
+	}
+	return ((h.width + across - 1) / across) * ((h.height + down - 1) / down)
+}
+
+// emptyRuns covers the blocks of a scan with runs of 27,306: the code 0, and 14
+// bits that need no stuffing.
+func emptyRuns(blocks int) []byte {
+	var b []byte
+	bits, n := uint32(0), 0
+	for ; blocks > 0; blocks -= 1<<14 + 0x2AAA {
+		bits, n = bits<<15|0x2AAA, n+15
+		for ; n >= 8; n -= 8 {
+			b = append(b, byte(bits>>(n-8)))
+		}
+	}
+	return append(b, byte(bits<<(8-n)))
+}
+
+// huffmanTable has one symbol, with the code 0.
+func huffmanTable(class, symbol byte) []byte {
+	b := append([]byte{0xFF, 0xC4, 0, 20, class, 1}, make([]byte, 15)...)
+	return append(b, symbol)
+}
+
+// A hostilePNG describes a PNG of zeros.
+type hostilePNG struct {
+	width, height int
+	depth, color  byte // PNG 3rd edition, 11.2.1
+	interlaced    bool
+}
+
+func (h hostilePNG) bytes(t testing.TB) []byte {
+	t.Helper()
+	channels := map[byte]int{0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[h.color]
+	raw := 0
+	pass := func(width, height int) {
+		if width > 0 && height > 0 {
+			raw += height * (1 + (width*channels*int(h.depth)+7)/8)
+		}
+	}
+	header := binary.BigEndian.AppendUint32(nil, uint32(h.width))
+	header = binary.BigEndian.AppendUint32(header, uint32(h.height))
+	header = append(header, h.depth, h.color, 0, 0, 0)
+	if h.interlaced {
+		header[12] = 1
+		for _, p := range [][4]int{{0, 0, 8, 8}, {4, 0, 8, 8}, {0, 4, 4, 8}, {2, 0, 4, 4}, {0, 2, 2, 4}, {1, 0, 2, 2}, {0, 1, 1, 2}} {
+			pass((h.width-p[0]+p[2]-1)/p[2], (h.height-p[1]+p[3]-1)/p[3])
+		}
+	} else {
+		pass(h.width, h.height)
+	}
+	b := append([]byte("\x89PNG\r\n\x1a\n"), chunk("IHDR", header)...)
+	if h.color == 3 {
+		b = append(b, chunk("PLTE", make([]byte, 6))...)
+	}
+	var packed bytes.Buffer
+	z := zlib.NewWriter(&packed)
+	if _, err := io.CopyN(z, zeros{}, int64(raw)); err != nil {
+		t.Fatal(err)
+	}
+	z.Close()
+	return append(append(b, chunk("IDAT", packed.Bytes())...), chunk("IEND", nil)...)
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+// chunk is a chunk of a PNG.
+func chunk(kind string, data []byte) []byte {
+	b := binary.BigEndian.AppendUint32(nil, uint32(len(data)))
+	b = append(append(b, kind...), data...)
+	return binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b[4:]))
+}
+
+// hostileGIF has many frames, of one color, which compress well.
+func hostileGIF(t testing.TB, width, height, frames int) []byte {
+	t.Helper()
+	m := image.NewPaletted(image.Rect(0, 0, width, height), palette.WebSafe)
+	g := &gif.GIF{Image: []*image.Paletted{m}, Delay: []int{0}}
+	var b bytes.Buffer
+	if err := gif.EncodeAll(&b, g); err != nil {
+		t.Fatal(err)
+	}
+	begin := bytes.IndexByte(b.Bytes()[13+3*256:], 0x2C) + 13 + 3*256
+	frame := b.Bytes()[begin : b.Len()-1]
+	return append(append(bytes.Clone(b.Bytes()[:begin]), bytes.Repeat(frame, frames)...), 0x3B)
+}
+
+// bitWriter writes bits as VP8L reads them: the least significant first.
+type bitWriter struct {
+	b []byte
+	n int
+}
+
+func (w *bitWriter) put(value uint32, bits int) {
+	for i := range bits {
+		if w.n%8 == 0 {
+			w.b = append(w.b, 0)
+		}
+		w.b[w.n/8] |= byte(value>>i&1) << (w.n % 8)
+		w.n++
+	}
+}
+
+// losslessWebP is black: each Huffman tree has one symbol, so that pixels take no
+// bits (RFC 9649, section 3.7.2.1.1). With indexed, it uses a palette of 16
+// colors, whose decoder needs half a picture more.
+func losslessWebP(width, height int, indexed bool) []byte {
+	w := &bitWriter{}
+	w.put(0x2F, 8)
+	w.put(uint32(width-1), 14)
+	w.put(uint32(height-1), 14)
+	w.put(0, 4) // no alpha, version
+	single := func() {
+		for range 5 {
+			w.put(1, 1) // simple code
+			w.put(0, 1) // one symbol
+			w.put(0, 1) // of one bit
+			w.put(0, 1)
+		}
+	}
+	if indexed {
+		w.put(1, 1)
+		w.put(3, 2)
+		w.put(15, 8)
+		w.put(0, 1) // no color cache
+		single()
+	}
+	w.put(0, 1) // no more transforms
+	w.put(0, 1) // no color cache
+	w.put(0, 1) // no meta codes
+	single()
+	return webpFile("VP8L", append(w.b, 0))
+}
+
+// lossyWebP is a key frame of noise (RFC 6386, section 9).
+func lossyWebP(width, height, size int) []byte {
+	noise := rand.NewChaCha8([32]byte{})
+	b := make([]byte, 10+size)
+	noise.Read(b[10:])
+	first := min(size/2, 1<<19-1)
+	tag := uint32(first)<<5 | 1<<4
+	copy(b, []byte{byte(tag), byte(tag >> 8), byte(tag >> 16), 0x9D, 0x01, 0x2A})
+	binary.LittleEndian.PutUint16(b[6:], uint16(width))
+	binary.LittleEndian.PutUint16(b[8:], uint16(height))
+	copy(b[10:], []byte{0, 0, 0})
+	return webpFile("VP8 ", b)
+}
+
+// alphaWebP has alpha that is compressed like losslessWebP.
+func alphaWebP(width, height, size int) []byte {
+	x := make([]byte, 10)
+	x[0] = 1 << 4
+	copy(x[4:], []byte{byte(width - 1), byte((width - 1) >> 8), 0, byte(height - 1), byte((height - 1) >> 8), 0})
+	alpha := losslessWebP(width, height, true)[20+5:]
+	picture := lossyWebP(width, height, size)[12:]
+	return riff(riffChunk("VP8X", x), riffChunk("ALPH", append([]byte{1}, alpha...)), picture)
+}
+
+func webpFile(kind string, data []byte) []byte { return riff(riffChunk(kind, data)) }
+
+func riffChunk(kind string, data []byte) []byte {
+	if len(data)%2 == 1 {
+		data = append(data, 0)
+	}
+	return append(binary.LittleEndian.AppendUint32([]byte(kind), uint32(len(data))), data...)
+}
+
+func riff(chunks ...[]byte) []byte {
+	body := append([]byte("WEBP"), slices.Concat(chunks...)...)
+	return append(binary.LittleEndian.AppendUint32([]byte("RIFF"), uint32(len(body))), body...)
+}
+
+// claimedWebP is a few bytes that claim to be many.
+func claimedWebP(width, height int, claimed uint32) []byte {
+	b := lossyWebP(width, height, 100)
+	binary.LittleEndian.PutUint32(b[4:], claimed+12)
+	binary.LittleEndian.PutUint32(b[16:], claimed)
+	return b
+}

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package testdisk
+
+func inMemory(string) bool { return false }

@@ -1,0 +1,107 @@
+package web
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// noticeCookie holds the name of a notice from the redirect that follows a form
+// until the page shows it. The address names the notice too, but is only believed
+// together with the cookie: otherwise a link from elsewhere could tell people that
+// their account is closed.
+const noticeCookie = "notice"
+
+// noticeSeconds is how long a notice waits for its page.
+const noticeSeconds = 60
+
+// tell adds a notice to the address of a redirect, and sets the cookie for it.
+func (h *Handler) tell(v *visit, address, notice string) string {
+	if notice == "" {
+		return address
+	}
+	h.setNotice(v, notice, noticeSeconds, strings.HasPrefix(address, h.o.Platform) && v.slug != "")
+	if strings.Contains(address, "?") {
+		return address + "&notice=" + notice
+	}
+	return address + "?notice=" + notice
+}
+
+// setNotice sets the cookie for this host or, if the form leads from a wiki to the
+// platform, for all hosts.
+func (h *Handler) setNotice(v *visit, notice string, seconds int, allHosts bool) {
+	c := &http.Cookie{
+		Name: noticeCookie, Value: notice, MaxAge: seconds, Path: "/",
+		HttpOnly: true, Secure: true, SameSite: http.SameSiteStrictMode,
+	}
+	if platform, err := url.Parse(h.o.Platform); err == nil && allHosts {
+		c.Domain = platform.Hostname()
+	}
+	http.SetCookie(v.w, c)
+}
+
+// takeNotice returns the notice to show, or "". It is shown once.
+func (h *Handler) takeNotice(v *visit) string {
+	notice := v.query("notice")
+	if notice == "" || !reads(v.r) {
+		return ""
+	}
+	for _, c := range v.r.CookiesNamed(noticeCookie) {
+		if c.Value == notice {
+			h.setNotice(v, "", -1, false)
+			h.setNotice(v, "", -1, true)
+			return notice
+		}
+	}
+	return ""
+}
+
+// noticeText returns the text of a notice: the result of a form, shown on the page
+// that it redirects to.
+func noticeText(name string) string {
+	switch name {
+	case "unchanged":
+		return "Nothing changed: the page already had this text."
+	case "merged":
+		return "Saved, and merged with changes that someone else saved while you were writing."
+	case "saved":
+		return "Saved."
+	case "draft":
+		return "Draft saved. Nobody else can see it."
+	case "discarded":
+		return "Draft discarded."
+	case "renamed":
+		return "Renamed. The old name redirects here."
+	case "deleted":
+		return "Deleted. Its history is kept, and you can restore it at any time."
+	case "reverted":
+		return "Undone, in a new revision."
+	case "undone":
+		return "There was nothing left to undo."
+	case "keptchange":
+		return "Kept. It stays in the history like any other change."
+	case "uploaded":
+		return "Uploaded."
+	case "invited":
+		return "Added. They have access as soon as they sign in."
+	case "removed":
+		return "Removed. Their tokens for this wiki no longer work."
+	case "revoked":
+		return "Revoked. The token no longer works."
+	case "disconnected":
+		return "Disconnected. The agent no longer has access."
+	case "sessionended":
+		return "Signed out, on the dashboard and on all wikis."
+	case "left":
+		return "You’ve left the wiki. Your tokens for it no longer work."
+	case "ended":
+		return "The wiki is closed. You can restore it here for seven days."
+	case "restored":
+		return "Restored, with its pages and members. Create new tokens if you need them."
+	case "accountended":
+		return "Your account is closed and you’re signed out everywhere. Changed your mind? Sign in within seven days to keep it."
+	case "kept":
+		return "Your account stays. Create new tokens if you need them."
+	}
+	return ""
+}
