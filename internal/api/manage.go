@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"robot.wtf/internal/limit"
+	"robot.wtf/internal/pages"
 	"robot.wtf/internal/session"
 	"robot.wtf/internal/tenant"
 	"robot.wtf/internal/wiki"
@@ -31,6 +32,7 @@ var ManageRoutes = []ManageRoute{
 	{"PATCH", "/wikis/{slug}", (*Handler).patchWiki},
 	{"DELETE", "/wikis/{slug}", (*Handler).deleteWiki},
 	{"POST", "/wikis/{slug}/restore", (*Handler).restoreWiki},
+	{"POST", "/wikis/{slug}/erase", (*Handler).eraseHistory},
 	{"GET", "/wikis/{slug}/members", (*Handler).listMembers},
 	{"POST", "/wikis/{slug}/members", (*Handler).postMember},
 	{"PATCH", "/wikis/{slug}/members/{did}", (*Handler).patchMember},
@@ -337,6 +339,45 @@ func (h *Handler) restoreWiki(m *manageCall) error {
 		return err
 	}
 	return h.answerWiki(m, http.StatusOK)
+}
+
+type eraseBody struct {
+	Text   string `json:"text"`
+	Commit string `json:"commit"`
+	DryRun bool   `json:"dry_run"`
+}
+
+type eraseAnswer struct {
+	Versions  int    `json:"versions"`  // of files
+	Files     int    `json:"files"`     // current files that change
+	Messages  int    `json:"messages"`  // of commits
+	Drafts    int    `json:"drafts"`    //
+	Rewritten int    `json:"rewritten"` // commits with a new id
+	Commit    string `json:"commit"`    // that records the erasure, "" in a dry run
+}
+
+func (h *Handler) eraseHistory(m *manageCall) error {
+	var in eraseBody
+	if _, err := m.readJSON(smallBody, &in); err != nil {
+		return err
+	}
+	a, err := h.accessOf(m)
+	if err != nil {
+		return err
+	}
+	e := pages.Erasure{Text: in.Text, Commit: in.Commit}
+	erase := h.o.Pages.Erase
+	if in.DryRun {
+		erase = h.o.Pages.PlanErasure
+	}
+	report, err := erase(m.Context(), a, e)
+	if err == nil && !in.DryRun {
+		err = h.o.Tenant.RecordErasure(m.Context(), a)
+	}
+	if err != nil {
+		return err
+	}
+	return m.respond(http.StatusOK, eraseAnswer(report))
 }
 
 type managedMember struct {

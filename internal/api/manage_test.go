@@ -68,6 +68,7 @@ var manageMatrix = map[string]manageCell{
 	"PATCH /wikis/{slug}":                {"/wikis/{slug}", object{"home": "//x"}, 422, 403, 403, 404},
 	"DELETE /wikis/{slug}":               {"/wikis/{slug}", object{"confirm": "x"}, 422, 403, 403, 404},
 	"POST /wikis/{slug}/restore":         {"/wikis/{slug}/restore", nil, 404, 404, 404, 404},
+	"POST /wikis/{slug}/erase":           {"/wikis/{slug}/erase", object{"text": "short"}, 422, 403, 403, 404},
 	"GET /wikis/{slug}/members":          {"/wikis/{slug}/members", nil, 200, 200, 403, 404},
 	"POST /wikis/{slug}/members":         {"/wikis/{slug}/members", object{"handle": "none.test", "role": "viewer"}, 404, 403, 403, 404},
 	"PATCH /wikis/{slug}/members/{did}":  {"/wikis/{slug}/members/did:plc:{slug}", object{"role": "viewer"}, 422, 403, 403, 404},

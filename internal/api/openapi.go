@@ -44,6 +44,7 @@ var operations = map[string]operation{
 	"PATCH /wikis/{slug}":                {"Change the settings named in the body", "", settingsBody{}, "", managedWiki{}},
 	"DELETE /wikis/{slug}":               {"Delete your wiki: closed at once, purged after seven days", "", confirmation{}, "confirm", wikiList{}},
 	"POST /wikis/{slug}/restore":         {"Restore a wiki that is awaiting deletion", "", nil, "", managedWiki{}},
+	"POST /wikis/{slug}/erase":           {"Erase a text, or a commit's content, from the wiki's whole history", "", eraseBody{}, "", eraseAnswer{}},
 	"GET /wikis/{slug}/members":          {"A wiki's people, the owner first", "", nil, "", memberList{}},
 	"POST /wikis/{slug}/members":         {"Add a member by handle or DID, as viewer or editor", "", memberBody{}, "handle role", memberList{}},
 	"PATCH /wikis/{slug}/members/{did}":  {"Change a member's role", "", roleBody{}, "role", memberList{}},

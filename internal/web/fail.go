@@ -3,6 +3,8 @@ package web
 import (
 	"errors"
 	"net/http"
+	"regexp"
+	"strings"
 
 	"robot.wtf/internal/limit"
 	"robot.wtf/internal/session"
@@ -62,6 +64,7 @@ type errorPage struct {
 	Heading string
 	Message string
 	SignIn  string // address, for visitors with access after signing in
+	Newer   string // address of the successor of an erased revision
 	Request string // id of the request, for faults of the service
 }
 
@@ -96,6 +99,7 @@ func (h *Handler) fail(v *visit, err error) {
 	if (status == http.StatusInternalServerError || errors.Is(err, wiki.ErrStorage)) && v.ctx().Err() == nil {
 		page.Request = v.w.Header().Get("X-Request-Id")
 	}
+	page.Newer = newerAddress(v, err)
 	v.failed(err)
 	v.w.Header().Set("Cache-Control", "no-store")
 	if err := h.render(v, status, "error", page); err != nil {
@@ -103,6 +107,30 @@ func (h *Handler) fail(v *visit, err error) {
 		http.Error(v.w, message, status)
 	}
 }
+
+// newerAddress returns the requested address with the new id of a revision that an
+// erasure rewrote, "" for other errors.
+func newerAddress(v *visit, err error) string {
+	var p *wiki.Problem
+	if !errors.Is(err, wiki.ErrGone) || !errors.As(err, &p) || p.DidYouMean == "" || !reads(v.r) {
+		return ""
+	}
+	address := *v.r.URL
+	query := address.Query()
+	if query.Get("revision") != "" {
+		query.Set("revision", p.DidYouMean)
+		return address.EscapedPath() + "?" + query.Encode()
+	}
+	segments := strings.Split(address.EscapedPath(), "/")
+	last := len(segments) - 1
+	if !hexID.MatchString(segments[last]) || hexID.MatchString(segments[last-1]) { // of two ids, either can be the former one
+		return ""
+	}
+	segments[last] = p.DidYouMean
+	return strings.Join(segments, "/")
+}
+
+var hexID = regexp.MustCompile(`^[0-9A-Fa-f]{7,40}$`)
 
 // failed passes the cause to the server, which logs it.
 func (v *visit) failed(err error) {

@@ -317,6 +317,8 @@ type commitPage struct {
 	More    int // number of files not compared
 	Added   int
 	Removed int
+	// CanErase reports whether the reader can erase the commit's content.
+	CanErase bool
 }
 
 func (h *Handler) showCommit(v *visit) error {
@@ -325,7 +327,7 @@ func (h *Handler) showCommit(v *visit) error {
 		return err
 	}
 	p := &commitPage{Frame: h.frame(v, commitSummary(commit)), Commit: commit, Diffs: diffs}
-	p.NoIndex = true
+	p.NoIndex, p.CanErase = true, v.a.Can(wiki.Configure) && len(commit.Changes) > 0
 	p.More = max(0, len(commit.Changes)-len(diffs))
 	for _, d := range diffs {
 		p.Added, p.Removed = p.Added+d.Added, p.Removed+d.Removed

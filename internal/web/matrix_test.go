@@ -73,6 +73,8 @@ var routeMatrix = map[string]cell{
 	"POST /-/settings":           {path: "/-/settings", form: url.Values{"title": {strings.Repeat("x", 300)}, "visibility": {"public"}}, ok: 422, need: wiki.Configure},
 
 	"POST /-/members":              {path: "/-/members", form: url.Values{"action": {"dance"}}, ok: 422, need: wiki.Configure},
+	"GET /-/erase":                 {path: "/-/erase", ok: 200, need: wiki.Configure},
+	"POST /-/erase":                {path: "/-/erase", form: url.Values{"action": {"erase"}}, ok: 422, need: wiki.Configure},
 	"POST /-/delete":               {path: "/-/delete", form: url.Values{"confirm": {"ad"}}, ok: 422, need: wiki.Configure},
 	"GET /-/connect":               {path: "/-/connect", ok: 200, member: true},
 	"POST /-/connect":              {path: "/-/connect", form: url.Values{"action": {"dance"}, "commit": {"{commit}"}}, ok: 422, member: true},

@@ -13,6 +13,8 @@ func memberRoutes() []route {
 	return []route{
 		{pattern: "POST /-/members", need: wiki.Configure, handle: (*Handler).changeMembers},
 		{pattern: "POST /-/delete", need: wiki.Configure, handle: (*Handler).deleteWiki},
+		{pattern: "GET " + erasePath, need: wiki.Configure, handle: (*Handler).showErase},
+		{pattern: "POST " + erasePath, need: wiki.Configure, handle: (*Handler).eraseHistory},
 		{pattern: "GET /-/tokens", handle: (*Handler).showTokens},
 		{pattern: "POST /-/tokens", handle: (*Handler).changeTokens},
 		{pattern: "GET " + agentsPath, handle: (*Handler).showAgents},
