@@ -61,7 +61,7 @@ func (h *Handler) eraseHistory(v *visit) error {
 	return h.renderErase(v, p.Status, p)
 }
 
-// erase erases from the history and records who did, but not what.
+// erase erases from the history. The audit log gets the name of the person only.
 func (h *Handler) erase(v *visit, e pages.Erasure) error {
 	if _, err := h.o.Pages.Erase(v.ctx(), v.a, e); err != nil {
 		return err
