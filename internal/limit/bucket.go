@@ -60,22 +60,25 @@ type withdrawal struct {
 	rate Rate
 }
 
+// maxWithdrawals is the largest number of buckets of a request: the caller's and its
+// network's, in the wiki and in all wikis, and the wiki's.
+const maxWithdrawals = 5
+
 // takeTokens takes one token from each bucket, or none if any bucket is empty.
 func (l *Limiter) takeTokens(takes []withdrawal) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
-	var found [3]*bucket
+	var found [maxWithdrawals]*bucket
 	for i, t := range takes {
-		b := l.pools[t.key.caller.kind].touch(t.key, l.max, now)
-		b.advance(now, t.rate.Per/slots)
+		b := l.touch(t, now)
 		if b.taken >= t.rate.Tokens {
-			return &Exceeded{Rate: t.rate, Write: t.key.write, Wait: b.wait(now, t.rate.Per/slots), caller: t.key.caller}
+			return &Exceeded{Rate: t.rate, Write: t.key.write, Wait: b.wait(now, t.rate), caller: t.key.caller}
 		}
 		found[i] = b
 	}
 	for i := range takes {
-		found[i].count()
+		found[i].take(1)
 	}
 	return nil
 }
@@ -90,8 +93,8 @@ func (l *Limiter) hasTokens(takes []withdrawal) error {
 		if b == nil {
 			b = new(bucket)
 		}
-		if b.advance(now, t.rate.Per/slots); b.taken >= t.rate.Tokens {
-			return &Exceeded{Rate: t.rate, Wait: b.wait(now, t.rate.Per/slots), caller: t.key.caller}
+		if b.advance(now, t.rate); b.taken >= t.rate.Tokens {
+			return &Exceeded{Rate: t.rate, Wait: b.wait(now, t.rate), caller: t.key.caller}
 		}
 	}
 	return nil
@@ -103,10 +106,27 @@ func (l *Limiter) countTokens(takes []withdrawal) {
 	defer l.mu.Unlock()
 	now := l.now()
 	for _, t := range takes {
-		b := l.pools[t.key.caller.kind].touch(t.key, l.max, now)
-		b.advance(now, t.rate.Per/slots)
-		b.count()
+		l.touch(t, now).take(1)
 	}
+}
+
+// owe adds a debt to each bucket.
+func (l *Limiter) owe(takes []withdrawal, tokens int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.now()
+	for _, t := range takes {
+		b := l.touch(t, now)
+		b.owed += tokens
+		b.pay(t.rate)
+	}
+}
+
+// touch returns the bucket of a withdrawal as it is now.
+func (l *Limiter) touch(t withdrawal, now time.Time) *bucket {
+	b := l.pools[t.key.caller.kind].touch(t.key, l.max, now)
+	b.advance(now, t.rate)
+	return b
 }
 
 // slots is the number of parts that a rate's duration is divided into.
@@ -121,44 +141,62 @@ type bucket struct {
 	slot         int // current slot, counted from begun
 	counts       [slots + 1]uint32
 	taken        int // the sum of counts
+	owed         int // tokens to take as soon as they return
 }
 
-// count takes a token in the current slot.
-func (b *bucket) count() {
-	b.taken++
-	b.counts[b.slot%len(b.counts)]++
+func (b *bucket) take(tokens int) {
+	b.taken += tokens
+	b.counts[b.slot%len(b.counts)] += uint32(tokens)
 }
 
-// advance returns the tokens that have expired. If the clock was set back to
-// before the bucket began, it returns all of them: better than waiting for years.
-func (b *bucket) advance(now time.Time, width time.Duration) {
+// pay takes owed tokens that are available.
+func (b *bucket) pay(rate Rate) {
+	if now := min(b.owed, rate.Tokens-b.taken); now > 0 {
+		b.owed -= now
+		b.take(now)
+	}
+}
+
+// advance returns the tokens that have expired and pays debts from them. If the
+// clock was set back to before the bucket began, it returns all of them: better
+// than waiting for years.
+func (b *bucket) advance(now time.Time, rate Rate) {
 	if b.taken == 0 {
-		b.begun, b.slot = now, 0
+		b.begun, b.slot, b.owed = now, 0, 0
 		return
 	}
-	slot := int(now.Sub(b.begun) / width)
-	if slot-b.slot > slots || slot < 0 {
+	slot := int(now.Sub(b.begun) / (rate.Per / slots))
+	turns := 1 + b.owed/max(rate.Tokens, 1) // in which all tokens return once
+	if slot-b.slot > slots+turns*len(b.counts) || slot < 0 {
 		b.counts, b.taken = [slots + 1]uint32{}, 0
-		b.begun, b.slot = now, 0
+		b.begun, b.slot, b.owed = now, 0, 0
 		return
 	}
 	for b.slot < slot {
-		b.slot++
-		oldest := &b.counts[b.slot%len(b.counts)]
-		b.taken -= int(*oldest)
-		*oldest = 0
+		b.nextSlot(rate)
 	}
 }
 
-// wait returns the time until the oldest taken token returns.
-func (b *bucket) wait(now time.Time, width time.Duration) time.Duration {
-	for slot := b.slot - slots; slot <= b.slot; slot++ {
-		if slot >= 0 && b.counts[slot%len(b.counts)] > 0 {
-			back := b.begun.Add(time.Duration(slot+slots+1) * width)
-			return back.Sub(now)
-		}
+// nextSlot returns the tokens of the oldest slot and pays debts from them.
+func (b *bucket) nextSlot(rate Rate) {
+	b.slot++
+	oldest := &b.counts[b.slot%len(b.counts)]
+	b.taken -= int(*oldest)
+	*oldest = 0
+	b.pay(rate)
+}
+
+// wait returns the time until a token is available.
+func (b *bucket) wait(now time.Time, rate Rate) time.Duration {
+	width := rate.Per / slots
+	if rate.Tokens < 1 {
+		return time.Duration(slots+1) * width // the rate has no tokens
 	}
-	return time.Duration(slots+1) * width // the rate has no tokens
+	later := *b
+	for later.taken >= rate.Tokens {
+		later.nextSlot(rate)
+	}
+	return b.begun.Add(time.Duration(later.slot) * width).Sub(now)
 }
 
 // A pool holds the buckets of one kind in a list, from most to least recently
@@ -168,8 +206,8 @@ type pool struct {
 	newest, idlest *bucket
 }
 
-// idleAfter is longer than every rate's Per: by then all tokens of a bucket have
-// returned, so dropping it gives nobody extra requests.
+// idleAfter is longer than every rate's Per, and than every debt: by then all tokens
+// of a bucket have returned, so dropping it gives nobody extra requests.
 const idleAfter = time.Hour + 10*time.Minute
 
 // touch finds or creates a bucket and moves it to the front of the list. Creating

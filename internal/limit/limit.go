@@ -11,7 +11,8 @@
 // Each limit says who it is counted against:
 //
 //   - Take: the caller on one wiki (a person, a credential, or an address by
-//     its /64 network), and the wiki, members apart from everyone else.
+//     its /64 network), the caller on all wikis together, existing or not, and
+//     the wiki, members apart from everyone else.
 //   - SignIn, Client, Report: the address, by its /56 network.
 //   - Lookup: the asker, a person or an address by its /56 network. Whether
 //     the lookup succeeds makes no difference.
@@ -25,6 +26,12 @@
 // network, which gets ten times the tokens of one address. A foreign host counts
 // by its full name, and also with its domain, which gets ten times the tokens, or
 // a hundred times if the domain gives names to many users.
+//
+// A commit costs one write per five files that it changes. How many these are is
+// known only afterwards (links to rewrite, merges, retries), and text that
+// somebody wrote must not be refused for it. So a request takes one write before
+// the work, and the rest is a debt: its tokens are taken as soon as they are free,
+// and until then the caller can't write.
 package limit
 
 import (
@@ -48,6 +55,7 @@ type Rate struct {
 type Rates struct {
 	Read, Write         Rate // per caller and wiki; a caller is a person, a token or an address
 	WikiRead, WikiWrite Rate // per wiki: all members together, and all others together
+	AllRead, AllWrite   Rate // per caller, in all wikis together, existing or not
 	SignIn              Rate // sign-in attempts per address
 	Lookup              Rate // handles and DIDs looked up per asker; a misspelled one costs up to four
 	SignInHost          Rate // successful lookups of identities per foreign host name
@@ -56,17 +64,18 @@ type Rates struct {
 }
 
 // Defaults returns the default rates: 600 reads and 120 writes per minute and
-// caller, and ten times that per wiki.
+// caller in one wiki, and ten times that per wiki, and per caller in all wikis.
 func Defaults() Rates { return RatesFor(600, 120) }
 
 // RatesFor derives all rates from a caller's reads and writes per minute. A wiki
-// gets ten times as many. Sign-ins get half the writes per five minutes, lookups
-// twice the writes, OAuth clients the writes per five minutes, and a foreign host
-// name the writes per minute.
+// gets ten times as many, as does a caller for all wikis together. Sign-ins get
+// half the writes per five minutes, lookups twice the writes, OAuth clients the
+// writes per five minutes, and a foreign host name the writes per minute.
 func RatesFor(reads, writes int) Rates {
 	return Rates{
 		Read: Rate{reads, time.Minute}, Write: Rate{writes, time.Minute},
 		WikiRead: Rate{10 * reads, time.Minute}, WikiWrite: Rate{10 * writes, time.Minute},
+		AllRead: Rate{10 * reads, time.Minute}, AllWrite: Rate{10 * writes, time.Minute},
 		SignIn: Rate{max(1, writes/2), 5 * time.Minute}, Lookup: Rate{2 * writes, 5 * time.Minute}, SignInHost: Rate{writes, time.Minute},
 		Client: Rate{writes, 5 * time.Minute}, ClientHost: Rate{writes, time.Minute},
 	}
@@ -77,6 +86,8 @@ type Caller struct {
 	kind kind
 	name string
 	addr netip.Prefix
+
+	everywhere bool // in all wikis together
 }
 
 type kind uint8
@@ -146,22 +157,30 @@ type Request struct {
 	Write  bool
 }
 
-// Take takes a request's tokens from its caller and its wiki. Its error is an
-// *Exceeded, in which case it took nothing. A nil Limiter allows everything.
+// Take takes a request's tokens from its caller, in this wiki and in all, and from
+// its wiki. Its error is an *Exceeded, in which case it took nothing. A nil Limiter
+// allows everything.
 func (l *Limiter) Take(r Request) error {
 	if l == nil {
 		return nil
 	}
-	own, shared := l.rates.Read, l.rates.WikiRead
+	return l.takeTokens(l.withdrawals(make([]withdrawal, 0, maxWithdrawals), r))
+}
+
+// withdrawals appends the withdrawals for a request, its caller's own first.
+func (l *Limiter) withdrawals(takes []withdrawal, r Request) []withdrawal {
+	own, shared, all := l.rates.Read, l.rates.WikiRead, l.rates.AllRead
 	if r.Write {
-		own, shared = l.rates.Write, l.rates.WikiWrite
+		own, shared, all = l.rates.Write, l.rates.WikiWrite, l.rates.AllWrite
 	}
-	var buf [3]withdrawal
-	takes := withNetwork(buf[:0], key{r.Caller, r.Wiki, r.Write, false}, own)
+	everywhere := r.Caller
+	everywhere.everywhere = true
+	takes = withNetwork(takes, key{r.Caller, r.Wiki, r.Write, false}, own)
+	takes = withNetwork(takes, key{everywhere, "", r.Write, false}, all)
 	if r.Wiki != "" {
 		takes = append(takes, withdrawal{key{Caller{kind: byWiki}, r.Wiki, r.Write, r.Member}, shared})
 	}
-	return l.takeTokens(takes)
+	return takes
 }
 
 // An IPv6 network of networkBits gets networkFactor times the tokens of an address
@@ -185,6 +204,26 @@ func withNetwork(takes []withdrawal, k key, r Rate) []withdrawal {
 // takeFrom takes a token from the bucket of a kind for an address.
 func (l *Limiter) takeFrom(k kind, remote string, r Rate) error {
 	return l.takeTokens(withNetwork(nil, key{caller: byNetwork(k, remote, 56)}, r))
+}
+
+// Writes returns the number of writes that a commit costs.
+func Writes(files int) int { return max(1, (files+filesPerWrite-1)/filesPerWrite) }
+
+// filesPerWrite is the number of changed files that one write pays for.
+const filesPerWrite = 5
+
+// maxDebt bounds the debt of one commit, as a multiple of the caller's tokens: so
+// many minutes pass until the caller of a huge commit can write again.
+const maxDebt = 5
+
+// Owe charges writes that Take didn't take, because the request has turned out to
+// cost more than one.
+func (l *Limiter) Owe(r Request, writes int) {
+	if l == nil || writes < 1 {
+		return
+	}
+	r.Write = true
+	l.owe(l.withdrawals(nil, r), min(writes, maxDebt*l.rates.Write.Tokens))
 }
 
 // SignIn takes a token for a sign-in attempt from an address.
@@ -263,6 +302,9 @@ func (e *Exceeded) whom() string {
 		return "address"
 	case bySignIn, byReport, byClient:
 		return "address"
+	}
+	if e.caller.everywhere {
+		return "caller in all wikis"
 	}
 	return "caller"
 }

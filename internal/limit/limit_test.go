@@ -284,9 +284,143 @@ func TestIdleBucketsKeepTheirTokens(t *testing.T) {
 		t.Error("granted an eleventh report within the hour")
 	}
 	rates := Defaults()
-	for _, r := range []Rate{rates.Read, rates.Write, rates.WikiRead, rates.WikiWrite, rates.SignIn, rates.SignInHost, rates.Client, rates.ClientHost, reports} {
+	for _, r := range []Rate{rates.Read, rates.Write, rates.WikiRead, rates.WikiWrite, rates.AllRead, rates.AllWrite, rates.SignIn, rates.SignInHost, rates.Client, rates.ClientHost, reports} {
 		if r.Per+r.Per/slots >= idleAfter {
 			t.Errorf("a bucket of %d per %s is dropped before its tokens return", r.Tokens, r.Per)
 		}
 	}
+}
+
+// Attack: one address reads a few pages each of thousands of wikis, or of names
+// without one. It has a total, and neither others nor members behind the same
+// address notice.
+func TestTotalOfAnAddress(t *testing.T) {
+	l, clock := newLimiter(0)
+	const stranger = "192.0.2.1:4711"
+	reads := 0
+	for i := range 1000 {
+		reads += granted(l, Request{Wiki: fmt.Sprint("name", i), Caller: Address(stranger)}, 20)
+	}
+	if reads != 6000 {
+		t.Errorf("%d reads from one address, want 6,000", reads)
+	}
+	writes := 0
+	for i := range 1000 {
+		writes += granted(l, Request{Wiki: fmt.Sprint("name", i), Caller: Address(stranger), Write: true}, 20)
+	}
+	if writes != 1200 {
+		t.Errorf("%d writes from one address, want 1,200", writes)
+	}
+	var over *Exceeded
+	if err := l.Take(Request{Wiki: "new", Caller: Address(stranger)}); !errors.As(err, &over) || !strings.Contains(err.Error(), "6000 read requests per minute for one caller in all wikis") {
+		t.Errorf("%v", err)
+	}
+	for name, r := range map[string]Request{
+		"a member behind it": {Wiki: "ada", Caller: Person("did:plc:ada"), Member: true},
+		"an agent behind it": {Wiki: "ada", Caller: Token("t1"), Member: true},
+		"another address":    {Wiki: "name0", Caller: Address("192.0.2.2:1")},
+		"a person behind it": {Wiki: "name999", Caller: Person("did:plc:bob")},
+	} {
+		if err := l.Take(r); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	school := 0 // 300 members behind one address
+	for i := range 300 {
+		school += granted(l, Request{Wiki: fmt.Sprint("class", i%20), Caller: Person(fmt.Sprint("did:plc:pupil", i)), Member: true}, 50)
+	}
+	if school != 300*50 {
+		t.Errorf("%d reads by a school, want %d", school, 300*50)
+	}
+	clock.add(61 * time.Second)
+	if err := l.Take(Request{Wiki: "new", Caller: Address(stranger)}); err != nil {
+		t.Errorf("after a minute: %v", err)
+	}
+}
+
+// Attack: renames that rewrite links in thousands of pages, each for one write.
+// Whatever the size of the commits, a caller changes at most five files per write.
+func TestOwe(t *testing.T) {
+	l, clock := newLimiter(0)
+	r := Request{Wiki: "ada", Caller: Token("t1"), Member: true, Write: true}
+	commit := func(files int) bool {
+		if l.Take(r) != nil {
+			return false
+		}
+		l.Owe(r, files)
+		return true
+	}
+	for _, files := range []int{0, 1, 5} {
+		commit(files)
+	}
+	if n := granted(l, r, 200); n != 117 {
+		t.Errorf("three small commits and %d writes, want 117", n)
+	}
+	clock.add(61 * time.Second)
+	commit(6)
+	commit(500)
+	if n := granted(l, r, 200); n != 120-2-100 {
+		t.Errorf("after 500 files: %d writes left, want 18", n)
+	}
+	clock.add(61 * time.Second)
+	commit(1200) // 240 writes: two minutes'
+	var over *Exceeded
+	if err := l.Take(r); !errors.As(err, &over) || over.Wait < 120*time.Second || over.Wait > 123*time.Second || !strings.Contains(err.Error(), "Try again in 3 minutes") {
+		t.Errorf("after 1,200 files: %v", err)
+	}
+	if err := l.Take(Request{Wiki: "ada", Caller: Token("t2"), Member: true, Write: true}); err != nil {
+		t.Errorf("another token of the wiki waits: %v", err)
+	}
+	if err := l.Take(Request{Wiki: "ada", Caller: Token("t1"), Member: true}); err != nil {
+		t.Errorf("its reads wait: %v", err)
+	}
+	clock.add(over.Wait - time.Second)
+	if l.Take(r) == nil {
+		t.Error("granted before the debt is paid")
+	}
+	clock.add(time.Second)
+	if err := l.Take(r); err != nil {
+		t.Errorf("after waiting: %v", err)
+	}
+	clock.add(5 * time.Minute)
+	commit(1_000_000)
+	if err := l.Take(r); !errors.As(err, &over) || over.Wait > 6*time.Minute {
+		t.Errorf("a huge commit: %v", err)
+	}
+	if err := l.Take(Request{Wiki: "ada", Caller: Token("t2"), Member: true, Write: true}); err != nil {
+		t.Errorf("after a huge commit, another token of the wiki waits: %v", err)
+	}
+	clock.add(24 * time.Hour)
+	if n := granted(l, r, 200); n != 120 {
+		t.Errorf("a day later: %d writes, want 120", n)
+	}
+	((*Limiter)(nil)).Owe(r, 1000)
+}
+
+// However commits and pauses follow each other, the files changed stay below what
+// the writes pay for, and every wait that a caller is told is long enough.
+func TestOweAnySequence(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		tokens := rapid.IntRange(1, 8).Draw(t, "tokens")
+		clock := &fakeClock{}
+		l := New(Options{Rates: RatesFor(100, tokens), Now: clock.Now})
+		r := Request{Wiki: "ada", Caller: Token("t"), Write: true}
+		start, paid := clock.Now(), 0
+		for range rapid.IntRange(1, 40).Draw(t, "commits") {
+			clock.add(time.Duration(rapid.Int64Range(0, int64(100*time.Second)).Draw(t, "pause")))
+			err := l.Take(r)
+			if over := (*Exceeded)(nil); errors.As(err, &over) {
+				if clock.add(over.Wait); l.Take(r) != nil {
+					t.Fatalf("rejected after waiting %v", over.Wait)
+				}
+			}
+			minutes := clock.Now().Sub(start).Minutes()
+			if float64(paid) >= float64(tokens)*(minutes+1) {
+				t.Fatalf("%d writes paid for in %.1f minutes, %d per minute", paid, minutes, tokens)
+			}
+			files := rapid.IntRange(0, 6*5*tokens).Draw(t, "files")
+			l.Owe(r, files)
+			paid += 1 + min(max((files+4)/5-1, 0), maxDebt*tokens)
+		}
+	})
 }

@@ -53,8 +53,8 @@ func invalidRequest(format string, args ...any) error {
 }
 
 // readMessages parses a body: one message, or a batch if the revision of the
-// protocol has them. Only what it accepts is counted, answered or passed to the
-// SDK, so nothing is executed that wasn't counted. Everything that two parsers
+// protocol has them. Only accepted messages are counted, answered or passed to the
+// SDK, so no call is executed without being counted. Everything that two parsers
 // could understand differently is an error, a *messageError: text after the
 // value, invalid UTF-8, lone surrogates, NUL, members with the same name in the
 // same or another case (encoding/json ignores case), and ids that JSON-RPC or
