@@ -20,6 +20,7 @@ import (
 const (
 	maxNesting = 64      // objects and arrays inside each other
 	maxValues  = 100_000 // strings, numbers, objects and so on, with names
+	maxMembers = 1000    // of one object
 	maxBatch   = 100     // messages
 	maxID      = 1000    // bytes of a message's id
 )
@@ -244,6 +245,9 @@ func (r *messageReader) object(member func(name []byte) error) error {
 		if other := r.names.add(name); other != nil {
 			return invalidRequest("An object has the members %q and %q. Names must differ in more than case.", truncate(string(other), 60), truncate(string(name), 60))
 		}
+		if r.names.count() > maxMembers {
+			return invalidRequest("An object has more than %d members.", maxMembers)
+		}
 		if err := member(name); err != nil {
 			return err
 		}
@@ -369,69 +373,61 @@ func (m *message) check(version, method json.RawMessage, isResponse bool) error 
 
 // nameSets are the member names of the objects being read, outermost first.
 type nameSets struct {
-	names []name // of all these objects
-	ends  []int  // where the names of each outer object end in names
-	index map[foldedName]int
-	keys  []byte // scratch space of fold
+	names   [][]byte  // of all these objects
+	objects []nameSet // the last one is the innermost
+	keys    []byte    // scratch space of fold
 }
 
-type name struct {
-	raw     []byte
-	indexed bool // it is also in index
+type nameSet struct {
+	start int            // of its names in names
+	index map[string]int // by folded name; nil for a small object
 }
 
-// A foldedName is a name of an object, by the object's depth.
-type foldedName struct {
-	depth int
-	name  string
-}
-
-// scannedNames is the number of an object's names that are compared one by one.
-// Longer objects are indexed.
+// scannedNames is the number of an object's names that are compared one by one. The
+// others are indexed.
 const scannedNames = 16
 
-// clear forgets all names and most of the memory of a large request.
+// clear forgets all names, and most of the memory of a large request.
 func (s *nameSets) clear() {
-	if s.index != nil || cap(s.names) > 1024 {
+	if cap(s.names) > 1024 {
 		*s = nameSets{}
 		return
 	}
 	clear(s.names[:cap(s.names)])
-	s.names, s.ends = s.names[:0], s.ends[:0]
+	clear(s.objects[:cap(s.objects)])
+	s.names, s.objects = s.names[:0], s.objects[:0]
 }
 
-func (s *nameSets) open() { s.ends = append(s.ends, len(s.names)) }
+func (s *nameSets) open() { s.objects = append(s.objects, nameSet{start: len(s.names)}) }
 
 func (s *nameSets) close() {
-	start := s.ends[len(s.ends)-1]
-	for _, n := range s.names[start:] {
-		if n.indexed {
-			delete(s.index, foldedName{len(s.ends), s.fold(n.raw)})
-		}
-	}
-	s.names, s.ends = s.names[:start], s.ends[:len(s.ends)-1]
+	last := len(s.objects) - 1
+	s.names, s.objects = s.names[:s.objects[last].start], s.objects[:last]
 }
 
+// count returns the number of names of the innermost object.
+func (s *nameSets) count() int { return len(s.names) - s.objects[len(s.objects)-1].start }
+
 // add adds a name to the innermost object. It returns an equal name, or nil.
-func (s *nameSets) add(raw []byte) []byte {
-	own := s.names[s.ends[len(s.ends)-1]:]
+func (s *nameSets) add(name []byte) []byte {
+	o := &s.objects[len(s.objects)-1]
+	own := s.names[o.start:]
 	for _, other := range own[:min(len(own), scannedNames)] {
-		if bytes.EqualFold(raw, other.raw) {
-			return other.raw
+		if bytes.EqualFold(name, other) {
+			return other
 		}
 	}
-	indexed := len(own) >= scannedNames
-	if indexed {
-		key := foldedName{len(s.ends), s.fold(raw)}
-		if i, ok := s.index[key]; ok {
-			return s.names[i].raw
+	if len(own) >= scannedNames {
+		key := s.fold(name)
+		if i, ok := o.index[key]; ok {
+			return s.names[i]
 		}
-		if s.index == nil {
-			s.index = map[foldedName]int{}
+		if o.index == nil {
+			o.index = map[string]int{}
 		}
-		s.index[key] = len(s.names)
+		o.index[key] = len(s.names)
 	}
-	s.names = append(s.names, name{raw, indexed})
+	s.names = append(s.names, name)
 	return nil
 }
 

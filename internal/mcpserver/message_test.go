@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -71,9 +72,19 @@ var tricks = []struct {
 	{`{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":` + strings.Repeat("[", 62) + strings.Repeat("]", 62) + `}}`, 0},
 	{`{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":` + strings.Repeat("[", 63) + strings.Repeat("]", 63) + `}}`, -32600},
 	{`{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":[0` + strings.Repeat(",0", maxValues) + `]}}`, -32600},
+	{`{"jsonrpc":"2.0","id":1,"method":"ping","params":{` + manyMembers(maxMembers) + `}}`, 0},
+	{`{"jsonrpc":"2.0","id":1,"method":"ping","params":{` + manyMembers(maxMembers+1) + `}}`, -32600},
 	{`{"jsonrpc":"2.0","id":1,"method":"tools/list"}`, 0},
 	{`{"jsonrpc":"2.0","id":1,"method":"prompts/get","params":{"name":"orient"}}`, 0},
 	{`{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{"notifications":{"toolsListChanged":true}}}`, 0},
+}
+
+func manyMembers(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, `,"%d":0`, i)
+	}
+	return b.String()[1:]
 }
 
 // A trickster counts calls that are executed, instead of executing them.
@@ -242,13 +253,17 @@ func objectOf(names []string) []byte {
 // Attack: bodies made to be slow to read. Twice the size costs less than 2.5 times
 // the CPU, and the largest body little.
 func TestHostileBodiesCostLinearTime(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // its time varies
 	for name, body := range map[string]func(n int) string{
 		"names": func(n int) string {
 			var b strings.Builder
 			for i := range n / 2 {
+				if i%(maxMembers-1) == 0 {
+					b.WriteString(`"":0},{`)
+				}
 				fmt.Fprintf(&b, `"%x":0,`, i)
 			}
-			return `{` + b.String() + `"":0}`
+			return `[{` + b.String() + `"":0}]`
 		},
 		"colliding names": func(n int) string { return "[" + strings.Repeat(`{"a":{},"A_":{},"b":{}},`, n/8) + "0]" },
 		"values":          func(n int) string { return "[" + strings.Repeat("0,", n) + "0]" },
@@ -272,7 +287,11 @@ func TestHostileBodiesCostLinearTime(t *testing.T) {
 				return least
 			}
 			once, twice := cost(20_000), cost(40_000)
-			if t.Logf("%v, twice the size %v", once, twice); twice > 5*once/2+time.Millisecond {
+			linear := func() bool { return twice <= 5*once/2+time.Millisecond }
+			for try := 0; try < 10 && !linear(); try++ { // other processes disturb it
+				once, twice = min(once, cost(20_000)), min(twice, cost(40_000))
+			}
+			if t.Logf("%v, twice the size %v", once, twice); !linear() {
 				t.Error("more than 2.5 times as much")
 			}
 		})

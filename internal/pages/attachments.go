@@ -152,7 +152,7 @@ func (s *Service) storeUpload(ctx context.Context, w *content.Wiki, a wiki.Acces
 		case taken:
 			return Saved{}, wiki.Problemf(wiki.ErrExists, "filename", "A file called %q already exists.", path.Base(there))
 		}
-		done, err := commit(ctx, w, a, r.Write, content.Request{
+		done, err := s.commit(ctx, w, a, r.Write, content.Request{
 			Message: commitMessage(r.Message, "Upload %s", p),
 			Edits:   []content.Edit{{Op: content.Put, Path: p, Data: data, Base: base, Strict: base == content.BaseNone}},
 		})
@@ -310,7 +310,7 @@ func (s *Service) RenameAttachment(ctx context.Context, a wiki.Access, p, newNam
 		}
 		m := newMoves(d)
 		m.add(f.Path, to)
-		return m.commit(ctx, w, a, wr, commitMessage(wr.Message, "Rename %s to %s", f.Path, to), false)
+		return m.commit(ctx, s, w, a, wr, commitMessage(wr.Message, "Rename %s to %s", f.Path, to), false)
 	})
 	if err != nil {
 		return Saved{}, err
@@ -333,7 +333,7 @@ func (s *Service) DeleteAttachment(ctx context.Context, a wiki.Access, p string,
 		if err := mustBeCurrent(ctx, w, pre, f); err != nil {
 			return Saved{}, err
 		}
-		done, err := commit(ctx, w, a, wr, content.Request{
+		done, err := s.commit(ctx, w, a, wr, content.Request{
 			Message: commitMessage(wr.Message, "Delete %s", f.Path),
 			Edits:   []content.Edit{{Op: content.Delete, Path: f.Path, Base: f.Blob}},
 		})

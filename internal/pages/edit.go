@@ -130,7 +130,7 @@ func (s *Service) editOnce(ctx context.Context, w *content.Wiki, a wiki.Access, 
 	if err != nil {
 		return EditResult{}, err
 	}
-	done.Saved, err = commit(ctx, w, a, r.Write, content.Request{
+	done.Saved, err = s.commit(ctx, w, a, r.Write, content.Request{
 		Message: commitMessage(r.Message, "Update %s", name),
 		Edits:   []content.Edit{{Op: content.Put, Path: file.Path, Data: nonNil(styled), Base: file.Blob, Strict: true}},
 	})

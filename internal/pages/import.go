@@ -201,6 +201,7 @@ func (i *importRun) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	i.s.changed(i.a, stats.Files)
 	_, homeless := i.w.Lookup(ctx, "Home.md")
 	_, head := i.w.Head()
 	i.result = ImportResult{

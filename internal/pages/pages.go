@@ -35,8 +35,11 @@ type Options struct {
 	Markdown   *markdown.Renderer
 	Mirror     *export.Mirror // nil without git: cloning and importing are disabled
 	CacheBytes int64          // cache size; 0 means 64 MiB
-	Now        func() time.Time
-	Log        *slog.Logger
+	// Changed is called after each commit of a caller, with the number of files
+	// that it changed, and after an import. It can be nil.
+	Changed func(a wiki.Access, files int)
+	Now     func() time.Time
+	Log     *slog.Logger
 }
 
 // A Service serves all wikis.
@@ -45,6 +48,7 @@ type Service struct {
 	search   *search.Service
 	markdown *markdown.Renderer
 	mirror   *export.Mirror
+	changed  func(a wiki.Access, files int)
 	now      func() time.Time
 	log      *slog.Logger
 	cache    *otter.Cache[cacheKey, cached]
@@ -64,8 +68,12 @@ func New(o Options) *Service {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if o.Changed == nil {
+		o.Changed = func(wiki.Access, int) {}
+	}
 	return &Service{
 		content:  o.Content,
+		changed:  o.Changed,
 		search:   o.Search,
 		markdown: o.Markdown,
 		mirror:   o.Mirror,

@@ -59,7 +59,7 @@ func (s *Service) Rename(ctx context.Context, a wiki.Access, r RenameRequest) (S
 		for _, p := range moving {
 			m.add(p, string(to)+"/"+pathBelow(p, from))
 		}
-		return m.commit(ctx, w, a, r.Write, commitMessage(r.Message, "Rename %s to %s", from, to), r.KeepLinks)
+		return m.commit(ctx, s, w, a, r.Write, commitMessage(r.Message, "Rename %s to %s", from, to), r.KeepLinks)
 	})
 	if err != nil {
 		return Saved{}, err
@@ -201,7 +201,7 @@ func checkTarget(to string) error {
 }
 
 // commit moves the files and updates links to them.
-func (m *moves) commit(ctx context.Context, w *content.Wiki, a wiki.Access, wr Write, msg string, keepLinks bool) (Saved, error) {
+func (m *moves) commit(ctx context.Context, s *Service, w *content.Wiki, a wiki.Access, wr Write, msg string, keepLinks bool) (Saved, error) {
 	order, err := m.sorted()
 	if err != nil {
 		return Saved{}, err
@@ -233,7 +233,7 @@ func (m *moves) commit(ctx context.Context, w *content.Wiki, a wiki.Access, wr W
 			edits = append(edits, content.Edit{Op: content.Put, Path: p, Data: text, Base: blobs[p]})
 		}
 	}
-	done, err := commit(ctx, w, a, wr, content.Request{Message: msg, Edits: edits})
+	done, err := s.commit(ctx, w, a, wr, content.Request{Message: msg, Edits: edits})
 	return done, markOutdated(err)
 }
 
@@ -365,7 +365,7 @@ func (s *Service) Delete(ctx context.Context, a wiki.Access, r DeleteRequest) (S
 		for _, p := range also {
 			edits = append(edits, content.Edit{Op: content.Delete, Path: p, Base: content.BaseAny})
 		}
-		done, err := commit(ctx, w, a, r.Write, content.Request{Message: commitMessage(r.Message, "Delete %s", name), Edits: edits})
+		done, err := s.commit(ctx, w, a, r.Write, content.Request{Message: commitMessage(r.Message, "Delete %s", name), Edits: edits})
 		return done, markOutdated(err)
 	})
 }

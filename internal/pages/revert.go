@@ -35,7 +35,7 @@ func (s *Service) Restore(ctx context.Context, a wiki.Access, name, revision str
 	case !errors.Is(err, wiki.ErrNotFound):
 		return Saved{}, err
 	}
-	return commit(ctx, w, a, wr, content.Request{
+	return s.commit(ctx, w, a, wr, content.Request{
 		Message: commitMessage(wr.Message, "Restore %s as of %s", strings.TrimSuffix(file, ".md"), shortID(old.Commit)),
 		Edits:   []content.Edit{{Op: content.Put, Path: file, Data: data, Base: base}},
 	})
@@ -76,7 +76,7 @@ func (s *Service) Revert(ctx context.Context, a wiki.Access, id string, wr Write
 		if len(edits) == 0 {
 			return Saved{Commit: c.ID, Unchanged: true}, nil
 		}
-		done, err := commit(ctx, w, a, wr, content.Request{Message: commitMessage(wr.Message, "%s", revertMessage(c)), Edits: edits})
+		done, err := s.commit(ctx, w, a, wr, content.Request{Message: commitMessage(wr.Message, "%s", revertMessage(c)), Edits: edits})
 		return done, markOutdated(err)
 	})
 }

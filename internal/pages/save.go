@@ -103,7 +103,7 @@ func (s *Service) Save(ctx context.Context, a wiki.Access, r SaveRequest) (Saved
 				return Saved{}, err
 			}
 		}
-		return commit(ctx, w, a, r.Write, content.Request{
+		return s.commit(ctx, w, a, r.Write, content.Request{
 			Message:   commitMessage(r.Message, "%s %s", saveVerb(exists), name),
 			Edits:     []content.Edit{{Op: content.Put, Path: file.Path, Data: nonNil(text), Base: base, Strict: r.Strict}},
 			DropDraft: draftOf(a.Caller(), file.Path),
@@ -209,13 +209,17 @@ func existsConflict(ctx context.Context, w *content.Wiki, f wiki.File, yours []b
 	return c
 }
 
-// commit commits a request as the caller.
-func commit(ctx context.Context, w *content.Wiki, a wiki.Access, wr Write, r content.Request) (Saved, error) {
+// commit commits a request as the caller. Every change by a caller passes here,
+// except an import.
+func (s *Service) commit(ctx context.Context, w *content.Wiki, a wiki.Access, wr Write, r content.Request) (Saved, error) {
 	r.Author, r.Limits = a.Caller(), a.Site().Limits
 	wr.setKey(&r)
 	res, err := w.Commit(ctx, r)
 	if err != nil {
 		return Saved{}, describeLimit(err, a.Site().Limits)
+	}
+	if !res.Unchanged && !res.Replayed {
+		s.changed(a, len(res.Files))
 	}
 	return savedFrom(res), nil
 }
@@ -277,7 +281,7 @@ func (s *Service) Patch(ctx context.Context, a wiki.Access, r PatchRequest) (Sav
 	defer release()
 	return withReplay(ctx, w, a, r.Write, func() (Saved, error) {
 		for try := 1; ; try++ {
-			done, err := patchOnce(ctx, w, a, r)
+			done, err := s.patchOnce(ctx, w, a, r)
 			if err == nil || try == maxTries || r.Strict || !errors.Is(err, wiki.ErrConflict) {
 				return done, err
 			}
@@ -288,7 +292,7 @@ func (s *Service) Patch(ctx context.Context, a wiki.Access, r PatchRequest) (Sav
 // maxTries bounds the retries of a change whose plan is outdated by another one.
 const maxTries = 5
 
-func patchOnce(ctx context.Context, w *content.Wiki, a wiki.Access, r PatchRequest) (Saved, error) {
+func (s *Service) patchOnce(ctx context.Context, w *content.Wiki, a wiki.Access, r PatchRequest) (Saved, error) {
 	name, file, err := lookup(ctx, w, r.Name)
 	if err != nil {
 		return Saved{}, err
@@ -312,7 +316,7 @@ func patchOnce(ctx context.Context, w *content.Wiki, a wiki.Access, r PatchReque
 	if err := checkText(text, limits); err != nil {
 		return Saved{}, err
 	}
-	done, err := commit(ctx, w, a, r.Write, content.Request{
+	done, err := s.commit(ctx, w, a, r.Write, content.Request{
 		Message: commitMessage(r.Message, "Update %s", name),
 		Edits:   []content.Edit{{Op: content.Put, Path: file.Path, Data: text, Base: file.Blob, Strict: r.Strict}},
 	})

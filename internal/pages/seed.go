@@ -32,6 +32,6 @@ func (s *Service) Seed(ctx context.Context, a wiki.Access) error {
 		text = []byte(strings.ReplaceAll(string(text), "{wiki}", a.Site().Slug))
 		edits = append(edits, content.Edit{Op: content.Put, Path: name + ".md", Data: text, Strict: true})
 	}
-	_, err = commit(ctx, w, a, Write{}, content.Request{Message: content.SeedMessage, Edits: edits})
+	_, err = s.commit(ctx, w, a, Write{}, content.Request{Message: content.SeedMessage, Edits: edits})
 	return err
 }

@@ -151,9 +151,23 @@ func (s *Service) openContent() (err error) {
 	s.Exports = openExports(s.Content, wikis, s.background, s.o.Log)
 	s.measureExports()
 	s.Pages = pages.New(pages.Options{
-		Content: s.Content, Search: s.Search, Mirror: s.Exports, Markdown: markdown.New(markdown.Options{Icons: icons}), Now: s.o.Now, Log: s.o.Log,
+		Content: s.Content, Search: s.Search, Mirror: s.Exports, Markdown: markdown.New(markdown.Options{Icons: icons}), Changed: s.chargeCommit, Now: s.o.Now, Log: s.o.Log,
 	})
 	return nil
+}
+
+// chargeCommit charges a large commit to its author's rate limit. The front end has
+// charged one write before it. The operator's commands aren't limited.
+func (s *Service) chargeCommit(a wiki.Access, files int) {
+	caller := a.Caller()
+	if caller.Operator {
+		return
+	}
+	who := limit.Person(caller.User.DID)
+	if caller.Grant != "" {
+		who = limit.Token(caller.Grant)
+	}
+	s.limits.Owe(limit.Request{Wiki: a.Site().Slug, Caller: who, Member: a.Role() >= wiki.Viewer}, limit.Writes(files)-1)
 }
 
 // openSearch opens the search service, with the embedding model unless semantic

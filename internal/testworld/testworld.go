@@ -105,6 +105,8 @@ type Options struct {
 	Log      *slog.Logger     // default: discarded
 	Mirror   bool             // export wikis to git
 	OAuth    oauth.Options    // Outbound, Take and Failed
+	// Changed is that of pages.Options.
+	Changed func(a wiki.Access, files int)
 }
 
 // A World is the service without front ends.
@@ -196,7 +198,7 @@ func (w *World) openServices(o Options, now func() time.Time, log *slog.Logger) 
 		}
 		w.Mirror = export.New(export.Options{Content: w.Content, Git: git, Dir: filepath.Join(w.Dir, "wikis"), Log: log})
 	}
-	w.Pages = pages.New(pages.Options{Content: w.Content, Search: w.Search, Mirror: w.Mirror, Markdown: markdown.New(markdown.Options{}), Now: now, Log: log})
+	w.Pages = pages.New(pages.Options{Content: w.Content, Search: w.Search, Mirror: w.Mirror, Markdown: markdown.New(markdown.Options{}), Changed: o.Changed, Now: now, Log: log})
 	w.Tenant = tenant.New(tenant.Options{
 		Store: w.Store, Content: w.Content, People: Directory{}, NameKey: make([]byte, 32), Forget: w.forget, Now: now, Log: log,
 	})

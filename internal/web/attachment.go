@@ -130,6 +130,8 @@ func (h *Handler) storeFiles(v *visit, page string) error {
 	if err == nil && len(files) == 0 {
 		err = wiki.Problemf(wiki.ErrInvalid, "file", "Choose a file to upload first.")
 	}
+	stored := 0
+	defer func() { h.chargeMoreWrites(v, stored) }()
 	for _, file := range files {
 		if err != nil {
 			break
@@ -138,7 +140,9 @@ func (h *Handler) storeFiles(v *visit, page string) error {
 		if as := form.Get("filename"); as != "" {
 			request.Name, request.Replace = as, true
 		}
-		_, err = h.storeFile(v, file, request)
+		if _, err = h.storeFile(v, file, request); err == nil {
+			stored++
+		}
 	}
 	if err == nil {
 		to := "/-/attachments"

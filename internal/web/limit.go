@@ -13,13 +13,25 @@ func (h *Handler) chargeRateLimit(v *visit) error {
 	if h.o.Limits == nil {
 		return nil
 	}
-	caller := limit.Address(v.r.RemoteAddr)
-	if !v.caller.Anonymous() {
-		caller = limit.Person(v.caller.User.DID)
+	return h.o.Limits.Take(h.limitRequest(v))
+}
+
+// chargeMoreWrites charges a visit that has made several commits for all but the
+// first.
+func (h *Handler) chargeMoreWrites(v *visit, commits int) {
+	h.o.Limits.Owe(h.limitRequest(v), commits-1)
+}
+
+func (h *Handler) limitRequest(v *visit) limit.Request {
+	who := v.caller
+	if who.Anonymous() && len(v.r.Header["Cookie"]) > 0 { // an open route, such as an avatar
+		who = h.o.Session.Browser(v.r)
 	}
-	return h.o.Limits.Take(limit.Request{
-		Wiki: v.slug, Caller: caller, Member: v.a.Role() >= wiki.Viewer, Write: h.countsAsWrite(v),
-	})
+	caller := limit.Address(v.r.RemoteAddr)
+	if !who.Anonymous() {
+		caller = limit.Person(who.User.DID)
+	}
+	return limit.Request{Wiki: v.slug, Caller: caller, Member: v.a.Role() >= wiki.Viewer, Write: h.countsAsWrite(v)}
 }
 
 // countsAsWrite reports whether a request counts as a write: every POST except

@@ -94,3 +94,28 @@ func TestSigningInTooFast(t *testing.T) {
 	now = now.Add(305 * time.Second)
 	w.anonymous().post(testPlatform+"/auth/dev", url.Values{"username": {"ada"}}).want(http.StatusSeeOther)
 }
+
+// Attack: one form with many files, each a commit of its own, for one write. Each
+// file counts. Others aren't affected, and nothing of the form is lost.
+func TestEachUploadedFileCounts(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1e9, 0)
+	w := newLimitedWiki(t, limit.New(limit.Options{Rates: limit.RatesFor(100, 5), Now: func() time.Time { return now }}))
+	ada := w.as("ada")
+	now = now.Add(61 * time.Second)
+	var files []part
+	for i := range 8 {
+		files = append(files, part{"file", "f" + strconv.Itoa(i) + ".txt", "x"})
+	}
+	ada.sendFiles(on("ada", "/Home/attachments"), files...).want(http.StatusSeeOther)
+	ada.get(on("ada", "/Home/attachments")).has("f0.txt", "f7.txt")
+	now = now.Add(61 * time.Second) // five of eight are paid for
+	for i := range 3 {
+		if got := ada.post(on("ada", "/Home/save"), url.Values{"content": {"v" + strconv.Itoa(i)}}); (got.status == http.StatusTooManyRequests) != (i == 2) {
+			t.Errorf("write %d: %d", i, got.status)
+		}
+	}
+	if got := w.as("bob").post(on("ada", "/Home/save"), url.Values{"content": {"by bob"}}); got.status == http.StatusTooManyRequests {
+		t.Error("another member is refused")
+	}
+}
