@@ -20,7 +20,8 @@ import (
 // Attack: content that was taken down is still available through some front end, in
 // some version, or in data derived from it earlier.
 func TestTakenDownPageIsHiddenEverywhere(t *testing.T) {
-	l := startLive(t)
+	t.Parallel()
+	l := startSemantic(t)
 	const secret = "quaggamire"
 	host, token := "ada."+config.DevHost, l.token("ada", "owner")
 	owner, reader := l.signIn("ada", "ada"), l.browser()
@@ -151,7 +152,8 @@ func picture(t *testing.T) []byte {
 // Attack: a file of a page that was taken down, through agents' tools or a cached
 // response.
 func TestTakenDownEverywhereElse(t *testing.T) {
-	l := startLive(t)
+	t.Parallel()
+	l := startSemantic(t)
 	const secret = "quaggamire"
 	host, token := "ada."+config.DevHost, l.token("ada", "owner")
 	owner, reader := l.signIn("ada", "ada"), l.browser()
@@ -349,6 +351,7 @@ func unpacked(t *testing.T, w *httptest.ResponseRecorder) string {
 // A reader without an account reports a page through the link on it, without
 // JavaScript; the operator sees the report.
 func TestReportsReachTheOperator(t *testing.T) {
+	t.Parallel()
 	l := startLive(t)
 	reader, host := l.browser(), "ada."+config.DevHost
 	if w := reader.get(host, "/Home"); !strings.Contains(w.Body.String(), `href="/-/report?page=%2fHome"`) {
@@ -383,6 +386,7 @@ func TestReportsReachTheOperator(t *testing.T) {
 // A wiki that became public within the last 72 hours tells search engines not to
 // index it.
 func TestNewPublicWikisAreNotIndexed(t *testing.T) {
+	t.Parallel()
 	l := startLive(t)
 	for _, path := range []string{"/Home", "/Home", "/-/index", "/Home.md", "/Home/source"} {
 		if w := l.browser().get("ada."+config.DevHost, path); w.Code == http.StatusOK && w.Header().Get("X-Robots-Tag") != "" {

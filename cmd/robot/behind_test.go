@@ -13,7 +13,8 @@ import (
 // The embedding backlog shows in search on every front end, in the wiki's settings
 // and in the metrics.
 func TestIndexingBacklogIsShown(t *testing.T) {
-	l := startLive(t)
+	t.Parallel()
+	l := startSemantic(t)
 	l.must(l.Watch())
 	l.StopIndexing() // keep the backlog
 	token, owner := l.token("ada", "owner"), l.signIn("ada", "ada")

@@ -40,6 +40,10 @@ func (l *live) wants(status int, slug, page string) {
 	}
 }
 
+// healthWithin is the time until a health check sees that storage fails or works
+// again: its result is kept for a second.
+const healthWithin = 2 * time.Second
+
 func (l *live) health() int {
 	return l.browser().get(config.DevHost, "/health").Code
 }
@@ -68,7 +72,8 @@ func smallDisk(t *testing.T) string {
 // On a full disk, saves fail with a clear message, reading works, and health checks
 // fail. It recovers without a restart once there is space.
 func TestDiskFull(t *testing.T) {
-	l := startLiveIn(t, smallDisk(t))
+	t.Parallel()
+	l := startLiveIn(t, smallDisk(t), false)
 	if status, body := l.save("ada", "Before", "kept"); status != http.StatusCreated {
 		t.Fatalf("before: %d %s", status, body)
 	}
@@ -103,12 +108,9 @@ func TestDiskFull(t *testing.T) {
 		t.Error("the disk was not full")
 	}
 	l.wants(http.StatusOK, "ada", "Before")
-	time.Sleep(1100 * time.Millisecond) // health checks run once a second
-	if status := l.health(); status != http.StatusServiceUnavailable {
-		t.Errorf("health of a full disk: %d", status)
-	}
+	waitFor(t, "a failing health check", healthWithin, func() bool { return l.health() == http.StatusServiceUnavailable })
 	l.must(os.Remove(filler))
-	within(t, "health", func() bool { time.Sleep(300 * time.Millisecond); return l.health() == http.StatusOK })
+	waitFor(t, "health", healthWithin, func() bool { return l.health() == http.StatusOK })
 	if status, body := l.save("ada", "After", "x"); status != http.StatusCreated {
 		t.Errorf("with space again: %d %s", status, body)
 	}
@@ -119,8 +121,9 @@ func TestDiskFull(t *testing.T) {
 
 // The same for a file system that turns read-only because its disk fails.
 func TestReadOnlyDisk(t *testing.T) {
+	t.Parallel()
 	disk := smallDisk(t)
-	l := startLiveIn(t, disk)
+	l := startLiveIn(t, disk, false)
 	l.save("ada", "Before", "kept")
 	l.must(l.Service.Close())
 	if err := syscall.Mount("", disk, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
@@ -144,6 +147,7 @@ func TestReadOnlyDisk(t *testing.T) {
 // A mount with open files can't be made read-only, so strace makes the system calls
 // fail as they would then (EROFS, errno(3)).
 func TestDiskTurnsReadOnly(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts the real binary")
 	}
@@ -170,9 +174,11 @@ func TestDiskTurnsReadOnly(t *testing.T) {
 	status, body := save("Before")
 	wants("before", status, http.StatusCreated, body)
 	editor := service.signIn("ada", "ada")
-	for _, slug := range []string{"ada", "bob"} { // both are open
-		status, body = service.ask("GET", slug, "/api/v1/pages/Home", "")
-		wants(slug, status, http.StatusOK, body)
+	for _, path := range []string{"/api/v1/pages/Home", "/api/v1/search?q=frost"} { // opens both wikis and their indexes
+		for _, slug := range []string{"ada", "bob"} {
+			status, body = service.ask("GET", slug, path, "")
+			wants(slug, status, http.StatusOK, body)
+		}
 	}
 
 	heal := service.inject(strace, "EROFS", "pwrite64,ftruncate,fallocate,mkdirat,unlinkat,renameat,symlinkat,fsync,fdatasync,rename,unlink,mkdir")
@@ -200,16 +206,13 @@ func TestDiskTurnsReadOnly(t *testing.T) {
 	}
 	status, body = service.ask("GET", "bob", "/api/v1/pages/Shed", "")
 	wants("another wiki", status, http.StatusOK, body)
-	time.Sleep(1100 * time.Millisecond) // health checks run once a second
-	status, body = service.ask("GET", "", "/health", "")
-	wants("health", status, http.StatusServiceUnavailable, body)
+	health := func(status int) func() bool {
+		return func() bool { got, _ := service.ask("GET", "", "/health", ""); return got == status }
+	}
+	waitFor(t, "a failing health check", healthWithin, health(http.StatusServiceUnavailable))
 
 	heal()
-	within(t, "health", func() bool {
-		time.Sleep(300 * time.Millisecond)
-		status, _ := service.ask("GET", "", "/health", "")
-		return status == http.StatusOK
-	})
+	waitFor(t, "health", healthWithin, health(http.StatusOK))
 	status, body = save("After")
 	wants("afterwards", status, http.StatusCreated, body)
 	status, body = editor("POST", "/During/save", url.Values{"content": {text}, "message": {"Say it"}})
@@ -237,11 +240,14 @@ type devService struct {
 
 func startDev(t *testing.T) *devService {
 	t.Helper()
-	dir := filepath.Join(t.TempDir(), "data")
-	cmd := exec.Command("robot", "dev", "--data", dir, "--listen", "127.0.0.1:0")
+	dir := t.TempDir()
+	cmd := exec.Command("robot", "dev", "--data", dir, "--listen", "127.0.0.1:0", "--no-semantic-search")
 	log := &lockedBuffer{}
 	cmd.Stderr = log
 	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = copySeeded(dir)
+	}
 	if err == nil {
 		err = cmd.Start()
 	}
@@ -394,6 +400,7 @@ func (s *devService) traced() bool {
 // One wiki's damaged database is reported as damaged, not as missing; it isn't written
 // any more and doesn't affect other wikis. Damaged indexes are rebuilt.
 func TestDamagedFilesOfOneWiki(t *testing.T) {
+	t.Parallel()
 	l := startLive(t)
 	l.save("ada", "Big", strings.Repeat("many words that fill some pages of the database ", 4000))
 	l.must(l.Service.Close())
@@ -460,6 +467,7 @@ func spoil(t *testing.T, file string) {
 // A clock that jumps loses nothing: history keeps its order, and sessions are valid
 // again once the clock is right.
 func TestClockJumps(t *testing.T) {
+	t.Parallel()
 	l := startLive(t)
 	owner, host := l.signIn("ada", "ada"), "ada."+config.DevHost
 	for i, jump := range []time.Duration{time.Hour, -time.Hour, 10 * 365 * 24 * time.Hour, -10 * 365 * 24 * time.Hour, 0} {
@@ -559,7 +567,7 @@ func TestNoisyTenantLeavesOthersAlone(t *testing.T) {
 	if testing.Short() {
 		t.Skip("measures time")
 	}
-	l := startLive(t)
+	l := startSemantic(t)
 	address := l.listen()
 	token := l.token("bob", "owner")
 	l.others("a wiki that is written without pause", address, func() func() {

@@ -11,6 +11,7 @@ import (
 
 // The help wiki has the pages of this binary. Everyone can read it, nobody can edit it, and it has no broken links.
 func TestHelp(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := openTest(t, dir).Service
 	for range 2 { // the second run changes nothing
@@ -81,6 +82,7 @@ func TestHelp(t *testing.T) {
 
 // Nobody can take the name of the help wiki.
 func TestHelpIsReserved(t *testing.T) {
+	t.Parallel()
 	s := openTest(t, t.TempDir()).Service
 	if _, err := s.Tenant.Create(t.Context(), wiki.User{DID: "did:plc:eve"}, wiki.HelpSlug); err == nil {
 		t.Error("the help wiki was given to a user")

@@ -32,8 +32,9 @@ type live struct {
 	log   *lockedBuffer
 	facts devFile
 
-	origins config.Origins
-	clock   *clock
+	origins  config.Origins
+	clock    *clock
+	semantic bool // whether it loads the model
 }
 
 // lockedBuffer is a log that can be read while it is being written.
@@ -54,14 +55,21 @@ func (b *lockedBuffer) String() string {
 	return b.b.String()
 }
 
+// startLive starts a service that searches by words only.
 func startLive(t *testing.T) *live {
 	t.Helper()
-	return startLiveIn(t, t.TempDir())
+	return startLiveIn(t, t.TempDir(), false)
 }
 
-func startLiveIn(t *testing.T, dir string) *live {
+// startSemantic starts a service that also searches by meaning.
+func startSemantic(t *testing.T) *live {
 	t.Helper()
-	l := &live{t: t, dir: dir, log: &lockedBuffer{}}
+	return startLiveIn(t, t.TempDir(), true)
+}
+
+func startLiveIn(t *testing.T, dir string, semantic bool) *live {
+	t.Helper()
+	l := &live{t: t, dir: dir, log: &lockedBuffer{}, semantic: semantic}
 	l.must(copySeeded(dir))
 	l.open()
 	var err error
@@ -74,6 +82,7 @@ func (l *live) open() *clock {
 	l.t.Helper()
 	cfg, err := config.Dev("127.0.0.1:0", l.dir, 0)
 	l.must(err)
+	cfg.NoSemanticSearch = !l.semantic
 	l.origins, err = cfg.Origins(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80})
 	l.must(err)
 	log := slog.New(slog.NewJSONHandler(l.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -193,6 +202,7 @@ func (l *live) api(method, slug, path, token, body string) *httptest.ResponseRec
 // The log contains no user content and no secrets, whatever users do and however it
 // fails.
 func TestLogContainsNoTextOrSecrets(t *testing.T) {
+	t.Parallel()
 	l := startLive(t)
 	const planted = "zebrafinch" // part of everything that is sent
 	token := l.token("ada", "owner")

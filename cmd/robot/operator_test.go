@@ -31,9 +31,15 @@ func (l *live) do(name string, args ...string) string {
 // within waits up to a second for a condition.
 func within(t *testing.T, what string, so func() bool) {
 	t.Helper()
-	for end := time.Now().Add(time.Second); !so(); time.Sleep(10 * time.Millisecond) {
+	waitFor(t, what, time.Second, so)
+}
+
+// waitFor waits for a condition.
+func waitFor(t *testing.T, what string, limit time.Duration, so func() bool) {
+	t.Helper()
+	for end := time.Now().Add(limit); !so(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Errorf("%s: not within a second", what)
+			t.Errorf("%s: not within %v", what, limit)
 			return
 		}
 	}
@@ -58,6 +64,7 @@ func (l *live) doors(owner, reader *browser) map[string]int {
 }
 
 func TestSuspendedWikiIsClosedOnEveryFrontEnd(t *testing.T) {
+	t.Parallel()
 	l := startLive(t)
 	owner, reader := l.signIn("ada", "ada"), l.browser()
 	before := l.doors(owner, reader)
@@ -92,6 +99,7 @@ func TestSuspendedWikiIsClosedOnEveryFrontEnd(t *testing.T) {
 }
 
 func TestSuspendedUserIsLockedOut(t *testing.T) {
+	t.Parallel()
 	l := startLive(t)
 	bob := l.signIn("bob", "ada") // an editor there
 	if w := bob.get("ada."+config.DevHost, "/Home/edit"); w.Code != http.StatusOK {
@@ -120,6 +128,7 @@ func TestSuspendedUserIsLockedOut(t *testing.T) {
 }
 
 func TestOperatorCommands(t *testing.T) {
+	t.Parallel()
 	l := startLive(t)
 	if out := l.do("quota", "wiki", "ada", "pages", "3"); !strings.Contains(out, "pages              3") {
 		t.Errorf("quota:\n%s", out)
@@ -153,6 +162,7 @@ func TestOperatorCommands(t *testing.T) {
 // A running service uses new keys at once, and nobody is signed out. Sessions signed
 // by a former key end with the next rotation.
 func TestKeyRotationWhileRunning(t *testing.T) {
+	t.Parallel()
 	l := startLive(t)
 	before, host := l.signIn("ada", "ada"), "ada."+config.DevHost
 	keys := func() string { return l.browser().get(config.DevHost, "/auth/oauth/jwks").Body.String() }
@@ -228,6 +238,7 @@ func over(ended <-chan struct{}) func() bool {
 // Open streams of a user who loses access end within a second. Streams of others
 // continue.
 func TestOpenStreamsEndWithTheRight(t *testing.T) {
+	t.Parallel()
 	l := startLive(t)
 	address := l.listen()
 	ada, bob, cleo := l.signIn("ada", "ada"), l.signIn("bob", "ada"), l.signIn("cleo", "ada")

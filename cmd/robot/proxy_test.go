@@ -147,6 +147,7 @@ func (p *proxied) want(status int, answer *http.Response, text string) string {
 }
 
 func TestBehindCaddy(t *testing.T) {
+	t.Parallel()
 	p := startProxied(t)
 	const platform, ada = "robot.localhost", "ada.robot.localhost"
 	auth := []string{"Authorization", "Bearer " + p.token, "Content-Type", "application/json"}

@@ -43,7 +43,7 @@ func newUnit(t *testing.T, data string, args ...string) (*unit, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	u := &unit{t: t, socket: file, notes: notes, args: append([]string{"serve", "--public-url", "https://robot.localhost", "--data", data}, args...)}
+	u := &unit{t: t, socket: file, notes: notes, args: append([]string{"serve", "--no-semantic-search", "--public-url", "https://robot.localhost", "--data", data}, args...)}
 	t.Cleanup(func() {
 		u.kill()
 		file.Close()
@@ -108,6 +108,7 @@ func seededData(t *testing.T) (dir, token string, cookies map[string]map[string]
 // A restart fails no request: running requests finish, new ones wait in the socket.
 // Every acknowledged write is kept.
 func TestRestartUnderLoadFailsNothing(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts the real binary several times")
 	}
@@ -171,16 +172,20 @@ func TestRestartUnderLoadFailsNothing(t *testing.T) {
 			return err
 		})
 	}
-	restarts := 3
+	restarts := 2
 	if os.Getenv("ROBOT_LONG") != "" {
 		restarts = 10
 	}
+	underLoad := func() {
+		was, wrote := asked.Load(), written.Load()
+		waitFor(t, "requests", 30*time.Second, func() bool { return asked.Load() >= was+50 && written.Load() >= wrote+5 })
+	}
 	for range restarts {
-		time.Sleep(300 * time.Millisecond)
+		underLoad()
 		u.stop()
 		u.start()
 	}
-	time.Sleep(200 * time.Millisecond)
+	underLoad()
 	stopped.Store(true)
 	workers.Wait()
 	close(errs)

@@ -33,6 +33,7 @@ func TestMain(m *testing.M) {
 //	                    sets $NAME_url, $NAME_data and, for serve, $NAME_port and $NAME_metrics
 //	                    from its output; its log is in NAME.log
 //	seeded DIR          creates the data directory of a development service that ran once
+//	keys DIR            creates a data directory with only the keys of a service
 //	stop NAME           sends SIGTERM; it must exit with 0 within 10 s
 //	kill9 NAME          kills it
 //	http METHOD URL STATUS [HEADER: VALUE]... [@BODYFILE]
@@ -51,7 +52,7 @@ func TestScripts(t *testing.T) {
 			return os.MkdirAll(filepath.Join(e.WorkDir, "tmp"), 0o700)
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"until": until, "seeded": seeded,
+			"until": until, "seeded": seeded, "keys": keys,
 			"start": launch, "stop": stop, "kill9": kill9, "http": request, "wikiurl": wikiURL, "token": token, "mode": mode, "newwiki": newWiki,
 		},
 	})
@@ -121,6 +122,10 @@ func seeded(ts *testscript.TestScript, neg bool, args []string) {
 	dir := ts.MkAbs(args[0])
 	ts.Check(os.MkdirAll(dir, 0o700))
 	ts.Check(copySeeded(dir))
+}
+
+func keys(ts *testscript.TestScript, neg bool, args []string) {
+	ts.Check(copyKeys(ts.MkAbs(args[0])))
 }
 
 func stop(ts *testscript.TestScript, neg bool, args []string) {

@@ -42,6 +42,10 @@ func openTest(t *testing.T, dir string) testService {
 	if err != nil {
 		t.Fatal(err)
 	}
+	cfg.NoSemanticSearch = true
+	if err := copyKeys(dir); err != nil {
+		t.Fatal(err)
+	}
 	clock := &clock{}
 	s, err := service.Open(t.Context(), service.Options{Config: cfg, Origins: origins, Now: clock.Now, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
@@ -65,6 +69,7 @@ func access(t *testing.T, s *service.Service, slug string, as wiki.User) wiki.Ac
 }
 
 func TestSeeds(t *testing.T) {
+	t.Parallel()
 	s := seedTest(t, t.TempDir())
 	ctx, ada := t.Context(), people()[0]
 	a := access(t, s, "ada", ada)
@@ -120,6 +125,7 @@ func TestSeeds(t *testing.T) {
 // An interrupted seeding resumes. A finished one changes nothing, whatever people have
 // written since.
 func TestInterruptedSeedingResumes(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	ctx, cancel := context.WithCancel(t.Context())
 	first := openTest(t, dir)

@@ -57,7 +57,11 @@ var seedShared = sync.OnceValue(func() (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
+	s.StopIndexing() // it would embed pages that reindex embeds again
 	if err := seed(ctx, s, clock, seedWikis()); err != nil {
+		return err
+	}
+	if err := writeHelp(ctx, s, cfg.Host); err != nil {
 		return err
 	}
 	return reindex(ctx, s, url.Values{"wiki": {""}, "workers": {"0"}}, nil, io.Discard)
@@ -65,10 +69,23 @@ var seedShared = sync.OnceValue(func() (err error) {
 
 // copySeeded copies the data of a new development service into a directory.
 func copySeeded(dir string) error {
+	return copyShared("/.", dir)
+}
+
+// copyKeys creates a data directory that has only the keys of a service. It is faster
+// than creating new ones.
+func copyKeys(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	return copyShared("/keys", dir)
+}
+
+func copyShared(what, dir string) error {
 	if err := seedShared(); err != nil {
 		return err
 	}
-	if out, err := exec.Command("cp", "-a", sharedDir+"/.", dir).CombinedOutput(); err != nil {
+	if out, err := exec.Command("cp", "-a", sharedDir+what, dir).CombinedOutput(); err != nil {
 		return fmt.Errorf("%w: %s", err, out)
 	}
 	return nil

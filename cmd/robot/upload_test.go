@@ -14,6 +14,7 @@ import (
 // script is stored in a private wiki. It is served to members only, in a form that
 // can't run script.
 func TestUploadedFilesAreInertAndPrivate(t *testing.T) {
+	t.Parallel()
 	l := startLive(t)
 	owner, stranger := l.signIn("bob", "bob"), l.signIn("dan", "ada")
 	const host, script = "bob." + config.DevHost, `<script xmlns="http://www.w3.org/2000/svg">alert(document.domain)</script>`
