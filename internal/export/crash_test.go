@@ -71,7 +71,7 @@ func exportForever(dir string) error {
 // After kill -9 at any moment of an export or a repack, the next process has a
 // correct export and removes the leftovers.
 func TestExportSurvivesKill(t *testing.T) {
-	kills := 8
+	kills := 5
 	if os.Getenv("ROBOT_LONG") != "" {
 		kills = 100
 	}
