@@ -32,7 +32,11 @@ func TestStoredLinksMatchPages(t *testing.T) {
 		}
 		return []byte(b.String())
 	}
-	for i := range 300 {
+	edits := 150
+	if longTests() {
+		edits = 1000
+	}
+	for i := range edits {
 		path := paths[r.IntN(len(paths))]
 		e := Edit{Op: Put, Path: path, Data: randomPage(), Base: BaseAny}
 		if there, _ := w.Find(t.Context(), path); there.Path != "" {

@@ -309,7 +309,7 @@ func setRapidChecks(t *testing.T, few, many int) {
 
 // TestModel compares single edits, and the histories of files.
 func TestModel(t *testing.T) {
-	setRapidChecks(t, 40, 500)
+	setRapidChecks(t, 20, 500)
 	p := openPool(t, t.TempDir(), time.Now)
 	rapid.Check(t, func(t *rapid.T) {
 		w := modelWiki(t, p)
@@ -405,7 +405,7 @@ func (m *model) sameHistories(t *rapid.T, w *Wiki) {
 // TestManyEditsAtOnce: a request with several edits has the same effect as the
 // edits one by one, or none, and its changes describe that effect.
 func TestManyEditsAtOnce(t *testing.T) {
-	setRapidChecks(t, 40, 500)
+	setRapidChecks(t, 20, 500)
 	p := openPool(t, t.TempDir(), time.Now)
 	rapid.Check(t, func(t *rapid.T) {
 		w := modelWiki(t, p)

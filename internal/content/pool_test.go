@@ -184,7 +184,7 @@ func TestIncompleteWikis(t *testing.T) {
 func TestPoolUnderLoad(t *testing.T) {
 	p := openPool(t, t.TempDir(), time.Now)
 	p.o.MaxOpen = 3
-	const wikis, users, each = 8, 12, 30
+	const wikis, users, each = 8, 12, 15
 	for n := range wikis {
 		create(t, p, fmt.Sprintf("wiki-%d", n))
 	}

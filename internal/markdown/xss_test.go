@@ -379,9 +379,9 @@ var clobbers = strings.Fields(`constructor __proto__ prototype csrf csrf_token b
 // Attack: tags in any order make a browser close elements that the renderer
 // considers open, so that its end tags close those around the page.
 func TestTagsInAnyOrder(t *testing.T) {
-	rounds := 1000
+	rounds := 500
 	if os.Getenv("ROBOT_LONG") != "" {
-		rounds *= 60
+		rounds = 60_000
 	}
 	pieces := []string{"x", "a *b* c", "[l](/x)", "[[Home]]", "`c`", "![i](/x.png)", "#t", "==m==", "$f$", "[^1]", "\n\n- i\n", "\n\n1. o\n", "\n- [ ] t\n",
 		"\n> q\n", "\n# h ", "\n\n| t |\n|---|\n| c |\n| ", "\n\n    code\n", "\n::: info\n", "\n:::\n", "\n>! s ", "\n>| f ", "\n\nt\n: d ", "\n\n[^1]: n ",

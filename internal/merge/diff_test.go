@@ -104,7 +104,7 @@ func randomPair(r *rand.Rand) (old, new []byte, context int) {
 // are equal.
 func TestDiffRowsReproduceTexts(t *testing.T) {
 	r := rand.New(rand.NewPCG(37, 41))
-	for range rounds(2000, 40_000) {
+	for range rounds(1000, 40_000) {
 		old, new, context := randomPair(r)
 		hunks := Diff(old, new, context)
 		if (hunks == nil) != bytes.Equal(old, new) {
@@ -188,7 +188,7 @@ func TestUnifiedApplies(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(m.dir, "Design"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	for n := range rounds(150, 2000) {
+	for n := range rounds(80, 2000) {
 		old, new, context := randomPair(r)
 		if len(old) == 0 || len(new) == 0 || bytes.Equal(old, new) {
 			continue // creating and removing the file is tested below

@@ -177,7 +177,7 @@ func randomTriple(r *rand.Rand) (kind string, base, ours, theirs []byte) {
 func TestThreeMatchesGitMergeFile(t *testing.T) {
 	m := newGitRunner(t)
 	r := rand.New(rand.NewPCG(7, 11))
-	n, clean := rounds(300, 10_000), 0
+	n, clean := rounds(150, 10_000), 0
 	differ := map[string]int{}
 	for range n {
 		kind, base, ours, theirs := randomTriple(r)

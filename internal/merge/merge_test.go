@@ -78,7 +78,7 @@ func TestSeveralEditsMakeOneConflict(t *testing.T) {
 func TestCleanMergesLoseNoLine(t *testing.T) {
 	r := rand.New(rand.NewPCG(29, 31))
 	clean := 0
-	for range rounds(4000, 100_000) {
+	for range rounds(2000, 100_000) {
 		_, base, ours, theirs := randomTriple(r)
 		got := Three(base, ours, theirs)
 		checkRegions(t, base, ours, theirs, got)

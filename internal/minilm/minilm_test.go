@@ -65,7 +65,7 @@ func TestVectors(t *testing.T) {
 	for _, path := range minilm.Paths() {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
-			worstBound, meanBound := 0.99, 0.997
+			worstBound, meanBound, least, every := 0.99, 0.997, 40, 1
 			limit := minilm.MaxTokens
 			if testing.Short() {
 				limit = 10
@@ -73,13 +73,17 @@ func TestVectors(t *testing.T) {
 			if path == "portable" {
 				worstBound, meanBound = 0.996, 0.999
 				if os.Getenv("ROBOT_LONG") == "" {
-					limit = 10 // tokens; the path is slow
+					limit, least, every = 10, 20, 2 // the path is slow, so half of the texts with at most 10 tokens
 				}
 			}
 			m := load(t, path)
 			worst, sum, n := 2.0, 0.0, 0
+			eligible := 0
 			for _, s := range samples(t, "reference.jsonl") {
 				if len(s.IDs) > limit {
+					continue
+				}
+				if eligible++; eligible%every != 0 {
 					continue
 				}
 				v := m.Embed(s.Text)
@@ -93,8 +97,8 @@ func TestVectors(t *testing.T) {
 				worst, sum, n = min(worst, c), sum+c, n+1
 			}
 			t.Logf("%s: %d texts, cosine worst %.4f, mean %.4f", path, n, worst, sum/float64(n))
-			if n < 40 || sum/float64(n) < meanBound {
-				t.Errorf("mean cosine %.4f of %d texts, want at least %v of 40", sum/float64(n), n, meanBound)
+			if n < least || sum/float64(n) < meanBound {
+				t.Errorf("mean cosine %.4f of %d texts, want at least %v of %d", sum/float64(n), n, meanBound, least)
 			}
 		})
 	}

@@ -101,7 +101,7 @@ func TestRestore(t *testing.T) {
 // Reverting another one succeeds, or conflicts and changes nothing.
 func TestRevertOfRandomHistories(t *testing.T) {
 	t.Parallel()
-	setRapidChecks(t, 25, 1000)
+	setRapidChecks(t, 12, 1000)
 	first := newWorld(t)
 	n := 0
 	rapid.Check(t, func(rt *rapid.T) {
