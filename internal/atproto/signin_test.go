@@ -311,6 +311,7 @@ func TestCallbacks(t *testing.T) {
 
 // Each failure is counted under its own cause.
 func TestFailureCauses(t *testing.T) {
+	t.Parallel()
 	callback := func(change func(w *world, b *browser, query map[string]string)) func(w *world) error {
 		return func(w *world) error {
 			b := w.browser()
@@ -450,6 +451,7 @@ func TestLyingServers(t *testing.T) {
 // Redirects and addresses of untrusted metadata are not followed. The
 // outbound guard refuses every address that isn't pinned.
 func TestHostileServers(t *testing.T) {
+	t.Parallel()
 	metadata := func(key string, value any) func(*world) { return func(w *world) { w.metadata[key] = value } }
 	pds := func(address string) func(*world) {
 		return func(w *world) { w.accounts[adaDID] = account{handle: "ada.test", pds: address} }
@@ -546,6 +548,7 @@ func TestUnknownHandles(t *testing.T) {
 
 // A sign-in at a server that hangs times out with a clear error.
 func TestServerHangs(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.service.timeout = time.Second
 	stop := make(chan struct{})
