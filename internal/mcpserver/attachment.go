@@ -108,7 +108,11 @@ func (h *Handler) offerUpload(ctx context.Context, c *client, page, name, messag
 	if _, err := pages.FileName(name); err != nil {
 		return nil, err
 	}
-	once, err := h.uploads.add(upload{slug: c.access.Site().Slug, authorization: c.authorization, page: page, name: name, message: message, until: h.o.Now().Add(uploadTime)})
+	caller := c.access.Caller()
+	once, err := h.uploads.add(upload{
+		slug: c.access.Site().Slug, did: caller.User.DID, grant: caller.Grant, authorization: c.authorization,
+		page: page, name: name, message: message, until: h.o.Now().Add(uploadTime),
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package mcpserver
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -201,7 +202,89 @@ func TestUploadAddressesAreLimited(t *testing.T) {
 	now := w.door.o.Now
 	w.door.o.Now = func() time.Time { return now().Add(uploadTime) }
 	w.offerUpload("ada/editor", "Home", "plan.txt")
-	if n := len(w.door.uploads.open); n != 1 {
+	if n := w.door.uploads.total; n != 1 {
 		t.Errorf("%d addresses are open", n)
+	}
+}
+
+// Attack: one token asks for addresses under 50 spellings of its Authorization
+// header. It gets its 20.
+func TestUploadAddressesCountByGrant(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	given := 0
+	for i := range 50 {
+		spelled := "bEaReR" + strings.Repeat(" ", 1+i) + w.Tokens["ada/editor"]
+		a := w.post(posted{slug: "ada", body: callBody(int64(i), "write_attachment", "path", "Home", "name", "a.txt"), headers: []string{"Authorization", spelled}})
+		if len(a.result.Result.Content) == 1 && !a.result.Result.IsError {
+			given++
+		}
+	}
+	if given != maxOwnUploads {
+		t.Errorf("%d addresses, want %d", given, maxOwnUploads)
+	}
+}
+
+// Attack: tenants take all the addresses that the service has. Each of them has a
+// share, by token, person and wiki, and another wiki still gets its addresses.
+func TestUploadAddressesAreShared(t *testing.T) {
+	t.Parallel()
+	u := &uploads{max: 500}
+	now := time.Unix(1e9, 0)
+	ask := func(slug, did, grant string) (string, error) {
+		now = now.Add(time.Millisecond)
+		return u.add(upload{slug: slug, did: did, grant: grant, until: now.Add(uploadTime)})
+	}
+	given := func(slug, did, grant string, n int) (count int) {
+		for range n {
+			if _, err := ask(slug, did, grant); err == nil {
+				count++
+			}
+		}
+		return count
+	}
+	if n := given("w1", "d1", "g1", 50); n != maxOwnUploads {
+		t.Errorf("one token: %d", n)
+	}
+	byPerson := 0
+	for i := range 20 {
+		byPerson += given(fmt.Sprint("p", i), "d2", fmt.Sprint("h", i), maxOwnUploads)
+	}
+	if byPerson != maxAccountUploads {
+		t.Errorf("one person in 20 wikis: %d", byPerson)
+	}
+	byWiki := 0
+	for i := range 20 {
+		byWiki += given("w3", fmt.Sprint("e", i), fmt.Sprint("i", i), maxOwnUploads)
+	}
+	if byWiki != maxWikiUploads {
+		t.Errorf("20 people in one wiki: %d", byWiki)
+	}
+	victim, err := ask("bob", "bob", "b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 40 {
+		given(fmt.Sprint("flood", i%3), fmt.Sprint("f", i), fmt.Sprint("j", i), maxOwnUploads)
+	}
+	if u.total > u.max {
+		t.Errorf("%d addresses", u.total)
+	}
+	if n := given("cleo", "cleo", "c", maxOwnUploads); n != maxOwnUploads {
+		t.Errorf("another wiki gets %d addresses, want %d", n, maxOwnUploads)
+	}
+	if _, ok := u.take(victim, "bob", now); !ok {
+		t.Error("another wiki's address is gone")
+	}
+	total := 0
+	for _, list := range u.wikis {
+		total += len(list)
+	}
+	byDID := 0
+	for _, n := range u.accounts {
+		byDID += n
+	}
+	if total != u.total || byDID != u.total {
+		t.Errorf("counted %d, by wiki %d, by person %d", u.total, total, byDID)
 	}
 }

@@ -70,7 +70,8 @@ const (
 	maxLoggedWikis      = 2000 // wikis with a log
 	maxWatchers         = 1000
 	maxWikiWatchers     = 32
-	maxOwnWatchers      = 4 // per person and wiki
+	maxPersonWatchers   = 16 // per person, in all wikis
+	maxOwnWatchers      = 4  // per person and wiki
 )
 
 // requestLogs holds the last requests of each wiki, in memory only, and
@@ -79,6 +80,9 @@ type requestLogs struct {
 	mu       sync.Mutex
 	wikis    map[string]*requestLog
 	watchers int
+	people   map[string]int // watchers of each person
+	born     int64
+	max      int // of watchers; maxWatchers if 0
 }
 
 type requestLog struct {
@@ -88,7 +92,9 @@ type requestLog struct {
 
 type watcher struct {
 	did  string
-	wake chan struct{}
+	wake chan struct{} // closed when it must end
+	log  *requestLog
+	born int64 // watchers are numbered
 }
 
 // Note records a request for a wiki's connect page. Repetitions are counted,
@@ -160,7 +166,8 @@ func (r Request) sameKind(other Request) bool {
 }
 
 // logFor returns a wiki's log. If there are too many logs, a new one
-// replaces the least recently used one without watchers.
+// replaces the least recently used one without watchers. Each wiki has one log of
+// the same size, whatever is sent to it.
 func (logs *requestLogs) logFor(slug string) *requestLog {
 	if l := logs.wikis[slug]; l != nil {
 		return l
@@ -232,33 +239,89 @@ func (s *Service) Requests(a wiki.Access) ([]Request, error) {
 var ErrWatched = fmt.Errorf("session: watch: %w", wiki.ErrTooMany)
 
 // Watch signals wake for each request that Note records for the wiki and
-// each call of Wake. The caller must call stop. It fails with ErrWatched if
-// the person, the wiki or the service has too many watchers.
+// each call of Wake, and closes it if the watcher must make room. The caller must
+// call stop. It fails with ErrWatched if the person or the wiki has too many
+// watchers. If the service has too many, the oldest watcher of the wiki with the
+// most ends, so nobody can use up the watchers of others.
 func (s *Service) Watch(a wiki.Access) (wake <-chan struct{}, stop func(), err error) {
 	if a.Role() < wiki.Viewer {
 		return nil, nil, errNotMember
 	}
 	s.requests.mu.Lock()
 	defer s.requests.mu.Unlock()
-	l := s.requests.logFor(a.Site().Slug)
-	w := &watcher{a.Caller().User.DID, make(chan struct{}, 1)}
+	w, err := s.requests.watch(a.Site().Slug, a.Caller().User.DID)
+	if err != nil {
+		return nil, nil, err
+	}
+	return w.wake, func() {
+		s.requests.mu.Lock()
+		defer s.requests.mu.Unlock()
+		s.requests.drop(w)
+	}, nil
+}
+
+func (logs *requestLogs) watch(slug, did string) (*watcher, error) {
+	l := logs.logFor(slug)
+	logs.born++
+	w := &watcher{did, make(chan struct{}, 1), l, logs.born}
 	own := 0
 	for other := range l.watchers {
-		if other.did == w.did {
+		if other.did == did {
 			own++
 		}
 	}
-	if own >= maxOwnWatchers || len(l.watchers) >= maxWikiWatchers || s.requests.watchers >= maxWatchers {
-		return nil, nil, ErrWatched
+	if own >= maxOwnWatchers || len(l.watchers) >= maxWikiWatchers || logs.people[did] >= maxPersonWatchers {
+		return nil, ErrWatched
+	}
+	limit := logs.max
+	if limit == 0 {
+		limit = maxWatchers
+	}
+	if logs.watchers >= limit && !logs.makeRoom(l) {
+		return nil, ErrWatched
+	}
+	if logs.people == nil {
+		logs.people = map[string]int{}
 	}
 	l.watchers[w] = true
-	s.requests.watchers++
-	return w.wake, sync.OnceFunc(func() {
-		s.requests.mu.Lock()
-		defer s.requests.mu.Unlock()
-		delete(l.watchers, w)
-		s.requests.watchers--
-	}), nil
+	logs.people[did]++
+	logs.watchers++
+	return w, nil
+}
+
+// makeRoom ends the oldest watcher of the wiki with the most watchers, if these are
+// more than the wiki of l would have.
+func (logs *requestLogs) makeRoom(l *requestLog) bool {
+	fullest := l
+	for _, other := range logs.wikis {
+		if len(other.watchers) > len(fullest.watchers) {
+			fullest = other
+		}
+	}
+	if len(fullest.watchers) <= len(l.watchers)+1 {
+		return false
+	}
+	var oldest *watcher
+	for w := range fullest.watchers {
+		if oldest == nil || w.born < oldest.born {
+			oldest = w
+		}
+	}
+	logs.drop(oldest)
+	close(oldest.wake)
+	return true
+}
+
+// drop removes a watcher. It is idempotent.
+func (logs *requestLogs) drop(w *watcher) {
+	if !w.log.watchers[w] {
+		return
+	}
+	delete(w.log.watchers, w)
+	logs.watchers--
+	if logs.people[w.did]--; logs.people[w.did] == 0 {
+		delete(logs.people, w.did)
+	}
 }
 
 // sanitizePath shortens a path for the log. All API paths below the version

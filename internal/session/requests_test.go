@@ -231,3 +231,61 @@ func TestBearerCauses(t *testing.T) {
 		}
 	}
 }
+
+// Attack: tenants open as many event streams as the service has. Each person and
+// wiki has a share, the fullest wiki makes room for another one, and a wiki with few
+// watchers loses none.
+func TestWatchersAreShared(t *testing.T) {
+	t.Parallel()
+	logs := &requestLogs{max: 100}
+	byPerson := 0
+	for i := range 20 {
+		for range maxOwnWatchers {
+			if _, err := logs.watch(fmt.Sprint("p", i), "did:one"); err == nil {
+				byPerson++
+			}
+		}
+	}
+	if byPerson != maxPersonWatchers {
+		t.Errorf("one person in 20 wikis: %d watchers, want %d", byPerson, maxPersonWatchers)
+	}
+	victim, err := logs.watch("bob", "did:bob")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var flood []*watcher
+	for i := range 200 {
+		if w, err := logs.watch(fmt.Sprint("flood", i%4), fmt.Sprint("did:", i)); err == nil {
+			flood = append(flood, w)
+		}
+	}
+	if logs.watchers > 100 {
+		t.Errorf("%d watchers", logs.watchers)
+	}
+	for i := range maxOwnWatchers {
+		if _, err := logs.watch("cleo", "did:cleo"); err != nil {
+			t.Errorf("watcher %d of another wiki: %v", i, err)
+		}
+	}
+	ended := 0
+	for _, w := range flood {
+		select {
+		case _, more := <-w.wake:
+			if !more {
+				ended++
+			}
+		default:
+		}
+		logs.drop(w) // stop after the end changes nothing
+		logs.drop(w)
+	}
+	if ended == 0 {
+		t.Error("no watcher of the flood made room")
+	}
+	if !victim.log.watchers[victim] {
+		t.Error("another wiki's watcher ended")
+	}
+	if want := byPerson + 1 + maxOwnWatchers; logs.watchers != want {
+		t.Errorf("%d watchers are left, want %d", logs.watchers, want)
+	}
+}

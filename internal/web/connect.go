@@ -255,7 +255,10 @@ func (h *Handler) streamConnect(v *visit) error {
 	defer life.Stop()
 	for open := s.send(true); open; {
 		select {
-		case <-wake:
+		case _, more := <-wake:
+			if !more {
+				return nil // it makes room for another wiki's stream
+			}
 			open = s.send(false)
 			time.Sleep(h.stream.pause)
 		case <-beat.C:
