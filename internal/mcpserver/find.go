@@ -112,7 +112,12 @@ func snippet(spans []pages.Span) string {
 	return truncate(singleLine(whole), snippetChars)
 }
 
-const lineChars = 240 // characters of a line in grep's result
+// A line in grep's result has at most lineChars characters, taken from its first
+// maxLineBytes.
+const (
+	lineChars    = 240
+	maxLineBytes = 16 * lineChars
+)
 
 func (h *Handler) grep(ctx context.Context, c *client, a arguments) (*reply, error) {
 	pattern, err := a.requiredText("pattern")
@@ -149,12 +154,15 @@ func (h *Handler) grep(ctx context.Context, c *client, a arguments) (*reply, err
 			if m.First+i == m.Line {
 				sign = ":"
 			}
-			r.addf("%s%s%d%s %s\n", m.Page, sign, m.First+i, sign, truncate(strings.Map(visibleRune, line), lineChars))
+			start := line[:min(len(line), maxLineBytes)]
+			r.addf("%s%s%d%s %s\n", m.Page, sign, m.First+i, sign, truncate(strings.Map(visibleRune, start), lineChars))
 		}
 	}
 	switch {
+	case found.Skipped:
+		r.addTail("Incomplete: the next line is too long for this expression and was skipped. Use a simpler one, or continue: cursor %q", found.More)
 	case found.Cut:
-		r.addTail("Timed out before the whole wiki was searched. Continue: cursor %q", found.More)
+		r.addTail("Timed out before the whole wiki was searched. Use path_prefix or a simpler pattern, or continue: cursor %q", found.More)
 	case found.More != "":
 		r.addTail("More: cursor %q", found.More)
 	}

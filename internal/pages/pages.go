@@ -53,6 +53,7 @@ type Service struct {
 	log      *slog.Logger
 	cache    *otter.Cache[cacheKey, cached]
 	pictures *raster.Encoder
+	greps    *budget.Slots
 	imports  *semaphore.Weighted // one import at a time
 	erasures *budget.Slots       // one per wiki at a time
 }
@@ -80,6 +81,7 @@ func New(o Options) *Service {
 		now:      o.Now,
 		log:      o.Log,
 		pictures: raster.NewEncoder(pictureLimits),
+		greps:    budget.NewSlots(maxGreps, 1),
 		imports:  semaphore.NewWeighted(1),
 		erasures: budget.NewSlots(2, 1),
 		cache: otter.Must(&otter.Options[cacheKey, cached]{
