@@ -198,6 +198,35 @@ func TestGrepSkipsLinesThatTakeTooLong(t *testing.T) {
 	}
 }
 
+// Every line is a place to stop: for the time, for the work, and for a caller who
+// has left.
+func TestGrepStopsAtEveryLine(t *testing.T) {
+	t.Parallel()
+	for name, stop := range map[string]func(*grepMeter){
+		"time":    func(m *grepMeter) { m.begun = time.Now().Add(-maxGrepTime) },
+		"work":    func(m *grepMeter) { m.work = maxGrepWork + 1 },
+		"context": func(m *grepMeter) { m.done = func() error { return context.Canceled } },
+	} {
+		for _, expression := range []string{"a", "^a"} {
+			p, err := newPattern(GrepRequest{Pattern: expression, Regex: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			g := &grepRun{GrepRequest: GrepRequest{Limit: 10}, pattern: p, meter: newGrepMeter(func() error { return nil })}
+			text := strings.Repeat("a\n", 100)
+			g.pattern.findLines(g.meter, text, 0, func(line int) bool {
+				if line == 3 {
+					stop(g.meter)
+				}
+				return true
+			})
+			if g.meter.stoppedIn != 4 {
+				t.Errorf("%s, %s: stopped in line %d", name, expression, g.meter.stoppedIn)
+			}
+		}
+	}
+}
+
 // Expressions whose program would be huge are refused before they are compiled.
 func TestGrepRefusesLargeExpressions(t *testing.T) {
 	t.Parallel()
