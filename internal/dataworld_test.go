@@ -136,7 +136,7 @@ func (w *dataWorld) populate() {
 	w.must(w.db.AddClient(ctx, &store.Client{ID: "client", Name: "Client", Redirects: []string{"http://localhost/"}, Auth: "none", Created: w.now}))
 	w.must(w.db.AddRequest(ctx, "request", `{"resource":"`+canaryName+`"}`, soon))
 	for _, slug := range []string{"ada", canaryName} {
-		w.must(w.db.AddToken(ctx, "secret "+slug, &store.Token{ID: "t " + slug, Slug: slug, DID: canaryDID, Name: "ci"}))
+		w.must(w.db.AddToken(ctx, "secret "+slug, &store.Token{ID: "t " + slug, Slug: slug, DID: canaryDID, Name: "ci"}, 20))
 		w.must(w.db.AddConsent(ctx, "code "+slug, store.Consent{Slug: slug, DID: canaryDID, Client: "client"}, soon))
 		_, err := w.db.SpendCode(ctx, "code "+slug, 20, func(store.Consent) (*store.Grant, store.Refresh, error) {
 			return &store.Grant{ID: "g " + slug, Slug: slug, DID: canaryDID, Client: "client", Name: "Client", Created: w.now, Expires: w.now.AddDate(0, 6, 0)},

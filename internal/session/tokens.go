@@ -76,9 +76,13 @@ func denied(cause Cause, message string, args ...any) error {
 
 var errTokensForMembers = wiki.Problemf(wiki.ErrDenied, "", "Only members of this wiki can create tokens for it.")
 
+// MaxWikiTokens is the number of tokens per person and wiki.
+const MaxWikiTokens = 20
+
 // NewToken creates a token for a wiki in the caller's name and returns its
-// secret, which isn't stored. The token ends with the caller's membership.
-// Its name appears in the history of the edits made with it.
+// secret, which isn't stored. The token ends with the caller's membership and, if
+// the caller uses a personal token, with that token. Its name appears in the history
+// of the edits made with it.
 func (s *Service) NewToken(ctx context.Context, a wiki.Access, name string, readOnly bool) (string, *Token, error) {
 	name = strings.TrimSpace(name)
 	if a.Role() < wiki.Viewer || a.Caller().Anonymous() {
@@ -98,7 +102,15 @@ func (s *Service) NewToken(ctx context.Context, a wiki.Access, name string, read
 		ID: rand.Text()[:16], Slug: a.Site().Slug, DID: a.Caller().User.DID,
 		Name: name, ReadOnly: readOnly, Created: s.now(),
 	}
-	return secret, token, s.store.AddToken(ctx, secret, token)
+	if a.Caller().Session == "" {
+		token.Parent = a.Caller().Grant
+	}
+	err := s.store.AddToken(ctx, secret, token, MaxWikiTokens)
+	var problem *wiki.Problem
+	if errors.As(err, &problem) {
+		return "", nil, problem
+	}
+	return secret, token, err
 }
 
 func newSecret(prefix string) string {

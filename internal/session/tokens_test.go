@@ -263,3 +263,79 @@ func TestLastUseIsCoarse(t *testing.T) {
 		t.Errorf("used at %v, noted %v", f.now, used())
 	}
 }
+
+// Attack: tokens without end in one wiki. A member has 20; others have their own.
+func TestWikiTokensAreLimited(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	ctx := t.Context()
+	var last *Token
+	for range MaxWikiTokens {
+		var err error
+		if _, last, err = f.NewToken(ctx, f.access(ada, "ada"), "x", false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var problem *wiki.Problem
+	if _, _, err := f.NewToken(ctx, f.access(ada, "ada"), "x", false); !errors.Is(err, wiki.ErrQuota) || !errors.As(err, &problem) || !strings.Contains(problem.Message, "20 tokens") {
+		t.Errorf("one too many: %v", err)
+	}
+	f.token(bob, "bob", false)
+	if err := f.RevokeToken(ctx, f.access(ada, "ada"), last.ID); err != nil {
+		t.Fatal(err)
+	}
+	f.token(ada, "ada", false)
+}
+
+// Attack: a leaked personal token makes a wiki token for later. Revoking the
+// personal token ends both; tokens made in a browser or with another personal token
+// stay.
+func TestWikiTokensEndWithTheirPersonalToken(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	ctx := t.Context()
+	browser := wiki.Caller{User: ada, Session: "s"}
+	madeWith := func(personal string) string {
+		r := httptest.NewRequest("POST", "/api/wikis/ada/tokens", nil)
+		r.Header.Set("Authorization", "Bearer "+personal)
+		caller, err := f.Personal(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		site, err := f.db.Site(ctx, "ada")
+		if err != nil {
+			t.Fatal(err)
+		}
+		secret, _, err := f.NewToken(ctx, wiki.NewAccess(site.Site, caller, wiki.Owner), "backdoor", false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return secret
+	}
+	leaked, token, err := f.NewPersonalToken(ctx, browser, "leaked", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, _, err := f.NewPersonalToken(ctx, browser, "other", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone, kept, own := madeWith(leaked), madeWith(other), f.token(ada, "ada", false)
+	for name, secret := range map[string]string{"the leaked token's": gone, "the other's": kept, "the browser's": own} {
+		if f.bearer(secret, "ada") != ada.DID {
+			t.Errorf("%s token doesn't work", name)
+		}
+	}
+	if err := f.RevokePersonalToken(ctx, browser, token.ID); err != nil {
+		t.Fatal(err)
+	}
+	if f.bearer(gone, "ada") != "" {
+		t.Error("a token outlives the personal token that made it")
+	}
+	if f.bearer(kept, "ada") != ada.DID || f.bearer(own, "ada") != ada.DID {
+		t.Error("other tokens ended")
+	}
+	if list, err := f.Tokens(ctx, f.access(ada, "ada")); err != nil || len(list) != 2 {
+		t.Errorf("%d tokens are listed, %v", len(list), err)
+	}
+}

@@ -34,7 +34,7 @@ func TestWritesOnFailingStorage(t *testing.T) {
 			return db.RecordSignIn(ctx, wiki.User{DID: bob.DID, Handle: bob.Handle, Name: long})
 		}},
 		{"token", func(db *DB) error {
-			return db.AddToken(ctx, "secret", &Token{ID: "1", Slug: "ada", DID: ada.DID, Name: long})
+			return db.AddToken(ctx, "secret", &Token{ID: "1", Slug: "ada", DID: ada.DID, Name: long}, 20)
 		}},
 		{"consent", func(db *DB) error { return db.AddConsent(ctx, "code", Consent{Name: long}, time.Now().Add(time.Hour)) }},
 	}

@@ -34,7 +34,7 @@ func TestReopen(t *testing.T) {
 	if err := db.CreateSite(ctx, ada, "ada", nil, 1); err != nil {
 		t.Fatal(err)
 	}
-	if err := db.AddToken(ctx, "secret", &Token{ID: "1", Slug: "ada", DID: ada.DID, Name: "x"}); err != nil {
+	if err := db.AddToken(ctx, "secret", &Token{ID: "1", Slug: "ada", DID: ada.DID, Name: "x"}, 20); err != nil {
 		t.Fatal(err)
 	}
 	var mode, sync string

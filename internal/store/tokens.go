@@ -23,6 +23,7 @@ type Token struct {
 	Name     string // chosen by the person
 	ReadOnly bool
 	Created  time.Time
+	Parent   string // id of the personal token that made it and that it ends with, or ""; set by AddToken only
 
 	used atomic.Int64 // unix milliseconds, coarse
 }
@@ -35,13 +36,26 @@ func (t *Token) LastUse() time.Time {
 	return time.Time{}
 }
 
-// AddToken stores a token under the hash of its secret.
-func (db *DB) AddToken(ctx context.Context, secret string, t *Token) error {
+// AddToken stores a token under the hash of its secret; ErrQuota if the person has
+// max tokens for the wiki, ErrNotFound if its parent has ended.
+func (db *DB) AddToken(ctx context.Context, secret string, t *Token, max int) error {
 	hash := sha256.Sum256([]byte(secret))
 	err := db.tx(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `
-			INSERT INTO tokens (id, hash, slug, did, name, read_only, created) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-			t.ID, hash[:], t.Slug, t.DID, t.Name, t.ReadOnly, db.nowMillis())
+		var n, parents int
+		err := tx.QueryRowContext(ctx, `
+			SELECT (SELECT count(*) FROM tokens WHERE slug = $1 AND did = $2), (SELECT count(*) FROM personal_tokens WHERE id = $3)`,
+			t.Slug, t.DID, t.Parent).Scan(&n, &parents)
+		switch {
+		case err != nil:
+			return err
+		case n >= max:
+			return wiki.Problemf(wiki.ErrQuota, "name", "You have %d tokens for this wiki. Revoke one to create another.", n)
+		case t.Parent != "" && parents == 0:
+			return wiki.ErrNotFound
+		}
+		_, err = tx.ExecContext(ctx, `
+			INSERT INTO tokens (id, hash, slug, did, name, read_only, created, parent) VALUES ($1, $2, $3, $4, $5, $6, $7, nullif($8, ''))`,
+			t.ID, hash[:], t.Slug, t.DID, t.Name, t.ReadOnly, db.nowMillis(), t.Parent)
 		if err != nil {
 			return err
 		}
@@ -188,7 +202,8 @@ func (db *DB) PersonalTokens(ctx context.Context, did string) ([]*Token, error) 
 	return db.listTokens(ctx, `SELECT `+personalColumns+` FROM personal_tokens WHERE did = $1 ORDER BY created DESC, id`, did)
 }
 
-// RevokePersonalToken deletes one of a person's personal tokens.
+// RevokePersonalToken deletes one of a person's personal tokens, and with it the
+// wiki tokens that it made.
 func (db *DB) RevokePersonalToken(ctx context.Context, did, id string) error {
 	err := db.tx(ctx, func(tx *sql.Tx) error {
 		done, err := tx.ExecContext(ctx, `DELETE FROM personal_tokens WHERE id = $1 AND did = $2`, id, did)
@@ -198,6 +213,7 @@ func (db *DB) RevokePersonalToken(ctx context.Context, did, id string) error {
 		return db.audit(ctx, tx, did, "", "token.revoke", id)
 	})
 	db.personalTokens.forgetAll()
+	db.tokens.forgetAll()
 	if err != nil {
 		return fmt.Errorf("store: revoke personal token %s: %w", id, err)
 	}

@@ -136,7 +136,7 @@ func TestAccountDeletionLeavesNothing(t *testing.T) {
 	ctx := t.Context()
 	caller := wiki.Caller{User: bob, Grant: "grant"}
 	l.must(l.db.StartSession(ctx, store.Session{ID: "s", DID: bob.DID, Expires: l.now.Add(time.Hour)}))
-	l.must(l.db.AddToken(ctx, "secret", &store.Token{ID: "t", Slug: "ada", DID: bob.DID, Name: "x"}))
+	l.must(l.db.AddToken(ctx, "secret", &store.Token{ID: "t", Slug: "ada", DID: bob.DID, Name: "x"}, 20))
 	l.must(l.db.AddPersonalToken(ctx, "personal", &store.Token{ID: "p", DID: bob.DID, Name: "x"}, 5))
 	l.must(l.db.SetAvatar(ctx, bob.DID, store.Avatar{MIME: "image/png", Data: []byte("x")}))
 	_, err := l.Create(ctx, bob, bob.Username)
@@ -297,7 +297,7 @@ func TestDeleteAndRestoreWiki(t *testing.T) {
 	l := newLeaverWorld(t)
 	ctx := t.Context()
 	owner := wiki.Caller{User: ada}
-	l.must(l.db.AddToken(ctx, "secret", &store.Token{ID: "t", Slug: "ada", DID: bob.DID, Name: "x"}))
+	l.must(l.db.AddToken(ctx, "secret", &store.Token{ID: "t", Slug: "ada", DID: bob.DID, Name: "x"}, 20))
 	l.must(l.Configure(ctx, l.access(ada), Settings{Public: true, AsHandle: true}))
 
 	l.wantError(wiki.ErrInvalid, l.DeleteWiki(ctx, l.access(ada), "adaa"))
