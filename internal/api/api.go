@@ -34,11 +34,9 @@ type Options struct {
 	Session    *session.Service
 	OAuth      *oauth.Service
 	WikiOrigin func(slug string) string
-	// Admit reports whether a user may create a wiki; nil admits everyone.
-	Admit  func(wiki.User) bool
-	Limits *limit.Limiter // nil for none
-	Now    func() time.Time
-	Log    *slog.Logger
+	Limits     *limit.Limiter // nil for none
+	Now        func() time.Time
+	Log        *slog.Logger
 }
 
 // A Handler serves both APIs. It is safe for concurrent use.

@@ -262,9 +262,6 @@ func (h *Handler) postWiki(m *manageCall) error {
 	if _, err := m.readJSON(smallBody, &in); err != nil {
 		return err
 	}
-	if h.o.Admit != nil && !h.o.Admit(m.caller.User) {
-		return wiki.Problemf(wiki.ErrDenied, "", "Creating wikis isn't open to everyone yet. Ask the operator for access.")
-	}
 	site, err := h.o.Tenant.Create(m.Context(), m.caller.User, in.Slug)
 	if err != nil {
 		return err

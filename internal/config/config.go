@@ -32,6 +32,7 @@ type Config struct {
 	// NoSemanticSearch disables the embedding model.
 	NoSemanticSearch bool
 	Signup           Signup // the sign-up policy
+	NewWikis         int    // allowed in 24 hours; 0 for no limit
 	Watch            Watch  // metrics and alerts
 	Test             Test   // zero except in tests of "robot serve"
 

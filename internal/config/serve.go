@@ -21,8 +21,9 @@ type ServeFlags struct {
 	Data             string   `name:"data" env:"ROBOT_DATA" placeholder:"DIR" help:"Data directory. Created if missing."`
 	Listen           string   `name:"listen" env:"ROBOT_LISTEN" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address to listen on (${default}), behind a proxy that terminates TLS."`
 	TrustedProxy     []string `name:"trusted-proxy" env:"ROBOT_TRUSTED_PROXY" placeholder:"CIDR" help:"Networks of proxies whose X-Forwarded-For is trusted (loopback); \"none\" for none."`
-	Signup           string   `name:"signup" env:"ROBOT_SIGNUP" default:"open" placeholder:"WHO" help:"Who can create an account: open (everyone), list (see --signup-list) or closed (nobody). Existing users and people invited to a wiki can always sign in."`
-	SignupList       []string `name:"signup-list" env:"ROBOT_SIGNUP_LIST" placeholder:"WHO" help:"Handles or DIDs that can create an account with --signup list."`
+	Signup           string   `name:"signup" env:"ROBOT_SIGNUP" default:"open" placeholder:"WHO" help:"Who can sign up: open (everyone), day (everyone, but a new account waits a day before its first wiki), list (see --signup-list) or closed (nobody). Existing users and people invited to a wiki can always sign in."`
+	SignupList       []string `name:"signup-list" env:"ROBOT_SIGNUP_LIST" placeholder:"WHO" help:"Handles or DIDs of people who can sign up at once, unless --signup is closed."`
+	NewWikis         int      `name:"new-wikis-per-day" env:"ROBOT_NEW_WIKIS_PER_DAY" default:"200" placeholder:"N" help:"New wikis allowed in 24 hours (${default}); 0 for no limit. Doesn't apply to people in --signup-list."`
 	Reads            int      `name:"reads-per-minute" env:"ROBOT_READS_PER_MINUTE" default:"600" placeholder:"N" help:"Read requests allowed per caller and wiki per minute (${default})."`
 	Writes           int      `name:"writes-per-minute" env:"ROBOT_WRITES_PER_MINUTE" default:"120" placeholder:"N" help:"Changes allowed per caller and wiki per minute (${default})."`
 	Showcase         []string `name:"showcase" env:"ROBOT_SHOWCASE" placeholder:"SLUG" help:"Public wikis to show on the landing page."`
@@ -47,7 +48,7 @@ type Test struct {
 
 // Config validates all settings. Its error explains each invalid one.
 func (s ServeFlags) Config() (Config, error) {
-	c := Config{Listen: s.Listen, Reads: s.Reads, Writes: s.Writes, Showcase: s.Showcase, NoSemanticSearch: s.NoSemanticSearch, AccessLifetime: s.AccessLifetime}
+	c := Config{Listen: s.Listen, Reads: s.Reads, Writes: s.Writes, Showcase: s.Showcase, NoSemanticSearch: s.NoSemanticSearch, NewWikis: s.NewWikis, AccessLifetime: s.AccessLifetime}
 	var errs []error
 	invalid := func(setting string, err error) {
 		if err != nil {
@@ -69,6 +70,9 @@ func (s ServeFlags) Config() (Config, error) {
 	invalid("trusted-proxy", err)
 	c.Signup, err = parseSignup(s.Signup, s.SignupList)
 	invalid("signup", err)
+	if s.NewWikis < 0 {
+		invalid("new-wikis-per-day", errors.New("must be 0 or more"))
+	}
 	if s.Reads < 1 {
 		invalid("reads-per-minute", errors.New("must be at least 1"))
 	}
@@ -132,35 +136,49 @@ func parseProxies(list []string) ([]netip.Prefix, error) {
 	return all, nil
 }
 
-// A Signup is the policy for creating accounts. The zero value admits everyone.
+// A Signup is the policy for new accounts and their first wikis. The zero value
+// admits everyone at once.
 type Signup struct {
-	closed bool
-	list   []string // lowercase handles and DIDs
+	closed bool          // to people who aren't listed
+	wait   time.Duration // of people who aren't listed
+	list   []string      // lowercase handles and DIDs
 }
 
+// newAccountWait is how long a new account waits with --signup day.
+const newAccountWait = 24 * time.Hour
+
 func parseSignup(who string, list []string) (Signup, error) {
+	var s Signup
+	for _, entry := range list {
+		s.list = append(s.list, strings.ToLower(strings.TrimPrefix(strings.TrimSpace(entry), "@")))
+	}
 	switch who {
 	case "open", "":
-		return Signup{}, nil
+	case "day":
+		s.wait = newAccountWait
 	case "closed":
-		return Signup{closed: true}, nil
+		s.closed, s.list = true, nil
 	case "list":
-		s := Signup{closed: true}
-		for _, entry := range list {
-			s.list = append(s.list, strings.ToLower(strings.TrimPrefix(strings.TrimSpace(entry), "@")))
-		}
+		s.closed = true
 		if len(s.list) == 0 {
 			return s, errors.New("list requires --signup-list with handles or DIDs")
 		}
-		return s, nil
+	default:
+		return Signup{}, fmt.Errorf("%q must be open, day, list or closed", who)
 	}
-	return Signup{}, fmt.Errorf("%q must be open, list or closed", who)
+	return s, nil
 }
 
 // Admits reports whether a person can create an account.
-func (s Signup) Admits(did, handle string) bool {
-	return !s.closed || slices.Contains(s.list, strings.ToLower(did)) || slices.Contains(s.list, strings.ToLower(handle))
+func (s Signup) Admits(did, handle string) bool { return !s.closed || s.Lists(did, handle) }
+
+// Lists reports whether the operator's list names a person.
+func (s Signup) Lists(did, handle string) bool {
+	return slices.Contains(s.list, strings.ToLower(did)) || slices.Contains(s.list, strings.ToLower(handle))
 }
+
+// Wait is how long people who aren't listed wait for their first wiki.
+func (s Signup) Wait() time.Duration { return s.wait }
 
 // isTestName reports whether a host name can't exist on the public internet
 // (RFC 6761, and .internal, which ICANN has reserved).

@@ -140,7 +140,7 @@ func TestProxies(t *testing.T) {
 }
 
 func TestSignup(t *testing.T) {
-	for who, want := range map[string][3]bool{"open": {true, true, true}, "closed": {}, "list": {true, true, false}} {
+	for who, want := range map[string][3]bool{"open": {true, true, true}, "day": {true, true, true}, "closed": {}, "list": {true, true, false}} {
 		s, err := parseSignup(who, []string{"@Ada.Example.org", "did:plc:bob"})
 		if err != nil {
 			t.Fatal(err)

@@ -27,7 +27,7 @@ func (s *Service) Handler(people []wiki.User) (*server.Server, error) {
 		s.SignIn, s.people = signIn, signIn
 	}
 	browser, err := web.New(web.Options{
-		SignIn: signIn, Admit: admit, Pages: s.Pages, Tenant: s.Tenant, Session: s.Session, OAuth: s.OAuth,
+		SignIn: signIn, Pages: s.Pages, Tenant: s.Tenant, Session: s.Session, OAuth: s.OAuth,
 		Platform: origins.Platform(), WikiOrigin: origins.Wiki, People: people, Showcase: cfg.Showcase, Limits: s.limits, Background: s.background, Now: now, Log: log,
 		SignInFailed: func(cause string) { s.Metrics.OAuthFailed("signin", cause) },
 	})
@@ -35,7 +35,6 @@ func (s *Service) Handler(people []wiki.User) (*server.Server, error) {
 		return nil, err
 	}
 	rest := api.New(api.Options{
-		Admit: admit,
 		Pages: s.Pages, Tenant: s.Tenant, Session: s.Session, OAuth: s.OAuth, WikiOrigin: origins.Wiki, Limits: s.limits, Now: now, Log: log,
 	})
 	agents := mcpserver.New(mcpserver.Options{

@@ -105,7 +105,7 @@ func (s *Service) open(ctx context.Context) (err error) {
 		return err
 	}
 	s.Tenant = tenant.New(tenant.Options{
-		Store: s.Store, Content: s.Content, People: directory{s}, NameKey: names, Forget: s.Forget, Reported: s.notifyReport, Background: s.background, Now: s.o.Now, Log: s.o.Log,
+		Store: s.Store, Content: s.Content, People: directory{s}, NameKey: names, Signup: signupPolicy(s.o.Config), Forget: s.Forget, Reported: s.notifyReport, Background: s.background, Now: s.o.Now, Log: s.o.Log,
 	})
 	s.Session, err = session.New(session.Options{
 		Store: s.Store, KeyDir: s.KeyDir(),
@@ -221,6 +221,15 @@ func (d directory) Find(ctx context.Context, asker, name string) (wiki.User, err
 // outboundOptions are those of every client for requests to other hosts.
 func outboundOptions(cfg config.Config) outbound.Options {
 	return outbound.Options{Pins: cfg.Test.Pins, CA: cfg.Test.CA, DNS: cfg.Test.DNS}
+}
+
+// signupPolicy is the configured policy for first wikis.
+func signupPolicy(cfg config.Config) tenant.Signup {
+	return tenant.Signup{
+		Admits: func(u wiki.User) bool { return cfg.Signup.Admits(u.DID, u.Handle) },
+		Listed: func(u wiki.User) bool { return cfg.Signup.Lists(u.DID, u.Handle) },
+		Wait:   cfg.Signup.Wait(), PerDay: cfg.NewWikis,
+	}
 }
 
 // newLimiter returns nil, which limits nothing, if no rates are configured.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"robot.wtf/internal/sqlite"
 	"robot.wtf/internal/wiki"
 )
 
@@ -187,6 +188,20 @@ func (db *DB) SitesOf(ctx context.Context, did string) ([]string, error) {
 // PublicSites lists the slugs of public wikis.
 func (db *DB) PublicSites(ctx context.Context) ([]string, error) {
 	return db.querySlugs(ctx, `SELECT slug FROM sites WHERE public = $1 AND ending = 0 AND suspended = 0 ORDER BY slug`, true)
+}
+
+// NthNewestSite returns when the n-th newest wiki was created, or the zero time if
+// there are fewer. n is at least 1.
+func (db *DB) NthNewestSite(ctx context.Context, n int) (time.Time, error) {
+	var ms int64
+	err := db.queryRow(ctx, `SELECT created FROM sites ORDER BY created DESC LIMIT 1 OFFSET $1`, n-1).Scan(&ms)
+	if errors.Is(err, sql.ErrNoRows) {
+		return time.Time{}, nil
+	}
+	if err != nil {
+		return time.Time{}, fmt.Errorf("store: newest wikis: %w", sqlite.Translate(err))
+	}
+	return timeFromMillis(ms), nil
 }
 
 func (db *DB) querySlugs(ctx context.Context, query string, arg any) ([]string, error) {

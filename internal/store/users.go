@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"robot.wtf/internal/sqlite"
 	"robot.wtf/internal/wiki"
@@ -31,6 +32,16 @@ func (db *DB) saveUser(ctx context.Context, tx *sql.Tx, u wiki.User) error {
 			username = coalesce(users.username, excluded.username)`,
 		u.DID, sql.NullString{String: u.Username, Valid: u.Username != ""}, u.Handle, u.Name, db.nowMillis())
 	return err
+}
+
+// UserCreated returns when a person's account was created: at their first sign-in or
+// first invitation to a wiki.
+func (db *DB) UserCreated(ctx context.Context, did string) (time.Time, error) {
+	var ms int64
+	if err := db.queryRow(ctx, `SELECT created FROM users WHERE did = $1`, did).Scan(&ms); err != nil {
+		return time.Time{}, fmt.Errorf("store: user %q: %w", did, sqlite.Translate(err))
+	}
+	return timeFromMillis(ms), nil
 }
 
 const userColumns = `users.did, coalesce(users.username, ''), users.handle, users.name, users.picture, users.suspended > 0`

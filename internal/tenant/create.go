@@ -11,7 +11,8 @@ import (
 // Create creates a wiki for its owner, private and empty; the caller seeds
 // it. The slug becomes the owner's username unless it already is. Invalid
 // requests fail with a Problem of kind ErrInvalid, ErrExists or ErrQuota,
-// field "username". A failed creation leaves nothing behind; one that a
+// field "username", and those that the sign-up policy forbids as in CanCreate.
+// A failed creation leaves nothing behind; one that a
 // crash interrupted can be repeated.
 func (s *Service) Create(ctx context.Context, owner wiki.User, slug string) (wiki.Site, error) {
 	if err := wiki.CheckSlug(slug); err != nil {
@@ -39,11 +40,10 @@ func (s *Service) create(ctx context.Context, owner wiki.User, slug string) (wik
 		return wiki.Site{}, err
 	}
 	if !created {
-		err = s.store.CreateSite(ctx, owner, slug, s.holderHash(owner.DID), MaxWikisPerUser)
-		var problem *wiki.Problem
+		err = s.addSite(ctx, owner, slug)
 		switch {
-		case errors.As(err, &problem):
-			return wiki.Site{}, problem
+		case errors.As(err, new(*wiki.Problem)):
+			return wiki.Site{}, err
 		case errors.Is(err, wiki.ErrExists):
 			return wiki.Site{}, taken
 		case err != nil:
@@ -60,6 +60,18 @@ func (s *Service) create(ctx context.Context, owner wiki.User, slug string) (wik
 	}
 	access, err := s.Resolve(ctx, slug, wiki.Caller{User: owner})
 	return access.Site(), err
+}
+
+// addSite adds the site's row if the policy for new wikis permits it.
+func (s *Service) addSite(ctx context.Context, owner wiki.User, slug string) error {
+	s.creating.Lock()
+	defer s.creating.Unlock()
+	if slug != wiki.HelpSlug {
+		if err := s.CanCreate(ctx, owner); err != nil {
+			return err
+		}
+	}
+	return s.store.CreateSite(ctx, owner, slug, s.holderHash(owner.DID), MaxWikisPerUser)
 }
 
 // createdBefore reports whether the owner already has the site. It may be

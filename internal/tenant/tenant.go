@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"robot.wtf/internal/background"
@@ -32,6 +33,7 @@ type Options struct {
 	// NameKey is the HMAC key that former names are stored with. If it
 	// changes, nobody can reclaim a former name.
 	NameKey []byte
+	Signup  Signup // the policy for new wikis
 	// Forget deletes derived data of a purged wiki; can be nil.
 	Forget func(ctx context.Context, slug string) error
 	// Reported is called for each report by a reader; can be nil.
@@ -57,6 +59,8 @@ type Service struct {
 	limits     wiki.Limits
 	people     Directory
 	nameKey    []byte
+	signup     Signup
+	creating   sync.Mutex // held while a new wiki is counted and added
 	forget     func(ctx context.Context, slug string) error
 	reported   func(slug, reason string)
 	background *background.Workers
@@ -79,6 +83,7 @@ func New(o Options) *Service {
 		limits:     fillLimits(o.Limits, wiki.DefaultLimits),
 		people:     o.People,
 		nameKey:    o.NameKey,
+		signup:     o.Signup,
 		forget:     o.Forget,
 		background: o.Background,
 		now:        o.Now,

@@ -105,6 +105,7 @@ type Options struct {
 	Log      *slog.Logger     // default: discarded
 	Mirror   bool             // export wikis to git
 	OAuth    oauth.Options    // Outbound, Take and Failed
+	Signup   tenant.Signup    // the policy for new wikis
 	// Changed is that of pages.Options.
 	Changed func(a wiki.Access, files int)
 }
@@ -200,7 +201,7 @@ func (w *World) openServices(o Options, now func() time.Time, log *slog.Logger) 
 	}
 	w.Pages = pages.New(pages.Options{Content: w.Content, Search: w.Search, Mirror: w.Mirror, Markdown: markdown.New(markdown.Options{}), Changed: o.Changed, Now: now, Log: log})
 	w.Tenant = tenant.New(tenant.Options{
-		Store: w.Store, Content: w.Content, People: Directory{}, NameKey: make([]byte, 32), Forget: w.forget, Now: now, Log: log,
+		Store: w.Store, Content: w.Content, People: Directory{}, NameKey: make([]byte, 32), Signup: o.Signup, Forget: w.forget, Now: now, Log: log,
 	})
 	var err error
 	w.Session, err = session.New(session.Options{

@@ -3,6 +3,7 @@ package web
 import (
 	"archive/zip"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -37,7 +38,7 @@ type dashboardPage struct {
 	Own, Shared []siteCard
 	Endings     []tenant.PendingDeletion // own wikis that can be restored
 	Leaving     time.Time                // when the account will be purged; zero for never
-	MayCreate   bool
+	NoWiki      string                   // why the person can't create a wiki now, or ""
 	Logins      []session.Login
 }
 
@@ -54,9 +55,15 @@ func (h *Handler) showDashboard(v *visit) error {
 	if v.caller.Anonymous() {
 		return h.redirectWith(v, http.StatusFound, "/auth/login?return_to=%2Fapp%2F")
 	}
-	p := &dashboardPage{Frame: h.frame(v, "Dashboard"), MayCreate: h.mayCreate(v.caller.User)}
+	p := &dashboardPage{Frame: h.frame(v, "Dashboard")}
 	p.NoIndex = true
-	var err error
+	err := h.o.Tenant.CanCreate(v.ctx(), v.caller.User)
+	var refused *wiki.Problem
+	if err != nil && !errors.As(err, &refused) {
+		return err
+	} else if err != nil {
+		p.NoWiki = refused.Message
+	}
 	if p.Leaving, err = h.o.Tenant.AccountPurgeTime(v.ctx(), v.caller.User.DID); err != nil {
 		return err
 	}

@@ -68,7 +68,7 @@ func (h *Handler) renderConsent(v *visit, status int, request string, f failure)
 
 // canCreateFirstWiki reports whether the person has no wiki and may create one.
 func (h *Handler) canCreateFirstWiki(v *visit) (bool, error) {
-	if !h.mayCreate(v.caller.User) {
+	if h.o.Tenant.CanCreate(v.ctx(), v.caller.User) != nil {
 		return false, nil
 	}
 	sites, err := h.o.Tenant.Sites(v.ctx(), v.caller.User.DID)

@@ -6,6 +6,7 @@ import (
 
 	"robot.wtf/internal/atproto"
 	"robot.wtf/internal/limit"
+	"robot.wtf/internal/tenant"
 	"robot.wtf/internal/wiki"
 )
 
@@ -68,8 +69,10 @@ func (h *Handler) finishSignIn(v *visit) error {
 	if err != nil {
 		return h.signInFailed(v, signInPage{ReturnTo: back}, err)
 	}
-	if back == dashboardPath && user.Username == "" && h.mayCreate(user) {
-		back = createWikiPath
+	if back == dashboardPath && user.Username == "" {
+		if err := h.o.Tenant.CanCreate(v.ctx(), user); err == nil || errors.As(err, new(*tenant.Later)) {
+			back = createWikiPath
+		}
 	}
 	return h.redirect(v, back)
 }

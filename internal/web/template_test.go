@@ -7,6 +7,9 @@ import (
 	"net/url"
 	"slices"
 	"testing"
+
+	"robot.wtf/internal/tenant"
+	"robot.wtf/internal/wiki"
 )
 
 // noteTemplates records the name of each fully rendered page.
@@ -26,7 +29,7 @@ func (w *testWiki) noteTemplates() map[string]bool {
 // templates.
 func TestEveryTemplate(t *testing.T) {
 	t.Parallel()
-	w := newTestWiki(t)
+	w := newSignupWiki(t, nil, tenant.Signup{PerDay: 1, Listed: func(u wiki.User) bool { return u.Username != "dan" }})
 	seen := w.noteTemplates()
 	w.upload("ada", "Weather_Station", "dot.png", string(testPNG(t)))
 	w.upload("ada", "Weather_Station", "notes.txt", "notes\n")
@@ -57,6 +60,7 @@ func TestEveryTemplate(t *testing.T) {
 		b.get(testPlatform + "/nothing").want(http.StatusNotFound)
 	}
 	ada.consent("ada").want(http.StatusOK)
+	w.as("dan").get(testPlatform + "/app/create").want(http.StatusTooManyRequests)
 	w.anonymous().post(on("ada", "/Log/save"), url.Values{"content": {"Mine.\n"}}).want(http.StatusForbidden)
 	for _, name := range slices.Sorted(maps.Keys(w.web.templates.pages)) {
 		if !seen[name] {

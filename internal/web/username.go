@@ -4,13 +4,16 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
+	"math"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
 	"robot.wtf/internal/oauth"
 	"robot.wtf/internal/session"
+	"robot.wtf/internal/tenant"
 	"robot.wtf/internal/wiki"
 )
 
@@ -40,8 +43,32 @@ func pendingConsent(returnTo string) string {
 	return ""
 }
 
-// mayCreate reports whether a person may create a wiki here.
-func (h *Handler) mayCreate(u wiki.User) bool { return h.o.Admit == nil || h.o.Admit(u) }
+// A waitingPage says why and until when a person can't create their wiki. They stay
+// signed in, and their way to a pending consent request is kept.
+type waitingPage struct {
+	Frame
+	Caller  wiki.User
+	Message string
+	Again   string // address to try again
+}
+
+// refuseCreate responds to a person who the sign-up policy doesn't let create a wiki
+// now. It returns the error unless there is a time at which they can.
+func (h *Handler) refuseCreate(v *visit, back string, err error) error {
+	var later *tenant.Later
+	if !errors.As(err, &later) {
+		return err
+	}
+	p := &waitingPage{Frame: h.frame(v, "Your wiki has to wait"), Caller: v.caller.User, Message: later.Error(), Again: createWikiPath}
+	p.NoIndex = true
+	if back != "" {
+		p.Again += "?return_to=" + url.QueryEscape(back)
+	}
+	v.w.Header().Set("Cache-Control", "no-store")
+	seconds := math.Ceil(later.At.Sub(h.o.Now()).Seconds())
+	v.w.Header().Set("Retry-After", strconv.Itoa(max(1, int(seconds))))
+	return h.render(v, wiki.Status(err), "waiting", p)
+}
 
 // beginCreate checks that the caller can create a wiki. Otherwise it responds, and
 // reports true: anonymous callers must sign in first, and owners already have a
@@ -54,15 +81,15 @@ func (h *Handler) beginCreate(v *visit) (bool, error) {
 		}
 		return true, h.redirectWith(v, http.StatusFound, "/auth/login?return_to="+url.QueryEscape(back))
 	}
-	if !h.mayCreate(v.caller.User) {
-		return true, wiki.Problemf(wiki.ErrDenied, "", "This service isn't open to everyone yet. Ask its operator to let you create a wiki.")
-	}
 	sites, err := h.o.Tenant.Sites(v.ctx(), v.caller.User.DID)
 	if err != nil {
 		return true, err
 	}
 	if len(sites) > 0 && sites[0].Role() == wiki.Owner {
 		return true, h.redirect(v, cmp.Or(pendingConsent(v.query("return_to")), dashboardPath))
+	}
+	if err := h.o.Tenant.CanCreate(v.ctx(), v.caller.User); err != nil && reads(v.r) {
+		return true, h.refuseCreate(v, pendingConsent(v.query("return_to")), err)
 	}
 	return false, nil
 }
@@ -159,7 +186,10 @@ func (h *Handler) createWiki(v *visit) error {
 	slug, back := cleanSlug(v.r.PostForm.Get("slug")), pendingConsent(v.r.PostForm.Get("return_to"))
 	site, err := h.o.Tenant.Create(v.ctx(), v.caller.User, slug)
 	var problem *wiki.Problem
-	if errors.As(err, &problem) {
+	if errors.As(err, &problem) && problem.Field == "" {
+		return h.refuseCreate(v, back, err)
+	}
+	if problem != nil {
 		return h.renderUsername(v, http.StatusUnprocessableEntity, usernamePage{Slug: slug, Wrong: problem.Message, Back: back})
 	}
 	if err != nil {

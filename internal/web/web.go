@@ -51,9 +51,7 @@ type Options struct {
 	SignIn *atproto.Service
 	// People are the test users offered for signing in, in development. If nil,
 	// POST /auth/dev does not exist.
-	People []wiki.User
-	// Admit reports whether a user may create a wiki; nil admits everyone.
-	Admit        func(wiki.User) bool
+	People       []wiki.User
 	Showcase     []string            // slugs of wikis shown on the landing page while they are public
 	Limits       *limit.Limiter      // nil for none
 	SignInFailed func(cause string)  // called for each failed sign-in, for metrics; may be nil

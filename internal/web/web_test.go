@@ -48,7 +48,13 @@ func newTestWiki(t testing.TB) *testWiki { return newLimitedWiki(t, nil) }
 // newLimitedWiki has rate limits.
 func newLimitedWiki(t testing.TB, limits *limit.Limiter) *testWiki {
 	t.Helper()
-	w := &testWiki{World: testworld.New(t, testworld.Options{Platform: testPlatform, Mirror: true})}
+	return newSignupWiki(t, limits, tenant.Signup{})
+}
+
+// newSignupWiki has a policy for new wikis.
+func newSignupWiki(t testing.TB, limits *limit.Limiter, signup tenant.Signup) *testWiki {
+	t.Helper()
+	w := &testWiki{World: testworld.New(t, testworld.Options{Platform: testPlatform, Mirror: true, Signup: signup})}
 	log := slog.New(slog.DiscardHandler)
 	signIn, err := atproto.New(atproto.Options{
 		Store: w.Store, KeyDir: w.KeyDir(), Platform: "https://robot.wtf.internal", Admit: func(wiki.User) bool { return true },

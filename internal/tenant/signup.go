@@ -1,0 +1,93 @@
+package tenant
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"robot.wtf/internal/wiki"
+)
+
+// Signup is the operator's policy for first wikis. The zero value lets everyone
+// create one at once. It doesn't concern wikis that exist.
+type Signup struct {
+	// Admits reports whether a person can have a wiki without an invitation;
+	// nil admits everyone.
+	Admits func(wiki.User) bool
+	// Listed reports whether the operator named a person, who then needs no
+	// invitation, doesn't wait, and isn't subject to PerDay; nil names nobody.
+	Listed func(wiki.User) bool
+	// Wait is the time from an account's creation to its first wiki.
+	Wait time.Duration
+	// PerDay limits the new wikis of 24 hours; 0 means no limit.
+	PerDay int
+}
+
+// A Later is the refusal to create a wiki before a time. It wraps a Problem.
+type Later struct {
+	At      time.Time
+	problem error
+}
+
+func (l *Later) Error() string { return l.problem.Error() }
+func (l *Later) Unwrap() error { return l.problem }
+
+// CanCreate returns nil if the policy lets a person create their first wiki now.
+// Otherwise it fails with a Problem, or a Later that says when they can.
+func (s *Service) CanCreate(ctx context.Context, person wiki.User) error {
+	if s.signup.Listed != nil && s.signup.Listed(person) {
+		return nil
+	}
+	if s.signup.Admits != nil && !s.signup.Admits(person) {
+		return wiki.Problemf(wiki.ErrDenied, "", "This service isn't open to everyone yet. Ask its operator to let you create a wiki.")
+	}
+	if err := s.checkAge(ctx, person); err != nil {
+		return err
+	}
+	return s.checkDay(ctx)
+}
+
+// checkAge refuses accounts that are newer than the policy's Wait.
+func (s *Service) checkAge(ctx context.Context, person wiki.User) error {
+	if s.signup.Wait == 0 {
+		return nil
+	}
+	created, err := s.store.UserCreated(ctx, person.DID)
+	if err != nil {
+		return fmt.Errorf("tenant: age of account: %w", err)
+	}
+	at := created.Add(s.signup.Wait)
+	if !s.now().Before(at) {
+		return nil
+	}
+	return &Later{at, wiki.Problemf(wiki.ErrDenied, "", "New accounts wait %s before their first wiki, to keep spam away. You can create yours from %s. Until then you can read, and write in wikis that others invite you to.", inWords(s.signup.Wait), timeInWords(at))}
+}
+
+// checkDay refuses a wiki that would exceed the policy's PerDay.
+func (s *Service) checkDay(ctx context.Context) error {
+	if s.signup.PerDay == 0 {
+		return nil
+	}
+	const day = 24 * time.Hour
+	oldest, err := s.store.NthNewestSite(ctx, s.signup.PerDay)
+	if err != nil {
+		return fmt.Errorf("tenant: count new wikis: %w", err)
+	}
+	at := oldest.Add(day)
+	if oldest.IsZero() || !s.now().Before(at) {
+		return nil
+	}
+	return &Later{at, wiki.Problemf(wiki.ErrTooMany, "", "This service creates at most %d new wikis a day, and all of them are taken. You can create yours from %s. Your account stays, and you stay signed in.", s.signup.PerDay, timeInWords(at))}
+}
+
+// timeInWords formats a time for a sentence, rounded up to the minute.
+func timeInWords(t time.Time) string {
+	return t.Add(time.Minute - time.Nanosecond).UTC().Format("2 January 2006, 15:04 UTC")
+}
+
+func inWords(d time.Duration) string {
+	if d == 24*time.Hour {
+		return "a day"
+	}
+	return d.String()
+}
