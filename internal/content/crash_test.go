@@ -183,7 +183,7 @@ func newWikiDir(t *testing.T) string {
 // save, and the next start works without repair.
 func TestKilledWriterLosesNothing(t *testing.T) {
 	t.Parallel()
-	kills := 12
+	kills := 8
 	if longTests() {
 		kills = 200
 	}
@@ -228,7 +228,7 @@ func parseSaved(t *testing.T, acknowledged map[int64]string, line string) {
 }
 
 // TestFailingStorage makes the Nth write or sync of a save fail, for every N until
-// the save succeeds (every third write without ROBOT_LONG). Each failure is a
+// the save succeeds (every fifth write without ROBOT_LONG). Each failure is a
 // storage error and leaves an intact wiki.
 func TestFailingStorage(t *testing.T) {
 	t.Parallel()
@@ -236,7 +236,7 @@ func TestFailingStorage(t *testing.T) {
 	for _, call := range []struct {
 		names, fault string
 		first, step  int
-	}{{"pwrite64", "ENOSPC", 1, 3}, {"pwrite64", "EIO", 2, 3}, {"fsync,fdatasync", "EIO", 1, 1}} {
+	}{{"pwrite64", "ENOSPC", 1, 5}, {"pwrite64", "EIO", 3, 5}, {"fsync,fdatasync", "EIO", 1, 1}} {
 		if longTests() {
 			call.first, call.step = 1, 1
 		}
@@ -306,7 +306,7 @@ func TestStorageThatRecovers(t *testing.T) {
 	for _, call := range []struct {
 		names      string
 		last, step int
-	}{{"pwrite64", 60, 6}, {"fsync,fdatasync", 8, 1}} {
+	}{{"pwrite64", 60, 9}, {"fsync,fdatasync", 8, 1}} {
 		if longTests() {
 			call.step = 1
 		}
@@ -353,7 +353,7 @@ func TestStorageThatRecovers(t *testing.T) {
 // line.
 func TestWritersLoseNothing(t *testing.T) {
 	const writers, pages = 8, 20
-	each := 60
+	each := 30
 	if longTests() {
 		each = 1000
 	}

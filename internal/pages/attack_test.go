@@ -14,8 +14,8 @@ import (
 func TestHugeDiffsAreBounded(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	first := w.put("Page", strings.Repeat("a\nb\n", 50_000))
-	second := w.put("Page", strings.Repeat("b\na\nb\n", 30_000))
+	first := w.put("Page", strings.Repeat("a\nb\n", 30_000))
+	second := w.put("Page", strings.Repeat("b\na\nb\n", 18_000))
 	d, err := w.Diff(w.ctx, w.reader, "Page", first.Commit, second.Commit)
 	if err != nil || !d.TooLarge || d.Hunks != nil || d.Added == 0 {
 		t.Errorf("diff: %v, %d hunks, %d added, %v", d.TooLarge, len(d.Hunks), d.Added, err)

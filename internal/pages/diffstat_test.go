@@ -27,7 +27,7 @@ func TestDiffstats(t *testing.T) {
 		}
 	}
 	for i := range 30 {
-		w.put("Large", strings.Repeat(strings.Repeat("x", i)+"\n", 20_000))
+		w.put("Large", strings.Repeat(strings.Repeat("x", 10*i)+"\n", 2000))
 	}
 	if revisions, err = w.History(w.ctx, w.owner, "Large", 0, 50); err != nil {
 		t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"html"
 	"net/http"
 	"net/url"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -95,8 +96,15 @@ func TestOpenRedirects(t *testing.T) {
 			return location(b.get(testPlatform + "/auth/sso?wiki=ada&nonce=" + strings.Repeat("0", 64) + "&back=" + url.QueryEscape(back)).want(http.StatusFound))
 		},
 	}
+	every := map[string]int{"POST /auth/dev": 4, "GET /-/login, by single sign-on": 4} // each signs a cookie, which takes time
+	if os.Getenv("ROBOT_LONG") != "" {
+		clear(every)
+	}
 	for way, follow := range ways {
-		for _, back := range elsewhere {
+		for i, back := range elsewhere {
+			if i%max(1, every[way]) != 0 {
+				continue
+			}
 			if to := follow(back); !staysHere(to) || strings.Contains(to, "evil") {
 				t.Errorf("%s: %q leads to %q", way, back, to)
 			}
