@@ -273,6 +273,10 @@ func listWikis(ctx context.Context, s *service.Service, _ url.Values, _ io.Reade
 	if err != nil {
 		return err
 	}
+	aside, err := countAside(ctx, s)
+	if err != nil {
+		return err
+	}
 	return table(out, "WIKI\tOWNER\tVISIBILITY\tPAGES\tMB\tMB WITH HISTORY\tMEMBERS\tCREATED\tSTATE", func(row func(...any)) {
 		for _, site := range list {
 			visibility := "private"
@@ -286,7 +290,7 @@ func listWikis(ctx context.Context, s *service.Service, _ url.Values, _ io.Reade
 				}
 				release()
 			}
-			row(site.Slug, "@"+site.OwnerHandle, visibility, pages, current, history, site.Members, day(site.Created), state(site.Suspended, site.PurgeAt))
+			row(site.Slug, "@"+site.OwnerHandle, visibility, pages, current, history, site.Members, day(site.Created), state(site.Suspended, site.PurgeAt)+aside[site.Slug])
 		}
 	})
 }

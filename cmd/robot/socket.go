@@ -44,6 +44,7 @@ var operations = map[string]operation{
 	"reports":  showReports,
 	"takedown": takeDown,
 	"putback":  putBack,
+	"aside":    showAside,
 
 	"rotate-keys": rotateKeys,
 

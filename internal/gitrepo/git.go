@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"robot.wtf/internal/background"
 )
 
 // A Git is this machine's git program. Each process gets an exact environment,
@@ -127,8 +129,16 @@ func (g *Git) run(ctx context.Context, p process) error {
 	}
 	if err == nil {
 		limitProcess(cmd.Process.Pid, p.bound)
-		fed := feed()
-		if err = cmd.Wait(); err == nil && !errors.Is(fed, syscall.EPIPE) {
+		var fed error
+		panicked := background.Catch(func() { fed = feed() })
+		if panicked != nil {
+			cancel() // kills the process
+		}
+		err = cmd.Wait()
+		if panicked != nil {
+			panic(panicked)
+		}
+		if err == nil && !errors.Is(fed, syscall.EPIPE) {
 			err = fed
 		}
 	}

@@ -42,7 +42,7 @@ type Options struct {
 	CacheBytes int64  // bound on vectors in memory, 64 MiB if 0; idle ones are dropped earlier
 	MaxOpen    int    // bound on open indexes, 200 if 0; idle ones are closed to make room
 
-	Background *background.Workers // sets aside what can't be indexed; nil only recovers from panics
+	Background *background.Workers // sets aside pages that it can't read; nil only recovers from panics
 	Log        *slog.Logger        // logs rebuilt indexes and failures; nil discards them
 }
 

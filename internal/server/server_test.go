@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"robot.wtf/internal/background"
 )
 
 // newTestServer returns a server whose front ends report which one was reached
@@ -25,6 +27,8 @@ func newTestServer(log io.Writer, check func() error) *Server {
 			switch r.URL.Path {
 			case "/panic":
 				panic("a secret")
+			case "/waiting-panic":
+				background.Start(func() error { return panicking() }).Wait()
 			case "/late-panic":
 				fmt.Fprint(w, "half")
 				panic("late")
@@ -234,6 +238,33 @@ func TestCrossOriginForms(t *testing.T) {
 	} {
 		if w := sendRequest(s, tt.method, tt.host, tt.path, tt.header...); w.Code != tt.status {
 			t.Errorf("%s %s%s %v: %d, want %d", tt.method, tt.host, tt.path, tt.header, w.Code, tt.status)
+		}
+	}
+}
+
+func panicking() error { panic("elsewhere") }
+
+// A panic in a goroutine that a request waits for is that request's error, logged
+// with the stack of that goroutine.
+func TestPanicInGoroutineBecomes500(t *testing.T) {
+	var log bytes.Buffer
+	s := newTestServer(&log, nil)
+	s.opts.Metrics = NewMetrics()
+	if w := sendRequest(s, "GET", "ada.robot.localhost", "/waiting-panic"); w.Code != 500 || strings.Contains(w.Body.String(), "elsewhere") {
+		t.Errorf("status %d, body %q", w.Code, w.Body)
+	}
+	for _, want := range []string{"cause=elsewhere", "server.panicking"} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("the log lacks %q: %s", want, &log)
+		}
+	}
+	scraped := httptest.NewRecorder()
+	s.opts.Metrics.Gauge("robot_test_broken", "Panics.", func() (float64, bool) { panic("gauge") })
+	s.opts.Metrics.Gauge("robot_test_whole", "Doesn't.", func() (float64, bool) { return 7, true })
+	s.opts.Metrics.Handler("").ServeHTTP(scraped, httptest.NewRequest("GET", "/metrics", nil))
+	for _, want := range []string{`robot_panics_total{work="request"} 1`, "robot_test_whole 7"} {
+		if !strings.Contains(scraped.Body.String(), want) {
+			t.Errorf("the metrics lack %s", want)
 		}
 	}
 }

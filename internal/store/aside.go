@@ -41,7 +41,7 @@ func (db *DB) AddAside(ctx context.Context, a Aside) error {
 	return nil
 }
 
-// Asides lists what is set aside, by wiki.
+// Asides returns all Asides, by wiki.
 func (db *DB) Asides(ctx context.Context) ([]Aside, error) {
 	var list []Aside
 	err := db.forEachRow(ctx, func(rows *sql.Rows) error {
@@ -53,16 +53,16 @@ func (db *DB) Asides(ctx context.Context) ([]Aside, error) {
 		return err
 	}, `SELECT wiki, work, item, version, time FROM aside ORDER BY wiki, work, time, item`)
 	if err != nil {
-		return nil, fmt.Errorf("store: list what is set aside: %w", err)
+		return nil, fmt.Errorf("store: list input set aside: %w", err)
 	}
 	return list, nil
 }
 
-// ClearAside forgets what is set aside for a wiki.
+// ClearAside deletes the Asides of a wiki.
 func (db *DB) ClearAside(ctx context.Context, slug string) error {
 	err := db.tx(ctx, func(tx *sql.Tx) error { return clearAside(ctx, tx, slug) })
 	if err != nil {
-		return fmt.Errorf("store: clear what is set aside for %s: %w", slug, err)
+		return fmt.Errorf("store: clear input set aside for %s: %w", slug, err)
 	}
 	return nil
 }

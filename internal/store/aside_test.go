@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// One wiki can't fill the table, nor displace what others have set aside.
+// One wiki can't fill the table, nor displace the rows of others.
 func TestAsideIsBounded(t *testing.T) {
 	now := time.UnixMilli(1e12)
 	db, err := Open(t.Context(), filepath.Join(t.TempDir(), "robot.db"), func() time.Time { return now })

@@ -153,7 +153,7 @@ func (s *Service) Sweep(ctx context.Context) error {
 	users, err := s.store.DueUsers(ctx)
 	errs = append(errs, err)
 	for _, u := range users {
-		errs = append(errs, s.background.Try(background.Job{Work: "purge", Item: "account " + u.DID}, func() error { return s.purgeUser(ctx, u.DID) }))
+		errs = append(errs, s.background.Try(background.Job{Work: "purge", Item: fmt.Sprintf("account %x", s.holderHash(u.DID)[:8])}, func() error { return s.purgeUser(ctx, u.DID) }))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("tenant: sweep: %w", err)

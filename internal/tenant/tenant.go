@@ -38,7 +38,7 @@ type Options struct {
 	Forget func(ctx context.Context, slug string) error
 	// Reported is called for each report by a reader; can be nil.
 	Reported   func(slug, reason string)
-	Background *background.Workers // sets aside what can't be purged; nil only recovers from panics
+	Background *background.Workers // sets wikis and accounts aside that it can't purge; nil only recovers from panics
 	Now        func() time.Time    // nil means time.Now
 	Log        *slog.Logger
 }
