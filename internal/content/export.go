@@ -136,6 +136,18 @@ func (w *Wiki) replacedError(ctx context.Context, digits string) error {
 	}
 }
 
+// HasErased reports whether an erasure has rewritten one of the commits, by whole
+// ids.
+func (w *Wiki) HasErased(ctx context.Context, commits []string) (bool, error) {
+	for _, id := range commits {
+		successor, err := lastSuccessor(ctx, w, w.slug, id)
+		if err != nil || successor != id {
+			return err == nil, wrapError(err, "erased commits of %s", w.slug)
+		}
+	}
+	return false, nil
+}
+
 // lastSuccessor follows the successors of an id: several erasures can have
 // rewritten it.
 func lastSuccessor(ctx context.Context, q querier, slug, id string) (string, error) {

@@ -53,11 +53,12 @@ type Handler struct {
 	v2       capabilities
 	refs     refsCache
 	disjoint disjointCache
+	erased   *erasedClients
 }
 
 // New returns a Handler.
 func New(o Options) *Handler {
-	return &Handler{o: o, slots: newProcessSlots(), spools: &spools{dir: o.Spool, bounds: defaultBounds, background: o.Background}}
+	return &Handler{o: o, slots: newProcessSlots(), spools: &spools{dir: o.Spool, bounds: defaultBounds, background: o.Background}, erased: newErasedClients()}
 }
 
 // A Route is one route on a wiki's host.
@@ -187,7 +188,7 @@ func (h *Handler) advertise(c *call) error {
 	if c.version2() {
 		return h.advertiseCapabilities(c)
 	}
-	return h.runUploadPack(c, "advertisement", "001e# service=git-upload-pack\n0000", nil) // pkt-lines (gitprotocol-common(5))
+	return h.runUploadPack(c, "advertisement", "001e# service=git-upload-pack\n0000", nil, "") // pkt-lines (gitprotocol-common(5))
 }
 
 // capabilities caches git's capability advertisement of version 2. It is the same
@@ -246,7 +247,11 @@ func (h *Handler) uploadPack(c *call) error {
 			}
 		}
 	}
-	return h.runUploadPack(c, "result", "", body.reader())
+	note := ""
+	if h.hasErased(c, body.text) {
+		note = erasedNote
+	}
+	return h.runUploadPack(c, "result", "", body.reader(), note)
 }
 
 // version2 reports whether the client speaks protocol version 2. Nothing else in

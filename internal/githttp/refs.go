@@ -212,7 +212,7 @@ var errManyRefs = errors.New("githttp: too many refs to cache")
 func (h *Handler) sendRefs(c *call, asked refsRequest, body []byte) error {
 	refs, err := h.readRefs(c)
 	if errors.Is(err, errManyRefs) {
-		return h.runUploadPack(c, "result", "", bytes.NewReader(body))
+		return h.runUploadPack(c, "result", "", bytes.NewReader(body), "")
 	}
 	if err != nil {
 		return err

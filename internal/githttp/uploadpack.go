@@ -15,8 +15,9 @@ import (
 )
 
 // runUploadPack lets git upload-pack answer into a spool, and sends the client
-// the spool. in is the client's request, nil to advertise the refs.
-func (h *Handler) runUploadPack(c *call, kind, first string, in io.Reader) error {
+// the spool. in is the client's request, nil to advertise the refs. note is text
+// for the person, if the answer has room for it.
+func (h *Handler) runUploadPack(c *call, kind, first string, in io.Reader, note string) error {
 	done, err := h.countAnswer()
 	if err != nil {
 		return err
@@ -44,7 +45,13 @@ func (h *Handler) runUploadPack(c *call, kind, first string, in io.Reader) error
 		defer process.Close()
 		defer release() // a slow client doesn't hold the slot
 		defer func() { leave(err != nil && ctx.Err() == nil) }()
-		return repo.UploadPack(ctx, gitrepo.UploadPack{Version2: c.version2(), Advertise: in == nil, In: in, Out: process})
+		request := gitrepo.UploadPack{Version2: c.version2(), Advertise: in == nil, In: in, Out: process}
+		if note == "" {
+			return repo.UploadPack(ctx, request)
+		}
+		noted := &noteWriter{Writer: process, note: note, told: func() { h.erased.Invalidate(c.erasedClient()) }}
+		request.Out = noted
+		return errors.Join(repo.UploadPack(ctx, request), noted.flush())
 	})
 	contentType := "application/x-git-upload-pack-" + kind
 	sent := out.sendTo(c.w, contentType)

@@ -69,6 +69,16 @@ func (s *Service) erase(ctx context.Context, a wiki.Access, e Erasure, dryRun bo
 	return report, nil
 }
 
+// HasErased reports whether an erasure has rewritten one of the commits.
+func (s *Service) HasErased(ctx context.Context, a wiki.Access, commits []string) (bool, error) {
+	w, release, err := s.open(ctx, a, wiki.Read)
+	if err != nil {
+		return false, err
+	}
+	defer release()
+	return w.HasErased(ctx, commits)
+}
+
 // readPack reads an imported pack in a scratch directory.
 func (s *Service) readPack(ctx context.Context, pack io.WriterTo, visit func(kind, id string, content []byte) error) (err error) {
 	if s.mirror == nil {
