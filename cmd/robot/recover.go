@@ -131,6 +131,9 @@ func recoverWiki(ctx context.Context, s *service.Service, args url.Values, in io
 	if row.Added {
 		fmt.Fprintln(out, "its settings and members are from the backup; create tokens and connect agents again")
 	}
+	if err := warnOfErasures(ctx, s, slug, r.Copy.Taken, out); err != nil {
+		return err
+	}
 	for _, did := range row.Left {
 		fmt.Fprintf(out, "note: %s was a member but no longer has an account here\n", did)
 	}
@@ -138,6 +141,18 @@ func recoverWiki(ctx context.Context, s *service.Service, args url.Values, in io
 		fmt.Fprintf(out, "the old data is in %s: delete it when you no longer need it\n", aside)
 	}
 	return nil
+}
+
+// warnOfErasures lists what owners have erased since a copy was taken: the copy
+// still has it, and nobody recorded what it was.
+func warnOfErasures(ctx context.Context, s *service.Service, slug string, taken time.Time, out io.Writer) error {
+	events, err := s.Store.AuditAll(ctx, slug, math.MaxInt32)
+	for _, e := range events {
+		if e.Action == "history.erase" && e.Time.After(taken) {
+			fmt.Fprintf(out, "WARNING: on %s something was erased from the history, which this copy contains again: ask the owner to erase it once more\n", e.Time.UTC().Format("2006-01-02 15:04"))
+		}
+	}
+	return err
 }
 
 // checkReplaceable refuses to replace an existing database.
