@@ -117,18 +117,18 @@ func boolToInt(b bool) int {
 
 // formatBytes formats an exact size, followed by a rounded one if it is large:
 // "1,048,577 bytes (1 MB)".
-func formatBytes(n int64) string {
+func formatBytes(n int64) wiki.Own {
 	digits := fmt.Sprint(n)
 	for i := len(digits) - 3; i > 0; i -= 3 {
 		digits = digits[:i] + "," + digits[i:]
 	}
 	switch {
 	case n >= 1<<20:
-		return fmt.Sprintf("%s bytes (%d MB)", digits, n>>20)
+		return wiki.Own(fmt.Sprintf("%s bytes (%d MB)", digits, n>>20))
 	case n >= 10<<10:
-		return fmt.Sprintf("%s bytes (%d KB)", digits, n>>10)
+		return wiki.Own(fmt.Sprintf("%s bytes (%d KB)", digits, n>>10))
 	}
-	return digits + " bytes"
+	return wiki.Own(digits + " bytes")
 }
 
 // writeFiles updates the table of files. Names are freed before they are used

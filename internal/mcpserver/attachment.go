@@ -22,27 +22,26 @@ const (
 )
 
 func (h *Handler) readAttachment(ctx context.Context, c *client, a arguments) (*reply, error) {
-	page, name := strings.Trim(a.text("path"), "/"), a.text("name")
-	if name == "" {
+	page, fileName := strings.Trim(a.text("path"), "/"), a.text("name")
+	if fileName == "" {
 		return h.listAttachments(ctx, c, page)
 	}
-	file, data, err := h.o.Pages.OpenAttachment(ctx, c.access, path.Join(page, name), "")
+	file, data, err := h.o.Pages.OpenAttachment(ctx, c.access, path.Join(page, fileName), "")
 	if err != nil {
 		return nil, err
 	}
 	r := &reply{}
-	r.setHead("%s @%s %s, %s bytes, %s", file.Path, shortID(file.Blob), file.Type, thousands(int(file.Size)), c.origin+wiki.PathURL(file.Path))
-	r.quoteAuthor(file.Author)
+	r.setHead("%s @%s %s, %s bytes, %s", called(file.Path), hash(file.Blob), checked(file.Type, mediaType), number(int(file.Size)), address(c, file.Path, wiki.PathURL(file.Path)))
 	switch {
 	case file.Image && len(data) <= maxImage:
 		r.more = append(r.more, &mcp.ImageContent{Data: data, MIMEType: file.Type})
 	case utf8.Valid(data) && !bytes.Contains(data, []byte{0}):
 		text := string(data)
 		if runeCount(text) > maxTextFile {
-			r.addTail("Cut after %s of %s characters; signed-in users can open the whole file at its address.", thousands(maxTextFile), thousands(runeCount(text)))
+			r.addTail("Cut after %s of %s characters; signed-in users can open the whole file at its address.", number(maxTextFile), number(runeCount(text)))
 			text = truncate(text, maxTextFile)
 		}
-		r.body.WriteString(text)
+		r.add("%s", fileText(file.Path, text))
 	default:
 		r.addTail("Not shown here; signed-in users can open it at its address.")
 	}
@@ -55,9 +54,9 @@ func (h *Handler) listAttachments(ctx context.Context, c *client, page string) (
 		return nil, err
 	}
 	r := &reply{}
-	r.setHead("%s: %s", page, countNoun(len(list), "attachment"))
+	r.setHead("%s: %s", called(page), count(len(list), "attachment"))
 	for _, f := range list {
-		r.addf("%s @%s %s, %s bytes, %s by %s\n", f.Name, shortID(f.Blob), f.Type, thousands(int(f.Size)), formatDay(f.Modified), authorText(f.Author))
+		r.add("%s @%s %s, %s bytes, %s by %s\n", called(f.Name), hash(f.Blob), checked(f.Type, mediaType), number(int(f.Size)), day(f.Modified), by(f.Author))
 	}
 	return r, nil
 }
@@ -76,7 +75,7 @@ func (h *Handler) writeAttachment(ctx context.Context, c *client, a arguments) (
 	case err != nil:
 		return nil, wiki.Problemf(wiki.ErrInvalid, "base64", "This is not valid base64 (RFC 4648, section 4).")
 	case len(data) > maxInlined:
-		return nil, wiki.Problemf(wiki.ErrTooLarge, "base64", "That is more than %s bytes. Call again without base64 to get an upload address.", thousands(maxInlined))
+		return nil, wiki.Problemf(wiki.ErrTooLarge, "base64", "That is more than %s bytes. Call again without base64 to get an upload address.", wiki.Own(thousands(maxInlined)))
 	}
 	done, err := h.o.Pages.Upload(ctx, c.access, pages.UploadRequest{
 		Write: newWrite(c, "write_attachment", a), Page: page, Name: name, Data: bytes.NewReader(data), Replace: true,
@@ -85,17 +84,17 @@ func (h *Handler) writeAttachment(ctx context.Context, c *client, a arguments) (
 		return nil, err
 	}
 	r := &reply{}
-	r.head = h.storedMessage(c, done)
+	r.head = storedLine(c, done)
 	return r, nil
 }
 
-// storedMessage says where a file is and how to embed it.
-func (h *Handler) storedMessage(c *client, done pages.Saved) string {
-	verb := "Stored"
+// storedLine says where a file is and how to embed it.
+func storedLine(c *client, done pages.Saved) line {
+	verb := ours("Stored")
 	if done.Unchanged {
 		verb = "Already stored"
 	}
-	return verb + " " + done.Path + " @" + shortID(done.Revision) + ", commit " + shortID(done.Commit) + ", " + c.origin + wiki.PathURL(done.Path) + ". Embed it with ![[" + done.Path + "]]."
+	return say("%s %s @%s, commit %s, %s. Embed it with ![[%s]].", constant(verb), called(done.Path), hash(done.Revision), hash(done.Commit), address(c, done.Path, wiki.PathURL(done.Path)), called(done.Path))
 }
 
 // offerUpload creates an upload address for one file.
@@ -117,7 +116,7 @@ func (h *Handler) offerUpload(ctx context.Context, c *client, page, name, messag
 		return nil, err
 	}
 	r := &reply{}
-	r.setHead("Send the file within 15 minutes, once, up to %s bytes: curl -T FILE %s", thousands(int(c.access.Site().Limits.AttachmentBytes)), c.origin+uploadPath+once)
+	r.setHead("Send the file within 15 minutes, once, up to %s bytes: curl -T FILE %s", number(int(c.access.Site().Limits.AttachmentBytes)), uploadAddress(c, once))
 	return r, nil
 }
 
@@ -144,9 +143,14 @@ func (h *Handler) serveUpload(w http.ResponseWriter, r *http.Request, slug strin
 		Write: pages.Write{Message: u.message}, Page: u.page, Name: u.name, Data: http.MaxBytesReader(w, r.Body, limit+1), Replace: true,
 	})
 	if err != nil {
-		reply := h.errorReply(r.Context(), c, h.tools["write_attachment"], arguments{}, err)
+		reply := h.render(r.Context(), c, h.errorReply(r.Context(), c, h.tools["write_attachment"], arguments{}, err))
 		writeError(w, wiki.Status(err), reply.text()+" The address has been used; get another.")
 		return
 	}
-	writeJSON(w, http.StatusCreated, map[string]string{"path": done.Path, "revision": done.Revision, "commit": done.Commit, "says": h.storedMessage(c, done)})
+	stored := map[string]string{"revision": done.Revision, "commit": done.Commit}
+	says := h.render(r.Context(), c, &reply{head: storedLine(c, done)})
+	if stored["says"] = says.text(); !says.fenced {
+		stored["path"] = done.Path
+	}
+	writeJSON(w, http.StatusCreated, stored)
 }

@@ -11,7 +11,7 @@ import (
 )
 
 func (h *Handler) replacePage(ctx context.Context, c *client, a arguments) (*reply, error) {
-	name, err := a.requiredText("path")
+	page, err := a.requiredText("path")
 	if err != nil {
 		return nil, err
 	}
@@ -24,14 +24,14 @@ func (h *Handler) replacePage(ctx context.Context, c *client, a arguments) (*rep
 	case base == "":
 		return nil, wiki.Problemf(wiki.ErrPreconditionRequired, "revision", "Replacing a page requires the revision you read. For a new page, use create_page.")
 	}
-	before, _, _, err := h.source(ctx, c, name, base)
+	before, _, _, err := h.source(ctx, c, page, base)
 	if err != nil {
 		return nil, err
 	}
 	w := newWrite(c, "replace_page", a)
 	w.IdempotencyKey += fmt.Sprintf("@%d", before.File.Seq)
 	done, err := h.o.Pages.Save(ctx, c.access, pages.SaveRequest{
-		Write: w, Name: name, Text: []byte(a.text("content")), Precondition: pages.Precondition{Base: base},
+		Write: w, Name: page, Text: []byte(a.text("content")), Precondition: pages.Precondition{Base: base},
 	})
 	if err != nil {
 		return nil, err
@@ -48,13 +48,13 @@ func (h *Handler) replacePage(ctx context.Context, c *client, a arguments) (*rep
 func requireRevision(a arguments, doing string) (pages.Precondition, error) {
 	base, _, _, _, err := parseRevision(a.text("revision"))
 	if err == nil && base == "" {
-		err = wiki.Problemf(wiki.ErrPreconditionRequired, "revision", "%s requires the page's revision, from any read or list.", doing)
+		err = wiki.Problemf(wiki.ErrPreconditionRequired, "revision", "%s requires the page's revision, from any read or list.", wiki.Own(doing))
 	}
 	return pages.Precondition{Base: base}, err
 }
 
 func (h *Handler) movePage(ctx context.Context, c *client, a arguments) (*reply, error) {
-	name, err := a.requiredText("path")
+	page, err := a.requiredText("path")
 	if err != nil {
 		return nil, err
 	}
@@ -66,20 +66,21 @@ func (h *Handler) movePage(ctx context.Context, c *client, a arguments) (*reply,
 	if err != nil {
 		return nil, err
 	}
-	done, err := h.o.Pages.Rename(ctx, c.access, pages.RenameRequest{Write: newWrite(c, "move_page", a), Precondition: base, Name: name, NewName: to})
+	done, err := h.o.Pages.Rename(ctx, c.access, pages.RenameRequest{Write: newWrite(c, "move_page", a), Precondition: base, Name: page, NewName: to})
 	if err != nil {
 		return nil, err
 	}
 	r := &reply{}
-	r.setHead("Moved to %s @%s, commit %s. The old path redirects there", done.Name, shortID(done.Revision)+rangeSuffix(0, 0), shortID(done.Commit))
+	r.setHead("Moved to %s @%s%s, commit %s. The old path redirects there", called(done.Name), hash(done.Revision), lineRange(0, 0), hash(done.Commit))
 	if len(done.Updated) > 0 {
-		r.head += fmt.Sprintf(". Links rewritten in: %s", joinNames(done.Updated))
+		r.head.add(". Links rewritten in: ")
+		r.head = append(r.head, names(done.Updated)...)
 	}
 	return r, nil
 }
 
 func (h *Handler) deletePage(ctx context.Context, c *client, a arguments) (*reply, error) {
-	name, err := a.requiredText("path")
+	page, err := a.requiredText("path")
 	if err != nil {
 		return nil, err
 	}
@@ -88,18 +89,18 @@ func (h *Handler) deletePage(ctx context.Context, c *client, a arguments) (*repl
 		return nil, err
 	}
 	var done pages.Saved
-	what := strings.Trim(name, "/")
+	what := strings.Trim(page, "/")
 	if file := a.text("name"); file != "" {
 		what = path.Join(what, file)
 		done, err = h.o.Pages.DeleteAttachment(ctx, c.access, what, base, newWrite(c, "delete_page", a))
 	} else {
-		done, err = h.o.Pages.Delete(ctx, c.access, pages.DeleteRequest{Write: newWrite(c, "delete_page", a), Precondition: base, Name: name})
+		done, err = h.o.Pages.Delete(ctx, c.access, pages.DeleteRequest{Write: newWrite(c, "delete_page", a), Precondition: base, Name: page})
 	}
 	if err != nil {
 		return nil, err
 	}
 	r := &reply{}
-	r.setHead("Deleted %s, commit %s. revert with undo %q restores it.", what, shortID(done.Commit), shortID(done.Commit))
+	r.setHead("Deleted %s, commit %s. revert with undo %s restores it.", called(what), hash(done.Commit), quoted(hash(done.Commit)))
 	return r, nil
 }
 
@@ -116,11 +117,11 @@ func (h *Handler) revert(ctx context.Context, c *client, a arguments) (*reply, e
 	case undo != "":
 		done, err = h.o.Pages.Revert(ctx, c.access, undo, newWrite(c, "revert", a))
 	default:
-		name, missing := a.requiredText("path")
+		page, missing := a.requiredText("path")
 		if missing != nil {
 			return nil, missing
 		}
-		done, err = h.o.Pages.Restore(ctx, c.access, name, to, newWrite(c, "revert", a))
+		done, err = h.o.Pages.Restore(ctx, c.access, page, to, newWrite(c, "revert", a))
 	}
 	if err != nil {
 		return nil, err
@@ -130,9 +131,9 @@ func (h *Handler) revert(ctx context.Context, c *client, a arguments) (*reply, e
 		r.setHead("Nothing to revert: the page is already in that state.")
 		return r, nil
 	}
-	r.setHead("Reverted in commit %s", shortID(done.Commit))
+	r.setHead("Reverted in commit %s", hash(done.Commit))
 	if done.Name != "" && done.Revision != "" {
-		r.head += fmt.Sprintf(": %s @%s", done.Name, shortID(done.Revision)+rangeSuffix(0, 0))
+		r.head.add(": %s @%s%s", called(done.Name), hash(done.Revision), lineRange(0, 0))
 	}
 	return r, nil
 }

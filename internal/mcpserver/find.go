@@ -2,7 +2,6 @@ package mcpserver
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -42,25 +41,24 @@ func (h *Handler) search(ctx context.Context, c *client, a arguments) (*reply, e
 		return nil, err
 	}
 	r := &reply{}
-	r.setHead("%s for %s%s", countNoun(found.Total, "page"), singleLine(query), looseningText(found.Loosened))
+	r.setHead("%s%s", count(found.Total, "page"), constant(looseningText(found.Loosened)))
 	for _, text := range found.Ignored {
-		r.head += ". " + text
+		r.head.add(". %s", asked(text))
 	}
 	if a.text("mode") != "" && mode != string(found.Mode) {
-		r.head += ", keyword search only"
+		r.head.add(", keyword search only")
 	}
 	if found.Waiting > 0 && found.Mode != pages.Keyword {
-		r.head += fmt.Sprintf(" (%s not yet indexed for semantic search)", countNoun(found.Waiting, "section"))
+		r.head.add(" (%s not yet indexed for semantic search)", count(found.Waiting, "section"))
 	}
 	for _, hit := range found.Hits {
-		r.quotePage(hit.Page)
-		r.body.WriteString(hitLine(hit) + "\n")
+		r.body = append(append(r.body, hitLine(hit)...), constant("\n"))
 	}
 	switch next := offset + len(found.Hits); {
 	case found.Total == 0:
 		r.addTail("No page has all these words. Try fewer or other words, or grep for part of a word.")
 	case next < found.Total:
-		r.addTail("%d more: cursor %q", found.Total-next, strconv.Itoa(next))
+		r.addTail("%s more: cursor %s", digits(found.Total-next), quoted(digits(next)))
 	}
 	return r, nil
 }
@@ -69,7 +67,7 @@ func cursorError(cursor string) error {
 	return wiki.Problemf(wiki.ErrInvalid, "cursor", "%q is not a cursor of this tool. Send it exactly as returned, or omit it.", truncate(cursor, 60))
 }
 
-func looseningText(how any) string {
+func looseningText(how any) ours {
 	switch how {
 	case pages.Beginnings:
 		return " (none has all these words; matched as prefixes)"
@@ -81,16 +79,16 @@ func looseningText(how any) string {
 
 // hitLine formats a hit on one line. Its revision says that nothing of the
 // page was read.
-func hitLine(hit pages.Hit) string {
-	line := string(hit.Page)
+func hitLine(hit pages.Hit) line {
+	l := line{called(hit.Page)}
 	if hit.Line > 0 {
-		line += ":" + strconv.Itoa(hit.Line)
+		l.add(":%s", digits(hit.Line))
 	}
 	if hit.Heading != "" {
-		line += " § " + truncate(singleLine(hit.Heading), 80)
+		l.add(" § %s", pageText(hit.Page, false, truncate(singleLine(hit.Heading), 80)))
 	}
-	line += " @" + shortID(hit.Blob) + rangeSuffix(0, 0)
-	return line + " | " + snippet(hit.Snippet)
+	l.add(" @%s%s | %s", hash(hit.Blob), lineRange(0, 0), pageText(hit.Page, false, snippet(hit.Snippet)))
+	return l
 }
 
 // snippet is the part of a hit's text around the first match.
@@ -139,32 +137,34 @@ func (h *Handler) grep(ctx context.Context, c *client, a arguments) (*reply, err
 		return nil, err
 	}
 	r := &reply{}
-	r.setHead("%s of %s", countNoun(len(found.Matches), "line"), singleLine(pattern))
-	var page wiki.PageName
+	r.setHead("%s", count(len(found.Matches), "line"))
 	for _, m := range found.Matches {
-		if around > 0 && r.body.Len() > 0 {
-			r.addf("--\n")
+		if around > 0 && len(r.body) > 0 {
+			r.add("--\n")
 		}
-		if m.Page != page {
-			page = m.Page
-			r.quotePage(page)
-		}
-		for i, line := range m.Lines {
-			sign := "-"
+		for i, text := range m.Lines {
+			sign := ours("-")
 			if m.First+i == m.Line {
 				sign = ":"
 			}
-			start := line[:min(len(line), maxLineBytes)]
-			r.addf("%s%s%d%s %s\n", m.Page, sign, m.First+i, sign, truncate(strings.Map(visibleRune, start), lineChars))
+			start := text[:min(len(text), maxLineBytes)]
+			r.add("%s%s%s%s %s\n", called(m.Page), constant(sign), digits(m.First+i), constant(sign), pageText(m.Page, false, truncate(strings.Map(visibleRune, start), lineChars)))
 		}
 	}
 	switch {
 	case found.Skipped:
-		r.addTail("Incomplete: the next line is too long for this expression and was skipped. Use a simpler one, or continue: cursor %q", found.More)
+		r.addTail("Incomplete: the next line is too long for this expression and was skipped. Use a simpler one, or continue: cursor %s", grepCursor(found.More))
 	case found.Cut:
-		r.addTail("Timed out before the whole wiki was searched. Use path_prefix or a simpler pattern, or continue: cursor %q", found.More)
+		r.addTail("Timed out before the whole wiki was searched. Use path_prefix or a simpler pattern, or continue: cursor %s", grepCursor(found.More))
 	case found.More != "":
-		r.addTail("More: cursor %q", found.More)
+		r.addTail("More: cursor %s", grepCursor(found.More))
 	}
 	return r, nil
+}
+
+// grepCursor is a page and a line, "Home:12".
+func grepCursor(text string) value {
+	v := called(text[:max(0, strings.LastIndexByte(text, ':'))])
+	v.text = text
+	return quoted(v)
 }

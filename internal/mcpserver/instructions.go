@@ -19,7 +19,7 @@ const (
 // and its AGENTS page.
 func (h *Handler) instructions(ctx context.Context, c *client) string {
 	site := c.access.Site()
-	head := fmt.Sprintf("The wiki %s at %s: Markdown pages with history. You can %s.", singleLine(site.Name()), c.origin, h.rights(c))
+	head := say("The wiki %s at %s: Markdown pages with history. You can %s.", owners(site.Name()), owners(c.origin), constant(h.rights(c))).text()
 	src := h.agentsSource(ctx, c)
 	if src == nil {
 		return head

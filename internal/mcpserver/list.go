@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -41,18 +40,17 @@ func (h *Handler) listPages(ctx context.Context, c *client, a arguments) (*reply
 		sortBy(list, func(a, b pages.Entry) int { return cmp.Compare(b.Size, a.Size) })
 	}
 	r := &reply{}
-	r.setHead("%s", countNoun(len(list), "page"))
+	r.setHead("%s", count(len(list), "page"))
 	shown, err := a.paginate(r, len(list), 100)
 	if err != nil {
 		return nil, err
 	}
 	for _, e := range list[shown.from:shown.to] {
-		tags := ""
+		r.add("%s %s %s bytes", called(e.Name), day(e.Modified), number(int(e.Size)))
 		if len(e.Tags) > 0 {
-			tags = " #" + singleLine(strings.Join(e.Tags, " #"))
-			r.quotePage(e.Name)
+			r.add(" #%s", pageText(e.Name, false, singleLine(strings.Join(e.Tags, " #"))))
 		}
-		r.addf("%s %s %s bytes%s\n", e.Name, formatDay(e.Modified), thousands(int(e.Size)), tags)
+		r.add("\n")
 	}
 	return r, nil
 }
@@ -75,7 +73,7 @@ func (a arguments) paginate(r *reply, n, standard int) (window, error) {
 	}
 	w := window{min(from, n), min(from+limit, n)}
 	if w.to < n {
-		r.addTail("%d more: cursor %q", n-w.to, strconv.Itoa(w.to))
+		r.addTail("%s more: cursor %s", digits(n-w.to), quoted(digits(w.to)))
 	}
 	return w, nil
 }
@@ -103,11 +101,14 @@ func (h *Handler) tree(ctx context.Context, c *client, prefix string, depth int)
 	if folder := wiki.Key(strings.TrimSuffix(prefix, "/")); folder != "" {
 		nodes = subtree(nodes, folder)
 		if nodes == nil {
-			return nil, wiki.Problemf(wiki.ErrNotFound, "path_prefix", "There is no folder %q. list_pages with depth 1 and no path_prefix shows the folders.", prefix)
+			return nil, wiki.Problemf(wiki.ErrNotFound, "path_prefix", "There is no folder %q. list_pages with depth 1 and no path_prefix shows the folders.", wiki.PageName(prefix))
 		}
 	}
 	r := &reply{}
-	r.setHead("Folders and pages of %s:", cmp.Or(prefix, "the wiki"))
+	r.setHead("Folders and pages of the wiki:")
+	if prefix != "" {
+		r.setHead("Folders and pages of %s:", called(prefix))
+	}
 	shown := 0
 	var walk func(nodes []*pages.Node, level int)
 	walk = func(nodes []*pages.Node, level int) {
@@ -115,7 +116,8 @@ func (h *Handler) tree(ctx context.Context, c *client, prefix string, depth int)
 			if shown++; shown > 500 {
 				return
 			}
-			r.addf("%s%s\n", strings.Repeat("  ", level), treeLine(n))
+			r.add("%s", indent(level))
+			r.body = append(append(r.body, treeLine(n)...), constant("\n"))
 			if level+1 < depth {
 				walk(n.Children, level+1)
 			}
@@ -156,40 +158,45 @@ func (h *Handler) links(ctx context.Context, c *client, a arguments) (*reply, er
 		return nil, err
 	}
 	r := &reply{}
-	r.setHead("%s: %s", kind, countNoun(len(list), "entrie"))
-	r.head = strings.Replace(strings.Replace(r.head, "1 entrie", "1 entry", 1), "entriess", "entries", 1)
+	r.setHead("%s: %s entries", checked(kind, lowercase), number(len(list)))
+	if len(list) == 1 {
+		r.setHead("%s: 1 entry", checked(kind, lowercase))
+	}
 	shown, err := a.paginate(r, len(list), 50)
 	if err != nil {
 		return nil, err
 	}
 	for _, l := range list[shown.from:shown.to] {
-		r.addf("%s\n", linkedLine(pages.LinkKind(kind), l))
-		if l.Text != "" {
-			r.quotePage(l.Page)
-		}
+		r.body = append(append(r.body, linkedLine(pages.LinkKind(kind), l)...), constant("\n"))
 	}
 	return r, nil
 }
 
-func linkedLine(kind pages.LinkKind, l pages.LinkRow) string {
+func linkedLine(kind pages.LinkKind, l pages.LinkRow) line {
 	switch kind {
 	case pages.Broken:
-		return fmt.Sprintf("%s -> %s", l.Page, l.Other)
-	case pages.Hubs, pages.Missing:
-		return fmt.Sprintf("%s from %s", l.Page, countNoun(l.Count, "page"))
+		return say("%s -> %s", called(l.Page), pageText(l.Page, false, string(l.Other)))
+	case pages.Missing:
+		return say("%s from %s", anywhere(string(l.Page)), count(l.Count, "page"))
+	case pages.Hubs:
+		return say("%s from %s", called(l.Page), count(l.Count, "page"))
 	case pages.Neighborhood:
-		return fmt.Sprintf("%s %s away", l.Page, countNoun(l.Count, "link"))
+		return say("%s %s away", called(l.Page), count(l.Count, "link"))
 	case pages.Stale:
-		return fmt.Sprintf("%s %s", l.Page, formatDay(l.Date))
+		return say("%s %s", called(l.Page), day(l.Date))
 	case pages.Long:
-		return fmt.Sprintf("%s %s bytes", l.Page, thousands(l.Count))
+		return say("%s %s bytes", called(l.Page), number(l.Count))
 	case pages.Duplicates:
-		return fmt.Sprintf("%s and %s: %s", l.Page, l.Other, l.Text)
+		return say("%s and %s: %s", called(l.Page), called(l.Other), pageText(l.Page, false, l.Text))
+	case pages.LinksOut:
+		if l.Text != "" { // the page is missing: its name is from the text
+			return say("%s | %s", anywhere(string(l.Page)), constant("missing"))
+		}
 	}
 	if l.Text == "" {
-		return string(l.Page)
+		return line{called(l.Page)}
 	}
-	return fmt.Sprintf("%s | %s", l.Page, truncate(singleLine(l.Text), snippetChars))
+	return say("%s | %s", called(l.Page), pageText(l.Page, false, truncate(singleLine(l.Text), snippetChars)))
 }
 
 func (h *Handler) changes(ctx context.Context, c *client, a arguments) (*reply, error) {
@@ -225,14 +232,13 @@ func (h *Handler) changes(ctx context.Context, c *client, a arguments) (*reply, 
 			break
 		}
 		if n == limit {
-			r.addTail("More: cursor %q", strconv.FormatInt(log[n-1].Seq, 10))
+			r.addTail("More: cursor %s", quoted(digits(int(log[n-1].Seq))))
 			break
 		}
-		r.addf("%s\n", commitLine(commit))
-		r.quoteAuthor(commit.Author)
+		r.body = append(append(r.body, commitLine(commit)...), constant("\n"))
 		n++
 	}
-	r.setHead("%s, newest first: time, commit, who, message, pages", countNoun(n, "change"))
+	r.setHead("%s, newest first: time, commit, who, message, pages", count(n, "change"))
 	return r, nil
 }
 
@@ -253,7 +259,7 @@ func (h *Handler) history(ctx context.Context, c *client, path string, since tim
 	r := &reply{}
 	if len(list) > limit {
 		list = list[:limit]
-		r.addTail("More: cursor %q", strconv.FormatInt(list[limit-1].Seq, 10))
+		r.addTail("More: cursor %s", quoted(digits(int(list[limit-1].Seq))))
 	}
 	n := 0
 	for _, rev := range list {
@@ -266,16 +272,18 @@ func (h *Handler) history(ctx context.Context, c *client, path string, since tim
 		}
 		n++
 		subject, _, _ := strings.Cut(rev.Message, "\n")
-		what := "@" + shortID(rev.New) + rangeSuffix(0, 0)
+		r.add("%s %s ", minute(rev.Time), hash(rev.Commit))
 		if rev.New == "" {
-			what = "deleted"
-		} else if rev.From != "" {
-			what += " moved from " + pageOrFile(rev.From)
+			r.add("deleted")
+		} else {
+			r.add("@%s%s", hash(rev.New), lineRange(0, 0))
 		}
-		r.addf("%s %s %s %s: %s\n", formatMinute(rev.Time), shortID(rev.Commit), what, authorText(rev.Author), truncate(singleLine(subject), 100))
-		r.quoteAuthor(rev.Author)
+		if rev.New != "" && rev.From != "" {
+			r.add(" moved from %s", called(pageOrFile(rev.From)))
+		}
+		r.add(" %s: %s\n", by(rev.Author), saidBy(rev.Author, truncate(singleLine(subject), 100)))
 	}
-	r.setHead("%s of %s, newest first: time, commit, revision, who, message", countNoun(n, "revision"), path)
+	r.setHead("%s of %s, newest first: time, commit, revision, who, message", count(n, "revision"), called(path))
 	return r, nil
 }
 
@@ -302,10 +310,8 @@ func (h *Handler) diff(ctx context.Context, c *client, path, between string) (*r
 		return nil, err
 	}
 	r := &reply{}
-	r.setHead("%s, @%s to @%s: %d lines added, %d removed", pageOrFile(d.Path), shortID(d.Old.Blob), shortID(d.New.Blob), d.Added, d.Removed)
-	r.quotePage(wiki.PageName(pageOrFile(d.Path)))
-	r.past = true
-	r.body.WriteString(clipLines(d.Unified, maxDiff, r))
+	r.setHead("%s, @%s to @%s: %s lines added, %s removed", called(pageOrFile(d.Path)), hash(d.Old.Blob), hash(d.New.Blob), digits(d.Added), digits(d.Removed))
+	r.body = append(diffNames(d), diffText(d, clipLines(d.Unified, maxDiff, r)))
 	return r, nil
 }
 
@@ -315,21 +321,37 @@ func (h *Handler) commit(ctx context.Context, c *client, id string) (*reply, err
 		return nil, err
 	}
 	r := &reply{}
-	r.setHead("Commit %s, %s by %s", shortID(commit.ID), formatMinute(commit.Time), authorText(commit.Author))
-	r.quoteAuthor(commit.Author)
-	r.past = true
+	r.setHead("Commit %s, %s by %s", hash(commit.ID), minute(commit.Time), by(commit.Author))
+	var origins line // of parts of the text
 	var text strings.Builder
 	text.WriteString(strings.Map(visibleRune, strings.ReplaceAll(commit.Message, "\n", " ")) + "\n")
 	for _, d := range diffs {
-		r.quotePage(wiki.PageName(pageOrFile(d.Path)))
+		origins = append(append(origins, diffNames(d)...), diffText(d, ""))
 		if d.Unified == "" {
 			fmt.Fprintf(&text, "%s %s\n", pageOrFile(d.Path), d.Kind)
 			continue
 		}
 		text.WriteString(d.Unified)
 	}
-	r.body.WriteString(clipLines(text.String(), maxDiff, r))
+	r.body = append(origins, saidBy(commit.Author, clipLines(text.String(), maxDiff, r)))
 	return r, nil
+}
+
+// diffText is the text of a diff, which also has lines of the past.
+func diffText(d *pages.FileDiff, text string) value {
+	if d.Page == "" {
+		return fileText(d.Path, text)
+	}
+	return pageText(d.Page, true, text)
+}
+
+// diffNames holds the origins of the names in a diff's text.
+func diffNames(d *pages.FileDiff) line {
+	l := line{called(d.Path), called(d.From), called(d.Old.Path), called(d.New.Path)}
+	for i := range l {
+		l[i].text = ""
+	}
+	return l
 }
 
 // clipLines cuts a text at a line end and says so in the reply.
@@ -341,20 +363,6 @@ func clipLines(text string, n int, r *reply) string {
 	if cut == 0 {
 		cut = n
 	}
-	r.addTail("Cut after %s of %s bytes. Compare closer revisions, or one page of the commit.", thousands(cut), thousands(len(text)))
+	r.addTail("Cut after %s of %s bytes. Compare closer revisions, or one page of the commit.", number(cut), number(len(text)))
 	return strings.ToValidUTF8(text[:cut], "")
-}
-
-// quotePage and quoteAuthor record whose text the reply contains: a page's,
-// or a commit message's.
-func (r *reply) quotePage(page wiki.PageName) {
-	if !slices.Contains(r.quoted, page) {
-		r.quoted = append(r.quoted, page)
-	}
-}
-
-func (r *reply) quoteAuthor(a wiki.Author) {
-	if !slices.Contains(r.authors, a) {
-		r.authors = append(r.authors, a)
-	}
 }

@@ -5,8 +5,8 @@
 // Invariants: Every call has a bearer token of the wiki, even if the wiki is
 // public. Tools only call package pages, with the token's access; nothing
 // that an agent says about itself counts. A reply is text: a line that
-// describes it, then the wiki's own text, which is fenced if people who
-// aren't members wrote any of it.
+// describes it, then the wiki's own text. Words by people who aren't members
+// appear only inside a fence, wherever they are from (see words.go).
 //
 // The SDK implements the protocol. Standard tool calls, nearly all requests,
 // are answered before it (see call.go).

@@ -104,7 +104,7 @@ func newTrickster(t testing.TB) *trickster {
 			if real.action != wiki.Read {
 				tr.wrote.Add(1)
 			}
-			return &reply{head: "done"}, nil
+			return &reply{head: say("done")}, nil
 		}
 		tr.door.tools[name] = &fake
 	}

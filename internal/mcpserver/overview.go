@@ -21,59 +21,59 @@ func (h *Handler) overview(ctx context.Context, c *client, _ arguments) (*reply,
 		return nil, err
 	}
 	r := &reply{}
-	r.setHead("%s (%s), a wiki of %s. You can %s. %s%s.", singleLine(site.Name()), c.origin, site.OwnerName, h.rights(c), visibility(site), countNoun(index.Pages, "page"))
+	r.setHead("%s (%s), a wiki of %s. You can %s. %s%s.", owners(site.Name()), owners(c.origin), owners(site.OwnerName), constant(h.rights(c)), constant(visibility(site)), count(index.Pages, "page"))
 	if site.Description != "" {
-		r.addf("%s\n", singleLine(site.Description))
+		r.add("%s\n", owners(site.Description))
 	}
-	r.addf("\nTree:\n")
+	r.add("\nTree:\n")
 	for i, n := range index.Tree {
 		if i == overviewTree {
-			r.addf("… %d more: list_pages\n", len(index.Tree)-i)
+			r.add("… %s more: list_pages\n", digits(len(index.Tree)-i))
 			break
 		}
-		r.addf("%s\n", treeLine(n))
+		r.body = append(append(r.body, treeLine(n)...), constant("\n"))
 	}
 	if err := h.outlineOfHome(ctx, c, r); err != nil {
 		return nil, err
 	}
 	if len(index.Tags) > 0 {
-		r.addf("\nTags: %s\n", topTags(r, index.Tags))
+		r.add("\nTags: ")
+		r.body = append(append(r.body, topTags(index.Tags)...), constant("\n"))
 	}
 	log, err := h.o.Pages.Changelog(ctx, c.access, pages.LogFilter{Limit: overviewChanges})
 	if err != nil {
 		return nil, err
 	}
-	r.addf("\nLast changes:\n")
+	r.add("\nLast changes:\n")
 	for _, commit := range log {
-		r.addf("%s\n", commitLine(commit))
-		r.quoteAuthor(commit.Author)
+		r.body = append(append(r.body, commitLine(commit)...), constant("\n"))
 	}
 	return r, nil
 }
 
-func visibility(s wiki.Site) string {
+func visibility(s wiki.Site) ours {
 	if s.Public {
 		return "Public, "
 	}
 	return "Private, "
 }
 
-func (h *Handler) rights(c *client) string {
+func (h *Handler) rights(c *client) ours {
 	if c.access.Can(wiki.Edit) {
 		return "read and edit"
 	}
 	return "read"
 }
 
-func treeLine(n *pages.Node) string {
-	line := n.Path
+func treeLine(n *pages.Node) line {
+	l := line{called(n.Path)}
 	switch {
 	case n.Page == "":
-		line += "/ (" + countNoun(n.Count, "page") + ")"
+		l.add("/ (%s)", count(n.Count, "page"))
 	case n.Count > 0:
-		line += " (and " + thousands(n.Count) + " below)"
+		l.add(" (and %s below)", number(n.Count))
 	}
-	return line
+	return l
 }
 
 // outlineOfHome adds the headings of the home page.
@@ -90,54 +90,59 @@ func (h *Handler) outlineOfHome(ctx context.Context, c *client, r *reply) error 
 	if outline == "" {
 		return nil
 	}
-	r.quotePage(src.Name)
-	r.addf("\nOutline of %s:\n%s", src.Name, outline)
+	r.add("\nOutline of %s:\n%s", called(src.Name), pageText(src.Name, src.Old, outline))
 	return nil
 }
 
 // topTags returns the tags with the most pages.
-func topTags(r *reply, tags []pages.Tag) string {
+func topTags(tags []pages.Tag) line {
 	sorted := append([]pages.Tag(nil), tags...)
 	sortBy(sorted, func(a, b pages.Tag) int { return len(b.Pages) - len(a.Pages) })
-	var list []string
+	var l line
 	for i, t := range sorted {
+		if i > 0 {
+			l.add(", ")
+		}
 		if i == overviewTags {
-			list = append(list, "…")
+			l.add("…")
 			break
 		}
 		for _, page := range t.Pages {
-			r.quotePage(page)
+			l = append(l, pageText(page, false, ""))
 		}
-		list = append(list, "#"+singleLine(t.Tag)+" "+thousands(len(t.Pages)))
+		l.add("#%s %s", pageText(t.Pages[0], false, singleLine(t.Tag)), number(len(t.Pages)))
 	}
-	return strings.Join(list, ", ")
+	return l
 }
 
 // commitLine formats a commit on one line.
-func commitLine(commit wiki.Commit) string {
+func commitLine(commit wiki.Commit) line {
 	subject, _, _ := strings.Cut(commit.Message, "\n")
-	var names []string
+	l := say("%s %s %s: %s [", minute(commit.Time), hash(commit.ID), by(commit.Author), saidBy(commit.Author, truncate(singleLine(subject), 100)))
 	for i, ch := range commit.Changes {
+		if i > 0 {
+			l.add(", ")
+		}
 		if i == 3 {
-			names = append(names, "…")
+			l.add("…")
 			break
 		}
-		names = append(names, changeText(ch))
+		l = append(l, changeLine(ch)...)
 	}
-	return formatMinute(commit.Time) + " " + shortID(commit.ID) + " " + authorText(commit.Author) + ": " + truncate(singleLine(subject), 100) + " [" + strings.Join(names, ", ") + "]"
+	return append(l, constant("]"))
 }
 
-func changeText(ch wiki.Change) string {
-	name := pageOrFile(ch.Path)
+func changeLine(ch wiki.Change) line {
+	path := called(pageOrFile(ch.Path))
 	switch ch.Kind {
 	case wiki.Deleted:
-		return name + " deleted"
+		return say("%s deleted", path)
 	case wiki.Added:
-		return name + " new"
+		return say("%s new", path)
 	case wiki.Moved:
-		return pageOrFile(ch.From) + " -> " + name
+		return say("%s -> %s", called(pageOrFile(ch.From)), path)
 	}
-	return name
+	return line{path}
 }
 
 // pageOrFile formats a path for agents: pages have no ".md".

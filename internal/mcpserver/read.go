@@ -96,14 +96,13 @@ func (h *Handler) readPage(ctx context.Context, c *client, a arguments) (*reply,
 		return nil, err
 	}
 	r := &reply{}
-	r.head, r.past = part.header(), src.Old
-	r.quotePage(src.Name)
+	r.head = part.header()
 	if moved != "" {
-		r.head += fmt.Sprintf(" (moved from %s)", moved)
+		r.head.add(" (moved from %s)", called(moved))
 	}
-	r.body.WriteString(part.text())
-	if next := part.next(); next != "" {
-		r.addTail("%s", next)
+	r.add("%s", pageText(src.Name, src.Old, part.text()))
+	if next := part.next(); next != nil {
+		r.tail = append(r.tail, next)
 	}
 	return r, nil
 }
@@ -132,7 +131,7 @@ func selectPart(src *pages.Source, view, section, lines string, most int) (*part
 			return nil, err
 		}
 		if from > src.Lines() {
-			return nil, wiki.Problemf(wiki.ErrInvalid, "lines", "The page has %s.", countNoun(src.Lines(), "line"))
+			return nil, wiki.Problemf(wiki.ErrInvalid, "lines", "The page has %s.", wiki.Own(countNoun(src.Lines(), "line")))
 		}
 		p.from, p.to = from, min(to, src.Lines())
 	case view == "outline", view == "auto" && runeCount(src.Text) > fullPageChars:
@@ -199,33 +198,37 @@ func (p *part) text() string {
 
 // header is the first line of a read: page, revision, size and date. The
 // suffix of the revision says which lines were read.
-func (p *part) header() string {
+func (p *part) header() line {
 	f := p.src.File
-	rev := shortID(f.Blob)
-	where := countNoun(p.src.Lines(), "line")
+	head := say("%s @%s", called(p.src.Name), hash(f.Blob))
 	if !p.whole() {
-		rev += rangeSuffix(p.from, p.to)
-		where = fmt.Sprintf("lines %d-%d of %d", p.from, p.to, p.src.Lines())
+		head = append(head, lineRange(p.from, p.to))
 	}
-	head := fmt.Sprintf("%s @%s %s chars, %s, updated %s by %s", p.src.Name, rev, thousands(runeCount(p.src.Text)), where, formatDay(f.Modified), authorText(f.Author))
+	head.add(" %s chars, ", number(runeCount(p.src.Text)))
+	if p.whole() {
+		head = append(head, count(p.src.Lines(), "line"))
+	} else {
+		head.add("lines %s-%s of %s", digits(p.from), digits(p.to), digits(p.src.Lines()))
+	}
+	head.add(", updated %s by %s", day(f.Modified), by(f.Author))
 	switch {
 	case p.src.Old && p.src.Current == "":
-		head += " (an old revision; the page is deleted)"
+		head.add(" (an old revision; the page is deleted)")
 	case p.src.Old:
-		head += " (an old revision; the newest is @" + shortID(p.src.Current) + "~0)"
+		head.add(" (an old revision; the newest is @%s~0)", hash(p.src.Current))
 	}
 	return head
 }
 
 // next names the call that continues after a cut.
-func (p *part) next() string {
+func (p *part) next() line {
 	switch {
 	case p.to < p.wanted:
-		return fmt.Sprintf(`Cut. The rest: read_page with lines "%d-%d".`, p.to+1, p.wanted)
+		return say(`Cut. The rest: read_page with lines "%s-%s".`, digits(p.to+1), digits(p.wanted))
 	case p.outline:
-		return `More: read_page with section "…", or view "full".`
+		return say(`More: read_page with section "…", or view "full".`)
 	}
-	return ""
+	return nil
 }
 
 // outlineOf lists the headings of a page: title, lines, characters.
@@ -277,8 +280,8 @@ func (h *Handler) readPages(ctx context.Context, c *client, a arguments) (*reply
 }
 
 func (h *Handler) readItem(ctx context.Context, c *client, r *reply, item string, most int) (int, error) {
-	if r.body.Len() > 0 {
-		r.addf("\n")
+	if len(r.body) > 0 {
+		r.add("\n")
 	}
 	src, section, _, err := h.source(ctx, c, item, "")
 	var p *part
@@ -288,16 +291,18 @@ func (h *Handler) readItem(ctx context.Context, c *client, r *reply, item string
 	var problem *wiki.Problem
 	switch {
 	case errors.As(err, &problem):
-		r.addf("=== %s: %s\n", singleLine(item), problem.Message)
+		r.add("=== %s: ", asked(singleLine(item)))
+		r.body = append(append(r.body, problemLine(problem)...), constant("\n"))
 		return 0, nil
 	case err != nil:
 		return 0, err
 	}
-	r.quotePage(src.Name)
 	text := strings.TrimRight(p.text(), "\n")
-	r.addf("=== %s\n%s\n", p.header(), text)
+	r.add("=== ")
+	r.body = append(r.body, p.header()...)
+	r.add("\n%s\n", pageText(src.Name, src.Old, text))
 	if p.to < p.wanted {
-		r.addTail(`Cut: %s. The rest: read_page with lines "%d-%d".`, p.src.Name, p.to+1, p.wanted)
+		r.addTail(`Cut: %s. The rest: read_page with lines "%s-%s".`, called(p.src.Name), digits(p.to+1), digits(p.wanted))
 	}
 	return runeCount(text), nil
 }

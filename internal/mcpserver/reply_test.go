@@ -15,8 +15,8 @@ func TestRefusalOfEveryKind(t *testing.T) {
 	h := &Handler{o: Options{Log: slog.New(slog.DiscardHandler)}}
 	for _, kind := range wiki.Kinds() {
 		err := fmt.Errorf("pages: %w", kind)
-		if r := h.errorReply(t.Context(), &client{}, &tool{}, arguments{}, err); !r.failed || r.head == "" || r.head == internalErrorText {
-			t.Errorf("%v: reply %q", kind, r.head)
+		if r := h.errorReply(t.Context(), &client{}, &tool{}, arguments{}, err); !r.failed || r.head.text() == "" || r.head.text() == internalErrorText {
+			t.Errorf("%v: reply %q", kind, r.head.text())
 		}
 		if kind == wiki.ErrNotFound || kind == wiki.ErrDenied || kind == wiki.ErrSuspended {
 			continue // 401 with a challenge, like a missing token

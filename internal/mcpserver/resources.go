@@ -4,17 +4,20 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"slices"
 	"strings"
 
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"robot.wtf/internal/wiki"
 )
 
 const (
-	pageURI      = "wiki://page/"
-	pageTemplate = pageURI + "{+path}"
-	maxCompleted = 20
+	pageURI       = "wiki://page/"
+	pageTemplate  = pageURI + "{+path}"
+	maxCompleted  = 20
+	maxCandidates = 200 // before strangers' names are left out
 )
 
 func (h *Handler) addResources(s *mcp.Server) {
@@ -34,35 +37,42 @@ func (h *Handler) readResource(ctx context.Context, r *mcp.ReadResourceRequest) 
 	c := clientOf(r)
 	path, ok := pageOfURI(r.Params.URI)
 	if !ok {
-		return nil, mcp.ResourceNotFoundError(r.Params.URI)
+		return nil, errNoResource
 	}
 	// Like read_page, with header and fence, because clients show it to
 	// their model.
 	read := h.call(ctx, c, h.tools["read_page"], []byte(`{"path":`+jsonString(path)+`,"view":"full","max_chars":60000}`))
 	if read.failed {
 		if _, err := h.o.Pages.Source(ctx, c.access, path, ""); errors.Is(err, wiki.ErrNotFound) || errors.Is(err, wiki.ErrInvalid) {
-			return nil, mcp.ResourceNotFoundError(r.Params.URI)
+			return nil, errNoResource
 		}
 		return nil, errors.New(read.text())
 	}
 	return &mcp.ReadResourceResult{Contents: []*mcp.ResourceContents{{URI: r.Params.URI, MIMEType: "text/markdown", Text: read.text()}}}, nil
 }
 
-// complete completes the page name in the template's URI.
+// errNoResource doesn't repeat the URI, unlike the SDK's: it can have a
+// stranger's words.
+var errNoResource = &jsonrpc.Error{Code: mcp.CodeResourceNotFound, Message: "Resource not found"}
+
+// complete completes the page name in the template's URI. A completion can't
+// have a fence, so it leaves out the names that strangers gave.
 func (h *Handler) complete(ctx context.Context, r *mcp.CompleteRequest) (*mcp.CompleteResult, error) {
 	none := &mcp.CompleteResult{Completion: mcp.CompletionResultDetails{Values: []string{}}}
 	ref := r.Params.Ref
 	if ref == nil || ref.Type != "ref/resource" || ref.URI != pageTemplate || r.Params.Argument.Name != "path" {
 		return none, nil
 	}
-	names, err := h.o.Pages.Complete(ctx, clientOf(r).access, r.Params.Argument.Value, maxCompleted+1)
+	c := clientOf(r)
+	found, err := h.o.Pages.Complete(ctx, c.access, r.Params.Argument.Value, maxCandidates)
 	if err != nil {
 		return nil, err
 	}
-	more := len(names) > maxCompleted
-	for _, name := range names[:min(len(names), maxCompleted)] {
-		none.Completion.Values = append(none.Completion.Values, string(name))
+	f := h.newFence(ctx, c, names(found))
+	found = slices.DeleteFunc(found, func(n wiki.PageName) bool { return f.has(line{called(n)}) })
+	for _, n := range found[:min(len(found), maxCompleted)] {
+		none.Completion.Values = append(none.Completion.Values, string(n))
 	}
-	none.Completion.Total, none.Completion.HasMore = len(names), more
+	none.Completion.Total, none.Completion.HasMore = min(len(found), maxCompleted+1), len(found) > maxCompleted
 	return none, nil
 }

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"robot.wtf/internal/pages"
 	"robot.wtf/internal/wiki"
 )
 
@@ -293,7 +292,7 @@ func jsonString(text string) string {
 func (h *Handler) execute(ctx context.Context, c *client, t *tool, raw json.RawMessage) *reply {
 	if c.calls(t).Add(-1) < 0 {
 		h.o.Log.ErrorContext(ctx, "refused a tool call that wasn't counted", "tool", t.name)
-		return &reply{head: internalErrorText, failed: true}
+		return h.render(ctx, c, &reply{head: say(internalErrorText), failed: true})
 	}
 	return h.call(ctx, c, t, raw)
 }
@@ -303,25 +302,11 @@ func (h *Handler) execute(ctx context.Context, c *client, t *tool, raw json.RawM
 func (h *Handler) call(ctx context.Context, c *client, t *tool, raw json.RawMessage) *reply {
 	a, err := t.parse(raw)
 	if err != nil {
-		return h.errorReply(ctx, c, t, arguments{}, err)
+		return h.render(ctx, c, h.errorReply(ctx, c, t, arguments{}, err))
 	}
 	r, err := t.serve(h, ctx, c, a)
 	if err != nil {
 		r = h.errorReply(ctx, c, t, a, err)
 	}
-	if r.body.Len() > 0 {
-		var words []pages.Words
-		for _, page := range r.quoted {
-			words = append(words, pages.Words{Page: page, Past: r.past})
-		}
-		for _, by := range r.authors {
-			words = append(words, pages.Words{Author: &by})
-		}
-		foreign, err := h.foreign(ctx, c, words...)
-		if err != nil {
-			return h.errorReply(ctx, c, t, a, err)
-		}
-		r.foreign = slices.Contains(foreign, true)
-	}
-	return r
+	return h.render(ctx, c, r)
 }

@@ -60,17 +60,17 @@ func (h *Handler) createPage(ctx context.Context, c *client, a arguments) (*repl
 		return nil, err
 	}
 	r := &reply{}
-	verb := "Created"
+	verb := ours("Created")
 	if done.Replayed {
 		verb = "Already created"
 	}
-	r.setHead("%s %s @%s, commit %s, %s%s", verb, done.Name, shortID(done.Revision), shortID(done.Commit), c.origin, done.Name.URL())
-	names, meant, err := h.o.Pages.PossibleDuplicates(ctx, c.access, string(done.Name), a.text("content"), 5)
+	r.setHead("%s %s @%s, commit %s, %s", constant(verb), called(done.Name), hash(done.Revision), hash(done.Commit), address(c, done.Name, done.Name.URL()))
+	similar, meant, err := h.o.Pages.PossibleDuplicates(ctx, c.access, string(done.Name), a.text("content"), 5)
 	if err == nil && len(meant) > 0 {
-		r.addTail("Pages that may be about the same: %s", joinNames(meant))
+		r.tail = append(r.tail, append(say("Pages that may be about the same: "), names(meant)...))
 	}
-	if err == nil && len(names) > 0 {
-		r.addTail("Pages with similar names: %s", joinNames(names))
+	if err == nil && len(similar) > 0 {
+		r.tail = append(r.tail, append(say("Pages with similar names: "), names(similar)...))
 	}
 	return r, nil
 }
@@ -84,7 +84,7 @@ func (h *Handler) alreadyExistsError(ctx context.Context, c *client, path, conte
 	if strings.TrimRight(src.Text, "\n") == strings.TrimRight(content, "\n") {
 		return wiki.Problemf(wiki.ErrExists, "", "%s @%s already exists with exactly this text.", src.Name, shortID(src.File.Blob))
 	}
-	return wiki.Problemf(wiki.ErrExists, "", "%s @%s already exists (%s chars). Read it, then edit_page, or choose another path.", src.Name, shortID(src.File.Blob)+rangeSuffix(0, 0), thousands(runeCount(src.Text)))
+	return wiki.Problemf(wiki.ErrExists, "", "%s @%s already exists (%s chars). Read it, then edit_page, or choose another path.", src.Name, wiki.Own(shortID(src.File.Blob)+rangeSuffix(0, 0)), wiki.Own(thousands(runeCount(src.Text))))
 }
 
 func (h *Handler) editPage(ctx context.Context, c *client, a arguments) (*reply, error) {
@@ -155,7 +155,7 @@ const (
 func (h *Handler) editReply(ctx context.Context, c *client, done pages.EditResult, req pages.EditRequest) *reply {
 	r := &reply{}
 	if done.Unchanged || done.Replayed && done.After == nil {
-		r.setHead("%s @%s: already applied, nothing changed", done.Name, shortID(done.Revision))
+		r.setHead("%s @%s: already applied, nothing changed", called(done.Name), hash(done.Revision))
 		return r
 	}
 	diff, failed := h.o.Pages.CompactDiff(ctx, c.access, done.Before.Text, done.After.Text, editContext, 1)
@@ -165,51 +165,49 @@ func (h *Handler) editReply(ctx context.Context, c *client, done pages.EditResul
 	}
 	switch {
 	case req.DryRun:
-		r.setHead("%s would change; nothing was saved", done.Name)
+		r.setHead("%s would change; nothing was saved", called(done.Name))
 	case done.Replayed:
-		r.setHead("%s @%s: already applied by this request, commit %s", done.Name, shortID(done.Revision)+rangeSuffix(0, 0), shortID(done.Commit))
+		r.setHead("%s @%s%s: already applied by this request, commit %s", called(done.Name), hash(done.Revision), lineRange(0, 0), hash(done.Commit))
 		return r
 	default:
-		r.setHead("Edited %s @%s, commit %s", done.Name, shortID(done.Revision)+h.knownRange(done, req, cut), shortID(done.Commit))
+		r.setHead("Edited %s @%s%s, commit %s", called(done.Name), hash(done.Revision), h.knownRange(done, req, cut), hash(done.Commit))
 	}
 	if done.Merged {
-		r.head += ", merged with what others changed since " + shortID(req.Base)
+		r.head.add(", merged with what others changed since %s", hash(req.Base))
 	}
 	for i, already := range done.Already {
 		if already {
-			r.head += fmt.Sprintf("; edit %d was already applied", i+1)
+			r.head.add("; edit %s was already applied", digits(i+1))
 		}
 	}
-	r.quotePage(done.Name)
-	r.past = true // the diff also shows removed lines
-	r.body.WriteString(diff)
+	r.add("%s", pageText(done.Name, true, diff)) // the diff also shows removed lines
 	return r
 }
 
 // knownRange says which lines of the new revision the writer knows. If they
 // had read the whole page, it is the whole page, because the reply shows the
 // changes; else it is the lines read and changed, if they are adjacent.
-func (h *Handler) knownRange(done pages.EditResult, req pages.EditRequest, cut bool) string {
+func (h *Handler) knownRange(done pages.EditResult, req pages.EditRequest, cut bool) value {
 	if cut {
-		return rangeSuffix(0, 0)
+		return lineRange(0, 0)
 	}
 	if req.Base != "" && req.Seen == nil {
-		return ""
+		return value{}
 	}
 	first, last, grown := changedLines(done.Before.Text, done.After.Text)
 	if req.Base == "" {
-		return rangeSuffix(first, last)
+		return lineRange(first, last)
 	}
 	from, to := req.Seen.From, req.Seen.To
 	switch {
 	case to == 0:
-		return rangeSuffix(first, last)
+		return lineRange(first, last)
 	case last < from+grown: // before the lines read
-		return rangeSuffix(from+grown, to+grown)
+		return lineRange(from+grown, to+grown)
 	case first > to:
-		return rangeSuffix(from, to)
+		return lineRange(from, to)
 	}
-	return rangeSuffix(min(from, first), max(to+grown, last))
+	return lineRange(min(from, first), max(to+grown, last))
 }
 
 // changedLines returns the first and last line of the new text that differ
@@ -229,28 +227,27 @@ func changedLines(old, now string) (first, last, grown int) {
 // describeConflict shows others' changes to the text to be overwritten, so
 // that no second read is needed.
 func (h *Handler) describeConflict(ctx context.Context, c *client, r *reply, t *tool, err error, conflict *wiki.ConflictError) {
-	name := pageOrFile(conflict.Path)
+	page := wiki.PageName(pageOrFile(conflict.Path))
 	if conflict.Deleted {
-		r.setHead("Nothing was saved: %s was deleted since you read it. create_page creates it again.", name)
+		r.setHead("Nothing was saved: %s was deleted since you read it. create_page creates it again.", called(page))
 		return
 	}
-	rev, first := shortID(conflict.TheirBlob), 1
+	rev, first := line{hash(conflict.TheirBlob)}, 1
 	var stale *edit.Conflict
 	if errors.As(err, &stale) {
-		rev, first = rev+rangeSuffix(stale.Lines.From, stale.Lines.To), max(stale.Lines.From, 1)
+		rev, first = append(rev, lineRange(stale.Lines.From, stale.Lines.To)), max(stale.Lines.From, 1)
 		if stale.Lines.To == 0 {
-			r.setHead("Nothing was saved: what you replace in %s was renamed or removed since you read it. It is @%s now; read_page shows its outline.", name, rev)
+			r.setHead("Nothing was saved: what you replace in %s was renamed or removed since you read it. It is @", called(page))
+			r.head = append(append(r.head, rev...), constant(" now; read_page shows its outline."))
 			return
 		}
 	}
 	diff, failed := h.o.Pages.CompactDiff(ctx, c.access, string(conflict.Base), string(conflict.Theirs), editContext, first)
 	if failed != nil || len(diff) > maxEditShown {
-		r.setHead("Nothing was saved: others changed many of the same lines of %s since you read it. Read it again: @%s~0.", name, shortID(conflict.TheirBlob))
+		r.setHead("Nothing was saved: others changed many of the same lines of %s since you read it. Read it again: @%s~0.", called(page), hash(conflict.TheirBlob))
 		return
 	}
-	r.setHead("Nothing was saved: others changed the same lines of %s since you read it. What they changed:", name)
-	r.quotePage(wiki.PageName(name))
-	r.past = true
-	r.body.WriteString(diff)
-	r.addTail("Send your text again, including their changes, with revision %s.", rev)
+	r.setHead("Nothing was saved: others changed the same lines of %s since you read it. What they changed:", called(page))
+	r.add("%s", pageText(page, true, diff))
+	r.tail = append(r.tail, append(append(say("Send your text again, including their changes, with revision "), rev...), constant(".")))
 }

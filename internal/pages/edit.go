@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"robot.wtf/internal/content"
@@ -176,7 +177,11 @@ func nameEdit(err error, i, n int, op edit.Op) error {
 	if n < 2 || !errors.As(err, &p) {
 		return err
 	}
-	named := &wiki.Problem{Kind: p.Kind, Field: p.Field, Message: fmt.Sprintf("Edit %d (%s): %s Nothing was changed.", i+1, op, p.Message)}
+	known := wiki.Own(op)
+	if !slices.Contains([]edit.Op{edit.Replace, edit.ReplaceSection, edit.Append, edit.Prepend, edit.InsertAfter, edit.SetMeta}, op) {
+		known = "unknown"
+	}
+	named := wiki.Problemf(p.Kind, p.Field, "Edit %d (%s): %s Nothing was changed.", i+1, known, p)
 	var c *wiki.ConflictError
 	if errors.As(err, &c) {
 		return fmt.Errorf("%w (%w)", named, c)

@@ -16,11 +16,12 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// Words say where a text is from, to find out who wrote it. At most one of
-// Name, Page, File and Author is set; if none is, the text can be from anywhere
-// in the wiki.
+// Words say where a text is from, to find out who wrote it. At most one of the
+// fields is set, besides Past; if none is, the text can be from anywhere in the
+// wiki.
 type Words struct {
 	Name   string        // the name of a page or folder, or the path of a file
+	Maybe  string        // the text itself: a member's if it is a name of members only
 	Page   wiki.PageName // the text of a page
 	Past   bool          // of Page: the text can contain lines that it no longer has
 	File   string        // the content of an attachment
@@ -69,7 +70,11 @@ func (f *strangers) wrote(ctx context.Context, words Words) (bool, error) {
 	case !f.any:
 		return false, nil
 	case words.Name != "":
-		return f.name(ctx, words.Name)
+		foreign, _, err := f.name(ctx, words.Name)
+		return foreign, err
+	case words.Maybe != "":
+		foreign, known, err := f.name(ctx, words.Maybe)
+		return foreign || !known, err
 	case words.Page != "":
 		return f.page(ctx, words.Page, words.Past)
 	case words.File != "":
@@ -347,27 +352,33 @@ type nameAuthors struct {
 
 func (n *nameAuthors) weight() uint32 { return uint32(200 + 80*len(n.first) + 150*len(n.by)) }
 
-// name reports whether a stranger coined any part of a name. The parts keep
-// their author when a member moves the folder, and when the service makes a
-// name unique. The names of the home page and of AGENTS are the owner's and ours.
-func (f *strangers) name(ctx context.Context, name string) (bool, error) {
+// name reports whether a stranger coined any part of a name, and whether all
+// parts are known. The parts keep their author when a member moves the folder,
+// and when the service makes a name unique. The names of the home page and of
+// AGENTS are the owner's and ours.
+func (f *strangers) name(ctx context.Context, name string) (foreign, known bool, err error) {
 	if f.names == nil {
 		names, err := f.s.nameAuthors(ctx, f.w)
 		if err != nil {
-			return true, err
+			return true, false, err
 		}
 		f.names = names
 	}
 	f.names.mu.Lock()
 	defer f.names.mu.Unlock()
+	known = true
 	for part := range strings.SplitSeq(strings.TrimSuffix(name, ".md"), "/") {
 		key := nameKey(part)
-		i, known := f.names.first[key]
-		if known && f.foreign(f.names.by[i]) && key != "agents" && key != nameKey(f.home) {
-			return true, nil
+		if key == "" || key == "agents" || key == nameKey(f.home) {
+			continue
 		}
+		i, is := f.names.first[key]
+		if is && f.foreign(f.names.by[i]) {
+			return true, true, nil
+		}
+		known = known && is
 	}
-	return false, nil
+	return false, known, nil
 }
 
 // nameKey returns the letters of a name's part.

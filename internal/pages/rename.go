@@ -137,7 +137,9 @@ func changedSince(c *wiki.ConflictError) error {
 func aboutField(err error, field string) error {
 	var p *wiki.Problem
 	if errors.As(err, &p) {
-		return &wiki.Problem{Kind: p.Kind, Field: field, Message: p.Message}
+		about := *p
+		about.Field = field
+		return &about
 	}
 	return err
 }

@@ -250,16 +250,16 @@ func describeLimit(err error, l wiki.Limits) error {
 }
 
 // formatBytes formats a size for people.
-func formatBytes(n int64) string {
+func formatBytes(n int64) wiki.Own {
 	for _, u := range []struct {
 		unit string
 		of   int64
 	}{{"MB", 1 << 20}, {"KB", 1 << 10}} {
 		if n >= u.of {
-			return strings.TrimSuffix(fmt.Sprintf("%.1f", float64(n)/float64(u.of)), ".0") + " " + u.unit
+			return wiki.Own(strings.TrimSuffix(fmt.Sprintf("%.1f", float64(n)/float64(u.of)), ".0") + " " + u.unit)
 		}
 	}
-	return fmt.Sprintf("%d bytes", n)
+	return wiki.Own(fmt.Sprintf("%d bytes", n))
 }
 
 // A PatchRequest replaces a text that occurs exactly once.

@@ -43,7 +43,9 @@ var (
 type Problem struct {
 	Kind       error  // one of the kinds above
 	Field      string // the form field or JSON member at fault, or ""
-	Message    string // one or more full sentences
+	Message    string // one or more full sentences: Format with Args
+	Format     string // a constant; "" if all of Message can be others' words
+	Args       []any
 	DidYouMean string // suggested value for the field, or ""
 	Cause      string // a constant for metrics; "" stands for the kind
 }
@@ -53,8 +55,12 @@ func (p *Problem) Unwrap() error { return p.Kind }
 
 // Problemf returns a Problem of a kind, about a field ("" for none).
 func Problemf(kind error, field, format string, args ...any) error {
-	return &Problem{Kind: kind, Field: field, Message: fmt.Sprintf(format, args...)}
+	return &Problem{Kind: kind, Field: field, Message: fmt.Sprintf(format, args...), Format: format, Args: args}
 }
+
+// Own marks an argument of Problemf as a text of this service, such as a formatted
+// size. Agents are shown other texts as the words of whoever wrote them.
+type Own string
 
 // WithCause returns a copy of the Problem in err that is counted under cause.
 func WithCause(cause string, err error) error {
