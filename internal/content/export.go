@@ -130,10 +130,12 @@ func (w *Wiki) replacedError(ctx context.Context, digits string) error {
 	if successor, err = lastSuccessor(ctx, w, w.slug, successor); err != nil {
 		return err
 	}
-	return &wiki.Problem{
-		Kind: wiki.ErrGone, Field: "revision", DidYouMean: successor,
-		Message: fmt.Sprintf("This revision was rewritten when something was erased from the history. It is now %.12s.", successor),
+	err = wiki.Problemf(wiki.ErrGone, "revision", "This revision was rewritten when something was erased from the history. It is now %.12s.", successor)
+	var p *wiki.Problem
+	if errors.As(err, &p) {
+		p.DidYouMean = successor
 	}
+	return err
 }
 
 // HasErased reports whether an erasure has rewritten one of the commits, by whole
