@@ -11,6 +11,7 @@ import (
 
 const (
 	maxHighlighted  = 200 << 10 // bytes of one block
+	maxDelegated    = 16 << 10  // of a language within another, whose lexer reads all at once
 	maxColoredPage  = 2 * maxHighlighted
 	maxHighlighting = time.Second // total time per page
 )
@@ -35,6 +36,9 @@ func (w *writer) writeHighlighted(language, code string) (ok bool) {
 	if lexer == nil || lexer.Config().Name == "plaintext" {
 		return false
 	}
+	if _, simple := lexer.(*chroma.RegexLexer); !simple && len(code) > maxDelegated {
+		return false
+	}
 	began, size := time.Now(), w.out.Len()
 	defer func() {
 		w.coloredBytes += len(code)
@@ -46,17 +50,37 @@ func (w *writer) writeHighlighted(language, code string) (ok bool) {
 			w.out.Truncate(size)
 		}
 	}()
-	next, err := chroma.Coalesce(lexer).Tokenise(nil, code)
+	timed := &timedLexer{Lexer: lexer, until: began.Add(maxHighlighting - w.coloring)}
+	next, err := chroma.Coalesce(timed).Tokenise(nil, code)
 	if err != nil {
 		return false
 	}
 	for t := next(); t != chroma.EOF; t = next() {
-		if w.coloring+time.Since(began) > maxHighlighting || w.isFull() {
+		if timed.stopped || w.isFull() {
 			return false
 		}
 		w.writeToken(t)
 	}
-	return true
+	return !timed.stopped
+}
+
+// A timedLexer ends when its time is used up. It looks at the clock at each token,
+// before chroma joins thousands of them: lexers backtrack (each rule for up to
+// 0.25 s), so that a single character can take long.
+type timedLexer struct {
+	chroma.Lexer
+	until   time.Time
+	stopped bool
+}
+
+func (l *timedLexer) Tokenise(options *chroma.TokeniseOptions, text string) (chroma.Iterator, error) {
+	next, err := l.Lexer.Tokenise(options, text)
+	return func() chroma.Token {
+		if l.stopped = l.stopped || time.Now().After(l.until); l.stopped {
+			return chroma.EOF
+		}
+		return next()
+	}, err
 }
 
 func (w *writer) writeToken(t chroma.Token) {
