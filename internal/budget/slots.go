@@ -1,6 +1,6 @@
-// Package budget bounds work that requests cause. Its Slots are shared fairly: a
-// wiki that uses up its own share delays nobody but itself. It does no work of its
-// own and knows no wikis; callers choose keys and sizes.
+// Package budget bounds work and memory that requests cause. Its Slots and Caches
+// are shared fairly: a wiki that uses up its own share affects only itself. It does
+// no work of its own and knows no wikis; callers choose keys and sizes.
 package budget
 
 import (

@@ -16,7 +16,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/maypok86/otter/v2"
 	"golang.org/x/sync/semaphore"
 
 	"robot.wtf/internal/budget"
@@ -51,7 +50,7 @@ type Service struct {
 	changed  func(a wiki.Access, files int)
 	now      func() time.Time
 	log      *slog.Logger
-	cache    *otter.Cache[cacheKey, cached]
+	cache    *budget.Cache[cacheKey, cached]
 	pictures *raster.Encoder
 	greps    *budget.Slots
 	imports  *semaphore.Weighted // one import at a time
@@ -84,10 +83,9 @@ func New(o Options) *Service {
 		greps:    budget.NewSlots(maxGreps, 1),
 		imports:  semaphore.NewWeighted(1),
 		erasures: budget.NewSlots(2, 1),
-		cache: otter.Must(&otter.Options[cacheKey, cached]{
-			MaximumWeight: uint64(o.CacheBytes),
-			Weigher:       func(k cacheKey, c cached) uint32 { return k.weight() + c.weight() },
-		}),
+		cache: budget.NewCache(o.CacheBytes, o.CacheBytes/2,
+			func(k cacheKey) string { return k.slug },
+			func(k cacheKey, c cached) int64 { return int64(k.weight()) + int64(c.weight()) }),
 	}
 }
 

@@ -8,8 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/maypok86/otter/v2"
-
+	"robot.wtf/internal/budget"
 	"robot.wtf/internal/wiki"
 )
 
@@ -34,22 +33,17 @@ type finishedPage struct {
 	plainLen, gzLen []string
 }
 
-// finishedPages caches pages, bounded by their total size.
+// finishedPages caches pages, bounded by their total size and by that of each wiki.
 type finishedPages struct {
-	cache *otter.Cache[finishedKey, *finishedPage]
+	cache *budget.Cache[finishedKey, *finishedPage]
 }
 
-func newFinishedPages(bytes int64) (*finishedPages, error) {
-	c, err := otter.New(&otter.Options[finishedKey, *finishedPage]{
-		MaximumWeight: uint64(bytes),
-		Weigher: func(k finishedKey, p *finishedPage) uint32 {
-			return uint32(len(p.plain) + len(p.gz) + len(k.path) + 500)
-		},
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &finishedPages{cache: c}, nil
+func newFinishedPages(bytes int64) *finishedPages {
+	return &finishedPages{cache: budget.NewCache(bytes, bytes/2,
+		func(k finishedKey) string { return k.slug },
+		func(k finishedKey, p *finishedPage) int64 {
+			return int64(len(p.plain) + len(p.gz) + len(k.path) + 500)
+		})}
 }
 
 var (

@@ -101,9 +101,7 @@ func New(o Options) (*Handler, error) {
 	if h.templates, err = h.parseTemplates(); err != nil {
 		return nil, err
 	}
-	if h.finished, err = newFinishedPages(o.CacheBytes); err != nil {
-		return nil, err
-	}
+	h.finished = newFinishedPages(o.CacheBytes)
 	h.headers = makeHeaders(o)
 	for _, a := range pageActions() {
 		h.actions[a.suffix] = a
