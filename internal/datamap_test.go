@@ -49,7 +49,7 @@ const (
 // dataMap has a row for each table of each database. All of them are in backups;
 // a restored service rebuilds derived ones that are missing.
 var dataMap = []dataRow{
-	{"platform", "users", "people who signed in or were invited", truth, "DID, username, handle, name", untouched, deleted, "all", "-", "-", "-"},
+	{"platform", "users", "people who signed in or were invited", truth, "DID, username, handle, name, account host", untouched, deleted, "all but the host", "-", "-", "-"},
 	{"platform", "sites", "wikis, their settings and limits", truth, "owner's DID", deleted, deleted, "title, description, visibility", "-", "-", "-"},
 	{"platform", "members", "roles of members", truth, "members' DIDs", deleted, deleted, "own roles; members of own wikis", "-", "-", "-"},
 	{"platform", "sessions", "sessions with the kind of browser (a day)", truth, "DID", untouched, deleted, "all but the id", "-", "-", "-"},
@@ -65,6 +65,7 @@ var dataMap = []dataRow{
 	{"platform", "oauth_codes", "authorization codes (minutes; while its grant lasts)", temporary, "DID", expires, expires, "-", "-", "-", "-"},
 	{"platform", "oauth_refresh", "hashes of refresh tokens", truth, "", deleted, deleted, "-", "-", "-", "-"},
 	{"platform", "faces", "avatars, re-encoded", truth, "DID, picture", untouched, deleted, "the picture", "-", "-", "-"},
+	{"platform", "suspended_hosts", "account hosts that the operator suspended", truth, "", untouched, untouched, "-", "-", "-", "-"},
 	{"platform", "alive", "one row, rewritten by the health check", temporary, "", untouched, untouched, "-", "-", "-", "-"},
 	{"platform", "reports", "readers' reports to the operator", truth, "reporter's DID and words", kept, anonymized, "-", "-", "-", "-"},
 	{"platform", "aside", "input that background work skips after a panic: ids only", upkept, "", deleted, untouched, "-", "-", "-", "-"},

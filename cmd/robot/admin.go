@@ -20,7 +20,8 @@ type adminCommand struct {
 	} `cmd:"" help:"Manage the keys."`
 	Wikis    wikisCommand    `cmd:"" help:"List all wikis."`
 	Users    usersCommand    `cmd:"" help:"List all users."`
-	Suspend  suspendCommand  `cmd:"" help:"Close a wiki or lock out a user, on every front end, within a second."`
+	Hosts    hostsCommand    `cmd:"" help:"List the servers (PDS) that host accounts."`
+	Suspend  suspendCommand  `cmd:"" help:"Close a wiki, lock out a user, or lock out all users of a host, on every front end, within a second."`
 	Resume   resumeCommand   `cmd:"" help:"End a suspension."`
 	Quota    quotaCommand    `cmd:"" help:"Show or set the limits of one wiki."`
 	Delete   deleteCommand   `cmd:"" help:"Delete a wiki or an account."`

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,6 +32,11 @@ type wikisCommand struct{ dataFlag }
 // Run lists the wikis.
 func (c wikisCommand) Run(ctx context.Context) error { return c.run(ctx, "wikis", nil) }
 
+type hostsCommand struct{ dataFlag }
+
+// Run lists the servers that host accounts.
+func (c hostsCommand) Run(ctx context.Context) error { return c.run(ctx, "hosts", nil) }
+
 type usersCommand struct{ dataFlag }
 
 // Run lists the users.
@@ -57,26 +63,38 @@ func (w whoFlag) args() url.Values {
 	return url.Values{"name": {w.Name}, "user": {strconv.FormatBool(w.User)}}
 }
 
+// hostFlag makes the name that of a host.
+type hostFlag struct {
+	Host bool `xor:"kind" help:"NAME is the server (PDS) that hosts accounts: all of them, also at its subdomains, and new ones."`
+}
+
+func (f hostFlag) add(args url.Values) url.Values {
+	args.Set("host", strconv.FormatBool(f.Host))
+	return args
+}
+
 type suspendCommand struct {
 	whoFlag
+	hostFlag
 	Reason string `placeholder:"TEXT" help:"Reason to show to the members."`
 	dataFlag
 }
 
 // Run suspends a wiki or a user.
 func (c suspendCommand) Run(ctx context.Context) error {
-	args := c.args()
+	args := c.add(c.args())
 	args.Set("reason", c.Reason)
 	return c.run(ctx, "suspend", args)
 }
 
 type resumeCommand struct {
 	whoFlag
+	hostFlag
 	dataFlag
 }
 
 // Run ends a suspension.
-func (c resumeCommand) Run(ctx context.Context) error { return c.run(ctx, "resume", c.args()) }
+func (c resumeCommand) Run(ctx context.Context) error { return c.run(ctx, "resume", c.add(c.args())) }
 
 type deleteCommand struct {
 	whoFlag
@@ -331,6 +349,9 @@ func showAudit(ctx context.Context, s *service.Service, args url.Values, _ io.Re
 
 func suspend(ctx context.Context, s *service.Service, args url.Values, _ io.Reader, out io.Writer) error {
 	name, why := args.Get("name"), args.Get("reason")
+	if args.Get("host") == "true" {
+		return suspendHost(ctx, s, name, why, out)
+	}
 	if args.Get("user") == "true" {
 		u, err := findPerson(ctx, s, name)
 		if err != nil {
@@ -358,6 +379,9 @@ func suspend(ctx context.Context, s *service.Service, args url.Values, _ io.Read
 
 func resume(ctx context.Context, s *service.Service, args url.Values, _ io.Reader, out io.Writer) error {
 	name := args.Get("name")
+	if args.Get("host") == "true" {
+		return resumeHost(ctx, s, name, out)
+	}
 	if args.Get("user") == "true" {
 		u, err := findPerson(ctx, s, name)
 		if err != nil {
@@ -380,6 +404,62 @@ func resume(ctx context.Context, s *service.Service, args url.Values, _ io.Reade
 	}
 	fmt.Fprintf(out, "%s is open again\n", name)
 	return nil
+}
+
+// cleanHost returns a host name as it is stored, or an error for anything else.
+func cleanHost(name string) (string, error) {
+	host := strings.ToLower(strings.TrimSuffix(name, "."))
+	if !strings.Contains(host, ".") || strings.Trim(host, "abcdefghijklmnopqrstuvwxyz0123456789.-") != "" || strings.HasPrefix(host, ".") {
+		return "", fmt.Errorf("%q must be a host name, such as pds.example.org: robot admin hosts lists them", name)
+	}
+	return host, nil
+}
+
+func suspendHost(ctx context.Context, s *service.Service, name, why string, out io.Writer) error {
+	host, err := cleanHost(name)
+	if err != nil {
+		return err
+	}
+	accounts, slugs, err := s.Store.SuspendHost(ctx, host, strings.TrimSpace(why))
+	if errors.Is(err, wiki.ErrNotFound) {
+		return fmt.Errorf("%s is already suspended", host)
+	}
+	if err != nil {
+		return err
+	}
+	for _, slug := range slugs {
+		s.Session.Wake(slug)
+	}
+	fmt.Fprintf(out, "%d accounts at %s are locked out, and %d wikis are closed; nobody can sign in from there\n", accounts, host, len(slugs))
+	return nil
+}
+
+func resumeHost(ctx context.Context, s *service.Service, name string, out io.Writer) error {
+	host, err := cleanHost(name)
+	if err != nil {
+		return err
+	}
+	accounts, err := s.Store.ResumeHost(ctx, host)
+	if errors.Is(err, wiki.ErrNotFound) {
+		return fmt.Errorf("%s is not suspended", host)
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "%d accounts at %s can sign in again\n", accounts, host)
+	return nil
+}
+
+func listHosts(ctx context.Context, s *service.Service, _ url.Values, _ io.Reader, out io.Writer) error {
+	list, err := s.Store.AllHosts(ctx)
+	if err != nil {
+		return err
+	}
+	return table(out, "HOST\tACCOUNTS\tNEW THIS WEEK\tWIKIS\tSTATE\tREASON", func(row func(...any)) {
+		for _, h := range list {
+			row(cmp.Or(h.Host, "(unknown)"), h.Accounts, h.New, h.Wikis, state(h.Suspended, time.Time{}), h.Why)
+		}
+	})
 }
 
 func remove(ctx context.Context, s *service.Service, args url.Values, _ io.Reader, out io.Writer) error {

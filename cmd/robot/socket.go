@@ -35,6 +35,7 @@ var operations = map[string]operation{
 	"status":   showStatus, // admin status, and so on
 	"wikis":    listWikis,
 	"users":    listUsers,
+	"hosts":    listHosts,
 	"audit":    showAudit,
 	"suspend":  suspend,
 	"resume":   resume,

@@ -90,6 +90,9 @@ func (s *Service) authServer(ctx context.Context, account *identity.Identity) (*
 	if host == "" {
 		return nil, wiki.WithCause("no server", wiki.Problemf(wiki.ErrInvalid, handleField, "This account has no server, so you can't sign in with it."))
 	}
+	if err := s.checkHost(ctx, hostOf(host)); err != nil {
+		return nil, err
+	}
 	if err := s.limits.Server(hostOf(host)); err != nil {
 		return nil, fmt.Errorf("atproto: server of %s: %w", account.DID, err)
 	}
@@ -115,13 +118,29 @@ func (s *Service) authServer(ctx context.Context, account *identity.Identity) (*
 	return server, nil
 }
 
-// hostOf returns the host name of an address, or "".
+// checkHost refuses the accounts of a host that the operator suspended.
+func (s *Service) checkHost(ctx context.Context, host string) error {
+	err := s.store.CheckHost(ctx, host)
+	if errors.Is(err, wiki.ErrSuspended) {
+		return suspendedHost(host)
+	}
+	if err != nil {
+		return fmt.Errorf("atproto: %w", err)
+	}
+	return nil
+}
+
+func suspendedHost(host string) error {
+	return wiki.WithCause("suspended host", wiki.Problemf(wiki.ErrSuspended, handleField, "The operator of this service has suspended all accounts at %s. Sign in with an account at another server, or ask the operator.", truncateInput(host)))
+}
+
+// hostOf returns the host name of an address in lowercase, or "".
 func hostOf(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {
 		return ""
 	}
-	return u.Hostname()
+	return strings.ToLower(u.Hostname())
 }
 
 // isPlainHTTPS reports whether an address is https on the default port,
@@ -204,7 +223,7 @@ func (s *Service) completeSignIn(ctx context.Context, asker limit.Caller, query 
 	}
 	user := wiki.User{DID: f.account.DID.String(), Handle: f.account.Handle.String()}
 	s.recent.forget(asker, user.DID, user.Handle)
-	return s.admitUser(ctx, user, shown)
+	return s.admitUser(ctx, user, hostOf(f.account.PDSEndpoint()), shown)
 }
 
 // resumeFlow restores a sign-in from its row.
@@ -315,9 +334,9 @@ func (s *Service) revokeTokens(ctx context.Context, f *flow) {
 }
 
 // admitUser creates the person's account, or updates it: the DID is the
-// identity, and handle and name are those of the latest sign-in. If the
+// identity, and handle, name and host are those of the latest sign-in. If the
 // profile couldn't be read, the name stays as it was.
-func (s *Service) admitUser(ctx context.Context, user wiki.User, p profile) (wiki.User, error) {
+func (s *Service) admitUser(ctx context.Context, user wiki.User, host string, p profile) (wiki.User, error) {
 	known, err := s.store.User(ctx, user.DID)
 	user.Name = p.name
 	switch {
@@ -330,7 +349,11 @@ func (s *Service) admitUser(ctx context.Context, user wiki.User, p profile) (wik
 	case !p.read:
 		user.Name = known.Name
 	}
-	if err := s.store.RecordSignIn(ctx, user); err != nil {
+	err = s.store.RecordSignIn(ctx, user, host)
+	if errors.Is(err, wiki.ErrSuspended) {
+		return wiki.User{}, suspendedHost(host)
+	}
+	if err != nil {
 		return wiki.User{}, fmt.Errorf("atproto: %w", err)
 	}
 	s.keepAvatar(ctx, user.DID, p)

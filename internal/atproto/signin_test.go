@@ -615,3 +615,38 @@ func TestParseIdentifier(t *testing.T) {
 		}
 	}
 }
+
+// Accounts of a suspended host can't sign in, and its server isn't contacted. A sign-in
+// that had begun doesn't finish.
+func TestSuspendedHost(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser()
+	to, err := b.begin("ada.test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := w.db.SuspendHost(t.Context(), "pds.test", "Spam."); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.finish(w.approve(to)); !errors.Is(err, wiki.ErrSuspended) {
+		t.Errorf("finished: %v", err)
+	}
+	if _, err := w.db.User(t.Context(), adaDID); !errors.Is(err, wiki.ErrNotFound) {
+		t.Errorf("an account was created: %v", err)
+	}
+	w.asked = nil
+	if _, err := w.browser().begin("ada.test"); !strings.Contains(problemText(t, err), "suspended all accounts at pds.test") {
+		t.Error(err)
+	}
+	for _, asked := range w.asked {
+		if strings.Contains(asked, "pds.test") {
+			t.Errorf("asked for %s", asked)
+		}
+	}
+	if _, err := w.db.ResumeHost(t.Context(), "pds.test"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.browser().signIn("ada.test"); err != nil {
+		t.Errorf("after lifting: %v", err)
+	}
+}

@@ -52,7 +52,7 @@ func (db *DB) SuspendUser(ctx context.Context, did, why string) error {
 // ResumeUser undoes SuspendUser, for the person's wikis too.
 func (db *DB) ResumeUser(ctx context.Context, did string) error {
 	return db.changeUserAsOperator(ctx, did, "account.resume", "", func(tx *sql.Tx) error {
-		done, err := tx.ExecContext(ctx, `UPDATE users SET suspended = 0 WHERE did = $1 AND suspended > 0`, did)
+		done, err := tx.ExecContext(ctx, `UPDATE users SET suspended = 0, suspended_host = '' WHERE did = $1 AND suspended > 0`, did)
 		if err := requireRow(done, err); err != nil {
 			return err
 		}

@@ -56,16 +56,24 @@ func (db *DB) TakeSignIn(ctx context.Context, state string) (SignIn, error) {
 
 // RecordSignIn adds or updates a person who has just signed in. If another account
 // has their handle, that account keeps its rights, which depend on the DID, and is
-// shown with wiki.InvalidHandle.
-func (db *DB) RecordSignIn(ctx context.Context, u wiki.User) error {
+// shown with wiki.InvalidHandle. host is that of the server that hosts the account;
+// if it is suspended, RecordSignIn changes nothing and fails with ErrSuspended.
+func (db *DB) RecordSignIn(ctx context.Context, u wiki.User, host string) error {
 	err := db.tx(ctx, func(tx *sql.Tx) error {
+		if err := checkHost(ctx, tx, host); err != nil {
+			return err
+		}
 		if u.Handle != wiki.InvalidHandle {
 			_, err := tx.ExecContext(ctx, `UPDATE users SET handle = $3 WHERE handle = $1 AND did <> $2`, u.Handle, u.DID, wiki.InvalidHandle)
 			if err != nil {
 				return err
 			}
 		}
-		return db.saveUser(ctx, tx, u)
+		if err := db.saveUser(ctx, tx, u); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `UPDATE users SET host = $2 WHERE did = $1`, u.DID, host)
+		return err
 	})
 	db.users.forgetAll()
 	if err != nil {

@@ -31,7 +31,7 @@ func TestWritesOnFailingStorage(t *testing.T) {
 			return db.StartSession(ctx, Session{ID: "s", DID: bob.DID, Browser: long, Expires: time.Now().Add(time.Hour)})
 		}},
 		{"user", func(db *DB) error {
-			return db.RecordSignIn(ctx, wiki.User{DID: bob.DID, Handle: bob.Handle, Name: long})
+			return db.RecordSignIn(ctx, wiki.User{DID: bob.DID, Handle: bob.Handle, Name: long}, "pds.test")
 		}},
 		{"token", func(db *DB) error {
 			return db.AddToken(ctx, "secret", &Token{ID: "1", Slug: "ada", DID: ada.DID, Name: long}, 20)
