@@ -96,9 +96,7 @@ func (c devCommand) serve(ctx context.Context, cfg config.Config, listener net.L
 	if err != nil {
 		return err
 	}
-	if err := writeHelp(ctx, s, cfg.Host); err != nil {
-		return err
-	}
+	updateHelp(ctx, s, cfg.Host, log)
 	socket, err := openSocket(s, cfg.Data, log)
 	if err != nil {
 		return err

@@ -119,28 +119,87 @@ func TestDiskFull(t *testing.T) {
 	}
 }
 
-// The same for a file system that turns read-only because its disk fails.
+// A service starts on a read-only disk, reads, and says why it can't write.
 func TestReadOnlyDisk(t *testing.T) {
 	t.Parallel()
 	disk := smallDisk(t)
 	l := startLiveIn(t, disk, false)
 	l.save("ada", "Before", "kept")
+	if _, err := l.Exports.CatchUp(t.Context(), "ada"); err != nil {
+		t.Fatal(err)
+	}
 	l.must(l.Service.Close())
 	if err := syscall.Mount("", disk, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
 		lacks(t, "the right to make it read-only: %v", err)
 	}
-	if lock, err := service.Lock(l.dir); err == nil { // the first step of each command
-		_ = lock.Release()
-		t.Error("it starts on a read-only disk")
-	} else if !errors.Is(err, syscall.EROFS) {
-		t.Errorf("the error doesn't say why: %v", err)
-	}
+	l.servesReads()
 	l.must(syscall.Mount("", disk, "", syscall.MS_REMOUNT, "size=24m"))
-	l.open()
+	time.Sleep(1100 * time.Millisecond) // until connections that only read are replaced
 	l.wants(http.StatusOK, "ada", "Before")
 	if status, body := l.save("ada", "After", "x"); status != http.StatusCreated {
 		t.Errorf("afterwards: %d %s", status, body)
 	}
+}
+
+// servesReads starts a service on a disk that refuses writes and checks what works.
+func (l *live) servesReads() {
+	l.t.Helper()
+	lock, err := service.Lock(l.dir)
+	l.must(err)
+	l.t.Cleanup(func() { _ = lock.Release() })
+	if _, err := service.Lock(l.dir); !errors.Is(err, service.ErrInUse) {
+		l.t.Errorf("the directory isn't locked: %v", err)
+	}
+	l.open()
+	updateHelp(l.t.Context(), l.Service, config.DevHost, discardLog())
+	l.wants(http.StatusOK, "ada", "Before")
+	token := l.token("ada", "owner")
+	for _, path := range []string{"/api/v1/pages", "/api/v1/pages/Before/history", "/api/v1/search?q=kept", "/repo.git/info/refs?service=git-upload-pack"} {
+		if w := l.api("GET", "ada", path, token, ""); w.Code != http.StatusOK {
+			l.t.Errorf("%s: %d %.300s", path, w.Code, w.Body)
+		}
+	}
+	for _, path := range []string{"/", "/Home", "/-/changelog", "/-/index"} {
+		if w := l.browser().get("ada."+config.DevHost, path); w.Code >= 400 {
+			l.t.Errorf("%s: %d", path, w.Code)
+		}
+	}
+	if status, body := l.save("ada", "During", "x"); status != http.StatusInsufficientStorage || !strings.Contains(body, "Nothing was lost") {
+		l.t.Errorf("a save: %d %s", status, body)
+	}
+	if status := l.health(); status != http.StatusServiceUnavailable {
+		l.t.Errorf("health: %d", status)
+	}
+}
+
+// A service starts on a full disk and reads. It writes again once there is space,
+// without another start.
+func TestStartOnFullDisk(t *testing.T) {
+	l := startLiveIn(t, smallDisk(t), false)
+	l.save("ada", "Before", "kept")
+	if _, err := l.Exports.CatchUp(t.Context(), "ada"); err != nil {
+		t.Fatal(err)
+	}
+	l.must(l.Service.Close())
+	filler := filepath.Join(l.dir, "filler")
+	file, err := os.Create(filler)
+	for _, size := range []int{1 << 20, 4 << 10, 512} {
+		for err == nil {
+			_, err = file.Write(make([]byte, size))
+		}
+		if errors.Is(err, syscall.ENOSPC) {
+			err = nil
+		}
+	}
+	l.must(errors.Join(err, file.Close()))
+	l.servesReads()
+	l.must(os.Remove(filler))
+	within(t, "health", func() bool { time.Sleep(300 * time.Millisecond); return l.health() == http.StatusOK })
+	time.Sleep(1100 * time.Millisecond) // until connections that only read are replaced
+	if status, body := l.save("ada", "After", "x"); status != http.StatusCreated {
+		t.Errorf("with space again: %d %s", status, body)
+	}
+	l.wants(http.StatusOK, "ada", "After")
 }
 
 // A file system that turns read-only under a running service because its disk fails.

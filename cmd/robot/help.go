@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"strings"
 
 	"robot.wtf/internal/pages"
@@ -17,6 +18,32 @@ import (
 
 //go:embed help
 var helpFiles embed.FS
+
+// updateHelp updates the help wiki. Nothing about it keeps the service from starting:
+// a damaged one is made again, and other failures raise an alarm.
+func updateHelp(ctx context.Context, s *service.Service, host string, log *slog.Logger) {
+	err := writeHelp(ctx, s, host)
+	if errors.Is(err, wiki.ErrDamaged) || errors.Is(err, wiki.ErrNotFound) {
+		log.Error("help wiki is damaged: making it again", "err", err)
+		err = remakeHelp(ctx, s, host, log)
+	}
+	if err != nil && ctx.Err() == nil {
+		s.NoteProblem("help", fmt.Sprintf("The help wiki couldn't be updated at the start, so it may be out of date or missing: %v.", err))
+	}
+}
+
+// remakeHelp makes the help wiki again. The damaged files are kept.
+func remakeHelp(ctx context.Context, s *service.Service, host string, log *slog.Logger) error {
+	if err := s.Forget(ctx, wiki.HelpSlug); err != nil {
+		log.Warn("removing derived data of the help wiki failed", "err", err)
+	}
+	aside, err := s.Content.Renew(ctx, wiki.HelpSlug)
+	if err != nil {
+		return fmt.Errorf("help: %w", err)
+	}
+	log.Info("damaged help wiki was moved aside", "dir", aside)
+	return writeHelp(ctx, s, host)
+}
 
 // writeHelp updates the help wiki to the pages of this binary, help/*.md. It saves
 // pages that differ and deletes those that are gone, so its history is that of the
@@ -61,9 +88,17 @@ func openHelpWiki(ctx context.Context, s *service.Service, host string) (wiki.Ac
 	switch {
 	case err == nil:
 		owner = wiki.User{DID: site.OwnerDID, Username: wiki.HelpSlug, Name: host}
+		if err := s.Tenant.ReviveHelp(ctx); err != nil {
+			return wiki.Access{}, err
+		}
 	case !errors.Is(err, wiki.ErrNotFound):
 		return wiki.Access{}, err
 	default:
+		if s.Content.Exists(wiki.HelpSlug) { // files whose row was lost
+			if _, err := s.Content.SetAside(ctx, wiki.HelpSlug); err != nil {
+				return wiki.Access{}, err
+			}
+		}
 		if _, err := s.Tenant.CreateHelp(ctx, owner); err != nil {
 			return wiki.Access{}, err
 		}

@@ -80,6 +80,12 @@ func startLiveIn(t *testing.T, dir string, semantic bool) *live {
 
 func (l *live) open() *clock {
 	l.t.Helper()
+	l.must(l.tryOpen())
+	return l.clock
+}
+
+func (l *live) tryOpen() error {
+	l.t.Helper()
 	cfg, err := config.Dev("127.0.0.1:0", l.dir, 0)
 	l.must(err)
 	cfg.NoSemanticSearch = !l.semantic
@@ -89,12 +95,13 @@ func (l *live) open() *clock {
 	clock := &clock{}
 	l.clock = clock
 	l.Service, err = service.Open(l.t.Context(), service.Options{Config: cfg, Origins: l.origins, People: seededPeople{}, Now: clock.Now, Log: log})
-	l.must(err)
+	if err != nil {
+		return err
+	}
 	s := l.Service
 	l.t.Cleanup(func() { _ = s.Close() })
 	l.front, err = l.Handler(people())
-	l.must(err)
-	return clock
+	return err
 }
 
 // restart closes the service and opens it on the same directory. Sessions stay

@@ -13,6 +13,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"robot.wtf/internal/content"
 	"robot.wtf/internal/service"
 	"robot.wtf/internal/wiki"
 )
@@ -302,15 +303,40 @@ func listWikis(ctx context.Context, s *service.Service, _ url.Values, _ io.Reade
 				visibility = "public"
 			}
 			pages, current, history := "?", "?", "?" // list a wiki that can't be opened, too
-			if w, release, err := s.Content.Open(ctx, site.Slug); err == nil {
-				if stats, err := w.Stats(ctx); err == nil {
-					pages, current, history = strconv.Itoa(stats.Pages), megabytes(stats.CurrentBytes), megabytes(stats.HistoryBytes)
-				}
-				release()
+			stats, err := wikiStats(ctx, s, site.Slug)
+			if err == nil {
+				pages, current, history = strconv.Itoa(stats.Pages), megabytes(stats.CurrentBytes), megabytes(stats.HistoryBytes)
 			}
-			row(site.Slug, "@"+site.OwnerHandle, visibility, pages, current, history, site.Members, day(site.Created), state(site.Suspended, site.PurgeAt)+aside[site.Slug])
+			standing := state(site.Suspended, site.PurgeAt)
+			if damage := damageOf(s, site.Slug); damage != "" && site.PurgeAt.IsZero() {
+				standing = strings.TrimPrefix(standing+", "+damage, "ok, ")
+			}
+			row(site.Slug, "@"+site.OwnerHandle, visibility, pages, current, history, site.Members, day(site.Created), standing+aside[site.Slug])
 		}
 	})
+}
+
+// wikiStats returns a wiki's sizes. Opening the wiki notices damage.
+func wikiStats(ctx context.Context, s *service.Service, slug string) (content.Stats, error) {
+	w, release, err := s.Content.Open(ctx, slug)
+	if err != nil {
+		return content.Stats{}, err
+	}
+	defer release()
+	return w.Stats(ctx)
+}
+
+// damageOf describes the state of a wiki's files: "missing", "damaged", or "".
+func damageOf(s *service.Service, slug string) string {
+	if !s.Content.Exists(slug) {
+		return "missing"
+	}
+	for _, d := range s.Content.Damaged() {
+		if d.Slug == slug {
+			return "damaged"
+		}
+	}
+	return ""
 }
 
 func megabytes(n int64) string { return strconv.FormatFloat(float64(n)/(1<<20), 'f', 1, 64) }
@@ -355,6 +381,9 @@ func suspend(ctx context.Context, s *service.Service, args url.Values, _ io.Read
 	if args.Get("user") == "true" {
 		u, err := findPerson(ctx, s, name)
 		if err != nil {
+			return err
+		}
+		if err := s.Tenant.CheckPerson(u); err != nil {
 			return err
 		}
 		if err := s.Store.SuspendUser(ctx, u.DID, why); errors.Is(err, wiki.ErrNotFound) {

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"io"
+	"log/slog"
 	"maps"
 	"net/http"
 	"net/url"
@@ -27,6 +28,18 @@ func (l *live) do(name string, args ...string) string {
 	}
 	return out.String()
 }
+
+// try runs an operator's command, given as its name and arguments, and returns its
+// error.
+func (l *live) try(args ...string) error {
+	values := url.Values{}
+	for i := 1; i < len(args); i += 2 {
+		values.Set(args[i], args[i+1])
+	}
+	return operations[args[0]](l.t.Context(), l.Service, values, nil, io.Discard)
+}
+
+func discardLog() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // within waits up to a second for a condition.
 func within(t *testing.T, what string, so func() bool) {

@@ -59,24 +59,27 @@ func (c serveCommand) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	if err := writeHelp(ctx, s, cfg.Host); err != nil {
-		return err
+	// From here on only the handlers can fail the start. What else is missing raises an
+	// alarm, and everything that works is served.
+	updateHelp(ctx, s, cfg.Host, log)
+	if socket, err := openSocket(s, cfg.Data, log); err != nil {
+		s.NoteProblem("socket", fmt.Sprintf("robot admin doesn't reach the running service, because its socket couldn't be created: %v.", err))
+	} else {
+		defer func() { err = errors.Join(err, socket.close()) }()
 	}
-	socket, err := openSocket(s, cfg.Data, log)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, socket.close()) }()
 	front, err := s.Handler(nil)
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(s.Watch(), serveMetrics(ctx, s.Metrics, cfg.Watch)); err != nil {
+	if err := serveMetrics(ctx, s.Metrics, cfg.Watch); err != nil {
+		s.NoteProblem("metrics", fmt.Sprintf("Metrics aren't served: %v.", err))
+	}
+	if err := s.Watch(); err != nil {
 		return err
 	}
 	fmt.Printf("robot serve is ready at %s\nListen  http://%s\nData    %s\n", origins.Platform(), listener.Addr(), cfg.Data)
 	if err := notify("READY=1"); err != nil {
-		return err
+		log.Error("reporting to systemd failed", "err", err)
 	}
 	err = front.Serve(ctx, listener)
 	return errors.Join(err, notify("STOPPING=1"))

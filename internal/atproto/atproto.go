@@ -101,6 +101,9 @@ func New(o Options) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("atproto: keys in %s: %w", o.KeyDir, err)
 	}
+	if keys.skipped != nil && o.Log != nil {
+		o.Log.Error("reading the client's other keys failed: they aren't published", "err", keys.skipped)
+	}
 	client := outbound.New(o.Outbound)
 	client.Transport = shortKeyFilter{client.Transport}
 	names := outbound.Resolver(o.Outbound)

@@ -54,6 +54,7 @@ type keys struct {
 	next, former  *key      // nil if there is none
 	nextSigns     time.Time // when next starts to sign
 	formerRetires time.Time
+	skipped       error // why keys that don't sign couldn't be read
 }
 
 // openKeys reads the client's keys from a directory or creates the first. It
@@ -70,11 +71,12 @@ func openKeys(dir string, keep time.Duration, now func() time.Time) (*keys, erro
 	if k.signing, err = newKey(private); err != nil {
 		return nil, err
 	}
-	if k.next, err = readKey(filepath.Join(dir, nextFile)); err != nil {
-		return nil, err
-	}
-	k.former, err = readKey(filepath.Join(dir, formerFile))
-	return k, err
+	// Signing in works without the other keys.
+	var next, former error
+	k.next, next = readKey(filepath.Join(dir, nextFile))
+	k.former, former = readKey(filepath.Join(dir, formerFile))
+	k.skipped = errors.Join(next, former)
+	return k, nil
 }
 
 // finishRotation completes a rotation that a crash interrupted between the

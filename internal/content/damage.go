@@ -31,7 +31,11 @@ func (p *Pool) Damaged() []Damage {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	list := make([]Damage, 0, len(p.damaged))
-	for _, d := range p.damaged {
+	for slug, d := range p.damaged {
+		if _, err := os.Stat(p.file(slug)); d.Missing && err == nil { // it is back
+			delete(p.damaged, slug)
+			continue
+		}
 		list = append(list, d)
 	}
 	slices.SortFunc(list, func(a, b Damage) int { return strings.Compare(a.Slug, b.Slug) })

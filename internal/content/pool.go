@@ -175,6 +175,47 @@ func (p *Pool) fillDatabase(ctx context.Context, slug, file string) error {
 	return db.Close() // syncs the file
 }
 
+// Renew gives a wiki an empty database, whatever it has. Its former directory is set
+// aside as by Replace.
+func (p *Pool) Renew(ctx context.Context, slug string) (aside string, err error) {
+	if err := wiki.CheckHost(slug); err != nil {
+		return "", err
+	}
+	making, err := os.MkdirTemp(p.scratch(), slug+"-")
+	if err == nil {
+		defer os.RemoveAll(making) // no effect after the rename
+		err = p.fillDatabase(ctx, slug, filepath.Join(making, "wiki.db"))
+	}
+	if err == nil {
+		err = durable.SyncDir(making)
+	}
+	if err == nil {
+		err = p.moveAway(ctx, slug, func() error {
+			aside, err = p.swapDirectory(slug, making)
+			return err
+		})
+	}
+	if err != nil {
+		return "", fmt.Errorf("content: renew %s: %w", slug, sqlite.StorageError(err))
+	}
+	return aside, nil
+}
+
+// SetAside moves a wiki's directory away, to where Replace keeps former ones.
+func (p *Pool) SetAside(ctx context.Context, slug string) (aside string, err error) {
+	if err := wiki.CheckHost(slug); err != nil {
+		return "", err
+	}
+	err = p.moveAway(ctx, slug, func() error {
+		aside, err = p.setDirectoryAside(slug)
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("content: set %s aside: %w", slug, sqlite.StorageError(err))
+	}
+	return aside, nil
+}
+
 // Recreate makes an empty database for a wiki that has lost its own; ErrExists if it
 // has one. The remaining files of its directory are set aside until the caller calls
 // settle: with well they are deleted, otherwise they are put back.
@@ -432,13 +473,7 @@ func (p *Pool) writeDatabase(ctx context.Context, slug, file string, from io.Rea
 
 // swapDirectory replaces a wiki's directory and sets the old one aside.
 func (p *Pool) swapDirectory(slug, making string) (aside string, err error) {
-	if err := os.MkdirAll(p.replacedDir(slug), 0o700); err != nil {
-		return "", err
-	}
-	aside = filepath.Join(p.replacedDir(slug), p.o.Now().UTC().Format("20060102T150405.000000Z"))
-	if err := os.Rename(p.dir(slug), aside); errors.Is(err, fs.ErrNotExist) {
-		aside = ""
-	} else if err != nil {
+	if aside, err = p.setDirectoryAside(slug); err != nil {
 		return "", err
 	}
 	if err := os.Rename(making, p.dir(slug)); err != nil {
@@ -448,6 +483,19 @@ func (p *Pool) swapDirectory(slug, making string) (aside string, err error) {
 		return "", err
 	}
 	return aside, durable.SyncDir(p.o.Dir)
+}
+
+// setDirectoryAside moves a wiki's directory away, if there is one.
+func (p *Pool) setDirectoryAside(slug string) (aside string, err error) {
+	if err := os.MkdirAll(p.replacedDir(slug), 0o700); err != nil {
+		return "", err
+	}
+	aside = filepath.Join(p.replacedDir(slug), p.o.Now().UTC().Format("20060102T150405.000000Z"))
+	err = durable.Rename(p.dir(slug), aside)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	return aside, err
 }
 
 // replacedDir is the directory for what Replace sets aside.

@@ -5,12 +5,12 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"syscall"
 
 	"robot.wtf/internal/background"
 	"robot.wtf/internal/content"
@@ -113,7 +113,8 @@ type index struct {
 	names     atomic.Pointer[nameList]
 	directory atomic.Pointer[directory]
 
-	model         Model // nil without semantic search
+	relieve       func() // see Options.Relieve
+	model         Model  // nil without semantic search
 	queue         *embedQueue
 	embedMu       sync.Mutex // allows one embedder at a time
 	vectors       atomic.Pointer[vectors]
@@ -230,7 +231,12 @@ func (x *index) openDB(ctx context.Context) error {
 	if x.db != nil {
 		return nil
 	}
-	db, err := sqlite.Open(x.file, openOptions)
+	if err := x.checkFile(); err != nil {
+		return err
+	}
+	options := openOptions
+	options.Relieve = x.relieve
+	db, err := sqlite.Open(x.file, options)
 	if err != nil {
 		return err
 	}
@@ -241,6 +247,18 @@ func (x *index) openDB(ctx context.Context) error {
 	}
 	x.db, x.reads = db, sqlite.NewStatements(db, keptStatements)
 	x.cursor.Store(&current)
+	return nil
+}
+
+// checkFile reports an index that SQLite couldn't even try to read.
+func (x *index) checkFile() error {
+	const readWrite = 4 | 2 // R_OK and W_OK (access(2))
+	if info, err := os.Stat(x.file); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("%w: not a file", errStale)
+	}
+	if err := syscall.Access(x.file, readWrite); errors.Is(err, syscall.EACCES) {
+		return fmt.Errorf("%w: %w", errStale, err)
+	}
 	return nil
 }
 
@@ -350,7 +368,7 @@ func (x *index) removeFiles() error {
 		x.log.Debug("closing index failed", "wiki", x.slug, "err", err)
 	}
 	for _, file := range []string{x.file, x.file + "-wal", x.file + "-shm", x.file + "-journal", filepath.Join(filepath.Dir(x.file), pendingFile)} {
-		if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := os.RemoveAll(file); err != nil {
 			return err
 		}
 	}

@@ -41,7 +41,10 @@ type Options struct {
 	Model      Model  // embeds texts; nil allows only keyword search
 	CacheBytes int64  // bound on vectors in memory, 64 MiB if 0; idle ones are dropped earlier
 	MaxOpen    int    // bound on open indexes, 200 if 0; idle ones are closed to make room
-
+	// Relieve closes files that aren't in use, such as those of CloseIdle. It is called
+	// when an index can't be opened because the process has too few file descriptors.
+	// Can be nil.
+	Relieve    func()
 	Background *background.Workers // sets aside pages that it can't read; nil only recovers from panics
 	Log        *slog.Logger        // logs rebuilt indexes and failures; nil discards them
 }
@@ -125,18 +128,34 @@ func (s *Service) closeIdleIndexes() {
 		if oldest == nil {
 			return
 		}
-		delete(s.open, oldest.slug)
-		if err := oldest.close(); err != nil {
-			s.opts.Log.Warn("closing index failed", "wiki", oldest.slug, "err", err)
-		}
-		if oldest.verified {
-			s.verified[oldest.slug] = true
+		s.closeIndex(oldest)
+	}
+}
+
+// closeIndex closes an index that isn't in use. It requires s.mu.
+func (s *Service) closeIndex(x *index) {
+	delete(s.open, x.slug)
+	if err := x.close(); err != nil {
+		s.opts.Log.Warn("closing index failed", "wiki", x.slug, "err", err)
+	}
+	if x.verified {
+		s.verified[x.slug] = true
+	}
+}
+
+// CloseIdle closes all indexes that aren't in use.
+func (s *Service) CloseIdle() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, x := range s.open {
+		if x.inUse == 0 {
+			s.closeIndex(x)
 		}
 	}
 }
 
 func (s *Service) newIndex(slug string) *index {
-	return &index{slug: slug, file: s.indexFile(slug), log: s.opts.Log, background: s.opts.Background, model: s.opts.Model, queue: s.queue}
+	return &index{slug: slug, file: s.indexFile(slug), log: s.opts.Log, background: s.opts.Background, model: s.opts.Model, queue: s.queue, relieve: s.opts.Relieve}
 }
 
 func (s *Service) indexFile(slug string) string { return filepath.Join(s.opts.Dir, slug, "index.db") }

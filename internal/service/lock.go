@@ -33,7 +33,7 @@ func Lock(dir string) (*DirLock, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
-	file, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	file, err := openLock(dir)
 	if err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
@@ -47,13 +47,29 @@ func Lock(dir string) (*DirLock, error) {
 		file.Close()
 		return nil, fmt.Errorf("lock %s: %w", dir, err)
 	}
-	// The process id is for error messages only.
-	err = file.Truncate(0)
-	if _, werr := file.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0); err != nil || werr != nil {
-		file.Close()
-		return nil, fmt.Errorf("lock %s: %w", dir, errors.Join(err, werr))
+	// The process id is for error messages only, so it doesn't matter if the disk
+	// refuses it.
+	if file.Truncate(0) == nil {
+		_, _ = file.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
 	}
 	return &DirLock{file}, nil
+}
+
+// openLock opens the lock file. On a disk that refuses writes it opens it for
+// reading, or locks the directory if there is no file.
+func openLock(dir string) (*os.File, error) {
+	name := filepath.Join(dir, "lock")
+	file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+	if err == nil {
+		return file, nil
+	}
+	if file, err := os.Open(name); err == nil {
+		return file, nil
+	}
+	if errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.ENOSPC) {
+		return os.Open(dir)
+	}
+	return nil, err
 }
 
 // Release ends the ownership.

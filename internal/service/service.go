@@ -72,8 +72,9 @@ type Service struct {
 	sweeper    *sweeper
 	watcher    *watch.Watcher
 	people     tenant.Directory // nil until it is known
-	panics     atomic.Int64     // in background work, since the start
-	lastReport atomic.Int64     // unix seconds of the last report that operators were notified of
+	problems   problems
+	panics     atomic.Int64 // in background work, since the start
+	lastReport atomic.Int64 // unix seconds of the last report that operators were notified of
 }
 
 // Open opens the data directory, which the caller has locked, and starts the
@@ -94,6 +95,9 @@ func Open(ctx context.Context, o Options) (*Service, error) {
 }
 
 func (s *Service) open(ctx context.Context) (err error) {
+	if err := checkDirectory(s.o.Config.Data); err != nil {
+		return err
+	}
 	if s.Store, err = store.Open(ctx, filepath.Join(s.o.Config.Data, "robot.db"), s.o.Now); err != nil {
 		return err
 	}
@@ -134,6 +138,8 @@ func (s *Service) openContent() (err error) {
 		},
 		Committed:  s.Committed,
 		Measured:   s.measureCommit,
+		MaxOpen:    openWikis(),
+		Relieve:    s.closeIdle,
 		Background: s.background,
 		Now:        s.o.Now,
 		Log:        s.o.Log,
@@ -141,7 +147,7 @@ func (s *Service) openContent() (err error) {
 	if err != nil {
 		return err
 	}
-	if s.Search, err = openSearch(s.o.Config, wikis, s.background, s.o.Log); err != nil {
+	if s.Search, err = s.openSearch(wikis); err != nil {
 		return err
 	}
 	icons, err := web.AssetURL("icons.svg")
@@ -172,9 +178,9 @@ func (s *Service) chargeCommit(a wiki.Access, files int) {
 
 // openSearch opens the search service, with the embedding model unless semantic
 // search is off.
-func openSearch(cfg config.Config, wikis string, workers *background.Workers, log *slog.Logger) (*search.Service, error) {
-	o := search.Options{Dir: wikis, Background: workers, Log: log}
-	if !cfg.NoSemanticSearch {
+func (s *Service) openSearch(wikis string) (*search.Service, error) {
+	o := search.Options{Dir: wikis, MaxOpen: openWikis(), Relieve: s.closeIdle, Background: s.background, Log: s.o.Log}
+	if !s.o.Config.NoSemanticSearch {
 		model, err := minilm.New()
 		if err != nil {
 			return nil, err

@@ -32,7 +32,9 @@ func (s *Service) Watch() error {
 	if err != nil {
 		return err
 	}
-	checks := []watch.Check{watch.DiskCheck("disk", "the data", cfg.Data, watch.DiskUsage), s.checkDatabase, s.checkReports, s.checkExports, s.checkPanics}
+	checks := []watch.Check{
+		watch.DiskCheck("disk", "the data", cfg.Data, watch.DiskUsage), s.checkDatabase, s.checkWikis, s.checkReports, s.checkExports, s.checkPanics, s.checkProblems,
+	}
 	s.Metrics.Gauge("robot_disk_used_ratio", "Used part of the data directory's disk, by bytes or by files, whichever is more.", func() (float64, bool) {
 		used, _, err := watch.DiskUsage(cfg.Data)
 		return used, err == nil
@@ -40,6 +42,9 @@ func (s *Service) Watch() error {
 	s.Metrics.Gauge("robot_disk_free_bytes", "Free bytes on the data directory's disk.", func() (float64, bool) {
 		_, free, err := watch.DiskUsage(cfg.Data)
 		return float64(free), err == nil
+	})
+	s.Metrics.Gauge("robot_damaged_wikis", "Wikis whose files are missing or can't all be read.", func() (float64, bool) {
+		return float64(len(s.Content.Damaged())), true
 	})
 	s.Metrics.Gauge("robot_index_lag_seconds", "Age of the oldest save that isn't in its search index yet.", s.indexer.lag.seconds)
 	s.Metrics.Gauge("robot_unembedded_sections", "Sections of pages that aren't embedded yet.", func() (float64, bool) {
@@ -88,6 +93,36 @@ func (s *Service) checkDatabase(ctx context.Context) []watch.Condition {
 		return []watch.Condition{{Key: "database", Text: fmt.Sprintf("The platform's database can't be written, so nobody can sign in or save: %v.", err)}}
 	}
 	return nil
+}
+
+// maxNamedWikis is how many damaged wikis get an alarm of their own.
+const maxNamedWikis = 20
+
+// checkWikis reports wikis that are damaged or missing.
+func (s *Service) checkWikis(ctx context.Context) []watch.Condition {
+	sites, err := s.Store.AllSites(ctx)
+	if err != nil {
+		return nil // checkDatabase reports a failing database
+	}
+	for _, site := range sites {
+		if site.PurgeAt.IsZero() && !s.Content.Exists(site.Slug) {
+			_ = s.Content.NoteMissing(site.Slug)
+		}
+	}
+	damaged := s.Content.Damaged()
+	var found []watch.Condition
+	for i, d := range damaged {
+		if i == maxNamedWikis {
+			found = append(found, watch.Condition{Key: "wikis", Text: fmt.Sprintf("%d wikis are damaged or missing: run robot admin wikis.", len(damaged))})
+			break
+		}
+		text := fmt.Sprintf("The database of %s is missing. The wiki answers 503 until it is restored: robot restore --wiki %s.", d.Slug, d.Slug)
+		if !d.Missing {
+			text = fmt.Sprintf("The database of %s is damaged (%v). Some or all of its pages answer 503 until it is restored: robot restore --wiki %s --replace.", d.Slug, d.Err, d.Slug)
+		}
+		found = append(found, watch.Condition{Key: "wiki-" + d.Slug, Text: text})
+	}
+	return found
 }
 
 // checkExports reports export mismatches until the service is restarted, because

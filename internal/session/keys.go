@@ -46,6 +46,7 @@ func (c claims) expires() time.Time { return time.Unix(c.Expires, 0) }
 type keys struct {
 	private *rsa.PrivateKey
 	id      string // JWK thumbprint (RFC 7638)
+	skipped error  // why the former key couldn't be read
 	// byID holds the keys that verify tokens: ours and the former one, so
 	// that a rotation ends no session.
 	byID                map[string]*rsa.PublicKey
@@ -63,7 +64,8 @@ type tokenCodec[C any] struct {
 	verified *otter.Cache[[sha256.Size]byte, C]
 }
 
-// openKeys reads the signing key from a directory or creates it.
+// openKeys reads the signing key from a directory or creates it. A former key that
+// can't be read is left out: the sessions that it signed end.
 func openKeys(dir string) (*keys, error) {
 	private, err := keyfile.Open(filepath.Join(dir, signingFile), generateKey)
 	if err != nil {
@@ -78,7 +80,8 @@ func openKeys(dir string) (*keys, error) {
 		return k, nil
 	}
 	if err != nil {
-		return nil, err
+		k.skipped = err
+		return k, nil
 	}
 	id, err := keyID(former)
 	if err != nil {

@@ -75,6 +75,9 @@ func New(o Options) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("session: keys in %s: %w", o.KeyDir, err)
 	}
+	if keys.skipped != nil {
+		o.Log.Error("reading the former session key failed: sessions that it signed end", "err", keys.skipped)
+	}
 	if o.Refused == nil {
 		o.Refused = func(Cause) {}
 	}

@@ -12,9 +12,10 @@ import (
 	"syscall"
 	"time"
 
+	sqlitedriver "modernc.org/sqlite"
 	lib "modernc.org/sqlite/lib"
 
-	sqlitedriver "modernc.org/sqlite"
+	"robot.wtf/internal/durable"
 )
 
 // A connector opens the connections of one database. Where the disk refuses writes,
@@ -74,6 +75,9 @@ func (c *connector) connect() (driver.Conn, error) {
 	}
 	if c.readers == 0 {
 		conn, err := c.driver.Open(c.write)
+		if err != nil && c.clearWay() {
+			conn, err = c.driver.Open(c.write)
+		}
 		if err == nil || !c.refusesWrites(err) {
 			return conn, err
 		}
@@ -95,6 +99,19 @@ var errEmptied = errors.New("the file is empty: it was cut off")
 func (c *connector) emptied() bool {
 	info, err := os.Stat(c.file)
 	return err == nil && info.Mode().IsRegular() && info.Size() == 0
+}
+
+// clearWay renames directories that have the names of SQLite's own files, and reports
+// whether there were any. The files hold no directory's data.
+func (c *connector) clearWay() bool {
+	cleared := false
+	for _, suffix := range []string{"-shm", "-wal"} {
+		name := c.file + suffix
+		if info, err := os.Lstat(name); err == nil && info.IsDir() {
+			cleared = durable.Rename(name, name+".aside-"+time.Now().UTC().Format("20060102T150405.000000Z")) == nil || cleared
+		}
+	}
+	return cleared
 }
 
 // connectReader opens a connection that only reads.

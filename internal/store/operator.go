@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"robot.wtf/internal/sqlite"
 	"robot.wtf/internal/wiki"
 )
 
@@ -31,6 +32,38 @@ func (db *DB) ResumeSite(ctx context.Context, slug string) error {
 		done, err := tx.ExecContext(ctx, `UPDATE sites SET suspended = 0, why = '' WHERE slug = $1 AND suspended > 0`, slug)
 		return requireRow(done, err)
 	})
+}
+
+// ReviveSite ends the suspension and the deletion of a site and of its owner, if there
+// are any.
+func (db *DB) ReviveSite(ctx context.Context, slug string) error {
+	var closed int
+	err := db.reads.Row(ctx, `SELECT count(*) FROM sites JOIN users ON users.did = sites.owner
+		WHERE slug = $1 AND (sites.suspended <> 0 OR sites.ending <> 0 OR users.suspended <> 0 OR users.ending <> 0)`, slug).Scan(&closed)
+	if err != nil || closed == 0 {
+		return sqlite.Translate(err)
+	}
+	err = db.tx(ctx, func(tx *sql.Tx) error {
+		done, err := tx.ExecContext(ctx, `UPDATE sites SET suspended = 0, why = '', ending = 0, version = version + 1
+			WHERE slug = $1 AND (suspended <> 0 OR ending <> 0)`, slug)
+		site := requireRow(done, err)
+		if site != nil && !errors.Is(site, wiki.ErrNotFound) {
+			return site
+		}
+		done, err = tx.ExecContext(ctx, `UPDATE users SET suspended = 0, ending = 0
+			WHERE did = (SELECT owner FROM sites WHERE slug = $1) AND (suspended <> 0 OR ending <> 0)`, slug)
+		owner := requireRow(done, err)
+		if owner != nil && !errors.Is(owner, wiki.ErrNotFound) {
+			return owner
+		}
+		return db.audit(ctx, tx, Operator, slug, "site.resume", "")
+	})
+	db.users.forgetAll()
+	db.sites.forgetAll()
+	if err != nil {
+		return fmt.Errorf("store: revive %s: %w", slug, err)
+	}
+	return nil
 }
 
 // SuspendUser ends a person's sessions and suspends them and their wikis until

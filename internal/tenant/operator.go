@@ -22,6 +22,23 @@ const noticePeriod = 90 * 24 * time.Hour
 
 var errOperator = wiki.Problemf(wiki.ErrDenied, "", "Only the operator can do that.")
 
+var errHelp = wiki.Problemf(wiki.ErrDenied, "", "The help wiki is part of the program and can't be suspended or deleted. To hide one of its pages, use robot admin takedown.")
+
+// CheckPerson refuses to suspend or delete the owner of the help wiki, who isn't a
+// person.
+func (s *Service) CheckPerson(u wiki.User) error {
+	if u.Username == wiki.HelpSlug {
+		return errHelp
+	}
+	return nil
+}
+
+// ReviveHelp undoes suspensions and deletions of the help wiki that older versions
+// allowed.
+func (s *Service) ReviveHelp(ctx context.Context) error {
+	return s.store.ReviveSite(ctx, wiki.HelpSlug)
+}
+
 func errSuspended(why string) error {
 	message := "This wiki was suspended by the operator. Its content hasn't changed."
 	if why != "" {
@@ -34,6 +51,9 @@ func errSuspended(why string) error {
 func (s *Service) Suspend(ctx context.Context, a wiki.Access, why string) error {
 	if !a.Caller().Operator {
 		return errOperator
+	}
+	if a.Site().Slug == wiki.HelpSlug {
+		return errHelp
 	}
 	err := s.store.SuspendSite(ctx, a.Site().Slug, strings.TrimSpace(why))
 	if errors.Is(err, wiki.ErrNotFound) {
@@ -75,6 +95,9 @@ func (s *Service) OwnLimits(ctx context.Context, a wiki.Access) (wiki.Limits, er
 func (s *Service) Remove(ctx context.Context, a wiki.Access, now bool) error {
 	if !a.Caller().Operator {
 		return errOperator
+	}
+	if a.Site().Slug == wiki.HelpSlug {
+		return errHelp
 	}
 	if !now {
 		err := s.store.ScheduleDeletion(ctx, store.Operator, a.Site().Slug, s.now().Add(Grace))
@@ -176,11 +199,18 @@ func (s *Service) RemovePerson(ctx context.Context, caller wiki.Caller, did stri
 	if !caller.Operator {
 		return errOperator
 	}
+	u, err := s.store.User(ctx, did)
+	if err == nil {
+		err = s.CheckPerson(u)
+	}
+	if err != nil {
+		return err
+	}
 	at := s.now().Add(Grace)
 	if now {
 		at = s.now().Add(-time.Millisecond)
 	}
-	err := s.store.RemoveUser(ctx, did, at)
+	err = s.store.RemoveUser(ctx, did, at)
 	if err != nil || !now {
 		return err
 	}
