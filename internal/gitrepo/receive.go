@@ -24,8 +24,12 @@ var (
 	foreignEnv   = []string{"GIT_DIR=.", "GIT_ALLOC_LIMIT=256m"}
 )
 
-// maxObjects bounds the objects of a received repository.
-const maxObjects = 3_000_000
+// Bounds on the objects of a received repository: their number, and the size of
+// one, which is that of GIT_ALLOC_LIMIT.
+const (
+	maxObjects     = 3_000_000
+	maxObjectBytes = 256 << 20
+)
 
 // A Received is an imported repository in its own directory. It is complete and
 // passed git's strict check.
@@ -252,6 +256,9 @@ func eachObject(in *bufio.Reader, n int, visit func(id string, content []byte) e
 		size, err := strconv.ParseInt(fields[2], 10, 64)
 		if err != nil {
 			return err
+		}
+		if size < 0 || size > maxObjectBytes {
+			return fmt.Errorf("gitrepo: object %s has %d bytes: %w", fields[0], size, wiki.ErrInvalid)
 		}
 		content := make([]byte, size+1) // with a trailing newline
 		if _, err := io.ReadFull(in, content); err != nil {

@@ -1,0 +1,35 @@
+package mcpserver
+
+import (
+	"errors"
+	"testing"
+
+	"robot.wtf/internal/wiki"
+)
+
+// A revision that agents send back names a range of lines, or is an error that
+// says so.
+func FuzzRevision(f *testing.F) {
+	for _, revision := range []string{"", "a1b2c3d4", "@a1b2c3d4~0", "a1b2c3d4~40-120", "~", "~-", "a~1-", "a~99999999999999999999", "a~2-1", "a~1~2"} {
+		f.Add(revision)
+	}
+	f.Fuzz(func(t *testing.T, revision string) {
+		base, from, to, marked, err := parseRevision(revision)
+		if err != nil {
+			if !errors.As(err, new(*wiki.Problem)) {
+				t.Errorf("not a Problem: %v", err)
+			}
+			return
+		}
+		if from < 0 || to < from || !marked && to > 0 {
+			t.Errorf("lines %d-%d, %v", from, to, marked)
+		}
+		if !marked || to == 1<<30 {
+			return
+		}
+		again, from2, to2, _, err := parseRevision(base + rangeSuffix(from, to))
+		if err != nil || again != base || from2 != from || to2 != to {
+			t.Errorf("%q became %q lines %d-%d: %v", revision, again, from2, to2, err)
+		}
+	})
+}
