@@ -192,7 +192,8 @@ func (i *importer) writeCommit(ctx context.Context, c wiki.Commit, raw []byte, c
 	return i.reportProgress(ctx)
 }
 
-// commitRenames adds a commit of this wiki's own that renames files, if names clash.
+// commitRenames adds a commit of this wiki's own that renames files whose names clash
+// or have control characters, if there are any.
 func (i *importer) commitRenames(ctx context.Context, m *meta, now time.Time) error {
 	if len(i.p.renames) == 0 {
 		return nil
@@ -202,7 +203,7 @@ func (i *importer) commitRenames(ctx context.Context, m *meta, now time.Time) er
 	c := wiki.Commit{
 		Seq: m.seq + 1, Parents: []string{m.head}, Time: at,
 		Author:  wiki.Author{Username: who.User.Username, DID: who.User.DID, Agent: who.Agent, Client: who.Client, Grant: who.Grant},
-		Message: "Rename files whose names clash",
+		Message: "Rename files whose names can't be used",
 	}
 	var changes []rawChange
 	var trailers []gitrepo.Trailer

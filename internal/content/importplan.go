@@ -6,6 +6,7 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -20,7 +21,7 @@ type ImportSource struct {
 	Diffs   map[string][]gitrepo.Diff // of each commit against its first parent
 	Sizes   map[string]int64          // of each blob in them
 	Tags    map[string]string
-	Author  wiki.Caller // of the commit that renames files whose names clash
+	Author  wiki.Caller // of the commit that renames files
 	Limits  wiki.Limits
 	// Trusted says that the history is known to be written by this service, so that
 	// its authors are genuine. Otherwise anybody can have written them: they are
@@ -98,11 +99,16 @@ func (p *Import) Objects() map[string]bool { return p.objects }
 // Bytes returns the size of the history along first parents.
 func (p *Import) Bytes() int64 { return p.counters().history }
 
-// Renamed lists the files to rename, each "old -> new".
+// Renamed lists the files to rename, each "old -> new"; old is quoted if it has
+// control or invisible characters.
 func (p *Import) Renamed() []string {
 	var list []string
 	for _, r := range p.renames {
-		list = append(list, r.from+" -> "+r.to)
+		from := r.from
+		if visible(from) != from {
+			from = strconv.QuoteToGraphic(from)
+		}
+		list = append(list, from+" -> "+r.to)
 	}
 	return list
 }
@@ -249,13 +255,14 @@ func changesFromDiffs(diffs []gitrepo.Diff, moves map[string]string) []rawChange
 
 func isDeleted(ch rawChange) int { return boolToInt(ch.Kind == wiki.Deleted) }
 
-// findNameClashes chooses new names for files whose keys are equal, and for files
-// with the name of a folder.
+// findNameClashes chooses new names for files whose keys are equal, for files with
+// the name of a folder, and for files with control or invisible characters in their
+// names. Dotfiles, which are never served, keep those.
 func (p *Import) findNameClashes() []renaming {
 	taken, dirs := map[string]bool{}, map[string]bool{}
 	names := slices.Sorted(maps.Keys(p.head))
 	for _, name := range names {
-		for dir := parentFolder(name); dir != ""; dir = parentFolder(dir) {
+		for dir := parentFolder(visible(name)); dir != ""; dir = parentFolder(dir) {
 			dirs[wiki.Key(dir)] = true
 		}
 	}
@@ -263,24 +270,30 @@ func (p *Import) findNameClashes() []renaming {
 	free := func(name string) bool { return !taken[wiki.Key(name)] && !dirs[wiki.Key(name)] }
 	var later []string
 	for _, name := range names {
-		if free(name) {
+		if visible(name) == name && free(name) {
 			taken[wiki.Key(name)] = true
 			continue
 		}
 		later = append(later, name)
 	}
 	for _, name := range later {
-		ext := path.Ext(name)
-		stem := strings.TrimSuffix(name, ext)
-		for n := 2; ; n++ {
-			if to := fmt.Sprintf("%s_%d%s", stem, n, ext); free(to) {
-				taken[wiki.Key(to)] = true
-				list = append(list, renaming{name, to})
-				break
-			}
+		to := visible(name)
+		ext := path.Ext(to)
+		stem := strings.TrimSuffix(to, ext)
+		for n := 2; to == name || !free(to); n++ {
+			to = fmt.Sprintf("%s_%d%s", stem, n, ext)
 		}
+		taken[wiki.Key(to)] = true
+		list = append(list, renaming{name, to})
 	}
 	return list
+}
+
+func visible(name string) string {
+	if wiki.Hidden(name) {
+		return name
+	}
+	return wiki.VisibleName(name)
 }
 
 // checkLimits compares the future wiki with its limits.

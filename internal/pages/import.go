@@ -120,7 +120,7 @@ type ImportResult struct {
 	Pages            int
 	Head             string
 	Left             []string // branches and tags that were left out
-	Renamed          []string // "old -> new": names that differed only in spelling
+	Renamed          []string // "old -> new": names that differed only in spelling, or had control characters
 	HasHome          bool     // the page Home exists
 }
 

@@ -429,6 +429,35 @@ func TestImportRenamesConflicts(t *testing.T) {
 	}
 }
 
+// Attack: imported names with control and invisible characters, which terminals
+// and agents interpret. They are renamed like clashes, and the report quotes them.
+func TestImportRenamesControlCharacters(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.startMirror()
+	dir := filepath.Join(t.TempDir(), "control")
+	runGit(t, t.TempDir(), "init", "-q", "-b", "main", dir)
+	in := "commit refs/heads/main\ncommitter A <a@b> 1 +0000\ndata 1\nx\n"
+	for i, name := range []string{`a\033b.md`, `a_b.md`, `line\nbreak.txt`, `dir\001/x.md`, `\342\200\256evil.md`, `fine.md`} {
+		in += fmt.Sprintf("M 100644 inline \"%s\"\ndata 2\n%d\n\n", name, i)
+	}
+	feedGit(t, dir, in, "fast-import", "--quiet")
+	fresh := w.fresh("control")
+	r := fresh.mustImport(bundleOf(t, dir))
+	slices.Sort(r.Renamed)
+	want := []string{`"\u202eevil.md" -> _evil.md`, `"a\x1bb.md" -> a_b_2.md`, `"dir\x01/x.md" -> dir_/x.md`, `"line\nbreak.txt" -> line_break.txt`}
+	if !slices.Equal(r.Renamed, want) {
+		t.Errorf("%q\nwant %q", r.Renamed, want)
+	}
+	fresh.checkRepository()
+	if paths := fresh.paths(); paths != "_evil.md a_b.md a_b_2.md dir_/x.md fine.md line_break.txt" {
+		t.Errorf("%q", paths)
+	}
+	if page, err := fresh.Page(w.ctx, fresh.owner, "a_b_2", ""); err != nil || string(page.Source) != "0\n" {
+		t.Errorf("%+v, %v", page, err)
+	}
+}
+
 // An import keeps drafts of the pages that it replaces.
 func TestImportKeepsDrafts(t *testing.T) {
 	t.Parallel()

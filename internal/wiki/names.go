@@ -115,7 +115,7 @@ func checkPath(asked, name string) error {
 		return bad(`A name can't contain a backslash: folders are separated by "/".`)
 	}
 	for _, r := range name {
-		if unicode.Is(unicode.Cc, r) || unicode.Is(unicode.Bidi_Control, r) || unicode.Is(unicode.Cf, r) && r != '\u200d' && r != '\u200c' || r == utf8.RuneError || unicode.Is(unicode.Zl, r) || unicode.Is(unicode.Zp, r) {
+		if invisible(r) {
 			return bad("A name can't contain control or invisible characters.")
 		}
 	}
@@ -135,6 +135,22 @@ func checkPath(asked, name string) error {
 		return bad("A name can't contain percent codes of control characters, backslashes or “..”, such as %%0A: it would have no address.")
 	}
 	return nil
+}
+
+// invisible reports control and invisible characters, except joiners.
+func invisible(r rune) bool {
+	return unicode.Is(unicode.Cc, r) || unicode.Is(unicode.Bidi_Control, r) || unicode.Is(unicode.Cf, r) && r != '\u200d' && r != '\u200c' || r == utf8.RuneError || unicode.Is(unicode.Zl, r) || unicode.Is(unicode.Zp, r)
+}
+
+// VisibleName returns a file path with underscores for control and invisible
+// characters, which names made here can't have.
+func VisibleName(path string) string {
+	return strings.Map(func(r rune) rune {
+		if invisible(r) {
+			return '_'
+		}
+		return r
+	}, path)
 }
 
 // unreachable reports names with percent codes, encoded once or more, that the server
