@@ -2,8 +2,10 @@ package pages
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"image"
 	"image/color"
@@ -11,6 +13,8 @@ import (
 	"image/jpeg"
 	"image/png"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"robot.wtf/internal/wiki"
@@ -269,6 +273,43 @@ func TestImageThatTakesTooLong(t *testing.T) {
 	if _, data, err := w.OpenAttachment(w.ctx, w.reader, "Page/slow.jpg", ""); err != nil || string(data) != slow {
 		t.Errorf("the file: %d bytes, %v", len(data), err)
 	}
+}
+
+// Attack: one wiki shows many images that take seconds. Another wiki's thumbnails
+// don't wait for them.
+func TestImagesOfOneWikiDontDelayAnother(t *testing.T) {
+	ada := newWorld(t)
+	bob := ada.another("bob", wiki.DefaultLimits)
+	ada.put("Page", "x\n")
+	bob.put("Page", "x\n")
+	var b bytes.Buffer
+	jpeg.Encode(&b, image.NewGray(image.Rect(0, 0, 4000, 4000)), nil)
+	scan := bytes.Index(b.Bytes(), []byte{0xFF, 0xDA})
+	scans := string(b.Bytes()[scan : b.Len()-2])
+	slow := string(b.Bytes()[:scan]) + strings.Repeat(scans, 40) + "\xFF\xD9" // each scan is the whole image
+	ctx, cancel := context.WithCancel(t.Context())
+	var flood sync.WaitGroup
+	var finished atomic.Int64
+	for i := range 4 {
+		name := fmt.Sprintf("slow%d.jpg", i)
+		ada.upload("Page", name, slow+strings.Repeat("x", i)) // four images, not one
+		flood.Go(func() {
+			ada.Thumbnail(ctx, ada.reader, "Page/"+name, "", 80)
+			finished.Add(1)
+		})
+	}
+	for i := range 3 {
+		name := fmt.Sprintf("dot%d.png", i)
+		bob.upload("Page", name, string(pngOf(picture(50+i, 50))))
+		if _, _, err := bob.Thumbnail(t.Context(), bob.reader, "Page/"+name, "", 16); err != nil {
+			t.Error(err)
+		}
+	}
+	if n := finished.Load(); n > 1 {
+		t.Errorf("%d images of another wiki came first", n)
+	}
+	cancel()
+	flood.Wait()
 }
 
 // Attack: a visitor requests one large image of a public wiki in each size from 16

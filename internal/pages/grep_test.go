@@ -198,8 +198,8 @@ func TestGrepSkipsLinesThatTakeTooLong(t *testing.T) {
 	}
 }
 
-// Every line is a place to stop: for the time, for the work, and for a caller who
-// has left.
+// Every line is a place to stop: when the time or the work is used up, and when the
+// caller leaves.
 func TestGrepStopsAtEveryLine(t *testing.T) {
 	t.Parallel()
 	for name, stop := range map[string]func(*grepMeter){
