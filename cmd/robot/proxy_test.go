@@ -9,6 +9,8 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
+	"math/rand/v2"
+	"mime/multipart"
 	"net"
 	"net/http"
 	"os"
@@ -184,6 +186,80 @@ func TestBehindCaddy(t *testing.T) {
 		t.Errorf("MCP: %s %.200s", a.Status, text)
 	}
 	p.clone(ada)
+	p.importLarge("dan.robot.localhost")
+}
+
+// importLarge imports a repository that is larger than any other request may be.
+func (p *proxied) importLarge(host string) {
+	p.t.Helper()
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	file, err := form.CreateFormFile("file", "wiki.bundle")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if _, err := file.Write(largeBundle(p.t)); err != nil {
+		p.t.Fatal(err)
+	}
+	if err := form.Close(); err != nil {
+		p.t.Fatal(err)
+	}
+	if body.Len() < 60<<20 {
+		p.t.Fatalf("the upload has only %d bytes", body.Len())
+	}
+	var cookies []string
+	for name, value := range p.cookies[host] {
+		cookies = append(cookies, name+"="+value)
+	}
+	headers := []string{"Cookie", strings.Join(cookies, "; "), "Sec-Fetch-Site", "same-origin", "Content-Type", form.FormDataContentType()}
+	a, text := p.ask("POST", host, "/-/import", body.String(), headers...)
+	p.want(http.StatusSeeOther, a, text)
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
+		a, text = p.ask("GET", host, "/-/import", "", headers[:2]...)
+		if a.Header.Get("Refresh") == "" {
+			break
+		}
+	}
+	if !strings.Contains(text, "commits imported") {
+		p.t.Errorf("the import: %s %s", a.Status, text)
+	}
+}
+
+// largeBundle returns a bundle of more than 60 MB.
+func largeBundle(t *testing.T) []byte {
+	t.Helper()
+	dir := t.TempDir()
+	git := func(args ...string) {
+		t.Helper()
+		cmd := exec.Command("git", append([]string{"-C", dir, "-c", "user.name=ada", "-c", "user.email=ada@robot.localhost", "-c", "core.compression=0"}, args...)...)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("git %v: %v %s", args, err, out)
+		}
+	}
+	write := func(name string, data []byte) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	git("init", "-q", "-b", "main")
+	write("Home.md", []byte("# Home\n"))
+	random := rand.NewChaCha8([32]byte{1})
+	noise := make([]byte, 9<<20)
+	for range 7 {
+		if _, err := random.Read(noise); err != nil {
+			t.Fatal(err)
+		}
+		write("noise.bin", noise)
+		git("add", ".")
+		git("commit", "-q", "-m", "Add noise")
+	}
+	git("bundle", "create", "-q", "wiki.bundle", "--all")
+	bundle, err := os.ReadFile(filepath.Join(dir, "wiki.bundle"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bundle
 }
 
 // events reads the connect page's event stream, which the proxy must not buffer.

@@ -5,8 +5,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +18,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"robot.wtf/internal/config"
 )
 
 // A unit runs the real binary like systemd: with a socket that outlives it.
@@ -100,6 +104,10 @@ func seededData(t *testing.T) (dir, token string, cookies map[string]map[string]
 	t.Helper()
 	l := startLive(t)
 	b := l.signIn("ada", "ada")
+	dan := l.browser() // creates a wiki
+	dan.post(config.DevHost, "/auth/dev", url.Values{"username": {"dan"}})
+	dan.post(config.DevHost, "/app/create", url.Values{"slug": {"dan"}})
+	maps.Copy(b.cookies, map[string]map[string]string{"dan." + config.DevHost: l.signIn("dan", "dan").cookies["dan."+config.DevHost]})
 	l.must(l.Service.Close())
 	l.must(os.Remove(filepath.Join(l.dir, "dev.json")))
 	return l.dir, l.token("ada", "owner"), b.cookies

@@ -75,6 +75,11 @@ type uploadAnswer struct {
 
 func (h *Handler) postAttachment(c *call) error {
 	var body uploadBody
+	release, err := h.o.Pages.AcquireUpload(c.Context(), c.access, c.ContentLength)
+	if err != nil {
+		return err
+	}
+	defer release()
 	limit := c.access.Site().Limits.AttachmentBytes
 	raw, err := c.readJSON(limit*4/3+1<<16, &body)
 	if err != nil {

@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -53,6 +54,9 @@ func (r *Repository) takeSnapshot(ctx context.Context, data string, recipients [
 	staging, err := r.newStagingArea()
 	if err != nil {
 		return Report{}, fmt.Errorf("backup: %w", err)
+	}
+	if room, err := durable.Room(r.dir); err != nil || room == 0 {
+		return Report{}, cmp.Or(err, errors.New("backup: the disk is nearly full. Free some space, or delete old backups"))
 	}
 	scratch, err := os.MkdirTemp(r.dir, ".scratch-")
 	if err != nil {

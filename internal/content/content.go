@@ -56,6 +56,8 @@ type Options struct {
 	Background *background.Workers // closes wikis; nil only recovers from panics
 	Now        func() time.Time
 	Log        *slog.Logger
+	// Room replaces durable.Room in tests.
+	Room func(dir string) (int64, error)
 }
 
 // Op is the operation of an edit.

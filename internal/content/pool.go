@@ -64,6 +64,9 @@ func NewPool(o Options) (*Pool, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Room == nil {
+		o.Room = durable.Room
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -85,6 +88,10 @@ func (p *Pool) scratch() string { return filepath.Join(p.o.Dir, ".scratch") }
 // MkdirTemp creates a directory for temporary files beside the wikis. NewPool
 // removes what a killed process left there.
 func (p *Pool) MkdirTemp(pattern string) (string, error) { return os.MkdirTemp(p.scratch(), pattern) }
+
+// ScratchRoom returns how many bytes of temporary files the wikis' disk has room
+// for, besides the margin that is kept free for saves.
+func (p *Pool) ScratchRoom() (int64, error) { return p.o.Room(p.scratch()) }
 
 // template returns the bytes of an empty wiki's database. Running the migrations
 // takes far longer than copying their result, so they run once per process.

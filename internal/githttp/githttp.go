@@ -58,7 +58,7 @@ type Handler struct {
 
 // New returns a Handler.
 func New(o Options) *Handler {
-	return &Handler{o: o, slots: newProcessSlots(), spools: &spools{dir: o.Spool, bounds: defaultBounds, background: o.Background}, erased: newErasedClients()}
+	return &Handler{o: o, slots: newProcessSlots(), spools: &spools{dir: o.Spool, room: o.Pages.ScratchRoom, bounds: defaultBounds, background: o.Background}, erased: newErasedClients()}
 }
 
 // A Route is one route on a wiki's host.

@@ -35,8 +35,8 @@ type bounds struct {
 	// than slowest bytes per second after the duration start.
 	write, start time.Duration
 	slowest      int64
-	// files bounds the bytes of all files together. Beyond it, processes wait for
-	// their clients.
+	// files bounds the bytes of all files together. Beyond it, or if
+	// the disk is nearly full, processes wait for their clients.
 	files int64
 }
 
@@ -45,6 +45,7 @@ var defaultBounds = bounds{body: time.Minute, process: 2 * time.Second, write: t
 // spools holds the files of all answers.
 type spools struct {
 	dir   string
+	room  func() (int64, error) // left for files on the disk
 	bytes atomic.Int64
 	bounds
 	background *background.Workers
@@ -97,7 +98,7 @@ func (s *spool) spillIfSlow() {
 		return
 	}
 	defer s.slow.Reset(s.all.process / 4)
-	if s.since.IsZero() || s.waited+time.Since(s.since) < s.all.process || s.all.bytes.Load() >= s.all.files {
+	if s.since.IsZero() || s.waited+time.Since(s.since) < s.all.process || s.all.full() {
 		return
 	}
 	if s.file == nil {
@@ -118,12 +119,21 @@ func (s *spool) spillIfSlow() {
 	s.changed.Broadcast()
 }
 
+// full reports whether the files have reached their bound, or the disk its margin.
+func (all *spools) full() bool {
+	if all.bytes.Load() >= all.files {
+		return true
+	}
+	room, err := all.room()
+	return err != nil || room < bufferBytes
+}
+
 // spill reads the pipe into the file until its end or until the files are full.
 // The caller holds the lock, which spill releases while it reads.
 func (s *spool) spill() {
 	buf := buffers.Get().(*[bufferBytes]byte)
 	defer buffers.Put(buf)
-	for !s.closed && s.err == nil && s.all.bytes.Load() < s.all.files {
+	for !s.closed && s.err == nil && !s.all.full() {
 		s.mu.Unlock()
 		n, err := s.pipe.Read(buf[:])
 		s.mu.Lock()

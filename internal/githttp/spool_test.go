@@ -50,7 +50,7 @@ func speak(t *testing.T, all *spools, text []byte) (s *spool, ended chan bool) {
 func testSpools(t *testing.T) *spools {
 	b := defaultBounds
 	b.process = 20 * time.Millisecond
-	return &spools{dir: t.TempDir(), bounds: b}
+	return &spools{dir: t.TempDir(), room: func() (int64, error) { return 1 << 40, nil }, bounds: b}
 }
 
 // A process doesn't wait for a client that reads nothing. Its output is complete

@@ -15,6 +15,10 @@ import (
 // maxZipFiles bounds the number of repository files in a zip.
 const maxZipFiles = 200_000
 
+// ErrUnzippedSize is Unzip's error for a zip that is larger than max when
+// unpacked.
+var ErrUnzippedSize = refusef("The unpacked zip is larger than the import limit.")
+
 // repoFile matches the files extracted from a repository in a zip: objects and
 // refs. Everything else, including configuration and hooks, is ignored.
 var repoFile = regexp.MustCompile(`^(HEAD|packed-refs|shallow|objects/[0-9a-f]{2}/[0-9a-f]{38}|objects/pack/pack-[0-9a-f]{40}\.(pack|idx)|refs/(heads|tags)/.+)$`)
@@ -93,7 +97,7 @@ func unzipFile(f *zip.File, to string, max int64) (int64, error) {
 		return n, cerr
 	}
 	if n > max {
-		return n, refusef("The unpacked zip is larger than the import limit.")
+		return n, ErrUnzippedSize
 	}
 	if err != nil {
 		return n, refusef("The zip can't be read: %s: %v", f.Name, err)

@@ -120,6 +120,19 @@ func (h *Handler) offerUpload(ctx context.Context, c *client, page, name, messag
 	return r, nil
 }
 
+// receiveFile reads and stores the file of an upload address.
+func (h *Handler) receiveFile(w http.ResponseWriter, r *http.Request, c *client, u upload) (pages.Saved, error) {
+	release, err := h.o.Pages.AcquireUpload(r.Context(), c.access, r.ContentLength)
+	if err != nil {
+		return pages.Saved{}, err
+	}
+	defer release()
+	limit := c.access.Site().Limits.AttachmentBytes
+	return h.o.Pages.Upload(r.Context(), c.access, pages.UploadRequest{
+		Write: pages.Write{Message: u.message}, Page: u.page, Name: u.name, Data: http.MaxBytesReader(w, r.Body, limit+1), Replace: true,
+	})
+}
+
 // serveUpload stores the file sent to a one-time address. The address acts
 // with the token that requested it, with that token's current rights.
 func (h *Handler) serveUpload(w http.ResponseWriter, r *http.Request, slug string) {
@@ -138,10 +151,7 @@ func (h *Handler) serveUpload(w http.ResponseWriter, r *http.Request, slug strin
 		h.refuseCaller(w, asked, slug, err)
 		return
 	}
-	limit := c.access.Site().Limits.AttachmentBytes
-	done, err := h.o.Pages.Upload(r.Context(), c.access, pages.UploadRequest{
-		Write: pages.Write{Message: u.message}, Page: u.page, Name: u.name, Data: http.MaxBytesReader(w, r.Body, limit+1), Replace: true,
-	})
+	done, err := h.receiveFile(w, r, c, u)
 	if err != nil {
 		reply := h.render(r.Context(), c, h.errorReply(r.Context(), c, h.tools["write_attachment"], arguments{}, err))
 		writeError(w, wiki.Status(err), reply.text()+" The address has been used; get another.")

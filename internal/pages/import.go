@@ -3,6 +3,7 @@ package pages
 import (
 	"archive/zip"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,17 +19,31 @@ import (
 // An Upload is an uploaded repository, a git bundle or a zip, in a file. It must
 // be closed.
 type Upload struct {
-	dir  string // holds the file and its extracted content
-	size int64
+	dir     string // holds the file and its extracted content
+	size    int64
+	release func() // of its slot
 }
 
-// Close removes the upload's files.
-func (u *Upload) Close() error { return os.RemoveAll(u.dir) }
+// Close removes the upload's files. Only then can its wiki upload another.
+func (u *Upload) Close() error {
+	err := os.RemoveAll(u.dir)
+	if u.release != nil {
+		u.release()
+		u.release = nil
+	}
+	return err
+}
 
 func (u *Upload) path(name string) string { return filepath.Join(u.dir, name) }
 
+// maxRepositories is how many uploaded repositories can be on disk at a time, one
+// for each wiki, until their imports end.
+const maxRepositories = 2
+
 // Receive stores an upload for Import: a git bundle, or a zip of a repository. It
-// doesn't examine it.
+// doesn't examine it. It reads nothing if the wiki can't import, or has an upload
+// already, or if there are as many uploads or as little room as the service
+// allows.
 func (s *Service) Receive(ctx context.Context, a wiki.Access, in io.Reader) (*Upload, error) {
 	w, release, err := s.openImport(ctx, a)
 	if err != nil {
@@ -38,15 +53,46 @@ func (s *Service) Receive(ctx context.Context, a wiki.Access, in io.Reader) (*Up
 	if err := requireOnlySeeds(ctx, w); err != nil {
 		return nil, err
 	}
-	dir, err := s.content.MkdirTemp("import-")
-	if err != nil {
-		return nil, fmt.Errorf("pages: receive for %s: %w", w.Slug(), err)
+	release, ok := s.uploads.TryAcquire(w.Slug())
+	if !ok {
+		return nil, wiki.Problemf(wiki.ErrUnavailable, "file", "Other repositories are being imported. Nothing was uploaded. Try again in a few minutes.")
 	}
-	u := &Upload{dir: dir}
-	if err := u.store(in, a.Site().Limits.HistoryBytes); err != nil {
+	u := &Upload{release: release}
+	if err := s.store(u, in, a.Site().Limits.HistoryBytes); err != nil {
 		return nil, errors.Join(err, u.Close())
 	}
 	return u, nil
+}
+
+// errNoRoom is the error of an import without enough free space on disk.
+func errNoRoom() error {
+	return wiki.Problemf(wiki.ErrStorage, "file", "There isn't enough free disk space for this import. Nothing was changed. Try again later, or tell the operator.")
+}
+
+// A roomWriter writes a file as long as the disk has room. It asks for the room
+// again after each part of it.
+type roomWriter struct {
+	room func() (int64, error)
+	file *os.File
+	left int64 // bytes until it asks again
+}
+
+const roomStep = 8 << 20
+
+func (r *roomWriter) Write(data []byte) (int, error) {
+	if r.left < int64(len(data)) {
+		room, err := r.room()
+		if err != nil {
+			return 0, err
+		}
+		if room < int64(len(data)) {
+			return 0, errNoRoom()
+		}
+		r.left = max(int64(len(data)), min(room, roomStep))
+	}
+	n, err := r.file.Write(data)
+	r.left -= int64(n)
+	return n, err
 }
 
 // openImport opens the wiki for a caller with the right to replace its content.
@@ -92,13 +138,19 @@ func requireOnlySeeds(ctx context.Context, w *content.Wiki) error {
 	return err
 }
 
-func (u *Upload) store(in io.Reader, max int64) error {
+func (s *Service) store(u *Upload, in io.Reader, max int64) (err error) {
+	if room, err := s.content.ScratchRoom(); err != nil || room == 0 {
+		return cmp.Or(err, errNoRoom())
+	}
+	if u.dir, err = s.content.MkdirTemp("import-"); err != nil {
+		return err
+	}
 	f, err := os.Create(u.path("upload"))
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	u.size, err = io.Copy(f, io.LimitReader(in, max+1))
+	u.size, err = io.Copy(&roomWriter{room: s.content.ScratchRoom, file: f}, io.LimitReader(in, max+1))
 	if err != nil {
 		return err
 	}
@@ -143,13 +195,14 @@ func (s *Service) Import(ctx context.Context, a wiki.Access, u *Upload, trusted 
 	}
 	ctx, cancel := s.mirror.Context(ctx)
 	defer cancel()
-	if !s.imports.TryAcquire(1) {
+	done, ok := s.imports.TryAcquire(w.Slug())
+	if !ok {
 		progress(ImportStep{What: "Waiting for another import to finish"})
-		if err := s.imports.Acquire(ctx, 1); err != nil {
+		if done, err = s.imports.Acquire(ctx, w.Slug()); err != nil {
 			return ImportResult{}, err
 		}
 	}
-	defer s.imports.Release(1)
+	defer done()
 	i := importRun{s: s, w: w, a: a, u: u, trusted: trusted, progress: progress}
 	if err := i.run(ctx); err != nil {
 		return ImportResult{}, fmt.Errorf("pages: import into %s: %w", w.Slug(), err)
@@ -219,6 +272,9 @@ func (i *importRun) receive(ctx context.Context) (*gitrepo.Received, error) {
 	}
 	defer f.Close()
 	git, max := i.s.mirror.Git(), 2*i.a.Site().Limits.HistoryBytes
+	if room, err := i.s.content.ScratchRoom(); err != nil || room < min(max, 3*i.u.size) {
+		return nil, cmp.Or(err, errNoRoom())
+	}
 	archive, err := zip.NewReader(f, i.u.size)
 	if err != nil { // not a zip
 		if _, err := f.Seek(0, io.SeekStart); err != nil {
@@ -226,7 +282,7 @@ func (i *importRun) receive(ctx context.Context) (*gitrepo.Received, error) {
 		}
 		return git.Receive(ctx, i.u.path("received.git"), f, max)
 	}
-	if err := gitrepo.Unzip(archive, i.u.path("unzipped"), max); err != nil {
+	if err := i.unzip(archive, max); err != nil {
 		return nil, err
 	}
 	bundle, err := os.Create(i.u.path("bundle"))
@@ -241,6 +297,20 @@ func (i *importRun) receive(ctx context.Context) (*gitrepo.Received, error) {
 		return nil, err
 	}
 	return git.Receive(ctx, i.u.path("received.git"), bundle, max)
+}
+
+// unzip extracts a zip, which can be far larger than the upload, as long as the
+// disk has room. Half of the room is for the repository made from it.
+func (i *importRun) unzip(archive *zip.Reader, max int64) error {
+	room, err := i.s.content.ScratchRoom()
+	if err != nil {
+		return err
+	}
+	err = gitrepo.Unzip(archive, i.u.path("unzipped"), min(max, room/2))
+	if err != nil && room/2 < max && errors.Is(err, gitrepo.ErrUnzippedSize) {
+		return errNoRoom()
+	}
+	return err
 }
 
 func (i *importRun) plan(ctx context.Context, r *gitrepo.Received) (*content.Import, error) {

@@ -16,8 +16,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"golang.org/x/sync/semaphore"
-
 	"robot.wtf/internal/budget"
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/export"
@@ -53,8 +51,10 @@ type Service struct {
 	cache    *budget.Cache[cacheKey, cached]
 	pictures *raster.Encoder
 	greps    *budget.Slots
-	imports  *semaphore.Weighted // one import at a time
-	erasures *budget.Slots       // one per wiki at a time
+	erasures *budget.Slots // one per wiki at a time
+	imports  *budget.Slots // one import at a time
+	uploads  *budget.Slots // repositories on disk, uploaded or being imported
+	files    *budget.Slots // bytes of attachments being received
 }
 
 // New returns a Service.
@@ -81,8 +81,10 @@ func New(o Options) *Service {
 		log:      o.Log,
 		pictures: raster.NewEncoder(pictureLimits),
 		greps:    budget.NewSlots(maxGreps, 1),
-		imports:  semaphore.NewWeighted(1),
 		erasures: budget.NewSlots(2, 1),
+		imports:  budget.NewSlots(1, 1),
+		uploads:  budget.NewSlots(maxRepositories, 1),
+		files:    budget.NewSlots(maxFiles, maxWikiFiles),
 		cache: budget.NewCache(o.CacheBytes, o.CacheBytes/2,
 			func(k cacheKey) string { return k.slug },
 			func(k cacheKey, c cached) int64 { return int64(k.weight()) + int64(c.weight()) }),

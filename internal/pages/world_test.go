@@ -33,6 +33,7 @@ type world struct {
 	t                             testing.TB
 	ctx                           context.Context
 	site                          wiki.Site
+	room                          *atomic.Int64 // bytes left on the disk
 	owner, editor, viewer, reader wiki.Access
 }
 
@@ -44,8 +45,11 @@ func worldWith(t testing.TB, limits wiki.Limits) *world {
 	var clock atomic.Int64
 	clock.Store(time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC).Unix())
 	now := func() time.Time { return time.Unix(clock.Add(1), 0).UTC() }
+	room := new(atomic.Int64)
+	room.Store(1 << 40)
 	pool, err := content.NewPool(content.Options{
-		Dir: dir, Now: now, Log: slog.New(slog.DiscardHandler),
+		Room: func(string) (int64, error) { return room.Load(), nil },
+		Dir:  dir, Now: now, Log: slog.New(slog.DiscardHandler),
 		Links: func(p wiki.PageName, source []byte) []wiki.Link { return markdown.ExtractFacts(p, source).Links },
 	})
 	if err != nil {
@@ -62,7 +66,7 @@ func worldWith(t testing.TB, limits wiki.Limits) *world {
 	})
 	w := &world{
 		Service: New(Options{Content: pool, Search: index, Markdown: markdown.New(markdown.Options{}), Now: now}),
-		dir:     dir, t: t, ctx: t.Context(),
+		dir:     dir, t: t, ctx: t.Context(), room: room,
 	}
 	return w.another("ada", limits)
 }

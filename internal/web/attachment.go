@@ -163,8 +163,29 @@ func (h *Handler) storeFiles(v *visit, page string) error {
 	return h.render(v, wrong.Status, "attachments", p)
 }
 
+// receiving bounds the files being received at the same time. It takes the place
+// of a wiki's upload before its body is read.
+func receiving(handle handler) handler {
+	return func(h *Handler, v *visit) error {
+		release, err := h.o.Pages.AcquireUpload(v.ctx(), v.a, v.r.ContentLength)
+		if err != nil && wantsJSON(v.r) {
+			return h.writeJSONFailure(v, err)
+		}
+		if err != nil {
+			return err
+		}
+		defer release()
+		defer func() {
+			if v.r.MultipartForm != nil {
+				v.r.MultipartForm.RemoveAll() // net/http does it later, and again
+			}
+		}()
+		return handle(h, v)
+	}
+}
+
 // readFiles reads a form with files. Large files are buffered in temporary files,
-// which net/http removes when the request ends.
+// which receiving removes when the request ends.
 func (h *Handler) readFiles(v *visit) ([]*multipart.FileHeader, url.Values, error) {
 	if err := parseForm(v.r); err != nil {
 		return nil, nil, err

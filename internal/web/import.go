@@ -29,6 +29,7 @@ type importPage struct {
 type importJob struct {
 	mu     sync.Mutex
 	step   pages.ImportStep
+	begun  bool // the file was received
 	ended  bool
 	result pages.ImportResult
 	err    error
@@ -53,12 +54,34 @@ func (j *importJobs) start(slug string) (*importJob, error) {
 	if now := j.last[slug]; now != nil && !now.snapshot().ended {
 		return nil, wiki.Problemf(wiki.ErrExists, "file", "An import is already running. Wait until it ends.")
 	}
-	job := &importJob{step: pages.ImportStep{What: "Starting"}}
+	job := &importJob{step: pages.ImportStep{What: "Receiving the file"}}
 	if j.last == nil {
 		j.last = map[string]*importJob{}
 	}
 	j.last[slug] = job
 	return job, nil
+}
+
+// dropUnlessImporting forgets a job whose file wasn't received.
+func (j *importJobs) dropUnlessImporting(slug string, job *importJob) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if !job.isBegun() && j.last[slug] == job {
+		delete(j.last, slug)
+	}
+}
+
+func (j *importJob) isBegun() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.begun
+}
+
+// begin records that the file was received.
+func (j *importJob) begin() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.begun, j.step = true, pages.ImportStep{What: "Starting"}
 }
 
 // importState is a snapshot of a job.
@@ -131,12 +154,19 @@ func (h *Handler) startImport(v *visit) error {
 	return h.renderImport(v, wrong.Status, &importPage{failure: wrong})
 }
 
+// receiveImport stores the uploaded file and starts the import. The wiki's job
+// begins before the file is read, so a second upload isn't.
 func (h *Handler) receiveImport(v *visit) error {
 	parts, err := v.r.MultipartReader()
 	if err != nil {
 		return wiki.Problemf(wiki.ErrInvalid, "file", "Choose a file: a git bundle, or a zip of a repository.")
 	}
-	control := http.NewResponseController(v.w)
+	job, err := h.imports.start(v.slug)
+	if err != nil {
+		return err
+	}
+	defer h.imports.dropUnlessImporting(v.slug, job)
+	body := &pacedReader{control: http.NewResponseController(v.w), began: time.Now()}
 	for {
 		part, err := parts.NextPart()
 		if errors.Is(err, io.EOF) || err == nil && part.FormName() == "file" && part.FileName() == "" {
@@ -148,15 +178,13 @@ func (h *Handler) receiveImport(v *visit) error {
 		if part.FormName() != "file" {
 			continue
 		}
-		upload, err := h.o.Pages.Receive(v.ctx(), v.a, stallReader{part, control})
-		_ = control.SetWriteDeadline(time.Now().Add(uploadWait)) // the old one counts from the request's start
+		body.in = part
+		upload, err := h.o.Pages.Receive(v.ctx(), v.a, body)
+		_ = body.control.SetWriteDeadline(time.Now().Add(uploadWait)) // the old one counts from the request's start
 		if err != nil {
 			return uploadError(err)
 		}
-		job, err := h.imports.start(v.slug)
-		if err != nil {
-			return errors.Join(err, upload.Close())
-		}
+		job.begin()
 		// The import continues if the browser disconnects; it ends with the service.
 		ctx := context.WithoutCancel(v.ctx())
 		h.o.Background.Go(background.Job{Work: "finish-import", Wiki: v.slug}, func() { h.runImport(ctx, v.a, upload, job) })
@@ -192,16 +220,30 @@ func uploadError(err error) error {
 	return wiki.Problemf(wiki.ErrMalformed, "file", "The upload was incomplete. Send the file again.")
 }
 
-// uploadWait is how long an upload may stall.
-const uploadWait = time.Minute
+const (
+	// uploadWait is how long an upload may stall.
+	uploadWait = time.Minute
+	// A repository must arrive at slowestUpload on average after slowUpload: while
+	// it does, only one other wiki can import.
+	slowestUpload = 64 << 10 // bytes a second
+	slowUpload    = 30 * time.Second
+)
 
-// stallReader reads an upload of any duration that never stalls for uploadWait.
-type stallReader struct {
-	io.Reader
+// pacedReader reads an upload of any duration that never stalls for uploadWait and
+// isn't slower than slowestUpload.
+type pacedReader struct {
+	in      io.Reader
 	control *http.ResponseController
+	began   time.Time
+	read    int64
 }
 
-func (s stallReader) Read(buf []byte) (int, error) {
-	_ = s.control.SetReadDeadline(time.Now().Add(uploadWait)) // not supported by every server
-	return s.Reader.Read(buf)
+func (p *pacedReader) Read(buf []byte) (int, error) {
+	if took := time.Since(p.began); took > slowUpload && p.read < int64(took.Seconds()*slowestUpload) {
+		return 0, wiki.Problemf(wiki.ErrMalformed, "file", "The upload was too slow: less than %d KB a second. Nothing was changed. Try again over a faster connection.", slowestUpload>>10)
+	}
+	_ = p.control.SetReadDeadline(time.Now().Add(uploadWait)) // not supported by every server
+	n, err := p.in.Read(buf)
+	p.read += int64(n)
+	return n, err
 }

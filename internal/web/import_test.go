@@ -1,8 +1,12 @@
 package web
 
 import (
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -60,4 +64,119 @@ func TestImport(t *testing.T) {
 	// Only a new wiki accepts an import.
 	dan.sendFiles(on("dan", "/-/import"), part{field: "file", file: "wiki.bundle", data: string(bundle)}).want(http.StatusConflict)
 	w.as("bob").get(on("ada", "/-/index")).has("git clone http://ada.robot.localhost:8080/repo.git ada")
+}
+
+// A slowBody is an upload that stops halfway.
+type slowBody struct {
+	io.Reader
+	asked chan bool // closed when more is asked for
+	rest  chan bool // closed to end it
+}
+
+func (b slowBody) Read(buf []byte) (int, error) {
+	n, err := b.Reader.Read(buf)
+	if err != io.EOF {
+		return n, err
+	}
+	select {
+	case <-b.asked:
+	default:
+		close(b.asked)
+	}
+	<-b.rest
+	return 0, io.ErrUnexpectedEOF
+}
+
+// freshWiki creates a wiki that can import, for a person without one.
+func (w *testWiki) freshWiki(name string) *browser {
+	w.T.Helper()
+	if _, err := w.Tenant.Create(w.T.Context(), testworld.Person(name), name); err != nil {
+		w.T.Fatal(err)
+	}
+	if err := w.Pages.Seed(w.T.Context(), w.Access(name, name)); err != nil {
+		w.T.Fatal(err)
+	}
+	b := w.as(name)
+	for got := b.get(on(name, "/-/settings")); got.status == http.StatusFound; {
+		got = b.follow(got)
+	}
+	return b
+}
+
+// importBody is an import's form that ends after the file's first bytes.
+const importBody = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.bundle\"\r\n\r\n# v2 git bundle\n"
+
+// startUpload begins an upload of a repository. It returns once the file is being
+// stored, with a function that breaks it off and returns the answer.
+func (b *browser) startUpload(slug string) (breakOff func() *answer) {
+	b.w.T.Helper()
+	body := slowBody{strings.NewReader(importBody), make(chan bool), make(chan bool)}
+	done := make(chan *answer, 1)
+	go func() { done <- b.do(b.importRequest(slug, body)) }()
+	<-body.asked
+	return func() *answer {
+		close(body.rest)
+		return <-done
+	}
+}
+
+func (b *browser) importRequest(slug string, body io.Reader) *http.Request {
+	r := httptest.NewRequest(http.MethodPost, on(slug, "/-/import"), body)
+	r.Header.Set("Content-Type", "multipart/form-data; boundary=b")
+	return r
+}
+
+// An unread body fails the test when it is read: a refused upload must cost nothing.
+type unreadBody struct{ t *testing.T }
+
+func (b unreadBody) Read([]byte) (int, error) {
+	b.t.Error("the body of a refused upload was read")
+	return 0, io.EOF
+}
+
+// Attack: many uploads at once, each stored before anything checked whether an
+// import was possible. 8 connections of one account held 321 MB of the disk.
+func TestUploadsForImportAreBounded(t *testing.T) {
+	t.Parallel()
+	w := newTestWiki(t)
+	dan := w.freshWiki("dan")
+	scratch := func() int {
+		list, err := filepath.Glob(filepath.Join(w.Dir, "wikis", ".scratch", "import-*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(list)
+	}
+	first := dan.startUpload("dan")
+	dan.do(dan.importRequest("dan", unreadBody{t})).want(http.StatusConflict).has("already running")
+	dan.get(on("dan", "/-/import")).want(http.StatusOK).has("Receiving the file")
+	if n := scratch(); n != 1 {
+		t.Errorf("%d uploads on disk", n)
+	}
+	first().want(http.StatusBadRequest).has("incomplete")
+	if n := scratch(); n != 0 {
+		t.Errorf("%d uploads left on disk", n)
+	}
+	// A broken upload doesn't keep the wiki from another.
+	dan.get(on("dan", "/-/import")).want(http.StatusOK).lacks("Receiving the file")
+	dan.startUpload("dan")().want(http.StatusBadRequest)
+
+}
+
+// A slow upload ends, because others wait for its place.
+func TestSlowUploadsEnd(t *testing.T) {
+	began := time.Now().Add(-slowUpload - time.Second)
+	r := httptest.NewRecorder()
+	p := &pacedReader{in: strings.NewReader("data"), control: http.NewResponseController(r), began: began}
+	if _, err := p.Read(make([]byte, 10)); err == nil || !strings.Contains(err.Error(), "too slow") {
+		t.Error(err)
+	}
+	p.read = 100 << 20
+	if n, err := p.Read(make([]byte, 10)); n != 4 || err != nil {
+		t.Errorf("a fast upload: %d, %v", n, err)
+	}
+	p = &pacedReader{in: strings.NewReader("data"), control: http.NewResponseController(r), began: time.Now()}
+	if n, err := p.Read(make([]byte, 10)); n != 4 || err != nil {
+		t.Errorf("an upload that just began: %d, %v", n, err)
+	}
 }

@@ -186,7 +186,7 @@ func wikiRoutes() []route {
 		{pattern: "GET /-/create", need: wiki.Edit, handle: (*Handler).showCreate},
 		{pattern: "POST /-/create", need: wiki.Edit, handle: (*Handler).createPage},
 		{pattern: "GET /-/attachments", handle: (*Handler).showAllAttachments},
-		{pattern: "POST /-/upload", need: wiki.Edit, handle: (*Handler).uploadFiles},
+		{pattern: "POST /-/upload", need: wiki.Edit, handle: receiving((*Handler).uploadFiles)},
 		{pattern: "GET /-/revert/{id}", need: wiki.Edit, handle: (*Handler).showRevert},
 		{pattern: "POST /-/revert/{id}", need: wiki.Edit, handle: (*Handler).revertCommit},
 		{pattern: "GET /-/settings", need: wiki.Configure, handle: (*Handler).showSettings},
@@ -267,9 +267,9 @@ func pageActions() []pageAction {
 		{suffix: "rename", need: wiki.Edit, get: (*Handler).showRename, postNeed: wiki.Edit, post: (*Handler).renamePage},
 		{suffix: "delete", need: wiki.Edit, get: (*Handler).showDelete, postNeed: wiki.Edit, post: (*Handler).deletePage},
 
-		{suffix: "attachments", get: (*Handler).showAttachments, postNeed: wiki.Edit, post: (*Handler).attachFiles},
-		{suffix: "inline_attachment", postNeed: wiki.Edit, get: (*Handler).redirectToAttachments, post: (*Handler).attachInlineFile},
-		{suffix: "attachment", min: 1, max: 1, get: (*Handler).showAttachment, postNeed: wiki.Edit, post: (*Handler).changeAttachment},
+		{suffix: "attachments", get: (*Handler).showAttachments, postNeed: wiki.Edit, post: receiving((*Handler).attachFiles)},
+		{suffix: "inline_attachment", postNeed: wiki.Edit, get: (*Handler).redirectToAttachments, post: receiving((*Handler).attachInlineFile)},
+		{suffix: "attachment", min: 1, max: 1, get: (*Handler).showAttachment, postNeed: wiki.Edit, post: receiving((*Handler).changeAttachment)},
 		{suffix: "a", min: 1, max: 2, get: (*Handler).serveAttachment},
 		{suffix: "t", min: 1, max: 2, get: (*Handler).serveThumbnail},
 	}
