@@ -48,6 +48,7 @@ var hostileImages = []struct {
 	{"webp, lossless", func(testing.TB) []byte { return losslessWebP(6000, 5000, false) }, nil},
 	{"webp, lossless, indexed", func(testing.TB) []byte { return losslessWebP(16_383, 1800, true) }, nil},
 	{"webp, lossless, large", func(testing.TB) []byte { return losslessWebP(8000, 5000, true) }, wiki.ErrTooLarge},
+	{"webp, many Huffman trees", func(testing.TB) []byte { return treesWebP() }, nil},
 	{"webp, lossy", func(testing.TB) []byte { return lossyWebP(8000, 5000, 8<<20) }, nil},
 	{"webp, alpha", func(testing.TB) []byte { return alphaWebP(5000, 4000, 4<<20) }, nil},
 	{"webp, claimed length", func(testing.TB) []byte { return claimedWebP(1000, 1000, 100<<20) }, wiki.ErrInvalid},

@@ -249,3 +249,94 @@ func claimedWebP(width, height int, claimed uint32) []byte {
 	binary.LittleEndian.PutUint32(b[16:], claimed)
 	return b
 }
+
+// treesWebP is a small picture with as many large Huffman trees as the decoder
+// accepts: 2,600 groups, one for each tile of 4 by 4 pixels (RFC 9649, section
+// 3.7.2).
+func treesWebP() []byte {
+	const across, down = 52, 50 // tiles
+	w := &bitWriter{}
+	w.put(0x2F, 8)
+	w.put(4*across-1, 14)
+	w.put(4*down-1, 14)
+	w.put(0, 4)
+	w.put(0, 1) // no transforms
+	w.put(1, 1) // a color cache of 2,048
+	w.put(11, 4)
+	w.put(1, 1) // meta codes, in tiles of 4 by 4
+	w.put(0, 3)
+	w.put(0, 1) // their picture has no color cache
+	w.fullTree(280)
+	w.fullTree(256)
+	w.simpleTrees(3)
+	for i := range uint32(across * down) { // each tile has its own group
+		w.code(i&0xFF, 8)
+		w.code(i>>8, 8)
+	}
+	for range across * down {
+		w.cachedTree()
+		for range 3 {
+			w.fullTree(256)
+		}
+		w.simpleTrees(1)
+	}
+	pixels := make([]byte, across*down*16*(11+3*8)/8+1) // the symbols 0
+	return webpFile("VP8L", append(w.b, pixels...))
+}
+
+// code writes a Huffman code, the most significant bit first.
+func (w *bitWriter) code(code uint32, bits int) {
+	for bits--; bits >= 0; bits-- {
+		w.put(code>>bits&1, 1)
+	}
+}
+
+func (w *bitWriter) simpleTrees(n int) {
+	for range n {
+		w.put(1, 1) // simple, one symbol of one bit: 0
+		w.put(0, 3)
+	}
+}
+
+// fullTree is a tree in which 256 symbols have 8 bits, and others none.
+func (w *bitWriter) fullTree(alphabet int) {
+	w.put(0, 1)
+	w.put(9-4, 4) // lengths of the codes of 17, 18, 0 to 5, 16: 18 and 16 have one bit
+	for _, length := range []uint32{0, 1, 0, 0, 0, 0, 0, 0, 1} {
+		w.put(length, 3)
+	}
+	w.put(0, 1)
+	w.repeat(256, 0, 1)
+	if rest := alphabet - 256; rest > 0 {
+		w.put(1, 1) // 18: zeros
+		w.put(uint32(rest-11), 7)
+	}
+}
+
+// cachedTree is a tree of 2,328 symbols: 1,768 of 11 bits, and 560 of 12.
+func (w *bitWriter) cachedTree() {
+	w.put(0, 1)
+	w.put(16-4, 4) // 16 has one bit; 11 and 12 have two
+	for _, length := range []uint32{0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 2, 2} {
+		w.put(length, 3)
+	}
+	w.put(0, 1)
+	w.code(2, 2)
+	w.repeat(1767, 0, 1)
+	w.code(3, 2)
+	w.repeat(558, 0, 1)
+	w.code(3, 2)
+}
+
+// repeat repeats the last length, 8 at first, with the code of 16.
+func (w *bitWriter) repeat(n int, code uint32, bits int) {
+	for n > 0 {
+		some := min(n, 6)
+		if n-some > 0 && n-some < 3 {
+			some -= 3
+		}
+		w.code(code, bits)
+		w.put(uint32(some-3), 2)
+		n -= some
+	}
+}
