@@ -90,6 +90,29 @@ func TestUnitsAreValid(t *testing.T) {
 	}
 }
 
+// Nothing leaves the service down for good, and the operator is notified of a service
+// that can't start.
+func TestServiceIsAlwaysRestarted(t *testing.T) {
+	text, err := os.ReadFile("robot.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{"StartLimitIntervalSec=0", "Restart=always", "RestartSec=2", "OnFailure=robot-failed.service", "ExecStopPost=-+/bin/sh"} {
+		if !strings.Contains(string(text), "\n"+line) {
+			t.Errorf("robot.service lacks %s", line)
+		}
+	}
+	text, err = os.ReadFile("robot-failed.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{"StartLimitIntervalSec=1h", "StartLimitBurst=1", "ExecStart=/usr/local/bin/robot serve --notify "} {
+		if !strings.Contains(string(text), "\n"+line) {
+			t.Errorf("robot-failed.service lacks %s", line)
+		}
+	}
+}
+
 // The README has few steps, and all files that it links to exist.
 func TestSteps(t *testing.T) {
 	text, err := os.ReadFile("README.md")

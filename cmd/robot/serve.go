@@ -19,6 +19,7 @@ type serveCommand struct {
 	config.ServeFlags
 	Config  kong.ConfigFlag `env:"ROBOT_CONFIG" placeholder:"FILE" help:"JSON file with settings, named like the flags."`
 	Verbose bool            `short:"v" help:"Log every request, not only failures."`
+	Notify  string          `placeholder:"TEXT" help:"Send TEXT to the operator as alarms are sent, and exit. The data directory isn't used."`
 	Log     string          `enum:"json,text" default:"json" env:"ROBOT_LOG" help:"Log format: json or text."`
 }
 
@@ -27,6 +28,9 @@ func (c serveCommand) Run(ctx context.Context) (err error) {
 	cfg, err := c.ServeFlags.Config()
 	if err != nil {
 		return err
+	}
+	if c.Notify != "" {
+		return service.Notify(ctx, cfg, c.Notify)
 	}
 	level := slog.LevelInfo
 	if c.Verbose {

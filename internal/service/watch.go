@@ -72,6 +72,23 @@ func backupDisk(dir string) (used float64, free uint64, err error) {
 	return used, free, err
 }
 
+// Notify sends a text to the operator in all configured ways, without a service. It
+// fails if there are none.
+func Notify(ctx context.Context, cfg config.Config, text string) error {
+	all, err := newNotifiers(cfg)
+	if err != nil {
+		return err
+	}
+	if len(all) == 0 {
+		return errors.New("nobody can be notified: set --alert-mail or --alert-webhook")
+	}
+	var failed []error
+	for _, notifier := range all {
+		failed = append(failed, notifier.Notify(ctx, watch.Notice{Key: "service", State: "news", Text: text, Time: time.Now().UTC()}))
+	}
+	return errors.Join(failed...)
+}
+
 // newNotifiers returns the configured ways to reach the operator.
 func newNotifiers(cfg config.Config) ([]watch.Notifier, error) {
 	var all []watch.Notifier
