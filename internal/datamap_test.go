@@ -68,7 +68,7 @@ var dataMap = []dataRow{
 	{"platform", "suspended_hosts", "account hosts that the operator suspended", truth, "", untouched, untouched, "-", "-", "-", "-"},
 	{"platform", "alive", "one row, rewritten by the health check", temporary, "", untouched, untouched, "-", "-", "-", "-"},
 	{"platform", "reports", "readers' reports to the operator", truth, "reporter's DID and words", kept, anonymized, "-", "-", "-", "-"},
-	{"platform", "aside", "input that background work skips after a panic: ids only", upkept, "", deleted, untouched, "-", "-", "-", "-"},
+	{"platform", "aside", "input that background work skips after a panic: ids only", upkept, "", deleted, deleted, "-", "-", "-", "-"},
 	{"platform", "goose_db_version", "schema version", truth, "", untouched, untouched, "-", "-", "-", "-"},
 	{"platform", "sqlite_sequence", "SQLite's counters", upkept, "", untouched, untouched, "-", "-", "-", "-"},
 

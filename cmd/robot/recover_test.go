@@ -13,7 +13,7 @@ import (
 )
 
 // A copy from before an erasure has the erased text again. The operator must hear
-// about it, because nobody recorded what it was.
+// about it, because it isn't recorded anywhere.
 func TestRestoreWarnsOfErasures(t *testing.T) {
 	now := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
 	db, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "robot.db"), func() time.Time { return now })

@@ -12,8 +12,8 @@ import (
 	"github.com/maypok86/otter/v2"
 )
 
-// A client that has commits from before an erasure is told to give them up. It
-// names them while it negotiates, which can be some requests before the answer that
+// A client that has commits from before an erasure gets a note that says how to
+// give them up. It names them while it negotiates, which can be some requests before the answer that
 // has room for a note, so clients are remembered for a while. The cache is only a
 // courtesy: if it forgets a client, a note is missing.
 type erasedClients = otter.Cache[erasedClient, bool]

@@ -12,7 +12,7 @@ import (
 )
 
 // Someone cloned a wiki, then its owner erased a key. The next fetch says so, and
-// what it says works: the key is gone from the clone. Other people see no note.
+// its advice works: the key is gone from the clone. Other people see no note.
 func TestFetchAfterErasure(t *testing.T) {
 	t.Parallel()
 	const key = "sk-ant-0123456789abcdef"

@@ -7,7 +7,7 @@ import (
 	"robot.wtf/internal/raster"
 )
 
-// Attack: using every page of one wiki, to push what is cached of other wikis out. A
+// Attack: using every page of one wiki, to push cached data of other wikis out. A
 // wiki has its share.
 func TestCacheIsSharedByWiki(t *testing.T) {
 	t.Parallel()
