@@ -79,9 +79,9 @@ func (l *live) flood(address, token string, h hostileRequest) (stop func()) {
 	return func() { close(stopped); senders.Wait() }
 }
 
-// What one tenant does costs the others nothing they notice: while it sends the
-// most expensive requests that we know, another wiki's pages take at most twice as
-// long (p99, the median of five rounds).
+// Nothing that one tenant does costs the others anything they notice: while it sends
+// the most expensive requests that we know, another wiki's pages take at most twice
+// as long (p99, the median of five rounds).
 func TestHostileTenantLeavesOthersAlone(t *testing.T) {
 	if os.Getenv("ROBOT_LONG") == "" {
 		t.Skip("measures time for a minute")

@@ -144,7 +144,7 @@ func recoverWiki(ctx context.Context, s *service.Service, args url.Values, in io
 }
 
 // warnOfErasures lists what owners have erased since a copy was taken: the copy
-// still has it. What it was isn't recorded anywhere.
+// still has it, and there is no record of the text.
 func warnOfErasures(ctx context.Context, s *service.Service, slug string, taken time.Time, out io.Writer) error {
 	events, err := s.Store.AuditAll(ctx, slug, math.MaxInt32)
 	for _, e := range events {

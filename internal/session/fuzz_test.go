@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// Only tokens that this service signed are valid, and only as what they were
-// signed for.
+// Only tokens that this service signed are valid, and only for the use that they
+// were signed for.
 func FuzzToken(f *testing.F) {
 	private, err := generateKey()
 	if err != nil {
