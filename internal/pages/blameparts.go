@@ -101,7 +101,7 @@ func (s *Service) findAuthors(ctx context.Context, past *revisionList, a *author
 			return err
 		}
 		read += len(older)
-		origins, err := lineOrigins(ctx, past.w, older, text)
+		origins, err := revisionOrigins(ctx, past.w, *r, older, text)
 		if err != nil {
 			return err
 		}
@@ -116,10 +116,14 @@ func (s *Service) findAuthors(ctx context.Context, past *revisionList, a *author
 }
 
 // endOfRun returns the first revision after the i-th by another author or on
-// another day. It stops early at a revision whose authorship is cached, and
-// returns that too.
+// another day. A rename that rewrites links is a run of its own. It stops early
+// at a revision whose authorship is cached, and returns that too.
 func (s *Service) endOfRun(ctx context.Context, past *revisionList, i int) (next int, known *authorship, err error) {
 	first, err := past.get(ctx, i)
+	if err != nil {
+		return 0, nil, err
+	}
+	rename, err := rewritesLinks(ctx, past.w, *first)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -131,8 +135,11 @@ func (s *Service) endOfRun(ctx context.Context, past *revisionList, i int) (next
 		if c, ok := s.cache.GetIfPresent(authorshipKey(past.w, r.Path, r.Commit)); ok && len(c.(*authorship).lines) > 0 {
 			return next, c.(*authorship), nil
 		}
-		if r.New == "" || !isSameRun(*r, *first) {
+		if r.New == "" || rename || !isSameRun(*r, *first) {
 			return next, nil, nil
+		}
+		if other, err := rewritesLinks(ctx, past.w, *r); other || err != nil {
+			return next, nil, err
 		}
 	}
 }

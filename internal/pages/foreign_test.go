@@ -212,3 +212,39 @@ func TestForeignFiles(t *testing.T) {
 		}
 	}
 }
+
+// A rename doesn't make the renamer the author of lines whose links follow.
+func TestRenamesKeepLineAuthors(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.put("Target", "A target.\n")
+	w.saveAs(w.editor, "P", "bob's\n\nsee [[Target]]\n")
+	w.rename("Target", "A")
+	w.put("P", "bob's\n\nsee [[A]]\n\nada's\n")
+	w.rename("A", "B")
+	lines, err := w.Blame(w.ctx, w.owner, "P", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"bob", "bob", "bob", "ada", "ada"}
+	for i, line := range lines {
+		if by := line.Revision.Author.Username; by != want[i] {
+			t.Errorf("line %d, %q, is %s's, want %s's", i+1, line.Text, by, want[i])
+		}
+	}
+	content, release, err := w.open(w.ctx, w.owner, wiki.Read)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	p := w.page("P")
+	by, err := w.authorship(w.ctx, content, p.File, p.Source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, n := range by.lines {
+		if n < 0 || by.by[n].Author.Username != want[i] {
+			t.Errorf("authorship: line %d, want %s's", i+1, want[i])
+		}
+	}
+}

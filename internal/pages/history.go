@@ -238,7 +238,7 @@ func blame(ctx context.Context, w *content.Wiki, revisions []wiki.Revision) ([]B
 			return nil, err
 		}
 		bytesRead += len(before)
-		kept, err := lineOrigins(ctx, w, before, text)
+		kept, err := revisionOrigins(ctx, w, r, before, text)
 		if err != nil {
 			return nil, err
 		}
@@ -264,6 +264,33 @@ func withFinalNewline(text string) string {
 		text += "\n"
 	}
 	return text
+}
+
+// revisionOrigins is lineOrigins for a revision and the text before it. Lines that
+// a rename rewrote, whose links follow, keep their authors.
+func revisionOrigins(ctx context.Context, w *content.Wiki, r wiki.Revision, before, text []byte) ([]int, error) {
+	rename, err := rewritesLinks(ctx, w, r)
+	if err != nil {
+		return nil, err
+	}
+	n := len(slices.Collect(strings.Lines(edit.Normalize(text))))
+	if !rename || n != len(slices.Collect(strings.Lines(edit.Normalize(before)))) {
+		return lineOrigins(ctx, w, before, text)
+	}
+	same := make([]int, n)
+	for i := range same {
+		same[i] = i + 1
+	}
+	return same, nil
+}
+
+// rewritesLinks reports whether all that a revision changes in the text is links
+// to files that its commit moves. An import can change anything in such a commit.
+func rewritesLinks(ctx context.Context, w *content.Wiki, r wiki.Revision) (bool, error) {
+	if r.Author.Imported || r.Old == "" || r.New == "" || r.Old == r.New {
+		return false, nil
+	}
+	return w.MovesFiles(ctx, r.Seq)
 }
 
 // lineOrigins returns for each line of a text its line number in the previous
