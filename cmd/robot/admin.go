@@ -19,6 +19,7 @@ type adminCommand struct {
 		Rotate rotateCommand `cmd:"" help:"Create new keys for sessions and for signing in. Nobody is signed out."`
 	} `cmd:"" help:"Manage the keys."`
 	Wikis    wikisCommand    `cmd:"" help:"List all wikis."`
+	New      newCommand      `cmd:"" help:"List wikis that became public recently, with the hosts they link to."`
 	Users    usersCommand    `cmd:"" help:"List all users."`
 	Hosts    hostsCommand    `cmd:"" help:"List the servers (PDS) that host accounts."`
 	Suspend  suspendCommand  `cmd:"" help:"Close a wiki, lock out a user, or lock out all users of a host, on every front end, within a second."`

@@ -172,6 +172,20 @@ func TestOperatorCommands(t *testing.T) {
 	}
 }
 
+// The list of new public wikis shows where their pages link to, most often first.
+func TestNewWikisShowTheirLinks(t *testing.T) {
+	t.Parallel()
+	l := startLive(t)
+	text := `{"content":"[pills](https://Pills.example/1) https://pills.example/2 <http://casino.example> [[Home]]\n"}`
+	if w := l.api("PUT", "ada", "/api/v1/pages/Spam", l.token("ada", "owner"), text); w.Code != http.StatusCreated {
+		t.Fatalf("save: %d %s", w.Code, w.Body)
+	}
+	out := l.do("new", "days", "3650")
+	if !strings.Contains(out, "3      pills.example (2), casino.example (1)") || strings.Contains(out, "bob") || strings.Contains(out, "help") {
+		t.Errorf("new:\n%s", out)
+	}
+}
+
 // A running service uses new keys at once, and nobody is signed out. Sessions signed
 // by a former key end with the next rotation.
 func TestKeyRotationWhileRunning(t *testing.T) {

@@ -34,6 +34,7 @@ type operation func(ctx context.Context, s *service.Service, args url.Values, in
 var operations = map[string]operation{
 	"status":   showStatus, // admin status, and so on
 	"wikis":    listWikis,
+	"new":      listNewWikis,
 	"users":    listUsers,
 	"hosts":    listHosts,
 	"audit":    showAudit,

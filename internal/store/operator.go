@@ -219,8 +219,10 @@ func toMillis(t time.Time) int64 {
 // A SiteRow is a wiki in the operator's list.
 type SiteRow struct {
 	Slug, OwnerDID, OwnerHandle string
+	OwnerHost                   string // of the server that hosts the owner's account, or ""
 	Public                      bool
 	Created, PurgeAt, Suspended time.Time
+	Published                   time.Time // when it was first made public; zero if it never was
 	Why                         string
 	Members                     int
 }
@@ -230,12 +232,13 @@ func (db *DB) AllSites(ctx context.Context) ([]SiteRow, error) {
 	var list []SiteRow
 	err := db.forEachRow(ctx, func(rows *sql.Rows) error {
 		var s SiteRow
-		var created, ending, suspended int64
-		err := rows.Scan(&s.Slug, &s.OwnerDID, &s.OwnerHandle, &s.Public, &created, &ending, &suspended, &s.Why, &s.Members)
+		var created, ending, suspended, published int64
+		err := rows.Scan(&s.Slug, &s.OwnerDID, &s.OwnerHandle, &s.OwnerHost, &s.Public, &created, &ending, &suspended, &published, &s.Why, &s.Members)
+		s.Published = timeFromMillis(published)
 		s.Created, s.PurgeAt, s.Suspended = timeFromMillis(created), timeFromMillis(ending), timeFromMillis(suspended)
 		list = append(list, s)
 		return err
-	}, `SELECT slug, owner, users.handle, public, sites.created, sites.ending, sites.suspended, why,
+	}, `SELECT slug, owner, users.handle, users.host, public, sites.created, sites.ending, sites.suspended, published, why,
 			(SELECT count(*) FROM members WHERE members.slug = sites.slug)
 		FROM sites JOIN users ON users.did = sites.owner ORDER BY slug`)
 	if err != nil {
