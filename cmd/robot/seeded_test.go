@@ -64,7 +64,12 @@ var seedShared = sync.OnceValue(func() (err error) {
 	if err := writeHelp(ctx, s, cfg.Host); err != nil {
 		return err
 	}
-	return reindex(ctx, s, url.Values{"wiki": {""}, "workers": {"0"}}, nil, io.Discard)
+	for _, w := range seedWikis() {
+		if err := reindex(ctx, s, url.Values{"wiki": {w.owner}, "workers": {"0"}}, nil, io.Discard); err != nil {
+			return err
+		}
+	}
+	return nil
 })
 
 // copySeeded copies the data of a new development service into a directory.

@@ -88,7 +88,10 @@ func (w *world) fill(slug string, pages int) {
 	for i := range pages {
 		var text strings.Builder
 		for k := range 20_000 {
-			fmt.Fprintf(&text, "%x\n", uint64(i*20_000+k)*0x9e3779b97f4a7c15)
+			fmt.Fprintf(&text, "%x ", uint64(i*20_000+k)*0x9e3779b97f4a7c15)
+			if k%20 == 19 { // few lines, because parsing them takes longer than storing them
+				text.WriteByte('\n')
+			}
 		}
 		w.save(slug, fmt.Sprint("Page_", i), text.String())
 	}

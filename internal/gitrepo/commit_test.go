@@ -24,7 +24,7 @@ func TestCommitsMatchGit(t *testing.T) {
 	names := []string{"ada", "Ada Lovelace", "Änne ☃", "O'Neil"}
 	zones := []int{0, 60, -60, 330, -210, 345, 14 * 60}
 	var before []string
-	for range rounds(40, 1000) {
+	for range rounds(24, 1000) {
 		person := func() Signature {
 			zone := time.FixedZone("", 60*zones[r.IntN(len(zones))])
 			return Signature{names[r.IntN(len(names))], "did:plc:" + randomID(r)[:24], time.Unix(r.Int64N(1<<33)+100_000_000, 0).In(zone)}

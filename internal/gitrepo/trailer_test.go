@@ -61,7 +61,7 @@ func randomMessage(r *rand.Rand) string {
 func TestTrailersMatchGit(t *testing.T) {
 	git := newRepository(t)
 	r := rand.New(rand.NewPCG(1, 2))
-	for range rounds(150, 3000) {
+	for range rounds(75, 3000) {
 		message := strings.TrimRight(randomMessage(r), " \t\n")
 		if message != "" {
 			message += "\n"
@@ -96,7 +96,7 @@ func TestTrailersMatchGit(t *testing.T) {
 func TestCleanMessageMatchesStripspace(t *testing.T) {
 	git := newRepository(t)
 	r := rand.New(rand.NewPCG(3, 4))
-	for range rounds(60, 1000) {
+	for range rounds(30, 1000) {
 		message := randomMessage(r)
 		if got, want := CleanMessage(message), string(git([]byte(message), nil, "stripspace")); got != want {
 			t.Fatalf("CleanMessage(%q) = %q, git says %q", message, got, want)

@@ -34,7 +34,7 @@ func TestTreesMatchGit(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	var listing bytes.Buffer
 	var ours []string
-	for range rounds(300, 5000) {
+	for range rounds(150, 5000) {
 		entries := randomEntries(r)
 		for _, e := range entries {
 			kind := "blob"

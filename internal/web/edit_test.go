@@ -12,6 +12,7 @@ import (
 
 	"robot.wtf/internal/hostile"
 	"robot.wtf/internal/pages"
+	"robot.wtf/internal/store"
 	"robot.wtf/internal/wiki"
 )
 
@@ -427,19 +428,22 @@ func TestSaveBeyondTheLimit(t *testing.T) {
 	t.Parallel()
 	w := newTestWiki(t)
 	bob := w.as("bob")
-	a := w.Access("ada", "ada")
-	site := a.Site()
-	stats, err := w.Pages.Stats(t.Context(), a)
+	stats, err := w.Pages.Stats(t.Context(), w.Access("ada", "ada"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for n := range site.Limits.Pages - stats.Pages {
+	most := stats.Pages + 3
+	if err := w.Store.SetLimits(t.Context(), store.Operator, "ada", wiki.Limits{Pages: most}); err != nil {
+		t.Fatal(err)
+	}
+	a := w.Access("ada", "ada")
+	for n := range most - stats.Pages {
 		if _, err := w.Pages.Save(t.Context(), a, pages.SaveRequest{Name: fmt.Sprint("Filler/", n), Text: []byte("x\n"), Exact: true}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	form := url.Values{"content": {"One too many"}, "revision": {""}}
-	got := bob.post(on("ada", "/Page_501/save"), form).want(http.StatusForbidden).has("full", "500 pages")
+	got := bob.post(on("ada", "/Page_501/save"), form).want(http.StatusForbidden).has("full", fmt.Sprint(most, " pages"))
 	if got.text() != "One too many" {
 		t.Errorf("the form has %q", got.text())
 	}
