@@ -128,6 +128,9 @@ func TestReadOnlyDisk(t *testing.T) {
 	if _, err := l.Exports.CatchUp(t.Context(), "ada"); err != nil {
 		t.Fatal(err)
 	}
+	if w := l.api("GET", "ada", "/api/v1/search?q=kept", l.token("ada", "owner"), ""); w.Code != http.StatusOK { // updates the index
+		t.Fatalf("search: %d %s", w.Code, w.Body)
+	}
 	l.must(l.Service.Close())
 	if err := syscall.Mount("", disk, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
 		lacks(t, "the right to make it read-only: %v", err)
@@ -179,6 +182,9 @@ func TestStartOnFullDisk(t *testing.T) {
 	l.save("ada", "Before", "kept")
 	if _, err := l.Exports.CatchUp(t.Context(), "ada"); err != nil {
 		t.Fatal(err)
+	}
+	if w := l.api("GET", "ada", "/api/v1/search?q=kept", l.token("ada", "owner"), ""); w.Code != http.StatusOK { // updates the index
+		t.Fatalf("search: %d %s", w.Code, w.Body)
 	}
 	l.must(l.Service.Close())
 	filler := filepath.Join(l.dir, "filler")
