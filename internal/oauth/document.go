@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
@@ -146,13 +147,40 @@ func (d *documents) failedRecently(id string, now time.Time) bool {
 	return ok && now.Before(at.Add(failureMemory))
 }
 
+// rememberFailure remembers a failed document. If there are too many, it forgets the
+// expired ones, then the oldest of the host with the most, so that failures of one
+// host don't make us ask others again.
 func (d *documents) rememberFailure(id string, now time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.failed == nil || len(d.failed) >= maxFailures {
+	if d.failed == nil {
 		d.failed = map[string]time.Time{}
 	}
+	if len(d.failed) >= maxFailures {
+		maps.DeleteFunc(d.failed, func(_ string, at time.Time) bool { return !now.Before(at.Add(failureMemory)) })
+	}
+	if len(d.failed) >= maxFailures {
+		d.forgetFailure()
+	}
 	d.failed[id] = now
+}
+
+func (d *documents) forgetFailure() {
+	oldest, count := map[string]string{}, map[string]int{} // by host
+	var fullest string
+	for id, at := range d.failed {
+		host := id
+		if u, err := url.Parse(id); err == nil {
+			host = u.Host
+		}
+		if first, ok := oldest[host]; !ok || at.Before(d.failed[first]) {
+			oldest[host] = id
+		}
+		if count[host]++; count[host] > count[fullest] {
+			fullest = host
+		}
+	}
+	delete(d.failed, oldest[fullest])
 }
 
 // A documentError describes a problem with a document to the person.

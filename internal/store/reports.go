@@ -22,19 +22,22 @@ type Report struct {
 	Closed time.Time
 }
 
-// maxOpenReports limits the queue. If it is full, new reports fail; the operator has
-// been notified long before.
-const maxOpenReports = 10_000
+// Limits of the queue. If it is full, new reports fail; the operator has been notified
+// long before. One wiki's reports can't fill it.
+const (
+	maxOpenReports     = 10_000
+	maxOpenWikiReports = 200
+)
 
 // AddReport adds a report to the queue, unless the same report on the same page is
 // open already.
 func (db *DB) AddReport(ctx context.Context, r Report) error {
 	err := db.tx(ctx, func(tx *sql.Tx) error {
-		var open int
-		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM reports WHERE closed = 0`).Scan(&open); err != nil {
+		var open, ofWiki int
+		if err := tx.QueryRowContext(ctx, `SELECT count(*), count(*) FILTER (WHERE slug = $1) FROM reports WHERE closed = 0`, r.Slug).Scan(&open, &ofWiki); err != nil {
 			return err
 		}
-		if open >= maxOpenReports {
+		if open >= maxOpenReports || ofWiki >= maxOpenWikiReports {
 			return wiki.Problemf(wiki.ErrQuota, "", "There are too many unread reports. Try again tomorrow.")
 		}
 		_, err := tx.ExecContext(ctx, `

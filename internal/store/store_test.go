@@ -239,3 +239,24 @@ func TestSessionsAreSwept(t *testing.T) {
 		t.Errorf("an expired session: %v", err)
 	}
 }
+
+// Attack: reports about one wiki until the queue is full, so that nobody can report
+// another wiki's pages. A wiki's reports have a share of it.
+func TestOpenReportsAreShared(t *testing.T) {
+	t.Parallel()
+	db := open(t, filepath.Join(t.TempDir(), "robot.db"))
+	add := func(slug string, i int) error {
+		return db.AddReport(t.Context(), Report{Slug: slug, Page: fmt.Sprint("/", i), Reason: "other"})
+	}
+	for i := range maxOpenWikiReports {
+		if err := add("ada", i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := add("ada", maxOpenWikiReports); !errors.Is(err, wiki.ErrQuota) {
+		t.Errorf("one too many: %v", err)
+	}
+	if err := add("bob", 0); err != nil {
+		t.Errorf("another wiki: %v", err)
+	}
+}
