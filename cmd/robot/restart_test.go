@@ -29,6 +29,7 @@ type unit struct {
 	notes  *net.UnixConn
 	cmd    *exec.Cmd
 	args   []string
+	limit  int // of file descriptors; 0 for the system's
 	log    bytes.Buffer
 }
 
@@ -59,10 +60,19 @@ func newUnit(t *testing.T, data string, args ...string) (*unit, string) {
 	return u, listener.Addr().String()
 }
 
+// shell returns the script that becomes the service.
+func (u *unit) shell() string {
+	script := `LISTEN_PID=$$ exec robot "$@"`
+	if u.limit > 0 {
+		script = fmt.Sprintf("ulimit -n %d; ", u.limit) + script
+	}
+	return script
+}
+
 // start starts the service and waits until it is ready.
 func (u *unit) start() {
 	u.t.Helper()
-	u.cmd = exec.Command("sh", append([]string{"-c", `LISTEN_PID=$$ exec robot "$@"`, "robot"}, u.args...)...)
+	u.cmd = exec.Command("sh", append([]string{"-c", u.shell(), "robot"}, u.args...)...)
 	u.cmd.Env = append(os.Environ(), "LISTEN_FDS=1", "NOTIFY_SOCKET="+u.notes.LocalAddr().String())
 	u.cmd.ExtraFiles = []*os.File{u.socket}
 	u.cmd.Stderr = &u.log

@@ -54,8 +54,11 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	wait := 2 * time.Millisecond
 	for attempt := 1; ; attempt++ {
 		conn, err := c.connect()
-		if err == nil || attempt == fileAttempts || c.relieve == nil || !c.outOfFiles(err) {
+		if err == nil || !c.outOfFiles(err) {
 			return conn, err
+		}
+		if attempt == fileAttempts || c.relieve == nil {
+			return nil, fmt.Errorf("%w: %w", syscall.EMFILE, err) // says nothing about the database
 		}
 		c.relieve()
 		select {

@@ -156,6 +156,14 @@ func TestTooFewFiles(t *testing.T) {
 		}
 		held = append(held, f)
 	}
+	helpless, err := Open(file, Options{MustExist: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer helpless.Close()
+	if _, err := readWord(helpless); !Temporary(err) || Corrupt(err) {
+		t.Errorf("without Relieve: %v", err)
+	}
 	relieved := 0
 	db, err := Open(file, Options{MustExist: true, Relieve: func() {
 		if relieved++; relieved == 2 {
