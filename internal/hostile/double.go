@@ -24,7 +24,7 @@ const (
 	maxRatio = 2.5
 	tries    = 5
 	// A cost below cheap is noise, whatever its ratio.
-	cheap = 60 * time.Millisecond
+	cheap = 100 * time.Millisecond
 	// An answer below small has a fixed part that matters more than the text.
 	small = 256 << 10
 )
@@ -37,7 +37,6 @@ type Cost struct {
 
 // Measure returns the cost of f, which returns the size of its answer.
 func Measure(f func() int) Cost {
-	runtime.GC()
 	begun := CPU()
 	n := f()
 	return Cost{CPU() - begun, n}
@@ -52,6 +51,7 @@ func Double(t testing.TB, what string, n int, run func(n int) int) Cost {
 	one, two := Measure(func() int { return run(n) }), Measure(func() int { return run(2 * n) })
 	slow := func() bool { return two.CPU > cheap && float64(two.CPU) > maxRatio*float64(one.CPU) }
 	for i := 1; i < tries && slow(); i++ {
+		runtime.GC() // so that neither pays for the other's garbage
 		one.CPU = min(one.CPU, Measure(func() int { return run(n) }).CPU)
 		two.CPU = min(two.CPU, Measure(func() int { return run(2 * n) }).CPU)
 	}
@@ -62,4 +62,26 @@ func Double(t testing.TB, what string, n int, run func(n int) int) Cost {
 		t.Errorf("%s: an answer of %d bytes to %d bytes, %d to twice as many", what, one.Answer, n, two.Answer)
 	}
 	return two
+}
+
+// Turns returns a function that counts calls with each size from 0 to 4, and again.
+// A run that must not be answered from a cache uses another page each time.
+func Turns() func(n int) int {
+	calls := map[int]int{}
+	return func(n int) int {
+		calls[n]++
+		return (calls[n] - 1) % tries
+	}
+}
+
+// Tries is the number of results that a function of Turns has.
+const Tries = tries
+
+// Routes returns the shapes and the size that tests of whole requests use: all of
+// them in a long run, or else one that costs much, to be quick.
+func Routes(long bool) (shapes map[string]func(int) string, n int) {
+	if long {
+		return Pages, 128 << 10
+	}
+	return map[string]func(int) string{"rules of tables": Pages["rules of tables"]}, 16 << 10
 }
