@@ -119,6 +119,11 @@ func (s *Service) existing(a wiki.Access, err error) error {
 	return err
 }
 
+// Exists reports whether the wiki has a database, even a damaged one.
+func (s *Service) Exists(a wiki.Access) bool {
+	return a.Allow(wiki.Read) == nil && s.content.Exists(a.Site().Slug)
+}
+
 // openDirectory is open that also returns the wiki's directory.
 func (s *Service) openDirectory(ctx context.Context, a wiki.Access, action wiki.Action) (*content.Wiki, *directory, func(), error) {
 	w, release, err := s.open(ctx, a, action)

@@ -159,15 +159,12 @@ func (h *Handler) finishWiki(v *visit, a wiki.Access) error {
 	if a.Role() != wiki.Owner {
 		return nil
 	}
-	seq, err := h.o.Pages.Head(v.ctx(), a)
-	switch {
-	case err == nil && seq > 0:
-		return nil
-	case errors.Is(err, wiki.ErrNotFound) && h.o.Now().Sub(a.Site().Created) < 24*time.Hour:
-		if _, err = h.o.Tenant.Create(v.ctx(), a.Caller().User, a.Site().Slug); err != nil {
+	if h.o.Now().Sub(a.Site().Created) < 24*time.Hour && !h.o.Pages.Exists(a) { // an older one has lost its files
+		if _, err := h.o.Tenant.Create(v.ctx(), a.Caller().User, a.Site().Slug); err != nil {
 			return err
 		}
-	case err != nil:
+	}
+	if seq, err := h.o.Pages.Head(v.ctx(), a); err != nil || seq > 0 {
 		return err
 	}
 	return h.o.Pages.Seed(v.ctx(), a)
