@@ -2,6 +2,7 @@ package mcpserver
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"robot.wtf/internal/wiki"
@@ -24,7 +25,7 @@ func FuzzRevision(f *testing.F) {
 		if from < 0 || to < from || !marked && to > 0 {
 			t.Errorf("lines %d-%d, %v", from, to, marked)
 		}
-		if !marked || to == 1<<30 {
+		if !marked || to == 1<<30 || base != strings.TrimSpace(strings.TrimPrefix(base, "@")) { // no revision of ours
 			return
 		}
 		again, from2, to2, _, err := parseRevision(base + rangeSuffix(from, to))
