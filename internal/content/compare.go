@@ -2,21 +2,22 @@ package content
 
 import (
 	"context"
+	"runtime"
 
 	"robot.wtf/internal/budget"
 	"robot.wtf/internal/merge"
 )
 
-const (
-	// maxCompared is how many bytes of texts are compared or merged at a time, in
-	// all wikis together. Comparing two texts of a megabyte takes up to two seconds.
-	maxCompared = 512 << 10
-	// maxWikiCompared is the share of one wiki. Larger texts count as this much, so
-	// a wiki compares only one pair of large texts at a time.
-	maxWikiCompared = maxCompared / 2
-)
+// maxWikiCompared is how many bytes of texts one wiki compares or merges at a time.
+// Larger texts count as this much, so a wiki compares only one pair of large texts
+// at a time. Two texts of a megabyte take up to two seconds.
+const maxWikiCompared = 256 << 10
 
-func newCompareSlots() *budget.Slots { return budget.NewSlots(maxCompared, maxWikiCompared) }
+// newCompareSlots returns the slots of all wikis together. They leave a processor
+// to everybody else.
+func newCompareSlots() *budget.Slots {
+	return budget.NewSlots(int64(max(1, runtime.GOMAXPROCS(0)-1))*maxWikiCompared, maxWikiCompared)
+}
 
 // AcquireCompare waits until texts of that many bytes can be compared for a wiki.
 // Many requests for large texts of one wiki queue behind each other and delay only

@@ -52,6 +52,7 @@ type Service struct {
 	pictures *raster.Encoder
 	greps    *budget.Slots
 	erasures *budget.Slots // one per wiki at a time
+	large    *budget.Slots // work on large texts
 	imports  *budget.Slots // one import at a time
 	uploads  *budget.Slots // repositories on disk, uploaded or being imported
 	files    *budget.Slots // bytes of attachments being received
@@ -82,6 +83,7 @@ func New(o Options) *Service {
 		pictures: raster.NewEncoder(pictureLimits),
 		greps:    budget.NewSlots(maxGreps, 1),
 		erasures: budget.NewSlots(2, 1),
+		large:    newLargeSlots(),
 		imports:  budget.NewSlots(1, 1),
 		uploads:  budget.NewSlots(maxRepositories, 1),
 		files:    budget.NewSlots(maxFiles, maxWikiFiles),

@@ -214,6 +214,11 @@ func existsConflict(ctx context.Context, w *content.Wiki, f wiki.File, yours []b
 func (s *Service) commit(ctx context.Context, w *content.Wiki, a wiki.Access, wr Write, r content.Request) (Saved, error) {
 	r.Author, r.Limits = a.Caller(), a.Site().Limits
 	wr.setKey(&r)
+	release, err := s.acquireLarge(ctx, w.Slug(), textBytes(r))
+	if err != nil {
+		return Saved{}, err
+	}
+	defer release()
 	res, err := w.Commit(ctx, r)
 	if err != nil {
 		return Saved{}, describeLimit(err, a.Site().Limits)

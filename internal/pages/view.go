@@ -192,7 +192,7 @@ func (s *Service) Preview(ctx context.Context, a wiki.Access, name string, text 
 		return nil, err
 	}
 	v := &View{Page: Page{Name: found, File: file, Current: file.Blob, Source: text}}
-	page, err := s.markdown.Render(ctx, found, text, &resolver{w: w, names: d, self: found})
+	page, err := s.render(ctx, found, text, &resolver{w: w, names: d, self: found})
 	if err := v.setRendered(page, err); err != nil {
 		return nil, err
 	}
@@ -256,6 +256,16 @@ func (b *body) weight() uint32 {
 	return uint32(min(n, 1<<30))
 }
 
+// render renders a text with its wiki's share of the time.
+func (s *Service) render(ctx context.Context, name wiki.PageName, text []byte, r *resolver) (*markdown.Page, error) {
+	release, err := s.acquireLarge(ctx, r.w.Slug(), len(text))
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	return s.markdown.Render(ctx, name, text, r)
+}
+
 // rendered returns a page's body, from the cache if its links still resolve to the
 // same targets.
 func (s *Service) rendered(ctx context.Context, w *content.Wiki, d *directory, p *Page) (*markdown.Page, error) {
@@ -271,7 +281,7 @@ func (s *Service) rendered(ctx context.Context, w *content.Wiki, d *directory, p
 			return b.page, nil
 		}
 	}
-	page, err := s.markdown.Render(ctx, p.Name, p.Source, r)
+	page, err := s.render(ctx, p.Name, p.Source, r)
 	if err != nil {
 		return nil, err
 	}
