@@ -53,7 +53,7 @@ func (h *Handler) readResource(ctx context.Context, r *mcp.ReadResourceRequest) 
 
 // errNoResource doesn't repeat the URI, unlike the SDK's: it can have a
 // stranger's words.
-var errNoResource = &jsonrpc.Error{Code: mcp.CodeResourceNotFound, Message: "Resource not found"}
+var errNoResource = &jsonrpc.Error{Code: jsonrpc.CodeInvalidParams, Message: "Resource not found"}
 
 // complete completes the page name in the template's URI. A completion can't
 // have a fence, so it leaves out the names that strangers gave.
