@@ -1,12 +1,14 @@
 package mcpserver
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"robot.wtf/internal/wiki"
 )
@@ -62,15 +64,34 @@ func (t *tool) parse(raw json.RawMessage) (arguments, error) {
 
 // text returns a string argument, or "" if it is missing.
 func (a arguments) text(name string) string {
+	raw := a[name]
+	if raw == nil {
+		return ""
+	}
+	if s, ok := plainText(raw); ok {
+		return s
+	}
 	var s string
-	if json.Unmarshal(a[name], &s) == nil {
+	if json.Unmarshal(raw, &s) == nil {
 		return s
 	}
 	var n json.Number
-	if json.Unmarshal(a[name], &n) == nil {
+	if json.Unmarshal(raw, &n) == nil {
 		return n.String()
 	}
 	return ""
+}
+
+// plainText returns a JSON string that has no escapes, without a decoder.
+func plainText(raw json.RawMessage) (string, bool) {
+	if len(raw) < 2 || raw[0] != '"' || raw[len(raw)-1] != '"' {
+		return "", false
+	}
+	inner := raw[1 : len(raw)-1]
+	if bytes.IndexByte(inner, '\\') >= 0 || bytes.IndexByte(inner, '"') >= 0 || !utf8.Valid(inner) {
+		return "", false
+	}
+	return string(inner), true
 }
 
 // requiredText returns a string argument that must not be empty.

@@ -18,6 +18,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -527,5 +528,45 @@ func TestOnlyWordsConvertsText(t *testing.T) {
 			}
 			return true
 		})
+	}
+}
+
+// Words that newFence didn't see, or couldn't find out about, stay a stranger's.
+func TestFenceIsClosedByDefault(t *testing.T) {
+	t.Parallel()
+	unseen, ours := line{called("Home")}, line{constant("Home")}
+	f := (&Handler{}).newFence(t.Context(), &client{}, ours)
+	if got := f.outside(unseen); got != "[1]" || !unseen.hasForeign() {
+		t.Errorf("a line that newFence didn't see: %q", got)
+	}
+	failed := line{called("Home")}
+	f = (&Handler{}).newFence(t.Context(), &client{}, failed)
+	if got := f.outside(failed); got != "[1]" {
+		t.Errorf("a line of unknown authors: %q", got)
+	}
+	if got := f.outside(ours); got != "Home" {
+		t.Errorf("our own line: %q", got)
+	}
+}
+
+// A member's call in a wiki of members allocates no more than before there were
+// fences.
+func TestCallAllocations(t *testing.T) {
+	w := newWorld(t)
+	w.save("ada", "ada", "Home", benchmarkPage)
+	body := callBody(1, "read_page", "path", "Home")
+	const calls, most = 50, 35 << 10
+	least := uint64(1 << 40)
+	for range 5 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for range calls {
+			w.benchmarkPost(t, body)
+		}
+		runtime.ReadMemStats(&after)
+		least = min(least, (after.TotalAlloc-before.TotalAlloc)/calls)
+	}
+	if least > most {
+		t.Errorf("a call allocates %d bytes, want at most %d", least, most)
 	}
 }

@@ -39,7 +39,7 @@ func (h *Handler) agentsSource(ctx context.Context, c *client) *pages.Source {
 	if err != nil {
 		return nil
 	}
-	foreign, err := h.foreign(ctx, c, pages.Words{Page: src.Name})
+	foreign, err := h.foreign(ctx, c, &pages.Words{Page: src.Name})
 	if err != nil || foreign[0] || strings.TrimSpace(src.Text) == "" {
 		return nil
 	}
@@ -47,7 +47,7 @@ func (h *Handler) agentsSource(ctx context.Context, c *client) *pages.Source {
 }
 
 // foreign reports which texts are by people who aren't members.
-func (h *Handler) foreign(ctx context.Context, c *client, words ...pages.Words) ([]bool, error) {
+func (h *Handler) foreign(ctx context.Context, c *client, words ...*pages.Words) ([]bool, error) {
 	member := func(did string) bool { return h.o.Tenant.IsMember(ctx, c.access, did) }
 	return h.o.Pages.Foreign(ctx, c.access, member, words)
 }

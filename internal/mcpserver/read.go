@@ -187,8 +187,8 @@ func (p *part) whole() bool { return p.from <= 1 && p.to >= p.src.Lines() }
 // text is the text to show. Extremely long lines are cut.
 func (p *part) text() string {
 	text := p.src.Slice(p.from, p.to)
-	if r := []rune(text); len(r) > maxRead {
-		text = string(r[:maxRead]) + "…"
+	if runeCount(text) > maxRead {
+		text = string([]rune(text)[:maxRead]) + "…"
 	}
 	if p.outline {
 		return "Outline:\n" + outlineOf(p.src) + "\nLead:\n" + text

@@ -44,19 +44,18 @@ func (r *reply) addTail(format ours, values ...value) {
 // references to them. If any words of the body are a stranger's, it is in the
 // fence as a whole.
 func (h *Handler) render(ctx context.Context, c *client, r *reply) *reply {
-	f := h.newFence(ctx, c, append(r.tail, r.head, r.body)...)
-	parts := []string{f.outside(r.head)}
-	var closing []string
+	lines := append(make([]line, 0, 8), r.head, r.body)
+	f := h.newFence(ctx, c, append(lines, r.tail...)...)
+	parts := append(make([]string, 0, 8), f.outside(r.head), "", "")
 	for _, l := range r.tail {
-		closing = append(closing, f.outside(l))
+		parts = append(parts, f.outside(l))
 	}
 	body := strings.TrimRight(r.body.text(), "\n")
-	if f.has(r.body) {
-		parts = append(parts, f.around(body))
+	if r.body.hasForeign() {
+		parts[1] = f.around(body)
 	} else {
-		parts = append(parts, f.around(""), body)
+		parts[1], parts[2] = f.around(""), body
 	}
-	parts = append(parts, closing...)
 	r.fenced = parts[1] != ""
 	r.rendered = strings.Join(slices.DeleteFunc(parts, func(p string) bool { return p == "" }), "\n")
 	return r

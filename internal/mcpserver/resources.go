@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
@@ -68,8 +67,18 @@ func (h *Handler) complete(ctx context.Context, r *mcp.CompleteRequest) (*mcp.Co
 	if err != nil {
 		return nil, err
 	}
-	f := h.newFence(ctx, c, names(found))
-	found = slices.DeleteFunc(found, func(n wiki.PageName) bool { return f.has(line{called(n)}) })
+	lines := make([]line, len(found))
+	for i, n := range found {
+		lines[i] = line{called(n)}
+	}
+	h.newFence(ctx, c, lines...)
+	known := found[:0]
+	for i, n := range found {
+		if !lines[i].hasForeign() {
+			known = append(known, n)
+		}
+	}
+	found = known
 	for _, n := range found[:min(len(found), maxCompleted)] {
 		none.Completion.Values = append(none.Completion.Values, string(n))
 	}

@@ -32,7 +32,7 @@ type Words struct {
 // who aren't members. Imported text counts as such, because anyone can put any
 // name into a commit. Text keeps its author when the service rewrites it: in
 // renames, restores, reverts and merges.
-func (s *Service) Foreign(ctx context.Context, a wiki.Access, member func(did string) bool, list []Words) ([]bool, error) {
+func (s *Service) Foreign(ctx context.Context, a wiki.Access, member func(did string) bool, list []*Words) ([]bool, error) {
 	w, release, err := s.open(ctx, a, wiki.Read)
 	if err != nil {
 		return nil, err
@@ -45,10 +45,21 @@ func (s *Service) Foreign(ctx context.Context, a wiki.Access, member func(did st
 	}
 	f.any = slices.ContainsFunc(all, f.foreign)
 	found := make([]bool, len(list))
+	var decided map[Words]bool
+	if f.any && len(list) > 1 {
+		decided = map[Words]bool{}
+	}
 	for i, words := range list {
-		if found[i], err = f.wrote(ctx, words); err != nil {
-			return nil, err
+		was, known := decided[*words]
+		if !known {
+			if was, err = f.wrote(ctx, *words); err != nil {
+				return nil, err
+			}
+			if decided != nil {
+				decided[*words] = was
+			}
 		}
+		found[i] = was
 	}
 	return found, nil
 }

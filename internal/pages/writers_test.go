@@ -9,7 +9,7 @@ import (
 
 // foreign asks about one text.
 func (w *world) foreign(member func(did string) bool, words Words) (bool, error) {
-	got, err := w.Foreign(w.ctx, w.owner, member, []Words{words})
+	got, err := w.Foreign(w.ctx, w.owner, member, []*Words{&words})
 	return err != nil || got[0], err
 }
 
