@@ -44,7 +44,10 @@ func (h *Handler) answerToolCall(w http.ResponseWriter, r *http.Request, c *clie
 		return false
 	}
 	result := h.execute(r.Context(), c, t, m.arguments)
-	out := toolResult{Content: replyContents(result), IsError: result.failed}
+	out := toolResult{Content: []any{textContent{"text", result.text()}}, IsError: result.failed}
+	for _, other := range result.more {
+		out.Content = append(out.Content, other)
+	}
 	if r.Header.Get("Mcp-Protocol-Version") >= stateless {
 		out.ResultType, out.Meta = "complete", map[string]any{metaServer: h.implementation()}
 	}
@@ -59,10 +62,16 @@ type response struct {
 }
 
 type toolResult struct {
-	Content    []mcp.Content  `json:"content"`
+	Content    []any          `json:"content"`
 	IsError    bool           `json:"isError,omitempty"`
 	ResultType string         `json:"resultType,omitempty"`
 	Meta       map[string]any `json:"_meta,omitempty"`
+}
+
+// textContent is mcp.TextContent without its encoder, which makes copies.
+type textContent struct {
+	Type string `json:"type"`
+	Text string `json:"text"`
 }
 
 // isStandardCall reports whether a message is a tool call whose headers and _meta
