@@ -235,7 +235,9 @@ func (t *tool) paramNames() []string {
 }
 
 func (t *tool) accepts(name string) bool {
-	return slices.Contains(t.hidden, name) || slices.Contains(t.paramNames(), name)
+	return slices.Contains(t.hidden, name) || slices.ContainsFunc(t.params, func(p param) bool {
+		return strings.TrimSuffix(p.name, "!") == name
+	})
 }
 
 // schema returns the tool's input schema (JSON Schema 2020-12).
