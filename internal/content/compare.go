@@ -13,10 +13,9 @@ import (
 // at a time. Two texts of a megabyte take up to two seconds.
 const maxWikiCompared = 256 << 10
 
-// newCompareSlots returns the slots of all wikis together. They leave a processor
-// to everybody else.
+// newCompareSlots returns the slots of all wikis together.
 func newCompareSlots() *budget.Slots {
-	return budget.NewSlots(int64(max(1, runtime.GOMAXPROCS(0)-1))*maxWikiCompared, maxWikiCompared)
+	return budget.NewSlots(int64(max(2, runtime.GOMAXPROCS(0)))*maxWikiCompared, maxWikiCompared)
 }
 
 // AcquireCompare waits until texts of that many bytes can be compared for a wiki.

@@ -43,8 +43,14 @@ func (p *Pool) Damaged() []Damage {
 }
 
 // NoteMissing records that a wiki that exists has no database, and returns the error
-// to answer with.
+// to answer with: ErrNotFound if the wiki was deleted meanwhile.
 func (p *Pool) NoteMissing(slug string) error {
+	p.mu.Lock()
+	deleted := p.deleted[slug]
+	p.mu.Unlock()
+	if deleted {
+		return wrapError(wiki.ErrNotFound, "open %s", slug)
+	}
 	p.note(Damage{Slug: slug, Missing: true, Err: fs.ErrNotExist, opening: true})
 	return errMissing
 }
@@ -92,6 +98,15 @@ func (p *Pool) forgetDamage(slug string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.damaged, slug)
+	delete(p.deleted, slug)
+}
+
+// noteDeleted records that a wiki isn't missing but was deleted.
+func (p *Pool) noteDeleted(slug string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.damaged, slug)
+	p.deleted[slug] = true
 }
 
 // A damageError tells people about damage, and the log its cause. It doesn't wrap the

@@ -42,6 +42,7 @@ type Pool struct {
 	idle    *list.List // of *entry, least recently used first
 	closed  bool
 	damaged map[string]Damage
+	deleted map[string]bool  // wikis deleted since the start, by slug
 	closing background.Group // wikis being closed
 }
 
@@ -70,7 +71,7 @@ func NewPool(o Options) (*Pool, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	p := &Pool{o: o, compare: newCompareSlots(), open: map[string]*entry{}, idle: list.New(), damaged: map[string]Damage{}}
+	p := &Pool{o: o, compare: newCompareSlots(), open: map[string]*entry{}, idle: list.New(), damaged: map[string]Damage{}, deleted: map[string]bool{}}
 	err := os.RemoveAll(p.scratch())
 	if err := errors.Join(err, os.MkdirAll(p.scratch(), 0o700)); err != nil {
 		if _, there := os.Stat(o.Dir); there != nil {
@@ -519,6 +520,7 @@ func (p *Pool) Delete(ctx context.Context, slug string) error {
 	if err := errors.Join(err, os.RemoveAll(p.replacedDir(slug))); err != nil {
 		return fmt.Errorf("content: delete %s: %w", slug, sqlite.StorageError(err))
 	}
+	p.noteDeleted(slug)
 	return nil
 }
 

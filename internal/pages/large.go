@@ -11,10 +11,10 @@ import (
 // largeText is the size in bytes from which work on a text takes a slot.
 const largeText = 16 << 10
 
-// newLargeSlots returns the slots for work on large texts. They leave a processor
-// to everybody else, and one wiki has one of them.
+// newLargeSlots returns the slots for work on large texts: one for a wiki, which
+// leaves the other processors to everybody else.
 func newLargeSlots() *budget.Slots {
-	return budget.NewSlots(int64(max(1, runtime.GOMAXPROCS(0)-1)), 1)
+	return budget.NewSlots(int64(max(2, runtime.GOMAXPROCS(0))), 1)
 }
 
 // acquireLarge waits for a slot if a text is large. It fails only with ctx's error.

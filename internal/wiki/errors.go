@@ -123,7 +123,7 @@ func (c *ConflictError) Error() string {
 	if c.Deleted {
 		return fmt.Sprintf("%s was deleted while you were writing", c.Path)
 	}
-	return fmt.Sprintf("%s was changed while you were writing, in %d of the same places", c.Path, c.Places)
+	return fmt.Sprintf("%s was changed while you were writing, in %d of the same places", c.Path, max(c.Places, len(c.Hunks)))
 }
 
 func (c *ConflictError) Unwrap() error { return ErrConflict }
