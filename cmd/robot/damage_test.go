@@ -2,10 +2,12 @@ package main
 
 import (
 	"io/fs"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -88,7 +90,7 @@ func concernsService(name string) bool {
 // platform's database and keys can stop a start, with an error that names the file.
 func TestStartsWithAnyFileDamaged(t *testing.T) {
 	if testing.Short() {
-		t.Skip("starts the service a hundred times")
+		t.Skip("starts the service often")
 	}
 	whole, facts := killedData(t)
 	var files []string
@@ -112,8 +114,12 @@ func TestStartsWithAnyFileDamaged(t *testing.T) {
 		t.Fatalf("%q, %v", files, err)
 	}
 	starts := 0
-	for _, name := range files {
-		for what, harm := range harms {
+	for i, name := range files {
+		for k, what := range slices.Sorted(maps.Keys(harms)) {
+			if (i+k)%3 != 0 && os.Getenv("ROBOT_LONG") == "" {
+				continue
+			}
+			harm := harms[what]
 			dir := t.TempDir()
 			copyDir(t, whole, dir)
 			file := filepath.Join(dir, name)

@@ -73,7 +73,13 @@ func TestHostileImages(t *testing.T) {
 	if testing.Short() {
 		t.Skip("decodes large images")
 	}
+	decoded := 0
 	for _, test := range hostileImages {
+		if test.want == nil && os.Getenv("ROBOT_LONG") == "" { // these take a second each
+			if decoded++; decoded%4 != 1 {
+				continue
+			}
+		}
 		child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestHostileImages$", "-test.v")
 		child.Env = append(os.Environ(), "RASTER_HOSTILE="+test.name)
 		out, err := child.CombinedOutput()
@@ -154,21 +160,24 @@ func TestCostIsLinear(t *testing.T) {
 		"webp noise": func(n int) []byte { return lossyWebP(2000, 1000*n, n<<19) },
 	} {
 		cost := func(data []byte) time.Duration {
-			best := time.Hour
-			for range 3 {
-				h, err := readHeader(data)
-				if err != nil {
-					t.Fatalf("%s: %v", name, err)
-				}
-				_, used, err := h.fit(t.Context(), data, 96, time.Minute)
-				if err != nil {
-					t.Fatalf("%s: %v", name, err)
-				}
-				best = min(best, used)
+			h, err := readHeader(data)
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
 			}
-			return best
+			_, used, err := h.fit(t.Context(), data, 96, time.Minute)
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			return used
 		}
-		once, twice := cost(make(1)), cost(make(2))
+		file, doubled := make(1), make(2)
+		once, twice := time.Hour, time.Hour
+		for range 3 { // the machine may be busy
+			once, twice = min(once, cost(file)), min(twice, cost(doubled))
+			if twice <= once*5/2+20*time.Millisecond {
+				break
+			}
+		}
 		t.Logf("%s: %s, doubled %s", name, once, twice)
 		if twice > once*5/2+20*time.Millisecond {
 			t.Errorf("%s: %s, doubled %s", name, once, twice)
