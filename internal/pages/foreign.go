@@ -127,8 +127,8 @@ func (f *strangers) page(ctx context.Context, name wiki.PageName, past bool) (bo
 	if err != nil || f.wroteLines(by, text) {
 		return true, err
 	}
-	lines, err := f.s.foreignLines(ctx, f.w, file, of, f.foreign)
-	return err != nil || lines.in(text), err
+	lines, err := f.s.foreignLines(ctx, f.w, file, text, of, f.foreign)
+	return err != nil || lines.current, err
 }
 
 // wroteLines reports whether any line of a text is by a stranger, or by an
@@ -155,6 +155,8 @@ type lineSet struct {
 	commit string // the newest revision that was read
 	all    bool   // too much to read: every line counts as a stranger's
 	lines  map[uint64]struct{}
+
+	current bool // the page's text at commit has one of these lines
 }
 
 func (l *lineSet) weight() uint32 { return uint32(200 + 24*len(l.lines)) }
@@ -165,9 +167,9 @@ const (
 	maxForeignBytes     = 32 << 20
 )
 
-// foreignLines returns the lines that strangers have added to a page. of are
-// all its authors. It extends the cached set to the page's newest revision.
-func (s *Service) foreignLines(ctx context.Context, w *content.Wiki, file wiki.File, of []wiki.Author, foreign func(wiki.Author) bool) (*lineSet, error) {
+// foreignLines returns the lines that strangers have added to a page, whose
+// text is now text. of are all its authors. It extends the cached set to the page's newest revision.
+func (s *Service) foreignLines(ctx context.Context, w *content.Wiki, file wiki.File, text []byte, of []wiki.Author, foreign func(wiki.Author) bool) (*lineSet, error) {
 	var who []string
 	for _, by := range of {
 		if foreign(by) {
@@ -184,6 +186,7 @@ func (s *Service) foreignLines(ctx context.Context, w *content.Wiki, file wiki.F
 	}
 	next, err := readForeignLines(ctx, w, file, known, foreign)
 	if err == nil {
+		next.current = next.in(text)
 		s.cache.Set(key, next)
 	}
 	return next, err
