@@ -418,7 +418,7 @@ func (s *Service) nameAuthors(ctx context.Context, w *content.Wiki) (*nameAuthor
 	if n.head == head {
 		return n, nil
 	}
-	if then, err := w.CommitByID(ctx, cmp.Or(n.head, head)); err != nil || then.Seq != n.seq {
+	if then, err := w.SeqOf(ctx, cmp.Or(n.head, head)); err != nil || then != n.seq {
 		n.seq, n.first, n.by = 0, map[string]int32{}, nil // the wiki was recreated
 	}
 	err := w.NamesAfter(ctx, n.seq, func(path string, by wiki.Author) {

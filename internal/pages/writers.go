@@ -29,7 +29,7 @@ func (s *Service) writers(ctx context.Context, w *content.Wiki) ([]wiki.Author, 
 		if known.head == head {
 			return known.authors, nil
 		}
-		if then, err := w.CommitByID(ctx, known.head); err != nil || then.Seq != known.seq {
+		if then, err := w.SeqOf(ctx, known.head); err != nil || then != known.seq {
 			known = &writerList{} // the wiki was recreated
 		}
 	}
