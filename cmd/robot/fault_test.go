@@ -434,8 +434,11 @@ func (s *devService) inject(strace, fault, calls string) (heal func()) {
 		s.t.Fatal(err)
 	}
 	heal = sync.OnceFunc(func() {
-		_ = cmd.Process.Signal(syscall.SIGINT) // strace detaches
+		// strace detaches or, if a thread never stops for it, the kernel does.
+		_ = cmd.Process.Signal(syscall.SIGINT)
+		stuck := time.AfterFunc(5*time.Second, func() { _ = cmd.Process.Kill() })
 		_ = cmd.Wait()
+		stuck.Stop()
 	})
 	s.t.Cleanup(heal)
 	for end := time.Now().Add(10 * time.Second); !s.traced(); time.Sleep(20 * time.Millisecond) {

@@ -24,7 +24,7 @@ const (
 	maxRatio = 2.5
 	tries    = 5
 	// A cost below cheap is noise, whatever its ratio.
-	cheap = 300 * time.Millisecond
+	cheap = 500 * time.Millisecond
 	// An answer below small has a fixed part that matters more than the text.
 	small = 256 << 10
 )
