@@ -35,7 +35,7 @@ func TestWholeClone(t *testing.T) {
 	without := func(slots int, do func()) { // with all other slots taken
 		t.Helper()
 		for range slots {
-			release, err := w.door.slots.acquire(t.Context(), "ada")
+			release, err := w.door.acquireProcess(t.Context(), "ada")
 			if err != nil {
 				t.Fatal(err)
 			}

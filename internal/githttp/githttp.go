@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"robot.wtf/internal/background"
+	"robot.wtf/internal/budget"
 	"robot.wtf/internal/gitrepo"
 	"robot.wtf/internal/limit"
 	"robot.wtf/internal/pages"
@@ -47,7 +48,7 @@ type Options struct {
 // A Handler serves all wikis' repositories. It is safe for concurrent use.
 type Handler struct {
 	o        Options
-	slots    *processSlots
+	slots    *budget.Slots // git processes
 	spools   *spools
 	answers  atomic.Int64 // being prepared or sent
 	v2       capabilities
@@ -58,7 +59,7 @@ type Handler struct {
 
 // New returns a Handler.
 func New(o Options) *Handler {
-	return &Handler{o: o, slots: newProcessSlots(), spools: &spools{dir: o.Spool, room: o.Pages.ScratchRoom, bounds: defaultBounds, background: o.Background}, erased: newErasedClients()}
+	return &Handler{o: o, slots: budget.NewSlots(allSlots, wikiSlots), spools: &spools{dir: o.Spool, room: o.Pages.ScratchRoom, bounds: defaultBounds, background: o.Background}, erased: newErasedClients()}
 }
 
 // A Route is one route on a wiki's host.

@@ -240,7 +240,7 @@ func (h *Handler) readRefs(c *call) ([]ref, error) {
 	if cached := h.refs.get(slug); cached.refs != nil && cached.repo == found.repo && cached.head == found.head {
 		return cached.refs, nil
 	}
-	release, err := h.slots.acquire(ctx, slug)
+	release, err := h.acquireProcess(ctx, slug)
 	if err != nil {
 		return nil, err
 	}

@@ -21,7 +21,7 @@ func TestRefsAreKnown(t *testing.T) {
 
 	take := func() (release []func()) { // takes all of the wiki's slots
 		for range wikiSlots {
-			r, err := w.door.slots.acquire(t.Context(), "ada")
+			r, err := w.door.acquireProcess(t.Context(), "ada")
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -5,9 +5,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"sync"
-
-	"golang.org/x/sync/semaphore"
 
 	"robot.wtf/internal/background"
 	"robot.wtf/internal/gitrepo"
@@ -25,7 +22,7 @@ func (h *Handler) runUploadPack(c *call, kind, first string, in io.Reader, note 
 	defer done()
 	ctx, cancel := context.WithCancel(c.Context())
 	defer cancel()
-	release, err := h.slots.acquire(ctx, c.access.Site().Slug)
+	release, err := h.acquireProcess(ctx, c.access.Site().Slug)
 	if err != nil {
 		return err
 	}
@@ -94,62 +91,13 @@ const (
 	maxAnswers = 512 // answers that wait for a process or are being sent
 )
 
-// processSlots bounds the number of git processes.
-type processSlots struct {
-	all *semaphore.Weighted
-
-	mu    sync.Mutex
-	wikis map[string]*wikiSlot
-}
-
-type wikiSlot struct {
-	*semaphore.Weighted
-	users int
-}
-
-func newProcessSlots() *processSlots {
-	return &processSlots{all: semaphore.NewWeighted(allSlots), wikis: map[string]*wikiSlot{}}
-}
-
-// acquire waits for one of the wiki's slots and then for one of the service's, so
-// one wiki's readers don't block another's. It fails with errBusy after
-// maxSlotWait.
-func (s *processSlots) acquire(ctx context.Context, slug string) (release func(), err error) {
+// acquireProcess waits for one of the wiki's git processes, which leaves some to
+// other wikis. It fails with errBusy after maxSlotWait.
+func (h *Handler) acquireProcess(ctx context.Context, slug string) (release func(), err error) {
 	ctx, cancel := context.WithTimeout(ctx, maxSlotWait)
 	defer cancel()
-	own := s.enter(slug)
-	if own.Acquire(ctx, 1) != nil {
-		s.leave(slug, own)
+	if release, err = h.slots.Acquire(ctx, slug); err != nil {
 		return nil, errBusy
 	}
-	if s.all.Acquire(ctx, 1) != nil {
-		own.Release(1)
-		s.leave(slug, own)
-		return nil, errBusy
-	}
-	return func() {
-		s.all.Release(1)
-		own.Release(1)
-		s.leave(slug, own)
-	}, nil
-}
-
-func (s *processSlots) enter(slug string) *wikiSlot {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	own := s.wikis[slug]
-	if own == nil {
-		own = &wikiSlot{Weighted: semaphore.NewWeighted(wikiSlots)}
-		s.wikis[slug] = own
-	}
-	own.users++
-	return own
-}
-
-func (s *processSlots) leave(slug string, own *wikiSlot) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if own.users--; own.users == 0 {
-		delete(s.wikis, slug)
-	}
+	return release, nil
 }

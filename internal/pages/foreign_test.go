@@ -157,7 +157,7 @@ func TestForeignLinesAreBounded(t *testing.T) {
 	}
 }
 
-// The parts of names belong to whoever coined them.
+// Each part of a name belongs to the person who used it first.
 func TestForeignNames(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -59,7 +59,7 @@ func Problemf(kind error, field, format string, args ...any) error {
 }
 
 // Own marks an argument of Problemf as a text of this service, such as a formatted
-// size. Agents are shown other texts as the words of whoever wrote them.
+// size. Agents see other texts as quotes.
 type Own string
 
 // WithCause returns a copy of the Problem in err that is counted under cause.
