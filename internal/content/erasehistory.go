@@ -290,9 +290,7 @@ func (x *eraser) recordErasure() (*head, error) {
 	s := &staging{tx: x.tx, r: &Request{Author: x.e.Author, Message: ErasureMessage}, meta: m}
 	s.meta.head = parent
 	c, raw := s.buildCommit(x.now, last.Tree, nil)
-	a := c.Author
-	if err := x.tx.exec("INSERT INTO commits VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
-		x.slug, c.Seq, c.ID, parent, raw, a.Username, a.DID, a.Agent, a.Client, a.Grant, false, c.Time.UnixMilli(), c.Message); err != nil {
+	if err := x.tx.insertCommit(c, raw); err != nil {
 		return nil, err
 	}
 	x.report.Commit = c.ID

@@ -56,20 +56,14 @@ func (x *eraser) readSideObjects(ctx context.Context) error {
 
 // eachSideObject calls visit with each object of the imported pack, if there is one.
 func (x *eraser) eachSideObject(ctx context.Context, visit func(kind, id string, content []byte) error) (found bool, err error) {
-	var pack bytes.Buffer
-	err = forEachRow(ctx, x.q, func(rows *sql.Rows) error {
-		var part sql.RawBytes
-		err := rows.Scan(&part)
-		pack.Write(part)
-		return err
-	}, "SELECT data FROM packs WHERE wiki = $1 ORDER BY part", x.slug)
-	if err != nil || pack.Len() == 0 {
+	pack, err := importedPack(ctx, x.q, x.slug)
+	if err != nil || pack == nil {
 		return false, err
 	}
 	if x.e.ReadPack == nil {
 		return true, errors.New("content: the imported pack can't be read")
 	}
-	return true, x.e.ReadPack(ctx, &pack, visit)
+	return true, x.e.ReadPack(ctx, pack, visit)
 }
 
 func (s *sideObjects) add(kind, id string, content []byte) error {

@@ -73,8 +73,12 @@ func (w *Wiki) Export(ctx context.Context, after int64, imported bool, emit func
 // ImportedPack returns the objects of an import that Export doesn't hand out, as a
 // git pack; nil if there are none. Its objects and Export's can refer to each other.
 func (w *Wiki) ImportedPack(ctx context.Context) (*bytes.Buffer, error) {
+	return importedPack(ctx, w, w.slug)
+}
+
+func importedPack(ctx context.Context, q querier, slug string) (*bytes.Buffer, error) {
 	var pack *bytes.Buffer
-	err := forEachRow(ctx, w, func(rows *sql.Rows) error {
+	err := forEachRow(ctx, q, func(rows *sql.Rows) error {
 		var part sql.RawBytes
 		if err := rows.Scan(&part); err != nil {
 			return err
@@ -84,8 +88,8 @@ func (w *Wiki) ImportedPack(ctx context.Context) (*bytes.Buffer, error) {
 		}
 		pack.Write(part)
 		return nil
-	}, "SELECT data FROM packs WHERE wiki = $1 ORDER BY part", w.slug)
-	return pack, wrapError(err, "imported objects of %s", w.slug)
+	}, "SELECT data FROM packs WHERE wiki = $1 ORDER BY part", slug)
+	return pack, wrapError(err, "imported objects of %s", slug)
 }
 
 // Tags returns the imported tags: ids of commits or of tag objects by name.

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"robot.wtf/internal/gitrepo"
@@ -171,9 +170,7 @@ func (i *importer) writeBlobs(ctx context.Context) error {
 
 // writeCommit writes a commit with its changes.
 func (i *importer) writeCommit(ctx context.Context, c wiki.Commit, raw []byte, changes []rawChange) error {
-	a := c.Author
-	if err := i.tx.exec("INSERT INTO commits VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
-		i.slug, c.Seq, c.ID, strings.Join(c.Parents, " "), raw, a.Username, a.DID, a.Agent, a.Client, a.Grant, a.Imported, c.Time.UnixMilli(), c.Message); err != nil {
+	if err := i.tx.insertCommit(c, raw); err != nil {
 		return err
 	}
 	if err := i.tx.exec("DELETE FROM replaced WHERE wiki = $1 AND oid = $2", i.slug, c.ID); err != nil {

@@ -305,12 +305,18 @@ func dropReservedLines(text string) string {
 	return kept.String()
 }
 
+// insertCommit writes a commit's row.
+func (t *tx) insertCommit(c wiki.Commit, raw []byte) error {
+	a := c.Author
+	return t.exec("INSERT INTO commits VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+		t.w.slug, c.Seq, c.ID, strings.Join(c.Parents, " "), raw, a.Username, a.DID, a.Agent, a.Client, a.Grant, a.Imported, c.Time.UnixMilli(), c.Message)
+}
+
 // advanceHead writes the commit and its changes, and moves the head by compare and
 // swap.
 func (s *staging) advanceHead(c wiki.Commit, raw []byte, changes []stagedChange) error {
-	slug, a, m := s.tx.w.slug, c.Author, &s.meta
-	if err := s.tx.exec("INSERT INTO commits VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
-		slug, c.Seq, c.ID, strings.Join(c.Parents, " "), raw, a.Username, a.DID, a.Agent, a.Client, a.Grant, false, c.Time.UnixMilli(), c.Message); err != nil {
+	slug, m := s.tx.w.slug, &s.meta
+	if err := s.tx.insertCommit(c, raw); err != nil {
 		return err
 	}
 	for n, ch := range changes {
