@@ -51,7 +51,14 @@ func openPool(t testing.TB, dir string, now func() time.Time) *Pool {
 // newWiki makes an empty wiki called ada.
 func newWiki(t testing.TB, now func() time.Time) *Wiki {
 	t.Helper()
-	p := openPool(t, t.TempDir(), now)
+	w, release := createWiki(t, openPool(t, t.TempDir(), now))
+	t.Cleanup(release)
+	return w
+}
+
+// createWiki makes an empty wiki called ada in a pool.
+func createWiki(t testing.TB, p *Pool) (w *Wiki, release func()) {
+	t.Helper()
 	if err := p.Create(t.Context(), "ada"); err != nil {
 		t.Fatal(err)
 	}
@@ -59,8 +66,7 @@ func newWiki(t testing.TB, now func() time.Time) *Wiki {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(release)
-	return w
+	return w, release
 }
 
 func do(w *Wiki, who wiki.Caller, edits ...Edit) (Result, error) {

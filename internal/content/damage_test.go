@@ -39,13 +39,7 @@ func wholeDatabase(t *testing.T) (whole []byte, roots map[string]int64, pageSize
 	t.Helper()
 	dir := t.TempDir()
 	p := openPool(t, dir, time.Now)
-	if err := p.Create(t.Context(), "ada"); err != nil {
-		t.Fatal(err)
-	}
-	w, release, err := p.Open(t.Context(), "ada")
-	if err != nil {
-		t.Fatal(err)
-	}
+	w, release := createWiki(t, p)
 	for i := range damagedPages {
 		must(t, w, ada, Edit{Path: fmt.Sprintf("Page_%d.md", i), Data: fmt.Appendf(nil, "[[Page 0]] text %d\n", i)})
 	}
@@ -186,13 +180,7 @@ func TestEmptiedDatabase(t *testing.T) {
 func TestVanishedWhileOpen(t *testing.T) {
 	dir := t.TempDir()
 	p := openPool(t, dir, time.Now)
-	if err := p.Create(t.Context(), "ada"); err != nil {
-		t.Fatal(err)
-	}
-	w, release, err := p.Open(t.Context(), "ada")
-	if err != nil {
-		t.Fatal(err)
-	}
+	w, release := createWiki(t, p)
 	defer release()
 	must(t, w, ada, Edit{Path: "Home.md", Data: []byte("kept")})
 	if err := os.Rename(filepath.Join(dir, "ada"), filepath.Join(dir, "away")); err != nil {

@@ -28,13 +28,7 @@ func TestClosedWikisHoldNoFiles(t *testing.T) {
 	} {
 		dir := t.TempDir()
 		p := openPool(t, dir, time.Now)
-		if err := p.Create(t.Context(), "ada"); err != nil {
-			t.Fatal(err)
-		}
-		w, release, err := p.Open(t.Context(), "ada")
-		if err != nil {
-			t.Fatal(err)
-		}
+		w, release := createWiki(t, p)
 		do(w)
 		release()
 		if err := p.Close(); err != nil {
