@@ -80,8 +80,6 @@ func noticeText(name string) string {
 		return "There was nothing left to undo."
 	case "keptchange":
 		return "Kept. It stays in the history like any other change."
-	case "erased":
-		return "Erased from the history."
 	case "uploaded":
 		return "Uploaded."
 	case "invited":
