@@ -5,7 +5,7 @@
 // address that is actually dialed, so DNS rebinding gains nothing, and repeats
 // the check for each redirect. It uses no proxy, follows at most three redirects
 // of a GET and none of a POST, and bounds time and size. Requests carry only
-// what the caller sets.
+// what the caller sets. A panic while connecting fails only that request.
 package outbound
 
 import (
@@ -22,6 +22,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"robot.wtf/internal/background"
 )
 
 // Limits for one request, including redirects and the response.
@@ -37,9 +39,10 @@ var ErrRefused = errors.New("not a public https address")
 // ErrTooLarge is the error for reading a body larger than MaxBody.
 var ErrTooLarge = errors.New("response is too large")
 
-// Options for a client, all for tests. Package config rejects them on a service
-// with a public name.
+// Options for a client. All but Background are for tests; package config rejects
+// them on a service with a public name.
 type Options struct {
+	Background *background.Workers // reports panics while connecting; can be nil
 	// Pins map host names to addresses that are dialed without DNS and without
 	// the check for public addresses: "pds.test" or "*.test" to
 	// "127.0.0.1:8443". TLS is still verified.
@@ -50,16 +53,9 @@ type Options struct {
 
 // New returns a client.
 func New(o Options) *http.Client {
-	dial := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second, ControlContext: checkDial, Resolver: Resolver(o)}
-	pinned := &net.Dialer{Timeout: 5 * time.Second}
 	transport := &http.Transport{
-		Proxy: nil, // a proxy from the environment would bypass the check
-		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			if to := o.pin(address); to != "" {
-				return pinned.DialContext(ctx, "tcp", to)
-			}
-			return dial.DialContext(ctx, network, address)
-		},
+		Proxy:                  nil, // a proxy from the environment would bypass the check
+		DialContext:            o.dialer(),
 		TLSClientConfig:        &tls.Config{RootCAs: o.CA, MinVersion: tls.VersionTLS12},
 		ForceAttemptHTTP2:      true,
 		TLSHandshakeTimeout:    5 * time.Second,
@@ -72,6 +68,37 @@ func New(o Options) *http.Client {
 	return &http.Client{Transport: guardedTransport{transport}, Timeout: Timeout, CheckRedirect: checkRedirect}
 }
 
+// A dialFunc opens a connection. The standard library calls it on goroutines of its
+// own, where a panic would end the process.
+type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
+
+// guarded returns a dialFunc that turns a panic of dial into its error.
+func (o Options) guarded(work string, dial dialFunc) dialFunc {
+	return func(ctx context.Context, network, address string) (conn net.Conn, err error) {
+		err = o.Background.Try(background.Job{Work: work}, func() (err error) {
+			conn, err = dial(ctx, network, address)
+			return err
+		})
+		return conn, err
+	}
+}
+
+// dialer returns the client's dialFunc.
+func (o Options) dialer() dialFunc {
+	pinned := &net.Dialer{Timeout: 5 * time.Second}
+	public := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second, Resolver: Resolver(o)}
+	// One connection can dial several addresses, each on a goroutine of its own.
+	public.ControlContext = func(ctx context.Context, network, address string, raw syscall.RawConn) error {
+		return o.Background.Try(background.Job{Work: "check-address"}, func() error { return checkDial(ctx, network, address, raw) })
+	}
+	return o.guarded("dial", func(ctx context.Context, network, address string) (net.Conn, error) {
+		if to := o.pin(address); to != "" {
+			return pinned.DialContext(ctx, "tcp", to)
+		}
+		return public.DialContext(ctx, network, address)
+	})
+}
+
 // Resolver returns a resolver for the name server in the options, or the system's.
 func Resolver(o Options) *net.Resolver {
 	if o.DNS == "" {
@@ -79,9 +106,9 @@ func Resolver(o Options) *net.Resolver {
 	}
 	return &net.Resolver{
 		PreferGo: true,
-		Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		Dial: o.guarded("resolve", func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return (&net.Dialer{Timeout: 2 * time.Second}).DialContext(ctx, network, o.DNS)
-		},
+		}),
 	}
 }
 

@@ -64,7 +64,7 @@ func (s *Service) Handler(people []wiki.User) (*server.Server, error) {
 func (s *Service) newSignIn(admit func(wiki.User) bool) (*atproto.Service, error) {
 	return atproto.New(atproto.Options{
 		Store: s.Store, KeyDir: s.KeyDir(), Platform: s.o.Origins.Platform(), Admit: admit, Limits: s.limits,
-		Outbound: outboundOptions(s.o.Config),
+		Outbound: outboundOptions(s.o.Config, s.background),
 		PLC:      s.o.Config.Test.PLC, Lifetime: s.o.Config.Test.Lifetime, Now: s.o.Now, Log: s.o.Log,
 	})
 }

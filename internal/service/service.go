@@ -122,7 +122,7 @@ func (s *Service) open(ctx context.Context) (err error) {
 	s.limits = newLimiter(s.o.Config, s.o.Now)
 	s.OAuth, err = oauth.New(oauth.Options{
 		Store: s.Store, Session: s.Session, Tenant: s.Tenant, WikiOrigin: s.o.Origins.Wiki,
-		Outbound: outbound.New(outboundOptions(s.o.Config)), Take: s.limits.Client, Fetched: s.limits.Fetched, Failed: s.Metrics.OAuthFailed, Access: s.o.Config.AccessLifetime,
+		Outbound: outbound.New(outboundOptions(s.o.Config, s.background)), Take: s.limits.Client, Fetched: s.limits.Fetched, Failed: s.Metrics.OAuthFailed, Access: s.o.Config.AccessLifetime,
 		Now: s.o.Now, Log: s.o.Log,
 	})
 	return err
@@ -225,8 +225,8 @@ func (d directory) Find(ctx context.Context, asker, name string) (wiki.User, err
 }
 
 // outboundOptions are those of every client for requests to other hosts.
-func outboundOptions(cfg config.Config) outbound.Options {
-	return outbound.Options{Pins: cfg.Test.Pins, CA: cfg.Test.CA, DNS: cfg.Test.DNS}
+func outboundOptions(cfg config.Config, workers *background.Workers) outbound.Options {
+	return outbound.Options{Background: workers, Pins: cfg.Test.Pins, CA: cfg.Test.CA, DNS: cfg.Test.DNS}
 }
 
 // signupPolicy is the configured policy for first wikis.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"robot.wtf/internal/background"
 	"robot.wtf/internal/backup"
 	"robot.wtf/internal/config"
 	"robot.wtf/internal/content"
@@ -28,7 +29,7 @@ func (s *Service) measureCommit(m content.Measure) {
 // Watch starts to check the machine and the service, and to alert the operator.
 func (s *Service) Watch() error {
 	cfg := s.o.Config
-	alerts, err := newNotifiers(cfg)
+	alerts, err := newNotifiers(cfg, s.background)
 	if err != nil {
 		return err
 	}
@@ -75,7 +76,7 @@ func backupDisk(dir string) (used float64, free uint64, err error) {
 // Notify sends a text to the operator in all configured ways, without a service. It
 // fails if there are none.
 func Notify(ctx context.Context, cfg config.Config, text string) error {
-	all, err := newNotifiers(cfg)
+	all, err := newNotifiers(cfg, nil)
 	if err != nil {
 		return err
 	}
@@ -90,13 +91,13 @@ func Notify(ctx context.Context, cfg config.Config, text string) error {
 }
 
 // newNotifiers returns the configured ways to reach the operator.
-func newNotifiers(cfg config.Config) ([]watch.Notifier, error) {
+func newNotifiers(cfg config.Config, workers *background.Workers) ([]watch.Notifier, error) {
 	var all []watch.Notifier
 	if m := cfg.Watch.Mail; m != nil {
 		all = append(all, watch.Mail{Server: m.Server, From: m.From, To: m.To, User: m.User, Password: m.Password, Service: cfg.Host})
 	}
 	if cfg.Watch.Webhook != "" {
-		hook, err := watch.NewWebhook(cfg.Watch.Webhook, cfg.Host, outbound.New(outboundOptions(cfg)))
+		hook, err := watch.NewWebhook(cfg.Watch.Webhook, cfg.Host, outbound.New(outboundOptions(cfg, workers)))
 		if err != nil {
 			return nil, fmt.Errorf("alert webhook: %w", err)
 		}
