@@ -3,6 +3,7 @@ package pages
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 
 	"robot.wtf/internal/content"
@@ -54,13 +55,17 @@ func (s *Service) PossibleDuplicates(ctx context.Context, a wiki.Access, name, t
 }
 
 // similarText lists existing pages that may be about the same topic as a new one,
-// except those in named.
+// except those in named. Without a search index there are none.
 func (s *Service) similarText(ctx context.Context, w *content.Wiki, page wiki.PageName, text string, named []wiki.PageName) ([]wiki.PageName, error) {
 	d, err := s.directory(ctx, w)
 	if err != nil {
 		return nil, err
 	}
 	near, err := s.search.Similar(ctx, w, page, text, maxSimilar)
+	if errors.Is(err, wiki.ErrStorage) {
+		s.log.WarnContext(ctx, "finding similar pages failed", "wiki", w.Slug(), "err", err)
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +87,8 @@ type Health struct {
 	Stale          []Entry // not changed for staleDays, the oldest first
 	Long           []Entry // longer than veryLong bytes, the longest first
 	NearDuplicates []NearDuplicate
-	Waiting        int // sections that aren't compared yet
+	Unsearched     bool // NearDuplicates is empty because the search index is unavailable
+	Waiting        int  // sections that aren't compared yet
 }
 
 // A BrokenLink is a link to a missing page.
@@ -132,8 +138,12 @@ func (s *Service) Health(ctx context.Context, a wiki.Access) (*Health, error) {
 	slices.SortStableFunc(h.Stale, func(a, b Entry) int { return a.Modified.Compare(b.Modified) })
 	slices.SortStableFunc(h.Long, func(a, b Entry) int { return cmp.Compare(b.Size, a.Size) })
 	h.Stale, h.Long = h.Stale[:min(len(h.Stale), healthRows)], h.Long[:min(len(h.Long), healthRows)]
-	h.NearDuplicates, err = s.NearDuplicates(ctx, a)
 	h.Waiting = s.search.WikiBacklog(a.Site().Slug)
+	h.NearDuplicates, err = s.NearDuplicates(ctx, a)
+	if errors.Is(err, wiki.ErrStorage) {
+		s.log.WarnContext(ctx, "finding near-duplicates failed", "wiki", a.Site().Slug, "err", err)
+		h.Unsearched, err = true, nil
+	}
 	return h, err
 }
 

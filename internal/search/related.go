@@ -9,6 +9,7 @@ import (
 
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/minilm"
+	"robot.wtf/internal/sqlite"
 	"robot.wtf/internal/wiki"
 )
 
@@ -79,7 +80,7 @@ func (s *Service) nearestPages(ctx context.Context, slug string, exclude wiki.Pa
 		}
 	})
 	if err != nil {
-		return nil, fmt.Errorf("search: find pages similar to %s in %s: %w", exclude, slug, err)
+		return nil, fmt.Errorf("search: find pages similar to %s in %s: %w", exclude, slug, sqlite.StorageError(err))
 	}
 	slices.SortFunc(list, func(a, b SimilarPage) int {
 		return cmp.Or(cmp.Compare(b.Similarity, a.Similarity), cmp.Compare(a.Page, b.Page))
@@ -112,7 +113,7 @@ func (s *Service) NearDuplicates(ctx context.Context, w *content.Wiki, limit int
 		}
 	})
 	if err != nil {
-		return nil, fmt.Errorf("search: find near-duplicates in %s: %w", w.Slug(), err)
+		return nil, fmt.Errorf("search: find near-duplicates in %s: %w", w.Slug(), sqlite.StorageError(err))
 	}
 	slices.SortFunc(list, func(a, b Pair) int {
 		return cmp.Or(cmp.Compare(b.Similarity, a.Similarity), cmp.Compare(a.A, b.A), cmp.Compare(a.B, b.B))

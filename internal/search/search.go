@@ -32,6 +32,7 @@ import (
 	"robot.wtf/internal/background"
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/markdown"
+	"robot.wtf/internal/sqlite"
 	"robot.wtf/internal/wiki"
 )
 
@@ -285,7 +286,7 @@ func (s *Service) Search(ctx context.Context, w *content.Wiki, q Query) (Results
 		return err
 	})
 	if err != nil {
-		return Results{}, fmt.Errorf("search: query %q in %s: %w", q.Text, w.Slug(), err)
+		return Results{}, fmt.Errorf("search: query %q in %s: %w", q.Text, w.Slug(), sqlite.StorageError(err))
 	}
 	found.Mode = q.Mode
 	if s.opts.Model != nil {
@@ -307,7 +308,7 @@ func (s *Service) CatchUp(ctx context.Context, w *content.Wiki) error {
 	}
 	defer release()
 	if err := x.retryRebuilt(func() error { return x.catchUp(ctx, w) }); err != nil {
-		return fmt.Errorf("search: catch up %s: %w", w.Slug(), err)
+		return fmt.Errorf("search: catch up %s: %w", w.Slug(), sqlite.StorageError(err))
 	}
 	return nil
 }
@@ -322,7 +323,7 @@ func (s *Service) Reset(slug string) error {
 	defer release()
 	s.queue.setBacklog(slug, 0)
 	if err := x.reset(); err != nil {
-		return fmt.Errorf("search: reset the index of %s: %w", slug, err)
+		return fmt.Errorf("search: reset the index of %s: %w", slug, sqlite.StorageError(err))
 	}
 	return nil
 }
@@ -342,7 +343,7 @@ func (s *Service) Remove(ctx context.Context, slug string) error {
 		x = s.newIndex(slug)
 	}
 	if err := x.delete(); err != nil {
-		return fmt.Errorf("search: remove the index of %s: %w", slug, err)
+		return fmt.Errorf("search: remove the index of %s: %w", slug, sqlite.StorageError(err))
 	}
 	return nil
 }
