@@ -24,6 +24,9 @@ type Token struct {
 	ReadOnly bool
 	Created  time.Time
 	Parent   string // id of the personal token that made it and that it ends with, or ""; set by AddToken only
+	// MakerUnknown means that a personal token may have made it before Parent was
+	// recorded. It ends with each one that could have.
+	MakerUnknown bool
 
 	used atomic.Int64 // unix milliseconds, coarse
 }
@@ -67,12 +70,12 @@ func (db *DB) AddToken(ctx context.Context, secret string, t *Token, max int) er
 	return nil
 }
 
-const tokenColumns = `id, slug, did, name, read_only, created, used`
+const tokenColumns = `id, slug, did, name, read_only, created, used, maker_unknown`
 
 func scanToken(row sqlite.Scanner) (*Token, error) {
 	var t Token
 	var created, used int64
-	if err := row.Scan(&t.ID, &t.Slug, &t.DID, &t.Name, &t.ReadOnly, &created, &used); err != nil {
+	if err := row.Scan(&t.ID, &t.Slug, &t.DID, &t.Name, &t.ReadOnly, &created, &used, &t.MakerUnknown); err != nil {
 		return nil, err
 	}
 	t.Created = time.UnixMilli(created).UTC()
@@ -157,7 +160,7 @@ func (db *DB) RevokeToken(ctx context.Context, actor, slug, did, id string) erro
 	return nil
 }
 
-const personalColumns = `id, '', did, name, read_only, created, used`
+const personalColumns = `id, '', did, name, read_only, created, used, FALSE`
 
 // AddPersonalToken stores a personal token under the hash of its secret; ErrQuota if
 // the person has max tokens.
@@ -203,9 +206,14 @@ func (db *DB) PersonalTokens(ctx context.Context, did string) ([]*Token, error) 
 }
 
 // RevokePersonalToken deletes one of a person's personal tokens, and with it the
-// wiki tokens that it made.
+// wiki tokens that it made or, if nobody recorded that, could have made.
 func (db *DB) RevokePersonalToken(ctx context.Context, did, id string) error {
 	err := db.tx(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `DELETE FROM tokens WHERE did = $1 AND maker_unknown
+			AND created >= (SELECT created FROM personal_tokens WHERE id = $2 AND did = $1 AND NOT read_only)`, did, id)
+		if err != nil {
+			return err
+		}
 		done, err := tx.ExecContext(ctx, `DELETE FROM personal_tokens WHERE id = $1 AND did = $2`, id, did)
 		if err := requireRow(done, err); err != nil {
 			return err
