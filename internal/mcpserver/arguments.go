@@ -1,21 +1,25 @@
 package mcpserver
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"robot.wtf/internal/wiki"
 )
 
-// arguments of a call, by the names in the schema. Models also use other
-// names, and texts for numbers; we accept anything unambiguous.
-type arguments map[string]json.RawMessage
+// arguments of a call, by the names in the schema. parse has checked them, so
+// each has its parameter's type. An absent optional argument has no entry.
+type arguments map[string]*argument
+
+// An argument is what a call sent for a parameter.
+type argument struct {
+	raw   json.RawMessage // as sent
+	value any             // string, int, bool, []string or []arguments, by the parameter's kind
+}
 
 // aliases maps other names that models use for parameters.
 var aliases = map[string]string{
@@ -28,167 +32,139 @@ var aliases = map[string]string{
 	"old_string": "old", "old_text": "old", "find": "old", "new_string": "text", "new_text": "text", "new": "text", "replace_all": "all",
 }
 
-// parse parses the arguments of a tool call.
+// parse parses the arguments of a tool call and checks their types.
 func (t *tool) parse(raw json.RawMessage) (arguments, error) {
-	a := arguments{}
-	if len(raw) == 0 || string(raw) == "null" {
-		return a, nil
-	}
 	given := map[string]json.RawMessage{}
-	if err := json.Unmarshal(raw, &given); err != nil {
-		return nil, wiki.Problemf(wiki.ErrInvalid, "", "The arguments are not a JSON object.")
-	}
-	maps.DeleteFunc(given, func(_ string, value json.RawMessage) bool { return string(value) == "null" })
-	for name, value := range given {
-		if t.accepts(name) {
-			a[name] = value
+	if len(raw) > 0 && string(raw) != "null" {
+		if err := json.Unmarshal(raw, &given); err != nil {
+			return nil, wiki.Problemf(wiki.ErrInvalid, "", "The arguments are not a JSON object.")
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(given)) {
-		other := aliases[name]
-		switch {
-		case t.accepts(name):
-		case t.accepts(other) && a[other] == nil:
-			a[other] = given[name]
-		default:
-			return nil, wiki.Problemf(wiki.ErrInvalid, name, "%s has no parameter %q. It accepts: %s.", t.name, truncate(name, 60), strings.Join(t.paramNames(), ", "))
-		}
+	a, unknown, err := assign(given, t.params, t.hidden)
+	switch {
+	case err != nil:
+		return nil, err
+	case unknown != "":
+		return nil, wiki.Problemf(wiki.ErrInvalid, unknown, "%s has no parameter %q. It accepts: %s.", wiki.Own(t.name), truncate(unknown, 60), wiki.Own(strings.Join(t.paramNames(), ", ")))
 	}
 	for _, p := range t.params {
-		if name, must := strings.CutSuffix(p.name, "!"); must && a[name] == nil && len(t.hidden) == 0 {
-			return nil, wiki.Problemf(wiki.ErrInvalid, name, "%s requires %q.", t.name, name)
+		if name, must := strings.CutSuffix(p.name, "!"); must && a[name] == nil && (p.kind != "edits" || !hasAny(a, t.hidden)) {
+			return nil, wiki.Problemf(wiki.ErrInvalid, name, "%s requires %q%s.", wiki.Own(t.name), wiki.Own(name), p.members())
 		}
 	}
 	return a, nil
 }
 
-// text returns a string argument, or "" if it is missing.
-func (a arguments) text(name string) string {
-	raw := a[name]
-	if raw == nil {
-		return ""
-	}
-	if s, ok := plainText(raw); ok {
-		return s
-	}
-	var s string
-	if json.Unmarshal(raw, &s) == nil {
-		return s
-	}
-	var n json.Number
-	if json.Unmarshal(raw, &n) == nil {
-		return n.String()
-	}
-	return ""
+func hasAny(a arguments, params []param) bool {
+	return slices.ContainsFunc(params, func(p param) bool { return a[p.name] != nil })
 }
 
-// plainText returns a JSON string that has no escapes, without a decoder.
-func plainText(raw json.RawMessage) (string, bool) {
-	if len(raw) < 2 || raw[0] != '"' || raw[len(raw)-1] != '"' {
-		return "", false
+// assign gives each member of an object to the parameter of that name or
+// alias, and checks it. It returns the first name that no parameter has.
+func assign(given map[string]json.RawMessage, known ...[]param) (a arguments, unknown string, err error) {
+	a = make(arguments, len(given))
+	left := len(given)
+	for _, params := range known {
+		for i := range params {
+			p := &params[i]
+			name := strings.TrimSuffix(p.name, "!")
+			raw, sent := given[name]
+			if !sent {
+				continue
+			}
+			left--
+			if err := a.set(p, name, raw); err != nil {
+				return nil, "", err
+			}
+		}
 	}
-	inner := raw[1 : len(raw)-1]
-	if bytes.IndexByte(inner, '\\') >= 0 || bytes.IndexByte(inner, '"') >= 0 || !utf8.Valid(inner) {
-		return "", false
+	if left == 0 {
+		return a, "", nil
 	}
-	return string(inner), true
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		if string(given[name]) == "null" || findParam(name, known...) != nil {
+			continue
+		}
+		p := findParam(aliases[name], known...)
+		if p == nil && name == "content" {
+			p = findParam("text", known...)
+		}
+		if p == nil || a[strings.TrimSuffix(p.name, "!")] != nil {
+			return nil, name, nil
+		}
+		if err := a.set(p, strings.TrimSuffix(p.name, "!"), given[name]); err != nil {
+			return nil, "", err
+		}
+	}
+	return a, "", nil
 }
 
-// requiredText returns a string argument that must not be empty.
+// set checks and sets an argument, unless it means the same as nothing.
+func (a arguments) set(p *param, name string, raw json.RawMessage) error {
+	if string(raw) == "null" {
+		return nil
+	}
+	arg, err := p.check(raw)
+	if arg != nil {
+		a[name] = arg
+	}
+	return err
+}
+
+// valueOf returns an argument's value, or the zero value if it is absent. It
+// panics if the parameter has another type: a test calls every tool with every
+// parameter.
+func valueOf[T any](a arguments, name string) (v T) {
+	if arg := a[name]; arg != nil {
+		v = arg.value.(T)
+	}
+	return v
+}
+
+// text returns a text, or "" if it is absent.
+func (a arguments) text(name string) string { return valueOf[string](a, name) }
+
+func (a arguments) boolean(name string) bool { return valueOf[bool](a, name) }
+
+// texts returns an array of strings.
+func (a arguments) texts(name string) []string { return valueOf[[]string](a, name) }
+
+// objects returns an array of objects.
+func (a arguments) objects(name string) []arguments { return valueOf[[]arguments](a, name) }
+
+// requiredText returns a text that must not be empty.
 func (a arguments) requiredText(name string) (string, error) {
 	s := a.text(name)
 	if strings.TrimSpace(s) == "" {
-		return "", wiki.Problemf(wiki.ErrInvalid, name, "%q must not be empty.", name)
+		return "", wiki.Problemf(wiki.ErrInvalid, name, "%q must not be empty.", wiki.Own(name))
 	}
 	return s, nil
 }
 
-// integer returns an integer argument, clamped to low and high.
+// integer returns an integer of at least 0: the standard if it is 0 or absent,
+// otherwise clamped to low and high.
 func (a arguments) integer(name string, standard, low, high int) (int, error) {
-	text := strings.TrimSpace(a.text(name))
-	if text == "" {
+	switch n := valueOf[int](a, name); {
+	case n < 0:
+		return 0, wiki.Problemf(wiki.ErrInvalid, name, "%q must be a number from %d to %d.", wiki.Own(name), low, high)
+	case n == 0:
 		return standard, nil
+	default:
+		return max(low, min(high, n)), nil
 	}
-	n, err := strconv.ParseFloat(text, 64)
-	if err != nil {
-		return 0, wiki.Problemf(wiki.ErrInvalid, name, "%q must be a number from %d to %d.", name, low, high)
-	}
-	return int(max(float64(low), min(float64(high), n))), nil
-}
-
-func (a arguments) boolean(name string) bool {
-	var b bool
-	if json.Unmarshal(a[name], &b) == nil {
-		return b
-	}
-	return strings.EqualFold(a.text(name), "true")
 }
 
 // enum returns an argument that must be one of some words; the first is the
 // default.
 func (a arguments) enum(name string, words ...string) (string, error) {
-	got := strings.ToLower(strings.TrimSpace(a.text(name)))
+	got := a.text(name)
 	if got == "" {
 		return words[0], nil
 	}
 	if slices.Contains(words, got) {
 		return got, nil
 	}
-	return "", wiki.Problemf(wiki.ErrInvalid, name, "%q must be one of: %s.", name, strings.Join(words, ", "))
-}
-
-// texts returns an array of strings. It also accepts a single string, or an
-// array encoded as a string.
-func (a arguments) texts(name string) ([]string, error) {
-	raw := a[name]
-	var list []string
-	if json.Unmarshal(raw, &list) == nil {
-		return list, nil
-	}
-	text := a.text(name)
-	if json.Unmarshal([]byte(text), &list) == nil {
-		return list, nil
-	}
-	if text == "" {
-		return nil, wiki.Problemf(wiki.ErrInvalid, name, "%q must be an array of strings.", name)
-	}
-	return []string{text}, nil
-}
-
-// objects returns an array of objects. It also accepts a single object, an
-// array encoded as a string, and aliases for members.
-func (a arguments) objects(name string, members ...string) ([]arguments, error) {
-	raw := a[name]
-	if text := a.text(name); text != "" {
-		raw = json.RawMessage(text)
-	}
-	var list []map[string]json.RawMessage
-	if json.Unmarshal(raw, &list) != nil {
-		var one map[string]json.RawMessage
-		if json.Unmarshal(raw, &one) != nil {
-			return nil, wiki.Problemf(wiki.ErrInvalid, name, "%q must be an array of objects.", name)
-		}
-		list = append(list, one)
-	}
-	out := make([]arguments, len(list))
-	for i, given := range list {
-		out[i] = arguments{}
-		for member, value := range given {
-			if !slices.Contains(members, member) {
-				if other := aliases[member]; slices.Contains(members, other) && given[other] == nil {
-					member = other
-				} else if member == "content" && given["text"] == nil {
-					member = "text"
-				} else {
-					return nil, wiki.Problemf(wiki.ErrInvalid, name, "%s %d has no member %q. It accepts: %s.", strings.TrimSuffix(name, "s"), i+1, truncate(member, 60), strings.Join(members, ", "))
-				}
-			}
-			if string(value) != "null" {
-				out[i][member] = value
-			}
-		}
-	}
-	return out, nil
+	return "", notOneOf(name, words)
 }
 
 // parseLines parses a range of lines: "40-120", "40-" or "40".

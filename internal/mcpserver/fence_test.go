@@ -323,7 +323,7 @@ func (s *sweep) everything(writes bool) {
 			s.call(t.name, args)
 		}
 		s.call(t.name, map[string]any{"zqmark": "zqmark"})
-		for _, p := range append(t.paramNames(), t.hidden...) {
+		for _, p := range append(t.paramNames(), namesOf(t.hidden)...) {
 			for i, v := range s.values() {
 				if coins[t.name] == p && !slices.Contains(strangersNames, v) || os.Getenv("ROBOT_LONG") == "" && i%4 != len(p)%4 {
 					continue

@@ -256,10 +256,7 @@ const (
 // readPages reads several pages or sections within one budget. A page that
 // doesn't fit is shortened.
 func (h *Handler) readPages(ctx context.Context, c *client, a arguments) (*reply, error) {
-	items, err := a.texts("items")
-	if err != nil {
-		return nil, err
-	}
+	items := a.texts("items")
 	if len(items) == 0 || len(items) > maxItems {
 		return nil, wiki.Problemf(wiki.ErrInvalid, "items", `"items" names 1 to %d pages, as "path" or "path#Heading".`, maxItems)
 	}

@@ -3,7 +3,6 @@ package mcpserver
 import (
 	"context"
 	"encoding/json"
-	"slices"
 	"strings"
 
 	"robot.wtf/internal/wiki"
@@ -15,7 +14,7 @@ type tool struct {
 	name, title string
 	description string // of its result; never of how the model should behave
 	params      []param
-	hidden      []string // accepted but undocumented parameters
+	hidden      []param // accepted but undocumented parameters
 	action      wiki.Action
 	destructive bool
 	idempotent  bool
@@ -23,8 +22,8 @@ type tool struct {
 	serve       func(*Handler, context.Context, *client, arguments) (*reply, error)
 }
 
-// A param is a parameter: its name, with "!" if required, its type, and a
-// description if those two don't suffice.
+// A param is a parameter: its name, with "!" if required, its kind (see
+// kinds), and a description if those two don't suffice.
 type param struct{ name, kind, about string }
 
 // tools, in the order of the list.
@@ -67,7 +66,7 @@ var tools = []tool{
 			{"path!", "string", ""},
 			{"view", "enum auto outline full", ""},
 			{"section", "string", `"Heading" or "A > B"`},
-			{"lines", "string", `"40-120"`},
+			{"lines", "lines", `"40-120"`},
 			{"at", "string", "Revision, commit or date"},
 			{"max_chars", "integer", "16000"},
 		},
@@ -104,7 +103,7 @@ var tools = []tool{
 			{"kind", "enum " + strings.Join(linkKinds, " "), ""},
 			{"limit", "integer", "50"},
 		},
-		hidden: []string{"cursor"},
+		hidden: []param{{"cursor", "string", ""}},
 		serve:  (*Handler).links,
 	},
 	{
@@ -134,8 +133,8 @@ var tools = []tool{
 		description: "Makes a page; fails if there is one. Returns its revision and pages with similar names.",
 		params: []param{
 			{"path!", "string", "Folder/Name"},
-			{"content!", "string", "Markdown; [[Page]] links"},
-			{"message", "string", ""},
+			{"content!", "text", "Markdown; [[Page]] links"},
+			{"message", "text", ""},
 		},
 		serve: (*Handler).createPage,
 	},
@@ -145,11 +144,11 @@ var tools = []tool{
 		params: []param{
 			{"path!", "string", ""},
 			{"revision", "string", "As a read gave it; needed by replace_section, set_meta and all"},
-			{"edits!", editSchema, ""},
-			{"message", "string", ""},
+			{"edits!", "edits", ""},
+			{"message", "text", ""},
 			{"dry_run", "boolean", ""},
 		},
-		hidden: []string{"op", "old", "section", "text", "all"},
+		hidden: editParams, // of a single edit
 		serve:  (*Handler).editPage,
 	},
 	{
@@ -158,8 +157,8 @@ var tools = []tool{
 		params: []param{
 			{"path!", "string", ""},
 			{"revision!", "string", "Of a full read"},
-			{"content!", "string", ""},
-			{"message", "string", ""},
+			{"content!", "text", ""},
+			{"message", "text", ""},
 		},
 		serve: (*Handler).replacePage,
 	},
@@ -170,7 +169,7 @@ var tools = []tool{
 			{"path!", "string", ""},
 			{"new_path!", "string", ""},
 			{"revision!", "string", ""},
-			{"message", "string", ""},
+			{"message", "text", ""},
 		},
 		serve: (*Handler).movePage,
 	},
@@ -181,7 +180,7 @@ var tools = []tool{
 			{"path!", "string", ""},
 			{"revision!", "string", ""},
 			{"name", "string", "File"},
-			{"message", "string", ""},
+			{"message", "text", ""},
 		},
 		serve: (*Handler).deletePage,
 	},
@@ -192,7 +191,7 @@ var tools = []tool{
 			{"path", "string", ""},
 			{"to", "string", "Revision"},
 			{"undo", "string", "Commit"},
-			{"message", "string", ""},
+			{"message", "text", ""},
 		},
 		serve: (*Handler).revert,
 	},
@@ -203,7 +202,7 @@ var tools = []tool{
 			{"path!", "string", "Page"},
 			{"name!", "string", ""},
 			{"base64", "string", "Up to 256 KiB"},
-			{"message", "string", ""},
+			{"message", "text", ""},
 		},
 		serve: (*Handler).writeAttachment,
 	},
@@ -213,39 +212,59 @@ var tools = []tool{
 		description: "Source of a page that search found.",
 		params:      []param{{"id!", "string", "Its path"}},
 		serve: func(h *Handler, ctx context.Context, c *client, a arguments) (*reply, error) {
-			return h.readPage(ctx, c, arguments{"path": a["id"], "view": json.RawMessage(`"full"`)})
+			return h.readPage(ctx, c, arguments{"path": a["id"], "view": {value: "full"}})
 		},
 	},
 }
 
-const editSchema = `{"type":"array","items":{"type":"object","properties":{` +
-	`"op":{"enum":["replace","replace_section","append","prepend","insert_after","set_meta"]},` +
-	`"old":{"type":"string","description":"replace, insert_after: text that is there exactly once"},` +
-	`"section":{"type":"string","description":"Heading or A > B; where to work"},` +
-	`"text":{"type":"string","description":"New text; set_meta: key: value"},` +
-	`"all":{"type":"boolean","description":"replace: every occurrence; replace_section: drop subsections"}},"required":["op"]}}`
+// editParams are the members of an edit.
+var editParams = []param{
+	{"op!", "enum replace replace_section append prepend insert_after set_meta", ""},
+	{"old", "text", "replace, insert_after: text that is there exactly once"},
+	{"section", "string", "Heading or A > B; where to work"},
+	{"text", "text", "New text; set_meta: key: value"},
+	{"all", "boolean", "replace: every occurrence; replace_section: drop subsections"},
+}
+
+// members describes what an array of objects has.
+func (p param) members() wiki.Own {
+	if p.kind != "edits" {
+		return ""
+	}
+	return wiki.Own(": [{" + strings.Join(namesOf(editParams), ", ") + "}]")
+}
 
 // paramNames returns the documented parameters.
-func (t *tool) paramNames() []string {
-	names := make([]string, len(t.params))
-	for i, p := range t.params {
+func (t *tool) paramNames() []string { return namesOf(t.params) }
+
+func namesOf(params []param) []string {
+	names := make([]string, len(params))
+	for i, p := range params {
 		names[i] = strings.TrimSuffix(p.name, "!")
 	}
 	return names
 }
 
-func (t *tool) accepts(name string) bool {
-	return slices.Contains(t.hidden, name) || slices.ContainsFunc(t.params, func(p param) bool {
-		return strings.TrimSuffix(p.name, "!") == name
-	})
+// findParam returns the parameter of a name, or nil.
+func findParam(name string, known ...[]param) *param {
+	for _, params := range known {
+		for i := range params {
+			if strings.TrimSuffix(params[i].name, "!") == name {
+				return &params[i]
+			}
+		}
+	}
+	return nil
 }
 
 // schema returns the tool's input schema (JSON Schema 2020-12).
-func (t *tool) schema() json.RawMessage {
+func (t *tool) schema() json.RawMessage { return json.RawMessage(objectSchema(t.params)) }
+
+func objectSchema(params []param) string {
 	var b strings.Builder
 	var required []string
 	b.WriteString(`{"type":"object","properties":{`)
-	for i, p := range t.params {
+	for i, p := range params {
 		name, must := strings.CutSuffix(p.name, "!")
 		if must {
 			required = append(required, name)
@@ -261,25 +280,27 @@ func (t *tool) schema() json.RawMessage {
 		b.WriteString(`,"required":` + string(list))
 	}
 	b.WriteByte('}')
-	return json.RawMessage(b.String())
+	return b.String()
 }
 
 func (p param) schema() string {
-	if strings.HasPrefix(p.kind, "{") {
-		return p.kind
-	}
 	about := ""
 	if p.about != "" {
 		about = `,"description":` + jsonString(p.about)
 	}
-	if words, ok := strings.CutPrefix(p.kind, "enum "); ok {
+	kind, words, _ := strings.Cut(p.kind, " ")
+	switch kind {
+	case "edits":
+		return `{"type":"array","items":` + objectSchema(editParams) + about + `}`
+	case "enum": // with a type: some providers reject the whole list without one
 		list, _ := json.Marshal(strings.Fields(words))
-		return `{"enum":` + string(list) + about + `}`
-	}
-	if p.kind == "strings" {
+		return `{"type":"string","enum":` + string(list) + about + `}`
+	case "strings":
 		return `{"type":"array","items":{"type":"string"}` + about + `}`
+	case "text", "lines":
+		kind = "string"
 	}
-	return `{"type":` + jsonString(p.kind) + about + `}`
+	return `{"type":` + jsonString(kind) + about + `}`
 }
 
 func jsonString(text string) string {

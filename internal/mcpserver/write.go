@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -36,7 +35,7 @@ func newWrite(c *client, t string, a arguments) pages.Write {
 		w.IdempotencyWindow = repeatWindow
 	}
 	for _, name := range slices.Sorted(maps.Keys(a)) {
-		fmt.Fprintf(sum, "%s %d %s\n", name, len(a[name]), a[name])
+		fmt.Fprintf(sum, "%s %d %s\n", name, len(a[name].raw), a[name].raw)
 	}
 	w.IdempotencyKey = "mcp " + hex.EncodeToString(sum.Sum(nil))
 	w.IdempotencyHash = w.IdempotencyKey
@@ -110,36 +109,26 @@ func (h *Handler) editPage(ctx context.Context, c *client, a arguments) (*reply,
 	return h.editReply(ctx, c, done, req), nil
 }
 
-var editMembers = []string{"op", "old", "section", "text", "all"}
-
-// parseEdits parses the edits of a call; a single one can be in the
+// parseEdits returns the edits of a call; a single one can be in the
 // parameters themselves.
 func parseEdits(a arguments) ([]edit.Edit, error) {
+	list := a.objects("edits")
 	if a["edits"] == nil {
-		one := map[string]json.RawMessage{}
-		for _, name := range editMembers {
-			if a[name] != nil {
-				one[name] = a[name]
-			}
-		}
-		if len(one) == 0 {
-			return nil, wiki.Problemf(wiki.ErrInvalid, "edits", `edit_page needs "edits": [{op, old, section, text, all}].`)
-		}
-		raw, err := json.Marshal(one)
-		if err != nil {
-			return nil, err
-		}
-		a = arguments{"edits": raw}
-	}
-	list, err := a.objects("edits", editMembers...)
-	if err != nil {
-		return nil, err
+		list = []arguments{a}
 	}
 	out := make([]edit.Edit, len(list))
 	for i, e := range list {
 		op := e.text("op")
 		if op == "" && e["old"] != nil {
-			op = "replace"
+			op = string(edit.Replace)
+		}
+		switch {
+		case op == "":
+			return nil, wiki.Problemf(wiki.ErrInvalid, "edits", "Edit %d needs an \"op\": %s.", i+1, wiki.Own(strings.TrimPrefix(findParam("op", editParams).kind, "enum ")))
+		case e["text"] == nil && op == string(edit.Replace):
+			return nil, wiki.Problemf(wiki.ErrInvalid, "edits", "Edit %d (replace) needs \"text\". To delete the old text, send \"text\": \"\". Nothing was changed.", i+1)
+		case e["text"] == nil:
+			return nil, wiki.Problemf(wiki.ErrInvalid, "edits", "Edit %d (%s) needs \"text\". Nothing was changed.", i+1, wiki.Own(op))
 		}
 		out[i] = edit.Edit{Op: edit.Op(op), Old: e.text("old"), Section: e.text("section"), Text: e.text("text"), All: e.boolean("all")}
 	}
