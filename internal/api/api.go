@@ -80,6 +80,7 @@ var Routes = []Route{
 	{"POST", "/pages/{page}/attachments", wiki.Edit, (*Handler).postAttachment},
 	{"GET", "/pages/{page}/attachments/{file}", wiki.Read, (*Handler).getAttachment},
 	{"DELETE", "/pages/{page}/attachments/{file}", wiki.Edit, (*Handler).deleteAttachment},
+	{"POST", "/commits", wiki.Edit, (*Handler).postCommit},
 	{"GET", "/changelog", wiki.Read, (*Handler).changelog},
 	{"GET", "/search", wiki.Read, (*Handler).search},
 	{"GET", "/links", wiki.Read, (*Handler).graph},

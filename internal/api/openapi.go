@@ -31,6 +31,7 @@ var operations = map[string]operation{
 	"POST /pages/{page}/attachments":          {"Upload a file, in base64", "", uploadBody{}, "filename content", uploadAnswer{}},
 	"GET /pages/{page}/attachments/{file}":    {"Read a file, in base64", "revision", nil, "", attachmentContent{}},
 	"DELETE /pages/{page}/attachments/{file}": {"Delete a file", "", deleteFileBody{}, "", deleteFileAnswer{}},
+	"POST /commits":                           {"Change several pages in one commit, all or none", "", commitBody{}, "edits", commitAnswer{}},
 	"GET /changelog":                          {"List the wiki's changes, newest first", "limit before author by prefix", nil, "", changelogAnswer{}},
 	"GET /search":                             {"Search the wiki; mode is hybrid (default), keyword or semantic", "q mode tag path author limit offset", nil, "", searchAnswer{}},
 	"GET /links":                              {"List all links between pages", "", nil, "", graphAnswer{}},

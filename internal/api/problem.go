@@ -28,6 +28,7 @@ type problem struct {
 	Field  string `json:"field,omitempty"`
 	Meant  string `json:"did_you_mean,omitempty"` // a suggested value for Field
 	*conflict
+	Errors []failedEdit `json:"errors,omitempty"` // of a commit of several pages: all that failed
 }
 
 // A conflict has the details of a 409, so that the client doesn't need to read again.
@@ -92,15 +93,10 @@ func describe(err error) (int, errorText) {
 	return http.StatusInternalServerError, errorText{"internal", "Something broke on our side. Nothing was changed. Try again."}
 }
 
-// fail responds with a problem, and passes the cause to the server, which logs it.
-func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
+// describeProblem returns the problem for an error.
+func describeProblem(err error) problem {
 	status, text := describe(err)
 	p := problem{Type: "about:blank", Status: status, Code: text.code, Detail: text.detail}
-	var tooFast *limit.Exceeded
-	if errors.As(err, &tooFast) {
-		w.Header().Set("Retry-After", tooFast.RetryAfter())
-		p.Detail = tooFast.Error()
-	}
 	var told *wiki.Problem
 	if errors.As(err, &told) && p.Status != http.StatusUnauthorized {
 		p.Detail, p.Field, p.Meant = told.Message, told.Field, told.DidYouMean
@@ -116,6 +112,22 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 			p.Detail = fmt.Sprintf("Your text conflicts with theirs in %d places, too many to list. Merge it with theirs yourself and send it with the current revision.", met.Places)
 		}
 	}
+	return p
+}
+
+// fail responds with a problem, and passes the cause to the server, which logs it.
+func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
+	p := describeProblem(err)
+	if p.Errors = failedEdits(err); p.Errors != nil {
+		p = describeFailedEdits(p.Errors)
+	}
+	var tooFast *limit.Exceeded
+	if errors.As(err, &tooFast) {
+		w.Header().Set("Retry-After", tooFast.RetryAfter())
+		p.Detail = tooFast.Error()
+	}
+	var told *wiki.Problem
+	errors.As(err, &told)
 	if p.Status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="robot.wtf"`)
 		if r.Header.Get("Authorization") != "" {

@@ -118,6 +118,16 @@ func (d *directory) resolve(self wiki.PageName, target string) (string, bool) {
 	return d.file(string(self) + "/" + target)
 }
 
+// folderOnly finds a folder in any spelling; false if a page has its name.
+func (d *directory) folderOnly(asked string) (wiki.PageName, bool) {
+	folder, ok := d.folders[wiki.Key(strings.Trim(asked, "/"))]
+	if _, isPage := d.page(folder); !ok || isPage {
+		return "", false
+	}
+	name, ok := wiki.PageOf(folder + ".md")
+	return name, ok
+}
+
 // below lists the paths below a folder in any spelling, sorted.
 func (d *directory) below(folder string) []string {
 	prefix := wiki.Key(folder) + "/"

@@ -13,7 +13,9 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// A RenameRequest moves a page, with its attachments and, if asked, subpages.
+// A RenameRequest moves a page with its attachments and subpages. If there is no
+// page of that name but a folder, it moves what the folder holds; that needs no
+// precondition.
 type RenameRequest struct {
 	Write
 	Precondition
@@ -36,22 +38,27 @@ func (s *Service) Rename(ctx context.Context, a wiki.Access, r RenameRequest) (S
 		return Saved{}, aboutField(err, "new_path")
 	}
 	done, err := retryPlanned(ctx, w, a, r.Write, func() (Saved, error) {
-		from, file, err := lookup(ctx, w, r.Name)
-		if err != nil {
-			return Saved{}, err
-		}
-		if from == to {
-			return Saved{}, wiki.Problemf(wiki.ErrInvalid, "new_path", "The page already has that name.")
-		}
-		if err := mustBeCurrent(ctx, w, r.Precondition, file); err != nil {
-			return Saved{}, err
-		}
 		d, err := s.directory(ctx, w)
 		if err != nil {
 			return Saved{}, err
 		}
+		from, file, err := lookup(ctx, w, r.Name)
+		if folder, ok := d.folderOnly(r.Name); ok && errors.Is(err, wiki.ErrNotFound) && !r.PageOnly {
+			from, file, err = folder, wiki.File{}, nil
+		}
+		switch {
+		case err != nil:
+			return Saved{}, err
+		case from == to:
+			return Saved{}, wiki.Problemf(wiki.ErrInvalid, "new_path", "The page already has that name.")
+		}
 		m := newMoves(d)
-		m.add(file.Path, to.File())
+		if file.Path != "" {
+			if err := mustBeCurrent(ctx, w, r.Precondition, file); err != nil {
+				return Saved{}, err
+			}
+			m.add(file.Path, to.File())
+		}
 		moving := d.attachments(from)
 		if !r.PageOnly {
 			moving = d.below(string(from))
@@ -148,17 +155,25 @@ func aboutField(err error, field string) error {
 type moves struct {
 	names *directory
 	to    map[string]string // path -> new path
+	from  map[string]string // key of a new path -> path
+	free  map[string]bool   // paths that the commit deletes
 	order []string          // as added; the first is the file that was asked for
 }
 
-func newMoves(d *directory) *moves { return &moves{names: d, to: map[string]string{}} }
+func newMoves(d *directory) *moves {
+	return &moves{names: d, to: map[string]string{}, from: map[string]string{}, free: map[string]bool{}}
+}
 
 func (m *moves) add(from, to string) {
 	if _, known := m.to[from]; !known {
 		m.order = append(m.order, from)
 	}
 	m.to[from] = to
+	m.from[wiki.Key(to)] = from
 }
+
+// source returns the file that is moved to a path, or "".
+func (m *moves) source(to string) string { return m.from[wiki.Key(to)] }
 
 // sorted orders the moves so that each target is free by then. It fails if a file
 // that isn't moved has a target's name.
@@ -172,7 +187,7 @@ func (m *moves) sorted() ([]string, error) {
 		}
 		state[from] = 1
 		to := m.to[from]
-		if there, taken := m.names.byKey[wiki.Key(to)]; taken && there != from {
+		if there, taken := m.names.byKey[wiki.Key(to)]; taken && there != from && !m.free[there] {
 			if m.to[there] == "" {
 				return wiki.Problemf(wiki.ErrExists, "new_path", "%q already exists.", strings.TrimSuffix(there, ".md"))
 			}
@@ -212,13 +227,9 @@ func (m *moves) commit(ctx context.Context, s *Service, w *content.Wiki, a wiki.
 	if err != nil {
 		return Saved{}, err
 	}
-	files, err := w.List(ctx, "")
+	blobs, err := currentBlobs(ctx, w)
 	if err != nil {
 		return Saved{}, err
-	}
-	blobs := make(map[string]string, len(files))
-	for _, f := range files {
-		blobs[f.Path] = f.Blob
 	}
 	var edits []content.Edit
 	for _, from := range order {
@@ -239,6 +250,16 @@ func (m *moves) commit(ctx context.Context, s *Service, w *content.Wiki, a wiki.
 	return done, markOutdated(err)
 }
 
+// currentBlobs returns the blob ids of all current files, by path.
+func currentBlobs(ctx context.Context, w *content.Wiki) (map[string]string, error) {
+	files, err := w.List(ctx, "")
+	blobs := make(map[string]string, len(files))
+	for _, f := range files {
+		blobs[f.Path] = f.Blob
+	}
+	return blobs, err
+}
+
 // describeMove reads from a commit where it moved a file and which pages it
 // rewrote. A replay gets the same result.
 func describeMove(ctx context.Context, w *content.Wiki, done Saved, to string) (Saved, error) {
@@ -251,8 +272,12 @@ func describeMove(ctx context.Context, w *content.Wiki, done Saved, to string) (
 			done.Path, done.Revision = ch.Path, ch.New
 			done.Name, _ = wiki.PageOf(ch.Path)
 		}
-		if name, ok := wiki.PageOf(ch.Path); ok && ch.Old != ch.New {
+		name, ok := wiki.PageOf(ch.Path)
+		if ok && ch.Old != ch.New {
 			done.Updated = append(done.Updated, name)
+		}
+		if ok && ch.Kind == wiki.Moved {
+			done.Moved++
 		}
 	}
 	slices.Sort(done.Updated)
@@ -296,18 +321,22 @@ func (m *moves) rewrite(ctx context.Context, w *content.Wiki, p, blob string, ke
 	if err != nil {
 		return nil, false, fmt.Errorf("pages: read %s/%s: %w", w.Slug(), p, err)
 	}
+	text, changed := m.rewriteText(p, source, keepLinks)
+	return text, changed, nil
+}
+
+func (m *moves) rewriteText(p string, source []byte, keepLinks bool) ([]byte, bool) {
 	self, _ := wiki.PageOf(p)
 	newSelf := self
 	if to := m.to[p]; to != "" {
 		newSelf, _ = wiki.PageOf(to)
 	}
-	text, changed := markdown.RewriteLinks(self, newSelf, source, func(_ wiki.LinkKind, target string) (string, bool) {
+	return markdown.RewriteLinks(self, newSelf, source, func(_ wiki.LinkKind, target string) (string, bool) {
 		if keepLinks {
 			return "", false
 		}
 		return m.newTarget(self, newSelf, target)
 	})
-	return text, changed, nil
 }
 
 // newTarget returns the new target of a link to a moved file. Spaces stay spaces.

@@ -56,6 +56,7 @@ type Saved struct {
 	Unchanged bool
 	Replayed  bool
 	Updated   []wiki.PageName // pages whose links a rename updated
+	Moved     int             // pages that a rename moved
 }
 
 // Save saves a page. Invalid UTF-8 and NUL are ErrInvalid. It deletes the

@@ -1,0 +1,51 @@
+package api
+
+import (
+	"testing"
+)
+
+// Edits of several pages are one commit, in the dry run none.
+func TestCommitSeveralPages(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	home := w.want(200, w.send("none", "GET", "ada", "/pages/Home", nil)).string("revision")
+	body := object{"commit_message": "Tidy up", "dry_run": true, "edits": []any{
+		object{"op": "create", "path": "Fresh", "text": "New.\n"},
+		object{"op": "append", "path": "Fresh", "text": "- more"},
+		object{"op": "move", "path": "Home", "revision": home, "to": "Start"},
+	}}
+	dry := w.want(200, w.send("ada/editor", "POST", "ada", "/commits", body))
+	if dry.string("commit") != "" || len(dry.json["pages"].([]any)) != 2 {
+		t.Errorf("dry run: %s", dry.text)
+	}
+	w.want(404, w.send("none", "GET", "ada", "/pages/Fresh", nil))
+	body["dry_run"] = false
+	done := w.want(200, w.send("ada/editor", "POST", "ada", "/commits", body))
+	fresh := w.want(200, w.send("none", "GET", "ada", "/pages/Fresh", nil))
+	if commit := fresh.json["last_commit"].(object)["commit"]; done.string("commit") == "" || commit != done.string("commit") || fresh.json["last_commit"].(object)["message"] != "Tidy up" {
+		t.Errorf("%s\n%s", done.text, fresh.text)
+	}
+	if got := w.want(200, w.send("none", "GET", "ada", "/pages/Start", nil)); got.string("revision") != home {
+		t.Errorf("the moved page: %s", got.text)
+	}
+}
+
+// All failures are reported, and nothing is changed.
+func TestCommitReportsAllFailures(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	got := w.want(422, w.send("ada/editor", "POST", "ada", "/commits", object{"edits": []any{
+		object{"op": "replace", "path": "Home", "old": "not there at all", "text": "x"},
+		object{"op": "create", "path": "Fresh", "text": "x"},
+		object{"op": "delete", "path": "Nowhere"},
+	}}))
+	failures, _ := got.json["errors"].([]any)
+	if len(failures) != 2 || failures[0].(object)["path"] != "Home" || failures[1].(object)["edit"] != 2.0 || failures[1].(object)["status"] != 404.0 {
+		t.Errorf("%s", got.text)
+	}
+	w.want(404, w.send("none", "GET", "ada", "/pages/Fresh", nil))
+	for _, bad := range []object{{"op": "replace", "path": "Home", "old": "x"}, {"op": "create", "text": "x"}, {"op": "explode", "path": "Home", "text": "x"}} {
+		w.want(422, w.send("ada/editor", "POST", "ada", "/commits", object{"edits": []any{bad}}))
+	}
+	w.want(403, w.send("ada/viewer", "POST", "ada", "/commits", object{"edits": []any{object{"op": "create", "path": "Fresh", "text": "x"}}}))
+}
