@@ -127,7 +127,7 @@ type failedEdit struct {
 	*conflict
 }
 
-// describeFailedEdits returns the problem for a commit of which edits failed: that of
+// describeFailedEdits returns the problem for a commit with failed edits: that of
 // the first one, with all of them.
 func describeFailedEdits(list []failedEdit) problem {
 	first := list[0]

@@ -25,7 +25,7 @@ type StepKind string
 const (
 	StepEdit   StepKind = "edit"   // make Edit on the page
 	StepCreate StepKind = "create" // a page that doesn't exist, with Text
-	StepMove   StepKind = "move"   // the page to To, with what is below it; links follow
+	StepMove   StepKind = "move"   // the page to To, with everything below it; links follow
 	StepDelete StepKind = "delete" // the page and its attachments
 )
 
@@ -50,7 +50,7 @@ type ChangedPage struct {
 	After    *Source         // nil if it was deleted or the result is a replay
 	Base     string          // the revision that the writer named
 	Seen     *edit.Lines
-	Merged   bool  // with what others changed since Base
+	Merged   bool  // with changes that others made since Base
 	Already  []int // indexes of steps that the page already contained
 }
 
@@ -68,7 +68,7 @@ type StepError struct {
 	Err  error
 }
 
-// ChangeSetError is the error of a ChangeSet of which steps failed. Nothing was
+// ChangeSetError is the error of a ChangeSet with failed steps. Nothing was
 // changed.
 type ChangeSetError struct{ Steps []StepError }
 
