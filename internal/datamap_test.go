@@ -96,6 +96,7 @@ var dataMap = []dataRow{
 	{"search", "pages", "names and titles of pages", rebuilt, "", deleted, untouched, "-", "rebuilt without it", "rebuilt without it", "rebuilt"},
 	{"search", "texts", "text of sections", rebuilt, "what people wrote", deleted, untouched, "-", "rebuilt without it", "rebuilt without it", "rebuilt"},
 	{"search", "tags", "tags of pages", rebuilt, "", deleted, untouched, "-", "rebuilt without it", "rebuilt without it", "rebuilt"},
+	{"search", "properties", "front matter of pages, as typed values by key", rebuilt, "what people wrote", deleted, untouched, "-", "rebuilt without it", "rebuilt without it", "rebuilt"},
 	{"search", "authors", "who edited a page, for author: queries", rebuilt, "username", deleted, kept, "-", "rebuilt", "rebuilt", "rebuilt"},
 	{"search", "files", "attachments of pages", rebuilt, "", deleted, untouched, "-", "rebuilt", "rebuilt without it", "rebuilt"},
 	{"search", "chunks", "passages and their embeddings", rebuilt, "what people wrote", deleted, untouched, "-", "rebuilt without it", "rebuilt without it", "rebuilt"},

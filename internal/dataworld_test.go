@@ -147,15 +147,15 @@ func (w *dataWorld) populate() {
 	}
 }
 
-// write makes the canary work in a wiki: a page with a link and a tag, a draft, a
-// change reviewed, a request that may be retried.
+// write makes the canary work in a wiki: a page with front matter, a link and a
+// tag, a draft, a change reviewed, a request that may be retried.
 func (w *dataWorld) write(slug string) {
 	w.t.Helper()
 	w.withWiki(slug, func(ctx context.Context, c *content.Wiki) error {
 		done, err := c.Commit(ctx, content.Request{
 			Author: wiki.Caller{User: canaryUser, Grant: "g " + slug}, Limits: wiki.DefaultLimits, IdempotencyKey: "k", IdempotencyHash: "h",
 			Edits: []content.Edit{
-				{Path: "Folder/Notes.md", Data: []byte("# " + canaryText + "\n\nIts word is " + canaryText + ", see [[Home]]. #" + canaryText + "\n"), Base: content.BaseAny},
+				{Path: "Folder/Notes.md", Data: []byte("---\n" + canaryText + ": " + canaryText + "\n---\n# " + canaryText + "\n\nIts word is " + canaryText + ", see [[Home]]. #" + canaryText + "\n"), Base: content.BaseAny},
 				{Path: "Folder/Notes/file.txt", Data: []byte(canaryText), Base: content.BaseAny},
 			},
 		})

@@ -12,6 +12,7 @@ import (
 
 	"robot.wtf/internal/background"
 	"robot.wtf/internal/content"
+	"robot.wtf/internal/property"
 	"robot.wtf/internal/sqlite"
 	"robot.wtf/internal/wiki"
 )
@@ -345,13 +346,17 @@ func (b *batch) indexPage(ctx context.Context, key string, f wiki.File) error {
 			return err
 		}
 	}
-	return b.insertPage(ctx, key, p.row, p.size, stemText(name.Title()), p.tags)
+	if err := b.insertPage(ctx, key, p.row, p.size, stemText(name.Title()), p.tags); err != nil {
+		return err
+	}
+	return b.insertProperties(ctx, p.row.id, p.front)
 }
 
 // An analyzed is everything that the index stores about a page.
 type analyzed struct {
 	row       row // without id and files
 	tags      []string
+	front     []property.Property
 	positions positions
 	size      int
 	chunks    []chunk
@@ -363,7 +368,7 @@ func (b *batch) analyze(name wiki.PageName, blob string, source []byte, attached
 	read := func() error {
 		d := newDocument(name, source, attached)
 		p.row = row{path: string(name), blob: blob, name: stemText(string(d.name)), title: stemText(d.title), sections: d.sections}
-		p.tags = d.tags
+		p.tags, p.front = d.tags, d.properties
 		p.positions, p.size = pagePositions(p.row.name, p.row.title, p.row.sections)
 		if b.model != nil {
 			p.chunks = chunkPage(b.model, d)
@@ -467,6 +472,7 @@ func (b *batch) setChunks(ctx context.Context, page int64, chunks []chunk) error
 func (b *batch) deletePage(ctx context.Context, id int64) error {
 	for _, query := range []string{
 		"DELETE FROM tags WHERE page = $1",
+		"DELETE FROM properties WHERE page = $1",
 		"DELETE FROM texts WHERE page = $1",
 		"DELETE FROM pages WHERE id = $1",
 	} {

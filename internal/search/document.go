@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"robot.wtf/internal/markdown"
+	"robot.wtf/internal/property"
 	"robot.wtf/internal/wiki"
 )
 
@@ -15,6 +16,8 @@ type document struct {
 	tags     []string
 	files    []string // names of attachments
 	sections []section
+
+	properties []property.Property // front matter as data
 }
 
 // A section is the plain text below one heading.
@@ -29,6 +32,9 @@ type section struct {
 func newDocument(name wiki.PageName, source []byte, files []string) document {
 	facts := markdown.ExtractFacts(name, source)
 	d := document{name: name, title: cleanText(facts.Title), tags: facts.Tags, files: files}
+	if front, err := markdown.FrontMatter(source); err == nil { // otherwise the rendered page has a notice
+		d.properties = property.FromFrontMatter(front)
+	}
 	lines := lineStarts(source)
 	for _, s := range markdown.Sections(source) {
 		from, to := min(max(s.StartLine-1, 0), len(lines)-1), min(max(s.EndLine, 0), len(lines)-1)

@@ -19,7 +19,7 @@ import (
 
 // version covers the index's tables and the way words are split. Raise it when
 // either changes: indexes of another version are rebuilt.
-const version = 3
+const version = 4
 
 // Snippets are cut from texts, which holds each page as plain text.
 // docs/adr/0007 describes the posting lists and why they replace FTS5.
@@ -51,6 +51,17 @@ CREATE TABLE tags (
 	PRIMARY KEY (tag, page)
 ) WITHOUT ROWID;
 CREATE INDEX tags_page ON tags (page);
+CREATE TABLE properties (           -- front matter; see package property
+	key    TEXT NOT NULL,
+	page   INTEGER NOT NULL,
+	n      INTEGER NOT NULL,        -- index of the value, from 0
+	name   TEXT NOT NULL,           -- the key as written
+	form   INTEGER NOT NULL,        -- twice the property.Kind, plus 1 if the key has a list
+	text   TEXT NOT NULL,           -- see property.Restore
+	folded TEXT NOT NULL,           -- '' if the text is ASCII
+	PRIMARY KEY (key, page, n)
+) WITHOUT ROWID;
+CREATE INDEX properties_page ON properties (page);
 CREATE TABLE authors (              -- people and agents who edited a page, across moves
 	key    TEXT NOT NULL,
 	author TEXT NOT NULL,

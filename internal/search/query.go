@@ -6,6 +6,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"robot.wtf/internal/property"
 	"robot.wtf/internal/wiki"
 )
 
@@ -23,6 +24,8 @@ type parsedQuery struct {
 	not     []term
 	filters []filter
 	ignored []string
+
+	isKey func(key string) bool // can be nil
 }
 
 // A term is a word, or a phrase of several.
@@ -33,9 +36,9 @@ type term struct {
 	text   string // as typed
 }
 
-// A filter selects pages by tag, path or author: any of the values.
+// A filter selects pages by tag, path, author or front matter: any of the values.
 type filter struct {
-	kind   string // "tag", "path" or "author"
+	kind   string // "tag", "path", "author", or "=" and a key of the front matter
 	values []string
 	not    bool
 }
@@ -48,9 +51,10 @@ type item struct {
 	operator string // "OR", "|" or "AND" as typed; an operator if between two items
 }
 
-// parseQuery parses a query. Every text is a valid query.
-func parseQuery(text string) parsedQuery {
-	var p parsedQuery
+// parseQuery parses a query. Every text is a valid query. isKey reports whether a
+// page's front matter has a key; nil if none has any.
+func parseQuery(text string, isKey func(key string) bool) parsedQuery {
+	p := parsedQuery{isKey: isKey}
 	text = strings.ToValidUTF8(text, " ")
 	if utf8.RuneCountInString(text) > maxQueryChars {
 		text = string([]rune(text)[:maxQueryChars])
@@ -136,12 +140,14 @@ func (p *parsedQuery) splitItems(text string) []item {
 		var word string
 		var quoted bool
 		word, quoted, rest = nextWord(rest)
-		if kind, value, ok := parseFilter(word); ok && !quoted {
+		if kind, value, ok := p.parseFilter(word, rest); ok && !quoted {
 			if value == "" && strings.HasPrefix(rest, `"`) {
 				value, _, rest = nextWord(rest)
 			}
 			if value = filterValue(kind, value); value == "" {
-				p.ignored = append(p.ignored, `"`+kind+`:" needs a value, such as `+filterExamples[kind]+`.`)
+				if example := filterExamples[kind]; example != "" {
+					p.ignored = append(p.ignored, `"`+kind+`:" needs a value, such as `+example+`.`)
+				}
 				continue
 			}
 			it.filter = filter{kind: kind, values: []string{value}}
@@ -187,15 +193,29 @@ func nextWord(rest string) (word string, quoted bool, after string) {
 
 var filterExamples = map[string]string{"tag": "tag:garden", "path": "path:Design/", "author": "author:ada"}
 
-func parseFilter(word string) (kind, value string, ok bool) {
-	kind, value, ok = strings.Cut(word, ":")
-	kind = strings.ToLower(kind)
-	return kind, value, ok && filterExamples[kind] != ""
+// propertyFilter starts the kind of a filter by front matter; its key follows.
+const propertyFilter = "="
+
+// parseFilter splits a word into the kind and value of a filter. rest is the text
+// after the word. "status:draft" is one if status is a key of the front matter.
+func (p *parsedQuery) parseFilter(word, rest string) (kind, value string, ok bool) {
+	name, value, ok := strings.Cut(word, ":")
+	if kind = strings.ToLower(name); !ok || filterExamples[kind] != "" {
+		return kind, value, ok
+	}
+	if name == "" || value == "" && !strings.HasPrefix(rest, `"`) || strings.HasPrefix(value, "/") || p.isKey == nil {
+		return "", "", false
+	}
+	key := property.Key(name)
+	return propertyFilter + key, value, p.isKey(key)
 }
 
 // filterValue converts a filter's value to the form stored in the index.
 func filterValue(kind, value string) string {
 	value = strings.TrimSpace(value)
+	if strings.HasPrefix(kind, propertyFilter) {
+		return value
+	}
 	switch kind {
 	case "tag":
 		return foldText(strings.TrimPrefix(value, "#"))

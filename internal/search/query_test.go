@@ -85,19 +85,19 @@ func TestParseQuery(t *testing.T) {
 		{"a tag:x OR b", `("a" OR "b")`},
 		{"'; DROP TABLE words; --", `("drop") AND ("tabl") AND ("word")`},
 	} {
-		if d := cmp.Diff(c.expression, parseQuery(c.query).expression()); d != "" {
+		if d := cmp.Diff(c.expression, parseQuery(c.query, nil).expression()); d != "" {
 			t.Errorf("%q (-want +got):\n%s", c.query, d)
 		}
 	}
-	p := parseQuery(strings.Repeat("word ", 30))
+	p := parseQuery(strings.Repeat("word ", 30), nil)
 	if n := len(p.groups); n != 20 || len(p.ignored) != 1 {
 		t.Errorf("%d terms, ignored %q", n, p.ignored)
 	}
-	p = parseQuery(strings.Repeat("长", 300))
+	p = parseQuery(strings.Repeat("长", 300), nil)
 	if n := len(p.groups[0][0].tokens); n != 200 || len(p.ignored) != 1 {
 		t.Errorf("%d characters, ignored %q", n, p.ignored)
 	}
-	p = parseQuery("a tag:x OR author:y -tag:z OR tag:w")
+	p = parseQuery("a tag:x OR author:y -tag:z OR tag:w", nil)
 	if len(p.filters) != 4 || len(p.ignored) != 2 {
 		t.Errorf("%+v, ignored %q", p.filters, p.ignored)
 	}

@@ -7,6 +7,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"robot.wtf/internal/property"
 )
 
 // A directory holds what ranking needs to know about every page, so that ranking
@@ -239,6 +241,12 @@ func (r ranking) applyFilters(ctx context.Context, p parsedQuery, scores []float
 	}
 	q.WriteString("SELECT p.id FROM pages p WHERE 1 = 1")
 	for _, f := range p.filters {
+		if key, ok := strings.CutPrefix(f.kind, propertyFilter); ok {
+			if err := r.applyPropertyFilter(ctx, key, f, scores); err != nil {
+				return err
+			}
+			continue
+		}
 		var conditions []string
 		for _, v := range f.values {
 			conditions = append(conditions, filterCondition(f.kind, v, arg))
@@ -270,6 +278,26 @@ func (r ranking) applyFilters(ctx context.Context, p parsedQuery, scores []float
 		}
 	}
 	return rows.Err()
+}
+
+// applyPropertyFilter sets the scores of pages to -1 whose front matter doesn't
+// pass a filter.
+func (r ranking) applyPropertyFilter(ctx context.Context, key string, f filter, scores []float64) error {
+	table := propertyTable{x: r.x, directory: r.directory}
+	if err := table.read(ctx, []string{key}); err != nil {
+		return err
+	}
+	values := make([]property.Expression, len(f.values))
+	for i, v := range f.values {
+		values[i] = property.Equal(key, v)
+	}
+	for id := range scores {
+		page := []property.Property{table.value(key, id)}
+		if slices.ContainsFunc(values, func(e property.Expression) bool { return e.Match(page) }) == f.not {
+			scores[id] = -1
+		}
+	}
+	return nil
 }
 
 // filterCondition returns the SQL condition on pages p for one value of a

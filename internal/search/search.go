@@ -20,12 +20,14 @@
 package search
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -175,6 +177,8 @@ type Query struct {
 	//	path:Design/ path:Des*   only the pages below it; pages whose name has this prefix
 	//	author:ada               pages that ada edited, under their current or a former name
 	//	author:"Claude Code"     pages that this agent edited, for any person
+	//	status:draft             pages with this value in their front matter, if any page
+	//	                         has that key; see property.Equal
 	//
 	// A filter's value can be quoted. There are no syntax errors: anything that
 	// isn't valid syntax is a word. Only 200 characters and 20 terms are read.
@@ -252,7 +256,15 @@ type Results struct {
 func (s *Service) Search(ctx context.Context, w *content.Wiki, q Query) (Results, error) {
 	s.activeQueries.Add(1)
 	defer s.activeQueries.Add(-1)
-	asked := parseQuery(q.Text)
+	x, release, err := s.acquireIndex(w.Slug())
+	if err != nil {
+		return Results{}, err
+	}
+	defer release()
+	asked, err := x.parseQuery(ctx, w, q.Text)
+	if err != nil {
+		return Results{}, fmt.Errorf("search: read query %q in %s: %w", q.Text, w.Slug(), err)
+	}
 	asked.addFilters(q)
 	if q.Limit <= 0 {
 		q.Limit = 20
@@ -265,17 +277,11 @@ func (s *Service) Search(ctx context.Context, w *content.Wiki, q Query) (Results
 		q.Mode = Keyword
 	}
 	var vector []float32
-	var err error
 	if q.Mode != Keyword {
 		if vector, err = s.embedQuery(asked); err != nil {
 			return Results{}, fmt.Errorf("search: embed query: %w", err)
 		}
 	}
-	x, release, err := s.acquireIndex(w.Slug())
-	if err != nil {
-		return Results{}, err
-	}
-	defer release()
 	var found Results
 	err = x.withCurrentDB(ctx, w, func(db *sql.DB) error {
 		if q.Mode == Keyword {
@@ -296,6 +302,24 @@ func (s *Service) Search(ctx context.Context, w *content.Wiki, q Query) (Results
 		s.trimVectors(x)
 	}
 	return found, nil
+}
+
+// parseQuery parses a query's text, which can name keys of the front matter.
+func (x *index) parseQuery(ctx context.Context, w *content.Wiki, text string) (p parsedQuery, err error) {
+	if !strings.Contains(text, ":") {
+		return parseQuery(text, nil), nil
+	}
+	err = x.withCurrentDB(ctx, w, func(*sql.DB) error {
+		var failed error
+		p = parseQuery(text, func(key string) bool {
+			has, err := x.hasProperty(ctx, key)
+			failed = cmp.Or(failed, err)
+			return has
+		})
+		return failed
+	})
+	p.isKey = nil
+	return p, err
 }
 
 // CatchUp indexes all commits up to the wiki's head. It is cheap if there are
