@@ -89,7 +89,7 @@ func asImporter(ctx context.Context, s *service.Service, slug string) (wiki.Acce
 
 // importFrom imports a repository from in and prints its progress.
 func importFrom(ctx context.Context, s *service.Service, a wiki.Access, trusted bool, in io.Reader, out io.Writer) error {
-	u, err := s.Pages.Receive(ctx, a, in)
+	u, err := s.Pages.Receive(ctx, a, in, nil)
 	if err != nil {
 		return userError(err)
 	}

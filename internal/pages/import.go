@@ -21,30 +21,28 @@ import (
 type Upload struct {
 	dir     string // holds the file and its extracted content
 	size    int64
-	release func() // of its slot
+	receipt *receipt // nil once closed
 }
 
 // Close removes the upload's files. Only then can its wiki upload another.
 func (u *Upload) Close() error {
 	err := os.RemoveAll(u.dir)
-	if u.release != nil {
-		u.release()
-		u.release = nil
+	if u.receipt != nil {
+		u.receipt.close()
+		u.receipt = nil
 	}
 	return err
 }
 
 func (u *Upload) path(name string) string { return filepath.Join(u.dir, name) }
 
-// maxRepositories is how many uploaded repositories can be on disk at a time, one
-// for each wiki, until their imports end.
-const maxRepositories = 2
-
 // Receive stores an upload for Import: a git bundle, or a zip of a repository. It
 // doesn't examine it. It reads nothing if the wiki can't import, or has an upload
 // already, or if there are as many uploads or as little room as the service
-// allows.
-func (s *Service) Receive(ctx context.Context, a wiki.Access, in io.Reader) (*Upload, error) {
+// allows. A slow upload makes room for another wiki that waits (see yieldRate). To do
+// so while a read of in is blocked, Receive calls interrupt, which makes that read
+// return and can be nil.
+func (s *Service) Receive(ctx context.Context, a wiki.Access, in io.Reader, interrupt func()) (*Upload, error) {
 	w, release, err := s.openImport(ctx, a)
 	if err != nil {
 		return nil, err
@@ -53,12 +51,16 @@ func (s *Service) Receive(ctx context.Context, a wiki.Access, in io.Reader) (*Up
 	if err := requireOnlySeeds(ctx, w); err != nil {
 		return nil, err
 	}
-	release, ok := s.uploads.TryAcquire(w.Slug())
-	if !ok {
-		return nil, wiki.Problemf(wiki.ErrUnavailable, "file", "Other repositories are being imported. Nothing was uploaded. Try again in a few minutes.")
+	slot, err := s.uploads.acquire(ctx, w.Slug(), interrupt)
+	if err != nil {
+		return nil, err
 	}
-	u := &Upload{release: release}
-	if err := s.store(u, in, a.Site().Limits.HistoryBytes); err != nil {
+	u := &Upload{receipt: slot}
+	err = s.store(u, receiptReader{in, slot}, a.Site().Limits.HistoryBytes)
+	if err == nil {
+		err = slot.finish()
+	}
+	if err != nil {
 		return nil, errors.Join(err, u.Close())
 	}
 	return u, nil

@@ -32,7 +32,7 @@ func (w *world) fresh(slug string) *world {
 
 func (w *world) importing(in io.Reader) (ImportResult, error) {
 	w.t.Helper()
-	u, err := w.Receive(w.ctx, w.owner, in)
+	u, err := w.Receive(w.ctx, w.owner, in, nil)
 	if err != nil {
 		return ImportResult{}, err
 	}
@@ -372,7 +372,7 @@ func TestImportRejects(t *testing.T) {
 	if _, err := small.importing(&bomb); err == nil || !strings.Contains(err.Error(), "larger than the import limit") {
 		t.Errorf("bomb: %v", err)
 	}
-	if _, err := fresh.Receive(w.ctx, fresh.editor, bytes.NewReader(odd)); !errors.Is(err, wiki.ErrDenied) {
+	if _, err := fresh.Receive(w.ctx, fresh.editor, bytes.NewReader(odd), nil); !errors.Is(err, wiki.ErrDenied) {
 		t.Errorf("an editor: %v", err)
 	}
 	if !maps.Equal(before, fresh.tree()) || fresh.head() != seq {

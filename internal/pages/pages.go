@@ -54,7 +54,7 @@ type Service struct {
 	erasures *budget.Slots // one per wiki at a time
 	large    *budget.Slots // work on large texts
 	imports  *budget.Slots // one import at a time
-	uploads  *budget.Slots // repositories on disk, uploaded or being imported
+	uploads  *receipts     // repositories on disk, uploaded or being imported
 	files    *budget.Slots // bytes of attachments being received
 }
 
@@ -85,7 +85,7 @@ func New(o Options) *Service {
 		erasures: budget.NewSlots(2, 1),
 		large:    newLargeSlots(),
 		imports:  budget.NewSlots(1, 1),
-		uploads:  budget.NewSlots(maxRepositories, 1),
+		uploads:  newReceipts(),
 		files:    budget.NewSlots(maxFiles, maxWikiFiles),
 		cache: budget.NewCache(o.CacheBytes, o.CacheBytes/2,
 			func(k cacheKey) string { return k.slug },

@@ -43,13 +43,13 @@ func TestUploadsHaveASlotForEachWiki(t *testing.T) {
 	t.Parallel()
 	w := newImportingWorld(t)
 	receive := func(slug string, in io.Reader) (*Upload, error) {
-		return w.Receive(t.Context(), w.fresh(slug).owner, in)
+		return w.Receive(t.Context(), w.fresh(slug).owner, in, nil)
 	}
-	first, err := w.Receive(t.Context(), w.owner, strings.NewReader("x"))
+	first, err := w.Receive(t.Context(), w.owner, strings.NewReader("x"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.Receive(t.Context(), w.owner, unread{t}); !errors.Is(err, wiki.ErrUnavailable) {
+	if _, err := w.Receive(t.Context(), w.owner, unread{t}, nil); !errors.Is(err, wiki.ErrUnavailable) {
 		t.Errorf("a second upload of one wiki: %v", err)
 	}
 	second, err := receive("bob", strings.NewReader("x"))
@@ -74,7 +74,7 @@ func TestUploadsHaveASlotForEachWiki(t *testing.T) {
 	if err := again.Close(); err != nil {
 		t.Error(err)
 	}
-	if _, err := w.Receive(t.Context(), w.owner, io.MultiReader(strings.NewReader("x"), brokenReader{})); err == nil {
+	if _, err := w.Receive(t.Context(), w.owner, io.MultiReader(strings.NewReader("x"), brokenReader{}), nil); err == nil {
 		t.Error("a broken upload was stored")
 	}
 	if n := w.left(); n != 0 {
@@ -92,14 +92,14 @@ func TestUploadsLeaveAMarginOnDisk(t *testing.T) {
 	t.Parallel()
 	w := newImportingWorld(t)
 	w.room.Store(0)
-	if _, err := w.Receive(t.Context(), w.owner, unread{t}); !errors.Is(err, wiki.ErrStorage) || !strings.Contains(err.Error(), "disk space") {
+	if _, err := w.Receive(t.Context(), w.owner, unread{t}, nil); !errors.Is(err, wiki.ErrStorage) || !strings.Contains(err.Error(), "disk space") {
 		t.Errorf("an import on a full disk: %v", err)
 	}
 	if _, err := w.AcquireUpload(t.Context(), w.owner, 100); !errors.Is(err, wiki.ErrStorage) {
 		t.Errorf("a file on a full disk: %v", err)
 	}
 	w.room.Store(1 << 10)
-	if _, err := w.Receive(t.Context(), w.owner, strings.NewReader(strings.Repeat("x", 1<<20))); !errors.Is(err, wiki.ErrStorage) {
+	if _, err := w.Receive(t.Context(), w.owner, strings.NewReader(strings.Repeat("x", 1<<20)), nil); !errors.Is(err, wiki.ErrStorage) {
 		t.Errorf("an import larger than the room: %v", err)
 	}
 	if n := w.left(); n != 0 {
@@ -118,7 +118,7 @@ func TestRoomIsCheckedWhileWriting(t *testing.T) {
 		w.room.Store(0)
 		return 0, io.EOF
 	}), strings.NewReader(strings.Repeat("x", 2*roomStep)))
-	if _, err := w.Receive(t.Context(), w.owner, data); !errors.Is(err, wiki.ErrStorage) {
+	if _, err := w.Receive(t.Context(), w.owner, data, nil); !errors.Is(err, wiki.ErrStorage) {
 		t.Errorf("the upload went on: %v", err)
 	}
 }

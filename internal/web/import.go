@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"sync"
 	"time"
 
@@ -179,7 +180,7 @@ func (h *Handler) receiveImport(v *visit) error {
 			continue
 		}
 		body.in = part
-		upload, err := h.o.Pages.Receive(v.ctx(), v.a, body)
+		upload, err := h.o.Pages.Receive(v.ctx(), v.a, body, body.interrupt)
 		_ = body.control.SetWriteDeadline(time.Now().Add(uploadWait)) // the old one counts from the request's start
 		if err != nil {
 			return uploadError(err)
@@ -236,13 +237,37 @@ type pacedReader struct {
 	control *http.ResponseController
 	began   time.Time
 	read    int64
+
+	mu          sync.Mutex
+	interrupted bool
+}
+
+// interrupt makes the current read and all later ones fail.
+func (p *pacedReader) interrupt() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.interrupted = true
+	_ = p.control.SetReadDeadline(time.Now()) // not supported by every server
+}
+
+// extendDeadline gives the next read uploadWait, unless it was interrupted.
+func (p *pacedReader) extendDeadline() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.interrupted {
+		return os.ErrDeadlineExceeded
+	}
+	_ = p.control.SetReadDeadline(time.Now().Add(uploadWait)) // not supported by every server
+	return nil
 }
 
 func (p *pacedReader) Read(buf []byte) (int, error) {
 	if took := time.Since(p.began); took > slowUpload && p.read < int64(took.Seconds()*slowestUpload) {
 		return 0, wiki.Problemf(wiki.ErrMalformed, "file", "The upload was too slow: less than %d KB a second. Nothing was changed. Try again over a faster connection.", slowestUpload>>10)
 	}
-	_ = p.control.SetReadDeadline(time.Now().Add(uploadWait)) // not supported by every server
+	if err := p.extendDeadline(); err != nil {
+		return 0, err
+	}
 	n, err := p.in.Read(buf)
 	p.read += int64(n)
 	return n, err

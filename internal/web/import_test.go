@@ -180,3 +180,36 @@ func TestSlowUploadsEnd(t *testing.T) {
 		t.Errorf("an upload that just began: %d, %v", n, err)
 	}
 }
+
+// Interrupting an upload ends a read that is blocked, and all later ones.
+func TestUploadsCanBeInterrupted(t *testing.T) {
+	blocked, ended := make(chan *pacedReader), make(chan error, 2)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p := &pacedReader{in: r.Body, control: http.NewResponseController(w), began: time.Now()}
+		blocked <- p
+		for range 2 {
+			_, err := io.ReadAll(p)
+			ended <- err
+		}
+	}))
+	defer server.Close()
+	body, out := io.Pipe()
+	defer out.Close()
+	go func() {
+		response, err := http.Post(server.URL, "", body)
+		if err == nil {
+			response.Body.Close()
+		}
+	}()
+	(<-blocked).interrupt()
+	for range 2 {
+		select {
+		case err := <-ended:
+			if err == nil {
+				t.Error("no error")
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatal("the read is still blocked")
+		}
+	}
+}
