@@ -13,9 +13,9 @@ import (
 // from 1 and end with "\n", except perhaps the last. It is immutable and safe for
 // concurrent use.
 type Document struct {
-	Text     string
-	sections func() []Section
-	starts   []int // offset of each line
+	Text    string
+	outline func() ([]Section, []markdown.Part)
+	starts  []int // offset of each line
 }
 
 // A Section is a heading with the lines below it.
@@ -24,7 +24,7 @@ type Section = markdown.Section
 // NewDocument returns the document of a normalized text.
 func NewDocument(text string) *Document {
 	doc := &Document{Text: text, starts: []int{0}}
-	doc.sections = sync.OnceValue(func() []Section { return markdown.Sections([]byte(text)) })
+	doc.outline = sync.OnceValues(func() ([]Section, []markdown.Part) { return markdown.Outline([]byte(text)) })
 	for i := range len(text) {
 		if text[i] == '\n' && i+1 < len(text) {
 			doc.starts = append(doc.starts, i+1)
@@ -34,7 +34,7 @@ func NewDocument(text string) *Document {
 }
 
 // Size returns the memory that the document uses with its sections, in bytes.
-func (doc *Document) Size() int { return 2*len(doc.Text) + 8*len(doc.starts) }
+func (doc *Document) Size() int { return 3*len(doc.Text) + 8*len(doc.starts) }
 
 // Lines returns the number of lines.
 func (doc *Document) Lines() int {
@@ -45,7 +45,10 @@ func (doc *Document) Lines() int {
 }
 
 // Sections returns the page's sections, the lead first.
-func (doc *Document) Sections() []Section { return doc.sections() }
+func (doc *Document) Sections() []Section {
+	sections, _ := doc.outline()
+	return sections
+}
 
 // Slice returns the text of a range of lines, both ends included.
 func (doc *Document) Slice(from, to int) string {

@@ -2,13 +2,15 @@
 // front matter. It also owns the style of stored text: line ends, byte-order mark
 // and final newline.
 //
-// All functions are pure. An edit changes nothing outside the range that it
-// names, and an edit that is already in the text changes nothing. Errors are
-// *wiki.Problem values for people and agents, or *Conflict.
+// All functions are pure, but Apply can load earlier texts of the page. An edit
+// changes nothing outside the range that it names, and an edit that was already
+// made changes nothing. Errors are *wiki.Problem values for people and agents, or
+// *Conflict.
 package edit
 
 import (
 	"fmt"
+	"iter"
 	"regexp"
 	"strings"
 
@@ -54,24 +56,61 @@ type Conflict struct {
 // Unwrap returns the ConflictError.
 func (c *Conflict) Unwrap() error { return c.ConflictError }
 
+// A Basis is what the writer of an edit knows of the page, and what the page was.
+type Basis struct {
+	Base *Document // the document that the writer read; nil if unknown
+	Seen *Lines    // the part of it that they read; nil for all
+	// Page is the page before the first edit of the request; nil for the document
+	// that is edited.
+	Page *Document
+	// Since yields the texts that the page had after Base and before Page, newest
+	// first. It is only called if the page may already contain the edit.
+	Since iter.Seq2[string, error]
+}
+
+// A State says whether the page already contained an edit.
+type State int
+
+// The states of an edit.
+const (
+	Changed State = iota // the edit changed the page
+	Applied              // the edit was made since the writer read the page
+	Present              // the page has the text, perhaps since before the writer thought of it
+)
+
+// A Result is a document after an edit.
+type Result struct {
+	*Document
+	State State
+	// Ignored lists the differences between Edit.Old and the text it was found as;
+	// nil if they are the same.
+	Ignored []Difference
+}
+
 // Apply makes one edit to doc. If doc already contains the edit, the result has
-// the same text. base is the document that the writer read, nil if unknown, and
-// seen the part of it that they read, nil for all.
-func Apply(doc, base *Document, seen *Lines, e Edit) (*Document, error) {
+// the same text.
+func Apply(doc *Document, from Basis, e Edit) (Result, error) {
 	e.Text = Normalize([]byte(e.Text))
 	e.Old = Normalize([]byte(e.Old))
-	ed := &editor{Document: doc, base: base, seen: seen}
-	if err := ed.apply(e); err != nil {
-		return nil, err
+	ed := &editor{Document: doc, Basis: from}
+	if ed.Page == nil {
+		ed.Page = doc
 	}
-	return ed.Document, nil
+	if err := ed.apply(e); err != nil {
+		return Result{}, err
+	}
+	if ed.state == Changed && ed.Text == doc.Text {
+		ed.state = Present
+	}
+	return Result{Document: ed.Document, State: ed.state, Ignored: ed.ignored}, nil
 }
 
 // An editor applies one edit.
 type editor struct {
 	*Document
-	base *Document
-	seen *Lines
+	Basis
+	state   State
+	ignored []Difference
 }
 
 func (ed *editor) apply(e Edit) error {
@@ -99,17 +138,17 @@ func (ed *editor) splice(from, to int, text string) {
 
 // scope returns the offsets of the range that an edit is limited to: a section
 // with its subsections, or the whole page.
-func (ed *editor) scope(section string) (from, to int, err error) {
+func (doc *Document) scope(section string) (from, to int, err error) {
 	if section == "" {
-		return 0, len(ed.Text), nil
+		return 0, len(doc.Text), nil
 	}
-	s, err := ed.Section(section)
-	return ed.lineStart(s.StartLine), ed.lineStart(s.DeepEnd + 1), err
+	s, err := doc.Section(section)
+	return doc.lineStart(s.StartLine), doc.lineStart(s.DeepEnd + 1), err
 }
 
 // requireBase fails if the writer named no revision.
 func (ed *editor) requireBase(action string) error {
-	if ed.base == nil {
+	if ed.Base == nil {
 		return wiki.Problemf(wiki.ErrPreconditionRequired, "revision", "%s requires the revision you read. Read the page, then send its revision.", action)
 	}
 	return nil
@@ -126,73 +165,65 @@ func (ed *editor) replace(e Edit) error {
 	if err != nil {
 		return err
 	}
-	within := ed.Text[from:to]
 	if e.All {
-		if err := ed.requireBase("Replacing all occurrences"); err != nil {
-			return err
-		}
-		if !strings.Contains(within, e.Old) {
-			return ed.checkAlreadyReplaced(e, within, from)
-		}
-		ed.splice(from, to, strings.ReplaceAll(within, e.Old, e.Text))
-		return nil
+		return ed.replaceAll(e, from, to)
 	}
-	i, err := ed.findOnce(e, within, from)
-	if err != nil || i < 0 {
+	done, err := ed.checkContained(e, from, to)
+	if done || err != nil {
 		return err
 	}
-	ed.splice(from+i, from+i+len(e.Old), e.Text)
+	old, found, err := ed.findOld(e, from, to)
+	switch {
+	case err != nil:
+		return err
+	case !found:
+		return ed.checkReplaced(e, from, to)
+	}
+	ed.splice(old.from, old.to, e.Text)
 	return nil
 }
 
-// findOnce returns the offset of the only occurrence of an edit's old text, or -1
-// if the text already contains the edit.
-func (ed *editor) findOnce(e Edit, within string, from int) (int, error) {
-	first := strings.Index(within, e.Old)
-	if first < 0 {
-		return -1, ed.checkAlreadyReplaced(e, within, from)
+func (ed *editor) replaceAll(e Edit, from, to int) error {
+	if err := ed.requireBase("Replacing all occurrences"); err != nil {
+		return err
 	}
-	if isApplied(within, e.Old, e.Text) {
-		return -1, nil
+	done, err := ed.checkContained(e, from, to)
+	if done || err != nil {
+		return err
 	}
-	if strings.Contains(within[first+1:], e.Old) {
-		return 0, wiki.Problemf(wiki.ErrInvalid, "old", "The text occurs more than once, on lines %s. Include more of the surrounding text, name the section, or set all.", listLines(within, e.Old, ed.lineAt(from)))
+	within := ed.Text[from:to]
+	if !strings.Contains(within, e.Old) {
+		return ed.checkReplaced(e, from, to)
 	}
-	return first, nil
+	ed.splice(from, to, strings.ReplaceAll(within, e.Old, e.Text))
+	return nil
 }
 
-// isApplied reports whether every occurrence of old is part of its replacement.
-func isApplied(text, old, replacement string) bool {
-	if !strings.Contains(replacement, old) {
+// checkContained is for an old text that is part of its replacement, as in an
+// insertion after a line. If the page has it only there, the edit was either made
+// since the writer read the page, which is done, or the writer has read the page
+// like this and wants it once more.
+func (ed *editor) checkContained(e Edit, from, to int) (done bool, err error) {
+	within := ed.Text[from:to]
+	if !onlyWithin(within, e.Old, e.Text) {
+		return false, nil
+	}
+	if ed.Base == nil {
+		return false, wiki.Problemf(wiki.ErrPreconditionRequired, "revision", "The page already has the new text, which contains the old one, on line %d. To replace it again, send the revision you read.", ed.lineAt(from+strings.Index(within, e.Text)))
+	}
+	done, err = ed.wasReplaced(e)
+	if done {
+		ed.state = Applied
+	}
+	return done, err
+}
+
+// onlyWithin reports whether old occurs, but only as part of its replacement.
+func onlyWithin(text, old, replacement string) bool {
+	if !strings.Contains(replacement, old) || !strings.Contains(text, old) {
 		return false
 	}
 	return !strings.Contains(strings.ReplaceAll(text, replacement, "\x00"), old)
-}
-
-// minDistinctive is the length below which finding a text proves nothing.
-const minDistinctive = 4 // bytes
-
-// checkAlreadyReplaced is for an old text that doesn't occur. It returns nil if
-// the edit was already made, else an error that names the nearest text.
-func (ed *editor) checkAlreadyReplaced(e Edit, within string, from int) error {
-	inBase := ed.base != nil && strings.Contains(ed.base.Text, e.Old)
-	switch n := strings.Count(within, e.Text); {
-	case e.Text == "" && inBase:
-		return nil // deleted since it was read
-	case e.Text != "" && n > 0 && (inBase || e.All || n == 1 && len(strings.TrimSpace(e.Text)) >= minDistinctive):
-		return nil
-	}
-	where := "the page"
-	if e.Section != "" {
-		where = "this section"
-		if i := strings.Index(ed.Text, e.Old); i >= 0 {
-			return wiki.Problemf(wiki.ErrInvalid, "old", "The text isn't in section %q but on line %d.", e.Section, ed.lineAt(i))
-		}
-	}
-	if line, text := nearestLine(within, e.Old); line > 0 {
-		return wiki.Problemf(wiki.ErrInvalid, "old", "The text isn't in %s. It must match exactly. The most similar line is %d: %s", where, line+ed.lineAt(from)-1, text)
-	}
-	return wiki.Problemf(wiki.ErrInvalid, "old", "The text isn't in %s, and neither is anything similar. Read the page again.", where)
 }
 
 func (ed *editor) replaceSection(e Edit) error {
@@ -202,26 +233,25 @@ func (ed *editor) replaceSection(e Edit) error {
 	if err := ed.requireBase("Replacing a section"); err != nil {
 		return err
 	}
-	read, err := ed.base.Section(e.Section)
+	read, err := ed.Base.Section(e.Section)
 	if err != nil {
-		if ed.hasSection(e.Text) {
-			return nil
-		}
 		return err
 	}
-	if s := ed.seen; s != nil && (read.StartLine < s.From || ed.base.lastNonBlank(read.DeepEnd) > s.To) {
+	if s := ed.Seen; s != nil && (read.StartLine < s.From || ed.Base.lastNonBlank(read.DeepEnd) > s.To) {
 		return wiki.Problemf(wiki.ErrPreconditionRequired, "revision", "You haven't read all of this section, lines %d-%d. Read it with section %q, then send the revision of that result.", read.StartLine, read.DeepEnd, e.Section)
 	}
-	old := ed.base.Slice(read.StartLine, read.DeepEnd)
-	yours := formatSection(ed.base, read, e.Text)
+	old := ed.Base.Slice(read.StartLine, read.DeepEnd)
+	yours := formatSection(ed.Base, read, e.Text)
 	if !e.All {
-		if lost := lostSubsections(ed.base, read, yours); lost != "" {
+		if lost := lostSubsections(ed.Base, read, yours); lost != "" {
 			return wiki.Problemf(wiki.ErrInvalid, "text", "This would drop the subsections %s. Include them, or set all.", lost)
 		}
 	}
 	current, err := ed.Section(e.Section)
 	if err != nil {
-		if ed.hasSection(e.Text) {
+		begin := ed.Base.lineStart(read.StartLine)
+		if alignLines(ed.Base.Text, ed.Page.Text).inPlace(span{begin, begin + len(old)}, strings.TrimRight(yours, "\n")) {
+			ed.state = Applied // and renamed by it
 			return nil
 		}
 		return newConflict(old, yours, "", 0)
@@ -233,7 +263,14 @@ func (ed *editor) replaceSection(e Edit) error {
 func (ed *editor) mergeSection(current Section, old, yours string) error {
 	from, to := ed.lineStart(current.StartLine), ed.lineStart(current.DeepEnd+1)
 	theirs := ed.Text[from:to]
-	if theirs != old && theirs != yours {
+	if theirs != old && yours == old {
+		return wiki.Problemf(wiki.ErrInvalid, "text", "The text is the same as in the revision you read, but others changed this section since. Read it again.")
+	}
+	if theirs == yours && theirs != old {
+		ed.state = Applied
+		return nil
+	}
+	if theirs != old {
 		merged := merge.Three([]byte(old), []byte(yours), []byte(theirs))
 		if !merged.Clean() {
 			return newConflict(old, yours, theirs, current.StartLine)
@@ -245,13 +282,6 @@ func (ed *editor) mergeSection(current Section, old, yours string) error {
 	}
 	ed.splice(from, to, yours)
 	return nil
-}
-
-// hasSection reports whether the page contains a text that begins with a heading:
-// the section was already replaced and renamed.
-func (ed *editor) hasSection(text string) bool {
-	text = strings.Trim(text, "\n")
-	return strings.HasPrefix(text, "#") && strings.Contains("\n"+ed.Text+"\n", "\n"+text+"\n")
 }
 
 var setextUnderline = regexp.MustCompile(`^ {0,3}(=+|-+)[ \t]*\n?$`) // CommonMark 4.3
@@ -324,12 +354,4 @@ func newConflict(base, yours, theirs string, line int) error {
 		conflict.Lines = Lines{line, line + max(0, strings.Count(theirs, "\n")-1)}
 	}
 	return conflict
-}
-
-// truncate cuts a text to at most n bytes and marks the cut.
-func truncate(text string, n int) string {
-	if len(text) <= n {
-		return text
-	}
-	return strings.ToValidUTF8(text[:n], "") + "…"
 }

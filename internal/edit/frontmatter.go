@@ -16,7 +16,7 @@ func (ed *editor) setMeta(e Edit) error {
 	if err := ed.requireBase("Setting front matter"); err != nil {
 		return err
 	}
-	baseKeys, keys := frontMatterKeys(ed.base.Text), frontMatterKeys(ed.Text)
+	baseKeys, keys := frontMatterKeys(ed.Base.Text), frontMatterKeys(ed.Text)
 	text := ed.Text
 	set := map[string]string{}
 	for line := range strings.SplitSeq(strings.Trim(e.Text, "\n"), "\n") {
@@ -105,4 +105,12 @@ func setKey(text, key, value string) string {
 	}
 	closing := strings.LastIndex(strings.TrimRight(text[:end], "\n"), "\n") + 1
 	return text[:closing] + line + text[closing:]
+}
+
+// truncate cuts a text to at most n bytes and marks the cut.
+func truncate(text string, n int) string {
+	if len(text) <= n {
+		return text
+	}
+	return strings.ToValidUTF8(text[:n], "") + "…"
 }

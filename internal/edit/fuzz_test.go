@@ -27,9 +27,9 @@ func FuzzApply(f *testing.F) {
 		}
 		doc := NewDocument(Normalize([]byte(text)))
 		e := Edit{Op: Op(op), Section: section, Old: old, Text: with, All: all}
-		got, err := Apply(doc, doc, nil, e)
+		got, err := Apply(doc, Basis{Base: doc}, e)
 		if err != nil {
-			if got != nil {
+			if got.Document != nil {
 				t.Error("a document and an error")
 			}
 			return

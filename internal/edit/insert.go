@@ -6,137 +6,165 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// append inserts a text after the last nonblank line. A text that begins with an
-// empty line becomes a paragraph of its own.
+// append inserts a text after the last nonblank line of the page or a section: as a
+// block of its own, unless it continues the last block.
 func (ed *editor) append(e Edit) error {
-	text, err := insertedLines(e)
+	text, err := insertedText(e)
 	if err != nil {
 		return err
 	}
-	from, last := 0, ed.Lines()
-	if e.Section != "" {
-		s, err := ed.Section(e.Section)
-		if err != nil {
-			return err
-		}
-		from, last = ed.lineStart(s.StartLine), s.EndLine
+	_, end, err := ed.appendPlace(e.Section)
+	if err != nil {
+		return err
 	}
-	end := ed.lineStart(ed.lastNonBlank(last) + 1)
 	if strings.TrimSpace(ed.Text[:end]) == "" {
-		ed.splice(0, len(ed.Text), strings.TrimLeft(text, "\n"))
+		if ed.alreadyInserted(func(doc *Document) bool { return strings.Trim(doc.Text, "\n") == text }) {
+			return nil
+		}
+		ed.splice(0, len(ed.Text), text+"\n")
 		return nil
 	}
-	before := ed.Text[from:end]
-	if !strings.HasSuffix(before, "\n") {
-		before += "\n"
-		text = "\n" + text
-	}
-	if own := strings.Trim(text, "\n"); strings.HasSuffix("\n"+before, "\n"+own+"\n") {
+	if ed.alreadyInserted(func(doc *Document) bool {
+		from, end, err := doc.appendPlace(e.Section)
+		return err == nil && strings.HasSuffix("\n"+strings.TrimRight(doc.Text[from:end], "\n"), "\n"+text)
+	}) {
 		return nil
 	}
-	if rest := ed.Text[end:]; rest != "" && rest[0] != '\n' {
-		text += "\n" // before a heading
-	}
-	ed.splice(end, end, text)
-	return nil
+	return ed.insertBlock(end, text, false, strings.HasPrefix(e.Text, "\n"))
 }
 
-// insertedLines returns the text that an edit inserts, with a final newline.
-func insertedLines(e Edit) (string, error) {
+// appendPlace returns the offsets of the page or a section without its subsections:
+// of its start, and after its last nonblank line.
+func (doc *Document) appendPlace(section string) (from, end int, err error) {
+	last := doc.Lines()
+	if section != "" {
+		s, err := doc.Section(section)
+		if err != nil {
+			return 0, 0, err
+		}
+		from, last = doc.lineStart(s.StartLine), s.EndLine
+	}
+	return from, doc.lineStart(doc.lastNonBlank(last) + 1), nil
+}
+
+// insertedText returns the text that an edit inserts, without blank lines around it.
+func insertedText(e Edit) (string, error) {
 	if strings.TrimSpace(e.Text) == "" {
 		return "", wiki.Problemf(wiki.ErrInvalid, "text", `"text" is empty. Send the text to add.`)
 	}
-	return strings.TrimRight(e.Text, "\n") + "\n", nil
+	return strings.Trim(e.Text, "\n"), nil
 }
 
-// prepend inserts a text before the first nonblank line, after front matter or
-// the section's heading. A blank line at the text's end is kept.
+// prepend inserts a text before the first nonblank line, after front matter or the
+// section's heading: as a block of its own, unless the first block continues it.
 func (ed *editor) prepend(e Edit) error {
-	text, err := insertedLines(e)
+	text, err := insertedText(e)
 	if err != nil {
 		return err
 	}
-	if strings.HasSuffix(e.Text, "\n\n") {
-		text += "\n"
+	at, ok, err := ed.prependPlace(e.Section)
+	if err != nil {
+		return err
 	}
-	text = strings.TrimLeft(text, "\n")
-	from, to := frontMatterEnd(ed.Text), len(ed.Text)
-	if e.Section != "" {
-		s, err := ed.Section(e.Section)
-		if err != nil {
-			return err
-		}
-		from, to = ed.lineStart(s.StartLine+headingLines(ed.Document, s)), ed.lineStart(s.EndLine+1)
-	}
-	body := ed.Text[from:to]
-	gap := len(body) - len(strings.TrimLeft(body, "\n"))
-	if gap == len(body) {
+	if !ok {
 		return ed.append(e)
 	}
-	body = body[gap:]
-	if strings.HasPrefix(body, strings.TrimRight(text, "\n")+"\n") {
+	if ed.alreadyInserted(func(doc *Document) bool {
+		at, _, err := doc.prependPlace(e.Section)
+		return err == nil && strings.HasPrefix(doc.Text[at:]+"\n", text+"\n")
+	}) {
 		return nil
 	}
-	if strings.HasPrefix(body, "#") && !strings.HasSuffix(text, "\n\n") {
-		text += "\n"
+	return ed.insertBlock(at, text, true, strings.HasSuffix(e.Text, "\n\n"))
+}
+
+// prependPlace returns the offset of the first nonblank line of the page or a
+// section; ok is false if there is none.
+func (doc *Document) prependPlace(section string) (at int, ok bool, err error) {
+	from, to := frontMatterEnd(doc.Text), len(doc.Text)
+	if section != "" {
+		s, err := doc.Section(section)
+		if err != nil {
+			return 0, false, err
+		}
+		from, to = doc.lineStart(s.StartLine+headingLines(doc, s)), doc.lineStart(s.EndLine+1)
 	}
-	ed.splice(from+gap, from+gap, text)
-	return nil
+	for line := doc.lineAt(from); doc.lineStart(line) < to; line++ {
+		if strings.TrimSpace(doc.Slice(line, line)) != "" {
+			return max(from, doc.lineStart(line)), true, nil
+		}
+	}
+	return to, false, nil
 }
 
 // insertAfter inserts a text on the line after the old text, or as a block after
 // a whole section.
 func (ed *editor) insertAfter(e Edit) error {
-	text, err := insertedLines(e)
+	text, err := insertedText(e)
 	if err != nil {
 		return err
 	}
 	if e.Old == "" && e.Section == "" {
 		return wiki.Problemf(wiki.ErrInvalid, "old", `insert_after needs "old", the text to insert after, or "section".`)
 	}
+	if e.Old != "" {
+		return ed.insertAfterText(e)
+	}
+	place := func(doc *Document) (int, error) {
+		from, to, err := doc.scope(e.Section)
+		return doc.lineStart(doc.lastNonBlank(doc.lineAt(max(from, to-1))) + 1), err
+	}
+	end, err := place(ed.Document)
+	if err != nil {
+		return err
+	}
+	if ed.alreadyInserted(func(doc *Document) bool {
+		end, err := place(doc)
+		return err == nil && strings.HasPrefix(strings.TrimLeft(doc.Text[end:], "\n")+"\n", text+"\n")
+	}) {
+		return nil
+	}
+	return ed.insertBlock(end, text, false, strings.HasPrefix(e.Text, "\n"))
+}
+
+func (ed *editor) insertAfterText(e Edit) error {
+	text := strings.TrimRight(e.Text, "\n") + "\n"
 	from, to, err := ed.scope(e.Section)
 	if err != nil {
 		return err
 	}
-	if e.Old != "" {
-		return ed.insertAfterText(e, text, from, to)
-	}
-	end := ed.lineStart(ed.lastNonBlank(ed.lineAt(max(from, to-1))) + 1)
-	block := "\n" + strings.TrimLeft(text, "\n")
-	if end > 0 && ed.Text[end-1] != '\n' {
-		block = "\n" + block
-	}
-	rest := ed.Text[end:]
-	if strings.HasPrefix(strings.TrimLeft(rest, "\n"), strings.Trim(text, "\n")+"\n") {
+	if ed.alreadyInserted(func(doc *Document) bool { return doc.hasAfter(e, text) }) {
 		return nil
 	}
-	if rest != "" && rest[0] != '\n' {
-		block += "\n"
-	}
-	ed.splice(end, end, block)
-	return nil
-}
-
-func (ed *editor) insertAfterText(e Edit, text string, from, to int) error {
-	within := ed.Text[from:to]
-	for i := strings.Index(within, e.Old); i >= 0; {
-		if end := ed.lineEnd(from + i + len(e.Old)); strings.HasPrefix(ed.Text[end:]+"\n", text) {
-			return nil
-		}
-		next := strings.Index(within[i+1:], e.Old)
-		if next < 0 {
-			break
-		}
-		i += 1 + next
-	}
-	i, err := ed.findOnce(Edit{Old: e.Old, Section: e.Section}, within, from)
-	if err != nil {
+	old, found, err := ed.findOld(e, from, to)
+	switch {
+	case err != nil:
 		return err
+	case !found:
+		return ed.notFound(e, from, to)
 	}
-	end := ed.lineEnd(from + i + len(e.Old))
+	end := ed.lineEnd(old.to)
 	if end > 0 && ed.Text[end-1] != '\n' {
 		text = "\n" + strings.TrimSuffix(text, "\n")
 	}
 	ed.splice(end, end, text)
 	return nil
+}
+
+// hasAfter reports whether a text follows any line with an edit's old text.
+func (doc *Document) hasAfter(e Edit, text string) bool {
+	from, to, err := doc.scope(e.Section)
+	if err != nil {
+		return false
+	}
+	for at := from; ; at++ {
+		i := strings.Index(doc.Text[at:to], e.Old)
+		if i < 0 {
+			return false
+		}
+		at += i
+		if end := doc.lineEnd(at + len(e.Old)); strings.HasPrefix(doc.Text[end:], text) || doc.Text[end:]+"\n" == text {
+			return true
+		}
+	}
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"robot.wtf/internal/edit"
 	"robot.wtf/internal/pages"
 	"robot.wtf/internal/wiki"
 )
@@ -37,6 +38,9 @@ func digits(n int) value { return value{text: strconv.Itoa(n)} }
 func number(n int) value { return value{text: thousands(n)} }
 
 func count(n int, one ours) value { return value{text: countNoun(n, string(one))} }
+
+// ignoredText lists what was ignored to find an edit's text.
+func ignoredText(differences []edit.Difference) value { return value{text: edit.List(differences)} }
 
 func day(t time.Time) value    { return value{text: formatDay(t)} }
 func minute(t time.Time) value { return value{text: formatMinute(t)} }

@@ -143,8 +143,12 @@ const (
 // editReply describes the result of edits.
 func (h *Handler) editReply(ctx context.Context, c *client, done pages.EditResult, req pages.EditRequest) *reply {
 	r := &reply{}
-	if done.Unchanged || done.Replayed && done.After == nil {
-		r.setHead("%s @%s: already applied, nothing changed", called(done.Name), hash(done.Revision))
+	switch {
+	case done.Replayed && done.After == nil:
+		r.setHead("%s @%s: already applied by this request, nothing changed", called(done.Name), hash(done.Revision))
+		return r
+	case done.Unchanged:
+		r.setHead("%s @%s: %s", called(done.Name), hash(done.Revision), constant(unchangedText(done, req)))
 		return r
 	}
 	diff, failed := h.o.Pages.CompactDiff(ctx, c.access, done.Before.Text, done.After.Text, editContext, 1)
@@ -164,13 +168,49 @@ func (h *Handler) editReply(ctx context.Context, c *client, done pages.EditResul
 	if done.Merged {
 		r.head.add(", merged with what others changed since %s", hash(req.Base))
 	}
-	for i, already := range done.Already {
-		if already {
-			r.head.add("; edit %s was already applied", digits(i+1))
-		}
-	}
+	describeEdits(r, done)
 	r.add("%s", pageText(done.Name, true, diff)) // the diff also shows removed lines
 	return r
+}
+
+// unchangedText says why edits changed nothing.
+func unchangedText(done pages.EditResult, req pages.EditRequest) ours {
+	applied, present := 0, 0
+	for _, e := range done.Edits {
+		switch e.State {
+		case edit.Applied:
+			applied++
+		case edit.Present:
+			present++
+		}
+	}
+	switch {
+	case len(done.Edits) == 0:
+		return "nothing changed, this is the page's text"
+	case applied == len(done.Edits):
+		return "already applied, nothing changed"
+	case applied+present < len(done.Edits):
+		return "nothing changed, the edits cancel each other out"
+	case req.Base == "":
+		return "nothing changed, the page has this there; to add it once more, send the revision you read"
+	}
+	return "nothing changed, the page has this there"
+}
+
+// describeEdits says which of several edits changed nothing, and what was ignored to
+// find the text of one.
+func describeEdits(r *reply, done pages.EditResult) {
+	for i, e := range done.Edits {
+		switch e.State {
+		case edit.Applied:
+			r.head.add("; edit %s was already applied", digits(i+1))
+		case edit.Present:
+			r.head.add("; edit %s changed nothing, the page has this there", digits(i+1))
+		}
+		if len(e.Ignored) > 0 {
+			r.head.add("; old of edit %s matched after ignoring differences in %s", digits(i+1), ignoredText(e.Ignored))
+		}
+	}
 }
 
 // knownRange says which lines of the new revision the writer knows. If they

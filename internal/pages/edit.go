@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -25,9 +26,9 @@ type EditRequest struct {
 // EditResult is the result of an EditRequest.
 type EditResult struct {
 	Saved
-	Already []bool  // for each edit: the page already contained it
-	Before  *Source // the writer's base, or the page before the edits
-	After   *Source
+	Edits  []edit.Result // for each edit, without its document
+	Before *Source       // the writer's base, or the page before the edits
+	After  *Source
 }
 
 // maxEdits bounds the edits of one request: each one reads the whole text.
@@ -40,7 +41,7 @@ const maxEditTries = 50
 // ApplyEdits makes edits in order, all or none, in one commit. They are applied to
 // the current page: insertions go to the current place, and overwritten text
 // must be unchanged since Base or merge with it, else *wiki.ConflictError. Edits
-// that the page already contains change nothing.
+// that were made since Base change nothing.
 func (s *Service) ApplyEdits(ctx context.Context, a wiki.Access, r EditRequest) (EditResult, error) {
 	w, release, err := s.open(ctx, a, wiki.Edit)
 	if err != nil {
@@ -105,11 +106,11 @@ func (s *Service) editOnce(ctx context.Context, w *content.Wiki, a wiki.Access, 
 		return EditResult{}, err
 	}
 	now := newSource(name, file, stored)
-	done := EditResult{Before: now, Already: make([]bool, len(r.Edits))}
+	done := EditResult{Before: now, Edits: make([]edit.Result, len(r.Edits))}
 	if base != nil {
 		done.Before = base
 	}
-	doc, err := applyAll(ctx, w, now, base, r, done.Already)
+	doc, err := applyAll(ctx, w, now, base, r, done.Edits)
 	if err != nil {
 		return EditResult{}, err
 	}
@@ -139,13 +140,12 @@ func (s *Service) editOnce(ctx context.Context, w *content.Wiki, a wiki.Access, 
 	return done, markOutdated(err)
 }
 
-// applyAll applies the edits of a request in order. It sets already for those
-// that changed nothing.
-func applyAll(ctx context.Context, w *content.Wiki, now, base *Source, r EditRequest, already []bool) (*edit.Document, error) {
+// applyAll applies the edits of a request in order and sets their results.
+func applyAll(ctx context.Context, w *content.Wiki, now, base *Source, r EditRequest, results []edit.Result) (*edit.Document, error) {
 	doc := now.Document
-	var read *edit.Document
+	from := edit.Basis{Seen: r.Seen, Page: doc}
 	if base != nil {
-		read = base.Document
+		from.Base, from.Since = base.Document, textsBetween(ctx, w, now.File, base.File.Seq)
 	}
 	// An edit can merge or parse the whole text.
 	release, err := w.AcquireCompare(ctx, 2*len(now.Text))
@@ -157,18 +157,51 @@ func applyAll(ctx context.Context, w *content.Wiki, now, base *Source, r EditReq
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		next, err := edit.Apply(doc, read, r.Seen, e)
+		next, err := edit.Apply(doc, from, e)
 		if err != nil {
 			var conflict *edit.Conflict
 			if errors.As(err, &conflict) {
-				conflict.Path, conflict.BaseBlob, conflict.TheirBlob = now.File.Path, base.File.Blob, now.File.Blob
+				conflict.Path, conflict.TheirBlob = now.File.Path, now.File.Blob
+				if base != nil {
+					conflict.BaseBlob = base.File.Blob
+				}
 			}
 			return nil, nameEdit(err, i, len(r.Edits), e.Op)
 		}
-		already[i] = next.Text == doc.Text
-		doc = next
+		doc, results[i] = next.Document, edit.Result{State: next.State, Ignored: next.Ignored}
 	}
 	return doc, nil
+}
+
+const (
+	maxTextsBetween = 50       // revisions
+	maxBytesBetween = 16 << 20 // of their texts
+)
+
+// textsBetween yields the texts that a page had after a commit, without the current
+// one, newest first and at most maxTextsBetween. It loads them one by one.
+func textsBetween(ctx context.Context, w *content.Wiki, now wiki.File, after int64) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		list, err := w.History(ctx, now.Path, now.Seq, maxTextsBetween)
+		if err != nil {
+			yield("", err)
+			return
+		}
+		loaded, last := int64(0), now.Blob
+		for _, r := range list {
+			if loaded += r.Size; r.Seq <= after || loaded > maxBytesBetween {
+				return
+			}
+			if r.New == "" || r.New == last {
+				continue
+			}
+			last = r.New
+			data, err := w.Blob(ctx, r.New)
+			if !yield(edit.Normalize(data), err) || err != nil {
+				return
+			}
+		}
+	}
 }
 
 // nameEdit adds to a Problem which of several edits failed.

@@ -2,7 +2,7 @@ package pages
 
 import (
 	"errors"
-	"slices"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -42,26 +42,28 @@ func TestApplyEdits(t *testing.T) {
 	w.put("Plan", plan)
 	base, head := w.page("Plan").File.Blob, w.head()
 	r := EditRequest{Name: "plan", Base: base, Edits: []edit.Edit{
-		{Op: edit.Replace, Old: "A note.", Text: "Two notes."}, {Op: edit.Append, Section: "Notes", Text: "More."}, {Op: edit.Append, Section: "Later", Text: "- three"},
+		{Op: edit.Replace, Old: "A note.", Text: "Two notes."}, {Op: edit.Append, Section: "Notes", Text: "More."}, {Op: edit.SetMeta, Text: "status: draft"},
 	}}
 	r.DryRun = true
-	want := strings.Replace(plan, "A note.\n", "Two notes.\nMore.\n", 1)
+	want := strings.Replace(plan, "A note.\n", "Two notes.\n\nMore.\n", 1)
 	if done, err := w.ApplyEdits(w.ctx, w.editor, r); err != nil || done.Unchanged || done.After.Text != want || w.head() != head {
 		t.Errorf("dry run: %+v, %v", done.Saved, err)
 	}
 	r.DryRun = false
 	done, err := w.ApplyEdits(w.ctx, w.editor, r)
-	if err != nil || done.Unchanged || done.Revision == base || !slices.Equal(done.Already, []bool{false, false, true}) || w.head() != head+1 {
+	if err != nil || done.Unchanged || done.Revision == base || done.Edits[1].State != edit.Changed || done.Edits[2].State != edit.Present || w.head() != head+1 {
 		t.Fatalf("%+v, %v", done, err)
 	}
 	if diff := cmp.Diff(want, w.text("Plan")); diff != "" || done.After.Text != want {
 		t.Error(diff)
 	}
-	for _, r.Base = range []string{base, done.Revision} {
-		again, err := w.ApplyEdits(w.ctx, w.editor, r)
-		if err != nil || !again.Unchanged || w.text("Plan") != want {
-			t.Errorf("again from %.8s: %+v, %v", r.Base, again.Saved, err)
-		}
+	again, err := w.ApplyEdits(w.ctx, w.editor, r)
+	if err != nil || !again.Unchanged || again.Edits[0].State != edit.Applied || again.Edits[1].State != edit.Applied || w.text("Plan") != want {
+		t.Errorf("again: %+v, %v", again, err)
+	}
+	r.Base = done.Revision
+	if _, err := w.ApplyEdits(w.ctx, w.editor, r); !errors.Is(err, wiki.ErrInvalid) || w.text("Plan") != want {
+		t.Errorf("again, of the new revision: %v", err)
 	}
 	r.Edits = []edit.Edit{{Op: edit.Append, Text: "first"}, {Op: edit.Append, Section: "Nowhere", Text: "x"}}
 	if _, err := w.ApplyEdits(w.ctx, w.editor, r); !errors.Is(err, wiki.ErrNotFound) || !strings.Contains(err.Error(), "Edit 2 (append): ") || w.text("Plan") != want {
@@ -81,7 +83,7 @@ func TestStaleEdits(t *testing.T) {
 		return w.ApplyEdits(w.ctx, w.editor, EditRequest{Name: "Plan", Base: base, Edits: []edit.Edit{e}})
 	}
 	done, err := apply(edit.Edit{Op: edit.Append, Section: "Notes", Text: "Mine."})
-	if want := strings.Replace(theirs, "Theirs.\n", "Theirs.\nMine.\n", 1); err != nil || !done.Merged || w.text("Plan") != want {
+	if want := strings.Replace(theirs, "Theirs.\n", "Theirs.\n\nMine.\n", 1); err != nil || !done.Merged || w.text("Plan") != want {
 		t.Fatalf("%+v %v\n%s", done.Saved, err, cmp.Diff(want, w.text("Plan")))
 	}
 	if _, err = apply(edit.Edit{Op: edit.ReplaceSection, Section: "Tasks", Text: "- one\n- two\n\n### Later\n\n- 3"}); err != nil {
@@ -158,5 +160,32 @@ func TestRetriedEdits(t *testing.T) {
 	send("", "n", "- d")
 	if done := send("", "m", "- a"); done.Replayed || !strings.HasSuffix(w.text("Log"), "- d\n- a\n") {
 		t.Errorf("after the window: %+v %q", done.Saved, w.text("Log"))
+	}
+}
+
+// The text to replace was in a revision after the one that the writer read.
+func TestAppliedToARevisionSince(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.put("Plan", "one\n\nx\n")
+	base := w.page("Plan").File.Blob
+	w.put("Plan", "two\n\nx\n")
+	w.put("Plan", "three\n\nx\n")
+	apply := func(old, text string) (EditResult, error) {
+		return w.ApplyEdits(w.ctx, w.editor, EditRequest{Name: "Plan", Base: base, Edits: []edit.Edit{{Op: edit.Replace, Old: old, Text: text}}})
+	}
+	for _, old := range []string{"one", "two"} {
+		if done, err := apply(old, "three"); err != nil || !done.Unchanged || done.Edits[0].State != edit.Applied {
+			t.Errorf("%s: %+v, %v", old, done, err)
+		}
+	}
+	if _, err := apply("two", "x"); !errors.Is(err, wiki.ErrInvalid) {
+		t.Errorf("got %v", err)
+	}
+	for i := range maxTextsBetween + 1 {
+		w.put("Plan", fmt.Sprintf("three\n\nx%d\n", i))
+	}
+	if _, err := apply("two", "three"); !errors.Is(err, wiki.ErrInvalid) {
+		t.Errorf("too long ago: %v", err)
 	}
 }
