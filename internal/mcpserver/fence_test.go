@@ -70,7 +70,7 @@ func newStrangersWorld(t *testing.T, how string) *world {
 		upload = bytes.NewReader(data)
 	}
 	owner := w.Access("ada", "ada")
-	received, err := w.Pages.Receive(t.Context(), owner, upload)
+	received, err := w.Pages.Receive(t.Context(), owner, upload, nil)
 	w.must(err)
 	defer received.Close()
 	_, err = w.Pages.Import(t.Context(), owner, received, false, nil)

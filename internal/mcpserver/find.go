@@ -148,7 +148,7 @@ func (h *Handler) grep(ctx context.Context, c *client, a arguments) (*reply, err
 				sign = ":"
 			}
 			start := text[:min(len(text), maxLineBytes)]
-			r.add("%s%s%s%s %s\n", called(m.Page), constant(sign), digits(m.First+i), constant(sign), pageText(m.Page, false, truncate(strings.Map(visibleRune, start), lineChars)))
+			r.add("%s%s%s%s %s\n", called(m.Page), constant(sign), digits(m.First+i), constant(sign), pageText(m.Page, false, truncate(strings.Map(sourceRune, start), lineChars)))
 		}
 	}
 	switch {
@@ -160,6 +160,18 @@ func (h *Handler) grep(ctx context.Context, c *client, a arguments) (*reply, err
 		r.addTail("More: cursor %s", grepCursor(found.More))
 	}
 	return r, nil
+}
+
+// sourceRune keeps a character of a line as it is, so that the line can be copied as
+// the text of an edit, but shows control characters.
+func sourceRune(r rune) rune {
+	switch {
+	case r < ' ' && r != '\t':
+		return '\u2400' + r
+	case r == 0x7f:
+		return '\u2421'
+	}
+	return r
 }
 
 // grepCursor is a page and a line, "Home:12".

@@ -145,10 +145,10 @@ func (h *Handler) editReply(ctx context.Context, c *client, done pages.EditResul
 	r := &reply{}
 	switch {
 	case done.Replayed && done.After == nil:
-		r.setHead("%s @%s: already applied by this request, nothing changed", called(done.Name), hash(done.Revision))
+		r.setHead("%s @%s%s: already applied by this request, nothing changed", called(done.Name), hash(done.Revision), unchangedRange(done, req))
 		return r
 	case done.Unchanged:
-		r.setHead("%s @%s: %s", called(done.Name), hash(done.Revision), constant(unchangedText(done, req)))
+		r.setHead("%s @%s%s: %s", called(done.Name), hash(done.Revision), unchangedRange(done, req), constant(unchangedText(done, req)))
 		return r
 	}
 	diff, failed := h.o.Pages.CompactDiff(ctx, c.access, done.Before.Text, done.After.Text, editContext, 1)
@@ -173,6 +173,18 @@ func (h *Handler) editReply(ctx context.Context, c *client, done pages.EditResul
 	return r
 }
 
+// unchangedRange says which lines of an unchanged page the writer knows: those of
+// the revision they named, if it is still the page's, or else none.
+func unchangedRange(done pages.EditResult, req pages.EditRequest) value {
+	switch {
+	case req.Base == "" || !strings.HasPrefix(done.Revision, strings.ToLower(strings.TrimSpace(req.Base))):
+		return lineRange(0, 0)
+	case req.Seen == nil:
+		return value{}
+	}
+	return lineRange(req.Seen.From, req.Seen.To)
+}
+
 // unchangedText says why edits changed nothing.
 func unchangedText(done pages.EditResult, req pages.EditRequest) ours {
 	applied, present := 0, 0
@@ -186,15 +198,15 @@ func unchangedText(done pages.EditResult, req pages.EditRequest) ours {
 	}
 	switch {
 	case len(done.Edits) == 0:
-		return "nothing changed, this is the page's text"
+		return "nothing changed, the page already has this text"
 	case applied == len(done.Edits):
 		return "already applied, nothing changed"
 	case applied+present < len(done.Edits):
 		return "nothing changed, the edits cancel each other out"
 	case req.Base == "":
-		return "nothing changed, the page has this there; to add it once more, send the revision you read"
+		return "nothing changed, this is already there. To add it once more, send the revision you read"
 	}
-	return "nothing changed, the page has this there"
+	return "nothing changed, this is already there"
 }
 
 // describeEdits says which of several edits changed nothing, and what was ignored to
@@ -205,10 +217,10 @@ func describeEdits(r *reply, done pages.EditResult) {
 		case edit.Applied:
 			r.head.add("; edit %s was already applied", digits(i+1))
 		case edit.Present:
-			r.head.add("; edit %s changed nothing, the page has this there", digits(i+1))
+			r.head.add("; edit %s changed nothing, this is already there", digits(i+1))
 		}
 		if len(e.Ignored) > 0 {
-			r.head.add("; old of edit %s matched after ignoring differences in %s", digits(i+1), ignoredText(e.Ignored))
+			r.head.add("; the old text of edit %s matched after ignoring differences in %s", digits(i+1), ignoredText(e.Ignored))
 		}
 	}
 }

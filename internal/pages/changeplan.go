@@ -42,7 +42,7 @@ type planned struct {
 	now     *edit.Document
 	deleted bool
 	moved   bool
-	already []int
+	results []StepResult
 	written []byte // the new content; nil if it stays
 }
 
@@ -177,27 +177,17 @@ func (p *changePlan) edit(ctx context.Context, pg *planned, i int, step Step) er
 		return err
 	}
 	defer release()
-	var read *edit.Document
-	if base != nil {
-		read = base.Document
-	}
-	next, err := edit.Apply(pg.now, read, step.Seen, step.Edit)
+	next, err := applyEdit(ctx, p.w, pg.now, pg.before, base, step.Seen, step.Edit)
 	if err != nil {
-		var conflict *edit.Conflict
-		if errors.As(err, &conflict) {
-			conflict.Path, conflict.BaseBlob, conflict.TheirBlob = pg.file.Path, base.File.Blob, pg.file.Blob
-		}
 		return err
 	}
-	if next.Text == pg.now.Text {
-		pg.already = append(pg.already, i)
-	}
+	pg.results = append(pg.results, StepResult{i, edit.Result{State: next.State, Ignored: next.Ignored}})
 	limits := p.a.Site().Limits
 	limits.PageBytes = max(limits.PageBytes, pg.file.Size)
 	if err := checkText([]byte(next.Text), limits); err != nil {
 		return err
 	}
-	pg.now = next
+	pg.now = next.Document
 	return nil
 }
 
@@ -438,7 +428,7 @@ func (p *changePlan) changedPages() []ChangedPage {
 }
 
 func (pg *planned) changed() ChangedPage {
-	c := ChangedPage{Name: pg.name, From: pg.from, Before: pg.before, Already: pg.already, Revision: pg.file.Blob, Seen: pg.seen}
+	c := ChangedPage{Name: pg.name, From: pg.from, Before: pg.before, Edits: pg.results, Revision: pg.file.Blob, Seen: pg.seen}
 	if pg.base != nil {
 		c.Before, c.Base = pg.base, pg.base.File.Blob
 		c.Merged = pg.base.File.Blob != pg.file.Blob

@@ -50,8 +50,14 @@ type ChangedPage struct {
 	After    *Source         // nil if it was deleted or the result is a replay
 	Base     string          // the revision that the writer named
 	Seen     *edit.Lines
-	Merged   bool  // with changes that others made since Base
-	Already  []int // indexes of steps that the page already contained
+	Merged   bool         // with changes that others made since Base
+	Edits    []StepResult // of the steps of kind StepEdit
+}
+
+// A StepResult is the result of a step of kind StepEdit.
+type StepResult struct {
+	Step   int // index
+	Result edit.Result
 }
 
 // A ChangeSetResult is the result of a ChangeSet.

@@ -67,7 +67,7 @@ func TestChangeSeveralPages(t *testing.T) {
 		t.Errorf("relinked %v, want Home", done.Relinked)
 	}
 	texts := map[string]string{
-		"Home": "See [[Archive/New]] and [[Archive/New/Child]].\n", "Plan": "Two.\n\nSee [[Archive/New]].\n", "Fresh": "New.\nAnd more.\n",
+		"Home": "See [[Archive/New]] and [[Archive/New/Child]].\n", "Plan": "Two.\n\nSee [[Archive/New]].\n", "Fresh": "New.\n\nAnd more.\n",
 	}
 	for name, text := range texts {
 		if got := w.text(name); got != text {
@@ -232,7 +232,7 @@ func TestChangeReplays(t *testing.T) {
 	}
 	head = w.head()
 	same, err := w.Change(w.ctx, w.editor, ChangeSet{Steps: []Step{replaceStep("B", base, "one", "two")}})
-	if err != nil || !same.Unchanged || w.head() != head || same.Revision != once.Revision || len(same.Pages[0].Already) != 1 {
+	if err != nil || !same.Unchanged || w.head() != head || same.Revision != once.Revision || same.Pages[0].Edits[0].Result.State == edit.Changed {
 		t.Errorf("%+v, %v", same, err)
 	}
 }

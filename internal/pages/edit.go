@@ -143,10 +143,6 @@ func (s *Service) editOnce(ctx context.Context, w *content.Wiki, a wiki.Access, 
 // applyAll applies the edits of a request in order and sets their results.
 func applyAll(ctx context.Context, w *content.Wiki, now, base *Source, r EditRequest, results []edit.Result) (*edit.Document, error) {
 	doc := now.Document
-	from := edit.Basis{Seen: r.Seen, Page: doc}
-	if base != nil {
-		from.Base, from.Since = base.Document, textsBetween(ctx, w, now.File, base.File.Seq)
-	}
 	// An edit can merge or parse the whole text.
 	release, err := w.AcquireCompare(ctx, 2*len(now.Text))
 	if err != nil {
@@ -157,20 +153,34 @@ func applyAll(ctx context.Context, w *content.Wiki, now, base *Source, r EditReq
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		next, err := edit.Apply(doc, from, e)
+		next, err := applyEdit(ctx, w, doc, now, base, r.Seen, e)
 		if err != nil {
-			var conflict *edit.Conflict
-			if errors.As(err, &conflict) {
-				conflict.Path, conflict.TheirBlob = now.File.Path, now.File.Blob
-				if base != nil {
-					conflict.BaseBlob = base.File.Blob
-				}
-			}
 			return nil, nameEdit(err, i, len(r.Edits), e.Op)
 		}
 		doc, results[i] = next.Document, edit.Result{State: next.State, Ignored: next.Ignored}
 	}
 	return doc, nil
+}
+
+// applyEdit makes one edit to a page's text. now is the page before the request, and
+// base the revision that the writer read, nil if unknown.
+func applyEdit(ctx context.Context, w *content.Wiki, doc *edit.Document, now, base *Source, seen *edit.Lines, e edit.Edit) (edit.Result, error) {
+	from := edit.Basis{Seen: seen}
+	if now != nil {
+		from.Page = now.Document
+	}
+	if base != nil {
+		from.Base, from.Since = base.Document, textsBetween(ctx, w, now.File, base.File.Seq)
+	}
+	next, err := edit.Apply(doc, from, e)
+	var conflict *edit.Conflict
+	if errors.As(err, &conflict) {
+		conflict.Path, conflict.TheirBlob = now.File.Path, now.File.Blob
+		if base != nil {
+			conflict.BaseBlob = base.File.Blob
+		}
+	}
+	return next, err
 }
 
 const (

@@ -140,15 +140,15 @@ func TestRetriedEdits(t *testing.T) {
 	send(base, "k", "- a")
 	first := w.page("Log").File.Blob
 	send("", "l", "- b")
-	if done := send(base, "k", "- a"); !done.Replayed || done.Revision != first || w.text("Log") != "# Log\n- a\n- b\n" {
+	if done := send(base, "k", "- a"); !done.Replayed || done.Revision != first || w.text("Log") != "# Log\n\n- a\n- b\n" {
 		t.Errorf("%+v %q", done.Saved, w.text("Log"))
 	}
 	w.put("Log", "# Log\n")
-	if done := send(base, "k", "- a"); done.Replayed || w.text("Log") != "# Log\n- a\n" {
+	if done := send(base, "k", "- a"); done.Replayed || w.text("Log") != "# Log\n\n- a\n" {
 		t.Errorf("after a revert: %+v %q", done.Saved, w.text("Log"))
 	}
 	send("", "o", "- c")
-	if done := send("", "m", "- a"); done.Replayed || w.text("Log") != "# Log\n- a\n- c\n- a\n" {
+	if done := send("", "m", "- a"); done.Replayed || w.text("Log") != "# Log\n\n- a\n- c\n- a\n" {
 		t.Errorf("%+v %q", done.Saved, w.text("Log"))
 	}
 	if done := send("", "m", "- a"); !done.Unchanged {

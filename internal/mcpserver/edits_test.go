@@ -1,0 +1,91 @@
+package mcpserver
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+)
+
+var aShownRevision = regexp.MustCompile(`@([0-9a-f]{8}(?:~\d+(?:-\d+)?)?)`)
+
+// shownRevision returns the first revision of a reply.
+func shownRevision(t *testing.T, text string) string {
+	t.Helper()
+	m := aShownRevision.FindStringSubmatch(text)
+	if m == nil {
+		t.Fatalf("no revision in %s", text)
+	}
+	return m[1]
+}
+
+// An edit is only "already applied" if the old text was there and the new one is in
+// its place.
+func TestAlreadyAppliedIsTrue(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.save("ada", "ada", "Plan", "# Plan\n\nWhite wine.\n\nRed wine.\n")
+	rev := shownRevision(t, w.ok("ada/editor", "read_page", "path", "Plan"))
+	edit := func(revision, old, text string) []any {
+		return []any{"path", "Plan", "revision", revision, "edits", []any{map[string]any{"op": "replace", "old": old, "text": text}}}
+	}
+	w.fails("The text isn't in the page", "ada/editor", "edit_page", edit(rev, "Green wine.", "Red wine.")...)
+	w.ok("ada/editor", "edit_page", edit(rev, "White wine.", "Grey wine.")...)
+	w.fails("The text isn't in the page", "ada/editor", "edit_page", edit(rev, "White wine.", "Red wine.")...)
+	if text := w.ok("ada/editor", "edit_page", edit(rev, "White wine.", "Grey wine.")...); !strings.Contains(text, "already applied") {
+		t.Error(text)
+	}
+	w.fails("The new text is already on line 3", "ada/editor", "edit_page", edit("", "White wine.", "Grey wine.")...)
+	now := shownRevision(t, w.ok("ada/editor", "read_page", "path", "Plan"))
+	w.ok("ada/editor", "edit_page", "path", "Plan", "revision", now, "edits", []any{map[string]any{"op": "append", "text": "Red wine."}})
+	if got, want := w.source("ada", "Plan"), "# Plan\n\nGrey wine.\n\nRed wine.\n\nRed wine.\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// A page with characters that nobody sees is found by grep as it is, and edited with
+// what a model makes of it.
+func TestInvisibleCharacters(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	const line = "It costs 5\u00a0€ “per\u200bday”\u202e."
+	w.save("ada", "ada", "Prices", "# Prices\n\n"+line+"\n\nA bell\x07 and a\ttab.\n")
+	if text := w.ok("ada/editor", "grep", "pattern", "costs"); !strings.Contains(text, line+"\n") && !strings.HasSuffix(text, line) {
+		t.Errorf("%q", text)
+	}
+	if text := w.ok("ada/editor", "grep", "pattern", "bell"); !strings.Contains(text, "A bell\u2407 and a\ttab.") {
+		t.Errorf("%q", text)
+	}
+	text := w.ok("ada/editor", "edit_page", "path", "Prices", "edits", []any{map[string]any{"op": "replace", "old": `costs 5 € "perday"`, "text": "is free"}})
+	if !strings.Contains(text, "matched after ignoring differences in spaces, quotes, zero-width characters") {
+		t.Error(text)
+	}
+	if got := w.source("ada", "Prices"); !strings.Contains(got, "\n\nIt is free\u202e.\n") {
+		t.Errorf("%q", got)
+	}
+	w.save("ada", "ada", "Twice", "“a”\n\n«a»\n")
+	w.fails("more than once with other quotes", "ada/editor", "edit_page", "path", "Twice", "edits", []any{map[string]any{"op": "replace", "old": `"a"`, "text": "b"}})
+	w.save("ada", "ada", "Long", strings.Repeat("Other words. ", 200)+"The plan costs 5\u00a0€ a month."+strings.Repeat(" More words.", 200)+"\n")
+	text = w.fails("with U+00A0 instead of U+0020 at column 2617", "ada/editor", "edit_page", "path", "Long", "edits", []any{map[string]any{"op": "replace", "old": `The plan costs 5 € a week.`, "text": "b"}})
+	if runeCount(text) > 500 {
+		t.Errorf("%d characters: %s", runeCount(text), text)
+	}
+}
+
+func TestAppendKeepsBlocksApart(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.save("ada", "ada", "Board", "# Board\n\n## Done\n\n- one\n\n## Open\n\n| a |\n|---|\n| 1 |\n")
+	for _, e := range []map[string]any{
+		{"op": "append", "section": "Done", "text": "- two"},
+		{"op": "append", "section": "Done", "text": "A paragraph."},
+		{"op": "append", "section": "Open", "text": "| 2 |"},
+		{"op": "prepend", "section": "Open", "text": "A table:"},
+		{"op": "append", "text": "The end."},
+	} {
+		w.ok("ada/editor", "edit_page", "path", "Board", "edits", []any{e})
+	}
+	const want = "# Board\n\n## Done\n\n- one\n- two\n\nA paragraph.\n\n## Open\n\nA table:\n\n| a |\n|---|\n| 1 |\n| 2 |\n\nThe end.\n"
+	if got := w.source("ada", "Board"); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
