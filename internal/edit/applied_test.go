@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// "Already applied" is only said of what was asked: the old text was there when the
-// writer read the page or since, and the new one has replaced it.
+// An edit only counts as already applied if the old text was there when the writer
+// read the page or since, and the new one has replaced it.
 func TestAlreadyApplied(t *testing.T) {
 	const was = "# A\n\nWhite.\n\nMiddle.\n\nRed.\n"
 	between := func(texts ...string) iter.Seq2[string, error] {

@@ -23,7 +23,7 @@ type junction struct {
 // insertBlock inserts a text at an offset where a line begins, or at the end. Blank
 // lines keep it apart from the blocks before and after it, unless it continues one
 // of them: an item of the same list, a row of a table, a line of a quote. With
-// prepend, what is before it is a heading, front matter or nothing. If apart is set,
+// prepend, the place is after a heading or front matter, or at the start. If apart is set,
 // the writer asked for a blank line. It fails if the text would change how these
 // blocks are read, or they would change how it is.
 func (ed *editor) insertBlock(at int, text string, prepend, apart bool) error {

@@ -60,7 +60,7 @@ func TestInsertionsKeepBlocksApart(t *testing.T) {
 	}
 }
 
-// A section is like a page, and what follows it is kept apart too.
+// A section is like a page, and the heading after it is kept apart too.
 func TestInsertionsIntoSections(t *testing.T) {
 	const page = "# Page\n## A\n- a\n## B\n### C\n- c\n## D\nEnd.\n"
 	for _, test := range []struct {

@@ -45,8 +45,8 @@ func foldRune(r rune) (to string, why folding) {
 	return "", 0
 }
 
-// foldText calls emit for each piece of a text with what it is folded to, "" to
-// ignore it. The pieces are the text in order. ended says that the text ends where
+// foldText calls emit for each piece of a text with its folded form, "" to ignore
+// it. The pieces are the text in order. ended says that the text ends where
 // a line ends.
 func foldText(text string, ignore folding, ended bool, emit func(from, to int, folded string)) {
 	for i := 0; i < len(text); {
@@ -76,7 +76,7 @@ func foldText(text string, ignore folding, ended bool, emit func(from, to int, f
 	}
 }
 
-// foldNext returns the size of the first piece of a text and what it is folded to.
+// foldNext returns the size of the first piece of a text, and its folded form.
 func foldNext(text string, ignore folding) (size int, folded string) {
 	if text[0] < utf8.RuneSelf && (len(text) == 1 || text[1] < utf8.RuneSelf) {
 		return 1, text[:1]

@@ -39,7 +39,7 @@ func number(n int) value { return value{text: thousands(n)} }
 
 func count(n int, one ours) value { return value{text: countNoun(n, string(one))} }
 
-// ignoredText lists what was ignored to find an edit's text.
+// ignoredText lists the differences that were ignored to find an edit's text.
 func ignoredText(differences []edit.Difference) value { return value{text: edit.List(differences)} }
 
 func day(t time.Time) value    { return value{text: formatDay(t)} }

@@ -209,8 +209,8 @@ func unchangedText(done pages.EditResult, req pages.EditRequest) ours {
 	return "nothing changed, this is already there"
 }
 
-// describeEdits says which of several edits changed nothing, and what was ignored to
-// find the text of one.
+// describeEdits says which of several edits changed nothing, and which differences
+// were ignored to find their texts.
 func describeEdits(r *reply, done pages.EditResult) {
 	for i, e := range done.Edits {
 		switch e.State {
