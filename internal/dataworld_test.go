@@ -134,7 +134,7 @@ func (w *dataWorld) populate() {
 	w.must(w.db.AddReport(ctx, store.Report{Time: w.now, Slug: canaryName, Page: "/Home", Reason: "other", Words: "w", Sender: canaryDID}))
 	w.must(w.db.AddAside(ctx, store.Aside{Wiki: canaryName, Work: "index", Item: "blob 1", Version: "v1"}))
 	w.must(w.db.AddClient(ctx, &store.Client{ID: "client", Name: "Client", Redirects: []string{"http://localhost/"}, Auth: "none", Created: w.now}))
-	w.must(w.db.AddRequest(ctx, "request", `{"resource":"`+canaryName+`"}`, soon))
+	w.must(w.db.AddRequest(ctx, "request", `{"resource":"`+canaryName+`"}`, "share", soon))
 	for _, slug := range []string{"ada", canaryName} {
 		w.must(w.db.AddToken(ctx, "secret "+slug, &store.Token{ID: "t " + slug, Slug: slug, DID: canaryDID, Name: "ci"}, 20))
 		w.must(w.db.AddConsent(ctx, "code "+slug, store.Consent{Slug: slug, DID: canaryDID, Client: "client"}, soon))

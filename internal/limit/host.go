@@ -84,6 +84,18 @@ var registries = map[string]bool{
 	"eurosky.social": true,
 }
 
+// Domain is the registrable domain of a host name: "example.co.uk" for
+// "docs.example.co.uk". Below a suffix that gives names to many users, it is the
+// user's own name.
+func Domain(host string) string {
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	domain, err := publicsuffix.EffectiveTLDPlusOne(host)
+	if err != nil { // the host is itself a suffix
+		return host
+	}
+	return domain
+}
+
 // hostTakes returns the withdrawals for contacting a host: from the bucket of its
 // full name, that of its registrable domain and its subdomains, and that of all
 // names under a public suffix that belongs to a company. It returns none for "".
@@ -96,10 +108,7 @@ func hostTakes(k kind, host string, r Rate) []withdrawal {
 	take := func(name string, r Rate) withdrawal {
 		return withdrawal{key{caller: Caller{kind: k, name: name}}, r}
 	}
-	domain, err := publicsuffix.EffectiveTLDPlusOne(host)
-	if err != nil { // the host is itself a suffix
-		domain = host
-	}
+	domain := Domain(host)
 	full, shared := r, times(domainFactor, r)
 	if registries[domain] {
 		shared = times(registryFactor, r)

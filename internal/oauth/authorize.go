@@ -76,7 +76,7 @@ func (s *Service) Authorize(w http.ResponseWriter, r *http.Request) (to string, 
 	if err != nil {
 		return "", err
 	}
-	err = s.o.Store.AddRequest(r.Context(), secret, string(data), s.o.Now().Add(requestLifetime))
+	err = s.o.Store.AddRequest(r.Context(), secret, string(data), s.networkShare(r), s.o.Now().Add(requestLifetime))
 	if err != nil {
 		return "", err
 	}

@@ -121,6 +121,7 @@ func (s *Service) fetchOnce(r *http.Request, id string, now time.Time) (*store.C
 			return nil, err
 		}
 		s.o.Fetched(u.Hostname())
+		c.Share = "domain:" + limit.Domain(u.Hostname())
 		return c, s.o.Store.SaveDocument(ctx, c)
 	})
 	if err != nil {

@@ -18,6 +18,10 @@
 package oauth
 
 import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -26,6 +30,7 @@ import (
 	"time"
 
 	"robot.wtf/internal/budget"
+	"robot.wtf/internal/limit"
 	"robot.wtf/internal/session"
 	"robot.wtf/internal/store"
 	"robot.wtf/internal/tenant"
@@ -45,7 +50,7 @@ const (
 // Limits.
 const (
 	maxGrantsPerClient = 20     // per person, client and wiki; beyond it the oldest ends
-	maxUnused          = 20_000 // registrations, documents and requests without a grant that survive a sweep
+	maxUnused          = 20_000 // registrations, documents and requests without a grant that survive a sweep, evenly by network or domain
 	maxForm            = 16 << 10
 	maxDocument        = 5 << 10 // of a client ID metadata document
 	documentTimeout    = 5 * time.Second
@@ -89,6 +94,7 @@ type Service struct {
 	name      string  // without the port
 	routes    map[string]Route
 	documents documents
+	shareKey  [32]byte // of networkShare; never stored
 }
 
 // New returns a Service.
@@ -109,6 +115,7 @@ func New(o Options) (*Service, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Service{o: o, issuer: o.Session.Issuer(), routes: map[string]Route{}}
+	rand.Read(s.shareKey[:]) // never fails
 	origin, err := url.Parse(s.issuer)
 	if err != nil {
 		return nil, err
@@ -120,6 +127,15 @@ func New(o Options) (*Service, error) {
 		s.routes[route.Path] = route
 	}
 	return s, nil
+}
+
+// networkShare names the network of a caller in the database: registrations and
+// requests that nobody finishes count against it. The address itself isn't stored,
+// and nobody can tell it once the process has ended, as its key is only in memory.
+func (s *Service) networkShare(r *http.Request) string {
+	mac := hmac.New(sha256.New, s.shareKey[:])
+	mac.Write([]byte(limit.Network(r.RemoteAddr)))
+	return "net:" + hex.EncodeToString(mac.Sum(nil)[:12])
 }
 
 // isOwnHost reports whether a host name belongs to this service.

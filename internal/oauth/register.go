@@ -45,6 +45,7 @@ func (s *Service) register(w http.ResponseWriter, r *http.Request, slug string) 
 	if err != nil {
 		return err
 	}
+	c.Share = s.networkShare(r)
 	secret := ""
 	if c.Auth != "none" {
 		secret = rand.Text() + rand.Text()

@@ -22,6 +22,7 @@ type Client struct {
 	Secret     []byte // SHA-256; nil for a public client
 	Created    time.Time
 	FreshUntil time.Time // when the document has to be fetched again
+	Share      string    // whom it counts against while it has no grant; set by AddClient and SaveDocument only
 }
 
 // AddClient stores a registration.
@@ -32,8 +33,8 @@ func (db *DB) AddClient(ctx context.Context, c *Client) error {
 	}
 	err = db.tx(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `
-			INSERT INTO oauth_clients (id, document, name, redirects, auth, secret, created, used) VALUES ($1, $2, $3, $4, $5, $6, $7, $7)`,
-			c.ID, false, c.Name, string(redirects), c.Auth, c.Secret, db.nowMillis())
+			INSERT INTO oauth_clients (id, document, name, redirects, auth, secret, created, used, share) VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8)`,
+			c.ID, false, c.Name, string(redirects), c.Auth, c.Secret, db.nowMillis(), c.Share)
 		return err
 	})
 	if err != nil {
@@ -50,9 +51,9 @@ func (db *DB) SaveDocument(ctx context.Context, c *Client) error {
 	}
 	err = db.tx(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `
-			INSERT INTO oauth_clients (id, document, name, redirects, auth, created, used, fresh) VALUES ($1, $2, $3, $4, $5, $6, $6, $7)
+			INSERT INTO oauth_clients (id, document, name, redirects, auth, created, used, fresh, share) VALUES ($1, $2, $3, $4, $5, $6, $6, $7, $8)
 			ON CONFLICT (id) DO UPDATE SET name = excluded.name, redirects = excluded.redirects, fresh = excluded.fresh`,
-			c.ID, true, c.Name, string(redirects), c.Auth, db.nowMillis(), c.FreshUntil.UnixMilli())
+			c.ID, true, c.Name, string(redirects), c.Auth, db.nowMillis(), c.FreshUntil.UnixMilli(), c.Share)
 		return err
 	})
 	if err != nil {
@@ -80,14 +81,14 @@ func (db *DB) Client(ctx context.Context, id string) (*Client, error) {
 }
 
 // AddRequest stores a request for consent under the hash of its secret, and deletes
-// expired ones.
-func (db *DB) AddRequest(ctx context.Context, secret, data string, expires time.Time) error {
+// expired ones. share is whom it counts against.
+func (db *DB) AddRequest(ctx context.Context, secret, data, share string, expires time.Time) error {
 	hash := sha256.Sum256([]byte(secret))
 	err := db.tx(ctx, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM oauth_requests WHERE expires <= $1`, db.nowMillis()); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, `INSERT INTO oauth_requests (hash, data, expires) VALUES ($1, $2, $3)`, hash[:], data, expires.UnixMilli())
+		_, err := tx.ExecContext(ctx, `INSERT INTO oauth_requests (hash, data, expires, share) VALUES ($1, $2, $3, $4)`, hash[:], data, expires.UnixMilli(), share)
 		return err
 	})
 	if err != nil {

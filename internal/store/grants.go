@@ -327,11 +327,20 @@ func (db *DB) GrantOfRefresh(ctx context.Context, secret string) (*Grant, error)
 	return db.Grant(ctx, id)
 }
 
+// surplusClients deletes unused clients of a kind, as SweepOAuth describes.
+func surplusClients(kind string) string {
+	return `DELETE FROM oauth_clients WHERE id IN (SELECT id FROM (
+		SELECT id, created, row_number() OVER (PARTITION BY share ORDER BY created DESC) AS nth FROM oauth_clients
+		WHERE used = created AND ` + kind + ` AND id NOT IN (SELECT client FROM oauth_grants))
+		ORDER BY nth, created DESC LIMIT -1 OFFSET $1)`
+}
+
 // SweepOAuth deletes expired requests and codes, grants that can't be refreshed any
 // more, and clients without a grant that haven't been used since unused. A spent
 // code is kept while its grant exists, because a second try must revoke that. Of
-// requests, and of each kind of client without a grant, at most `most` are kept, the
-// newest: rejecting new ones instead would let a few callers lock out everybody.
+// requests, and of each kind of client without a grant, at most `most` are kept, as
+// evenly as possible by share, and the newest of each. So a flood displaces only its
+// own, and rejecting new ones instead would let a few callers lock out everybody.
 func (db *DB) SweepOAuth(ctx context.Context, unused time.Time, most int) error {
 	now := db.nowMillis()
 	err := db.tx(ctx, func(tx *sql.Tx) error {
@@ -347,13 +356,11 @@ func (db *DB) SweepOAuth(ctx context.Context, unused time.Time, most int) error 
 			{`DELETE FROM oauth_refresh WHERE expires <= $1`, now},
 			{`DELETE FROM oauth_clients WHERE used < $1
 				AND NOT EXISTS (SELECT 1 FROM oauth_grants AS g WHERE g.client = oauth_clients.id)`, unused.UnixMilli()},
-			{`DELETE FROM oauth_requests WHERE hash IN (SELECT hash FROM oauth_requests ORDER BY expires DESC LIMIT -1 OFFSET $1)`, most},
-			{`DELETE FROM oauth_clients WHERE id IN (
-				SELECT id FROM oauth_clients WHERE used = created AND NOT document ORDER BY created DESC LIMIT -1 OFFSET $1)
-				AND id NOT IN (SELECT client FROM oauth_grants)`, most},
-			{`DELETE FROM oauth_clients WHERE id IN (
-				SELECT id FROM oauth_clients WHERE used = created AND document ORDER BY created DESC LIMIT -1 OFFSET $1)
-				AND id NOT IN (SELECT client FROM oauth_grants)`, most},
+			{`DELETE FROM oauth_requests WHERE hash IN (SELECT hash FROM (
+				SELECT hash, expires, row_number() OVER (PARTITION BY share ORDER BY expires DESC) AS nth FROM oauth_requests)
+				ORDER BY nth, expires DESC LIMIT -1 OFFSET $1)`, most},
+			{surplusClients("NOT document"), most},
+			{surplusClients("document"), most},
 		} {
 			_, err := tx.ExecContext(ctx, s.statement, s.arg)
 			errs = append(errs, err)

@@ -32,7 +32,7 @@ func TestSweepKeepsTheNewest(t *testing.T) {
 	for i := range 30 {
 		must(db.AddClient(ctx, &Client{ID: fmt.Sprint("r", i), Auth: "none"}))
 		must(db.SaveDocument(ctx, &Client{ID: fmt.Sprint("https://d/", i), Auth: "none", FreshUntil: now}))
-		must(db.AddRequest(ctx, fmt.Sprint("q", i), "{}", now.Add(time.Hour)))
+		must(db.AddRequest(ctx, fmt.Sprint("q", i), "{}", "flood", now.Add(time.Hour)))
 		now = now.Add(time.Second)
 	}
 	for _, client := range []string{"r0", "https://d/0"} {
