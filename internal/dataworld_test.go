@@ -121,6 +121,10 @@ func (w *dataWorld) populate() {
 	soon := w.now.Add(time.Minute)
 	for _, u := range []wiki.User{adaUser, canaryUser} {
 		w.must(w.db.SaveUser(ctx, u))
+		if u == canaryUser { // ada has a wiki by now, and can invite
+			w.must(w.db.AddInvitation(ctx, "for the canary", store.Invitation{ID: "i2", Inviter: adaUser, Expires: soon}, 5, 5))
+			w.must(w.db.UseInvitation(ctx, store.InvitationHash("for the canary"), u.DID))
+		}
 		_, err := w.tenant.Create(ctx, u, u.Username)
 		w.must(err)
 	}
@@ -130,6 +134,7 @@ func (w *dataWorld) populate() {
 	w.must(w.db.AddCode(ctx, "sso", store.Code{SID: "sid", Slug: canaryName, Nonce: "n", Back: "/", Expires: soon}))
 	w.must(w.db.AddSignIn(ctx, "state", store.SignIn{Data: `{"handle":"` + canaryUser.Handle + `"}`, Back: "/", Expires: soon}))
 	w.must(w.db.AddPersonalToken(ctx, "personal", &store.Token{ID: "p", DID: canaryDID, Name: "laptop"}, 5))
+	w.must(w.db.AddInvitation(ctx, "by the canary", store.Invitation{ID: "i1", Inviter: canaryUser, Expires: soon}, 5, 5))
 	w.must(w.db.SetAvatar(ctx, canaryDID, store.Avatar{MIME: "image/png", Data: []byte("x")}))
 	w.must(w.db.AddReport(ctx, store.Report{Time: w.now, Slug: canaryName, Page: "/Home", Reason: "other", Words: "w", Sender: canaryDID}))
 	w.must(w.db.AddAside(ctx, store.Aside{Wiki: canaryName, Work: "index", Item: "blob 1", Version: "v1"}))

@@ -155,11 +155,12 @@ func TestNetworks(t *testing.T) {
 		bits int
 		want int
 	}{
-		"reads":    {func(l *Limiter, remote string) error { return l.Take(Request{Caller: Address(remote)}) }, 64, 600},
-		"sign-ins": {func(l *Limiter, remote string) error { return l.SignIn(remote) }, 56, 60},
-		"lookups":  {func(l *Limiter, remote string) error { return l.Lookup(Visitor(remote), "") }, 56, 240},
-		"clients":  {func(l *Limiter, remote string) error { return l.Client(remote, "") }, 56, 120},
-		"reports":  {func(l *Limiter, remote string) error { return l.Report(remote) }, 56, 10},
+		"reads":       {func(l *Limiter, remote string) error { return l.Take(Request{Caller: Address(remote)}) }, 64, 600},
+		"sign-ins":    {func(l *Limiter, remote string) error { return l.SignIn(remote) }, 56, 60},
+		"lookups":     {func(l *Limiter, remote string) error { return l.Lookup(Visitor(remote), "") }, 56, 240},
+		"clients":     {func(l *Limiter, remote string) error { return l.Client(remote, "") }, 56, 120},
+		"reports":     {func(l *Limiter, remote string) error { return l.Report(remote) }, 56, 10},
+		"invitations": {func(l *Limiter, remote string) error { return l.Invitation(remote) }, 56, 60},
 	} {
 		l, _ := newLimiter(0)
 		count := func(n int, address func(i int) string) (allowed int) {

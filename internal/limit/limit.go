@@ -13,7 +13,7 @@
 //   - Take: the caller on one wiki (a person, a credential, or an address by
 //     its /64 network), the caller on all wikis together, existing or not, and
 //     the wiki, members apart from everyone else.
-//   - SignIn, Client, Report: the address, by its /56 network.
+//   - SignIn, Client, Report, Invitation: the address, by its /56 network.
 //   - Lookup: the asker, a person or an address by its /56 network. Whether
 //     the lookup succeeds makes no difference.
 //   - Lookup with Found, and Client with Fetched: also the foreign host, but only
@@ -104,6 +104,7 @@ const (
 	byClient
 	byClientHost
 	byReport
+	byInvitation
 	kinds // number of kinds
 )
 
@@ -250,6 +251,19 @@ func (l *Limiter) Report(remote string) error {
 	return l.takeFrom(byReport, remote, reports)
 }
 
+// invitations is the limit on invitation links opened at one address, on every
+// service. It leaves room for a class that shares an address.
+var invitations = Rate{60, 10 * time.Minute}
+
+// Invitation takes a token for trying the code of an invitation: 60 per ten minutes and
+// address.
+func (l *Limiter) Invitation(remote string) error {
+	if l == nil {
+		return nil
+	}
+	return l.takeFrom(byInvitation, remote, invitations)
+}
+
 // Exceeded is the error for a caller who exceeded a rate limit.
 type Exceeded struct {
 	Rate   Rate
@@ -280,6 +294,8 @@ func (e *Exceeded) what() string {
 		return "account lookups"
 	case byReport:
 		return "reports"
+	case byInvitation:
+		return "invitation links"
 	case byClient, byClientHost:
 		return "attempts to connect an agent"
 	}
@@ -304,7 +320,7 @@ func (e *Exceeded) whom() string {
 			return "account"
 		}
 		return "address"
-	case bySignIn, byReport, byClient:
+	case bySignIn, byReport, byClient, byInvitation:
 		return "address"
 	}
 	if e.caller.everywhere {

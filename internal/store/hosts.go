@@ -11,7 +11,8 @@ import (
 )
 
 // SuspendHost suspends all accounts that a host or its subdomains host, ends their
-// sessions, closes their wikis, and refuses new sign-ins from there until ResumeHost.
+// sessions and open invitations, closes their wikis, and refuses new sign-ins from
+// there until ResumeHost.
 // It returns the number of accounts and the slugs of the wikis. Accounts and wikis
 // that were suspended already stay as they are. ErrNotFound if the host is suspended
 // already.
@@ -30,6 +31,9 @@ func (db *DB) SuspendHost(ctx context.Context, host, why string) (accounts int64
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, `DELETE FROM sessions WHERE did IN (SELECT did FROM users WHERE suspended_host = $1)`, host); err != nil {
+			return err
+		}
+		if err := db.endInvitations(ctx, tx, `suspended_host = $2`, host); err != nil {
 			return err
 		}
 		rows, err := tx.QueryContext(ctx, `UPDATE sites SET suspended = $2, why = $3, version = version + 1

@@ -72,7 +72,7 @@ func requireRow(done sql.Result, err error) error {
 }
 
 // ScheduleUserDeletion schedules the purge of an account and its wiki. All its
-// sessions, tokens and grants end immediately.
+// sessions, tokens, grants and open invitations end immediately.
 func (db *DB) ScheduleUserDeletion(ctx context.Context, did string, at time.Time) error {
 	return db.changeUser(ctx, did, "account.end", func(tx *sql.Tx) error {
 		done, err := tx.ExecContext(ctx, `UPDATE users SET ending = $2 WHERE did = $1 AND ending = 0`, did, at.UnixMilli())
@@ -90,6 +90,9 @@ func (db *DB) ScheduleUserDeletion(ctx context.Context, did string, at time.Time
 			if _, err := tx.ExecContext(ctx, statement, did); err != nil {
 				return err
 			}
+		}
+		if err := db.endInvitations(ctx, tx, `did = $2`, did); err != nil {
+			return err
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE sites SET ending = $2, version = version + 1 WHERE owner = $1`, did, at.UnixMilli())
 		return err

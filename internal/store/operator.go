@@ -66,8 +66,8 @@ func (db *DB) ReviveSite(ctx context.Context, slug string) error {
 	return nil
 }
 
-// SuspendUser ends a person's sessions and suspends them and their wikis until
-// ResumeUser. Their tokens and grants don't work meanwhile.
+// SuspendUser ends a person's sessions and open invitations, and suspends them and
+// their wikis until ResumeUser. Their tokens and grants don't work meanwhile.
 func (db *DB) SuspendUser(ctx context.Context, did, why string) error {
 	return db.changeUserAsOperator(ctx, did, "account.suspend", why, func(tx *sql.Tx) error {
 		done, err := tx.ExecContext(ctx, `UPDATE users SET suspended = $2 WHERE did = $1 AND suspended = 0`, did, db.nowMillis())
@@ -75,6 +75,9 @@ func (db *DB) SuspendUser(ctx context.Context, did, why string) error {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, `DELETE FROM sessions WHERE did = $1`, did); err != nil {
+			return err
+		}
+		if err := db.endInvitations(ctx, tx, `did = $2`, did); err != nil {
 			return err
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE sites SET suspended = $2, why = $3, version = version + 1 WHERE owner = $1 AND suspended = 0`, did, db.nowMillis(), why)

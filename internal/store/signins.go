@@ -59,25 +59,43 @@ func (db *DB) TakeSignIn(ctx context.Context, state string) (SignIn, error) {
 // shown with wiki.InvalidHandle. host is that of the server that hosts the account;
 // if it is suspended, RecordSignIn changes nothing and fails with ErrSuspended.
 func (db *DB) RecordSignIn(ctx context.Context, u wiki.User, host string) error {
-	err := db.tx(ctx, func(tx *sql.Tx) error {
-		if err := checkHost(ctx, tx, host); err != nil {
+	return db.changeSignedIn(ctx, u.DID, func(tx *sql.Tx) error { return db.recordSignIn(ctx, tx, u, host) })
+}
+
+// RecordInvitedSignIn is RecordSignIn for a person who needs an invitation, given by the
+// hash of its code. It uses the invitation up as UseInvitation does; if that fails, it
+// adds nobody.
+func (db *DB) RecordInvitedSignIn(ctx context.Context, u wiki.User, host string, invitation []byte) error {
+	return db.changeSignedIn(ctx, u.DID, func(tx *sql.Tx) error {
+		if err := db.recordSignIn(ctx, tx, u, host); err != nil {
 			return err
 		}
-		if u.Handle != wiki.InvalidHandle {
-			_, err := tx.ExecContext(ctx, `UPDATE users SET handle = $3 WHERE handle = $1 AND did <> $2`, u.Handle, u.DID, wiki.InvalidHandle)
-			if err != nil {
-				return err
-			}
-		}
-		if err := db.saveUser(ctx, tx, u); err != nil {
-			return err
-		}
-		_, err := tx.ExecContext(ctx, `UPDATE users SET host = $2 WHERE did = $1`, u.DID, host)
-		return err
+		return db.useInvitation(ctx, tx, invitation, u.DID)
 	})
+}
+
+func (db *DB) changeSignedIn(ctx context.Context, did string, change func(*sql.Tx) error) error {
+	err := db.tx(ctx, change)
 	db.users.forgetAll()
 	if err != nil {
-		return fmt.Errorf("store: record sign-in of %s: %w", u.DID, err)
+		return fmt.Errorf("store: record sign-in of %s: %w", did, err)
 	}
 	return nil
+}
+
+func (db *DB) recordSignIn(ctx context.Context, tx *sql.Tx, u wiki.User, host string) error {
+	if err := checkHost(ctx, tx, host); err != nil {
+		return err
+	}
+	if u.Handle != wiki.InvalidHandle {
+		_, err := tx.ExecContext(ctx, `UPDATE users SET handle = $3 WHERE handle = $1 AND did <> $2`, u.Handle, u.DID, wiki.InvalidHandle)
+		if err != nil {
+			return err
+		}
+	}
+	if err := db.saveUser(ctx, tx, u); err != nil {
+		return err
+	}
+	_, err := tx.ExecContext(ctx, `UPDATE users SET host = $2 WHERE did = $1`, u.DID, host)
+	return err
 }

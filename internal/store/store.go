@@ -1,5 +1,6 @@
 // Package store owns the platform's database: users, sites, members, sessions,
-// tokens, OAuth clients and grants, one-time codes, former names and the audit log.
+// tokens, invitations, OAuth clients and grants, one-time codes, former names and the
+// audit log.
 // It doesn't own the contents of wikis (package content), and it doesn't decide
 // about access (packages tenant, session and oauth).
 //
@@ -10,8 +11,8 @@
 //   - A name that was deleted stays reserved: only the same DID, known by a keyed
 //     hash, can take it again.
 //   - Secrets (tokens, codes, states) are stored as SHA-256 hashes.
-//   - Codes and sign-ins are read and deleted in one step, so only one of two
-//     concurrent callers gets them.
+//   - Codes and sign-ins are read and deleted in one step, and invitations checked and
+//     used in one, so only one of two concurrent callers gets them.
 //   - A change of a site or account and its audit entry are one transaction.
 //
 // Rows that nearly every request needs (a site with its members, a user, a
