@@ -18,21 +18,23 @@ type adminCommand struct {
 	Keys struct {
 		Rotate rotateCommand `cmd:"" help:"Create new keys for sessions and for signing in. Nobody is signed out."`
 	} `cmd:"" help:"Manage the keys."`
-	Wikis    wikisCommand    `cmd:"" help:"List all wikis."`
-	New      newCommand      `cmd:"" help:"List wikis that became public recently, with the hosts they link to."`
-	Users    usersCommand    `cmd:"" help:"List all users."`
-	Hosts    hostsCommand    `cmd:"" help:"List the servers (PDS) that host accounts."`
-	Suspend  suspendCommand  `cmd:"" help:"Close a wiki, lock out a user, or lock out all users of a host, on every front end, within a second."`
-	Resume   resumeCommand   `cmd:"" help:"End a suspension."`
-	Quota    quotaCommand    `cmd:"" help:"Show or set the limits of one wiki."`
-	Delete   deleteCommand   `cmd:"" help:"Delete a wiki or an account."`
-	Audit    auditCommand    `cmd:"" help:"Show who changed what."`
-	Reindex  reindexCommand  `cmd:"" help:"Rebuild search indexes."`
-	Reports  reportsCommand  `cmd:"" help:"List reports from readers, and close them."`
-	Takedown takedownCommand `cmd:"" help:"Hide a page or file in all versions, for legal reasons (451)."`
-	Putback  putbackCommand  `cmd:"" help:"Undo a takedown."`
-	Aside    asideCommand    `cmd:"" help:"List pages and wikis that background work skips after a panic, and try them again."`
-	Status   statusCommand   `cmd:"" help:"Show which process is using a data directory."`
+	Wikis       wikisCommand       `cmd:"" help:"List all wikis."`
+	New         newCommand         `cmd:"" help:"List wikis that became public recently, with the hosts they link to."`
+	Users       usersCommand       `cmd:"" help:"List all users."`
+	Hosts       hostsCommand       `cmd:"" help:"List the servers (PDS) that host accounts."`
+	Invite      inviteCommand      `cmd:"" help:"Create an invitation link, for sign-up by invitation."`
+	Invitations invitationsCommand `cmd:"" help:"List who invited whom, and revoke invitations."`
+	Suspend     suspendCommand     `cmd:"" help:"Close a wiki, lock out a user, or lock out all users of a host, on every front end, within a second."`
+	Resume      resumeCommand      `cmd:"" help:"End a suspension."`
+	Quota       quotaCommand       `cmd:"" help:"Show or set the limits of one wiki."`
+	Delete      deleteCommand      `cmd:"" help:"Delete a wiki or an account."`
+	Audit       auditCommand       `cmd:"" help:"Show who changed what."`
+	Reindex     reindexCommand     `cmd:"" help:"Rebuild search indexes."`
+	Reports     reportsCommand     `cmd:"" help:"List reports from readers, and close them."`
+	Takedown    takedownCommand    `cmd:"" help:"Hide a page or file in all versions, for legal reasons (451)."`
+	Putback     putbackCommand     `cmd:"" help:"Undo a takedown."`
+	Aside       asideCommand       `cmd:"" help:"List pages and wikis that background work skips after a panic, and try them again."`
+	Status      statusCommand      `cmd:"" help:"Show which process is using a data directory."`
 }
 
 type statusCommand struct {

@@ -27,8 +27,9 @@ type devCommand struct {
 	Showcase         []string `default:"ada" placeholder:"SLUG" help:"Public wikis to show on the landing page (${default})."`
 	NoSemanticSearch bool     `help:"Search by words only, without the embedding model."`
 	rateFlags
-	Limits  bool `help:"Apply rate limits, as robot serve does."`
-	Verbose bool `short:"v" help:"Log each request."`
+	Signup  string `default:"open" enum:"open,day,invitation,list" placeholder:"WHO" help:"Sign-up policy, as of robot serve: open, day, invitation or list (${default}). It applies to people without a seeded wiki."`
+	Limits  bool   `help:"Apply rate limits, as robot serve does."`
+	Verbose bool   `short:"v" help:"Log each request."`
 }
 
 // Run serves until ctx ends.
@@ -43,6 +44,9 @@ func (c devCommand) Run(ctx context.Context) (err error) {
 		return err
 	}
 	cfg.Showcase, cfg.NoSemanticSearch = c.Showcase, c.NoSemanticSearch
+	if cfg.Signup, err = config.ParseSignup(c.Signup, seededOwners()); err != nil {
+		return fmt.Errorf("--signup: %w", err)
+	}
 	if c.Limits {
 		if err := c.limit(&cfg); err != nil {
 			return err

@@ -30,6 +30,18 @@ func people() []wiki.User {
 	}
 }
 
+// seededOwners lists the handles of people whose wikis are seeded.
+func seededOwners() (handles []string) {
+	for _, w := range seedWikis() {
+		for _, u := range people() {
+			if u.Username == w.owner {
+				handles = append(handles, u.Handle)
+			}
+		}
+	}
+	return handles
+}
+
 // seededPeople implements tenant.Directory for a development service.
 type seededPeople struct{}
 

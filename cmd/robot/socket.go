@@ -38,6 +38,7 @@ var operations = map[string]operation{
 	"users":    listUsers,
 	"hosts":    listHosts,
 	"audit":    showAudit,
+	"invite":   invite,
 	"suspend":  suspend,
 	"resume":   resume,
 	"delete":   remove,
@@ -49,6 +50,7 @@ var operations = map[string]operation{
 	"aside":    showAside,
 
 	"rotate-keys": rotateKeys,
+	"invitations": listInvitations,
 
 	"import":       importWiki,
 	"restore-wiki": restoreWiki, // from a repository

@@ -62,6 +62,8 @@ type Options struct {
 	Platform string // origin of the platform, "https://robot.wtf", without a trailing slash
 	// Admit reports whether a person without an account can get one.
 	Admit func(wiki.User) bool
+	// ByInvitation lets people whom Admit refuses get an account with an invitation.
+	ByInvitation bool
 	// Limits keeps others from using us to flood a host, and bounds each
 	// asker's lookups. Nil allows all.
 	Limits   *limit.Limiter
@@ -76,6 +78,7 @@ type Options struct {
 type Service struct {
 	store          *store.DB
 	admit          func(wiki.User) bool
+	byInvitation   bool
 	limits         *limit.Limiter
 	recent         *recent
 	lifetime       time.Duration
@@ -108,7 +111,7 @@ func New(o Options) (*Service, error) {
 	client.Transport = shortKeyFilter{client.Transport}
 	names := outbound.Resolver(o.Outbound)
 	s := &Service{
-		store: o.Store, admit: o.Admit, limits: o.Limits, recent: newRecent(), lifetime: o.Lifetime, timeout: beginTimeout, cleanupTimeout: cleanupTimeout, now: o.Now, log: o.Log,
+		store: o.Store, admit: o.Admit, byInvitation: o.ByInvitation, limits: o.Limits, recent: newRecent(), lifetime: o.Lifetime, timeout: beginTimeout, cleanupTimeout: cleanupTimeout, now: o.Now, log: o.Log,
 		http: client, keys: keys, slots: budget.NewSlots(maxConcurrent, maxConcurrentEach), pictures: raster.NewEncoder(avatarLimits),
 		// No cache: look each account up again when a sign-in finishes, so
 		// that a handle that moved is never taken for its former owner's.

@@ -25,9 +25,10 @@ import (
 // Begin starts a sign-in for what a person typed. It returns the address at
 // the person's own server to redirect the browser to, and sets a cookie to
 // tie the sign-in to the browser. back is where to go afterwards; the caller
-// checks it. Errors wrap a Problem for the form. It returns within about 5
+// checks it. invitation is the code of an invitation to use up if the person has no
+// account yet, or "". Errors wrap a Problem for the form. It returns within about 5
 // seconds.
-func (s *Service) Begin(ctx context.Context, w http.ResponseWriter, r *http.Request, typed, back string) (string, error) {
+func (s *Service) Begin(ctx context.Context, w http.ResponseWriter, r *http.Request, typed, back, invitation string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	asker := limit.Visitor(r.RemoteAddr)
@@ -63,7 +64,11 @@ func (s *Service) Begin(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	s.limits.Served(hostOf(account.PDSEndpoint()))
 	s.limits.Served(hostOf(server.Issuer))
 	request.AccountDID = &account.DID
-	data, err := json.Marshal(pendingSignIn{*request, signing.id})
+	pending := pendingSignIn{AuthRequestData: *request, Key: signing.id}
+	if invitation != "" {
+		pending.Invitation = store.InvitationHash(invitation)
+	}
+	data, err := json.Marshal(pending)
 	if err != nil {
 		return "", err
 	}
@@ -80,7 +85,8 @@ func (s *Service) Begin(ctx context.Context, w http.ResponseWriter, r *http.Requ
 // code is redeemed with the client key of the request.
 type pendingSignIn struct {
 	oauth.AuthRequestData
-	Key string `json:"key"`
+	Key        string `json:"key"`
+	Invitation []byte `json:"invitation,omitempty"` // hash of its code
 }
 
 // authServer finds and checks the authorization server of an account, which
@@ -223,7 +229,7 @@ func (s *Service) completeSignIn(ctx context.Context, asker limit.Caller, query 
 	}
 	user := wiki.User{DID: f.account.DID.String(), Handle: f.account.Handle.String()}
 	s.recent.forget(asker, user.DID, user.Handle)
-	return s.admitUser(ctx, user, hostOf(f.account.PDSEndpoint()), shown)
+	return s.admitUser(ctx, user, hostOf(f.account.PDSEndpoint()), shown, f.invitation)
 }
 
 // resumeFlow restores a sign-in from its row.
@@ -236,7 +242,7 @@ func (s *Service) resumeFlow(row store.SignIn) (*flow, error) {
 	if err != nil {
 		s.log.Error("rotating atproto keys failed", "err", err)
 	}
-	f := &flow{Directory: s.directory, request: begun.AuthRequestData}
+	f := &flow{Directory: s.directory, request: begun.AuthRequestData, invitation: begun.Invitation}
 	for _, k := range keys {
 		if k.id == begun.Key {
 			f.app = s.client(k)
@@ -273,10 +279,11 @@ func callbackProblem(server string, err error) error {
 // account it found.
 type flow struct {
 	identity.Directory
-	app     oauth.ClientApp
-	request oauth.AuthRequestData
-	session oauth.ClientSessionData // with tokens once they are issued
-	account *identity.Identity
+	app        oauth.ClientApp
+	request    oauth.AuthRequestData
+	invitation []byte                  // hash of its code, or nil
+	session    oauth.ClientSessionData // with tokens once they are issued
+	account    *identity.Identity
 }
 
 func (f *flow) LookupDID(ctx context.Context, did syntax.DID) (*identity.Identity, error) {
@@ -335,29 +342,56 @@ func (s *Service) revokeTokens(ctx context.Context, f *flow) {
 
 // admitUser creates the person's account, or updates it: the DID is the
 // identity, and handle, name and host are those of the latest sign-in. If the
-// profile couldn't be read, the name stays as it was.
-func (s *Service) admitUser(ctx context.Context, user wiki.User, host string, p profile) (wiki.User, error) {
+// profile couldn't be read, the name stays as it was. The invitation (the hash of its
+// code) admits a person without an account, who must have one if the operator asks
+// for it.
+func (s *Service) admitUser(ctx context.Context, user wiki.User, host string, p profile, invitation []byte) (wiki.User, error) {
 	known, err := s.store.User(ctx, user.DID)
 	user.Name = p.name
+	invited := false
 	switch {
 	case errors.Is(err, wiki.ErrNotFound):
-		if !s.admit(user) {
-			return wiki.User{}, wiki.WithCause("not admitted", wiki.Problemf(wiki.ErrDenied, handleField, "New accounts aren't open to everyone yet. The operator of this service can let you in."))
+		if invited = !s.admit(user); invited && (!s.byInvitation || invitation == nil) {
+			return wiki.User{}, s.notAdmitted()
 		}
 	case err != nil:
 		return wiki.User{}, fmt.Errorf("atproto: %w", err)
 	case !p.read:
 		user.Name = known.Name
 	}
-	err = s.store.RecordSignIn(ctx, user, host)
-	if errors.Is(err, wiki.ErrSuspended) {
-		return wiki.User{}, suspendedHost(host)
+	if invited {
+		err = s.store.RecordInvitedSignIn(ctx, user, host, invitation)
+	} else {
+		err = s.store.RecordSignIn(ctx, user, host)
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, wiki.ErrSuspended):
+		return wiki.User{}, suspendedHost(host)
+	case errors.Is(err, wiki.ErrGone):
+		return wiki.User{}, errInvitation
+	case err != nil:
 		return wiki.User{}, fmt.Errorf("atproto: %w", err)
 	}
 	s.keepAvatar(ctx, user.DID, p)
 	return s.store.User(ctx, user.DID)
+}
+
+// Causes of a refusal to create an account (wiki.CauseOf).
+const (
+	NotAdmitted    = "not admitted"
+	InvitationGone = "invitation gone"
+)
+
+var errInvitation = wiki.WithCause(InvitationGone, wiki.Problemf(wiki.ErrGone, handleField, "This invitation can't be used: it was used before, has expired or was revoked. You aren't signed in. Ask the person who sent it for a new one."))
+
+// notAdmitted refuses an account to a person without an invitation, or to anybody if
+// the service has none.
+func (s *Service) notAdmitted() error {
+	message := "New accounts aren't open to everyone yet. The operator of this service can let you in."
+	if s.byInvitation {
+		message = "New accounts need an invitation. Ask someone who has a wiki here for an invitation link, and sign in from there."
+	}
+	return wiki.WithCause(NotAdmitted, wiki.Problemf(wiki.ErrDenied, handleField, "%s", message))
 }
 
 // flowCookie holds the hashes of this browser's pending states, so that two

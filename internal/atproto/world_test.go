@@ -382,12 +382,14 @@ type browser struct {
 	w       *world
 	remote  string // address and port
 	cookies map[string]string
+
+	invitation string // code, or ""
 }
 
 func (w *world) browser() *browser { return w.browserAt("192.0.2.1:1234") }
 
 func (w *world) browserAt(remote string) *browser {
-	return &browser{w, remote, map[string]string{}}
+	return &browser{w: w, remote: remote, cookies: map[string]string{}}
 }
 
 func (b *browser) request(address string) *http.Request {
@@ -412,7 +414,7 @@ func (b *browser) keep(rec *httptest.ResponseRecorder) {
 
 func (b *browser) begin(typed string) (string, error) {
 	rec := httptest.NewRecorder()
-	to, err := b.w.service.Begin(b.w.t.Context(), rec, b.request(platform+"/auth/login"), typed, "/app/")
+	to, err := b.w.service.Begin(b.w.t.Context(), rec, b.request(platform+"/auth/login"), typed, "/app/", b.invitation)
 	b.keep(rec)
 	return to, err
 }

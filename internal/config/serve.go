@@ -21,7 +21,7 @@ type ServeFlags struct {
 	Data             string   `name:"data" env:"ROBOT_DATA" placeholder:"DIR" help:"Data directory. Created if missing."`
 	Listen           string   `name:"listen" env:"ROBOT_LISTEN" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address to listen on (${default}), behind a proxy that terminates TLS."`
 	TrustedProxy     []string `name:"trusted-proxy" env:"ROBOT_TRUSTED_PROXY" placeholder:"CIDR" help:"Networks of proxies whose X-Forwarded-For is trusted (loopback); \"none\" for none."`
-	Signup           string   `name:"signup" env:"ROBOT_SIGNUP" default:"open" placeholder:"WHO" help:"Who can sign up: open (everyone), day (everyone, but a new account waits a day before its first wiki), list (see --signup-list) or closed (nobody). Existing users and people invited to a wiki can always sign in."`
+	Signup           string   `name:"signup" env:"ROBOT_SIGNUP" default:"open" placeholder:"WHO" help:"Who can sign up: open (everyone), day (everyone, but a new account waits a day before its first wiki), invitation (people with an invitation link from someone who has a wiki), list (see --signup-list) or closed (nobody). Existing users and people invited to a wiki can always sign in."`
 	SignupList       []string `name:"signup-list" env:"ROBOT_SIGNUP_LIST" placeholder:"WHO" help:"Handles or DIDs of people who can sign up at once, unless --signup is closed."`
 	NewWikis         int      `name:"new-wikis-per-day" env:"ROBOT_NEW_WIKIS_PER_DAY" default:"200" placeholder:"N" help:"New wikis allowed in 24 hours (${default}); 0 for no limit. Doesn't apply to people in --signup-list."`
 	Reads            int      `name:"reads-per-minute" env:"ROBOT_READS_PER_MINUTE" default:"600" placeholder:"N" help:"Read requests allowed per caller and wiki per minute (${default})."`
@@ -68,7 +68,7 @@ func (s ServeFlags) Config() (Config, error) {
 	}
 	c.Proxies, err = parseProxies(s.TrustedProxy)
 	invalid("trusted-proxy", err)
-	c.Signup, err = parseSignup(s.Signup, s.SignupList)
+	c.Signup, err = ParseSignup(s.Signup, s.SignupList)
 	invalid("signup", err)
 	if s.NewWikis < 0 {
 		invalid("new-wikis-per-day", errors.New("must be 0 or more"))
@@ -139,15 +139,17 @@ func parseProxies(list []string) ([]netip.Prefix, error) {
 // A Signup is the policy for new accounts and their first wikis. The zero value
 // admits everyone at once.
 type Signup struct {
-	closed bool          // to people who aren't listed
-	wait   time.Duration // of people who aren't listed
-	list   []string      // lowercase handles and DIDs
+	closed  bool          // to people who aren't listed
+	invited bool          // people with an invitation are admitted
+	wait    time.Duration // of people who aren't listed
+	list    []string      // lowercase handles and DIDs
 }
 
 // newAccountWait is how long a new account waits with --signup day.
 const newAccountWait = 24 * time.Hour
 
-func parseSignup(who string, list []string) (Signup, error) {
+// ParseSignup returns the policy of a name, with the people it lists.
+func ParseSignup(who string, list []string) (Signup, error) {
 	var s Signup
 	for _, entry := range list {
 		s.list = append(s.list, strings.ToLower(strings.TrimPrefix(strings.TrimSpace(entry), "@")))
@@ -156,6 +158,8 @@ func parseSignup(who string, list []string) (Signup, error) {
 	case "open", "":
 	case "day":
 		s.wait = newAccountWait
+	case "invitation":
+		s.closed, s.invited = true, true
 	case "closed":
 		s.closed, s.list = true, nil
 	case "list":
@@ -164,13 +168,16 @@ func parseSignup(who string, list []string) (Signup, error) {
 			return s, errors.New("list requires --signup-list with handles or DIDs")
 		}
 	default:
-		return Signup{}, fmt.Errorf("%q must be open, day, list or closed", who)
+		return Signup{}, fmt.Errorf("%q must be open, day, invitation, list or closed", who)
 	}
 	return s, nil
 }
 
-// Admits reports whether a person can create an account.
+// Admits reports whether a person can create an account without an invitation.
 func (s Signup) Admits(did, handle string) bool { return !s.closed || s.Lists(did, handle) }
+
+// ByInvitation reports whether people with an invitation can create an account.
+func (s Signup) ByInvitation() bool { return s.invited }
 
 // Lists reports whether the operator's list names a person.
 func (s Signup) Lists(did, handle string) bool {

@@ -140,14 +140,14 @@ func TestProxies(t *testing.T) {
 }
 
 func TestSignup(t *testing.T) {
-	for who, want := range map[string][3]bool{"open": {true, true, true}, "day": {true, true, true}, "closed": {}, "list": {true, true, false}} {
-		s, err := parseSignup(who, []string{"@Ada.Example.org", "did:plc:bob"})
+	for who, want := range map[string][3]bool{"open": {true, true, true}, "day": {true, true, true}, "closed": {}, "list": {true, true, false}, "invitation": {true, true, false}} {
+		s, err := ParseSignup(who, []string{"@Ada.Example.org", "did:plc:bob"})
 		if err != nil {
 			t.Fatal(err)
 		}
 		got := [3]bool{s.Admits("did:plc:ada", "ada.example.org"), s.Admits("did:plc:bob", "handle.invalid"), s.Admits("did:plc:cleo", "cleo.test")}
-		if got != want {
-			t.Errorf("%s: %v, want %v", who, got, want)
+		if got != want || s.ByInvitation() != (who == "invitation") {
+			t.Errorf("%s: %v, want %v; by invitation: %t", who, got, want, s.ByInvitation())
 		}
 	}
 }

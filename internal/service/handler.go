@@ -17,11 +17,10 @@ import (
 // nobody else can.
 func (s *Service) Handler(people []wiki.User) (*server.Server, error) {
 	cfg, origins, now, log := s.o.Config, s.o.Origins, s.o.Now, s.o.Log
-	admit := func(u wiki.User) bool { return cfg.Signup.Admits(u.DID, u.Handle) }
 	var signIn *atproto.Service
 	if people == nil {
 		var err error
-		if signIn, err = s.newSignIn(admit); err != nil {
+		if signIn, err = s.newSignIn(); err != nil {
 			return nil, err
 		}
 		s.SignIn, s.people = signIn, signIn
@@ -61,9 +60,11 @@ func (s *Service) Handler(people []wiki.User) (*server.Server, error) {
 }
 
 // newSignIn opens sign-in through people's own ATProto servers.
-func (s *Service) newSignIn(admit func(wiki.User) bool) (*atproto.Service, error) {
+func (s *Service) newSignIn() (*atproto.Service, error) {
+	signup := s.o.Config.Signup
 	return atproto.New(atproto.Options{
-		Store: s.Store, KeyDir: s.KeyDir(), Platform: s.o.Origins.Platform(), Admit: admit, Limits: s.limits,
+		Store: s.Store, KeyDir: s.KeyDir(), Platform: s.o.Origins.Platform(), Limits: s.limits,
+		Admit: func(u wiki.User) bool { return signup.Admits(u.DID, u.Handle) }, ByInvitation: signup.ByInvitation(),
 		Outbound: outboundOptions(s.o.Config, s.background),
 		PLC:      s.o.Config.Test.PLC, Lifetime: s.o.Config.Test.Lifetime, Now: s.o.Now, Log: s.o.Log,
 	})

@@ -193,6 +193,9 @@ func (s *Service) openSearch(wikis string) (*search.Service, error) {
 // Background returns the workers that run everything outside requests.
 func (s *Service) Background() *background.Workers { return s.background }
 
+// Platform returns the public origin of the platform.
+func (s *Service) Platform() string { return s.o.Origins.Platform() }
+
 // KeyDir is the directory of the service's keys.
 func (s *Service) KeyDir() string { return filepath.Join(s.o.Config.Data, "keys") }
 
@@ -232,9 +235,10 @@ func outboundOptions(cfg config.Config, workers *background.Workers) outbound.Op
 // signupPolicy is the configured policy for first wikis.
 func signupPolicy(cfg config.Config) tenant.Signup {
 	return tenant.Signup{
-		Admits: func(u wiki.User) bool { return cfg.Signup.Admits(u.DID, u.Handle) },
-		Listed: func(u wiki.User) bool { return cfg.Signup.Lists(u.DID, u.Handle) },
-		Wait:   cfg.Signup.Wait(), PerDay: cfg.NewWikis,
+		Admits:       func(u wiki.User) bool { return cfg.Signup.Admits(u.DID, u.Handle) },
+		Listed:       func(u wiki.User) bool { return cfg.Signup.Lists(u.DID, u.Handle) },
+		ByInvitation: cfg.Signup.ByInvitation(),
+		Wait:         cfg.Signup.Wait(), PerDay: cfg.NewWikis,
 	}
 }
 

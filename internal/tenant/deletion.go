@@ -139,7 +139,8 @@ func (s *Service) KeepAccount(ctx context.Context, caller wiki.Caller) error {
 	return nil
 }
 
-// Sweep purges the wikis and accounts whose grace period is over. The next
+// Sweep purges the wikis and accounts whose grace period is over, and old invitations
+// that nobody used. The next
 // sweep retries failures, except those that panicked.
 func (s *Service) Sweep(ctx context.Context) error {
 	sites, err := s.store.DueSites(ctx)
@@ -155,6 +156,7 @@ func (s *Service) Sweep(ctx context.Context) error {
 	for _, u := range users {
 		errs = append(errs, s.background.Try(background.Job{Work: "purge", Item: fmt.Sprintf("account %x", s.holderHash(u.DID)[:8])}, func() error { return s.purgeUser(ctx, u.DID) }))
 	}
+	errs = append(errs, s.store.SweepInvitations(ctx, s.now().Add(-keepInvitations)))
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("tenant: sweep: %w", err)
 	}

@@ -17,6 +17,9 @@ type Signup struct {
 	// Listed reports whether the operator named a person, who then needs no
 	// invitation, doesn't wait, and isn't subject to PerDay; nil names nobody.
 	Listed func(wiki.User) bool
+	// ByInvitation lets people who have a wiki invite others, whom Admits then needn't
+	// admit.
+	ByInvitation bool
 	// Wait is the time from an account's creation to its first wiki.
 	Wait time.Duration
 	// PerDay limits the new wikis of 24 hours; 0 means no limit.
@@ -38,13 +41,29 @@ func (s *Service) CanCreate(ctx context.Context, person wiki.User) error {
 	if s.signup.Listed != nil && s.signup.Listed(person) {
 		return nil
 	}
-	if s.signup.Admits != nil && !s.signup.Admits(person) {
-		return wiki.Problemf(wiki.ErrDenied, "", "This service isn't open to everyone yet. Ask its operator to let you create a wiki.")
-	}
-	if err := s.checkAge(ctx, person); err != nil {
+	if err := s.checkAdmitted(ctx, person); err != nil {
 		return err
 	}
 	return s.checkDay(ctx)
+}
+
+// checkAdmitted refuses people whom the policy doesn't admit yet. An invitation that
+// admitted someone counts under every later policy.
+func (s *Service) checkAdmitted(ctx context.Context, person wiki.User) error {
+	admits := s.signup.Admits == nil || s.signup.Admits(person)
+	if admits && s.signup.Wait == 0 {
+		return nil
+	}
+	if at, err := s.store.Admitted(ctx, person.DID); err != nil || !at.IsZero() {
+		return err
+	}
+	switch {
+	case admits:
+		return s.checkAge(ctx, person)
+	case s.signup.ByInvitation:
+		return ErrUninvited
+	}
+	return wiki.Problemf(wiki.ErrDenied, "", "This service isn't open to everyone yet. Ask its operator to let you create a wiki.")
 }
 
 // checkAge refuses accounts that are newer than the policy's Wait.

@@ -39,8 +39,9 @@ func (h *Handler) showLanding(v *visit) error {
 // aboutPage is a page about the service: limits, privacy or terms.
 type aboutPage struct {
 	Frame
-	Limits wiki.Limits
-	Rates  limit.Rates
+	Limits  wiki.Limits
+	Rates   limit.Rates
+	Invites bool // sign-up is by invitation
 }
 
 func (h *Handler) showLimits(v *visit) error  { return h.showAbout(v, "limits", "Limits") }
@@ -48,7 +49,7 @@ func (h *Handler) showPrivacy(v *visit) error { return h.showAbout(v, "privacy",
 func (h *Handler) showTerms(v *visit) error   { return h.showAbout(v, "terms", "Terms") }
 
 func (h *Handler) showAbout(v *visit, name, title string) error {
-	p := &aboutPage{Frame: h.frame(v, title), Limits: wiki.DefaultLimits, Rates: h.o.Limits.Rates()}
+	p := &aboutPage{Frame: h.frame(v, title), Limits: wiki.DefaultLimits, Rates: h.o.Limits.Rates(), Invites: h.o.Tenant.ByInvitation()}
 	p.Canonic = h.o.Platform + "/" + name
 	return h.render(v, http.StatusOK, name, p)
 }

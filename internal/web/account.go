@@ -40,6 +40,7 @@ type dashboardPage struct {
 	Leaving     time.Time                // when the account will be purged; zero for never
 	NoWiki      string                   // why the person can't create a wiki now, or ""
 	Logins      []session.Login
+	Invites     bool // sign-up is by invitation
 }
 
 // siteCard is a wiki on the dashboard.
@@ -55,7 +56,7 @@ func (h *Handler) showDashboard(v *visit) error {
 	if v.caller.Anonymous() {
 		return h.redirectWith(v, http.StatusFound, "/auth/login?return_to=%2Fapp%2F")
 	}
-	p := &dashboardPage{Frame: h.frame(v, "Dashboard")}
+	p := &dashboardPage{Frame: h.frame(v, "Dashboard"), Invites: h.o.Tenant.ByInvitation()}
 	p.NoIndex = true
 	err := h.o.Tenant.CanCreate(v.ctx(), v.caller.User)
 	var refused *wiki.Problem
@@ -138,6 +139,8 @@ type accountPage struct {
 	Secret  string // of a new token
 	Name    string // as typed
 	Leaving time.Time
+
+	Invitations invitationList
 }
 
 func (h *Handler) showAccount(v *visit) error {
@@ -158,6 +161,9 @@ func (h *Handler) renderAccount(v *visit, status int, p *accountPage) error {
 		return err
 	}
 	if p.Agents, err = h.ownAgents(v); err != nil {
+		return err
+	}
+	if err := p.Invitations.fill(h, v); err != nil {
 		return err
 	}
 	if p.Leaving, err = h.o.Tenant.AccountPurgeTime(v.ctx(), v.caller.User.DID); err != nil {
@@ -291,15 +297,17 @@ func (h *Handler) leaveWiki(v *visit) error {
 
 // accountExport is account.json in an export.
 type accountExport struct {
-	Exported time.Time        `json:"exported"`
-	DID      string           `json:"did"`
-	Username string           `json:"username"`
-	Handle   string           `json:"handle"`
-	Name     string           `json:"name"`
-	Wikis    []exportedWiki   `json:"wikis"`
-	Tokens   []exportedToken  `json:"personal_tokens"`
-	Agents   []exportedAgent  `json:"connected_agents"`
-	Sessions []exportedSignIn `json:"sessions"`
+	Exported    time.Time            `json:"exported"`
+	DID         string               `json:"did"`
+	Username    string               `json:"username"`
+	Handle      string               `json:"handle"`
+	Name        string               `json:"name"`
+	Admitted    time.Time            `json:"admitted,omitzero"` // by an invitation
+	Wikis       []exportedWiki       `json:"wikis"`
+	Tokens      []exportedToken      `json:"personal_tokens"`
+	Agents      []exportedAgent      `json:"connected_agents"`
+	Sessions    []exportedSignIn     `json:"sessions"`
+	Invitations []exportedInvitation `json:"invitations,omitempty"`
 }
 
 type exportedWiki struct {
@@ -341,6 +349,15 @@ type exportedSignIn struct {
 	Started time.Time `json:"started"`
 	Ends    time.Time `json:"ends"`
 	Browser string    `json:"browser,omitempty"`
+}
+
+// exportedInvitation is one that the person created.
+type exportedInvitation struct {
+	Created time.Time `json:"created"`
+	Expires time.Time `json:"expires"`
+	Revoked time.Time `json:"revoked,omitzero"`
+	Used    time.Time `json:"used,omitzero"`
+	Guest   string    `json:"guest,omitempty"` // handle
 }
 
 // exportAccount sends a zip with all data about a person: the account, the current
@@ -415,7 +432,23 @@ func (h *Handler) describeAccount(v *visit, sites []wiki.Access) (accountExport,
 	for _, l := range logins {
 		e.Sessions = append(e.Sessions, exportedSignIn{l.Started, l.Ends, l.Browser})
 	}
-	return e, err
+	if err != nil {
+		return e, err
+	}
+	return e, h.describeInvitations(v, &e)
+}
+
+// describeInvitations adds the invitations of a person to their export, whatever the
+// policy is now.
+func (h *Handler) describeInvitations(v *visit, e *accountExport) (err error) {
+	if e.Admitted, err = h.o.Tenant.Admitted(v.ctx(), v.caller); err != nil {
+		return err
+	}
+	list, err := h.o.Tenant.Invitations(v.ctx(), v.caller)
+	for _, i := range list {
+		e.Invitations = append(e.Invitations, exportedInvitation{i.Created, i.Expires, i.Revoked, i.Used, i.Guest.Handle})
+	}
+	return err
 }
 
 func exportTokens(tokens []*session.Token) []exportedToken {

@@ -211,15 +211,9 @@ func TestDeleteAccountOnPages(t *testing.T) {
 	w.as("cleo").get(testPlatform + "/app/").lacks(testOrigin("bob"))
 }
 
-func TestExport(t *testing.T) {
-	t.Parallel()
-	w := newTestWiki(t)
-	if err := w.Store.SetAvatar(t.Context(), "did:plc:bob", store.Avatar{MIME: "image/png", Data: testPNG(t)}); err != nil {
-		t.Fatal(err)
-	}
-	bob := w.as("bob")
-	bob.post(on("ada", "/Home/draft"), url.Values{"content": {"A draft of bob's.\n"}, "revision": {w.revision("ada", "Home")}})
-	got := bob.get(testPlatform + "/app/export").want(http.StatusOK)
+// unpackExport returns the files of an export by name.
+func unpackExport(t *testing.T, got *answer) map[string]string {
+	t.Helper()
 	archive, err := zip.NewReader(strings.NewReader(got.body), int64(len(got.body)))
 	if err != nil {
 		t.Fatal(err)
@@ -236,6 +230,19 @@ func TestExport(t *testing.T) {
 		}
 		files[f.Name] = string(text)
 	}
+	return files
+}
+
+func TestExport(t *testing.T) {
+	t.Parallel()
+	w := newTestWiki(t)
+	if err := w.Store.SetAvatar(t.Context(), "did:plc:bob", store.Avatar{MIME: "image/png", Data: testPNG(t)}); err != nil {
+		t.Fatal(err)
+	}
+	bob := w.as("bob")
+	bob.post(on("ada", "/Home/draft"), url.Values{"content": {"A draft of bob's.\n"}, "revision": {w.revision("ada", "Home")}})
+	got := bob.get(testPlatform + "/app/export").want(http.StatusOK)
+	files := unpackExport(t, got)
 	if !strings.Contains(files["account.json"], `"did:plc:bob"`) || !strings.Contains(files["account.json"], `"role": "editor"`) {
 		t.Errorf("account.json: %s", files["account.json"])
 	}

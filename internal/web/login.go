@@ -18,6 +18,7 @@ type signInPage struct {
 	ReturnTo string
 	Wrong    string
 	Meant    string // suggested handle, or ""
+	Invites  bool   // new people need an invitation, and this one didn't open one
 }
 
 func (h *Handler) showSignIn(v *visit) error {
@@ -31,6 +32,7 @@ func (h *Handler) showSignIn(v *visit) error {
 func (h *Handler) renderSignIn(v *visit, status int, p signInPage) error {
 	p.Frame, p.People = h.frame(v, "Sign in"), h.o.People
 	p.NoIndex = true
+	p.Invites = h.o.Tenant.ByInvitation() && p.ReturnTo != InvitationPath
 	v.w.Header().Set("Cache-Control", "no-store")
 	if h.o.SignIn != nil {
 		v.policy = h.headers.signInPolicy
@@ -38,7 +40,8 @@ func (h *Handler) renderSignIn(v *visit, status int, p signInPage) error {
 	return h.render(v, status, "signin", &p)
 }
 
-// beginSignIn redirects to the person's own server.
+// beginSignIn redirects to the person's own server. An invitation goes with those who
+// start on its page only: someone else can use this browser.
 func (h *Handler) beginSignIn(v *visit) error {
 	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, 64<<10)
 	if err := parseForm(v.r); err != nil {
@@ -49,7 +52,11 @@ func (h *Handler) beginSignIn(v *visit) error {
 	if err := h.o.Limits.SignIn(v.r.RemoteAddr); err != nil {
 		return h.signInFailed(v, p, err)
 	}
-	to, err := h.o.SignIn.Begin(v.ctx(), v.w, v.r, p.Handle, p.ReturnTo)
+	invitation := ""
+	if p.ReturnTo == InvitationPath {
+		invitation = invitationCode(v.r)
+	}
+	to, err := h.o.SignIn.Begin(v.ctx(), v.w, v.r, p.Handle, p.ReturnTo, invitation)
 	if err != nil {
 		return h.signInFailed(v, p, err)
 	}
@@ -105,6 +112,12 @@ func (h *Handler) signInFailed(v *visit, p signInPage, err error) error {
 	}
 	h.o.SignInFailed(cause)
 	v.failed(err)
+	switch {
+	case cause == atproto.NotAdmitted && h.o.Tenant.ByInvitation():
+		return h.refuseUninvited(v, err)
+	case cause == atproto.InvitationGone:
+		return h.refuseInvitation(v, tenant.ErrInvitation)
+	}
 	return h.renderSignIn(v, status, p)
 }
 

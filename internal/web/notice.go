@@ -88,6 +88,10 @@ func noticeText(name string) string {
 		return "Removed. Their tokens for this wiki no longer work."
 	case "revoked":
 		return "Revoked. The token no longer works."
+	case "invitationkept":
+		return "You have a wiki, so you didn’t need the invitation. It’s still unused: pass the link on."
+	case "invitationrevoked":
+		return "Revoked. The invitation link no longer works."
 	case "disconnected":
 		return "Disconnected. The agent no longer has access."
 	case "sessionended":

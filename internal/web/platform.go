@@ -90,6 +90,6 @@ func (h *Handler) grantSSO(v *visit) error {
 }
 
 func (h *Handler) showPlatformRobots(v *visit) error {
-	h.write(v, http.StatusOK, "text/plain; charset=utf-8", []byte("User-agent: *\nDisallow: /app/\nDisallow: /auth/\n"))
+	h.write(v, http.StatusOK, "text/plain; charset=utf-8", []byte("User-agent: *\nDisallow: /app/\nDisallow: /auth/\nDisallow: /invitation\n"))
 	return nil
 }

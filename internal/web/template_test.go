@@ -25,6 +25,20 @@ func (w *testWiki) noteTemplates() map[string]bool {
 	return seen
 }
 
+// renderInvitations renders the pages of a service with sign-up by invitation.
+func renderInvitations(t *testing.T) map[string]bool {
+	t.Helper()
+	w := newInvitedWiki(t, nil)
+	seen := w.noteTemplates()
+	link := w.as("ada").invite()
+	for _, name := range []string{"", "dan"} {
+		b := w.as(name)
+		b.get(testPlatform + "/invitation").want(http.StatusGone)
+		b.follow(b.get(link)).want(http.StatusOK)
+	}
+	return seen
+}
+
 // TestEveryTemplate renders each template in all its variants, and fails for unused
 // templates.
 func TestEveryTemplate(t *testing.T) {
@@ -61,6 +75,7 @@ func TestEveryTemplate(t *testing.T) {
 	}
 	ada.consent("ada").want(http.StatusOK)
 	w.as("dan").get(testPlatform + "/app/create").want(http.StatusTooManyRequests)
+	maps.Copy(seen, renderInvitations(t))
 	w.anonymous().post(on("ada", "/Log/save"), url.Values{"content": {"Mine.\n"}}).want(http.StatusForbidden)
 	for _, name := range slices.Sorted(maps.Keys(w.web.templates.pages)) {
 		if !seen[name] {

@@ -53,8 +53,12 @@ type waitingPage struct {
 }
 
 // refuseCreate responds to a person who the sign-up policy doesn't let create a wiki
-// now. It returns the error unless there is a time at which they can.
+// now. It returns the error unless they need an invitation, or there is a time at which
+// they can.
 func (h *Handler) refuseCreate(v *visit, back string, err error) error {
+	if errors.Is(err, tenant.ErrUninvited) {
+		return h.refuseUninvited(v, err)
+	}
 	var later *tenant.Later
 	if !errors.As(err, &later) {
 		return err

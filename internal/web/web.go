@@ -225,6 +225,7 @@ func platformRoutes(dev, signIn bool) []route {
 	}
 	routes = append(routes, accountRoutes()...)
 	routes = append(routes, consentRoutes()...)
+	routes = append(routes, invitationRoutes()...)
 	if dev {
 		routes = append(routes, route{pattern: "POST /auth/dev", handle: (*Handler).signInAs})
 	}
