@@ -19,7 +19,7 @@ type operation struct {
 
 // operations has one entry per route, by method and pattern.
 var operations = map[string]operation{
-	"GET /pages":                              {"List pages", "prefix tag category updated_since", nil, "", pageList{}},
+	"GET /pages":                              {"List pages, also by front matter: where=status = draft and due < 2026-12-05", "prefix tag category updated_since where show sort", nil, "", pageList{}},
 	"GET /pages/{page}":                       {"Read a page, now or at a revision", "revision", nil, "", pageAnswer{}},
 	"PUT /pages/{page}":                       {"Write a page's exact text", "", saveBody{}, "content", saveAnswer{}},
 	"PATCH /pages/{page}":                     {"Replace one passage of a page", "", patchBody{}, "old_string new_string", saveAnswer{}},

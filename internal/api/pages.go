@@ -3,6 +3,7 @@ package api
 import (
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"robot.wtf/internal/pages"
@@ -20,7 +21,8 @@ type pageEntry struct {
 	Tags        []string  `json:"tags"`
 	LastUpdated time.Time `json:"last_updated"`
 	author
-	Size int64 `json:"size"` // bytes
+	Size       int64          `json:"size"`                 // bytes
+	Properties map[string]any `json:"properties,omitempty"` // values of the keys in show
 }
 
 // An author is the author of a change, as far as it is verified.
@@ -35,29 +37,51 @@ func (h *Handler) author(c *call, a wiki.Author) author {
 }
 
 type pageList struct {
-	Pages []pageEntry `json:"pages"`
-	Total int         `json:"total"`
+	Pages   []pageEntry `json:"pages"`
+	Total   int         `json:"total"`
+	Unknown []string    `json:"unknown_keys,omitempty"` // keys of the query that no page has
+	Known   []string    `json:"known_keys,omitempty"`   // then: keys that exist, the most similar first
 }
 
 func (h *Handler) listPages(c *call) error {
 	q := c.URL.Query()
-	filter := pages.ListFilter{Prefix: q.Get("prefix"), Tag: q.Get("tag"), Category: q.Get("category")}
+	query := pages.PageQuery{
+		ListFilter: pages.ListFilter{Prefix: q.Get("prefix"), Tag: q.Get("tag"), Category: q.Get("category")},
+		Where:      q.Get("where"), Sort: q.Get("sort"),
+	}
+	if show := q.Get("show"); show != "" {
+		query.Show = strings.Split(show, ",")
+	}
 	if since := q.Get("updated_since"); since != "" {
 		t, err := parseTime(since)
 		if err != nil {
 			return err
 		}
-		filter.UpdatedSince = t
+		query.UpdatedSince = t
 	}
-	list, err := h.o.Pages.List(c.Context(), c.access, filter)
+	list, err := h.o.Pages.Query(c.Context(), c.access, query)
 	if err != nil {
 		return err
 	}
-	out := make([]pageEntry, len(list))
-	for i, e := range list {
-		out[i] = pageEntry{e.Name.Title(), string(e.Name), e.Revision, notNil(e.Tags), e.Modified.UTC(), h.author(c, e.Author), e.Size}
+	answer := pageList{make([]pageEntry, len(list.Pages)), len(list.Pages), list.Unknown, nil}
+	for i, e := range list.Pages {
+		answer.Pages[i] = pageEntry{e.Name.Title(), string(e.Name), e.Revision, notNil(e.Tags), e.Modified.UTC(), h.author(c, e.Author), e.Size, properties(e)}
 	}
-	return c.respond(http.StatusOK, pageList{out, len(out)})
+	for _, k := range list.Known {
+		answer.Known = append(answer.Known, k.Name)
+	}
+	return c.respond(http.StatusOK, answer)
+}
+
+// properties returns the front matter of a listed page that was asked for.
+func properties(e pages.ListedPage) map[string]any {
+	m := map[string]any{}
+	for _, p := range e.Properties {
+		if len(p.Values) > 0 {
+			m[p.Key] = p.JSON()
+		}
+	}
+	return m
 }
 
 func parseTime(text string) (time.Time, error) {

@@ -285,12 +285,13 @@ func (s *sweep) standard(tool string) []map[string]any {
 	}
 	page := "Zqmark_Folder/Zqmark_Page"
 	return map[string][]map[string]any{
-		"wiki_overview":    {{}},
-		"search":           {{"query": "zqmark"}, {"query": "target"}, {"query": "zqmark nothing"}, {"query": "zqmark", "limit": 1}},
-		"grep":             {{"pattern": "zqmark"}, {"pattern": "target", "context": 2}, {"pattern": "zqmark", "limit": 1}},
-		"read_page":        {{"path": page}, {"path": "Zqmark_Long"}, {"path": "Zqmark_Long", "view": "full", "max_chars": 300}},
-		"read_pages":       {{"items": []string{"Home", page, "Zqmark_Missing", "Zqmark_Long"}, "max_chars": 800}},
-		"list_pages":       {{}, {"depth": 3}, {"depth": 2, "path_prefix": "Zqmark_Folder"}, {"limit": 1}},
+		"wiki_overview": {{}},
+		"search":        {{"query": "zqmark"}, {"query": "target"}, {"query": "zqmark nothing"}, {"query": "zqmark_key:zqmark"}, {"query": "zqmark", "limit": 1}},
+		"grep":          {{"pattern": "zqmark"}, {"pattern": "target", "context": 2}, {"pattern": "zqmark", "limit": 1}},
+		"read_page":     {{"path": page}, {"path": "Zqmark_Long"}, {"path": "Zqmark_Long", "view": "full", "max_chars": 300}},
+		"read_pages":    {{"items": []string{"Home", page, "Zqmark_Missing", "Zqmark_Long"}, "max_chars": 800}},
+		"list_pages": {{}, {"depth": 3}, {"depth": 2, "path_prefix": "Zqmark_Folder"}, {"limit": 1},
+			{"where": "zqmark_key exists", "show": []string{"zqmark_key"}, "sort": "zqmark_key"}, {"where": "zqmark_kez = zqmark"}, {"where": "zqmark_key zqmark zqmark"}, {"show": []string{"zqmark", "tags"}}},
 		"links":            {{"path": "Home"}, {"path": page, "kind": "out"}},
 		"changes":          {{}, {"path": page}, {"path": page, "diff": rev(page) + ".." + rev(page)}, {"path": "Zqmark_Folder/"}},
 		"read_attachment":  {{"path": page}, {"path": page, "name": "zqmark.txt"}, {"path": page, "name": "zqmark.bin"}, {"path": "Home"}},

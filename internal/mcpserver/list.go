@@ -1,7 +1,6 @@
 package mcpserver
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -18,41 +17,81 @@ func (h *Handler) listPages(ctx context.Context, c *client, a arguments) (*reply
 		return nil, err
 	}
 	prefix := strings.TrimPrefix(a.text("path_prefix"), "/")
+	where, show := a.text("where"), splitKeys(a.texts("show"))
+	if depth > 0 && (where != "" || len(show) > 0) {
+		return nil, wiki.Problemf(wiki.ErrInvalid, "depth", "depth shows the tree of folders, which has no front matter. Leave out depth, or where and show.")
+	}
 	if depth > 0 {
 		return h.tree(ctx, c, prefix, depth)
 	}
-	sort, err := a.enum("sort", "name", "updated", "size")
+	query := pages.PageQuery{ListFilter: pages.ListFilter{Prefix: prefix, Tag: a.text("tag")}, Where: where, Show: show, Sort: a.text("sort")}
+	if query.UpdatedSince, err = a.dateOrTime("updated_since"); err != nil {
+		return nil, err
+	}
+	list, err := h.o.Pages.Query(ctx, c.access, query)
 	if err != nil {
 		return nil, err
-	}
-	filter := pages.ListFilter{Prefix: prefix, Tag: a.text("tag")}
-	if filter.UpdatedSince, err = a.dateOrTime("updated_since"); err != nil {
-		return nil, err
-	}
-	list, err := h.o.Pages.List(ctx, c.access, filter)
-	if err != nil {
-		return nil, err
-	}
-	switch sort {
-	case "updated":
-		sortBy(list, func(a, b pages.Entry) int { return b.Modified.Compare(a.Modified) })
-	case "size":
-		sortBy(list, func(a, b pages.Entry) int { return cmp.Compare(b.Size, a.Size) })
 	}
 	r := &reply{}
-	r.setHead("%s", count(len(list), "page"))
-	shown, err := a.paginate(r, len(list), 100)
+	r.setHead("%s", count(len(list.Pages), "page"))
+	shown, err := a.paginate(r, len(list.Pages), 100)
 	if err != nil {
 		return nil, err
 	}
-	for _, e := range list[shown.from:shown.to] {
-		r.add("%s %s %s bytes", called(e.Name), day(e.Modified), number(int(e.Size)))
-		if len(e.Tags) > 0 {
-			r.add(" #%s", pageText(e.Name, false, singleLine(strings.Join(e.Tags, " #"))))
-		}
-		r.add("\n")
+	for _, e := range list.Pages[shown.from:shown.to] {
+		r.body = append(append(r.body, listedLine(e)...), constant("\n"))
+	}
+	if len(list.Unknown) > 0 {
+		r.tail = append(r.tail, unknownKeys(list))
 	}
 	return r, nil
+}
+
+// splitKeys splits keys that are joined by commas.
+func splitKeys(list []string) (keys []string) {
+	for _, text := range list {
+		for key := range strings.SplitSeq(text, ",") {
+			if key = strings.TrimSpace(key); key != "" {
+				keys = append(keys, key)
+			}
+		}
+	}
+	return keys
+}
+
+// maxShown is how much of a value of the front matter a list shows, in
+// characters.
+const maxShown = 200
+
+// listedLine formats a page of a list with the front matter that was asked for.
+func listedLine(e pages.ListedPage) line {
+	l := say("%s %s %s bytes", called(e.Name), day(e.Modified), number(int(e.Size)))
+	if len(e.Tags) > 0 {
+		l.add(" #%s", pageText(e.Name, false, singleLine(strings.Join(e.Tags, " #"))))
+	}
+	for _, p := range e.Properties {
+		if len(p.Values) > 0 {
+			l.add(" | %s", pageText(e.Name, false, p.Key+": "+truncate(singleLine(p.String()), maxShown)))
+		}
+	}
+	return l
+}
+
+// unknownKeys says which keys of a query no page has, and which exist.
+func unknownKeys(list pages.PageList) line {
+	values := make([]value, len(list.Unknown))
+	for i, key := range list.Unknown {
+		values[i] = quoted(asked(key))
+	}
+	l := append(append(say("No page's front matter has the key "), joined(values, ", ")...), constant("."))
+	if len(list.Known) == 0 {
+		return l
+	}
+	values = make([]value, len(list.Known))
+	for i, k := range list.Known {
+		values[i] = pageText(k.Page, false, singleLine(k.Name))
+	}
+	return append(append(append(l, constant(" Keys that exist: ")), joined(values, ", ")...), constant("."))
 }
 
 // A window is the part of a list to show.

@@ -83,13 +83,15 @@ var tools = []tool{
 	},
 	{
 		name: "list_pages", title: "List pages", action: wiki.Read, idempotent: true,
-		description: "Pages with date, size and tags; with depth, the tree of folders instead.",
+		description: "Pages with date, size and tags, by their front matter too; with depth, the tree of folders instead.",
 		params: []param{
 			{"path_prefix", "string", ""},
 			{"depth", "integer", ""},
 			{"tag", "string", ""},
 			{"updated_since", "string", "Date"},
-			{"sort", "enum name updated size", ""},
+			{"where", "string", "status = draft and (due < 2026-12-05 or not tags contains x)"},
+			{"show", "strings", "Front matter keys"},
+			{"sort", "string", "name, updated, size or a key; -due: descending"},
 			{"limit", "integer", "100"},
 			{"cursor", "string", ""},
 		},

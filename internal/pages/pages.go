@@ -51,6 +51,7 @@ type Service struct {
 	cache    *budget.Cache[cacheKey, cached]
 	pictures *raster.Encoder
 	greps    *budget.Slots
+	queries  *budget.Slots // by front matter
 	erasures *budget.Slots // one per wiki at a time
 	large    *budget.Slots // work on large texts
 	imports  *budget.Slots // one import at a time
@@ -82,6 +83,7 @@ func New(o Options) *Service {
 		log:      o.Log,
 		pictures: raster.NewEncoder(pictureLimits),
 		greps:    budget.NewSlots(maxGreps, 1),
+		queries:  budget.NewSlots(maxQueries, 1),
 		erasures: budget.NewSlots(2, 1),
 		large:    newLargeSlots(),
 		imports:  budget.NewSlots(1, 1),

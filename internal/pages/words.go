@@ -18,6 +18,7 @@ type (
 	Hit       = search.Hit
 	Span      = search.Span
 	Mode      = search.Mode
+	KnownKey  = search.KnownKey
 	Heading   = markdown.Heading
 	Prop      = markdown.Prop
 	Section   = markdown.Section
