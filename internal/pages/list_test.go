@@ -65,7 +65,7 @@ func TestQuery(t *testing.T) {
 	}
 }
 
-// What was taken down is no longer found by its front matter.
+// A takedown takes the front matter of a page out of the index.
 func TestQueryAfterTakedown(t *testing.T) {
 	w := newWorld(t)
 	w.put("A", "---\nsecret: word\n---\n")
