@@ -49,7 +49,7 @@ func (h *Handler) sendFullClone(c *call, wants []string) (sent bool, err error) 
 	if err != nil || !wantsTips(wants, refs) {
 		return false, nil // git reports the error
 	}
-	done, err := h.countAnswer()
+	done, err := h.countAnswer(c)
 	if err != nil {
 		return true, err
 	}

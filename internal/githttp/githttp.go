@@ -20,7 +20,6 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"robot.wtf/internal/background"
@@ -50,7 +49,8 @@ type Handler struct {
 	o        Options
 	slots    *budget.Slots // git processes
 	spools   *spools
-	answers  atomic.Int64 // being prepared or sent
+	answers  *budget.Slots // being prepared or sent, by wiki
+	callers  *budget.Slots // the same answers by caller
 	v2       capabilities
 	refs     refsCache
 	disjoint disjointCache
@@ -59,7 +59,12 @@ type Handler struct {
 
 // New returns a Handler.
 func New(o Options) *Handler {
-	return &Handler{o: o, slots: budget.NewSlots(allSlots, wikiSlots), spools: &spools{dir: o.Spool, room: o.Pages.ScratchRoom, bounds: defaultBounds, background: o.Background}, erased: newErasedClients()}
+	return &Handler{
+		o: o, slots: budget.NewSlots(allSlots, wikiSlots),
+		answers: budget.NewSlots(maxAnswers, maxWikiAnswers), callers: budget.NewSlots(maxAnswers, maxCallerAnswers),
+		spools: &spools{dir: o.Spool, room: o.Pages.ScratchRoom, bounds: defaultBounds, background: o.Background},
+		erased: newErasedClients(),
+	}
 }
 
 // A Route is one route on a wiki's host.

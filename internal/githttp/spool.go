@@ -35,18 +35,19 @@ type bounds struct {
 	// than slowest bytes per second after the duration start.
 	write, start time.Duration
 	slowest      int64
-	// files bounds the bytes of all files together. Beyond it, or if
-	// the disk is nearly full, processes wait for their clients.
-	files int64
+	// files bounds the bytes of all files together, wikiFiles those of one wiki.
+	// Beyond them, or if the disk is nearly full, processes wait for their clients.
+	files, wikiFiles int64
 }
 
-var defaultBounds = bounds{body: time.Minute, process: 2 * time.Second, write: time.Minute, start: 2 * time.Minute, slowest: 4 << 10, files: 4 << 30}
+var defaultBounds = bounds{body: time.Minute, process: 2 * time.Second, write: time.Minute, start: 2 * time.Minute, slowest: 4 << 10, files: 4 << 30, wikiFiles: 1 << 30}
 
 // spools holds the files of all answers.
 type spools struct {
 	dir   string
 	room  func() (int64, error) // left for files on the disk
 	bytes atomic.Int64
+	wikis sync.Map // from slug to *atomic.Int64, the bytes of that wiki
 	bounds
 	background *background.Workers
 }
@@ -58,6 +59,7 @@ var buffers = sync.Pool{New: func() any { return new([bufferBytes]byte) }}
 // the rest is read into an unnamed file and sent from there.
 type spool struct {
 	all   *spools
+	own   *atomic.Int64 // bytes of this wiki's files
 	first string
 	pipe  *os.File
 	slow  *time.Timer // calls spillIfSlow
@@ -77,9 +79,10 @@ type spool struct {
 // errNothing reports a process that ended without output.
 var errNothing = errors.New("githttp: no answer")
 
-// open returns a spool that sends first, then everything written to process.
-func (all *spools) open(first string) (s *spool, process *os.File, err error) {
-	s = &spool{all: all, first: first}
+// open returns a spool of a wiki that sends first, then everything written to process.
+func (all *spools) open(slug, first string) (s *spool, process *os.File, err error) {
+	own, _ := all.wikis.LoadOrStore(slug, new(atomic.Int64))
+	s = &spool{all: all, own: own.(*atomic.Int64), first: first}
 	s.changed = sync.NewCond(&s.mu)
 	if s.pipe, process, err = os.Pipe(); err != nil {
 		return nil, nil, err
@@ -98,7 +101,7 @@ func (s *spool) spillIfSlow() {
 		return
 	}
 	defer s.slow.Reset(s.all.process / 4)
-	if s.since.IsZero() || s.waited+time.Since(s.since) < s.all.process || s.all.full() {
+	if s.since.IsZero() || s.waited+time.Since(s.since) < s.all.process || s.full() {
 		return
 	}
 	if s.file == nil {
@@ -119,12 +122,12 @@ func (s *spool) spillIfSlow() {
 	s.changed.Broadcast()
 }
 
-// full reports whether the files have reached their bound, or the disk its margin.
-func (all *spools) full() bool {
-	if all.bytes.Load() >= all.files {
+// full reports whether the files have reached a bound, or the disk its margin.
+func (s *spool) full() bool {
+	if s.all.bytes.Load() >= s.all.files || s.own.Load() >= s.all.wikiFiles {
 		return true
 	}
-	room, err := all.room()
+	room, err := s.all.room()
 	return err != nil || room < bufferBytes
 }
 
@@ -133,7 +136,7 @@ func (all *spools) full() bool {
 func (s *spool) spill() {
 	buf := buffers.Get().(*[bufferBytes]byte)
 	defer buffers.Put(buf)
-	for !s.closed && s.err == nil && !s.all.full() {
+	for !s.closed && s.err == nil && !s.full() {
 		s.mu.Unlock()
 		n, err := s.pipe.Read(buf[:])
 		s.mu.Lock()
@@ -144,6 +147,7 @@ func (s *spool) spill() {
 			n, werr := s.file.WriteAt(buf[:n], s.end)
 			s.end += int64(n)
 			s.all.bytes.Add(int64(n))
+			s.own.Add(int64(n))
 			s.err = werr
 		}
 		if s.err == nil {
@@ -162,6 +166,7 @@ func (s *spool) close() {
 	s.closed = true
 	if s.file != nil {
 		s.all.bytes.Add(-s.end)
+		s.own.Add(-s.end)
 		s.file.Close()
 	}
 }

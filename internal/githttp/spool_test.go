@@ -34,7 +34,7 @@ func said(bytes int) []byte {
 // speak simulates a process that writes something and ends.
 func speak(t *testing.T, all *spools, text []byte) (s *spool, ended chan bool) {
 	t.Helper()
-	s, process, err := all.open("first ")
+	s, process, err := all.open("ada", "first ")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"robot.wtf/internal/background"
 	"robot.wtf/internal/gitrepo"
+	"robot.wtf/internal/limit"
 	"robot.wtf/internal/wiki"
 )
 
@@ -15,7 +16,7 @@ import (
 // the spool. in is the client's request, nil to advertise the refs. note is text
 // for the person, if the answer has room for it.
 func (h *Handler) runUploadPack(c *call, kind, first string, in io.Reader, note string) error {
-	done, err := h.countAnswer()
+	done, err := h.countAnswer(c)
 	if err != nil {
 		return err
 	}
@@ -31,7 +32,7 @@ func (h *Handler) runUploadPack(c *call, kind, first string, in io.Reader, note 
 		release()
 		return err
 	}
-	out, process, err := h.spools.open(first)
+	out, process, err := h.spools.open(c.access.Site().Slug, first)
 	if err != nil {
 		release()
 		leave(false)
@@ -75,13 +76,27 @@ func (h *Handler) runUploadPack(c *call, kind, first string, in io.Reader, note 
 var errRequest = wiki.Problemf(wiki.ErrMalformed, "", "Git can't parse this request.")
 
 // countAnswer counts an answer until done is called. It fails with errBusy when
-// there are too many.
-func (h *Handler) countAnswer() (done func(), err error) {
-	if h.answers.Add(1) > maxAnswers {
-		h.answers.Add(-1)
+// there are too many, of the service, of the wiki or for the caller.
+func (h *Handler) countAnswer(c *call) (done func(), err error) {
+	ofWiki, ok := h.answers.TryAcquire(c.access.Site().Slug)
+	if !ok {
 		return nil, errBusy
 	}
-	return func() { h.answers.Add(-1) }, nil
+	ofCaller, ok := h.callers.TryAcquire(c.answerKey())
+	if !ok {
+		ofWiki()
+		return nil, errBusy
+	}
+	return func() { ofCaller(); ofWiki() }, nil
+}
+
+// answerKey identifies the caller whose answers are counted: a person, or the network
+// of an anonymous client.
+func (c *call) answerKey() string {
+	if caller := c.access.Caller(); !caller.Anonymous() {
+		return caller.User.DID
+	}
+	return limit.Network(c.RemoteAddr)
 }
 
 // Limits on concurrency.
@@ -89,6 +104,9 @@ const (
 	allSlots   = 8   // processes of the service
 	wikiSlots  = 4   // processes of one wiki
 	maxAnswers = 512 // answers that wait for a process or are being sent
+
+	maxWikiAnswers   = 128 // of one wiki, so that a popular or attacked one leaves room for others
+	maxCallerAnswers = 32  // for one caller, in all wikis
 )
 
 // acquireProcess waits for one of the wiki's git processes, which leaves some to

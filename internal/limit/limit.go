@@ -142,8 +142,8 @@ func byNetwork(k kind, remote string, bits int) Caller {
 	return c
 }
 
-// Network is an address as a whole network, for shares of what is stored: an IPv4
-// address, or the IPv6 /48 network, which most sites have one of.
+// Network names the network of an address, for shares of stored rows: an IPv4
+// address, or the IPv6 /48 network, because most sites have one.
 func Network(remote string) string { return byNetwork(byAddress, remote, networkBits).String() }
 
 // String returns a key that differs for different callers of a kind.
