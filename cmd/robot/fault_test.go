@@ -23,6 +23,7 @@ import (
 
 	"robot.wtf/internal/config"
 	"robot.wtf/internal/service"
+	"robot.wtf/internal/slow"
 )
 
 // save writes a page of a wiki through the API.
@@ -178,6 +179,7 @@ func (l *live) servesReads() {
 // A service starts on a full disk and reads. It writes again once there is space,
 // without another start.
 func TestStartOnFullDisk(t *testing.T) {
+	t.Parallel()
 	l := startLiveIn(t, smallDisk(t), false)
 	l.save("ada", "Before", "kept")
 	if _, err := l.Exports.CatchUp(t.Context(), "ada"); err != nil {
@@ -213,9 +215,7 @@ func TestStartOnFullDisk(t *testing.T) {
 // fail as they would then (EROFS, errno(3)).
 func TestDiskTurnsReadOnly(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("starts the real binary")
-	}
+	slow.Test(t)
 	strace, err := exec.LookPath("strace")
 	if err != nil {
 		lacks(t, "strace")
@@ -602,18 +602,16 @@ func (l *live) others(what string, address string, during func() (stop func())) 
 
 // Slow clients don't slow down other requests.
 func TestSlowClientsLeaveOthersAlone(t *testing.T) {
-	if testing.Short() {
-		t.Skip("measures time")
-	}
+	slow.Test(t)
 	l := startLive(t)
 	address := l.listen()
-	slow := 200
+	clients := 200
 	if os.Getenv("ROBOT_LONG") != "" {
-		slow = 1000
+		clients = 1000
 	}
-	l.others(fmt.Sprintf("%d slow connections", slow), address, func() func() {
+	l.others(fmt.Sprintf("%d slow connections", clients), address, func() func() {
 		var conns []net.Conn
-		for i := range slow {
+		for i := range clients {
 			conn, err := net.Dial("tcp", address)
 			l.must(err)
 			fmt.Fprintf(conn, "POST /Home/save HTTP/1.1\r\nHost: ada.%s\r\nContent-Length: 100000\r\nX-Part: ", config.DevHost)
@@ -632,9 +630,7 @@ func TestSlowClientsLeaveOthersAlone(t *testing.T) {
 
 // Writing to one wiki at full speed, without rate limits, doesn't slow down others.
 func TestNoisyTenantLeavesOthersAlone(t *testing.T) {
-	if testing.Short() {
-		t.Skip("measures time")
-	}
+	slow.Test(t)
 	l := startSemantic(t)
 	address := l.listen()
 	token := l.token("bob", "owner")

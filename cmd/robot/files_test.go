@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"robot.wtf/internal/config"
+	"robot.wtf/internal/slow"
 	"robot.wtf/internal/wiki"
 )
 
@@ -24,9 +25,7 @@ const (
 // With too few file descriptors for all wikis in use, idle ones are closed: no request
 // fails, and a limit that others have used up only makes them slower.
 func TestFewFileDescriptors(t *testing.T) {
-	if testing.Short() {
-		t.Skip("creates many wikis and starts the real binary")
-	}
+	slow.Test(t)
 	dir := filepath.Join(t.TempDir(), "data")
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"robot.wtf/internal/config"
+	"robot.wtf/internal/slow"
 )
 
 // goneWithin is the time until nothing shows a page any more that was deleted, renamed
@@ -99,9 +100,7 @@ func crossing(birds string) string {
 // response shows the page, so that the test is meaningful.
 func TestDeletedContentIsNeverReturned(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("embeds for some seconds")
-	}
+	slow.Test(t)
 	const page = "Boat_trip"
 	l := startSemantic(t)
 	token := l.token("ada", "owner")

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"robot.wtf/internal/config"
+	"robot.wtf/internal/slow"
 )
 
 // A unit runs the real binary like systemd: with a socket that outlives it.
@@ -127,9 +128,7 @@ func seededData(t *testing.T) (dir, token string, cookies map[string]map[string]
 // Every acknowledged write is kept.
 func TestRestartUnderLoadFailsNothing(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("starts the real binary several times")
-	}
+	slow.Test(t)
 	data, token, _ := seededData(t)
 	u, address := newUnit(t, data, "--reads-per-minute", "1000000", "--writes-per-minute", "1000000")
 	u.start()

@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"robot.wtf/internal/slow"
 )
 
 func TestMain(m *testing.M) {
@@ -43,6 +45,8 @@ func TestMain(m *testing.M) {
 //	token FILE SLUG ROLE  sets $token from a dev.json
 //	newwiki NAME PERSON   signs PERSON in at a development service and creates the wiki
 //	mode FILE OCTAL     checks a file's permissions
+//
+// and the condition [slow], for scripts of the slow tier.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "../../testdata/script",
@@ -50,6 +54,12 @@ func TestScripts(t *testing.T) {
 			e.Values[processes{}] = map[string]*exec.Cmd{}
 			e.Setenv("TMPDIR", filepath.Join(e.WorkDir, "tmp"))
 			return os.MkdirAll(filepath.Join(e.WorkDir, "tmp"), 0o700)
+		},
+		Condition: func(name string) (bool, error) {
+			if name != "slow" {
+				return false, fmt.Errorf("unknown condition %q", name)
+			}
+			return slow.Enabled(), nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"until": until, "seeded": seeded, "keys": keys,

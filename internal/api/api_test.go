@@ -16,6 +16,7 @@ import (
 	"robot.wtf/internal/hostile"
 	"robot.wtf/internal/limit"
 	"robot.wtf/internal/server"
+	"robot.wtf/internal/slow"
 	"robot.wtf/internal/testdisk"
 	"robot.wtf/internal/testworld"
 	"robot.wtf/internal/wiki"
@@ -413,9 +414,11 @@ func TestListsAndSearch(t *testing.T) {
 func TestWritersThroughTheAPI(t *testing.T) {
 	t.Parallel()
 	const writers, count = 8, 20
-	each := 25
+	each := 8
 	if os.Getenv("ROBOT_LONG") != "" {
 		each = 1000
+	} else if slow.Enabled() {
+		each = 25
 	}
 	w := newWorld(t)
 	var start strings.Builder

@@ -8,12 +8,14 @@ import (
 	"testing"
 
 	"robot.wtf/internal/hostile"
+	"robot.wtf/internal/slow"
 )
 
 // TestDoublingOnEveryRoute: on each route, with a hostile page and a hostile text
 // for each string of the body, twice the text takes less than 2.5 times the
 // processor time and has less than 2.5 times the answer.
 func TestDoublingOnEveryRoute(t *testing.T) {
+	slow.Test(t)
 	shapes, size := hostile.Routes(os.Getenv("ROBOT_LONG") != "")
 	for shape, text := range shapes {
 		w := newWorld(t)

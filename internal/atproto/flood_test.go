@@ -13,6 +13,7 @@ import (
 	"github.com/bluesky-social/indigo/atproto/syntax"
 
 	"robot.wtf/internal/limit"
+	"robot.wtf/internal/slow"
 	"robot.wtf/internal/wiki"
 )
 
@@ -41,12 +42,14 @@ func (w *world) requests() int {
 
 func isTooFast(err error) bool { return errors.As(err, new(*limit.Exceeded)) }
 
-// 1,000 people (200 outside long runs) of one domain and one server start to sign in
+// 1,000 people (200 in slow runs, 50 in quick ones) of one domain and one server start to sign in
 // within a minute, and as many handles of that domain are looked up.
 func TestManyPeopleSignIn(t *testing.T) {
-	people := 200
+	people := 50
 	if os.Getenv("ROBOT_LONG") != "" {
 		people = 1000
+	} else if slow.Enabled() {
+		people = 200
 	}
 	w := newLimitedWorld(t, people)
 	for i := range people {

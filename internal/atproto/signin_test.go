@@ -337,10 +337,10 @@ func TestFailureCauses(t *testing.T) {
 			return err
 		}
 	}
-	stop := make(chan struct{})
-	defer close(stop)
 	hangs := func(where string) func(w *world) {
 		return func(w *world) {
+			stop := make(chan struct{})
+			w.t.Cleanup(func() { close(stop) }) // before the servers, which wait for their handlers
 			w.service.timeout = time.Second
 			w.handlers[where] = func(http.ResponseWriter, *http.Request) { <-stop }
 		}
@@ -376,9 +376,12 @@ func TestFailureCauses(t *testing.T) {
 		}),
 		"our fault": callback(func(w *world, _ *browser, _ map[string]string) { w.db.Close() }),
 	} {
-		if err := fail(newWorld(t)); err == nil || wiki.CauseOf(err) != cause {
-			t.Errorf("%s: %v", cause, err)
-		}
+		t.Run(cause, func(t *testing.T) {
+			t.Parallel()
+			if err := fail(newWorld(t)); err == nil || wiki.CauseOf(err) != cause {
+				t.Error(err)
+			}
+		})
 	}
 }
 

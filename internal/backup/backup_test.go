@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"robot.wtf/internal/content"
+	"robot.wtf/internal/slow"
 	"robot.wtf/internal/store"
 	"robot.wtf/internal/testdisk"
 	"robot.wtf/internal/wiki"
@@ -465,9 +466,11 @@ func TestKilledBackup(t *testing.T) {
 	p.now = time.Now().Add(-time.Hour)
 	p.take(r)
 	p.must(r.Close())
-	kills := 12
+	kills := 6
 	if os.Getenv("ROBOT_LONG") != "" {
 		kills = 100
+	} else if slow.Enabled() {
+		kills = 12
 	}
 	// The first run measures a full backup; later ones are killed at times spread
 	// over that duration.

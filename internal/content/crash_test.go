@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"robot.wtf/internal/slow"
 	"robot.wtf/internal/testdisk"
 	"robot.wtf/internal/wiki"
 )
@@ -232,6 +233,7 @@ func parseSaved(t *testing.T, acknowledged map[int64]string, line string) {
 // storage error and leaves an intact wiki.
 func TestFailingStorage(t *testing.T) {
 	t.Parallel()
+	slow.Test(t)
 	strace := findStrace(t)
 	for _, call := range []struct {
 		names, fault string

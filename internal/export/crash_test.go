@@ -15,6 +15,7 @@ import (
 
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/gitrepo"
+	"robot.wtf/internal/slow"
 	"robot.wtf/internal/testdisk"
 	"robot.wtf/internal/wiki"
 )
@@ -71,12 +72,11 @@ func exportForever(dir string) error {
 // After kill -9 at any moment of an export or a repack, the next process has a
 // correct export and removes the leftovers.
 func TestExportSurvivesKill(t *testing.T) {
-	kills := 5
-	if os.Getenv("ROBOT_LONG") != "" {
+	kills := 2
+	if os.Getenv("ROBOT_LONG") != "" && !testing.Short() {
 		kills = 100
-	}
-	if testing.Short() {
-		kills = 2
+	} else if slow.Enabled() {
+		kills = 5
 	}
 	w := newWorld(t)
 	w.put("Home", "one\n")

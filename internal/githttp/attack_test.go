@@ -38,7 +38,7 @@ func TestHostileBodies(t *testing.T) {
 		kind   string
 		status []int
 	}{
-		"bomb":          {zip(strings.Repeat("0", 64<<20)), "gzip", wantType, []int{413}},
+		"bomb":          {zip(strings.Repeat("0", 16<<20)), "gzip", wantType, []int{413}},
 		"100,000 wants": {[]byte(strings.Repeat(want, 100_000) + "00000009done\n"), "", wantType, []int{413}},
 		"60,000 wants":  {[]byte(strings.Repeat(want, 60_000) + "00000009done\n"), "", wantType, []int{200, 400}},
 		"zipped wants":  {zip(strings.Repeat(want, 100_000)), "gzip", wantType, []int{413}},

@@ -15,6 +15,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"robot.wtf/internal/slow"
 )
 
 // Clones, pulls, shallow and partial clones and single branches work in every
@@ -25,11 +27,12 @@ func TestClone(t *testing.T) {
 	for i := range 5 {
 		w.save("ada", "Größe/Ü", fmt.Sprint("text ", i, "\n"))
 	}
-	versions := []string{"1", "2"} // 1 is answered as version 0
+	versions := []string{"2"}
+	if slow.Enabled() {
+		versions = append(versions, "1") // is answered as version 0
+	}
 	if os.Getenv("ROBOT_LONG") != "" {
 		versions = append(versions, "0")
-	} else if testing.Short() {
-		versions = versions[:1]
 	}
 	for _, version := range versions {
 		dir := t.TempDir()
@@ -85,7 +88,11 @@ func TestFetchWithManyHaves(t *testing.T) {
 		commits = 3000
 	}
 	w := newWorld(t, nil)
-	for _, version := range []string{"0", "2"} {
+	versions := []string{"2"}
+	if slow.Enabled() {
+		versions = append(versions, "0")
+	}
+	for _, version := range versions {
 		dir := t.TempDir()
 		w.must(dir, "clone", "-q", w.url("ada", ""), "clone")
 		tip := w.must(filepath.Join(dir, "clone"), "rev-parse", "HEAD")
@@ -161,6 +168,7 @@ func gitsIn(dir string) (bytes int64, count int) {
 // service, and no more processes than a wiki's slots and the children of those
 // processes.
 func TestManyClonesAtOnce(t *testing.T) {
+	slow.Test(t)
 	t.Parallel()
 	w := newWorld(t, nil)
 	pages := 12 // 2.3 MB a clone
@@ -241,6 +249,9 @@ func (w *world) fetchAll(protocol, head string, atLeast int64) {
 func TestCloneDuringRepack(t *testing.T) {
 	t.Parallel()
 	for protocol, processes := range map[string]int{"0": 1, "2": 0} {
+		if protocol == "0" && !slow.Enabled() {
+			continue
+		}
 		t.Run("protocol "+protocol, func(t *testing.T) { cloneDuringRepack(t, protocol, processes) })
 	}
 }

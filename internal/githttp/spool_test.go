@@ -64,23 +64,26 @@ func TestSlowClientFreesTheProcess(t *testing.T) {
 		"now and then":   func(chan bool) { time.Sleep(time.Duration(rand.IntN(30)) * time.Millisecond) },
 		"for the moment": func(chan bool) { time.Sleep(25 * time.Millisecond) },
 	} {
-		all := testSpools(t)
-		text := said(8 << 20)
-		s, ended := speak(t, all, text)
-		client := &slowClient{ResponseRecorder: httptest.NewRecorder(), pace: func() { pace(ended) }}
-		if err := s.sendTo(client, "x/y"); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-		s.close()
-		if got := client.Body.Bytes(); !bytes.Equal(got, append([]byte("first "), text...)) {
-			t.Errorf("%s: got %d bytes of %d, or wrong ones", name, len(got), len(text))
-		}
-		if n := all.bytes.Load(); n != 0 {
-			t.Errorf("%s: %d bytes of files were left behind", name, n)
-		}
-		if left, _ := filepath.Glob(filepath.Join(all.dir, ".clone-*")); len(left) != 0 {
-			t.Errorf("%s: %q were left behind", name, left)
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			all := testSpools(t)
+			text := said(8 << 20)
+			s, ended := speak(t, all, text)
+			client := &slowClient{ResponseRecorder: httptest.NewRecorder(), pace: func() { pace(ended) }}
+			if err := s.sendTo(client, "x/y"); err != nil {
+				t.Error(err)
+			}
+			s.close()
+			if got := client.Body.Bytes(); !bytes.Equal(got, append([]byte("first "), text...)) {
+				t.Errorf("got %d bytes of %d, or wrong ones", len(got), len(text))
+			}
+			if n := all.bytes.Load(); n != 0 {
+				t.Errorf("%d bytes of files were left behind", n)
+			}
+			if left, _ := filepath.Glob(filepath.Join(all.dir, ".clone-*")); len(left) != 0 {
+				t.Errorf("%q were left behind", left)
+			}
+		})
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -105,9 +107,21 @@ func TestParseCommitAcceptsWhatGitAccepts(t *testing.T) {
 	git(nil, nil, "hash-object", "-w", "-t", "tree", os.DevNull)
 	commits := oddCommits()
 	ids := map[string]string{}
-	for _, c := range commits {
-		id := line(git([]byte(c), nil, "hash-object", "-w", "--literally", "-t", "commit", "--stdin"))
-		if ids[id] = c; ObjectID("commit", []byte(c)) != id {
+	dir := t.TempDir()
+	var files strings.Builder // for one process, which takes longer to start than to write a commit
+	for i, c := range commits {
+		file := filepath.Join(dir, strconv.Itoa(i))
+		if err := os.WriteFile(file, []byte(c), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintln(&files, file)
+	}
+	written := strings.Fields(string(git([]byte(files.String()), nil, "hash-object", "-w", "--literally", "-t", "commit", "--stdin-paths")))
+	if len(written) != len(commits) {
+		t.Fatalf("git wrote %d commits of %d", len(written), len(commits))
+	}
+	for i, c := range commits {
+		if ids[written[i]] = c; ObjectID("commit", []byte(c)) != written[i] {
 			t.Errorf("wrong id for %q", c)
 		}
 	}

@@ -50,20 +50,22 @@ func TestRewritesChangeOnlyTargets(t *testing.T) {
 // Twice the text costs at most 2.5 times the CPU, and 100 KB at most 0.2 s.
 func TestBlankTargetsIsLinear(t *testing.T) {
 	cpu := func(line string) time.Duration {
-		least := time.Hour
-		for range 5 {
-			var begin, end syscall.Rusage
-			_ = syscall.Getrusage(syscall.RUSAGE_SELF, &begin)
-			BlankTargets(line)
-			_ = syscall.Getrusage(syscall.RUSAGE_SELF, &end)
-			least = min(least, time.Duration(end.Utime.Nano()-begin.Utime.Nano()))
-		}
-		return least
+		var begin, end syscall.Rusage
+		_ = syscall.Getrusage(syscall.RUSAGE_SELF, &begin)
+		BlankTargets(line)
+		_ = syscall.Getrusage(syscall.RUSAGE_SELF, &end)
+		return time.Duration(end.Utime.Nano() - begin.Utime.Nano())
 	}
 	for _, piece := range []string{"[[", "](", "](?", "](<", "](&", "href=", "href=?", "href=#", "href=\"", "href=\"?", "[[a", "]:\\"} {
 		line := strings.Repeat(piece, 100_000/len(piece))
 		once, twice := cpu(line), cpu(line+line)
-		if once > 200*time.Millisecond || twice > once*5/2+20*time.Millisecond {
+		tooSlow := func() bool { return once > 200*time.Millisecond || twice > once*5/2+20*time.Millisecond }
+		for range 4 { // the machine may be busy
+			if tooSlow() {
+				once, twice = min(once, cpu(line)), min(twice, cpu(line+line))
+			}
+		}
+		if tooSlow() {
 			t.Errorf("%q: %v, %v for twice the text", piece, once, twice)
 		}
 	}

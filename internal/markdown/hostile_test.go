@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"robot.wtf/internal/hostile"
+	"robot.wtf/internal/slow"
 	"robot.wtf/internal/wiki"
 )
 
@@ -33,11 +34,13 @@ type hostilePage struct {
 	part         bool // of another page: rendering it is enough
 }
 
-// hostilePages are all shapes in two sizes; the long list also goes up to
-// the page limit, and to paragraphs just below the paragraph limits.
+// hostilePages are all shapes in one size, or in two in a slow run; the long list also
+// goes up to the page limit, and to paragraphs just below the paragraph limits.
 func hostilePages() []hostilePage {
 	sizes := []int{500, 4 << 10}
-	if os.Getenv("ROBOT_LONG") != "" {
+	if !slow.Enabled() {
+		sizes = []int{3 << 10}
+	} else if os.Getenv("ROBOT_LONG") != "" {
 		sizes = append(sizes, 9<<10, maxSource-10<<10)
 	}
 	var list []hostilePage

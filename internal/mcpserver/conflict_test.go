@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"robot.wtf/internal/slow"
 	"robot.wtf/internal/testworld"
 )
 
@@ -25,11 +26,10 @@ import (
 // is killed and restarted. Each acknowledged line is there exactly once, and
 // no other line more than once.
 func TestConcurrentAgentsLoseNoEdits(t *testing.T) {
+	slow.Test(t)
 	edits, kills := 40, 2
 	if os.Getenv("ROBOT_LONG") != "" {
 		edits, kills = 500, 8
-	} else if testing.Short() {
-		t.Skip("starts the service")
 	}
 	s := newLiveService(t)
 	s.start()

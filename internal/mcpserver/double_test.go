@@ -8,12 +8,14 @@ import (
 	"testing"
 
 	"robot.wtf/internal/hostile"
+	"robot.wtf/internal/slow"
 )
 
 // TestDoublingOnEveryTool: with each tool, a hostile page and a hostile text for
 // each string, twice the text takes less than 2.5 times the processor time and has
 // less than 2.5 times the answer.
 func TestDoublingOnEveryTool(t *testing.T) {
+	slow.Test(t)
 	shapes, size := hostile.Routes(os.Getenv("ROBOT_LONG") != "")
 	for shape, text := range shapes {
 		w := newWorld(t)

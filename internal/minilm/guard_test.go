@@ -10,6 +10,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"robot.wtf/internal/slow"
 )
 
 // A guard allocates memory next to a page that must not be accessed: after the
@@ -82,7 +84,7 @@ func (g guard) scratch() *scratch {
 // accesses no memory outside its slices (that would crash the test).
 func TestPathsStayWithinTheirSlices(t *testing.T) {
 	some := []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 15, 16, 17, 23, 25, 31, 32, 33, 47}
-	if testing.Short() {
+	if !slow.Enabled() {
 		some = []int{1, 2, 3, 4, 7, 13, 17, 33}
 	}
 	for _, p := range runnable() {

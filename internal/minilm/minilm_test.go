@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"robot.wtf/internal/minilm"
+	"robot.wtf/internal/slow"
 )
 
 // A sample is one line of testdata/reference.jsonl or testdata/tokens.jsonl.
@@ -69,6 +70,8 @@ func TestVectors(t *testing.T) {
 			limit := minilm.MaxTokens
 			if testing.Short() {
 				limit = 10
+			} else if !slow.Enabled() {
+				limit = 40
 			}
 			if path == "portable" {
 				worstBound, meanBound = 0.996, 0.999

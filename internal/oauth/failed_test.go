@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// Attack: a thousand failing documents on one host, so that the failures of other
+// Attack: more than a thousand failing documents on one host, so that the failures of other
 // hosts are forgotten and their servers are asked again and again.
 func TestFailuresAreShared(t *testing.T) {
 	t.Parallel()
 	var d documents
 	now := time.Unix(1e9, 0)
 	d.rememberFailure("https://slow.example/client.json", now)
-	for i := range 3 * maxFailures {
+	for i := range maxFailures + 20 {
 		now = now.Add(time.Millisecond)
 		d.rememberFailure(fmt.Sprintf("https://flood.example/%d.json", i), now)
 	}

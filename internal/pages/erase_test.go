@@ -2,6 +2,7 @@ package pages
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,15 +18,19 @@ const leakedKey = "sk-ant-0123456789abcdef"
 // objectsWith lists the objects of a repository whose content contains a text.
 func objectsWith(t *testing.T, repo, text string) (found []string) {
 	t.Helper()
-	for id := range strings.FieldsSeq(runGit(t, repo, "cat-file", "--batch-all-objects", "--batch-check=%(objectname)")) {
-		kind := runGit(t, repo, "cat-file", "-t", id)
-		content := runGit(t, repo, "cat-file", kind, id)
-		if kind == "tree" {
-			content = runGit(t, repo, "ls-tree", "-z", id)
+	all := runGit(t, repo, "cat-file", "--batch-all-objects", "--batch")
+	for all != "" { // each is a line "ID KIND SIZE", and the content with a newline after it
+		var id, kind string
+		var size int
+		head, rest, _ := strings.Cut(all, "\n")
+		if _, err := fmt.Sscan(head, &id, &kind, &size); err != nil {
+			t.Fatalf("%q: %v", head, err)
 		}
+		content := rest[:min(size, len(rest))] // runGit trims the last one
 		if strings.Contains(content, text) {
 			found = append(found, kind+" "+id)
 		}
+		all = rest[min(size+1, len(rest)):]
 	}
 	return found
 }

@@ -16,6 +16,7 @@ import (
 
 	"robot.wtf/internal/export"
 	"robot.wtf/internal/gitrepo"
+	"robot.wtf/internal/slow"
 	"robot.wtf/internal/wiki"
 )
 
@@ -185,7 +186,10 @@ func (w *world) randomEdits(r *rand.Rand, n int) (shown []string, merges int) {
 // A clone equals the wiki after any history.
 func TestCloneEqualsWiki(t *testing.T) {
 	t.Parallel()
-	rounds := 2
+	rounds := 1
+	if slow.Enabled() {
+		rounds = 2
+	}
 	if os.Getenv("ROBOT_LONG") != "" {
 		rounds = 20
 	}

@@ -158,7 +158,7 @@ func TestDamagedIndexIsRebuilt(t *testing.T) {
 	u := newWorld(t)
 	random := rand.New(rand.NewPCG(1, 2))
 	var all []string
-	for i := range 40 {
+	for i := range 20 {
 		all = append(all, fmt.Sprintf("Page_%d", i), randomProse(random, 3000))
 	}
 	u.put(all...)

@@ -21,6 +21,7 @@ import (
 
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/minilm"
+	"robot.wtf/internal/slow"
 	"robot.wtf/internal/wiki"
 )
 
@@ -495,9 +496,11 @@ func TestVectorCacheIsBounded(t *testing.T) {
 // more.
 func TestIdleWikiMemory(t *testing.T) {
 	const each = 10
-	first, last := 15, 60
+	first, last := 12, 24
 	if os.Getenv("ROBOT_LONG") != "" {
 		first, last = 30, 150
+	} else if slow.Enabled() {
+		first, last = 15, 60
 	}
 	u := newWorld(t)
 	u.useModel(&fakeModel{})

@@ -65,6 +65,7 @@ func readWord(db *sql.DB) (word string, err error) {
 // log of a killed process. Writes fail with the right kind of error, and succeed once
 // the disk accepts them, without opening the database again.
 func TestOpenOnDiskThatRefusesWrites(t *testing.T) {
+	t.Parallel()
 	disks := map[string]func(t *testing.T, disk string) (heal func() error){
 		"read-only": func(t *testing.T, disk string) func() error {
 			if err := syscall.Mount("", disk, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
@@ -88,6 +89,7 @@ func TestOpenOnDiskThatRefusesWrites(t *testing.T) {
 	for name, spoil := range disks {
 		for _, killed := range []bool{false, true} {
 			t.Run(name+map[bool]string{true: ", killed"}[killed], func(t *testing.T) {
+				t.Parallel()
 				disk := smallDisk(t)
 				file := filepath.Join(disk, "words.db")
 				wordsDB(t, file, killed)

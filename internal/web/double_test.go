@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"robot.wtf/internal/hostile"
+	"robot.wtf/internal/slow"
 )
 
 // textFields are the fields of all forms that hold what people write. The test
@@ -23,6 +24,7 @@ var textFields = []string{
 // a hostile text in each field, twice the text takes less than 2.5 times the
 // processor time and has less than 2.5 times the answer.
 func TestDoublingOnEveryRoute(t *testing.T) {
+	slow.Test(t)
 	shapes, size := hostile.Routes(os.Getenv("ROBOT_LONG") != "")
 	for shape, text := range shapes {
 		w := newTestWiki(t)

@@ -12,6 +12,7 @@ import (
 
 	"robot.wtf/internal/hostile"
 	"robot.wtf/internal/pages"
+	"robot.wtf/internal/slow"
 	"robot.wtf/internal/store"
 	"robot.wtf/internal/wiki"
 )
@@ -239,6 +240,7 @@ func TestTooManyConflictsShowTheTexts(t *testing.T) {
 
 // 220 KB that conflict in 20,000 places once took 9 s of CPU and had 17 MB of HTML.
 func TestManyConflictsAreCheap(t *testing.T) {
+	slow.Test(t)
 	w := newTestWiki(t)
 	bob := w.as("bob")
 	post := map[int]func() *answer{10_000: w.manyConflicts(bob, 10_000), 20_000: w.manyConflicts(bob, 20_000)}
