@@ -9,6 +9,7 @@
 package edit
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 	"regexp"
@@ -51,6 +52,7 @@ type Lines struct{ From, To int }
 type Conflict struct {
 	*wiki.ConflictError
 	Lines Lines // the current place of that text; zero if it is gone
+	Read  bool  // the writer had read all of Base
 }
 
 // Unwrap returns the ConflictError.
@@ -96,7 +98,12 @@ func Apply(doc *Document, from Basis, e Edit) (Result, error) {
 	if ed.Page == nil {
 		ed.Page = doc
 	}
-	if err := ed.apply(e); err != nil {
+	err := ed.apply(e)
+	var conflict *Conflict
+	if errors.As(err, &conflict) {
+		conflict.Read = e.Op == ReplaceSection
+	}
+	if err != nil {
 		return Result{}, err
 	}
 	if ed.state == Changed && ed.Text == doc.Text {

@@ -31,7 +31,7 @@ func (h *Handler) readAttachment(ctx context.Context, c *client, a arguments) (*
 		return nil, err
 	}
 	r := &reply{}
-	r.setHead("%s @%s %s, %s bytes, %s", called(file.Path), hash(file.Blob), checked(file.Type, mediaType), number(int(file.Size)), address(c, file.Path, wiki.PathURL(file.Path)))
+	r.setHead("%s %s %s, %s bytes, %s", called(file.Path), revision(file.Blob, noCredit), checked(file.Type, mediaType), number(int(file.Size)), address(c, file.Path, wiki.PathURL(file.Path)))
 	switch {
 	case file.Image && len(data) <= maxImage:
 		r.more = append(r.more, &mcp.ImageContent{Data: data, MIMEType: file.Type})
@@ -56,7 +56,7 @@ func (h *Handler) listAttachments(ctx context.Context, c *client, page string) (
 	r := &reply{}
 	r.setHead("%s: %s", called(page), count(len(list), "attachment"))
 	for _, f := range list {
-		r.add("%s @%s %s, %s bytes, %s by %s\n", called(f.Name), hash(f.Blob), checked(f.Type, mediaType), number(int(f.Size)), day(f.Modified), by(f.Author))
+		r.add("%s %s %s, %s bytes, %s by %s\n", called(f.Name), revision(f.Blob, noCredit), checked(f.Type, mediaType), number(int(f.Size)), day(f.Modified), by(f.Author))
 	}
 	return r, nil
 }
@@ -94,7 +94,7 @@ func storedLine(c *client, done pages.Saved) line {
 	if done.Unchanged {
 		verb = "Already stored"
 	}
-	return say("%s %s @%s, commit %s, %s. Embed it with ![[%s]].", constant(verb), called(done.Path), hash(done.Revision), hash(done.Commit), address(c, done.Path, wiki.PathURL(done.Path)), called(done.Path))
+	return say("%s %s %s, commit %s, %s. Embed it with ![[%s]].", constant(verb), called(done.Path), revision(done.Revision, noCredit), hash(done.Commit), address(c, done.Path, wiki.PathURL(done.Path)), called(done.Path))
 }
 
 // offerUpload creates an upload address for one file.

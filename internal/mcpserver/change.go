@@ -28,6 +28,9 @@ func (h *Handler) replacePage(ctx context.Context, c *client, a arguments) (*rep
 	if err != nil {
 		return nil, err
 	}
+	if !strings.HasPrefix(before.File.Blob, strings.ToLower(base)) {
+		return nil, wiki.Problemf(wiki.ErrPreconditionRequired, "revision", "%s is a commit. Read the page with view \"full\" and send the revision in the answer's first line.", base)
+	}
 	w := newWrite(c, "replace_page", a)
 	w.IdempotencyKey += fmt.Sprintf("@%d", before.File.Seq)
 	done, err := h.o.Pages.Save(ctx, c.access, pages.SaveRequest{
@@ -71,7 +74,7 @@ func (h *Handler) movePage(ctx context.Context, c *client, a arguments) (*reply,
 		return nil, err
 	}
 	r := &reply{}
-	r.setHead("Moved to %s @%s%s, commit %s. The old path redirects there", called(done.Name), hash(done.Revision), lineRange(0, 0), hash(done.Commit))
+	r.setHead("Moved to %s %s, commit %s. The old path redirects there", called(done.Name), revision(done.Revision, noCredit), hash(done.Commit))
 	if len(done.Updated) > 0 {
 		r.head.add(". Links rewritten in: ")
 		r.head = append(r.head, names(done.Updated)...)
@@ -133,7 +136,7 @@ func (h *Handler) revert(ctx context.Context, c *client, a arguments) (*reply, e
 	}
 	r.setHead("Reverted in commit %s", hash(done.Commit))
 	if done.Name != "" && done.Revision != "" {
-		r.head.add(": %s @%s%s", called(done.Name), hash(done.Revision), lineRange(0, 0))
+		r.head.add(": %s %s", called(done.Name), revision(done.Revision, noCredit))
 	}
 	return r, nil
 }

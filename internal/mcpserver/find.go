@@ -87,7 +87,7 @@ func hitLine(hit pages.Hit) line {
 	if hit.Heading != "" {
 		l.add(" § %s", pageText(hit.Page, false, truncate(singleLine(hit.Heading), 80)))
 	}
-	l.add(" @%s%s | %s", hash(hit.Blob), lineRange(0, 0), pageText(hit.Page, false, snippet(hit.Snippet)))
+	l.add(" %s | %s", revision(hit.Blob, noCredit), pageText(hit.Page, false, snippet(hit.Snippet)))
 	return l
 }
 

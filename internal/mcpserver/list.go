@@ -315,7 +315,7 @@ func (h *Handler) history(ctx context.Context, c *client, path string, since tim
 		if rev.New == "" {
 			r.add("deleted")
 		} else {
-			r.add("@%s%s", hash(rev.New), lineRange(0, 0))
+			r.add("%s", revision(rev.New, noCredit))
 		}
 		if rev.New != "" && rev.From != "" {
 			r.add(" moved from %s", called(pageOrFile(rev.From)))
@@ -349,7 +349,7 @@ func (h *Handler) diff(ctx context.Context, c *client, path, between string) (*r
 		return nil, err
 	}
 	r := &reply{}
-	r.setHead("%s, @%s to @%s: %s lines added, %s removed", called(pageOrFile(d.Path)), hash(d.Old.Blob), hash(d.New.Blob), digits(d.Added), digits(d.Removed))
+	r.setHead("%s, %s to %s: %s lines added, %s removed", called(pageOrFile(d.Path)), revision(d.Old.Blob, noCredit), revision(d.New.Blob, noCredit), digits(d.Added), digits(d.Removed))
 	r.body = append(diffNames(d), diffText(d, clipLines(d.Unified, maxDiff, r)))
 	return r, nil
 }

@@ -184,6 +184,17 @@ func (p *part) shortenTo(most int) {
 
 func (p *part) whole() bool { return p.from <= 1 && p.to >= p.src.Lines() }
 
+// credit says which lines text shows.
+func (p *part) credit() credit {
+	switch {
+	case runeCount(p.src.Slice(p.from, p.to)) > maxRead:
+		return noCredit
+	case p.whole():
+		return fullCredit
+	}
+	return creditFor(p.from, p.to)
+}
+
 // text is the text to show. Extremely long lines are cut.
 func (p *part) text() string {
 	text := p.src.Slice(p.from, p.to)
@@ -200,11 +211,7 @@ func (p *part) text() string {
 // suffix of the revision says which lines were read.
 func (p *part) header() line {
 	f := p.src.File
-	head := say("%s @%s", called(p.src.Name), hash(f.Blob))
-	if !p.whole() {
-		head = append(head, lineRange(p.from, p.to))
-	}
-	head.add(" %s chars, ", number(runeCount(p.src.Text)))
+	head := say("%s %s %s chars, ", called(p.src.Name), revision(f.Blob, p.credit()), number(runeCount(p.src.Text)))
 	if p.whole() {
 		head = append(head, count(p.src.Lines(), "line"))
 	} else {
@@ -215,7 +222,7 @@ func (p *part) header() line {
 	case p.src.Old && p.src.Current == "":
 		head.add(" (an old revision; the page is deleted)")
 	case p.src.Old:
-		head.add(" (an old revision; the newest is @%s~0)", hash(p.src.Current))
+		head.add(" (an old revision; the newest is %s)", revision(p.src.Current, noCredit))
 	}
 	return head
 }

@@ -45,15 +45,49 @@ func ignoredText(differences []edit.Difference) value { return value{text: edit.
 func day(t time.Time) value    { return value{text: formatDay(t)} }
 func minute(t time.Time) value { return value{text: formatMinute(t)} }
 
-// lineRange is the suffix of a revision that says which lines were read.
-func lineRange(from, to int) value { return value{text: rangeSuffix(from, to)} }
+// A credit says which lines of a revision the caller knows, because an answer
+// showed them or the caller wrote them. The zero value is none. Every revision
+// in an answer has one: replacing text needs a revision that covers it.
+type credit struct {
+	from, to int
+	whole    bool
+}
+
+var (
+	noCredit = credit{}
+	// fullCredit is for answers that show the whole text, and for writes whose
+	// caller sent it. A test lists them.
+	fullCredit = credit{whole: true}
+)
+
+func creditFor(from, to int) credit { return credit{from: from, to: to} }
+
+// revision is the id of a page's or file's revision, with the lines that the
+// caller knows: "@a1b2c3d4~40-120".
+func revision(id string, known credit) value {
+	v := hash(id)
+	v.text = "@" + v.text + known.suffix()
+	return v
+}
+
+// revisionArg is a revision in a wiki.Problem.
+func revisionArg(id string, known credit) wiki.Own {
+	return wiki.Own(revision(id, known).text)
+}
+
+func (c credit) suffix() string {
+	if c.whole {
+		return ""
+	}
+	return rangeSuffix(c.from, c.to)
+}
 
 var (
 	lowercase = regexp.MustCompile(`^[a-z_]{1,20}$`)
 	mediaType = regexp.MustCompile(`^[a-z]+/[a-z0-9.+-]{1,80}(; ?charset=[a-z0-9-]{1,20})?$`)
 )
 
-// hash shortens the id of a revision or commit.
+// hash shortens the id of a commit. Revisions have more: see revision.
 func hash(id string) value {
 	if id = shortID(id); isHex(id) {
 		return value{text: id}

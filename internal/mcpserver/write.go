@@ -63,7 +63,7 @@ func (h *Handler) createPage(ctx context.Context, c *client, a arguments) (*repl
 	if done.Replayed {
 		verb = "Already created"
 	}
-	r.setHead("%s %s @%s, commit %s, %s", constant(verb), called(done.Name), hash(done.Revision), hash(done.Commit), address(c, done.Name, done.Name.URL()))
+	r.setHead("%s %s %s, commit %s, %s", constant(verb), called(done.Name), revision(done.Revision, fullCredit), hash(done.Commit), address(c, done.Name, done.Name.URL()))
 	similar, meant, err := h.o.Pages.PossibleDuplicates(ctx, c.access, string(done.Name), a.text("content"), 5)
 	if err == nil && len(meant) > 0 {
 		r.tail = append(r.tail, append(say("Pages that may be about the same: "), names(meant)...))
@@ -81,9 +81,9 @@ func (h *Handler) alreadyExistsError(ctx context.Context, c *client, path, conte
 		return wiki.Problemf(wiki.ErrExists, "", "A page called %q already exists.", path)
 	}
 	if strings.TrimRight(src.Text, "\n") == strings.TrimRight(content, "\n") {
-		return wiki.Problemf(wiki.ErrExists, "", "%s @%s already exists with exactly this text.", src.Name, shortID(src.File.Blob))
+		return wiki.Problemf(wiki.ErrExists, "", "%s %s already exists with exactly this text.", src.Name, revisionArg(src.File.Blob, fullCredit))
 	}
-	return wiki.Problemf(wiki.ErrExists, "", "%s @%s already exists (%s chars). Read it, then edit_page, or choose another path.", src.Name, wiki.Own(shortID(src.File.Blob)+rangeSuffix(0, 0)), wiki.Own(thousands(runeCount(src.Text))))
+	return wiki.Problemf(wiki.ErrExists, "", "%s %s already exists (%s chars). Read it, then edit_page, or choose another path.", src.Name, revisionArg(src.File.Blob, noCredit), wiki.Own(thousands(runeCount(src.Text))))
 }
 
 func (h *Handler) editPage(ctx context.Context, c *client, a arguments) (*reply, error) {
@@ -145,10 +145,10 @@ func (h *Handler) editReply(ctx context.Context, c *client, done pages.EditResul
 	r := &reply{}
 	switch {
 	case done.Replayed && done.After == nil:
-		r.setHead("%s @%s%s: already applied by this request, nothing changed", called(done.Name), hash(done.Revision), unchangedRange(done, req))
+		r.setHead("%s %s: already applied by this request, nothing changed", called(done.Name), revision(done.Revision, unchangedCredit(done, req)))
 		return r
 	case done.Unchanged:
-		r.setHead("%s @%s%s: %s", called(done.Name), hash(done.Revision), unchangedRange(done, req), constant(unchangedText(done, req)))
+		r.setHead("%s %s: %s", called(done.Name), revision(done.Revision, unchangedCredit(done, req)), constant(unchangedText(done, req)))
 		return r
 	}
 	diff, failed := h.o.Pages.CompactDiff(ctx, c.access, done.Before.Text, done.After.Text, editContext, 1)
@@ -160,29 +160,29 @@ func (h *Handler) editReply(ctx context.Context, c *client, done pages.EditResul
 	case req.DryRun:
 		r.setHead("%s would change; nothing was saved", called(done.Name))
 	case done.Replayed:
-		r.setHead("%s @%s%s: already applied by this request, commit %s", called(done.Name), hash(done.Revision), lineRange(0, 0), hash(done.Commit))
+		r.setHead("%s %s: already applied by this request, commit %s", called(done.Name), revision(done.Revision, noCredit), hash(done.Commit))
 		return r
 	default:
-		r.setHead("Edited %s @%s%s, commit %s", called(done.Name), hash(done.Revision), h.knownRange(done, req, cut), hash(done.Commit))
+		r.setHead("Edited %s %s, commit %s", called(done.Name), revision(done.Revision, h.creditAfter(ctx, c, done, req, cut)), hash(done.Commit))
 	}
 	if done.Merged {
-		r.head.add(", merged with what others changed since %s", hash(req.Base))
+		r.head.add(", merged with what others changed since %s", revision(req.Base, baseCredit(done, req)))
 	}
 	describeEdits(r, done)
 	r.add("%s", pageText(done.Name, true, diff)) // the diff also shows removed lines
 	return r
 }
 
-// unchangedRange says which lines of an unchanged page the writer knows: those of
+// unchangedCredit says which lines of an unchanged page the writer knows: those of
 // the revision they named, if it is still the page's, or else none.
-func unchangedRange(done pages.EditResult, req pages.EditRequest) value {
+func unchangedCredit(done pages.EditResult, req pages.EditRequest) credit {
 	switch {
 	case req.Base == "" || !strings.HasPrefix(done.Revision, strings.ToLower(strings.TrimSpace(req.Base))):
-		return lineRange(0, 0)
+		return noCredit
 	case req.Seen == nil:
-		return value{}
+		return fullCredit
 	}
-	return lineRange(req.Seen.From, req.Seen.To)
+	return creditFor(req.Seen.From, req.Seen.To)
 }
 
 // unchangedText says why edits changed nothing.
@@ -225,44 +225,32 @@ func describeEdits(r *reply, done pages.EditResult) {
 	}
 }
 
-// knownRange says which lines of the new revision the writer knows. If they
-// had read the whole page, it is the whole page, because the reply shows the
-// changes; else it is the lines read and changed, if they are adjacent.
-func (h *Handler) knownRange(done pages.EditResult, req pages.EditRequest, cut bool) value {
-	if cut {
-		return lineRange(0, 0)
-	}
-	if req.Base != "" && req.Seen == nil {
-		return value{}
-	}
-	first, last, grown := changedLines(done.Before.Text, done.After.Text)
-	if req.Base == "" {
-		return lineRange(first, last)
-	}
-	from, to := req.Seen.From, req.Seen.To
+// baseCredit says which lines of the revision that they sent the writer knows.
+func baseCredit(done pages.EditResult, req pages.EditRequest) credit {
 	switch {
-	case to == 0:
-		return lineRange(first, last)
-	case last < from+grown: // before the lines read
-		return lineRange(from+grown, to+grown)
-	case first > to:
-		return lineRange(from, to)
+	case req.Base == "", done.Before == nil, !strings.HasPrefix(done.Before.File.Blob, strings.ToLower(req.Base)): // a commit's id
+		return noCredit
+	case req.Seen == nil:
+		return fullCredit
 	}
-	return lineRange(min(from, first), max(to+grown, last))
+	return creditFor(req.Seen.From, req.Seen.To)
 }
 
-// changedLines returns the first and last line of the new text that differ
-// from the old, and how many lines were added.
-func changedLines(old, now string) (first, last, grown int) {
-	a, b := strings.Split(old, "\n"), strings.Split(now, "\n")
-	for first < len(a) && first < len(b) && a[first] == b[first] {
-		first++
+// creditAfter says which lines of the new revision the writer knows, from the
+// revision they sent and the changes that the reply shows.
+func (h *Handler) creditAfter(ctx context.Context, c *client, done pages.EditResult, req pages.EditRequest, cut bool) credit {
+	before := baseCredit(done, req)
+	switch {
+	case cut:
+		return noCredit
+	case before.whole:
+		return fullCredit
 	}
-	end := 0
-	for end < len(a)-first && end < len(b)-first && a[len(a)-1-end] == b[len(b)-1-end] {
-		end++
+	known, err := h.o.Pages.KnownLines(ctx, c.access, done.Before.Text, done.After.Text, edit.Lines{From: before.from, To: before.to})
+	if err != nil {
+		return noCredit
 	}
-	return first + 1, max(first+1, len(b)-end), len(b) - len(a)
+	return creditFor(known.From, known.To)
 }
 
 // describeConflict shows others' changes to the text to be overwritten, so
@@ -273,22 +261,25 @@ func (h *Handler) describeConflict(ctx context.Context, c *client, r *reply, t *
 		r.setHead("Nothing was saved: %s was deleted since you read it. create_page creates it again.", called(page))
 		return
 	}
-	rev, first := line{hash(conflict.TheirBlob)}, 1
+	known, first := noCredit, 1
 	var stale *edit.Conflict
-	if errors.As(err, &stale) {
-		rev, first = append(rev, lineRange(stale.Lines.From, stale.Lines.To)), max(stale.Lines.From, 1)
-		if stale.Lines.To == 0 {
-			r.setHead("Nothing was saved: what you replace in %s was renamed or removed since you read it. It is @", called(page))
-			r.head = append(append(r.head, rev...), constant(" now; read_page shows its outline."))
-			return
-		}
+	switch found := errors.As(err, &stale); {
+	case found && stale.Lines.To == 0:
+		r.setHead("Nothing was saved: what you replace in %s was renamed or removed since you read it. It is %s now; read_page shows its outline.", called(page), revision(conflict.TheirBlob, noCredit))
+		return
+	case found && stale.Read:
+		known, first = creditFor(stale.Lines.From, stale.Lines.To), stale.Lines.From
+	case found:
+		first = stale.Lines.From
+	case t.name == "replace_page": // only with a revision of the whole text
+		known = fullCredit
 	}
 	diff, failed := h.o.Pages.CompactDiff(ctx, c.access, string(conflict.Base), string(conflict.Theirs), editContext, first)
 	if failed != nil || len(diff) > maxEditShown {
-		r.setHead("Nothing was saved: others changed many of the same lines of %s since you read it. Read it again: @%s~0.", called(page), hash(conflict.TheirBlob))
+		r.setHead("Nothing was saved: others changed many of the same lines of %s since you read it. Read it again: %s.", called(page), revision(conflict.TheirBlob, noCredit))
 		return
 	}
 	r.setHead("Nothing was saved: others changed the same lines of %s since you read it. What they changed:", called(page))
 	r.add("%s", pageText(page, true, diff))
-	r.tail = append(r.tail, append(append(say("Send your text again, including their changes, with revision "), rev...), constant(".")))
+	r.addTail("Send your text again, including their changes, with revision %s.", revision(conflict.TheirBlob, known))
 }

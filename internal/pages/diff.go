@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -336,6 +337,69 @@ func compactDiff(old, new string, context, first int) string {
 		}
 	}
 	return b.String()
+}
+
+// KnownLines returns the longest run of lines of the new text that a reader
+// knows from lines of the old text that they have seen and from the CompactDiff
+// of both. It prefers runs that include some of the old lines. A long line that
+// the diff cuts is known if its old version was.
+func (s *Service) KnownLines(ctx context.Context, a wiki.Access, old, new string, seen edit.Lines) (edit.Lines, error) {
+	if err := a.Allow(wiki.Read); err != nil {
+		return edit.Lines{}, err
+	}
+	release, err := s.content.AcquireCompare(ctx, a.Site().Slug, len(old)+len(new))
+	if err != nil {
+		return edit.Lines{}, err
+	}
+	defer release()
+	return knownLines(old, new, seen), nil
+}
+
+func knownLines(old, new string, seen edit.Lines) edit.Lines {
+	origins := merge.Origins([]byte(old), []byte(new))
+	lines := slices.Collect(strings.Lines(new))
+	var longest, run knownRun
+	add := func(n int, known, read bool) {
+		switch {
+		case !known:
+			run = knownRun{}
+			return
+		case run.From == 0:
+			run.From = n
+		}
+		run.To, run.read = n, run.read || read
+		if longest.From == 0 || run.read && !longest.read || run.read == longest.read && run.To-run.From > longest.To-longest.From {
+			longest = run
+		}
+	}
+	before := 0 // the old line before this one
+	for i := 0; i < len(origins); {
+		if origins[i] > 0 {
+			before = origins[i]
+			had := seen.From <= before && before <= seen.To
+			add(i+1, had, had)
+			i++
+			continue
+		}
+		end, after := i, strings.Count(old, "\n")+2
+		for end < len(origins) && origins[end] == 0 {
+			end++
+		}
+		if end < len(origins) {
+			after = origins[end]
+		}
+		hadSeen := before+1 < after && seen.From <= before+1 && after-1 <= seen.To // the lines these replace
+		for ; i < end; i++ {
+			add(i+1, hadSeen || len(lines[i]) <= maxShownLine, hadSeen)
+		}
+	}
+	return longest.Lines
+}
+
+// A knownRun is a run of lines that a reader knows.
+type knownRun struct {
+	edit.Lines
+	read bool // some of them from the old text
 }
 
 // writeChanged writes a run of changed rows, old lines before new ones.

@@ -89,6 +89,9 @@ func (s *Service) editBase(ctx context.Context, w *content.Wiki, r *EditRequest)
 	if err != nil {
 		return nil, err
 	}
+	if !strings.HasPrefix(then.Blob, base) {
+		r.Seen = &edit.Lines{} // lists show the ids of commits, but nothing of the page
+	}
 	if r.IdempotencyKey != "" {
 		r.IdempotencyKey = fmt.Sprintf("%s@%d", r.IdempotencyKey, then.Seq)
 		r.IdempotencyWindow = 0 // the revision suffices
