@@ -258,6 +258,7 @@ type staged struct {
 	// moved here. It is nil for a new file.
 	was  *staged
 	gone *staged // where these edits moved the old file
+	into *staged // the file that took over the old one's content
 }
 
 // stageFile returns a file in the state that the edits so far have left it in.
@@ -347,6 +348,13 @@ func (s *staging) applyEdit(e *Edit) error {
 func (s *staging) applyDelete(f *staged, e *Edit) error {
 	if err := checkBase(f, e); err != nil {
 		return err
+	}
+	if e.To != "" {
+		into, err := s.stageFile(e.To)
+		if err != nil {
+			return err
+		}
+		f.into = into
 	}
 	s.out = append(s.out, outcome{f, EditResult{Path: f.path}})
 	f.vacate()
@@ -571,7 +579,11 @@ func (s *staging) collectChanges() []stagedChange {
 			f.was, continued[f] = f, true // deleted and written again counts as modified
 		}
 		if f.old.Path != "" && !continued[f] {
-			list = append(list, stagedChange{wiki.Change{Path: f.old.Path, Kind: wiki.Deleted, Old: f.old.Blob}, nil})
+			ch := wiki.Change{Path: f.old.Path, Kind: wiki.Deleted, Old: f.old.Blob}
+			if f.into != nil {
+				ch.Into = f.into.path
+			}
+			list = append(list, stagedChange{ch, nil})
 		}
 		if ch, changed := f.change(); changed {
 			list = append(list, stagedChange{ch, f})

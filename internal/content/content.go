@@ -83,6 +83,8 @@ const (
 type Edit struct {
 	Op   Op
 	Path string // looked up by its key, so any spelling reaches the same file
+	// To is the new path of a Move. For a Delete it can be the path of a file that
+	// takes over the content: the former name then leads there.
 	To   string
 	Data []byte
 	// Base is the id (40 digits) of the blob that the edit started from. The file

@@ -209,8 +209,11 @@ func (x *eraser) rewriteCommitText(raw []byte, imported bool) []byte {
 	}
 	lines := bytes.Split(message, []byte("\n"))
 	for i, line := range lines {
-		if from, to, ok := strings.Cut(strings.TrimPrefix(string(line), "Moved: "), " -> "); ok && bytes.HasPrefix(line, []byte("Moved: ")) {
-			lines[i] = []byte("Moved: " + x.erasePath(from) + " -> " + x.erasePath(to))
+		for _, key := range moveTrailers {
+			if value, ok := strings.CutPrefix(string(line), key+": "); ok && strings.Contains(value, " -> ") {
+				from, to, _ := strings.Cut(value, " -> ")
+				lines[i] = []byte(key + ": " + x.erasePath(from) + " -> " + x.erasePath(to))
+			}
 		}
 	}
 	return joinCommit(headers, x.eraseIn(bytes.Join(lines, []byte("\n"))))

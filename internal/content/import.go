@@ -134,7 +134,7 @@ func (i *importer) replaceSeeds() error {
 	for _, query := range []string{
 		"INSERT INTO replaced (wiki, oid) SELECT wiki, oid FROM commits WHERE wiki = $1 ON CONFLICT DO NOTHING",
 		"INSERT INTO replaced (wiki, oid) SELECT wiki, oid FROM blobs WHERE wiki = $1 ON CONFLICT DO NOTHING",
-		"DELETE FROM commits WHERE wiki = $1", "DELETE FROM changes WHERE wiki = $1", "DELETE FROM blobs WHERE wiki = $1",
+		"DELETE FROM commits WHERE wiki = $1", "DELETE FROM changes WHERE wiki = $1", "DELETE FROM merges WHERE wiki = $1", "DELETE FROM blobs WHERE wiki = $1",
 		"DELETE FROM files WHERE wiki = $1", "DELETE FROM trees WHERE wiki = $1", "DELETE FROM outlinks WHERE wiki = $1", "DELETE FROM backlinks WHERE wiki = $1",
 		"DELETE FROM requests WHERE wiki = $1", "DELETE FROM seen WHERE wiki = $1", "DELETE FROM packs WHERE wiki = $1", "DELETE FROM tags WHERE wiki = $1",
 		"UPDATE drafts SET base = '' WHERE wiki = $1",
@@ -177,12 +177,7 @@ func (i *importer) writeCommit(ctx context.Context, c wiki.Commit, raw []byte, c
 		return err
 	}
 	for n, ch := range changes {
-		var fromKey string
-		if ch.From != "" {
-			fromKey = wiki.Key(ch.From)
-		}
-		if err := i.tx.exec("INSERT INTO changes VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-			i.slug, c.Seq, n, ch.Path, wiki.Key(ch.Path), ch.From, fromKey, string(ch.Kind), ch.Old, ch.New, ch.mode, i.p.o.Sizes[ch.New]); err != nil {
+		if err := i.tx.insertChange(c.Seq, n, ch.Change, ch.mode, i.p.o.Sizes[ch.New]); err != nil {
 			return err
 		}
 	}

@@ -151,6 +151,12 @@ func (p *Import) addCommit(i int, c gitrepo.RawCommit, files *gitrepo.Files) {
 			p.blobs = append(p.blobs, ch.New)
 		}
 	}
+	merges := recordedPaths(parsed, "Merged")
+	for n, ch := range planned.changes {
+		if _, there := p.head[merges[ch.Path]]; there && ch.Kind == wiki.Deleted {
+			planned.changes[n].Into = merges[ch.Path]
+		}
+	}
 	(&rawCommit{changes: planned.changes}).apply(files)
 	// If the rebuilt tree differs from the commit's, because of old git's modes or
 	// folders without files, the commit's trees belong to the other objects.
@@ -178,15 +184,9 @@ func MadeHere(c gitrepo.RawCommit) bool {
 // recordedMoves returns the moves in the trailers of a commit made here, as old
 // names by new name.
 func recordedMoves(c gitrepo.Commit) map[string]string {
-	if !madeHere(c) {
-		return nil
-	}
 	moves := map[string]string{}
-	_, trailers := gitrepo.CutTrailers(c.Message)
-	for _, t := range trailers {
-		if from, to, ok := strings.Cut(t.Value, " -> "); ok && t.Key == "Moved" {
-			moves[to] = from
-		}
+	for from, to := range recordedPaths(c, "Moved") {
+		moves[to] = from
 	}
 	return moves
 }
@@ -358,7 +358,7 @@ func (p *Import) authorOf(c gitrepo.Commit) (a wiki.Author, message string) {
 			a.Client = t.Value
 		case "Grant":
 			a.Grant = t.Value
-		case "Moved":
+		case "Moved", "Merged":
 		default:
 			kept = append(kept, t)
 		}

@@ -16,7 +16,7 @@ import (
 // file has left the key.
 type departure struct {
 	seq int64
-	to  string // the key it was moved to, "" when it was deleted
+	to  string // the key it was moved to or merged into, "" when it was deleted
 }
 
 const maxSeq = int64(1) << 62
@@ -41,7 +41,11 @@ func findDeparture(ctx context.Context, q querier, slug, key string, after, upTo
 		return departure{}, err
 	}
 	if moved.seq == 0 || deleted.seq > 0 && (deleted.seq > moved.seq) == newest {
-		return deleted, nil
+		if deleted.seq == 0 {
+			return departure{}, nil
+		}
+		deleted.to, err = mergedInto(ctx, q, slug, key, deleted.seq)
+		return deleted, err
 	}
 	return moved, nil
 }

@@ -198,8 +198,8 @@ var committer = gitrepo.Signature{Name: "robot.wtf", Email: "noreply@robot.wtf"}
 // buildCommit makes the commit object: the author is "username <DID>" (a handle if
 // there is no username), the committer is robot.wtf, times are whole seconds in
 // UTC and never before the parent's, whatever the clock says. The trailers Agent,
-// Client and Grant come from the authenticated caller; each move has a trailer
-// "Moved: a -> b", so that an import of the history restores it.
+// Client and Grant come from the authenticated caller; moves and merges have
+// trailers of their own (moveTrailers).
 func (s *staging) buildCommit(now time.Time, tree string, changes []stagedChange) (wiki.Commit, []byte) {
 	at := time.UnixMilli(max(now.UnixMilli(), s.meta.time)).UTC().Truncate(time.Second)
 	who := s.r.Author
@@ -215,8 +215,8 @@ func (s *staging) buildCommit(now time.Time, tree string, changes []stagedChange
 	}
 	var trailers []gitrepo.Trailer
 	for _, ch := range changes {
-		if ch.Kind == wiki.Moved {
-			trailers = append(trailers, gitrepo.Trailer{Key: "Moved", Value: ch.From + " -> " + ch.Path})
+		if t, ok := moveTrailer(ch.Change); ok {
+			trailers = append(trailers, t)
 		}
 		c.Changes = append(c.Changes, ch.Change)
 	}
@@ -250,7 +250,7 @@ func (s *staging) messageOrDefault(changes []stagedChange) string {
 }
 
 // reservedTrailers are the trailers that only this service writes.
-var reservedTrailers = []string{"Agent", "Client", "Grant", "Moved"}
+var reservedTrailers = append([]string{"Agent", "Client", "Grant"}, moveTrailers...)
 
 func isReservedTrailer(key string) bool {
 	return slices.ContainsFunc(reservedTrailers, func(o string) bool { return strings.EqualFold(o, strings.TrimSpace(key)) })
@@ -320,17 +320,12 @@ func (s *staging) advanceHead(c wiki.Commit, raw []byte, changes []stagedChange)
 		return err
 	}
 	for n, ch := range changes {
-		var fromKey string
-		if ch.From != "" {
-			fromKey = wiki.Key(ch.From)
-		}
 		var mode uint32
 		var size int64
 		if ch.file != nil {
 			mode, size = ch.file.mode, ch.file.size
 		}
-		if err := s.tx.exec("INSERT INTO changes VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-			slug, c.Seq, n, ch.Path, wiki.Key(ch.Path), ch.From, fromKey, string(ch.Kind), ch.Old, ch.New, mode, size); err != nil {
+		if err := s.tx.insertChange(c.Seq, n, ch.Change, mode, size); err != nil {
 			return err
 		}
 	}

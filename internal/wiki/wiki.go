@@ -160,6 +160,7 @@ const (
 type Change struct {
 	Path string
 	From string // the former path of a move, else ""
+	Into string // the file that took over the content of a deleted one, else ""; not set when commits are read
 	Kind ChangeKind
 	Old  string // blob id before, "" for an added file
 	New  string // blob id after, "" for a deleted one
