@@ -21,7 +21,7 @@ type commitBody struct {
 	Edits   []commitEdit `json:"edits"`
 }
 
-// A commitEdit is one edit; Op is create, move, delete or one of package edit.
+// A commitEdit is one edit; Op is a pages.StepKind or an edit.Op.
 type commitEdit struct {
 	Op       string  `json:"op"`
 	Path     string  `json:"path"`
@@ -87,8 +87,11 @@ func (e commitEdit) step(i int) (pages.Step, error) {
 		text = *e.Text
 	}
 	switch e.Op {
-	case "move", "delete":
+	case "move", "delete", "merge":
 		step.Kind = pages.StepKind(e.Op)
+		return step, nil
+	case "move_section":
+		step.Kind, step.Edit = pages.StepMoveSection, edit.Edit{Section: e.Section, Text: text}
 		return step, nil
 	case "create":
 		step.Kind, step.Text = pages.StepCreate, []byte(text)

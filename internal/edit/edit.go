@@ -291,11 +291,13 @@ func (ed *editor) mergeSection(current Section, old, yours string) error {
 	return nil
 }
 
+var atxOpening = regexp.MustCompile(`^ {0,3}#{1,6}([ \t\n]|$)`) // CommonMark 4.2
+
 var setextUnderline = regexp.MustCompile(`^ {0,3}(=+|-+)[ \t]*\n?$`) // CommonMark 4.3
 
 // headingLines returns the number of lines of a section's heading.
 func headingLines(doc *Document, s Section) int {
-	if strings.HasPrefix(strings.TrimLeft(doc.Slice(s.StartLine, s.StartLine), " "), "#") {
+	if atxOpening.MatchString(doc.Slice(s.StartLine, s.StartLine)) {
 		return 1
 	}
 	for line := s.StartLine + 1; line <= s.EndLine; line++ {

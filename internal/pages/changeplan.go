@@ -41,6 +41,8 @@ type planned struct {
 	seen    *edit.Lines
 	now     *edit.Document
 	deleted bool
+	into    *planned // where a deleted page was merged
+	lost    []string
 	moved   bool
 	results []StepResult
 	written []byte // the new content; nil if it stays
@@ -90,7 +92,7 @@ func (p *changePlan) make(ctx context.Context, i int, step Step) error {
 	switch step.Kind {
 	case StepCreate:
 		return p.create(ctx, step)
-	case StepEdit, StepMove, StepDelete:
+	case StepEdit, StepMove, StepDelete, StepMerge, StepMoveSection:
 	default:
 		return wiki.Problemf(wiki.ErrInvalid, "op", "Unknown operation %q.", step.Kind)
 	}
@@ -106,6 +108,10 @@ func (p *changePlan) make(ctx context.Context, i int, step Step) error {
 		return p.move(ctx, pg, step)
 	case StepDelete:
 		return p.delete(ctx, pg, step)
+	case StepMerge:
+		return p.merge(ctx, pg, step)
+	case StepMoveSection:
+		return p.moveSection(ctx, pg, step)
 	}
 	return p.edit(ctx, pg, i, step)
 }
@@ -182,12 +188,17 @@ func (p *changePlan) edit(ctx context.Context, pg *planned, i int, step Step) er
 		return err
 	}
 	pg.results = append(pg.results, StepResult{i, edit.Result{State: next.State, Ignored: next.Ignored}})
+	return p.set(pg, next.Document)
+}
+
+// set gives a page its next text.
+func (p *changePlan) set(pg *planned, next *edit.Document) error {
 	limits := p.a.Site().Limits
 	limits.PageBytes = max(limits.PageBytes, pg.file.Size)
 	if err := checkText([]byte(next.Text), limits); err != nil {
 		return err
 	}
-	pg.now = next.Document
+	pg.now = next
 	return nil
 }
 
@@ -235,9 +246,15 @@ func (p *changePlan) create(ctx context.Context, step Step) error {
 		}
 		return wiki.Problemf(wiki.ErrExists, "path", "A page called %q already exists. Read it, then edit it, or choose another name.", name)
 	}
-	pg := &planned{name: name, file: wiki.File{Path: name.File()}, now: edit.NewDocument(string(text))}
+	_, err = p.addNew(name, string(text))
+	return err
+}
+
+// addNew adds a page that the commit creates.
+func (p *changePlan) addNew(name wiki.PageName, text string) (*planned, error) {
+	pg := &planned{name: name, file: wiki.File{Path: name.File()}, now: edit.NewDocument(text)}
 	p.byKey[name.Key()] = pg
-	return p.add(pg)
+	return pg, p.add(pg)
 }
 
 func (p *changePlan) move(ctx context.Context, pg *planned, step Step) error {
@@ -295,8 +312,8 @@ func (p *changePlan) moveFile(from, to string) error {
 }
 
 func (p *changePlan) delete(ctx context.Context, pg *planned, step Step) error {
-	if pg.isNew() || pg.moved {
-		return wiki.Problemf(wiki.ErrInvalid, "op", "An earlier edit of this request creates or moves %q. Leave one of the two out.", pg.name)
+	if pg.isNew() || pg.moved || pg.now.Text != pg.before.Text {
+		return wiki.Problemf(wiki.ErrInvalid, "op", "An earlier edit of this request changes %q. Leave one of the two out.", pg.name)
 	}
 	if err := mustBeCurrent(ctx, p.w, Precondition{Base: step.Base}, pg.file); err != nil {
 		return err
@@ -315,7 +332,12 @@ func (p *changePlan) edits(ctx context.Context) ([]content.Edit, error) {
 	var edits []content.Edit
 	for _, pg := range p.order {
 		if pg.deleted {
-			edits = append(edits, content.Edit{Op: content.Delete, Path: pg.file.Path, Base: pg.file.Blob})
+			e := content.Edit{Op: content.Delete, Path: pg.file.Path, Base: pg.file.Blob}
+			if into := pg.successor(); into != nil {
+				e.To = into.name.File()
+				p.moves.leads[pg.file.Path] = e.To
+			}
+			edits = append(edits, e)
 		}
 	}
 	for _, path := range p.files {
@@ -339,6 +361,16 @@ func (p *changePlan) edits(ctx context.Context) ([]content.Edit, error) {
 	return edits, nil
 }
 
+// successor returns the page that has the text of one that was merged; nil if it
+// wasn't.
+func (pg *planned) successor() *planned {
+	into := pg.into
+	for into != nil && into.into != nil {
+		into = into.into
+	}
+	return into
+}
+
 // isNew reports whether a step creates the page.
 func (pg *planned) isNew() bool { return pg.file.Blob == "" }
 
@@ -359,7 +391,7 @@ func (p *changePlan) write(ctx context.Context, pg *planned) error {
 // moveEdits returns the moves, and edits of pages that no step names whose links
 // follow them.
 func (p *changePlan) moveEdits(ctx context.Context) ([]content.Edit, error) {
-	if len(p.moves.order) == 0 {
+	if len(p.moves.order) == 0 && len(p.moves.leads) == 0 {
 		return nil, nil
 	}
 	order, err := p.moves.sorted()
@@ -428,7 +460,10 @@ func (p *changePlan) changedPages() []ChangedPage {
 }
 
 func (pg *planned) changed() ChangedPage {
-	c := ChangedPage{Name: pg.name, From: pg.from, Before: pg.before, Edits: pg.results, Revision: pg.file.Blob, Seen: pg.seen}
+	c := ChangedPage{Name: pg.name, From: pg.from, Before: pg.before, Edits: pg.results, Revision: pg.file.Blob, Seen: pg.seen, Lost: pg.lost}
+	if into := pg.successor(); into != nil {
+		c.Into = into.name
+	}
 	if pg.base != nil {
 		c.Before, c.Base = pg.base, pg.base.File.Blob
 		c.Merged = pg.base.File.Blob != pg.file.Blob

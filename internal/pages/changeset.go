@@ -27,6 +27,12 @@ const (
 	StepCreate StepKind = "create" // a page that doesn't exist, with Text
 	StepMove   StepKind = "move"   // the page to To, with everything below it; links follow
 	StepDelete StepKind = "delete" // the page and its attachments
+	// StepMerge adds the page's text and attachments to the page To. Links follow, and
+	// the former name leads there. Pages below it stay.
+	StepMerge StepKind = "merge"
+	// StepMoveSection moves the section Edit.Section to To, a page or "page#section",
+	// and leaves Edit.Text in its place. A missing page is created.
+	StepMoveSection StepKind = "move_section"
 )
 
 // A Step is one step of a ChangeSet. It applies to what the steps before it leave.
@@ -50,8 +56,10 @@ type ChangedPage struct {
 	After    *Source         // nil if it was deleted or the result is a replay
 	Base     string          // the revision that the writer named
 	Seen     *edit.Lines
-	Merged   bool         // with changes that others made since Base
-	Edits    []StepResult // of the steps of kind StepEdit
+	Merged   bool          // with changes that others made since Base
+	Edits    []StepResult  // of the steps of kind StepEdit
+	Into     wiki.PageName // the page that a deleted one was merged into
+	Lost     []string      // front matter of a page merged into this one that has another value here
 }
 
 // A StepResult is the result of a step of kind StepEdit.

@@ -192,7 +192,7 @@ func TestMoveFolder(t *testing.T) {
 		t.Fatalf("%+v, %v: %s, Home %q", done, err, w.paths(), w.text("Home"))
 	}
 	set, err := w.Change(w.ctx, w.editor, ChangeSet{Steps: []Step{{Kind: StepMove, Name: "Archive/Old", To: "New"}, {Kind: StepEdit, Name: "New/A", Edit: edit.Edit{Op: edit.Append, Text: "More."}}}})
-	if err != nil || set.Moved != 2 || w.text("New/A") != "See [[New/Sub/B]].\nMore.\n" || w.text("Home") != "[[New/A]] and [[New/Sub/B|b]]\n" {
+	if err != nil || set.Moved != 2 || w.text("New/A") != "See [[New/Sub/B]].\n\nMore.\n" || w.text("Home") != "[[New/A]] and [[New/Sub/B|b]]\n" {
 		t.Fatalf("%+v, %v: A %q, Home %q", set, err, w.text("New/A"), w.text("Home"))
 	}
 	if _, err := w.Change(w.ctx, w.editor, ChangeSet{Steps: []Step{{Kind: StepMove, Name: "New", To: "Newer"}}}); err != nil || w.text("Newer/A") == "" {
@@ -202,6 +202,104 @@ func TestMoveFolder(t *testing.T) {
 	for _, name := range []string{"Newer", "Nowhere"} {
 		if _, err := w.Rename(w.ctx, w.editor, RenameRequest{Name: name, NewName: "Taken"}); wiki.KindOf(err) == nil {
 			t.Errorf("moving %s to Taken: %v", name, err)
+		}
+	}
+}
+
+// A merged page's text, files and front matter are on the other page, links and the
+// former name lead there.
+func TestMergePages(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.put("Team/Bob", "---\nphone: 1\nrole: cook\n---\n\n# Bob\n\nSee [x](Bob/x.txt) and [[Bobby]].\n")
+	w.upload("Team/Bob", "x.txt", "x")
+	w.put("Bobby", "---\nrole: baker\n---\n\n# Bobby\n\nText.\n")
+	w.put("Home", "[[Team/Bob|Bob]], [file](Team/Bob/x.txt), [[Bobby]]\n")
+	base := w.page("Team/Bob").File.Blob
+	done, err := w.Change(w.ctx, w.editor, ChangeSet{Steps: []Step{{Kind: StepMerge, Name: "team/bob", Base: base, To: "bobby"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "---\nrole: baker\nphone: 1\n---\n\n# Bobby\n\nText.\n\n## Bob\n\nSee [x](Bobby/x.txt) and [[Bobby]].\n"
+	if diff := cmp.Diff(want, w.text("Bobby")); diff != "" {
+		t.Error(diff)
+	}
+	if got := w.text("Home"); got != "[[Bobby|Bob]], [file](Bobby/x.txt), [[Bobby]]\n" {
+		t.Errorf("Home is %q", got)
+	}
+	var to *wiki.Redirect
+	if _, err := w.Find(w.ctx, w.reader, "Team/Bob"); !errors.As(err, &to) || to.To != "/Bobby" {
+		t.Errorf("the former name: %v", err)
+	}
+	if p := done.Pages[0]; p.Kind != wiki.Deleted || p.Into != "Bobby" || !slices.Equal(done.Pages[1].Lost, []string{"role"}) {
+		t.Errorf("reported: %+v", done.Pages)
+	}
+	if log, err := w.History(w.ctx, w.owner, "Bobby", 0, 10); err != nil || len(log) != 2 {
+		t.Errorf("the other page's history: %+v, %v", log, err)
+	}
+	if _, err := w.Revert(w.ctx, w.editor, done.Commit, Write{}); err != nil || w.page("Team/Bob").File.Blob != base || w.text("Home") != "[[Team/Bob|Bob]], [file](Team/Bob/x.txt), [[Bobby]]\n" {
+		t.Errorf("undoing the merge: %v, Home %q", err, w.text("Home"))
+	}
+	a, b := w.put("A", "a\n").Revision, w.put("B", "b\n").Revision
+	w.put("C", "c\n")
+	_, err = w.Change(w.ctx, w.editor, ChangeSet{Steps: []Step{{Kind: StepMerge, Name: "A", Base: a, To: "B"}, {Kind: StepMerge, Name: "B", Base: b, To: "C"}}})
+	if err != nil || w.text("C") != "c\n\n## B\n\nb\n\n### A\n\na\n" {
+		t.Errorf("a chain: %v, %q", err, w.text("C"))
+	}
+	if _, err := w.Find(w.ctx, w.reader, "A"); !errors.As(err, &to) || to.To != "/C" {
+		t.Errorf("the first name: %v", err)
+	}
+}
+
+// An import of a clone restores the redirect of a merged page.
+func TestImportRestoresMerges(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.startMirror()
+	a := w.put("A", "a\n").Revision
+	w.put("B", "b\n")
+	if _, err := w.Change(w.ctx, w.editor, ChangeSet{Steps: []Step{{Kind: StepMerge, Name: "A", Base: a, To: "B"}}}); err != nil {
+		t.Fatal(err)
+	}
+	w.checkRepository()
+	fresh := w.fresh("again")
+	fresh.mustImport(bundleOf(t, w.repo()))
+	var to *wiki.Redirect
+	if _, err := fresh.Find(w.ctx, fresh.owner, "A"); !errors.As(err, &to) || to.To != "/B" {
+		t.Errorf("the merged page's name: %v", err)
+	}
+	if log, err := fresh.Changelog(w.ctx, fresh.owner, LogFilter{Limit: 1}); err != nil || strings.Contains(log[0].Message, "Merged:") {
+		t.Errorf("the message shows the trailer: %+v, %v", log, err)
+	}
+}
+
+func TestMoveSections(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	base := w.put("Long", "# Long\n\n## One\n\nSee [x](x.txt).\n\n### Sub\n\n1\n\n## Two\n\n2\n").Revision
+	w.upload("Long", "x.txt", "x")
+	w.put("Other", "# Other\n\n## Here\n\nText.\n\n## End\n")
+	step := func(section, to, left string) Step {
+		return Step{Kind: StepMoveSection, Name: "Long", Base: base, To: to, Edit: edit.Edit{Section: section, Text: left}}
+	}
+	done, err := w.Change(w.ctx, w.editor, ChangeSet{Steps: []Step{step("One", "Parts/One", "See [[Parts/One]]."), step("Two", "Other#Here", "")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"Long": "# Long\n\nSee [[Parts/One]].\n", "Parts/One": "# One\n\nSee [x](../Long/x.txt).\n\n## Sub\n\n1\n",
+		"Other": "# Other\n\n## Here\n\nText.\n\n### Two\n\n2\n\n## End\n",
+	} {
+		if got := w.text(name); got != want {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
+	if len(done.Pages) != 3 || w.page("Parts/One").File.Commit != w.page("Long").File.Commit {
+		t.Errorf("%+v", done.Pages)
+	}
+	for name, s := range map[string]Step{"to itself": step("One", "Long", ""), "no section there": step("One", "Nowhere#x", ""), "gone": step("One", "Other", "")} {
+		if _, err := w.Change(w.ctx, w.editor, ChangeSet{Steps: []Step{s}}); wiki.KindOf(err) == nil {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
@@ -248,7 +346,7 @@ func TestChangeIsAllOrNothing(t *testing.T) {
 		var set ChangeSet
 		for range 1 + random.IntN(4) {
 			step := Step{Name: names[random.IntN(len(names))], To: names[random.IntN(len(names))], Text: []byte(fmt.Sprint("text ", random.IntN(9), " [[", names[random.IntN(len(names))], "]]"))}
-			step.Kind = []StepKind{StepCreate, StepEdit, StepMove, StepDelete}[random.IntN(4)]
+			step.Kind = []StepKind{StepCreate, StepEdit, StepMove, StepDelete, StepMerge}[random.IntN(5)]
 			step.Edit = edit.Edit{Op: edit.Append, Text: fmt.Sprint("- ", random.IntN(1000))}
 			if p, err := w.Page(w.ctx, w.owner, step.Name, ""); err == nil {
 				step.Base = p.File.Blob

@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -157,11 +158,12 @@ type moves struct {
 	to    map[string]string // path -> new path
 	from  map[string]string // key of a new path -> path
 	free  map[string]bool   // paths that the commit deletes
+	leads map[string]string // path of a merged page -> path of the page that has its text
 	order []string          // as added; the first is the file that was asked for
 }
 
 func newMoves(d *directory) *moves {
-	return &moves{names: d, to: map[string]string{}, from: map[string]string{}, free: map[string]bool{}}
+	return &moves{names: d, to: map[string]string{}, from: map[string]string{}, free: map[string]bool{}, leads: map[string]string{}}
 }
 
 func (m *moves) add(from, to string) {
@@ -174,6 +176,9 @@ func (m *moves) add(from, to string) {
 
 // source returns the file that is moved to a path, or "".
 func (m *moves) source(to string) string { return m.from[wiki.Key(to)] }
+
+// newPath returns where links to a file lead after the moves; "" if nowhere else.
+func (m *moves) newPath(file string) string { return cmp.Or(m.to[file], m.leads[file]) }
 
 // sorted orders the moves so that each target is free by then. It fails if a file
 // that isn't moved has a target's name.
@@ -307,7 +312,7 @@ func (m *moves) pagesToRewrite(ctx context.Context, w *content.Wiki, keepLinks b
 			continue
 		}
 		self, _ := wiki.PageOf(page)
-		if file, ok := m.names.resolve(self, l.Target); ok && m.to[file] != "" {
+		if file, ok := m.names.resolve(self, l.Target); ok && m.newPath(file) != "" {
 			seen[page] = true
 			list = append(list, page)
 		}
@@ -342,10 +347,10 @@ func (m *moves) rewriteText(p string, source []byte, keepLinks bool) ([]byte, bo
 // newTarget returns the new target of a link to a moved file. Spaces stay spaces.
 func (m *moves) newTarget(self, newSelf wiki.PageName, target string) (string, bool) {
 	file, ok := m.names.resolve(self, target)
-	if !ok || m.to[file] == "" {
+	to := m.newPath(file)
+	if !ok || to == "" {
 		return "", false
 	}
-	to := m.to[file]
 	_, isFile := m.names.file(target)
 	_, isPage := m.names.page(target)
 	if !isFile && !isPage && path.Dir(to) == string(newSelf) {

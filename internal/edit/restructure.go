@@ -1,0 +1,197 @@
+package edit
+
+import (
+	"fmt"
+	"strings"
+
+	"robot.wtf/internal/markdown"
+	"robot.wtf/internal/wiki"
+)
+
+// maxHeadingLevel is the lowest level of headings (CommonMark 4.2).
+const maxHeadingLevel = 6
+
+// TakeSection takes a section with its subsections out of doc and puts left in its
+// place, which may be "". The section must be as in base, and seen must have all of
+// it: else *Conflict or ErrPreconditionRequired.
+func TakeSection(doc, base *Document, seen *Lines, section, left string) (rest *Document, taken string, err error) {
+	if base == nil {
+		return nil, "", wiki.Problemf(wiki.ErrPreconditionRequired, "revision", "Moving a section requires the revision you read. Read the section, then send its revision.")
+	}
+	read, err := base.Section(section)
+	if err != nil {
+		return nil, "", err
+	}
+	if seen != nil && (read.StartLine < seen.From || base.lastNonBlank(read.DeepEnd) > seen.To) {
+		return nil, "", wiki.Problemf(wiki.ErrPreconditionRequired, "revision", "You haven't read all of this section, lines %d-%d. Read it with section %q, then send the revision of that result.", read.StartLine, read.DeepEnd, section)
+	}
+	now, err := doc.Section(section)
+	if err != nil {
+		return nil, "", err
+	}
+	was, is := base.Slice(read.StartLine, read.DeepEnd), doc.Slice(now.StartLine, now.DeepEnd)
+	if strings.TrimSpace(was) != strings.TrimSpace(is) {
+		return nil, "", newConflict(was, "", is, now.StartLine)
+	}
+	before, after := doc.Text[:doc.lineStart(now.StartLine)], doc.Text[doc.lineStart(now.DeepEnd+1):]
+	if left = strings.Trim(Normalize([]byte(left)), "\n"); left != "" {
+		before += left + "\n"
+		if after != "" {
+			before += "\n"
+		}
+	}
+	if after == "" {
+		before = strings.TrimRight(before, "\n") + "\n"
+	}
+	return NewDocument(strings.TrimPrefix(before, "\n") + after), strings.TrimRight(is, "\n") + "\n", nil
+}
+
+// AddSection adds a text that begins with a heading at the end of doc, or of one of
+// its sections. The headings get the levels that fit there: in an empty document the
+// first one becomes the title.
+func AddSection(doc *Document, under, text string) (*Document, error) {
+	end, level := doc.Lines(), 2
+	switch {
+	case strings.TrimSpace(doc.Text) == "":
+		return NewDocument(shiftHeadings(text, 1)), nil
+	case under != "":
+		s, err := doc.Section(under)
+		if err != nil {
+			return nil, err
+		}
+		end, level = s.DeepEnd, s.Level+1
+	}
+	at := doc.lineStart(doc.lastNonBlank(end) + 1)
+	before, after := strings.TrimRight(doc.Text[:at], "\n")+"\n\n", doc.Text[at:]
+	text = strings.TrimRight(shiftHeadings(text, min(level, maxHeadingLevel)), "\n") + "\n"
+	if after = strings.TrimLeft(after, "\n"); after != "" {
+		text += "\n"
+	}
+	return NewDocument(before + text + after), nil
+}
+
+// MergePage adds another page's text at the end of doc, under a heading with its
+// title. Keys of its front matter that doc lacks are added to doc's; lost has those
+// that doc has with another value.
+func MergePage(doc *Document, title, text string) (merged *Document, lost []string) {
+	end := frontMatterEnd(text)
+	body := strings.Trim(text[end:], "\n")
+	front, lost := mergeFrontMatter(doc.Text, text[:end])
+	doc = NewDocument(front)
+	other := NewDocument(body)
+	if s := other.Sections(); len(s) > 1 && s[1].Level == 1 && s[1].StartLine == 1 && s[1].DeepEnd == other.Lines() {
+		body = strings.Trim(other.Slice(1+headingLines(other, s[1]), other.Lines()), "\n")
+		title = s[1].Path[0]
+	}
+	if body == "" {
+		return doc, lost
+	}
+	if strings.TrimSpace(doc.Text[frontMatterEnd(doc.Text):]) == "" {
+		return NewDocument(doc.Text + "# " + title + "\n\n" + body + "\n"), lost
+	}
+	merged, err := AddSection(doc, "", "# "+title+"\n\n"+shiftHeadings(body, 2)+"\n")
+	if err != nil { // only for a section that is named
+		return doc, lost
+	}
+	return merged, lost
+}
+
+// mergeFrontMatter adds those keys of another page's front matter to a text's that it
+// lacks, byte for byte.
+func mergeFrontMatter(text, other string) (merged string, lost []string) {
+	theirs, err := markdown.FrontMatter([]byte(other))
+	if err != nil || len(theirs) == 0 {
+		return text, nil
+	}
+	if frontMatterEnd(text) == 0 {
+		return other + text, nil
+	}
+	ours, err := markdown.FrontMatter([]byte(text))
+	var added strings.Builder
+	entries := frontMatterEntries(other)
+	for _, e := range entries {
+		mine, has := ours[e.key]
+		switch {
+		case err != nil:
+			lost = append(lost, e.key)
+		case !has:
+			added.WriteString(e.lines)
+		case fmt.Sprint(mine) != fmt.Sprint(theirs[e.key]):
+			lost = append(lost, e.key)
+		}
+	}
+	end := strings.LastIndex(strings.TrimRight(text[:frontMatterEnd(text)], "\n"), "\n") + 1 // of the closing line
+	grown := text[:end] + added.String() + text[end:]
+	if _, err := markdown.FrontMatter([]byte(grown)); err != nil {
+		for _, e := range entries {
+			lost = append(lost, e.key)
+		}
+		return text, lost
+	}
+	return grown, lost
+}
+
+// An entry is a top-level key of a front matter with its lines.
+type entry struct{ key, lines string }
+
+// frontMatterEntries splits a front matter at its top-level keys.
+func frontMatterEntries(front string) (list []entry) {
+	lines := strings.SplitAfter(strings.TrimRight(front, "\n"), "\n")
+	for _, line := range lines[1 : len(lines)-1] {
+		key, _, isKey := strings.Cut(line, ":")
+		switch {
+		case isKey && !strings.ContainsAny(line[:1], " \t#-\n"):
+			list = append(list, entry{strings.Trim(strings.TrimSpace(key), `"'`), line})
+		case len(list) > 0:
+			list[len(list)-1].lines += line
+		}
+	}
+	return list
+}
+
+// shiftHeadings changes the levels of a text's headings so that the highest becomes
+// level top. Underlined headings become ones with #.
+func shiftHeadings(text string, top int) string {
+	doc := NewDocument(text)
+	highest := maxHeadingLevel + 1
+	for _, s := range doc.Sections() {
+		if s.Level > 0 {
+			highest = min(highest, s.Level)
+		}
+	}
+	by := top - highest
+	if highest > maxHeadingLevel || by == 0 {
+		return text
+	}
+	var b strings.Builder
+	done := 0
+	for _, s := range doc.Sections() {
+		if s.Level == 0 {
+			continue
+		}
+		from, n := doc.lineStart(s.StartLine), headingLines(doc, s)
+		to := doc.lineStart(s.StartLine + n)
+		b.WriteString(text[done:from])
+		b.WriteString(atxHeading(text[from:to], s.Level, min(s.Level+by, maxHeadingLevel), n))
+		done = to
+	}
+	return b.String() + text[done:]
+}
+
+// atxHeading rewrites a heading of some lines as one with # (CommonMark 4.2).
+func atxHeading(heading string, level, to, lines int) string {
+	marks := strings.Repeat("#", to)
+	if lines > 1 {
+		text := strings.Split(strings.TrimRight(heading, "\n"), "\n")
+		for i := range text {
+			text[i] = strings.TrimSpace(text[i])
+		}
+		title := strings.Join(text[:lines-1], " ")
+		if strings.HasSuffix(title, "#") {
+			title += " " + marks // else the title's own would count as closing marks
+		}
+		return marks + " " + title + "\n"
+	}
+	indent := len(heading) - len(strings.TrimLeft(heading, " "))
+	return marks + heading[indent+level:]
+}

@@ -1,0 +1,103 @@
+package edit
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"robot.wtf/internal/markdown"
+	"robot.wtf/internal/wiki"
+)
+
+func TestTakeSection(t *testing.T) {
+	text := "---\na: b\n---\n\n# Page\n\nLead.\n\n## One\n\n1\n\n### Below\n\n2\n\n## Two\n\n3\n"
+	doc := NewDocument(text)
+	for _, test := range []struct{ section, left, rest, taken string }{
+		{"One", "", "---\na: b\n---\n\n# Page\n\nLead.\n\n## Two\n\n3\n", "## One\n\n1\n\n### Below\n\n2\n"},
+		{"One", "See [[X]].", "---\na: b\n---\n\n# Page\n\nLead.\n\nSee [[X]].\n\n## Two\n\n3\n", "## One\n\n1\n\n### Below\n\n2\n"},
+		{"Two", "", "---\na: b\n---\n\n# Page\n\nLead.\n\n## One\n\n1\n\n### Below\n\n2\n", "## Two\n\n3\n"},
+		{"One > Below", "", "---\na: b\n---\n\n# Page\n\nLead.\n\n## One\n\n1\n\n## Two\n\n3\n", "### Below\n\n2\n"},
+	} {
+		rest, taken, err := TakeSection(doc, doc, nil, test.section, test.left)
+		if err != nil || rest.Text != test.rest || taken != test.taken {
+			t.Errorf("%s: %v\nleft  %q\ntaken %q", test.section, err, rest.Text, taken)
+		}
+	}
+	changed := NewDocument(strings.Replace(text, "2", "two", 1))
+	for name, f := range map[string]func() error{
+		"nothing read":  func() error { _, _, err := TakeSection(doc, nil, nil, "One", ""); return err },
+		"half read":     func() error { _, _, err := TakeSection(doc, doc, &Lines{9, 12}, "One", ""); return err },
+		"changed since": func() error { _, _, err := TakeSection(changed, doc, nil, "One", ""); return err },
+		"not there":     func() error { _, _, err := TakeSection(doc, doc, nil, "Three", ""); return err },
+	} {
+		want := map[string]error{"changed since": wiki.ErrConflict, "not there": wiki.ErrNotFound}[name]
+		if want == nil {
+			want = wiki.ErrPreconditionRequired
+		}
+		if err := f(); !errors.Is(err, want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestAddSection(t *testing.T) {
+	page := "# Page\n\nLead.\n\n## One\n\n1\n\n## Two\n\n2\n"
+	section := "Title\n---\n\nText\n\n### Below ###\n\n    # code\n\nEnd\n"
+	for _, test := range []struct{ page, under, want string }{
+		{"", "", "# Title\n\nText\n\n## Below ###\n\n    # code\n\nEnd\n"},
+		{page, "", page + "\nTitle\n---\n\nText\n\n### Below ###\n\n    # code\n\nEnd\n"},
+		{page, "One", "# Page\n\nLead.\n\n## One\n\n1\n\n### Title\n\nText\n\n#### Below ###\n\n    # code\n\nEnd\n\n## Two\n\n2\n"},
+		{"###### Deep", "Deep", "###### Deep\n\n###### Title\n\nText\n\n###### Below ###\n\n    # code\n\nEnd\n"},
+	} {
+		got, err := AddSection(NewDocument(test.page), test.under, section)
+		if err != nil || got.Text != test.want {
+			t.Errorf("%q under %q: %v\n%s", test.page, test.under, err, got.Text)
+		}
+	}
+	if _, err := AddSection(NewDocument(page), "Three", section); !errors.Is(err, wiki.ErrNotFound) {
+		t.Error(err)
+	}
+}
+
+func TestMergePage(t *testing.T) {
+	for _, test := range []struct{ page, other, want, lost string }{
+		{"# A\n\na\n", "# B\n\nb\n\n## Below\n\nc\n", "# A\n\na\n\n## B\n\nb\n\n### Below\n\nc\n", ""},
+		{"# A\n\na\n", "Only text\n", "# A\n\na\n\n## Other\n\nOnly text\n", ""},
+		{"# A\n\na\n", "# B\n\n# C\n", "# A\n\na\n\n## Other\n\n### B\n\n### C\n", ""},
+		{"# A\n\na\n", "\n", "# A\n\na\n", ""},
+		{"# A\n\na\n", "---\ntags: [x]\n---\n# B\n\nb\n", "---\ntags: [x]\n---\n# A\n\na\n\n## B\n\nb\n", ""},
+		{"---\nstatus: new # soon\n---\n\n# A\n", "---\nstatus: old\ntags:\n  - x\n  - y\n# note\ndue: 2026-12-01\n---\nb\n",
+			"---\nstatus: new # soon\ntags:\n  - x\n  - y\n# note\ndue: 2026-12-01\n---\n\n# A\n\n## Other\n\nb\n", "status"},
+		{"", "b\n", "# Other\n\nb\n", ""},
+	} {
+		got, lost := MergePage(NewDocument(test.page), "Other", test.other)
+		if got.Text != test.want || strings.Join(lost, " ") != test.lost {
+			t.Errorf("%q and %q: lost %v\n%s", test.page, test.other, lost, got.Text)
+		}
+	}
+}
+
+// Shifted headings keep their titles and their order, and everything else its bytes.
+func FuzzShiftHeadings(f *testing.F) {
+	for _, text := range []string{"# A\n\n## B\n", "A\n=\n\nB\n-\n", "A\nB\n===\n```\n# x\n```\n", "> # A\n\n- # B\n", "#\n\n##### X #\n", "   ## A   ##  \n"} {
+		f.Add(text, 2)
+	}
+	f.Fuzz(func(t *testing.T, text string, top int) {
+		if top < 1 || top > maxHeadingLevel || len(text) > 2000 {
+			t.Skip()
+		}
+		text = Normalize([]byte(text))
+		titles := func(text string) (list []string) {
+			for _, s := range markdown.Sections([]byte(text)) {
+				if s.Level > 0 {
+					list = append(list, strings.Join(strings.Fields(s.Path[len(s.Path)-1]), " "))
+				}
+			}
+			return list
+		}
+		if got := shiftHeadings(text, top); !slices.Equal(titles(got), titles(text)) {
+			t.Errorf("%q becomes %q: titles %q, then %q", text, got, titles(text), titles(got))
+		}
+	})
+}

@@ -1,0 +1,122 @@
+package pages
+
+import (
+	"context"
+	"errors"
+	"path"
+	"strings"
+
+	"robot.wtf/internal/edit"
+	"robot.wtf/internal/markdown"
+	"robot.wtf/internal/wiki"
+)
+
+// merge adds a page's text and attachments to another page.
+func (p *changePlan) merge(ctx context.Context, pg *planned, step Step) error {
+	if pg.isNew() || pg.moved {
+		return wiki.Problemf(wiki.ErrInvalid, "op", "An earlier edit of this request creates or moves %q. Leave one of the two out.", pg.name)
+	}
+	if err := mustBeCurrent(ctx, p.w, Precondition{Base: step.Base}, pg.file); err != nil {
+		return err
+	}
+	to, err := p.page(ctx, step.To)
+	if err != nil {
+		return aboutField(err, "to")
+	}
+	if to == pg {
+		return wiki.Problemf(wiki.ErrInvalid, "to", "A page can't be merged into itself.")
+	}
+	release, err := p.w.AcquireCompare(ctx, len(pg.now.Text)+len(to.now.Text))
+	if err != nil {
+		return err
+	}
+	defer release()
+	for _, file := range p.names.attachments(pg.from) {
+		if err := p.moveFile(file, string(to.name)+"/"+path.Base(file)); err != nil {
+			return err
+		}
+	}
+	next, lost := edit.MergePage(to.now, pg.name.Title(), p.rebase(pg.name, to.name, pg.now.Text))
+	if err := p.set(to, next); err != nil {
+		return err
+	}
+	to.lost = append(to.lost, lost...)
+	pg.deleted, pg.into = true, to
+	p.moves.free[pg.file.Path] = true
+	return nil
+}
+
+// rebase lets the relative links in a text that moves to another page keep their
+// targets, also the files that move along.
+func (p *changePlan) rebase(from, to wiki.PageName, text string) string {
+	moved, _ := markdown.RewriteLinks(from, to, []byte(text), func(_ wiki.LinkKind, target string) (string, bool) {
+		file, ok := p.names.resolve(from, target)
+		_, anywhere := p.names.resolve("", target)
+		switch to := p.moves.to[file]; {
+		case ok && to != "":
+			return to, true
+		case ok && !anywhere: // a file named without the page's folder
+			return file, true
+		}
+		return "", false
+	})
+	return string(moved)
+}
+
+// moveSection moves a section to another page.
+func (p *changePlan) moveSection(ctx context.Context, pg *planned, step Step) error {
+	base, err := p.base(ctx, pg, step)
+	if err != nil {
+		return err
+	}
+	to, under, err := p.sectionTarget(ctx, step.To)
+	if err != nil {
+		return aboutField(err, "to")
+	}
+	if to == pg {
+		return wiki.Problemf(wiki.ErrInvalid, "to", "The section already is on that page.")
+	}
+	release, err := p.w.AcquireCompare(ctx, 2*(len(pg.now.Text)+len(to.now.Text)))
+	if err != nil {
+		return err
+	}
+	defer release()
+	var read *edit.Document
+	if base != nil {
+		read = base.Document
+	}
+	rest, taken, err := edit.TakeSection(pg.now, read, step.Seen, step.Edit.Section, step.Edit.Text)
+	if err != nil {
+		var conflict *edit.Conflict
+		if errors.As(err, &conflict) {
+			conflict.Path, conflict.BaseBlob, conflict.TheirBlob = pg.file.Path, base.File.Blob, pg.file.Blob
+		}
+		return err
+	}
+	next, err := edit.AddSection(to.now, under, p.rebase(pg.name, to.name, taken))
+	if err != nil {
+		return err
+	}
+	if err := p.set(to, next); err != nil {
+		return err
+	}
+	return p.set(pg, rest)
+}
+
+// sectionTarget finds or creates the page that a section moves to.
+func (p *changePlan) sectionTarget(ctx context.Context, asked string) (to *planned, under string, err error) {
+	asked, under, _ = strings.Cut(asked, "#")
+	to, err = p.page(ctx, asked)
+	if !errors.Is(err, wiki.ErrNotFound) {
+		return to, under, err
+	}
+	name, err := wiki.ParsePageName(asked)
+	switch {
+	case err != nil:
+		return nil, "", err
+	case under != "":
+		return nil, "", noPage(name)
+	}
+	to, err = p.addNew(name, "")
+	return to, "", err
+}
