@@ -48,11 +48,12 @@ async function freePort() {
 
 // startService runs `robot dev` on a free port and returns its address, the
 // seeded people and wikis, and helpers to call it. With https, a TLS proxy runs in
-// front of it; certificate is the path of the proxy's certificate.
-export async function startService({ data = mkdtempSync(join(tmpdir(), "robot-e2e-data-")), https = false } = {}) {
+// front of it; certificate is the path of the proxy's certificate. args are further
+// arguments.
+export async function startService({ data = mkdtempSync(join(tmpdir(), "robot-e2e-data-")), https = false, args = [] } = {}) {
   const port = https ? await freePort() : 0;
   const proxy = https && await startTLSProxy(port);
-  const child = spawn(buildBinary(), ["dev", "--listen", `127.0.0.1:${port}`, "--data", data, ...(proxy ? ["--https", `${proxy.port}`] : [])], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(buildBinary(), ["dev", "--listen", `127.0.0.1:${port}`, "--data", data, ...args, ...(proxy ? ["--https", `${proxy.port}`] : [])], { stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
   child.stdout.on("data", (text) => { output += text; });
   child.stderr.on("data", (text) => { output += text; });

@@ -27,7 +27,7 @@ const (
 
 var (
 	// ErrUninvited refuses a first wiki to people who need an invitation.
-	ErrUninvited = wiki.Problemf(wiki.ErrDenied, "", "You need an invitation to create a wiki here. Ask someone who has one for an invitation link, and open it in this browser.")
+	ErrUninvited = wiki.Problemf(wiki.ErrDenied, "", "You need an invitation to create a wiki here. Ask someone who already has a wiki for an invitation link, and open it in this browser.")
 	// ErrInvitation has one text for every invitation that can't be used, so that
 	// nobody learns about those of others.
 	ErrInvitation = wiki.Problemf(wiki.ErrGone, "", "It was used before, it has expired or was revoked, or part of the link is missing. Check that you have the whole link, or ask the person who sent it for a new one.")

@@ -96,6 +96,16 @@ func invitationCode(r *http.Request) string {
 	return cookie.Value
 }
 
+// invitationForSignIn returns the code that goes with a sign-in, or "". It goes only with
+// one that starts on the invitation's page and returns there, because the next person
+// to sign in at this browser can be another one.
+func invitationForSignIn(r *http.Request, returnTo string) string {
+	if returnTo != InvitationPath {
+		return ""
+	}
+	return invitationCode(r)
+}
+
 // showInvitation shows the invitation that this browser opened. People who don't need
 // one go on without it.
 func (h *Handler) showInvitation(v *visit) error {

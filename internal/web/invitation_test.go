@@ -2,12 +2,14 @@ package web
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"robot.wtf/internal/atproto"
 	"robot.wtf/internal/limit"
 	"robot.wtf/internal/store"
 	"robot.wtf/internal/tenant"
@@ -86,7 +88,7 @@ func TestInvitation(t *testing.T) {
 		t.Errorf("the link leads to %q with %v", to, opened.header)
 	}
 	dan.get(testPlatform+"/invitation").want(http.StatusOK).
-		has("invites you to robot.localhost:8080", "@ada.test", "@dan.test", "Accept the invitation", "8 December 2026").lacks(strings.TrimPrefix(link, testPlatform))
+		has("invites you to robot.localhost:8080", "<bdi>@ada.test</bdi>", "<bdi>@dan.test</bdi>", "Accept the invitation", "8 December 2026").lacks(strings.TrimPrefix(link, testPlatform))
 	dan.create("dan").want(http.StatusForbidden) // not accepted yet
 	if to := dan.post(testPlatform+"/invitation", url.Values{}).want(http.StatusSeeOther).header.Get("Location"); to != "/app/create" {
 		t.Errorf("accepting leads to %q", to)
@@ -242,4 +244,36 @@ func TestInvitationOtherPolicy(t *testing.T) {
 		t.Fatal(err)
 	}
 	dan.create("dan").want(http.StatusSeeOther)
+}
+
+// A sign-in takes the invitation along if it starts on the invitation's page. If it
+// fails for want of one, the page says so; other failures show the form again.
+func TestInvitationAtSignIn(t *testing.T) {
+	t.Parallel()
+	w := newInvitedWiki(t, nil)
+	r := httptest.NewRequest("POST", testPlatform+"/auth/login", nil)
+	if got := invitationForSignIn(r, "/invitation"); got != "" {
+		t.Errorf("%q without a cookie", got)
+	}
+	r.AddCookie(&http.Cookie{Name: invitationCookie, Value: "CODE"})
+	for returnTo, want := range map[string]string{"/invitation": "CODE", "/app/": "", "/app/create": ""} {
+		if got := invitationForSignIn(r, returnTo); got != want {
+			t.Errorf("%s takes along %q, want %q", returnTo, got, want)
+		}
+	}
+	for cause, want := range map[string]struct {
+		status int
+		words  string
+	}{
+		atproto.NotAdmitted:    {http.StatusForbidden, "<h1>You need an invitation</h1>"},
+		atproto.InvitationGone: {http.StatusGone, "<h1>This invitation can’t be used</h1>"},
+		"declined":             {http.StatusForbidden, "<h1>Sign in</h1>"},
+	} {
+		rec := httptest.NewRecorder()
+		v := &visit{w: rec, r: httptest.NewRequest("GET", testPlatform+"/auth/callback", nil)}
+		err := w.web.signInFailed(v, signInPage{}, wiki.WithCause(cause, wiki.Problemf(wiki.ErrDenied, "", "No.")))
+		if body := rec.Body.String(); err != nil || rec.Code != want.status || !strings.Contains(body, want.words) {
+			t.Errorf("%s: %v, %d, want %d: %s", cause, err, rec.Code, want.status, body)
+		}
+	}
 }

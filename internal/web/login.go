@@ -40,8 +40,7 @@ func (h *Handler) renderSignIn(v *visit, status int, p signInPage) error {
 	return h.render(v, status, "signin", &p)
 }
 
-// beginSignIn redirects to the person's own server. An invitation goes with those who
-// start on its page only: someone else can use this browser.
+// beginSignIn redirects to the person's own server.
 func (h *Handler) beginSignIn(v *visit) error {
 	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, 64<<10)
 	if err := parseForm(v.r); err != nil {
@@ -52,11 +51,7 @@ func (h *Handler) beginSignIn(v *visit) error {
 	if err := h.o.Limits.SignIn(v.r.RemoteAddr); err != nil {
 		return h.signInFailed(v, p, err)
 	}
-	invitation := ""
-	if p.ReturnTo == InvitationPath {
-		invitation = invitationCode(v.r)
-	}
-	to, err := h.o.SignIn.Begin(v.ctx(), v.w, v.r, p.Handle, p.ReturnTo, invitation)
+	to, err := h.o.SignIn.Begin(v.ctx(), v.w, v.r, p.Handle, p.ReturnTo, invitationForSignIn(v.r, p.ReturnTo))
 	if err != nil {
 		return h.signInFailed(v, p, err)
 	}
