@@ -96,6 +96,9 @@ func Domain(host string) string {
 	return domain
 }
 
+// IsRegistry reports whether a host belongs to a domain that serves many users.
+func IsRegistry(host string) bool { return registries[Domain(host)] }
+
 // hostTakes returns the withdrawals for contacting a host: from the bucket of its
 // full name, that of its registrable domain and its subdomains, and that of all
 // names under a public suffix that belongs to a company. It returns none for "".

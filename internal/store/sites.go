@@ -191,10 +191,13 @@ func (db *DB) PublicSites(ctx context.Context) ([]string, error) {
 }
 
 // NthNewestSite returns when the n-th newest wiki was created, or the zero time if
-// there are fewer. n is at least 1.
-func (db *DB) NthNewestSite(ctx context.Context, n int) (time.Time, error) {
+// there are fewer. A domain counts only owners whose accounts it or its subdomains host. n is at least 1.
+func (db *DB) NthNewestSite(ctx context.Context, domain string, n int) (time.Time, error) {
 	var ms int64
-	err := db.queryRow(ctx, `SELECT created FROM sites ORDER BY created DESC LIMIT 1 OFFSET $1`, n-1).Scan(&ms)
+	err := db.queryRow(ctx, `
+		SELECT sites.created FROM sites JOIN users ON users.did = sites.owner
+		WHERE $1 = '' OR users.host = $1 OR users.host LIKE '%.' || $1
+		ORDER BY sites.created DESC LIMIT 1 OFFSET $2`, domain, n-1).Scan(&ms)
 	if errors.Is(err, sql.ErrNoRows) {
 		return time.Time{}, nil
 	}

@@ -44,6 +44,15 @@ func (db *DB) UserCreated(ctx context.Context, did string) (time.Time, error) {
 	return timeFromMillis(ms), nil
 }
 
+// UserHost returns the server that hosted a person's account at their last sign-in, or
+// "" if they haven't signed in since servers are recorded.
+func (db *DB) UserHost(ctx context.Context, did string) (host string, err error) {
+	if err := db.queryRow(ctx, `SELECT host FROM users WHERE did = $1`, did).Scan(&host); err != nil {
+		return "", fmt.Errorf("store: user %q: %w", did, sqlite.Translate(err))
+	}
+	return host, nil
+}
+
 const userColumns = `users.did, coalesce(users.username, ''), users.handle, users.name, users.picture, users.suspended > 0`
 
 // User finds a person by DID.

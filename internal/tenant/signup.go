@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"robot.wtf/internal/limit"
 	"robot.wtf/internal/wiki"
 )
 
@@ -22,7 +23,8 @@ type Signup struct {
 	ByInvitation bool
 	// Wait is the time from an account's creation to its first wiki.
 	Wait time.Duration
-	// PerDay limits the new wikis of 24 hours; 0 means no limit.
+	// PerDay limits the new wikis of 24 hours, and with it those of one account server
+	// (see hostShare); 0 means no limit.
 	PerDay int
 }
 
@@ -44,7 +46,7 @@ func (s *Service) CanCreate(ctx context.Context, person wiki.User) error {
 	if err := s.checkAdmitted(ctx, person); err != nil {
 		return err
 	}
-	return s.checkDay(ctx)
+	return s.checkDay(ctx, person.DID)
 }
 
 // checkAdmitted refuses people whom the policy doesn't admit yet. An invitation that
@@ -82,13 +84,51 @@ func (s *Service) checkAge(ctx context.Context, person wiki.User) error {
 	return &Later{at, wiki.Problemf(wiki.ErrDenied, "", "New accounts wait %s before their first wiki, to keep spam away. You can create yours from %s. Until then you can read, and write in wikis that others invite you to.", inWords(s.signup.Wait), timeInWords(at))}
 }
 
+// The part of PerDay for the accounts of one server, in percent: servers of many
+// people, and any other. So one that somebody runs for accounts without end can't use
+// up the day, and even a large one leaves some to others.
+const (
+	largeHostShare = 90
+	hostShare      = 10
+)
+
+// checkHostDay refuses a wiki that would exceed the share of PerDay for the server
+// that hosts the account. A server counts by its domain. Accounts from before servers
+// were recorded have none.
+func (s *Service) checkHostDay(ctx context.Context, did string) error {
+	host, err := s.store.UserHost(ctx, did)
+	if err != nil {
+		return fmt.Errorf("tenant: server of account: %w", err)
+	}
+	if host == "" {
+		return nil
+	}
+	share := hostShare
+	if limit.IsRegistry(host) {
+		share = largeHostShare
+	}
+	n := max(1, s.signup.PerDay*share/100)
+	domain := limit.Domain(host)
+	return s.checkCount(ctx, domain, n, fmt.Sprintf("This service creates at most %s a day for accounts at %s", newWikis(n), domain))
+}
+
 // checkDay refuses a wiki that would exceed the policy's PerDay.
-func (s *Service) checkDay(ctx context.Context) error {
+func (s *Service) checkDay(ctx context.Context, did string) error {
 	if s.signup.PerDay == 0 {
 		return nil
 	}
+	err := s.checkCount(ctx, "", s.signup.PerDay, fmt.Sprintf("This service creates at most %s a day", newWikis(s.signup.PerDay)))
+	if err != nil {
+		return err
+	}
+	return s.checkHostDay(ctx, did)
+}
+
+// checkCount refuses a wiki if n were created within a day by accounts of a domain, or
+// by all if that is "".
+func (s *Service) checkCount(ctx context.Context, domain string, n int, rule string) error {
 	const day = 24 * time.Hour
-	oldest, err := s.store.NthNewestSite(ctx, s.signup.PerDay)
+	oldest, err := s.store.NthNewestSite(ctx, domain, n)
 	if err != nil {
 		return fmt.Errorf("tenant: count new wikis: %w", err)
 	}
@@ -96,7 +136,7 @@ func (s *Service) checkDay(ctx context.Context) error {
 	if oldest.IsZero() || !s.now().Before(at) {
 		return nil
 	}
-	return &Later{at, wiki.Problemf(wiki.ErrTooMany, "", "This service creates at most %d new wikis a day, and all of them are taken. You can create yours from %s. Your account stays, and you stay signed in.", s.signup.PerDay, timeInWords(at))}
+	return &Later{at, wiki.Problemf(wiki.ErrTooMany, "", "%s, and all of them are taken. You can create yours from %s. Your account stays, and you stay signed in.", rule, timeInWords(at))}
 }
 
 // timeInWords formats a time for a sentence, rounded up to the minute.
@@ -109,4 +149,11 @@ func inWords(d time.Duration) string {
 		return "a day"
 	}
 	return d.String()
+}
+
+func newWikis(n int) string {
+	if n == 1 {
+		return "1 new wiki"
+	}
+	return fmt.Sprintf("%d new wikis", n)
 }

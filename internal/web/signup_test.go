@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"robot.wtf/internal/tenant"
+	"robot.wtf/internal/testworld"
 	"robot.wtf/internal/wiki"
 )
 
@@ -76,4 +77,24 @@ func TestClosedSignup(t *testing.T) {
 	if body := dan.get(testPlatform + "/app/").body; !strings.Contains(body, "Ask its operator") || strings.Contains(body, "Create your wiki") {
 		t.Error("the dashboard offers to create a wiki")
 	}
+}
+
+// Attack: somebody runs an account server and creates wikis with its accounts, under
+// many host names, until the day's wikis are used up. They get a share of them; people
+// from elsewhere still create theirs.
+func TestNewWikisPerDayAreShared(t *testing.T) {
+	t.Parallel()
+	w := newSignupWiki(t, nil, tenant.Signup{PerDay: 9, Listed: withWikis})
+	host := func(name, host string) {
+		t.Helper()
+		if err := w.Store.RecordSignIn(t.Context(), testworld.Person(name), host); err != nil {
+			t.Fatal(err)
+		}
+	}
+	host("cleo", "one.eve.example")
+	host("dan", "two.eve.example")
+	w.as("cleo").create("cleo").want(http.StatusSeeOther)
+	w.as("dan").create("dan").want(http.StatusTooManyRequests).has("at most 1 new wiki a day for accounts at eve.example")
+	host("dan", "morel.us-east.host.bsky.network")
+	w.as("dan").create("dan").want(http.StatusSeeOther)
 }
