@@ -31,6 +31,7 @@ func (h *Handler) search(ctx context.Context, c *client, a arguments) (*reply, e
 		if offset, err = strconv.Atoi(cursor); err != nil || offset < 0 {
 			return nil, cursorError(cursor)
 		}
+		offset = min(offset, 1<<30) // more than any wiki has pages
 	}
 	below := a.text("path_prefix")
 	if below != "" {

@@ -110,7 +110,8 @@ func (a arguments) paginate(r *reply, n, standard int) (window, error) {
 			return window{}, cursorError(cursor)
 		}
 	}
-	w := window{min(from, n), min(from+limit, n)}
+	from = min(from, n)
+	w := window{from, min(from+limit, n)}
 	if w.to < n {
 		r.addTail("%s more: cursor %s", digits(n-w.to), quoted(digits(w.to)))
 	}

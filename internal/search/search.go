@@ -248,6 +248,9 @@ type Results struct {
 	Waiting  int      // sections of this wiki without a vector, which aren't found by meaning yet
 }
 
+// maxOffset is more than any wiki has pages.
+const maxOffset = 1 << 30
+
 // Search catches up with the wiki's head, then runs a query. A page is found by
 // its words as soon as its save is acknowledged, and by meaning once its chunks
 // are embedded. Pages are ordered by score; a page whose name was typed comes
@@ -269,7 +272,7 @@ func (s *Service) Search(ctx context.Context, w *content.Wiki, q Query) (Results
 	if q.Limit <= 0 {
 		q.Limit = 20
 	}
-	q.Limit, q.Offset = min(q.Limit, 100), max(q.Offset, 0)
+	q.Limit, q.Offset = min(q.Limit, 100), min(max(q.Offset, 0), maxOffset)
 	if q.Mode == "" {
 		q.Mode = Hybrid
 	}

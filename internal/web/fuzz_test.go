@@ -3,6 +3,7 @@ package web
 import (
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"strings"
 	"testing"
@@ -40,6 +41,20 @@ func FuzzForm(f *testing.F) {
 					opened.Close()
 				}
 			}
+		}
+	})
+}
+
+// The paging parameter of the changelog and histories is the number of a commit, or 0.
+func FuzzBefore(f *testing.F) {
+	for _, query := range []string{"", "before=1", "before=-1", "before=9223372036854775807", "before=99999999999999999999", "before=%00", "before=1&before=2", "before=;", "%zz=1"} {
+		f.Add(query)
+	}
+	f.Fuzz(func(t *testing.T, query string) {
+		v := &visit{r: &http.Request{URL: &url.URL{RawQuery: query}}}
+		n := beforeSeq(v)
+		if n < 0 {
+			t.Errorf("%q is %d", query, n)
 		}
 	})
 }
