@@ -17,10 +17,15 @@ type Model interface {
 	Embed(text string) []float32
 }
 
-// chunkScheme names the model and the way texts are split into chunks. Vectors
+// understands reports whether a text's vector says what it is about. Other texts,
+// such as those in other languages than English, are compared by words alone.
+func understands(m Model, text string) bool { return minilm.Understands(text, m.Tokens(text)) }
+
+// chunkScheme names the model, the way texts are split into chunks, and which of
+// them it understands. Vectors
 // of different schemes can't be compared, so an index of another scheme is
 // rebuilt.
-const chunkScheme = "all-MiniLM-L6-v2, sections 1"
+const chunkScheme = "all-MiniLM-L6-v2, sections 2"
 
 // Sizes in tokens. maxChunks counts the chunks of a page.
 const (

@@ -205,12 +205,14 @@ func (s *Service) embedBatch(ctx context.Context, slug string, limit int) error 
 	})
 }
 
-// embedChunk sets a chunk's vector. A chunk that makes the model panic is set
-// aside: its vector is zero, which is similar to nothing.
+// embedChunk sets a chunk's vector. It is zero, which is similar to nothing, if
+// the model doesn't understand the chunk, or panics; then the chunk is set aside.
 func (s *Service) embedChunk(slug string, c *unembedded) {
 	vector := make([]float32, minilm.Dim)
 	_ = s.opts.Background.Try(background.Job{Work: "embed", Wiki: slug, Item: fmt.Sprintf("text %x", c.hash)}, func() error {
-		vector = s.opts.Model.Embed(c.text)
+		if understands(s.opts.Model, c.text) {
+			vector = s.opts.Model.Embed(c.text)
+		}
 		return nil
 	}) // a panic is reported
 	c.vector = packVector(vector)

@@ -36,7 +36,8 @@ const (
 	maxCompared = 2000
 )
 
-// Related returns the pages most similar to a page, by the mean of its chunks.
+// Related returns the pages most similar to a page, by the mean of its chunks;
+// none if the model understands none of them.
 // It uses the index as it is, without catching up, so a deleted page can still
 // be listed.
 func (s *Service) Related(ctx context.Context, w *content.Wiki, page wiki.PageName, limit int) ([]SimilarPage, error) {
@@ -46,7 +47,7 @@ func (s *Service) Related(ctx context.Context, w *content.Wiki, page wiki.PageNa
 }
 
 // Similar returns the pages most similar to a text, such as that of a new page,
-// except the page of the given name.
+// except the page of the given name; none if the model doesn't understand it.
 func (s *Service) Similar(ctx context.Context, w *content.Wiki, page wiki.PageName, text string, limit int) ([]SimilarPage, error) {
 	if s.opts.Model == nil {
 		return nil, nil
@@ -54,6 +55,9 @@ func (s *Service) Similar(ctx context.Context, w *content.Wiki, page wiki.PageNa
 	s.activeQueries.Add(1)
 	defer s.activeQueries.Add(-1)
 	first := chunkPage(s.opts.Model, newDocument(page, []byte(text), nil))[0]
+	if !understands(s.opts.Model, first.text) {
+		return nil, nil
+	}
 	query := newQueryVector(s.opts.Model.Embed(first.text))
 	return s.nearestPages(ctx, w.Slug(), page, limit, minSimilar, func(*vectors, *directory) (queryVector, bool) { return query, true })
 }

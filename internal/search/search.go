@@ -255,7 +255,8 @@ const maxOffset = 1 << 30
 // its words as soon as its save is acknowledged, and by meaning once its chunks
 // are embedded. Pages are ordered by score; a page whose name was typed comes
 // first. A query with only filters lists pages by name. An empty query finds
-// nothing. Without a model, or without words to compare, the mode is Keyword.
+// nothing. Without a model, without words to compare, or with words that the model
+// doesn't understand, the mode is Keyword.
 func (s *Service) Search(ctx context.Context, w *content.Wiki, q Query) (Results, error) {
 	s.activeQueries.Add(1)
 	defer s.activeQueries.Add(-1)
@@ -276,7 +277,7 @@ func (s *Service) Search(ctx context.Context, w *content.Wiki, q Query) (Results
 	if q.Mode == "" {
 		q.Mode = Hybrid
 	}
-	if s.opts.Model == nil || len(asked.groups) == 0 {
+	if s.opts.Model == nil || len(asked.groups) == 0 || !understands(s.opts.Model, asked.queryText()) {
 		q.Mode = Keyword
 	}
 	var vector []float32
