@@ -17,8 +17,8 @@ type Model interface {
 	Embed(text string) []float32
 }
 
-// understands reports whether a text's vector says what it is about. Other texts,
-// such as those in other languages than English, are compared by words alone.
+// understands reports whether a text's vector stands for its meaning. Texts in other
+// languages than English, and some others, are compared by words alone.
 func understands(m Model, text string) bool { return minilm.Understands(text, m.Tokens(text)) }
 
 // chunkScheme names the model, the way texts are split into chunks, and which of
