@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/modelcontextprotocol/go-sdk/auth"
@@ -33,12 +34,12 @@ func (h *Handler) ServeWiki(w http.ResponseWriter, r *http.Request, slug string)
 	head.Set("Access-Control-Expose-Headers", "WWW-Authenticate, Mcp-Session-Id, MCP-Protocol-Version, Retry-After")
 	head.Set("Cache-Control", "no-store")
 	switch {
-	case !isAllowedOrigin(r.Header["Origin"], r.Host):
-		writeError(w, http.StatusForbidden, "This origin is not allowed. Web clients must use https or run on this machine.")
+	case !isAllowedOrigin(r):
+		writeError(w, http.StatusForbidden, "This origin is not allowed. Web clients must use https, run on this machine, or be an extension.")
 	case strings.HasPrefix(r.URL.Path, uploadPath) && (r.Method == http.MethodPut || r.Method == http.MethodPost):
 		h.serveUpload(w, r, slug)
-	case r.URL.Path != mcpPath:
-		writeError(w, http.StatusNotFound, "The MCP endpoint is "+mcpPath+".")
+	case strings.TrimSuffix(r.URL.Path, "/") != mcpPath:
+		writeError(w, http.StatusNotFound, "The MCP endpoint of this wiki is "+h.o.WikiOrigin(slug)+mcpPath+".")
 	case r.Method == http.MethodOptions:
 		head.Set("Access-Control-Allow-Methods", "POST, OPTIONS")
 		head.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, MCP-Protocol-Version, Mcp-Method, Mcp-Name, Mcp-Session-Id, Last-Event-ID")
@@ -49,19 +50,29 @@ func (h *Handler) ServeWiki(w http.ResponseWriter, r *http.Request, slug string)
 	}
 }
 
-// isAllowedOrigin reports whether a web page of an origin can send requests:
-// this host, any https origin, or the user's own machine. We read no
-// cookies, so a page has only the token its user gave it; the protocol
-// requires the check against DNS rebinding (MCP 2026-07-28, transports).
-func isAllowedOrigin(origins []string, host string) bool {
+// extensionSchemes are those of browser extensions, editors and desktop apps. No
+// web page has such an origin.
+var extensionSchemes = []string{"chrome-extension", "moz-extension", "safari-web-extension", "vscode-webview", "vscode-file", "app", "tauri", "capacitor"}
+
+// isAllowedOrigin reports whether a web page of a request's origin can send it:
+// of this host, any https origin, the user's own machine, or an extension. We
+// read no cookies, so a page has only the token its user gave it; the protocol
+// requires the check against DNS rebinding (MCP 2026-07-28, transports). Sandboxed
+// pages and files have the origin "null" and need a token.
+func isAllowedOrigin(r *http.Request) bool {
+	origins := r.Header["Origin"]
 	if len(origins) == 0 {
 		return true
+	}
+	if len(origins) == 1 && origins[0] == "null" {
+		asked := strings.ToLower(r.Header.Get("Access-Control-Request-Headers"))
+		return strings.HasPrefix(r.Header.Get("Authorization"), "Bearer ") || r.Method == http.MethodOptions && strings.Contains(asked, "authorization")
 	}
 	u, err := url.Parse(origins[0])
 	if len(origins) > 1 || err != nil || u.Host == "" || u.Path != "" || u.RawQuery != "" {
 		return false
 	}
-	if u.Scheme == "https" || strings.EqualFold(u.Host, host) {
+	if u.Scheme == "https" || strings.EqualFold(u.Host, r.Host) || slices.Contains(extensionSchemes, u.Scheme) {
 		return true
 	}
 	name := u.Hostname()

@@ -45,7 +45,7 @@ func TestOrigins(t *testing.T) {
 	w := newWorld(t)
 	for origin, status := range map[string]int{
 		"": 204, "https://claude.ai": 204, "http://localhost:6274": 204, "http://127.0.0.1:6274": 204, "http://[::1]:1": 204,
-		"http://ada.robot.localhost": 204, "http://evil.example": 403, "null": 403, "https://a.example/path": 403, "file://": 403, "http://localhost.evil.example": 403,
+		"http://ada.robot.localhost": 204, "http://evil.example": 403, "null": 403, "chrome-extension://abcdefgh": 204, "moz-extension://1f2e": 204, "vscode-webview://1a2b": 204, "app://obsidian.md": 204, "evil://host": 403, "https://a.example/path": 403, "file://": 403, "http://localhost.evil.example": 403,
 	} {
 		a := w.post(posted{method: "OPTIONS", slug: "ada", headers: []string{"Origin", origin, "Access-Control-Request-Method", "POST"}})
 		if a.StatusCode != status || a.Header.Get("Access-Control-Allow-Origin") != "*" || status == 204 && !strings.Contains(a.Header.Get("Access-Control-Allow-Headers"), "Authorization") {
@@ -57,8 +57,24 @@ func TestOrigins(t *testing.T) {
 			t.Errorf("%s: %s", method, a.Status)
 		}
 	}
-	if a := w.post(posted{path: "/mcp/", token: "ada/owner", slug: "ada"}); a.StatusCode != 404 {
-		t.Errorf("/mcp/: %s", a.Status)
+	for _, p := range []posted{
+		{path: "/mcp/", token: "ada/owner"}, {token: "ada/owner", headers: []string{"Origin", "null"}},
+	} {
+		p.slug, p.body = "ada", `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`
+		if a := w.post(p); a.StatusCode != 200 {
+			t.Errorf("%+v: %s", p, a.Status)
+		}
+	}
+	if a := w.post(posted{method: "OPTIONS", slug: "ada", headers: []string{"Origin", "null", "Access-Control-Request-Headers", "authorization,content-type"}}); a.StatusCode != 204 {
+		t.Errorf("a preflight for a token: %s", a.Status)
+	}
+	if a := w.post(posted{slug: "ada", headers: []string{"Origin", "null"}}); a.StatusCode != 403 {
+		t.Errorf("null without a token: %s", a.Status)
+	}
+	for _, path := range []string{"/", "/sse", "/sse/", "/messages", "/mcp/sse"} {
+		if a := w.post(posted{path: path, token: "ada/owner", slug: "ada", body: `{}`}); a.StatusCode != 404 || !strings.Contains(a.text, "http://ada.robot.localhost/mcp") {
+			t.Errorf("%s: %s %s", path, a.Status, a.text)
+		}
 	}
 	if a := w.post(posted{token: "ada/owner", slug: "ada", body: strings.Repeat(" ", maxBody+1)}); a.StatusCode != 413 {
 		t.Errorf("too large: %s", a.Status)

@@ -1,14 +1,17 @@
 package mcpserver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
+	"robot.wtf/internal/pages"
 	"robot.wtf/internal/wiki"
 )
 
@@ -17,6 +20,7 @@ const (
 	pageTemplate  = pageURI + "{+path}"
 	maxCompleted  = 20
 	maxCandidates = 200 // before strangers' names are left out
+	maxLatest     = 20  // pages in the list of resources
 )
 
 func (h *Handler) addResources(s *mcp.Server) {
@@ -29,7 +33,53 @@ func (h *Handler) addResources(s *mcp.Server) {
 func pageOfURI(uri string) (string, bool) {
 	escaped, ok := strings.CutPrefix(uri, pageURI)
 	path, err := url.PathUnescape(escaped)
-	return path, ok && err == nil && path != ""
+	if err != nil {
+		path = escaped // not escaped at all
+	}
+	return path, ok && path != ""
+}
+
+// escapeURI escapes a resource URI, because the SDK finds no resource for one with
+// spaces or letters outside ASCII.
+func escapeURI(uri string) string {
+	if path, ok := pageOfURI(uri); ok {
+		return pageURI + strings.TrimPrefix(wiki.PathURL(path), "/")
+	}
+	return uri
+}
+
+// listedResources returns the home page, the agents' page and the latest pages. A
+// name can't have a fence, so those that strangers gave are left out.
+func (h *Handler) listedResources(ctx context.Context, c *client) ([]*mcp.Resource, error) {
+	list, err := h.o.Pages.List(ctx, c.access, pages.ListFilter{})
+	if err != nil {
+		return nil, err
+	}
+	home := wiki.PageName(c.access.Site().HomePage())
+	rank := func(e pages.Entry) int {
+		return slices.Index([]wiki.PageName{agentsPage, home}, e.Name)
+	}
+	sortBy(list, func(a, b pages.Entry) int {
+		return cmp.Or(cmp.Compare(rank(b), rank(a)), b.Modified.Compare(a.Modified))
+	})
+	list = list[:min(len(list), maxCandidates)]
+	lines := make([]line, len(list))
+	for i, e := range list {
+		lines[i] = line{called(e.Name)}
+	}
+	h.newFence(ctx, c, lines...)
+	found := []*mcp.Resource{}
+	latest := 0
+	for i, e := range list {
+		if lines[i].hasForeign() || latest == maxLatest {
+			continue
+		}
+		if rank(e) < 0 {
+			latest++
+		}
+		found = append(found, &mcp.Resource{Name: string(e.Name), URI: pageURI + strings.TrimPrefix(wiki.PathURL(string(e.Name)), "/"), MIMEType: "text/markdown", Size: e.Size})
+	}
+	return found, nil
 }
 
 func (h *Handler) readResource(ctx context.Context, r *mcp.ReadResourceRequest) (*mcp.ReadResourceResult, error) {

@@ -93,6 +93,11 @@ func (h *Handler) filterByClient(next mcp.MethodHandler) mcp.MethodHandler {
 				}
 			}
 		}
+		uri := ""
+		if read, ok := r.(*mcp.ReadResourceRequest); ok && read.Params != nil {
+			uri = read.Params.URI
+			read.Params.URI = escapeURI(uri)
+		}
 		result, err := next(ctx, method, r)
 		if err != nil {
 			return result, err
@@ -104,12 +109,18 @@ func (h *Handler) filterByClient(next mcp.MethodHandler) mcp.MethodHandler {
 			result.Prompts = slices.DeleteFunc(slices.Clone(result.Prompts), func(p *mcp.Prompt) bool {
 				return p.Name == writeUp && !c.access.Can(wiki.Edit)
 			})
+		case *mcp.ListResourcesResult:
+			result.Resources, err = h.listedResources(ctx, c)
+		case *mcp.ReadResourceResult:
+			for _, content := range result.Contents {
+				content.URI = uri // as the client wrote it
+			}
 		case *mcp.InitializeResult:
 			result.Instructions = h.instructions(ctx, c)
 		case *mcp.DiscoverResult:
 			result.Instructions = h.instructions(ctx, c)
 		}
-		return result, nil
+		return result, err
 	}
 }
 

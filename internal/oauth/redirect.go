@@ -17,6 +17,12 @@ const (
 // always accepted; too many of the others belong to browsers.
 var appSchemes = []string{"cursor", "vscode", "vscode-insiders", "vscodium", "windsurf", "zed", "claude", "raycast", "warp"}
 
+// unknownApp is the problem with a redirect URI of an app that we don't know.
+const unknownApp = "has the scheme of an unknown app"
+
+// browserSchemes mean something to a browser, so no app has them.
+var browserSchemes = []string{"ftp", "ws", "wss", "file", "blob", "data", "javascript", "view-source", "about", "filesystem", "chrome", "resource", "mailto", "intent"}
+
 // checkRedirect returns the problem with a redirect URI, or "". The URI must
 // be https, http to a loopback address, or an app's own scheme.
 func (s *Service) checkRedirect(raw string) string {
@@ -45,6 +51,9 @@ func (s *Service) checkRedirect(raw string) string {
 		}
 		return ""
 	case !strings.Contains(u.Scheme, ".") && !slices.Contains(appSchemes, u.Scheme):
+		if u.Host != "" && !slices.Contains(browserSchemes, u.Scheme) {
+			return unknownApp
+		}
 		return "has an unsupported scheme"
 	}
 	return ""

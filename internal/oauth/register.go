@@ -67,7 +67,9 @@ func (s *Service) register(w http.ResponseWriter, r *http.Request, slug string) 
 	return nil
 }
 
-// clientFromRegistration validates client metadata.
+// clientFromRegistration validates client metadata. It drops redirect URIs of
+// apps that we don't know if another one is left: some clients register those of
+// all their editions.
 func (s *Service) clientFromRegistration(in registration) (*store.Client, error) {
 	c := &store.Client{ID: rand.Text(), Name: cleanName(in.Name), Auth: in.Auth}
 	if c.Auth == "" {
@@ -86,10 +88,12 @@ func (s *Service) clientFromRegistration(in registration) (*store.Client, error)
 		return nil, newError("invalid_client_metadata", "application_type must be web or native.")
 	}
 	for i, redirect := range in.Redirects {
-		if wrong := s.checkRedirect(redirect); wrong != "" {
+		switch wrong := s.checkRedirect(redirect); {
+		case wrong == "":
+			c.Redirects = append(c.Redirects, redirect)
+		case wrong != unknownApp || i == len(in.Redirects)-1 && len(c.Redirects) == 0:
 			return nil, newError("invalid_redirect_uri", "redirect_uris["+strconv.Itoa(i)+"] "+wrong+".")
 		}
 	}
-	c.Redirects = in.Redirects
 	return c, nil
 }

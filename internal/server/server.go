@@ -213,7 +213,7 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
 		s.opts.API(w, r, slug)
 		return
 	}
-	if below && (isMCP(r.URL.Path) || isUpload(r)) && s.opts.MCP != nil {
+	if below && (isMCP(r.URL.Path) || isUpload(r) || isLostMCP(r)) && s.opts.MCP != nil {
 		s.opts.MCP(w, r, slug)
 		return
 	}
@@ -259,6 +259,19 @@ func isPageNavigation(r *http.Request) bool {
 func isAPI(path string) bool { return path == "/api" || strings.HasPrefix(path, "/api/") }
 
 func isMCP(path string) bool { return path == "/mcp" || strings.HasPrefix(path, "/mcp/") }
+
+// isLostMCP reports a message of an MCP client to an address where others have
+// their endpoint. The MCP front end answers with ours.
+func isLostMCP(r *http.Request) bool {
+	if r.Method != http.MethodPost || !strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
+		return false
+	}
+	switch strings.TrimSuffix(r.URL.Path, "/") {
+	case "", "/sse", "/message", "/messages", "/rpc", "/v1/mcp", "/api/mcp":
+		return true
+	}
+	return false
+}
 
 // isUpload reports an upload to a one-time address, which needs no cookie.
 func isUpload(r *http.Request) bool {
