@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"robot.wtf/internal/hostile"
+	"robot.wtf/internal/slow"
 )
 
 func TestFoldedMatch(t *testing.T) {
@@ -85,12 +86,16 @@ func FuzzFolded(f *testing.F) {
 }
 
 func TestNotFoundDoubles(t *testing.T) {
+	size := 16 << 10
+	if slow.Enabled() {
+		size = 64 << 10
+	}
 	for shape, text := range hostile.Pages {
 		for name, old := range map[string]func(string) string{
 			"long": func(page string) string { return page[:len(page)/2] + "?" + page[len(page)/2:] },
 			"line": func(string) string { return "a line that isn't there, with “quotes”" },
 		} {
-			hostile.Double(t, shape+", "+name, 64<<10, func(n int) int {
+			hostile.Double(t, shape+", "+name, size, func(n int) int {
 				page := Normalize([]byte(text(n)))
 				_, err := Apply(NewDocument(page), Basis{}, Edit{Op: Replace, Old: old(page), Text: "x"})
 				return len(fmt.Sprint(err))

@@ -161,7 +161,7 @@ func (m *meter) next(text string, from int) int {
 	return m.wide(text, from)
 }
 
-// latin prices a word of the Latin script: capitals, then small letters.
+// latin prices a word of the Latin script: capitals, then lowercase.
 func (m *meter) latin(text string, from int) int {
 	end := min(len(text), from+maxWord)
 	i := from
