@@ -99,7 +99,7 @@ async function main() {
     ["read one section of 60 KB", async () => call("read_page", { path: "Operations/Manual", section: "Failover" }), /45 seconds/],
     ["get the outline of a long page", async () => call("read_page", { path: "Operations/Manual" }), /Failover \(lines/],
     ["read a short page", async () => call("read_page", { path: "Design/VPS" }), /Helsinki/],
-    ["read five pages", async () => call("read_pages", { items: names.slice(60, 65), max_chars: 8000 }), /=== /],
+    ["read five pages", async () => call("read_pages", { items: names.slice(60, 65), max_tokens: 2000 }), /=== /],
     ["add a bullet under a heading", async () => call("edit_page", { path: "Design/VPS", edits: [{ op: "append", section: "Costs", text: "- backup space: 2 euros" }], message: "Add the backup space" }), /\+- backup space/],
     ["correct a sentence", async () => call("edit_page", { path: "Design/VPS", edits: [{ op: "replace", old: "By ssh with keys.", text: "By ssh with hardware keys." }], message: "Which keys" }), /hardware/],
     ["rewrite a section of a long page", async () => {
@@ -135,7 +135,7 @@ async function main() {
     }, /Reverted/],
     ["fix one typo on 12 pages", async () => {
       const found = await call("grep", { pattern: "recieve" });
-      const pages = [...found.matchAll(/^(\S+):\d+:/gm)].map((m) => m[1]);
+      const pages = [...found.matchAll(/^(\S+):\d+(?: @\S+)?:/gm)].map((m) => m[1]);
       assert.equal(pages.length, 12);
       for (const path of pages) await call("edit_page", { path, edits: [{ op: "replace", old: "recieve", text: "receive" }] });
       return call("grep", { pattern: "recieve" });

@@ -16,9 +16,8 @@ import (
 )
 
 const (
-	maxImage    = 1 << 20   // bytes of an image that is returned as an image
-	maxInlined  = 256 << 10 // bytes that can be sent as base64
-	maxTextFile = 24_000    // characters of a text
+	maxImage   = 1 << 20   // bytes of an image that is returned as an image
+	maxInlined = 256 << 10 // bytes that can be sent as base64
 )
 
 func (h *Handler) readAttachment(ctx context.Context, c *client, a arguments) (*reply, error) {
@@ -37,11 +36,11 @@ func (h *Handler) readAttachment(ctx context.Context, c *client, a arguments) (*
 		r.more = append(r.more, &mcp.ImageContent{Data: data, MIMEType: file.Type})
 	case utf8.Valid(data) && !bytes.Contains(data, []byte{0}):
 		text := string(data)
-		if runeCount(text) > maxTextFile {
-			r.addTail("Cut after %s of %s characters; signed-in users can open the whole file at its address.", number(maxTextFile), number(runeCount(text)))
-			text = truncate(text, maxTextFile)
+		shown, left := clipLines(text, fileTokens)
+		if left > 0 {
+			r.addTail("Cut after %s of %s bytes; signed-in users can open the whole file at its address.", number(len(shown)), number(len(text)))
 		}
-		r.add("%s", fileText(file.Path, text))
+		r.add("%s", fileText(file.Path, shown))
 	default:
 		r.addTail("Not shown here; signed-in users can open it at its address.")
 	}

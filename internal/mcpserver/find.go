@@ -9,7 +9,15 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-const snippetChars = 160
+// A line of text in a list has at most so many characters and tokens.
+const (
+	snippetChars  = 160
+	snippetTokens = 60
+)
+
+func snippetLine(text string) string {
+	return clip(truncate(singleLine(text), snippetChars), snippetTokens)
+}
 
 var searchModes = []string{string(pages.Hybrid), string(pages.Keyword), string(pages.Semantic)}
 
@@ -26,12 +34,9 @@ func (h *Handler) search(ctx context.Context, c *client, a arguments) (*reply, e
 	if err != nil {
 		return nil, err
 	}
-	offset := 0
-	if cursor := a.text("cursor"); cursor != "" {
-		if offset, err = strconv.Atoi(cursor); err != nil || offset < 0 {
-			return nil, cursorError(cursor)
-		}
-		offset = min(offset, 1<<30) // more than any wiki has pages
+	offset, err := a.offset()
+	if err != nil {
+		return nil, err
 	}
 	below := a.text("path_prefix")
 	if below != "" {
@@ -52,10 +57,20 @@ func (h *Handler) search(ctx context.Context, c *client, a arguments) (*reply, e
 	if found.Waiting > 0 && found.Mode != pages.Keyword {
 		r.head.add(" (%s not yet indexed for semantic search)", count(found.Waiting, "section"))
 	}
-	for _, hit := range found.Hits {
-		r.body = append(append(r.body, hitLine(hit)...), constant("\n"))
+	if found.ByWords == 0 && found.Total > 0 && found.Mode == pages.Hybrid {
+		r.head.add(". No page has these words; found by meaning")
 	}
-	switch next := offset + len(found.Hits); {
+	meter := a.listMeter()
+	next := offset
+	for _, hit := range found.Hits {
+		l := hitLine(hit)
+		if !meter.takes(l) {
+			break
+		}
+		r.addLine(l)
+		next++
+	}
+	switch {
 	case found.Total == 0:
 		r.addTail("No page has all these words. Try fewer or other words, or grep for part of a word.")
 	case next < found.Total:
@@ -86,7 +101,7 @@ func hitLine(hit pages.Hit) line {
 		l.add(":%s", digits(hit.Line))
 	}
 	if hit.Heading != "" {
-		l.add(" § %s", pageText(hit.Page, false, truncate(singleLine(hit.Heading), 80)))
+		l.add(" § %s", pageText(hit.Page, false, clip(truncate(singleLine(hit.Heading), 80), headingTokens)))
 	}
 	l.add(" %s | %s", revision(hit.Blob, noCredit), pageText(hit.Page, false, snippet(hit.Snippet)))
 	return l
@@ -108,13 +123,14 @@ func snippet(spans []pages.Span) string {
 		start = min(start, len(whole)-snippetChars+2)
 		whole = "…" + strings.TrimSpace(strings.ToValidUTF8(whole[start:], ""))
 	}
-	return truncate(singleLine(whole), snippetChars)
+	return snippetLine(whole)
 }
 
-// A line in grep's result has at most lineChars characters, taken from its first
-// maxLineBytes.
+// A line in grep's result has at most lineChars characters and lineTokens, taken
+// from its first maxLineBytes.
 const (
 	lineChars    = 240
+	lineTokens   = 100
 	maxLineBytes = 16 * lineChars
 )
 
@@ -138,21 +154,21 @@ func (h *Handler) grep(ctx context.Context, c *client, a arguments) (*reply, err
 		return nil, err
 	}
 	r := &reply{}
-	r.setHead("%s", count(len(found.Matches), "line"))
-	for _, m := range found.Matches {
-		if around > 0 && len(r.body) > 0 {
-			r.add("--\n")
+	meter := a.listMeter()
+	shown := 0
+	for i, m := range found.Matches {
+		l := matchLines(m, i == 0 || m.Page != found.Matches[i-1].Page, around > 0 && i > 0)
+		if !meter.takes(l) {
+			break
 		}
-		for i, text := range m.Lines {
-			sign := ours("-")
-			if m.First+i == m.Line {
-				sign = ":"
-			}
-			start := text[:min(len(text), maxLineBytes)]
-			r.add("%s%s%s%s %s\n", called(m.Page), constant(sign), digits(m.First+i), constant(sign), pageText(m.Page, false, truncate(strings.Map(sourceRune, start), lineChars)))
-		}
+		r.body = append(r.body, l...)
+		shown++
 	}
+	r.setHead("%s", count(shown, "line"))
 	switch {
+	case shown < len(found.Matches):
+		last := found.Matches[shown-1]
+		r.addTail("More: cursor %s", grepCursor(string(last.Page)+":"+strconv.Itoa(last.Line)))
 	case found.Skipped:
 		r.addTail("Incomplete: the next line is too long for this expression and was skipped. Use a simpler one, or continue: cursor %s", grepCursor(found.More))
 	case found.Cut:
@@ -161,6 +177,28 @@ func (h *Handler) grep(ctx context.Context, c *client, a arguments) (*reply, err
 		r.addTail("More: cursor %s", grepCursor(found.More))
 	}
 	return r, nil
+}
+
+// matchLines formats a match with the lines around it. The first match on a
+// page has its revision, which says that nothing was read.
+func matchLines(m pages.Match, first, separate bool) line {
+	var l line
+	if separate {
+		l.add("--\n")
+	}
+	for i, text := range m.Lines {
+		sign := ours("-")
+		if m.First+i == m.Line {
+			sign = ":"
+		}
+		l.add("%s%s%s", called(m.Page), constant(sign), digits(m.First+i))
+		if first && sign == ":" {
+			l.add(" %s", revision(m.Revision, noCredit))
+		}
+		start := text[:min(len(text), maxLineBytes)]
+		l.add("%s %s\n", constant(sign), pageText(m.Page, false, clip(truncate(strings.Map(sourceRune, start), lineChars), lineTokens)))
+	}
+	return l
 }
 
 // sourceRune keeps a character of a line as it is, so that the line can be copied as

@@ -22,7 +22,7 @@ func (h *Handler) listPages(ctx context.Context, c *client, a arguments) (*reply
 		return nil, wiki.Problemf(wiki.ErrInvalid, "depth", "depth shows the tree of folders, which has no front matter. Leave out depth, or where and show.")
 	}
 	if depth > 0 {
-		return h.tree(ctx, c, prefix, depth)
+		return h.tree(ctx, c, a, prefix, depth)
 	}
 	query := pages.PageQuery{ListFilter: pages.ListFilter{Prefix: prefix, Tag: a.text("tag")}, Where: where, Show: show, Sort: a.text("sort")}
 	if query.UpdatedSince, err = a.dateOrTime("updated_since"); err != nil {
@@ -34,12 +34,8 @@ func (h *Handler) listPages(ctx context.Context, c *client, a arguments) (*reply
 	}
 	r := &reply{}
 	r.setHead("%s", count(len(list.Pages), "page"))
-	shown, err := a.paginate(r, len(list.Pages), 100)
-	if err != nil {
+	if err := a.paginate(r, len(list.Pages), 100, func(i int) line { return listedLine(list.Pages[i]) }); err != nil {
 		return nil, err
-	}
-	for _, e := range list.Pages[shown.from:shown.to] {
-		r.body = append(append(r.body, listedLine(e)...), constant("\n"))
 	}
 	if len(list.Unknown) > 0 {
 		r.tail = append(r.tail, unknownKeys(list))
@@ -65,13 +61,13 @@ const maxShown = 200
 
 // listedLine formats a page of a list with the front matter that was asked for.
 func listedLine(e pages.ListedPage) line {
-	l := say("%s %s %s bytes", called(e.Name), day(e.Modified), number(int(e.Size)))
+	l := say("%s %s %s %s", called(e.Name), revision(e.Revision, noCredit), day(e.Modified), count(int(e.Size), "byte"))
 	if len(e.Tags) > 0 {
-		l.add(" #%s", pageText(e.Name, false, singleLine(strings.Join(e.Tags, " #"))))
+		l.add(" #%s", pageText(e.Name, false, clip(singleLine(strings.Join(e.Tags, " #")), snippetTokens)))
 	}
 	for _, p := range e.Properties {
 		if len(p.Values) > 0 {
-			l.add(" | %s", pageText(e.Name, false, p.Key+": "+truncate(singleLine(p.String()), maxShown)))
+			l.add(" | %s", pageText(e.Name, false, p.Key+": "+clip(truncate(singleLine(p.String()), maxShown), snippetTokens)))
 		}
 	}
 	return l
@@ -94,28 +90,42 @@ func unknownKeys(list pages.PageList) line {
 	return append(append(append(l, constant(" Keys that exist: ")), joined(values, ", ")...), constant("."))
 }
 
-// A window is the part of a list to show.
-type window struct{ from, to int }
-
-// paginate returns the part of a list of n that a call shows, by its limit
-// and cursor, and adds the next cursor to the reply.
-func (a arguments) paginate(r *reply, n, standard int) (window, error) {
+// paginate adds the entries of a list of n that a call shows, by its limit,
+// cursor and budget, and the next cursor.
+func (a arguments) paginate(r *reply, n, standard int, entry func(i int) line) error {
 	limit, err := a.integer("limit", standard, 1, 500)
 	if err != nil {
-		return window{}, err
+		return err
 	}
-	from := 0
-	if cursor := a.text("cursor"); cursor != "" {
-		if from, err = strconv.Atoi(cursor); err != nil || from < 0 {
-			return window{}, cursorError(cursor)
+	i, err := a.offset()
+	if err != nil {
+		return err
+	}
+	meter := a.listMeter()
+	for end := min(i+limit, n); i < end; i++ {
+		l := entry(i)
+		if !meter.takes(l) {
+			break
 		}
+		r.addLine(l)
 	}
-	from = min(from, n)
-	w := window{from, min(from+limit, n)}
-	if w.to < n {
-		r.addTail("%s more: cursor %s", digits(n-w.to), quoted(digits(w.to)))
+	if i < n {
+		r.addTail("%s more: cursor %s", digits(n-i), quoted(digits(i)))
 	}
-	return w, nil
+	return nil
+}
+
+// offset returns the number of entries before a cursor.
+func (a arguments) offset() (int, error) {
+	cursor := a.text("cursor")
+	if cursor == "" {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(cursor)
+	if err != nil || n < 0 {
+		return 0, cursorError(cursor)
+	}
+	return min(n, 1<<30), nil // more than any wiki has pages
 }
 
 // dateOrTime returns a date or time argument, or zero if it is missing.
@@ -133,7 +143,7 @@ func (a arguments) dateOrTime(name string) (time.Time, error) {
 }
 
 // tree lists folders and pages down to a depth.
-func (h *Handler) tree(ctx context.Context, c *client, prefix string, depth int) (*reply, error) {
+func (h *Handler) tree(ctx context.Context, c *client, a arguments, prefix string, depth int) (*reply, error) {
 	nodes, err := h.o.Pages.Tree(ctx, c.access)
 	if err != nil {
 		return nil, err
@@ -149,22 +159,22 @@ func (h *Handler) tree(ctx context.Context, c *client, prefix string, depth int)
 	if prefix != "" {
 		r.setHead("Folders and pages of %s:", called(prefix))
 	}
-	shown := 0
-	var walk func(nodes []*pages.Node, level int)
-	walk = func(nodes []*pages.Node, level int) {
+	meter := a.listMeter()
+	var walk func(nodes []*pages.Node, level int) (complete bool)
+	walk = func(nodes []*pages.Node, level int) bool {
 		for _, n := range nodes {
-			if shown++; shown > 500 {
-				return
+			l := append(line{indent(level)}, treeLine(n)...)
+			if !meter.takes(l) {
+				return false
 			}
-			r.add("%s", indent(level))
-			r.body = append(append(r.body, treeLine(n)...), constant("\n"))
-			if level+1 < depth {
-				walk(n.Children, level+1)
+			r.addLine(l)
+			if level+1 < depth && !walk(n.Children, level+1) {
+				return false
 			}
 		}
+		return true
 	}
-	walk(nodes, 0)
-	if shown > 500 {
+	if !walk(nodes, 0) {
 		r.addTail("There is more: use a path_prefix or a smaller depth.")
 	}
 	return r, nil
@@ -198,45 +208,49 @@ func (h *Handler) links(ctx context.Context, c *client, a arguments) (*reply, er
 		return nil, err
 	}
 	r := &reply{}
-	r.setHead("%s: %s entries", checked(kind, lowercase), number(len(list)))
-	if len(list) == 1 {
-		r.setHead("%s: 1 entry", checked(kind, lowercase))
-	}
-	shown, err := a.paginate(r, len(list), 50)
-	if err != nil {
-		return nil, err
-	}
-	for _, l := range list[shown.from:shown.to] {
-		r.body = append(append(r.body, linkedLine(pages.LinkKind(kind), l)...), constant("\n"))
-	}
-	return r, nil
+	r.setHead("%s: %s", checked(kind, lowercase), count(len(list), "entry"))
+	last := pages.LinkRow{}
+	return r, a.paginate(r, len(list), 50, func(i int) line {
+		again := list[i].Page == last.Page
+		last = list[i]
+		return h.linkedLine(ctx, c, pages.LinkKind(kind), last, again)
+	})
 }
 
-func linkedLine(kind pages.LinkKind, l pages.LinkRow) line {
-	switch kind {
-	case pages.Broken:
-		return say("%s -> %s", called(l.Page), pageText(l.Page, false, string(l.Other)))
-	case pages.Missing:
+// linkedLine formats a row of a report. Its page has a revision, which says
+// that nothing was read, unless it is missing or that of the row before.
+func (h *Handler) linkedLine(ctx context.Context, c *client, kind pages.LinkKind, l pages.LinkRow, again bool) line {
+	switch {
+	case kind == pages.Missing:
 		return say("%s from %s", anywhere(string(l.Page)), count(l.Count, "page"))
-	case pages.Hubs:
-		return say("%s from %s", called(l.Page), count(l.Count, "page"))
-	case pages.Neighborhood:
-		return say("%s %s away", called(l.Page), count(l.Count, "link"))
-	case pages.Stale:
-		return say("%s %s", called(l.Page), day(l.Date))
-	case pages.Long:
-		return say("%s %s bytes", called(l.Page), number(l.Count))
-	case pages.Duplicates:
-		return say("%s and %s: %s", called(l.Page), called(l.Other), pageText(l.Page, false, l.Text))
-	case pages.LinksOut:
-		if l.Text != "" { // the page is missing: its name is from the text
-			return say("%s | %s", anywhere(string(l.Page)), constant("missing"))
+	case kind == pages.LinksOut && l.Text != "": // the name is from the text
+		return say("%s | %s", anywhere(string(l.Page)), constant("missing"))
+	}
+	row := line{called(l.Page)}
+	if !again {
+		if newest, err := h.o.Pages.Revision(ctx, c.access, l.Page); err == nil {
+			row.add(" %s", revision(newest, noCredit))
 		}
 	}
-	if l.Text == "" {
-		return line{called(l.Page)}
+	switch kind {
+	case pages.Broken:
+		row.add(" -> %s", pageText(l.Page, false, string(l.Other)))
+	case pages.Hubs:
+		row.add(" from %s", count(l.Count, "page"))
+	case pages.Neighborhood:
+		row.add(" %s away", count(l.Count, "link"))
+	case pages.Stale:
+		row.add(" %s", day(l.Date))
+	case pages.Long:
+		row.add(" %s", count(l.Count, "byte"))
+	case pages.Duplicates:
+		row.add(" and %s: %s", called(l.Other), pageText(l.Page, false, l.Text))
+	default:
+		if l.Text != "" {
+			row.add(" | %s", pageText(l.Page, false, snippetLine(l.Text)))
+		}
 	}
-	return say("%s | %s", called(l.Page), pageText(l.Page, false, truncate(singleLine(l.Text), snippetChars)))
+	return row
 }
 
 func (h *Handler) changes(ctx context.Context, c *client, a arguments) (*reply, error) {
@@ -259,7 +273,7 @@ func (h *Handler) changes(ctx context.Context, c *client, a arguments) (*reply, 
 	}
 	path := strings.TrimPrefix(a.text("path"), "/")
 	if path != "" && !strings.HasSuffix(path, "/") {
-		return h.history(ctx, c, path, since, a.text("author"), before, limit)
+		return h.history(ctx, c, a, path, since, before, limit)
 	}
 	log, err := h.o.Pages.Changelog(ctx, c.access, pages.LogFilter{Before: before, Limit: limit + 1, PathPrefix: path, Author: strings.TrimPrefix(a.text("author"), "@")})
 	if err != nil {
@@ -267,15 +281,17 @@ func (h *Handler) changes(ctx context.Context, c *client, a arguments) (*reply, 
 	}
 	r := &reply{}
 	n := 0
+	meter := a.listMeter()
 	for _, commit := range log {
 		if commit.Time.Before(since) {
 			break
 		}
-		if n == limit {
+		l := commitLine(commit)
+		if n == limit || !meter.takes(l) {
 			r.addTail("More: cursor %s", quoted(digits(int(log[n-1].Seq))))
 			break
 		}
-		r.body = append(append(r.body, commitLine(commit)...), constant("\n"))
+		r.addLine(l)
 		n++
 	}
 	r.setHead("%s, newest first: time, commit, who, message, pages", count(n, "change"))
@@ -291,43 +307,52 @@ func matchesAuthor(a wiki.Author, name string) bool {
 }
 
 // history lists the revisions of a page, across moves.
-func (h *Handler) history(ctx context.Context, c *client, path string, since time.Time, author string, before int64, limit int) (*reply, error) {
+func (h *Handler) history(ctx context.Context, c *client, a arguments, path string, since time.Time, before int64, limit int) (*reply, error) {
 	list, err := h.o.Pages.History(ctx, c.access, path, before, limit+1)
 	if err != nil {
 		return nil, err
 	}
 	r := &reply{}
-	if len(list) > limit {
-		list = list[:limit]
-		r.addTail("More: cursor %s", quoted(digits(int(list[limit-1].Seq))))
-	}
 	n := 0
-	for _, rev := range list {
+	meter := a.listMeter()
+	for i, rev := range list {
 		if rev.Time.Before(since) {
-			r.tail = nil
 			break
 		}
-		if !matchesAuthor(rev.Author, author) {
-			continue
+		l := revisionLine(rev)
+		if i == limit || !meter.takes(l) {
+			r.addTail("More: cursor %s", quoted(digits(int(list[i-1].Seq))))
+			break
 		}
-		n++
-		subject, _, _ := strings.Cut(rev.Message, "\n")
-		r.add("%s %s ", minute(rev.Time), hash(rev.Commit))
-		if rev.New == "" {
-			r.add("deleted")
-		} else {
-			r.add("%s", revision(rev.New, noCredit))
+		if matchesAuthor(rev.Author, a.text("author")) {
+			r.addLine(l)
+			n++
 		}
-		if rev.New != "" && rev.From != "" {
-			r.add(" moved from %s", called(pageOrFile(rev.From)))
-		}
-		r.add(" %s: %s\n", by(rev.Author), saidBy(rev.Author, truncate(singleLine(subject), 100)))
 	}
 	r.setHead("%s of %s, newest first: time, commit, revision, who, message", count(n, "revision"), called(path))
 	return r, nil
 }
 
-const maxDiff = 16_000 // characters
+// revisionLine formats a revision of a page on one line.
+func revisionLine(rev wiki.Revision) line {
+	l := say("%s %s ", minute(rev.Time), hash(rev.Commit))
+	if rev.New == "" {
+		l.add("deleted")
+	} else {
+		l.add("%s", revision(rev.New, noCredit))
+	}
+	if rev.New != "" && rev.From != "" {
+		l.add(" moved from %s", called(pageOrFile(rev.From)))
+	}
+	l.add(" %s: %s", by(rev.Author), saidBy(rev.Author, subjectLine(rev.Message)))
+	return l
+}
+
+// subjectLine is the first line of a commit's message.
+func subjectLine(message string) string {
+	subject, _, _ := strings.Cut(message, "\n")
+	return clip(truncate(singleLine(subject), 100), headingTokens)
+}
 
 // diff compares two revisions of a page ("a..b") or shows a commit.
 func (h *Handler) diff(ctx context.Context, c *client, path, between string) (*reply, error) {
@@ -350,8 +375,8 @@ func (h *Handler) diff(ctx context.Context, c *client, path, between string) (*r
 		return nil, err
 	}
 	r := &reply{}
-	r.setHead("%s, %s to %s: %s lines added, %s removed", called(pageOrFile(d.Path)), revision(d.Old.Blob, noCredit), revision(d.New.Blob, noCredit), digits(d.Added), digits(d.Removed))
-	r.body = append(diffNames(d), diffText(d, clipLines(d.Unified, maxDiff, r)))
+	r.setHead("%s, %s to %s: %s added, %s removed", called(pageOrFile(d.Path)), revision(d.Old.Blob, noCredit), revision(d.New.Blob, noCredit), count(d.Added, "line"), digits(d.Removed))
+	r.body = append(diffNames(d), diffText(d, clipDiff(d.Unified, r)))
 	return r, nil
 }
 
@@ -373,7 +398,7 @@ func (h *Handler) commit(ctx context.Context, c *client, id string) (*reply, err
 		}
 		text.WriteString(d.Unified)
 	}
-	r.body = append(origins, saidBy(commit.Author, clipLines(text.String(), maxDiff, r)))
+	r.body = append(origins, saidBy(commit.Author, clipDiff(text.String(), r)))
 	return r, nil
 }
 
@@ -394,15 +419,11 @@ func diffNames(d *pages.FileDiff) line {
 	return l
 }
 
-// clipLines cuts a text at a line end and says so in the reply.
-func clipLines(text string, n int, r *reply) string {
-	if len(text) <= n {
-		return text
+// clipDiff cuts a diff and says so in the reply.
+func clipDiff(text string, r *reply) string {
+	shown, left := clipLines(text, diffTokens)
+	if left > 0 {
+		r.addTail("Cut after %s of %s bytes. Compare closer revisions, or one page of the commit.", number(len(shown)), number(len(text)))
 	}
-	cut := strings.LastIndexByte(text[:n], '\n') + 1
-	if cut == 0 {
-		cut = n
-	}
-	r.addTail("Cut after %s of %s bytes. Compare closer revisions, or one page of the commit.", number(cut), number(len(text)))
-	return strings.ToValidUTF8(text[:cut], "")
+	return shown
 }

@@ -12,6 +12,7 @@ const (
 	overviewTree    = 30 // top-level entries of the tree
 	overviewTags    = 30
 	overviewChanges = 5
+	overviewOutline = 600 // tokens
 )
 
 func (h *Handler) overview(ctx context.Context, c *client, _ arguments) (*reply, error) {
@@ -31,14 +32,14 @@ func (h *Handler) overview(ctx context.Context, c *client, _ arguments) (*reply,
 			r.add("… %s more: list_pages\n", digits(len(index.Tree)-i))
 			break
 		}
-		r.body = append(append(r.body, treeLine(n)...), constant("\n"))
+		r.addLine(treeLine(n))
 	}
 	if err := h.outlineOfHome(ctx, c, r); err != nil {
 		return nil, err
 	}
 	if len(index.Tags) > 0 {
 		r.add("\nTags: ")
-		r.body = append(append(r.body, topTags(index.Tags)...), constant("\n"))
+		r.addLine(topTags(index.Tags))
 	}
 	log, err := h.o.Pages.Changelog(ctx, c.access, pages.LogFilter{Limit: overviewChanges})
 	if err != nil {
@@ -46,7 +47,7 @@ func (h *Handler) overview(ctx context.Context, c *client, _ arguments) (*reply,
 	}
 	r.add("\nLast changes:\n")
 	for _, commit := range log {
-		r.body = append(append(r.body, commitLine(commit)...), constant("\n"))
+		r.addLine(commitLine(commit))
 	}
 	return r, nil
 }
@@ -86,7 +87,7 @@ func (h *Handler) outlineOfHome(ctx context.Context, c *client, r *reply) error 
 	if err != nil {
 		return nil // the page may not exist
 	}
-	outline := outlineOf(src)
+	outline := outlineOf(src, overviewOutline)
 	if outline == "" {
 		return nil
 	}
@@ -117,8 +118,7 @@ func topTags(tags []pages.Tag) line {
 
 // commitLine formats a commit on one line.
 func commitLine(commit wiki.Commit) line {
-	subject, _, _ := strings.Cut(commit.Message, "\n")
-	l := say("%s %s %s: %s [", minute(commit.Time), hash(commit.ID), by(commit.Author), saidBy(commit.Author, truncate(singleLine(subject), 100)))
+	l := say("%s %s %s: %s [", minute(commit.Time), hash(commit.ID), by(commit.Author), saidBy(commit.Author, subjectLine(commit.Message)))
 	for i, ch := range commit.Changes {
 		if i > 0 {
 			l.add(", ")

@@ -9,6 +9,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
+	"robot.wtf/internal/pages"
 	"robot.wtf/internal/wiki"
 )
 
@@ -45,9 +46,18 @@ func (h *Handler) orient(ctx context.Context, r *mcp.GetPromptRequest) (*mcp.Get
 	text := "Get to know this wiki before you work in it. This is its overview:\n\n" + overview.text() +
 		"\n\nRead the pages that seem most important (read_pages takes several), then tell me in a few sentences what the wiki is about, how it is organized, and where new things belong."
 	if src := h.agentsSource(ctx, c); src != nil {
-		text += "\n\nIts members ask this of agents:\n\n" + src.Text
+		text += "\n\nIts members ask this of agents:\n\n" + agentsText(src)
 	}
 	return prompt("Get to know this wiki", text), nil
+}
+
+// agentsText is the AGENTS page, cut if it is very long.
+func agentsText(src *pages.Source) string {
+	shown, left := clipLines(src.Text, agentsTokens)
+	if left > 0 {
+		shown += fmt.Sprintf("\n(Cut. The rest is on the page %s.)", src.Name)
+	}
+	return shown
 }
 
 func (h *Handler) writeUp(ctx context.Context, r *mcp.GetPromptRequest) (*mcp.GetPromptResult, error) {
@@ -63,7 +73,7 @@ func (h *Handler) writeUp(ctx context.Context, r *mcp.GetPromptRequest) (*mcp.Ge
 	text := "Write up " + what + " in the wiki. Search for the page where it belongs and add to it; create a new page only if there is none. " +
 		"Change as little as needed, link to related pages, say where each fact comes from, and give each edit a message. Then show me what you changed."
 	if src := h.agentsSource(ctx, c); src != nil {
-		text += "\n\nThe wiki's members ask this of agents:\n\n" + src.Text
+		text += "\n\nThe wiki's members ask this of agents:\n\n" + agentsText(src)
 	}
 	return prompt("Write this up in the wiki", text), nil
 }

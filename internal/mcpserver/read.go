@@ -10,15 +10,11 @@ import (
 	"time"
 
 	"robot.wtf/internal/pages"
+	"robot.wtf/internal/tokens"
 	"robot.wtf/internal/wiki"
 )
 
-const (
-	fullPageChars = 6_000 // "auto" shows pages up to this length in full
-	defaultRead   = 16_000
-	maxRead       = 60_000
-	maxOutline    = 100 // number of headings
-)
+const maxOutline = 100 // number of headings
 
 func sortBy[T any](list []T, compare func(a, b T) int) { slices.SortStableFunc(list, compare) }
 
@@ -80,7 +76,7 @@ func (h *Handler) readPage(ctx context.Context, c *client, a arguments) (*reply,
 	if err != nil {
 		return nil, err
 	}
-	most, err := a.integer("max_chars", defaultRead, 200, maxRead)
+	most, err := a.tokenBudget(defaultRead)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +87,7 @@ func (h *Handler) readPage(ctx context.Context, c *client, a arguments) (*reply,
 	if s := a.text("section"); s != "" {
 		section = s
 	}
-	part, err := selectPart(src, view, section, a.text("lines"), most)
+	part, err := selectPart(src, view, section, a.text("lines"), textBudget(most, aroundPage, src))
 	if err != nil {
 		return nil, err
 	}
@@ -101,21 +97,20 @@ func (h *Handler) readPage(ctx context.Context, c *client, a arguments) (*reply,
 		r.head.add(" (moved from %s)", called(moved))
 	}
 	r.add("%s", pageText(src.Name, src.Old, part.text()))
-	if next := part.next(); next != nil {
-		r.tail = append(r.tail, next)
-	}
+	r.tail = append(r.tail, part.next()...)
 	return r, nil
 }
 
 // A part is the part of a page that a read shows.
 type part struct {
 	src      *pages.Source
-	from, to int  // lines
-	wanted   int  // the last requested line
-	outline  bool // before the text
+	from, to int    // lines
+	wanted   int    // the last requested line
+	cutAt    int    // bytes to show of line from, the only one, if it is too long; else 0
+	outline  string // before the text
 }
 
-// selectPart selects what to show, at most so many characters.
+// selectPart selects what to show, at most so many tokens.
 func selectPart(src *pages.Source, view, section, lines string, most int) (*part, error) {
 	p := &part{src: src, from: 1, to: src.Lines()}
 	switch {
@@ -134,9 +129,10 @@ func selectPart(src *pages.Source, view, section, lines string, most int) (*part
 			return nil, wiki.Problemf(wiki.ErrInvalid, "lines", "The page has %s.", wiki.Own(countNoun(src.Lines(), "line")))
 		}
 		p.from, p.to = from, min(to, src.Lines())
-	case view == "outline", view == "auto" && runeCount(src.Text) > fullPageChars:
+	case view == "outline", view == "auto" && !fits(src.Text, most):
 		if sections := src.Sections(); len(sections) > 1 {
-			p.outline, p.to = true, leadEnd(src, sections)
+			p.outline, p.to = outlineOf(src, most*2/3), leadEnd(src, sections)
+			most -= tokens.Estimate(p.outline)
 		}
 	}
 	p.wanted = p.to
@@ -155,17 +151,20 @@ func leadEnd(src *pages.Source, sections []pages.Section) int {
 }
 
 // shortenTo shortens the part: at a heading in its second half if there is
-// one, else at a blank line, else at any line.
+// one, else at a blank line, else at any line, or within the first one.
 func (p *part) shortenTo(most int) {
-	if runeCount(p.src.Slice(p.from, p.to)) <= most {
+	text := p.src.Slice(p.from, p.to)
+	if len(text) <= most {
 		return
 	}
-	n, last := 0, p.from
-	for line := p.from; line <= p.to; line++ {
-		if n += runeCount(p.src.Slice(line, line)); n > most && line > p.from {
-			break
-		}
-		last = line
+	n := tokens.Fit(text, most)
+	if n == len(text) {
+		return
+	}
+	last := p.from + strings.Count(text[:n], "\n") - 1
+	if last < p.from {
+		p.to, p.cutAt = p.from, n
+		return
 	}
 	half := p.from + (last-p.from)/2
 	p.to = last
@@ -182,12 +181,12 @@ func (p *part) shortenTo(most int) {
 	}
 }
 
-func (p *part) whole() bool { return p.from <= 1 && p.to >= p.src.Lines() }
+func (p *part) whole() bool { return p.from <= 1 && p.to >= p.src.Lines() && p.cutAt == 0 }
 
-// credit says which lines text shows.
+// credit says which lines text shows to their end.
 func (p *part) credit() credit {
 	switch {
-	case runeCount(p.src.Slice(p.from, p.to)) > maxRead:
+	case p.cutAt > 0:
 		return noCredit
 	case p.whole():
 		return fullCredit
@@ -195,14 +194,14 @@ func (p *part) credit() credit {
 	return creditFor(p.from, p.to)
 }
 
-// text is the text to show. Extremely long lines are cut.
+// text is the text to show.
 func (p *part) text() string {
 	text := p.src.Slice(p.from, p.to)
-	if runeCount(text) > maxRead {
-		text = string([]rune(text)[:maxRead]) + "…"
+	if p.cutAt > 0 {
+		text = text[:p.cutAt] + "…"
 	}
-	if p.outline {
-		return "Outline:\n" + outlineOf(p.src) + "\nLead:\n" + text
+	if p.outline != "" {
+		return "Outline:\n" + p.outline + "\nLead:\n" + text
 	}
 	return text
 }
@@ -227,37 +226,44 @@ func (p *part) header() line {
 	return head
 }
 
-// next names the call that continues after a cut.
-func (p *part) next() line {
+// next names the calls that show the rest.
+func (p *part) next() []line {
+	var list []line
+	if p.cutAt > 0 {
+		list = append(list, say("Line %s is cut after %s of %s bytes; max_tokens, at most %s, shows more of it.", digits(p.from), number(p.cutAt), number(len(p.src.Slice(p.from, p.from))), digits(maxRead)))
+	}
 	switch {
 	case p.to < p.wanted:
-		return say(`Cut. The rest: read_page with lines "%s-%s".`, digits(p.to+1), digits(p.wanted))
-	case p.outline:
-		return say(`More: read_page with section "…", or view "full".`)
+		list = append(list, say(`Cut. The rest: read_page with lines "%s-%s".`, digits(p.to+1), digits(p.wanted)))
+	case p.outline != "":
+		list = append(list, say(`More: read_page with section "…", or view "full".`))
 	}
-	return nil
+	return list
 }
 
-// outlineOf lists the headings of a page: title, lines, characters.
-func outlineOf(src *pages.Source) string {
+// outlineOf lists the headings of a page within some tokens: title, lines,
+// characters.
+func outlineOf(src *pages.Source, most int) string {
 	var b strings.Builder
 	n := 0
 	for _, s := range src.Sections() {
 		if s.Level == 0 {
 			continue
 		}
-		if n++; n > maxOutline {
+		entry := fmt.Sprintf("%s%s (lines %d-%d, %s chars)\n", strings.Repeat("  ", len(s.Path)-1), clip(truncate(singleLine(s.Path[len(s.Path)-1]), 120), headingTokens), s.StartLine, s.DeepEnd, thousands(runeCount(src.Slice(s.StartLine, s.DeepEnd))))
+		most -= tokens.Estimate(entry)
+		if n++; n > maxOutline || most < 0 {
 			b.WriteString("…\n")
 			break
 		}
-		fmt.Fprintf(&b, "%s%s (lines %d-%d, %s chars)\n", strings.Repeat("  ", len(s.Path)-1), truncate(singleLine(s.Path[len(s.Path)-1]), 120), s.StartLine, s.DeepEnd, thousands(runeCount(src.Slice(s.StartLine, s.DeepEnd))))
+		b.WriteString(entry)
 	}
 	return b.String()
 }
 
 const (
-	maxItems     = 20
-	defaultReads = 24_000
+	maxItems      = 20
+	headingTokens = 40
 )
 
 // readPages reads several pages or sections within one budget. A page that
@@ -267,46 +273,50 @@ func (h *Handler) readPages(ctx context.Context, c *client, a arguments) (*reply
 	if len(items) == 0 || len(items) > maxItems {
 		return nil, wiki.Problemf(wiki.ErrInvalid, "items", `"items" names 1 to %d pages, as "path" or "path#Heading".`, maxItems)
 	}
-	left, err := a.integer("max_chars", defaultReads, 200, maxRead)
+	left, err := a.tokenBudget(defaultReads)
 	if err != nil {
 		return nil, err
 	}
 	r := &reply{}
 	for i, item := range items {
 		// Each item can use its share of the rest; short ones leave more.
-		used, err := h.readItem(ctx, c, r, item, left/(len(items)-i))
-		if err != nil {
+		body, tail := len(r.body), len(r.tail)
+		if err := h.readItem(ctx, c, r, item, left/(len(items)-i)); err != nil {
 			return nil, err
 		}
-		left = max(0, left-used)
+		left -= tokens.Estimate(r.body[body:].text())
+		for _, l := range r.tail[tail:] {
+			left -= tokens.Estimate(l.text())
+		}
+		left = max(0, left)
 	}
 	return r, nil
 }
 
-func (h *Handler) readItem(ctx context.Context, c *client, r *reply, item string, most int) (int, error) {
+func (h *Handler) readItem(ctx context.Context, c *client, r *reply, item string, most int) error {
 	if len(r.body) > 0 {
 		r.add("\n")
 	}
 	src, section, _, err := h.source(ctx, c, item, "")
 	var p *part
 	if err == nil {
-		p, err = selectPart(src, "full", section, "", max(most, 200))
+		p, err = selectPart(src, "full", section, "", textBudget(most, aroundItem, src))
 	}
 	var problem *wiki.Problem
 	switch {
 	case errors.As(err, &problem):
 		r.add("=== %s: ", asked(singleLine(item)))
-		r.body = append(append(r.body, problemLine(problem)...), constant("\n"))
-		return 0, nil
+		r.addLine(problemLine(problem))
+		return nil
 	case err != nil:
-		return 0, err
+		return err
 	}
 	text := strings.TrimRight(p.text(), "\n")
 	r.add("=== ")
 	r.body = append(r.body, p.header()...)
 	r.add("\n%s\n", pageText(src.Name, src.Old, text))
-	if p.to < p.wanted {
-		r.addTail(`Cut: %s. The rest: read_page with lines "%s-%s".`, called(p.src.Name), digits(p.to+1), digits(p.wanted))
+	if p.to < p.wanted || p.cutAt > 0 {
+		r.addTail(`Cut: %s. The rest: read_page with lines "%s-%s".`, called(p.src.Name), digits(p.to+min(1, p.wanted-p.to)), digits(p.wanted))
 	}
-	return runeCount(text), nil
+	return nil
 }

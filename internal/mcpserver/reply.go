@@ -35,6 +35,9 @@ func (r *reply) setHead(format ours, values ...value) { r.head = say(format, val
 
 func (r *reply) add(format ours, values ...value) { r.body.add(format, values...) }
 
+// addLine adds a line to the body.
+func (r *reply) addLine(l line) { r.body = append(append(r.body, l...), constant("\n")) }
+
 // addTail adds a line of ours after the body.
 func (r *reply) addTail(format ours, values ...value) {
 	r.tail = append(r.tail, say(format, values...))
@@ -167,6 +170,9 @@ func thousands(n int) string {
 func countNoun(n int, one string) string {
 	if n == 1 {
 		return "1 " + one
+	}
+	if stem, ok := strings.CutSuffix(one, "y"); ok && !strings.ContainsAny(stem[len(stem)-1:], "aeou") {
+		return thousands(n) + " " + stem + "ies"
 	}
 	return thousands(n) + " " + one + "s"
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -90,7 +91,7 @@ func (h *Handler) readResource(ctx context.Context, r *mcp.ReadResourceRequest) 
 	}
 	// Like read_page, with header and fence, because clients show it to
 	// their model.
-	read := h.call(ctx, c, h.tools["read_page"], []byte(`{"path":`+jsonString(path)+`,"view":"full","max_chars":60000}`))
+	read := h.call(ctx, c, h.tools["read_page"], fmt.Appendf(nil, `{"path":%s,"view":"full","max_tokens":%d}`, jsonString(path), maxRead))
 	if read.failed {
 		if _, err := h.o.Pages.Source(ctx, c.access, path, ""); errors.Is(err, wiki.ErrNotFound) || errors.Is(err, wiki.ErrInvalid) {
 			return nil, errNoResource

@@ -61,25 +61,27 @@ var tools = []tool{
 	},
 	{
 		name: "read_page", title: "Read a page", action: wiki.Read, idempotent: true,
-		description: "Markdown source; the first line names the revision. A page over 6,000 characters comes as outline and lead, unless section, lines or view say what to show. A cut answer names the call that goes on.",
+		description: "Markdown source; the first line names the revision. A page over max_tokens comes as outline and lead, unless section, lines or view say what to show. A cut answer names the call that goes on.",
 		params: []param{
 			{"path!", "string", ""},
 			{"view", "enum auto outline full", ""},
 			{"section", "string", `"Heading" or "A > B"`},
 			{"lines", "lines", `"40-120"`},
 			{"at", "string", "Revision, commit or date"},
-			{"max_chars", "integer", "16000"},
+			{"max_tokens", "integer", "2500"},
 		},
-		serve: (*Handler).readPage,
+		hidden: formerBudget,
+		serve:  (*Handler).readPage,
 	},
 	{
 		name: "read_pages", title: "Read pages", action: wiki.Read, idempotent: true,
-		description: "Sources of several pages or sections within max_chars.",
+		description: "Sources of several pages or sections within max_tokens.",
 		params: []param{
 			{"items!", "strings", `"path" or "path#Heading", up to 20`},
-			{"max_chars", "integer", "24000"},
+			{"max_tokens", "integer", "6000"},
 		},
-		serve: (*Handler).readPages,
+		hidden: formerBudget,
+		serve:  (*Handler).readPages,
 	},
 	{
 		name: "list_pages", title: "List pages", action: wiki.Read, idempotent: true,
@@ -218,6 +220,9 @@ var tools = []tool{
 		},
 	},
 }
+
+// formerBudget is the former name of max_tokens. It counts characters.
+var formerBudget = []param{{"max_chars", "integer", ""}}
 
 // editParams are the members of an edit.
 var editParams = []param{

@@ -135,10 +135,7 @@ func parseEdits(a arguments) ([]edit.Edit, error) {
 	return out, nil
 }
 
-const (
-	editContext  = 2      // lines around a change
-	maxEditShown = 12_000 // characters of a diff
-)
+const editContext = 2 // lines around a change
 
 // editReply describes the result of edits.
 func (h *Handler) editReply(ctx context.Context, c *client, done pages.EditResult, req pages.EditRequest) *reply {
@@ -152,10 +149,8 @@ func (h *Handler) editReply(ctx context.Context, c *client, done pages.EditResul
 		return r
 	}
 	diff, failed := h.o.Pages.CompactDiff(ctx, c.access, done.Before.Text, done.After.Text, editContext, 1)
-	cut := failed != nil || len(diff) > maxEditShown
-	if cut {
-		diff = truncate(diff, maxEditShown)
-	}
+	shown, left := clipLines(diff, editTokens)
+	cut := failed != nil || left > 0
 	switch {
 	case req.DryRun:
 		r.setHead("%s would change; nothing was saved", called(done.Name))
@@ -169,7 +164,7 @@ func (h *Handler) editReply(ctx context.Context, c *client, done pages.EditResul
 		r.head.add(", merged with what others changed since %s", revision(req.Base, baseCredit(done, req)))
 	}
 	describeEdits(r, done)
-	r.add("%s", pageText(done.Name, true, diff)) // the diff also shows removed lines
+	r.add("%s", pageText(done.Name, true, shown)) // the diff also shows removed lines
 	return r
 }
 
@@ -275,7 +270,7 @@ func (h *Handler) describeConflict(ctx context.Context, c *client, r *reply, t *
 		known = fullCredit
 	}
 	diff, failed := h.o.Pages.CompactDiff(ctx, c.access, string(conflict.Base), string(conflict.Theirs), editContext, first)
-	if failed != nil || len(diff) > maxEditShown {
+	if failed != nil || !fits(diff, editTokens) {
 		r.setHead("Nothing was saved: others changed many of the same lines of %s since you read it. Read it again: %s.", called(page), revision(conflict.TheirBlob, noCredit))
 		return
 	}

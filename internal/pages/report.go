@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"robot.wtf/internal/content"
 	"robot.wtf/internal/wiki"
 )
 
@@ -121,7 +122,9 @@ func (s *Service) linksOf(ctx context.Context, a wiki.Access, kind LinkKind, nam
 	defer release()
 	page, _, err := lookup(ctx, w, name)
 	if errors.Is(err, wiki.ErrNotFound) {
-		err = d.redirectOrMissing(ctx, w, name)
+		if err = d.redirectOrMissing(ctx, w, name); kind == LinksIn && errors.Is(err, wiki.ErrNotFound) {
+			return d.linksToMissing(ctx, w, name, err)
+		}
 	}
 	if err != nil {
 		return nil, err
@@ -156,6 +159,27 @@ func (s *Service) linksOf(ctx context.Context, a wiki.Access, kind LinkKind, nam
 		return list, nil
 	}
 	return neighbors(g, page), nil
+}
+
+// linksToMissing lists the pages that link to a page that doesn't exist. If there
+// are none, it returns the error.
+func (d *directory) linksToMissing(ctx context.Context, w *content.Wiki, name string, err error) ([]LinkRow, error) {
+	page, invalid := wiki.ParsePageName(name)
+	if invalid != nil {
+		return nil, err
+	}
+	links, failed := w.LinksTo(ctx, page.File())
+	if failed != nil {
+		return nil, failed
+	}
+	var list []LinkRow
+	for _, b := range backlinks(d, page, links) {
+		list = append(list, LinkRow{Page: b.Name, Text: b.Text})
+	}
+	if len(list) == 0 {
+		return nil, err
+	}
+	return list, nil
 }
 
 // neighbors lists the pages within two links of a page, in either direction, the

@@ -53,6 +53,17 @@ func (s *Service) Source(ctx context.Context, a wiki.Access, name, revision stri
 	return src, nil
 }
 
+// Revision returns the blob id of a page's newest revision.
+func (s *Service) Revision(ctx context.Context, a wiki.Access, name wiki.PageName) (string, error) {
+	w, release, err := s.open(ctx, a, wiki.Read)
+	if err != nil {
+		return "", err
+	}
+	defer release()
+	f, err := w.Lookup(ctx, name.File())
+	return f.Blob, err
+}
+
 // RevisionAt returns the id of a page's newest commit at a time. ErrNotFound if the
 // page didn't exist.
 func (s *Service) RevisionAt(ctx context.Context, a wiki.Access, name string, t time.Time) (string, error) {

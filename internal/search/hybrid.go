@@ -98,6 +98,9 @@ func (x *index) vectorSearch(ctx context.Context, db *sql.DB, p parsedQuery, mod
 	found := r.sortedMatches(scores)
 	for i, m := range found {
 		found[i].byWords, found[i].byMeaning = words[m.id] > 0, likeness[m.id] >= minCosine
+		if found[i].byWords {
+			res.ByWords++
+		}
 	}
 	res.Total = len(found)
 	found = found[min(offset, len(found)):min(offset+limit, len(found))]

@@ -42,7 +42,7 @@ func (x *index) keywordSearch(ctx context.Context, db *sql.DB, p parsedQuery, li
 	if err != nil {
 		return r, err
 	}
-	r.Total = len(found)
+	r.Total, r.ByWords = len(found), len(found)
 	found = found[min(offset, len(found)):min(offset+limit, len(found))]
 	r.Hits, err = x.buildHits(ctx, db, found, newMarker(p), nil)
 	return r, err

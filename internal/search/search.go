@@ -241,6 +241,7 @@ const (
 type Results struct {
 	Hits     []Hit
 	Total    int      // matching pages, before Limit and Offset
+	ByWords  int      // of these, pages found by their words; all of them in Keyword mode
 	Words    []string // the search terms as typed, without filters
 	Ignored  []string // messages about parts of the query that were ignored
 	Loosened Loosened // how the words were relaxed if nothing matched all of them
