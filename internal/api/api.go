@@ -137,7 +137,23 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, slug string) err
 		h.recordRefusal(r, slug, http.StatusForbidden, session.ReadOnly, c.access.Caller().Agent)
 		return err
 	}
-	return route.serve(h, c)
+	err = route.serve(h, c)
+	if met := (*wiki.ConflictError)(nil); errors.As(err, &met) {
+		return h.failWithConflict(c, err, met)
+	}
+	return err
+}
+
+// failWithConflict is fail for a conflict, whose texts are encoded with their wiki's
+// share of the time.
+func (h *Handler) failWithConflict(c *call, err error, met *wiki.ConflictError) error {
+	release, waited := h.o.Pages.AcquireLarge(c.Context(), c.access, len(met.Base)+len(met.Theirs))
+	if waited != nil {
+		return waited
+	}
+	defer release()
+	h.fail(c.w, c.Request, err)
+	return nil
 }
 
 // authorize resolves the caller's access and applies the rate limit. To callers

@@ -81,7 +81,7 @@ func (h *Handler) postAttachment(c *call) error {
 	}
 	defer release()
 	limit := c.access.Site().Limits.AttachmentBytes
-	raw, err := c.readJSON(limit*4/3+1<<16, &body)
+	raw, err := h.readText(c, limit*4/3+1<<16, &body)
 	if err != nil {
 		return err
 	}
@@ -104,6 +104,11 @@ func (h *Handler) postAttachment(c *call) error {
 	if err != nil {
 		return err
 	}
+	done, err := h.o.Pages.AcquireLarge(c.Context(), c.access, len(data))
+	if err != nil {
+		return err
+	}
+	defer done()
 	a, _, err := h.o.Pages.OpenAttachment(c.Context(), c.access, s.Path, s.Revision)
 	if err != nil {
 		return err

@@ -42,6 +42,27 @@ func (c *call) respond(status int, v any) error { return writeJSON(c.w, c.Reques
 // members that v doesn't have in exactly this spelling. An empty body leaves v
 // unchanged.
 func (c *call) readJSON(limit int64, v any) (raw []byte, err error) {
+	if raw, err = c.readBody(limit); err != nil {
+		return nil, err
+	}
+	return raw, decodeJSON(raw, v)
+}
+
+// readText is readJSON for bodies with texts or files, which are decoded with their
+// wiki's share of the time.
+func (h *Handler) readText(c *call, limit int64, v any) (raw []byte, err error) {
+	if raw, err = c.readBody(limit); err != nil {
+		return nil, err
+	}
+	release, err := h.o.Pages.AcquireLarge(c.Context(), c.access, len(raw))
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	return raw, decodeJSON(raw, v)
+}
+
+func (c *call) readBody(limit int64) (raw []byte, err error) {
 	if kind := c.Header.Get("Content-Type"); kind != "" && !strings.HasPrefix(kind, "application/json") {
 		return nil, malformed("The body must be JSON (Content-Type: application/json), not %s.", kind)
 	}
@@ -55,13 +76,18 @@ func (c *call) readJSON(limit int64, v any) (raw []byte, err error) {
 		return nil, wiki.Problemf(wiki.ErrTooLarge, "", "The body is larger than %d bytes.", over.Limit)
 	case err != nil:
 		return nil, malformed("The body is incomplete.")
-	case len(bytes.TrimSpace(raw)) == 0:
-		return raw, nil
-	}
-	if err := jsonv2.Unmarshal(raw, v, jsonv2.RejectUnknownMembers(true)); err != nil {
-		return nil, decodeProblem(err, v)
 	}
 	return raw, nil
+}
+
+func decodeJSON(raw []byte, v any) error {
+	if len(bytes.TrimSpace(raw)) == 0 {
+		return nil
+	}
+	if err := jsonv2.Unmarshal(raw, v, jsonv2.RejectUnknownMembers(true)); err != nil {
+		return decodeProblem(err, v)
+	}
+	return nil
 }
 
 // trustedLength is the largest buffer allocated from a Content-Length alone.

@@ -211,7 +211,7 @@ func (c *call) respondSaved(s pages.Saved, out saveAnswer) error {
 
 func (h *Handler) putPage(c *call) error {
 	var body saveBody
-	raw, err := c.readJSON(maxPageBody, &body)
+	raw, err := h.readText(c, maxPageBody, &body)
 	if err != nil {
 		return err
 	}
@@ -241,7 +241,7 @@ type patchBody struct {
 
 func (h *Handler) patchPage(c *call) error {
 	var body patchBody
-	raw, err := c.readJSON(maxPageBody, &body)
+	raw, err := h.readText(c, maxPageBody, &body)
 	if err != nil {
 		return err
 	}

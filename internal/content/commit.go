@@ -47,7 +47,7 @@ func (w *Wiki) mergeOrCommit(ctx context.Context, r Request, clock *stopwatch) (
 	if !errors.As(err, &needed) {
 		return res, err
 	}
-	release, err := w.AcquireCompare(ctx, needed.bytes)
+	release, err := acquireCompare(ctx, w.compare, w.slug, needed.bytes) // the caller may have AcquireLarge
 	if err != nil {
 		return Result{}, wrapError(err, "commit %s", w.slug)
 	}

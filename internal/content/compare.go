@@ -20,15 +20,24 @@ func newCompareSlots() *budget.Slots {
 
 // AcquireCompare waits until texts of that many bytes can be compared for a wiki.
 // Many requests for large texts of one wiki queue behind each other and delay only
-// that wiki. The caller must call release, and must not call AcquireCompare before
-// that. It fails only with ctx's error.
+// that wiki. It includes AcquireLarge. The caller must call release, and must not call
+// AcquireCompare or AcquireLarge before that. It fails only with ctx's error.
 func (p *Pool) AcquireCompare(ctx context.Context, slug string, bytes int) (release func(), err error) {
-	return acquireCompare(ctx, p.compare, slug, bytes)
+	releaseLarge, err := p.AcquireLarge(ctx, slug, bytes)
+	if err != nil {
+		return nil, err
+	}
+	releaseCompare, err := acquireCompare(ctx, p.compare, slug, bytes)
+	if err != nil {
+		releaseLarge()
+		return nil, err
+	}
+	return func() { releaseCompare(); releaseLarge() }, nil
 }
 
 // AcquireCompare is Pool.AcquireCompare for this wiki.
 func (w *Wiki) AcquireCompare(ctx context.Context, bytes int) (release func(), err error) {
-	return acquireCompare(ctx, w.compare, w.slug, bytes)
+	return w.pool.AcquireCompare(ctx, w.slug, bytes)
 }
 
 func acquireCompare(ctx context.Context, slots *budget.Slots, slug string, bytes int) (release func(), err error) {

@@ -36,6 +36,7 @@ const schema = 11
 type Pool struct {
 	o       Options
 	compare *budget.Slots
+	large   *budget.Slots
 
 	mu      sync.Mutex
 	open    map[string]*entry
@@ -71,7 +72,7 @@ func NewPool(o Options) (*Pool, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	p := &Pool{o: o, compare: newCompareSlots(), open: map[string]*entry{}, idle: list.New(), damaged: map[string]Damage{}, deleted: map[string]bool{}}
+	p := &Pool{o: o, compare: newCompareSlots(), large: newLargeSlots(), open: map[string]*entry{}, idle: list.New(), damaged: map[string]Damage{}, deleted: map[string]bool{}}
 	err := os.RemoveAll(p.scratch())
 	if err := errors.Join(err, os.MkdirAll(p.scratch(), 0o700)); err != nil {
 		if _, there := os.Stat(o.Dir); there != nil {

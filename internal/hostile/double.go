@@ -1,6 +1,6 @@
 // Package hostile is for tests only: texts that make parsers, merges and templates
-// slow or their output large, and a check that twice the text costs at most twice
-// as much. It knows no other package.
+// slow or their output large, images that are slow to decode, and a check that twice
+// the text costs at most twice as much. It knows no other package.
 package hostile
 
 import (
@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unicode/utf8"
 )
 
 // CPU returns the processor time that this process has used. Tests measure it
@@ -80,12 +81,15 @@ func Turns() func(n int) int {
 const Tries = tries
 
 // Routes returns the shapes and the size that tests of whole requests use: in a long
-// run all without NUL, which every route refuses, or else one that costs much, to be
-// quick.
+// run all that are text, because every route refuses NUL and invalid UTF-8, or else
+// one that costs much, to be quick.
 func Routes(long bool) (shapes map[string]func(int) string, n int) {
 	if long {
 		shapes = maps.Clone(Pages)
-		maps.DeleteFunc(shapes, func(_ string, text func(int) string) bool { return strings.Contains(text(1000), "\x00") })
+		maps.DeleteFunc(shapes, func(_ string, shape func(int) string) bool {
+			text := shape(1000)
+			return strings.Contains(text, "\x00") || !utf8.ValidString(text)
+		})
 		return shapes, 128 << 10
 	}
 	return map[string]func(int) string{"rules of tables": Pages["rules of tables"]}, 16 << 10

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"robot.wtf/internal/content"
 	"robot.wtf/internal/raster"
 )
 
@@ -11,7 +12,7 @@ import (
 // wiki has its share.
 func TestCacheIsSharedByWiki(t *testing.T) {
 	t.Parallel()
-	cache := New(Options{CacheBytes: 100_000}).cache
+	cache := New(Options{Content: new(content.Pool), CacheBytes: 100_000}).cache
 	bobs := cacheKey{"source", "bob", "Home"}
 	cache.Set(bobs, &thumbnail{raster.Picture{Data: make([]byte, 5000)}})
 	for i := range 1000 {

@@ -76,7 +76,12 @@ func (s *Service) Grep(ctx context.Context, a wiki.Access, r GrepRequest) (GrepR
 	if i := strings.LastIndexByte(r.After, ':'); i > 0 {
 		fromPage, fromLine = r.After[:i], parseLineNumber(r.After[i+1:])
 	}
-	g := &grepRun{GrepRequest: r, pattern: pattern, meter: newGrepMeter(ctx.Err)}
+	turn, err := s.content.Turns().TakeTurn(ctx, w.Slug())
+	if err != nil {
+		return GrepResult{}, err
+	}
+	defer turn.End()
+	g := &grepRun{GrepRequest: r, pattern: pattern, meter: newGrepMeter(func() error { return turn.Check(ctx) })}
 	for _, file := range d.paths {
 		name, ok := wiki.PageOf(file)
 		if !ok || !strings.HasPrefix(wiki.Key(string(name)), prefix) || string(name) < fromPage {

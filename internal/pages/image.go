@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"robot.wtf/internal/budget"
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/raster"
 	"robot.wtf/internal/wiki"
@@ -70,6 +71,12 @@ var pictureLimits = raster.Limits{
 	Slots:  3,
 	CPU:    4 * time.Second,
 	Wait:   30 * time.Second,
+}
+
+func pictureLimitsOf(turns *budget.Slots) raster.Limits {
+	l := pictureLimits
+	l.Turns = turns
+	return l
 }
 
 // thumbnailSizes lists the sizes that are generated. It bounds the work and the

@@ -53,7 +53,6 @@ type Service struct {
 	greps    *budget.Slots
 	queries  *budget.Slots // by front matter
 	erasures *budget.Slots // one per wiki at a time
-	large    *budget.Slots // work on large texts
 	imports  *budget.Slots // one import at a time
 	uploads  *receipts     // repositories on disk, uploaded or being imported
 	files    *budget.Slots // bytes of attachments being received
@@ -81,11 +80,10 @@ func New(o Options) *Service {
 		mirror:   o.Mirror,
 		now:      o.Now,
 		log:      o.Log,
-		pictures: raster.NewEncoder(pictureLimits),
+		pictures: raster.NewEncoder(pictureLimitsOf(o.Content.Turns())),
 		greps:    budget.NewSlots(maxGreps, 1),
 		queries:  budget.NewSlots(maxQueries, 1),
 		erasures: budget.NewSlots(2, 1),
-		large:    newLargeSlots(),
 		imports:  budget.NewSlots(1, 1),
 		uploads:  newReceipts(),
 		files:    budget.NewSlots(maxFiles, maxWikiFiles),

@@ -215,7 +215,7 @@ func existsConflict(ctx context.Context, w *content.Wiki, f wiki.File, yours []b
 func (s *Service) commit(ctx context.Context, w *content.Wiki, a wiki.Access, wr Write, r content.Request) (Saved, error) {
 	r.Author, r.Limits = a.Caller(), a.Site().Limits
 	wr.setKey(&r)
-	release, err := s.acquireLarge(ctx, w.Slug(), textBytes(r))
+	release, err := w.AcquireLarge(ctx, textBytes(r))
 	if err != nil {
 		return Saved{}, err
 	}
@@ -228,6 +228,14 @@ func (s *Service) commit(ctx context.Context, w *content.Wiki, a wiki.Access, wr
 		s.changed(a, len(res.Files))
 	}
 	return savedFrom(res), nil
+}
+
+// textBytes is the size of the texts in a request.
+func textBytes(r content.Request) (n int) {
+	for _, e := range r.Edits {
+		n += len(e.Data)
+	}
+	return n
 }
 
 func savedFrom(res content.Result) Saved {

@@ -47,6 +47,14 @@ func (s *Service) AcquireUpload(ctx context.Context, a wiki.Access, bytes int64)
 	return release, nil
 }
 
+// AcquireLarge waits until a wiki's text of that many bytes can be worked on; see
+// content.Pool.AcquireLarge. It is for work outside of this package, such as decoding
+// a request or encoding an answer. The caller must call release before it saves,
+// compares, searches or renders a text. It fails only with ctx's error.
+func (s *Service) AcquireLarge(ctx context.Context, a wiki.Access, bytes int) (release func(), err error) {
+	return s.content.AcquireLarge(ctx, a.Site().Slug, bytes)
+}
+
 func errNoRoomForFile(err error) error {
 	if err != nil {
 		return err

@@ -258,7 +258,7 @@ func (b *body) weight() uint32 {
 
 // render renders a text with its wiki's share of the time.
 func (s *Service) render(ctx context.Context, name wiki.PageName, text []byte, r *resolver) (*markdown.Page, error) {
-	release, err := s.acquireLarge(ctx, r.w.Slug(), len(text))
+	release, err := r.w.AcquireLarge(ctx, len(text))
 	if err != nil {
 		return nil, err
 	}

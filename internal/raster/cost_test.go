@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"robot.wtf/internal/hostile"
 	"robot.wtf/internal/slow"
 	"robot.wtf/internal/wiki"
 )
@@ -31,13 +32,13 @@ var hostileImages = []struct {
 	make func(testing.TB) []byte
 	want error
 }{
-	{"jpeg, many empty scans", jpegFile(hostileJPEG{width: 8000, height: 5000, components: 1, progressive: true, scans: 5000}), wiki.ErrTooLarge},
-	{"jpeg, 20 empty scans", jpegFile(hostileJPEG{width: 8000, height: 5000, components: 1, progressive: true, scans: 20}), nil},
-	{"jpeg, 4 components, progressive", jpegFile(hostileJPEG{width: 8000, height: 5000, components: 4, progressive: true, scans: 8}), wiki.ErrTooLarge},
-	{"jpeg, 4 components, subsampled, progressive", jpegFile(hostileJPEG{width: 4000, height: 4000, components: 4, samples: 0x22, progressive: true, scans: 8}), nil},
-	{"jpeg, 3 components, progressive", jpegFile(hostileJPEG{width: 4000, height: 3000, components: 3, progressive: true, scans: 6}), nil},
-	{"jpeg, 4 components", jpegFile(hostileJPEG{width: 5000, height: 5000, components: 4, scans: 4}), nil},
-	{"jpeg, 65,500 by 1", jpegFile(hostileJPEG{width: 65_500, height: 1, components: 3, samples: 0x42, progressive: true, scans: 9}), nil},
+	{"jpeg, many empty scans", jpegFile(hostile.JPEG{Width: 8000, Height: 5000, Components: 1, Progressive: true, Scans: 5000}), wiki.ErrTooLarge},
+	{"jpeg, 20 empty scans", jpegFile(hostile.JPEG{Width: 8000, Height: 5000, Components: 1, Progressive: true, Scans: 20}), nil},
+	{"jpeg, 4 components, progressive", jpegFile(hostile.JPEG{Width: 8000, Height: 5000, Components: 4, Progressive: true, Scans: 8}), wiki.ErrTooLarge},
+	{"jpeg, 4 components, subsampled, progressive", jpegFile(hostile.JPEG{Width: 4000, Height: 4000, Components: 4, Samples: 0x22, Progressive: true, Scans: 8}), nil},
+	{"jpeg, 3 components, progressive", jpegFile(hostile.JPEG{Width: 4000, Height: 3000, Components: 3, Progressive: true, Scans: 6}), nil},
+	{"jpeg, 4 components", jpegFile(hostile.JPEG{Width: 5000, Height: 5000, Components: 4, Scans: 4}), nil},
+	{"jpeg, 65,500 by 1", jpegFile(hostile.JPEG{Width: 65_500, Height: 1, Components: 3, Samples: 0x42, Progressive: true, Scans: 9}), nil},
 	{"png, 39,000,000 by 1", pngFile(hostilePNG{width: 39_000_000, height: 1, depth: 8, color: 6}), wiki.ErrTooLarge},
 	{"png, 39,000,000 by 1, gray", pngFile(hostilePNG{width: 39_000_000, height: 1, depth: 8}), nil},
 	{"png, 1 by 39,000,000", pngFile(hostilePNG{width: 1, height: 39_000_000, depth: 8, color: 6}), nil},
@@ -59,8 +60,8 @@ var hostileImages = []struct {
 // quickImages are those that cost little to make and to decode.
 var quickImages = []string{"jpeg, many empty scans", "jpeg, 4 components, progressive", "jpeg, 65,500 by 1", "webp, lossless, large", "webp, claimed length"}
 
-func jpegFile(h hostileJPEG) func(testing.TB) []byte {
-	return func(testing.TB) []byte { return h.bytes() }
+func jpegFile(h hostile.JPEG) func(testing.TB) []byte {
+	return func(testing.TB) []byte { return h.Bytes() }
 }
 
 func pngFile(h hostilePNG) func(testing.TB) []byte {
@@ -154,9 +155,11 @@ func TestCostIsLinear(t *testing.T) {
 	slow.Test(t)
 	for name, make := range map[string]func(n int) []byte{
 		"jpeg scans": func(n int) []byte {
-			return hostileJPEG{width: 1000, height: 1000, components: 1, progressive: true, scans: 200 * n}.bytes()
+			return hostile.JPEG{Width: 1000, Height: 1000, Components: 1, Progressive: true, Scans: 200 * n}.Bytes()
 		},
-		"jpeg pixels": func(n int) []byte { return hostileJPEG{width: 2000, height: 1000 * n, components: 4, scans: 4}.bytes() },
+		"jpeg pixels": func(n int) []byte {
+			return hostile.JPEG{Width: 2000, Height: 1000 * n, Components: 4, Scans: 4}.Bytes()
+		},
 		"png": func(n int) []byte {
 			return hostilePNG{width: 2000, height: 1000 * n, depth: 16, color: 6, interlaced: true}.bytes(t)
 		},
@@ -170,7 +173,7 @@ func TestCostIsLinear(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
-			_, used, err := h.fit(t.Context(), data, 96, time.Minute)
+			_, used, err := h.fit(t.Context().Err, data, 96, time.Minute)
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
@@ -197,7 +200,7 @@ func TestDecodeDeadline(t *testing.T) {
 	limits := pageLimits
 	limits.CPU = 100 * time.Millisecond
 	e := NewEncoder(limits)
-	data := hostileJPEG{width: 8000, height: 5000, components: 1, progressive: true, scans: 24}.bytes()
+	data := hostile.JPEG{Width: 8000, Height: 5000, Components: 1, Progressive: true, Scans: 24}.Bytes()
 	fitIn := func(owner string) time.Duration {
 		t.Helper()
 		before := processCPU(t)
@@ -226,7 +229,7 @@ func TestDecodeStopsWithItsContext(t *testing.T) {
 	limits.CPU = time.Minute
 	e := NewEncoder(limits)
 	for name, data := range map[string][]byte{
-		"jpeg": hostileJPEG{width: 8000, height: 5000, components: 1, progressive: true, scans: 24}.bytes(),
+		"jpeg": hostile.JPEG{Width: 8000, Height: 5000, Components: 1, Progressive: true, Scans: 24}.Bytes(),
 		"png":  hostilePNG{width: 1000, height: 1000, depth: 16, color: 6}.bytes(t),
 		"gif":  hostileGIF(t, 2000, 2000, 1),
 	} {
@@ -247,7 +250,7 @@ func TestDecodeStopsWithItsContext(t *testing.T) {
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	data := hostileJPEG{width: 8000, height: 5000, components: 1, progressive: true, scans: 24}.bytes()
+	data := hostile.JPEG{Width: 8000, Height: 5000, Components: 1, Progressive: true, Scans: 24}.Bytes()
 	time.AfterFunc(100*time.Millisecond, cancel)
 	if _, err := fit(ctx, e, "ada", data, 96); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
@@ -289,7 +292,7 @@ func TestOwnersDontWaitForEachOther(t *testing.T) {
 	limits := pageLimits
 	limits.CPU = 20 * time.Second
 	e := NewEncoder(limits)
-	slow := hostileJPEG{width: 8000, height: 5000, components: 1, progressive: true, scans: 24}.bytes()
+	slow := hostile.JPEG{Width: 8000, Height: 5000, Components: 1, Progressive: true, Scans: 24}.Bytes()
 	ctx, cancel := context.WithCancel(t.Context())
 	var mu sync.Mutex
 	var reading int

@@ -36,6 +36,9 @@ type Limits struct {
 	Slots  int64         // images being decoded at a time, each for another owner
 	CPU    time.Duration // for one image
 	Wait   time.Duration // for a slot, and for memory
+	// Turns are those of an owner's long work of all kinds, with which decoding
+	// alternates; nil if there is none.
+	Turns *budget.Slots
 }
 
 // An Encoder re-encodes images within limits. It is safe for concurrent use.
@@ -89,11 +92,26 @@ func (e *Encoder) Fit(ctx context.Context, owner string, size int, read func(con
 	if need > collectAbove {
 		defer runtime.GC() // so that the memory is free when it is released
 	}
-	picture, used, err := h.fit(ctx, data, size, e.limits.CPU)
+	check, end, err := e.takeTurn(ctx, owner)
+	if err != nil {
+		return Picture{}, err
+	}
+	defer end()
+	picture, used, err := h.fit(check, data, size, e.limits.CPU)
 	if err != nil && ctx.Err() == nil {
 		e.failures.add(known, err, used)
 	}
 	return picture, err
+}
+
+// takeTurn waits for the owner's turn. The work must call check often, which returns
+// the error to stop with.
+func (e *Encoder) takeTurn(ctx context.Context, owner string) (check func() error, end func(), err error) {
+	if e.limits.Turns == nil {
+		return ctx.Err, func() {}, nil
+	}
+	turn, err := e.limits.Turns.TakeTurn(ctx, owner)
+	return func() error { return turn.Check(ctx) }, turn.End, err
 }
 
 // collectAbove is the size of images, in bytes of memory, that are worth a garbage
@@ -145,11 +163,12 @@ func (h header) outputMemory(size int) int64 {
 	return 4*w*height + rows + min(3*4*w*height, 3*maxOutput)
 }
 
-// fit decodes, shrinks, turns and encodes an image. It returns the CPU time used.
-func (h header) fit(ctx context.Context, data []byte, size int, limit time.Duration) (Picture, time.Duration, error) {
+// fit decodes, shrinks, turns and encodes an image. It returns the CPU time used. It
+// stops with the error of check, if that returns one.
+func (h header) fit(check func() error, data []byte, size int, limit time.Duration) (Picture, time.Duration, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	c := newClock(limit, ctx.Err)
+	c := newClock(limit, check)
 	picture, err := h.fitBy(c, data, size)
 	switch {
 	case c.err != nil: // decoders and encoders hide it

@@ -330,7 +330,7 @@ func (b *batch) indexPage(ctx context.Context, key string, f wiki.File) error {
 	if err != nil {
 		return err
 	}
-	p, err := b.analyze(name, f.Blob, source, attached)
+	p, err := b.analyze(ctx, name, f.Blob, source, attached)
 	if err != nil {
 		return err
 	}
@@ -364,7 +364,12 @@ type analyzed struct {
 
 // analyze reads a page. A page that makes it panic is set aside: it is indexed by
 // its name only.
-func (b *batch) analyze(name wiki.PageName, blob string, source []byte, attached []string) (p analyzed, err error) {
+func (b *batch) analyze(ctx context.Context, name wiki.PageName, blob string, source []byte, attached []string) (p analyzed, err error) {
+	release, err := b.w.AcquireLarge(ctx, len(source))
+	if err != nil {
+		return p, err
+	}
+	defer release()
 	read := func() error {
 		d := newDocument(name, source, attached)
 		p.row = row{path: string(name), blob: blob, name: stemText(string(d.name)), title: stemText(d.title), sections: d.sections}

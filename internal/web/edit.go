@@ -292,6 +292,11 @@ func (h *Handler) showConflict(v *visit, form url.Values, c *wiki.ConflictError)
 	if !c.Deleted {
 		p.Hunks = h.conflictHunks(v, c, p.Text)
 	}
+	release, err := h.o.Pages.AcquireLarge(v.ctx(), v.a, len(c.Base)+len(c.Theirs))
+	if err != nil {
+		return err
+	}
+	defer release()
 	v.w.Header().Set("Cache-Control", "no-store")
 	return h.render(v, http.StatusConflict, "conflict", p)
 }
