@@ -106,37 +106,3 @@ func (h *Handler) deletePage(ctx context.Context, c *client, a arguments) (*repl
 	r.setHead("Deleted %s, commit %s. revert with undo %s restores it.", called(what), hash(done.Commit), quoted(hash(done.Commit)))
 	return r, nil
 }
-
-func (h *Handler) revert(ctx context.Context, c *client, a arguments) (*reply, error) {
-	to, _, _, _, err := parseRevision(a.text("to"))
-	if err != nil {
-		return nil, err
-	}
-	undo := a.text("undo")
-	var done pages.Saved
-	switch {
-	case (to == "") == (undo == ""):
-		return nil, wiki.Problemf(wiki.ErrInvalid, "to", "Give either \"to\", the revision to restore, or \"undo\", the commit to undo.")
-	case undo != "":
-		done, err = h.o.Pages.Revert(ctx, c.access, undo, newWrite(c, "revert", a))
-	default:
-		page, missing := a.requiredText("path")
-		if missing != nil {
-			return nil, missing
-		}
-		done, err = h.o.Pages.Restore(ctx, c.access, page, to, newWrite(c, "revert", a))
-	}
-	if err != nil {
-		return nil, err
-	}
-	r := &reply{}
-	if done.Unchanged {
-		r.setHead("Nothing to revert: the page is already in that state.")
-		return r, nil
-	}
-	r.setHead("Reverted in commit %s", hash(done.Commit))
-	if done.Name != "" && done.Revision != "" {
-		r.head.add(": %s %s", called(done.Name), revision(done.Revision, noCredit))
-	}
-	return r, nil
-}

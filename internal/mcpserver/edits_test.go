@@ -89,3 +89,22 @@ func TestAppendKeepsBlocksApart(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+// Edits at both ends of a page give no credit for the lines between them.
+func TestEditsGiveNoCreditForLinesBetween(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.save("ada", "ada", "Plan", "First.\n"+strings.Repeat("\nUnread.\n", 20)+"\nLast.\n")
+	edits := func(revision, first, last string) string {
+		return shownRevision(t, w.ok("ada/editor", "edit_page", "path", "Plan", "revision", revision, "edits", []any{
+			map[string]any{"op": "replace", "old": "First" + first, "text": "First" + first + "!"}, map[string]any{"op": "replace", "old": "Last" + last, "text": "Last" + last + "!"},
+		}))
+	}
+	if rev := edits("", "", ""); !strings.HasSuffix(rev, "~0") {
+		t.Errorf("without a revision: %s", rev)
+	}
+	part := shownRevision(t, w.ok("ada/editor", "read_page", "path", "Plan", "lines", "41-43"))
+	if rev := edits(part, "!", "!"); !strings.HasSuffix(rev, "~0") {
+		t.Errorf("after %s: %s", part, rev)
+	}
+}

@@ -190,12 +190,13 @@ var tools = []tool{
 	},
 	{
 		name: "revert", title: "Revert", action: wiki.Edit, idempotent: true,
-		description: "Gives a page an old revision again (path, to), or undoes a commit in a new one (undo).",
+		description: "Gives a page an old revision again (path, to), or undoes a commit in a new one (undo). Returns what changed.",
 		params: []param{
 			{"path", "string", ""},
 			{"to", "string", "Revision"},
 			{"undo", "string", "Commit"},
 			{"message", "text", ""},
+			{"dry_run", "boolean", ""},
 		},
 		serve: (*Handler).revert,
 	},

@@ -136,6 +136,9 @@ func methods(w *world) []method {
 		}},
 		{"Restore", wiki.Edit, func(a wiki.Access, p prepared) error { return one(w.Restore(ctx, a, "Page", p.page.Base, Write{})) }},
 		{"Revert", wiki.Edit, func(a wiki.Access, p prepared) error { return one(w.Revert(ctx, a, p.commit, Write{})) }},
+		{"Undo", wiki.Edit, func(a wiki.Access, p prepared) error {
+			return one(w.Undo(ctx, a, UndoRequest{Commit: p.commit, DryRun: true}))
+		}},
 		{"Upload", wiki.Edit, func(a wiki.Access, _ prepared) error {
 			return one(w.Upload(ctx, a, UploadRequest{Page: "Page", Name: "up.txt", Free: true, Data: strings.NewReader("x")}))
 		}},

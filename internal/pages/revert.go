@@ -11,21 +11,71 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// Restore saves an old revision of a page or attachment, which may be deleted, as
-// its newest, under its current name.
-func (s *Service) Restore(ctx context.Context, a wiki.Access, name, revision string, wr Write) (Saved, error) {
+// An UndoRequest restores an old revision of a page, or undoes a commit.
+type UndoRequest struct {
+	Write
+	Commit   string // to undo, or
+	Name     string // the page or attachment, which may be deleted, and
+	Revision string // the revision to restore
+	Texts    bool   // set Undone.Files
+	DryRun   bool   // report the result without saving it
+}
+
+// Undone is the result of an UndoRequest.
+type Undone struct {
+	Saved
+	Files []UndoneFile
+}
+
+// An UndoneFile is a file that an UndoRequest changes.
+type UndoneFile struct {
+	Path   string // after the change
+	From   string // before a move, else ""
+	Before []byte // nil if it is restored from the trash
+	After  []byte // nil if it is deleted
+}
+
+// Undo restores an old revision of a page under its current name, or undoes a commit
+// in a new one and merges with later changes. If that isn't possible, it returns a
+// *wiki.ConflictError and changes nothing.
+func (s *Service) Undo(ctx context.Context, a wiki.Access, r UndoRequest) (done Undone, err error) {
 	w, release, err := s.open(ctx, a, wiki.Edit)
 	if err != nil {
-		return Saved{}, err
+		return Undone{}, err
 	}
 	defer release()
-	file, _, err := s.history(ctx, w, name, 0, 1)
-	if err != nil {
-		return Saved{}, err
+	if r.Commit == "" {
+		return s.restore(ctx, w, a, r)
 	}
-	old, data, err := readRevision(ctx, w, file, revision)
+	c, err := commitByID(ctx, w, r.Commit)
 	if err != nil {
-		return Saved{}, err
+		return Undone{}, err
+	}
+	done.Saved, err = retryPlanned(ctx, w, a, r.Write, func() (Saved, error) {
+		edits, err := inverse(ctx, w, c)
+		if err != nil {
+			return Saved{}, err
+		}
+		if len(edits) == 0 {
+			return Saved{Commit: c.ID, Unchanged: true}, nil
+		}
+		if done.Files, err = undoneFiles(ctx, w, r, edits); err != nil || r.DryRun {
+			return Saved{}, err
+		}
+		saved, err := s.commit(ctx, w, a, r.Write, content.Request{Message: commitMessage(r.Message, "%s", revertMessage(c)), Edits: edits})
+		return saved, markOutdated(err)
+	})
+	return done, err
+}
+
+func (s *Service) restore(ctx context.Context, w *content.Wiki, a wiki.Access, r UndoRequest) (done Undone, err error) {
+	file, _, err := s.history(ctx, w, r.Name, 0, 1)
+	if err != nil {
+		return done, err
+	}
+	old, data, err := readRevision(ctx, w, file, r.Revision)
+	if err != nil {
+		return done, err
 	}
 	base := content.BaseNone
 	now, err := findCurrent(ctx, w, file)
@@ -33,12 +83,59 @@ func (s *Service) Restore(ctx context.Context, a wiki.Access, name, revision str
 	case err == nil:
 		file, base = now.Path, now.Blob
 	case !errors.Is(err, wiki.ErrNotFound):
-		return Saved{}, err
+		return done, err
 	}
-	return s.commit(ctx, w, a, wr, content.Request{
-		Message: commitMessage(wr.Message, "Restore %s as of %s", strings.TrimSuffix(file, ".md"), shortID(old.Commit)),
-		Edits:   []content.Edit{{Op: content.Put, Path: file, Data: data, Base: base}},
+	edits := []content.Edit{{Op: content.Put, Path: file, Data: data, Base: base}}
+	if done.Files, err = undoneFiles(ctx, w, r, edits); err != nil {
+		return done, err
+	}
+	if r.DryRun {
+		done.Unchanged = base == old.Blob
+		return done, nil
+	}
+	done.Saved, err = s.commit(ctx, w, a, r.Write, content.Request{
+		Message: commitMessage(r.Message, "Restore %s as of %s", strings.TrimSuffix(file, ".md"), shortID(old.Commit)), Edits: edits,
 	})
+	return done, err
+}
+
+// undoneFiles reads the texts that edits replace.
+func undoneFiles(ctx context.Context, w *content.Wiki, r UndoRequest, edits []content.Edit) ([]UndoneFile, error) {
+	if !r.Texts {
+		return nil, nil
+	}
+	files := make([]UndoneFile, len(edits))
+	for i, e := range edits {
+		f := &files[i]
+		f.Path, f.After = e.Path, e.Data
+		if e.Base != content.BaseNone {
+			data, err := w.Blob(ctx, e.Base)
+			if err != nil {
+				return nil, err
+			}
+			f.Before = nonNil(data)
+		}
+		switch {
+		case e.Op == content.Move:
+			f.From, f.Path = e.Path, e.To
+			if e.Data == nil {
+				f.After = f.Before
+			}
+		case e.Op != content.Delete:
+			f.After = nonNil(e.Data)
+		}
+	}
+	return files, nil
+}
+
+// IsText reports whether both contents of the file are text.
+func (f UndoneFile) IsText() bool { return !isBinary(f.Before) && !isBinary(f.After) }
+
+// Restore saves an old revision of a page or attachment, which may be deleted, as
+// its newest, under its current name.
+func (s *Service) Restore(ctx context.Context, a wiki.Access, name, revision string, wr Write) (Saved, error) {
+	done, err := s.Undo(ctx, a, UndoRequest{Write: wr, Name: name, Revision: revision})
+	return done.Saved, err
 }
 
 func shortID(id string) string { return id[:min(len(id), 8)] }
@@ -59,26 +156,11 @@ func findCurrent(ctx context.Context, w *content.Wiki, path string) (wiki.File, 
 // Revert undoes a commit in a new one and merges with later changes. If that
 // isn't possible, it returns a *wiki.ConflictError and changes nothing.
 func (s *Service) Revert(ctx context.Context, a wiki.Access, id string, wr Write) (Saved, error) {
-	w, release, err := s.open(ctx, a, wiki.Edit)
-	if err != nil {
-		return Saved{}, err
+	if id = strings.TrimSpace(id); id == "" {
+		return Saved{}, wiki.Problemf(wiki.ErrInvalid, "revision", "A commit id has 7 to 40 hexadecimal digits.")
 	}
-	defer release()
-	c, err := commitByID(ctx, w, id)
-	if err != nil {
-		return Saved{}, err
-	}
-	return retryPlanned(ctx, w, a, wr, func() (Saved, error) {
-		edits, err := inverse(ctx, w, c)
-		if err != nil {
-			return Saved{}, err
-		}
-		if len(edits) == 0 {
-			return Saved{Commit: c.ID, Unchanged: true}, nil
-		}
-		done, err := s.commit(ctx, w, a, wr, content.Request{Message: commitMessage(wr.Message, "%s", revertMessage(c)), Edits: edits})
-		return done, markOutdated(err)
-	})
+	done, err := s.Undo(ctx, a, UndoRequest{Write: wr, Commit: id})
+	return done.Saved, err
 }
 
 func revertMessage(c wiki.Commit) string {
