@@ -24,14 +24,14 @@ type Op string
 
 // The operations. Append, Prepend, InsertAfter and a Replace of text that occurs
 // exactly once remove nothing that the writer didn't name, so they need no
-// revision. The others do.
+// revision. SetMeta needs one for keys that have another value. The others do.
 const (
 	Replace        Op = "replace"         // Old, which occurs exactly once (in Section, if given) unless All is set
 	ReplaceSection Op = "replace_section" // Section with its subsections; the heading stays if Text has none
 	Append         Op = "append"          // after the last nonblank line of the page, or of Section without its subsections
 	Prepend        Op = "prepend"         // before the first line of the page or Section
 	InsertAfter    Op = "insert_after"    // on the line after Old, or after the whole Section
-	SetMeta        Op = "set_meta"        // front matter: lines "key: value"; an empty value removes the key
+	SetMeta        Op = "set_meta"        // front matter: keys of a YAML mapping; one without a value is removed
 )
 
 // An Edit is one change to a page's text.
@@ -101,7 +101,7 @@ func Apply(doc *Document, from Basis, e Edit) (Result, error) {
 	err := ed.apply(e)
 	var conflict *Conflict
 	if errors.As(err, &conflict) {
-		conflict.Read = e.Op == ReplaceSection
+		conflict.Read = e.Op == ReplaceSection || e.Op == SetMeta
 	}
 	if err != nil {
 		return Result{}, err
@@ -263,7 +263,61 @@ func (ed *editor) replaceSection(e Edit) error {
 		}
 		return newConflict(old, yours, "", 0)
 	}
-	return ed.mergeSection(current, old, yours)
+	if err := ed.mergeSection(current, old, yours); err != nil || ed.state != Changed {
+		return err
+	}
+	return ed.checkSiblings(NewDocument(yours))
+}
+
+// checkSiblings fails if a replaced section has made a heading occur twice below the
+// same heading: once in the section and once outside of it.
+func (ed *editor) checkSiblings(section *Document) error {
+	was := map[string]int{}
+	for _, s := range ed.Page.Sections() {
+		was[siblingKey(s)]++
+	}
+	given := map[string]bool{}
+	for _, s := range section.Sections() {
+		if s.Level > 0 {
+			given[sectionKey(s.Path[len(s.Path)-1])] = true
+		}
+	}
+	first := map[string]Section{}
+	count := map[string]int{}
+	for _, s := range ed.Sections() {
+		key := siblingKey(s)
+		if count[key]++; count[key] == 1 {
+			first[key] = s
+			continue
+		}
+		title := ""
+		if s.Level > 0 {
+			title = s.Path[len(s.Path)-1]
+		}
+		if count[key] > max(1, was[key]) && given[sectionKey(title)] {
+			return wiki.Problemf(wiki.ErrInvalid, "text", "The page would have two sections %q, on lines %d and %d. Send the text of section %q only, without the heading after it, or choose another title.", title, first[key].StartLine, s.StartLine, section.firstTitle())
+		}
+	}
+	return nil
+}
+
+// siblingKey is equal for headings of the same level and title below the same one.
+func siblingKey(s Section) string {
+	key := fmt.Sprint(s.Level)
+	for _, title := range s.Path {
+		key += "\x00" + sectionKey(title)
+	}
+	return key
+}
+
+// firstTitle returns the title of the first heading, "" without one.
+func (doc *Document) firstTitle() string {
+	for _, s := range doc.Sections() {
+		if s.Level > 0 {
+			return s.Path[len(s.Path)-1]
+		}
+	}
+	return ""
 }
 
 // mergeSection merges what a writer made of a section with its current text.

@@ -149,3 +149,26 @@ func TestSetMetaKeepsOtherLines(t *testing.T) {
 		}
 	}
 }
+
+// A section's new text can't repeat a heading that the page has beside it.
+func TestReplaceSectionRepeatsNoSibling(t *testing.T) {
+	for _, test := range []struct{ section, text, says string }{
+		{"Tasks", "- one\n\n### Later\n\n- three\n\n## Notes\n", `two sections "Notes", on lines `},
+		{"Tasks", "## Notes\n\n- one\n\n### Later\n", `two sections "Notes"`},
+		{"Notes", "## Tasks\n\nA note.", `two sections "Tasks"`},
+		{"Tasks", "- one\n\n### Later\n\n### Notes\n", ""},
+		{"Notes", "## Notes\n\n### Later\n\nA note.", ""},
+		{"Tasks", "None.\n\n### Later\n\n## Risks\n\nNone.", ""},
+	} {
+		doc := NewDocument(plan)
+		_, err := Apply(doc, Basis{Base: doc}, Edit{Op: ReplaceSection, Section: test.section, Text: test.text})
+		if test.says == "" && err != nil || test.says != "" && !strings.Contains(fmt.Sprint(err), test.says) {
+			t.Errorf("%s: %q: got %v, want %q", test.section, test.text, err, test.says)
+		}
+	}
+	// Headings that occur twice already don't get in the way.
+	doc := NewDocument("# A\n\n## X\n\none\n\n## X\n\ntwo\n\n## Y\n\nthree\n")
+	if got, err := Apply(doc, Basis{Base: doc}, Edit{Op: ReplaceSection, Section: "Y", Text: "four"}); err != nil || !strings.HasSuffix(got.Text, "## Y\n\nfour\n") {
+		t.Errorf("%v", err)
+	}
+}

@@ -108,3 +108,34 @@ func TestEditsGiveNoCreditForLinesBetween(t *testing.T) {
 		t.Errorf("after %s: %s", part, rev)
 	}
 }
+
+// set_meta edits YAML as YAML, and needs a revision only for a key that is there.
+func TestSetMetaThroughMCP(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.save("ada", "ada", "Plan", "---\n# state\nstatus: draft # for now\nowner:\n  name: Bob\ntags: [a]\n---\n\n# Plan\n\nText.\n")
+	set := func(revision, text string) []any {
+		return []any{"path", "Plan", "revision", revision, "edits", []any{map[string]any{"op": "set_meta", "text": text}}}
+	}
+	w.ok("ada/editor", "edit_page", set("", "due: 2026-12-05")...)
+	w.fails(`"status" is set already, on line 3: status: draft`, "ada/editor", "edit_page", set("", "status: done")...)
+	part := shownRevision(t, w.ok("ada/editor", "read_page", "path", "Plan", "lines", "10-11"))
+	w.fails(`You haven't read "status"`, "ada/editor", "edit_page", set(part, "status: done")...)
+	rev := shownRevision(t, w.ok("ada/editor", "read_page", "path", "Plan"))
+	w.save("ada", "ada", "Plan", strings.Replace(w.source("ada", "Plan"), "Bob", "Eve", 1))
+	w.ok("ada/editor", "edit_page", set(rev, "status: done\ntags:\n- a\n- b")...)
+	w.fails("others changed the same lines", "ada/editor", "edit_page", set(rev, "owner.name: Ada")...)
+	w.fails("not YAML", "ada/editor", "edit_page", set(rev, "status: [x")...)
+	const want = "---\n# state\nstatus: done # for now\nowner:\n  name: Eve\ntags:\n- a\n- b\ndue: 2026-12-05\n---\n\n# Plan\n\nText.\n"
+	if got := w.source("ada", "Plan"); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestReplaceSectionRepeatsNoHeading(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.save("ada", "ada", "Plan", "# Plan\n\n## Now\n\nText.\n\n## Next\n\nMore.\n")
+	rev := shownRevision(t, w.ok("ada/editor", "read_page", "path", "Plan"))
+	w.fails(`two sections "Next", on lines`, "ada/editor", "edit_page", "path", "Plan", "revision", rev, "edits", []any{map[string]any{"op": "replace_section", "section": "Now", "text": "## Now\n\nOther.\n\n## Next\n"}})
+}

@@ -147,7 +147,7 @@ var tools = []tool{
 		description: "Changes parts of a page: all edits or none, one commit. Returns the new revision and what changed. Changes by others since the revision are merged, or shown where they meet.",
 		params: []param{
 			{"path!", "string", ""},
-			{"revision", "string", "As a read gave it; needed by replace_section, set_meta and all"},
+			{"revision", "string", "As a read gave it; needed by replace_section, all, and set_meta of a key that is there"},
 			{"edits!", "edits", ""},
 			{"message", "text", ""},
 			{"dry_run", "boolean", ""},
@@ -230,7 +230,7 @@ var editParams = []param{
 	{"op!", "enum replace replace_section append prepend insert_after set_meta", ""},
 	{"old", "text", "replace, insert_after: text that is there exactly once"},
 	{"section", "string", "Heading or A > B; where to work"},
-	{"text", "text", "New text; set_meta: key: value"},
+	{"text", "text", "New text; set_meta: YAML, as key: value or a.b: [x, y]; no value removes the key"},
 	{"all", "boolean", "replace: every occurrence; replace_section: drop subsections"},
 }
 
