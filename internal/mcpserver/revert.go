@@ -29,7 +29,7 @@ func (h *Handler) revert(ctx context.Context, c *client, a arguments) (*reply, e
 	return h.revertReply(ctx, c, done, req.DryRun), nil
 }
 
-// revertReply shows what was, or would be, taken away and restored.
+// revertReply shows the lines that were, or would be, taken away and restored.
 func (h *Handler) revertReply(ctx context.Context, c *client, done pages.Undone, dryRun bool) *reply {
 	r := &reply{}
 	switch {

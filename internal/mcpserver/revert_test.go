@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// revert shows what it takes away, before and after it is done.
+// revert shows the lines it takes away, before and after it is done.
 func TestRevertShowsWhatItTakesAway(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -41,7 +41,7 @@ func TestRevertShowsWhatItTakesAway(t *testing.T) {
 }
 
 // A refused revert speaks of reverting. It hands out no revision that counts as read:
-// with one, replace_page would drop what nobody has seen.
+// with one, replace_page would drop unread lines.
 func TestRefusedRevert(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
