@@ -100,11 +100,11 @@ func TestEditsGiveNoCreditForLinesBetween(t *testing.T) {
 			map[string]any{"op": "replace", "old": "First" + first, "text": "First" + first + "!"}, map[string]any{"op": "replace", "old": "Last" + last, "text": "Last" + last + "!"},
 		}))
 	}
-	if rev := edits("", "", ""); !strings.HasSuffix(rev, "~0") {
+	if rev := edits("", "", ""); !strings.HasSuffix(rev, "~1-1") {
 		t.Errorf("without a revision: %s", rev)
 	}
 	part := shownRevision(t, w.ok("ada/editor", "read_page", "path", "Plan", "lines", "41-43"))
-	if rev := edits(part, "!", "!"); !strings.HasSuffix(rev, "~0") {
+	if rev := edits(part, "!", "!"); !strings.HasSuffix(rev, "~41-43") {
 		t.Errorf("after %s: %s", part, rev)
 	}
 }
