@@ -5,6 +5,7 @@ import (
 
 	"robot.wtf/internal/edit"
 	"robot.wtf/internal/pages"
+	"robot.wtf/internal/tokens"
 	"robot.wtf/internal/wiki"
 )
 
@@ -62,7 +63,7 @@ func (h *Handler) revertReply(ctx context.Context, c *client, done pages.Undone,
 // addUndone adds the differences of each file, as edit_page shows them. It reports
 // whether it showed all of them.
 func (h *Handler) addUndone(ctx context.Context, c *client, r *reply, files []pages.UndoneFile) (whole bool) {
-	left := maxEditShown
+	left := editTokens
 	for i, f := range files {
 		if left <= 0 {
 			r.addTail("%s more are not shown; changes with diff and the commit shows them.", count(len(files)-i, "file"))
@@ -83,11 +84,12 @@ func (h *Handler) addUndone(ctx context.Context, c *client, r *reply, files []pa
 			continue
 		}
 		diff, err := h.o.Pages.CompactDiff(ctx, c.access, edit.Normalize(f.Before), edit.Normalize(f.After), editContext, 1)
-		if err != nil || len(diff) > left {
-			diff, left = truncate(diff, max(left, 1))+"\n", 0
+		shown, hidden := clipLines(diff, left)
+		left -= tokens.Estimate(shown)
+		if err != nil || hidden > 0 {
+			left = 0
 		}
-		left -= len(diff)
-		r.add("%s", undoneText(f.Path, diff))
+		r.add("%s", undoneText(f.Path, shown))
 	}
 	return left > 0
 }
@@ -114,7 +116,7 @@ func (h *Handler) describeRefusedRevert(ctx context.Context, c *client, r *reply
 	}
 	r.addTail("To take back the rest by hand, read %s %s and use edit_page, or undo the later changes first.", called(page), revision(conflict.TheirBlob, noCredit))
 	diff, err := h.o.Pages.CompactDiff(ctx, c.access, string(conflict.Base), string(conflict.Theirs), editContext, 1)
-	if err != nil || len(diff) > maxEditShown || diff == "" {
+	if err != nil || !fits(diff, editTokens) || diff == "" {
 		r.setHead("Nothing was reverted: %s was changed too much since, or another page has its old name.", called(page))
 		return
 	}
