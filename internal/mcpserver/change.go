@@ -66,7 +66,7 @@ func (h *Handler) movePage(ctx context.Context, c *client, a arguments) (*reply,
 		return nil, err
 	}
 	base, err := requireRevision(a, "Moving")
-	if err != nil {
+	if err != nil && !h.isFolder(ctx, c, page) {
 		return nil, err
 	}
 	done, err := h.o.Pages.Rename(ctx, c.access, pages.RenameRequest{Write: newWrite(c, "move_page", a), Precondition: base, Name: page, NewName: to})
@@ -74,12 +74,22 @@ func (h *Handler) movePage(ctx context.Context, c *client, a arguments) (*reply,
 		return nil, err
 	}
 	r := &reply{}
-	r.setHead("Moved to %s %s, commit %s. The old path redirects there", called(done.Name), revision(done.Revision, noCredit), hash(done.Commit))
+	if done.Name == "" {
+		r.setHead("Moved %s to %s, commit %s. Their old paths redirect", count(done.Moved, "page"), called(strings.Trim(to, "/")+"/"), hash(done.Commit))
+	} else {
+		r.setHead("Moved to %s %s, commit %s. The old path redirects there", called(done.Name), revision(done.Revision, noCredit), hash(done.Commit))
+	}
 	if len(done.Updated) > 0 {
 		r.head.add(". Links rewritten in: ")
 		r.head = append(r.head, names(done.Updated)...)
 	}
 	return r, nil
+}
+
+// isFolder reports whether a path is of a folder that isn't a page.
+func (h *Handler) isFolder(ctx context.Context, c *client, path string) bool {
+	found, err := h.o.Pages.Find(ctx, c.access, strings.Trim(path, "/"))
+	return err == nil && found.Kind == pages.KindFolder
 }
 
 func (h *Handler) deletePage(ctx context.Context, c *client, a arguments) (*reply, error) {

@@ -75,6 +75,9 @@ func (h *Handler) errorReply(ctx context.Context, c *client, t *tool, a argument
 	var redirect *wiki.Redirect
 	var problem *wiki.Problem
 	var conflict *wiki.ConflictError
+	if set := changeSetError(err); set != nil {
+		return h.describeFailures(ctx, c, t, set)
+	}
 	switch {
 	case errors.As(err, &redirect):
 		r.setHead("This page was moved to %s. Call %s again with that path.", called(redirectTarget(redirect)), toolName(t))

@@ -144,15 +144,15 @@ var tools = []tool{
 	},
 	{
 		name: "edit_page", title: "Edit a page", action: wiki.Edit, idempotent: true,
-		description: "Changes parts of a page: all edits or none, one commit. Returns the new revision and what changed. Changes by others since the revision are merged, or shown where they meet.",
+		description: "Changes parts of a page, or several pages: all edits or none, one commit. Returns the new revisions and what changed. Changes by others since the revision are merged, or shown where they meet.",
 		params: []param{
-			{"path!", "string", ""},
+			{"path", "string", ""},
 			{"revision", "string", "As a read gave it; needed by replace_section, all, and set_meta of a key that is there"},
 			{"edits!", "edits", ""},
 			{"message", "text", ""},
 			{"dry_run", "boolean", ""},
 		},
-		hidden: editParams, // of a single edit
+		hidden: singleEditParams,
 		serve:  (*Handler).editPage,
 	},
 	{
@@ -168,11 +168,11 @@ var tools = []tool{
 	},
 	{
 		name: "move_page", title: "Move a page", action: wiki.Edit, idempotent: true,
-		description: "Moves a page with what is below it, in one commit; links follow, the old path leads to the new. Returns pages whose links were rewritten.",
+		description: "Moves a page or folder with everything below it, in one commit; links follow, the old path leads to the new. Returns pages whose links were rewritten.",
 		params: []param{
 			{"path!", "string", ""},
 			{"new_path!", "string", ""},
-			{"revision!", "string", ""},
+			{"revision", "string", "Unless it is a folder"},
 			{"message", "text", ""},
 		},
 		serve: (*Handler).movePage,
@@ -226,8 +226,15 @@ var tools = []tool{
 var formerBudget = []param{{"max_chars", "integer", ""}}
 
 // editParams are the members of an edit.
-var editParams = []param{
-	{"op!", "enum replace replace_section append prepend insert_after set_meta", ""},
+var editParams = append([]param{
+	{"path", "string", "Another page"},
+	{"revision", "string", ""},
+	{"to", "string", "move, merge: path; move_section: Page or Page#Heading"},
+}, singleEditParams...)
+
+// singleEditParams are the members of an edit of the call's page.
+var singleEditParams = []param{
+	{"op!", "enum replace replace_section append prepend insert_after set_meta create move delete merge move_section", ""},
 	{"old", "text", "replace, insert_after: text that is there exactly once"},
 	{"section", "string", "Heading or A > B; where to work"},
 	{"text", "text", "New text; set_meta: YAML, as key: value or a.b: [x, y]; no value removes the key"},

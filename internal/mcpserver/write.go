@@ -87,6 +87,9 @@ func (h *Handler) alreadyExistsError(ctx context.Context, c *client, path, conte
 }
 
 func (h *Handler) editPage(ctx context.Context, c *client, a arguments) (*reply, error) {
+	if namesPages(a.objects("edits")) {
+		return h.changePages(ctx, c, a)
+	}
 	path, err := a.requiredText("path")
 	if err != nil {
 		return nil, err
@@ -118,21 +121,29 @@ func parseEdits(a arguments) ([]edit.Edit, error) {
 	}
 	out := make([]edit.Edit, len(list))
 	for i, e := range list {
-		op := e.text("op")
-		if op == "" && e["old"] != nil {
-			op = string(edit.Replace)
+		var err error
+		if out[i], err = parseEdit(e, i); err != nil {
+			return nil, err
 		}
-		switch {
-		case op == "":
-			return nil, wiki.Problemf(wiki.ErrInvalid, "edits", "Edit %d needs an \"op\": %s.", i+1, wiki.Own(strings.TrimPrefix(findParam("op", editParams).kind, "enum ")))
-		case e["text"] == nil && op == string(edit.Replace):
-			return nil, wiki.Problemf(wiki.ErrInvalid, "edits", "Edit %d (replace) needs \"text\". To delete the old text, send \"text\": \"\". Nothing was changed.", i+1)
-		case e["text"] == nil:
-			return nil, wiki.Problemf(wiki.ErrInvalid, "edits", "Edit %d (%s) needs \"text\". Nothing was changed.", i+1, wiki.Own(op))
-		}
-		out[i] = edit.Edit{Op: edit.Op(op), Old: e.text("old"), Section: e.text("section"), Text: e.text("text"), All: e.boolean("all")}
 	}
 	return out, nil
+}
+
+// parseEdit returns the i-th edit of a call.
+func parseEdit(e arguments, i int) (edit.Edit, error) {
+	op := e.text("op")
+	if op == "" && e["old"] != nil {
+		op = string(edit.Replace)
+	}
+	switch {
+	case op == "":
+		return edit.Edit{}, wiki.Problemf(wiki.ErrInvalid, "edits", "Edit %d needs an \"op\": %s.", i+1, wiki.Own(strings.TrimPrefix(findParam("op", editParams).kind, "enum ")))
+	case e["text"] == nil && op == string(edit.Replace):
+		return edit.Edit{}, wiki.Problemf(wiki.ErrInvalid, "edits", "Edit %d (replace) needs \"text\". To delete the old text, send \"text\": \"\". Nothing was changed.", i+1)
+	case e["text"] == nil:
+		return edit.Edit{}, wiki.Problemf(wiki.ErrInvalid, "edits", "Edit %d (%s) needs \"text\". Nothing was changed.", i+1, wiki.Own(op))
+	}
+	return edit.Edit{Op: edit.Op(op), Old: e.text("old"), Section: e.text("section"), Text: e.text("text"), All: e.boolean("all")}, nil
 }
 
 const editContext = 2 // lines around a change
@@ -208,15 +219,19 @@ func unchangedText(done pages.EditResult, req pages.EditRequest) ours {
 // were ignored to find their texts.
 func describeEdits(r *reply, done pages.EditResult) {
 	for i, e := range done.Edits {
-		switch e.State {
-		case edit.Applied:
-			r.head.add("; edit %s was already applied", digits(i+1))
-		case edit.Present:
-			r.head.add("; edit %s changed nothing, this is already there", digits(i+1))
-		}
-		if len(e.Ignored) > 0 {
-			r.head.add("; the old text of edit %s matched after ignoring differences in %s", digits(i+1), ignoredText(e.Ignored))
-		}
+		describeEdit(&r.head, i, e)
+	}
+}
+
+func describeEdit(l *line, i int, e edit.Result) {
+	switch e.State {
+	case edit.Applied:
+		l.add("; edit %s was already applied", digits(i+1))
+	case edit.Present:
+		l.add("; edit %s changed nothing, this is already there", digits(i+1))
+	}
+	if len(e.Ignored) > 0 {
+		l.add("; the old text of edit %s matched after ignoring differences in %s", digits(i+1), ignoredText(e.Ignored))
 	}
 }
 

@@ -272,6 +272,7 @@ func describeMove(ctx context.Context, w *content.Wiki, done Saved, to string) (
 	if err != nil {
 		return Saved{}, err
 	}
+	done.Path, done.Revision, done.Name = "", "", "" // a folder has none
 	for _, ch := range c.Changes {
 		if wiki.Key(ch.Path) == wiki.Key(to) && ch.New != "" { // folders keep their spelling
 			done.Path, done.Revision = ch.Path, ch.New

@@ -1,0 +1,95 @@
+package mcpserver
+
+import (
+	"strings"
+	"testing"
+)
+
+// One call changes several pages in one commit.
+func TestEditSeveralPages(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.save("ada", "ada", "Old", "# Old\n\nText.\n")
+	old := w.save("ada", "ada", "Gone", "Bye.\n")
+	w.save("ada", "ada", "Twin", "# Twin\n\nSame.\n")
+	w.save("ada", "ada", "Plan", "# Plan\n\nSee [[Old]] and [[Twin]].\n\n## Later\n\nRest.\n")
+	plan := w.ok("ada/editor", "read_page", "path", "Plan")
+	revision := strings.Fields(plan)[1]
+	change := edits(
+		map[string]any{"op": "create", "path": "Fresh", "content": "# Fresh"},
+		map[string]any{"op": "append", "path": "Fresh", "text": "More."},
+		map[string]any{"op": "move", "path": "Old", "revision": w.revisionOf("Old"), "to": "Archive/New"},
+		map[string]any{"op": "delete", "path": "Gone", "revision": old},
+		map[string]any{"op": "merge", "path": "Twin", "revision": w.revisionOf("Twin"), "to": "Fresh"},
+		map[string]any{"op": "move_section", "path": "Plan", "revision": revision, "section": "Later", "to": "Later"},
+	)
+	head := w.commits()
+	dry := w.ok("ada/editor", "edit_page", "edits", change, "dry_run", true)
+	if !strings.HasPrefix(dry, "7 pages would change; nothing was saved:") && !strings.HasPrefix(dry, "6 pages would change") || w.commits() != head {
+		t.Errorf("dry run: %s", dry)
+	}
+	got := w.ok("ada/editor", "edit_page", "edits", change, "message", "Tidy")
+	for _, want := range []string{" in commit ", "Fresh @", ": created", "Archive/New @", ": moved from Old", "Gone: deleted", "Twin: merged into Fresh", "Later @", "-## Later"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("the answer has no %q:\n%s", want, got)
+		}
+	}
+	if w.commits() != head+1 || w.source("ada", "Fresh") != "# Fresh\n\nMore.\n\n## Twin\n\nSame.\n" || w.source("ada", "Later") != "# Later\n\nRest.\n" ||
+		w.source("ada", "Plan") != "# Plan\n\nSee [[Archive/New]] and [[Fresh]].\n" {
+		t.Errorf("Fresh %q, Later %q, Plan %q", w.source("ada", "Fresh"), w.source("ada", "Later"), w.source("ada", "Plan"))
+	}
+	if text := w.ok("ada/editor", "read_page", "path", "Twin"); !strings.Contains(text, "Fresh @") {
+		t.Errorf("the merged page's name: %s", text)
+	}
+}
+
+// Failures of several pages come together, each with what others changed, and
+// nothing is changed.
+func TestEditSeveralPagesFails(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.save("ada", "ada", "A", "# A\n\n## S\n\none\n")
+	a := strings.Fields(w.ok("ada/editor", "read_page", "path", "A"))[1]
+	w.Save("ada", "bob", "A", "# A\n\n## S\n\ntwo\n")
+	w.save("ada", "ada", "B", "b\n")
+	head := w.commits()
+	got := w.fails("Nothing was changed. 3 edits failed:", "ada/editor", "edit_page", "edits", edits(
+		map[string]any{"op": "create", "path": "Fresh", "text": "x"},
+		map[string]any{"op": "replace_section", "path": "A", "revision": a, "section": "S", "text": "mine"},
+		map[string]any{"op": "replace", "path": "B", "old": "missing entirely", "text": "x"},
+		map[string]any{"op": "append", "path": "Nowhere", "text": "x"},
+	))
+	for _, want := range []string{"Edit 2, A: Nothing was saved: others changed", "+two", "Edit 3, B: ", "Edit 4, Nowhere: There's no page"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("the answer has no %q:\n%s", want, got)
+		}
+	}
+	if w.commits() != head {
+		t.Error("something was changed")
+	}
+	w.fails(`Edit 1 needs "path"`, "ada/editor", "edit_page", "edits", edits(map[string]any{"op": "delete"}))
+	w.fails(`needs "to"`, "ada/editor", "edit_page", "edits", edits(map[string]any{"op": "move", "path": "B", "revision": w.revisionOf("B")}))
+	w.fails(`needs "text"`, "ada/editor", "edit_page", "edits", edits(map[string]any{"op": "create", "path": "Fresh"}))
+	w.fails("revision", "ada/editor", "edit_page", "edits", edits(map[string]any{"op": "delete", "path": "B"}))
+}
+
+// A folder moves with one call.
+func TestMoveFolder(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.save("ada", "ada", "Trips/Rome", "Rome.\n")
+	w.save("ada", "ada", "Trips/Oslo", "Oslo.\n")
+	got := w.ok("ada/editor", "move_page", "path", "Trips/", "new_path", "Archive/Trips")
+	if !strings.Contains(got, "Moved 2 pages to Archive/Trips/") || w.source("ada", "Archive/Trips/Rome") != "Rome.\n" {
+		t.Error(got)
+	}
+	w.fails("Moving requires the page's revision", "ada/editor", "move_page", "path", "Archive/Trips/Rome", "new_path", "Rome")
+}
+
+// commits counts the commits of ada's wiki.
+func (w *world) commits() int64 {
+	w.T.Helper()
+	head, err := w.Pages.Head(w.T.Context(), w.Access("ada", "ada"))
+	w.must(err)
+	return head
+}
