@@ -1,6 +1,7 @@
 package budget
 
 import (
+	"container/heap"
 	"container/list"
 	"sync"
 )
@@ -11,20 +12,25 @@ import (
 // one that holds less. It is safe for concurrent use.
 type Cache[K comparable, V any] struct {
 	total, share int64
-	owner        func(K) string
+	owner        func(K, V) string
 	weigh        func(K, V) int64
 
 	mu     sync.Mutex
 	used   int64
 	values map[K]*list.Element // of *cacheEntry[K, V]
 	owners map[string]*cacheOwner
+	ranked cacheRanking // all owners
 }
 
 // A cacheOwner holds the values of one owner, most recently used first.
 type cacheOwner struct {
 	used   int64
 	values list.List
+	rank   int // index in the ranking
 }
+
+// A cacheRanking is a heap of owners. The one that holds the most comes first.
+type cacheRanking []*cacheOwner
 
 type cacheEntry[K comparable, V any] struct {
 	key    K
@@ -33,9 +39,8 @@ type cacheEntry[K comparable, V any] struct {
 	owner  string
 }
 
-// NewCache returns a Cache. owner returns the owner of a key, and weigh the weight
-// of a value.
-func NewCache[K comparable, V any](total, share int64, owner func(K) string, weigh func(K, V) int64) *Cache[K, V] {
+// NewCache returns a Cache. owner returns the owner of a value, and weigh its weight.
+func NewCache[K comparable, V any](total, share int64, owner func(K, V) string, weigh func(K, V) int64) *Cache[K, V] {
 	return &Cache[K, V]{
 		total: total, share: min(share, total), owner: owner, weigh: weigh,
 		values: map[K]*list.Element{}, owners: map[string]*cacheOwner{},
@@ -57,7 +62,7 @@ func (c *Cache[K, V]) GetIfPresent(key K) (value V, ok bool) {
 
 // Set caches a value, unless it is heavier than an owner's share.
 func (c *Cache[K, V]) Set(key K, value V) {
-	e := &cacheEntry[K, V]{key, value, c.weigh(key, value), c.owner(key)}
+	e := &cacheEntry[K, V]{key, value, c.weigh(key, value), c.owner(key, value)}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if old := c.values[key]; old != nil {
@@ -66,41 +71,37 @@ func (c *Cache[K, V]) Set(key K, value V) {
 	if e.weight > c.share {
 		return
 	}
+	for o := c.owners[e.owner]; o != nil && o.used+e.weight > c.share; o = c.owners[e.owner] {
+		c.remove(o.values.Back())
+	}
 	o := c.owners[e.owner]
 	if o == nil {
 		o = new(cacheOwner)
 		c.owners[e.owner] = o
+		heap.Push(&c.ranked, o)
 	}
-	for o.used+e.weight > c.share {
-		c.remove(o.values.Back())
-	}
-	c.owners[e.owner] = o // it may have lost all its values
 	c.values[key] = o.values.PushFront(e)
-	o.used += e.weight
-	c.used += e.weight
+	c.add(o, e.weight)
 	for c.used > c.total {
-		c.remove(c.heaviest().values.Back())
+		c.remove(c.ranked[0].values.Back())
 	}
 }
 
-// heaviest returns the owner that holds the most.
-func (c *Cache[K, V]) heaviest() (found *cacheOwner) {
-	for _, o := range c.owners {
-		if found == nil || o.used > found.used {
-			found = o
-		}
-	}
-	return found
+// add changes how much an owner holds.
+func (c *Cache[K, V]) add(o *cacheOwner, weight int64) {
+	o.used += weight
+	c.used += weight
+	heap.Fix(&c.ranked, o.rank)
 }
 
 func (c *Cache[K, V]) remove(at *list.Element) {
 	e := at.Value.(*cacheEntry[K, V])
 	o := c.owners[e.owner]
 	o.values.Remove(at)
-	o.used -= e.weight
-	c.used -= e.weight
+	c.add(o, -e.weight)
 	delete(c.values, e.key)
 	if o.values.Len() == 0 {
+		heap.Remove(&c.ranked, o.rank)
 		delete(c.owners, e.owner)
 	}
 }
@@ -112,6 +113,7 @@ func (c *Cache[K, V]) InvalidateAll() {
 	c.used = 0
 	clear(c.values)
 	clear(c.owners)
+	c.ranked = nil
 }
 
 // EstimatedSize returns the number of values.
@@ -119,4 +121,24 @@ func (c *Cache[K, V]) EstimatedSize() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.values)
+}
+
+// Len, Less, Swap, Push and Pop implement heap.Interface.
+func (r cacheRanking) Len() int           { return len(r) }
+func (r cacheRanking) Less(i, j int) bool { return r[i].used > r[j].used }
+func (r cacheRanking) Swap(i, j int) {
+	r[i], r[j] = r[j], r[i]
+	r[i].rank, r[j].rank = i, j
+}
+
+func (r *cacheRanking) Push(o any) {
+	added := o.(*cacheOwner)
+	added.rank = len(*r)
+	*r = append(*r, added)
+}
+
+func (r *cacheRanking) Pop() any {
+	last := (*r)[len(*r)-1]
+	*r = (*r)[:len(*r)-1]
+	return last
 }

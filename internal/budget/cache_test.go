@@ -9,7 +9,7 @@ import (
 
 // newTestCache has keys "owner/name" and values that are their own weight.
 func newTestCache(total, share int64) *Cache[string, int64] {
-	return NewCache(total, share, func(k string) string { owner, _, _ := strings.Cut(k, "/"); return owner }, func(_ string, v int64) int64 { return v })
+	return NewCache(total, share, func(k string, _ int64) string { owner, _, _ := strings.Cut(k, "/"); return owner }, func(_ string, v int64) int64 { return v })
 }
 
 // Attack: one wiki fills the cache. Another's values stay, and it can add more.
@@ -75,13 +75,19 @@ func TestCacheWeights(t *testing.T) {
 			byOwner, total := map[string]int64{}, int64(0)
 			for k, at := range c.values {
 				w := at.Value.(*cacheEntry[string, int64]).weight
-				byOwner[c.owner(k)] += w
+				byOwner[c.owner(k, w)] += w
 				total += w
 			}
 			if total != c.used || total > c.total {
 				t.Fatalf("used %d, counted %d of %d", c.used, total, c.total)
 			}
+			if len(c.ranked) != len(c.owners) {
+				t.Fatalf("%d owners, %d ranked", len(c.owners), len(c.ranked))
+			}
 			for name, o := range c.owners {
+				if c.ranked[o.rank] != o || c.ranked[0].used < o.used {
+					t.Fatalf("%s isn't ranked by what it uses", name)
+				}
 				if o.used != byOwner[name] || o.used > c.share || o.values.Len() == 0 {
 					t.Fatalf("%s uses %d, counted %d of %d", name, o.used, byOwner[name], c.share)
 				}

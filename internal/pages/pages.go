@@ -88,7 +88,7 @@ func New(o Options) *Service {
 		uploads:  newReceipts(),
 		files:    budget.NewSlots(maxFiles, maxWikiFiles),
 		cache: budget.NewCache(o.CacheBytes, o.CacheBytes/2,
-			func(k cacheKey) string { return k.slug },
+			func(k cacheKey, _ cached) string { return k.slug },
 			func(k cacheKey, c cached) int64 { return int64(k.weight()) + int64(c.weight()) }),
 	}
 }

@@ -16,8 +16,8 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
-	"github.com/maypok86/otter/v2"
 
+	"robot.wtf/internal/budget"
 	"robot.wtf/internal/durable"
 	"robot.wtf/internal/keyfile"
 )
@@ -54,14 +54,30 @@ type keys struct {
 	access              *tokenCodec[accessClaims] // for access tokens
 }
 
+// tokenClaims are claims about a user.
+type tokenClaims interface {
+	claims | accessClaims
+	user() string // DID
+}
+
+func (c claims) user() string       { return c.Subject }
+func (c accessClaims) user() string { return c.Subject }
+
+// Bounds on the cached claims of one type: of all users and of one.
+const (
+	maxVerified     = 10_000
+	maxUserVerified = 1_000
+)
+
 // A tokenCodec signs and verifies tokens of one type.
-type tokenCodec[C any] struct {
+type tokenCodec[C tokenClaims] struct {
 	kind   jose.ContentType
 	byID   map[string]*rsa.PublicKey // shared with keys
 	signer jose.Signer
 	// verified caches the claims of tokens with a valid signature, by the
-	// token's hash. Expiry, audience and session are checked each time.
-	verified *otter.Cache[[sha256.Size]byte, C]
+	// token's hash, with a share for each user. Expiry, audience and session
+	// are checked each time.
+	verified *budget.Cache[[sha256.Size]byte, C]
 }
 
 // openKeys reads the signing key from a directory or creates it. A former key that
@@ -128,14 +144,19 @@ func newKeys(private *rsa.PrivateKey) (*keys, error) {
 	return k, err
 }
 
-func newTokenCodec[C any](k *keys, kind jose.ContentType) (*tokenCodec[C], error) {
+func newTokenCodec[C tokenClaims](k *keys, kind jose.ContentType) (*tokenCodec[C], error) {
 	options := (&jose.SignerOptions{}).WithType(kind).WithHeader("kid", k.id)
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: k.private}, options)
 	if err != nil {
 		return nil, err
 	}
-	verified, err := otter.New(&otter.Options[[sha256.Size]byte, C]{MaximumSize: 10_000})
-	return &tokenCodec[C]{kind: kind, byID: k.byID, signer: signer, verified: verified}, err
+	if err != nil {
+		return nil, err
+	}
+	verified := budget.NewCache(maxVerified, maxUserVerified,
+		func(_ [sha256.Size]byte, c C) string { return c.user() },
+		func([sha256.Size]byte, C) int64 { return 1 })
+	return &tokenCodec[C]{kind: kind, byID: k.byID, signer: signer, verified: verified}, nil
 }
 
 // jwks returns the public keys as a JWK set (RFC 7517, section 5).

@@ -40,7 +40,7 @@ type finishedPages struct {
 
 func newFinishedPages(bytes int64) *finishedPages {
 	return &finishedPages{cache: budget.NewCache(bytes, bytes/2,
-		func(k finishedKey) string { return k.slug },
+		func(k finishedKey, _ *finishedPage) string { return k.slug },
 		func(k finishedKey, p *finishedPage) int64 {
 			return int64(len(p.plain) + len(p.gz) + len(k.path) + 500)
 		})}
