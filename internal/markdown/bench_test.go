@@ -43,7 +43,7 @@ func BenchmarkRender(b *testing.B) {
 	b.SetBytes(int64(len(source)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := shared.Render(b.Context(), "Page", source, w); err != nil {
+		if _, err := shared.Render(b.Context(), "ada", "Page", source, w); err != nil {
 			b.Fatal(err)
 		}
 		w.asked = w.asked[:0]

@@ -12,7 +12,7 @@ import (
 // HTML.
 func blocksOf(t *testing.T, source string) []string {
 	t.Helper()
-	page, err := shared.Render(t.Context(), "Page", []byte(source), &world{all: true})
+	page, err := shared.Render(t.Context(), "ada", "Page", []byte(source), &world{all: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,7 +16,7 @@ func TestColoringStops(t *testing.T) {
 		"two":          "```phtml\n" + strings.Repeat(strings.Repeat(`<?php -`, 4_000)+"\n", 6) + "```\n",
 	} {
 		cost := hostile.Measure(func() int {
-			page, err := rendererWithTimeout(20*time.Second).Render(t.Context(), "Page", []byte(source), &world{})
+			page, err := rendererWithTimeout(20*time.Second).Render(t.Context(), "ada", "Page", []byte(source), &world{})
 			if err != nil {
 				t.Errorf("%s: %v", name, err)
 				return 0

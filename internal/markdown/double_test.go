@@ -39,7 +39,7 @@ func TestDoubling(t *testing.T) {
 			return len(out)
 		})
 		hostile.Double(t, shape+": HTML", n, func(n int) int {
-			page, err := r.Render(t.Context(), "Page", source(n), &world{all: true})
+			page, err := r.Render(t.Context(), "ada", "Page", source(n), &world{all: true})
 			if wiki.KindOf(err) == wiki.ErrTooLarge {
 				return 0
 			}

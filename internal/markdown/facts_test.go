@@ -33,7 +33,7 @@ func TestExtractFacts(t *testing.T) {
 	if diff := cmp.Diff([]string{"a b", "b", "guides", "more", "tag"}, facts.Tags); diff != "" || facts.Title != "The *Title*" {
 		t.Errorf("title %q, tags: %s", facts.Title, diff)
 	}
-	page, err := shared.Render(t.Context(), "Dir/Self", []byte(source), &world{})
+	page, err := shared.Render(t.Context(), "ada", "Dir/Self", []byte(source), &world{})
 	if err != nil || page.Title != facts.Title || !cmp.Equal(page.Tags, facts.Tags) {
 		t.Errorf("rendered: title %q, tags %q, %v", page.Title, page.Tags, err)
 	}
@@ -48,7 +48,7 @@ func TestRenderAsksForTheFacts(t *testing.T) {
 			listed[wiki.Link{Kind: l.Kind, Target: l.Target}] = true
 		}
 		w := &world{}
-		if _, err := shared.Render(t.Context(), "Dir/Self", []byte(p), w); err != nil {
+		if _, err := shared.Render(t.Context(), "ada", "Dir/Self", []byte(p), w); err != nil {
 			t.Fatal(err)
 		}
 		seen := map[link]bool{}
@@ -98,7 +98,7 @@ func TestEmbedCyclesEnd(t *testing.T) {
 		{"too large", "![[A]]\n", map[string]string{"A": strings.Repeat("a", maxLine+1)}, `href="/A"`, "too large to be embedded"},
 		{"headings", "# Same\n\n![[A]]\n", map[string]string{"A": "# Same\n\n[^1]\n\n[^1]: note\n"}, "<h1>Same</h1>", ""},
 	} {
-		page, err := shared.Render(t.Context(), "Self", []byte(test.source), &world{pages: test.pages})
+		page, err := shared.Render(t.Context(), "ada", "Self", []byte(test.source), &world{pages: test.pages})
 		if err != nil {
 			t.Errorf("%s: %v", test.name, err)
 			continue

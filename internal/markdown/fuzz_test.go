@@ -55,7 +55,7 @@ func FuzzRender(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, source string) {
 		for _, w := range []*world{{all: true}, {pages: map[string]string{"A": source, "Page": source}}} {
-			page, err := shared.Render(t.Context(), "Page", []byte(source), w)
+			page, err := shared.Render(t.Context(), "ada", "Page", []byte(source), w)
 			if err != nil && strings.Contains(err.Error(), "panic") {
 				t.Fatal(err)
 			}

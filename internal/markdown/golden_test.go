@@ -69,7 +69,7 @@ func TestGolden(t *testing.T) {
 // goldenText is the result of rendering a page, with its facts.
 func goldenText(t *testing.T, source []byte) string {
 	t.Helper()
-	page, err := shared.Render(t.Context(), "Design/VPS", source, &world{pages: goldenWorld})
+	page, err := shared.Render(t.Context(), "ada", "Design/VPS", source, &world{pages: goldenWorld})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -69,7 +71,7 @@ func TestHostilePages(t *testing.T) {
 	for _, p := range hostilePages() {
 		source := []byte(p.source)
 		began, used := time.Now(), hostile.CPU()
-		page, err := r.Render(t.Context(), "Page", source, &world{all: true})
+		page, err := r.Render(t.Context(), "ada", "Page", source, &world{all: true})
 		took := time.Since(began)
 		used = hostile.CPU() - used
 		var problem *wiki.Problem
@@ -129,10 +131,10 @@ func TestLimits(t *testing.T) {
 		{"nesting of HTML", strings.Repeat("<div>\n\n", 90), "", ""},
 		{"output", strings.Repeat("# a\n", 10_000), strings.Repeat("# a\n", 100_000), "8 MiB when rendered"},
 	} {
-		if _, err := shared.Render(t.Context(), "Page", []byte(test.below), &world{all: true}); err != nil {
+		if _, err := shared.Render(t.Context(), "ada", "Page", []byte(test.below), &world{all: true}); err != nil {
 			t.Errorf("%s, below the limit: %v", test.name, err)
 		}
-		_, err := shared.Render(t.Context(), "Page", []byte(test.above), &world{all: true})
+		_, err := shared.Render(t.Context(), "ada", "Page", []byte(test.above), &world{all: true})
 		if test.says == "" {
 			continue
 		}
@@ -171,7 +173,7 @@ func TestRenderCanceled(t *testing.T) {
 	s := &slowResolver{answer: make(chan bool), asked: make(chan bool, 10)}
 	done := make(chan error)
 	go func() {
-		_, err := shared.Render(ctx, "Page", []byte("[[A]]\n\n[[B]]\n\n[[C]]\n"), s)
+		_, err := shared.Render(ctx, "ada", "Page", []byte("[[A]]\n\n[[B]]\n\n[[C]]\n"), s)
 		done <- err
 	}()
 	<-s.asked
@@ -192,15 +194,58 @@ func TestRenderCanceled(t *testing.T) {
 	}
 }
 
-// A render without a free slot times out like a slow one.
-func TestConcurrentRendersAreLimited(t *testing.T) {
+// Attack: a wiki's pages render slowly, with little text that embeds a lot, and go on
+// after their time is up. They hold that wiki's share of the slots until they end.
+// Other wikis' pages render meanwhile.
+func TestSlowRendersHoldTheirWikisShare(t *testing.T) {
 	r := rendererWithTimeout(20 * time.Millisecond)
-	for range cap(r.slots) {
-		r.slots <- struct{}{}
+	share := runtime.GOMAXPROCS(0)
+	s := &slowResolver{answer: make(chan bool), asked: make(chan bool, 10*share)}
+	var renders sync.WaitGroup
+	for range 3 * share {
+		renders.Go(func() {
+			if _, err := r.Render(t.Context(), "eve", "Page", []byte("![[A]]"), s); !errors.Is(err, wiki.ErrTooLarge) {
+				t.Errorf("a slow render: %v", err)
+			}
+		})
 	}
-	began := time.Now()
-	_, err := r.Render(t.Context(), "Page", []byte("a"), &world{})
-	if !errors.Is(err, wiki.ErrTooLarge) || time.Since(began) > 5*time.Second {
-		t.Errorf("got %v after %v", err, time.Since(began))
+	for range share {
+		<-s.asked
 	}
+	time.Sleep(2 * r.patience) // the others have given up
+	if _, err := r.Render(t.Context(), "eve", "Page", []byte("a"), &world{}); !errors.Is(err, wiki.ErrTooLarge) {
+		t.Errorf("the same wiki: %v", err)
+	}
+	r.patience = 10 * time.Second
+	if _, err := r.Render(t.Context(), "ada", "Page", []byte("a"), &world{}); err != nil {
+		t.Errorf("another wiki: %v", err)
+	}
+	close(s.answer)
+	renders.Wait()
+	if n := int(s.called.Load()); n != share {
+		t.Errorf("%d slow renders ran, want the share of %d", n, share)
+	}
+	if _, err := r.Render(t.Context(), "eve", "Page", []byte("a"), &world{}); err != nil {
+		t.Errorf("after the slow renders have ended: %v", err)
+	}
+}
+
+// Attack: many renders that go on after their time is up. None of them gives its slot
+// back before it ends.
+func TestLateRendersKeepTheirSlots(t *testing.T) {
+	r := rendererWithTimeout(time.Millisecond)
+	slow := []byte(hostile.Pages["code, colored"](60 << 10)) // goes on for 0.4 s
+	for range runtime.GOMAXPROCS(0) {
+		if _, err := r.Render(t.Context(), "eve", "Page", slow, &world{}); !errors.Is(err, wiki.ErrTooLarge) {
+			t.Errorf("a slow render: %v", err)
+		}
+	}
+	if _, ok := r.slots.TryAcquire("eve"); ok {
+		t.Error("a render gave its slot back before it ended")
+	}
+	release, ok := r.slots.TryAcquire("ada")
+	if !ok {
+		t.Fatal("another wiki has no slot")
+	}
+	release()
 }

@@ -28,6 +28,7 @@ import (
 	"github.com/microcosm-cc/bluemonday"
 
 	"robot.wtf/internal/background"
+	"robot.wtf/internal/budget"
 	"robot.wtf/internal/wiki"
 )
 
@@ -88,7 +89,7 @@ type Options struct {
 type Renderer struct {
 	o     Options
 	wall  *bluemonday.Policy
-	slots chan struct{} // one per running render
+	slots *budget.Slots // running renders, by wiki
 
 	patience time.Duration
 }
@@ -98,24 +99,30 @@ func New(o Options) *Renderer {
 	if o.Icons == "" {
 		o.Icons = "/static/icons.svg"
 	}
-	return &Renderer{o: o, wall: newSanitizer(o.Icons), slots: make(chan struct{}, 2*runtime.GOMAXPROCS(0)), patience: renderTimeout}
+	return &Renderer{o: o, wall: newSanitizer(o.Icons), slots: newSlots(), patience: renderTimeout}
+}
+
+// newSlots returns the slots for running renders. A wiki gets half of them, so its
+// slow pages leave the other half to everyone else.
+func newSlots() *budget.Slots {
+	share := int64(runtime.GOMAXPROCS(0))
+	return budget.NewSlots(2*share, share)
 }
 
 // renderTimeout limits a page's rendering. A slower render runs on in the
-// background and keeps its slot, so that hostile pages can't pile up, but no
-// longer calls its Resolver.
+// background and keeps its slot, so that a wiki never has more than its share of
+// them, but no longer calls its Resolver.
 const renderTimeout = 2 * time.Second
 
-// Render renders a page. It returns within 2 s. If the source is over a
+// Render renders a page of a wiki. It returns within 2 s. If the source is over a
 // limit, it fails with a wiki.Problem of kind ErrTooLarge, and the caller
 // shows the source.
-func (r *Renderer) Render(ctx context.Context, name wiki.PageName, source []byte, res Resolver) (*Page, error) {
+func (r *Renderer) Render(ctx context.Context, wikiSlug string, name wiki.PageName, source []byte, res Resolver) (*Page, error) {
 	caller := ctx
 	ctx, cancel := context.WithTimeout(ctx, r.patience)
 	defer cancel()
-	select {
-	case r.slots <- struct{}{}:
-	case <-ctx.Done():
+	release, err := r.slots.Acquire(ctx, wikiSlug)
+	if err != nil {
 		return nil, renderTimeoutError(caller, name)
 	}
 	gate := &resolverGate{resolver: res}
@@ -125,7 +132,7 @@ func (r *Renderer) Render(ctx context.Context, name wiki.PageName, source []byte
 		err  error
 	}
 	rendering := background.Start(func() answer {
-		defer func() { <-r.slots }()
+		defer release()
 		page, err := r.render(ctx, name, source, gate)
 		return answer{page, err}
 	})

@@ -49,7 +49,7 @@ func TestSections(t *testing.T) {
 // Headings and sections must have the same lines.
 func TestSectionsAreTheHeadings(t *testing.T) {
 	source := "\ufeff---\r\ntitle: x\r\n---\r\n# A\r\n\r\nSet\r\next\r\n---\r\n#\r\n\r\n##  B  ##\r\n"
-	page, err := shared.Render(t.Context(), "Page", []byte(source), &world{})
+	page, err := shared.Render(t.Context(), "ada", "Page", []byte(source), &world{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -63,7 +63,7 @@ func rendererWithTimeout(patience time.Duration) *Renderer {
 // render returns the HTML of a page in a world where all targets exist.
 func render(t testing.TB, source string) string {
 	t.Helper()
-	page, err := shared.Render(t.Context(), "Design/VPS", []byte(source), &world{all: true})
+	page, err := shared.Render(t.Context(), "ada", "Design/VPS", []byte(source), &world{all: true})
 	if err != nil {
 		t.Fatalf("%v in %.200q", err, source)
 	}

@@ -57,7 +57,7 @@ func TestScripts(t *testing.T) {
 func checkPage(t testing.TB, source string) {
 	t.Helper()
 	for _, w := range []*world{{all: true}, {}} {
-		page, err := shared.Render(t.Context(), "Design/VPS", []byte(source), w)
+		page, err := shared.Render(t.Context(), "ada", "Design/VPS", []byte(source), w)
 		if err != nil {
 			t.Errorf("%v in %q", err, source)
 			continue
@@ -411,7 +411,7 @@ func TestTagsInAnyOrder(t *testing.T) {
 
 // Plain texts are escaped by their users; here they must equal the input.
 func TestPlainStaysPlain(t *testing.T) {
-	page, err := shared.Render(t.Context(), "X", []byte("---\ntitle: <b>x</b>\n\"<i>\": \"<u>y</u>\"\ntags: [\"<s>\"]\n---\n# <b>a</b> \\<c> &lt;d>\n"), &world{})
+	page, err := shared.Render(t.Context(), "ada", "X", []byte("---\ntitle: <b>x</b>\n\"<i>\": \"<u>y</u>\"\ntags: [\"<s>\"]\n---\n# <b>a</b> \\<c> &lt;d>\n"), &world{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -263,7 +263,7 @@ func (s *Service) render(ctx context.Context, name wiki.PageName, text []byte, r
 		return nil, err
 	}
 	defer release()
-	return s.markdown.Render(ctx, name, text, r)
+	return s.markdown.Render(ctx, r.w.Slug(), name, text, r)
 }
 
 // rendered returns a page's body, from the cache if its links still resolve to the
