@@ -43,7 +43,7 @@ func TestEditSeveralPages(t *testing.T) {
 	}
 }
 
-// Failures of several pages come together, each with what others changed, and
+// Failures of several pages come together, each with the changes of others, and
 // nothing is changed.
 func TestEditSeveralPagesFails(t *testing.T) {
 	t.Parallel()
