@@ -114,5 +114,41 @@ func (h *Handler) deletePage(ctx context.Context, c *client, a arguments) (*repl
 	}
 	r := &reply{}
 	r.setHead("Deleted %s, commit %s. revert with undo %s restores it.", called(what), hash(done.Commit), quoted(hash(done.Commit)))
+	h.describeDeletion(ctx, c, r, done.Commit)
 	return r, nil
+}
+
+// maxNamed is how many pages or files a line about a deletion names.
+const maxNamed = 10
+
+// describeDeletion says what went with deleted pages, what stayed, and whose links
+// lead nowhere now. Without that, the answer is still right.
+func (h *Handler) describeDeletion(ctx context.Context, c *client, r *reply, commit string) {
+	done, err := h.o.Pages.Deletion(ctx, c.access, commit)
+	if err != nil {
+		h.o.Log.WarnContext(ctx, "describing a deletion failed", "wiki", c.access.Site().Slug, "err", err)
+		return
+	}
+	if len(done.Pages) > 0 && len(done.Files) > 0 {
+		r.tail = append(r.tail, append(say("Attachments deleted too: "), firstNames(done.Files)...))
+	}
+	if len(done.Below) > 0 {
+		r.tail = append(r.tail, append(say("Pages below stay: "), firstNames(done.Below)...))
+	}
+	if len(done.Broken) > 0 {
+		r.tail = append(r.tail, append(say("Broken links are now on: "), firstNames(done.Broken)...))
+	}
+}
+
+// firstNames lists at most maxNamed names.
+func firstNames[T ~string](list []T) line {
+	values := make([]value, min(len(list), maxNamed))
+	for i := range values {
+		values[i] = called(list[i])
+	}
+	l := joined(values, ", ")
+	if more := len(list) - len(values); more > 0 {
+		l.add(" and %s more", digits(more))
+	}
+	return l
 }

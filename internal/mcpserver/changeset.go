@@ -37,7 +37,12 @@ func (h *Handler) changePages(ctx context.Context, c *client, a arguments) (*rep
 	if err != nil {
 		return nil, err
 	}
-	return h.changeReply(ctx, c, done, set.DryRun), nil
+	r := h.changeReply(ctx, c, done, set.DryRun)
+	deletes := slices.ContainsFunc(set.Steps, func(s pages.Step) bool { return s.Kind == pages.StepDelete })
+	if deletes && !set.DryRun && !done.Unchanged {
+		h.describeDeletion(ctx, c, r, done.Commit)
+	}
+	return r, nil
 }
 
 // parseStep returns the i-th edit. It applies to the call's page and revision unless

@@ -53,11 +53,22 @@ func (h *Handler) newServer() *mcp.Server {
 	return s
 }
 
+// A member of a tool's _meta. It lets Claude Code show results of up to so many
+// characters, which its limit of tokens would cut.
+const (
+	metaResultSize = "anthropic/maxResultSizeChars"
+	maxResultChars = 200_000
+)
+
 // mcpTool describes a tool to clients.
 func (t *tool) mcpTool() *mcp.Tool {
 	no := false
+	var meta mcp.Meta
+	if t.long {
+		meta = mcp.Meta{metaResultSize: maxResultChars}
+	}
 	return &mcp.Tool{
-		Name: t.name, Title: t.title, Description: t.description, InputSchema: t.schema(),
+		Meta: meta, Name: t.name, Title: t.title, Description: t.description, InputSchema: t.schema(),
 		Annotations: &mcp.ToolAnnotations{
 			Title: t.title, ReadOnlyHint: t.action == wiki.Read, DestructiveHint: &t.destructive,
 			IdempotentHint: t.idempotent, OpenWorldHint: &no,

@@ -18,6 +18,7 @@ type tool struct {
 	action      wiki.Action
 	destructive bool
 	idempotent  bool
+	long        bool   // its results can be long; see metaResultSize
 	client      string // prefix of the ids of the clients it is for; "" for all
 	serve       func(*Handler, context.Context, *client, arguments) (*reply, error)
 }
@@ -71,6 +72,7 @@ var tools = []tool{
 			{"max_tokens", "integer", "2500"},
 		},
 		hidden: formerBudget,
+		long:   true,
 		serve:  (*Handler).readPage,
 	},
 	{
@@ -81,6 +83,7 @@ var tools = []tool{
 			{"max_tokens", "integer", "6000"},
 		},
 		hidden: formerBudget,
+		long:   true,
 		serve:  (*Handler).readPages,
 	},
 	{
@@ -121,6 +124,7 @@ var tools = []tool{
 			{"limit", "integer", "20"},
 			{"cursor", "string", ""},
 		},
+		long:  true,
 		serve: (*Handler).changes,
 	},
 	{

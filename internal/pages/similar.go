@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"robot.wtf/internal/content"
+	"robot.wtf/internal/search"
 	"robot.wtf/internal/wiki"
 )
 
@@ -38,7 +40,8 @@ func (s *Service) related(ctx context.Context, w *content.Wiki, d *directory, v 
 func (s *Service) RelatedVersion(a wiki.Access) uint64 { return s.search.VectorVersion(a.Site().Slug) }
 
 // PossibleDuplicates lists pages that a new page may duplicate: by similar names,
-// and by similar text, which may be empty.
+// and by similar text, which may be empty. A folder that two pages share doesn't
+// make their names similar.
 func (s *Service) PossibleDuplicates(ctx context.Context, a wiki.Access, name, text string, limit int) (byName, byText []wiki.PageName, err error) {
 	w, d, release, err := s.openDirectory(ctx, a, wiki.Read)
 	if err != nil {
@@ -49,19 +52,45 @@ func (s *Service) PossibleDuplicates(ctx context.Context, a wiki.Access, name, t
 	if err != nil {
 		return nil, nil, err
 	}
-	byName = d.similarTo(name, limit)
+	byName = d.similarTo(string(page), limit, func(other wiki.PageName) int {
+		a, b := withoutSharedFolders(string(page), string(other))
+		return sharedWords(nameWords(a), nameWords(b))
+	})
 	byText, err = s.similarText(ctx, w, page, text, byName)
 	return byName, byText, err
 }
 
+// withoutSharedFolders removes the folders that two names begin with. Of a page
+// above the other nothing is left.
+func withoutSharedFolders(a, b string) (string, string) {
+	for a != "" && b != "" {
+		first, afterA, _ := strings.Cut(a, "/")
+		second, afterB, _ := strings.Cut(b, "/")
+		if wiki.Key(first) != wiki.Key(second) {
+			break
+		}
+		a, b = afterA, afterB
+	}
+	return a, b
+}
+
+// areRelatives reports whether one page is above the other, or both are in the same
+// folder. The root isn't one.
+func areRelatives(a, b wiki.PageName) bool {
+	left, right := withoutSharedFolders(string(a), string(b))
+	shared := len(left) < len(a)
+	return left == "" || right == "" || shared && !strings.Contains(left+right, "/")
+}
+
 // similarText lists existing pages that may be about the same topic as a new one,
-// except those in named. Without a search index there are none.
+// except those in named. Relatives usually are, so they are only listed if their
+// text is nearly the same. Without a search index there are none.
 func (s *Service) similarText(ctx context.Context, w *content.Wiki, page wiki.PageName, text string, named []wiki.PageName) ([]wiki.PageName, error) {
 	d, err := s.directory(ctx, w)
 	if err != nil {
 		return nil, err
 	}
-	near, err := s.search.Similar(ctx, w, page, text, maxSimilar)
+	near, err := s.search.Similar(ctx, w, page, text, 10*maxSimilar)
 	if errors.Is(err, wiki.ErrStorage) {
 		s.log.WarnContext(ctx, "finding similar pages failed", "wiki", w.Slug(), "err", err)
 		return nil, nil
@@ -71,11 +100,12 @@ func (s *Service) similarText(ctx context.Context, w *content.Wiki, page wiki.Pa
 	}
 	var list []wiki.PageName
 	for _, n := range near {
-		if _, there := d.page(string(n.Page)); there && !slices.Contains(named, n.Page) {
+		_, there := d.page(string(n.Page))
+		if there && !slices.Contains(named, n.Page) && (n.Similarity >= search.MinNearDuplicate || !areRelatives(page, n.Page)) {
 			list = append(list, n.Page)
 		}
 	}
-	return list, nil
+	return list[:min(len(list), maxSimilar)], nil
 }
 
 // Health lists pages that may need attention.

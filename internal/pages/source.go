@@ -97,12 +97,14 @@ func (s *Service) SimilarNames(ctx context.Context, a wiki.Access, name string, 
 		return nil, err
 	}
 	defer release()
-	return d.similarTo(name, limit), nil
+	asked := nameWords(name)
+	return d.similarTo(name, limit, func(page wiki.PageName) int { return sharedWords(asked, nameWords(string(page))) }), nil
 }
 
-func (d *directory) similarTo(name string, limit int) []wiki.PageName {
+// similarTo lists the pages with a score, the highest first, except the page of the
+// given name.
+func (d *directory) similarTo(name string, limit int, score func(wiki.PageName) int) []wiki.PageName {
 	own := wiki.Key(strings.Trim(strings.TrimSuffix(name, ".md"), "/") + ".md")
-	asked := nameWords(name)
 	best := map[int][]wiki.PageName{}
 	top := 0
 	for _, p := range d.paths {
@@ -110,20 +112,9 @@ func (d *directory) similarTo(name string, limit int) []wiki.PageName {
 		if !ok || wiki.Key(p) == own {
 			continue
 		}
-		score := 0
-		for w := range nameWords(string(page)) {
-			for other := range asked {
-				switch {
-				case w == other:
-					score += 3
-				case len(w) > 3 && len(other) > 3 && (strings.HasPrefix(w, other) || strings.HasPrefix(other, w)):
-					score += 2
-				}
-			}
-		}
-		if score > 0 {
-			best[score] = append(best[score], page)
-			top = max(top, score)
+		if n := score(page); n > 0 {
+			best[n] = append(best[n], page)
+			top = max(top, n)
 		}
 	}
 	var list []wiki.PageName
@@ -131,6 +122,21 @@ func (d *directory) similarTo(name string, limit int) []wiki.PageName {
 		list = append(list, best[top]...)
 	}
 	return list[:min(len(list), limit)]
+}
+
+// sharedWords scores the words that two names have in common.
+func sharedWords(a, b map[string]bool) (score int) {
+	for w := range a {
+		for other := range b {
+			switch {
+			case w == other:
+				score += 3
+			case len(w) > 3 && len(other) > 3 && (strings.HasPrefix(w, other) || strings.HasPrefix(other, w)):
+				score += 2
+			}
+		}
+	}
+	return score
 }
 
 // nameWords returns the significant words of a page's name.

@@ -30,7 +30,7 @@ type Pair struct {
 const (
 	minRelated       = 0.45
 	minSimilar       = 0.50
-	minNearDuplicate = 0.92
+	MinNearDuplicate = 0.92 // of two pages that may be copies
 	// maxCompared bounds how many pages are compared with each other: twice as
 	// many take four times as long.
 	maxCompared = 2000
@@ -110,7 +110,7 @@ func (s *Service) NearDuplicates(ctx context.Context, w *content.Wiki, limit int
 		for i, a := range means {
 			for j := range i {
 				b := means[j]
-				if cosine := float64(dotProduct(a.data, b.data)) * float64(a.scale) * float64(b.scale); cosine >= minNearDuplicate {
+				if cosine := float64(dotProduct(a.data, b.data)) * float64(a.scale) * float64(b.scale); cosine >= MinNearDuplicate {
 					list = append(list, Pair{wiki.PageName(d.pages[pages[j]].path), wiki.PageName(d.pages[pages[i]].path), cosine})
 				}
 			}

@@ -108,6 +108,7 @@ type Options struct {
 	Signup   tenant.Signup    // the policy for new wikis
 	// Changed is that of pages.Options.
 	Changed func(a wiki.Access, files int)
+	Model   search.Model // default: none, and search finds pages by their words only
 }
 
 // A World is the service without front ends.
@@ -183,7 +184,7 @@ func Open(ctx context.Context, dir string, o Options) (*World, error) {
 	if err != nil {
 		return nil, errors.Join(err, w.Store.Close())
 	}
-	w.Search = search.New(search.Options{Dir: wikis})
+	w.Search = search.New(search.Options{Dir: wikis, Model: o.Model})
 	if err := w.openServices(o, now, log); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}

@@ -1,0 +1,58 @@
+package mcpserver
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// lastLines are the lines of a reply after its first one.
+func lastLines(text string) []string { return strings.Split(text, "\n")[1:] }
+
+// A deletion says what went with the page, what stayed and which links broke.
+func TestDeletionSaysWhatItTouched(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.save("ada", "ada", "Plots/Garden/Beds", "# Beds\n")
+	w.save("ada", "ada", "Year", "See [[plots/garden]].\n")
+	w.save("ada", "ada", "Photos", "[Photo](/Plots/Garden/photo.txt)\n")
+	w.save("ada", "ada", "Shed", "See [[Plots/Shed]] and [[Nowhere]].\n")
+	w.save("ada", "ada", "Plots/Garden", "# Garden\n\n![[plan.txt]] [[Plots/Garden]]\n")
+	for _, name := range []string{"plan.txt", "photo.txt"} {
+		w.ok("ada/editor", "write_attachment", "path", "Plots/Garden", "name", name, "base64", "YmVkcw==")
+	}
+	remove := func(args ...any) []string {
+		rev := shownRevision(t, w.ok("ada/editor", "read_page", "path", "Plots/Garden"))
+		return lastLines(w.ok("ada/editor", "delete_page", append(args, "path", "Plots/Garden", "revision", rev)...))
+	}
+	file := shownRevision(t, w.ok("ada/editor", "read_attachment", "path", "Plots/Garden", "name", "photo.txt"))
+	one := lastLines(w.ok("ada/editor", "delete_page", "path", "Plots/Garden", "name", "photo.txt", "revision", file))
+	if want := []string{"Broken links are now on: Photos"}; !slices.Equal(one, want) {
+		t.Errorf("the file: got %q, want %q", one, want)
+	}
+	want := []string{"Attachments deleted too: Plots/Garden/plan.txt", "Pages below stay: Plots/Garden/Beds", "Broken links are now on: Year"}
+	if got := remove(); !slices.Equal(got, want) {
+		t.Errorf("the page: got %q, want %q", got, want)
+	}
+	for i := range maxNamed + 3 {
+		w.save("ada", "ada", fmt.Sprintf("Linking %02d", i), "[[Alone]]\n")
+	}
+	w.save("ada", "ada", "Alone", "# Alone\n")
+	edits := []any{map[string]any{"op": "delete", "path": "Alone", "revision": shownRevision(t, w.ok("ada/editor", "read_page", "path", "Alone"))}}
+	text := w.ok("ada/editor", "edit_page", "edits", edits)
+	if !strings.Contains(text, "\nBroken links are now on: Linking_00, ") || !strings.HasSuffix(text, "Linking_09 and 3 more") {
+		t.Errorf("in a set of changes: %s", text)
+	}
+	w.save("ada", "ada", "Alone", "# Alone\n")
+	w.save("ada", "ada", "Other", "# Other\n")
+	merge := []any{map[string]any{"op": "merge", "path": "Alone", "to": "Other", "revision": shownRevision(t, w.ok("ada/editor", "read_page", "path", "Alone"))}}
+	if text := w.ok("ada/editor", "edit_page", "edits", merge); strings.Contains(text, "Broken") {
+		t.Errorf("a merge breaks no links: %s", text)
+	}
+	w.save("ada", "ada", "Leaf", "# Leaf\n")
+	rev := shownRevision(t, w.ok("ada/editor", "read_page", "path", "Leaf"))
+	if got := lastLines(w.ok("ada/editor", "delete_page", "path", "Leaf", "revision", rev)); len(got) > 0 {
+		t.Errorf("nothing else was touched, but: %q", got)
+	}
+}
