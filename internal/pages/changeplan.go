@@ -443,11 +443,11 @@ func (p *changePlan) relink(ctx context.Context, path, blob string, pg *planned)
 	if pg.written != nil {
 		source = pg.written
 	}
-	text, changed := p.moves.rewriteText(path, source, false)
+	text, changed, err := p.moves.rewriteText(ctx, p.w, path, source, false)
 	if changed {
 		pg.written = text
 	}
-	return text, changed, nil
+	return text, changed, err
 }
 
 // changedPages describes what the plan does to the pages that steps name.

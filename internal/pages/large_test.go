@@ -17,7 +17,7 @@ func TestLargeTextsTakeTurns(t *testing.T) {
 	t.Parallel()
 	const largeText = 16 << 10
 	w := newWorld(t)
-	w.put("Large", strings.Repeat("words\n", largeText))
+	stored := w.put("Large", strings.Repeat("words\n", largeText))
 	w.upload("Large", "dot.png", string(pngOf(picture(1, 1))))
 	cw, leave, err := w.content.Open(t.Context(), "ada")
 	if err != nil {
@@ -34,6 +34,11 @@ func TestLargeTextsTakeTurns(t *testing.T) {
 	for what, work := range map[string]func(context.Context) error{
 		"save": func(ctx context.Context) error {
 			_, err := w.Save(ctx, w.owner, SaveRequest{Name: "New", Text: large, Precondition: Precondition{Create: true}})
+			return err
+		},
+		"read": func(ctx context.Context) error { _, err := w.Page(ctx, w.reader, "Large", ""); return err },
+		"rename": func(ctx context.Context) error {
+			_, err := w.Rename(ctx, w.owner, RenameRequest{Name: "Large", NewName: "Larger", Precondition: Precondition{Base: stored.Revision}})
 			return err
 		},
 		"view":    func(ctx context.Context) error { _, err := w.View(ctx, w.reader, "Large", ""); return err },

@@ -327,22 +327,28 @@ func (m *moves) rewrite(ctx context.Context, w *content.Wiki, p, blob string, ke
 	if err != nil {
 		return nil, false, fmt.Errorf("pages: read %s/%s: %w", w.Slug(), p, err)
 	}
-	text, changed := m.rewriteText(p, source, keepLinks)
-	return text, changed, nil
+	return m.rewriteText(ctx, w, p, source, keepLinks)
 }
 
-func (m *moves) rewriteText(p string, source []byte, keepLinks bool) ([]byte, bool) {
+// rewriteText is rewrite for a page's given source.
+func (m *moves) rewriteText(ctx context.Context, w *content.Wiki, p string, source []byte, keepLinks bool) ([]byte, bool, error) {
+	release, err := w.AcquireLarge(ctx, len(source))
+	if err != nil {
+		return nil, false, err
+	}
+	defer release()
 	self, _ := wiki.PageOf(p)
 	newSelf := self
 	if to := m.to[p]; to != "" {
 		newSelf, _ = wiki.PageOf(to)
 	}
-	return markdown.RewriteLinks(self, newSelf, source, func(_ wiki.LinkKind, target string) (string, bool) {
+	text, changed := markdown.RewriteLinks(self, newSelf, source, func(_ wiki.LinkKind, target string) (string, bool) {
 		if keepLinks {
 			return "", false
 		}
 		return m.newTarget(self, newSelf, target)
 	})
+	return text, changed, nil
 }
 
 // newTarget returns the new target of a link to a moved file. Spaces stay spaces.

@@ -36,6 +36,11 @@ func (s *Service) Page(ctx context.Context, a wiki.Access, name, revision string
 	if err != nil {
 		return nil, err
 	}
+	parsed, err := w.AcquireLarge(ctx, len(p.Source))
+	if err != nil {
+		return nil, err
+	}
+	defer parsed()
 	p.Props = frontMatter(p.Source)
 	p.Tags = markdown.ExtractFacts(p.Name, p.Source).Tags
 	return p, nil

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"robot.wtf/internal/background"
+	"robot.wtf/internal/budget"
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/property"
 	"robot.wtf/internal/sqlite"
@@ -84,7 +85,7 @@ func (x *index) indexNextCommits(ctx context.Context, db *sql.DB, w *content.Wik
 		return false, err
 	}
 	defer tx.Rollback() // no-op after Commit
-	b := batch{tx: sqlite.NewStatements(tx, 0), w: w, authors: map[string]map[string]bool{}, dirty: map[string]bool{}, postings: newPostings(), model: x.model, background: x.background}
+	b := batch{tx: sqlite.NewStatements(tx, 0), w: w, authors: map[string]map[string]bool{}, dirty: map[string]bool{}, postings: newPostings(), model: x.model, background: x.background, documents: x.documents}
 	if err := b.applyCommits(ctx, commits); err != nil {
 		return false, err
 	}
@@ -119,6 +120,7 @@ type batch struct {
 	postings      *postings
 	model         Model
 	background    *background.Workers
+	documents     *budget.Slots
 	chunksChanged bool   // set if any chunk changed
 	usedIDs       []bool // by page id; read when the first new page is added
 }
@@ -365,7 +367,7 @@ type analyzed struct {
 // analyze reads a page. A page that makes it panic is set aside: it is indexed by
 // its name only.
 func (b *batch) analyze(ctx context.Context, name wiki.PageName, blob string, source []byte, attached []string) (p analyzed, err error) {
-	release, err := b.w.AcquireLarge(ctx, len(source))
+	release, err := acquireDocument(ctx, b.documents, b.w, len(source))
 	if err != nil {
 		return p, err
 	}

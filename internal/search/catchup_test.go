@@ -9,10 +9,12 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -479,4 +481,41 @@ func (c countedConn) QueryContext(ctx context.Context, query string, args []driv
 func (c countedConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
 	c.c.n.Add(1)
 	return c.Conn.(driver.ExecerContext).ExecContext(ctx, query, args)
+}
+
+// Attack: pages of many wikis, each slow to parse, are indexed and looked for at once,
+// so that every processor is busy. Another wiki's page is parsed when its turn comes,
+// and one wiki takes one slot only.
+func TestDocumentsTakeTurns(t *testing.T) {
+	u := newWorld(t)
+	u.useModel(&fakeModel{})
+	u.put("Home", "frost\n")
+	var held []func()
+	for i := range max(2, runtime.GOMAXPROCS(0)) {
+		slug := fmt.Sprint("eve", i)
+		release, ok := u.s.documents.TryAcquire(slug)
+		if !ok {
+			t.Fatalf("%s has no slot", slug)
+		}
+		if _, ok := u.s.documents.TryAcquire(slug); ok {
+			t.Errorf("%s has two", slug)
+		}
+		held = append(held, release)
+	}
+	indexed := make(chan error, 1)
+	go func() { indexed <- u.s.CatchUp(t.Context(), u.w) }()
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := u.s.Similar(ctx, u.w, "New", "canine dog\n", 5); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("looking for similar pages doesn't wait: %v", err)
+	}
+	select {
+	case err := <-indexed:
+		t.Fatalf("indexing doesn't wait: %v", err)
+	default:
+	}
+	held[0]()
+	if err := <-indexed; err != nil {
+		t.Error(err)
+	}
 }

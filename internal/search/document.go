@@ -1,9 +1,13 @@
 package search
 
 import (
+	"context"
 	"fmt"
+	"runtime"
 	"strings"
 
+	"robot.wtf/internal/budget"
+	"robot.wtf/internal/content"
 	"robot.wtf/internal/markdown"
 	"robot.wtf/internal/property"
 	"robot.wtf/internal/wiki"
@@ -27,6 +31,28 @@ type section struct {
 	text    string // one line without markup; see cleanText
 
 	path []string // headings down to this one; unset in sections read from the index
+}
+
+// newDocumentSlots returns the slots for parsing pages. A wiki parses one at a time.
+// So wikis that index many pages, large or small, leave their turns to the others.
+func newDocumentSlots() *budget.Slots {
+	return budget.NewSlots(int64(max(2, runtime.GOMAXPROCS(0))), 1)
+}
+
+// acquireDocument waits until a page of that many bytes can be parsed: for its wiki's
+// turn, then for one of the slots, which a waiting wiki doesn't hold. It fails only
+// with ctx's error.
+func acquireDocument(ctx context.Context, documents *budget.Slots, w *content.Wiki, bytes int) (release func(), err error) {
+	large, err := w.AcquireLarge(ctx, bytes)
+	if err != nil {
+		return nil, err
+	}
+	document, err := documents.Acquire(ctx, w.Slug())
+	if err != nil {
+		large()
+		return nil, err
+	}
+	return func() { document(); large() }, nil
 }
 
 func newDocument(name wiki.PageName, source []byte, files []string) document {

@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"robot.wtf/internal/background"
+	"robot.wtf/internal/budget"
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/sqlite"
 )
@@ -106,6 +107,7 @@ type index struct {
 	slug, file string
 	log        *slog.Logger
 	background *background.Workers
+	documents  *budget.Slots // Service.documents
 
 	inUse   int   // number of current users; guarded by Service.mu
 	lastUse int64 // Service.uses when it was last acquired; guarded by Service.mu

@@ -54,12 +54,25 @@ func (s *Service) Similar(ctx context.Context, w *content.Wiki, page wiki.PageNa
 	}
 	s.activeQueries.Add(1)
 	defer s.activeQueries.Add(-1)
-	first := chunkPage(s.opts.Model, newDocument(page, []byte(text), nil))[0]
+	first, err := s.firstChunk(ctx, w, page, text)
+	if err != nil {
+		return nil, err
+	}
 	if !understands(s.opts.Model, first.text) {
 		return nil, nil
 	}
 	query := newQueryVector(s.opts.Model.Embed(first.text))
 	return s.nearestPages(ctx, w.Slug(), page, limit, minSimilar, func(*vectors, *directory) (queryVector, bool) { return query, true })
+}
+
+// firstChunk returns the first chunk of a page's text.
+func (s *Service) firstChunk(ctx context.Context, w *content.Wiki, page wiki.PageName, text string) (chunk, error) {
+	release, err := acquireDocument(ctx, s.documents, w, len(text))
+	if err != nil {
+		return chunk{}, err
+	}
+	defer release()
+	return chunkPage(s.opts.Model, newDocument(page, []byte(text), nil))[0], nil
 }
 
 // nearestPages returns pages by the cosine of their nearest chunk with the

@@ -32,6 +32,7 @@ import (
 	"sync/atomic"
 
 	"robot.wtf/internal/background"
+	"robot.wtf/internal/budget"
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/markdown"
 	"robot.wtf/internal/sqlite"
@@ -57,6 +58,7 @@ type Options struct {
 type Service struct {
 	opts Options
 
+	documents     *budget.Slots // pages being parsed, by wiki
 	queue         *embedQueue
 	activeQueries atomic.Int32 // queries in progress
 
@@ -78,7 +80,7 @@ func New(o Options) *Service {
 	if o.CacheBytes == 0 {
 		o.CacheBytes = 64 << 20
 	}
-	return &Service{opts: o, queue: newEmbedQueue(), open: map[string]*index{}, verified: map[string]bool{}}
+	return &Service{opts: o, documents: newDocumentSlots(), queue: newEmbedQueue(), open: map[string]*index{}, verified: map[string]bool{}}
 }
 
 // Close waits for running calls and closes all indexes.
@@ -158,7 +160,7 @@ func (s *Service) CloseIdle() {
 }
 
 func (s *Service) newIndex(slug string) *index {
-	return &index{slug: slug, file: s.indexFile(slug), log: s.opts.Log, background: s.opts.Background, model: s.opts.Model, queue: s.queue, relieve: s.opts.Relieve}
+	return &index{slug: slug, file: s.indexFile(slug), log: s.opts.Log, background: s.opts.Background, documents: s.documents, model: s.opts.Model, queue: s.queue, relieve: s.opts.Relieve}
 }
 
 func (s *Service) indexFile(slug string) string { return filepath.Join(s.opts.Dir, slug, "index.db") }
