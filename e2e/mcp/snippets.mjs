@@ -84,6 +84,9 @@ test("the snippets and links for VS Code and Cursor connect to the wiki", async 
   const command = snippet("vs1").match(/^code --add-mcp '([^']+)'$/);
   const servers = [JSON.parse(command[1]), Object.values(JSON.parse(snippet("ot2")).mcpServers)[0]];
   const cursor = connectPage.match(/href="(cursor:[^"]+)"/)[1].replaceAll("&amp;", "&");
+  const cursorFile = Object.values(JSON.parse(snippet("cu1")).mcpServers)[0];
+  assert.equal(cursorFile.headers.Authorization, "Bearer ${env:ROBOTWTF_TOKEN}");
+  servers.push(cursorFile);
   servers.push(JSON.parse(Buffer.from(new URL(cursor).searchParams.get("config"), "base64")));
   const vscode = connectPage.match(/href="vscode:mcp\/install\?([^"]+)"/)[1];
   servers.push(JSON.parse(decodeURIComponent(vscode)));

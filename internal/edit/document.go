@@ -2,6 +2,7 @@ package edit
 
 import (
 	"fmt"
+	"net/url"
 	"strings"
 	"sync"
 
@@ -117,39 +118,92 @@ func (doc *Document) Section(name string) (Section, error) {
 	return Section{}, wiki.Problemf(wiki.ErrNotFound, "section", "There is no section %q. The page has %s.", name, strings.Join(titles, ", "))
 }
 
-// matchSections returns the sections that match a name. An exact title goes
-// before one in another case, and that before a path.
+// matchSections returns the sections that match a name: by their exact title, else
+// by the title in any case, by the heading as it is written in Markdown, by its
+// anchor, or by a path.
 func matchSections(list []Section, name string) []Section {
 	name = strings.TrimSpace(name)
 	if bare := strings.TrimLeft(name, "#"); bare != name && strings.HasPrefix(bare, " ") {
 		name = strings.TrimSpace(bare) // "## Title"
 	}
-	var path []string
-	for part := range strings.SplitSeq(name, ">") {
-		path = append(path, sectionKey(part))
-	}
 	key := sectionKey(name)
-	var exact, folded, byPath []Section
-	for _, s := range list {
-		if s.Level == 0 {
-			continue
+	written := sync.OnceValue(func() string { return sectionKey(renderTitle(name)) })
+	anchors := sync.OnceValue(func() []string { return anchorsOf(list) })
+	path := sync.OnceValue(func() []string { return splitPath(name) })
+	for _, matches := range []func(i int, title string) bool{
+		func(_ int, title string) bool { return title == name },
+		func(_ int, title string) bool { return sectionKey(title) == key },
+		func(_ int, title string) bool { return sectionKey(title) == written() },
+		func(i int, _ string) bool { return isAnchor(name, anchors()[i]) },
+		func(i int, _ string) bool { return hasPathSuffix(list[i].Path, path()) },
+	} {
+		var found []Section
+		for i, s := range list {
+			if s.Level > 0 && matches(i, s.Path[len(s.Path)-1]) {
+				found = append(found, s)
+			}
 		}
-		title := s.Path[len(s.Path)-1]
-		switch {
-		case title == name:
-			exact = append(exact, s)
-		case sectionKey(title) == key:
-			folded = append(folded, s)
-		case hasPathSuffix(s.Path, path):
-			byPath = append(byPath, s)
-		}
-	}
-	for _, found := range [][]Section{exact, folded, byPath} {
 		if len(found) > 0 {
 			return found
 		}
 	}
 	return nil
+}
+
+// splitPath returns the keys of the titles in a path such as "A > B". No path is
+// longer than the six levels of headings.
+func splitPath(name string) []string {
+	parts := strings.SplitN(name, ">", 8)
+	for i, part := range parts {
+		parts[i] = sectionKey(renderTitle(part))
+	}
+	return parts
+}
+
+// maxTitle is the length of a title that is rendered, in bytes.
+const maxTitle = 1000
+
+// renderTitle returns the title of a heading that is written in Markdown.
+func renderTitle(written string) string {
+	written = strings.TrimSpace(written)
+	if len(written) > maxTitle || !strings.ContainsAny(written, "*_`[]<>\\&~=#^!$") {
+		return written
+	}
+	for _, s := range markdown.Sections([]byte("# " + strings.Join(strings.Fields(written), " "))) {
+		if s.Level > 0 {
+			return s.Path[0]
+		}
+	}
+	return written
+}
+
+// anchorsOf returns the anchors of sections, "" for the lead. Those of headings with
+// the same one are numbered, as on the page.
+func anchorsOf(list []Section) []string {
+	anchors := make([]string, len(list))
+	count := map[string]int{}
+	for i, s := range list {
+		if s.Level > 0 {
+			anchor := markdown.Anchor(s.Path[len(s.Path)-1])
+			if anchors[i] = anchor; count[anchor] > 0 {
+				anchors[i] = fmt.Sprintf("%s-%d", anchor, count[anchor])
+			}
+			count[anchor]++
+		}
+	}
+	return anchors
+}
+
+// isAnchor reports whether a name is an anchor: "#user-content-title", with or
+// without the sign and the prefix.
+func isAnchor(name, anchor string) bool {
+	name = strings.TrimPrefix(name, "#")
+	if decoded, err := url.PathUnescape(name); err == nil {
+		name = decoded
+	}
+	own := markdown.Anchor(name)
+	decoded, err := url.PathUnescape(own)
+	return name != "" && own == anchor && err == nil && strings.HasSuffix(decoded, name)
 }
 
 // sectionKey is equal for titles that name the same section.

@@ -32,8 +32,12 @@ var aliases = map[string]string{
 	"old_string": "old", "old_text": "old", "find": "old", "new_string": "text", "new_text": "text", "new": "text", "replace_all": "all",
 }
 
-// parse parses the arguments of a tool call and checks their types.
+// parse parses the arguments of a tool call and checks their types. A tool
+// without parameters ignores them.
 func (t *tool) parse(raw json.RawMessage) (arguments, error) {
+	if len(t.params) == 0 {
+		return arguments{}, nil
+	}
 	given := map[string]json.RawMessage{}
 	if len(raw) > 0 && string(raw) != "null" {
 		if err := json.Unmarshal(raw, &given); err != nil {

@@ -148,7 +148,7 @@ func (h *Handler) grep(ctx context.Context, c *client, a arguments) (*reply, err
 		return nil, err
 	}
 	found, err := h.o.Pages.Grep(ctx, c.access, pages.GrepRequest{
-		Pattern: pattern, Regex: a.boolean("regex"), Prefix: a.text("path_prefix"), Context: around, Limit: limit, After: a.text("cursor"),
+		Pattern: pattern, Regex: a.boolean("regex"), Case: a.boolean("case"), Prefix: a.text("path_prefix"), Context: around, Limit: limit, After: a.text("cursor"),
 	})
 	if err != nil {
 		return nil, err

@@ -3,7 +3,6 @@ package mcpserver
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"io"
@@ -128,7 +127,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, slug string) {
 	if h.special[slug] == nil && !batch && h.answerToolCall(w, r, c, &messages[0]) {
 		return
 	}
-	h.passOn(w, r, c, slug, body, messages)
+	h.passOn(w, r, c, slug, body, messages, batch)
 }
 
 // countMessages takes the rate-limit tokens of a request's messages: the request's
@@ -166,19 +165,15 @@ func (h *Handler) countMessages(w http.ResponseWriter, seen *recordingWriter, c 
 	return true
 }
 
-// passOn lets the SDK answer a request, from the same bytes.
-func (h *Handler) passOn(w http.ResponseWriter, r *http.Request, c *client, slug string, body []byte, messages []message) {
+// passOn lets the SDK answer a request, from the same bytes if it can.
+func (h *Handler) passOn(w http.ResponseWriter, r *http.Request, c *client, slug string, body []byte, messages []message, batch bool) {
 	next := h.withClient(c)(h.transport(slug))
-	unsafe := len(messages) == 1 && messages[0].id != nil && !isSafeID(messages[0].id)
-	placeholder := `"` + rand.Text() + `"`
-	if unsafe {
-		body = messages[0].withID(body, placeholder)
-	}
-	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
-	if unsafe {
-		serveWithID(w, r, next, placeholder, messages[0].id)
+	f, unchanged := forward(messages)
+	if !unchanged {
+		serveForwarded(w, r, next, f, batch)
 		return
 	}
+	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	next.ServeHTTP(w, r)
 }
 
@@ -286,10 +281,23 @@ func (h *Handler) refuseMessage(w http.ResponseWriter, slug string, m message, e
 // writeRPCError writes a JSON-RPC error. The id is null if it isn't known
 // (JSON-RPC 2.0, section 5).
 func writeRPCError(w http.ResponseWriter, status int, id json.RawMessage, code int, says string) {
-	if id == nil {
-		id = json.RawMessage("null")
-	}
-	writeJSON(w, status, map[string]any{"jsonrpc": "2.0", "id": id, "error": map[string]any{"code": code, "message": says}})
+	writeJSON(w, status, newRPCError(id, code, says))
+}
+
+// An rpcError is a JSON-RPC response with an error.
+type rpcError struct {
+	Version string          `json:"jsonrpc"`
+	ID      json.RawMessage `json:"id"` // null if it isn't known
+	Error   rpcFault        `json:"error"`
+}
+
+type rpcFault struct {
+	Code    int    `json:"code"`
+	Message string `json:"message"`
+}
+
+func newRPCError(id json.RawMessage, code int, says string) rpcError {
+	return rpcError{Version: "2.0", ID: id, Error: rpcFault{code, says}}
 }
 
 // Our own codes, outside the range that JSON-RPC reserves (section 5.1).

@@ -31,8 +31,9 @@ const withoutBatches = "2025-06-18"
 
 // A message is a JSON-RPC message. Its raw parts are slices of the body.
 type message struct {
+	raw    json.RawMessage
 	id     json.RawMessage // nil for a notification
-	idEnd  int             // its end in the body
+	idEnd  int             // its end in raw
 	method string          // "" for a response
 	params json.RawMessage // nil, null or an object
 
@@ -294,6 +295,7 @@ func (r *messageReader) message() (m message, err error) {
 		}
 		return m, invalidRequest("A message must be a JSON object.")
 	}
+	start := r.dec.InputOffset()
 	var version, method json.RawMessage
 	isResponse := false
 	err = r.object(func(name []byte) (err error) {
@@ -319,6 +321,9 @@ func (r *messageReader) message() (m message, err error) {
 	if err != nil {
 		return m, err
 	}
+	end := int(r.dec.InputOffset())
+	m.raw = bytes.TrimLeft(r.body[start:end], " \t\r\n,")
+	m.idEnd -= end - len(m.raw)
 	return m, m.check(version, method, isResponse)
 }
 

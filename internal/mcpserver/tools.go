@@ -51,8 +51,9 @@ var tools = []tool{
 		name: "grep", title: "Find lines", action: wiki.Read, idempotent: true,
 		description: "Lines that have a text, as path:line: text.",
 		params: []param{
-			{"pattern!", "string", "Text in any case"},
+			{"pattern!", "string", ""},
 			{"regex", "boolean", "RE2"},
+			{"case", "boolean", "Match case"},
 			{"path_prefix", "string", ""},
 			{"context", "integer", "Lines around"},
 			{"limit", "integer", "20"},

@@ -293,3 +293,29 @@ func (h *Handler) describeConflict(ctx context.Context, c *client, r *reply, t *
 	r.add("%s", pageText(page, true, diff))
 	r.addTail("Send your text again, including their changes, with revision %s.", revision(conflict.TheirBlob, known))
 }
+
+// describeOutdated shows others' changes to a page or file that a call without a
+// text would move, delete or replace.
+func (h *Handler) describeOutdated(ctx context.Context, c *client, r *reply, t *tool, conflict *wiki.ConflictError) {
+	name := called(pageOrFile(conflict.Path))
+	_, isPage := wiki.PageOf(conflict.Path)
+	if conflict.Deleted {
+		r.setHead("Nothing was changed: %s was moved or deleted since you read it.", name)
+		return
+	}
+	again := say("If this is still right, call %s again with revision %s.", toolName(t), revision(conflict.TheirBlob, noCredit))
+	if !isPage {
+		r.setHead("Nothing was changed: the file %s was replaced since you read it. read_attachment shows it.", name)
+		r.tail = append(r.tail, again)
+		return
+	}
+	diff, failed := h.o.Pages.CompactDiff(ctx, c.access, string(conflict.Base), string(conflict.Theirs), editContext, 1)
+	if failed != nil || !fits(diff, editTokens) {
+		r.setHead("Nothing was changed: others changed a lot of %s since you read it. Read it again.", name)
+		r.tail = append(r.tail, again)
+		return
+	}
+	r.setHead("Nothing was changed: others changed %s since you read it. What they changed:", name)
+	r.add("%s", pageText(wiki.PageName(pageOrFile(conflict.Path)), true, diff))
+	r.tail = append(r.tail, again)
+}

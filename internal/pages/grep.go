@@ -17,8 +17,9 @@ import (
 
 // A GrepRequest looks for a pattern in the lines of all pages.
 type GrepRequest struct {
-	Pattern string // text, ignoring case, or with Regex an RE2 expression
+	Pattern string // text, or with Regex an RE2 expression
 	Regex   bool
+	Case    bool   // upper and lower case differ
 	Prefix  string // of page names
 	Context int    // lines around each match
 	Limit   int    // matches
@@ -211,7 +212,8 @@ func (m *grepMeter) exhausted() bool {
 
 // A pattern finds lines: by text or by an expression.
 type pattern struct {
-	folded      string         // the text, folded
+	text        string         // as normalize returns it
+	matchCase   bool           // for a text
 	expression  *regexp.Regexp // or nil
 	size        int64          // instructions of the expression
 	hasAnchors  bool           // a line can match though the text around it doesn't
@@ -226,9 +228,21 @@ func newPattern(r GrepRequest) (pattern, error) {
 		return pattern{}, wiki.Problemf(wiki.ErrInvalid, "pattern", "A pattern has to be valid UTF-8.")
 	}
 	if !r.Regex {
-		return pattern{folded: foldText(r.Pattern)}, nil
+		p := pattern{matchCase: r.Case}
+		p.text = p.normalize(r.Pattern)
+		return p, nil
 	}
-	parsed, err := syntax.Parse(r.Pattern, syntax.Perl)
+	return newExpression(r.Pattern, r.Case)
+}
+
+// newExpression compiles an RE2 expression. If it ignores case, (?-i) in it is
+// still obeyed.
+func newExpression(source string, matchCase bool) (pattern, error) {
+	flags, prefix := syntax.Perl, ""
+	if !matchCase {
+		flags, prefix = flags|syntax.FoldCase, "(?i)"
+	}
+	parsed, err := syntax.Parse(source, flags)
 	if err != nil {
 		return pattern{}, wiki.Problemf(wiki.ErrInvalid, "pattern", "Invalid regular expression (RE2 syntax): %s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
 	}
@@ -236,12 +250,12 @@ func newPattern(r GrepRequest) (pattern, error) {
 	if size > maxGrepProgram {
 		return pattern{}, wiki.Problemf(wiki.ErrInvalid, "pattern", "This expression is too large. Use smaller repeat counts: {1000} repeats what precedes it 1,000 times.")
 	}
-	expression, err := regexp.Compile(r.Pattern)
+	expression, err := regexp.Compile(prefix + source)
 	if err != nil {
 		return pattern{}, wiki.Problemf(wiki.ErrInvalid, "pattern", "Invalid regular expression (RE2 syntax): %s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
 	}
 	return pattern{
-		expression: expression, size: size, hasAnchors: strings.ContainsAny(r.Pattern, `^$\`),
+		expression: expression, size: size, hasAnchors: strings.ContainsAny(source, `^$\`),
 		pieceLength: int(maxGrepPiece / size),
 	}, nil
 }
@@ -268,7 +282,7 @@ func programSize(re *syntax.Regexp) int64 {
 // until it returns false. It reports whether it reached the end.
 func (p pattern) findLines(m *grepMeter, text string, after int, found func(line int) bool) bool {
 	if p.expression == nil {
-		return p.findFolded(text, after, found)
+		return p.findText(text, after, found)
 	}
 	line, matchedTo := 0, -1
 	for pos := 0; pos <= len(text); {
@@ -357,23 +371,31 @@ func (r *meteredRunes) ReadRune() (rune, int, error) {
 	return c, n, err
 }
 
-// findFolded is findLines for text, in time linear in it.
-func (p pattern) findFolded(text string, after int, found func(line int) bool) bool {
-	if strings.Contains(p.folded, "\n") {
+// normalize returns a text in which equal texts have equal bytes. It keeps the lines.
+func (p pattern) normalize(text string) string {
+	if p.matchCase {
+		return strings.ToValidUTF8(text, "\ufffd")
+	}
+	return foldText(text)
+}
+
+// findText is findLines for text, in time linear in it.
+func (p pattern) findText(text string, after int, found func(line int) bool) bool {
+	if strings.Contains(p.text, "\n") {
 		return true
 	}
-	folded := foldText(text)
+	text = p.normalize(text)
 	line := 1
 	for pos := 0; ; {
-		i := strings.Index(folded[pos:], p.folded)
+		i := strings.Index(text[pos:], p.text)
 		if i < 0 {
 			return true
 		}
-		line += strings.Count(folded[pos:pos+i], "\n")
+		line += strings.Count(text[pos:pos+i], "\n")
 		if line > after && !found(line) {
 			return false
 		}
-		if pos = lineEnd(folded, pos+i) + 1; pos > len(folded) {
+		if pos = lineEnd(text, pos+i) + 1; pos > len(text) {
 			return true
 		}
 		line++

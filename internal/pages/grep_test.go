@@ -32,7 +32,12 @@ func TestGrep(t *testing.T) {
 		{GrepRequest{Pattern: "^line", Regex: true}, "B:1 B:4"},
 		{GrepRequest{Pattern: "e$", Regex: true}, "A/One:1 A/One:2 B:2"},
 		{GrepRequest{Pattern: "l.ne"}, ""},
-		{GrepRequest{Pattern: "LINE", Regex: true}, ""},
+		{GrepRequest{Pattern: "L.NE|FI(v)e", Regex: true}, "A/One:1 A/One:2 B:1 B:2 B:4"},
+		{GrepRequest{Pattern: "Line", Case: true}, "A/One:1"},
+		{GrepRequest{Pattern: "LINE", Case: true}, ""},
+		{GrepRequest{Pattern: "L.ne", Regex: true, Case: true}, "A/One:1"},
+		{GrepRequest{Pattern: "(?i)L.NE", Regex: true, Case: true, Prefix: "B"}, "B:1 B:4"},
+		{GrepRequest{Pattern: "(?-i)Line", Regex: true}, "A/One:1"},
 	} {
 		test.r.Limit = 1
 		var got []string
@@ -96,6 +101,7 @@ var hostilePatterns = []struct {
 	{"many counted options", GrepRequest{Pattern: strings.Repeat(`(?:a?){300}`, 10) + "z", Regex: true}, func(n int) string { return strings.Repeat("a", 60_000*n) }, true},
 	{"anchors", GrepRequest{Pattern: `^.{900}z$`, Regex: true}, func(n int) string { return strings.Repeat(strings.Repeat("x", 899)+"\n", 40*n) }, false},
 	{"text", GrepRequest{Pattern: strings.Repeat("a", 999) + "b"}, func(n int) string { return strings.Repeat("a", 400_000*n) }, false},
+	{"counted options that fold", GrepRequest{Pattern: `(?:ǆ?){500}z`, Regex: true}, func(n int) string { return strings.Repeat("ǅ", 200_000*n) }, true},
 	{"text that folds", GrepRequest{Pattern: strings.Repeat("ſ", 400)}, func(n int) string { return strings.Repeat("ßs", 100_000*n) }, false},
 	{"empty lines", GrepRequest{Pattern: `\pN`, Regex: true}, func(n int) string { return strings.Repeat("\n", 400_000*n) }, false},
 	{"ordinary", GrepRequest{Pattern: `(foo|bar)[0-9]+`, Regex: true}, func(n int) string { return strings.Repeat("lorem ipsum dolor sit amet\n", 15_000*n) }, false},
@@ -186,12 +192,12 @@ func TestGrepSkipsLinesThatTakeTooLong(t *testing.T) {
 	}
 	g := &grepRun{GrepRequest: GrepRequest{Limit: 10}, pattern: p, meter: newGrepMeter(func() error { return nil })}
 	text := "aaz\n" + strings.Repeat("a", 200_000) + "\naaz\n"
-	g.meter.begun = time.Now().Add(50*time.Millisecond - maxGrepTime)
+	g.meter.begun = time.Now().Add(150*time.Millisecond - maxGrepTime)
 	if done := g.searchPage("Page", "", text, 0); !done || !g.out.Cut || g.out.Skipped || g.out.More != "Page:1" || len(g.out.Matches) != 1 {
 		t.Errorf("first request: %v %+v", done, g.out)
 	}
 	g.out, g.meter = GrepResult{}, newGrepMeter(func() error { return nil })
-	g.meter.begun = time.Now().Add(50*time.Millisecond - maxGrepTime)
+	g.meter.begun = time.Now().Add(150*time.Millisecond - maxGrepTime)
 	if done := g.searchPage("Page", "", text, 1); !done || !g.out.Cut || !g.out.Skipped || g.out.More != "Page:2" {
 		t.Errorf("second request: %v %+v", done, g.out)
 	}
@@ -241,18 +247,20 @@ func TestGrepRefusesLargeExpressions(t *testing.T) {
 			t.Errorf("%.20s: %s", pattern, used)
 		}
 	}
-	for _, pattern := range []string{`a`, `[a-z]+x{3,9}`, `(foo|bar|(?i)baz)*$`, `\bword\b.{0,80}\bother\b`, `x{1000}`, `(?:a?){500}z`, `(a|b)+(c{2,}){3}`, `\pL{50}`, `[^x]*?y??`} {
-		parsed, err := syntax.Parse(pattern, syntax.Perl)
-		if err != nil {
-			t.Fatal(err)
-		}
-		size := programSize(parsed)
-		program, err := syntax.Compile(parsed.Simplify())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if real := int64(len(program.Inst)); size+2 < real || size > 2*real+4 {
-			t.Errorf("%s: %d instructions, estimated %d", pattern, real, size)
+	for _, pattern := range []string{`a`, `[a-z]+x{3,9}`, `(foo|bar|(?i)baz)*$`, `\bword\b.{0,80}\bother\b`, `x{1000}`, `(?:a?){500}z`, `(a|b)+(c{2,}){3}`, `\pL{50}`, `[^x]*?y??`, `[kK]ſ|k(?i:s)+`} {
+		for _, flags := range []syntax.Flags{syntax.Perl, syntax.Perl | syntax.FoldCase} {
+			parsed, err := syntax.Parse(pattern, flags)
+			if err != nil {
+				t.Fatal(err)
+			}
+			size := programSize(parsed)
+			program, err := syntax.Compile(parsed.Simplify())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if real := int64(len(program.Inst)); size+2 < real || size > 2*real+4 {
+				t.Errorf("%s: %d instructions, estimated %d", pattern, real, size)
+			}
 		}
 		if _, err := newPattern(GrepRequest{Pattern: pattern, Regex: true}); err != nil {
 			t.Errorf("%s: %v", pattern, err)
@@ -287,7 +295,7 @@ func TestOneWikiHoldsOneGrep(t *testing.T) {
 	}
 }
 
-// Text matches as the expression (?i) does, and each line and its context is what
+// Text matches as an expression does, and each line and its context is what
 // splitting the page into lines gives.
 func TestGrepFindsWhatARegexpFinds(t *testing.T) {
 	t.Parallel()
@@ -300,13 +308,17 @@ func TestGrepFindsWhatARegexpFinds(t *testing.T) {
 		lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
 		for _, pattern := range patterns {
 			for _, r := range []GrepRequest{
-				{Pattern: pattern}, {Pattern: "(?i)" + regexp.QuoteMeta(pattern), Regex: true},
-				{Pattern: "^.*" + regexp.QuoteMeta(pattern), Regex: true}, {Pattern: regexp.QuoteMeta(pattern) + `\b.?$`, Regex: true},
+				{Pattern: pattern}, {Pattern: pattern, Case: true}, {Pattern: regexp.QuoteMeta(pattern), Regex: true},
+				{Pattern: "^.*" + regexp.QuoteMeta(pattern), Regex: true}, {Pattern: regexp.QuoteMeta(pattern) + `\b.?$`, Regex: true, Case: true},
 			} {
-				expression := regexp.MustCompile(r.Pattern)
+				source := r.Pattern
 				if !r.Regex {
-					expression = regexp.MustCompile("(?i)" + regexp.QuoteMeta(pattern))
+					source = regexp.QuoteMeta(pattern)
 				}
+				if !r.Case {
+					source = "(?i)" + source
+				}
+				expression := regexp.MustCompile(source)
 				p, err := newPattern(r)
 				if err != nil {
 					t.Fatal(err)

@@ -209,12 +209,12 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
 	if s.opts.OAuth != nil && s.opts.OAuth(w, r, slug) {
 		return
 	}
-	if below && isAPI(r.URL.Path) {
-		s.opts.API(w, r, slug)
-		return
-	}
 	if below && (isMCP(r.URL.Path) || isUpload(r) || isLostMCP(r)) && s.opts.MCP != nil {
 		s.opts.MCP(w, r, slug)
+		return
+	}
+	if below && isAPI(r.URL.Path) {
+		s.opts.API(w, r, slug)
 		return
 	}
 	if below && isGit(r.URL.Path) && s.opts.Git != nil {

@@ -57,6 +57,9 @@ func TestConnectLines(t *testing.T) {
 			t.Error(err)
 		}
 		sameJSON(t, string(config), map[string]any{"url": want})
+		sameJSON(t, l.CursorFile, map[string]any{"mcpServers": map[string]any{slug: map[string]any{
+			"url": want, "headers": map[string]any{"Authorization": "Bearer ${env:ROBOTWTF_TOKEN}"},
+		}}})
 		entry := map[string]any{"name": slug, "type": "http", "url": want}
 		inLink, err := url.PathUnescape(strings.TrimPrefix(string(l.VSCode), "vscode:mcp/install?"))
 		if err != nil || !strings.HasPrefix(string(l.VSCode), "vscode:mcp/install?%7B") {

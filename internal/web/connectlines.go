@@ -17,6 +17,7 @@ type connectLines struct {
 	ClaudeCode    string       // a command
 	ClaudeLogin   string       // a command
 	Cursor        template.URL // opens Cursor
+	CursorFile    string       // .cursor/mcp.json with a token
 	VSCode        template.URL // opens VS Code
 	VSCodeCommand string
 	File          string // .mcp.json
@@ -49,12 +50,14 @@ func makeConnectLines(slug, origin string) connectLines {
 	// as a command.
 	l.ClaudeCode = "claude mcp add --transport http --scope user " + slug + " " + l.URL
 	l.ClaudeLogin = "claude mcp login " + slug
+	servers := func(s mcpServer) string { return plainJSON(map[string]map[string]mcpServer{"mcpServers": {slug: s}}) }
 	l.Cursor = template.URL("cursor://anysphere.cursor-deeplink/mcp/install?name=" + slug + "&config=" +
 		url.QueryEscape(base64.StdEncoding.EncodeToString([]byte(plainJSON(mcpServer{URL: l.URL})))))
+	// Cursor has a syntax of its own for environment variables (cursor.com/docs/mcp).
+	l.CursorFile = servers(mcpServer{URL: l.URL, Headers: map[string]string{"Authorization": "Bearer ${env:ROBOTWTF_TOKEN}"}})
 	vscode := plainJSON(mcpServer{Name: slug, Type: "http", URL: l.URL})
 	l.VSCode = template.URL("vscode:mcp/install?" + strings.ReplaceAll(url.QueryEscape(vscode), "+", "%20"))
 	l.VSCodeCommand = "code --add-mcp '" + vscode + "'"
-	servers := func(s mcpServer) string { return plainJSON(map[string]map[string]mcpServer{"mcpServers": {slug: s}}) }
 	l.File = servers(mcpServer{Type: "http", URL: l.URL})
 	l.FileWithToken = servers(mcpServer{Type: "http", URL: l.URL, Headers: map[string]string{"Authorization": "Bearer ${ROBOTWTF_TOKEN}"}})
 	l.Prompt = "Use my " + slug + " wiki. Read the AGENTS page, ask me three short questions about what I am working on, then write one page about it, link it from Home, and tell me its address."

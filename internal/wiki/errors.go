@@ -96,7 +96,7 @@ type ConflictError struct {
 	// TheirBlob is the current revision: the base to save a resolution with.
 	TheirBlob string
 	Theirs    []byte
-	Yours     []byte
+	Yours     []byte // nil if the writer has no text, as for a move or deletion
 	// Merged is the merge with each conflicting region taken from Yours.
 	Merged []byte
 	Places int    // regions that both sides changed
