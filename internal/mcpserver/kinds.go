@@ -19,7 +19,8 @@ import (
 // an absent argument everywhere, and so does "" where it can't be meant.
 //
 //	text      string   prose; an array of strings is its lines
-//	string    string   a name, query or date; a number is its digits
+//	string    string   a name, query or date; a number is its digits. A second word
+//	                   says that it names a page: see resolvePaths
 //	lines     string   "40-120"; a number, [40, 120] and {"from": 40, "to": 120} too
 //	integer   int      0 means the default; also as a string
 //	boolean   bool     also as a string
@@ -222,12 +223,9 @@ func (p *param) checkEdit(raw json.RawMessage, n int) (arguments, error) {
 		return nil, p.refuse(raw, "an array of objects")
 	}
 	a, unknown, err := assign(given, editParams)
-	var wrong *wiki.Problem
 	switch {
-	case errors.As(err, &wrong):
-		return nil, wiki.Problemf(wiki.ErrInvalid, "edits", "Edit %d: %s Nothing was changed.", n, wrong)
 	case err != nil:
-		return nil, err
+		return nil, nameBadEdit(err, n)
 	case unknown != "":
 		return nil, wiki.Problemf(wiki.ErrInvalid, "edits", "Edit %d has no member %q. It accepts: %s.", n, truncate(unknown, 60), wiki.Own(strings.Join(namesOf(editParams), ", ")))
 	}

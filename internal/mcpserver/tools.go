@@ -40,7 +40,7 @@ var tools = []tool{
 		params: []param{
 			{"query!", "string", `Words, "a phrase", a OR b, -not, begin*, author:x`},
 			{"mode", "enum " + strings.Join(searchModes, " "), ""},
-			{"path_prefix", "string", ""},
+			{"path_prefix", "string " + folderParam, ""},
 			{"tag", "string", ""},
 			{"limit", "integer", "10"},
 			{"cursor", "string", ""},
@@ -54,7 +54,7 @@ var tools = []tool{
 			{"pattern!", "string", ""},
 			{"regex", "boolean", "RE2"},
 			{"case", "boolean", "Match case"},
-			{"path_prefix", "string", ""},
+			{"path_prefix", "string " + folderParam, ""},
 			{"context", "integer", "Lines around"},
 			{"limit", "integer", "20"},
 			{"cursor", "string", ""},
@@ -65,7 +65,7 @@ var tools = []tool{
 		name: "read_page", title: "Read a page", action: wiki.Read, idempotent: true,
 		description: "Markdown source; the first line names the revision. A page over max_tokens comes as outline and lead, unless section, lines or view say what to show. A cut answer names the call that goes on.",
 		params: []param{
-			{"path!", "string", ""},
+			{"path!", "string " + sectionParam, ""},
 			{"view", "enum auto outline full", ""},
 			{"section", "string", `"Heading" or "A > B"`},
 			{"lines", "lines", `"40-120"`},
@@ -80,7 +80,7 @@ var tools = []tool{
 		name: "read_pages", title: "Read pages", action: wiki.Read, idempotent: true,
 		description: "Sources of several pages or sections within max_tokens.",
 		params: []param{
-			{"items!", "strings", `"path" or "path#Heading", up to 20`},
+			{"items!", "strings " + sectionParam, `"path" or "path#Heading", up to 20`},
 			{"max_tokens", "integer", "6000"},
 		},
 		hidden: formerBudget,
@@ -91,7 +91,7 @@ var tools = []tool{
 		name: "list_pages", title: "List pages", action: wiki.Read, idempotent: true,
 		description: "Pages with date, size and tags, by their front matter too; with depth, the tree of folders instead.",
 		params: []param{
-			{"path_prefix", "string", ""},
+			{"path_prefix", "string " + folderParam, ""},
 			{"depth", "integer", ""},
 			{"tag", "string", ""},
 			{"updated_since", "string", "Date"},
@@ -107,7 +107,7 @@ var tools = []tool{
 		name: "links", title: "Links", action: wiki.Read, idempotent: true,
 		description: "Pages that link to a page (in), its links (out), or what the wiki's links and pages show.",
 		params: []param{
-			{"path", "string", "For in, out, neighborhood, broken"},
+			{"path", "string " + pageParam, "For in, out, neighborhood, broken"},
 			{"kind", "enum " + strings.Join(linkKinds, " "), ""},
 			{"limit", "integer", "50"},
 		},
@@ -118,7 +118,7 @@ var tools = []tool{
 		name: "changes", title: "Changes", action: wiki.Read, idempotent: true,
 		description: "Revisions of a page, a folder/ or the wiki, newest first: time, commit, person and agent, message. With diff, what differs.",
 		params: []param{
-			{"path", "string", ""},
+			{"path", "string " + pageParam, ""},
 			{"since", "string", "Date"},
 			{"author", "string", "Person or agent"},
 			{"diff", "string", `"a..b" of a page, or a commit`},
@@ -132,7 +132,7 @@ var tools = []tool{
 		name: "read_attachment", title: "Read a file", action: wiki.Read, idempotent: true,
 		description: "The files of a page, or one of them: text, image or its address.",
 		params: []param{
-			{"path!", "string", "Page"},
+			{"path!", "string " + pageParam, "Page"},
 			{"name", "string", "File"},
 		},
 		serve: (*Handler).readAttachment,
@@ -141,7 +141,7 @@ var tools = []tool{
 		name: "create_page", title: "Create a page", action: wiki.Edit,
 		description: "Makes a page; fails if there is one. Returns its revision and pages with similar names.",
 		params: []param{
-			{"path!", "string", "Folder/Name"},
+			{"path!", "string " + pageParam, "Folder/Name"},
 			{"content!", "text", "Markdown; [[Page]] links"},
 			{"message", "text", ""},
 		},
@@ -151,7 +151,7 @@ var tools = []tool{
 		name: "edit_page", title: "Edit a page", action: wiki.Edit, idempotent: true,
 		description: "Changes parts of a page, or several pages: all edits or none, one commit. Returns the new revisions and what changed. Changes by others since the revision are merged, or shown where they meet.",
 		params: []param{
-			{"path", "string", ""},
+			{"path", "string " + pageParam, ""},
 			{"revision", "string", "As a read gave it; needed by replace_section, all, and set_meta of a key that is there"},
 			{"edits!", "edits", ""},
 			{"message", "text", ""},
@@ -164,7 +164,7 @@ var tools = []tool{
 		name: "replace_page", title: "Replace a page", action: wiki.Edit, destructive: true, idempotent: true,
 		description: "Writes the whole text of a page. Returns what edit_page returns.",
 		params: []param{
-			{"path!", "string", ""},
+			{"path!", "string " + pageParam, ""},
 			{"revision!", "string", "Of a full read"},
 			{"content!", "text", ""},
 			{"message", "text", ""},
@@ -175,8 +175,8 @@ var tools = []tool{
 		name: "move_page", title: "Move a page", action: wiki.Edit, idempotent: true,
 		description: "Moves a page or folder with everything below it, in one commit; links follow, the old path leads to the new. Returns pages whose links were rewritten.",
 		params: []param{
-			{"path!", "string", ""},
-			{"new_path!", "string", ""},
+			{"path!", "string " + pageParam, ""},
+			{"new_path!", "string " + pageParam, ""},
 			{"revision", "string", "Unless it is a folder"},
 			{"message", "text", ""},
 		},
@@ -186,7 +186,7 @@ var tools = []tool{
 		name: "delete_page", title: "Delete a page", action: wiki.Edit, destructive: true, idempotent: true,
 		description: "Deletes a page, or one file of it. Can be reverted.",
 		params: []param{
-			{"path!", "string", ""},
+			{"path!", "string " + pageParam, ""},
 			{"revision!", "string", ""},
 			{"name", "string", "File"},
 			{"message", "text", ""},
@@ -197,7 +197,7 @@ var tools = []tool{
 		name: "revert", title: "Revert", action: wiki.Edit, idempotent: true,
 		description: "Gives a page an old revision again (path, to), or undoes a commit in a new one (undo). Returns what changed.",
 		params: []param{
-			{"path", "string", ""},
+			{"path", "string " + pageParam, ""},
 			{"to", "string", "Revision"},
 			{"undo", "string", "Commit"},
 			{"message", "text", ""},
@@ -209,7 +209,7 @@ var tools = []tool{
 		name: "write_attachment", title: "Write a file", action: wiki.Edit, idempotent: true,
 		description: "Stores a file beside a page and returns its address. Without base64, a one-time address to upload to.",
 		params: []param{
-			{"path!", "string", "Page"},
+			{"path!", "string " + pageParam, "Page"},
 			{"name!", "string", ""},
 			{"base64", "string", "Up to 256 KiB"},
 			{"message", "text", ""},
@@ -220,7 +220,7 @@ var tools = []tool{
 		// ChatGPT's connectors require tools named search and fetch.
 		name: "fetch", title: "Fetch a page", action: wiki.Read, idempotent: true, client: "https://chatgpt.com/",
 		description: "Source of a page that search found.",
-		params:      []param{{"id!", "string", "Its path"}},
+		params:      []param{{"id!", "string " + sectionParam, "Its path"}},
 		serve: func(h *Handler, ctx context.Context, c *client, a arguments) (*reply, error) {
 			return h.readPage(ctx, c, arguments{"path": a["id"], "view": {value: "full"}})
 		},
@@ -232,9 +232,9 @@ var formerBudget = []param{{"max_chars", "integer", ""}}
 
 // editParams are the members of an edit.
 var editParams = append([]param{
-	{"path", "string", "Another page"},
+	{"path", "string " + pageParam, "Another page"},
 	{"revision", "string", ""},
-	{"to", "string", "move, merge: path; move_section: Page or Page#Heading"},
+	{"to", "string " + sectionParam, "move, merge: path; move_section: Page or Page#Heading"},
 }, singleEditParams...)
 
 // singleEditParams are the members of an edit of the call's page.
@@ -344,6 +344,9 @@ func (h *Handler) execute(ctx context.Context, c *client, t *tool, raw json.RawM
 // 2025-11-25, tools, "Error handling").
 func (h *Handler) call(ctx context.Context, c *client, t *tool, raw json.RawMessage) *reply {
 	a, err := t.parse(raw)
+	if err == nil {
+		err = c.resolvePaths(a, t.params)
+	}
 	if err != nil {
 		return h.render(ctx, c, h.errorReply(ctx, c, t, arguments{}, err))
 	}
