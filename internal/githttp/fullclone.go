@@ -49,7 +49,7 @@ func (h *Handler) sendFullClone(c *call, wants []string) (sent bool, err error) 
 	if err != nil || !wantsTips(wants, refs) {
 		return false, nil // git reports the error
 	}
-	done, err := h.countAnswer(c)
+	_, answer, done, err := h.answers.start(c)
 	if err != nil {
 		return true, err
 	}
@@ -62,7 +62,7 @@ func (h *Handler) sendFullClone(c *call, wants []string) (sent bool, err error) 
 	c.w.Header().Set("Content-Type", "application/x-git-upload-pack-result")
 	buf := buffers.Get().(*[bufferBytes]byte)
 	defer buffers.Put(buf)
-	client := &pacedWriter{w: c.w, bounds: h.spools.bounds, began: time.Now()}
+	client := &pacedWriter{w: answer, bounds: h.spools.bounds, began: time.Now()}
 	out := newSideband(client, buf[:])
 	if _, err = packs.WriteTo(out); err == nil {
 		err = out.end()
@@ -76,6 +76,8 @@ func (h *Handler) sendFullClone(c *call, wants []string) (sent bool, err error) 
 	switch {
 	case err == nil:
 		return true, nil
+	case client.sent == 0 && answer.isEvicted():
+		return true, errBusy
 	case client.sent == 0:
 		return false, nil // nothing was sent yet
 	}

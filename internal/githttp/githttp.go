@@ -49,8 +49,7 @@ type Handler struct {
 	o        Options
 	slots    *budget.Slots // git processes
 	spools   *spools
-	answers  *budget.Slots // being prepared or sent, by wiki
-	callers  *budget.Slots // the same answers by caller
+	answers  answers
 	v2       capabilities
 	refs     refsCache
 	disjoint disjointCache
@@ -61,7 +60,6 @@ type Handler struct {
 func New(o Options) *Handler {
 	return &Handler{
 		o: o, slots: budget.NewSlots(allSlots, wikiSlots),
-		answers: budget.NewSlots(maxAnswers, maxWikiAnswers), callers: budget.NewSlots(maxAnswers, maxCallerAnswers),
 		spools: &spools{dir: o.Spool, room: o.Pages.ScratchRoom, bounds: defaultBounds, background: o.Background},
 		erased: newErasedClients(),
 	}

@@ -3,23 +3,31 @@ package githttp
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
+	"os"
 	"testing"
 	"time"
 
-	"robot.wtf/internal/budget"
 	"robot.wtf/internal/wiki"
 )
+
+// answerFrom starts an answer for a person, or for an anonymous client if did is "".
+func answerFrom(h *Handler, w http.ResponseWriter, address, slug, did string) (*answer, func(), error) {
+	r := httptest.NewRequest("POST", Prefix+"/git-upload-pack", nil)
+	r.RemoteAddr = address
+	caller := wiki.Caller{User: wiki.User{DID: did}}
+	_, a, done, err := h.answers.start(&call{Request: r, w: w, access: wiki.NewAccess(wiki.Site{Slug: slug}, caller, wiki.Reader)})
+	return a, done, err
+}
 
 // Attack: slow clients of one address hold all answers, or those of one wiki do.
 // Another caller and another wiki still get theirs.
 func TestAnswersAreShared(t *testing.T) {
-	h := &Handler{answers: budget.NewSlots(maxAnswers, maxWikiAnswers), callers: budget.NewSlots(maxAnswers, maxCallerAnswers)}
+	h := new(Handler)
 	from := func(address, slug, did string) (func(), error) {
-		r := httptest.NewRequest("POST", Prefix+"/git-upload-pack", nil)
-		r.RemoteAddr = address
-		caller := wiki.Caller{User: wiki.User{DID: did}}
-		return h.countAnswer(&call{Request: r, access: wiki.NewAccess(wiki.Site{Slug: slug}, caller, wiki.Reader)})
+		_, done, err := answerFrom(h, httptest.NewRecorder(), address, slug, did)
+		return done, err
 	}
 	hold := func(what string, want int, next func(i int) (func(), error)) {
 		t.Helper()
@@ -50,6 +58,99 @@ func TestAnswersAreShared(t *testing.T) {
 	}
 	if _, err := from("203.0.113.250:1", "ada", ""); err != nil {
 		t.Errorf("a refused caller is still counted: %v", err)
+	}
+}
+
+// Attack: slow clients of a few networks hold all answers, or all of one wiki. Callers
+// with fewer get theirs, the oldest of the greedy ones end, and nobody else's do.
+func TestGreedyCallersLoseAnswers(t *testing.T) {
+	for what, test := range map[string]struct {
+		networks int
+		slug     func(network int) string
+	}{
+		"all wikis": {maxAnswers / maxCallerAnswers, func(network int) string { return fmt.Sprint("wiki", network) }},
+		"one wiki":  {maxWikiAnswers / maxCallerAnswers, func(int) string { return "ada" }},
+	} {
+		h := new(Handler)
+		start := func(address, slug string) (*answer, error) {
+			a, _, err := answerFrom(h, httptest.NewRecorder(), address, slug, "")
+			return a, err
+		}
+		modest, err := start("192.0.2.1:1", "ada")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var greedy []*answer
+		for network := range test.networks + 4 {
+			for range maxCallerAnswers {
+				if a, err := start(fmt.Sprintf("203.0.113.%d:1", network), test.slug(network)); err == nil {
+					greedy = append(greedy, a)
+				}
+			}
+		}
+		before := countEvicted(greedy)
+		if _, err := start("192.0.2.2:1", "ada"); err != nil {
+			t.Errorf("%s: a new caller: %v", what, err)
+		}
+		if n := countEvicted(greedy); modest.isEvicted() || n != before+1 || !greedy[0].isEvicted() {
+			t.Errorf("%s: of the greedy, %d, then %d; of the modest: %v; the oldest: %v", what, before, n, modest.isEvicted(), greedy[0].isEvicted())
+		}
+	}
+}
+
+func countEvicted(list []*answer) (n int) {
+	for _, a := range list {
+		n += boolToInt(a.isEvicted())
+	}
+	return n
+}
+
+// An evicted answer ends although its client reads nothing.
+func TestEvictionEndsAWrite(t *testing.T) {
+	h, ended := new(Handler), make(chan error, 1)
+	var slow *answer
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a, done, err := answerFrom(h, w, "203.0.113.1:1", "ada", "")
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer done()
+		slow = a
+		client := &pacedWriter{w: a, bounds: defaultBounds, began: time.Now()}
+		for err == nil {
+			_, err = client.Write(make([]byte, bufferBytes))
+		}
+		ended <- err
+	}))
+	defer s.Close()
+	answered, err := http.Get(s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answered.Body.Close()
+	time.Sleep(100 * time.Millisecond) // until the connection's buffers are full
+	h.answers.mu.Lock()
+	h.answers.evict(&answer{caller: "ada"}, func(*answer) bool { return true })
+	h.answers.mu.Unlock()
+	if slow.isEvicted() {
+		t.Fatal("a caller's only answer is evicted")
+	}
+	_, done, err := answerFrom(h, httptest.NewRecorder(), "203.0.113.1:1", "ada", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer done()
+	h.answers.mu.Lock()
+	h.answers.evict(&answer{caller: "ada"}, func(*answer) bool { return true })
+	h.answers.mu.Unlock()
+	select {
+	case err := <-ended:
+		if !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, errEvicted) {
+			t.Errorf("it ended with %v", err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("it goes on")
 	}
 }
 

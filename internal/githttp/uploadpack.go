@@ -8,7 +8,6 @@ import (
 
 	"robot.wtf/internal/background"
 	"robot.wtf/internal/gitrepo"
-	"robot.wtf/internal/limit"
 	"robot.wtf/internal/wiki"
 )
 
@@ -16,13 +15,11 @@ import (
 // the spool. in is the client's request, nil to advertise the refs. note is text
 // for the person, if the answer has room for it.
 func (h *Handler) runUploadPack(c *call, kind, first string, in io.Reader, note string) error {
-	done, err := h.countAnswer(c)
+	ctx, client, done, err := h.answers.start(c)
 	if err != nil {
 		return err
 	}
 	defer done()
-	ctx, cancel := context.WithCancel(c.Context())
-	defer cancel()
 	release, err := h.acquireProcess(ctx, c.access.Site().Slug)
 	if err != nil {
 		return err
@@ -52,8 +49,8 @@ func (h *Handler) runUploadPack(c *call, kind, first string, in io.Reader, note 
 		return errors.Join(repo.UploadPack(ctx, request), noted.flush())
 	})
 	contentType := "application/x-git-upload-pack-" + kind
-	sent := out.sendTo(c.w, contentType)
-	cancel()
+	sent := out.sendTo(client, contentType)
+	client.cancel()
 	err = running.Wait()
 	if err != nil && c.Context().Err() == nil {
 		// Usually the client's fault. If it's ours, the repository is verified in
@@ -61,6 +58,8 @@ func (h *Handler) runUploadPack(c *call, kind, first string, in io.Reader, note 
 		h.o.Log.Debug("git upload-pack failed", "wiki", c.access.Site().Slug, "err", err)
 	}
 	switch {
+	case errors.Is(sent, errNothing) && client.isEvicted():
+		return errBusy
 	case errors.Is(sent, errNothing) && err != nil && in != nil:
 		return errRequest
 	case errors.Is(sent, errNothing) && err != nil:
@@ -75,38 +74,10 @@ func (h *Handler) runUploadPack(c *call, kind, first string, in io.Reader, note 
 
 var errRequest = wiki.Problemf(wiki.ErrMalformed, "", "Git can't parse this request.")
 
-// countAnswer counts an answer until done is called. It fails with errBusy when
-// there are too many, of the service, of the wiki or for the caller.
-func (h *Handler) countAnswer(c *call) (done func(), err error) {
-	ofWiki, ok := h.answers.TryAcquire(c.access.Site().Slug)
-	if !ok {
-		return nil, errBusy
-	}
-	ofCaller, ok := h.callers.TryAcquire(c.answerKey())
-	if !ok {
-		ofWiki()
-		return nil, errBusy
-	}
-	return func() { ofCaller(); ofWiki() }, nil
-}
-
-// answerKey identifies the caller whose answers are counted: a person, or the network
-// of an anonymous client.
-func (c *call) answerKey() string {
-	if caller := c.access.Caller(); !caller.Anonymous() {
-		return caller.User.DID
-	}
-	return limit.Network(c.RemoteAddr)
-}
-
-// Limits on concurrency.
+// Limits on processes.
 const (
-	allSlots   = 8   // processes of the service
-	wikiSlots  = 4   // processes of one wiki
-	maxAnswers = 512 // answers that wait for a process or are being sent
-
-	maxWikiAnswers   = 128 // of one wiki, so that a popular or attacked one leaves room for others
-	maxCallerAnswers = 32  // for one caller, in all wikis
+	allSlots  = 8
+	wikiSlots = 4 // of one wiki
 )
 
 // acquireProcess waits for one of the wiki's git processes, which leaves some to
