@@ -21,7 +21,7 @@ type operation struct {
 var operations = map[string]operation{
 	"GET /pages":                              {"List pages, also by front matter: where=status = draft and due < 2026-12-05", "prefix tag category updated_since where show sort", nil, "", pageList{}},
 	"GET /pages/{page}":                       {"Read a page, now or at a revision", "revision", nil, "", pageAnswer{}},
-	"PUT /pages/{page}":                       {"Write a page's exact text", "", saveBody{}, "content", saveAnswer{}},
+	"PUT /pages/{page}":                       {"Write a page's exact text, or create it from a template", "", saveBody{}, "", saveAnswer{}},
 	"PATCH /pages/{page}":                     {"Replace one passage of a page", "", patchBody{}, "old_string new_string", saveAnswer{}},
 	"DELETE /pages/{page}":                    {"Delete a page", "", deleteBody{}, "", saveAnswer{}},
 	"POST /pages/{page}/rename":               {"Rename a page and update links to it", "", renameBody{}, "new_path", saveAnswer{}},

@@ -174,6 +174,7 @@ func (h *Handler) resolveSpelling(c *call) (name string, redirected bool, err er
 
 type saveBody struct {
 	Content  *string `json:"content"`
+	Template string  `json:"template"`
 	Revision string  `json:"revision"`
 	Message  string  `json:"commit_message"`
 }
@@ -215,12 +216,21 @@ func (h *Handler) putPage(c *call) error {
 	if err != nil {
 		return err
 	}
-	if body.Content == nil {
-		return wiki.Problemf(wiki.ErrInvalid, "content", `The body needs "content", the full text of the page.`)
+	if body.Content == nil && body.Template == "" {
+		return wiki.Problemf(wiki.ErrInvalid, "content", `The body needs "content", the full text of the page, or "template" for a new page.`)
 	}
-	req := pages.SaveRequest{Name: c.page, Text: []byte(*body.Content), Exact: true}
+	req := pages.SaveRequest{Name: c.page, Exact: true}
+	if body.Content != nil {
+		req.Text = []byte(*body.Content)
+	}
 	if req.Precondition, err = c.precondition(body.Revision); err != nil {
 		return err
+	}
+	if req.Template = body.Template; req.Template != "" {
+		req.Member = func(did string) bool { return h.o.Tenant.IsMember(c.Context(), c.access, did) }
+		if req.Precondition == (pages.Precondition{}) {
+			req.Precondition = pages.Precondition{Create: true, Strict: true}
+		}
 	}
 	if req.Write, err = c.writeOptions(body.Message, raw); err != nil {
 		return err

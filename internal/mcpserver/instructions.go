@@ -48,6 +48,10 @@ func (h *Handler) agentsSource(ctx context.Context, c *client) *pages.Source {
 
 // foreign reports which texts are by people who aren't members.
 func (h *Handler) foreign(ctx context.Context, c *client, words ...*pages.Words) ([]bool, error) {
-	member := func(did string) bool { return h.o.Tenant.IsMember(ctx, c.access, did) }
-	return h.o.Pages.Foreign(ctx, c.access, member, words)
+	return h.o.Pages.Foreign(ctx, c.access, h.isMember(ctx, c), words)
+}
+
+// isMember returns a function that tells members from strangers.
+func (h *Handler) isMember(ctx context.Context, c *client) func(did string) bool {
+	return func(did string) bool { return h.o.Tenant.IsMember(ctx, c.access, did) }
 }

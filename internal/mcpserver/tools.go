@@ -142,7 +142,8 @@ var tools = []tool{
 		description: "Makes a page; fails if there is one. Returns its revision and pages with similar names.",
 		params: []param{
 			{"path!", "string " + pageParam, "Folder/Name"},
-			{"content!", "text", "Markdown; [[Page]] links"},
+			{"content", "text", "Markdown; [[Page]] links"},
+			{"template", "string " + pageParam, "Page below Templates/; content fills {{content}} or comes last"},
 			{"message", "text", ""},
 		},
 		serve: (*Handler).createPage,

@@ -47,23 +47,32 @@ func (h *Handler) createPage(ctx context.Context, c *client, a arguments) (*repl
 	if err != nil {
 		return nil, err
 	}
+	if a["content"] == nil && a.text("template") == "" {
+		return nil, wiki.Problemf(wiki.ErrInvalid, "content", `create_page requires "content", "template" or both.`)
+	}
 	req := pages.SaveRequest{
-		Write: newWrite(c, "create_page", a), Name: path, Text: []byte(a.text("content")),
+		Write: newWrite(c, "create_page", a), Name: path, Text: []byte(a.text("content")), Template: a.text("template"), Member: h.isMember(ctx, c),
 		Precondition: pages.Precondition{Create: true, Strict: true},
 	}
 	done, err := h.o.Pages.Save(ctx, c.access, req)
 	if errors.Is(err, wiki.ErrPrecondition) {
-		return nil, h.alreadyExistsError(ctx, c, path, a.text("content"))
+		return nil, h.alreadyExistsError(ctx, c, path, a)
 	}
 	if err != nil {
 		return nil, err
 	}
 	r := &reply{}
+	known := fullCredit
+	if req.Template != "" {
+		if known, err = h.addCreatedText(ctx, c, r, done); err != nil {
+			return nil, err
+		}
+	}
 	verb := ours("Created")
 	if done.Replayed {
 		verb = "Already created"
 	}
-	r.setHead("%s %s %s, commit %s, %s", constant(verb), called(done.Name), revision(done.Revision, fullCredit), hash(done.Commit), address(c, done.Name, done.Name.URL()))
+	r.setHead("%s %s %s, commit %s, %s", constant(verb), called(done.Name), revision(done.Revision, known), hash(done.Commit), address(c, done.Name, done.Name.URL()))
 	similar, meant, err := h.o.Pages.PossibleDuplicates(ctx, c.access, string(done.Name), a.text("content"), 5)
 	if err == nil && len(meant) > 0 {
 		r.tail = append(r.tail, append(say("Pages that may be about the same: "), names(meant)...))
@@ -74,13 +83,29 @@ func (h *Handler) createPage(ctx context.Context, c *client, a arguments) (*repl
 	return r, nil
 }
 
+// addCreatedText adds the text of a page that was created from a template, and
+// returns what the caller then knows of it.
+func (h *Handler) addCreatedText(ctx context.Context, c *client, r *reply, done pages.Saved) (credit, error) {
+	src, err := h.o.Pages.Source(ctx, c.access, string(done.Name), done.Revision)
+	if err != nil {
+		return noCredit, err
+	}
+	shown, left := clipLines(src.Text, editTokens)
+	r.add("%s", pageText(src.Name, src.Old, shown))
+	if left > 0 {
+		r.addTail("%s more: read_page shows them.", count(left, "byte"))
+		return noCredit, nil
+	}
+	return fullCredit, nil
+}
+
 // alreadyExistsError reports that the page to create exists.
-func (h *Handler) alreadyExistsError(ctx context.Context, c *client, path, content string) error {
+func (h *Handler) alreadyExistsError(ctx context.Context, c *client, path string, a arguments) error {
 	src, err := h.o.Pages.Source(ctx, c.access, path, "")
 	if err != nil {
 		return wiki.Problemf(wiki.ErrExists, "", "A page called %q already exists.", path)
 	}
-	if strings.TrimRight(src.Text, "\n") == strings.TrimRight(content, "\n") {
+	if a.text("template") == "" && strings.TrimRight(src.Text, "\n") == strings.TrimRight(a.text("content"), "\n") {
 		return wiki.Problemf(wiki.ErrExists, "", "%s %s already exists with exactly this text.", src.Name, revisionArg(src.File.Blob, fullCredit))
 	}
 	return wiki.Problemf(wiki.ErrExists, "", "%s %s already exists (%s chars). Read it, then edit_page, or choose another path.", src.Name, revisionArg(src.File.Blob, noCredit), wiki.Own(thousands(runeCount(src.Text))))

@@ -38,12 +38,10 @@ func (s *Service) Foreign(ctx context.Context, a wiki.Access, member func(did st
 		return nil, err
 	}
 	defer release()
-	f := &strangers{s: s, w: w, home: a.Site().HomePage(), foreign: func(by wiki.Author) bool { return by.Imported || !member(by.DID) }}
-	all, err := s.writers(ctx, w)
+	f, err := s.strangers(ctx, w, a, member)
 	if err != nil {
 		return nil, err
 	}
-	f.any = slices.ContainsFunc(all, f.foreign)
 	found := make([]bool, len(list))
 	var decided map[Words]bool
 	if f.any && len(list) > 1 {
@@ -72,6 +70,18 @@ type strangers struct {
 	foreign func(wiki.Author) bool
 	any     bool // there are some
 	names   *nameAuthors
+}
+
+// strangers returns the authors of a wiki who aren't members. Without a member
+// function, nobody is one.
+func (s *Service) strangers(ctx context.Context, w *content.Wiki, a wiki.Access, member func(did string) bool) (*strangers, error) {
+	f := &strangers{s: s, w: w, home: a.Site().HomePage(), foreign: func(by wiki.Author) bool { return by.Imported || member == nil || !member(by.DID) }}
+	all, err := s.writers(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	f.any = slices.ContainsFunc(all, f.foreign)
+	return f, nil
 }
 
 func (f *strangers) wrote(ctx context.Context, words Words) (bool, error) {
@@ -112,6 +122,11 @@ func (f *strangers) page(ctx context.Context, name wiki.PageName, past bool) (bo
 	if err != nil {
 		return true, err
 	}
+	return f.pageFile(ctx, file, past)
+}
+
+// pageFile is page for the current revision of a page's file.
+func (f *strangers) pageFile(ctx context.Context, file wiki.File, past bool) (bool, error) {
 	of, err := f.s.writersOf(ctx, f.w, file)
 	if err != nil || !slices.ContainsFunc(of, f.foreign) {
 		return err != nil, err

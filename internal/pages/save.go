@@ -43,6 +43,11 @@ type SaveRequest struct {
 	// Exact stores Text as it is. Otherwise the text gets the file's style; see
 	// package edit.
 	Exact bool
+	// Template names a page below Templates/ that the new page starts from; see
+	// fromTemplate. It needs Create. Text then fills {{content}}, or is added at
+	// the end, and the result is not Exact.
+	Template string
+	Member   func(did string) bool // with Template: tells members from strangers
 }
 
 // Saved is the result of a change.
@@ -89,12 +94,21 @@ func (s *Service) Save(ctx context.Context, a wiki.Access, r SaveRequest) (Saved
 	if err := checkText(r.Text, limits); err != nil {
 		return Saved{}, err
 	}
+	if r.Template != "" && !r.Create {
+		return Saved{}, wiki.Problemf(wiki.ErrInvalid, "template", "A template is only for a new page. Leave out the revision, or the template.")
+	}
 	return withReplay(ctx, w, a, r.Write, func() (Saved, error) {
 		base, stored, err := readBase(ctx, w, r.Precondition, file, exists, r.Text)
 		if err != nil {
 			return Saved{}, err
 		}
 		text := r.Text
+		if r.Template != "" {
+			if text, err = s.fromTemplate(ctx, w, a, name, r); err != nil {
+				return Saved{}, err
+			}
+			r.Exact = false
+		}
 		switch {
 		case r.Exact:
 		case base == content.BaseNone:
