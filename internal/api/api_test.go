@@ -313,7 +313,11 @@ func TestAttachments(t *testing.T) {
 	for _, name := range []string{"x.md", ".hidden", "..", "a\x00b"} {
 		w.want(422, post(name, "aGVsbG8="))
 	}
-	w.want(422, post("a.bin", "no base64"))
+	w.want(422, post("a.bin", "no base64!"))
+	w.want(422, post("a.bin", "data:text/plain,hello"))
+	again := w.want(200, w.send("none", "GET", "ada", "/pages/Home/attachments/hello.txt", nil))
+	w.want(200, post("hello.txt", "data:text/plain;base64,aGVsbG8_\n", "revision", again.string("revision")))
+	w.want(200, post("hello.txt", "aGVsbG8h", "revision", w.want(200, w.send("none", "GET", "ada", "/pages/Home/attachments/hello.txt", nil)).string("revision")))
 	got := w.want(200, w.send("none", "GET", "ada", "/pages/Home/attachments/hello.txt", nil))
 	if got.string("content") != "aGVsbG8h" || got.string("mime_type") == "" {
 		t.Errorf("read: %s", got.text)

@@ -2,7 +2,6 @@ package api
 
 import (
 	"bytes"
-	"encoding/base64"
 	"net/http"
 	"path"
 	"time"
@@ -88,9 +87,9 @@ func (h *Handler) postAttachment(c *call) error {
 	if body.Filename == "" || body.Content == nil {
 		return wiki.Problemf(wiki.ErrInvalid, "filename", `The body needs "filename" and "content" (base64).`)
 	}
-	data, err := base64.StdEncoding.DecodeString(*body.Content)
+	data, err := pages.DecodeBase64("content", *body.Content)
 	if err != nil {
-		return wiki.Problemf(wiki.ErrInvalid, "content", "The content must be base64 (RFC 4648, section 4).")
+		return err
 	}
 	req := pages.UploadRequest{Page: c.page, Name: body.Filename, Data: bytes.NewReader(data)}
 	if req.Precondition, err = c.precondition(body.Revision); err != nil {

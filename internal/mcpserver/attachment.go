@@ -3,9 +3,7 @@ package mcpserver
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"net/http"
-	"net/url"
 	"path"
 	"strings"
 	"unicode/utf8"
@@ -70,7 +68,7 @@ func (h *Handler) writeAttachment(ctx context.Context, c *client, a arguments) (
 	if a.text("base64") == "" {
 		return h.offerUpload(ctx, c, page, name, a.text("message"))
 	}
-	data, err := decodeBase64(a.text("base64"))
+	data, err := pages.DecodeBase64("base64", a.text("base64"))
 	switch {
 	case err != nil:
 		return nil, err
@@ -86,39 +84,6 @@ func (h *Handler) writeAttachment(ctx context.Context, c *client, a arguments) (
 	r := &reply{}
 	r.head = storedLine(c, done)
 	return r, nil
-}
-
-// decodeBase64 decodes base64 in both alphabets (RFC 4648, sections 4 and 5), with
-// or without padding and line breaks, and base64 in a data: URL (RFC 2397), whose
-// media type is ignored: a file's name decides.
-func decodeBase64(text string) ([]byte, error) {
-	text = strings.Join(strings.Fields(text), "")
-	if len(text) >= 5 && strings.EqualFold(text[:5], "data:") {
-		head, body, found := strings.Cut(text[5:], ",")
-		if at := len(head) - len(";base64"); !found || at < 0 || !strings.EqualFold(head[at:], ";base64") {
-			return nil, wiki.Problemf(wiki.ErrInvalid, "base64", "This data: URL has no base64. Send it as \"data:image/png;base64,iVBO…\", or only the base64.")
-		}
-		if unescaped, err := url.PathUnescape(body); err == nil {
-			body = unescaped
-		}
-		text = body
-	}
-	text = strings.TrimRight(base64Alphabet.Replace(text), "=")
-	if at := strings.IndexFunc(text, isNotBase64); at >= 0 {
-		r, _ := utf8.DecodeRuneInString(text[at:])
-		return nil, wiki.Problemf(wiki.ErrInvalid, "base64", "This is not valid base64 (RFC 4648): %q can't be character %d. Send the file's bytes as base64, or call again without base64 to get an upload address.", wiki.Own(string(r)), at+1)
-	}
-	data, err := base64.RawStdEncoding.DecodeString(text)
-	if err != nil {
-		return nil, wiki.Problemf(wiki.ErrInvalid, "base64", "This base64 is incomplete: its end is missing. Send all of it, or call again without base64 to get an upload address.")
-	}
-	return data, nil
-}
-
-var base64Alphabet = strings.NewReplacer("-", "+", "_", "/")
-
-func isNotBase64(r rune) bool {
-	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '+' && r != '/'
 }
 
 // storedLine says where a file is and how to embed it.

@@ -90,6 +90,8 @@ func (h *Handler) errorReply(ctx context.Context, c *client, t *tool, a argument
 	case errors.As(err, &problem):
 		r.head = problemLine(problem)
 		switch {
+		case problem.Field == "base64" && errors.Is(err, wiki.ErrInvalid):
+			r.addTail("Without base64, write_attachment returns an address to upload the file to.")
 		case !errors.Is(err, wiki.ErrNotFound) || problem.Field != "path":
 		case a.text("name") != "":
 			r.addTail("read_attachment without name lists the files of a page.")
