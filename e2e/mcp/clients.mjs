@@ -70,5 +70,5 @@ test("the Inspector edits a page", async () => {
   await inspect("--method", "tools/call", "--tool-name", "create_page", "--tool-arg", "path=By_Inspector", "--tool-arg", "content=one");
   const edited = await inspect("--method", "tools/call", "--tool-name", "edit_page", "--tool-arg", "path=By_Inspector", "--tool-arg", 'edits=[{"op":"append","text":"two"}]');
   assert.match(edited.content[0].text, /\+two/);
-  assert.equal(await service.pageContent("ada", "By_Inspector"), "one\ntwo\n");
+  assert.equal(await service.pageContent("ada", "By_Inspector"), "one\n\ntwo\n");
 });
