@@ -62,7 +62,7 @@ func TestAnswersAreShared(t *testing.T) {
 }
 
 // Attack: slow clients of a few networks hold all answers, or all of one wiki. Callers
-// with fewer get theirs, the oldest of the greedy ones end, and nobody else's do.
+// with fewer still get theirs, and only the greedy ones lose some: their oldest.
 func TestGreedyCallersLoseAnswers(t *testing.T) {
 	for what, test := range map[string]struct {
 		networks int

@@ -51,12 +51,19 @@ func Measure(f func() int) Cost {
 // cost of the larger text, the lowest of several measurements.
 func Double(t testing.TB, what string, n int, run func(n int) int) Cost {
 	t.Helper()
-	one, two := Measure(func() int { return run(n) }), Measure(func() int { return run(2 * n) })
+	return DoublePrepared(t, what, n, func(n int) func() int { return func() int { return run(n) } })
+}
+
+// DoublePrepared is Double for work that needs preparation, such as encoding a
+// request, which isn't measured. prepare is called before each measurement.
+func DoublePrepared(t testing.TB, what string, n int, prepare func(n int) (run func() int)) Cost {
+	t.Helper()
+	one, two := Measure(prepare(n)), Measure(prepare(2*n))
 	slow := func() bool { return two.CPU > cheap && float64(two.CPU) > maxRatio*float64(one.CPU) }
 	for i := 1; i < tries && slow(); i++ {
 		runtime.GC() // so that neither pays for the other's garbage
-		one.CPU = min(one.CPU, Measure(func() int { return run(n) }).CPU)
-		two.CPU = min(two.CPU, Measure(func() int { return run(2 * n) }).CPU)
+		one.CPU = min(one.CPU, Measure(prepare(n)).CPU)
+		two.CPU = min(two.CPU, Measure(prepare(2*n)).CPU)
 	}
 	if slow() {
 		t.Errorf("%s: %v of CPU for %d bytes, %v for twice as many", what, one.CPU, n, two.CPU)

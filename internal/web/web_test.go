@@ -173,6 +173,12 @@ func (b *browser) post(address string, form url.Values) *answer {
 // send sends one request without following redirects. form may be nil.
 func (b *browser) send(method, address string, form url.Values) *answer {
 	b.w.T.Helper()
+	return b.do(b.request(method, address, form))
+}
+
+// request prepares a request without cookies; form is nil for none.
+func (b *browser) request(method, address string, form url.Values) *http.Request {
+	b.w.T.Helper()
 	var body io.Reader
 	if form != nil {
 		body = strings.NewReader(form.Encode())
@@ -192,7 +198,7 @@ func (b *browser) send(method, address string, form url.Values) *answer {
 	for name, values := range b.header {
 		r.Header[name] = values
 	}
-	return b.do(r)
+	return r
 }
 
 // do sends a request with the host's cookies.
