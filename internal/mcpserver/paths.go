@@ -8,7 +8,7 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// Parameters of the kinds string and strings say in a second word what they name:
+// The kinds string and strings can have a second word for the thing they name:
 // pageParam a page, sectionParam a page or "page#section", folderParam the
 // beginning of names. Besides the plain name, each accepts a wiki:// URI, an
 // address on the wiki's host and a [[link]].
@@ -101,7 +101,7 @@ func (c *client) parseReference(text string) (page, section string, ok bool) {
 	return unescaped(escaped), unescaped(fragment), true
 }
 
-// pathOnHost returns what follows the host in an address on the wiki's host.
+// pathOnHost returns the part after the host of an address on the wiki's host.
 func (c *client) pathOnHost(address string) (string, bool) {
 	scheme, rest, ok := strings.Cut(address, "://")
 	_, own, _ := strings.Cut(c.origin, "://")
