@@ -147,22 +147,7 @@ func matchSections(list []Section, name string) []Section {
 			return found
 		}
 	}
-	return anchoredSections(list, name)
-}
-
-// anchoredSections returns the sections whose heading has the id that a page's
-// address ends in, such as "user-content-next-steps".
-func anchoredSections(list []Section, id string) (found []Section) {
-	const prefix = "user-content-"
-	if !strings.HasPrefix(id, prefix) {
-		return nil
-	}
-	for _, s := range list {
-		if s.Level > 0 && markdown.Anchor(s.Path[len(s.Path)-1]) == markdown.Anchor(id) {
-			found = append(found, s)
-		}
-	}
-	return found
+	return nil
 }
 
 // splitPath returns the keys of the titles in a path such as "A > B". No path is

@@ -124,7 +124,8 @@ func (h *Handler) describePage(ctx context.Context, c *client, r *reply, p pages
 	}
 	diff, cut := "", true
 	if p.Before != nil && p.After != nil {
-		whole, err := h.o.Pages.CompactDiff(ctx, c.access, p.Before.Text, p.After.Text, editContext, 1)
+		change := pages.EditResult{Before: p.Before, Now: p.Now, After: p.After, Saved: pages.Saved{Merged: p.Merged}}
+		whole, err := h.changeDiff(ctx, c, change, dryRun)
 		left := 0
 		diff, left = clipLines(whole, most)
 		cut = err != nil || left > 0

@@ -29,7 +29,7 @@ func TestEditSeveralPages(t *testing.T) {
 		t.Errorf("dry run: %s", dry)
 	}
 	got := w.ok("ada/editor", "edit_page", "edits", change, "message", "Tidy")
-	for _, want := range []string{" in commit ", "Fresh @", ": created", "Archive/New @", ": moved from Old", "Gone: deleted", "Twin: merged into Fresh", "Later @", "-## Later"} {
+	for _, want := range []string{" in commit ", "Fresh @", ": created", "Archive/New @", ": moved from Old", "Gone: deleted", "Twin: merged into Fresh", "Later @", "- 5 lines removed"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("the answer has no %q:\n%s", want, got)
 		}

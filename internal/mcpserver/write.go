@@ -184,7 +184,7 @@ func (h *Handler) editReply(ctx context.Context, c *client, done pages.EditResul
 		r.setHead("%s %s: %s", called(done.Name), revision(done.Revision, unchangedCredit(done, req)), constant(unchangedText(done, req)))
 		return r
 	}
-	diff, failed := h.o.Pages.CompactDiff(ctx, c.access, done.Before.Text, done.After.Text, editContext, 1)
+	diff, failed := h.changeDiff(ctx, c, done, req.DryRun)
 	shown, left := clipLines(diff, editTokens)
 	cut := failed != nil || left > 0
 	switch {
@@ -202,6 +202,19 @@ func (h *Handler) editReply(ctx context.Context, c *client, done pages.EditResul
 	describeEdits(r, done)
 	r.add("%s", pageText(done.Name, true, shown)) // the diff also shows removed lines
 	return r
+}
+
+// changeDiff is the diff that the answer to a change shows. A dry run also shows the
+// lines that the change would remove; otherwise the writer knows them.
+func (h *Handler) changeDiff(ctx context.Context, c *client, done pages.EditResult, dryRun bool) (string, error) {
+	now := done.Now
+	if now == nil && !done.Merged {
+		now = done.Before
+	}
+	if dryRun || now == nil {
+		return h.o.Pages.CompactDiff(ctx, c.access, done.Before.Text, done.After.Text, editContext, 1)
+	}
+	return h.o.Pages.ChangeDiff(ctx, c.access, done.Before.Text, now.Text, done.After.Text, editContext)
 }
 
 // unchangedCredit says which lines of an unchanged page the writer knows: those of

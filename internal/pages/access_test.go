@@ -116,6 +116,7 @@ func methods(w *world) []method {
 		}},
 		{"SimilarNames", wiki.Read, func(a wiki.Access, _ prepared) error { return one(w.SimilarNames(ctx, a, "Page", 5)) }},
 		{"Grep", wiki.Read, func(a wiki.Access, _ prepared) error { return one(w.Grep(ctx, a, GrepRequest{Pattern: "x", Limit: 1})) }},
+		{"ChangeDiff", wiki.Read, func(a wiki.Access, _ prepared) error { return one(w.ChangeDiff(ctx, a, "a", "b", "c", 1)) }},
 		{"Deletion", wiki.Read, func(a wiki.Access, p prepared) error { return one(w.Deletion(ctx, a, p.commit)) }},
 		{"LinkReport", wiki.Read, func(a wiki.Access, _ prepared) error { return one(w.LinkReport(ctx, a, LinksIn, "Page")) }},
 		{"Foreign", wiki.Read, func(a wiki.Access, _ prepared) error {

@@ -460,7 +460,7 @@ func (p *changePlan) changedPages() []ChangedPage {
 }
 
 func (pg *planned) changed() ChangedPage {
-	c := ChangedPage{Name: pg.name, From: pg.from, Before: pg.before, Edits: pg.results, Revision: pg.file.Blob, Seen: pg.seen, Lost: pg.lost}
+	c := ChangedPage{Name: pg.name, From: pg.from, Before: pg.before, Now: pg.before, Edits: pg.results, Revision: pg.file.Blob, Seen: pg.seen, Lost: pg.lost}
 	if into := pg.successor(); into != nil {
 		c.Into = into.name
 	}

@@ -53,6 +53,7 @@ type ChangedPage struct {
 	From     wiki.PageName   // before a move
 	Revision string          // "" after a deletion
 	Before   *Source         // the writer's base or the page before; nil if it was created or the result is a replay
+	Now      *Source         // the page before the change, which differs from Before if others changed it since
 	After    *Source         // nil if it was deleted or the result is a replay
 	Base     string          // the revision that the writer named
 	Seen     *edit.Lines

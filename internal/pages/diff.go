@@ -316,10 +316,35 @@ func (s *Service) CompactDiff(ctx context.Context, a wiki.Access, old, new strin
 		return "", err
 	}
 	defer release()
-	return compactDiff(old, new, around, first), nil
+	return compactDiff(old, new, around, first, hideNone), nil
 }
 
-func compactDiff(old, new string, context, first int) string {
+// ChangeDiff is CompactDiff for the writer who made the new text of a page from old,
+// which others had changed to now: of lines that the writer removed, it only has
+// the number.
+func (s *Service) ChangeDiff(ctx context.Context, a wiki.Access, old, now, new string, around int) (string, error) {
+	if err := a.Allow(wiki.Read); err != nil {
+		return "", err
+	}
+	release, err := s.content.AcquireCompare(ctx, a.Site().Slug, len(old)+len(now)+len(new))
+	if err != nil {
+		return "", err
+	}
+	defer release()
+	if now == old {
+		return compactDiff(old, new, around, 1, func(int) bool { return true }), nil
+	}
+	kept := map[int]bool{} // by the others
+	for _, line := range merge.Origins([]byte(old), []byte(now)) {
+		kept[line] = true
+	}
+	return compactDiff(old, new, around, 1, func(line int) bool { return kept[line] }), nil
+}
+
+func hideNone(int) bool { return false }
+
+// compactDiff is CompactDiff without the lines of the old text that hide names.
+func compactDiff(old, new string, context, first int, hide func(line int) bool) string {
 	var b strings.Builder
 	for _, h := range merge.Diff([]byte(old), []byte(new), context) {
 		fmt.Fprintf(&b, "@@ line %d\n", max(h.NewStart, 1)+first-1)
@@ -333,7 +358,7 @@ func compactDiff(old, new string, context, first int) string {
 			for i < len(h.Rows) && h.Rows[i].Kind != merge.Same {
 				i++
 			}
-			writeChanged(&b, h.Rows[from:i])
+			writeChanged(&b, h.Rows[from:i], hide)
 		}
 	}
 	return b.String()
@@ -402,14 +427,31 @@ type knownRun struct {
 	read bool // some of them from the old text
 }
 
-// writeChanged writes a run of changed rows, old lines before new ones.
-func writeChanged(b *strings.Builder, rows []merge.Row) {
+// writeChanged writes a run of changed rows, old lines before new ones. It counts
+// the old lines to hide.
+func writeChanged(b *strings.Builder, rows []merge.Row, hide func(line int) bool) {
+	hidden := 0
+	count := func() {
+		switch {
+		case hidden == 1:
+			b.WriteString("- 1 line removed\n")
+		case hidden > 1:
+			fmt.Fprintf(b, "- %d lines removed\n", hidden)
+		}
+		hidden = 0
+	}
 	for _, r := range rows {
-		if r.OldLine > 0 {
+		switch {
+		case r.OldLine == 0:
+		case hide(r.OldLine):
+			hidden++
+		default:
+			count()
 			old, _ := shownParts(spansText(r.Old), spansText(r.New), r.Kind)
 			b.WriteString("-" + old + "\n")
 		}
 	}
+	count()
 	for _, r := range rows {
 		if r.NewLine > 0 {
 			_, now := shownParts(spansText(r.Old), spansText(r.New), r.Kind)

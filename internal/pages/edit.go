@@ -28,6 +28,7 @@ type EditResult struct {
 	Saved
 	Edits  []edit.Result // for each edit, without its document
 	Before *Source       // the writer's base, or the page before the edits
+	Now    *Source       // the page before the edits
 	After  *Source
 }
 
@@ -109,7 +110,7 @@ func (s *Service) editOnce(ctx context.Context, w *content.Wiki, a wiki.Access, 
 		return EditResult{}, err
 	}
 	now := newSource(name, file, stored)
-	done := EditResult{Before: now, Edits: make([]edit.Result, len(r.Edits))}
+	done := EditResult{Before: now, Now: now, Edits: make([]edit.Result, len(r.Edits))}
 	if base != nil {
 		done.Before = base
 	}

@@ -48,7 +48,7 @@ func FuzzKnownLines(f *testing.F) {
 				read = append(read, l)
 			}
 		}
-		shown := slices.Collect(strings.Lines(compactDiff(old, now, 0, 1)))
+		shown := slices.Collect(strings.Lines(compactDiff(old, now, 0, 1, hideNone)))
 		if known.From < 0 || known.To < known.From || known.To > len(is) || (known.From == 0) != (known.To == 0) {
 			t.Fatalf("%v of %d lines", known, len(is))
 		}
