@@ -257,11 +257,14 @@ func (h *Handler) changes(ctx context.Context, c *client, a arguments) (*reply, 
 	if diff := a.text("diff"); diff != "" {
 		return h.diff(ctx, c, a.text("path"), diff)
 	}
-	since, err := a.dateOrTime("since")
+	limit, err := a.integer("limit", 20, 1, 200)
 	if err != nil {
 		return nil, err
 	}
-	limit, err := a.integer("limit", 20, 1, 200)
+	if strings.EqualFold(strings.TrimSpace(a.text("since")), "last") {
+		return h.changesSinceLast(ctx, c, a, limit)
+	}
+	since, err := a.dateOrTime("since")
 	if err != nil {
 		return nil, err
 	}

@@ -49,7 +49,7 @@ func (h *Handler) overview(ctx context.Context, c *client, _ arguments) (*reply,
 	for _, commit := range log {
 		r.addLine(commitLine(commit))
 	}
-	return r, nil
+	return r, h.addNews(ctx, c, r)
 }
 
 func visibility(s wiki.Site) ours {

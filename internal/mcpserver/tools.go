@@ -119,7 +119,7 @@ var tools = []tool{
 		description: "Revisions of a page, a folder/ or the wiki, newest first: time, commit, person and agent, message. With diff, what differs.",
 		params: []param{
 			{"path", "string " + pageParam, ""},
-			{"since", "string", "Date"},
+			{"since", "string", "Date; last: others' changes since you last asked"},
 			{"author", "string", "Person or agent"},
 			{"diff", "string", `"a..b" of a page, or a commit`},
 			{"limit", "integer", "20"},
