@@ -149,3 +149,20 @@ func FuzzInsertions(f *testing.F) {
 		}
 	})
 }
+
+// A blank line at the start of a text doesn't take a row out of its table, nor an item
+// out of its list.
+func TestInsertAfterContinuesTablesAndLists(t *testing.T) {
+	for _, test := range []struct{ page, old, text, want string }{
+		{"| A |\n|---|\n| 1 |\n\nEnd.\n", "| 1 |", "\n| 2 |", "| A |\n|---|\n| 1 |\n| 2 |\n\nEnd.\n"},
+		{"- [ ] a\n- [ ] b\n\nEnd.\n", "- [ ] b", "\n- [ ] c\n", "- [ ] a\n- [ ] b\n- [ ] c\n\nEnd.\n"},
+		{"1. a\n2. b", "2. b", "\n\n3. c", "1. a\n2. b\n3. c"},
+		{"- a\n\nEnd.\n", "- a", "\n* b", "- a\n\n* b\n\nEnd.\n"},
+		{"Text.\n", "Text.", "\nMore.", "Text.\n\nMore.\n"},
+	} {
+		got, err := Apply(NewDocument(test.page), Basis{}, Edit{Op: InsertAfter, Old: test.old, Text: test.text})
+		if err != nil || got.Text != test.want {
+			t.Errorf("%q after %q: %v, %q", test.text, test.old, err, got.Text)
+		}
+	}
+}

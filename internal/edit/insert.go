@@ -1,6 +1,7 @@
 package edit
 
 import (
+	"regexp"
 	"strings"
 
 	"robot.wtf/internal/wiki"
@@ -144,11 +145,28 @@ func (ed *editor) insertAfterText(e Edit) error {
 		return ed.notFound(e, from, to)
 	}
 	end := ed.lineEnd(old.to)
+	line := ed.lineAt(max(end-1, 0))
+	if own := strings.TrimLeft(text, "\n"); continuesLine(ed.Slice(line, line), own) {
+		text = own
+	}
 	if end > 0 && ed.Text[end-1] != '\n' {
 		text = "\n" + strings.TrimSuffix(text, "\n")
 	}
 	ed.splice(end, end, text)
 	return nil
+}
+
+var lineMarker = regexp.MustCompile(`^[ \t]*([-*+] |[0-9]{1,9}[.)] |\|)`)
+
+// continuesLine reports whether a text continues the list or table of a line, so that
+// a blank line between them would end it.
+func continuesLine(line, text string) bool {
+	a, b := lineMarker.FindStringSubmatch(line), lineMarker.FindStringSubmatch(text)
+	if a == nil || b == nil {
+		return false
+	}
+	last := func(marker string) string { return strings.TrimLeft(marker, "0123456789") }
+	return last(a[1]) == last(b[1])
 }
 
 // hasAfter reports whether a text follows any line with an edit's old text.

@@ -145,7 +145,7 @@ func (h *Handler) describePage(ctx context.Context, c *client, r *reply, p pages
 		describeEdit(&r.body, e.Step, e.Result)
 	}
 	if len(p.Lost) > 0 {
-		r.add("; kept its own front matter of %s", anywhere(strings.Join(p.Lost, ", ")))
+		r.add("; front matter that was different here stays: %s", anywhere(strings.Join(p.Lost, ", ")))
 	}
 	r.add("\n%s", pageText(p.Name, true, diff))
 	return tokens.Estimate(diff)

@@ -196,7 +196,7 @@ var tools = []tool{
 	},
 	{
 		name: "revert", title: "Revert", action: wiki.Edit, idempotent: true,
-		description: "Gives a page an old revision again (path, to), or undoes a commit in a new one (undo). Returns what changed.",
+		description: "Gives a page an old revision again (path, to), or undoes a commit in a new one and keeps later changes (undo). Returns what changed.",
 		params: []param{
 			{"path", "string " + pageParam, ""},
 			{"to", "string", "Revision"},
