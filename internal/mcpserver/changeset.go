@@ -25,7 +25,7 @@ func namesPages(list []arguments) bool {
 
 // changePages makes edits of several pages in one commit.
 func (h *Handler) changePages(ctx context.Context, c *client, a arguments) (*reply, error) {
-	set := pages.ChangeSet{Write: newWrite(c, "edit_page", a), DryRun: a.boolean("dry_run")}
+	set := pages.ChangeSet{Write: newWrite(c, "edit_page", a), DryRun: a.boolean("dry_run"), Member: h.isMember(ctx, c)}
 	for i, e := range a.objects("edits") {
 		step, err := parseStep(a, e, i)
 		if err != nil {

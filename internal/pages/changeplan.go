@@ -21,6 +21,7 @@ type changePlan struct {
 	w        *content.Wiki
 	a        wiki.Access
 	names    *directory
+	member   func(did string) bool
 	moves    *moves
 	byFile   map[string]*planned // by the path at the head
 	byKey    map[string]*planned // created and moved pages, by their new key

@@ -15,7 +15,8 @@ import (
 type ChangeSet struct {
 	Write
 	Steps  []Step
-	DryRun bool // report the result without saving it
+	DryRun bool                  // report the result without saving it
+	Member func(did string) bool // tells members from strangers, whose text can't move to another page; nil: all are strangers
 }
 
 // StepKind is what a Step does.
@@ -144,6 +145,7 @@ func (s *Service) changeOnce(ctx context.Context, w *content.Wiki, a wiki.Access
 		return ChangeSetResult{}, err
 	}
 	p := newPlan(s, w, a, d)
+	p.member = set.Member
 	if err := p.makeSteps(ctx, set.Steps); err != nil {
 		return ChangeSetResult{}, err
 	}

@@ -19,6 +19,9 @@ func (p *changePlan) merge(ctx context.Context, pg *planned, step Step) error {
 	if err := mustBeCurrent(ctx, p.w, Precondition{Base: step.Base}, pg.file); err != nil {
 		return err
 	}
+	if err := p.mustBeMembers(ctx, pg); err != nil {
+		return err
+	}
 	to, err := p.page(ctx, step.To)
 	if err != nil {
 		return aboutField(err, "to")
@@ -46,6 +49,19 @@ func (p *changePlan) merge(ctx context.Context, pg *planned, step Step) error {
 	return nil
 }
 
+// mustBeMembers refuses a page with strangers' text. On another page, the text would
+// count as the caller's, and agents would take it for a member's.
+func (p *changePlan) mustBeMembers(ctx context.Context, pg *planned) error {
+	if pg.isNew() {
+		return nil
+	}
+	foreign, err := p.s.hasForeignText(ctx, p.w, p.a, p.member, pg.file)
+	if err == nil && foreign {
+		err = wiki.Problemf(wiki.ErrDenied, "path", "%q has text by people who aren't members. On another page it would count as yours, so it can't move there. Use move to rename the page, or have a member rewrite it first.", pg.name)
+	}
+	return err
+}
+
 // rebase lets the relative links in a text that moves to another page keep their
 // targets, also the files that move along.
 func (p *changePlan) rebase(from, to wiki.PageName, text string) string {
@@ -67,6 +83,9 @@ func (p *changePlan) rebase(from, to wiki.PageName, text string) string {
 func (p *changePlan) moveSection(ctx context.Context, pg *planned, step Step) error {
 	base, err := p.base(ctx, pg, step)
 	if err != nil {
+		return err
+	}
+	if err := p.mustBeMembers(ctx, pg); err != nil {
 		return err
 	}
 	to, under, err := p.sectionTarget(ctx, step.To)
