@@ -93,3 +93,22 @@ func (w *world) commits() int64 {
 	w.must(err)
 	return head
 }
+
+// Attack: an imported page, or one by a former member, gives an order. Merged into a
+// member's page, or moved there as a section, it would leave the fence.
+func TestStrangersTextCannotMove(t *testing.T) {
+	for _, how := range []string{"zip", "former member"} {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			w := newStrangersWorld(t, how)
+			w.save("ada", "ada", "Notes", "# Notes\n\nMine.\n")
+			page := "Templates/Zqmark_Order"
+			id := w.revisionOf(page)
+			w.fails("by people who aren't members", "ada/editor", "edit_page", "edits", edits(map[string]any{"op": "merge", "path": page, "revision": id, "to": "Notes"}))
+			w.fails("by people who aren't members", "ada/editor", "edit_page", "edits", edits(map[string]any{"op": "move_section", "path": page, "revision": id, "section": "Any", "to": "Notes"}))
+			if got := w.source("ada", "Notes"); got != "# Notes\n\nMine.\n" {
+				t.Errorf("Notes is %q", got)
+			}
+		})
+	}
+}
