@@ -56,7 +56,7 @@ func (ed *editor) insertBlock(at int, text string, prepend, apart bool) error {
 
 func (ed *editor) junctionAt(at int, text string) junction {
 	var j junction
-	_, parts := ed.outline()
+	parts := ed.parts()
 	for i, p := range parts {
 		b := &block{Part: p, from: ed.lineStart(p.First), to: len(ed.Text)}
 		if i+1 < len(parts) {
@@ -75,7 +75,7 @@ func (ed *editor) junctionAt(at int, text string) junction {
 		}
 	}
 	own := NewDocument("\n" + text) // so that "---" isn't front matter
-	_, parts = own.outline()
+	parts = own.parts()
 	for i, p := range parts {
 		last := own.Lines()
 		if i+1 < len(parts) {
@@ -205,7 +205,7 @@ func (ed *editor) checkJunction(j junction, at int, insertion string) error {
 // hasShapes reports whether a text has blocks of these shapes ("" for any), or is
 // over a limit of the parser.
 func hasShapes(text string, want []string) bool {
-	_, got := markdown.Outline([]byte("\n" + text))
+	got := markdown.Parts([]byte("\n" + text))
 	if len(got) != len(want) {
 		return got == nil
 	}

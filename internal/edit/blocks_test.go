@@ -128,7 +128,7 @@ func FuzzInsertions(f *testing.F) {
 			return
 		}
 		shapes := func(text string) []string {
-			_, parts := markdown.Outline([]byte("\n" + text))
+			parts := markdown.Parts([]byte("\n" + text))
 			var list []string
 			for _, p := range parts {
 				list = append(list, p.Shape)

@@ -14,9 +14,10 @@ import (
 // from 1 and end with "\n", except perhaps the last. It is immutable and safe for
 // concurrent use.
 type Document struct {
-	Text    string
-	outline func() ([]Section, []markdown.Part)
-	starts  []int // offset of each line
+	Text     string
+	sections func() []Section
+	parts    func() []markdown.Part
+	starts   []int // offset of each line
 }
 
 // A Section is a heading with the lines below it.
@@ -25,7 +26,8 @@ type Section = markdown.Section
 // NewDocument returns the document of a normalized text.
 func NewDocument(text string) *Document {
 	doc := &Document{Text: text, starts: []int{0}}
-	doc.outline = sync.OnceValues(func() ([]Section, []markdown.Part) { return markdown.Outline([]byte(text)) })
+	doc.sections = sync.OnceValue(func() []Section { return markdown.Sections([]byte(text)) })
+	doc.parts = sync.OnceValue(func() []markdown.Part { return markdown.Parts([]byte(text)) })
 	for i := range len(text) {
 		if text[i] == '\n' && i+1 < len(text) {
 			doc.starts = append(doc.starts, i+1)
@@ -46,10 +48,7 @@ func (doc *Document) Lines() int {
 }
 
 // Sections returns the page's sections, the lead first.
-func (doc *Document) Sections() []Section {
-	sections, _ := doc.outline()
-	return sections
-}
+func (doc *Document) Sections() []Section { return doc.sections() }
 
 // Slice returns the text of a range of lines, both ends included.
 func (doc *Document) Slice(from, to int) string {

@@ -37,13 +37,12 @@ const (
 	DefinitionPart
 )
 
-// Outline splits a page like Sections, and into its top-level blocks in order.
-// Definitions of links and notes are no parts. A page over a limit has none.
-func Outline(source []byte) ([]Section, []Part) {
+// Parts splits a page into its top-level blocks, in order. Definitions of links and
+// notes are no parts. A page over a limit has none.
+func Parts(source []byte) []Part {
 	d := tryParse("", source)
-	sections := sectionsOf(d, source)
 	if d == nil {
-		return sections, nil
+		return nil
 	}
 	var parts []Part
 	for n := d.root.FirstChild(); n != nil; n = n.NextSibling() {
@@ -54,7 +53,7 @@ func Outline(source []byte) ([]Section, []Part) {
 		}
 	}
 	slices.SortStableFunc(parts, func(a, b Part) int { return a.First - b.First })
-	return sections, parts
+	return parts
 }
 
 // describe sets what depends on the kind of a block.

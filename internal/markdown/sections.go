@@ -19,11 +19,10 @@ type Section struct {
 // Sections splits a page at its headings (not those in code, quotes and
 // boxes), the lead first. Each line is in exactly one section. A page over a
 // limit is all lead.
-func Sections(source []byte) []Section { return sectionsOf(tryParse("", source), source) }
-
-func sectionsOf(d *document, source []byte) []Section {
+func Sections(source []byte) []Section {
 	last := max(1, bytes.Count(bytes.TrimSuffix(source, []byte("\n")), []byte("\n"))+1)
 	list := []Section{{StartLine: 1, EndLine: last, DeepEnd: last}}
+	d := tryParse("", source)
 	if d == nil {
 		return list
 	}
