@@ -69,7 +69,13 @@ func (w *creditWalk) shown(tool string, arguments ...any) string {
 		section := []any{map[string]any{"op": "replace_section", "section": "Middle", "text": "Overwritten."}}
 		_, whole := w.call("ada/editor", "replace_page", "path", w.page, "revision", id, "content", "Overwritten.")
 		_, part := w.call("ada/editor", "edit_page", "path", w.page, "revision", id, "edits", section)
-		if !whole || !part || w.source("ada", w.page) != before {
+		_, several := w.call("ada/editor", "edit_page", "edits", edits(
+			map[string]any{"op": "replace_section", "path": w.page, "revision": id, "section": "Middle", "text": "Overwritten."},
+		))
+		_, moved := w.call("ada/editor", "edit_page", "edits", edits(
+			map[string]any{"op": "move_section", "path": w.page, "revision": id, "section": "Middle", "to": "Elsewhere"},
+		))
+		if !whole || !part || !several || !moved || w.source("ada", w.page) != before {
 			w.T.Fatalf("%s %v names %s, which allows to overwrite what wasn't shown:\n%s", tool, arguments, id, text)
 		}
 	}

@@ -175,7 +175,7 @@ func (p *changePlan) load(ctx context.Context, name wiki.PageName, file wiki.Fil
 }
 
 func (p *changePlan) edit(ctx context.Context, pg *planned, i int, step Step) error {
-	base, err := p.base(ctx, pg, step)
+	base, seen, err := p.base(ctx, pg, step)
 	if err != nil {
 		return err
 	}
@@ -184,7 +184,7 @@ func (p *changePlan) edit(ctx context.Context, pg *planned, i int, step Step) er
 		return err
 	}
 	defer release()
-	next, err := applyEdit(ctx, p.w, pg.now, pg.before, base, step.Seen, step.Edit)
+	next, err := applyEdit(ctx, p.w, pg.now, pg.before, base, seen, step.Edit)
 	if err != nil {
 		return err
 	}
@@ -203,27 +203,20 @@ func (p *changePlan) set(pg *planned, next *edit.Document) error {
 	return nil
 }
 
-// base reads the revision that a step names; nil if it names none.
-func (p *changePlan) base(ctx context.Context, pg *planned, step Step) (*Source, error) {
+// base reads the revision that a step names, with the lines of it that the writer has
+// read; nil if it names none.
+func (p *changePlan) base(ctx context.Context, pg *planned, step Step) (*Source, *edit.Lines, error) {
 	if step.Base == "" {
-		return nil, nil
+		return nil, nil, nil
 	}
 	if pg.isNew() {
-		return nil, wiki.Problemf(wiki.ErrInvalid, "revision", "An earlier edit of this request creates %q, so it has no revision yet. Leave the revision out.", pg.name)
+		return nil, nil, wiki.Problemf(wiki.ErrInvalid, "revision", "An earlier edit of this request creates %q, so it has no revision yet. Leave the revision out.", pg.name)
 	}
-	id := strings.ToLower(strings.TrimSpace(step.Base))
-	then, data, err := readRevision(ctx, p.w, pg.file.Path, id)
-	if errors.Is(err, wiki.ErrNotFound) {
-		return nil, wiki.Problemf(wiki.ErrInvalid, "revision", "%q never had the revision %s. Read the page again.", pg.name, id)
+	base, seen, err := readSeen(ctx, p.w, pg.from, pg.file, step.Base, step.Seen)
+	if err == nil && pg.base == nil {
+		pg.base, pg.seen = base, seen
 	}
-	if err != nil {
-		return nil, err
-	}
-	base := newSource(pg.from, then, data)
-	if pg.base == nil {
-		pg.base, pg.seen = base, step.Seen
-	}
-	return base, nil
+	return base, seen, err
 }
 
 func (p *changePlan) create(ctx context.Context, step Step) error {

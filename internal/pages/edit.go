@@ -82,22 +82,34 @@ func (s *Service) editBase(ctx context.Context, w *content.Wiki, r *EditRequest)
 	if err != nil {
 		return nil, err
 	}
-	base := strings.ToLower(strings.TrimSpace(r.Base))
-	then, data, err := readRevision(ctx, w, file.Path, base)
-	if errors.Is(err, wiki.ErrNotFound) {
-		return nil, wiki.Problemf(wiki.ErrInvalid, "revision", "%q never had the revision %s. Read the page again.", name, base)
-	}
+	base, seen, err := readSeen(ctx, w, name, file, r.Base, r.Seen)
 	if err != nil {
 		return nil, err
 	}
-	if !strings.HasPrefix(then.Blob, base) {
-		r.Seen = &edit.Lines{} // lists show the ids of commits, but nothing of the page
-	}
+	r.Seen = seen
 	if r.IdempotencyKey != "" {
-		r.IdempotencyKey = fmt.Sprintf("%s@%d", r.IdempotencyKey, then.Seq)
+		r.IdempotencyKey = fmt.Sprintf("%s@%d", r.IdempotencyKey, base.File.Seq)
 		r.IdempotencyWindow = 0 // the revision suffices
 	}
-	return newSource(name, then, data), nil
+	return base, nil
+}
+
+// readSeen reads the revision of a page that a writer started from. It returns the
+// lines of it that they have read: none if they name it by the id of a commit, which
+// lists show without anything of the page.
+func readSeen(ctx context.Context, w *content.Wiki, name wiki.PageName, file wiki.File, revision string, seen *edit.Lines) (*Source, *edit.Lines, error) {
+	id := strings.ToLower(strings.TrimSpace(revision))
+	then, data, err := readRevision(ctx, w, file.Path, id)
+	if errors.Is(err, wiki.ErrNotFound) {
+		return nil, nil, wiki.Problemf(wiki.ErrInvalid, "revision", "%q never had the revision %s. Read the page again.", name, id)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if !strings.HasPrefix(then.Blob, id) {
+		seen = &edit.Lines{}
+	}
+	return newSource(name, then, data), seen, nil
 }
 
 func (s *Service) editOnce(ctx context.Context, w *content.Wiki, a wiki.Access, r EditRequest, base *Source) (EditResult, error) {

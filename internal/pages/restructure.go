@@ -81,7 +81,7 @@ func (p *changePlan) rebase(from, to wiki.PageName, text string) string {
 
 // moveSection moves a section to another page.
 func (p *changePlan) moveSection(ctx context.Context, pg *planned, step Step) error {
-	base, err := p.base(ctx, pg, step)
+	base, seen, err := p.base(ctx, pg, step)
 	if err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func (p *changePlan) moveSection(ctx context.Context, pg *planned, step Step) er
 	if base != nil {
 		read = base.Document
 	}
-	rest, taken, err := edit.TakeSection(pg.now, read, step.Seen, step.Edit.Section, step.Edit.Text)
+	rest, taken, err := edit.TakeSection(pg.now, read, seen, step.Edit.Section, step.Edit.Text)
 	if err != nil {
 		var conflict *edit.Conflict
 		if errors.As(err, &conflict) {
