@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"robot.wtf/internal/content"
@@ -388,60 +387,23 @@ func (p *changePlan) moveEdits(ctx context.Context) ([]content.Edit, error) {
 	if len(p.moves.order) == 0 && len(p.moves.leads) == 0 {
 		return nil, nil
 	}
-	order, err := p.moves.sorted()
+	known := make(map[string][]byte, len(p.byFile))
+	for path, pg := range p.byFile {
+		known[path] = pg.written
+	}
+	edits, err := p.moves.edits(ctx, p.w, false, known)
 	if err != nil {
 		return nil, err
 	}
-	touched, err := p.moves.pagesToRewrite(ctx, p.w, false)
-	if err != nil {
-		return nil, err
+	for path, pg := range p.byFile {
+		pg.written = known[path]
 	}
-	blobs, err := currentBlobs(ctx, p.w)
-	if err != nil {
-		return nil, err
-	}
-	edits := make([]content.Edit, len(order))
-	for i, from := range order {
-		edits[i] = content.Edit{Op: content.Move, Path: from, To: p.moves.to[from], Base: blobs[from]}
-		if pg := p.byFile[from]; pg != nil {
-			edits[i].Data = pg.written
-		}
-	}
-	for _, path := range touched {
-		pg := p.byFile[path]
-		if pg != nil && pg.deleted {
-			continue
-		}
-		text, changed, err := p.relink(ctx, path, blobs[path], pg)
-		switch i := slices.Index(order, path); {
-		case err != nil:
-			return nil, err
-		case !changed:
-		case i >= 0:
-			edits[i].Data = text
-		case pg == nil:
-			name, _ := wiki.PageOf(path)
+	for _, e := range edits {
+		if name, ok := wiki.PageOf(e.Path); ok && e.Op == content.Put {
 			p.relinked = append(p.relinked, name)
-			edits = append(edits, content.Edit{Op: content.Put, Path: path, Data: text, Base: blobs[path], Strict: true})
 		}
 	}
 	return edits, nil
-}
-
-// relink lets the links of a page's new content follow the moves.
-func (p *changePlan) relink(ctx context.Context, path, blob string, pg *planned) ([]byte, bool, error) {
-	if pg == nil {
-		return p.moves.rewrite(ctx, p.w, path, blob, false)
-	}
-	source := pg.stored
-	if pg.written != nil {
-		source = pg.written
-	}
-	text, changed, err := p.moves.rewriteText(ctx, p.w, path, source, false)
-	if changed {
-		pg.written = text
-	}
-	return text, changed, err
 }
 
 // changedPages describes what the plan does to the pages that steps name.

@@ -224,45 +224,60 @@ func checkTarget(to string) error {
 
 // commit moves the files and updates links to them.
 func (m *moves) commit(ctx context.Context, s *Service, w *content.Wiki, a wiki.Access, wr Write, msg string, keepLinks bool) (Saved, error) {
-	order, err := m.sorted()
+	edits, err := m.edits(ctx, w, keepLinks, nil)
 	if err != nil {
 		return Saved{}, err
-	}
-	touched, err := m.pagesToRewrite(ctx, w, keepLinks)
-	if err != nil {
-		return Saved{}, err
-	}
-	blobs, err := currentBlobs(ctx, w)
-	if err != nil {
-		return Saved{}, err
-	}
-	var edits []content.Edit
-	for _, from := range order {
-		edits = append(edits, content.Edit{Op: content.Move, Path: from, To: m.to[from], Base: blobs[from]})
-	}
-	for _, p := range touched {
-		text, changed, err := m.rewrite(ctx, w, p, blobs[p], keepLinks)
-		switch i := slices.Index(order, p); {
-		case err != nil:
-			return Saved{}, err
-		case changed && i >= 0:
-			edits[i].Data = text
-		case changed:
-			edits = append(edits, content.Edit{Op: content.Put, Path: p, Data: text, Base: blobs[p]})
-		}
 	}
 	done, err := s.commit(ctx, w, a, wr, content.Request{Message: msg, Edits: edits})
 	return done, markOutdated(err)
 }
 
-// currentBlobs returns the blob ids of all current files, by path.
-func currentBlobs(ctx context.Context, w *content.Wiki) (map[string]string, error) {
+// edits returns edits that move the files and update links to them. known are pages
+// that other edits of the commit write, with their new content, or nil if it stays as
+// it is: edits updates it.
+func (m *moves) edits(ctx context.Context, w *content.Wiki, keepLinks bool, known map[string][]byte) ([]content.Edit, error) {
+	order, err := m.sorted()
+	if err != nil {
+		return nil, err
+	}
+	touched, err := m.pagesToRewrite(ctx, w, keepLinks)
+	if err != nil {
+		return nil, err
+	}
 	files, err := w.List(ctx, "")
+	if err != nil {
+		return nil, err
+	}
 	blobs := make(map[string]string, len(files))
 	for _, f := range files {
 		blobs[f.Path] = f.Blob
 	}
-	return blobs, err
+	var edits []content.Edit
+	for _, from := range order {
+		edits = append(edits, content.Edit{Op: content.Move, Path: from, To: m.to[from], Base: blobs[from], Data: known[from]})
+	}
+	for _, p := range touched {
+		if m.free[p] {
+			continue
+		}
+		text, changed, err := m.rewrite(ctx, w, p, blobs[p], known[p], keepLinks)
+		if err != nil {
+			return nil, err
+		}
+		if !changed {
+			continue
+		}
+		_, isKnown := known[p]
+		if isKnown {
+			known[p] = text
+		}
+		if i := slices.Index(order, p); i >= 0 {
+			edits[i].Data = text
+		} else if !isKnown {
+			edits = append(edits, content.Edit{Op: content.Put, Path: p, Data: text, Base: blobs[p]})
+		}
+	}
+	return edits, nil
 }
 
 // describeMove reads from a commit where it moved a file and which pages it
@@ -321,17 +336,15 @@ func (m *moves) pagesToRewrite(ctx context.Context, w *content.Wiki, keepLinks b
 	return list, nil
 }
 
-// rewrite returns a page's source with updated links.
-func (m *moves) rewrite(ctx context.Context, w *content.Wiki, p, blob string, keepLinks bool) ([]byte, bool, error) {
-	source, err := w.Blob(ctx, blob)
-	if err != nil {
-		return nil, false, fmt.Errorf("pages: read %s/%s: %w", w.Slug(), p, err)
+// rewrite returns a page's source with updated links. source is its new content, or
+// nil for that of its blob.
+func (m *moves) rewrite(ctx context.Context, w *content.Wiki, p, blob string, source []byte, keepLinks bool) ([]byte, bool, error) {
+	if source == nil {
+		var err error
+		if source, err = w.Blob(ctx, blob); err != nil {
+			return nil, false, fmt.Errorf("pages: read %s/%s: %w", w.Slug(), p, err)
+		}
 	}
-	return m.rewriteText(ctx, w, p, source, keepLinks)
-}
-
-// rewriteText is rewrite for a page's given source.
-func (m *moves) rewriteText(ctx context.Context, w *content.Wiki, p string, source []byte, keepLinks bool) ([]byte, bool, error) {
 	release, err := w.AcquireLarge(ctx, len(source))
 	if err != nil {
 		return nil, false, err
