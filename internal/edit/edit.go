@@ -244,8 +244,8 @@ func (ed *editor) replaceSection(e Edit) error {
 	if err != nil {
 		return err
 	}
-	if s := ed.Seen; s != nil && (read.StartLine < s.From || ed.Base.lastNonBlank(read.DeepEnd) > s.To) {
-		return wiki.Problemf(wiki.ErrPreconditionRequired, "revision", "You haven't read all of this section, lines %d-%d. Read it with section %q, then send the revision of that result.", read.StartLine, read.DeepEnd, e.Section)
+	if err := ed.Base.requireRead(read, ed.Seen, e.Section); err != nil {
+		return err
 	}
 	old := ed.Base.Slice(read.StartLine, read.DeepEnd)
 	yours := formatSection(ed.Base, read, e.Text)
@@ -267,6 +267,14 @@ func (ed *editor) replaceSection(e Edit) error {
 		return err
 	}
 	return ed.checkSiblings(NewDocument(yours))
+}
+
+// requireRead fails unless a writer has seen all of a section, which they call name.
+func (doc *Document) requireRead(s Section, seen *Lines, name string) error {
+	if seen == nil || seen.From <= s.StartLine && doc.lastNonBlank(s.DeepEnd) <= seen.To {
+		return nil
+	}
+	return wiki.Problemf(wiki.ErrPreconditionRequired, "revision", "You haven't read all of this section, lines %d-%d. Read it with section %q, then send the revision of that result.", s.StartLine, s.DeepEnd, name)
 }
 
 // checkSiblings fails if a replaced section has made a heading occur twice below the

@@ -22,8 +22,8 @@ func TakeSection(doc, base *Document, seen *Lines, section, left string) (rest *
 	if err != nil {
 		return nil, "", err
 	}
-	if seen != nil && (read.StartLine < seen.From || base.lastNonBlank(read.DeepEnd) > seen.To) {
-		return nil, "", wiki.Problemf(wiki.ErrPreconditionRequired, "revision", "You haven't read all of this section, lines %d-%d. Read it with section %q, then send the revision of that result.", read.StartLine, read.DeepEnd, section)
+	if err := base.requireRead(read, seen, section); err != nil {
+		return nil, "", err
 	}
 	now, err := doc.Section(section)
 	if err != nil {
@@ -50,24 +50,29 @@ func TakeSection(doc, base *Document, seen *Lines, section, left string) (rest *
 // its sections. The headings get the levels that fit there: in an empty document the
 // first one becomes the title.
 func AddSection(doc *Document, under, text string) (*Document, error) {
-	end, level := doc.Lines(), 2
 	switch {
 	case strings.TrimSpace(doc.Text) == "":
 		return NewDocument(shiftHeadings(text, 1)), nil
-	case under != "":
-		s, err := doc.Section(under)
-		if err != nil {
-			return nil, err
-		}
-		end, level = s.DeepEnd, s.Level+1
+	case under == "":
+		return doc.addSection(doc.Lines(), 2, text), nil
 	}
+	s, err := doc.Section(under)
+	if err != nil {
+		return nil, err
+	}
+	return doc.addSection(s.DeepEnd, s.Level+1, text), nil
+}
+
+// addSection adds a text that begins with a heading after a line. Its highest heading
+// gets a level.
+func (doc *Document) addSection(end, level int, text string) *Document {
 	at := doc.lineStart(doc.lastNonBlank(end) + 1)
 	before, after := strings.TrimRight(doc.Text[:at], "\n")+"\n\n", doc.Text[at:]
 	text = strings.TrimRight(shiftHeadings(text, min(level, maxHeadingLevel)), "\n") + "\n"
 	if after = strings.TrimLeft(after, "\n"); after != "" {
 		text += "\n"
 	}
-	return NewDocument(before + text + after), nil
+	return NewDocument(before + text + after)
 }
 
 // MergePage adds another page's text at the end of doc, under a heading with its
@@ -89,11 +94,7 @@ func MergePage(doc *Document, title, text string) (merged *Document, lost []stri
 	if strings.TrimSpace(doc.Text[frontMatterEnd(doc.Text):]) == "" {
 		return NewDocument(doc.Text + "# " + title + "\n\n" + body + "\n"), lost
 	}
-	merged, err := AddSection(doc, "", "# "+title+"\n\n"+shiftHeadings(body, 2)+"\n")
-	if err != nil { // only for a section that is named
-		return doc, lost
-	}
-	return merged, lost
+	return doc.addSection(doc.Lines(), 2, "# "+title+"\n\n"+shiftHeadings(body, 2)+"\n"), lost
 }
 
 // mergeFrontMatter adds those keys of another page's front matter to a text's that it

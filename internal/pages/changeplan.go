@@ -415,6 +415,21 @@ func (p *changePlan) changedPages() []ChangedPage {
 	return list
 }
 
+// kind is how the plan changes a page; "" if it doesn't.
+func (pg *planned) kind() wiki.ChangeKind {
+	switch {
+	case pg.deleted:
+		return wiki.Deleted
+	case pg.isNew():
+		return wiki.Added
+	case pg.moved:
+		return wiki.Moved
+	case pg.written != nil && !bytes.Equal(pg.written, pg.stored):
+		return wiki.Modified
+	}
+	return ""
+}
+
 func (pg *planned) changed() ChangedPage {
 	c := ChangedPage{Name: pg.name, From: pg.from, Before: pg.before, Now: pg.before, Edits: pg.results, Revision: pg.file.Blob, Seen: pg.seen, Lost: pg.lost}
 	if into := pg.successor(); into != nil {
@@ -424,16 +439,9 @@ func (pg *planned) changed() ChangedPage {
 		c.Before, c.Base = pg.base, pg.base.File.Blob
 		c.Merged = pg.base.File.Blob != pg.file.Blob
 	}
-	switch {
-	case pg.deleted:
-		c.Kind, c.Revision = wiki.Deleted, ""
+	if c.Kind = pg.kind(); c.Kind == wiki.Deleted {
+		c.Revision = ""
 		return c
-	case pg.isNew():
-		c.Kind = wiki.Added
-	case pg.moved:
-		c.Kind = wiki.Moved
-	case pg.written != nil && !bytes.Equal(pg.written, pg.stored):
-		c.Kind = wiki.Modified
 	}
 	file := pg.file
 	if pg.written != nil {
@@ -470,7 +478,7 @@ func (p *changePlan) message() string {
 	}
 	verbs := map[wiki.ChangeKind]string{wiki.Added: "Create", wiki.Moved: "Rename", wiki.Deleted: "Delete"}
 	first := p.order[0]
-	text := fmt.Sprintf("%s %s", cmp.Or(verbs[first.changed().Kind], "Update"), first.name)
+	text := fmt.Sprintf("%s %s", cmp.Or(verbs[first.kind()], "Update"), first.name)
 	if n := len(p.order) - 1; n > 0 {
 		text += fmt.Sprintf(" and %d more", n)
 	}

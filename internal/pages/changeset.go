@@ -116,11 +116,8 @@ func (s *Service) Change(ctx context.Context, a wiki.Access, set ChangeSet) (Cha
 		return ChangeSetResult{}, err
 	}
 	defer release()
-	switch n := len(set.Steps); {
-	case n == 0:
-		return ChangeSetResult{}, wiki.Problemf(wiki.ErrInvalid, "edits", "Send at least one edit.")
-	case n > maxEdits:
-		return ChangeSetResult{}, wiki.Problemf(wiki.ErrInvalid, "edits", "Send at most %d edits at a time. Nothing was changed.", maxEdits)
+	if err := checkEditCount(len(set.Steps)); err != nil {
+		return ChangeSetResult{}, err
 	}
 	var done ChangeSetResult
 	done.Saved, err = withReplay(ctx, w, a, set.Write, func() (Saved, error) {
@@ -154,15 +151,12 @@ func (s *Service) changeOnce(ctx context.Context, w *content.Wiki, a wiki.Access
 		return ChangeSetResult{}, err
 	}
 	done := ChangeSetResult{Pages: p.changedPages(), Relinked: p.relinked}
-	if len(edits) == 0 {
+	switch {
+	case len(edits) == 0:
 		done.Saved = p.order[0].saved()
-		return done, nil
+	case !set.DryRun:
+		done.Saved, err = s.commit(ctx, w, a, set.Write, content.Request{Message: commitMessage(set.Message, "%s", p.message()), Edits: edits})
 	}
-	if set.DryRun {
-		done.Moved = p.movedPages()
-		return done, nil
-	}
-	done.Saved, err = s.commit(ctx, w, a, set.Write, content.Request{Message: commitMessage(set.Message, "%s", p.message()), Edits: edits})
 	done.Moved = p.movedPages()
 	return done, markOutdated(err)
 }

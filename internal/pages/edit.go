@@ -49,11 +49,8 @@ func (s *Service) ApplyEdits(ctx context.Context, a wiki.Access, r EditRequest) 
 		return EditResult{}, err
 	}
 	defer release()
-	switch n := len(r.Edits); {
-	case n == 0:
-		return EditResult{}, wiki.Problemf(wiki.ErrInvalid, "edits", "Send at least one edit.")
-	case n > maxEdits:
-		return EditResult{}, wiki.Problemf(wiki.ErrInvalid, "edits", "Send at most %d edits at a time, or replace the section or the page. Nothing was changed.", maxEdits)
+	if err := checkEditCount(len(r.Edits)); err != nil {
+		return EditResult{}, err
 	}
 	base, err := s.editBase(ctx, w, &r)
 	if err != nil {
@@ -70,6 +67,16 @@ func (s *Service) ApplyEdits(ctx context.Context, a wiki.Access, r EditRequest) 
 		return Saved{}, wiki.Problemf(wiki.ErrConflict, "", "Others are changing the page at the same time. Try again in a moment.")
 	})
 	return done, err
+}
+
+func checkEditCount(n int) error {
+	switch {
+	case n == 0:
+		return wiki.Problemf(wiki.ErrInvalid, "edits", "Send at least one edit.")
+	case n > maxEdits:
+		return wiki.Problemf(wiki.ErrInvalid, "edits", "Send at most %d edits at a time, or replace the section or the page. Nothing was changed.", maxEdits)
+	}
+	return nil
 }
 
 // editBase reads the revision that a writer started from. It adds that revision to
@@ -189,6 +196,11 @@ func applyEdit(ctx context.Context, w *content.Wiki, doc *edit.Document, now, ba
 		from.Base, from.Since = base.Document, textsBetween(ctx, w, now.File, base.File.Seq)
 	}
 	next, err := edit.Apply(doc, from, e)
+	return next, completeConflict(err, now, base)
+}
+
+// completeConflict adds the page and its revisions to a *edit.Conflict in err.
+func completeConflict(err error, now, base *Source) error {
 	var conflict *edit.Conflict
 	if errors.As(err, &conflict) {
 		conflict.Path, conflict.TheirBlob = now.File.Path, now.File.Blob
@@ -196,7 +208,7 @@ func applyEdit(ctx context.Context, w *content.Wiki, doc *edit.Document, now, ba
 			conflict.BaseBlob = base.File.Blob
 		}
 	}
-	return next, err
+	return err
 }
 
 const (

@@ -106,11 +106,7 @@ func (p *changePlan) moveSection(ctx context.Context, pg *planned, step Step) er
 	}
 	rest, taken, err := edit.TakeSection(pg.now, read, seen, step.Edit.Section, step.Edit.Text)
 	if err != nil {
-		var conflict *edit.Conflict
-		if errors.As(err, &conflict) {
-			conflict.Path, conflict.BaseBlob, conflict.TheirBlob = pg.file.Path, base.File.Blob, pg.file.Blob
-		}
-		return err
+		return completeConflict(err, pg.before, base)
 	}
 	next, err := edit.AddSection(to.now, under, p.rebase(pg.name, to.name, taken))
 	if err != nil {

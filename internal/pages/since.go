@@ -42,7 +42,7 @@ func (s *Service) News(ctx context.Context, a wiki.Access, after int64, limit in
 	}
 	news := News{UpTo: after}
 	grant := a.Caller().Grant
-	for i, c := range log {
+	for _, c := range log {
 		if madeBy(c.Author, grant) {
 			news.UpTo = c.Seq
 			continue
@@ -56,8 +56,8 @@ func (s *Service) News(ctx context.Context, a wiki.Access, after int64, limit in
 		if err := news.addOwn(ctx, w, grant, c); err != nil {
 			return News{}, err
 		}
-		news.More = i == maxNewsCommits-1 && c.Seq < head
 	}
+	news.More = news.UpTo < head && len(log) == maxNewsCommits
 	return news, nil
 }
 
