@@ -17,11 +17,14 @@ type News struct {
 	UpTo    int64           // the newest commit (seq) that this covers
 	Undone  []wiki.Commit   // of the grant, which these commits undid
 	Edited  []wiki.PageName // pages whose last text was the grant's, changed or deleted by these commits
+	looked  int             // histories read for Edited
 }
 
-// maxNewsCommits bounds the commits that News looks through at a time, and with them
-// the histories that it reads.
-const maxNewsCommits = 200
+// Bounds of the work for one News: commits, and histories of the pages they changed.
+const (
+	maxNewsCommits   = 200
+	maxNewsHistories = 200
+)
 
 // News returns the commits after a given one (seq) that the caller's grant didn't
 // make, at most limit. A seq beyond the head, as in a wiki that was deleted and created
@@ -83,6 +86,9 @@ func (n *News) addOwn(ctx context.Context, w *content.Wiki, grant string, c wiki
 		name, ok := wiki.PageOf(ch.Path)
 		if !ok || ch.Old == "" || ch.Old == ch.New || slices.Contains(n.Edited, name) {
 			continue
+		}
+		if n.looked++; n.looked > maxNewsHistories {
+			return nil
 		}
 		before, err := w.History(ctx, ch.Path, c.Seq, 1)
 		if err != nil && !errors.Is(err, wiki.ErrNotFound) {

@@ -1,9 +1,11 @@
 package pages
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
+	"robot.wtf/internal/edit"
 	"robot.wtf/internal/wiki"
 )
 
@@ -60,5 +62,27 @@ func TestNews(t *testing.T) {
 		if news, err := w.News(w.ctx, mine, after, 3); err != nil || len(news.Commits) == 0 || news.UpTo != int64(w.head()) {
 			t.Errorf("after %d: %+v, %v", after, news, err)
 		}
+	}
+}
+
+// An agent's own commits don't end the news: after many of them there is more.
+func TestNewsBehindOwnCommits(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	mine := wiki.NewAccess(w.site, wiki.Caller{User: w.editor.Caller().User, Agent: "Claude", Grant: "g1"}, wiki.Editor)
+	w.put("Start", "start\n")
+	first := w.head()
+	for i := range maxNewsCommits {
+		if _, err := w.ApplyEdits(w.ctx, mine, EditRequest{Name: "Start", Edits: []edit.Edit{{Op: edit.Append, Text: fmt.Sprint("- ", i)}}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.put("Theirs", "x\n")
+	news, err := w.News(w.ctx, mine, first, 10)
+	if err != nil || len(news.Commits) != 0 || !news.More {
+		t.Fatalf("%+v, %v", news, err)
+	}
+	if news, err = w.News(w.ctx, mine, news.UpTo, 10); err != nil || len(news.Commits) != 1 || news.More {
+		t.Errorf("the rest: %+v, %v", news, err)
 	}
 }
