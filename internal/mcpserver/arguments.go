@@ -1,6 +1,7 @@
 package mcpserver
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -8,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"robot.wtf/internal/edit"
 	"robot.wtf/internal/wiki"
 )
 
@@ -158,18 +160,8 @@ func (a arguments) integer(name string, standard, low, high int) (int, error) {
 	}
 }
 
-// enum returns an argument that must be one of some words; the first is the
-// default.
-func (a arguments) enum(name string, words ...string) (string, error) {
-	got := a.text(name)
-	if got == "" {
-		return words[0], nil
-	}
-	if slices.Contains(words, got) {
-		return got, nil
-	}
-	return "", notOneOf(name, words)
-}
+// enum returns an argument of the kind enum, or the standard if it is absent.
+func (a arguments) enum(name, standard string) string { return cmp.Or(a.text(name), standard) }
 
 // parseLines parses a range of lines: "40-120", "40-" or "40".
 func parseLines(text string) (from, to int, err error) {
@@ -190,18 +182,22 @@ func parseLines(text string) (from, to int, err error) {
 }
 
 // parseRevision parses a revision. Its suffix says which lines of the page
-// the agent has read: "a1b2c3d4~40-120", or none, "a1b2c3d4~0".
-func parseRevision(revision string) (base string, from, to int, marked bool, err error) {
+// the agent has read: "a1b2c3d4~40-120", or none, "a1b2c3d4~0". Without it,
+// seen is nil: all of them.
+func parseRevision(revision string) (base string, seen *edit.Lines, err error) {
 	revision = strings.TrimPrefix(strings.TrimSpace(revision), "@")
 	base, lines, marked := strings.Cut(revision, "~")
-	if !marked || lines == "0" {
-		return base, 0, 0, marked, nil
+	switch {
+	case !marked:
+		return base, nil, nil
+	case lines == "0":
+		return base, &edit.Lines{}, nil
 	}
-	from, to, err = parseLines(lines)
+	from, to, err := parseLines(lines)
 	if err != nil {
 		err = wiki.Problemf(wiki.ErrInvalid, "revision", "%q is not a revision. Send it exactly as returned.", truncate(revision, 60))
 	}
-	return base, from, to, true, err
+	return base, &edit.Lines{From: from, To: to}, err
 }
 
 func rangeSuffix(from, to int) string {

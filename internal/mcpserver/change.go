@@ -15,11 +15,11 @@ func (h *Handler) replacePage(ctx context.Context, c *client, a arguments) (*rep
 	if err != nil {
 		return nil, err
 	}
-	base, _, _, marked, err := parseRevision(a.text("revision"))
+	base, seen, err := parseRevision(a.text("revision"))
 	switch {
 	case err != nil:
 		return nil, err
-	case marked:
+	case seen != nil:
 		return nil, wiki.Problemf(wiki.ErrPreconditionRequired, "revision", "You haven't read the whole page. Read it with view \"full\" and send that revision, or change parts with edit_page.")
 	case base == "":
 		return nil, wiki.Problemf(wiki.ErrPreconditionRequired, "revision", "Replacing a page requires the revision you read. For a new page, use create_page.")
@@ -49,7 +49,7 @@ func (h *Handler) replacePage(ctx context.Context, c *client, a arguments) (*rep
 // requireRevision returns the precondition of a change to a whole page. It
 // ignores which lines were read.
 func requireRevision(a arguments, doing string) (pages.Precondition, error) {
-	base, _, _, _, err := parseRevision(a.text("revision"))
+	base, _, err := parseRevision(a.text("revision"))
 	if err == nil && base == "" {
 		err = wiki.Problemf(wiki.ErrPreconditionRequired, "revision", "%s requires the page's revision, from any read or list.", wiki.Own(doing))
 	}
@@ -130,13 +130,13 @@ func (h *Handler) describeDeletion(ctx context.Context, c *client, r *reply, com
 		return
 	}
 	if len(done.Pages) > 0 && len(done.Files) > 0 {
-		r.tail = append(r.tail, append(say("Attachments deleted too: "), firstNames(done.Files)...))
+		r.addTailList("Attachments deleted too: ", firstNames(done.Files))
 	}
 	if len(done.Below) > 0 {
-		r.tail = append(r.tail, append(say("Pages below stay: "), firstNames(done.Below)...))
+		r.addTailList("Pages below stay: ", firstNames(done.Below))
 	}
 	if len(done.Broken) > 0 {
-		r.tail = append(r.tail, append(say("Broken links are now on: "), firstNames(done.Broken)...))
+		r.addTailList("Broken links are now on: ", firstNames(done.Broken))
 	}
 }
 

@@ -59,12 +59,9 @@ func parseStep(a, e arguments, i int) (pages.Step, error) {
 	if strings.TrimSpace(step.Name) == "" {
 		return step, wiki.Problemf(wiki.ErrInvalid, "path", "Edit %d needs \"path\", the page to change. Nothing was changed.", i+1)
 	}
-	base, from, to, marked, err := parseRevision(version)
-	if err != nil {
+	var err error
+	if step.Base, step.Seen, err = parseRevision(version); err != nil {
 		return step, err
-	}
-	if step.Base = base; marked {
-		step.Seen = &edit.Lines{From: from, To: to}
 	}
 	switch step.Kind {
 	case pages.StepMove, pages.StepMerge, pages.StepMoveSection:
@@ -106,7 +103,7 @@ func (h *Handler) changeReply(ctx context.Context, c *client, done pages.ChangeS
 		r.addTail("Pages moved: %s. Their old paths lead to the new ones.", digits(done.Moved))
 	}
 	if len(done.Relinked) > 0 {
-		r.tail = append(r.tail, append(say("Links rewritten in: "), names(done.Relinked)...))
+		r.addTailList("Links rewritten in: ", names(done.Relinked))
 	}
 	return r
 }
@@ -179,12 +176,12 @@ func (h *Handler) describeFailures(ctx context.Context, c *client, t *tool, set 
 	for _, s := range set.Steps {
 		one := h.errorReply(ctx, c, t, arguments{"path": {value: s.Name}}, s.Err)
 		r.add("Edit %s, %s: ", digits(s.Step+1), called(s.Name))
-		r.body = append(append(r.body, one.head...), constant("\n"))
+		r.addLine(one.head)
 		if len(one.body) > 0 {
-			r.body = append(append(r.body, one.body...), constant("\n"))
+			r.addLine(one.body)
 		}
 		for _, l := range one.tail {
-			r.body = append(append(r.body, l...), constant("\n"))
+			r.addLine(l)
 		}
 	}
 	return r

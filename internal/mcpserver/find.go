@@ -26,10 +26,7 @@ func (h *Handler) search(ctx context.Context, c *client, a arguments) (*reply, e
 	if err != nil {
 		return nil, err
 	}
-	mode, err := a.enum("mode", searchModes...)
-	if err != nil {
-		return nil, err
-	}
+	mode := a.enum("mode", searchModes[0])
 	limit, err := a.integer("limit", 10, 1, 50)
 	if err != nil {
 		return nil, err

@@ -195,14 +195,11 @@ func subtree(nodes []*pages.Node, folder string) []*pages.Node {
 var linkKinds = []string{"in", "out", "broken", "orphans", "hubs", "neighborhood", "wanted", "stale", "long", "duplicates"}
 
 func (h *Handler) links(ctx context.Context, c *client, a arguments) (*reply, error) {
-	kinds := linkKinds
-	if a.text("path") == "" && a.text("kind") == "" {
-		kinds = append([]string{"broken"}, linkKinds...)
+	standard := pages.LinksIn
+	if a.text("path") == "" {
+		standard = pages.Broken
 	}
-	kind, err := a.enum("kind", kinds...)
-	if err != nil {
-		return nil, err
-	}
+	kind := a.enum("kind", string(standard))
 	list, err := h.o.Pages.LinkReport(ctx, c.access, pages.LinkKind(kind), a.text("path"))
 	if err != nil {
 		return nil, err
@@ -367,7 +364,7 @@ func (h *Handler) diff(ctx context.Context, c *client, path, between string) (*r
 		to = ""
 	}
 	for _, side := range []*string{&from, &to} {
-		base, _, _, _, err := parseRevision(*side)
+		base, _, err := parseRevision(*side)
 		if err != nil {
 			return nil, err
 		}

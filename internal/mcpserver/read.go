@@ -63,7 +63,7 @@ func (h *Handler) revision(ctx context.Context, c *client, path, at string) (str
 			return h.o.Pages.RevisionAt(ctx, c.access, path, t)
 		}
 	}
-	base, _, _, _, err := parseRevision(at)
+	base, _, err := parseRevision(at)
 	return base, err
 }
 
@@ -72,10 +72,7 @@ func (h *Handler) readPage(ctx context.Context, c *client, a arguments) (*reply,
 	if err != nil {
 		return nil, err
 	}
-	view, err := a.enum("view", "auto", "outline", "full")
-	if err != nil {
-		return nil, err
-	}
+	view := a.enum("view", "auto")
 	most, err := a.tokenBudget(defaultRead)
 	if err != nil {
 		return nil, err

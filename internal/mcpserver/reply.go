@@ -38,6 +38,11 @@ func (r *reply) add(format ours, values ...value) { r.body.add(format, values...
 // addLine adds a line to the body.
 func (r *reply) addLine(l line) { r.body = append(append(r.body, l...), constant("\n")) }
 
+// addTailList adds a line of ours that ends with a list.
+func (r *reply) addTailList(format ours, list line) {
+	r.tail = append(r.tail, append(say(format), list...))
+}
+
 // addTail adds a line of ours after the body.
 func (r *reply) addTail(format ours, values ...value) {
 	r.tail = append(r.tail, say(format, values...))

@@ -10,7 +10,7 @@ import (
 )
 
 func (h *Handler) revert(ctx context.Context, c *client, a arguments) (*reply, error) {
-	to, _, _, _, err := parseRevision(a.text("to"))
+	to, _, err := parseRevision(a.text("to"))
 	if err != nil {
 		return nil, err
 	}

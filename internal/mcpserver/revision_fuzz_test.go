@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"robot.wtf/internal/edit"
 	"robot.wtf/internal/wiki"
 )
 
@@ -15,22 +16,31 @@ func FuzzRevision(f *testing.F) {
 		f.Add(revision)
 	}
 	f.Fuzz(func(t *testing.T, revision string) {
-		base, from, to, marked, err := parseRevision(revision)
+		base, seen, err := parseRevision(revision)
 		if err != nil {
 			if !errors.As(err, new(*wiki.Problem)) {
 				t.Errorf("not a Problem: %v", err)
 			}
 			return
 		}
+		from, to, marked := linesOf(seen)
 		if from < 0 || to < from || !marked && to > 0 {
 			t.Errorf("lines %d-%d, %v", from, to, marked)
 		}
 		if !marked || to == 1<<30 || base != strings.TrimSpace(strings.TrimPrefix(base, "@")) { // no revision of ours
 			return
 		}
-		again, from2, to2, _, err := parseRevision(base + rangeSuffix(from, to))
+		again, seen, err := parseRevision(base + rangeSuffix(from, to))
+		from2, to2, _ := linesOf(seen)
 		if err != nil || again != base || from2 != from || to2 != to {
 			t.Errorf("%q became %q lines %d-%d: %v", revision, again, from2, to2, err)
 		}
 	})
+}
+
+func linesOf(seen *edit.Lines) (from, to int, marked bool) {
+	if seen == nil {
+		return 0, 0, false
+	}
+	return seen.From, seen.To, true
 }

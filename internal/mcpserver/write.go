@@ -75,10 +75,10 @@ func (h *Handler) createPage(ctx context.Context, c *client, a arguments) (*repl
 	r.setHead("%s %s %s, commit %s, %s", constant(verb), called(done.Name), revision(done.Revision, known), hash(done.Commit), address(c, done.Name, done.Name.URL()))
 	similar, meant, err := h.o.Pages.PossibleDuplicates(ctx, c.access, string(done.Name), a.text("content"), 5)
 	if err == nil && len(meant) > 0 {
-		r.tail = append(r.tail, append(say("Pages that may be about the same: "), names(meant)...))
+		r.addTailList("Pages that may be about the same: ", names(meant))
 	}
 	if err == nil && len(similar) > 0 {
-		r.tail = append(r.tail, append(say("Pages with similar names: "), names(similar)...))
+		r.addTailList("Pages with similar names: ", names(similar))
 	}
 	return r, nil
 }
@@ -119,13 +119,9 @@ func (h *Handler) editPage(ctx context.Context, c *client, a arguments) (*reply,
 	if err != nil {
 		return nil, err
 	}
-	base, from, to, marked, err := parseRevision(a.text("revision"))
-	if err != nil {
+	req := pages.EditRequest{Write: newWrite(c, "edit_page", a), Name: path, DryRun: a.boolean("dry_run")}
+	if req.Base, req.Seen, err = parseRevision(a.text("revision")); err != nil {
 		return nil, err
-	}
-	req := pages.EditRequest{Write: newWrite(c, "edit_page", a), Name: path, Base: base, DryRun: a.boolean("dry_run")}
-	if marked {
-		req.Seen = &edit.Lines{From: from, To: to}
 	}
 	if req.Edits, err = parseEdits(a); err != nil {
 		return nil, err
