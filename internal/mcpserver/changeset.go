@@ -85,15 +85,15 @@ func parseStep(a, e arguments, i int) (pages.Step, error) {
 // changeReply describes what edits did to several pages.
 func (h *Handler) changeReply(ctx context.Context, c *client, done pages.ChangeSetResult, dryRun bool) *reply {
 	r := &reply{}
-	switch n := len(done.Pages); {
+	switch {
 	case done.Replayed:
 		r.setHead("Already applied by this request, commit %s:", hash(done.Commit))
 	case done.Unchanged:
 		r.setHead("Nothing changed, this is already there:")
 	case dryRun:
-		r.setHead("%s would change; nothing was saved:", count(max(n, done.Moved), "page"))
+		r.setHead("%s would change; nothing was saved:", count(done.Changed(), "page"))
 	default:
-		r.setHead("Changed %s in commit %s:", count(max(n, done.Moved), "page"), hash(done.Commit))
+		r.setHead("Changed %s in commit %s:", count(done.Changed(), "page"), hash(done.Commit))
 	}
 	left := editTokens
 	for i, p := range done.Pages {

@@ -77,6 +77,17 @@ type ChangeSetResult struct {
 	Relinked []wiki.PageName // other pages, whose links follow a move
 }
 
+// Changed counts the pages that change, apart from those whose links do.
+func (done *ChangeSetResult) Changed() int {
+	n := done.Moved
+	for _, p := range done.Pages {
+		if p.Kind != "" && p.Kind != wiki.Moved {
+			n++
+		}
+	}
+	return n
+}
+
 // A StepError is why a step of a ChangeSet failed.
 type StepError struct {
 	Step int // index
