@@ -182,7 +182,7 @@ func (p *parser) term(depth int) (node, error) {
 	case t.kind == parenToken && t.text == "(":
 		p.next()
 		inside, err := p.expression(depth + 1)
-		if err == nil && p.peek().text != ")" {
+		if end := p.peek(); err == nil && (end.kind != parenToken || end.text != ")") {
 			err = p.unexpected("and, or, or a closing parenthesis")
 		}
 		p.next()

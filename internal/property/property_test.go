@@ -147,6 +147,7 @@ func TestInvalidExpressions(t *testing.T) {
 		"status => draft":                     `character 8: there is no operator "=>"`,
 		"status = 'draft":                     "character 10: the quote that starts here isn't closed",
 		"(status = draft":                     "character 16: expected and, or, or a closing parenthesis, found the end",
+		`(status = draft ")"`:                 `character 17: expected and, or, or a closing parenthesis, found ")"`,
 		"status = draft)":                     `character 15: expected and, or, or the end, found ")"`,
 		"and = x":                             `character 1: expected a key, found "and"`,
 		"a = )":                               `character 5: expected a value, found ")"`,
