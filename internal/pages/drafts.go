@@ -9,6 +9,7 @@ import (
 
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/edit"
+	"robot.wtf/internal/merge"
 	"robot.wtf/internal/wiki"
 )
 
@@ -127,7 +128,7 @@ func (s *Service) similarNames(ctx context.Context, w *content.Wiki, name wiki.P
 	want := wiki.Key(name.Title())
 	for _, other := range pageNames(d.paths) {
 		have := wiki.Key(other.Title())
-		edits := editDistance(want, have, 2)
+		edits := merge.Distance(want, have, 2)
 		if edits > 2 && len(want) >= 4 && (strings.Contains(have, want) || len(have) >= 4 && strings.Contains(want, have)) {
 			edits = 2
 		}
@@ -147,32 +148,6 @@ func (s *Service) similarNames(ctx context.Context, w *content.Wiki, name wiki.P
 }
 
 const maxSimilar = 5
-
-// editDistance returns the Levenshtein distance of two words, or limit+1 above
-// the limit.
-func editDistance(a, b string, limit int) int {
-	x, y := []rune(a), []rune(b)
-	if len(x)-len(y) > limit || len(y)-len(x) > limit {
-		return limit + 1
-	}
-	row := make([]int, len(y)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range x {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range y {
-			cost := diagonal
-			if x[i] != y[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j+1]+1, row[j]+1)
-		}
-	}
-	return min(row[len(y)], limit+1)
-}
 
 // SaveDraft stores the caller's unsaved text.
 func (s *Service) SaveDraft(ctx context.Context, a wiki.Access, name string, text []byte, message, base string) error {

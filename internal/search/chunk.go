@@ -17,14 +17,13 @@ type Model interface {
 	Embed(text string) []float32
 }
 
-// understands reports whether a text's vector stands for its meaning. Texts in other
-// languages than English, and some others, are compared by words alone.
+// understands reports whether the model can compare a text by meaning. Texts in languages
+// other than English, and a few English ones, are compared by words alone.
 func understands(m Model, text string) bool { return minilm.Understands(text, m.Tokens(text)) }
 
 // chunkScheme names the model, the way texts are split into chunks, and which of
-// them it understands. Vectors
-// of different schemes can't be compared, so an index of another scheme is
-// rebuilt.
+// them it understands. Vectors of different schemes can't be compared, so an index of
+// another scheme is rebuilt.
 const chunkScheme = "all-MiniLM-L6-v2, sections 2"
 
 // Sizes in tokens. maxChunks counts the chunks of a page.

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"robot.wtf/internal/content"
+	"robot.wtf/internal/merge"
 	"robot.wtf/internal/property"
 	"robot.wtf/internal/wiki"
 )
@@ -217,33 +218,13 @@ func (t *propertyTable) unknownKeys(ctx context.Context, q PropertyQuery) (unkno
 func keyDistance(key string, others []string) int {
 	nearest := len(key)
 	for _, other := range others {
-		d := editDistance(key, other)
+		d := merge.Distance(key, other, nearest)
 		if strings.Contains(key, other) || strings.Contains(other, key) {
 			d = 0
 		}
 		nearest = min(nearest, d)
 	}
 	return nearest
-}
-
-// editDistance returns the Levenshtein distance of two short texts, in bytes.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			next := diagonal
-			if a[i] != b[j] {
-				next = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], next
-		}
-	}
-	return row[len(b)]
 }
 
 // hasProperty reports whether any page has a key.

@@ -121,17 +121,6 @@ func TestPropertyBounds(t *testing.T) {
 	}
 }
 
-func TestEditDistance(t *testing.T) {
-	for _, c := range []struct {
-		a, b string
-		want int
-	}{{"status", "statos", 1}, {"due", "due", 0}, {"", "x", 1}, {"kitten", "sitting", 3}, {"sitting", "kitten", 3}} {
-		if got := editDistance(c.a, c.b); got != c.want {
-			t.Errorf("%s, %s: %d", c.a, c.b, got)
-		}
-	}
-}
-
 // A query by front matter takes less than 5 ms of CPU time for 500 pages.
 func TestPropertySpeed(t *testing.T) {
 	if os.Getenv("ROBOT_LONG") == "" {
