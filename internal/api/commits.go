@@ -52,7 +52,7 @@ type committedPage struct {
 
 func (h *Handler) postCommit(c *call) error {
 	var body commitBody
-	raw, err := c.readJSON(maxCommitBody, &body)
+	raw, err := h.readText(c, maxCommitBody, &body)
 	if err != nil {
 		return err
 	}
