@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"robot.wtf/internal/limit"
+	"robot.wtf/internal/tenant"
 	"robot.wtf/internal/wiki"
 )
 
@@ -42,6 +43,8 @@ type aboutPage struct {
 	Limits  wiki.Limits
 	Rates   limit.Rates
 	Invites bool // sign-up is by invitation
+	// Invitations of one person.
+	MaxInvitations, InvitationsPerDay int
 }
 
 func (h *Handler) showLimits(v *visit) error  { return h.showAbout(v, "limits", "Limits") }
@@ -49,7 +52,7 @@ func (h *Handler) showPrivacy(v *visit) error { return h.showAbout(v, "privacy",
 func (h *Handler) showTerms(v *visit) error   { return h.showAbout(v, "terms", "Terms") }
 
 func (h *Handler) showAbout(v *visit, name, title string) error {
-	p := &aboutPage{Frame: h.frame(v, title), Limits: wiki.DefaultLimits, Rates: h.o.Limits.Rates(), Invites: h.o.Tenant.ByInvitation()}
+	p := &aboutPage{Frame: h.frame(v, title), Limits: wiki.DefaultLimits, Rates: h.o.Limits.Rates(), Invites: h.o.Tenant.ByInvitation(), MaxInvitations: tenant.MaxInvitations, InvitationsPerDay: tenant.InvitationsPerDay}
 	p.Canonic = h.o.Platform + "/" + name
 	return h.render(v, http.StatusOK, name, p)
 }
