@@ -53,7 +53,7 @@ func (m *message) withID(id string) []byte {
 // response lacks.
 type forwarded struct {
 	messages [][]byte
-	ids      []string   // placeholders, each followed by the id it stands for
+	ids      []string   // placeholders, each followed by the original id
 	refused  []rpcError // responses to unknown methods
 }
 

@@ -104,7 +104,7 @@ func (s *Service) Personal(r *http.Request) (wiki.Caller, error) {
 		return wiki.Caller{}, err
 	}
 	s.logFailure(s.store.RecordTokenUse(r.Context(), token), "recording the use of a token failed")
-	return wiki.Caller{User: user, Agent: token.Name, Client: "token", Grant: token.ID, ReadOnly: token.ReadOnly}, nil
+	return wiki.Caller{User: user, Agent: token.Name, Client: wiki.TokenClient, Grant: token.ID, ReadOnly: token.ReadOnly}, nil
 }
 
 // NewPersonalToken creates a personal token for a caller signed in with a

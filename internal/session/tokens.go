@@ -65,7 +65,7 @@ func (s *Service) callerByWikiToken(ctx context.Context, secret, slug string) (w
 		return wiki.Caller{}, err
 	}
 	s.logFailure(s.store.RecordTokenUse(ctx, token), "recording the use of a token failed")
-	return wiki.Caller{User: user, Agent: token.Name, Client: "token", Grant: token.ID, ReadOnly: token.ReadOnly, Wiki: token.Slug}, nil
+	return wiki.Caller{User: user, Agent: token.Name, Client: wiki.TokenClient, Grant: token.ID, ReadOnly: token.ReadOnly, Wiki: token.Slug}, nil
 }
 
 var errOtherWiki = denied(OtherWiki, "This token is for another wiki.")

@@ -13,7 +13,7 @@ func (s *Service) Looked(ctx context.Context, a wiki.Access) (int64, error) {
 	if err := a.Allow(wiki.Read); err != nil || c.Grant == "" {
 		return 0, err
 	}
-	return s.store.Looked(ctx, c.Grant, c.Client == "token")
+	return s.store.Looked(ctx, c.Grant, c.Client == wiki.TokenClient)
 }
 
 // RecordLook records that the caller's grant or token was told about a commit.
@@ -22,5 +22,5 @@ func (s *Service) RecordLook(ctx context.Context, a wiki.Access, seq int64) erro
 	if err := a.Allow(wiki.Read); err != nil || c.Grant == "" {
 		return err
 	}
-	return s.store.RecordLook(ctx, c.Grant, c.Client == "token", seq)
+	return s.store.RecordLook(ctx, c.Grant, c.Client == wiki.TokenClient, seq)
 }

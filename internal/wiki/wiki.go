@@ -103,12 +103,15 @@ type Caller struct {
 	User     User
 	Session  string // session id, for a browser
 	Agent    string // name of the agent or token, from the grant; "" for a person in a browser
-	Client   string // OAuth client id, "token" for a wiki token, "operator"
+	Client   string // OAuth client id, TokenClient, "operator"
 	Grant    string // id of the grant or token
 	ReadOnly bool   // the credential only allows reading
 	Wiki     string // slug of the only wiki the credential is valid for; "" for a session
 	Operator bool   // acts through the socket or the data directory
 }
+
+// TokenClient is the Client of callers with a wiki token or a personal token.
+const TokenClient = "token"
 
 // Anonymous reports whether the caller is unknown.
 func (c Caller) Anonymous() bool { return c.User.DID == "" && !c.Operator }
