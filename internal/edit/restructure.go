@@ -1,7 +1,8 @@
 package edit
 
 import (
-	"fmt"
+	"maps"
+	"reflect"
 	"strings"
 
 	"robot.wtf/internal/markdown"
@@ -77,77 +78,68 @@ func (doc *Document) addSection(end, level int, text string) *Document {
 
 // MergePage adds another page's text at the end of doc, under a heading with its
 // title. Keys of its front matter that doc lacks are added to doc's; lost has those
-// that doc has with another value.
-func MergePage(doc *Document, title, text string) (merged *Document, lost []string) {
-	end := frontMatterEnd(text)
-	body := strings.Trim(text[end:], "\n")
-	front, lost := mergeFrontMatter(doc.Text, text[:end])
+// that doc has with another value. It fails if one of the two can't be read.
+func MergePage(doc *Document, title, text string) (merged *Document, lost []string, err error) {
+	front, lost, err := mergeFrontMatter(doc, NewDocument(text))
+	if err != nil {
+		return nil, nil, err
+	}
 	doc = NewDocument(front)
+	body := strings.Trim(text[frontMatterEnd(text):], "\n")
 	other := NewDocument(body)
 	if s := other.Sections(); len(s) > 1 && s[1].Level == 1 && s[1].StartLine == 1 && s[1].DeepEnd == other.Lines() {
 		body = strings.Trim(other.Slice(1+headingLines(other, s[1]), other.Lines()), "\n")
 		title = s[1].Path[0]
 	}
-	if body == "" {
-		return doc, lost
+	switch {
+	case body == "":
+		return doc, lost, nil
+	case strings.TrimSpace(doc.Text[frontMatterEnd(doc.Text):]) == "":
+		return NewDocument(doc.Text + "# " + title + "\n\n" + body + "\n"), lost, nil
 	}
-	if strings.TrimSpace(doc.Text[frontMatterEnd(doc.Text):]) == "" {
-		return NewDocument(doc.Text + "# " + title + "\n\n" + body + "\n"), lost
-	}
-	return doc.addSection(doc.Lines(), 2, "# "+title+"\n\n"+shiftHeadings(body, 2)+"\n"), lost
+	return doc.addSection(doc.Lines(), 2, "# "+title+"\n\n"+shiftHeadings(body, 2)+"\n"), lost, nil
 }
 
-// mergeFrontMatter adds those keys of another page's front matter to a text's that it
-// lacks, byte for byte.
-func mergeFrontMatter(text, other string) (merged string, lost []string) {
-	theirs, err := markdown.FrontMatter([]byte(other))
-	if err != nil || len(theirs) == 0 {
-		return text, nil
+// mergeFrontMatter returns doc's text with those keys of another page's front matter
+// that it lacks, byte for byte.
+func mergeFrontMatter(doc, other *Document) (merged string, lost []string, err error) {
+	theirs, theirValues, err := other.frontMatter()
+	if err != nil {
+		return "", nil, err
 	}
-	if frontMatterEnd(text) == 0 {
-		return other + text, nil
+	ours, ourValues, err := doc.frontMatter()
+	if err != nil {
+		return "", nil, err
 	}
-	ours, err := markdown.FrontMatter([]byte(text))
 	var added strings.Builder
-	entries := frontMatterEntries(other)
-	for _, e := range entries {
-		mine, has := ours[e.key]
+	want := map[string]any{}
+	maps.Copy(want, ourValues)
+	for i, k := range theirs.root.keys {
+		mine, has := ourValues[k.name]
 		switch {
-		case err != nil:
-			lost = append(lost, e.key)
 		case !has:
-			added.WriteString(e.lines)
-		case fmt.Sprint(mine) != fmt.Sprint(theirs[e.key]):
-			lost = append(lost, e.key)
+			end := len(theirs.text)
+			if i+1 < len(theirs.root.keys) {
+				end = theirs.root.keys[i+1].from
+			}
+			added.WriteString(theirs.text[k.from:end]) // with the comments below it
+			want[k.name] = theirValues[k.name]
+		case !reflect.DeepEqual(mine, theirValues[k.name]):
+			lost = append(lost, k.name)
 		}
 	}
-	end := strings.LastIndex(strings.TrimRight(text[:frontMatterEnd(text)], "\n"), "\n") + 1 // of the closing line
-	grown := text[:end] + added.String() + text[end:]
-	if _, err := markdown.FrontMatter([]byte(grown)); err != nil {
-		for _, e := range entries {
-			lost = append(lost, e.key)
-		}
-		return text, lost
+	switch {
+	case added.Len() == 0:
+		return doc.Text, lost, nil
+	case frontMatterEnd(doc.Text) == 0:
+		return other.Text[:frontMatterEnd(other.Text)] + doc.Text, nil, nil
 	}
-	return grown, lost
-}
-
-// An entry is a top-level key of a front matter with its lines.
-type entry struct{ key, lines string }
-
-// frontMatterEntries splits a front matter at its top-level keys.
-func frontMatterEntries(front string) (list []entry) {
-	lines := strings.SplitAfter(strings.TrimRight(front, "\n"), "\n")
-	for _, line := range lines[1 : len(lines)-1] {
-		key, _, isKey := strings.Cut(line, ":")
-		switch {
-		case isKey && !strings.ContainsAny(line[:1], " \t#-\n"):
-			list = append(list, entry{strings.Trim(strings.TrimSpace(key), `"'`), line})
-		case len(list) > 0:
-			list[len(list)-1].lines += line
-		}
+	merged = replaceFrontMatter(doc.Text, ours.text+added.String())
+	values, err := markdown.FrontMatter([]byte(merged))
+	if err != nil || !reflect.DeepEqual(values, want) {
+		return "", nil, wiki.Problemf(wiki.ErrInvalid, "text", "The front matter of the two pages can't be joined. Change one of them with replace. Nothing was changed.")
 	}
-	return list
+	return merged, lost, nil
 }
 
 // shiftHeadings changes the levels of a text's headings so that the highest becomes

@@ -71,9 +71,16 @@ func TestMergePage(t *testing.T) {
 			"---\nstatus: new # soon\ntags:\n  - x\n  - y\n# note\ndue: 2026-12-01\n---\n\n# A\n\n## Other\n\nb\n", "status"},
 		{"", "b\n", "# Other\n\nb\n", ""},
 	} {
-		got, lost := MergePage(NewDocument(test.page), "Other", test.other)
-		if got.Text != test.want || strings.Join(lost, " ") != test.lost {
-			t.Errorf("%q and %q: lost %v\n%s", test.page, test.other, lost, got.Text)
+		got, lost, err := MergePage(NewDocument(test.page), "Other", test.other)
+		if err != nil || got.Text != test.want || strings.Join(lost, " ") != test.lost {
+			t.Errorf("%q and %q: lost %v, %v\n%s", test.page, test.other, lost, err, got.Text)
+		}
+	}
+	for _, test := range [][2]string{
+		{"# A\n", "---\na: [\n---\nb\n"}, {"---\na: [\n---\n# A\n", "---\nb: 1\n---\nb\n"}, {"---\n{a: 1}\n---\n# A\n", "---\nb: 1\n---\nb\n"},
+	} {
+		if got, _, err := MergePage(NewDocument(test[0]), "Other", test[1]); !errors.Is(err, wiki.ErrInvalid) {
+			t.Errorf("%q and %q: %v, %+v", test[0], test[1], err, got)
 		}
 	}
 }

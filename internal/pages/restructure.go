@@ -39,7 +39,10 @@ func (p *changePlan) merge(ctx context.Context, pg *planned, step Step) error {
 			return err
 		}
 	}
-	next, lost := edit.MergePage(to.now, pg.name.Title(), p.rebase(pg.name, to.name, pg.now.Text))
+	next, lost, err := edit.MergePage(to.now, pg.name.Title(), p.rebase(pg.name, to.name, pg.now.Text))
+	if err != nil {
+		return err
+	}
 	if err := p.set(to, next); err != nil {
 		return err
 	}
