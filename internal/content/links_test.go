@@ -3,20 +3,15 @@ package content
 import (
 	"cmp"
 	"fmt"
-	"io/fs"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
-	"github.com/pressly/goose/v3"
 
 	"robot.wtf/internal/markdown"
-	"robot.wtf/internal/sqlite"
 	"robot.wtf/internal/wiki"
 )
 
@@ -98,27 +93,9 @@ func compareLinks(t *testing.T, w *Wiki, what string, want []wiki.Link, read fun
 // A database from before migration 10, which packed links, keeps its links.
 func TestLinksMigrated(t *testing.T) {
 	p := openPool(t, t.TempDir(), time.Now)
-	if err := os.MkdirAll(p.dir("ada"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	db, err := sqlite.Open(filepath.Join(p.dir("ada"), "wiki.db"), sqlite.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		t.Fatal(err)
-	}
-	steps, err := goose.NewProvider(goose.DialectSQLite3, db, files)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := steps.UpTo(t.Context(), 9); err != nil {
-		t.Fatal(err)
-	}
+	db := olderDatabase(t, p, "ada", 9)
 	words := "He said: “[[B]]” \\ \"\n<b>\x01é"
 	for _, query := range []string{
-		"PRAGMA user_version = 9",
 		"INSERT INTO meta VALUES ('ada', 0, '', 0, 2, 2, 0, 0)",
 		"INSERT INTO files VALUES ('ada', 'A b.md', '', 'a_b.md', '', 33188, 0, 0), ('ada', 'B.md', '', 'b.md', '', 33188, 0, 0)",
 		"INSERT INTO trees VALUES ('ada', '', '-', ''), ('ada', 'Folder', '', '')",

@@ -30,7 +30,19 @@ var migrations embed.FS
 
 // schema is the number of the last migration. Each database has it as user_version,
 // so that opening a wiki doesn't involve goose.
-const schema = 11
+var schema = lastMigration()
+
+func lastMigration() int {
+	files, err := migrations.ReadDir("migrations")
+	if err != nil {
+		panic(err) // they are embedded
+	}
+	last, err := goose.NumericComponent(files[len(files)-1].Name())
+	if err != nil {
+		panic(err)
+	}
+	return int(last)
+}
 
 // A Pool opens wikis and keeps a bounded number of them open.
 type Pool struct {
