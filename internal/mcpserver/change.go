@@ -43,7 +43,13 @@ func (h *Handler) replacePage(ctx context.Context, c *client, a arguments) (*rep
 	if err != nil {
 		return nil, err
 	}
-	return h.editReply(ctx, c, pages.EditResult{Saved: done, Before: before, After: after}, pages.EditRequest{Base: base}), nil
+	result := pages.EditResult{Saved: done, Before: before, After: after}
+	if done.Merged && !done.Replayed {
+		if result.Now, err = h.o.Pages.Source(ctx, c.access, string(done.Name), done.Replaced); err != nil {
+			return nil, err
+		}
+	}
+	return h.editReply(ctx, c, result, pages.EditRequest{Base: base}), nil
 }
 
 // requireRevision returns the precondition of a change to a whole page. It
@@ -129,14 +135,23 @@ func (h *Handler) describeDeletion(ctx context.Context, c *client, r *reply, com
 		h.o.Log.WarnContext(ctx, "describing a deletion failed", "wiki", c.access.Site().Slug, "err", err)
 		return
 	}
+	addDeletion(r, done, "Attachments deleted too: ", "Pages below stay: ", "Broken links are now on: ")
+}
+
+// describePlannedDeletion is describeDeletion for a dry run.
+func describePlannedDeletion(r *reply, would pages.Deletion) {
+	addDeletion(r, would, "Attachments to be deleted too: ", "Pages below would stay: ", "Links would break on: ")
+}
+
+func addDeletion(r *reply, done pages.Deletion, files, below, broken ours) {
 	if len(done.Pages) > 0 && len(done.Files) > 0 {
-		r.addTailList("Attachments deleted too: ", firstNames(done.Files))
+		r.addTailList(files, firstNames(done.Files))
 	}
 	if len(done.Below) > 0 {
-		r.addTailList("Pages below stay: ", firstNames(done.Below))
+		r.addTailList(below, firstNames(done.Below))
 	}
 	if len(done.Broken) > 0 {
-		r.addTailList("Broken links are now on: ", firstNames(done.Broken))
+		r.addTailList(broken, firstNames(done.Broken))
 	}
 }
 

@@ -39,7 +39,10 @@ func (h *Handler) changePages(ctx context.Context, c *client, a arguments) (*rep
 	}
 	r := h.changeReply(ctx, c, done, set.DryRun)
 	deletes := slices.ContainsFunc(set.Steps, func(s pages.Step) bool { return s.Kind == pages.StepDelete })
-	if deletes && !set.DryRun && !done.Unchanged {
+	switch {
+	case set.DryRun:
+		describePlannedDeletion(r, done.Deletion)
+	case deletes && !done.Unchanged:
 		h.describeDeletion(ctx, c, r, done.Commit)
 	}
 	return r, nil
@@ -119,17 +122,10 @@ func (h *Handler) describePage(ctx context.Context, c *client, r *reply, p pages
 		r.add("%s: deleted\n", called(p.Name))
 		return 0
 	}
-	diff, cut := "", true
-	if p.Before != nil && p.After != nil {
-		change := pages.EditResult{Before: p.Before, Now: p.Now, After: p.After, Saved: pages.Saved{Merged: p.Merged}}
-		whole, err := h.changeDiff(ctx, c, change, dryRun)
-		left := 0
-		diff, left = clipLines(whole, most)
-		cut = err != nil || left > 0
-	}
+	shown, known, cut := h.shownChange(ctx, c, p, most, dryRun)
 	r.add("%s", called(p.Name))
 	if !dryRun {
-		r.add(" %s", revision(p.Revision, h.creditForPage(ctx, c, p, cut)))
+		r.add(" %s", revision(p.Revision, known))
 	}
 	r.add(": %s", constant(changeVerb(p)))
 	if p.Kind == wiki.Moved {
@@ -144,8 +140,42 @@ func (h *Handler) describePage(ctx context.Context, c *client, r *reply, p pages
 	if len(p.Lost) > 0 {
 		r.add("; front matter that was different here stays: %s", anywhere(strings.Join(p.Lost, ", ")))
 	}
-	r.add("\n%s", pageText(p.Name, true, diff))
-	return tokens.Estimate(diff)
+	r.add("\n%s", pageText(p.Name, true, shown))
+	if cut {
+		r.add("… Cut: read_page shows the rest.\n")
+	}
+	return tokens.Estimate(shown)
+}
+
+// shownChange returns what an answer shows of a changed page, at most so many tokens,
+// and which of its lines the writer then knows. Of a new page it shows the text, unless
+// the writer sent it, and of others the diff.
+func (h *Handler) shownChange(ctx context.Context, c *client, p pages.ChangedPage, most int, dryRun bool) (shown string, known credit, cut bool) {
+	switch {
+	case p.After == nil:
+		return "", noCredit, false
+	case p.Sent:
+		return "", fullCredit, false
+	case p.Before == nil:
+		shown, left := clipLines(p.After.Text, most)
+		if left == 0 {
+			return withNewline(shown), fullCredit, false
+		}
+		return withNewline(shown), creditFor(1, strings.Count(shown, "\n")), true // none for a line that is cut
+	}
+	change := pages.EditResult{Before: p.Before, Now: p.Now, After: p.After, Saved: pages.Saved{Merged: p.Merged}}
+	diff, err := h.changeDiff(ctx, c, change, dryRun)
+	shown, left := clipLines(diff, most)
+	cut = err != nil || left > 0
+	return withNewline(shown), h.creditForPage(ctx, c, p, cut), cut
+}
+
+// withNewline ends the last line of a text.
+func withNewline(text string) string {
+	if text != "" && !strings.HasSuffix(text, "\n") {
+		text += "\n"
+	}
+	return text
 }
 
 func changeVerb(p pages.ChangedPage) ours {
@@ -162,9 +192,6 @@ func changeVerb(p pages.ChangedPage) ours {
 
 // creditForPage says which lines of a changed page the writer knows.
 func (h *Handler) creditForPage(ctx context.Context, c *client, p pages.ChangedPage, cut bool) credit {
-	if p.Before == nil || p.After == nil {
-		return noCredit
-	}
 	done := pages.EditResult{Before: p.Before, After: p.After, Saved: pages.Saved{Revision: p.Revision}}
 	return h.creditAfter(ctx, c, done, pages.EditRequest{Base: p.Base, Seen: p.Seen}, cut)
 }

@@ -215,7 +215,7 @@ func TestCreditCoversWhatWasShown(t *testing.T) {
 func TestRevisionsHaveCredit(t *testing.T) {
 	t.Parallel()
 	allowed := map[string]bool{
-		"part.credit": true, "createPage": true, "addCreatedText": true, "alreadyExistsError": true, // shown, or sent
+		"part.credit": true, "createPage": true, "addCreatedText": true, "shownChange": true, "alreadyExistsError": true, // shown, or sent
 		"baseCredit": true, "unchangedCredit": true, "creditAfter": true, "describeConflict": true, // read before, and the changes since are shown
 	}
 	files, err := filepath.Glob("*.go")

@@ -40,6 +40,10 @@ func TestDeletionSaysWhatItTouched(t *testing.T) {
 	}
 	w.save("ada", "ada", "Alone", "# Alone\n")
 	edits := []any{map[string]any{"op": "delete", "path": "Alone", "revision": shownRevision(t, w.ok("ada/editor", "read_page", "path", "Alone"))}}
+	planned := w.ok("ada/editor", "edit_page", "edits", edits, "dry_run", true)
+	if !strings.Contains(planned, "\nLinks would break on: Linking_00, ") || !strings.HasSuffix(planned, "Linking_09 and 3 more") {
+		t.Errorf("a dry run: %s", planned)
+	}
 	text := w.ok("ada/editor", "edit_page", "edits", edits)
 	if !strings.Contains(text, "\nBroken links are now on: Linking_00, ") || !strings.HasSuffix(text, "Linking_09 and 3 more") {
 		t.Errorf("in a set of changes: %s", text)
@@ -54,5 +58,48 @@ func TestDeletionSaysWhatItTouched(t *testing.T) {
 	rev := shownRevision(t, w.ok("ada/editor", "read_page", "path", "Leaf"))
 	if got := lastLines(w.ok("ada/editor", "delete_page", "path", "Leaf", "revision", rev)); len(got) > 0 {
 		t.Errorf("nothing else was touched, but: %q", got)
+	}
+}
+
+// A dry run says about a deletion what the answer says when it is done, with the links
+// and names that the other edits leave.
+func TestDryRunOfDeletion(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.save("ada", "ada", "Garden", "# Garden\n")
+	w.save("ada", "ada", "Garden/Beds", "# Beds\n")
+	w.save("ada", "ada", "Year", "See [[Garden]].\n")
+	w.save("ada", "ada", "Month", "See [[Garden]].\n")
+	w.save("ada", "ada", "Week", "See [[Garden]].\n")
+	w.ok("ada/editor", "write_attachment", "path", "Garden", "name", "plan.txt", "base64", "YmVkcw==")
+	set := edits(
+		map[string]any{"op": "delete", "path": "Garden", "revision": w.revisionOf("Garden")},
+		map[string]any{"op": "move", "path": "Month", "revision": w.revisionOf("Month"), "to": "Moon"},
+		map[string]any{"path": "Week", "old": "See [[Garden]].", "text": "None."},
+		map[string]any{"op": "create", "path": "Day", "text": "Not in the [[Garden]]."},
+	)
+	tail := func(text string) string { return strings.Join(lastLines(text), "\n") }
+	planned := tail(w.ok("ada/editor", "edit_page", "edits", set, "dry_run", true))
+	done := tail(w.ok("ada/editor", "edit_page", "edits", set))
+	for now, would := range map[string]string{
+		"Attachments deleted too: Garden/plan.txt": "Attachments to be deleted too: Garden/plan.txt",
+		"Pages below stay: Garden/Beds":            "Pages below would stay: Garden/Beds",
+		"Broken links are now on: ":                "Links would break on: ",
+	} {
+		if !strings.Contains(planned, would) || !strings.Contains(done, now) {
+			t.Errorf("no %q in %s, or no %q in %s", would, planned, now, done)
+		}
+	}
+	names := func(text, after string) []string {
+		_, list, _ := strings.Cut(text, after)
+		list, _, _ = strings.Cut(list, "\n")
+		return slices.Sorted(slices.Values(strings.Split(list, ", ")))
+	}
+	want := []string{"Day", "Moon", "Year"}
+	if got := names(planned, "Links would break on: "); !slices.Equal(got, want) {
+		t.Errorf("planned %q, want %q", got, want)
+	}
+	if got := names(done, "Broken links are now on: "); !slices.Equal(got, want) {
+		t.Errorf("done %q, want %q", got, want)
 	}
 }

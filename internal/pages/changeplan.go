@@ -42,6 +42,7 @@ type planned struct {
 	now     *edit.Document
 	deleted bool
 	into    *planned // where a deleted page was merged
+	taken   bool     // it has text from other pages
 	lost    []string
 	moved   bool
 	results []StepResult
@@ -432,6 +433,7 @@ func (pg *planned) kind() wiki.ChangeKind {
 
 func (pg *planned) changed() ChangedPage {
 	c := ChangedPage{Name: pg.name, From: pg.from, Before: pg.before, Now: pg.before, Edits: pg.results, Revision: pg.file.Blob, Seen: pg.seen, Lost: pg.lost}
+	c.Sent = pg.isNew() && !pg.taken
 	if into := pg.successor(); into != nil {
 		c.Into = into.name
 	}

@@ -59,6 +59,7 @@ type ChangedPage struct {
 	Base     string          // the revision that the writer named
 	Seen     *edit.Lines
 	Merged   bool          // with changes that others made since Base
+	Sent     bool          // created, without text from other pages: the writer sent all of it
 	Edits    []StepResult  // of the steps of kind StepEdit
 	Into     wiki.PageName // the page that a deleted one was merged into
 	Lost     []string      // front matter of a page merged into this one that has another value here
@@ -75,6 +76,7 @@ type ChangeSetResult struct {
 	Saved                    // of the first page
 	Pages    []ChangedPage   // in the order of the steps
 	Relinked []wiki.PageName // other pages, whose links follow a move
+	Deletion Deletion        // what a dry run would delete; Service.Deletion reports it for a commit
 }
 
 // Changed counts the pages that change, apart from those whose links do.
@@ -165,7 +167,9 @@ func (s *Service) changeOnce(ctx context.Context, w *content.Wiki, a wiki.Access
 	switch {
 	case len(edits) == 0:
 		done.Saved = p.order[0].saved()
-	case !set.DryRun:
+	case set.DryRun:
+		done.Deletion, err = p.deletion(ctx)
+	default:
 		done.Saved, err = s.commit(ctx, w, a, set.Write, content.Request{Message: commitMessage(set.Message, "%s", p.message()), Edits: edits})
 	}
 	done.Moved = p.movedPages()

@@ -47,7 +47,7 @@ func (p *changePlan) merge(ctx context.Context, pg *planned, step Step) error {
 		return err
 	}
 	to.lost = append(to.lost, lost...)
-	pg.deleted, pg.into = true, to
+	pg.deleted, pg.into, to.taken = true, to, true
 	p.moves.free[pg.file.Path] = true
 	return nil
 }
@@ -118,6 +118,7 @@ func (p *changePlan) moveSection(ctx context.Context, pg *planned, step Step) er
 	if err := p.set(to, next); err != nil {
 		return err
 	}
+	to.taken = true
 	return p.set(pg, rest)
 }
 

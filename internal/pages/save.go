@@ -55,6 +55,7 @@ type Saved struct {
 	Name      wiki.PageName // empty for attachments
 	Path      string        // of the file
 	Revision  string        // blob id, "" after a deletion
+	Replaced  string        // blob id before the change, "" if there was none
 	Commit    string
 	Created   bool
 	Merged    bool
@@ -258,6 +259,11 @@ func savedFrom(res content.Result) Saved {
 		f := res.Files[0]
 		done.Path, done.Revision, done.Created, done.Merged = f.Path, f.Blob, f.Created, f.Merged
 		done.Name, _ = wiki.PageOf(f.Path)
+		for _, ch := range res.Commit.Changes {
+			if ch.Path == f.Path && !res.Unchanged {
+				done.Replaced = ch.Old
+			}
+		}
 	}
 	return done
 }
