@@ -77,7 +77,62 @@ var Pages = map[string]func(n int) string{
 		}
 		return b.String()
 	},
-	"alerts":                   repeat("> [!NOTE]\n> a\n\n"),
+	"alerts": repeat("> [!NOTE]\n> a\n\n"),
+	"callouts, deep": func(n int) string {
+		return strings.Repeat(strings.Repeat("> ", 98)+"[!tip]- a\n"+strings.Repeat("> ", 98)+"b\n\n", n/410)
+	},
+	"callouts, nested":         func(n int) string { return nestedCallouts(n) },
+	"callouts, unfinished":     repeat("> [!tip\n"),
+	"callouts, long kinds":     repeat("> [!" + strings.Repeat("a", 500) + "] b\n"),
+	"admonitions":              repeat("!!! note \"a\"\n    b\n"),
+	"admonitions without text": repeat("!!! note\n"),
+	"admonitions and blanks":   repeat("!!! note\n\n\n\n"),
+	"admonitions, deep":        func(n int) string { return growingLines(n, "    ", "??? note\n") },
+	"tabs of MkDocs":           repeat("=== \"a\"\n\n    b\n\n"),
+	"tabs of MkDocs, deep":     func(n int) string { return growingLines(n, "    ", "=== \"a\"\n") },
+	"bars of equals signs":     repeat("=== \"a\n"),
+	"titles of boxes":          repeat(":::tip a b c\n"),
+	"hidden text":              repeat("%%a%% "),
+	"hidden text, unclosed":    repeat("a\n%%\n\n"),
+	"hidden blocks":            repeat("%%\na\n%%\n"),
+	"hidden lines":             repeat("a %%b\n%%c\n"),
+	"percent signs":            repeat("%"),
+	"block ids":                Number("a ^id%d\n\n"),
+	"block ids, equal":         repeat("a ^id\n\n"),
+	"block ids alone":          repeat("- a\n\n^id\n\n"),
+	"carets":                   repeat(" ^a"),
+	"paths of headings":        Number("# a\n## b%d\n[[#a#b%[1]d]]\n"),
+	"long path of headings":    func(n int) string { return "[[a" + strings.Repeat("#b", min(n/2, 240)) + "]]\n\n" },
+	"ids of headings":          Number("# a {#b%d}\n"),
+	"braces":                   repeat("# {#{#{#\n"),
+	"contents":                 repeat("[TOC]\n\n# a\n\n"),
+	"contents of headings":     func(n int) string { return strings.Repeat("[[_TOC_]]\n\n", n/40) + strings.Repeat("# a\n", n/8) },
+	"formulas over lines":      repeat("a $$\nb\n$$ c\n"),
+	"formulas over lines, open": func(n int) string {
+		return strings.Repeat("a $$\nb\n", n/7)
+	},
+	"formulas, long first line": repeat("$$ a\nb\n"),
+	"other tasks":               repeat("- [/] a\n"),
+	"bars in links in tables":   func(n int) string { return "|a|\n|-|\n" + strings.Repeat("|[[a|b]]|\n", n/10) },
+	"small tables with links":   repeat("|a|\n|-|\n|[[a|b]]|\n\n"),
+	"sizes of images":           repeat("![a|200](b.png) "),
+	"widgets":                   repeat("{{InfoBox\n|a=b\nc\n}}\n"),
+	"widgets, open":             repeat("{{InfoBox\n|a=b\n"),
+	"options of a widget":       func(n int) string { return "{{InfoBox\n" + Number("|a%d=b\n")(n) + "}}\n" },
+	"names of emoji":            repeat(":smile:"),
+	"colons":                    repeat(":a"),
+	"abbreviations":             Number("*[a%d]: b\n\na%[1]d\n\n"),
+	"abbreviations at one place": func(n int) string {
+		return "*[a]: " + strings.Repeat("b", 300) + "\n\n" + strings.Repeat("a ", n/2)
+	},
+	"abbreviations with a word in common": func(n int) string {
+		return Number("*[a b%d]: c\n")(n/2) + "\n" + strings.Repeat("a b ", n/8)
+	},
+	"players":                  repeat("<iframe src=https://www.youtube.com/embed/a></iframe> "),
+	"TOML, deep":               func(n int) string { return "+++\na = " + strings.Repeat("[", n) + "\n+++\n" },
+	"TOML, keys":               func(n int) string { return "+++\n" + Number("k%d = 1\n")(min(n, 16<<10)) + "+++\n" },
+	"TOML, tables":             func(n int) string { return "+++\n[" + strings.Repeat("a.", min(n, 16<<10)/2) + "b]\n+++\n" },
+	"TOML, open":               func(n int) string { return "+++\n" + strings.Repeat("a = 1\n", n/6) },
 	"definition lists":         repeat("a\n: b\n"),
 	"definition, deep":         func(n int) string { return growingLines(n, "  ", "a\n: b\n") },
 	"wide table":               func(n int) string { return Table(n/6, 3) },
@@ -175,6 +230,18 @@ func growingLines(n int, indent, line string) string {
 	for i := 0; b.Len() < n; i++ {
 		for l := range strings.Lines(line) {
 			b.WriteString(strings.Repeat(indent, i) + l)
+		}
+	}
+	return b.String()
+}
+
+// nestedCallouts returns callouts that contain one another, 90 deep, and then others.
+func nestedCallouts(n int) string {
+	var b strings.Builder
+	for i := 0; b.Len() < n; i++ {
+		b.WriteString(strings.Repeat("> ", 1+i%90) + "[!note]+ a\n")
+		if i%90 == 89 {
+			b.WriteByte('\n')
 		}
 	}
 	return b.String()

@@ -19,9 +19,11 @@ var (
 // fold.
 type box struct {
 	ast.BaseBlock
-	style boxStyle
-	title string // plain text
-	fence int    // number of colons that opened it, 0 for other boxes
+	style  boxStyle
+	title  string // plain text, unless the first child is the title
+	fence  int    // number of colons that opened it, 0 for other boxes
+	indent int    // columns before its text, 0 for other boxes
+	fold   byte   // '+' for an open fold, '-' for a closed one, or 0
 }
 
 func (n *box) Kind() ast.NodeKind      { return kindBox }
@@ -40,37 +42,62 @@ var (
 	goodBox    = boxStyle{class: "good", icon: "check"}
 	warningBox = boxStyle{class: "warning", icon: "warning"}
 	dangerBox  = boxStyle{class: "warning", icon: "stop"}
+	askBox     = boxStyle{class: "warning", icon: "info"}
+	todoBox    = boxStyle{icon: "tasks"}
+	listBox    = boxStyle{class: "quiet", icon: "list"}
+	quoteBox   = boxStyle{class: "quiet", icon: "quote"}
+	tabBox     = boxStyle{class: "tab"}
+	detailsBox = boxStyle{lines: "|"}
 )
 
-// noticeStyles are the names of An Otter Wiki's ::: blocks and GitHub's
-// alerts.
+// noticeStyles are the kinds of ::: blocks and of GitHub's alerts.
 var noticeStyles = map[string]boxStyle{
 	"": plainBox, "none": plainBox, "empty": plainBox,
 	"info": infoBox, "blue": infoBox, "note": infoBox, "important": infoBox,
 	"success": goodBox, "green": goodBox, "tip": goodBox,
 	"warning": warningBox, "yellow": warningBox,
 	"danger": dangerBox, "red": dangerBox, "caution": dangerBox,
+	"details": detailsBox,
 }
 
+// alertKinds are the kinds of GitHub's alerts.
+var alertKinds = []string{"note", "tip", "important", "warning", "caution"}
+
 // boxParser parses "::: info" up to a line with the same number of colons.
+// Docusaurus and VitePress add a title, ":::tip Title" or ":::tip[Title]", and
+// attributes. The kind "details" is a fold.
 type boxParser struct{}
 
 func (boxParser) Trigger() []byte { return []byte{':'} }
 
-var boxLine = regexp.MustCompile(`^ {0,3}(:{3,100})[ \t]*(\w*)[ \t]*\n?$`)
+var (
+	boxLine       = regexp.MustCompile(`^ {0,3}(:{3,100})[ \t]*(\w*)[ \t]*\n?$`)
+	titledBoxLine = regexp.MustCompile(`^ {0,3}(:{3,100})[ \t]*(\w+)(?:\[([^\]\n]*)\]|[ \t]+([^\s{][^{\n]*?))?[ \t]*(?:\{[^{}\n]*\})?[ \t]*\n?$`)
+)
 
 func (boxParser) Open(_ ast.Node, reader text.Reader, _ parser.Context) (ast.Node, parser.State) {
-	line, _ := reader.PeekLine()
-	m := boxLine.FindSubmatch(line)
+	line, segment := reader.PeekLine()
+	m := boxLine.FindSubmatchIndex(line)
+	titled := m == nil
+	if titled {
+		m = titledBoxLine.FindSubmatchIndex(line)
+	}
 	if m == nil {
 		return nil, parser.NoChildren
 	}
-	style, ok := noticeStyles[strings.ToLower(string(m[2]))]
-	if !ok {
+	style, known := noticeStyles[strings.ToLower(string(line[m[4]:m[5]]))]
+	if titled && !known {
+		return nil, parser.NoChildren
+	}
+	if !known {
 		style = plainBox
 	}
+	n := &box{style: style, fence: m[3] - m[2]}
+	if titled {
+		n.setTitle(segment, max(m[6], m[8]), max(m[7], m[9]))
+	}
 	reader.AdvanceToEOL()
-	return &box{style: style, fence: len(m[1])}, parser.HasChildren
+	return n, parser.HasChildren
 }
 
 // Continue closes the innermost box opened with the same number of colons,

@@ -187,6 +187,8 @@ func (wikiSyntax) Extend(m goldmark.Markdown) {
 			util.Prioritized(depthLimited{boxParser{}}, 50),
 			util.Prioritized(depthLimited{extension.NewDefinitionListParser()}, 101),
 			util.Prioritized(extension.NewDefinitionDescriptionParser(), 102),
+			util.Prioritized(depthLimited{admonitionParser{}}, 60),
+			util.Prioritized(depthLimited{calloutParser{quoteParser{parser.NewBlockquoteParser()}}}, 780),
 			util.Prioritized(depthLimited{foldParser{}}, 790), // before block quotes
 			util.Prioritized(sourceParser{}, 690),             // before fenced code
 		),

@@ -82,9 +82,9 @@ func (d *document) describe(p *Part, n ast.Node) {
 		p.Kind = DefinitionPart
 	case *box:
 		switch {
-		case n.style.lines != "":
+		case n.style.lines != "" && n.fence == 0:
 			p.Kind, p.Marker = FoldPart, n.style.lines[0]
-		case n.fence == 0:
+		case n.fence == 0 && n.indent == 0:
 			p.Kind = AlertPart
 		}
 	}

@@ -397,31 +397,6 @@ func (w *writer) writeAsSource(language string, code []byte, caption string) {
 	w.write("</figcaption></figure>\n")
 }
 
-func (w *writer) writeBox(n *box) {
-	switch n.style.lines {
-	case "!":
-		w.writeWrapped("<details><summary>Spoiler</summary>\n", n, "</details>\n")
-		return
-	case "|":
-		title := n.title
-		if title == "" {
-			title = "More"
-		}
-		w.writeWrapped("<details><summary>"+html.EscapeString(title)+"</summary>\n", n, "</details>\n")
-		return
-	}
-	class := "notice"
-	if n.style.class != "" {
-		class += " " + n.style.class
-	}
-	w.write(`<div class="`, class, `" role="note"><svg class="icon" aria-hidden="true"><use href="`, html.EscapeString(w.r.o.Icons), "#", n.style.icon, `"></use></svg><div>`)
-	if n.title != "" {
-		w.write("<p><b>", html.EscapeString(n.title), "</b></p>\n")
-	}
-	w.writeChildren(n)
-	w.write("</div></div>\n")
-}
-
 func (w *writer) writeTable(n *extast.Table) {
 	w.write(w.openRegion("Table"), "<table>\n")
 	body := false

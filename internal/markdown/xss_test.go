@@ -94,7 +94,7 @@ var (
 	safeAttributes = strings.Fields(`title lang dir align id class role tabindex scope start value colspan rowspan span open
 		datetime type checked disabled href rel src alt loading width height aria-label aria-hidden`)
 	safeSchemes = strings.Fields(`http https mailto tel sms at geo xmpp irc ircs matrix gemini ftp sftp ssh git magnet doi urn`)
-	safeClass   = regexp.MustCompile(`^(?:red|out|tag|tasks|scroll|notes|anchor|chroma|notice|warning|good|icon|embed|math|[a-z][a-z0-9]{0,2})$`)
+	safeClass   = regexp.MustCompile(`^(?:red|out|tag|tasks|scroll|notes|anchor|chroma|notice|warning|good|quiet|icon|embed|math|[a-z][a-z0-9]{0,2})$`)
 	safeID      = regexp.MustCompile(`^user-content-[^\s"'<>&]+$`)
 	ownAddress  = regexp.MustCompile(`^/(?:[^/\\\s][^\\\s]*)?$`)
 )
@@ -250,14 +250,14 @@ func payloads() []string {
 		add("Text " + p + " text")
 	}
 	for i, u := range addresses() {
-		for j, place := range addressPlaces {
+		for j, place := range slices.Concat(addressPlaces, dialectAddressPlaces) {
 			if i < 12 || (i+j)%3 == 0 {
 				add(strings.ReplaceAll(place, "URL", u))
 			}
 		}
 	}
 	for i, b := range breakouts {
-		for j, place := range textPlaces {
+		for j, place := range slices.Concat(textPlaces, dialectTextPlaces) {
 			if i < 3 || (i+j)%3 == 0 {
 				add(strings.ReplaceAll(place, "TEXT", b))
 			}
@@ -370,6 +370,21 @@ var textPlaces = []string{
 	"# TEXT", "TEXT\n===", "TEXT", "[TEXT](/x)", `[x](/x "TEXT")`, "[x](/x 'TEXT')", "[x](/x (TEXT))", "[x](<TEXT>)", "![TEXT](/x.png)", `![x](/x.png "TEXT")`, "![TEXT](missing)", "[x][TEXT]\n\n[TEXT]: /x", "[x]: /x \"TEXT\"\n\n[x]",
 	"[[TEXT]]", "[[Home|TEXT]]", "[[Home#TEXT]]", "[[#TEXT]]", "![[TEXT]]", "![[x.png|TEXT]]", "![[Home#TEXT|x]]", "```TEXT\nx\n```", "```go TEXT\nTEXT\n```", "~~~\nTEXT\n~~~", "    TEXT", "`TEXT`", "```mermaid\ngraph TD; A[TEXT]\n```", "```math\nTEXT\n```", "$TEXT$", "$$TEXT$$", "$$\nTEXT\n$$",
 	"[^TEXT]\n\n[^TEXT]: x", "[^x]\n\n[^x]: TEXT", "---\ntitle: 'TEXT'\n---\n", "---\nTEXT: x\n---\n", "---\nx: |\n  TEXT\n---\n", "---\ntags: |\n  TEXT\n---\n", "---\nTEXT\n---\n", "#TEXT #a/TEXT", "| TEXT |\n|---|\n| TEXT |", "- [ ] TEXT", "- TEXT", "> [!NOTE]\n> TEXT", "> [!NOTE]TEXT", "> TEXT", ":::TEXT\nx\n:::", "::: TEXT\nTEXT\n:::", "::: info\n# TEXT\n:::", ">! TEXT", ">| # TEXT\n>| x", "TEXT\n: TEXT", "==TEXT==", "~~TEXT~~", "**TEXT**", "{{InfoBox\n|TEXT=TEXT\n}}", "{{TEXT\n}}", "<b title=\"TEXT\">x</b>", "<b id=\"TEXT\" class='TEXT' lang=TEXT dir=TEXT>x</b>", "<time datetime=\"TEXT\">x</time>", "<!-- TEXT -->", "<https://x/TEXT>", "https://x.example/TEXT", "TEXT@x.example", "<details><summary>TEXT</summary>TEXT</details>",
+}
+
+// dialectTextPlaces and dialectAddressPlaces are those of the syntax that other
+// tools add.
+var dialectTextPlaces = []string{
+	"> [!tip] TEXT\n> x", "> [!tip]- TEXT\n> TEXT", "> [!TEXT]- x", "> [!x|TEXT]+ TEXT", "!!! note \"TEXT\"\n    TEXT", "??? TEXT \"TEXT\"\n    x", "=== \"TEXT\"\n\n    TEXT", ":::tip TEXT\nx\n:::", ":::tip[TEXT]{TEXT}\nx\n:::", "::: details TEXT\nTEXT\n:::",
+	"%%TEXT%%", "a %%TEXT\nTEXT%% TEXT", "%%\nTEXT\n\nTEXT\n%% TEXT", "x ^TEXT", "x ^id\n\nTEXT ^id\n\n# h ^id\n\n- i ^id\n\n> q\n\n^id", "[[Home#^TEXT]] ![[Home#^TEXT]]", "[[Home#TEXT#TEXT]] [[#TEXT#TEXT]]", "![TEXT|200](/x.png)", "![x|TEXT](/x.png)", "![[x.png|TEXT|200x100]]",
+	"| a |\n|---|\n| [[Home|TEXT]] |", "| a |\n|---|\n| [[Home\\|TEXT]] |", "# h {#TEXT}", "# h {#x .TEXT TEXT=\"TEXT\"}", "h {#TEXT}\n===", "text $$TEXT\nTEXT$$ text", "$$ TEXT\nTEXT\n$$", "[TOC]\n\n# TEXT\n\n[[_TOC_]]\n\n## TEXT", "- [/] TEXT\n- [?] TEXT", "[[/x.png|alt=TEXT|width=TEXT]]",
+	"{{InfoBox\n|caption=TEXT\n|TEXT=TEXT\n|width=TEXT\nTEXT\n}}", "{{Figure\n|caption=TEXT\n|style=TEXT\n![TEXT](/x.png)\n}}", "{{ImageFrame\n|src=TEXT\n|alt=TEXT\n}}", "{{Video\n|src=TEXT\nTEXT\n}}", "{{DataTable\n|caption=TEXT\n|headers=TEXT\n| TEXT |\n|---|\n| TEXT |\n}}", "{{PageIndex\n|src=TEXT\n|title=TEXT\n}}",
+	"+++\ntitle = \"TEXT\"\nTEXT = \"TEXT\"\ntags = ['TEXT']\n+++\n", "+++\nTEXT\n+++\nx", "---\na: [[TEXT]]\nb: [[Home|TEXT]]\n---\n", ":TEXT: :smile: :TEXT", "*[abc]: TEXT\n\nabc TEXT abc", "*[TEXT]: TEXT\n\nTEXT", "<video src=\"TEXT\" title=\"TEXT\">TEXT</video>", "<iframe src=\"https://www.youtube.com/embed/TEXT\" title=\"TEXT\">TEXT</iframe>", "<img src=/x.png width=\"TEXT\" height='TEXT' style=\"width:TEXT\">",
+}
+
+var dialectAddressPlaces = []string{
+	"![x|200](URL)", "![[URL|x|200]]", "[[/URL|alt=x]]", "{{Figure\n|src=URL\n|caption=[x](URL)\n}}", "{{ImageFrame\n|src=URL\n}}", "{{Video\nURL\n|src=URL\n}}", "{{InfoBox\n|x=[x](URL)\n![x](URL)\n}}", "> [!tip] [x](URL)", "=== \"[x](URL)\"\n\n    [x](URL)", "---\na: [[URL]]\n---\n", "+++\na = \"URL\"\nb = [\"[[URL|x]]\"]\n+++\n",
+	"<iframe src=\"URL\"></iframe>", "<video src=\"URL\" poster=\"URL\"><source src=\"URL\"></video>", "<iframe src=\"https://player.vimeo.com/video/1?URL\"></iframe>", "[URL]{URL} %%[x](URL)%%", "# [x](URL) {#URL} ^URL",
 }
 
 // clobbers are names that scripts and pages look up.
