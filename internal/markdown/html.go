@@ -408,11 +408,12 @@ func newSanitizer(icons string) *bluemonday.Policy {
 	p.AllowAttrs("type").Matching(match(`checkbox`)).OnElements("input")
 	p.AllowAttrs("checked", "disabled").OnElements("input")
 	// These patterns replace bluemonday's own URL check, which uses
-	// url.Parse and fails for at://did:plc:….
-	p.AllowAttrs("href").Matching(match(`(?:` + strings.Join(schemes, "|") + `):[^\s"'<>\\]+|#[^\s"'<>\\]*|\?[^\s"'<>\\]*|/(?:[^\s/\\"'<>][^\s\\"'<>]*)?`)).OnElements("a")
+	// url.Parse and fails for at://did:plc:…. They see values without character
+	// references; bluemonday writes them in double quotes, escaped.
+	p.AllowAttrs("href").Matching(match(`(?:` + strings.Join(schemes, "|") + `):[^\s"<>\\]+|#[^\s"<>\\]*|\?[^\s"<>\\]*|/(?:[^\s/\\"<>][^\s\\"<>]*)?`)).OnElements("a")
 	p.AllowAttrs("href").Matching(match(regexp.QuoteMeta(icons) + `#[a-z]+`)).OnElements("use")
 	p.AllowAttrs("rel").Matching(match(`(?:nofollow ugc )?noopener`)).OnElements("a")
-	p.AllowAttrs("src").Matching(match(`/[^\s/\\"'<>][^\s\\"'<>]*`)).OnElements("img")
+	p.AllowAttrs("src").Matching(match(`/[^\s/\\"<>][^\s\\"<>]*`)).OnElements("img")
 	p.AllowAttrs("alt").OnElements("img")
 	p.AllowAttrs("loading").Matching(match(`lazy`)).OnElements("img")
 	p.AllowAttrs("width", "height").Matching(smallNumber).OnElements("img")

@@ -189,7 +189,16 @@ func externalTarget(scheme, dest string) linkTarget {
 	if !slices.Contains(schemes, scheme) || len(dest) == len(scheme)+1 {
 		return linkTarget{}
 	}
-	return linkTarget{url: scheme + ":" + escapeURL(strings.ReplaceAll(dest[len(scheme)+1:], `\`, "/")), out: true}
+	rest := dest[len(scheme)+1:]
+	if scheme == "http" || scheme == "https" || scheme == "ftp" {
+		// Browsers read a backslash before the query as a slash (WHATWG URL, 4.4).
+		end := strings.IndexAny(rest, "?#")
+		if end < 0 {
+			end = len(rest)
+		}
+		rest = strings.ReplaceAll(rest[:end], `\`, "/") + rest[end:]
+	}
+	return linkTarget{url: scheme + ":" + escapeURL(rest), out: true}
 }
 
 // isServiceRoute reports whether an address from the root is one of the

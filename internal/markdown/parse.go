@@ -53,6 +53,9 @@ func parse(name wiki.PageName, page []byte, until time.Time) (*document, error) 
 		return nil, g.err
 	}
 	mergeText(d.root, d.source)
+	if bytes.IndexByte(d.source, '@') >= 0 {
+		linkEmails(d.root, d.source)
+	}
 	return d, nil
 }
 
@@ -135,13 +138,11 @@ func (d *document) headingLine(h *ast.Heading) int {
 }
 
 // dialect returns the parser for a page; parsers have no state. If the page
-// can't contain a bare URL, it returns one that doesn't look for them at
-// each space, which is most of the cost of a parse.
+// can't contain a bare address of the web, it returns one that doesn't look for
+// them.
 func dialect(source []byte) parser.Parser {
-	for _, sign := range [][]byte{[]byte("@"), []byte("www."), []byte("http:"), []byte("https:"), []byte("ftp:")} {
-		if bytes.Contains(source, sign) {
-			return withAddresses()
-		}
+	if bytes.Contains(source, []byte("://")) || bytes.Contains(source, []byte("www.")) {
+		return withAddresses()
 	}
 	return withoutAddresses()
 }
@@ -149,8 +150,9 @@ func dialect(source []byte) parser.Parser {
 var (
 	withoutAddresses = sync.OnceValue(func() parser.Parser { return newParser(extensions...) })
 	withAddresses    = sync.OnceValue(func() parser.Parser {
-		addresses := extension.NewLinkify(extension.WithLinkifyAllowedProtocols([]string{"http:", "https:", "ftp:"}))
-		return newParser(append([]goldmark.Extender{addresses}, extensions...)...)
+		p := newParser(extensions...)
+		p.AddOptions(parser.WithInlineParsers(util.Prioritized(bareParser{}, 999)))
+		return p
 	})
 	extensions = []goldmark.Extender{extension.Table, extension.Strikethrough, extension.TaskList, extension.Footnote, wikiSyntax{}}
 )

@@ -42,7 +42,10 @@ func (w *writer) renderProperty(value string) template.HTML {
 		}
 		w.writeText(value[at : at+m[0]])
 		written := value[at+m[0] : at+m[1]]
-		at += m[1]
+		if written[0] != '[' {
+			written = written[:trimAddress([]byte(written))]
+		}
+		at += m[0] + len(written)
 		if inside, ok := strings.CutPrefix(written, "[["); ok {
 			if n := newWikilink(strings.TrimSuffix(inside, "]]")); n != nil {
 				w.writeWikilink(n)
@@ -58,4 +61,4 @@ func (w *writer) renderProperty(value string) template.HTML {
 	return template.HTML(safe)
 }
 
-var propLink = regexp.MustCompile(`\[\[[^\[\]\n]{1,500}\]\]|https?://[^\s<>"'\\]*[^\s<>"'\\.,;:!?)]`)
+var propLink = regexp.MustCompile(`\[\[[^\[\]\n]{1,500}\]\]|https?://[^\s<>"\\]+`)

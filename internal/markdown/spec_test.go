@@ -94,7 +94,7 @@ var otherwise = map[string][]int{
 	"a wikilink":                                                                         {548, 559, 590},
 	"an image with a title is a figure":                                                  {572, 573, 576, 577, 584, 585, 586, 588, 589, 591},
 	"an unknown scheme":                                                                  {598, 599, 601},
-	"an address in text is a link, as in GFM":                                            {608, 611, 612},
+	"an address in text is a link, as in GFM":                                            {602, 608, 611, 612},
 }
 
 // CommonMark's examples with all extensions and the whole renderer: elements
