@@ -1,0 +1,167 @@
+// Package incoming reads what people bring to a wiki from elsewhere as files: zips
+// of Markdown that Obsidian, Notion, Logseq and others write.
+//
+// It decides which files are taken and under which names, and converts what isn't
+// Markdown. It doesn't know the wiki that they go to: package pages compares names,
+// checks limits, follows links to files with another name, and writes.
+//
+// Everything it reads is untrusted. A zip can lie about sizes, repeat names, lead
+// out of its folder and expand a thousandfold; no file is written to disk under a
+// name from a zip, and no more is read than declared.
+package incoming
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"robot.wtf/internal/wiki"
+)
+
+// A Source holds the files of one import. Its implementations read a zip, a dump of
+// another wiki, or the newest state of a repository.
+//
+// A Source is used by one goroutine. List is called before Read; Read is called for
+// any of the listed files, in any order and possibly twice, and returns the same
+// bytes each time.
+type Source interface {
+	// List says what the source brings. It should read names and sizes only, because
+	// limits are checked against its result before anything else is read. A refusal
+	// is a *wiki.Problem.
+	List(ctx context.Context) (*Listing, error)
+	// Read returns a file's content as the wiki stores it, converted if need be. Links
+	// in it lead to the From names of the other files, or to their Path.
+	Read(ctx context.Context, f File) ([]byte, error)
+	Close() error
+}
+
+// A Listing is what a source brings.
+type Listing struct {
+	Kind  string // for people: "an Obsidian vault"
+	Files []File // sorted by Path; no two have the same wiki.Key
+	// Left are files that aren't taken, and Converted those that become something
+	// else. Each list is complete up to maxNotes; the numbers are always right.
+	Left, Converted           []Note
+	LeftFiles, ConvertedFiles int
+}
+
+// A File is one file of a source.
+type File struct {
+	Path string // in the wiki; wiki.AddressablePath wouldn't change it
+	From string // in the source, relative to its top folder: links in texts use this name
+	Why  string // why Path differs from From in a way to tell people about, or ""
+	Size int64  // bytes; of a converted file an estimate
+}
+
+// IsPage reports whether the file becomes a page.
+func (f File) IsPage() bool {
+	_, page := wiki.PageOf(f.Path)
+	return page
+}
+
+// A Note tells people about one file or, with more than one Files, about a folder.
+type Note struct {
+	Path  string
+	Files int
+	Why   string
+}
+
+// maxNotes bounds a list of notes.
+const maxNotes = 200
+
+func (l *Listing) leave(name string, files int, why string) {
+	l.LeftFiles += files
+	l.Left = addNote(l.Left, Note{name, files, why})
+}
+
+func (l *Listing) convert(name, why string) {
+	l.ConvertedFiles++
+	l.Converted = addNote(l.Converted, Note{name, 1, why})
+}
+
+func addNote(list []Note, n Note) []Note {
+	if len(list) >= maxNotes {
+		return list
+	}
+	return append(list, n)
+}
+
+// settle gives each file an addressable path that no other one has, and sorts them.
+// Files that can't have one are left out. Pages come first, so that they keep their
+// names rather than attachments do.
+func (l *Listing) settle() {
+	slices.SortStableFunc(l.Files, func(a, b File) int {
+		if a.IsPage() != b.IsPage() {
+			if a.IsPage() {
+				return -1
+			}
+			return 1
+		}
+		return strings.Compare(a.Path, b.Path)
+	})
+	taken := newNames(l.Files)
+	kept := l.Files[:0]
+	for _, f := range l.Files {
+		to, why, err := wiki.AddressablePath(f.Path)
+		if err != nil {
+			l.leave(f.From, 1, problemText(err))
+			continue
+		}
+		if why != "" {
+			f.Why = why
+		}
+		if f.Path = taken.take(to); f.Path != to {
+			f.Why = "another file has the same name, apart from upper and lower case or spaces"
+		}
+		kept = append(kept, f)
+	}
+	l.Files = kept
+	slices.SortFunc(l.Files, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
+}
+
+// problemText is the sentence of a Problem, to go on with.
+func problemText(err error) string { return strings.TrimSuffix(err.Error(), ".") }
+
+// names hands out paths so that no two have one key, and none is also a folder.
+type names struct {
+	taken   map[string]bool
+	folders map[string]bool
+}
+
+func newNames(files []File) *names {
+	n := &names{map[string]bool{}, map[string]bool{}}
+	for _, f := range files {
+		to, _, _ := wiki.AddressablePath(f.Path)
+		for dir := path.Dir(to); dir != "." && dir != "/" && !n.folders[wiki.Key(dir)]; dir = path.Dir(dir) {
+			n.folders[wiki.Key(dir)] = true
+		}
+	}
+	return n
+}
+
+// take returns a path, or a free one like it: "Name (2).md".
+func (n *names) take(file string) string {
+	free := FreePath(file, func(key string) bool { return n.taken[key] || n.folders[key] })
+	n.taken[wiki.Key(free)] = true
+	return free
+}
+
+// FreePath returns a file path or, if its key is taken, one like it: "Name (2).md".
+func FreePath(file string, taken func(key string) bool) string {
+	free := file
+	for n := 2; taken(wiki.Key(free)); n++ {
+		free = numbered(file, n)
+	}
+	return free
+}
+
+// numbered adds a number to a file's name: "Name (2).md".
+func numbered(file string, n int) string {
+	ext := path.Ext(file)
+	if len(ext) > 12 || strings.Contains(ext, " ") || ext == path.Base(file) {
+		ext = "" // not an extension: "Mr. Smith"
+	}
+	return fmt.Sprintf("%s (%d)%s", strings.TrimSuffix(file, ext), n, ext)
+}
