@@ -170,7 +170,7 @@ var Pages = map[string]func(n int) string{
 	"no hosts":                 repeat("http://_"),
 	"www and bars":             repeat("_www.a_"),
 	"www and commas":           repeat("(www.,"),
-	"colons":                   repeat("x://"),
+	"schemes":                  repeat("x://"),
 	"angled addresses":         repeat("<https://a.b>"),
 	"formulas":                 repeat("$a$ "),
 	"formula openers":          repeat("$$\n\na\n"),
