@@ -50,6 +50,7 @@ const openTemplate = {
   health: (p) => p.goto(ada + "/-/health"),
   create: (p) => p.goto(ada + "/-/create"),
   settings: (p) => p.goto(ada + "/-/settings"),
+  export: (p) => p.goto(ada + "/-/export"),
   import: (p) => p.goto(ada + "/-/import"),
   erase: (p) => p.goto(ada + "/-/erase"),
   tokens: (p) => p.goto(ada + "/-/tokens"),

@@ -52,6 +52,7 @@ var operations = map[string]operation{
 	"rotate-keys": rotateKeys,
 	"invitations": listInvitations,
 
+	"export":       exportWiki,
 	"import":       importWiki,
 	"restore-wiki": restoreWiki, // from a repository
 	"recover":      recoverWiki, // from a backup

@@ -106,26 +106,69 @@ func (g *Git) Bundle(ctx context.Context, dir, scratch string, out io.Writer) er
 	if err := repo.writeFile("objects/info/alternates", objects+"\n"); err != nil {
 		return err
 	}
-	head := bufio.NewWriter(out)
-	head.WriteString(bundleMark)
-	var tips strings.Builder
-	for _, name := range slices.Sorted(maps.Keys(refs)) {
-		fmt.Fprintf(head, "%s %s\n", refs[name], name)
-		fmt.Fprintln(&tips, refs[name])
-	}
-	head.WriteString("\n")
-	if err := head.Flush(); err != nil {
+	tips, err := writeBundleHead(out, refs)
+	if err != nil {
 		return err
 	}
 	err = g.run(ctx, process{
-		dir: repo.dir, in: strings.NewReader(tips.String()), out: out, bound: foreignBound, env: foreignEnv,
-		args: []string{"pack-objects", "--revs", "--stdout", "-q", "--delta-base-offset"},
+		dir: repo.dir, in: tips, out: out, bound: foreignBound, env: foreignEnv,
+		args: packTipsArgs,
 	})
 	var failed *Failure
 	if errors.As(err, &failed) && ctx.Err() == nil && failed.Stderr != "" {
 		return refusef("The repository can't be read completely: %s", failed.Stderr)
 	}
 	return err
+}
+
+// packTipsArgs make a pack of everything reachable from the ids in the input.
+var packTipsArgs = []string{"pack-objects", "--revs", "--stdout", "-q", "--delta-base-offset"}
+
+// writeBundleHead writes the part of a bundle before its pack, and returns the ids
+// that its refs name, one a line.
+func writeBundleHead(out io.Writer, refs map[string]string) (tips io.Reader, err error) {
+	var head, ids strings.Builder
+	head.WriteString(bundleMark)
+	for _, name := range slices.Sorted(maps.Keys(refs)) {
+		fmt.Fprintf(&head, "%s %s\n", refs[name], name)
+		fmt.Fprintln(&ids, refs[name])
+	}
+	head.WriteString("\n")
+	_, err = io.WriteString(out, head.String())
+	return strings.NewReader(ids.String()), err
+}
+
+// maxCopied bounds the number of objects whose ids WriteBundle compares.
+const maxCopied = 1_000_000
+
+// WriteBundle writes a bundle of one of our own repositories. If its packs share no
+// object, they are copied, and no process runs. It fails with ErrDamaged after
+// copying a pack whose checksum is wrong.
+func (r *Repo) WriteBundle(ctx context.Context, out io.Writer) error {
+	_, refs, err := readRefs(r.dir)
+	if err != nil {
+		return err
+	}
+	tips, err := writeBundleHead(out, refs)
+	if err != nil {
+		return err
+	}
+	packs, err := r.OpenPacks() // after the refs, so they have everything that those name
+	if err != nil {
+		return err
+	}
+	defer packs.Close()
+	if packs.Objects() <= maxCopied {
+		disjoint, err := packs.Disjoint()
+		if err != nil {
+			return err
+		}
+		if disjoint {
+			_, err := packs.WriteTo(out)
+			return err
+		}
+	}
+	return r.git.run(ctx, process{dir: r.dir, in: tips, out: out, bound: serveBound, args: packTipsArgs})
 }
 
 // readRefs reads the refs of a repository (plain, bare or a linked working tree)

@@ -56,6 +56,7 @@ type Service struct {
 	imports  *budget.Slots // one import at a time
 	uploads  *receipts     // repositories on disk, uploaded or being imported
 	files    *budget.Slots // bytes of attachments being received
+	exports  exportSlots
 }
 
 // New returns a Service.
@@ -87,6 +88,7 @@ func New(o Options) *Service {
 		imports:  budget.NewSlots(1, 1),
 		uploads:  newReceipts(),
 		files:    budget.NewSlots(maxFiles, maxWikiFiles),
+		exports:  newExportSlots(),
 		cache: budget.NewCache(o.CacheBytes, o.CacheBytes/2,
 			func(k cacheKey, _ cached) string { return k.slug },
 			func(k cacheKey, c cached) int64 { return int64(k.weight()) + int64(c.weight()) }),

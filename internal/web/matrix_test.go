@@ -62,6 +62,8 @@ var routeMatrix = map[string]cell{
 	"/{page...}":                 {path: "/Home", ok: 200},
 	"GET /-/report":              {path: "/-/report?page=/Home", ok: 200},
 	"POST /-/report":             {path: "/-/report", form: url.Values{}, ok: 422},
+	"GET /-/export":              {path: "/-/export", ok: 200},
+	"GET /-/export/{format}":     {path: "/-/export/markdown", ok: 200},
 	"GET /-/import":              {path: "/-/import", ok: 200, need: wiki.Configure},
 	"POST /-/import":             {path: "/-/import", form: url.Values{}, ok: 422, need: wiki.Configure},
 	"GET /-/create":              {path: "/-/create", ok: 200, need: wiki.Edit},

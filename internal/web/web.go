@@ -181,6 +181,8 @@ func wikiRoutes() []route {
 
 		{pattern: "GET /-/report", handle: (*Handler).showReport},
 		{pattern: "POST /-/report", handle: (*Handler).sendReport, light: true},
+		{pattern: "GET /-/export", handle: (*Handler).showExport},
+		{pattern: "GET /-/export/{format}", handle: (*Handler).downloadExport},
 		{pattern: "GET /-/import", need: wiki.Configure, handle: (*Handler).showImport},
 		{pattern: "POST /-/import", need: wiki.Configure, handle: (*Handler).startImport},
 		{pattern: "GET /-/create", need: wiki.Edit, handle: (*Handler).showCreate},

@@ -1,0 +1,300 @@
+package pages
+
+import (
+	"archive/zip"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"robot.wtf/internal/content"
+	"robot.wtf/internal/wiki"
+)
+
+// exported returns a whole export.
+func (w *world) exported(a wiki.Access, format ExportFormat) ([]byte, error) {
+	w.t.Helper()
+	e, err := w.StartExport(w.ctx, a, format)
+	if err != nil {
+		return nil, err
+	}
+	defer e.Close()
+	return io.ReadAll(e)
+}
+
+// unzipped returns the files of an exported zip by name.
+func (w *world) unzipped(format ExportFormat) map[string]string {
+	w.t.Helper()
+	data, err := w.exported(w.reader, format)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	archive, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	files := map[string]string{}
+	for _, f := range archive.File {
+		r, err := f.Open()
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		text, err := io.ReadAll(r)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		files[f.Name] = string(text)
+	}
+	return files
+}
+
+// commitFiles commits files whose names the service itself wouldn't give.
+func (w *world) commitFiles(files map[string]string) {
+	w.t.Helper()
+	c, release, err := w.open(w.ctx, w.owner, wiki.Edit)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer release()
+	r := content.Request{Author: w.owner.Caller(), Message: "Import", Limits: w.site.Limits}
+	for _, p := range slices.Sorted(maps.Keys(files)) {
+		r.Edits = append(r.Edits, content.Edit{Path: p, Data: []byte(files[p])})
+	}
+	if _, err := c.Commit(w.ctx, r); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// The zip of Markdown has every file byte for byte, and nothing else.
+func TestExportMarkdown(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	files := map[string]string{
+		"Home.md":              "---\ntags: [a]\nodd:   'x'\n---\r\n# Home\r\n\r\n[[Garden/Beds|beds]] ![[dot.png]] [x](Garden/Beds.md)\r\n",
+		"Garden/Beds.md":       "No end of line",
+		"Garden/Beds/map.png":  "\x89PNG\r\n\x00\xff",
+		"Größe_und_Straße.md":  "ü\n",
+		"Empty.md":             "",
+		"Latin-1.md":           "Gr\xfc\xdfe\n",
+		"data.json":            strings.Repeat("{}", 1<<19),
+		".obsidian/app.json":   "hidden canary",
+		"Garden/.secret.md":    "hidden canary",
+		".robot/instructions":  "hidden canary",
+		"Taken_Down.md":        "withheld canary",
+		"Taken_Down/paper.pdf": "pdf",
+	}
+	w.commitFiles(files)
+	if err := w.SaveDraft(w.ctx, w.owner, "Home", []byte("draft canary"), "", ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.TakeDown(w.ctx, w.operator(), "Taken_Down", "a court said so"); err != nil {
+		t.Fatal(err)
+	}
+	got := w.unzipped(ExportMarkdown)
+	want := map[string]string{}
+	for p, text := range files {
+		if !wiki.Hidden(p) && p != "Taken_Down.md" {
+			want[w.site.Slug+"/"+p] = text
+		}
+	}
+	note := got[w.site.Slug+"/Export notes.txt"]
+	delete(got, w.site.Slug+"/Export notes.txt")
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if !strings.Contains(note, "Taken_Down.md is left out: it can't be shown, for legal reasons.") || strings.Contains(note, "court") {
+		t.Errorf("the note says %q", note)
+	}
+	for name, text := range got {
+		if strings.Contains(name+text, "canary") {
+			t.Errorf("%s has %q", name, text)
+		}
+	}
+}
+
+// Names that some systems can't hold are changed, with the links to them, and told.
+func TestExportMarkdownPortableNames(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.commitFiles(map[string]string{
+		"Home.md":         "[[What?]] [[What?|it]] [x](What%3F.md#part) ![](What%3F/a%2Ab.png) [[Other]] `[[What?]]`\n",
+		"What?.md":        "[up](Home.md) ![](./a%2Ab.png)\n",
+		"What?/a*b.png":   "png",
+		"Sub/con.md":      "[[What?]]\n",
+		"Sub/Other.md":    "[c](con.md)\n",
+		"Export notes.md": "a page\n",
+	})
+	want := map[string]string{
+		"Home.md":          "[[What-]] [[What-|it]] [x](What-.md#part) ![](What-/a-b.png) [[Other]] `[[What?]]`\n",
+		"What-.md":         "[up](Home.md) ![](./a-b.png)\n",
+		"What-/a-b.png":    "png",
+		"Sub/con-.md":      "[[What-]]\n",
+		"Sub/Other.md":     "[c](con-.md)\n",
+		"Export notes.md":  "a page\n",
+		"Export notes.txt": "",
+	}
+	got := w.unzipped(ExportMarkdown)
+	note := got[w.site.Slug+"/Export notes.txt"]
+	got[w.site.Slug+"/Export notes.txt"] = ""
+	if diff := cmp.Diff(w.inFolder(want), got); diff != "" {
+		t.Error(diff)
+	}
+	if !strings.Contains(note, "What?/a*b.png is called What-/a-b.png here") {
+		t.Errorf("the note says %q", note)
+	}
+}
+
+// In Obsidian, [[Weather Station]] doesn't lead to Weather_Station.md.
+func TestExportMarkdownSpelling(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.commitFiles(map[string]string{
+		"Home.md":                      "[[Weather Station]] [[Garden Notes/Bed One]] [a](Weather_Station.md) [[weather_station|b]] ![[Weather Station/a_b.png]]\n",
+		"Weather_Station.md":           "[[snake_case]]\n",
+		"Weather_Station/a_b.png":      "png",
+		"Garden_Notes/Bed_One.md":      "[up](../Home.md) [two](Bed_Two.md)\n",
+		"Garden_Notes/Bed_Two.md":      "",
+		"Garden_Notes/Bed_One/c_d.png": "png",
+		"snake_case.md":                "",
+	})
+	want := map[string]string{
+		"Home.md":                      "[[Weather Station]] [[Garden Notes/Bed One]] [a](Weather%20Station.md) [[Weather Station|b]] ![[Weather Station/a_b.png]]\n",
+		"Weather Station.md":           "[[snake_case]]\n",
+		"Weather Station/a_b.png":      "png",
+		"Garden Notes/Bed One.md":      "[up](../Home.md) [two](Bed_Two.md)\n",
+		"Garden Notes/Bed_Two.md":      "",
+		"Garden Notes/Bed One/c_d.png": "png",
+		"snake_case.md":                "",
+	}
+	if diff := cmp.Diff(w.inFolder(want), w.unzipped(ExportMarkdown)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// A bundle is the whole history: imported elsewhere, each commit has the same id.
+func TestExportBundle(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.startMirror()
+	w.put("Home", "one\n")
+	w.put("Garden/Beds", "[[Home]]\n")
+	w.upload("Home", "dot.png", "png")
+	w.rename("Garden/Beds", "Beds")
+	data, err := w.exported(w.reader, ExportBundle)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "wiki.bundle")
+	if err := os.WriteFile(file, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	runGit(t, w.repo(), "bundle", "verify", "-q", file)
+	other := w.fresh("cleo")
+	other.mustImport(file)
+	other.checkSameObjects(w.repo(), runGit(t, w.repo(), "rev-parse", "main"))
+	if diff := cmp.Diff(w.tree(), other.tree()); diff != "" {
+		t.Error(diff)
+	}
+	if _, err := w.TakeDown(w.ctx, w.operator(), "Home", ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.exported(w.owner, ExportBundle); !errors.Is(err, wiki.ErrTakenDown) {
+		t.Errorf("with a takedown: %v", err)
+	}
+}
+
+// Attack: somebody starts downloads and reads nothing. The exports are made all the
+// same, so the wiki's slot is free for the next; and only a few downloads per wiki
+// are open to strangers, who take none from members.
+func TestExportsAreBounded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.put("Home", strings.Repeat("words ", 10_000))
+	var open []*Export
+	for range maxWikiDownloads {
+		e, err := w.StartExport(w.ctx, w.reader, ExportMarkdown)
+		if err != nil {
+			t.Fatal(err)
+		}
+		open = append(open, e)
+	}
+	if free, ok := w.exports.readers.TryAcquire(w.site.Slug); ok {
+		free()
+		t.Error("there is room for one more stranger")
+	}
+	if data, err := w.exported(w.viewer, ExportMarkdown); err != nil || len(data) == 0 {
+		t.Errorf("a member gets %d bytes, %v", len(data), err)
+	}
+	for _, e := range open {
+		e.Close()
+		e.Close() // is idempotent
+		if _, err := e.Read(make([]byte, 10)); err == nil {
+			t.Error("a closed export can be read")
+		}
+	}
+	if _, err := w.exported(w.reader, ExportMarkdown); err != nil {
+		t.Errorf("afterwards: %v", err)
+	}
+	left, err := os.ReadDir(filepath.Join(w.dir, ".scratch"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("left over: %v, %v", left, err)
+	}
+	w.room.Store(10)
+	if _, err := w.exported(w.reader, ExportMarkdown); !errors.Is(err, wiki.ErrStorage) || !strings.Contains(err.Error(), "for this export") {
+		t.Errorf("on a full disk: %v", err)
+	}
+}
+
+// An export gives the wiki's turn to others, and ends when its reader leaves.
+func TestExportTakesTurns(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for i := range 20 {
+		w.upload("", fmt.Sprintf("random%d.json", i), strings.Repeat(fmt.Sprint(i*7919), 500_000))
+	}
+	e, err := w.StartExport(w.ctx, w.owner, ExportMarkdown)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Read(make([]byte, 10)); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	release, err := w.content.AcquireLarge(w.ctx, w.site.Slug, 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(began); took > time.Second {
+		t.Errorf("waited %v for a turn", took)
+	}
+	e.Close() // doesn't wait for a turn
+	release()
+	if free, ok := w.exports.making.TryAcquire(w.site.Slug); !ok {
+		t.Error("the export goes on")
+	} else {
+		free()
+	}
+}
+
+// operator is the operator's access.
+func (w *world) operator() wiki.Access {
+	return wiki.NewAccess(w.site, wiki.Caller{Operator: true}, wiki.Owner)
+}
+
+// inFolder returns files as they are called in a zip.
+func (w *world) inFolder(files map[string]string) map[string]string {
+	list := map[string]string{}
+	for p, text := range files {
+		list[w.site.Slug+"/"+p] = text
+	}
+	return list
+}

@@ -1,0 +1,2 @@
+// Package site writes a wiki as files.
+package site
