@@ -108,20 +108,38 @@ func splitMessage(message string) (head string, block []blockLine) {
 		lines[n-1] += "\n"
 	}
 	start := trailerStart(lines)
-	for _, line := range lines[start:] {
-		key, value, ok := cutTrailer(line)
-		n := len(block)
-		switch {
-		case ok:
-			block = append(block, blockLine{key, value, line})
-		case n > 0 && block[n-1].key != "" && strings.IndexByte(blanks, line[0]) >= 0:
-			block[n-1].value = strings.Trim(block[n-1].value+"\n"+strings.TrimSuffix(line, "\n"), blanks)
-			block[n-1].text += line
-		default:
-			block = append(block, blockLine{"", "", line})
+	for rest := lines[start:]; len(rest) > 0; {
+		key, value, ok := cutTrailer(rest[0])
+		if !ok {
+			block = append(block, blockLine{"", "", rest[0]})
+			rest = rest[1:]
+			continue
 		}
+		n := 1 + countContinuations(rest[1:])
+		block = append(block, blockLine{key, unfold(value, rest[1:n]), strings.Join(rest[:n], "")})
+		rest = rest[n:]
 	}
 	return strings.Join(lines[:start], ""), block
+}
+
+// countContinuations returns how many lines belong to the trailer before them: those
+// that begin with a blank.
+func countContinuations(lines []string) int {
+	if n := slices.IndexFunc(lines, func(line string) bool { return strings.IndexByte(blanks, line[0]) < 0 }); n >= 0 {
+		return n
+	}
+	return len(lines)
+}
+
+// unfold returns a trailer's value with its continuation lines, which keep their
+// indentation.
+func unfold(value string, continued []string) string {
+	var b strings.Builder
+	b.WriteString(value)
+	for _, line := range continued {
+		b.WriteString("\n" + strings.TrimRight(line, blanks))
+	}
+	return strings.Trim(b.String(), blanks)
 }
 
 // trailerStart returns the index of the trailer paragraph's first line, or the

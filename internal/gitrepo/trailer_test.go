@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"robot.wtf/internal/hostile"
 )
 
 func TestTrailers(t *testing.T) {
@@ -105,4 +107,16 @@ func TestCleanMessageMatchesStripspace(t *testing.T) {
 	if got := CleanMessage("\xffa\x00b\r\nc \rd"); got != "\uFFFDab\nc\nd\n" {
 		t.Errorf("CleanMessage of hostile bytes = %q", got)
 	}
+}
+
+// Attack: an imported commit whose last trailer continues on very many lines.
+func TestManyContinuationLines(t *testing.T) {
+	hostile.Double(t, "continuation lines", 64<<10, func(n int) int {
+		value := "b" + strings.Repeat("\n c", n/3)
+		_, trailers := CutTrailers("Title\n\nA: " + value + "\n")
+		if len(trailers) != 1 || trailers[0].Value != value {
+			t.Errorf("%d trailers", len(trailers))
+		}
+		return n
+	})
 }

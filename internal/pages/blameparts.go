@@ -235,22 +235,26 @@ func (p *revisionList) get(ctx context.Context, i int) (*wiki.Revision, error) {
 	return &p.read[i], nil
 }
 
-// parts groups a page's blocks by the author of their newest line.
+// parts groups a page's blocks by the author of their newest line. Each part is a
+// piece of html, not a copy, so pages of many blocks cost no more than long ones.
 func (a *authorship) parts(html template.HTML, blocks []markdown.Block, source []byte) []BlamePart {
 	blank := blankLines(source)
 	var list []BlamePart
-	at := 0
-	for _, b := range blocks {
-		p := BlamePart{HTML: html[at:b.End], By: a.newest(b, blank), First: b.First, Last: b.Last}
-		at = b.End
+	begin := 0 // of the last part
+	for i, b := range blocks {
+		p := BlamePart{By: a.newest(b, blank), First: b.First, Last: b.Last}
 		if n := len(list); n > 0 && sameAuthor(list[n-1], p) {
 			last := &list[n-1]
-			last.HTML, last.Last = last.HTML+p.HTML, max(last.Last, p.Last)
+			last.HTML, last.Last = html[begin:b.End], max(last.Last, p.Last)
 			if p.By != nil && p.By.Seq > last.By.Seq {
 				last.By = p.By
 			}
 			continue
 		}
+		if i > 0 {
+			begin = blocks[i-1].End
+		}
+		p.HTML = html[begin:b.End]
 		list = append(list, p)
 	}
 	if len(list) > maxParts || len(blocks) == 0 && html != "" {

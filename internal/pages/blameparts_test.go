@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"robot.wtf/internal/hostile"
 	"robot.wtf/internal/markdown"
 	"robot.wtf/internal/wiki"
 )
@@ -183,6 +184,25 @@ func TestTooManyBlameParts(t *testing.T) {
 	if got := a.parts(template.HTML(html), blocks[:maxParts], []byte(source)); len(got) != maxParts {
 		t.Errorf("%d parts of %d", len(got), maxParts)
 	}
+}
+
+// Attack: a page of very many blocks by one author. Joining them takes as much time as
+// there is text, because no block is copied for each block after it.
+func TestBlamePartsOfManyBlocks(t *testing.T) {
+	a := &authorship{}
+	hostile.Double(t, "parts of one author", 128<<10, func(n int) int {
+		const block = "<p>x</p>\n"
+		html := template.HTML(strings.Repeat(block, n/len(block)))
+		blocks := make([]markdown.Block, n/len(block))
+		for i := range blocks {
+			blocks[i] = markdown.Block{First: i + 1, Last: i + 1, End: (i + 1) * len(block)}
+		}
+		list := a.parts(html, blocks, nil)
+		if len(list) != 1 || list[0].HTML != html {
+			t.Errorf("%d blocks became %d parts", len(blocks), len(list))
+		}
+		return len(list[0].HTML)
+	})
 }
 
 // longPage creates a page of 300 lines that two authors changed in turns.
