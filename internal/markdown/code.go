@@ -13,7 +13,7 @@ const (
 	maxHighlighted  = 200 << 10 // bytes of one block
 	maxDelegated    = 16 << 10  // of a language within another, whose lexer reads all at once
 	maxColoredPage  = 2 * maxHighlighted
-	maxHighlighting = time.Second // total time per page
+	maxHighlighting = time.Second // processor time per page
 )
 
 // writeCode writes a code block, highlighted if its language is known and it
@@ -39,10 +39,10 @@ func (w *writer) writeHighlighted(language, code string) (ok bool) {
 	if _, simple := lexer.(*chroma.RegexLexer); !simple && len(code) > maxDelegated {
 		return false
 	}
-	began, size := time.Now(), w.out.Len()
+	began, size := w.clock.used(), w.out.Len()
 	defer func() {
 		w.coloredBytes += len(code)
-		w.coloring += time.Since(began)
+		w.coloring += w.clock.used() - began
 		if recover() != nil { // lexers panic on their own bugs
 			ok = false
 		}
@@ -50,7 +50,7 @@ func (w *writer) writeHighlighted(language, code string) (ok bool) {
 			w.out.Truncate(size)
 		}
 	}()
-	timed := &timedLexer{Lexer: lexer, until: began.Add(maxHighlighting - w.coloring)}
+	timed := &timedLexer{Lexer: lexer, clock: w.clock, until: began + maxHighlighting - w.coloring}
 	next, err := chroma.Coalesce(timed).Tokenise(nil, code)
 	if err != nil {
 		return false
@@ -69,14 +69,15 @@ func (w *writer) writeHighlighted(language, code string) (ok bool) {
 // 0.25 s), so that a single character can take long.
 type timedLexer struct {
 	chroma.Lexer
-	until   time.Time
+	clock   *clock
+	until   time.Duration
 	stopped bool
 }
 
 func (l *timedLexer) Tokenise(options *chroma.TokeniseOptions, text string) (chroma.Iterator, error) {
 	next, err := l.Lexer.Tokenise(options, text)
 	return func() chroma.Token {
-		if l.stopped = l.stopped || time.Now().After(l.until); l.stopped {
+		if l.stopped = l.stopped || l.clock.used() > l.until; l.stopped {
 			return chroma.EOF
 		}
 		return next()

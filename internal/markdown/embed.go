@@ -1,6 +1,8 @@
 package markdown
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -71,7 +73,11 @@ func (w *writer) loadEmbed(to resolvedLink) (*document, string) {
 	case w.embedded >= maxEmbeds || w.embeddedBytes+len(to.target.Source) > maxEmbedded:
 		return nil, "This page embeds so much that some of it is shown as links."
 	}
-	inner, err := parse(name, []byte(to.target.Source), w.deadline)
+	inner, err := parse(name, []byte(to.target.Source), w.clock)
+	if errors.Is(err, errSlow) {
+		w.err = cmp.Or(w.err, err)
+		return nil, ""
+	}
 	if err != nil {
 		return nil, fmt.Sprintf("%q is too large to be embedded.", name.Title())
 	}

@@ -1,6 +1,7 @@
 package markdown
 
 import (
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -18,8 +19,9 @@ type Facts struct {
 	Tags  []string
 }
 
-// The limits bound a parse to about 2 s of CPU time. This timeout is for
-// overloaded machines, so that a save waiting for facts ends.
+// factTimeout limits the processor time of a parse for facts, which the other
+// limits bound to about 2 s. It leaves room for slow machines, because a page whose
+// parse ends early has no links until it is saved again.
 const factTimeout = 10 * time.Second
 
 // maxLinks limits the links listed for a page.
@@ -68,7 +70,9 @@ func tryParse(name wiki.PageName, source []byte) (d *document) {
 			d = nil
 		}
 	}()
-	d, err := parse(name, source, time.Now().Add(factTimeout))
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	d, err := parse(name, source, newClock(factTimeout))
 	if err != nil {
 		return nil
 	}

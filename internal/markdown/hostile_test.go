@@ -204,7 +204,7 @@ func TestSlowRendersHoldTheirWikisShare(t *testing.T) {
 	var renders sync.WaitGroup
 	for range 3 * share {
 		renders.Go(func() {
-			if _, err := r.Render(t.Context(), "eve", "Page", []byte("![[A]]"), s); !errors.Is(err, wiki.ErrTooLarge) {
+			if _, err := r.Render(t.Context(), "eve", "Page", []byte("![[A]]"), s); !errors.Is(err, wiki.ErrUnavailable) {
 				t.Errorf("a slow render: %v", err)
 			}
 		})
@@ -212,11 +212,11 @@ func TestSlowRendersHoldTheirWikisShare(t *testing.T) {
 	for range share {
 		<-s.asked
 	}
-	time.Sleep(2 * r.patience) // the others have given up
-	if _, err := r.Render(t.Context(), "eve", "Page", []byte("a"), &world{}); !errors.Is(err, wiki.ErrTooLarge) {
+	time.Sleep(2 * r.wait) // the others have given up
+	if _, err := r.Render(t.Context(), "eve", "Page", []byte("a"), &world{}); !errors.Is(err, wiki.ErrUnavailable) {
 		t.Errorf("the same wiki: %v", err)
 	}
-	r.patience = 10 * time.Second
+	r.wait = 10 * time.Second
 	if _, err := r.Render(t.Context(), "ada", "Page", []byte("a"), &world{}); err != nil {
 		t.Errorf("another wiki: %v", err)
 	}
@@ -233,10 +233,11 @@ func TestSlowRendersHoldTheirWikisShare(t *testing.T) {
 // Attack: many renders that go on after their time is up. None of them gives its slot
 // back before it ends.
 func TestLateRendersKeepTheirSlots(t *testing.T) {
-	r := rendererWithTimeout(time.Millisecond)
+	r := New(Options{})
+	r.wait = time.Millisecond
 	slow := []byte(hostile.Pages["code, colored"](60 << 10)) // goes on for 0.4 s
 	for range runtime.GOMAXPROCS(0) {
-		if _, err := r.Render(t.Context(), "eve", "Page", slow, &world{}); !errors.Is(err, wiki.ErrTooLarge) {
+		if _, err := r.Render(t.Context(), "eve", "Page", slow, &world{}); !errors.Is(err, wiki.ErrUnavailable) {
 			t.Errorf("a slow render: %v", err)
 		}
 	}
@@ -248,4 +249,29 @@ func TestLateRendersKeepTheirSlots(t *testing.T) {
 		t.Fatal("another wiki has no slot")
 	}
 	release()
+}
+
+// sleepyResolver answers late, as on a busy machine.
+type sleepyResolver struct{}
+
+func (sleepyResolver) Resolve(context.Context, wiki.LinkKind, string, string) Target {
+	time.Sleep(60 * time.Millisecond)
+	return Target{URL: "/A", Exists: true, Name: "A", Source: "text"}
+}
+
+// Waiting doesn't count as work: only a render's own processor time ends it, also in
+// pages that it embeds.
+func TestPatienceIsProcessorTime(t *testing.T) {
+	r := New(Options{})
+	r.patience = 30 * time.Millisecond
+	if _, err := r.Render(t.Context(), "ada", "Page", []byte("[[A]] [[B]]"), sleepyResolver{}); err != nil {
+		t.Errorf("a render that waited for 120 ms: %v", err)
+	}
+	slow := strings.Repeat("*a*\n\n", 60_000)
+	for _, source := range []string{slow, "![[A]]"} {
+		_, err := r.Render(t.Context(), "ada", "Page", []byte(source), &world{pages: map[string]string{"A": slow}})
+		if !OutOfTime(err) || !errors.Is(err, wiki.ErrTooLarge) {
+			t.Errorf("a render of %.10q, which takes more than 30 ms: %v", source, err)
+		}
+	}
 }

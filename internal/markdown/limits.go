@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"regexp"
 	"strconv"
-	"time"
 
 	"github.com/yuin/goldmark/ast"
 	extast "github.com/yuin/goldmark/extension/ast"
@@ -72,7 +71,7 @@ func checkLines(source []byte) error {
 
 // A guard watches the limits of one parse.
 type guard struct {
-	until      time.Time
+	clock      *clock
 	err        error
 	block      ast.Node // whose inline content is being parsed
 	brackets   int
@@ -98,11 +97,14 @@ func (g *guard) fail(format string, args ...any) {
 	}
 }
 
-var errSlow = tooLargeError("This page takes too long to render.")
+var (
+	errSlow = tooLargeError("This page takes too long to render.")
+	errBusy = wiki.Problemf(wiki.ErrUnavailable, "", "The service is too busy to render this page now. Its source is shown instead. Reload the page in a moment.")
+)
 
 // exceeded reports whether a limit, including time, was exceeded.
 func (g *guard) exceeded() bool {
-	if g.err == nil && !g.until.IsZero() && time.Now().After(g.until) {
+	if g.err == nil && g.clock.spent() {
 		g.err = errSlow
 	}
 	return g.err != nil

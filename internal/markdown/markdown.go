@@ -85,6 +85,8 @@ type Options struct {
 	// OutHosts are hosts, other than the wiki's, whose links need no
 	// rel=nofollow.
 	OutHosts []string
+	// Patience limits the processor time of a render; 0 means 2 s.
+	Patience time.Duration
 }
 
 // A Renderer is safe for concurrent use.
@@ -93,7 +95,8 @@ type Renderer struct {
 	wall  *bluemonday.Policy
 	slots *budget.Slots // running renders, by wiki
 
-	patience time.Duration
+	patience time.Duration // processor time of a render
+	wait     time.Duration // time that a caller waits for one
 }
 
 // New returns a Renderer.
@@ -101,7 +104,10 @@ func New(o Options) *Renderer {
 	if o.Icons == "" {
 		o.Icons = "/static/icons.svg"
 	}
-	return &Renderer{o: o, wall: newSanitizer(o.Icons), slots: newSlots(), patience: renderTimeout}
+	if o.Patience == 0 {
+		o.Patience = renderTimeout
+	}
+	return &Renderer{o: o, wall: newSanitizer(o.Icons), slots: newSlots(), patience: o.Patience, wait: maxWait}
 }
 
 // newSlots returns the slots for running renders. A wiki gets half of them, so its
@@ -111,17 +117,22 @@ func newSlots() *budget.Slots {
 	return budget.NewSlots(2*share, share)
 }
 
-// renderTimeout limits a page's rendering. A slower render runs on in the
-// background and keeps its slot, so that a wiki never has more than its share of
-// them, but no longer calls its Resolver.
-const renderTimeout = 2 * time.Second
+const (
+	// renderTimeout limits the processor time of a page's rendering.
+	renderTimeout = 2 * time.Second
+	// maxWait is how long a caller waits for a render on a busy machine. A slower
+	// render runs on in the background and keeps its slot, so that a wiki never has
+	// more than its share of them, but no longer calls its Resolver.
+	maxWait = 10 * time.Second
+)
 
-// Render renders a page of a wiki. It returns within 2 s. If the source is over a
-// limit, it fails with a wiki.Problem of kind ErrTooLarge, and the caller
-// shows the source.
+// Render renders a page of a wiki. It returns within maxWait. If the source is over
+// a limit, it fails with a wiki.Problem of kind ErrTooLarge, and if the service is
+// too busy, with one of kind ErrUnavailable; the caller shows the source. OutOfTime
+// says whether another try can succeed.
 func (r *Renderer) Render(ctx context.Context, wikiSlug string, name wiki.PageName, source []byte, res Resolver) (*Page, error) {
 	caller := ctx
-	ctx, cancel := context.WithTimeout(ctx, r.patience)
+	ctx, cancel := context.WithTimeout(ctx, r.wait)
 	defer cancel()
 	release, err := r.slots.Acquire(ctx, wikiSlug)
 	if err != nil {
@@ -135,7 +146,9 @@ func (r *Renderer) Render(ctx context.Context, wikiSlug string, name wiki.PageNa
 	}
 	rendering := background.Start(func() answer {
 		defer release()
-		page, err := r.render(ctx, name, source, gate)
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		page, err := r.render(ctx, name, source, gate, newClock(r.patience))
 		return answer{page, err}
 	})
 	select {
@@ -147,12 +160,12 @@ func (r *Renderer) Render(ctx context.Context, wikiSlug string, name wiki.PageNa
 	}
 }
 
-// renderTimeoutError says why a render ended early: canceled or too slow.
+// renderTimeoutError says why a caller stopped waiting: canceled, or too long.
 func renderTimeoutError(caller context.Context, name wiki.PageName) error {
 	if err := caller.Err(); err != nil {
 		return fmt.Errorf("markdown: render %s: %w", name, err)
 	}
-	return errSlow
+	return errBusy
 }
 
 // A resolverGate separates a render from its Resolver, which must not be
@@ -179,18 +192,17 @@ func (g *resolverGate) close() {
 
 // render does the work of Render. It recovers from panics: a parser bug must
 // not take the service down.
-func (r *Renderer) render(ctx context.Context, name wiki.PageName, source []byte, res Resolver) (page *Page, err error) {
+func (r *Renderer) render(ctx context.Context, name wiki.PageName, source []byte, res Resolver, clock *clock) (page *Page, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			page, err = nil, fmt.Errorf("markdown: render %s: panic: %v", name, v)
 		}
 	}()
-	until, _ := ctx.Deadline()
-	doc, err := parse(name, source, until)
+	doc, err := parse(name, source, clock)
 	if err != nil {
 		return nil, err
 	}
-	w := newWriter(ctx, r, doc, res)
+	w := newWriter(ctx, r, doc, res, clock)
 	page = &Page{Title: doc.front.title(), Props: w.renderProperties()}
 	if doc.front.bad != "" {
 		page.Notices = append(page.Notices, doc.front.bad+" It is shown as it is written.")

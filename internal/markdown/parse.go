@@ -6,7 +6,6 @@ import (
 	"sort"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/yuin/goldmark"
 	"github.com/yuin/goldmark/ast"
@@ -35,7 +34,7 @@ type document struct {
 type offsetShift struct{ from, ahead int }
 
 // parse parses a page, or fails with a Problem that names the limit.
-func parse(name wiki.PageName, page []byte, until time.Time) (*document, error) {
+func parse(name wiki.PageName, page []byte, clock *clock) (*document, error) {
 	d := &document{name: name, line: 1}
 	if len(page) > maxSource {
 		return nil, tooLargeError("This page is longer than %s bytes.", thousands(maxSource))
@@ -45,7 +44,7 @@ func parse(name wiki.PageName, page []byte, until time.Time) (*document, error) 
 	if err := checkLines(d.source); err != nil {
 		return nil, err
 	}
-	g := &guard{until: until}
+	g := &guard{clock: clock}
 	pc := parser.NewContext()
 	pc.Set(guardKey, g)
 	d.root = dialect(d.source).Parse(text.NewReader(d.source), parser.WithContext(pc))

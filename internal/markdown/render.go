@@ -20,7 +20,7 @@ type writer struct {
 	r           *Renderer
 	askResolver func(link) Target // asks the Resolver, under the render's context
 	canceled    func() bool       // the render's context is done
-	deadline    time.Time         // of the render; zero for none
+	clock       *clock
 	out         bytes.Buffer
 	err         error // the first error; nothing is written after it
 
@@ -55,12 +55,11 @@ type link struct {
 	target, fragment string
 }
 
-func newWriter(ctx context.Context, r *Renderer, doc *document, res Resolver) *writer {
-	deadline, _ := ctx.Deadline()
+func newWriter(ctx context.Context, r *Renderer, doc *document, res Resolver, clock *clock) *writer {
 	return &writer{
 		askResolver: func(l link) Target { return res.Resolve(ctx, l.kind, l.target, l.fragment) },
 		canceled:    func() bool { return ctx.Err() != nil },
-		deadline:    deadline,
+		clock:       clock,
 		r:           r, doc: doc, cut: newCutter(),
 		targets: map[link]Target{}, ids: map[string]bool{}, repeats: map[string]int{}, labels: map[string]int{},
 	}
@@ -98,6 +97,17 @@ func (w *writer) writeText(s string) {
 	w.write(html.EscapeString(strings.ReplaceAll(s, "\x00", "\ufffd")))
 }
 
+// checkTime ends the render once its time is used up, or nobody waits for it.
+func (w *writer) checkTime() {
+	switch {
+	case w.err != nil:
+	case w.clock.spent():
+		w.err = errSlow
+	case w.canceled():
+		w.err = errBusy
+	}
+}
+
 // isFull reports whether writing has to stop.
 func (w *writer) isFull() bool {
 	if w.err == nil && w.out.Len() > maxOutput {
@@ -118,8 +128,8 @@ func (w *writer) writeChildren(n ast.Node) {
 }
 
 func (w *writer) writeNode(n ast.Node, open *[]string) {
-	if w.seen++; w.seen%256 == 0 && w.canceled() && w.err == nil {
-		w.err = errSlow
+	if w.seen++; w.seen%256 == 0 {
+		w.checkTime()
 	}
 	if w.depth++; w.depth > maxNodes && w.err == nil {
 		w.err = errDeep

@@ -56,7 +56,7 @@ var shared = rendererWithTimeout(time.Minute)
 
 func rendererWithTimeout(patience time.Duration) *Renderer {
 	r := New(Options{Icons: "/icons.svg", OutHosts: []string{"robot.example"}})
-	r.patience = patience
+	r.patience, r.wait = patience, patience
 	return r
 }
 

@@ -7,6 +7,7 @@ import (
 	"html/template"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/markdown"
@@ -125,6 +126,9 @@ type View struct {
 	Backlinks  []Backlink
 	Related    []wiki.PageName // pages with similar meaning; nil for old revisions
 	Below      int             // number of subpages
+	// Provisional says that the same page can look different the next time, because
+	// rendering it took too long or a target couldn't be read. It isn't to be cached.
+	Provisional bool
 }
 
 // A Backlink is a page that links here.
@@ -149,10 +153,11 @@ func (s *Service) View(ctx context.Context, a wiki.Access, name, revision string
 		return nil, err
 	}
 	v := &View{Page: *p}
-	rendered, err := s.rendered(ctx, w, d, p)
+	rendered, complete, err := s.rendered(ctx, w, d, p)
 	if err := v.setRendered(rendered, err); err != nil {
 		return nil, err
 	}
+	v.Provisional = !complete
 	if rendered != nil && !p.Old {
 		by, err := s.authorship(ctx, w, p.File, p.Source)
 		if err != nil && !errors.Is(err, wiki.ErrDamaged) {
@@ -271,29 +276,57 @@ func (s *Service) render(ctx context.Context, name wiki.PageName, text []byte, r
 	return s.markdown.Render(ctx, r.w.Slug(), name, text, r)
 }
 
+// A slowPage is a page that used up its time when it was rendered last.
+type slowPage struct {
+	times int
+	last  time.Time
+	err   error
+}
+
+func (slowPage) weight() uint32 { return 300 }
+
+// A page that used up its time twice isn't rendered again for slowPause.
+const slowPause = 10 * time.Minute
+
 // rendered returns a page's body, from the cache if its links still resolve to the
-// same targets.
-func (s *Service) rendered(ctx context.Context, w *content.Wiki, d *directory, p *Page) (*markdown.Page, error) {
+// same targets, and whether it is complete: the next rendering will be the same.
+func (s *Service) rendered(ctx context.Context, w *content.Wiki, d *directory, p *Page) (page *markdown.Page, complete bool, err error) {
 	key := cacheKey{"body", w.Slug(), string(p.Name) + "\x00" + p.File.Blob}
 	r := &resolver{w: w, names: d, self: p.Name}
 	if c, ok := s.cache.GetIfPresent(key); ok {
 		b := c.(*body)
 		if head := b.head.Load(); head != nil && *head == d.head {
-			return b.page, nil
+			return b.page, true, nil
 		}
 		if r.stillValid(ctx, b.answers) {
 			b.head.Store(&d.head)
-			return b.page, nil
+			return b.page, true, nil
 		}
 	}
-	page, err := s.render(ctx, p.Name, p.Source, r)
+	page, err = s.renderUnlessSlow(ctx, p, r)
 	if err != nil {
-		return nil, err
+		return nil, !markdown.OutOfTime(err), err
 	}
 	if r.failed == nil {
 		b := &body{page: page, answers: r.answers}
 		b.head.Store(&d.head)
 		s.cache.Set(key, b)
 	}
-	return page, nil
+	return page, r.failed == nil, nil
+}
+
+// renderUnlessSlow renders a page, unless it was too slow twice.
+func (s *Service) renderUnlessSlow(ctx context.Context, p *Page, r *resolver) (*markdown.Page, error) {
+	key := cacheKey{"slow", r.w.Slug(), string(p.Name) + "\x00" + p.File.Blob}
+	var before slowPage
+	if c, ok := s.cache.GetIfPresent(key); ok {
+		if before = c.(slowPage); before.times > 1 && s.now().Sub(before.last) < slowPause {
+			return nil, before.err
+		}
+	}
+	page, err := s.render(ctx, p.Name, p.Source, r)
+	if markdown.OutOfTime(err) && errors.Is(err, wiki.ErrTooLarge) {
+		s.cache.Set(key, slowPage{before.times + 1, s.now(), err})
+	}
+	return page, err
 }

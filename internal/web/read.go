@@ -142,6 +142,10 @@ func (h *Handler) viewPage(v *visit, name string) error {
 	if err := h.addTree(v, &p.Frame, string(view.Name)); err != nil {
 		return err
 	}
+	if view.Provisional {
+		v.w.Header().Set("Cache-Control", "no-store")
+		return h.render(v, http.StatusOK, "page", p)
+	}
 	return h.renderFinished(v, seq, "page", p)
 }
 
