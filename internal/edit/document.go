@@ -183,7 +183,11 @@ func anchorsOf(list []Section) []string {
 	count := map[string]int{}
 	for i, s := range list {
 		if s.Level > 0 {
-			anchor := markdown.Anchor(s.Path[len(s.Path)-1])
+			title := s.Path[len(s.Path)-1]
+			if s.ID != "" {
+				title = s.ID
+			}
+			anchor := markdown.Anchor(title)
 			if anchors[i] = anchor; count[anchor] > 0 {
 				anchors[i] = fmt.Sprintf("%s-%d", anchor, count[anchor])
 			}

@@ -162,7 +162,7 @@ func PlainText(source []byte) string {
 			b.WriteString(d.htmlText(n))
 			writeLineEnd(&b)
 			return ast.WalkSkipChildren, nil
-		case ast.KindLinkReferenceDefinition:
+		case ast.KindLinkReferenceDefinition, kindHiddenBlock:
 			return ast.WalkSkipChildren, nil
 		case kindBox:
 			b.WriteString(n.(*box).title)

@@ -1,6 +1,7 @@
 package markdown
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"testing"
@@ -58,6 +59,30 @@ func TestRenderAsksForTheFacts(t *testing.T) {
 			}
 			seen[l] = true
 		}
+	}
+}
+
+// Attack: a reader learns from snippets, backlinks, tags or the contents what the
+// author hid in %%comments%%.
+func TestHiddenTextIsInNoFact(t *testing.T) {
+	source := []byte("# Title %%hidden%%\n\nSeen %%hidden [[hidden]] #hidden%% [[Seen]].\n\n%%\n# hidden\n\n- [[hidden]] #hidden\n%%\n\n" +
+		"> %%\n> hidden [[hidden]]\n\n- item\n  %%\n  hidden\n\n| a %%hidden%% |\n|---|\n| %%hidden%% |\n\nterm %%hidden%%\n: text %%hidden\n  hidden%%\n\n# Next\n\n%% end [[End]]\n")
+	facts := ExtractFacts("Self", source)
+	sections := Sections(source)
+	page, err := shared.Render(t.Context(), "ada", "Self", source, &world{all: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, text := range map[string]string{
+		"text": PlainText(source), "facts": fmt.Sprint(facts), "sections": fmt.Sprint(sections), "HTML": string(page.HTML), "page": fmt.Sprint(page.Headings, page.Tags),
+		"section": PlainText(source[:bytes.Index(source, []byte("# Next"))]),
+	} {
+		if strings.Contains(text, "hidden") {
+			t.Errorf("%s: %s", what, text)
+		}
+	}
+	if len(facts.Links) != 2 || len(sections) != 3 || !strings.Contains(PlainText(source), "%% end") {
+		t.Errorf("%+v %+v", facts.Links, sections)
 	}
 }
 

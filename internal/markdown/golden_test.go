@@ -15,12 +15,14 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 // goldenWorld is what the pages of testdata/golden can link to and embed.
 var goldenWorld = map[string]string{
-	"Home":             "# Welcome\n",
-	"Design/Parts":     "---\ntitle: Parts\n---\nThe lead.\n\n## To do\n\nOne[^1].\n\n### Soon\n\nTwo.\n\n## Done\n\nThree.\n\n[^1]: A note.\n",
-	"Circle":           "Round and ![[Circle]]\n\n![[Design/Ring]]\n",
-	"Design/Ring":      "The ring goes ![[Circle]]\n",
-	"Nest":             "> ![[Home]]\n\n- ![[Home]]\n\n| a |\n|---|\n| ![[Home]] |\n",
-	"Design/VPS":       "The page itself.\n\n## Own\n\nA part of itself.\n",
+	"Home":         "# Welcome\n",
+	"Design/Parts": "---\ntitle: Parts\n---\nThe lead.\n\n## To do\n\nOne[^1].\n\n### Soon\n\nTwo.\n\n## Done\n\nThree.\n\n[^1]: A note.\n",
+	"Circle":       "Round and ![[Circle]]\n\n![[Design/Ring]]\n",
+	"Design/Ring":  "The ring goes ![[Circle]]\n",
+	"Nest":         "> ![[Home]]\n\n- ![[Home]]\n\n| a |\n|---|\n| ![[Home]] |\n",
+	"Design/VPS":   "The page itself.\n\n## Own\n\nA part of itself.\n",
+	"Blocks": "Text.\n\nA block with **bold**.\nTwo lines. ^one\n\n- item\n- second ^Two-2\n  - deeper ^deep\n- last\n\n| a |\n|---|\n| b |\n\n^table\n\n" +
+		"> A quote.\n\n^quote\n\n# A\n\n## B\n\nunder A\n\n# C {#own}\n\n## B\n\nunder C\n\n%%hidden%%\n",
 	"Node.js":          "",
 	"Größe_und_Maß":    "",
 	"Design/Other":     "",

@@ -82,9 +82,9 @@ func newWikilink(inside string) *wikilink {
 	case n.label != "":
 		n.words = n.label
 	case n.target == "":
-		n.words = n.fragment
-	case n.fragment != "":
-		n.words = shown + " § " + n.fragment
+		n.words = strings.Join(headingPath(n.fragment), " § ")
+	case n.fragment != "" && !strings.HasPrefix(n.fragment, "^"):
+		n.words = shown + " § " + strings.Join(headingPath(n.fragment), " § ")
 	default:
 		n.words = shown
 	}
@@ -202,9 +202,12 @@ func (tagParser) Parse(_ ast.Node, block text.Reader, pc parser.Context) ast.Nod
 	if !strings.ContainsRune(" \t\n\u00a0([{,;\"'", block.PrecendingCharacter()) {
 		return nil
 	}
-	line, _ := block.PeekLine()
+	line, segment := block.PeekLine()
 	m := tagForm.FindSubmatch(line)
 	if m == nil {
+		return nil
+	}
+	if isAttribute(block.Source(), segment.Start, line) {
 		return nil
 	}
 	name := bytes.TrimRight(m[1], "-/_")
@@ -213,4 +216,13 @@ func (tagParser) Parse(_ ast.Node, block text.Reader, pc parser.Context) ast.Nod
 	}
 	block.Advance(1 + len(name))
 	return &tag{name: strings.ToLower(string(name))}
+}
+
+var attributeListForm = regexp.MustCompile(`^#[^\s{}#]+(?:[ \t]+(?:[.][\w-]+|[\w-]+=[^\s{}]+))*[ \t]*\}`)
+
+// isAttribute reports whether #word at an offset is an id in braces, such as
+// {#id} or MkDocs' {: #id .class }.
+func isAttribute(source []byte, at int, line []byte) bool {
+	before := bytes.TrimRight(source[max(0, at-3):at], " \t")
+	return (bytes.HasSuffix(before, []byte("{")) || bytes.HasSuffix(before, []byte("{:"))) && attributeListForm.Match(line)
 }

@@ -78,7 +78,8 @@ type guard struct {
 	delimiters int
 	cells      int
 	bars       int
-	unclosed   map[byte]bool // {{ and $$ blocks without an end
+	unclosed   map[byte]bool // {{, $$ and %% blocks without an end
+	hidden     hiddenMarks
 }
 
 var guardKey = parser.NewContextKey()

@@ -105,7 +105,7 @@ func addressTarget(self wiki.PageName, dest string, image bool) linkTarget {
 	case written == "":
 		p.url = p.query
 		if p.fragment != "" {
-			p.url += Anchor(p.fragment)
+			p.url += fragmentAnchor(p.fragment)
 		}
 		return p
 	case isServiceRoute(written):
@@ -159,7 +159,7 @@ func (n *wikilink) wikilinkTarget(self wiki.PageName) linkTarget {
 		return externalTarget(s, to)
 	}
 	if n.target == "" {
-		return linkTarget{url: Anchor(n.fragment), fragment: n.fragment}
+		return linkTarget{url: fragmentAnchor(n.fragment), fragment: n.fragment}
 	}
 	p := linkTarget{kind: wiki.LinkPage, fragment: n.fragment}
 	target := strings.Map(printableRune, n.target)
@@ -272,6 +272,16 @@ const idPrefix = "user-content-"
 func Anchor(heading string) string {
 	heading = strings.TrimPrefix(heading, idPrefix)
 	return "#" + idPrefix + escapeURL(slug(heading))
+}
+
+// fragmentAnchor is Anchor for a link's fragment, which can also be a block's
+// id or the path of a heading.
+func fragmentAnchor(fragment string) string {
+	if id, ok := blockIDOf(fragment); ok {
+		return "#" + idPrefix + escapeURL("^"+id)
+	}
+	path := headingPath(fragment)
+	return Anchor(path[len(path)-1])
 }
 
 // slug returns a heading's id without the prefix, like An Otter Wiki but

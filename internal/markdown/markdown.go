@@ -5,8 +5,9 @@
 // autolinks, footnotes and alerts; definition lists; wikilinks ([[Page]],
 // [[Page|text]], [[Page#Heading]]) and embeds (![[Page]]); ==marks==, #tags
 // and front matter; An Otter Wiki's ::: blocks, >! spoilers and >| folds; and
-// what other tools add: Obsidian's callouts, the admonitions and tabs of MkDocs,
-// titles of ::: blocks. Each is triggered by its syntax alone.
+// what other tools add: Obsidian's callouts, %%comments%% and block ids, the
+// admonitions and tabs of MkDocs, titles of ::: blocks, {#id} of headings and
+// [TOC]. Each is triggered by its syntax alone.
 // Raw HTML is limited to harmless tags. Code is highlighted with chroma's
 // classes. Formulas and Mermaid diagrams are shown as source, because drawing
 // them takes a script.

@@ -28,6 +28,8 @@ type document struct {
 	lines  []int         // offsets of line ends in source, computed on demand
 	line   int           // line of the page where source begins, from 1
 	places map[destination]linkTarget
+
+	blockIDs map[ast.Node]string // nil if there are none
 }
 
 // An offsetShift says how far page offsets are ahead from an offset on.
@@ -55,6 +57,7 @@ func parse(name wiki.PageName, page []byte, clock *clock) (*document, error) {
 	if bytes.IndexByte(d.source, '@') >= 0 {
 		linkEmails(d.root, d.source)
 	}
+	d.cutBlockIDs()
 	return d, nil
 }
 
@@ -160,12 +163,12 @@ var (
 func newParser(extensions ...goldmark.Extender) parser.Parser {
 	md := goldmark.New(goldmark.WithParser(parser.NewParser(
 		parser.WithBlockParsers(
-			util.Prioritized(parser.NewSetextHeadingParser(), 100),
+			util.Prioritized(headingParser{parser.NewSetextHeadingParser()}, 100),
 			util.Prioritized(parser.NewThematicBreakParser(), 200),
 			util.Prioritized(depthLimited{parser.NewListParser()}, 300),
 			util.Prioritized(parser.NewListItemParser(), 400),
 			util.Prioritized(parser.NewCodeBlockParser(), 500),
-			util.Prioritized(parser.NewATXHeadingParser(), 600),
+			util.Prioritized(headingParser{parser.NewATXHeadingParser()}, 600),
 			util.Prioritized(parser.NewFencedCodeBlockParser(), 700),
 			util.Prioritized(depthLimited{quoteParser{parser.NewBlockquoteParser()}}, 800),
 			util.Prioritized(parser.NewHTMLBlockParser(), 900),
@@ -192,10 +195,13 @@ func (wikiSyntax) Extend(m goldmark.Markdown) {
 			util.Prioritized(depthLimited{calloutParser{quoteParser{parser.NewBlockquoteParser()}}}, 780),
 			util.Prioritized(depthLimited{foldParser{}}, 790), // before block quotes
 			util.Prioritized(sourceParser{}, 690),             // before fenced code
+			util.Prioritized(hiddenBlockParser{}, 692),
+			util.Prioritized(contentsParser{}, 694),
 		),
 		parser.WithInlineParsers(
 			util.Prioritized(formulaParser{}, 90),   // before code spans (100): `$x$`
 			util.Prioritized(wikilinkParser{}, 150), // before links (200), after footnotes (101)
+			util.Prioritized(hiddenTextParser{}, 80),
 			util.Prioritized(markParser{}, 490),
 			util.Prioritized(tagParser{}, 600),
 		),

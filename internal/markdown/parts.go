@@ -127,7 +127,7 @@ func (d *document) writeShape(b *strings.Builder, n ast.Node) {
 	case *ast.List:
 		fmt.Fprintf(b, " %c %v %d", n.Marker, n.IsTight, n.Start)
 	case *ast.Heading:
-		fmt.Fprintf(b, " %d", n.Level)
+		fmt.Fprintf(b, " %d %q", n.Level, headingID(n))
 	case *box:
 		fmt.Fprintf(b, " %v %q", n.style, n.title)
 	case *ast.FencedCodeBlock:

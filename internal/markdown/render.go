@@ -41,6 +41,7 @@ type writer struct {
 	tags     []string
 	math     bool
 	notices  []string
+	contents []int // offsets in out
 
 	cut           cutter
 	embedded      int // count; the bytes follow
@@ -80,6 +81,7 @@ func (w *writer) writePage() error {
 		w.end(len(open) == 0)
 	}
 	w.closeTags(&open, 0)
+	w.insertContents()
 	return w.err
 }
 
@@ -160,6 +162,10 @@ func (w *writer) writeWrapped(before string, n ast.Node, after string) {
 // Blocks
 
 func (w *writer) writeBlock(n ast.Node) {
+	if id := w.idAttribute(n); id != "" {
+		w.write("<div", id, ">\n")
+		defer w.write("</div>\n")
+	}
 	switch n := n.(type) {
 	case *ast.Heading:
 		w.writeHeading(n)
@@ -184,6 +190,9 @@ func (w *writer) writeBlock(n ast.Node) {
 		w.writeSource(n)
 	case *box:
 		w.writeBox(n)
+	case *hiddenBlock:
+	case *contents:
+		w.writeContents()
 	case *extast.Table:
 		w.writeTable(n)
 	case *extast.DefinitionList:
@@ -211,10 +220,18 @@ func (w *writer) writeHeading(n *ast.Heading) {
 		w.writeWrapped("<h"+level+">", n, "</h"+level+">\n")
 		return
 	}
-	id := idPrefix + w.uniqueID(slug(words))
+	id, own := slug(words), headingID(n)
+	if own != "" {
+		id = slug(own)
+	}
+	id = idPrefix + w.uniqueID(id)
 	w.headings = append(w.headings, Heading{Level: n.Level, ID: id, Text: words, Line: w.doc.headingLine(n)})
 	w.heading = words
-	w.writeWrapped("<h"+level+` id="`+html.EscapeString(id)+`">`, n, "")
+	w.write("<h"+level, ` id="`, html.EscapeString(id), `">`)
+	if own != "" { // links name headings by their text, too
+		w.write(w.spareID(slug(words)))
+	}
+	w.writeChildren(n)
 	if words != "" && w.inLink == 0 {
 		w.write(` <a class="anchor" href="#`, html.EscapeString(escapeURL(id)), `" aria-label="Link to `, html.EscapeString(words), `">#</a>`)
 	}
@@ -239,6 +256,15 @@ func (w *writer) uniqueID(id string) string {
 	}
 	w.ids[idPrefix+try] = true
 	return try
+}
+
+// spareID returns an empty element with an id, or "" if the page has that id.
+func (w *writer) spareID(id string) string {
+	if w.ids[idPrefix+id] {
+		return ""
+	}
+	w.ids[idPrefix+id] = true
+	return `<span id="` + html.EscapeString(idPrefix+id) + `"></span>`
 }
 
 // uniqueLabel returns a region's label, escaped and unique in the page: its
@@ -296,8 +322,8 @@ func (w *writer) writeInlines(n ast.Node, before, after string) {
 			w.writeEmbed(e)
 			continue
 		}
-		if t, ok := c.(*ast.Text); ok && !began && t.Segment.Len() == 0 {
-			continue // line end after an embed
+		if t, ok := c.(*ast.Text); ok && !began && t.Segment.Len() == 0 || !began && w.doc.isHidden(c) {
+			continue // line end after an embed, or nothing to see yet
 		}
 		if !began {
 			w.write(before)
@@ -351,7 +377,7 @@ func (w *writer) writeItem(n ast.Node) {
 	first := n.FirstChild()
 	t := taskBox(n)
 	if t == nil {
-		w.write("<li>")
+		w.write("<li", w.idAttribute(n), ">")
 		if first != nil && first.Kind() != ast.KindTextBlock {
 			w.write("\n")
 		}
@@ -359,7 +385,7 @@ func (w *writer) writeItem(n ast.Node) {
 		w.write("</li>\n")
 		return
 	}
-	w.write(`<li><label><input type="checkbox" disabled`)
+	w.write("<li", w.idAttribute(n), `><label><input type="checkbox" disabled`)
 	if t.IsChecked {
 		w.write(" checked")
 	}

@@ -14,6 +14,7 @@ type Section struct {
 	StartLine int      // of the heading, from 1
 	EndLine   int      // last line, without subsections
 	DeepEnd   int      // last line, with subsections
+	ID        string   // that the author chose, or ""
 }
 
 // Sections splits a page at its headings (not those in code, quotes and
@@ -39,7 +40,7 @@ func Sections(source []byte) []Section {
 		if len(above) > 0 {
 			s.Path = slices.Clone(above[len(above)-1].Path)
 		}
-		s.Path = append(s.Path, d.plainText(h))
+		s.Path, s.ID = append(s.Path, d.plainText(h)), headingID(h)
 		above = append(above, s)
 		list[len(list)-1].EndLine = s.StartLine - 1
 		list = append(list, s)

@@ -33,22 +33,9 @@ func (w *world) Resolve(_ context.Context, kind wiki.LinkKind, target, fragment 
 		to.URL += Anchor(fragment)
 	}
 	if kind == wiki.LinkEmbed {
-		to.Source = sectionOf(source, fragment)
+		to.Source = Excerpt([]byte(source), fragment)
 	}
 	return to
-}
-
-// sectionOf is the part of a source below a heading, including subsections.
-func sectionOf(source, heading string) string {
-	if heading == "" {
-		return source
-	}
-	for _, s := range Sections([]byte(source)) {
-		if len(s.Path) > 0 && slug(s.Path[len(s.Path)-1]) == slug(heading) {
-			return strings.Join(strings.SplitAfter(source, "\n")[s.StartLine-1:s.DeepEnd], "")
-		}
-	}
-	return ""
 }
 
 // shared renders for tests of appearance, without a tight timeout.

@@ -93,7 +93,7 @@ func (r *resolver) answer(ctx context.Context, kind wiki.LinkKind, target, fragm
 		r.fail(err)
 		return a, ""
 	}
-	return a, cutSection(source, fragment)
+	return a, markdown.Excerpt(source, fragment)
 }
 
 func (r *resolver) fail(err error) {
@@ -132,26 +132,4 @@ func (r *resolver) missing(kind wiki.LinkKind, target string) string {
 		return name.URL() + "/edit"
 	}
 	return wiki.PathURL(strings.Trim(target, "/"))
-}
-
-// cutSection returns the section of a heading with its subsections, the whole page
-// if heading is "", and nothing if there is no such heading.
-func cutSection(source []byte, heading string) string {
-	if heading == "" {
-		return string(source)
-	}
-	want := headingKey(heading)
-	for _, s := range markdown.Sections(source) {
-		if len(s.Path) == 0 || headingKey(s.Path[len(s.Path)-1]) != want {
-			continue
-		}
-		lines := strings.SplitAfter(string(source), "\n")
-		return strings.Join(lines[min(s.StartLine-1, len(lines)):min(s.DeepEnd, len(lines))], "")
-	}
-	return ""
-}
-
-// headingKey is equal for a heading and the fragments that name it.
-func headingKey(text string) string {
-	return strings.Join(strings.FieldsFunc(wiki.Key(text), func(r rune) bool { return r == '_' || r == '-' }), " ")
 }

@@ -18,9 +18,10 @@ import (
 	"robot.wtf/internal/sqlite"
 )
 
-// version covers the index's tables and the way words are split. Raise it when
-// either changes: indexes of another version are rebuilt.
-const version = 4
+// version covers the index's tables, the text that is taken from pages and the way
+// words are split. Raise it when one of them changes: indexes of another version
+// are rebuilt.
+const version = 5
 
 // Snippets are cut from texts, which holds each page as plain text.
 // docs/adr/0007 describes the posting lists and why they replace FTS5.

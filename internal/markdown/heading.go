@@ -1,0 +1,147 @@
+package markdown
+
+import (
+	"bytes"
+	"html"
+	"regexp"
+	"strings"
+
+	"github.com/yuin/goldmark/ast"
+	"github.com/yuin/goldmark/parser"
+	"github.com/yuin/goldmark/text"
+)
+
+// headingParser is goldmark's for one kind of headings, with ids: "# Text {#id}"
+// and, as in MkDocs and kramdown, "# Text {: #id .class }".
+type headingParser struct{ parser.BlockParser }
+
+var headingIDForm = regexp.MustCompile(`[ \t]+\{:?[ \t]*(?:[^{}#\n]*[ \t])?#([^\s{}#]{1,100})(?:[ \t][^{}\n]*)?\}$`)
+
+func (p headingParser) Open(parent ast.Node, reader text.Reader, pc parser.Context) (ast.Node, parser.State) {
+	node, state := p.BlockParser.Open(parent, reader, pc)
+	if h, ok := node.(*ast.Heading); ok {
+		cutHeadingID(h, reader.Source())
+	}
+	return node, state
+}
+
+func (p headingParser) Close(node ast.Node, reader text.Reader, pc parser.Context) {
+	p.BlockParser.Close(node, reader, pc)
+	if h, ok := node.(*ast.Heading); ok {
+		cutHeadingID(h, reader.Source())
+	}
+}
+
+// cutHeadingID takes the id from the end of a heading and sets it.
+func cutHeadingID(h *ast.Heading, source []byte) {
+	at := h.Lines().Len() - 1
+	if at < 0 {
+		return
+	}
+	last := h.Lines().At(at)
+	line := last.Value(source)
+	if !bytes.HasSuffix(line, []byte("}")) {
+		return
+	}
+	m := headingIDForm.FindSubmatchIndex(line)
+	if m == nil || last.Padding > 0 {
+		return
+	}
+	h.SetAttributeString("id", string(line[m[2]:m[3]]))
+	last.Stop = last.Start + m[0]
+	h.Lines().Set(at, last)
+}
+
+// headingID returns the id that a heading's author chose, or "".
+func headingID(h *ast.Heading) string {
+	if v, ok := h.AttributeString("id"); ok {
+		id, _ := v.(string)
+		return id
+	}
+	return ""
+}
+
+// maxContents limits the lists of contents in a page. More are left out.
+const maxContents = 3
+
+var kindContents = ast.NewNodeKind("Contents")
+
+// A contents is the list of the page's headings: [TOC] or [[_TOC_]] on a line.
+type contents struct{ ast.BaseBlock }
+
+func (n *contents) Kind() ast.NodeKind      { return kindContents }
+func (n *contents) Dump(src []byte, lv int) { ast.DumpHelper(n, src, lv, nil, nil) }
+
+type contentsParser struct{}
+
+func (contentsParser) Trigger() []byte { return []byte{'['} }
+
+func (contentsParser) Open(_ ast.Node, reader text.Reader, _ parser.Context) (ast.Node, parser.State) {
+	line, _ := reader.PeekLine()
+	if len(line) > 100 {
+		return nil, parser.NoChildren
+	}
+	switch string(bytes.TrimSpace(line)) {
+	case "[TOC]", "[toc]", "[[_TOC_]]":
+		reader.AdvanceToEOL()
+		return &contents{}, parser.NoChildren
+	}
+	return nil, parser.NoChildren
+}
+
+func (contentsParser) Continue(ast.Node, text.Reader, parser.Context) parser.State {
+	return parser.Close
+}
+func (contentsParser) Close(ast.Node, text.Reader, parser.Context) {}
+func (contentsParser) CanInterruptParagraph() bool                 { return false }
+func (contentsParser) CanAcceptIndentedLine() bool                 { return false }
+
+// writeContents notes where the contents go; the headings aren't known yet. An
+// embedded page has none, because its headings have no anchors.
+func (w *writer) writeContents() {
+	if len(w.embeds) == 0 && len(w.contents) < maxContents {
+		w.contents = append(w.contents, w.out.Len())
+	}
+}
+
+// insertContents writes the headings into the places noted by writeContents.
+func (w *writer) insertContents() {
+	if len(w.contents) == 0 || len(w.headings) == 0 {
+		return
+	}
+	list := contentsOf(w.headings)
+	whole := bytes.Clone(w.out.Bytes())
+	w.out.Reset()
+	done := 0
+	for _, at := range w.contents {
+		w.out.Write(whole[done:at])
+		w.out.WriteString(list)
+		done = at
+	}
+	w.out.Write(whole[done:])
+}
+
+// contentsOf returns headings as nested lists.
+func contentsOf(headings []Heading) string {
+	var b strings.Builder
+	var open []int // levels of the lists
+	for _, h := range headings {
+		for len(open) > 1 && open[len(open)-1] > h.Level {
+			b.WriteString("</li>\n</ul>\n")
+			open = open[:len(open)-1]
+		}
+		switch {
+		case len(open) == 0:
+			b.WriteString("<ul class=\"outline\">\n")
+			open = append(open, h.Level)
+		case open[len(open)-1] < h.Level:
+			b.WriteString("\n<ul>\n")
+			open = append(open, h.Level)
+		default:
+			b.WriteString("</li>\n")
+		}
+		b.WriteString(`<li><a href="#` + html.EscapeString(escapeURL(h.ID)) + `">` + html.EscapeString(h.Text) + "</a>")
+	}
+	b.WriteString(strings.Repeat("</li>\n</ul>\n", len(open)))
+	return b.String()
+}
