@@ -28,6 +28,7 @@ type library struct {
 	t       testing.TB
 	w       *testworld.World
 	owner   wiki.Access
+	sources map[string]string
 	names   map[string]string // name in the wiki by file of the vault, if it was renamed
 	files   map[string]string // file of the vault by key of its address
 	bodies  map[string]*html.Node
@@ -38,8 +39,11 @@ type library struct {
 func open(t testing.TB, files map[string]string) *library {
 	t.Helper()
 	l := &library{
-		t: t, w: testworld.New(t, testworld.Options{Mirror: true}),
+		t: t, w: testworld.New(t, testworld.Options{Mirror: true}), sources: files,
 		names: map[string]string{}, files: map[string]string{}, bodies: map[string]*html.Node{}, anchors: map[string]map[string]string{},
+	}
+	if err := l.w.Store.SetLimits(t.Context(), "operator", "ada", wiki.Limits{Pages: 5000}); err != nil {
+		t.Fatal(err)
 	}
 	l.owner = l.w.Access("ada", "ada")
 	upload, err := l.w.Pages.Receive(t.Context(), l.owner, bundle(t, files), nil)
@@ -239,6 +243,7 @@ func (l *library) judge(link vaults.Link, shown map[string]lead) outcome {
 		return outcome{1, "dead"}
 	}
 	address, fragment, _ := strings.Cut(got.address, "#")
+	address, _, _ = strings.Cut(address, "?")
 	file := link.Page
 	if address != "" {
 		decoded, _ := url.PathUnescape(strings.TrimPrefix(address, "/"))
