@@ -177,10 +177,7 @@ func leads(root *html.Node) map[string]lead {
 				found[pending] = cmp.Or(found[pending], lead{})
 			}
 		case n.Data == "a" && attribute(n, "href") != "" && attribute(n, "class") != "anchor" && attribute(n, "class") != "tag":
-			if pending != "" {
-				take(attribute(n, "href"), attribute(n, "class") == "red")
-				return
-			}
+			take(attribute(n, "href"), attribute(n, "class") == "red")
 		case n.Data == "img":
 			take(attribute(n, "src"), false)
 		case n.Data == "section" && attribute(n, "class") == "embed":

@@ -45,6 +45,7 @@ func obsidianWikilinks(b *builder) []form {
 	return []form{
 		{name: "[[Name]]", write: link("[[%s]]")},
 		{name: "[[Name|text]]", write: link("[[%s|some text]]")},
+		{name: "[[Name|text]], the text is a note's name", write: func(from, to string) string { return "[[" + b.bareName(to) + "|" + b.bareName(from) + "]]" }},
 		{name: "[[name]] in another case", write: func(from, to string) string { return "[[" + strings.ToLower(name(from, to)) + "]]" }},
 		{name: "[[Folder/Name]]", write: func(_, to string) string { return "[[" + noExt(to) + "]]" }},
 		{name: "[[Folder/Name.md]]", write: func(_, to string) string { return "[[" + to + "]]" }},

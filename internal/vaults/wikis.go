@@ -34,6 +34,12 @@ func githubWiki(b *builder) {
 		{name: "[[Page-Name]]", write: address("[[%d]]")},
 		{name: "[[text|Page-Name]]", write: address("[[Some text|%d]]")},
 		{name: "[[text|Page Name]]", write: address("[[Some text|%w]]")},
+		{name: "[[text|Page-Name]], the text is a page's name", write: func(from, to string) string {
+			if strings.HasPrefix(bare(from), "_") {
+				return ""
+			}
+			return strings.ReplaceAll(address("[[@|%d]]")("", to), "@", words(from))
+		}},
 		{name: "[[text|Page-Name#heading]]", write: address("[[Some text|%d#two-words]]"), anchor: "Two words"},
 		{name: "[[page name]] in another case", write: func(_, to string) string { return strings.ToLower(address("[[%w]]")("", to)) }},
 		{name: "[text](Page-Name)", write: address("[text](%d)")},
@@ -80,6 +86,9 @@ func gollum(b *builder) {
 		{name: "[[/folder/Page]]", write: root("[[/%]]")},
 		{name: "[[text|/folder/Page]]", write: root("[[Some text|/%]]")},
 		{name: "[[text|/folder/Page#heading]]", write: root("[[Some text|/%#two-words]]"), anchor: "Two words"},
+		{name: "[[text|/folder/Page]], the text is a page's name", write: func(from, to string) string {
+			return strings.ReplaceAll(root("[[@|/%]]")("", to), "@", bare(from))
+		}},
 		{name: "[[../Page]]", write: func(from, to string) string {
 			if r := relative(from, noExt(to)); strings.HasPrefix(r, "../") {
 				return "[[Some text|" + r + "]]"
@@ -123,6 +132,7 @@ func otterWiki(b *builder) {
 		{name: "[[Page]]", write: func(_, to string) string { return "[[" + title(to) + "]]" }},
 		{name: "[[Text|Page]]", write: func(_, to string) string { return "[[Some text|" + title(to) + "]]" }},
 		{name: "[[Text|/Page]]", write: func(_, to string) string { return "[[Some text|/" + title(to) + "]]" }},
+		{name: "[[Text|Page]], the text is a page's name", write: func(from, to string) string { return "[[" + title(from) + "|" + title(to) + "]]" }},
 		{name: "[[Page#Heading]]", write: func(_, to string) string { return "[[" + title(to) + "#two-words]]" }, anchor: "Two words"},
 		{name: "[[Text|Page#Heading]]", write: func(_, to string) string { return "[[Some text|" + title(to) + "#two-words]]" }, anchor: "Two words"},
 		{name: "[[#Heading]]", write: func(_, _ string) string { return "[[#overview]]" }, anchor: "Overview", own: true},
