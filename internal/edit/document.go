@@ -180,19 +180,22 @@ func renderTitle(written string) string {
 // the same one are numbered, as on the page.
 func anchorsOf(list []Section) []string {
 	anchors := make([]string, len(list))
-	count := map[string]int{}
+	repeats, taken := map[string]int{}, map[string]bool{}
 	for i, s := range list {
-		if s.Level > 0 {
-			title := s.Path[len(s.Path)-1]
-			if s.ID != "" {
-				title = s.ID
-			}
-			anchor := markdown.Anchor(title)
-			if anchors[i] = anchor; count[anchor] > 0 {
-				anchors[i] = fmt.Sprintf("%s-%d", anchor, count[anchor])
-			}
-			count[anchor]++
+		if s.Level == 0 {
+			continue
 		}
+		title := s.Path[len(s.Path)-1]
+		if s.ID != "" {
+			title = s.ID
+		}
+		anchor := markdown.Anchor(title)
+		try := anchor
+		for taken[try] {
+			repeats[anchor]++
+			try = fmt.Sprintf("%s-%d", anchor, repeats[anchor])
+		}
+		anchors[i], taken[try] = try, true
 	}
 	return anchors
 }

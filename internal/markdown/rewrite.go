@@ -20,11 +20,31 @@ import (
 // before and after the move, usually the same; relative links keep their
 // targets. Everything else stays byte for byte.
 func RewriteLinks(self, newSelf wiki.PageName, source []byte, rename func(kind wiki.LinkKind, target string) (string, bool)) ([]byte, bool) {
+	return RewriteAddresses(self, newSelf, source, func(a Address) (Address, bool) {
+		if a.Target == "" {
+			return a, false
+		}
+		to, ok := rename(a.Kind, a.Target)
+		return Address{a.Kind, to, a.Fragment}, ok
+	})
+}
+
+// An Address is where a link leads.
+type Address struct {
+	Kind     wiki.LinkKind // "" within the page
+	Target   string        // as in Facts, "" within the page
+	Fragment string        // as written, decoded
+}
+
+// RewriteAddresses is RewriteLinks for links to headings: rename is called with each
+// distinct address, and can change the fragment, too. It gets links within the page,
+// which can become links to other pages.
+func RewriteAddresses(self, newSelf wiki.PageName, source []byte, rename func(Address) (Address, bool)) ([]byte, bool) {
 	d := tryParse(self, source)
 	if d == nil {
 		return source, false // an unparsable page has no links
 	}
-	r := &rewriter{doc: d, newSelf: newSelf, rename: rename, answers: map[link]renameResult{}}
+	r := &rewriter{doc: d, newSelf: newSelf, rename: rename, answers: map[Address]renameResult{}}
 	r.frontMatter()
 	_ = ast.Walk(d.root, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
 		if entering {
@@ -39,13 +59,13 @@ func RewriteLinks(self, newSelf wiki.PageName, source []byte, rename func(kind w
 type rewriter struct {
 	doc     *document
 	newSelf wiki.PageName
-	rename  func(wiki.LinkKind, string) (string, bool)
-	answers map[link]renameResult
+	rename  func(Address) (Address, bool)
+	answers map[Address]renameResult
 	edits   []replacement
 }
 
 type renameResult struct {
-	to string
+	to Address
 	ok bool
 }
 
@@ -119,42 +139,58 @@ func (r *rewriter) frontMatter() {
 	}
 }
 
-// newTargetOf returns the new target of a link: that of target or, if it
-// isn't moved, that of the file used if target doesn't exist.
-func (r *rewriter) newTargetOf(p linkTarget) (string, bool) {
+// newTargetOf returns the new target and fragment of a link: those of target or, if
+// it isn't moved, those of the file used if target doesn't exist.
+func (r *rewriter) newTargetOf(p linkTarget) (to, fragment string, moved bool) {
 	for _, target := range []string{p.target, p.also} {
-		if target == "" {
+		if target == "" && !p.isWithinPage() {
 			continue
 		}
-		key := link{kind: p.kind, target: target}
+		key := Address{p.kind, target, p.fragment}
 		a, known := r.answers[key]
 		if !known {
-			a.to, a.ok = r.rename(p.kind, target)
+			a.to, a.ok = r.rename(key)
 			r.answers[key] = a
 		}
 		if a.ok {
-			return a.to, true
+			return a.to.Target, a.to.Fragment, true
+		}
+		if p.isWithinPage() {
+			break
 		}
 	}
-	return p.target, false
+	return p.target, p.fragment, false
+}
+
+// isWithinPage reports whether a link leads to a heading of its own page.
+func (p *linkTarget) isWithinPage() bool {
+	return p.kind == "" && p.target == "" && p.fragment != "" && p.query == "" && !p.out && strings.HasPrefix(p.url, "#")
 }
 
 // wikilink rewrites a wikilink or embed whose target is at an offset. Only
 // targets with "./" or "../" depend on the page.
 func (r *rewriter) wikilink(n *wikilink, at int) {
 	p := n.wikilinkTarget(r.doc.name)
-	if p.kind == "" {
+	if p.kind == "" && !p.isWithinPage() {
 		return
 	}
-	to, ok := r.newTargetOf(p)
-	if now := n.wikilinkTarget(r.newSelf); to == now.target || !ok && now.target == p.target {
+	to, fragment, ok := r.newTargetOf(p)
+	now := n.wikilinkTarget(r.newSelf)
+	same := to == now.target || !ok && now.target == p.target
+	if same && fragment == p.fragment {
 		return
 	}
-	if !strings.Contains(n.target, "_") || strings.Contains(n.target, " ") {
+	if same {
+		to = n.target
+	} else if !strings.Contains(n.target, "_") || strings.Contains(n.target, " ") {
 		to = strings.ReplaceAll(to, "_", " ") // keep the writer's spelling of names
 	}
-	if strings.ContainsAny(to, "[]|#\n") || strings.Contains(n.target, `\`) {
+	if strings.ContainsAny(to, "[]|#\n") || strings.ContainsAny(fragment, "[]|\n") || strings.Contains(n.target, `\`) {
 		return // a wikilink can't express that; the redirect from the old name remains
+	}
+	if fragment != p.fragment {
+		r.replace(at, n.target+"#"+n.fragment, to+"#"+fragment)
+		return
 	}
 	r.replace(at, n.target, to)
 }
@@ -173,21 +209,34 @@ func (r *rewriter) destination(at int, dest []byte, image bool) {
 		return
 	}
 	p := addressTarget(r.doc.name, unescape(dest), image)
-	if p.kind == "" {
+	if p.kind == "" && !p.isWithinPage() {
 		return
 	}
-	to, moved := r.newTargetOf(p)
+	to, fragment, moved := r.newTargetOf(p)
 	now := addressTarget(r.newSelf, unescape(dest), image)
-	if to == now.target || moved && to == now.also || !moved && now.target == p.target {
+	same := to == now.target || moved && to == now.also || !moved && now.target == p.target
+	if same && fragment == p.fragment {
 		return
 	}
 	end := pathLength(dest)
-	written := percentDecode(unescape(dest[:end]))
-	if strings.HasSuffix(written, ".md") && p.kind == wiki.LinkPage {
-		to += ".md"
+	text := string(dest[:end])
+	if !same {
+		written := percentDecode(unescape(dest[:end]))
+		if strings.HasSuffix(written, ".md") && p.kind == wiki.LinkPage {
+			to += ".md"
+		}
+		text = escapeDestination(r.spellPath(written, to, image), hasUnicode(text))
 	}
-	text := escapeDestination(r.spellPath(written, to, image), bytes.ContainsFunc(dest[:end], func(r rune) bool { return r > 127 }))
+	if fragment != p.fragment {
+		query, old, _ := strings.Cut(string(dest[end:]), "#")
+		text += query + "#" + escapeDestination(fragment, hasUnicode(old))
+		end = len(dest)
+	}
 	r.replace(r.doc.offset(at), string(dest[:end]), text)
+}
+
+func hasUnicode(text string) bool {
+	return strings.ContainsFunc(text, func(r rune) bool { return r > 127 })
 }
 
 // pathLength is the length of a destination before its query and fragment.

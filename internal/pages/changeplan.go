@@ -25,7 +25,8 @@ type changePlan struct {
 	byFile   map[string]*planned // by the path at the head
 	byKey    map[string]*planned // created and moved pages, by their new key
 	order    []*planned
-	files    []string // attachments to delete
+	files    []string                          // attachments to delete
+	headings map[plannedHeading]plannedHeading // of the pages at the head -> where they are now
 	bytes    int
 	relinked []wiki.PageName
 }
@@ -50,7 +51,10 @@ type planned struct {
 }
 
 func newPlan(s *Service, w *content.Wiki, a wiki.Access, d *directory) *changePlan {
-	return &changePlan{s: s, w: w, a: a, names: d, moves: newMoves(d), byFile: map[string]*planned{}, byKey: map[string]*planned{}}
+	return &changePlan{
+		s: s, w: w, a: a, names: d, moves: newMoves(d),
+		byFile: map[string]*planned{}, byKey: map[string]*planned{}, headings: map[plannedHeading]plannedHeading{},
+	}
 }
 
 // makeSteps makes the steps. After a failure it leaves out further steps on the
@@ -385,7 +389,8 @@ func (p *changePlan) write(ctx context.Context, pg *planned) error {
 // moveEdits returns the moves, and edits of pages that no step names whose links
 // follow them.
 func (p *changePlan) moveEdits(ctx context.Context) ([]content.Edit, error) {
-	if len(p.moves.order) == 0 && len(p.moves.leads) == 0 {
+	p.planHeadings()
+	if p.moves.isEmpty() {
 		return nil, nil
 	}
 	known := make(map[string][]byte, len(p.byFile))
@@ -398,6 +403,13 @@ func (p *changePlan) moveEdits(ctx context.Context) ([]content.Edit, error) {
 	}
 	for path, pg := range p.byFile {
 		pg.written = known[path]
+	}
+	for _, pg := range p.order {
+		if pg.isNew() && pg.taken {
+			if pg.written, _, err = p.moves.rewrite(ctx, p.w, pg.file.Path, "", nonNil(pg.written), false); err != nil {
+				return nil, err
+			}
+		}
 	}
 	for _, e := range edits {
 		if name, ok := wiki.PageOf(e.Path); ok && e.Op == content.Put {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"robot.wtf/internal/content"
+	"robot.wtf/internal/edit"
 	"robot.wtf/internal/markdown"
 	"robot.wtf/internal/wiki"
 )
@@ -160,10 +161,19 @@ type moves struct {
 	free  map[string]bool   // paths that the commit deletes
 	leads map[string]string // path of a merged page -> path of the page that has its text
 	order []string          // as added; the first is the file that was asked for
+
+	headings map[string]map[string]heading // path -> anchor of a heading that is elsewhere now
+	retarget map[string]bool               // paths of pages whose links must be looked at in any case
 }
 
+// A heading is where links to a heading lead.
+type heading struct{ path, anchor string }
+
 func newMoves(d *directory) *moves {
-	return &moves{names: d, to: map[string]string{}, from: map[string]string{}, free: map[string]bool{}, leads: map[string]string{}}
+	return &moves{
+		names: d, to: map[string]string{}, from: map[string]string{}, free: map[string]bool{}, leads: map[string]string{},
+		headings: map[string]map[string]heading{}, retarget: map[string]bool{},
+	}
 }
 
 func (m *moves) add(from, to string) {
@@ -179,6 +189,11 @@ func (m *moves) source(to string) string { return m.from[wiki.Key(to)] }
 
 // newPath returns where links to a file lead after the moves; "" if nowhere else.
 func (m *moves) newPath(file string) string { return cmp.Or(m.to[file], m.leads[file]) }
+
+// isEmpty reports whether no link can lead elsewhere.
+func (m *moves) isEmpty() bool {
+	return len(m.order)+len(m.leads)+len(m.headings)+len(m.retarget) == 0
+}
 
 // sorted orders the moves so that each target is free by then. It fails if a file
 // that isn't moved has a target's name.
@@ -322,13 +337,18 @@ func (m *moves) pagesToRewrite(ctx context.Context, w *content.Wiki, keepLinks b
 		return nil, err
 	}
 	seen := map[string]bool{}
+	for page := range m.retarget {
+		if seen[page] = true; m.to[page] == "" {
+			list = append(list, page)
+		}
+	}
 	for _, l := range links {
 		page, ok := m.names.page(l.From)
 		if !ok || seen[page] || m.to[page] != "" {
 			continue
 		}
 		self, _ := wiki.PageOf(page)
-		if file, ok := m.names.resolve(self, l.Target); ok && m.newPath(file) != "" {
+		if file, ok := m.names.resolve(self, l.Target); ok && (m.newPath(file) != "" || m.headings[file] != nil) {
 			seen[page] = true
 			list = append(list, page)
 		}
@@ -355,22 +375,42 @@ func (m *moves) rewrite(ctx context.Context, w *content.Wiki, p, blob string, so
 	if to := m.to[p]; to != "" {
 		newSelf, _ = wiki.PageOf(to)
 	}
-	text, changed := markdown.RewriteLinks(self, newSelf, source, func(_ wiki.LinkKind, target string) (string, bool) {
-		if keepLinks {
-			return "", false
+	text, changed := markdown.RewriteAddresses(self, newSelf, source, func(to markdown.Address) (markdown.Address, bool) {
+		if keepLinks || to.Target == "" {
+			return to, false
 		}
-		return m.newTarget(self, newSelf, target)
+		return m.newAddress(self, newSelf, to)
 	})
 	return text, changed, nil
 }
 
-// newTarget returns the new target of a link to a moved file. Spaces stay spaces.
-func (m *moves) newTarget(self, newSelf wiki.PageName, target string) (string, bool) {
-	file, ok := m.names.resolve(self, target)
-	to := m.newPath(file)
-	if !ok || to == "" {
-		return "", false
+// newAddress returns the new address of a link to a moved file or heading. Spaces stay
+// spaces.
+func (m *moves) newAddress(self, newSelf wiki.PageName, link markdown.Address) (markdown.Address, bool) {
+	file, ok := m.names.resolve(self, link.Target)
+	if !ok {
+		return link, false
 	}
+	to := m.newPath(file)
+	now, moved := m.headings[file][markdown.Anchor(link.Fragment)]
+	if moved = moved && link.Fragment != ""; moved {
+		to = now.path
+		if now.anchor != markdown.Anchor(link.Fragment) {
+			link.Fragment = edit.Fragment(now.anchor)
+		}
+	}
+	if to == "" || to == file {
+		return link, moved
+	}
+	to = m.spell(self, newSelf, link.Target, to)
+	changed := to != link.Target
+	link.Target = to
+	return link, changed || moved
+}
+
+// spell returns the target of a link that leads to a path now, in the form of its
+// former target.
+func (m *moves) spell(self, newSelf wiki.PageName, target, to string) string {
 	_, isFile := m.names.file(target)
 	_, isPage := m.names.page(target)
 	if !isFile && !isPage && path.Dir(to) == string(newSelf) {
@@ -382,7 +422,7 @@ func (m *moves) newTarget(self, newSelf wiki.PageName, target string) (string, b
 	if strings.Contains(target, " ") {
 		to = strings.ReplaceAll(to, "_", " ")
 	}
-	return to, to != target
+	return to
 }
 
 // A DeleteRequest deletes a page with its attachments.

@@ -39,13 +39,21 @@ func (p *changePlan) merge(ctx context.Context, pg *planned, step Step) error {
 			return err
 		}
 	}
-	next, lost, err := edit.MergePage(to.now, pg.name.Title(), p.rebase(pg.name, to.name, pg.now.Text))
+	text := p.rebase(pg.origin(), to.origin(), pg.now.Text)
+	next, lost, err := edit.MergePage(to.now, pg.name.Title(), text)
 	if err != nil {
 		return err
+	}
+	h := edit.MergeHeadings(pg.now, to.now, next)
+	if moved := p.followWithin(to.origin(), text, h.Moved, nil, nil); moved != text {
+		if next, _, err = edit.MergePage(to.now, pg.name.Title(), moved); err != nil {
+			return err
+		}
 	}
 	if err := p.set(to, next); err != nil {
 		return err
 	}
+	p.moveHeadings(pg, to, h)
 	to.lost = append(to.lost, lost...)
 	pg.deleted, pg.into, to.taken = true, to, true
 	p.moves.free[pg.file.Path] = true
@@ -111,15 +119,30 @@ func (p *changePlan) moveSection(ctx context.Context, pg *planned, step Step) er
 	if err != nil {
 		return completeConflict(err, pg.before, base)
 	}
-	next, err := edit.AddSection(to.now, under, p.rebase(pg.name, to.name, taken))
+	return p.placeSection(pg, rest, to, step.Edit.Section, under, taken)
+}
+
+// placeSection moves a section, taken from a page of which rest remains, below a
+// section of another page, or to its end. Links to headings follow.
+func (p *changePlan) placeSection(pg *planned, rest *edit.Document, to *planned, section, under, taken string) error {
+	taken = p.rebase(pg.origin(), to.origin(), taken)
+	next, err := edit.AddSection(to.now, under, taken)
 	if err != nil {
+		return err
+	}
+	h := edit.MoveHeadings(pg.now, rest, to.now, next, section, under)
+	taken = p.followWithin(to.origin(), taken, h.Moved, pg, h.From)
+	target := edit.NewDocument(p.followWithin(to.origin(), to.now.Text, h.To, nil, nil))
+	if next, err = edit.AddSection(target, under, taken); err != nil {
 		return err
 	}
 	if err := p.set(to, next); err != nil {
 		return err
 	}
 	to.taken = true
-	return p.set(pg, rest)
+	left := p.followWithin(pg.origin(), rest.Text, h.From, pg, h.Moved)
+	p.moveHeadings(pg, to, h)
+	return p.set(pg, edit.NewDocument(left))
 }
 
 // sectionTarget finds or creates the page that a section moves to.

@@ -1,0 +1,103 @@
+package edit
+
+import (
+	"net/url"
+	"strings"
+
+	"robot.wtf/internal/markdown"
+)
+
+// A HeadingMove says where the headings of two pages are after text moved from one to
+// the other. It names them by their anchors, as markdown.Anchor returns them; headings
+// with the same title are numbered, so others can change when one moves.
+type HeadingMove struct {
+	Moved map[string]string // on the source before -> on the target after
+	From  map[string]string // headings that stay on the source, before -> after
+	To    map[string]string // headings that were on the target, before -> after
+}
+
+// A headingRun is a run of a page's sections, from the index from up to to.
+type headingRun struct{ from, to int }
+
+// MoveHeadings compares two pages before and after TakeSection and AddSection moved a
+// section below the section under, or to the end.
+func MoveHeadings(from, rest, to, next *Document, section, under string) HeadingMove {
+	taken, err := from.Section(section)
+	if err != nil {
+		return HeadingMove{}
+	}
+	end := to.Lines()
+	if s, err := to.Section(under); under != "" && err == nil {
+		end = s.DeepEnd
+	}
+	run := headingRun{from.sectionsTo(taken.StartLine - 1), from.sectionsTo(taken.DeepEnd)}
+	move := takenHeadings(from, to, next, run, to.sectionsTo(end))
+	if left := len(rest.Sections()) - len(from.Sections()) + run.to - run.from; left >= 0 {
+		move.From = remainingHeadings(from, rest, run, left)
+	}
+	return move
+}
+
+// MergeHeadings compares the target of MergePage before and after other was merged.
+func MergeHeadings(other, to, next *Document) HeadingMove {
+	return takenHeadings(other, to, next, headingRun{1, len(other.Sections())}, len(to.Sections()))
+}
+
+// sectionsTo counts the sections that begin at or before a line, the lead included.
+func (doc *Document) sectionsTo(line int) int {
+	n := 1
+	for n < len(doc.Sections()) && doc.Sections()[n].StartLine <= line {
+		n++
+	}
+	return n
+}
+
+// takenHeadings maps headings that were inserted on the target, perhaps below a title
+// that the target didn't have, before its section at. It maps none if the text around
+// them made other headings of them.
+func takenHeadings(from, to, next *Document, run headingRun, at int) HeadingMove {
+	was, is, source := anchorsOf(to.Sections()), anchorsOf(next.Sections()), anchorsOf(from.Sections())
+	n := run.to - run.from
+	if added := len(is) - len(was); n <= 0 || added < n || added > n+1 {
+		return HeadingMove{}
+	}
+	first := at + len(is) - len(was) - n
+	move := HeadingMove{Moved: map[string]string{}, To: map[string]string{}}
+	for i, anchor := range source[run.from:run.to] {
+		move.Moved[anchor] = is[first+i]
+	}
+	for i, anchor := range was {
+		if i >= at {
+			move.To[anchor] = is[i+len(is)-len(was)]
+		} else if i > 0 {
+			move.To[anchor] = is[i]
+		}
+	}
+	return move
+}
+
+// remainingHeadings maps the headings that stay on a page when a run is replaced by
+// left others.
+func remainingHeadings(from, rest *Document, run headingRun, left int) map[string]string {
+	was, is := anchorsOf(from.Sections()), anchorsOf(rest.Sections())
+	stay := map[string]string{}
+	for i, anchor := range was {
+		switch {
+		case i == 0:
+		case i < run.from:
+			stay[anchor] = is[i]
+		case i >= run.to:
+			stay[anchor] = is[i-run.to+run.from+left]
+		}
+	}
+	return stay
+}
+
+// Fragment returns the fragment of links to an anchor.
+func Fragment(anchor string) string {
+	text := strings.TrimPrefix(anchor, strings.TrimSuffix(markdown.Anchor("x"), "x"))
+	if decoded, err := url.PathUnescape(text); err == nil {
+		return decoded
+	}
+	return text
+}
