@@ -7,13 +7,14 @@ import (
 	"robot.wtf/internal/markdown"
 )
 
-// A HeadingMove says where the headings of two pages are after text moved from one to
-// the other. It names them by their anchors, as markdown.Anchor returns them; headings
-// with the same title are numbered, so others can change when one moves.
+// A HeadingMove says where the headings and named blocks of two pages are after text
+// moved from one to the other. It names them by their anchors, as
+// markdown.FragmentAnchor returns them; headings with the same title are numbered, so
+// others can change when one moves.
 type HeadingMove struct {
 	Moved map[string]string // on the source before -> on the target after
-	From  map[string]string // headings that stay on the source, before -> after
-	To    map[string]string // headings that were on the target, before -> after
+	From  map[string]string // what stays on the source, before -> after
+	To    map[string]string // what was on the target, before -> after
 }
 
 // A headingRun is a run of a page's sections, from the index from up to to.
@@ -24,7 +25,7 @@ type headingRun struct{ from, to int }
 func MoveHeadings(from, rest, to, next *Document, section, under string) HeadingMove {
 	taken, err := from.Section(section)
 	if err != nil {
-		return HeadingMove{}
+		return newHeadingMove()
 	}
 	end := to.Lines()
 	if s, err := to.Section(under); under != "" && err == nil {
@@ -35,12 +36,35 @@ func MoveHeadings(from, rest, to, next *Document, section, under string) Heading
 	if left := len(rest.Sections()) - len(from.Sections()) + run.to - run.from; left >= 0 {
 		move.From = remainingHeadings(from, rest, run, left)
 	}
+	stay := map[string]bool{}
+	for _, id := range markdown.BlockIDs([]byte(rest.Text)) {
+		anchor := blockAnchor(id)
+		stay[anchor], move.From[anchor] = true, anchor
+	}
+	move.addBlocks(from, stay)
 	return move
 }
 
 // MergeHeadings compares the target of MergePage before and after other was merged.
 func MergeHeadings(other, to, next *Document) HeadingMove {
-	return takenHeadings(other, to, next, headingRun{1, len(other.Sections())}, len(to.Sections()))
+	move := takenHeadings(other, to, next, headingRun{1, len(other.Sections())}, len(to.Sections()))
+	move.addBlocks(other, nil)
+	return move
+}
+
+// addBlocks adds the named blocks of the source that moved. Their anchors never change.
+func (m *HeadingMove) addBlocks(from *Document, stay map[string]bool) {
+	for _, id := range markdown.BlockIDs([]byte(from.Text)) {
+		if anchor := blockAnchor(id); !stay[anchor] {
+			m.Moved[anchor] = anchor
+		}
+	}
+}
+
+func blockAnchor(id string) string { return markdown.FragmentAnchor("^" + id) }
+
+func newHeadingMove() HeadingMove {
+	return HeadingMove{Moved: map[string]string{}, From: map[string]string{}, To: map[string]string{}}
 }
 
 // sectionsTo counts the sections that begin at or before a line, the lead included.
@@ -59,10 +83,10 @@ func takenHeadings(from, to, next *Document, run headingRun, at int) HeadingMove
 	was, is, source := anchorsOf(to.Sections()), anchorsOf(next.Sections()), anchorsOf(from.Sections())
 	n := run.to - run.from
 	if added := len(is) - len(was); n <= 0 || added < n || added > n+1 {
-		return HeadingMove{}
+		return newHeadingMove()
 	}
 	first := at + len(is) - len(was) - n
-	move := HeadingMove{Moved: map[string]string{}, To: map[string]string{}}
+	move := newHeadingMove()
 	for i, anchor := range source[run.from:run.to] {
 		move.Moved[anchor] = is[first+i]
 	}

@@ -3,6 +3,7 @@ package markdown
 import (
 	"bytes"
 	"html"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -84,6 +85,18 @@ func (d *document) cutBlockID(n ast.Node) {
 	}
 }
 
+// BlockIDs lists the ids of a page's blocks.
+func BlockIDs(source []byte) []string {
+	if !bytes.Contains(source, []byte("^")) {
+		return nil
+	}
+	d := tryParse("", source)
+	if d == nil {
+		return nil
+	}
+	return slices.Sorted(maps.Values(d.blockIDs))
+}
+
 // endsLine reports whether a line ends after an inline node, or there is none.
 func endsLine(n ast.Node) bool {
 	t, ok := n.(*ast.Text)
@@ -158,7 +171,7 @@ func sectionLines(source []byte, fragment string) (first, last int) {
 		}
 		return false
 	}
-	_ = find([]string{fragment}) || find(headingPath(fragment))
+	_ = find([]string{fragment}) || find(HeadingPath(fragment))
 	return first, last
 }
 
@@ -188,9 +201,9 @@ func headingKey(text string) string {
 	return strings.Join(strings.FieldsFunc(wiki.Key(text), func(r rune) bool { return r == '_' || r == '-' }), " ")
 }
 
-// headingPath splits a fragment such as "Heading#Subheading". In "C# and F#",
-// nothing is split.
-func headingPath(fragment string) []string {
+// HeadingPath splits a fragment such as "Heading#Subheading", from the top down. In
+// "C# and F#", nothing is split.
+func HeadingPath(fragment string) []string {
 	path := strings.Split(fragment, "#")
 	if slices.ContainsFunc(path, func(s string) bool { return s == "" || s[0] == ' ' }) {
 		return []string{fragment}

@@ -82,9 +82,9 @@ func newWikilink(inside string) *wikilink {
 	case n.label != "":
 		n.words = n.label
 	case n.target == "":
-		n.words = strings.Join(headingPath(n.fragment), " § ")
+		n.words = strings.Join(HeadingPath(n.fragment), " § ")
 	case n.fragment != "" && !strings.HasPrefix(n.fragment, "^"):
-		n.words = shown + " § " + strings.Join(headingPath(n.fragment), " § ")
+		n.words = shown + " § " + strings.Join(HeadingPath(n.fragment), " § ")
 	default:
 		n.words = shown
 	}

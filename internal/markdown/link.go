@@ -105,7 +105,7 @@ func addressTarget(self wiki.PageName, dest string, image bool) linkTarget {
 	case written == "":
 		p.url = p.query
 		if p.fragment != "" {
-			p.url += fragmentAnchor(p.fragment)
+			p.url += FragmentAnchor(p.fragment)
 		}
 		return p
 	case isServiceRoute(written):
@@ -159,7 +159,7 @@ func (n *wikilink) wikilinkTarget(self wiki.PageName) linkTarget {
 		return externalTarget(s, to)
 	}
 	if n.target == "" {
-		return linkTarget{url: fragmentAnchor(n.fragment), fragment: n.fragment}
+		return linkTarget{url: FragmentAnchor(n.fragment), fragment: n.fragment}
 	}
 	p := linkTarget{kind: wiki.LinkPage, fragment: n.fragment}
 	target := strings.Map(printableRune, n.target)
@@ -274,13 +274,13 @@ func Anchor(heading string) string {
 	return "#" + idPrefix + escapeURL(slug(heading))
 }
 
-// fragmentAnchor is Anchor for a link's fragment, which can also be a block's
+// FragmentAnchor is Anchor for a link's fragment, which can also be a block's
 // id or the path of a heading.
-func fragmentAnchor(fragment string) string {
+func FragmentAnchor(fragment string) string {
 	if id, ok := blockIDOf(fragment); ok {
 		return "#" + idPrefix + escapeURL("^"+id)
 	}
-	path := headingPath(fragment)
+	path := HeadingPath(fragment)
 	return Anchor(path[len(path)-1])
 }
 

@@ -132,7 +132,7 @@ func (w *writer) lookUp(p linkTarget) resolvedLink {
 		f.url = to + p.query
 		switch {
 		case p.fragment != "" && t.Name != "":
-			f.url += fragmentAnchor(p.fragment)
+			f.url += FragmentAnchor(p.fragment)
 		case p.fragment != "":
 			f.url += "#" + escapeURL(p.fragment) // fragment of a file, such as #page=2
 		}

@@ -13,7 +13,7 @@ import (
 // changes; if their heading is on another page then, they name the page that had it at
 // the head, and the end follows from there.
 
-// A plannedHeading is a heading's anchor on a page.
+// A plannedHeading is the anchor of a heading or named block on a page.
 type plannedHeading struct {
 	page   *planned
 	anchor string
@@ -91,7 +91,7 @@ func (p *changePlan) followWithin(self wiki.PageName, text string, here map[stri
 		if link.Target != "" {
 			return link, false
 		}
-		anchor := markdown.Anchor(link.Fragment)
+		anchor := markdown.FragmentAnchor(link.Fragment)
 		to, isHere := here[anchor]
 		if _, isThere := there[anchor]; isThere && !isHere {
 			head := p.atHead(plannedHeading{from, anchor})

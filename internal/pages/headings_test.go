@@ -21,17 +21,17 @@ import (
 func TestLinksFollowSections(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	base := w.put("Trips/Long", "# Long\n\nSee [[#Tea]], [sub](#green-tea) and [[#Rest]].\n\n## Tea\n\nBack to [[#Rest]], on to [[#Green tea|green]], [up](#rest).\n\n### Green tea\n\ng\n\n## Rest\n\nr\n").Revision
+	base := w.put("Trips/Long", "# Long\n\nSee [[#Tea]], [sub](#green-tea) and [[#Rest]].\n\n## Tea\n\nBack to [[#Rest]], on to [[#Green tea|green]], [up](#rest).\n\n### Green tea\n\ng ^leaf\n\n## Rest\n\nr [[#^leaf]] ^end\n").Revision
 	w.put("Other", "# Other\n\n## Tea\n\nMine. [[#Tea]]\n")
-	w.put("Trips/Home", "[[Trips/Long#Tea]], [[trips/long#Green tea|g]], [a](Long#tea), [b](../Trips/Long.md#rest), [c](/Trips/Long#green-tea), ![[Trips/Long#Tea]], [[Trips/Long]], <a href=\"/Trips/Long#tea\">d</a>\n\n[e]: Long#tea\n")
+	w.put("Trips/Home", "[[Trips/Long#Tea]], [[trips/long#Green tea|g]], [a](Long#tea), [b](../Trips/Long.md#rest), [c](/Trips/Long#green-tea), ![[Trips/Long#Tea]], [[Trips/Long]], <a href=\"/Trips/Long#tea\">d</a>\n\n[e]: Long#tea\n\n![[Trips/Long#^leaf]] [[Trips/Long#^end]] [[Trips/Long#Tea#Green tea]] [[Trips/Long#Long#Green tea]]\n")
 	done, err := w.Change(w.ctx, w.editor, ChangeSet{Member: everyone, Steps: []Step{{Kind: StepMoveSection, Name: "Trips/Long", Base: base, To: "Other", Edit: edit.Edit{Section: "Tea"}}}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{
-		"Trips/Home": "[[Other#tea-1]], [[Other#Green tea|g]], [a](../Other#tea-1), [b](../Trips/Long.md#rest), [c](/Other#green-tea), ![[Other#tea-1]], [[Trips/Long]], <a href=\"/Other#tea-1\">d</a>\n\n[e]: ../Other#tea-1\n",
-		"Trips/Long": "# Long\n\nSee [[Other#tea-1]], [sub](../Other#green-tea) and [[#Rest]].\n\n## Rest\n\nr\n",
-		"Other":      "# Other\n\n## Tea\n\nMine. [[#Tea]]\n\n## Tea\n\nBack to [[Trips/Long#Rest]], on to [[#Green tea|green]], [up](Trips/Long#rest).\n\n### Green tea\n\ng\n",
+		"Trips/Home": "[[Other#tea-1]], [[Other#Green tea|g]], [a](../Other#tea-1), [b](../Trips/Long.md#rest), [c](/Other#green-tea), ![[Other#tea-1]], [[Trips/Long]], <a href=\"/Other#tea-1\">d</a>\n\n[e]: ../Other#tea-1\n\n![[Other#^leaf]] [[Trips/Long#^end]] [[Other#Tea#Green tea]] [[Other#Green tea]]\n",
+		"Trips/Long": "# Long\n\nSee [[Other#tea-1]], [sub](../Other#green-tea) and [[#Rest]].\n\n## Rest\n\nr [[Other#^leaf]] ^end\n",
+		"Other":      "# Other\n\n## Tea\n\nMine. [[#Tea]]\n\n## Tea\n\nBack to [[Trips/Long#Rest]], on to [[#Green tea|green]], [up](Trips/Long#rest).\n\n### Green tea\n\ng ^leaf\n",
 	} {
 		if got := w.text(name); got != want {
 			t.Errorf("%s is\n%s\nwant\n%s", name, got, want)

@@ -162,11 +162,11 @@ type moves struct {
 	leads map[string]string // path of a merged page -> path of the page that has its text
 	order []string          // as added; the first is the file that was asked for
 
-	headings map[string]map[string]heading // path -> anchor of a heading that is elsewhere now
+	headings map[string]map[string]heading // path -> anchor that is elsewhere now
 	retarget map[string]bool               // paths of pages whose links must be looked at in any case
 }
 
-// A heading is where links to a heading lead.
+// A heading is where links to a heading or block lead.
 type heading struct{ path, anchor string }
 
 func newMoves(d *directory) *moves {
@@ -392,12 +392,10 @@ func (m *moves) newAddress(self, newSelf wiki.PageName, link markdown.Address) (
 		return link, false
 	}
 	to := m.newPath(file)
-	now, moved := m.headings[file][markdown.Anchor(link.Fragment)]
+	now, moved := m.headings[file][markdown.FragmentAnchor(link.Fragment)]
 	if moved = moved && link.Fragment != ""; moved {
 		to = now.path
-		if now.anchor != markdown.Anchor(link.Fragment) {
-			link.Fragment = edit.Fragment(now.anchor)
-		}
+		link.Fragment = m.newFragment(file, link.Fragment, now)
 	}
 	if to == "" || to == file {
 		return link, moved
@@ -406,6 +404,21 @@ func (m *moves) newAddress(self, newSelf wiki.PageName, link markdown.Address) (
 	changed := to != link.Target
 	link.Target = to
 	return link, changed || moved
+}
+
+// newFragment returns the fragment of links to a heading or block that is elsewhere
+// now. The headings above it are left out if they didn't move along.
+func (m *moves) newFragment(file, fragment string, now heading) string {
+	if now.anchor != markdown.FragmentAnchor(fragment) {
+		return edit.Fragment(now.anchor)
+	}
+	path := markdown.HeadingPath(fragment)
+	for _, above := range path[:len(path)-1] {
+		if m.headings[file][markdown.Anchor(above)].path != now.path {
+			return path[len(path)-1]
+		}
+	}
+	return fragment
 }
 
 // spell returns the target of a link that leads to a path now, in the form of its
