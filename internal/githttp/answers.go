@@ -1,14 +1,17 @@
 package githttp
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"math"
 	"net/http"
 	"slices"
 	"sync"
 	"time"
 
 	"robot.wtf/internal/limit"
+	"robot.wtf/internal/wiki"
 )
 
 // Limits on answers that wait for a process or are being sent.
@@ -16,11 +19,13 @@ const (
 	maxAnswers       = 512
 	maxWikiAnswers   = 128 // of one wiki, so that a popular or attacked one leaves room for others
 	maxCallerAnswers = 32  // for one caller, in all wikis
+	maxPreferred     = 8   // of a member; one with more is treated as a stranger
 )
 
 // answers are the answers being prepared or sent. Slow clients hold theirs for long.
-// So when they are too many, of the service or of a wiki, the caller with the most
-// loses its oldest to a caller with fewer.
+// So when they are too many, of the service or of a wiki, a newcomer takes the place of
+// another: of the oldest of the caller that has the most, or else of the slowest.
+// Members come before strangers. See evict.
 type answers struct {
 	mu      sync.Mutex
 	running []*answer // oldest first
@@ -30,20 +35,22 @@ type answers struct {
 type answer struct {
 	http.ResponseWriter
 	wiki, caller string
+	member       bool // the caller is a member of the wiki
 	cancel       context.CancelFunc
 
 	mu      sync.Mutex
 	writing bool // its client was sent something
 	evicted bool
+	pace    pace
 }
 
 var errEvicted = errors.New("githttp: answer was evicted")
 
 // start counts an answer until done is called; its context ends then, or when it is
 // evicted. It fails with errBusy if its caller has too many, or if there are too many
-// and nobody has more than this caller.
+// and none has to make room.
 func (all *answers) start(c *call) (ctx context.Context, a *answer, done func(), err error) {
-	a = &answer{ResponseWriter: c.w, wiki: c.access.Site().Slug, caller: c.answerKey()}
+	a = &answer{ResponseWriter: c.w, wiki: c.access.Site().Slug, caller: c.answerKey(), member: c.access.Role() >= wiki.Viewer}
 	ctx, a.cancel = context.WithCancel(c.Context())
 	all.mu.Lock()
 	defer all.mu.Unlock()
@@ -81,28 +88,63 @@ func boolToInt(b bool) int {
 	return 0
 }
 
-// evict ends the oldest answer of the caller that has the most of some, unless the
-// caller of a would then have more. It requires all.mu, so the answer's handler can't
-// return meanwhile.
+// evict ends one of some answers so that a can take its place, and reports whether one
+// had to make room. A preferred caller, a member with few answers, takes any stranger's
+// place. A stranger takes that of a caller with more answers, or of a slow client. So to
+// keep strangers out, clients must read at least maxAnswers*pressedSpeed bytes a second
+// together, and members are served even then. It requires all.mu, so the answers'
+// handlers can't return meanwhile.
 func (all *answers) evict(a *answer, of func(*answer) bool) bool {
-	counts, heaviest := map[string]int{}, a.caller
+	counts := map[string]int{a.caller: 1}
 	for _, other := range all.running {
-		if of(other) {
-			counts[other.caller]++
+		counts[other.caller] += boolToInt(of(other))
+	}
+	preferred := func(other *answer) bool { return other.member && counts[other.caller] <= maxPreferred }
+	var members, strangers []*answer
+	for _, other := range all.running {
+		switch {
+		case !of(other):
+		case preferred(other):
+			members = append(members, other)
+		default:
+			strangers = append(strangers, other)
 		}
 	}
-	for _, other := range all.running { // of equals, the one with the oldest answer
-		if counts[other.caller] > counts[heaviest] {
-			heaviest = other.caller
-		}
+	victim := cmp.Or(heaviest(strangers, counts, a.caller), slowest(strangers, pressedSpeed))
+	if preferred(a) {
+		victim = cmp.Or(victim, slowest(strangers, math.Inf(1)), heaviest(members, counts, a.caller))
 	}
-	if counts[heaviest] <= counts[a.caller]+1 {
+	victim = cmp.Or(victim, slowest(members, pressedSpeed))
+	if victim == nil {
 		return false
 	}
-	i := slices.IndexFunc(all.running, func(other *answer) bool { return of(other) && other.caller == heaviest })
-	all.running[i].stop()
-	all.running = slices.Delete(all.running, i, i+1)
+	victim.stop()
+	all.running = slices.DeleteFunc(all.running, func(other *answer) bool { return other == victim })
 	return true
+}
+
+// heaviest returns the oldest answer of the caller that has the most, nil if nobody has
+// more than a caller. Of equals it chooses the one with the oldest answer.
+func heaviest(list []*answer, counts map[string]int, than string) (found *answer) {
+	for _, a := range list {
+		if counts[a.caller] > counts[than] && (found == nil || counts[a.caller] > counts[found.caller]) {
+			found = a
+		}
+	}
+	return found
+}
+
+// slowest returns the answer with the lowest speed, nil if none is below a limit or at
+// it. Of equals it chooses the oldest.
+func slowest(list []*answer, limit float64) (found *answer) {
+	now := time.Now()
+	lowest := math.Inf(1)
+	for _, a := range list {
+		if speed := a.speed(now); speed <= limit && (found == nil || speed < lowest) {
+			found, lowest = a, speed
+		}
+	}
+	return found
 }
 
 func (all *answers) end(a *answer) {
@@ -139,6 +181,36 @@ func (a *answer) SetWriteDeadline(t time.Time) error {
 	}
 	a.writing = true
 	return http.NewResponseController(a.ResponseWriter).SetWriteDeadline(t)
+}
+
+// Write is for http.ResponseWriter.
+func (a *answer) Write(data []byte) (n int, err error) {
+	a.wait(func() int { n, err = a.ResponseWriter.Write(data); return n })
+	return n, err
+}
+
+// FlushError is for http.ResponseController.
+func (a *answer) FlushError() (err error) {
+	a.wait(func() int { err = http.NewResponseController(a.ResponseWriter).Flush(); return 0 })
+	return err
+}
+
+// wait measures how long the client keeps us waiting, and how much it is sent.
+func (a *answer) wait(send func() (bytes int)) {
+	a.mu.Lock()
+	a.pace.since = time.Now()
+	a.mu.Unlock()
+	n := send()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.pace.end(time.Now(), n)
+}
+
+// speed returns the client's speed in bytes a second.
+func (a *answer) speed(now time.Time) float64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.pace.speed(now)
 }
 
 // Unwrap is for http.ResponseController.
