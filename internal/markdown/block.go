@@ -221,6 +221,8 @@ func (sourceParser) Trigger() []byte { return []byte{'$', '{'} }
 
 var (
 	formulaLine    = regexp.MustCompile(`^ {0,3}\$\$[ \t]*\n?$`)
+	formulaStart   = regexp.MustCompile(`^ {0,3}\$\$[^$\n]+\n?$`)
+	formulaEnd     = regexp.MustCompile(`^[^$\n]*\$\$[ \t]*\n?$`)
 	embeddingStart = regexp.MustCompile(`^ {0,3}\{\{([A-Za-z]{2,30})\b`)
 	embeddingEnd   = regexp.MustCompile(`\}\}[ \t]*\n?$`)
 )
@@ -234,6 +236,12 @@ func (sourceParser) Open(_ ast.Node, reader text.Reader, pc parser.Context) (ast
 		if !guardOf(pc).hasEnd('$', rest[min(len(line), len(rest)):], "$$") {
 			return nil, parser.NoChildren
 		}
+	case formulaStart.Match(line):
+		if !guardOf(pc).endsFormula(reader.Source(), segment.Stop) {
+			return nil, parser.NoChildren
+		}
+		after := segment.WithStart(segment.Start - segment.Padding + bytes.Index(line, []byte("$$")) + 2)
+		n.Lines().Append(after.TrimLeftSpace(reader.Source()))
 	case embeddingStart.Match(line):
 		n.embedding = string(embeddingStart.FindSubmatch(line)[1])
 		if !guardOf(pc).hasEnd('{', rest, "}}") {
@@ -264,6 +272,25 @@ func (g *guard) hasEnd(kind byte, rest []byte, end string) bool {
 	return false
 }
 
+// endsFormula reports whether a line before the next blank one ends a formula that
+// begins on the line before an offset. It remembers where none does.
+func (g *guard) endsFormula(source []byte, at int) bool {
+	if at < g.noFormula {
+		return false
+	}
+	for line := range bytes.Lines(source[min(at, len(source)):]) {
+		if formulaEnd.Match(line) {
+			return true
+		}
+		at += len(line)
+		if len(bytes.Trim(line, " \t>\n")) == 0 {
+			break
+		}
+	}
+	g.noFormula = at
+	return false
+}
+
 func (sourceParser) Continue(node ast.Node, reader text.Reader, _ parser.Context) parser.State {
 	n := node.(*sourceBlock)
 	if n.closed {
@@ -275,8 +302,12 @@ func (sourceParser) Continue(node ast.Node, reader text.Reader, _ parser.Context
 		n.closed = true
 		return parser.Close
 	}
+	if n.embedding == "" && formulaEnd.Match(line) {
+		n.closed = true
+		segment = segment.WithStop(segment.Start - segment.Padding + bytes.Index(line, []byte("$$")))
+	}
 	n.Lines().Append(segment)
-	n.closed = n.embedding != "" && embeddingEnd.Match(line)
+	n.closed = n.closed || n.embedding != "" && embeddingEnd.Match(line)
 	reader.AdvanceToEOL()
 	return parser.Continue | parser.NoChildren
 }

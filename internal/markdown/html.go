@@ -298,7 +298,11 @@ func (w *writer) startTag(t xhtml.Token, open *[]string) {
 	var attrs strings.Builder
 	switch name {
 	case "img":
-		w.writeImage(addressTarget(w.doc.name, attribute(t, "src"), true), attribute(t, "alt"), attribute(t, "title"), attribute(t, "width"), attribute(t, "height"))
+		width := attribute(t, "width")
+		if width == "" {
+			width = widthInStyle(attribute(t, "style"))
+		}
+		w.writeImage(addressTarget(w.doc.name, attribute(t, "src"), true), attribute(t, "alt"), attribute(t, "title"), width, attribute(t, "height"))
 		return
 	case "a":
 		if attrs.WriteString(w.rawLink(t)); attrs.Len() == 0 {
@@ -399,6 +403,7 @@ func newSanitizer(icons string) *bluemonday.Policy {
 	p.AllowAttrs("id").Matching(match(idPrefix + `[^\s"'<>&]+`)).Globally()
 	p.AllowAttrs("class").Matching(match(`(?:` + rendererClasses + `)(?: (?:` + rendererClasses + `))*`)).Globally()
 	p.AllowAttrs("role").Matching(match(`note|region`)).OnElements("div")
+	p.AllowAttrs("role").Matching(match(`img`)).OnElements("span")
 	p.AllowAttrs("tabindex").Matching(match(`0`)).OnElements("div", "pre")
 	p.AllowAttrs("aria-hidden").Matching(match(`true`)).OnElements("svg")
 	p.AllowAttrs("scope").Matching(match(`col`)).OnElements("th")
@@ -416,14 +421,14 @@ func newSanitizer(icons string) *bluemonday.Policy {
 	p.AllowAttrs("src").Matching(match(`/[^\s/\\"<>][^\s\\"<>]*`)).OnElements("img")
 	p.AllowAttrs("alt").OnElements("img")
 	p.AllowAttrs("loading").Matching(match(`lazy`)).OnElements("img")
-	p.AllowAttrs("width", "height").Matching(smallNumber).OnElements("img")
+	p.AllowAttrs("width", "height").Matching(match(`[0-9]{1,4}|[0-9]{1,3}%`)).OnElements("img")
 	p.RequireParseableURLs(false)
 	return p
 }
 
 // rendererClasses are the classes that the renderer writes. chroma's have
 // one to three letters and digits.
-const rendererClasses = `red|out|tag|tasks|scroll|notes|anchor|chroma|notice|warning|good|quiet|outline|icon|embed|math|[a-z][a-z0-9]{0,2}`
+const rendererClasses = `red|out|tag|tasks|scroll|notes|anchor|chroma|notice|warning|good|quiet|outline|state|icon|embed|math|[a-z][a-z0-9]{0,2}`
 
 // htmlText returns the text of raw HTML.
 func (d *document) htmlText(n ast.Node) string {

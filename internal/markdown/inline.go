@@ -58,6 +58,7 @@ func (wikilinkParser) Parse(_ ast.Node, block text.Reader, _ parser.Context) ast
 		return nil
 	}
 	n.embed = line[0] == '!'
+	n.setImageWords()
 	n.start += segment.Start + begin
 	block.Advance(begin + end + len("]]"))
 	return n
@@ -102,6 +103,7 @@ type formula struct {
 	ast.BaseInline
 	source string
 	block  bool // $$…$$
+	apart  bool // on several lines: shown as a block
 }
 
 func (n *formula) Kind() ast.NodeKind      { return kindFormula }
@@ -126,6 +128,9 @@ func (formulaParser) Parse(_ ast.Node, block text.Reader, _ parser.Context) ast.
 	if len(line) < 3 || line[0] == '`' && (line[1] != '$' || before == '`') || line[0] == '$' && isWord(before) {
 		return nil
 	}
+	if bytes.HasPrefix(line, []byte("$$")) && !bytes.Contains(line[2:], []byte("$$")) {
+		return parseFormulaLines(block)
+	}
 	if len(line) > maxFormula {
 		line = line[:maxFormula]
 	}
@@ -145,6 +150,35 @@ func (formulaParser) Parse(_ ast.Node, block text.Reader, _ parser.Context) ast.
 }
 
 const maxFormula = 4000 // bytes of an inline formula
+
+// parseFormulaLines parses a formula between $$ on different lines of a paragraph.
+// One of the two is at an end of its line, so "$$ each, and $$ more" is none.
+func parseFormulaLines(block text.Reader) ast.Node {
+	line, _ := block.PeekLine()
+	opens := len(bytes.TrimSpace(line[2:])) == 0
+	var source strings.Builder
+	source.Write(line[2:])
+	for {
+		block.AdvanceLine()
+		line, _ = block.PeekLine()
+		end := bytes.Index(line, []byte("$$"))
+		if line == nil || source.Len() > maxFormula {
+			return nil
+		}
+		if end < 0 {
+			source.Write(line)
+			continue
+		}
+		source.Write(line[:end])
+		rest := bytes.TrimSpace(line[end+2:])
+		formula := &formula{source: strings.TrimSpace(source.String()), block: true, apart: true}
+		if !opens && len(rest) > 0 && len(bytes.TrimSpace(line[:end])) > 0 || formula.source == "" || len(rest) > 0 && rest[0] == '$' {
+			return nil
+		}
+		block.Advance(end + 2)
+		return formula
+	}
+}
 
 // A mark is ==text==.
 type mark struct{ ast.BaseInline }

@@ -80,6 +80,8 @@ type guard struct {
 	bars       int
 	unclosed   map[byte]bool // {{, $$ and %% blocks without an end
 	hidden     hiddenMarks
+	masked     []byte // the source for tables with wikilinks
+	noFormula  int    // offset up to which no line ends a formula
 }
 
 var guardKey = parser.NewContextKey()
@@ -191,6 +193,9 @@ type tableGuard struct{}
 
 func (tableGuard) Transform(node *ast.Paragraph, reader text.Reader, pc parser.Context) {
 	lines, source, g := node.Lines(), reader.Source(), guardOf(pc)
+	if masked := g.tableSource(node, source); masked != nil {
+		source = masked
+	}
 	for i := 1; i < lines.Len(); i++ {
 		rule := lines.At(i)
 		if !isTableRule(rule.Value(source)) {

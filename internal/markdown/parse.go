@@ -156,7 +156,7 @@ var (
 		p.AddOptions(parser.WithInlineParsers(util.Prioritized(bareParser{}, 999)))
 		return p
 	})
-	extensions = []goldmark.Extender{extension.Table, extension.Strikethrough, extension.TaskList, extension.Footnote, wikiSyntax{}}
+	extensions = []goldmark.Extender{extension.Strikethrough, extension.TaskList, extension.Footnote, wikiSyntax{}}
 )
 
 // newParser returns goldmark with our limits and some extensions.
@@ -177,7 +177,8 @@ func newParser(extensions ...goldmark.Extender) parser.Parser {
 		parser.WithInlineParsers(parser.DefaultInlineParsers()...),
 		parser.WithInlineParsers(util.Prioritized(inlineGuard{}, -100)),
 		parser.WithParagraphTransformers(parser.DefaultParagraphTransformers()...),
-		parser.WithParagraphTransformers(util.Prioritized(tableGuard{}, 190)), // before tables (200)
+		parser.WithParagraphTransformers(util.Prioritized(tableGuard{}, 190), util.Prioritized(newTableParser(), 200)),
+		parser.WithASTTransformers(util.Prioritized(extension.NewTableASTTransformer(), 0)),
 	)), goldmark.WithExtensions(extensions...))
 	return md.Parser()
 }
@@ -202,6 +203,7 @@ func (wikiSyntax) Extend(m goldmark.Markdown) {
 			util.Prioritized(formulaParser{}, 90),   // before code spans (100): `$x$`
 			util.Prioritized(wikilinkParser{}, 150), // before links (200), after footnotes (101)
 			util.Prioritized(hiddenTextParser{}, 80),
+			util.Prioritized(taskStateParser{}, 1), // after open and done tasks (0)
 			util.Prioritized(markParser{}, 490),
 			util.Prioritized(tagParser{}, 600),
 		),
@@ -255,6 +257,9 @@ func (d *document) writePlainText(b *strings.Builder, n ast.Node, length int) bo
 		b.Write(n.Label(d.source))
 	case *wikilink:
 		b.WriteString(n.words)
+	case *ast.Image:
+		alt, _, _ := d.imageText(n)
+		b.WriteString(alt)
 	case *tag:
 		b.WriteString("#" + n.name)
 	case *formula:

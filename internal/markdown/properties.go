@@ -17,8 +17,8 @@ func (w *writer) renderProperties() []Prop {
 		if k := strings.ToLower(key); k == "title" || slices.Contains(tagKeys, k) {
 			continue
 		}
-		values, ok := item.Value.([]any)
-		if !ok {
+		values, isList := item.Value.([]any)
+		if _, isLink := bracketLink(item.Value); isLink || !isList {
 			values = []any{item.Value}
 		}
 		p := Prop{Key: key}

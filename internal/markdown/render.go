@@ -297,8 +297,7 @@ func (w *writer) writeParagraph(n *ast.Paragraph) {
 		return
 	}
 	if f, ok := only.(*formula); ok && n.ChildCount() == 1 && f.block {
-		w.writeAsSource("", []byte(f.source), "A formula, shown as its source.")
-		w.math = true
+		w.writeFormulaBlock([]byte(f.source))
 		return
 	}
 	w.writeInlines(n, "<p>", "</p>\n")
@@ -317,9 +316,7 @@ func (w *writer) writeInlines(n ast.Node, before, after string) {
 		began = false
 	}
 	for c := n.FirstChild(); c != nil && w.err == nil; c = c.NextSibling() {
-		if e, ok := c.(*wikilink); ok && w.isPageEmbed(e) {
-			end()
-			w.writeEmbed(e)
+		if w.writeApart(c, end) {
 			continue
 		}
 		if t, ok := c.(*ast.Text); ok && !began && t.Segment.Len() == 0 || !began && w.doc.isHidden(c) {
@@ -332,6 +329,32 @@ func (w *writer) writeInlines(n ast.Node, before, after string) {
 		w.writeNode(c, &open)
 	}
 	end()
+}
+
+// writeApart writes an inline node that is a block of its own, an embedded page or
+// a formula on several lines, after the text before it has ended.
+func (w *writer) writeApart(n ast.Node, end func()) bool {
+	switch n := n.(type) {
+	case *wikilink:
+		if w.isPageEmbed(n) {
+			end()
+			w.writeEmbed(n)
+			return true
+		}
+	case *formula:
+		if n.apart {
+			end()
+			w.writeFormulaBlock([]byte(n.source))
+			return true
+		}
+	}
+	return false
+}
+
+// writeFormulaBlock writes a formula on lines of its own.
+func (w *writer) writeFormulaBlock(source []byte) {
+	w.math = true
+	w.writeAsSource("", source, "A formula, shown as its source.")
 }
 
 func (w *writer) writeList(n *ast.List) {
@@ -362,15 +385,6 @@ func allTasks(n *ast.List) bool {
 	return true
 }
 
-// taskBox returns the checkbox that begins a list item, or nil.
-func taskBox(item ast.Node) *extast.TaskCheckBox {
-	if item.FirstChild() == nil || item.FirstChild().FirstChild() == nil {
-		return nil
-	}
-	t, _ := item.FirstChild().FirstChild().(*extast.TaskCheckBox)
-	return t
-}
-
 // writeItem writes a list item. A task's checkbox and its first paragraph
 // form a label.
 func (w *writer) writeItem(n ast.Node) {
@@ -385,11 +399,9 @@ func (w *writer) writeItem(n ast.Node) {
 		w.write("</li>\n")
 		return
 	}
-	w.write("<li", w.idAttribute(n), `><label><input type="checkbox" disabled`)
-	if t.IsChecked {
-		w.write(" checked")
-	}
-	w.write("> <span>")
+	w.write("<li", w.idAttribute(n), "><label>")
+	w.writeTaskBox(t)
+	w.write(" <span>")
 	first.RemoveChild(first, t)
 	w.writeChildren(first)
 	w.write("</span></label>\n")
@@ -406,8 +418,7 @@ func (w *writer) writeFenced(n *ast.FencedCodeBlock) {
 	code := w.doc.raw(n)
 	switch language {
 	case "math", "latex-math":
-		w.math = true
-		w.writeAsSource("", code, "A formula, shown as its source.")
+		w.writeFormulaBlock(code)
 	case "mermaid":
 		w.writeAsSource("", code, "A Mermaid diagram, shown as its source.")
 	default:
@@ -417,8 +428,7 @@ func (w *writer) writeFenced(n *ast.FencedCodeBlock) {
 
 func (w *writer) writeSource(n *sourceBlock) {
 	if n.embedding == "" {
-		w.math = true
-		w.writeAsSource("", w.doc.raw(n), "A formula, shown as its source.")
+		w.writeFormulaBlock(w.doc.raw(n))
 		return
 	}
 	w.writeAsSource("", w.doc.raw(n), "An embedding of An Otter Wiki ("+n.embedding+"), shown as its source.")

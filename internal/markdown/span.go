@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"html"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -62,6 +61,10 @@ func (w *writer) writeInline(n ast.Node) {
 			return
 		}
 		w.write(" <a href=\"#", idPrefix, "ref", noteRef(w.notes, n.Index, n.RefIndex), `" aria-label="Back to the text">&#8617;&#xFE0E;</a>`)
+	case *hiddenText:
+	case *taskState: // not at the beginning of an item
+		w.writeTaskBox(n)
+		w.write(" ")
 	case *extast.TaskCheckBox: // not at the beginning of an item
 		w.write(`<input type="checkbox" disabled aria-label="Task"> `)
 	default:
@@ -204,7 +207,8 @@ func (w *writer) writeAutoLink(n *ast.AutoLink) {
 }
 
 func (w *writer) markdownImage(n *ast.Image, title string) {
-	w.writeImage(w.doc.destinationTarget(n.Destination, true), w.doc.plainText(n), title, "", "")
+	alt, width, height := w.doc.imageText(n)
+	w.writeImage(w.doc.destinationTarget(n.Destination, true), alt, title, width, height)
 }
 
 // writeImage shows an image of this wiki. External images and non-images
@@ -223,8 +227,8 @@ func (w *writer) writeImage(p linkTarget, alt, title, width, height string) {
 		return
 	}
 	w.write(`<img src="`, html.EscapeString(to.url), `" alt="`, html.EscapeString(alt), `"`)
-	for _, size := range []struct{ name, value string }{{"width", width}, {"height", height}} {
-		if smallNumber.MatchString(size.value) {
+	for _, size := range []struct{ name, value string }{{"width", htmlSize(width)}, {"height", htmlSize(height)}} {
+		if size.value != "" {
 			w.write(" ", size.name, `="`, size.value, `"`)
 		}
 	}
@@ -242,17 +246,17 @@ func (w *writer) writeWikilink(n *wikilink) {
 			return
 		}
 	}
+	if n.isGollumImage() && w.lookUp(p).target.Image {
+		alt, width, height := n.gollumOptions()
+		w.writeImage(p, alt, "", width, height)
+		return
+	}
 	w.writeLink(w.lookUp(p), "", func() { w.writeText(n.words) })
 }
 
-var imageSize = regexp.MustCompile(`^([0-9]{1,4})(?:x([0-9]{1,4}))?$`)
-
 // writeEmbeddedImage shows ![[picture.png|text]] or, in Obsidian's form,
-// |300 or |300x200.
+// |text|300 or |300x200.
 func (w *writer) writeEmbeddedImage(n *wikilink, p linkTarget) {
-	alt, width, height := n.label, "", ""
-	if m := imageSize.FindStringSubmatch(alt); m != nil {
-		alt, width, height = "", m[1], m[2]
-	}
+	alt, width, height := cutSize(n.label, true)
 	w.writeImage(p, alt, "", width, height)
 }

@@ -139,16 +139,24 @@ func bracketLink(v any) (target string, ok bool) {
 		return "", false
 	}
 	inner, ok := outer[0].([]any)
-	if !ok || len(inner) != 1 {
+	if !ok || len(inner) == 0 {
 		return "", false
 	}
-	switch item := inner[0].(type) {
-	case string:
-		return item, true
-	case int64, uint64, float64:
-		return fmt.Sprint(item), true
+	names := make([]string, len(inner)) // of a name with commas
+	for i, item := range inner {
+		switch item := item.(type) {
+		case string:
+			names[i] = item
+		case int64, uint64, float64:
+			if len(inner) > 1 { // a row of numbers
+				return "", false
+			}
+			names[i] = fmt.Sprint(item)
+		default:
+			return "", false
+		}
 	}
-	return "", false
+	return strings.Join(names, ", "), true
 }
 
 // newValue converts a YAML scalar. It returns false for null and empty text.
