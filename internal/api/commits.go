@@ -47,7 +47,8 @@ type committedPage struct {
 	From     wiki.PageName   `json:"from,omitempty"`
 	Revision string          `json:"revision"` // "" after a deletion
 	Merged   bool            `json:"merged"`
-	Content  *string         `json:"content,omitempty"` // of a dry run
+	KeptKeys []string        `json:"kept_keys,omitempty"` // front matter that has another value on a page merged into this one
+	Content  *string         `json:"content,omitempty"`   // of a dry run
 }
 
 func (h *Handler) postCommit(c *call) error {
@@ -109,7 +110,7 @@ func (e commitEdit) step(i int) (pages.Step, error) {
 func describeCommit(done pages.ChangeSetResult, dryRun bool) commitAnswer {
 	out := commitAnswer{Commit: done.Commit, Unchanged: done.Unchanged, DryRun: dryRun, Pages: make([]committedPage, len(done.Pages)), Updated: notNil(done.Relinked)}
 	for i, p := range done.Pages {
-		out.Pages[i] = committedPage{Kind: p.Kind, Path: p.Name, Revision: p.Revision, Merged: p.Merged}
+		out.Pages[i] = committedPage{Kind: p.Kind, Path: p.Name, Revision: p.Revision, Merged: p.Merged, KeptKeys: p.Lost}
 		if p.Kind == wiki.Moved {
 			out.Pages[i].From = p.From
 		}

@@ -49,3 +49,26 @@ func TestCommitReportsAllFailures(t *testing.T) {
 	}
 	w.want(403, w.send("ada/viewer", "POST", "ada", "/commits", object{"edits": []any{object{"op": "create", "path": "Fresh", "text": "x"}}}))
 }
+
+// The answer names the keys of a merged page's front matter that have another value on
+// the page it was merged into.
+func TestCommitNamesKeptKeys(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	create := func(path, text string) string {
+		w.want(200, w.send("ada/editor", "POST", "ada", "/commits", object{"edits": []any{object{"op": "create", "path": path, "text": text}}}))
+		return w.want(200, w.send("ada/editor", "GET", "ada", "/pages/"+path, nil)).string("revision")
+	}
+	create("Into", "---\ntags: [a]\nstatus: new\n---\n")
+	from := create("From", "---\ntags: [b]\nstatus: old\n---\n\nText.\n")
+	done := w.want(200, w.send("ada/editor", "POST", "ada", "/commits", object{"edits": []any{object{"op": "merge", "path": "From", "revision": from, "to": "Into"}}}))
+	var kept []any
+	for _, p := range done.json["pages"].([]any) {
+		if p.(object)["path"] == "Into" {
+			kept, _ = p.(object)["kept_keys"].([]any)
+		}
+	}
+	if len(kept) != 1 || kept[0] != "status" {
+		t.Errorf("%s", done.text)
+	}
+}

@@ -13,8 +13,8 @@ import (
 // others can change when one moves.
 type HeadingMove struct {
 	Moved map[string]string // on the source before -> on the target after
-	From  map[string]string // what stays on the source, before -> after
-	To    map[string]string // what was on the target, before -> after
+	From  map[string]string // staying on the source, before -> after
+	To    map[string]string // on the target all along, before -> after
 }
 
 // A headingRun is a run of a page's sections, from the index from up to to.

@@ -3,6 +3,7 @@ package edit
 import (
 	"maps"
 	"reflect"
+	"slices"
 	"strings"
 
 	"robot.wtf/internal/markdown"
@@ -77,8 +78,9 @@ func (doc *Document) addSection(end, level int, text string) *Document {
 }
 
 // MergePage adds another page's text at the end of doc, under a heading with its
-// title. Keys of its front matter that doc lacks are added to doc's; lost has those
-// that doc has with another value. It fails if one of the two can't be read.
+// title. Keys of its front matter that doc lacks are added to doc's, and so are items
+// of lists; lost has other keys that doc has with another value. It fails if one of the
+// two can't be read.
 func MergePage(doc *Document, title, text string) (merged *Document, lost []string, err error) {
 	front, lost, err := mergeFrontMatter(doc, NewDocument(text))
 	if err != nil {
@@ -101,21 +103,21 @@ func MergePage(doc *Document, title, text string) (merged *Document, lost []stri
 }
 
 // mergeFrontMatter returns doc's text with those keys of another page's front matter
-// that it lacks, byte for byte.
+// that it lacks, byte for byte, and with united lists.
 func mergeFrontMatter(doc, other *Document) (merged string, lost []string, err error) {
 	theirs, theirValues, err := other.frontMatter()
 	if err != nil {
 		return "", nil, err
 	}
-	ours, ourValues, err := doc.frontMatter()
+	_, values, err := doc.frontMatter()
 	if err != nil {
 		return "", nil, err
 	}
+	text := doc.Text
 	var added strings.Builder
 	want := map[string]any{}
-	maps.Copy(want, ourValues)
 	for i, k := range theirs.root.keys {
-		mine, has := ourValues[k.name]
+		mine, has := values[k.name]
 		switch {
 		case !has:
 			end := len(theirs.text)
@@ -125,21 +127,63 @@ func mergeFrontMatter(doc, other *Document) (merged string, lost []string, err e
 			added.WriteString(theirs.text[k.from:end]) // with the comments below it
 			want[k.name] = theirValues[k.name]
 		case !reflect.DeepEqual(mine, theirValues[k.name]):
-			lost = append(lost, k.name)
+			united, ok := uniteLists(text, values, k, theirValues[k.name])
+			if ok {
+				text = united
+			} else {
+				lost = append(lost, k.name)
+			}
 		}
 	}
 	switch {
 	case added.Len() == 0:
-		return doc.Text, lost, nil
+		return text, lost, nil
 	case frontMatterEnd(doc.Text) == 0:
 		return other.Text[:frontMatterEnd(other.Text)] + doc.Text, nil, nil
 	}
-	merged = replaceFrontMatter(doc.Text, ours.text+added.String())
-	values, err := markdown.FrontMatter([]byte(merged))
-	if err != nil || !reflect.DeepEqual(values, want) {
+	maps.Copy(want, values)
+	front, _ := markdown.CutFrontMatter([]byte(text))
+	merged = replaceFrontMatter(text, string(front)+added.String())
+	now, err := markdown.FrontMatter([]byte(merged))
+	if err != nil || !reflect.DeepEqual(now, want) {
 		return "", nil, wiki.Problemf(wiki.ErrInvalid, "text", "The front matter of the two pages can't be joined. Change one of them with replace. Nothing was changed.")
 	}
 	return merged, lost, nil
+}
+
+// uniteLists adds the items of another page's list to the list of the same key in a
+// page's front matter, and to values, the page's. It fails if one of the two isn't a
+// list of scalars on one line each.
+func uniteLists(text string, values map[string]any, theirs *yamlKey, theirItems any) (united string, ok bool) {
+	page, _, err := NewDocument(text).frontMatter()
+	if err != nil {
+		return "", false
+	}
+	have, isList := values[theirs.name].([]any)
+	more, areList := theirItems.([]any)
+	mine, _, _ := page.find([]string{theirs.name})
+	if !isList || !areList || mine == nil || mine.list == nil || theirs.list == nil || len(more) != len(theirs.list.items) {
+		return "", false
+	}
+	var items []string
+	all := slices.Clone(have)
+	for i, item := range more {
+		if !slices.ContainsFunc(all, func(v any) bool { return reflect.DeepEqual(v, item) }) {
+			all, items = append(all, item), append(items, theirs.list.items[i])
+		}
+	}
+	if len(items) == 0 {
+		return text, true
+	}
+	want := maps.Clone(values)
+	want[theirs.name] = all
+	united = replaceFrontMatter(text, page.addItems(mine.list, items))
+	now, err := markdown.FrontMatter([]byte(united))
+	if err != nil || !reflect.DeepEqual(now, want) || !hasBody(united, text[frontMatterEnd(text):]) {
+		return "", false
+	}
+	values[theirs.name] = all
+	return united, true
 }
 
 // shiftHeadings changes the levels of a text's headings so that the highest becomes

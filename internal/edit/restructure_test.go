@@ -2,6 +2,7 @@ package edit
 
 import (
 	"errors"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -83,6 +84,77 @@ func TestMergePage(t *testing.T) {
 			t.Errorf("%q and %q: %v, %+v", test[0], test[1], err, got)
 		}
 	}
+}
+
+// Merged pages have the items of both lists, the target's first, and the rest of the
+// front matter stays as it is. Of other keys, the target keeps its own values.
+func TestMergeUnitesLists(t *testing.T) {
+	for _, test := range []struct{ page, other, want, lost string }{
+		{"tags: [a, b] # mine\n", "tags: [b, c]\n", "tags: [a, b, c] # mine\n", ""},
+		{"tags: [a, b]\n", "tags:\n  - c, d\n  - 'it''s'\n  - b\n", "tags: [a, b, \"c, d\", 'it''s']\n", ""},
+		{"tags:\n- a # first\n# below\nx: 1\n", "tags: [\"b\", a,c]\n", "tags:\n- a # first\n- \"b\"\n- c\n# below\nx: 1\n", ""},
+		{"tags:\n    - a\n    - 1\n", "tags:\n- 1\n- '1'\n- 2026-12-01\n", "tags:\n    - a\n    - 1\n    - '1'\n    - 2026-12-01\n", ""},
+		{"tags: []\nx: 1\n", "tags:\n- a\nx: 2\ny: 3\n", "tags: [a]\nx: 1\ny: 3\n", "x"},
+		{"tags: [\n  a,\n  b,\n]\n", "tags: [c]\n", "tags: [\n  a,\n  b, c\n]\n", ""},
+		{"tags: [a]\naliases: [A]\n", "aliases:\n- B\ntags:\n- b\n", "tags: [a, b]\naliases: [A, B]\n", ""},
+		{"tags: [a, b]\n", "tags: [b]\n", "tags: [a, b]\n", ""},
+		{"tags: [お茶]\n", "tags: [\"茶: 緑\", 水]\n", "tags: [お茶, \"茶: 緑\", 水]\n", ""},
+		{"tags: a\n", "tags: [b]\n", "tags: a\n", "tags"},
+		{"tags: [a]\n", "tags: b\n", "tags: [a]\n", "tags"},
+		{"tags: [a]\n", "tags: [{b: 1}]\n", "tags: [a]\n", "tags"},
+		{"tags: [[a]]\n", "tags: [b]\n", "tags: [[a]]\n", "tags"},
+		{"tags: [a]\n", "tags:\n- |\n  b\n  c\n", "tags: [a]\n", "tags"},
+		{"tags: [a, # note\n]\n", "tags: [b]\n", "tags: [a, # note\n]\n", "tags"},
+	} {
+		page, other := "---\n"+test.page+"---\n\n# A\n", "---\n"+test.other+"---\n"
+		got, lost, err := MergePage(NewDocument(page), "Other", other)
+		if err != nil || got.Text != "---\n"+test.want+"---\n\n# A\n" || strings.Join(lost, " ") != test.lost {
+			t.Errorf("%q and %q: lost %v, %v\n%s", test.page, test.other, lost, err, got.Text)
+		}
+	}
+}
+
+// FuzzMergeFrontMatter: a merged page has all values of the target, with more items in
+// lists, all keys of both, and no item twice.
+func FuzzMergeFrontMatter(f *testing.F) {
+	f.Add("tags: [a, b]\nx: 1\n", "tags:\n- b\n- 'c'\ny: 2\n")
+	f.Add("tags:\n- a\n", "tags: [b, \"c d\", 1, true]\n")
+	f.Add("tags: [a, # x\n]\n", "tags: [b]\n")
+	f.Add("{tags: [a]}\n", "tags:\n  - b\n  # y\n")
+	f.Fuzz(func(t *testing.T, mine, theirs string) {
+		if len(mine)+len(theirs) > 2000 {
+			t.Skip()
+		}
+		page, other := Normalize([]byte("---\n"+mine+"\n---\n\nBody.\n")), Normalize([]byte("---\n"+theirs+"\n---\n"))
+		before, err := markdown.FrontMatter([]byte(page))
+		added, err2 := markdown.FrontMatter([]byte(other))
+		if err != nil || err2 != nil || frontMatterEnd(page) == 0 || !strings.HasSuffix(page[frontMatterEnd(page):], "Body.\n") {
+			t.Skip()
+		}
+		got, lost, err := MergePage(NewDocument(page), "Other", other)
+		if err != nil {
+			return
+		}
+		now, err := markdown.FrontMatter([]byte(got.Text))
+		if err != nil {
+			t.Fatalf("%q: %v", got.Text, err)
+		}
+		for key, was := range before {
+			list, isList := was.([]any)
+			united, _ := now[key].([]any)
+			if isList && len(united) > len(list) {
+				was = append(slices.Clone(list), united[len(list):]...)
+			}
+			if !reflect.DeepEqual(was, now[key]) || slices.Contains(lost, key) && isList && len(united) > len(list) {
+				t.Errorf("%q: %s was %v", got.Text, key, was)
+			}
+		}
+		for key, value := range added {
+			if _, ok := before[key]; !ok && !reflect.DeepEqual(now[key], value) {
+				t.Errorf("%q: %s isn't %v", got.Text, key, value)
+			}
+		}
+	})
 }
 
 // Shifted headings keep their titles and their order, and everything else its bytes.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -40,8 +41,17 @@ type yamlKey struct {
 	colon    int          // offset after the colon
 	valueEnd int          // offset after the value, before a comment on its only line
 	mapping  *yamlMapping // the value, if it is one
+	list     *yamlList    // the value, if it is one
 	null     bool         // the value is left out
 	lines    Lines        // in the text
+}
+
+// A yamlList is a list of scalars on one line each.
+type yamlList struct {
+	items  []string // as they are written
+	flow   bool     // in brackets
+	indent int      // columns before the dashes
+	end    int      // offset where an item can be added
 }
 
 var errYAML = errors.New("edit: unsupported YAML")
@@ -122,10 +132,64 @@ func (y *yamlText) mapping(n ast.Node, before int) *yamlMapping {
 			m.indent, m.end = t.Position.Column-1, k.to
 		}
 		k.mapping = y.mapping(v.Value, k.lines.To+1)
+		k.list = y.list(v.Value, k.to)
 		k.null = strings.TrimSpace(y.text[k.colon:k.valueEnd]) == ""
 		m.keys = append(m.keys, k)
 	}
 	return m
+}
+
+// list reads a list of scalars whose last line ends at an offset; nil if the node isn't
+// one.
+func (y *yamlText) list(n ast.Node, end int) *yamlList {
+	seq, ok := n.(*ast.SequenceNode)
+	if !ok {
+		return nil
+	}
+	l := &yamlList{flow: seq.IsFlowStyle, end: end, indent: seq.Start.Position.Column - 1}
+	if l.flow {
+		l.end = y.at(seq.End)
+	}
+	for _, v := range seq.Values {
+		switch v.(type) {
+		case *ast.StringNode, *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode:
+		default:
+			return nil
+		}
+		text := strings.TrimSpace(v.GetToken().Origin)
+		if strings.Contains(text, "\n") {
+			return nil
+		}
+		l.items = append(l.items, text)
+	}
+	return l
+}
+
+// addItems returns the text with more items at the end of a list, as they are written
+// in a list.
+func (y *yamlText) addItems(l *yamlList, items []string) string {
+	if !l.flow {
+		above := y.text[:l.end]
+		if !strings.HasSuffix(above, "\n") {
+			above += "\n"
+		}
+		line := "\n" + strings.Repeat(" ", l.indent) + "- "
+		return above + line[1:] + strings.Join(items, line) + "\n" + y.text[l.end:]
+	}
+	for i, item := range items {
+		if strings.ContainsAny(item, ",[]{}") && !strings.ContainsAny(item[:1], `'"`) {
+			items[i] = strconv.Quote(item)
+		}
+	}
+	before := strings.TrimRight(y.text[:l.end], " \t\n")
+	switch {
+	case len(l.items) == 0:
+	case strings.HasSuffix(before, ","):
+		before += " "
+	default:
+		before += ", "
+	}
+	return before + strings.Join(items, ", ") + y.text[len(strings.TrimRight(y.text[:l.end], " \t\n")):]
 }
 
 // at returns the offset of a token, whose column counts characters.

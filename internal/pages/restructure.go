@@ -122,8 +122,8 @@ func (p *changePlan) moveSection(ctx context.Context, pg *planned, step Step) er
 	return p.placeSection(pg, rest, to, step.Edit.Section, under, taken)
 }
 
-// placeSection moves a section, taken from a page of which rest remains, below a
-// section of another page, or to its end. Links to headings follow.
+// placeSection puts a section that was taken from a page below a section of another
+// page, or at its end; rest is the first page without it. Links to headings follow.
 func (p *changePlan) placeSection(pg *planned, rest *edit.Document, to *planned, section, under, taken string) error {
 	taken = p.rebase(pg.origin(), to.origin(), taken)
 	next, err := edit.AddSection(to.now, under, taken)
