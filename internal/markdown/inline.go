@@ -214,7 +214,8 @@ func (markDelimiter) OnMatch(int) ast.Node { return &mark{} }
 // A tag is #word.
 type tag struct {
 	ast.BaseInline
-	name string // in lowercase, without "#"
+	name    string // in lowercase, without "#"
+	written string // name as in the source
 }
 
 func (n *tag) Kind() ast.NodeKind      { return kindTag }
@@ -249,7 +250,7 @@ func (tagParser) Parse(_ ast.Node, block text.Reader, pc parser.Context) ast.Nod
 		return nil
 	}
 	block.Advance(1 + len(name))
-	return &tag{name: strings.ToLower(string(name))}
+	return &tag{name: strings.ToLower(string(name)), written: string(name)}
 }
 
 var attributeListForm = regexp.MustCompile(`^#[^\s{}#]+(?:[ \t]+(?:[.][\w-]+|[\w-]+=[^\s{}]+))*[ \t]*\}`)

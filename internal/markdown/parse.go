@@ -261,7 +261,7 @@ func (d *document) writePlainText(b *strings.Builder, n ast.Node, length int) bo
 		alt, _, _ := d.imageText(n)
 		b.WriteString(alt)
 	case *tag:
-		b.WriteString("#" + n.name)
+		b.WriteString("#" + n.written)
 	case *formula:
 		b.WriteString(n.source)
 	case *ast.RawHTML:

@@ -103,10 +103,10 @@ func (w *writer) writeTag(n *tag) {
 		w.tags = append(w.tags, n.name)
 	}
 	if w.inLink > 0 {
-		w.writeText("#" + n.name)
+		w.writeText("#" + n.written)
 		return
 	}
-	w.write(`<a class="tag" href="/-/search?q=`, html.EscapeString(url.QueryEscape("tag:"+n.name)), `">#`, html.EscapeString(n.name), "</a>")
+	w.write(`<a class="tag" href="/-/search?q=`, html.EscapeString(url.QueryEscape("tag:"+n.name)), `">#`, html.EscapeString(n.written), "</a>")
 }
 
 // A resolvedLink is the destination of a link.
