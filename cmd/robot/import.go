@@ -101,7 +101,7 @@ func importFrom(ctx context.Context, s *service.Service, a wiki.Access, trusted 
 	}
 	fmt.Fprintf(out, "%s: %d commits and %d objects imported, %d pages; the head is %s\n", a.Site().Slug, r.Commits, r.Objects, r.Pages, r.Head)
 	for _, name := range r.Renamed {
-		fmt.Fprintf(out, "renamed, because its name differs from another only in spelling or has control characters: %s\n", name)
+		fmt.Fprintf(out, "renamed, because its name has no address here or clashes with another: %s\n", name)
 	}
 	if len(r.Left) > 0 {
 		fmt.Fprintf(out, "left out, because the main branch doesn't contain them: %s\n", strings.Join(r.Left, ", "))

@@ -184,8 +184,8 @@ func (i *importer) writeCommit(ctx context.Context, c wiki.Commit, raw []byte, c
 	return i.reportProgress(ctx)
 }
 
-// commitRenames adds a commit of this wiki's own that renames files whose names clash
-// or have control characters, if there are any.
+// commitRenames adds a commit of this wiki's own that renames files that readers
+// couldn't reach, if there are any.
 func (i *importer) commitRenames(ctx context.Context, m *meta, now time.Time) error {
 	if len(i.p.renames) == 0 {
 		return nil

@@ -35,7 +35,7 @@ type Import struct {
 	commits []plannedCommit
 	objects map[string]bool // commits, trees and blobs along first parents
 	blobs   []string        // in the order of first use
-	renames []renaming      // made by one last commit
+	renames []renaming      // made by one last commit, sorted by from
 	head    map[string]headFile
 	reasons []string
 }
@@ -80,7 +80,7 @@ func PlanImport(o ImportSource) (*Import, error) {
 		}
 	}
 	if len(p.reasons) == 0 {
-		p.renames = p.findNameClashes()
+		p.renames = p.findRenames()
 		p.checkLimits()
 	}
 	if len(p.reasons) > 0 {
@@ -105,7 +105,7 @@ func (p *Import) Renamed() []string {
 	var list []string
 	for _, r := range p.renames {
 		from := r.from
-		if visible(from) != from {
+		if wiki.VisibleName(from) != from {
 			from = strconv.QuoteToGraphic(from)
 		}
 		list = append(list, from+" -> "+r.to)
@@ -255,45 +255,68 @@ func changesFromDiffs(diffs []gitrepo.Diff, moves map[string]string) []rawChange
 
 func isDeleted(ch rawChange) int { return boolToInt(ch.Kind == wiki.Deleted) }
 
-// findNameClashes chooses new names for files whose keys are equal, for files with
-// the name of a folder, and for files with control or invisible characters in their
-// names. Dotfiles, which are never served, keep those.
-func (p *Import) findNameClashes() []renaming {
-	taken, dirs := map[string]bool{}, map[string]bool{}
-	names := slices.Sorted(maps.Keys(p.head))
-	for _, name := range names {
-		for dir := parentFolder(visible(name)); dir != ""; dir = parentFolder(dir) {
-			dirs[wiki.Key(dir)] = true
+// findRenames chooses new names for files that readers couldn't reach: files whose
+// keys are equal, files with the name of a folder or of a page, and files whose
+// names have no address. Pages keep their names rather than other files do.
+// Dotfiles, which are never served, keep theirs.
+func (p *Import) findRenames() []renaming {
+	names := importNames{map[string]bool{}, map[string]bool{}}
+	var pages, others []string
+	for _, name := range slices.Sorted(maps.Keys(p.head)) {
+		to, _ := wiki.ReachablePath(name)
+		names.addFolders(to)
+		if _, page := wiki.PageOf(to); page {
+			pages = append(pages, name)
+		} else {
+			others = append(others, name)
 		}
 	}
 	var list []renaming
-	free := func(name string) bool { return !taken[wiki.Key(name)] && !dirs[wiki.Key(name)] }
-	var later []string
-	for _, name := range names {
-		if visible(name) == name && free(name) {
-			taken[wiki.Key(name)] = true
-			continue
+	for _, group := range [][]string{pages, others} {
+		var later []string
+		for _, name := range group {
+			if to, _ := wiki.ReachablePath(name); to == name && names.free(name) {
+				names.take(name)
+			} else {
+				later = append(later, name)
+			}
 		}
-		later = append(later, name)
-	}
-	for _, name := range later {
-		to := visible(name)
-		ext := path.Ext(to)
-		stem := strings.TrimSuffix(to, ext)
-		for n := 2; to == name || !free(to); n++ {
-			to = fmt.Sprintf("%s_%d%s", stem, n, ext)
+		for _, name := range later {
+			list = append(list, renaming{name, names.rename(name)})
 		}
-		taken[wiki.Key(to)] = true
-		list = append(list, renaming{name, to})
 	}
+	slices.SortFunc(list, func(a, b renaming) int { return strings.Compare(a.from, b.from) })
 	return list
 }
 
-func visible(name string) string {
-	if wiki.Hidden(name) {
-		return name
+// importNames are the keys of names in use.
+type importNames struct{ files, folders map[string]bool }
+
+func (n importNames) addFolders(file string) {
+	for dir := parentFolder(file); dir != "" && !n.folders[wiki.Key(dir)]; dir = parentFolder(dir) {
+		n.folders[wiki.Key(dir)] = true
 	}
-	return wiki.VisibleName(name)
+}
+
+func (n importNames) take(file string) { n.files[wiki.Key(file)] = true }
+
+// free reports whether a file can have a name. The address of a page is its name
+// without ".md", which another file would take from it.
+func (n importNames) free(file string) bool {
+	key := wiki.Key(file)
+	return !n.files[key] && !n.folders[key] && (wiki.Hidden(file) || !n.files[key+".md"])
+}
+
+// rename takes a free name for a file, similar to its own.
+func (n importNames) rename(file string) string {
+	to, _ := wiki.ReachablePath(file)
+	ext := path.Ext(to)
+	stem := strings.TrimSuffix(to, ext)
+	for i := 2; to == file || !n.free(to); i++ {
+		to = fmt.Sprintf("%s_%d%s", stem, i, ext)
+	}
+	n.take(to)
+	return to
 }
 
 // checkLimits compares the future wiki with its limits.
@@ -302,7 +325,7 @@ func (p *Import) checkLimits() {
 	m := p.counters()
 	for _, name := range slices.Sorted(maps.Keys(p.head)) {
 		f := p.head[name]
-		if _, isPage := wiki.PageOf(name); isPage && isRegular(f.mode) && p.o.Sizes[f.blob] > l.PageBytes {
+		if _, isPage := wiki.PageOf(p.finalName(name)); isPage && isRegular(f.mode) && p.o.Sizes[f.blob] > l.PageBytes {
 			p.refuse("%s is %s; a page can be at most %s", name, formatBytes(p.o.Sizes[f.blob]), formatBytes(l.PageBytes))
 		}
 	}
@@ -317,11 +340,20 @@ func (p *Import) checkLimits() {
 	}
 }
 
+// finalName returns the name of a file of the head after the last commit.
+func (p *Import) finalName(name string) string {
+	i, renamed := slices.BinarySearchFunc(p.renames, name, func(r renaming, name string) int { return strings.Compare(r.from, name) })
+	if renamed {
+		return p.renames[i].to
+	}
+	return name
+}
+
 // counters returns the counters of the future wiki.
 func (p *Import) counters() meta {
 	var m meta
 	for name, f := range p.head {
-		_, isPage := wiki.PageOf(name)
+		_, isPage := wiki.PageOf(p.finalName(name))
 		m.pages += boolToInt(isPage && isRegular(f.mode))
 		m.files++
 		m.current += p.o.Sizes[f.blob]

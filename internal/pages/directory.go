@@ -82,14 +82,16 @@ func newDirectory(head string, names []string) *directory {
 func (d *directory) page(name string) (string, bool) {
 	name = strings.TrimSuffix(name, ".md")
 	if file, ok := d.byKey[wiki.Key(name+".md")]; ok {
-		return file, true
+		_, page := wiki.PageOf(file) // "README.MD" has the key of a page, but is none
+		return file, page
 	}
 	parsed, err := wiki.ParsePageName(name)
 	if err != nil {
 		return "", false
 	}
-	file, ok := d.byKey[parsed.Key()]
-	return file, ok
+	file := d.byKey[parsed.Key()]
+	_, page := wiki.PageOf(file)
+	return file, page
 }
 
 // file finds an attachment by its path in any spelling.

@@ -69,6 +69,15 @@ func (d *directory) find(asked string) (Found, bool) {
 	case isFolder:
 		return Found{KindFolder, folder}, true
 	}
+	if file, ok := d.file(trimmed + ".md"); ok { // "README.MD"
+		return Found{KindFile, file}, true
+	}
+	if stem, ok := wiki.CutPageEnding(trimmed); ok { // "Guide.markdown" became "Guide.md"
+		if file, ok := d.page(stem); ok {
+			name, _ := wiki.PageOf(file)
+			return Found{KindPage, string(name)}, true
+		}
+	}
 	return Found{}, false
 }
 

@@ -174,7 +174,7 @@ type ImportResult struct {
 	Pages            int
 	Head             string
 	Left             []string // branches and tags that were left out
-	Renamed          []string // "old -> new": names that differed only in spelling, or had control characters
+	Renamed          []string // "old -> new": names that clashed, or had no address
 	HasHome          bool     // the page Home exists
 }
 

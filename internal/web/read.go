@@ -26,7 +26,13 @@ func (h *Handler) showPage(v *visit) error {
 	}
 	if name, ok := strings.CutSuffix(v.name, ".md"); ok {
 		v.suffix = ".md"
-		return h.showMarkdown(v, name)
+		err := h.showMarkdown(v, name)
+		if errors.Is(err, wiki.ErrNotFound) {
+			if found, missing := h.o.Pages.Find(v.ctx(), v.a, v.name); missing == nil && found.Kind == pages.KindFolder {
+				return h.showFolder(v, found.Path) // imported folders can end in .md
+			}
+		}
+		return err
 	}
 	return h.showPath(v, v.name)
 }

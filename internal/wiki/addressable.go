@@ -69,8 +69,9 @@ func addressableSegment(s string, first, last bool) (to, why string) {
 		return addressableAgain(trimmed+ext, first, last, "it has spaces around it")
 	case ext != "" && strings.HasSuffix(stem, ".md"):
 		return addressableAgain(stem, first, last, "it ends in .md twice")
-	case last && ext == "" && strings.EqualFold(path.Ext(s), ".md"):
-		return addressableAgain(s[:len(s)-len(".md")]+".md", first, last, "pages end in .md")
+	case last && ext == "" && hasPageEnding(s):
+		stem, _ = CutPageEnding(s)
+		return addressableAgain(stem+".md", first, last, "pages end in .md")
 	case strings.Trim(stem, "_") == "":
 		return "Page" + ext, "it consists of spaces only"
 	case slices.Contains(Actions, stem):

@@ -79,15 +79,15 @@ func ParsePageName(text string) (PageName, error) {
 
 // ParseFilePath checks the path of an attachment and normalizes it to NFC.
 // Attachments are in the folder of their page's name
-// ("Design/VPS_Architecture/diagram.png") or at the root. Paths that end in ".md"
-// are pages, so it rejects them.
+// ("Design/VPS_Architecture/diagram.png") or at the root. Paths that end in ".md" or
+// ".markdown" are pages, so it rejects them.
 func ParseFilePath(text string) (string, error) {
 	name := strings.Trim(norm.NFC.String(text), "/")
 	if err := checkPath(text, name); err != nil {
 		return "", err
 	}
-	if strings.EqualFold(path.Ext(name), ".md") {
-		return "", Problemf(ErrInvalid, "filename", "An attachment can't end in .md: that would be a page.")
+	if hasPageEnding(name) {
+		return "", Problemf(ErrInvalid, "filename", "An attachment can't end in %s: that would be a page.", path.Ext(name))
 	}
 	segments := strings.Split(name, "/")
 	if slices.Contains(reservedFirst, segments[0]) {
