@@ -128,7 +128,7 @@ func TestImportedNamesOpen(t *testing.T) {
 	opens("index", hrefs(index, `aria-label="Tree"`, "</section>"))
 	opens("A to Z", hrefs(index, `aria-label="A to Z"`, "</section>"))
 
-	// The tree beside a page shows what is open; follow it down.
+	// The tree beside a page lists only open folders; follow it down.
 	seen, queue := map[string]bool{}, []string{"/git"}
 	for len(queue) > 0 {
 		a := b.get(on("dan", queue[0]))

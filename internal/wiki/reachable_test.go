@@ -4,7 +4,7 @@ import "testing"
 
 func TestReachablePath(t *testing.T) {
 	for _, c := range []struct{ file, want string }{
-		// What has an address stays.
+		// Names with an address stay.
 		{"Home.md", "Home.md"},
 		{"history.md", "history.md"},
 		{"view/x.md", "view/x.md"},
@@ -18,7 +18,7 @@ func TestReachablePath(t *testing.T) {
 		{"LICENSE", "LICENSE"},
 		{"git/.history.md", "git/.history.md"}, // hidden
 		{".github/api/x.md", ".github/api/x.md"},
-		// What has none is renamed.
+		// Names without an address change.
 		{"git/history.md", "git/History.md"},
 		{"src/view/x.png", "src/View/x.png"},
 		{"docs/edit", "docs/Edit"},
