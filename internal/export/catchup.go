@@ -25,6 +25,13 @@ func (m *Mirror) CatchUp(ctx context.Context, slug string) (head string, err err
 		return "", err
 	}
 	defer r.unlock()
+	if !m.isCurrent(w, r) {
+		release, err := m.slots.Acquire(ctx, slug)
+		if err != nil {
+			return "", err
+		}
+		defer release()
+	}
 	// The next caller needs the result too, so this caller's deadline doesn't apply.
 	ctx = context.WithoutCancel(ctx)
 	began := time.Now()
@@ -42,6 +49,20 @@ func (m *Mirror) CatchUp(ctx context.Context, slug string) (head string, err err
 	seq, _ = w.Head()
 	m.queueRepack(slug, r, seq)
 	return head, nil
+}
+
+// isCurrent reports whether CatchUp has nothing to verify or export. The caller holds
+// the lock.
+func (m *Mirror) isCurrent(w *content.Wiki, r *repository) bool {
+	name := m.current(w.Slug())
+	if _, head := w.Head(); name == "" || head == "" || r.head != head {
+		return false
+	}
+	r.mu.Lock()
+	suspect := r.suspect
+	r.mu.Unlock()
+	files, err := fingerprint(m.path(w.Slug(), name))
+	return err == nil && files == r.fingerprint && !suspect
 }
 
 // catchUp does the work of CatchUp. The caller holds the lock.

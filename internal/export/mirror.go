@@ -22,6 +22,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"robot.wtf/internal/background"
+	"robot.wtf/internal/budget"
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/gitrepo"
 )
@@ -52,7 +53,8 @@ type Mirror struct {
 	exports    chan string // slugs to export
 	repacks    chan string // slugs to repack
 	repackSlot *semaphore.Weighted
-	waits      []func() // wait for the workers
+	slots      *budget.Slots // for exports and verifications, by wiki
+	waits      []func()      // wait for the workers
 }
 
 // Stats counts what a Mirror has done since it was created.
@@ -69,6 +71,7 @@ func New(o Options) *Mirror {
 	m := &Mirror{
 		o: o, repos: map[string]*repository{}, pending: map[string]time.Time{}, cancels: map[int]context.CancelFunc{},
 		exports: make(chan string, 256), repacks: make(chan string, 16), repackSlot: semaphore.NewWeighted(1),
+		slots: budget.NewSlots(maxExports, 1),
 	}
 	ctx, _ := m.Context(context.Background()) // ends with the mirror
 	m.waits = []func(){
@@ -166,6 +169,11 @@ func (m *Mirror) Forget(slug string) {
 	delete(m.repos, slug)
 	delete(m.pending, slug)
 }
+
+// maxExports is how many wikis are exported or verified at the same time, at a lower
+// priority than requests. The first clone of each wiki after a start verifies its
+// repository, so without a bound, clones of many wikis would run as many processes.
+const maxExports = 2
 
 const (
 	exportDelay   = 300 * time.Millisecond

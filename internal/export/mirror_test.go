@@ -525,3 +525,49 @@ func TestExportOfAnotherProcessIsRepacked(t *testing.T) {
 	}
 	w.checkRepository()
 }
+
+// Attack: after a start, clones of many wikis at once, of which each is the first one and
+// verifies the whole repository. A few are verified or exported at a time; wikis that
+// are up to date don't wait.
+func TestExportsTakeTurns(t *testing.T) {
+	w := newWorld(t)
+	w.put("Home", "text\n")
+	hold := func() (release func()) {
+		var releases []func()
+		for i := range maxExports {
+			r, err := w.slots.Acquire(t.Context(), fmt.Sprint("other", i))
+			if err != nil {
+				t.Fatal(err)
+			}
+			releases = append(releases, r)
+		}
+		return func() {
+			for _, r := range releases {
+				r()
+			}
+		}
+	}
+	briefly := func() error {
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		_, err := w.CatchUp(ctx, "ada")
+		return err
+	}
+	release := hold()
+	if err := briefly(); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("beside %d exports of others: %v", maxExports, err)
+	}
+	release()
+	if _, err := w.CatchUp(t.Context(), "ada"); err != nil {
+		t.Fatal(err)
+	}
+	release = hold()
+	if err := briefly(); err != nil {
+		t.Errorf("with nothing to do: %v", err)
+	}
+	w.repository("ada").setSuspect(true)
+	if err := briefly(); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("to verify a suspect repository: %v", err)
+	}
+	release()
+}

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/modelcontextprotocol/go-sdk/auth"
 
@@ -112,7 +113,12 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, slug string) {
 		}
 		return
 	}
+	parsing, err := h.o.Pages.AcquireLarge(r.Context(), c.access, len(body))
+	if err != nil {
+		return // the client is gone
+	}
 	messages, batch, err := readMessages(body, r.Header.Get("Mcp-Protocol-Version"))
+	parsing()
 	if err != nil {
 		writeMessageError(w, err)
 		return
@@ -165,8 +171,15 @@ func (h *Handler) countMessages(w http.ResponseWriter, seen *recordingWriter, c 
 	return true
 }
 
-// passOn lets the SDK answer a request, from the same bytes if it can.
+// passOn lets the SDK answer a request, from the same bytes if it can. The SDK parses a
+// large one in its wiki's turn, which ends before the first message is executed.
 func (h *Handler) passOn(w http.ResponseWriter, r *http.Request, c *client, slug string, body []byte, messages []message, batch bool) {
+	parsing, err := h.o.Pages.AcquireLarge(r.Context(), c.access, len(body))
+	if err != nil {
+		return // the client is gone
+	}
+	c.endParsing = sync.OnceFunc(parsing)
+	defer c.endParsing()
 	next := h.withClient(c)(h.transport(slug))
 	f, unchanged := forward(messages)
 	if !unchanged {

@@ -80,6 +80,8 @@ type client struct {
 
 	authorization string // the header, to authorize upload addresses
 
+	endParsing func() // ends the turn in which the SDK parses a large request; idempotent
+
 	// Messages and calls that were counted and not yet executed.
 	messages, reads, writes atomic.Int32
 }

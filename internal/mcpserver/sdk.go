@@ -90,6 +90,9 @@ func clientOf(r mcp.Request) *client {
 func (h *Handler) filterByClient(next mcp.MethodHandler) mcp.MethodHandler {
 	return func(ctx context.Context, method string, r mcp.Request) (mcp.Result, error) {
 		c := clientOf(r)
+		if c.endParsing != nil {
+			c.endParsing()
+		}
 		if c.messages.Add(-1) < 0 {
 			h.o.Log.ErrorContext(ctx, "refused a message that wasn't counted", "method", truncate(singleLine(method), 60))
 			return nil, errNotCounted

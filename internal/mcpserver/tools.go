@@ -341,13 +341,24 @@ func (h *Handler) execute(ctx context.Context, c *client, t *tool, raw json.RawM
 	return h.call(ctx, c, t, raw)
 }
 
-// call runs a tool. The model gets errors as the tool's result (MCP
-// 2025-11-25, tools, "Error handling").
-func (h *Handler) call(ctx context.Context, c *client, t *tool, raw json.RawMessage) *reply {
+// parseArguments parses and checks a call's arguments, large ones in their wiki's turn.
+func (h *Handler) parseArguments(ctx context.Context, c *client, t *tool, raw json.RawMessage) (arguments, error) {
+	release, err := h.o.Pages.AcquireLarge(ctx, c.access, len(raw))
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	a, err := t.parse(raw)
 	if err == nil {
 		err = c.resolvePaths(a, t.params)
 	}
+	return a, err
+}
+
+// call runs a tool. The model gets errors as the tool's result (MCP
+// 2025-11-25, tools, "Error handling").
+func (h *Handler) call(ctx context.Context, c *client, t *tool, raw json.RawMessage) *reply {
+	a, err := h.parseArguments(ctx, c, t, raw)
 	if err != nil {
 		return h.render(ctx, c, h.errorReply(ctx, c, t, arguments{}, err))
 	}

@@ -137,6 +137,10 @@ func (s *Service) VectorVersion(slug string) uint64 {
 // RunEmbedder embeds pending chunks until the context ends: one chunk at a time,
 // a few per wiki in turn, and none while a query runs. One call per Service is
 // enough.
+//
+// It takes no turn of a wiki (content.Pool.AcquireLarge), so that a wiki that is
+// always busy can't stop the embedder, which serves all. It needs none: however much
+// all wikis save, one processor embeds, texts of a bounded length.
 func (s *Service) RunEmbedder(ctx context.Context) {
 	tidy := time.NewTicker(time.Minute)
 	defer tidy.Stop()

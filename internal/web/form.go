@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -16,7 +17,7 @@ import (
 // first required field that is missing, and returns the other fields with it.
 func (h *Handler) readForm(v *visit, max int64, required ...string) (url.Values, error) {
 	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, max)
-	if err := parseForm(v.r); err != nil {
+	if err := h.parseText(v); err != nil {
 		return nil, err
 	}
 	for _, name := range required {
@@ -25,6 +26,23 @@ func (h *Handler) readForm(v *visit, max int64, required ...string) (url.Values,
 		}
 	}
 	return v.r.PostForm, nil
+}
+
+// parseText is parseForm for a form that may hold a page's text. It reads the whole
+// body first, and parses a large one in its wiki's turn, so that a slow client holds no
+// turn and many large forms keep one processor busy, not all.
+func (h *Handler) parseText(v *visit) error {
+	body, err := io.ReadAll(v.r.Body)
+	if err != nil {
+		return formProblem(err)
+	}
+	release, err := h.o.Pages.AcquireLarge(v.ctx(), v.a, len(body))
+	if err != nil {
+		return err
+	}
+	defer release()
+	v.r.Body = io.NopCloser(bytes.NewReader(body))
+	return parseForm(v.r)
 }
 
 // maxTextForm is the size limit of a form with a page's text. It is larger than a

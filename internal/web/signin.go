@@ -167,7 +167,7 @@ type field struct {
 func (h *Handler) giveBack(v *visit, status int, message string) error {
 	if v.r.PostForm == nil {
 		v.r.Body = http.MaxBytesReader(v.w, v.r.Body, 5<<20)
-		if err := parseForm(v.r); err != nil {
+		if err := h.parseText(v); err != nil {
 			return err
 		}
 	}
@@ -195,6 +195,11 @@ func parseForm(r *http.Request) error {
 			err = nil
 		}
 	}
+	return formProblem(err)
+}
+
+// formProblem returns the problem of a form that can't be read, nil without an error.
+func formProblem(err error) error {
 	if err != nil && !errors.As(err, new(*http.MaxBytesError)) {
 		return wiki.Problemf(wiki.ErrMalformed, "", "This form couldn't be read. Go back and send it again.")
 	}
