@@ -526,8 +526,8 @@ func TestExportOfAnotherProcessIsRepacked(t *testing.T) {
 	w.checkRepository()
 }
 
-// Attack: after a start, clones of many wikis at once, of which each is the first one and
-// verifies the whole repository. A few are verified or exported at a time; wikis that
+// Attack: after a start, clones of many wikis at once. Each wiki's first clone
+// verifies its whole repository. A few are verified or exported at a time; wikis that
 // are up to date don't wait.
 func TestExportsTakeTurns(t *testing.T) {
 	w := newWorld(t)
