@@ -34,6 +34,12 @@ func foam(b *builder) {
 			}
 			return "[[" + path.Base(path.Dir(to)) + "/" + bare(to) + "]]"
 		}},
+		{name: "[[folder]]", write: func(_, to string) string {
+			if bare(to) != "readme" {
+				return ""
+			}
+			return "[[" + path.Dir(to) + "]]"
+		}},
 		{name: "[[note#Heading]]", write: func(_, to string) string { return "[[" + name(to) + "#Two words]]" }, anchor: "Two words"},
 		{name: "[[note#^block]]", write: func(_, to string) string { return "[[" + name(to) + "#^" + blockID(to) + "]]" }, anchor: "^"},
 		{name: "[[#Heading]]", write: func(_, _ string) string { return "[[#Overview]]" }, anchor: "Overview", own: true},

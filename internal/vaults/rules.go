@@ -23,6 +23,9 @@ func (r *Rule) Resolve(page string, l Reference) (file string, known bool) {
 	if strings.ContainsAny(l.Target, "{}<>*\\") {
 		return "", false // a template's
 	}
+	if p := path.Join("/", path.Dir(page), l.Target); !l.Wiki && strings.Contains(p, "/.") {
+		return "", false // a hidden file
+	}
 	file = r.resolve(r, page, l)
 	return file, file != outside
 }

@@ -169,8 +169,11 @@ func mdBook(b *builder) {
 // it is ../other/.
 func hugo(b *builder) {
 	b.site("content/", "_index.md", 50, func(t string) string {
-		if b.rand.IntN(2) == 0 {
+		switch n := b.rand.IntN(3); {
+		case n == 0:
 			return "+++\ntitle = \"" + t + "\"\nweight = 10\n+++\n"
+		case n == 1 && t != "Index":
+			return title(t) + "aliases:\n  - /old/" + t + "/\n"
 		}
 		return title(t) + "weight: 10\n"
 	})
@@ -199,6 +202,12 @@ func hugo(b *builder) {
 			}
 			return "[text](" + address(to) + "#two-words)"
 		}, anchor: "Two words"},
+		{name: "[text](/alias/)", write: func(_, to string) string {
+			if !strings.Contains(b.front[to], "aliases:") {
+				return ""
+			}
+			return "[text](/old/" + bare(to) + "/)"
+		}},
 		{name: "[text](../page/)", write: func(from, to string) string {
 			if path.Dir(from) != path.Dir(to) || bare(from) == "_index" || bare(to) == "_index" {
 				return ""
