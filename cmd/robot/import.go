@@ -107,7 +107,7 @@ func importFrom(ctx context.Context, s *service.Service, a wiki.Access, trusted 
 		fmt.Fprintf(out, "left out, because the main branch doesn't contain them: %s\n", strings.Join(r.Left, ", "))
 	}
 	if !r.HasHome {
-		fmt.Fprintln(out, "note: there is no page named Home; choose a home page in the wiki's settings")
+		fmt.Fprintln(out, "note: no page is named Home or README; choose a home page in the wiki's settings")
 	}
 	return nil
 }

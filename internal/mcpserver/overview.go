@@ -79,9 +79,9 @@ func treeLine(n *pages.Node) line {
 
 // outlineOfHome adds the headings of the home page.
 func (h *Handler) outlineOfHome(ctx context.Context, c *client, r *reply) error {
-	home := c.access.Site().HomePage()
-	if strings.HasPrefix(home, "/") {
-		return nil
+	home, err := h.o.Pages.Home(ctx, c.access)
+	if err != nil || strings.HasPrefix(home, "/") {
+		return err
 	}
 	src, err := h.o.Pages.Source(ctx, c.access, home, "")
 	if err != nil {

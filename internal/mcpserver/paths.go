@@ -52,6 +52,16 @@ func (c *client) resolvePaths(a arguments, params []param) error {
 	return nil
 }
 
+// homePage returns the page that the wiki's root leads to.
+func (c *client) homePage() string {
+	if c.home != nil {
+		if home, err := c.home(); err == nil {
+			return home
+		}
+	}
+	return c.access.Site().HomePage()
+}
+
 // nameBadEdit says which edit has a wrong argument.
 func nameBadEdit(err error, n int) error {
 	var wrong *wiki.Problem
@@ -70,7 +80,7 @@ func (c *client) parsePath(param, names, given string) (string, error) {
 	case !known:
 		return given, nil
 	case page == "" && names != folderParam:
-		page = c.access.Site().HomePage()
+		page = c.homePage()
 	}
 	switch {
 	case section == "":

@@ -56,9 +56,12 @@ func (h *Handler) listedResources(ctx context.Context, c *client) ([]*mcp.Resour
 	if err != nil {
 		return nil, err
 	}
-	home := wiki.PageName(c.access.Site().HomePage())
+	home, err := h.o.Pages.Home(ctx, c.access)
+	if err != nil {
+		return nil, err
+	}
 	rank := func(e pages.Entry) int {
-		return slices.Index([]wiki.PageName{agentsPage, home}, e.Name)
+		return slices.Index([]wiki.PageName{agentsPage, wiki.PageName(home)}, e.Name)
 	}
 	sortBy(list, func(a, b pages.Entry) int {
 		return cmp.Or(cmp.Compare(rank(b), rank(a)), b.Modified.Compare(a.Modified))

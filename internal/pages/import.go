@@ -175,7 +175,7 @@ type ImportResult struct {
 	Head             string
 	Left             []string // branches and tags that were left out
 	Renamed          []string // "old -> new": names that clashed, or had no address
-	HasHome          bool     // the page Home exists
+	HasHome          bool     // there is a page to show at /
 }
 
 // Import makes an uploaded repository the history of a wiki that has only its
@@ -257,11 +257,15 @@ func (i *importRun) run(ctx context.Context) error {
 		return err
 	}
 	i.s.changed(i.a, stats.Files)
-	_, homeless := i.w.Lookup(ctx, "Home.md")
+	d, err := i.s.directory(ctx, i.w)
+	if err != nil {
+		return err
+	}
+	_, hasHome := d.page(d.home(i.a.Site()))
 	_, head := i.w.Head()
 	i.result = ImportResult{
 		Commits: plan.Commits(), Objects: len(plan.Objects()) + n, Pages: stats.Pages, Head: head,
-		Left: received.Omitted, Renamed: plan.Renamed(), HasHome: homeless == nil,
+		Left: received.Omitted, Renamed: plan.Renamed(), HasHome: hasHome,
 	}
 	return nil
 }

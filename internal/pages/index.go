@@ -101,7 +101,7 @@ func (s *Service) Index(ctx context.Context, a wiki.Access) (*Index, error) {
 		return nil, err
 	}
 	defer release()
-	key, home := cacheKey{"index", w.Slug(), ""}, a.Site().HomePage()
+	key, home := cacheKey{"index", w.Slug(), ""}, d.home(a.Site())
 	if c, ok := s.cache.GetIfPresent(key); ok {
 		if l := c.(*listing); l.head == d.head && l.home == home {
 			return l.index, nil

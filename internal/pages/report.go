@@ -60,7 +60,7 @@ func (s *Service) LinkReport(ctx context.Context, a wiki.Access, kind LinkKind, 
 	var list []LinkRow
 	switch kind {
 	case Orphans:
-		for _, p := range g.orphans(d, a.Site().HomePage()) {
+		for _, p := range g.orphans(d, d.home(a.Site())) {
 			list = append(list, LinkRow{Page: p})
 		}
 	case Hubs:

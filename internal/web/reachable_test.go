@@ -218,3 +218,18 @@ func TestUppercaseEndingDoesNotLeadHome(t *testing.T) {
 		}
 	}
 }
+
+// The root of a wiki without a page Home shows its README.
+func TestReadmeIsHome(t *testing.T) {
+	t.Parallel()
+	w := newTestWiki(t)
+	b, done := importOdd(t, w)
+	if !done.HasHome {
+		t.Error("an import with a README has no home page")
+	}
+	a := b.get(on("dan", "/")).want(http.StatusOK)
+	a.has("uniqueword", `<link rel="canonical" href="`+testOrigin("dan")+`/">`)
+	if first := hrefs(a.body, `<nav class="tree"`, "</nav>"); len(first) == 0 || first[0] != "/README" {
+		t.Errorf("the tree begins with %q", first[:min(3, len(first))])
+	}
+}

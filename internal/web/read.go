@@ -67,11 +67,14 @@ func (h *Handler) showHome(v *visit) error {
 	if err := h.finishWiki(v, v.a); err != nil {
 		return err
 	}
-	home := v.a.Site().HomePage()
+	home, err := h.o.Pages.Home(v.ctx(), v.a)
+	if err != nil {
+		return err
+	}
 	if strings.HasPrefix(home, "/") {
 		return h.redirectWith(v, http.StatusFound, home)
 	}
-	err := h.showPath(v, home)
+	err = h.showPath(v, home)
 	var moved *wiki.Redirect
 	if errors.As(err, &moved) {
 		moved.Permanent = false // the setting may change
@@ -142,7 +145,11 @@ func (h *Handler) viewPage(v *visit, name string) error {
 	}
 	p.Feed = true
 	p.Canonic = h.o.WikiOrigin(v.slug) + view.Name.URL()
-	if string(view.Name) == v.a.Site().HomePage() {
+	home, err := h.o.Pages.Home(v.ctx(), v.a)
+	if err != nil {
+		return err
+	}
+	if string(view.Name) == home {
 		p.Canonic = h.o.WikiOrigin(v.slug) + "/"
 	}
 	if err := h.addTree(v, &p.Frame, string(view.Name)); err != nil {
@@ -280,8 +287,11 @@ func (h *Handler) addTree(v *visit, f *Frame, path string) error {
 	}
 	f.Pages = stats.Pages
 	f.Tree = treeItems(tree, path)
-	home := wiki.PageName(v.a.Site().HomePage())
-	if i := slices.IndexFunc(tree, func(n *pages.Node) bool { return n.Page == home }); i > 0 {
+	home, err := h.o.Pages.Home(v.ctx(), v.a)
+	if err != nil {
+		return err
+	}
+	if i := slices.IndexFunc(tree, func(n *pages.Node) bool { return n.Page != "" && string(n.Page) == home }); i > 0 {
 		first := f.Tree[i]
 		copy(f.Tree[1:], f.Tree[:i])
 		f.Tree[0] = first
