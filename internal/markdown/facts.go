@@ -162,6 +162,9 @@ func PlainText(source []byte) string {
 			b.WriteString(d.htmlText(n))
 			writeLineEnd(&b)
 			return ast.WalkSkipChildren, nil
+		case kindWidgetOption:
+			d.writeOptionText(&b, n.(*widgetOption))
+			return ast.WalkSkipChildren, nil
 		case ast.KindLinkReferenceDefinition, kindHiddenBlock:
 			return ast.WalkSkipChildren, nil
 		case kindBox:

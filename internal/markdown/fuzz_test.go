@@ -105,9 +105,9 @@ func FuzzRewriteLinks(f *testing.F) {
 	})
 }
 
-// linkAcrossLines matches the start of a destination on a line of its own, and
-// of an HTML tag across lines.
-var linkAcrossLines = regexp.MustCompile(`(\]\(|\]:|=)\s*[\r\n]|<[^>]*[\r\n]`)
+// linkAcrossLines matches the start of a destination on a line of its own, of an
+// HTML tag across lines, and of a widget whose lines are addresses.
+var linkAcrossLines = regexp.MustCompile(`(?i)\{\{video|(\]\(|\]:|=)\s*[\r\n]|<[^>]*[\r\n]`)
 
 func blankLines(source []byte) string {
 	var b strings.Builder

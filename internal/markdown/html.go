@@ -37,7 +37,7 @@ func wordSet(words string) map[string]bool {
 // An htmlTag is a raw HTML tag with a link target.
 type htmlTag struct{ name, address string }
 
-// htmlTags lists the links and images in raw HTML.
+// htmlTags lists the links, images, films and sounds in raw HTML.
 func (d *document) htmlTags(n ast.Node) []htmlTag {
 	var list []htmlTag
 	z := xhtml.NewTokenizer(bytes.NewReader(d.rawHTMLOf(n)))
@@ -49,8 +49,8 @@ func (d *document) htmlTags(n ast.Node) []htmlTag {
 			switch t := z.Token(); t.Data {
 			case "a":
 				list = append(list, htmlTag{"a", attribute(t, "href")})
-			case "img":
-				list = append(list, htmlTag{"img", attribute(t, "src")})
+			case "img", "video", "audio", "source":
+				list = append(list, htmlTag{t.Data, attribute(t, "src")})
 			}
 		}
 	}
@@ -113,7 +113,7 @@ func (d *document) htmlAddresses(n ast.Node) []htmlAddress {
 				break
 			}
 			if at, ok := sourceOffset(n, begin+from, len(value)); ok {
-				list = append(list, htmlAddress{at, []byte(value), t.Data == "img"})
+				list = append(list, htmlAddress{at, []byte(value), t.Data != "a"})
 			}
 		}
 		begin += len(raw)
@@ -121,7 +121,7 @@ func (d *document) htmlAddresses(n ast.Node) []htmlAddress {
 }
 
 // addressOf is the attribute with a tag's link target.
-var addressOf = map[string]string{"a": "href", "img": "src"}
+var addressOf = map[string]string{"a": "href", "img": "src", "video": "src", "audio": "src", "source": "src"}
 
 // attributeValue returns the position of an attribute's value within the
 // tag. The first attribute of a name counts.
@@ -170,15 +170,19 @@ func htmlSegments(n ast.Node) []text.Segment {
 // here.
 func (w *writer) writeHTML(raw []byte, open *[]string, flow bool) {
 	z := xhtml.NewTokenizer(bytes.NewReader(raw))
+	at, lastEnd := 0, lastMediaEnd(raw)
 	for {
 		kind := z.Next()
 		text := string(z.Raw())
+		at += len(text)
 		switch kind {
 		case xhtml.ErrorToken:
 			w.writeText(text)
 			return
 		case xhtml.TextToken:
-			w.writeText(html.UnescapeString(text))
+			if !w.inFallback(at-len(text), lastEnd) {
+				w.writeText(html.UnescapeString(text))
+			}
 		case xhtml.CommentToken, xhtml.DoctypeToken:
 		default:
 			t := z.Token()
@@ -186,6 +190,8 @@ func (w *writer) writeHTML(raw []byte, open *[]string, flow bool) {
 				z.NextIsNotRawText() // <xmp>, shown as text, doesn't hide tags
 			}
 			switch {
+			case w.writePlayerTag(t, kind, open):
+			case w.inFallback(at, lastEnd):
 			case droppedTags[t.Data]:
 			case kind == xhtml.EndTagToken && !flow && blockTags[t.Data]: // it was opened outside
 			case !inlineTags[t.Data] && !(flow && blockTags[t.Data]) || w.rawOpen >= maxDepth:
@@ -428,7 +434,7 @@ func newSanitizer(icons string) *bluemonday.Policy {
 
 // rendererClasses are the classes that the renderer writes. chroma's have
 // one to three letters and digits.
-const rendererClasses = `red|out|tag|tasks|scroll|notes|anchor|chroma|notice|warning|good|quiet|outline|state|icon|embed|math|[a-z][a-z0-9]{0,2}`
+const rendererClasses = `red|out|tag|tasks|scroll|notes|anchor|chroma|notice|warning|good|quiet|outline|state|link|beside|infobox|icon|embed|math|[a-z][a-z0-9]{0,2}`
 
 // htmlText returns the text of raw HTML.
 func (d *document) htmlText(n ast.Node) string {

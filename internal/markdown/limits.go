@@ -143,7 +143,7 @@ func blockDepth(pc parser.Context) int {
 	n := 0
 	for _, b := range pc.OpenedBlocks() {
 		switch b.Node.Kind() {
-		case ast.KindBlockquote, ast.KindList, kindBox, extast.KindDefinitionList:
+		case ast.KindBlockquote, ast.KindList, kindBox, kindWidget, extast.KindDefinitionList:
 			n++
 		}
 	}

@@ -319,7 +319,11 @@ func (d *document) linksOf(n ast.Node, found func(linkTarget)) {
 		found(d.destinationTarget(n.Destination, true))
 	case *ast.RawHTML, *ast.HTMLBlock:
 		for _, t := range d.htmlTags(n) {
-			found(addressTarget(d.name, t.address, t.name == "img"))
+			found(addressTarget(d.name, t.address, t.name != "a"))
+		}
+	case *widgetOption:
+		if n.isAddress() {
+			found(addressTarget(d.name, d.value(n), true))
 		}
 	}
 }

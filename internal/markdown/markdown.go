@@ -7,7 +7,8 @@
 // and front matter; An Otter Wiki's ::: blocks, >! spoilers and >| folds; and
 // what other tools add: Obsidian's callouts, %%comments%% and block ids, the
 // admonitions and tabs of MkDocs, titles of ::: blocks, {#id} of headings and
-// [TOC]. Each is triggered by its syntax alone.
+// [TOC], An Otter Wiki's widgets ({{InfoBox}}). Each is triggered by its syntax
+// alone.
 // Raw HTML is limited to harmless tags. Code is highlighted with chroma's
 // classes. Formulas and Mermaid diagrams are shown as source, because drawing
 // them takes a script.
@@ -51,6 +52,14 @@ type Resolver interface {
 	// Resolve is called once for each distinct link with its kind
 	// (LinkPage, LinkEmbed or LinkFile) and its target as in Facts.
 	Resolve(ctx context.Context, kind wiki.LinkKind, target, fragment string) Target
+}
+
+// A PageLister is a Resolver that can also list pages of the wiki.
+type PageLister interface {
+	// ListPages returns the pages below one whose titles below it, or their last
+	// parts, match a pattern as of path.Match in any case, in order of their names.
+	// It returns at most MaxListed of them, and whether there are more.
+	ListPages(below wiki.PageName, pattern string) (pages []Target, more bool)
 }
 
 // A Heading is an entry of the table of contents.
@@ -183,6 +192,16 @@ func (g *resolverGate) Resolve(ctx context.Context, kind wiki.LinkKind, target, 
 		return Target{}
 	}
 	return g.resolver.Resolve(ctx, kind, target, fragment)
+}
+
+// ListPages implements PageLister. It returns nothing if the Resolver doesn't.
+func (g *resolverGate) ListPages(below wiki.PageName, pattern string) (pages []Target, more bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if l, ok := g.resolver.(PageLister); ok {
+		return l.ListPages(below, pattern)
+	}
+	return nil, false
 }
 
 func (g *resolverGate) close() {

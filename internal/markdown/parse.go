@@ -195,7 +195,8 @@ func (wikiSyntax) Extend(m goldmark.Markdown) {
 			util.Prioritized(depthLimited{admonitionParser{}}, 60),
 			util.Prioritized(depthLimited{calloutParser{quoteParser{parser.NewBlockquoteParser()}}}, 780),
 			util.Prioritized(depthLimited{foldParser{}}, 790), // before block quotes
-			util.Prioritized(sourceParser{}, 690),             // before fenced code
+			util.Prioritized(depthLimited{widgetParser{}}, 689),
+			util.Prioritized(sourceParser{}, 690), // before fenced code
 			util.Prioritized(hiddenBlockParser{}, 692),
 			util.Prioritized(contentsParser{}, 694),
 		),

@@ -130,6 +130,10 @@ func (d *document) writeShape(b *strings.Builder, n ast.Node) {
 		fmt.Fprintf(b, " %d %q", n.Level, headingID(n))
 	case *box:
 		fmt.Fprintf(b, " %v %q", n.style, n.title)
+	case *widget:
+		fmt.Fprintf(b, " %s", n.name)
+	case *widgetOption:
+		fmt.Fprintf(b, " %q", n.key)
 	case *ast.FencedCodeBlock:
 		fmt.Fprintf(b, " %q", n.Language(d.source))
 	}

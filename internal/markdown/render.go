@@ -20,6 +20,7 @@ type writer struct {
 	r           *Renderer
 	askResolver func(link) Target // asks the Resolver, under the render's context
 	canceled    func() bool       // the render's context is done
+	listPages   func(below wiki.PageName, pattern string) ([]Target, bool)
 	clock       *clock
 	out         bytes.Buffer
 	err         error // the first error; nothing is written after it
@@ -42,6 +43,8 @@ type writer struct {
 	math     bool
 	notices  []string
 	contents []int // offsets in out
+	media    mediaState
+	listings int // PageIndex widgets
 
 	cut           cutter
 	embedded      int // count; the bytes follow
@@ -57,13 +60,17 @@ type link struct {
 }
 
 func newWriter(ctx context.Context, r *Renderer, doc *document, res Resolver, clock *clock) *writer {
-	return &writer{
+	w := &writer{
 		askResolver: func(l link) Target { return res.Resolve(ctx, l.kind, l.target, l.fragment) },
 		canceled:    func() bool { return ctx.Err() != nil },
 		clock:       clock,
 		r:           r, doc: doc, cut: newCutter(),
 		targets: map[link]Target{}, ids: map[string]bool{}, repeats: map[string]int{}, labels: map[string]int{},
 	}
+	if lister, ok := res.(PageLister); ok {
+		w.listPages = lister.ListPages
+	}
+	return w
 }
 
 var (
@@ -190,6 +197,8 @@ func (w *writer) writeBlock(n ast.Node) {
 		w.writeSource(n)
 	case *box:
 		w.writeBox(n)
+	case *widget:
+		w.writeWidget(n)
 	case *hiddenBlock:
 	case *contents:
 		w.writeContents()

@@ -115,6 +115,11 @@ func (r *rewriter) visit(n ast.Node) {
 		}
 	case *ast.LinkReferenceDefinition:
 		r.address(n.Destination, false)
+	case *widgetOption:
+		if n.isAddress() {
+			line := n.Lines().At(0)
+			r.destination(line.Start, line.Value(r.doc.source), true)
+		}
 	case *ast.RawHTML, *ast.HTMLBlock:
 		for _, a := range r.doc.htmlAddresses(n) {
 			r.destination(a.at, a.text, a.image)

@@ -115,6 +115,7 @@ type resolvedLink struct {
 	url     string // escaped as a URL, not for HTML; "" for no link
 	missing bool
 	trusted bool // a host that the operator trusts
+	card    bool // it looks like a card
 	target  Target
 }
 
@@ -160,11 +161,17 @@ func (w *writer) isTrusted(address string) bool {
 // attributes returns the attributes of the link's <a>.
 func (f resolvedLink) attributes(title string) string {
 	attrs := ` href="` + html.EscapeString(f.url) + `"`
+	class := "out"
+	if f.card {
+		class = "link"
+	}
 	switch {
 	case f.out && f.trusted:
-		attrs += ` class="out" rel="noopener"`
+		attrs += ` class="` + class + `" rel="noopener"`
 	case f.out:
-		attrs += ` class="out" rel="nofollow ugc noopener"`
+		attrs += ` class="` + class + `" rel="nofollow ugc noopener"`
+	case f.card:
+		attrs += ` class="link"`
 	case f.missing:
 		attrs += ` class="red"`
 		if title == "" && f.kind == wiki.LinkFile {

@@ -2,6 +2,9 @@ package markdown
 
 import (
 	"context"
+	"maps"
+	"path"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -36,6 +39,17 @@ func (w *world) Resolve(_ context.Context, kind wiki.LinkKind, target, fragment 
 		to.Source = Excerpt([]byte(source), fragment)
 	}
 	return to
+}
+
+// ListPages implements PageLister.
+func (w *world) ListPages(below wiki.PageName, pattern string) (list []Target, more bool) {
+	for _, name := range slices.Sorted(maps.Keys(w.pages)) {
+		rest, ok := strings.CutPrefix(name, string(below)+"/")
+		if matched, err := path.Match(pattern, rest); ok && err == nil && matched && !strings.Contains(name, ".") {
+			list = append(list, Target{URL: wiki.PathURL(name), Exists: true, Name: wiki.PageName(name)})
+		}
+	}
+	return list[:min(len(list), MaxListed)], len(list) > MaxListed
 }
 
 // shared renders for tests of appearance, without a tight timeout.

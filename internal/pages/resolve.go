@@ -41,6 +41,14 @@ func (r *resolver) Resolve(ctx context.Context, kind wiki.LinkKind, target, frag
 // stillValid reports whether all answers would be the same now.
 func (r *resolver) stillValid(ctx context.Context, answers []answer) bool {
 	for _, old := range answers {
+		if old.kind == linkListing {
+			below := wiki.PageName(old.target)
+			list, _ := r.names.matching(below, old.fragment)
+			if listingAnswer(below, old.fragment, list) != old {
+				return false
+			}
+			continue
+		}
 		if now, _ := r.answer(ctx, old.kind, old.target, old.fragment, false); now != old {
 			return false
 		}
