@@ -156,7 +156,7 @@ var (
 		p.AddOptions(parser.WithInlineParsers(util.Prioritized(bareParser{}, 999)))
 		return p
 	})
-	extensions = []goldmark.Extender{extension.Strikethrough, extension.TaskList, extension.Footnote, wikiSyntax{}}
+	extensions = []goldmark.Extender{extension.Strikethrough, extension.Footnote, wikiSyntax{}}
 )
 
 // newParser returns goldmark with our limits and some extensions.
@@ -204,7 +204,8 @@ func (wikiSyntax) Extend(m goldmark.Markdown) {
 			util.Prioritized(formulaParser{}, 90),   // before code spans (100): `$x$`
 			util.Prioritized(wikilinkParser{}, 150), // before links (200), after footnotes (101)
 			util.Prioritized(hiddenTextParser{}, 80),
-			util.Prioritized(taskStateParser{}, 1), // after open and done tasks (0)
+			util.Prioritized(taskParser{extension.NewTaskCheckBoxParser()}, 0),
+			util.Prioritized(taskStateParser{}, 1),
 			util.Prioritized(markParser{}, 490),
 			util.Prioritized(tagParser{}, 600),
 		),

@@ -48,6 +48,19 @@ func (taskStateParser) Parse(parent ast.Node, block text.Reader, _ parser.Contex
 	return n
 }
 
+// A taskParser finds the boxes of tasks. Unlike goldmark's, it wants a space after
+// them, so that "- [x](address)" is a link.
+type taskParser struct{ parser.InlineParser }
+
+var taskForm = regexp.MustCompile(`^\[[ \txX]\](?:\s|$)`)
+
+func (p taskParser) Parse(parent ast.Node, block text.Reader, pc parser.Context) ast.Node {
+	if line, _ := block.PeekLine(); !taskForm.Match(line) {
+		return nil
+	}
+	return p.InlineParser.Parse(parent, block, pc)
+}
+
 // taskBox returns the box that begins a list item, or nil.
 func taskBox(item ast.Node) ast.Node {
 	if item.FirstChild() == nil || item.FirstChild().FirstChild() == nil {
