@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 
+	"robot.wtf/internal/config"
 	"robot.wtf/internal/durable"
 	"robot.wtf/internal/pages"
 	"robot.wtf/internal/service"
@@ -18,7 +19,7 @@ import (
 type exportCommand struct {
 	Wiki   string `required:"" placeholder:"SLUG" help:"Wiki to export."`
 	Data   string `required:"" env:"ROBOT_DATA" placeholder:"DIR" type:"path" help:"Data directory."`
-	Format string `default:"bundle" enum:"bundle,markdown" help:"bundle: a git bundle with the whole history. markdown: a zip of the pages and files, which opens as an Obsidian vault."`
+	Format string `default:"bundle" enum:"bundle,markdown,site" help:"bundle: a git bundle with the whole history. markdown: a zip of the pages and files, which opens as an Obsidian vault. site: a zip of a static website."`
 	Out    string `required:"" placeholder:"FILE" type:"path" help:"File to write. An existing one is replaced once the export is complete."`
 }
 
@@ -56,7 +57,11 @@ func exportWiki(ctx context.Context, s *service.Service, args url.Values, _ io.R
 	if err != nil {
 		return userError(err)
 	}
-	e, err := s.Pages.StartExport(ctx, a, format)
+	origin := s.WikiOrigin(a.Site().Slug)
+	if s.Platform() == "https://"+config.DevHost { // without a running service, nobody knows
+		origin = ""
+	}
+	e, err := s.StartExport(ctx, a, format, origin)
 	if err != nil {
 		return userError(err)
 	}

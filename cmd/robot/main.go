@@ -20,7 +20,7 @@ type commands struct {
 	Dev     devCommand     `cmd:"" help:"Run a development service: example wikis, sign-in without a password."`
 	Admin   adminCommand   `cmd:"" help:"Operate a service or its data directory."`
 	Import  importCommand  `cmd:"" help:"Import a git repository as the history of a new wiki."`
-	Export  exportCommand  `cmd:"" help:"Export a wiki into a file: a git bundle or a zip of Markdown."`
+	Export  exportCommand  `cmd:"" help:"Export a wiki into a file: a git bundle, or a zip of Markdown or of a static website."`
 	Backup  backupCommand  `cmd:"" help:"Back up a data directory, even while the service is running."`
 	Verify  verifyCommand  `cmd:"" help:"Verify that a backup can be restored."`
 	Restore restoreCommand `cmd:"" help:"Restore a backup, or rebuild lost wikis from git repositories."`

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -30,16 +31,17 @@ type ExportFormat string
 const (
 	ExportBundle   ExportFormat = "bundle"   // a git bundle with the whole history
 	ExportMarkdown ExportFormat = "markdown" // a zip of the current files
+	ExportSite     ExportFormat = "site"     // a zip of a static website
 )
 
 // exportFormats are the formats with the endings of their files.
-var exportFormats = map[ExportFormat]string{ExportBundle: ".bundle", ExportMarkdown: "-markdown.zip"}
+var exportFormats = map[ExportFormat]string{ExportBundle: ".bundle", ExportMarkdown: "-markdown.zip", ExportSite: "-site.zip"}
 
 // ParseExportFormat parses the name of a format.
 func ParseExportFormat(name string) (ExportFormat, error) {
 	f := ExportFormat(name)
 	if _, ok := exportFormats[f]; !ok {
-		return "", wiki.Problemf(wiki.ErrNotFound, "format", "There's no export format %q. The formats are bundle and markdown.", name)
+		return "", wiki.Problemf(wiki.ErrNotFound, "format", "There's no export format %q. The formats are bundle, markdown and site.", name)
 	}
 	return f, nil
 }
@@ -54,6 +56,17 @@ func (f ExportFormat) MIME() string {
 	}
 	return "application/zip"
 }
+
+// An ExportRequest asks for an export. Only sites use more than the format.
+type ExportRequest struct {
+	Format ExportFormat
+	Origin string                      // of the wiki's host
+	Byline func(a wiki.Author) string  // names an author
+	Assets func() (site.Assets, error) // the service's files that sites have copies of
+}
+
+// SiteAssets are the service's files that sites have copies of.
+type SiteAssets = site.Assets
 
 // Bounds of exports. Making one keeps a processor busy, sending one takes disk space.
 const (
@@ -98,7 +111,7 @@ func (e *Export) Close() {
 
 // StartExport starts to export a wiki. Reading fails with what went wrong: before the
 // first byte, if a wiki can't be exported. ErrUnavailable if others take too long.
-func (s *Service) StartExport(ctx context.Context, a wiki.Access, format ExportFormat) (*Export, error) {
+func (s *Service) StartExport(ctx context.Context, a wiki.Access, r ExportRequest) (*Export, error) {
 	w, closeWiki, err := s.open(ctx, a, wiki.Read)
 	if err != nil {
 		return nil, err
@@ -120,7 +133,7 @@ func (s *Service) StartExport(ctx context.Context, a wiki.Access, format ExportF
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	run := exportRun{s: s, w: w, a: a, out: bufio.NewWriterSize(file, 256<<10)}
-	making := file.fill(func() error { return run.make(ctx, format) })
+	making := file.fill(func() error { return run.make(ctx, r) })
 	return &Export{spool: file, stop: func() {
 		cancel()
 		<-making
@@ -154,22 +167,25 @@ type exportRun struct {
 	notes           []string // for the person, at the end
 }
 
-func (x *exportRun) make(ctx context.Context, format ExportFormat) error {
+func (x *exportRun) make(ctx context.Context, r ExportRequest) error {
 	release, err := waitForExport(ctx, x.s.exports.making, x.w.Slug())
 	if err != nil {
 		return err
 	}
 	defer release()
-	if format == ExportBundle {
-		err = x.bundle(ctx)
-	} else {
+	switch r.Format {
+	case ExportMarkdown:
 		err = x.archive(ctx, x.markdown)
+	case ExportSite:
+		err = x.archive(ctx, func(ctx context.Context) error { return x.site(ctx, r) })
+	default:
+		err = x.bundle(ctx)
 	}
 	if err == nil {
 		err = x.out.Flush()
 	}
 	if err != nil {
-		return fmt.Errorf("pages: export %s as %s: %w", x.w.Slug(), format, err)
+		return fmt.Errorf("pages: export %s as %s: %w", x.w.Slug(), r.Format, err)
 	}
 	return nil
 }
@@ -197,7 +213,15 @@ func (x *exportRun) archive(ctx context.Context, write func(ctx context.Context)
 	}
 	defer x.turn.End()
 	x.zip = zip.NewWriter(x.out)
-	x.zip.RegisterCompressor(zip.Deflate, func(out io.Writer) (io.WriteCloser, error) { return flate.NewWriter(out, 3) })
+	var compressor *flate.Writer // there is one entry at a time
+	x.zip.RegisterCompressor(zip.Deflate, func(out io.Writer) (_ io.WriteCloser, err error) {
+		if compressor != nil {
+			compressor.Reset(out)
+			return compressor, nil
+		}
+		compressor, err = flate.NewWriter(out, 3)
+		return compressor, err
+	})
 	if err := write(ctx); err != nil {
 		return err
 	}
@@ -247,7 +271,7 @@ func (x *exportRun) markdown(ctx context.Context) error {
 			return err
 		}
 	}
-	return x.writeNotes(ctx, names)
+	return x.writeNotes(ctx, func(name string) bool { return slices.Contains(slices.Collect(maps.Values(names.to)), name) })
 }
 
 // read reads a current file; nil if it can't be shown.
@@ -364,15 +388,12 @@ func (n nameMap) newTarget(d *directory, self wiki.PageName, target string) (str
 const notesName = "Export notes.txt"
 
 // writeNotes adds the notes to the zip, if there are any.
-func (x *exportRun) writeNotes(ctx context.Context, names nameMap) error {
+func (x *exportRun) writeNotes(ctx context.Context, taken func(name string) bool) error {
 	if len(x.notes) == 0 {
 		return nil
 	}
 	name := notesName
-	for i := 2; ; i++ {
-		if _, taken := names.to[name]; !taken {
-			break
-		}
+	for i := 2; taken(name); i++ {
 		name = fmt.Sprintf("Export notes %d.txt", i)
 	}
 	text := fmt.Sprintf("Exported from the wiki %s. These files differ from the wiki's:\r\n\r\n%s\r\n", x.w.Slug(), strings.Join(x.notes, "\r\n"))

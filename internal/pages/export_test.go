@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -23,7 +25,7 @@ import (
 // exported returns a whole export.
 func (w *world) exported(a wiki.Access, format ExportFormat) ([]byte, error) {
 	w.t.Helper()
-	e, err := w.StartExport(w.ctx, a, format)
+	e, err := w.StartExport(w.ctx, a, exportRequest(format))
 	if err != nil {
 		return nil, err
 	}
@@ -212,6 +214,66 @@ func TestExportBundle(t *testing.T) {
 	}
 }
 
+// The website has every page as the service shows it, and nothing that the service
+// doesn't show.
+func TestExportSite(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.commitFiles(map[string]string{
+		"Home.md":              "---\nstatus: '[[Garden/Beds]]'\ntags: [a]\n---\n\n[[Garden/Beds|beds]] [[Old]] ![[Garden/Beds]] ![](/x.png) ![[Taken Down]] [[.secret]] <b onclick=x>bold</b>\n",
+		"Garden/Beds.md":       "# Beds and borders\n\nText of the beds.\n",
+		"Former.md":            "Moved.\n",
+		"x.png":                "png",
+		"page.html":            "<script>alert(1)</script>",
+		"Taken_Down.md":        "withheld canary",
+		"Taken_Down/paper.pdf": "pdf",
+		".secret.md":           "hidden canary",
+	})
+	w.rename("Former", "Old")
+	w.put("Garden/Beds", "# Beds and borders\n\nText of the beds. [[Former]]\n")
+	if err := w.SaveDraft(w.ctx, w.owner, "Home", []byte("draft canary"), "", ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.TakeDown(w.ctx, w.operator(), "Taken_Down", "a court said so"); err != nil {
+		t.Fatal(err)
+	}
+	before, err := w.View(w.ctx, w.reader, "Home", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := w.unzipped(ExportSite)
+	slug := w.site.Slug + "/"
+	for name, text := range got {
+		if strings.Contains(name+text, "canary") || strings.Contains(text, "court") {
+			t.Errorf("%s has %q", name, text)
+		}
+	}
+	for name, wants := range map[string][]string{
+		"index.html":           {`<a href="Garden/Beds.html">beds</a>`, `<img src="x.png"`, `<b>bold</b>`, "Text of the beds", `<dt>status</dt>`, `href="-/tag/1.html"`, "by-ada", "1 November 2026"},
+		"Garden/Beds.html":     {"<h1 ", "Beds and borders", `<a href="../Old.html">Former</a>`, `Linked from`, `href="../index.html"`},
+		"Garden.html":          {`href="Garden/Beds.html"`},
+		"page_html.txt":        {"<script>"},
+		"Taken_Down/paper.pdf": {"pdf"},
+		"Export notes.txt":     {"Taken_Down.md is left out", "page.html is called page_html.txt here"},
+		"-/search/p0.js":       {`"Beds","Garden"`, "Text of the beds"},
+		"-/index.html":         {`href="../Old.html"`},
+		"-/app.css":            {"body {}"},
+	} {
+		for _, want := range wants {
+			if !strings.Contains(got[slug+name], want) {
+				t.Errorf("%s lacks %q: %s", name, want, got[slug+name])
+			}
+		}
+	}
+	if _, ok := got[slug+"Taken_Down.html"]; ok {
+		t.Error("a page under takedown has a file")
+	}
+	after, err := w.View(w.ctx, w.reader, "Home", "")
+	if err != nil || before.Body != after.Body || len(after.Properties) != 1 || before.Properties[0].Values[0] != after.Properties[0].Values[0] {
+		t.Errorf("the export changed the page that the service shows: %v, %v", after, err)
+	}
+}
+
 // Attack: somebody starts downloads and reads nothing. The exports are made all the
 // same, so the wiki's slot is free for the next; and only a few downloads per wiki
 // are open to strangers, who take none from members.
@@ -221,7 +283,7 @@ func TestExportsAreBounded(t *testing.T) {
 	w.put("Home", strings.Repeat("words ", 10_000))
 	var open []*Export
 	for range maxWikiDownloads {
-		e, err := w.StartExport(w.ctx, w.reader, ExportMarkdown)
+		e, err := w.StartExport(w.ctx, w.reader, exportRequest(ExportMarkdown))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -261,7 +323,7 @@ func TestExportTakesTurns(t *testing.T) {
 	for i := range 20 {
 		w.upload("", fmt.Sprintf("random%d.json", i), strings.Repeat(fmt.Sprint(i*7919), 500_000))
 	}
-	e, err := w.StartExport(w.ctx, w.owner, ExportMarkdown)
+	e, err := w.StartExport(w.ctx, w.owner, exportRequest(ExportMarkdown))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -297,4 +359,96 @@ func (w *world) inFolder(files map[string]string) map[string]string {
 		list[w.site.Slug+"/"+p] = text
 	}
 	return list
+}
+
+func exportRequest(format ExportFormat) ExportRequest {
+	return ExportRequest{
+		Format: format, Origin: "https://ada.example", Byline: func(a wiki.Author) string { return "by-" + a.Username },
+		Assets: func() (SiteAssets, error) { return SiteAssets{Style: []byte("body {}")}, nil },
+	}
+}
+
+// BenchmarkExport exports wikis of 500 and 6,500 pages of 3 KB with ten links each.
+func BenchmarkExport(b *testing.B) {
+	for _, n := range []int{500, 6500} {
+		limits := wiki.DefaultLimits
+		limits.Pages, limits.CurrentBytes = 10_000, 1<<30
+		w := worldWith(b, limits)
+		var vocabulary []string
+		r := rand.New(rand.NewPCG(1, 2))
+		for range 20_000 {
+			word := make([]byte, 2+r.IntN(9))
+			for i := range word {
+				word[i] = "etaoinshrdlucmfwypvbgkjqxz"[min(r.IntN(26), r.IntN(26))]
+			}
+			vocabulary = append(vocabulary, string(word))
+		}
+		files := map[string]string{}
+		for i := range n {
+			var text strings.Builder
+			fmt.Fprintf(&text, "---\ntags: [t%d]\n---\n\n# Page %d\n\n", i%50, i)
+			for j := range 450 {
+				word := vocabulary[min(r.IntN(len(vocabulary)), r.IntN(len(vocabulary)), r.IntN(len(vocabulary)))]
+				switch {
+				case j%45 == 0:
+					fmt.Fprintf(&text, "[[Folder %d/Page %d|%s]] ", r.IntN(n)%40, r.IntN(n), word)
+				case j%90 == 44:
+					text.WriteString(word + ".\n\n## " + word + "\n\n")
+				default:
+					text.WriteString(word + " ")
+				}
+			}
+			files[fmt.Sprintf("Folder_%d/Page_%d.md", i%40, i)] = text.String()
+			if len(files) == 500 || i == n-1 {
+				w.commitFiles(files)
+				clear(files)
+			}
+		}
+		for _, format := range []ExportFormat{ExportMarkdown, ExportSite} {
+			b.Run(fmt.Sprintf("%s/%d", format, n), func(b *testing.B) {
+				runtime.GC()
+				peak := watchHeap()
+				var bytes int64
+				for b.Loop() {
+					e, err := w.StartExport(w.ctx, w.reader, exportRequest(format))
+					if err != nil {
+						b.Fatal(err)
+					}
+					if bytes, err = io.Copy(io.Discard, e); err != nil {
+						b.Fatal(err)
+					}
+					e.Close()
+				}
+				b.ReportMetric(float64(n*b.N)/b.Elapsed().Seconds(), "pages/s")
+				b.ReportMetric(float64(bytes)/(1<<20), "MB")
+				b.ReportMetric(peak()/(1<<20), "MB-heap")
+			})
+		}
+	}
+}
+
+// watchHeap returns a function that returns by how much the heap has grown at most, in
+// bytes.
+func watchHeap() (peak func() float64) {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	start, most := m.HeapInuse, m.HeapInuse
+	stop, done := make(chan bool), make(chan bool)
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(20 * time.Millisecond):
+				runtime.ReadMemStats(&m)
+				most = max(most, m.HeapInuse)
+			}
+		}
+	}()
+	return func() float64 {
+		close(stop)
+		<-done
+		return float64(most - start)
+	}
 }

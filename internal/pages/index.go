@@ -142,25 +142,36 @@ func (s *Service) entries(ctx context.Context, w *content.Wiki, d *directory, fo
 	if err != nil {
 		return nil, err
 	}
-	tags := map[string][]string{}
-	for _, l := range links {
-		if file, ok := d.page(l.From); ok && !slices.Contains(tags[file], l.Target) {
-			tags[file] = append(tags[file], l.Target)
-		}
-	}
+	tags := d.tagsOf(links)
 	var list []Entry
 	for _, f := range files {
 		name, ok := wiki.PageOf(f.Path)
 		if !ok {
 			continue
 		}
-		slices.Sort(tags[f.Path])
 		list = append(list, Entry{
 			Name: name, Size: f.Size, Modified: f.Modified, Author: f.Author, Revision: f.Blob, Tags: tags[f.Path],
 		})
 	}
 	slices.SortFunc(list, func(a, b Entry) int { return cmp.Compare(a.Name, b.Name) })
 	return list, nil
+}
+
+// tagsOf returns the sorted tags of each page by its file.
+func (d *directory) tagsOf(links []wiki.Link) map[string][]string {
+	tags := map[string][]string{}
+	for _, l := range links {
+		if l.Kind != wiki.LinkTag {
+			continue
+		}
+		if file, ok := d.page(l.From); ok && !slices.Contains(tags[file], l.Target) {
+			tags[file] = append(tags[file], l.Target)
+		}
+	}
+	for file := range tags {
+		slices.Sort(tags[file])
+	}
+	return tags
 }
 
 // letters groups pages by the first letter of their title. Other titles are in

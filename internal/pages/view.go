@@ -291,32 +291,24 @@ const slowPause = 10 * time.Minute
 // rendered returns a page's body, from the cache if its links still resolve to the
 // same targets, and whether it is complete: the next rendering will be the same.
 func (s *Service) rendered(ctx context.Context, w *content.Wiki, d *directory, p *Page) (page *markdown.Page, complete bool, err error) {
-	key := cacheKey{"body", w.Slug(), string(p.Name) + "\x00" + p.File.Blob}
 	r := &resolver{w: w, names: d, self: p.Name}
-	if c, ok := s.cache.GetIfPresent(key); ok {
-		b := c.(*body)
-		if head := b.head.Load(); head != nil && *head == d.head {
-			return b.page, true, nil
-		}
-		if r.stillValid(ctx, b.answers) {
-			b.head.Store(&d.head)
-			return b.page, true, nil
-		}
+	if page, ok := s.cachedBody(ctx, r, p); ok {
+		return page, true, nil
 	}
-	page, err = s.renderUnlessSlow(ctx, p, r)
+	page, err = s.renderUnlessSlow(p, r, func() (*markdown.Page, error) { return s.render(ctx, p.Name, p.Source, r) })
 	if err != nil {
 		return nil, !markdown.OutOfTime(err), err
 	}
 	if r.failed == nil {
 		b := &body{page: page, answers: r.answers}
 		b.head.Store(&d.head)
-		s.cache.Set(key, b)
+		s.cache.Set(bodyKey(w, p), b)
 	}
 	return page, r.failed == nil, nil
 }
 
 // renderUnlessSlow renders a page, unless it was too slow twice.
-func (s *Service) renderUnlessSlow(ctx context.Context, p *Page, r *resolver) (*markdown.Page, error) {
+func (s *Service) renderUnlessSlow(p *Page, r *resolver, render func() (*markdown.Page, error)) (*markdown.Page, error) {
 	key := cacheKey{"slow", r.w.Slug(), string(p.Name) + "\x00" + p.File.Blob}
 	var before slowPage
 	if c, ok := s.cache.GetIfPresent(key); ok {
@@ -324,9 +316,32 @@ func (s *Service) renderUnlessSlow(ctx context.Context, p *Page, r *resolver) (*
 			return nil, before.err
 		}
 	}
-	page, err := s.render(ctx, p.Name, p.Source, r)
+	page, err := render()
 	if markdown.OutOfTime(err) && errors.Is(err, wiki.ErrTooLarge) {
 		s.cache.Set(key, slowPage{before.times + 1, s.now(), err})
 	}
 	return page, err
+}
+
+// cachedBody returns a page's body from the cache if its links still resolve to the
+// same targets.
+func (s *Service) cachedBody(ctx context.Context, r *resolver, p *Page) (*markdown.Page, bool) {
+	c, ok := s.cache.GetIfPresent(bodyKey(r.w, p))
+	if !ok {
+		return nil, false
+	}
+	b := c.(*body)
+	if head := b.head.Load(); head != nil && *head == r.names.head {
+		return b.page, true
+	}
+	if !r.stillValid(ctx, b.answers) {
+		return nil, false
+	}
+	b.head.Store(&r.names.head)
+	return b.page, true
+}
+
+// bodyKey is a body's key in the cache.
+func bodyKey(w *content.Wiki, p *Page) cacheKey {
+	return cacheKey{"body", w.Slug(), string(p.Name) + "\x00" + p.File.Blob}
 }

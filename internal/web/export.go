@@ -38,7 +38,9 @@ func (h *Handler) downloadExport(v *visit) error {
 		h.setExportHeaders(v, format)
 		return nil
 	}
-	e, err := h.o.Pages.StartExport(v.ctx(), v.a, format)
+	e, err := h.o.Pages.StartExport(v.ctx(), v.a, pages.ExportRequest{
+		Format: format, Origin: h.o.WikiOrigin(v.slug), Byline: h.byline, Assets: SiteAssets,
+	})
 	if err != nil {
 		return err
 	}

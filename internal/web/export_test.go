@@ -12,7 +12,7 @@ import (
 	"robot.wtf/internal/testworld"
 )
 
-var exportedFormats = []string{"markdown"}
+var exportedFormats = []string{"markdown", "site"}
 
 // zipText returns the names and contents of a zip.
 func zipText(t *testing.T, data []byte) string {
@@ -82,7 +82,7 @@ func TestExportsHaveNothingPrivate(t *testing.T) {
 			if strings.Contains(text, testworld.Canary) != secret {
 				t.Errorf("%s of %s: has the canary: %v", format, slug, !secret)
 			}
-			for _, private := range []string{"draftcanary", "did:plc:", ".test"} {
+			for _, private := range []string{"draftcanary", "did:plc:", "ada.test", "bob.test"} {
 				if strings.Contains(text, private) {
 					t.Errorf("%s of %s has %q", format, slug, private)
 				}

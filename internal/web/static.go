@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 
+	"robot.wtf/internal/pages"
 	"robot.wtf/internal/wiki"
 )
 
@@ -82,6 +83,16 @@ func AssetURL(name string) (string, error) {
 		return "", err
 	}
 	return as.url(name)
+}
+
+// SiteAssets returns the files in static/ that an exported site has copies of.
+func SiteAssets() (pages.SiteAssets, error) {
+	as, err := loadAssets()
+	if err != nil {
+		return pages.SiteAssets{}, err
+	}
+	read := func(name string) []byte { return as.byFile[path.Base(as.byName[name])].plain }
+	return pages.SiteAssets{Style: read("app.css"), Icons: read("icons.svg"), Symbol: read("robot.svg")}, nil
 }
 
 func (h *Handler) serveAsset(v *visit) error {
