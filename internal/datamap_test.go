@@ -88,6 +88,7 @@ var dataMap = []dataRow{
 	{"content", "withheld", "takedowns", truth, "", deleted, untouched, "-", "adds a row", "rewritten", "kept"},
 	{"content", "packs", "imported history beside the first parents", truth, "imported authors", deleted, untouched, "-", "-", "rewritten", "replaced"},
 	{"content", "tags", "imported tags", truth, "", deleted, untouched, "-", "-", "rewritten", "replaced"},
+	{"content", "deltas", "which versions are stored as their difference from another version", truth, "", deleted, untouched, "-", "-", "rewritten", "replaced"},
 	{"content", "replaced", "ids of commits and blobs that an import or an erasure replaced, with their successors", truth, "", deleted, untouched, "-", "-", "adds rows", "adds rows"},
 	{"content", "goose_db_version", "schema version", truth, "", deleted, untouched, "-", "-", "-", "-"},
 	{"content", "sqlite_sequence", "SQLite's counters", upkept, "", deleted, untouched, "-", "-", "-", "-"},

@@ -44,19 +44,15 @@ type checker struct {
 	tree  string // of the head
 }
 
-func (c *checker) forEachRow(ctx context.Context, scan func(*sql.Rows) error, query string, args ...any) error {
-	rows, err := c.db.QueryContext(ctx, query, args...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := scan(rows); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
+func (c *checker) queryRow(ctx context.Context, query string, args ...any) sqlite.Scanner {
+	return c.db.QueryRowContext(ctx, query, args...)
 }
+
+func (c *checker) queryRows(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	return c.db.QueryContext(ctx, query, args...)
+}
+
+func (c *checker) checkRead(err error) error { return err }
 
 func (c *checker) checkStructure(ctx context.Context) error {
 	var answer string
@@ -70,23 +66,13 @@ func (c *checker) checkStructure(ctx context.Context) error {
 }
 
 func (c *checker) checkBlobs(ctx context.Context) error {
-	return c.forEachRow(ctx, func(rows *sql.Rows) error {
-		var oid string
-		var size int64
-		var data []byte
-		if err := rows.Scan(&oid, &size, &data); err != nil {
-			return err
-		}
+	return forEachBlob(ctx, c, c.slug, func(id string, text []byte) error {
 		c.facts.Blobs++
-		text, err := inflate(data, size)
-		if err != nil {
-			return fmt.Errorf("blob %s: %w", oid, err)
-		}
-		if gitrepo.ObjectID("blob", text) != oid {
-			return fmt.Errorf("blob %s doesn't match its id", oid)
+		if gitrepo.ObjectID("blob", text) != id {
+			return fmt.Errorf("blob %s doesn't match its id", id)
 		}
 		return nil
-	}, "SELECT oid, size, data FROM blobs WHERE wiki = $1", c.slug)
+	})
 }
 
 func (c *checker) checkCommits(ctx context.Context) error {
@@ -95,7 +81,7 @@ func (c *checker) checkCommits(ctx context.Context) error {
 		return fmt.Errorf("head: %w", err)
 	}
 	found := c.facts.Head == ""
-	err = c.forEachRow(ctx, func(rows *sql.Rows) error {
+	err = forEachRow(ctx, c, func(rows *sql.Rows) error {
 		var oid string
 		var raw []byte
 		if err := rows.Scan(&oid, &raw); err != nil {
@@ -122,7 +108,7 @@ func (c *checker) checkCommits(ctx context.Context) error {
 // checkHead rebuilds the tree of all files and compares it with the head's.
 func (c *checker) checkHead(ctx context.Context) error {
 	entries, folders, linked := map[string][]gitrepo.TreeEntry{}, map[string][]string{}, map[string]bool{}
-	err := c.forEachRow(ctx, func(rows *sql.Rows) error {
+	err := forEachRow(ctx, c, func(rows *sql.Rows) error {
 		var file, blob string
 		var mode uint32
 		var kept bool

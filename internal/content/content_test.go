@@ -212,9 +212,11 @@ func TestFileAndFolderNamesDiffer(t *testing.T) {
 
 func TestQuotas(t *testing.T) {
 	w := newWiki(t, time.Now)
-	limits := wiki.Limits{Pages: 2, CurrentBytes: 100, HistoryBytes: 150, PageBytes: 60, AttachmentBytes: 70}
+	content := func(size int) string { return strings.Repeat("x", size-1) + "\n" }
+	limits := wiki.Limits{Pages: 2, CurrentBytes: 100, PageBytes: 60, AttachmentBytes: 70}
+	limits.HistoryBytes = storedBytes(content(60), content(40), content(10), content(30)) + 1
 	save := func(path, base string, size int) error {
-		_, err := w.Commit(t.Context(), Request{Author: ada, Limits: limits, Edits: []Edit{{Path: path, Base: base, Data: []byte(strings.Repeat("x", size-1) + "\n")}}})
+		_, err := w.Commit(t.Context(), Request{Author: ada, Limits: limits, Edits: []Edit{{Path: path, Base: base, Data: []byte(content(size))}}})
 		return err
 	}
 	blob := func(path string) string { f, _ := w.Lookup(t.Context(), path); return f.Blob }
@@ -238,7 +240,7 @@ func TestQuotas(t *testing.T) {
 			t.Errorf("%s: %v", step.what, err)
 		}
 	}
-	want := Stats{Pages: 2, Files: 3, CurrentBytes: 60 + 9 + 30, HistoryBytes: 60 + 40 + 10 + 30 + 9}
+	want := Stats{Pages: 2, Files: 3, CurrentBytes: 60 + 9 + 30, HistoryBytes: limits.HistoryBytes - 1 + storedBytes(content(9))}
 	if got, err := w.Stats(t.Context()); err != nil || got != want {
 		t.Errorf("stats %+v, want %+v (%v)", got, want, err)
 	}

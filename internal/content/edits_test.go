@@ -203,11 +203,19 @@ func TestFoldersKeepOneSpelling(t *testing.T) {
 	}
 }
 
+// storedBytes is what contents add to a wiki's history.
+func storedBytes(contents ...string) (sum int64) {
+	for _, c := range contents {
+		sum += int64(len(deflate([]byte(c))))
+	}
+	return sum
+}
+
 // TestHistoryBytes: content that is already stored isn't counted again, and a file
 // over its limit can be made smaller.
 func TestHistoryBytes(t *testing.T) {
 	w := newWiki(t, time.Now)
-	l := wiki.Limits{Pages: 9, CurrentBytes: 100, HistoryBytes: 20, PageBytes: 10, AttachmentBytes: 10}
+	l := wiki.Limits{Pages: 9, CurrentBytes: 100, HistoryBytes: storedBytes("0123456789", "abcdefghij"), PageBytes: 10, AttachmentBytes: 10}
 	commit := func(l wiki.Limits, edits ...Edit) error {
 		_, err := w.Commit(t.Context(), Request{Author: ada, Limits: l, Edits: edits})
 		return err
@@ -239,7 +247,7 @@ func TestHistoryBytes(t *testing.T) {
 			t.Errorf("%s: %v names no number", step.what, err)
 		}
 	}
-	if got, err := w.Stats(t.Context()); err != nil || got.HistoryBytes != 10+10+40+30 {
+	if got, err := w.Stats(t.Context()); err != nil || got.HistoryBytes != storedBytes("0123456789", "abcdefghij", strings.Repeat("p", 40), strings.Repeat("p", 30)) {
 		t.Errorf("stats %+v, %v", got, err)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"robot.wtf/internal/gitrepo"
+	"robot.wtf/internal/sqlite"
 	"robot.wtf/internal/wiki"
 )
 
@@ -96,7 +97,11 @@ func (w *Wiki) Erase(ctx context.Context, e Erasure) (report ErasureReport, err 
 		w.recent.clear()
 		w.names.Store(nil)
 		w.trees = treeCache{}
-		w.compact(context.WithoutCancel(ctx)) // with the lock, because writers would wait for it anyway
+		// So that no former bytes are left on disk, not even in unused space. With the
+		// lock, because writers would wait for it anyway.
+		if err := w.compact(context.WithoutCancel(ctx)); err != nil {
+			w.o.Log.Warn("overwriting erased bytes failed: they are in unused space of the database", "wiki", w.slug, "err", err)
+		}
 	})
 	if err != nil {
 		return ErasureReport{}, wrapError(err, "erase from %s", w.slug)
@@ -110,22 +115,20 @@ func (w *Wiki) Erase(ctx context.Context, e Erasure) (report ErasureReport, err 
 	return report, nil
 }
 
-// compact rewrites the database and empties its write-ahead log, so that no former
-// bytes are left on disk, not even in unused space. It waits a few seconds for
-// readers. If it fails, nothing can read the bytes, and SQLite reuses the space.
-func (w *Wiki) compact(ctx context.Context) {
+// compact rewrites the database without unused space and empties its write-ahead
+// log. It waits a few seconds for readers.
+func (w *Wiki) compact(ctx context.Context) error {
 	_, err := w.writer.conn.ExecContext(ctx, "VACUUM")
+	if err != nil {
+		return err
+	}
 	for range 20 {
-		var busy, frames, copied int
-		if err != nil {
-			break
-		}
-		if err = w.writer.conn.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &frames, &copied); err == nil && busy == 0 {
-			return
+		if err = sqlite.TruncateLog(ctx, w.writer.conn); !errors.Is(err, sqlite.ErrBusy) {
+			return err
 		}
 		time.Sleep(250 * time.Millisecond)
 	}
-	w.o.Log.Warn("overwriting erased bytes failed: they are in unused space of the database", "wiki", w.slug, "err", err)
+	return err
 }
 
 func (e *Erasure) check() error {
@@ -298,25 +301,12 @@ func (x *eraser) count(ctx context.Context, n *int, query string, args ...any) e
 
 // findText finds the blobs that contain the text.
 func (x *eraser) findText(ctx context.Context) error {
-	return forEachRow(ctx, x.q, func(rows *sql.Rows) error {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		var id string
-		var size int64
-		var data sql.RawBytes
-		if err := rows.Scan(&id, &size, &data); err != nil {
-			return err
-		}
-		text, err := inflate(data, size)
-		if err != nil {
-			return fmt.Errorf("blob %s: %w", id, err)
-		}
+	return forEachBlob(ctx, x.q, x.slug, func(id string, text []byte) error {
 		if x.has(text) {
 			x.addBlob(id, x.eraseIn(text))
 		}
 		return nil
-	}, "SELECT oid, size, data FROM blobs WHERE wiki = $1", x.slug)
+	})
 }
 
 func (x *eraser) addBlob(id string, text []byte) {
@@ -474,6 +464,10 @@ func (x *eraser) writeBlobs(ctx context.Context) error {
 }
 
 func (x *eraser) deleteFormerBlobs(ctx context.Context) error {
+	err := x.tx.detach(ctx, func(id string) bool { _, ok := x.blobs[id]; return ok })
+	if err != nil {
+		return err
+	}
 	for former, next := range x.blobs {
 		if err := x.tx.exec("DELETE FROM blobs WHERE wiki = $1 AND oid = $2", x.slug, former); err != nil {
 			return err

@@ -166,7 +166,7 @@ func checkWholeFile(t *testing.T, w *Wiki) {
 		"SELECT COUNT(*) FROM changes c WHERE new <> '' AND NOT EXISTS (SELECT 1 FROM blobs b WHERE b.oid = c.new)",
 		"SELECT COUNT(*) FROM changes c WHERE old <> '' AND NOT EXISTS (SELECT 1 FROM blobs b WHERE b.oid = c.old)",
 		"SELECT COUNT(*) FROM blobs b JOIN replaced r ON r.oid = b.oid",
-		"SELECT history_bytes - (SELECT SUM(size) FROM blobs) FROM meta",
+		"SELECT history_bytes - (SELECT SUM(LENGTH(data)) FROM blobs) FROM meta",
 		"SELECT current_bytes - (SELECT SUM(size) FROM files) FROM meta",
 		"SELECT COUNT(*) FROM backlinks WHERE target_key LIKE '%sk-ant%'",
 	} {
@@ -174,7 +174,7 @@ func checkWholeFile(t *testing.T, w *Wiki) {
 			t.Errorf("%s: %d, %v", query, n, err)
 		}
 	}
-	if err := forEachBlob(t, w, func(id string, text []byte) {
+	if err := visitBlobs(t, w, func(id string, text []byte) {
 		if bytes.Contains(text, []byte(leakedKey)) {
 			t.Errorf("blob %s still has the key", id)
 		}
@@ -190,7 +190,7 @@ func checkWholeFile(t *testing.T, w *Wiki) {
 	}
 }
 
-func forEachBlob(t *testing.T, w *Wiki, visit func(id string, text []byte)) error {
+func visitBlobs(t *testing.T, w *Wiki, visit func(id string, text []byte)) error {
 	var ids []string
 	rows, err := w.queryRows(t.Context(), "SELECT oid FROM blobs")
 	if err != nil {

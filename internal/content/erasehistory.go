@@ -298,8 +298,9 @@ func (x *eraser) recordErasure() (*head, error) {
 	}
 	x.report.Commit = c.ID
 	if err := x.tx.exec(`UPDATE meta SET seq = $2, head = $3, time = $4,
+		compressed = 0, compressed_n = -1,
 		current_bytes = (SELECT COALESCE(SUM(size), 0) FROM files WHERE wiki = $1),
-		history_bytes = (SELECT COALESCE(SUM(size), 0) FROM blobs WHERE wiki = $1) + (SELECT COALESCE(SUM(LENGTH(data)), 0) FROM packs WHERE wiki = $1)
+		history_bytes = (SELECT COALESCE(SUM(LENGTH(data)), 0) FROM blobs WHERE wiki = $1) + (SELECT COALESCE(SUM(LENGTH(data)), 0) FROM packs WHERE wiki = $1)
 		WHERE wiki = $1`, x.slug, c.Seq, c.ID, c.Time.Truncate(time.Millisecond).UnixMilli()); err != nil {
 		return nil, err
 	}

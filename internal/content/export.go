@@ -47,7 +47,7 @@ func (w *Wiki) Export(ctx context.Context, after int64, imported bool, emit func
 		if err != nil {
 			return err
 		}
-		x := exporter{q: q, slug: w.slug, files: files, emit: emit, seen: map[string]bool{}, imported: imported}
+		x := exporter{q: q, slug: w.slug, blobs: blobReader{q, w.slug, newTextCache()}, files: files, emit: emit, seen: map[string]bool{}, imported: imported}
 		for {
 			commits, err := rawCommitsAfter(ctx, q, w.slug, after)
 			if err != nil {
@@ -204,11 +204,13 @@ func (r snapshotQuerier) queryRows(ctx context.Context, query string, args ...an
 type exporter struct {
 	q     querier
 	slug  string
+	blobs blobReader
 	files *gitrepo.Files
 	seen  map[string]bool // blobs and trees handed out so far
 	emit  func(ExportedPack) error
 	out   ExportedPack
-	last  string // id of the newest commit
+	trees map[string]exportedTree // the last one of each folder in the pack
+	last  string                  // id of the newest commit
 
 	imported bool // trees can be in the imported pack
 }
@@ -223,21 +225,17 @@ func (x *exporter) add(ctx context.Context, c rawCommit) error {
 			continue
 		}
 		x.seen[ch.New] = true
-		var size int64
-		var data []byte
-		if err := x.q.queryRow(ctx, "SELECT size, data FROM blobs WHERE wiki = $1 AND oid = $2", x.slug, ch.New).Scan(&size, &data); err != nil {
+		if err := x.addBlob(ctx, ch.New); err != nil {
 			return fmt.Errorf("blob %s: %w", ch.New, err)
 		}
-		x.out.Pack.AddDeflated("blob", ch.New, size, data)
 	}
-	trees := map[string][]byte{}
-	root := x.files.Trees(func(_, id string, content []byte) { trees[id] = content })
+	trees := map[string]exportedTree{} // by folder
+	root := x.files.Trees(func(dir, id string, content []byte) { trees[dir] = exportedTree{id: id, content: content} })
 	switch tree, ok := strings.CutPrefix(string(c.raw[:min(len(c.raw), 45)]), "tree "); {
 	case ok && tree == root:
-		for id, content := range trees {
-			if !x.seen[id] {
-				x.seen[id] = true
-				x.out.Pack.Add("tree", id, content)
+		for dir, tree := range trees {
+			if err := x.addTree(dir, tree); err != nil {
+				return err
 			}
 		}
 	case !x.imported:
@@ -255,12 +253,63 @@ func (x *exporter) add(ctx context.Context, c rawCommit) error {
 	return nil
 }
 
+// An exportedTree is a folder at some commit.
+type exportedTree struct {
+	id      string
+	content []byte
+	depth   int // deltas that it needs
+}
+
+// maxTreeDepth is the length of chains of deltas that git makes by default
+// (git-pack-objects(1), --depth).
+const maxTreeDepth = 50
+
+// addTree adds a tree to the pack, as a delta against the folder's last one in it.
+func (x *exporter) addTree(dir string, tree exportedTree) error {
+	if x.seen[tree.id] {
+		return nil
+	}
+	x.seen[tree.id] = true
+	if x.trees == nil {
+		x.trees = map[string]exportedTree{}
+	}
+	last, ok := x.trees[dir]
+	if !ok || last.depth == maxTreeDepth {
+		x.out.Pack.Add("tree", tree.id, tree.content)
+	} else {
+		tree.depth = last.depth + 1
+		if err := x.out.Pack.AddDelta(tree.id, last.id, gitrepo.Delta(last.content, tree.content)); err != nil {
+			return err
+		}
+	}
+	x.trees[dir] = tree
+	return nil
+}
+
+// addBlob adds a blob to the pack, in its stored form unless that is a delta.
+func (x *exporter) addBlob(ctx context.Context, id string) error {
+	b, err := x.blobs.row(ctx, id)
+	if err != nil {
+		return err
+	}
+	if !b.isDelta() {
+		x.out.Pack.AddDeflated("blob", id, b.size, b.data)
+		return nil
+	}
+	text, err := x.blobs.read(ctx, id)
+	if err != nil {
+		return err
+	}
+	x.out.Pack.AddDeflated("blob", id, b.size, deflate(text))
+	return nil
+}
+
 func (x *exporter) flush() error {
 	if x.out.Pack == nil {
 		return nil
 	}
 	out := x.out
-	x.out = ExportedPack{}
+	x.out, x.trees = ExportedPack{}, nil
 	return x.emit(out)
 }
 

@@ -65,6 +65,9 @@ func (w *Wiki) Import(ctx context.Context, p *Import, in ImportData) error {
 		w.recent.clear()
 		w.names.Store(nil)
 		w.trees = treeCache{}
+		if err := w.compact(context.WithoutCancel(ctx)); err != nil {
+			w.o.Log.Warn("shrinking the database after an import failed: later saves use the space", "wiki", w.slug, "err", err)
+		}
 	})
 	if err != nil {
 		return wrapError(err, "import into %s", w.slug)
@@ -84,12 +87,13 @@ func notFresh(ok bool) error {
 
 // An importer writes an import.
 type importer struct {
-	tx    *tx
-	p     *Import
-	in    ImportData
-	slug  string
-	first int64 // number of the first commit
-	done  int
+	tx     *tx
+	p      *Import
+	in     ImportData
+	slug   string
+	first  int64 // number of the first commit
+	stored int64 // bytes of the blobs
+	done   int
 }
 
 func (i *importer) writeHistory(ctx context.Context) (*head, error) {
@@ -115,12 +119,25 @@ func (i *importer) writeHistory(ctx context.Context) (*head, error) {
 	if err := errors.Join(i.writeFiles(), i.writePackAndTags()); err != nil {
 		return nil, err
 	}
-	m.history += int64(len(i.in.Rest))
+	m.history = i.stored + int64(len(i.in.Rest))
 	if err := i.tx.exec("UPDATE meta SET seq = $2, head = $3, time = $4, pages = $5, files = $6, current_bytes = $7, history_bytes = $8 WHERE wiki = $1",
 		i.slug, m.seq, m.head, m.time, m.pages, m.files, m.current, m.history); err != nil {
 		return nil, err
 	}
-	return &head{m.seq, m.head}, nil
+	if err := i.tx.compress(ctx); err != nil {
+		return nil, err
+	}
+	return &head{m.seq, m.head}, i.checkStored()
+}
+
+// checkStored compares the history, as stored, with its limit.
+func (i *importer) checkStored() error {
+	var history int64
+	err := i.tx.queryRow(i.tx.context(), "SELECT history_bytes FROM meta WHERE wiki = $1", i.slug).Scan(&history)
+	if limit := i.p.o.Limits.HistoryBytes; err == nil && history > limit {
+		return &gitrepo.Refused{Reasons: []string{fmt.Sprintf("The history takes %s, also when compressed; in this wiki it can be at most %s.", formatBytes(history), formatBytes(limit))}}
+	}
+	return err
 }
 
 // replaceSeeds deletes the contents of a new wiki and records their ids as
@@ -134,7 +151,7 @@ func (i *importer) replaceSeeds() error {
 	for _, query := range []string{
 		"INSERT INTO replaced (wiki, oid) SELECT wiki, oid FROM commits WHERE wiki = $1 ON CONFLICT DO NOTHING",
 		"INSERT INTO replaced (wiki, oid) SELECT wiki, oid FROM blobs WHERE wiki = $1 ON CONFLICT DO NOTHING",
-		"DELETE FROM commits WHERE wiki = $1", "DELETE FROM changes WHERE wiki = $1", "DELETE FROM merges WHERE wiki = $1", "DELETE FROM blobs WHERE wiki = $1",
+		"DELETE FROM commits WHERE wiki = $1", "DELETE FROM changes WHERE wiki = $1", "DELETE FROM merges WHERE wiki = $1", "DELETE FROM blobs WHERE wiki = $1", "DELETE FROM deltas WHERE wiki = $1",
 		"DELETE FROM files WHERE wiki = $1", "DELETE FROM trees WHERE wiki = $1", "DELETE FROM outlinks WHERE wiki = $1", "DELETE FROM backlinks WHERE wiki = $1",
 		"DELETE FROM requests WHERE wiki = $1", "DELETE FROM seen WHERE wiki = $1", "DELETE FROM packs WHERE wiki = $1", "DELETE FROM tags WHERE wiki = $1",
 		"UPDATE drafts SET base = '' WHERE wiki = $1",
@@ -158,9 +175,11 @@ func (i *importer) writeBlobs(ctx context.Context) error {
 		if gitrepo.ObjectID("blob", content) != id {
 			return fmt.Errorf("blob %s: %w", id, ErrMismatch)
 		}
-		if err := i.tx.exec("INSERT INTO blobs (wiki, oid, size, data) VALUES ($1, $2, $3, $4)", i.slug, id, len(content), deflate(content)); err != nil {
+		data := deflate(content)
+		if err := i.tx.exec("INSERT INTO blobs (wiki, oid, size, data) VALUES ($1, $2, $3, $4)", i.slug, id, len(content), data); err != nil {
 			return err
 		}
+		i.stored += int64(len(data))
 		if err := i.tx.exec("DELETE FROM replaced WHERE wiki = $1 AND oid = $2", i.slug, id); err != nil {
 			return err
 		}

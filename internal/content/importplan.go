@@ -20,6 +20,7 @@ type ImportSource struct {
 	Commits []gitrepo.RawCommit       // along first parents, oldest first
 	Diffs   map[string][]gitrepo.Diff // of each commit against its first parent
 	Sizes   map[string]int64          // of each blob in them
+	Packed  int64                     // bytes of these blobs in git's packs
 	Tags    map[string]string
 	Author  wiki.Caller // of the commit that renames files
 	Limits  wiki.Limits
@@ -96,8 +97,9 @@ func (p *Import) Commits() int { return len(p.commits) }
 // have the history's other objects.
 func (p *Import) Objects() map[string]bool { return p.objects }
 
-// Bytes returns the size of the history along first parents.
-func (p *Import) Bytes() int64 { return p.counters().history }
+// Bytes returns about how many bytes the files along first parents will take with
+// their history. Import counts exactly.
+func (p *Import) Bytes() int64 { return p.o.Packed }
 
 // Renamed lists the files to rename, each "old -> new"; old is quoted if it has
 // control or invisible characters.
@@ -319,6 +321,17 @@ func (n importNames) rename(file string) string {
 	return to
 }
 
+// maxUnpacked limits the size of all blobs of an import, which takes time to read: a
+// multiple of what the wiki's history may take compressed.
+const maxUnpacked = 10
+
+func (p *Import) unpacked() (sum int64) {
+	for _, id := range p.blobs {
+		sum += p.o.Sizes[id]
+	}
+	return sum
+}
+
 // checkLimits compares the future wiki with its limits.
 func (p *Import) checkLimits() {
 	l := p.o.Limits
@@ -335,8 +348,10 @@ func (p *Import) checkLimits() {
 	if m.current > l.CurrentBytes {
 		p.refuse("The files are %s together; in this wiki they can be at most %s.", formatBytes(m.current), formatBytes(l.CurrentBytes))
 	}
-	if m.history > l.HistoryBytes {
-		p.refuse("The history is %s; in this wiki it can be at most %s.", formatBytes(m.history), formatBytes(l.HistoryBytes))
+	if p.o.Packed > l.HistoryBytes {
+		p.refuse("The history is %s; in this wiki it can be at most %s.", formatBytes(p.o.Packed), formatBytes(l.HistoryBytes))
+	} else if all := p.unpacked(); all/maxUnpacked > l.HistoryBytes {
+		p.refuse("All versions of all files are %s together, without compression; at most %s can be imported.", formatBytes(all), formatBytes(maxUnpacked*l.HistoryBytes))
 	}
 }
 
@@ -349,7 +364,7 @@ func (p *Import) finalName(name string) string {
 	return name
 }
 
-// counters returns the counters of the future wiki.
+// counters returns the counters of the future wiki, except the size of its history.
 func (p *Import) counters() meta {
 	var m meta
 	for name, f := range p.head {
@@ -357,9 +372,6 @@ func (p *Import) counters() meta {
 		m.pages += boolToInt(isPage && isRegular(f.mode))
 		m.files++
 		m.current += p.o.Sizes[f.blob]
-	}
-	for _, id := range p.blobs {
-		m.history += p.o.Sizes[id]
 	}
 	return m
 }

@@ -137,7 +137,7 @@ func sameState(t *rapid.T, w *Wiki, want map[string]string) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Fatalf("files (-want +got):\n%s", diff)
 	}
-	if err := w.queryRow(ctx, "SELECT COALESCE(SUM(size), 0) FROM blobs WHERE wiki = $1", w.slug).Scan(&stats.HistoryBytes); err != nil {
+	if err := w.queryRow(ctx, "SELECT COALESCE(SUM(LENGTH(data)), 0) FROM blobs WHERE wiki = $1", w.slug).Scan(&stats.HistoryBytes); err != nil {
 		t.Fatal(err)
 	}
 	if counters, err := w.Stats(ctx); err != nil || counters != stats {

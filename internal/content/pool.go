@@ -49,6 +49,7 @@ type Pool struct {
 	o       Options
 	compare *budget.Slots
 	large   *budget.Slots
+	texts   *textCache
 
 	mu      sync.Mutex
 	open    map[string]*entry
@@ -84,7 +85,7 @@ func NewPool(o Options) (*Pool, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	p := &Pool{o: o, compare: newCompareSlots(), large: newLargeSlots(), open: map[string]*entry{}, idle: list.New(), damaged: map[string]Damage{}, deleted: map[string]bool{}}
+	p := &Pool{o: o, compare: newCompareSlots(), large: newLargeSlots(), texts: newTextCache(), open: map[string]*entry{}, idle: list.New(), damaged: map[string]Damage{}, deleted: map[string]bool{}}
 	err := os.RemoveAll(p.scratch())
 	if err := errors.Join(err, os.MkdirAll(p.scratch(), 0o700)); err != nil {
 		if _, there := os.Stat(o.Dir); there != nil {
@@ -190,7 +191,7 @@ func (p *Pool) fillDatabase(ctx context.Context, slug, file string) error {
 		return err
 	}
 	defer db.Close()
-	if _, err = db.ExecContext(ctx, "INSERT INTO meta VALUES ($1, 0, '', 0, 0, 0, 0, 0)", slug); err != nil {
+	if _, err = db.ExecContext(ctx, "INSERT INTO meta (wiki, seq, head, time, pages, files, current_bytes, history_bytes) VALUES ($1, 0, '', 0, 0, 0, 0, 0)", slug); err != nil {
 		return err
 	}
 	return db.Close() // syncs the file

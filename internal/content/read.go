@@ -1,82 +1,23 @@
 package content
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
-	"io"
 	"regexp"
 	"strings"
-	"sync"
 	"time"
-
-	"github.com/klauspost/compress/zlib"
 
 	"robot.wtf/internal/sqlite"
 	"robot.wtf/internal/wiki"
 )
-
-// Blobs are stored as zlib streams (RFC 1950), whose checksum detects a damaged
-// disk.
-
-var deflaters = sync.Pool{New: func() any { w, _ := zlib.NewWriterLevel(nil, zlib.BestSpeed); return w }}
-
-func deflate(data []byte) []byte {
-	b := bytes.NewBuffer(make([]byte, 0, len(data)/2+64))
-	w := deflaters.Get().(*zlib.Writer)
-	defer deflaters.Put(w)
-	w.Reset(b)
-	w.Write(data) // to memory: can't fail
-	w.Close()
-	return b.Bytes()
-}
-
-var inflaters sync.Pool // of io.ReadCloser from zlib.NewReader
-
-func inflate(data []byte, size int64) ([]byte, error) {
-	source := bytes.NewReader(data)
-	r, ok := inflaters.Get().(io.ReadCloser)
-	var err error
-	if ok {
-		err = r.(zlib.Resetter).Reset(source, nil)
-	} else {
-		r, err = zlib.NewReader(source)
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer inflaters.Put(r)
-	out := make([]byte, size)
-	if _, err := io.ReadFull(r, out); err != nil {
-		return nil, err
-	}
-	if n, err := r.Read(make([]byte, 1)); n != 0 || err != io.EOF { // where the checksum is compared
-		return nil, fmt.Errorf("more than %d bytes, or %w", size, err)
-	}
-	return out, nil
-}
-
-func readBlob(ctx context.Context, q querier, slug, id string) ([]byte, error) {
-	var size int64
-	var data []byte
-	if err := q.queryRow(ctx, "SELECT size, data FROM blobs WHERE wiki = $1 AND oid = $2", slug, id).Scan(&size, &data); err != nil {
-		return nil, wrapError(err, "blob %s/%s", slug, id)
-	}
-	out, err := inflate(data, size)
-	if err != nil {
-		return nil, fmt.Errorf("content: blob %s/%s: %w: %w", slug, id, errPart, err)
-	}
-	return out, nil
-}
 
 // Blob reads a blob by its whole id; ErrTakenDown if it is taken down.
 func (w *Wiki) Blob(ctx context.Context, id string) ([]byte, error) {
 	if err := w.MayRead(id); err != nil {
 		return nil, err
 	}
-	data, err := readBlob(ctx, w, w.slug, id)
+	data, err := w.blobs().read(ctx, id)
 	if errors.Is(err, wiki.ErrDamaged) {
 		w.pool.note(Damage{Slug: w.slug, Err: err})
 	}

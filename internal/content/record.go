@@ -58,7 +58,7 @@ func (s *staging) checkFileSizes() error {
 	return nil
 }
 
-// storeBlobs stores new blobs and adds their sizes to the history's. It reports
+// storeBlobs stores new blobs and adds the bytes it wrote to the history's size. It reports
 // whether any of them belongs to an attachment.
 func (s *staging) storeBlobs(changes []stagedChange) (uploads bool, err error) {
 	for _, ch := range changes {
@@ -78,7 +78,7 @@ func (s *staging) storeBlobs(changes []stagedChange) (uploads bool, err error) {
 		}
 		if stored > 0 {
 			_, isPage := wiki.PageOf(f.path)
-			s.meta.history += f.size
+			s.meta.history += int64(len(deflated))
 			uploads = uploads || !isPage
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"compress/zlib"
 	"crypto/sha1"
 	"encoding/binary"
+	"encoding/hex"
+	"fmt"
 	"io"
 )
 
@@ -19,7 +21,10 @@ type Pack struct {
 // packHeader is the length of "PACK", the version and the number of objects.
 const packHeader = 12
 
-var objectTypes = map[string]byte{"commit": 1, "tree": 2, "blob": 3, "tag": 4}
+// refDelta is the type of entries that are deltas and name their base.
+const refDelta = "ref-delta"
+
+var objectTypes = map[string]byte{"commit": 1, "tree": 2, "blob": 3, "tag": 4, refDelta: 7}
 
 // Has reports whether an object is in the pack.
 func (p *Pack) Has(id string) bool { return p.have[id] }
@@ -32,15 +37,9 @@ func (p *Pack) Size() int { return packHeader + p.entries.Len() + sha1.Size }
 
 // Add adds an object, unless the pack already has it.
 func (p *Pack) Add(kind, id string, content []byte) {
-	if !p.beginEntry(kind, id, int64(len(content))) {
-		return
+	if p.beginEntry(kind, id, int64(len(content))) {
+		p.write(content)
 	}
-	if p.deflate == nil {
-		p.deflate, _ = zlib.NewWriterLevel(nil, zlib.BestSpeed) // fails only for other levels
-	}
-	p.deflate.Reset(&p.entries)
-	p.deflate.Write(content) // can't fail: it writes to memory
-	p.deflate.Close()
 }
 
 // AddDeflated adds an object whose content, of size bytes, is already a zlib
@@ -50,6 +49,31 @@ func (p *Pack) AddDeflated(kind, id string, size int64, stream []byte) {
 	if p.beginEntry(kind, id, size) {
 		p.entries.Write(stream)
 	}
+}
+
+// AddDelta adds an object as a delta (see Delta) against another one of the pack,
+// unless the pack already has it.
+func (p *Pack) AddDelta(id, base string, delta []byte) error {
+	raw, err := hex.DecodeString(base)
+	if err != nil || !p.have[base] {
+		return fmt.Errorf("gitrepo: delta of %s: its base %q isn't in the pack", id, base)
+	}
+	if !p.beginEntry(refDelta, id, int64(len(delta))) {
+		return nil
+	}
+	p.entries.Write(raw)
+	p.write(delta)
+	return nil
+}
+
+// write writes a zlib stream.
+func (p *Pack) write(content []byte) {
+	if p.deflate == nil {
+		p.deflate, _ = zlib.NewWriterLevel(nil, zlib.BestSpeed) // fails only for other levels
+	}
+	p.deflate.Reset(&p.entries)
+	p.deflate.Write(content) // can't fail: it writes to memory
+	p.deflate.Close()
 }
 
 // beginEntry writes an entry's header: three bits of type, and the size in groups

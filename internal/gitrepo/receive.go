@@ -274,21 +274,27 @@ func eachObject(in *bufio.Reader, n int, visit func(id string, content []byte) e
 // joinLines returns a reader of ids, one per line.
 func joinLines(ids []string) io.Reader { return strings.NewReader(strings.Join(ids, "\n") + "\n") }
 
-// Sizes returns the sizes of objects in bytes.
-func (r *Received) Sizes(ctx context.Context, ids []string) (map[string]int64, error) {
+// Sizes returns the sizes of objects in bytes, and how many bytes they take together
+// in the repository's packs.
+func (r *Received) Sizes(ctx context.Context, ids []string) (sizes map[string]int64, packed int64, err error) {
 	if len(ids) == 0 {
-		return nil, nil
+		return nil, 0, nil
 	}
 	said, err := r.repo.git.output(ctx, process{dir: r.repo.dir, in: joinLines(ids), bound: foreignBound, env: foreignEnv,
-		args: []string{"cat-file", "--buffer", "--batch-check=%(objectname) %(objectsize)"}})
-	sizes := map[string]int64{}
+		args: []string{"cat-file", "--buffer", "--batch-check=%(objectname) %(objectsize) %(objectsize:disk)"}})
+	sizes = make(map[string]int64, len(ids))
 	for line := range strings.Lines(said) {
-		id, size, _ := strings.Cut(strings.TrimSpace(line), " ")
-		if sizes[id], err = strconv.ParseInt(size, 10, 64); err != nil {
-			return nil, fmt.Errorf("gitrepo: unexpected cat-file output %q: %w", line, wiki.ErrInvalid)
+		id, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
+		size, disk, _ := strings.Cut(rest, " ")
+		n, errSize := strconv.ParseInt(size, 10, 64)
+		d, errDisk := strconv.ParseInt(disk, 10, 64)
+		if errors.Join(errSize, errDisk) != nil {
+			return nil, 0, fmt.Errorf("gitrepo: unexpected cat-file output %q: %w", line, wiki.ErrInvalid)
 		}
+		sizes[id] = n
+		packed += d
 	}
-	return sizes, err
+	return sizes, packed, err
 }
 
 // A Diff is a commit's change to one file, compared with its first parent. From is

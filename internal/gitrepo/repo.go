@@ -272,7 +272,7 @@ func (r *Repo) copyRefs(to *Repo) error {
 func (r *Repo) Repack(ctx context.Context, all bool) error {
 	args := []string{"-c", "repack.writeBitmaps=true", "repack", "-q", "-d", "--geometric=2", "--write-midx", "--write-bitmap-index"}
 	if all {
-		args = []string{"repack", "-q", "-a", "-d", "--write-bitmap-index"}
+		args = []string{"repack", "-q", "-a", "-d", "-f", "--write-bitmap-index"} // -f: git finds no deltas between objects of one pack otherwise
 	}
 	b := ownBound
 	b.time = 10 * time.Minute

@@ -236,7 +236,7 @@ func (z *Zip) openPart(e entry, dir string, max int64) (int64, error) {
 }
 
 // unreadable returns the Problem of a file in a zip that is damaged; other errors,
-// such as a full disk, stay what they are.
+// such as that of a full disk, aren't changed.
 func unreadable(name string, err error) error {
 	var failed *os.PathError
 	if errors.As(err, &failed) || errors.As(err, new(*wiki.Problem)) {

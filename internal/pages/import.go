@@ -355,11 +355,11 @@ func (i *importRun) plan(ctx context.Context, r *gitrepo.Received) (*content.Imp
 			}
 		}
 	}
-	sizes, err := r.Sizes(ctx, blobs)
+	sizes, packed, err := r.Sizes(ctx, blobs)
 	if err != nil {
 		return nil, err
 	}
 	return content.PlanImport(content.ImportSource{
-		Commits: commits, Diffs: all, Sizes: sizes, Tags: r.Tags, Author: i.a.Caller(), Limits: i.a.Site().Limits, Trusted: i.trusted,
+		Commits: commits, Diffs: all, Sizes: sizes, Packed: packed, Tags: r.Tags, Author: i.a.Caller(), Limits: i.a.Site().Limits, Trusted: i.trusted,
 	})
 }

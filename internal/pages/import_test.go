@@ -479,3 +479,63 @@ func TestImportKeepsDrafts(t *testing.T) {
 	}
 	_ = content.SeedMessage
 }
+
+// The limit of a history counts stored bytes: compressed, and older revisions as their
+// difference from the next one.
+func TestImportCountsBytesAsStored(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.startMirror()
+	random := func(seed uint64, n int) string {
+		r := rand.New(rand.NewPCG(seed, 1))
+		text := make([]byte, n)
+		for i := range text {
+			text[i] = byte(r.UintN(256))
+		}
+		return fmt.Sprintf("%x\n", text)
+	}
+	bundle := func(files ...string) string {
+		var in strings.Builder
+		for n, data := range files {
+			fmt.Fprintf(&in, "commit refs/heads/main\ncommitter Ann <ann@example.com> %d +0000\ndata 1\nx\nM 644 inline Page_%d.md\ndata %d\n%s\n", 1700000000+n, n%2, len(data), data)
+		}
+		repo := t.TempDir()
+		runGit(t, repo, "init", "-q", "--bare", "-b", "main")
+		feedGit(t, repo, in.String(), "fast-import", "--quiet")
+		return bundleOf(t, repo)
+	}
+	text := random(1, 2000)
+	revisions := make([]string, 30)
+	for n := range revisions {
+		revisions[n] = fmt.Sprintf("Revision %d\n%s", n, text)
+	}
+	for n, c := range []struct {
+		what, file string
+		limit      int64
+		ok         bool
+	}{
+		{"30 revisions of 4 KB that are nearly equal", bundle(revisions...), 16 << 10, true},
+		{"the same, without room for one", bundle(revisions...), 2 << 10, false},
+		{"two different pages that git stores as one", bundle(text, text+"end\n"), 4000, false},
+		{"much text in few bytes", bundle(strings.Repeat("a", 500_000)), 10_000, false},
+	} {
+		l := wiki.DefaultLimits
+		l.HistoryBytes = c.limit
+		other := w.another(fmt.Sprintf("import%d", n), l)
+		f, err := os.Open(c.file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = other.importing(f)
+		f.Close()
+		stats, errStats := other.Stats(w.ctx, other.owner)
+		switch {
+		case errStats != nil:
+			t.Fatal(errStats)
+		case c.ok && (err != nil || stats.Pages == 0 || stats.HistoryBytes > c.limit):
+			t.Errorf("%s: %v, %+v", c.what, err, stats)
+		case !c.ok && (err == nil || stats.Pages != 0):
+			t.Errorf("%s: %v, %+v", c.what, err, stats)
+		}
+	}
+}

@@ -38,7 +38,8 @@ func (x *index) catchUp(ctx context.Context, w *content.Wiki) error {
 	x.catchUpMu.Lock()
 	defer x.catchUpMu.Unlock()
 	return x.background.Try(background.Job{Work: "index", Wiki: x.slug, Item: fmt.Sprint("commit ", head.seq)}, func() error {
-		for done := false; !done; {
+		steps := 0
+		for done := false; !done; steps++ {
 			err := x.withDB(ctx, func(db *sql.DB) (err error) {
 				done, err = x.indexNextCommits(ctx, db, w)
 				return err
@@ -47,7 +48,14 @@ func (x *index) catchUp(ctx context.Context, w *content.Wiki) error {
 				return err
 			}
 		}
-		return nil
+		if steps <= 2 { // one, and the one that finds nothing left
+			return nil
+		}
+		err := x.withDB(ctx, func(db *sql.DB) error { return sqlite.TruncateLog(ctx, db) })
+		if errors.Is(err, sqlite.ErrBusy) {
+			return nil // the next large catch-up empties the log
+		}
+		return err
 	})
 }
 

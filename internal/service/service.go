@@ -90,7 +90,7 @@ func Open(ctx context.Context, o Options) (*Service, error) {
 		o.Log.Warn("reading what was set aside failed", "err", err)
 	}
 	s.indexer.start(s.Content, s.Search)
-	s.sweeper = startSweeper(o.Log, s.background, s.Tenant, s.OAuth)
+	s.sweeper = startSweeper(o.Log, s.background, s.Tenant, s.OAuth, s.Content)
 	return s, nil
 }
 

@@ -11,7 +11,8 @@ import (
 // sweepEvery is how long something can outlive its grace period.
 const sweepEvery = 10 * time.Minute
 
-// A sweeper regularly purges deleted wikis and accounts, and expired grants.
+// A sweeper regularly purges deleted wikis and accounts, and expired grants, and
+// compresses histories.
 type sweeper struct {
 	wait   func()
 	cancel context.CancelFunc

@@ -63,9 +63,9 @@ func Open(file string, o Options) (*sql.DB, error) {
 	if o.Derived {
 		reading = append(reading, "trusted_schema(OFF)")
 	}
-	writing := append(slices.Clone(reading), "journal_mode(WAL)", "synchronous(FULL)")
+	writing := append(slices.Clone(reading), "journal_mode(WAL)", "synchronous(FULL)", fmt.Sprintf("journal_size_limit(%d)", logLimit))
 	if o.Derived {
-		writing[len(writing)-1] = "synchronous(OFF)"
+		writing[slices.Index(writing, "synchronous(FULL)")] = "synchronous(OFF)"
 	}
 	mode := "rwc"
 	if o.MustExist {
@@ -87,6 +87,26 @@ func Open(file string, o Options) (*sql.DB, error) {
 	db.SetMaxIdleConns(o.IdleConns)
 	return db, nil
 }
+
+// logLimit is the size in bytes that a write-ahead log is cut down to after a large
+// transaction.
+const logLimit = 4 << 20
+
+// TruncateLog moves the write-ahead log into the database's file and empties it. q is
+// a *sql.DB or *sql.Conn. It fails with ErrBusy if others are reading or writing.
+func TruncateLog(ctx context.Context, q interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}) error {
+	var busy, frames, moved int
+	err := q.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &frames, &moved)
+	if err == nil && busy != 0 {
+		err = ErrBusy
+	}
+	return err
+}
+
+// ErrBusy is the error of TruncateLog while others use the database.
+var ErrBusy = errors.New("sqlite: others are using the database")
 
 // useFdatasync lets a commit wait for its bytes and the file's size, as SQLite's
 // own builds do, and not for the file's new modification time. The setting holds

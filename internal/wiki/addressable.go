@@ -11,7 +11,7 @@ import (
 
 // AddressablePath returns a file path under which a wiki can show a file of any
 // name: the path itself in NFC if it has an address, otherwise one that resembles
-// it. why says in a few words what was wrong with the name; it is "" if only the
+// it. why is a short reason, such as "control character"; it is "" if only the
 // Unicode form differs. It fails with a Problem if no similar path has an address,
 // such as one that leads out of the wiki. It is idempotent.
 func AddressablePath(file string) (to, why string, err error) {
