@@ -17,12 +17,17 @@ func foam(b *builder) {
 		b.page(pick(b, folders)+b.name("-", false)+".md", "A note", "")
 	}
 	b.page("concepts/readme.md", "Concepts", "")
-	b.page("alpha/todo.md", "Todo", "")
+	b.page("able/todo.md", "Todo", "")
 	b.page("beta/todo.md", "Todo", "")
 	for i := range 6 {
 		b.picture(fmt.Sprintf("attachments/shot-%d.png", i+1))
 	}
-	name := func(to string) string { return noExt(b.bareName(to)) }
+	name := func(to string) string {
+		if bare(to) == "readme" {
+			return noExt(to)
+		}
+		return noExt(b.bareName(to))
+	}
 	b.use([]form{
 		{name: "[[note]]", write: func(_, to string) string { return "[[" + name(to) + "]]" }},
 		{name: "[[note|text]]", write: func(_, to string) string { return "[[" + name(to) + "|some text]]" }},
@@ -60,7 +65,7 @@ func foam(b *builder) {
 	})
 	for _, from := range b.pages[:20] {
 		if !strings.Contains(from, "/") {
-			b.add(from, form{name: "several: the first by path"}, "[[todo]]", "alpha/todo.md")
+			b.add(from, form{name: "several: the first by path"}, "[[todo]]", "able/todo.md")
 		}
 	}
 	for _, from := range b.pages {

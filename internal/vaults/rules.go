@@ -300,6 +300,10 @@ func gollumRule(r *Rule, page string, l Reference) string {
 	return r.at(join(page, target))
 }
 
+// otterRoute matches addresses that are no page's: actions, attachments of a page by
+// their own address, and the program's files.
+var otterRoute = regexp.MustCompile(`^/-/|^/static/|/a/[^/]+$|/(?:source|history|edit|blame|attachments)$`)
+
 // otterRule: see otterWiki.
 func otterRule(r *Rule, page string, l Reference) string {
 	target := l.Target
@@ -312,7 +316,7 @@ func otterRule(r *Rule, page string, l Reference) string {
 			return outside
 		}
 		return r.at(target)
-	case strings.HasPrefix(target, "/-/"):
+	case otterRoute.MatchString(target):
 		return outside
 	case strings.HasPrefix(target, "./"):
 		return r.at(noExt(page) + "/" + target)
@@ -323,7 +327,7 @@ func otterRule(r *Rule, page string, l Reference) string {
 // repositoryRule: see repository.
 func repositoryRule(r *Rule, page string, l Reference) string {
 	p := join(page, l.Target)
-	if l.Target == "" || p == "" {
+	if l.Wiki || l.Target == "" || p == "" {
 		return outside
 	}
 	if f := r.exact(strings.TrimSuffix(p, "/")); f != "" {
