@@ -1,12 +1,13 @@
-// Importing a repository through the form, with and without script: the owner
-// uploads a file, the page shows progress, and the wiki becomes the repository.
-// IMPORT_SHOT names a file for a screenshot of the progress page at 390 px.
+// Importing through the form, with and without script: the owner uploads a vault, a
+// folder or a repository, sees what will happen, chooses which page to keep, and gets
+// the pages. IMPORT_SHOTS names a folder for screenshots of each step at 1280 and
+// 390 px, light and dark.
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { startService, launchBrowser, recordViolations, signIn } from "./service.mjs";
 
 const commitCount = 1500; // enough for the import to take a few seconds
@@ -42,20 +43,24 @@ for (const [person, javaScriptEnabled] of [["cleo", true], ["dan", false]]) {
     await page.waitForURL(wiki + "/**");
 
     await page.goto(wiki + "/-/import");
-    await page.getByLabel("Git bundle, or a zip of a repository").setInputFiles(join(repository, "wiki.bundle"));
-    await page.getByRole("button", { name: "Import" }).click();
+    await page.getByLabel("Git bundle").check();
+    await page.getByLabel("File", { exact: true }).setInputFiles(join(repository, "wiki.bundle"));
+    await page.getByRole("button", { name: "See what will happen" }).click();
+    await page.getByRole("heading", { name: "Ready to import" }).waitFor({ timeout: 60_000 });
+    assert.match(await page.getByRole("main").innerText(), new RegExp(`Commits\\s+${commitCount}`));
+    await page.getByRole("button", { name: /^Import \d+ pages/ }).click();
     await page.waitForURL(wiki + "/-/import");
 
     // The page shows the current step and its progress, and refreshes itself.
     const steps = new Set();
-    let screenshot;
     for (const end = Date.now() + 120_000; Date.now() < end;) {
       const text = await page.getByRole("main").innerText().catch(() => ""); // between two page loads
       if (/commits imported/.test(text)) break;
-      const [, step, done, total] = /^(.+?)(?:: (\d+) of (\d+))?…$/m.exec(text) ?? [];
-      if (step) steps.add(step);
-      if (total) assert.ok(Number(done) <= Number(total), text);
-      if (step && !screenshot && process.env.IMPORT_SHOT && javaScriptEnabled) screenshot = await page.screenshot({ path: process.env.IMPORT_SHOT }).catch(() => undefined);
+      for (const item of await page.locator(".stages li").allInnerTexts().catch(() => [])) {
+        const [, step, done, total] = /^(.+?)\s*(?:(\d+) of )?(\d+)?$/.exec(item.trim()) ?? [];
+        if (step) steps.add(step);
+        if (done) assert.ok(Number(done) <= Number(total), item);
+      }
       await new Promise((done) => setTimeout(done, 50));
     }
     assert.match(await page.getByRole("main").innerText(), new RegExp(`${commitCount} commits imported, with 300 pages`.replace("300", "\\d+")));
@@ -66,6 +71,134 @@ for (const [person, javaScriptEnabled] of [["cleo", true], ["dan", false]]) {
     await page.goto(wiki + "/-/changelog");
     assert.match(await page.getByRole("main").innerText(), new RegExp(`Change ${commitCount - 1}`));
     assert.ok((await page.content()).includes(headCommit.slice(0, 7)), "commit ids are kept");
+    assert.deepEqual(violations, []);
+    await context.close();
+  });
+}
+
+// zipOf makes a zip of files by path, without compression (APPNOTE.TXT, 4.3).
+function zipOf(files) {
+  const table = Array.from({ length: 256 }, (_, n) => { for (let i = 0; i < 8; i++) n = n & 1 ? 0xedb88320 ^ (n >>> 1) : n >>> 1; return n >>> 0; });
+  const crc = (data) => { let c = 0xffffffff; for (const byte of data) c = table[(c ^ byte) & 0xff] ^ (c >>> 8); return (c ^ 0xffffffff) >>> 0; };
+  const parts = [], list = [];
+  let at = 0;
+  for (const [path, text] of Object.entries(files)) {
+    const name = Buffer.from(path), data = Buffer.from(text), facts = Buffer.alloc(26);
+    facts.writeUInt16LE(20, 0); // version
+    facts.writeUInt16LE(0x800, 2); // names are UTF-8
+    facts.writeUInt32LE(crc(data), 10);
+    facts.writeUInt32LE(data.length, 14);
+    facts.writeUInt32LE(data.length, 18);
+    facts.writeUInt16LE(name.length, 22);
+    parts.push(Buffer.from("PK\x03\x04"), facts, name, data);
+    const where = Buffer.alloc(14);
+    where.writeUInt32LE(at, 10);
+    list.push(Buffer.from("PK\x01\x02\x14\x00"), facts, where, name);
+    at += 30 + name.length + data.length;
+  }
+  const directory = Buffer.concat(list), end = Buffer.alloc(18);
+  end.writeUInt16LE(Object.keys(files).length, 4);
+  end.writeUInt16LE(Object.keys(files).length, 6);
+  end.writeUInt32LE(directory.length, 8);
+  end.writeUInt32LE(at, 12);
+  return Buffer.concat([...parts, directory, Buffer.from("PK\x05\x06"), end]);
+}
+
+const vault = {
+  "Vault/.obsidian/app.json": "{}",
+  "Vault/Home.md": "# Home of the vault\n\n[[Allotment/Beds]], [[Allotment/history]]\n\n![[bed.png]]\n",
+  "Vault/Allotment/Beds.md": "# Beds\n\nBack to [home](../Home.md), or [[Nowhere]]. #garden\n",
+  "Vault/Allotment/history.md": "# History of the garden\n",
+  "Vault/bed.png": Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==", "base64"),
+};
+
+// shoot takes screenshots of a step.
+async function shoot(page, step) {
+  if (!process.env.IMPORT_SHOTS) return;
+  for (const width of [1280, 390]) for (const colorScheme of ["light", "dark"]) {
+    await page.emulateMedia({ colorScheme });
+    await page.setViewportSize({ width, height: 900 });
+    await page.screenshot({ path: join(process.env.IMPORT_SHOTS, `${step}-${width}-${colorScheme}.png`), fullPage: true });
+  }
+  await page.setViewportSize({ width: 390, height: 844 });
+  await page.emulateMedia({ colorScheme: null });
+}
+
+// settled waits for the result of a step, whose page refreshes by itself.
+async function settled(page, heading) {
+  await page.getByRole("heading", { level: 1, name: heading }).waitFor({ timeout: 60_000 });
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  assert.ok(wide <= 0, `${heading}: ${wide} px too wide`);
+}
+
+for (const [person, javaScriptEnabled] of [["ada", true], ["bob", false]]) {
+  test(`an owner imports a vault, ${javaScriptEnabled ? "with" : "without"} script`, async () => {
+    const context = await chrome.newContext({ viewport: { width: 390, height: 844 }, javaScriptEnabled });
+    const violations = recordViolations(context);
+    const page = await context.newPage();
+    await signIn(page, service, person);
+    const wiki = service.wikiURL(person);
+    await page.goto(wiki + "/-/settings");
+    await page.getByRole("link", { name: "Import pages" }).click();
+    await settled(page, "Import pages");
+    await shoot(page, "form");
+
+    // What will happen: one name is taken, one has no address, one link leads nowhere.
+    await page.getByLabel("File", { exact: true }).setInputFiles({ name: "vault.zip", mimeType: "application/zip", buffer: zipOf(vault) });
+    await page.getByRole("button", { name: "See what will happen" }).click();
+    await settled(page, "Ready to import");
+    const preview = await page.getByRole("main").innerText();
+    for (const part of ["vault.zip, an Obsidian vault", "One name is taken", "1 file gets a new name", "1 link leads nowhere", "1 file is left out", "one commit by you"]) assert.ok(preview.includes(part), `${part}:\n${preview}`);
+    for (const summary of await page.locator("summary").all()) await summary.click();
+    await shoot(page, "preview");
+    await page.getByRole("group", { name: "Home" }).getByText("Both").click();
+    await page.getByRole("button", { name: "Import 2 pages" }).click();
+    await settled(page, "3 pages imported");
+    await shoot(page, "done");
+
+    await page.goto(wiki + "/Home%20(2)");
+    assert.match(await page.getByRole("main").innerText(), /Home of the vault/);
+    await page.getByRole("link", { name: "Allotment/history" }).click();
+    assert.match(await page.getByRole("main").innerText(), /History of the garden/);
+    await page.goto(wiki + "/Allotment/Beds");
+    await page.getByRole("link", { name: "home", exact: true }).click();
+    assert.match(await page.getByRole("main").innerText(), /Home of the vault/);
+
+    // Too much: a folder can be left out.
+    const much = { "Start.md": "# Start\n" };
+    for (let i = 0; i < 500; i++) much[`Daily notes/${i}.md`] = "x\n";
+    await page.goto(wiki + "/-/import?new=1");
+    await page.getByLabel("File", { exact: true }).setInputFiles({ name: "diary.zip", mimeType: "application/zip", buffer: zipOf(much) });
+    await page.getByLabel("Folder", { exact: true }).fill("Diary");
+    await page.getByRole("button", { name: "See what will happen" }).click();
+    await settled(page, /This doesn.t fit/);
+    await shoot(page, "refused");
+    await page.getByLabel("Daily notes").check();
+    await page.getByRole("button", { name: "Check again" }).click();
+    await settled(page, "Ready to import");
+    await page.getByRole("button", { name: "Choose another source" }).click();
+    await settled(page, "Import pages");
+
+    // A folder instead of a zip. Undoing an import takes all of it back.
+    const folder = mkdtempSync(join(tmpdir(), "robot-e2e-vault-"));
+    for (const [path, text] of Object.entries({ "Notes/One.md": "# One\n", "Notes/sub/Two.md": "# Two\n" })) {
+      mkdirSync(dirname(join(folder, path)), { recursive: true });
+      writeFileSync(join(folder, path), text);
+    }
+    await page.getByLabel("Or a folder").setInputFiles(join(folder, "Notes"));
+    await page.getByRole("button", { name: "See what will happen" }).click();
+    await settled(page, "Ready to import");
+    await page.getByRole("button", { name: "Import 2 pages" }).click();
+    await settled(page, "2 pages imported");
+    rmSync(folder, { recursive: true, force: true });
+    await page.goto(wiki + "/sub/Two");
+    assert.match(await page.getByRole("main").innerText(), /Two/);
+    await page.goto(wiki + "/-/import");
+    await page.getByRole("link", { name: "Undo the import" }).click();
+    await page.getByRole("main").getByRole("button", { name: /undo|revert/i }).first().click();
+    await page.waitForLoadState();
+    const answer = await page.goto(wiki + "/sub/Two");
+    assert.equal(answer.status(), 404);
     assert.deepEqual(violations, []);
     await context.close();
   });

@@ -174,7 +174,7 @@ One row for each table, generated from ` + "`internal/datamap_test.go`" + `, whi
 - **Backups** hold every table below, and the keys. Deleted data stays in backups for up to 35 days. A restored service rebuilds derived tables that are missing or behind.
 - **Export** is what a person downloads from their account's page.
 - **Erasure** removes a text or a revision from the whole history. Backups made before it hold the text until they expire.
-- **Import** is one that replaces a wiki's initial pages. An import into a wiki with content is refused.
+- **Import** is one of a repository with its history, which replaces a wiki's initial pages. An import of files is a commit like any other.
 
 Git exports (` + "`repo.git`" + `), rendered pages and everything in memory are derived as well. They go with their wiki, and no backup holds them.
 `)

@@ -332,7 +332,7 @@ func (l *live) runImport(slug string, bundle []byte) (stop func()) {
 	l.must(err)
 	ended := make(chan error, 1)
 	go func() {
-		_, err := l.Pages.Import(ctx, a, u, false, nil)
+		_, err := l.Pages.Import(ctx, a, u, pages.ImportRequest{}, nil)
 		ended <- errors.Join(err, u.Close())
 	}()
 	return func() {

@@ -1,14 +1,17 @@
 package main
 
 import (
+	"archive/zip"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,51 +21,115 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// importCommand imports a repository as a wiki's history.
+// importCommand imports pages into a wiki.
 type importCommand struct {
-	Wiki   string `required:"" placeholder:"SLUG" help:"Wiki to import into. It must be new, with nothing but its initial pages."`
-	Data   string `required:"" env:"ROBOT_DATA" placeholder:"DIR" type:"path" help:"Data directory."`
-	Source string `arg:"" type:"path" help:"Repository: a directory, a git bundle, or a zip of a repository."`
+	Wiki    string   `required:"" placeholder:"SLUG" help:"Wiki to import into."`
+	Into    string   `placeholder:"FOLDER" help:"Folder of the wiki that everything goes into."`
+	Without []string `placeholder:"FOLDER" help:"Top folder of SOURCE to leave out. Can be repeated."`
+	Clashes string   `enum:"mine,theirs,both" default:"mine" help:"What to keep if the wiki and SOURCE have one name: mine, theirs or both (${default})."`
+	Files   bool     `help:"Of a repository, import the files only, without its history."`
+	Vouch   bool     `help:"Vouch for the words: agents read them as a member's."`
+	DryRun  bool     `help:"Print what would happen, and change nothing."`
+	Data    string   `required:"" env:"ROBOT_DATA" placeholder:"DIR" type:"path" help:"Data directory."`
+	Source  string   `arg:"" type:"path" help:"Folder or zip of Markdown; or a repository: a directory, a git bundle, or a zip. A repository becomes the history of a wiki that has only its initial pages."`
 }
 
 // Run imports the source, in the running service if there is one.
 func (c importCommand) Run(ctx context.Context) (err error) {
-	source, err := openSource(ctx, c.Source)
+	source, err := openSource(ctx, c.Source, !c.Files)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, source.Close()) }()
-	return operate(ctx, c.Data, "import", url.Values{"wiki": {c.Wiki}}, onlyReader{source}, os.Stdout)
+	args := url.Values{
+		"wiki": {c.Wiki}, "into": {c.Into}, "without": c.Without, "clashes": {c.Clashes}, "name": {filepath.Base(c.Source)},
+		"files": {strconv.FormatBool(c.Files)}, "vouch": {strconv.FormatBool(c.Vouch)}, "dry-run": {strconv.FormatBool(c.DryRun)},
+	}
+	return operate(ctx, c.Data, "import", args, onlyReader{source}, os.Stdout)
 }
 
-// openSource opens a bundle or a zip, or bundles a directory. The service itself may
-// have no permission to read it.
-func openSource(ctx context.Context, path string) (*os.File, error) {
+// openSource opens a file, or packs a directory: as a bundle if it is a repository
+// and history is wanted, else as a zip. The service itself may have no permission to
+// read it.
+func openSource(ctx context.Context, path string, history bool) (*os.File, error) {
 	info, err := os.Stat(path)
 	if err != nil || !info.IsDir() {
 		return os.Open(path)
-	}
-	git, err := gitrepo.Find()
-	if err != nil {
-		return nil, err
 	}
 	scratch, err := os.MkdirTemp("", "robot-import-")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(scratch) // the open file stays until it is closed
-	bundle, err := os.Create(filepath.Join(scratch, "bundle"))
+	packed, err := os.Create(filepath.Join(scratch, "packed"))
 	if err != nil {
 		return nil, err
 	}
-	err = git.Bundle(ctx, path, scratch, bundle)
+	if history && isRepository(path) {
+		err = bundleDirectory(ctx, path, scratch, packed)
+	} else {
+		err = zipDirectory(path, packed)
+	}
 	if err == nil {
-		_, err = bundle.Seek(0, io.SeekStart)
+		_, err = packed.Seek(0, io.SeekStart)
 	}
 	if err != nil {
-		return nil, errors.Join(err, bundle.Close())
+		return nil, errors.Join(err, packed.Close())
 	}
-	return bundle, nil
+	return packed, nil
+}
+
+// isRepository reports whether a directory is a git repository or a working tree.
+func isRepository(dir string) bool {
+	for _, head := range []string{filepath.Join(dir, ".git"), filepath.Join(dir, "HEAD")} {
+		if _, err := os.Stat(head); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+func bundleDirectory(ctx context.Context, dir, scratch string, out io.Writer) error {
+	git, err := gitrepo.Find()
+	if err != nil {
+		return err
+	}
+	return git.Bundle(ctx, dir, scratch, out)
+}
+
+// zipDirectory zips the regular files of a directory. Hidden folders, whose files no
+// wiki shows, stay out.
+func zipDirectory(dir string, out io.Writer) error {
+	z := zip.NewWriter(out)
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && path != dir && strings.HasPrefix(d.Name(), ".") && d.Name() != ".obsidian":
+			return fs.SkipDir
+		case !d.Type().IsRegular():
+			return nil
+		}
+		name, err := filepath.Rel(dir, path)
+		if err != nil {
+			return err
+		}
+		return zipFile(z, path, filepath.ToSlash(name))
+	})
+	return errors.Join(err, z.Close())
+}
+
+func zipFile(z *zip.Writer, path, name string) error {
+	in, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	file, err := z.CreateHeader(&zip.FileHeader{Name: "source/" + name, Method: zip.Deflate}) // the folder is dropped again
+	if err == nil {
+		_, err = io.Copy(file, in)
+	}
+	return err
 }
 
 // onlyReader hides Close from an HTTP client that sends a file.
@@ -74,7 +141,58 @@ func importWiki(ctx context.Context, s *service.Service, args url.Values, in io.
 	if err != nil {
 		return err
 	}
-	return importFrom(ctx, s, a, false, in, out)
+	r := pages.ImportRequest{Into: args.Get("into"), Without: args["without"], AsFolder: args.Get("files") == "true", Own: args.Get("vouch") == "true"}
+	u, err := s.Pages.Receive(ctx, a, in, nil)
+	if err != nil {
+		return userError(err)
+	}
+	defer u.Close()
+	u.Name = wiki.VisibleName(args.Get("name"))
+	progress := progressPrinter{out: out}
+	preview, err := s.Pages.Examine(ctx, a, u, r, progress.print)
+	if err != nil {
+		return userError(err)
+	}
+	printPreview(out, preview)
+	if len(preview.Problems) > 0 {
+		return fmt.Errorf("nothing was imported:\n  %s", strings.Join(preview.Problems, "\n  "))
+	}
+	if args.Get("dry-run") == "true" {
+		fmt.Fprintln(out, "nothing was changed (--dry-run)")
+		return nil
+	}
+	r.Choices = map[string]pages.Choice{}
+	for _, c := range preview.Clashes {
+		r.Choices[c.Path] = pages.Choice{Decision: pages.Decision(args.Get("clashes")), Revision: c.Mine.Blob}
+	}
+	return importFrom(ctx, s, a, r, u, out)
+}
+
+// printPreview prints what an import will do.
+func printPreview(out io.Writer, p *pages.ImportPreview) {
+	fmt.Fprintf(out, "%s: %d pages, %d other files; afterwards %d of %d pages and %d of %d MB\n",
+		p.Kind, p.Pages, p.Files, p.After.Pages, p.Limits.Pages, p.After.CurrentBytes>>20, p.Limits.CurrentBytes>>20)
+	if p.Repository {
+		fmt.Fprintln(out, "only the newest files: the history stays out, because the wiki has one of its own or they go into a folder")
+	}
+	if p.Links+p.Pictures > 0 {
+		fmt.Fprintf(out, "links that work: %d of %d; pictures that show: %d of %d\n", p.LinksLead, p.Links, p.PicsShow, p.Pictures)
+	}
+	for _, c := range p.Clashes {
+		fmt.Fprintf(out, "taken: %s\n", c.Path)
+	}
+	for _, r := range p.Renamed {
+		fmt.Fprintf(out, "renamed: %s -> %s (%s)\n", r.From, r.To, r.Why)
+	}
+	for _, n := range p.Converted {
+		fmt.Fprintf(out, "converted: %s (%s)\n", n.Path, n.Why)
+	}
+	for _, n := range p.Left {
+		fmt.Fprintf(out, "left out: %s (%d, %s)\n", n.Path, n.Files, n.Why)
+	}
+	if p.Same > 0 {
+		fmt.Fprintf(out, "%d files are in the wiki already\n", p.Same)
+	}
 }
 
 // asImporter returns the operator's access to a wiki, with its owner as the author.
@@ -87,21 +205,20 @@ func asImporter(ctx context.Context, s *service.Service, slug string) (wiki.Acce
 	return s.Tenant.Resolve(ctx, slug, wiki.Caller{User: owner, Client: "operator", Operator: true})
 }
 
-// importFrom imports a repository from in and prints its progress.
-func importFrom(ctx context.Context, s *service.Service, a wiki.Access, trusted bool, in io.Reader, out io.Writer) error {
-	u, err := s.Pages.Receive(ctx, a, in, nil)
-	if err != nil {
-		return userError(err)
-	}
-	defer u.Close()
+// importFrom imports an upload and prints its progress.
+func importFrom(ctx context.Context, s *service.Service, a wiki.Access, request pages.ImportRequest, u *pages.Upload, out io.Writer) error {
 	progress := progressPrinter{out: out}
-	r, err := s.Pages.Import(ctx, a, u, trusted, progress.print)
+	r, err := s.Pages.Import(ctx, a, u, request, progress.print)
 	if err != nil {
 		return userError(err)
 	}
-	fmt.Fprintf(out, "%s: %d commits and %d objects imported, %d pages; the head is %s\n", a.Site().Slug, r.Commits, r.Objects, r.Pages, r.Head)
-	for _, name := range r.Renamed {
-		fmt.Fprintf(out, "renamed, because its name has no address here or clashes with another: %s\n", name)
+	if !r.History {
+		fmt.Fprintf(out, "%s: %d pages and %d other files imported; the commit is %s\n", a.Site().Slug, r.Pages, r.Files, r.Head)
+	} else {
+		fmt.Fprintf(out, "%s: %d commits and %d objects imported, %d pages; the head is %s\n", a.Site().Slug, r.Commits, r.Objects, r.Pages, r.Head)
+		for _, name := range r.Renamed {
+			fmt.Fprintf(out, "renamed, because its name has no address here or clashes with another: %s\n", name)
+		}
 	}
 	if len(r.Left) > 0 {
 		fmt.Fprintf(out, "left out, because the main branch doesn't contain them: %s\n", strings.Join(r.Left, ", "))
@@ -193,7 +310,7 @@ func restoreRepos(ctx context.Context, data, dir string, trusted bool) error {
 }
 
 func restoreRepo(ctx context.Context, data string, r repoOf, trusted bool) error {
-	source, err := openSource(ctx, r.path)
+	source, err := openSource(ctx, r.path, true)
 	if err != nil {
 		return err
 	}
@@ -223,14 +340,24 @@ func restoreWiki(ctx context.Context, s *service.Service, args url.Values, in io
 			_, err := fmt.Fprintf(out, "%s: already has content, nothing to do\n", slug)
 			return err
 		}
-		return importFrom(ctx, s, a, args.Get("trusted") != "", in, out)
+		return restoreFrom(ctx, s, a, args.Get("trusted") != "", in, out)
 	}
 	if err != nil {
 		return err
 	}
-	err = importFrom(ctx, s, a, args.Get("trusted") != "", in, out)
+	err = restoreFrom(ctx, s, a, args.Get("trusted") != "", in, out)
 	if s.Exports != nil {
 		s.Exports.Forget(slug)
 	}
 	return errors.Join(err, settle(context.WithoutCancel(ctx), err == nil))
+}
+
+// restoreFrom imports a repository as a wiki's history.
+func restoreFrom(ctx context.Context, s *service.Service, a wiki.Access, trusted bool, in io.Reader, out io.Writer) error {
+	u, err := s.Pages.Receive(ctx, a, in, nil)
+	if err != nil {
+		return userError(err)
+	}
+	defer u.Close()
+	return importFrom(ctx, s, a, pages.ImportRequest{Trusted: trusted}, u, out)
 }

@@ -19,7 +19,7 @@ type commands struct {
 	Serve   serveCommand   `cmd:"" help:"Run the service, behind a proxy that terminates TLS."`
 	Dev     devCommand     `cmd:"" help:"Run a development service: example wikis, sign-in without a password."`
 	Admin   adminCommand   `cmd:"" help:"Operate a service or its data directory."`
-	Import  importCommand  `cmd:"" help:"Import a git repository as the history of a new wiki."`
+	Import  importCommand  `cmd:"" help:"Import a folder or zip of Markdown, or a git repository."`
 	Export  exportCommand  `cmd:"" help:"Export a wiki into a file: a git bundle, or a zip of Markdown or of a static website."`
 	Backup  backupCommand  `cmd:"" help:"Back up a data directory, even while the service is running."`
 	Verify  verifyCommand  `cmd:"" help:"Verify that a backup can be restored."`

@@ -220,7 +220,7 @@ func (p *proxied) importLarge(host string) {
 			break
 		}
 	}
-	if !strings.Contains(text, "commits imported") {
+	if !strings.Contains(text, "Ready to import") {
 		p.t.Errorf("the import: %s %s", a.Status, text)
 	}
 }

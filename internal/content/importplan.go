@@ -101,6 +101,12 @@ func (p *Import) Objects() map[string]bool { return p.objects }
 // their history. Import counts exactly.
 func (p *Import) Bytes() int64 { return p.o.Packed }
 
+// Stats returns the counters of the future wiki.
+func (p *Import) Stats() Stats {
+	m := p.counters()
+	return Stats{Pages: m.pages, Files: m.files, CurrentBytes: m.current, HistoryBytes: m.history}
+}
+
 // Renamed lists the files to rename, each "old -> new"; old is quoted if it has
 // control or invisible characters.
 func (p *Import) Renamed() []string {

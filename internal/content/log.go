@@ -177,7 +177,7 @@ func (w *Wiki) EditsByGrant(ctx context.Context) (map[string]int, error) {
 
 // AuthorsAfter lists the distinct authors of the commits after a seq.
 func (w *Wiki) AuthorsAfter(ctx context.Context, after int64) ([]wiki.Author, error) {
-	list, err := w.queryAuthors(ctx, "SELECT DISTINCT username, did, imported FROM commits WHERE wiki = $1 AND seq > $2", w.slug, after)
+	list, err := w.queryAuthors(ctx, "SELECT DISTINCT username, did, imported, client = $3 FROM commits WHERE wiki = $1 AND seq > $2", w.slug, after, wiki.ImportClient)
 	return list, wrapError(err, "authors of %s", w.slug)
 }
 
@@ -190,8 +190,8 @@ func (w *Wiki) AuthorsOf(ctx context.Context, path string) ([]wiki.Author, error
 	}
 	var list []wiki.Author
 	for _, s := range stays {
-		more, err := w.queryAuthors(ctx, "SELECT DISTINCT c.username, c.did, c.imported FROM changes h JOIN commits c ON c.wiki = h.wiki AND c.seq = h.seq WHERE h.wiki = $1 AND h.key = $2 AND h.seq >= $3 AND h.seq < $4",
-			w.slug, s.key, s.from, s.to)
+		more, err := w.queryAuthors(ctx, "SELECT DISTINCT c.username, c.did, c.imported, c.client = $5 FROM changes h JOIN commits c ON c.wiki = h.wiki AND c.seq = h.seq WHERE h.wiki = $1 AND h.key = $2 AND h.seq >= $3 AND h.seq < $4",
+			w.slug, s.key, s.from, s.to, wiki.ImportClient)
 		if err != nil {
 			return nil, wrapError(err, "authors of %s/%s", w.slug, path)
 		}
@@ -214,19 +214,30 @@ func (w *Wiki) NamesAfter(ctx context.Context, after int64, fn func(path string,
 	err := forEachRow(ctx, w, func(rows *sql.Rows) error {
 		var path string
 		var a wiki.Author
-		err := rows.Scan(&path, &a.Username, &a.DID, &a.Imported)
-		fn(path, a)
+		var brought bool
+		err := rows.Scan(&path, &a.Username, &a.DID, &a.Imported, &brought)
+		fn(path, markBrought(a, brought))
 		return err
-	}, "SELECT h.path, c.username, c.did, c.imported FROM changes h JOIN commits c ON c.wiki = h.wiki AND c.seq = h.seq WHERE h.wiki = $1 AND h.seq > $2 AND (h.kind = 'added' OR h.kind = 'moved') ORDER BY h.seq", w.slug, after)
+	}, "SELECT h.path, c.username, c.did, c.imported, c.client = $3 FROM changes h JOIN commits c ON c.wiki = h.wiki AND c.seq = h.seq WHERE h.wiki = $1 AND h.seq > $2 AND (h.kind = 'added' OR h.kind = 'moved') ORDER BY h.seq", w.slug, after, wiki.ImportClient)
 	return wrapError(err, "names of %s", w.slug)
+}
+
+// markBrought sets the client of an author who brought the text; see
+// wiki.Author.Brought. Other clients don't matter in lists of authors.
+func markBrought(a wiki.Author, brought bool) wiki.Author {
+	if brought {
+		a.Client = wiki.ImportClient
+	}
+	return a
 }
 
 func (w *Wiki) queryAuthors(ctx context.Context, query string, args ...any) ([]wiki.Author, error) {
 	var list []wiki.Author
 	err := forEachRow(ctx, w, func(rows *sql.Rows) error {
 		var a wiki.Author
-		err := rows.Scan(&a.Username, &a.DID, &a.Imported)
-		list = append(list, a)
+		var brought bool
+		err := rows.Scan(&a.Username, &a.DID, &a.Imported, &brought)
+		list = append(list, markBrought(a, brought))
 		return err
 	}, query, args...)
 	return list, err

@@ -38,7 +38,7 @@ const (
 func readBundleHead(in *bufio.Reader) (refs map[string]string, err error) {
 	line, err := bundleLine(in)
 	if err != nil || line != bundleMark && line != "# v3 git bundle\n" {
-		return nil, refusef("This is not a git bundle. Make one with: git bundle create FILE --all")
+		return nil, refusef("This is not a git bundle, and no zip that can be read. Create a bundle with: git bundle create FILE --all")
 	}
 	refs = map[string]string{}
 	for {

@@ -66,6 +66,8 @@ func (g *Git) Receive(ctx context.Context, dir string, bundle io.Reader, max int
 	switch {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
+	case errors.Is(err, context.DeadlineExceeded):
+		return nil, err
 	case errors.As(err, &failed) && failed.Stderr != "":
 		return nil, refusef("The bundle's pack can't be read: %s", failed.Stderr)
 	case errors.As(err, &failed):
@@ -147,7 +149,7 @@ func (r *Received) check(ctx context.Context) error {
 	var output bytes.Buffer
 	err := r.repo.git.run(ctx, process{dir: r.repo.dir, out: &output, stderr: &output, bound: foreignBound, env: foreignEnv,
 		args: []string{"fsck", "--strict", "--full", "--no-dangling", "--no-progress"}})
-	if err == nil || ctx.Err() != nil {
+	if err == nil || errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
 		return err
 	}
 	var reasons []string

@@ -53,6 +53,12 @@ func Unzip(archive *zip.Reader, dir string, max int64) error {
 	return nil
 }
 
+// IsRepository reports whether a zip holds a repository.
+func IsRepository(archive *zip.Reader) bool {
+	_, err := repoInZip(archive)
+	return err == nil
+}
+
 // repoInZip returns the path of the topmost repository in a zip.
 func repoInZip(archive *zip.Reader) (root string, err error) {
 	heads, objects := []string{}, map[string]bool{}

@@ -36,7 +36,7 @@ func (z *Zip) List(ctx context.Context) (*Listing, error) {
 	l.Kind = z.kind.String()
 	for _, e := range visible {
 		if _, twice := z.byFrom[e.path]; twice {
-			l.leave(e.path, 1, "the zip has it twice")
+			l.Leave(e.path, 1, "the zip has it twice")
 			continue
 		}
 		z.byFrom[e.path] = e
@@ -48,7 +48,7 @@ func (z *Zip) List(ctx context.Context) (*Listing, error) {
 	case logseq:
 		listLogseq(l)
 	}
-	l.settle()
+	l.Settle()
 	if len(l.Files) == 0 {
 		return nil, wiki.Problemf(wiki.ErrInvalid, "file", "There is nothing to import in this zip: no pages, pictures or other files.")
 	}
@@ -66,9 +66,9 @@ func (z *Zip) takeVisible(l *Listing) []entry {
 		switch {
 		case isJunk(e.path):
 		case !ok:
-			l.leave(e.path, 1, "its name leads out of the folder")
+			l.Leave(e.path, 1, "its name leads out of the folder")
 		case e.file.Mode()&fs.ModeSymlink != 0:
-			l.leave(e.path, 1, "it is a symbolic link")
+			l.Leave(e.path, 1, "it is a symbolic link")
 		case wiki.Hidden(name):
 			folder := hiddenFolder(name)
 			if hidden[folder]++; hidden[folder] == 1 {
@@ -83,10 +83,10 @@ func (z *Zip) takeVisible(l *Listing) []entry {
 		taken[i].path = strings.TrimPrefix(taken[i].path, top)
 	}
 	for _, folder := range order {
-		l.leave(strings.TrimPrefix(folder, top), hidden[folder], hiddenBecause(folder))
+		l.Leave(strings.TrimPrefix(folder, top), hidden[folder], hiddenBecause(folder))
 	}
 	if z.encrypted > 0 {
-		l.leave("encrypted files", z.encrypted, "the zip protects them by a password")
+		l.Leave("encrypted files", z.encrypted, "the zip protects them by a password")
 	}
 	return taken
 }
@@ -195,7 +195,7 @@ func listLogseq(l *Listing) {
 	}
 	l.Files = kept
 	if settings > 0 {
-		l.leave("logseq/", settings, "the settings of Logseq")
+		l.Leave("logseq/", settings, "the settings of Logseq")
 	}
 }
 

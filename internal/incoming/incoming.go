@@ -53,6 +53,7 @@ type File struct {
 	From string // in the source, relative to its top folder: links in texts use this name
 	Why  string // why Path differs from From in a way to tell people about, or ""
 	Size int64  // bytes; of a converted file an estimate
+	Blob string // git's id of the content, if it is known without reading it
 }
 
 // IsPage reports whether the file becomes a page.
@@ -71,7 +72,8 @@ type Note struct {
 // maxNotes bounds a list of notes.
 const maxNotes = 200
 
-func (l *Listing) leave(name string, files int, why string) {
+// Leave notes files that aren't taken.
+func (l *Listing) Leave(name string, files int, why string) {
 	l.LeftFiles += files
 	l.Left = addNote(l.Left, Note{name, files, why})
 }
@@ -88,10 +90,10 @@ func addNote(list []Note, n Note) []Note {
 	return append(list, n)
 }
 
-// settle gives each file an addressable path that no other one has, and sorts them.
+// Settle gives each file an addressable path that no other one has, and sorts them.
 // Files that can't have one are left out. Pages come first, so that they keep their
 // names rather than attachments do.
-func (l *Listing) settle() {
+func (l *Listing) Settle() {
 	slices.SortStableFunc(l.Files, func(a, b File) int {
 		if a.IsPage() != b.IsPage() {
 			if a.IsPage() {
@@ -106,7 +108,7 @@ func (l *Listing) settle() {
 	for _, f := range l.Files {
 		to, why, err := wiki.AddressablePath(f.Path)
 		if err != nil {
-			l.leave(f.From, 1, problemText(err))
+			l.Leave(f.From, 1, problemText(err))
 			continue
 		}
 		if why != "" {

@@ -38,7 +38,7 @@ func (z *Zip) listNotion(l *Listing) {
 	kept := l.Files[:0]
 	for _, f := range l.Files {
 		if whole[f.From] {
-			l.leave(f.From, 1, "a part of the table "+path.Base(cutIDs(f.From)))
+			l.Leave(f.From, 1, "a part of the table "+path.Base(cutIDs(f.From)))
 			continue
 		}
 		f.Path = cutIDs(f.From)

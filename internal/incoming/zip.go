@@ -23,7 +23,8 @@ import (
 
 // Bounds of one zip, besides those that its declared sizes are compared with.
 const (
-	MaxEntries   = 100_000
+	MaxEntries   = 100_000  // of Markdown
+	maxRecords   = 250_000  // of any zip
 	maxDirectory = 64 << 20 // bytes of the list of entries
 	maxParts     = 50       // zips within the zip
 )
@@ -66,12 +67,6 @@ func OpenZip(r io.ReaderAt, size int64, o Options) (*Zip, error) {
 	return z, nil
 }
 
-// IsZip reports whether a file is a zip that can be read.
-func IsZip(r io.ReaderAt, size int64) bool {
-	_, err := readDirectory(r, size)
-	return err == nil || errors.As(err, new(*wiki.Problem))
-}
-
 // Close closes and removes the zips within the zip.
 func (z *Zip) Close() error {
 	var failed error
@@ -83,7 +78,7 @@ func (z *Zip) Close() error {
 }
 
 func (z *Zip) open(r io.ReaderAt, size int64) error {
-	archive, err := readDirectory(r, size)
+	archive, err := ReadDirectory(r, size)
 	if err != nil {
 		return err
 	}
@@ -102,11 +97,11 @@ func (z *Zip) open(r io.ReaderAt, size int64) error {
 	return nil
 }
 
-var errTooManyEntries = wiki.Problemf(wiki.ErrTooLarge, "file", "This zip has more than %d files. Leave some folders out, and zip it again.", MaxEntries)
+var errTooManyEntries = wiki.Problemf(wiki.ErrTooLarge, "file", "This zip has too many files: the limit is %d. Leave some folders out, and zip it again.", MaxEntries)
 
-// readDirectory reads a zip's list of entries, within bounds. Errors of package zip
-// mean that it isn't one.
-func readDirectory(r io.ReaderAt, size int64) (*zip.Reader, error) {
+// ReadDirectory reads a zip's list of entries. It fails with a *wiki.Problem if there
+// are too many; other errors mean that it isn't a zip.
+func ReadDirectory(r io.ReaderAt, size int64) (*zip.Reader, error) {
 	bounded := &boundedDirectory{r: r}
 	archive, err := zip.NewReader(bounded, size)
 	bounded.done = true
@@ -119,7 +114,7 @@ func readDirectory(r io.ReaderAt, size int64) (*zip.Reader, error) {
 	return archive, nil
 }
 
-// A boundedDirectory fails once the list of entries is longer than MaxEntries or
+// A boundedDirectory fails once the list of entries is longer than maxRecords or
 // maxDirectory. Package zip would read millions of entries into memory.
 type boundedDirectory struct {
 	r          io.ReaderAt
@@ -140,7 +135,7 @@ func (b *boundedDirectory) ReadAt(p []byte, at int64) (int, error) {
 	b.bytes += n
 	b.entries += bytes.Count(seen, entryMark)
 	copy(b.last[:], seen[max(0, len(seen)-len(b.last)):])
-	if b.over = b.over || b.bytes > maxDirectory || b.entries > MaxEntries+1000; b.over {
+	if b.over = b.over || b.bytes > maxDirectory || b.entries > maxRecords; b.over {
 		return 0, errTooManyEntries
 	}
 	return n, err

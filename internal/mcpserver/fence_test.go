@@ -74,7 +74,7 @@ func newStrangersWorld(t *testing.T, how string) *world {
 	received, err := w.Pages.Receive(t.Context(), owner, upload, nil)
 	w.must(err)
 	defer received.Close()
-	_, err = w.Pages.Import(t.Context(), owner, received, false, nil)
+	_, err = w.Pages.Import(t.Context(), owner, received, pages.ImportRequest{}, nil)
 	w.must(err)
 	return w
 }

@@ -165,7 +165,11 @@ func saidBy(a wiki.Author, text string) value {
 
 // by names an author and their agent.
 func by(a wiki.Author) value {
-	v := saidBy(a, authorText(a))
+	named := a
+	if !a.Imported {
+		named.Client = "" // the name of a member who brought a text is still their own
+	}
+	v := saidBy(named, authorText(a))
 	v.instead = "a non-member"
 	switch {
 	case a.Imported:

@@ -30,8 +30,8 @@ type Words struct {
 
 // Foreign reports for each of several texts whether any of it can be by people
 // who aren't members. Imported text counts as such, because anyone can put any
-// name into a commit. Text keeps its author when the service rewrites it: in
-// renames, restores, reverts and merges.
+// name into a commit, and anything into a zip. Text keeps its author when the
+// service rewrites it: in renames, restores, reverts and merges.
 func (s *Service) Foreign(ctx context.Context, a wiki.Access, member func(did string) bool, list []*Words) ([]bool, error) {
 	w, release, err := s.open(ctx, a, wiki.Read)
 	if err != nil {
@@ -75,7 +75,7 @@ type strangers struct {
 // strangers returns the authors of a wiki who aren't members. Without a member
 // function, nobody is one.
 func (s *Service) strangers(ctx context.Context, w *content.Wiki, a wiki.Access, member func(did string) bool) (*strangers, error) {
-	f := &strangers{s: s, w: w, home: a.Site().HomePage(), foreign: func(by wiki.Author) bool { return by.Imported || member == nil || !member(by.DID) }}
+	f := &strangers{s: s, w: w, home: a.Site().HomePage(), foreign: func(by wiki.Author) bool { return by.Brought() || member == nil || !member(by.DID) }}
 	all, err := s.writers(ctx, w)
 	if err != nil {
 		return nil, err
@@ -188,7 +188,7 @@ func (s *Service) foreignLines(ctx context.Context, w *content.Wiki, file wiki.F
 	var who []string
 	for _, by := range of {
 		if foreign(by) {
-			who = append(who, by.DID+"\x00"+by.Username)
+			who = append(who, by.DID+"\x00"+by.Username+"\x00"+by.Client)
 		}
 	}
 	slices.Sort(who)

@@ -2,7 +2,6 @@ package pages
 
 import (
 	"archive/zip"
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -10,18 +9,26 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
+	"time"
 
+	"robot.wtf/internal/background"
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/gitrepo"
+	"robot.wtf/internal/incoming"
 	"robot.wtf/internal/wiki"
 )
 
-// An Upload is an uploaded repository, a git bundle or a zip, in a file. It must
+// An Upload is an uploaded file to import: a zip of Markdown, a git bundle, or a zip
+// of a repository. It must
 // be closed.
 type Upload struct {
-	dir     string // holds the file and its extracted content
-	size    int64
+	Name    string // of the file on the sender's machine, or ""
+	Size    int64
+	dir     string   // holds the file and its extracted content
 	receipt *receipt // nil once closed
+	// received is the upload's repository, once it was examined.
+	received *gitrepo.Received
 }
 
 // Close removes the upload's files. Only then can its wiki upload another.
@@ -34,23 +41,28 @@ func (u *Upload) Close() error {
 	return err
 }
 
+// Pause says that the upload waits for its owner's decision. If another wiki needs
+// its place, expire is called, which must not block and should lead to Close.
+func (u *Upload) Pause(expire func()) { u.receipt.pause(expire) }
+
+// Resume says that the upload is at work again. It reports false if the upload has
+// to make room, and will be closed.
+func (u *Upload) Resume() bool { return u.receipt.resume() }
+
 func (u *Upload) path(name string) string { return filepath.Join(u.dir, name) }
 
-// Receive stores an upload for Import: a git bundle, or a zip of a repository. It
-// doesn't examine it. It reads nothing if the wiki can't import, or has an upload
+// Receive stores an upload for Import: a zip of Markdown, a git bundle, or a zip of a
+// repository. It doesn't examine it. It reads nothing if the wiki has an upload
 // already, or if there are as many uploads or as little room as the service
 // allows. A slow upload makes room for another wiki that waits (see yieldRate). To do
 // so while a read of in is blocked, Receive calls interrupt, which makes that read
 // return and can be nil.
 func (s *Service) Receive(ctx context.Context, a wiki.Access, in io.Reader, interrupt func()) (*Upload, error) {
-	w, release, err := s.openImport(ctx, a)
+	w, release, err := s.open(ctx, a, wiki.Configure)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	if err := requireOnlySeeds(ctx, w); err != nil {
-		return nil, err
-	}
 	slot, err := s.uploads.acquire(ctx, w.Slug(), interrupt)
 	if err != nil {
 		return nil, err
@@ -64,6 +76,74 @@ func (s *Service) Receive(ctx context.Context, a wiki.Access, in io.Reader, inte
 		return nil, errors.Join(err, u.Close())
 	}
 	return u, nil
+}
+
+// ReceiveFolder is Receive for the files of a folder, which next returns one by one
+// with their paths, and then io.EOF. It stores them as a zip.
+func (s *Service) ReceiveFolder(ctx context.Context, a wiki.Access, next func() (path string, content io.Reader, err error), interrupt func()) (*Upload, error) {
+	folder := ""
+	zipped, out := io.Pipe()
+	var writing *background.Call[error] // nil until Receive reads
+	u, err := s.Receive(ctx, a, readerFunc(func(buf []byte) (int, error) {
+		if writing == nil {
+			writing = background.Start(func() (err error) {
+				defer func() { out.CloseWithError(err) }()
+				folder, err = zipFolder(out, next)
+				return err
+			})
+		}
+		return zipped.Read(buf)
+	}), interrupt)
+	zipped.CloseWithError(errUploadEnded)
+	if u == nil && interrupt != nil {
+		interrupt()
+	}
+	var failed error
+	if writing != nil {
+		failed = writing.Wait()
+	}
+	switch {
+	case u == nil:
+		return nil, err
+	case failed != nil:
+		return nil, errors.Join(failed, u.Close())
+	}
+	u.Name = folder
+	return u, nil
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(buf []byte) (int, error) { return f(buf) }
+
+var errUploadEnded = errors.New("pages: the upload has ended")
+
+// zipFolder writes files to a zip, and returns the name of the folder that they are
+// in.
+func zipFolder(out io.Writer, next func() (string, io.Reader, error)) (folder string, err error) {
+	z := zip.NewWriter(out)
+	for n := 0; ; n++ {
+		name, content, err := next()
+		if errors.Is(err, io.EOF) {
+			return folder, z.Close()
+		}
+		if err != nil {
+			return "", err
+		}
+		if n >= incoming.MaxEntries {
+			return "", wiki.Problemf(wiki.ErrTooLarge, "file", "This folder has more than %d files. Import a part of it.", incoming.MaxEntries)
+		}
+		if n == 0 {
+			folder, _, _ = strings.Cut(name, "/")
+		}
+		file, err := z.CreateHeader(&zip.FileHeader{Name: strings.ToValidUTF8(name, "_"), Method: zip.Store})
+		if err != nil {
+			return "", err
+		}
+		if _, err := io.Copy(file, content); err != nil {
+			return "", err
+		}
+	}
 }
 
 // errNoRoom is the error of an import without enough free space on disk.
@@ -97,20 +177,9 @@ func (r *roomWriter) Write(data []byte) (int, error) {
 	return n, err
 }
 
-// openImport opens the wiki for a caller with the right to replace its content.
-func (s *Service) openImport(ctx context.Context, a wiki.Access) (*content.Wiki, func(), error) {
-	if err := a.Allow(wiki.Configure); err != nil {
-		return nil, nil, err
-	}
-	if s.mirror == nil {
-		return nil, nil, wiki.Problemf(wiki.ErrStorage, "", "Importing isn't available: git isn't installed on this server.")
-	}
-	return s.open(ctx, a, wiki.Configure)
-}
-
-// CanImport reports whether a repository can be imported: the wiki has only its
-// seed pages, and git is installed.
-func (s *Service) CanImport(ctx context.Context, a wiki.Access) (bool, error) {
+// CanImportHistory reports whether a repository can become the wiki's history: the
+// wiki has only its seed pages, and git is installed.
+func (s *Service) CanImportHistory(ctx context.Context, a wiki.Access) (bool, error) {
 	w, release, err := s.open(ctx, a, wiki.Configure)
 	if err != nil {
 		return false, err
@@ -152,11 +221,11 @@ func (s *Service) store(u *Upload, in io.Reader, max int64) (err error) {
 		return err
 	}
 	defer f.Close()
-	u.size, err = io.Copy(&roomWriter{room: s.content.ScratchRoom, file: f}, io.LimitReader(in, max+1))
+	u.Size, err = io.Copy(&roomWriter{room: s.content.ScratchRoom, file: f}, io.LimitReader(in, max+1))
 	if err != nil {
 		return err
 	}
-	if u.size > max {
+	if u.Size > max {
 		return wiki.Problemf(wiki.ErrTooLarge, "file", "This repository is too large. The limit is %d MB.", max>>20)
 	}
 	return f.Close()
@@ -170,47 +239,81 @@ type ImportStep struct {
 
 // An ImportResult is the result of an import.
 type ImportResult struct {
+	History          bool // a repository became the wiki's history
 	Commits, Objects int
-	Pages            int
+	Pages, Files     int // written; of a repository, all pages
 	Head             string
 	Left             []string // branches and tags that were left out
 	Renamed          []string // "old -> new": names that clashed, or had no address
 	HasHome          bool     // there is a page to show at /
 }
 
-// Import makes an uploaded repository the history of a wiki that has only its
-// seed pages, and keeps every object. *gitrepo.Refused lists the reasons why it
-// can't be imported. A failed import changes nothing. trusted accepts the commits'
-// authors as they are; only the operator can set it. progress may be nil. One
-// import runs at a time.
-func (s *Service) Import(ctx context.Context, a wiki.Access, u *Upload, trusted bool, progress func(ImportStep)) (ImportResult, error) {
-	w, release, err := s.openImport(ctx, a)
+// Examine says what Import would do with an upload. Limits that it would exceed are
+// found before anything is read that takes time, and listed as Problems. Errors are
+// those of Import.
+func (s *Service) Examine(ctx context.Context, a wiki.Access, u *Upload, r ImportRequest, progress func(ImportStep)) (*ImportPreview, error) {
+	var preview *ImportPreview
+	err := s.withImport(ctx, a, u, r, progress, func(ctx context.Context, i *importRun) (err error) {
+		preview, err = i.examine(ctx)
+		return err
+	})
+	return preview, err
+}
+
+// Import imports an upload. A zip of Markdown becomes one commit. A repository
+// becomes the history of a wiki that has only its seed pages, and keeps every object.
+// *gitrepo.Refused lists the reasons why it can't be imported. A failed import
+// changes nothing. progress may be nil. One import runs at a time.
+func (s *Service) Import(ctx context.Context, a wiki.Access, u *Upload, r ImportRequest, progress func(ImportStep)) (ImportResult, error) {
+	var result ImportResult
+	err := s.withImport(ctx, a, u, r, progress, func(ctx context.Context, i *importRun) error {
+		done, err := i.wait(ctx)
+		if err != nil {
+			return err
+		}
+		defer done()
+		err = i.run(ctx)
+		result = i.result
+		return err
+	})
+	return result, err
+}
+
+// maxImportTime bounds an import, and the look at it before.
+const maxImportTime = 15 * time.Minute
+
+// withImport calls f with an import that ends with the service, or when its time is
+// up.
+func (s *Service) withImport(ctx context.Context, a wiki.Access, u *Upload, r ImportRequest, progress func(ImportStep), f func(context.Context, *importRun) error) error {
+	w, release, err := s.open(ctx, a, wiki.Configure)
 	if err != nil {
-		return ImportResult{}, err
+		return err
 	}
 	defer release()
 	if progress == nil {
 		progress = func(ImportStep) {}
 	}
-	if trusted && !a.Caller().Operator {
-		return ImportResult{}, wiki.Problemf(wiki.ErrDenied, "", "Only the operator can mark the authors of an import as trusted.")
+	if r.Trusted && !a.Caller().Operator {
+		return wiki.Problemf(wiki.ErrDenied, "", "Only the operator can mark the authors of an import as trusted.")
 	}
-	ctx, cancel := s.mirror.Context(ctx)
+	if s.mirror != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = s.mirror.Context(ctx)
+		defer cancel()
+	}
+	timed, cancel := context.WithTimeout(ctx, maxImportTime)
 	defer cancel()
-	done, ok := s.imports.TryAcquire(w.Slug())
-	if !ok {
-		progress(ImportStep{What: "Waiting for another import to finish"})
-		if done, err = s.imports.Acquire(ctx, w.Slug()); err != nil {
-			return ImportResult{}, err
-		}
+	err = f(timed, &importRun{s: s, w: w, a: a, u: u, request: r, progress: progress})
+	if err != nil && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
+		err = errImportTime
 	}
-	defer done()
-	i := importRun{s: s, w: w, a: a, u: u, trusted: trusted, progress: progress}
-	if err := i.run(ctx); err != nil {
-		return ImportResult{}, fmt.Errorf("pages: import into %s: %w", w.Slug(), err)
+	if err != nil {
+		return fmt.Errorf("pages: import into %s: %w", w.Slug(), err)
 	}
-	return i.result, nil
+	return nil
 }
+
+var errImportTime = wiki.Problemf(wiki.ErrTooLarge, "file", "Nothing was imported: it took too long. Leave out a part, such as old branches or large files, and try again, or ask the operator to import it.")
 
 // An importRun is one import in progress.
 type importRun struct {
@@ -218,148 +321,185 @@ type importRun struct {
 	w        *content.Wiki
 	a        wiki.Access
 	u        *Upload
-	trusted  bool
+	request  ImportRequest
 	progress func(ImportStep)
 	result   ImportResult
 }
 
-func (i *importRun) run(ctx context.Context) error {
-	if err := requireOnlySeeds(ctx, i.w); err != nil {
-		return err
+// wait waits until no other import runs.
+func (i *importRun) wait(ctx context.Context) (done func(), err error) {
+	done, ok := i.s.imports.TryAcquire(i.w.Slug())
+	if !ok {
+		i.progress(ImportStep{What: "Waiting for another import to finish"})
+		return i.s.imports.Acquire(ctx, i.w.Slug())
 	}
-	i.progress(ImportStep{What: "Checking every object"})
-	received, err := i.receive(ctx)
-	if err != nil {
-		return err
-	}
-	i.progress(ImportStep{What: "Reading the history"})
-	plan, err := i.plan(ctx, received)
-	if err != nil {
-		return err
-	}
-	var rest bytes.Buffer
-	n, err := received.PackMissing(ctx, plan.Objects(), &rest)
-	if err != nil {
-		return err
-	}
-	if l := i.a.Site().Limits; int64(rest.Len())+plan.Bytes() > l.HistoryBytes {
-		return &gitrepo.Refused{Reasons: []string{fmt.Sprintf("The repository has %d MB with its history. The limit of this wiki is %d MB.", (int64(rest.Len())+plan.Bytes())>>20, l.HistoryBytes>>20)}}
-	}
-	err = i.w.Import(ctx, plan, content.ImportData{
-		Blobs: received.Objects, Rest: rest.Bytes(),
-		Progress: func(done, total int) { i.progress(ImportStep{"Writing", done, total}) },
-	})
-	if err != nil {
-		return err
-	}
-	stats, err := i.w.Stats(ctx)
-	if err != nil {
-		return err
-	}
-	i.s.changed(i.a, stats.Files)
-	d, err := i.s.directory(ctx, i.w)
-	if err != nil {
-		return err
-	}
-	_, hasHome := d.page(d.home(i.a.Site()))
-	_, head := i.w.Head()
-	i.result = ImportResult{
-		Commits: plan.Commits(), Objects: len(plan.Objects()) + n, Pages: stats.Pages, Head: head,
-		Left: received.Omitted, Renamed: plan.Renamed(), HasHome: hasHome,
-	}
-	return nil
+	return done, nil
 }
 
-// receive unpacks the upload into a repository of its own and verifies it.
-func (i *importRun) receive(ctx context.Context) (*gitrepo.Received, error) {
+func (i *importRun) count(what string) func(done, total int) {
+	return func(done, total int) {
+		if done%20 == 0 {
+			i.progress(ImportStep{what, done, total})
+		}
+	}
+}
+
+// openSource opens the upload as a source of files; nil if it is a repository that
+// becomes the wiki's history.
+func (i *importRun) openSource(ctx context.Context) (incoming.Source, error) {
 	f, err := os.Open(i.u.path("upload"))
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	git, max := i.s.mirror.Git(), 2*i.a.Site().Limits.HistoryBytes
-	if room, err := i.s.content.ScratchRoom(); err != nil || room < min(max, 3*i.u.size) {
-		return nil, cmp.Or(err, errNoRoom())
-	}
-	archive, err := zip.NewReader(f, i.u.size)
-	if err != nil { // not a zip
-		if _, err := f.Seek(0, io.SeekStart); err != nil {
+	archive, err := incoming.ReadDirectory(f, i.u.Size)
+	switch {
+	case errors.As(err, new(*wiki.Problem)):
+		return nil, errors.Join(err, f.Close())
+	case err != nil, !i.request.AsFolder && gitrepo.IsRepository(archive): // no zip, or one of a repository
+		if err := f.Close(); err != nil {
 			return nil, err
 		}
-		return git.Receive(ctx, i.u.path("received.git"), f, max)
+		return i.openRepository(ctx)
 	}
-	if err := i.unzip(archive, max); err != nil {
+	dir := i.u.path("parts")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	room, err := i.s.content.ScratchRoom()
+	if err == nil {
+		var z *incoming.Zip
+		if z, err = incoming.OpenZip(f, i.u.Size, incoming.Options{Dir: dir, Max: min(room, i.a.Site().Limits.HistoryBytes)}); err == nil {
+			return &uploadedZip{z, f}, nil
+		}
+	}
+	return nil, errors.Join(err, f.Close())
+}
+
+// openRepository opens a repository as a source of files; nil if it becomes the
+// wiki's history, as it does in a new wiki.
+func (i *importRun) openRepository(ctx context.Context) (incoming.Source, error) {
+	onlySeeds, err := i.w.HasOnlySeeds(ctx)
+	if err != nil || onlySeeds && i.request.Into == "" {
 		return nil, err
 	}
-	bundle, err := os.Create(i.u.path("bundle"))
+	received, err := i.receive(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer bundle.Close()
-	if err := git.Bundle(ctx, i.u.path("unzipped"), i.u.dir, bundle); err != nil {
-		return nil, err
-	}
-	if _, err := bundle.Seek(0, io.SeekStart); err != nil {
-		return nil, err
-	}
-	return git.Receive(ctx, i.u.path("received.git"), bundle, max)
+	return &repositorySource{received: received}, nil
 }
 
-// unzip extracts a zip, which can be far larger than the upload, as long as the
-// disk has room. Half of the room is for the repository made from it.
-func (i *importRun) unzip(archive *zip.Reader, max int64) error {
-	room, err := i.s.content.ScratchRoom()
+// An uploadedZip closes the file of its zip.
+type uploadedZip struct {
+	*incoming.Zip
+	file *os.File
+}
+
+func (z *uploadedZip) Close() error { return errors.Join(z.Zip.Close(), z.file.Close()) }
+
+// examine previews the import.
+func (i *importRun) examine(ctx context.Context) (preview *ImportPreview, err error) {
+	i.progress(ImportStep{What: "Reading the names"})
+	source, err := i.openSource(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if source == nil {
+		return i.examineHistory(ctx)
+	}
+	defer func() { err = errors.Join(err, source.Close()) }()
+	p, err := i.planFiles(ctx, source)
+	if err != nil || len(p.preview.Problems) > 0 {
+		return i.named(p), err
+	}
+	return i.named(p), p.look(ctx, i.count("Following the links"))
+}
+
+func (i *importRun) named(p *filesPlan) *ImportPreview {
+	if p == nil {
+		return nil
+	}
+	p.preview.Name, p.preview.Size = i.u.Name, i.u.Size
+	return p.preview
+}
+
+func (i *importRun) run(ctx context.Context) (err error) {
+	source, err := i.openSource(ctx)
 	if err != nil {
 		return err
 	}
-	err = gitrepo.Unzip(archive, i.u.path("unzipped"), min(max, room/2))
-	if err != nil && room/2 < max && errors.Is(err, gitrepo.ErrUnzippedSize) {
-		return errNoRoom()
+	if source == nil {
+		return i.runHistory(ctx)
+	}
+	defer func() { err = errors.Join(err, source.Close()) }()
+	return i.runFiles(ctx, source)
+}
+
+// runFiles imports files in one commit.
+func (i *importRun) runFiles(ctx context.Context, source incoming.Source) error {
+	i.progress(ImportStep{What: "Reading the names"})
+	p, err := i.planFiles(ctx, source)
+	if err != nil {
+		return err
+	}
+	if len(p.preview.Problems) > 0 {
+		return &gitrepo.Refused{Reasons: p.preview.Problems}
+	}
+	edits, err := p.edits(ctx, i.count("Reading the files"))
+	if err != nil {
+		return err
+	}
+	if len(edits) == 0 {
+		return wiki.Problemf(wiki.ErrInvalid, "file", "Nothing was imported: the wiki has all of it already, or keeps its own pages of the same names.")
+	}
+	i.progress(ImportStep{What: "Writing the pages"})
+	author := i.a.Caller()
+	if !i.request.Own {
+		author.Agent, author.Grant, author.Client = "", "", wiki.ImportClient
+	}
+	saved, err := i.s.commit(ctx, i.w, i.a, Write{}, content.Request{
+		Author: author, Edits: edits,
+		Message: commitMessage("", "Import %s%s", plural(p.preview.Pages, "page"), fromFile(i.u.Name)),
+	})
+	if err != nil {
+		return changedMeanwhile(err)
+	}
+	i.result = ImportResult{Commits: 1, Pages: p.preview.Pages, Files: p.preview.Files, Head: saved.Commit}
+	for _, r := range p.preview.Renamed {
+		i.result.Renamed = append(i.result.Renamed, r.From+" -> "+r.To)
+	}
+	i.result.HasHome, err = i.hasHome(ctx)
+	return err
+}
+
+// hasHome reports whether the wiki has a page to show at /.
+func (i *importRun) hasHome(ctx context.Context) (bool, error) {
+	d, err := i.s.directory(ctx, i.w)
+	if err != nil {
+		return false, err
+	}
+	_, found := d.page(d.home(i.a.Site()))
+	return found, nil
+}
+
+// changedMeanwhile explains why a planned commit doesn't fit the wiki any more.
+func changedMeanwhile(err error) error {
+	if errors.Is(err, wiki.ErrPrecondition) || errors.Is(err, wiki.ErrConflict) {
+		return wiki.Problemf(wiki.ErrPrecondition, "file", "Nothing was imported: somebody has changed a page that this import would replace. Look at what will happen now, and import again.")
 	}
 	return err
 }
 
-func (i *importRun) plan(ctx context.Context, r *gitrepo.Received) (*content.Import, error) {
-	commits, err := r.Mainline(ctx)
-	if err != nil {
-		return nil, err
+func fromFile(name string) string {
+	if name == "" {
+		return ""
 	}
-	// Commits made by this software record moves.
-	var here, elsewhere []gitrepo.RawCommit
-	for _, c := range commits {
-		if content.MadeHere(c) {
-			here = append(here, c)
-		} else {
-			elsewhere = append(elsewhere, c)
-		}
+	return " from " + name
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
 	}
-	diffs, err := r.Diffs(ctx, here, false)
-	if err != nil {
-		return nil, err
-	}
-	others, err := r.Diffs(ctx, elsewhere, true)
-	if err != nil {
-		return nil, err
-	}
-	all := make(map[string][]gitrepo.Diff, len(diffs)+len(others))
-	var blobs []string
-	seen := map[string]bool{}
-	for _, some := range []map[string][]gitrepo.Diff{diffs, others} {
-		for id, list := range some {
-			all[id] = list
-			for _, d := range list {
-				if d.New != "" && d.NewMode != gitrepo.ModeGitlink && !seen[d.New] {
-					seen[d.New] = true
-					blobs = append(blobs, d.New)
-				}
-			}
-		}
-	}
-	sizes, packed, err := r.Sizes(ctx, blobs)
-	if err != nil {
-		return nil, err
-	}
-	return content.PlanImport(content.ImportSource{
-		Commits: commits, Diffs: all, Sizes: sizes, Packed: packed, Tags: r.Tags, Author: i.a.Caller(), Limits: i.a.Site().Limits, Trusted: i.trusted,
-	})
+	return fmt.Sprintf("%d %ss", n, noun)
 }

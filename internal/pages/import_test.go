@@ -37,7 +37,7 @@ func (w *world) importing(in io.Reader) (ImportResult, error) {
 		return ImportResult{}, err
 	}
 	defer u.Close()
-	return w.Import(w.ctx, w.owner, u, false, nil)
+	return w.Import(w.ctx, w.owner, u, ImportRequest{}, nil)
 }
 
 // mustImport imports a file.
@@ -184,10 +184,19 @@ func TestImportKeepsEveryObject(t *testing.T) {
 		t.Errorf("the next commit builds on %s", parent)
 	}
 
-	// Only a new wiki accepts an import.
-	if _, err := fresh.importing(bytes.NewReader(nil)); !errors.Is(err, wiki.ErrExists) {
-		t.Errorf("a second import: %v", err)
+	// Only a new wiki takes a history. This one takes the files, which it has, apart
+	// from the page that was edited.
+	again, err := fresh.importing(bytes.NewReader(must(os.ReadFile("testdata/odd.bundle"))))
+	if !errors.Is(err, wiki.ErrInvalid) || !strings.Contains(err.Error(), "keeps its own pages") {
+		t.Errorf("a second import: %+v, %v", again, err)
 	}
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }
 
 func isSubset(some, all []string) bool {
@@ -345,7 +354,6 @@ func TestImportRejects(t *testing.T) {
 		"part":        {strings.NewReader("# v2 git bundle\n-" + strings.Repeat("a", 40) + " x\n" + strings.Repeat("b", 40) + " HEAD\n\nPACK"), "depends on commits"},
 		"sha256":      {strings.NewReader("# v3 git bundle\n@object-format=sha256\n"), "object-format=sha256"},
 		"no zip":      {strings.NewReader("PK\x03\x04nonsense"), "not a git bundle"},
-		"another zip": {zipOf(t, t.TempDir()), "no git repository in this zip"},
 		"dot git":     {made("040000 tree EMPTY\t.GIT\n"), "hasDotgit"},
 		"climbs":      {made("100644 blob BLOB\t..\n"), "hasDotdot"},
 		"not UTF-8":   {made("100644 blob BLOB\tb\xe4d.md\n"), "isn't UTF-8"},

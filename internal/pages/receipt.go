@@ -19,6 +19,9 @@ const (
 	// the largest repository can still be received at any time.
 	yieldRate  = 512 << 10 // bytes a second
 	yieldAfter = 5 * time.Minute
+	// idleAfter is how long an upload can wait for its owner before it makes room for
+	// another wiki that waits.
+	idleAfter = 2 * time.Minute
 	// yieldWait is how long a wiki waits for an upload that makes room.
 	yieldWait = 30 * time.Second
 )
@@ -46,6 +49,8 @@ type receipt struct {
 	read     int64     // bytes
 	received bool      // so it doesn't make room any more
 	yielding bool
+	expire   func()    // ends an upload that waits for its owner; nil if it is at work
+	paused   time.Time // since when it waits
 }
 
 // acquire returns a slot for a wiki. If all are taken, the slowest upload makes room,
@@ -72,8 +77,9 @@ func (s *receipts) acquire(ctx context.Context, slug string, interrupt func()) (
 
 var errReceiving = wiki.Problemf(wiki.ErrUnavailable, "file", "Other repositories are being imported. Nothing was uploaded. Try again in a few minutes.")
 
-// makeRoom ends the slowest of the slow uploads, and reports whether there is one. A
-// wiki's own upload never makes room for another of the same wiki.
+// makeRoom ends an upload that waits for its owner, or else the slowest of the slow
+// ones, and reports whether there is one. A wiki's own upload never makes room for
+// another of the same wiki.
 func (s *receipts) makeRoom(slug string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -82,6 +88,11 @@ func (s *receipts) makeRoom(slug string) bool {
 	}
 	var slowest *receipt
 	for _, r := range s.open {
+		if r.expire != nil && !r.yielding && time.Since(r.paused) >= idleAfter {
+			r.yielding = true
+			r.expire()
+			return true
+		}
 		if r.isSlow() && (slowest == nil || r.rate() < slowest.rate()) {
 			slowest = r
 		}
@@ -126,6 +137,22 @@ func (r *receipt) finish() error {
 	defer r.all.mu.Unlock()
 	r.received = !r.yielding
 	return r.check()
+}
+
+// pause records that the upload waits for its owner. It calls expire, at most once and
+// with locks held, when the upload has to make room.
+func (r *receipt) pause(expire func()) {
+	r.all.mu.Lock()
+	defer r.all.mu.Unlock()
+	r.expire, r.paused = expire, time.Now()
+}
+
+// resume records that the upload is at work again; false if it has to make room.
+func (r *receipt) resume() bool {
+	r.all.mu.Lock()
+	defer r.all.mu.Unlock()
+	r.expire = nil
+	return !r.yielding
 }
 
 // close returns the slot.

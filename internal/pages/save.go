@@ -225,10 +225,12 @@ func existsConflict(ctx context.Context, w *content.Wiki, f wiki.File, yours []b
 	return c
 }
 
-// commit commits a request as the caller. Every change by a caller passes here,
-// except an import.
+// commit commits a request as the caller, or as its Author if it has one. Every change
+// by a caller passes here, except the import of a history.
 func (s *Service) commit(ctx context.Context, w *content.Wiki, a wiki.Access, wr Write, r content.Request) (Saved, error) {
-	r.Author, r.Limits = a.Caller(), a.Site().Limits
+	if r.Limits = a.Site().Limits; r.Author.User.DID == "" {
+		r.Author = a.Caller()
+	}
 	wr.setKey(&r)
 	release, err := w.AcquireLarge(ctx, textBytes(r))
 	if err != nil {

@@ -51,7 +51,7 @@ func open(t testing.TB, files map[string]string) *library {
 		t.Fatal(err)
 	}
 	defer upload.Close()
-	done, err := l.w.Pages.Import(t.Context(), l.owner, upload, false, nil)
+	done, err := l.w.Pages.Import(t.Context(), l.owner, upload, pages.ImportRequest{}, nil)
 	if err != nil {
 		t.Fatal(err, pages.ImportProblems(err))
 	}

@@ -1,11 +1,19 @@
 package web
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
+	"fmt"
 	"io"
+	"mime"
+	"mime/multipart"
 	"net/http"
+	"net/url"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -14,26 +22,38 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// importPage is the form for a repository and the progress of an import.
-type importPage struct {
-	Frame
-	failure
-	Reasons []string // why an import was refused
-	Fresh   bool     // the wiki is new enough for an import
-	Running bool
-	Step    pages.ImportStep
-	Done    *pages.ImportResult
-	Limits  wiki.Limits
-}
+// An importPhase is how far an import has got.
+type importPhase string
 
-// An importJob is one import running in the background.
+const (
+	receivingFile importPhase = "receiving"
+	examiningFile importPhase = "examining"
+	awaitingOwner importPhase = "ready" // the preview is shown, and nothing is written yet
+	writingImport importPhase = "writing"
+	endedImport   importPhase = "ended"
+)
+
+// previewWait is how long an upload waits for its owner's decision.
+const previewWait = 15 * time.Minute
+
+// An importJob is one import, from the upload to its result. It runs in the
+// background.
 type importJob struct {
-	mu     sync.Mutex
-	step   pages.ImportStep
-	begun  bool // the file was received
-	ended  bool
-	result pages.ImportResult
-	err    error
+	id string // in the preview's form, so that an older preview decides nothing
+	a  wiki.Access
+
+	mu      sync.Mutex
+	phase   importPhase
+	name    string // of the uploaded file
+	request pages.ImportRequest
+	upload  *pages.Upload // nil before it is received, and once it is removed
+	steps   []pages.ImportStep
+	preview *pages.ImportPreview
+	result  pages.ImportResult
+	err     error
+	expires *time.Timer
+	began   time.Time // of writing
+	took    time.Duration
 }
 
 // importJobs holds the last import of each wiki since the service started.
@@ -48,14 +68,21 @@ func (j *importJobs) job(slug string) *importJob {
 	return j.last[slug]
 }
 
-// start registers a job for a wiki, unless one is running.
-func (j *importJobs) start(slug string) (*importJob, error) {
+// start registers a job for a wiki, unless one is running. A preview that waits for
+// its owner makes room.
+func (j *importJobs) start(a wiki.Access) (*importJob, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if now := j.last[slug]; now != nil && !now.snapshot().ended {
-		return nil, wiki.Problemf(wiki.ErrExists, "file", "An import is already running. Wait until it ends.")
+	slug := a.Site().Slug
+	if now := j.last[slug]; now != nil {
+		if now.isBusy() {
+			return nil, wiki.Problemf(wiki.ErrExists, "file", "An import is already running. Wait until it ends.")
+		}
+		if err := now.expire(nil); err != nil {
+			return nil, err
+		}
 	}
-	job := &importJob{step: pages.ImportStep{What: "Receiving the file"}}
+	job := &importJob{id: rand.Text(), a: a, phase: receivingFile, steps: []pages.ImportStep{{What: "Receiving the file"}}}
 	if j.last == nil {
 		j.last = map[string]*importJob{}
 	}
@@ -63,88 +90,181 @@ func (j *importJobs) start(slug string) (*importJob, error) {
 	return job, nil
 }
 
-// dropUnlessImporting forgets a job whose file wasn't received.
-func (j *importJobs) dropUnlessImporting(slug string, job *importJob) {
+// drop forgets a job.
+func (j *importJobs) drop(job *importJob) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if !job.isBegun() && j.last[slug] == job {
+	if slug := job.a.Site().Slug; j.last[slug] == job {
 		delete(j.last, slug)
 	}
 }
 
-func (j *importJob) isBegun() bool {
+// isBusy reports whether the job works, rather than waits for its owner.
+func (j *importJob) isBusy() bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.begun
+	return j.phase != awaitingOwner && j.phase != endedImport
 }
 
-// begin records that the file was received.
-func (j *importJob) begin() {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.begun, j.step = true, pages.ImportStep{What: "Starting"}
-}
-
-// importState is a snapshot of a job.
-type importState struct {
-	step   pages.ImportStep
-	ended  bool
-	result pages.ImportResult
-	err    error
-}
-
-func (j *importJob) snapshot() importState {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return importState{j.step, j.ended, j.result, j.err}
-}
-
+// setStep records the progress: a new step, or another number of the current one.
 func (j *importJob) setStep(step pages.ImportStep) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.step = step
+	if last := len(j.steps) - 1; last >= 0 && j.steps[last].What == step.What {
+		j.steps[last] = step
+		return
+	}
+	j.steps = append(j.steps, step)
 }
 
-func (j *importJob) finish(r pages.ImportResult, err error) {
+// begin starts a phase that works on the upload, unless the job is in another phase
+// than expected, or its upload has to make room for another wiki's.
+func (j *importJob) begin(from, to importPhase) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.ended, j.result, j.err = true, r, err
+	if j.phase != from || from == awaitingOwner && !j.upload.Resume() {
+		return false
+	}
+	if j.expires != nil {
+		j.expires.Stop()
+	}
+	j.phase, j.err, j.began, j.steps = to, nil, time.Now(), nil
+	return true
 }
 
-// showImport shows the form, or the state of a running import. While an import
-// runs, the page refreshes by itself, without a script.
-func (h *Handler) showImport(v *visit) error {
-	var p importPage
-	if job := h.imports.job(v.slug); job != nil {
-		s := job.snapshot()
-		p.Running, p.Step = !s.ended, s.step
-		switch {
-		case p.Running:
-			v.w.Header().Set("Refresh", "1")
-		case s.err == nil:
-			p.Done = &s.result
-		default:
-			p.failure, _ = h.formFailure(v, s.err)
-			p.Reasons = pages.ImportProblems(s.err)
-		}
+// expire ends a job that waits for its owner.
+func (j *importJob) expire(why error) error {
+	j.mu.Lock()
+	waits := j.phase == awaitingOwner
+	if waits {
+		j.phase = endedImport
 	}
-	return h.renderImport(v, http.StatusOK, &p)
+	j.mu.Unlock()
+	if !waits {
+		return nil
+	}
+	return j.end(pages.ImportResult{}, why)
+}
+
+// end ends the job with its result, and removes the upload.
+func (j *importJob) end(r pages.ImportResult, err error) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.expires != nil {
+		j.expires.Stop()
+	}
+	j.phase, j.result, j.err, j.took = endedImport, r, err, time.Since(j.began)
+	if j.upload == nil {
+		return nil
+	}
+	upload := j.upload
+	j.upload = nil
+	return upload.Close()
+}
+
+// An importState is a copy of a job's state.
+type importState struct {
+	phase   importPhase
+	name    string
+	steps   []pages.ImportStep
+	preview *pages.ImportPreview
+	result  pages.ImportResult
+	err     error
+	took    time.Duration
+}
+
+func (j *importJob) state() importState {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return importState{j.phase, j.name, slices.Clone(j.steps), j.preview, j.result, j.err, j.took}
+}
+
+// importPage shows an import: the form, its progress, what will happen, and what
+// happened.
+type importPage struct {
+	Frame
+	failure
+	Reasons []string // why an import was refused
+	Fresh   bool     // a repository can become the wiki's history
+	Stats   pages.Stats
+	Limits  wiki.Limits
+	Form    importForm
+	ID      string
+	Name    string
+	Running bool
+	Steps   []pages.ImportStep // of a running import; the last one is going on
+	Preview *pages.ImportPreview
+	Done    *pages.ImportResult
+	Seconds int
+}
+
+// IsLast reports whether a step is the one that is going on.
+func (p *importPage) IsLast(i int) bool { return i == len(p.Steps)-1 }
+
+// An importForm is the part of the import form besides the file.
+type importForm struct {
+	Source string // "folder", "notion" or "bundle"
+	Into   string
+}
+
+// showImport shows the form, or the state of the import. While one runs, the page
+// refreshes by itself, without a script.
+func (h *Handler) showImport(v *visit) error {
+	job := h.imports.job(v.slug)
+	if job == nil || v.query("new") != "" && !job.isBusy() {
+		return h.renderImport(v, http.StatusOK, &importPage{})
+	}
+	return h.renderJob(v, http.StatusOK, job, failure{})
+}
+
+// renderJob shows the state of an import, with the failure of a form of it.
+func (h *Handler) renderJob(v *visit, status int, job *importJob, wrong failure) error {
+	s := job.state()
+	p := &importPage{failure: wrong, ID: job.id, Name: s.name}
+	switch s.phase {
+	case awaitingOwner:
+		p.Preview = s.preview
+	case endedImport:
+		p.Seconds = int(s.took.Seconds() + 0.5)
+		if s.err == nil {
+			p.Done = &s.result
+			break
+		}
+		p.failure, _ = h.formFailure(v, s.err)
+		p.Reasons = pages.ImportProblems(s.err)
+	default:
+		p.Running, p.Steps = true, s.steps
+		v.w.Header().Set("Refresh", "1")
+	}
+	return h.renderImport(v, status, p)
 }
 
 func (h *Handler) renderImport(v *visit, status int, p *importPage) error {
-	p.Frame = h.frame(v, "Import")
+	title := "Import pages"
+	switch {
+	case p.Running:
+		title = "Importing"
+	case p.Preview != nil:
+		title = "Check the import"
+	}
+	p.Frame = h.frame(v, title)
 	p.NoIndex, p.Limits = true, v.a.Site().Limits
+	p.Form.Source = cmp.Or(p.Form.Source, "folder")
 	v.w.Header().Set("Cache-Control", "no-store")
 	var err error
-	if p.Fresh, err = h.o.Pages.CanImport(v.ctx(), v.a); err != nil {
+	if p.Fresh, err = h.o.Pages.CanImportHistory(v.ctx(), v.a); err != nil {
+		return err
+	}
+	if p.Stats, err = h.o.Pages.Stats(v.ctx(), v.a); err != nil {
 		return err
 	}
 	return h.render(v, status, "import", p)
 }
 
-// startImport receives a repository and starts importing it.
+// startImport receives a file or a folder and starts to examine it.
 func (h *Handler) startImport(v *visit) error {
-	err := h.receiveImport(v)
+	var form importForm
+	err := h.receiveImport(v, &form)
 	if err == nil {
 		return h.redirect(v, "/-/import")
 	}
@@ -152,60 +272,240 @@ func (h *Handler) startImport(v *visit) error {
 	if !ok {
 		return err
 	}
-	return h.renderImport(v, wrong.Status, &importPage{failure: wrong})
+	return h.renderImport(v, wrong.Status, &importPage{failure: wrong, Form: form})
 }
+
+var errNoImportFile = wiki.Problemf(wiki.ErrInvalid, "file", "Choose a file first: a zip of Markdown, or a git bundle.")
 
 // receiveImport stores the uploaded file and starts the import. The wiki's job
 // begins before the file is read, so a second upload isn't.
-func (h *Handler) receiveImport(v *visit) error {
+func (h *Handler) receiveImport(v *visit, form *importForm) error {
 	parts, err := v.r.MultipartReader()
 	if err != nil {
-		return wiki.Problemf(wiki.ErrInvalid, "file", "Choose a file: a git bundle, or a zip of a repository.")
+		return errNoImportFile
 	}
-	job, err := h.imports.start(v.slug)
+	job, err := h.imports.start(v.a)
 	if err != nil {
 		return err
 	}
-	defer h.imports.dropUnlessImporting(v.slug, job)
+	files := &importParts{parts: parts, form: form}
 	body := &pacedReader{control: http.NewResponseController(v.w), began: time.Now()}
+	upload, err := h.receiveParts(v, files, body)
+	_ = body.control.SetWriteDeadline(time.Now().Add(uploadWait)) // the old one counts from the request's start
+	if err != nil {
+		h.imports.drop(job)
+		return uploadError(err)
+	}
+	job.mu.Lock()
+	job.upload, job.name = upload, upload.Name
+	job.request = pages.ImportRequest{AsFolder: form.Source == "folder" || form.Source == "notion", Into: form.Into}
+	job.mu.Unlock()
+	h.examineImport(v, job, receivingFile)
+	return nil
+}
+
+// receiveParts stores the form's file, or all files of its folder.
+func (h *Handler) receiveParts(v *visit, files *importParts, body *pacedReader) (*pages.Upload, error) {
+	name, part, err := files.next()
+	if errors.Is(err, io.EOF) {
+		err = errNoImportFile
+	}
+	if err == nil {
+		_, err = pages.ImportFolder(files.form.Into)
+	}
+	if err != nil {
+		return nil, err
+	}
+	body.in = part
+	if part.FormName() == "file" {
+		upload, err := h.o.Pages.Receive(v.ctx(), v.a, body, body.interrupt)
+		if err == nil {
+			upload.Name = wiki.VisibleName(name)
+		}
+		return upload, err
+	}
+	first := true
+	return h.o.Pages.ReceiveFolder(v.ctx(), v.a, func() (string, io.Reader, error) {
+		if first {
+			first = false
+			return name, body, nil
+		}
+		name, part, err := files.next()
+		body.in = part
+		return name, body, err
+	}, body.interrupt)
+}
+
+// importParts reads the parts of the import form: small fields, then files.
+type importParts struct {
+	parts *multipart.Reader
+	form  *importForm
+	empty int // parts without a file
+}
+
+// next returns the next file with its name: for a file of a folder, its path.
+// It fails with io.EOF at the end.
+func (p *importParts) next() (string, *multipart.Part, error) {
 	for {
-		part, err := parts.NextPart()
-		if errors.Is(err, io.EOF) || err == nil && part.FormName() == "file" && part.FileName() == "" {
-			return wiki.Problemf(wiki.ErrInvalid, "file", "Choose a file: a git bundle, or a zip of a repository.")
-		}
+		part, err := p.parts.NextPart()
 		if err != nil {
-			return uploadError(err)
+			return "", nil, err
 		}
-		if part.FormName() != "file" {
+		if part.FormName() == "file" || part.FormName() == "folder" {
+			if name := partPath(part); name != "" {
+				return name, part, nil
+			}
 			continue
 		}
-		body.in = part
-		upload, err := h.o.Pages.Receive(v.ctx(), v.a, body, body.interrupt)
-		_ = body.control.SetWriteDeadline(time.Now().Add(uploadWait)) // the old one counts from the request's start
-		if err != nil {
-			return uploadError(err)
+		if p.empty++; p.empty > 20 {
+			return "", nil, wiki.Problemf(wiki.ErrMalformed, "", "This form has too many fields. Open the page and try again from there.")
 		}
-		job.begin()
-		// The import continues if the browser disconnects; it ends with the service.
-		ctx := context.WithoutCancel(v.ctx())
-		h.o.Background.Go(background.Job{Work: "finish-import", Wiki: v.slug}, func() { h.runImport(ctx, v.a, upload, job) })
-		return nil
+		value, err := io.ReadAll(io.LimitReader(part, 2*wiki.MaxNameBytes))
+		if err != nil {
+			return "", nil, err
+		}
+		switch text := strings.ToValidUTF8(string(value), ""); part.FormName() {
+		case "source":
+			p.form.Source = text
+		case "into":
+			p.form.Into = text
+		}
 	}
 }
 
-func (h *Handler) runImport(ctx context.Context, a wiki.Access, upload *pages.Upload, job *importJob) {
-	var result pages.ImportResult
-	err := h.o.Background.Try(background.Job{Work: "import", Wiki: a.Site().Slug}, func() (err error) {
-		result, err = h.o.Pages.Import(ctx, a, upload, false, job.setStep)
-		return err
+// partPath returns the name of a part's file with its folder, which browsers send
+// for the files of a folder, and package multipart cuts off.
+func partPath(part *multipart.Part) string {
+	_, params, err := mime.ParseMediaType(part.Header.Get("Content-Disposition"))
+	if err != nil {
+		return part.FileName()
+	}
+	return params["filename"]
+}
+
+// examineImport looks at an upload in the background. The import continues if the
+// browser disconnects; it ends with the service.
+func (h *Handler) examineImport(v *visit, job *importJob, from importPhase) {
+	if !job.begin(from, examiningFile) {
+		return
+	}
+	ctx := context.WithoutCancel(v.ctx())
+	h.o.Background.Go(background.Job{Work: "finish-import", Wiki: v.slug}, func() {
+		var preview *pages.ImportPreview
+		err := h.tryImport(job, func() (err error) {
+			preview, err = h.o.Pages.Examine(ctx, job.a, job.upload, job.request, job.setStep)
+			return err
+		})
+		if err != nil {
+			h.endImport(job, pages.ImportResult{}, err)
+			return
+		}
+		h.awaitOwner(job, preview)
 	})
+}
+
+// awaitOwner shows the preview until its owner decides, another wiki needs the room,
+// or previewWait is over.
+func (h *Handler) awaitOwner(job *importJob, preview *pages.ImportPreview) {
+	expire := func(why error) { h.warnUpload(job, job.expire(why)) }
+	job.mu.Lock()
+	defer job.mu.Unlock()
+	job.phase, job.preview, job.steps = awaitingOwner, preview, nil
+	job.upload.Pause(func() {
+		h.o.Background.Go(background.Job{Work: "finish-import", Wiki: job.a.Site().Slug}, func() { expire(errPreviewYielded) })
+	})
+	job.expires = h.o.Background.AfterFunc(background.Job{Work: "finish-import", Wiki: job.a.Site().Slug}, previewWait, func() { expire(errPreviewExpired) })
+}
+
+var (
+	errPreviewExpired = wiki.Problemf(wiki.ErrUnavailable, "file", "Nothing was imported: the file was removed, because nobody decided for %d minutes. Upload it again.", int(previewWait.Minutes()))
+	errPreviewYielded = wiki.Problemf(wiki.ErrUnavailable, "file", "Nothing was imported: another wiki was waiting to import, so the file was removed. Upload it again in a few minutes.")
+)
+
+// tryImport runs a part of an import. A panic becomes a Problem.
+func (h *Handler) tryImport(job *importJob, f func() error) error {
+	err := h.o.Background.Try(background.Job{Work: "import", Wiki: job.a.Site().Slug}, f)
 	if errors.As(err, new(*background.Panic)) {
-		err = wiki.Problemf(wiki.ErrInvalid, "file", "Nothing was imported: this repository runs into a bug on our side. The operator gets a notice. You can import another one meanwhile.")
+		err = wiki.Problemf(wiki.ErrInvalid, "file", "Nothing was imported: this file runs into a bug on our side. The operator gets a notice. You can import another one meanwhile.")
 	}
-	if cerr := upload.Close(); cerr != nil {
-		h.o.Log.Warn("removing the upload failed", "wiki", a.Site().Slug, "err", cerr)
+	return err
+}
+
+func (h *Handler) endImport(job *importJob, r pages.ImportResult, err error) {
+	h.warnUpload(job, job.end(r, err))
+}
+
+func (h *Handler) warnUpload(job *importJob, err error) {
+	if err != nil {
+		h.o.Log.Warn("removing the upload failed", "wiki", job.a.Site().Slug, "err", err)
 	}
-	job.finish(result, err)
+}
+
+// decideImport is the form of the preview: import, check again without some folders,
+// or cancel.
+func (h *Handler) decideImport(v *visit) error {
+	form, err := h.readForm(v, smallForm)
+	if err != nil {
+		return err
+	}
+	job := h.imports.job(v.slug)
+	if job == nil || job.id != form.Get("id") || job.state().phase != awaitingOwner {
+		return h.redirect(v, "/-/import") // an older preview, or a second click
+	}
+	switch form.Get("do") {
+	case "cancel":
+		h.imports.drop(job)
+		h.warnUpload(job, job.expire(nil))
+		return h.redirect(v, "/-/import")
+	case "check":
+		job.mu.Lock()
+		job.request.Without = form["without"]
+		job.mu.Unlock()
+		h.examineImport(v, job, awaitingOwner)
+		return h.redirect(v, "/-/import")
+	}
+	preview := job.state().preview
+	if len(preview.Problems) > 0 {
+		return h.redirect(v, "/-/import")
+	}
+	choices, own := chosen(form, preview.Clashes), form.Get("own") == "on"
+	job.mu.Lock()
+	job.request.Choices, job.request.Own = choices, own
+	job.mu.Unlock()
+	h.writeImport(v, job)
+	return h.redirect(v, "/-/import")
+}
+
+// chosen reads the decisions about clashes: one for each, or one for all.
+func chosen(form url.Values, clashes []pages.Clash) map[string]pages.Choice {
+	choices := map[string]pages.Choice{}
+	for i, c := range clashes {
+		decision := pages.Decision(form.Get(fmt.Sprintf("choice-%d", i)))
+		if all := pages.Decision(form.Get("all")); all != "" {
+			decision = all
+		}
+		switch decision {
+		case pages.TakeTheirs, pages.KeepBoth:
+			choices[c.Path] = pages.Choice{Decision: decision, Revision: c.Mine.Blob}
+		}
+	}
+	return choices
+}
+
+// writeImport imports an examined upload in the background.
+func (h *Handler) writeImport(v *visit, job *importJob) {
+	if !job.begin(awaitingOwner, writingImport) {
+		return
+	}
+	ctx := context.WithoutCancel(v.ctx())
+	h.o.Background.Go(background.Job{Work: "finish-import", Wiki: v.slug}, func() {
+		var result pages.ImportResult
+		err := h.tryImport(job, func() (err error) {
+			result, err = h.o.Pages.Import(ctx, job.a, job.upload, job.request, job.setStep)
+			return err
+		})
+		h.endImport(job, result, err)
+	})
 }
 
 // uploadError returns the error for an incomplete upload.

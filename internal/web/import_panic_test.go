@@ -7,7 +7,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"robot.wtf/internal/background"
 	"robot.wtf/internal/testworld"
@@ -42,19 +41,11 @@ func TestImportPanics(t *testing.T) {
 	send := func() *answer {
 		t.Helper()
 		dan.sendFiles(on("dan", "/-/import"), part{field: "file", file: "wiki.bundle", data: string(bundle)}).want(http.StatusSeeOther)
-		for range 500 {
-			got := dan.get(on("dan", "/-/import")).want(http.StatusOK)
-			if got.header.Get("Refresh") == "" {
-				return got
-			}
-			time.Sleep(20 * time.Millisecond)
-		}
-		t.Fatal("the import doesn't end")
-		return nil
+		return dan.settledImport("dan")
 	}
 	send().has("Nothing was imported", "a bug on our side", `name="file"`)
 	if !strings.Contains(log.String(), "import_panic_test.go") {
 		t.Errorf("the log lacks the stack: %s", &log)
 	}
-	send().has("commits imported")
+	dan.decideImport("dan", send(), "import").has("commits imported")
 }

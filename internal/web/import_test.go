@@ -1,11 +1,16 @@
 package web
 
 import (
+	"archive/zip"
+	"bytes"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -30,23 +35,14 @@ func TestImport(t *testing.T) {
 	}
 	dan.get(on("dan", "/-/settings")).want(http.StatusOK).has("git clone http://dan.robot.localhost:8080/repo.git dan", `href="/-/import"`)
 	form := dan.get(on("dan", "/-/import")).want(http.StatusOK)
-	form.has(`enctype="multipart/form-data"`, "git bundle create")
+	form.has(`enctype="multipart/form-data"`, "git bundle create", `name="folder" webkitdirectory`, "The history is kept")
 
 	// No file chosen, and not a repository.
 	dan.sendFiles(on("dan", "/-/import"), part{field: "other", data: "x"}).want(http.StatusUnprocessableEntity).has("Choose a file")
 	send := func(data string) *answer {
 		t.Helper()
-		dan.sendFiles(on("dan", "/-/import"), part{field: "file", file: "wiki.bundle", data: data}).want(http.StatusSeeOther)
-		for range 200 {
-			got := dan.get(on("dan", "/-/import")).want(http.StatusOK)
-			if got.header.Get("Refresh") == "" {
-				return got
-			}
-			got.has("<progress", "The wiki stays as it is until the import ends")
-			time.Sleep(20 * time.Millisecond)
-		}
-		t.Fatal("the import doesn't end")
-		return nil
+		dan.sendFiles(on("dan", "/-/import"), part{field: "source", data: "bundle"}, part{field: "file", file: "wiki.bundle", data: data}).want(http.StatusSeeOther)
+		return dan.settledImport("dan")
 	}
 	send("# Home\n").has("Nothing was imported", "This is not a git bundle", `name="file"`)
 	// Attack: a bundle without refs, 17 bytes, panicked outside the request and
@@ -56,14 +52,146 @@ func TestImport(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	send(string(bundle)).has("commits imported", "Commit ids are unchanged", "unmerged")
+	preview := send(string(bundle)).has("Ready to import", "<b><bdi>wiki.bundle</bdi></b>, a git repository", "initial pages", "unmerged")
+	dan.get(on("dan", "/Home")).want(http.StatusOK).lacks("the end")
+	dan.decideImport("dan", preview, "import").has("commits imported", "Commit ids are unchanged", "unmerged")
 	dan.get(on("dan", "/Home")).want(http.StatusOK).has("the end")
 	dan.get(on("dan", "/-/changelog")).want(http.StatusOK).has("Grace Hopper", "imported")
 	dan.get(on("dan", "/passwd.txt")).want(http.StatusNotFound)
 
-	// Only a new wiki accepts an import.
-	dan.sendFiles(on("dan", "/-/import"), part{field: "file", file: "wiki.bundle", data: string(bundle)}).want(http.StatusConflict)
+	// A wiki with pages takes the newest files only, and this one has them.
+	dan.get(on("dan", "/-/import?new=1")).want(http.StatusOK).has("Only its newest files")
+	send(string(bundle)).has("There is nothing to import", "here already")
 	w.as("bob").get(on("ada", "/-/index")).has("git clone http://ada.robot.localhost:8080/repo.git ada")
+}
+
+// settledImport waits until an import doesn't work any more, and returns its page.
+func (b *browser) settledImport(slug string) *answer {
+	b.w.T.Helper()
+	for range 500 {
+		got := b.get(on(slug, "/-/import")).want(http.StatusOK)
+		if got.header.Get("Refresh") == "" {
+			return got
+		}
+		got.has("<progress", "The wiki stays as it is until the import ends")
+		time.Sleep(20 * time.Millisecond)
+	}
+	b.w.T.Fatal("the import doesn't end")
+	return nil
+}
+
+var previewID = regexp.MustCompile(`name="id" value="([A-Z0-9]+)"`)
+
+// decideImport sends the form of a preview, and returns the page of the result.
+func (b *browser) decideImport(slug string, preview *answer, do string, fields ...string) *answer {
+	b.w.T.Helper()
+	id := previewID.FindStringSubmatch(preview.body)
+	if id == nil {
+		b.w.T.Fatalf("no preview: %s", preview.body)
+	}
+	form := url.Values{"id": {id[1]}, "do": {do}}
+	for i := 0; i < len(fields); i += 2 {
+		form.Add(fields[i], fields[i+1])
+	}
+	b.post(on(slug, "/-/import/plan"), form).want(http.StatusSeeOther)
+	return b.settledImport(slug)
+}
+
+// vaultZip makes a zip of files, names and texts in turn.
+func vaultZip(t testing.TB, files ...string) string {
+	t.Helper()
+	var buf bytes.Buffer
+	z := zip.NewWriter(&buf)
+	for i := 0; i < len(files); i += 2 {
+		out, err := z.Create(files[i])
+		if err == nil {
+			_, err = io.WriteString(out, files[i+1])
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return buf.String()
+}
+
+// A vault in the browser: what will happen, names that are taken, and undoing it.
+func TestImportVault(t *testing.T) {
+	t.Parallel()
+	w := newTestWiki(t)
+	dan := w.freshWiki("dan")
+	send := func(into string, parts ...part) *answer {
+		t.Helper()
+		dan.sendFiles(on("dan", "/-/import"), append([]part{{field: "source", data: "folder"}, {field: "into", data: into}}, parts...)...).want(http.StatusSeeOther)
+		return dan.settledImport("dan")
+	}
+	vault := vaultZip(t, "Vault/.obsidian/app.json", "{}", "Vault/Home.md", "[[Beds]] [[Gone]]", "Vault/Beds.md", "# <b>Beds", "Vault/guide/delete.md", "x")
+	preview := send("", part{field: "file", file: "vault.zip", data: vault})
+	preview.has("Ready to import", "an Obsidian vault", "3 initial pages", "guide/Delete.md", "the settings of Obsidian", "Gone", "Import 3 pages", "one commit by you")
+	dan.get(on("dan", "/Beds")).want(http.StatusNotFound)
+
+	// An older preview decides nothing, nor does a form without its id.
+	dan.post(on("dan", "/-/import/plan"), url.Values{"id": {"OLD"}, "do": {"import"}}).want(http.StatusSeeOther)
+	dan.settledImport("dan").has("Ready to import")
+	dan.decideImport("dan", preview, "cancel").has("Where does it come from?")
+	preview = send("", part{field: "file", file: "vault.zip", data: vault})
+	done := dan.decideImport("dan", preview, "import")
+	done.has("3 pages imported", "Undo the import", "Open Home")
+	dan.get(on("dan", "/Beds")).want(http.StatusOK)
+	dan.get(on("dan", "/Getting_Started")).want(http.StatusNotFound)
+
+	// The same again, with another Home: keep both.
+	dan.get(on("dan", "/-/import")).has("3 pages imported")
+	dan.get(on("dan", "/-/import?new=1")).has("Where does it come from?", "Your 3 pages stay")
+	preview = send("", part{field: "folder", file: "My notes/Home.md", data: "theirs"}, part{field: "folder", file: "My notes/Beds.md", data: "# <b>Beds"}, part{field: "folder", file: "My notes/x/New.md", data: "new"})
+	preview.has("One name is taken", "Keep mine", "Home (2)", "My notes", "1 file is here already", "Import 1 page<")
+	dan.decideImport("dan", preview, "import", "choice-0", "both").has("2 pages imported")
+	dan.get(on("dan", "/Home%20(2).md")).want(http.StatusOK).has("theirs")
+	dan.get(on("dan", "/x/New")).want(http.StatusOK)
+
+	// Into a folder that can't be one.
+	dan.sendFiles(on("dan", "/-/import"), part{field: "into", data: "a/edit"}, part{field: "file", file: "v.zip", data: vault}).want(http.StatusUnprocessableEntity).has("which is an action on pages", `value="a/edit"`)
+	dan.sendFiles(on("dan", "/-/import"), part{field: "file", file: "v.zip", data: "text"}).want(http.StatusSeeOther)
+	dan.settledImport("dan").has("no zip that can be read")
+}
+
+// What doesn't fit can be made to fit by leaving out folders.
+func TestImportThatDoesntFit(t *testing.T) {
+	t.Parallel()
+	w := newTestWiki(t)
+	dan := w.freshWiki("dan")
+	files := []string{"Home.md", "x"}
+	for i := range 501 {
+		files = append(files, fmt.Sprintf("Daily <notes>/%d.md", i), "x")
+	}
+	dan.sendFiles(on("dan", "/-/import"), part{field: "file", file: "v.zip", data: vaultZip(t, files...)}).want(http.StatusSeeOther)
+	refused := dan.settledImport("dan")
+	refused.has("This doesn&rsquo;t fit", "would have 502, and the limit is 500", "Daily &lt;notes&gt;", "501 pages", "run robot yourself").lacks("Import 50")
+	// The form can't import it all the same.
+	dan.decideImport("dan", refused, "import").has("This doesn&rsquo;t fit")
+	fits := dan.decideImport("dan", refused, "check", "without", "Daily <notes>")
+	fits.has("Ready to import", "501 files are in the folders that you leave out")
+	dan.decideImport("dan", fits, "import").has("1 page imported")
+}
+
+// A preview ends when nobody decides, and makes room for another wiki.
+func TestPreviewsExpire(t *testing.T) {
+	t.Parallel()
+	w := newTestWiki(t)
+	dan := w.freshWiki("dan")
+	dan.sendFiles(on("dan", "/-/import"), part{field: "file", file: "v.zip", data: vaultZip(t, "A.md", "x")}).want(http.StatusSeeOther)
+	preview := dan.settledImport("dan").has("Ready to import")
+	job := w.web.imports.job("dan")
+	if err := job.expire(errPreviewExpired); err != nil || job.upload != nil {
+		t.Fatal(err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(w.Dir, "wikis", ".scratch", "import-*")); len(left) != 0 {
+		t.Errorf("left over: %q", left)
+	}
+	dan.decideImport("dan", preview, "import").has("nobody decided for 15 minutes", `name="file"`)
+	dan.get(on("dan", "/A")).want(http.StatusNotFound)
 }
 
 // A slowBody is an upload that stops halfway.

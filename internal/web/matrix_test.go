@@ -66,6 +66,7 @@ var routeMatrix = map[string]cell{
 	"GET /-/export/{format}":     {path: "/-/export/markdown", ok: 200},
 	"GET /-/import":              {path: "/-/import", ok: 200, need: wiki.Configure},
 	"POST /-/import":             {path: "/-/import", form: url.Values{}, ok: 422, need: wiki.Configure},
+	"POST /-/import/plan":        {path: "/-/import/plan", form: url.Values{"do": {"import"}}, ok: 303, need: wiki.Configure},
 	"GET /-/create":              {path: "/-/create", ok: 200, need: wiki.Edit},
 	"POST /-/create":             {path: "/-/create", form: url.Values{}, ok: 422, need: wiki.Edit},
 	"POST /-/upload":             {path: "/-/upload", form: url.Values{}, ok: 422, need: wiki.Edit},

@@ -69,7 +69,7 @@ func importOdd(t *testing.T, w *testWiki) (*browser, pages.ImportResult) {
 		t.Fatal(err)
 	}
 	defer u.Close()
-	done, err := w.Pages.Import(t.Context(), a, u, false, nil)
+	done, err := w.Pages.Import(t.Context(), a, u, pages.ImportRequest{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

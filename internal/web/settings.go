@@ -18,7 +18,6 @@ type settingsPage struct {
 	Stats    pages.Stats
 	Waiting  int // sections not yet indexed for search by meaning
 	Limits   wiki.Limits
-	Fresh    bool   // a repository can be imported
 	Person   string // DID of the reader
 	Invite   string // handle as typed
 	// InviteRole is the role chosen for Invite.
@@ -45,9 +44,6 @@ func (h *Handler) renderSettings(v *visit, status int, p *settingsPage) error {
 		return err
 	}
 	if p.Waiting, err = h.o.Pages.UnembeddedSections(v.a); err != nil {
-		return err
-	}
-	if p.Fresh, err = h.o.Pages.CanImport(v.ctx(), v.a); err != nil {
 		return err
 	}
 	return h.render(v, status, "settings", p)

@@ -185,6 +185,7 @@ func wikiRoutes() []route {
 		{pattern: "GET /-/export/{format}", handle: (*Handler).downloadExport},
 		{pattern: "GET /-/import", need: wiki.Configure, handle: (*Handler).showImport},
 		{pattern: "POST /-/import", need: wiki.Configure, handle: (*Handler).startImport},
+		{pattern: "POST /-/import/plan", need: wiki.Configure, handle: (*Handler).decideImport},
 		{pattern: "GET /-/create", need: wiki.Edit, handle: (*Handler).showCreate},
 		{pattern: "POST /-/create", need: wiki.Edit, handle: (*Handler).createPage},
 		{pattern: "GET /-/attachments", handle: (*Handler).showAllAttachments},

@@ -113,6 +113,10 @@ type Caller struct {
 // TokenClient is the Client of callers with a wiki token or a personal token.
 const TokenClient = "token"
 
+// ImportClient is the Client of commits that bring files from elsewhere; see
+// Author.Brought.
+const ImportClient = "import"
+
 // Anonymous reports whether the caller is unknown.
 func (c Caller) Anonymous() bool { return c.User.DID == "" && !c.Operator }
 
@@ -134,6 +138,10 @@ type Author struct {
 	Grant    string // the Grant: trailer
 	Imported bool   // from an import: name and DID are unverified
 }
+
+// Brought reports whether the author only brought the text, from an import. Anybody
+// can have written it.
+func (a Author) Brought() bool { return a.Imported || a.Client == ImportClient }
 
 // A File is one file of a wiki, now or at a revision.
 type File struct {

@@ -1,0 +1,414 @@
+package pages
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"robot.wtf/internal/content"
+	"robot.wtf/internal/gitrepo"
+	"robot.wtf/internal/incoming"
+	"robot.wtf/internal/markdown"
+	"robot.wtf/internal/wiki"
+)
+
+// maxFilesImport bounds the bytes of one import of files, which a single commit
+// holds in memory.
+const maxFilesImport = 256 << 20
+
+// A filesPlan is an import of files into a wiki as it is now: which files it writes,
+// and under which names.
+type filesPlan struct {
+	run     *importRun
+	source  incoming.Source
+	seeds   bool // the wiki's initial pages make room
+	files   []arriving
+	dropped []string   // initial pages that no imported one replaces
+	moved   bool       // some links need another target
+	before  *directory // of the names in the source
+	now     *directory
+	after   *directory
+	to      map[string]string // path in the wiki by name in the source
+	preview *ImportPreview
+}
+
+// An arriving file is a file of an import.
+type arriving struct {
+	incoming.File
+	to     string
+	there  string // the wiki's file of that name, or ""
+	base   string // its blob
+	choice Decision
+}
+
+// planFiles decides where the files of a source go. It reads names and sizes, not
+// texts, except of files whose names are taken.
+func (i *importRun) planFiles(ctx context.Context, source incoming.Source) (*filesPlan, error) {
+	listing, err := source.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if i.request.Into, err = ImportFolder(i.request.Into); err != nil {
+		return nil, err
+	}
+	p := &filesPlan{run: i, source: source, to: map[string]string{}, preview: &ImportPreview{Kind: listing.Kind, Into: i.request.Into, Without: i.request.Without}}
+	_, p.preview.Repository = source.(*repositorySource)
+	p.preview.Left, p.preview.LeftFiles = listing.Left, listing.LeftFiles
+	p.preview.Converted, p.preview.ConvertedFiles = listing.Converted, listing.ConvertedFiles
+	if p.now, err = i.s.directory(ctx, i.w); err != nil {
+		return nil, err
+	}
+	onlySeeds, err := i.w.HasOnlySeeds(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p.seeds = onlySeeds && i.request.Into == ""
+	p.preview.sumFolders(listing.Files)
+	p.choose(listing.Files)
+	p.place()
+	p.link(listing.Files)
+	if err := p.checkLimits(ctx); err != nil || len(p.preview.Problems) > 0 {
+		return p, err
+	}
+	if err := p.decide(ctx); err != nil {
+		return nil, err
+	}
+	p.finish()
+	return p, p.checkLimits(ctx)
+}
+
+// ImportFolder checks the folder that an import goes into, "" for the root. It fails
+// with a Problem about the field "into".
+func ImportFolder(asked string) (string, error) {
+	asked = strings.Trim(strings.TrimSpace(asked), "/")
+	if asked == "" {
+		return "", nil
+	}
+	name, err := wiki.ParsePageName(asked)
+	return string(name), aboutFieldOrNil(err, "into")
+}
+
+// choose picks the files to import: not those in folders to leave out, and not those
+// that are larger than a file can be.
+func (p *filesPlan) choose(files []incoming.File) {
+	limits := p.run.a.Site().Limits
+	for _, f := range files {
+		limit := limits.AttachmentBytes
+		if f.IsPage() {
+			limit = limits.PageBytes
+		}
+		switch {
+		case slices.Contains(p.run.request.Without, importTop(f.Path)):
+			p.preview.WithoutFiles++
+		case f.Size > limit:
+			p.preview.leave(f.From, fmt.Sprintf("it is %s, and the limit is %s", formatBytes(f.Size), formatBytes(limit)))
+		default:
+			p.files = append(p.files, arriving{File: f})
+		}
+	}
+}
+
+// place gives the files their paths in the wiki. No file gets the name of a folder,
+// and no folder that of a file.
+func (p *filesPlan) place() {
+	folders := map[string]bool{}
+	for _, name := range p.now.paths {
+		for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
+			folders[wiki.Key(dir)] = true
+		}
+	}
+	isFile := func(key string) bool { return p.now.byKey[key] != "" }
+	kept := p.files[:0]
+	for _, f := range p.files {
+		wanted := path.Join(p.run.request.Into, f.Path)
+		segments := strings.Split(wanted, "/")
+		dir := ""
+		for _, s := range segments[:len(segments)-1] {
+			dir = incoming.FreePath(path.Join(dir, s), isFile)
+		}
+		f.to = path.Join(dir, segments[len(segments)-1])
+		f.to = incoming.FreePath(f.to, func(key string) bool { return folders[key] })
+		if f.to != wanted {
+			f.Why = "a folder and a file can't have the same name"
+		}
+		if len(f.to) > wiki.MaxNameBytes {
+			p.preview.leave(f.From, fmt.Sprintf("its path would be longer than %d bytes", wiki.MaxNameBytes))
+			continue
+		}
+		if f.there = p.now.byKey[wiki.Key(f.to)]; f.there != "" {
+			f.choice = KeepMine
+			if p.seeds {
+				f.to, f.choice = f.there, TakeTheirs
+			}
+		}
+		kept = append(kept, f)
+	}
+	p.files = kept
+	p.dropSeeds()
+}
+
+// decide settles names that the wiki has already: the same content needs nothing,
+// the initial pages make room, and for others it takes the owner's choice.
+func (p *filesPlan) decide(ctx context.Context) error {
+	turn, err := p.run.s.content.Turns().TakeTurn(ctx, p.run.w.Slug())
+	if err != nil {
+		return err
+	}
+	defer turn.End()
+	taken := map[string]bool{}
+	for _, f := range p.files {
+		taken[wiki.Key(f.to)] = true
+	}
+	for n := range p.files {
+		f := &p.files[n]
+		if f.there == "" {
+			continue
+		}
+		mine, err := p.run.w.Lookup(ctx, f.there)
+		if err != nil {
+			return err
+		}
+		if f.base = mine.Blob; p.seeds {
+			continue
+		}
+		same, err := p.isSame(ctx, *f, mine)
+		if err == nil {
+			err = turn.Check(ctx)
+		}
+		switch {
+		case err != nil:
+			return err
+		case same:
+			f.to = f.there
+			p.preview.Same++
+		default:
+			p.clash(f, mine, taken)
+		}
+	}
+	return nil
+}
+
+// isSame reports whether the wiki's file would stay as it is.
+func (p *filesPlan) isSame(ctx context.Context, f arriving, mine wiki.File) (bool, error) {
+	if !p.moved && (f.Size != mine.Size || f.Blob != "") {
+		return f.Blob == mine.Blob, nil
+	}
+	data, err := p.read(ctx, f)
+	return err == nil && gitrepo.ObjectID("blob", data) == mine.Blob, err
+}
+
+// clash records a taken name, and applies the choice made for it.
+func (p *filesPlan) clash(f *arriving, mine wiki.File, taken map[string]bool) {
+	chosen := p.run.request.Choices[f.there]
+	f.choice = cmp.Or(chosen.Decision, KeepMine)
+	if chosen.Revision != "" {
+		f.base = chosen.Revision
+	}
+	other := incoming.FreePath(f.to, func(key string) bool { return taken[key] || p.now.byKey[key] != "" })
+	p.preview.Clashes = append(p.preview.Clashes, Clash{Path: f.there, Mine: mine, TheirSize: f.Size, Both: other, Decision: f.choice})
+	if f.choice == KeepBoth {
+		f.to, f.there, f.base = other, "", content.BaseNone
+		taken[wiki.Key(other)] = true
+		return
+	}
+	f.to = f.there
+}
+
+// dropSeeds lists the initial pages that no imported one replaces.
+func (p *filesPlan) dropSeeds() {
+	if !p.seeds {
+		return
+	}
+	replaced := map[string]bool{}
+	for _, f := range p.files {
+		replaced[f.there] = true
+	}
+	for _, name := range p.now.paths {
+		if !replaced[name] {
+			p.dropped = append(p.dropped, name)
+		}
+	}
+	p.preview.Seeds = len(p.now.paths)
+}
+
+// link prepares to follow links: where the names in the source lead.
+func (p *filesPlan) link(files []incoming.File) {
+	var from []string
+	for _, f := range files { // also those that are left out, and can follow later
+		from = append(from, f.From)
+		p.to[f.From] = path.Join(p.run.request.Into, f.Path)
+	}
+	slices.Sort(from)
+	p.before = newDirectory("", from)
+	p.aim()
+}
+
+// aim records where each file goes.
+func (p *filesPlan) aim() {
+	for _, f := range p.files {
+		p.to[f.From] = f.to
+		p.moved = p.moved || wiki.Key(f.From) != wiki.Key(f.to)
+	}
+}
+
+// finish records the names after the import, once all are settled.
+func (p *filesPlan) finish() {
+	p.aim()
+	var names []string
+	for _, name := range p.now.paths {
+		if !slices.Contains(p.dropped, name) {
+			names = append(names, name)
+		}
+	}
+	for _, f := range p.files {
+		if f.there == "" {
+			names = append(names, f.to)
+		}
+		if f.Why != "" {
+			p.preview.rename(f.From, f.to, f.Why)
+		}
+	}
+	slices.Sort(names)
+	p.after = newDirectory("", names)
+}
+
+// checkLimits compares the wiki after the import with its limits. Those that it
+// would exceed are listed as Problems of the preview.
+func (p *filesPlan) checkLimits(ctx context.Context) error {
+	before, err := p.run.w.Stats(ctx)
+	if err != nil {
+		return err
+	}
+	v, l := p.preview, p.run.a.Site().Limits
+	v.Pages, v.Files, v.FileBytes, v.Largest = 0, 0, 0, 0
+	v.Before, v.Limits = before, l
+	after := before
+	for _, name := range p.dropped {
+		f, err := p.run.w.Find(ctx, name)
+		if err != nil {
+			return err
+		}
+		after.CurrentBytes -= f.Size
+		after.Pages -= boolToInt(isText(name))
+	}
+	for _, f := range p.files {
+		if f.choice == KeepMine {
+			continue
+		}
+		if f.there != "" {
+			mine, err := p.run.w.Find(ctx, f.there)
+			if err != nil {
+				return err
+			}
+			after.CurrentBytes -= mine.Size
+			after.Pages -= boolToInt(isText(f.there))
+		}
+		v.add(f)
+		after.Pages += boolToInt(isText(f.to))
+		after.CurrentBytes += f.Size
+		after.HistoryBytes += f.Size
+	}
+	v.After = after
+	v.checkLimits(before, after, l)
+	return nil
+}
+
+// read returns a file's content for the wiki: as in the source, with links to files
+// that have another name here.
+func (p *filesPlan) read(ctx context.Context, f arriving) ([]byte, error) {
+	data, err := p.source.Read(ctx, f.File)
+	if err != nil {
+		return nil, err
+	}
+	name, page := wiki.PageOf(f.to)
+	if !page || !p.moved {
+		return data, nil
+	}
+	from := wiki.PageName(strings.TrimSuffix(f.From, path.Ext(f.From)))
+	data, _ = markdown.RewriteLinks(from, name, data, func(kind wiki.LinkKind, target string) (string, bool) {
+		return p.newTarget(from, kind, target)
+	})
+	return data, nil
+}
+
+// newTarget returns where a link of an imported page leads in the wiki; false if it
+// leads nowhere in the source.
+func (p *filesPlan) newTarget(self wiki.PageName, kind wiki.LinkKind, target string) (string, bool) {
+	file, ok := p.before.resolve(self, target)
+	if !ok {
+		return "", false
+	}
+	to := p.to[file]
+	if to == "" {
+		return "", false
+	}
+	if name, page := wiki.PageOf(to); page && kind != wiki.LinkFile { // a table was a file
+		to = string(name)
+	}
+	return to, true
+}
+
+// edits reads everything that the import writes.
+func (p *filesPlan) edits(ctx context.Context, progress func(done, total int)) ([]content.Edit, error) {
+	turn, err := p.run.s.content.Turns().TakeTurn(ctx, p.run.w.Slug())
+	if err != nil {
+		return nil, err
+	}
+	defer turn.End()
+	edits := make([]content.Edit, 0, len(p.files)+len(p.dropped))
+	for _, name := range p.dropped {
+		edits = append(edits, content.Edit{Op: content.Delete, Path: name, Base: content.BaseAny})
+	}
+	for n, f := range p.files {
+		progress(n, len(p.files))
+		if f.choice == KeepMine {
+			continue
+		}
+		if err := turn.Check(ctx); err != nil {
+			return nil, err
+		}
+		data, err := p.read(ctx, f)
+		if err != nil {
+			return nil, err
+		}
+		edits = append(edits, content.Edit{Op: content.Put, Path: f.to, Data: nonNil(data), Base: f.base, Strict: true})
+	}
+	return edits, nil
+}
+
+// look follows the links and collects the tags of everything that is imported.
+func (p *filesPlan) look(ctx context.Context, progress func(done, total int)) error {
+	turn, err := p.run.s.content.Turns().TakeTurn(ctx, p.run.w.Slug())
+	if err != nil {
+		return err
+	}
+	defer turn.End()
+	tags := map[string]bool{}
+	for n, f := range p.files {
+		progress(n, len(p.files))
+		name, page := wiki.PageOf(f.to)
+		if !page || f.choice == KeepMine {
+			continue
+		}
+		if err := turn.Check(ctx); err != nil {
+			return err
+		}
+		data, err := p.read(ctx, f)
+		if err != nil {
+			return err
+		}
+		for _, l := range markdown.ExtractFacts(name, data).Links {
+			if l.Kind == wiki.LinkTag {
+				tags[l.Target] = true
+				continue
+			}
+			_, leads := p.after.resolve(name, l.Target)
+			p.preview.count(f.From, l, leads)
+		}
+	}
+	p.preview.Tags = len(tags)
+	return nil
+}

@@ -1,0 +1,255 @@
+package pages
+
+import (
+	"archive/zip"
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"unicode/utf8"
+
+	"robot.wtf/internal/content"
+	"robot.wtf/internal/gitrepo"
+	"robot.wtf/internal/incoming"
+	"robot.wtf/internal/wiki"
+)
+
+var errNoGit = wiki.Problemf(wiki.ErrStorage, "", "Repositories can't be imported: git isn't installed on this server. A zip of the files can.")
+
+// runHistory makes a repository the wiki's history.
+func (i *importRun) runHistory(ctx context.Context) error {
+	if err := requireOnlySeeds(ctx, i.w); err != nil {
+		return err
+	}
+	received, err := i.receive(ctx)
+	if err != nil {
+		return err
+	}
+	i.progress(ImportStep{What: "Reading the history"})
+	plan, err := i.plan(ctx, received)
+	if err != nil {
+		return err
+	}
+	var rest bytes.Buffer
+	n, err := received.PackMissing(ctx, plan.Objects(), &rest)
+	if err != nil {
+		return err
+	}
+	if l := i.a.Site().Limits; int64(rest.Len())+plan.Bytes() > l.HistoryBytes {
+		return &gitrepo.Refused{Reasons: []string{fmt.Sprintf("The repository has %d MB with its history. The limit of this wiki is %d MB.", (int64(rest.Len())+plan.Bytes())>>20, l.HistoryBytes>>20)}}
+	}
+	err = i.w.Import(ctx, plan, content.ImportData{
+		Blobs: received.Objects, Rest: rest.Bytes(),
+		Progress: func(done, total int) { i.progress(ImportStep{"Writing", done, total}) },
+	})
+	if err != nil {
+		return err
+	}
+	stats, err := i.w.Stats(ctx)
+	if err != nil {
+		return err
+	}
+	i.s.changed(i.a, stats.Files)
+	hasHome, err := i.hasHome(ctx)
+	if err != nil {
+		return err
+	}
+	_, head := i.w.Head()
+	i.result = ImportResult{
+		History: true, Commits: plan.Commits(), Objects: len(plan.Objects()) + n, Pages: stats.Pages, Head: head,
+		Left: received.Omitted, Renamed: plan.Renamed(), HasHome: hasHome,
+	}
+	return nil
+}
+
+// examineHistory previews the import of a history.
+func (i *importRun) examineHistory(ctx context.Context) (*ImportPreview, error) {
+	received, err := i.receive(ctx)
+	if err != nil {
+		return nil, err
+	}
+	i.progress(ImportStep{What: "Reading the history"})
+	plan, err := i.plan(ctx, received)
+	if err != nil {
+		return nil, err
+	}
+	before, err := i.w.Stats(ctx)
+	if err != nil {
+		return nil, err
+	}
+	counted := plan.Stats()
+	v := &ImportPreview{
+		Kind: "a git repository", History: true, Commits: plan.Commits(), Pages: counted.Pages, Files: counted.Files - counted.Pages,
+		Name: i.u.Name, Size: i.u.Size, Before: before, After: counted, Limits: i.a.Site().Limits, Seeds: before.Files, Branches: received.Omitted,
+	}
+	for _, r := range plan.Renamed() {
+		from, to, _ := strings.Cut(r, " -> ")
+		v.rename(from, to, "the wiki can't have that name, or another file has it")
+	}
+	return v, nil
+}
+
+// receive unpacks the upload into a repository of its own and verifies it, once.
+func (i *importRun) receive(ctx context.Context) (*gitrepo.Received, error) {
+	if i.s.mirror == nil {
+		return nil, errNoGit
+	}
+	if i.u.received != nil {
+		return i.u.received, nil
+	}
+	i.progress(ImportStep{What: "Checking every object"})
+	received, err := i.unpack(ctx)
+	i.u.received = received
+	return received, err
+}
+
+func (i *importRun) unpack(ctx context.Context) (*gitrepo.Received, error) {
+	f, err := os.Open(i.u.path("upload"))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	git, max := i.s.mirror.Git(), 2*i.a.Site().Limits.HistoryBytes
+	if room, err := i.s.content.ScratchRoom(); err != nil || room < min(max, 3*i.u.Size) {
+		return nil, cmp.Or(err, errNoRoom())
+	}
+	archive, err := incoming.ReadDirectory(f, i.u.Size)
+	if errors.As(err, new(*wiki.Problem)) {
+		return nil, err
+	}
+	if err != nil { // not a zip
+		if _, err := f.Seek(0, io.SeekStart); err != nil {
+			return nil, err
+		}
+		return git.Receive(ctx, i.u.path("received.git"), f, max)
+	}
+	if err := i.unzip(archive, max); err != nil {
+		return nil, err
+	}
+	bundle, err := os.Create(i.u.path("bundle"))
+	if err != nil {
+		return nil, err
+	}
+	defer bundle.Close()
+	if err := git.Bundle(ctx, i.u.path("unzipped"), i.u.dir, bundle); err != nil {
+		return nil, err
+	}
+	if _, err := bundle.Seek(0, io.SeekStart); err != nil {
+		return nil, err
+	}
+	return git.Receive(ctx, i.u.path("received.git"), bundle, max)
+}
+
+// unzip extracts a zip, which can be far larger than the upload, as long as the
+// disk has room. Half of the room is for the repository made from it.
+func (i *importRun) unzip(archive *zip.Reader, max int64) error {
+	room, err := i.s.content.ScratchRoom()
+	if err != nil {
+		return err
+	}
+	err = gitrepo.Unzip(archive, i.u.path("unzipped"), min(max, room/2))
+	if err != nil && room/2 < max && errors.Is(err, gitrepo.ErrUnzippedSize) {
+		return errNoRoom()
+	}
+	return err
+}
+
+func (i *importRun) plan(ctx context.Context, r *gitrepo.Received) (*content.Import, error) {
+	commits, err := r.Mainline(ctx)
+	if err != nil {
+		return nil, err
+	}
+	// Commits made by this software record moves.
+	var here, elsewhere []gitrepo.RawCommit
+	for _, c := range commits {
+		if content.MadeHere(c) {
+			here = append(here, c)
+		} else {
+			elsewhere = append(elsewhere, c)
+		}
+	}
+	diffs, err := r.Diffs(ctx, here, false)
+	if err != nil {
+		return nil, err
+	}
+	others, err := r.Diffs(ctx, elsewhere, true)
+	if err != nil {
+		return nil, err
+	}
+	all := make(map[string][]gitrepo.Diff, len(diffs)+len(others))
+	var blobs []string
+	seen := map[string]bool{}
+	for _, some := range []map[string][]gitrepo.Diff{diffs, others} {
+		for id, list := range some {
+			all[id] = list
+			for _, d := range list {
+				if d.New != "" && d.NewMode != gitrepo.ModeGitlink && !seen[d.New] {
+					seen[d.New] = true
+					blobs = append(blobs, d.New)
+				}
+			}
+		}
+	}
+	sizes, packed, err := r.Sizes(ctx, blobs)
+	if err != nil {
+		return nil, err
+	}
+	return content.PlanImport(content.ImportSource{
+		Commits: commits, Diffs: all, Sizes: sizes, Packed: packed, Tags: r.Tags, Author: i.a.Caller(), Limits: i.a.Site().Limits, Trusted: i.request.Trusted,
+	})
+}
+
+// A repositorySource takes the files of a repository's newest commit, without its
+// history. It implements incoming.Source.
+type repositorySource struct {
+	received *gitrepo.Received
+	reader   *gitrepo.ObjectReader // nil until the first read
+	ids      map[string]string     // by path
+}
+
+// List lists the files that a wiki can show.
+func (r *repositorySource) List(ctx context.Context) (*incoming.Listing, error) {
+	files, err := r.received.HeadFiles(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l := &incoming.Listing{Kind: "a git repository"}
+	r.ids = map[string]string{}
+	for _, f := range files {
+		switch {
+		case !utf8.ValidString(f.Path):
+			l.Leave(f.Path, 1, "its name isn't UTF-8")
+		case f.Mode == gitrepo.ModeGitlink:
+			l.Leave(f.Path, 1, "it is a submodule")
+		case f.Mode != gitrepo.ModeFile && f.Mode != gitrepo.ModeExec:
+			l.Leave(f.Path, 1, "it is a symbolic link")
+		case wiki.Hidden(f.Path):
+			l.Leave(f.Path, 1, "its name begins with a dot")
+		default:
+			r.ids[f.Path] = f.ID
+			l.Files = append(l.Files, incoming.File{Path: f.Path, From: f.Path, Size: f.Size, Blob: f.ID})
+		}
+	}
+	l.Settle()
+	return l, nil
+}
+
+// Read returns a file's content.
+func (r *repositorySource) Read(ctx context.Context, f incoming.File) ([]byte, error) {
+	if r.reader == nil {
+		r.reader = r.received.Reader(ctx)
+	}
+	return r.reader.Read(r.ids[f.From])
+}
+
+// Close ends reading.
+func (r *repositorySource) Close() error {
+	if r.reader == nil {
+		return nil
+	}
+	return r.reader.Close()
+}

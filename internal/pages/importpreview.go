@@ -1,0 +1,219 @@
+package pages
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"robot.wtf/internal/incoming"
+	"robot.wtf/internal/wiki"
+)
+
+// An ImportRequest says how to import an upload. The zero value imports everything
+// at the root and keeps the wiki's file wherever both have one name.
+type ImportRequest struct {
+	Into    string            // folder that everything goes into, "" for the root
+	Without []string          // top folders of the upload to leave out
+	Choices map[string]Choice // by the path of the wiki's file
+	// AsFolder takes the files of a zip even if it has a repository.
+	AsFolder bool
+	// Own says that the owner vouches for the words: agents read them as a member's.
+	// Otherwise they count as a stranger's, whoever imports them.
+	Own bool
+	// Trusted accepts the authors of a repository's commits as they are. Only the
+	// operator can set it.
+	Trusted bool
+}
+
+// A Decision says which file to keep if the wiki and an import have one name.
+type Decision string
+
+// The decisions.
+const (
+	KeepMine   Decision = "mine"
+	TakeTheirs Decision = "theirs"
+	KeepBoth   Decision = "both"
+)
+
+// A Choice is a decision about the wiki's file as of a revision.
+type Choice struct {
+	Decision Decision
+	Revision string // blob id that the owner saw, "" for the current one
+}
+
+// An ImportPreview says what an import will do. Nothing is written yet.
+type ImportPreview struct {
+	Name    string // of the uploaded file, or ""
+	Size    int64  // of the upload
+	Kind    string // "an Obsidian vault"
+	Into    string
+	History bool // a repository with its history
+	// Repository says that the files are those of a repository, without its history.
+	Repository bool
+	Commits    int
+
+	Pages, Files int // to write
+	FileBytes    int64
+	Largest      int64
+	Before       Stats
+	After        Stats
+	Limits       wiki.Limits
+	Seeds        int      // initial pages that make room
+	Same         int      // files that the wiki has already
+	Without      []string // folders that are left out
+	WithoutFiles int      // files in them
+
+	Links, LinksLead   int
+	Pictures, PicsShow int
+	Tags               int
+	Dead               []DeadLink // at most maxPreview
+	Clashes            []Clash
+	Renamed            []Renaming // at most maxPreview
+	RenamedFiles       int
+	Left, Converted    []incoming.Note
+	LeftFiles          int
+	ConvertedFiles     int
+	Branches           []string // branches and tags that are left out
+
+	Folders  []TopFolder // the largest ones, to choose from if it doesn't fit
+	Problems []string    // why it can't be imported as it is
+}
+
+// A DeadLink is a link to a page or picture that isn't there.
+type DeadLink struct{ Page, Target string }
+
+// A Renaming is a file that gets another name.
+type Renaming struct{ From, To, Why string }
+
+// A Clash is a name that the wiki and the import both have.
+type Clash struct {
+	Path      string
+	Mine      wiki.File
+	TheirSize int64
+	Both      string // the name that theirs gets if both stay
+	Decision  Decision
+}
+
+// A TopFolder is a folder at the top of an upload.
+type TopFolder struct {
+	Name  string // "" for the files at the root, which can't be left out
+	Pages int
+	Bytes int64
+}
+
+// maxPreview bounds each list of examples in a preview; maxFolders that of folders.
+const (
+	maxPreview = 200
+	maxFolders = 20
+)
+
+func (v *ImportPreview) leave(name, why string) {
+	if v.LeftFiles++; len(v.Left) < maxPreview {
+		v.Left = append(v.Left, incoming.Note{Path: name, Files: 1, Why: why})
+	}
+}
+
+func (v *ImportPreview) rename(from, to, why string) {
+	if v.RenamedFiles++; len(v.Renamed) < maxPreview {
+		v.Renamed = append(v.Renamed, Renaming{from, to, why})
+	}
+}
+
+// Name is the page's name, or the file's path.
+func (c Clash) Name() string { return strings.TrimSuffix(c.Path, ".md") }
+
+// BothName is the name of the imported page or file if both stay.
+func (c Clash) BothName() string { return strings.TrimSuffix(c.Both, ".md") }
+
+// ShownClashes are the clashes to choose for one by one.
+func (v *ImportPreview) ShownClashes() []Clash { return v.Clashes[:min(len(v.Clashes), maxPreview)] }
+
+// MoreClashes is the number of the others.
+func (v *ImportPreview) MoreClashes() int { return len(v.Clashes) - len(v.ShownClashes()) }
+
+// IsWithout reports whether a folder was left out.
+func (v *ImportPreview) IsWithout(folder string) bool { return slices.Contains(v.Without, folder) }
+
+// add counts a file to write.
+func (v *ImportPreview) add(f arriving) {
+	if isText(f.to) {
+		v.Pages++
+	} else {
+		v.Files++
+		v.FileBytes += f.Size
+	}
+	v.Largest = max(v.Largest, f.Size)
+}
+
+// count counts a link of an imported page.
+func (v *ImportPreview) count(page string, l wiki.Link, leads bool) {
+	if imageByName(l.Target) {
+		v.Pictures++
+		v.PicsShow += boolToInt(leads)
+	} else {
+		v.Links++
+		v.LinksLead += boolToInt(leads)
+	}
+	if !leads && len(v.Dead) < maxPreview {
+		v.Dead = append(v.Dead, DeadLink{page, l.Target})
+	}
+}
+
+// importTop is the top folder of a path, "" at the root.
+func importTop(p string) string {
+	if top, _, nested := strings.Cut(p, "/"); nested {
+		return top
+	}
+	return ""
+}
+
+// sumFolders lists the largest top folders by their pages, then their size.
+func (v *ImportPreview) sumFolders(files []incoming.File) {
+	sums := map[string]*TopFolder{}
+	for _, f := range files {
+		name := importTop(f.Path)
+		if sums[name] == nil {
+			sums[name] = &TopFolder{Name: name}
+		}
+		sums[name].Pages += boolToInt(f.IsPage())
+		sums[name].Bytes += f.Size
+	}
+	for name, sum := range sums {
+		if name != "" {
+			v.Folders = append(v.Folders, *sum)
+		}
+	}
+	slices.SortFunc(v.Folders, func(a, b TopFolder) int {
+		switch {
+		case a.Pages != b.Pages:
+			return b.Pages - a.Pages
+		case a.Bytes != b.Bytes:
+			return int(max(-1, min(1, b.Bytes-a.Bytes)))
+		}
+		return strings.Compare(a.Name, b.Name)
+	})
+	v.Folders = v.Folders[:min(len(v.Folders), maxFolders)]
+}
+
+// checkLimits lists the limits that the wiki would exceed.
+func (v *ImportPreview) checkLimits(before, after Stats, l wiki.Limits) {
+	over := func(format string, args ...any) { v.Problems = append(v.Problems, fmt.Sprintf(format, args...)) }
+	if after.Pages > l.Pages && after.Pages > before.Pages {
+		over("%d pages are too many: with them the wiki would have %d, and the limit is %d.", v.Pages, after.Pages, l.Pages)
+	}
+	if after.CurrentBytes > l.CurrentBytes && after.CurrentBytes > before.CurrentBytes {
+		over("The files are too large together: with them the wiki would have %s, and the limit is %s.", formatBytes(after.CurrentBytes), formatBytes(l.CurrentBytes))
+	}
+	if after.HistoryBytes > l.HistoryBytes && after.HistoryBytes > before.HistoryBytes {
+		over("With its history the wiki would have %s, and the limit is %s.", formatBytes(after.HistoryBytes), formatBytes(l.HistoryBytes))
+	}
+	if size := after.HistoryBytes - before.HistoryBytes; size > maxFilesImport {
+		over("These files are %s. At most %s can be imported at a time. Leave out a folder, and import it afterwards.", formatBytes(size), formatBytes(maxFilesImport))
+	}
+}
+
+// Empty reports whether the import would change nothing.
+func (v *ImportPreview) Empty() bool { return v.Pages+v.Files == 0 && v.Commits == 0 }
+
+// DeadLinks is the number of links and pictures that lead nowhere.
+func (v *ImportPreview) DeadLinks() int { return v.Links - v.LinksLead + v.Pictures - v.PicsShow }
