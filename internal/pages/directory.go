@@ -64,7 +64,7 @@ func newDirectory(head string, names []string) *directory {
 		d.paths, d.keys = append(d.paths, p), append(d.keys, key)
 		d.byKey[key] = p
 		d.bytes += 300 + 5*len(p) // including the tree node
-		if _, ok := wiki.PageOf(p); !ok {
+		if _, ok := wiki.PageOf(p); !ok || wiki.IsFrame(p) {
 			continue
 		}
 		d.pages++
@@ -205,7 +205,7 @@ func buildTree(paths []string) []*Node {
 	}
 	for _, p := range paths {
 		name, ok := wiki.PageOf(p)
-		if !ok {
+		if !ok || wiki.IsFrame(p) {
 			continue
 		}
 		n := folder(string(name))

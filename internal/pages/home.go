@@ -47,7 +47,7 @@ func (d *directory) home(site wiki.Site) string {
 func (d *directory) onlyRootPage() (only wiki.PageName) {
 	for _, p := range d.paths {
 		name, ok := wiki.PageOf(p)
-		if !ok || strings.Contains(p, "/") || wiki.Key(string(name)) == "agents" {
+		if !ok || wiki.IsFrame(p) || strings.Contains(p, "/") || wiki.Key(string(name)) == "agents" {
 			continue
 		}
 		if only != "" {

@@ -146,7 +146,7 @@ func (s *Service) entries(ctx context.Context, w *content.Wiki, d *directory, fo
 	var list []Entry
 	for _, f := range files {
 		name, ok := wiki.PageOf(f.Path)
-		if !ok {
+		if !ok || wiki.IsFrame(f.Path) {
 			continue
 		}
 		list = append(list, Entry{
@@ -312,7 +312,7 @@ func (d *directory) graph(links []wiki.Link) *graph {
 
 func (g *graph) addMissing(l wiki.Link, self wiki.PageName) {
 	name, err := wiki.ParsePageName(l.Target)
-	if err != nil || l.Kind == wiki.LinkFile {
+	if err != nil || l.Kind == wiki.LinkFile || wiki.IsFrame(name.File()) {
 		return // not a possible page name
 	}
 	w := g.missing[name.Key()]
@@ -355,7 +355,7 @@ func (g *graph) orphans(d *directory, home string) []wiki.PageName {
 	var list []wiki.PageName
 	for _, p := range d.paths {
 		name, ok := wiki.PageOf(p)
-		if ok && len(g.from[p]) == 0 && wiki.Key(string(name)) != wiki.Key(home) {
+		if ok && !wiki.IsFrame(p) && len(g.from[p]) == 0 && wiki.Key(string(name)) != wiki.Key(home) {
 			list = append(list, name)
 		}
 	}

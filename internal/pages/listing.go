@@ -36,7 +36,7 @@ func (d *directory) matching(below wiki.PageName, pattern string) (list []markdo
 	pattern = wiki.Key(pattern)
 	for _, file := range d.below(string(below)) {
 		name, ok := wiki.PageOf(file)
-		if !ok {
+		if !ok || wiki.IsFrame(file) {
 			continue
 		}
 		title := wiki.Key(string(name)[min(len(below)+1, len(name)):])

@@ -176,7 +176,7 @@ func (s *Service) View(ctx context.Context, a wiki.Access, name, revision string
 		v.Related = s.related(ctx, w, d, v)
 	}
 	for _, below := range d.below(string(p.Name)) {
-		if _, ok := wiki.PageOf(below); ok {
+		if _, ok := wiki.PageOf(below); ok && !wiki.IsFrame(below) {
 			v.Below++
 		}
 	}

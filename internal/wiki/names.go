@@ -203,6 +203,21 @@ func Hidden(file string) bool {
 	return strings.HasPrefix(file, ".") || strings.Contains(file, "/.")
 }
 
+// IsFrame reports whether a file is what other wikis show around each page instead
+// of as a page: _Sidebar.md, _Footer.md or _Header.md of GitHub, GitLab and Gollum,
+// in any folder. It can be read and edited, but isn't listed as a page.
+func IsFrame(file string) bool {
+	name, ok := strings.CutSuffix(file[strings.LastIndexByte(file, '/')+1:], ".md")
+	if !ok || !strings.HasPrefix(name, "_") {
+		return false
+	}
+	switch strings.ToLower(name) {
+	case "_sidebar", "_footer", "_header":
+		return true
+	}
+	return false
+}
+
 // Key returns the lookup key of a page name or file path: NFC, case-folded, with
 // underscores for spaces.
 func Key(name string) string {
