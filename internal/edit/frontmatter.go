@@ -45,6 +45,9 @@ func readMeta(text string) (*yamlText, map[string]any, error) {
 
 // frontMatter returns the front matter of a page as YAML, and its values.
 func (doc *Document) frontMatter() (*yamlText, map[string]any, error) {
+	if markdown.IsTOML([]byte(doc.Text)) {
+		return nil, nil, wiki.Problemf(wiki.ErrInvalid, "text", "The page's front matter is TOML, between +++ lines. Change it with replace, or write it as YAML between --- lines first. Nothing was changed.")
+	}
 	values, err := markdown.FrontMatter([]byte(doc.Text))
 	if err != nil {
 		return nil, nil, wiki.Problemf(wiki.ErrInvalid, "text", "%s Change it with replace. Nothing was changed.", err)

@@ -203,3 +203,16 @@ func FuzzSetMeta(f *testing.F) {
 		}
 	})
 }
+
+// TOML isn't YAML: setting a key must not damage it.
+func TestSetMetaRefusesTOML(t *testing.T) {
+	page := "+++\ntitle = \"A\"\n+++\n# A\n"
+	doc := NewDocument(page)
+	_, err := Apply(doc, Basis{Base: doc}, Edit{Op: SetMeta, Text: "title: B"})
+	if wiki.KindOf(err) != wiki.ErrInvalid || !strings.Contains(err.Error(), "TOML") {
+		t.Errorf("%v", err)
+	}
+	if _, _, err := MergePage(NewDocument("# B\n"), "A", page); wiki.KindOf(err) != wiki.ErrInvalid {
+		t.Errorf("merged: %v", err)
+	}
+}

@@ -162,6 +162,10 @@ func PlainText(source []byte) string {
 			b.WriteString(d.htmlText(n))
 			writeLineEnd(&b)
 			return ast.WalkSkipChildren, nil
+		case kindExplanation:
+			e := n.(*explanation)
+			b.WriteString(e.short + ": " + e.long + "\n")
+			return ast.WalkSkipChildren, nil
 		case kindWidgetOption:
 			d.writeOptionText(&b, n.(*widgetOption))
 			return ast.WalkSkipChildren, nil

@@ -22,12 +22,13 @@ const (
 )
 
 // A frontMatter is the text between the two "---" lines at the start of a
-// page.
+// page, or between two "+++" lines.
 type frontMatter struct {
 	items yaml.MapSlice // in order of appearance
 	bad   string        // why it can't be parsed, in words for people
 	text  string        // without the "---" lines
 	start int           // offset of the text in the page
+	toml  bool          // the text is TOML
 }
 
 // FrontMatter parses a page's front matter. It returns nil if there is none,
@@ -38,14 +39,18 @@ func FrontMatter(source []byte) (map[string]any, error) {
 	if size == 0 {
 		return nil, nil
 	}
-	f := readFrontMatter(front, 0)
+	read := readFrontMatter
+	if IsTOML(source) {
+		read = readTOML
+	}
+	f := read(front, 0)
 	if f.bad != "" {
 		return nil, errors.New(f.bad)
 	}
 	return toPlainMap(f.items), nil
 }
 
-// CutFrontMatter splits a page into its front matter, without the "---"
+// CutFrontMatter splits a page into its front matter, without the "---" or "+++"
 // lines, and the rest. Without front matter it returns nil and the whole
 // page.
 func CutFrontMatter(page []byte) (front, rest []byte) {
@@ -79,17 +84,18 @@ func toPlainValue(v any) any {
 	return v
 }
 
-// cutFrontMatter returns the text between the "---" lines and the size
+// cutFrontMatter returns the text between the "---" or "+++" lines and the size
 // including them, or 0 if a page has no front matter.
 func cutFrontMatter(page []byte) (front []byte, size int) {
 	first, rest, ok := bytes.Cut(page, []byte("\n"))
-	if !ok || string(bytes.TrimRight(first, " \t\r")) != "---" {
+	fence := string(bytes.TrimRight(first, " \t\r"))
+	if !ok || fence != "---" && fence != tomlFence {
 		return nil, 0
 	}
 	begin := len(first) + 1
 	at := begin
 	for line := range bytes.Lines(rest) {
-		if l := string(bytes.TrimRight(line, " \t\r\n")); l == "---" || l == "..." {
+		if l := string(bytes.TrimRight(line, " \t\r\n")); l == fence || l == "..." && fence == "---" {
 			return page[begin:at], at + len(line)
 		}
 		at += len(line)

@@ -81,7 +81,8 @@ type guard struct {
 	unclosed   map[byte]bool // {{, $$ and %% blocks without an end
 	hidden     hiddenMarks
 	masked     []byte // the source for tables with wikilinks
-	noFormula  int    // offset up to which no line ends a formula
+	explained  []*explanation
+	noFormula  int // offset up to which no line ends a formula
 }
 
 var guardKey = parser.NewContextKey()

@@ -7,8 +7,8 @@
 // and front matter; An Otter Wiki's ::: blocks, >! spoilers and >| folds; and
 // what other tools add: Obsidian's callouts, %%comments%% and block ids, the
 // admonitions and tabs of MkDocs, titles of ::: blocks, {#id} of headings and
-// [TOC], An Otter Wiki's widgets ({{InfoBox}}). Each is triggered by its syntax
-// alone.
+// [TOC], An Otter Wiki's widgets ({{InfoBox}}), names of emoji, abbreviations and
+// TOML front matter. Each is triggered by its syntax alone.
 // Raw HTML is limited to harmless tags. Code is highlighted with chroma's
 // classes. Formulas and Mermaid diagrams are shown as source, because drawing
 // them takes a script.

@@ -58,6 +58,9 @@ func parse(name wiki.PageName, page []byte, clock *clock) (*document, error) {
 		linkEmails(d.root, d.source)
 	}
 	d.cutBlockIDs()
+	if len(g.explained) > 0 {
+		d.markAbbreviations(g.explained)
+	}
 	return d, nil
 }
 
@@ -86,7 +89,12 @@ func (d *document) cutFrontMatter(page []byte) int {
 	if size == 0 {
 		return begin
 	}
-	d.front = readFrontMatter(front, begin+bytes.Index(page[begin:], front))
+	at := begin + bytes.Index(page[begin:], front)
+	if bytes.HasPrefix(page[begin:], []byte(tomlFence)) {
+		d.front = readTOML(front, at)
+	} else {
+		d.front = readFrontMatter(front, at)
+	}
 	d.line += bytes.Count(page[begin:begin+size], []byte("\n"))
 	return begin + size
 }
@@ -199,6 +207,7 @@ func (wikiSyntax) Extend(m goldmark.Markdown) {
 			util.Prioritized(sourceParser{}, 690), // before fenced code
 			util.Prioritized(hiddenBlockParser{}, 692),
 			util.Prioritized(contentsParser{}, 694),
+			util.Prioritized(explanationParser{}, 150), // before lists and rules
 		),
 		parser.WithInlineParsers(
 			util.Prioritized(formulaParser{}, 90),   // before code spans (100): `$x$`
@@ -207,6 +216,7 @@ func (wikiSyntax) Extend(m goldmark.Markdown) {
 			util.Prioritized(taskParser{extension.NewTaskCheckBoxParser()}, 0),
 			util.Prioritized(taskStateParser{}, 1),
 			util.Prioritized(markParser{}, 490),
+			util.Prioritized(emojiParser{}, 495),
 			util.Prioritized(tagParser{}, 600),
 		),
 		parser.WithASTTransformers(util.Prioritized(alertTransformer{}, 500)),
@@ -262,6 +272,8 @@ func (d *document) writePlainText(b *strings.Builder, n ast.Node, length int) bo
 	case *ast.Image:
 		alt, _, _ := d.imageText(n)
 		b.WriteString(alt)
+	case *emoji:
+		b.WriteString(n.char)
 	case *tag:
 		b.WriteString("#" + n.written)
 	case *formula:

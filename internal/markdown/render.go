@@ -199,7 +199,7 @@ func (w *writer) writeBlock(n ast.Node) {
 		w.writeBox(n)
 	case *widget:
 		w.writeWidget(n)
-	case *hiddenBlock:
+	case *hiddenBlock, *explanation:
 	case *contents:
 		w.writeContents()
 	case *extast.Table:
@@ -239,6 +239,9 @@ func (w *writer) writeHeading(n *ast.Heading) {
 	w.write("<h"+level, ` id="`, html.EscapeString(id), `">`)
 	if own != "" { // links name headings by their text, too
 		w.write(w.spareID(slug(words)))
+	}
+	if named := w.doc.textWithNames(n); named != "" {
+		w.write(w.spareID(slug(named)))
 	}
 	w.writeChildren(n)
 	if words != "" && w.inLink == 0 {

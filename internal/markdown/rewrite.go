@@ -135,7 +135,7 @@ func (r *rewriter) frontMatter() {
 	}
 	for _, m := range propLink.FindAllStringIndex(f.text, -1) {
 		inside, ok := strings.CutPrefix(f.text[m[0]:m[1]], "[[")
-		if !ok {
+		if !ok || f.toml && isTableHeader(f.text, m[0]) {
 			continue
 		}
 		if n := newWikilink(strings.TrimSuffix(inside, "]]")); n != nil {

@@ -37,6 +37,10 @@ func (w *writer) writeInline(n ast.Node) {
 		w.writeWrapped("<"+name+">", n, "</"+name+">")
 	case *extast.Strikethrough:
 		w.writeWrapped("<del>", n, "</del>")
+	case *emoji:
+		w.writeText(n.char)
+	case *abbreviation:
+		w.writeAbbreviation(n)
 	case *mark:
 		w.writeWrapped("<mark>", n, "</mark>")
 	case *ast.Link:
