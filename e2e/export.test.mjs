@@ -156,3 +156,35 @@ test("no page of a site has a script or a style of its own", () => {
     }
   }
 });
+
+test("a page prints black on white, without menus, and with the addresses of links", async () => {
+  const context = await browser.newContext({ colorScheme: "dark" });
+  const page = await context.newPage();
+  await page.goto(service.wikiURL("ada") + "/Odd/100%25_%231,_x%26y");
+  await page.emulateMedia({ media: "print", colorScheme: "dark" });
+  for (const hidden of [".bar", ".tree", ".head", ".foot", ".switch"]) {
+    for (const e of await page.locator(hidden).all()) assert.equal(await e.isVisible(), false, hidden);
+  }
+  const style = (selector, property, pseudo) => page.locator(selector).first().evaluate((e, [p, after]) => getComputedStyle(e, after)[p], [property, pseudo]);
+  assert.equal(await style("body", "backgroundColor"), "rgb(255, 255, 255)");
+  assert.equal(await style("article", "color"), "rgb(0, 0, 0)");
+  assert.equal(await style("h1", "breakAfter"), "avoid");
+  assert.match(await style("article a.out", "content", "::after"), /href|https:\/\/example\.com/);
+  const pdf = await page.pdf({ format: "A4" });
+  assert.equal(pdf.toString("latin1").match(/\/Type \/Page\b/g).length, 1);
+  await context.close();
+});
+
+test("a page's Markdown can be copied and downloaded", async () => {
+  const context = await browser.newContext({ permissions: ["clipboard-read", "clipboard-write"] });
+  const page = await context.newPage();
+  await page.goto(service.wikiURL("ada") + "/Ivrit");
+  await page.getByRole("button", { name: "Copy Markdown" }).click();
+  await page.getByRole("button", { name: "Copied" }).waitFor();
+  const source = await service.pageContent("ada", "Ivrit");
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), source);
+  const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: "Download .md" }).click()]);
+  assert.equal(download.suggestedFilename(), "Ivrit.md");
+  assert.equal(readFileSync(await download.path(), "utf8"), source);
+  await context.close();
+});

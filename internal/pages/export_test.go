@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"robot.wtf/internal/content"
+	"robot.wtf/internal/incoming"
 	"robot.wtf/internal/wiki"
 )
 
@@ -212,6 +213,77 @@ func TestExportBundle(t *testing.T) {
 	if _, err := w.exported(w.owner, ExportBundle); !errors.Is(err, wiki.ErrTakenDown) {
 		t.Errorf("with a takedown: %v", err)
 	}
+}
+
+// A wiki exported as Markdown and imported elsewhere has the same pages, files and
+// links, also if names are spelled or called differently in the zip.
+func TestExportMarkdownRoundTrip(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.commitFiles(map[string]string{
+		"Home.md":                 "[[Weather Station]] [a](Weather_Station.md#top) [[What?|b]] ![[Weather Station/a_b.png]] [c](Sub/con.md) [[Missing]]\n",
+		"Weather_Station.md":      "[home](/Home) [[Sub/Deep/Page]] ![](./a_b.png)\n",
+		"Weather_Station/a_b.png": "png",
+		"What?.md":                "[x](What%3F/n*1.txt) [[Home]]\n",
+		"What?/n*1.txt":           "notes",
+		"Sub/con.md":              "[up](../Home.md) [[What?]]\n",
+		"Sub/Deep/Page.md":        "---\nrelated: '[[Weather Station]]'\n---\n\n[con](../con.md)\n",
+		"Ünï/cödé_und_mehr.md":    "[[Home]]\r\n",
+	})
+	data, err := w.exported(w.reader, ExportMarkdown)
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := incoming.OpenZip(bytes.NewReader(data), int64(len(data)), incoming.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer source.Close()
+	listing, err := source.List(w.ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]string{}
+	for _, f := range listing.Files {
+		text, err := source.Read(w.ctx, f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[f.Path] = string(text)
+	}
+	other := w.another("cleo", wiki.DefaultLimits)
+	other.commitFiles(files)
+	renamed := strings.NewReplacer("what?", "what-", "n*1", "n-1", "con.md", "con-.md", "sub/con ", "sub/con- ")
+	want, got := w.linksByKey(), other.linksByKey()
+	for i, l := range want {
+		want[i] = renamed.Replace(l + " ")
+	}
+	for i, l := range got {
+		got[i] = l + " "
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	got = slices.DeleteFunc(got, func(l string) bool { return l == "export_notes.txt " })
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// linksByKey lists a wiki's files and the links between its pages, as keys.
+func (w *world) linksByKey() []string {
+	w.t.Helper()
+	var list []string
+	for p := range w.tree() {
+		list = append(list, wiki.Key(p))
+	}
+	g, err := w.Graph(w.ctx, w.owner)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, e := range g.Edges {
+		list = append(list, wiki.Key(string(e[0]))+" -> "+wiki.Key(string(e[1])))
+	}
+	return list
 }
 
 // The website has every page as the service shows it, and nothing that the service
