@@ -1,9 +1,11 @@
 package vaults_test
 
 import (
+	"archive/zip"
 	"bytes"
 	"cmp"
 	"fmt"
+	"io"
 	"maps"
 	"net/url"
 	"os"
@@ -17,6 +19,7 @@ import (
 	"golang.org/x/net/html"
 	"golang.org/x/net/html/atom"
 
+	"robot.wtf/internal/incoming"
 	"robot.wtf/internal/pages"
 	"robot.wtf/internal/testworld"
 	"robot.wtf/internal/vaults"
@@ -35,8 +38,11 @@ type library struct {
 	anchors map[string]map[string]string // text of elements by id, by page
 }
 
-// open imports a vault into a wiki of its own.
-func open(t testing.TB, files map[string]string) *library {
+// zipped are the tools whose vaults people bring as a zip, not as a repository.
+var zipped = map[string]bool{"Obsidian": true, "Logseq": true, "Notion": true}
+
+// open imports a tool's vault into a wiki of its own.
+func open(t testing.TB, tool string, files map[string]string) *library {
 	t.Helper()
 	l := &library{
 		t: t, w: testworld.New(t, testworld.Options{Mirror: true}), sources: files,
@@ -46,7 +52,13 @@ func open(t testing.TB, files map[string]string) *library {
 		t.Fatal(err)
 	}
 	l.owner = l.w.Access("ada", "ada")
-	upload, err := l.w.Pages.Receive(t.Context(), l.owner, bundle(t, files), nil)
+	var in io.Reader
+	if zipped[tool] {
+		in = l.zip()
+	} else {
+		in = bundle(t, files)
+	}
+	upload, err := l.w.Pages.Receive(t.Context(), l.owner, in, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,8 +68,9 @@ func open(t testing.TB, files map[string]string) *library {
 		t.Fatal(err, pages.ImportProblems(err))
 	}
 	for _, r := range done.Renamed {
-		old, now, _ := strings.Cut(r, " -> ")
-		l.names[old] = now
+		if old, now, ok := strings.Cut(r, " -> "); ok && !zipped[tool] {
+			l.names[old] = now
+		}
 	}
 	for file := range files {
 		l.files[addressKey(l.nameOf(file))] = file
@@ -74,6 +87,38 @@ func (l *library) nameOf(file string) string {
 }
 
 func addressKey(file string) string { return wiki.Key(strings.TrimSuffix(file, ".md")) }
+
+// zip returns a zip of the vault, and notes the names that its files get.
+func (l *library) zip() io.Reader {
+	l.t.Helper()
+	var out bytes.Buffer
+	z := zip.NewWriter(&out)
+	for _, name := range slices.Sorted(maps.Keys(l.sources)) {
+		w, err := z.Create(name)
+		if err == nil {
+			_, err = io.WriteString(w, l.sources[name])
+		}
+		if err != nil {
+			l.t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		l.t.Fatal(err)
+	}
+	in, err := incoming.OpenZip(bytes.NewReader(out.Bytes()), int64(out.Len()), incoming.Options{})
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	defer in.Close()
+	list, err := in.List(l.t.Context())
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	for _, f := range list.Files {
+		l.names[f.From] = f.Path
+	}
+	return &out
+}
 
 // bundle returns a git bundle with one commit of the files.
 func bundle(t testing.TB, files map[string]string) *os.File {

@@ -99,6 +99,7 @@ func logseq(b *builder) {
 	for i := range 5 {
 		b.picture(fmt.Sprintf("assets/image_%d.png", 1700000000+i))
 	}
+	b.vault.Files["logseq/config.edn"] = "{:meta/version 1}"
 	name := func(to string) string {
 		if !strings.HasPrefix(to, "pages/") {
 			return ""

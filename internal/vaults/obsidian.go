@@ -23,6 +23,7 @@ func obsidian(b *builder) {
 		b.picture(fmt.Sprintf("Attachments/Pasted image 202611%02d.png", i+1))
 	}
 	b.picture("Areas/Home/plan.svg")
+	b.vault.Files[".obsidian/app.json"] = "{}"
 	b.use(obsidianWikilinks(b))
 	b.use(obsidianMarkdown(b))
 	b.use(obsidianPlaces(b))

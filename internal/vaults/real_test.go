@@ -64,7 +64,7 @@ func compareReal(t *testing.T, tool string, files map[string]string) {
 	if err != nil {
 		t.Skip(err)
 	}
-	l := open(t, files)
+	l := open(t, tool, files)
 	classes := map[string]*tally{}
 	all := &tally{}
 	wrong, dead := 0, 0

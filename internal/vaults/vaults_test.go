@@ -28,7 +28,7 @@ type tally struct {
 
 // misses imports a vault, views its pages and compares where each link leads.
 func misses(t *testing.T, v *vaults.Vault) map[string]*tally {
-	l := open(t, v.Files)
+	l := open(t, v.Tool, v.Files)
 	shown := map[string]map[string]lead{}
 	forms := map[string]*tally{}
 	for _, link := range v.Links {
