@@ -112,6 +112,7 @@ type pageAnswer struct {
 	Old         bool            `json:"old"`              // not the newest revision
 	Current     string          `json:"current_revision"` // "" if the page has been deleted
 	LastCommit  lastCommit      `json:"last_commit"`
+	Encoding    wiki.Encoding   `json:"encoding,omitempty"` // of the stored text if it isn't UTF-8
 }
 
 func (h *Handler) getPage(c *call) error {
@@ -126,7 +127,7 @@ func (h *Handler) getPage(c *call) error {
 	out := pageAnswer{
 		Name: page.Name.Title(), Path: string(page.Name), Content: string(page.Source), Frontmatter: page.Props,
 		Tags: notNil(page.Tags), LinksTo: []wiki.PageName{}, LinkedFrom: []wiki.PageName{},
-		Revision: page.File.Blob, Old: page.Old, Current: page.Current,
+		Revision: page.File.Blob, Old: page.Old, Current: page.Current, Encoding: page.Stored,
 		LastCommit: lastCommit{page.File.Commit, h.author(c, page.File.Author), page.File.Modified.UTC(), page.File.Message},
 	}
 	if out.Frontmatter == nil {

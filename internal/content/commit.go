@@ -155,7 +155,8 @@ func (w *Wiki) findLinks(path string, data []byte) []wiki.Link {
 	if !ok || w.o.Links == nil {
 		return nil
 	}
-	return w.o.Links(name, data)
+	text, _ := wiki.DecodeText(data)
+	return w.o.Links(name, text)
 }
 
 // callerKey identifies the caller of an idempotent request: a person and a grant.
@@ -534,6 +535,11 @@ func (s *staging) mergeEdit(f *staged, e *Edit) ([]byte, error) {
 	var erased bool
 	if conflict.Base, erased, err = s.readBase(from, e.Base); err != nil {
 		return nil, err
+	}
+	if _, page := wiki.PageOf(f.path); page {
+		conflict.Base, _ = wiki.DecodeText(conflict.Base)
+		theirs, _ = wiki.DecodeText(theirs)
+		conflict.Theirs = theirs
 	}
 	if erased || isBinary(conflict.Base) || isBinary(theirs) || isBinary(e.Data) {
 		return nil, conflict

@@ -6,13 +6,15 @@ import (
 	"strings"
 
 	"robot.wtf/internal/merge"
+	"robot.wtf/internal/wiki"
 )
 
 const byteOrderMark = "\uFEFF"
 
-// Normalize returns a text as an editor shows it: lines end with "\n", and there
-// is no byte-order mark.
+// Normalize returns a text as an editor shows it: in UTF-8, whatever it is stored in
+// (see wiki.DecodeText), with lines that end with "\n", and without a byte-order mark.
 func Normalize(text []byte) string {
+	text, _ = wiki.DecodeText(text)
 	s := strings.TrimPrefix(string(text), byteOrderMark)
 	if strings.IndexByte(s, '\r') < 0 {
 		return s
@@ -30,7 +32,7 @@ func FormatNew(text []byte) []byte {
 }
 
 // KeepStyle returns a text in the style of the stored file that its writer
-// started from: byte-order mark, final newline, and line ends. If line ends are
+// started from: byte-order mark, final newline, and line ends, but in UTF-8. If line ends are
 // mixed, each unchanged line keeps its own, so an unchanged text returns the
 // stored bytes.
 func KeepStyle(stored, text []byte) []byte {
@@ -68,6 +70,7 @@ func ReplaceKeepingStyle(stored []byte, offset int, old, replacement string) []b
 // mixed, choose returns an end for each line of the text, given the stored text,
 // the new one, and the ends of the stored one.
 func applyStyle(stored []byte, now string, choose func(old, now string, ends []string) []string) []byte {
+	stored, _ = wiki.DecodeText(stored)
 	old := Normalize(stored)
 	if now == old {
 		return stored

@@ -214,6 +214,9 @@ func (p *part) header() line {
 		head.add("lines %s-%s of %s", digits(p.from), digits(p.to), digits(p.src.Lines()))
 	}
 	head.add(", updated %s by %s", day(f.Modified), by(f.Author))
+	if p.src.Stored != "" {
+		head.add(", not stored in UTF-8: editing it converts it")
+	}
 	switch {
 	case p.src.Old && p.src.Current == "":
 		head.add(" (an old revision; the page is deleted)")

@@ -24,9 +24,15 @@ type Attachment struct {
 	// lists by name alone. HTML and SVG are never given another type.
 	Type  string
 	Image bool // has thumbnails
+	// Pointer is set if the file was read and has only Git LFS's pointer to its
+	// content. It is text, whatever its name says.
+	Pointer *wiki.LFSPointer
 }
 
 func attachment(f wiki.File, data []byte) Attachment {
+	if pointer, ok := wiki.ParseLFSPointer(data); ok {
+		return Attachment{File: f, Name: path.Base(f.Path), Type: "text/plain", Pointer: &pointer}
+	}
 	mime := typeOf(f.Path, data)
 	return Attachment{File: f, Name: path.Base(f.Path), Type: mime, Image: raster.Supports(mime)}
 }

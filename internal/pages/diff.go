@@ -204,6 +204,9 @@ func changeDiff(ctx context.Context, w *content.Wiki, c wiki.Commit, ch wiki.Cha
 // compare sets the hunks and counts of a diff.
 func (d *FileDiff) compare(old, now []byte) {
 	d.Page, _ = wiki.PageOf(d.Path)
+	if d.Page != "" {
+		old, now = pageText(old), pageText(now)
+	}
 	switch {
 	case bytes.Equal(old, now):
 		return

@@ -16,8 +16,9 @@ import (
 // An EditForm is what an editor starts with.
 type EditForm struct {
 	Name   wiki.PageName
-	Text   []byte // normalized
-	Base   string // blob id, "" for a new page
+	Text   []byte        // normalized
+	Stored wiki.Encoding // of the page, "" for UTF-8: saving converts it
+	Base   string        // blob id, "" for a new page
 	Exists bool
 	Draft  *Draft // the caller's, if it differs from Text
 	// Similar lists pages with similar names, if the page is new.
@@ -55,6 +56,7 @@ func (s *Service) Edit(ctx context.Context, a wiki.Access, name, revision string
 	if err != nil {
 		return nil, err
 	}
+	_, form.Stored = wiki.DecodeText(text)
 	form.Text = []byte(edit.Normalize(text))
 	form.Draft, err = readDraft(ctx, w, a.Caller().User.DID, found, string(form.Text))
 	return form, err

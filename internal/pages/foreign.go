@@ -138,6 +138,7 @@ func (f *strangers) pageFile(ctx context.Context, file wiki.File, past bool) (bo
 	if err != nil {
 		return true, err
 	}
+	text = pageText(text)
 	by, err := f.s.authorship(ctx, f.w, file, text)
 	if err != nil || f.wroteLines(by, text) {
 		return true, err
@@ -320,6 +321,7 @@ func (l *lineSet) has(line string) bool {
 }
 
 func textLines(text []byte) []string {
+	text = pageText(text)
 	if isBinary(text) {
 		return []string{string(text)}
 	}

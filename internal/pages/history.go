@@ -207,6 +207,7 @@ func blame(ctx context.Context, w *content.Wiki, revisions []wiki.Revision) ([]B
 	if err != nil {
 		return nil, err
 	}
+	text = pageText(text)
 	if isBinary(text) {
 		return nil, wiki.Problemf(wiki.ErrInvalid, "", "Line authors are only available for text files.")
 	}

@@ -254,7 +254,7 @@ func (s *Service) List(ctx context.Context, a wiki.Access, f ListFilter) ([]Entr
 		if errors.Is(failed, wiki.ErrTakenDown) {
 			source, failed = nil, nil
 		}
-		return !hasCategory(frontMatter(source), f.Category)
+		return !hasCategory(frontMatter(pageText(source)), f.Category)
 	})
 	return kept, failed
 }

@@ -129,6 +129,7 @@ func mustBeCurrent(ctx context.Context, w *content.Wiki, p Precondition, f wiki.
 	if c.Theirs, err = w.Blob(ctx, f.Blob); err != nil {
 		return err
 	}
+	c.Base, c.Theirs = pageText(c.Base), pageText(c.Theirs)
 	return changedSince(c)
 }
 
@@ -375,13 +376,23 @@ func (m *moves) rewrite(ctx context.Context, w *content.Wiki, p, blob string, so
 	if to := m.to[p]; to != "" {
 		newSelf, _ = wiki.PageOf(to)
 	}
-	text, changed := markdown.RewriteAddresses(self, newSelf, source, func(to markdown.Address) (markdown.Address, bool) {
+	plain, stored := wiki.DecodeText(source)
+	text, changed := markdown.RewriteAddresses(self, newSelf, plain, func(to markdown.Address) (markdown.Address, bool) {
 		if keepLinks || to.Target == "" {
 			return to, false
 		}
 		return m.newAddress(self, newSelf, to)
 	})
-	return text, changed, nil
+	if !changed {
+		return source, false, nil
+	}
+	// A page keeps its encoding. If that can't hold the new names, the links stay,
+	// and former names redirect.
+	encoded, ok := wiki.EncodeText(text, stored)
+	if !ok {
+		return source, false, nil
+	}
+	return encoded, true, nil
 }
 
 // newAddress returns the new address of a link to a moved file or heading. Spaces stay

@@ -101,7 +101,7 @@ func (r *resolver) answer(ctx context.Context, kind wiki.LinkKind, target, fragm
 		r.fail(err)
 		return a, ""
 	}
-	return a, markdown.Excerpt(source, fragment)
+	return a, markdown.Excerpt(pageText(source), fragment)
 }
 
 func (r *resolver) fail(err error) {

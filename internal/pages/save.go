@@ -220,6 +220,7 @@ func existsConflict(ctx context.Context, w *content.Wiki, f wiki.File, yours []b
 	if err != nil {
 		return err
 	}
+	theirs = pageText(theirs)
 	c := &wiki.ConflictError{Path: f.Path, TheirBlob: f.Blob, Theirs: theirs, Yours: yours, Merged: yours}
 	c.AddHunk(wiki.Hunk{BaseLine: 1, TheirLine: 1, YourLine: 1, Theirs: string(theirs), Yours: string(yours)})
 	return c

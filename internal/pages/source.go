@@ -16,10 +16,11 @@ import (
 type Source struct {
 	*edit.Document
 	Name    wiki.PageName
-	File    wiki.File // as of the revision asked for
-	Old     bool      // not the newest revision
-	Current string    // blob id of the newest revision, "" if the page is deleted
-	head    string    // the newest commit when it was read
+	File    wiki.File     // as of the revision asked for
+	Old     bool          // not the newest revision
+	Current string        // blob id of the newest revision, "" if the page is deleted
+	Stored  wiki.Encoding // of the file, "" for UTF-8: saving converts it
+	head    string        // the newest commit when it was read
 }
 
 func newSource(name wiki.PageName, file wiki.File, data []byte) *Source {
@@ -46,7 +47,7 @@ func (s *Service) Source(ctx context.Context, a wiki.Access, name, revision stri
 		return nil, err
 	}
 	src := newSource(p.Name, p.File, p.Source)
-	src.Old, src.Current, src.head = p.Old, p.Current, head
+	src.Old, src.Current, src.head, src.Stored = p.Old, p.Current, head, p.Stored
 	if revision == "" {
 		s.cache.Set(key, src)
 	}

@@ -17,8 +17,9 @@ import (
 // A Page is a page's source with its metadata.
 type Page struct {
 	Name    wiki.PageName
-	File    wiki.File // as of the revision asked for
-	Source  []byte
+	File    wiki.File      // as of the revision asked for
+	Source  []byte         // in UTF-8
+	Stored  wiki.Encoding  // of the file, "" for UTF-8: saving converts it
 	Old     bool           // the revision asked for isn't the newest
 	Current string         // blob id of the newest revision, "" if the page is deleted
 	Props   map[string]any // front matter, nil if it has none or it isn't a mapping
@@ -63,6 +64,7 @@ func (s *Service) read(ctx context.Context, w *content.Wiki, name, revision stri
 		if p.File, p.Source, err = readRevision(ctx, w, path, revision); err != nil {
 			return nil, err
 		}
+		p.Source, p.Stored = wiki.DecodeText(p.Source)
 		if missing != nil {
 			p.Current, err = s.currentBlob(ctx, w, path)
 		}
@@ -79,6 +81,7 @@ func (s *Service) read(ctx context.Context, w *content.Wiki, name, revision stri
 	if p.Source, err = w.CurrentBlob(ctx, now); err != nil {
 		return nil, fmt.Errorf("pages: read %s/%s: %w", w.Slug(), now.Path, err)
 	}
+	p.Source, p.Stored = wiki.DecodeText(p.Source)
 	return p, nil
 }
 
@@ -158,6 +161,9 @@ func (s *Service) View(ctx context.Context, a wiki.Access, name, revision string
 		return nil, err
 	}
 	v.Provisional = !complete
+	if pointer, ok := wiki.ParseLFSPointer(p.Source); ok {
+		v.Notices = append(v.Notices, fmt.Sprintf("This page is stored with Git LFS, and only its pointer was imported. The text itself (%s) isn't here. To replace the pointer, edit the page and paste the text.", formatBytes(pointer.Size)))
+	}
 	if rendered != nil && !p.Old {
 		by, err := s.authorship(ctx, w, p.File, p.Source)
 		if err != nil && !errors.Is(err, wiki.ErrDamaged) {

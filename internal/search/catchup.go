@@ -340,6 +340,7 @@ func (b *batch) indexPage(ctx context.Context, key string, f wiki.File) error {
 	if err != nil {
 		return err
 	}
+	source, _ = wiki.DecodeText(source)
 	p, err := b.analyze(ctx, name, f.Blob, source, attached)
 	if err != nil {
 		return err

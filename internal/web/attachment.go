@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"html"
 	"mime"
 	"mime/multipart"
 	"net/http"
@@ -422,10 +423,28 @@ func (h *Handler) serveBytes(v *visit, file, revision string) error {
 	if err != nil {
 		return err
 	}
+	if found.Pointer != nil && v.r.Header.Get("Sec-Fetch-Dest") == "image" {
+		return h.servePlaceholder(v, found)
+	}
 	kind, inline := servedAs(found)
 	h.fileHeaders(v, kind, found.Blob, revision != "")
+	if found.Pointer != nil {
+		v.w.Header().Add("Vary", "Sec-Fetch-Dest")
+	}
 	v.w.Header().Set("Content-Disposition", disposition(inline, found.Name))
 	http.ServeContent(v.w, v.r, "", found.Modified, bytes.NewReader(data))
+	return nil
+}
+
+// servePlaceholder shows an image that says that the file is a pointer of Git LFS.
+func (h *Handler) servePlaceholder(v *visit, f pages.Attachment) error {
+	h.fileHeaders(v, "image/svg+xml", f.Blob+"-placeholder", false)
+	v.w.Header().Add("Vary", "Sec-Fetch-Dest")
+	v.w.Header().Set("Content-Disposition", disposition(true, f.Name+".svg"))
+	picture := fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 360 90" width="360" height="90" font-family="sans-serif" font-size="14">`+
+		`<rect width="360" height="90" rx="8" fill="#eee"/><text x="16" y="40" fill="#222">%s</text><text x="16" y="64" fill="#555">stored with Git LFS, not in this wiki</text></svg>`,
+		html.EscapeString(wiki.VisibleName(f.Name)))
+	http.ServeContent(v.w, v.r, "", f.Modified, strings.NewReader(picture))
 	return nil
 }
 
@@ -464,6 +483,11 @@ func disposition(inline bool, name string) string {
 
 func (h *Handler) serveImage(v *visit, file, revision string, size int) error {
 	data, kind, err := h.o.Pages.Thumbnail(v.ctx(), v.a, file, revision, size)
+	if errors.Is(err, wiki.ErrInvalid) {
+		if found, _, failed := h.o.Pages.OpenAttachment(v.ctx(), v.a, file, revision); failed == nil && found.Pointer != nil {
+			return h.servePlaceholder(v, found)
+		}
+	}
 	if err != nil {
 		return err
 	}

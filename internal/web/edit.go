@@ -24,7 +24,8 @@ type editPage struct {
 	Base    string // blob id, "" for a new page
 	Message string // of the commit
 	Exists  bool
-	From    string // the old revision that the text is from, or ""
+	Stored  wiki.Encoding // of the page, "" for UTF-8
+	From    string        // the old revision that the text is from, or ""
 	Similar []wiki.PageName
 	Alike   []wiki.PageName
 	Draft   *draftNotice
@@ -67,7 +68,7 @@ func (h *Handler) showEdit(v *visit) error {
 
 // newEditPage returns the editor of a page, without its text.
 func (h *Handler) newEditPage(v *visit, form *pages.EditForm) *editPage {
-	p := &editPage{Name: form.Name, Exists: form.Exists, Similar: form.Similar, Alike: form.SimilarText}
+	p := &editPage{Name: form.Name, Exists: form.Exists, Stored: form.Stored, Similar: form.Similar, Alike: form.SimilarText}
 	title := "Editing " + form.Name.Title()
 	if !form.Exists {
 		title = "New page " + form.Name.Title()

@@ -90,6 +90,7 @@ var routeMatrix = map[string]cell{
 
 	"GET view":               {path: "/Home/view", ok: 302},
 	"GET source":             {path: "/Home/source", ok: 200},
+	"POST source":            {path: "/Home/source", form: url.Values{}, ok: 422, need: wiki.Edit},
 	"GET history":            {path: "/Home/history", ok: 200},
 	"POST history":           {path: "/Home/history", form: url.Values{}, ok: 422},
 	"GET diff":               {path: "/Home/diff/{commit}", ok: 200},

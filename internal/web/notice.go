@@ -64,6 +64,8 @@ func noticeText(name string) string {
 		return "Nothing changed: the page already had this text."
 	case "merged":
 		return "Saved, and merged with changes that someone else saved while you were writing."
+	case "converted":
+		return "Converted to UTF-8."
 	case "saved":
 		return "Saved."
 	case "draft":

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -39,7 +40,18 @@ var oddNames = []string{
 // each has a word of its own.
 func importOdd(t *testing.T, w *testWiki) (*browser, pages.ImportResult) {
 	t.Helper()
-	dir := filepath.Join(t.TempDir(), "odd")
+	files := map[string]string{}
+	for i, name := range oddNames {
+		files[name] = fmt.Sprintf("uniqueword%d\n", i)
+	}
+	return importFiles(t, w, files)
+}
+
+// importFiles imports a repository with some files into the new wiki "dan", and
+// returns its owner's browser.
+func importFiles(t *testing.T, w *testWiki, files map[string]string) (*browser, pages.ImportResult) {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "repository")
 	git := func(stdin string, args ...string) {
 		cmd := exec.Command("git", args...)
 		cmd.Dir, cmd.Stdin = filepath.Dir(dir), strings.NewReader(stdin)
@@ -49,22 +61,21 @@ func importOdd(t *testing.T, w *testWiki) (*browser, pages.ImportResult) {
 		}
 	}
 	in := "commit refs/heads/main\ncommitter A <a@b> 1 +0000\ndata 1\nx\n"
-	for i, name := range oddNames {
-		text := fmt.Sprintf("uniqueword%d\n", i)
+	for name, text := range files {
 		quoted := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\x01", `\001`).Replace(name)
 		in += fmt.Sprintf("M 100644 inline \"%s\"\ndata %d\n%s\n", quoted, len(text), text)
 	}
 	git("", "init", "-q", "-b", "main", dir)
 	git(in, "-C", dir, "fast-import", "--quiet")
 	git("", "-C", dir, "bundle", "create", "-q", dir+".bundle", "--all")
-	bundle := exec.Command("cat", dir+".bundle")
-	out, err := bundle.Output()
+	bundle, err := os.Open(dir + ".bundle")
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer bundle.Close()
 	b := w.freshWiki("dan")
 	a := w.Access("dan", "dan")
-	u, err := w.Pages.Receive(t.Context(), a, strings.NewReader(string(out)), nil)
+	u, err := w.Pages.Receive(t.Context(), a, bundle, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,6 +181,23 @@ func TestImportedNamesOpen(t *testing.T) {
 // apiOpens reads each page that the API lists.
 func apiOpens(t *testing.T, w *testWiki, pageCount int) {
 	t.Helper()
+	get := w.apiGet(t)
+	var list struct{ Pages []struct{ Path string } }
+	get("/api/v1/pages", &list)
+	texts := map[string]bool{}
+	for _, p := range list.Pages {
+		var page struct{ Content string }
+		get("/api/v1/pages/"+(&url.URL{Path: p.Path}).EscapedPath(), &page)
+		texts[page.Content] = true
+	}
+	if len(texts) != pageCount {
+		t.Errorf("the API lists %d of %d pages", len(texts), pageCount)
+	}
+}
+
+// apiGet returns a function that reads from the API as the owner of the wiki "dan".
+func (w *testWiki) apiGet(t *testing.T) func(path string, into any) {
+	t.Helper()
 	token, _, err := w.Session.NewToken(t.Context(), w.Access("dan", "dan"), "test", true)
 	if err != nil {
 		t.Fatal(err)
@@ -179,7 +207,7 @@ func apiOpens(t *testing.T, w *testWiki, pageCount int) {
 		Host: "robot.localhost", Platform: http.NotFound, API: door.ServeWiki, Manage: door.ServePlatform,
 		Wiki: func(rw http.ResponseWriter, r *http.Request, _ string) { http.NotFound(rw, r) }, Log: slog.New(slog.DiscardHandler),
 	})
-	get := func(path string, into any) {
+	return func(path string, into any) {
 		t.Helper()
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, on("dan", path), nil)
 		r.Header.Set("Authorization", "Bearer "+token)
@@ -192,17 +220,6 @@ func apiOpens(t *testing.T, w *testWiki, pageCount int) {
 		if err := json.Unmarshal(rec.Body.Bytes(), into); err != nil {
 			t.Error(err)
 		}
-	}
-	var list struct{ Pages []struct{ Path string } }
-	get("/api/v1/pages", &list)
-	texts := map[string]bool{}
-	for _, p := range list.Pages {
-		var page struct{ Content string }
-		get("/api/v1/pages/"+(&url.URL{Path: p.Path}).EscapedPath(), &page)
-		texts[page.Content] = true
-	}
-	if len(texts) != pageCount {
-		t.Errorf("the API lists %d of %d pages", len(texts), pageCount)
 	}
 }
 

@@ -214,6 +214,23 @@ func (h *Handler) showSource(v *visit) error {
 	})
 }
 
+// convertPage saves a page that is stored in another encoding as UTF-8.
+func (h *Handler) convertPage(v *visit) error {
+	form, err := h.readForm(v, smallForm, "convert")
+	if err != nil {
+		return err
+	}
+	saved, err := h.o.Pages.ConvertToUTF8(v.ctx(), v.a, v.name, form.Get("convert"))
+	if err != nil {
+		return err
+	}
+	notice := "converted"
+	if saved.Unchanged {
+		notice = "unchanged"
+	}
+	return h.redirect(v, h.tell(v, wiki.PathURL(savedPath(saved, v.name)), notice))
+}
+
 // missingPage is the 404 page of a wiki. It offers to create the page.
 type missingPage struct {
 	Frame

@@ -259,7 +259,7 @@ type pageAction struct {
 func pageActions() []pageAction {
 	return []pageAction{
 		{suffix: "view", max: 1, get: (*Handler).redirectView},
-		{suffix: "source", max: 1, get: (*Handler).showSource},
+		{suffix: "source", max: 1, get: (*Handler).showSource, postNeed: wiki.Edit, post: (*Handler).convertPage},
 		{suffix: "history", get: (*Handler).showHistory, post: (*Handler).compareVersions, light: true},
 		{suffix: "diff", max: 2, get: (*Handler).showDiff},
 		{suffix: "blame", max: 1, get: (*Handler).showBlame},
