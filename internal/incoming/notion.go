@@ -55,6 +55,48 @@ func (z *Zip) listNotion(l *Listing) {
 	l.Files = kept
 }
 
+// notionCallouts turns Notion's callouts, which it exports as <aside> without a blank
+// line, so that the Markdown in them is raw text, into callouts of Markdown. Code
+// stays as it is, and so does an <aside> that isn't closed.
+func notionCallouts(data []byte) []byte {
+	if !bytes.Contains(data, []byte("<aside>")) {
+		return data
+	}
+	var out bytes.Buffer
+	var inside [][]byte // lines of the callout, if one is open
+	open, fenced := false, false
+	for line := range bytes.Lines(data) {
+		word := string(bytes.TrimSpace(line))
+		if !open && (strings.HasPrefix(word, "```") || strings.HasPrefix(word, "~~~")) {
+			fenced = !fenced
+		}
+		switch {
+		case !fenced && !open && word == "<aside>":
+			open, inside = true, [][]byte{line}
+		case open && word == "</aside>":
+			writeCallout(&out, inside[1:])
+			open = false
+		case open:
+			inside = append(inside, line)
+		default:
+			out.Write(line)
+		}
+	}
+	if open {
+		out.Write(bytes.Join(inside, nil))
+	}
+	return out.Bytes()
+}
+
+// writeCallout writes a callout of some lines, without blank ones at its ends.
+func writeCallout(out *bytes.Buffer, lines [][]byte) {
+	out.WriteString("> [!note]\n")
+	text := bytes.Trim(bytes.Join(lines, nil), "\r\n")
+	for line := range bytes.Lines(text) {
+		out.WriteString(strings.TrimRight("> "+string(bytes.TrimRight(line, "\r\n")), " ") + "\n")
+	}
+}
+
 // cutIDs removes the ids from all parts of a path.
 func cutIDs(p string) string {
 	segments := strings.Split(p, "/")

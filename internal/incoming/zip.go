@@ -256,6 +256,9 @@ func (z *Zip) Read(ctx context.Context, f File) ([]byte, error) {
 	if title, ok := z.tables[f.From]; ok {
 		return z.tablePage(f, title, data)
 	}
+	if z.kind == notion && path.Ext(f.From) == ".md" {
+		data = notionCallouts(data)
+	}
 	return data, nil
 }
 

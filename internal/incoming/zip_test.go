@@ -351,3 +351,18 @@ func FuzzZip(f *testing.F) {
 		}
 	})
 }
+
+// Notion's callouts are HTML whose Markdown a reader would see as it is written.
+func TestNotionCallouts(t *testing.T) {
+	for _, test := range []struct{ from, want string }{
+		{"a\n\n<aside>\n💡 **b** [c](d.md)\n\n</aside>\n\ne\n", "a\n\n> [!note]\n> 💡 **b** [c](d.md)\n\ne\n"},
+		{"<aside>\r\n💡 a\r\n\r\n- b\r\n</aside>\r\n", "> [!note]\n> 💡 a\n>\n> - b\n"},
+		{"```\n<aside>\na\n</aside>\n```\n", "```\n<aside>\na\n</aside>\n```\n"},
+		{"<aside>\nnot closed\n", "<aside>\nnot closed\n"},
+		{"an <aside> in text\n", "an <aside> in text\n"},
+	} {
+		if got := string(notionCallouts([]byte(test.from))); got != test.want {
+			t.Errorf("%q: %q, want %q", test.from, got, test.want)
+		}
+	}
+}
