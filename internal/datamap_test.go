@@ -80,6 +80,7 @@ var dataMap = []dataRow{
 	{"content", "commits", "every change, with its author", truth, "username, DID", deleted, kept, "-", "-", "rewritten", "replaced"},
 	{"content", "changes", "files changed by each commit", truth, "", deleted, untouched, "-", "-", "rewritten", "replaced"},
 	{"content", "merges", "former names of pages that were merged into others", truth, "", deleted, untouched, "-", "-", "rewritten", "replaced"},
+	{"content", "takings", "text that pages took from others, so that its lines keep their authors", truth, "", deleted, untouched, "-", "-", "rewritten", "replaced"},
 	{"content", "outlinks", "links of current pages", upkept, "", deleted, untouched, "-", "-", "rewritten", "replaced"},
 	{"content", "backlinks", "pages that link to a file", upkept, "", deleted, untouched, "-", "-", "rewritten", "replaced"},
 	{"content", "drafts", "unsaved edits", truth, "DID, text", deleted, deleted, "all", "-", "rewritten", "kept, without their base"},

@@ -99,8 +99,9 @@ type Edit struct {
 // A Request describes a commit to make.
 type Request struct {
 	Author  wiki.Caller
-	Message string // reserved trailers are removed; if empty, a default describes the changes
-	Edits   []Edit // applied in order, all or none
+	Message string   // reserved trailers are removed; if empty, a default describes the changes
+	Edits   []Edit   // applied in order, all or none
+	Takes   []Taking // text that moves from one file to another; Seq is ignored
 	Limits  wiki.Limits
 	// A request with the same key, caller and hash within 24 hours gets the result
 	// of the first one; with another hash it fails with ErrInvalid.

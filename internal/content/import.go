@@ -151,7 +151,7 @@ func (i *importer) replaceSeeds() error {
 	for _, query := range []string{
 		"INSERT INTO replaced (wiki, oid) SELECT wiki, oid FROM commits WHERE wiki = $1 ON CONFLICT DO NOTHING",
 		"INSERT INTO replaced (wiki, oid) SELECT wiki, oid FROM blobs WHERE wiki = $1 ON CONFLICT DO NOTHING",
-		"DELETE FROM commits WHERE wiki = $1", "DELETE FROM changes WHERE wiki = $1", "DELETE FROM merges WHERE wiki = $1", "DELETE FROM blobs WHERE wiki = $1", "DELETE FROM deltas WHERE wiki = $1",
+		"DELETE FROM commits WHERE wiki = $1", "DELETE FROM changes WHERE wiki = $1", "DELETE FROM merges WHERE wiki = $1", "DELETE FROM takings WHERE wiki = $1", "DELETE FROM blobs WHERE wiki = $1", "DELETE FROM deltas WHERE wiki = $1",
 		"DELETE FROM files WHERE wiki = $1", "DELETE FROM trees WHERE wiki = $1", "DELETE FROM outlinks WHERE wiki = $1", "DELETE FROM backlinks WHERE wiki = $1",
 		"DELETE FROM requests WHERE wiki = $1", "DELETE FROM seen WHERE wiki = $1", "DELETE FROM packs WHERE wiki = $1", "DELETE FROM tags WHERE wiki = $1",
 		"UPDATE drafts SET base = '' WHERE wiki = $1",
@@ -199,6 +199,13 @@ func (i *importer) writeCommit(ctx context.Context, c wiki.Commit, raw []byte, c
 		if err := i.tx.insertChange(c.Seq, n, ch.Change, ch.mode, i.p.o.Sizes[ch.New]); err != nil {
 			return err
 		}
+	}
+	parsed, err := gitrepo.ParseCommit(raw)
+	if err == nil {
+		err = i.tx.insertTakings(c.Seq, recordedTakings(parsed))
+	}
+	if err != nil {
+		return err
 	}
 	return i.reportProgress(ctx)
 }

@@ -408,7 +408,7 @@ func (p *Import) authorOf(c gitrepo.Commit) (a wiki.Author, message string) {
 			a.Client = t.Value
 		case "Grant":
 			a.Grant = t.Value
-		case "Moved", "Merged":
+		case "Moved", "Merged", "Taken":
 		default:
 			kept = append(kept, t)
 		}

@@ -181,25 +181,6 @@ func (w *Wiki) AuthorsAfter(ctx context.Context, after int64) ([]wiki.Author, er
 	return list, wrapError(err, "authors of %s", w.slug)
 }
 
-// AuthorsOf lists the authors of a file's revisions, through its moves. Authors from
-// before a move can be repeated.
-func (w *Wiki) AuthorsOf(ctx context.Context, path string) ([]wiki.Author, error) {
-	stays, err := listStays(ctx, w, w.slug, path)
-	if err != nil {
-		return nil, err
-	}
-	var list []wiki.Author
-	for _, s := range stays {
-		more, err := w.queryAuthors(ctx, "SELECT DISTINCT c.username, c.did, c.imported, c.client = $5 FROM changes h JOIN commits c ON c.wiki = h.wiki AND c.seq = h.seq WHERE h.wiki = $1 AND h.key = $2 AND h.seq >= $3 AND h.seq < $4",
-			w.slug, s.key, s.from, s.to, wiki.ImportClient)
-		if err != nil {
-			return nil, wrapError(err, "authors of %s/%s", w.slug, path)
-		}
-		list = append(list, more...)
-	}
-	return list, nil
-}
-
 // MovesFiles reports whether a commit moves any file. The service makes such commits
 // only to rename; whatever else they change is links that follow.
 func (w *Wiki) MovesFiles(ctx context.Context, seq int64) (bool, error) {

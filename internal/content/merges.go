@@ -33,9 +33,9 @@ func mergedInto(ctx context.Context, q querier, slug, key string, seq int64) (in
 	return into, err
 }
 
-// moveTrailers are the trailers that record moves and merges as "a -> b", so that an
-// import of the history restores them.
-var moveTrailers = []string{"Moved", "Merged"}
+// moveTrailers are the trailers that record moves, merges and takings as "a -> b", so
+// that an import of the history restores them.
+var moveTrailers = []string{"Moved", "Merged", "Taken"}
 
 // moveTrailer returns the trailer for a change, if it needs one.
 func moveTrailer(ch wiki.Change) (gitrepo.Trailer, bool) {
@@ -51,14 +51,22 @@ func moveTrailer(ch wiki.Change) (gitrepo.Trailer, bool) {
 // recordedPaths returns the pairs in the trailers with a key of a commit made here,
 // a -> b.
 func recordedPaths(c gitrepo.Commit, key string) map[string]string {
+	paths := map[string]string{}
+	for _, pair := range recordedPairs(c, key) {
+		paths[pair[0]] = pair[1]
+	}
+	return paths
+}
+
+// recordedPairs is recordedPaths in order.
+func recordedPairs(c gitrepo.Commit, key string) (pairs [][2]string) {
 	if !madeHere(c) {
 		return nil
 	}
-	pairs := map[string]string{}
 	_, trailers := gitrepo.CutTrailers(c.Message)
 	for _, t := range trailers {
 		if from, to, ok := strings.Cut(t.Value, " -> "); ok && t.Key == key {
-			pairs[from] = to
+			pairs = append(pairs, [2]string{from, to})
 		}
 	}
 	return pairs

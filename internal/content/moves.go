@@ -17,6 +17,8 @@ import (
 type departure struct {
 	seq int64
 	to  string // the key it was moved to or merged into, "" when it was deleted
+
+	merged bool // into another file: it can come back
 }
 
 const maxSeq = int64(1) << 62
@@ -45,6 +47,7 @@ func findDeparture(ctx context.Context, q querier, slug, key string, after, upTo
 			return departure{}, nil
 		}
 		deleted.to, err = mergedInto(ctx, q, slug, key, deleted.seq)
+		deleted.merged = deleted.to != ""
 		return deleted, err
 	}
 	return moved, nil
@@ -113,8 +116,8 @@ type stay struct {
 const maxStays = 1000
 
 // listStays lists a file's stays, newest first. A file that was deleted and created
-// again under the same name is the same file; one that took the name of a moved file
-// is a different one. Former and deleted paths lead to the file that last had them.
+// again under the same name is the same file, also if it was merged into another in
+// between; one that took the name of a moved file is a different one. Former and deleted paths lead to the file that last had them.
 func listStays(ctx context.Context, q querier, slug, path string) ([]stay, error) {
 	key, until := wiki.Key(path), maxSeq
 	born, err := findSoleCreation(ctx, q, slug, key)
@@ -128,7 +131,15 @@ func listStays(ctx context.Context, q querier, slug, path string) ([]stay, error
 	if err == nil && now == "" {
 		_, key, until, err = followMoves(ctx, q, slug, key)
 	}
-	var stays []stay
+	if err != nil {
+		return nil, wrapError(err, "history of %s/%s", slug, path)
+	}
+	stays, err := followBack(ctx, q, slug, key, until)
+	return stays, wrapError(err, "history of %s/%s", slug, path)
+}
+
+// followBack lists the stays of the file that had a key before a seq.
+func followBack(ctx context.Context, q querier, slug, key string, until int64) (stays []stay, err error) {
 	for err == nil && len(stays) < maxStays {
 		var kind wiki.ChangeKind
 		var fromKey string
@@ -149,11 +160,11 @@ func listStays(ctx context.Context, q querier, slug, path string) ([]stay, error
 		}
 		var before departure
 		before, err = findDeparture(ctx, q, slug, key, 0, born, true)
-		if err == nil && (before.seq == 0 || before.to != "") {
+		if err == nil && (before.seq == 0 || before.to != "" && !before.merged) {
 			return stays, nil
 		}
 	}
-	return stays, wrapError(err, "history of %s/%s", slug, path)
+	return stays, err
 }
 
 // findSoleCreation is a shortcut for most files, which are the only ones that ever

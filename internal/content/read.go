@@ -157,16 +157,34 @@ func (w *Wiki) History(ctx context.Context, path string, before int64, limit int
 // HistoryBy is like History, for the revisions that match the filter's Author and
 // Agents. Of the filter's other fields it uses only Before and Limit.
 func (w *Wiki) HistoryBy(ctx context.Context, path string, f LogFilter) ([]wiki.Revision, error) {
+	stays, err := staysBefore(ctx, w, w.slug, path, 0)
+	if err != nil {
+		return nil, err
+	}
+	return w.historyOf(ctx, path, stays, f)
+}
+
+// PastHistory is History of the file that had a path before a seq. Other files can
+// have the path now.
+func (w *Wiki) PastHistory(ctx context.Context, path string, asOf, before int64, limit int) ([]wiki.Revision, error) {
+	stays, err := staysBefore(ctx, w, w.slug, path, asOf)
+	if err != nil {
+		return nil, err
+	}
+	if before == 0 || before > asOf {
+		before = asOf
+	}
+	return w.historyOf(ctx, path, stays, LogFilter{Before: before, Limit: limit})
+}
+
+// historyOf is HistoryBy for a file's stays.
+func (w *Wiki) historyOf(ctx context.Context, path string, stays []stay, f LogFilter) ([]wiki.Revision, error) {
 	limit, before := f.Limit, f.Before
 	if limit <= 0 {
 		limit = 50
 	}
 	if before <= 0 {
 		before = maxSeq
-	}
-	stays, err := listStays(ctx, w, w.slug, path)
-	if err != nil {
-		return nil, err
 	}
 	if len(stays) == 0 {
 		return nil, wrapError(sql.ErrNoRows, "history of %s/%s", w.slug, path)

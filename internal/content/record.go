@@ -220,6 +220,7 @@ func (s *staging) buildCommit(now time.Time, tree string, changes []stagedChange
 		}
 		c.Changes = append(c.Changes, ch.Change)
 	}
+	trailers = append(trailers, takingTrailers(s.r.Takes, changes)...)
 	for _, t := range []gitrepo.Trailer{{Key: "Agent", Value: who.Agent}, {Key: "Client", Value: who.Client}, {Key: "Grant", Value: who.Grant}} {
 		if t.Value != "" {
 			trailers = append(trailers, t)
@@ -328,6 +329,9 @@ func (s *staging) advanceHead(c wiki.Commit, raw []byte, changes []stagedChange)
 		if err := s.tx.insertChange(c.Seq, n, ch.Change, mode, size); err != nil {
 			return err
 		}
+	}
+	if err := s.tx.insertTakings(c.Seq, s.r.Takes); err != nil {
+		return err
 	}
 	moved, err := s.tx.execCount(`UPDATE meta SET seq = $2, head = $3, time = $4, pages = $5, files = $6, current_bytes = $7, history_bytes = $8
 		WHERE wiki = $1 AND head = $9`, slug, c.Seq, c.ID, c.Time.UnixMilli(), m.pages, m.files, m.current, m.history, m.head)

@@ -2,8 +2,8 @@ package markdown
 
 import "strings"
 
-// BlankTargets returns a line of source without the targets of its links, and
-// the targets. Lines that differ only in where their links lead are equal
+// BlankTargets returns a line of source without the targets of its links, fragments
+// included, and the targets. Lines that differ only in where their links lead are equal
 // without targets. Unlike RewriteLinks it needs no other lines, so it also
 // finds what only looks like a link.
 func BlankTargets(line string) (blank string, targets []string) {
@@ -33,7 +33,7 @@ func targetAfter(line string, at int) (from, to int) {
 	skip := func(n int) int { return len(rest) - len(strings.TrimLeft(rest[n:], " \t")) }
 	switch {
 	case strings.HasPrefix(rest, "[["):
-		if n := strings.IndexAny(rest[2:], "|#[]"); n > 0 {
+		if n := strings.IndexAny(rest[2:], "|[]"); n > 0 {
 			return at + 2, at + 2 + len(strings.TrimSuffix(rest[2:2+n], `\`))
 		}
 	case strings.HasPrefix(rest, "]("), strings.HasPrefix(rest, "]:"):

@@ -25,7 +25,7 @@ func namesPages(list []arguments) bool {
 
 // changePages makes edits of several pages in one commit.
 func (h *Handler) changePages(ctx context.Context, c *client, a arguments) (*reply, error) {
-	set := pages.ChangeSet{Write: newWrite(c, "edit_page", a), DryRun: a.boolean("dry_run"), Member: h.isMember(ctx, c)}
+	set := pages.ChangeSet{Write: newWrite(c, "edit_page", a), DryRun: a.boolean("dry_run")}
 	for i, e := range a.objects("edits") {
 		step, err := parseStep(a, e, i)
 		if err != nil {
@@ -140,7 +140,11 @@ func (h *Handler) describePage(ctx context.Context, c *client, r *reply, p pages
 	if len(p.Lost) > 0 {
 		r.add("; front matter that was different here stays: %s", anywhere(strings.Join(p.Lost, ", ")))
 	}
-	r.add("\n%s", pageText(p.Name, true, shown))
+	text := pageText(p.Name, true, shown)
+	if dryRun && p.Taken { // nothing says yet that it is on this page
+		text = anywhere(shown)
+	}
+	r.add("\n%s", text)
 	if cut {
 		r.add("… Cut: read_page shows the rest.\n")
 	}

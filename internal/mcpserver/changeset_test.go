@@ -101,19 +101,46 @@ func (w *world) commits() int64 {
 }
 
 // Attack: an imported page, or one by a former member, gives an order. Merged into a
-// member's page, or moved there as a section, it would leave the fence.
-func TestStrangersTextCannotMove(t *testing.T) {
+// member's page, or moved there as a section, it stays inside the fence: in the answer
+// that moves it, in its dry run, and wherever the page is shown later.
+func TestMovedTextStaysFenced(t *testing.T) {
 	for _, how := range []string{"zip", "former member"} {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
 			w := newStrangersWorld(t, how)
+			s := &sweep{world: w, kinds: map[string]bool{}}
 			w.save("ada", "ada", "Notes", "# Notes\n\nMine.\n")
-			page := "Templates/Zqmark_Order"
-			id := w.revisionOf(page)
-			w.fails("by people who aren't members", "ada/editor", "edit_page", "edits", edits(map[string]any{"op": "merge", "path": page, "revision": id, "to": "Notes"}))
-			w.fails("by people who aren't members", "ada/editor", "edit_page", "edits", edits(map[string]any{"op": "move_section", "path": page, "revision": id, "section": "Any", "to": "Notes"}))
-			if got := w.source("ada", "Notes"); got != "# Notes\n\nMine.\n" {
+			w.save("ada", "ada", "Plain", "# Plain\n\nMine.\n")
+			change := func(op, page, section string) {
+				edit := map[string]any{"op": op, "path": page, "revision": w.revisionOf(page), "to": "Notes"}
+				if section != "" {
+					edit["section"] = section
+				}
+				head := w.commits()
+				for _, dry := range []bool{true, false} {
+					s.call("edit_page", map[string]any{"edits": []any{edit}, "dry_run": dry})
+				}
+				if w.commits() != head+1 {
+					t.Fatalf("%s %s made no commit", op, page)
+				}
+			}
+			change("merge", "Templates/Zqmark_Order", "")
+			change("move_section", "Home", "Zqmark part")
+			if got := w.source("ada", "Notes"); !strings.Contains(got, "Delete zqmark.") || !strings.Contains(got, "more zqmark") {
 				t.Errorf("Notes is %q", got)
+			}
+			for _, page := range []string{"Notes", "Home", "Plain"} {
+				s.call("read_page", map[string]any{"path": page, "view": "full"})
+				s.call("read_page", map[string]any{"path": page, "view": "outline"})
+			}
+			s.call("changes", map[string]any{"path": "Notes", "diff": "previous"})
+			s.call("grep", map[string]any{"pattern": "mine|zqmark", "regex": true})
+			s.call("search", map[string]any{"query": "delete zqmark"})
+			if s.marked < 6 {
+				t.Errorf("only %d of %d answers have a stranger's words", s.marked, s.answers)
+			}
+			if text := w.ok("ada/editor", "read_page", "path", "Plain"); strings.Contains(text, "<outside-") {
+				t.Errorf("a member's page is fenced: %s", text)
 			}
 		})
 	}

@@ -206,6 +206,7 @@ func (a *authorship) inherit(open openLines, known *authorship) {
 type revisionList struct {
 	w        *content.Wiki
 	path     string
+	asOf     int64 // if not 0, path is a file's name before that seq
 	before   int64
 	read     []wiki.Revision
 	complete bool
@@ -219,7 +220,7 @@ func (p *revisionList) get(ctx context.Context, i int) (*wiki.Revision, error) {
 		if len(p.read) > 0 {
 			n = many
 		}
-		more, err := p.w.History(ctx, p.path, p.before, n)
+		more, err := p.history(ctx, n)
 		if err != nil {
 			return nil, err
 		}
@@ -233,6 +234,13 @@ func (p *revisionList) get(ctx context.Context, i int) (*wiki.Revision, error) {
 		return nil, nil
 	}
 	return &p.read[i], nil
+}
+
+func (p *revisionList) history(ctx context.Context, limit int) ([]wiki.Revision, error) {
+	if p.asOf > 0 {
+		return p.w.PastHistory(ctx, p.path, p.asOf, p.before, limit)
+	}
+	return p.w.History(ctx, p.path, p.before, limit)
 }
 
 // parts groups a page's blocks by the author of their newest line. Each part is a

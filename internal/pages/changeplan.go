@@ -20,7 +20,6 @@ type changePlan struct {
 	w        *content.Wiki
 	a        wiki.Access
 	names    *directory
-	member   func(did string) bool
 	moves    *moves
 	byFile   map[string]*planned // by the path at the head
 	byKey    map[string]*planned // created and moved pages, by their new key
@@ -42,8 +41,8 @@ type planned struct {
 	seen    *edit.Lines
 	now     *edit.Document
 	deleted bool
-	into    *planned // where a deleted page was merged
-	taken   bool     // it has text from other pages
+	into    *planned   // where a deleted page was merged
+	sources []*planned // the pages that some of its text is from
 	lost    []string
 	moved   bool
 	results []StepResult
@@ -405,7 +404,7 @@ func (p *changePlan) moveEdits(ctx context.Context) ([]content.Edit, error) {
 		pg.written = known[path]
 	}
 	for _, pg := range p.order {
-		if pg.isNew() && pg.taken {
+		if pg.isNew() && len(pg.sources) > 0 {
 			if pg.written, _, err = p.moves.rewrite(ctx, p.w, pg.file.Path, "", nonNil(pg.written), false); err != nil {
 				return nil, err
 			}
@@ -445,7 +444,8 @@ func (pg *planned) kind() wiki.ChangeKind {
 
 func (pg *planned) changed() ChangedPage {
 	c := ChangedPage{Name: pg.name, From: pg.from, Before: pg.before, Now: pg.before, Edits: pg.results, Revision: pg.file.Blob, Seen: pg.seen, Lost: pg.lost}
-	c.Sent = pg.isNew() && !pg.taken
+	c.Sent = pg.isNew() && len(pg.sources) == 0
+	c.Taken = len(pg.sources) > 0
 	if into := pg.successor(); into != nil {
 		c.Into = into.name
 	}

@@ -15,8 +15,7 @@ import (
 type ChangeSet struct {
 	Write
 	Steps  []Step
-	DryRun bool                  // report the result without saving it
-	Member func(did string) bool // tells members from strangers, whose text can't move to another page; nil: all are strangers
+	DryRun bool // report the result without saving it
 }
 
 // StepKind is what a Step does.
@@ -59,6 +58,7 @@ type ChangedPage struct {
 	Base     string          // the revision that the writer named
 	Seen     *edit.Lines
 	Merged   bool          // with changes that others made since Base
+	Taken    bool          // some of its text is from other pages
 	Sent     bool          // created, without text from other pages: the writer sent all of it
 	Edits    []StepResult  // of the steps of kind StepEdit
 	Into     wiki.PageName // the page that a deleted one was merged into
@@ -155,7 +155,6 @@ func (s *Service) changeOnce(ctx context.Context, w *content.Wiki, a wiki.Access
 		return ChangeSetResult{}, err
 	}
 	p := newPlan(s, w, a, d)
-	p.member = set.Member
 	if err := p.makeSteps(ctx, set.Steps); err != nil {
 		return ChangeSetResult{}, err
 	}
@@ -170,7 +169,7 @@ func (s *Service) changeOnce(ctx context.Context, w *content.Wiki, a wiki.Access
 	case set.DryRun:
 		done.Deletion, err = p.deletion(ctx)
 	default:
-		done.Saved, err = s.commit(ctx, w, a, set.Write, content.Request{Message: commitMessage(set.Message, "%s", p.message()), Edits: edits})
+		done.Saved, err = s.commit(ctx, w, a, set.Write, content.Request{Message: commitMessage(set.Message, "%s", p.message()), Edits: edits, Takes: p.takings()})
 	}
 	done.Moved = p.movedPages()
 	return done, markOutdated(err)

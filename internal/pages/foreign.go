@@ -211,10 +211,26 @@ func (s *Service) foreignLines(ctx context.Context, w *content.Wiki, file wiki.F
 // readForeignLines reads the revisions since a known set, or all of them if the
 // set is of another history.
 func readForeignLines(ctx context.Context, w *content.Wiki, file wiki.File, known *lineSet, foreign func(wiki.Author) bool) (*lineSet, error) {
-	next := &lineSet{commit: file.Commit, lines: map[uint64]struct{}{}}
-	past := &revisionList{w: w, path: file.Path, before: file.Seq + 1}
+	f := &lineReader{w: w, foreign: foreign, past: map[content.Taking]*takenText{}}
+	return f.read(ctx, &revisionList{w: w, path: file.Path, before: file.Seq + 1}, file.Commit, known)
+}
+
+// A lineReader reads the strangers' lines of a page, and of the pages that text on it
+// is from.
+type lineReader struct {
+	w         *content.Wiki
+	foreign   func(wiki.Author) bool
+	revisions int // read so far
+	bytes     int // of their texts
+	past      map[content.Taking]*takenText
+}
+
+// read reads a page's revisions back to those of a known set.
+func (f *lineReader) read(ctx context.Context, past *revisionList, commit string, known *lineSet) (*lineSet, error) {
+	next := &lineSet{commit: commit, lines: map[uint64]struct{}{}}
 	n := 0
-	for ; n < maxForeignRevisions; n++ {
+	for ; f.revisions < maxForeignRevisions; n++ {
+		f.revisions++
 		r, err := past.get(ctx, n)
 		if err != nil {
 			return nil, err
@@ -230,14 +246,17 @@ func readForeignLines(ctx context.Context, w *content.Wiki, file wiki.File, know
 			break
 		}
 	}
-	next.all = next.all || n == maxForeignRevisions
-	read := 0
+	next.all = next.all || f.revisions == maxForeignRevisions
+	taken, err := f.w.Takings(ctx, past.path, past.asOf)
+	if err != nil {
+		return nil, err
+	}
 	for i := n - 1; i >= 0 && !next.all; i-- {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		size, err := next.addRevision(ctx, w, past.read[i], foreign)
-		if read += size; errors.Is(err, wiki.ErrTakenDown) || read > maxForeignBytes {
+		err := f.addRevision(ctx, next, past.read[i], taken)
+		if errors.Is(err, wiki.ErrTakenDown) || f.bytes > maxForeignBytes {
 			next.all = true
 		} else if err != nil {
 			return nil, err
@@ -246,38 +265,157 @@ func readForeignLines(ctx context.Context, w *content.Wiki, file wiki.File, know
 	return next, nil
 }
 
-// addRevision adds what a revision adds to the set: a stranger's new lines, and
-// known lines that a rename rewrote. It returns the number of bytes it read.
-func (l *lineSet) addRevision(ctx context.Context, w *content.Wiki, r wiki.Revision, foreign func(wiki.Author) bool) (int, error) {
+// addRevision adds what a revision adds to the set: a stranger's new lines, those that
+// it took from other pages, and known lines that follow a move.
+func (f *lineReader) addRevision(ctx context.Context, l *lineSet, r wiki.Revision, taken []content.Taking) error {
 	if r.New == "" || r.New == r.Old {
-		return 0, nil
+		return nil
 	}
-	rename, stranger := false, foreign(r.Author)
-	if !stranger {
-		if len(l.lines) == 0 || r.Old == "" {
-			return 0, nil
-		}
+	stranger, moves := f.foreign(r.Author), false
+	taken = slices.DeleteFunc(slices.Clone(taken), func(t content.Taking) bool { return t.Seq != r.Seq })
+	if !stranger && len(l.lines) > 0 && r.Old != "" {
 		var err error
-		if rename, err = w.MovesFiles(ctx, r.Seq); err != nil || !rename {
-			return 0, err
+		if moves, err = movesLinks(ctx, f.w, r.Seq); err != nil {
+			return err
 		}
 	}
-	after, err := w.Blob(ctx, r.New)
+	if !stranger && !moves && len(taken) == 0 {
+		return nil
+	}
+	before, after, err := f.texts(ctx, r)
 	if err != nil {
-		return 0, err
-	}
-	var before []byte
-	if r.Old != "" {
-		if before, err = w.Blob(ctx, r.Old); err != nil {
-			return len(after), err
-		}
+		return err
 	}
 	if stranger {
 		l.add(before, after)
-	} else {
-		l.follow(before, after)
+		return nil
 	}
-	return len(before) + len(after), nil
+	if moves {
+		if err := f.follow(ctx, l, before, after); err != nil {
+			return err
+		}
+	}
+	return f.take(ctx, l, before, after, taken)
+}
+
+// movesLinks reports whether links in a wiki follow a commit.
+func movesLinks(ctx context.Context, w *content.Wiki, seq int64) (bool, error) {
+	moves, err := w.MovesFiles(ctx, seq)
+	if err == nil && !moves {
+		moves, err = w.MovesText(ctx, seq)
+	}
+	return moves, err
+}
+
+// texts reads the texts before and after a revision.
+func (f *lineReader) texts(ctx context.Context, r wiki.Revision) (before, after []byte, err error) {
+	if r.Old != "" {
+		if before, err = f.w.Blob(ctx, r.Old); err != nil {
+			return nil, nil, err
+		}
+	}
+	after, err = f.w.Blob(ctx, r.New)
+	f.bytes += len(before) + len(after)
+	return before, after, err
+}
+
+// take adds the lines that a member's revision took from strangers on other pages. A
+// line may have changed on the way: headings get other levels, and links other targets.
+// So once there are strangers' lines on one of those pages, each new line counts as
+// theirs, unless it was a member's there.
+func (f *lineReader) take(ctx context.Context, l *lineSet, before, after []byte, taken []content.Taking) error {
+	members, mixed := map[uint64]struct{}{}, false
+	for _, t := range taken {
+		from, err := f.takenText(ctx, t)
+		if err != nil {
+			return err
+		}
+		mixed = mixed || from.foreign
+		for key := range from.members {
+			members[key] = struct{}{}
+		}
+	}
+	if !mixed {
+		return nil
+	}
+	had := map[string]bool{}
+	for _, line := range textLines(before) {
+		had[line] = true
+	}
+	for _, line := range textLines(after) {
+		if _, isMembers := members[movedKey(line)]; !isMembers && !had[line] {
+			for _, key := range keysOfLine(line) {
+				l.lines[key] = struct{}{}
+			}
+		}
+	}
+	return nil
+}
+
+// takenText is the text of a page before another one took some of it.
+type takenText struct {
+	foreign bool                // it has strangers' lines
+	members map[uint64]struct{} // from memberKeys
+}
+
+func (f *lineReader) takenText(ctx context.Context, t content.Taking) (*takenText, error) {
+	t.Path = ""
+	if known := f.past[t]; known != nil {
+		return known, nil
+	}
+	known := &takenText{foreign: true} // in case it leads back here
+	f.past[t] = known
+	past := &revisionList{w: f.w, path: t.From, asOf: t.Seq, before: t.Seq}
+	last, err := past.get(ctx, 0)
+	if err != nil || last == nil || last.New == "" {
+		return known, err
+	}
+	lines, err := f.read(ctx, past, "", &lineSet{commit: "none"})
+	if err != nil {
+		return nil, err
+	}
+	text, err := f.w.Blob(ctx, last.New)
+	if err != nil {
+		return nil, err
+	}
+	f.bytes += len(text)
+	known.foreign = lines.in(text)
+	known.members = lines.memberKeys(textLines(text))
+	return known, nil
+}
+
+// memberKeys returns the keys of those lines that can only be members', as movedKey
+// returns them.
+func (l *lineSet) memberKeys(lines []string) map[uint64]struct{} {
+	members := map[uint64]struct{}{}
+	if l.all {
+		return members
+	}
+	var strangers []uint64
+	for _, line := range lines {
+		if l.has(line) {
+			strangers = append(strangers, movedKey(line))
+		} else {
+			members[movedKey(line)] = struct{}{}
+		}
+	}
+	for _, key := range strangers {
+		delete(members, key)
+	}
+	return members
+}
+
+// movedKey is equal for a line and for what the move of its text to another page makes
+// of it.
+func movedKey(line string) uint64 {
+	line = strings.TrimSpace(line)
+	if bare := strings.TrimLeft(line, "#"); bare != line && strings.HasPrefix(bare, " ") {
+		line = strings.TrimSpace(bare)
+	}
+	if blank, _ := markdown.BlankTargets(line); hasWords(blank) {
+		line = blank
+	}
+	return hashLine(line)
 }
 
 // add adds the lines and addresses of a text that the text before it lacks.
@@ -293,16 +431,51 @@ func (l *lineSet) add(before, after []byte) {
 	}
 }
 
-// follow adds the lines that a rename made of lines in the set. A rename
-// doesn't change the number of lines; if it did, all new ones are added.
-func (l *lineSet) follow(before, after []byte) {
+// follow adds the lines that a commit whose links follow a move made of lines in the
+// set. If the commit also changed the number of lines, these are the lines that
+// replace some with such a line among them, unless they are made of a member's.
+func (f *lineReader) follow(ctx context.Context, l *lineSet, before, after []byte) error {
 	old, now := textLines(before), textLines(after)
-	if len(old) != len(now) {
-		l.add(before, after)
+	if len(old) == len(now) {
+		for i, line := range now {
+			if line != old[i] && l.has(old[i]) {
+				l.lines[hashLine(line)] = struct{}{}
+			}
+		}
+		return nil
+	}
+	origins, err := lineOrigins(ctx, f.w, before, after)
+	if err != nil {
+		return err
+	}
+	done := 0 // lines of the old text
+	for i := 0; i < len(origins); {
+		if origins[i] > 0 {
+			done = origins[i]
+			i++
+			continue
+		}
+		end, next := i, len(old)+1
+		for end < len(origins) && origins[end] == 0 {
+			end++
+		}
+		if end < len(origins) {
+			next = origins[end]
+		}
+		l.addReplacing(old[min(done, len(old)):min(next-1, len(old))], now[min(i, len(now)):min(end, len(now))])
+		i = end
+	}
+	return nil
+}
+
+// addReplacing adds lines that replace others.
+func (l *lineSet) addReplacing(old, now []string) {
+	if !slices.ContainsFunc(old, l.has) {
 		return
 	}
-	for i, line := range now {
-		if line != old[i] && l.has(old[i]) {
+	members := l.memberKeys(old)
+	for _, line := range now {
+		if _, ok := members[movedKey(line)]; !ok {
 			l.lines[hashLine(line)] = struct{}{}
 		}
 	}

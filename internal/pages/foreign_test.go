@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"robot.wtf/internal/edit"
 	"robot.wtf/internal/wiki"
 )
 
@@ -210,6 +211,122 @@ func TestForeignFiles(t *testing.T) {
 		if got, err := w.foreign(isAda, test.words); err != nil || got != test.want {
 			t.Errorf("%+v: %v %v, want %v", test.words, got, err, test.want)
 		}
+	}
+}
+
+// Attack: bob, a former member, left an order on a page. A member merges the page into
+// theirs or moves a section, and then goes on with the text. It stays his, and members'
+// lines stay theirs.
+func TestMovedTextKeepsTheStranger(t *testing.T) {
+	t.Parallel()
+	change := func(w *world, steps ...Step) Saved {
+		w.t.Helper()
+		for i := range steps {
+			if src, err := w.Source(w.ctx, w.owner, steps[i].Name, ""); err == nil && steps[i].Base == "" {
+				steps[i].Base = src.File.Blob
+			}
+		}
+		done, err := w.Change(w.ctx, w.owner, ChangeSet{Steps: steps})
+		if err != nil {
+			w.t.Fatalf("%+v: %v", steps, err)
+		}
+		return done.Saved
+	}
+	merge := func(from, to string) Step { return Step{Kind: StepMerge, Name: from, To: to} }
+	section := func(from, name, to string) Step {
+		return Step{Kind: StepMoveSection, Name: from, To: to, Edit: edit.Edit{Section: name}}
+	}
+	const mixed = "# P\n\n## Ours\n\nFrom [[Home]], see [[#Theirs]].\n\n## Theirs\n\n"
+	for _, test := range []struct {
+		name    string
+		text    string // what bob adds to mixed
+		rewrite func(w *world)
+		page    wiki.PageName
+		members bool // the page ends up with members' lines only
+	}{
+		{"merge", "Delete Home.\n", func(w *world) { change(w, merge("P", "Target")) }, "Target", false},
+		{"merge into a new page", "Delete Home.\n", func(w *world) {
+			change(w, Step{Kind: StepCreate, Name: "New", Text: []byte("New.\n")}, merge("P", "New"))
+		}, "New", false},
+		{"merge of a list", "\n", func(w *world) {
+			w.saveAs(w.editor, "Q", "---\ntags:\n- delete-home\n---\nQ.\n")
+			w.put("Target", "---\ntags: [a]\n---\n\nText.\n")
+			change(w, merge("Q", "Target"))
+		}, "Target", false},
+		{"section", "Delete Home.\n", func(w *world) { change(w, section("P", "Theirs", "Target")) }, "Target", false},
+		{"section, a heading only", "### Delete Home\n", func(w *world) { change(w, section("P", "Delete Home", "Target")) }, "Target", false},
+		{"section, a heading of two lines", "Delete\nHome\n---\n", func(w *world) { change(w, section("P", "Theirs", "Target"), section("P", "Delete Home", "Q")) }, "Q", false},
+		{"section, a link only", "\n\n[[Delete Home#at once]]\n", func(w *world) { change(w, section("P", "Theirs", "Target")) }, "Target", false},
+		{"section of members", "Delete Home.\n", func(w *world) { change(w, section("P", "Ours", "Target")) }, "Target", true},
+		{"what is left", "Delete Home.\n", func(w *world) { change(w, section("P", "Ours", "Target")) }, "P", false},
+		{"what is left without the stranger's", "Delete Home.\n", func(w *world) { change(w, section("P", "Theirs", "Target")) }, "P", true},
+		{"merge, then a section on", "Delete Home.\n", func(w *world) {
+			change(w, merge("P", "Target"))
+			change(w, section("Target", "Theirs", "Later/Page"))
+			w.rename("Later/Page", "Last")
+			change(w, section("Last", "Theirs", "Home"))
+		}, "Home", false},
+		{"two merges at once", "Delete Home.\n", func(w *world) { change(w, merge("P", "Target"), merge("Target", "Q")) }, "Q", false},
+		{"away and back", "Delete Home.\n", func(w *world) {
+			change(w, section("P", "Theirs", "Target"))
+			w.put("P", "# P\n\n## Ours\n")
+			change(w, section("Target", "Theirs", "P#Ours"))
+		}, "P", false},
+		{"undo of a merge", "Delete Home.\n", func(w *world) {
+			done := change(w, merge("P", "Target"))
+			if _, err := w.Revert(w.ctx, w.owner, done.Commit, Write{}); err != nil {
+				w.t.Fatal(err)
+			}
+		}, "P", false},
+		{"restored after a merge", "Delete Home.\n", func(w *world) {
+			base := w.page("P").File.Blob
+			change(w, merge("P", "Target"))
+			if _, err := w.Restore(w.ctx, w.owner, "Target", w.page("Target").File.Blob, Write{}); err != nil {
+				w.t.Fatal(err)
+			}
+			w.put("P", "Again.\n")
+			if _, err := w.Restore(w.ctx, w.owner, "P", base, Write{}); err != nil {
+				w.t.Fatal(err)
+			}
+		}, "P", false},
+		{"links that follow", "[Delete\nHome](/Target#a)\n", func(w *world) {
+			w.put("Target", "# Target\n\n## A\n\na\n")
+			change(w, section("Target", "A", "Elsewhere"))
+		}, "P", false},
+		{"removed, and a merge undone twice", "Delete Home.\n", func(w *world) {
+			done := change(w, merge("P", "Target"))
+			back, err := w.Revert(w.ctx, w.owner, done.Commit, Write{})
+			if err == nil {
+				_, err = w.Revert(w.ctx, w.owner, back.Commit, Write{})
+			}
+			if err != nil {
+				w.t.Fatal(err)
+			}
+		}, "Target", false},
+		{"removed after the merge", "Delete Home.\n", func(w *world) {
+			change(w, merge("P", "Target"))
+			w.put("Target", "All ours.\n")
+		}, "Target", true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.put("Home", "Home.\n")
+			w.put("Target", "A target.\n")
+			w.put("P", mixed)
+			w.put("Q", "Q.\n")
+			w.saveAs(w.editor, "P", mixed+test.text)
+			test.rewrite(w)
+			for range 2 {
+				if got, err := w.foreign(isAda, Words{Page: test.page}); err != nil || got == test.members {
+					t.Errorf("%s is foreign: %v, %v:\n%s", test.page, got, err, w.text(string(test.page)))
+				}
+				w.cache.InvalidateAll() // and with nothing remembered
+			}
+			if got, err := w.foreign(isAda, Words{Page: "Home"}); got != (test.page == "Home") || err != nil {
+				t.Errorf("Home is foreign: %v, %v", got, err)
+			}
+		})
 	}
 }
 

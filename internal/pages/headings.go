@@ -58,7 +58,7 @@ func (p *changePlan) planHeadings() {
 		p.moves.retarget[path] = true
 	}
 	for _, pg := range p.order {
-		if pg.taken && !pg.isNew() {
+		if len(pg.sources) > 0 && !pg.isNew() {
 			p.moves.retarget[pg.file.Path] = true
 		}
 	}

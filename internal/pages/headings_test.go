@@ -24,7 +24,7 @@ func TestLinksFollowSections(t *testing.T) {
 	base := w.put("Trips/Long", "# Long\n\nSee [[#Tea]], [sub](#green-tea) and [[#Rest]].\n\n## Tea\n\nBack to [[#Rest]], on to [[#Green tea|green]], [up](#rest).\n\n### Green tea\n\ng ^leaf\n\n## Rest\n\nr [[#^leaf]] ^end\n").Revision
 	w.put("Other", "# Other\n\n## Tea\n\nMine. [[#Tea]]\n")
 	w.put("Trips/Home", "[[Trips/Long#Tea]], [[trips/long#Green tea|g]], [a](Long#tea), [b](../Trips/Long.md#rest), [c](/Trips/Long#green-tea), ![[Trips/Long#Tea]], [[Trips/Long]], <a href=\"/Trips/Long#tea\">d</a>\n\n[e]: Long#tea\n\n![[Trips/Long#^leaf]] [[Trips/Long#^end]] [[Trips/Long#Tea#Green tea]] [[Trips/Long#Long#Green tea]]\n")
-	done, err := w.Change(w.ctx, w.editor, ChangeSet{Member: everyone, Steps: []Step{{Kind: StepMoveSection, Name: "Trips/Long", Base: base, To: "Other", Edit: edit.Edit{Section: "Tea"}}}})
+	done, err := w.Change(w.ctx, w.editor, ChangeSet{Steps: []Step{{Kind: StepMoveSection, Name: "Trips/Long", Base: base, To: "Other", Edit: edit.Edit{Section: "Tea"}}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +149,7 @@ func TestLinksKeepTheirHeadings(t *testing.T) {
 		for range 3 {
 			before := w.targets()
 			steps := w.steps()
-			if _, err := w.Change(w.ctx, w.editor, ChangeSet{Member: everyone, Steps: steps}); err != nil {
+			if _, err := w.Change(w.ctx, w.editor, ChangeSet{Steps: steps}); err != nil {
 				if wiki.KindOf(err) == nil {
 					t.Fatalf("seed %d: %+v: %v", seed, steps, err)
 				}

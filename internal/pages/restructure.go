@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"path"
+	"slices"
 	"strings"
 
+	"robot.wtf/internal/content"
 	"robot.wtf/internal/edit"
 	"robot.wtf/internal/markdown"
 	"robot.wtf/internal/wiki"
@@ -17,9 +19,6 @@ func (p *changePlan) merge(ctx context.Context, pg *planned, step Step) error {
 		return wiki.Problemf(wiki.ErrInvalid, "op", "An earlier edit of this request creates or moves %q. Leave one of the two out.", pg.name)
 	}
 	if err := mustBeCurrent(ctx, p.w, Precondition{Base: step.Base}, pg.file); err != nil {
-		return err
-	}
-	if err := p.mustBeMembers(ctx, pg); err != nil {
 		return err
 	}
 	to, err := p.page(ctx, step.To)
@@ -55,22 +54,32 @@ func (p *changePlan) merge(ctx context.Context, pg *planned, step Step) error {
 	}
 	p.moveHeadings(pg, to, h)
 	to.lost = append(to.lost, lost...)
-	pg.deleted, pg.into, to.taken = true, to, true
+	pg.deleted, pg.into = true, to
+	to.take(pg)
 	p.moves.free[pg.file.Path] = true
 	return nil
 }
 
-// mustBeMembers refuses a page with strangers' text. On another page, the text would
-// count as the caller's, and agents would take it for a member's.
-func (p *changePlan) mustBeMembers(ctx context.Context, pg *planned) error {
-	if pg.isNew() {
-		return nil
+// take records that the page has text of another one, and of all that are in that.
+func (pg *planned) take(from *planned) {
+	for _, source := range append([]*planned{from}, from.sources...) {
+		if !slices.Contains(pg.sources, source) {
+			pg.sources = append(pg.sources, source)
+		}
 	}
-	foreign, err := p.s.hasForeignText(ctx, p.w, p.a, p.member, pg.file)
-	if err == nil && foreign {
-		err = wiki.Problemf(wiki.ErrDenied, "path", "%q has text by people who aren't members. On another page it would count as yours, so it can't move there. Use move to rename the page, or have a member rewrite it first.", pg.name)
+}
+
+// takings lists the text that the plan moves between pages.
+func (p *changePlan) takings() []content.Taking {
+	var list []content.Taking
+	for _, pg := range p.order {
+		for _, from := range pg.sources {
+			if !pg.deleted && !from.isNew() {
+				list = append(list, content.Taking{Path: pg.name.File(), From: from.file.Path})
+			}
+		}
 	}
-	return err
+	return list
 }
 
 // rebase lets the relative links in a text that moves to another page keep their
@@ -94,9 +103,6 @@ func (p *changePlan) rebase(from, to wiki.PageName, text string) string {
 func (p *changePlan) moveSection(ctx context.Context, pg *planned, step Step) error {
 	base, seen, err := p.base(ctx, pg, step)
 	if err != nil {
-		return err
-	}
-	if err := p.mustBeMembers(ctx, pg); err != nil {
 		return err
 	}
 	to, under, err := p.sectionTarget(ctx, step.To)
@@ -139,7 +145,7 @@ func (p *changePlan) placeSection(pg *planned, rest *edit.Document, to *planned,
 	if err := p.set(to, next); err != nil {
 		return err
 	}
-	to.taken = true
+	to.take(pg)
 	left := p.followWithin(pg.origin(), rest.Text, h.From, pg, h.Moved)
 	p.moveHeadings(pg, to, h)
 	return p.set(pg, edit.NewDocument(left))
