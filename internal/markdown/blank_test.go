@@ -15,7 +15,7 @@ func TestBlankTargets(t *testing.T) {
 		targets     []string
 	}{
 		{"no link [x] (y) [[]]", "no link [x] (y) [[]]", nil},
-		{"see [[Old Page|the page]] and ![[Pic.png#a]]", "see [[|the page]] and ![[#a]]", []string{"Old Page", "Pic.png"}},
+		{"see [[Old Page|the page]] and ![[Pic.png#a]]", "see [[|the page]] and ![[]]", []string{"Old Page", "Pic.png#a"}},
 		{`| [[Old\|t]] |`, `| [[\|t]] |`, []string{"Old"}},
 		{"[x](/Old_Page?a=b#Next) [y](</Old Page> 'title')", "[x](?a=b#Next) [y](<> 'title')", []string{"/Old_Page", "/Old Page"}},
 		{`[x](/a\)b(c)) rest`, `[x]() rest`, []string{`/a\)b(c)`}},
