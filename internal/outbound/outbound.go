@@ -9,6 +9,7 @@
 package outbound
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -26,7 +27,8 @@ import (
 	"robot.wtf/internal/background"
 )
 
-// Limits for one request, including redirects and the response.
+// Limits for one request, including redirects and the response. Options can set
+// others for a client.
 const (
 	Timeout      = 10 * time.Second
 	MaxBody      = 1 << 20 // bytes, after decompression
@@ -36,13 +38,16 @@ const (
 // ErrRefused is the error for a request to an address that isn't allowed.
 var ErrRefused = errors.New("not a public https address")
 
-// ErrTooLarge is the error for reading a body larger than MaxBody.
+// ErrTooLarge is the error for reading a body larger than the client's limit.
 var ErrTooLarge = errors.New("response is too large")
 
-// Options for a client. All but Background are for tests; package config rejects
-// them on a service with a public name.
+// Options for a client. Pins, CA and DNS are for tests; package config rejects them
+// on a service with a public name.
 type Options struct {
 	Background *background.Workers // reports panics while connecting; can be nil
+	Timeout    time.Duration       // of a request with its response; 0 means the constant
+	MaxBody    int64               // bytes of a response; 0 means the constant
+	Idle       time.Duration       // ends a connection that is silent for so long; 0 for none
 	// Pins map host names to addresses that are dialed without DNS and without
 	// the check for public addresses: "pds.test" or "*.test" to
 	// "127.0.0.1:8443". TLS is still verified.
@@ -53,6 +58,7 @@ type Options struct {
 
 // New returns a client.
 func New(o Options) *http.Client {
+	o.Timeout, o.MaxBody = cmp.Or(o.Timeout, Timeout), cmp.Or(o.MaxBody, MaxBody)
 	transport := &http.Transport{
 		Proxy:                  nil, // a proxy from the environment would bypass the check
 		DialContext:            o.dialer(),
@@ -65,7 +71,10 @@ func New(o Options) *http.Client {
 		MaxIdleConnsPerHost:    2,
 		MaxResponseHeaderBytes: 64 << 10,
 	}
-	return &http.Client{Transport: guardedTransport{transport}, Timeout: Timeout, CheckRedirect: checkRedirect}
+	if o.Idle > 0 {
+		transport.ResponseHeaderTimeout = o.Idle
+	}
+	return &http.Client{Transport: guardedTransport{transport, o.MaxBody}, Timeout: o.Timeout, CheckRedirect: checkRedirect}
 }
 
 // A dialFunc opens a connection. The standard library calls it on goroutines of its
@@ -92,11 +101,29 @@ func (o Options) dialer() dialFunc {
 		return o.Background.Try(background.Job{Work: "check-address"}, func() error { return checkDial(ctx, network, address, raw) })
 	}
 	return o.guarded("dial", func(ctx context.Context, network, address string) (net.Conn, error) {
+		dialer := public
 		if to := o.pin(address); to != "" {
-			return pinned.DialContext(ctx, "tcp", to)
+			dialer, network, address = pinned, "tcp", to
 		}
-		return public.DialContext(ctx, network, address)
+		conn, err := dialer.DialContext(ctx, network, address)
+		if err != nil || o.Idle <= 0 {
+			return conn, err
+		}
+		return idleConn{conn, o.Idle}, nil
 	})
+}
+
+// An idleConn fails to read when the other side is silent for too long.
+type idleConn struct {
+	net.Conn
+	idle time.Duration
+}
+
+func (c idleConn) Read(p []byte) (int, error) {
+	if err := c.SetReadDeadline(time.Now().Add(c.idle)); err != nil {
+		return 0, err
+	}
+	return c.Conn.Read(p)
 }
 
 // Resolver returns a resolver for the name server in the options, or the system's.
@@ -157,7 +184,10 @@ func checkRedirect(r *http.Request, via []*http.Request) error {
 
 // guardedTransport checks the URL of each request, including redirects, and
 // bounds the response.
-type guardedTransport struct{ next http.RoundTripper }
+type guardedTransport struct {
+	next http.RoundTripper
+	max  int64 // bytes of a response
+}
 
 func (g guardedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := checkURL(r.URL); err != nil {
@@ -170,11 +200,11 @@ func (g guardedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if response.ContentLength > MaxBody && r.Method != http.MethodHead {
+	if response.ContentLength > g.max && r.Method != http.MethodHead {
 		response.Body.Close()
 		return nil, fmt.Errorf("outbound: %s: %w", r.URL.Redacted(), ErrTooLarge)
 	}
-	response.Body = &boundedBody{body: response.Body, left: MaxBody}
+	response.Body = &boundedBody{body: response.Body, left: g.max}
 	return response, nil
 }
 
@@ -185,22 +215,22 @@ func checkURL(u *url.URL) error {
 	return nil
 }
 
-// boundedBody fails with ErrTooLarge after MaxBody bytes.
+// boundedBody fails with ErrTooLarge after left bytes.
 type boundedBody struct {
 	body io.ReadCloser
-	left int
+	left int64
 }
 
 func (b *boundedBody) Read(p []byte) (int, error) {
-	if len(p) > b.left+1 {
+	if int64(len(p)) > b.left+1 {
 		p = p[:b.left+1]
 	}
 	n, err := b.body.Read(p)
-	if n > b.left {
-		n, b.left = b.left, 0
+	if int64(n) > b.left {
+		n, b.left = int(b.left), 0
 		return n, ErrTooLarge
 	}
-	b.left -= n
+	b.left -= int64(n)
 	return n, err
 }
 
