@@ -14,6 +14,7 @@ import (
 	"embed"
 	"fmt"
 	"html/template"
+	"maps"
 	"net/url"
 	"path"
 	"slices"
@@ -61,6 +62,7 @@ type Page struct {
 	From     []wiki.PageName // pages that link to it
 	By       string          // last author, for display
 	Agent    bool            // the last author is an agent
+	Unlisted bool            // it is in no list, nor in the search
 }
 
 // A Heading is an entry of a page's table of contents.
@@ -94,7 +96,7 @@ type Site struct {
 	symbols   symbols
 	templates *template.Template
 	pages     map[string]*Page // by path in the wiki
-	sorted    []*Page          // by title
+	sorted    []*Page          // those that are listed, by title
 	files     map[string]string
 	urls      map[string]string // address on the wiki's host -> path in the site
 	tags      []tag
@@ -122,7 +124,9 @@ func New(o Options, pages []Page, attachments []string, read func(path string) (
 	}
 	for i := range pages {
 		s.pages[pages[i].Path] = &pages[i]
-		s.sorted = append(s.sorted, &pages[i])
+		if !pages[i].Unlisted {
+			s.sorted = append(s.sorted, &pages[i])
+		}
 	}
 	slices.SortFunc(s.sorted, func(a, b *Page) int {
 		return cmp.Or(cmp.Compare(wiki.Key(a.Name.Title()), wiki.Key(b.Name.Title())), cmp.Compare(a.Name, b.Name))
@@ -173,20 +177,25 @@ func (s *Site) planFiles(attachments []string, read func(string) ([]byte, error)
 
 // assignFiles makes the wanted paths portable, and the home page index.html.
 func (s *Site) assignFiles(wanted map[string]string) {
-	paths := []string{"index.html"} // first, so that it stays
-	for p, w := range wanted {
+	taken := map[string]bool{"index.html": true}
+	paths := []string{"index.html"}
+	for _, p := range slices.Sorted(maps.Keys(wanted)) {
 		if s.isHome(p) {
 			continue
 		}
-		if wiki.Key(w) == "index.html" {
-			wanted[p] = strings.TrimSuffix(w, ".html") + "-page.html"
-		} else if rest, isOwn := strings.CutPrefix(w, own); isOwn { // imported
-			wanted[p] = "-page/" + rest
+		w := wanted[p]
+		if rest, isOwn := strings.CutPrefix(w, own); isOwn { // imported
+			w = "-page/" + rest
 		}
-		paths = append(paths, wanted[p])
+		ext := path.Ext(w)
+		for i, stem := 2, strings.TrimSuffix(w, ext); taken[wiki.Key(w)]; i++ {
+			w = stem + "-" + strconv.Itoa(i) + ext
+		}
+		taken[wiki.Key(w)] = true
+		wanted[p] = w
+		paths = append(paths, w)
 	}
-	slices.Sort(paths[1:])
-	portable := Portable(slices.Compact(paths))
+	portable := Portable(paths)
 	s.files = make(map[string]string, len(wanted))
 	for p, w := range wanted {
 		to := portable[w]
@@ -284,7 +293,9 @@ func (s *Site) WritePage(p string, c Content) error {
 		v.Props = append(v.Props, shown)
 	}
 	for _, t := range page.Tags {
-		v.Tags = append(v.Tags, link{t, relative(to, s.urls["/-/search?q=tag:"+t])})
+		if file := s.urls["/-/search?q=tag:"+t]; file != "" {
+			v.Tags = append(v.Tags, link{t, relative(to, file)})
+		}
 	}
 	for i, h := range c.Headings {
 		if h.Level <= 3 && (i > 0 || !v.OwnTitle) {
@@ -299,9 +310,11 @@ func (s *Site) WritePage(p string, c Content) error {
 			v.From = append(v.From, link{wiki.Title(string(from)), relative(to, file)})
 		}
 	}
-	s.index.add(c.Title+" "+wiki.Title(string(page.Name)), page.Tags, text)
-	if err := s.addExcerpt(to, c.Title, page, text); err != nil {
-		return err
+	if !page.Unlisted {
+		s.index.add(c.Title+" "+wiki.Title(string(page.Name)), page.Tags, text)
+		if err := s.addExcerpt(to, c.Title, page, text); err != nil {
+			return err
+		}
 	}
 	out := s.view(to, c.Title, v)
 	out.Tree = s.branch(to, string(page.Name))

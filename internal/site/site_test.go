@@ -140,7 +140,7 @@ func TestSiteLinks(t *testing.T) {
 				pages = append(pages, Page{Name: n, Tags: []string{"t", "x/y"}, From: []wiki.PageName{"Home", "A/B/C"}})
 			}
 		}
-		m := newSite(t, home, pages, map[string]string{"index.html": "x", "A/B/C/x.png": "png", "a:b?/y.png": "png", "Sub.htm": "x"})
+		m := newSite(t, home, pages, map[string]string{"index.html": "x", "A/B/C/x.png": "png", "a:b?/y.png": "png", "Sub.htm": "x", "Sub_htm.txt": "y", "index_html.txt": "z"})
 		for _, p := range pages {
 			body := ""
 			for _, other := range pages {
@@ -150,6 +150,11 @@ func TestSiteLinks(t *testing.T) {
 		}
 		m.finish(t)
 		m.checkLinks(t)
+		for p, data := range map[string]string{"index.html": "x", "Sub.htm": "x", "Sub_htm.txt": "y", "index_html.txt": "z"} {
+			if got := m.out[m.FileName(p)]; got != data {
+				t.Errorf("%s has %q", p, got)
+			}
+		}
 		if m.out["index.html"] == "" || !strings.Contains(m.out["index.html"], "<!doctype html>") {
 			t.Errorf("home %q: no index.html", home)
 		}
