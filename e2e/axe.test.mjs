@@ -126,7 +126,7 @@ test("pages for a reader are accessible", async () => {
   const visitor = await newVisitor("cleo");
   await checkPages(visitor, [
     [service.url + "/app/", 200], [ada + "/Weather_Station/edit", 403], [ada + "/-/settings", 403],
-    [ada + "/Weather_Station", 200], [ada + "/Journal", 200], [ada + "/Journal/2026-11-22", 200], [ada + "/-/help", 200], [ada + "/-/health", 200],
+    [ada + "/Weather_Station", 200], [ada + "/Journal", 200], [ada + "/Journal/2026-11-22", 200], [ada + "/-/help", 200], [ada + "/-/health", 200], [ada + "/-/export", 200],
     [ada + "/Weather_Station/blame", 200], [ada + "/Weather_Station/source", 200], [ada + "/Weather_Station/attachments", 200],
     [ada + "/-/attachments", 200], [ada + "/-/search", 200], [ada + "/-/search?q=station", 200], [ada + "/-/search?q=station&mode=keyword&path=Design&tag=hardware&author=bob", 200], [ada + "/-/search?q=nothingmatchesthis", 200],
   ]);

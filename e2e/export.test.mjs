@@ -3,6 +3,7 @@ import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, readFileSync, readdirSync } from "node:fs";
+import { createRequire } from "node:module";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -130,6 +131,23 @@ test("a site fits on a phone, is dark if wanted, and reads from right to left", 
   await go("Ivrit.html");
   assert.equal(await page.locator("article").evaluate((e) => getComputedStyle(e).direction), "rtl");
   assert.deepEqual(faults, []);
+  await context.close();
+});
+
+test("axe-core finds nothing wrong with a site, in both themes and at both widths", async () => {
+  const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+  const base = pathToFileURL(join(dir, "ada")).href + "/";
+  const { context, page, go } = await open(base);
+  for (const file of ["Weather_Station.html", "-/index.html", "-/tags.html", "-/search.html?q=weather", "Ivrit.html"]) {
+    for (const [width, colorScheme] of [[1280, "light"], [390, "dark"]]) {
+      await page.setViewportSize({ width, height: 800 });
+      await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+      await go(file);
+      await page.evaluate(`if (!self.axe) { ${axe} }; 0`);
+      const found = await page.evaluate(async () => (await self.axe.run(document, { resultTypes: ["violations"] })).violations.map((v) => `${v.id}: ${v.nodes[0].html.slice(0, 200)}`));
+      assert.deepEqual(found, [], `${file}, ${width} px, ${colorScheme}`);
+    }
+  }
   await context.close();
 });
 

@@ -161,7 +161,8 @@ type exportRun struct {
 	a   wiki.Access
 	out *bufio.Writer
 
-	processor, turn *budget.Turn
+	turn, processor *budget.Turn // of the wiki, and of all exports
+	began           time.Time    // of the current slice
 	zip             *zip.Writer
 	folder          string   // of all entries of the zip
 	notes           []string // for the person, at the end
@@ -204,14 +205,15 @@ func (x *exportRun) bundle(ctx context.Context) error {
 // archive writes a zip. write works in turns with others; it must call check often.
 func (x *exportRun) archive(ctx context.Context, write func(ctx context.Context) error) error {
 	var err error
-	if x.processor, err = x.s.exports.processor.TakeTurn(ctx, x.w.Slug()); err != nil {
-		return err
-	}
-	defer x.processor.End()
 	if x.turn, err = x.s.content.Turns().TakeTurn(ctx, x.w.Slug()); err != nil {
 		return err
 	}
 	defer x.turn.End()
+	if x.processor, err = x.s.exports.processor.TakeTurn(ctx, x.w.Slug()); err != nil {
+		return err
+	}
+	defer x.processor.End()
+	x.began = time.Now()
 	x.zip = zip.NewWriter(x.out)
 	var compressor *flate.Writer // there is one entry at a time
 	x.zip.RegisterCompressor(zip.Deflate, func(out io.Writer) (_ io.WriteCloser, err error) {
@@ -228,12 +230,23 @@ func (x *exportRun) archive(ctx context.Context, write func(ctx context.Context)
 	return x.zip.Close()
 }
 
-// check lets others have the processor, and the wiki's texts, from time to time.
+// exportSlice is how long an export works before others get their turn.
+const exportSlice = 20 * time.Millisecond
+
+// check lets others have the processor, and the wiki's texts, from time to time. While
+// the export waits for its wiki's turn, it doesn't hold the processor.
 func (x *exportRun) check(ctx context.Context) error {
-	if err := x.processor.Check(ctx); err != nil {
+	if err := ctx.Err(); err != nil || time.Since(x.began) < exportSlice {
 		return err
 	}
-	return x.turn.Check(ctx)
+	x.processor.End()
+	x.turn.End()
+	if err := x.turn.Check(ctx); err != nil {
+		return err
+	}
+	err := x.processor.Check(ctx)
+	x.began = time.Now()
+	return err
 }
 
 // markdown writes the current files, byte for byte, in a folder named after the
