@@ -206,7 +206,7 @@ func (w *writer) writeWidget(n *widget) {
 	case "pageindex":
 		w.writePageIndex(w.doc.value(n.option("src")), w.doc.value(n.option("style")))
 	case "imageframe":
-		w.writeWidgetFigure(n, `<figure class="beside">`)
+		w.writeWidgetFigure(n, `<figure class="framed">`)
 	default:
 		w.writeWidgetFigure(n, "<figure>")
 	}
@@ -243,7 +243,7 @@ func (w *writer) writeCaption(caption *widgetOption) {
 // writeInfoBox writes facts about a page's subject beside its text.
 func (w *writer) writeInfoBox(n *widget) {
 	options := n.takeOptions()
-	w.write(`<figure class="beside infobox">`, "\n")
+	w.write(`<figure class="framed infobox">`, "\n")
 	for _, o := range options {
 		if o.is("caption") {
 			w.writeWrapped("<p><b>", o, "</b></p>\n")

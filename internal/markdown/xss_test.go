@@ -94,7 +94,7 @@ var (
 	safeAttributes = strings.Fields(`title lang dir align id class role tabindex scope start value colspan rowspan span open
 		datetime type checked disabled href rel src alt loading width height aria-label aria-hidden`)
 	safeSchemes = strings.Fields(`http https mailto tel sms at geo xmpp irc ircs matrix gemini ftp sftp ssh git magnet doi urn`)
-	safeClass   = regexp.MustCompile(`^(?:red|out|tag|tasks|scroll|notes|anchor|chroma|notice|warning|good|quiet|outline|state|link|beside|infobox|icon|embed|math|[a-z][a-z0-9]{0,2})$`)
+	safeClass   = regexp.MustCompile(`^(?:red|out|tag|tasks|scroll|notes|anchor|chroma|notice|warning|good|quiet|outline|state|link|framed|infobox|icon|embed|math|[a-z][a-z0-9]{0,2})$`)
 	safeID      = regexp.MustCompile(`^user-content-[^\s"'<>&]+$`)
 	ownAddress  = regexp.MustCompile(`^/(?:[^/\\\s][^\\\s]*)?$`)
 )
