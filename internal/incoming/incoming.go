@@ -115,7 +115,7 @@ func (l *Listing) Settle() {
 			f.Why = why
 		}
 		if f.Path = taken.take(to); f.Path != to {
-			f.Why = "another file has the same name, apart from upper and lower case or spaces"
+			f.Why = "a folder, a page or another file has that name, apart from upper and lower case or spaces"
 		}
 		kept = append(kept, f)
 	}
@@ -126,7 +126,8 @@ func (l *Listing) Settle() {
 // problemText is the sentence of a Problem, to go on with.
 func problemText(err error) string { return strings.TrimSuffix(err.Error(), ".") }
 
-// names hands out paths so that no two have one key, and none is also a folder.
+// names hands out paths so that no two have one key, and none is also a folder or
+// the address of a page.
 type names struct {
 	taken   map[string]bool
 	folders map[string]bool
@@ -145,7 +146,7 @@ func newNames(files []File) *names {
 
 // take returns a path, or a free one like it: "Name (2).md".
 func (n *names) take(file string) string {
-	free := FreePath(file, func(key string) bool { return n.taken[key] || n.folders[key] })
+	free := FreePath(file, func(key string) bool { return n.taken[key] || n.folders[key] || n.taken[key+".md"] })
 	n.taken[wiki.Key(free)] = true
 	return free
 }

@@ -177,17 +177,14 @@ func (r *roomWriter) Write(data []byte) (int, error) {
 	return n, err
 }
 
-// CanImportHistory reports whether a repository can become the wiki's history: the
-// wiki has only its seed pages, and git is installed.
-func (s *Service) CanImportHistory(ctx context.Context, a wiki.Access) (bool, error) {
+// IsFresh reports whether the wiki has only its seed pages. A repository can then
+// become its history, and imported pages replace them.
+func (s *Service) IsFresh(ctx context.Context, a wiki.Access) (bool, error) {
 	w, release, err := s.open(ctx, a, wiki.Configure)
 	if err != nil {
 		return false, err
 	}
 	defer release()
-	if s.mirror == nil {
-		return false, nil
-	}
 	return w.HasOnlySeeds(ctx)
 }
 

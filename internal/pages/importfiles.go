@@ -130,9 +130,9 @@ func (p *filesPlan) place() {
 			dir = incoming.FreePath(path.Join(dir, s), isFile)
 		}
 		f.to = path.Join(dir, segments[len(segments)-1])
-		f.to = incoming.FreePath(f.to, func(key string) bool { return folders[key] })
+		f.to = incoming.FreePath(f.to, func(key string) bool { return folders[key] || !isText(f.to) && isFile(key+".md") })
 		if f.to != wanted {
-			f.Why = "a folder and a file can't have the same name"
+			f.Why = "a folder, a page or another file has that name"
 		}
 		if len(f.to) > wiki.MaxNameBytes {
 			p.preview.leave(f.From, fmt.Sprintf("its path would be longer than %d bytes", wiki.MaxNameBytes))

@@ -110,3 +110,52 @@ func TestUploadsThatStay(t *testing.T) {
 		time.Sleep(time.Minute) // for the senders to end
 	})
 }
+
+// Attack: two accounts upload a file and leave the preview open, which held both
+// slots. A preview makes room after two minutes, but only if another wiki waits.
+func TestPreviewsMakeRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newReceipts()
+		expired := map[string]int{}
+		waiting := func(slug string) *receipt {
+			t.Helper()
+			r, err := s.acquire(t.Context(), slug, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := r.finish(); err != nil {
+				t.Fatal(err)
+			}
+			r.pause(func() {
+				expired[slug]++
+				go r.close()
+			})
+			return r
+		}
+		eve := waiting("eve")
+		waiting("mallory")
+		time.Sleep(idleAfter - time.Second)
+		if _, err := s.acquire(t.Context(), "ada", nil); !errors.Is(err, wiki.ErrUnavailable) {
+			t.Errorf("a preview made room too early: %v", err)
+		}
+		if !eve.resume() { // the owner decides: it is at work now
+			t.Error("an upload with a slot can't go on")
+		}
+		time.Sleep(time.Hour)
+		if len(expired) != 0 {
+			t.Errorf("expired though nobody waited: %v", expired)
+		}
+		ada, err := s.acquire(t.Context(), "ada", nil)
+		if err != nil {
+			t.Fatalf("no preview made room: %v", err)
+		}
+		if expired["mallory"] != 1 || expired["eve"] != 0 {
+			t.Errorf("expired: %v", expired)
+		}
+		if _, err := s.acquire(t.Context(), "bob", nil); !errors.Is(err, wiki.ErrUnavailable) {
+			t.Errorf("an upload at work made room: %v", err)
+		}
+		ada.close()
+		eve.close()
+	})
+}

@@ -22,6 +22,7 @@ type connectPage struct {
 	Frame
 	Lines connectLines
 	Panel panel
+	Fresh bool // the wiki has only its initial pages, and the reader can import others
 }
 
 // A panel shows the requests that reached the wiki and the edits of the member's
@@ -60,6 +61,11 @@ func (h *Handler) showConnect(v *visit) error {
 	var err error
 	if p.Panel, err = h.makePanel(v, v.a); err != nil {
 		return err
+	}
+	if v.a.Can(wiki.Configure) {
+		if p.Fresh, err = h.o.Pages.IsFresh(v.ctx(), v.a); err != nil {
+			return err
+		}
 	}
 	return h.render(v, http.StatusOK, "connect", p)
 }

@@ -185,7 +185,7 @@ type importPage struct {
 	Frame
 	failure
 	Reasons []string // why an import was refused
-	Fresh   bool     // a repository can become the wiki's history
+	Fresh   bool     // the wiki has only its initial pages
 	Stats   pages.Stats
 	Limits  wiki.Limits
 	Form    importForm
@@ -252,7 +252,7 @@ func (h *Handler) renderImport(v *visit, status int, p *importPage) error {
 	p.Form.Source = cmp.Or(p.Form.Source, "folder")
 	v.w.Header().Set("Cache-Control", "no-store")
 	var err error
-	if p.Fresh, err = h.o.Pages.CanImportHistory(v.ctx(), v.a); err != nil {
+	if p.Fresh, err = h.o.Pages.IsFresh(v.ctx(), v.a); err != nil {
 		return err
 	}
 	if p.Stats, err = h.o.Pages.Stats(v.ctx(), v.a); err != nil {
