@@ -40,10 +40,19 @@ type Received struct {
 	Omitted []string          // branches and tags that aren't imported
 }
 
-// Receive reads a bundle of at most max bytes into a new directory. Its errors
-// are *Refused if the bundle is the cause, with everything the strict check
-// reports.
+// Receive reads a bundle of at most max bytes into a new directory, and verifies it.
 func (g *Git) Receive(ctx context.Context, dir string, bundle io.Reader, max int64) (*Received, error) {
+	r, err := g.Unpack(ctx, dir, bundle, max)
+	if err != nil {
+		return nil, err
+	}
+	return r, r.Verify(ctx)
+}
+
+// Unpack reads a bundle of at most max bytes into a new directory. Until Verify has
+// passed, only HeadFiles can be called. Its errors are *Refused if the bundle is the
+// cause.
+func (g *Git) Unpack(ctx context.Context, dir string, bundle io.Reader, max int64) (*Received, error) {
 	in := bufio.NewReaderSize(bundle, 64<<10)
 	refs, err := readBundleHead(in)
 	if err != nil {
@@ -84,10 +93,16 @@ func (g *Git) Receive(ctx context.Context, dir string, bundle io.Reader, max int
 			r.Tags[strings.TrimPrefix(name, "refs/tags/")] = id
 		}
 	}
+	return r, nil
+}
+
+// Verify runs git's strict check of every object. Its errors are *Refused if the
+// repository is the cause, with everything that the check reports.
+func (r *Received) Verify(ctx context.Context) error {
 	if err := r.check(ctx); err != nil {
-		return nil, err
+		return err
 	}
-	return r, r.keepTags(ctx)
+	return r.keepTags(ctx)
 }
 
 // mainBranch returns the commit that HEAD points to, or else the tip of main or

@@ -23,12 +23,12 @@ import (
 // of a repository. It must
 // be closed.
 type Upload struct {
-	Name    string // of the file on the sender's machine, or ""
-	Size    int64
-	dir     string   // holds the file and its extracted content
-	receipt *receipt // nil once closed
-	// received is the upload's repository, once it was examined.
-	received *gitrepo.Received
+	Name     string // of the file on the sender's machine, or ""
+	Size     int64
+	dir      string            // holds the file and its extracted content
+	receipt  *receipt          // nil once closed
+	received *gitrepo.Received // the upload's repository, once it is unpacked
+	verified bool
 }
 
 // Close removes the upload's files. Only then can its wiki upload another.
@@ -379,11 +379,11 @@ func (i *importRun) openRepository(ctx context.Context) (incoming.Source, error)
 	if err != nil || onlySeeds && i.request.Into == "" {
 		return nil, err
 	}
-	received, err := i.receive(ctx)
+	received, err := i.unpackOnce(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return &repositorySource{received: received}, nil
+	return &repositorySource{run: i, received: received}, nil
 }
 
 // An uploadedZip closes the file of its zip.

@@ -94,17 +94,74 @@ func (i *importRun) examineHistory(ctx context.Context) (*ImportPreview, error) 
 }
 
 // receive unpacks the upload into a repository of its own and verifies it, once.
+// Limits that the newest files exceed are found before the repository is verified,
+// which can take minutes.
 func (i *importRun) receive(ctx context.Context) (*gitrepo.Received, error) {
+	received, err := i.unpackOnce(ctx)
+	if err != nil {
+		return nil, err
+	}
+	files, err := received.HeadFiles(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if reasons := exceeded(files, i.a.Site().Limits); len(reasons) > 0 {
+		return nil, &gitrepo.Refused{Reasons: append(reasons, "Remove files in a new commit, import a part as a zip without its history, or ask the operator for more room.")}
+	}
+	return received, i.verifyOnce(ctx)
+}
+
+// exceeded lists the limits that the files of a commit exceed.
+func exceeded(files []gitrepo.TreeFile, l wiki.Limits) (reasons []string) {
+	pages, bytes := 0, int64(0)
+	for _, f := range files {
+		limit, what := l.AttachmentBytes, "file"
+		if to, _ := wiki.ReachablePath(f.Path); isText(to) {
+			limit, what = l.PageBytes, "page"
+			pages++
+		}
+		bytes += f.Size
+		if f.Size > limit && len(reasons) < maxReasons {
+			reasons = append(reasons, fmt.Sprintf("%s is %s; a %s can be at most %s", f.Path, formatBytes(f.Size), what, formatBytes(limit)))
+		}
+	}
+	if pages > l.Pages {
+		reasons = append(reasons, fmt.Sprintf("The repository has %d pages; this wiki can have at most %d.", pages, l.Pages))
+	}
+	if bytes > l.CurrentBytes {
+		reasons = append(reasons, fmt.Sprintf("The files are %s together; in this wiki they can be at most %s.", formatBytes(bytes), formatBytes(l.CurrentBytes)))
+	}
+	return reasons
+}
+
+// maxReasons bounds a list of reasons.
+const maxReasons = 50
+
+// unpackOnce unpacks the upload's repository, unless that is done.
+func (i *importRun) unpackOnce(ctx context.Context) (*gitrepo.Received, error) {
 	if i.s.mirror == nil {
 		return nil, errNoGit
 	}
-	if i.u.received != nil {
-		return i.u.received, nil
+	if i.u.received == nil {
+		i.progress(ImportStep{What: "Unpacking the repository"})
+		received, err := i.unpack(ctx)
+		if err != nil {
+			return nil, err
+		}
+		i.u.received = received
+	}
+	return i.u.received, nil
+}
+
+// verifyOnce verifies the unpacked repository, unless that is done.
+func (i *importRun) verifyOnce(ctx context.Context) error {
+	if i.u.verified {
+		return nil
 	}
 	i.progress(ImportStep{What: "Checking every object"})
-	received, err := i.unpack(ctx)
-	i.u.received = received
-	return received, err
+	err := i.u.received.Verify(ctx)
+	i.u.verified = err == nil
+	return err
 }
 
 func (i *importRun) unpack(ctx context.Context) (*gitrepo.Received, error) {
@@ -125,7 +182,7 @@ func (i *importRun) unpack(ctx context.Context) (*gitrepo.Received, error) {
 		if _, err := f.Seek(0, io.SeekStart); err != nil {
 			return nil, err
 		}
-		return git.Receive(ctx, i.u.path("received.git"), f, max)
+		return git.Unpack(ctx, i.u.path("received.git"), f, max)
 	}
 	if err := i.unzip(archive, max); err != nil {
 		return nil, err
@@ -141,7 +198,7 @@ func (i *importRun) unpack(ctx context.Context) (*gitrepo.Received, error) {
 	if _, err := bundle.Seek(0, io.SeekStart); err != nil {
 		return nil, err
 	}
-	return git.Receive(ctx, i.u.path("received.git"), bundle, max)
+	return git.Unpack(ctx, i.u.path("received.git"), bundle, max)
 }
 
 // unzip extracts a zip, which can be far larger than the upload, as long as the
@@ -206,6 +263,7 @@ func (i *importRun) plan(ctx context.Context, r *gitrepo.Received) (*content.Imp
 // A repositorySource takes the files of a repository's newest commit, without its
 // history. It implements incoming.Source.
 type repositorySource struct {
+	run      *importRun
 	received *gitrepo.Received
 	reader   *gitrepo.ObjectReader // nil until the first read
 	ids      map[string]string     // by path
@@ -241,6 +299,9 @@ func (r *repositorySource) List(ctx context.Context) (*incoming.Listing, error) 
 // Read returns a file's content.
 func (r *repositorySource) Read(ctx context.Context, f incoming.File) ([]byte, error) {
 	if r.reader == nil {
+		if err := r.run.verifyOnce(ctx); err != nil {
+			return nil, err
+		}
 		r.reader = r.received.Reader(ctx)
 	}
 	return r.reader.Read(r.ids[f.From])
