@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"robot.wtf/internal/gitrepo"
+	"robot.wtf/internal/slow"
 	"robot.wtf/internal/wiki"
 )
 
@@ -422,5 +424,62 @@ func TestImportOutOfTime(t *testing.T) {
 	wantKind(t, err, wiki.ErrTooLarge)
 	if !strings.Contains(err.Error(), "took too long") || strings.Contains(err.Error(), "killed") {
 		t.Error(err)
+	}
+}
+
+// BenchmarkImportVault imports 2,000 pages of 2 KB with five links each, and reports
+// pages a second of the preview and of the import.
+func BenchmarkImportVault(b *testing.B) {
+	const pages = 2000
+	files := map[string]string{}
+	for n := range pages {
+		text := fmt.Sprintf("# Page %d\n\n", n)
+		for k := range 5 {
+			text += fmt.Sprintf("See [[Folder %d/Page %d]] and what follows. ", (n+k)%20, (n+k)%pages) + strings.Repeat("Words of a note. ", 20) + "\n\n"
+		}
+		files[fmt.Sprintf("Vault/Folder %d/Page %d.md", n%20, n)] = text
+	}
+	data := zipFiles(b, files)
+	limits := wiki.DefaultLimits
+	limits.Pages = 2 * pages
+	var looking, writing time.Duration
+	for n := range b.N {
+		w := worldWith(b, limits).another(fmt.Sprintf("new%d", n), limits)
+		u := w.received(data)
+		began := time.Now()
+		if v := w.examined(u, ImportRequest{}); v.Pages != pages || len(v.Problems) > 0 {
+			b.Fatalf("%d pages, %q", v.Pages, v.Problems)
+		}
+		looking += time.Since(began)
+		began = time.Now()
+		w.imported(u, ImportRequest{})
+		writing += time.Since(began)
+	}
+	b.ReportMetric(float64(b.N*pages)/looking.Seconds(), "previewed-pages/s")
+	b.ReportMetric(float64(b.N*pages)/writing.Seconds(), "imported-pages/s")
+}
+
+// A 60 MB upload over the limits is refused within two seconds, without reading it.
+func TestImportLimitsAreFoundSoon(t *testing.T) {
+	slow.Test(t)
+	w := newWorld(t)
+	files := map[string]string{}
+	noise := rand.NewChaCha8([32]byte{})
+	for n := range 12 {
+		picture := make([]byte, 5<<20)
+		noise.Read(picture)
+		files[fmt.Sprintf("Pictures/%d.png", n)] = string(picture)
+	}
+	for n := range 600 {
+		files[fmt.Sprintf("Notes/%d.md", n)] = "# Note\n"
+	}
+	u := w.received(zipFiles(t, files))
+	began := time.Now()
+	v := w.examined(u, ImportRequest{})
+	if took := time.Since(began); took > 2*time.Second || u.Size < 60<<20 {
+		t.Errorf("%d MB took %s", u.Size>>20, took)
+	}
+	if len(v.Problems) != 2 || v.Folders[0].Name != "Notes" {
+		t.Errorf("%q, %+v", v.Problems, v.Folders)
 	}
 }
