@@ -121,7 +121,7 @@ func TestDamageHidesOnlyWhatItHit(t *testing.T) {
 					t.Errorf("%s: %v", path, err)
 				}
 			}
-			if _, err := w.LinksTo(t.Context(), "Page_0.md"); err != nil {
+			if _, err := w.LinksByKey(t.Context(), wiki.PageKeys("Page_0.md", nil)); err != nil {
 				t.Errorf("links: %v", err)
 			}
 		})

@@ -304,7 +304,7 @@ func TestLinksFollowEdits(t *testing.T) {
 		}
 	}
 	must(t, w, ada, move("Page.md", "Folder/Moved.md"))
-	if links, err := w.LinksTo(t.Context(), "B.md"); err != nil || len(links) != 1 || links[0].From != "Folder/Moved" {
+	if links, err := w.LinksByKey(t.Context(), wiki.PageKeys("B.md", nil)); err != nil || len(links) != 1 || links[0].From != "Folder/Moved" {
 		t.Errorf("links after a move: %+v, %v", links, err)
 	}
 }

@@ -168,7 +168,7 @@ func checkWholeFile(t *testing.T, w *Wiki) {
 		"SELECT COUNT(*) FROM blobs b JOIN replaced r ON r.oid = b.oid",
 		"SELECT history_bytes - (SELECT SUM(LENGTH(data)) FROM blobs) FROM meta",
 		"SELECT current_bytes - (SELECT SUM(size) FROM files) FROM meta",
-		"SELECT COUNT(*) FROM backlinks WHERE target_key LIKE '%sk-ant%'",
+		"SELECT COUNT(*) FROM backlinks WHERE key LIKE '%sk_ant%'",
 	} {
 		if err := w.queryRow(t.Context(), query).Scan(&n); err != nil || n != 0 {
 			t.Errorf("%s: %d, %v", query, n, err)

@@ -16,20 +16,46 @@ import (
 
 // A page's links are one row of outlinks. Their text changes with most saves, their
 // targets rarely do, so only changes of targets touch backlinks, the table of the
-// pages that link to a file.
+// pages by the keys of their links (wiki.Link.Keys), and aliases. Links are stored as
+// they are written, so a change of one page never changes the rows of another.
 
-// outlinks are a page's links and tags in order. Each column is a JSON array of
-// strings: kinds and targets, as in "page Design/Ideas", and link texts.
+// linksVersion is the version of the rows of outlinks, backlinks and aliases. Raise it
+// when they would be different; relink then writes them again.
+const linksVersion = 1
+
+// outlinks are a page's links, tags and aliases in order. Each column is a JSON array
+// of strings: kinds and targets, as in "page Design/Ideas|the ideas" for a wikilink and
+// "page/ ../Ideas.md" for an address, and link texts.
 type outlinks struct{ targets, words string }
 
 func packLinks(links []wiki.Link) (outlinks, error) {
 	targets, words := make([]string, len(links)), make([]string, len(links))
 	for i, l := range links {
-		targets[i], words[i] = string(l.Kind)+" "+l.Target, l.Text
+		targets[i], words[i] = packLink(l), l.Text
 	}
 	a, errA := jsonv2.Marshal(targets, jsontext.AllowInvalidUTF8(true))
 	b, errB := jsonv2.Marshal(words, jsontext.AllowInvalidUTF8(true))
 	return outlinks{string(a), string(b)}, errors.Join(errA, errB)
+}
+
+func packLink(l wiki.Link) string {
+	switch {
+	case l.Address:
+		return string(l.Kind) + "/ " + l.Target
+	case l.Label != "":
+		return string(l.Kind) + " " + l.Target + "|" + l.Label
+	}
+	return string(l.Kind) + " " + l.Target
+}
+
+func unpackLink(packed string) (l wiki.Link) {
+	kind, target, _ := strings.Cut(packed, " ")
+	kind, l.Address = strings.CutSuffix(kind, "/")
+	l.Kind, l.Target = wiki.LinkKind(kind), target
+	if !l.Address && (l.Kind == wiki.LinkPage || l.Kind == wiki.LinkFile) {
+		l.Target, l.Label, _ = strings.Cut(target, "|")
+	}
+	return l
 }
 
 // unpack returns the links, as those of a page's file.
@@ -46,29 +72,25 @@ func (o outlinks) unpack(file string) ([]wiki.Link, error) {
 	}
 	links := make([]wiki.Link, len(targets))
 	for i, t := range targets {
-		kind, target, _ := strings.Cut(t, " ")
-		links[i] = wiki.Link{From: strings.TrimSuffix(file, ".md"), Kind: wiki.LinkKind(kind), Target: target, Text: words[i]}
+		links[i] = unpackLink(t)
+		links[i].From, links[i].Text = strings.TrimSuffix(file, ".md"), words[i]
 	}
 	return links, nil
 }
 
-// targetKeys returns the keys of the files that links lead to.
-func targetKeys(links []wiki.Link) map[string]bool {
-	keys := map[string]bool{}
+// linkKeys returns the keys of a file's links, and its aliases.
+func linkKeys(file string, links []wiki.Link) (keys, aliases map[string]bool) {
+	keys, aliases = map[string]bool{}, map[string]bool{}
+	self := wiki.PageName(strings.TrimSuffix(file, ".md"))
 	for _, l := range links {
-		if l.Kind != wiki.LinkTag {
-			keys[targetKey(l)] = true
+		if l.Kind == wiki.LinkAlias {
+			aliases[l.Target] = true
+		}
+		for _, k := range l.Keys(self) {
+			keys[k] = true
 		}
 	}
-	return keys
-}
-
-// targetKey returns the key of the file that a link leads to.
-func targetKey(l wiki.Link) string {
-	if l.Kind == wiki.LinkPage {
-		return wiki.Key(l.Target + ".md")
-	}
-	return wiki.Key(l.Target)
+	return keys, aliases
 }
 
 // setLinks replaces the links of a page's file. A file that is no longer a page has
@@ -98,18 +120,28 @@ func (t *tx) setLinks(file string, links []wiki.Link) error {
 		ON CONFLICT (wiki, path) DO UPDATE SET targets = excluded.targets, words = excluded.words`, t.w.slug, file, next.targets, next.words)
 }
 
-// updateBacklinks adds and removes a file's backlinks as its targets change.
+// updateBacklinks changes a file's rows in backlinks and aliases as its targets change.
 func (t *tx) updateBacklinks(file string, old outlinks, links []wiki.Link) error {
 	before, err := old.unpack(file)
 	if err != nil {
 		return err
 	}
-	was, is := targetKeys(before), targetKeys(links)
+	oldKeys, oldAliases := linkKeys(file, before)
+	keys, aliases := linkKeys(file, links)
+	return errors.Join(
+		t.changeSet(oldKeys, keys, "INSERT INTO backlinks VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+			"DELETE FROM backlinks WHERE wiki = $1 AND key = $2 AND path = $3", file),
+		t.changeSet(oldAliases, aliases, "INSERT INTO aliases (wiki, alias, path) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+			"DELETE FROM aliases WHERE wiki = $1 AND alias = $2 AND path = $3", file))
+}
+
+// changeSet inserts the new members of a file's set and removes the lost ones.
+func (t *tx) changeSet(was, is map[string]bool, insert, remove, file string) error {
 	for key := range is {
 		if was[key] {
 			continue
 		}
-		if err := t.exec("INSERT INTO backlinks VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", t.w.slug, key, file); err != nil {
+		if err := t.exec(insert, t.w.slug, key, file); err != nil {
 			return err
 		}
 	}
@@ -117,7 +149,7 @@ func (t *tx) updateBacklinks(file string, old outlinks, links []wiki.Link) error
 		if is[key] {
 			continue
 		}
-		if err := t.exec("DELETE FROM backlinks WHERE wiki = $1 AND target_key = $2 AND path = $3", t.w.slug, key, file); err != nil {
+		if err := t.exec(remove, t.w.slug, key, file); err != nil {
 			return err
 		}
 	}
@@ -162,17 +194,45 @@ func (w *Wiki) queryReadableLinks(ctx context.Context, wanted func(wiki.Link) bo
 	return list, err
 }
 
-// LinksTo lists links and embeds that lead to a page or file, in any spelling; those
-// that can be read, if some are damaged.
-func (w *Wiki) LinksTo(ctx context.Context, path string) ([]wiki.Link, error) {
-	key := wiki.Key(path)
-	bare := strings.TrimSuffix(key, ".md")
-	leads := func(l wiki.Link) bool {
-		to := targetKey(l)
-		return l.Kind != wiki.LinkTag && (to == key || l.Kind == wiki.LinkEmbed && to == bare)
+// LinksByKey lists the links that have one of the keys, by page; those that can be
+// read, if some are damaged.
+func (w *Wiki) LinksByKey(ctx context.Context, keys []string) ([]wiki.Link, error) {
+	list, err := jsonv2.Marshal(keys, jsontext.AllowInvalidUTF8(true))
+	if err != nil {
+		return nil, err
 	}
-	return w.queryReadableLinks(ctx, leads, `SELECT path, targets, words FROM outlinks WHERE wiki = $1 AND path IN
-		(SELECT path FROM backlinks WHERE wiki = $1 AND target_key IN ($2, $3)) ORDER BY path`, key, bare)
+	wanted := make(map[string]bool, len(keys))
+	for _, k := range keys {
+		wanted[k] = true
+	}
+	hasKey := func(l wiki.Link) bool {
+		return slices.ContainsFunc(l.Keys(wiki.PageName(l.From)), func(k string) bool { return wanted[k] })
+	}
+	return w.queryReadableLinks(ctx, hasKey, `SELECT path, targets, words FROM outlinks WHERE wiki = $1 AND path IN
+		(SELECT path FROM backlinks WHERE wiki = $1 AND key IN (SELECT value FROM json_each($2))) ORDER BY path`, string(list))
+}
+
+// Aliases returns the other names of pages by file: of all files, or of the given ones.
+func (w *Wiki) Aliases(ctx context.Context, files ...string) (map[string][]string, error) {
+	query, args := "SELECT path, alias FROM aliases WHERE wiki = $1 ORDER BY path, alias", []any{w.slug}
+	if len(files) > 0 {
+		list, err := jsonv2.Marshal(files, jsontext.AllowInvalidUTF8(true))
+		if err != nil {
+			return nil, err
+		}
+		query, args = "SELECT path, alias FROM aliases WHERE wiki = $1 AND path IN (SELECT value FROM json_each($2)) ORDER BY path, alias", append(args, string(list))
+	}
+	aliases := map[string][]string{}
+	err := forEachRow(ctx, w, func(rows *sql.Rows) error {
+		var file, alias string
+		err := rows.Scan(&file, &alias)
+		aliases[file] = append(aliases[file], alias)
+		return err
+	}, query, args...)
+	if err = wrapError(err, "aliases of %s", w.slug); errors.Is(err, wiki.ErrDamaged) {
+		err = nil // pages are readable without them
+	}
+	return aliases, err
 }
 
 // AllLinks lists all links of the given kinds, or of every kind if none is given.

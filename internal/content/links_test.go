@@ -62,13 +62,13 @@ func TestStoredLinksMatchPages(t *testing.T) {
 			compareLinks(t, w, "from "+f.Path, from, func() ([]wiki.Link, error) { return w.LinksFrom(t.Context(), name) })
 			all = append(all, from...)
 			for _, l := range from {
-				if l.Kind != wiki.LinkTag {
-					wanted[targetKey(l)] = append(wanted[targetKey(l)], l)
+				for _, k := range l.Keys(name) {
+					wanted[k] = append(wanted[k], l)
 				}
 			}
 		}
 		for _, to := range append(slices.Clone(paths), "x.png") {
-			compareLinks(t, w, "to "+to, wanted[wiki.Key(to)], func() ([]wiki.Link, error) { return w.LinksTo(t.Context(), to) })
+			compareLinks(t, w, "to "+to, wanted[wiki.FoldName(wiki.LastSegment(to))], func() ([]wiki.Link, error) { return w.LinksByKey(t.Context(), wiki.PageKeys(to, nil)) })
 		}
 		compareLinks(t, w, "all", all, func() ([]wiki.Link, error) { return w.AllLinks(t.Context()) })
 		if t.Failed() {
@@ -90,33 +90,23 @@ func compareLinks(t *testing.T, w *Wiki, what string, want []wiki.Link, read fun
 	}
 }
 
-// A database from before migration 10, which packed links, keeps its links.
+// Wikis of older programs get their links by opening them: from the pages' texts.
 func TestLinksMigrated(t *testing.T) {
 	p := openPool(t, t.TempDir(), time.Now)
 	db := olderDatabase(t, p, "ada", 9)
-	words := "He said: “[[B]]” \\ \"\n<b>\x01é"
+	text := []byte("---\naliases: [Other name]\n---\n[text](../B.md) ![[x y.png]] [[words|B]] #tag\n")
 	for _, query := range []string{
 		"INSERT INTO meta VALUES ('ada', 0, '', 0, 2, 2, 0, 0)",
-		"INSERT INTO files VALUES ('ada', 'A b.md', '', 'a_b.md', '', 33188, 0, 0), ('ada', 'B.md', '', 'b.md', '', 33188, 0, 0)",
-		"INSERT INTO trees VALUES ('ada', '', '-', ''), ('ada', 'Folder', '', '')",
+		"INSERT INTO files VALUES ('ada', 'F/A b.md', 'F', 'f/a_b.md', 'one', 33188, 0, 0), ('ada', 'B.md', '', 'b.md', 'lost', 33188, 0, 0)",
+		"INSERT INTO trees VALUES ('ada', '', '-', ''), ('ada', 'F', '', '')",
+		"INSERT INTO links VALUES ('ada', 'F/A b.md', 0, 'page', 'B', 'b.md', 'text'), ('ada', 'B.md', 0, 'page', 'Gone', 'gone.md', 'text')",
 	} {
 		if _, err := db.Exec(query); err != nil {
 			t.Fatal(err)
 		}
 	}
-	want := []wiki.Link{
-		{From: "A b", Kind: wiki.LinkPage, Target: "B", Text: words}, {From: "A b", Kind: wiki.LinkTag, Target: "b.md", Text: ""},
-		{From: "A b", Kind: wiki.LinkEmbed, Target: "Folder/x y.png", Text: "x"}, {From: "A b", Kind: wiki.LinkPage, Target: "B", Text: "again"},
-	}
-	for n := len(want) - 1; n >= 0; n-- {
-		l := want[n]
-		key := targetKey(l)
-		if l.Kind == wiki.LinkTag {
-			key = l.Target
-		}
-		if _, err := db.Exec("INSERT INTO links VALUES ('ada', 'A b.md', ?, ?, ?, ?, ?)", n, string(l.Kind), l.Target, key, l.Text); err != nil {
-			t.Fatal(err)
-		}
+	if _, err := db.Exec("INSERT INTO blobs VALUES ('ada', 'one', ?, ?)", len(text), deflate(text)); err != nil {
+		t.Fatal(err)
 	}
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
@@ -126,13 +116,20 @@ func TestLinksMigrated(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer release()
-	if got, err := w.LinksFrom(t.Context(), "A b"); err != nil || !gocmp.Equal(got, want) {
-		t.Errorf("from the page: %v %s", err, gocmp.Diff(want, got))
+	want := markdown.ExtractFacts("F/A b", text).Links
+	for i := range want {
+		want[i].From = "F/A b"
 	}
-	if got, err := w.LinksTo(t.Context(), "B.md"); err != nil || len(got) != 2 || got[0] != want[0] || got[1] != want[3] {
+	if got, err := w.AllLinks(t.Context()); err != nil || !gocmp.Equal(got, want) || len(got) != 5 {
+		t.Errorf("all: %v %s", err, gocmp.Diff(want, got))
+	}
+	if got, err := w.LinksByKey(t.Context(), wiki.PageKeys("B.md", nil)); err != nil || len(got) != 2 {
 		t.Errorf("to the page: %v %+v", err, got)
 	}
-	if got, err := w.LinksTo(t.Context(), "Folder/x y.png"); err != nil || len(got) != 1 {
+	if got, err := w.LinksByKey(t.Context(), wiki.PageKeys("F/x y.png", nil)); err != nil || len(got) != 1 {
 		t.Errorf("to the file: %v %+v", err, got)
+	}
+	if got, err := w.Aliases(t.Context()); err != nil || len(got["F/A b.md"]) != 1 {
+		t.Errorf("aliases: %v %v", err, got)
 	}
 }

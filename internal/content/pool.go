@@ -191,7 +191,7 @@ func (p *Pool) fillDatabase(ctx context.Context, slug, file string) error {
 		return err
 	}
 	defer db.Close()
-	if _, err = db.ExecContext(ctx, "INSERT INTO meta (wiki, seq, head, time, pages, files, current_bytes, history_bytes) VALUES ($1, 0, '', 0, 0, 0, 0, 0)", slug); err != nil {
+	if _, err = db.ExecContext(ctx, "INSERT INTO meta (wiki, seq, head, time, pages, files, current_bytes, history_bytes, links) VALUES ($1, 0, '', 0, 0, 0, 0, 0, $2)", slug, linksVersion); err != nil {
 		return err
 	}
 	return db.Close() // syncs the file

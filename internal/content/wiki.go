@@ -111,7 +111,10 @@ func (w *Wiki) load(ctx context.Context) error {
 	if err := w.loadTakedowns(ctx); err != nil {
 		return err
 	}
-	return w.readHead(ctx)
+	if err := w.readHead(ctx); err != nil {
+		return err
+	}
+	return w.relink(ctx)
 }
 
 // checkNotEmpty refuses a file without tables, to SQLite a new database. Every

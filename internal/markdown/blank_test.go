@@ -38,7 +38,7 @@ func TestRewritesChangeOnlyTargets(t *testing.T) {
 		`[x](/Old_Page\#a) [y](/Old_Page&#35;a)`, "[x](</Old Page> 'title')", `[x](/Old\_Page "a") [y](/Old&#95;Page)`, "[x](/a(b))", "[![alt](/old.png)](/Old_Page)",
 		"[r]: /Old_Page 'title'", "[s]: </Old_Page>", "see: \"[[Old Page]]\"", "a <a title='href=x' HREF = \"/Old_Page?a#b\" href=/Old_Page>x</a>", "<img src='/old.png'>",
 	} {
-		got, _ := RewriteLinks("P", "P", []byte(source), renamer("Old Page", "New/Page", "old.png", "New/new pic.png", "a(b)", "c(d) [e]"))
+		got, _ := RewriteLinks("P", []byte(source), renamer("P", "P", "Old Page", "New/Page", "old.png", "New/new pic.png", "a(b)", "c(d) [e]"))
 		before, _ := BlankTargets(source)
 		if after, _ := BlankTargets(string(got)); after != before {
 			t.Errorf("%q became %q: %q, want %q", source, got, after, before)

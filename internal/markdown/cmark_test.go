@@ -171,8 +171,8 @@ func cmark(t *testing.T, source string) string {
 // everything is a Resolver of a wiki in which every target exists.
 type everything struct{}
 
-func (everything) Resolve(_ context.Context, kind wiki.LinkKind, target, _ string) Target {
-	return Target{URL: wiki.PathURL(target), Exists: true, Image: kind == wiki.LinkFile}
+func (everything) Resolve(_ context.Context, l wiki.Link, _ string) Target {
+	return Target{URL: wiki.PathURL(l.Paths("Design/VPS")[0]), Exists: true, Image: l.Kind == wiki.LinkFile}
 }
 
 func renderAll(t *testing.T, source string) string {

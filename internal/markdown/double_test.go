@@ -35,7 +35,7 @@ func TestDoubling(t *testing.T) {
 		hostile.Double(t, shape+": text", n, func(n int) int { return len(PlainText(source(n))) })
 		hostile.Double(t, shape+": sections", n, func(n int) int { return len(Sections(source(n))) })
 		hostile.Double(t, shape+": links", n, func(n int) int {
-			out, _ := RewriteLinks("Page", "Dir/Page", source(n), renamer("a", "b"))
+			out, _ := RewriteLinks("Page", source(n), renamer("Page", "Dir/Page", "a", "b"))
 			return len(out)
 		})
 		hostile.Double(t, shape+": HTML", n, func(n int) int {

@@ -25,7 +25,7 @@ type embed struct {
 // isPageEmbed reports whether a link embeds an existing page or section.
 func (w *writer) isPageEmbed(n *wikilink) bool {
 	p := n.wikilinkTarget(w.doc.name)
-	return n.embed && p.kind == wiki.LinkEmbed && w.lookUp(p).target.Source != ""
+	return n.embed && p.Kind == wiki.LinkEmbed && w.lookUp(p).target.Source != ""
 }
 
 // writeEmbed writes a page or section. If it can't be embedded, it writes a
@@ -60,7 +60,7 @@ func (w *writer) writeEmbed(n *wikilink) {
 // loadEmbed returns the document to embed, or nil and the reason why it
 // can't be.
 func (w *writer) loadEmbed(to resolvedLink) (*document, string) {
-	if to.missing || to.kind != wiki.LinkEmbed || to.target.Image || to.target.Source == "" {
+	if to.missing || to.Kind != wiki.LinkEmbed || to.target.Image || to.target.Source == "" {
 		return nil, ""
 	}
 	name := to.target.Name

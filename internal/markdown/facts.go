@@ -14,7 +14,7 @@ import (
 
 // Facts are what other packages need to know about a page's source.
 type Facts struct {
-	Links []wiki.Link // pages, embeds, files and tags, each once, in order of appearance
+	Links []wiki.Link // pages, embeds, files, tags and aliases, each once, in order of appearance
 	Title string
 	Tags  []string
 }
@@ -39,7 +39,10 @@ func ExtractFacts(name wiki.PageName, source []byte) (f Facts) {
 			f = Facts{}
 		}
 	}()
-	c := collector{doc: d, seen: map[link]bool{}, facts: &f}
+	c := collector{doc: d, seen: map[wiki.Link]bool{}, facts: &f}
+	for _, a := range d.front.aliases() {
+		c.add(linkTarget{Link: wiki.Link{Kind: wiki.LinkAlias, Target: a}}, nil)
+	}
 	for _, item := range d.front.items {
 		for _, m := range propLink.FindAllString(yamlText(item.Value), 100) {
 			if inside, ok := strings.CutPrefix(m, "[["); ok {
@@ -53,7 +56,7 @@ func ExtractFacts(name wiki.PageName, source []byte) (f Facts) {
 	_ = ast.Walk(d.root, c.visit)
 	f.Tags = sortedTags(f.Tags)
 	for _, t := range f.Tags {
-		c.add(linkTarget{kind: wiki.LinkTag, target: t}, nil)
+		c.add(linkTarget{Link: wiki.Link{Kind: wiki.LinkTag, Target: t}}, nil)
 	}
 	return f
 }
@@ -82,7 +85,7 @@ func tryParse(name wiki.PageName, source []byte) (d *document) {
 // A collector lists the links of a document.
 type collector struct {
 	doc   *document
-	seen  map[link]bool
+	seen  map[wiki.Link]bool
 	facts *Facts
 	block ast.Node // block whose text is in words
 	words string   // all of its text, or the beginning
@@ -102,14 +105,13 @@ func (c *collector) visit(n ast.Node, entering bool) (ast.WalkStatus, error) {
 }
 
 func (c *collector) add(p linkTarget, n ast.Node) {
-	for _, target := range []string{p.target, p.also} {
-		key := link{kind: p.kind, target: target}
-		if p.kind == "" || target == "" || len(target) > 4*wiki.MaxNameBytes || c.seen[key] || len(c.facts.Links) >= maxLinks {
-			continue
-		}
-		c.seen[key] = true
-		c.facts.Links = append(c.facts.Links, wiki.Link{Kind: p.kind, Target: target, Text: c.contextOf(n)})
+	key := p.Link
+	if p.Kind == "" || p.Target == "" || len(p.Target) > 4*wiki.MaxNameBytes || c.seen[key] || len(c.facts.Links) >= maxLinks {
+		return
 	}
+	c.seen[key] = true
+	p.Text = c.contextOf(n)
+	c.facts.Links = append(c.facts.Links, p.Link)
 }
 
 // contextOf is the text of the block that contains a link, or the part of it

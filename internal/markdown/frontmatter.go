@@ -12,6 +12,8 @@ import (
 	"github.com/goccy/go-yaml"
 	yamlast "github.com/goccy/go-yaml/ast"
 	yamlparser "github.com/goccy/go-yaml/parser"
+
+	"robot.wtf/internal/wiki"
 )
 
 // A YAML parser is a large attack surface, so its input is limited in size
@@ -198,8 +200,34 @@ func (f *frontMatter) title() string {
 // tags returns the values of `tags:` and `category:`, in lowercase.
 func (f *frontMatter) tags() []string {
 	var list []string
+	for _, v := range f.values(tagKeys) {
+		t := strings.ToLower(strings.TrimPrefix(v, "#"))
+		if t != "" && len(t) <= 100 {
+			list = append(list, t)
+		}
+	}
+	return list
+}
+
+const maxAliases = 100 // of a page
+
+// aliases returns the other names of the page.
+func (f *frontMatter) aliases() []string {
+	var list []string
+	for _, v := range f.values(aliasKeys) {
+		if v = strings.Map(printableRune, v); v != "" && len(v) <= wiki.MaxNameBytes && len(list) < maxAliases {
+			list = append(list, v)
+		}
+	}
+	return list
+}
+
+// values returns the values of some keys: those of a list, or those of a text
+// between commas.
+func (f *frontMatter) values(keys []string) []string {
+	var list []string
 	for _, item := range f.items {
-		if !slices.Contains(tagKeys, strings.ToLower(fmt.Sprint(item.Key))) {
+		if !slices.Contains(keys, strings.ToLower(fmt.Sprint(item.Key))) {
 			continue
 		}
 		values, ok := item.Value.([]any)
@@ -209,14 +237,13 @@ func (f *frontMatter) tags() []string {
 			}
 		}
 		for _, v := range values {
-			t := strings.ToLower(strings.TrimPrefix(strings.Join(strings.Fields(yamlText(v)), " "), "#"))
-			if t != "" && len(t) <= 100 {
-				list = append(list, t)
-			}
+			list = append(list, strings.Join(strings.Fields(yamlText(v)), " "))
 		}
 	}
 	return list
 }
+
+var aliasKeys = []string{"aliases", "alias"}
 
 var tagKeys = []string{"tags", "tag", "category", "categories"}
 

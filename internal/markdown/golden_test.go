@@ -76,7 +76,7 @@ func TestGolden(t *testing.T) {
 // goldenText is the result of rendering a page, with its facts.
 func goldenText(t *testing.T, source []byte) string {
 	t.Helper()
-	page, err := shared.Render(t.Context(), "ada", "Design/VPS", source, &world{pages: goldenWorld})
+	page, err := shared.Render(t.Context(), "ada", "Design/VPS", source, &world{pages: goldenWorld, self: "Design/VPS"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +104,14 @@ func goldenText(t *testing.T, source []byte) string {
 	}
 	facts := ExtractFacts("Design/VPS", source)
 	for _, l := range facts.Links {
-		note("link %s %q: %s", l.Kind, l.Target, l.Text)
+		written := l.Target
+		if l.Label != "" {
+			written += "|" + l.Label
+		}
+		if l.Address {
+			written = "](" + written
+		}
+		note("link %s %q: %s", l.Kind, written, l.Text)
 	}
 	if facts.Title != page.Title || !cmp.Equal(facts.Tags, page.Tags) {
 		t.Errorf("facts have title %q and tags %q, the page %q and %q", facts.Title, facts.Tags, page.Title, page.Tags)

@@ -92,7 +92,7 @@ func TestHostilePages(t *testing.T) {
 			"facts":    func() { ExtractFacts("Page", source) },
 			"text":     func() { PlainText(source) },
 			"sections": func() { Sections(source) },
-			"rewrite":  func() { RewriteLinks("Page", "Dir/Page", source, renamer("a", "b")) },
+			"rewrite":  func() { RewriteLinks("Page", source, renamer("Page", "Dir/Page", "a", "b")) },
 		} {
 			before := hostile.CPU()
 			f()
@@ -159,7 +159,7 @@ type slowResolver struct {
 	called atomic.Int32
 }
 
-func (s *slowResolver) Resolve(ctx context.Context, _ wiki.LinkKind, _, _ string) Target {
+func (s *slowResolver) Resolve(ctx context.Context, _ wiki.Link, _ string) Target {
 	s.called.Add(1)
 	s.asked <- true
 	<-s.answer
@@ -254,7 +254,7 @@ func TestLateRendersKeepTheirSlots(t *testing.T) {
 // sleepyResolver answers late, as on a busy machine.
 type sleepyResolver struct{}
 
-func (sleepyResolver) Resolve(context.Context, wiki.LinkKind, string, string) Target {
+func (sleepyResolver) Resolve(context.Context, wiki.Link, string) Target {
 	time.Sleep(60 * time.Millisecond)
 	return Target{URL: "/A", Exists: true, Name: "A", Source: "text"}
 }

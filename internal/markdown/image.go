@@ -103,7 +103,7 @@ func (n *wikilink) setImageWords() {
 		return
 	case n.isGollumImage():
 		alt, _, _ = n.gollumOptions()
-	case n.embed && looksLikeFile(n.target):
+	case n.embed && LooksLikeFile(n.target):
 		alt, _, _ = cutSize(n.label, true)
 	default:
 		return

@@ -23,8 +23,11 @@ var (
 type wikilink struct {
 	ast.BaseInline
 	embed    bool
+	written  string // before the bar
 	target   string // as written
-	start    int    // of the target in the source
+	at       int    // offset in the source of the text between the brackets
+	start    int    // of the target in that text
+	labelAt  int    // of the label
 	fragment string
 	label    string // text after the bar, or ""
 	words    string // link text
@@ -59,7 +62,7 @@ func (wikilinkParser) Parse(_ ast.Node, block text.Reader, _ parser.Context) ast
 	}
 	n.embed = line[0] == '!'
 	n.setImageWords()
-	n.start += segment.Start + begin
+	n.at = segment.Start + begin
 	block.Advance(begin + end + len("]]"))
 	return n
 }
@@ -70,6 +73,7 @@ func newWikilink(inside string) *wikilink {
 	written, label, _ := strings.Cut(strings.ReplaceAll(inside, `\|`, "|"), "|")
 	target, fragment, _ := strings.Cut(written, "#")
 	n := &wikilink{
+		written:  strings.TrimSpace(written),
 		target:   strings.TrimSpace(target),
 		start:    len(target) - len(strings.TrimLeft(target, " \t")),
 		fragment: strings.TrimSpace(fragment),
@@ -78,6 +82,8 @@ func newWikilink(inside string) *wikilink {
 	if n.target == "" && n.fragment == "" {
 		return nil
 	}
+	after := inside[strings.IndexByte(inside, '|')+1:]
+	n.labelAt = len(inside) - len(strings.TrimLeft(after, " \t"))
 	shown := displayTarget(n.target)
 	switch {
 	case n.label != "":

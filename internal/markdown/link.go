@@ -13,29 +13,13 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// A linkTarget is the meaning of a link, before checking whether the target
-// exists.
-//
-// The address of a Markdown link is interpreted like this, on page
-// Design/VPS:
-//
-//	/Design/Other     from the root
-//	Other, ../Other   from the page's folder, as in a browser: Design/Other, Other
-//	./Other           below the page, as in An Otter Wiki: Design/VPS/Other
-//	Other.md, ./O.md  a file beside the page's file, as on GitHub: Design/Other
-//	f.png, ./f.png    a file: as above, or, where there is none, below the page
-//	                  (its attachments), or in its folder
-//
-// A wikilink's target is a page name from the root, except for "./" and
-// "../".
+// A linkTarget is the meaning of a link by itself.
 type linkTarget struct {
-	kind     wiki.LinkKind // "" if it isn't resolved
-	target   string        // page name or file path
-	also     string        // the file to use if target doesn't exist, or ""
-	query    string        // with its question mark, escaped
-	fragment string
-	url      string // of what isn't resolved, escaped; "" for no link
-	out      bool   // it leads to another host or program
+	wiki.Link        // Kind "" if it isn't resolved; without From and Text
+	query     string // with its question mark, escaped
+	fragment  string
+	url       string // of what isn't resolved, escaped; "" for no link
+	out       bool   // it leads to another host or program
 }
 
 // schemes are those of external links. None of them can run code in the
@@ -103,7 +87,7 @@ func addressTarget(self wiki.PageName, dest string, image bool) linkTarget {
 	written := percentDecode(dest)
 	switch {
 	case written == "":
-		p.url = p.query
+		p.url, p.Address = p.query, true
 		if p.fragment != "" {
 			p.url += FragmentAnchor(p.fragment)
 		}
@@ -115,39 +99,20 @@ func addressTarget(self wiki.PageName, dest string, image bool) linkTarget {
 		}
 		return p
 	}
-	p.resolve(self, written, image)
+	p.Link = wiki.Link{Kind: wiki.LinkPage, Address: true, Target: written}
+	if image || LooksLikeFile(path.Clean(written)) {
+		p.Kind = wiki.LinkFile
+	}
+	return p.orHome(self)
+}
+
+// orHome turns a link to the root into one to the home page.
+func (p linkTarget) orHome(self wiki.PageName) linkTarget {
+	if strings.Trim(p.Target, "./") == "" && len(p.Paths(self)) == 0 || strings.Contains(p.Target, "..") && len(p.Paths(self)) == 0 {
+		return linkTarget{url: "/"}
+	}
 	return p
 }
-
-// resolve interprets a path without scheme, query and fragment.
-func (p *linkTarget) resolve(self wiki.PageName, written string, image bool) {
-	folder, below := self.Parent(), string(self)
-	name, isPage := strings.CutSuffix(written, ".md")
-	rest, dot := strings.CutPrefix(written, "./")
-	switch {
-	case strings.HasPrefix(written, "/"):
-		p.target = joinPath("", name)
-	case isPage && !image, !dot:
-		p.target, p.also = joinPath(folder, name), joinPath(below, name)
-	default:
-		p.target, p.also = joinPath(below, strings.TrimSuffix(rest, ".md")), joinPath(folder, rest)
-	}
-	switch {
-	case p.target == "":
-		p.also, p.url = "", "/"
-		return
-	case image || !isPage && looksLikeFile(p.target):
-		p.kind = wiki.LinkFile
-	default:
-		p.kind, p.also = wiki.LinkPage, ""
-	}
-	if p.also == p.target {
-		p.also = ""
-	}
-}
-
-// joinPath returns a path from the root, and never climbs above it.
-func joinPath(folder, p string) string { return path.Clean("/" + folder + "/" + p)[1:] }
 
 // wikilinkTarget interprets a wikilink or an embed on page self.
 func (n *wikilink) wikilinkTarget(self wiki.PageName) linkTarget {
@@ -161,27 +126,18 @@ func (n *wikilink) wikilinkTarget(self wiki.PageName) linkTarget {
 	if n.target == "" {
 		return linkTarget{url: FragmentAnchor(n.fragment), fragment: n.fragment}
 	}
-	p := linkTarget{kind: wiki.LinkPage, fragment: n.fragment}
-	target := strings.Map(printableRune, n.target)
-	rest, dot := strings.CutPrefix(target, "./")
-	switch {
-	case dot:
-		p.target = joinPath(string(self), rest)
-	case strings.HasPrefix(target, "../"):
-		p.target = joinPath(self.Parent(), target)
-	default:
-		p.target = strings.Trim(target, "/")
-	}
-	p.target = strings.TrimSuffix(p.target, ".md")
-	switch {
-	case p.target == "":
-		return linkTarget{url: "/"}
+	p := linkTarget{fragment: n.fragment}
+	p.Link = wiki.Link{Kind: wiki.LinkPage, Target: strings.Map(printableRune, n.target)}
+	switch name := strings.TrimSuffix(p.Target, ".md"); {
 	case n.embed:
-		p.kind = wiki.LinkEmbed
-	case looksLikeFile(p.target):
-		p.kind = wiki.LinkFile
+		p.Kind = wiki.LinkEmbed
+	case LooksLikeFile(name):
+		p.Kind = wiki.LinkFile
 	}
-	return p
+	if label := strings.Map(printableRune, n.label); !n.embed && len(label) <= wiki.MaxNameBytes {
+		p.Label = label
+	}
+	return p.orHome(self)
 }
 
 // externalTarget is a link with a scheme, if the scheme is allowed.
@@ -220,7 +176,8 @@ var fileExtensions = strings.Fields(`7z aac avi avif bmp bz2 css csv doc docx ep
 	json log m4a mkv mobi mov mp3 mp4 mpg odp ods odt ogg ogv opus otf pdf png ppt pptx psd py rar rtf sh sql stl svg tar tex tgz
 	tif tiff toml tsv ttf txt wav webm webp woff woff2 xls xlsx xml xz yaml yml zip zst`)
 
-func looksLikeFile(p string) bool {
+// LooksLikeFile reports whether a path ends like a file that isn't a page.
+func LooksLikeFile(p string) bool {
 	ending := path.Ext(p)
 	return ending != "" && slices.Contains(fileExtensions, strings.ToLower(ending[1:]))
 }

@@ -44,14 +44,18 @@ type Target struct {
 	Source string
 	Name   wiki.PageName // the page, if it is one
 	Image  bool          // it can be shown as an image
+	// Swapped says that the wikilink has its text before the bar and its target,
+	// with Fragment, after it.
+	Swapped  bool
+	Fragment string
 }
 
 // A Resolver finds the targets of a page's links. It needn't be safe for
 // concurrent use.
 type Resolver interface {
-	// Resolve is called once for each distinct link with its kind
-	// (LinkPage, LinkEmbed or LinkFile) and its target as in Facts.
-	Resolve(ctx context.Context, kind wiki.LinkKind, target, fragment string) Target
+	// Resolve is called once for each distinct link, as in Facts but without its
+	// text. l.Kind is LinkPage, LinkEmbed or LinkFile.
+	Resolve(ctx context.Context, l wiki.Link, fragment string) Target
 }
 
 // A PageLister is a Resolver that can also list pages of the wiki.
@@ -185,13 +189,13 @@ type resolverGate struct {
 	resolver Resolver
 }
 
-func (g *resolverGate) Resolve(ctx context.Context, kind wiki.LinkKind, target, fragment string) Target {
+func (g *resolverGate) Resolve(ctx context.Context, l wiki.Link, fragment string) Target {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.resolver == nil || ctx.Err() != nil {
 		return Target{}
 	}
-	return g.resolver.Resolve(ctx, kind, target, fragment)
+	return g.resolver.Resolve(ctx, l, fragment)
 }
 
 // ListPages implements PageLister. It returns nothing if the Resolver doesn't.

@@ -31,7 +31,7 @@ func (w *writer) writePlayer(p linkTarget, title, written string) {
 	}
 	to.card = true
 	icon := "out"
-	if p.kind != "" {
+	if p.Kind != "" {
 		icon = "page"
 	}
 	w.writeLink(to, "", func() {
@@ -45,8 +45,8 @@ func (w *writer) writePlayer(p linkTarget, title, written string) {
 
 // playerSource says in words where a film is, and how it is called.
 func playerSource(p linkTarget, to resolvedLink) (where, name string) {
-	if p.kind != "" {
-		name = p.target[strings.LastIndexByte(p.target, '/')+1:]
+	if p.Kind != "" {
+		name = p.Target[strings.LastIndexByte(p.Target, '/')+1:]
 		if to.missing {
 			return "A file that doesn't exist yet", name
 		}
@@ -136,7 +136,7 @@ func playerTarget(self wiki.PageName, tag, src string) (p linkTarget, ok bool) {
 	default:
 		return linkTarget{}, false
 	}
-	return p, p.kind != "" || p.url != "" && p.out
+	return p, p.Kind != "" || p.url != "" && p.out
 }
 
 // A mediaState says whether a <video> or <audio> is open, and has its card.

@@ -55,13 +55,13 @@ type writer struct {
 
 // A link is the argument of a Resolver.
 type link struct {
-	kind             wiki.LinkKind
-	target, fragment string
+	wiki.Link
+	fragment string
 }
 
 func newWriter(ctx context.Context, r *Renderer, doc *document, res Resolver, clock *clock) *writer {
 	w := &writer{
-		askResolver: func(l link) Target { return res.Resolve(ctx, l.kind, l.target, l.fragment) },
+		askResolver: func(l link) Target { return res.Resolve(ctx, l.Link, l.fragment) },
 		canceled:    func() bool { return ctx.Err() != nil },
 		clock:       clock,
 		r:           r, doc: doc, cut: newCutter(),

@@ -3,7 +3,6 @@ package markdown
 import (
 	"bytes"
 	"cmp"
-	"path"
 	"slices"
 	"strings"
 
@@ -12,39 +11,19 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// RewriteLinks changes the targets of links to a moved page or file: in
-// wikilinks, Markdown links and images, reference definitions, embeds, raw
-// HTML links and images, and wikilinks in the front matter, but not in code.
-// It calls rename with each distinct target, as in Facts; rename returns the
-// new target, or false to keep it. self and newSelf are the page's own name
-// before and after the move, usually the same; relative links keep their
-// targets. Everything else stays byte for byte.
-func RewriteLinks(self, newSelf wiki.PageName, source []byte, rename func(kind wiki.LinkKind, target string) (string, bool)) ([]byte, bool) {
-	return RewriteAddresses(self, newSelf, source, func(a Address) (Address, bool) {
-		if a.Target == "" {
-			return a, false
-		}
-		to, ok := rename(a.Kind, a.Target)
-		return Address{a.Kind, to, a.Fragment}, ok
-	})
-}
-
-// An Address is where a link leads.
-type Address struct {
-	Kind     wiki.LinkKind // "" within the page
-	Target   string        // as in Facts, "" within the page
-	Fragment string        // as written, decoded
-}
-
-// RewriteAddresses is RewriteLinks for links to headings: rename is called with each
-// distinct address, and can change the fragment, too. It gets links within the page,
-// which can become links to other pages.
-func RewriteAddresses(self, newSelf wiki.PageName, source []byte, rename func(Address) (Address, bool)) ([]byte, bool) {
+// RewriteLinks changes the targets of links: in wikilinks, Markdown links and images,
+// reference definitions, embeds, raw HTML links and images, and wikilinks in the front
+// matter, but not in code. It calls respell with each distinct link of page self, as in
+// Facts, and its fragment as written, decoded; respell returns the link with the target,
+// or the label, and the fragment that it should have. It also gets links within the
+// page, of Kind "", which can become links to other pages. Everything else stays byte
+// for byte.
+func RewriteLinks(self wiki.PageName, source []byte, respell Respell) ([]byte, bool) {
 	d := tryParse(self, source)
 	if d == nil {
 		return source, false // an unparsable page has no links
 	}
-	r := &rewriter{doc: d, newSelf: newSelf, rename: rename, answers: map[Address]renameResult{}}
+	r := &rewriter{doc: d, respell: respell, answers: map[link]link{}}
 	r.frontMatter()
 	_ = ast.Walk(d.root, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
 		if entering {
@@ -55,18 +34,15 @@ func RewriteAddresses(self, newSelf wiki.PageName, source []byte, rename func(Ad
 	return r.apply(source)
 }
 
+// A Respell returns what a link becomes.
+type Respell func(l wiki.Link, fragment string) (wiki.Link, string)
+
 // A rewriter collects the changes to a page.
 type rewriter struct {
 	doc     *document
-	newSelf wiki.PageName
-	rename  func(Address) (Address, bool)
-	answers map[Address]renameResult
+	respell Respell
+	answers map[link]link
 	edits   []replacement
-}
-
-type renameResult struct {
-	to Address
-	ok bool
 }
 
 // A replacement replaces text at an offset of the page.
@@ -104,7 +80,7 @@ func (r *rewriter) replace(at int, old, text string) {
 func (r *rewriter) visit(n ast.Node) {
 	switch n := n.(type) {
 	case *wikilink:
-		r.wikilink(n, r.doc.offset(n.start))
+		r.wikilink(n, r.doc.offset(n.at))
 	case *ast.Link:
 		if n.Reference == nil {
 			r.address(n.Destination, false)
@@ -139,65 +115,49 @@ func (r *rewriter) frontMatter() {
 			continue
 		}
 		if n := newWikilink(strings.TrimSuffix(inside, "]]")); n != nil {
-			r.wikilink(n, f.start+m[0]+len("[[")+n.start)
+			r.wikilink(n, f.start+m[0]+len("[["))
 		}
 	}
 }
 
-// newTargetOf returns the new target and fragment of a link: those of target or, if
-// it isn't moved, those of the file used if target doesn't exist.
-func (r *rewriter) newTargetOf(p linkTarget) (to, fragment string, moved bool) {
-	for _, target := range []string{p.target, p.also} {
-		if target == "" && !p.isWithinPage() {
-			continue
-		}
-		key := Address{p.kind, target, p.fragment}
-		a, known := r.answers[key]
-		if !known {
-			a.to, a.ok = r.rename(key)
-			r.answers[key] = a
-		}
-		if a.ok {
-			return a.to.Target, a.to.Fragment, true
-		}
-		if p.isWithinPage() {
-			break
-		}
+// next returns what a link should become; false if it stays.
+func (r *rewriter) next(p linkTarget) (link, bool) {
+	if p.Kind == "" && !p.isWithinPage() {
+		return link{}, false
 	}
-	return p.target, p.fragment, false
+	key := link{p.Link, p.fragment}
+	to, known := r.answers[key]
+	if !known {
+		to.Link, to.fragment = r.respell(p.Link, p.fragment)
+		r.answers[key] = to
+	}
+	return to, to != key
 }
 
 // isWithinPage reports whether a link leads to a heading of its own page.
 func (p *linkTarget) isWithinPage() bool {
-	return p.kind == "" && p.target == "" && p.fragment != "" && p.query == "" && !p.out && strings.HasPrefix(p.url, "#")
+	return p.Kind == "" && p.Target == "" && p.fragment != "" && p.query == "" && !p.out && strings.HasPrefix(p.url, "#")
 }
 
-// wikilink rewrites a wikilink or embed whose target is at an offset. Only
-// targets with "./" or "../" depend on the page.
+// wikilink rewrites a wikilink or embed whose text begins at an offset.
 func (r *rewriter) wikilink(n *wikilink, at int) {
 	p := n.wikilinkTarget(r.doc.name)
-	if p.kind == "" && !p.isWithinPage() {
-		return
-	}
-	to, fragment, ok := r.newTargetOf(p)
-	now := n.wikilinkTarget(r.newSelf)
-	same := to == now.target || !ok && now.target == p.target
-	if same && fragment == p.fragment {
-		return
-	}
-	if same {
-		to = n.target
-	} else if !strings.Contains(n.target, "_") || strings.Contains(n.target, " ") {
-		to = strings.ReplaceAll(to, "_", " ") // keep the writer's spelling of names
-	}
-	if strings.ContainsAny(to, "[]|#\n") || strings.ContainsAny(fragment, "[]|\n") || strings.Contains(n.target, `\`) {
+	to, changed := r.next(p)
+	if !changed || strings.ContainsAny(to.Target, "[]|#\n") || strings.ContainsAny(to.fragment+to.Label, "[]|\n") {
 		return // a wikilink can't express that; the redirect from the old name remains
 	}
-	if fragment != p.fragment {
-		r.replace(at, n.target+"#"+n.fragment, to+"#"+fragment)
-		return
+	target := n.target
+	if to.Target != p.Target && !strings.Contains(n.target, `\`) {
+		target = to.Target
 	}
-	r.replace(at, n.target, to)
+	if to.fragment != p.fragment {
+		r.replace(at+n.start, n.target+"#"+n.fragment, target+"#"+to.fragment)
+	} else {
+		r.replace(at+n.start, n.target, target)
+	}
+	if to.Label != p.Label {
+		r.replace(at+n.labelAt, n.label, to.Label)
+	}
 }
 
 // address rewrites the destination of a Markdown link, image or definition,
@@ -214,27 +174,21 @@ func (r *rewriter) destination(at int, dest []byte, image bool) {
 		return
 	}
 	p := addressTarget(r.doc.name, unescape(dest), image)
-	if p.kind == "" && !p.isWithinPage() {
-		return
-	}
-	to, fragment, moved := r.newTargetOf(p)
-	now := addressTarget(r.newSelf, unescape(dest), image)
-	same := to == now.target || moved && to == now.also || !moved && now.target == p.target
-	if same && fragment == p.fragment {
+	to, changed := r.next(p)
+	if !changed {
 		return
 	}
 	end := pathLength(dest)
 	text := string(dest[:end])
-	if !same {
-		written := percentDecode(unescape(dest[:end]))
-		if strings.HasSuffix(written, ".md") && p.kind == wiki.LinkPage {
-			to += ".md"
+	if to.Target != p.Target {
+		text = escapeDestination(to.Target, hasUnicode(text))
+		if scheme(text) != "" {
+			text = strings.Replace(text, ":", "%3A", 1)
 		}
-		text = escapeDestination(r.spellPath(written, to, image), hasUnicode(text))
 	}
-	if fragment != p.fragment {
+	if to.fragment != p.fragment {
 		query, old, _ := strings.Cut(string(dest[end:]), "#")
-		text += query + "#" + escapeDestination(fragment, hasUnicode(old))
+		text += query + "#" + escapeDestination(to.fragment, hasUnicode(old))
 		end = len(dest)
 	}
 	r.replace(r.doc.offset(at), string(dest[:end]), text)
@@ -269,46 +223,6 @@ func offsetIn(source, part []byte) (int, bool) {
 		return 0, false
 	}
 	return at, true
-}
-
-// spellPath spells a path in the style of the old one: from the root, below
-// the page, or from its folder. It uses the root if the others would lead
-// elsewhere.
-func (r *rewriter) spellPath(written, to string, image bool) string {
-	rooted := "/" + to
-	if strings.HasPrefix(written, "/") {
-		return rooted
-	}
-	base := r.newSelf.Parent()
-	isPage := strings.HasSuffix(written, ".md") && !image
-	near := ""
-	if strings.HasPrefix(written, "./") {
-		near = "./"
-		if !isPage {
-			base = string(r.newSelf)
-		}
-	}
-	relative := near + relativePath(base, to)
-	p := addressTarget(r.newSelf, escapeDestination(relative, false), image)
-	if p.kind == "" || p.target != strings.TrimSuffix(to, ".md") && p.target != to {
-		return rooted
-	}
-	return relative
-}
-
-// relativePath returns the path from a folder to a path, both from the root.
-func relativePath(folder, to string) string {
-	up := ""
-	for folder != "" && folder != to && !strings.HasPrefix(to, folder+"/") {
-		up += "../"
-		if folder = path.Dir(folder); folder == "." {
-			folder = ""
-		}
-	}
-	if folder == "" {
-		return up + to
-	}
-	return up + strings.TrimPrefix(strings.TrimPrefix(to, folder), "/")
 }
 
 // escapeDestination escapes a path for use as one destination, with or

@@ -1,27 +1,46 @@
 package markdown
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
 	"robot.wtf/internal/wiki"
 )
 
-// renamer renames by pairs of old and new, in any spelling with the same
-// key.
-func renamer(pairs ...string) func(wiki.LinkKind, string) (string, bool) {
-	return func(_ wiki.LinkKind, target string) (string, bool) {
-		for i := 0; i < len(pairs); i += 2 {
-			if wiki.Key(pairs[i]) == wiki.Key(target) {
-				return pairs[i+1], true
+// renamer spells links of a page, whose name is before and after, by pairs of old and
+// new paths, in any spelling with the same key.
+func renamer(before, after wiki.PageName, pairs ...string) Respell {
+	return func(l wiki.Link, fragment string) (wiki.Link, string) {
+		if l.Kind == "" {
+			return l, fragment
+		}
+		paths := l.Paths(before)
+		to := paths[0]
+		for _, p := range slices.Backward(paths) {
+			for i := 0; i < len(pairs); i += 2 {
+				if wiki.Key(pairs[i]) == wiki.Key(p) {
+					to = pairs[i+1]
+				}
 			}
 		}
-		return "", false
+		leads := func(l wiki.Link) bool {
+			now := l.Paths(after)
+			return len(now) > 0 && (now[0] == to || wiki.Key(now[0]) == wiki.Key(to) && now[0] == strings.ReplaceAll(to, "_", " ") || slices.Contains(now, to) && strings.HasSuffix(to, ".png"))
+		}
+		for _, target := range append([]string{l.Target}, l.Spellings(after, to, false)...) {
+			next := l
+			next.Target = target
+			if leads(next) {
+				return next, fragment
+			}
+		}
+		return l, fragment
 	}
 }
 
 func TestRewriteLinks(t *testing.T) {
-	renamed := renamer("Old Page", "New/Page", "old.png", "New/new pic.png", "Design/Old", "Design/New", "Design/VPS/d.png", "Design/VPS/e.png", "a(b)", "c(d) [e]")
+	renamed := []string{"Old Page", "New/Page", "old.png", "New/new pic.png", "Design/Old", "Design/New", "Design/VPS/d.png", "Design/VPS/e.png", "a(b)", "c(d) [e]"}
 	for _, test := range []struct{ name, page, before, after string }{
 		{"wikilink", "P", "x [[Old Page]] y", "x [[New/Page]] y"},
 		{"wikilink, text, anchor", "P", "[[ Old_Page#A b | t_t ]]", "[[ New/Page#A b | t_t ]]"},
@@ -63,7 +82,8 @@ func TestRewriteLinks(t *testing.T) {
 		{"nothing to do", "P", "[[Other]] [x](/Other)\r\n", "[[Other]] [x](/Other)\r\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			got, changed := RewriteLinks(wiki.PageName(test.page), wiki.PageName(test.page), []byte(test.before), renamed)
+			self := wiki.PageName(test.page)
+			got, changed := RewriteLinks(self, []byte(test.before), renamer(self, self, renamed...))
 			if string(got) != test.after || changed != (test.before != test.after) {
 				t.Errorf("%q\n became %q (changed %v)\n    want %q", test.before, got, changed, test.after)
 			}
@@ -74,7 +94,7 @@ func TestRewriteLinks(t *testing.T) {
 // The links of a moved page keep their targets.
 func TestRewriteLinksOfAMovedPage(t *testing.T) {
 	// The page Design/VPS moves to Ops/Hosts/Box, with its attachment and subpage.
-	renamed := renamer("Design/VPS", "Ops/Hosts/Box", "Design/VPS/d.png", "Ops/Hosts/Box/d.png", "Design/VPS/Sub", "Ops/Hosts/Box/Sub")
+	renamed := renamer("Design/VPS", "Ops/Hosts/Box", "Design/VPS", "Ops/Hosts/Box", "Design/VPS/d.png", "Ops/Hosts/Box/d.png", "Design/VPS/Sub", "Ops/Hosts/Box/Sub")
 	for _, test := range []struct{ before, after string }{
 		{"[[Design/Other]] [[Home]]", "[[Design/Other]] [[Home]]"},
 		{"[x](Other)", "[x](../../Design/Other)"},
@@ -89,10 +109,10 @@ func TestRewriteLinksOfAMovedPage(t *testing.T) {
 		{"![](/Design/VPS/d.png) ![[Design/VPS/d.png]]", "![](/Ops/Hosts/Box/d.png) ![[Ops/Hosts/Box/d.png]]"},
 		{"![](other.png)", "![](../../Design/other.png)"},
 		{"[s](./Sub) [s](VPS/Sub) [[Design/VPS/Sub]]", "[s](./Sub) [s](Box/Sub) [[Ops/Hosts/Box/Sub]]"},
-		{"[[./Sub]] [[../Design/Other]] [[./Sub|t]]", "[[./Sub]] [[Design/Other]] [[./Sub|t]]"},
+		{"[[./Sub]] [[../Design/Other]] [[./Sub|t]]", "[[./Sub]] [[../../Design/Other]] [[./Sub|t]]"},
 		{"[self](VPS) [[Design/VPS#a]]", "[self](Box) [[Ops/Hosts/Box#a]]"},
 	} {
-		got, _ := RewriteLinks("Design/VPS", "Ops/Hosts/Box", []byte(test.before), renamed)
+		got, _ := RewriteLinks("Design/VPS", []byte(test.before), renamed)
 		if string(got) != test.after {
 			t.Errorf("%q\n became %q\n    want %q", test.before, got, test.after)
 		}
@@ -104,18 +124,18 @@ func TestRewriteLinksAsksForTheTargetsOfFacts(t *testing.T) {
 	source := []byte("[[A#b|c]] ![[B]] [x](C.md) ![y](d.png) [z](./E) [[f.pdf]] [r]\n\n[r]: /G?x#y\n")
 	want := map[wiki.Link]bool{}
 	for _, l := range ExtractFacts("Dir/Self", source).Links {
-		want[wiki.Link{Kind: l.Kind, Target: l.Target}] = true
+		l.Text = ""
+		want[l] = true
 	}
 	asked := map[wiki.Link]bool{}
-	RewriteLinks("Dir/Self", "Dir/Self", source, func(kind wiki.LinkKind, target string) (string, bool) {
-		l := wiki.Link{Kind: kind, Target: target}
+	RewriteLinks("Dir/Self", source, func(l wiki.Link, fragment string) (wiki.Link, string) {
 		if !want[l] || asked[l] {
 			t.Errorf("asked for %v, repeatedly or not in Facts", l)
 		}
 		asked[l] = true
-		return "", false
+		return l, fragment
 	})
-	if len(asked) != len(want) || len(want) != 8 {
+	if len(asked) != len(want) || len(want) != 7 {
 		t.Errorf("asked for %v\nfacts %v", asked, want)
 	}
 }
@@ -136,7 +156,7 @@ func TestRewrittenLinksReachTheirTargets(t *testing.T) {
 					written = escapeDestination(from, true)
 				}
 				page := []byte(strings.ReplaceAll(shape, "%s", written))
-				got, _ := RewriteLinks("Self", "Self", page, renamer(from, to))
+				got, _ := RewriteLinks("Self", page, renamer("Self", "Self", from, to))
 				links := ExtractFacts("Self", got).Links
 				if strings.Contains(shape, "[[") && strings.Contains(to, "#") {
 					if string(got) != string(page) {
@@ -144,10 +164,10 @@ func TestRewrittenLinksReachTheirTargets(t *testing.T) {
 					}
 					continue
 				}
-				if len(links) == 0 || wiki.Key(links[0].Target) != wiki.Key(to) {
+				if len(links) == 0 || wiki.Key(links[0].Paths("Self")[0]) != wiki.Key(to) {
 					t.Errorf("%q to %q became %q, whose links are %v", page, to, got, links)
 				}
-				if again, changed := RewriteLinks("Self", "Self", got, renamer(from, to)); changed {
+				if again, changed := RewriteLinks("Self", got, renamer("Self", "Self", from, to)); changed {
 					t.Errorf("%q changed again to %q", got, again)
 				}
 			}

@@ -125,24 +125,23 @@ type resolvedLink struct {
 
 // lookUp asks the resolver for a target, once per distinct link.
 func (w *writer) lookUp(p linkTarget) resolvedLink {
-	if p.kind == "" {
+	if p.Kind == "" {
 		return resolvedLink{linkTarget: p, url: p.url, trusted: p.out && w.isTrusted(p.url)}
 	}
-	t := w.resolve(link{p.kind, p.target, p.fragment})
-	if !t.Exists && p.also != "" {
-		if also := w.resolve(link{p.kind, p.also, p.fragment}); also.Exists {
-			t = also
-		}
-	}
+	t := w.resolve(link{p.Link, p.fragment})
 	f := resolvedLink{linkTarget: p, url: t.URL, missing: !t.Exists, target: t}
 	if t.Exists {
+		fragment := p.fragment
+		if t.Swapped {
+			fragment = t.Fragment
+		}
 		to, _, _ := strings.Cut(t.URL, "#")
 		f.url = to + p.query
 		switch {
-		case p.fragment != "" && t.Name != "":
-			f.url += FragmentAnchor(p.fragment)
-		case p.fragment != "":
-			f.url += "#" + escapeURL(p.fragment) // fragment of a file, such as #page=2
+		case fragment != "" && t.Name != "":
+			f.url += FragmentAnchor(fragment)
+		case fragment != "":
+			f.url += "#" + escapeURL(fragment) // fragment of a file, such as #page=2
 		}
 	}
 	return f
@@ -178,7 +177,7 @@ func (f resolvedLink) attributes(title string) string {
 		attrs += ` class="link"`
 	case f.missing:
 		attrs += ` class="red"`
-		if title == "" && f.kind == wiki.LinkFile {
+		if title == "" && (f.Kind == wiki.LinkFile || f.Kind == wiki.LinkEmbed && LooksLikeFile(f.Target)) {
 			title = "This file does not exist yet"
 		} else if title == "" {
 			title = "This page does not exist yet"
@@ -230,8 +229,8 @@ func (w *writer) writeImage(p linkTarget, alt, title, width, height string) {
 		words := alt
 		if words == "" {
 			words = to.url
-			if p.target != "" {
-				words = p.target
+			if paths := p.Paths(w.doc.name); p.Kind != "" && len(paths) > 0 {
+				words = paths[0]
 			}
 		}
 		w.writeLink(to, title, func() { w.writeText(words) })
@@ -251,18 +250,20 @@ func (w *writer) writeImage(p linkTarget, alt, title, width, height string) {
 
 func (w *writer) writeWikilink(n *wikilink) {
 	p := n.wikilinkTarget(w.doc.name)
-	if n.embed && p.kind == wiki.LinkEmbed {
-		if to := w.lookUp(p); to.target.Image {
-			w.writeEmbeddedImage(n, p)
-			return
-		}
+	to, words := w.lookUp(p), n.words
+	switch {
+	case n.embed && p.Kind == wiki.LinkEmbed && to.target.Image:
+		w.writeEmbeddedImage(n, p)
+		return
+	case to.target.Swapped:
+		words = n.written
 	}
-	if n.isGollumImage() && w.lookUp(p).target.Image {
+	if n.isGollumImage() && to.target.Image {
 		alt, width, height := n.gollumOptions()
 		w.writeImage(p, alt, "", width, height)
 		return
 	}
-	w.writeLink(w.lookUp(p), "", func() { w.writeText(n.words) })
+	w.writeLink(to, "", func() { w.writeText(words) })
 }
 
 // writeEmbeddedImage shows ![[picture.png|text]] or, in Obsidian's form,

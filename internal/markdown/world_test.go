@@ -16,19 +16,29 @@ import (
 type world struct {
 	pages map[string]string
 	all   bool // every target exists
+	self  wiki.PageName
 	asked []link
 }
 
-func (w *world) Resolve(_ context.Context, kind wiki.LinkKind, target, fragment string) Target {
-	w.asked = append(w.asked, link{kind, target, fragment})
-	name := strings.ReplaceAll(target, " ", "_")
+func (w *world) Resolve(_ context.Context, l wiki.Link, fragment string) Target {
+	w.asked = append(w.asked, link{l, fragment})
+	kind := l.Kind
+	paths := l.Paths(w.self)
+	name := strings.ReplaceAll(paths[0], " ", "_")
+	for _, p := range paths {
+		p = strings.ReplaceAll(p, " ", "_")
+		if _, ok := w.pages[p]; ok {
+			name = p
+			break
+		}
+	}
 	source, ok := w.pages[name]
 	switch {
 	case !ok && !w.all:
 		return Target{URL: wiki.PathURL(name) + "/edit"}
-	case strings.HasSuffix(name, ".png"), strings.HasSuffix(name, ".jpg"), w.all && !looksLikeFile(name) && kind == wiki.LinkFile:
+	case strings.HasSuffix(name, ".png"), strings.HasSuffix(name, ".jpg"), w.all && !LooksLikeFile(name) && kind == wiki.LinkFile:
 		return Target{URL: wiki.PathURL(name), Exists: true, Image: true}
-	case kind == wiki.LinkFile || looksLikeFile(name):
+	case kind == wiki.LinkFile || LooksLikeFile(name):
 		return Target{URL: wiki.PathURL(name), Exists: true}
 	}
 	to := Target{URL: wiki.PathURL(name), Exists: true, Name: wiki.PageName(name)}
@@ -64,7 +74,7 @@ func rendererWithTimeout(patience time.Duration) *Renderer {
 // render returns the HTML of a page in a world where all targets exist.
 func render(t testing.TB, source string) string {
 	t.Helper()
-	page, err := shared.Render(t.Context(), "ada", "Design/VPS", []byte(source), &world{all: true})
+	page, err := shared.Render(t.Context(), "ada", "Design/VPS", []byte(source), &world{all: true, self: "Design/VPS"})
 	if err != nil {
 		t.Fatalf("%v in %.200q", err, source)
 	}

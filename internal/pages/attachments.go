@@ -237,8 +237,7 @@ func (s *Service) findAttachment(ctx context.Context, w *content.Wiki, p string)
 		if err != nil {
 			return wiki.File{}, err
 		}
-		to, err := d.movedTo(ctx, w, clean)
-		if err == nil && to != "" {
+		if to := d.movedTo(clean); to != "" {
 			return wiki.File{}, &wiki.Redirect{To: wiki.PathURL(to)}
 		}
 		return wiki.File{}, noFile(p)

@@ -405,7 +405,7 @@ func (p *changePlan) moveEdits(ctx context.Context) ([]content.Edit, error) {
 	}
 	for _, pg := range p.order {
 		if pg.isNew() && len(pg.sources) > 0 {
-			if pg.written, _, err = p.moves.rewrite(ctx, p.w, pg.file.Path, "", nonNil(pg.written), false); err != nil {
+			if pg.written, _, err = p.moves.rewrite(ctx, p.w, p.namesAfter(), pg.file.Path, "", nonNil(pg.written)); err != nil {
 				return nil, err
 			}
 		}

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"robot.wtf/internal/content"
 	"robot.wtf/internal/markdown"
 	"robot.wtf/internal/wiki"
 )
@@ -16,6 +15,8 @@ type Deletion struct {
 	Files  []string        // paths of deleted attachments
 	Below  []wiki.PageName // pages below the deleted ones, which are still there
 	Broken []wiki.PageName // pages with links to something that was deleted
+
+	Diverted []Diverted // links to it that lead elsewhere now
 }
 
 func (done *Deletion) isEmpty() bool { return len(done.Pages)+len(done.Files) == 0 }
@@ -36,64 +37,87 @@ func (s *Service) Deletion(ctx context.Context, a wiki.Access, commit string) (D
 		if ch.Kind != wiki.Deleted || wiki.Hidden(ch.Path) {
 			continue
 		}
-		if to, err := d.movedTo(ctx, w, ch.Path); err != nil || to != "" { // merged into another page
-			if err != nil {
-				return Deletion{}, err
-			}
-			continue
+		if d.movedTo(ch.Path) == "" { // otherwise it was merged into another page
+			paths = append(paths, ch.Path)
 		}
-		paths = append(paths, ch.Path)
 	}
 	done, gone := d.describeDeleted(paths)
 	if done.isEmpty() {
 		return done, nil
 	}
-	links, err := allLinks(ctx, w)
-	done.Broken = d.linksInto(gone, links)
+	links, err := w.LinksByKey(ctx, keysOf(gone))
+	done.Broken, done.Diverted = d.diverted(gone, links)
 	return done, err
 }
 
-func allLinks(ctx context.Context, w *content.Wiki) ([]wiki.Link, error) {
-	return w.AllLinks(ctx, wiki.LinkPage, wiki.LinkEmbed, wiki.LinkFile)
+// keysOf returns the keys of links that can lead to files.
+func keysOf(files []string) []string {
+	var keys []string
+	for _, f := range files {
+		keys = append(keys, wiki.PageKeys(f, nil)...)
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
 }
 
-// describeDeleted describes the deletion of files, as far as the directory lacks them,
-// apart from links. It also returns their keys, those of pages with and without ".md".
-func (d *directory) describeDeleted(paths []string) (done Deletion, gone map[string]bool) {
-	gone = map[string]bool{}
+// describeDeleted describes the deletion of files, as far as the names lack them, apart
+// from links. It also returns the files.
+func (n *names) describeDeleted(paths []string) (done Deletion, gone []string) {
 	for _, p := range paths {
-		if d.byKey[wiki.Key(p)] != "" {
+		if n.byKey[wiki.Key(p)] != "" {
 			continue
 		}
-		gone[wiki.Key(p)] = true
+		gone = append(gone, p)
 		page, ok := wiki.PageOf(p)
 		if !ok {
 			done.Files = append(done.Files, p)
 			continue
 		}
-		gone[wiki.Key(string(page))] = true
 		done.Pages = append(done.Pages, page)
-		done.Below = append(done.Below, pageNames(d.below(string(page)))...)
+		done.Below = append(done.Below, pageNames(n.below(string(page)))...)
 	}
 	slices.Sort(done.Below)
 	done.Below = slices.Compact(done.Below)
 	return done, gone
 }
 
-// linksInto lists the pages whose links lead to missing files of the given keys.
-func (d *directory) linksInto(missing map[string]bool, links []wiki.Link) []wiki.PageName {
-	var list []wiki.PageName
+// diverted compares where links lead with and without files that were deleted. It lists
+// the pages whose links lead nowhere now, and the links that lead to another file.
+func (n *names) diverted(gone []string, links []wiki.Link) (broken []wiki.PageName, list []Diverted) {
+	before := n.after([]nameChange{{come: gone}}, nil, nil)
+	before.former = n.former
 	for _, l := range links {
-		file, ok := d.page(l.From)
-		if !ok || !missing[wiki.Key(strings.Trim(l.Target, "/"))] {
+		file, ok := n.page(l.From)
+		self, _ := wiki.PageOf(file)
+		was := before.lead(self, l)
+		if !ok || !slices.Contains(gone, was.file) {
 			continue
 		}
-		self, _ := wiki.PageOf(file)
-		if _, there := d.resolve(self, l.Target); !there && !slices.Contains(list, self) {
-			list = append(list, self)
+		switch now := n.lead(self, l); {
+		case now.file != "":
+			list = addDiverted(list, was.file, now.file)
+		case !slices.Contains(broken, self):
+			broken = append(broken, self)
 		}
 	}
-	return list
+	return broken, list
+}
+
+// A Diverted is a number of links that lead elsewhere since a file was created or
+// deleted.
+type Diverted struct {
+	From, To string // paths of files
+	Links    int
+}
+
+func addDiverted(list []Diverted, from, to string) []Diverted {
+	for i := range list {
+		if list[i].From == from && list[i].To == to {
+			list[i].Links++
+			return list
+		}
+	}
+	return append(list, Diverted{From: from, To: to, Links: 1})
 }
 
 // deletion reports what the plan deletes, after edits has been called.
@@ -109,34 +133,26 @@ func (p *changePlan) deletion(ctx context.Context) (Deletion, error) {
 	}
 	d := p.namesAfter()
 	done, gone := d.describeDeleted(paths)
-	links, err := p.linksAfter(ctx)
-	done.Broken = d.linksInto(gone, links)
+	links, err := p.linksAfter(ctx, keysOf(gone))
+	done.Broken, done.Diverted = d.diverted(gone, links)
 	return done, err
 }
 
-// namesAfter returns the directory as the plan leaves it.
-func (p *changePlan) namesAfter() *directory {
-	var paths []string
-	for _, path := range p.names.paths {
-		if to := p.moves.to[path]; to != "" {
-			paths = append(paths, to)
-		} else if !p.moves.free[path] {
-			paths = append(paths, path)
-		}
-	}
+// namesAfter returns the names as the plan leaves them.
+func (p *changePlan) namesAfter() *names {
+	var created []string
 	for _, pg := range p.order {
 		if pg.isNew() {
-			paths = append(paths, pg.file.Path)
+			created = append(created, pg.file.Path)
 		}
 	}
-	slices.Sort(paths)
-	return newDirectory("", paths)
+	return p.moves.after(created)
 }
 
-// linksAfter lists the wiki's links as the plan leaves them. Those of pages that it
-// doesn't write can have targets of before a move.
-func (p *changePlan) linksAfter(ctx context.Context) ([]wiki.Link, error) {
-	before, err := allLinks(ctx, p.w)
+// linksAfter lists links with the keys, as the plan leaves them, and all links of pages
+// that it writes. Those of other pages can have targets of before a move.
+func (p *changePlan) linksAfter(ctx context.Context, keys []string) ([]wiki.Link, error) {
+	before, err := p.w.LinksByKey(ctx, keys)
 	if err != nil {
 		return nil, err
 	}
@@ -175,5 +191,5 @@ func (p *changePlan) linksOf(ctx context.Context, pg *planned) ([]wiki.Link, err
 	for i := range links {
 		links[i].From = string(pg.name)
 	}
-	return slices.DeleteFunc(links, func(l wiki.Link) bool { return l.Kind == wiki.LinkTag }), nil
+	return slices.DeleteFunc(links, func(l wiki.Link) bool { return l.Kind == wiki.LinkTag || l.Kind == wiki.LinkAlias }), nil
 }

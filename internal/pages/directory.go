@@ -2,30 +2,20 @@ package pages
 
 import (
 	"context"
-	"errors"
 	"path"
+	"slices"
 	"sort"
 	"strings"
-	"sync"
 
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/wiki"
 )
 
-// A directory holds the paths of a wiki at one head. It is immutable except for
-// its caches.
+// A directory holds the names of a wiki at one head.
 type directory struct {
-	head    string            // commit id: a recreated wiki can reuse sequence numbers
-	paths   []string          // without hidden files, sorted
-	keys    []string          // of the paths, in their order
-	byKey   map[string]string // wiki.Key of a path -> the path
-	folders map[string]string // key of a folder with pages below -> the folder
-	pages   int
-	bytes   int
-	tree    func() []*Node
-
-	mu    sync.Mutex
-	moved map[string]string // cache: former path -> current path, or ""
+	*names
+	seq  int64
+	head string // commit id: a recreated wiki can reuse sequence numbers
 }
 
 func (d *directory) weight() uint32 { return uint32(min(d.bytes, 1<<30)) }
@@ -33,55 +23,112 @@ func (d *directory) weight() uint32 { return uint32(min(d.bytes, 1<<30)) }
 // directory returns the directory of the wiki's head, usually from the cache. It
 // can be newer than the head at the time of the call, never older.
 func (s *Service) directory(ctx context.Context, w *content.Wiki) (*directory, error) {
-	_, head := w.Head()
+	seq, head := w.Head()
 	key := cacheKey{"directory", w.Slug(), ""}
+	next := &directory{seq: seq, head: head}
 	if c, ok := s.cache.GetIfPresent(key); ok {
-		if d := c.(*directory); d.head == head {
-			return d, nil
+		old := c.(*directory)
+		if old.head == head {
+			return old, nil
+		}
+		var err error
+		if next.names, err = old.namesNow(ctx, w); err != nil {
+			return nil, err
 		}
 	}
-	names, err := w.Names(ctx)
+	if next.names == nil {
+		var err error
+		if next.names, err = readNames(ctx, w); err != nil {
+			return nil, err
+		}
+	}
+	s.cache.Set(key, next)
+	return next, nil
+}
+
+// readNames reads the names of a wiki.
+func readNames(ctx context.Context, w *content.Wiki) (*names, error) {
+	paths, err := w.Names(ctx)
 	if err != nil {
 		return nil, err
 	}
-	d := newDirectory(head, names)
-	s.cache.Set(key, d)
-	return d, nil
+	aliases, err := w.Aliases(ctx)
+	if err != nil {
+		return nil, err
+	}
+	departures, err := w.Departures(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return newNames(paths, aliases, departures), nil
 }
 
-func newDirectory(head string, names []string) *directory {
-	d := &directory{
-		head:    head,
-		byKey:   make(map[string]string, len(names)),
-		folders: map[string]string{},
-		moved:   map[string]string{},
+// namesNow returns the names after the commits since the directory's head: the same
+// ones if no name has changed, nil if they have to be read.
+func (d *directory) namesNow(ctx context.Context, w *content.Wiki) (*names, error) {
+	list, ok, err := w.NameChanges(ctx, d.seq, d.head)
+	if err != nil || !ok {
+		return nil, err
 	}
-	for _, p := range names {
-		if wiki.Hidden(p) {
-			continue
-		}
-		key := wiki.Key(p)
-		d.paths, d.keys = append(d.paths, p), append(d.keys, key)
-		d.byKey[key] = p
-		d.bytes += 300 + 5*len(p) // including the tree node
-		if _, ok := wiki.PageOf(p); !ok || wiki.IsFrame(p) {
-			continue
-		}
-		d.pages++
-		for dir := path.Dir(p); dir != "."; dir = path.Dir(dir) {
-			if key := wiki.Key(dir); d.folders[key] == "" {
-				d.folders[key] = dir
-			}
+	changes, gone, files := nameChanges(list)
+	var aliases map[string][]string
+	if len(files) > 0 {
+		if aliases, err = w.Aliases(ctx, files...); err != nil {
+			return nil, err
 		}
 	}
-	d.tree = sync.OnceValue(func() []*Node { return buildTree(d.paths) })
-	return d
+	same := len(changes) == 0
+	for _, f := range files {
+		same = same && slices.Equal(aliases[f], d.aliases[f])
+	}
+	if same {
+		return d.names, nil
+	}
+	changes = append(changes, nameChange{written: files})
+	departures := d.left
+	if gone {
+		if departures, err = w.Departures(ctx); err != nil {
+			return nil, err
+		}
+		sortDepartures(departures)
+	}
+	return d.after(changes, aliases, departures), nil
+}
+
+// nameChanges groups changes of names by commit. It also lists the pages that were
+// written.
+func nameChanges(list []content.NameChange) (changes []nameChange, gone bool, files []string) {
+	var seq int64
+	listed := map[string]bool{}
+	for _, c := range list {
+		if _, page := wiki.PageOf(c.Path); page && c.Kind != wiki.Deleted && !listed[c.Path] {
+			listed[c.Path] = true
+			files = append(files, c.Path)
+		}
+		if c.Kind == wiki.Modified {
+			continue
+		}
+		if len(changes) == 0 || c.Seq != seq {
+			changes, seq = append(changes, nameChange{}), c.Seq
+		}
+		last := &changes[len(changes)-1]
+		switch {
+		case c.Kind == wiki.Deleted:
+			last.gone, gone = append(last.gone, c.Path), true
+		case c.Kind == wiki.Moved:
+			last.gone, gone = append(last.gone, c.From), true
+		}
+		if c.Kind != wiki.Deleted && c.Regular {
+			last.come = append(last.come, c.Path)
+		}
+	}
+	return changes, gone, files
 }
 
 // page finds a page's file by its name in any spelling.
-func (d *directory) page(name string) (string, bool) {
+func (n *names) page(name string) (string, bool) {
 	name = strings.TrimSuffix(name, ".md")
-	if file, ok := d.byKey[wiki.Key(name+".md")]; ok {
+	if file, ok := n.byKey[wiki.Key(name+".md")]; ok {
 		_, page := wiki.PageOf(file) // "README.MD" has the key of a page, but is none
 		return file, page
 	}
@@ -89,14 +136,14 @@ func (d *directory) page(name string) (string, bool) {
 	if err != nil {
 		return "", false
 	}
-	file := d.byKey[parsed.Key()]
+	file := n.byKey[parsed.Key()]
 	_, page := wiki.PageOf(file)
 	return file, page
 }
 
 // file finds an attachment by its path in any spelling.
-func (d *directory) file(p string) (string, bool) {
-	file, ok := d.byKey[wiki.Key(p)]
+func (n *names) file(p string) (string, bool) {
+	file, ok := n.byKey[wiki.Key(p)]
 	if !ok {
 		return "", false
 	}
@@ -104,26 +151,10 @@ func (d *directory) file(p string) (string, bool) {
 	return file, !page
 }
 
-// resolve finds the target of a link on a page: an attachment with that path,
-// else a page with that name, else an attachment of the page itself, which can be
-// linked without its folder.
-func (d *directory) resolve(self wiki.PageName, target string) (string, bool) {
-	if target == "" {
-		return "", false
-	}
-	if file, ok := d.file(target); ok {
-		return file, true
-	}
-	if file, ok := d.page(target); ok {
-		return file, true
-	}
-	return d.file(string(self) + "/" + target)
-}
-
 // folderOnly finds a folder in any spelling; false if a page has its name.
-func (d *directory) folderOnly(asked string) (wiki.PageName, bool) {
-	folder, ok := d.folders[wiki.Key(strings.Trim(asked, "/"))]
-	if _, isPage := d.page(folder); !ok || isPage {
+func (n *names) folderOnly(asked string) (wiki.PageName, bool) {
+	folder, ok := n.folders[wiki.Key(strings.Trim(asked, "/"))]
+	if _, isPage := n.page(folder); !ok || isPage {
 		return "", false
 	}
 	name, ok := wiki.PageOf(folder + ".md")
@@ -131,12 +162,12 @@ func (d *directory) folderOnly(asked string) (wiki.PageName, bool) {
 }
 
 // below lists the paths below a folder in any spelling, sorted.
-func (d *directory) below(folder string) []string {
+func (n *names) below(folder string) []string {
 	prefix := wiki.Key(folder) + "/"
 	var found []string
-	for i, key := range d.keys {
+	for i, key := range n.keys {
 		if strings.HasPrefix(key, prefix) {
-			found = append(found, d.paths[i])
+			found = append(found, n.paths[i])
 		}
 	}
 	return found
@@ -144,10 +175,10 @@ func (d *directory) below(folder string) []string {
 
 // attachments lists the files of a page: files that aren't pages in the folder of
 // its name, excluding subfolders.
-func (d *directory) attachments(page wiki.PageName) []string {
+func (n *names) attachments(page wiki.PageName) []string {
 	var found []string
 	depth := strings.Count(string(page), "/") + 1
-	for _, p := range d.below(string(page)) {
+	for _, p := range n.below(string(page)) {
 		if _, isPage := wiki.PageOf(p); !isPage && strings.Count(p, "/") == depth {
 			found = append(found, p)
 		}
@@ -155,34 +186,8 @@ func (d *directory) attachments(page wiki.PageName) []string {
 	return found
 }
 
-// movedTo returns the current path of a former one, or "". It caches results,
-// because a page can have many links to former names.
-func (d *directory) movedTo(ctx context.Context, w *content.Wiki, p string) (string, error) {
-	key := wiki.Key(p)
-	d.mu.Lock()
-	to, known := d.moved[key]
-	d.mu.Unlock()
-	if known {
-		return to, nil
-	}
-	to, err := w.MovedTo(ctx, p)
-	switch {
-	case errors.Is(err, wiki.ErrNotFound):
-		to = ""
-	case err != nil:
-		return "", err
-	case wiki.Hidden(to):
-		to = ""
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if len(d.moved) < maxMoved {
-		d.moved[key] = to
-	}
-	return to, nil
-}
-
-const maxMoved = 200 // cached results per directory
+// movedTo returns the current path of a former one, or "".
+func (n *names) movedTo(p string) string { return n.former[wiki.Key(p)] }
 
 // buildTree builds the page tree from sorted paths.
 func buildTree(paths []string) []*Node {

@@ -118,10 +118,7 @@ func (s *Service) similarNames(ctx context.Context, w *content.Wiki, name wiki.P
 	if err != nil {
 		return nil, err
 	}
-	moved, err := d.movedTo(ctx, w, name.File())
-	if err != nil {
-		return nil, err
-	}
+	moved := d.movedTo(name.File())
 	type candidate struct {
 		name     wiki.PageName
 		distance int

@@ -18,7 +18,6 @@ import (
 
 	"robot.wtf/internal/budget"
 	"robot.wtf/internal/content"
-	"robot.wtf/internal/markdown"
 	"robot.wtf/internal/site"
 	"robot.wtf/internal/wiki"
 )
@@ -275,10 +274,9 @@ func (x *exportRun) markdown(ctx context.Context) error {
 		}
 		name, isPage := wiki.PageOf(f.Path)
 		if isPage && names.changed {
-			newName, _ := wiki.PageOf(names.to[f.Path])
-			data, _ = markdown.RewriteLinks(name, newName, data, func(_ wiki.LinkKind, target string) (string, bool) {
-				return names.newTarget(d, name, target)
-			})
+			links := respelling{before: d.names, now: names.now, self: name, moved: func(file string) string { return names.to[file] }, exact: true}
+			links.newSelf, _ = wiki.PageOf(names.to[f.Path])
+			data, _ = links.source(data)
 		}
 		if err := x.add(ctx, names.to[f.Path], f.Modified, data); err != nil {
 			return err
@@ -310,6 +308,7 @@ func (x *exportRun) read(ctx context.Context, f wiki.File) ([]byte, error) {
 type nameMap struct {
 	to      map[string]string
 	changed bool
+	now     *names // those of the export
 }
 
 // vaultNames chooses names for the files that every system can hold. To Obsidian, a
@@ -326,14 +325,17 @@ func (x *exportRun) vaultNames(ctx context.Context, d *directory, files []wiki.F
 	}
 	portable := site.Portable(spelled)
 	names := nameMap{to: make(map[string]string, len(files))}
+	aliases := map[string][]string{}
 	for i, f := range files {
 		to := portable[spelled[i]]
 		names.to[f.Path] = to
 		names.changed = names.changed || to != f.Path
+		aliases[to] = d.aliases[f.Path]
 		if to != spelled[i] {
 			x.notes = append(x.notes, f.Path+" is called "+to+" here, because some systems can't have files of that name. Links to it are changed.")
 		}
 	}
+	names.now = newNames(slices.Sorted(maps.Values(names.to)), aliases, nil)
 	return names, nil
 }
 
@@ -348,8 +350,8 @@ func (d *directory) spacedNames(links []wiki.Link) spacedNames {
 			continue
 		}
 		self, _ := wiki.PageOf(l.From + ".md")
-		file, ok := d.resolve(self, l.Target)
-		if !ok {
+		file := d.lead(self, l).file
+		if file == "" {
 			continue
 		}
 		at := file
@@ -382,19 +384,6 @@ func (s spacedNames) spell(p string) string {
 		}
 	}
 	return strings.Join(segments, "/") + ext
-}
-
-// newTarget returns where a link on a page leads in the export; false if nothing
-// changes.
-func (n nameMap) newTarget(d *directory, self wiki.PageName, target string) (string, bool) {
-	file, ok := d.resolve(self, target)
-	if !ok || n.to[file] == file || n.to[file] == "" {
-		return "", false
-	}
-	if name, isPage := wiki.PageOf(n.to[file]); isPage {
-		return string(name), true
-	}
-	return n.to[file], true
 }
 
 // notesName is the file of an export that lists what differs from the wiki.

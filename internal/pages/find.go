@@ -4,7 +4,6 @@ import (
 	"context"
 	"strings"
 
-	"robot.wtf/internal/content"
 	"robot.wtf/internal/wiki"
 )
 
@@ -51,15 +50,15 @@ func (s *Service) Find(ctx context.Context, a wiki.Access, path string) (Found, 
 		}
 		return f, nil
 	}
-	return Found{}, d.redirectOrMissing(ctx, w, path)
+	return Found{}, d.redirectOrMissing(path)
 }
 
 // find looks a path up. An exact spelling goes before others.
-func (d *directory) find(asked string) (Found, bool) {
+func (n *names) find(asked string) (Found, bool) {
 	trimmed := strings.Trim(asked, "/")
-	file, isFile := d.file(trimmed)
-	page, isPage := d.page(trimmed)
-	folder, isFolder := d.folders[wiki.Key(trimmed)]
+	file, isFile := n.file(trimmed)
+	page, isPage := n.page(trimmed)
+	folder, isFolder := n.folders[wiki.Key(trimmed)]
 	name, _ := wiki.PageOf(page)
 	switch {
 	case isFile && (file == trimmed || !isPage || string(name) != trimmed):
@@ -69,11 +68,11 @@ func (d *directory) find(asked string) (Found, bool) {
 	case isFolder:
 		return Found{KindFolder, folder}, true
 	}
-	if file, ok := d.file(trimmed + ".md"); ok { // "README.MD"
+	if file, ok := n.file(trimmed + ".md"); ok { // "README.MD"
 		return Found{KindFile, file}, true
 	}
 	if stem, ok := wiki.CutPageEnding(trimmed); ok { // "Guide.markdown" became "Guide.md"
-		if file, ok := d.page(stem); ok {
+		if file, ok := n.page(stem); ok {
 			name, _ := wiki.PageOf(file)
 			return Found{KindPage, string(name)}, true
 		}
@@ -83,17 +82,13 @@ func (d *directory) find(asked string) (Found, bool) {
 
 // redirectOrMissing returns the error for a path that doesn't exist: a redirect
 // if it was moved, else ErrNotFound or ErrInvalid.
-func (d *directory) redirectOrMissing(ctx context.Context, w *content.Wiki, asked string) error {
+func (n *names) redirectOrMissing(asked string) error {
 	name, invalid := wiki.ParsePageName(asked)
 	if invalid != nil {
 		return invalid
 	}
 	for _, p := range []string{name.File(), strings.Trim(asked, "/")} {
-		to, err := d.movedTo(ctx, w, p)
-		if err != nil {
-			return err
-		}
-		if to != "" {
+		if to := n.movedTo(p); to != "" {
 			return &wiki.Redirect{To: wiki.PathURL(strings.TrimSuffix(to, ".md"))}
 		}
 	}

@@ -87,23 +87,24 @@ func (p *changePlan) atHead(h plannedHeading) plannedHeading {
 // self: to headings whose anchors changed (here), and to those of the page from that
 // are on another page than the text now (there).
 func (p *changePlan) followWithin(self wiki.PageName, text string, here map[string]string, from *planned, there map[string]string) string {
-	now, _ := markdown.RewriteAddresses(self, self, []byte(text), func(link markdown.Address) (markdown.Address, bool) {
-		if link.Target != "" {
-			return link, false
+	now, _ := markdown.RewriteLinks(self, []byte(text), func(l wiki.Link, fragment string) (wiki.Link, string) {
+		if l.Kind != "" {
+			return l, fragment
 		}
-		anchor := markdown.FragmentAnchor(link.Fragment)
+		anchor := markdown.FragmentAnchor(fragment)
 		to, isHere := here[anchor]
 		if _, isThere := there[anchor]; isThere && !isHere {
 			head := p.atHead(plannedHeading{from, anchor})
-			link.Kind, link.Target = wiki.LinkPage, string(head.page.origin())
+			l.Kind = wiki.LinkPage
+			l.Target = l.Spellings(self, string(head.page.origin()), false)[0]
 			to = head.anchor
-		} else if !isHere || to == anchor {
-			return link, false
+		} else if !isHere {
+			return l, fragment
 		}
 		if to != anchor {
-			link.Fragment = edit.Fragment(to)
+			fragment = edit.Fragment(to)
 		}
-		return link, true
+		return l, fragment
 	})
 	return string(now)
 }

@@ -26,7 +26,7 @@ func TestHome(t *testing.T) {
 		for _, p := range c.pages {
 			files = append(files, p+".md")
 		}
-		d := newDirectory("head", append(files, "logo.png", ".robot/Home.md"))
+		d := &directory{names: newNames(append(files, "logo.png", ".robot/Home.md"), nil, nil)}
 		if got := d.home(wiki.Site{}); got != c.want {
 			t.Errorf("%q: %q, want %q", c.pages, got, c.want)
 		}

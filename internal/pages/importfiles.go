@@ -26,11 +26,12 @@ type filesPlan struct {
 	source  incoming.Source
 	seeds   bool // the wiki's initial pages make room
 	files   []arriving
-	dropped []string   // initial pages that no imported one replaces
-	moved   bool       // some links need another target
-	before  *directory // of the names in the source
+	dropped []string // initial pages that no imported one replaces
+	moved   bool     // some links need another target
+	before  *names   // of the names in the source
 	now     *directory
-	after   *directory
+	after   *names
+	placed  *names
 	to      map[string]string // path in the wiki by name in the source
 	preview *ImportPreview
 }
@@ -242,7 +243,7 @@ func (p *filesPlan) link(files []incoming.File) {
 		p.to[f.From] = path.Join(p.run.request.Into, f.Path)
 	}
 	slices.Sort(from)
-	p.before = newDirectory("", from)
+	p.before = newNames(from, nil, nil)
 	p.aim()
 }
 
@@ -272,7 +273,12 @@ func (p *filesPlan) finish() {
 		}
 	}
 	slices.Sort(names)
-	p.after = newDirectory("", names)
+	p.after = newNames(names, nil, nil)
+	for _, to := range p.to { // also of files that are left out
+		names = append(names, to)
+	}
+	slices.Sort(names)
+	p.placed = newNames(slices.Compact(names), nil, nil)
 }
 
 // checkLimits compares the wiki after the import with its limits. Those that it
@@ -328,27 +334,9 @@ func (p *filesPlan) read(ctx context.Context, f arriving) ([]byte, error) {
 		return data, nil
 	}
 	from := wiki.PageName(strings.TrimSuffix(f.From, path.Ext(f.From)))
-	data, _ = markdown.RewriteLinks(from, name, data, func(kind wiki.LinkKind, target string) (string, bool) {
-		return p.newTarget(from, kind, target)
-	})
+	links := respelling{before: p.before, now: p.placed, self: from, newSelf: name, moved: func(file string) string { return p.to[file] }}
+	data, _ = links.source(data)
 	return data, nil
-}
-
-// newTarget returns where a link of an imported page leads in the wiki; false if it
-// leads nowhere in the source.
-func (p *filesPlan) newTarget(self wiki.PageName, kind wiki.LinkKind, target string) (string, bool) {
-	file, ok := p.before.resolve(self, target)
-	if !ok {
-		return "", false
-	}
-	to := p.to[file]
-	if to == "" {
-		return "", false
-	}
-	if name, page := wiki.PageOf(to); page && kind != wiki.LinkFile { // a table was a file
-		to = string(name)
-	}
-	return to, true
 }
 
 // edits reads everything that the import writes.
@@ -405,8 +393,9 @@ func (p *filesPlan) look(ctx context.Context, progress func(done, total int)) er
 				tags[l.Target] = true
 				continue
 			}
-			_, leads := p.after.resolve(name, l.Target)
-			p.preview.count(f.From, l, leads)
+			if l.Kind != wiki.LinkAlias {
+				p.preview.count(f.From, l, p.after.lead(name, l).file != "")
+			}
 		}
 	}
 	p.preview.Tags = len(tags)

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"robot.wtf/internal/content"
+	"robot.wtf/internal/markdown"
 	"robot.wtf/internal/wiki"
 )
 
@@ -44,6 +45,8 @@ type Index struct {
 	Wanted  []Wanted // missing pages, the first 500 by number of links
 	Orphans []wiki.PageName
 	Pages   int
+
+	Ambiguous []AmbiguousLink // the first 200
 }
 
 // A Letter holds the pages with one first letter, sorted by title.
@@ -116,17 +119,15 @@ func (s *Service) Index(ctx context.Context, a wiki.Access) (*Index, error) {
 		return nil, err
 	}
 	g := d.graph(links)
-	wanted, err := d.dropFormerNames(ctx, w, g.wanted())
-	if err != nil {
-		return nil, err
-	}
 	l := &listing{head: d.head, home: home, index: &Index{
 		Tree:    d.tree(),
 		Letters: letters(entries),
 		Tags:    groupByTag(entries),
-		Wanted:  wanted,
+		Wanted:  g.wanted(),
 		Orphans: g.orphans(d, home),
 		Pages:   d.pages,
+
+		Ambiguous: g.ambiguous,
 	}}
 	s.cache.Set(key, l)
 	return l.index, nil
@@ -283,37 +284,41 @@ func (s *Service) Folder(ctx context.Context, a wiki.Access, folder string) ([]E
 
 // A graph holds a wiki's links between pages, by file.
 type graph struct {
-	to      map[string][]string // page -> pages it links to, each once
-	from    map[string][]string
-	missing map[string]*Wanted // by key
+	to        map[string][]string // page -> pages it links to, each once
+	from      map[string][]string
+	missing   map[string]*Wanted // by key
+	ambiguous []AmbiguousLink    // at most maxBroken
 }
 
 // graph resolves links. It ignores links of a page to itself.
-func (d *directory) graph(links []wiki.Link) *graph {
+func (n *names) graph(links []wiki.Link) *graph {
 	g := &graph{to: map[string][]string{}, from: map[string][]string{}, missing: map[string]*Wanted{}}
 	for _, l := range links {
-		page, ok := d.page(l.From)
-		if !ok || l.Kind == wiki.LinkTag {
+		page, ok := n.page(l.From)
+		if !ok || l.Kind == wiki.LinkTag || l.Kind == wiki.LinkAlias {
 			continue
 		}
 		self, _ := wiki.PageOf(page)
-		target, ok := d.resolve(self, l.Target)
-		if !ok {
+		to := n.lead(self, l)
+		if to.file == "" {
 			g.addMissing(l, self)
 			continue
 		}
-		if _, isPage := wiki.PageOf(target); isPage && target != page && !slices.Contains(g.to[page], target) {
-			g.to[page] = append(g.to[page], target)
-			g.from[target] = append(g.from[target], page)
+		if to.others > 0 && len(g.ambiguous) < maxBroken {
+			g.ambiguous = append(g.ambiguous, AmbiguousLink{From: self, Link: l, To: to.file, Others: to.others})
+		}
+		if _, isPage := wiki.PageOf(to.file); isPage && to.file != page && !slices.Contains(g.to[page], to.file) {
+			g.to[page] = append(g.to[page], to.file)
+			g.from[to.file] = append(g.from[to.file], page)
 		}
 	}
 	return g
 }
 
 func (g *graph) addMissing(l wiki.Link, self wiki.PageName) {
-	name, err := wiki.ParsePageName(l.Target)
-	if err != nil || l.Kind == wiki.LinkFile || wiki.IsFrame(name.File()) {
-		return // not a possible page name
+	name, ok := missingPage(l, self)
+	if !ok || wiki.IsFrame(name.File()) {
+		return
 	}
 	w := g.missing[name.Key()]
 	if w == nil {
@@ -325,6 +330,16 @@ func (g *graph) addMissing(l wiki.Link, self wiki.PageName) {
 	}
 }
 
+// missingPage returns the page to create for a link that leads nowhere.
+func missingPage(l wiki.Link, self wiki.PageName) (wiki.PageName, bool) {
+	paths := l.Paths(self)
+	if len(paths) == 0 || l.Kind == wiki.LinkFile || l.Kind == wiki.LinkEmbed && markdown.LooksLikeFile(paths[0]) {
+		return "", false
+	}
+	name, err := wiki.ParsePageName(paths[0])
+	return name, err == nil
+}
+
 func (g *graph) wanted() []Wanted {
 	list := make([]Wanted, 0, len(g.missing))
 	for _, w := range g.missing {
@@ -334,20 +349,6 @@ func (g *graph) wanted() []Wanted {
 		return cmp.Or(cmp.Compare(len(b.From), len(a.From)), cmp.Compare(a.Name, b.Name))
 	})
 	return slices.Clone(list[:min(len(list), maxWanted)])
-}
-
-// dropFormerNames removes former names of pages from a list of missing pages.
-func (d *directory) dropFormerNames(ctx context.Context, w *content.Wiki, wanted []Wanted) ([]Wanted, error) {
-	var failed error
-	n := 0
-	return slices.DeleteFunc(wanted, func(m Wanted) bool {
-		if n++; n > maxFormer || failed != nil {
-			return false
-		}
-		to, err := d.movedTo(ctx, w, m.Name.File())
-		failed = err
-		return to != ""
-	}), failed
 }
 
 // orphans lists the pages without links to them, except the home page.
@@ -377,7 +378,7 @@ func (s *Service) Links(ctx context.Context, a wiki.Access, name string) (PageLi
 	defer release()
 	page, _, err := lookup(ctx, w, name)
 	if errors.Is(err, wiki.ErrNotFound) {
-		err = d.redirectOrMissing(ctx, w, name)
+		err = d.redirectOrMissing(name)
 	}
 	if err != nil {
 		return PageLinks{}, err
@@ -386,7 +387,7 @@ func (s *Service) Links(ctx context.Context, a wiki.Access, name string) (PageLi
 	if err != nil {
 		return PageLinks{}, err
 	}
-	in, err := w.LinksTo(ctx, page.File())
+	in, err := d.linksTo(ctx, w, page.File())
 	if err != nil {
 		return PageLinks{}, err
 	}
@@ -415,12 +416,33 @@ func (s *Service) LinkedFrom(ctx context.Context, a wiki.Access, name wiki.PageN
 		return nil, err
 	}
 	defer release()
-	links, err := w.LinksTo(ctx, name.File())
+	links, err := d.linksTo(ctx, w, name.File())
 	var from []wiki.PageName
 	for _, b := range backlinks(d, name, links) {
 		from = append(from, b.Name)
 	}
 	return from, err
+}
+
+// linksTo lists the links that lead to a file, or would if it existed. It reads only
+// the links with its keys.
+func (d *directory) linksTo(ctx context.Context, w *content.Wiki, file string) ([]wiki.Link, error) {
+	there, exists := d.byKey[wiki.Key(file)]
+	if exists {
+		file = there
+	}
+	keys := wiki.PageKeys(file, d.aliases[file])
+	for _, former := range d.was[file] {
+		keys = append(keys, wiki.PageKeys(former, nil)...)
+	}
+	links, err := w.LinksByKey(ctx, keys)
+	return slices.DeleteFunc(links, func(l wiki.Link) bool {
+		page, ok := d.page(l.From)
+		self, _ := wiki.PageOf(page)
+		to := d.lead(self, l)
+		missing, _ := missingPage(l, self)
+		return !ok || to.file != file && (exists || to.file != "" || missing.Key() != wiki.Key(file))
+	}), err
 }
 
 func pageNames(files []string) []wiki.PageName {

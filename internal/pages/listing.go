@@ -27,14 +27,14 @@ func listingAnswer(below wiki.PageName, pattern string, list []markdown.Target) 
 	for _, t := range list {
 		hash.Write([]byte(t.URL + "\n"))
 	}
-	return answer{kind: linkListing, target: string(below), fragment: pattern, blob: hex.EncodeToString(hash.Sum(nil))}
+	return answer{link: wiki.Link{Kind: linkListing, Target: string(below)}, fragment: pattern, blob: hex.EncodeToString(hash.Sum(nil))}
 }
 
 // matching returns the first pages below one whose titles, or their last parts,
 // match a pattern in any case, and whether there are more.
-func (d *directory) matching(below wiki.PageName, pattern string) (list []markdown.Target, more bool) {
+func (n *names) matching(below wiki.PageName, pattern string) (list []markdown.Target, more bool) {
 	pattern = wiki.Key(pattern)
-	for _, file := range d.below(string(below)) {
+	for _, file := range n.below(string(below)) {
 		name, ok := wiki.PageOf(file)
 		if !ok || wiki.IsFrame(file) {
 			continue

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 
@@ -256,9 +255,15 @@ func (m *moves) edits(ctx context.Context, w *content.Wiki, keepLinks bool, know
 	if err != nil {
 		return nil, err
 	}
-	touched, err := m.pagesToRewrite(ctx, w, keepLinks)
+	now := m.after(nil)
+	touched, err := m.pagesToRewrite(ctx, w, now, keepLinks)
 	if err != nil {
 		return nil, err
+	}
+	for p, text := range known {
+		if text != nil && !slices.Contains(touched, p) {
+			touched = append(touched, p)
+		}
 	}
 	files, err := w.List(ctx, "")
 	if err != nil {
@@ -276,7 +281,7 @@ func (m *moves) edits(ctx context.Context, w *content.Wiki, keepLinks bool, know
 		if m.free[p] {
 			continue
 		}
-		text, changed, err := m.rewrite(ctx, w, p, blobs[p], known[p], keepLinks)
+		text, changed, err := m.rewrite(ctx, w, now, p, blobs[p], known[p])
 		if err != nil {
 			return nil, err
 		}
@@ -321,45 +326,9 @@ func describeMove(ctx context.Context, w *content.Wiki, done Saved, to string) (
 	return done, nil
 }
 
-// pagesToRewrite lists the pages that link to moved files, and the moved pages,
-// whose relative links must stay valid.
-func (m *moves) pagesToRewrite(ctx context.Context, w *content.Wiki, keepLinks bool) ([]string, error) {
-	var list []string
-	for _, from := range m.order {
-		if _, ok := wiki.PageOf(from); ok {
-			list = append(list, from)
-		}
-	}
-	if keepLinks {
-		return list, nil
-	}
-	links, err := w.AllLinks(ctx, wiki.LinkPage, wiki.LinkEmbed, wiki.LinkFile)
-	if err != nil {
-		return nil, err
-	}
-	seen := map[string]bool{}
-	for page := range m.retarget {
-		if seen[page] = true; m.to[page] == "" {
-			list = append(list, page)
-		}
-	}
-	for _, l := range links {
-		page, ok := m.names.page(l.From)
-		if !ok || seen[page] || m.to[page] != "" {
-			continue
-		}
-		self, _ := wiki.PageOf(page)
-		if file, ok := m.names.resolve(self, l.Target); ok && (m.newPath(file) != "" || m.headings[file] != nil) {
-			seen[page] = true
-			list = append(list, page)
-		}
-	}
-	return list, nil
-}
-
-// rewrite returns a page's source with updated links. source is its new content, or
-// nil for that of its blob.
-func (m *moves) rewrite(ctx context.Context, w *content.Wiki, p, blob string, source []byte, keepLinks bool) ([]byte, bool, error) {
+// rewrite returns a page's source with links that follow the moves. source is its new
+// content, or nil for that of its blob.
+func (m *moves) rewrite(ctx context.Context, w *content.Wiki, now *names, p, blob string, source []byte) ([]byte, bool, error) {
 	if source == nil {
 		var err error
 		if source, err = w.Blob(ctx, blob); err != nil {
@@ -371,18 +340,8 @@ func (m *moves) rewrite(ctx context.Context, w *content.Wiki, p, blob string, so
 		return nil, false, err
 	}
 	defer release()
-	self, _ := wiki.PageOf(p)
-	newSelf := self
-	if to := m.to[p]; to != "" {
-		newSelf, _ = wiki.PageOf(to)
-	}
 	plain, stored := wiki.DecodeText(source)
-	text, changed := markdown.RewriteAddresses(self, newSelf, plain, func(to markdown.Address) (markdown.Address, bool) {
-		if keepLinks || to.Target == "" {
-			return to, false
-		}
-		return m.newAddress(self, newSelf, to)
-	})
+	text, changed := m.respelling(now, p).source(plain)
 	if !changed {
 		return source, false, nil
 	}
@@ -393,28 +352,6 @@ func (m *moves) rewrite(ctx context.Context, w *content.Wiki, p, blob string, so
 		return source, false, nil
 	}
 	return encoded, true, nil
-}
-
-// newAddress returns the new address of a link to a moved file or heading. Spaces stay
-// spaces.
-func (m *moves) newAddress(self, newSelf wiki.PageName, link markdown.Address) (markdown.Address, bool) {
-	file, ok := m.names.resolve(self, link.Target)
-	if !ok {
-		return link, false
-	}
-	to := m.newPath(file)
-	now, moved := m.headings[file][markdown.FragmentAnchor(link.Fragment)]
-	if moved = moved && link.Fragment != ""; moved {
-		to = now.path
-		link.Fragment = m.newFragment(file, link.Fragment, now)
-	}
-	if to == "" || to == file {
-		return link, moved
-	}
-	to = m.spell(self, newSelf, link.Target, to)
-	changed := to != link.Target
-	link.Target = to
-	return link, changed || moved
 }
 
 // newFragment returns the fragment of links to a heading or block that is elsewhere
@@ -430,23 +367,6 @@ func (m *moves) newFragment(file, fragment string, now heading) string {
 		}
 	}
 	return fragment
-}
-
-// spell returns the target of a link that leads to a path now, in the form of its
-// former target.
-func (m *moves) spell(self, newSelf wiki.PageName, target, to string) string {
-	_, isFile := m.names.file(target)
-	_, isPage := m.names.page(target)
-	if !isFile && !isPage && path.Dir(to) == string(newSelf) {
-		to = path.Base(to) // the link was relative to the page's folder
-	}
-	if name, ok := wiki.PageOf(to); ok {
-		to = string(name)
-	}
-	if strings.Contains(target, " ") {
-		to = strings.ReplaceAll(to, "_", " ")
-	}
-	return to
 }
 
 // A DeleteRequest deletes a page with its attachments.

@@ -261,9 +261,9 @@ func TestRenameIntoAFolderInAnotherSpelling(t *testing.T) {
 	w := newWorld(t)
 	w.put("Guide/One", "x\n")
 	w.put("Page", "x\n")
-	w.put("Page/Sub", "[[Page]]\n")
+	w.put("Page/Sub", "[[Page]]\n") // which leads there by its name afterwards
 	done, err := w.Rename(w.ctx, w.editor, RenameRequest{Precondition: w.base("Page"), Name: "Page", NewName: "guide/page"})
-	if err != nil || wiki.Key(string(done.Name)) != "guide/page" || done.Revision != w.page("Guide/Page").File.Blob || len(done.Updated) != 1 {
+	if err != nil || wiki.Key(string(done.Name)) != "guide/page" || done.Revision != w.page("Guide/Page").File.Blob || len(done.Updated) != 0 {
 		t.Errorf("%+v, %v", done, err)
 	}
 	if f, err := w.Find(w.ctx, w.reader, string(done.Name)); err != nil || f.Path != string(done.Name) {

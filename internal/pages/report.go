@@ -70,11 +70,7 @@ func (s *Service) LinkReport(ctx context.Context, a wiki.Access, kind LinkKind, 
 		}
 		sortLinkRows(list)
 	case Missing, Broken:
-		wanted, err := d.dropFormerNames(ctx, w, g.wanted())
-		if err != nil {
-			return nil, err
-		}
-		return s.missing(ctx, a, kind, name, wanted)
+		return s.missing(ctx, a, kind, name, g.wanted())
 	}
 	return list, nil
 }
@@ -122,7 +118,7 @@ func (s *Service) linksOf(ctx context.Context, a wiki.Access, kind LinkKind, nam
 	defer release()
 	page, _, err := lookup(ctx, w, name)
 	if errors.Is(err, wiki.ErrNotFound) {
-		if err = d.redirectOrMissing(ctx, w, name); kind == LinksIn && errors.Is(err, wiki.ErrNotFound) {
+		if err = d.redirectOrMissing(name); kind == LinksIn && errors.Is(err, wiki.ErrNotFound) {
 			return d.linksToMissing(ctx, w, name, err)
 		}
 	}
@@ -131,7 +127,7 @@ func (s *Service) linksOf(ctx context.Context, a wiki.Access, kind LinkKind, nam
 	}
 	var list []LinkRow
 	if kind == LinksIn {
-		links, err := w.LinksTo(ctx, page.File())
+		links, err := d.linksTo(ctx, w, page.File())
 		if err != nil {
 			return nil, err
 		}
@@ -168,7 +164,7 @@ func (d *directory) linksToMissing(ctx context.Context, w *content.Wiki, name st
 	if invalid != nil {
 		return nil, err
 	}
-	links, failed := w.LinksTo(ctx, page.File())
+	links, failed := d.linksTo(ctx, w, page.File())
 	if failed != nil {
 		return nil, failed
 	}

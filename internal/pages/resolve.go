@@ -18,56 +18,58 @@ type resolver struct {
 	names   *directory
 	self    wiki.PageName
 	answers []answer
-	former  int   // look-ups of possible former names
 	failed  error // the first failed read; the rendering isn't cached
 }
 
 // An answer is the resolution of one link.
 type answer struct {
-	kind             wiki.LinkKind
-	target, fragment string
-	got              markdown.Target // without Source
-	blob             string          // of an embedded page
+	link     wiki.Link
+	fragment string
+	got      markdown.Target // without Source
+	blob     string          // of an embedded page
 }
 
 // Resolve implements markdown.Resolver.
-func (r *resolver) Resolve(ctx context.Context, kind wiki.LinkKind, target, fragment string) markdown.Target {
-	a, source := r.answer(ctx, kind, target, fragment, true)
+func (r *resolver) Resolve(ctx context.Context, l wiki.Link, fragment string) markdown.Target {
+	a, source := r.answer(ctx, l, fragment, true)
 	r.answers = append(r.answers, a)
 	a.got.Source = source
 	return a.got
 }
 
-// stillValid reports whether all answers would be the same now.
-func (r *resolver) stillValid(ctx context.Context, answers []answer) bool {
+// stillValid reports whether all answers would be the same now. If the names are the
+// same, only embedded pages can have changed.
+func (r *resolver) stillValid(ctx context.Context, answers []answer, sameNames bool) bool {
 	for _, old := range answers {
-		if old.kind == linkListing {
-			below := wiki.PageName(old.target)
+		if old.link.Kind == linkListing {
+			below := wiki.PageName(old.link.Target)
 			list, _ := r.names.matching(below, old.fragment)
-			if listingAnswer(below, old.fragment, list) != old {
+			if !sameNames && listingAnswer(below, old.fragment, list) != old {
 				return false
 			}
 			continue
 		}
-		if now, _ := r.answer(ctx, old.kind, old.target, old.fragment, false); now != old {
+		if sameNames && old.blob == "" {
+			continue
+		}
+		if now, _ := r.answer(ctx, old.link, old.fragment, false); now != old {
 			return false
 		}
 	}
 	return r.failed == nil
 }
 
-func (r *resolver) answer(ctx context.Context, kind wiki.LinkKind, target, fragment string, read bool) (answer, string) {
-	a := answer{kind: kind, target: target, fragment: fragment}
-	file, ok := r.names.resolve(r.self, target)
-	if !ok {
-		var err error
-		if file, err = r.movedTo(ctx, target); err != nil {
-			r.fail(err)
-		}
-	}
+func (r *resolver) answer(ctx context.Context, l wiki.Link, fragment string, read bool) (answer, string) {
+	a := answer{link: l, fragment: fragment}
+	to := r.names.lead(r.self, l)
+	file := to.file
 	if file == "" {
-		a.got.URL = r.missing(kind, target)
+		a.got.URL = r.missing(l)
 		return a, ""
+	}
+	if to.swapped {
+		a.got.Swapped, a.got.Fragment = true, to.fragment
+		fragment = to.fragment
 	}
 	a.got.Exists = true
 	name, isPage := wiki.PageOf(file)
@@ -81,7 +83,7 @@ func (r *resolver) answer(ctx context.Context, kind wiki.LinkKind, target, fragm
 	if fragment != "" {
 		a.got.URL += markdown.Anchor(fragment)
 	}
-	if kind != wiki.LinkEmbed {
+	if l.Kind != wiki.LinkEmbed {
 		return a, ""
 	}
 	f, err := r.w.Lookup(ctx, file)
@@ -110,26 +112,14 @@ func (r *resolver) fail(err error) {
 	}
 }
 
-// maxFormer bounds the statements for red links: a page can contain
-// thousands. Further links are red even if the target is a former name.
-const maxFormer = 50
-
-// movedTo finds a target by a former name.
-func (r *resolver) movedTo(ctx context.Context, target string) (string, error) {
-	name, err := wiki.ParsePageName(target)
-	if r.former++; err != nil || r.former > maxFormer {
-		return "", nil
+// missing returns the URL of a red link, where its target can be created or uploaded.
+func (r *resolver) missing(l wiki.Link) string {
+	paths := l.Paths(r.self)
+	if len(paths) == 0 {
+		return "/"
 	}
-	to, err := r.names.movedTo(ctx, r.w, name.File())
-	if err != nil || to != "" || path.Ext(target) == "" {
-		return to, err
-	}
-	return r.names.movedTo(ctx, r.w, target)
-}
-
-// missing returns the URL of a red link, where its target can be created.
-func (r *resolver) missing(kind wiki.LinkKind, target string) string {
-	if kind == wiki.LinkFile {
+	target := paths[0]
+	if l.Kind == wiki.LinkFile || l.Kind == wiki.LinkEmbed && markdown.LooksLikeFile(target) {
 		owner := r.self
 		if file, ok := r.names.page(path.Dir(target)); ok {
 			owner, _ = wiki.PageOf(file)

@@ -9,7 +9,6 @@ import (
 
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/edit"
-	"robot.wtf/internal/markdown"
 	"robot.wtf/internal/wiki"
 )
 
@@ -82,20 +81,12 @@ func (p *changePlan) takings() []content.Taking {
 	return list
 }
 
-// rebase lets the relative links in a text that moves to another page keep their
-// targets, also the files that move along.
+// rebase spells the links in a text that moves to another page so that they lead where
+// they led. Moves of files come later.
 func (p *changePlan) rebase(from, to wiki.PageName, text string) string {
-	moved, _ := markdown.RewriteLinks(from, to, []byte(text), func(_ wiki.LinkKind, target string) (string, bool) {
-		file, ok := p.names.resolve(from, target)
-		_, anywhere := p.names.resolve("", target)
-		switch to := p.moves.to[file]; {
-		case ok && to != "":
-			return to, true
-		case ok && !anywhere: // a file named without the page's folder
-			return file, true
-		}
-		return "", false
-	})
+	n := p.names.names
+	r := respelling{before: n, now: n, self: from, newSelf: to, moved: func(file string) string { return file }}
+	moved, _ := r.source([]byte(text))
 	return string(moved)
 }
 

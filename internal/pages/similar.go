@@ -112,6 +112,7 @@ func (s *Service) similarText(ctx context.Context, w *content.Wiki, page wiki.Pa
 type Health struct {
 	Pages          int
 	Broken         []BrokenLink // links to missing pages
+	Ambiguous      []AmbiguousLink
 	Wanted         []Wanted
 	Orphans        []wiki.PageName
 	Stale          []Entry // not changed for staleDays, the oldest first
@@ -119,6 +120,14 @@ type Health struct {
 	NearDuplicates []NearDuplicate
 	Unsearched     bool // NearDuplicates is empty because the search index is unavailable
 	Waiting        int  // sections that aren't compared yet
+}
+
+// An AmbiguousLink is a link to one of several files that are equally near.
+type AmbiguousLink struct {
+	From   wiki.PageName
+	Link   wiki.Link
+	To     string // path of the file
+	Others int
 }
 
 // A BrokenLink is a link to a missing page.
@@ -147,7 +156,7 @@ func (s *Service) Health(ctx context.Context, a wiki.Access) (*Health, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Health{Pages: index.Pages, Wanted: index.Wanted, Orphans: index.Orphans}
+	h := &Health{Pages: index.Pages, Ambiguous: index.Ambiguous, Wanted: index.Wanted, Orphans: index.Orphans}
 	for _, m := range index.Wanted {
 		for _, from := range m.From {
 			if len(h.Broken) < maxBroken {

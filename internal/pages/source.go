@@ -164,5 +164,5 @@ func (s *Service) lookupRenamed(ctx context.Context, w *content.Wiki, asked stri
 	if failed != nil {
 		return "", wiki.File{}, failed
 	}
-	return "", wiki.File{}, d.redirectOrMissing(ctx, w, asked)
+	return "", wiki.File{}, d.redirectOrMissing(asked)
 }

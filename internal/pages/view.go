@@ -76,7 +76,7 @@ func (s *Service) read(ctx context.Context, w *content.Wiki, name, revision stri
 		if err != nil {
 			return nil, err
 		}
-		return nil, d.redirectOrMissing(ctx, w, name)
+		return nil, d.redirectOrMissing(name)
 	}
 	if p.Source, err = w.CurrentBlob(ctx, now); err != nil {
 		return nil, fmt.Errorf("pages: read %s/%s: %w", w.Slug(), now.Path, err)
@@ -173,7 +173,7 @@ func (s *Service) View(ctx context.Context, a wiki.Access, name, revision string
 			v.Blame = by.parts(rendered.HTML, rendered.Blocks, p.Source)
 		}
 	}
-	links, err := w.LinksTo(ctx, p.Name.File())
+	links, err := d.linksTo(ctx, w, p.Name.File())
 	if err != nil {
 		return nil, err
 	}
@@ -256,7 +256,13 @@ func backlinks(d *directory, to wiki.PageName, links []wiki.Link) []Backlink {
 type body struct {
 	page    *markdown.Page
 	answers []answer
-	head    atomic.Pointer[string] // commit id at which the answers were last valid
+	valid   atomic.Pointer[validity]
+}
+
+// A validity is the state of a wiki for which the answers of a body were last valid.
+type validity struct {
+	head       string // commit id
+	generation *generation
 }
 
 func (b *body) weight() uint32 {
@@ -267,7 +273,7 @@ func (b *body) weight() uint32 {
 		}
 	}
 	for _, a := range b.answers {
-		n += 200 + len(a.target) + len(a.got.URL)
+		n += 250 + len(a.link.Target) + len(a.link.Label) + len(a.got.URL)
 	}
 	return uint32(min(n, 1<<30))
 }
@@ -307,7 +313,7 @@ func (s *Service) rendered(ctx context.Context, w *content.Wiki, d *directory, p
 	}
 	if r.failed == nil {
 		b := &body{page: page, answers: r.answers}
-		b.head.Store(&d.head)
+		b.valid.Store(&validity{d.head, d.generation})
 		s.cache.Set(bodyKey(w, p), b)
 	}
 	return page, r.failed == nil, nil
@@ -337,13 +343,14 @@ func (s *Service) cachedBody(ctx context.Context, r *resolver, p *Page) (*markdo
 		return nil, false
 	}
 	b := c.(*body)
-	if head := b.head.Load(); head != nil && *head == r.names.head {
+	last := b.valid.Load()
+	if last.head == r.names.head {
 		return b.page, true
 	}
-	if !r.stillValid(ctx, b.answers) {
+	if !r.stillValid(ctx, b.answers, last.generation == r.names.generation) {
 		return nil, false
 	}
-	b.head.Store(&r.names.head)
+	b.valid.Store(&validity{r.names.head, r.names.generation})
 	return b.page, true
 }
 

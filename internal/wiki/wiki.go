@@ -198,24 +198,3 @@ type Revision struct {
 	Message string
 	Size    int64 // bytes of New
 }
-
-// LinkKind says what a link points to.
-type LinkKind string
-
-// The kinds of link. Targets of LinkPage and LinkEmbed are page names as
-// written, resolved from the root (a leading "./" or "../" is resolved by the
-// extractor); of LinkFile file paths; of LinkTag tags without "#", lowercase.
-const (
-	LinkPage  LinkKind = "page"
-	LinkEmbed LinkKind = "embed"
-	LinkFile  LinkKind = "file"
-	LinkTag   LinkKind = "tag"
-)
-
-// A Link is one outgoing link of a page, or one of its tags.
-type Link struct {
-	From   string // page name; set by package content
-	Kind   LinkKind
-	Target string // without fragment
-	Text   string // up to 200 characters of the text around it, for backlinks
-}
