@@ -77,6 +77,8 @@ const (
 	maxDownloads, maxWikiDownloads = 12, 3
 	// maxExportWait is how long an export waits for others.
 	maxExportWait = 20 * time.Second
+	// maxExportTime is how long making an export may take.
+	maxExportTime = 20 * time.Minute
 	// maxExportBytes is the largest export.
 	maxExportBytes = 4 << 30
 )
@@ -86,12 +88,14 @@ type exportSlots struct {
 	making           *budget.Slots
 	processor        *budget.Slots // to make an export, for 20 ms at a time
 	members, readers *budget.Slots // downloads
+	time             time.Duration // to make one
 }
 
 func newExportSlots() exportSlots {
 	return exportSlots{
 		making: budget.NewSlots(maxExports, 1), processor: budget.NewSlots(1, 1),
 		members: budget.NewSlots(maxDownloads, maxWikiDownloads), readers: budget.NewSlots(maxDownloads, maxWikiDownloads),
+		time: maxExportTime,
 	}
 }
 
@@ -115,9 +119,9 @@ func (s *Service) StartExport(ctx context.Context, a wiki.Access, r ExportReques
 	if err != nil {
 		return nil, err
 	}
-	slots := s.exports.readers
+	slots, pause := s.exports.readers, exportSlice
 	if a.Role() >= wiki.Viewer || a.Caller().Operator {
-		slots = s.exports.members
+		slots, pause = s.exports.members, 0
 	}
 	leave, err := waitForExport(ctx, slots, w.Slug())
 	if err != nil {
@@ -131,7 +135,7 @@ func (s *Service) StartExport(ctx context.Context, a wiki.Access, r ExportReques
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	run := exportRun{s: s, w: w, a: a, out: bufio.NewWriterSize(file, 256<<10)}
+	run := exportRun{s: s, w: w, a: a, pause: pause, out: bufio.NewWriterSize(file, 256<<10)}
 	making := file.fill(func() error { return run.make(ctx, r) })
 	return &Export{spool: file, stop: func() {
 		cancel()
@@ -160,8 +164,9 @@ type exportRun struct {
 	a   wiki.Access
 	out *bufio.Writer
 
-	turn, processor *budget.Turn // of the wiki, and of all exports
-	began           time.Time    // of the current slice
+	turn, processor *budget.Turn  // of the wiki, and of all exports
+	began           time.Time     // of the current slice
+	pause           time.Duration // between slices: strangers' exports use half a processor
 	zip             *zip.Writer
 	folder          string   // of all entries of the zip
 	notes           []string // for the person, at the end
@@ -173,6 +178,9 @@ func (x *exportRun) make(ctx context.Context, r ExportRequest) error {
 		return err
 	}
 	defer release()
+	caller := ctx
+	ctx, cancel := context.WithTimeout(ctx, x.s.exports.time)
+	defer cancel()
 	switch r.Format {
 	case ExportMarkdown:
 		err = x.archive(ctx, x.markdown)
@@ -183,6 +191,9 @@ func (x *exportRun) make(ctx context.Context, r ExportRequest) error {
 	}
 	if err == nil {
 		err = x.out.Flush()
+	}
+	if err != nil && ctx.Err() != nil && caller.Err() == nil {
+		err = wiki.Problemf(wiki.ErrUnavailable, "", "Making this export took too long, so it was stopped. Clone the wiki instead, or try again later.")
 	}
 	if err != nil {
 		return fmt.Errorf("pages: export %s as %s: %w", x.w.Slug(), r.Format, err)
@@ -240,6 +251,11 @@ func (x *exportRun) check(ctx context.Context) error {
 	}
 	x.processor.End()
 	x.turn.End()
+	select {
+	case <-time.After(x.pause):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	if err := x.turn.Check(ctx); err != nil {
 		return err
 	}

@@ -368,6 +368,11 @@ func TestExportsAreBounded(t *testing.T) {
 	if err != nil || len(left) > 0 {
 		t.Errorf("left over: %v, %v", left, err)
 	}
+	w.exports.time = time.Nanosecond
+	if _, err := w.exported(w.reader, ExportMarkdown); !errors.Is(err, wiki.ErrUnavailable) || !strings.Contains(err.Error(), "took too long") {
+		t.Errorf("without time: %v", err)
+	}
+	w.exports.time = maxExportTime
 	w.room.Store(10)
 	if _, err := w.exported(w.reader, ExportMarkdown); !errors.Is(err, wiki.ErrStorage) || !strings.Contains(err.Error(), "for this export") {
 		t.Errorf("on a full disk: %v", err)
@@ -468,7 +473,7 @@ func BenchmarkExport(b *testing.B) {
 				peak, cpu := watchHeap(), processorTime(b)
 				var bytes int64
 				for b.Loop() {
-					e, err := w.StartExport(w.ctx, w.reader, exportRequest(format))
+					e, err := w.StartExport(w.ctx, w.viewer, exportRequest(format))
 					if err != nil {
 						b.Fatal(err)
 					}
