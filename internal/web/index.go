@@ -17,6 +17,7 @@ import (
 type indexPage struct {
 	Frame
 	Index *pages.Index
+	List  *listPart // one of the lists; nil if all are on the page
 }
 
 func (h *Handler) showIndex(v *visit) error {
@@ -26,6 +27,9 @@ func (h *Handler) showIndex(v *visit) error {
 	}
 	p := &indexPage{Frame: h.frame(v, "All pages"), Index: index}
 	p.Pages = index.Pages
+	if index.Pages > wholeIndex || v.query("by") != "" {
+		p.List = v.indexPart(index)
+	}
 	return h.render(v, http.StatusOK, "index", p)
 }
 
@@ -84,14 +88,25 @@ func (h *Handler) showRobots(v *visit) error {
 	return nil
 }
 
+// sitemap is one of the wiki's sitemaps (sitemaps.org).
 type sitemap struct {
 	XMLName xml.Name     `xml:"http://www.sitemaps.org/schemas/sitemap/0.9 urlset"`
 	URLs    []sitemapURL `xml:"url"`
 }
 
+// sitemapIndex lists the sitemaps of a large wiki.
+type sitemapIndex struct {
+	XMLName  xml.Name     `xml:"http://www.sitemaps.org/schemas/sitemap/0.9 sitemapindex"`
+	Sitemaps []sitemapURL `xml:"sitemap"`
+}
+
 type sitemapURL struct {
 	Loc     string `xml:"loc"`
-	LastMod string `xml:"lastmod"`
+	LastMod string `xml:"lastmod,omitempty"`
+}
+
+func (u sitemapURL) size() int {
+	return len("<url><loc></loc><lastmod></lastmod></url>") + len(u.Loc) + len(u.LastMod)
 }
 
 func (h *Handler) showSitemap(v *visit) error {
@@ -99,11 +114,20 @@ func (h *Handler) showSitemap(v *visit) error {
 	if err != nil {
 		return err
 	}
-	var m sitemap
+	var urls []sitemapURL
 	for _, e := range entries {
-		m.URLs = append(m.URLs, sitemapURL{h.o.WikiOrigin(v.slug) + e.Name.URL(), e.Modified.UTC().Format(time.RFC3339)})
+		urls = append(urls, sitemapURL{h.o.WikiOrigin(v.slug) + e.Name.URL(), e.Modified.UTC().Format(time.RFC3339)})
 	}
-	return h.writeXML(v, "application/xml; charset=utf-8", m)
+	starts := partStarts(urls, sitemapURL.size, maxTextPart)
+	if len(starts) > 1 && v.query("part") == "" {
+		var index sitemapIndex
+		for i := range starts {
+			index.Sitemaps = append(index.Sitemaps, sitemapURL{Loc: fmt.Sprintf("%s/sitemap.xml?part=%d", h.o.WikiOrigin(v.slug), i+1)})
+		}
+		return h.writeXML(v, "application/xml; charset=utf-8", index)
+	}
+	part, _ := partOf(urls, starts, v.listNumber())
+	return h.writeXML(v, "application/xml; charset=utf-8", sitemap{URLs: part})
 }
 
 func (h *Handler) writeXML(v *visit, kind string, doc any) error {
@@ -125,12 +149,20 @@ func (h *Handler) showLLMs(v *visit) error {
 	var b bytes.Buffer
 	h.llmsHead(&b, v.a.Site())
 	b.WriteString("## Pages\n\n")
-	for _, e := range entries {
-		fmt.Fprintf(&b, "- [%s](%s%s.md)", linkText(wiki.Title(string(e.Name))), h.o.WikiOrigin(v.slug), e.Name.URL())
+	lines := make([]string, len(entries))
+	for i, e := range entries {
+		lines[i] = fmt.Sprintf("- [%s](%s%s.md)", linkText(wiki.Title(string(e.Name))), h.o.WikiOrigin(v.slug), e.Name.URL())
 		if len(e.Tags) > 0 {
-			b.WriteString(": " + strings.Join(e.Tags, ", "))
+			lines[i] += ": " + strings.Join(e.Tags, ", ")
 		}
-		b.WriteByte('\n')
+	}
+	starts := partStarts(lines, func(s string) int { return len(s) + 1 }, maxTextPart)
+	part, at := partOf(lines, starts, v.listNumber())
+	for _, line := range part {
+		b.WriteString(line + "\n")
+	}
+	if at < len(starts) {
+		fmt.Fprintf(&b, "\nPart %d of %d. The next: %s/llms.txt?part=%d\n", at, len(starts), h.o.WikiOrigin(v.slug), at+1)
 	}
 	h.write(v, http.StatusOK, "text/plain; charset=utf-8", b.Bytes())
 	return nil

@@ -19,6 +19,7 @@ import (
 	"robot.wtf/internal/api"
 	"robot.wtf/internal/pages"
 	"robot.wtf/internal/server"
+	"robot.wtf/internal/wiki"
 )
 
 // oddNames are names of files in a repository that wikis can't create, or that are
@@ -74,6 +75,11 @@ func importFiles(t *testing.T, w *testWiki, files map[string]string) (*browser, 
 	}
 	defer bundle.Close()
 	b := w.freshWiki("dan")
+	if len(files) > 400 {
+		if err := w.Store.SetLimits(t.Context(), "operator", "dan", wiki.Limits{Pages: 10_000}); err != nil {
+			t.Fatal(err)
+		}
+	}
 	a := w.Access("dan", "dan")
 	u, err := w.Pages.Receive(t.Context(), a, bundle, nil)
 	if err != nil {

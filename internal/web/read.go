@@ -269,8 +269,13 @@ func (h *Handler) showMissing(v *visit, path string) error {
 // folderPage lists the pages below a folder that has no page of its own.
 type folderPage struct {
 	Frame
-	Folder  string
-	Entries []pages.Entry
+	Folder   string
+	Entries  []pages.Entry // one part of them
+	Below    int           // pages in the folder
+	Part     int
+	Parts    int
+	Previous string
+	Next     string
 }
 
 func (h *Handler) showFolder(v *visit, folder string) error {
@@ -279,7 +284,18 @@ func (h *Handler) showFolder(v *visit, folder string) error {
 		return err
 	}
 	title := wiki.Title(folder[strings.LastIndex(folder, "/")+1:])
-	p := &folderPage{Frame: h.frame(v, title), Folder: folder, Entries: entries}
+	p := &folderPage{Frame: h.frame(v, title), Folder: folder, Below: len(entries)}
+	starts := partStarts(entries, func(e pages.Entry) int { return 400 + 2*len(e.Name.URL()) }, maxTextPart)
+	p.Entries, p.Part = partOf(entries, starts, v.listNumber())
+	p.Parts = len(starts)
+	if at := wiki.PathURL(folder) + "?part="; p.Parts > 1 {
+		if p.Part > 1 {
+			p.Previous = at + strconv.Itoa(p.Part-1)
+		}
+		if p.Part < p.Parts {
+			p.Next = at + strconv.Itoa(p.Part+1)
+		}
+	}
 	p.Head = &Head{Name: wiki.PageName(folder), Crumbs: crumbs(folder), Here: title}
 	return h.renderWithTree(v, http.StatusOK, "folder", p, folder)
 }
@@ -303,31 +319,36 @@ func (h *Handler) addTree(v *visit, f *Frame, path string) error {
 		return fmt.Errorf("web: read wiki statistics: %w", err)
 	}
 	f.Pages = stats.Pages
-	f.Tree = treeItems(tree, path)
 	home, err := h.o.Pages.Home(v.ctx(), v.a)
 	if err != nil {
 		return err
 	}
 	if i := slices.IndexFunc(tree, func(n *pages.Node) bool { return n.Page != "" && string(n.Page) == home }); i > 0 {
-		first := f.Tree[i]
-		copy(f.Tree[1:], f.Tree[:i])
-		f.Tree[0] = first
+		tree = slices.Concat([]*pages.Node{tree[i]}, tree[:i], tree[i+1:])
 	}
+	f.Tree = treeItems(tree, "", path)
 	return nil
 }
 
-// treeItems returns the tree with the folders on the way to a path opened.
-func treeItems(nodes []*pages.Node, path string) []treeItem {
-	list := make([]treeItem, 0, len(nodes))
-	for _, n := range nodes {
+// treeItems returns the content of a folder of the tree with the folders on the way
+// to a path opened. Of many entries it returns those around the path, and a link to
+// the others.
+func treeItems(nodes []*pages.Node, folder, path string) []treeItem {
+	shown, left := branchAround(nodes, path)
+	list := make([]treeItem, 0, len(shown)+1)
+	for _, n := range shown {
 		item := treeItem{Title: n.Name, URL: wiki.PathURL(n.Path), Count: n.Count, Current: n.Path == path}
 		if item.Current || strings.HasPrefix(path, n.Path+"/") {
-			item.Children = treeItems(n.Children, path)
+			item.Children = treeItems(n.Children, n.Path, path)
 			if len(item.Children) > 0 {
 				item.Count = 0 // the pages are visible
 			}
 		}
 		list = append(list, item)
+	}
+	if left > 0 {
+		all := listPart{By: "pages", Folder: folder}
+		list = append(list, treeItem{Title: strconv.Itoa(left) + " more…", URL: all.address(1)})
 	}
 	return list
 }

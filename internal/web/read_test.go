@@ -575,7 +575,7 @@ func TestTreeItems(t *testing.T) {
 		{Name: "A", Path: "A", Page: "A", Count: 2, Children: []*pages.Node{{Name: "B", Path: "A/B", Page: "A/B", Count: 1, Children: []*pages.Node{leaf}}}},
 		{Name: "Ab", Path: "Ab", Count: 1, Children: []*pages.Node{{Name: "X", Path: "Ab/X", Page: "Ab/X"}}},
 	}
-	got := treeItems(tree, "A/B")
+	got := treeItems(tree, "", "A/B")
 	if len(got) != 2 || len(got[0].Children) != 1 || !got[0].Children[0].Current || len(got[0].Children[0].Children) != 1 || got[1].Children != nil || got[1].Count != 1 {
 		t.Errorf("%+v", got)
 	}
