@@ -60,6 +60,10 @@ func newStrangersWorld(t *testing.T, how string) *world {
 		w.saveAsMallory()
 		return w
 	}
+	if how == "files" {
+		w.bringFiles(t)
+		return w
+	}
 	repo := strangersRepo(t)
 	var upload io.Reader
 	if how == "zip" {
@@ -77,6 +81,33 @@ func newStrangersWorld(t *testing.T, how string) *world {
 	_, err = w.Pages.Import(t.Context(), owner, received, pages.ImportRequest{}, nil)
 	w.must(err)
 	return w
+}
+
+// bringFiles has the owner import a zip of strangers' files.
+func (w *world) bringFiles(t *testing.T) {
+	t.Helper()
+	var buf bytes.Buffer
+	z := zip.NewWriter(&buf)
+	for name, text := range strangersFiles {
+		file, err := z.Create(name)
+		w.must(err)
+		_, err = io.WriteString(file, text)
+		w.must(err)
+	}
+	w.must(z.Close())
+	owner := w.Access("ada", "ada")
+	upload, err := w.Pages.Receive(t.Context(), owner, &buf, nil)
+	w.must(err)
+	defer upload.Close()
+	upload.Name = "zqmark.zip"
+	preview, err := w.Pages.Examine(t.Context(), owner, upload, pages.ImportRequest{}, nil)
+	w.must(err)
+	theirs := map[string]pages.Choice{}
+	for _, c := range preview.Clashes {
+		theirs[c.Path] = pages.Choice{Decision: pages.TakeTheirs}
+	}
+	_, err = w.Pages.Import(t.Context(), owner, upload, pages.ImportRequest{Choices: theirs}, nil)
+	w.must(err)
 }
 
 func runGit(t *testing.T, dir string, args ...string) {
@@ -433,12 +464,12 @@ func (s *sweep) resources() {
 // name.
 func TestStrangersWordsAreFenced(t *testing.T) {
 	t.Parallel()
-	for _, how := range []string{"bundle", "zip", "former member"} {
+	for _, how := range []string{"bundle", "zip", "files", "former member"} {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
 			s := &sweep{world: newStrangersWorld(t, how), kinds: map[string]bool{}}
 			s.everything(false)
-			if how == "zip" { // the same history as the bundle's
+			if how == "zip" || how == "files" { // the same pages as the bundle's
 				return
 			}
 			s.rewriteAll()
