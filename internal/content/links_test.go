@@ -133,3 +133,36 @@ func TestLinksMigrated(t *testing.T) {
 		t.Errorf("aliases: %v %v", err, got)
 	}
 }
+
+// A page whose text makes the parser panic doesn't keep its wiki from being opened.
+func TestLinksMigratedPastAPanic(t *testing.T) {
+	dir := t.TempDir()
+	w, release := createWiki(t, openPool(t, dir, time.Now))
+	must(t, w, ada, Edit{Path: "A.md", Data: []byte("[[B]]\n")})
+	must(t, w, ada, Edit{Path: "B.md", Data: []byte("[[A]]\n")})
+	if err := w.inWriteTx(t.Context(), func(t *tx) error { return t.exec("UPDATE meta SET links = 0") }, nil); err != nil {
+		t.Fatal(err)
+	}
+	release()
+	if err := w.pool.Close(); err != nil {
+		t.Fatal(err)
+	}
+	p, err := NewPool(Options{Dir: dir, Links: func(name wiki.PageName, src []byte) []wiki.Link {
+		if name == "A" {
+			panic("a fault of the parser")
+		}
+		return markdown.ExtractFacts(name, src).Links
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	w, release, err = p.Open(t.Context(), "ada")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	if links, err := w.AllLinks(t.Context()); err != nil || len(links) != 1 || links[0].From != "B" {
+		t.Errorf("links %+v, %v", links, err)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"robot.wtf/internal/background"
 	"robot.wtf/internal/wiki"
 )
 
@@ -71,8 +72,8 @@ func (t *tx) filesAfter(path string, limit int) ([]wiki.File, error) {
 	return list, err
 }
 
-// relinkFile writes a page's links again. A page that can't be read, or is taken down,
-// has none.
+// relinkFile writes a page's links again. A page that can't be read, is taken down, or
+// makes the parser panic, has none.
 func (t *tx) relinkFile(path, blob string) error {
 	if _, page := wiki.PageOf(path); !page {
 		return nil
@@ -80,7 +81,10 @@ func (t *tx) relinkFile(path, blob string) error {
 	var links []wiki.Link
 	text, err := readBlob(t.context(), t, t.w.slug, blob)
 	if err == nil && t.w.MayRead(blob) == nil {
-		links = t.w.findLinks(path, text)
+		_ = t.w.o.Background.Try(background.Job{Work: "links", Wiki: t.w.slug, Item: "blob " + blob}, func() error {
+			links = t.w.findLinks(path, text)
+			return nil
+		}) // reported
 	}
 	if err := t.exec("DELETE FROM outlinks WHERE wiki = $1 AND path = $2", t.w.slug, path); err != nil {
 		return err
