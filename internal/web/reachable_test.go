@@ -256,3 +256,17 @@ func TestReadmeIsHome(t *testing.T) {
 		t.Errorf("the tree begins with %q", first[:min(3, len(first))])
 	}
 }
+
+// Links keep leading to files that an import gave another name.
+func TestLinksToRenamedFiles(t *testing.T) {
+	t.Parallel()
+	w := newTestWiki(t)
+	b, _ := importFiles(t, w, map[string]string{
+		"Home.md":             "[a](docs/Guide.markdown) [b](README.MD) [c](git/history.md) ![d](api/x.png) [e](guide/delete.md#part)\n",
+		"docs/Guide.markdown": "x\n", "README.MD": "x\n", "git/history.md": "x\n", "api/x.png": "x", "guide/delete.md": "# Part\n",
+	})
+	page := b.get(on("dan", "/Home")).want(http.StatusOK)
+	_, page.body, _ = strings.Cut(page.body, "<article")
+	page.has(`href="/docs/Guide">a`, `href="/README">b`, `href="/git/History">c`, `src="/Api/x.png"`, `href="/guide/Delete#user-content-part">e`).lacks(`class="red"`)
+	b.get(on("dan", "/docs/Guide")).want(http.StatusOK).has("Linked from")
+}
