@@ -135,15 +135,15 @@ func (h *Handler) describeDeletion(ctx context.Context, c *client, r *reply, com
 		h.o.Log.WarnContext(ctx, "describing a deletion failed", "wiki", c.access.Site().Slug, "err", err)
 		return
 	}
-	addDeletion(r, done, "Attachments deleted too: ", "Pages below stay: ", "Broken links are now on: ")
+	addDeletion(r, done, "Attachments deleted too: ", "Pages below stay: ", "Broken links are now on: ", "Links to it lead instead to: ")
 }
 
 // describePlannedDeletion is describeDeletion for a dry run.
 func describePlannedDeletion(r *reply, would pages.Deletion) {
-	addDeletion(r, would, "Attachments to be deleted too: ", "Pages below would stay: ", "Links would break on: ")
+	addDeletion(r, would, "Attachments to be deleted too: ", "Pages below would stay: ", "Links would break on: ", "Links to it would lead instead to: ")
 }
 
-func addDeletion(r *reply, done pages.Deletion, files, below, broken ours) {
+func addDeletion(r *reply, done pages.Deletion, files, below, broken, diverted ours) {
 	if len(done.Pages) > 0 && len(done.Files) > 0 {
 		r.addTailList(files, firstNames(done.Files))
 	}
@@ -152,6 +152,13 @@ func addDeletion(r *reply, done pages.Deletion, files, below, broken ours) {
 	}
 	if len(done.Broken) > 0 {
 		r.addTailList(broken, firstNames(done.Broken))
+	}
+	if len(done.Diverted) > 0 {
+		var to []string
+		for _, d := range done.Diverted {
+			to = append(to, strings.TrimSuffix(d.To, ".md"))
+		}
+		r.addTailList(diverted, firstNames(to))
 	}
 }
 

@@ -60,6 +60,16 @@ func (n *names) leadOnce(self wiki.PageName, l wiki.Link) lead {
 	if file, ok := n.file(string(self) + "/" + l.Target); ok && isFile && !l.Address {
 		return lead{file: file, byName: true} // an attachment of the page
 	}
+	if page, ok := l.OfHTML(); ok {
+		for _, p := range page.Paths(self) {
+			if file, ok := n.page(p); ok {
+				return lead{file: file}
+			}
+			if file := n.shownBy(p); file != "" {
+				return lead{file: file, folder: true}
+			}
+		}
+	}
 	if l.Address {
 		for _, p := range paths {
 			if file := n.shownBy(p); file != "" {

@@ -106,6 +106,12 @@ func TestLead(t *testing.T) {
 		{"Home", "[[Sub]]", ""},
 		{"Guide/Start", "[x](.)", "Guide/README.md"},
 		{"Notes/Sub/Leaf", "[x](..)", ""},
+		// HTML files that tools make of pages.
+		{"Home", "[x](Guide/Start.html)", "Guide/Start.md"},
+		{"Home", "[x](Guide/index.html)", "Guide/README.md"},
+		{"Guide/Start", "[x](index.html#part)", "Guide/README.md"},
+		{"Guide/Start", "[x](../Notes/Self.html)", "Notes/Self.md"},
+		{"Home", "[x](Only.html)", ""},
 		// Former names go before other pages of that name.
 		{"Home", "[[Gone]]", "Plain/Page.md"},
 		{"Home", "[[Left]]", ""},
@@ -170,7 +176,7 @@ func drawPath(t *rapid.T, label string) string {
 func drawLink(t *rapid.T) string {
 	target := strings.TrimSuffix(drawPath(t, "target"), ".md")
 	form := rapid.SampledFrom([]string{"[[%s]]", "[[%s]]", "[[/%s]]", "[[./%s]]", "[[../%s]]", "![[%s]]", "[[%s|x]]", "[[some words|%s]]", "[[%s#part]]",
-		"[t](%s)", "[t](%s.md)", "[t](./%s)", "[t](./%s.md)", "[t](../%s.md)", "[t](/%s)", "[t](/%s.md#part)", "![](%s)", "[t](%s/)", "[t](<%s>)", "[[the alias]]", "[[%s.md]]"}).Draw(t, "form")
+		"[t](%s)", "[t](%s.md)", "[t](./%s)", "[t](./%s.md)", "[t](../%s.md)", "[t](/%s)", "[t](/%s.md#part)", "![](%s)", "[t](%s/)", "[t](%s.html)", "[t](<%s>)", "[[the alias]]", "[[%s.md]]"}).Draw(t, "form")
 	if strings.Contains(form, "%s") {
 		form = fmt.Sprintf(form, target)
 	}

@@ -69,6 +69,24 @@ func TestRenameKeepsTheForm(t *testing.T) {
 	}
 }
 
+// A deletion tells which links lead nowhere now, and which lead to another page.
+func TestDeletionDivertsLinks(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.put("F/Twin", "x\n")
+	w.put("G/Twin", "x\n")
+	w.put("F/Here", "[[Twin]] [t](Twin.md)\n")
+	w.put("Home", "[[F/Twin]]\n")
+	done, err := w.Delete(w.ctx, w.editor, DeleteRequest{Precondition: w.base("F/Twin"), Name: "F/Twin"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := w.Deletion(w.ctx, w.editor, done.Commit)
+	if err != nil || !slices.Equal(got.Broken, []wiki.PageName{"Home"}) || !slices.Equal(got.Diverted, []Diverted{{"F/Twin.md", "G/Twin.md", 2}}) {
+		t.Errorf("%v, broken %v, diverted %+v", err, got.Broken, got.Diverted)
+	}
+}
+
 // Whatever moves, each link leads to the same page or file as before.
 func TestLinksSurviveAnyRename(t *testing.T) {
 	t.Parallel()

@@ -130,6 +130,12 @@ type AmbiguousLink struct {
 	Others int
 }
 
+// URL is the address of the file.
+func (l AmbiguousLink) URL() string { return wiki.PathURL(l.Name()) }
+
+// Name is the file's path, without ".md".
+func (l AmbiguousLink) Name() string { return strings.TrimSuffix(l.To, ".md") }
+
 // A BrokenLink is a link to a missing page.
 type BrokenLink struct{ From, To wiki.PageName }
 

@@ -99,6 +99,21 @@ func (l Link) Swapped() (swapped Link, fragment string, ok bool) {
 	return swapped, strings.TrimSpace(fragment), swapped.Target != ""
 }
 
+// OfHTML returns the link to the page or folder from which a tool makes the HTML file
+// that a link names: guide.html is made from guide.md, guide/index.html from
+// guide/README.md. It reports false for other links.
+func (l Link) OfHTML() (page Link, ok bool) {
+	stem, ok := strings.CutSuffix(l.Target, ".html")
+	if !ok || !l.Address || l.Kind != LinkFile || strings.HasSuffix(stem, "/") || stem == "" {
+		return Link{}, false
+	}
+	l.Kind, l.Target = LinkPage, stem+".md"
+	if path.Base(stem) == "index" {
+		l.Target = path.Dir(stem)
+	}
+	return l, true
+}
+
 // FoldName returns the key by which links find a page or file: that of Key, with
 // underscores for dashes.
 func FoldName(name string) string { return strings.ReplaceAll(Key(name), "-", "_") }
@@ -133,6 +148,11 @@ func (l Link) Keys(self PageName) []string {
 }
 
 func (l Link) keys(self PageName) []string {
+	if page, ok := l.OfHTML(); ok {
+		l.Address = false // only once
+		l.Target = strings.TrimPrefix(l.Target, "./")
+		return append(l.keys(self), page.keys(self)...)
+	}
 	last := LastSegment(l.Target)
 	if !IsIndexName(last) && strings.Trim(last, "./") != "" {
 		return []string{FoldName(last)}
