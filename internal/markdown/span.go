@@ -61,10 +61,7 @@ func (w *writer) writeInline(n ast.Node) {
 	case *extast.FootnoteLink:
 		w.footnoteLink(n)
 	case *extast.FootnoteBacklink:
-		if w.inLink > 0 { // an unclosed raw <a>
-			return
-		}
-		w.write(" <a href=\"#", idPrefix, "ref", noteRef(w.notes, n.Index, n.RefIndex), `" aria-label="Back to the text">&#8617;&#xFE0E;</a>`)
+		w.writeBacklink(n)
 	case *hiddenText:
 	case *taskState: // not at the beginning of an item
 		w.writeTaskBox(n)
@@ -92,6 +89,13 @@ func noteRef(notes string, index, use int) string {
 		ref += fmt.Sprintf("-%d", use+1)
 	}
 	return ref
+}
+
+func (w *writer) writeBacklink(n *extast.FootnoteBacklink) {
+	if w.inLink > 0 { // an unclosed raw <a>
+		return
+	}
+	w.write(" <a href=\"#", idPrefix, "ref", noteRef(w.notes, n.Index, n.RefIndex), `" aria-label="Back to the text">&#8617;&#xFE0E;</a>`)
 }
 
 func (w *writer) footnoteLink(n *extast.FootnoteLink) {

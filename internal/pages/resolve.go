@@ -41,15 +41,15 @@ func (r *resolver) Resolve(ctx context.Context, l wiki.Link, fragment string) ma
 // same, only embedded pages can have changed.
 func (r *resolver) stillValid(ctx context.Context, answers []answer, sameNames bool) bool {
 	for _, old := range answers {
-		if old.link.Kind == linkListing {
-			below := wiki.PageName(old.link.Target)
-			list, _ := r.names.matching(below, old.fragment)
-			if !sameNames && listingAnswer(below, old.fragment, list) != old {
-				return false
-			}
+		isListing := old.link.Kind == linkListing
+		if sameNames && (isListing || old.blob == "") {
 			continue
 		}
-		if sameNames && old.blob == "" {
+		if isListing {
+			below := wiki.PageName(old.link.Target)
+			if list, _ := r.names.matching(below, old.fragment); listingAnswer(below, old.fragment, list) != old {
+				return false
+			}
 			continue
 		}
 		if now, _ := r.answer(ctx, old.link, old.fragment, false); now != old {
