@@ -298,7 +298,11 @@ func (x *exportRun) markdown(ctx context.Context) error {
 			return err
 		}
 	}
-	return x.writeNotes(ctx, func(name string) bool { return slices.Contains(slices.Collect(maps.Values(names.to)), name) })
+	taken := make(map[string]bool, len(names.to))
+	for _, to := range names.to {
+		taken[wiki.Key(to)] = true
+	}
+	return x.writeNotes(ctx, func(name string) bool { return taken[wiki.Key(name)] })
 }
 
 // read reads a current file; nil if it can't be shown.

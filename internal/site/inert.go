@@ -55,7 +55,7 @@ const (
 
 var (
 	innerReference = regexp.MustCompile(`^\s*(#|data:image/(png|jpeg|gif|webp)[;,])`)
-	outerURL       = regexp.MustCompile(`(?i)url\(\s*["']?\s*[^#"'\s)]|@import|javascript:|expression\(|\\`)
+	outerURL       = regexp.MustCompile(`(?i)url\(\s*["']?\s*[^#"'\s)]|image-set\(|\bimage\(|cross-fade\(|src\(|@import|javascript:|expression\(|\\`)
 )
 
 // maxSVG is the size of an SVG image that is checked.
@@ -69,12 +69,13 @@ func isHarmlessSVG(data []byte) bool {
 	}
 	d := xml.NewDecoder(bytes.NewReader(data))
 	d.CharsetReader = func(string, io.Reader) (io.Reader, error) { return nil, errors.New("not UTF-8") }
-	style := 0 // depth of style elements
+	style := 0              // depth of style elements
+	var styles bytes.Buffer // their text, which comments and sections only seem to divide
 	for {
 		token, err := d.RawToken()
 		switch t := token.(type) {
 		case nil:
-			return errors.Is(err, io.EOF)
+			return errors.Is(err, io.EOF) && !outerURL.Match(styles.Bytes())
 		case xml.ProcInst:
 			if t.Target != "xml" {
 				return false
@@ -84,8 +85,8 @@ func isHarmlessSVG(data []byte) bool {
 				return false
 			}
 		case xml.CharData:
-			if style > 0 && outerURL.Match(t) {
-				return false
+			if style > 0 {
+				styles.Write(t)
 			}
 		case xml.StartElement:
 			if !isHarmlessElement(t) {

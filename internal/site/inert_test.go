@@ -39,6 +39,8 @@ func TestHarmlessSVG(t *testing.T) {
 		`<a href="javascript:alert(1)"><path/></a>`, `<use href="https://evil.example/x.svg#a"/>`, `<image xlink:href="//evil.example/x.png"/>`,
 		`<image href="data:image/svg+xml,x"/>`, `<set attributeName="href" to="x"/>`, `<animateTransform attributeName="xlink:href"/>`,
 		`<style>@import "https://evil.example/x.css"</style>`, `<style>a{background:url(https://evil.example)}</style>`, `<style>a{background:u\72l(x)}</style>`,
+		`<style>@im<!-- -->port "https://evil.example/x.css"</style>`, `<style>a{background:u<![CDATA[rl(]]>https://evil.example)}</style>`,
+		`<style>svg{background:-webkit-image-set("https://evil.example/x.png" 1x)}</style>`, `<style>svg{background:cross-fade("https://evil.example/x.png", red)}</style>`,
 		`<path style="fill:url('https://evil.example/')"/>`, `<h:script xmlns:h="http://www.w3.org/1999/xhtml">alert(1)</h:script>`,
 		`<s:script xmlns:s="http://www.w3.org/2000/svg">alert(1)</s:script>`, `<g xmlns="http://www.w3.org/1999/xhtml"><script/></g>`,
 		`<?xml-stylesheet href="https://evil.example/x.css"?>`, `<!DOCTYPE x [<!ENTITY a "b">]>`, `<path`, `&unknown;<script>`,

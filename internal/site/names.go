@@ -15,7 +15,7 @@ import (
 // file's: most paths stay as they are. A page and the folder of its name keep a
 // common name. No two results differ in spelling only.
 func Portable(paths []string) map[string]string {
-	n := namer{folders: map[string]bool{}, given: map[string]string{}, taken: map[string]bool{}}
+	n := namer{folders: map[string]bool{}, given: map[string]string{}, taken: map[string]bool{}, next: map[string]int{}}
 	for _, p := range paths {
 		for dir := path.Dir(p); dir != "."; dir = path.Dir(dir) {
 			n.folders[wiki.Key(dir)] = true
@@ -44,6 +44,7 @@ type namer struct {
 	folders map[string]bool   // keys of all folders
 	given   map[string]string // new paths, by stemKey
 	taken   map[string]bool   // keys of new paths
+	next    map[string]int    // by key of a path: the number to try first
 }
 
 // isPortable reports whether every segment of a path can stay.
@@ -100,13 +101,15 @@ func (n *namer) rename(p string) string {
 func (n *namer) free(folder, name string) string {
 	ext := path.Ext(name)
 	stem := strings.TrimSuffix(name, ext)
-	for i := 1; ; i++ {
+	wanted := wiki.Key(path.Join(folder, name))
+	for i := max(n.next[wanted], 1); ; i++ {
 		free := path.Join(folder, name)
 		if i > 1 {
 			free = path.Join(folder, stem+"-"+strconv.Itoa(i)+ext)
 		}
 		if key := wiki.Key(free); !n.taken[key] {
 			n.taken[key] = true
+			n.next[wanted] = i
 			return free
 		}
 	}

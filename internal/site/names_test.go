@@ -5,6 +5,7 @@ import (
 	"path"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -64,4 +65,30 @@ func TestPortableLaws(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Attack: many names that become the same one. Each search for a free number goes on
+// where the last one ended.
+func TestPortableIsLinear(t *testing.T) {
+	var paths []string
+	for i := range 20_000 {
+		name := []byte("aaaaaaaa.txt")
+		for digit := range 8 {
+			name[digit] = `<>:|?*`[i%6]
+			i /= 6
+		}
+		paths = append(paths, string(name))
+	}
+	began := time.Now()
+	names := Portable(paths)
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("took %v", took)
+	}
+	keys := map[string]bool{}
+	for _, to := range names {
+		keys[wiki.Key(to)] = true
+	}
+	if len(keys) != len(paths) {
+		t.Errorf("%d names for %d files", len(keys), len(paths))
+	}
 }

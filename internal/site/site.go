@@ -98,6 +98,7 @@ type Site struct {
 	pages     map[string]*Page // by path in the wiki
 	sorted    []*Page          // those that are listed, by title
 	files     map[string]string
+	taken     map[string]bool   // keys of files
 	urls      map[string]string // address on the wiki's host -> path in the site
 	tags      []tag
 	tree      *node
@@ -196,13 +197,13 @@ func (s *Site) assignFiles(wanted map[string]string) {
 		paths = append(paths, w)
 	}
 	portable := Portable(paths)
-	s.files = make(map[string]string, len(wanted))
+	s.files, s.taken = make(map[string]string, len(wanted)), make(map[string]bool, len(wanted))
 	for p, w := range wanted {
 		to := portable[w]
 		if s.isHome(p) {
 			to = "index.html"
 		}
-		s.files[p] = to
+		s.files[p], s.taken[wiki.Key(to)] = to, true
 		name := strings.TrimSuffix(p, "/")
 		if page := s.pages[p]; page != nil {
 			name = string(page.Name)
@@ -354,14 +355,7 @@ func (s *Site) WriteFile(p string, modified time.Time, data []byte) error {
 }
 
 // HasFile reports whether a page or attachment has a path in the site.
-func (s *Site) HasFile(name string) bool {
-	for _, file := range s.files {
-		if wiki.Key(file) == wiki.Key(name) {
-			return true
-		}
-	}
-	return false
-}
+func (s *Site) HasFile(name string) bool { return s.taken[wiki.Key(name)] }
 
 // FileName returns the path of a page or attachment in the site.
 func (s *Site) FileName(p string) string { return s.files[p] }
