@@ -131,10 +131,11 @@ func problemText(err error) string { return strings.TrimSuffix(err.Error(), ".")
 type names struct {
 	taken   map[string]bool
 	folders map[string]bool
+	free    FreeNames
 }
 
 func newNames(files []File) *names {
-	n := &names{map[string]bool{}, map[string]bool{}}
+	n := &names{taken: map[string]bool{}, folders: map[string]bool{}}
 	for _, f := range files {
 		to, _, _ := wiki.AddressablePath(f.Path)
 		for dir := path.Dir(to); dir != "." && dir != "/" && !n.folders[wiki.Key(dir)]; dir = path.Dir(dir) {
@@ -146,18 +147,33 @@ func newNames(files []File) *names {
 
 // take returns a path, or a free one like it: "Name (2).md".
 func (n *names) take(file string) string {
-	free := FreePath(file, func(key string) bool { return n.taken[key] || n.folders[key] || n.taken[key+".md"] })
+	free := n.free.Find(file, func(key string) bool { return n.taken[key] || n.folders[key] || n.taken[key+".md"] })
 	n.taken[wiki.Key(free)] = true
 	return free
 }
 
-// FreePath returns a file path or, if its key is taken, one like it: "Name (2).md".
-func FreePath(file string, taken func(key string) bool) string {
-	free := file
-	for n := 2; taken(wiki.Key(free)); n++ {
-		free = numbered(file, n)
+// FreeNames finds free paths. It remembers how far it has counted, so that many files
+// of one name take linear time. A taken name must stay taken. The zero value is ready
+// to use.
+type FreeNames struct {
+	next map[string]int // by key: the number to try first
+}
+
+// Find returns a file path or, if its key is taken, one like it: "Name (2).md".
+func (f *FreeNames) Find(file string, taken func(key string) bool) string {
+	key := wiki.Key(file)
+	if !taken(key) {
+		return file
 	}
-	return free
+	if f.next == nil {
+		f.next = map[string]int{}
+	}
+	for n := max(f.next[key], 2); ; n++ {
+		if free := numbered(file, n); !taken(wiki.Key(free)) {
+			f.next[key] = n
+			return free
+		}
+	}
 }
 
 // numbered adds a number to a file's name: "Name (2).md".

@@ -366,3 +366,38 @@ func TestNotionCallouts(t *testing.T) {
 		}
 	}
 }
+
+// Attack: a zip whose names differ only in case, or whose tables have one title. Each
+// search for a free name goes on where the last one ended.
+func TestManyFilesOfOneName(t *testing.T) {
+	l := &Listing{}
+	for i := range 20_000 {
+		name := []byte("abcdefghijklmnop.md")
+		for bit := range 16 {
+			if i>>bit&1 == 1 {
+				name[bit] -= 'a' - 'A'
+			}
+		}
+		l.Files = append(l.Files, File{Path: string(name), From: string(name)})
+	}
+	began := time.Now()
+	l.Settle()
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("took %v", took)
+	}
+	keys := map[string]bool{}
+	for _, f := range l.Files {
+		keys[wiki.Key(f.Path)] = true
+	}
+	if len(keys) != 20_000 {
+		t.Errorf("%d names", len(keys))
+	}
+	calls, free := 0, FreeNames{}
+	taken := map[string]bool{}
+	for range 1000 {
+		taken[wiki.Key(free.Find("a.md", func(key string) bool { calls++; return taken[key] }))] = true
+	}
+	if len(taken) != 1000 || calls > 4000 {
+		t.Errorf("%d names, %d tries", len(taken), calls)
+	}
+}

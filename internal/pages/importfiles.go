@@ -28,7 +28,8 @@ type filesPlan struct {
 	files   []arriving
 	dropped []string // initial pages that no imported one replaces
 	moved   bool     // some links need another target
-	before  *names   // of the names in the source
+	places  *places
+	before  *names // of the names in the source
 	now     *directory
 	after   *names
 	placed  *names
@@ -112,45 +113,6 @@ func (p *filesPlan) choose(files []incoming.File) {
 	}
 }
 
-// place gives the files their paths in the wiki. No file gets the name of a folder,
-// and no folder that of a file.
-func (p *filesPlan) place() {
-	folders := map[string]bool{}
-	for _, name := range p.now.paths {
-		for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
-			folders[wiki.Key(dir)] = true
-		}
-	}
-	isFile := func(key string) bool { return p.now.byKey[key] != "" }
-	kept := p.files[:0]
-	for _, f := range p.files {
-		wanted := path.Join(p.run.request.Into, f.Path)
-		segments := strings.Split(wanted, "/")
-		dir := ""
-		for _, s := range segments[:len(segments)-1] {
-			dir = incoming.FreePath(path.Join(dir, s), isFile)
-		}
-		f.to = path.Join(dir, segments[len(segments)-1])
-		f.to = incoming.FreePath(f.to, func(key string) bool { return folders[key] || !isText(f.to) && isFile(key+".md") })
-		if f.to != wanted {
-			f.Why = "a folder, a page or another file has that name"
-		}
-		if len(f.to) > wiki.MaxNameBytes {
-			p.preview.leave(f.From, fmt.Sprintf("its path would be longer than %d bytes", wiki.MaxNameBytes))
-			continue
-		}
-		if f.there = p.now.byKey[wiki.Key(f.to)]; f.there != "" {
-			f.choice = KeepMine
-			if p.seeds {
-				f.to, f.choice = f.there, TakeTheirs
-			}
-		}
-		kept = append(kept, f)
-	}
-	p.files = kept
-	p.dropSeeds()
-}
-
 // decide settles names that the wiki has already: the same content needs nothing,
 // the initial pages make room, and for others it takes the owner's choice.
 func (p *filesPlan) decide(ctx context.Context) error {
@@ -208,7 +170,7 @@ func (p *filesPlan) clash(f *arriving, mine wiki.File, taken map[string]bool) {
 	if chosen.Revision != "" {
 		f.base = chosen.Revision
 	}
-	other := incoming.FreePath(f.to, func(key string) bool { return taken[key] || p.now.byKey[key] != "" })
+	other := p.places.free.Find(f.to, func(key string) bool { return taken[key] || p.places.isTaken(key, isText(f.to)) })
 	p.preview.Clashes = append(p.preview.Clashes, Clash{Path: f.there, Mine: mine, TheirSize: f.Size, Both: other, Decision: f.choice})
 	if f.choice == KeepBoth {
 		f.to, f.there, f.base = other, "", content.BaseNone

@@ -179,6 +179,33 @@ func TestImportClashes(t *testing.T) {
 	wantKind(t, err, wiki.ErrInvalid)
 }
 
+// A file or folder that has to give its name to one of the wiki gets a name that
+// nothing else has, neither in the wiki nor in the import.
+func TestImportedNamesStayApart(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.commitFiles(map[string]string{
+		"Mine.md": "Mine", "plan.md/Below.md": "in a folder that is called like a page's file", "plan_(3).md": "the wiki's", "docs": "a file that is called like a folder",
+	})
+	files := map[string]string{
+		"plan.md": "1", "plan (2).md": "2", "docs/x.md": "3", "docs (2)/x.md": "4", "docs/b/c.md": "5", "Mine.md": "6", "Mine (2).md": "7",
+	}
+	u := w.received(zipFiles(t, files))
+	before := len(w.tree())
+	w.imported(u, ImportRequest{Choices: map[string]Choice{"Mine.md": {Decision: KeepBoth}}})
+	tree := w.tree()
+	if len(tree) != before+len(files) {
+		t.Errorf("%d files, want %d", len(tree), before+len(files))
+	}
+	for name, text := range map[string]string{
+		"plan (2).md": "2", "plan (4).md": "1", "docs (2)/x.md": "4", "docs (3)/x.md": "3", "docs (3)/b/c.md": "5", "Mine (2).md": "7", "Mine (3).md": "6", "plan_(3).md": "the wiki's",
+	} {
+		if tree[name] != text {
+			t.Errorf("%s is %q, want %q", name, tree[name], text)
+		}
+	}
+}
+
 // Into a folder: links keep leading to the imported pages, and a name of a folder or
 // of a file isn't used twice.
 func TestImportIntoFolder(t *testing.T) {
