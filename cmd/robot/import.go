@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"robot.wtf/internal/gitremote"
 	"robot.wtf/internal/gitrepo"
 	"robot.wtf/internal/pages"
 	"robot.wtf/internal/service"
@@ -31,20 +32,24 @@ type importCommand struct {
 	Vouch   bool     `help:"Vouch for the words: agents read them as a member's."`
 	DryRun  bool     `help:"Print what would happen, and change nothing."`
 	Data    string   `required:"" env:"ROBOT_DATA" placeholder:"DIR" type:"path" help:"Data directory."`
-	Source  string   `arg:"" type:"path" help:"Folder or zip of Markdown; or a repository: a directory, a git bundle, or a zip. A repository becomes the history of a wiki that has only its initial pages."`
+	Source  string   `arg:"" help:"Folder or zip of Markdown; or a repository: a directory, a git bundle, a zip, or the https address of a public one. A repository becomes the history of a wiki that has only its initial pages."`
 }
 
 // Run imports the source, in the running service if there is one.
 func (c importCommand) Run(ctx context.Context) (err error) {
+	args := url.Values{
+		"wiki": {c.Wiki}, "into": {c.Into}, "without": c.Without, "clashes": {c.Clashes}, "name": {filepath.Base(c.Source)},
+		"files": {strconv.FormatBool(c.Files)}, "vouch": {strconv.FormatBool(c.Vouch)}, "dry-run": {strconv.FormatBool(c.DryRun)},
+	}
+	if gitremote.IsAddress(c.Source) {
+		args.Set("address", c.Source)
+		return operate(ctx, c.Data, "import", args, strings.NewReader(""), os.Stdout)
+	}
 	source, err := openSource(ctx, c.Source, !c.Files)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, source.Close()) }()
-	args := url.Values{
-		"wiki": {c.Wiki}, "into": {c.Into}, "without": c.Without, "clashes": {c.Clashes}, "name": {filepath.Base(c.Source)},
-		"files": {strconv.FormatBool(c.Files)}, "vouch": {strconv.FormatBool(c.Vouch)}, "dry-run": {strconv.FormatBool(c.DryRun)},
-	}
 	return operate(ctx, c.Data, "import", args, onlyReader{source}, os.Stdout)
 }
 
@@ -141,14 +146,14 @@ func importWiki(ctx context.Context, s *service.Service, args url.Values, in io.
 	if err != nil {
 		return err
 	}
-	r := pages.ImportRequest{Into: args.Get("into"), Without: args["without"], AsFolder: args.Get("files") == "true", Own: args.Get("vouch") == "true"}
-	u, err := s.Pages.Receive(ctx, a, in, nil)
+	files := args.Get("files") == "true"
+	r := pages.ImportRequest{Into: args.Get("into"), Without: args["without"], AsFolder: files, FilesOnly: files, Own: args.Get("vouch") == "true"}
+	progress := progressPrinter{out: out}
+	u, err := receiveSource(ctx, s, a, args, in, progress.print)
 	if err != nil {
 		return userError(err)
 	}
 	defer u.Close()
-	u.Name = wiki.VisibleName(args.Get("name"))
-	progress := progressPrinter{out: out}
 	preview, err := s.Pages.Examine(ctx, a, u, r, progress.print)
 	if err != nil {
 		return userError(err)
@@ -166,6 +171,18 @@ func importWiki(ctx context.Context, s *service.Service, args url.Values, in io.
 		r.Choices[c.Path] = pages.Choice{Decision: pages.Decision(args.Get("clashes")), Revision: c.Mine.Blob}
 	}
 	return importFrom(ctx, s, a, r, u, out)
+}
+
+// receiveSource stores what is imported: the input, or the repository at an address.
+func receiveSource(ctx context.Context, s *service.Service, a wiki.Access, args url.Values, in io.Reader, progress func(pages.ImportStep)) (*pages.Upload, error) {
+	if address := args.Get("address"); address != "" {
+		return s.Pages.ReceiveRemote(ctx, a, address, progress)
+	}
+	u, err := s.Pages.Receive(ctx, a, in, nil)
+	if err == nil {
+		u.Name = wiki.VisibleName(args.Get("name"))
+	}
+	return u, err
 }
 
 // printPreview prints what an import will do.
@@ -250,12 +267,16 @@ type progressPrinter struct {
 }
 
 func (p *progressPrinter) print(s pages.ImportStep) {
-	if s.What == p.what && (time.Since(p.at) < time.Second && s.Done < s.Total) {
+	if s.What == p.what && time.Since(p.at) < time.Second && (s.Done < s.Total || s.Note != "") {
 		return
 	}
 	p.what, p.at = s.What, time.Now()
 	if s.Total > 0 {
 		fmt.Fprintf(p.out, "%s: %d of %d\n", s.What, s.Done, s.Total)
+		return
+	}
+	if s.Note != "" {
+		fmt.Fprintf(p.out, "%s: %s\n", s.What, s.Note)
 		return
 	}
 	fmt.Fprintln(p.out, s.What)

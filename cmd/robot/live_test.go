@@ -18,6 +18,7 @@ import (
 	"testing"
 
 	"robot.wtf/internal/config"
+	"robot.wtf/internal/outbound"
 	"robot.wtf/internal/server"
 	"robot.wtf/internal/service"
 )
@@ -35,6 +36,7 @@ type live struct {
 	origins  config.Origins
 	clock    *clock
 	semantic bool // whether it loads the model
+	outgoing outbound.Options
 }
 
 // lockedBuffer is a log that can be read while it is being written.
@@ -89,6 +91,7 @@ func (l *live) tryOpen() error {
 	cfg, err := config.Dev("127.0.0.1:0", l.dir, 0)
 	l.must(err)
 	cfg.NoSemanticSearch = !l.semantic
+	cfg.Test.Pins, cfg.Test.CA, cfg.Test.DNS = l.outgoing.Pins, l.outgoing.CA, l.outgoing.DNS
 	l.origins, err = cfg.Origins(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80})
 	l.must(err)
 	log := slog.New(slog.NewJSONHandler(l.log, &slog.HandlerOptions{Level: slog.LevelDebug}))

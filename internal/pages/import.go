@@ -19,11 +19,10 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// An Upload is an uploaded file to import: a zip of Markdown, a git bundle, or a zip
-// of a repository. It must
-// be closed.
+// An Upload is a file to import: a zip of Markdown, a git bundle, or a zip of a
+// repository. It must be closed.
 type Upload struct {
-	Name     string // of the file on the sender's machine, or ""
+	Name     string // of the file on the sender's machine, or of the repository, or ""
 	Size     int64
 	dir      string            // holds the file and its extracted content
 	receipt  *receipt          // nil once closed
@@ -82,19 +81,32 @@ func (s *Service) Receive(ctx context.Context, a wiki.Access, in io.Reader, inte
 // with their paths, and then io.EOF. It stores them as a zip.
 func (s *Service) ReceiveFolder(ctx context.Context, a wiki.Access, next func() (path string, content io.Reader, err error), interrupt func()) (*Upload, error) {
 	folder := ""
-	zipped, out := io.Pipe()
+	u, err := s.receiveWritten(ctx, a, func(out io.Writer) (err error) {
+		folder, err = zipFolder(out, next)
+		return err
+	}, interrupt)
+	if err != nil {
+		return nil, err
+	}
+	u.Name = folder
+	return u, nil
+}
+
+// receiveWritten is Receive for a file that write writes, from when the wiki has its
+// place. If that fails or has to make room, interrupt makes write return.
+func (s *Service) receiveWritten(ctx context.Context, a wiki.Access, write func(out io.Writer) error, interrupt func()) (*Upload, error) {
+	in, out := io.Pipe()
 	var writing *background.Call[error] // nil until Receive reads
 	u, err := s.Receive(ctx, a, readerFunc(func(buf []byte) (int, error) {
 		if writing == nil {
 			writing = background.Start(func() (err error) {
 				defer func() { out.CloseWithError(err) }()
-				folder, err = zipFolder(out, next)
-				return err
+				return write(out)
 			})
 		}
-		return zipped.Read(buf)
+		return in.Read(buf)
 	}), interrupt)
-	zipped.CloseWithError(errUploadEnded)
+	in.CloseWithError(errUploadEnded)
 	if u == nil && interrupt != nil {
 		interrupt()
 	}
@@ -108,7 +120,6 @@ func (s *Service) ReceiveFolder(ctx context.Context, a wiki.Access, next func() 
 	case failed != nil:
 		return nil, errors.Join(failed, u.Close())
 	}
-	u.Name = folder
 	return u, nil
 }
 
@@ -232,6 +243,7 @@ func (s *Service) store(u *Upload, in io.Reader, max int64) (err error) {
 type ImportStep struct {
 	What        string // "Checking every object"
 	Done, Total int    // 0 if unknown
+	Note        string // "1.2 MB", if the total is unknown
 }
 
 // An ImportResult is the result of an import.
@@ -336,7 +348,7 @@ func (i *importRun) wait(ctx context.Context) (done func(), err error) {
 func (i *importRun) count(what string) func(done, total int) {
 	return func(done, total int) {
 		if done%20 == 0 {
-			i.progress(ImportStep{what, done, total})
+			i.progress(ImportStep{What: what, Done: done, Total: total})
 		}
 	}
 }
@@ -376,7 +388,7 @@ func (i *importRun) openSource(ctx context.Context) (incoming.Source, error) {
 // wiki's history, as it does in a new wiki.
 func (i *importRun) openRepository(ctx context.Context) (incoming.Source, error) {
 	onlySeeds, err := i.w.HasOnlySeeds(ctx)
-	if err != nil || onlySeeds && i.request.Into == "" {
+	if err != nil || onlySeeds && i.request.Into == "" && !i.request.FilesOnly {
 		return nil, err
 	}
 	received, err := i.unpackOnce(ctx)

@@ -44,7 +44,7 @@ func (i *importRun) runHistory(ctx context.Context) error {
 	}
 	err = i.w.Import(ctx, plan, content.ImportData{
 		Blobs: received.Objects, Rest: rest.Bytes(),
-		Progress: func(done, total int) { i.progress(ImportStep{"Writing", done, total}) },
+		Progress: func(done, total int) { i.progress(ImportStep{What: "Writing", Done: done, Total: total}) },
 	})
 	if err != nil {
 		return err

@@ -17,6 +17,8 @@ type ImportRequest struct {
 	Choices map[string]Choice // by the path of the wiki's file
 	// AsFolder takes the files of a zip even if it has a repository.
 	AsFolder bool
+	// FilesOnly leaves the history of a repository out.
+	FilesOnly bool
 	// Own says that the owner vouches for the words: agents read them as a member's.
 	// Otherwise they count as a stranger's, whoever imports them.
 	Own bool

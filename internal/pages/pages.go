@@ -19,6 +19,7 @@ import (
 	"robot.wtf/internal/budget"
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/export"
+	"robot.wtf/internal/gitremote"
 	"robot.wtf/internal/markdown"
 	"robot.wtf/internal/raster"
 	"robot.wtf/internal/search"
@@ -30,8 +31,9 @@ type Options struct {
 	Content    *content.Pool
 	Search     *search.Service
 	Markdown   *markdown.Renderer
-	Mirror     *export.Mirror // nil without git: cloning and importing are disabled
-	CacheBytes int64          // cache size; 0 means 64 MiB
+	Mirror     *export.Mirror    // nil without git: cloning and importing are disabled
+	Remotes    *gitremote.Client // fetches repositories to import; needed with Mirror
+	CacheBytes int64             // cache size; 0 means 64 MiB
 	// Changed is called after each commit of a caller, with the number of files
 	// that it changed, and after an import. It can be nil.
 	Changed func(a wiki.Access, files int)
@@ -45,6 +47,7 @@ type Service struct {
 	search   *search.Service
 	markdown *markdown.Renderer
 	mirror   *export.Mirror
+	remotes  *gitremote.Client
 	changed  func(a wiki.Access, files int)
 	now      func() time.Time
 	log      *slog.Logger
@@ -79,6 +82,7 @@ func New(o Options) *Service {
 		search:   o.Search,
 		markdown: o.Markdown,
 		mirror:   o.Mirror,
+		remotes:  o.Remotes,
 		now:      o.Now,
 		log:      o.Log,
 		pictures: raster.NewEncoder(pictureLimitsOf(o.Content.Turns())),

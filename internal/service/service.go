@@ -19,6 +19,7 @@ import (
 	"robot.wtf/internal/config"
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/export"
+	"robot.wtf/internal/gitremote"
 	"robot.wtf/internal/keyfile"
 	"robot.wtf/internal/limit"
 	"robot.wtf/internal/markdown"
@@ -157,7 +158,9 @@ func (s *Service) openContent() (err error) {
 	s.Exports = openExports(s.Content, wikis, s.background, s.o.Log)
 	s.measureExports()
 	s.Pages = pages.New(pages.Options{
-		Content: s.Content, Search: s.Search, Mirror: s.Exports, Markdown: markdown.New(markdown.Options{Icons: icons}), Changed: s.chargeCommit, Now: s.o.Now, Log: s.o.Log,
+		Content: s.Content, Search: s.Search, Markdown: markdown.New(markdown.Options{Icons: icons}),
+		Mirror: s.Exports, Remotes: gitremote.New(outboundOptions(s.o.Config, s.background)),
+		Changed: s.chargeCommit, Now: s.o.Now, Log: s.o.Log,
 	})
 	return nil
 }

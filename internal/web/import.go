@@ -27,6 +27,7 @@ type importPhase string
 
 const (
 	receivingFile importPhase = "receiving"
+	fetchingFile  importPhase = "fetching" // from another server
 	examiningFile importPhase = "examining"
 	awaitingOwner importPhase = "ready" // the preview is shown, and nothing is written yet
 	writingImport importPhase = "writing"
@@ -44,7 +45,8 @@ type importJob struct {
 
 	mu      sync.Mutex
 	phase   importPhase
-	name    string // of the uploaded file
+	name    string // of the uploaded file or the repository
+	form    importForm
 	request pages.ImportRequest
 	upload  *pages.Upload // nil before it is received, and once it is removed
 	steps   []pages.ImportStep
@@ -166,6 +168,7 @@ func (j *importJob) end(r pages.ImportResult, err error) error {
 type importState struct {
 	phase   importPhase
 	name    string
+	form    importForm
 	steps   []pages.ImportStep
 	preview *pages.ImportPreview
 	result  pages.ImportResult
@@ -176,7 +179,7 @@ type importState struct {
 func (j *importJob) state() importState {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return importState{j.phase, j.name, slices.Clone(j.steps), j.preview, j.result, j.err, j.took}
+	return importState{j.phase, j.name, j.form, slices.Clone(j.steps), j.preview, j.result, j.err, j.took}
 }
 
 // importPage shows an import: the form, its progress, what will happen, and what
@@ -203,8 +206,9 @@ func (p *importPage) IsLast(i int) bool { return i == len(p.Steps)-1 }
 
 // An importForm is the part of the import form besides the file.
 type importForm struct {
-	Source string // "folder", "notion" or "bundle"
-	Into   string
+	Source  string // "folder", "notion", "bundle" or "git"
+	Address string // of a repository
+	Into    string
 }
 
 // showImport shows the form, or the state of the import. While one runs, the page
@@ -230,6 +234,7 @@ func (h *Handler) renderJob(v *visit, status int, job *importJob, wrong failure)
 			p.Done = &s.result
 			break
 		}
+		p.Form = s.form
 		p.failure, _ = h.formFailure(v, s.err)
 		p.Reasons = pages.ImportProblems(s.err)
 	default:
@@ -275,7 +280,7 @@ func (h *Handler) startImport(v *visit) error {
 	return h.renderImport(v, wrong.Status, &importPage{failure: wrong, Form: form})
 }
 
-var errNoImportFile = wiki.Problemf(wiki.ErrInvalid, "file", "Choose a file first: a zip of Markdown, or a git bundle.")
+var errNoImportFile = wiki.Problemf(wiki.ErrInvalid, "file", "Choose a file first, a zip of Markdown or a git bundle, or type the address of a repository.")
 
 // receiveImport stores the uploaded file and starts the import. The wiki's job
 // begins before the file is read, so a second upload isn't.
@@ -292,26 +297,81 @@ func (h *Handler) receiveImport(v *visit, form *importForm) error {
 	body := &pacedReader{control: http.NewResponseController(v.w), began: time.Now()}
 	upload, err := h.receiveParts(v, files, body)
 	_ = body.control.SetWriteDeadline(time.Now().Add(uploadWait)) // the old one counts from the request's start
-	if err != nil {
+	if err != nil && !errors.Is(err, errRemote) {
 		h.imports.drop(job)
 		return uploadError(err)
 	}
 	job.mu.Lock()
-	job.upload, job.name = upload, upload.Name
-	job.request = pages.ImportRequest{AsFolder: form.Source == "folder" || form.Source == "notion", Into: form.Into}
+	job.form, job.request = *form, pages.ImportRequest{AsFolder: form.Source == "folder" || form.Source == "notion", Into: form.Into}
 	job.mu.Unlock()
+	if errors.Is(err, errRemote) {
+		return h.fetchImport(v, job)
+	}
+	job.setUpload(upload)
 	h.examineImport(v, job, receivingFile)
 	return nil
 }
 
-// receiveParts stores the form's file, or all files of its folder.
+// setUpload records that the upload was received.
+func (j *importJob) setUpload(u *pages.Upload) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.upload, j.name = u, u.Name
+}
+
+// errRemote says that the form names a repository on another server.
+var errRemote = errors.New("web: no file but an address to import from")
+
+// fetchImport fetches the repository at the form's address in the background, and then
+// examines it.
+func (h *Handler) fetchImport(v *visit, job *importJob) error {
+	name, err := h.o.Pages.CheckRemote(job.form.Address)
+	if err != nil {
+		h.imports.drop(job)
+		return err
+	}
+	job.mu.Lock()
+	job.name, job.request.AsFolder = name, false
+	job.mu.Unlock()
+	if !job.begin(receivingFile, fetchingFile) {
+		return nil
+	}
+	ctx := context.WithoutCancel(v.ctx())
+	h.o.Background.Go(background.Job{Work: "finish-import", Wiki: v.slug}, func() {
+		var upload *pages.Upload
+		err := h.tryImport(job, func() (err error) {
+			upload, err = h.o.Pages.ReceiveRemote(ctx, job.a, job.form.Address, job.setStep)
+			return err
+		})
+		if err != nil {
+			h.endImport(job, pages.ImportResult{}, err)
+			return
+		}
+		job.setUpload(upload)
+		if job.begin(fetchingFile, examiningFile) {
+			h.examine(ctx, job)
+		}
+	})
+	return nil
+}
+
+// receiveParts stores the form's file, or all files of its folder. It fails with
+// errRemote if the form has an address instead.
 func (h *Handler) receiveParts(v *visit, files *importParts, body *pacedReader) (*pages.Upload, error) {
 	name, part, err := files.next()
 	if errors.Is(err, io.EOF) {
 		err = errNoImportFile
+		if files.form.Source == "git" || files.form.Address != "" {
+			err = errRemote
+		}
 	}
-	if err == nil {
-		_, err = pages.ImportFolder(files.form.Into)
+	if err == nil && files.form.Source == "git" {
+		err = errRemote // a file that was chosen before stays in the form
+	}
+	if err == nil || errors.Is(err, errRemote) {
+		if _, invalid := pages.ImportFolder(files.form.Into); invalid != nil {
+			err = invalid
+		}
 	}
 	if err != nil {
 		return nil, err
@@ -360,18 +420,23 @@ func (p *importParts) next() (string, *multipart.Part, error) {
 		if p.empty++; p.empty > 20 {
 			return "", nil, wiki.Problemf(wiki.ErrMalformed, "", "This form has too many fields. Open the page and try again from there.")
 		}
-		value, err := io.ReadAll(io.LimitReader(part, 2*wiki.MaxNameBytes))
+		value, err := io.ReadAll(io.LimitReader(part, maxImportField))
 		if err != nil {
 			return "", nil, err
 		}
 		switch text := strings.ToValidUTF8(string(value), ""); part.FormName() {
 		case "source":
 			p.form.Source = text
+		case "address":
+			p.form.Address = text
 		case "into":
 			p.form.Into = text
 		}
 	}
 }
+
+// maxImportField bounds a field of the import form, in bytes.
+const maxImportField = 4 << 10
 
 // partPath returns the name of a part's file with its folder, which browsers send
 // for the files of a folder, and package multipart cuts off.
@@ -390,18 +455,20 @@ func (h *Handler) examineImport(v *visit, job *importJob, from importPhase) {
 		return
 	}
 	ctx := context.WithoutCancel(v.ctx())
-	h.o.Background.Go(background.Job{Work: "finish-import", Wiki: v.slug}, func() {
-		var preview *pages.ImportPreview
-		err := h.tryImport(job, func() (err error) {
-			preview, err = h.o.Pages.Examine(ctx, job.a, job.upload, job.request, job.setStep)
-			return err
-		})
-		if err != nil {
-			h.endImport(job, pages.ImportResult{}, err)
-			return
-		}
-		h.awaitOwner(job, preview)
+	h.o.Background.Go(background.Job{Work: "finish-import", Wiki: v.slug}, func() { h.examine(ctx, job) })
+}
+
+func (h *Handler) examine(ctx context.Context, job *importJob) {
+	var preview *pages.ImportPreview
+	err := h.tryImport(job, func() (err error) {
+		preview, err = h.o.Pages.Examine(ctx, job.a, job.upload, job.request, job.setStep)
+		return err
 	})
+	if err != nil {
+		h.endImport(job, pages.ImportResult{}, err)
+		return
+	}
+	h.awaitOwner(job, preview)
 }
 
 // awaitOwner shows the preview until its owner decides, another wiki needs the room,

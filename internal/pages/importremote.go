@@ -1,0 +1,55 @@
+package pages
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"robot.wtf/internal/gitremote"
+	"robot.wtf/internal/wiki"
+)
+
+// CheckRemote returns the short form of the address of a public repository, for people,
+// or a Problem with the field "address". It connects to nothing.
+func (s *Service) CheckRemote(address string) (string, error) {
+	if s.mirror == nil || s.remotes == nil {
+		return "", errNoGit
+	}
+	from, err := gitremote.ParseAddress(address)
+	if err != nil {
+		return "", err
+	}
+	return from.String(), nil
+}
+
+// ReceiveRemote is Receive for a public repository on another server. It fetches the
+// repository's main branch, or the one in the address, as a git bundle. progress can
+// be nil. It ends with the service.
+func (s *Service) ReceiveRemote(ctx context.Context, a wiki.Access, address string, progress func(ImportStep)) (*Upload, error) {
+	name, err := s.CheckRemote(address)
+	if err != nil {
+		return nil, err
+	}
+	from, err := gitremote.ParseAddress(address)
+	if err != nil {
+		return nil, err
+	}
+	if progress == nil {
+		progress = func(ImportStep) {}
+	}
+	ctx, cancel := s.mirror.Context(ctx)
+	defer cancel()
+	step := ImportStep{What: "Downloading from " + wiki.VisibleName(from.Host)}
+	u, err := s.receiveWritten(ctx, a, func(out io.Writer) error {
+		progress(step)
+		return s.remotes.Bundle(ctx, from, a.Site().Limits.HistoryBytes, out, func(bytes int64) {
+			step.Note = fmt.Sprintf("%.1f MB", float64(bytes)/(1<<20))
+			progress(step)
+		})
+	}, cancel)
+	if err != nil {
+		return nil, err
+	}
+	u.Name = name
+	return u, nil
+}
