@@ -173,7 +173,7 @@ func importWiki(ctx context.Context, s *service.Service, args url.Values, in io.
 	return importFrom(ctx, s, a, r, u, out)
 }
 
-// receiveSource stores what is imported: the input, or the repository at an address.
+// receiveSource stores the source of an import: the input, or the repository at an address.
 func receiveSource(ctx context.Context, s *service.Service, a wiki.Access, args url.Values, in io.Reader, progress func(pages.ImportStep)) (*pages.Upload, error) {
 	if address := args.Get("address"); address != "" {
 		return s.Pages.ReceiveRemote(ctx, a, address, progress)
