@@ -31,8 +31,8 @@ type filesPlan struct {
 	places  *places
 	before  *names // of the names in the source
 	now     *directory
-	after   *names
-	placed  *names
+	after   *names            // in the wiki, once imported
+	placed  *names            // with those of files that are left out
 	to      map[string]string // path in the wiki by name in the source
 	preview *ImportPreview
 }
@@ -209,17 +209,9 @@ func (p *filesPlan) link(files []incoming.File) {
 	p.aim()
 }
 
-// aim records where each file goes.
+// aim records where each file goes, and the names in the wiki afterwards. It runs
+// before names that are taken are compared, and once more when they are settled.
 func (p *filesPlan) aim() {
-	for _, f := range p.files {
-		p.to[f.From] = f.to
-		p.moved = p.moved || wiki.Key(f.From) != wiki.Key(f.to)
-	}
-}
-
-// finish records the names after the import, once all are settled.
-func (p *filesPlan) finish() {
-	p.aim()
 	var names []string
 	for _, name := range p.now.paths {
 		if !slices.Contains(p.dropped, name) {
@@ -227,11 +219,10 @@ func (p *filesPlan) finish() {
 		}
 	}
 	for _, f := range p.files {
+		p.to[f.From] = f.to
+		p.moved = p.moved || wiki.Key(f.From) != wiki.Key(f.to)
 		if f.there == "" {
 			names = append(names, f.to)
-		}
-		if f.Why != "" {
-			p.preview.rename(f.From, f.to, f.Why)
 		}
 	}
 	slices.Sort(names)
@@ -241,6 +232,16 @@ func (p *filesPlan) finish() {
 	}
 	slices.Sort(names)
 	p.placed = newNames(slices.Compact(names), nil, nil)
+}
+
+// finish records the final names, once all are settled.
+func (p *filesPlan) finish() {
+	p.aim()
+	for _, f := range p.files {
+		if f.Why != "" {
+			p.preview.rename(f.From, f.to, f.Why)
+		}
+	}
 }
 
 // checkLimits compares the wiki after the import with its limits. Those that it

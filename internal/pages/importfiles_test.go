@@ -222,6 +222,10 @@ func TestImportIntoFolder(t *testing.T) {
 	if got["Vault/Home.md"] != "[[Vault/Sub/Page]] ![](img/x.png) [up](/Vault/Home.md)\n" || got["Vault/Sub/Page.md"] != "[[Vault/Home]] [h](../Home.md)\n" || got["Home.md"] != "here\n" {
 		t.Errorf("%q", got)
 	}
+	// The same again: links that were rewritten don't make it different.
+	if v := w.examined(u, ImportRequest{Into: "Vault"}); !v.Empty() || len(v.Clashes) > 0 {
+		t.Errorf("again: %+v", v)
+	}
 	u.Close()
 	u = w.received(zipFiles(t, map[string]string{"notes/y.md": "y", "Vault": "a file", "z.md": "z"}))
 	v := w.examined(u, ImportRequest{})
