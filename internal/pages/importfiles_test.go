@@ -514,3 +514,19 @@ func TestImportLimitsAreFoundSoon(t *testing.T) {
 		t.Errorf("%q, %+v", v.Problems, v.Folders)
 	}
 }
+
+// The same files again, below a folder and with links among them, change nothing.
+func TestImportIntoFolderTwice(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for want := range 2 {
+		u := w.received(zipFiles(t, map[string]string{"A.md": "see [[B]] and [B](B.md)\n", "B.md": "x\n"}))
+		if v := w.examined(u, ImportRequest{Into: "Big"}); v.Same != 2*want {
+			t.Errorf("import %d: %d files are the same", want+1, v.Same)
+		}
+		if want == 0 {
+			w.imported(u, ImportRequest{Into: "Big"})
+		}
+		w.must(u.Close())
+	}
+}
