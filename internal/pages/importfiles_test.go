@@ -530,3 +530,17 @@ func TestImportIntoFolderTwice(t *testing.T) {
 		w.must(u.Close())
 	}
 }
+
+// Empty notes are pages, too: people create them as targets of links.
+func TestImportKeepsEmptyNotes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t).fresh("new")
+	files := map[string]string{"Home.md": "[[Empty]] and [[Blank]]\n", "Empty.md": "", "Folder/Blank.md": ""}
+	done := w.imported(w.received(zipFiles(t, files)), ImportRequest{})
+	if got := w.paths(); done.Pages != 3 || got != "Empty.md Folder/Blank.md Home.md" {
+		t.Errorf("%d pages: %s", done.Pages, got)
+	}
+	if view, err := w.View(w.ctx, w.owner, "Home", ""); err != nil || !contains(view.Body, `href="/Empty"`) || !contains(view.Body, `href="/Folder/Blank"`) {
+		t.Errorf("%s, %v", view.Body, err)
+	}
+}
