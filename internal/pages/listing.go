@@ -31,8 +31,12 @@ func listingAnswer(below wiki.PageName, pattern string, list []markdown.Target) 
 }
 
 // matching returns the first pages below one whose titles, or their last parts,
-// match a pattern in any case, and whether there are more.
+// match a pattern in any case, and whether there are more. A pattern that is longer than
+// any name matches none: trying it on each page would take too long.
 func (n *names) matching(below wiki.PageName, pattern string) (list []markdown.Target, more bool) {
+	if len(pattern) > wiki.MaxNameBytes {
+		return nil, false
+	}
 	pattern = wiki.Key(pattern)
 	for _, file := range n.below(string(below)) {
 		name, ok := wiki.PageOf(file)

@@ -1,8 +1,10 @@
 package pages
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
 // A cached page with a PageIndex changes when pages below it come and go.
@@ -34,5 +36,37 @@ func TestPageIndex(t *testing.T) {
 	}
 	if third := listed(); third != first {
 		t.Errorf("after the deletion: %s", third)
+	}
+}
+
+// Attack: a page lists pages by a pattern as long as a line can be, which is tried on
+// every page of the wiki whenever a name changes.
+func TestLongPatternsMatchNothing(t *testing.T) {
+	n := newNames([]string{"F/A.md", "F/B.md"}, nil, nil)
+	for stars, want := range map[int]int{1: 2, 100: 2, 60_000: 0} {
+		if list, more := n.matching("F", strings.Repeat("*", stars)); len(list) != want || more {
+			t.Errorf("%d stars match %d pages, want %d", stars, len(list), want)
+		}
+	}
+}
+
+// Attack: every page of a wiki has the same aliases.
+func TestManyPagesOfOneAlias(t *testing.T) {
+	var paths, shared []string
+	for i := range 10 {
+		shared = append(shared, fmt.Sprintf("Alias %d", i))
+	}
+	aliases := map[string][]string{}
+	for i := range 10_000 {
+		paths = append(paths, fmt.Sprintf("Page%05d.md", i))
+		aliases[paths[i]] = shared
+	}
+	began := time.Now()
+	n := newNames(paths, aliases, nil)
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("took %v", took)
+	}
+	if list := n.byAlias["alias_3"]; len(list) != len(paths) || list[0] != paths[0] {
+		t.Errorf("%d pages have the alias", len(list))
 	}
 }

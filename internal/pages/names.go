@@ -55,9 +55,7 @@ func newNames(paths []string, aliases map[string][]string, departures []content.
 	for _, list := range n.bySegment {
 		sortNearest(list)
 	}
-	for file, list := range aliases {
-		n.setAliases(file, list)
-	}
+	n.addAliases(aliases)
 	sortDepartures(departures)
 	n.setFormer(departures)
 	n.tree = sync.OnceValue(func() []*Node { return buildTree(n.paths) })
@@ -95,7 +93,28 @@ func (n *names) addFolders(p string) {
 	}
 }
 
-// setAliases adds a page's aliases.
+// addAliases adds the aliases of all pages. It sorts each list once, because many pages
+// can have one alias.
+func (n *names) addAliases(aliases map[string][]string) {
+	for file, list := range aliases {
+		if n.byKey[wiki.Key(file)] != file || len(list) == 0 {
+			continue
+		}
+		n.aliases[file] = list
+		for _, a := range list {
+			key := wiki.FoldName(a)
+			if all := n.byAlias[key]; len(all) == 0 || all[len(all)-1] != file {
+				n.byAlias[key] = append(all, file)
+			}
+			n.bytes += 100 + 2*len(a)
+		}
+	}
+	for _, list := range n.byAlias {
+		sortNearest(list)
+	}
+}
+
+// setAliases adds a page's aliases to lists that are shared and sorted.
 func (n *names) setAliases(file string, list []string) {
 	if n.byKey[wiki.Key(file)] != file || len(list) == 0 {
 		return

@@ -119,19 +119,23 @@ func (j *importJob) setStep(step pages.ImportStep) {
 	j.steps = append(j.steps, step)
 }
 
-// begin starts a phase that works on the upload, unless the job is in another phase
-// than expected, or its upload has to make room for another wiki's.
-func (j *importJob) begin(from, to importPhase) bool {
+// begin starts a phase that works on the upload, after a change of the request if any, unless
+// the job is in another phase than expected, or its upload has to make room for another
+// wiki's.
+func (j *importJob) begin(from, to importPhase, change func(*pages.ImportRequest)) (pages.ImportRequest, bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.phase != from || from == awaitingOwner && !j.upload.Resume() {
-		return false
+		return pages.ImportRequest{}, false
+	}
+	if change != nil {
+		change(&j.request)
 	}
 	if j.expires != nil {
 		j.expires.Stop()
 	}
 	j.phase, j.err, j.began, j.steps = to, nil, time.Now(), nil
-	return true
+	return j.request, true
 }
 
 // expire ends a job that waits for its owner.
@@ -156,6 +160,7 @@ func (j *importJob) end(r pages.ImportResult, err error) error {
 		j.expires.Stop()
 	}
 	j.phase, j.result, j.err, j.took = endedImport, r, err, time.Since(j.began)
+	j.preview, j.request, j.steps = nil, pages.ImportRequest{}, nil // they can be large, and the job stays
 	if j.upload == nil {
 		return nil
 	}
@@ -308,7 +313,7 @@ func (h *Handler) receiveImport(v *visit, form *importForm) error {
 		return h.fetchImport(v, job)
 	}
 	job.setUpload(upload)
-	h.examineImport(v, job, receivingFile)
+	h.examineImport(v, job, receivingFile, nil)
 	return nil
 }
 
@@ -333,7 +338,7 @@ func (h *Handler) fetchImport(v *visit, job *importJob) error {
 	job.mu.Lock()
 	job.name, job.request.AsFolder = name, false
 	job.mu.Unlock()
-	if !job.begin(receivingFile, fetchingFile) {
+	if _, ok := job.begin(receivingFile, fetchingFile, nil); !ok {
 		return nil
 	}
 	ctx := context.WithoutCancel(v.ctx())
@@ -348,8 +353,8 @@ func (h *Handler) fetchImport(v *visit, job *importJob) error {
 			return
 		}
 		job.setUpload(upload)
-		if job.begin(fetchingFile, examiningFile) {
-			h.examine(ctx, job)
+		if request, ok := job.begin(fetchingFile, examiningFile, nil); ok {
+			h.examine(ctx, job.a, job, request)
 		}
 	})
 	return nil
@@ -450,18 +455,19 @@ func partPath(part *multipart.Part) string {
 
 // examineImport looks at an upload in the background. The import continues if the
 // browser disconnects; it ends with the service.
-func (h *Handler) examineImport(v *visit, job *importJob, from importPhase) {
-	if !job.begin(from, examiningFile) {
+func (h *Handler) examineImport(v *visit, job *importJob, from importPhase, change func(*pages.ImportRequest)) {
+	request, ok := job.begin(from, examiningFile, change)
+	if !ok {
 		return
 	}
-	ctx := context.WithoutCancel(v.ctx())
-	h.o.Background.Go(background.Job{Work: "finish-import", Wiki: v.slug}, func() { h.examine(ctx, job) })
+	ctx, a := context.WithoutCancel(v.ctx()), v.a
+	h.o.Background.Go(background.Job{Work: "finish-import", Wiki: v.slug}, func() { h.examine(ctx, a, job, request) })
 }
 
-func (h *Handler) examine(ctx context.Context, job *importJob) {
+func (h *Handler) examine(ctx context.Context, a wiki.Access, job *importJob, request pages.ImportRequest) {
 	var preview *pages.ImportPreview
 	err := h.tryImport(job, func() (err error) {
-		preview, err = h.o.Pages.Examine(ctx, job.a, job.upload, job.request, job.setStep)
+		preview, err = h.o.Pages.Examine(ctx, a, job.upload, request, job.setStep)
 		return err
 	})
 	if err != nil {
@@ -516,30 +522,26 @@ func (h *Handler) decideImport(v *visit) error {
 		return err
 	}
 	job := h.imports.job(v.slug)
-	if job == nil || job.id != form.Get("id") || job.state().phase != awaitingOwner {
-		return h.redirect(v, "/-/import") // an older preview, or a second click
+	if job == nil || job.id != form.Get("id") {
+		return h.redirect(v, "/-/import") // an older preview
+	}
+	now := job.state()
+	if now.phase != awaitingOwner { // a second click
+		return h.redirect(v, "/-/import")
 	}
 	switch form.Get("do") {
 	case "cancel":
 		h.imports.drop(job)
 		h.warnUpload(job, job.expire(nil))
-		return h.redirect(v, "/-/import")
 	case "check":
-		job.mu.Lock()
-		job.request.Without = form["without"]
-		job.mu.Unlock()
-		h.examineImport(v, job, awaitingOwner)
-		return h.redirect(v, "/-/import")
+		h.examineImport(v, job, awaitingOwner, func(r *pages.ImportRequest) { r.Without = form["without"] })
+	default:
+		if len(now.preview.Problems) == 0 {
+			h.writeImport(v, job, func(r *pages.ImportRequest) {
+				r.Choices, r.Own = chosen(form, now.preview.Clashes), form.Get("own") == "on"
+			})
+		}
 	}
-	preview := job.state().preview
-	if len(preview.Problems) > 0 {
-		return h.redirect(v, "/-/import")
-	}
-	choices, own := chosen(form, preview.Clashes), form.Get("own") == "on"
-	job.mu.Lock()
-	job.request.Choices, job.request.Own = choices, own
-	job.mu.Unlock()
-	h.writeImport(v, job)
 	return h.redirect(v, "/-/import")
 }
 
@@ -559,16 +561,17 @@ func chosen(form url.Values, clashes []pages.Clash) map[string]pages.Choice {
 	return choices
 }
 
-// writeImport imports an examined upload in the background.
-func (h *Handler) writeImport(v *visit, job *importJob) {
-	if !job.begin(awaitingOwner, writingImport) {
+// writeImport imports an examined upload in the background, as the person who decided.
+func (h *Handler) writeImport(v *visit, job *importJob, change func(*pages.ImportRequest)) {
+	request, ok := job.begin(awaitingOwner, writingImport, change)
+	if !ok {
 		return
 	}
-	ctx := context.WithoutCancel(v.ctx())
+	ctx, a := context.WithoutCancel(v.ctx()), v.a
 	h.o.Background.Go(background.Job{Work: "finish-import", Wiki: v.slug}, func() {
 		var result pages.ImportResult
 		err := h.tryImport(job, func() (err error) {
-			result, err = h.o.Pages.Import(ctx, job.a, job.upload, job.request, job.setStep)
+			result, err = h.o.Pages.Import(ctx, a, job.upload, request, job.setStep)
 			return err
 		})
 		h.endImport(job, result, err)

@@ -187,6 +187,9 @@ func TestPreviewsExpire(t *testing.T) {
 	if err := job.expire(errPreviewExpired); err != nil || job.upload != nil {
 		t.Fatal(err)
 	}
+	if job.preview != nil { // it can be large, and the job stays
+		t.Error("the preview stays in memory")
+	}
 	if left, _ := filepath.Glob(filepath.Join(w.Dir, "wikis", ".scratch", "import-*")); len(left) != 0 {
 		t.Errorf("left over: %q", left)
 	}
