@@ -87,7 +87,7 @@ func checkHost(u *url.URL) error {
 	}
 	ip, err := netip.ParseAddr(host)
 	if err == nil && !outbound.IsPublic(ip) || err != nil && !strings.Contains(strings.Trim(host, "."), ".") {
-		return problemf("%s isn't on the public internet.", host)
+		return problemf("%s isn't on the public internet. Upload a bundle of the repository instead.", host)
 	}
 	return nil
 }
