@@ -151,7 +151,7 @@ for (const [person, javaScriptEnabled] of [["ada", true], ["bob", false]]) {
     for (const part of ["vault.zip, an Obsidian vault", "One name is taken", "1 file gets a new name", "1 link leads nowhere", "1 file is left out", "one commit by you"]) assert.ok(preview.includes(part), `${part}:\n${preview}`);
     for (const summary of await page.locator("summary").all()) await summary.click();
     await shoot(page, "preview");
-    await page.getByRole("group", { name: "Home" }).getByText("Both").click();
+    await page.getByRole("group", { name: "Home" }).getByText("Keep both").click();
     await page.getByRole("button", { name: "Import 2 pages" }).click();
     await settled(page, "3 pages imported");
     await shoot(page, "done");

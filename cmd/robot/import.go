@@ -25,11 +25,11 @@ import (
 // importCommand imports pages into a wiki.
 type importCommand struct {
 	Wiki    string   `required:"" placeholder:"SLUG" help:"Wiki to import into."`
-	Into    string   `placeholder:"FOLDER" help:"Folder of the wiki that everything goes into."`
+	Into    string   `placeholder:"FOLDER" help:"Folder of the wiki to import into."`
 	Without []string `placeholder:"FOLDER" help:"Top folder of SOURCE to leave out. Can be repeated."`
-	Clashes string   `enum:"mine,theirs,both" default:"mine" help:"What to keep if the wiki and SOURCE have one name: mine, theirs or both (${default})."`
-	Files   bool     `help:"Of a repository, import the files only, without its history."`
-	Vouch   bool     `help:"Vouch for the words: agents read them as a member's."`
+	Clashes string   `enum:"mine,theirs,both" default:"mine" help:"What to keep if a name is taken: mine (the file of the wiki), theirs or both (${default})."`
+	Files   bool     `help:"Import only the newest files of a repository, without its history."`
+	Vouch   bool     `help:"Vouch for the pages: agents then read them as a member's words."`
 	DryRun  bool     `help:"Print what would happen, and change nothing."`
 	Data    string   `required:"" env:"ROBOT_DATA" placeholder:"DIR" type:"path" help:"Data directory."`
 	Source  string   `arg:"" help:"Folder or zip of Markdown; or a repository: a directory, a git bundle, a zip, or the https address of a public one. A repository becomes the history of a wiki that has only its initial pages."`
@@ -187,16 +187,16 @@ func receiveSource(ctx context.Context, s *service.Service, a wiki.Access, args 
 
 // printPreview prints what an import will do.
 func printPreview(out io.Writer, p *pages.ImportPreview) {
-	fmt.Fprintf(out, "%s: %d pages, %d other files; afterwards %d of %d pages and %d of %d MB\n",
-		p.Kind, p.Pages, p.Files, p.After.Pages, p.Limits.Pages, p.After.CurrentBytes>>20, p.Limits.CurrentBytes>>20)
+	fmt.Fprintf(out, "%s: %s, %s; afterwards %d of %d pages and %d of %d MB\n",
+		p.Kind, countOf(p.Pages, "page"), countOf(p.Files, "other file"), p.After.Pages, p.Limits.Pages, p.After.CurrentBytes>>20, p.Limits.CurrentBytes>>20)
 	if p.Repository {
-		fmt.Fprintln(out, "only the newest files: the history stays out, because the wiki has one of its own or they go into a folder")
+		fmt.Fprintln(out, "only the newest files are imported, without the history")
 	}
 	if p.Links+p.Pictures > 0 {
-		fmt.Fprintf(out, "links that work: %d of %d; pictures that show: %d of %d\n", p.LinksLead, p.Links, p.PicsShow, p.Pictures)
+		fmt.Fprintf(out, "links that work: %d of %d; images found: %d of %d\n", p.LinksLead, p.Links, p.PicsShow, p.Pictures)
 	}
 	for _, c := range p.Clashes {
-		fmt.Fprintf(out, "taken: %s\n", c.Path)
+		fmt.Fprintf(out, "name taken: %s\n", c.Path)
 	}
 	for _, r := range p.Renamed {
 		fmt.Fprintf(out, "renamed: %s -> %s (%s)\n", r.From, r.To, r.Why)
@@ -205,11 +205,19 @@ func printPreview(out io.Writer, p *pages.ImportPreview) {
 		fmt.Fprintf(out, "converted: %s (%s)\n", n.Path, n.Why)
 	}
 	for _, n := range p.Left {
-		fmt.Fprintf(out, "left out: %s (%d, %s)\n", n.Path, n.Files, n.Why)
+		fmt.Fprintf(out, "left out: %s (%s: %s)\n", n.Path, countOf(n.Files, "file"), n.Why)
 	}
 	if p.Same > 0 {
-		fmt.Fprintf(out, "%d files are in the wiki already\n", p.Same)
+		fmt.Fprintf(out, "already in the wiki: %s\n", countOf(p.Same, "file"))
 	}
+}
+
+// countOf returns a number with its noun, such as "1 page" or "2 pages".
+func countOf(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
 }
 
 // asImporter returns the operator's access to a wiki, with its owner as the author.
@@ -230,9 +238,9 @@ func importFrom(ctx context.Context, s *service.Service, a wiki.Access, request 
 		return userError(err)
 	}
 	if !r.History {
-		fmt.Fprintf(out, "%s: %d pages and %d other files imported; the commit is %s\n", a.Site().Slug, r.Pages, r.Files, r.Head)
+		fmt.Fprintf(out, "%s: %s and %s imported; the commit is %s\n", a.Site().Slug, countOf(r.Pages, "page"), countOf(r.Files, "other file"), r.Head)
 	} else {
-		fmt.Fprintf(out, "%s: %d commits and %d objects imported, %d pages; the head is %s\n", a.Site().Slug, r.Commits, r.Objects, r.Pages, r.Head)
+		fmt.Fprintf(out, "%s: %s and %s imported, %s; the head is %s\n", a.Site().Slug, countOf(r.Commits, "commit"), countOf(r.Objects, "object"), countOf(r.Pages, "page"), r.Head)
 		for _, name := range r.Renamed {
 			fmt.Fprintf(out, "renamed, because its name has no address here or clashes with another: %s\n", name)
 		}

@@ -32,7 +32,7 @@ func TestImportAddress(t *testing.T) {
 		err := importWiki(context.Background(), l.Service, url.Values{"wiki": {"ada"}, "address": {address}, "into": {"Notes"}, "clashes": {"mine"}}, strings.NewReader(""), &out)
 		return out.String(), err
 	}
-	if out, err := run("https://example.com/notes.git"); err != nil || !strings.Contains(out, "Downloading from example.com") || !strings.Contains(out, "a git repository: 1 pages") || !strings.Contains(out, "ada: 1 pages and 0 other files imported") {
+	if out, err := run("https://example.com/notes.git"); err != nil || !strings.Contains(out, "Downloading from example.com") || !strings.Contains(out, "a git repository: 1 page") || !strings.Contains(out, "ada: 1 page and 0 other files imported") {
 		t.Errorf("%s%v", out, err)
 	}
 	if out, err := run("https://example.com/none.git"); err == nil || !strings.Contains(err.Error(), "doesn't exist or is private") {

@@ -50,7 +50,7 @@ func ParseAddress(text string) (Address, error) {
 	text = strings.TrimSpace(text)
 	switch {
 	case text == "":
-		return Address{}, problemf("Type the address of a repository, such as https://github.com/owner/name.")
+		return Address{}, problemf("Enter the address of a repository, such as https://github.com/owner/name.")
 	case len(text) > maxAddress:
 		return Address{}, problemf("This address is too long.")
 	case !strings.Contains(text, ":"): // github.com/owner/name
@@ -70,7 +70,7 @@ func ParseAddress(text string) (Address, error) {
 	a := Address{Host: strings.ToLower(u.Hostname())}
 	a.Path, a.Ref = repositoryOf(strings.TrimPrefix(a.Host, "www."), segments)
 	if a.Path == "" {
-		return Address{}, problemf("This address names no repository. It should look like https://github.com/owner/name.")
+		return Address{}, problemf("This isn't the address of a repository. It should look like https://github.com/owner/name.")
 	}
 	return a, nil
 }
@@ -98,7 +98,7 @@ func pathSegments(u *url.URL) ([]string, error) {
 	for part := range strings.SplitSeq(u.EscapedPath(), "/") {
 		name, err := url.PathUnescape(part)
 		if err != nil || name == "." || name == ".." || strings.ContainsAny(name, "/\\") || wiki.VisibleName(name) != name {
-			return nil, problemf("This address has characters that no repository's address has.")
+			return nil, problemf("This address contains characters that a repository's address can't have.")
 		}
 		if name != "" {
 			segments = append(segments, name)

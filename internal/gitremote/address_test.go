@@ -49,11 +49,11 @@ func TestParseAddress(t *testing.T) {
 
 func TestInvalidAddresses(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                              "Type the address",
-		"https://github.com/":           "names no repository",
-		"https://github.com/ada":        "names no repository",
-		"https://codeberg.org/ada":      "names no repository",
-		"https://example.org":           "names no repository",
+		"":                              "Enter the address",
+		"https://github.com/":           "the address of a repository",
+		"https://github.com/ada":        "the address of a repository",
+		"https://codeberg.org/ada":      "the address of a repository",
+		"https://example.org":           "the address of a repository",
 		"git@github.com:ada/a.git":      "Only https",
 		"ssh://git@github.com/a/b":      "Only https",
 		"http://github.com/ada/a":       "Only https",

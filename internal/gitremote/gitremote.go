@@ -322,7 +322,7 @@ func (f *fetch) explain(err error) error {
 	case errors.As(err, &refusal):
 		return problemf("%s refused: %s", a.Host, quoted(refusal.message))
 	case errors.Is(err, outbound.ErrRefused):
-		return problemf("%s leads to an address that isn't on the public internet, or not by https. Only public repositories can be imported.", a)
+		return problemf("%s leads to an address that isn't on the public internet or isn't https. Only public repositories can be imported.", a)
 	case errors.Is(err, errOldProtocol):
 		return problemf("%s speaks only old versions of git's protocol. Clone it, make a bundle with git bundle create wiki.bundle --all, and upload that.", a.Host)
 	case errors.Is(err, errSHA256):
@@ -330,9 +330,9 @@ func (f *fetch) explain(err error) error {
 	case errors.Is(err, errShallow):
 		return problemf("%s is a shallow clone, without the older history. Import the original.", a)
 	case errors.Is(err, errTooLong):
-		return wiki.Problemf(wiki.ErrTooLarge, "address", "%s has too many branches and tags, at most %d can be imported.", a, maxRefs)
+		return wiki.Problemf(wiki.ErrTooLarge, "address", "%s has too many branches and tags: the limit is %d.", a, maxRefs)
 	case errors.Is(err, errPackTooLarge), errors.Is(err, outbound.ErrTooLarge):
-		return wiki.Problemf(wiki.ErrTooLarge, "address", "%s is larger than this wiki's limit for a history.", a)
+		return wiki.Problemf(wiki.ErrTooLarge, "address", "%s is larger than this wiki's limit for a history. Import its newest files as a zip, or ask the operator for more room.", a)
 	case errors.Is(err, errTooSlow), errors.Is(err, errTime), isTimeout(err):
 		return unavailablef("%s was too slow. Try again later, or upload a bundle instead.", a.Host)
 	case errors.Is(err, errMalformed):

@@ -73,7 +73,7 @@ func TestHostileServers(t *testing.T) {
 		"no commands":            {hostileServer{capabilities: packets("version 2", "agent=x", flush)}, "no git repository"},
 		"endless capabilities":   {hostileServer{capabilities: packets("version 2") + strings.Repeat(packets("a="+strings.Repeat("x", 1000)), 2000)}, "too many"},
 		"an error, with escapes": {hostileServer{capabilities: packets("ERR \x1b[31mno\n\u202epage")}, `refused: "\x1b[31mno\n\u202epage"`},
-		"endless refs":           {hostileServer{capabilities: capabilities, refs: manyRefs.String() + flush}, "too many branches and tags, at most 20000"},
+		"endless refs":           {hostileServer{capabilities: capabilities, refs: manyRefs.String() + flush}, "too many branches and tags: the limit is 20000"},
 		"long refs":              {hostileServer{capabilities: capabilities, refs: strings.Repeat(packets(someID+" refs/heads/"+strings.Repeat("x", 60_000)), 200)}, "too many branches"},
 		"a ref without a name":   {hostileServer{capabilities: capabilities, refs: packets(someID, flush)}, "no git repository"},
 		"a ref without an id":    {hostileServer{capabilities: capabilities, refs: packets("unborn HEAD", flush)}, "no git repository"},

@@ -50,7 +50,7 @@ func (z *Zip) List(ctx context.Context) (*Listing, error) {
 	}
 	l.Settle()
 	if len(l.Files) == 0 {
-		return nil, wiki.Problemf(wiki.ErrInvalid, "file", "There is nothing to import in this zip: no pages, pictures or other files.")
+		return nil, wiki.Problemf(wiki.ErrInvalid, "file", "There is nothing to import in this zip: it has no pages and no files.")
 	}
 	return l, nil
 }
@@ -86,7 +86,7 @@ func (z *Zip) takeVisible(l *Listing) []entry {
 		l.Leave(strings.TrimPrefix(folder, top), hidden[folder], hiddenBecause(folder))
 	}
 	if z.encrypted > 0 {
-		l.Leave("encrypted files", z.encrypted, "the zip protects them by a password")
+		l.Leave("encrypted files", z.encrypted, "they are protected by a password")
 	}
 	return taken
 }
@@ -121,7 +121,7 @@ func hiddenFolder(p string) string {
 func hiddenBecause(folder string) string {
 	switch path.Base(folder) {
 	case ".obsidian":
-		return "the settings of Obsidian"
+		return "settings of Obsidian"
 	case ".trash":
 		return "deleted notes"
 	case ".git":
@@ -195,7 +195,7 @@ func listLogseq(l *Listing) {
 	}
 	l.Files = kept
 	if settings > 0 {
-		l.Leave("logseq/", settings, "the settings of Logseq")
+		l.Leave("logseq/", settings, "settings of Logseq")
 	}
 }
 

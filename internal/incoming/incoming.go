@@ -115,7 +115,7 @@ func (l *Listing) Settle() {
 			f.Why = why
 		}
 		if f.Path = taken.take(to); f.Path != to {
-			f.Why = "a folder, a page or another file has that name, apart from upper and lower case or spaces"
+			f.Why = "another page, folder or file has this name, apart from case and spaces"
 		}
 		kept = append(kept, f)
 	}

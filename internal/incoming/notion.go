@@ -48,7 +48,7 @@ func (z *Zip) listNotion(l *Listing) {
 		case ext == ".csv" && f.Size <= maxTableBytes:
 			f.Path = strings.TrimSuffix(strings.TrimSuffix(f.Path, ".csv"), "_all") + ".md"
 			z.tables[f.From] = strings.TrimSuffix(path.Base(f.Path), ".md")
-			l.convert(f.From, "a table, becomes the page "+strings.TrimSuffix(f.Path, ".md"))
+			l.convert(f.From, "a table that becomes the page "+strings.TrimSuffix(f.Path, ".md"))
 		}
 		kept = append(kept, f)
 	}

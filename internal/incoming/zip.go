@@ -205,7 +205,7 @@ func (z *Zip) openParts(o Options) error {
 
 func (z *Zip) openPart(e entry, dir string, max int64) (int64, error) {
 	if int64(e.file.UncompressedSize64) > max {
-		return 0, wiki.Problemf(wiki.ErrTooLarge, "file", "The zips inside of this zip are too large together. Import them one at a time.")
+		return 0, wiki.Problemf(wiki.ErrTooLarge, "file", "Together, the zips inside this zip are too large. Import them one at a time.")
 	}
 	part, err := os.CreateTemp(dir, "part-")
 	if err != nil {

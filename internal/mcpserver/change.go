@@ -135,12 +135,12 @@ func (h *Handler) describeDeletion(ctx context.Context, c *client, r *reply, com
 		h.o.Log.WarnContext(ctx, "describing a deletion failed", "wiki", c.access.Site().Slug, "err", err)
 		return
 	}
-	addDeletion(r, done, "Attachments deleted too: ", "Pages below stay: ", "Broken links are now on: ", "Links to it lead instead to: ")
+	addDeletion(r, done, "Attachments deleted too: ", "Pages below stay: ", "Broken links are now on: ", "Links to it now lead to: ")
 }
 
 // describePlannedDeletion is describeDeletion for a dry run.
 func describePlannedDeletion(r *reply, would pages.Deletion) {
-	addDeletion(r, would, "Attachments to be deleted too: ", "Pages below would stay: ", "Links would break on: ", "Links to it would lead instead to: ")
+	addDeletion(r, would, "Attachments to be deleted too: ", "Pages below would stay: ", "Links would break on: ", "Links to it would then lead to: ")
 }
 
 func addDeletion(r *reply, done pages.Deletion, files, below, broken, diverted ours) {

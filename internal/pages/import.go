@@ -408,7 +408,7 @@ func (z *uploadedZip) Close() error { return errors.Join(z.Zip.Close(), z.file.C
 
 // examine previews the import.
 func (i *importRun) examine(ctx context.Context) (preview *ImportPreview, err error) {
-	i.progress(ImportStep{What: "Reading the names"})
+	i.progress(ImportStep{What: "Reading file names"})
 	source, err := i.openSource(ctx)
 	if err != nil {
 		return nil, err
@@ -446,7 +446,7 @@ func (i *importRun) run(ctx context.Context) (err error) {
 
 // runFiles imports files in one commit.
 func (i *importRun) runFiles(ctx context.Context, source incoming.Source) error {
-	i.progress(ImportStep{What: "Reading the names"})
+	i.progress(ImportStep{What: "Reading file names"})
 	p, err := i.planFiles(ctx, source)
 	if err != nil {
 		return err
@@ -459,7 +459,7 @@ func (i *importRun) runFiles(ctx context.Context, source incoming.Source) error 
 		return err
 	}
 	if len(edits) == 0 {
-		return wiki.Problemf(wiki.ErrInvalid, "file", "Nothing was imported: the wiki has all of it already, or keeps its own pages of the same names.")
+		return wiki.Problemf(wiki.ErrInvalid, "file", "Nothing was imported: the wiki already has all of it, or keeps its own pages where names clash.")
 	}
 	i.progress(ImportStep{What: "Writing the pages"})
 	author := i.a.Caller()
@@ -494,7 +494,7 @@ func (i *importRun) hasHome(ctx context.Context) (bool, error) {
 // changedMeanwhile explains why a planned commit doesn't fit the wiki any more.
 func changedMeanwhile(err error) error {
 	if errors.Is(err, wiki.ErrPrecondition) || errors.Is(err, wiki.ErrConflict) {
-		return wiki.Problemf(wiki.ErrPrecondition, "file", "Nothing was imported: somebody has changed a page that this import would replace. Look at what will happen now, and import again.")
+		return wiki.Problemf(wiki.ErrPrecondition, "file", "Nothing was imported: somebody changed a page that this import would replace. Import again to see a new preview.")
 	}
 	return err
 }

@@ -35,7 +35,7 @@ func (p *filesPlan) place() {
 	for _, f := range p.files {
 		wanted := f.to
 		if f.to = at.file(wanted); f.to != wanted {
-			f.Why = "a folder, a page or another file has that name"
+			f.Why = "another page, folder or file has this name"
 		}
 		if len(f.to) > wiki.MaxNameBytes {
 			p.preview.leave(f.From, fmt.Sprintf("its path would be longer than %d bytes", wiki.MaxNameBytes))

@@ -60,7 +60,7 @@ func (s *spool) fill(write func() error) (done <-chan struct{}) {
 // Write implements io.Writer.
 func (s *spool) Write(data []byte) (int, error) {
 	if s.written+int64(len(data)) > maxExportBytes {
-		return 0, wiki.Problemf(wiki.ErrTooLarge, "", "This export would have more than %s. Clone the wiki instead.", formatBytes(maxExportBytes))
+		return 0, wiki.Problemf(wiki.ErrTooLarge, "", "This export would be larger than %s. Clone the wiki instead.", formatBytes(maxExportBytes))
 	}
 	n, err := s.room.Write(data)
 	if errors.Is(err, wiki.ErrStorage) {

@@ -285,7 +285,7 @@ func (h *Handler) startImport(v *visit) error {
 	return h.renderImport(v, wrong.Status, &importPage{failure: wrong, Form: form})
 }
 
-var errNoImportFile = wiki.Problemf(wiki.ErrInvalid, "file", "Choose a file first, a zip of Markdown or a git bundle, or type the address of a repository.")
+var errNoImportFile = wiki.Problemf(wiki.ErrInvalid, "file", "Choose a zip of Markdown or a git bundle, or enter the address of a repository.")
 
 // receiveImport stores the uploaded file and starts the import. The wiki's job
 // begins before the file is read, so a second upload isn't.
@@ -491,15 +491,15 @@ func (h *Handler) awaitOwner(job *importJob, preview *pages.ImportPreview) {
 }
 
 var (
-	errPreviewExpired = wiki.Problemf(wiki.ErrUnavailable, "file", "Nothing was imported: the file was removed, because nobody decided for %d minutes. Upload it again.", int(previewWait.Minutes()))
-	errPreviewYielded = wiki.Problemf(wiki.ErrUnavailable, "file", "Nothing was imported: another wiki was waiting to import, so the file was removed. Upload it again in a few minutes.")
+	errPreviewExpired = wiki.Problemf(wiki.ErrUnavailable, "file", "Nothing was imported: nobody confirmed it within %d minutes, so the upload was removed. Start again.", int(previewWait.Minutes()))
+	errPreviewYielded = wiki.Problemf(wiki.ErrUnavailable, "file", "Nothing was imported: another wiki was waiting to import, so the upload was removed. Start again in a few minutes.")
 )
 
 // tryImport runs a part of an import. A panic becomes a Problem.
 func (h *Handler) tryImport(job *importJob, f func() error) error {
 	err := h.o.Background.Try(background.Job{Work: "import", Wiki: job.a.Site().Slug}, f)
 	if errors.As(err, new(*background.Panic)) {
-		err = wiki.Problemf(wiki.ErrInvalid, "file", "Nothing was imported: this file runs into a bug on our side. The operator gets a notice. You can import another one meanwhile.")
+		err = wiki.Problemf(wiki.ErrInvalid, "file", "Nothing was imported: it ran into a bug on our side, and the operator was notified. You can import something else meanwhile.")
 	}
 	return err
 }

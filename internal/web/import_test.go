@@ -129,7 +129,7 @@ func TestImportVault(t *testing.T) {
 	}
 	vault := vaultZip(t, "Vault/.obsidian/app.json", "{}", "Vault/Home.md", "[[Beds]] [[Gone]]", "Vault/Beds.md", "# <b>Beds", "Vault/guide/delete.md", "x")
 	preview := send("", part{field: "file", file: "vault.zip", data: vault})
-	preview.has("Ready to import", "an Obsidian vault", "3 initial pages", "guide/Delete.md", "the settings of Obsidian", "Gone", "Import 3 pages", "one commit by you")
+	preview.has("Ready to import", "an Obsidian vault", "3 initial pages", "guide/Delete.md", "settings of Obsidian", "Gone", "Import 3 pages", "one commit by you")
 	dan.get(on("dan", "/Beds")).want(http.StatusNotFound)
 
 	// An older preview decides nothing, nor does a form without its id.
@@ -193,7 +193,7 @@ func TestPreviewsExpire(t *testing.T) {
 	if left, _ := filepath.Glob(filepath.Join(w.Dir, "wikis", ".scratch", "import-*")); len(left) != 0 {
 		t.Errorf("left over: %q", left)
 	}
-	dan.decideImport("dan", preview, "import").has("nobody decided for 15 minutes", `name="file"`)
+	dan.decideImport("dan", preview, "import").has("nobody confirmed it within 15 minutes", `name="file"`)
 	dan.get(on("dan", "/A")).want(http.StatusNotFound)
 }
 

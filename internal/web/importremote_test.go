@@ -73,7 +73,7 @@ func TestImportForbiddenAddress(t *testing.T) {
 		"ssh://git@example.com/a.git":    "Only https",
 		"ext::sh -c id":                  "Only https",
 		"file:///etc/passwd":             "Only https",
-		"":                               "Type the address",
+		"":                               "Enter the address",
 	} {
 		ada.importAddress("ada", address).want(http.StatusUnprocessableEntity).has(want, `name="address"`)
 	}
