@@ -157,7 +157,7 @@ func TestKinds(t *testing.T) {
 	}
 }
 
-// Attack: names that lead out of the folder, links, and one name twice.
+// Attack: names that lead out of the folder, links, and duplicate names.
 func TestHostileNames(t *testing.T) {
 	files := plain("../out.md", "/etc/passwd.md", "C:/x.md", `C:\y.md`, "a/../../b.md", "c/./d.md", "e//f.md", "ok.md", "OK.md", `win\dows.md`, "ok.md", ".git/config", "x/.hidden/y.md", "nul\x00l.md")
 	files = append(files, zipFile{"link.md", "/etc/passwd", func(h *zip.FileHeader) { h.SetMode(fs.ModeSymlink | 0o777) }},

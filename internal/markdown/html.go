@@ -37,7 +37,7 @@ func wordSet(words string) map[string]bool {
 // An htmlTag is a raw HTML tag with a link target.
 type htmlTag struct{ name, address string }
 
-// htmlTags lists the links, images, films and sounds in raw HTML.
+// htmlTags lists the links, images, videos and sounds in raw HTML.
 func (d *document) htmlTags(n ast.Node) []htmlTag {
 	var list []htmlTag
 	z := xhtml.NewTokenizer(bytes.NewReader(d.rawHTMLOf(n)))

@@ -12,9 +12,9 @@ import (
 )
 
 // A page loads nothing from other hosts, and players of other services run scripts.
-// So a player in a page becomes a card with a link to the film.
+// So a player in a page becomes a card with a link to the video.
 
-// writePlayer writes the card of a film or sound. Without a title, it shows the
+// writePlayer writes the card of a video or sound. Without a title, it shows the
 // name, and without a link the text as written.
 func (w *writer) writePlayer(p linkTarget, title, written string) {
 	to := w.lookUp(p)
@@ -43,7 +43,7 @@ func (w *writer) writePlayer(p linkTarget, title, written string) {
 	})
 }
 
-// playerSource says in words where a film is, and how it is called.
+// playerSource returns where a video is, in words, and its name.
 func playerSource(p linkTarget, to resolvedLink) (where, name string) {
 	if p.Kind != "" {
 		name = p.Target[strings.LastIndexByte(p.Target, '/')+1:]

@@ -332,7 +332,7 @@ func TestExportSite(t *testing.T) {
 	}
 }
 
-// Attack: somebody starts downloads and reads nothing. The exports are made all the
+// Attack: a client starts downloads and reads nothing. The exports are made all the
 // same, so the wiki's slot is free for the next; and only a few downloads per wiki
 // are open to strangers, who take none from members.
 func TestExportsAreBounded(t *testing.T) {
@@ -415,7 +415,7 @@ func (w *world) operator() wiki.Access {
 	return wiki.NewAccess(w.site, wiki.Caller{Operator: true}, wiki.Owner)
 }
 
-// inFolder returns files as they are called in a zip.
+// inFolder returns files under their names in a zip.
 func (w *world) inFolder(files map[string]string) map[string]string {
 	list := map[string]string{}
 	for p, text := range files {

@@ -134,7 +134,7 @@ func (w *headingWiki) targets() map[string]string {
 }
 
 // TestLinksKeepTheirHeadings moves sections and merges pages at random, several in one
-// commit. Whatever they are, each link leads to the heading that it led to before.
+// commit. Each link still leads to the heading that it led to before.
 func TestLinksKeepTheirHeadings(t *testing.T) {
 	t.Parallel()
 	moved, followed, seeds := 0, 0, 30

@@ -335,7 +335,7 @@ func TestImportNeedsTheOwner(t *testing.T) {
 	}
 }
 
-// Imported text counts as a stranger's, whoever imports it, unless they vouch for it.
+// Imported text counts as a stranger's unless the importer vouches for it.
 func TestImportedTextIsForeign(t *testing.T) {
 	t.Parallel()
 	member := func(did string) bool { return did == "did:plc:ada" }
@@ -385,7 +385,7 @@ func TestImportRepositoryFiles(t *testing.T) {
 	if !strings.Contains(names, "Odd/Home.md") || strings.Contains(names, "passwd") || strings.Contains(names, ".gitignore") {
 		t.Errorf("%s", names)
 	}
-	// With nothing but its initial pages, a wiki takes the history, and says so before.
+	// A wiki with only its initial pages takes the history; the preview says so.
 	fresh := w.fresh("new")
 	u.Close()
 	u = fresh.received(must(os.ReadFile("testdata/odd.bundle")))
@@ -425,7 +425,7 @@ func TestImportFolders(t *testing.T) {
 		t.Errorf("%q %q", u.Name, got)
 	}
 
-	// Broken off, or too much: nothing stays.
+	// An upload that breaks off or is too large leaves nothing behind.
 	broken := 0
 	_, err = w.another("bob", wiki.DefaultLimits).ReceiveFolder(w.ctx, w.owner, func() (string, io.Reader, error) {
 		if broken++; broken > 1 {

@@ -10,7 +10,7 @@ import (
 )
 
 // An ImportRequest says how to import an upload. The zero value imports everything
-// at the root and keeps the wiki's file wherever both have one name.
+// at the root and keeps the wiki's file wherever both have the same name.
 type ImportRequest struct {
 	Into    string            // folder that everything goes into, "" for the root
 	Without []string          // top folders of the upload to leave out
@@ -20,14 +20,14 @@ type ImportRequest struct {
 	// FilesOnly leaves the history of a repository out.
 	FilesOnly bool
 	// Own says that the owner vouches for the words: agents read them as a member's.
-	// Otherwise they count as a stranger's, whoever imports them.
+	// Otherwise they count as a stranger's, no matter who imports them.
 	Own bool
 	// Trusted accepts the authors of a repository's commits as they are. Only the
 	// operator can set it.
 	Trusted bool
 }
 
-// A Decision says which file to keep if the wiki and an import have one name.
+// A Decision says which file to keep if the wiki and an import have the same name.
 type Decision string
 
 // The decisions.

@@ -87,7 +87,7 @@ func TestDeletionDivertsLinks(t *testing.T) {
 	}
 }
 
-// Whatever moves, each link leads to the same page or file as before.
+// Each link leads to the same page or file after a move as before.
 func TestLinksSurviveAnyRename(t *testing.T) {
 	t.Parallel()
 	rounds := 20

@@ -61,7 +61,7 @@ var (
 // maxSVG is the size of an SVG image that is checked.
 const maxSVG = 4 << 20
 
-// isHarmlessSVG reports whether an SVG image, opened by itself, runs no script and
+// isHarmlessSVG reports whether an SVG image, opened directly, runs no script and
 // loads nothing.
 func isHarmlessSVG(data []byte) bool {
 	if len(data) > maxSVG {

@@ -19,7 +19,7 @@ func TestInertName(t *testing.T) {
 	}
 }
 
-// Attack: an SVG image, opened by itself on somebody's web host, runs a script there
+// Attack: an SVG image, opened directly on a web host, runs a script there
 // or reports who opened it.
 func TestHarmlessSVG(t *testing.T) {
 	const open = `<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="0 0 1 1">`

@@ -57,7 +57,7 @@ func TestExportPage(t *testing.T) {
 	reader.get(on("ada", "/-/export/bundle")).want(http.StatusOK).has("# v2 git bundle\n")
 }
 
-// Attack: somebody downloads a wiki without the right to read it, or finds another
+// Attack: a user without read access downloads a wiki, or finds another
 // wiki's pages, another person's draft or the members in an export.
 func TestExportsHaveNothingPrivate(t *testing.T) {
 	t.Parallel()

@@ -38,7 +38,7 @@ func TestImport(t *testing.T) {
 	form.has(`enctype="multipart/form-data"`, "git bundle create", `name="folder" webkitdirectory`, "The history is kept")
 
 	// No file chosen, and not a repository.
-	dan.sendFiles(on("dan", "/-/import"), part{field: "other", data: "x"}).want(http.StatusUnprocessableEntity).has("Choose a file")
+	dan.sendFiles(on("dan", "/-/import"), part{field: "other", data: "x"}).want(http.StatusUnprocessableEntity).has("Choose a zip")
 	send := func(data string) *answer {
 		t.Helper()
 		dan.sendFiles(on("dan", "/-/import"), part{field: "source", data: "bundle"}, part{field: "file", file: "wiki.bundle", data: data}).want(http.StatusSeeOther)
