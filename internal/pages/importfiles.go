@@ -70,7 +70,9 @@ func (i *importRun) planFiles(ctx context.Context, source incoming.Source) (*fil
 	p.seeds = onlySeeds && i.request.Into == ""
 	p.preview.sumFolders(listing.Files)
 	p.choose(listing.Files)
-	p.place()
+	if err := p.place(ctx); err != nil {
+		return nil, err
+	}
 	p.link(listing.Files)
 	if err := p.checkLimits(ctx); err != nil || len(p.preview.Problems) > 0 {
 		return p, err

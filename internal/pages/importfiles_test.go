@@ -236,6 +236,9 @@ func TestImportIntoFolder(t *testing.T) {
 	if got := w.tree(); got["notes (2)/y.md"] != "y" || got["Vault (2)"] != "a file" {
 		t.Errorf("%s", w.paths())
 	}
+	if v := w.examined(u, ImportRequest{}); !v.Empty() || len(v.Clashes) > 0 {
+		t.Errorf("the second again: %+v", v)
+	}
 	for _, into := range []string{"../x", "a/edit", "-", strings.Repeat("x", 300)} {
 		_, err := w.Examine(w.ctx, w.owner, u, ImportRequest{Into: into}, nil)
 		wantKind(t, err, wiki.ErrInvalid)

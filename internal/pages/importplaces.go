@@ -1,6 +1,8 @@
 package pages
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"path"
 
@@ -13,28 +15,39 @@ type places struct {
 	wiki    map[string]string // paths of the wiki's files
 	coming  map[string]bool   // paths of the import's files
 	folders map[string]bool   // of both
+	arrived map[string]bool   // folders of the import
 	renamed map[string]string // key of a folder of the import -> where it is in the wiki
 	free    incoming.FreeNames
 }
 
 // place gives the files their paths in the wiki. No file gets the name of a folder,
 // and no folder that of a file: one that can't keep its name gets another that neither
-// the wiki nor the import has.
-func (p *filesPlan) place() {
-	at := &places{wiki: p.now.byKey, coming: map[string]bool{}, folders: map[string]bool{}, renamed: map[string]string{".": "."}}
+// the wiki nor the import has, or the one that an earlier import of the same gave it.
+func (p *filesPlan) place(ctx context.Context) error {
+	at := &places{wiki: p.now.byKey, coming: map[string]bool{}, folders: map[string]bool{}, arrived: map[string]bool{}, renamed: map[string]string{".": "."}}
 	p.places = at
 	for _, name := range p.now.paths {
-		at.addFolders(name)
+		addFolders(at.folders, name)
 	}
 	for n := range p.files {
 		p.files[n].to = path.Join(p.run.request.Into, p.files[n].Path)
 		at.coming[wiki.Key(p.files[n].to)] = true
-		at.addFolders(p.files[n].to)
+		addFolders(at.folders, p.files[n].to)
+		addFolders(at.arrived, p.files[n].to)
 	}
 	kept := p.files[:0]
 	for _, f := range p.files {
 		wanted := f.to
-		if f.to = at.file(wanted); f.to != wanted {
+		var failed error
+		f.to = at.file(wanted, func(path string) bool { // a file with that size: decide compares the contents
+			there, err := p.run.w.Lookup(ctx, path)
+			failed = errors.Join(failed, err)
+			return err == nil && f.Blob == "" && there.Size == f.Size || f.Blob != "" && there.Blob == f.Blob
+		})
+		if failed != nil {
+			return failed
+		}
+		if f.to != wanted {
 			f.Why = "another page, folder or file has this name"
 		}
 		if len(f.to) > wiki.MaxNameBytes {
@@ -51,11 +64,12 @@ func (p *filesPlan) place() {
 	}
 	p.files = kept
 	p.dropSeeds()
+	return nil
 }
 
-func (at *places) addFolders(file string) {
-	for dir := path.Dir(file); dir != "." && !at.folders[wiki.Key(dir)]; dir = path.Dir(dir) {
-		at.folders[wiki.Key(dir)] = true
+func addFolders(folders map[string]bool, file string) {
+	for dir := path.Dir(file); dir != "." && !folders[wiki.Key(dir)]; dir = path.Dir(dir) {
+		folders[wiki.Key(dir)] = true
 	}
 }
 
@@ -64,13 +78,17 @@ func (at *places) isTaken(key string, page bool) bool {
 	return at.folders[key] || at.wiki[key] != "" || at.coming[key] || !page && (at.wiki[key+".md"] != "" || at.coming[key+".md"])
 }
 
-// file returns the path of a file of the import.
-func (at *places) file(wanted string) string {
+// file returns the path of a file of the import. same reports whether a file of the
+// wiki can be the same one.
+func (at *places) file(wanted string, same func(path string) bool) string {
 	to := path.Join(at.folder(path.Dir(wanted)), path.Base(wanted))
 	own, page := wiki.Key(to), isText(to)
 	free := at.free.Find(to, func(key string) bool {
 		if key == own { // the wiki's file of that name is one to choose from
 			return at.folders[key] || !page && at.wiki[key+".md"] != ""
+		}
+		if there := at.wiki[key]; there != "" && !page && !at.coming[key] && same(there) {
+			return false
 		}
 		return at.isTaken(key, page)
 	})
@@ -89,6 +107,9 @@ func (at *places) folder(wanted string) string {
 	to = at.free.Find(to, func(key string) bool {
 		if key == own {
 			return at.wiki[key] != ""
+		}
+		if at.folders[key] && !at.arrived[key] && at.wiki[key] == "" && !at.coming[key] {
+			return false // a folder of the wiki
 		}
 		return at.isTaken(key, false)
 	})
