@@ -24,7 +24,7 @@ const maxFilesImport = 256 << 20
 type filesPlan struct {
 	run     *importRun
 	source  incoming.Source
-	seeds   bool // the wiki's initial pages make room
+	seeds   map[string]string // blobs of the wiki's initial pages, which make room; nil if it has others
 	files   []arriving
 	dropped []string // initial pages that no imported one replaces
 	moved   bool     // some links need another target
@@ -63,11 +63,11 @@ func (i *importRun) planFiles(ctx context.Context, source incoming.Source) (*fil
 	if p.now, err = i.s.directory(ctx, i.w); err != nil {
 		return nil, err
 	}
-	onlySeeds, err := i.w.HasOnlySeeds(ctx)
-	if err != nil {
-		return nil, err
+	if i.request.Into == "" {
+		if p.seeds, err = i.seeds(ctx); err != nil {
+			return nil, err
+		}
 	}
-	p.seeds = onlySeeds && i.request.Into == ""
 	p.preview.sumFolders(listing.Files)
 	p.choose(listing.Files)
 	if err := p.place(ctx); err != nil {
@@ -82,6 +82,27 @@ func (i *importRun) planFiles(ctx context.Context, source incoming.Source) (*fil
 	}
 	p.finish()
 	return p, p.checkLimits(ctx)
+}
+
+// seeds returns the blobs of the wiki's initial pages by path, nil if somebody has
+// written in the wiki. It checks that again after reading them, so that an import
+// replaces nothing else.
+func (i *importRun) seeds(ctx context.Context) (map[string]string, error) {
+	if only, err := i.w.HasOnlySeeds(ctx); err != nil || !only {
+		return nil, err
+	}
+	files, err := i.w.List(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	if only, err := i.w.HasOnlySeeds(ctx); err != nil || !only {
+		return nil, err
+	}
+	blobs := map[string]string{}
+	for _, f := range files {
+		blobs[f.Path] = f.Blob
+	}
+	return blobs, nil
 }
 
 // ImportFolder checks the folder that an import goes into, "" for the root. It fails
@@ -136,7 +157,8 @@ func (p *filesPlan) decide(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if f.base = mine.Blob; p.seeds {
+		if f.base = mine.Blob; p.seeds != nil {
+			f.base = p.seeds[f.there]
 			continue
 		}
 		same, err := p.isSame(ctx, *f, mine)
@@ -172,7 +194,9 @@ func (p *filesPlan) clash(f *arriving, mine wiki.File, taken map[string]bool) {
 	if chosen.Revision != "" {
 		f.base = chosen.Revision
 	}
-	other := p.places.free.Find(f.to, func(key string) bool { return taken[key] || p.places.isTaken(key, isText(f.to)) })
+	other := p.places.free.Find(f.to, func(key string) bool {
+		return taken[key] || p.now.byKey[key] != "" || p.places.isTaken(key, isText(f.to))
+	})
 	p.preview.Clashes = append(p.preview.Clashes, Clash{Path: f.there, Mine: mine, TheirSize: f.Size, Both: other, Decision: f.choice})
 	if f.choice == KeepBoth {
 		f.to, f.there, f.base = other, "", content.BaseNone
@@ -184,7 +208,7 @@ func (p *filesPlan) clash(f *arriving, mine wiki.File, taken map[string]bool) {
 
 // dropSeeds lists the initial pages that no imported one replaces.
 func (p *filesPlan) dropSeeds() {
-	if !p.seeds {
+	if p.seeds == nil {
 		return
 	}
 	replaced := map[string]bool{}
@@ -313,7 +337,7 @@ func (p *filesPlan) edits(ctx context.Context, progress func(done, total int)) (
 	defer turn.End()
 	edits := make([]content.Edit, 0, len(p.files)+len(p.dropped))
 	for _, name := range p.dropped {
-		edits = append(edits, content.Edit{Op: content.Delete, Path: name, Base: content.BaseAny})
+		edits = append(edits, content.Edit{Op: content.Delete, Path: name, Base: p.seeds[name]})
 	}
 	for n, f := range p.files {
 		progress(n, len(p.files))

@@ -185,7 +185,7 @@ func TestImportedNamesStayApart(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.commitFiles(map[string]string{
-		"Mine.md": "Mine", "plan.md/Below.md": "in a folder that is called like a page's file", "plan_(3).md": "the wiki's", "docs": "a file that is called like a folder",
+		"Mine.md": "Mine", "plan.md/Below.md": "in a folder that is called like a page's file", "docs": "a file that is called like a folder",
 	})
 	files := map[string]string{
 		"plan.md": "1", "plan (2).md": "2", "docs/x.md": "3", "docs (2)/x.md": "4", "docs/b/c.md": "5", "Mine.md": "6", "Mine (2).md": "7",
@@ -198,10 +198,33 @@ func TestImportedNamesStayApart(t *testing.T) {
 		t.Errorf("%d files, want %d", len(tree), before+len(files))
 	}
 	for name, text := range map[string]string{
-		"plan (2).md": "2", "plan (4).md": "1", "docs (2)/x.md": "4", "docs (3)/x.md": "3", "docs (3)/b/c.md": "5", "Mine (2).md": "7", "Mine (3).md": "6", "plan_(3).md": "the wiki's",
+		"plan (2).md": "2", "plan (3).md": "1", "docs (2)/x.md": "4", "docs (3)/x.md": "3", "docs (3)/b/c.md": "5", "Mine (2).md": "7", "Mine (3).md": "6",
 	} {
 		if tree[name] != text {
 			t.Errorf("%s is %q, want %q", name, tree[name], text)
+		}
+	}
+	if v := w.examined(u, ImportRequest{}); v.Same != len(files)-2 || len(v.Clashes) != 1 { // plan.md gets another name each time
+		t.Errorf("again: %d files are the same, %d clash", v.Same, len(v.Clashes))
+	}
+}
+
+// Somebody writes in a new wiki while an import reads its files: nothing is replaced.
+func TestImportKeepsEditsMadeMeanwhile(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"Home", "AGENTS"} {
+		w := newWorld(t).fresh("new")
+		u := w.received(zipFiles(t, map[string]string{"Home.md": "imported", "x.md": "imported"}))
+		edited := false
+		_, err := w.Import(w.ctx, w.owner, u, ImportRequest{}, func(step ImportStep) {
+			if step.What == "Reading the files" && !edited {
+				edited = true
+				w.put(name, "written meanwhile\n")
+			}
+		})
+		wantKind(t, err, wiki.ErrPrecondition)
+		if got := w.tree()[name+".md"]; !edited || got != "written meanwhile\n" {
+			t.Errorf("%s is %q", name, got)
 		}
 	}
 }

@@ -56,7 +56,7 @@ func (p *filesPlan) place(ctx context.Context) error {
 		}
 		if f.there = p.now.byKey[wiki.Key(f.to)]; f.there != "" {
 			f.choice = KeepMine
-			if p.seeds {
+			if p.seeds != nil {
 				f.to, f.choice = f.there, TakeTheirs
 			}
 		}
