@@ -352,7 +352,7 @@ func (x *exportRun) vaultNames(ctx context.Context, d *directory, files []wiki.F
 		names.changed = names.changed || to != f.Path
 		aliases[to] = d.aliases[f.Path]
 		if to != spelled[i] {
-			x.notes = append(x.notes, f.Path+" is called "+to+" here, because some systems can't have files of that name. Links to it are changed.")
+			x.notes = append(x.notes, f.Path+" is named "+to+" here, because some systems can't store that name. Links to it were changed.")
 		}
 	}
 	names.now = newNames(slices.Sorted(maps.Values(names.to)), aliases, nil)

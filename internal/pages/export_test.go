@@ -151,7 +151,7 @@ func TestExportMarkdownPortableNames(t *testing.T) {
 	if diff := cmp.Diff(w.inFolder(want), got); diff != "" {
 		t.Error(diff)
 	}
-	if !strings.Contains(note, "What?/a*b.png is called What-/a-b.png here") {
+	if !strings.Contains(note, "What?/a*b.png is named What-/a-b.png here") {
 		t.Errorf("the note says %q", note)
 	}
 }
@@ -312,7 +312,7 @@ func TestExportSite(t *testing.T) {
 		"Garden.html":          {`href="Garden/Beds.html"`},
 		"page_html.txt":        {"<script>"},
 		"Taken_Down/paper.pdf": {"pdf"},
-		"Export notes.txt":     {"Taken_Down.md is left out", "page.html is called page_html.txt here"},
+		"Export notes.txt":     {"Taken_Down.md is left out", "page.html is named page_html.txt here"},
 		"-/search/p0.js":       {`"Beds","Garden"`, "Text of the beds"},
 		"-/index.html":         {`href="../Old.html"`},
 		"-/app.css":            {"body {}"},

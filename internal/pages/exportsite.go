@@ -98,7 +98,7 @@ func (x *siteRun) write(ctx context.Context, listed []site.Page, attachments []s
 			continue
 		}
 		if to := x.site.FileName(p); to != p {
-			x.notes = append(x.notes, p+" is called "+to+" here, because some systems can't have files of that name, or because it could run a script.")
+			x.notes = append(x.notes, p+" is named "+to+" here, because some systems can't store that name, or because it could run a script.")
 		}
 		if err := x.site.WriteFile(p, x.files[p].Modified, data); err != nil {
 			return err
@@ -109,7 +109,7 @@ func (x *siteRun) write(ctx context.Context, listed []site.Page, attachments []s
 		return err
 	}
 	if partial {
-		x.notes = append(x.notes, "There is too much text for the search: it finds some pages by their titles and tags only.")
+		x.notes = append(x.notes, "There is too much text for the search index, so some pages are found only by title and tags.")
 	}
 	return x.writeNotes(ctx, x.site.HasFile)
 }

@@ -53,7 +53,7 @@ func TestImportAddress(t *testing.T) {
 
 	ada := w.as("ada")
 	ada.importAddress("ada", "https://example.com/notes.git", part{field: "into", data: "Notes"}).want(http.StatusSeeOther)
-	preview = ada.settledImport("ada").has("Ready to import", "one commit by you", "history stays out")
+	preview = ada.settledImport("ada").has("Ready to import", "one commit by you", "history is left out")
 	ada.decideImport("ada", preview, "import").has("imported")
 	ada.get(on("ada", "/Notes/Home")).want(http.StatusOK)
 }
