@@ -155,6 +155,9 @@ func (z *Zip) tablePage(f File, title string, data []byte) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
+// rowAddress escapes what would end the address of a link in a table.
+var rowAddress = strings.NewReplacer("(", "%28", ")", "%29", "|", "%7C")
+
 // writeRow writes one row; the first one is the header.
 func (z *Zip) writeRow(out *bytes.Buffer, record []string, columns int, below string, n int) {
 	for i := range columns {
@@ -162,7 +165,7 @@ func (z *Zip) writeRow(out *bytes.Buffer, record []string, columns int, below st
 		if i < len(record) {
 			cell = escapeCell(record[i])
 			if from, ok := z.rows[below+"/"+record[i]]; ok && i == 0 && n > 0 {
-				cell = "[" + cell + "](/" + (&url.URL{Path: from + ".md"}).EscapedPath() + ")"
+				cell = "[" + cell + "](/" + rowAddress.Replace((&url.URL{Path: from + ".md"}).EscapedPath()) + ")"
 			}
 		}
 		fmt.Fprintf(out, "| %s ", cell)

@@ -302,8 +302,8 @@ func TestRefusedZips(t *testing.T) {
 func TestNotionTables(t *testing.T) {
 	folder := "Board " + id1
 	z, l := list(t,
-		zipFile{folder + ".csv", "\uFEFFName,Link,Note\nOne,https://example.org/a_b,\"a | b\nc [x](javascript:1) <b> `c` #tag\"\n\"Q \"\"x\",\"[[Secret]]\"\nThree,a,b,c,d\n", nil},
-		zipFile{folder + "/One " + id2 + ".md", "# One", nil})
+		zipFile{folder + ".csv", "\uFEFFName,Link,Note\nOne,https://example.org/a_b,\"a | b\nc [x](javascript:1) <b> `c` #tag\"\n\"Q \"\"x\",\"[[Secret]]\"\nThree,a,b,c,d\nat 5) [x,,\n", nil},
+		zipFile{folder + "/One " + id2 + ".md", "# One", nil}, zipFile{folder + "/at 5) [x " + id3 + ".md", "# At", nil})
 	i := slices.IndexFunc(l.Files, func(f File) bool { return f.Path == "Board.md" })
 	if i < 0 {
 		t.Fatalf("%q", arrows(l))
@@ -311,7 +311,8 @@ func TestNotionTables(t *testing.T) {
 	data, err := z.Read(t.Context(), l.Files[i])
 	want := "# Board\n\n| Name | Link | Note |\n| --- | --- | --- |\n" +
 		"| [One](/Board%20" + id1 + "/One%20" + id2 + ".md) | <https://example.org/a_b> | a \\| b<br>c \\[x\\](javascript:1) \\<b\\> \\`c\\` \\#tag |\n" +
-		"| Q \"x | \\[\\[Secret\\]\\] |  |\n| Three | a | b |\n"
+		"| Q \"x | \\[\\[Secret\\]\\] |  |\n| Three | a | b |\n" +
+		"| [at 5) \\[x](/Board%20" + id1 + "/at%205%29%20%5Bx%20" + id3 + ".md) |  |  |\n"
 	if err != nil || string(data) != want {
 		t.Errorf("%v\n%s\nwant\n%s", err, data, want)
 	}
