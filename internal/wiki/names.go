@@ -139,6 +139,9 @@ func checkPath(asked, name string) error {
 
 // invisible reports control and invisible characters, except joiners.
 func invisible(r rune) bool {
+	if r < utf8.RuneSelf {
+		return r < ' ' || r == 0x7f
+	}
 	return unicode.Is(unicode.Cc, r) || unicode.Is(unicode.Bidi_Control, r) || unicode.Is(unicode.Cf, r) && r != '\u200d' && r != '\u200c' || r == utf8.RuneError || unicode.Is(unicode.Zl, r) || unicode.Is(unicode.Zp, r)
 }
 
@@ -176,14 +179,21 @@ func unreachable(name string) bool {
 // with a leading dot are rejected elsewhere.
 func gitName(s string) bool {
 	s, _, _ = strings.Cut(joinerless(s), ":")
-	return gitShortName.MatchString(s)
+	return strings.Contains(s, "~") && gitShortName.MatchString(s)
 }
 
 var gitShortName = regexp.MustCompile(`(?i)^(git|gitmod|gitatt|gitign|mailma|(gi?|ma?)[0-9a-f]{0,4}|)~[0-9]+[ .]*$`)
 
 // joinerless returns a segment without joiners, the invisible characters that names
 // can contain because some scripts and emoji need them.
-func joinerless(s string) string { return strings.NewReplacer("\u200c", "", "\u200d", "").Replace(s) }
+func joinerless(s string) string {
+	if plain(s) {
+		return s
+	}
+	return joiners.Replace(s)
+}
+
+var joiners = strings.NewReplacer("\u200c", "", "\u200d", "")
 
 func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
