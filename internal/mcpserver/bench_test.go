@@ -1,6 +1,7 @@
 package mcpserver
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -66,8 +67,48 @@ func (w *world) benchmarkPost(b testing.TB, body string) {
 	}
 }
 
+// A call on a page in another script costs about as much CPU time as on an English one
+// of as many bytes.
+func TestCallsCostTheSameInEveryScript(t *testing.T) {
+	w := newWorld(t)
+	texts := scripts(t)
+	page := func(script string) string {
+		text := strings.Repeat(texts[script]+"\n\n", 8_000/len(texts[script])+1)
+		return strings.ToValidUTF8(text[:8_000], "")
+	}
+	calls := map[string]func(name string, n int64) string{
+		"read_page": func(name string, n int64) string { return callBody(n, "read_page", "path", name) },
+		"edit_page": func(name string, n int64) string {
+			return callBody(n, "edit_page", "path", name, "edits", []any{map[string]string{"op": "append", "text": fmt.Sprintf("Line %d.", n)}})
+		},
+	}
+	for tool, body := range calls {
+		cost := map[string]time.Duration{}
+		for round := range 6 { // the first one warms up
+			for _, script := range []string{"english", "japanese", "arabic"} {
+				name := tool + " " + script
+				w.save("ada", "ada", name, page(script))
+				before := processTime(t)
+				for n := range int64(20) {
+					w.benchmarkPost(t, body(name, n))
+				}
+				if used := processTime(t) - before; round == 1 || round > 1 && used < cost[script] {
+					cost[script] = used
+				}
+			}
+		}
+		for _, script := range []string{"japanese", "arabic"} {
+			ratio := float64(cost[script]) / float64(cost["english"])
+			t.Logf("%s: %s %.2f times English", tool, script, ratio)
+			if ratio > 2 {
+				t.Errorf("%s costs %s on a page in %s, %s in English", tool, cost[script], script, cost["english"])
+			}
+		}
+	}
+}
+
 // processTime is the CPU time that the process has used.
-func processTime(b *testing.B) time.Duration {
+func processTime(b testing.TB) time.Duration {
 	var used syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
 		b.Fatal(err)

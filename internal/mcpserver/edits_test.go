@@ -90,6 +90,36 @@ func TestAppendKeepsBlocksApart(t *testing.T) {
 	}
 }
 
+// Whatever ends a page, an appended paragraph is a block of its own, and whatever begins
+// it, a prepended one is. Items continue lists, and rows tables.
+func TestAppendedBlocksOfEveryKind(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	blocks := map[string]string{
+		"paragraph": "Some words\non two lines.", "list": "- one\n- two", "numbers": "1. one\n2. two", "nested list": "- one\n  - two",
+		"table": "| a |\n|---|\n| 1 |", "quote": "> said", "alert": "> [!NOTE]\n> Mind it.", "code": "```\ncode\n```", "heading": "## Heading", "tasks": "- [ ] open\n- [x] done",
+		"html": "<div>\ntext\n</div>", "rule": "Above\n\n---", "definition": "[x]: https://example.com", "callout": "> [!tip]- Folded\n> text",
+	}
+	for kind, block := range blocks {
+		for op, want := range map[string]string{"append": block + "\n\nA paragraph.\n", "prepend": "A paragraph.\n\n" + block + "\n"} {
+			name := kind + " " + op
+			w.save("ada", "ada", name, block+"\n")
+			w.ok("ada/editor", "edit_page", "path", name, "edits", []any{map[string]any{"op": op, "text": "A paragraph."}})
+			if got := w.source("ada", name); got != want {
+				t.Errorf("%s: %q, want %q", name, got, want)
+			}
+		}
+	}
+	for kind, next := range map[string]string{"list": "- three", "numbers": "3. three", "table": "| 2 |", "tasks": "- [ ] more"} {
+		name := kind + " continued"
+		w.save("ada", "ada", name, blocks[kind]+"\n")
+		w.ok("ada/editor", "edit_page", "path", name, "edits", []any{map[string]any{"op": "append", "text": next}})
+		if got, want := w.source("ada", name), blocks[kind]+"\n"+next+"\n"; got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+}
+
 // Edits at both ends of a page give no credit for the lines between them.
 func TestEditsGiveNoCreditForLinesBetween(t *testing.T) {
 	t.Parallel()
