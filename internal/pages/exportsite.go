@@ -58,7 +58,7 @@ func (x *siteRun) plan(ctx context.Context, r ExportRequest) (listed []site.Page
 	if err != nil && !errors.Is(err, wiki.ErrDamaged) {
 		return nil, nil, err
 	}
-	g, tags := x.names.graph(links), x.names.tagsOf(links)
+	g := x.names.graph(links)
 	for _, f := range files {
 		if errors.Is(x.w.MayRead(f.Blob), wiki.ErrTakenDown) {
 			x.notes = append(x.notes, f.Path+" is left out: it can't be shown, for legal reasons.")
@@ -71,7 +71,7 @@ func (x *siteRun) plan(ctx context.Context, r ExportRequest) (listed []site.Page
 			continue
 		}
 		listed = append(listed, site.Page{
-			Name: name, Path: f.Path, Modified: f.Modified, Tags: tags[f.Path], From: pageNames(g.from[f.Path]),
+			Name: name, Path: f.Path, Modified: f.Modified, Tags: g.tags[f.Path], From: pageNames(g.from[f.Path]),
 			By: r.Byline(f.Author), Agent: f.Author.Agent != "" && !f.Author.Imported,
 			Unlisted: wiki.IsFrame(f.Path),
 		})

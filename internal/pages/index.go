@@ -114,11 +114,10 @@ func (s *Service) Index(ctx context.Context, a wiki.Access) (*Index, error) {
 	if err != nil {
 		return nil, err
 	}
-	links, err := w.AllLinks(ctx)
+	g, err := s.graph(ctx, w, d)
 	if err != nil {
 		return nil, err
 	}
-	g := d.graph(links)
 	l := &listing{head: d.head, home: home, index: &Index{
 		Tree:    d.tree(),
 		Letters: letters(entries),
@@ -139,11 +138,10 @@ func (s *Service) entries(ctx context.Context, w *content.Wiki, d *directory, fo
 	if err != nil {
 		return nil, err
 	}
-	links, err := w.AllLinks(ctx, wiki.LinkTag)
+	g, err := s.graph(ctx, w, d)
 	if err != nil {
 		return nil, err
 	}
-	tags := d.tagsOf(links)
 	var list []Entry
 	for _, f := range files {
 		name, ok := wiki.PageOf(f.Path)
@@ -151,40 +149,29 @@ func (s *Service) entries(ctx context.Context, w *content.Wiki, d *directory, fo
 			continue
 		}
 		list = append(list, Entry{
-			Name: name, Size: f.Size, Modified: f.Modified, Author: f.Author, Revision: f.Blob, Tags: tags[f.Path],
+			Name: name, Size: f.Size, Modified: f.Modified, Author: f.Author, Revision: f.Blob, Tags: g.tags[f.Path],
 		})
 	}
 	slices.SortFunc(list, func(a, b Entry) int { return cmp.Compare(a.Name, b.Name) })
 	return list, nil
 }
 
-// tagsOf returns the sorted tags of each page by its file.
-func (d *directory) tagsOf(links []wiki.Link) map[string][]string {
-	tags := map[string][]string{}
-	for _, l := range links {
-		if l.Kind != wiki.LinkTag {
-			continue
-		}
-		if file, ok := d.page(l.From); ok && !slices.Contains(tags[file], l.Target) {
-			tags[file] = append(tags[file], l.Target)
-		}
-	}
-	for file := range tags {
-		slices.Sort(tags[file])
-	}
-	return tags
-}
-
 // letters groups pages by the first letter of their title. Other titles are in
 // group "#", which comes first.
 func letters(entries []Entry) []Letter {
+	type keyed struct{ letter, key string }
+	keys := make(map[wiki.PageName]keyed, len(entries))
+	for _, e := range entries {
+		keys[e.Name] = keyed{firstLetter(e), sortKey(e.Name.Title())}
+	}
 	sorted := slices.Clone(entries)
 	slices.SortStableFunc(sorted, func(a, b Entry) int {
-		return cmp.Or(cmp.Compare(firstLetter(a), firstLetter(b)), cmp.Compare(sortKey(a.Name.Title()), sortKey(b.Name.Title())))
+		x, y := keys[a.Name], keys[b.Name]
+		return cmp.Or(cmp.Compare(x.letter, y.letter), cmp.Compare(x.key, y.key))
 	})
 	var list []Letter
 	for _, e := range sorted {
-		if l := firstLetter(e); len(list) == 0 || list[len(list)-1].Letter != l {
+		if l := keys[e.Name].letter; len(list) == 0 || list[len(list)-1].Letter != l {
 			list = append(list, Letter{Letter: l})
 		}
 		last := &list[len(list)-1]
@@ -281,54 +268,6 @@ func (s *Service) Folder(ctx context.Context, a wiki.Access, folder string) ([]E
 }
 
 // ---- links ----
-
-// A graph holds a wiki's links between pages, by file.
-type graph struct {
-	to        map[string][]string // page -> pages it links to, each once
-	from      map[string][]string
-	missing   map[string]*Wanted // by key
-	ambiguous []AmbiguousLink    // at most maxBroken
-}
-
-// graph resolves links. It ignores links of a page to itself.
-func (n *names) graph(links []wiki.Link) *graph {
-	g := &graph{to: map[string][]string{}, from: map[string][]string{}, missing: map[string]*Wanted{}}
-	for _, l := range links {
-		page, ok := n.page(l.From)
-		if !ok || l.Kind == wiki.LinkTag || l.Kind == wiki.LinkAlias {
-			continue
-		}
-		self, _ := wiki.PageOf(page)
-		to := n.lead(self, l)
-		if to.file == "" {
-			g.addMissing(l, self)
-			continue
-		}
-		if to.others > 0 && len(g.ambiguous) < maxBroken {
-			g.ambiguous = append(g.ambiguous, AmbiguousLink{From: self, Link: l, To: to.file, Others: to.others})
-		}
-		if _, isPage := wiki.PageOf(to.file); isPage && to.file != page && !slices.Contains(g.to[page], to.file) {
-			g.to[page] = append(g.to[page], to.file)
-			g.from[to.file] = append(g.from[to.file], page)
-		}
-	}
-	return g
-}
-
-func (g *graph) addMissing(l wiki.Link, self wiki.PageName) {
-	name, ok := missingPage(l, self)
-	if !ok || wiki.IsFrame(name.File()) {
-		return
-	}
-	w := g.missing[name.Key()]
-	if w == nil {
-		w = &Wanted{Name: name}
-		g.missing[name.Key()] = w
-	}
-	if !slices.Contains(w.From, self) {
-		w.From = append(w.From, self)
-	}
-}
 
 // missingPage returns the page to create for a link that leads nowhere.
 func missingPage(l wiki.Link, self wiki.PageName) (wiki.PageName, bool) {
@@ -468,11 +407,10 @@ func (s *Service) Graph(ctx context.Context, a wiki.Access) (*Graph, error) {
 		return nil, err
 	}
 	defer release()
-	links, err := w.AllLinks(ctx, wiki.LinkPage, wiki.LinkEmbed, wiki.LinkFile)
+	g, err := s.graph(ctx, w, d)
 	if err != nil {
 		return nil, err
 	}
-	g := d.graph(links)
 	out := &Graph{Nodes: pageNames(d.paths)}
 	for _, from := range out.Nodes {
 		for _, to := range pageNames(g.to[from.File()]) {

@@ -52,11 +52,10 @@ func (s *Service) LinkReport(ctx context.Context, a wiki.Access, kind LinkKind, 
 		return nil, err
 	}
 	defer release()
-	links, err := w.AllLinks(ctx, wiki.LinkPage, wiki.LinkEmbed, wiki.LinkFile)
+	g, err := s.graph(ctx, w, d)
 	if err != nil {
 		return nil, err
 	}
-	g := d.graph(links)
 	var list []LinkRow
 	switch kind {
 	case Orphans:
@@ -136,11 +135,10 @@ func (s *Service) linksOf(ctx context.Context, a wiki.Access, kind LinkKind, nam
 		}
 		return list, nil
 	}
-	links, err := w.AllLinks(ctx, wiki.LinkPage, wiki.LinkEmbed, wiki.LinkFile)
+	g, err := s.graph(ctx, w, d)
 	if err != nil {
 		return nil, err
 	}
-	g := d.graph(links)
 	near := pageNames(g.to[page.File()])
 	for _, m := range near {
 		list = append(list, LinkRow{Page: m, Count: 1})

@@ -1,0 +1,58 @@
+package pages
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"testing"
+
+	"robot.wtf/internal/wiki"
+)
+
+// After any changes, the graph that follows them is the one of all links.
+func TestGraphFollowsChanges(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	r := rand.New(rand.NewPCG(8, 1))
+	pages := []string{"A", "B", "Folder/A", "Folder/C", "Other/C", "Home"}
+	text := func() string {
+		var s string
+		for range r.IntN(6) {
+			s += fmt.Sprintf("[[%s]] [x](../%s.md) [[Gone %d]] #tag\n", pages[r.IntN(len(pages))], pages[r.IntN(len(pages))], r.IntN(3))
+		}
+		if r.IntN(8) == 0 {
+			s = fmt.Sprintf("---\naliases: [Gone %d]\n---\n", r.IntN(3)) + s
+		}
+		return s
+	}
+	followed := 0
+	for step := range 150 {
+		name := pages[r.IntN(len(pages))]
+		if p, err := w.Page(w.ctx, w.owner, name, ""); err == nil && r.IntN(8) == 0 {
+			_, err := w.Delete(w.ctx, w.owner, DeleteRequest{Name: name, Precondition: Precondition{Base: p.File.Blob}})
+			w.must(err)
+		} else {
+			w.put(name, text())
+		}
+		if r.IntN(3) == 0 {
+			continue // the graph follows several commits
+		}
+		c, d, release, err := w.openDirectory(w.ctx, w.owner, wiki.Read)
+		w.must(err)
+		before, _ := w.cache.GetIfPresent(cacheKey{"graph", "ada", ""})
+		got, err := w.graph(w.ctx, c, d)
+		w.must(err)
+		if last, ok := before.(*linkGraph); ok && last.names == d.names {
+			followed++
+		}
+		links, err := c.AllLinks(w.ctx)
+		w.must(err)
+		if want := d.graph(links); !reflect.DeepEqual(got, want) {
+			t.Fatalf("step %d: %+v, want %+v", step, got, want)
+		}
+		release()
+	}
+	if followed < 20 {
+		t.Errorf("the graph followed only %d changes", followed)
+	}
+}
