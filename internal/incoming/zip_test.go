@@ -260,7 +260,7 @@ func TestZipsWithinTheZip(t *testing.T) {
 	// Attack: a part that is far larger than the limit, one that is no zip, and a zip in
 	// a zip in a zip.
 	for name, tc := range map[string]struct{ text, want string }{
-		"large":  {strings.Repeat("x", 11<<20), "too large together"},
+		"large":  {strings.Repeat("x", 11<<20), "are too large. Import them one at a time"},
 		"no zip": {"text", "damaged"},
 		"nested": {part(zipFile{"Part-1.zip", part(zipFile{"a.md", "x", nil}), nil}), ""},
 	} {

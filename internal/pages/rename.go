@@ -162,6 +162,7 @@ type moves struct {
 	leads map[string]string // path of a merged page -> path of the page that has its text
 	order []string          // as added; the first is the file that was asked for
 
+	left     map[string]string             // key of a path that no file has then -> where its file is; set by after
 	headings map[string]map[string]heading // path -> anchor that is elsewhere now
 	retarget map[string]bool               // paths of pages whose links must be looked at in any case
 }

@@ -18,6 +18,7 @@ type respelling struct {
 	before, now   *names
 	self, newSelf wiki.PageName
 	moved         func(file string) string // where a file is now; "" if it is gone
+	left          map[string]string        // key of a path that a file leaves -> where it goes; can be nil
 	exact         bool                     // spell names as the files do, which other tools want
 
 	heading func(file, fragment string) (heading, string) // where a heading is now, if not there
@@ -103,6 +104,9 @@ func (r *respelling) leads(old, l wiki.Link, file string, was lead) bool {
 	if to.file != file || isPath && (to.byName || to.choice > was.choice) || l != old && to.others > 0 {
 		return false
 	}
+	if to.byName && r.followsOther(l, file) {
+		return false
+	}
 	if !r.exact || to.folder || to.former {
 		return true
 	}
@@ -112,6 +116,15 @@ func (r *respelling) leads(old, l wiki.Link, file string, was lead) bool {
 	}
 	base := path.Base(strings.TrimSuffix(strings.TrimSpace(target), ".md"))
 	return base == path.Base(strings.TrimSuffix(file, ".md")) || slices.Contains(r.now.aliases[file], target)
+}
+
+// followsOther reports whether a link names a path that another file than this one
+// leaves. It will lead to that file, before any that is found by its name alone.
+func (r *respelling) followsOther(l wiki.Link, file string) bool {
+	return slices.ContainsFunc(l.Paths(r.newSelf), func(p string) bool {
+		to := cmp.Or(r.left[wiki.Key(p+".md")], r.left[wiki.Key(p)])
+		return to != "" && wiki.Key(to) != wiki.Key(file)
+	})
 }
 
 // spellings lists targets for a file, those most like the present one first.
@@ -148,8 +161,9 @@ func (r *respelling) source(text []byte) ([]byte, bool) {
 	return markdown.RewriteLinks(r.self, text, r.link)
 }
 
-// names returns the names after the moves and deletions. Former paths lead where they
-// led, but those that the moves leave behind lead nowhere: links follow their files.
+// after returns the names after the moves and deletions. Former paths lead where they
+// led, but those that the moves leave behind (left) lead nowhere: links follow their
+// files.
 func (m *moves) after(created []string) *names {
 	var c nameChange
 	aliases := map[string][]string{}
@@ -170,6 +184,14 @@ func (m *moves) after(created []string) *names {
 	}
 	c.come = append(c.come, created...)
 	next := m.names.after([]nameChange{c}, aliases, nil)
+	m.left = map[string]string{}
+	for _, paths := range []map[string]string{m.to, m.leads} {
+		for from, to := range paths {
+			if key := wiki.Key(from); next.byKey[key] == "" {
+				m.left[key] = to
+			}
+		}
+	}
 	for key, file := range m.names.former {
 		if to := m.current(next, file); to != "" && next.byKey[key] == "" {
 			next.former[key] = to
@@ -189,7 +211,7 @@ func (m *moves) respelling(now *names, page string) *respelling {
 	self, _ := wiki.PageOf(page)
 	newSelf, _ := wiki.PageOf(cmp.Or(m.to[page], page))
 	return &respelling{
-		before: m.names.names, now: now, self: self, newSelf: newSelf,
+		before: m.names.names, now: now, self: self, newSelf: newSelf, left: m.left,
 		moved: func(file string) string { return m.current(now, file) },
 		heading: func(file, fragment string) (heading, string) {
 			to, ok := m.headings[file][markdown.FragmentAnchor(fragment)]

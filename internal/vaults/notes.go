@@ -129,7 +129,7 @@ func logseq(b *builder) {
 		{name: "{{embed [[page]]}}", write: wrapped("{{embed [[%]]}}")},
 		{name: "![alt](../assets/picture.png)", write: func(_, to string) string { return "![image.png](../" + to + ")" }, file: true},
 		{name: "[[page]], missing", write: wrapped("[[no %]]"), dead: true},
-		{name: "in a task", write: wrapped("[[%]]"), wrap: "- TODO %s %s\n"},
+		{name: "in a task", write: wrapped("[[%]]"), wrap: "- DOING %s %s\n"},
 		{name: "in a property", write: wrapped("[[%]]"), wrap: "- A block\n  topic:: %s %s\n"},
 		{name: "below a block", write: wrapped("[[%]]"), wrap: "- A block\n\t- Child\n\t\t- %s %s\n"},
 	})
