@@ -204,7 +204,7 @@ test("hostile page names and commit messages are inert in pages, lists, feeds an
   }
   const { page } = writer;
   await openAndAssertInert(writer, "/-/changelog");
-  for (let older; (older = await page.getByRole("link", { name: "Older" }).getAttribute("href", { timeout: 500 }).catch(() => null));) await openAndAssertInert(writer, older);
+  for (let older; (older = await page.getByRole("link", { name: "Older", exact: true }).getAttribute("href", { timeout: 500 }).catch(() => null));) await openAndAssertInert(writer, older);
   for (const typed of ["<", "\"", "alert", "javascript:"]) {
     await openAndAssertInert(writer, "/Hostile_Completion/edit");
     await page.locator("#text").pressSequentially(`[[${typed}`);
