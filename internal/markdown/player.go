@@ -60,26 +60,31 @@ func playerSource(p linkTarget, to resolvedLink) (where, name string) {
 	return "On " + host, to.url
 }
 
-// players are the addresses of well-known players, and of the pages that show the
-// same.
-var players = []struct {
+// A player is the address of a well-known player, and of the page that shows the same.
+type player struct {
 	form *regexp.Regexp
 	page string
-}{
-	{regexp.MustCompile(`^(?:www\.)?(?:youtube\.com|youtube-nocookie\.com)/embed/([A-Za-z0-9_-]{5,20})$`), "https://www.youtube.com/watch?v=$1"},
-	{regexp.MustCompile(`^player\.vimeo\.com/video/([0-9]{1,15})$`), "https://vimeo.com/$1"},
-	{regexp.MustCompile(`^(?:www\.)?dailymotion\.com/embed/video/([A-Za-z0-9]{1,20})$`), "https://www.dailymotion.com/video/$1"},
-	{regexp.MustCompile(`^player\.bilibili\.com/player\.html$`), "https://www.bilibili.com/video/$bvid"},
-	{regexp.MustCompile(`^player\.twitch\.tv/$`), "https://www.twitch.tv/videos/$video"},
-	{regexp.MustCompile(`^open\.spotify\.com/embed/([a-z]{1,20}/[A-Za-z0-9]{1,40})$`), "https://open.spotify.com/$1"},
-	{regexp.MustCompile(`^w\.soundcloud\.com/player/?$`), "$url"},
-	{regexp.MustCompile(`^(?:www\.)?loom\.com/embed/([a-f0-9]{10,40})$`), "https://www.loom.com/share/$1"},
-	{regexp.MustCompile(`^codepen\.io/([\w-]{1,40})/embed/([\w-]{1,40})$`), "https://codepen.io/$1/pen/$2"},
-	{regexp.MustCompile(`^(?:www\.)?google\.com/maps/embed$`), "$self"},
-	{regexp.MustCompile(`^(?:www\.)?openstreetmap\.org/export/embed\.html$`), "$self"},
-	{regexp.MustCompile(`^archive\.org/embed/([\w.-]{1,100})$`), "https://archive.org/details/$1"},
-	{regexp.MustCompile(`^([a-z0-9.-]{4,100})/videos/embed/([\w-]{10,40})$`), "https://$1/videos/watch/$2"}, // PeerTube
 }
+
+// players are compiled when a page first has a frame: together they take a quarter of a
+// megabyte.
+var players = sync.OnceValue(func() []player {
+	return []player{
+		{regexp.MustCompile(`^(?:www\.)?(?:youtube\.com|youtube-nocookie\.com)/embed/([A-Za-z0-9_-]{5,20})$`), "https://www.youtube.com/watch?v=$1"},
+		{regexp.MustCompile(`^player\.vimeo\.com/video/([0-9]{1,15})$`), "https://vimeo.com/$1"},
+		{regexp.MustCompile(`^(?:www\.)?dailymotion\.com/embed/video/([A-Za-z0-9]{1,20})$`), "https://www.dailymotion.com/video/$1"},
+		{regexp.MustCompile(`^player\.bilibili\.com/player\.html$`), "https://www.bilibili.com/video/$bvid"},
+		{regexp.MustCompile(`^player\.twitch\.tv/$`), "https://www.twitch.tv/videos/$video"},
+		{regexp.MustCompile(`^open\.spotify\.com/embed/([a-z]{1,20}/[A-Za-z0-9]{1,40})$`), "https://open.spotify.com/$1"},
+		{regexp.MustCompile(`^w\.soundcloud\.com/player/?$`), "$url"},
+		{regexp.MustCompile(`^(?:www\.)?loom\.com/embed/([a-f0-9]{10,40})$`), "https://www.loom.com/share/$1"},
+		{regexp.MustCompile(`^codepen\.io/([\w-]{1,40})/embed/([\w-]{1,40})$`), "https://codepen.io/$1/pen/$2"},
+		{regexp.MustCompile(`^(?:www\.)?google\.com/maps/embed$`), "$self"},
+		{regexp.MustCompile(`^(?:www\.)?openstreetmap\.org/export/embed\.html$`), "$self"},
+		{regexp.MustCompile(`^archive\.org/embed/([\w.-]{1,100})$`), "https://archive.org/details/$1"},
+		{regexp.MustCompile(`^([a-z0-9.-]{4,100})/videos/embed/([\w-]{10,40})$`), "https://$1/videos/watch/$2"}, // PeerTube
+	}
+})
 
 var playerID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,30}$`)
 
@@ -95,7 +100,7 @@ func playerPage(src string) string {
 		return ""
 	}
 	place := strings.ToLower(u.Host) + u.EscapedPath()
-	for _, p := range players {
+	for _, p := range players() {
 		m := p.form.FindStringSubmatchIndex(place)
 		if m == nil {
 			continue
