@@ -261,8 +261,12 @@ func (c *compressor) write(t *tx) error {
 		}
 		saved += d.saved
 	}
-	return t.exec("UPDATE meta SET compressed = $2, compressed_n = $3, history_bytes = history_bytes - $4 WHERE wiki = $1 AND compressed <= $2",
-		c.slug, c.next.seq, c.next.n, saved)
+	if err := t.exec("UPDATE meta SET history_bytes = history_bytes - $2 WHERE wiki = $1", c.slug, saved); err != nil {
+		return err
+	}
+	// An erasure in between starts again from the first commit.
+	return t.exec("UPDATE meta SET compressed = $4, compressed_n = $5 WHERE wiki = $1 AND compressed = $2 AND compressed_n = $3",
+		c.slug, c.from.seq, c.from.n, c.next.seq, c.next.n)
 }
 
 // detach prepares blobs for their deletion: deltas that apply to them are stored as

@@ -307,3 +307,31 @@ func TestSweepCompressesOpenWikis(t *testing.T) {
 		must(t, w, ada, Edit{Path: "B.md", Data: []byte("the commit that makes it worthwhile")})
 	}
 }
+
+// After an erasure between the reading and the writing of a slice, all of the history is
+// looked at again.
+func TestCompressStartsAgainAfterAnErasure(t *testing.T) {
+	w := newWiki(t, time.Now)
+	revise(t, w, "A.md", 60, func(n int, text string) string {
+		if n == 30 {
+			return text + leakedKey
+		}
+		return text
+	})
+	compress(t, w)
+	must(t, w, ada, Edit{Path: "B.md", Data: []byte("more\n")})
+	c := compressor{q: w, slug: w.slug}
+	if err := c.plan(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	erase(t, w, Erasure{Text: leakedKey})
+	if err := w.inWriteTx(t.Context(), c.write, nil); err != nil {
+		t.Fatal(err)
+	}
+	checkStored(t, w)
+	var compressed int64
+	if err := w.queryRow(t.Context(), "SELECT compressed FROM meta").Scan(&compressed); err != nil || compressed != 0 {
+		t.Errorf("the erased part isn't looked at again: compressed up to %d, %v", compressed, err)
+	}
+	compress(t, w)
+}

@@ -33,9 +33,16 @@ func packLinks(links []wiki.Link) (outlinks, error) {
 	for i, l := range links {
 		targets[i], words[i] = packLink(l), l.Text
 	}
-	a, errA := jsonv2.Marshal(targets, jsontext.AllowInvalidUTF8(true))
-	b, errB := jsonv2.Marshal(words, jsontext.AllowInvalidUTF8(true))
-	return outlinks{string(a), string(b)}, errors.Join(errA, errB)
+	a, errA := packStrings(targets)
+	b, errB := packStrings(words)
+	return outlinks{a, b}, errors.Join(errA, errB)
+}
+
+// packStrings returns a JSON array, as json_each reads it. The strings can be invalid
+// UTF-8.
+func packStrings(list []string) (string, error) {
+	packed, err := jsonv2.Marshal(list, jsontext.AllowInvalidUTF8(true))
+	return string(packed), err
 }
 
 func packLink(l wiki.Link) string {
@@ -197,7 +204,7 @@ func (w *Wiki) queryReadableLinks(ctx context.Context, wanted func(wiki.Link) bo
 // LinksByKey lists the links that have one of the keys, by page; those that can be
 // read, if some are damaged.
 func (w *Wiki) LinksByKey(ctx context.Context, keys []string) ([]wiki.Link, error) {
-	list, err := jsonv2.Marshal(keys, jsontext.AllowInvalidUTF8(true))
+	list, err := packStrings(keys)
 	if err != nil {
 		return nil, err
 	}
@@ -209,18 +216,18 @@ func (w *Wiki) LinksByKey(ctx context.Context, keys []string) ([]wiki.Link, erro
 		return slices.ContainsFunc(l.Keys(wiki.PageName(l.From)), func(k string) bool { return wanted[k] })
 	}
 	return w.queryReadableLinks(ctx, hasKey, `SELECT path, targets, words FROM outlinks WHERE wiki = $1 AND path IN
-		(SELECT path FROM backlinks WHERE wiki = $1 AND key IN (SELECT value FROM json_each($2))) ORDER BY path`, string(list))
+		(SELECT path FROM backlinks WHERE wiki = $1 AND key IN (SELECT value FROM json_each($2))) ORDER BY path`, list)
 }
 
 // Aliases returns the other names of pages by file: of all files, or of the given ones.
 func (w *Wiki) Aliases(ctx context.Context, files ...string) (map[string][]string, error) {
 	query, args := "SELECT path, alias FROM aliases WHERE wiki = $1 ORDER BY path, alias", []any{w.slug}
 	if len(files) > 0 {
-		list, err := jsonv2.Marshal(files, jsontext.AllowInvalidUTF8(true))
+		list, err := packStrings(files)
 		if err != nil {
 			return nil, err
 		}
-		query, args = "SELECT path, alias FROM aliases WHERE wiki = $1 AND path IN (SELECT value FROM json_each($2)) ORDER BY path, alias", append(args, string(list))
+		query, args = "SELECT path, alias FROM aliases WHERE wiki = $1 AND path IN (SELECT value FROM json_each($2)) ORDER BY path, alias", append(args, list)
 	}
 	aliases := map[string][]string{}
 	err := forEachRow(ctx, w, func(rows *sql.Rows) error {

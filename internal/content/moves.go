@@ -117,7 +117,8 @@ const maxStays = 1000
 
 // listStays lists a file's stays, newest first. A file that was deleted and created
 // again under the same name is the same file, also if it was merged into another in
-// between; one that took the name of a moved file is a different one. Former and deleted paths lead to the file that last had them.
+// between; one that took the name of a moved file is a different one. Former and
+// deleted paths lead to the file that last had them.
 func listStays(ctx context.Context, q querier, slug, path string) ([]stay, error) {
 	key, until := wiki.Key(path), maxSeq
 	born, err := findSoleCreation(ctx, q, slug, key)

@@ -4,9 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-
-	jsonv2 "github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
+	"maps"
+	"slices"
 
 	"robot.wtf/internal/wiki"
 )
@@ -72,15 +71,12 @@ func (w *Wiki) Departures(ctx context.Context) ([]Departure, error) {
 		err = read("SELECT key, seq, into_key FROM merges WHERE wiki = $1 AND key > ''")
 	}
 	if err == nil && len(list) > 0 {
-		keys := make([]string, 0, len(ends))
-		for k := range ends {
-			keys = append(keys, k)
-		}
-		var packed []byte
-		if packed, err = jsonv2.Marshal(keys, jsontext.AllowInvalidUTF8(true)); err == nil {
+		keys := slices.Collect(maps.Keys(ends))
+		var packed string
+		if packed, err = packStrings(keys); err == nil {
 			// The redundant condition lets SQLite use the index changes_turns.
 			err = read(`SELECT key, seq, '' FROM changes WHERE wiki = $1 AND kind = 'deleted' AND kind <> 'modified' AND key IN (SELECT value FROM json_each($2))
-				AND NOT EXISTS (SELECT 1 FROM merges m WHERE m.wiki = $1 AND m.key = changes.key AND m.seq = changes.seq)`, string(packed))
+				AND NOT EXISTS (SELECT 1 FROM merges m WHERE m.wiki = $1 AND m.key = changes.key AND m.seq = changes.seq)`, packed)
 		}
 	}
 	if err = wrapError(err, "moves of %s", w.slug); errors.Is(err, wiki.ErrDamaged) {
