@@ -55,8 +55,8 @@ func (n *names) matching(below wiki.PageName, pattern string) (list []markdown.T
 	return list, false
 }
 
-// matches reports whether a title matches a pattern, in which * also stands for
-// subpages.
+// matches reports whether a title matches a pattern (path.Match). A * alone matches the
+// titles of subpages, too.
 func matches(pattern, title string) bool {
 	if pattern == "*" {
 		return true

@@ -103,8 +103,9 @@ func isHarmlessSVG(data []byte) bool {
 	}
 }
 
-// isHarmlessElement checks an element of an SVG image. Elements with a prefix, such as
-// those of a drawing program, aren't drawn, unless the prefix stands for SVG or HTML.
+// isHarmlessElement checks an element of an SVG image. A prefixed element, such as a
+// drawing program's, is harmless because browsers don't draw it, so no prefix may be
+// declared for SVG or HTML.
 func isHarmlessElement(e xml.StartElement) bool {
 	if e.Name.Space == "" && !slices.Contains(svgElements, e.Name.Local) {
 		return false
