@@ -31,6 +31,7 @@ import (
 	"robot.wtf/internal/outbound"
 	"robot.wtf/internal/store"
 	"robot.wtf/internal/testdisk"
+	"robot.wtf/internal/testdns"
 	"robot.wtf/internal/wiki"
 )
 
@@ -113,7 +114,7 @@ func newWorld(t *testing.T) *world {
 	w.service, err = New(Options{
 		Store: w.db, KeyDir: filepath.Join(dir, "keys"), Platform: platform, PLC: "https://plc.test",
 		Admit:    func(u wiki.User) bool { return u.Handle != "closed.test" },
-		Outbound: outbound.Options{Pins: pins, CA: pool, DNS: w.serveDNS()},
+		Outbound: outbound.Options{Pins: pins, CA: pool, DNS: testdns.Serve(w.t, w.answerDNS)},
 		Now:      clock, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	})
 	if err != nil {
@@ -147,40 +148,14 @@ func certificates(t *testing.T) (tls.Certificate, *x509.CertPool) {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, pool
 }
 
-// serveDNS answers TXT for handles and A for hosts; other names don't exist.
-func (w *world) serveDNS() string {
-	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.t.Cleanup(func() { conn.Close() })
-	go func() {
-		buf := make([]byte, 1500)
-		for {
-			n, from, err := conn.ReadFrom(buf)
-			if err != nil {
-				return
-			}
-			var m dnsmessage.Message
-			if m.Unpack(buf[:n]) != nil || len(m.Questions) != 1 {
-				continue
-			}
-			w.answerDNS(&m)
-			if packed, err := m.Pack(); err == nil {
-				_, _ = conn.WriteTo(packed, from)
-			}
-		}
-	}()
-	return conn.LocalAddr().String()
-}
-
+// answerDNS answers TXT for handles and A for hosts; other names don't exist.
 func (w *world) answerDNS(m *dnsmessage.Message) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	q := m.Questions[0]
 	name := strings.TrimSuffix(q.Name.String(), ".")
 	w.resolved = append(w.resolved, name)
-	m.Response, m.RecursionAvailable, m.Additionals = true, true, nil
+	m.RecursionAvailable = true
 	header := dnsmessage.ResourceHeader{Name: q.Name, Type: q.Type, Class: q.Class, TTL: 1}
 	handle, isHandle := strings.CutPrefix(name, "_atproto.")
 	switch {

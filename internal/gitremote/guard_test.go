@@ -12,9 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"golang.org/x/net/dns/dnsmessage"
-
 	"robot.wtf/internal/outbound"
+	"robot.wtf/internal/testdns"
 	"robot.wtf/internal/wiki"
 )
 
@@ -125,7 +124,7 @@ func refusedBefore(err error) bool {
 
 func TestForbiddenAddresses(t *testing.T) {
 	var asked atomic.Int64
-	client := New(outbound.Options{DNS: nameServer(t, func(name string) string {
+	client := New(outbound.Options{DNS: testdns.ServeAddresses(t, func(name string) string {
 		if strings.HasPrefix(name, "rebind.") && asked.Add(1) == 1 {
 			return "169.254.169.254"
 		}
@@ -151,7 +150,7 @@ func TestForbiddenRedirects(t *testing.T) {
 	client := newClient(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Location", target.Load().(string)+"/info/refs?service=git-upload-pack")
 		w.WriteHeader(http.StatusFound)
-	}, outbound.Options{DNS: nameServer(t, addressIn)})
+	}, outbound.Options{DNS: testdns.ServeAddresses(t, addressIn)})
 	for _, to := range append(cases, "https://example.com/again.git") {
 		if !strings.Contains(to, "://") {
 			continue // relative to the public server
@@ -206,37 +205,4 @@ func addressIn(name string) string {
 		}
 	}
 	return "127.0.0.1"
-}
-
-// nameServer answers queries for A records with address(name), and others with none.
-func nameServer(t *testing.T, address func(name string) string) string {
-	t.Helper()
-	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	go func() {
-		buf := make([]byte, 1500)
-		for {
-			n, from, err := conn.ReadFrom(buf)
-			if err != nil {
-				return
-			}
-			var m dnsmessage.Message
-			if m.Unpack(buf[:n]) != nil || len(m.Questions) != 1 {
-				continue
-			}
-			q := m.Questions[0]
-			m.Response, m.Additionals = true, nil
-			if q.Type == dnsmessage.TypeA {
-				a := netip.MustParseAddr(address(q.Name.String()))
-				m.Answers = []dnsmessage.Resource{{Header: dnsmessage.ResourceHeader{Name: q.Name, Type: q.Type, Class: q.Class}, Body: &dnsmessage.AResource{A: a.As4()}}}
-			}
-			if packed, err := m.Pack(); err == nil {
-				_, _ = conn.WriteTo(packed, from)
-			}
-		}
-	}()
-	return conn.LocalAddr().String()
 }

@@ -3,19 +3,16 @@ package oauth_test
 import (
 	"crypto/x509"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"golang.org/x/net/dns/dnsmessage"
-
 	"robot.wtf/internal/outbound"
+	"robot.wtf/internal/testdns"
 )
 
 // A documentServer serves client documents at https://client.test, and is a
@@ -49,40 +46,16 @@ func newDocumentServer(t *testing.T) *documentServer {
 		}
 	}))
 	t.Cleanup(d.https.Close)
-	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	d.dns = conn.LocalAddr().String()
-	go serveDNS(conn)
+	d.dns = testdns.ServeAddresses(t, addressIn)
 	d.set("/client.json", document(documentID, `"redirect_uris":["https://app.example/cb"],"client_name":"Doc"`))
 	return d
 }
 
-// serveDNS resolves a name to the address in its first label:
-// "10-0-0-1.example" is 10.0.0.1.
-func serveDNS(conn net.PacketConn) {
-	buf := make([]byte, 1500)
-	for {
-		n, from, err := conn.ReadFrom(buf)
-		if err != nil {
-			return
-		}
-		var m dnsmessage.Message
-		if m.Unpack(buf[:n]) != nil || len(m.Questions) != 1 {
-			continue
-		}
-		q := m.Questions[0]
-		m.Response, m.Additionals = true, nil
-		label, _, _ := strings.Cut(q.Name.String(), ".")
-		if at, err := netip.ParseAddr(strings.ReplaceAll(label, "-", ".")); err == nil && q.Type == dnsmessage.TypeA {
-			m.Answers = []dnsmessage.Resource{{Header: dnsmessage.ResourceHeader{Name: q.Name, Type: q.Type, Class: q.Class}, Body: &dnsmessage.AResource{A: at.As4()}}}
-		}
-		if packed, err := m.Pack(); err == nil {
-			_, _ = conn.WriteTo(packed, from)
-		}
-	}
+// addressIn returns the address in the first label of a name: 10.0.0.1 for
+// "10-0-0-1.example".
+func addressIn(name string) string {
+	label, _, _ := strings.Cut(name, ".")
+	return strings.ReplaceAll(label, "-", ".")
 }
 
 // client returns a guarded HTTP client that reaches client.test through a

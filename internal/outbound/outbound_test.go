@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -19,7 +18,7 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/net/dns/dnsmessage"
+	"robot.wtf/internal/testdns"
 )
 
 // Addresses that must not be dialed, and public ones next to them.
@@ -79,7 +78,7 @@ func TestDialOnlyPort443(t *testing.T) {
 
 // URLs with private addresses, spelled in ways that text filters have missed.
 func TestRefusedURLs(t *testing.T) {
-	client := New(Options{DNS: nameServer(t, func(string) string { return "127.0.0.1" })})
+	client := New(Options{DNS: testdns.ServeAddresses(t, func(string) string { return "127.0.0.1" })})
 	for _, address := range []string{
 		"http://example.org/", "ftp://example.org/", "file:///etc/passwd", "gopher://example.org/", "https:///x", "//example.org/",
 		"https://example.org:80/", "https://example.org:8443/", "https://example.org:22/", "https://user@example.org/", "https://user:pass@example.org/",
@@ -105,7 +104,7 @@ func TestRefusedURLs(t *testing.T) {
 // server. None is dialed.
 func TestNamesOfPrivateAddresses(t *testing.T) {
 	addresses := strings.Fields(private)
-	client := New(Options{DNS: nameServer(t, func(name string) string {
+	client := New(Options{DNS: testdns.ServeAddresses(t, func(name string) string {
 		var i int
 		if _, err := fmt.Sscanf(name, "case-%d.", &i); err != nil {
 			return "127.0.0.1"
@@ -145,47 +144,11 @@ func TestNamesOfPrivateAddresses(t *testing.T) {
 	t.Logf("measured: %d requests", cases)
 }
 
-// nameServer responses A and AAAA queries with address(name), and ignores others.
-func nameServer(t *testing.T, address func(name string) string) string {
-	t.Helper()
-	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	go func() {
-		buf := make([]byte, 1500)
-		for {
-			n, from, err := conn.ReadFrom(buf)
-			if err != nil {
-				return
-			}
-			var m dnsmessage.Message
-			if m.Unpack(buf[:n]) != nil || len(m.Questions) != 1 {
-				continue
-			}
-			q := m.Questions[0]
-			m.Response, m.Additionals = true, nil
-			header := dnsmessage.ResourceHeader{Name: q.Name, Type: q.Type, Class: q.Class}
-			switch ip := netip.MustParseAddr(address(q.Name.String())); {
-			case q.Type == dnsmessage.TypeA && ip.Is4():
-				m.Answers = []dnsmessage.Resource{{Header: header, Body: &dnsmessage.AResource{A: ip.As4()}}}
-			case q.Type == dnsmessage.TypeAAAA && ip.Is6():
-				m.Answers = []dnsmessage.Resource{{Header: header, Body: &dnsmessage.AAAAResource{AAAA: ip.As16()}}}
-			}
-			if packed, err := m.Pack(); err == nil {
-				_, _ = conn.WriteTo(packed, from)
-			}
-		}
-	}()
-	return conn.LocalAddr().String()
-}
-
 // Attack: a name that resolves to a public address when checked and a private one
 // when dialed. The only check is on the dialed address.
 func TestRebinding(t *testing.T) {
 	var asked atomic.Int64
-	client := New(Options{DNS: nameServer(t, func(string) string {
+	client := New(Options{DNS: testdns.ServeAddresses(t, func(string) string {
 		if asked.Add(1) == 1 {
 			return "169.254.169.254"
 		}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"robot.wtf/internal/background"
+	"robot.wtf/internal/testdns"
 )
 
 // A panic in any step of connecting, on whichever goroutine, fails that request
@@ -20,7 +21,7 @@ func TestPanicWhileConnecting(t *testing.T) {
 			broken, reported := true, new(atomic.Int64)
 			var log strings.Builder
 			o := Options{
-				DNS: nameServer(t, func(string) string { return "127.0.0.1" }),
+				DNS: testdns.ServeAddresses(t, func(string) string { return "127.0.0.1" }),
 				Background: background.New(background.Options{
 					Log: slog.New(slog.NewTextHandler(&log, nil)),
 					Before: func(j background.Job) {
