@@ -268,7 +268,7 @@ func isDeleted(ch rawChange) int { return boolToInt(ch.Kind == wiki.Deleted) }
 // names have no address. Pages keep their names rather than other files do.
 // Dotfiles, which are never served, keep theirs.
 func (p *Import) findRenames() []renaming {
-	names := importNames{map[string]bool{}, map[string]bool{}}
+	names := importNames{map[string]bool{}, map[string]bool{}, map[string]int{}}
 	var pages, others []string
 	for _, name := range slices.Sorted(maps.Keys(p.head)) {
 		to, _ := wiki.ReachablePath(name)
@@ -298,7 +298,10 @@ func (p *Import) findRenames() []renaming {
 }
 
 // importNames are the keys of names in use.
-type importNames struct{ files, folders map[string]bool }
+type importNames struct {
+	files, folders map[string]bool
+	next           map[string]int // by key: the number to try first, so that many files of one name take linear time
+}
 
 func (n importNames) addFolders(file string) {
 	for dir := parentFolder(file); dir != "" && !n.folders[wiki.Key(dir)]; dir = parentFolder(dir) {
@@ -318,10 +321,11 @@ func (n importNames) free(file string) bool {
 // rename takes a free name for a file, similar to its own.
 func (n importNames) rename(file string) string {
 	to, _ := wiki.ReachablePath(file)
-	ext := path.Ext(to)
+	key, ext := wiki.Key(to), path.Ext(to)
 	stem := strings.TrimSuffix(to, ext)
-	for i := 2; to == file || !n.free(to); i++ {
-		to = fmt.Sprintf("%s_%d%s", stem, i, ext)
+	for to == file || !n.free(to) {
+		n.next[key] = max(n.next[key]+1, 2)
+		to = fmt.Sprintf("%s_%d%s", stem, n.next[key], ext)
 	}
 	n.take(to)
 	return to
