@@ -108,7 +108,7 @@ func (i *importer) writeHistory(ctx context.Context) (*head, error) {
 	for n, c := range i.p.commits {
 		author, message := i.p.authorOf(c.parsed)
 		made := wiki.Commit{Seq: i.first + int64(n), ID: c.id, Parents: c.parsed.Parents, Author: author, Time: commitTime(c.parsed), Message: message}
-		if err := i.writeCommit(ctx, made, c.raw, c.changes); err != nil {
+		if err := i.writeCommit(ctx, made, c); err != nil {
 			return nil, err
 		}
 		m.seq, m.head, m.time = made.Seq, made.ID, min(made.Time.UnixMilli(), now.UnixMilli())
@@ -188,23 +188,19 @@ func (i *importer) writeBlobs(ctx context.Context) error {
 }
 
 // writeCommit writes a commit with its changes.
-func (i *importer) writeCommit(ctx context.Context, c wiki.Commit, raw []byte, changes []rawChange) error {
-	if err := i.tx.insertCommit(c, raw); err != nil {
+func (i *importer) writeCommit(ctx context.Context, c wiki.Commit, planned plannedCommit) error {
+	if err := i.tx.insertCommit(c, planned.raw); err != nil {
 		return err
 	}
 	if err := i.tx.exec("DELETE FROM replaced WHERE wiki = $1 AND oid = $2", i.slug, c.ID); err != nil {
 		return err
 	}
-	for n, ch := range changes {
+	for n, ch := range planned.changes {
 		if err := i.tx.insertChange(c.Seq, n, ch.Change, ch.mode, i.p.o.Sizes[ch.New]); err != nil {
 			return err
 		}
 	}
-	parsed, err := gitrepo.ParseCommit(raw)
-	if err == nil {
-		err = i.tx.insertTakings(c.Seq, recordedTakings(parsed))
-	}
-	if err != nil {
+	if err := i.tx.insertTakings(c.Seq, recordedTakings(planned.parsed)); err != nil {
 		return err
 	}
 	return i.reportProgress(ctx)
@@ -247,7 +243,7 @@ func (i *importer) commitRenames(ctx context.Context, m *meta, now time.Time) er
 	raw := gitrepo.EncodeCommit(object)
 	c.ID = gitrepo.ObjectID("commit", raw)
 	m.seq, m.head, m.time = c.Seq, c.ID, at.UnixMilli()
-	return i.writeCommit(ctx, c, raw, changes)
+	return i.writeCommit(ctx, c, plannedCommit{c.ID, raw, object, changes})
 }
 
 // files returns the tree of the head.
