@@ -222,11 +222,11 @@ func (i *importer) commitRenames(ctx context.Context, m *meta, now time.Time) er
 	var changes []rawChange
 	var trailers []gitrepo.Trailer
 	for _, r := range i.p.renames {
-		f := i.p.head[r.from]
-		delete(i.p.head, r.from)
-		i.p.head[r.to] = headFile{f.mode, f.blob, len(i.p.commits)}
-		changes = append(changes, rawChange{wiki.Change{Path: r.to, From: r.from, Kind: wiki.Moved, Old: f.blob, New: f.blob}, f.mode})
-		trailers = append(trailers, gitrepo.Trailer{Key: "Moved", Value: r.from + " -> " + r.to})
+		f := i.p.head[r.From]
+		delete(i.p.head, r.From)
+		i.p.head[r.To] = headFile{f.mode, f.blob, len(i.p.commits)}
+		changes = append(changes, rawChange{wiki.Change{Path: r.To, From: r.From, Kind: wiki.Moved, Old: f.blob, New: f.blob}, f.mode})
+		trailers = append(trailers, gitrepo.Trailer{Key: "Moved", Value: r.String()})
 	}
 	slices.SortFunc(changes, func(a, b rawChange) int { return cmp.Compare(a.Path, b.Path) })
 	for _, t := range []gitrepo.Trailer{{Key: "Agent", Value: who.Agent}, {Key: "Client", Value: who.Client}, {Key: "Grant", Value: who.Grant}} {

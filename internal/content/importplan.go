@@ -36,7 +36,7 @@ type Import struct {
 	commits []plannedCommit
 	objects map[string]bool // commits, trees and blobs along first parents
 	blobs   []string        // in the order of first use
-	renames []renaming      // made by one last commit, sorted by from
+	renames []Renaming      // made by one last commit, sorted by From
 	head    map[string]headFile
 	reasons []string
 }
@@ -55,7 +55,10 @@ type headFile struct {
 	last int // index of the commit that changed it last
 }
 
-type renaming struct{ from, to string }
+// A Renaming is a file of the head that gets another name.
+type Renaming struct{ From, To string }
+
+func (r Renaming) String() string { return r.From + " -> " + r.To }
 
 // maxCommits limits the commits of an import.
 const maxCommits = 100_000
@@ -101,22 +104,20 @@ func (p *Import) Objects() map[string]bool { return p.objects }
 // their history. Import counts exactly.
 func (p *Import) Bytes() int64 { return p.o.Packed }
 
-// Stats returns the counters of the future wiki.
+// Stats returns the counters of the future wiki, with Bytes as its history.
 func (p *Import) Stats() Stats {
 	m := p.counters()
-	return Stats{Pages: m.pages, Files: m.files, CurrentBytes: m.current, HistoryBytes: m.history}
+	return Stats{Pages: m.pages, Files: m.files, CurrentBytes: m.current, HistoryBytes: p.Bytes()}
 }
 
-// Renamed lists the files to rename, each "old -> new"; old is quoted if it has
-// control or invisible characters.
-func (p *Import) Renamed() []string {
-	var list []string
-	for _, r := range p.renames {
-		from := r.from
-		if wiki.VisibleName(from) != from {
-			from = strconv.QuoteToGraphic(from)
+// Renamed lists the files to rename. From is quoted if it has control or invisible
+// characters.
+func (p *Import) Renamed() []Renaming {
+	list := slices.Clone(p.renames)
+	for i, r := range list {
+		if wiki.VisibleName(r.From) != r.From {
+			list[i].From = strconv.QuoteToGraphic(r.From)
 		}
-		list = append(list, from+" -> "+r.to)
 	}
 	return list
 }
@@ -267,7 +268,7 @@ func isDeleted(ch rawChange) int { return boolToInt(ch.Kind == wiki.Deleted) }
 // keys are equal, files with the name of a folder or of a page, and files whose
 // names have no address. Pages keep their names rather than other files do.
 // Dotfiles, which are never served, keep theirs.
-func (p *Import) findRenames() []renaming {
+func (p *Import) findRenames() []Renaming {
 	names := importNames{map[string]bool{}, map[string]bool{}, map[string]int{}}
 	var pages, others []string
 	for _, name := range slices.Sorted(maps.Keys(p.head)) {
@@ -279,7 +280,7 @@ func (p *Import) findRenames() []renaming {
 			others = append(others, name)
 		}
 	}
-	var list []renaming
+	var list []Renaming
 	for _, group := range [][]string{pages, others} {
 		var later []string
 		for _, name := range group {
@@ -290,10 +291,10 @@ func (p *Import) findRenames() []renaming {
 			}
 		}
 		for _, name := range later {
-			list = append(list, renaming{name, names.rename(name)})
+			list = append(list, Renaming{name, names.rename(name)})
 		}
 	}
-	slices.SortFunc(list, func(a, b renaming) int { return strings.Compare(a.from, b.from) })
+	slices.SortFunc(list, func(a, b Renaming) int { return strings.Compare(a.From, b.From) })
 	return list
 }
 
@@ -367,9 +368,9 @@ func (p *Import) checkLimits() {
 
 // finalName returns the name of a file of the head after the last commit.
 func (p *Import) finalName(name string) string {
-	i, renamed := slices.BinarySearchFunc(p.renames, name, func(r renaming, name string) int { return strings.Compare(r.from, name) })
+	i, renamed := slices.BinarySearchFunc(p.renames, name, func(r Renaming, name string) int { return strings.Compare(r.From, name) })
 	if renamed {
-		return p.renames[i].to
+		return p.renames[i].To
 	}
 	return name
 }

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"unicode/utf8"
 
 	"robot.wtf/internal/content"
@@ -61,7 +60,10 @@ func (i *importRun) runHistory(ctx context.Context) error {
 	_, head := i.w.Head()
 	i.result = ImportResult{
 		History: true, Commits: plan.Commits(), Objects: len(plan.Objects()) + n, Pages: stats.Pages, Head: head,
-		Left: received.Omitted, Renamed: plan.Renamed(), HasHome: hasHome,
+		Left: received.Omitted, HasHome: hasHome,
+	}
+	for _, r := range plan.Renamed() {
+		i.result.Renamed = append(i.result.Renamed, r.String())
 	}
 	return nil
 }
@@ -87,8 +89,7 @@ func (i *importRun) examineHistory(ctx context.Context) (*ImportPreview, error) 
 		Name: i.u.Name, Size: i.u.Size, Before: before, After: counted, Limits: i.a.Site().Limits, Seeds: before.Files, Branches: received.Omitted,
 	}
 	for _, r := range plan.Renamed() {
-		from, to, _ := strings.Cut(r, " -> ")
-		v.rename(from, to, "the wiki can't have that name, or another file has it")
+		v.rename(r.From, r.To, "the wiki can't have that name, or another file has it")
 	}
 	return v, nil
 }
