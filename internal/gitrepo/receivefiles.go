@@ -21,6 +21,9 @@ type TreeFile struct {
 	Size int64
 }
 
+// IsRegular reports whether it is a file, rather than a symbolic link or a submodule.
+func (f TreeFile) IsRegular() bool { return f.Mode == ModeFile || f.Mode == ModeExec }
+
 // HeadFiles lists the files of the newest commit of the main branch.
 func (r *Received) HeadFiles(ctx context.Context) ([]TreeFile, error) {
 	said, err := r.repo.git.output(ctx, process{dir: r.repo.dir, bound: foreignBound, env: foreignEnv,

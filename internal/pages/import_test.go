@@ -437,6 +437,45 @@ func TestImportRenamesConflicts(t *testing.T) {
 	}
 }
 
+// The preview of a history names what will be renamed, also if a name looks like a
+// rename.
+func TestImportPreviewsRenames(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.startMirror()
+	dir := filepath.Join(t.TempDir(), "arrows")
+	runGit(t, t.TempDir(), "init", "-q", "-b", "main", dir)
+	in := "commit refs/heads/main\ncommitter A <a@b> 1 +0000\ndata 1\nx\n"
+	for _, name := range []string{"a -> b.md", "A -> b.md"} {
+		in += fmt.Sprintf("M 100644 inline %q\ndata 1\nx\n", name)
+	}
+	feedGit(t, dir, in, "fast-import", "--quiet")
+	fresh := w.fresh("arrows")
+	v := fresh.examined(fresh.received(must(os.ReadFile(bundleOf(t, dir)))), ImportRequest{})
+	if len(v.Renamed) != 1 || v.Renamed[0].From != "a -> b.md" || v.Renamed[0].To != "a -> b_2.md" || v.After.HistoryBytes == 0 {
+		t.Errorf("%+v", v)
+	}
+}
+
+// Symbolic links aren't pages, whatever their names.
+func TestImportCountsPagesWithoutLinks(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.startMirror()
+	dir := filepath.Join(t.TempDir(), "links")
+	runGit(t, t.TempDir(), "init", "-q", "-b", "main", dir)
+	in := "commit refs/heads/main\ncommitter A <a@b> 1 +0000\ndata 1\nx\nM 100644 inline Home.md\ndata 1\nx\n"
+	for n := range 3 {
+		in += fmt.Sprintf("M 120000 inline Link_%d.md\ndata 7\nHome.md\n", n)
+	}
+	feedGit(t, dir, in, "fast-import", "--quiet")
+	l := wiki.DefaultLimits
+	l.Pages = 2
+	if r := w.another("links", l).mustImport(bundleOf(t, dir)); r.Pages != 1 {
+		t.Errorf("%+v", r)
+	}
+}
+
 // Attack: imported names with control and invisible characters, which terminals
 // and agents interpret. They are renamed like clashes, and the report quotes them.
 func TestImportRenamesControlCharacters(t *testing.T) {

@@ -117,7 +117,7 @@ func exceeded(files []gitrepo.TreeFile, l wiki.Limits) (reasons []string) {
 	pages, bytes := 0, int64(0)
 	for _, f := range files {
 		limit, what := l.AttachmentBytes, "file"
-		if to, _ := wiki.ReachablePath(f.Path); isText(to) {
+		if to, _ := wiki.ReachablePath(f.Path); isText(to) && f.IsRegular() {
 			limit, what = l.PageBytes, "page"
 			pages++
 		}
@@ -267,7 +267,6 @@ type repositorySource struct {
 	run      *importRun
 	received *gitrepo.Received
 	reader   *gitrepo.ObjectReader // nil until the first read
-	ids      map[string]string     // by path
 }
 
 // List lists the files that a wiki can show.
@@ -277,19 +276,17 @@ func (r *repositorySource) List(ctx context.Context) (*incoming.Listing, error) 
 		return nil, err
 	}
 	l := &incoming.Listing{Kind: "a git repository"}
-	r.ids = map[string]string{}
 	for _, f := range files {
 		switch {
 		case !utf8.ValidString(f.Path):
 			l.Leave(f.Path, 1, "its name isn't UTF-8")
 		case f.Mode == gitrepo.ModeGitlink:
 			l.Leave(f.Path, 1, "it is a submodule")
-		case f.Mode != gitrepo.ModeFile && f.Mode != gitrepo.ModeExec:
+		case !f.IsRegular():
 			l.Leave(f.Path, 1, "it is a symbolic link")
 		case wiki.Hidden(f.Path):
 			l.Leave(f.Path, 1, "its name begins with a dot")
 		default:
-			r.ids[f.Path] = f.ID
 			l.Files = append(l.Files, incoming.File{Path: f.Path, From: f.Path, Size: f.Size, Blob: f.ID})
 		}
 	}
@@ -305,7 +302,7 @@ func (r *repositorySource) Read(ctx context.Context, f incoming.File) ([]byte, e
 		}
 		r.reader = r.received.Reader(ctx)
 	}
-	return r.reader.Read(r.ids[f.From])
+	return r.reader.Read(f.Blob)
 }
 
 // Close ends reading.
