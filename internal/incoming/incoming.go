@@ -39,10 +39,15 @@ type Source interface {
 
 // A Listing is what a source brings.
 type Listing struct {
+	Notes
 	Kind  string // for people: "an Obsidian vault"
 	Files []File // sorted by Path; no two have the same wiki.Key
-	// Left are files that aren't taken, and Converted those that become something
-	// else. Each list is complete up to maxNotes; the numbers are always right.
+}
+
+// Notes tell people about the files that aren't taken (Left) and about those that
+// become something else (Converted). Each list is complete up to maxNotes; the numbers
+// are always right.
+type Notes struct {
 	Left, Converted           []Note
 	LeftFiles, ConvertedFiles int
 }
@@ -73,14 +78,14 @@ type Note struct {
 const maxNotes = 200
 
 // Leave notes files that aren't taken.
-func (l *Listing) Leave(name string, files int, why string) {
-	l.LeftFiles += files
-	l.Left = addNote(l.Left, Note{name, files, why})
+func (n *Notes) Leave(name string, files int, why string) {
+	n.LeftFiles += files
+	n.Left = addNote(n.Left, Note{name, files, why})
 }
 
-func (l *Listing) convert(name, why string) {
-	l.ConvertedFiles++
-	l.Converted = addNote(l.Converted, Note{name, 1, why})
+func (n *Notes) convert(name, why string) {
+	n.ConvertedFiles++
+	n.Converted = addNote(n.Converted, Note{name, 1, why})
 }
 
 func addNote(list []Note, n Note) []Note {

@@ -418,18 +418,13 @@ func (i *importRun) examine(ctx context.Context) (preview *ImportPreview, err er
 	}
 	defer func() { err = errors.Join(err, source.Close()) }()
 	p, err := i.planFiles(ctx, source)
-	if err != nil || len(p.preview.Problems) > 0 {
-		return i.named(p), err
+	if err != nil {
+		return nil, err
 	}
-	return i.named(p), p.look(ctx, i.count("Following the links"))
-}
-
-func (i *importRun) named(p *filesPlan) *ImportPreview {
-	if p == nil {
-		return nil
+	if len(p.preview.Problems) == 0 {
+		err = p.look(ctx, i.count("Following the links"))
 	}
-	p.preview.Name, p.preview.Size = i.u.Name, i.u.Size
-	return p.preview
+	return p.preview, err
 }
 
 func (i *importRun) run(ctx context.Context) (err error) {

@@ -56,10 +56,10 @@ func (i *importRun) planFiles(ctx context.Context, source incoming.Source) (*fil
 	if i.request.Into, err = ImportFolder(i.request.Into); err != nil {
 		return nil, err
 	}
-	p := &filesPlan{run: i, source: source, to: map[string]string{}, preview: &ImportPreview{Kind: listing.Kind, Into: i.request.Into, Without: i.request.Without}}
+	p := &filesPlan{run: i, source: source, to: map[string]string{}, preview: &ImportPreview{
+		Notes: listing.Notes, Name: i.u.Name, Size: i.u.Size, Kind: listing.Kind, Into: i.request.Into, Without: i.request.Without,
+	}}
 	_, p.preview.Repository = source.(*repositorySource)
-	p.preview.Left, p.preview.LeftFiles = listing.Left, listing.LeftFiles
-	p.preview.Converted, p.preview.ConvertedFiles = listing.Converted, listing.ConvertedFiles
 	if p.now, err = i.s.directory(ctx, i.w); err != nil {
 		return nil, err
 	}
@@ -129,7 +129,7 @@ func (p *filesPlan) choose(files []incoming.File) {
 		case slices.Contains(p.run.request.Without, importTop(f.Path)):
 			p.preview.WithoutFiles++
 		case f.Size > limit:
-			p.preview.leave(f.From, fmt.Sprintf("it is %s, and the limit is %s", formatBytes(f.Size), formatBytes(limit)))
+			p.preview.Leave(f.From, 1, fmt.Sprintf("it is %s, and the limit is %s", formatBytes(f.Size), formatBytes(limit)))
 		default:
 			p.files = append(p.files, arriving{File: f})
 		}

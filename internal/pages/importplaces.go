@@ -51,7 +51,7 @@ func (p *filesPlan) place(ctx context.Context) error {
 			f.Why = "another page, folder or file has this name"
 		}
 		if len(f.to) > wiki.MaxNameBytes {
-			p.preview.leave(f.From, fmt.Sprintf("its path would be longer than %d bytes", wiki.MaxNameBytes))
+			p.preview.Leave(f.From, 1, fmt.Sprintf("its path would be longer than %d bytes", wiki.MaxNameBytes))
 			continue
 		}
 		if f.there = p.now.byKey[wiki.Key(f.to)]; f.there != "" {

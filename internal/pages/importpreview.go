@@ -45,6 +45,7 @@ type Choice struct {
 
 // An ImportPreview says what an import will do. Nothing is written yet.
 type ImportPreview struct {
+	incoming.Notes
 	Name    string // of the uploaded file, or ""
 	Size    int64  // of the upload
 	Kind    string // "an Obsidian vault"
@@ -72,9 +73,6 @@ type ImportPreview struct {
 	Clashes            []Clash
 	Renamed            []Renaming // at most maxPreview
 	RenamedFiles       int
-	Left, Converted    []incoming.Note
-	LeftFiles          int
-	ConvertedFiles     int
 	Branches           []string // branches and tags that are left out
 
 	Folders  []TopFolder // the largest ones, to choose from if it doesn't fit
@@ -103,17 +101,11 @@ type TopFolder struct {
 	Bytes int64
 }
 
-// maxPreview bounds each list of examples in a preview; maxFolders that of folders.
+// maxPreview bounds each other list of examples in a preview; maxFolders that of folders.
 const (
 	maxPreview = 200
 	maxFolders = 20
 )
-
-func (v *ImportPreview) leave(name, why string) {
-	if v.LeftFiles++; len(v.Left) < maxPreview {
-		v.Left = append(v.Left, incoming.Note{Path: name, Files: 1, Why: why})
-	}
-}
 
 func (v *ImportPreview) rename(from, to, why string) {
 	if v.RenamedFiles++; len(v.Renamed) < maxPreview {
