@@ -144,10 +144,6 @@ func (p *filesPlan) decide(ctx context.Context) error {
 		return err
 	}
 	defer turn.End()
-	taken := map[string]bool{}
-	for _, f := range p.files {
-		taken[wiki.Key(f.to)] = true
-	}
 	for n := range p.files {
 		f := &p.files[n]
 		if f.there == "" {
@@ -172,7 +168,7 @@ func (p *filesPlan) decide(ctx context.Context) error {
 			f.to = f.there
 			p.preview.Same++
 		default:
-			p.clash(f, mine, taken)
+			p.clash(f, mine)
 		}
 	}
 	return nil
@@ -188,19 +184,17 @@ func (p *filesPlan) isSame(ctx context.Context, f arriving, mine wiki.File) (boo
 }
 
 // clash records a taken name, and applies the choice made for it.
-func (p *filesPlan) clash(f *arriving, mine wiki.File, taken map[string]bool) {
+func (p *filesPlan) clash(f *arriving, mine wiki.File) {
 	chosen := p.run.request.Choices[f.there]
 	f.choice = cmp.Or(chosen.Decision, KeepMine)
 	if chosen.Revision != "" {
 		f.base = chosen.Revision
 	}
-	other := p.places.free.Find(f.to, func(key string) bool {
-		return taken[key] || p.now.byKey[key] != "" || p.places.isTaken(key, isText(f.to))
-	})
+	other := p.places.free.Find(f.to, func(key string) bool { return p.places.isTaken(key, isText(f.to)) })
 	p.preview.Clashes = append(p.preview.Clashes, Clash{Path: f.there, Mine: mine, TheirSize: f.Size, Both: other, Decision: f.choice})
 	if f.choice == KeepBoth {
 		f.to, f.there, f.base = other, "", content.BaseNone
-		taken[wiki.Key(other)] = true
+		p.places.coming[wiki.Key(other)] = true
 		return
 	}
 	f.to = f.there
@@ -278,8 +272,7 @@ func (p *filesPlan) checkLimits(ctx context.Context) error {
 		return err
 	}
 	v, l := p.preview, p.run.a.Site().Limits
-	v.Pages, v.Files, v.FileBytes, v.Largest = 0, 0, 0, 0
-	v.Before, v.Limits = before, l
+	v.Pages, v.Files, v.Largest, v.Limits = 0, 0, 0, l
 	after := before
 	for _, name := range p.dropped {
 		f, err := p.run.w.Find(ctx, name)

@@ -56,9 +56,7 @@ type ImportPreview struct {
 	Commits    int
 
 	Pages, Files int // to write
-	FileBytes    int64
 	Largest      int64
-	Before       Stats
 	After        Stats
 	Limits       wiki.Limits
 	Seeds        int      // initial pages that make room
@@ -134,7 +132,6 @@ func (v *ImportPreview) add(f arriving) {
 		v.Pages++
 	} else {
 		v.Files++
-		v.FileBytes += f.Size
 	}
 	v.Largest = max(v.Largest, f.Size)
 }
