@@ -41,8 +41,8 @@ type filesPlan struct {
 type arriving struct {
 	incoming.File
 	to     string
-	there  string // the wiki's file of that name, or ""
-	base   string // its blob
+	mine   wiki.File // the wiki's file of that name, without its author; zero if there is none
+	base   string    // its blob
 	choice Decision
 }
 
@@ -136,8 +136,9 @@ func (p *filesPlan) choose(files []incoming.File) {
 	}
 }
 
-// decide settles names that the wiki has already: the same content needs nothing,
-// the initial pages make room, and for others it takes the owner's choice.
+// decide settles names that the wiki has already, apart from those of initial pages,
+// which make room: the same content needs nothing, and for others it takes the owner's
+// choice.
 func (p *filesPlan) decide(ctx context.Context) error {
 	turn, err := p.run.s.content.Turns().TakeTurn(ctx, p.run.w.Slug())
 	if err != nil {
@@ -146,58 +147,56 @@ func (p *filesPlan) decide(ctx context.Context) error {
 	defer turn.End()
 	for n := range p.files {
 		f := &p.files[n]
-		if f.there == "" {
+		if f.mine.Path == "" || p.seeds != nil {
 			continue
 		}
-		mine, err := p.run.w.Lookup(ctx, f.there)
-		if err != nil {
-			return err
-		}
-		if f.base = mine.Blob; p.seeds != nil {
-			f.base = p.seeds[f.there]
-			continue
-		}
-		same, err := p.isSame(ctx, *f, mine)
+		same, err := p.isSame(ctx, *f)
 		if err == nil {
 			err = turn.Check(ctx)
 		}
-		switch {
-		case err != nil:
+		if err == nil && !same {
+			err = p.clash(ctx, f)
+		}
+		if err != nil {
 			return err
-		case same:
-			f.to = f.there
+		}
+		if same {
+			f.to = f.mine.Path
 			p.preview.Same++
-		default:
-			p.clash(f, mine)
 		}
 	}
 	return nil
 }
 
 // isSame reports whether the wiki's file would stay as it is.
-func (p *filesPlan) isSame(ctx context.Context, f arriving, mine wiki.File) (bool, error) {
-	if !p.moved && (f.Size != mine.Size || f.Blob != "") {
-		return f.Blob == mine.Blob, nil
+func (p *filesPlan) isSame(ctx context.Context, f arriving) (bool, error) {
+	if (!p.moved || !isText(f.to)) && (f.Size != f.mine.Size || f.Blob != "") {
+		return f.Blob == f.mine.Blob, nil
 	}
 	data, err := p.read(ctx, f)
-	return err == nil && gitrepo.ObjectID("blob", data) == mine.Blob, err
+	return err == nil && gitrepo.ObjectID("blob", data) == f.mine.Blob, err
 }
 
 // clash records a taken name, and applies the choice made for it.
-func (p *filesPlan) clash(f *arriving, mine wiki.File) {
-	chosen := p.run.request.Choices[f.there]
-	f.choice = cmp.Or(chosen.Decision, KeepMine)
+func (p *filesPlan) clash(ctx context.Context, f *arriving) error {
+	mine, err := p.run.w.Lookup(ctx, f.mine.Path) // with its author
+	if err != nil {
+		return err
+	}
+	chosen := p.run.request.Choices[mine.Path]
+	f.choice, f.base = cmp.Or(chosen.Decision, KeepMine), mine.Blob
 	if chosen.Revision != "" {
 		f.base = chosen.Revision
 	}
 	other := p.places.free.Find(f.to, func(key string) bool { return p.places.isTaken(key, isText(f.to)) })
-	p.preview.Clashes = append(p.preview.Clashes, Clash{Path: f.there, Mine: mine, TheirSize: f.Size, Both: other, Decision: f.choice})
+	p.preview.Clashes = append(p.preview.Clashes, Clash{Path: mine.Path, Mine: mine, TheirSize: f.Size, Both: other, Decision: f.choice})
 	if f.choice == KeepBoth {
-		f.to, f.there, f.base = other, "", content.BaseNone
+		f.to, f.mine, f.base = other, wiki.File{}, content.BaseNone
 		p.places.coming[wiki.Key(other)] = true
-		return
+		return nil
 	}
-	f.to = f.there
+	f.to = mine.Path
+	return nil
 }
 
 // dropSeeds lists the initial pages that no imported one replaces.
@@ -207,7 +206,7 @@ func (p *filesPlan) dropSeeds() {
 	}
 	replaced := map[string]bool{}
 	for _, f := range p.files {
-		replaced[f.there] = true
+		replaced[f.mine.Path] = true
 	}
 	for _, name := range p.now.paths {
 		if !replaced[name] {
@@ -241,7 +240,7 @@ func (p *filesPlan) aim() {
 	for _, f := range p.files {
 		p.to[f.From] = f.to
 		p.moved = p.moved || wiki.Key(f.From) != wiki.Key(f.to)
-		if f.there == "" {
+		if f.mine.Path == "" {
 			names = append(names, f.to)
 		}
 	}
@@ -286,13 +285,9 @@ func (p *filesPlan) checkLimits(ctx context.Context) error {
 		if f.choice == KeepMine {
 			continue
 		}
-		if f.there != "" {
-			mine, err := p.run.w.Find(ctx, f.there)
-			if err != nil {
-				return err
-			}
-			after.CurrentBytes -= mine.Size
-			after.Pages -= boolToInt(isText(f.there))
+		if f.mine.Path != "" {
+			after.CurrentBytes -= f.mine.Size
+			after.Pages -= boolToInt(isText(f.mine.Path))
 		}
 		v.add(f)
 		after.Pages += boolToInt(isText(f.to))

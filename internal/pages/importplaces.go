@@ -40,7 +40,7 @@ func (p *filesPlan) place(ctx context.Context) error {
 		wanted := f.to
 		var failed error
 		f.to = at.file(wanted, func(path string) bool { // a file with that size: decide compares the contents
-			there, err := p.run.w.Lookup(ctx, path)
+			there, err := p.run.w.Find(ctx, path)
 			failed = errors.Join(failed, err)
 			return err == nil && f.Blob == "" && there.Size == f.Size || f.Blob != "" && there.Blob == f.Blob
 		})
@@ -54,10 +54,14 @@ func (p *filesPlan) place(ctx context.Context) error {
 			p.preview.Leave(f.From, 1, fmt.Sprintf("its path would be longer than %d bytes", wiki.MaxNameBytes))
 			continue
 		}
-		if f.there = p.now.byKey[wiki.Key(f.to)]; f.there != "" {
+		if there := p.now.byKey[wiki.Key(f.to)]; there != "" {
+			var err error
+			if f.mine, err = p.run.w.Find(ctx, there); err != nil {
+				return err
+			}
 			f.choice = KeepMine
 			if p.seeds != nil {
-				f.to, f.choice = f.there, TakeTheirs
+				f.to, f.choice, f.base = there, TakeTheirs, p.seeds[there]
 			}
 		}
 		kept = append(kept, f)
