@@ -11,6 +11,7 @@
 package incoming
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path"
@@ -99,32 +100,30 @@ func addNote(list []Note, n Note) []Note {
 // Files that can't have one are left out. Pages come first, so that they keep their
 // names rather than attachments do.
 func (l *Listing) Settle() {
-	slices.SortStableFunc(l.Files, func(a, b File) int {
-		if a.IsPage() != b.IsPage() {
-			if a.IsPage() {
-				return -1
-			}
-			return 1
-		}
-		return strings.Compare(a.Path, b.Path)
-	})
-	taken := newNames(l.Files)
-	kept := l.Files[:0]
+	slices.SortStableFunc(l.Files, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
+	taken := names{taken: map[string]bool{}, folders: map[string]bool{}}
+	var pages, others []File
 	for _, f := range l.Files {
 		to, why, err := wiki.AddressablePath(f.Path)
 		if err != nil {
 			l.Leave(f.From, 1, problemText(err))
 			continue
 		}
-		if why != "" {
-			f.Why = why
+		f.Path, f.Why = to, cmp.Or(why, f.Why)
+		taken.addFolders(to)
+		if f.IsPage() {
+			pages = append(pages, f)
+		} else {
+			others = append(others, f)
 		}
-		if f.Path = taken.take(to); f.Path != to {
-			f.Why = "another page, folder or file has this name, apart from case and spaces"
-		}
-		kept = append(kept, f)
 	}
-	l.Files = kept
+	l.Files = append(pages, others...)
+	for i := range l.Files {
+		f := &l.Files[i]
+		if to := taken.take(f.Path); to != f.Path {
+			f.Path, f.Why = to, "another page, folder or file has this name, apart from case and spaces"
+		}
+	}
 	slices.SortFunc(l.Files, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
 }
 
@@ -139,15 +138,10 @@ type names struct {
 	free    FreeNames
 }
 
-func newNames(files []File) *names {
-	n := &names{taken: map[string]bool{}, folders: map[string]bool{}}
-	for _, f := range files {
-		to, _, _ := wiki.AddressablePath(f.Path)
-		for dir := path.Dir(to); dir != "." && dir != "/" && !n.folders[wiki.Key(dir)]; dir = path.Dir(dir) {
-			n.folders[wiki.Key(dir)] = true
-		}
+func (n *names) addFolders(file string) {
+	for dir := path.Dir(file); dir != "." && !n.folders[wiki.Key(dir)]; dir = path.Dir(dir) {
+		n.folders[wiki.Key(dir)] = true
 	}
-	return n
 }
 
 // take returns a path, or a free one like it: "Name (2).md".

@@ -157,6 +157,16 @@ func TestKinds(t *testing.T) {
 	}
 }
 
+// A page keeps its name rather than the file whose path is the page's address, whatever
+// ending the page's own file has in the zip.
+func TestPagesKeepTheirNames(t *testing.T) {
+	_, l := list(t, plain("A", "A.md", "B", "B.markdown", "C", "C.MD")...)
+	want := []string{"A -> A (2)", "A.md", "B -> B (2)", "B.markdown -> B.md", "C -> C (2)", "C.MD -> C.md"}
+	if got := arrows(l); !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+}
+
 // Attack: names that lead out of the folder, links, and duplicate names.
 func TestHostileNames(t *testing.T) {
 	files := plain("../out.md", "/etc/passwd.md", "C:/x.md", `C:\y.md`, "a/../../b.md", "c/./d.md", "e//f.md", "ok.md", "OK.md", `win\dows.md`, "ok.md", ".git/config", "x/.hidden/y.md", "nul\x00l.md")
