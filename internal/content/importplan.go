@@ -273,7 +273,7 @@ func (p *Import) findRenames() []Renaming {
 	var pages, others []string
 	for _, name := range slices.Sorted(maps.Keys(p.head)) {
 		to, _ := wiki.ReachablePath(name)
-		names.addFolders(to)
+		wiki.AddFolders(names.folders, to)
 		if _, page := wiki.PageOf(to); page {
 			pages = append(pages, name)
 		} else {
@@ -302,12 +302,6 @@ func (p *Import) findRenames() []Renaming {
 type importNames struct {
 	files, folders map[string]bool
 	next           map[string]int // by key: the number to try first, so that many files of one name take linear time
-}
-
-func (n importNames) addFolders(file string) {
-	for dir := parentFolder(file); dir != "" && !n.folders[wiki.Key(dir)]; dir = parentFolder(dir) {
-		n.folders[wiki.Key(dir)] = true
-	}
 }
 
 func (n importNames) take(file string) { n.files[wiki.Key(file)] = true }

@@ -110,7 +110,7 @@ func (l *Listing) Settle() {
 			continue
 		}
 		f.Path, f.Why = to, cmp.Or(why, f.Why)
-		taken.addFolders(to)
+		wiki.AddFolders(taken.folders, to)
 		if f.IsPage() {
 			pages = append(pages, f)
 		} else {
@@ -136,12 +136,6 @@ type names struct {
 	taken   map[string]bool
 	folders map[string]bool
 	free    FreeNames
-}
-
-func (n *names) addFolders(file string) {
-	for dir := path.Dir(file); dir != "." && !n.folders[wiki.Key(dir)]; dir = path.Dir(dir) {
-		n.folders[wiki.Key(dir)] = true
-	}
 }
 
 // take returns a path, or a free one like it: "Name (2).md".

@@ -27,13 +27,13 @@ func (p *filesPlan) place(ctx context.Context) error {
 	at := &places{wiki: p.now.byKey, coming: map[string]bool{}, folders: map[string]bool{}, arrived: map[string]bool{}, renamed: map[string]string{".": "."}}
 	p.places = at
 	for _, name := range p.now.paths {
-		addFolders(at.folders, name)
+		wiki.AddFolders(at.folders, name)
 	}
 	for n := range p.files {
 		p.files[n].to = path.Join(p.run.request.Into, p.files[n].Path)
 		at.coming[wiki.Key(p.files[n].to)] = true
-		addFolders(at.folders, p.files[n].to)
-		addFolders(at.arrived, p.files[n].to)
+		wiki.AddFolders(at.folders, p.files[n].to)
+		wiki.AddFolders(at.arrived, p.files[n].to)
 	}
 	kept := p.files[:0]
 	for _, f := range p.files {
@@ -69,12 +69,6 @@ func (p *filesPlan) place(ctx context.Context) error {
 	p.files = kept
 	p.dropSeeds()
 	return nil
-}
-
-func addFolders(folders map[string]bool, file string) {
-	for dir := path.Dir(file); dir != "." && !folders[wiki.Key(dir)]; dir = path.Dir(dir) {
-		folders[wiki.Key(dir)] = true
-	}
 }
 
 // isTaken reports whether a new file can't have a path.

@@ -240,6 +240,14 @@ func Key(name string) string {
 	return strings.Map(underscore, norm.NFC.String(name))
 }
 
+// AddFolders adds the keys of the folders that a file is in to a set that has those of
+// other files.
+func AddFolders(keys map[string]bool, file string) {
+	for dir := path.Dir(file); dir != "." && !keys[Key(dir)]; dir = path.Dir(dir) {
+		keys[Key(dir)] = true
+	}
+}
+
 // underscore replaces spaces (category Zs, which includes no-break and ideographic
 // spaces) with underscores.
 func underscore(r rune) rune {
