@@ -52,10 +52,11 @@ type entry struct {
 	path string
 }
 
-// OpenZip reads the list of files in a zip. The caller closes r after the Zip.
-func OpenZip(r io.ReaderAt, size int64, o Options) (*Zip, error) {
+// OpenZip opens an archive from ReadDirectory. The caller closes the archive's file
+// after the Zip.
+func OpenZip(archive *zip.Reader, o Options) (*Zip, error) {
 	z := &Zip{}
-	if err := z.open(r, size); err != nil {
+	if err := z.add(archive); err != nil {
 		return nil, err
 	}
 	if err := z.openParts(o); err != nil {
@@ -77,11 +78,8 @@ func (z *Zip) Close() error {
 	return failed
 }
 
-func (z *Zip) open(r io.ReaderAt, size int64) error {
-	archive, err := ReadDirectory(r, size)
-	if err != nil {
-		return err
-	}
+// add adds the files of an archive.
+func (z *Zip) add(archive *zip.Reader) error {
 	for _, f := range archive.File {
 		switch name := entryName(f); {
 		case strings.HasSuffix(name, "/"), !f.Mode().IsRegular() && f.Mode()&fs.ModeSymlink == 0: // nothing to take
@@ -224,7 +222,11 @@ func (z *Zip) openPart(e entry, dir string, max int64) (int64, error) {
 	if err != nil {
 		return n, unreadable(e.path, err)
 	}
-	if err := z.open(part, n); err != nil {
+	archive, err := ReadDirectory(part, n)
+	if err == nil {
+		err = z.add(archive)
+	}
+	if err != nil {
 		return n, unreadable(e.path, err)
 	}
 	return n, nil

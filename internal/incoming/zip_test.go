@@ -54,7 +54,11 @@ func makeZip(t testing.TB, files ...zipFile) []byte {
 func open(t testing.TB, data []byte) (*Zip, error) {
 	t.Helper()
 	dir := t.TempDir()
-	z, err := OpenZip(bytes.NewReader(data), int64(len(data)), Options{Dir: dir, Max: 10 << 20})
+	archive, err := ReadDirectory(bytes.NewReader(data), int64(len(data)))
+	if err != nil {
+		return nil, err
+	}
+	z, err := OpenZip(archive, Options{Dir: dir, Max: 10 << 20})
 	if err != nil {
 		return nil, err
 	}

@@ -370,18 +370,23 @@ func (i *importRun) openSource(ctx context.Context) (incoming.Source, error) {
 		}
 		return i.openRepository(ctx)
 	}
-	dir := i.u.path("parts")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	z, err := i.openZip(archive)
+	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	room, err := i.s.content.ScratchRoom()
-	if err == nil {
-		var z *incoming.Zip
-		if z, err = incoming.OpenZip(f, i.u.Size, incoming.Options{Dir: dir, Max: min(room, i.a.Site().Limits.HistoryBytes)}); err == nil {
-			return &uploadedZip{z, f}, nil
-		}
+	return &uploadedZip{z, f}, nil
+}
+
+func (i *importRun) openZip(archive *zip.Reader) (*incoming.Zip, error) {
+	dir := i.u.path("parts")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
 	}
-	return nil, errors.Join(err, f.Close())
+	room, err := i.s.content.ScratchRoom()
+	if err != nil {
+		return nil, err
+	}
+	return incoming.OpenZip(archive, incoming.Options{Dir: dir, Max: min(room, i.a.Site().Limits.HistoryBytes)})
 }
 
 // openRepository opens a repository as a source of files; nil if it becomes the

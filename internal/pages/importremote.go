@@ -12,25 +12,25 @@ import (
 // CheckRemote returns the short form of the address of a public repository, for people,
 // or a Problem with the field "address". It connects to nothing.
 func (s *Service) CheckRemote(address string) (string, error) {
-	if s.mirror == nil || s.remotes == nil {
-		return "", errNoGit
-	}
-	from, err := gitremote.ParseAddress(address)
+	from, err := s.parseRemote(address)
 	if err != nil {
 		return "", err
 	}
 	return from.String(), nil
 }
 
+func (s *Service) parseRemote(address string) (gitremote.Address, error) {
+	if s.mirror == nil || s.remotes == nil {
+		return gitremote.Address{}, errNoGit
+	}
+	return gitremote.ParseAddress(address)
+}
+
 // ReceiveRemote is Receive for a public repository on another server. It fetches the
 // repository's main branch, or the one in the address, as a git bundle. progress can
 // be nil. It ends with the service.
 func (s *Service) ReceiveRemote(ctx context.Context, a wiki.Access, address string, progress func(ImportStep)) (*Upload, error) {
-	name, err := s.CheckRemote(address)
-	if err != nil {
-		return nil, err
-	}
-	from, err := gitremote.ParseAddress(address)
+	from, err := s.parseRemote(address)
 	if err != nil {
 		return nil, err
 	}
@@ -50,6 +50,6 @@ func (s *Service) ReceiveRemote(ctx context.Context, a wiki.Access, address stri
 	if err != nil {
 		return nil, err
 	}
-	u.Name = name
+	u.Name = from.String()
 	return u, nil
 }

@@ -105,7 +105,11 @@ func (l *library) zip() io.Reader {
 	if err := z.Close(); err != nil {
 		l.t.Fatal(err)
 	}
-	in, err := incoming.OpenZip(bytes.NewReader(out.Bytes()), int64(out.Len()), incoming.Options{})
+	archive, err := zip.NewReader(bytes.NewReader(out.Bytes()), int64(out.Len()))
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	in, err := incoming.OpenZip(archive, incoming.Options{})
 	if err != nil {
 		l.t.Fatal(err)
 	}
