@@ -193,10 +193,10 @@ type importPage struct {
 	Frame
 	failure
 	Reasons []string // why an import was refused
-	Fresh   bool     // the wiki has only its initial pages
+	Form    importForm
+	Fresh   bool // the wiki has only its initial pages; like Stats and Limits, only for the form
 	Stats   pages.Stats
 	Limits  wiki.Limits
-	Form    importForm
 	ID      string
 	Name    string
 	Running bool
@@ -223,13 +223,13 @@ func (h *Handler) showImport(v *visit) error {
 	if job == nil || v.query("new") != "" && !job.isBusy() {
 		return h.renderImport(v, http.StatusOK, &importPage{})
 	}
-	return h.renderJob(v, http.StatusOK, job, failure{})
+	return h.renderJob(v, job)
 }
 
-// renderJob shows the state of an import, with the failure of a form of it.
-func (h *Handler) renderJob(v *visit, status int, job *importJob, wrong failure) error {
+// renderJob shows the state of an import.
+func (h *Handler) renderJob(v *visit, job *importJob) error {
 	s := job.state()
-	p := &importPage{failure: wrong, ID: job.id, Name: s.name}
+	p := &importPage{ID: job.id, Name: s.name}
 	switch s.phase {
 	case awaitingOwner:
 		p.Preview = s.preview
@@ -246,7 +246,7 @@ func (h *Handler) renderJob(v *visit, status int, job *importJob, wrong failure)
 		p.Running, p.Steps = true, s.steps
 		v.w.Header().Set("Refresh", "1")
 	}
-	return h.renderImport(v, status, p)
+	return h.renderImport(v, http.StatusOK, p)
 }
 
 func (h *Handler) renderImport(v *visit, status int, p *importPage) error {
@@ -256,19 +256,26 @@ func (h *Handler) renderImport(v *visit, status int, p *importPage) error {
 		title = "Importing"
 	case p.Preview != nil:
 		title = "Check the import"
+	case p.Done == nil:
+		if err := h.fillImportForm(v, p); err != nil {
+			return err
+		}
 	}
 	p.Frame = h.frame(v, title)
-	p.NoIndex, p.Limits = true, v.a.Site().Limits
-	p.Form.Source = cmp.Or(p.Form.Source, "folder")
+	p.NoIndex = true
 	v.w.Header().Set("Cache-Control", "no-store")
-	var err error
+	return h.render(v, status, "import", p)
+}
+
+// fillImportForm adds the facts about the wiki that the form mentions.
+func (h *Handler) fillImportForm(v *visit, p *importPage) (err error) {
+	p.Limits = v.a.Site().Limits
+	p.Form.Source = cmp.Or(p.Form.Source, "folder")
 	if p.Fresh, err = h.o.Pages.IsFresh(v.ctx(), v.a); err != nil {
 		return err
 	}
-	if p.Stats, err = h.o.Pages.Stats(v.ctx(), v.a); err != nil {
-		return err
-	}
-	return h.render(v, status, "import", p)
+	p.Stats, err = h.o.Pages.Stats(v.ctx(), v.a)
+	return err
 }
 
 // startImport receives a file or a folder and starts to examine it.
