@@ -17,14 +17,6 @@ type headingParser struct{ parser.BlockParser }
 
 var headingIDForm = regexp.MustCompile(`[ \t]+\{:?[ \t]*(?:[^{}#\n]*[ \t])?#([^\s{}#]{1,100})(?:[ \t][^{}\n]*)?\}$`)
 
-func (p headingParser) Open(parent ast.Node, reader text.Reader, pc parser.Context) (ast.Node, parser.State) {
-	node, state := p.BlockParser.Open(parent, reader, pc)
-	if h, ok := node.(*ast.Heading); ok {
-		cutHeadingID(h, reader.Source())
-	}
-	return node, state
-}
-
 func (p headingParser) Close(node ast.Node, reader text.Reader, pc parser.Context) {
 	p.BlockParser.Close(node, reader, pc)
 	if h, ok := node.(*ast.Heading); ok {

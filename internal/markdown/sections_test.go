@@ -39,6 +39,7 @@ func TestSections(t *testing.T) {
 		{"markup in titles", "# *A* `b` [[C|d]] [e](f) &amp; \\# <b>g</b>\n", []Section{{nil, 0, 1, 0, 1, ""}, {[]string{"A b d e & # g"}, 1, 1, 1, 1, ""}}},
 		{"quotes, lists and boxes", "> # no\n\n- # no\n\n::: info\n# no\n:::\n\n# A\n", []Section{{nil, 0, 1, 8, 9, ""}, {[]string{"A"}, 1, 9, 9, 9, ""}}},
 		{"same titles", "# A\n# A\n", []Section{{nil, 0, 1, 0, 2, ""}, {[]string{"A"}, 1, 1, 1, 1, ""}, {[]string{"A"}, 1, 2, 2, 2, ""}}},
+		{"two chosen ids", "# A {#b} {#c}\nd {#e} {#f}\n---\n", []Section{{nil, 0, 1, 0, 3, ""}, {[]string{"A {#b}"}, 1, 1, 1, 3, "c"}, {[]string{"A {#b}", "d {#e}"}, 2, 2, 3, 3, "f"}}},
 		{"chosen ids", "# A {#b}\n## C ^id\nd {: .e #f }\n---\n", []Section{{nil, 0, 1, 0, 4, ""}, {[]string{"A"}, 1, 1, 1, 4, "b"}, {[]string{"A", "C"}, 2, 2, 2, 2, ""}, {[]string{"A", "d"}, 2, 3, 4, 4, "f"}}},
 		{"comments of Obsidian", "%%\n# no\n%%\n# A %%no%%\n", []Section{{nil, 0, 1, 3, 4, ""}, {[]string{"A"}, 1, 4, 4, 4, ""}}},
 	} {
