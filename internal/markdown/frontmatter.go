@@ -261,7 +261,7 @@ func yamlText(v any) string {
 		}
 		return strings.Join(parts, ", ")
 	case []any:
-		if link, ok := bracketLink(v); ok {
+		if link, ok := wiki.UnquotedLink(v); ok {
 			return link
 		}
 		parts := make([]string, len(v))
@@ -271,33 +271,6 @@ func yamlText(v any) string {
 		return strings.Join(parts, ", ")
 	}
 	return fmt.Sprint(v)
-}
-
-// bracketLink returns [[Page]] for a wikilink that isn't quoted, which YAML reads as
-// a list of texts in a list.
-func bracketLink(v any) (link string, ok bool) {
-	outer, ok := v.([]any)
-	if !ok || len(outer) != 1 {
-		return "", false
-	}
-	inner, ok := outer[0].([]any)
-	if !ok || len(inner) == 0 {
-		return "", false
-	}
-	parts := make([]string, len(inner))
-	for i, item := range inner {
-		switch item.(type) {
-		case string:
-		case int64, uint64, float64, time.Time:
-			if len(inner) > 1 { // a row of numbers
-				return "", false
-			}
-		default:
-			return "", false
-		}
-		parts[i] = yamlText(item)
-	}
-	return "[[" + strings.Join(parts, ", ") + "]]", true
 }
 
 // shorten cuts a text to a number of runes.

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"robot.wtf/internal/wiki"
 )
 
 // renderProperties returns the front matter's entries except title and tags.
@@ -18,7 +20,7 @@ func (w *writer) renderProperties() []Prop {
 			continue
 		}
 		values, isList := item.Value.([]any)
-		if _, isLink := bracketLink(item.Value); isLink || !isList {
+		if _, isLink := wiki.UnquotedLink(item.Value); isLink || !isList {
 			values = []any{item.Value}
 		}
 		p := Prop{Key: key}

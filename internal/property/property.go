@@ -91,8 +91,8 @@ func (c *collector) addMap(prefix string, m map[string]any, inList bool, depth i
 
 // add adds a value: a mapping key by key, a list value by value.
 func (c *collector) add(name string, v any, inList bool, depth int) {
-	if target, is := bracketLink(v); is {
-		v = "[[" + target + "]]"
+	if link, ok := wiki.UnquotedLink(v); ok {
+		v = link
 	}
 	switch v := v.(type) {
 	case map[string]any:
@@ -129,34 +129,6 @@ func (c *collector) addValue(name string, v Value, inList bool) {
 	if len(p.Values) < MaxValues {
 		p.Values = append(p.Values, v)
 	}
-}
-
-// bracketLink returns the target of [[Page]] without quotes, which YAML reads as
-// a list in a list.
-func bracketLink(v any) (target string, ok bool) {
-	outer, ok := v.([]any)
-	if !ok || len(outer) != 1 {
-		return "", false
-	}
-	inner, ok := outer[0].([]any)
-	if !ok || len(inner) == 0 {
-		return "", false
-	}
-	names := make([]string, len(inner)) // of a name with commas
-	for i, item := range inner {
-		switch item := item.(type) {
-		case string:
-			names[i] = item
-		case int64, uint64, float64:
-			if len(inner) > 1 { // a row of numbers
-				return "", false
-			}
-			names[i] = fmt.Sprint(item)
-		default:
-			return "", false
-		}
-	}
-	return strings.Join(names, ", "), true
 }
 
 // newValue converts a YAML scalar. It returns false for null and empty text.

@@ -1,6 +1,7 @@
 package wiki
 
 import (
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -27,6 +28,33 @@ type Link struct {
 	Target  string // decoded, without query and fragment
 	Label   string // of a wikilink, the text after the bar: some tools write the target there
 	Text    string // up to 200 characters of the text around it, for backlinks
+}
+
+// UnquotedLink returns [[Page]] for a wikilink without quotes in front matter, which
+// YAML reads as a list in a list: of one value, or of texts if the name has commas.
+func UnquotedLink(v any) (link string, ok bool) {
+	outer, ok := v.([]any)
+	if !ok || len(outer) != 1 {
+		return "", false
+	}
+	inner, ok := outer[0].([]any)
+	if !ok || len(inner) == 0 {
+		return "", false
+	}
+	parts := make([]string, len(inner))
+	for i, item := range inner {
+		switch item.(type) {
+		case string:
+		case int64, uint64, float64:
+			if len(inner) > 1 { // a row of numbers
+				return "", false
+			}
+		default:
+			return "", false
+		}
+		parts[i] = fmt.Sprint(item)
+	}
+	return "[[" + strings.Join(parts, ", ") + "]]", true
 }
 
 // Paths lists the paths, from the root and without ".md", that the link names by
