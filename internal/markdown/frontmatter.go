@@ -23,6 +23,8 @@ const (
 	maxYAMLDepth   = 20
 )
 
+var tooDeep = fmt.Sprintf("The front matter is nested more than %d deep.", maxYAMLDepth)
+
 // A frontMatter is the text between the two "---" lines at the start of a
 // page, or between two "+++" lines.
 type frontMatter struct {
@@ -37,15 +39,11 @@ type frontMatter struct {
 // and an error for people if it can't be parsed. Mappings in it are
 // map[string]any.
 func FrontMatter(source []byte) (map[string]any, error) {
-	front, size := cutFrontMatter(bytes.TrimPrefix(source, []byte(byteOrderMark)))
+	front, size, isTOML := cutFrontMatter(bytes.TrimPrefix(source, []byte(byteOrderMark)))
 	if size == 0 {
 		return nil, nil
 	}
-	read := readFrontMatter
-	if IsTOML(source) {
-		read = readTOML
-	}
-	f := read(front, 0)
+	f := readFrontMatter(front, isTOML, 0)
 	if f.bad != "" {
 		return nil, errors.New(f.bad)
 	}
@@ -57,7 +55,7 @@ func FrontMatter(source []byte) (map[string]any, error) {
 // page.
 func CutFrontMatter(page []byte) (front, rest []byte) {
 	text := bytes.TrimPrefix(page, []byte(byteOrderMark))
-	front, size := cutFrontMatter(text)
+	front, size, _ := cutFrontMatter(text)
 	if size == 0 {
 		return nil, page
 	}
@@ -86,33 +84,40 @@ func toPlainValue(v any) any {
 	return v
 }
 
-// cutFrontMatter returns the text between the "---" or "+++" lines and the size
-// including them, or 0 if a page has no front matter.
-func cutFrontMatter(page []byte) (front []byte, size int) {
+// cutFrontMatter returns the text between the "---" or "+++" lines, of which the
+// latter enclose TOML, and the size including them, or 0 if a page has no front matter.
+func cutFrontMatter(page []byte) (front []byte, size int, isTOML bool) {
 	first, rest, ok := bytes.Cut(page, []byte("\n"))
 	fence := string(bytes.TrimRight(first, " \t\r"))
-	if !ok || fence != "---" && fence != tomlFence {
-		return nil, 0
+	isTOML = fence == "+++"
+	if !ok || fence != "---" && !isTOML {
+		return nil, 0, false
 	}
 	begin := len(first) + 1
 	at := begin
 	for line := range bytes.Lines(rest) {
-		if l := string(bytes.TrimRight(line, " \t\r\n")); l == fence || l == "..." && fence == "---" {
-			return page[begin:at], at + len(line)
+		if l := string(bytes.TrimRight(line, " \t\r\n")); l == fence || l == "..." && !isTOML {
+			return page[begin:at], at + len(line), isTOML
 		}
 		at += len(line)
 		if at-begin > maxSource {
 			break
 		}
 	}
-	return nil, 0
+	return nil, 0, false
 }
 
-func readFrontMatter(text []byte, start int) (f frontMatter) {
-	f = frontMatter{text: string(text), start: start}
+// readFrontMatter parses the text between the two lines, which begins at an offset of
+// the page.
+func readFrontMatter(text []byte, isTOML bool, start int) (f frontMatter) {
+	f = frontMatter{text: string(text), start: start, toml: isTOML}
+	language, parse := "YAML", parseYAML
+	if isTOML {
+		language, parse = "TOML", parseTOML
+	}
 	defer func() {
 		if recover() != nil {
-			f.items, f.bad = nil, "The front matter is not YAML."
+			f.items, f.bad = nil, "The front matter is not "+language+"."
 		}
 	}()
 	switch {
@@ -123,15 +128,20 @@ func readFrontMatter(text []byte, start int) (f frontMatter) {
 		f.bad = "The front matter is not UTF-8."
 		return f
 	case yamlDepth(text) > maxYAMLDepth:
-		f.bad = fmt.Sprintf("The front matter is nested more than %d deep.", maxYAMLDepth)
+		f.bad = tooDeep
 		return f
 	}
+	f.items, f.bad = parse(text)
+	return f
+}
+
+// parseYAML returns the values of a text within the limits, or why it has none.
+func parseYAML(text []byte) (items yaml.MapSlice, bad string) {
 	plain := bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
 	file, err := yamlparser.ParseBytes(plain, 0)
 	if err != nil {
 		reason, _, _ := strings.Cut(yaml.FormatError(err, false, false), "\n")
-		f.bad = "The front matter is not YAML: " + reason + "."
-		return f
+		return nil, "The front matter is not YAML: " + reason + "."
 	}
 	var v anchors
 	for _, d := range file.Docs {
@@ -140,13 +150,12 @@ func readFrontMatter(text []byte, start int) (f frontMatter) {
 		}
 	}
 	if v.found {
-		f.bad = "The front matter has YAML anchors or aliases, which aren't supported."
-		return f
+		return nil, "The front matter has YAML anchors or aliases, which aren't supported."
 	}
-	if err := yaml.UnmarshalWithOptions(plain, &f.items, yaml.UseOrderedMap()); err != nil {
-		f.items, f.bad = nil, "The front matter is not a YAML mapping of names to values."
+	if err := yaml.UnmarshalWithOptions(plain, &items, yaml.UseOrderedMap()); err != nil {
+		return nil, "The front matter is not a YAML mapping of names to values."
 	}
-	return f
+	return items, ""
 }
 
 type anchors struct{ found bool }

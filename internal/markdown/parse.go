@@ -85,16 +85,11 @@ func (d *document) cutFrontMatter(page []byte) int {
 	if bytes.HasPrefix(page, []byte(byteOrderMark)) {
 		begin = len(byteOrderMark)
 	}
-	front, size := cutFrontMatter(page[begin:])
+	front, size, isTOML := cutFrontMatter(page[begin:])
 	if size == 0 {
 		return begin
 	}
-	at := begin + bytes.Index(page[begin:], front)
-	if bytes.HasPrefix(page[begin:], []byte(tomlFence)) {
-		d.front = readTOML(front, at)
-	} else {
-		d.front = readFrontMatter(front, at)
-	}
+	d.front = readFrontMatter(front, isTOML, begin+bytes.Index(page[begin:], front))
 	d.line += bytes.Count(page[begin:begin+size], []byte("\n"))
 	return begin + size
 }

@@ -4,57 +4,35 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/BurntSushi/toml"
 	"github.com/goccy/go-yaml"
 )
 
-const tomlFence = "+++"
-
 // IsTOML reports whether a page's front matter is TOML, as Hugo and Zola write it:
 // between two lines "+++".
 func IsTOML(page []byte) bool {
-	page = bytes.TrimPrefix(page, []byte(byteOrderMark))
-	_, size := cutFrontMatter(page)
-	return size > 0 && bytes.HasPrefix(page, []byte(tomlFence))
+	_, _, isTOML := cutFrontMatter(bytes.TrimPrefix(page, []byte(byteOrderMark)))
+	return isTOML
 }
 
-// readTOML parses the text between the two lines. Its limits are those of YAML.
-func readTOML(text []byte, start int) (f frontMatter) {
-	f = frontMatter{text: string(text), start: start, toml: true}
-	defer func() {
-		if recover() != nil {
-			f.items, f.bad = nil, "The front matter is not TOML."
-		}
-	}()
-	switch {
-	case len(text) > maxFrontMatter:
-		f.bad = fmt.Sprintf("The front matter is longer than %s bytes.", thousands(maxFrontMatter))
-		return f
-	case !utf8.Valid(text):
-		f.bad = "The front matter is not UTF-8."
-		return f
-	case yamlDepth(text) > maxYAMLDepth:
-		f.bad = fmt.Sprintf("The front matter is nested more than %d deep.", maxYAMLDepth)
-		return f
-	}
+// parseTOML returns the values of a text within the limits, which are those of YAML, or
+// why it has none.
+func parseTOML(text []byte) (items yaml.MapSlice, bad string) {
 	values := map[string]any{}
-	known, err := toml.Decode(f.text, &values)
+	known, err := toml.Decode(string(text), &values)
 	if err != nil {
-		f.bad = "The front matter is not TOML: " + tomlReason(err) + "."
-		return f
+		return nil, "The front matter is not TOML: " + tomlReason(err) + "."
 	}
 	keys := known.Keys()
 	if slices.ContainsFunc(keys, func(k toml.Key) bool { return len(k) > maxYAMLDepth }) {
-		f.bad = fmt.Sprintf("The front matter is nested more than %d deep.", maxYAMLDepth)
-		return f
+		return nil, tooDeep
 	}
-	f.items = tomlItems(values, keys)
-	return f
+	return tomlItems(values, keys), ""
 }
 
 func tomlReason(err error) string {
@@ -94,7 +72,7 @@ func tomlValue(v any) any {
 		return v
 	case map[string]any:
 		items := make(yaml.MapSlice, 0, len(v))
-		for _, key := range sortedKeys(v) {
+		for _, key := range slices.Sorted(maps.Keys(v)) {
 			items = append(items, yaml.MapItem{Key: key, Value: tomlValue(v[key])})
 		}
 		return items
@@ -112,15 +90,6 @@ func tomlValue(v any) any {
 		return list
 	}
 	return v
-}
-
-func sortedKeys(m map[string]any) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }
 
 // isTableHeader reports whether [[name]] at an offset of a text is the header of a
