@@ -127,7 +127,6 @@ loop:
 		}
 		i += size
 	}
-	i = min(i, len(s))
 	if (underscores > 0 || underscoresBefore > 0) && dots <= 10 || dotted && dots == 0 {
 		return 0
 	}
@@ -152,9 +151,6 @@ func addressEnd(line []byte, domain int) int {
 // trimAddress returns the length of an address without punctuation at its end,
 // parentheses that it doesn't open, and character references.
 func trimAddress(s []byte) int {
-	if i := bytes.IndexByte(s, '<'); i >= 0 {
-		s = s[:i]
-	}
 	unopened := bytes.Count(s, []byte(")")) - bytes.Count(s, []byte("("))
 	for len(s) > 0 {
 		switch c := s[len(s)-1]; {

@@ -46,11 +46,9 @@ func (d *document) htmlTags(n ast.Node) []htmlTag {
 		case xhtml.ErrorToken:
 			return list
 		case xhtml.StartTagToken, xhtml.SelfClosingTagToken:
-			switch t := z.Token(); t.Data {
-			case "a":
-				list = append(list, htmlTag{"a", attribute(t, "href")})
-			case "img", "video", "audio", "source":
-				list = append(list, htmlTag{t.Data, attribute(t, "src")})
+			t := z.Token()
+			if key := addressOf[t.Data]; key != "" {
+				list = append(list, htmlTag{t.Data, attribute(t, key)})
 			}
 		}
 	}

@@ -53,10 +53,10 @@ func htmlSize(value string) string {
 	return ""
 }
 
-// widthInStyle returns the width that a style attribute says, or "".
+// widthInStyle returns the width in a style attribute as it is written, or "".
 func widthInStyle(style string) string {
 	if m := styleWidth.FindStringSubmatch(style); m != nil {
-		return htmlSize(m[1])
+		return m[1]
 	}
 	return ""
 }
@@ -84,9 +84,9 @@ func (n *wikilink) gollumOptions() (alt, width, height string) {
 		case key == "alt":
 			alt = value
 		case key == "width":
-			width = htmlSize(value)
+			width = value
 		case key == "height":
-			height = htmlSize(value)
+			height = value
 		}
 	}
 	return alt, width, height

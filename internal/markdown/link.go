@@ -108,7 +108,7 @@ func addressTarget(self wiki.PageName, dest string, image bool) linkTarget {
 
 // orHome turns a link to the root into one to the home page.
 func (p linkTarget) orHome(self wiki.PageName) linkTarget {
-	if strings.Trim(p.Target, "./") == "" && len(p.Paths(self)) == 0 || strings.Contains(p.Target, "..") && len(p.Paths(self)) == 0 {
+	if (strings.Trim(p.Target, "./") == "" || strings.Contains(p.Target, "..")) && len(p.Paths(self)) == 0 {
 		return linkTarget{url: "/"}
 	}
 	return p

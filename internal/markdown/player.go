@@ -127,19 +127,12 @@ func playerPage(src string) string {
 }
 
 // playerTarget is the target of the card for a tag: of an iframe with a well-known
-// player, or of a video or sound.
+// player, or of a video or sound. It reports whether there is one.
 func playerTarget(self wiki.PageName, tag, src string) (p linkTarget, ok bool) {
-	switch tag {
-	case "iframe":
-		page := playerPage(src)
-		if page == "" {
-			return linkTarget{}, false
-		}
-		p = addressTarget(self, page, false)
-	case "video", "audio", "source":
+	if tag == "iframe" {
+		p = addressTarget(self, playerPage(src), false)
+	} else {
 		p = addressTarget(self, src, true)
-	default:
-		return linkTarget{}, false
 	}
 	return p, p.Kind != "" || p.url != "" && p.out
 }

@@ -259,13 +259,12 @@ func (w *writer) writeWikilink(n *wikilink) {
 	case n.embed && p.Kind == wiki.LinkEmbed && to.target.Image:
 		w.writeEmbeddedImage(n, p)
 		return
-	case to.target.Swapped:
-		words = n.written
-	}
-	if n.isGollumImage() && to.target.Image {
+	case n.isGollumImage() && to.target.Image:
 		alt, width, height := n.gollumOptions()
 		w.writeImage(p, alt, "", width, height)
 		return
+	case to.target.Swapped:
+		words = n.written
 	}
 	w.writeLink(to, "", func() { w.writeText(words) })
 }

@@ -219,15 +219,13 @@ func (w *writer) writeWidgetFigure(n *widget, before string) {
 	w.write(before, "\n")
 	if src != nil {
 		target := addressTarget(w.doc.name, w.doc.value(src), true)
+		w.write("<p>")
 		if n.name == "datatable" { // a file with values
-			w.write("<p>")
 			w.writeLink(w.lookUp(target), "", func() { w.writeText(w.doc.value(src)) })
-			w.write("</p>\n")
 		} else {
-			w.write("<p>")
 			w.writeImage(target, alt, "", "", "")
-			w.write("</p>\n")
 		}
+		w.write("</p>\n")
 	}
 	w.writeChildren(n)
 	w.writeCaption(caption)
