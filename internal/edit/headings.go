@@ -1,11 +1,6 @@
 package edit
 
-import (
-	"net/url"
-	"strings"
-
-	"robot.wtf/internal/markdown"
-)
+import "robot.wtf/internal/markdown"
 
 // A HeadingMove says where the headings and named blocks of two pages are after text
 // moved from one to the other. It names them by their anchors, as
@@ -115,13 +110,4 @@ func remainingHeadings(from, rest *Document, run headingRun, left int) map[strin
 		}
 	}
 	return stay
-}
-
-// Fragment returns the fragment of links to an anchor.
-func Fragment(anchor string) string {
-	text := strings.TrimPrefix(anchor, strings.TrimSuffix(markdown.Anchor("x"), "x"))
-	if decoded, err := url.PathUnescape(text); err == nil {
-		return decoded
-	}
-	return text
 }

@@ -241,6 +241,11 @@ func FragmentAnchor(fragment string) string {
 	return Anchor(path[len(path)-1])
 }
 
+// AnchorFragment returns the fragment of links to an Anchor or FragmentAnchor.
+func AnchorFragment(anchor string) string {
+	return percentDecode(strings.TrimPrefix(anchor, "#"+idPrefix))
+}
+
 // slug returns a heading's id without the prefix, like An Otter Wiki but
 // keeping letters without an ASCII form.
 func slug(heading string) string {

@@ -102,7 +102,7 @@ func (p *changePlan) followWithin(self wiki.PageName, text string, here map[stri
 			return l, fragment
 		}
 		if to != anchor {
-			fragment = edit.Fragment(to)
+			fragment = markdown.AnchorFragment(to)
 		}
 		return l, fragment
 	})

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"robot.wtf/internal/content"
-	"robot.wtf/internal/edit"
 	"robot.wtf/internal/markdown"
 	"robot.wtf/internal/wiki"
 )
@@ -359,7 +358,7 @@ func (m *moves) rewrite(ctx context.Context, w *content.Wiki, now *names, p, blo
 // now. The headings above it are left out if they didn't move along.
 func (m *moves) newFragment(file, fragment string, now heading) string {
 	if now.anchor != markdown.FragmentAnchor(fragment) {
-		return edit.Fragment(now.anchor)
+		return markdown.AnchorFragment(now.anchor)
 	}
 	path := markdown.HeadingPath(fragment)
 	for _, above := range path[:len(path)-1] {
