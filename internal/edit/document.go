@@ -3,6 +3,7 @@ package edit
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 
@@ -127,13 +128,15 @@ func matchSections(list []Section, name string) []Section {
 	}
 	key := sectionKey(name)
 	written := sync.OnceValue(func() string { return sectionKey(renderTitle(name)) })
-	anchors := sync.OnceValue(func() []string { return anchorsOf(list) })
+	anchors := sync.OnceValue(func() [][]string { return anchorsOf(list) })
 	path := sync.OnceValue(func() []string { return splitPath(name) })
 	for _, matches := range []func(i int, title string) bool{
 		func(_ int, title string) bool { return title == name },
 		func(_ int, title string) bool { return sectionKey(title) == key },
 		func(_ int, title string) bool { return sectionKey(title) == written() },
-		func(i int, _ string) bool { return isAnchor(name, anchors()[i]) },
+		func(i int, _ string) bool {
+			return slices.ContainsFunc(anchors()[i], func(a string) bool { return isAnchor(name, a) })
+		},
 		func(i int, _ string) bool { return hasPathSuffix(list[i].Path, path()) },
 	} {
 		var found []Section
@@ -176,26 +179,30 @@ func renderTitle(written string) string {
 	return written
 }
 
-// anchorsOf returns the anchors of sections, "" for the lead. Those of headings with
-// the same one are numbered, as on the page.
-func anchorsOf(list []Section) []string {
-	anchors := make([]string, len(list))
+// anchorsOf returns the anchors of sections, none for the lead. Those of headings with
+// the same one are numbered, as on the page. A heading whose author chose its id has
+// that of its text as well, unless another heading above has it.
+func anchorsOf(list []Section) [][]string {
+	anchors := make([][]string, len(list))
 	repeats, taken := map[string]int{}, map[string]bool{}
 	for i, s := range list {
 		if s.Level == 0 {
 			continue
 		}
-		title := s.Path[len(s.Path)-1]
+		text := markdown.Anchor(s.Path[len(s.Path)-1])
+		anchor := text
 		if s.ID != "" {
-			title = s.ID
+			anchor = markdown.Anchor(s.ID)
 		}
-		anchor := markdown.Anchor(title)
 		try := anchor
 		for taken[try] {
 			repeats[anchor]++
 			try = fmt.Sprintf("%s-%d", anchor, repeats[anchor])
 		}
-		anchors[i], taken[try] = try, true
+		anchors[i], taken[try] = []string{try}, true
+		if !taken[text] {
+			anchors[i], taken[text] = append(anchors[i], text), true
+		}
 	}
 	return anchors
 }

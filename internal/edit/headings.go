@@ -82,17 +82,28 @@ func takenHeadings(from, to, next *Document, run headingRun, at int) HeadingMove
 	}
 	first := at + len(is) - len(was) - n
 	move := newHeadingMove()
-	for i, anchor := range source[run.from:run.to] {
-		move.Moved[anchor] = is[first+i]
+	for i, anchors := range source[run.from:run.to] {
+		mapAnchors(move.Moved, anchors, is[first+i])
 	}
-	for i, anchor := range was {
+	for i, anchors := range was {
+		now := i
 		if i >= at {
-			move.To[anchor] = is[i+len(is)-len(was)]
-		} else if i > 0 {
-			move.To[anchor] = is[i]
+			now += len(is) - len(was)
 		}
+		mapAnchors(move.To, anchors, is[now])
 	}
 	return move
+}
+
+// mapAnchors adds the anchors of a heading before and after. One that the heading has
+// no longer becomes its first.
+func mapAnchors(to map[string]string, was, is []string) {
+	for i, anchor := range was {
+		to[anchor] = is[0]
+		if i < len(is) {
+			to[anchor] = is[i]
+		}
+	}
 }
 
 // remainingHeadings maps the headings that stay on a page when a run is replaced by
@@ -100,13 +111,12 @@ func takenHeadings(from, to, next *Document, run headingRun, at int) HeadingMove
 func remainingHeadings(from, rest *Document, run headingRun, left int) map[string]string {
 	was, is := anchorsOf(from.Sections()), anchorsOf(rest.Sections())
 	stay := map[string]string{}
-	for i, anchor := range was {
+	for i, anchors := range was {
 		switch {
-		case i == 0:
 		case i < run.from:
-			stay[anchor] = is[i]
+			mapAnchors(stay, anchors, is[i])
 		case i >= run.to:
-			stay[anchor] = is[i-run.to+run.from+left]
+			mapAnchors(stay, anchors, is[i-run.to+run.from+left])
 		}
 	}
 	return stay

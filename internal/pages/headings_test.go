@@ -42,6 +42,27 @@ func TestLinksFollowSections(t *testing.T) {
 	}
 }
 
+// A heading with an id of its own has two anchors: links to both follow it.
+func TestLinksFollowChosenIDs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	base := w.put("Long", "# Long\n\n## Green tea {#tea}\n\nt\n\n## Green tea\n\nu\n\n## Rest {#end}\n\n[[#Green tea]] [a](#tea) [[#Green tea-1]] [[#Rest]]\n").Revision
+	w.put("Other", "# Other\n\n## Green tea\n\n## Tea\n")
+	w.put("Home", "[[Long#Green tea]] [a](Long#tea) [[Long#Green tea-1]] [[Long#Rest]] [[Other#Green tea]]\n")
+	_, err := w.Change(w.ctx, w.editor, ChangeSet{Steps: []Step{{Kind: StepMoveSection, Name: "Long", Base: base, To: "Other", Edit: edit.Edit{Section: "tea"}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"Home": "[[Other#tea-1]] [a](Other#tea-1) [[Long#green-tea]] [[Long#Rest]] [[Other#Green tea]]\n",
+		"Long": "# Long\n\n## Green tea\n\nu\n\n## Rest {#end}\n\n[[Other#tea-1]] [a](Other#tea-1) [[#green-tea]] [[#Rest]]\n",
+	} {
+		if got := w.text(name); got != want {
+			t.Errorf("%s is\n%s\nwant\n%s", name, got, want)
+		}
+	}
+}
+
 // A headingWiki is a wiki in which each heading has a mark below it and each link to a
 // heading has a number.
 type headingWiki struct {
