@@ -214,9 +214,10 @@ func openingBracket(s string, end int) int {
 	return -1
 }
 
-// inlineDestination reads a destination and an optional title up to the closing
-// parenthesis, after which end is.
+// inlineDestination reads a destination, with the spaces before it, and an optional
+// title up to the closing parenthesis, after which end is.
 func inlineDestination(s string, at int) (dest string, end int) {
+	start := at
 	rest := strings.TrimLeft(s[at:], " ")
 	at = len(s) - len(rest)
 	n := 0
@@ -249,7 +250,7 @@ func inlineDestination(s string, at int) (dest string, end int) {
 	if m == "" {
 		return "", -1
 	}
-	return s[at-(at-len(s)+len(rest)) : at+n], at + n + len(m)
+	return s[start : at+n], at + n + len(m)
 }
 
 var linkEnd = regexp.MustCompile(`^\s*(?:\s(?:"[^"]*"|'[^']*'|\([^()]*\))\s*)?\)`)

@@ -424,7 +424,7 @@ func (r *Rule) addHugo(p, text string) {
 	}
 	r.extra[hugoAddress(p)] = p
 	if m := hugoAliases.FindStringSubmatch(text); m != nil {
-		for _, a := range strings.FieldsFunc(m[1], func(r rune) bool { return strings.ContainsRune(" ,\n\"'-[]", r) && r != '-' }) {
+		for _, a := range strings.FieldsFunc(m[1], func(r rune) bool { return strings.ContainsRune(" ,\n\"'[]", r) }) {
 			if key := strings.Trim(strings.ToLower(a), "/"); strings.HasPrefix(a, "/") && r.extra[key] == "" {
 				r.extra[key] = p
 			}
@@ -456,7 +456,7 @@ func hugoRule(r *Rule, page string, l Reference) string {
 	} else {
 		base := "/" + hugoAddress(page)
 		tries = []string{path.Join(base, key), path.Join(path.Dir(base), key)}
-		if isIndex := strings.HasSuffix(bare(page), "index"); isIndex {
+		if strings.HasSuffix(bare(page), "index") {
 			tries = tries[:1]
 		}
 	}

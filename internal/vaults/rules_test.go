@@ -47,3 +47,10 @@ func TestRulesAgreeWithVaults(t *testing.T) {
 		}
 	}
 }
+
+func TestReferenceAfterSpaces(t *testing.T) {
+	found := vaults.References("Obsidian", "[a](  folder/b.md \"Title\") and [c](<d e.md>)\n")
+	if len(found) != 2 || found[0].Target != "folder/b.md" || found[1].Target != "d e.md" {
+		t.Errorf("found %+v", found)
+	}
+}

@@ -25,29 +25,28 @@ func (b *builder) site(root, index string, n int, front func(title string) strin
 // relativeForms are what all tools for sites have in common with GitHub: paths
 // relative to the page's file.
 func relativeForms() []form {
-	rel := relative
 	return []form{
-		{name: "[text](../page.md)", write: func(from, to string) string { return "[text](" + rel(from, to) + ")" }},
+		{name: "[text](../page.md)", write: func(from, to string) string { return "[text](" + relative(from, to) + ")" }},
 		{name: "[text](./page.md)", write: func(from, to string) string {
-			if r := rel(from, to); !strings.HasPrefix(r, "../") {
+			if r := relative(from, to); !strings.HasPrefix(r, "../") {
 				return "[text](./" + r + ")"
 			}
 			return ""
 		}},
-		{name: "[text](page.md#heading)", write: func(from, to string) string { return "[text](" + rel(from, to) + "#two-words)" }, anchor: "Two words"},
+		{name: "[text](page.md#heading)", write: func(from, to string) string { return "[text](" + relative(from, to) + "#two-words)" }, anchor: "Two words"},
 		{name: "[text](#heading)", write: func(_, _ string) string { return "[text](#overview)" }, anchor: "Overview", own: true},
-		{name: `[text](page.md "Title")`, write: func(from, to string) string { return "[text](" + rel(from, to) + ` "A title")` }},
+		{name: `[text](page.md "Title")`, write: func(from, to string) string { return "[text](" + relative(from, to) + ` "A title")` }},
 		{name: "[text][id]", write: func(from, to string) string {
-			return fmt.Sprintf("[text][%s]\n\n[%[1]s]: %s", blockID(to), rel(from, to))
+			return fmt.Sprintf("[text][%s]\n\n[%[1]s]: %s", blockID(to), relative(from, to))
 		}, wrap: "%s %s\n\n"},
 		{name: "[id]", write: func(from, to string) string {
-			return fmt.Sprintf("[see %s]\n\n[see %[1]s]: <%s> 'Title'", blockID(from+to), rel(from, to))
+			return fmt.Sprintf("[see %s]\n\n[see %[1]s]: <%s> 'Title'", blockID(from+to), relative(from, to))
 		}, wrap: "%s %s\n\n"},
 		{name: "[text](page.md), missing", write: func(from, to string) string { return "[text](no-" + bare(to) + ".md)" }, dead: true},
-		{name: "![alt](../picture.png)", write: func(from, to string) string { return "![alt](" + rel(from, to) + ")" }, file: true},
-		{name: "[![alt](picture.png)](address)", write: func(from, to string) string { return "![alt](" + rel(from, to) + `)` }, file: true, wrap: "[%s %s](https://example.com/)\n\n"},
-		{name: "in code", write: func(from, to string) string { return "`[text](" + rel(from, to) + ")`" }, plain: true},
-		{name: "in fenced code", write: func(from, to string) string { return "[text](" + rel(from, to) + ")" }, plain: true, wrap: "```text\n%s %s\n```\n\n"},
+		{name: "![alt](../picture.png)", write: func(from, to string) string { return "![alt](" + relative(from, to) + ")" }, file: true},
+		{name: "[![alt](picture.png)](address)", write: func(from, to string) string { return "![alt](" + relative(from, to) + `)` }, file: true, wrap: "[%s %s](https://example.com/)\n\n"},
+		{name: "in code", write: func(from, to string) string { return "`[text](" + relative(from, to) + ")`" }, plain: true},
+		{name: "in fenced code", write: func(from, to string) string { return "[text](" + relative(from, to) + ")" }, plain: true, wrap: "```text\n%s %s\n```\n\n"},
 	}
 }
 

@@ -183,7 +183,7 @@ func (b *builder) add(page string, f form, written, want string) {
 	case b.syntax.outline && wrap == "":
 		wrap = "- %s %s\n"
 	case wrap == "":
-		wrap = places[b.rand.IntN(len(places))]
+		wrap = pick(b, places)
 		if strings.HasPrefix(wrap, "|") {
 			written = strings.ReplaceAll(written, "|", `\|`)
 		}
@@ -200,7 +200,7 @@ func (b *builder) use(forms []form) {
 				targets = b.files
 			}
 			for range 40 { // tries until the form fits
-				to := targets[b.rand.IntN(len(targets))]
+				to := pick(b, targets)
 				if f.own {
 					to = page
 				}
@@ -252,7 +252,7 @@ func (b *builder) name(separator string, capitals bool) string {
 		b.taken = map[string]bool{}
 	}
 	for n := 0; ; n++ {
-		first, second := adjectives[b.rand.IntN(len(adjectives))], nouns[b.rand.IntN(len(nouns))]
+		first, second := pick(b, adjectives), pick(b, nouns)
 		if capitals {
 			first = strings.ToUpper(first[:1]) + first[1:]
 		}
