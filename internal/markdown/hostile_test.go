@@ -262,8 +262,7 @@ func (sleepyResolver) Resolve(context.Context, wiki.Link, string) Target {
 // Waiting doesn't count as work: only a render's own processor time ends it, also in
 // pages that it embeds.
 func TestPatienceIsProcessorTime(t *testing.T) {
-	r := New(Options{})
-	r.patience = 30 * time.Millisecond
+	r := New(Options{Patience: 30 * time.Millisecond})
 	if _, err := r.Render(t.Context(), "ada", "Page", []byte("[[A]] [[B]]"), sleepyResolver{}); err != nil {
 		t.Errorf("a render that waited for 120 ms: %v", err)
 	}

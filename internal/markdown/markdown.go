@@ -108,9 +108,7 @@ type Renderer struct {
 	o     Options
 	wall  *bluemonday.Policy
 	slots *budget.Slots // running renders, by wiki
-
-	patience time.Duration // processor time of a render
-	wait     time.Duration // time that a caller waits for one
+	wait  time.Duration // time that a caller waits for a render
 }
 
 // New returns a Renderer.
@@ -121,7 +119,7 @@ func New(o Options) *Renderer {
 	if o.Patience == 0 {
 		o.Patience = renderTimeout
 	}
-	return &Renderer{o: o, wall: newSanitizer(o.Icons), slots: newSlots(), patience: o.Patience, wait: maxWait}
+	return &Renderer{o: o, wall: newSanitizer(o.Icons), slots: newSlots(), wait: maxWait}
 }
 
 // newSlots returns the slots for running renders. A wiki gets half of them, so its
@@ -162,7 +160,7 @@ func (r *Renderer) Render(ctx context.Context, wikiSlug string, name wiki.PageNa
 		defer release()
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
-		page, err := r.render(ctx, name, source, gate, newClock(r.patience))
+		page, err := r.render(ctx, name, source, gate, newClock(r.o.Patience))
 		return answer{page, err}
 	})
 	select {

@@ -66,8 +66,8 @@ func (w *world) ListPages(below wiki.PageName, pattern string) (list []Target, m
 var shared = rendererWithTimeout(time.Minute)
 
 func rendererWithTimeout(patience time.Duration) *Renderer {
-	r := New(Options{Icons: "/icons.svg", OutHosts: []string{"robot.example"}})
-	r.patience, r.wait = patience, patience
+	r := New(Options{Icons: "/icons.svg", OutHosts: []string{"robot.example"}, Patience: patience})
+	r.wait = patience
 	return r
 }
 
