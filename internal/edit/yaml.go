@@ -181,15 +181,14 @@ func (y *yamlText) addItems(l *yamlList, items []string) string {
 			items[i] = strconv.Quote(item)
 		}
 	}
-	before := strings.TrimRight(y.text[:l.end], " \t\n")
+	before, separator := strings.TrimRight(y.text[:l.end], " \t\n"), ", "
 	switch {
 	case len(l.items) == 0:
+		separator = ""
 	case strings.HasSuffix(before, ","):
-		before += " "
-	default:
-		before += ", "
+		separator = " "
 	}
-	return before + strings.Join(items, ", ") + y.text[len(strings.TrimRight(y.text[:l.end], " \t\n")):]
+	return before + separator + strings.Join(items, ", ") + y.text[len(before):]
 }
 
 // at returns the offset of a token, whose column counts characters.
