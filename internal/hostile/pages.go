@@ -81,7 +81,7 @@ var Pages = map[string]func(n int) string{
 	"callouts, deep": func(n int) string {
 		return strings.Repeat(strings.Repeat("> ", 98)+"[!tip]- a\n"+strings.Repeat("> ", 98)+"b\n\n", n/410)
 	},
-	"callouts, nested":         func(n int) string { return nestedCallouts(n) },
+	"callouts, nested":         nestedCallouts,
 	"callouts, unfinished":     repeat("> [!tip\n"),
 	"callouts, long kinds":     repeat("> [!" + strings.Repeat("a", 500) + "] b\n"),
 	"admonitions":              repeat("!!! note \"a\"\n    b\n"),
