@@ -128,7 +128,7 @@ func matchSections(list []Section, name string) []Section {
 	}
 	key := sectionKey(name)
 	written := sync.OnceValue(func() string { return sectionKey(renderTitle(name)) })
-	anchors := sync.OnceValue(func() [][]string { return anchorsOf(list) })
+	anchors := sync.OnceValue(func() [][]string { return markdown.Anchors(list) })
 	path := sync.OnceValue(func() []string { return splitPath(name) })
 	for _, matches := range []func(i int, title string) bool{
 		func(_ int, title string) bool { return title == name },
@@ -177,34 +177,6 @@ func renderTitle(written string) string {
 		}
 	}
 	return written
-}
-
-// anchorsOf returns the anchors of sections, none for the lead. Those of headings with
-// the same one are numbered, as on the page. A heading whose author chose its id has
-// that of its text as well, unless another heading above has it.
-func anchorsOf(list []Section) [][]string {
-	anchors := make([][]string, len(list))
-	repeats, taken := map[string]int{}, map[string]bool{}
-	for i, s := range list {
-		if s.Level == 0 {
-			continue
-		}
-		text := markdown.Anchor(s.Path[len(s.Path)-1])
-		anchor := text
-		if s.ID != "" {
-			anchor = markdown.Anchor(s.ID)
-		}
-		try := anchor
-		for taken[try] {
-			repeats[anchor]++
-			try = fmt.Sprintf("%s-%d", anchor, repeats[anchor])
-		}
-		anchors[i], taken[try] = []string{try}, true
-		if !taken[text] {
-			anchors[i], taken[text] = append(anchors[i], text), true
-		}
-	}
-	return anchors
 }
 
 // isAnchor reports whether a name is an anchor: "#user-content-title", with or

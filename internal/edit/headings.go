@@ -75,7 +75,7 @@ func (doc *Document) sectionsTo(line int) int {
 // that the target didn't have, before its section at. It maps none if the text around
 // them made other headings of them.
 func takenHeadings(from, to, next *Document, run headingRun, at int) HeadingMove {
-	was, is, source := anchorsOf(to.Sections()), anchorsOf(next.Sections()), anchorsOf(from.Sections())
+	was, is, source := markdown.Anchors(to.Sections()), markdown.Anchors(next.Sections()), markdown.Anchors(from.Sections())
 	n := run.to - run.from
 	if added := len(is) - len(was); n <= 0 || added < n || added > n+1 {
 		return newHeadingMove()
@@ -109,7 +109,7 @@ func mapAnchors(to map[string]string, was, is []string) {
 // remainingHeadings maps the headings that stay on a page when a run is replaced by
 // left others.
 func remainingHeadings(from, rest *Document, run headingRun, left int) map[string]string {
-	was, is := anchorsOf(from.Sections()), anchorsOf(rest.Sections())
+	was, is := markdown.Anchors(from.Sections()), markdown.Anchors(rest.Sections())
 	stay := map[string]string{}
 	for i, anchors := range was {
 		switch {

@@ -106,21 +106,16 @@ func endsLine(n ast.Node) bool {
 // idAttribute returns the attribute with a block's id, or "".
 func (w *writer) idAttribute(n ast.Node) string {
 	id := w.doc.blockIDs[n]
-	if id == "" || len(w.embeds) > 0 {
+	if id == "" || len(w.embeds) > 0 || !w.ids.take("^"+id) {
 		return ""
 	}
-	full := idPrefix + "^" + id
-	if w.ids[full] {
-		return ""
-	}
-	w.ids[full] = true
-	return ` id="` + html.EscapeString(full) + `"`
+	return ` id="` + html.EscapeString(idPrefix+"^"+id) + `"`
 }
 
 // Excerpt returns the part of a page that a link's fragment names: a block by
 // its id ("^id"), a section with its subsections by its heading, by the ids and
-// headings above it ("Heading#Subheading") or by its own id, and the whole page
-// for "". It returns "" if there is no such part.
+// headings above it ("Heading#Subheading"), by its own id or by its anchor
+// ("heading-1"), and the whole page for "". It returns "" if there is no such part.
 func Excerpt(source []byte, fragment string) string {
 	if fragment == "" {
 		return string(source)
@@ -171,8 +166,16 @@ func sectionLines(source []byte, fragment string) (first, last int) {
 		}
 		return false
 	}
-	_ = find([]string{fragment}) || find(HeadingPath(fragment))
-	return first, last
+	if find([]string{fragment}) || find(HeadingPath(fragment)) {
+		return first, last
+	}
+	anchor := FragmentAnchor(fragment)
+	for i, anchors := range Anchors(sections) {
+		if slices.Contains(anchors, anchor) {
+			return sections[i].StartLine, sections[i].DeepEnd
+		}
+	}
+	return 0, 0
 }
 
 // isNamed reports whether a section has the heading at the end of a path, and

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"html"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/yuin/goldmark/ast"
@@ -51,6 +52,64 @@ func headingID(h *ast.Heading) string {
 		return id
 	}
 	return ""
+}
+
+// An idSet has the ids that a page made from its text, without idPrefix.
+type idSet struct {
+	taken   map[string]bool
+	repeats map[string]int // by the id without a number
+}
+
+func newIDSet() idSet { return idSet{map[string]bool{}, map[string]int{}} }
+
+// take adds an id. It reports false if the page has it.
+func (s idSet) take(id string) bool {
+	if s.taken[id] {
+		return false
+	}
+	s.taken[id] = true
+	return true
+}
+
+// number adds an id, with -1, -2 and so on if the page has it, and returns it.
+func (s idSet) number(id string) string {
+	try := id
+	for !s.take(try) {
+		s.repeats[id]++
+		try = id + "-" + strconv.Itoa(s.repeats[id])
+	}
+	return try
+}
+
+// heading adds the ids of a heading and returns them: that of its text, or the one
+// that its author chose and, unless the page has it, that of its text.
+func (s idSet) heading(text, chosen string) []string {
+	if chosen == "" {
+		return []string{s.number(slug(text))}
+	}
+	ids := []string{s.number(slug(chosen))}
+	if id := slug(text); s.take(id) {
+		ids = append(ids, id)
+	}
+	return ids
+}
+
+// Anchors returns the anchors of a page's sections, as Anchor forms them: those of
+// headings with the same one are numbered. A heading with an id of its own has a
+// second anchor, that of its text, unless another heading above has it. The lead has
+// none.
+func Anchors(sections []Section) [][]string {
+	anchors := make([][]string, len(sections))
+	ids := newIDSet()
+	for i, s := range sections {
+		if s.Level == 0 {
+			continue
+		}
+		for _, id := range ids.heading(s.Path[len(s.Path)-1], s.ID) {
+			anchors[i] = append(anchors[i], "#"+idPrefix+escapeURL(id))
+		}
+	}
+	return anchors
 }
 
 // maxContents limits the lists of contents in a page. More are left out.

@@ -372,12 +372,8 @@ func (w *writer) attribute(tag, key, value string) (string, bool) {
 		if key == "name" && tag != "a" {
 			return "", false
 		}
-		id := idPrefix + slug(value)
-		if w.ids[id] || value == "" {
-			return "", false
-		}
-		w.ids[id] = true
-		return id, true
+		id := slug(value)
+		return idPrefix + id, value != "" && w.ids.take(id)
 	}
 	return "", false
 }

@@ -34,8 +34,7 @@ type writer struct {
 	seen    int // number of nodes
 
 	targets  map[link]Target
-	ids      map[string]bool
-	repeats  map[string]int // of ids, by base id
+	ids      idSet
 	labels   map[string]int // of regions, which must be unique
 	headings []Heading
 	heading  string // the last one, for labels
@@ -65,7 +64,7 @@ func newWriter(ctx context.Context, r *Renderer, doc *document, res Resolver, cl
 		canceled:    func() bool { return ctx.Err() != nil },
 		clock:       clock,
 		r:           r, doc: doc, cut: newCutter(),
-		targets: map[link]Target{}, ids: map[string]bool{}, repeats: map[string]int{}, labels: map[string]int{},
+		targets: map[link]Target{}, ids: newIDSet(), labels: map[string]int{},
 	}
 	if lister, ok := res.(PageLister); ok {
 		w.listPages = lister.ListPages
@@ -229,19 +228,16 @@ func (w *writer) writeHeading(n *ast.Heading) {
 		w.writeWrapped("<h"+level+">", n, "</h"+level+">\n")
 		return
 	}
-	id, own := slug(words), headingID(n)
-	if own != "" {
-		id = slug(own)
-	}
-	id = idPrefix + w.uniqueID(id)
+	ids := w.ids.heading(words, headingID(n))
+	id := idPrefix + ids[0]
 	w.headings = append(w.headings, Heading{Level: n.Level, ID: id, Text: words, Line: w.doc.headingLine(n)})
 	w.heading = words
 	w.write("<h"+level, ` id="`, html.EscapeString(id), `">`)
-	if own != "" { // links name headings by their text, too
-		w.write(w.spareID(slug(words)))
+	if named := w.doc.textWithNames(n); named != "" && w.ids.take(slug(named)) {
+		ids = append(ids, slug(named))
 	}
-	if named := w.doc.textWithNames(n); named != "" {
-		w.write(w.spareID(slug(named)))
+	for _, other := range ids[1:] {
+		w.write(`<span id="`, html.EscapeString(idPrefix+other), `"></span>`)
 	}
 	w.writeChildren(n)
 	if words != "" && w.inLink == 0 {
@@ -257,26 +253,6 @@ func inBox(n ast.Node) bool {
 		}
 	}
 	return false
-}
-
-// uniqueID makes an id unique by appending -1, -2 and so on.
-func (w *writer) uniqueID(id string) string {
-	try := id
-	for w.ids[idPrefix+try] {
-		w.repeats[id]++
-		try = id + "-" + strconv.Itoa(w.repeats[id])
-	}
-	w.ids[idPrefix+try] = true
-	return try
-}
-
-// spareID returns an empty element with an id, or "" if the page has that id.
-func (w *writer) spareID(id string) string {
-	if w.ids[idPrefix+id] {
-		return ""
-	}
-	w.ids[idPrefix+id] = true
-	return `<span id="` + html.EscapeString(idPrefix+id) + `"></span>`
 }
 
 // uniqueLabel returns a region's label, escaped and unique in the page: its

@@ -88,3 +88,20 @@ func TestPlainText(t *testing.T) {
 		}
 	}
 }
+
+// Links to headings with the same title are numbered; embeds find them, too.
+func TestExcerptByAnchor(t *testing.T) {
+	source := []byte("# Tea\n\none\n\n# Tea\n\ntwo\n\n# Black tea! {#tea}\n\nthree\n")
+	for fragment, want := range map[string]string{
+		"Tea":       "# Tea\n\none\n\n",
+		"tea-1":     "# Tea\n\ntwo\n\n",
+		"tea-2":     "# Black tea! {#tea}\n\nthree\n",
+		"black-tea": "# Black tea! {#tea}\n\nthree\n",
+		"tea-3":     "",
+		"":          string(source),
+	} {
+		if got := Excerpt(source, fragment); got != want {
+			t.Errorf("%q: %q, want %q", fragment, got, want)
+		}
+	}
+}
