@@ -196,35 +196,44 @@ func TestNamesFollowCommits(t *testing.T) {
 			slices.Sort(paths)
 			return paths
 		}
+		var departures []content.Departure
 		n := newNames(nil, nil, nil)
 		for range rapid.IntRange(1, 8).Draw(t, "commits") {
 			var changes []nameChange
 			written := map[string][]string{}
 			for range rapid.IntRange(1, 3).Draw(t, "changes") {
 				var c nameChange
+				var left content.Departure
 				if paths := list(); len(paths) > 0 && rapid.Bool().Draw(t, "leaves") {
 					gone := rapid.SampledFrom(paths).Draw(t, "gone")
-					c.gone = append(c.gone, gone)
+					c.gone, left = append(c.gone, gone), content.Departure{Key: wiki.Key(gone), Seq: int64(len(departures) + 1)}
 					delete(files, wiki.Key(gone))
 					delete(aliases, gone)
 				}
 				if p := drawPath(t, "path"); files[wiki.Key(p)] == "" {
-					c.come = append(c.come, p)
+					c.come, left.To = append(c.come, p), wiki.Key(p)
 					files[wiki.Key(p)] = p
 					if rapid.Bool().Draw(t, "alias") && strings.HasSuffix(p, ".md") {
 						aliases[p] = []string{"the alias"}
 					}
 				}
 				changes = append(changes, c)
+				if left.Key != "" {
+					departures = append(departures, left)
+				}
 			}
 			for p, a := range aliases {
 				written[p] = a
 			}
-			n = n.after(changes, written, nil)
+			sortDepartures(departures)
+			n = n.after(changes, written, departures)
 		}
-		want := newNames(list(), aliases, nil)
-		if !slices.Equal(n.paths, want.paths) || !slices.Equal(n.keys, want.keys) || n.pages != want.pages || !maps.Equal(n.folders, want.folders) {
-			t.Fatalf("got %v, %d pages, folders %v\nwant %v, %d pages, folders %v", n.paths, n.pages, n.folders, want.paths, want.pages, want.folders)
+		want := newNames(list(), aliases, departures)
+		if !slices.Equal(n.paths, want.paths) || !slices.Equal(n.keys, want.keys) || n.pages != want.pages || !maps.Equal(n.folders, want.folders) || !maps.Equal(n.former, want.former) {
+			t.Fatalf("got %v, %d pages, folders %v, former %v\nwant %v, %d pages, folders %v, former %v", n.paths, n.pages, n.folders, n.former, want.paths, want.pages, want.folders, want.former)
+		}
+		if n.bytes != want.bytes {
+			t.Fatalf("after commits, names weigh %d bytes, want %d", n.bytes, want.bytes)
 		}
 		for range 20 {
 			self, _ := wiki.PageOf(strings.TrimSuffix(drawPath(t, "self"), ".png") + ".md")
@@ -235,6 +244,11 @@ func TestNamesFollowCommits(t *testing.T) {
 					t.Fatalf("%s on %s leads to %+v, want %+v among %v", text, self, got, want.lead(self, l), want.paths)
 				}
 				keys := wiki.PageKeys(got.file, want.aliases[got.file])
+				for _, former := range want.was[got.file] {
+					if got.former {
+						keys = append(keys, wiki.PageKeys(former, nil)...)
+					}
+				}
 				if got.file != "" && !slices.ContainsFunc(l.Keys(self), func(k string) bool { return slices.Contains(keys, k) }) {
 					t.Fatalf("%s on %s leads to %s, but has only the keys %v, not one of %v", text, self, got.file, l.Keys(self), keys)
 				}

@@ -27,7 +27,7 @@ type names struct {
 	was       map[string][]string // path -> keys of its former paths
 	left      []content.Departure // that lead to former, the newest first
 	pages     int
-	bytes     int
+	bytes     int // of memory, by size
 	tree      func() []*Node
 
 	generation *generation
@@ -58,9 +58,32 @@ func newNames(paths []string, aliases map[string][]string, departures []content.
 	n.addAliases(aliases)
 	sortDepartures(departures)
 	n.setFormer(departures)
+	n.finish()
+	return n
+}
+
+// finish sets what depends on all other fields.
+func (n *names) finish() {
+	n.bytes = n.size()
 	n.tree = sync.OnceValue(func() []*Node { return buildTree(n.paths) })
 	n.generation = new(generation)
-	return n
+}
+
+// size estimates the memory that the names take, including the tree's.
+func (n *names) size() int {
+	total := 0
+	for _, p := range n.paths {
+		total += 600 + 10*len(p)
+	}
+	for _, list := range n.aliases {
+		for _, a := range list {
+			total += 100 + 2*len(a)
+		}
+	}
+	for key := range n.former {
+		total += 200 + 2*len(key)
+	}
+	return total
 }
 
 // sortNearest sorts equally near candidates of a link, the shortest path first, as
@@ -76,7 +99,6 @@ func (n *names) addPath(p string) {
 	fold, segment := wiki.FoldName(name), wiki.FoldName(path.Base(name))
 	n.byFold[fold] = append(n.byFold[fold], p)
 	n.bySegment[segment] = append(n.bySegment[segment], p)
-	n.bytes += 600 + 10*len(p) // including the tree node
 	if _, ok := wiki.PageOf(p); ok && !wiki.IsFrame(p) {
 		n.pages++
 		n.addFolders(p)
@@ -106,7 +128,6 @@ func (n *names) addAliases(aliases map[string][]string) {
 			if all := n.byAlias[key]; len(all) == 0 || all[len(all)-1] != file {
 				n.byAlias[key] = append(all, file)
 			}
-			n.bytes += 100 + 2*len(a)
 		}
 	}
 	for _, list := range n.byAlias {
@@ -127,7 +148,6 @@ func (n *names) setAliases(file string, list []string) {
 			sortNearest(all)
 			n.byAlias[key] = all
 		}
-		n.bytes += 100 + 2*len(a)
 	}
 }
 
@@ -163,7 +183,6 @@ func (n *names) setFormer(departures []content.Departure) {
 		}
 		n.former[key] = to
 		n.was[to] = append(n.was[to], key)
-		n.bytes += 200 + 2*len(key)
 	}
 }
 
@@ -177,7 +196,7 @@ type nameChange struct {
 // files in the changes. departures are all of the wiki, the newest first.
 func (n *names) after(changes []nameChange, aliases map[string][]string, departures []content.Departure) *names {
 	next := &names{
-		paths: n.paths, keys: n.keys, pages: n.pages, bytes: n.bytes,
+		paths: n.paths, keys: n.keys, pages: n.pages,
 		byKey: maps.Clone(n.byKey), byFold: maps.Clone(n.byFold), bySegment: maps.Clone(n.bySegment),
 		folders: maps.Clone(n.folders),
 		aliases: maps.Clone(n.aliases), byAlias: maps.Clone(n.byAlias),
@@ -204,8 +223,7 @@ func (n *names) after(changes []nameChange, aliases map[string][]string, departu
 	next.mergePaths(touched)
 	next.dropFolders(touched)
 	next.setFormer(departures)
-	next.tree = sync.OnceValue(func() []*Node { return buildTree(next.paths) })
-	next.generation = new(generation)
+	next.finish()
 	return next
 }
 
@@ -255,7 +273,6 @@ func (n *names) removePath(p string) {
 	name := strings.TrimSuffix(p, ".md")
 	without(n.byFold, wiki.FoldName(name), p)
 	without(n.bySegment, wiki.FoldName(path.Base(name)), p)
-	n.bytes -= 600 + 10*len(p)
 	if _, ok := wiki.PageOf(p); ok && !wiki.IsFrame(p) {
 		n.pages--
 	}
