@@ -403,19 +403,30 @@ func (p *changePlan) moveEdits(ctx context.Context) ([]content.Edit, error) {
 	for path, pg := range p.byFile {
 		pg.written = known[path]
 	}
-	for _, pg := range p.order {
-		if pg.isNew() && len(pg.sources) > 0 {
-			if pg.written, _, err = p.moves.rewrite(ctx, p.w, p.namesAfter(), pg.file.Path, "", nonNil(pg.written)); err != nil {
-				return nil, err
-			}
-		}
-	}
 	for _, e := range edits {
 		if name, ok := wiki.PageOf(e.Path); ok && e.Op == content.Put {
 			p.relinked = append(p.relinked, name)
 		}
 	}
-	return edits, nil
+	return edits, p.relinkNew(ctx)
+}
+
+// relinkNew updates the links in text that new pages got from others.
+func (p *changePlan) relinkNew(ctx context.Context) error {
+	var now *names
+	for _, pg := range p.order {
+		if !pg.isNew() || len(pg.sources) == 0 {
+			continue
+		}
+		if now == nil {
+			now = p.namesAfter()
+		}
+		var err error
+		if pg.written, _, err = p.moves.rewrite(ctx, p.w, now, pg.file.Path, "", nonNil(pg.written)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // changedPages describes what the plan does to the pages that steps name.
