@@ -209,8 +209,8 @@ func buildTree(paths []string) []*Node {
 		return n
 	}
 	for _, p := range paths {
-		name, ok := wiki.PageOf(p)
-		if !ok || wiki.IsFrame(p) {
+		name, ok := listedPage(p)
+		if !ok {
 			continue
 		}
 		n := folder(string(name))

@@ -46,8 +46,8 @@ func (d *directory) home(site wiki.Site) string {
 // AGENTS, which instructs agents, doesn't count.
 func (d *directory) onlyRootPage() (only wiki.PageName) {
 	for _, p := range d.paths {
-		name, ok := wiki.PageOf(p)
-		if !ok || wiki.IsFrame(p) || strings.Contains(p, "/") || wiki.Key(string(name)) == "agents" {
+		name, ok := listedPage(p)
+		if !ok || strings.Contains(p, "/") || wiki.Key(string(name)) == "agents" {
 			continue
 		}
 		if only != "" {

@@ -144,8 +144,8 @@ func (s *Service) entries(ctx context.Context, w *content.Wiki, d *directory, fo
 	}
 	var list []Entry
 	for _, f := range files {
-		name, ok := wiki.PageOf(f.Path)
-		if !ok || wiki.IsFrame(f.Path) {
+		name, ok := listedPage(f.Path)
+		if !ok {
 			continue
 		}
 		list = append(list, Entry{
@@ -294,8 +294,8 @@ func (g *graph) wanted() []Wanted {
 func (g *graph) orphans(d *directory, home string) []wiki.PageName {
 	var list []wiki.PageName
 	for _, p := range d.paths {
-		name, ok := wiki.PageOf(p)
-		if ok && !wiki.IsFrame(p) && len(g.from[p]) == 0 && wiki.Key(string(name)) != wiki.Key(home) {
+		name, ok := listedPage(p)
+		if ok && len(g.from[p]) == 0 && wiki.Key(string(name)) != wiki.Key(home) {
 			list = append(list, name)
 		}
 	}

@@ -39,8 +39,8 @@ func (n *names) matching(below wiki.PageName, pattern string) (list []markdown.T
 	}
 	pattern = wiki.Key(pattern)
 	for _, file := range n.below(string(below)) {
-		name, ok := wiki.PageOf(file)
-		if !ok || wiki.IsFrame(file) {
+		name, ok := listedPage(file)
+		if !ok {
 			continue
 		}
 		title := wiki.Key(string(name)[min(len(below)+1, len(name)):])

@@ -99,10 +99,17 @@ func (n *names) addPath(p string) {
 	fold, segment := wiki.FoldName(name), wiki.FoldName(path.Base(name))
 	n.byFold[fold] = append(n.byFold[fold], p)
 	n.bySegment[segment] = append(n.bySegment[segment], p)
-	if _, ok := wiki.PageOf(p); ok && !wiki.IsFrame(p) {
+	if _, ok := listedPage(p); ok {
 		n.pages++
 		n.addFolders(p)
 	}
+}
+
+// listedPage returns the page of a file, and whether lists of pages include it, which
+// leave out frames.
+func listedPage(file string) (wiki.PageName, bool) {
+	name, ok := wiki.PageOf(file)
+	return name, ok && !wiki.IsFrame(file)
 }
 
 func (n *names) addFolders(p string) {
@@ -273,7 +280,7 @@ func (n *names) removePath(p string) {
 	name := strings.TrimSuffix(p, ".md")
 	without(n.byFold, wiki.FoldName(name), p)
 	without(n.bySegment, wiki.FoldName(path.Base(name)), p)
-	if _, ok := wiki.PageOf(p); ok && !wiki.IsFrame(p) {
+	if _, ok := listedPage(p); ok {
 		n.pages--
 	}
 }
@@ -285,7 +292,7 @@ func (n *names) dropFolders(touched map[string]bool) {
 			if n.folders[wiki.Key(dir)] == dir && !n.hasPageBelow(dir) {
 				n.folders = map[string]string{}
 				for _, p := range n.paths {
-					if _, page := wiki.PageOf(p); page && !wiki.IsFrame(p) {
+					if _, ok := listedPage(p); ok {
 						n.addFolders(p)
 					}
 				}
@@ -299,7 +306,7 @@ func (n *names) dropFolders(touched map[string]bool) {
 func (n *names) hasPageBelow(dir string) bool {
 	i, _ := slices.BinarySearch(n.paths, dir+"/")
 	for ; i < len(n.paths) && strings.HasPrefix(n.paths[i], dir+"/"); i++ {
-		if _, page := wiki.PageOf(n.paths[i]); page && !wiki.IsFrame(n.paths[i]) {
+		if _, ok := listedPage(n.paths[i]); ok {
 			return true
 		}
 	}

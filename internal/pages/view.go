@@ -182,7 +182,7 @@ func (s *Service) View(ctx context.Context, a wiki.Access, name, revision string
 		v.Related = s.related(ctx, w, d, v)
 	}
 	for _, below := range d.below(string(p.Name)) {
-		if _, ok := wiki.PageOf(below); ok && !wiki.IsFrame(below) {
+		if _, ok := listedPage(below); ok {
 			v.Below++
 		}
 	}
