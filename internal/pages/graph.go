@@ -2,6 +2,7 @@ package pages
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 
@@ -85,13 +86,9 @@ func (g *linkGraph) follow(ctx context.Context, w *content.Wiki, last *linkGraph
 			return nil
 		}
 	}
-	edges := make(map[string]pageEdges, len(last.edges))
-	for file, e := range last.edges {
-		if !changed[file] {
-			edges[file] = e
-		}
-	}
+	edges := maps.Clone(last.edges)
 	for file := range changed {
+		delete(edges, file)
 		name, isPage := wiki.PageOf(file)
 		if !isPage {
 			continue
@@ -100,9 +97,7 @@ func (g *linkGraph) follow(ctx context.Context, w *content.Wiki, last *linkGraph
 		if err != nil {
 			return err
 		}
-		for file, e := range g.names.edges(links) {
-			edges[file] = e
-		}
+		maps.Copy(edges, g.names.edges(links))
 	}
 	g.edges = edges
 	return nil

@@ -110,7 +110,7 @@ func (s *Service) Index(ctx context.Context, a wiki.Access) (*Index, error) {
 			return l.index, nil
 		}
 	}
-	entries, err := s.entries(ctx, w, d, "")
+	entries, err := s.entries(ctx, w, d)
 	if err != nil {
 		return nil, err
 	}
@@ -132,9 +132,9 @@ func (s *Service) Index(ctx context.Context, a wiki.Access) (*Index, error) {
 	return l.index, nil
 }
 
-// entries lists the pages below a folder with their tags.
-func (s *Service) entries(ctx context.Context, w *content.Wiki, d *directory, folder string) ([]Entry, error) {
-	files, err := w.List(ctx, folder)
+// entries lists the pages with their tags.
+func (s *Service) entries(ctx context.Context, w *content.Wiki, d *directory) ([]Entry, error) {
+	files, err := w.List(ctx, "")
 	if err != nil {
 		return nil, err
 	}
@@ -219,7 +219,7 @@ func (s *Service) List(ctx context.Context, a wiki.Access, f ListFilter) ([]Entr
 		return nil, err
 	}
 	defer release()
-	entries, err := s.entries(ctx, w, d, "")
+	entries, err := s.entries(ctx, w, d)
 	if err != nil {
 		return nil, err
 	}
@@ -260,7 +260,7 @@ func (s *Service) Folder(ctx context.Context, a wiki.Access, folder string) ([]E
 	} else if folder != "" {
 		return nil, wiki.Problemf(wiki.ErrNotFound, "path", "There is no folder called %q.", folder)
 	}
-	entries, err := s.entries(ctx, w, d, "")
+	entries, err := s.entries(ctx, w, d)
 	prefix := wiki.Key(folder + "/")
 	return slices.DeleteFunc(entries, func(e Entry) bool {
 		return folder != "" && !strings.HasPrefix(wiki.Key(string(e.Name)), prefix)
