@@ -148,8 +148,8 @@ func (h *Handler) tree(ctx context.Context, c *client, a arguments, prefix strin
 	if err != nil {
 		return nil, err
 	}
-	if folder := wiki.Key(strings.TrimSuffix(prefix, "/")); folder != "" {
-		nodes = subtree(nodes, folder)
+	if folder := strings.TrimSuffix(prefix, "/"); folder != "" {
+		nodes = pages.ChildrenOf(nodes, folder)
 		if nodes == nil {
 			return nil, wiki.Problemf(wiki.ErrNotFound, "path_prefix", "There is no folder %q. list_pages with depth 1 and no path_prefix shows the folders.", wiki.PageName(prefix))
 		}
@@ -178,18 +178,6 @@ func (h *Handler) tree(ctx context.Context, c *client, a arguments, prefix strin
 		r.addTail("There is more: use a path_prefix or a smaller depth.")
 	}
 	return r, nil
-}
-
-func subtree(nodes []*pages.Node, folder string) []*pages.Node {
-	for _, n := range nodes {
-		switch key := wiki.Key(n.Path); {
-		case key == folder:
-			return n.Children
-		case strings.HasPrefix(folder, key+"/"):
-			return subtree(n.Children, folder)
-		}
-	}
-	return nil
 }
 
 var linkKinds = []string{"in", "out", "broken", "orphans", "hubs", "neighborhood", "wanted", "stale", "long", "duplicates"}

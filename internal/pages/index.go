@@ -37,6 +37,24 @@ func (s *Service) Tree(ctx context.Context, a wiki.Access) ([]*Node, error) {
 	return d.tree(), nil
 }
 
+// ChildrenOf returns the entries of a folder of a tree, in any spelling; nil if there
+// is no such folder.
+func ChildrenOf(tree []*Node, folder string) []*Node {
+	if folder == "" {
+		return tree
+	}
+	key := wiki.Key(folder)
+	for _, n := range tree {
+		switch at := wiki.Key(n.Path); {
+		case at == key:
+			return n.Children
+		case strings.HasPrefix(key, at+"/"):
+			return ChildrenOf(n.Children, folder)
+		}
+	}
+	return nil
+}
+
 // An Index is the content of the page index.
 type Index struct {
 	Tree    []*Node

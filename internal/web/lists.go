@@ -103,7 +103,7 @@ func (v *visit) indexPart(index *pages.Index) *listPart {
 		}
 	default:
 		p.By = "pages"
-		rows = folderRows(findNodes(index.Tree, p.Folder))
+		rows = folderRows(pages.ChildrenOf(index.Tree, p.Folder))
 	}
 	starts := partStarts(rows, listRow.size, maxListPart)
 	p.Parts = len(starts)
@@ -151,23 +151,6 @@ func folderRows(nodes []*pages.Node) (rows []listRow) {
 		rows = append(rows, row)
 	}
 	return rows
-}
-
-// findNodes returns the entries of a folder of the tree, in any spelling.
-func findNodes(tree []*pages.Node, folder string) []*pages.Node {
-	if folder == "" {
-		return tree
-	}
-	key := wiki.Key(folder)
-	for _, n := range tree {
-		switch at := wiki.Key(n.Path); {
-		case at == key:
-			return n.Children
-		case strings.HasPrefix(key, at+"/"):
-			return findNodes(n.Children, folder)
-		}
-	}
-	return nil
 }
 
 // branchAround returns the entries of one level of the tree to show: all, or the
