@@ -49,16 +49,30 @@ func (v *visit) listNumber() int {
 	return max(n, 1)
 }
 
+// partLinks lead to the parts around one part of a list, for the template "parts".
+type partLinks struct {
+	Part, Parts    int
+	Previous, Next string // addresses, or ""
+}
+
+func newPartLinks(part, parts int, address func(part int) string) partLinks {
+	p := partLinks{Part: part, Parts: parts}
+	if part > 1 {
+		p.Previous = address(part - 1)
+	}
+	if part < parts {
+		p.Next = address(part + 1)
+	}
+	return p
+}
+
 // A listPart is one part of a long list of pages.
 type listPart struct {
-	By       string // pages, name, tags, wanted or orphans
-	Folder   string // whose content By pages lists
-	Rows     []listRow
-	Letters  []listLetter
-	Part     int
-	Parts    int
-	Previous string // address of the part before, or ""
-	Next     string
+	partLinks
+	By      string // pages, name, tags, wanted or orphans
+	Folder  string // whose content By pages lists
+	Rows    []listRow
+	Letters []listLetter
 }
 
 // A listRow is an entry of a listPart.
@@ -106,20 +120,15 @@ func (v *visit) indexPart(index *pages.Index) *listPart {
 		rows = folderRows(pages.ChildrenOf(index.Tree, p.Folder))
 	}
 	starts := partStarts(rows, listRow.size, maxListPart)
-	p.Parts = len(starts)
-	p.Rows, p.Part = partOf(rows, starts, v.listNumber())
+	var at int
+	p.Rows, at = partOf(rows, starts, v.listNumber())
+	p.partLinks = newPartLinks(at, len(starts), p.address)
 	for i, row := range first {
 		part, found := slices.BinarySearch(starts, row)
 		if found {
 			part++
 		}
 		p.Letters = append(p.Letters, listLetter{index.Letters[i].Letter, p.address(part)})
-	}
-	if p.Part > 1 {
-		p.Previous = p.address(p.Part - 1)
-	}
-	if p.Part < p.Parts {
-		p.Next = p.address(p.Part + 1)
 	}
 	return p
 }

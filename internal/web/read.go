@@ -269,13 +269,10 @@ func (h *Handler) showMissing(v *visit, path string) error {
 // folderPage lists the pages below a folder that has no page of its own.
 type folderPage struct {
 	Frame
-	Folder   string
-	Entries  []pages.Entry // one part of them
-	Below    int           // pages in the folder
-	Part     int
-	Parts    int
-	Previous string
-	Next     string
+	partLinks
+	Folder  string
+	Entries []pages.Entry // one part of them
+	Below   int           // pages in the folder
 }
 
 func (h *Handler) showFolder(v *visit, folder string) error {
@@ -286,16 +283,9 @@ func (h *Handler) showFolder(v *visit, folder string) error {
 	title := wiki.Title(folder[strings.LastIndex(folder, "/")+1:])
 	p := &folderPage{Frame: h.frame(v, title), Folder: folder, Below: len(entries)}
 	starts := partStarts(entries, func(e pages.Entry) int { return 400 + 2*len(e.Name.URL()) }, maxTextPart)
-	p.Entries, p.Part = partOf(entries, starts, v.listNumber())
-	p.Parts = len(starts)
-	if at := wiki.PathURL(folder) + "?part="; p.Parts > 1 {
-		if p.Part > 1 {
-			p.Previous = at + strconv.Itoa(p.Part-1)
-		}
-		if p.Part < p.Parts {
-			p.Next = at + strconv.Itoa(p.Part+1)
-		}
-	}
+	var at int
+	p.Entries, at = partOf(entries, starts, v.listNumber())
+	p.partLinks = newPartLinks(at, len(starts), func(part int) string { return wiki.PathURL(folder) + "?part=" + strconv.Itoa(part) })
 	p.Head = &Head{Name: wiki.PageName(folder), Crumbs: crumbs(folder), Here: title}
 	return h.renderWithTree(v, http.StatusOK, "folder", p, folder)
 }
