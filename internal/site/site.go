@@ -178,7 +178,7 @@ func (s *Site) planFiles(attachments []string, read func(string) ([]byte, error)
 
 // assignFiles makes the wanted paths portable, and the home page index.html.
 func (s *Site) assignFiles(wanted map[string]string) {
-	taken := map[string]bool{"index.html": true}
+	n := namer{taken: map[string]bool{"index.html": true}, next: map[string]int{}}
 	paths := []string{"index.html"}
 	for _, p := range slices.Sorted(maps.Keys(wanted)) {
 		if s.isHome(p) {
@@ -188,13 +188,8 @@ func (s *Site) assignFiles(wanted map[string]string) {
 		if rest, isOwn := strings.CutPrefix(w, own); isOwn { // imported
 			w = "-page/" + rest
 		}
-		ext := path.Ext(w)
-		for i, stem := 2, strings.TrimSuffix(w, ext); taken[wiki.Key(w)]; i++ {
-			w = stem + "-" + strconv.Itoa(i) + ext
-		}
-		taken[wiki.Key(w)] = true
-		wanted[p] = w
-		paths = append(paths, w)
+		wanted[p] = n.free("", w)
+		paths = append(paths, wanted[p])
 	}
 	portable := Portable(paths)
 	s.files, s.taken = make(map[string]string, len(wanted)), make(map[string]bool, len(wanted))

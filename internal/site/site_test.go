@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"robot.wtf/internal/hostile"
 	"robot.wtf/internal/wiki"
 )
 
@@ -235,4 +236,20 @@ func TestWordIndexIsBounded(t *testing.T) {
 	if err != nil || seen != len(x.words) || shards < 2 {
 		t.Errorf("%d shards with %d of %d words, %v", shards, seen, len(x.words), err)
 	}
+}
+
+// Attack: many attachments that get the same harmless name. Each search for a free
+// number goes on where the last one ended.
+func TestHarmlessNamesAreLinear(t *testing.T) {
+	hostile.DoublePrepared(t, "attachments of one name", 4000, func(n int) func() int {
+		files := map[string]string{}
+		for i := range n {
+			var name strings.Builder
+			for bit := range 13 {
+				name.WriteString([]string{"v.php.", "v_php."}[i>>bit&1])
+			}
+			files[name.String()+"png"] = ""
+		}
+		return func() int { return len(newSite(t, "Home", nil, files).out) }
+	})
 }
