@@ -7,10 +7,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
-
-	"golang.org/x/text/unicode/norm"
 
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/markdown"
@@ -180,7 +176,7 @@ func letters(entries []Entry) []Letter {
 	type keyed struct{ letter, key string }
 	keys := make(map[wiki.PageName]keyed, len(entries))
 	for _, e := range entries {
-		keys[e.Name] = keyed{firstLetter(e), sortKey(e.Name.Title())}
+		keys[e.Name] = keyed{wiki.FirstLetter(e.Name.Title()), sortKey(e.Name.Title())}
 	}
 	sorted := slices.Clone(entries)
 	slices.SortStableFunc(sorted, func(a, b Entry) int {
@@ -196,15 +192,6 @@ func letters(entries []Entry) []Letter {
 		last.Pages = append(last.Pages, e)
 	}
 	return list
-}
-
-// firstLetter returns the title's first letter without accents: E for "Élan".
-func firstLetter(e Entry) string {
-	first, _ := utf8.DecodeRuneInString(norm.NFD.String(e.Name.Title()))
-	if !unicode.IsLetter(first) {
-		return "#"
-	}
-	return string(unicode.ToUpper(first))
 }
 
 func groupByTag(entries []Entry) []Tag {

@@ -21,10 +21,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
-
-	"golang.org/x/text/unicode/norm"
 
 	"robot.wtf/internal/wiki"
 )
@@ -464,12 +460,3 @@ func plural(n int, one, many string) string {
 }
 
 func date(t time.Time) string { return t.UTC().Format("2 January 2006") }
-
-// firstLetter returns a title's first letter without accents; "#" for others.
-func firstLetter(title string) string {
-	first, _ := utf8.DecodeRuneInString(norm.NFD.String(title))
-	if !unicode.IsLetter(first) {
-		return "#"
-	}
-	return string(unicode.ToUpper(first))
-}

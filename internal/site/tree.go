@@ -238,7 +238,7 @@ func (s *Site) partFiles(file string, n int) []string {
 func groupEntries(from string, entries []entry) []group {
 	var groups []group
 	for _, e := range entries {
-		if letter := firstLetter(e.Title); len(groups) == 0 || groups[len(groups)-1].Letter != letter {
+		if letter := wiki.FirstLetter(e.Title); len(groups) == 0 || groups[len(groups)-1].Letter != letter {
 			groups = append(groups, group{Letter: letter})
 		}
 		g := &groups[len(groups)-1]

@@ -278,6 +278,16 @@ func (p PageName) Title() string { return Title(path.Base(string(p))) }
 // Title returns one segment of a name with spaces for underscores.
 func Title(segment string) string { return strings.ReplaceAll(segment, "_", " ") }
 
+// FirstLetter returns the letter that lists file a title under: its first one, without
+// accents, E for "Élan"; "#" if it begins with something else.
+func FirstLetter(title string) string {
+	first, _ := utf8.DecodeRuneInString(norm.NFD.String(title))
+	if !unicode.IsLetter(first) {
+		return "#"
+	}
+	return string(unicode.ToUpper(first))
+}
+
 // Parent returns the folder, "" at the root.
 func (p PageName) Parent() string {
 	dir := path.Dir(string(p))
