@@ -241,8 +241,7 @@ func (h *Handler) authenticate(r *http.Request, slug string) (*client, error) {
 		}
 		return nil, err
 	}
-	home := func() (string, error) { return h.o.Pages.Home(r.Context(), access) }
-	return &client{access: access, origin: h.o.WikiOrigin(slug), authorization: r.Header.Get("Authorization"), home: home}, nil
+	return &client{access: access, origin: h.o.WikiOrigin(slug), authorization: r.Header.Get("Authorization")}, nil
 }
 
 var errNoToken = wiki.Problemf(wiki.ErrDenied, "", "This wiki requires a token: sign in, or send Authorization: Bearer rwtf_….")

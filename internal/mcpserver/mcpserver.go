@@ -79,7 +79,6 @@ type client struct {
 	id     string // of the JSON-RPC request; "" in a batch
 
 	authorization string // the header, to authorize upload addresses
-	home          func() (string, error)
 
 	endParsing func() // ends the turn in which the SDK parses a large request; idempotent
 

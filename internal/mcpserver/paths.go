@@ -1,6 +1,7 @@
 package mcpserver
 
 import (
+	"context"
 	"errors"
 	"net/url"
 	"strings"
@@ -20,7 +21,7 @@ const (
 
 // resolvePaths replaces URIs, addresses and links in a call's arguments by the names
 // of pages.
-func (c *client) resolvePaths(a arguments, params []param) error {
+func (h *Handler) resolvePaths(ctx context.Context, c *client, a arguments, params []param) error {
 	for _, p := range params {
 		name := strings.TrimSuffix(p.name, "!")
 		kind, names, _ := strings.Cut(p.kind, " ")
@@ -29,7 +30,7 @@ func (c *client) resolvePaths(a arguments, params []param) error {
 		}
 		switch value := a[name].value.(type) {
 		case string:
-			path, err := c.parsePath(name, names, value)
+			path, err := h.parsePath(ctx, c, name, names, value)
 			if err != nil {
 				return err
 			}
@@ -37,29 +38,19 @@ func (c *client) resolvePaths(a arguments, params []param) error {
 		case []string:
 			for i := range value {
 				var err error
-				if value[i], err = c.parsePath(name, names, value[i]); err != nil {
+				if value[i], err = h.parsePath(ctx, c, name, names, value[i]); err != nil {
 					return err
 				}
 			}
 		case []arguments:
 			for i, e := range value {
-				if err := c.resolvePaths(e, editParams); err != nil {
+				if err := h.resolvePaths(ctx, c, e, editParams); err != nil {
 					return nameBadEdit(err, i+1)
 				}
 			}
 		}
 	}
 	return nil
-}
-
-// homePage returns the page that the wiki's root leads to.
-func (c *client) homePage() string {
-	if c.home != nil {
-		if home, err := c.home(); err == nil {
-			return home
-		}
-	}
-	return c.access.Site().HomePage()
 }
 
 // nameBadEdit says which edit has a wrong argument.
@@ -72,7 +63,7 @@ func nameBadEdit(err error, n int) error {
 }
 
 // parsePath returns the name of the page that the parameter of a name got.
-func (c *client) parsePath(param, names, given string) (string, error) {
+func (h *Handler) parsePath(ctx context.Context, c *client, param, names, given string) (string, error) {
 	page, section, known := c.parseReference(strings.TrimSpace(given))
 	switch {
 	case !known && strings.Contains(given, "://"):
@@ -80,7 +71,10 @@ func (c *client) parsePath(param, names, given string) (string, error) {
 	case !known:
 		return given, nil
 	case page == "" && names != folderParam:
-		page = c.homePage()
+		var err error
+		if page, err = h.o.Pages.Home(ctx, c.access); err != nil {
+			return "", err
+		}
 	}
 	switch {
 	case section == "":

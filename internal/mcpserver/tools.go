@@ -350,7 +350,7 @@ func (h *Handler) parseArguments(ctx context.Context, c *client, t *tool, raw js
 	defer release()
 	a, err := t.parse(raw)
 	if err == nil {
-		err = c.resolvePaths(a, t.params)
+		err = h.resolvePaths(ctx, c, a, t.params)
 	}
 	return a, err
 }
