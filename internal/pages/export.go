@@ -103,14 +103,11 @@ func newExportSlots() exportSlots {
 // share of the machine allows, however slowly it is read. It must be closed.
 type Export struct {
 	*spool
-	stop func()
-	once sync.Once
+	stop func() // idempotent
 }
 
 // Close ends the export and removes its file. It is idempotent.
-func (e *Export) Close() {
-	e.once.Do(e.stop)
-}
+func (e *Export) Close() { e.stop() }
 
 // StartExport starts to export a wiki. Reading fails with what went wrong: before the
 // first byte, if a wiki can't be exported. ErrUnavailable if others take too long.
@@ -137,13 +134,13 @@ func (s *Service) StartExport(ctx context.Context, a wiki.Access, r ExportReques
 	ctx, cancel := context.WithCancel(ctx)
 	run := exportRun{s: s, w: w, a: a, pause: pause, out: bufio.NewWriterSize(file, 256<<10)}
 	making := file.fill(func() error { return run.make(ctx, r) })
-	return &Export{spool: file, stop: func() {
+	return &Export{spool: file, stop: sync.OnceFunc(func() {
 		cancel()
 		<-making
 		file.close()
 		leave()
 		closeWiki()
-	}}, nil
+	})}, nil
 }
 
 // waitForExport waits for a slot.
@@ -224,7 +221,7 @@ func (x *exportRun) archive(ctx context.Context, write func(ctx context.Context)
 	}
 	defer x.processor.End()
 	x.began = time.Now()
-	x.zip = zip.NewWriter(x.out)
+	x.zip, x.folder = zip.NewWriter(x.out), x.w.Slug()+"/"
 	var compressor *flate.Writer // there is one entry at a time
 	x.zip.RegisterCompressor(zip.Deflate, func(out io.Writer) (_ io.WriteCloser, err error) {
 		if compressor != nil {
@@ -275,7 +272,6 @@ func (x *exportRun) markdown(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	x.folder = x.w.Slug() + "/"
 	names, err := x.vaultNames(ctx, d, files)
 	if err != nil {
 		return err

@@ -25,7 +25,6 @@ func (x *exportRun) site(ctx context.Context, r ExportRequest) error {
 	if err != nil {
 		return err
 	}
-	x.folder = x.w.Slug() + "/"
 	run := siteRun{exportRun: x, names: d, files: map[string]wiki.File{}}
 	listed, attachments, err := run.plan(ctx, r)
 	if err != nil {

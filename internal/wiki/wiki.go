@@ -30,7 +30,8 @@ func (s Site) Name() string {
 	return s.Slug
 }
 
-// HomePage returns the page to show at /, or a path starting with /.
+// HomePage returns the page or path that the settings choose to show at /, "Home" if
+// they choose none. pages.Service.Home also knows which pages exist.
 func (s Site) HomePage() string {
 	if s.Home != "" {
 		return s.Home
