@@ -101,7 +101,7 @@ func TestImportsFollowTheTable(t *testing.T) {
 				t.Errorf("%s imports %s", name, path)
 			case rows[other].level >= row.level:
 				t.Errorf("%s (level %d) imports %s (level %d)", name, row.level, other, rows[other].level)
-			case other == "testworld" || other == "testdisk" || other == "slow" || other == "vaults":
+			case other == "testworld" || other == "testdisk" || other == "slow" || other == "vaults" || other == "replica":
 				t.Errorf("%s imports %s, which is for test files", name, other)
 			case !slices.Contains(row.imports, "*") && !slices.Contains(row.imports, other):
 				t.Errorf("%s imports %s; the table allows %v", name, other, row.imports)
