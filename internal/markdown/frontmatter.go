@@ -84,8 +84,8 @@ func toPlainValue(v any) any {
 	return v
 }
 
-// cutFrontMatter returns the text between the "---" or "+++" lines, of which the
-// latter enclose TOML, and the size including them, or 0 if a page has no front matter.
+// cutFrontMatter returns the text between the "---" lines, or the "+++" lines around
+// TOML, and the size including them, or 0 if a page has no front matter.
 func cutFrontMatter(page []byte) (front []byte, size int, isTOML bool) {
 	first, rest, ok := bytes.Cut(page, []byte("\n"))
 	fence := string(bytes.TrimRight(first, " \t\r"))
