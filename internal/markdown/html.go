@@ -412,6 +412,8 @@ func newSanitizer(icons string) *bluemonday.Policy {
 	p.AllowAttrs("datetime").OnElements("time", "ins", "del")
 	p.AllowAttrs("type").Matching(match(`checkbox`)).OnElements("input")
 	p.AllowAttrs("checked", "disabled").OnElements("input")
+	p.AllowAttrs("value").Matching(match(`[0-9]{1,9}`)).OnElements("input")
+	p.AllowAttrs("aria-labelledby").Matching(match(idPrefix + `task:[0-9]{1,9}`)).OnElements("input")
 	// These patterns replace bluemonday's own URL check, which uses
 	// url.Parse and fails for at://did:plc:…. They see values without character
 	// references; bluemonday writes them in double quotes, escaped.
@@ -428,7 +430,7 @@ func newSanitizer(icons string) *bluemonday.Policy {
 
 // rendererClasses are the classes that the renderer writes. chroma's have
 // one to three letters and digits.
-const rendererClasses = `red|out|tag|tasks|scroll|notes|anchor|chroma|notice|warning|good|quiet|outline|state|link|framed|infobox|icon|embed|math|[a-z][a-z0-9]{0,2}`
+const rendererClasses = `red|out|tag|task|tasks|scroll|notes|anchor|chroma|notice|warning|good|quiet|outline|state|link|framed|infobox|icon|embed|math|[a-z][a-z0-9]{0,2}`
 
 // htmlText returns the text of raw HTML.
 func (d *document) htmlText(n ast.Node) string {

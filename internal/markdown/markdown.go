@@ -89,6 +89,7 @@ type Page struct {
 	Props    []Prop   // front matter without tags and title
 	Tags     []string // from `tags:` and `category:` in the front matter, and #tags in text; lowercase, sorted
 	Math     bool     // has formulas, shown as source
+	Tasks    int      // number of tasks that can be ticked
 	Notices  []string // what couldn't be shown as intended, in words for people
 }
 
@@ -238,7 +239,7 @@ func (r *Renderer) render(ctx context.Context, name wiki.PageName, source []byte
 		return nil, errOutput
 	}
 	page.HTML, page.Blocks = w.cut.splitBlocks(strings.ToValidUTF8(safe.String(), "\ufffd"))
-	page.Headings, page.Math = w.headings, w.math
+	page.Headings, page.Math, page.Tasks = w.headings, w.math, w.tasks
 	page.Tags = sortedTags(append(doc.front.tags(), w.tags...))
 	page.Notices = append(page.Notices, w.notices...)
 	return page, nil

@@ -40,6 +40,7 @@ type writer struct {
 	heading  string // the last one, for labels
 	tags     []string
 	math     bool
+	tasks    int // that can be ticked
 	notices  []string
 	contents []int // offsets in out
 	media    mediaState
@@ -373,8 +374,7 @@ func allTasks(n *ast.List) bool {
 	return true
 }
 
-// writeItem writes a list item. A task's checkbox and its first paragraph
-// form a label.
+// writeItem writes a list item. A task's first paragraph labels its checkbox.
 func (w *writer) writeItem(n ast.Node) {
 	first := n.FirstChild()
 	t := taskBox(n)
@@ -387,12 +387,8 @@ func (w *writer) writeItem(n ast.Node) {
 		w.write("</li>\n")
 		return
 	}
-	w.write("<li", w.idAttribute(n), "><label>")
-	w.writeTaskBox(t)
-	w.write(" <span>")
-	first.RemoveChild(first, t)
-	w.writeChildren(first)
-	w.write("</span></label>\n")
+	w.write("<li", w.idAttribute(n), ">")
+	w.writeTask(t, first)
 	n.RemoveChild(n, first)
 	w.writeChildren(n)
 	w.write("</li>\n")

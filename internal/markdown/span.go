@@ -64,7 +64,7 @@ func (w *writer) writeInline(n ast.Node) {
 		w.writeBacklink(n)
 	case *hiddenText:
 	case *taskState: // not at the beginning of an item
-		w.writeTaskBox(n)
+		w.writeTaskBox(n, "")
 		w.write(" ")
 	case *extast.TaskCheckBox: // not at the beginning of an item
 		w.write(`<input type="checkbox" disabled aria-label="Task"> `)

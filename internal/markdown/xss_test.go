@@ -92,9 +92,9 @@ var (
 		figcaption figure h1 h2 h3 h4 h5 h6 hr i img input ins kbd label li mark ol p pre q rp rt ruby s samp section small span
 		strike strong sub summary sup svg table tbody td tfoot th thead time tr tt u ul use var wbr`)
 	safeAttributes = strings.Fields(`title lang dir align id class role tabindex scope start value colspan rowspan span open
-		datetime type checked disabled href rel src alt loading width height aria-label aria-hidden`)
+		datetime type checked disabled href rel src alt loading width height aria-label aria-hidden aria-labelledby`)
 	safeSchemes = strings.Fields(`http https mailto tel sms at geo xmpp irc ircs matrix gemini ftp sftp ssh git magnet doi urn`)
-	safeClass   = regexp.MustCompile(`^(?:red|out|tag|tasks|scroll|notes|anchor|chroma|notice|warning|good|quiet|outline|state|link|framed|infobox|icon|embed|math|[a-z][a-z0-9]{0,2})$`)
+	safeClass   = regexp.MustCompile(`^(?:red|out|tag|task|tasks|scroll|notes|anchor|chroma|notice|warning|good|quiet|outline|state|link|framed|infobox|icon|embed|math|[a-z][a-z0-9]{0,2})$`)
 	safeID      = regexp.MustCompile(`^user-content-[^\s"'<>&]+$`)
 	ownAddress  = regexp.MustCompile(`^/(?:[^/\\\s][^\\\s]*)?$`)
 )

@@ -125,6 +125,7 @@ type View struct {
 	Blame      []BlamePart // the body by author
 	Headings   []Heading
 	Properties []Prop
+	Tasks      int      // number of tasks that can be ticked
 	Notices    []string // problems for the reader; if Body is empty, show Source
 	Backlinks  []Backlink
 	Related    []wiki.PageName // pages with similar meaning; nil for old revisions
@@ -231,7 +232,7 @@ func (v *View) setRendered(page *markdown.Page, err error) error {
 		v.Title = page.Title
 	}
 	v.Body, v.Headings, v.Properties = page.HTML, page.Headings, page.Props
-	v.Tags, v.Notices = page.Tags, page.Notices
+	v.Tags, v.Notices, v.Tasks = page.Tags, page.Notices, page.Tasks
 	return nil
 }
 

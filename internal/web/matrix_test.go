@@ -69,6 +69,7 @@ var routeMatrix = map[string]cell{
 	"POST /-/import/plan":        {path: "/-/import/plan", form: url.Values{"do": {"import"}}, ok: 303, need: wiki.Configure},
 	"GET /-/create":              {path: "/-/create", ok: 200, need: wiki.Edit},
 	"POST /-/create":             {path: "/-/create", form: url.Values{}, ok: 422, need: wiki.Edit},
+	"POST /-/task":               {path: "/-/task", form: url.Values{}, ok: 422, need: wiki.Edit},
 	"POST /-/upload":             {path: "/-/upload", form: url.Values{}, ok: 422, need: wiki.Edit},
 	"GET /-/revert/{id}":         {path: "/-/revert/{commit}", ok: 200, need: wiki.Edit},
 	"POST /-/revert/{id}":        {path: "/-/revert/abcdef12345", form: url.Values{}, ok: 404, need: wiki.Edit},

@@ -115,6 +115,7 @@ type pageView struct {
 	OwnTitle bool          // the body's first heading is a level-1 title
 	Heading  template.HTML // that heading, if the page begins with it
 	NowURL   string        // of the newest revision, on an old one
+	Tickable bool          // the boxes of its tasks are buttons
 	pageBlame
 }
 
@@ -130,6 +131,7 @@ func (h *Handler) viewPage(v *visit, name string) error {
 	p := &pageView{Frame: h.pageFrame(v, view.Title, view.Name, "read"), View: view}
 	p.OwnTitle = len(view.Headings) > 0 && view.Headings[0].Level == 1
 	p.Heading, p.pageBlame = h.newPageBlame(view, p.OwnTitle)
+	p.makeTickable()
 	for i, heading := range view.Headings {
 		if heading.Level <= 3 && (i > 0 || !p.OwnTitle) {
 			p.Contents = append(p.Contents, tocEntry{heading, p.classAt(heading.Line)})

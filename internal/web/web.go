@@ -189,6 +189,7 @@ func wikiRoutes() []route {
 		{pattern: "GET /-/create", need: wiki.Edit, handle: (*Handler).showCreate},
 		{pattern: "POST /-/create", need: wiki.Edit, handle: (*Handler).createPage},
 		{pattern: "GET /-/attachments", handle: (*Handler).showAllAttachments},
+		{pattern: "POST /-/task", need: wiki.Edit, handle: (*Handler).tickTask},
 		{pattern: "POST /-/upload", need: wiki.Edit, handle: receiving((*Handler).uploadFiles)},
 		{pattern: "GET /-/revert/{id}", need: wiki.Edit, handle: (*Handler).showRevert},
 		{pattern: "POST /-/revert/{id}", need: wiki.Edit, handle: (*Handler).revertCommit},
