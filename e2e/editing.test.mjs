@@ -235,11 +235,46 @@ test("a URL pasted over words becomes a link, and a dropped file is attached", a
   await page.keyboard.type("Do ");
   releaseUpload();
   await page.waitForFunction(() => document.querySelector("#text").value.includes("](./dot.png)"));
-  assert.equal(await area.inputValue(), "Do read the [manual](https://example.org/a%28b%29) first\n![dot](./dot.png)\n");
+  assert.equal(await area.inputValue(), "Do read the [manual](https://example.org/a%28b%29) first\n\n![dot](./dot.png)\n\n");
   await context.unroute("**/inline_attachment");
   await savePage(page);
   await waitForPath(page, "/Sandbox/Drop");
   assert.ok(await page.locator("article img").evaluate((img) => img.decode().then(() => img.naturalWidth)) > 0, "the picture is shown");
+  assert.equal(await service.pageContent("ada", "Sandbox/Drop"), "Do read the [manual](https://example.org/a%28b%29) first\n\n![dot](./dot.png)\n");
+  assertNoViolations();
+});
+
+// paste pastes a picture at the end of the text.
+const paste = (area, bytes) => area.evaluate((a, data) => {
+  a.focus();
+  a.setSelectionRange(a.value.length, a.value.length);
+  const clipboardData = new DataTransfer();
+  clipboardData.items.add(new File([Uint8Array.from(data)], "image.png", { type: "image/png" }));
+  a.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
+}, [...bytes]);
+
+test("files pasted, dropped and chosen on a new page are kept with the draft, and saved with the page", async () => {
+  const { page, assertNoViolations } = writer;
+  await page.goto(ada + "/Sandbox/Fresh/edit");
+  const area = page.locator("#text");
+  await area.fill("- one\n- ");
+  await paste(area, png);
+  await page.waitForFunction(() => /\]\(\.\/pasted.*png\)/.test(document.querySelector("#text").value));
+  await page.locator("[data-files]").setInputFiles({ name: "notes.txt", mimeType: "text/plain", buffer: Buffer.from("notes") });
+  await page.waitForFunction(() => document.querySelector("#text").value.includes("[notes.txt](./notes.txt)"));
+  await page.keyboard.type("After.");
+  assert.match(await area.inputValue(), /^- one\n\n!\[pasted-[\d-]+\]\(\.\/pasted-[\d-]+\.png\)\n\n\[notes\.txt\]\(\.\/notes\.txt\)\n\nAfter\.$/);
+  const shown = page.locator("[data-preview] p > img");
+  await shown.waitFor();
+  assert.ok(await shown.evaluate((img) => img.decode().then(() => img.naturalWidth)) > 0, "the preview shows the picture");
+  await page.locator("[data-status]", { hasText: "Draft saved" }).waitFor({ timeout: 15_000 });
+  await page.reload();
+  await page.getByText("Saving also attaches").waitFor();
+  await page.getByRole("button", { name: "Create page" }).click();
+  await waitForPath(page, "/Sandbox/Fresh");
+  assert.ok(await page.locator("article img").evaluate((img) => img.decode().then(() => img.naturalWidth)) > 0, "the page shows the picture");
+  await page.goto(ada + "/-/commit/" + (await pageHistory("Sandbox/Fresh"))[0].commit);
+  for (const name of ["Sandbox/Fresh", "notes.txt", ".png"]) assert.match(await page.locator("main").innerText(), new RegExp(name), "one commit");
   assertNoViolations();
 });
 

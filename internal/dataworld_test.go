@@ -167,7 +167,9 @@ func (w *dataWorld) write(slug string) {
 		if err != nil {
 			return err
 		}
-		return errors.Join(c.SaveDraft(ctx, canaryDID, content.Draft{Path: "Home.md", Text: []byte(canaryText)}), c.MarkReviewed(ctx, canaryDID, done.Commit.Seq))
+		return errors.Join(c.SaveDraft(ctx, canaryDID, content.Draft{Path: "Home.md", Text: []byte(canaryText)}),
+			c.AddDraftFile(ctx, canaryDID, "Home.md", content.DraftFile{Name: canaryText + ".txt", Data: []byte(canaryText)}),
+			c.MarkReviewed(ctx, canaryDID, done.Commit.Seq))
 	})
 	w.catchUp(slug)
 }

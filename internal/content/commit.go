@@ -80,7 +80,7 @@ func (w *Wiki) commit(ctx context.Context, r Request, ready map[*Edit]*prepared,
 			next = &head{s.meta.seq, s.meta.head}
 		}
 		if r.DropDraft != "" {
-			if err := t.dropDraft(r.Author.User.DID, r.DropDraft); err != nil {
+			if err := t.dropSavedDraft(r.Author.User.DID, r.DropDraft, r.DropFiles); err != nil {
 				return err
 			}
 		}

@@ -111,8 +111,9 @@ type Request struct {
 	// be used again.
 	IdempotencyWindow time.Duration
 	// DropDraft is a path; the author's draft of it is removed in the same
-	// transaction.
+	// transaction, with its files that are in DropFiles.
 	DropDraft string
+	DropFiles []string
 }
 
 // EditResult is the outcome of one edit.

@@ -12,7 +12,7 @@ import (
 const maxDrafts = 100
 
 // SaveDraft stores a person's draft of a page. Beyond 100 drafts the oldest are
-// dropped.
+// dropped, with their files.
 func (w *Wiki) SaveDraft(ctx context.Context, did string, d Draft) error {
 	err := w.inWriteTx(ctx, func(t *tx) error {
 		if err := t.exec(`INSERT INTO drafts VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
@@ -20,7 +20,7 @@ func (w *Wiki) SaveDraft(ctx context.Context, did string, d Draft) error {
 			w.slug, did, wiki.Key(d.Path), d.Path, nonNil(d.Text), d.Message, d.Base, w.o.Now().UnixMilli()); err != nil {
 			return err
 		}
-		return t.exec("DELETE FROM drafts WHERE wiki = $1 AND did = $2 AND key NOT IN (SELECT key FROM drafts WHERE wiki = $1 AND did = $2 ORDER BY time DESC LIMIT $3)", w.slug, did, maxDrafts)
+		return t.dropOldDrafts(did)
 	}, nil)
 	return wrapError(err, "save the draft of %s/%s", w.slug, d.Path)
 }
@@ -42,14 +42,18 @@ func (w *Wiki) Draft(ctx context.Context, did, path string) (Draft, error) {
 	return d, wrapError(err, "draft of %s/%s", w.slug, path)
 }
 
-// DropDraft removes a person's draft of a page; no error if there is none.
+// DropDraft removes a person's draft of a page with its files; no error if there is
+// none.
 func (w *Wiki) DropDraft(ctx context.Context, did, path string) error {
-	err := w.inWriteTx(ctx, func(t *tx) error { return t.dropDraft(did, path) }, nil)
+	err := w.inWriteTx(ctx, func(t *tx) error {
+		for _, table := range []string{"drafts", "draft_files"} {
+			if err := t.exec("DELETE FROM "+table+" WHERE wiki = $1 AND did = $2 AND key = $3", w.slug, did, wiki.Key(path)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, nil)
 	return wrapError(err, "drop the draft of %s/%s", w.slug, path)
-}
-
-func (t *tx) dropDraft(did, path string) error {
-	return t.exec("DELETE FROM drafts WHERE wiki = $1 AND did = $2 AND key = $3", t.w.slug, did, wiki.Key(path))
 }
 
 // ForgetUser removes what the wiki stores for a person besides its history: drafts,
@@ -58,6 +62,7 @@ func (w *Wiki) ForgetUser(ctx context.Context, did string) error {
 	err := w.inWriteTx(ctx, func(t *tx) error {
 		for _, statement := range []string{
 			"DELETE FROM drafts WHERE wiki = $1 AND did = $2",
+			"DELETE FROM draft_files WHERE wiki = $1 AND did = $2",
 			"DELETE FROM seen WHERE wiki = $1 AND did = $2",
 			"DELETE FROM requests WHERE wiki = $1 AND substr(caller, 1, length($2) + 1) = $2 || ' '",
 		} {

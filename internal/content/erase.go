@@ -424,13 +424,17 @@ func (x *eraser) affectedDrafts(ctx context.Context) (list []storedDraft, err er
 
 func (x *eraser) countDrafts(ctx context.Context) error {
 	list, err := x.affectedDrafts(ctx)
-	x.report.Drafts = len(list)
+	if err != nil {
+		return err
+	}
+	files, err := x.affectedDraftFiles(ctx)
+	x.report.Drafts = len(list) + len(files)
 	return err
 }
 
 // write writes everything that the plan found, and the commit that records it.
 func (x *eraser) write(ctx context.Context) (*head, error) {
-	steps := []func(context.Context) error{x.writeBlobs, x.rewriteHistory, x.eraseMerges, x.eraseTakings, x.rewriteSide, x.rewriteFiles, x.rewriteDrafts, x.rewriteRequests, x.rewriteTakedowns, x.deleteFormerBlobs}
+	steps := []func(context.Context) error{x.writeBlobs, x.rewriteHistory, x.eraseMerges, x.eraseTakings, x.rewriteSide, x.rewriteFiles, x.rewriteDrafts, x.rewriteDraftFiles, x.rewriteRequests, x.rewriteTakedowns, x.deleteFormerBlobs}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			return nil, err
@@ -551,6 +555,9 @@ func (x *eraser) rewriteDrafts(ctx context.Context) error {
 		path := x.erasePath(d.Path)
 		if err := x.tx.exec("UPDATE drafts SET key = $4, path = $5, text = $6, message = $7 WHERE wiki = $1 AND did = $2 AND key = $3",
 			x.slug, d.did, d.key, wiki.Key(path), path, nonNil(x.eraseIn(d.Text)), string(x.eraseIn([]byte(d.Message)))); err != nil {
+			return err
+		}
+		if err := x.tx.exec("UPDATE OR REPLACE draft_files SET key = $4 WHERE wiki = $1 AND did = $2 AND key = $3", x.slug, d.did, d.key, wiki.Key(path)); err != nil {
 			return err
 		}
 	}

@@ -52,6 +52,9 @@ func (w *Wiki) TakeDown(ctx context.Context, path, why string) error {
 		if err := t.setLinks(file, nil); err != nil {
 			return err
 		}
+		if err := t.exec(`DELETE FROM draft_files WHERE wiki = $1 AND key = $2`, w.slug, wiki.Key(path)); err != nil {
+			return err
+		}
 		return t.exec(`DELETE FROM drafts WHERE wiki = $1 AND key = $2`, w.slug, wiki.Key(path))
 	}, nil)
 	if err == nil {

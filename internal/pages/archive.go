@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
+	"robot.wtf/internal/content"
 	"robot.wtf/internal/wiki"
 )
 
@@ -49,6 +51,24 @@ func (s *Service) Archive(ctx context.Context, a wiki.Access, out *zip.Writer, f
 			return err
 		}
 		if err := addToZip(out, folder+"drafts/"+d.Path, d.Modified, d.Text); err != nil {
+			return err
+		}
+		if err := archiveDraftFiles(ctx, w, a.Caller().User.DID, d.Path, out, folder+"drafts/"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// archiveDraftFiles adds the files kept with a draft, where they will be once the page
+// is saved.
+func archiveDraftFiles(ctx context.Context, w *content.Wiki, did, path string, out *zip.Writer, folder string) error {
+	files, err := readDraftFiles(ctx, w, did, path)
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		if err := addToZip(out, folder+strings.TrimSuffix(path, ".md")+"/"+f.Name, f.Modified, f.Data); err != nil {
 			return err
 		}
 	}

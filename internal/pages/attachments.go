@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -92,10 +93,13 @@ type UploadRequest struct {
 	Data         io.Reader
 	Replace      bool // replace an existing file instead of ErrExists
 	Free         bool // choose a free name ("diagram-2.png") instead of ErrExists
+	// Draft keeps the file with the caller's draft if the page doesn't exist; see
+	// Saved.Kept. It implies Free for such a file.
+	Draft bool
 }
 
-// Upload stores a file. Its page must exist. ErrTooLarge over the limit, before
-// everything is read.
+// Upload stores a file. Its page must exist, unless the request is for a draft.
+// ErrTooLarge over the limit, before everything is read.
 func (s *Service) Upload(ctx context.Context, a wiki.Access, r UploadRequest) (Saved, error) {
 	w, release, err := s.open(ctx, a, wiki.Edit)
 	if err != nil {
@@ -106,10 +110,10 @@ func (s *Service) Upload(ctx context.Context, a wiki.Access, r UploadRequest) (S
 	if err != nil {
 		return Saved{}, err
 	}
-	p := name
+	p, exists := name, true
 	if r.Page != "" {
 		page, _, err := lookup(ctx, w, r.Page)
-		if err != nil {
+		if exists = err == nil; !exists && (!r.Draft || !errors.Is(err, wiki.ErrNotFound)) {
 			return Saved{}, err
 		}
 		p = string(page) + "/" + name
@@ -120,6 +124,9 @@ func (s *Service) Upload(ctx context.Context, a wiki.Access, r UploadRequest) (S
 	data, err := readUpload(r.Data, a.Site().Limits.AttachmentBytes)
 	if err != nil {
 		return Saved{}, err
+	}
+	if !exists {
+		return s.keepWithDraft(ctx, w, a, p, data)
 	}
 	return s.storeUpload(ctx, w, a, r, p, data)
 }
@@ -152,7 +159,7 @@ func (s *Service) storeUpload(ctx context.Context, w *content.Wiki, a wiki.Acces
 		case taken && r.Replace:
 			p, base = there, content.BaseAny
 		case (taken || folder) && r.Free:
-			if p, err = d.freeName(p); err != nil {
+			if p, err = d.freeName(p, nil); err != nil {
 				return Saved{}, err
 			}
 		case taken:
@@ -166,20 +173,32 @@ func (s *Service) storeUpload(ctx context.Context, w *content.Wiki, a wiki.Acces
 	})
 }
 
-// freeName returns a free name similar to a taken one: "diagram-2.png".
-func (d *directory) freeName(p string) (string, error) {
+// freeName returns a path if it is free, or a similar one that is: "diagram-2.png".
+// Names of files kept with a draft beside it aren't free.
+func (d *directory) freeName(p string, kept []DraftFile) (string, error) {
 	ext := path.Ext(p)
 	stem := strings.TrimSuffix(p, ext)
-	for n := 2; n < 1000; n++ {
-		name := fmt.Sprintf("%s-%d%s", stem, n, ext)
-		_, taken := d.byKey[wiki.Key(name)]
-		_, folder := d.folders[wiki.Key(name)]
+	for n := 1; n < 1000; n++ {
+		name := p
+		if n > 1 {
+			name = fmt.Sprintf("%s-%d%s", stem, n, ext)
+		}
+		key := wiki.Key(name)
+		_, taken := d.byKey[key]
+		_, folder := d.folders[key]
+		taken = taken || slices.ContainsFunc(kept, func(f DraftFile) bool { return wiki.Key(path.Dir(p)+"/"+f.Name) == key })
 		if !taken && !folder {
 			_, err := wiki.ParseFilePath(name)
 			return name, err
 		}
 	}
 	return "", wiki.Problemf(wiki.ErrExists, "filename", "There are too many files called %q. Choose another name.", path.Base(p))
+}
+
+// FileAddress returns the address of a page's file, for a link in the page. Without
+// "./", a space or a parenthesis would end it.
+func FileAddress(name string) string {
+	return "./" + strings.TrimPrefix(strings.NewReplacer("(", "%28", ")", "%29").Replace(wiki.PathURL(name)), "/")
 }
 
 // FileName sanitizes the name of an uploaded file: clients send directories of

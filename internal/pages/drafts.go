@@ -21,6 +21,8 @@ type EditForm struct {
 	Base   string        // blob id, "" for a new page
 	Exists bool
 	Draft  *Draft // the caller's, if it differs from Text
+	// Files are kept with the caller's draft; saving the page attaches them.
+	Files []DraftFile
 	// Similar lists pages with similar names, if the page is new.
 	Similar []wiki.PageName
 	// SimilarText lists other pages that may be about the same topic.
@@ -58,7 +60,10 @@ func (s *Service) Edit(ctx context.Context, a wiki.Access, name, revision string
 	}
 	_, form.Stored = wiki.DecodeText(text)
 	form.Text = []byte(edit.Normalize(text))
-	form.Draft, err = readDraft(ctx, w, a.Caller().User.DID, found, string(form.Text))
+	did := a.Caller().User.DID
+	if form.Draft, err = readDraft(ctx, w, did, found, string(form.Text)); err == nil && did != "" {
+		form.Files, err = w.DraftFiles(ctx, did, found.File())
+	}
 	return form, err
 }
 
@@ -97,15 +102,10 @@ func movedDraft(ctx context.Context, w *content.Wiki, did string, name wiki.Page
 		if err != nil {
 			return Draft{}, err
 		}
-		d, err := w.Draft(ctx, did, old.Path)
-		if err != nil {
-			return d, err
+		if err := w.MoveDraft(ctx, did, old.Path, to); err != nil {
+			return Draft{}, err
 		}
-		d.Path = to
-		if err := w.SaveDraft(ctx, did, d); err != nil {
-			return d, err
-		}
-		return d, w.DropDraft(ctx, did, old.Path)
+		return w.Draft(ctx, did, to)
 	}
 	return Draft{}, wiki.ErrNotFound
 }
@@ -185,7 +185,7 @@ func draftName(ctx context.Context, w *content.Wiki, a wiki.Access, name string)
 	return found, nil
 }
 
-// DropDraft deletes the caller's draft of a page.
+// DropDraft deletes the caller's draft of a page, with its files.
 func (s *Service) DropDraft(ctx context.Context, a wiki.Access, name string) error {
 	w, release, err := s.open(ctx, a, wiki.Edit)
 	if err != nil {

@@ -17,6 +17,7 @@ type resolver struct {
 	w       *content.Wiki
 	names   *directory
 	self    wiki.PageName
+	files   map[string]string // addresses of the draft's files by key, in a preview
 	answers []answer
 	failed  error // the first failed read; the rendering isn't cached
 }
@@ -64,6 +65,10 @@ func (r *resolver) answer(ctx context.Context, l wiki.Link, fragment string, rea
 	to := r.names.lead(r.self, l)
 	file := to.file
 	if file == "" {
+		if kept, ok := r.draftFile(l); ok {
+			a.got = kept
+			return a, ""
+		}
 		a.got.URL = r.missing(l)
 		return a, ""
 	}

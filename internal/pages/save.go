@@ -63,11 +63,12 @@ type Saved struct {
 	Replayed  bool
 	Updated   []wiki.PageName // pages whose links a rename updated
 	Moved     int             // pages that a rename moved
+	Kept      bool            // an upload is kept with the draft of a page that doesn't exist yet
 }
 
 // Save saves a page. Invalid UTF-8 and NUL are ErrInvalid. It deletes the
-// caller's draft of the page, unless an agent saves for them. A save with a Base
-// follows a renamed page.
+// caller's draft of the page and attaches the draft's files in the same commit, unless
+// an agent saves for them. A save with a Base follows a renamed page.
 func (s *Service) Save(ctx context.Context, a wiki.Access, r SaveRequest) (Saved, error) {
 	w, release, err := s.open(ctx, a, wiki.Edit)
 	if err != nil {
@@ -119,11 +120,15 @@ func (s *Service) Save(ctx context.Context, a wiki.Access, r SaveRequest) (Saved
 				return Saved{}, err
 			}
 		}
-		return s.commit(ctx, w, a, r.Write, content.Request{
+		request := content.Request{
 			Message:   commitMessage(r.Message, "%s %s", saveVerb(exists), name),
 			Edits:     []content.Edit{{Op: content.Put, Path: file.Path, Data: nonNil(text), Base: base, Strict: r.Strict}},
 			DropDraft: draftOf(a.Caller(), file.Path),
-		})
+		}
+		if err := s.attachDraftFiles(ctx, w, a.Caller().User.DID, &request); err != nil {
+			return Saved{}, err
+		}
+		return s.commit(ctx, w, a, r.Write, request)
 	})
 }
 

@@ -209,7 +209,11 @@ func (s *Service) Preview(ctx context.Context, a wiki.Access, name string, text 
 		return nil, err
 	}
 	v := &View{Page: Page{Name: found, File: file, Current: file.Blob, Source: text}}
-	page, err := s.render(ctx, found, text, &resolver{w: w, names: d, self: found})
+	files, err := draftFileURLs(ctx, w, a.Caller().User.DID, found)
+	if err != nil {
+		return nil, err
+	}
+	page, err := s.render(ctx, found, text, &resolver{w: w, names: d, self: found, files: files})
 	if err := v.setRendered(page, err); err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ type (
 	LogFilter = content.LogFilter
 	Authors   = content.Authors
 	Draft     = content.Draft
+	DraftFile = content.DraftFile
 	Stats     = content.Stats
 	Query     = search.Query
 	Results   = search.Results

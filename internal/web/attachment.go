@@ -222,7 +222,8 @@ type inlineResponse struct {
 	Attachments []string `json:"attachments"`
 }
 
-// attachInlineFile attaches one file under an unused name, for the editor.
+// attachInlineFile attaches one file under an unused name, for the editor. If the page
+// doesn't exist, the file is kept with the caller's draft.
 func (h *Handler) attachInlineFile(v *visit) error {
 	files, form, err := h.readFiles(v)
 	if err == nil && len(files) != 1 {
@@ -231,11 +232,14 @@ func (h *Handler) attachInlineFile(v *visit) error {
 	var saved pages.Saved
 	if err == nil {
 		saved, err = h.storeFile(v, files[0], pages.UploadRequest{
-			Page: v.name, Name: files[0].Filename, Free: true, Write: pages.Write{Message: form.Get("message")},
+			Page: v.name, Name: files[0].Filename, Free: true, Draft: true, Write: pages.Write{Message: form.Get("message")},
 		})
 	}
 	if err != nil {
 		return h.writeJSONFailure(v, err)
+	}
+	if saved.Kept {
+		return h.writeKeptFile(v, path.Base(saved.Path))
 	}
 	response := inlineResponse{Name: path.Base(saved.Path), URL: wiki.PathURL(saved.Path)}
 	list, err := h.o.Pages.Attachments(v.ctx(), v.a, v.name)
@@ -251,11 +255,40 @@ func (h *Handler) attachInlineFile(v *visit) error {
 	return h.writeJSON(v, http.StatusCreated, response)
 }
 
+// writeKeptFile reports a file that is kept with a draft.
+func (h *Handler) writeKeptFile(v *visit, name string) error {
+	f, _, err := h.o.Pages.DraftFile(v.ctx(), v.a, v.name, name)
+	if err != nil {
+		return h.writeJSONFailure(v, err)
+	}
+	page := wiki.PageName(wiki.PageName(f.Path).Parent())
+	return h.writeJSON(v, http.StatusCreated, inlineResponse{
+		Name: name, URL: pages.DraftFileURL(page, name), Markdown: fileMarkdown(f), Attachments: []string{name},
+	})
+}
+
+// showDraft serves a file kept with a draft to its writer. It is part of the preview.
+func (h *Handler) showDraft(v *visit) error {
+	if len(v.rest) == 0 {
+		return h.redirectToEdit(v)
+	}
+	f, data, err := h.o.Pages.DraftFile(v.ctx(), v.a, v.name, v.rest[0])
+	if err != nil {
+		return err
+	}
+	kind, inline := servedAs(f)
+	sum := sha256.Sum256(data)
+	h.fileHeaders(v, kind, hex.EncodeToString(sum[:8]), false)
+	v.w.Header().Set("Cache-Control", "private, no-cache")
+	v.w.Header().Set("Content-Disposition", disposition(inline, f.Name))
+	http.ServeContent(v.w, v.r, "", f.Modified, bytes.NewReader(data))
+	return nil
+}
+
 // fileMarkdown returns Markdown that links a file from its page, or shows it.
 func fileMarkdown(f pages.Attachment) string {
 	label := strings.NewReplacer("[", `\[`, "]", `\]`, "_", " ").Replace(strings.TrimSuffix(f.Name, path.Ext(f.Name)))
-	// Without "./", a space or a parenthesis would end the address.
-	address := "./" + strings.TrimPrefix(strings.NewReplacer("(", "%28", ")", "%29").Replace(wiki.PathURL(f.Name)), "/")
+	address := pages.FileAddress(f.Name)
 	if f.Image {
 		return "![" + label + "](" + address + ")"
 	}

@@ -29,10 +29,11 @@ type editPage struct {
 	Similar []wiki.PageName
 	Alike   []wiki.PageName
 	Draft   *draftNotice
-	View    *pages.View // the preview; nil if it can't be rendered
-	Preview bool        // the preview was asked for
-	Unsaved bool        // the text is neither saved nor a draft
-	Keep    string      // key of the copy in the browser
+	Files   []pages.DraftFile // kept with the draft
+	View    *pages.View       // the preview; nil if it can't be rendered
+	Preview bool              // the preview was asked for
+	Unsaved bool              // the text is neither saved nor a draft
+	Keep    string            // key of the copy in the browser
 }
 
 // draftNotice describes the writer's draft.
@@ -68,7 +69,7 @@ func (h *Handler) showEdit(v *visit) error {
 
 // newEditPage returns the editor of a page, without its text.
 func (h *Handler) newEditPage(v *visit, form *pages.EditForm) *editPage {
-	p := &editPage{Name: form.Name, Exists: form.Exists, Stored: form.Stored, Similar: form.Similar, Alike: form.SimilarText}
+	p := &editPage{Name: form.Name, Exists: form.Exists, Stored: form.Stored, Similar: form.Similar, Alike: form.SimilarText, Files: form.Files}
 	title := "Editing " + form.Name.Title()
 	if !form.Exists {
 		title = "New page " + form.Name.Title()

@@ -268,7 +268,7 @@ func pageActions() []pageAction {
 		{suffix: "edit", max: 1, need: wiki.Edit, get: (*Handler).showEdit, postNeed: wiki.Edit, post: (*Handler).chooseDraft, light: true},
 		{suffix: "save", postNeed: wiki.Edit, get: (*Handler).redirectToEdit, post: (*Handler).savePage},
 		{suffix: "preview", postNeed: wiki.Edit, get: (*Handler).redirectToEdit, post: (*Handler).previewPage, light: true},
-		{suffix: "draft", postNeed: wiki.Edit, get: (*Handler).redirectToEdit, post: (*Handler).saveDraft, light: true},
+		{suffix: "draft", max: 1, postNeed: wiki.Edit, get: (*Handler).showDraft, post: (*Handler).saveDraft, light: true},
 		{suffix: "rename", need: wiki.Edit, get: (*Handler).showRename, postNeed: wiki.Edit, post: (*Handler).renamePage},
 		{suffix: "delete", need: wiki.Edit, get: (*Handler).showDelete, postNeed: wiki.Edit, post: (*Handler).deletePage},
 
