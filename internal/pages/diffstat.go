@@ -38,7 +38,7 @@ func (s *Service) Diffstats(ctx context.Context, a wiki.Access, revisions []wiki
 			counts[i].Known = true
 			continue
 		}
-		key := cacheKey{"diffstat", w.Slug(), r.Old + r.New}
+		key := cacheKey{"diffstat", w.Slug(), r.Old + " " + r.New}
 		if c, ok := s.cache.GetIfPresent(key); ok {
 			counts[i] = c.(Diffstat)
 			continue

@@ -26,6 +26,22 @@ func TestDiffstats(t *testing.T) {
 			t.Error(err, diff)
 		}
 	}
+	w.put("Gone", "a\nb\nc\n")
+	w.remove("Gone")
+	w.put("Gone", "z\n")
+	w.remove("Gone")
+	w.put("Gone", "a\nb\nc\n")
+	if revisions, err = w.History(w.ctx, w.owner, "Gone", 0, 50); err != nil {
+		t.Fatal(err)
+	}
+	// A creation and a deletion of the same text are opposites.
+	want = []Diffstat{{3, 0, true}, {0, 1, true}, {1, 0, true}, {0, 3, true}, {3, 0, true}}
+	for range 2 {
+		got, err := w.Diffstats(w.ctx, w.owner, revisions)
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Error(err, diff)
+		}
+	}
 	for i := range 30 {
 		w.put("Large", strings.Repeat(strings.Repeat("x", 10*i)+"\n", 2000))
 	}
