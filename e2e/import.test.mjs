@@ -144,6 +144,12 @@ for (const [person, javaScriptEnabled] of [["ada", true], ["bob", false]]) {
     await shoot(page, "form");
 
     // What will happen: one name is taken, one has no address, one link leads nowhere.
+    const address = page.getByLabel("Address of a repository");
+    assert.equal(await address.isVisible(), false, "an address for a file");
+    await page.getByRole("radio", { name: "Git address" }).check();
+    assert.ok(await address.isVisible());
+    assert.equal(await page.getByLabel("File", { exact: true }).isVisible(), false, "a file for an address");
+    await page.getByRole("radio", { name: "Folder of Markdown" }).check();
     await page.getByLabel("File", { exact: true }).setInputFiles({ name: "vault.zip", mimeType: "application/zip", buffer: zipOf(vault) });
     await page.getByRole("button", { name: "See what will happen" }).click();
     await settled(page, "Ready to import");
