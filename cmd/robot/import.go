@@ -166,7 +166,7 @@ func importWiki(ctx context.Context, s *service.Service, args url.Values, in io.
 		fmt.Fprintln(out, "nothing was changed (--dry-run)")
 		return nil
 	}
-	r.Choices = map[string]pages.Choice{}
+	r.Wikilinks, r.Choices = preview.Wikilinks, map[string]pages.Choice{}
 	for _, c := range preview.Clashes {
 		r.Choices[c.Path] = pages.Choice{Decision: pages.Decision(args.Get("clashes")), Revision: c.Mine.Blob}
 	}
@@ -194,6 +194,11 @@ func printPreview(out io.Writer, p *pages.ImportPreview) {
 	}
 	if p.Links+p.Pictures > 0 {
 		fmt.Fprintf(out, "links that work: %d of %d; images found: %d of %d\n", p.LinksLead, p.Links, p.PicsShow, p.Pictures)
+	}
+	if p.Wikilinks != "" {
+		fmt.Fprintf(out, "wikilinks have the text first, as in [[text|Page]]; the wiki's setting becomes %s\n", p.Wikilinks)
+	} else if p.TextFirst > 0 {
+		fmt.Fprintf(out, "note: %s would only work with the text first, as in [[text|Page]]; the wiki's setting stays, because it has pages of its own\n", countOf(p.TextFirst, "wikilink"))
 	}
 	for _, c := range p.Clashes {
 		fmt.Fprintf(out, "name taken: %s\n", c.Path)
@@ -234,6 +239,9 @@ func asImporter(ctx context.Context, s *service.Service, slug string) (wiki.Acce
 func importFrom(ctx context.Context, s *service.Service, a wiki.Access, request pages.ImportRequest, u *pages.Upload, out io.Writer) error {
 	progress := progressPrinter{out: out}
 	r, err := s.Pages.Import(ctx, a, u, request, progress.print)
+	if err == nil && request.Wikilinks != "" {
+		err = s.Tenant.ChooseWikilinks(ctx, a, request.Wikilinks)
+	}
 	if err != nil {
 		return userError(err)
 	}

@@ -196,6 +196,7 @@ type managedWiki struct {
 	Description string    `json:"description"`
 	Public      bool      `json:"public"`
 	Home        string    `json:"home"`
+	Wikilinks   string    `json:"wikilinks"`
 	AsHandle    bool      `json:"as_handle"`
 	Pages       int       `json:"pages"`
 	MaxPages    int       `json:"max_pages"`
@@ -209,7 +210,7 @@ func (h *Handler) describe(m *manageCall, a wiki.Access) (managedWiki, error) {
 	stats, err := h.o.Pages.Stats(m.Context(), a)
 	return managedWiki{
 		Slug: site.Slug, URL: h.o.WikiOrigin(site.Slug), Role: a.Role().String(), Title: site.Title, Description: site.Description,
-		Public: site.Public, Home: site.Home, AsHandle: site.AsHandle, Pages: stats.Pages, MaxPages: site.Limits.Pages,
+		Public: site.Public, Home: site.Home, Wikilinks: site.Wikilinks.String(), AsHandle: site.AsHandle, Pages: stats.Pages, MaxPages: site.Limits.Pages,
 		Bytes: stats.CurrentBytes, MaxBytes: site.Limits.CurrentBytes,
 	}, err
 }
@@ -285,6 +286,7 @@ type settingsBody struct {
 	Description *string `json:"description"`
 	Public      *bool   `json:"public"`
 	Home        *string `json:"home"`
+	Wikilinks   *string `json:"wikilinks"`
 	AsHandle    *bool   `json:"as_handle"`
 }
 
@@ -304,6 +306,11 @@ func (h *Handler) patchWiki(m *manageCall) error {
 	take(&set.Public, in.Public)
 	take(&set.Home, in.Home)
 	take(&set.AsHandle, in.AsHandle)
+	if in.Wikilinks != nil {
+		if set.Wikilinks, err = wiki.ParseLinkOrder(*in.Wikilinks); err != nil {
+			return err
+		}
+	}
 	if err := h.o.Tenant.Configure(m.Context(), a, set); err != nil {
 		return err
 	}

@@ -189,6 +189,10 @@ func TestManageAWiki(t *testing.T) {
 	if set.string("title") != "Bob's" || set.json["public"] != false || set.json["as_handle"] != true {
 		t.Errorf("set: %s", set.text)
 	}
+	if set := w.want(200, w.manage(bob, "PATCH", "/wikis/bob", object{"wikilinks": "text-first"})); set.string("wikilinks") != "text-first" || set.string("title") != "Bob's" {
+		t.Errorf("set: %s", set.text)
+	}
+	w.want(422, w.manage(bob, "PATCH", "/wikis/bob", object{"wikilinks": "sideways"}))
 	w.want(400, w.manage(bob, "PATCH", "/wikis/bob", object{"limits": 1}))
 	w.want(200, w.manage(bob, "POST", "/wikis/bob/members", object{"handle": "eve.test", "role": "editor"}))
 	w.want(409, w.manage(bob, "POST", "/wikis/bob/members", object{"handle": "eve.test", "role": "editor"}))

@@ -133,7 +133,7 @@ func (s *Service) Upload(ctx context.Context, a wiki.Access, r UploadRequest) (S
 
 func (s *Service) storeUpload(ctx context.Context, w *content.Wiki, a wiki.Access, r UploadRequest, p string, data []byte) (Saved, error) {
 	return retryPlanned(ctx, w, a, r.Write, func() (Saved, error) {
-		d, err := s.directory(ctx, w)
+		d, err := s.directory(ctx, w, a)
 		if err != nil {
 			return Saved{}, err
 		}
@@ -245,8 +245,8 @@ func readUpload(r io.Reader, limit int64) ([]byte, error) {
 
 // findAttachment returns the current attachment of a path in any spelling. A
 // former path is a *wiki.Redirect.
-func (s *Service) findAttachment(ctx context.Context, w *content.Wiki, p string) (wiki.File, error) {
-	d, err := s.directory(ctx, w)
+func (s *Service) findAttachment(ctx context.Context, w *content.Wiki, a wiki.Access, p string) (wiki.File, error) {
+	d, err := s.directory(ctx, w, a)
 	if err != nil {
 		return wiki.File{}, err
 	}
@@ -275,15 +275,15 @@ func (s *Service) OpenAttachment(ctx context.Context, a wiki.Access, path, revis
 		return Attachment{}, nil, err
 	}
 	defer release()
-	f, data, err := s.readAttachment(ctx, w, path, revision)
+	f, data, err := s.readAttachment(ctx, w, a, path, revision)
 	if err != nil {
 		return Attachment{}, nil, err
 	}
 	return attachment(f, data), data, nil
 }
 
-func (s *Service) readAttachment(ctx context.Context, w *content.Wiki, p, revision string) (wiki.File, []byte, error) {
-	f, err := s.findAttachment(ctx, w, p)
+func (s *Service) readAttachment(ctx context.Context, w *content.Wiki, a wiki.Access, p, revision string) (wiki.File, []byte, error) {
+	f, err := s.findAttachment(ctx, w, a, p)
 	if revision == "" {
 		if err != nil {
 			return f, nil, err
@@ -317,7 +317,7 @@ func (s *Service) RenameAttachment(ctx context.Context, a wiki.Access, p, newNam
 		return Saved{}, aboutField(err, "new_filename")
 	}
 	done, err := retryPlanned(ctx, w, a, wr, func() (Saved, error) {
-		f, err := s.findAttachment(ctx, w, p)
+		f, err := s.findAttachment(ctx, w, a, p)
 		if err != nil {
 			return Saved{}, err
 		}
@@ -328,7 +328,7 @@ func (s *Service) RenameAttachment(ctx context.Context, a wiki.Access, p, newNam
 		if err := mustBeCurrent(ctx, w, pre, f); err != nil {
 			return Saved{}, err
 		}
-		d, err := s.directory(ctx, w)
+		d, err := s.directory(ctx, w, a)
 		if err != nil {
 			return Saved{}, err
 		}
@@ -350,7 +350,7 @@ func (s *Service) DeleteAttachment(ctx context.Context, a wiki.Access, p string,
 	}
 	defer release()
 	return retryPlanned(ctx, w, a, wr, func() (Saved, error) {
-		f, err := s.findAttachment(ctx, w, p)
+		f, err := s.findAttachment(ctx, w, a, p)
 		if err != nil {
 			return Saved{}, err
 		}

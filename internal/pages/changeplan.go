@@ -130,7 +130,7 @@ func (p *changePlan) page(ctx context.Context, asked string) (*planned, error) {
 			asked = strings.TrimSuffix(old, ".md")
 		}
 	}
-	name, file, err := p.s.lookupRenamed(ctx, p.w, asked)
+	name, file, err := p.s.lookupRenamed(ctx, p.w, p.a, asked)
 	if err != nil {
 		return nil, err
 	}

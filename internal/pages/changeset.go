@@ -150,7 +150,7 @@ func (s *Service) Change(ctx context.Context, a wiki.Access, set ChangeSet) (Cha
 
 // changeOnce plans the steps from the current state and commits them.
 func (s *Service) changeOnce(ctx context.Context, w *content.Wiki, a wiki.Access, set ChangeSet) (ChangeSetResult, error) {
-	d, err := s.directory(ctx, w)
+	d, err := s.directory(ctx, w, a)
 	if err != nil {
 		return ChangeSetResult{}, err
 	}

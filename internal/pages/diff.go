@@ -73,7 +73,7 @@ func (s *Service) Diff(ctx context.Context, a wiki.Access, path, from, to string
 		return nil, err
 	}
 	defer release()
-	file, newest, err := s.history(ctx, w, path, 0, 1)
+	file, newest, err := s.history(ctx, w, a, path, 0, 1)
 	if err != nil {
 		return nil, err
 	}

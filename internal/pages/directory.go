@@ -21,14 +21,16 @@ type directory struct {
 func (d *directory) weight() uint32 { return uint32(min(d.bytes, 1<<30)) }
 
 // directory returns the directory of the wiki's head, usually from the cache. It
-// can be newer than the head at the time of the call, never older.
-func (s *Service) directory(ctx context.Context, w *content.Wiki) (*directory, error) {
+// can be newer than the head at the time of the call, never older. Its links have the
+// order of the caller's site.
+func (s *Service) directory(ctx context.Context, w *content.Wiki, a wiki.Access) (*directory, error) {
 	seq, head := w.Head()
+	order := a.Site().Wikilinks
 	key := cacheKey{"directory", w.Slug(), ""}
 	next := &directory{seq: seq, head: head}
 	if c, ok := s.cache.GetIfPresent(key); ok {
 		old := c.(*directory)
-		if old.head == head {
+		if old.head == head && old.order == order {
 			return old, nil
 		}
 		var err error
@@ -42,6 +44,7 @@ func (s *Service) directory(ctx context.Context, w *content.Wiki) (*directory, e
 			return nil, err
 		}
 	}
+	next.names = next.ordered(order)
 	s.cache.Set(key, next)
 	return next, nil
 }

@@ -24,7 +24,7 @@ func (s *Service) keepWithDraft(ctx context.Context, w *content.Wiki, a wiki.Acc
 	if err != nil {
 		return Saved{}, err
 	}
-	d, err := s.directory(ctx, w)
+	d, err := s.directory(ctx, w, a)
 	if err != nil {
 		return Saved{}, err
 	}
@@ -39,7 +39,8 @@ func (s *Service) keepWithDraft(ctx context.Context, w *content.Wiki, a wiki.Acc
 
 // attachDraftFiles adds the files of the draft that a request drops to its edits. A
 // name that was taken since is changed, in the page's text too.
-func (s *Service) attachDraftFiles(ctx context.Context, w *content.Wiki, did string, r *content.Request) error {
+func (s *Service) attachDraftFiles(ctx context.Context, w *content.Wiki, a wiki.Access, r *content.Request) error {
+	did := a.Caller().User.DID
 	if r.DropDraft == "" || did == "" {
 		return nil
 	}
@@ -47,7 +48,7 @@ func (s *Service) attachDraftFiles(ctx context.Context, w *content.Wiki, did str
 	if err != nil || len(files) == 0 {
 		return err
 	}
-	d, err := s.directory(ctx, w)
+	d, err := s.directory(ctx, w, a)
 	if err != nil {
 		return err
 	}

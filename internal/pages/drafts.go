@@ -51,8 +51,8 @@ func (s *Service) Edit(ctx context.Context, a wiki.Access, name, revision string
 	case exists:
 		text, err = w.Blob(ctx, now.Blob)
 	default:
-		if form.Similar, err = s.similarNames(ctx, w, found); err == nil {
-			form.SimilarText, err = s.similarText(ctx, w, found, "", form.Similar)
+		if form.Similar, err = s.similarNames(ctx, w, a, found); err == nil {
+			form.SimilarText, err = s.similarText(ctx, w, a, found, "", form.Similar)
 		}
 	}
 	if err != nil {
@@ -113,8 +113,8 @@ func movedDraft(ctx context.Context, w *content.Wiki, did string, name wiki.Page
 // similarNames finds pages that the writer may have meant instead of a new one:
 // the page that formerly had this name, and pages whose last segment is equal or
 // nearly equal.
-func (s *Service) similarNames(ctx context.Context, w *content.Wiki, name wiki.PageName) ([]wiki.PageName, error) {
-	d, err := s.directory(ctx, w)
+func (s *Service) similarNames(ctx context.Context, w *content.Wiki, a wiki.Access, name wiki.PageName) ([]wiki.PageName, error) {
+	d, err := s.directory(ctx, w, a)
 	if err != nil {
 		return nil, err
 	}

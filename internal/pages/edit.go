@@ -52,7 +52,7 @@ func (s *Service) ApplyEdits(ctx context.Context, a wiki.Access, r EditRequest) 
 	if err := checkEditCount(len(r.Edits)); err != nil {
 		return EditResult{}, err
 	}
-	base, err := s.editBase(ctx, w, &r)
+	base, err := s.editBase(ctx, w, a, &r)
 	if err != nil {
 		return EditResult{}, err
 	}
@@ -81,11 +81,11 @@ func checkEditCount(n int) error {
 
 // editBase reads the revision that a writer started from. It adds that revision to
 // the idempotency key: after a revert, the same edit is a new request.
-func (s *Service) editBase(ctx context.Context, w *content.Wiki, r *EditRequest) (*Source, error) {
+func (s *Service) editBase(ctx context.Context, w *content.Wiki, a wiki.Access, r *EditRequest) (*Source, error) {
 	if r.Base == "" {
 		return nil, nil
 	}
-	name, file, err := s.lookupRenamed(ctx, w, r.Name)
+	name, file, err := s.lookupRenamed(ctx, w, a, r.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +120,7 @@ func readSeen(ctx context.Context, w *content.Wiki, name wiki.PageName, file wik
 }
 
 func (s *Service) editOnce(ctx context.Context, w *content.Wiki, a wiki.Access, r EditRequest, base *Source) (EditResult, error) {
-	name, file, err := s.lookupRenamed(ctx, w, r.Name)
+	name, file, err := s.lookupRenamed(ctx, w, a, r.Name)
 	if err != nil {
 		return EditResult{}, err
 	}

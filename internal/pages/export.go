@@ -264,7 +264,7 @@ func (x *exportRun) check(ctx context.Context) error {
 // markdown writes the current files, byte for byte, in a folder named after the
 // wiki. Files whose names some systems can't hold are renamed, and links to them too.
 func (x *exportRun) markdown(ctx context.Context) error {
-	d, err := x.s.directory(ctx, x.w)
+	d, err := x.s.directory(ctx, x.w, x.a)
 	if err != nil {
 		return err
 	}
@@ -351,7 +351,7 @@ func (x *exportRun) vaultNames(ctx context.Context, d *directory, files []wiki.F
 			x.notes = append(x.notes, f.Path+" is named "+to+" here, because some systems can't store that name. Links to it were changed.")
 		}
 	}
-	names.now = newNames(slices.Sorted(maps.Values(names.to)), aliases, nil)
+	names.now = newNames(slices.Sorted(maps.Values(names.to)), aliases, nil).ordered(d.order)
 	return names, nil
 }
 

@@ -21,7 +21,7 @@ type siteRun struct {
 
 // site writes the current pages as a website of static files, with the attachments.
 func (x *exportRun) site(ctx context.Context, r ExportRequest) error {
-	d, err := x.s.directory(ctx, x.w)
+	d, err := x.s.directory(ctx, x.w, x.a)
 	if err != nil {
 		return err
 	}

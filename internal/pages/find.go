@@ -40,7 +40,7 @@ func (s *Service) Find(ctx context.Context, a wiki.Access, path string) (Found, 
 		}
 		return Found{}, noPage(wiki.PageName(path))
 	}
-	d, err := s.directory(ctx, w)
+	d, err := s.directory(ctx, w, a)
 	if err != nil {
 		return Found{}, err
 	}

@@ -46,7 +46,7 @@ func (s *Service) graph(ctx context.Context, w *content.Wiki, d *directory) (*gr
 	next := &linkGraph{names: d.names, seq: d.seq, head: d.head}
 	if c, ok := s.cache.GetIfPresent(key); ok {
 		last := c.(*linkGraph)
-		if last.head == d.head {
+		if last.head == d.head && last.names.order == d.order {
 			return last.graph, nil
 		}
 		if last.names == d.names && last.seq < d.seq {
@@ -144,7 +144,7 @@ func (n *names) edgesOf(page string, links []wiki.Link) (e pageEdges) {
 			e.ambiguous = append(e.ambiguous, AmbiguousLink{From: self, Link: l, To: to.file, Others: to.others})
 		}
 		if to.file == "" {
-			name, ok := missingPage(l, self)
+			name, ok := n.missingPage(l, self)
 			if ok && !wiki.IsFrame(name.File()) && first("\x00"+name.Key()) {
 				e.missing = append(e.missing, name)
 			}

@@ -23,7 +23,7 @@ func (s *Service) History(ctx context.Context, a wiki.Access, path string, befor
 		return nil, err
 	}
 	defer release()
-	_, revisions, err := s.history(ctx, w, path, before, limit)
+	_, revisions, err := s.history(ctx, w, a, path, before, limit)
 	return revisions, err
 }
 
@@ -35,14 +35,14 @@ func (s *Service) HistoryBy(ctx context.Context, a wiki.Access, path string, f L
 		return nil, err
 	}
 	defer release()
-	candidates, err := s.locate(ctx, w, path)
+	candidates, err := s.locate(ctx, w, a, path)
 	if err != nil {
 		return nil, err
 	}
 	var file string
 	if len(candidates) == 1 {
 		file = candidates[0]
-	} else if file, _, err = s.history(ctx, w, path, 0, 1); err != nil { // no current file has the path
+	} else if file, _, err = s.history(ctx, w, a, path, 0, 1); err != nil { // no current file has the path
 		return nil, err
 	}
 	revisions, err := w.HistoryBy(ctx, file, f)
@@ -64,8 +64,8 @@ func (s *Service) Authors(ctx context.Context, a wiki.Access) (Authors, error) {
 
 // history finds a current or former file by its path in any spelling, with its
 // revisions.
-func (s *Service) history(ctx context.Context, w *content.Wiki, path string, before int64, limit int) (string, []wiki.Revision, error) {
-	candidates, err := s.locate(ctx, w, path)
+func (s *Service) history(ctx context.Context, w *content.Wiki, a wiki.Access, path string, before int64, limit int) (string, []wiki.Revision, error) {
+	candidates, err := s.locate(ctx, w, a, path)
 	if err != nil {
 		return "", nil, err
 	}
@@ -81,8 +81,8 @@ func (s *Service) history(ctx context.Context, w *content.Wiki, path string, bef
 
 // locate returns the files that a path can mean: the current one, or else the
 // former page and the former attachment.
-func (s *Service) locate(ctx context.Context, w *content.Wiki, path string) ([]string, error) {
-	d, err := s.directory(ctx, w)
+func (s *Service) locate(ctx context.Context, w *content.Wiki, a wiki.Access, path string) ([]string, error) {
+	d, err := s.directory(ctx, w, a)
 	if err != nil {
 		return nil, err
 	}
@@ -177,7 +177,7 @@ func (s *Service) Blame(ctx context.Context, a wiki.Access, name, revision strin
 		return nil, err
 	}
 	defer release()
-	file, revisions, err := s.history(ctx, w, name, 0, maxBlamed+1)
+	file, revisions, err := s.history(ctx, w, a, name, 0, maxBlamed+1)
 	if err != nil {
 		return nil, err
 	}

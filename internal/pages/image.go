@@ -113,7 +113,7 @@ func (s *Service) Thumbnail(ctx context.Context, a wiki.Access, path, revision s
 	if size != 0 {
 		size = roundThumbnailSize(size)
 	}
-	f, err := s.findRevisionOfAttachment(ctx, w, path, revision)
+	f, err := s.findRevisionOfAttachment(ctx, w, a, path, revision)
 	if err != nil {
 		return nil, "", err
 	}
@@ -134,12 +134,12 @@ func (s *Service) Thumbnail(ctx context.Context, a wiki.Access, path, revision s
 
 // findRevisionOfAttachment finds a file that the caller may read, at a revision or
 // the current one.
-func (s *Service) findRevisionOfAttachment(ctx context.Context, w *content.Wiki, p, revision string) (wiki.File, error) {
+func (s *Service) findRevisionOfAttachment(ctx context.Context, w *content.Wiki, a wiki.Access, p, revision string) (wiki.File, error) {
 	if revision != "" {
-		f, _, err := s.readAttachment(ctx, w, p, revision)
+		f, _, err := s.readAttachment(ctx, w, a, p, revision)
 		return f, err
 	}
-	f, err := s.findAttachment(ctx, w, p)
+	f, err := s.findAttachment(ctx, w, a, p)
 	if err == nil {
 		err = w.MayRead(f.Blob)
 	}

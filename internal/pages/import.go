@@ -427,7 +427,7 @@ func (i *importRun) examine(ctx context.Context) (preview *ImportPreview, err er
 		return nil, err
 	}
 	if len(p.preview.Problems) == 0 {
-		err = p.look(ctx, i.count("Following the links"))
+		err = p.look(ctx)
 	}
 	return p.preview, err
 }
@@ -483,7 +483,7 @@ func (i *importRun) runFiles(ctx context.Context, source incoming.Source) error 
 
 // hasHome reports whether the wiki has a page to show at /.
 func (i *importRun) hasHome(ctx context.Context) (bool, error) {
-	d, err := i.s.directory(ctx, i.w)
+	d, err := i.s.directory(ctx, i.w, i.a)
 	if err != nil {
 		return false, err
 	}

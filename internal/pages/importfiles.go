@@ -11,7 +11,6 @@ import (
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/gitrepo"
 	"robot.wtf/internal/incoming"
-	"robot.wtf/internal/markdown"
 	"robot.wtf/internal/wiki"
 )
 
@@ -60,7 +59,7 @@ func (i *importRun) planFiles(ctx context.Context, source incoming.Source) (*fil
 		Notes: listing.Notes, Name: i.u.Name, Size: i.u.Size, Kind: listing.Kind, Into: i.request.Into, Without: i.request.Without,
 	}}
 	_, p.preview.Repository = source.(*repositorySource)
-	if p.now, err = i.s.directory(ctx, i.w); err != nil {
+	if p.now, err = i.s.directory(ctx, i.w, i.a); err != nil {
 		return nil, err
 	}
 	if i.request.Into == "" {
@@ -224,7 +223,7 @@ func (p *filesPlan) link(files []incoming.File) {
 		p.to[f.From] = path.Join(p.run.request.Into, f.Path)
 	}
 	slices.Sort(from)
-	p.before = newNames(from, nil, nil)
+	p.before = newNames(from, nil, nil).ordered(p.order())
 	p.aim()
 }
 
@@ -245,13 +244,16 @@ func (p *filesPlan) aim() {
 		}
 	}
 	slices.Sort(names)
-	p.after = newNames(names, nil, nil)
+	p.after = newNames(names, nil, nil).ordered(p.order())
 	for _, to := range p.to { // also of files that are left out
 		names = append(names, to)
 	}
 	slices.Sort(names)
-	p.placed = newNames(slices.Compact(names), nil, nil)
+	p.placed = newNames(slices.Compact(names), nil, nil).ordered(p.order())
 }
+
+// order is the order of wikilinks that the wiki will have.
+func (p *filesPlan) order() wiki.LinkOrder { return cmp.Or(p.now.order, p.run.request.Wikilinks) }
 
 // finish records the final names, once all are settled.
 func (p *filesPlan) finish() {
@@ -342,39 +344,4 @@ func (p *filesPlan) edits(ctx context.Context, progress func(done, total int)) (
 		edits = append(edits, content.Edit{Op: content.Put, Path: f.to, Data: nonNil(data), Base: f.base, Strict: true})
 	}
 	return edits, nil
-}
-
-// look follows the links and collects the tags of everything that is imported.
-func (p *filesPlan) look(ctx context.Context, progress func(done, total int)) error {
-	turn, err := p.run.s.content.Turns().TakeTurn(ctx, p.run.w.Slug())
-	if err != nil {
-		return err
-	}
-	defer turn.End()
-	tags := map[string]bool{}
-	for n, f := range p.files {
-		progress(n, len(p.files))
-		name, page := wiki.PageOf(f.to)
-		if !page || f.choice == KeepMine {
-			continue
-		}
-		if err := turn.Check(ctx); err != nil {
-			return err
-		}
-		data, err := p.read(ctx, f)
-		if err != nil {
-			return err
-		}
-		for _, l := range markdown.ExtractFacts(name, data).Links {
-			if l.Kind == wiki.LinkTag {
-				tags[l.Target] = true
-				continue
-			}
-			if l.Kind != wiki.LinkAlias {
-				p.preview.count(f.From, l, p.after.lead(name, l).file != "")
-			}
-		}
-	}
-	p.preview.Tags = len(tags)
-	return nil
 }

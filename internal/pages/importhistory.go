@@ -91,7 +91,7 @@ func (i *importRun) examineHistory(ctx context.Context) (*ImportPreview, error) 
 	for _, r := range plan.Renamed() {
 		v.rename(r.From, r.To, "the wiki can't have that name, or another file has it")
 	}
-	return v, nil
+	return v, i.lookHistory(ctx, received, v)
 }
 
 // receive unpacks the upload into a repository of its own and verifies it, once.

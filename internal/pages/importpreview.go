@@ -19,6 +19,10 @@ type ImportRequest struct {
 	AsFolder bool
 	// FilesOnly leaves the history of a repository out.
 	FilesOnly bool
+	// Wikilinks is the order of wikilinks that the wiki will have if its own is
+	// automatic: links that have to change, because a file gets another name, follow it.
+	// Import doesn't change the wiki's setting.
+	Wikilinks wiki.LinkOrder
 	// Own says that the owner vouches for the words: agents read them as a member's.
 	// Otherwise they count as a stranger's, no matter who imports them.
 	Own bool
@@ -64,21 +68,18 @@ type ImportPreview struct {
 	Without      []string // folders that are left out
 	WithoutFiles int      // files in them
 
-	Links, LinksLead   int
-	Pictures, PicsShow int
-	Tags               int
-	Dead               []DeadLink // at most maxPreview
-	Clashes            []Clash
-	Renamed            []Renaming // at most maxPreview
-	RenamedFiles       int
-	Branches           []string // branches and tags that are left out
+	LinkCount
+	Wikilinks    wiki.LinkOrder // that suits the links best; "" if the wiki's does
+	TextFirst    int            // wikilinks that only lead somewhere with the text first, if they are most
+	Tags         int
+	Clashes      []Clash
+	Renamed      []Renaming // at most maxPreview
+	RenamedFiles int
+	Branches     []string // branches and tags that are left out
 
 	Folders  []TopFolder // the largest ones, to choose from if it doesn't fit
 	Problems []string    // why it can't be imported as it is
 }
-
-// A DeadLink is a link to a page or picture that isn't there.
-type DeadLink struct{ Page, Target string }
 
 // A Renaming is a file that gets another name.
 type Renaming struct{ From, To, Why string }
@@ -136,20 +137,6 @@ func (v *ImportPreview) add(f arriving) {
 	v.Largest = max(v.Largest, f.Size)
 }
 
-// count counts a link of an imported page.
-func (v *ImportPreview) count(page string, l wiki.Link, leads bool) {
-	if imageByName(l.Target) {
-		v.Pictures++
-		v.PicsShow += boolToInt(leads)
-	} else {
-		v.Links++
-		v.LinksLead += boolToInt(leads)
-	}
-	if !leads && len(v.Dead) < maxPreview {
-		v.Dead = append(v.Dead, DeadLink{page, l.Target})
-	}
-}
-
 // importTop is the top folder of a path, "" at the root.
 func importTop(p string) string {
 	if top, _, nested := strings.Cut(p, "/"); nested {
@@ -205,6 +192,3 @@ func (v *ImportPreview) checkLimits(before, after Stats, l wiki.Limits) {
 
 // Empty reports whether the import would change nothing.
 func (v *ImportPreview) Empty() bool { return v.Pages+v.Files == 0 && v.Commits == 0 }
-
-// DeadLinks is the number of links and pictures that lead nowhere.
-func (v *ImportPreview) DeadLinks() int { return v.Links - v.LinksLead + v.Pictures - v.PicsShow }

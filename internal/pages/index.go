@@ -98,6 +98,7 @@ const maxWanted = 500
 // A listing is a cached index. It is the same for all readers.
 type listing struct {
 	head, home string
+	order      wiki.LinkOrder
 	index      *Index
 }
 
@@ -120,7 +121,7 @@ func (s *Service) Index(ctx context.Context, a wiki.Access) (*Index, error) {
 	defer release()
 	key, home := cacheKey{"index", w.Slug(), ""}, d.home(a.Site())
 	if c, ok := s.cache.GetIfPresent(key); ok {
-		if l := c.(*listing); l.head == d.head && l.home == home {
+		if l := c.(*listing); l.head == d.head && l.home == home && l.order == d.order {
 			return l.index, nil
 		}
 	}
@@ -132,7 +133,7 @@ func (s *Service) Index(ctx context.Context, a wiki.Access) (*Index, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &listing{head: d.head, home: home, index: &Index{
+	l := &listing{head: d.head, home: home, order: d.order, index: &Index{
 		Tree:    d.tree(),
 		Letters: letters(entries),
 		Tags:    groupByTag(entries),
@@ -275,7 +276,8 @@ func (s *Service) Folder(ctx context.Context, a wiki.Access, folder string) ([]E
 // ---- links ----
 
 // missingPage returns the page to create for a link that leads nowhere.
-func missingPage(l wiki.Link, self wiki.PageName) (wiki.PageName, bool) {
+func (n *names) missingPage(l wiki.Link, self wiki.PageName) (wiki.PageName, bool) {
+	l = n.naming(l)
 	paths := l.Paths(self)
 	if len(paths) == 0 || l.Kind == wiki.LinkFile || l.Kind == wiki.LinkEmbed && markdown.LooksLikeFile(paths[0]) {
 		return "", false
@@ -384,7 +386,7 @@ func (d *directory) linksTo(ctx context.Context, w *content.Wiki, file string) (
 		page, ok := d.page(l.From)
 		self, _ := wiki.PageOf(page)
 		to := d.lead(self, l)
-		missing, _ := missingPage(l, self)
+		missing, _ := d.missingPage(l, self)
 		return !ok || to.file != file && (exists || to.file != "" || missing.Key() != wiki.Key(file))
 	}), err
 }

@@ -31,22 +31,56 @@ type lead struct {
 //
 // A README or index is never found by its name alone, and nothing is by a path with
 // "../". Of files that are equally near, the one with the shortest path is taken. A
-// wikilink whose target leads nowhere may have it after the bar.
+// wikilink has its target on the side of the bar that the wiki's order says; if that is
+// automatic, a target that leads nowhere may be after the bar.
 //
 // It never leads to hidden files, which aren't among the names, and its cost doesn't
 // depend on their number.
 func (n *names) lead(self wiki.PageName, l wiki.Link) lead {
+	swapped, fragment, ok := l.Swapped()
+	if !ok || n.order == wiki.TargetFirst {
+		return n.leadOnce(self, l)
+	}
+	if n.order == wiki.TextFirst {
+		return n.leadSwapped(self, swapped, fragment)
+	}
 	first := n.leadOnce(self, l)
-	if first.file != "" {
+	if first.file != "" || swapped.Target == "" {
 		return first
 	}
-	if swapped, fragment, ok := l.Swapped(); ok {
-		if to := n.leadOnce(self, swapped); to.file != "" {
-			to.swapped, to.fragment = true, fragment
-			return to
-		}
+	if to := n.leadSwapped(self, swapped, fragment); to.file != "" {
+		return to
 	}
 	return first
+}
+
+// leadSwapped finds where the text after a link's bar leads.
+func (n *names) leadSwapped(self wiki.PageName, swapped wiki.Link, fragment string) lead {
+	to := lead{file: n.byKey[self.Key()]}
+	if swapped.Target != "" {
+		to = n.leadOnce(self, swapped)
+	}
+	to.swapped, to.fragment = true, fragment
+	return to
+}
+
+// naming returns the link with its target where the wiki's order says that it is, for
+// a link that leads nowhere.
+func (n *names) naming(l wiki.Link) wiki.Link {
+	if swapped, _, ok := l.Swapped(); ok && n.order == wiki.TextFirst {
+		return swapped
+	}
+	return l
+}
+
+// ordered returns the names with another order of wikilinks.
+func (n *names) ordered(order wiki.LinkOrder) *names {
+	if n.order == order {
+		return n
+	}
+	next := *n
+	next.order, next.generation = order, new(generation)
+	return &next
 }
 
 func (n *names) leadOnce(self wiki.PageName, l wiki.Link) lead {

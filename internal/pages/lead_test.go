@@ -276,3 +276,69 @@ func TestLeadIsLinear(t *testing.T) {
 		return found
 	})
 }
+
+// The setting says on which side of the bar a wikilink has its target.
+func TestLinkOrder(t *testing.T) {
+	t.Parallel()
+	auto := newNames([]string{"A.md", "B.md", "F/Self.md", "pic.png"}, nil, nil)
+	for _, test := range []struct{ text, automatic, targetFirst, textFirst string }{
+		{"[[A|B]]", "A.md", "A.md", "B.md"},
+		{"[[A|words]]", "A.md", "A.md", ""},
+		{"[[words|B]]", "B.md", "", "B.md"},
+		{"[[words|B#part]]", "B.md", "", "B.md"},
+		{"[[words|none]]", "", "", ""},
+		{"[[A]]", "A.md", "A.md", "A.md"},
+		{"[[A|#part]]", "A.md", "A.md", "F/Self.md"},
+		{"[[words|#part]]", "", "", "F/Self.md"},
+		{"[[pic.png|alt=B, width=20]]", "pic.png", "pic.png", "pic.png"},
+		{"![[pic.png|B]]", "pic.png", "pic.png", "pic.png"},
+	} {
+		l := linkIn(t, "F/Self", test.text)
+		for order, want := range map[wiki.LinkOrder]string{wiki.AutomaticOrder: test.automatic, wiki.TargetFirst: test.targetFirst, wiki.TextFirst: test.textFirst} {
+			if got := auto.ordered(order).lead("F/Self", l); got.file != want {
+				t.Errorf("%s, %s: %q, want %q", test.text, order, got.file, want)
+			}
+		}
+	}
+}
+
+// Cached pages and lists follow the setting. The stored text stays.
+func TestLinkOrderChanges(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.put("A", "a")
+	w.put("B", "b")
+	w.put("Self", "[[A|B]] [[A|Missing page]]")
+	for _, test := range []struct {
+		order  wiki.LinkOrder
+		body   []string
+		to     []wiki.PageName
+		wanted int
+	}{
+		{wiki.AutomaticOrder, []string{`<a href="/A">B</a>`, `<a href="/A">Missing page</a>`}, []wiki.PageName{"A"}, 0},
+		{wiki.TextFirst, []string{`<a href="/B">A</a>`, `<a href="/Missing_page/edit" class="red" title="This page does not exist yet">A</a>`}, []wiki.PageName{"B", "Missing_page"}, 1},
+		{wiki.TargetFirst, []string{`<a href="/A">B</a>`}, []wiki.PageName{"A"}, 0},
+	} {
+		w.orderWikilinks(test.order)
+		v, err := w.View(w.ctx, w.reader, "Self", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, part := range test.body {
+			if !strings.Contains(string(v.Body), part) {
+				t.Errorf("%s: %s lacks %s", test.order, v.Body, part)
+			}
+		}
+		links, err := w.Links(w.ctx, w.reader, "Self")
+		if err != nil || !slices.Equal(links.To, test.to) {
+			t.Errorf("%s: %v, links to %v", test.order, err, links.To)
+		}
+		health, err := w.Health(w.ctx, w.owner)
+		if err != nil || len(health.Wanted) != test.wanted {
+			t.Errorf("%s: %v, wanted %v", test.order, err, health.Wanted)
+		}
+	}
+	if w.text("Self") != "[[A|B]] [[A|Missing page]]" {
+		t.Error("the setting changed a page")
+	}
+}

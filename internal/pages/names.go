@@ -23,6 +23,7 @@ type names struct {
 	folders   map[string]string   // key of a folder with pages below -> the folder
 	aliases   map[string][]string // page -> its other names
 	byAlias   map[string][]string // wiki.FoldName of an alias -> pages, the shortest path first
+	order     wiki.LinkOrder      // of wikilinks
 	former    map[string]string   // key of a former path -> the file's path
 	was       map[string][]string // path -> keys of its former paths
 	left      []content.Departure // that lead to former, the newest first
@@ -203,7 +204,7 @@ type nameChange struct {
 // files in the changes. departures are all of the wiki, the newest first.
 func (n *names) after(changes []nameChange, aliases map[string][]string, departures []content.Departure) *names {
 	next := &names{
-		paths: n.paths, keys: n.keys, pages: n.pages,
+		paths: n.paths, keys: n.keys, pages: n.pages, order: n.order,
 		byKey: maps.Clone(n.byKey), byFold: maps.Clone(n.byFold), bySegment: maps.Clone(n.bySegment),
 		folders: maps.Clone(n.folders),
 		aliases: maps.Clone(n.aliases), byAlias: maps.Clone(n.byAlias),

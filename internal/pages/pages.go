@@ -138,7 +138,7 @@ func (s *Service) openDirectory(ctx context.Context, a wiki.Access, action wiki.
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	d, err := s.directory(ctx, w)
+	d, err := s.directory(ctx, w, a)
 	if err != nil {
 		release()
 		return nil, nil, nil, err

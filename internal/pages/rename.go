@@ -38,7 +38,7 @@ func (s *Service) Rename(ctx context.Context, a wiki.Access, r RenameRequest) (S
 		return Saved{}, aboutField(err, "new_path")
 	}
 	done, err := retryPlanned(ctx, w, a, r.Write, func() (Saved, error) {
-		d, err := s.directory(ctx, w)
+		d, err := s.directory(ctx, w, a)
 		if err != nil {
 			return Saved{}, err
 		}
@@ -393,7 +393,7 @@ func (s *Service) Delete(ctx context.Context, a wiki.Access, r DeleteRequest) (S
 		if err := mustBeCurrent(ctx, w, r.Precondition, file); err != nil {
 			return Saved{}, err
 		}
-		d, err := s.directory(ctx, w)
+		d, err := s.directory(ctx, w, a)
 		if err != nil {
 			return Saved{}, err
 		}

@@ -63,18 +63,18 @@ func (r *resolver) stillValid(ctx context.Context, answers []answer, sameNames b
 func (r *resolver) answer(ctx context.Context, l wiki.Link, fragment string, read bool) (answer, string) {
 	a := answer{link: l, fragment: fragment}
 	to := r.names.lead(r.self, l)
-	file := to.file
-	if file == "" {
-		if kept, ok := r.draftFile(l); ok {
-			a.got = kept
-			return a, ""
-		}
-		a.got.URL = r.missing(l)
-		return a, ""
-	}
 	if to.swapped {
 		a.got.Swapped, a.got.Fragment = true, to.fragment
 		fragment = to.fragment
+	}
+	file := to.file
+	if file == "" {
+		if kept, ok := r.draftFile(r.names.naming(l)); ok {
+			a.got = kept
+			return a, ""
+		}
+		a.got.URL = r.missing(r.names.naming(l))
+		return a, ""
 	}
 	a.got.Exists = true
 	name, isPage := wiki.PageOf(file)

@@ -33,7 +33,7 @@ func (r *respelling) link(l wiki.Link, fragment string) (wiki.Link, string) {
 	}
 	was := r.before.lead(r.self, l)
 	if was.file == "" {
-		return r.missing(l), fragment
+		return r.missing(l, was), fragment
 	}
 	want, part := r.moved(was.file), fragment
 	if was.swapped {
@@ -141,7 +141,12 @@ func (r *respelling) spellings(l wiki.Link, file string, was lead) []string {
 }
 
 // missing keeps the page or file to create for a link that leads nowhere.
-func (r *respelling) missing(l wiki.Link) wiki.Link {
+func (r *respelling) missing(l wiki.Link, was lead) wiki.Link {
+	if was.swapped {
+		swapped, _, _ := l.Swapped()
+		l.Label = r.missing(swapped, lead{}).Target + l.Label[strings.IndexByte(l.Label+"#", '#'):]
+		return l
+	}
 	paths, now := l.Paths(r.self), l.Paths(r.newSelf)
 	if r.self == r.newSelf || len(paths) == 0 || len(now) > 0 && wiki.Key(now[0]) == wiki.Key(paths[0]) {
 		return l

@@ -97,6 +97,7 @@ func TestLinksSurviveAnyRename(t *testing.T) {
 	for seed := range rounds {
 		r := rand.New(rand.NewPCG(uint64(seed), 3))
 		w := newWorld(t)
+		w.orderWikilinks([]wiki.LinkOrder{wiki.AutomaticOrder, wiki.TextFirst, wiki.TargetFirst}[seed%3])
 		randomWiki(w, r)
 		for range 3 {
 			checkRename(w, r, fmt.Sprintf("seed %d", seed))
@@ -119,7 +120,7 @@ func randomName(r *rand.Rand) string {
 	return strings.Join(parts, "/")
 }
 
-var linkForms = []string{"[[%s]]", "[[%s]]", "[[%s]]", "[[/%s]]", "[[./%s]]", "[[../%s]]", "![[%s]]", "[[%s|x]]", "[[some words|%s]]", "[[some words|%s#part]]", "[[%s#part]]",
+var linkForms = []string{"[[%s]]", "[[%s]]", "[[%s]]", "[[/%s]]", "[[./%s]]", "[[../%s]]", "![[%s]]", "[[%s|x]]", "[[some words|%s]]", "[[some words|%s#part]]", "[[A|%s]]", "[[%s|B#part]]", "[[%s#part]]",
 	"[t](<%s>)", "[t](<%s.md>)", "[t](<./%s>)", "[t](<./%s.md>)", "[t](<../%s.md>)", "[t](</%s>)", "[t](</%s.md#part>)", "![](<%s.png>)", "![[%s.png]]", "[t](<%s/>)", "[[%s.md]]", "[[the alias%.0s]]"}
 
 // randomWiki fills a wiki with pages that link to each other in all forms.
@@ -165,7 +166,7 @@ func (w *world) placedLinks() []placedLink {
 		for line := range strings.Lines(text) {
 			for _, l := range markdown.ExtractFacts(name, []byte(line)).Links {
 				p := placedLink{page: name.File(), link: l, leads: d.lead(name, l).file}
-				if paths := l.Paths(name); p.leads == "" && len(paths) > 0 {
+				if paths := d.naming(l).Paths(name); p.leads == "" && len(paths) > 0 {
 					p.target = paths[0]
 				}
 				list = append(list, p)

@@ -69,7 +69,7 @@ func (s *Service) Undo(ctx context.Context, a wiki.Access, r UndoRequest) (done 
 }
 
 func (s *Service) restore(ctx context.Context, w *content.Wiki, a wiki.Access, r UndoRequest) (done Undone, err error) {
-	file, _, err := s.history(ctx, w, r.Name, 0, 1)
+	file, _, err := s.history(ctx, w, a, r.Name, 0, 1)
 	if err != nil {
 		return done, err
 	}

@@ -56,7 +56,7 @@ func (s *Service) PossibleDuplicates(ctx context.Context, a wiki.Access, name, t
 		a, b := withoutSharedFolders(string(page), string(other))
 		return sharedWords(nameWords(a), nameWords(b))
 	})
-	byText, err = s.similarText(ctx, w, page, text, byName)
+	byText, err = s.similarText(ctx, w, a, page, text, byName)
 	return byName, byText, err
 }
 
@@ -85,8 +85,8 @@ func areRelatives(a, b wiki.PageName) bool {
 // similarText lists existing pages that may be about the same topic as a new one,
 // except those in named. Relatives usually are, so they are only listed if their
 // text is nearly the same. Without a search index there are none.
-func (s *Service) similarText(ctx context.Context, w *content.Wiki, page wiki.PageName, text string, named []wiki.PageName) ([]wiki.PageName, error) {
-	d, err := s.directory(ctx, w)
+func (s *Service) similarText(ctx context.Context, w *content.Wiki, a wiki.Access, page wiki.PageName, text string, named []wiki.PageName) ([]wiki.PageName, error) {
+	d, err := s.directory(ctx, w, a)
 	if err != nil {
 		return nil, err
 	}

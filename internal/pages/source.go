@@ -42,7 +42,7 @@ func (s *Service) Source(ctx context.Context, a wiki.Access, name, revision stri
 	if c, ok := s.cache.GetIfPresent(key); ok && revision == "" && c.(*Source).head == head {
 		return c.(*Source), w.MayRead(c.(*Source).File.Blob)
 	}
-	p, err := s.read(ctx, w, name, revision)
+	p, err := s.read(ctx, w, a, name, revision)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +74,7 @@ func (s *Service) RevisionAt(ctx context.Context, a wiki.Access, name string, t 
 	}
 	defer release()
 	for before := int64(0); ; {
-		_, list, err := s.history(ctx, w, name, before, 500)
+		_, list, err := s.history(ctx, w, a, name, before, 500)
 		if err != nil {
 			return "", err
 		}
@@ -152,7 +152,7 @@ func nameWords(name string) map[string]bool {
 }
 
 // lookupRenamed is lookup that also finds pages by a former name.
-func (s *Service) lookupRenamed(ctx context.Context, w *content.Wiki, asked string) (wiki.PageName, wiki.File, error) {
+func (s *Service) lookupRenamed(ctx context.Context, w *content.Wiki, a wiki.Access, asked string) (wiki.PageName, wiki.File, error) {
 	name, file, err := lookup(ctx, w, asked)
 	if !errors.Is(err, wiki.ErrNotFound) {
 		return name, file, err
@@ -160,7 +160,7 @@ func (s *Service) lookupRenamed(ctx context.Context, w *content.Wiki, asked stri
 	if f, moved := findCurrent(ctx, w, name.File()); moved == nil {
 		return foundPage(f, nil)
 	}
-	d, failed := s.directory(ctx, w)
+	d, failed := s.directory(ctx, w, a)
 	if failed != nil {
 		return "", wiki.File{}, failed
 	}

@@ -31,7 +31,7 @@ func (s *Service) fromTemplate(ctx context.Context, w *content.Wiki, a wiki.Acce
 	}
 	found, file, err := lookupBy(ctx, w.Find, name)
 	if errors.Is(err, wiki.ErrNotFound) || errors.Is(err, wiki.ErrInvalid) {
-		return nil, s.noTemplate(ctx, w, r.Template)
+		return nil, s.noTemplate(ctx, w, a, r.Template)
 	}
 	if err != nil {
 		return nil, err
@@ -101,8 +101,8 @@ func (v templateValues) expand(ctx context.Context, w *content.Wiki, template st
 }
 
 // noTemplate is the error of an unknown template. It names those that exist.
-func (s *Service) noTemplate(ctx context.Context, w *content.Wiki, name string) error {
-	d, err := s.directory(ctx, w)
+func (s *Service) noTemplate(ctx context.Context, w *content.Wiki, a wiki.Access, name string) error {
+	d, err := s.directory(ctx, w, a)
 	if err != nil {
 		return err
 	}

@@ -46,7 +46,7 @@ func (s *Service) Tick(ctx context.Context, a wiki.Access, r TickRequest) (Ticke
 }
 
 func (s *Service) tickOnce(ctx context.Context, w *content.Wiki, a wiki.Access, r TickRequest) (Ticked, error) {
-	name, file, err := s.lookupRenamed(ctx, w, r.Name)
+	name, file, err := s.lookupRenamed(ctx, w, a, r.Name)
 	if err != nil {
 		return Ticked{}, err
 	}

@@ -34,7 +34,7 @@ func (s *Service) Page(ctx context.Context, a wiki.Access, name, revision string
 		return nil, err
 	}
 	defer release()
-	p, err := s.read(ctx, w, name, revision)
+	p, err := s.read(ctx, w, a, name, revision)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +49,7 @@ func (s *Service) Page(ctx context.Context, a wiki.Access, name, revision string
 }
 
 // read reads a page without parsing its source.
-func (s *Service) read(ctx context.Context, w *content.Wiki, name, revision string) (*Page, error) {
+func (s *Service) read(ctx context.Context, w *content.Wiki, a wiki.Access, name, revision string) (*Page, error) {
 	found, now, err := lookup(ctx, w, name)
 	if err != nil && !errors.Is(err, wiki.ErrNotFound) {
 		return nil, err
@@ -72,7 +72,7 @@ func (s *Service) read(ctx context.Context, w *content.Wiki, name, revision stri
 		return p, err
 	}
 	if missing != nil {
-		d, err := s.directory(ctx, w)
+		d, err := s.directory(ctx, w, a)
 		if err != nil {
 			return nil, err
 		}
@@ -148,11 +148,11 @@ func (s *Service) View(ctx context.Context, a wiki.Access, name, revision string
 		return nil, err
 	}
 	defer release()
-	p, err := s.read(ctx, w, name, revision)
+	p, err := s.read(ctx, w, a, name, revision)
 	if err != nil {
 		return nil, err
 	}
-	d, err := s.directory(ctx, w)
+	d, err := s.directory(ctx, w, a)
 	if err != nil {
 		return nil, err
 	}
@@ -204,7 +204,7 @@ func (s *Service) Preview(ctx context.Context, a wiki.Access, name string, text 
 	if err := checkText(text, a.Site().Limits); err != nil {
 		return nil, err
 	}
-	d, err := s.directory(ctx, w)
+	d, err := s.directory(ctx, w, a)
 	if err != nil {
 		return nil, err
 	}
@@ -349,7 +349,7 @@ func (s *Service) cachedBody(ctx context.Context, r *resolver, p *Page) (*markdo
 	}
 	b := c.(*body)
 	last := b.valid.Load()
-	if last.head == r.names.head {
+	if last.head == r.names.head && last.generation == r.names.generation {
 		return b.page, true
 	}
 	if !r.stillValid(ctx, b.answers, last.generation == r.names.generation) {

@@ -78,13 +78,25 @@ func (w *world) another(slug string, limits wiki.Limits) *world {
 		w.t.Fatal(err)
 	}
 	other := *w
-	other.site = wiki.Site{Slug: slug, OwnerDID: "did:plc:ada", OwnerName: "ada", Limits: limits}
-	as := func(name string, role wiki.Role) wiki.Access {
-		return wiki.NewAccess(other.site, wiki.Caller{User: wiki.User{DID: "did:plc:" + name, Username: name}}, role)
-	}
-	other.owner, other.editor, other.viewer = as("ada", wiki.Owner), as("bob", wiki.Editor), as("cleo", wiki.Viewer)
-	other.reader = wiki.NewAccess(other.site, wiki.Caller{}, wiki.Reader)
+	other.configure(wiki.Site{Slug: slug, OwnerDID: "did:plc:ada", OwnerName: "ada", Limits: limits})
 	return &other
+}
+
+// configure gives the wiki's people access with new settings.
+func (w *world) configure(site wiki.Site) {
+	w.site = site
+	as := func(name string, role wiki.Role) wiki.Access {
+		return wiki.NewAccess(site, wiki.Caller{User: wiki.User{DID: "did:plc:" + name, Username: name}}, role)
+	}
+	w.owner, w.editor, w.viewer = as("ada", wiki.Owner), as("bob", wiki.Editor), as("cleo", wiki.Viewer)
+	w.reader = wiki.NewAccess(site, wiki.Caller{}, wiki.Reader)
+}
+
+// orderWikilinks changes the setting of the wiki.
+func (w *world) orderWikilinks(order wiki.LinkOrder) {
+	site := w.site
+	site.Wikilinks = order
+	w.configure(site)
 }
 
 // put saves exact bytes, whatever the page was before.

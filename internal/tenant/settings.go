@@ -16,12 +16,13 @@ type Settings struct {
 	Description string // at most 300
 	Public      bool
 	Home        string // page name, or a path on the wiki that begins with /-/
-	AsHandle    bool   // the host serves as the owner's ATProto handle, even if the wiki is private
+	Wikilinks   wiki.LinkOrder
+	AsHandle    bool // the host serves as the owner's ATProto handle, even if the wiki is private
 }
 
 // SettingsOf returns a site's settings.
 func SettingsOf(site wiki.Site) Settings {
-	return Settings{Title: site.Title, Description: site.Description, Public: site.Public, Home: site.Home, AsHandle: site.AsHandle}
+	return Settings{Title: site.Title, Description: site.Description, Public: site.Public, Home: site.Home, Wikilinks: site.Wikilinks, AsHandle: site.AsHandle}
 }
 
 // Configure changes the settings. A Problem names the invalid field.
@@ -40,9 +41,24 @@ func (s *Service) Configure(ctx context.Context, a wiki.Access, set Settings) er
 	if site.Home, err = parseHome(set.Home); err != nil {
 		return err
 	}
+	if site.Wikilinks, err = wiki.ParseLinkOrder(set.Wikilinks.String()); err != nil {
+		return err
+	}
 	site.Public, site.AsHandle = set.Public, set.AsHandle
 	if err := s.store.UpdateSite(ctx, actor(a), site); err != nil {
 		return fmt.Errorf("tenant: configure: %w", err)
+	}
+	return nil
+}
+
+// ChooseWikilinks sets the order of wikilinks, as an import found it, unless the owner
+// has chosen one.
+func (s *Service) ChooseWikilinks(ctx context.Context, a wiki.Access, order wiki.LinkOrder) error {
+	if err := a.Allow(wiki.Configure); err != nil {
+		return err
+	}
+	if err := s.store.ChooseWikilinks(ctx, actor(a), a.Site().Slug, order); err != nil {
+		return fmt.Errorf("tenant: choose wikilinks: %w", err)
 	}
 	return nil
 }

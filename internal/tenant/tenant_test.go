@@ -186,6 +186,23 @@ func TestVersionChanges(t *testing.T) {
 	}
 }
 
+// An import chooses the order of wikilinks for an owner who hasn't.
+func TestChooseWikilinks(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	choose := func(order, want wiki.LinkOrder) {
+		t.Helper()
+		if err := f.ChooseWikilinks(t.Context(), f.access(ada), order); err != nil || f.access(ada).Site().Wikilinks != want {
+			t.Errorf("%v, %s", err, f.access(ada).Site().Wikilinks)
+		}
+	}
+	choose(wiki.TextFirst, wiki.TextFirst)
+	choose(wiki.TargetFirst, wiki.TextFirst)
+	if err := f.ChooseWikilinks(t.Context(), wiki.NewAccess(f.access(ada).Site(), wiki.Caller{}, wiki.Editor), wiki.TextFirst); !errors.Is(err, wiki.ErrDenied) {
+		t.Errorf("an editor: %v", err)
+	}
+}
+
 func TestConfigure(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -196,6 +213,7 @@ func TestConfigure(t *testing.T) {
 		{Settings{Title: strings.Repeat("ü", 80), Description: strings.Repeat("ü", 300)},
 			Settings{Title: strings.Repeat("ü", 80), Description: strings.Repeat("ü", 300)}},
 		{Settings{Home: "/-/changelog", AsHandle: true}, Settings{Home: "/-/changelog", AsHandle: true}},
+		{Settings{Wikilinks: wiki.TextFirst}, Settings{Wikilinks: wiki.TextFirst}},
 		{Settings{Home: "Not/There/Yet"}, Settings{Home: "Not/There/Yet"}},
 		{Settings{Title: "<script>"}, Settings{Title: "<script>"}}, // pages escape it
 	}
@@ -220,6 +238,7 @@ func TestConfigure(t *testing.T) {
 		{"title", Settings{Title: "\xff"}},
 		{"description", Settings{Description: strings.Repeat("x", 301)}},
 		{"description", Settings{Description: "a\x1bb"}},
+		{"wikilinks", Settings{Wikilinks: "sideways"}},
 		{"home", Settings{Home: "/"}},
 		{"home", Settings{Home: "/-/"}},
 		{"home", Settings{Home: "//evil.com"}},

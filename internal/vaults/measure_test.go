@@ -63,9 +63,19 @@ func open(t testing.TB, tool string, files map[string]string) *library {
 		t.Fatal(err)
 	}
 	defer upload.Close()
-	done, err := l.w.Pages.Import(t.Context(), l.owner, upload, pages.ImportRequest{}, nil)
+	preview, err := l.w.Pages.Examine(t.Context(), l.owner, upload, pages.ImportRequest{}, nil)
 	if err != nil {
 		t.Fatal(err, pages.ImportProblems(err))
+	}
+	done, err := l.w.Pages.Import(t.Context(), l.owner, upload, pages.ImportRequest{Wikilinks: preview.Wikilinks}, nil)
+	if err != nil {
+		t.Fatal(err, pages.ImportProblems(err))
+	}
+	if preview.Wikilinks != "" {
+		if err := l.w.Tenant.ChooseWikilinks(t.Context(), l.owner, preview.Wikilinks); err != nil {
+			t.Fatal(err)
+		}
+		l.owner = l.w.Access("ada", "ada")
 	}
 	for _, r := range done.Renamed {
 		if old, now, ok := strings.Cut(r, " -> "); ok && !zipped[tool] {

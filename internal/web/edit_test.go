@@ -557,6 +557,15 @@ func TestSettings(t *testing.T) {
 	ada.follow(done).has("Saved.", "Ada&#39;s &lt;house&gt;", "Weather_Station")
 	w.anonymous().get(on("ada", "/")).want(http.StatusOK).has("Ada&#39;s &lt;house&gt;", "On the lawn.")
 
+	// The order of wikilinks; a form of before it was a setting keeps it.
+	form.Set("wikilinks", "text-first")
+	ada.follow(ada.post(on("ada", "/-/settings"), form).want(http.StatusSeeOther)).has(`value="text-first" selected`)
+	form.Del("wikilinks")
+	ada.follow(ada.post(on("ada", "/-/settings"), form).want(http.StatusSeeOther)).has(`value="text-first" selected`)
+	form.Set("wikilinks", "sideways")
+	ada.post(on("ada", "/-/settings"), form).want(http.StatusUnprocessableEntity).has("automatic, target-first or text-first")
+	form.Del("wikilinks")
+
 	wrong := url.Values{"title": {strings.Repeat("x", 81)}, "description": {"kept"}, "visibility": {"private"}, "home": {""}}
 	ada.post(on("ada", "/-/settings"), wrong).want(http.StatusUnprocessableEntity).has("at most 80 characters", `value="kept"`, `value="private" checked`)
 	for _, missing := range []string{"title", "description", "visibility", "home"} {

@@ -546,6 +546,9 @@ func (h *Handler) decideImport(v *visit) error {
 		if len(now.preview.Problems) == 0 {
 			h.writeImport(v, job, func(r *pages.ImportRequest) {
 				r.Choices, r.Own = chosen(form, now.preview.Clashes), form.Get("own") == "on"
+				if form.Get("wikilinks") == "on" {
+					r.Wikilinks = now.preview.Wikilinks
+				}
 			})
 		}
 	}
@@ -579,6 +582,9 @@ func (h *Handler) writeImport(v *visit, job *importJob, change func(*pages.Impor
 		var result pages.ImportResult
 		err := h.tryImport(job, func() (err error) {
 			result, err = h.o.Pages.Import(ctx, a, job.upload, request, job.setStep)
+			if err == nil && request.Wikilinks != "" {
+				err = h.o.Tenant.ChooseWikilinks(ctx, a, request.Wikilinks)
+			}
 			return err
 		})
 		h.endImport(job, result, err)

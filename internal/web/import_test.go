@@ -157,6 +157,28 @@ func TestImportVault(t *testing.T) {
 	dan.settledImport("dan").has("no zip that can be read")
 }
 
+// A wiki whose links have their text first gets that setting, unless its owner
+// disagrees.
+func TestImportSetsWikilinks(t *testing.T) {
+	t.Parallel()
+	w := newTestWiki(t)
+	vault := vaultZip(t, "Home.md", "[[Read me|Beds]] [[Beds|Home]]", "_Sidebar.md", "[[Here|Home]]", "Beds.md", "x")
+	for name, agree := range map[string]bool{"dan": true, "cleo": false} {
+		owner := w.freshWiki(name)
+		owner.sendFiles(on(name, "/-/import"), part{field: "source", data: "folder"}, part{field: "into", data: ""}, part{field: "file", file: "v.zip", data: vault}).want(http.StatusSeeOther)
+		preview := owner.settledImport(name)
+		preview.has("Wikilinks have their text first", "2 links here only work that way", "Links that work")
+		fields := []string{"wikilinks", "on"}
+		order, selfLink := "text-first", `href="/Home">Beds</a>`
+		if !agree {
+			fields, order, selfLink = nil, "automatic", `href="/Beds">Home</a>`
+		}
+		owner.decideImport(name, preview, "import", fields...).has("3 pages imported")
+		owner.get(on(name, "/-/settings")).has(`value="` + order + `" selected`)
+		owner.get(on(name, "/Home")).has(`href="/Beds">Read me</a>`, selfLink)
+	}
+}
+
 // What doesn't fit can be made to fit by leaving out folders.
 func TestImportThatDoesntFit(t *testing.T) {
 	t.Parallel()

@@ -63,6 +63,10 @@ func (h *Handler) saveSettings(v *visit) error {
 	if visibility := form.Get("visibility"); err == nil && visibility != "public" && visibility != "private" {
 		err = wiki.Problemf(wiki.ErrInvalid, "visibility", "Choose who can read the wiki: private or public.")
 	}
+	set.Wikilinks = v.a.Site().Wikilinks
+	if order := form.Get("wikilinks"); err == nil && order != "" {
+		set.Wikilinks, err = wiki.ParseLinkOrder(order)
+	}
 	if err == nil {
 		err = h.o.Tenant.Configure(v.ctx(), v.a, set)
 	}

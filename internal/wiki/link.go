@@ -1,6 +1,7 @@
 package wiki
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
@@ -28,6 +29,30 @@ type Link struct {
 	Target  string // decoded, without query and fragment
 	Label   string // of a wikilink, the text after the bar: some tools write the target there
 	Text    string // up to 200 characters of the text around it, for backlinks
+}
+
+// A LinkOrder says which side of the bar in a wikilink names the page.
+type LinkOrder string
+
+// The orders. The automatic one takes the side that leads somewhere, the first one if
+// both do; with the others, the other side is always text.
+const (
+	AutomaticOrder LinkOrder = ""
+	TargetFirst    LinkOrder = "target-first" // [[Page|text]], as in Obsidian and MediaWiki
+	TextFirst      LinkOrder = "text-first"   // [[text|Page]], as in GitHub wikis and Gollum
+)
+
+// String returns the order's name, "automatic" for the zero value.
+func (o LinkOrder) String() string { return cmp.Or(string(o), "automatic") }
+
+// ParseLinkOrder parses the name of an order.
+func ParseLinkOrder(name string) (LinkOrder, error) {
+	for _, o := range []LinkOrder{AutomaticOrder, TargetFirst, TextFirst} {
+		if name == o.String() {
+			return o, nil
+		}
+	}
+	return "", Problemf(ErrInvalid, "wikilinks", "%q is not an order of wikilinks: use automatic, target-first or text-first.", name)
 }
 
 // UnquotedLink returns [[Page]] for a wikilink without quotes in front matter, which
@@ -116,15 +141,18 @@ func (l Link) ByName() bool {
 }
 
 // Swapped returns the wikilink with text and target in the other order, and the
-// fragment after the target. It reports false for links that can't be read so.
+// fragment after the target. The target is empty if the fragment is one of the link's
+// own page. It reports false for links that can't be read so, such as an image with
+// options: [[x.png|alt=A view]].
 func (l Link) Swapped() (swapped Link, fragment string, ok bool) {
-	if l.Label == "" || l.Address || l.Kind != LinkPage && l.Kind != LinkFile {
+	if l.Label == "" || l.Address || l.Kind != LinkPage && l.Kind != LinkFile || l.Kind == LinkFile && strings.Contains(l.Label, "=") {
 		return Link{}, "", false
 	}
 	target, fragment, _ := strings.Cut(l.Label, "#")
 	swapped = l
 	swapped.Target, swapped.Label = strings.TrimSpace(target), ""
-	return swapped, strings.TrimSpace(fragment), swapped.Target != ""
+	fragment = strings.TrimSpace(fragment)
+	return swapped, fragment, swapped.Target != "" || fragment != ""
 }
 
 // OfHTML returns the link to the page or folder from which a tool makes the HTML file
@@ -168,7 +196,7 @@ func (l Link) Keys(self PageName) []string {
 		return nil
 	}
 	keys := l.keys(self)
-	if swapped, _, ok := l.Swapped(); ok {
+	if swapped, _, ok := l.Swapped(); ok && swapped.Target != "" {
 		keys = append(keys, swapped.keys(self)...)
 	}
 	slices.Sort(keys)

@@ -16,6 +16,7 @@ type Site struct {
 	Public      bool   // anyone can read; otherwise members only
 	Home        string // page to show at /, or a path such as /-/changelog
 	AsHandle    bool   // its host is its owner's ATProto handle
+	Wikilinks   LinkOrder
 	Created     time.Time
 	Published   time.Time // when it first became public; zero if never
 	Version     int64     // increases with each change of settings or members
