@@ -112,14 +112,22 @@ export async function startService({ data = mkdtempSync(join(tmpdir(), "robot-e2
   };
 }
 
-// launchBrowser starts Chromium with every host but loopback unresolvable.
-export async function launchBrowser() {
-  return chromium.launch({
+// launchBrowser starts Chromium with every host but loopback unresolvable. Its
+// pages edit in the plain text field, unless code is true.
+export async function launchBrowser({ code = false } = {}) {
+  const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
       "--disable-component-update", "--disable-sync",
       "--host-resolver-rules=MAP localhost 127.0.0.1,MAP *.localhost 127.0.0.1,MAP * ~NOTFOUND,EXCLUDE 127.0.0.1"],
   });
+  const newContext = browser.newContext.bind(browser);
+  if (!code) browser.newContext = async (options) => {
+    const context = await newContext(options);
+    await context.addInitScript(() => { try { localStorage.setItem("plain", "on"); } catch { /* a document without storage */ } });
+    return context;
+  };
+  return browser;
 }
 
 // recordViolations returns a list that collects whatever pages of a context must

@@ -15,6 +15,8 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
+//go:generate go run ./editor
+
 //go:embed static
 var staticFiles embed.FS
 
