@@ -84,3 +84,20 @@ test("readers see tasks that they can't tick", async () => {
   assert.deepEqual(violations, []);
   await context.close();
 });
+
+test("formulas are drawn without script, and mistakes are shown in place", async () => {
+  await service.writePage("ada", "Formulas", "# Formulas\n\nThe area is $\\pi r^2$, not $\\nosuch x$.\n\n$$\n\\begin{pmatrix} a & b \\\\ c & d \\end{pmatrix} \\sum_{i=1}^n \\frac{x_i}{2}\n$$\n\n$$\n\\frac{a}\n$$\n\n$$\n" + "x + ".repeat(200) + "y\n$$\n");
+  for (const { name, options } of looks) {
+    const { page, violations, context } = await open({ ...options, javaScriptEnabled: false }, "");
+    await page.goto(ada + "/Formulas");
+    const matrix = await page.locator("article mtable").boundingBox();
+    assert.ok(matrix.height > 30 && matrix.width > 30, `${name}: the matrix is ${JSON.stringify(matrix)}`);
+    assert.match(await page.locator("article p small.bad").innerText(), /\\nosuch is no command/);
+    assert.equal(await page.locator("article p code.math").innerText(), "\\nosuch x");
+    assert.match(await page.locator("article figcaption").innerText(), /This formula can.t be drawn. \\frac needs an argument/);
+    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${name}: the page scrolls sideways`);
+    if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/formulas-${name}.png` });
+    assert.deepEqual(violations, []);
+    await context.close();
+  }
+});

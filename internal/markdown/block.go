@@ -203,7 +203,7 @@ func (q quoteParser) Continue(node ast.Node, reader text.Reader, pc parser.Conte
 	return q.BlockParser.Continue(node, reader, pc)
 }
 
-// A sourceBlock is shown as source: a formula between lines of $$, or an
+// A sourceBlock isn't parsed further: a formula between lines of $$, or an
 // embedding of An Otter Wiki, {{Name … }}.
 type sourceBlock struct {
 	ast.BaseBlock

@@ -48,7 +48,7 @@ func TestBlocks(t *testing.T) {
 		{"raw HTML left open", "a\n\n<div>\n\nb\n\nc\n", []string{"1-1 p", "3-7 div"}},
 		{"notes stand apart", "a[^1]\n\n[^1]: note\n\nb\n", []string{"1-1 p", "5-5 p", "0-0 section"}},
 		{"empty", "", nil},
-		{"math and figures", "$$\nx\n$$\n\n![a](b.png \"t\")\n", []string{"1-2 figure", "5-5 figure"}},
+		{"math and figures", "$$\nx\n$$\n\n![a](b.png \"t\")\n", []string{"1-2 div", "5-5 figure"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if diff := cmp.Diff(c.want, blocksOf(t, c.source)); diff != "" {

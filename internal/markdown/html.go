@@ -12,6 +12,8 @@ import (
 	extast "github.com/yuin/goldmark/extension/ast"
 	"github.com/yuin/goldmark/text"
 	xhtml "golang.org/x/net/html"
+
+	"robot.wtf/internal/mathml"
 )
 
 // The tags that pages can contain. This package writes every tag itself from
@@ -412,6 +414,8 @@ func newSanitizer(icons string) *bluemonday.Policy {
 	p.AllowAttrs("datetime").OnElements("time", "ins", "del")
 	p.AllowAttrs("type").Matching(match(`checkbox`)).OnElements("input")
 	p.AllowAttrs("checked", "disabled").OnElements("input")
+	p.AllowNoAttrs().OnElements(mathml.Elements...)
+	p.AllowAttrs(mathml.Attributes...).Matching(match(mathml.Values)).OnElements(mathml.Elements...)
 	p.AllowAttrs("value").Matching(match(`[0-9]{1,9}`)).OnElements("input")
 	p.AllowAttrs("aria-labelledby").Matching(match(idPrefix + `task:[0-9]{1,9}`)).OnElements("input")
 	// These patterns replace bluemonday's own URL check, which uses

@@ -104,7 +104,7 @@ func displayTarget(target string) string {
 	return strings.ReplaceAll(target, "_", " ")
 }
 
-// A formula is TeX, shown as source.
+// A formula is TeX.
 type formula struct {
 	ast.BaseInline
 	source string
@@ -125,7 +125,7 @@ var formulaForms = []*regexp.Regexp{
 	regexp.MustCompile(`^\$\$([^$\n]+)\$\$`),
 	regexp.MustCompile("^\\$`([^`\n]+)`\\$"),
 	regexp.MustCompile("^`\\$([^`$\n]+)\\$`"),
-	regexp.MustCompile(`^\$([^\s$\\](?:[^$\n\\]|\\[^\n])*)\$`),
+	regexp.MustCompile(`^\$((?:[^\s$\\]|\\[^\s])(?:[^$\n\\]|\\[^\n])*)\$`),
 }
 
 func (formulaParser) Parse(_ ast.Node, block text.Reader, _ parser.Context) ast.Node {

@@ -10,8 +10,8 @@
 // [TOC], An Otter Wiki's widgets ({{InfoBox}}), names of emoji, abbreviations and
 // TOML front matter. Each is triggered by its syntax alone.
 // Raw HTML is limited to harmless tags. Code is highlighted with chroma's
-// classes. Formulas and Mermaid diagrams are shown as source, because drawing
-// them takes a script.
+// classes. Formulas become MathML. Mermaid diagrams are shown as source, because
+// drawing them takes a script.
 //
 // It does no storage: a Resolver answers what a link leads to.
 //
@@ -88,7 +88,7 @@ type Page struct {
 	Headings []Heading
 	Props    []Prop   // front matter without tags and title
 	Tags     []string // from `tags:` and `category:` in the front matter, and #tags in text; lowercase, sorted
-	Math     bool     // has formulas, shown as source
+	Math     bool     // has formulas
 	Tasks    int      // number of tasks that can be ticked
 	Notices  []string // what couldn't be shown as intended, in words for people
 }

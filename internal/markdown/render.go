@@ -12,6 +12,7 @@ import (
 	"github.com/yuin/goldmark/ast"
 	extast "github.com/yuin/goldmark/extension/ast"
 
+	"robot.wtf/internal/mathml"
 	"robot.wtf/internal/wiki"
 )
 
@@ -40,6 +41,8 @@ type writer struct {
 	heading  string // the last one, for labels
 	tags     []string
 	math     bool
+	tex      mathml.Page
+	formulas int
 	tasks    int // that can be ticked
 	notices  []string
 	contents []int // offsets in out
@@ -338,12 +341,6 @@ func (w *writer) writeApart(n ast.Node, end func()) bool {
 		}
 	}
 	return false
-}
-
-// writeFormulaBlock writes a formula on lines of its own.
-func (w *writer) writeFormulaBlock(source []byte) {
-	w.math = true
-	w.writeAsSource("", source, "A formula, shown as its source.")
 }
 
 func (w *writer) writeList(n *ast.List) {

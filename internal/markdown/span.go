@@ -54,10 +54,7 @@ func (w *writer) writeInline(n ast.Node) {
 	case *tag:
 		w.writeTag(n)
 	case *formula:
-		w.math = true
-		w.write(`<code class="math">`)
-		w.writeText(n.source)
-		w.write("</code>")
+		w.writeFormula(n.source)
 	case *extast.FootnoteLink:
 		w.footnoteLink(n)
 	case *extast.FootnoteBacklink:

@@ -93,6 +93,10 @@ var (
 		strike strong sub summary sup svg table tbody td tfoot th thead time tr tt u ul use var wbr`)
 	safeAttributes = strings.Fields(`title lang dir align id class role tabindex scope start value colspan rowspan span open
 		datetime type checked disabled href rel src alt loading width height aria-label aria-hidden aria-labelledby`)
+	mathTags = strings.Fields(`math mrow mi mn mo mtext mspace mfrac msqrt mroot msub msup msubsup munder mover munderover
+		mtable mtr mtd mstyle mpadded mphantom`)
+	mathAttributes = strings.Fields(`class display mathvariant stretchy fence separator form lspace rspace minsize maxsize
+		movablelimits largeop accent accentunder width height depth linethickness displaystyle scriptlevel mathcolor`)
 	safeSchemes = strings.Fields(`http https mailto tel sms at geo xmpp irc ircs matrix gemini ftp sftp ssh git magnet doi urn`)
 	safeClass   = regexp.MustCompile(`^(?:red|out|tag|task|tasks|scroll|notes|anchor|chroma|notice|warning|good|quiet|outline|state|link|framed|infobox|icon|embed|math|[a-z][a-z0-9]{0,2})$`)
 	safeID      = regexp.MustCompile(`^user-content-[^\s"'<>&]+$`)
@@ -172,6 +176,17 @@ func unsafeElement(n *xhtml.Node) (found []string) {
 	bad := func(format string, args ...any) {
 		found = append(found, "<"+n.Data+">: "+fmt.Sprintf(format, args...))
 	}
+	if n.Namespace == "math" {
+		if !slices.Contains(mathTags, n.Data) {
+			bad("not allowed")
+		}
+		for _, a := range n.Attr {
+			if a.Namespace != "" || !slices.Contains(mathAttributes, a.Key) || strings.ContainsAny(a.Val, "<>\"'&:(/") {
+				bad("attribute %s=%q", a.Key, a.Val)
+			}
+		}
+		return found
+	}
 	if !slices.Contains(safeTags, n.Data) {
 		bad("not allowed")
 	}
@@ -220,7 +235,7 @@ func TestUnsafePartsDetects(t *testing.T) {
 		`<script>alert(1)</script>`, `<img src=x onerror=alert(1)>`, `<img src="/a" onerror=alert(1)>`, `<img src="//evil.example/a">`, `<img src="/\evil.example">`,
 		`<a href="javascript:alert(1)">`, `<a href=" java` + "\t" + `script:alert(1)">`, `<a href="&#106;avascript:alert(1)">`, `<a href="//evil.example">`, `<a href="data:x">`,
 		`<p id="csrf">`, `<p style="x">`, `<p class="menu">`, `<input>`, `<input type="text">`, `<form>`, `<svg><script></script></svg>`, `<svg><use href="data:x#a"></use></svg>`,
-		`<math><mi></mi></math>`, `<!-- x -->`, `</div>`, `</div></main>`, `<p id="user-content-a"></p><p id="user-content-a"></p>`, `<a name="x">`, `<iframe></iframe>`, `<template></template>`,
+		`<math><annotation-xml></annotation-xml></math>`, `<math><mi href="/x"></mi></math>`, `<math><mo style="x"></mo></math>`, `<math><mtext><img src=x onerror=y></mtext></math>`, `<!-- x -->`, `</div>`, `</div></main>`, `<p id="user-content-a"></p><p id="user-content-a"></p>`, `<a name="x">`, `<iframe></iframe>`, `<template></template>`,
 		`<table><tr><td></div></div></main>x`, `<a href="/x" target="_blank">`, `<b xlink:href="x">`, `<textarea>`, `<style>`, `<title>`,
 	} {
 		if len(unsafeParts(page)) == 0 {
@@ -263,6 +278,11 @@ func payloads() []string {
 			}
 		}
 	}
+	for _, b := range breakouts {
+		for _, place := range formulaPlaces {
+			add(strings.ReplaceAll(place, "TEXT", b))
+		}
+	}
 	for _, id := range clobbers {
 		add("# " + id)
 		add(fmt.Sprintf(`<p id="%s">x</p>`+"\n\n"+`<a name="%s" id=%s>x</a> <img name=%s id="%s">`+"\n\n# %s\n\n[^%s]\n\n[^%s]: x", id, id, id, id, id, id, id, id))
@@ -270,6 +290,12 @@ func payloads() []string {
 		add(fmt.Sprintf("---\n%s: %s\n\"%s\": [%s]\ntags: %s\ntitle: %s\n---\n#%s [[%s#%s|%s]]", id, id, id+"2", id, id, id, id, id, id, id))
 	}
 	return list
+}
+
+// formulaPlaces are places in formulas.
+var formulaPlaces = []string{
+	"$TEXT$", `$\text{TEXT}$`, `$\textcolor{TEXT}{x}$`, "$$\n\\operatorname{TEXT}_{TEXT}\n$$", "```math\n\\begin{TEXT} TEXT \\end{TEXT}\n```",
+	`$\newcommand{\x}[1]{\text{#1}}\x{TEXT} \hspace{TEXT} \begin{array}{TEXT} x \end{array}$`,
 }
 
 // tagVectors are tags and attributes that run, load or send something.
