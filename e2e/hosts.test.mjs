@@ -32,6 +32,7 @@ const openTemplate = {
   page: (p) => p.goto(ada + "/Elsewhere"),
   folder: (p) => p.goto(ada + "/Journal"),
   missing: (p) => p.goto(ada + "/Nobody_Wrote_This"),
+  trash: (p) => p.goto(ada + "/-/trash"),
   source: (p) => p.goto(ada + "/Elsewhere/source"),
   history: (p) => p.goto(ada + "/Elsewhere/history"),
   blame: (p) => p.goto(ada + "/Elsewhere/blame"),

@@ -69,7 +69,7 @@ func (s *Service) Undo(ctx context.Context, a wiki.Access, r UndoRequest) (done 
 }
 
 func (s *Service) restore(ctx context.Context, w *content.Wiki, a wiki.Access, r UndoRequest) (done Undone, err error) {
-	file, _, err := s.history(ctx, w, a, r.Name, 0, 1)
+	file, newest, err := s.history(ctx, w, a, r.Name, 0, 1)
 	if err != nil {
 		return done, err
 	}
@@ -86,6 +86,13 @@ func (s *Service) restore(ctx context.Context, w *content.Wiki, a wiki.Access, r
 		return done, err
 	}
 	edits := []content.Edit{{Op: content.Put, Path: file, Data: data, Base: base}}
+	if base == content.BaseNone && len(newest) > 0 {
+		files, err := restoredFiles(ctx, w, newest[0])
+		if err != nil {
+			return done, err
+		}
+		edits = append(edits, files...)
+	}
 	if done.Files, err = undoneFiles(ctx, w, r, edits); err != nil {
 		return done, err
 	}
@@ -132,7 +139,8 @@ func undoneFiles(ctx context.Context, w *content.Wiki, r UndoRequest, edits []co
 func (f UndoneFile) IsText() bool { return !isBinary(f.Before) && !isBinary(f.After) }
 
 // Restore saves an old revision of a page or attachment, which may be deleted, as
-// its newest, under its current name.
+// its newest, under its current name. The files that were deleted with a page come
+// back with it.
 func (s *Service) Restore(ctx context.Context, a wiki.Access, name, revision string, wr Write) (Saved, error) {
 	done, err := s.Undo(ctx, a, UndoRequest{Write: wr, Name: name, Revision: revision})
 	return done.Saved, err

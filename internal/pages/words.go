@@ -13,16 +13,18 @@ type (
 	Authors   = content.Authors
 	Draft     = content.Draft
 	DraftFile = content.DraftFile
-	Stats     = content.Stats
-	Query     = search.Query
-	Results   = search.Results
-	Hit       = search.Hit
-	Span      = search.Span
-	Mode      = search.Mode
-	KnownKey  = search.KnownKey
-	Heading   = markdown.Heading
-	Prop      = markdown.Prop
-	Section   = markdown.Section
+	// A TrashPlace is a place in the list of deleted pages.
+	TrashPlace = content.TrashPlace
+	Stats      = content.Stats
+	Query      = search.Query
+	Results    = search.Results
+	Hit        = search.Hit
+	Span       = search.Span
+	Mode       = search.Mode
+	KnownKey   = search.KnownKey
+	Heading    = markdown.Heading
+	Prop       = markdown.Prop
+	Section    = markdown.Section
 )
 
 // How a query without exact matches was relaxed; see search.Loosened.

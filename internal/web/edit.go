@@ -135,10 +135,12 @@ func (h *Handler) savePage(v *visit) error {
 	case err != nil:
 		return h.showEditFailure(v, form, err)
 	}
-	notice := ""
+	notice := "saved"
 	switch {
 	case saved.Unchanged:
 		notice = "unchanged"
+	case saved.Created:
+		notice = "created"
 	case saved.Merged:
 		notice = "merged"
 	}

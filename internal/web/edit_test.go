@@ -65,7 +65,7 @@ func TestSaveInTheBrowser(t *testing.T) {
 	form.Set("content", form.Get("content")+"\r\nOne more line.\r\n")
 	form.Set("commit", "Say more")
 	saved := bob.post(on("ada", "/Weather_Station/save"), form).want(http.StatusSeeOther)
-	if to := saved.header.Get("Location"); to != "/Weather_Station" {
+	if to := saved.header.Get("Location"); to != "/Weather_Station?notice=saved" {
 		t.Errorf("went to %q", to)
 	}
 	if text := w.source("Weather_Station"); !strings.HasSuffix(text, "On the lawn.\n\nOne more line.\n") {

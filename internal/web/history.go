@@ -200,7 +200,14 @@ func (h *Handler) compareVersions(v *visit) error {
 		if err != nil {
 			return err
 		}
-		return h.redirect(v, wiki.PathURL(savedPath(saved, v.name)))
+		notice := "restoredversion"
+		switch {
+		case saved.Unchanged:
+			notice = "unchanged"
+		case saved.Created && saved.Name != "":
+			notice = "restoredpage"
+		}
+		return h.redirect(v, h.tell(v, wiki.PathURL(savedPath(saved, v.name)), notice))
 	}
 	return h.redirectToDiff(v, v.r.PostForm)
 }

@@ -68,6 +68,12 @@ func noticeText(name string) string {
 		return "Converted to UTF-8."
 	case "saved":
 		return "Saved."
+	case "created":
+		return "Created."
+	case "restoredpage":
+		return "Restored. The page and the files that were deleted with it are back."
+	case "restoredversion":
+		return "Restored. The old version is the newest one now."
 	case "draft":
 		return "Draft saved. Nobody else can see it."
 	case "discarded":

@@ -233,16 +233,16 @@ func (h *Handler) convertPage(v *visit) error {
 	return h.redirect(v, h.tell(v, wiki.PathURL(savedPath(saved, v.name)), notice))
 }
 
-// missingPage is the 404 page of a wiki. It offers to create the page.
+// missingPage is the 404 page of a wiki. It offers to create or restore the page.
 type missingPage struct {
 	Frame
-	Name    string
-	Shown   string // the name with spaces
-	Valid   bool   // it is a valid page name
-	Problem string // why it isn't
-	From    []wiki.PageName
-	Similar []pages.Hit
-	Deleted bool // a page of this name was deleted
+	Name     string
+	Shown    string // the name with spaces
+	Valid    bool   // it is a valid page name
+	Problem  string // why it isn't
+	From     []wiki.PageName
+	Similar  []pages.Hit
+	Deletion *wiki.Revision // of a page of this name, or nil
 }
 
 func (h *Handler) showMissing(v *visit, path string) error {
@@ -259,8 +259,9 @@ func (h *Handler) showMissing(v *visit, path string) error {
 	if from, err := h.o.Pages.LinkedFrom(v.ctx(), v.a, name); err == nil {
 		p.From = from[:min(5, len(from))]
 	}
-	if history, err := h.o.Pages.History(v.ctx(), v.a, string(name), 0, 1); err == nil && len(history) > 0 {
-		p.Deleted = true
+	if p.Deletion = h.findDeletion(v, name); p.Deletion != nil {
+		p.Title = p.Shown + " was deleted"
+		return h.renderWithTree(v, http.StatusNotFound, "missing", p, path)
 	}
 	if found, err := h.o.Pages.Search(v.ctx(), v.a, pages.Query{Text: name.Title(), Limit: 3}); err == nil {
 		p.Similar = found.Hits
