@@ -87,6 +87,7 @@ var dataMap = []dataRow{
 	{"content", "drafts", "unsaved edits", truth, "DID, text", deleted, deleted, "all", "-", "rewritten", "kept, without their base"},
 	{"content", "draft_files", "files kept with drafts of pages that don't exist yet (at most 50 MB a person)", truth, "DID, file", deleted, deleted, "all", "-", "rewritten", "kept"},
 	{"content", "requests", "results of requests that may be retried (a day)", temporary, "DID", deleted, deleted, "-", "-", "rewritten", "deleted"},
+	{"content", "imports", "imports, and who vouches for their text", truth, "DID", deleted, anonymized, "-", "-", "rewritten", "replaced"},
 	{"content", "seen", "changes a person has reviewed", truth, "DID", deleted, deleted, "-", "-", "kept", "deleted"},
 	{"content", "withheld", "takedowns", truth, "", deleted, untouched, "-", "adds a row", "rewritten", "kept"},
 	{"content", "packs", "imported history beside the first parents", truth, "imported authors", deleted, untouched, "-", "-", "rewritten", "replaced"},

@@ -159,6 +159,7 @@ func (w *dataWorld) write(slug string) {
 	w.withWiki(slug, func(ctx context.Context, c *content.Wiki) error {
 		done, err := c.Commit(ctx, content.Request{
 			Author: wiki.Caller{User: canaryUser, Grant: "g " + slug}, Limits: wiki.DefaultLimits, IdempotencyKey: "k", IdempotencyHash: "h",
+			Import: &content.Origin{Source: canaryText + ".zip", VouchedBy: canaryDID},
 			Edits: []content.Edit{
 				{Path: "Folder/Notes.md", Data: []byte("---\n" + canaryText + ": " + canaryText + "\n---\n# " + canaryText + "\n\nIts word is " + canaryText + ", see [[Home]]. #" + canaryText + "\n"), Base: content.BaseAny},
 				{Path: "Folder/Notes/file.txt", Data: []byte(canaryText), Base: content.BaseAny},

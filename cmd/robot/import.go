@@ -245,6 +245,11 @@ func importFrom(ctx context.Context, s *service.Service, a wiki.Access, request 
 	if err != nil {
 		return userError(err)
 	}
+	if request.Own {
+		if err := s.Tenant.RecordVouching(ctx, a, r.Head, false); err != nil {
+			return err
+		}
+	}
 	if !r.History {
 		fmt.Fprintf(out, "%s: %s and %s imported; the commit is %s\n", a.Site().Slug, countOf(r.Pages, "page"), countOf(r.Files, "other file"), r.Head)
 	} else {

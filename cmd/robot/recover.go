@@ -143,11 +143,14 @@ func recoverWiki(ctx context.Context, s *service.Service, args url.Values, in io
 	return nil
 }
 
-// warnOfErasures lists what owners have erased since a copy was taken: the copy
-// still has it, and there is no record of the text.
+// warnOfErasures lists what owners have erased or stopped vouching for since a copy
+// was taken: the copy still has it, and there is no record of the text.
 func warnOfErasures(ctx context.Context, s *service.Service, slug string, taken time.Time, out io.Writer) error {
 	events, err := s.Store.AuditAll(ctx, slug, math.MaxInt32)
 	for _, e := range events {
+		if e.Action == "import.unvouch" && e.Time.After(taken) {
+			fmt.Fprintf(out, "WARNING: on %s somebody stopped vouching for imported text, for which this copy may still have their word: ask the owner to look at Imports in the settings\n", e.Time.UTC().Format("2006-01-02 15:04"))
+		}
 		if e.Action == "history.erase" && e.Time.After(taken) {
 			fmt.Fprintf(out, "WARNING: on %s something was erased from the history, which this copy contains again: ask the owner to erase it once more\n", e.Time.UTC().Format("2006-01-02 15:04"))
 		}

@@ -33,6 +33,8 @@ var ManageRoutes = []ManageRoute{
 	{"DELETE", "/wikis/{slug}", (*Handler).deleteWiki},
 	{"POST", "/wikis/{slug}/restore", (*Handler).restoreWiki},
 	{"POST", "/wikis/{slug}/erase", (*Handler).eraseHistory},
+	{"GET", "/wikis/{slug}/imports", (*Handler).listImports},
+	{"PATCH", "/wikis/{slug}/imports/{commit}", (*Handler).patchImport},
 	{"GET", "/wikis/{slug}/members", (*Handler).listMembers},
 	{"POST", "/wikis/{slug}/members", (*Handler).postMember},
 	{"PATCH", "/wikis/{slug}/members/{did}", (*Handler).patchMember},
@@ -382,6 +384,69 @@ func (h *Handler) eraseHistory(m *manageCall) error {
 		return err
 	}
 	return m.respond(http.StatusOK, eraseAnswer(report))
+}
+
+type managedImport struct {
+	Commit    string    `json:"commit"` // the last one
+	Commits   int       `json:"commits"`
+	Source    string    `json:"source"` // name of the file or repository
+	Time      time.Time `json:"time"`
+	VouchedBy string    `json:"vouched_by,omitempty"` // DID, "operator" or "former owner"
+	Vouched   time.Time `json:"vouched,omitzero"`
+}
+
+type importList struct {
+	Imports []managedImport `json:"imports"` // the newest 20
+	Total   int             `json:"total"`
+}
+
+func (h *Handler) listImports(m *manageCall) error {
+	a, err := h.accessOf(m)
+	if err != nil {
+		return err
+	}
+	return h.answerImports(m, a)
+}
+
+func (h *Handler) answerImports(m *manageCall, a wiki.Access) error {
+	found, all, err := h.o.Pages.Imports(m.Context(), a)
+	if err != nil {
+		return err
+	}
+	list := make([]managedImport, len(found))
+	for i, r := range found {
+		list[i] = managedImport{r.Commit, r.Commits, r.Source, r.Time, r.VouchedBy, r.Vouched}
+	}
+	return m.respond(http.StatusOK, importList{list, all})
+}
+
+// A vouchBody says whether the owner vouches for an import, and for those before it.
+type vouchBody struct {
+	Vouch   *bool `json:"vouch"`
+	Earlier bool  `json:"earlier"`
+}
+
+func (h *Handler) patchImport(m *manageCall) error {
+	var in vouchBody
+	if _, err := m.readJSON(smallBody, &in); err != nil {
+		return err
+	}
+	a, err := h.accessOf(m)
+	if err != nil {
+		return err
+	}
+	if in.Vouch == nil {
+		return wiki.Problemf(wiki.ErrInvalid, "vouch", "Set vouch to true or false.")
+	}
+	v := pages.Vouching{Commit: m.params["commit"], Earlier: in.Earlier, Withdraw: !*in.Vouch}
+	changed, err := h.o.Pages.Vouch(m.Context(), a, v)
+	if err == nil && changed > 0 {
+		err = h.o.Tenant.RecordVouching(m.Context(), a, v.Commit, v.Withdraw)
+	}
+	if err != nil {
+		return err
+	}
+	return h.answerImports(m, a)
 }
 
 type managedMember struct {

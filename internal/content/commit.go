@@ -329,6 +329,9 @@ func (s *staging) applyAndRecord(now time.Time) (res Result, err error) {
 	} else {
 		res.Commit, err = s.recordCommit(now, changes)
 	}
+	if from := s.r.Import; err == nil && from != nil && !res.Unchanged {
+		err = s.tx.insertImport(res.Commit.Seq, res.Commit.Seq, *from)
+	}
 	return res, err
 }
 

@@ -114,6 +114,15 @@ type Request struct {
 	// transaction, with its files that are in DropFiles.
 	DropDraft string
 	DropFiles []string
+	// Import is set if the texts are from elsewhere; the Author's Client is then
+	// wiki.ImportClient.
+	Import *Origin
+}
+
+// An Origin says where imported files are from.
+type Origin struct {
+	Source    string // name of the file or repository
+	VouchedBy string // DID of the person who vouches for the text, "operator", or ""
 }
 
 // EditResult is the outcome of one edit.

@@ -434,7 +434,7 @@ func (x *eraser) countDrafts(ctx context.Context) error {
 
 // write writes everything that the plan found, and the commit that records it.
 func (x *eraser) write(ctx context.Context) (*head, error) {
-	steps := []func(context.Context) error{x.writeBlobs, x.rewriteHistory, x.eraseMerges, x.eraseTakings, x.rewriteSide, x.rewriteFiles, x.rewriteDrafts, x.rewriteDraftFiles, x.rewriteRequests, x.rewriteTakedowns, x.deleteFormerBlobs}
+	steps := []func(context.Context) error{x.writeBlobs, x.rewriteHistory, x.eraseMerges, x.eraseTakings, x.eraseImports, x.rewriteSide, x.rewriteFiles, x.rewriteDrafts, x.rewriteDraftFiles, x.rewriteRequests, x.rewriteTakedowns, x.deleteFormerBlobs}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			return nil, err

@@ -24,6 +24,7 @@ type ImportSource struct {
 	Tags    map[string]string
 	Author  wiki.Caller // of the commit that renames files
 	Limits  wiki.Limits
+	Origin  Origin
 	// Trusted says that the history is known to be written by this service, so that
 	// its authors are genuine. Otherwise anybody can have written them: they are
 	// shown as imported and linked to no account.

@@ -90,6 +90,44 @@ func compareLinks(t *testing.T, w *Wiki, what string, want []wiki.Link, read fun
 	}
 }
 
+// Imports from before they were recorded are found by their commits.
+func TestImportsMigrated(t *testing.T) {
+	p := openPool(t, t.TempDir(), time.Now)
+	db := olderDatabase(t, p, "ada", 16)
+	if _, err := db.Exec("INSERT INTO meta (wiki, seq, head, time, pages, files, current_bytes, history_bytes) VALUES ('ada', 6, 'c6', 0, 0, 0, 0, 0)"); err != nil {
+		t.Fatal(err)
+	}
+	for seq := range 6 {
+		client, imported := "", seq < 3
+		if seq == 4 {
+			client = wiki.ImportClient
+		}
+		if _, err := db.Exec("INSERT INTO commits VALUES ('ada', ?, 'c'||?, '', '', 'ada', 'did:plc:ada', '', ?, '', ?, 1000, '')", seq+1, seq+1, client, imported); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w, release, err := p.Open(t.Context(), "ada")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	list, all, err := w.Imports(t.Context(), 10)
+	if err != nil || all != 2 || list[0].Commit != "c5" || list[0].Commits != 1 || list[1].Commit != "c3" || list[1].Commits != 3 {
+		t.Errorf("%+v, %d, %v", list, all, err)
+	}
+	if n, err := w.Vouch(t.Context(), Vouching{By: "did:plc:ada", Commit: "c3"}); n != 1 || err != nil {
+		t.Error(n, err)
+	}
+	for seq, want := range map[int64]bool{3: true, 4: false, 5: false} {
+		if c, err := commitBySeq(t.Context(), w, "ada", seq); err != nil || c.Author.Vouched != want {
+			t.Errorf("commit %d: %+v, %v", seq, c.Author, err)
+		}
+	}
+}
+
 // Wikis of older programs get their links by opening them: from the pages' texts.
 func TestLinksMigrated(t *testing.T) {
 	p := openPool(t, t.TempDir(), time.Now)

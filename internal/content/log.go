@@ -12,13 +12,14 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-const commitColumns = `c.seq, c.oid, c.parents, c.username, c.did, c.agent, c.client, c.grant_id, c.imported, c.time, c.message`
+const commitColumns = `c.seq, c.oid, c.parents, c.username, c.did, c.agent, c.client, c.grant_id, c.imported, c.time, c.message, ` + originColumn
 
 func scanCommit(row sqlite.Scanner, c *wiki.Commit) error {
 	var at int64
-	var parents string
+	var parents, origin string
 	a := &c.Author
-	err := row.Scan(&c.Seq, &c.ID, &parents, &a.Username, &a.DID, &a.Agent, &a.Client, &a.Grant, &a.Imported, &at, &c.Message)
+	err := row.Scan(&c.Seq, &c.ID, &parents, &a.Username, &a.DID, &a.Agent, &a.Client, &a.Grant, &a.Imported, &at, &c.Message, &origin)
+	setOrigin(a, origin)
 	c.Parents, c.Time = strings.Fields(parents), time.UnixMilli(at).UTC()
 	return err
 }
@@ -177,7 +178,7 @@ func (w *Wiki) EditsByGrant(ctx context.Context) (map[string]int, error) {
 
 // AuthorsAfter lists the distinct authors of the commits after a seq.
 func (w *Wiki) AuthorsAfter(ctx context.Context, after int64) ([]wiki.Author, error) {
-	list, err := w.queryAuthors(ctx, "SELECT DISTINCT username, did, imported, client = $3 FROM commits WHERE wiki = $1 AND seq > $2", w.slug, after, wiki.ImportClient)
+	list, err := w.queryAuthors(ctx, "SELECT DISTINCT c.username, c.did, c.imported, c.client = $3, "+originColumn+" FROM commits c WHERE c.wiki = $1 AND c.seq > $2", w.slug, after, wiki.ImportClient)
 	return list, wrapError(err, "authors of %s", w.slug)
 }
 
@@ -193,13 +194,14 @@ func (w *Wiki) MovesFiles(ctx context.Context, seq int64) (bool, error) {
 // file to, oldest first, and the commit's author.
 func (w *Wiki) NamesAfter(ctx context.Context, after int64, fn func(path string, by wiki.Author)) error {
 	err := forEachRow(ctx, w, func(rows *sql.Rows) error {
-		var path string
+		var path, origin string
 		var a wiki.Author
 		var brought bool
-		err := rows.Scan(&path, &a.Username, &a.DID, &a.Imported, &brought)
+		err := rows.Scan(&path, &a.Username, &a.DID, &a.Imported, &brought, &origin)
+		setOrigin(&a, origin)
 		fn(path, markBrought(a, brought))
 		return err
-	}, "SELECT h.path, c.username, c.did, c.imported, c.client = $3 FROM changes h JOIN commits c ON c.wiki = h.wiki AND c.seq = h.seq WHERE h.wiki = $1 AND h.seq > $2 AND (h.kind = 'added' OR h.kind = 'moved') ORDER BY h.seq", w.slug, after, wiki.ImportClient)
+	}, "SELECT h.path, c.username, c.did, c.imported, c.client = $3, "+originColumn+" FROM changes h JOIN commits c ON c.wiki = h.wiki AND c.seq = h.seq WHERE h.wiki = $1 AND h.seq > $2 AND (h.kind = 'added' OR h.kind = 'moved') ORDER BY h.seq", w.slug, after, wiki.ImportClient)
 	return wrapError(err, "names of %s", w.slug)
 }
 
@@ -217,7 +219,9 @@ func (w *Wiki) queryAuthors(ctx context.Context, query string, args ...any) ([]w
 	err := forEachRow(ctx, w, func(rows *sql.Rows) error {
 		var a wiki.Author
 		var brought bool
-		err := rows.Scan(&a.Username, &a.DID, &a.Imported, &brought)
+		var origin string
+		err := rows.Scan(&a.Username, &a.DID, &a.Imported, &brought, &origin)
+		setOrigin(&a, origin)
 		list = append(list, markBrought(a, brought))
 		return err
 	}, query, args...)

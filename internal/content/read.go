@@ -34,12 +34,14 @@ func (w *Wiki) CurrentBlob(ctx context.Context, f wiki.File) ([]byte, error) {
 	return data, err
 }
 
-const fileColumns = `f.path, f.blob, f.mode, f.size, f.seq, c.oid, c.time, c.username, c.did, c.agent, c.client, c.grant_id, c.imported, c.message`
+const fileColumns = `f.path, f.blob, f.mode, f.size, f.seq, c.oid, c.time, c.username, c.did, c.agent, c.client, c.grant_id, c.imported, c.message, ` + originColumn
 
 func scanFile(row sqlite.Scanner, f *wiki.File) error {
 	var at int64
+	var origin string
 	a := &f.Author
-	err := row.Scan(&f.Path, &f.Blob, &f.Mode, &f.Size, &f.Seq, &f.Commit, &at, &a.Username, &a.DID, &a.Agent, &a.Client, &a.Grant, &a.Imported, &f.Message)
+	err := row.Scan(&f.Path, &f.Blob, &f.Mode, &f.Size, &f.Seq, &f.Commit, &at, &a.Username, &a.DID, &a.Agent, &a.Client, &a.Grant, &a.Imported, &f.Message, &origin)
+	setOrigin(a, origin)
 	f.Modified = time.UnixMilli(at).UTC()
 	return err
 }
@@ -136,14 +138,16 @@ func (w *Wiki) Names(ctx context.Context) ([]string, error) {
 	return n.paths, nil
 }
 
-const revisionColumns = `h.path, h.from_path, h.kind, h.old, h.new, h.size, h.seq, c.oid, c.time, c.username, c.did, c.agent, c.client, c.grant_id, c.imported, c.message`
+const revisionColumns = `h.path, h.from_path, h.kind, h.old, h.new, h.size, h.seq, c.oid, c.time, c.username, c.did, c.agent, c.client, c.grant_id, c.imported, c.message, ` + originColumn
 
 // scanRevision reads revisionColumns, and the columns before them into first.
 func scanRevision(row sqlite.Scanner, r *wiki.Revision, first ...any) error {
 	var at int64
+	var origin string
 	a := &r.Author
 	kind := (*string)(&r.Kind) // saves database/sql the reflection
-	err := row.Scan(append(first, &r.Path, &r.From, kind, &r.Old, &r.New, &r.Size, &r.Seq, &r.Commit, &at, &a.Username, &a.DID, &a.Agent, &a.Client, &a.Grant, &a.Imported, &r.Message)...)
+	err := row.Scan(append(first, &r.Path, &r.From, kind, &r.Old, &r.New, &r.Size, &r.Seq, &r.Commit, &at, &a.Username, &a.DID, &a.Agent, &a.Client, &a.Grant, &a.Imported, &r.Message, &origin)...)
+	setOrigin(a, origin)
 	r.Time = time.UnixMilli(at).UTC()
 	return err
 }

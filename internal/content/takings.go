@@ -136,7 +136,7 @@ func (w *Wiki) AuthorsOf(ctx context.Context, path string) ([]wiki.Author, error
 
 func (w *Wiki) addAuthors(ctx context.Context, stays []stay, found map[wiki.Author]bool) error {
 	for _, s := range stays {
-		list, err := w.queryAuthors(ctx, "SELECT DISTINCT c.username, c.did, c.imported, c.client = $5 FROM changes h JOIN commits c ON c.wiki = h.wiki AND c.seq = h.seq WHERE h.wiki = $1 AND h.key = $2 AND h.seq >= $3 AND h.seq < $4",
+		list, err := w.queryAuthors(ctx, "SELECT DISTINCT c.username, c.did, c.imported, c.client = $5, "+originColumn+" FROM changes h JOIN commits c ON c.wiki = h.wiki AND c.seq = h.seq WHERE h.wiki = $1 AND h.key = $2 AND h.seq >= $3 AND h.seq < $4",
 			w.slug, s.key, s.from, s.to, wiki.ImportClient)
 		if err != nil {
 			return err

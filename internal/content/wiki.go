@@ -29,6 +29,7 @@ type Wiki struct {
 	head      atomic.Pointer[head]
 	names     atomic.Pointer[names]
 	recent    recentFiles
+	vouches   atomic.Int64                      // see Vouches
 	takedowns atomic.Pointer[map[string]string] // reasons by blob
 	reads     *sqlite.Statements
 
@@ -112,6 +113,9 @@ func (w *Wiki) load(ctx context.Context) error {
 		return err
 	}
 	if err := w.readHead(ctx); err != nil {
+		return err
+	}
+	if err := w.loadVouches(ctx); err != nil {
 		return err
 	}
 	return w.relink(ctx)

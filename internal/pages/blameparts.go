@@ -46,7 +46,7 @@ func (a *authorship) weight() uint32 {
 }
 
 func authorshipKey(w *content.Wiki, path, commit string) cacheKey {
-	return cacheKey{"by", w.Slug(), path + "\x00" + commit}
+	return authorKey("by", w, path+"\x00"+commit)
 }
 
 // authorship finds the author of each line of a file. It is cached by commit and

@@ -71,7 +71,7 @@ func (x *siteRun) plan(ctx context.Context, r ExportRequest) (listed []site.Page
 		}
 		listed = append(listed, site.Page{
 			Name: name, Path: f.Path, Modified: f.Modified, Tags: g.tags[f.Path], From: pageNames(g.from[f.Path]),
-			By: r.Byline(f.Author), Agent: f.Author.Agent != "" && !f.Author.Imported,
+			By: r.Byline(f.Author), Agent: f.Author.IsAgent(),
 			Unlisted: wiki.IsFrame(f.Path),
 		})
 	}

@@ -75,7 +75,7 @@ type strangers struct {
 // strangers returns the authors of a wiki who aren't members. Without a member
 // function, nobody is one.
 func (s *Service) strangers(ctx context.Context, w *content.Wiki, a wiki.Access, member func(did string) bool) (*strangers, error) {
-	f := &strangers{s: s, w: w, home: a.Site().HomePage(), foreign: func(by wiki.Author) bool { return by.Brought() || member == nil || !member(by.DID) }}
+	f := &strangers{s: s, w: w, home: a.Site().HomePage(), foreign: func(by wiki.Author) bool { return !by.Vouched && (by.Brought() || member == nil || !member(by.DID)) }}
 	all, err := s.writers(ctx, w)
 	if err != nil {
 		return nil, err
@@ -193,7 +193,7 @@ func (s *Service) foreignLines(ctx context.Context, w *content.Wiki, file wiki.F
 		}
 	}
 	slices.Sort(who)
-	key := cacheKey{"foreign lines", w.Slug(), file.Path + "\x00" + strings.Join(slices.Compact(who), "\x00")}
+	key := authorKey("foreign lines", w, file.Path+"\x00"+strings.Join(slices.Compact(who), "\x00"))
 	known := &lineSet{}
 	if c, ok := s.cache.GetIfPresent(key); ok {
 		if known = c.(*lineSet); known.commit == file.Commit {
@@ -597,7 +597,7 @@ func nameKey(part string) string {
 
 // nameAuthors returns who coined the wiki's names, as of its head.
 func (s *Service) nameAuthors(ctx context.Context, w *content.Wiki) (*nameAuthors, error) {
-	key := cacheKey{"name authors", w.Slug(), ""}
+	key := authorKey("name authors", w, "")
 	n := &nameAuthors{}
 	if c, ok := s.cache.GetIfPresent(key); ok {
 		n = c.(*nameAuthors)

@@ -462,12 +462,10 @@ func (i *importRun) runFiles(ctx context.Context, source incoming.Source) error 
 		return wiki.Problemf(wiki.ErrInvalid, "file", "Nothing was imported: the wiki already has all of it, or keeps its own pages where names clash.")
 	}
 	i.progress(ImportStep{What: "Writing the pages"})
-	author := i.a.Caller()
-	if !i.request.Own {
-		author.Agent, author.Grant, author.Client = "", "", wiki.ImportClient
-	}
+	author, from := i.a.Caller(), i.origin()
+	author.Agent, author.Grant, author.Client = "", "", wiki.ImportClient
 	saved, err := i.s.commit(ctx, i.w, i.a, Write{}, content.Request{
-		Author: author, Edits: edits,
+		Author: author, Edits: edits, Import: &from,
 		Message: commitMessage("", "Import %s%s", plural(p.preview.Pages, "page"), fromFile(i.u.Name)),
 	})
 	if err != nil {

@@ -257,7 +257,7 @@ func (i *importRun) plan(ctx context.Context, r *gitrepo.Received) (*content.Imp
 		return nil, err
 	}
 	return content.PlanImport(content.ImportSource{
-		Commits: commits, Diffs: all, Sizes: sizes, Packed: packed, Tags: r.Tags, Author: i.a.Caller(), Limits: i.a.Site().Limits, Trusted: i.request.Trusted,
+		Commits: commits, Diffs: all, Sizes: sizes, Packed: packed, Tags: r.Tags, Author: i.a.Caller(), Limits: i.a.Site().Limits, Origin: i.origin(), Trusted: i.request.Trusted,
 	})
 }
 

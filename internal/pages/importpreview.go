@@ -23,7 +23,7 @@ type ImportRequest struct {
 	// automatic: links that have to change, because a file gets another name, follow it.
 	// Import doesn't change the wiki's setting.
 	Wikilinks wiki.LinkOrder
-	// Own says that the owner vouches for the words: agents read them as a member's.
+	// Own says that the caller vouches for the words: agents read them as a member's.
 	// Otherwise they count as a stranger's, no matter who imports them.
 	Own bool
 	// Trusted accepts the authors of a repository's commits as they are. Only the

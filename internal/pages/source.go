@@ -38,7 +38,7 @@ func (s *Service) Source(ctx context.Context, a wiki.Access, name, revision stri
 	}
 	defer release()
 	_, head := w.Head() // the content read can be newer, never older
-	key := cacheKey{"source", w.Slug(), name}
+	key := authorKey("source", w, name)
 	if c, ok := s.cache.GetIfPresent(key); ok && revision == "" && c.(*Source).head == head {
 		return c.(*Source), w.MayRead(c.(*Source).File.Blob)
 	}

@@ -3,6 +3,7 @@ package pages
 import (
 	"context"
 	"slices"
+	"strconv"
 
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/wiki"
@@ -18,11 +19,17 @@ type writerList struct {
 
 func (a *writerList) weight() uint32 { return uint32(100 + 150*len(a.authors)) }
 
+// authorKey is the key of something known about authors, which depends on the imports
+// that somebody vouches for.
+func authorKey(kind string, w *content.Wiki, rest string) cacheKey {
+	return cacheKey{kind, w.Slug(), strconv.FormatInt(w.Vouches(), 10) + "\x00" + rest}
+}
+
 // writers lists everyone who has written in the wiki. It extends the cached list
 // to the head.
 func (s *Service) writers(ctx context.Context, w *content.Wiki) ([]wiki.Author, error) {
 	seq, head := w.Head()
-	key := cacheKey{"writers", w.Slug(), ""}
+	key := authorKey("writers", w, "")
 	known := &writerList{}
 	if c, ok := s.cache.GetIfPresent(key); ok {
 		known = c.(*writerList)
@@ -49,7 +56,7 @@ func (s *Service) writers(ctx context.Context, w *content.Wiki) ([]wiki.Author, 
 
 // writersOf lists everyone who has written in a file.
 func (s *Service) writersOf(ctx context.Context, w *content.Wiki, file wiki.File) ([]wiki.Author, error) {
-	key := cacheKey{"writers of", w.Slug(), file.Path + "\x00" + file.Commit}
+	key := authorKey("writers of", w, file.Path+"\x00"+file.Commit)
 	if c, ok := s.cache.GetIfPresent(key); ok {
 		return c.(*writerList).authors, nil
 	}

@@ -15,7 +15,7 @@ import (
 )
 
 // Operator is the actor of the operator's entries in the audit log.
-const Operator = "operator"
+const Operator = wiki.OperatorName
 
 // SuspendSite closes a wiki until ResumeSite. Its members see why. ErrNotFound if it
 // is suspended already.

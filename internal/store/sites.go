@@ -161,6 +161,16 @@ func (db *DB) RecordErasure(ctx context.Context, actor, slug string) error {
 	return db.changeSite(ctx, actor, slug, "history.erase", "", func(*sql.Tx) error { return nil })
 }
 
+// RecordVouching adds an audit entry for a person who vouches for the text of an
+// import, or takes that back.
+func (db *DB) RecordVouching(ctx context.Context, actor, slug, commit string, withdraw bool) error {
+	action := "import.vouch"
+	if withdraw {
+		action = "import.unvouch"
+	}
+	return db.changeSite(ctx, actor, slug, action, commit, func(*sql.Tx) error { return nil })
+}
+
 // changeSite runs a change of a site or its members, with a new version and an audit
 // entry, and drops the site from the cache.
 func (db *DB) changeSite(ctx context.Context, actor, slug, action, detail string, change func(*sql.Tx) error) error {

@@ -33,13 +33,16 @@ func (s *Service) AuthorName(ctx context.Context, a wiki.Author) string {
 }
 
 // Byline describes a commit's author: the person, or the agent and the
-// person it acted for. Authors of imported commits are marked as imported.
+// person it acted for. Authors of imported commits are marked as imported, with the source.
 func (s *Service) Byline(ctx context.Context, a wiki.Author) string {
 	line := s.AuthorName(ctx, a)
 	if a.Agent != "" {
 		line = a.Agent + " for " + line
 	}
-	if a.Imported {
+	switch {
+	case a.Imported && a.Source != "":
+		line += " (imported from " + a.Source + ")"
+	case a.Imported:
 		line += " (imported)"
 	}
 	return line

@@ -89,10 +89,22 @@ func (s *Service) RecordErasure(ctx context.Context, a wiki.Access) error {
 	return nil
 }
 
+// RecordVouching writes to the audit log that the caller vouches for the text of an
+// import, named by its last commit, or takes that back.
+func (s *Service) RecordVouching(ctx context.Context, a wiki.Access, commit string, withdraw bool) error {
+	if err := a.Allow(wiki.Configure); err != nil {
+		return err
+	}
+	if err := s.store.RecordVouching(ctx, actor(a), a.Site().Slug, commit, withdraw); err != nil {
+		return fmt.Errorf("tenant: record who vouches for an import: %w", err)
+	}
+	return nil
+}
+
 // actor is the name for the audit log.
 func actor(a wiki.Access) string {
 	if a.Caller().Operator {
-		return "operator"
+		return wiki.OperatorName
 	}
 	return a.Caller().User.DID
 }

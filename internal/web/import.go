@@ -582,6 +582,9 @@ func (h *Handler) writeImport(v *visit, job *importJob, change func(*pages.Impor
 		var result pages.ImportResult
 		err := h.tryImport(job, func() (err error) {
 			result, err = h.o.Pages.Import(ctx, a, job.upload, request, job.setStep)
+			if err == nil && request.Own {
+				err = h.o.Tenant.RecordVouching(ctx, a, result.Head, false)
+			}
 			if err == nil && request.Wikilinks != "" {
 				err = h.o.Tenant.ChooseWikilinks(ctx, a, request.Wikilinks)
 			}

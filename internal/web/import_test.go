@@ -56,7 +56,23 @@ func TestImport(t *testing.T) {
 	dan.get(on("dan", "/Home")).want(http.StatusOK).lacks("the end")
 	dan.decideImport("dan", preview, "import").has("commits imported", "Commit ids are unchanged", "unmerged")
 	dan.get(on("dan", "/Home")).want(http.StatusOK).has("the end")
-	dan.get(on("dan", "/-/changelog")).want(http.StatusOK).has("Grace Hopper", "imported")
+	dan.get(on("dan", "/-/changelog")).want(http.StatusOK).has("Grace Hopper (imported from wiki.bundle)")
+
+	// The owner vouches for it, and takes that back.
+	found := regexp.MustCompile(`name="commit" value="([0-9a-f]{40})"`).FindStringSubmatch(dan.get(on("dan", "/-/settings")).has("Vouch for it").body)
+	if found == nil {
+		t.Fatal("the settings don't list the import")
+	}
+	vouch := func(action string) *answer {
+		t.Helper()
+		return dan.follow(dan.post(on("dan", "/-/imports"), url.Values{"commit": {found[1]}, "action": {action}}).want(http.StatusSeeOther))
+	}
+	vouch("vouch").has(" vouches for it since", "Take back")
+	vouch("withdraw").has("Vouch for it").lacks("vouches for it since")
+	dan.post(on("dan", "/-/imports"), url.Values{"commit": {found[1]}, "action": {"other"}}).want(http.StatusUnprocessableEntity).has("Open Settings")
+	if events, err := w.Store.Audit(t.Context(), "dan", 2); err != nil || len(events) != 2 || events[0].Action != "import.unvouch" || events[1].Action != "import.vouch" || events[1].Detail != found[1] {
+		t.Errorf("audit: %+v, %v", events, err)
+	}
 	dan.get(on("dan", "/passwd.txt")).want(http.StatusNotFound)
 
 	// A wiki with pages takes the newest files only, and this one has them.

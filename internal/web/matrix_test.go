@@ -75,6 +75,7 @@ var routeMatrix = map[string]cell{
 	"GET /-/revert/{id}":         {path: "/-/revert/{commit}", ok: 200, need: wiki.Edit},
 	"POST /-/revert/{id}":        {path: "/-/revert/abcdef12345", form: url.Values{}, ok: 404, need: wiki.Edit},
 	"GET /-/settings":            {path: "/-/settings", ok: 200, need: wiki.Configure},
+	"POST /-/imports":            {path: "/-/imports", form: url.Values{"commit": {"none"}, "action": {"vouch"}}, ok: 404, need: wiki.Configure},
 	"POST /-/settings":           {path: "/-/settings", form: url.Values{"title": {strings.Repeat("x", 300)}, "visibility": {"public"}}, ok: 422, need: wiki.Configure},
 
 	"POST /-/members":              {path: "/-/members", form: url.Values{"action": {"dance"}}, ok: 422, need: wiki.Configure},

@@ -92,6 +92,10 @@ func noticeText(name string) string {
 		return "Uploaded."
 	case "invited":
 		return "Added. They have access as soon as they sign in."
+	case "vouched":
+		return "Agents now read the imported text as a member’s words."
+	case "unvouched":
+		return "Taken back. Agents treat the imported text as a stranger’s."
 	case "removed":
 		return "Removed. Their tokens for this wiki no longer work."
 	case "revoked":

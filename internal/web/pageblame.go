@@ -89,7 +89,7 @@ func (h *Handler) attribute(p *blamePart, people, agents map[string]int) {
 
 // isAgent reports whether an agent is known to be the author. Imported history can
 // claim anything.
-func isAgent(a wiki.Author) bool { return a.Agent != "" && !a.Imported }
+func isAgent(a wiki.Author) bool { return a.IsAgent() }
 
 // cutTitle cuts the level-1 heading from the beginning of a part.
 func cutTitle(html template.HTML) (title, rest template.HTML) {

@@ -19,7 +19,10 @@ type settingsPage struct {
 	Waiting  int // sections not yet indexed for search by meaning
 	Limits   wiki.Limits
 	Person   string // DID of the reader
-	Invite   string // handle as typed
+	Imports  []shownImport
+	// AllImports is the number of imports; Imports are the newest ones.
+	AllImports int
+	Invite     string // handle as typed
 	// InviteRole is the role chosen for Invite.
 	InviteRole string
 }
@@ -38,6 +41,9 @@ func (h *Handler) renderSettings(v *visit, status int, p *settingsPage) error {
 	p.Limits, p.Person = v.a.Site().Limits, v.caller.User.DID
 	var err error
 	if p.Members, err = h.o.Tenant.Members(v.ctx(), v.a); err != nil {
+		return err
+	}
+	if p.Imports, p.AllImports, err = h.shownImports(v); err != nil {
 		return err
 	}
 	if p.Stats, err = h.o.Pages.Stats(v.ctx(), v.a); err != nil {

@@ -196,6 +196,7 @@ func wikiRoutes() []route {
 		{pattern: "POST /-/revert/{id}", need: wiki.Edit, handle: (*Handler).revertCommit},
 		{pattern: "GET /-/settings", need: wiki.Configure, handle: (*Handler).showSettings},
 		{pattern: "POST /-/settings", need: wiki.Configure, handle: (*Handler).saveSettings},
+		{pattern: "POST /-/imports", need: wiki.Configure, handle: (*Handler).saveVouching},
 
 		{pattern: "GET /robots.txt", handle: (*Handler).showRobots, open: true, free: true},
 		{pattern: "GET /favicon.ico", handle: (*Handler).showFavicon, open: true, free: true},

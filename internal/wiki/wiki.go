@@ -105,7 +105,7 @@ type Caller struct {
 	User     User
 	Session  string // session id, for a browser
 	Agent    string // name of the agent or token, from the grant; "" for a person in a browser
-	Client   string // OAuth client id, TokenClient, "operator"
+	Client   string // OAuth client id, TokenClient, OperatorName
 	Grant    string // id of the grant or token
 	ReadOnly bool   // the credential only allows reading
 	Wiki     string // slug of the only wiki the credential is valid for; "" for a session
@@ -114,6 +114,12 @@ type Caller struct {
 
 // TokenClient is the Client of callers with a wiki token or a personal token.
 const TokenClient = "token"
+
+// Names that stand where others have a DID.
+const (
+	OperatorName = "operator"
+	FormerOwner  = "former owner" // of a wiki, whose account was deleted
+)
 
 // ImportClient is the Client of commits that bring files from elsewhere; see
 // Author.Brought.
@@ -139,11 +145,17 @@ type Author struct {
 	Client   string // the Client: trailer
 	Grant    string // the Grant: trailer
 	Imported bool   // from an import: name and DID are unverified
+	Source   string // of an import: the name of the file or repository, or ""
+	Vouched  bool   // of an import: a person or the operator vouches for the text
 }
 
 // Brought reports whether the author only brought the text, from an import. Anybody
-// can have written it.
+// can have written it, unless somebody vouches for it.
 func (a Author) Brought() bool { return a.Imported || a.Client == ImportClient }
+
+// IsAgent reports whether an agent made the change. What an imported commit says about
+// that counts once somebody vouches for it.
+func (a Author) IsAgent() bool { return a.Agent != "" && (!a.Imported || a.Vouched) }
 
 // A File is one file of a wiki, now or at a revision.
 type File struct {
