@@ -17,6 +17,7 @@ import (
 // commands are the subcommands with their flags.
 type commands struct {
 	Serve   serveCommand   `cmd:"" help:"Run the service, behind a proxy that terminates TLS."`
+	Home    homeCommand    `cmd:"" help:"Serve one wiki for yourself and people you invite, at the root of one host."`
 	Dev     devCommand     `cmd:"" help:"Run a development service: example wikis, sign-in without a password."`
 	Admin   adminCommand   `cmd:"" help:"Operate a service or its data directory."`
 	Import  importCommand  `cmd:"" help:"Import a folder or zip of Markdown, or a git repository."`

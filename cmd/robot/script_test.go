@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 //	                    from its output; its log is in NAME.log
 //	seeded DIR          creates the data directory of a development service that ran once
 //	keys DIR            creates a data directory with only the keys of a service
-//	stop NAME           sends SIGTERM; it must exit with 0 within 10 s
+//	shutdown NAME       sends SIGTERM; it must exit with 0 within 10 s
 //	kill9 NAME          kills it
 //	http METHOD URL STATUS [HEADER: VALUE]... [@BODYFILE]
 //	                    sends a request to 127.0.0.1 with the URL's host and port. The
@@ -63,7 +63,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"until": until, "seeded": seeded, "keys": keys,
-			"start": launch, "stop": stop, "kill9": kill9, "http": request, "wikiurl": wikiURL, "token": token, "mode": mode, "newwiki": newWiki,
+			"start": launch, "shutdown": shutdown, "kill9": kill9, "http": request, "wikiurl": wikiURL, "token": token, "mode": mode, "newwiki": newWiki,
 		},
 	})
 }
@@ -78,6 +78,7 @@ func running(ts *testscript.TestScript) map[string]*exec.Cmd {
 var printed = map[string]*regexp.Regexp{
 	"_url":     regexp.MustCompile(`is ready at (\S+)`),
 	"_data":    regexp.MustCompile(`(?m)^Data +(\S+)`),
+	"_link":    regexp.MustCompile(`(?m)^Sign in (\S+)`),            // of home
 	"_metrics": regexp.MustCompile(`(?m)^Metrics (\S+)`),            // of serve with --metrics
 	"_port":    regexp.MustCompile(`(?m)^Listen +http://\S+:(\d+)`), // of serve
 }
@@ -138,7 +139,9 @@ func keys(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(copyKeys(ts.MkAbs(args[0])))
 }
 
-func stop(ts *testscript.TestScript, neg bool, args []string) {
+// shutdown isn't called "stop": testscript's own command of that name ends a script,
+// and takes precedence.
+func shutdown(ts *testscript.TestScript, neg bool, args []string) {
 	cmd := running(ts)[args[0]]
 	ts.Check(cmd.Process.Signal(syscall.SIGTERM))
 	late := time.AfterFunc(10*time.Second, func() { _ = cmd.Process.Kill() })

@@ -12,7 +12,7 @@ import (
 
 // Every flag of the operator's commands is documented, with its variable.
 func TestFlagsAreDocumented(t *testing.T) {
-	docs := map[string]string{"serve": "serve.md", "backup": "operate.md", "verify": "operate.md", "restore": "operate.md", "admin": "operate.md"}
+	docs := map[string]string{"serve": "serve.md", "backup": "operate.md", "verify": "operate.md", "restore": "operate.md", "admin": "operate.md", "home": "operate.md"}
 	parser, err := kong.New(new(commands))
 	if err != nil {
 		t.Fatal(err)

@@ -49,6 +49,7 @@ var operations = map[string]operation{
 	"putback":  putBack,
 	"aside":    showAside,
 
+	"login":       signInLink, // home login
 	"rotate-keys": rotateKeys,
 	"invitations": listInvitations,
 
@@ -76,6 +77,11 @@ func operate(ctx context.Context, dir, name string, args url.Values, in io.Reade
 	}
 	defer func() { err = errors.Join(err, lock.Release()) }()
 	cfg, origins := config.Offline(dir)
+	if name == "login" {
+		if cfg, origins, err = offlineHome(ctx, dir, args); err != nil {
+			return err
+		}
+	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	s, err := openService(ctx, cfg, origins, log)
 	if err != nil {
@@ -125,8 +131,7 @@ func (s *socket) close() error {
 
 // listenSocket creates the socket in a private directory, so that it has its mode
 // before others can reach it, then renames it over any leftover of a killed process.
-// The address goes through an open directory, because socket addresses have at most
-// 108 bytes (unix(7)).
+// socketAddress says how long its path can be.
 func listenSocket(dir string) (net.Listener, error) {
 	making, err := os.MkdirTemp(dir, ".socket-")
 	if err != nil {
@@ -148,10 +153,6 @@ func listenSocket(dir string) (net.Listener, error) {
 		return nil, errors.Join(err, listener.Close())
 	}
 	return listener, nil
-}
-
-func socketAddress(dir *os.File) string {
-	return fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), socketName)
 }
 
 var errNoSocket = errors.New("the service accepts no commands")

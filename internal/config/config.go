@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"time"
+
+	"robot.wtf/internal/wiki"
 )
 
 // A Config holds all settings of a service.
@@ -34,10 +36,15 @@ type Config struct {
 	Signup           Signup // the sign-up policy
 	NewWikis         int    // allowed in 24 hours; 0 for no limit
 	Watch            Watch  // metrics and alerts
-	Test             Test   // zero except in tests of "robot serve"
+	// Wiki is the slug of the only wiki, for "robot home". Its caller sets it.
+	Wiki string
+	// Limits are those of wikis without their own; 0 means the default.
+	Limits wiki.Limits
+	Test   Test // zero except in tests of "robot serve"
 
-	public bool   // the service has a public address, served by an https proxy
-	https  string // in development, the port of an https proxy; "" for none
+	public bool         // the service has a public address, served by an https proxy
+	https  string       // in development, the port of an https proxy; "" for none
+	home   *homeAddress // nil except for "robot home"
 }
 
 // LoopbackProxies returns the proxies trusted by default.
@@ -90,12 +97,15 @@ func IsLoopback(listening net.Addr) bool {
 // Origins are the public addresses of a service.
 type Origins struct {
 	scheme, host, port string
+	single             bool // the only wiki is at the root of the platform's host
 }
 
 // Origins returns the public addresses of a service. In development it derives
 // them from the address that the service or its proxy listens on.
 func (c Config) Origins(listening net.Addr) (Origins, error) {
 	switch {
+	case c.home != nil:
+		return c.homeOrigins(listening)
 	case c.public:
 		return Origins{scheme: "https", host: c.Host, port: "443"}, nil
 	case c.https != "":
@@ -112,7 +122,12 @@ func (c Config) Origins(listening net.Addr) (Origins, error) {
 func (o Origins) Platform() string { return o.origin(o.host) }
 
 // Wiki returns the origin of a wiki's host.
-func (o Origins) Wiki(slug string) string { return o.origin(slug + "." + o.host) }
+func (o Origins) Wiki(slug string) string {
+	if o.single {
+		return o.Platform()
+	}
+	return o.origin(slug + "." + o.host)
+}
 
 func (o Origins) origin(host string) string {
 	defaultPort := "443"

@@ -387,7 +387,7 @@ func (p *Import) counters() meta {
 func (p *Import) authorOf(c gitrepo.Commit) (a wiki.Author, message string) {
 	clean := func(s string) string { return strings.ToValidUTF8(strings.TrimSpace(s), "\uFFFD") }
 	a = wiki.Author{Username: clean(c.Author.Name), Imported: !p.o.Trusted}
-	if strings.HasPrefix(c.Author.Email, "did:") {
+	if wiki.IsPersonID(c.Author.Email) {
 		a.DID = clean(c.Author.Email)
 	}
 	if a.Username == "" {

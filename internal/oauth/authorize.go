@@ -81,7 +81,7 @@ func (s *Service) Authorize(w http.ResponseWriter, r *http.Request) (to string, 
 		return "", err
 	}
 	s.recordRequest(r, q.Slug, http.StatusSeeOther, "", "", q.Name)
-	return ConsentPath + "?" + url.Values{"request": {secret}}.Encode(), nil
+	return s.Path(ConsentPath) + "?" + url.Values{"request": {secret}}.Encode(), nil
 }
 
 // countFailure counts a failed request by cause; a nil error isn't counted.
@@ -174,14 +174,11 @@ func (s *Service) responseURL(q request, params url.Values) string {
 // browserSecret returns the secret in the browser's cookie and sets the
 // cookie if it is missing.
 func (s *Service) browserSecret(w http.ResponseWriter, r *http.Request) string {
-	if c, err := r.Cookie(browserCookie); err == nil && len(c.Value) == len(rand.Text()) {
-		return c.Value
+	if secret := s.o.Session.CookieValue(r, browserCookie); len(secret) == len(rand.Text()) {
+		return secret
 	}
 	secret := rand.Text()
-	http.SetCookie(w, &http.Cookie{
-		Name: browserCookie, Value: secret, Path: "/", MaxAge: int((24 * time.Hour).Seconds()),
-		HttpOnly: true, Secure: true, SameSite: http.SameSiteLaxMode,
-	})
+	http.SetCookie(w, s.o.Session.Cookie(browserCookie, secret, int((24*time.Hour).Seconds())))
 	return secret
 }
 
@@ -252,8 +249,8 @@ func (s *Service) pendingRequest(r *http.Request, secret string) (request, error
 	if err := json.Unmarshal([]byte(data), &q); err != nil {
 		return q, err
 	}
-	cookie, err := r.Cookie(browserCookie)
-	if err != nil || subtle.ConstantTimeCompare([]byte(hashBrowserSecret(cookie.Value)), []byte(q.Browser)) != 1 {
+	secretOfBrowser := s.o.Session.CookieValue(r, browserCookie)
+	if secretOfBrowser == "" || subtle.ConstantTimeCompare([]byte(hashBrowserSecret(secretOfBrowser)), []byte(q.Browser)) != 1 {
 		return request{}, errRequestOver
 	}
 	return q, nil

@@ -28,6 +28,10 @@ const (
 	serverPath   = "/.well-known/oauth-authorization-server" // RFC 8414, section 3
 )
 
+// SinglePrefix begins the paths of AuthorizePath, ConsentPath and the endpoints below
+// /auth on a host that a wiki shares with this server.
+const SinglePrefix = "/-"
+
 // A Route is one endpoint.
 type Route struct {
 	Method         string
@@ -51,6 +55,16 @@ var Routes = []Route{
 	{http.MethodGet, openIDPath, true, false, (*Service).describeServer},
 	{http.MethodGet, resourcePath, false, true, (*Service).describeResource},
 	{http.MethodGet, resourcePath + "/mcp", false, true, (*Service).describeResource},
+}
+
+// onSingleHost returns the route as a wiki's host serves it that is also the
+// platform's.
+func (r Route) onSingleHost() Route {
+	if strings.HasPrefix(r.Path, "/auth/") {
+		r.Path = SinglePrefix + r.Path
+	}
+	r.Wiki = true
+	return r
 }
 
 // ServeHTTP serves an endpoint on the host of the wiki slug, which might not

@@ -46,14 +46,14 @@ var (
 func (s *Service) describeServer(w http.ResponseWriter, r *http.Request, slug string) error {
 	m := serverMetadata{
 		Issuer:    s.issuer,
-		Authorize: s.issuer + AuthorizePath, Token: s.issuer + tokenPath, Register: s.issuer + registerPath,
-		Revoke: s.issuer + revokePath, Keys: s.issuer + jwksPath,
+		Authorize: s.issuer + s.Path(AuthorizePath), Token: s.issuer + s.Path(tokenPath), Register: s.issuer + s.Path(registerPath),
+		Revoke: s.issuer + s.Path(revokePath), Keys: s.issuer + s.Path(jwksPath),
 		Scopes:    append(strings.Fields(session.Scopes), "offline_access"),
 		Responses: []string{"code"}, Modes: []string{"query"}, Grants: grantTypes,
 		Auth: authMethods, RevokeAuth: authMethods, Challenges: []string{"S256"},
-		IssuerInResponse: true, ClientDocuments: true, Documentation: s.o.WikiOrigin("help") + "/",
+		IssuerInResponse: true, ClientDocuments: true, Documentation: s.helpAddress(),
 	}
-	if slug != "" {
+	if slug != "" && s.o.Single == "" {
 		host := s.o.WikiOrigin(slug)
 		m.Authorize, m.Token, m.Register = host+"/authorize", host+"/token", host+"/register"
 	}
@@ -82,7 +82,7 @@ type resourceMetadata struct {
 func (s *Service) describeResource(w http.ResponseWriter, r *http.Request, slug string) error {
 	text, err := json.Marshal(resourceMetadata{
 		Resource: s.o.Session.Resource(slug), Servers: []string{s.issuer}, Scopes: strings.Fields(session.Scopes),
-		Bearer: []string{"header"}, Name: slug + "." + s.host, Documentation: s.o.WikiOrigin("help") + "/",
+		Bearer: []string{"header"}, Name: s.hostOf(slug), Documentation: s.helpAddress(),
 	})
 	if err != nil {
 		return err
@@ -90,6 +90,12 @@ func (s *Service) describeResource(w http.ResponseWriter, r *http.Request, slug 
 	s.recordRequest(r, slug, http.StatusOK, "", "", r.UserAgent())
 	writeDocument(w, r, text)
 	return nil
+}
+
+// hostOf returns a wiki's host, with the port if any.
+func (s *Service) hostOf(slug string) string {
+	_, host, _ := strings.Cut(s.o.WikiOrigin(slug), "://")
+	return host
 }
 
 func (s *Service) showKeys(w http.ResponseWriter, r *http.Request, _ string) error {
@@ -107,7 +113,7 @@ func (s *Service) sendToAuthorize(w http.ResponseWriter, r *http.Request, slug s
 	if slug != "" && !r.URL.Query().Has("resource") {
 		query += "&" + url.Values{"resource": {s.o.Session.Resource(slug)}}.Encode()
 	}
-	w.Header().Set("Location", s.issuer+AuthorizePath+"?"+strings.TrimPrefix(query, "&"))
+	w.Header().Set("Location", s.issuer+s.Path(AuthorizePath)+"?"+strings.TrimPrefix(query, "&"))
 	w.WriteHeader(http.StatusFound)
 	return nil
 }
@@ -129,6 +135,9 @@ func (s *Service) slugOfResource(resource string) string {
 		host = strings.TrimSuffix(host, ":443")
 	}
 	slug, ok := strings.CutSuffix(host, "."+s.host)
+	if s.o.Single != "" {
+		slug, ok = s.o.Single, true
+	}
 	if !ok || wiki.CheckHost(slug) != nil || u.Scheme+"://"+host != s.o.WikiOrigin(slug) {
 		return ""
 	}
@@ -138,7 +147,7 @@ func (s *Service) slugOfResource(resource string) string {
 // slugOfResources returns the one wiki that a request names, or "" if it
 // names none.
 func (s *Service) slugOfResources(resources []string) (string, error) {
-	slug := ""
+	slug := s.o.Single // of a request that names none
 	for _, resource := range resources {
 		one := s.slugOfResource(resource)
 		if one == "" || slug != "" && one != slug {

@@ -34,6 +34,7 @@ import (
 	"robot.wtf/internal/session"
 	"robot.wtf/internal/store"
 	"robot.wtf/internal/tenant"
+	"robot.wtf/internal/wiki"
 )
 
 // Lifetimes.
@@ -65,6 +66,9 @@ type Options struct {
 	Tenant  *tenant.Service
 	// WikiOrigin returns the origin of a wiki's host.
 	WikiOrigin func(slug string) string
+	// Single is the slug of the only wiki, if it shares its host with the
+	// authorization server, whose pages and endpoints are then below /-.
+	Single string
 	// Outbound (outbound.New) fetches client documents. Redirects are not
 	// followed.
 	Outbound *http.Client
@@ -124,9 +128,28 @@ func New(o Options) (*Service, error) {
 	s.documents.client = documentHTTPClient(o.Outbound)
 	s.documents.slots = budget.NewSlots(maxFetches, maxFetchesEach)
 	for _, route := range Routes {
+		if o.Single != "" {
+			route = route.onSingleHost()
+		}
 		s.routes[route.Path] = route
 	}
 	return s, nil
+}
+
+// Path returns where this service serves one of its pages or endpoints.
+func (s *Service) Path(path string) string {
+	if s.o.Single == "" {
+		return path
+	}
+	return SinglePrefix + path
+}
+
+// helpAddress is the address of the help for people.
+func (s *Service) helpAddress() string {
+	if s.o.Single != "" {
+		return s.issuer + "/-/help"
+	}
+	return s.o.WikiOrigin(wiki.HelpSlug) + "/"
 }
 
 // networkShare names the network of a caller in the database: registrations and

@@ -49,6 +49,9 @@ func (s *Service) checkRedirect(raw string) string {
 		if !isLoopback(u) {
 			return "uses http to a remote host; use https"
 		}
+		if s.o.Single != "" && strings.EqualFold(u.Host, s.host) {
+			return "points to this service"
+		}
 		return ""
 	case !strings.Contains(u.Scheme, ".") && !slices.Contains(appSchemes, u.Scheme):
 		if u.Host != "" && !slices.Contains(browserSchemes, u.Scheme) {

@@ -37,6 +37,11 @@ type Options struct {
 	Host   string // the platform's host name without port; wikis are its subdomains
 	Home   string // the platform's origin, linked from refusals of unknown hosts
 	Secure bool   // the public origin is https
+	// Single is the slug of the only wiki, which is served on Host itself, without a
+	// platform. "" for wikis on subdomains.
+	Single string
+	// PlainHTTP means that browsers reach the service over http on a network.
+	PlainHTTP bool
 	// Platform and Wiki are the browser front end, API that of programs. The slug
 	// is valid, but the wiki might not exist.
 	Platform http.HandlerFunc
@@ -178,17 +183,15 @@ func drainRefusedBody(w http.ResponseWriter, body io.ReadCloser) {
 // dispatch calls the front end for a request's host and path.
 func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
 	host := hostWithoutPort(r.Host)
-	slug, below := strings.CutSuffix(host, s.suffix)
-	if !below {
-		slug = ""
-	}
+	slug, ours := s.slugOf(host)
+	below := slug != ""
 	switch {
-	case host != s.opts.Host && !below:
+	case !ours:
 		if !s.serveHealth(w, r) { // proxies and containers check health by address
-			s.refuse(w, r, http.StatusMisdirectedRequest, "There is no wiki at “"+shortenForMessage(host)+"”. Wikis of this service have names that end in "+s.suffix+".")
+			s.refuse(w, r, http.StatusMisdirectedRequest, "There is no wiki at “"+shortenForMessage(host)+"”. "+s.hostHint())
 		}
 		return
-	case below && wiki.CheckHost(slug) != nil:
+	case host != s.opts.Host && wiki.CheckHost(slug) != nil:
 		s.refuse(w, r, http.StatusNotFound, "There is no wiki at “"+shortenForMessage(host)+"”, and there can't be one with that name.")
 		return
 	}
@@ -231,6 +234,14 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
 	s.serveBrowser(w, r, slug)
 }
 
+// hostHint says under which names wikis are served.
+func (s *Server) hostHint() string {
+	if s.opts.Single != "" {
+		return "The address of this wiki is " + s.opts.Home + "/."
+	}
+	return "Wikis of this service have names that end in " + s.suffix + "."
+}
+
 // serveBrowser calls the front ends that read cookies. It refuses forms from other
 // origins, including those that one wiki's host sends to another or to the platform.
 func (s *Server) serveBrowser(w http.ResponseWriter, r *http.Request, slug string) {
@@ -238,7 +249,7 @@ func (s *Server) serveBrowser(w http.ResponseWriter, r *http.Request, slug strin
 		s.refuse(w, r, http.StatusForbidden, "This form was sent from another site, so nothing was changed. Open the page here and try again.")
 		return
 	}
-	if s.opts.Renew != nil && r.Header["Cookie"] != nil && isPageNavigation(r) {
+	if s.opts.Renew != nil && r.Header["Cookie"] != nil && s.isPageNavigation(r) {
 		s.opts.Renew(w, r)
 	}
 	if slug == "" {
@@ -250,10 +261,13 @@ func (s *Server) serveBrowser(w http.ResponseWriter, r *http.Request, slug strin
 
 // isPageNavigation reports whether a browser requests a page rather than a part
 // of one. Responses in shared caches must not carry a cookie, and an attacker
-// can make a user open a part of a page by itself.
-func isPageNavigation(r *http.Request) bool {
+// can make a user open a part of a page by itself. Over plain http, browsers send no
+// Sec-Fetch-Mode, but they accept HTML.
+func (s *Server) isPageNavigation(r *http.Request) bool {
 	shared := strings.HasPrefix(r.URL.Path, "/-/static/") || r.URL.Path == "/favicon.ico"
-	return r.Method == http.MethodGet && r.Header.Get("Sec-Fetch-Mode") == "navigate" && !shared
+	mode := r.Header.Get("Sec-Fetch-Mode")
+	navigates := mode == "navigate" || mode == "" && s.opts.PlainHTTP && strings.Contains(r.Header.Get("Accept"), "text/html")
+	return r.Method == http.MethodGet && navigates && !shared
 }
 
 func isAPI(path string) bool { return path == "/api" || strings.HasPrefix(path, "/api/") }
@@ -276,6 +290,15 @@ func isLostMCP(r *http.Request) bool {
 // isUpload reports an upload to a one-time address, which needs no cookie.
 func isUpload(r *http.Request) bool {
 	return strings.HasPrefix(r.URL.Path, "/-/upload/") && (r.Method == http.MethodPut || r.Method == http.MethodPost)
+}
+
+// slugOf returns the slug of the wiki at a host, "" for the platform's. It reports
+// false for hosts of others.
+func (s *Server) slugOf(host string) (slug string, ours bool) {
+	if s.opts.Single != "" || host == s.opts.Host {
+		return s.opts.Single, host == s.opts.Host
+	}
+	return strings.CutSuffix(host, s.suffix)
 }
 
 // hostWithoutPort returns the host in lowercase, without its port.
@@ -336,8 +359,8 @@ func (s *Server) handlePanic(w *responseRecorder, r *http.Request, cause any) {
 // recordRequest records a request's metrics and logs it: errors of ours at level
 // error, others at debug. It never logs a page, address or query.
 func (s *Server) recordRequest(recorder *responseRecorder, r *http.Request, took time.Duration) {
-	_, onWiki := strings.CutSuffix(hostWithoutPort(r.Host), s.suffix)
-	class := classify(r, onWiki)
+	slug, ours := s.slugOf(hostWithoutPort(r.Host))
+	class := classify(r, ours && slug != "")
 	s.opts.Metrics.observeRequest(class, recorder.status, took)
 	if recorder.cause != nil && class == routeAuth {
 		s.opts.Metrics.Refused(class.String() + ": " + causeForLog(recorder.cause, min(recorder.status, 499)))

@@ -14,11 +14,12 @@ import (
 
 // Handler builds the front ends and the routing to them. If people is not nil,
 // this is a development service: these people sign in without a password, and
-// nobody else can.
+// nobody else can. The one wiki of "robot home" has neither: its people sign in by
+// links.
 func (s *Service) Handler(people []wiki.User) (*server.Server, error) {
 	cfg, origins, now, log := s.o.Config, s.o.Origins, s.o.Now, s.o.Log
 	var signIn *atproto.Service
-	if people == nil {
+	if people == nil && !cfg.Home() {
 		var err error
 		if signIn, err = s.newSignIn(); err != nil {
 			return nil, err
@@ -27,7 +28,7 @@ func (s *Service) Handler(people []wiki.User) (*server.Server, error) {
 	}
 	browser, err := web.New(web.Options{
 		SignIn: signIn, Pages: s.Pages, Tenant: s.Tenant, Session: s.Session, OAuth: s.OAuth,
-		Platform: origins.Platform(), WikiOrigin: origins.Wiki, People: people, Showcase: cfg.Showcase, Limits: s.limits, Background: s.background, Now: now, Log: log,
+		Platform: origins.Platform(), WikiOrigin: origins.Wiki, Single: cfg.Home(), PlainHTTP: cfg.PlainHTTP(), People: people, Showcase: cfg.Showcase, Limits: s.limits, Background: s.background, Now: now, Log: log,
 		SignInFailed: func(cause string) { s.Metrics.OAuthFailed("signin", cause) },
 	})
 	if err != nil {
@@ -40,9 +41,10 @@ func (s *Service) Handler(people []wiki.User) (*server.Server, error) {
 		Pages: s.Pages, Tenant: s.Tenant, Session: s.Session, WikiOrigin: origins.Wiki, Limits: s.limits, Version: s.o.Version, Background: s.background, Now: now, Log: log,
 	})
 	return server.New(server.Options{
-		Host:     cfg.Host,
-		Home:     origins.Platform(),
-		Secure:   cfg.Secure(),
+		Host:   cfg.Host,
+		Home:   origins.Platform(),
+		Secure: cfg.Secure(),
+		Single: cfg.Wiki, PlainHTTP: cfg.PlainHTTP(),
 		Platform: browser.ServePlatform,
 		Wiki:     browser.ServeWiki,
 		API:      rest.ServeWiki,

@@ -110,11 +110,11 @@ func (s *Service) open(ctx context.Context) (err error) {
 		return err
 	}
 	s.Tenant = tenant.New(tenant.Options{
-		Store: s.Store, Content: s.Content, People: directory{s}, NameKey: names, Signup: signupPolicy(s.o.Config), Forget: s.Forget, Reported: s.notifyReport, Background: s.background, Now: s.o.Now, Log: s.o.Log,
+		Store: s.Store, Content: s.Content, Limits: s.o.Config.Limits, Local: s.o.Config.Home(), People: directory{s}, NameKey: names, Signup: signupPolicy(s.o.Config), Forget: s.Forget, Reported: s.notifyReport, Background: s.background, Now: s.o.Now, Log: s.o.Log,
 	})
 	s.Session, err = session.New(session.Options{
 		Store: s.Store, KeyDir: s.KeyDir(),
-		Platform: s.o.Origins.Platform(), WikiOrigin: s.o.Origins.Wiki, Now: s.o.Now, Log: s.o.Log,
+		Platform: s.o.Origins.Platform(), WikiOrigin: s.o.Origins.Wiki, Single: s.o.Config.Home(), PlainHTTP: s.o.Config.PlainHTTP(), Now: s.o.Now, Log: s.o.Log,
 		Refused: func(cause session.Cause) { s.Metrics.Refused(string(cause)) },
 	})
 	if err != nil {
@@ -122,7 +122,7 @@ func (s *Service) open(ctx context.Context) (err error) {
 	}
 	s.limits = newLimiter(s.o.Config, s.o.Now)
 	s.OAuth, err = oauth.New(oauth.Options{
-		Store: s.Store, Session: s.Session, Tenant: s.Tenant, WikiOrigin: s.o.Origins.Wiki,
+		Store: s.Store, Session: s.Session, Tenant: s.Tenant, WikiOrigin: s.o.Origins.Wiki, Single: s.o.Config.Wiki,
 		Outbound: outbound.New(outboundOptions(s.o.Config, s.background)), Take: s.limits.Client, Fetched: s.limits.Fetched, Failed: s.Metrics.OAuthFailed, Access: s.o.Config.AccessLifetime,
 		Now: s.o.Now, Log: s.o.Log,
 	})

@@ -9,8 +9,9 @@ import (
 // path / and no domain, so that no subdomain can set them (RFC 6265bis,
 // section 4.1.3.2).
 const (
-	sessionCookieName = "__Host-session"
-	nonceCookieName   = "__Host-sso"
+	hostPrefix        = "__Host-"
+	sessionCookieName = hostPrefix + "session"
+	nonceCookieName   = hostPrefix + "sso"
 	hintCookieName    = "signed_in" // for the whole domain; identifies nobody
 )
 
@@ -32,31 +33,52 @@ func (s *Service) setCookies(w http.ResponseWriter, host, did, sid string) error
 	now := s.now()
 	token, err := s.keys().sign(claims{
 		Subject: did, Session: sid, Audience: host,
-		Issued: now.Unix(), Expires: now.Add(Lifetime).Unix(),
+		Issued: now.Unix(), Expires: now.Add(s.lifetime).Unix(),
 	})
 	if err != nil {
 		return err
 	}
-	seconds := int(Lifetime.Seconds())
-	http.SetCookie(w, hostCookie(sessionCookieName, token, seconds))
-	http.SetCookie(w, s.hintCookie("1", seconds))
+	seconds := int(s.lifetime.Seconds())
+	http.SetCookie(w, s.Cookie(sessionCookieName, token, seconds))
+	s.setHint(w, "1", seconds)
 	return nil
 }
 
 func (s *Service) clearCookies(w http.ResponseWriter) {
-	http.SetCookie(w, hostCookie(sessionCookieName, "", -1))
-	http.SetCookie(w, s.hintCookie("", -1))
+	http.SetCookie(w, s.Cookie(sessionCookieName, "", -1))
+	s.setHint(w, "", -1)
 }
 
-func hostCookie(name, value string, seconds int) *http.Cookie {
+// Cookie returns a cookie for one host that scripts can't read. seconds is its
+// lifetime; a negative one deletes it. Over plain http it isn't Secure, because
+// browsers would drop it, and its name loses the prefix "__Host-".
+func (s *Service) Cookie(name, value string, seconds int) *http.Cookie {
 	return &http.Cookie{
-		Name: name, Value: value, MaxAge: seconds, Path: "/",
-		HttpOnly: true, Secure: true, SameSite: http.SameSiteLaxMode,
+		Name: s.CookieName(name), Value: value, MaxAge: seconds, Path: "/",
+		HttpOnly: true, Secure: !s.plainHTTP, SameSite: http.SameSiteLaxMode,
 	}
 }
 
-func (s *Service) hintCookie(value string, seconds int) *http.Cookie {
-	c := hostCookie(hintCookieName, value, seconds)
+// CookieName returns the name under which Cookie sets a cookie.
+func (s *Service) CookieName(name string) string {
+	if s.plainHTTP {
+		return strings.TrimPrefix(name, hostPrefix)
+	}
+	return name
+}
+
+// CookieValue returns the value of a cookie that Cookie set, or "".
+func (s *Service) CookieValue(r *http.Request, name string) string {
+	return cookieValue(r, s.CookieName(name))
+}
+
+// setHint sets the hint cookie for the whole domain. A service with one host needs
+// none.
+func (s *Service) setHint(w http.ResponseWriter, value string, seconds int) {
+	if s.single {
+		return
+	}
+	c := s.Cookie(hintCookieName, value, seconds)
 	c.Domain = s.host
-	return c
+	http.SetCookie(w, c)
 }

@@ -33,6 +33,10 @@ import (
 // Lifetime is how long an unused session and its tokens last.
 const Lifetime = 24 * time.Hour
 
+// SingleLifetime replaces Lifetime on a service with one host, where signing in again
+// takes a new link.
+const SingleLifetime = 30 * 24 * time.Hour
+
 // renewAfter is the age at which a token in use is replaced.
 const renewAfter = time.Hour
 
@@ -44,6 +48,11 @@ type Options struct {
 	// WikiOrigin returns the origin of a wiki's host, a subdomain of the
 	// platform's.
 	WikiOrigin func(slug string) string
+	// Single means that the platform and the only wiki share one host.
+	Single bool
+	// PlainHTTP means that browsers reach the service over http by a name that they
+	// don't trust like https, so that its cookies can't be Secure.
+	PlainHTTP bool
 	// Refused is called with each cause that Note records; can be nil.
 	Refused func(cause Cause)
 	Now     func() time.Time
@@ -59,6 +68,9 @@ type Service struct {
 	platform   string
 	host       string // of the platform, without port
 	wikiOrigin func(slug string) string
+	single     bool
+	plainHTTP  bool
+	lifetime   time.Duration // of an unused session
 	now        func() time.Time
 	log        *slog.Logger
 	requests   requestLogs
@@ -88,8 +100,14 @@ func New(o Options) (*Service, error) {
 		platform:   o.Platform,
 		host:       strings.ToLower(platform.Hostname()),
 		wikiOrigin: o.WikiOrigin,
+		single:     o.Single,
+		plainHTTP:  o.PlainHTTP,
+		lifetime:   Lifetime,
 		now:        o.Now,
 		log:        o.Log,
+	}
+	if o.Single {
+		s.lifetime = SingleLifetime
 	}
 	s.keyring.Store(keys)
 	return s, nil
@@ -121,7 +139,7 @@ func (s *Service) Browser(r *http.Request) wiki.Caller {
 }
 
 func (s *Service) browserCaller(r *http.Request) (wiki.Caller, claims) {
-	token := cookieValue(r, sessionCookieName)
+	token := s.CookieValue(r, sessionCookieName)
 	if token == "" {
 		return wiki.Caller{}, claims{}
 	}
@@ -162,7 +180,7 @@ func (s *Service) Renew(w http.ResponseWriter, r *http.Request) {
 	if caller.Anonymous() || s.now().Sub(c.issued()) < renewAfter {
 		return
 	}
-	if err := s.store.ExtendSession(r.Context(), c.Session, s.now().Add(Lifetime)); err != nil {
+	if err := s.store.ExtendSession(r.Context(), c.Session, s.now().Add(s.lifetime)); err != nil {
 		s.logFailure(err, "renewing a session failed")
 		return
 	}
@@ -184,7 +202,7 @@ func (s *Service) SignIn(ctx context.Context, w http.ResponseWriter, r *http.Req
 		return err
 	}
 	sid := rand.Text()
-	if err := s.store.StartSession(ctx, store.Session{ID: sid, DID: u.DID, Expires: s.now().Add(Lifetime), Browser: browserName(r.UserAgent())}); err != nil {
+	if err := s.store.StartSession(ctx, store.Session{ID: sid, DID: u.DID, Expires: s.now().Add(s.lifetime), Browser: browserName(r.UserAgent())}); err != nil {
 		return err
 	}
 	return s.setCookies(w, s.host, u.DID, sid)

@@ -26,7 +26,7 @@ func (s *Service) SSOStart(w http.ResponseWriter, r *http.Request, slug, back st
 		return "", err
 	}
 	nonce := rand.Text()
-	http.SetCookie(w, hostCookie(nonceCookieName, nonce, int(codeLifetime.Seconds())))
+	http.SetCookie(w, s.Cookie(nonceCookieName, nonce, int(codeLifetime.Seconds())))
 	query := url.Values{"wiki": {slug}, "nonce": {hashNonce(nonce)}, "back": {LocalPath(back)}}
 	return s.platform + "/auth/sso?" + query.Encode(), nil
 }
@@ -64,15 +64,15 @@ func (s *Service) SSOReturn(w http.ResponseWriter, r *http.Request) (string, err
 	if wiki.CheckHost(slug) != nil {
 		return "", wiki.Problemf(wiki.ErrInvalid, "", "This sign-in link is incomplete. Open the wiki again.")
 	}
-	http.SetCookie(w, s.hintCookie("", -1))
+	s.setHint(w, "", -1)
 	return s.wikiOrigin(slug) + LocalPath(query.Get("back")), nil
 }
 
 // SSOFinish runs on a wiki host. It uses the code, sets the host's session
 // cookie and returns the path to go back to.
 func (s *Service) SSOFinish(ctx context.Context, w http.ResponseWriter, r *http.Request, slug string) (string, error) {
-	nonce := cookieValue(r, nonceCookieName)
-	http.SetCookie(w, hostCookie(nonceCookieName, "", -1))
+	nonce := s.CookieValue(r, nonceCookieName)
+	http.SetCookie(w, s.Cookie(nonceCookieName, "", -1))
 	denied := wiki.Problemf(wiki.ErrDenied, "", "This sign-in has already been used, has expired or belongs to another browser. Open the wiki again.")
 	// Take the code before checking it: a failed attempt also uses it up.
 	code, err := s.store.TakeCode(ctx, r.URL.Query().Get("code"))

@@ -34,6 +34,9 @@ type Options struct {
 	// changes, nobody can reclaim a former name.
 	NameKey []byte
 	Signup  Signup // the policy for new wikis
+	// Local permits local identities, which sign in by links from the owner; see
+	// NewSignInLink. The operator of a service for others leaves it off.
+	Local bool
 	// Forget deletes derived data of a purged wiki; can be nil.
 	Forget func(ctx context.Context, slug string) error
 	// Reported is called for each report by a reader; can be nil.
@@ -60,6 +63,7 @@ type Service struct {
 	people     Directory
 	nameKey    []byte
 	signup     Signup
+	local      bool
 	creating   sync.Mutex // held while a new wiki is counted and added
 	forget     func(ctx context.Context, slug string) error
 	reported   func(slug, reason string)
@@ -84,6 +88,7 @@ func New(o Options) *Service {
 		people:     o.People,
 		nameKey:    o.NameKey,
 		signup:     o.Signup,
+		local:      o.Local,
 		forget:     o.Forget,
 		background: o.Background,
 		now:        o.Now,

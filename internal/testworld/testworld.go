@@ -101,6 +101,7 @@ func (c *Clock) Tick() time.Time { return start.Add(time.Duration(c.nanos.Add(in
 // Options are what tests choose. The zero value is right for most.
 type Options struct {
 	Platform string           // origin of the platform; default http://robot.localhost
+	Single   string           // slug of a wiki that is at the root of the platform's host, as in robot home
 	Now      func() time.Time // default: the Now method of the World's Clock
 	Log      *slog.Logger     // default: discarded
 	Mirror   bool             // export wikis to git
@@ -132,6 +133,7 @@ type World struct {
 	Tokens map[string]string
 
 	platform string
+	single   bool
 }
 
 // New returns a World with its people, in a directory of its own. It is closed
@@ -166,6 +168,7 @@ func Open(ctx context.Context, dir string, o Options) (*World, error) {
 	if w.platform = o.Platform; w.platform == "" {
 		w.platform = "http://robot.localhost"
 	}
+	w.single = o.Single != ""
 	now, log, wikis := o.Now, o.Log, filepath.Join(dir, "wikis")
 	if now == nil {
 		now = w.Clock.Now
@@ -202,16 +205,17 @@ func (w *World) openServices(o Options, now func() time.Time, log *slog.Logger) 
 	}
 	w.Pages = pages.New(pages.Options{Content: w.Content, Search: w.Search, Mirror: w.Mirror, Markdown: markdown.New(markdown.Options{}), Changed: o.Changed, Now: now, Log: log})
 	w.Tenant = tenant.New(tenant.Options{
-		Store: w.Store, Content: w.Content, People: Directory{}, NameKey: make([]byte, 32), Signup: o.Signup, Forget: w.forget, Now: now, Log: log,
+		Store: w.Store, Content: w.Content, Local: w.single, People: Directory{}, NameKey: make([]byte, 32), Signup: o.Signup, Forget: w.forget, Now: now, Log: log,
 	})
 	var err error
 	w.Session, err = session.New(session.Options{
-		Store: w.Store, KeyDir: w.KeyDir(), Platform: w.platform, WikiOrigin: w.Origin, Now: now, Log: log,
+		Store: w.Store, KeyDir: w.KeyDir(), Platform: w.platform, WikiOrigin: w.Origin, Single: w.single, Now: now, Log: log,
 	})
 	if err != nil {
 		return err
 	}
 	agents := o.OAuth
+	agents.Single = o.Single
 	agents.Store, agents.Session, agents.Tenant, agents.WikiOrigin, agents.Now, agents.Log = w.Store, w.Session, w.Tenant, w.Origin, now, log
 	w.OAuth, err = oauth.New(agents)
 	return err
@@ -238,6 +242,9 @@ func (w *World) KeyDir() string { return filepath.Join(w.Dir, "keys") }
 
 // Origin returns the scheme, host and port of a wiki.
 func (w *World) Origin(slug string) string {
+	if w.single {
+		return w.platform
+	}
 	scheme, host, _ := strings.Cut(w.platform, "://")
 	return scheme + "://" + slug + "." + host
 }

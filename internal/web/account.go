@@ -224,22 +224,11 @@ func (h *Handler) changePersonalTokens(v *visit) error {
 // endSessions ends one session, or all of them with the id "all".
 func (h *Handler) endSessions(v *visit) error {
 	return h.handleAccountForm(v, "id", func(form url.Values, p *accountPage) (bool, error) {
-		id := form.Get("id")
-		if id == "" {
-			return false, wiki.Problemf(wiki.ErrInvalid, "id", "Choose the session to sign out.")
-		}
-		all := id == "all"
-		if all {
-			id = ""
-		}
-		if err := h.o.Session.EndSession(v.ctx(), v.caller, id); err != nil {
+		to, err := h.endSession(v, form.Get("id"))
+		if err != nil {
 			return false, err
 		}
-		if all || id == v.caller.Session {
-			h.o.Session.ClearCookies(v.w)
-			return true, h.redirect(v, "/")
-		}
-		return true, h.redirect(v, h.tell(v, accountPath, "sessionended"))
+		return true, h.redirect(v, to)
 	})
 }
 

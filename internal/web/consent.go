@@ -18,13 +18,23 @@ func consentRoutes() []route {
 	}
 }
 
+// signInAddress is where people sign in who decide on an agent's request, and then
+// return to an address.
+func (h *Handler) signInAddress(back string) string {
+	if h.o.Single {
+		return homeSignInPath + "?to=" + url.QueryEscape(back)
+	}
+	return "/auth/login?return_to=" + url.QueryEscape(back)
+}
+
 // consentPage asks a person to let an agent into a wiki.
 type consentPage struct {
 	Frame
 	failure
 	*oauth.ConsentPrompt
 	Person    wiki.User
-	MayCreate bool // the person has no wiki yet and can create one
+	Action    string // address of the form
+	MayCreate bool   // the person has no wiki yet and can create one
 	Back      string
 }
 
@@ -41,7 +51,7 @@ func (h *Handler) beginConsent(v *visit) error {
 func (h *Handler) showConsent(v *visit) error {
 	v.w.Header().Set("Cache-Control", "no-store")
 	if v.caller.Anonymous() {
-		return h.redirectWith(v, http.StatusFound, "/auth/login?return_to="+url.QueryEscape(v.r.URL.RequestURI()))
+		return h.redirectWith(v, http.StatusFound, h.signInAddress(v.r.URL.RequestURI()))
 	}
 	return h.renderConsent(v, http.StatusOK, v.query("request"), failure{})
 }
@@ -53,7 +63,7 @@ func (h *Handler) renderConsent(v *visit, status int, request string, f failure)
 	if err != nil {
 		return err
 	}
-	p := &consentPage{Frame: h.frame(v, "Let "+ask.Name+" in?"), failure: f, ConsentPrompt: ask, Person: v.caller.User}
+	p := &consentPage{Frame: h.frame(v, "Let "+ask.Name+" in?"), failure: f, ConsentPrompt: ask, Person: v.caller.User, Action: h.o.OAuth.Path(oauth.ConsentPath)}
 	p.NoIndex = true
 	if !ask.CanRead {
 		if p.MayCreate, err = h.canCreateFirstWiki(v); err != nil {
@@ -68,7 +78,7 @@ func (h *Handler) renderConsent(v *visit, status int, request string, f failure)
 
 // canCreateFirstWiki reports whether the person has no wiki and may create one.
 func (h *Handler) canCreateFirstWiki(v *visit) (bool, error) {
-	if h.o.Tenant.CanCreate(v.ctx(), v.caller.User) != nil {
+	if h.o.Single || h.o.Tenant.CanCreate(v.ctx(), v.caller.User) != nil {
 		return false, nil
 	}
 	sites, err := h.o.Tenant.Sites(v.ctx(), v.caller.User.DID)
@@ -95,7 +105,7 @@ func (h *Handler) decideConsent(v *visit) error {
 		return h.renderConsent(v, http.StatusUnprocessableEntity, verdict.Secret, failure{Field: "scope", Wrong: "Choose what the agent can do."})
 	}
 	if v.caller.Anonymous() {
-		return h.redirect(v, "/auth/login?return_to="+url.QueryEscape(oauth.ConsentPath+"?request="+url.QueryEscape(verdict.Secret)))
+		return h.redirect(v, h.signInAddress(h.o.OAuth.Path(oauth.ConsentPath)+"?request="+url.QueryEscape(verdict.Secret)))
 	}
 	to, err := h.o.OAuth.Decide(v.r, v.caller, verdict)
 	if errors.Is(err, wiki.ErrDenied) {

@@ -60,12 +60,18 @@ func (h *Handler) openInvitation(v *visit) error {
 	if !h.o.Tenant.ByInvitation() {
 		return errNoInvitations
 	}
-	if code := v.param("code"); len(code) <= maxInvitationCode && strings.Trim(code, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == "" {
+	if code := v.param("code"); isLinkCode(code) {
 		h.setInvitation(v, code, invitationSeconds)
 	} else {
 		h.setInvitation(v, "", -1)
 	}
 	return h.redirect(v, InvitationPath)
+}
+
+// isLinkCode reports whether a text has the form of a code that rand.Text made, so
+// that a cookie can hold it.
+func isLinkCode(code string) bool {
+	return len(code) <= maxInvitationCode && strings.Trim(code, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == ""
 }
 
 // errNoInvitations hides the addresses of invitations unless sign-up is by invitation.
@@ -81,10 +87,7 @@ func (h *Handler) checkInvitations(v *visit) error {
 }
 
 func (h *Handler) setInvitation(v *visit, code string, seconds int) {
-	http.SetCookie(v.w, &http.Cookie{
-		Name: invitationCookie, Value: code, MaxAge: seconds, Path: "/",
-		HttpOnly: true, Secure: true, SameSite: http.SameSiteLaxMode,
-	})
+	http.SetCookie(v.w, h.o.Session.Cookie(invitationCookie, code, seconds))
 }
 
 // invitationCode returns the code of the invitation that this browser opened, or "".

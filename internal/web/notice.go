@@ -20,7 +20,7 @@ func (h *Handler) tell(v *visit, address, notice string) string {
 	if notice == "" {
 		return address
 	}
-	h.setNotice(v, notice, noticeSeconds, strings.HasPrefix(address, h.o.Platform) && v.slug != "")
+	h.setNotice(v, notice, noticeSeconds, strings.HasPrefix(address, h.o.Platform) && v.slug != "" && !h.o.Single)
 	if strings.Contains(address, "?") {
 		return address + "&notice=" + notice
 	}
@@ -30,10 +30,8 @@ func (h *Handler) tell(v *visit, address, notice string) string {
 // setNotice sets the cookie for this host or, if the form leads from a wiki to the
 // platform, for all hosts.
 func (h *Handler) setNotice(v *visit, notice string, seconds int, allHosts bool) {
-	c := &http.Cookie{
-		Name: noticeCookie, Value: notice, MaxAge: seconds, Path: "/",
-		HttpOnly: true, Secure: true, SameSite: http.SameSiteStrictMode,
-	}
+	c := h.o.Session.Cookie(noticeCookie, notice, seconds)
+	c.SameSite = http.SameSiteStrictMode
 	if platform, err := url.Parse(h.o.Platform); err == nil && allHosts {
 		c.Domain = platform.Hostname()
 	}
@@ -49,7 +47,9 @@ func (h *Handler) takeNotice(v *visit) string {
 	for _, c := range v.r.CookiesNamed(noticeCookie) {
 		if c.Value == notice {
 			h.setNotice(v, "", -1, false)
-			h.setNotice(v, "", -1, true)
+			if !h.o.Single {
+				h.setNotice(v, "", -1, true)
+			}
 			return notice
 		}
 	}
@@ -96,6 +96,10 @@ func noticeText(name string) string {
 		return "Agents now read the imported text as a member’s words."
 	case "unvouched":
 		return "Taken back. Agents treat the imported text as a stranger’s."
+	case "unlinked":
+		return "Revoked. The invitation link no longer works."
+	case "joined":
+		return "Welcome. You’re a member of this wiki now."
 	case "removed":
 		return "Removed. Their tokens for this wiki no longer work."
 	case "revoked":

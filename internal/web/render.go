@@ -56,6 +56,8 @@ type Frame struct {
 	// Told and Notice are the result of the form that redirected here, its name
 	// and its text, or "".
 	Told, Notice string
+	Single       bool // the only wiki of a service without a platform
+	PlainHTTP    bool // others on the network can read along
 }
 
 func (f *Frame) frame() *Frame { return f }
@@ -86,12 +88,15 @@ type treeItem struct {
 
 // frame returns the frame of a page of the wiki or of the platform.
 func (h *Handler) frame(v *visit, title string) Frame {
-	f := Frame{Title: title, Slot: template.HTML(h.templates.slot), Home: h.o.Platform}
+	f := Frame{Title: title, Slot: template.HTML(h.templates.slot), Home: h.o.Platform, Single: h.o.Single, PlainHTTP: h.o.PlainHTTP}
 	f.Told = h.takeNotice(v)
 	f.Notice = noticeText(f.Told)
 	if v.a.Can(wiki.Read) {
 		f.Site = v.a.Site()
 		f.CanEdit = v.a.Can(wiki.Edit)
+		if h.o.Single { // the host doesn't begin with the slug
+			return f
+		}
 		_, f.Host, _ = strings.Cut(h.o.WikiOrigin(f.Site.Slug), "://")
 		f.Host = strings.TrimPrefix(f.Host, f.Site.Slug)
 	}
@@ -157,6 +162,13 @@ func (h *Handler) funcs() template.FuncMap {
 		"clone":    func(slug string) string { return "git clone " + h.o.WikiOrigin(slug) + "/repo.git " + slug },
 		"wikihost": func(slug string) string { _, host, _ := strings.Cut(h.o.WikiOrigin(slug), "://"); return host },
 		"wikiurl":  h.o.WikiOrigin,
+		// help is the address of a page of the help.
+		"help": func(page string) string {
+			if h.o.Single {
+				return "/-/help"
+			}
+			return h.o.WikiOrigin(wiki.HelpSlug) + "/" + page
+		},
 	}
 }
 

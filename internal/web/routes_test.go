@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -28,6 +29,7 @@ func TestRoutesAreDocumented(t *testing.T) {
 		patterns = append(patterns, r.pattern)
 	}
 	list("On a wiki's host", patterns)
+	wikiPatterns := patterns
 	patterns = nil
 	for _, a := range pageActions() {
 		methods := "GET"
@@ -42,6 +44,13 @@ func TestRoutesAreDocumented(t *testing.T) {
 		patterns = append(patterns, r.pattern)
 	}
 	list("On the platform's host", patterns)
+	patterns = nil
+	for _, r := range homeRoutes() {
+		if !slices.Contains(wikiPatterns, r.pattern) {
+			patterns = append(patterns, r.pattern)
+		}
+	}
+	list("On the only host of robot home, besides those of a wiki's host but for "+strings.Join(notAtHome, ", "), patterns)
 	for _, host := range []string{"a wiki's host", "the platform's host"} {
 		patterns = nil
 		for _, r := range oauth.Routes {

@@ -25,6 +25,10 @@ type settingsPage struct {
 	Invite     string // handle as typed
 	// InviteRole is the role chosen for Invite.
 	InviteRole string
+	// JoinLinks are the open invitations, where members have local identities. Link
+	// is a new one or, if LinkFor is the DID of a member, their sign-in link.
+	JoinLinks     []tenant.JoinLink
+	Link, LinkFor string
 }
 
 // currentSettings returns the saved settings, for rendering after a failure of
@@ -45,6 +49,11 @@ func (h *Handler) renderSettings(v *visit, status int, p *settingsPage) error {
 	}
 	if p.Imports, p.AllImports, err = h.shownImports(v); err != nil {
 		return err
+	}
+	if h.o.Single {
+		if p.JoinLinks, err = h.o.Tenant.JoinLinks(v.ctx(), v.a); err != nil {
+			return err
+		}
 	}
 	if p.Stats, err = h.o.Pages.Stats(v.ctx(), v.a); err != nil {
 		return err

@@ -31,11 +31,12 @@ type accountData struct {
 	IsMember     bool
 	SignIn       string
 	Platform     string
+	Single       bool
 }
 
 // account renders the content of the layout's slot.
 func (h *Handler) account(v *visit) ([]byte, error) {
-	d := accountData{Caller: v.caller, Site: v.a.Site(), Platform: h.o.Platform}
+	d := accountData{Caller: v.caller, Site: v.a.Site(), Platform: h.o.Platform, Single: h.o.Single}
 	d.CanEdit, d.CanConfigure = v.a.Can(wiki.Edit), v.a.Can(wiki.Configure)
 	d.IsMember = v.a.Role() >= wiki.Viewer
 	d.SignIn = h.signInPath(v)
@@ -108,6 +109,10 @@ func mayBeSignedIn(r *http.Request) bool {
 const mustParam = "must"
 
 func (h *Handler) redirectToSSO(v *visit, back string, must bool) error {
+	if h.o.Single {
+		v.w.Header().Set("Cache-Control", "no-store")
+		return h.redirectWith(v, http.StatusFound, homeSignInPath+"?to="+url.QueryEscape(back))
+	}
 	to, err := h.o.Session.SSOStart(v.w, v.r, v.slug, back)
 	if err != nil {
 		return err

@@ -76,6 +76,7 @@ func TestEveryTemplate(t *testing.T) {
 	ada.consent("ada").want(http.StatusOK)
 	w.as("dan").get(testPlatform + "/app/create").want(http.StatusTooManyRequests)
 	maps.Copy(seen, renderInvitations(t))
+	maps.Copy(seen, renderHome(t))
 	w.anonymous().post(on("ada", "/Log/save"), url.Values{"content": {"Mine.\n"}}).want(http.StatusForbidden)
 	for _, name := range slices.Sorted(maps.Keys(w.web.templates.pages)) {
 		if !seen[name] {

@@ -47,6 +47,11 @@ type Options struct {
 	Platform string // origin of the platform, "https://robot.wtf", without a final slash
 	// WikiOrigin returns the origin of a wiki's host.
 	WikiOrigin func(slug string) string
+	// Single means that Platform is the host of the only wiki: there are no pages of
+	// a platform, and people sign in by links ("robot home").
+	Single bool
+	// PlainHTTP means that others on the network can read along; pages say so.
+	PlainHTTP bool
 	// SignIn signs people in through their own servers; nil in development.
 	SignIn *atproto.Service
 	// People are the test users offered for signing in, in development. If nil,
@@ -106,7 +111,7 @@ func New(o Options) (*Handler, error) {
 	for _, a := range pageActions() {
 		h.actions[a.suffix] = a
 	}
-	h.wiki = newMux(h, wikiRoutes())
+	h.wiki = newMux(h, h.routes())
 	h.platform = newMux(h, platformRoutes(o.People != nil, o.SignIn != nil))
 	return h, nil
 }
@@ -206,6 +211,14 @@ func wikiRoutes() []route {
 
 		{pattern: "/{page...}", handle: (*Handler).dispatchPage},
 	}...)
+}
+
+// routes is the site map of a wiki's host.
+func (h *Handler) routes() []route {
+	if h.o.Single {
+		return homeRoutes()
+	}
+	return wikiRoutes()
 }
 
 // platformRoutes is the site map of the platform's host.
