@@ -11,8 +11,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"golang.org/x/sys/unix"
-
 	"robot.wtf/internal/durable"
 )
 
@@ -124,7 +122,7 @@ func (r *Repository) syncFileSystem() error {
 		return err
 	}
 	defer d.Close()
-	return unix.Syncfs(int(d.Fd()))
+	return syncFileSystemOf(d)
 }
 
 // readObject returns an object's data. It fails with a *corruptError if the object
