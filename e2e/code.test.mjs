@@ -202,3 +202,70 @@ test("a keystroke in a page of 200 KB costs under 16 ms of scripting", async () 
   assert.ok(median < 16, `${median} ms`);
   await editor.close();
 });
+
+test("pages, headings, tags, emoji and front-matter keys are completed", async () => {
+  await service.writePage("ada", "Sandbox/Words", "---\nreviewed-by: Ada\n---\n# Frost dates\n\n## Late frost\n\n#sandbox-tag\n");
+  const editor = await openCode("Sandbox/Completing");
+  const options = editor.page.locator(".cm-tooltip-autocomplete [role=option]");
+  for (const [start, typed, choose, expected] of [
+    ["see ", "[[Sandbox/Wor", "Words", "see [[Sandbox/Words]]"],
+    ["see ", "[[Nobody wrote this", "New page", "see [[Nobody wrote this]]"],
+    ["see ", "[[Sandbox/Words#lat", "Late frost", "see [[Sandbox/Words#Late frost]]"],
+    ["# One two\n\n", "see [[#two", "One two", "# One two\n\nsee [[#One two]]"],
+    ["a ", "#sandbox", "sandbox-tag", "a #sandbox-tag"],
+    ["a ", ":robo", "robot", "a :robot: "],
+    ["---\n", "reviewed", "reviewed-by", "---\nreviewed-by: "],
+    ["---\ntags: [", "sandb", "sandbox-tag", "---\ntags: [sandbox-tag"],
+  ]) {
+    await editor.set(start);
+    await editor.keyboard.type(typed, { delay: 20 });
+    await options.filter({ hasText: choose }).first().waitFor();
+    assert.ok(await editor.content.getAttribute("aria-activedescendant"), "the chosen option is announced");
+    while (!(await editor.page.locator(".cm-tooltip-autocomplete [aria-selected]").innerText()).includes(choose)) await editor.keyboard.press("ArrowDown");
+    await editor.page.waitForTimeout(100); // a just opened list ignores Enter
+    await editor.keyboard.press("Enter");
+    assert.equal(await editor.value(), expected);
+  }
+  await editor.set("`");
+  await editor.keyboard.type("[[Sand", { delay: 20 });
+  await editor.set("see ");
+  await editor.keyboard.type("[[Sand", { delay: 20 });
+  await options.first().waitFor();
+  await checkAccessible(editor.page, "completion");
+  await editor.keyboard.press("Escape");
+  assert.equal(await options.count(), 0);
+  assert.equal(await editor.value(), "see [[Sand");
+  await editor.close();
+});
+
+test("the toolbar strikes, numbers, notes, rules off, undoes and redoes, in both editors", async () => {
+  for (const plain of [false, true]) {
+    const editor = await openCode("Sandbox/Tools");
+    if (plain) await editor.page.getByRole("switch", { name: "Plain text" }).check();
+    const area = editor.page.locator(plain ? "#text" : ".cm-content");
+    const set = async (text) => {
+      await area.focus();
+      await editor.keyboard.press("Control+a");
+      await editor.keyboard.insertText(text);
+    };
+    for (const [tool, text, expected] of [
+      ["strike", "one two", "one ~~two~~"],
+      ["numbers", "one", "1. one"],
+      ["footnote", "one[^3]\n\n[^3]: three", "one[^3]\n\n[^3]: three[^4]\n[^4]: \n"],
+      ["rule", "one", "one\n\n---\n"],
+    ]) {
+      await set(text);
+      await editor.tool(tool);
+      assert.equal(await editor.value(), expected, tool);
+    }
+    await set("first");
+    await editor.keyboard.press("Control+End");
+    await editor.tool("bold");
+    await editor.tool("undo");
+    assert.equal(await editor.value(), "first");
+    await editor.tool("redo");
+    assert.equal(await editor.value(), "**first**");
+    await editor.page.getByRole("switch", { name: "Plain text" }).setChecked(false);
+    await editor.close();
+  }
+});

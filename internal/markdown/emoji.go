@@ -1,6 +1,7 @@
 package markdown
 
 import (
+	_ "embed"
 	"math"
 	"regexp"
 	"strings"
@@ -68,3 +69,20 @@ func (d *document) textWithNames(n ast.Node) string {
 	}
 	return oneLine(b.String())
 }
+
+// An EmojiName is a name that is written between colons, and its character.
+type EmojiName struct{ Name, Char string }
+
+//go:embed emoji.txt
+var emojiNames string // the names in goldmark-emoji's table, which can't be listed
+
+// EmojiNames lists GitHub's names of emoji, sorted.
+var EmojiNames = sync.OnceValue(func() []EmojiName {
+	var list []EmojiName
+	for name := range strings.FieldsSeq(emojiNames) {
+		if e, ok := emojis().Get(name); ok && e.IsUnicode() {
+			list = append(list, EmojiName{name, string(e.Unicode)})
+		}
+	}
+	return list
+})

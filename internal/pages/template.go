@@ -100,18 +100,24 @@ func (v templateValues) expand(ctx context.Context, w *content.Wiki, template st
 	return []byte(done.Text), nil
 }
 
-// noTemplate is the error of an unknown template. It names those that exist.
-func (s *Service) noTemplate(ctx context.Context, w *content.Wiki, a wiki.Access, name string) error {
-	d, err := s.directory(ctx, w, a)
-	if err != nil {
-		return err
-	}
+// templates lists the pages that new pages can start from.
+func (d *directory) templates() []wiki.PageName {
 	var list []wiki.PageName
 	for i, file := range d.paths {
 		if page, ok := wiki.PageOf(file); ok && strings.HasPrefix(d.keys[i], wiki.Key(templateFolder)) {
 			list = append(list, page)
 		}
 	}
+	return list
+}
+
+// noTemplate is the error of an unknown template. It names those that exist.
+func (s *Service) noTemplate(ctx context.Context, w *content.Wiki, a wiki.Access, name string) error {
+	d, err := s.directory(ctx, w, a)
+	if err != nil {
+		return err
+	}
+	list := d.templates()
 	if len(list) == 0 {
 		return wiki.Problemf(wiki.ErrNotFound, "template", "This wiki has no templates. Any page below %s is one, for example %sMeeting.", wiki.Own(templateFolder), wiki.Own(templateFolder))
 	}

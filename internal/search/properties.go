@@ -191,26 +191,58 @@ func (t *propertyTable) unknownKeys(ctx context.Context, q PropertyQuery) (unkno
 		return nil, nil, nil
 	}
 	distance := map[string]int{}
+	err = t.eachKey(ctx, func(key string, k KnownKey) { known, distance[k.Name] = append(known, k), keyDistance(key, unknown) })
+	if err != nil {
+		return nil, nil, err
+	}
+	slices.SortStableFunc(known, func(a, b KnownKey) int { return cmp.Compare(distance[a.Name], distance[b.Name]) })
+	return unknown, known[:min(len(known), maxKnownKeys)], nil
+}
+
+// eachKey calls f for the keys that exist, sorted, at most maxKeysCompared.
+func (t *propertyTable) eachKey(ctx context.Context, f func(key string, k KnownKey)) error {
 	last := ""
-	for len(known) < maxKeysCompared {
+	for range maxKeysCompared {
 		var k KnownKey
 		var key string
 		var page int
 		err := t.x.reads.Row(ctx, "SELECT key, page, name FROM properties WHERE key > $1 ORDER BY key, page LIMIT 1", last).Scan(&key, &page, &k.Name)
 		if err == sql.ErrNoRows {
-			break
+			return nil
 		}
 		if err != nil {
-			return nil, nil, err
+			return err
 		}
 		last = key
 		if page < len(t.pages) {
 			k.Page = wiki.PageName(t.pages[page].path)
-			known, distance[k.Name] = append(known, k), keyDistance(key, unknown)
+			f(key, k)
 		}
 	}
-	slices.SortStableFunc(known, func(a, b KnownKey) int { return cmp.Compare(distance[a.Name], distance[b.Name]) })
-	return unknown, known[:min(len(known), maxKnownKeys)], nil
+	return nil
+}
+
+// KnownKeys returns the keys of the wiki's front matter, sorted, at most 300.
+func (s *Service) KnownKeys(ctx context.Context, w *content.Wiki) ([]KnownKey, error) {
+	x, release, err := s.acquireIndex(w.Slug())
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	var known []KnownKey
+	err = x.withCurrentDB(ctx, w, func(db *sql.DB) error {
+		dir, err := x.loadDirectory(ctx, db)
+		if err != nil {
+			return err
+		}
+		known = nil
+		table := propertyTable{x: x, directory: dir}
+		return table.eachKey(ctx, func(_ string, k KnownKey) { known = append(known, k) })
+	})
+	if err != nil {
+		return nil, fmt.Errorf("search: keys of %s: %w", w.Slug(), err)
+	}
+	return known, nil
 }
 
 // keyDistance returns how much a key differs from the nearest of some others: 0

@@ -50,6 +50,7 @@ var routeMatrix = map[string]cell{
 	"POST /-/search":             {path: "/-/search", form: url.Values{"query": {"home"}}, ok: 303},
 	"GET /-/search/{query...}":   {path: "/-/search/home", ok: 303},
 	"GET /-/suggest":             {path: "/-/suggest?q=ho", ok: 200},
+	"GET /-/suggest/{kind}":      {path: "/-/suggest/tags?q=a", ok: 200},
 	"GET /-/health":              {path: "/-/health", ok: 200},
 	"GET /-/housekeeping":        {path: "/-/housekeeping", ok: 302},
 	"GET /-/help":                {path: "/-/help", ok: 200},

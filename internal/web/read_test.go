@@ -184,6 +184,7 @@ func readingPaths(page, commit string) []string {
 		"/", "/" + page, "/" + page + ".md", "/" + page + "/source", "/" + page + "/history", "/" + page + "/blame",
 		"/" + page + "/diff/" + commit, "/" + page + "/attachments", "/-/index", "/-/changelog", "/-/changelog/" + commit,
 		"/-/changelog/feed.atom", "/-/changelog/feed.rss", "/-/commit/" + commit, "/-/search?q=" + page, "/-/suggest?q=" + page[:3],
+		"/-/suggest/tags", "/-/suggest/keys", "/-/suggest/headings?page=" + page, "/-/suggest/files", "/-/suggest/templates",
 		"/-/help", "/-/health", "/-/attachments", "/sitemap.xml", "/llms.txt", "/llms-full.txt",
 	}
 }

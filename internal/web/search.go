@@ -1,7 +1,6 @@
 package web
 
 import (
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"slices"
@@ -144,10 +143,15 @@ func (h *Handler) suggestPages(v *visit) error {
 	for _, n := range names {
 		list = append(list, suggestion{string(n), n.Title(), n.URL()})
 	}
-	body, err := json.Marshal(map[string]any{"pages": list})
+	return h.writeJSON(v, http.StatusOK, map[string]any{"pages": list})
+}
+
+// suggestWords lists words that an editor can complete: /-/suggest/tags?q=gar gives
+// {"items":[{"text","hint"}]}. Headings and files are those of a page.
+func (h *Handler) suggestWords(v *visit) error {
+	items, err := h.o.Pages.Suggest(v.ctx(), v.a, v.param("kind"), v.query("q"), v.query("page"))
 	if err != nil {
 		return err
 	}
-	h.write(v, http.StatusOK, "application/json", body)
-	return nil
+	return h.writeJSON(v, http.StatusOK, map[string]any{"items": items})
 }

@@ -178,6 +178,7 @@ func wikiRoutes() []route {
 		{pattern: "POST /-/search", handle: (*Handler).redirectSearch, light: true},
 		{pattern: "GET /-/search/{query...}", handle: (*Handler).redirectSearch},
 		{pattern: "GET /-/suggest", handle: (*Handler).suggestPages},
+		{pattern: "GET /-/suggest/{kind}", handle: (*Handler).suggestWords},
 		{pattern: "GET /-/health", handle: (*Handler).showHealth},
 		{pattern: "GET /-/housekeeping", handle: (*Handler).redirectHealth},
 		{pattern: "GET /-/help", handle: (*Handler).showHelp},

@@ -49,7 +49,7 @@ func run(dir string, check bool) error {
 	return err
 }
 
-// build returns the bundle, which begins with the licences of what is in it.
+// build returns the bundle, which begins with its packages' licences.
 func build(dir string) ([]byte, error) {
 	notice, err := notices(filepath.Join(dir, "node_modules"))
 	if err != nil {

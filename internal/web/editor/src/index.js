@@ -4,6 +4,7 @@ import { EditorState, Prec } from "@codemirror/state";
 import { EditorView, drawSelection, dropCursor, highlightActiveLine, highlightSpecialChars, keymap, lineNumbers, tooltips } from "@codemirror/view";
 import { defaultKeymap, history, historyKeymap, redo, undo } from "@codemirror/commands";
 import { search, searchKeymap } from "@codemirror/search";
+import { complete, completeTheme, startCompletion } from "./complete.js";
 import { markdown } from "./markdown.js";
 import { lineDirection } from "./direction.js";
 import { theme } from "./theme.js";
@@ -49,7 +50,7 @@ class CodeArea {
     const handle = (name) => (event) => { hooks[name](event); return event.defaultPrevented; };
     return [
       lineNumbers(), history(), drawSelection(), dropCursor(), highlightSpecialChars(), highlightActiveLine(),
-      EditorView.lineWrapping, lineDirection, theme, markdown, search({ top: true }), tooltips({ position: "absolute" }),
+      EditorView.lineWrapping, lineDirection, theme, completeTheme, complete([]), markdown, search({ top: true }), tooltips({ position: "absolute" }),
       EditorView.contentAttributes.of({
         "aria-label": label, "aria-describedby": "hint", tabindex: "0", spellcheck: "true", autocorrect: "on", autocapitalize: "sentences",
       }),
@@ -97,6 +98,7 @@ class CodeArea {
     this.view.dispatch({ changes: { from: start, to: end, insert }, selection: { anchor: from, head: to }, scrollIntoView: true, userEvent: "input" });
   }
 
+  complete() { startCompletion(this.view); }
   undo() { undo(this.view); }
   redo() { redo(this.view); }
 
