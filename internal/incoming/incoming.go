@@ -1,5 +1,5 @@
 // Package incoming reads what people bring to a wiki from elsewhere as files: zips
-// of Markdown that Obsidian, Notion, Logseq and others write.
+// of Markdown that Obsidian, Notion, Logseq and others write, and exports of MediaWiki.
 //
 // It decides which files are taken and under which names, and converts what isn't
 // Markdown. It doesn't know the wiki that they go to: package pages compares names,
@@ -42,6 +42,7 @@ type Source interface {
 type Listing struct {
 	Notes
 	Kind  string // for people: "an Obsidian vault"
+	About string // how its pages are converted, in sentences for people, or ""
 	Files []File // sorted by Path; no two have the same wiki.Key
 }
 
@@ -51,6 +52,7 @@ type Listing struct {
 type Notes struct {
 	Left, Converted           []Note
 	LeftFiles, ConvertedFiles int
+	OlderRevisions            int // of pages, which aren't taken
 }
 
 // A File is one file of a source.
@@ -58,8 +60,10 @@ type File struct {
 	Path string // in the wiki; wiki.AddressablePath wouldn't change it
 	From string // in the source, relative to its top folder: links in texts use this name
 	Why  string // why Path differs from From in a way to tell people about, or ""
-	Size int64  // bytes; of a converted file an estimate
-	Blob string // git's id of the content, if it is known without reading it
+	Size int64  // bytes
+	// Estimated says that the file is converted, and Size is that of its source.
+	Estimated bool
+	Blob      string // git's id of the content, if it is known without reading it
 }
 
 // IsPage reports whether the file becomes a page.

@@ -47,6 +47,7 @@ func (z *Zip) listNotion(l *Listing) {
 			z.rows[strings.TrimSuffix(f.Path, ".md")] = strings.TrimSuffix(f.From, ".md")
 		case ext == ".csv" && f.Size <= maxTableBytes:
 			f.Path = strings.TrimSuffix(strings.TrimSuffix(f.Path, ".csv"), "_all") + ".md"
+			f.Estimated = true
 			z.tables[f.From] = strings.TrimSuffix(path.Base(f.Path), ".md")
 			l.convert(f.From, "a table that becomes the page "+strings.TrimSuffix(f.Path, ".md"))
 		}

@@ -29,10 +29,14 @@ const (
 	maxParts     = 50       // zips within the zip
 )
 
-// Options bound what a zip can make us do.
+// Options bound what a source can make us do.
 type Options struct {
-	Dir string // an empty directory for the zips within the zip; "" to ignore them
+	Dir string // an empty directory for the zips within a zip, or the unpacked export; "" to ignore the former
 	Max int64  // bytes of these together
+	// Pages and Bytes are the wiki's limits. A compressed export, which takes long to
+	// read, is refused as soon as it exceeds them; 0 is no limit.
+	Pages int
+	Bytes int64
 }
 
 // A Zip is a zip of Markdown. It implements Source.

@@ -25,7 +25,7 @@ type Found struct {
 
 // Find resolves a path (unescaped, without leading slash): a file with exactly
 // that name, else a page (with or without ".md"), else a folder. Another spelling
-// or a former name is a *wiki.Redirect without query and suffix. ErrNotFound if
+// or a former name, or an alias, is a *wiki.Redirect without query and suffix. ErrNotFound if
 // nothing matches, ErrInvalid for impossible names. It runs no statement for
 // existing paths.
 func (s *Service) Find(ctx context.Context, a wiki.Access, path string) (Found, error) {
@@ -81,7 +81,7 @@ func (n *names) find(asked string) (Found, bool) {
 }
 
 // redirectOrMissing returns the error for a path that doesn't exist: a redirect
-// if it was moved, else ErrNotFound or ErrInvalid.
+// if it was moved or is the alias of one page, else ErrNotFound or ErrInvalid.
 func (n *names) redirectOrMissing(asked string) error {
 	name, invalid := wiki.ParsePageName(asked)
 	if invalid != nil {
@@ -91,6 +91,9 @@ func (n *names) redirectOrMissing(asked string) error {
 		if to := n.movedTo(p); to != "" {
 			return &wiki.Redirect{To: wiki.PathURL(strings.TrimSuffix(to, ".md"))}
 		}
+	}
+	if pages := n.byAlias[wiki.FoldName(string(name))]; len(pages) == 1 {
+		return &wiki.Redirect{To: wiki.PathURL(strings.TrimSuffix(pages[0], ".md"))}
 	}
 	return noPage(name)
 }

@@ -361,6 +361,11 @@ func (i *importRun) openSource(ctx context.Context) (incoming.Source, error) {
 		return nil, err
 	}
 	archive, err := incoming.ReadDirectory(f, i.u.Size)
+	if err != nil && !errors.As(err, new(*wiki.Problem)) { // no zip
+		if source, err := i.openExport(f); err == nil || !errors.Is(err, incoming.ErrNotExport) {
+			return source, err
+		}
+	}
 	switch {
 	case errors.As(err, new(*wiki.Problem)):
 		return nil, errors.Join(err, f.Close())
@@ -374,19 +379,44 @@ func (i *importRun) openSource(ctx context.Context) (incoming.Source, error) {
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return &uploadedZip{z, f}, nil
+	return &uploaded{z, f}, nil
 }
 
 func (i *importRun) openZip(archive *zip.Reader) (*incoming.Zip, error) {
-	dir := i.u.path("parts")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
-	}
-	room, err := i.s.content.ScratchRoom()
+	options, err := i.sourceOptions()
 	if err != nil {
 		return nil, err
 	}
-	return incoming.OpenZip(archive, incoming.Options{Dir: dir, Max: min(room, i.a.Site().Limits.HistoryBytes)})
+	return incoming.OpenZip(archive, options)
+}
+
+// openExport opens an export of MediaWiki. It fails with incoming.ErrNotExport if the
+// file isn't one.
+func (i *importRun) openExport(f *os.File) (incoming.Source, error) {
+	options, err := i.sourceOptions()
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	export, err := incoming.OpenExport(f, i.u.Size, options)
+	if errors.Is(err, incoming.ErrNotExport) {
+		return nil, err
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return &uploaded{export, f}, nil
+}
+
+// sourceOptions returns the bounds of a source, and makes the directory that it unpacks
+// files into.
+func (i *importRun) sourceOptions() (incoming.Options, error) {
+	dir := i.u.path("parts")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return incoming.Options{}, err
+	}
+	room, err := i.s.content.ScratchRoom()
+	limits := i.a.Site().Limits
+	return incoming.Options{Dir: dir, Max: min(room, limits.HistoryBytes), Pages: limits.Pages, Bytes: limits.CurrentBytes}, err
 }
 
 // openRepository opens a repository as a source of files; nil if it becomes the
@@ -403,13 +433,13 @@ func (i *importRun) openRepository(ctx context.Context) (incoming.Source, error)
 	return &repositorySource{run: i, received: received}, nil
 }
 
-// An uploadedZip closes the file of its zip.
-type uploadedZip struct {
-	*incoming.Zip
+// An uploaded source closes its file.
+type uploaded struct {
+	incoming.Source
 	file *os.File
 }
 
-func (z *uploadedZip) Close() error { return errors.Join(z.Zip.Close(), z.file.Close()) }
+func (u *uploaded) Close() error { return errors.Join(u.Source.Close(), u.file.Close()) }
 
 // examine previews the import.
 func (i *importRun) examine(ctx context.Context) (preview *ImportPreview, err error) {

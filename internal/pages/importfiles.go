@@ -56,7 +56,7 @@ func (i *importRun) planFiles(ctx context.Context, source incoming.Source) (*fil
 		return nil, err
 	}
 	p := &filesPlan{run: i, source: source, to: map[string]string{}, preview: &ImportPreview{
-		Notes: listing.Notes, Name: i.u.Name, Size: i.u.Size, Kind: listing.Kind, Into: i.request.Into, Without: i.request.Without,
+		Notes: listing.Notes, Name: i.u.Name, Size: i.u.Size, Kind: listing.Kind, About: listing.About, Into: i.request.Into, Without: i.request.Without,
 	}}
 	_, p.preview.Repository = source.(*repositorySource)
 	if p.now, err = i.s.directory(ctx, i.w, i.a); err != nil {
@@ -169,7 +169,7 @@ func (p *filesPlan) decide(ctx context.Context) error {
 
 // isSame reports whether the wiki's file would stay as it is.
 func (p *filesPlan) isSame(ctx context.Context, f arriving) (bool, error) {
-	if (!p.moved || !isText(f.to)) && (f.Size != f.mine.Size || f.Blob != "") {
+	if (!p.moved || !isText(f.to)) && !f.Estimated && (f.Size != f.mine.Size || f.Blob != "") {
 		return f.Blob == f.mine.Blob, nil
 	}
 	data, err := p.read(ctx, f)

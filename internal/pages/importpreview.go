@@ -53,6 +53,7 @@ type ImportPreview struct {
 	Name    string // of the uploaded file, or ""
 	Size    int64  // of the upload
 	Kind    string // "an Obsidian vault"
+	About   string // how its pages are converted, or ""
 	Into    string
 	History bool // a repository with its history
 	// Repository says that the files are those of a repository, without its history.

@@ -195,6 +195,27 @@ func TestImportSetsWikilinks(t *testing.T) {
 	}
 }
 
+// An export of MediaWiki in the browser: the preview says how it is converted.
+func TestImportMediaWiki(t *testing.T) {
+	t.Parallel()
+	w := newTestWiki(t)
+	dan := w.freshWiki("dan")
+	dan.get(on("dan", "/-/import?new=1")).has(`value="mediawiki"`, "Special:Export")
+	export, err := os.ReadFile("../pages/testdata/mediawiki.xml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dan.sendFiles(on("dan", "/-/import"), part{field: "source", data: "mediawiki"}, part{field: "file", file: "birds.xml", data: string(export)}).want(http.StatusSeeOther)
+	preview := dan.settledImport("dan").has("Ready to import", "a MediaWiki export", "Wikitext becomes Markdown", "Main Page", "becomes Home", "Talk:", "1 older revision is left out", "Import 4 pages")
+	dan.decideImport("dan", preview, "import").has("4 pages imported", "Open Home")
+	dan.get(on("dan", "/Rock_dove")).want(http.StatusOK).has("Felsentaube", `href="/Home"`)
+	if got := dan.get(on("dan", "/Common_pigeon")); got.status != http.StatusFound || got.header.Get("Location") != "/Rock_dove" {
+		t.Errorf("a redirect: %d %s", got.status, got.header.Get("Location"))
+	}
+	dan.sendFiles(on("dan", "/-/import"), part{field: "file", file: "birds.xml", data: string(export[:len(export)-30])}).want(http.StatusSeeOther)
+	dan.settledImport("dan").has("can&#39;t be read: it is damaged or incomplete")
+}
+
 // What doesn't fit can be made to fit by leaving out folders.
 func TestImportThatDoesntFit(t *testing.T) {
 	t.Parallel()
