@@ -112,6 +112,31 @@ export async function startService({ data = mkdtempSync(join(tmpdir(), "robot-e2
   };
 }
 
+// startHome runs `robot home` on a free port, or a given one, and returns its address,
+// the printed sign-in link, and its data directory, which stop keeps.
+export async function startHome({ data = mkdtempSync(join(tmpdir(), "robot-e2e-home-")), port = 0, args = [] } = {}) {
+  const child = spawn(buildBinary(), ["home", "--listen", `127.0.0.1:${port}`, "--data", data, "--no-semantic-search", ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (text) => { output += text; });
+  const deadline = Date.now() + 30_000;
+  while (!/^Data /m.test(output)) {
+    if (child.exitCode !== null || Date.now() > deadline) throw new Error(`robot home didn't start:\n${output}`);
+    await new Promise((done) => setTimeout(done, 50));
+  }
+  const run = (...command) => execFileSync(buildBinary(), command, { encoding: "utf8" });
+  return {
+    url: output.match(/is ready at (\S+)/)[1], link: output.match(/^Sign in (\S+)/m)[1], data, run,
+    pid: child.pid, log: () => output,
+    // login prints another link, for a member or the owner.
+    login: (...name) => run("home", "login", "--data", data, ...name).match(/http\S+/)[0],
+    async stop() {
+      const exited = new Promise((done) => child.once("exit", done));
+      child.kill("SIGTERM");
+      await exited;
+    },
+  };
+}
+
 // launchBrowser starts Chromium with every host but loopback unresolvable. Its
 // pages edit in the plain text field, unless code is true.
 export async function launchBrowser({ code = false } = {}) {
@@ -132,8 +157,8 @@ export async function launchBrowser({ code = false } = {}) {
 
 // recordViolations returns a list that collects whatever pages of a context must
 // not do: dialogs, CSP violations, script errors, server errors and requests to
-// other hosts.
-export function recordViolations(context) {
+// other hosts; ours matches the service's.
+export function recordViolations(context, ours = /(^|\.)robot\.localhost$/) {
   const violations = [];
   context.on("response", (response) => {
     if (response.status() >= 500) violations.push(`${response.status()} from ${response.request().method()} ${response.url()}`);
@@ -150,7 +175,7 @@ export function recordViolations(context) {
   });
   context.on("request", (request) => {
     const host = new URL(request.url()).hostname;
-    if (!/(^|\.)robot\.localhost$/.test(host) && !/^(data|blob|about|chrome|chrome-extension):/.test(request.url())) violations.push(`request to ${request.url()}`);
+    if (!ours.test(host) && !/^(data|blob|about|chrome|chrome-extension):/.test(request.url())) violations.push(`request to ${request.url()}`);
   });
   return violations;
 }

@@ -14,7 +14,7 @@ import tls from "node:tls";
 import { promisify } from "node:util";
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
-import { launchBrowser, startService } from "../service.mjs";
+import { launchBrowser, startHome, startService } from "../service.mjs";
 import { createAndEditPage } from "./edit-pages.mjs";
 
 const thisDir = new URL(".", import.meta.url).pathname;
@@ -55,7 +55,10 @@ async function pageAuthors(page) {
   return history.map((line) => `${line.author} with ${line.agent}`);
 }
 
-test("the TypeScript client gets a token, which also works in the Inspector", { timeout: 120_000 }, async () => {
+// getToken connects the TypeScript client to an address as a program on the person's
+// computer does: approve opens the authorization URL in a browser and allows it. It
+// returns the client and the tokens.
+async function getToken(address, approve) {
   const redirected = Promise.withResolvers();
   const callback = createServer((req, res) => {
     const url = new URL(req.url, "http://localhost");
@@ -79,23 +82,55 @@ test("the TypeScript client gets a token, which also works in the Inspector", { 
     const first = new StreamableHTTPClientTransport(new URL(address), { authProvider: provider });
     await assert.rejects(new Client({ name: "oauth", version: "1" }).connect(first));
     assert.ok(saved.authorize, "the client wasn't redirected to sign in");
-    await approveConsent(saved.authorize, "Test client");
+    await approve(saved.authorize);
     const params = await redirected.promise;
     assert.equal(params.get("error"), null);
     await first.finishAuth(params);
     const client = new Client({ name: "oauth", version: "1" });
     await client.connect(new StreamableHTTPClientTransport(new URL(address), { authProvider: provider }));
-    await createAndEditPage(service, client, "By_OAuth");
-    await client.close();
-    // The name is the registered one, not the one the client reports over MCP.
-    assert.deepEqual(await pageAuthors("By_OAuth"), ["ada with Test client", "ada with Test client"]);
-
-    const { stdout } = await execFileAsync(process.execPath, [`${thisDir}node_modules/.bin/mcp-inspector`, "--cli", address, "--transport", "http", "--header", `Authorization: Bearer ${saved.tokens.access_token}`,
-      "--method", "tools/call", "--tool-name", "edit_page", "--tool-arg", "path=By_OAuth", "--tool-arg", 'edits=[{"op":"append","text":"- three"}]'], { env });
-    assert.match(JSON.parse(stdout).content[0].text, /\+- three/);
-    assert.match(await service.pageContent("ada", "By_OAuth"), /- two\n- three\n$/);
+    return { client, tokens: saved.tokens };
   } finally {
     callback.close();
+  }
+}
+
+test("the TypeScript client gets a token, which also works in the Inspector", { timeout: 120_000 }, async () => {
+  const { client, tokens } = await getToken(address, (authorize) => approveConsent(authorize, "Test client"));
+  await createAndEditPage(service, client, "By_OAuth");
+  await client.close();
+  // The name is the registered one, not the one the client reports over MCP.
+  assert.deepEqual(await pageAuthors("By_OAuth"), ["ada with Test client", "ada with Test client"]);
+
+  const { stdout } = await execFileAsync(process.execPath, [`${thisDir}node_modules/.bin/mcp-inspector`, "--cli", address, "--transport", "http", "--header", `Authorization: Bearer ${tokens.access_token}`,
+    "--method", "tools/call", "--tool-name", "edit_page", "--tool-arg", "path=By_OAuth", "--tool-arg", 'edits=[{"op":"append","text":"- three"}]'], { env });
+  assert.match(JSON.parse(stdout).content[0].text, /\+- three/);
+  assert.match(await service.pageContent("ada", "By_OAuth"), /- two\n- three\n$/);
+});
+
+test("the TypeScript client gets a token from a wiki of one's own", { timeout: 120_000 }, async () => {
+  const home = await startHome({ args: ["--name", "ada"] });
+  const context = await chromium.newContext();
+  try {
+    const { client, tokens } = await getToken(`${home.url}/mcp`, async (authorize) => {
+      assert.ok(authorize.startsWith(`${home.url}/-/auth/oauth/authorize?`), authorize);
+      const page = await context.newPage();
+      await page.goto(authorize);
+      await page.goto(home.link); // the sign-in returns to the request
+      await page.getByRole("main").getByRole("button", { name: "Sign in" }).click();
+      await page.waitForURL(/\/-\/auth\/oauth\/consent/);
+      assert.match(await page.locator("main").innerText(), /Test client/);
+      await page.getByRole("button", { name: "Allow", exact: true }).click();
+      await page.waitForURL(/^http:\/\/localhost:\d+\/callback/);
+    });
+    const api = (path) => fetch(`${home.url}/api/v1${path}`, { headers: { authorization: `Bearer ${tokens.access_token}` } }).then((response) => response.json());
+    await createAndEditPage({ pageContent: async (_, name) => (await api(`/pages/${name}`)).content }, client, "By_OAuth");
+    await client.close();
+    const { history } = await api("/pages/By_OAuth/history");
+    assert.deepEqual(history.map((line) => `${line.author} with ${line.agent}`), ["ada with Test client", "ada with Test client"]);
+  } finally {
+    await context.close();
+    await home.stop();
+    rmSync(home.data, { recursive: true, force: true });
   }
 });
 

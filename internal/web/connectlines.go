@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"html/template"
+	"net/netip"
 	"net/url"
 	"strings"
 )
@@ -23,9 +24,10 @@ type connectLines struct {
 	File          string // .mcp.json
 	FileWithToken string // .mcp.json for a machine where nobody can sign in
 	Prompt        string
-	// Local means that only this machine can reach the wiki, so hosted clients can't.
-	Local bool
-	Hosts string // if Local, a line for /etc/hosts: not every program resolves *.localhost
+	// Local means that only this machine can reach the wiki, Network that only its
+	// network can, so hosted clients can't.
+	Local, Network bool
+	Hosts          string // if Local, a line for /etc/hosts: not every program resolves *.localhost
 }
 
 // An mcpServer is an entry of .mcp.json, where "type" is required.
@@ -40,8 +42,17 @@ type mcpServer struct {
 func makeConnectLines(slug, origin string) connectLines {
 	l := connectLines{Name: slug, URL: origin + "/mcp"}
 	host, _ := url.Parse(origin)
-	if host != nil && strings.HasSuffix(host.Hostname(), ".localhost") {
-		l.Local, l.Hosts = true, "127.0.0.1 "+host.Hostname()+" "+strings.TrimPrefix(host.Hostname(), slug+".")
+	switch {
+	case host == nil:
+	case strings.HasSuffix(host.Hostname(), ".localhost"):
+		l.Local, l.Hosts = true, "127.0.0.1 "+host.Hostname()
+		if platform, below := strings.CutPrefix(host.Hostname(), slug+"."); below {
+			l.Hosts += " " + platform
+		}
+	case isThisMachine(host.Hostname()):
+		l.Local = true
+	case host.Scheme == "http": // which no service uses at a public address
+		l.Network = true
 	}
 	// Spaces as %20: not every reader decodes a plus sign.
 	query := url.Values{"connectorName": {slug + " wiki"}, "connectorUrl": {l.URL}}.Encode()
@@ -62,6 +73,12 @@ func makeConnectLines(slug, origin string) connectLines {
 	l.FileWithToken = servers(mcpServer{Type: "http", URL: l.URL, Headers: map[string]string{"Authorization": "Bearer ${ROBOTWTF_TOKEN}"}})
 	l.Prompt = "Use my " + slug + " wiki. Read the AGENTS page, ask me three short questions about what I am working on, then write one page about it, link it from Home, and tell me its address."
 	return l
+}
+
+// isThisMachine reports whether a host leads every machine to itself.
+func isThisMachine(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && addr.IsLoopback()
 }
 
 // plainJSON returns JSON on one line. Slugs and origins contain nothing to escape.

@@ -343,3 +343,21 @@ func renderHome(t *testing.T) map[string]bool {
 	eve.get(homeOrigin + "/-/join").want(http.StatusGone)
 	return seen
 }
+
+// The connect page offers hosted clients only where they can reach the wiki.
+func TestConnectAtHome(t *testing.T) {
+	t.Parallel()
+	for origin, want := range map[string]struct{ local, network bool }{
+		"http://localhost:8080": {local: true}, "http://127.0.0.1:8080": {local: true}, "http://wiki.localhost": {local: true},
+		"http://nas.local:8080": {network: true}, "http://192.168.1.5": {network: true},
+		"https://wiki.example.org": {}, "https://ada.robot.wtf": {},
+	} {
+		l := makeConnectLines("ada", origin)
+		if l.Local != want.local || l.Network != want.network {
+			t.Errorf("%s: local %t, network %t", origin, l.Local, l.Network)
+		}
+	}
+	w := newHomeWiki(t, "ada")
+	w.homeAs("ada").get(homeOrigin+"/-/connect").want(http.StatusOK).
+		has("only this machine reaches it", "claude mcp add --transport http --scope user ada "+homeOrigin+"/mcp").lacks("claude.ai", "/etc/hosts")
+}

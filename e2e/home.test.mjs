@@ -1,0 +1,209 @@
+// One wiki for one person (robot home), in a browser on localhost: sign in by the
+// link, write, invite, connect with the lines that the page offers, clone, back up and
+// restore. The attacks of the tenant and script tests run on it, too.
+import { test, before, after } from "node:test";
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { launchBrowser, recordViolations, startHome } from "./service.mjs";
+import { xssVectors } from "./vectors.mjs";
+
+let home, chrome, owner;
+const scratch = mkdtempSync(join(tmpdir(), "robot-e2e-home-files-"));
+before(async () => {
+  home = await startHome({ args: ["--name", "Ada's Notes"] });
+  chrome = await launchBrowser();
+});
+after(async () => {
+  await chrome?.close();
+  await home?.stop();
+  for (const dir of [scratch, home?.data]) if (dir) rmSync(dir, { recursive: true, force: true });
+});
+
+async function newVisitor(options = {}) {
+  const context = await chrome.newContext({ viewport: { width: 1280, height: 900 }, ...options });
+  const violations = recordViolations(context, /^localhost$/);
+  return { context, page: await context.newPage(), violations };
+}
+
+// checkFit fails if the page is wider than a phone.
+async function checkFit(page) {
+  await page.setViewportSize({ width: 390, height: 844 });
+  const [content, view] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+  assert.ok(content <= view, `${page.url()}: ${content} px at ${view} px`);
+  await page.setViewportSize({ width: 1280, height: 900 });
+}
+
+test("the owner signs in by the printed link, once, and no address or referrer keeps its code", async () => {
+  owner = await newVisitor();
+  const code = home.link.split("/").pop();
+  const leaks = [];
+  owner.page.on("request", async (request) => {
+    const { referer = "" } = await request.allHeaders();
+    if (request.url() !== home.link && request.url().includes(code) || referer.includes(code)) leaks.push(`${request.url()} from ${referer}`);
+  });
+  await owner.page.goto(home.url + "/-/settings");
+  assert.equal(new URL(owner.page.url()).pathname, "/-/login");
+  await owner.page.getByText("robot home login").waitFor();
+  await checkFit(owner.page);
+  await owner.page.goto(home.link);
+  assert.equal(owner.page.url(), home.url + "/-/login");
+  await owner.page.getByRole("main").getByRole("button", { name: "Sign in" }).click();
+  await owner.page.waitForURL(home.url + "/-/settings");
+  assert.deepEqual(leaks, []);
+  const cookies = await owner.context.cookies();
+  const session = cookies.find((cookie) => cookie.name === "__Host-session");
+  assert.ok(session.httpOnly && session.secure && session.sameSite === "Lax");
+  assert.equal(cookies.find((cookie) => cookie.name === "__Host-signin-link"), undefined);
+
+  const thief = await newVisitor();
+  await thief.page.goto(home.link);
+  await thief.page.getByRole("main").getByRole("button", { name: "Sign in" }).click();
+  await thief.page.getByText("it was used before").waitFor();
+  await thief.page.goto(home.url + "/Home");
+  assert.equal(new URL(thief.page.url()).pathname, "/-/login");
+  await thief.context.close();
+});
+
+test("pages are written, found and shown without a platform", async () => {
+  const { page, violations } = owner;
+  await page.goto(home.url + "/Garden/edit");
+  await page.evaluate(() => { const form = document.querySelector("form[data-editor]"); form.querySelector("[name=content]").value = "Beans and [[Home]]."; form.submit(); });
+  await page.waitForURL(home.url + "/Garden");
+  await page.getByText("Beans and").waitFor();
+  for (const path of ["/", "/Garden", "/-/settings", "/-/connect", "/-/account", "/-/tokens", "/-/agents", "/-/export", "/-/import", "/-/help", "/-/index", "/-/changelog"]) {
+    const response = await page.goto(home.url + path);
+    assert.equal(response.status(), 200, path);
+    const foreign = await page.locator("a[href], form[action], link[href]").evaluateAll((all) => all.map((e) => e.getAttribute("href") ?? e.getAttribute("action"))
+      .filter((address) => /robot\.wtf|robot\.localhost|^\/(app|auth|limits|privacy|terms)\b/.test(address)));
+    assert.deepEqual(foreign, [], path);
+    await checkFit(page);
+  }
+  assert.deepEqual(violations, []);
+});
+
+test("the owner invites someone, who chooses a name and writes", async () => {
+  const { page } = owner;
+  await page.goto(home.url + "/-/settings");
+  await page.getByRole("button", { name: "Create an invitation link" }).click();
+  const link = await page.locator("#link").textContent();
+  const ben = await newVisitor({ javaScriptEnabled: false });
+  await ben.page.goto(link);
+  assert.equal(ben.page.url(), home.url + "/-/join");
+  await ben.page.getByText("to read and write").waitFor();
+  await checkFit(ben.page);
+  await ben.page.getByLabel("Choose a name").fill("ben");
+  await ben.page.getByRole("button", { name: "Join" }).click();
+  await ben.page.getByText("You’re a member of this wiki now").waitFor();
+  assert.equal((await ben.page.goto(home.url + "/Garden/edit")).status(), 200);
+  assert.equal((await ben.page.goto(home.url + "/-/settings")).status(), 403);
+
+  const late = await newVisitor();
+  await late.page.goto(link);
+  await late.page.getByText("This invitation can’t be used").waitFor();
+  await late.context.close();
+
+  await page.goto(home.url + "/-/settings");
+  await page.getByRole("button", { name: "Sign-in link for ben" }).click();
+  const signIn = await page.locator("#link").textContent();
+  const again = await newVisitor();
+  await again.page.goto(signIn);
+  await again.page.getByRole("main").getByRole("button", { name: "Sign in" }).click();
+  await again.page.goto(home.url + "/-/account");
+  await again.page.getByRole("heading", { name: "Account" }).waitFor();
+  assert.match(await again.page.locator("main").innerText(), /ben\s+local:/);
+  await again.context.close();
+  await ben.context.close();
+});
+
+// createToken creates a token for writing, in the browser.
+async function createToken(page) {
+  await page.goto(home.url + "/-/tokens");
+  await page.locator("input[name=name]").fill("laptop");
+  await page.locator("select[name=scope], input[name=scope][value=write]").first().evaluate((field) => { if (field.tagName === "SELECT") field.value = "write"; else field.checked = true; });
+  await page.getByRole("button", { name: /Create/ }).click();
+  return page.locator("#token").textContent();
+}
+
+test("the connect page offers what works here, and its address and a clone do", async () => {
+  const { page } = owner;
+  await page.goto(home.url + "/-/connect");
+  assert.equal(await page.locator("a[href^='https://claude.ai']").count(), 0);
+  assert.match(await page.locator("main").evaluate((main) => main.textContent), /only this machine reaches it/);
+  const address = await page.locator("#ot1").evaluate((code) => code.textContent);
+  assert.equal(address, home.url + "/mcp");
+  const token = await createToken(page);
+  const reply = await fetch(address, {
+    method: "POST", headers: { authorization: `Bearer ${token}`, "content-type": "application/json", accept: "application/json, text/event-stream" },
+    body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "create_page", arguments: { path: "By_Agent", content: "# By an agent\n", message: "First" } } }),
+  });
+  assert.equal(reply.status, 200, await reply.text());
+  const listed = await (await fetch(home.url + "/api/v1/pages", { headers: { authorization: `Bearer ${token}` } })).json();
+  assert.ok(JSON.stringify(listed).includes("By_Agent"));
+
+  await page.goto(home.url + "/-/export");
+  const line = await page.locator("#clone-line").textContent();
+  const [, address2] = line.match(/^git clone (\S+) /);
+  const into = join(scratch, "clone");
+  execFileSync("git", ["clone", "-q", address2.replace("://", `://any:${token}@`), into], { env: { ...process.env, GIT_TERMINAL_PROMPT: "0", HOME: scratch } });
+  assert.match(readFileSync(join(into, "By_Agent.md"), "utf8"), /By an agent/);
+  execFileSync("git", ["-C", into, "fsck", "--strict"], { stdio: "pipe" });
+});
+
+test("forms of other sites and hosts of others change nothing", async () => {
+  const token = (await owner.context.cookies()).find((cookie) => cookie.name === "__Host-session").value;
+  const send = (path, headers, body) => fetch(home.url + path, { method: "POST", redirect: "manual", headers: { cookie: `__Host-session=${token}`, "content-type": "application/x-www-form-urlencoded", ...headers }, body: new URLSearchParams(body) });
+  const settings = { title: "Taken over", description: "", visibility: "public", home: "" };
+  for (const path of ["/-/settings", "/-/login", "/-/join", "/-/invitations", "/-/account", "/-/logout", "/-/auth/oauth/consent", "/Home/save", "/-/members"]) {
+    for (const headers of [{ origin: "https://evil.example" }, { origin: "http://localhost:1" }, { origin: "null" }, { "sec-fetch-site": "cross-site" }, { "sec-fetch-site": "same-site" }]) {
+      assert.equal((await send(path, headers, { ...settings, action: "invite", role: "editor", id: "all" })).status, 403, `${path} ${JSON.stringify(headers)}`);
+    }
+  }
+  await owner.page.goto(home.url + "/-/settings");
+  assert.equal(await owner.page.getByLabel("Name", { exact: true }).inputValue(), "Ada's Notes");
+  // DNS rebinding: another name that leads here is refused, with the session's cookie, too.
+  const { port } = new URL(home.url);
+  const rebound = execFileSync("curl", ["-s", "-o", "/dev/null", "-w", "%{http_code}", "-H", `Cookie: __Host-session=${token}`, "--resolve", `evil.example:${port}:127.0.0.1`, `http://evil.example:${port}/Home`], { encoding: "utf8" });
+  assert.equal(rebound, "421");
+});
+
+test("text in pages and names runs no script", async () => {
+  const { context, page, violations } = owner;
+  violations.length = 0;
+  await context.exposeBinding("reportToTest", (_, what) => { violations.push(what); });
+  await context.addInitScript(() => { for (const call of ["alert", "confirm", "prompt", "print"]) self[call] = (...args) => self.reportToTest(`${call}(${args}) in ${location}`); });
+  const token = await createToken(page);
+  const vectors = xssVectors().filter((_, i) => i % 8 === 0);
+  for (let i = 0; i < vectors.length; i += 20) {
+    const content = vectors.slice(i, i + 20).map((vector) => typeof vector === "string" ? vector : JSON.stringify(vector)).join("\n\n");
+    const response = await fetch(`${home.url}/api/v1/pages/Hostile_${i}`, { method: "PUT", headers: { authorization: `Bearer ${token}`, "content-type": "application/json" }, body: JSON.stringify({ content, commit_message: `${vectors[i]}`.replaceAll(/\s+/g, " ").slice(0, 100) }) });
+    assert.ok([200, 201].includes(response.status), await response.text());
+    for (const path of [`/Hostile_${i}`, `/Hostile_${i}/history`]) await page.goto(home.url + path);
+  }
+  await page.goto(home.url + "/-/changelog");
+  await page.goto(home.url + "/-/login?to=javascript:alert(1)");
+  await page.goto(home.url + "/-/join");
+  assert.deepEqual(violations, []);
+});
+
+test("a backup brings everything back, and another link signs the owner in", async () => {
+  const backup = join(scratch, "backups"), again = join(scratch, "again");
+  home.run("backup", backup, "--data", home.data);
+  home.run("verify", backup);
+  const { port } = new URL(home.url);
+  await home.stop();
+  home.run("restore", backup, "--data", again);
+  const former = home.data;
+  home = await startHome({ data: again, port });
+  rmSync(former, { recursive: true, force: true });
+  await owner.page.goto(home.url + "/Garden"); // the session is restored, too
+  await owner.page.getByText("Beans and").waitFor();
+  const other = await newVisitor();
+  await other.page.goto(home.login());
+  await other.page.getByRole("main").getByRole("button", { name: "Sign in" }).click();
+  await other.page.goto(home.url + "/-/settings");
+  await other.page.getByRole("heading", { name: "Danger zone" }).waitFor();
+  await other.context.close();
+});
