@@ -1,6 +1,7 @@
 package markdown
 
 import (
+	"bytes"
 	"runtime"
 	"slices"
 	"strings"
@@ -40,7 +41,7 @@ func ExtractFacts(name wiki.PageName, source []byte) (f Facts) {
 		}
 	}()
 	c := collector{doc: d, seen: map[wiki.Link]bool{}, facts: &f}
-	for _, a := range d.front.aliases() {
+	for _, a := range slices.Concat(d.front.aliases(), outlineAliases(source)) {
 		c.add(linkTarget{Link: wiki.Link{Kind: wiki.LinkAlias, Target: a}}, nil)
 	}
 	for _, item := range d.front.items {
@@ -59,6 +60,28 @@ func ExtractFacts(name wiki.PageName, source []byte) (f Facts) {
 		c.add(linkTarget{Link: wiki.Link{Kind: wiki.LinkTag, Target: t}}, nil)
 	}
 	return f
+}
+
+// outlineAliases returns the other names of a page in Logseq's syntax: lines such as
+// "alias:: a, [[b]]" among the properties at its start.
+func outlineAliases(source []byte) (list []string) {
+	for line := range bytes.Lines(source) {
+		text := strings.TrimSpace(strings.TrimPrefix(string(line[:min(len(line), 4*wiki.MaxNameBytes)]), "- "))
+		key, value, ok := strings.Cut(text, ":: ")
+		if !ok || strings.ContainsAny(key, " \t[") {
+			return list
+		}
+		if key = strings.ToLower(key); key != "alias" && key != "title" {
+			continue
+		}
+		for a := range strings.SplitSeq(value, ",") {
+			a = strings.Map(printableRune, strings.Trim(strings.TrimSpace(a), "[]"))
+			if a != "" && len(a) <= wiki.MaxNameBytes && len(list) < maxAliases {
+				list = append(list, a)
+			}
+		}
+	}
+	return list
 }
 
 func sortedTags(list []string) []string {

@@ -3,6 +3,7 @@ package markdown
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -145,6 +146,28 @@ func TestEmbedCyclesEnd(t *testing.T) {
 		}
 		if test.name == "headings" && len(page.Headings) != 1 {
 			t.Errorf("%s: contents %v", test.name, page.Headings)
+		}
+	}
+}
+
+// Logseq writes a page's other names as properties in its first lines.
+func TestOutlineAliases(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string][]string{
+		"alias:: a b, [[c]]\ntags:: x\ntitle:: d\n\n- alias:: e": {"a b", "c", "d"},
+		"- type:: x\n- alias:: a\n":                            {"a"},
+		"text\nalias:: a":                                      nil,
+		"std::vector alias:: a":                                nil,
+		"alias::":                                              nil,
+	} {
+		var got []string
+		for _, l := range ExtractFacts("Page", []byte(text)).Links {
+			if l.Kind == wiki.LinkAlias {
+				got = append(got, l.Target)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%q: %q, want %q", text, got, want)
 		}
 	}
 }

@@ -124,7 +124,7 @@ func surveyPages(paths []string, aliases map[string][]string, order wiki.LinkOrd
 // aliasesIn lists the other names that a page has in its front matter. It parses only
 // pages that can have some.
 func aliasesIn(file string, source []byte) (list []string) {
-	if !bytes.Contains(source, []byte("alias")) {
+	if !bytes.Contains(source, []byte("alias")) && !bytes.Contains(source, []byte("title::")) {
 		return nil
 	}
 	name, _ := wiki.PageOf(file)

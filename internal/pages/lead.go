@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"cmp"
 	"iter"
 	"path"
 	"strings"
@@ -28,6 +29,8 @@ type lead struct {
 //  3. by its name or the end of its path, as in Obsidian: in the page's folder, in the
 //     nearest folder above, then anywhere below the page's folder, then anywhere
 //  4. a page with that alias
+//  5. as a tool's address: from the root of a website's sources (rooted), the day of a
+//     journal, "./" in a GitHub wiki (onlyNamed)
 //
 // A README or index is never found by its name alone, and nothing is by a path with
 // "../". Of files that are equally near, the one with the shortest path is taken. A
@@ -84,6 +87,10 @@ func (n *names) ordered(order wiki.LinkOrder) *names {
 }
 
 func (n *names) leadOnce(self wiki.PageName, l wiki.Link) lead {
+	l = l.WithoutVault()
+	if file := n.byKey[wiki.Key(l.Target+".md")]; file != "" && !l.Address && l.ByName() {
+		return lead{file: file} // its name can end in ".markdown"
+	}
 	paths := l.Paths(self)
 	isFile := l.Kind == wiki.LinkFile || l.Kind == wiki.LinkEmbed
 	for i, p := range paths {
@@ -118,10 +125,62 @@ func (n *names) leadOnce(self wiki.PageName, l wiki.Link) lead {
 			}
 		}
 	}
+	if file := n.rooted(self, l); file != "" {
+		return lead{file: file, byName: true}
+	}
 	if !l.ByName() {
-		return lead{}
+		file := n.onlyNamed(l)
+		return lead{file: file, byName: file != ""}
 	}
 	return n.leadByName(self, l)
+}
+
+// Hugo publishes the pages in contentRoot at the root of a site, and Hugo and Docusaurus
+// the files in staticRoot.
+const (
+	contentRoot = "content"
+	staticRoot  = "static"
+)
+
+// rooted finds the file of an address from the root of a website whose sources are in
+// a folder around the page, by its path or alias: from content/a.md, /guide/ is
+// content/guide.md. In Docusaurus, "@site" is the folder above.
+func (n *names) rooted(self wiki.PageName, l wiki.Link) string {
+	target, inSite := strings.CutPrefix(l.Target, "@site/")
+	if !l.Address || !inSite && !strings.HasPrefix(target, "/") || strings.Trim(target, "./") == "" {
+		return ""
+	}
+	p, _ := wiki.CutPageEnding(strings.Trim(path.Clean("/"+target), "/"))
+	for dir := range upwards(self.Parent()) {
+		isRoot := wiki.Key(path.Base(dir)) == contentRoot
+		if isRoot && !inSite || dir == "" && inSite {
+			if file := cmp.Or(n.named(dir+p), n.shownBy(dir+p)); file != "" {
+				return file
+			}
+		}
+		if file, ok := n.file(dir + staticRoot + "/" + p); ok && !inSite {
+			return file
+		}
+	}
+	for _, alias := range []string{"/" + p, "/" + p + "/"} {
+		if pages := n.byAlias[wiki.FoldName(alias)]; len(pages) == 1 {
+			return pages[0]
+		}
+	}
+	return ""
+}
+
+// onlyNamed finds the only page of a name for [text](./Page), which in a GitHub wiki
+// leads to the page in whatever folder.
+func (n *names) onlyNamed(l wiki.Link) string {
+	name, ok := strings.CutPrefix(l.Target, "./")
+	if !ok || !l.Address || l.Kind != wiki.LinkPage || strings.ContainsAny(name, "/.") {
+		return ""
+	}
+	if list := n.bySegment[wiki.FoldName(name)]; len(list) == 1 && isText(list[0]) && !wiki.IsIndexName(name) {
+		return list[0]
+	}
+	return ""
 }
 
 func (n *names) leadByName(self wiki.PageName, l wiki.Link) lead {
@@ -133,6 +192,11 @@ func (n *names) leadByName(self wiki.PageName, l wiki.Link) lead {
 	if pages := n.byAlias[wiki.FoldName(target)]; len(pages) > 0 {
 		file, others := nearestOf(self, pages)
 		return lead{file: file, byName: true, others: others}
+	}
+	if day, ok := wiki.JournalPath(l.Target); ok {
+		if file, others := n.nearest(self, day); file != "" {
+			return lead{file: file, byName: true, others: others}
+		}
 	}
 	if wiki.IsIndexName(target) {
 		return lead{}

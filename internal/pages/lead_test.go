@@ -277,6 +277,52 @@ func TestLeadIsLinear(t *testing.T) {
 	})
 }
 
+// Addresses and names as other tools write them, where only one target can be meant.
+func TestLeadsOfTools(t *testing.T) {
+	t.Parallel()
+	paths := strings.Fields(`site/content/_index.md site/content/guide/_index.md site/content/guide/start.md site/static/img/x.png docs/page.md docs/only.md
+		static/y.png journals/2026_11_03.md 2026_11_04.md proj.a.b.md dendron.topic.markdown.md dendron.topic.md Folder/Wiki-Page.md Twice.md Folder/Twice.md`)
+	slices.Sort(paths)
+	n := newNames(paths, map[string][]string{"site/content/guide/start.md": {"/old/start/"}}, nil)
+	for _, test := range []struct{ self, text, want string }{
+		{"site/content/_index", "[x](/guide/start/)", "site/content/guide/start.md"}, // Hugo
+		{"site/content/guide/start", "[x](/guide/start)", "site/content/guide/start.md"},
+		{"site/content/_index", "[x](/guide/#part)", "site/content/guide/_index.md"},
+		{"site/content/_index", "[x](/old/start/)", "site/content/guide/start.md"},
+		{"site/content/_index", "[x](/start)", ""},
+		{"site/content/_index", "![x](/img/x.png)", "site/static/img/x.png"},
+		{"docs/page", "[x](/guide/start/)", ""},
+		{"docs/page", "![x](/y.png)", "static/y.png"}, // Docusaurus
+		{"docs/page", "[x](@site/docs/only.md)", "docs/only.md"},
+		{"docs/page", "![x](@site/static/y.png)", "static/y.png"},
+		{"docs/page", "[x](/only)", ""}, // GitHub leaves it dead
+		{"docs/page", "[[/img/x.png]]", ""},
+		{"docs/page", "[[Nov 3rd, 2026]]", "journals/2026_11_03.md"}, // Logseq
+		{"docs/page", "[[nov 3rd, 2026]]", "journals/2026_11_03.md"},
+		{"docs/page", "[[Nov 3th, 2026]]", ""},
+		{"docs/page", "[[Nov 4th, 2026]]", ""},
+		{"docs/page", "[[Nov 31st, 2026]]", ""},
+		{"docs/page", "[[dendron://my.vault/proj.a.b#part]]", "proj.a.b.md"}, // Dendron
+		{"docs/page", "![[dendron://my.vault/proj.a.b#part,1:#*]]", "proj.a.b.md"},
+		{"docs/page", "[[words|dendron://my.vault/proj.a.b#part]]", "proj.a.b.md"},
+		{"docs/page", "[[dendron://my.vault/none]]", ""},
+		{"docs/page", "[[dendron.topic.markdown]]", "dendron.topic.markdown.md"},
+		{"docs/page", "[x](./Wiki-Page)", "Folder/Wiki-Page.md"}, // GitHub wiki
+		{"docs/page", "[x](./Twice)", ""},
+		{"docs/page", "[x](./Wiki-Page.md)", ""},
+		{"docs/page", "[[./Wiki-Page]]", ""},
+	} {
+		l := linkIn(t, wiki.PageName(test.self), test.text)
+		got := n.lead(wiki.PageName(test.self), l).file
+		if got != test.want {
+			t.Errorf("%s on %s: %q, want %q", test.text, test.self, got, test.want)
+		}
+		if got != "" && !slices.ContainsFunc(l.Keys(wiki.PageName(test.self)), func(k string) bool { return slices.Contains(wiki.PageKeys(got, n.aliases[got]), k) }) {
+			t.Errorf("%s on %s has no key of %s", test.text, test.self, got)
+		}
+	}
+}
+
 // The setting says on which side of the bar a wikilink has its target.
 func TestLinkOrder(t *testing.T) {
 	t.Parallel()

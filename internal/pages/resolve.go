@@ -108,7 +108,7 @@ func (r *resolver) answer(ctx context.Context, l wiki.Link, fragment string, rea
 		r.fail(err)
 		return a, ""
 	}
-	return a, markdown.Excerpt(pageText(source), fragment)
+	return a, markdown.Excerpt(pageText(source), embedFragment(l, fragment))
 }
 
 func (r *resolver) fail(err error) {
@@ -135,4 +135,14 @@ func (r *resolver) missing(l wiki.Link) string {
 		return name.URL() + "/edit"
 	}
 	return wiki.PathURL(strings.Trim(target, "/"))
+}
+
+// embedFragment is the heading of an embed. Dendron adds where the excerpt begins and
+// ends below it: ![[dendron://vault/a.b#heading,1:#*]].
+func embedFragment(l wiki.Link, fragment string) string {
+	if strings.HasPrefix(l.Target, "dendron://") {
+		fragment, _, _ = strings.Cut(fragment, ":")
+		fragment, _, _ = strings.Cut(fragment, ",")
+	}
+	return fragment
 }

@@ -103,7 +103,7 @@ func (l Link) Paths(self PageName) []string {
 			list = append(list, p)
 		}
 	}
-	folder, below := self.Parent(), string(self)
+	l, folder, below := l.WithoutVault(), self.Parent(), string(self)
 	target, isPage := CutPageEnding(l.Target)
 	isPage = isPage && l.Address && l.Kind != LinkFile
 	rest, dot := strings.CutPrefix(target, "./")
@@ -129,6 +129,17 @@ func (l Link) Paths(self PageName) []string {
 		}
 	}
 	return list
+}
+
+// WithoutVault returns a wikilink of Dendron's without its vault, which is a place
+// elsewhere: [[dendron://vault/a.b]] names the page a.b.
+func (l Link) WithoutVault() Link {
+	if rest, ok := strings.CutPrefix(l.Target, "dendron://"); ok && !l.Address {
+		if _, name, ok := strings.Cut(rest, "/"); ok && name != "" {
+			l.Target = name
+		}
+	}
+	return l
 }
 
 // climbs reports whether a path has a segment "..".
@@ -238,9 +249,15 @@ func PageKeys(file string, aliases []string) []string {
 		keys = append(keys, "/"+FoldName(folder), FoldName(path.Base(folder)), FoldName(path.Base(folder)+"/"+last))
 	} else {
 		keys = append(keys, FoldName(last))
+		if cut, ok := CutPageEnding(last); ok { // "a.markdown.md" is called "a.markdown"
+			keys = append(keys, FoldName(cut))
+		}
 	}
 	for _, a := range aliases {
 		keys = append(keys, FoldName(LastSegment(a)))
+	}
+	if key := journalKey(folder, last); key != "" {
+		keys = append(keys, key)
 	}
 	return keys
 }
@@ -280,6 +297,11 @@ func (l Link) Spellings(self PageName, to string, byName bool) []string {
 	}
 	switch {
 	case strings.HasPrefix(target, "/"):
+		for at := range strings.Split(to, "/") {
+			if byName {
+				add("/" + lastSegments(to, strings.Count(strings.Trim(target, "/"), "/")+1+at))
+			}
+		}
 		add("/" + to)
 	case strings.HasPrefix(target, "./"):
 		if !isPage || !l.Address {
@@ -289,10 +311,8 @@ func (l Link) Spellings(self PageName, to string, byName bool) []string {
 	case climbs(target):
 		add(RelativePath(self.Parent(), to))
 	case byName:
-		n := strings.Count(strings.Trim(target, "/"), "/") + 1
-		parts := strings.Split(to, "/")
-		for n = min(n, len(parts)); n <= len(parts); n++ {
-			add(strings.Join(parts[len(parts)-n:], "/"))
+		for at := range strings.Split(to, "/") {
+			add(lastSegments(to, strings.Count(strings.Trim(target, "/"), "/")+1+at))
 		}
 	case l.Address:
 		add(RelativePath(self.Parent(), to))
@@ -304,6 +324,12 @@ func (l Link) Spellings(self PageName, to string, byName bool) []string {
 	add(to)
 	add("/" + to)
 	return list
+}
+
+// lastSegments returns the last n segments of a path, or all if there are fewer.
+func lastSegments(p string, n int) string {
+	parts := strings.Split(p, "/")
+	return strings.Join(parts[max(0, len(parts)-n):], "/")
 }
 
 // inStyle spells a path with dashes or spaces for underscores, if the link has such.
