@@ -26,11 +26,15 @@ func BlankTargets(line string) (blank string, targets []string) {
 	return b.String(), targets
 }
 
+// spaces end a destination. A line can have carriage returns, which the parser takes
+// for spaces.
+const spaces = " \t\n\v\f\r"
+
 // targetAfter returns the position of the target that a link's opening
 // characters at an offset announce; from == to if there are none.
 func targetAfter(line string, at int) (from, to int) {
 	rest := line[at:min(len(line), at+maxAddress)] // bounds the work; longer targets are not rewritten
-	skip := func(n int) int { return len(rest) - len(strings.TrimLeft(rest[n:], " \t")) }
+	skip := func(n int) int { return len(rest) - len(strings.TrimLeft(rest[n:], spaces)) }
 	switch {
 	case strings.HasPrefix(rest, "[["):
 		if n := strings.IndexAny(rest[2:], "|[]"); n > 0 {
@@ -79,7 +83,7 @@ func destinationIn(text string) (begin, length int) {
 		return 1, pathLength([]byte(text[1 : 1+max(0, strings.IndexByte(text[1:], '>'))]))
 	}
 	open, end := 0, 0
-	for ; end < len(text) && text[end] != ' ' && text[end] != '\t' && text[end] != '?'; end++ {
+	for ; end < len(text) && text[end] != '?' && strings.IndexByte(spaces, text[end]) < 0; end++ {
 		switch text[end] {
 		case '#':
 			if end == 0 || text[end-1] != '&' { // "&#35;" is a character of the path

@@ -75,6 +75,7 @@ func FuzzRender(f *testing.F) {
 // rename changes only the targets.
 func FuzzRewriteLinks(f *testing.F) {
 	f.Add("a <a title='x' href=\"/Old_Page\">x</a>\n\n<div><img src=/Old_Page/>")
+	f.Add("[]((\r)")
 	for _, s := range fuzzSeeds(f) {
 		f.Add(s)
 	}
