@@ -155,10 +155,10 @@ func TestOutlineAliases(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string][]string{
 		"alias:: a b, [[c]]\ntags:: x\ntitle:: d\n\n- alias:: e": {"a b", "c", "d"},
-		"- type:: x\n- alias:: a\n":                            {"a"},
-		"text\nalias:: a":                                      nil,
-		"std::vector alias:: a":                                nil,
-		"alias::":                                              nil,
+		"- type:: x\n- alias:: a\n":                              {"a"},
+		"text\nalias:: a":                                        nil,
+		"std::vector alias:: a":                                  nil,
+		"alias::":                                                nil,
 	} {
 		var got []string
 		for _, l := range ExtractFacts("Page", []byte(text)).Links {
