@@ -1,0 +1,92 @@
+// How pages look with the script: the contents, the spacing of prose, wide and long things.
+import { test, before, after } from "node:test";
+import assert from "node:assert/strict";
+import { startService, launchBrowser, recordViolations, signIn } from "./service.mjs";
+
+let service, chrome, ada;
+before(async () => {
+  service = await startService();
+  chrome = await launchBrowser();
+  ada = service.wikiURL("ada");
+});
+after(async () => { await chrome?.close(); await service?.stop(); });
+
+// visit opens a page in a new context, as a person or nobody.
+async function visit(path, { as, ...options } = {}) {
+  const context = await chrome.newContext({ viewport: { width: 1280, height: 900 }, reducedMotion: "reduce", ...options });
+  const violations = recordViolations(context);
+  const page = await context.newPage();
+  if (as) await signIn(page, service, as);
+  await page.goto(ada + path);
+  return { page, close: async () => { await context.close(); assert.deepEqual(violations, []); } };
+}
+
+const filler = Array.from({ length: 40 }, (_, i) => `## Section ${i + 1}\n\n${"Words follow here. ".repeat(60)}`).join("\n\n");
+
+test("the contents stay in view, mark the current heading and scroll by themselves", async () => {
+  await service.writePage("ada", "Looks/Long", `- [ ] a task\n\n${filler}\n`);
+  const { page, close } = await visit("/Looks/Long", { as: "ada" });
+  const toc = page.locator("#contents"), current = toc.locator("[aria-current]");
+  assert.equal(await current.innerText(), "Section 1");
+  const box = await toc.boundingBox();
+  assert.ok(box.x > 900 && box.y < 400, `beside the text: ${JSON.stringify(box)}`);
+  for (const name of ["Section 20", "Section 40"]) {
+    await page.getByRole("heading", { name }).evaluate((heading) => heading.scrollIntoView());
+    await toc.locator("[aria-current]", { hasText: name }).waitFor();
+    const [list, link] = [await toc.boundingBox(), await current.boundingBox()];
+    assert.ok(list.y < 100 && list.y + list.height > 600, `in view: ${JSON.stringify(list)}`); // the foot pushes it up
+    assert.ok(link.y >= Math.max(0, list.y) && link.y + link.height <= list.y + list.height + 1, `${name} is in the visible part of the contents`);
+  }
+  await close();
+  const phone = await visit("/Looks/Long", { viewport: { width: 390, height: 844 } });
+  assert.ok(await phone.page.locator("#contents").isHidden());
+  await phone.page.getByRole("button", { name: "Contents" }).click();
+  await phone.page.locator("#contents a", { hasText: "Section 9" }).click();
+  await phone.page.waitForFunction(() => document.querySelector("#contents").matches(":not(:popover-open)") && location.hash.includes("section-9"));
+  await phone.close();
+});
+
+test("blocks in quotes, items, alerts, folds and embeds have space, and nested tasks are indented", async () => {
+  await service.writePage("ada", "Looks/Part", "One.\n\nTwo.\n");
+  await service.writePage("ada", "Looks/Blocks", [
+    "> one\n>\n> two", "- one\n\n  two\n\n- three", "> [!NOTE]\n> one\n>\n> two", "<details open><summary>Fold</summary>\n\none\n\ntwo\n\n</details>",
+    "![[Looks/Part]]", "- [ ] outer\n  - [ ] inner", "Term\n: One.\n\n    Two.", "~~struck~~ <ins>put in</ins>", "```diff\n-old\n+new\n```",
+  ].join("\n\n") + "\n");
+  const { page, close } = await visit("/Looks/Blocks");
+  const gaps = await page.evaluate(() => {
+    const gap = (selector) => {
+      const [a, b] = [...document.querySelectorAll(`article ${selector}`)].map((p) => p.getBoundingClientRect());
+      return b.top - a.bottom;
+    };
+    return { quote: gap("blockquote > p"), item: gap("li > p"), alert: gap(".notice p:not(:has(> b))"), fold: gap("details > p"), embed: gap(".embed > p:not(:last-child)") };
+  });
+  for (const [where, gap] of Object.entries(gaps)) assert.ok(gap > 6 && gap < 30, `${where}: ${gap} px between paragraphs`);
+  const left = (selector) => page.locator(selector).first().evaluate((e) => e.getBoundingClientRect().left);
+  const [outer, inner] = [await left(".tasks .task > :first-child"), await left(".tasks .tasks .task > :first-child")];
+  assert.ok(inner - outer > 15, `nested tasks are indented by ${inner - outer} px`);
+  assert.ok(await left("dd") - await left("dt") > 15, "definitions are indented");
+  const style = (selector, name) => page.locator(`article ${selector}`).first().evaluate((e, n) => getComputedStyle(e)[n], name);
+  assert.equal(await style("dt", "fontWeight"), "700");
+  for (const mark of ["del", "ins"]) assert.equal(await style(`p ${mark}`, "backgroundColor"), "rgba(0, 0, 0, 0)", `<${mark}> doesn't look like a diff`);
+  const tints = [await style(".gd", "backgroundColor"), await style(".gi", "backgroundColor")];
+  assert.ok(new Set([...tints, "rgba(0, 0, 0, 0)"]).size === 3, `diff code is coloured: ${tints}`);
+  await close();
+});
+
+test("wide tables use the free width and show that they scroll; nothing else is wider than the window", async () => {
+  const long = "L".repeat(120), row = (cell) => `|${cell.repeat(12)}\n`;
+  await service.writePage("ada", long, "A long name.\n");
+  await service.writePage("ada", "Looks/Wide", `${row(" heading |")}${row("---|")}${row(" a value |")}\n${long}\n`);
+  for (const width of [1280, 390]) {
+    const { page, close } = await visit("/Looks/Wide", { viewport: { width, height: 844 }, as: "ada" });
+    const table = page.locator("article .scroll");
+    assert.ok(await table.evaluate((e) => e.scrollWidth > e.clientWidth || e.clientWidth > 650), "wider than the text, or scrolls");
+    assert.match(await table.evaluate((e) => getComputedStyle(e).backgroundImage), /gradient/);
+    for (const path of ["/Looks/Wide", "/-/changelog", "/-/index", `/${long}`, `/${long}/history`, `/${long}/edit`, `/${long}/rename`, `/${long}/delete`, "/-/health", `/-/search?q=${long}`, "/-/trash"]) {
+      await page.goto(ada + path);
+      const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+      assert.ok(wide <= width, `${path.slice(0, 40)} is ${wide} px wide at ${width}`);
+    }
+    await close();
+  }
+});
