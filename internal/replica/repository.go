@@ -30,7 +30,7 @@ func (d *Disk) writeRepository(dir string, w Wiki) error {
 	return d.writeHistory(repo, w, 0)
 }
 
-// Extend adds commits to a wiki's repository, as somebody does who writes while the
+// Extend adds commits to a wiki's repository, as edits do that are made while the
 // wiki is moved.
 func (d *Disk) Extend(slug, owner string, commits int) error {
 	return d.writeHistory(d.Repository(slug), Wiki{Slug: slug, Owner: owner, Commits: commits}, 1_000_000)

@@ -1,0 +1,178 @@
+package original
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"robot.wtf/internal/replica"
+	"robot.wtf/internal/testdisk"
+)
+
+func TestMain(m *testing.M) { os.Exit(testdisk.Run(m)) }
+
+func read(t *testing.T, d *replica.Disk) (*Disk, *Contents) {
+	t.Helper()
+	disk, err := Open(d.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := disk.Read(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return disk, c
+}
+
+func build(t *testing.T, o replica.Options) *replica.Disk {
+	t.Helper()
+	d, err := replica.Build(t.TempDir(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = d.Close() })
+	return d
+}
+
+func (c *Contents) wiki(slug string) Wiki {
+	i := slices.IndexFunc(c.Wikis, func(w Wiki) bool { return w.Slug == slug })
+	return c.Wikis[i]
+}
+
+// Every schema is read in the same way, while the original has its databases open.
+func TestEverySchema(t *testing.T) {
+	t.Parallel()
+	for name, schema := range map[string]replica.Schema{"early": replica.Early, "middle": replica.Middle, "late": replica.Late} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := build(t, replica.Options{Schema: schema, Wikis: 2, Commits: 6, Odd: true})
+			before := stateOf(t, d.Dir)
+			disk, c := read(t, d)
+			if after := stateOf(t, d.Dir); after != before {
+				t.Error("reading changed the original's disk")
+			}
+			plain := c.wiki("plain-0")
+			if plain.Owner != d.Owners["plain-0"] || !plain.Public || len(plain.Head) != 40 || plain.Token == "" || plain.Problem != "" || plain.Created.Year() != 2026 {
+				t.Errorf("plain-0: %+v", plain)
+			}
+			if _, err := disk.Repository("plain-0"); err != nil {
+				t.Error(err)
+			}
+			i := slices.IndexFunc(c.Clients, func(c Client) bool { return c.ID == d.Client })
+			if i < 0 || c.Clients[i].Redirects[0] != "https://claude.ai/api/mcp/auth_callback" {
+				t.Errorf("agents: %+v", c.Clients)
+			}
+			i = slices.IndexFunc(c.People, func(p Person) bool { return p.DID == replica.DID("ada") })
+			if p := c.People[i]; p.Handle != "ada.example" || (p.Username == "ada") != (schema != replica.Late) {
+				t.Errorf("ada: %+v", p)
+			}
+			if !strings.Contains(string(c.Key), d.KeyID) {
+				t.Errorf("key: %q", c.Key)
+			}
+		})
+	}
+}
+
+// Attack: a symbolic link, or a slug that is a path, leads the operator's command to
+// a file outside of the original's directory.
+func TestNothingOutsideIsRead(t *testing.T) {
+	t.Parallel()
+	d := build(t, replica.Options{Schema: replica.Late, Wikis: 1, Commits: 1, Odd: true})
+	if err := os.Symlink("/etc/passwd", filepath.Join(d.Dir, "wikis", replica.Second, "wiki.db-wal")); err == nil {
+		t.Fatal("the log is expected to exist")
+	}
+	for _, file := range []string{"wiki.db-wal", "wiki.db"} {
+		name := filepath.Join(d.Dir, "wikis", "plain-0", file)
+		if err := os.Remove(name); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(filepath.Join(d.Dir, "wikis", replica.Shared, file), name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Remove(filepath.Join(d.Dir, "client_jwk.json")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("/etc/passwd", filepath.Join(d.Dir, "client_jwk.json")); err != nil {
+		t.Fatal(err)
+	}
+	disk, c := read(t, d)
+	for _, slug := range []string{replica.Linked, replica.Hostile, "plain-0"} {
+		if w := c.wiki(slug); w.Problem == "" || w.Head != "" && slug != "plain-0" || len(w.Members) > 0 {
+			t.Errorf("%s is read: %+v", slug, w)
+		}
+	}
+	for _, slug := range []string{replica.Linked, replica.Inside, replica.Hostile, "..", "", "a/b", "plain-0/../linked"} {
+		if dir, err := disk.Repository(slug); err == nil {
+			t.Errorf("the repository of %q is %s", slug, dir)
+		}
+	}
+	if c.Key != nil || len(c.Left) == 0 {
+		t.Errorf("a linked key: %q, %q", c.Key, c.Left)
+	}
+}
+
+// The members of a wiki, and what they could do.
+func TestMembers(t *testing.T) {
+	t.Parallel()
+	d := build(t, replica.Options{Schema: replica.Late, Wikis: 1, Commits: 1, Odd: true})
+	_, c := read(t, d)
+	want := map[string]string{
+		"ben.example": "editor", "cleo.example": "viewer", "gus.example": "editor", "dee.example": "editor", "eve.example": "editor",
+		"fay.example": "editor", "hal.example": "none", `@"><script>alert(1)</script>`: "none", "@../../etc/passwd": "none", "@new\nline.example": "none",
+	}
+	w := c.wiki(replica.Shared)
+	for _, m := range w.Members {
+		role := "viewer"
+		switch {
+		case m.Problem != "":
+			role = "none"
+		case m.Editor:
+			role = "editor"
+		}
+		if want[m.Handle] != role {
+			t.Errorf("%q: %s, want %s", m.Handle, role, want[m.Handle])
+		}
+		delete(want, m.Handle)
+		if m.Handle == "eve.example" && m.DID != replica.DID("eve") {
+			t.Errorf("eve is %q", m.DID)
+		}
+	}
+	if len(want) > 0 {
+		t.Errorf("missing: %v", want)
+	}
+	if w.Home != "Notes_1" || w.TextFirst || len(w.Drafts) != 1 || w.Drafts[0].DID != replica.DID("ada") {
+		t.Errorf("%+v", w)
+	}
+	if second := c.wiki(replica.Second); second.Public || !second.TextFirst || len(second.Changes) != 2 {
+		t.Errorf("%+v", second)
+	}
+}
+
+// stateOf is a digest of every file with its time.
+func stateOf(t *testing.T, dir string) string {
+	t.Helper()
+	sum := sha256.New()
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		sum.Write([]byte(path + info.ModTime().String() + info.Mode().String()))
+		sum.Write(text)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return hex.EncodeToString(sum.Sum(nil))
+}
