@@ -53,21 +53,42 @@ var operations = map[string]operation{
 	"rotate-keys": rotateKeys,
 	"invitations": listInvitations,
 
-	"export":       exportWiki,
-	"import":       importWiki,
+	"export":         exportWiki,
+	"import":         importWiki,
+	"move-in-people": moveInPeople, // from the Python robot.wtf, and so on
+	"move-in-names":  moveInNames,
+	"move-in-state":  moveInState,
+	"move-in-wiki":   moveInWiki,
+	"move-in-finish": moveInFinish,
+	"move-in-verify": moveInVerify,
+
+	"move-in-verify-people": moveInVerifyPeople,
+
 	"restore-wiki": restoreWiki, // from a repository
 	"recover":      recoverWiki, // from a backup
 }
 
 // operate runs an operation on a data directory: in the running service, or else in
 // this process.
-func operate(ctx context.Context, dir, name string, args url.Values, in io.Reader, out io.Writer) (err error) {
+func operate(ctx context.Context, dir, name string, args url.Values, in io.Reader, out io.Writer) error {
+	return withOperator(ctx, dir, func(run operator) error { return run(ctx, name, args, in, out) })
+}
+
+// An operator runs operations on one service.
+type operator func(ctx context.Context, name string, args url.Values, in io.Reader, out io.Writer) error
+
+// withOperator calls do with an operator of a data directory: of the running service,
+// or else of one in this process.
+func withOperator(ctx context.Context, dir string, do func(operator) error) (err error) {
 	if _, err := os.Stat(filepath.Join(dir, "robot.db")); err != nil {
 		return fmt.Errorf("--data: %s isn't a data directory: %w", dir, err)
 	}
 	lock, err := service.Lock(dir)
 	if errors.Is(err, service.ErrInUse) {
-		if asked := askService(ctx, dir, name, args, in, out); !errors.Is(asked, errNoSocket) {
+		asked := do(func(ctx context.Context, name string, args url.Values, in io.Reader, out io.Writer) error {
+			return askService(ctx, dir, name, args, in, out)
+		})
+		if !errors.Is(asked, errNoSocket) {
 			return asked
 		}
 		return err
@@ -88,7 +109,14 @@ func operate(ctx context.Context, dir, name string, args url.Values, in io.Reade
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	return operations[name](ctx, s, args, in, out)
+	return do(operatorOf(s))
+}
+
+// operatorOf returns an operator of a service in this process.
+func operatorOf(s *service.Service) operator {
+	return func(ctx context.Context, name string, args url.Values, in io.Reader, out io.Writer) error {
+		return operations[name](ctx, s, args, in, out)
+	}
 }
 
 // A socket accepts a service's operations.

@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -36,7 +37,7 @@ const publishBeforeUse = 10 * time.Minute
 
 // A key authenticates the service to other servers (private_key_jwt, ES256).
 type key struct {
-	id      string // JWK thumbprint (RFC 7638): unique per key
+	id      string // JWK thumbprint (RFC 7638), unless the key came from another service
 	private *atcrypto.PrivateKeyP256
 	public  *ecdsa.PublicKey
 }
@@ -68,7 +69,7 @@ func openKeys(dir string, keep time.Duration, now func() time.Time) (*keys, erro
 	if err != nil {
 		return nil, err
 	}
-	if k.signing, err = newKey(private); err != nil {
+	if k.signing, err = newNamedKey(private, filepath.Join(dir, signingFile)); err != nil {
 		return nil, err
 	}
 	// Signing in works without the other keys.
@@ -126,6 +127,61 @@ func RotateKey(dir string) (bool, error) {
 	}
 	if _, err := keyfile.Create(file, generateKey); err != nil {
 		return false, fmt.Errorf("atproto: rotate key: %w", err)
+	}
+	return true, nil
+}
+
+// AdoptKey makes the key of a service that this one replaces the client's key, with
+// the id that other servers know it by: they cache the client's description, so that a
+// new key wouldn't work at once. text is the private key as a JWK (RFC 7517). It
+// returns false if the client has that key already.
+func (s *Service) AdoptKey(text []byte) (bool, error) {
+	k := s.keys
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err := k.advanceRotation(); err != nil {
+		return false, err
+	}
+	adopted, err := AdoptKey(k.dir, text)
+	if err != nil || !adopted {
+		return false, err
+	}
+	was := k.signing
+	if k.signing, err = readKey(filepath.Join(k.dir, signingFile)); err != nil {
+		return false, fmt.Errorf("atproto: adopt key: %w", err)
+	}
+	k.former, k.formerRetires = was, k.now().Add(k.keep)
+	return true, nil
+}
+
+// maxKeyID limits the id of a key, in bytes.
+const maxKeyID = 100
+
+// AdoptKey is Service.AdoptKey in a directory that no service is using.
+func AdoptKey(dir string, text []byte) (bool, error) {
+	var j jose.JSONWebKey
+	if err := json.Unmarshal(text, &j); err != nil {
+		return false, fmt.Errorf("atproto: adopt key: %w", err)
+	}
+	private, ok := j.Key.(*ecdsa.PrivateKey)
+	if !ok || private.Curve != elliptic.P256() || j.KeyID == "" || len(j.KeyID) > maxKeyID || strings.ContainsFunc(j.KeyID, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return false, errors.New("atproto: adopt key: want a private P-256 key with an id")
+	}
+	file := filepath.Join(dir, signingFile)
+	if now, err := readKey(file); err != nil {
+		return false, fmt.Errorf("atproto: adopt key: %w", err)
+	} else if now != nil && now.id == j.KeyID && now.public.Equal(&private.PublicKey) {
+		return false, nil
+	}
+	err := durable.Rename(file, filepath.Join(dir, formerFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	if err == nil {
+		err = keyfile.Adopt(file, private, j.KeyID)
+	}
+	if err != nil {
+		return false, fmt.Errorf("atproto: adopt key: %w", err)
 	}
 	return true, nil
 }
@@ -201,7 +257,21 @@ func readKey(file string) (*key, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newKey(private)
+	return newNamedKey(private, file)
+}
+
+// newNamedKey is newKey for a key in a file, which can have the id that the key is
+// known by.
+func newNamedKey(private *ecdsa.PrivateKey, file string) (*key, error) {
+	k, err := newKey(private)
+	if err != nil {
+		return nil, err
+	}
+	name, err := keyfile.Name(file)
+	if name != "" {
+		k.id = name
+	}
+	return k, err
 }
 
 func newKey(private *ecdsa.PrivateKey) (*key, error) {

@@ -32,6 +32,40 @@ func hasOnlySeeds(ctx context.Context, q querier, slug string) (bool, error) {
 	return n == 0 || n == 1 && seeds == 1, wrapError(err, "first commits of %s", slug)
 }
 
+// An Origin says how a wiki's history was moved here from another service.
+type Origin struct {
+	Head   string // newest commit there at the last move, or "" if there was none
+	Edited bool   // commits were made here since
+}
+
+// Origin returns how the history was moved here, if it was.
+func (w *Wiki) Origin(ctx context.Context) (Origin, error) {
+	o, err := readOrigin(ctx, w, w.slug)
+	return o, wrapError(err, "origin of %s", w.slug)
+}
+
+func readOrigin(ctx context.Context, q querier, slug string) (o Origin, err error) {
+	var seq, moved int64
+	err = q.queryRow(ctx, "SELECT seq, moved, moved_seq FROM meta WHERE wiki = $1", slug).Scan(&seq, &o.Head, &moved)
+	o.Edited = o.Head != "" && seq != moved
+	return o, err
+}
+
+// IsReplaceable reports whether a move can replace the history: nobody has written in
+// the wiki since it was created, or since an earlier move.
+func (w *Wiki) IsReplaceable(ctx context.Context) (bool, error) {
+	return isReplaceable(ctx, w, w.slug, true)
+}
+
+func isReplaceable(ctx context.Context, q querier, slug string, moving bool) (bool, error) {
+	ok, err := hasOnlySeeds(ctx, q, slug)
+	if err != nil || ok || !moving {
+		return ok, err
+	}
+	o, err := readOrigin(ctx, q, slug)
+	return o.Head != "" && !o.Edited, err
+}
+
 // ErrHasEdits is the error of an import into a wiki that has edits.
 var ErrHasEdits = wiki.Problemf(wiki.ErrExists, "", "A repository can be imported only into a new wiki. This one has been edited. Nothing was changed.")
 
@@ -40,6 +74,10 @@ type ImportData struct {
 	// Blobs calls emit with each blob, in the order of ids.
 	Blobs func(ctx context.Context, ids []string, emit func(id string, content []byte) error) error
 	Rest  []byte // a git pack of the history's other objects, or nil
+	// Moved is the newest commit of a repository that the operator moves here from
+	// another service, or "". What an earlier move brought is replaced too, as long as
+	// nobody has written here since.
+	Moved string
 	// Progress is called with the number of objects written so far. Can be nil.
 	Progress func(done, total int)
 }
@@ -49,11 +87,11 @@ type ImportData struct {
 // repository is kept, so ids stay: commits along first parents become rows, other
 // objects are kept as a git pack. The new commits are numbered on from the seeds',
 // so that no cursor or cache mistakes one for the other. It fails with ErrHasEdits
-// if somebody has written in the wiki.
+// if somebody has written in the wiki (see ImportData.Moved for a move).
 func (w *Wiki) Import(ctx context.Context, p *Import, in ImportData) error {
 	var next *head
 	err := w.inWriteTx(ctx, func(t *tx) error {
-		if ok, err := hasOnlySeeds(t.context(), t, w.slug); err != nil || !ok {
+		if ok, err := isReplaceable(t.context(), t, w.slug, in.Moved != ""); err != nil || !ok {
 			return errors.Join(err, notFresh(ok))
 		}
 		i := &importer{tx: t, p: p, in: in, slug: w.slug}
@@ -126,6 +164,11 @@ func (i *importer) writeHistory(ctx context.Context) (*head, error) {
 	if err := i.tx.exec("UPDATE meta SET seq = $2, head = $3, time = $4, pages = $5, files = $6, current_bytes = $7, history_bytes = $8 WHERE wiki = $1",
 		i.slug, m.seq, m.head, m.time, m.pages, m.files, m.current, m.history); err != nil {
 		return nil, err
+	}
+	if i.in.Moved != "" {
+		if err := i.tx.exec("UPDATE meta SET moved = $2, moved_seq = $3 WHERE wiki = $1", i.slug, i.in.Moved, m.seq); err != nil {
+			return nil, err
+		}
 	}
 	if err := i.tx.compress(ctx); err != nil {
 		return nil, err

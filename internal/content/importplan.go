@@ -29,6 +29,10 @@ type ImportSource struct {
 	// its authors are genuine. Otherwise anybody can have written them: they are
 	// shown as imported and linked to no account.
 	Trusted bool
+	// Authors returns the person or agent that a commit's author is known to be, by
+	// what its repository says and what the service it is moved from knew. It is nil,
+	// except in the operator's move.
+	Authors func(name, email string) (by wiki.Author, known bool)
 }
 
 // An Import is a checked history, ready for Wiki.Import.
@@ -394,6 +398,11 @@ func (p *Import) authorOf(c gitrepo.Commit) (a wiki.Author, message string) {
 		a.Username = "unknown"
 	}
 	message = strings.ToValidUTF8(c.Message, "\uFFFD")
+	if p.o.Authors != nil {
+		if by, known := p.o.Authors(clean(c.Author.Name), clean(c.Author.Email)); known {
+			return by, strings.TrimSpace(message)
+		}
+	}
 	if !madeHere(c) {
 		a.Imported = true
 		return a, strings.TrimSpace(message)

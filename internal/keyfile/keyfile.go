@@ -66,6 +66,32 @@ func Create[K any](file string, generate func() (K, error)) (K, error) {
 	return key, write(file, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
 }
 
+// nameHeader is the PEM header that holds a key's name.
+const nameHeader = "Key-Id"
+
+// Adopt writes a private key that was made elsewhere, with the name that it is known
+// by, replacing any previous key. Read returns the key, Name the name.
+func Adopt(file string, key any, name string) error {
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return err
+	}
+	return write(file, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Headers: map[string]string{nameHeader: name}, Bytes: der}))
+}
+
+// Name returns the name that a key was adopted with, or "".
+func Name(file string) (string, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return "", err
+	}
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return "", fmt.Errorf("keyfile: read %s: no PEM block", file)
+	}
+	return block.Headers[nameHeader], nil
+}
+
 // Secret reads a secret of at least size bytes, or creates one of size random
 // bytes.
 func Secret(file string, size int) ([]byte, error) {

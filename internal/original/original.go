@@ -27,10 +27,11 @@ import (
 // Contents is all that a disk has, without the repositories.
 type Contents struct {
 	People  []Person
-	Wikis   []Wiki   // by slug
-	Clients []Client // agents that registered themselves
-	Key     []byte   // the ATProto client's key, a JWK; nil if there is none
-	Left    []string // what can't be read, a sentence each
+	Wikis   []Wiki            // by slug
+	Clients []Client          // agents that registered themselves
+	Handles map[string]string // DIDs by handle, of handles that the original knew one person by
+	Key     []byte            // the ATProto client's key, a JWK; nil if there is none
+	Left    []string          // sentences about everything that can't be read
 }
 
 // A Person signed in to the original.
@@ -56,7 +57,7 @@ type Wiki struct {
 	Members     []Member
 	Drafts      []Draft
 	Head        string   // commit of its main branch, "" if it has none
-	Changes     []string // what its owner will find changed, a sentence each
+	Changes     []string // sentences for its owner about everything that changes
 	Problem     string   // why it can't be moved, or ""
 }
 
@@ -108,6 +109,12 @@ func (d *Disk) Read(ctx context.Context, scratch string) (*Contents, error) {
 	for _, read := range []func(context.Context) error{r.readPlatform, r.readWikis, r.readAgents, r.readKey} {
 		if err := read(ctx); err != nil {
 			return nil, fmt.Errorf("original: %w", err)
+		}
+	}
+	r.c.Handles = map[string]string{}
+	for handle, dids := range r.known {
+		if len(dids) == 1 {
+			r.c.Handles[handle] = dids[0]
 		}
 	}
 	return r.c, nil

@@ -117,7 +117,7 @@ func TestNothingOutsideIsRead(t *testing.T) {
 	}
 }
 
-// The members of a wiki, and what they could do.
+// Members keep the rights that they had, and nobody gets more.
 func TestMembers(t *testing.T) {
 	t.Parallel()
 	d := build(t, replica.Options{Schema: replica.Late, Wikis: 1, Commits: 1, Odd: true})

@@ -120,7 +120,7 @@ func (r *reader) readRows(ctx context.Context, db *sql.DB) error {
 	}, `SELECT slug, owner_did, coalesce(display_name, ''), coalesce(mcp_token_hash, ''), coalesce(is_public, 0) <> 0, coalesce(created_at, '') FROM wikis ORDER BY slug`)
 }
 
-var bcryptPattern = regexp.MustCompile(`^\$2[aby]\$(0[4-9]|1[0-4])\$[./A-Za-z0-9]{53}$`)
+var bcryptPattern = regexp.MustCompile(`^\$2[aby]\$(0[4-9]|1[0-2])\$[./A-Za-z0-9]{53}$`)
 
 // isTokenHash reports whether a hash is one that a secret can be compared with at a
 // bearable cost.

@@ -79,8 +79,8 @@ func readPreferences(ctx context.Context, db *sql.DB) (map[string]string, error)
 	}, `SELECT name, coalesce(value, '') FROM preferences`)
 }
 
-// unlike are preferences that have no equivalent, with what the owner is told if they
-// differ from the original's default.
+// unlike are preferences that have no equivalent, with a sentence for the owner if
+// they differ from the original's default.
 var unlike = []struct{ name, otherwise, text string }{
 	{"CUSTOM_MENU", "", "Your own menu isn't shown. Link to the pages from your home page."},
 	{"SIDEBAR_CUSTOM_MENU", "", "Your own menu isn't shown. Link to the pages from your home page."},

@@ -209,9 +209,14 @@ func ImportProblems(err error) []string {
 	return nil
 }
 
-func requireOnlySeeds(ctx context.Context, w *content.Wiki) error {
-	onlySeeds, err := w.HasOnlySeeds(ctx)
-	if err == nil && !onlySeeds {
+// requireReplaceable refuses a history for a wiki that somebody has written in.
+func (i *importRun) requireReplaceable(ctx context.Context) error {
+	check := i.w.HasOnlySeeds
+	if i.request.Moved {
+		check = i.w.IsReplaceable
+	}
+	ok, err := check(ctx)
+	if err == nil && !ok {
 		err = content.ErrHasEdits
 	}
 	return err
@@ -304,6 +309,9 @@ func (s *Service) withImport(ctx context.Context, a wiki.Access, u *Upload, r Im
 	}
 	if r.Trusted && !a.Caller().Operator {
 		return wiki.Problemf(wiki.ErrDenied, "", "Only the operator can mark the authors of an import as trusted.")
+	}
+	if (r.Moved || r.Authors != nil) && !a.Caller().Operator {
+		return wiki.Problemf(wiki.ErrDenied, "", "Only the operator can move a wiki here from another service.")
 	}
 	if s.mirror != nil {
 		var cancel context.CancelFunc
@@ -423,7 +431,7 @@ func (i *importRun) sourceOptions() (incoming.Options, error) {
 // wiki's history, as it does in a new wiki.
 func (i *importRun) openRepository(ctx context.Context) (incoming.Source, error) {
 	onlySeeds, err := i.w.HasOnlySeeds(ctx)
-	if err != nil || onlySeeds && i.request.Into == "" && !i.request.FilesOnly {
+	if err != nil || i.request.Moved || onlySeeds && i.request.Into == "" && !i.request.FilesOnly {
 		return nil, err
 	}
 	received, err := i.unpackOnce(ctx)

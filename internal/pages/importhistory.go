@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"unicode/utf8"
 
@@ -21,7 +22,7 @@ var errNoGit = wiki.Problemf(wiki.ErrStorage, "", "Repositories can't be importe
 
 // runHistory makes a repository the wiki's history.
 func (i *importRun) runHistory(ctx context.Context) error {
-	if err := requireOnlySeeds(ctx, i.w); err != nil {
+	if err := i.requireReplaceable(ctx); err != nil {
 		return err
 	}
 	received, err := i.receive(ctx)
@@ -38,11 +39,15 @@ func (i *importRun) runHistory(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if l := i.a.Site().Limits; int64(rest.Len())+plan.Bytes() > l.HistoryBytes {
+	if l := i.limits(); int64(rest.Len())+plan.Bytes() > l.HistoryBytes {
 		return &gitrepo.Refused{Reasons: []string{fmt.Sprintf("The repository has %d MB with its history. The limit of this wiki is %d MB.", (int64(rest.Len())+plan.Bytes())>>20, l.HistoryBytes>>20)}}
 	}
+	moved := ""
+	if i.request.Moved {
+		moved = received.Head
+	}
 	err = i.w.Import(ctx, plan, content.ImportData{
-		Blobs: received.Objects, Rest: rest.Bytes(),
+		Blobs: received.Objects, Rest: rest.Bytes(), Moved: moved,
 		Progress: func(done, total int) { i.progress(ImportStep{What: "Writing", Done: done, Total: total}) },
 	})
 	if err != nil {
@@ -94,6 +99,16 @@ func (i *importRun) examineHistory(ctx context.Context) (*ImportPreview, error) 
 	return v, i.lookHistory(ctx, received, v)
 }
 
+// limits are those of the wiki. A move keeps every file that the history limit has room
+// for: the operator vouches for the source.
+func (i *importRun) limits() wiki.Limits {
+	l := i.a.Site().Limits
+	if i.request.Moved {
+		l.Pages, l.CurrentBytes, l.PageBytes, l.AttachmentBytes = math.MaxInt, math.MaxInt64, math.MaxInt64, math.MaxInt64
+	}
+	return l
+}
+
 // receive unpacks the upload into a repository of its own and verifies it, once.
 // Limits that the newest files exceed are found before the repository is verified,
 // which can take minutes.
@@ -106,7 +121,7 @@ func (i *importRun) receive(ctx context.Context) (*gitrepo.Received, error) {
 	if err != nil {
 		return nil, err
 	}
-	if reasons := exceeded(files, i.a.Site().Limits); len(reasons) > 0 {
+	if reasons := exceeded(files, i.limits()); len(reasons) > 0 {
 		return nil, &gitrepo.Refused{Reasons: append(reasons, "Remove files in a new commit, import a part as a zip without its history, or ask the operator for more room.")}
 	}
 	return received, i.verifyOnce(ctx)
@@ -257,7 +272,7 @@ func (i *importRun) plan(ctx context.Context, r *gitrepo.Received) (*content.Imp
 		return nil, err
 	}
 	return content.PlanImport(content.ImportSource{
-		Commits: commits, Diffs: all, Sizes: sizes, Packed: packed, Tags: r.Tags, Author: i.a.Caller(), Limits: i.a.Site().Limits, Origin: i.origin(), Trusted: i.request.Trusted,
+		Commits: commits, Diffs: all, Sizes: sizes, Packed: packed, Tags: r.Tags, Author: i.a.Caller(), Limits: i.limits(), Origin: i.origin(), Trusted: i.request.Trusted, Authors: i.request.Authors,
 	})
 }
 

@@ -29,6 +29,13 @@ type ImportRequest struct {
 	// Trusted accepts the authors of a repository's commits as they are. Only the
 	// operator can set it.
 	Trusted bool
+	// Moved says that a repository is moved here from another service: its history also
+	// replaces that of an earlier move, and can exceed limits. Only the operator can
+	// set it.
+	Moved bool
+	// Authors says who wrote the commits of a repository that is moved; see
+	// content.ImportSource.
+	Authors func(name, email string) (by wiki.Author, known bool)
 }
 
 // A Decision says which file to keep if the wiki and an import have the same name.

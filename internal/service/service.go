@@ -230,6 +230,19 @@ func (d directory) Find(ctx context.Context, asker, name string) (wiki.User, err
 	return d.s.people.Find(ctx, asker, name)
 }
 
+// FindPerson finds a person by handle, for the operator; see tenant.Directory. Without
+// a Handler, it begins to sign in people as one would.
+func (s *Service) FindPerson(ctx context.Context, handle string) (wiki.User, error) {
+	if s.people == nil {
+		signIn, err := s.newSignIn()
+		if err != nil {
+			return wiki.User{}, err
+		}
+		s.people = signIn
+	}
+	return s.people.Find(ctx, store.Operator, handle)
+}
+
 // outboundOptions are those of every client for requests to other hosts.
 func outboundOptions(cfg config.Config, workers *background.Workers) outbound.Options {
 	return outbound.Options{Background: workers, Pins: cfg.Test.Pins, CA: cfg.Test.CA, DNS: cfg.Test.DNS}

@@ -75,6 +75,7 @@ type Service struct {
 	log        *slog.Logger
 	requests   requestLogs
 	refused    func(Cause)
+	bcrypt     bcryptLimits
 }
 
 // New returns a Service. At first start it also creates the signing key.

@@ -24,7 +24,7 @@ const (
 )
 
 // Bearer authenticates a caller by "Authorization: Bearer" with a wiki token
-// (rwtf_…) or an access token of the authorization server. Without the
+// (rwtf_…, or one that was moved here with its wiki) or an access token of the authorization server. Without the
 // header the caller is anonymous. Refusals are wiki.ErrDenied and have a
 // Cause; they don't reveal whether the wiki exists.
 func (s *Service) Bearer(r *http.Request, slug string) (wiki.Caller, error) {
@@ -43,18 +43,45 @@ func (s *Service) Bearer(r *http.Request, slug string) (wiki.Caller, error) {
 	if strings.Count(secret, ".") == 2 {
 		return s.callerByAccessToken(r.Context(), secret, slug)
 	}
-	return wiki.Caller{}, denied(BadToken, "This isn't a wiki token. Tokens that you create begin with %s.", tokenPrefix)
+	if isMovedSecret(secret) {
+		return s.callerByMovedToken(r, secret, slug)
+	}
+	return wiki.Caller{}, errNoToken
+}
+
+var errNoToken = denied(BadToken, "This isn't a wiki token. Tokens that you create begin with %s.", tokenPrefix)
+
+// callerByMovedToken is callerByWikiToken for a token of the service that this one
+// replaces.
+func (s *Service) callerByMovedToken(r *http.Request, secret, slug string) (wiki.Caller, error) {
+	ctx := r.Context()
+	caller, err := s.callerByToken(ctx, secret, slug)
+	if CauseOf(err) != UnknownToken {
+		return caller, err
+	}
+	switch adopted, err := s.adoptBcryptToken(ctx, secret, slug, r.RemoteAddr); {
+	case err != nil:
+		return wiki.Caller{}, err
+	case adopted:
+		return s.callerByToken(ctx, secret, slug)
+	}
+	return wiki.Caller{}, errNoToken
 }
 
 func (s *Service) callerByWikiToken(ctx context.Context, secret, slug string) (wiki.Caller, error) {
-	unknown := denied(UnknownToken, "This token is unknown or was revoked.")
 	if len(secret) != len(tokenPrefix)+base64.RawURLEncoding.EncodedLen(tokenBytes) {
 		return wiki.Caller{}, denied(BadToken, "This token is incomplete: a token has %d characters.", len(tokenPrefix)+base64.RawURLEncoding.EncodedLen(tokenBytes))
 	}
+	return s.callerByToken(ctx, secret, slug)
+}
+
+var errUnknownToken = denied(UnknownToken, "This token is unknown or was revoked.")
+
+func (s *Service) callerByToken(ctx context.Context, secret, slug string) (wiki.Caller, error) {
 	token, err := s.store.Token(ctx, secret)
 	switch {
 	case errors.Is(err, wiki.ErrNotFound):
-		return wiki.Caller{}, unknown
+		return wiki.Caller{}, errUnknownToken
 	case err != nil:
 		return wiki.Caller{}, err
 	case token.Slug != slug:

@@ -158,6 +158,11 @@ func (s *Service) Notices(ctx context.Context, did string) ([]Notice, error) {
 		if err != nil || row.OwnerDID != did {
 			continue
 		}
+		moved, err := s.movedNotices(ctx, slug)
+		if err != nil {
+			return nil, fmt.Errorf("tenant: notices: %w", err)
+		}
+		all = append(all, moved...)
 		events, err := s.store.OperatorEvents(ctx, slug, s.now().Add(-noticePeriod))
 		if err != nil {
 			return nil, fmt.Errorf("tenant: notices: %w", err)

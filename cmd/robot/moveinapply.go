@@ -1,0 +1,525 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"robot.wtf/internal/atproto"
+	"robot.wtf/internal/background"
+	"robot.wtf/internal/content"
+	"robot.wtf/internal/oauth"
+	"robot.wtf/internal/original"
+	"robot.wtf/internal/pages"
+	"robot.wtf/internal/service"
+	"robot.wtf/internal/store"
+	"robot.wtf/internal/wiki"
+)
+
+// movedToken is the name of the token that each of the original's wikis had.
+const movedToken = "MCP token"
+
+// theOperator is the caller of the operator's commands.
+var theOperator = wiki.Caller{Operator: true, Client: "operator"}
+
+// moveInPeople is the operation that moves people, wikis without their histories,
+// agents and the key.
+func moveInPeople(ctx context.Context, s *service.Service, _ url.Values, in io.Reader, out io.Writer) error {
+	p := peopleMove{s: s, out: out, found: map[string]*lookup{}}
+	if err := json.NewDecoder(in).Decode(&p.plan); err != nil {
+		return err
+	}
+	p.sortWikis()
+	if err := p.movePeople(ctx); err != nil {
+		return err
+	}
+	todo, err := p.changed(ctx)
+	if err != nil {
+		return err
+	}
+	p.lookUp(ctx, todo)
+	for _, w := range todo {
+		if err := p.moveSite(ctx, w); err != nil {
+			return err
+		}
+	}
+	return errors.Join(p.moveClients(ctx), p.adoptKey(ctx))
+}
+
+// A peopleMove is one run of moveInPeople.
+type peopleMove struct {
+	s     *service.Service
+	plan  moveInPlan
+	out   io.Writer
+	found map[string]*lookup // by handle
+}
+
+// A lookup is the result of resolving a handle.
+type lookup struct {
+	did string
+	err error
+}
+
+// sortWikis sorts each owner's main wiki first: the one with their username, else the
+// oldest. Its name becomes their username.
+func (p *peopleMove) sortWikis() {
+	usernames := map[string]string{}
+	for _, person := range p.plan.People {
+		usernames[person.DID] = person.Username
+	}
+	slices.SortStableFunc(p.plan.Wikis, func(a, b original.Wiki) int {
+		isMain := func(w original.Wiki) int {
+			if w.Slug == usernames[w.Owner] {
+				return 0
+			}
+			return 1
+		}
+		return cmp.Or(cmp.Compare(isMain(a), isMain(b)), a.Created.Compare(b.Created), strings.Compare(a.Slug, b.Slug))
+	})
+}
+
+// movePeople adds everybody who had an account, with the name that waits for them.
+func (p *peopleMove) movePeople(ctx context.Context) error {
+	names, taken := map[string]string{}, map[string]bool{}
+	for _, w := range p.plan.Wikis {
+		if name := p.plan.name(w); w.Problem == "" && wiki.CheckSlug(name) == nil {
+			taken[name] = true
+			if names[w.Owner] == "" {
+				names[w.Owner] = name
+			}
+		}
+	}
+	var list []store.MovedPerson
+	for _, person := range p.plan.People {
+		name := names[person.DID]
+		if name == "" && !taken[person.Username] {
+			name = person.Username
+		}
+		list = append(list, p.person(person, name))
+		delete(names, person.DID)
+	}
+	for did, name := range names {
+		list = append(list, p.person(original.Person{DID: did}, name))
+	}
+	if err := p.s.Tenant.MovePeople(ctx, theOperator, list); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(p.out, "people: %d\n", len(list))
+	return err
+}
+
+func (p *peopleMove) person(was original.Person, username string) store.MovedPerson {
+	if was.Created.IsZero() {
+		was.Created = time.Now()
+	}
+	return store.MovedPerson{User: wiki.User{DID: was.DID, Handle: cmp.Or(was.Handle, wiki.InvalidHandle), Name: was.Name, Username: username}, Created: was.Created}
+}
+
+// sourceDigest identifies what the original has of a wiki besides its pages.
+func sourceDigest(w original.Wiki) string {
+	w.Head, w.Drafts = "", nil
+	text, err := json.Marshal(w)
+	if err != nil {
+		panic(err) // has no cause
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}
+
+// unresolved ends the digest of a wiki with handles that couldn't be looked up. The
+// next run tries again.
+const unresolved = "?"
+
+// changed returns the wikis to move: those that the original has changed since they
+// were moved, or that had handles that couldn't be looked up.
+func (p *peopleMove) changed(ctx context.Context) (list []original.Wiki, err error) {
+	for _, w := range p.plan.Wikis {
+		slug := printable(p.plan.name(w))
+		if w.Problem != "" {
+			fmt.Fprintf(p.out, "%s: not moved: %s\n", slug, printable(w.Problem))
+			continue
+		}
+		row, err := p.s.Store.MovedRow(ctx, p.plan.name(w))
+		if err != nil && !errors.Is(err, wiki.ErrNotFound) {
+			return nil, err
+		}
+		if strings.HasPrefix(row.Digest, sourceDigest(w)) && !strings.HasSuffix(row.Digest, unresolved) {
+			continue
+		}
+		list = append(list, w)
+	}
+	return list, nil
+}
+
+// lookupsAtOnce is how many handles are looked up at the same time.
+const lookupsAtOnce = 4
+
+// lookUp resolves the handles of members.
+func (p *peopleMove) lookUp(ctx context.Context, wikis []original.Wiki) {
+	var handles []string
+	for _, w := range wikis {
+		for _, m := range w.Members {
+			if m.Problem == "" && m.Handle != "" && p.found[m.Handle] == nil {
+				p.found[m.Handle] = &lookup{}
+				handles = append(handles, m.Handle)
+			}
+		}
+	}
+	for part := range slices.Chunk(handles, lookupsAtOnce) {
+		var work background.Group
+		for _, handle := range part {
+			work.Go(func() {
+				u, err := p.s.FindPerson(ctx, handle)
+				*p.found[handle] = lookup{u.DID, err}
+			})
+		}
+		work.Wait()
+	}
+}
+
+// moveSite moves one wiki, and prints what becomes of it.
+func (p *peopleMove) moveSite(ctx context.Context, w original.Wiki) error {
+	slug := p.plan.name(w)
+	members, changes, complete := p.members(w)
+	digest := sha256.New()
+	fmt.Fprint(digest, w.Slug, members, changes)
+	m := store.MovedSite{
+		Site:    wiki.Site{Slug: slug, OwnerDID: w.Owner, Title: w.Title, Description: w.Description, Public: w.Public, Home: w.Home, Created: w.Created},
+		Members: map[string]wiki.Role{}, Token: w.Token, TokenName: movedToken, Changes: append(slices.Clone(w.Changes), changes...),
+		Digest: sourceDigest(w) + hex.EncodeToString(digest.Sum(nil)[:8]),
+	}
+	if !complete {
+		m.Digest += unresolved
+	}
+	if slug != w.Slug {
+		m.Changes = append(m.Changes, fmt.Sprintf("Its name was %s. Links to the former address don't lead here.", w.Slug))
+	}
+	if w.Token == "" {
+		m.Changes = append(m.Changes, "Its token can't be used any more. Create a new one on the tokens page.")
+	}
+	var unknown []store.MovedPerson
+	for _, member := range members {
+		m.Members[member.did] = member.role
+		unknown = append(unknown, p.person(original.Person{DID: member.did, Handle: member.handle}, ""))
+	}
+	if err := p.s.Tenant.MovePeople(ctx, theOperator, unknown); err != nil {
+		return err
+	}
+	done, err := p.s.Tenant.MoveSite(ctx, theOperator, m)
+	var problem *wiki.Problem
+	if errors.As(err, &problem) {
+		fmt.Fprintf(p.out, "%s: not moved: %s Move it to another name with --rename %s=NAME.\n", slug, printable(problem.Message), w.Slug)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(p.out, "%s: %s, %d of %s with access\n", slug, done, len(members), countOf(len(w.Members), "member"))
+	for _, text := range m.Changes {
+		fmt.Fprintf(p.out, "  %s\n", printable(text))
+	}
+	return nil
+}
+
+// A movedMember is a person with access to a moved wiki.
+type movedMember struct {
+	did, handle string
+	role        wiki.Role
+}
+
+// members returns the members of a wiki, and sentences about those without access.
+// complete is false if a handle couldn't be looked up. A handle counts only if it
+// leads to the person that the original knew by it.
+func (p *peopleMove) members(w original.Wiki) (members []movedMember, without []string, complete bool) {
+	complete = true
+	for _, m := range w.Members {
+		role, who, did, why := wiki.Viewer, m.DID, m.DID, m.Problem
+		if m.Editor {
+			role = wiki.Editor
+		}
+		if m.Handle != "" {
+			who = "@" + strings.TrimPrefix(m.Handle, "@")
+		}
+		if why == "" && m.Handle != "" {
+			found := p.found[m.Handle]
+			switch {
+			case errors.Is(found.err, wiki.ErrNotFound) || errors.Is(found.err, wiki.ErrInvalid):
+				why = "nobody has that handle now"
+			case found.err != nil:
+				why, complete = "their handle can't be looked up", false
+			case m.DID != "" && found.did != m.DID:
+				why = "the handle is another person's now"
+			}
+			did = found.did
+		}
+		switch {
+		case why != "":
+			without = append(without, fmt.Sprintf("%s has no access: %s. Add them again if they should have it.", printable(who), why))
+		case did != w.Owner && !slices.ContainsFunc(members, func(other movedMember) bool { return other.did == did }):
+			members = append(members, movedMember{did, m.Handle, role})
+		}
+	}
+	return members, without, complete
+}
+
+// moveClients adds the registrations of agents.
+func (p *peopleMove) moveClients(ctx context.Context) error {
+	moved := 0
+	for _, c := range p.plan.Clients {
+		registered := store.Client{ID: c.ID, Name: c.Name, Redirects: c.Redirects, Auth: c.Auth}
+		switch {
+		case c.Secret != "":
+			sum := sha256.Sum256([]byte(c.Secret))
+			registered.Secret = sum[:]
+		case c.Hash != "":
+			registered.Secret, _ = hex.DecodeString(c.Hash) // the original's reader has checked it
+		}
+		err := p.s.OAuth.MoveClient(ctx, theOperator, registered)
+		var refused *oauth.Error
+		if errors.As(err, &refused) {
+			fmt.Fprintf(p.out, "agent %.60q: not moved: %s It registers anew.\n", c.ID, refused.Text)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		moved++
+	}
+	_, err := fmt.Fprintf(p.out, "agents: %d\n", moved)
+	return err
+}
+
+// adoptKey makes the ATProto client's key the service's.
+func (p *peopleMove) adoptKey(ctx context.Context) error {
+	if p.plan.Key == nil {
+		return nil
+	}
+	adopt := func(text []byte) (bool, error) { return atproto.AdoptKey(p.s.KeyDir(), text) }
+	if p.s.SignIn != nil {
+		adopt = p.s.SignIn.AdoptKey
+	}
+	adopted, err := adopt(p.plan.Key)
+	if err != nil || !adopted {
+		return err
+	}
+	fmt.Fprintln(p.out, "The key for signing in is the original's now.")
+	return p.s.Store.AuditServiceChange(ctx, "keys.adopt")
+}
+
+// moveInNames is the operation that prints which names are taken.
+func moveInNames(ctx context.Context, s *service.Service, _ url.Values, in io.Reader, out io.Writer) error {
+	var plan moveInPlan
+	if err := json.NewDecoder(in).Decode(&plan); err != nil {
+		return err
+	}
+	for _, w := range plan.Wikis {
+		slug := plan.name(w)
+		_, err := s.Store.MovedRow(ctx, slug)
+		if w.Problem != "" || err == nil {
+			continue
+		}
+		u, err := s.Store.User(ctx, w.Owner)
+		if err != nil && !errors.Is(err, wiki.ErrNotFound) {
+			return err
+		}
+		u.DID, u.Username = w.Owner, ""
+		var problem *wiki.Problem
+		if err := s.Tenant.CheckUsername(ctx, u, slug); errors.As(err, &problem) {
+			fmt.Fprintf(out, "%s: can't be moved: %s\n", slug, printable(problem.Message))
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// moveInState is the operation that prints, as JSON, how far each wiki is moved.
+func moveInState(ctx context.Context, s *service.Service, _ url.Values, _ io.Reader, out io.Writer) error {
+	slugs, err := s.Store.MovedSlugs(ctx)
+	if err != nil {
+		return err
+	}
+	state := map[string]movedState{}
+	for _, slug := range slugs {
+		w, release, err := s.Content.Open(ctx, slug)
+		if err != nil {
+			return err
+		}
+		origin, err := w.Origin(ctx)
+		seeds, failed := w.HasOnlySeeds(ctx)
+		release()
+		if err := errors.Join(err, failed); err != nil {
+			return err
+		}
+		state[slug] = movedState{Head: origin.Head, Edited: origin.Edited || origin.Head == "" && !seeds}
+	}
+	return json.NewEncoder(out).Encode(state)
+}
+
+// moveInWiki is the operation that moves a wiki's history.
+func moveInWiki(ctx context.Context, s *service.Service, args url.Values, in io.Reader, out io.Writer) error {
+	a, err := asImporter(ctx, s, args.Get("wiki"))
+	if err != nil {
+		return err
+	}
+	reader := bufio.NewReader(in)
+	line, err := reader.ReadBytes('\n')
+	if err != nil {
+		return err
+	}
+	var history movedHistory
+	if err := json.Unmarshal(line, &history); err != nil {
+		return err
+	}
+	u, err := s.Pages.Receive(ctx, a, reader, nil)
+	if err != nil {
+		return userError(err)
+	}
+	defer u.Close()
+	r, err := s.Pages.Import(ctx, a, u, pages.ImportRequest{Moved: true, Own: args.Get("vouch") == "true", Authors: movedAuthors(ctx, s, history.Handles)}, nil)
+	if err != nil {
+		return userError(err)
+	}
+	fmt.Fprintf(out, "%s: %s, %s\n", a.Site().Slug, countOf(r.Commits, "commit"), countOf(r.Pages, "page"))
+	for _, name := range r.Renamed {
+		fmt.Fprintf(out, "  renamed: %s\n", printable(name))
+	}
+	if len(r.Left) > 0 {
+		fmt.Fprintf(out, "  left out, because the main branch doesn't contain them: %s\n", printable(strings.Join(r.Left, ", ")))
+	}
+	return nil
+}
+
+// programs are the authors that the original used for everything that wasn't done in
+// a browser, by email.
+var programs = map[string]bool{"claude-mcp@otterwiki.local": true, "mcp@robot.wtf": true, "@system": true}
+
+// movedAuthors returns who wrote a commit of the original: it wrote people's handles
+// as their emails. It didn't say for whom an agent worked.
+func movedAuthors(ctx context.Context, s *service.Service, handles map[string]string) func(name, email string) (wiki.Author, bool) {
+	return func(name, email string) (wiki.Author, bool) {
+		if programs[strings.ToLower(email)] {
+			return wiki.Author{Agent: name, Imported: true}, true
+		}
+		handle, ok := strings.CutPrefix(strings.ToLower(email), "@")
+		did := handles[handle]
+		if !ok {
+			did = email
+		}
+		u, err := s.Store.User(ctx, did)
+		if err != nil || did == "" {
+			return wiki.Author{}, false
+		}
+		return wiki.Author{Username: cmp.Or(u.Username, name, handle), DID: u.DID}, true
+	}
+}
+
+// moveInFinish is the operation that moves drafts and fits limits, and prints what
+// each wiki has.
+func moveInFinish(ctx context.Context, s *service.Service, _ url.Values, in io.Reader, out io.Writer) error {
+	var plan moveInPlan
+	if err := json.NewDecoder(in).Decode(&plan); err != nil {
+		return err
+	}
+	for _, w := range plan.Wikis {
+		slug := plan.name(w)
+		if _, err := s.Store.MovedRow(ctx, slug); w.Problem != "" || errors.Is(err, wiki.ErrNotFound) {
+			continue
+		} else if err != nil {
+			return err
+		}
+		if err := finishWiki(ctx, s, w, slug, out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func finishWiki(ctx context.Context, s *service.Service, w original.Wiki, slug string, out io.Writer) error {
+	a, err := asOperator(ctx, s, slug)
+	if err != nil {
+		return err
+	}
+	into, release, err := s.Content.Open(ctx, slug)
+	if err != nil {
+		return err
+	}
+	defer release()
+	origin, err := into.Origin(ctx)
+	if err != nil || origin.Head == "" || origin.Edited {
+		return err
+	}
+	if err := moveDrafts(ctx, s, w, slug); err != nil {
+		return err
+	}
+	files, err := into.List(ctx, "")
+	if err != nil {
+		return err
+	}
+	stats, err := into.Stats(ctx)
+	if err != nil {
+		return err
+	}
+	has := wiki.Limits{Pages: stats.Pages, CurrentBytes: stats.CurrentBytes}
+	for _, f := range files {
+		largest := &has.AttachmentBytes
+		if _, page := wiki.PageOf(f.Path); page {
+			largest = &has.PageBytes
+		}
+		*largest = max(*largest, f.Size)
+	}
+	if l := a.Site().Limits; has.Pages > l.Pages || has.CurrentBytes > l.CurrentBytes || has.PageBytes > l.PageBytes || has.AttachmentBytes > l.AttachmentBytes {
+		fmt.Fprintf(out, "%s: exceeds limits, which are raised to what it has\n", slug)
+	}
+	broken, err := s.Pages.LinkReport(ctx, a, pages.Broken, "")
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "%s: %s, %s MB; links to no page: %d\n", slug, countOf(stats.Pages, "page"), megabytes(stats.CurrentBytes), len(broken))
+	return s.Tenant.FitLimits(ctx, a, has)
+}
+
+// moveDrafts adds drafts whose authors are known, unless they have one of that page.
+func moveDrafts(ctx context.Context, s *service.Service, w original.Wiki, slug string) error {
+	into, release, err := s.Content.Open(ctx, slug)
+	if err != nil {
+		return err
+	}
+	defer release()
+	for _, d := range w.Drafts {
+		name, err := wiki.ParsePageName(d.Page)
+		if err != nil || d.DID == "" {
+			continue
+		}
+		_, err = into.Draft(ctx, d.DID, name.File())
+		if !errors.Is(err, wiki.ErrNotFound) {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		if err := into.SaveDraft(ctx, d.DID, content.Draft{Path: name.File(), Text: []byte(d.Text), Base: baseOf(ctx, into, name)}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// baseOf returns the blob that a page has now, or "".
+func baseOf(ctx context.Context, w *content.Wiki, name wiki.PageName) string {
+	f, err := w.Lookup(ctx, name.File())
+	if err != nil {
+		return ""
+	}
+	return f.Blob
+}

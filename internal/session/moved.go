@@ -1,0 +1,86 @@
+package session
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"sync"
+	"time"
+
+	"golang.org/x/crypto/bcrypt"
+
+	"robot.wtf/internal/wiki"
+)
+
+// Tokens of the service that this one replaces have no prefix: they are 32 bytes in
+// base64. Their hashes were moved here. Most are SHA-256, as ours are. The oldest are
+// bcrypt, of which a comparison takes 0.3 s of processor time: it is made for one
+// secret at a time, at most bcryptTries times a minute and wiki, and once it succeeds,
+// the token gets the usual hash.
+
+// How many secrets a minute are compared with bcrypt hashes: from one address for one
+// wiki, for one wiki, and for all together.
+const (
+	bcryptTriesFrom  = 3
+	bcryptTries      = 9
+	bcryptTriesOfAll = 30
+)
+
+// isMovedSecret reports whether a secret has the form of those that were moved here.
+func isMovedSecret(secret string) bool {
+	random, err := base64.RawURLEncoding.DecodeString(secret)
+	return err == nil && len(random) == tokenBytes
+}
+
+// adoptBcryptToken gives a wiki's moved token its usual hash if the secret is its own,
+// and reports whether it is. For other wikis, also missing ones, it takes as long and
+// has the same limits, as long as one has such a token.
+func (s *Service) adoptBcryptToken(ctx context.Context, secret, slug, address string) (bool, error) {
+	id, hash, err := s.store.BcryptToken(ctx, slug)
+	if errors.Is(err, wiki.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if !s.bcrypt.take(slug, requestHostname(address), s.now()) {
+		return false, errBcryptLimit
+	}
+	s.bcrypt.comparing.Lock()
+	defer s.bcrypt.comparing.Unlock()
+	if bcrypt.CompareHashAndPassword([]byte(hash), []byte(secret)) != nil || id == "" {
+		return false, nil
+	}
+	err = s.store.RehashToken(ctx, id, secret)
+	if errors.Is(err, wiki.ErrNotFound) {
+		err = nil // revoked, or another request was faster
+	}
+	return err == nil, err
+}
+
+var errBcryptLimit = Refuse(TooFast, wiki.Problemf(wiki.ErrTooMany, "", "Too many attempts with old tokens of this wiki. Try again in a minute, or create a new token."))
+
+// bcryptLimits bound the comparisons.
+type bcryptLimits struct {
+	comparing sync.Mutex // held during a comparison
+	mu        sync.Mutex
+	minute    int64
+	tries     map[[2]string]int // in that minute, by wiki and address; with "" those of all
+}
+
+// take counts an attempt; it returns false if there were too many.
+func (b *bcryptLimits) take(slug, address string, now time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if minute := now.Unix() / 60; minute != b.minute || b.tries == nil {
+		b.minute, b.tries = minute, map[[2]string]int{}
+	}
+	from, of, all := [2]string{slug, address}, [2]string{slug, ""}, [2]string{}
+	if b.tries[from] >= bcryptTriesFrom || b.tries[of] >= bcryptTries || b.tries[all] >= bcryptTriesOfAll {
+		return false
+	}
+	for _, key := range [][2]string{from, of, all} {
+		b.tries[key]++
+	}
+	return true
+}
