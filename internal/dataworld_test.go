@@ -128,6 +128,8 @@ func (w *dataWorld) populate() {
 		_, err := w.tenant.Create(ctx, u, u.Username)
 		w.must(err)
 	}
+	_, err := w.db.MoveSite(ctx, store.MovedSite{Site: wiki.Site{Slug: canaryName, OwnerDID: canaryDID, Created: w.now}, Digest: "d"}, nil)
+	w.must(err)
 	w.must(w.tenant.SetMember(ctx, w.access("ada", adaUser), canaryDID, wiki.Editor))
 	w.must(w.tenant.SetMember(ctx, w.access(canaryName, canaryUser), adaUser.DID, wiki.Viewer))
 	w.must(w.db.StartSession(ctx, store.Session{ID: "sid", DID: canaryDID, Expires: w.now.Add(time.Hour), Browser: "Firefox"}))

@@ -28,7 +28,7 @@ type moveInCommand struct {
 	Verify bool              `xor:"mode" help:"Compare what was moved with the original, and change nothing."`
 }
 
-// Run moves what is new since the last run.
+// Run moves everything that changed since the last run.
 func (c moveInCommand) Run(ctx context.Context) error {
 	scratch, err := os.MkdirTemp("", "robot-move-in-")
 	if err != nil {

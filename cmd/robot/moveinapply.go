@@ -88,11 +88,11 @@ func (p *peopleMove) sortWikis() {
 	})
 }
 
-// movePeople adds everybody who had an account, with the name that waits for them.
+// movePeople adds all accounts, each with the username that is reserved for it.
 func (p *peopleMove) movePeople(ctx context.Context) error {
 	names, taken := map[string]string{}, map[string]bool{}
 	for _, w := range p.plan.Wikis {
-		if name := p.plan.name(w); w.Problem == "" && wiki.CheckSlug(name) == nil {
+		if name := p.plan.name(w); w.Owner != "" && wiki.CheckSlug(name) == nil { // also of a wiki that can't be moved yet
 			taken[name] = true
 			if names[w.Owner] == "" {
 				names[w.Owner] = name
@@ -194,7 +194,7 @@ func (p *peopleMove) moveSite(ctx context.Context, w original.Wiki) error {
 	digest := sha256.New()
 	fmt.Fprint(digest, w.Slug, members, changes)
 	m := store.MovedSite{
-		Site:    wiki.Site{Slug: slug, OwnerDID: w.Owner, Title: w.Title, Description: w.Description, Public: w.Public, Home: w.Home, Created: w.Created},
+		Site:    wiki.Site{Slug: slug, OwnerDID: w.Owner, Title: w.Title, Description: w.Description, Public: w.Public, Home: w.Home, Wikilinks: linkOrder(w), Created: w.Created},
 		Members: map[string]wiki.Role{}, Token: w.Token, TokenName: movedToken, Changes: append(slices.Clone(w.Changes), changes...),
 		Digest: sourceDigest(w) + hex.EncodeToString(digest.Sum(nil)[:8]),
 	}
@@ -522,4 +522,11 @@ func baseOf(ctx context.Context, w *content.Wiki, name wiki.PageName) string {
 		return ""
 	}
 	return f.Blob
+}
+
+func linkOrder(w original.Wiki) wiki.LinkOrder {
+	if w.TextFirst {
+		return wiki.TextFirst
+	}
+	return wiki.TargetFirst
 }

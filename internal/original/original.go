@@ -46,7 +46,7 @@ type Person struct {
 // A Wiki is one wiki.
 type Wiki struct {
 	Slug        string
-	Owner       string // DID
+	Owner       string // DID, or "" if it is none
 	Title       string
 	Description string
 	Public      bool // anybody can read it

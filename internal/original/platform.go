@@ -105,12 +105,12 @@ func (r *reader) readRows(ctx context.Context, db *sql.DB) error {
 		if err := rows.Scan(&w.Slug, &w.Owner, &w.Title, &w.Token, &w.Public, &created); err != nil {
 			return err
 		}
-		w.Created = parseTime(created)
+		w.Created, w.TextFirst = parseTime(created), true // unless its preferences say otherwise
 		switch {
 		case !slugPattern.MatchString(w.Slug):
 			w.Problem = "its name is no slug"
 		case !didPattern.MatchString(w.Owner):
-			w.Problem = "its owner has no DID"
+			w.Owner, w.Problem = "", "its owner has no DID"
 		}
 		if !isTokenHash(w.Token) {
 			w.Token = ""

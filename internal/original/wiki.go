@@ -17,8 +17,11 @@ func (r *reader) readWikis(ctx context.Context) error {
 			continue
 		}
 		var err error
-		if w.Head, err = r.disk.head(w.Slug); err != nil {
-			w.Problem = err.Error()
+		if w.Head, err = r.disk.head(w.Slug); err == nil {
+			_, err = r.disk.Repository(w.Slug)
+		}
+		if err != nil {
+			w.Head, w.Problem = "", err.Error()
 			continue
 		}
 		if err := r.readWikiDB(ctx, w); err != nil {

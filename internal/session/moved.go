@@ -14,9 +14,9 @@ import (
 
 // Tokens of the service that this one replaces have no prefix: they are 32 bytes in
 // base64. Their hashes were moved here. Most are SHA-256, as ours are. The oldest are
-// bcrypt, of which a comparison takes 0.3 s of processor time: it is made for one
-// secret at a time, at most bcryptTries times a minute and wiki, and once it succeeds,
-// the token gets the usual hash.
+// bcrypt. Comparing a secret with such a hash takes 0.3 s of processor time, so it is
+// done for one secret at a time and at most as often as the constants below say. Once
+// it succeeds, the token gets the usual hash.
 
 // How many secrets a minute are compared with bcrypt hashes: from one address for one
 // wiki, for one wiki, and for all together.

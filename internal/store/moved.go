@@ -69,7 +69,7 @@ func isNameFree(ctx context.Context, tx *sql.Tx, name, did string, holder []byte
 
 // A MovedSite is a wiki to move here, without its history.
 type MovedSite struct {
-	wiki.Site        // Slug, OwnerDID, Title, Description, Public, Home and Created
+	wiki.Site        // Slug, OwnerDID, Title, Description, Public, Home, Wikilinks and Created
 	Members          map[string]wiki.Role
 	Token, TokenName string   // the hash of its token, SHA-256 in hex or bcrypt, or ""
 	Digest           string   // of all of this, as the other service has it
@@ -84,7 +84,7 @@ const (
 	MovedNew       Moved = "moved"
 	MovedAgain     Moved = "updated"
 	MovedUnchanged Moved = "unchanged"
-	MovedKept      Moved = "kept" // the owner has signed in here: what they have counts
+	MovedKept      Moved = "kept" // the owner has signed in here, so their settings count
 )
 
 // MoveSite adds a wiki with its members and token, or brings one up to date that was
@@ -155,10 +155,10 @@ func (db *DB) moveSite(ctx context.Context, tx *sql.Tx, m MovedSite) error {
 		args  []any
 	}{
 		{`UPDATE users SET username = $2 WHERE did = $1 AND username IS NULL`, []any{m.OwnerDID, m.Slug}},
-		{`INSERT INTO sites (slug, owner, title, description, public, home, published, created) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+		{`INSERT INTO sites (slug, owner, title, description, public, home, published, created, wikilinks) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 			ON CONFLICT (slug) DO UPDATE SET title = excluded.title, description = excluded.description, public = excluded.public,
-				home = excluded.home, published = excluded.published, version = version + 1`,
-			[]any{m.Slug, m.OwnerDID, m.Title, m.Description, m.Public, m.Home, published, m.Created.UnixMilli()}},
+				home = excluded.home, published = excluded.published, wikilinks = excluded.wikilinks, version = version + 1`,
+			[]any{m.Slug, m.OwnerDID, m.Title, m.Description, m.Public, m.Home, published, m.Created.UnixMilli(), string(m.Wikilinks)}},
 		{`DELETE FROM members WHERE slug = $1`, []any{m.Slug}},
 		{`DELETE FROM tokens WHERE id = $1`, []any{movedTokenID(m.Slug)}},
 	} {
@@ -219,15 +219,14 @@ func (db *DB) RehashToken(ctx context.Context, id, secret string) error {
 	return nil
 }
 
-// A MovedRow says what was moved with a wiki.
+// A MovedRow describes the last move of a wiki.
 type MovedRow struct {
 	Digest  string
 	Changes []string // sentences for the owner
 	Time    time.Time
 }
 
-// MovedRow returns what was moved with a wiki. It fails with ErrNotFound if the wiki
-// wasn't moved.
+// MovedRow returns the last move of a wiki, or ErrNotFound if it wasn't moved.
 func (db *DB) MovedRow(ctx context.Context, slug string) (MovedRow, error) {
 	var r MovedRow
 	var ms int64

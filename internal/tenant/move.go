@@ -58,8 +58,8 @@ func (s *Service) MoveSite(ctx context.Context, caller wiki.Caller, m store.Move
 	return done, nil
 }
 
-// FitLimits raises the limits of a wiki that was moved to what it has, so that its
-// pages can still be edited. Nothing can be added beyond them.
+// FitLimits raises the limits of a moved wiki that exceeds them, so that its pages can
+// still be edited. Nothing can be added beyond them.
 func (s *Service) FitLimits(ctx context.Context, a wiki.Access, has wiki.Limits) error {
 	if !a.Caller().Operator {
 		return errOperator
