@@ -39,15 +39,19 @@ func (c moveInCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	opened := func() (config.Config, config.Origins, error) {
+		cfg, origins := config.Offline(c.Data)
+		return cfg, origins, nil
+	}
 	if !c.DryRun {
-		return withOperator(ctx, c.Data, func(run operator) error {
+		return withOperator(ctx, c.Data, opened, func(run operator) error {
 			if m.run = run; c.Verify {
 				return m.verify(ctx)
 			}
 			return m.move(ctx)
 		})
 	}
-	if err := withOperator(ctx, c.Data, func(run operator) error { m.run = run; return m.checkNames(ctx) }); err != nil {
+	if err := withOperator(ctx, c.Data, opened, func(run operator) error { m.run = run; return m.checkNames(ctx) }); err != nil {
 		return err
 	}
 	cfg, origins := config.Offline(scratch + "/rehearsal")

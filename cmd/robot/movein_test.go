@@ -129,7 +129,7 @@ func TestMoveInOfEverySchema(t *testing.T) {
 				slug := fmt.Sprintf("plain-%d", n)
 				w, release, err := a.Content.Open(t.Context(), slug)
 				a.must(err)
-				if origin, err := w.Origin(t.Context()); err != nil || origin.Head != a.head(slug) || origin.Edited {
+				if origin, err := w.MoveState(t.Context()); err != nil || origin.Head != a.head(slug) || origin.Edited {
 					t.Errorf("%s: %+v, %v; want head %s", slug, origin, err, a.head(slug))
 				}
 				release()

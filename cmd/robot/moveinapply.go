@@ -355,7 +355,7 @@ func moveInState(ctx context.Context, s *service.Service, _ url.Values, _ io.Rea
 		if err != nil {
 			return err
 		}
-		origin, err := w.Origin(ctx)
+		origin, err := w.MoveState(ctx)
 		seeds, failed := w.HasOnlySeeds(ctx)
 		release()
 		if err := errors.Join(err, failed); err != nil {
@@ -386,6 +386,7 @@ func moveInWiki(ctx context.Context, s *service.Service, args url.Values, in io.
 		return userError(err)
 	}
 	defer u.Close()
+	u.Name = "the former service"
 	r, err := s.Pages.Import(ctx, a, u, pages.ImportRequest{Moved: true, Own: args.Get("vouch") == "true", Authors: movedAuthors(ctx, s, history.Handles)}, nil)
 	if err != nil {
 		return userError(err)
@@ -455,7 +456,7 @@ func finishWiki(ctx context.Context, s *service.Service, w original.Wiki, slug s
 		return err
 	}
 	defer release()
-	origin, err := into.Origin(ctx)
+	origin, err := into.MoveState(ctx)
 	if err != nil || origin.Head == "" || origin.Edited {
 		return err
 	}

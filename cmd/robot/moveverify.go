@@ -136,7 +136,7 @@ func compareMoved(ctx context.Context, s *service.Service, has movedWiki) (diffe
 		return nil, err
 	}
 	defer release()
-	origin, err := w.Origin(ctx)
+	origin, err := w.MoveState(ctx)
 	if err != nil {
 		return nil, err
 	}

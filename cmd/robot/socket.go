@@ -71,15 +71,22 @@ var operations = map[string]operation{
 // operate runs an operation on a data directory: in the running service, or else in
 // this process.
 func operate(ctx context.Context, dir, name string, args url.Values, in io.Reader, out io.Writer) error {
-	return withOperator(ctx, dir, func(run operator) error { return run(ctx, name, args, in, out) })
+	opened := func() (config.Config, config.Origins, error) {
+		if name == "login" {
+			return offlineHome(ctx, dir, args)
+		}
+		cfg, origins := config.Offline(dir)
+		return cfg, origins, nil
+	}
+	return withOperator(ctx, dir, opened, func(run operator) error { return run(ctx, name, args, in, out) })
 }
 
 // An operator runs operations on one service.
 type operator func(ctx context.Context, name string, args url.Values, in io.Reader, out io.Writer) error
 
 // withOperator calls do with an operator of a data directory: of the running service,
-// or else of one in this process.
-func withOperator(ctx context.Context, dir string, do func(operator) error) (err error) {
+// or else of one in this process, with the configuration that opened returns.
+func withOperator(ctx context.Context, dir string, opened func() (config.Config, config.Origins, error), do func(operator) error) (err error) {
 	if _, err := os.Stat(filepath.Join(dir, "robot.db")); err != nil {
 		return fmt.Errorf("--data: %s isn't a data directory: %w", dir, err)
 	}
@@ -97,11 +104,9 @@ func withOperator(ctx context.Context, dir string, do func(operator) error) (err
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.Release()) }()
-	cfg, origins := config.Offline(dir)
-	if name == "login" {
-		if cfg, origins, err = offlineHome(ctx, dir, args); err != nil {
-			return err
-		}
+	cfg, origins, err := opened()
+	if err != nil {
+		return err
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	s, err := openService(ctx, cfg, origins, log)

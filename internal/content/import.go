@@ -32,19 +32,19 @@ func hasOnlySeeds(ctx context.Context, q querier, slug string) (bool, error) {
 	return n == 0 || n == 1 && seeds == 1, wrapError(err, "first commits of %s", slug)
 }
 
-// An Origin says how a wiki's history was moved here from another service.
-type Origin struct {
+// A MoveState says how a wiki's history was moved here from another service.
+type MoveState struct {
 	Head   string // newest commit there at the last move, or "" if there was none
 	Edited bool   // commits were made here since
 }
 
-// Origin returns how the history was moved here, if it was.
-func (w *Wiki) Origin(ctx context.Context) (Origin, error) {
-	o, err := readOrigin(ctx, w, w.slug)
-	return o, wrapError(err, "origin of %s", w.slug)
+// MoveState returns how the history was moved here, if it was.
+func (w *Wiki) MoveState(ctx context.Context) (MoveState, error) {
+	o, err := readMoveState(ctx, w, w.slug)
+	return o, wrapError(err, "move of %s", w.slug)
 }
 
-func readOrigin(ctx context.Context, q querier, slug string) (o Origin, err error) {
+func readMoveState(ctx context.Context, q querier, slug string) (o MoveState, err error) {
 	var seq, moved int64
 	err = q.queryRow(ctx, "SELECT seq, moved, moved_seq FROM meta WHERE wiki = $1", slug).Scan(&seq, &o.Head, &moved)
 	o.Edited = o.Head != "" && seq != moved
@@ -62,7 +62,7 @@ func isReplaceable(ctx context.Context, q querier, slug string, moving bool) (bo
 	if err != nil || ok || !moving {
 		return ok, err
 	}
-	o, err := readOrigin(ctx, q, slug)
+	o, err := readMoveState(ctx, q, slug)
 	return o.Head != "" && !o.Edited, err
 }
 
