@@ -269,3 +269,35 @@ test("the toolbar strikes, numbers, notes, rules off, undoes and redoes, in both
     await editor.close();
   }
 });
+
+for (const javaScriptEnabled of [true, false]) {
+  test(`a section is edited alone ${javaScriptEnabled ? "with" : "without"} script, and merged`, async () => {
+    const name = `Sandbox/Parts_${javaScriptEnabled}`;
+    await service.writePage("ada", name, "lead\n\n## One\n\nfirst\n\n## Two\n\nsecond\n");
+    const context = await chrome.newContext({ viewport: { width: 1280, height: 900 }, javaScriptEnabled });
+    const violations = recordViolations(context);
+    const page = await context.newPage();
+    await signIn(page, service, "ada");
+    await page.goto(`${wiki}/${name}`);
+    const pencil = page.getByRole("link", { name: "Edit the section One" });
+    await pencil.focus();
+    await pencil.click();
+    await page.waitForURL(/edit\?section=one$/);
+    await service.writePage("ada", name, "lead\n\n## One\n\nfirst\n\n## Two\n\nsecond, by another\n");
+    if (javaScriptEnabled) {
+      await page.locator(".cm-content").click();
+      await checkAccessible(page, "the editor of a section");
+      await page.keyboard.press("Control+End");
+      await page.keyboard.type("and more");
+    } else {
+      assert.equal(await page.locator("#text").inputValue(), "## One\n\nfirst\n");
+      await page.locator("#text").fill("## One\n\nfirst\nand more");
+    }
+    await page.getByRole("button", { name: "Save section" }).click();
+    await page.waitForURL((url) => !/(save|section)/.test(url.href));
+    assert.match(page.url(), /#user-content-one$/);
+    assert.equal(await service.pageContent("ada", name), "lead\n\n## One\n\nfirst\nand more\n\n## Two\n\nsecond, by another\n");
+    await context.close();
+    assert.deepEqual(violations, []);
+  });
+}

@@ -3,6 +3,7 @@ package markdown
 import (
 	"bytes"
 	"html"
+	"html/template"
 	"regexp"
 	"strconv"
 	"strings"
@@ -110,6 +111,24 @@ func Anchors(sections []Section) [][]string {
 		}
 	}
 	return anchors
+}
+
+// HeadingID returns the id of a heading without the prefix that pages' ids have.
+func HeadingID(h Heading) string { return strings.TrimPrefix(h.ID, idPrefix) }
+
+// HeadingFragment returns the fragment, with its #, of a heading by its HeadingID.
+func HeadingFragment(id string) string { return "#" + idPrefix + escapeURL(id) }
+
+// headingLinkForm matches the link to a heading as Page.HTML has it.
+var headingLinkForm = regexp.MustCompile(`<a class="anchor" href="#` + idPrefix + `([^"]*)" aria-label="Link to ([^"]*)">#</a>`)
+
+// SectionLinks returns rendered HTML with the result of link after each heading.
+// link gets the heading's id, as HeadingID returns it, and its text as HTML.
+func SectionLinks(rendered template.HTML, link func(id string, label template.HTML) template.HTML) template.HTML {
+	return template.HTML(headingLinkForm.ReplaceAllStringFunc(string(rendered), func(anchor string) string {
+		m := headingLinkForm.FindStringSubmatch(anchor)
+		return anchor + " " + string(link(percentDecode(html.UnescapeString(m[1])), template.HTML(m[2])))
+	}))
 }
 
 // maxContents limits the lists of contents in a page. More are left out.

@@ -29,11 +29,13 @@ type editPage struct {
 	Similar []wiki.PageName
 	Alike   []wiki.PageName
 	Draft   *draftNotice
-	Files   []pages.DraftFile // kept with the draft
-	View    *pages.View       // the preview; nil if it can't be rendered
-	Preview bool              // the preview was asked for
-	Unsaved bool              // the text is neither saved nor a draft
-	Keep    string            // key of the copy in the browser
+	Files   []pages.DraftFile  // kept with the draft
+	View    *pages.View        // the preview; nil if it can't be rendered
+	Preview bool               // the preview was asked for
+	Unsaved bool               // the text is neither saved nor a draft
+	Keep    string             // key of the copy in the browser
+	Section *pages.EditSection // edited alone; nil for the whole page
+	Whole   bool               // the whole page instead of the section that was asked for
 }
 
 // draftNotice describes the writer's draft.
@@ -64,7 +66,50 @@ func (h *Handler) showEdit(v *visit) error {
 			}
 		}
 	}
+	if id := v.query("section"); id != "" && revision == "" {
+		section, err := h.o.Pages.EditSection(v.ctx(), v.a, form, id)
+		if err != nil && !errors.Is(err, wiki.ErrNotFound) {
+			return err
+		}
+		if p.Whole = section == nil; section != nil {
+			p.editSection(section)
+			p.Text = section.Text
+		}
+	}
 	return h.renderEdit(v, http.StatusOK, p)
+}
+
+// addPencils adds a link to edit the section after each heading of a page, for its
+// editors. The title has none, because its section is the page. The rendered body is
+// shared with readers.
+func (h *Handler) addPencils(p *pageView) error {
+	if !p.CanEdit || p.View.Old {
+		return nil
+	}
+	pencil, err := h.icon("pencil")
+	if err != nil {
+		return err
+	}
+	edit := wiki.PathURL(string(p.View.Name) + "/edit")
+	add := func(rendered template.HTML) template.HTML {
+		return pages.SectionLinks(rendered, func(id string, label template.HTML) template.HTML {
+			return template.HTML(`<a class="anchor pen" href="`+edit+"?section="+url.QueryEscape(id)+`" aria-label="Edit the section `+string(label)+`" title="Edit this section">`) + pencil + "</a>"
+		})
+	}
+	if p.Parts == nil {
+		p.View.Body = add(p.View.Body)
+	}
+	for i := range p.Parts {
+		p.Parts[i].HTML = add(p.Parts[i].HTML)
+	}
+	return nil
+}
+
+// editSection makes the form edit a section alone.
+func (p *editPage) editSection(s *pages.EditSection) {
+	p.Section = s
+	p.Title = "Editing " + s.Title + " in " + p.Name.Title()
+	p.Keep += "#" + s.ID
 }
 
 // newEditPage returns the editor of a page, without its text.
@@ -120,9 +165,13 @@ func (h *Handler) savePage(v *visit) error {
 	if err != nil {
 		return err
 	}
+	text, err := h.wholeText(v, form)
+	if err != nil {
+		return h.showEditFailure(v, form, err)
+	}
 	request := pages.SaveRequest{
 		Name:  v.name,
-		Text:  []byte(form.Get("content")),
+		Text:  text,
 		Write: pages.Write{Message: form.Get("commit")},
 		// Without a revision the writer meant to create the page.
 		Precondition: pages.Precondition{Base: form.Get("revision"), Create: form.Get("revision") == ""},
@@ -131,6 +180,7 @@ func (h *Handler) savePage(v *visit) error {
 	var conflict *wiki.ConflictError
 	switch {
 	case errors.As(err, &conflict):
+		form.Set("content", string(text))
 		return h.showConflict(v, form, conflict)
 	case err != nil:
 		return h.showEditFailure(v, form, err)
@@ -144,7 +194,20 @@ func (h *Handler) savePage(v *visit) error {
 	case saved.Merged:
 		notice = "merged"
 	}
-	return h.redirect(v, h.tell(v, wiki.PathURL(savedPath(saved, v.name)), notice))
+	to := h.tell(v, wiki.PathURL(savedPath(saved, v.name)), notice)
+	if form.Has("lines") {
+		to += pages.HeadingFragment(form.Get("section"))
+	}
+	return h.redirect(v, to)
+}
+
+// wholeText returns the page's text with what the form edits, which may be one of
+// its sections.
+func (h *Handler) wholeText(v *visit, form url.Values) ([]byte, error) {
+	if !form.Has("lines") {
+		return []byte(form.Get("content")), nil
+	}
+	return h.o.Pages.WithSection(v.ctx(), v.a, v.name, form.Get("revision"), form.Get("lines"), []byte(form.Get("content")))
 }
 
 // showEditFailure shows the form again with the writer's text and the error.
@@ -167,6 +230,9 @@ func (h *Handler) editPageFromForm(v *visit, form url.Values) *editPage {
 	}
 	p := h.newEditPage(v, edit)
 	p.Text, p.Base, p.Message = formText(form.Get("content")), form.Get("revision"), strings.ToValidUTF8(form.Get("commit"), "")
+	if form.Has("lines") {
+		p.editSection(&pages.EditSection{ID: form.Get("section"), Title: form.Get("heading"), Lines: form.Get("lines")})
+	}
 	return p
 }
 
@@ -223,8 +289,12 @@ func (h *Handler) writeJSONFailure(v *visit, err error) error {
 
 func (h *Handler) saveDraft(v *visit) error {
 	form, err := h.readForm(v, maxTextForm(v), "content")
+	var text []byte
 	if err == nil {
-		err = h.o.Pages.SaveDraft(v.ctx(), v.a, v.name, []byte(form.Get("content")), form.Get("commit"), form.Get("revision"))
+		text, err = h.wholeText(v, form)
+	}
+	if err == nil {
+		err = h.o.Pages.SaveDraft(v.ctx(), v.a, v.name, text, form.Get("commit"), form.Get("revision"))
 	}
 	script := wantsJSON(v.r) || !strings.Contains(v.r.Header.Get("Accept"), "text/html")
 	switch {
@@ -237,7 +307,11 @@ func (h *Handler) saveDraft(v *visit) error {
 	case script:
 		return h.writeJSON(v, http.StatusOK, map[string]bool{"kept": true})
 	}
-	return h.redirect(v, h.tell(v, wiki.PathURL(v.name+"/edit"), "draft"))
+	to := wiki.PathURL(v.name + "/edit")
+	if form.Has("lines") {
+		to += "?" + url.Values{"section": {form.Get("section")}}.Encode()
+	}
+	return h.redirect(v, h.tell(v, to, "draft"))
 }
 
 // conflictPage shows conflicting edits and the merge to decide on.

@@ -580,3 +580,32 @@ func TestSettings(t *testing.T) {
 	ada.post(on("ada", "/-/settings"), form).want(http.StatusSeeOther)
 	w.anonymous().get(on("ada", "/")).want(http.StatusFound)
 }
+
+func TestEditSection(t *testing.T) {
+	t.Parallel()
+	w := newTestWiki(t)
+	w.put("ada", "Parts", "lead\n\n## One & more\n\nfirst\n\n## Two\n\nsecond\n")
+	bob := w.as("bob")
+	bob.get(on("ada", "/Parts")).has(`href="/Parts/edit?section=one--more"`, `aria-label="Edit the section One &amp; more"`)
+	w.anonymous().get(on("ada", "/Parts")).lacks("/Parts/edit")
+	edit := bob.get(on("ada", "/Parts/edit?section=one--more")).want(http.StatusOK).has("Save section")
+	form := edit.fields()
+	if got := edit.text(); got != "## One & more\n\nfirst\n" {
+		t.Fatalf("the form has %q", got)
+	}
+	form.Set("content", strings.Repeat("x", 2<<20)) // refused: the section's form is back
+	if got := bob.post(on("ada", "/Parts/save"), form).want(http.StatusRequestEntityTooLarge).fields(); got.Get("lines") != form.Get("lines") || got.Get("section") != "one--more" {
+		t.Errorf("after a refusal the form has %q, %q", got.Get("lines"), got.Get("section"))
+	}
+	form.Set("lines", "5-900")
+	bob.post(on("ada", "/Parts/save"), form).want(http.StatusRequestEntityTooLarge)
+	form.Set("content", "## One\r\n\r\nmine\r\n")
+	bob.post(on("ada", "/Parts/save"), form).want(http.StatusUnprocessableEntity).has("This section isn&#39;t in the page")
+	form.Set("lines", edit.fields().Get("lines"))
+	w.put("ada", "Parts", "lead\n\n## One & more\n\ntheirs\n\n## Two\n\nsecond\n")
+	conflict := bob.post(on("ada", "/Parts/save"), form).want(http.StatusConflict)
+	if got, want := conflict.text(), "lead\n\n## One\n\nmine\n\n## Two\n\nsecond\n"; got != want {
+		t.Errorf("the conflict's text is %q, want %q", got, want)
+	}
+	bob.get(on("ada", "/Parts/edit?section=nowhere")).want(http.StatusOK).has("This is the whole page")
+}

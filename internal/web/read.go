@@ -132,6 +132,9 @@ func (h *Handler) viewPage(v *visit, name string) error {
 	p.OwnTitle = len(view.Headings) > 0 && view.Headings[0].Level == 1
 	p.Heading, p.pageBlame = h.newPageBlame(view, p.OwnTitle)
 	p.makeTickable()
+	if err := h.addPencils(p); err != nil {
+		return err
+	}
 	for i, heading := range view.Headings {
 		if heading.Level <= 3 && (i > 0 || !p.OwnTitle) {
 			p.Contents = append(p.Contents, tocEntry{heading, p.classAt(heading.Line)})
