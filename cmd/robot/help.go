@@ -110,11 +110,22 @@ func openHelpWiki(ctx context.Context, s *service.Service, host string) (wiki.Ac
 	return a, s.Tenant.Configure(ctx, a, tenant.Settings{Title: "Help", Description: "How to use this service.", Public: true})
 }
 
+// fillHelp fills in the limits of this service.
+func fillHelp(text []byte, s *service.Service) []byte {
+	l, wikis := s.Tenant.Limits()
+	mb := func(n int64) string { return fmt.Sprintf("%d MB", n>>20) }
+	return []byte(strings.NewReplacer(
+		"WIKIS per person", fmt.Sprintf("%d per person", wikis), "PAGES per wiki", fmt.Sprintf("%d per wiki", l.Pages),
+		"MEMBERS collaborators", fmt.Sprintf("%d collaborators", l.Members), "CURRENT MB", mb(l.CurrentBytes), "HISTORY MB", mb(l.HistoryBytes),
+	).Replace(string(text)))
+}
+
 func writeHelpPage(ctx context.Context, s *service.Service, a wiki.Access, name wiki.PageName, file string) error {
 	text, err := helpFiles.ReadFile(file)
 	if err != nil {
 		return err
 	}
+	text = fillHelp(text, s)
 	r := pages.SaveRequest{Name: string(name), Text: text, Exact: true, Write: pages.Write{Message: "Update to this version's help"}}
 	now, err := s.Pages.Page(ctx, a, r.Name, "")
 	switch {

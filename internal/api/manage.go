@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"strings"
@@ -269,7 +270,7 @@ func (h *Handler) postWiki(m *manageCall) error {
 	if err != nil {
 		return err
 	}
-	m.caller.User.Username = site.Slug
+	m.caller.User.Username = cmp.Or(m.caller.User.Username, site.Slug)
 	m.params["slug"] = site.Slug
 	a, err := h.accessOf(m)
 	if err != nil {

@@ -17,6 +17,7 @@
 package atproto
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -59,6 +60,7 @@ const (
 type Options struct {
 	Store    *store.DB
 	KeyDir   string // holds the client's keys; created at first start
+	Name     string // of the service, which people's servers show; "" means robot.wtf
 	Platform string // origin of the platform, "https://robot.wtf", without a trailing slash
 	// Admit reports whether a person without an account can get one.
 	Admit func(wiki.User) bool
@@ -135,7 +137,7 @@ func New(o Options) (*Service, error) {
 		Dir:      s.directory,
 		Config:   &config,
 	}
-	if s.metadata, err = clientMetadata(s.client(keys.signing).Config, o.Platform); err != nil {
+	if s.metadata, err = clientMetadata(s.client(keys.signing).Config, o.Platform, cmp.Or(o.Name, "robot.wtf")); err != nil {
 		return nil, fmt.Errorf("atproto: client metadata: %w", err)
 	}
 	return s, nil

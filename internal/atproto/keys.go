@@ -292,9 +292,9 @@ func newKey(private *ecdsa.PrivateKey) (*key, error) {
 
 // clientMetadata returns the document that describes this client to other
 // servers (atproto.com/specs/oauth, "Client ID Metadata Document").
-func clientMetadata(config *oauth.ClientConfig, platform string) ([]byte, error) {
+func clientMetadata(config *oauth.ClientConfig, platform, name string) ([]byte, error) {
 	m := config.ClientMetadata()
-	name, home, jwks := "robot.wtf", platform+"/", platform+JWKSPath
+	home, jwks := platform+"/", platform+JWKSPath
 	m.ClientName, m.ClientURI, m.JWKSURI = &name, &home, &jwks
 	if err := m.Validate(config.ClientID); err != nil {
 		return nil, err

@@ -4,6 +4,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"net/netip"
@@ -40,12 +41,20 @@ type Config struct {
 	Wiki string
 	// Limits are those of wikis without their own; 0 means the default.
 	Limits wiki.Limits
-	Test   Test // zero except in tests of "robot serve"
+	// WikisPerPerson is how many wikis one person can own; 0 means 1.
+	WikisPerPerson int
+	Name           string // of the service, "" for the host
+	Contact        string // email or web address of the operator, or ""
+	Terms, Privacy string // in Markdown, instead of ours; or ""
+	Test           Test   // zero except in tests of "robot serve"
 
 	public bool         // the service has a public address, served by an https proxy
 	https  string       // in development, the port of an https proxy; "" for none
 	home   *homeAddress // nil except for "robot home"
 }
+
+// ServiceName is the service's name for people.
+func (c Config) ServiceName() string { return cmp.Or(c.Name, c.Host) }
 
 // LoopbackProxies returns the proxies trusted by default.
 func LoopbackProxies() []netip.Prefix {
@@ -69,7 +78,7 @@ func Dev(listen, data string, https int) (Config, error) {
 	if data, err = filepath.Abs(data); err != nil {
 		return Config{}, fmt.Errorf("--data: %w", err)
 	}
-	c := Config{Listen: listen, Data: data, Host: DevHost, Proxies: LoopbackProxies()}
+	c := Config{Listen: listen, Data: data, Host: DevHost, Name: "robot.wtf", Proxies: LoopbackProxies()}
 	if https < 0 || https > 65535 {
 		return Config{}, fmt.Errorf("--https %d: the port must be a number up to 65535", https)
 	}
@@ -85,7 +94,7 @@ func (c Config) Secure() bool { return c.public }
 
 // Offline returns the configuration for work on a data directory without a service.
 func Offline(data string) (Config, Origins) {
-	return Config{Data: data, Host: DevHost, Proxies: LoopbackProxies()}, Origins{scheme: "https", host: DevHost, port: "443"}
+	return Config{Data: data, Host: DevHost, Name: "robot.wtf", Proxies: LoopbackProxies()}, Origins{scheme: "https", host: DevHost, port: "443"}
 }
 
 // IsLoopback reports whether only this machine can reach an address.

@@ -33,7 +33,7 @@ func Home(ctx context.Context, f HomeFlags) (Config, error) {
 	if err != nil {
 		return Config{}, fmt.Errorf("--data: %w", err)
 	}
-	c := Config{Listen: f.Listen, Data: data, Host: "localhost", Proxies: LoopbackProxies(), NoSemanticSearch: f.NoSemanticSearch, Limits: homeLimits}
+	c := Config{Listen: f.Listen, Data: data, Host: "localhost", Name: "robot.wtf", Proxies: LoopbackProxies(), NoSemanticSearch: f.NoSemanticSearch, Limits: homeLimits}
 	c.home = &homeAddress{scheme: "http"}
 	if f.URL != "" {
 		if c.Host, c.home.scheme, c.home.port, err = parseHomeURL(f.URL); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/mail"
 	"net/netip"
 	"net/url"
 	"os"
@@ -12,6 +13,10 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"robot.wtf/internal/wiki"
 )
 
 // ServeFlags are the settings of "robot serve", by flag, environment or file. The
@@ -27,6 +32,14 @@ type ServeFlags struct {
 	Reads            int      `name:"reads-per-minute" env:"ROBOT_READS_PER_MINUTE" default:"600" placeholder:"N" help:"Read requests allowed per caller and wiki per minute (${default})."`
 	Writes           int      `name:"writes-per-minute" env:"ROBOT_WRITES_PER_MINUTE" default:"120" placeholder:"N" help:"Changes allowed per caller and wiki per minute (${default})."`
 	Showcase         []string `name:"showcase" env:"ROBOT_SHOWCASE" placeholder:"SLUG" help:"Public wikis to show on the landing page."`
+	Name             string   `name:"name" env:"ROBOT_NAME" placeholder:"NAME" help:"Name of the service, in titles, footers, sign-in and commits (the host)."`
+	Contact          string   `name:"contact" env:"ROBOT_CONTACT" placeholder:"ADDR" help:"How to reach the operator: an email address or an https address. Shown in footers, and wherever a limit refuses something."`
+	Terms            string   `name:"terms" env:"ROBOT_TERMS" placeholder:"FILE" help:"Terms to show instead of the built-in ones, in Markdown."`
+	Privacy          string   `name:"privacy" env:"ROBOT_PRIVACY" placeholder:"FILE" help:"Privacy policy to show instead of the built-in one, in Markdown."`
+	MaxPages         int      `name:"max-pages" env:"ROBOT_MAX_PAGES" default:"500" placeholder:"N" help:"Pages that a wiki can have (${default}), unless it has a limit of its own."`
+	MaxMembers       int      `name:"max-members" env:"ROBOT_MAX_MEMBERS" default:"3" placeholder:"N" help:"Members that a wiki can have besides its owner (${default})."`
+	MaxMB            int64    `name:"max-mb" env:"ROBOT_MAX_MB" default:"50" placeholder:"MB" help:"Size of a wiki's current files (${default}); ten times that with its history."`
+	WikisPerPerson   int      `name:"wikis-per-person" env:"ROBOT_WIKIS_PER_PERSON" default:"1" placeholder:"N" help:"Wikis that one person can own (${default})."`
 	NoSemanticSearch bool     `name:"no-semantic-search" env:"ROBOT_NO_SEMANTIC_SEARCH" help:"Search by words only, without the embedding model. Saves memory."`
 	WatchFlags
 	AccessLifetime time.Duration `name:"access-lifetime" env:"ROBOT_ACCESS_LIFETIME" default:"168h" placeholder:"DURATION" help:"Lifetime of an agent's access token before it must be refreshed (${default}): a minute to 30 days. Revocation takes effect at once."`
@@ -82,12 +95,70 @@ func (s ServeFlags) Config() (Config, error) {
 	if s.AccessLifetime < time.Minute || s.AccessLifetime > 30*24*time.Hour {
 		invalid("access-lifetime", errors.New("must be between 1m and 720h"))
 	}
+	s.parseOperator(&c, invalid)
 	c.Watch = s.parseWatch(c.Host, invalid)
 	c.Test, err = s.parseTest(c.Host)
 	if err != nil {
 		errs = append(errs, err)
 	}
 	return c, errors.Join(errs...)
+}
+
+// parseOperator checks what the operator says about the service and its limits.
+func (s ServeFlags) parseOperator(c *Config, invalid func(setting string, err error)) {
+	c.Name, c.Contact, c.WikisPerPerson = strings.TrimSpace(s.Name), strings.TrimSpace(s.Contact), s.WikisPerPerson
+	invalid("name", checkName(c.Name))
+	invalid("contact", checkContact(c.Contact))
+	var err error
+	c.Terms, err = readPolicy(s.Terms)
+	invalid("terms", err)
+	c.Privacy, err = readPolicy(s.Privacy)
+	invalid("privacy", err)
+	for setting, n := range map[string]int64{"max-pages": int64(s.MaxPages), "max-members": int64(s.MaxMembers), "max-mb": s.MaxMB, "wikis-per-person": int64(s.WikisPerPerson)} {
+		if n < 0 || n > 1_000_000 { // 0 stands for the default
+			invalid(setting, errors.New("must be between 0 and 1000000; 0 means the default"))
+		}
+	}
+	c.Limits = wiki.Limits{Pages: s.MaxPages, Members: s.MaxMembers, CurrentBytes: s.MaxMB << 20, HistoryBytes: 10 * s.MaxMB << 20}
+}
+
+// checkName checks a name that becomes the committer's, where git allows no angle
+// brackets.
+func checkName(name string) error {
+	if len(name) > 60 || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) || r == '<' || r == '>' }) {
+		return fmt.Errorf("%q must be at most 60 bytes of visible characters, without < and >", name)
+	}
+	return nil
+}
+
+func checkContact(contact string) error {
+	if contact == "" {
+		return nil
+	}
+	if a, err := mail.ParseAddress(contact); err == nil && a.Address == contact {
+		return nil
+	}
+	if u, err := url.Parse(contact); err != nil || u.Scheme != "https" || u.Host == "" {
+		return fmt.Errorf("%q must be an email address or an https address", contact)
+	}
+	return nil
+}
+
+// maxPolicy limits the size of terms and of a privacy policy, in bytes.
+const maxPolicy = 200_000
+
+func readPolicy(file string) (string, error) {
+	if file == "" {
+		return "", nil
+	}
+	text, err := os.ReadFile(file)
+	switch {
+	case err != nil:
+		return "", err
+	case len(text) > maxPolicy || !utf8.Valid(text) || strings.TrimSpace(string(text)) == "":
+		return "", fmt.Errorf("%s must be text in UTF-8, at most %d bytes", file, maxPolicy)
+	}
+	return string(text), nil
 }
 
 // publicHost returns the host of the public address. It identifies us to other

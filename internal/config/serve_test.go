@@ -65,10 +65,18 @@ func TestServeFlagsInvalid(t *testing.T) {
 				s.TestPin = []string{"*.test=127.0.0.1:8443"}
 			},
 		},
-		"--test-ca":       {func(s *ServeFlags) { s.TestCA = "ca.pem" }, func(s *ServeFlags) { s.PublicURL = "https://a.test"; s.TestCA = "nowhere.pem" }},
-		"--test-dns":      {func(s *ServeFlags) { s.TestDNS = "127.0.0.1:53" }},
-		"--test-plc":      {func(s *ServeFlags) { s.TestPLC = "https://plc.test" }, func(s *ServeFlags) { s.PublicURL = "https://a.test"; s.TestPLC = "http://plc.test" }},
-		"--test-lifetime": {func(s *ServeFlags) { s.TestLifetime = time.Second }},
+		"--name":             {func(s *ServeFlags) { s.Name = "a<b" }, func(s *ServeFlags) { s.Name = strings.Repeat("x", 61) }, func(s *ServeFlags) { s.Name = "a\nb" }},
+		"--contact":          {func(s *ServeFlags) { s.Contact = "us" }, func(s *ServeFlags) { s.Contact = "javascript:alert(1)" }, func(s *ServeFlags) { s.Contact = "Ada <a@b.example>" }},
+		"--terms":            {func(s *ServeFlags) { s.Terms = "nowhere.md" }},
+		"--privacy":          {func(s *ServeFlags) { s.Privacy = "." }},
+		"--max-pages":        {func(s *ServeFlags) { s.MaxPages = -1 }},
+		"--max-members":      {func(s *ServeFlags) { s.MaxMembers = 1_000_001 }},
+		"--max-mb":           {func(s *ServeFlags) { s.MaxMB = -1 }},
+		"--wikis-per-person": {func(s *ServeFlags) { s.WikisPerPerson = -1 }},
+		"--test-ca":          {func(s *ServeFlags) { s.TestCA = "ca.pem" }, func(s *ServeFlags) { s.PublicURL = "https://a.test"; s.TestCA = "nowhere.pem" }},
+		"--test-dns":         {func(s *ServeFlags) { s.TestDNS = "127.0.0.1:53" }},
+		"--test-plc":         {func(s *ServeFlags) { s.TestPLC = "https://plc.test" }, func(s *ServeFlags) { s.PublicURL = "https://a.test"; s.TestPLC = "http://plc.test" }},
+		"--test-lifetime":    {func(s *ServeFlags) { s.TestLifetime = time.Second }},
 	} {
 		for i, change := range changes {
 			s := validFlags()

@@ -38,6 +38,7 @@ import (
 
 // Options of a Pool.
 type Options struct {
+	Name    string // of the service, the committer's in commits; "" means robot.wtf
 	Dir     string // the directory wikis/, with a directory for each slug
 	MaxOpen int    // limit of open wikis, 200 if 0; idle ones are closed to stay below it
 	// Links finds a page's outgoing links and tags when it is saved. It can run in

@@ -281,10 +281,9 @@ func (i *importer) commitRenames(ctx context.Context, m *meta, now time.Time) er
 		}
 	}
 	object := gitrepo.Commit{
-		Parents: c.Parents, Author: gitrepo.Signature{Name: who.User.Username, Email: who.User.DID, Time: at}, Committer: committer,
+		Parents: c.Parents, Author: gitrepo.Signature{Name: who.User.Username, Email: who.User.DID, Time: at}, Committer: i.tx.w.committer(at),
 		Message: gitrepo.AppendTrailers(c.Message+"\n", trailers),
 	}
-	object.Committer.Time = at
 	object.Tree = i.p.files().Trees(func(_, _ string, _ []byte) {})
 	raw := gitrepo.EncodeCommit(object)
 	c.ID = gitrepo.ObjectID("commit", raw)

@@ -186,7 +186,7 @@ func (p *Import) addCommit(i int, c gitrepo.RawCommit, files *gitrepo.Files) {
 
 // madeHere reports whether a commit claims to be made by a service like this one.
 func madeHere(c gitrepo.Commit) bool {
-	return c.Committer.Name == committer.Name && c.Committer.Email == committer.Email
+	return c.Committer.Email == committerEmail
 }
 
 // MadeHere reports whether a commit claims to be made by a service like this one.

@@ -11,6 +11,7 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
+	"robot.wtf/internal/gitrepo"
 	"robot.wtf/internal/markdown"
 	"robot.wtf/internal/wiki"
 )
@@ -87,6 +88,18 @@ func compareLinks(t *testing.T, w *Wiki, what string, want []wiki.Link, read fun
 	slices.SortStableFunc(got, func(a, b wiki.Link) int { return cmp.Compare(a.From, b.From) })
 	if len(got)+len(want) > 0 && !gocmp.Equal(got, want) {
 		t.Errorf("links %s: %s", what, gocmp.Diff(want, got))
+	}
+}
+
+// Commits have the service's name as their committer.
+func TestCommitterName(t *testing.T) {
+	w := newWiki(t, time.Now)
+	for _, name := range []string{"", "Harbor Wikis"} {
+		w.o.Name = name
+		raw := gitrepo.Commit{Committer: w.committer(time.Unix(0, 0).UTC())}
+		if want := cmp.Or(name, "robot.wtf"); raw.Committer.Name != want || !madeHere(raw) {
+			t.Errorf("the committer is %+v, want %s", raw.Committer, want)
+		}
 	}
 }
 

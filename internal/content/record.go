@@ -1,6 +1,7 @@
 package content
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
@@ -193,10 +194,18 @@ func (s *staging) writePageLinks(f *staged) error {
 	return s.tx.setLinks(f.path, s.tx.w.findLinks(f.path, data))
 }
 
-var committer = gitrepo.Signature{Name: "robot.wtf", Email: "noreply@robot.wtf"}
+// The committer of the service's commits; any service of this kind has the email.
+const (
+	committerName  = "robot.wtf" // unless the operator chose another
+	committerEmail = "noreply@robot.wtf"
+)
+
+func (w *Wiki) committer(at time.Time) gitrepo.Signature {
+	return gitrepo.Signature{Name: cmp.Or(w.o.Name, committerName), Email: committerEmail, Time: at}
+}
 
 // buildCommit makes the commit object: the author is "username <DID>" (a handle if
-// there is no username), the committer is robot.wtf, times are whole seconds in
+// there is no username), the committer is the service, times are whole seconds in
 // UTC and never before the parent's, whatever the clock says. The trailers Agent,
 // Client and Grant come from the authenticated caller; moves and merges have
 // trailers of their own (moveTrailers).
@@ -207,8 +216,7 @@ func (s *staging) buildCommit(now time.Time, tree string, changes []stagedChange
 		Seq: s.meta.seq + 1, Time: at, Message: s.messageOrDefault(changes),
 		Author: wiki.Author{Username: who.User.AuthorName(), DID: who.User.DID, Agent: who.Agent, Client: who.Client, Grant: who.Grant},
 	}
-	object := gitrepo.Commit{Tree: tree, Committer: committer, Author: gitrepo.Signature{Name: c.Author.Username, Email: who.User.DID, Time: at}}
-	object.Committer.Time = at
+	object := gitrepo.Commit{Tree: tree, Committer: s.tx.w.committer(at), Author: gitrepo.Signature{Name: c.Author.Username, Email: who.User.DID, Time: at}}
 	if s.meta.head != "" {
 		c.Parents = []string{s.meta.head}
 		object.Parents = c.Parents

@@ -37,6 +37,7 @@ type Options struct {
 	Session    *session.Service
 	WikiOrigin func(slug string) string
 	Limits     *limit.Limiter // nil for no limits
+	Name       string         // of the service; "" means "robot.wtf"
 	Version    string         // of the service; "" means "dev"
 	Now        func() time.Time
 	Background *background.Workers // reports panics; nil only recovers from them

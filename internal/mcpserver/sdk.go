@@ -1,6 +1,7 @@
 package mcpserver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,7 +26,7 @@ func newTransport(server func(*http.Request) *mcp.Server) *mcp.StreamableHTTPHan
 }
 
 func (h *Handler) implementation() *mcp.Implementation {
-	return &mcp.Implementation{Name: "robot.wtf", Title: "robot.wtf wiki", Version: h.o.Version}
+	return &mcp.Implementation{Name: "robot.wtf", Title: cmp.Or(h.o.Name, "robot.wtf") + " wiki", Version: h.o.Version}
 }
 
 // newServer returns the one server for all wikis. Each request carries its

@@ -245,7 +245,7 @@ func (s *Service) commit(ctx context.Context, w *content.Wiki, a wiki.Access, wr
 	defer release()
 	res, err := w.Commit(ctx, r)
 	if err != nil {
-		return Saved{}, describeLimit(err, a.Site().Limits)
+		return Saved{}, a.Site().AskForMore(describeLimit(err, a.Site().Limits))
 	}
 	if !res.Unchanged && !res.Replayed {
 		s.changed(a, len(res.Files))

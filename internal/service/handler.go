@@ -1,11 +1,15 @@
 package service
 
 import (
+	"context"
+	"fmt"
+	"html/template"
 	"net/http"
 
 	"robot.wtf/internal/api"
 	"robot.wtf/internal/atproto"
 	"robot.wtf/internal/githttp"
+	"robot.wtf/internal/markdown"
 	"robot.wtf/internal/mcpserver"
 	"robot.wtf/internal/server"
 	"robot.wtf/internal/web"
@@ -26,8 +30,17 @@ func (s *Service) Handler(people []wiki.User) (*server.Server, error) {
 		}
 		s.SignIn, s.people = signIn, signIn
 	}
+	terms, err := renderPolicy(cfg.Terms)
+	if err != nil {
+		return nil, err
+	}
+	privacy, err := renderPolicy(cfg.Privacy)
+	if err != nil {
+		return nil, err
+	}
 	browser, err := web.New(web.Options{
 		SignIn: signIn, Pages: s.Pages, Tenant: s.Tenant, Session: s.Session, OAuth: s.OAuth,
+		Name: cfg.ServiceName(), Contact: cfg.Contact, Terms: terms, Privacy: privacy,
 		Platform: origins.Platform(), WikiOrigin: origins.Wiki, Single: cfg.Home(), PlainHTTP: cfg.PlainHTTP(), People: people, Showcase: cfg.Showcase, Limits: s.limits, Background: s.background, Now: now, Log: log,
 		SignInFailed: func(cause string) { s.Metrics.OAuthFailed("signin", cause) },
 	})
@@ -38,7 +51,7 @@ func (s *Service) Handler(people []wiki.User) (*server.Server, error) {
 		Pages: s.Pages, Tenant: s.Tenant, Session: s.Session, OAuth: s.OAuth, WikiOrigin: origins.Wiki, Limits: s.limits, Now: now, Log: log,
 	})
 	agents := mcpserver.New(mcpserver.Options{
-		Pages: s.Pages, Tenant: s.Tenant, Session: s.Session, WikiOrigin: origins.Wiki, Limits: s.limits, Version: s.o.Version, Background: s.background, Now: now, Log: log,
+		Pages: s.Pages, Tenant: s.Tenant, Session: s.Session, WikiOrigin: origins.Wiki, Limits: s.limits, Name: cfg.ServiceName(), Version: s.o.Version, Background: s.background, Now: now, Log: log,
 	})
 	return server.New(server.Options{
 		Host:   cfg.Host,
@@ -65,12 +78,30 @@ func (s *Service) Handler(people []wiki.User) (*server.Server, error) {
 func (s *Service) newSignIn() (*atproto.Service, error) {
 	signup := s.o.Config.Signup
 	return atproto.New(atproto.Options{
-		Store: s.Store, KeyDir: s.KeyDir(), Platform: s.o.Origins.Platform(), Limits: s.limits,
+		Name: s.o.Config.ServiceName(), Store: s.Store, KeyDir: s.KeyDir(), Platform: s.o.Origins.Platform(), Limits: s.limits,
 		Admit: func(u wiki.User) bool { return signup.Admits(u.DID, u.Handle) }, ByInvitation: signup.ByInvitation(),
 		Outbound: outboundOptions(s.o.Config, s.background),
 		PLC:      s.o.Config.Test.PLC, Lifetime: s.o.Config.Test.Lifetime, Now: s.o.Now, Log: s.o.Log,
 	})
 }
+
+// renderPolicy renders the operator's terms or privacy policy. They have no links to
+// pages of a wiki.
+func renderPolicy(text string) (template.HTML, error) {
+	if text == "" {
+		return "", nil
+	}
+	page, err := markdown.New(markdown.Options{}).Render(context.Background(), "", "Policy", []byte(text), noPages{})
+	if err != nil {
+		return "", fmt.Errorf("service: render the operator's terms: %w", err)
+	}
+	return page.HTML, nil
+}
+
+// noPages is a markdown.Resolver without pages.
+type noPages struct{}
+
+func (noPages) Resolve(context.Context, wiki.Link, string) markdown.Target { return markdown.Target{} }
 
 func (s *Service) gitHandler() func(http.ResponseWriter, *http.Request, string) {
 	return githttp.New(githttp.Options{

@@ -110,7 +110,7 @@ func (s *Service) open(ctx context.Context) (err error) {
 		return err
 	}
 	s.Tenant = tenant.New(tenant.Options{
-		Store: s.Store, Content: s.Content, Limits: s.o.Config.Limits, Local: s.o.Config.Home(), People: directory{s}, NameKey: names, Signup: signupPolicy(s.o.Config), Forget: s.Forget, Reported: s.notifyReport, Background: s.background, Now: s.o.Now, Log: s.o.Log,
+		Store: s.Store, Content: s.Content, Limits: s.o.Config.Limits, WikisPerPerson: s.o.Config.WikisPerPerson, Contact: s.o.Config.Contact, Local: s.o.Config.Home(), People: directory{s}, NameKey: names, Signup: signupPolicy(s.o.Config), Forget: s.Forget, Reported: s.notifyReport, Background: s.background, Now: s.o.Now, Log: s.o.Log,
 	})
 	s.Session, err = session.New(session.Options{
 		Store: s.Store, KeyDir: s.KeyDir(),
@@ -133,7 +133,8 @@ func (s *Service) open(ctx context.Context) (err error) {
 func (s *Service) openContent() (err error) {
 	wikis := filepath.Join(s.o.Config.Data, "wikis")
 	s.Content, err = content.NewPool(content.Options{
-		Dir: wikis,
+		Name: s.o.Config.ServiceName(),
+		Dir:  wikis,
 		Links: func(page wiki.PageName, source []byte) []wiki.Link {
 			return markdown.ExtractFacts(page, source).Links
 		},

@@ -22,7 +22,7 @@ type Site struct {
 	Why       string               // reason for the suspension, shown to members
 }
 
-// CreateSite adds a private wiki. Its slug becomes the owner's username. It fails
+// CreateSite adds a private wiki. Its slug becomes the username of an owner without one. It fails
 // with ErrExists if the slug is taken or reserved for another holder (a keyed hash
 // of a DID), with ErrQuota if the owner has max wikis.
 func (db *DB) CreateSite(ctx context.Context, owner wiki.User, slug string, holder []byte, max int) error {
@@ -43,9 +43,11 @@ func (db *DB) CreateSite(ctx context.Context, owner wiki.User, slug string, hold
 			return err
 		}
 		if n >= max {
-			return wiki.Problemf(wiki.ErrQuota, "username", "You already have a wiki.")
+			return alreadyOwns(max)
 		}
-		owner.Username = slug
+		if owner.Username == "" {
+			owner.Username = slug
+		}
 		if err := db.saveUser(ctx, tx, owner); err != nil {
 			return err
 		}
@@ -154,6 +156,13 @@ func (db *DB) SetLimits(ctx context.Context, actor, slug string, l wiki.Limits) 
 		_, err := tx.ExecContext(ctx, `UPDATE sites SET limits = $2 WHERE slug = $1`, slug, string(text))
 		return err
 	})
+}
+
+func alreadyOwns(max int) error {
+	if max == 1 {
+		return wiki.Problemf(wiki.ErrQuota, "username", "You already have a wiki.")
+	}
+	return wiki.Problemf(wiki.ErrQuota, "username", "You already have %d wikis, which is the limit.", max)
 }
 
 // RecordErasure adds an audit entry for an erasure from a site's history.

@@ -9,7 +9,7 @@ import (
 )
 
 // Create creates a wiki for its owner, private and empty; the caller seeds
-// it. The slug becomes the owner's username unless it already is. Invalid
+// it. The slug becomes the username of an owner without one. Invalid
 // requests fail with a Problem of kind ErrInvalid, ErrExists or ErrQuota,
 // field "username", and those that the sign-up policy forbids as in CanCreate.
 // A failed creation leaves nothing behind; one that a
@@ -28,8 +28,8 @@ func (s *Service) CreateHelp(ctx context.Context, owner wiki.User) (wiki.Site, e
 }
 
 func (s *Service) create(ctx context.Context, owner wiki.User, slug string) (wiki.Site, error) {
-	if owner.Username != "" && owner.Username != slug {
-		return wiki.Site{}, wiki.Problemf(wiki.ErrInvalid, "username", "Your wiki has the same name as you: %q.", owner.Username)
+	if err := s.checkOwnName(ctx, owner, slug); err != nil {
+		return wiki.Site{}, err
 	}
 	taken := wiki.Problemf(wiki.ErrExists, "username", "%q is taken. Choose another.", slug)
 	if err := s.checkNotLeaving(ctx, owner); err != nil {
@@ -43,7 +43,7 @@ func (s *Service) create(ctx context.Context, owner wiki.User, slug string) (wik
 		err = s.addSite(ctx, owner, slug)
 		switch {
 		case errors.As(err, new(*wiki.Problem)):
-			return wiki.Site{}, err
+			return wiki.Site{}, wiki.Site{Contact: s.contact}.AskForMore(err)
 		case errors.Is(err, wiki.ErrExists):
 			return wiki.Site{}, taken
 		case err != nil:
@@ -71,7 +71,7 @@ func (s *Service) addSite(ctx context.Context, owner wiki.User, slug string) err
 			return err
 		}
 	}
-	return s.store.CreateSite(ctx, owner, slug, s.holderHash(owner.DID), MaxWikisPerUser)
+	return s.store.CreateSite(ctx, owner, slug, s.holderHash(owner.DID), s.maxWikis)
 }
 
 // createdBefore reports whether the owner already has the site. It may be

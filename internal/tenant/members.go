@@ -45,7 +45,7 @@ func (s *Service) SetMember(ctx context.Context, a wiki.Access, did string, role
 		return wiki.Problemf(wiki.ErrInvalid, "member", "The role of the owner can't be changed.")
 	}
 	err := s.store.SetMember(ctx, actor(a), site.Slug, did, role, site.Limits.Members)
-	return memberError("set member", err)
+	return site.AskForMore(memberError("set member", err))
 }
 
 // RemoveMember ends a membership and revokes the member's tokens.

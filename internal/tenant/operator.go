@@ -122,7 +122,7 @@ func (s *Service) Reinstate(ctx context.Context, caller wiki.Caller, was store.S
 	if _, err := s.store.Site(ctx, was.Slug); err == nil || !errors.Is(err, wiki.ErrNotFound) {
 		return r, err
 	}
-	r.Left, err = s.store.ReinstateSite(ctx, was, s.holderHash(was.OwnerDID), MaxWikisPerUser)
+	r.Left, err = s.store.ReinstateSite(ctx, was, s.holderHash(was.OwnerDID), s.maxWikis)
 	switch {
 	case errors.Is(err, wiki.ErrNotFound):
 		return r, wiki.Problemf(wiki.ErrNotFound, "", "The owner of %s (%s) no longer has an account. After they sign in again, %s can be restored.", was.Slug, was.OwnerDID, was.Slug)

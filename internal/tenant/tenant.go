@@ -21,15 +21,15 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// MaxWikisPerUser is how many wikis a person can own.
-const MaxWikisPerUser = 1
-
 // Options of a Service.
 type Options struct {
 	Store   *store.DB
 	Content *content.Pool
-	Limits  wiki.Limits // of wikis without overrides; 0 means wiki.DefaultLimits
-	People  Directory   // resolves the people that owners invite; nil disables invitations
+	// WikisPerPerson is how many wikis a person can own; 0 means 1.
+	WikisPerPerson int
+	Contact        string      // how to reach the operator, or ""
+	Limits         wiki.Limits // of wikis without overrides; 0 means wiki.DefaultLimits
+	People         Directory   // resolves the people that owners invite; nil disables invitations
 	// NameKey is the HMAC key that former names are stored with. If it
 	// changes, nobody can reclaim a former name.
 	NameKey []byte
@@ -60,6 +60,8 @@ type Service struct {
 	store      *store.DB
 	content    *content.Pool
 	limits     wiki.Limits
+	maxWikis   int // per person
+	contact    string
 	people     Directory
 	nameKey    []byte
 	signup     Signup
@@ -84,6 +86,8 @@ func New(o Options) *Service {
 		reported:   o.Reported,
 		store:      o.Store,
 		content:    o.Content,
+		maxWikis:   max(1, o.WikisPerPerson),
+		contact:    o.Contact,
 		limits:     fillLimits(o.Limits, wiki.DefaultLimits),
 		people:     o.People,
 		nameKey:    o.NameKey,
@@ -119,9 +123,12 @@ func (s *Service) Resolve(ctx context.Context, slug string, caller wiki.Caller) 
 		return wiki.Access{}, errSuspended(row.Why)
 	}
 	site := row.Site
-	site.Limits = fillLimits(site.Limits, s.limits)
+	site.Limits, site.Contact = fillLimits(site.Limits, s.limits), s.contact
 	return wiki.NewAccess(site, caller, role), nil
 }
+
+// Limits returns those of wikis without their own, and how many wikis a person can own.
+func (s *Service) Limits() (wiki.Limits, int) { return s.limits, s.maxWikis }
 
 // errNoWiki has the same text for every wiki that the caller can't see.
 var errNoWiki = wiki.Problemf(wiki.ErrNotFound, "", "This wiki doesn't exist, or it is private and you aren't a member.")

@@ -16,8 +16,8 @@ func (s *Service) CheckUsername(ctx context.Context, person wiki.User, slug stri
 	if err := wiki.CheckSlug(slug); err != nil {
 		return err
 	}
-	if person.Username != "" && person.Username != slug {
-		return wiki.Problemf(wiki.ErrInvalid, "username", "Your wiki has the same name as you: %q.", person.Username)
+	if err := s.checkOwnName(ctx, person, slug); err != nil {
+		return err
 	}
 	taken := wiki.Problemf(wiki.ErrExists, "username", "%q is taken. Choose another.", slug)
 	holder, err := s.store.UserByName(ctx, slug)
@@ -43,11 +43,41 @@ func (s *Service) CheckUsername(ctx context.Context, person wiki.User, slug stri
 	return nil
 }
 
+// checkOwnName refuses a wiki that hasn't the name of a person whose own name is free:
+// a person's first wiki has it.
+func (s *Service) checkOwnName(ctx context.Context, person wiki.User, slug string) error {
+	if person.Username == "" || person.Username == slug {
+		return nil
+	}
+	another, err := s.needsAnotherName(ctx, person)
+	if err != nil || another {
+		return err
+	}
+	return wiki.Problemf(wiki.ErrInvalid, "username", "Your wiki has the same name as you: %q.", person.Username)
+}
+
+// needsAnotherName reports whether a wiki of a person has to have another name than
+// they: it isn't their first one, or somebody else owns the wiki with their name.
+func (s *Service) needsAnotherName(ctx context.Context, person wiki.User) (bool, error) {
+	site, err := s.store.Site(ctx, person.Username)
+	if errors.Is(err, wiki.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("tenant: check username: %w", err)
+	}
+	return s.maxWikis > 1 || site.OwnerDID != person.DID, nil
+}
+
 // ProposeUsername returns an available username: the person's current one,
 // the first label of their handle, or a similar one if that is taken,
 // reserved or too short. It returns "" if it finds none.
 func (s *Service) ProposeUsername(ctx context.Context, person wiki.User) (string, error) {
 	if person.Username != "" {
+		another, err := s.needsAnotherName(ctx, person)
+		if err != nil || another {
+			return "", err // only they know what the wiki is about
+		}
 		return person.Username, nil
 	}
 	for _, slug := range usernameProposals(person.Handle) {

@@ -2,6 +2,7 @@ package web
 
 import (
 	"errors"
+	"html/template"
 	"net/http"
 
 	"robot.wtf/internal/limit"
@@ -15,11 +16,14 @@ type landingPage struct {
 	SignIn string
 	Public []wiki.Site // showcased wikis, chosen by the operator
 	Limits wiki.Limits
-	Rates  limit.Rates
+	// MaxWikis is how many wikis a person can own.
+	MaxWikis int
+	Rates    limit.Rates
 }
 
 func (h *Handler) showLanding(v *visit) error {
-	p := &landingPage{Frame: h.frame(v, "robot.wtf"), Limits: wiki.DefaultLimits, Rates: h.o.Limits.Rates()}
+	p := &landingPage{Frame: h.frame(v, h.o.Name), Rates: h.o.Limits.Rates()}
+	p.Limits, p.MaxWikis = h.o.Tenant.Limits()
 	p.Canonic = h.o.Platform + "/"
 	if v.caller.Anonymous() {
 		p.SignIn = "/auth/login"
@@ -40,9 +44,11 @@ func (h *Handler) showLanding(v *visit) error {
 // aboutPage is a page about the service: limits, privacy or terms.
 type aboutPage struct {
 	Frame
-	Limits  wiki.Limits
-	Rates   limit.Rates
-	Invites bool // sign-up is by invitation
+	Limits   wiki.Limits
+	MaxWikis int
+	Rates    limit.Rates
+	Policy   template.HTML // the operator's own terms or privacy policy, or ""
+	Invites  bool          // sign-up is by invitation
 	// Invitations of one person.
 	MaxInvitations, InvitationsPerDay int
 }
@@ -52,7 +58,9 @@ func (h *Handler) showPrivacy(v *visit) error { return h.showAbout(v, "privacy",
 func (h *Handler) showTerms(v *visit) error   { return h.showAbout(v, "terms", "Terms") }
 
 func (h *Handler) showAbout(v *visit, name, title string) error {
-	p := &aboutPage{Frame: h.frame(v, title), Limits: wiki.DefaultLimits, Rates: h.o.Limits.Rates(), Invites: h.o.Tenant.ByInvitation(), MaxInvitations: tenant.MaxInvitations, InvitationsPerDay: tenant.InvitationsPerDay}
+	p := &aboutPage{Frame: h.frame(v, title), Rates: h.o.Limits.Rates(), Invites: h.o.Tenant.ByInvitation(), MaxInvitations: tenant.MaxInvitations, InvitationsPerDay: tenant.InvitationsPerDay}
+	p.Limits, p.MaxWikis = h.o.Tenant.Limits()
+	p.Policy = map[string]template.HTML{"terms": h.o.Terms, "privacy": h.o.Privacy}[name]
 	p.Canonic = h.o.Platform + "/" + name
 	return h.render(v, http.StatusOK, name, p)
 }

@@ -41,3 +41,20 @@ func TestShowcase(t *testing.T) {
 	}
 	w.as("ada").get(testPlatform+"/").want(http.StatusOK).lacks("A weather station.", testOrigin("ada"))
 }
+
+// Pages show the name and contact of the service, and the operator's own terms.
+func TestServiceNamesItself(t *testing.T) {
+	t.Parallel()
+	w := newTestWiki(t)
+	w.web.o.Name, w.web.o.Contact, w.web.o.Terms = "Harbor Wikis", "ops@harbor.example", "<p>Be kind.</p>"
+	b := w.as("ada")
+	for path, words := range map[string][]string{
+		"/":        {"<title>Harbor Wikis</title>", "your-name.robot.localhost"},
+		"/limits":  {"<title>Limits - Harbor Wikis</title>", "1 per person"},
+		"/terms":   {"<p>Be kind.</p>"},
+		"/privacy": {"Who else sees it"},
+	} {
+		b.get(testPlatform+path).want(http.StatusOK).has(words...).has(`<a href="mailto:ops@harbor.example">Contact</a>`).lacks("robot<span>", "volunteer", "Changes stay")
+	}
+	b.get(on("ada", "/Home")).want(http.StatusOK).has("Harbor Wikis</a>")
+}

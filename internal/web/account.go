@@ -41,6 +41,7 @@ type dashboardPage struct {
 	NoWiki      string                   // why the person can't create a wiki now, or ""
 	Logins      []session.Login
 	Invites     bool // sign-up is by invitation
+	More        bool // the person can own another wiki
 }
 
 // siteCard is a wiki on the dashboard.
@@ -92,6 +93,8 @@ func (h *Handler) showDashboard(v *visit) error {
 			p.Shared = append(p.Shared, card)
 		}
 	}
+	_, max := h.o.Tenant.Limits()
+	p.More = len(p.Own) > 0 && len(p.Own)+len(p.Endings) < max && p.NoWiki == ""
 	return h.render(v, http.StatusOK, "dashboard", p)
 }
 

@@ -162,6 +162,8 @@ func (h *Handler) funcs() template.FuncMap {
 		"clone":    func(slug string) string { return "git clone " + h.o.WikiOrigin(slug) + "/repo.git " + slug },
 		"wikihost": func(slug string) string { _, host, _ := strings.Cut(h.o.WikiOrigin(slug), "://"); return host },
 		"wikiurl":  h.o.WikiOrigin,
+		"service":  func() string { return h.o.Name },
+		"contact":  func() contact { return contact{h.o.Contact} },
 		// help is the address of a page of the help.
 		"help": func(page string) string {
 			if h.o.Single {
@@ -185,6 +187,17 @@ func shortID(id string) string { return id[:min(8, len(id))] }
 // authorName is the name of the person who made a commit.
 func (h *Handler) authorName(a wiki.Author) string {
 	return h.o.Tenant.AuthorName(context.Background(), a)
+}
+
+// contact is how to reach the operator.
+type contact struct{ Text string }
+
+// URL is the address for a link.
+func (c contact) URL() template.URL {
+	if strings.HasPrefix(c.Text, "https://") {
+		return template.URL(c.Text)
+	}
+	return template.URL("mailto:" + url.PathEscape(c.Text))
 }
 
 // byline names the agent and the person who made a commit.

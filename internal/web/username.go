@@ -89,13 +89,23 @@ func (h *Handler) beginCreate(v *visit) (bool, error) {
 	if err != nil {
 		return true, err
 	}
-	if len(sites) > 0 && sites[0].Role() == wiki.Owner {
+	if _, max := h.o.Tenant.Limits(); ownedBy(sites) >= max {
 		return true, h.redirect(v, cmp.Or(pendingConsent(v.query("return_to")), dashboardPath))
 	}
 	if err := h.o.Tenant.CanCreate(v.ctx(), v.caller.User); err != nil && reads(v.r) {
 		return true, h.refuseCreate(v, pendingConsent(v.query("return_to")), err)
 	}
 	return false, nil
+}
+
+// ownedBy counts the wikis among a person's that they own.
+func ownedBy(sites []wiki.Access) (n int) {
+	for _, a := range sites {
+		if a.Role() == wiki.Owner {
+			n++
+		}
+	}
+	return n
 }
 
 func (h *Handler) showUsername(v *visit) error {
@@ -115,7 +125,7 @@ func (h *Handler) showUsername(v *visit) error {
 
 func (h *Handler) renderUsername(v *visit, status int, p usernamePage) error {
 	p.Frame, p.Caller = h.frame(v, "Choose your address"), v.caller.User
-	p.Fixed = p.Caller.Username != ""
+	p.Fixed = p.Caller.Username != "" && p.Slug == p.Caller.Username
 	p.NoIndex = true
 	_, host, _ := strings.Cut(h.o.WikiOrigin("-"), "://-")
 	p.Suffix = host
@@ -197,7 +207,7 @@ func (h *Handler) createWiki(v *visit) error {
 		return err
 	}
 	caller := v.caller
-	caller.User.Username = site.Slug
+	caller.User.Username = cmp.Or(caller.User.Username, site.Slug)
 	a, err := h.o.Tenant.Resolve(v.ctx(), site.Slug, caller)
 	if err != nil {
 		return err

@@ -18,9 +18,11 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"html/template"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -45,6 +47,10 @@ type Options struct {
 	Session  *session.Service
 	OAuth    *oauth.Service
 	Platform string // origin of the platform, "https://robot.wtf", without a final slash
+	Name     string // of the service; "" means robot.wtf
+	Contact  string // email or web address of the operator, or ""
+	// Terms and Privacy are shown instead of ours, if they aren't empty.
+	Terms, Privacy template.HTML
 	// WikiOrigin returns the origin of a wiki's host.
 	WikiOrigin func(slug string) string
 	// Single means that Platform is the host of the only wiki: there are no pages of
@@ -88,6 +94,7 @@ func New(o Options) (*Handler, error) {
 	if o.CacheBytes == 0 {
 		o.CacheBytes = 64 << 20
 	}
+	o.Name = cmp.Or(o.Name, "robot.wtf")
 	if o.Now == nil {
 		o.Now = time.Now
 	}

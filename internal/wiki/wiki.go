@@ -3,7 +3,12 @@
 // and slugs. It does no I/O.
 package wiki
 
-import "time"
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
 
 // A Site is one tenant: a wiki and its settings. The slug is its key and never
 // changes.
@@ -21,6 +26,7 @@ type Site struct {
 	Published   time.Time // when it first became public; zero if never
 	Version     int64     // increases with each change of settings or members
 	Limits      Limits
+	Contact     string // how to reach the operator, or ""
 }
 
 // Name returns the site's title, or its slug if it has none.
@@ -48,6 +54,21 @@ type Limits struct {
 	HistoryBytes    int64 // of all files with history; beyond it, only uploads and imports fail
 	PageBytes       int64 // of one page
 	AttachmentBytes int64 // of one attachment
+}
+
+// AskForMore adds to the refusal of a limit how to reach the operator, if that is
+// known.
+func (s Site) AskForMore(err error) error {
+	var p *Problem
+	if s.Contact == "" || !errors.As(err, &p) || !errors.Is(p, ErrQuota) {
+		return err
+	}
+	more := *p
+	const add = " If you need more, ask the operator: %s."
+	if more.Message += fmt.Sprintf(add, s.Contact); more.Format != "" {
+		more.Format, more.Args = more.Format+add, append(slices.Clone(more.Args), Own(s.Contact))
+	}
+	return &more
 }
 
 // DefaultLimits are those of a free wiki.
