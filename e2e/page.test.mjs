@@ -101,3 +101,118 @@ test("formulas are drawn without script, and mistakes are shown in place", async
     await context.close();
   }
 });
+
+const diagram = "# Diagram\n\n```mermaid\ngraph TD; A[Solar panel]-->B[Battery]-->C[Station]\n```\n\n```mermaid\nnosuch diagram\n```\n";
+
+// frameOf returns the frame of the first diagram, once it is drawn.
+async function frameOf(page) {
+  const frame = await (await page.waitForSelector("figure.diagram iframe:not(.pending)")).contentFrame();
+  await frame.waitForSelector("#out svg");
+  return frame;
+}
+
+test("diagrams are drawn in a frame when they come into view, and enlarged", async () => {
+  await service.writePage("ada", "Diagram", diagram);
+  for (const { name, options } of looks) {
+    const { page, violations, context } = await open(options, "");
+    await page.goto(ada + "/Diagram");
+    const frame = await frameOf(page);
+    assert.match(await frame.locator("svg").textContent(), /Solar panel/);
+    const box = await page.locator("figure.diagram iframe").first().boundingBox();
+    assert.ok(box.height > 100 && box.height < 600, `${name}: ${JSON.stringify(box)}`);
+    await page.getByText(/This diagram can.t be drawn: /).waitFor();
+    assert.equal(await page.locator("figure.diagram pre").nth(1).isVisible(), true);
+    assert.equal(await page.locator("figure.diagram pre").first().isVisible(), false);
+    await page.getByRole("button", { name: "Show source" }).first().click();
+    assert.equal(await page.locator("figure.diagram pre").first().isVisible(), true);
+    await page.getByRole("button", { name: "Show diagram" }).first().click();
+    if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/diagram-${name}.png` });
+    await page.getByRole("button", { name: "Enlarge" }).first().click();
+    const large = await (await page.waitForSelector("dialog.large iframe")).contentFrame();
+    await large.waitForSelector("body.large svg");
+    const before = (await large.locator("svg").boundingBox()).width;
+    await large.getByRole("button", { name: "Larger" }).click();
+    assert.ok((await large.locator("svg").boundingBox()).width > before);
+    if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/diagram-large-${name}.png` });
+    await page.keyboard.press("Escape");
+    await page.waitForSelector("dialog.large", { state: "detached" });
+    assert.deepEqual(violations, [], name);
+    await context.close();
+  }
+});
+
+test("a diagram further down is drawn only when it comes into view, and shows its source without script", async () => {
+  await service.writePage("ada", "Far", "text\n\n".repeat(200) + diagram);
+  const { page, violations, context } = await open({}, "");
+  await page.goto(ada + "/Far");
+  await page.waitForTimeout(500);
+  assert.equal(await page.locator("iframe").count(), 0);
+  await page.locator("figure.diagram").first().scrollIntoViewIfNeeded();
+  await frameOf(page);
+  assert.deepEqual(violations, []);
+  await context.close();
+  const plain = await open({ javaScriptEnabled: false }, "");
+  await plain.page.goto(ada + "/Diagram");
+  assert.equal(await plain.page.locator("figure.diagram pre").first().isVisible(), true);
+  assert.deepEqual(plain.violations, []);
+  await plain.context.close();
+});
+
+// Attack: a diagram runs a script in a reader's browser, or a script in its frame reads
+// the page, the cookies or anything else, or sends something away.
+test("no diagram runs a script, and a script in its frame has no rights", async () => {
+  const attacks = [
+    'graph TD; A["<img src=x onerror=alert(1)>"]-->B["<script>alert(1)</script>"]',
+    'graph TD; A-->B\n  click A "javascript:alert(1)"\n  click B call alert()',
+    '%%{init: {"securityLevel": "loose", "flowchart": {"htmlLabels": true}}}%%\ngraph TD; A["<iframe srcdoc=\'<script>alert(1)</script>\'></iframe>"]-->B',
+    '---\nconfig:\n  securityLevel: loose\n  secure: []\n---\ngraph TD; A["<a href=\'javascript:alert(1)\'>x</a>"]-->B\nclick A call alert(1)',
+    '%%{init: {"themeCSS": "</style><img src=x onerror=alert(1)>", "fontFamily": "x;background:url(https://evil.example/)"}}%%\ngraph TD; A-->B',
+    'sequenceDiagram\n  Alice->>Bob: <svg onload=alert(1)>\n  link Alice: x @ javascript:alert(1)',
+    'classDiagram\n  class A~<img src=x onerror=alert(1)>~\n  link A "javascript:alert(1)"',
+  ];
+  await service.writePage("ada", "Attacks", attacks.map((a) => "```mermaid\n" + a + "\n```\n").join("\n"));
+  const { page, violations, context } = await open();
+  await page.goto(ada + "/Attacks");
+  for (let i = 0; i < attacks.length; i++) {
+    await page.locator("figure.diagram").nth(i).scrollIntoViewIfNeeded();
+    await page.waitForFunction((n) => {
+      const figure = document.querySelectorAll("figure.diagram")[n];
+      return figure.querySelector("iframe:not(.pending)") || /can.t be drawn/.test(figure.textContent);
+    }, i);
+  }
+  for (const frame of page.frames().slice(1)) {
+    for (const node of await frame.locator("#out a, #out .clickable").all()) await node.click({ timeout: 500 }).catch(() => {});
+  }
+  // Mermaid measures labels before it cleans them, so in its frame the policy is what
+  // stops their scripts and pictures.
+  assert.deepEqual(violations.filter((v) => !/^policy: .*(inline event handler|Loading the image)/.test(v)), [], "a diagram ran a script or sent a request");
+
+  await service.writePage("ada", "Diagram", diagram);
+  await page.goto(ada + "/Diagram");
+  const frame = await frameOf(page);
+  const got = await frame.evaluate(async (address) => {
+    const outcome = async (act) => { try { return String(await act()); } catch (error) { return error.name; } };
+    return {
+      origin: self.origin,
+      parent: await outcome(() => parent.document.title),
+      cookie: await outcome(() => document.cookie),
+      storage: await outcome(() => localStorage.length),
+      fetch: await outcome(() => fetch(address).then((r) => r.status)),
+      script: await outcome(() => new Promise((done, failed) => { const s = document.createElement("script"); s.onerror = () => failed(new TypeError()); s.onload = done; s.textContent = "self.ran = true"; document.head.append(s); setTimeout(() => done(self.ran), 200); })),
+      eval: await outcome(() => eval("1")), // eslint-disable-line no-eval
+      image: await outcome(() => new Promise((done) => { const i = new Image(); i.onload = () => done("loaded"); i.onerror = () => done("refused"); i.src = address + "favicon.ico"; })),
+      popup: await outcome(() => open(address)),
+      peer: typeof RTCPeerConnection,
+      top: await outcome(() => { top.location = "https://evil.example/"; }),
+    };
+  }, ada + "/");
+  assert.deepEqual(got, {
+    origin: "null", parent: "SecurityError", cookie: "SecurityError", storage: "SecurityError", fetch: "TypeError", script: "undefined", eval: "EvalError",
+    image: "refused", popup: "null", peer: "undefined", top: "SecurityError",
+  });
+  await frame.evaluate((address) => { location = address; }, ada + "/Home?secret=1").catch(() => {});
+  await page.waitForTimeout(500);
+  assert.equal(page.frames().some((f) => /secret/.test(f.url())), false, "the frame went to another address");
+  assert.equal(new URL(page.url()).pathname, "/Diagram");
+  await context.close();
+});

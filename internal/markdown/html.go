@@ -434,7 +434,7 @@ func newSanitizer(icons string) *bluemonday.Policy {
 
 // rendererClasses are the classes that the renderer writes. chroma's have
 // one to three letters and digits.
-const rendererClasses = `red|out|tag|task|tasks|scroll|notes|anchor|chroma|notice|warning|good|quiet|outline|state|link|framed|infobox|icon|embed|math|[a-z][a-z0-9]{0,2}`
+const rendererClasses = `red|out|tag|task|tasks|scroll|notes|anchor|chroma|notice|warning|good|quiet|outline|state|link|framed|infobox|icon|embed|math|diagram|[a-z][a-z0-9]{0,2}`
 
 // htmlText returns the text of raw HTML.
 func (d *document) htmlText(n ast.Node) string {

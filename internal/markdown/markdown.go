@@ -10,8 +10,8 @@
 // [TOC], An Otter Wiki's widgets ({{InfoBox}}), names of emoji, abbreviations and
 // TOML front matter. Each is triggered by its syntax alone.
 // Raw HTML is limited to harmless tags. Code is highlighted with chroma's
-// classes. Formulas become MathML. Mermaid diagrams are shown as source, because
-// drawing them takes a script.
+// classes. Formulas become MathML. Mermaid diagrams are returned as source, because
+// drawing them takes a script; package web draws them in a frame without rights.
 //
 // It does no storage: a Resolver answers what a link leads to.
 //
@@ -90,6 +90,7 @@ type Page struct {
 	Tags     []string // from `tags:` and `category:` in the front matter, and #tags in text; lowercase, sorted
 	Math     bool     // has formulas
 	Tasks    int      // number of tasks that can be ticked
+	Diagrams int      // number of diagrams, as source in a figure of class "diagram"
 	Notices  []string // what couldn't be shown as intended, in words for people
 }
 
@@ -239,7 +240,7 @@ func (r *Renderer) render(ctx context.Context, name wiki.PageName, source []byte
 		return nil, errOutput
 	}
 	page.HTML, page.Blocks = w.cut.splitBlocks(strings.ToValidUTF8(safe.String(), "\ufffd"))
-	page.Headings, page.Math, page.Tasks = w.headings, w.math, w.tasks
+	page.Headings, page.Math, page.Tasks, page.Diagrams = w.headings, w.math, w.tasks, w.diagrams
 	page.Tags = sortedTags(append(doc.front.tags(), w.tags...))
 	page.Notices = append(page.Notices, w.notices...)
 	return page, nil

@@ -43,6 +43,7 @@ type writer struct {
 	math     bool
 	tex      mathml.Page
 	formulas int
+	diagrams int
 	tasks    int // that can be ticked
 	notices  []string
 	contents []int // offsets in out
@@ -401,7 +402,10 @@ func (w *writer) writeFenced(n *ast.FencedCodeBlock) {
 	case "math", "latex-math":
 		w.writeFormulaBlock(code)
 	case "mermaid":
-		w.writeAsSource("", code, "A Mermaid diagram, shown as its source.")
+		w.diagrams++
+		w.write(`<figure class="diagram">`)
+		w.writeCode("", code)
+		w.write("<figcaption>A Mermaid diagram, shown as its source.</figcaption></figure>\n")
 	default:
 		w.writeCode(language, code)
 	}

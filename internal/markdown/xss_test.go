@@ -98,7 +98,7 @@ var (
 	mathAttributes = strings.Fields(`class display mathvariant stretchy fence separator form lspace rspace minsize maxsize
 		movablelimits largeop accent accentunder width height depth linethickness displaystyle scriptlevel mathcolor`)
 	safeSchemes = strings.Fields(`http https mailto tel sms at geo xmpp irc ircs matrix gemini ftp sftp ssh git magnet doi urn`)
-	safeClass   = regexp.MustCompile(`^(?:red|out|tag|task|tasks|scroll|notes|anchor|chroma|notice|warning|good|quiet|outline|state|link|framed|infobox|icon|embed|math|[a-z][a-z0-9]{0,2})$`)
+	safeClass   = regexp.MustCompile(`^(?:red|out|tag|task|tasks|scroll|notes|anchor|chroma|notice|warning|good|quiet|outline|state|link|framed|infobox|icon|embed|math|diagram|[a-z][a-z0-9]{0,2})$`)
 	safeID      = regexp.MustCompile(`^user-content-[^\s"'<>&]+$`)
 	ownAddress  = regexp.MustCompile(`^/(?:[^/\\\s][^\\\s]*)?$`)
 )

@@ -126,6 +126,7 @@ type View struct {
 	Headings   []Heading
 	Properties []Prop
 	Tasks      int      // number of tasks that can be ticked
+	Diagrams   int      // number of diagrams
 	Notices    []string // problems for the reader; if Body is empty, show Source
 	Backlinks  []Backlink
 	Related    []wiki.PageName // pages with similar meaning; nil for old revisions
@@ -236,7 +237,8 @@ func (v *View) setRendered(page *markdown.Page, err error) error {
 		v.Title = page.Title
 	}
 	v.Body, v.Headings, v.Properties = page.HTML, page.Headings, page.Props
-	v.Tags, v.Notices, v.Tasks = page.Tags, page.Notices, page.Tasks
+	v.Tags, v.Notices = page.Tags, page.Notices
+	v.Tasks, v.Diagrams = page.Tasks, page.Diagrams
 	return nil
 }
 

@@ -26,9 +26,10 @@ type finishedKey struct {
 // A finishedPage is a rendered page view. Its header values are shared by all
 // responses.
 type finishedPage struct {
-	plain, gz       []byte // for anonymous readers
-	slot, end       int    // position of the account in plain
-	tag             string // weak: the same for both encodings
+	plain, gz       []byte   // for anonymous readers
+	slot, end       int      // position of the account in plain
+	policy          []string // Content-Security-Policy instead of the default, or nil
+	tag             string   // weak: the same for both encodings
 	etag            []string
 	plainLen, gzLen []string
 }
@@ -139,7 +140,7 @@ func (h *Handler) makeFinished(v *visit, rendered []byte) (*finishedPage, error)
 		return nil, err
 	}
 	slot := bytes.Index(rendered, h.templates.slot)
-	p := &finishedPage{slot: slot, end: slot + len(account)}
+	p := &finishedPage{policy: v.policy, slot: slot, end: slot + len(account)}
 	p.plain = bytes.Join([][]byte{rendered[:slot], account, rendered[slot+len(h.templates.slot):]}, nil)
 	sum := sha256.Sum256(p.plain)
 	p.tag = `W/"` + hex.EncodeToString(sum[:8]) + `"`
@@ -152,6 +153,9 @@ func (h *Handler) makeFinished(v *visit, rendered []byte) (*finishedPage, error)
 func (h *Handler) writeFinished(v *visit, p *finishedPage) {
 	header := v.w.Header()
 	h.headers.set(header, true)
+	if p.policy != nil {
+		header["Content-Security-Policy"] = p.policy
+	}
 	header["Etag"] = p.etag
 	header["Cache-Control"] = publicCache
 	header["Vary"] = varyValue
@@ -178,6 +182,7 @@ func (h *Handler) writeSpliced(v *visit, p *finishedPage) error {
 	page := make([]byte, 0, len(p.plain)+len(account))
 	page = append(append(append(page, p.plain[:p.slot]...), account...), p.plain[p.end:]...)
 	v.w.Header()["Cache-Control"] = ownCache
+	v.policy = p.policy
 	h.write(v, http.StatusOK, htmlType[0], page)
 	return nil
 }

@@ -135,6 +135,7 @@ func (h *Handler) renderEdit(v *visit, status int, p *editPage) error {
 		status = p.Status
 	}
 	v.w.Header().Set("Cache-Control", "no-store")
+	h.allowDiagrams(v)
 	return h.render(v, status, "edit", p)
 }
 

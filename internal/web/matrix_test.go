@@ -71,6 +71,7 @@ var routeMatrix = map[string]cell{
 	"POST /-/import/plan":        {path: "/-/import/plan", form: url.Values{"do": {"import"}}, ok: 303, need: wiki.Configure},
 	"GET /-/create":              {path: "/-/create", ok: 200, need: wiki.Edit},
 	"POST /-/create":             {path: "/-/create", form: url.Values{}, ok: 422, need: wiki.Edit},
+	"GET /-/diagram/{hash}":      {path: diagramURL(), ok: 200, open: true},
 	"POST /-/task":               {path: "/-/task", form: url.Values{}, ok: 422, need: wiki.Edit},
 	"POST /-/upload":             {path: "/-/upload", form: url.Values{}, ok: 422, need: wiki.Edit},
 	"GET /-/revert/{id}":         {path: "/-/revert/{commit}", ok: 200, need: wiki.Edit},

@@ -135,6 +135,9 @@ func (h *Handler) viewPage(v *visit, name string) error {
 	if err := h.addPencils(p); err != nil {
 		return err
 	}
+	if view.Diagrams > 0 {
+		h.allowDiagrams(v)
+	}
 	for i, heading := range view.Headings {
 		if heading.Level <= 3 && (i > 0 || !p.OwnTitle) {
 			p.Contents = append(p.Contents, tocEntry{heading, p.classAt(heading.Line)})

@@ -127,8 +127,10 @@ func (h *Handler) funcs() template.FuncMap {
 	return template.FuncMap{
 		"asset": h.assets.url,
 		"icon":  h.icon,
-		"title": wiki.Title,
-		"url":   func(p any) string { return wiki.PathURL(fmt.Sprint(p)) },
+		// diagrams is the address of the document that draws diagrams.
+		"diagrams": diagramURL,
+		"title":    wiki.Title,
+		"url":      func(p any) string { return wiki.PathURL(fmt.Sprint(p)) },
 		// act is the address of an action on a page: act .Name "diff" "abc" "def".
 		"act": func(name any, parts ...string) string {
 			return wiki.PathURL(fmt.Sprint(name) + "/" + strings.Join(parts, "/"))

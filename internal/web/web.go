@@ -166,6 +166,7 @@ type route struct {
 func wikiRoutes() []route {
 	return append(memberRoutes(), []route{
 		{pattern: "GET /-/static/{file}", handle: (*Handler).serveAsset, open: true, free: true},
+		{pattern: "GET /-/diagram/{hash}", handle: (*Handler).serveDiagram, open: true},
 		{pattern: "GET /-/face/{id}", handle: (*Handler).serveAvatar, open: true},
 		{pattern: "GET /-/sso", handle: (*Handler).finishSSO, open: true, once: true},
 		{pattern: "GET /-/login", handle: (*Handler).startSSO, open: true},
