@@ -490,3 +490,30 @@ func TestDocumentation(t *testing.T) {
 		}
 	}
 }
+
+// Answers to creating and deleting a page say which links lead elsewhere now.
+func TestAnswersNameDivertedLinks(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	put := func(page, text string) reply {
+		t.Helper()
+		return w.want(201, w.send("ada/owner", "PUT", "ada", "/pages/"+page, object{"content": text}))
+	}
+	put("G/Twin", "x")
+	put("H/Twin", "x")
+	put("Links", "[[G/Twin]] [[Twin]] [t](Twin)")
+	if got := put("Twin", "x"); !strings.Contains(got.text, `"diverted":[{"from":"G/Twin","to":"Twin","links":2}]`) {
+		t.Error(got.text)
+	}
+	remove := func(page string) reply {
+		t.Helper()
+		revision := w.want(200, w.send("ada/owner", "GET", "ada", "/pages/"+page, nil)).string("revision")
+		return w.want(200, w.send("ada/owner", "DELETE", "ada", "/pages/"+page, object{"revision": revision}))
+	}
+	if got := remove("Twin"); !strings.Contains(got.text, `"diverted":[{"from":"Twin","to":"G/Twin","links":2}]`) {
+		t.Error(got.text)
+	}
+	if got := remove("G/Twin"); !strings.Contains(got.text, `"diverted":[{"from":"G/Twin","to":"H/Twin","links":2}],"dead_links":1`) {
+		t.Error(got.text)
+	}
+}

@@ -191,6 +191,23 @@ type saveAnswer struct {
 	NewPath  string          `json:"new_path,omitempty"`
 	Updated  []wiki.PageName `json:"updated_pages,omitempty"`
 	Deleted  bool            `json:"deleted,omitempty"`
+	Diverted []divertedLinks `json:"diverted,omitempty"`
+	Dead     int             `json:"dead_links,omitempty"`
+}
+
+// A divertedLinks is a number of links that lead elsewhere since a page was created or
+// deleted.
+type divertedLinks struct {
+	From  string `json:"from"`
+	To    string `json:"to"`
+	Links int    `json:"links"`
+}
+
+func newDiverted(list []pages.Diverted) (out []divertedLinks) {
+	for _, d := range list {
+		out = append(out, divertedLinks{strings.TrimSuffix(d.From, ".md"), strings.TrimSuffix(d.To, ".md"), d.Links})
+	}
+	return out
 }
 
 // respondSaved responds to a change.
@@ -240,7 +257,20 @@ func (h *Handler) putPage(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.respondSaved(s, saveAnswer{})
+	var out saveAnswer
+	if s.Created {
+		taken, err := h.o.Pages.Creation(c.Context(), c.access, s.Commit)
+		h.warnLinks(c, err)
+		out.Diverted = newDiverted(taken)
+	}
+	return c.respondSaved(s, out)
+}
+
+// warnLinks logs that a change, which is done, can't be described.
+func (h *Handler) warnLinks(c *call, err error) {
+	if err != nil {
+		h.o.Log.WarnContext(c.Context(), "describing changed links failed", "wiki", c.access.Site().Slug, "err", err)
+	}
 }
 
 type patchBody struct {
@@ -296,7 +326,9 @@ func (h *Handler) deletePage(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.respondSaved(s, saveAnswer{Deleted: true})
+	done, err := h.o.Pages.Deletion(c.Context(), c.access, s.Commit)
+	h.warnLinks(c, err)
+	return c.respondSaved(s, saveAnswer{Deleted: true, Diverted: newDiverted(done.Diverted), Dead: done.Dead})
 }
 
 type renameBody struct {

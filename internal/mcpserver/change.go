@@ -138,6 +138,23 @@ func (h *Handler) describeDeletion(ctx context.Context, c *client, r *reply, com
 	addDeletion(r, done, "Attachments deleted too: ", "Pages below stay: ", "Broken links are now on: ", "Links to it now lead to: ")
 }
 
+// describeCreation says from which pages links were taken by a new one. Without that,
+// the answer is still right.
+func (h *Handler) describeCreation(ctx context.Context, c *client, r *reply, commit string) {
+	taken, err := h.o.Pages.Creation(ctx, c.access, commit)
+	if err != nil {
+		h.o.Log.WarnContext(ctx, "describing a creation failed", "wiki", c.access.Site().Slug, "err", err)
+		return
+	}
+	var from []string
+	for _, d := range taken {
+		from = append(from, strings.TrimSuffix(d.From, ".md"))
+	}
+	if len(from) > 0 {
+		r.addTailList("Links now lead here instead of to: ", firstNames(from))
+	}
+}
+
 // describePlannedDeletion is describeDeletion for a dry run.
 func describePlannedDeletion(r *reply, would pages.Deletion) {
 	addDeletion(r, would, "Attachments to be deleted too: ", "Pages below would stay: ", "Links would break on: ", "Links to it would then lead to: ")

@@ -15,6 +15,7 @@ type Deletion struct {
 	Files  []string        // paths of deleted attachments
 	Below  []wiki.PageName // pages below the deleted ones, which are still there
 	Broken []wiki.PageName // pages with links to something that was deleted
+	Dead   int             // those links
 
 	Diverted []Diverted // links to it that lead elsewhere now
 }
@@ -46,7 +47,7 @@ func (s *Service) Deletion(ctx context.Context, a wiki.Access, commit string) (D
 		return done, nil
 	}
 	links, err := w.LinksByKey(ctx, keysOf(gone))
-	done.Broken, done.Diverted = d.diverted(gone, links)
+	d.addLinks(&done, gone, links)
 	return done, err
 }
 
@@ -81,9 +82,9 @@ func (n *names) describeDeleted(paths []string) (done Deletion, gone []string) {
 	return done, gone
 }
 
-// diverted compares where links lead with and without files that were deleted. It lists
+// addLinks compares where links lead with and without files that were deleted. It adds
 // the pages whose links lead nowhere now, and the links that lead to another file.
-func (n *names) diverted(gone []string, links []wiki.Link) (broken []wiki.PageName, list []Diverted) {
+func (n *names) addLinks(done *Deletion, gone []string, links []wiki.Link) {
 	before := n.after([]nameChange{{come: gone}}, nil, nil)
 	before.former = n.former
 	for _, l := range links {
@@ -93,14 +94,59 @@ func (n *names) diverted(gone []string, links []wiki.Link) (broken []wiki.PageNa
 		if !ok || !slices.Contains(gone, was.file) {
 			continue
 		}
-		switch now := n.lead(self, l); {
-		case now.file != "":
-			list = addDiverted(list, was.file, now.file)
-		case !slices.Contains(broken, self):
-			broken = append(broken, self)
+		if now := n.lead(self, l); now.file != "" {
+			done.Diverted = addDiverted(done.Diverted, was.file, now.file)
+			continue
+		}
+		done.Dead++
+		if !slices.Contains(done.Broken, self) {
+			done.Broken = append(done.Broken, self)
 		}
 	}
-	return broken, list
+}
+
+// Creation lists the links that lead to what a commit created, as far as it is still
+// there, and led elsewhere before. They aren't rewritten: they may mean the new page.
+func (s *Service) Creation(ctx context.Context, a wiki.Access, commit string) ([]Diverted, error) {
+	w, d, release, err := s.openDirectory(ctx, a, wiki.Read)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	c, err := w.CommitByID(ctx, commit)
+	if err != nil {
+		return nil, err
+	}
+	var created, keys []string
+	for _, ch := range c.Changes {
+		if ch.Kind == wiki.Added && d.byKey[wiki.Key(ch.Path)] == ch.Path {
+			created = append(created, ch.Path)
+			keys = append(keys, wiki.PageKeys(ch.Path, d.aliases[ch.Path])...)
+		}
+	}
+	if len(created) == 0 {
+		return nil, nil
+	}
+	slices.Sort(keys)
+	links, err := w.LinksByKey(ctx, slices.Compact(keys))
+	return d.takenBy(created, links), err
+}
+
+// takenBy compares where links lead with and without files that were created.
+func (n *names) takenBy(created []string, links []wiki.Link) (list []Diverted) {
+	before := n.after([]nameChange{{gone: created}}, nil, n.left)
+	for _, l := range links {
+		file, ok := n.page(l.From)
+		self, _ := wiki.PageOf(file)
+		now := n.lead(self, l)
+		if !ok || !slices.Contains(created, now.file) || slices.Contains(created, file) {
+			continue
+		}
+		if was := before.lead(self, l); was.file != "" {
+			list = addDiverted(list, was.file, now.file)
+		}
+	}
+	return list
 }
 
 // A Diverted is a number of links that lead elsewhere since a file was created or
@@ -134,7 +180,7 @@ func (p *changePlan) deletion(ctx context.Context) (Deletion, error) {
 	d := p.namesAfter()
 	done, gone := d.describeDeleted(paths)
 	links, err := p.linksAfter(ctx, keysOf(gone))
-	done.Broken, done.Diverted = d.diverted(gone, links)
+	d.addLinks(&done, gone, links)
 	return done, err
 }
 

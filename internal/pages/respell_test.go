@@ -82,8 +82,35 @@ func TestDeletionDivertsLinks(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := w.Deletion(w.ctx, w.editor, done.Commit)
-	if err != nil || !slices.Equal(got.Broken, []wiki.PageName{"Home"}) || !slices.Equal(got.Diverted, []Diverted{{"F/Twin.md", "G/Twin.md", 2}}) {
+	if err != nil || !slices.Equal(got.Broken, []wiki.PageName{"Home"}) || !slices.Equal(got.Diverted, []Diverted{{"F/Twin.md", "G/Twin.md", 2}}) || got.Dead != 1 {
 		t.Errorf("%v, broken %v, diverted %+v", err, got.Broken, got.Diverted)
+	}
+}
+
+// A new page tells which links lead to it now, and where they led before.
+func TestCreationTakesLinks(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.put("G/Twin", "---\naliases: [Nick]\n---\nx\n")
+	w.put("G/Old", "x\n")
+	w.put("Home", "[[Twin]] [t](Twin.md) [[Twin#part]] [[Nick]] [[G/Twin]] [[Other]]\n")
+	w.put("F/Here", "[[Twin]] [[Old]]\n")
+	for _, test := range []struct {
+		name, text string
+		want       []Diverted
+	}{
+		{"Twin", "[[Twin]]\n", []Diverted{{"G/Twin.md", "Twin.md", 3}}},
+		{"Other", "x\n", nil}, // its links were red
+		{"F/Nobody", "---\naliases: [Old]\n---\n", nil},
+		{"F/Old", "x\n", []Diverted{{"G/Old.md", "F/Old.md", 1}}},
+	} {
+		got, err := w.Creation(w.ctx, w.editor, w.put(test.name, test.text).Commit)
+		if err != nil || !slices.Equal(got, test.want) {
+			t.Errorf("%s: %v, %+v, want %+v", test.name, err, got, test.want)
+		}
+	}
+	if got, err := w.Creation(w.ctx, w.editor, w.put("Home", "[[Twin]]\n").Commit); err != nil || got != nil {
+		t.Errorf("an edit: %v, %+v", err, got)
 	}
 }
 

@@ -191,7 +191,7 @@ func (h *Handler) savePage(v *visit) error {
 	case saved.Unchanged:
 		notice = "unchanged"
 	case saved.Created:
-		notice = "created"
+		notice = "created-" + saved.Commit
 	case saved.Merged:
 		notice = "merged"
 	}

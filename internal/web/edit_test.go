@@ -609,3 +609,24 @@ func TestEditSection(t *testing.T) {
 	}
 	bob.get(on("ada", "/Parts/edit?section=nowhere")).want(http.StatusOK).has("This is the whole page")
 }
+
+// After creating or deleting a page, the writer sees which links lead elsewhere now.
+func TestChangedLinksAreTold(t *testing.T) {
+	t.Parallel()
+	w := newTestWiki(t)
+	bob := w.as("bob")
+	create := func(name, text string) *answer {
+		t.Helper()
+		return bob.follow(bob.post(on("ada", "/"+name+"/save"), url.Values{"content": {text}, "revision": {""}}).want(http.StatusSeeOther))
+	}
+	create("G/Twin", "x").has("Created.").lacks("now")
+	create("Links", "[[Twin]] [t](Twin) [[H/Twin]]").has("Created.").lacks("instead")
+	create("H/Twin", "x").has("Created.").lacks("instead")
+	create("Twin", "x").has("Created. 2 links now lead here instead of to G/Twin.")
+	remove := func(name string) *answer {
+		t.Helper()
+		return bob.follow(bob.post(on("ada", "/"+name+"/delete"), url.Values{"revision": {w.revision("ada", name)}}).want(http.StatusSeeOther))
+	}
+	remove("Twin").has("Deleted.", "2 links now lead to G/Twin.")
+	remove("H/Twin").has("1 link now leads to no page.")
+}

@@ -1,9 +1,13 @@
 package web
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
+
+	"robot.wtf/internal/pages"
+	"robot.wtf/internal/wiki"
 )
 
 // noticeCookie holds the name of a notice from the redirect that follows a form
@@ -59,6 +63,7 @@ func (h *Handler) takeNotice(v *visit) string {
 // noticeText returns the text of a notice: the result of a form, shown on the page
 // that it redirects to.
 func noticeText(name string) string {
+	name, _, _ = strings.Cut(name, "-")
 	switch name {
 	case "unchanged":
 		return "Nothing changed: the page already had this text."
@@ -125,3 +130,54 @@ func noticeText(name string) string {
 	}
 	return ""
 }
+
+// noticeOfLinks says which links lead elsewhere since a page was created or deleted, for
+// a notice "created-COMMIT" or "deleted-COMMIT".
+func (h *Handler) noticeOfLinks(v *visit, notice string) string {
+	name, commit, ok := strings.Cut(notice, "-")
+	if !ok || !v.a.Can(wiki.Read) {
+		return ""
+	}
+	var text strings.Builder
+	var err error
+	switch name {
+	case "created":
+		var list []pages.Diverted
+		list, err = h.o.Pages.Creation(v.ctx(), v.a, commit)
+		writeDiverted(&text, list, func(d pages.Diverted) string { return " here instead of to " + shownName(d.From) })
+	case "deleted":
+		var done pages.Deletion
+		done, err = h.o.Pages.Deletion(v.ctx(), v.a, commit)
+		writeDiverted(&text, done.Diverted, func(d pages.Diverted) string { return " to " + shownName(d.To) })
+		if done.Dead > 0 {
+			fmt.Fprintf(&text, " %s to no page.", plural(done.Dead, "link now leads", "links now lead"))
+		}
+	}
+	if err != nil {
+		h.o.Log.WarnContext(v.ctx(), "describing changed links failed", "wiki", v.slug, "err", err)
+	}
+	return text.String()
+}
+
+// maxDiverted bounds the changes of links that a notice names.
+const maxDiverted = 3
+
+func writeDiverted(text *strings.Builder, list []pages.Diverted, where func(pages.Diverted) string) {
+	for i, d := range list {
+		if i == maxDiverted {
+			fmt.Fprintf(text, " %s elsewhere, too.", plural(sumLinks(list[i:]), "link now leads", "links now lead"))
+			return
+		}
+		fmt.Fprintf(text, " %s%s.", plural(d.Links, "link now leads", "links now lead"), where(d))
+	}
+}
+
+func sumLinks(list []pages.Diverted) (n int) {
+	for _, d := range list {
+		n += d.Links
+	}
+	return n
+}
+
+// shownName is the name of a page or file, for a sentence.
+func shownName(file string) string { return wiki.Title(strings.TrimSuffix(file, ".md")) }

@@ -111,7 +111,7 @@ func (h *Handler) deletePage(v *visit) error {
 	if err != nil {
 		return err
 	}
-	_, err = h.o.Pages.Delete(v.ctx(), v.a, pages.DeleteRequest{
+	done, err := h.o.Pages.Delete(v.ctx(), v.a, pages.DeleteRequest{
 		Write:        pages.Write{Message: form.Get("message")},
 		Precondition: pages.Precondition{Base: form.Get("revision")},
 		Name:         v.name,
@@ -120,7 +120,7 @@ func (h *Handler) deletePage(v *visit) error {
 	if err != nil {
 		return h.showMoveFailure(v, "delete", form, err)
 	}
-	return h.redirect(v, h.tell(v, "/-/changelog", "deleted"))
+	return h.redirect(v, h.tell(v, "/-/changelog", "deleted-"+done.Commit))
 }
 
 // revertPage asks for confirmation to undo a commit, or explains why it can't be

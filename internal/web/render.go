@@ -91,6 +91,7 @@ func (h *Handler) frame(v *visit, title string) Frame {
 	f := Frame{Title: title, Slot: template.HTML(h.templates.slot), Home: h.o.Platform, Single: h.o.Single, PlainHTTP: h.o.PlainHTTP}
 	f.Told = h.takeNotice(v)
 	f.Notice = noticeText(f.Told)
+	f.Notice += h.noticeOfLinks(v, f.Told)
 	if v.a.Can(wiki.Read) {
 		f.Site = v.a.Site()
 		f.CanEdit = v.a.Can(wiki.Edit)
@@ -147,19 +148,14 @@ func (h *Handler) funcs() template.FuncMap {
 		"iso":             func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"bytes":           humanBytes,
 		"mib":             func(n int64) string { return strconv.FormatInt(n>>20, 10) + " MB" },
-		"plural": func(n int, one, many string) string {
-			if n == 1 {
-				return "1 " + one
-			}
-			return strconv.Itoa(n) + " " + many
-		},
-		"first":    initial,
-		"capital":  func(r wiki.Role) string { return initial(r.String()) + r.String()[1:] },
-		"by":       h.authorName,
-		"person":   func(a wiki.Author) wiki.User { return h.o.Tenant.Author(context.Background(), a) },
-		"byline":   h.byline,
-		"initials": initials,
-		"query":    url.QueryEscape,
+		"plural":          plural,
+		"first":           initial,
+		"capital":         func(r wiki.Role) string { return initial(r.String()) + r.String()[1:] },
+		"by":              h.authorName,
+		"person":          func(a wiki.Author) wiki.User { return h.o.Tenant.Author(context.Background(), a) },
+		"byline":          h.byline,
+		"initials":        initials,
+		"query":           url.QueryEscape,
 		// clone is the command that clones a wiki.
 		"clone":    func(slug string) string { return "git clone " + h.o.WikiOrigin(slug) + "/repo.git " + slug },
 		"wikihost": func(slug string) string { _, host, _ := strings.Cut(h.o.WikiOrigin(slug), "://"); return host },
@@ -463,4 +459,12 @@ func compressFast(data []byte) []byte {
 	_, _ = z.Write(data)
 	_ = z.Close()
 	return buf.Bytes()
+}
+
+// plural returns a number with its noun or phrase.
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.Itoa(n) + " " + many
 }
