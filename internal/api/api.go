@@ -83,6 +83,7 @@ var Routes = []Route{
 	{"POST", "/commits", wiki.Edit, (*Handler).postCommit},
 	{"GET", "/changelog", wiki.Read, (*Handler).changelog},
 	{"GET", "/search", wiki.Read, (*Handler).search},
+	{"GET", "/semantic-search", wiki.Read, (*Handler).formerSearch},
 	{"GET", "/links", wiki.Read, (*Handler).graph},
 	{"GET", "/links/{page}", wiki.Read, (*Handler).pageLinks},
 }

@@ -128,6 +128,7 @@ var matrix = map[string]struct {
 	"DELETE /pages/{page}/attachments/{file}": {"/pages/Home/attachments/none.png", object{"revision": strings.Repeat("a", 40)}, 404},
 	"GET /changelog":                          {"/changelog", nil, 200},
 	"GET /search":                             {"/search?q=home", nil, 200},
+	"GET /semantic-search":                    {"/semantic-search?q=home", nil, 200},
 	"GET /links":                              {"/links", nil, 200},
 	"GET /links/{page}":                       {"/links/Home", nil, 200},
 }

@@ -173,6 +173,61 @@ func (h *Handler) search(c *call) error {
 	return c.respond(http.StatusOK, searchAnswer{q, out, found.Total, string(found.Loosened), notNil(found.Ignored), string(found.Mode), found.Waiting})
 }
 
+// formerHit is a hit in the form of the predecessor's API, as far as there is an
+// equivalent.
+type formerHit struct {
+	Name        string  `json:"name"`
+	Path        string  `json:"path"`
+	Text        string  `json:"text"`
+	Snippet     string  `json:"snippet"`
+	Distance    float64 `json:"distance"` // orders the results; not a measure
+	Section     string  `json:"section"`
+	SectionPath string  `json:"section_path"`
+}
+
+type formerSearchAnswer struct {
+	Query   string      `json:"query"`
+	Results []formerHit `json:"results"`
+	Total   int         `json:"total"`
+}
+
+// formerSearch is search under the address, parameters and form of the predecessor's
+// API.
+func (h *Handler) formerSearch(c *call) error {
+	q := c.URL.Query().Get("q")
+	if strings.TrimSpace(q) == "" {
+		return wiki.Problemf(wiki.ErrInvalid, "q", "The parameter q is required: ?q=…")
+	}
+	n, err := c.number("n", 5, 1, 50)
+	if err != nil {
+		return err
+	}
+	each, err := c.number("max_chunks_per_page", 2, 1, 5)
+	if err != nil {
+		return err
+	}
+	mode, err := pages.ParseMode("semantic")
+	if err != nil {
+		return err
+	}
+	found, err := h.o.Pages.Search(c.Context(), c.access, pages.Query{Text: q, Limit: int(n), Mode: mode})
+	if err != nil {
+		return err
+	}
+	out := []formerHit{}
+	for i, f := range found.Hits {
+		add := func(heading, snippet string) {
+			out = append(out, formerHit{f.Page.Title(), string(f.Page), snippet, snippet, 1 - 1/float64(i+2), heading, heading})
+		}
+		add(f.Heading, plain(f.Snippet))
+		for _, s := range f.More[:min(len(f.More), int(each)-1)] {
+			add(s.Heading, plain(s.Snippet))
+		}
+	}
+	out = out[:min(len(out), int(n))]
+	return c.respond(http.StatusOK, formerSearchAnswer{q, out, len(out)})
+}
+
 type edge struct {
 	Source wiki.PageName `json:"source"`
 	Target wiki.PageName `json:"target"`

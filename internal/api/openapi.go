@@ -34,6 +34,7 @@ var operations = map[string]operation{
 	"POST /commits":                           {"Change several pages in one commit, all or none", "", commitBody{}, "edits", commitAnswer{}},
 	"GET /changelog":                          {"List the wiki's changes, newest first", "limit before author by prefix", nil, "", changelogAnswer{}},
 	"GET /search":                             {"Search the wiki; mode is hybrid (default), keyword or semantic", "q mode tag path author limit offset", nil, "", searchAnswer{}},
+	"GET /semantic-search":                    {"Search the wiki by meaning, as the predecessor of this API did", "q n max_chunks_per_page", nil, "", formerSearchAnswer{}},
 	"GET /links":                              {"List all links between pages", "", nil, "", graphAnswer{}},
 	"GET /links/{page}":                       {"List the links from and to a page", "", nil, "", linksAnswer{}},
 

@@ -86,6 +86,15 @@ func clientOf(r mcp.Request) *client {
 	return &client{} // has no rights
 }
 
+// successors are the tools that replace those of the Python robot.wtf, which agents
+// may remember.
+var successors = map[string]string{
+	"read_note": "read_page", "list_notes": "list_pages", "search_notes": "search", "semantic_search": "search",
+	"get_links": "links", "find_orphaned_notes": "links", "get_recent_changes": "changes", "get_history": "changes",
+	"write_note": "create_page or replace_page", "edit_note": "edit_page", "rename_note": "move_page", "delete_note": "delete_page",
+	"list_attachments": "read_attachment", "download_attachment": "read_attachment", "upload_attachment": "write_attachment", "delete_attachment": "delete_page",
+}
+
 // filterByClient adapts results to the client: the tools it can use and its
 // wiki's instructions.
 func (h *Handler) filterByClient(next mcp.MethodHandler) mcp.MethodHandler {
@@ -99,6 +108,9 @@ func (h *Handler) filterByClient(next mcp.MethodHandler) mcp.MethodHandler {
 			return nil, errNotCounted
 		}
 		if call, ok := r.(*mcp.CallToolRequest); ok {
+			if successor := successors[call.Params.Name]; successor != "" {
+				return nil, &jsonrpc.Error{Code: jsonrpc.CodeInvalidParams, Message: fmt.Sprintf("unknown tool %q: this wiki has moved to another service, where it is %s. List the tools again.", call.Params.Name, successor)}
+			}
 			if t := h.tools[call.Params.Name]; t != nil {
 				if err := c.access.Allow(t.action); err != nil {
 					return nil, err

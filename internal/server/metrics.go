@@ -218,7 +218,7 @@ func classify(r *http.Request, onWiki bool) routeClass {
 		return pick(routeAPIRead, routeAPIWrite)
 	case path == "/mcp" || strings.HasPrefix(path, "/mcp/"):
 		return routeMCP
-	case strings.HasPrefix(path, "/repo.git"):
+	case strings.HasPrefix(path, gitPath), path == formerGitPath, strings.HasPrefix(path, formerGitPath+"/"):
 		return routeGit
 	case strings.HasPrefix(path, "/-/"):
 		return pick(routeTool, routeToolWrite)

@@ -220,8 +220,8 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
 		s.opts.API(w, r, slug)
 		return
 	}
-	if below && isGit(r.URL.Path) && s.opts.Git != nil {
-		s.opts.Git(w, r, slug)
+	if git := withGitPath(r); below && isGit(git.URL.Path) && s.opts.Git != nil {
+		s.opts.Git(w, git, slug)
 		return
 	}
 	if !below && isAPI(r.URL.Path) && s.opts.Manage != nil {

@@ -65,6 +65,37 @@ func (h *Handler) redirectAbout(v *visit) error {
 	return h.redirectWith(v, http.StatusFound, h.o.Platform+"/")
 }
 
+// redirectSettings redirects An Otter Wiki's addresses of preferences and users.
+func (h *Handler) redirectSettings(v *visit) error {
+	to := "/-/settings"
+	if rest := v.param("rest"); strings.HasPrefix(rest, "user") || strings.HasPrefix(rest, "permissions") || strings.HasPrefix(v.r.URL.Path, "/-/user/") {
+		to += "#members"
+	}
+	return h.redirectWith(v, http.StatusFound, to)
+}
+
+// redirectFormerSettings redirects the platform's former addresses of a wiki's
+// settings. It does the same for wikis that don't exist.
+func (h *Handler) redirectFormerSettings(v *visit) error {
+	slug := v.param("slug")
+	if err := wiki.CheckHost(slug); err != nil {
+		return h.showNotFound(v)
+	}
+	to := "/-/settings"
+	switch part, _, _ := strings.Cut(v.param("rest"), "/"); part {
+	case "collaborators":
+		to += "#members"
+	case "mcp":
+		to = "/-/connect"
+	}
+	return h.redirectWith(v, http.StatusFound, h.o.WikiOrigin(slug)+to)
+}
+
+// redirectFormerSignUp redirects the former address of the form for a username.
+func (h *Handler) redirectFormerSignUp(v *visit) error {
+	return h.redirectWith(v, http.StatusFound, "/app/create")
+}
+
 // helpPage is a summary of the Markdown and the keyboard shortcuts.
 type helpPage struct{ Frame }
 
