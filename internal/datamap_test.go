@@ -61,7 +61,7 @@ var dataMap = []dataRow{
 	{"platform", "links", "one-time links of robot home, to sign in (ten minutes) and to join a wiki (14 days), with the hash of their code", temporary, "DID", deleted, deleted, "-", "-", "-", "-"},
 	{"platform", "audit", "log of changes to wikis, members, tokens, invitations, settings and accounts", truth, "DIDs of actors, members and inviters", kept, kept, "-", "records it", "records it", "-"},
 	{"platform", "signins", "sign-ins in progress (minutes)", temporary, "handle", untouched, expires, "-", "-", "-", "-"},
-	{"platform", "former", "former usernames, reserved for their owners", truth, "name, keyed hash of its holder", kept, kept, "-", "-", "-", "-"},
+	{"platform", "former", "former usernames, reserved for their owners, and names that the operator reserved", truth, "name, keyed hash of its holder", kept, kept, "-", "-", "-", "-"},
 	{"platform", "oauth_clients", "OAuth clients; unused ones with a keyed hash of the network that registered them, whose key is only in memory", truth, "", untouched, untouched, "-", "-", "-", "-"},
 	{"platform", "oauth_requests", "authorization requests in progress (an hour), with the same hash", temporary, "", expires, expires, "-", "-", "-", "-"},
 	{"platform", "oauth_grants", "agents that people connected, with reading positions", truth, "DID", deleted, deleted, "all but the id", "-", "-", "-"},

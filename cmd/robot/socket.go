@@ -42,6 +42,7 @@ var operations = map[string]operation{
 	"suspend":  suspend,
 	"resume":   resume,
 	"delete":   remove,
+	"reserve":  reserve,
 	"quota":    setQuota,
 	"reindex":  reindex,
 	"reports":  showReports,

@@ -16,7 +16,10 @@ import (
 // crash interrupted can be repeated.
 func (s *Service) Create(ctx context.Context, owner wiki.User, slug string) (wiki.Site, error) {
 	if err := wiki.CheckSlug(slug); err != nil {
-		return wiki.Site{}, err
+		// The owner of a name keeps it, even if it is reserved now.
+		if owned, ownedErr := s.created(ctx, owner, slug); ownedErr != nil || !owned {
+			return wiki.Site{}, errors.Join(err, ownedErr)
+		}
 	}
 	return s.create(ctx, owner, slug)
 }

@@ -324,26 +324,46 @@ func isSlug(s string) bool {
 var reservedSlugs = strings.Fields(`api auth app www admin mcp docs status blog help support static
 	assets null undefined wiki robot login oauth sso account signup mail smtp ns localhost`)
 
+// serviceNames are host names that programs contact on their own, for mail, discovery
+// and the like, or that people take for the operator's. New wikis can't have them;
+// wikis from before this list keep theirs.
+var serviceNames = strings.Fields(`abuse acme autoconfig autodiscover billing caldav carddav cdn contact
+	dns ftp git hostmaster imap info isatap ldap legal mta-sts mx1 mx2 news noc no-reply noreply ns1 ns2 ns3
+	ns4 ntp operator owner pop pop3 postmaster privacy proxy root security sftp sip ssh ssl ssladmin
+	ssladministrator sslwebmaster stun sysadmin administrator terms usenet uucp vpn webdav webmail webmaster
+	wpad xmpp`)
+
 // HelpSlug is the slug of the service's own help wiki. No user can have it.
 const HelpSlug = "help"
 
 // CheckHost returns nil for a slug that can be a wiki's host: HelpSlug, and slugs that
-// CheckSlug accepts.
+// CheckSlug accepts or once accepted.
 func CheckHost(slug string) error {
 	if slug == HelpSlug {
 		return nil
 	}
-	return CheckSlug(slug)
+	return checkSlug(slug)
 }
 
 // CheckSlug returns nil for a slug that a user's wiki can have, or a Problem.
 // Whether it is taken, or belonged to another person, is for package tenant.
 func CheckSlug(slug string) error {
+	if slices.Contains(serviceNames, slug) {
+		return errReserved(slug)
+	}
+	return checkSlug(slug)
+}
+
+func errReserved(slug string) error {
+	return Problemf(ErrInvalid, "username", "%q is reserved. Choose another.", slug)
+}
+
+func checkSlug(slug string) error {
 	switch {
 	case !isSlug(slug):
 		return Problemf(ErrInvalid, "username", "A username has 3 to 30 lowercase letters, digits and hyphens, and begins and ends with a letter or digit.")
 	case slices.Contains(reservedSlugs, slug) || strings.HasPrefix(slug, "xn--"):
-		return Problemf(ErrInvalid, "username", "%q is reserved. Choose another.", slug)
+		return errReserved(slug)
 	}
 	return nil
 }
