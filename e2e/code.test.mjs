@@ -301,3 +301,68 @@ for (const javaScriptEnabled of [true, false]) {
     assert.deepEqual(violations, []);
   });
 }
+
+test("tables: rows and columns are added, moved, aligned and deleted, and pasted from a spreadsheet", async () => {
+  const editor = await openCode("Sandbox/Tables");
+  const bar = editor.page.getByRole("toolbar", { name: "Table" });
+  const table = "| a | [[b|c]] |\n|---|:-:|\n| 1 | 2 |\n| 3 | 4 |";
+  // The caret is in the cell 2.
+  for (const [button, expected] of [
+    ["Tidy", "| a   | [[b|c]] |\n| --- | :-----: |\n| 1   | 2       |\n| 3   | 4       |"],
+    ["Add row", "| a   | [[b|c]] |\n| --- | :-----: |\n| 1   | 2       |\n|     |         |\n| 3   | 4       |"],
+    ["Add column", "| a   | [[b|c]] |     |\n| --- | :-----: | --- |\n| 1   | 2       |     |\n| 3   | 4       |     |"],
+    ["Row down", "| a   | [[b|c]] |\n| --- | :-----: |\n| 3   | 4       |\n| 1   | 2       |"],
+    ["Row up", "| a | [[b|c]] |\n|---|:-:|\n| 1 | 2 |\n| 3 | 4 |"],
+    ["Column left", "| [[b|c]] | a   |\n| :-----: | --- |\n| 2       | 1   |\n| 4       | 3   |"],
+    ["Align", "| a   | [[b|c]] |\n| --- | ------: |\n| 1   | 2       |\n| 3   | 4       |"],
+    ["Delete row", "| a   | [[b|c]] |\n| --- | :-----: |\n| 3   | 4       |"],
+    ["Delete column", "| a   |\n| --- |\n| 1   |\n| 3   |"],
+  ]) {
+    await editor.set(table, table.indexOf("2"));
+    await bar.getByRole("button", { name: button, exact: true }).click();
+    assert.equal(await editor.value(), expected, button);
+  }
+  await editor.keyboard.type("x");
+  assert.match(await editor.value(), /^\| x/m, "the caret stays in the table");
+  await checkAccessible(editor.page, "the bar of a table");
+  await editor.set("text");
+  assert.equal(await bar.count(), 0);
+  await editor.content.evaluate((content) => {
+    const clipboardData = new DataTransfer();
+    clipboardData.setData("text/plain", 'Part\tPrice\r\nBolt | nut\t"two\nlines"\r\n');
+    clipboardData.setData("text/html", "<table><tr><td>Part</td></tr></table>");
+    content.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
+  });
+  assert.equal(await editor.value(), "text\n\n| Part        | Price        |\n| ----------- | ------------ |\n| Bolt \\| nut | two<br>lines |\n");
+  await editor.close();
+});
+
+test("/ offers blocks and templates, and files are picked from a list", async () => {
+  await service.writePage("ada", "Templates/Sandbox day", "---\nkind: day\n---\n# {{title}} by {{author}}\n\n{{content}}\n");
+  const editor = await openCode("Sandbox/Slash");
+  const options = editor.page.locator(".cm-tooltip-autocomplete [role=option]");
+  for (const [typed, choose, expected] of [
+    ["/tas", "Task list", "one\n\n- [ ] "],
+    ["/warn", "Warning", "one\n\n> [!WARNING]\n> "],
+    ["/sandbox d", "Sandbox day", "one\n\n# Slash by ada\n\n\n"],
+  ]) {
+    await editor.set("one\n\n");
+    await editor.keyboard.type(typed, { delay: 20 });
+    await options.filter({ hasText: choose }).first().click();
+    const deadline = Date.now() + 5000;
+    while (await editor.value() !== expected && Date.now() < deadline) await editor.page.waitForTimeout(50);
+    assert.equal(await editor.value(), expected);
+  }
+  await editor.set("a/b and ");
+  await editor.keyboard.type("/tas", { delay: 20 });
+  await editor.page.waitForTimeout(400);
+  assert.equal(await options.count(), 0, "a slash inside of a line offers nothing");
+  await editor.set("see ");
+  await editor.tool("files");
+  await editor.page.locator("#picker-search").fill("mast");
+  await checkAccessible(editor.page, "the list of files");
+  await editor.page.locator(".picker li button", { hasText: "mast.png" }).click();
+  assert.equal(await editor.value(), "see ![mast](/Weather_Station/mast.png)");
+  await editor.page.waitForFunction(() => document.querySelector("[data-words]").textContent === "5 words");
+  await editor.close();
+});

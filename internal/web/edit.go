@@ -35,6 +35,7 @@ type editPage struct {
 	Unsaved bool               // the text is neither saved nor a draft
 	Keep    string             // key of the copy in the browser
 	Section *pages.EditSection // edited alone; nil for the whole page
+	Author  string             // the writer's name, for templates
 	Whole   bool               // the whole page instead of the section that was asked for
 }
 
@@ -122,6 +123,7 @@ func (h *Handler) newEditPage(v *visit, form *pages.EditForm) *editPage {
 	p.Frame = h.pageFrame(v, title, form.Name, "edit")
 	p.Head.Exists = form.Exists
 	p.Keep = v.caller.User.Username + ":" + string(form.Name)
+	p.Author = v.caller.User.AuthorName()
 	return p
 }
 

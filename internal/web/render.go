@@ -434,10 +434,16 @@ func acceptsGzip(r *http.Request) bool {
 
 // compress compresses data for the cache, with less effort if it is huge.
 func compress(data []byte) []byte {
-	level := gzip.BestCompression
 	if len(data) > 256<<10 {
-		level = gzip.BestSpeed
+		return compressAt(gzip.BestSpeed, data)
 	}
+	return compressWell(data)
+}
+
+// compressWell compresses data that is sent often.
+func compressWell(data []byte) []byte { return compressAt(gzip.BestCompression, data) }
+
+func compressAt(level int, data []byte) []byte {
 	var buf bytes.Buffer
 	z, _ := gzip.NewWriterLevel(&buf, level)
 	_, _ = z.Write(data)

@@ -29,8 +29,9 @@ type assets struct {
 }
 
 type asset struct {
-	mime      string
-	plain, gz []byte
+	mime  string
+	plain []byte
+	gz    func() []byte // compressed when first asked for
 }
 
 // loadAssets reads and compresses the embedded files once per process.
@@ -54,7 +55,7 @@ func readAssets() (*assets, error) {
 		if ext == ".js" {
 			kind = "text/javascript; charset=utf-8"
 		}
-		a := &asset{mime: kind, plain: data, gz: compress(data)}
+		a := &asset{mime: kind, plain: data, gz: sync.OnceValue(func() []byte { return compressWell(data) })}
 		as.byFile[file] = a
 		as.byName[name] = "/-/static/" + file
 		if name == "robot.svg" {
@@ -116,9 +117,9 @@ func (h *Handler) writeAsset(v *visit, a *asset, cache string) error {
 	header.Set("Cache-Control", cache)
 	header.Set("Vary", "Accept-Encoding")
 	body := a.plain
-	if acceptsGzip(v.r) && len(a.gz) < len(a.plain) {
+	if acceptsGzip(v.r) && len(a.gz()) < len(a.plain) {
 		header.Set("Content-Encoding", "gzip")
-		body = a.gz
+		body = a.gz()
 	}
 	header.Set("Content-Length", fmt.Sprint(len(body)))
 	_, _ = v.w.Write(body)

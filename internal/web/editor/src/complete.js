@@ -25,11 +25,11 @@ const before = (context, pattern) => context.matchBefore(pattern);
 const list = (from, options) => options.length ? { from, options, filter: false } : null;
 
 // inside reports whether a position is in a node of one of the names.
-const inside = (context, ...names) => {
+export const inside = (context, ...names) => {
   for (let node = syntaxTree(context.state).resolveInner(context.pos, -1); node; node = node.parent) if (names.includes(node.name)) return true;
   return false;
 };
-const inCode = (context) => inside(context, "InlineCode", "FencedCode", "CodeBlock", "FormulaBlock", "Formula", "Comment", "CommentBlock");
+export const inCode = (context) => inside(context, "InlineCode", "FencedCode", "CodeBlock", "FormulaBlock", "Formula", "Comment", "CommentBlock");
 
 // closing replaces the typed part of a link, and closes it.
 const closing = (text, caret = 0) => (view, _, from, to) => {

@@ -4,14 +4,17 @@ import { EditorState, Prec } from "@codemirror/state";
 import { EditorView, drawSelection, dropCursor, highlightActiveLine, highlightSpecialChars, keymap, lineNumbers, tooltips } from "@codemirror/view";
 import { defaultKeymap, history, historyKeymap, redo, undo } from "@codemirror/commands";
 import { search, searchKeymap } from "@codemirror/search";
-import { complete, completeTheme, startCompletion } from "./complete.js";
+import { complete, completeTheme, inCode, inside, startCompletion } from "./complete.js";
 import { markdown } from "./markdown.js";
 import { lineDirection } from "./direction.js";
+import { slash } from "./slash.js";
+import { changeTable, pasteSheet, tableAt, tables } from "./tables.js";
 import { theme } from "./theme.js";
 
 // mount puts an editor in the place of a text field and returns it. It offers as
 // much of the field's interface as the form's script uses. The hooks are
-// changed(), and keydown, paste and drop, which get the event.
+// changed(), and keydown, paste and drop, which get the event. What they have for the
+// menu after / is described there.
 export function mount(field, hooks) { return new CodeArea(field, hooks); }
 
 // typeOver types over a selection of several lines. Left to the browser, joining
@@ -50,7 +53,7 @@ class CodeArea {
     const handle = (name) => (event) => { hooks[name](event); return event.defaultPrevented; };
     return [
       lineNumbers(), history(), drawSelection(), dropCursor(), highlightSpecialChars(), highlightActiveLine(),
-      EditorView.lineWrapping, lineDirection, theme, completeTheme, complete([]), markdown, search({ top: true }), tooltips({ position: "absolute" }),
+      EditorView.lineWrapping, lineDirection, theme, completeTheme, complete([slash(hooks, (context) => inCode(context) || inside(context, "FrontMatter"))]), tables, markdown, search({ top: true }), tooltips({ position: "absolute" }),
       EditorView.contentAttributes.of({
         "aria-label": label, "aria-describedby": "hint", tabindex: "0", spellcheck: "true", autocorrect: "on", autocapitalize: "sentences",
       }),
@@ -61,7 +64,7 @@ class CodeArea {
         hooks.changed();
       }),
       EditorView.domEventHandlers({ beforeinput: typeOver }),
-      Prec.high(EditorView.domEventHandlers({ keydown: handle("keydown"), paste: handle("paste"), drop: (event) => this.drop(event, hooks) })),
+      Prec.high(EditorView.domEventHandlers({ keydown: handle("keydown"), paste: (event, view) => pasteSheet(event, view) || handle("paste")(event), drop: (event) => this.drop(event, hooks) })),
       keymap.of([...searchKeymap, ...historyKeymap, ...defaultKeymap]),
     ];
   }
@@ -98,6 +101,8 @@ class CodeArea {
     this.view.dispatch({ changes: { from: start, to: end, insert }, selection: { anchor: from, head: to }, scrollIntoView: true, userEvent: "input" });
   }
 
+  // alignTable aligns the table at the caret, and reports whether there is one.
+  alignTable() { return tableAt(this.view.state, this.selectionStart) !== null && changeTable(this.view, "tidy"); }
   complete() { startCompletion(this.view); }
   undo() { undo(this.view); }
   redo() { redo(this.view); }
