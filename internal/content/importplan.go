@@ -65,8 +65,8 @@ type Renaming struct{ From, To string }
 
 func (r Renaming) String() string { return r.From + " -> " + r.To }
 
-// maxCommits limits the commits of an import.
-const maxCommits = 100_000
+// MaxImportCommits limits the commits of an import.
+const MaxImportCommits = 100_000
 
 // maxReasons limits a list of problems.
 const maxReasons = 50
@@ -77,8 +77,8 @@ const maxReasons = 50
 // the history but never served or followed.
 func PlanImport(o ImportSource) (*Import, error) {
 	p := &Import{o: o, objects: map[string]bool{}, head: map[string]headFile{}}
-	if len(o.Commits) > maxCommits {
-		return nil, &gitrepo.Refused{Reasons: []string{fmt.Sprintf("The history has %d commits; at most %d can be imported.", len(o.Commits), maxCommits)}}
+	if len(o.Commits) > MaxImportCommits {
+		return nil, &gitrepo.Refused{Reasons: []string{fmt.Sprintf("The history has %d commits; at most %d can be imported.", len(o.Commits), MaxImportCommits)}}
 	}
 	files := gitrepo.NewFiles()
 	for i, c := range o.Commits {

@@ -19,9 +19,9 @@ import (
 
 // Bounds of an export of MediaWiki.
 const (
-	maxRedirects    = 10       // from one page to another
-	maxNamesOfPage  = 100      // redirects to a page that become aliases
-	minCompressed   = 32 << 20 // bytes after which a compressed export is checked for its limits
+	maxRedirects    = 10      // from one page to another
+	maxNamesOfPage  = 100     // redirects to a page that become aliases
+	minCompressed   = 8 << 20 // bytes after which a compressed export is checked for its limits
 	maxUnpackFactor = 200
 )
 

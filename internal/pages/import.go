@@ -340,6 +340,7 @@ type importRun struct {
 	u        *Upload
 	request  ImportRequest
 	progress func(ImportStep)
+	history  bool // a repository becomes the wiki's history
 	result   ImportResult
 }
 
@@ -434,11 +435,10 @@ func (i *importRun) openRepository(ctx context.Context) (incoming.Source, error)
 	if err != nil || i.request.Moved || onlySeeds && i.request.Into == "" && !i.request.FilesOnly {
 		return nil, err
 	}
-	received, err := i.unpackOnce(ctx)
-	if err != nil {
-		return nil, err
+	if i.s.mirror == nil {
+		return nil, errNoGit
 	}
-	return &repositorySource{run: i, received: received}, nil
+	return &repositorySource{run: i}, nil
 }
 
 // An uploaded source closes its file.

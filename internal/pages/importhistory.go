@@ -96,7 +96,7 @@ func (i *importRun) examineHistory(ctx context.Context) (*ImportPreview, error) 
 	for _, r := range plan.Renamed() {
 		v.rename(r.From, r.To, "the wiki can't have that name, or another file has it")
 	}
-	return v, i.lookHistory(ctx, received, v)
+	return v, i.lookHistory(ctx, v)
 }
 
 // limits are those of the wiki. A move keeps every file that the history limit has room
@@ -113,6 +113,7 @@ func (i *importRun) limits() wiki.Limits {
 // Limits that the newest files exceed are found before the repository is verified,
 // which can take minutes.
 func (i *importRun) receive(ctx context.Context) (*gitrepo.Received, error) {
+	i.history = true
 	received, err := i.unpackOnce(ctx)
 	if err != nil {
 		return nil, err
@@ -122,9 +123,39 @@ func (i *importRun) receive(ctx context.Context) (*gitrepo.Received, error) {
 		return nil, err
 	}
 	if reasons := exceeded(files, i.limits()); len(reasons) > 0 {
-		return nil, &gitrepo.Refused{Reasons: append(reasons, "Remove files in a new commit, import a part as a zip without its history, or ask the operator for more room.")}
+		return nil, i.refuseHistory(reasons)
 	}
 	return received, i.verifyOnce(ctx)
+}
+
+// refuseHistory refuses a repository that exceeds limits, and says what its owner can
+// do.
+func (i *importRun) refuseHistory(reasons []string) error {
+	return &gitrepo.Refused{Reasons: append(reasons, "Remove files in a new commit, import only its newest files into a folder, where you can leave some out, ask the operator for higher limits, or run robot yourself and set your own.")}
+}
+
+// checkGlance refuses a repository that becomes the wiki's history if a glance at it
+// shows that it exceeds a limit. Unpacking and verifying it can take minutes.
+func (i *importRun) checkGlance(g gitrepo.Glance) error {
+	l := i.limits()
+	reasons := exceeded(g.Files, l)
+	if g.Commits > content.MaxImportCommits {
+		reasons = append(reasons, fmt.Sprintf("The history has more than %d commits, which is the limit.", content.MaxImportCommits))
+	}
+	if g.Linear && g.Largest.Size > l.AttachmentBytes && len(reasons) == 0 {
+		reasons = append(reasons, fmt.Sprintf("The history has a file of %s%s; a file can be at most %s, also in older versions. Remove it from the history, such as with git filter-repo.", formatBytes(g.Largest.Size), inParentheses(g.Largest.Path), formatBytes(l.AttachmentBytes)))
+	}
+	if len(reasons) > 0 {
+		return i.refuseHistory(reasons)
+	}
+	return nil
+}
+
+func inParentheses(name string) string {
+	if name == "" {
+		return ""
+	}
+	return " (" + wiki.VisibleName(name) + ")"
 }
 
 // exceeded lists the limits that the files of a commit exceed.
@@ -195,6 +226,13 @@ func (i *importRun) unpack(ctx context.Context) (*gitrepo.Received, error) {
 		return nil, err
 	}
 	if err != nil { // not a zip
+		glance, err := gitrepo.GlanceAtBundle(f)
+		if err == nil && i.history {
+			err = i.checkGlance(glance)
+		}
+		if err != nil {
+			return nil, err
+		}
 		if _, err := f.Seek(0, io.SeekStart); err != nil {
 			return nil, err
 		}
@@ -202,6 +240,15 @@ func (i *importRun) unpack(ctx context.Context) (*gitrepo.Received, error) {
 	}
 	if err := i.unzip(archive, max); err != nil {
 		return nil, err
+	}
+	if i.history {
+		glance, err := gitrepo.GlanceAtDirectory(i.u.path("unzipped"))
+		if err == nil {
+			err = i.checkGlance(glance)
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
 	bundle, err := os.Create(i.u.path("bundle"))
 	if err != nil {
@@ -279,14 +326,13 @@ func (i *importRun) plan(ctx context.Context, r *gitrepo.Received) (*content.Imp
 // A repositorySource takes the files of a repository's newest commit, without its
 // history. It implements incoming.Source.
 type repositorySource struct {
-	run      *importRun
-	received *gitrepo.Received
-	reader   *gitrepo.ObjectReader // nil until the first read
+	run    *importRun
+	reader *gitrepo.ObjectReader // nil until the first read
 }
 
 // List lists the files that a wiki can show.
 func (r *repositorySource) List(ctx context.Context) (*incoming.Listing, error) {
-	files, err := r.received.HeadFiles(ctx)
+	files, err := r.files(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -309,13 +355,37 @@ func (r *repositorySource) List(ctx context.Context) (*incoming.Listing, error) 
 	return l, nil
 }
 
+// files lists the files of the newest commit. If a glance at a bundle shows them, it is
+// unpacked only when its files are read, so that limits are found before.
+func (r *repositorySource) files(ctx context.Context) ([]gitrepo.TreeFile, error) {
+	if r.run.u.received == nil {
+		f, err := os.Open(r.run.u.path("upload"))
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		if glance, err := gitrepo.GlanceAtBundle(f); err == nil && glance.Complete {
+			return glance.Files, nil
+		}
+	}
+	received, err := r.run.unpackOnce(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return received.HeadFiles(ctx)
+}
+
 // Read returns a file's content.
 func (r *repositorySource) Read(ctx context.Context, f incoming.File) ([]byte, error) {
 	if r.reader == nil {
-		if err := r.run.verifyOnce(ctx); err != nil {
+		received, err := r.run.unpackOnce(ctx)
+		if err == nil {
+			err = r.run.verifyOnce(ctx)
+		}
+		if err != nil {
 			return nil, err
 		}
-		r.reader = r.received.Reader(ctx)
+		r.reader = received.Reader(ctx)
 	}
 	return r.reader.Read(f.Blob)
 }

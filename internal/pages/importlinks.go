@@ -6,7 +6,6 @@ import (
 	"errors"
 	"maps"
 
-	"robot.wtf/internal/gitrepo"
 	"robot.wtf/internal/markdown"
 	"robot.wtf/internal/wiki"
 )
@@ -168,13 +167,13 @@ func (p *filesPlan) look(ctx context.Context) error {
 }
 
 // lookHistory follows the links of the newest files of a repository.
-func (i *importRun) lookHistory(ctx context.Context, received *gitrepo.Received, v *ImportPreview) (err error) {
+func (i *importRun) lookHistory(ctx context.Context, v *ImportPreview) (err error) {
 	turn, err := i.s.content.Turns().TakeTurn(ctx, i.w.Slug())
 	if err != nil {
 		return err
 	}
 	defer turn.End()
-	source := &repositorySource{run: i, received: received}
+	source := &repositorySource{run: i}
 	defer func() { err = errors.Join(err, source.Close()) }()
 	listing, err := source.List(ctx)
 	if err != nil {
