@@ -7,14 +7,14 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { launchBrowser, recordViolations, startHome } from "./service.mjs";
+import { freePort, launchBrowser, recordViolations, startHome, startTLSProxy } from "./service.mjs";
 import { xssVectors } from "./vectors.mjs";
 
 let home, chrome, owner;
 const scratch = mkdtempSync(join(tmpdir(), "robot-e2e-home-files-"));
 before(async () => {
   home = await startHome({ args: ["--name", "Ada's Notes"] });
-  chrome = await launchBrowser();
+  chrome = await launchBrowser({ names: ["nas.local", "wiki.example.test"] });
 });
 after(async () => {
   await chrome?.close();
@@ -54,9 +54,9 @@ test("the owner signs in by the printed link, once, and no address or referrer k
   await owner.page.waitForURL(home.url + "/-/settings");
   assert.deepEqual(leaks, []);
   const cookies = await owner.context.cookies();
-  const session = cookies.find((cookie) => cookie.name === "__Host-session");
+  const session = cookies.find((cookie) => cookie.name.startsWith("__Host-session"));
   assert.ok(session.httpOnly && session.secure && session.sameSite === "Lax");
-  assert.equal(cookies.find((cookie) => cookie.name === "__Host-signin-link"), undefined);
+  assert.equal(cookies.find((cookie) => cookie.name.includes("signin-link")), undefined);
 
   const thief = await newVisitor();
   await thief.page.goto(home.link);
@@ -153,8 +153,9 @@ test("the connect page offers what works here, and its address and a clone do", 
 });
 
 test("forms of other sites and hosts of others change nothing", async () => {
-  const token = (await owner.context.cookies()).find((cookie) => cookie.name === "__Host-session").value;
-  const send = (path, headers, body) => fetch(home.url + path, { method: "POST", redirect: "manual", headers: { cookie: `__Host-session=${token}`, "content-type": "application/x-www-form-urlencoded", ...headers }, body: new URLSearchParams(body) });
+  const session = (await owner.context.cookies()).find((cookie) => cookie.name.startsWith("__Host-session"));
+  const cookie = `${session.name}=${session.value}`;
+  const send = (path, headers, body) => fetch(home.url + path, { method: "POST", redirect: "manual", headers: { cookie, "content-type": "application/x-www-form-urlencoded", ...headers }, body: new URLSearchParams(body) });
   const settings = { title: "Taken over", description: "", visibility: "public", home: "" };
   for (const path of ["/-/settings", "/-/login", "/-/join", "/-/invitations", "/-/account", "/-/logout", "/-/auth/oauth/consent", "/Home/save", "/-/members"]) {
     for (const headers of [{ origin: "https://evil.example" }, { origin: "http://localhost:1" }, { origin: "null" }, { "sec-fetch-site": "cross-site" }, { "sec-fetch-site": "same-site" }]) {
@@ -165,7 +166,7 @@ test("forms of other sites and hosts of others change nothing", async () => {
   assert.equal(await owner.page.getByLabel("Name", { exact: true }).inputValue(), "Ada's Notes");
   // DNS rebinding: another name that leads here is refused, with the session's cookie, too.
   const { port } = new URL(home.url);
-  const rebound = execFileSync("curl", ["-s", "-o", "/dev/null", "-w", "%{http_code}", "-H", `Cookie: __Host-session=${token}`, "--resolve", `evil.example:${port}:127.0.0.1`, `http://evil.example:${port}/Home`], { encoding: "utf8" });
+  const rebound = execFileSync("curl", ["-s", "-o", "/dev/null", "-w", "%{http_code}", "-H", `Cookie: ${cookie}`, "--resolve", `evil.example:${port}:127.0.0.1`, `http://evil.example:${port}/Home`], { encoding: "utf8" });
   assert.equal(rebound, "421");
 });
 
@@ -186,6 +187,64 @@ test("text in pages and names runs no script", async () => {
   await page.goto(home.url + "/-/login?to=javascript:alert(1)");
   await page.goto(home.url + "/-/join");
   assert.deepEqual(violations, []);
+});
+
+// servesAt starts another wiki at an address that leads to this machine, and signs its
+// owner in.
+async function servesAt(port, url, options = {}) {
+  const wiki = await startHome({ port, args: ["--url", url] });
+  const visitor = await newVisitor(options);
+  await visitor.page.goto(wiki.link);
+  await visitor.page.getByRole("main").getByRole("button", { name: "Sign in" }).click();
+  await visitor.page.waitForURL(url + "/");
+  return { ...wiki, visitor, async stop() { await visitor.context.close(); await wiki.stop(); rmSync(wiki.data, { recursive: true, force: true }); } };
+}
+
+test("over plain http on a network, everything works with a warning, and other sites still can't act", async () => {
+  const port = await freePort();
+  const url = `http://nas.local:${port}`;
+  const wiki = await servesAt(port, url);
+  try {
+    const { page, context } = wiki.visitor;
+    for (const path of ["/Home", "/-/settings", "/-/account"]) {
+      await page.goto(url + path);
+      await page.getByText("others on this network can read along").waitFor();
+      await checkFit(page);
+    }
+    const session = (await context.cookies()).find((cookie) => cookie.name === `session-${port}`);
+    assert.ok(session.httpOnly && !session.secure && session.sameSite === "Lax");
+    await page.goto(url + "/Garden/edit");
+    await page.evaluate(() => { const form = document.querySelector("form[data-editor]"); form.querySelector("[name=content]").value = "Peas."; form.submit(); });
+    await page.waitForURL(url + "/Garden");
+    await page.goto(url + "/-/settings");
+    await page.getByRole("button", { name: "Create an invitation link" }).click();
+    assert.match(await page.locator("#link").textContent(), new RegExp(`^http://nas\\.local:${port}/-/join/`));
+    await page.goto(url + "/-/connect");
+    assert.match(await page.locator("main").evaluate((main) => main.textContent), /only your network reaches it/);
+    for (const origin of ["http://evil.local", `http://nas.local:${port + 1}`, "null"]) { // browsers send no Sec-Fetch-Site here
+      const status = execFileSync("curl", ["-s", "-o", "/dev/null", "-w", "%{http_code}", "-X", "POST", "-H", `Origin: ${origin}`, "-H", `Cookie: ${session.name}=${session.value}`, "--resolve", `nas.local:${port}:127.0.0.1`, url + "/-/logout"], { encoding: "utf8" });
+      assert.equal(status, "403", origin);
+    }
+    assert.match(wiki.log(), /only this machine reaches/);
+  } finally { await wiki.stop(); }
+});
+
+test("behind one https name, addresses and cookies are those of any service", async () => {
+  const port = await freePort();
+  const proxy = await startTLSProxy(port, "wiki.example.test");
+  const url = `https://wiki.example.test:${proxy.port}`;
+  const wiki = await servesAt(port, url, { ignoreHTTPSErrors: true });
+  try {
+    const { page, context } = wiki.visitor;
+    const session = (await context.cookies()).find((cookie) => cookie.name.startsWith("__Host-session"));
+    assert.ok(session.httpOnly && session.secure);
+    await page.goto(url + "/-/connect");
+    assert.equal(await page.locator("#ot1").evaluate((code) => code.textContent), url + "/mcp");
+    assert.equal(await page.getByText("read along").count(), 0);
+    await page.goto(url + "/Home");
+    assert.equal(await page.locator("link[rel=canonical]").getAttribute("href"), url + "/");
+    assert.deepEqual(wiki.visitor.violations.filter((what) => !what.includes("request to")), []);
+  } finally { await wiki.stop(); proxy.close(); }
 });
 
 test("a backup brings everything back, and another link signs the owner in", async () => {

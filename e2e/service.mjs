@@ -21,13 +21,13 @@ export function buildBinary() {
   return binary;
 }
 
-// startTLSProxy terminates TLS for robot.localhost and its subdomains, as Caddy
-// does in production, with a self-signed certificate.
-async function startTLSProxy(upstream) {
+// startTLSProxy terminates TLS for a name and its subdomains, as Caddy does in
+// production, with a self-signed certificate.
+export async function startTLSProxy(upstream, name = "robot.localhost") {
   const dir = mkdtempSync(join(tmpdir(), "robot-e2e-tls-"));
   const [key, cert] = [join(dir, "key.pem"), join(dir, "cert.pem")];
-  execFileSync("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=robot.localhost",
-    "-addext", "subjectAltName=DNS:robot.localhost,DNS:*.robot.localhost", "-keyout", key, "-out", cert], { stdio: "pipe" });
+  execFileSync("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", `/CN=${name}`,
+    "-addext", `subjectAltName=DNS:${name},DNS:*.${name}`, "-keyout", key, "-out", cert], { stdio: "pipe" });
   const server = tls.createServer({ key: readFileSync(key), cert: readFileSync(cert) }, (socket) => {
     const inner = net.connect(upstream, "127.0.0.1");
     socket.pipe(inner).pipe(socket);
@@ -38,7 +38,7 @@ async function startTLSProxy(upstream) {
   return { certificate: cert, port: server.address().port, close: () => { server.close(); rmSync(dir, { recursive: true, force: true }); } };
 }
 
-async function freePort() {
+export async function freePort() {
   const server = net.createServer();
   await new Promise((done) => server.listen(0, "127.0.0.1", done));
   const { port } = server.address();
@@ -138,13 +138,14 @@ export async function startHome({ data = mkdtempSync(join(tmpdir(), "robot-e2e-h
 }
 
 // launchBrowser starts Chromium with every host but loopback unresolvable. Its
-// pages edit in the plain text field, unless code is true.
-export async function launchBrowser({ code = false } = {}) {
+// pages edit in the plain text field, unless code is true. names lead to this machine,
+// too.
+export async function launchBrowser({ code = false, names = [] } = {}) {
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
       "--disable-component-update", "--disable-sync",
-      "--host-resolver-rules=MAP localhost 127.0.0.1,MAP *.localhost 127.0.0.1,MAP * ~NOTFOUND,EXCLUDE 127.0.0.1"],
+      `--host-resolver-rules=${["localhost", "*.localhost", ...names].map((name) => `MAP ${name} 127.0.0.1`)},MAP * ~NOTFOUND,EXCLUDE 127.0.0.1`],
   });
   const newContext = browser.newContext.bind(browser);
   if (!code) browser.newContext = async (options) => {

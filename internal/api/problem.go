@@ -65,7 +65,7 @@ var errorTexts = map[error]errorText{
 	wiki.ErrPrecondition:         {"precondition_failed", "The page isn't at the revision you sent. Read it again."},
 	wiki.ErrPreconditionRequired: {"precondition_required", "Send the revision you read: If-Match, or \"revision\" in the body."},
 	wiki.ErrTooLarge:             {"too_large", "The request is too large."},
-	wiki.ErrQuota:                {"quota", "The wiki is full. Delete something, or ask its owner."},
+	wiki.ErrQuota:                {"quota", "The wiki is full. Delete something, or ask its owner." + wiki.RunItYourself},
 	wiki.ErrSuspended:            {"suspended", "This wiki was suspended by the operator."},
 	wiki.ErrTakenDown:            {"withheld", "This can't be shown, for legal reasons."},
 	wiki.ErrDenied:               {"denied", "You aren't allowed to do that."},

@@ -100,11 +100,11 @@ func (s *staging) checkQuotas(before meta, uploads bool) error {
 	}
 	switch {
 	case m.pages > before.pages && m.pages > l.Pages:
-		return wiki.Problemf(wiki.ErrQuota, "path", "This wiki has %d of %d pages. Delete or merge some pages before you create another; editing still works.", before.pages, l.Pages)
+		return wiki.Problemf(wiki.ErrQuota, "path", "This wiki has %d of %d pages. Delete or merge some pages before you create another; editing still works."+wiki.RunItYourself, before.pages, l.Pages)
 	case m.current > before.current && m.current > l.CurrentBytes:
-		return wiki.Problemf(wiki.ErrQuota, "content", "This wiki is full: its files can be at most %s together, and would be %s. Delete some attachments first.", formatBytes(l.CurrentBytes), formatBytes(m.current))
+		return wiki.Problemf(wiki.ErrQuota, "content", "This wiki is full: its files can be at most %s together, and would be %s. Delete some attachments first."+wiki.RunItYourself, formatBytes(l.CurrentBytes), formatBytes(m.current))
 	case uploads && m.history > l.HistoryBytes:
-		return wiki.Problemf(wiki.ErrQuota, "file", "This wiki's history is full: it can be at most %s, and would be %s. No more files can be uploaded; pages can still be edited.", formatBytes(l.HistoryBytes), formatBytes(m.history))
+		return wiki.Problemf(wiki.ErrQuota, "file", "This wiki's history is full: it can be at most %s, and would be %s. No more files can be uploaded; pages can still be edited."+wiki.RunItYourself, formatBytes(l.HistoryBytes), formatBytes(m.history))
 	}
 	return nil
 }

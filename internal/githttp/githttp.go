@@ -300,7 +300,7 @@ var errorTexts = map[error]string{
 	wiki.ErrExists:               "Something with that name already exists.",
 	wiki.ErrPrecondition:         "This was changed. Fetch again.",
 	wiki.ErrPreconditionRequired: "The request must name a revision.",
-	wiki.ErrQuota:                "The wiki is full. Delete something, or ask its owner.",
+	wiki.ErrQuota:                "The wiki is full. Delete something, or ask its owner." + wiki.RunItYourself,
 	wiki.ErrTooMany:              "Too many requests. Wait, then try again.",
 	wiki.ErrUnavailable:          "This isn't available at the moment. Try again later.",
 	wiki.ErrStorageBusy:          "The disk is busy. Try again in a moment.",

@@ -120,7 +120,7 @@ var errorTexts = map[error]ours{
 	wiki.ErrInvalid:              "The request has an invalid value.",
 	wiki.ErrSuspended:            "This wiki was suspended by the operator.",
 	wiki.ErrDenied:               "You aren't allowed to do that.",
-	wiki.ErrQuota:                "The wiki is full. Delete something, or ask its owner.",
+	wiki.ErrQuota:                "The wiki is full. Delete something, or ask its owner." + wiki.RunItYourself,
 	wiki.ErrNotFound:             "Not found in this wiki.",
 	wiki.ErrGone:                 "This is gone for good.",
 	wiki.ErrTakenDown:            "This can't be shown, for legal reasons.",

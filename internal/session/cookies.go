@@ -59,10 +59,15 @@ func (s *Service) Cookie(name, value string, seconds int) *http.Cookie {
 	}
 }
 
-// CookieName returns the name under which Cookie sets a cookie.
+// CookieName returns the name under which Cookie sets a cookie. Browsers share the
+// cookies of all ports of a host, so a service with one host adds its port, and several
+// on one machine don't sign people out of each other.
 func (s *Service) CookieName(name string) string {
 	if s.plainHTTP {
-		return strings.TrimPrefix(name, hostPrefix)
+		name = strings.TrimPrefix(name, hostPrefix)
+	}
+	if s.single && s.port != "" {
+		name += "-" + s.port
 	}
 	return name
 }

@@ -66,7 +66,7 @@ type Service struct {
 	keyring    atomic.Pointer[keys] // replaced by RotateKeys
 	rotating   sync.Mutex
 	platform   string
-	host       string // of the platform, without port
+	host, port string // of the platform; port is "" for the scheme's default
 	wikiOrigin func(slug string) string
 	single     bool
 	plainHTTP  bool
@@ -100,6 +100,7 @@ func New(o Options) (*Service, error) {
 		keyDir:     o.KeyDir,
 		platform:   o.Platform,
 		host:       strings.ToLower(platform.Hostname()),
+		port:       platform.Port(),
 		wikiOrigin: o.WikiOrigin,
 		single:     o.Single,
 		plainHTTP:  o.PlainHTTP,

@@ -51,7 +51,7 @@ func (db *DB) setMember(ctx context.Context, tx *sql.Tx, slug, did string, role 
 		return err
 	}
 	if others >= max {
-		return wiki.Problemf(wiki.ErrQuota, "member", "This wiki has %d members, which is the limit. Remove one to add another.", max)
+		return wiki.Problemf(wiki.ErrQuota, "member", "This wiki has %d members, which is the limit. Remove one to add another."+wiki.RunItYourself, max)
 	}
 	_, err = tx.ExecContext(ctx, `
 		INSERT INTO members (slug, did, role, since) VALUES ($1, $2, $3, $4)

@@ -24,7 +24,7 @@ var errorTexts = map[error]struct{ heading, message string }{
 	wiki.ErrPrecondition:         {"Out of date", "This has changed since you opened it. Nothing was saved. Look at the current version and try again."},
 	wiki.ErrPreconditionRequired: {"Version missing", "This form doesn't say which version you started from. Open the page again and retry from there."},
 	wiki.ErrTooLarge:             {"Too large", "This is larger than a page or file can be."},
-	wiki.ErrQuota:                {"Wiki is full", "This wiki has reached its limit. Delete something, or ask its owner."},
+	wiki.ErrQuota:                {"Wiki is full", "This wiki has reached its limit. Delete something, or ask its owner." + wiki.RunItYourself},
 	wiki.ErrTooMany:              {"Too many requests", "Wait a minute, then try again."},
 	wiki.ErrDamaged:              {"Out of order", "Some of the data behind this address can't be read. Nothing was changed. The operator was notified and can restore it from a backup."},
 	wiki.ErrStorage:              {"Not saved", "The disk didn't accept this, so nothing was changed. Keep your text and try again in a minute."},

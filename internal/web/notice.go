@@ -48,7 +48,7 @@ func (h *Handler) takeNotice(v *visit) string {
 	if notice == "" || !reads(v.r) {
 		return ""
 	}
-	for _, c := range v.r.CookiesNamed(noticeCookie) {
+	for _, c := range v.r.CookiesNamed(h.o.Session.CookieName(noticeCookie)) {
 		if c.Value == notice {
 			h.setNotice(v, "", -1, false)
 			if !h.o.Single {

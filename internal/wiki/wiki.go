@@ -81,6 +81,9 @@ var DefaultLimits = Limits{
 	AttachmentBytes: 10 << 20,
 }
 
+// RunItYourself ends the messages of limits that a wiki of one's own doesn't have.
+const RunItYourself = " A copy of your own has no such limit: “git clone” the wiki, then “robot home --from” the clone."
+
 // A User is a person, identified by the DID. Handle and name are for display.
 type User struct {
 	DID      string
