@@ -27,8 +27,8 @@ type pageEdges struct {
 	tags      []string        // sorted, each once
 }
 
-// A linkGraph is a cached graph, with its parts: a save that changes no name changes
-// only where the links of the saved page lead.
+// A linkGraph is a cached graph, with its parts: a save changes only where the links of
+// the saved page lead, and those that can lead to a name that it changes.
 type linkGraph struct {
 	*graph
 	names *names
@@ -49,7 +49,7 @@ func (s *Service) graph(ctx context.Context, w *content.Wiki, d *directory) (*gr
 		if last.head == d.head && last.names.order == d.order {
 			return last.graph, nil
 		}
-		if last.names == d.names && last.seq < d.seq {
+		if last.names.order == d.order && last.seq < d.seq {
 			if err := next.follow(ctx, w, last); err != nil {
 				return nil, err
 			}
@@ -73,8 +73,9 @@ func (s *Service) graph(ctx context.Context, w *content.Wiki, d *directory) (*gr
 // maxFollowed is the number of pages from which on it is cheaper to read all links.
 const maxFollowed = 50
 
-// follow sets the edges from those of an earlier head with the same names; it leaves
-// them nil if all links have to be read.
+// follow sets the edges from those of an earlier head; it leaves them nil if all links
+// have to be read. It resolves the links of changed pages, and those with a key of a
+// name that changed.
 func (g *linkGraph) follow(ctx context.Context, w *content.Wiki, last *linkGraph) error {
 	changes, ok, err := w.NameChanges(ctx, last.seq, last.head)
 	if err != nil || !ok {
@@ -82,9 +83,26 @@ func (g *linkGraph) follow(ctx context.Context, w *content.Wiki, last *linkGraph
 	}
 	changed := map[string]bool{}
 	for _, c := range changes {
-		if changed[c.Path] = true; len(changed) > maxFollowed {
-			return nil
+		if changed[c.Path] = true; c.From != "" {
+			changed[c.From] = true
 		}
+	}
+	if len(changed) > maxFollowed {
+		return nil
+	}
+	if keys := g.changedKeys(last.names, changes); len(keys) > 0 {
+		links, err := w.LinksByKey(ctx, keys)
+		if err != nil {
+			return err
+		}
+		for _, l := range links {
+			if file, ok := g.names.page(l.From); ok {
+				changed[file] = true
+			}
+		}
+	}
+	if len(changed) > maxFollowed {
+		return nil
 	}
 	edges := maps.Clone(last.edges)
 	for file := range changed {
@@ -101,6 +119,27 @@ func (g *linkGraph) follow(ctx context.Context, w *content.Wiki, last *linkGraph
 	}
 	g.edges = edges
 	return nil
+}
+
+// changedKeys returns the keys of links that can lead elsewhere since other names.
+func (g *linkGraph) changedKeys(before *names, changes []content.NameChange) (keys []string) {
+	if before == g.names {
+		return nil
+	}
+	for _, c := range changes {
+		for _, p := range []string{c.Path, c.From} {
+			was, now := before.aliases[p], g.names.aliases[p]
+			if p == "" || c.Kind == wiki.Modified && slices.Equal(was, now) {
+				continue
+			}
+			keys = append(keys, wiki.PageKeys(p, slices.Concat(was, now))...)
+			for _, former := range slices.Concat(before.was[p], g.names.was[p]) {
+				keys = append(keys, wiki.PageKeys(former, nil)...)
+			}
+		}
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
 }
 
 // graph resolves links, which are in the order of their pages.

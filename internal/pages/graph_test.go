@@ -25,13 +25,17 @@ func TestGraphFollowsChanges(t *testing.T) {
 		}
 		return s
 	}
-	followed := 0
+	followed, followedNames := 0, 0
 	for step := range 150 {
 		name := pages[r.IntN(len(pages))]
-		if p, err := w.Page(w.ctx, w.owner, name, ""); err == nil && r.IntN(8) == 0 {
+		p, err := w.Page(w.ctx, w.owner, name, "")
+		switch what := r.IntN(16); {
+		case err == nil && what < 2:
 			_, err := w.Delete(w.ctx, w.owner, DeleteRequest{Name: name, Precondition: Precondition{Base: p.File.Blob}})
 			w.must(err)
-		} else {
+		case err == nil && what == 2: // the new name can be taken
+			_, _ = w.Rename(w.ctx, w.owner, RenameRequest{Name: name, NewName: pages[r.IntN(len(pages))], Precondition: Precondition{Base: p.File.Blob}})
+		default:
 			w.put(name, text())
 		}
 		if r.IntN(3) == 0 {
@@ -42,8 +46,11 @@ func TestGraphFollowsChanges(t *testing.T) {
 		before, _ := w.cache.GetIfPresent(cacheKey{"graph", "ada", ""})
 		got, err := w.graph(w.ctx, c, d)
 		w.must(err)
-		if last, ok := before.(*linkGraph); ok && last.names == d.names {
-			followed++
+		if last, ok := before.(*linkGraph); ok && last.head != d.head {
+			next := &linkGraph{names: d.names}
+			w.must(next.follow(w.ctx, c, last))
+			followed += boolToInt(next.edges != nil)
+			followedNames += boolToInt(next.edges != nil && last.names != d.names)
 		}
 		links, err := c.AllLinks(w.ctx)
 		w.must(err)
@@ -52,7 +59,7 @@ func TestGraphFollowsChanges(t *testing.T) {
 		}
 		release()
 	}
-	if followed < 20 {
-		t.Errorf("the graph followed only %d changes", followed)
+	if followed < 60 || followedNames < 20 {
+		t.Errorf("the graph followed only %d changes, %d of them of names", followed, followedNames)
 	}
 }
