@@ -90,3 +90,19 @@ test("wide tables use the free width and show that they scroll; nothing else is 
     await close();
   }
 });
+
+test("right-to-left text runs from right to left, in its language, on the page and in the editor", async () => {
+  await service.writePage("ada", "Looks/Arabic", "# محطة الطقس\n\nهذه محطة طقس في آخر الحديقة.\n\n- المستشعر: SHT45\n- Left to right.\n\n> اقتباس\n\n## الدقة\n\nنص\n\n## النهاية\n\nA line in English.\n");
+  const { page, close } = await visit("/Looks/Arabic", { as: "ada" });
+  const direction = (selector) => page.locator(selector).first().evaluate((e) => getComputedStyle(e).direction);
+  for (const selector of ["h1", "article p", "article ul", "article blockquote", "article h2", "#contents ul"]) assert.equal(await direction(selector), "rtl", selector);
+  assert.equal(await page.getByText("A line in English.").evaluate((e) => getComputedStyle(e).direction), "ltr");
+  assert.equal(await page.locator("article").getAttribute("lang"), "ar");
+  assert.equal(await page.evaluate(() => document.querySelector("h1").closest("[lang]").lang), "ar");
+  const bullet = await page.locator("article li").first().evaluate((li) => li.parentElement.getBoundingClientRect().right - li.getBoundingClientRect().right);
+  assert.ok(bullet > 15, `the list hangs on the right: ${bullet}`);
+  await close();
+  const phone = await visit("/Looks/Arabic/edit", { as: "ada", viewport: { width: 390, height: 844 } });
+  assert.equal(await phone.page.locator("#text").evaluate((e) => getComputedStyle(e).direction), "rtl");
+  await phone.close();
+});

@@ -238,6 +238,10 @@ func (w *writer) writeBoxTitle(n *box, other string) {
 	if n.title != "" {
 		other = n.title
 	}
+	if w.rightToLeft { // our words don't decide the direction of the box
+		w.write(`<bdi lang="en">`)
+		defer w.write("</bdi>")
+	}
 	w.writeText(other)
 }
 

@@ -50,6 +50,8 @@ type writer struct {
 	media    mediaState
 	listings int // PageIndex widgets
 
+	rightToLeft bool // the page has right-to-left text
+
 	cut           cutter
 	embedded      int // count; the bytes follow
 	embeddedBytes int
@@ -88,7 +90,9 @@ func (w *writer) writePage() error {
 	for c := w.doc.root.FirstChild(); c != nil && w.err == nil; c = c.NextSibling() {
 		w.begin(c)
 		w.makeRoomForNode(c, &open)
+		start := w.out.Len()
 		w.writeNode(c, &open)
+		w.letDirection(start)
 		w.end(len(open) == 0)
 	}
 	w.closeTags(&open, 0)

@@ -122,6 +122,7 @@ type View struct {
 	Page
 	Title      string
 	Body       template.HTML
+	Lang       string      // of the text (BCP 47), or ""
 	Blame      []BlamePart // the body by author
 	Headings   []Heading
 	Properties []Prop
@@ -236,7 +237,7 @@ func (v *View) setRendered(page *markdown.Page, err error) error {
 	if page.Title != "" {
 		v.Title = page.Title
 	}
-	v.Body, v.Headings, v.Properties = page.HTML, page.Headings, page.Props
+	v.Body, v.Lang, v.Headings, v.Properties = page.HTML, page.Lang, page.Headings, page.Props
 	v.Tags, v.Notices = page.Tags, page.Notices
 	v.Tasks, v.Diagrams = page.Tasks, page.Diagrams
 	return nil

@@ -157,5 +157,5 @@ func TestPageBlame(t *testing.T) {
 		}
 	}
 	w.write("ada", "ada", "", "Blank", "")
-	w.as("cleo").get(on("ada", "/Blank")).want(http.StatusOK).lacks("authors", `class="by`).has("This page is empty.", "<h1>Blank</h1>")
+	w.as("cleo").get(on("ada", "/Blank")).want(http.StatusOK).lacks("authors", `class="by`).has("This page is empty.", ">Blank</h1>")
 }
