@@ -216,3 +216,42 @@ test("no diagram runs a script, and a script in its frame has no rights", async 
   assert.equal(new URL(page.url()).pathname, "/Diagram");
   await context.close();
 });
+
+const png = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+
+test("code is copied, numbered when asked for; notes, heading links and pictures open", async () => {
+  await service.writePage("ada", "Parts", "# Parts\n\n## A heading\n\n```go linenums=\"3\"\na := 1\nb := 2\n```\n\nText[^1].\n\n[^1]: The *note* itself.\n\n![A dot](dot.png) ![Another](dot.png)\n");
+  await service.callAPI("ada", "POST", "/pages/Parts/attachments", { filename: "dot.png", content: png });
+  for (const { name, options } of looks) {
+    const { page, violations, context } = await open({ ...options, permissions: ["clipboard-read", "clipboard-write"] }, "");
+    await page.goto(ada + "/Parts");
+    const copied = () => page.evaluate(() => navigator.clipboard.readText());
+    assert.equal((await page.locator("pre .ln").innerText()).trim(), "3\n4");
+    await page.locator(".listing").getByRole("button", { name: "Copy" }).click();
+    await page.getByRole("button", { name: "Copied" }).waitFor();
+    assert.equal(await copied(), "a := 1\nb := 2\n");
+    const note = page.locator("sup a").first();
+    await note.focus();
+    await page.locator(".footnote").waitFor();
+    assert.match(await page.locator(".footnote").innerText(), /^The note itself\./);
+    const box = await page.locator(".footnote").boundingBox();
+    assert.ok(box.x >= 0 && box.x + box.width <= page.viewportSize().width, name);
+    if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/parts-${name}.png` });
+    await page.keyboard.press("Escape");
+    await page.locator(".footnote").waitFor({ state: "hidden" });
+    const heading = page.locator("h2", { hasText: "A heading" });
+    await heading.hover();
+    await heading.locator(".anchor").click();
+    assert.match(await copied(), /\/Parts#user-content-a-heading$/);
+    await page.getByRole("button", { name: "Enlarge A dot" }).focus();
+    await page.keyboard.press("Enter");
+    await page.locator("dialog.large").getByText("A dot").waitFor();
+    await page.keyboard.press("ArrowRight");
+    await page.locator("dialog.large").getByText("Another").waitFor();
+    await page.keyboard.press("Escape");
+    await page.locator("dialog.large").waitFor({ state: "detached" });
+    assert.equal(await page.evaluate(() => document.activeElement.alt), "Another");
+    assert.deepEqual(violations, [], name);
+    await context.close();
+  }
+});

@@ -1,7 +1,10 @@
 package markdown
 
 import (
+	"bytes"
 	"html"
+	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -19,11 +22,50 @@ const (
 // writeCode writes a code block, highlighted if its language is known and it
 // isn't too long.
 func (w *writer) writeCode(language string, code []byte) {
-	w.write(`<pre class="chroma" tabindex="0"><code>`)
+	w.write(`<pre class="chroma" tabindex="0">`)
+	w.writeCodeElement(language, code)
+	w.write("</pre>\n")
+}
+
+// writeNumberedCode is writeCode with the numbers of the lines beside it.
+func (w *writer) writeNumberedCode(language string, code []byte, first int) {
+	w.write(`<pre class="chroma nu" tabindex="0"><span class="ln" aria-hidden="true">`)
+	lines := bytes.Count(bytes.TrimSuffix(code, []byte("\n")), []byte("\n")) + 1
+	for n := first; n < first+lines && !w.isFull(); n++ {
+		w.write(strconv.Itoa(n), "\n")
+	}
+	w.write("</span>")
+	w.writeCodeElement(language, code)
+	w.write("</pre>\n")
+}
+
+var (
+	// numberedForm matches the words after a fence that ask for the numbers of lines, as
+	// Hugo, Docusaurus, VitePress, MkDocs and Pandoc have them.
+	numberedForm = regexp.MustCompile(`(?i)(?:^|[\s:{,.])(?:linenos|linenums|line-numbers|showlinenumbers|numberlines|line_numbers)(?:=["']?([0-9]{1,6})|\b)`)
+	startForm    = regexp.MustCompile(`(?i)(?:startfrom|linenostart|line-numbers)=["']?([0-9]{1,6})`)
+)
+
+// numbering returns the number of a block's first line if its info string asks for
+// numbers, or 0.
+func numbering(info string) int {
+	m := numberedForm.FindStringSubmatch(info)
+	if m == nil {
+		return 0
+	}
+	if start := startForm.FindStringSubmatch(info); start != nil {
+		m = start
+	}
+	first, _ := strconv.Atoi(m[1])
+	return max(first, 1)
+}
+
+func (w *writer) writeCodeElement(language string, code []byte) {
+	w.write("<code>")
 	if !w.writeHighlighted(language, string(code)) {
 		w.writeText(string(code))
 	}
-	w.write("</code></pre>\n")
+	w.write("</code>")
 }
 
 // writeHighlighted writes highlighted code, or writes nothing and returns

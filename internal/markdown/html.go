@@ -407,7 +407,7 @@ func newSanitizer(icons string) *bluemonday.Policy {
 	p.AllowAttrs("role").Matching(match(`note|region`)).OnElements("div")
 	p.AllowAttrs("role").Matching(match(`img`)).OnElements("span")
 	p.AllowAttrs("tabindex").Matching(match(`0`)).OnElements("div", "pre")
-	p.AllowAttrs("aria-hidden").Matching(match(`true`)).OnElements("svg")
+	p.AllowAttrs("aria-hidden").Matching(match(`true`)).OnElements("svg", "span")
 	p.AllowAttrs("scope").Matching(match(`col`)).OnElements("th")
 	p.AllowAttrs("start", "value", "colspan", "rowspan", "span").Matching(smallNumber).OnElements("ol", "li", "td", "th", "col", "colgroup")
 	p.AllowAttrs("open").OnElements("details")

@@ -400,6 +400,7 @@ func (w *writer) writeItem(n ast.Node) {
 // An Otter Wiki's form.
 func (w *writer) writeFenced(n *ast.FencedCodeBlock) {
 	language, _, _ := strings.Cut(strings.ToLower(unescape(n.Language(w.doc.source))), ",")
+	language, _, _ = strings.Cut(language, ":line-numbers")
 	language = strings.Trim(strings.TrimPrefix(language, "lang="), "{}.=")
 	code := w.doc.raw(n)
 	switch language {
@@ -411,6 +412,12 @@ func (w *writer) writeFenced(n *ast.FencedCodeBlock) {
 		w.writeCode("", code)
 		w.write("<figcaption>A Mermaid diagram, shown as its source.</figcaption></figure>\n")
 	default:
+		if n.Info != nil {
+			if first := numbering(string(n.Info.Segment.Value(w.doc.source))); first > 0 {
+				w.writeNumberedCode(language, code, first)
+				return
+			}
+		}
 		w.writeCode(language, code)
 	}
 }

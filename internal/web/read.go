@@ -116,6 +116,7 @@ type pageView struct {
 	Heading  template.HTML // that heading, if the page begins with it
 	NowURL   string        // of the newest revision, on an old one
 	Tickable bool          // the boxes of its tasks are buttons
+	Active   bool          // it has parts for page.js
 	pageBlame
 }
 
@@ -132,6 +133,7 @@ func (h *Handler) viewPage(v *visit, name string) error {
 	p.OwnTitle = len(view.Headings) > 0 && view.Headings[0].Level == 1
 	p.Heading, p.pageBlame = h.newPageBlame(view, p.OwnTitle)
 	p.makeTickable()
+	p.Active = p.Tickable || isActive(string(view.Body))
 	if err := h.addPencils(p); err != nil {
 		return err
 	}
@@ -350,4 +352,15 @@ func treeItems(nodes []*pages.Node, folder, path string) []treeItem {
 		list = append(list, treeItem{Title: strconv.Itoa(left) + " more…", URL: all.address(1)})
 	}
 	return list
+}
+
+// isActive reports whether a page has a part that page.js adds something to: code, a
+// picture, a note or a diagram.
+func isActive(body string) bool {
+	for _, part := range []string{"<pre", "<img", "<sup><a"} {
+		if strings.Contains(body, part) {
+			return true
+		}
+	}
+	return false
 }

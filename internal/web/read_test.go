@@ -411,7 +411,7 @@ func TestWeight(t *testing.T) {
 	b := w.anonymous()
 	b.header.Set("Accept-Encoding", "gzip")
 	total := 0
-	for _, path := range []string{"/Weather_Station", w.web.assets.byName["app.css"], w.web.assets.byName["icons.svg"], w.web.assets.byName["app.js"]} {
+	for _, path := range []string{"/Weather_Station", w.web.assets.byName["app.css"], w.web.assets.byName["icons.svg"], w.web.assets.byName["app.js"], w.web.assets.byName["page.js"]} {
 		got := b.get(on("ada", path)).want(http.StatusOK)
 		t.Logf("%s: %d bytes compressed", path, len(got.body))
 		total += len(got.body)
