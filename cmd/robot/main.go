@@ -22,6 +22,7 @@ type commands struct {
 	Admin   adminCommand   `cmd:"" help:"Operate a service or its data directory."`
 	Import  importCommand  `cmd:"" help:"Import a folder or zip of Markdown, or a git repository."`
 	MoveIn  moveInCommand  `cmd:"" help:"Move everything from the Python robot.wtf here: people, wikis, tokens and agents."`
+	MoveOut moveOutCommand `cmd:"" help:"Bring commits made here back to the Python robot.wtf."`
 	Export  exportCommand  `cmd:"" help:"Export a wiki into a file: a git bundle, or a zip of Markdown or of a static website."`
 	Backup  backupCommand  `cmd:"" help:"Back up a data directory, even while the service is running."`
 	Verify  verifyCommand  `cmd:"" help:"Verify that a backup can be restored."`

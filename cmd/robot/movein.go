@@ -157,7 +157,7 @@ func (m *move) moveHistories(ctx context.Context) (failed []string, err error) {
 		slug := m.plan.name(w)
 		is, moved := state[slug]
 		switch {
-		case w.Problem != "" || !moved || is.Head == w.Head:
+		case w.Problem != "" || !moved || is.Head == w.Head || is.Now == w.Head:
 			continue
 		case w.Head == "":
 			fmt.Fprintf(m.out, "%s: has no history\n", slug)
@@ -212,6 +212,7 @@ func (m *move) checkNames(ctx context.Context) error {
 // A movedState says how far a wiki has been moved.
 type movedState struct {
 	Head   string // newest commit there that was moved
+	Now    string // newest commit here
 	Edited bool   // commits were made here since
 }
 

@@ -8,12 +8,17 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"robot.wtf/internal/config"
+	"robot.wtf/internal/gitrepo"
+	"robot.wtf/internal/original"
 	"robot.wtf/internal/replica"
 	"robot.wtf/internal/service"
 	"robot.wtf/internal/slow"
@@ -330,5 +335,100 @@ func TestMoveInOfManyWikis(t *testing.T) {
 	}
 	if out, _ := a.moveIn(verifying); strings.Count(out, ": equal") != 54 {
 		t.Errorf("verify: %s", out)
+	}
+}
+
+// Edits made here go back to the original's repositories, also to one with a working
+// tree, unless they were changed there meanwhile. Afterwards both are equal.
+func TestMoveOut(t *testing.T) {
+	t.Parallel()
+	for name, schema := range map[string]replica.Schema{"bare": replica.Early, "working tree": replica.Late} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := startArrival(t, replica.Options{Schema: schema, Wikis: 3, Commits: 6})
+			a.mustMoveIn()
+			for _, slug := range []string{"plain-0", "plain-1"} {
+				if w := a.api("PUT", slug, "/api/v1/pages/Here", a.disk.Tokens[slug], `{"content":"Written here."}`); w.Code != http.StatusCreated {
+					t.Fatalf("%d %s", w.Code, w.Body)
+				}
+			}
+			a.must(a.disk.Extend("plain-1", "owner-1", 1))
+			disk, err := original.Open(a.disk.Dir)
+			a.must(err)
+			git, err := gitrepo.Find()
+			a.must(err)
+			var out bytes.Buffer
+			err = moveOut{disk: disk, git: git, file: filepath.Join(t.TempDir(), "bundle"), run: operatorOf(a.Service), out: &out}.move(t.Context())
+			if err == nil || !strings.Contains(out.String(), "plain-0: is at") || !strings.Contains(out.String(), "plain-1: the repository there has commits of its own") || strings.Contains(out.String(), "plain-2") {
+				t.Errorf("%v\n%s", err, out.String())
+			}
+			contents, err := disk.Read(t.Context(), t.TempDir())
+			a.must(err)
+			if head := contents.Wikis[0].Head; head != a.head("plain-0") {
+				t.Errorf("the head there is %s, here %s", head, a.head("plain-0"))
+			}
+			if schema == replica.Late {
+				if text, err := os.ReadFile(filepath.Join(a.disk.Repository("plain-0"), "Here.md")); err != nil || !strings.HasPrefix(string(text), "Written here.") {
+					t.Errorf("the working tree: %q, %v", text, err)
+				}
+			}
+			if out, _ := a.moveIn(); strings.Contains(out, "plain-0: changed here") {
+				t.Errorf("after moving out: %s", out)
+			}
+		})
+	}
+}
+
+// A move that is killed at any point and run again gives the same result as one that
+// isn't. The real program does it, with no service running, while the original runs.
+func TestKilledMoveIn(t *testing.T) {
+	slow.Test(t)
+	t.Parallel()
+	kills := 4
+	if os.Getenv("ROBOT_LONG") != "" {
+		kills = 40
+	}
+	a := startArrival(t, replica.Options{Schema: replica.Middle, Wikis: 6, Commits: 60})
+	a.must(a.Service.Close())
+	run := func(limit time.Duration, args ...string) (string, error) {
+		cmd := exec.Command("robot", append([]string{"move-in", "--from", a.disk.Dir, "--data", a.dir}, args...)...)
+		var out lockedBuffer
+		cmd.Stdout, cmd.Stderr = &out, &out
+		a.must(cmd.Start())
+		if limit > 0 {
+			timer := time.AfterFunc(limit, func() { _ = cmd.Process.Kill() })
+			defer timer.Stop()
+		}
+		err := cmd.Wait()
+		return out.String(), err
+	}
+	began := time.Now()
+	if out, err := run(0, "--dry-run"); err != nil || !strings.Contains(out, "nothing was changed") || !strings.Contains(out, "plain-5: 10 commits") {
+		t.Fatalf("dry run: %v\n%s", err, out)
+	}
+	whole := time.Since(began)
+	for n := range kills {
+		_, _ = run(whole * time.Duration(n+1) / time.Duration(kills+1))
+		if n == kills/2 {
+			a.must(a.disk.Extend("plain-2", "owner-2", 2))
+		}
+	}
+	if out, err := run(0); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if out, err := run(0, "--verify"); err != nil || strings.Count(out, ": equal") != 6 {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if out, err := run(0); err != nil || strings.Contains(out, "commits") {
+		t.Errorf("a run without changes: %v\n%s", err, out)
+	}
+	a.start()
+	for slug, did := range a.disk.Owners {
+		site := a.site(slug).Site()
+		tokens, err := a.Store.Tokens(t.Context(), slug, did)
+		a.must(err)
+		if site.OwnerName != slug || site.OwnerDID != did || len(tokens) != 1 || site.Title == "" {
+			t.Errorf("%+v, %d tokens", site, len(tokens))
+		}
 	}
 }

@@ -355,13 +355,14 @@ func moveInState(ctx context.Context, s *service.Service, _ url.Values, _ io.Rea
 		if err != nil {
 			return err
 		}
+		_, now := w.Head()
 		origin, err := w.MoveState(ctx)
 		seeds, failed := w.HasOnlySeeds(ctx)
 		release()
 		if err := errors.Join(err, failed); err != nil {
 			return err
 		}
-		state[slug] = movedState{Head: origin.Head, Edited: origin.Edited || origin.Head == "" && !seeds}
+		state[slug] = movedState{Head: origin.Head, Now: now, Edited: origin.Edited || origin.Head == "" && !seeds}
 	}
 	return json.NewEncoder(out).Encode(state)
 }
