@@ -1,6 +1,7 @@
 package incoming
 
 import (
+	"archive/zip"
 	"context"
 	"io/fs"
 	"path"
@@ -40,7 +41,11 @@ func (z *Zip) List(ctx context.Context) (*Listing, error) {
 			continue
 		}
 		z.byFrom[e.path] = e
-		l.Files = append(l.Files, File{Path: e.path, From: e.path, Size: int64(e.file.UncompressedSize64)})
+		f := File{Path: e.path, From: e.path, Size: int64(e.file.UncompressedSize64)}
+		if e.file.Method == zip.Deflate {
+			f.Compressed = int64(e.file.CompressedSize64)
+		}
+		l.Files = append(l.Files, f)
 	}
 	switch z.kind {
 	case notion:

@@ -63,7 +63,10 @@ type File struct {
 	Size int64  // bytes
 	// Estimated says that the file is converted, and Size is that of its source.
 	Estimated bool
-	Blob      string // git's id of the content, if it is known without reading it
+	// Compressed is about how many bytes the content takes when it is compressed; 0 if
+	// the source doesn't say.
+	Compressed int64
+	Blob       string // git's id of the content, if it is known without reading it
 }
 
 // IsPage reports whether the file becomes a page.

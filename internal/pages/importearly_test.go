@@ -13,7 +13,9 @@ import (
 	"time"
 
 	"robot.wtf/internal/gitrepo"
+	"robot.wtf/internal/incoming"
 	"robot.wtf/internal/slow"
+	"robot.wtf/internal/wiki"
 )
 
 // cpuOfAll returns the processor time of this process and of those that it started.
@@ -152,5 +154,53 @@ func TestLimitsOfImportsAreFoundEarly(t *testing.T) {
 				w.must(u.Close())
 			}
 		})
+	}
+}
+
+// The limit on a history counts compressed bytes, and so does the preview: what fits
+// compressed isn't refused, and what doesn't fit is.
+func TestPreviewCountsHistoryAsStored(t *testing.T) {
+	t.Parallel()
+	limits := wiki.DefaultLimits
+	limits.HistoryBytes = 400 << 10
+	text, picture := strings.Repeat("The same words again and again.\n", 20_000), string(noise(3, 700<<10))
+	for name, c := range map[string]struct {
+		data []byte
+		fits bool
+	}{
+		"deflated text":    {zipFiles(t, map[string]string{"A.md": text, "B.md": text + "x", "c.bin": "c"}), true},
+		"deflated picture": {zipFiles(t, map[string]string{"A.md": text, "c.bin": picture}), false},
+	} {
+		w := newWorld(t).another("small", limits)
+		w.must(w.Seed(w.ctx, w.owner))
+		u, err := w.Receive(w.ctx, w.owner, bytes.NewReader(c.data), nil)
+		if !c.fits && err != nil {
+			continue // larger than the limit before it is looked at
+		}
+		w.must(err)
+		v := w.examined(u, ImportRequest{})
+		if c.fits != (len(v.Problems) == 0) {
+			t.Errorf("%s: %v", name, v.Problems)
+		}
+		if c.fits {
+			w.imported(u, ImportRequest{})
+			if stats, err := w.Stats(w.ctx, w.owner); err != nil || stats.HistoryBytes > limits.HistoryBytes || stats.HistoryBytes > 2*v.After.HistoryBytes+20_000 {
+				t.Errorf("%s: %+v, expected %+v, %v", name, stats, v.After, err)
+			}
+		}
+		w.must(u.Close())
+	}
+	f := arriving{File: incoming.File{Size: 800}, to: "a.md"}
+	if got := f.stored(); got != 100 {
+		t.Errorf("text: %d", got)
+	}
+	f.to = "a.PNG"
+	if got := f.stored(); got != 800 {
+		t.Errorf("picture: %d", got)
+	}
+	v := &ImportPreview{}
+	v.checkLimits(Stats{}, Stats{HistoryBytes: 500 << 20}, wiki.Limits{Pages: 1, CurrentBytes: 1, HistoryBytes: 1 << 20})
+	if len(v.Problems) != 1 || !strings.Contains(v.Problems[0], "about 500 MB") {
+		t.Error(v.Problems)
 	}
 }

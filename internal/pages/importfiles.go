@@ -274,7 +274,7 @@ func (p *filesPlan) checkLimits(ctx context.Context) error {
 	}
 	v, l := p.preview, p.run.a.Site().Limits
 	v.Pages, v.Files, v.Largest, v.Limits = 0, 0, 0, l
-	after := before
+	after, size := before, int64(0)
 	for _, name := range p.dropped {
 		f, err := p.run.w.Find(ctx, name)
 		if err != nil {
@@ -294,11 +294,40 @@ func (p *filesPlan) checkLimits(ctx context.Context) error {
 		v.add(f)
 		after.Pages += boolToInt(isText(f.to))
 		after.CurrentBytes += f.Size
-		after.HistoryBytes += f.Size
+		after.HistoryBytes += f.stored()
+		size += f.Size
 	}
 	v.After = after
 	v.checkLimits(before, after, l)
+	if size > maxFilesImport {
+		v.Problems = append(v.Problems, fmt.Sprintf("These files are %s. At most %s can be imported at a time. Leave out a folder, and import it afterwards.", formatBytes(size), formatBytes(maxFilesImport)))
+	}
 	return nil
+}
+
+// usualCompression is how much text shrinks at most when it is compressed, but for
+// extremes. A larger number than the usual one refuses nothing that fits.
+const usualCompression = 8
+
+// stored estimates how many bytes the file takes in the history, which is compressed,
+// and rather less than more.
+func (f arriving) stored() int64 {
+	switch {
+	case f.Compressed > 0:
+		return min(f.Compressed, f.Size)
+	case isCompressed(f.to):
+		return f.Size
+	}
+	return f.Size / usualCompression
+}
+
+// isCompressed reports files whose format is compressed already.
+func isCompressed(name string) bool {
+	switch strings.ToLower(path.Ext(name)) {
+	case ".png", ".jpg", ".jpeg", ".gif", ".webp", ".avif", ".zip", ".gz", ".bz2", ".7z", ".mp3", ".mp4", ".m4a", ".ogg", ".webm", ".mov", ".pdf", ".docx", ".xlsx", ".pptx", ".epub":
+		return true
+	}
+	return false
 }
 
 // read returns a file's content for the wiki: as in the source, with links to files

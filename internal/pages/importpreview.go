@@ -191,10 +191,7 @@ func (v *ImportPreview) checkLimits(before, after Stats, l wiki.Limits) {
 		over("The files are too large together: with them the wiki would have %s, and the limit is %s.", formatBytes(after.CurrentBytes), formatBytes(l.CurrentBytes))
 	}
 	if after.HistoryBytes > l.HistoryBytes && after.HistoryBytes > before.HistoryBytes {
-		over("With its history the wiki would have %s, and the limit is %s.", formatBytes(after.HistoryBytes), formatBytes(l.HistoryBytes))
-	}
-	if size := after.HistoryBytes - before.HistoryBytes; size > maxFilesImport {
-		over("These files are %s. At most %s can be imported at a time. Leave out a folder, and import it afterwards.", formatBytes(size), formatBytes(maxFilesImport))
+		over("With its history, which is compressed, the wiki would have about %s, and the limit is %s.", formatBytes(after.HistoryBytes), formatBytes(l.HistoryBytes))
 	}
 }
 
