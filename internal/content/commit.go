@@ -544,7 +544,9 @@ func (s *staging) mergeEdit(f *staged, e *Edit) ([]byte, error) {
 		theirs, _ = wiki.DecodeText(theirs)
 		conflict.Theirs = theirs
 	}
-	if erased || isBinary(conflict.Base) || isBinary(theirs) || isBinary(e.Data) {
+	// Merged bytes in different encodings would be readable in none.
+	mixed := !utf8.Valid(conflict.Base) || !utf8.Valid(theirs) || !utf8.Valid(e.Data)
+	if erased || mixed || isBinary(conflict.Base) || isBinary(theirs) || isBinary(e.Data) {
 		return nil, conflict
 	}
 	if !s.mayMerge {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/wiki"
@@ -329,6 +330,9 @@ func (u *undo) withoutChange(ctx context.Context, ch wiki.Change, f wiki.File) (
 	if err != nil {
 		return nil, false, err
 	}
+	if err := requireUTF8(f.Path, old, base, theirs); err != nil {
+		return nil, false, err
+	}
 	if isBinary(old) || isBinary(base) || isBinary(theirs) {
 		return nil, false, u.conflict(ctx, ch, f)
 	}
@@ -340,6 +344,23 @@ func (u *undo) withoutChange(ctx context.Context, ch wiki.Change, f wiki.File) (
 		return nil, false, u.conflict(ctx, ch, f)
 	}
 	return nonNil(res.Text), true, nil
+}
+
+// requireUTF8 refuses to merge a page's texts if one of them has another encoding: the
+// result would have lines in both.
+func requireUTF8(file string, texts ...[]byte) error {
+	name, page := wiki.PageOf(file)
+	if !page {
+		name = wiki.PageName(file)
+	}
+	for _, text := range texts {
+		_, encoding := wiki.DecodeText(text)
+		if utf8.Valid(text) || !page && isBinary(text) {
+			continue
+		}
+		return wiki.Problemf(wiki.ErrConflict, "", "Nothing was undone: %s changed later, and one of its versions is stored in %s instead of UTF-8, so they can't be merged. Open the page's history and restore the version that you want.", name.Title(), encoding)
+	}
+	return nil
 }
 
 // nonNil turns nil into an empty text: a Move with nil Data keeps the content.
@@ -382,6 +403,9 @@ func (u *undo) conflict(ctx context.Context, ch wiki.Change, f wiki.File) error 
 	}
 	if c.Path == "" {
 		c.Path = ch.Path
+	}
+	if err := requireUTF8(c.Path, base, yours, theirs); err != nil {
+		return err
 	}
 	if isBinary(base) || isBinary(yours) || isBinary(theirs) {
 		return c
