@@ -80,5 +80,9 @@ func (s *Service) HomeOwner(ctx context.Context, title string) (a wiki.Access, e
 		return a, false, err
 	}
 	seq, err := s.Pages.Head(ctx, a)
+	if errors.Is(err, wiki.ErrDamaged) { // the rest is served, and commands can repair it
+		s.NoteProblem("wiki", fmt.Sprintf("The wiki can't be read: %v.", err))
+		return a, false, nil
+	}
 	return a, seq == 0, err
 }
