@@ -27,6 +27,7 @@ type adminCommand struct {
 	Suspend     suspendCommand     `cmd:"" help:"Close a wiki, lock out a user, or lock out all users of a host, on every front end, within a second."`
 	Resume      resumeCommand      `cmd:"" help:"End a suspension."`
 	Quota       quotaCommand       `cmd:"" help:"Show or set the limits of one wiki."`
+	Transfer    transferCommand    `cmd:"" help:"Make another person the owner of a wiki, where its owner has lost their account."`
 	Reserve     reserveCommand     `cmd:"" help:"Keep names from new wikis."`
 	Delete      deleteCommand      `cmd:"" help:"Delete a wiki or an account."`
 	Audit       auditCommand       `cmd:"" help:"Show who changed what."`

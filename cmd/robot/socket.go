@@ -43,6 +43,7 @@ var operations = map[string]operation{
 	"resume":   resume,
 	"delete":   remove,
 	"reserve":  reserve,
+	"transfer": transfer,
 	"quota":    setQuota,
 	"reindex":  reindex,
 	"reports":  showReports,

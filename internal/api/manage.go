@@ -40,6 +40,9 @@ var ManageRoutes = []ManageRoute{
 	{"POST", "/wikis/{slug}/members", (*Handler).postMember},
 	{"PATCH", "/wikis/{slug}/members/{did}", (*Handler).patchMember},
 	{"DELETE", "/wikis/{slug}/members/{did}", (*Handler).deleteMember},
+	{"PUT", "/wikis/{slug}/offer", (*Handler).putOffer},
+	{"DELETE", "/wikis/{slug}/offer", (*Handler).deleteOffer},
+	{"POST", "/wikis/{slug}/accept", (*Handler).acceptWiki},
 	{"GET", "/wikis/{slug}/tokens", (*Handler).listTokens},
 	{"POST", "/wikis/{slug}/tokens", (*Handler).postToken},
 	{"DELETE", "/wikis/{slug}/tokens/{id}", (*Handler).deleteToken},
@@ -543,6 +546,58 @@ func (h *Handler) deleteMember(m *manageCall) error {
 		return err
 	}
 	return m.respond(http.StatusOK, deletion{true})
+}
+
+type offerBody struct {
+	DID string `json:"did"`
+}
+
+type offer struct {
+	OfferedTo string `json:"offered_to"` // DID, "" for nobody
+}
+
+// putOffer offers the caller's wiki to a member.
+func (h *Handler) putOffer(m *manageCall) error {
+	var in offerBody
+	if _, err := m.readJSON(smallBody, &in); err != nil {
+		return err
+	}
+	a, err := h.accessOf(m)
+	if err != nil {
+		return err
+	}
+	if in.DID == "" && a.Can(wiki.Configure) {
+		return wiki.Problemf(wiki.ErrInvalid, "did", "Name the member to hand the wiki to by their DID.")
+	}
+	if err := h.o.Tenant.Offer(m.Context(), a, in.DID); err != nil {
+		return err
+	}
+	return m.respond(http.StatusOK, offer{in.DID})
+}
+
+// deleteOffer withdraws the caller's offer, or declines one to the caller.
+func (h *Handler) deleteOffer(m *manageCall) error {
+	a, err := h.accessOf(m)
+	if err != nil {
+		return err
+	}
+	if a.Role() == wiki.Owner {
+		err = h.o.Tenant.Offer(m.Context(), a, "")
+	} else {
+		err = h.o.Tenant.Decline(m.Context(), m.caller, m.params["slug"])
+	}
+	if err != nil {
+		return err
+	}
+	return m.respond(http.StatusOK, offer{})
+}
+
+// acceptWiki makes the caller the owner of a wiki that is offered to them.
+func (h *Handler) acceptWiki(m *manageCall) error {
+	if err := h.o.Tenant.Accept(m.Context(), m.caller, m.params["slug"]); err != nil {
+		return err
+	}
+	return h.answerWiki(m, http.StatusOK)
 }
 
 type managedToken struct {

@@ -255,6 +255,7 @@ func (db *DB) PurgeUser(ctx context.Context, did string, holder []byte) error {
 		for _, statement := range []string{
 			`DELETE FROM members WHERE did = $1`,
 			`UPDATE reports SET sender = '' WHERE sender = $1`,
+			`UPDATE sites SET offered_to = '' WHERE offered_to = $1`,
 		} {
 			if _, err := tx.ExecContext(ctx, statement, did); err != nil {
 				return err

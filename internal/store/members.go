@@ -73,6 +73,9 @@ func (db *DB) RemoveMember(ctx context.Context, actor, slug, did string) error {
 		if err := db.revokeAccess(ctx, tx, slug, did); err != nil {
 			return err
 		}
+		if _, err := tx.ExecContext(ctx, `UPDATE sites SET offered_to = '' WHERE slug = $1 AND offered_to = $2`, slug, did); err != nil {
+			return err
+		}
 		return deleteInvitee(ctx, tx, did)
 	})
 	db.forgetCachedAccess()

@@ -11,7 +11,7 @@ import (
 // Names that the operator reserves are stored with those of former holders. Their
 // holder is empty, which no keyed hash of a DID is.
 
-// ReserveName keeps a name from new wikis and people. Whoever has it keeps it.
+// ReserveName keeps a name from new wikis and people. A person who has it keeps it.
 // ErrExists if it is reserved already, by the operator or for a former holder.
 func (db *DB) ReserveName(ctx context.Context, slug string) error {
 	return db.changeReserved(ctx, slug, "name.reserve", wiki.ErrExists, `INSERT INTO former (slug, holder, since) VALUES ($1, x'', $2) ON CONFLICT DO NOTHING`, db.nowMillis())

@@ -146,7 +146,7 @@ type Reinstated struct {
 }
 
 // Notices lists what the operator did in the last 90 days to the wikis that
-// a person owns, newest first.
+// a person owns, newest first, and which wikis changed hands.
 func (s *Service) Notices(ctx context.Context, did string) ([]Notice, error) {
 	slugs, err := s.store.SitesOf(ctx, did)
 	if err != nil {
@@ -155,7 +155,15 @@ func (s *Service) Notices(ctx context.Context, did string) ([]Notice, error) {
 	var all []Notice
 	for _, slug := range slugs {
 		row, err := s.store.Site(ctx, slug)
-		if err != nil || row.OwnerDID != did {
+		if err != nil {
+			continue
+		}
+		handed, err := s.transferNotices(ctx, slug, did)
+		if err != nil {
+			return nil, fmt.Errorf("tenant: notices: %w", err)
+		}
+		all = append(all, handed...)
+		if row.OwnerDID != did {
 			continue
 		}
 		moved, err := s.movedNotices(ctx, slug)

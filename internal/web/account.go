@@ -25,6 +25,7 @@ func accountRoutes() []route {
 		{pattern: "POST /app/agents", handle: (*Handler).disconnectOwnAgent},
 		{pattern: "POST /app/sessions", handle: (*Handler).endSessions},
 		{pattern: "POST /app/leave", handle: (*Handler).leaveWiki},
+		{pattern: "POST /app/offers", handle: (*Handler).answerOffer},
 		{pattern: "POST /app/restore", handle: (*Handler).restoreWiki},
 		{pattern: "POST /app/account/delete", handle: (*Handler).deleteAccount},
 		{pattern: "POST /app/account/keep", handle: (*Handler).keepAccount},
@@ -36,6 +37,7 @@ type dashboardPage struct {
 	Frame
 	Notices     []tenant.Notice // from the operator, about the person's own wiki
 	Own, Shared []siteCard
+	Offers      []wiki.Access            // wikis that their owners want to hand to the person
 	Endings     []tenant.PendingDeletion // own wikis that can be restored
 	Leaving     time.Time                // when the account will be purged; zero for never
 	NoWiki      string                   // why the person can't create a wiki now, or ""
@@ -70,6 +72,9 @@ func (h *Handler) showDashboard(v *visit) error {
 		return err
 	}
 	if p.Endings, err = h.o.Tenant.PendingDeletions(v.ctx(), v.caller); err != nil {
+		return err
+	}
+	if p.Offers, err = h.o.Tenant.Offers(v.ctx(), v.caller); err != nil {
 		return err
 	}
 	if p.Logins, err = h.o.Session.Sessions(v.ctx(), v.caller); err != nil {
@@ -285,6 +290,30 @@ func (h *Handler) leaveWiki(v *visit) error {
 		return err
 	}
 	return h.redirect(v, h.tell(v, dashboardPath, "left"))
+}
+
+// answerOffer accepts or declines a wiki that its owner wants to hand to the person.
+func (h *Handler) answerOffer(v *visit) error {
+	if done, err := h.requireSignIn(v); done {
+		return err
+	}
+	form, err := h.readForm(v, smallForm, "slug", "action")
+	if err != nil {
+		return err
+	}
+	slug, notice := form.Get("slug"), ""
+	switch form.Get("action") {
+	case "accept":
+		notice, err = "accepted", h.o.Tenant.Accept(v.ctx(), v.caller, slug)
+	case "decline":
+		notice, err = "declined", h.o.Tenant.Decline(v.ctx(), v.caller, slug)
+	default:
+		err = wiki.Problemf(wiki.ErrInvalid, "action", "This form couldn't be read. Open the dashboard and try again from there.")
+	}
+	if err != nil {
+		return err
+	}
+	return h.redirect(v, h.tell(v, dashboardPath, notice))
 }
 
 // accountExport is account.json in an export.

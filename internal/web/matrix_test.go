@@ -270,6 +270,7 @@ var platformMatrix = map[string]platformCell{
 	"POST /app/tokens":               {path: "/app/tokens", nobody: 403, somebody: 422},
 	"POST /app/sessions":             {path: "/app/sessions", nobody: 403, somebody: 422},
 	"POST /app/agents":               {path: "/app/agents", form: url.Values{"id": {"nobody's"}}, nobody: 403, somebody: 404},
+	"POST /app/offers":               {path: "/app/offers", form: url.Values{"slug": {"{slug}"}, "action": {"accept"}}, nobody: 403, somebody: 404},
 	"POST /app/leave":                {path: "/app/leave", form: url.Values{"slug": {"{slug}"}}, nobody: 403, of: map[wiki.Role]int{wiki.NoRole: 404, wiki.Reader: 403, wiki.Owner: 422}},
 	"POST /app/restore":              {path: "/app/restore", form: url.Values{"slug": {"{slug}"}}, nobody: 403, somebody: 404},
 	"POST /app/account/delete":       {path: "/app/account/delete", form: url.Values{"confirm": {"nobody"}}, nobody: 403, somebody: 422},

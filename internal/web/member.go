@@ -26,7 +26,7 @@ func memberRoutes() []route {
 	}
 }
 
-// changeMembers adds a member, changes their role or removes them.
+// changeMembers adds a member, changes their role, removes them or offers them the wiki.
 func (h *Handler) changeMembers(v *visit) error {
 	form, err := h.readForm(v, smallForm, "action")
 	if form == nil {
@@ -44,6 +44,12 @@ func (h *Handler) changeMembers(v *visit) error {
 		case "remove":
 			notice = "removed"
 			err = h.o.Tenant.RemoveMember(v.ctx(), v.a, form.Get("did"))
+		case "offer":
+			notice = "offered"
+			err = h.o.Tenant.Offer(v.ctx(), v.a, form.Get("did"))
+		case "withdraw":
+			notice = "withdrawn"
+			err = h.o.Tenant.Offer(v.ctx(), v.a, "")
 		default:
 			err = wiki.Problemf(wiki.ErrInvalid, "action", "This form couldn't be read. Open the settings and try again from there.")
 		}

@@ -105,6 +105,14 @@ func noticeText(name string) string {
 		return "Revoked. The invitation link no longer works."
 	case "joined":
 		return "Welcome. You’re a member of this wiki now."
+	case "offered":
+		return "Offered. They find it on their dashboard. You stay the owner until they accept."
+	case "withdrawn":
+		return "Withdrawn. You stay the owner."
+	case "accepted":
+		return "The wiki is yours now."
+	case "declined":
+		return "Declined. The wiki stays with its owner."
 	case "removed":
 		return "Removed. Their tokens for this wiki no longer work."
 	case "revoked":

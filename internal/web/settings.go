@@ -16,7 +16,8 @@ type settingsPage struct {
 	Settings tenant.Settings
 	Members  []wiki.Member
 	Stats    pages.Stats
-	Waiting  int // sections not yet indexed for search by meaning
+	Offered  wiki.User // whom the owner wants to hand the wiki to; zero for nobody
+	Waiting  int       // sections not yet indexed for search by meaning
 	Limits   wiki.Limits
 	Person   string // DID of the reader
 	Imports  []shownImport
@@ -45,6 +46,9 @@ func (h *Handler) renderSettings(v *visit, status int, p *settingsPage) error {
 	p.Limits, p.Person = v.a.Site().Limits, v.caller.User.DID
 	var err error
 	if p.Members, err = h.o.Tenant.Members(v.ctx(), v.a); err != nil {
+		return err
+	}
+	if p.Offered, err = h.o.Tenant.Offered(v.ctx(), v.a); err != nil {
 		return err
 	}
 	if p.Imports, p.AllImports, err = h.shownImports(v); err != nil {
