@@ -174,7 +174,8 @@ test("phones and browsers without script keep the plain field, and don't load th
     const scripts = [];
     page.on("request", (request) => scripts.push(request.url()));
     await signIn(page, service, "ada");
-    await page.goto(`${wiki}/Weather_Station/edit`, { waitUntil: "networkidle" });
+    await page.goto(`${wiki}/Weather_Station/edit`, { waitUntil: "load" });
+    await page.waitForTimeout(500);
     assert.ok(await page.locator("#text").isVisible());
     assert.ok(await page.locator("#plain").isHidden());
     assert.deepEqual(scripts.filter((url) => /editor\.min/.test(url)), []);
@@ -364,5 +365,49 @@ test("/ offers blocks and templates, and files are picked from a list", async ()
   await editor.page.locator(".picker li button", { hasText: "mast.png" }).click();
   assert.equal(await editor.value(), "see ![mast](/Weather_Station/mast.png)");
   await editor.page.waitForFunction(() => document.querySelector("[data-words]").textContent === "5 words");
+  await editor.close();
+});
+
+test("an open editor shows who else edits and what they save, and merges it on request", async () => {
+  const lines = Array.from({ length: 12 }, (_, i) => `line ${i}`);
+  const text = (changes) => lines.map((line, i) => changes[i] ?? line).join("\n") + "\n";
+  await service.writePage("ada", "Sandbox/Shared", text({}));
+  const editor = await openCode("Sandbox/Shared");
+  const place = editor.page.locator("[data-shown-others]");
+  await editor.content.click();
+  await editor.keyboard.press("Control+Home");
+  await editor.keyboard.type("mine ");
+  const context = await chrome.newContext();
+  const visitor = await context.newPage();
+  await signIn(visitor, service, "bob");
+  await visitor.goto(`${wiki}/Sandbox/Shared/edit`);
+  await place.getByText("is editing this page, too").waitFor();
+  assert.match(await place.innerText(), /Bob is editing/i);
+  assert.match(await visitor.locator("[data-shown-others]").innerText(), /Ada is editing/i);
+  await context.close();
+  await editor.page.waitForFunction(() => !document.querySelector("[data-people]"));
+  await service.writePage("ada", "Sandbox/Shared", text({ 8: "theirs" }));
+  await place.getByRole("button", { name: "Merge it in now" }).waitFor();
+  await place.locator("summary").click();
+  assert.match(await place.locator(".diff").innerText(), /theirs/);
+  await checkAccessible(editor.page, "an editor with somebody else's change");
+  await place.getByRole("button", { name: "Merge it in now" }).click();
+  await editor.page.waitForFunction(() => !document.querySelector("[data-merge]"));
+  assert.equal(await editor.value(), text({ 0: "mine line 0", 8: "theirs" }));
+  await editor.keyboard.press("Control+s");
+  await editor.page.waitForURL((url) => !/(edit|save)$/.test(url.pathname));
+  assert.equal(await service.pageContent("ada", "Sandbox/Shared"), text({ 0: "mine line 0", 8: "theirs" }));
+  await editor.close();
+});
+
+test("a change of the same lines isn't merged into the open text", async () => {
+  await service.writePage("ada", "Sandbox/Same", "one\n");
+  const editor = await openCode("Sandbox/Same");
+  await editor.page.getByRole("switch", { name: "Plain text" }).check();
+  await editor.page.locator("#text").fill("mine\n");
+  await service.writePage("ada", "Sandbox/Same", "theirs\n");
+  await editor.page.getByRole("button", { name: "Merge it in now" }).click();
+  await editor.page.getByText("You changed the same lines").waitFor();
+  assert.equal(await editor.page.locator("#text").inputValue(), "mine\n");
   await editor.close();
 });

@@ -2,14 +2,12 @@ package pages
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"html/template"
 	"slices"
 	"strconv"
 	"strings"
 
-	"robot.wtf/internal/content"
 	"robot.wtf/internal/edit"
 	"robot.wtf/internal/markdown"
 	"robot.wtf/internal/wiki"
@@ -125,7 +123,7 @@ func (s *Service) WithSection(ctx context.Context, a wiki.Access, name, revision
 	if err := checkText(text, a.Site().Limits); err != nil {
 		return nil, err
 	}
-	path, err := sectionPath(ctx, w, name)
+	path, _, _, err := openPage(ctx, w, name)
 	if err != nil {
 		return nil, err
 	}
@@ -141,21 +139,4 @@ func (s *Service) WithSection(ctx context.Context, a wiki.Access, name, revision
 		return nil, wiki.Problemf(wiki.ErrInvalid, "lines", "This section isn't in the page's revision. Copy your text, and edit the section again.")
 	}
 	return []byte(cut.splice(edit.Normalize(text))), nil
-}
-
-// sectionPath returns the path of a page, which may have been renamed or deleted
-// since the edit began.
-func sectionPath(ctx context.Context, w *content.Wiki, name string) (string, error) {
-	found, file, err := lookupBy(ctx, w.Find, name)
-	if err == nil {
-		return file.Path, nil
-	}
-	if !errors.Is(err, wiki.ErrNotFound) {
-		return "", err
-	}
-	renamed, err := findRenamed(ctx, w, found.File())
-	if errors.Is(err, wiki.ErrNotFound) {
-		return found.File(), nil
-	}
-	return renamed.Path, err
 }

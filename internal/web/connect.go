@@ -237,16 +237,29 @@ type streamLimits struct {
 // session or membership, closes the stream within a second.
 var defaultStreamLimits = streamLimits{write: 15 * time.Second, check: 500 * time.Millisecond, beat: 25 * time.Second, life: 15 * time.Minute, pause: 200 * time.Millisecond}
 
-// streamConnect sends the panel whenever it changes (server-sent events). It isn't
-// bound by the server's write timeout. It ends when the client stops reading, the
-// person loses access or the service stops.
+// streamConnect sends the panel whenever it changes (server-sent events).
 func (h *Handler) streamConnect(v *visit) error {
 	wake, stop, err := h.o.Session.Watch(v.a)
 	if err != nil {
 		return err
 	}
 	defer stop()
-	s := &stream{h: h, v: v, out: http.NewResponseController(v.w)}
+	return h.serveStream(v, wake, "panel", func(a wiki.Access) (string, error) {
+		p, err := h.makePanel(v, a)
+		if err != nil {
+			return "", err
+		}
+		var buf bytes.Buffer
+		err = h.templates.execute(&buf, "connect", "panel", p)
+		return buf.String(), err
+	})
+}
+
+// serveStream sends the content of an event whenever it changes, and looks at each
+// wake. It isn't bound by the server's write timeout. It ends when the client stops
+// reading, the person loses access, the content fails or the service stops.
+func (h *Handler) serveStream(v *visit, wake <-chan struct{}, event string, content func(a wiki.Access) (string, error)) error {
+	s := &stream{h: h, v: v, out: http.NewResponseController(v.w), event: event, content: content}
 	_ = s.out.SetReadDeadline(time.Time{})
 	header := v.w.Header()
 	h.headers.setFor(header, v)
@@ -287,10 +300,12 @@ func (h *Handler) EndStreams() { h.end() }
 
 // A stream is one response of server-sent events.
 type stream struct {
-	h    *Handler
-	v    *visit
-	out  *http.ResponseController
-	last string
+	h       *Handler
+	v       *visit
+	out     *http.ResponseController
+	event   string
+	content func(a wiki.Access) (string, error)
+	last    string
 }
 
 // access returns the person's current access, and whether they are still a member.
@@ -300,7 +315,7 @@ func (s *stream) access() (wiki.Access, bool) {
 	return a, err == nil && a.Role() >= wiki.Viewer
 }
 
-// send sends the panel if it changed, and reports whether the stream stays open.
+// send sends the content if it changed, and reports whether the stream stays open.
 func (s *stream) send(first bool) bool {
 	a := s.v.a
 	if !first {
@@ -309,21 +324,18 @@ func (s *stream) send(first bool) bool {
 			return false
 		}
 	}
-	p, err := s.h.makePanel(s.v, a)
+	text, err := s.content(a)
 	if err != nil {
+		if s.v.ctx().Err() == nil && wiki.Status(err) >= http.StatusInternalServerError {
+			s.h.o.Log.ErrorContext(s.v.ctx(), "making an event failed", "event", s.event, "err", err)
+		}
 		return false
 	}
-	var buf bytes.Buffer
-	if err := s.h.templates.execute(&buf, "connect", "panel", p); err != nil {
-		s.h.o.Log.ErrorContext(s.v.ctx(), "rendering the panel failed", "err", err)
-		return false
-	}
-	text := buf.String()
 	if text == s.last {
 		return true
 	}
 	s.last = text
-	return s.write("event: panel\ndata: " + strings.ReplaceAll(text, "\n", "\ndata: ") + "\n\n")
+	return s.write("event: " + s.event + "\ndata: " + strings.ReplaceAll(text, "\n", "\ndata: ") + "\n\n")
 }
 
 func (s *stream) write(text string) bool {

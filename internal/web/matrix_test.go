@@ -90,6 +90,8 @@ var routeMatrix = map[string]cell{
 	"POST /-/delete":               {path: "/-/delete", form: url.Values{"confirm": {"ad"}}, ok: 422, need: wiki.Configure},
 	"GET /-/connect":               {path: "/-/connect", ok: 200, member: true},
 	"POST /-/connect":              {path: "/-/connect", form: url.Values{"action": {"dance"}, "commit": {"{commit}"}}, ok: 422, member: true},
+	"GET /-/editing":               {path: "/-/editing?page=Home", ok: 200, need: wiki.Edit},
+	"POST /-/editing":              {path: "/-/editing", form: url.Values{}, ok: 422, need: wiki.Edit},
 	"GET /-/connect/events":        {path: "/-/connect/events", ok: 200, member: true},
 	"GET /-/tokens":                {path: "/-/tokens", ok: 200, member: true},
 	"POST /-/tokens":               {path: "/-/tokens", form: url.Values{"action": {"dance"}}, ok: 422, member: true},

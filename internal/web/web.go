@@ -87,6 +87,7 @@ type Handler struct {
 	ending    chan struct{} // closed when the service stops
 	end       func()
 	imports   importJobs
+	editing   openEditors
 }
 
 // New makes a Handler.
@@ -207,6 +208,8 @@ func wikiRoutes() []route {
 		{pattern: "POST /-/import/plan", need: wiki.Configure, handle: (*Handler).decideImport},
 		{pattern: "GET /-/create", need: wiki.Edit, handle: (*Handler).showCreate},
 		{pattern: "POST /-/create", need: wiki.Edit, handle: (*Handler).createPage},
+		{pattern: "GET /-/editing", need: wiki.Edit, handle: (*Handler).streamOthers},
+		{pattern: "POST /-/editing", need: wiki.Edit, handle: (*Handler).mergeOthers, light: true},
 		{pattern: "GET /-/attachments", handle: (*Handler).showAllAttachments},
 		{pattern: "POST /-/task", need: wiki.Edit, handle: (*Handler).tickTask},
 		{pattern: "POST /-/upload", need: wiki.Edit, handle: receiving((*Handler).uploadFiles)},
