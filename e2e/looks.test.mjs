@@ -106,3 +106,22 @@ test("right-to-left text runs from right to left, in its language, on the page a
   assert.equal(await phone.page.locator("#text").evaluate((e) => getComputedStyle(e).direction), "rtl");
   await phone.close();
 });
+
+test("times are local, with the zone in the title, relative when recent, and UTC without script", async () => {
+  await service.writePage("ada", "Looks/Now", "Written just now.\n");
+  const { page, close } = await visit("/-/changelog", { timezoneId: "Asia/Kolkata", locale: "de-DE" });
+  const times = page.locator("main time");
+  assert.match(await times.first().innerText(), /^just now$|^\d+ minutes? ago$|^this minute$/);
+  const last = times.last(), utc = new Date(await last.getAttribute("datetime"));
+  const local = new Date(+utc + 330 * 60_000).toISOString();
+  assert.ok((await last.innerText()).includes(local.slice(11, 16)), `${await last.innerText()} is ${local} in India`);
+  assert.match(await last.getAttribute("title"), /GMT\+5:30|India/);
+  await page.goto(ada + "/Weather_Station");
+  assert.match(await page.locator(".ends time").getAttribute("title"), /GMT\+5:30|India/);
+  await close();
+  const plain = await visit("/Looks/Now", { javaScriptEnabled: false });
+  assert.match(await plain.page.locator(".ends time").innerText(), /^\d{1,2} \w{3} \d{4}, \d\d:\d\d UTC$/);
+  await plain.page.goto(ada + "/-/changelog");
+  assert.match(await plain.page.locator("main time").first().innerText(), /^\d\d:\d\d UTC$/);
+  await plain.close();
+});

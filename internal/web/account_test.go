@@ -161,7 +161,7 @@ func TestSessionsOnPages(t *testing.T) {
 	four.header.Set("User-Agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
 	four.post(testPlatform+"/auth/dev", url.Values{"username": {"ada"}}).want(http.StatusSeeOther)
 	four.get(testPlatform + "/app/account").has("Firefox on Linux")
-	four.get(testPlatform + "/app/").has("Firefox on Linux, since")
+	four.get(testPlatform + "/app/").has("Firefox on Linux, signed in")
 }
 
 // A wiki that is being deleted is closed to everyone, including its owner, and can
