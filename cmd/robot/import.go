@@ -149,7 +149,7 @@ func importWiki(ctx context.Context, s *service.Service, args url.Values, in io.
 	files := args.Get("files") == "true"
 	r := pages.ImportRequest{Into: args.Get("into"), Without: args["without"], AsFolder: files, FilesOnly: files, Own: args.Get("vouch") == "true"}
 	progress := progressPrinter{out: out}
-	u, err := receiveSource(ctx, s, a, args, in, progress.print)
+	u, err := receiveSource(ctx, s, a, args, r, in, progress.print)
 	if err != nil {
 		return userError(err)
 	}
@@ -174,9 +174,9 @@ func importWiki(ctx context.Context, s *service.Service, args url.Values, in io.
 }
 
 // receiveSource stores the source of an import: the input, or the repository at an address.
-func receiveSource(ctx context.Context, s *service.Service, a wiki.Access, args url.Values, in io.Reader, progress func(pages.ImportStep)) (*pages.Upload, error) {
+func receiveSource(ctx context.Context, s *service.Service, a wiki.Access, args url.Values, r pages.ImportRequest, in io.Reader, progress func(pages.ImportStep)) (*pages.Upload, error) {
 	if address := args.Get("address"); address != "" {
-		return s.Pages.ReceiveRemote(ctx, a, address, progress)
+		return s.Pages.ReceiveRemote(ctx, a, address, r, progress)
 	}
 	u, err := s.Pages.Receive(ctx, a, in, nil)
 	if err == nil {

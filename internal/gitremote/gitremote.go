@@ -55,23 +55,36 @@ func New(o outbound.Options) *Client {
 	return &Client{http: outbound.New(o), now: time.Now}
 }
 
+// Newest fetches the files of the newest commit of one branch, without the history, and
+// writes them to out as a git bundle whose commit has parents that aren't in it. If the
+// server can't send less than the history, it is Bundle, and shallow is false.
+func (c *Client) Newest(ctx context.Context, a Address, max int64, out io.Writer, progress func(bytes int64)) (shallow bool, err error) {
+	return c.fetch(ctx, a, max, true, out, progress)
+}
+
 // Bundle fetches the commits and tags of one branch and writes them to out as a git
 // bundle (gitformat-bundle(5)), whose HEAD is that branch. The bundle names the other
 // branches and tags too, without their objects. It fails when its pack is larger than
 // max bytes. progress is called with the number of bytes so far. Errors are Problems
 // with the field "address", or those of ctx and out.
 func (c *Client) Bundle(ctx context.Context, a Address, max int64, out io.Writer, progress func(bytes int64)) error {
+	_, err := c.fetch(ctx, a, max, false, out, progress)
+	return err
+}
+
+func (c *Client) fetch(ctx context.Context, a Address, max int64, newest bool, out io.Writer, progress func(bytes int64)) (shallow bool, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, maxTime, errTime)
 	defer cancel()
 	f := &fetch{client: c, address: a}
 	head, err := f.prepare(ctx)
+	f.newest = newest && f.capabilities.canDeepen()
 	if err == nil {
 		err = f.bundle(ctx, head, &packWriter{out: out, left: max, progress: progress, now: c.now})
 	}
 	if errors.Is(context.Cause(ctx), errTime) {
 		err = errTime
 	}
-	return f.explain(err)
+	return f.newest, f.explain(err)
 }
 
 var errTime = errors.New("gitremote: fetch took too long")
@@ -80,6 +93,7 @@ var errTime = errors.New("gitremote: fetch took too long")
 type fetch struct {
 	client       *Client
 	address      Address
+	newest       bool   // fetch only the newest commit
 	base         string // the repository's URL, after redirects
 	capabilities capabilities
 	refs         refs
@@ -173,19 +187,30 @@ func (f *fetch) send(r *http.Request, kind string) (body io.ReadCloser, final *u
 
 // bundle fetches the pack of a commit and writes it as a bundle.
 func (f *fetch) bundle(ctx context.Context, head string, out *packWriter) error {
-	body, err := f.post(ctx, f.capabilities.command("fetch", "no-progress", "include-tag", "ofs-delta", "want "+head, "done"))
+	arguments := []string{"no-progress", "ofs-delta", "want " + head}
+	if f.newest {
+		arguments = append(arguments, "deepen 1")
+	} else {
+		arguments = append(arguments, "include-tag")
+	}
+	body, err := f.post(ctx, f.capabilities.command("fetch", append(arguments, "done")...))
 	if err != nil {
 		return err
 	}
 	defer body.Close()
 	in := newPacketReader(body, -1)
-	if err := startPack(in); err != nil {
+	if f.newest {
+		err = startNewest(in, head)
+	} else {
+		err = startPack(in)
+	}
+	if err != nil {
 		return err
 	}
 	var header strings.Builder
 	fmt.Fprintf(&header, "# v2 git bundle\n%s HEAD\n", head)
 	for _, name := range slices.Sorted(maps.Keys(f.refs.ids)) {
-		if name != "HEAD" {
+		if name != "HEAD" && !f.newest {
 			fmt.Fprintf(&header, "%s %s\n", f.refs.ids[name], name)
 		}
 	}
@@ -209,6 +234,26 @@ func startPack(in *packetReader) error {
 		return errMalformed
 	}
 	return nil
+}
+
+// startNewest reads the answer to a fetch of one commit up to the pack. It begins with
+// the commits whose parents are missing: this one, unless it has none.
+func startNewest(in *packetReader, head string) error {
+	kind, line, err := in.line()
+	if err == nil && kind == dataPacket && line == "shallow-info" {
+		for kind, line, err = in.line(); err == nil && kind == dataPacket; kind, line, err = in.line() {
+			if line != "shallow "+head {
+				return errMalformed
+			}
+		}
+		if err == nil && kind == delimiterPacket {
+			kind, line, err = in.line()
+		}
+	}
+	if err == nil && (kind != dataPacket || line != "packfile") {
+		err = errMalformed
+	}
+	return err
 }
 
 var (

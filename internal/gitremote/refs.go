@@ -2,6 +2,7 @@ package gitremote
 
 import (
 	"errors"
+	"slices"
 	"strings"
 )
 
@@ -66,6 +67,11 @@ func (c capabilities) check() error {
 		return errSHA256
 	}
 	return nil
+}
+
+// canDeepen reports whether the server can send a part of a history.
+func (c capabilities) canDeepen() bool {
+	return slices.Contains(strings.Fields(c["fetch"]), "shallow")
 }
 
 // command returns the request for a command with arguments.

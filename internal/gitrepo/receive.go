@@ -96,6 +96,15 @@ func (g *Git) Unpack(ctx context.Context, dir string, bundle io.Reader, max int6
 	return r, nil
 }
 
+// UnpackNewest is Unpack for a bundle of one commit whose parents are missing.
+func (g *Git) UnpackNewest(ctx context.Context, dir string, bundle io.Reader, max int64) (*Received, error) {
+	r, err := g.Unpack(ctx, dir, bundle, max)
+	if err != nil {
+		return nil, err
+	}
+	return r, r.repo.writeFile("shallow", r.Head+"\n") // gitrepository-layout(5)
+}
+
 // Verify runs git's strict check of every object. Its errors are *Refused if the
 // repository is the cause, with everything that the check reports.
 func (r *Received) Verify(ctx context.Context) error {

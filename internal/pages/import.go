@@ -28,6 +28,7 @@ type Upload struct {
 	receipt  *receipt          // nil once closed
 	received *gitrepo.Received // the upload's repository, once it is unpacked
 	verified bool
+	shallow  bool // a bundle of a commit without its history
 }
 
 // Close removes the upload's files. Only then can its wiki upload another.
@@ -432,7 +433,7 @@ func (i *importRun) sourceOptions() (incoming.Options, error) {
 // wiki's history, as it does in a new wiki.
 func (i *importRun) openRepository(ctx context.Context) (incoming.Source, error) {
 	onlySeeds, err := i.w.HasOnlySeeds(ctx)
-	if err != nil || i.request.Moved || onlySeeds && i.request.Into == "" && !i.request.FilesOnly {
+	if err != nil || i.request.Moved || onlySeeds && i.request.keepsHistory() && !i.u.shallow {
 		return nil, err
 	}
 	if i.s.mirror == nil {

@@ -236,6 +236,9 @@ func (i *importRun) unpack(ctx context.Context) (*gitrepo.Received, error) {
 		if _, err := f.Seek(0, io.SeekStart); err != nil {
 			return nil, err
 		}
+		if i.u.shallow {
+			return git.UnpackNewest(ctx, i.u.path("received.git"), f, max)
+		}
 		return git.Unpack(ctx, i.u.path("received.git"), f, max)
 	}
 	if err := i.unzip(archive, max); err != nil {

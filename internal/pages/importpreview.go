@@ -38,6 +38,9 @@ type ImportRequest struct {
 	Authors func(name, email string) (by wiki.Author, known bool)
 }
 
+// keepsHistory reports whether a repository becomes the history of a new wiki.
+func (r ImportRequest) keepsHistory() bool { return r.Into == "" && !r.FilesOnly }
+
 // A Decision says which file to keep if the wiki and an import have the same name.
 type Decision string
 

@@ -27,10 +27,15 @@ func (s *Service) parseRemote(address string) (gitremote.Address, error) {
 }
 
 // ReceiveRemote is Receive for a public repository on another server. It fetches the
-// repository's main branch, or the one in the address, as a git bundle. progress can
-// be nil. It ends with the service.
-func (s *Service) ReceiveRemote(ctx context.Context, a wiki.Access, address string, progress func(ImportStep)) (*Upload, error) {
+// repository's main branch, or the one in the address, as a git bundle: with its
+// history if that becomes the wiki's, otherwise only the newest commit. progress can be
+// nil. It ends with the service.
+func (s *Service) ReceiveRemote(ctx context.Context, a wiki.Access, address string, r ImportRequest, progress func(ImportStep)) (*Upload, error) {
 	from, err := s.parseRemote(address)
+	if err != nil {
+		return nil, err
+	}
+	fresh, err := s.IsFresh(ctx, a)
 	if err != nil {
 		return nil, err
 	}
@@ -40,16 +45,23 @@ func (s *Service) ReceiveRemote(ctx context.Context, a wiki.Access, address stri
 	ctx, cancel := s.mirror.Context(ctx)
 	defer cancel()
 	step := ImportStep{What: "Downloading from " + wiki.VisibleName(from.Host)}
-	u, err := s.receiveWritten(ctx, a, func(out io.Writer) error {
+	shallow := false
+	u, err := s.receiveWritten(ctx, a, func(out io.Writer) (err error) {
 		progress(step)
-		return s.remotes.Bundle(ctx, from, a.Site().Limits.HistoryBytes, out, func(bytes int64) {
+		fetched := func(bytes int64) {
 			step.Note = fmt.Sprintf("%.1f MB", float64(bytes)/(1<<20))
 			progress(step)
-		})
+		}
+		if max := a.Site().Limits.HistoryBytes; fresh && r.keepsHistory() {
+			err = s.remotes.Bundle(ctx, from, max, out, fetched)
+		} else {
+			shallow, err = s.remotes.Newest(ctx, from, max, out, fetched)
+		}
+		return err
 	}, cancel)
 	if err != nil {
 		return nil, err
 	}
-	u.Name = from.String()
+	u.Name, u.shallow = from.String(), shallow
 	return u, nil
 }

@@ -352,7 +352,7 @@ func (h *Handler) fetchImport(v *visit, job *importJob) error {
 	h.o.Background.Go(background.Job{Work: "finish-import", Wiki: v.slug}, func() {
 		var upload *pages.Upload
 		err := h.tryImport(job, func() (err error) {
-			upload, err = h.o.Pages.ReceiveRemote(ctx, job.a, job.form.Address, job.setStep)
+			upload, err = h.o.Pages.ReceiveRemote(ctx, job.a, job.form.Address, job.request, job.setStep)
 			return err
 		})
 		if err != nil {
