@@ -30,8 +30,9 @@ type ImportSource struct {
 	// shown as imported and linked to no account.
 	Trusted bool
 	// Authors returns the person or agent that a commit's author is known to be, by
-	// what its repository says and what the service it is moved from knew. It is nil,
-	// except in the operator's move.
+	// what its repository says and what the service it is moved from knew. Their text
+	// counts as imported until somebody vouches for it. It is nil, except in the
+	// operator's move.
 	Authors func(name, email string) (by wiki.Author, known bool)
 }
 
@@ -400,6 +401,7 @@ func (p *Import) authorOf(c gitrepo.Commit) (a wiki.Author, message string) {
 	message = strings.ToValidUTF8(c.Message, "\uFFFD")
 	if p.o.Authors != nil {
 		if by, known := p.o.Authors(clean(c.Author.Name), clean(c.Author.Email)); known {
+			by.Client = wiki.ImportClient // whoever could push there could write any name
 			return by, strings.TrimSpace(message)
 		}
 	}

@@ -2,14 +2,19 @@ package mcpserver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
 	"robot.wtf/internal/pages"
+	"robot.wtf/internal/wiki"
 )
 
 const (
 	agentsPage = "AGENTS"
+	// formerAgentsPage is what the Python robot.wtf called it. It counts in wikis
+	// without an AGENTS page.
+	formerAgentsPage = "Agent_Guide"
 	// maxInstructions limits the text that each client reads at the start;
 	// some clients truncate longer ones themselves.
 	maxInstructions = 2000 // characters
@@ -36,6 +41,9 @@ func (h *Handler) instructions(ctx context.Context, c *client) string {
 // none or if anyone but members has contributed to it.
 func (h *Handler) agentsSource(ctx context.Context, c *client) *pages.Source {
 	src, err := h.o.Pages.Source(ctx, c.access, agentsPage, "")
+	if errors.Is(err, wiki.ErrNotFound) {
+		src, err = h.o.Pages.Source(ctx, c.access, formerAgentsPage, "")
+	}
 	if err != nil {
 		return nil
 	}

@@ -118,3 +118,14 @@ func writeKey(dir, id string) error {
 	}, "", "  ")
 	return errors.Join(err, os.WriteFile(filepath.Join(dir, "client_jwk.json"), text, 0o600))
 }
+
+// Forge adds a commit that claims to be made by this service for the wiki's owner.
+func (d *Disk) Forge(slug, file, text string) error {
+	var in bytes.Buffer
+	fmt.Fprintf(&in, "feature done\ncommit refs/heads/main\nauthor %s <%s> 1780000000 +0000\ncommitter robot.wtf <noreply@robot.wtf> 1780000000 +0000\n", slug, d.Owners[slug])
+	writeData(&in, "Guide\n\nAgent: Claude\nGrant: 1")
+	fmt.Fprint(&in, "from refs/heads/main^0\n")
+	writeFile(&in, file, text)
+	fmt.Fprint(&in, "done\n")
+	return runGit(d.Repository(slug), &in, "fast-import", "--quiet")
+}
