@@ -9,6 +9,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/go-jose/go-jose/v4"
 )
 
 // kids returns the key ids in the JWKS.
@@ -130,5 +132,52 @@ func TestRotationInterrupted(t *testing.T) {
 	}
 	if _, err := RotateKey(t.TempDir()); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("nothing to rotate: %v", err)
+	}
+}
+
+// The key of a service that this one replaces signs at once, under the id that other
+// servers know, and keeps it when the service starts again. The former key stays
+// published for sign-ins in progress.
+func TestAdoptKey(t *testing.T) {
+	w := newWorld(t)
+	was, dir := w.kids(), filepath.Join(w.dir, "keys")
+	private, err := generateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	jwk := func(key any, id string) []byte {
+		text, err := json.Marshal(jose.JSONWebKey{Key: key, KeyID: id, Algorithm: "ES256", Use: "sig"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	for what, text := range map[string][]byte{
+		"a public key": jwk(&private.PublicKey, "id"), "no id": jwk(private, ""), "an id of two lines": jwk(private, "a\nb"), "no key": []byte("{}"), "nothing": nil,
+	} {
+		if adopted, err := w.service.AdoptKey(text); err == nil || adopted {
+			t.Errorf("%s is adopted", what)
+		}
+	}
+	text := jwk(private, "Q2xpZW50")
+	for _, want := range []bool{true, false} {
+		if adopted, err := w.service.AdoptKey(text); err != nil || adopted != want {
+			t.Fatalf("adopted %t, %v", adopted, err)
+		}
+	}
+	if kids := w.kids(); !slices.Equal(kids, []string{"Q2xpZW50", was[0]}) {
+		t.Errorf("keys %q", kids)
+	}
+	signing, err := w.service.keys.signingKey()
+	if err != nil || !signing.public.Equal(&private.PublicKey) {
+		t.Errorf("another key signs: %v", err)
+	}
+	again, err := openKeys(dir, Lifetime, w.service.now)
+	if err != nil || again.signing.id != "Q2xpZW50" || again.former == nil || again.former.id != was[0] {
+		t.Errorf("after a restart: %+v, %v", again, err)
+	}
+	w.advanceClock(Lifetime)
+	if kids := w.kids(); !slices.Equal(kids, []string{"Q2xpZW50"}) {
+		t.Errorf("later: keys %q", kids)
 	}
 }
