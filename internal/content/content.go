@@ -112,7 +112,7 @@ type Request struct {
 	// be used again.
 	IdempotencyWindow time.Duration
 	// DropDraft is a path; the author's draft of it is removed in the same
-	// transaction, with its files that are in DropFiles.
+	// transaction, with its files, which DropFiles must name.
 	DropDraft string
 	DropFiles []string
 	// Import is set if the texts are from elsewhere; the Author's Client is then

@@ -3,6 +3,7 @@ package content
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
@@ -12,6 +13,10 @@ import (
 // maxDraftFiles limits the bytes of the files that a person keeps with drafts in
 // one wiki.
 const maxDraftFiles = 50 << 20
+
+// ErrDraftFiles means that the draft of Request.DropDraft has files that aren't in
+// Request.DropFiles. Nothing was committed.
+var ErrDraftFiles = errors.New("the draft has more files")
 
 // A DraftFile is a file kept with a draft until its page is saved.
 type DraftFile struct {
@@ -93,15 +98,23 @@ func (w *Wiki) MoveDraft(ctx context.Context, did, from, to string) error {
 }
 
 // dropSavedDraft removes the draft that a commit saves, with the files in the commit.
-// Files added since they were read stay, and the draft with them.
+// ErrDraftFiles if the draft has others.
 func (t *tx) dropSavedDraft(did, path string, files []string) error {
 	for _, name := range files {
 		if err := t.exec("DELETE FROM draft_files WHERE wiki = $1 AND did = $2 AND key = $3 AND name = $4", t.w.slug, did, wiki.Key(path), name); err != nil {
 			return err
 		}
 	}
-	return t.exec(`DELETE FROM drafts WHERE wiki = $1 AND did = $2 AND key = $3 AND NOT EXISTS
-		(SELECT 1 FROM draft_files f WHERE f.wiki = $1 AND f.did = $2 AND f.key = $3)`, t.w.slug, did, wiki.Key(path))
+	dropped, err := t.execCount("DELETE FROM drafts WHERE wiki = $1 AND did = $2 AND key = $3", t.w.slug, did, wiki.Key(path))
+	if err != nil || dropped == 0 { // files have a draft
+		return err
+	}
+	var others bool
+	err = t.queryRow(t.context(), "SELECT EXISTS (SELECT 1 FROM draft_files WHERE wiki = $1 AND did = $2 AND key = $3)", t.w.slug, did, wiki.Key(path)).Scan(&others)
+	if err == nil && others {
+		err = ErrDraftFiles
+	}
+	return err
 }
 
 // dropOldDrafts removes a person's drafts beyond maxDrafts, with their files.

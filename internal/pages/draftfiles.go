@@ -3,6 +3,7 @@ package pages
 import (
 	"bytes"
 	"context"
+	"errors"
 	"path"
 	"slices"
 	"strings"
@@ -37,15 +38,26 @@ func (s *Service) keepWithDraft(ctx context.Context, w *content.Wiki, a wiki.Acc
 	return Saved{Path: p, Kept: true}, nil
 }
 
+// commitDraft commits the text of a draft with the files kept with it. Few drafts have
+// any, so they are only read when the commit finds some.
+func (s *Service) commitDraft(ctx context.Context, w *content.Wiki, a wiki.Access, wr Write, r content.Request) (Saved, error) {
+	saved, err := s.commit(ctx, w, a, wr, r)
+	for try := 0; errors.Is(err, content.ErrDraftFiles) && try < maxEditTries; try++ {
+		with := r
+		with.Edits = slices.Clone(r.Edits)
+		if err := s.attachDraftFiles(ctx, w, a, &with); err != nil {
+			return Saved{}, err
+		}
+		saved, err = s.commit(ctx, w, a, wr, with)
+	}
+	return saved, err
+}
+
 // attachDraftFiles adds the files of the draft that a request drops to its edits. A
 // name that was taken since is changed, in the page's text too.
 func (s *Service) attachDraftFiles(ctx context.Context, w *content.Wiki, a wiki.Access, r *content.Request) error {
-	did := a.Caller().User.DID
-	if r.DropDraft == "" || did == "" {
-		return nil
-	}
-	files, err := readDraftFiles(ctx, w, did, r.DropDraft)
-	if err != nil || len(files) == 0 {
+	files, err := readDraftFiles(ctx, w, a.Caller().User.DID, r.DropDraft)
+	if err != nil {
 		return err
 	}
 	d, err := s.directory(ctx, w, a)

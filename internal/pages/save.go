@@ -125,10 +125,7 @@ func (s *Service) Save(ctx context.Context, a wiki.Access, r SaveRequest) (Saved
 			Edits:     []content.Edit{{Op: content.Put, Path: file.Path, Data: nonNil(text), Base: base, Strict: r.Strict}},
 			DropDraft: draftOf(a.Caller(), file.Path),
 		}
-		if err := s.attachDraftFiles(ctx, w, a, &request); err != nil {
-			return Saved{}, err
-		}
-		return s.commit(ctx, w, a, r.Write, request)
+		return s.commitDraft(ctx, w, a, r.Write, request)
 	})
 }
 
