@@ -72,6 +72,13 @@ func linkHash(code string) []byte {
 	return hash[:]
 }
 
+// SignInLink returns the DID of the person that a link signs in, and leaves the link
+// as it is. It fails with ErrGone if there is no such link, whatever the reason.
+func (db *DB) SignInLink(ctx context.Context, code string) (did string, err error) {
+	err = db.queryRow(ctx, `SELECT did FROM links WHERE hash = $1 AND did IS NOT NULL AND expires > $2`, linkHash(code), db.nowMillis()).Scan(&did)
+	return did, linkError("sign-in link", sqlite.Translate(err))
+}
+
 // TakeSignInLink uses a link up and returns the DID of the person it signs in. It
 // fails with ErrGone if there is no such link, whatever the reason. Of two concurrent
 // calls, one fails.

@@ -78,18 +78,28 @@ func (s *Service) NewSignInLink(ctx context.Context, a wiki.Access, did string) 
 	return code, nil
 }
 
+// SignInLinkPerson returns the person that a link signs in, who can then notice that
+// it is another person's. It fails like UseSignInLink, and uses nothing up.
+func (s *Service) SignInLinkPerson(ctx context.Context, code string) (wiki.User, error) {
+	return s.signInLink(ctx, code, s.store.SignInLink)
+}
+
 // UseSignInLink uses a link up and returns the person it signs in. It fails with
 // ErrSignInLink if the link can't be used, whatever the reason.
 func (s *Service) UseSignInLink(ctx context.Context, code string) (wiki.User, error) {
+	return s.signInLink(ctx, code, s.store.TakeSignInLink)
+}
+
+func (s *Service) signInLink(ctx context.Context, code string, find func(ctx context.Context, code string) (string, error)) (wiki.User, error) {
 	if !s.local {
 		return wiki.User{}, errNoLocal
 	}
-	did, err := s.store.TakeSignInLink(ctx, code)
+	did, err := find(ctx, code)
 	if errors.Is(err, wiki.ErrGone) {
 		return wiki.User{}, ErrSignInLink
 	}
 	if err != nil {
-		return wiki.User{}, fmt.Errorf("tenant: use sign-in link: %w", err)
+		return wiki.User{}, fmt.Errorf("tenant: sign-in link: %w", err)
 	}
 	return s.store.User(ctx, did)
 }

@@ -71,7 +71,7 @@ func asCaller(do handler) handler {
 // A homeSignInPage signs in the person with a link, or says how to get one.
 type homeSignInPage struct {
 	Frame
-	HasLink bool
+	Person  wiki.User // of the link; zero without one
 	Wrong   string
 	Minutes int // lifetime of a link
 }
@@ -103,7 +103,27 @@ func (h *Handler) showHomeSignIn(v *visit) error {
 	if to := session.LocalPath(v.query("to")); to != "/" {
 		http.SetCookie(v.w, h.o.Session.Cookie(backCookie, to, backSeconds))
 	}
-	return h.renderHomeSignIn(v, http.StatusOK, homeSignInPage{HasLink: h.o.Session.CookieValue(v.r, signInCookie) != ""})
+	code := h.o.Session.CookieValue(v.r, signInCookie)
+	if code == "" {
+		return h.renderHomeSignIn(v, http.StatusOK, homeSignInPage{})
+	}
+	person, err := h.o.Tenant.SignInLinkPerson(v.ctx(), code)
+	if err != nil {
+		return h.refuseSignInLink(v, err)
+	}
+	return h.renderHomeSignIn(v, http.StatusOK, homeSignInPage{Person: person})
+}
+
+// refuseSignInLink responds to a link that can't be used, and forgets it. It returns
+// other errors.
+func (h *Handler) refuseSignInLink(v *visit, err error) error {
+	var p *wiki.Problem
+	if !errors.As(err, &p) {
+		return err
+	}
+	v.failed(err)
+	http.SetCookie(v.w, h.o.Session.Cookie(signInCookie, "", -1))
+	return h.renderHomeSignIn(v, wiki.Status(err), homeSignInPage{Wrong: p.Message})
 }
 
 func (h *Handler) renderHomeSignIn(v *visit, status int, p homeSignInPage) error {
@@ -118,19 +138,13 @@ func (h *Handler) useSignInLink(v *visit) error {
 	if err := h.o.Limits.SignIn(v.r.RemoteAddr); err != nil {
 		return err
 	}
-	code := h.o.Session.CookieValue(v.r, signInCookie)
-	http.SetCookie(v.w, h.o.Session.Cookie(signInCookie, "", -1))
-	person, err := h.o.Tenant.UseSignInLink(v.ctx(), code)
+	person, err := h.o.Tenant.UseSignInLink(v.ctx(), h.o.Session.CookieValue(v.r, signInCookie))
 	if err == nil {
+		http.SetCookie(v.w, h.o.Session.Cookie(signInCookie, "", -1))
 		err = h.o.Session.SignIn(v.ctx(), v.w, v.r, person)
 	}
-	var p *wiki.Problem
-	if errors.As(err, &p) {
-		v.failed(err)
-		return h.renderHomeSignIn(v, wiki.Status(err), homeSignInPage{Wrong: p.Message})
-	}
 	if err != nil {
-		return err
+		return h.refuseSignInLink(v, err)
 	}
 	return h.redirect(v, h.takeBack(v))
 }

@@ -197,7 +197,7 @@ func TestSignInLink(t *testing.T) {
 		if opened.header.Get("Referrer-Policy") != "no-referrer" || opened.header.Get("Cache-Control") != "no-store" || opened.header.Get("Location") != "/-/login" {
 			t.Errorf("opening a link: %v", opened.header)
 		}
-		preview.get(homeOrigin + "/-/login").want(http.StatusOK).has("The button uses it up").lacks(strings.TrimPrefix(link, homeOrigin+SignInLinkPath))
+		preview.get(homeOrigin+"/-/login").want(http.StatusOK).has("The button uses it up", "Sign in as <bdi>Ada</bdi>").lacks(strings.TrimPrefix(link, homeOrigin+SignInLinkPath))
 	}
 	ada := w.anonymous()
 	ada.get(homeOrigin + "/-/login?to=/-/settings").want(http.StatusOK).has("robot home login")
@@ -208,6 +208,8 @@ func TestSignInLink(t *testing.T) {
 	ada.get(homeOrigin + "/-/settings").want(http.StatusOK)
 
 	again := w.anonymous()
+	again.get(link).want(http.StatusSeeOther)
+	again.get(homeOrigin+"/-/login").want(http.StatusGone).has("used before", "robot home login")
 	again.get(link).want(http.StatusSeeOther)
 	again.post(homeOrigin+"/-/login", url.Values{}).want(http.StatusGone).has("used before")
 	again.get(homeOrigin + "/-/account").want(http.StatusFound)
