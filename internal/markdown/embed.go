@@ -24,15 +24,33 @@ type embed struct {
 
 // isPageEmbed reports whether a link embeds an existing page or section.
 func (w *writer) isPageEmbed(n *wikilink) bool {
+	return n.embed && w.embedOf(n).target.Source != ""
+}
+
+// embedOf returns where a link that embeds leads. ![[#Heading]] embeds a section or
+// block of the page itself.
+func (w *writer) embedOf(n *wikilink) resolvedLink {
 	p := n.wikilinkTarget(w.doc.name)
-	return n.embed && p.Kind == wiki.LinkEmbed && w.lookUp(p).target.Source != ""
+	if n.target != "" || n.fragment == "" {
+		return w.lookUp(p)
+	}
+	p.Kind = wiki.LinkEmbed
+	own := embed{w.doc.name, slug(n.fragment)}
+	source, known := w.ownParts[own]
+	if !known && (len(w.ownParts)+1)*len(w.doc.source) <= maxEmbedded { // finding one parses the page
+		source = Excerpt(w.doc.source, n.fragment)
+		if w.ownParts == nil {
+			w.ownParts = map[embed]string{}
+		}
+		w.ownParts[own] = source
+	}
+	return resolvedLink{linkTarget: p, url: p.url, target: Target{URL: p.url, Exists: true, Name: w.doc.name, Source: source}}
 }
 
 // writeEmbed writes a page or section. If it can't be embedded, it writes a
 // link and adds a notice.
 func (w *writer) writeEmbed(n *wikilink) {
-	p := n.wikilinkTarget(w.doc.name)
-	to := w.lookUp(p)
+	to := w.embedOf(n)
 	inner, why := w.loadEmbed(to)
 	if inner == nil {
 		if why != "" && !slices.Contains(w.notices, why) {

@@ -274,3 +274,19 @@ func TestPatienceIsProcessorTime(t *testing.T) {
 		}
 	}
 }
+
+// Attack: a large page embeds many of its own sections, and finding each one parses
+// the page.
+func TestOwnEmbedsAreBounded(t *testing.T) {
+	text := strings.Repeat(strings.Repeat("word ", 100)+"\n", 1500) + "\n\n"
+	for i := range 2000 {
+		text += fmt.Sprintf("![[#Section %d]]\n\n", i)
+	}
+	begun := hostile.CPU()
+	if _, err := shared.Render(t.Context(), "ada", "Design/VPS", []byte(text), &world{self: "Design/VPS"}); err != nil {
+		t.Log(err)
+	}
+	if took := hostile.CPU() - begun; took > 3*time.Second {
+		t.Errorf("%v of CPU", took)
+	}
+}

@@ -21,6 +21,7 @@ type writer struct {
 	r           *Renderer
 	askResolver func(link) Target // asks the Resolver, under the render's context
 	canceled    func() bool       // the render's context is done
+	ownParts    map[embed]string  // sources of the page's own sections that it embeds
 	listPages   func(below wiki.PageName, pattern string) ([]Target, bool)
 	clock       *clock
 	out         bytes.Buffer
