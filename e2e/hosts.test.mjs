@@ -33,6 +33,7 @@ const openTemplate = {
   folder: (p) => p.goto(ada + "/Journal"),
   missing: (p) => p.goto(ada + "/Nobody_Wrote_This"),
   trash: (p) => p.goto(ada + "/-/trash"),
+  drafts: (p) => p.goto(ada + "/-/drafts"),
   source: (p) => p.goto(ada + "/Elsewhere/source"),
   history: (p) => p.goto(ada + "/Elsewhere/history"),
   blame: (p) => p.goto(ada + "/Elsewhere/blame"),

@@ -42,6 +42,13 @@ func (w *Wiki) Draft(ctx context.Context, did, path string) (Draft, error) {
 	return d, wrapError(err, "draft of %s/%s", w.slug, path)
 }
 
+// HasDraft reports whether a person has a draft of a page.
+func (w *Wiki) HasDraft(ctx context.Context, did, path string) (bool, error) {
+	var has bool
+	err := w.queryRow(ctx, "SELECT EXISTS (SELECT 1 FROM drafts WHERE wiki = $1 AND did = $2 AND key = $3)", w.slug, did, wiki.Key(path)).Scan(&has)
+	return has, wrapError(err, "draft of %s/%s", w.slug, path)
+}
+
 // DropDraft removes a person's draft of a page with its files; no error if there is
 // none.
 func (w *Wiki) DropDraft(ctx context.Context, did, path string) error {

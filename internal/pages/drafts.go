@@ -211,3 +211,48 @@ func (s *Service) Drafts(ctx context.Context, a wiki.Access) ([]Draft, error) {
 	}
 	return w.Drafts(ctx, a.Caller().User.DID)
 }
+
+// A ListedDraft is one of the caller's drafts, without its text.
+type ListedDraft struct {
+	Draft
+	Name    wiki.PageName
+	Exists  bool // the page does
+	Changed bool // the page has changed since the draft was begun
+}
+
+// ListDrafts lists the caller's drafts with the state of their pages, newest first.
+func (s *Service) ListDrafts(ctx context.Context, a wiki.Access) ([]ListedDraft, error) {
+	w, release, err := s.open(ctx, a, wiki.Edit)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	drafts, err := s.Drafts(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	var list []ListedDraft
+	for _, d := range drafts {
+		name, ok := wiki.PageOf(d.Path)
+		if !ok {
+			continue
+		}
+		_, file, exists, err := openPage(ctx, w, string(name))
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, ListedDraft{Draft: d, Name: name, Exists: exists, Changed: exists && d.Base != "" && file.Blob != d.Base})
+	}
+	return list, nil
+}
+
+// HasDraft reports whether the caller has a draft of a page, by its exact name in any
+// spelling.
+func (s *Service) HasDraft(ctx context.Context, a wiki.Access, name string) (bool, error) {
+	w, release, err := s.open(ctx, a, wiki.Edit)
+	if err != nil {
+		return false, err
+	}
+	defer release()
+	return w.HasDraft(ctx, a.Caller().User.DID, name+".md")
+}

@@ -9,7 +9,7 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// An OtherEdit is what others saved while a page was open for editing.
+// An OtherEdit is a change of a page while it was open for editing.
 type OtherEdit struct {
 	Revision wiki.Revision // the newest one
 	Deleted  bool
@@ -68,7 +68,7 @@ func readSides(ctx context.Context, w *content.Wiki, path, revision string, file
 	return old, now, err
 }
 
-// An OpenMerge is the text of an open editor, merged with what others saved.
+// An OpenMerge is the text of an open editor, merged with the changes of others.
 type OpenMerge struct {
 	Text     string `json:"text"`
 	Revision string `json:"revision"` // the base of the text from now on

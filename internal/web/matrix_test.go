@@ -90,6 +90,8 @@ var routeMatrix = map[string]cell{
 	"POST /-/delete":               {path: "/-/delete", form: url.Values{"confirm": {"ad"}}, ok: 422, need: wiki.Configure},
 	"GET /-/connect":               {path: "/-/connect", ok: 200, member: true},
 	"POST /-/connect":              {path: "/-/connect", form: url.Values{"action": {"dance"}, "commit": {"{commit}"}}, ok: 422, member: true},
+	"GET /-/drafts":                {path: "/-/drafts", ok: 200, need: wiki.Edit},
+	"POST /-/drafts":               {path: "/-/drafts", form: url.Values{}, ok: 422, need: wiki.Edit},
 	"GET /-/editing":               {path: "/-/editing?page=Home", ok: 200, need: wiki.Edit},
 	"POST /-/editing":              {path: "/-/editing", form: url.Values{}, ok: 422, need: wiki.Edit},
 	"GET /-/connect/events":        {path: "/-/connect/events", ok: 200, member: true},

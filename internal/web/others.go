@@ -55,15 +55,15 @@ func (o *openEditors) others(e openEditor) []string {
 
 // othersView is what an open editor shows about others.
 type othersView struct {
-	People string // who else has the page open
+	People string // other people with the page open
 	Count  int
-	Edit   *pages.OtherEdit // what was saved since the editor's revision; nil for nothing
+	Edit   *pages.OtherEdit // the changes since the editor's revision; nil for none
 }
 
 // maxNamedEditors bounds the names in an othersView.
 const maxNamedEditors = 5
 
-// streamOthers tells an open editor who else has the page open, and what others save
+// streamOthers tells an open editor about other people with the page open, and about their changes
 // (server-sent events): /-/editing?page=Home&revision=1f2e3d4c.
 func (h *Handler) streamOthers(v *visit) error {
 	page, revision := v.query("page"), v.query("revision")
@@ -111,7 +111,7 @@ func joinNames(names []string) string {
 	return strings.Join(names[:last], ", ") + " and " + names[last]
 }
 
-// mergeOthers merges the text of an open editor with what others saved, and returns
+// mergeOthers merges the text of an open editor with the changes of others, and returns
 // it without saving.
 func (h *Handler) mergeOthers(v *visit) error {
 	form, err := h.readForm(v, maxTextForm(v), "content")

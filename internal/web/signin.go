@@ -32,6 +32,7 @@ type accountData struct {
 	SignIn       string
 	Platform     string
 	Single       bool
+	Draft        string // address of the caller's draft of this page, or ""
 }
 
 // account renders the content of the layout's slot.
@@ -40,6 +41,7 @@ func (h *Handler) account(v *visit) ([]byte, error) {
 	d.CanEdit, d.CanConfigure = v.a.Can(wiki.Edit), v.a.Can(wiki.Configure)
 	d.IsMember = v.a.Role() >= wiki.Viewer
 	d.SignIn = h.signInPath(v)
+	d.Draft = h.draftHere(v)
 	var buf bytes.Buffer
 	err := h.templates.execute(&buf, "error", "account", d)
 	return buf.Bytes(), err

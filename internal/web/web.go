@@ -208,6 +208,8 @@ func wikiRoutes() []route {
 		{pattern: "POST /-/import/plan", need: wiki.Configure, handle: (*Handler).decideImport},
 		{pattern: "GET /-/create", need: wiki.Edit, handle: (*Handler).showCreate},
 		{pattern: "POST /-/create", need: wiki.Edit, handle: (*Handler).createPage},
+		{pattern: "GET /-/drafts", need: wiki.Edit, handle: (*Handler).showDrafts},
+		{pattern: "POST /-/drafts", need: wiki.Edit, handle: (*Handler).discardDraft, light: true},
 		{pattern: "GET /-/editing", need: wiki.Edit, handle: (*Handler).streamOthers},
 		{pattern: "POST /-/editing", need: wiki.Edit, handle: (*Handler).mergeOthers, light: true},
 		{pattern: "GET /-/attachments", handle: (*Handler).showAllAttachments},
