@@ -47,6 +47,7 @@ const openTemplate = {
   attachment: (p) => p.goto(ada + "/Elsewhere/attachment/notes.txt"),
   index: (p) => p.goto(ada + "/-/index"),
   changelog: (p) => p.goto(ada + "/-/changelog"),
+  jump: (p) => p.goto(ada + "/-/jump?q=weather"),
   search: (p) => p.goto(ada + "/-/search?q=weather"),
   help: (p) => p.goto(ada + "/-/help"),
   health: (p) => p.goto(ada + "/-/health"),

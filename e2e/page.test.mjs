@@ -255,3 +255,41 @@ test("code is copied, numbered when asked for; notes, heading links and pictures
     await context.close();
   }
 });
+
+test("Ctrl-K jumps to pages, headings, text and actions; without script its page lists them", async () => {
+  await service.writePage("ada", "Power_Budget", "# Power budget\n\n## Solar yield in winter\n\nThe panel gives a quincunx of watts.\n");
+  for (const { name, options } of looks) {
+    const { page, violations, context } = await open(options);
+    await page.goto(ada + "/Weather_Station");
+    await page.goto(ada + "/Power_Budget");
+    await page.keyboard.press("Control+k");
+    const palette = page.locator("dialog.palette");
+    await palette.getByRole("option").first().waitFor();
+    assert.match(await palette.innerText(), /Read last[^]*Weather Station[^]*Changed last[^]*Actions[^]*Edit this page/i);
+    const input = palette.getByRole("combobox");
+    for (const [typed, title, option] of [["power", "Pages", "Power Budget"], ["solar yi", "Headings", "Solar yield in winter"], ["quincu", "Text", "Power Budget"], ["hist", "Actions", "History of this page"]]) {
+      await input.fill(typed);
+      await palette.getByText(title, { exact: true }).waitFor();
+      await palette.getByRole("group", { name: title }).getByRole("option", { name: option }).first().waitFor();
+    }
+    await input.fill("power");
+    await palette.getByRole("group", { name: "Pages" }).waitFor();
+    if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/palette-${name}.png` });
+    await input.fill("hist");
+    await palette.getByRole("option", { name: "History of this page", selected: true }).waitFor();
+    await page.keyboard.press("Enter");
+    await page.waitForURL(ada + "/Power_Budget/history");
+    await page.keyboard.press("Control+k");
+    await palette.waitFor();
+    await page.keyboard.press("Escape");
+    await palette.waitFor({ state: "hidden" });
+    assert.deepEqual(violations, [], name);
+    await context.close();
+  }
+  const { page, violations, context } = await open({ javaScriptEnabled: false }, "");
+  await page.goto(ada + "/-/jump?q=solar+yi");
+  await page.locator("main").getByRole("link", { name: "Solar yield in winter" }).click();
+  assert.match(page.url(), /\/Power_Budget#user-content-solar-yield-in-winter$/);
+  assert.deepEqual(violations, []);
+  await context.close();
+});

@@ -19,6 +19,7 @@ type (
 	Query      = search.Query
 	Results    = search.Results
 	Hit        = search.Hit
+	HitSection = search.Section
 	Span       = search.Span
 	Mode       = search.Mode
 	KnownKey   = search.KnownKey

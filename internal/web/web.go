@@ -186,6 +186,7 @@ func wikiRoutes() []route {
 		{pattern: "GET /-/search", handle: (*Handler).showSearch},
 		{pattern: "POST /-/search", handle: (*Handler).redirectSearch, light: true},
 		{pattern: "GET /-/search/{query...}", handle: (*Handler).redirectSearch},
+		{pattern: "GET /-/jump", handle: (*Handler).showJump},
 		{pattern: "GET /-/suggest", handle: (*Handler).suggestPages},
 		{pattern: "GET /-/suggest/{kind}", handle: (*Handler).suggestWords},
 		{pattern: "GET /-/health", handle: (*Handler).showHealth},
