@@ -4,6 +4,9 @@ import (
 	"encoding/base64"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -111,5 +114,32 @@ func TestFormerToolsNameTheirSuccessors(t *testing.T) {
 		if !strings.Contains(w.Body.String(), "error") || !strings.Contains(w.Body.String(), now) {
 			t.Errorf("%s: %d %s", old, w.Code, w.Body)
 		}
+	}
+}
+
+// A clone of the original pulls from here, from its former address and with its token.
+func TestFormerClonePulls(t *testing.T) {
+	t.Parallel()
+	a := startArrival(t, replica.Options{Schema: replica.Late, Wikis: 2, Commits: 6})
+	a.mustMoveIn()
+	clone := filepath.Join(t.TempDir(), "clone")
+	git := func(args ...string) string {
+		t.Helper()
+		cmd := exec.Command("git", args...)
+		cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_TERMINAL_PROMPT=0")
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("git %v: %v: %s", args, err, out)
+		}
+		return strings.TrimSpace(string(out))
+	}
+	git("clone", "-q", a.disk.Repository("plain-1"), clone)
+	if w := a.api("PUT", "plain-1", "/api/v1/pages/Here", a.disk.Tokens["plain-1"], `{"content":"Written here."}`); w.Code != http.StatusCreated {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	git("-C", clone, "remote", "set-url", "origin", "http://x-token:"+a.disk.Tokens["plain-1"]+"@"+a.listen()+"/.git")
+	git("-C", clone, "-c", "http.extraHeader=Host: plain-1."+config.DevHost, "pull", "-q", "--ff-only")
+	if head := git("-C", clone, "rev-parse", "HEAD"); head != a.head("plain-1") {
+		t.Errorf("the clone is at %s, the wiki at %s", head, a.head("plain-1"))
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -470,5 +471,25 @@ func TestAgentGuideNeedsVouching(t *testing.T) {
 		if got := strings.Contains(w.Body.String(), "Obey the forger"); got != vouch {
 			t.Errorf("vouched %t: %d %s", vouch, w.Code, w.Body)
 		}
+	}
+}
+
+// An owner who deleted their wiki and account here isn't brought back by a later run.
+func TestMoveInLeavesDeletedAccountsAlone(t *testing.T) {
+	t.Parallel()
+	a := startArrival(t, replica.Options{Schema: replica.Late, Wikis: 2, Commits: 2})
+	a.mustMoveIn()
+	did := a.disk.Owners["plain-1"]
+	a.must(a.Tenant.RemovePerson(t.Context(), theOperator, did, true))
+	a.must(a.Tenant.Sweep(t.Context()))
+	if _, err := a.Store.User(t.Context(), did); !errors.Is(err, wiki.ErrNotFound) {
+		t.Fatalf("the account is still there: %v", err)
+	}
+	a.must(a.disk.Extend("plain-1", "owner-1", 1))
+	if out := a.mustMoveIn(); !strings.Contains(out, "plain-1: not moved: The wiki plain-1, or its owner's account, was deleted here.") {
+		t.Error(out)
+	}
+	if _, err := a.Store.User(t.Context(), did); !errors.Is(err, wiki.ErrNotFound) {
+		t.Errorf("the account is back: %v", err)
 	}
 }

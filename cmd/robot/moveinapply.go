@@ -47,7 +47,9 @@ func moveInPeople(ctx context.Context, s *service.Service, _ url.Values, in io.R
 	if err != nil {
 		return err
 	}
-	p.lookUp(ctx, todo)
+	if err := p.lookUp(ctx, todo); err != nil {
+		return err
+	}
 	for _, w := range todo {
 		if err := p.moveSite(ctx, w); err != nil {
 			return err
@@ -165,7 +167,11 @@ func (p *peopleMove) changed(ctx context.Context) (list []original.Wiki, err err
 const lookupsAtOnce = 4
 
 // lookUp resolves the handles of members.
-func (p *peopleMove) lookUp(ctx context.Context, wikis []original.Wiki) {
+func (p *peopleMove) lookUp(ctx context.Context, wikis []original.Wiki) error {
+	people, err := p.s.People()
+	if err != nil {
+		return err
+	}
 	var handles []string
 	for _, w := range wikis {
 		for _, m := range w.Members {
@@ -179,12 +185,13 @@ func (p *peopleMove) lookUp(ctx context.Context, wikis []original.Wiki) {
 		var work background.Group
 		for _, handle := range part {
 			work.Go(func() {
-				u, err := p.s.FindPerson(ctx, handle)
+				u, err := people.Find(ctx, store.Operator, handle)
 				*p.found[handle] = lookup{u.DID, err}
 			})
 		}
 		work.Wait()
 	}
+	return ctx.Err()
 }
 
 // moveSite moves one wiki, and prints what becomes of it.
@@ -217,6 +224,10 @@ func (p *peopleMove) moveSite(ctx context.Context, w original.Wiki) error {
 	}
 	done, err := p.s.Tenant.MoveSite(ctx, theOperator, m)
 	var problem *wiki.Problem
+	if errors.Is(err, wiki.ErrGone) && errors.As(err, &problem) {
+		fmt.Fprintf(p.out, "%s: not moved: %s\n", slug, printable(problem.Message))
+		return nil
+	}
 	if errors.As(err, &problem) {
 		fmt.Fprintf(p.out, "%s: not moved: %s Move it to another name with --rename %s=NAME.\n", slug, printable(problem.Message), w.Slug)
 		return nil
@@ -253,8 +264,10 @@ func (p *peopleMove) members(w original.Wiki) (members []movedMember, without []
 		if why == "" && m.Handle != "" {
 			found := p.found[m.Handle]
 			switch {
-			case errors.Is(found.err, wiki.ErrNotFound) || errors.Is(found.err, wiki.ErrInvalid):
-				why = "nobody has that handle now"
+			case wiki.CauseOf(found.err) == atproto.OtherHandle && found.err != nil:
+				why = "the account at that handle uses another one"
+			case errors.Is(found.err, wiki.ErrNotFound): // or its server can't be reached
+				why, complete = "nobody has that handle now", false
 			case found.err != nil:
 				why, complete = "their handle can't be looked up", false
 			case m.DID != "" && found.did != m.DID:
@@ -351,6 +364,9 @@ func moveInState(ctx context.Context, s *service.Service, _ url.Values, _ io.Rea
 	}
 	state := map[string]movedState{}
 	for _, slug := range slugs {
+		if err := s.Content.Create(ctx, slug); err != nil && !errors.Is(err, wiki.ErrExists) { // a killed move may not have
+			return err
+		}
 		w, release, err := s.Content.Open(ctx, slug)
 		if err != nil {
 			return err

@@ -170,12 +170,16 @@ func identifierHost(id string) string {
 	return strings.TrimPrefix(id, "did:web:")
 }
 
+// OtherHandle is the cause of a lookup's failure if the account at a handle uses
+// another one; see wiki.CauseOf.
+const OtherHandle = "handle of another name"
+
 func lookupProblem(id string, err error) error {
 	switch {
 	case isTimeout(err):
 		return wiki.WithCause("directory silent", wiki.Problemf(wiki.ErrInvalid, handleField, "The server responsible for %s isn't responding. Try again in a few minutes.", id))
 	case errors.Is(err, identity.ErrHandleMismatch), errors.Is(err, identity.ErrHandleNotDeclared):
-		return wiki.WithCause("handle of another name", wiki.Problemf(wiki.ErrInvalid, handleField, "%s points to an account that uses another handle. Use that one, or correct the handle in the account's settings.", id))
+		return wiki.WithCause(OtherHandle, wiki.Problemf(wiki.ErrInvalid, handleField, "%s points to an account that uses another handle. Use that one, or correct the handle in the account's settings.", id))
 	case errors.Is(err, identity.ErrHandleNotFound), errors.Is(err, identity.ErrDIDNotFound):
 		return wiki.WithCause("nobody", wiki.Problemf(wiki.ErrNotFound, handleField, "No account found for %s. Check the spelling.", id))
 	case errors.Is(err, identity.ErrHandleResolutionFailed):

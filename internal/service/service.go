@@ -231,17 +231,13 @@ func (d directory) Find(ctx context.Context, asker, name string) (wiki.User, err
 	return d.s.people.Find(ctx, asker, name)
 }
 
-// FindPerson finds a person by handle, for the operator; see tenant.Directory. Without
-// a Handler, it begins to sign in people as one would.
-func (s *Service) FindPerson(ctx context.Context, handle string) (wiki.User, error) {
-	if s.people == nil {
-		signIn, err := s.newSignIn()
-		if err != nil {
-			return wiki.User{}, err
-		}
-		s.people = signIn
+// People returns the directory that finds people for the operator. Without a Handler,
+// it is one of its own.
+func (s *Service) People() (tenant.Directory, error) {
+	if s.people != nil {
+		return s.people, nil
 	}
-	return s.people.Find(ctx, store.Operator, handle)
+	return s.newSignIn()
 }
 
 // outboundOptions are those of every client for requests to other hosts.

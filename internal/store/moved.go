@@ -29,6 +29,13 @@ type MovedPerson struct {
 func (db *DB) MovePeople(ctx context.Context, people []MovedPerson, holder func(did string) []byte) error {
 	err := db.tx(ctx, func(tx *sql.Tx) error {
 		for _, p := range people {
+			gone, err := isFormerHolder(ctx, tx, holder(p.DID))
+			if err != nil || gone {
+				if err != nil {
+					return err
+				}
+				continue // they deleted their account here
+			}
 			free, err := isNameFree(ctx, tx, p.Username, p.DID, holder(p.DID))
 			if err != nil {
 				return err
@@ -48,6 +55,13 @@ func (db *DB) MovePeople(ctx context.Context, people []MovedPerson, holder func(
 		return fmt.Errorf("store: move people: %w", err)
 	}
 	return nil
+}
+
+// isFormerHolder reports whether a person deleted an account or wiki here.
+func isFormerHolder(ctx context.Context, tx *sql.Tx, holder []byte) (bool, error) {
+	var n int
+	err := tx.QueryRowContext(ctx, `SELECT count(*) FROM former WHERE holder = $1`, holder).Scan(&n)
+	return n > 0, err
 }
 
 // isNameFree reports whether a person can have a name.
@@ -90,7 +104,8 @@ const (
 // MoveSite adds a wiki with its members and token, or brings one up to date that was
 // moved before, as long as its owner hasn't signed in here. The slug becomes the
 // owner's username if they have none. It fails with ErrExists if the slug is another
-// person's, or reserved for one; the owner and the members must exist.
+// person's, and with ErrGone if it or its owner was deleted here. Members without an
+// account are left out.
 func (db *DB) MoveSite(ctx context.Context, m MovedSite, holder []byte) (done Moved, err error) {
 	err = db.tx(ctx, func(tx *sql.Tx) error {
 		if done, err = db.checkMove(ctx, tx, m, holder); err != nil || done == MovedUnchanged {
@@ -126,6 +141,14 @@ func (db *DB) checkMove(ctx context.Context, tx *sql.Tx, m MovedSite, holder []b
 		Scan(&owner, &seen, &digest)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
+		var known, former int
+		err := tx.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM users WHERE did = $1), (SELECT count(*) FROM former WHERE slug = $2)`, m.OwnerDID, m.Slug).Scan(&known, &former)
+		if err == nil && (known == 0 || former > 0) {
+			err = wiki.ErrGone
+		}
+		if err != nil {
+			return "", err
+		}
 		free, err := isNameFree(ctx, tx, m.Slug, m.OwnerDID, holder)
 		if err == nil && !free {
 			err = wiki.ErrExists
@@ -167,7 +190,7 @@ func (db *DB) moveSite(ctx context.Context, tx *sql.Tx, m MovedSite) error {
 		}
 	}
 	for _, did := range slices.Sorted(maps.Keys(m.Members)) {
-		if _, err := tx.ExecContext(ctx, `INSERT INTO members (slug, did, role, since) VALUES ($1, $2, $3, $4)`, m.Slug, did, m.Members[did].String(), now); err != nil {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO members (slug, did, role, since) SELECT $1, did, $3, $4 FROM users WHERE did = $2`, m.Slug, did, m.Members[did].String(), now); err != nil {
 			return err
 		}
 	}

@@ -46,6 +46,9 @@ func (s *Service) MoveSite(ctx context.Context, caller wiki.Caller, m store.Move
 		m.Created = s.now()
 	}
 	done, err := s.store.MoveSite(ctx, m, s.holderHash(m.OwnerDID))
+	if errors.Is(err, wiki.ErrGone) {
+		return "", wiki.Problemf(wiki.ErrGone, "", "The wiki %s, or its owner's account, was deleted here.", m.Slug)
+	}
 	if errors.Is(err, wiki.ErrExists) {
 		return "", wiki.Problemf(wiki.ErrExists, "", "The name %s is another person's here.", m.Slug)
 	}
