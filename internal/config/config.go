@@ -43,10 +43,11 @@ type Config struct {
 	Limits wiki.Limits
 	// WikisPerPerson is how many wikis one person can own; 0 means 1.
 	WikisPerPerson int
-	Name           string // of the service, "" for the host
-	Contact        string // email or web address of the operator, or ""
-	Terms, Privacy string // in Markdown, instead of ours; or ""
-	Test           Test   // zero except in tests of "robot serve"
+	Name           string   // of the service, "" for the host
+	Operators      []string // DIDs of people with the operator's pages
+	Contact        string   // email or web address of the operator, or ""
+	Terms, Privacy string   // in Markdown, instead of ours; or ""
+	Test           Test     // zero except in tests of "robot serve"
 
 	public bool         // the service has a public address, served by an https proxy
 	https  string       // in development, the port of an https proxy; "" for none

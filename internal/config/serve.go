@@ -34,6 +34,7 @@ type ServeFlags struct {
 	Showcase         []string `name:"showcase" env:"ROBOT_SHOWCASE" placeholder:"SLUG" help:"Public wikis to show on the landing page."`
 	Name             string   `name:"name" env:"ROBOT_NAME" placeholder:"NAME" help:"Name of the service, in titles, footers, sign-in and commits (the host)."`
 	Contact          string   `name:"contact" env:"ROBOT_CONTACT" placeholder:"ADDR" help:"How to reach the operator: an email address or an https address. Shown in footers, and wherever a limit refuses something."`
+	Operators        []string `name:"operators" env:"ROBOT_OPERATORS" placeholder:"DID" help:"DIDs of people who can see reports, suspend wikis, take pages down and set limits in the browser."`
 	Terms            string   `name:"terms" env:"ROBOT_TERMS" placeholder:"FILE" help:"Terms to show instead of the built-in ones, in Markdown."`
 	Privacy          string   `name:"privacy" env:"ROBOT_PRIVACY" placeholder:"FILE" help:"Privacy policy to show instead of the built-in one, in Markdown."`
 	MaxPages         int      `name:"max-pages" env:"ROBOT_MAX_PAGES" default:"500" placeholder:"N" help:"Pages that a wiki can have (${default}), unless it has a limit of its own."`
@@ -109,6 +110,12 @@ func (s ServeFlags) parseOperator(c *Config, invalid func(setting string, err er
 	c.Name, c.Contact, c.WikisPerPerson = strings.TrimSpace(s.Name), strings.TrimSpace(s.Contact), s.WikisPerPerson
 	invalid("name", checkName(c.Name))
 	invalid("contact", checkContact(c.Contact))
+	c.Operators = s.Operators
+	for _, did := range s.Operators {
+		if !strings.HasPrefix(did, "did:plc:") && !strings.HasPrefix(did, "did:web:") {
+			invalid("operators", fmt.Errorf("%q is not a DID; handles can change hands", did))
+		}
+	}
 	var err error
 	c.Terms, err = readPolicy(s.Terms)
 	invalid("terms", err)

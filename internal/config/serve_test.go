@@ -67,6 +67,7 @@ func TestServeFlagsInvalid(t *testing.T) {
 		},
 		"--name":             {func(s *ServeFlags) { s.Name = "a<b" }, func(s *ServeFlags) { s.Name = strings.Repeat("x", 61) }, func(s *ServeFlags) { s.Name = "a\nb" }},
 		"--contact":          {func(s *ServeFlags) { s.Contact = "us" }, func(s *ServeFlags) { s.Contact = "javascript:alert(1)" }, func(s *ServeFlags) { s.Contact = "Ada <a@b.example>" }},
+		"--operators":        {func(s *ServeFlags) { s.Operators = []string{"ada.example"} }},
 		"--terms":            {func(s *ServeFlags) { s.Terms = "nowhere.md" }},
 		"--privacy":          {func(s *ServeFlags) { s.Privacy = "." }},
 		"--max-pages":        {func(s *ServeFlags) { s.MaxPages = -1 }},

@@ -40,7 +40,7 @@ func (s *Service) Handler(people []wiki.User) (*server.Server, error) {
 	}
 	browser, err := web.New(web.Options{
 		SignIn: signIn, Pages: s.Pages, Tenant: s.Tenant, Session: s.Session, OAuth: s.OAuth,
-		Name: cfg.ServiceName(), Contact: cfg.Contact, Terms: terms, Privacy: privacy,
+		Name: cfg.ServiceName(), Contact: cfg.Contact, Operators: cfg.Operators, Terms: terms, Privacy: privacy,
 		Platform: origins.Platform(), WikiOrigin: origins.Wiki, Single: cfg.Home(), PlainHTTP: cfg.PlainHTTP(), People: people, Showcase: cfg.Showcase, Limits: s.limits, Background: s.background, Now: now, Log: log,
 		SignInFailed: func(cause string) { s.Metrics.OAuthFailed("signin", cause) },
 	})

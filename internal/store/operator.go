@@ -119,6 +119,15 @@ func (db *DB) AuditSiteChange(ctx context.Context, slug, action, detail string) 
 	return db.changeSite(ctx, Operator, slug, action, detail, func(*sql.Tx) error { return nil })
 }
 
+// RecordAct adds an audit entry for what one of several operators does; slug can be "".
+func (db *DB) RecordAct(ctx context.Context, actor, slug, action, detail string) error {
+	err := db.tx(ctx, func(tx *sql.Tx) error { return db.audit(ctx, tx, actor, slug, action, detail) })
+	if err != nil {
+		return fmt.Errorf("store: record %s: %w", action, err)
+	}
+	return nil
+}
+
 // AuditServiceChange records an operator's action on the whole service.
 func (db *DB) AuditServiceChange(ctx context.Context, action string) error {
 	err := db.tx(ctx, func(tx *sql.Tx) error { return db.audit(ctx, tx, Operator, "", action, "") })

@@ -113,6 +113,8 @@ func noticeText(name string) string {
 		return "The wiki is yours now."
 	case "declined":
 		return "Declined. The wiki stays with its owner."
+	case "reportclosed":
+		return "Closed. The report is out of the list."
 	case "removed":
 		return "Removed. Their tokens for this wiki no longer work."
 	case "revoked":

@@ -147,6 +147,7 @@ func (h *Handler) funcs() template.FuncMap {
 		"when":            func(t time.Time) string { return t.UTC().Format("2 Jan 2006, 15:04 UTC") },
 		"iso":             func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"bytes":           humanBytes,
+		"mb":              func(n int64) int64 { return n >> 20 },
 		"mib":             func(n int64) string { return strconv.FormatInt(n>>20, 10) + " MB" },
 		"plural":          plural,
 		"first":           initial,

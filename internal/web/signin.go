@@ -33,6 +33,7 @@ type accountData struct {
 	Platform     string
 	Single       bool
 	Draft        string // address of the caller's draft of this page, or ""
+	IsOperator   bool
 }
 
 // account renders the content of the layout's slot.
@@ -42,6 +43,7 @@ func (h *Handler) account(v *visit) ([]byte, error) {
 	d.IsMember = v.a.Role() >= wiki.Viewer
 	d.SignIn = h.signInPath(v)
 	d.Draft = h.draftHere(v)
+	d.IsOperator = h.isOperator(v.caller)
 	var buf bytes.Buffer
 	err := h.templates.execute(&buf, "error", "account", d)
 	return buf.Bytes(), err

@@ -75,6 +75,10 @@ func TestEveryTemplate(t *testing.T) {
 	}
 	ada.consent("ada").want(http.StatusOK)
 	w.as("dan").get(testPlatform + "/app/create").want(http.StatusTooManyRequests)
+	operator := w.operators("ada")
+	for _, path := range []string{"/app/operator", "/app/operator/ada"} {
+		operator.get(testPlatform + path).want(http.StatusOK)
+	}
 	maps.Copy(seen, renderInvitations(t))
 	maps.Copy(seen, renderHome(t))
 	w.anonymous().post(on("ada", "/Log/save"), url.Values{"content": {"Mine.\n"}}).want(http.StatusForbidden)

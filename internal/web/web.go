@@ -48,7 +48,9 @@ type Options struct {
 	OAuth    *oauth.Service
 	Platform string // origin of the platform, "https://robot.wtf", without a final slash
 	Name     string // of the service; "" means robot.wtf
-	Contact  string // email or web address of the operator, or ""
+	// Operators are the DIDs of people with the operator's pages.
+	Operators []string
+	Contact   string // email or web address of the operator, or ""
 	// Terms and Privacy are shown instead of ours, if they aren't empty.
 	Terms, Privacy template.HTML
 	// WikiOrigin returns the origin of a wiki's host.
@@ -265,6 +267,7 @@ func platformRoutes(dev, signIn bool) []route {
 		{pattern: "/{rest...}", handle: (*Handler).showNotFound},
 	}
 	routes = append(routes, accountRoutes()...)
+	routes = append(routes, operatorRoutes()...)
 	routes = append(routes, consentRoutes()...)
 	routes = append(routes, invitationRoutes()...)
 	if dev {
@@ -453,7 +456,8 @@ func (m methodError) Error() string { return "method not allowed; allowed are " 
 
 // noSuchAddress returns a 405 if the address has another method, else a 404.
 func (h *Handler) noSuchAddress(v *visit) error {
-	if allow := h.allowedMethods(v); allow != "" {
+	hidden := v.slug == "" && isOperatorPath(v.r.URL.Path) && !h.isOperator(v.caller)
+	if allow := h.allowedMethods(v); allow != "" && !hidden {
 		return methodError(allow)
 	}
 	return fmt.Errorf("web: no address %q: %w", v.r.URL.Path, wiki.ErrNotFound)
