@@ -64,6 +64,9 @@ type PageLister interface {
 	// parts, match a pattern as of path.Match in any case, in order of their names.
 	// It returns at most MaxListed of them, and whether there are more.
 	ListPages(below wiki.PageName, pattern string) (pages []Target, more bool)
+	// ListFiles returns the attachments of a page whose names match a pattern in the
+	// same way, with at most MaxListed of them.
+	ListFiles(of wiki.PageName, pattern string) (files []Target, more bool)
 }
 
 // A Heading is an entry of the table of contents.
@@ -205,6 +208,16 @@ func (g *resolverGate) ListPages(below wiki.PageName, pattern string) (pages []T
 	defer g.mu.Unlock()
 	if l, ok := g.resolver.(PageLister); ok {
 		return l.ListPages(below, pattern)
+	}
+	return nil, false
+}
+
+// ListFiles implements PageLister, as ListPages does.
+func (g *resolverGate) ListFiles(of wiki.PageName, pattern string) (files []Target, more bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if l, ok := g.resolver.(PageLister); ok {
+		return l.ListFiles(of, pattern)
 	}
 	return nil, false
 }

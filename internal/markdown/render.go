@@ -23,6 +23,7 @@ type writer struct {
 	canceled    func() bool       // the render's context is done
 	ownParts    map[embed]string  // sources of the page's own sections that it embeds
 	listPages   func(below wiki.PageName, pattern string) ([]Target, bool)
+	listFiles   func(of wiki.PageName, pattern string) ([]Target, bool)
 	clock       *clock
 	out         bytes.Buffer
 	err         error // the first error; nothing is written after it
@@ -75,7 +76,7 @@ func newWriter(ctx context.Context, r *Renderer, doc *document, res Resolver, cl
 		targets: map[link]Target{}, ids: newIDSet(), labels: map[string]int{},
 	}
 	if lister, ok := res.(PageLister); ok {
-		w.listPages = lister.ListPages
+		w.listPages, w.listFiles = lister.ListPages, lister.ListFiles
 	}
 	return w
 }

@@ -2,6 +2,8 @@ package markdown
 
 import (
 	"bytes"
+	"net/url"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -39,7 +41,15 @@ func (n *widgetOption) Kind() ast.NodeKind      { return kindWidgetOption }
 func (n *widgetOption) Dump(src []byte, lv int) { ast.DumpHelper(n, src, lv, nil, nil) }
 
 // IsRaw reports whether the value is an address or a pattern, not Markdown.
-func (n *widgetOption) IsRaw() bool { return n.is("src") || n.is("alt") }
+func (n *widgetOption) IsRaw() bool {
+	return n.is("src") || n.is("alt") || n.isOfList() && n.is("filter")
+}
+
+// isOfList reports whether the option is one of an AttachmentList.
+func (n *widgetOption) isOfList() bool {
+	w, ok := n.Parent().(*widget)
+	return ok && w.name == "attachmentlist"
+}
 
 func (n *widgetOption) is(key string) bool { return strings.EqualFold(n.key, key) }
 
@@ -49,7 +59,7 @@ func (n *widgetOption) isAddress() bool {
 	return ok && n.is("src") && w.name != "pageindex" && w.name != "infobox"
 }
 
-var widgetNames = []string{"infobox", "imageframe", "figure", "video", "datatable", "pageindex"}
+var widgetNames = []string{"infobox", "imageframe", "figure", "video", "datatable", "pageindex", "attachmentlist"}
 
 type widgetParser struct{}
 
@@ -178,7 +188,7 @@ var lookOptions = strings.Fields(`caption width height float position pos align 
 	searchable sortable fixedheight delimiter quotechar header headers columns column0 controls autoplay muted loop`)
 
 // isRow reports whether an option is a row of an InfoBox.
-func (n *widgetOption) isRow() bool { return !slices.ContainsFunc(lookOptions, n.is) }
+func (n *widgetOption) isRow() bool { return !slices.ContainsFunc(lookOptions, n.is) && !n.isOfList() }
 
 // name is the key of a row as it is shown.
 func (n *widgetOption) name() string { return strings.TrimPrefix(n.key, "_") }
@@ -205,6 +215,8 @@ func (w *writer) writeWidget(n *widget) {
 		}
 	case "pageindex":
 		w.writePageIndex(w.doc.value(n.option("src")), w.doc.value(n.option("style")))
+	case "attachmentlist":
+		w.writeAttachmentList(w.doc.value(n.option("filter")), n.option("caption"))
 	case "imageframe":
 		w.writeWidgetFigure(n, `<figure class="framed">`)
 	default:
@@ -305,6 +317,44 @@ func (w *writer) writePageIndex(pattern, style string) {
 	if more {
 		w.write(`<p><small>Only the first pages are listed.</small></p>`, "\n")
 	}
+}
+
+// writeAttachmentList lists the page's attachments whose names match a pattern.
+func (w *writer) writeAttachmentList(pattern string, caption *widgetOption) {
+	if pattern == "" {
+		pattern = "*"
+	}
+	w.write("<figure>\n")
+	var files []Target
+	more := false
+	if w.listings++; w.listings <= maxListings && w.listFiles != nil {
+		files, more = w.listFiles(w.doc.name, pattern)
+	}
+	if len(files) == 0 {
+		w.write("<p><small>There are no attachments here.</small></p>\n")
+	} else {
+		w.write("<ul>\n")
+		for _, t := range files {
+			w.write("<li>")
+			w.writeLink(resolvedLink{url: t.URL, target: t}, "", func() { w.writeText(fileName(t.URL)) })
+			w.write("</li>\n")
+		}
+		w.write("</ul>\n")
+	}
+	if more {
+		w.write(`<p><small>Only the first attachments are listed.</small></p>`, "\n")
+	}
+	w.writeCaption(caption)
+	w.write("</figure>\n")
+}
+
+// fileName returns the last part of an address, decoded.
+func fileName(address string) string {
+	name := path.Base(address)
+	if decoded, err := url.PathUnescape(name); err == nil {
+		return decoded
+	}
+	return name
 }
 
 // writeOptionText writes what readers see of an option.

@@ -62,6 +62,17 @@ func (w *world) ListPages(below wiki.PageName, pattern string) (list []Target, m
 	return list[:min(len(list), MaxListed)], len(list) > MaxListed
 }
 
+// ListFiles implements PageLister.
+func (w *world) ListFiles(of wiki.PageName, pattern string) (list []Target, more bool) {
+	for _, name := range slices.Sorted(maps.Keys(w.pages)) {
+		rest, ok := strings.CutPrefix(name, string(of)+"/")
+		if matched, err := path.Match(pattern, rest); ok && err == nil && matched && strings.Contains(rest, ".") {
+			list = append(list, Target{URL: wiki.PathURL(name), Exists: true})
+		}
+	}
+	return list, false
+}
+
 // shared renders for tests of appearance, without a tight timeout.
 var shared = rendererWithTimeout(time.Minute)
 

@@ -10,24 +10,64 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// linkListing is the kind of the answer that lists pages. No link has it.
-const linkListing wiki.LinkKind = "listing"
+// The kinds of the answers that list pages and files. No link has them.
+const (
+	linkListing wiki.LinkKind = "listing"
+	linkFiles   wiki.LinkKind = "files"
+)
 
 // ListPages implements markdown.PageLister. The list is an answer like those about
 // links, so a cached body is valid while it would be the same.
 func (r *resolver) ListPages(below wiki.PageName, pattern string) (list []markdown.Target, more bool) {
 	list, more = r.names.matching(below, pattern)
-	r.answers = append(r.answers, listingAnswer(below, pattern, list))
+	r.answers = append(r.answers, listingAnswer(linkListing, below, pattern, list))
 	return list, more
 }
 
+// ListFiles implements markdown.PageLister, as ListPages does.
+func (r *resolver) ListFiles(of wiki.PageName, pattern string) (list []markdown.Target, more bool) {
+	list, more = r.names.matchingFiles(of, pattern)
+	r.answers = append(r.answers, listingAnswer(linkFiles, of, pattern, list))
+	return list, more
+}
+
+// sameListing reports whether an answer that lists pages or files would be the same
+// now.
+func (n *names) sameListing(old answer) bool {
+	of := wiki.PageName(old.link.Target)
+	list, _ := n.matching(of, old.fragment)
+	if old.link.Kind == linkFiles {
+		list, _ = n.matchingFiles(of, old.fragment)
+	}
+	return listingAnswer(old.link.Kind, of, old.fragment, list) == old
+}
+
+// matchingFiles returns the first attachments of a page whose names match a pattern in
+// any case, and whether there are more.
+func (n *names) matchingFiles(of wiki.PageName, pattern string) (list []markdown.Target, more bool) {
+	if len(pattern) > wiki.MaxNameBytes {
+		return nil, false
+	}
+	pattern = wiki.Key(pattern)
+	for _, file := range n.attachments(of) {
+		if !matches(pattern, wiki.Key(path.Base(file))) {
+			continue
+		}
+		if len(list) == markdown.MaxListed {
+			return list, true
+		}
+		list = append(list, markdown.Target{URL: wiki.PathURL(file), Exists: true, Image: imageByName(file)})
+	}
+	return list, false
+}
+
 // listingAnswer is an answer with a hash of the listed names.
-func listingAnswer(below wiki.PageName, pattern string, list []markdown.Target) answer {
+func listingAnswer(kind wiki.LinkKind, below wiki.PageName, pattern string, list []markdown.Target) answer {
 	hash := sha256.New()
 	for _, t := range list {
 		hash.Write([]byte(t.URL + "\n"))
 	}
-	return answer{link: wiki.Link{Kind: linkListing, Target: string(below)}, fragment: pattern, blob: hex.EncodeToString(hash.Sum(nil))}
+	return answer{link: wiki.Link{Kind: kind, Target: string(below)}, fragment: pattern, blob: hex.EncodeToString(hash.Sum(nil))}
 }
 
 // matching returns the first pages below one whose titles, or their last parts,

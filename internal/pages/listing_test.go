@@ -70,3 +70,23 @@ func TestManyPagesOfOneAlias(t *testing.T) {
 		t.Errorf("%d pages have the alias", len(list))
 	}
 }
+
+// A cached page with an AttachmentList changes when attachments come and go.
+func TestAttachmentList(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.put("Notes", "{{AttachmentList|filter=*.TXT}}\n")
+	body := func() string {
+		view, err := w.View(w.ctx, w.owner, "Notes", "")
+		w.must(err)
+		return string(view.Body)
+	}
+	if !strings.Contains(body(), "no attachments") {
+		t.Error(body())
+	}
+	w.upload("Notes", "a.txt", "a")
+	w.upload("Notes", "b.csv", "b")
+	if got := body(); !strings.Contains(got, `href="/Notes/a.txt"`) || strings.Contains(got, "b.csv") {
+		t.Error(got)
+	}
+}

@@ -42,13 +42,12 @@ func (r *resolver) Resolve(ctx context.Context, l wiki.Link, fragment string) ma
 // same, only embedded pages can have changed.
 func (r *resolver) stillValid(ctx context.Context, answers []answer, sameNames bool) bool {
 	for _, old := range answers {
-		isListing := old.link.Kind == linkListing
+		isListing := old.link.Kind == linkListing || old.link.Kind == linkFiles
 		if sameNames && (isListing || old.blob == "") {
 			continue
 		}
 		if isListing {
-			below := wiki.PageName(old.link.Target)
-			if list, _ := r.names.matching(below, old.fragment); listingAnswer(below, old.fragment, list) != old {
+			if !r.names.sameListing(old) {
 				return false
 			}
 			continue
