@@ -50,7 +50,7 @@ const (
 // a restored service rebuilds derived ones that are missing.
 var dataMap = []dataRow{
 	{"platform", "users", "people who signed in or were invited", truth, "DID, username, handle, name, account host", untouched, deleted, "all but the host", "-", "-", "-"},
-	{"platform", "sites", "wikis, their settings and limits", truth, "owner's DID", deleted, deleted, "title, description, visibility", "-", "-", "-"},
+	{"platform", "sites", "wikis, their settings and limits", truth, "owner's DID", deleted, deleted, "settings", "-", "-", "-"},
 	{"platform", "members", "roles of members", truth, "members' DIDs", deleted, deleted, "own roles; members of own wikis", "-", "-", "-"},
 	{"platform", "sessions", "sessions with the kind of browser (a day; 30 days with robot home)", truth, "DID", untouched, deleted, "all but the id", "-", "-", "-"},
 	{"platform", "codes", "single sign-on codes (a minute)", temporary, "", expires, expires, "-", "-", "-", "-"},
@@ -78,8 +78,8 @@ var dataMap = []dataRow{
 	{"content", "meta", "head and totals", upkept, "", deleted, untouched, "-", "-", "updated", "updated"},
 	{"content", "files", "the current tree", upkept, "", deleted, untouched, "own wikis: all files", "-", "rewritten", "replaced"},
 	{"content", "trees", "ids of current folders", upkept, "", deleted, untouched, "-", "-", "rewritten", "replaced"},
-	{"content", "blobs", "every version of every file", truth, "what people wrote", deleted, untouched, "own wikis: current files", "kept, never served", "rewritten", "replaced"},
-	{"content", "commits", "every change, with its author", truth, "username, DID", deleted, kept, "-", "-", "rewritten", "replaced"},
+	{"content", "blobs", "every version of every file", truth, "what people wrote", deleted, untouched, "own wikis: all, as a bundle", "kept, never served", "rewritten", "replaced"},
+	{"content", "commits", "every change, with its author", truth, "username, DID", deleted, kept, "own wikis: all, as a bundle", "-", "rewritten", "replaced"},
 	{"content", "changes", "files changed by each commit", truth, "", deleted, untouched, "-", "-", "rewritten", "replaced"},
 	{"content", "merges", "former names of pages that were merged into others", truth, "", deleted, untouched, "-", "-", "rewritten", "replaced"},
 	{"content", "takings", "text that pages took from others, so that its lines keep their authors", truth, "", deleted, untouched, "-", "-", "rewritten", "replaced"},
@@ -89,7 +89,7 @@ var dataMap = []dataRow{
 	{"content", "drafts", "unsaved edits", truth, "DID, text", deleted, deleted, "all", "-", "rewritten", "kept, without their base"},
 	{"content", "draft_files", "files kept with drafts of pages that don't exist yet (at most 50 MB a person)", truth, "DID, file", deleted, deleted, "all", "-", "rewritten", "kept"},
 	{"content", "requests", "results of requests that may be retried (a day)", temporary, "DID", deleted, deleted, "-", "-", "rewritten", "deleted"},
-	{"content", "imports", "imports, and who vouches for their text", truth, "DID", deleted, anonymized, "-", "-", "rewritten", "replaced"},
+	{"content", "imports", "imports, and who vouches for their text", truth, "DID", deleted, anonymized, "own wikis: the newest", "-", "rewritten", "replaced"},
 	{"content", "seen", "changes a person has reviewed", truth, "DID", deleted, deleted, "-", "-", "kept", "deleted"},
 	{"content", "withheld", "takedowns", truth, "", deleted, untouched, "-", "adds a row", "rewritten", "kept"},
 	{"content", "packs", "imported history beside the first parents", truth, "imported authors", deleted, untouched, "-", "-", "rewritten", "replaced"},

@@ -119,7 +119,7 @@ func (db *DB) AuditSiteChange(ctx context.Context, slug, action, detail string) 
 	return db.changeSite(ctx, Operator, slug, action, detail, func(*sql.Tx) error { return nil })
 }
 
-// RecordAct adds an audit entry for what one of several operators does; slug can be "".
+// RecordAct adds an audit entry for an act of one of several operators; slug can be "".
 func (db *DB) RecordAct(ctx context.Context, actor, slug, action, detail string) error {
 	err := db.tx(ctx, func(tx *sql.Tx) error { return db.audit(ctx, tx, actor, slug, action, detail) })
 	if err != nil {

@@ -2,13 +2,17 @@ package web
 
 import (
 	"archive/zip"
+	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
+	"robot.wtf/internal/pages"
 	"robot.wtf/internal/session"
 	"robot.wtf/internal/tenant"
 	"robot.wtf/internal/wiki"
@@ -337,8 +341,20 @@ type exportedWiki struct {
 	Title       string           `json:"title,omitempty"`
 	Description string           `json:"description,omitempty"`
 	Public      bool             `json:"public"`
+	Home        string           `json:"home,omitempty"`
+	Wikilinks   string           `json:"wikilinks,omitempty"`
+	AsHandle    bool             `json:"as_handle,omitempty"`
+	Imports     []exportedImport `json:"imports,omitempty"` // the newest ones, of the person's own wiki
 	Members     []exportedMember `json:"members,omitempty"` // only of the person's own wiki
 	Tokens      []exportedToken  `json:"tokens"`
+}
+
+// exportedImport is an import, and who vouches for its text.
+type exportedImport struct {
+	Commit    string    `json:"commit"`
+	Source    string    `json:"source,omitempty"`
+	Time      time.Time `json:"time"`
+	VouchedBy string    `json:"vouched_by,omitempty"`
 }
 
 type exportedMember struct {
@@ -382,7 +398,7 @@ type exportedInvitation struct {
 }
 
 // exportAccount sends a zip with all data about a person: the account, the current
-// files of their wiki, and their drafts. It is streamed; an error aborts the
+// files of their wikis with history, members and settings, and their drafts. It is streamed; an error aborts the
 // response, so that a truncated file isn't mistaken for a complete one.
 func (h *Handler) exportAccount(v *visit) error {
 	if done, err := h.requireSignIn(v); done {
@@ -419,7 +435,7 @@ func (h *Handler) describeAccount(v *visit, sites []wiki.Access) (accountExport,
 	e := accountExport{Exported: h.o.Now().UTC(), DID: u.DID, Username: u.Username, Handle: u.Handle, Name: u.Name}
 	for _, a := range sites {
 		site := a.Site()
-		w := exportedWiki{Slug: site.Slug, Role: a.Role().String(), Title: site.Title, Description: site.Description, Public: site.Public}
+		w := exportedWiki{Slug: site.Slug, Role: a.Role().String(), Title: site.Title, Description: site.Description, Public: site.Public, Home: site.Home, Wikilinks: string(site.Wikilinks), AsHandle: site.AsHandle}
 		tokens, err := h.o.Session.Tokens(v.ctx(), a)
 		if err != nil {
 			return e, err
@@ -429,6 +445,13 @@ func (h *Handler) describeAccount(v *visit, sites []wiki.Access) (accountExport,
 			members, err := h.o.Tenant.Members(v.ctx(), a)
 			if err != nil {
 				return e, err
+			}
+			imports, _, err := h.o.Pages.Imports(v.ctx(), a)
+			if err != nil {
+				return e, err
+			}
+			for _, i := range imports {
+				w.Imports = append(w.Imports, exportedImport{i.Commit, i.Source, i.Time, i.VouchedBy})
 			}
 			for _, m := range members[1:] {
 				w.Members = append(w.Members, exportedMember{m.User.DID, m.User.Handle, m.Role.String()})
@@ -498,8 +521,42 @@ func (h *Handler) writeExport(v *visit, account accountExport, sites []wiki.Acce
 		if err := h.o.Pages.Archive(v.ctx(), a, out, "wikis/"+a.Site().Slug+"/"); err != nil {
 			return err
 		}
+		if err := h.exportHistory(v, out, a); err != nil {
+			return err
+		}
 	}
 	return out.Close()
+}
+
+// exportHistory adds the git bundle of a wiki that the person owns. An import of it
+// gives the same wiki, with the same ids. If it can't be exported, a note says why.
+func (h *Handler) exportHistory(v *visit, out *zip.Writer, a wiki.Access) error {
+	if a.Role() != wiki.Owner {
+		return nil
+	}
+	folder := "wikis/" + a.Site().Slug + "/"
+	bundle, err := h.o.Pages.StartExport(v.ctx(), a, pages.ExportRequest{Format: pages.ExportBundle})
+	first := make([]byte, 64<<10)
+	n := 0
+	if err == nil {
+		defer bundle.Close()
+		n, err = io.ReadAtLeast(bundle, first, 1)
+	}
+	if problem := new(wiki.Problem); errors.As(err, &problem) || errors.Is(err, wiki.ErrTakenDown) || errors.Is(err, io.EOF) {
+		note, err := out.Create(folder + "history-missing.txt")
+		if err == nil {
+			_, err = io.WriteString(note, cmp.Or(problem.Message, "The history can't be exported at the moment: part of it is taken down, or it is empty.")+"\n")
+		}
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	entry, err := out.CreateHeader(&zip.FileHeader{Name: folder + pages.ExportBundle.FileName(a.Site().Slug), Method: zip.Store})
+	if err == nil {
+		_, err = io.Copy(entry, io.MultiReader(bytes.NewReader(first[:n]), bundle))
+	}
+	return err
 }
 
 func (h *Handler) exportAvatar(v *visit, out *zip.Writer) error {

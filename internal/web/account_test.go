@@ -6,12 +6,14 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"robot.wtf/internal/pages"
 	"robot.wtf/internal/store"
 	"robot.wtf/internal/tenant"
+	"robot.wtf/internal/testworld"
 	"robot.wtf/internal/wiki"
 )
 
@@ -249,6 +251,9 @@ func TestExport(t *testing.T) {
 	if text := files["wikis/bob/files/Secret_"+canary+".md"]; !strings.Contains(text, canary) {
 		t.Errorf("his page is missing: %q", text)
 	}
+	if !strings.HasPrefix(files["wikis/bob/bob.bundle"], "# v2 git bundle") || files["wikis/ada/ada.bundle"] != "" {
+		t.Error("the history of his wiki is missing, or that of ada's is there")
+	}
 	if files["picture.png"] != string(testPNG(t)) {
 		t.Error("his picture is missing")
 	}
@@ -260,6 +265,43 @@ func TestExport(t *testing.T) {
 			t.Errorf("%s is ada's", name)
 		}
 	}
+}
+
+// Out and in again: the bundle in an export makes the same wiki, with the same ids.
+func TestExportIsImported(t *testing.T) {
+	t.Parallel()
+	w := newTestWiki(t)
+	if _, err := w.Tenant.Create(t.Context(), testworld.Person("dan"), "dan"); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Pages.Seed(t.Context(), w.Access("dan", "dan")); err != nil {
+		t.Fatal(err)
+	}
+	files := unpackExport(t, w.as("ada").get(testPlatform+"/app/export").want(http.StatusOK))
+	if !strings.Contains(files["account.json"], `"description": "A weather station."`) {
+		t.Errorf("the settings are missing: %s", files["account.json"])
+	}
+	dan := w.as("dan")
+	for got := dan.get(on("dan", "/-/settings")); got.status == http.StatusFound; {
+		got = dan.follow(got)
+	}
+	dan.sendFiles(on("dan", "/-/import"), part{field: "source", data: "bundle"}, part{field: "file", file: "ada.bundle", data: files["wikis/ada/ada.bundle"]}).want(http.StatusSeeOther)
+	dan.decideImport("dan", dan.settledImport("dan"), "import").has("Commit ids are unchanged")
+	ids := func(slug string) (list []string) {
+		t.Helper()
+		log, err := w.Pages.Changelog(t.Context(), w.Access(slug, slug), pages.LogFilter{Limit: 100})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range log {
+			list = append(list, c.ID)
+		}
+		return list
+	}
+	if out, in := ids("ada"), ids("dan"); !slices.Equal(out, in) {
+		t.Errorf("the ids were %q and are %q", out, in)
+	}
+	dan.get(on("dan", "/Weather_Station")).want(http.StatusOK).has("Rain Gauge")
 }
 
 func TestHandleOfTheWiki(t *testing.T) {
