@@ -15,11 +15,12 @@ import (
 // nondurable are the functions outside package durable that may call os.Rename
 // or Sync themselves, with the reason.
 var nondurable = map[string]string{
-	"internal/content/pool.go:Recreate":         "Create syncs the directory afterwards",
-	"internal/content/pool.go:swapDirectory":    "two renames, undone together, and one sync",
-	"internal/content/pool.go:discardDirectory": "syncs the directory that loses the name",
-	"internal/backup/object.go:commit":          "one syncfs for thousands of objects",
-	"cmd/robot/socket.go:listenSocket":          "a socket doesn't outlive its process",
+	"internal/content/pool.go:Recreate":                "Create syncs the directory afterwards",
+	"internal/content/pool.go:swapDirectory":           "two renames, undone together, and one sync",
+	"internal/content/pool.go:discardDirectory":        "syncs the directory that loses the name",
+	"internal/backup/object.go:commit":                 "one syncfs for thousands of objects",
+	"internal/backup/syncfs_other.go:syncFileSystemOf": "the same where there is no syncfs",
+	"cmd/robot/socket.go:listenSocket":                 "a socket doesn't outlive its process",
 }
 
 // A file that is written and renamed without an fsync can be empty after a power

@@ -25,7 +25,7 @@ type Suggestion struct {
 
 // suggesters list all words of a kind. Names of pages have a method of their own,
 // Complete.
-var suggesters = map[string]func(q *suggesting) ([]Suggestion, error){
+var suggesters = map[string]func(q *suggesting, ctx context.Context) ([]Suggestion, error){
 	"tags":      (*suggesting).tags,
 	"keys":      (*suggesting).keys,
 	"headings":  (*suggesting).headings,
@@ -36,7 +36,6 @@ var suggesters = map[string]func(q *suggesting) ([]Suggestion, error){
 
 // suggesting is one question for suggestions.
 type suggesting struct {
-	ctx  context.Context
 	s    *Service
 	a    wiki.Access
 	w    *content.Wiki
@@ -57,7 +56,7 @@ func (s *Service) Suggest(ctx context.Context, a wiki.Access, kind, typed, page 
 		return nil, err
 	}
 	defer release()
-	all, err := list(&suggesting{ctx, s, a, w, d, page})
+	all, err := list(&suggesting{s, a, w, d, page}, ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -81,8 +80,8 @@ func matching(all []Suggestion, typed string) []Suggestion {
 }
 
 // tags lists the wiki's tags, the most used first.
-func (q *suggesting) tags() ([]Suggestion, error) {
-	g, err := q.s.graph(q.ctx, q.w, q.d)
+func (q *suggesting) tags(ctx context.Context) ([]Suggestion, error) {
+	g, err := q.s.graph(ctx, q.w, q.d)
 	if err != nil {
 		return nil, err
 	}
@@ -103,8 +102,8 @@ func (q *suggesting) tags() ([]Suggestion, error) {
 }
 
 // keys lists the keys of front matter, each with a page that has it.
-func (q *suggesting) keys() ([]Suggestion, error) {
-	known, err := q.s.search.KnownKeys(q.ctx, q.w)
+func (q *suggesting) keys(ctx context.Context) ([]Suggestion, error) {
+	known, err := q.s.search.KnownKeys(ctx, q.w)
 	var list []Suggestion
 	for _, k := range known {
 		list = append(list, Suggestion{Text: k.Name, Hint: k.Page.Title()})
@@ -113,8 +112,8 @@ func (q *suggesting) keys() ([]Suggestion, error) {
 }
 
 // headings lists the headings of the page, none if there is no such page.
-func (q *suggesting) headings() ([]Suggestion, error) {
-	p, err := q.s.read(q.ctx, q.w, q.a, q.page, "")
+func (q *suggesting) headings(ctx context.Context) ([]Suggestion, error) {
+	p, err := q.s.read(ctx, q.w, q.a, q.page, "")
 	var moved *wiki.Redirect
 	if errors.Is(err, wiki.ErrNotFound) || errors.Is(err, wiki.ErrInvalid) || errors.As(err, &moved) {
 		return nil, nil
@@ -122,7 +121,7 @@ func (q *suggesting) headings() ([]Suggestion, error) {
 	if err != nil {
 		return nil, err
 	}
-	rendered, _, err := q.s.rendered(q.ctx, q.w, q.d, p)
+	rendered, _, err := q.s.rendered(ctx, q.w, q.d, p)
 	if err != nil || rendered == nil {
 		return nil, err
 	}
@@ -133,7 +132,7 @@ func (q *suggesting) headings() ([]Suggestion, error) {
 	return list, nil
 }
 
-func (q *suggesting) emoji() ([]Suggestion, error) {
+func (q *suggesting) emoji(_ context.Context) ([]Suggestion, error) {
 	var list []Suggestion
 	for _, e := range markdown.EmojiNames() {
 		list = append(list, Suggestion{Text: e.Name, Hint: e.Char})
@@ -141,7 +140,7 @@ func (q *suggesting) emoji() ([]Suggestion, error) {
 	return list, nil
 }
 
-func (q *suggesting) templates() ([]Suggestion, error) {
+func (q *suggesting) templates(ctx context.Context) ([]Suggestion, error) {
 	var list []Suggestion
 	for _, page := range q.d.templates() {
 		list = append(list, Suggestion{Text: page.Title(), Hint: string(page)})
@@ -151,8 +150,8 @@ func (q *suggesting) templates() ([]Suggestion, error) {
 
 // files lists the wiki's files, those of the page first, each with its address in
 // the page's source.
-func (q *suggesting) files() ([]Suggestion, error) {
-	all, err := attachments(q.ctx, q.w, "", func(string) bool { return true })
+func (q *suggesting) files(ctx context.Context) ([]Suggestion, error) {
+	all, err := attachments(ctx, q.w, "", func(string) bool { return true })
 	if err != nil {
 		return nil, err
 	}

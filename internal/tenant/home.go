@@ -78,8 +78,8 @@ func (s *Service) NewSignInLink(ctx context.Context, a wiki.Access, did string) 
 	return code, nil
 }
 
-// SignInLinkPerson returns the person that a link signs in, who can then notice that
-// it is another person's. It fails like UseSignInLink, and uses nothing up.
+// SignInLinkPerson returns the person that a link signs in, so that the browser's
+// user can see whose link it is. It fails like UseSignInLink, and uses nothing up.
 func (s *Service) SignInLinkPerson(ctx context.Context, code string) (wiki.User, error) {
 	return s.signInLink(ctx, code, s.store.SignInLink)
 }
