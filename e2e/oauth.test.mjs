@@ -2,12 +2,14 @@
 // browser, and MCP's conformance suite. The suite is one of the packages of e2e/mcp;
 // without them its test is skipped.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
+import { execFileSync, spawn } from "node:child_process";
+import { existsSync, mkdtempSync } from "node:fs";
 import http from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import * as oauth from "oauth4webapi";
-import { launchBrowser, signIn, startService } from "./service.mjs";
+import { buildBinary, launchBrowser, signIn, startService } from "./service.mjs";
 
 let service, chrome, callback;
 
@@ -198,4 +200,18 @@ test("MCP's authorization conformance suite passes", { skip: !existsSync(conform
   const scenarios = output.match(/\S+: \d+ passed, \d+ failed/g);
   assert.ok(scenarios?.length >= 2 && scenarios.every((line) => / 0 failed$/.test(line)), output);
   console.log(`measured: ${scenarios.join("; ")}`);
+});
+
+test("a client that registered with the predecessor connects again after one consent", async () => {
+  const root = new URL("..", import.meta.url).pathname;
+  const disk = JSON.parse(execFileSync("go", ["run", "./e2e/replica", mkdtempSync(join(tmpdir(), "robot-e2e-replica-")), callback.address], { cwd: root, encoding: "utf8" }));
+  execFileSync(buildBinary(), ["move-in", "--from", disk.Dir, "--data", service.data], { stdio: "pipe" });
+  const { server, resource } = await discover("bob");
+  const client = { client_id: disk.Client };
+  const granted = await authorize(await (await chrome.newContext()).newPage(), server, client, resource);
+  const tokens = await exchange(server, client, oauth.ClientSecretPost("a secret"), granted, resource);
+  assert.equal((await callAPI("bob", tokens.access_token)).status, 200);
+  assert.equal((await callAPI("plain-0", disk.Tokens["plain-0"])).status, 200, "the moved wiki's token works");
+  assert.equal((await callAPI("bob", disk.Tokens["plain-0"])).status, 401, "and at no other wiki");
+  assert.equal((await callAPI("bob", "old-access-token")).status, 401, "old access tokens have ended");
 });

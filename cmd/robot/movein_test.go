@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -210,6 +211,14 @@ func TestMoveInOfOddWikis(t *testing.T) {
 	}
 	if crowded := a.site(replica.Crowded).Site(); crowded.Limits.Pages < 505 || crowded.Limits.Members != wiki.DefaultLimits.Members {
 		t.Errorf("%+v", crowded)
+	}
+	if members, err := a.Store.Members(t.Context(), replica.Crowded); err != nil || len(members) != 6 {
+		t.Errorf("members beyond the limit: %d of 6, %v", len(members), err)
+	}
+	var home struct{ Revision string }
+	a.must(json.Unmarshal(a.api("GET", replica.Crowded, "/api/v1/pages/Home", a.disk.Tokens[replica.Crowded], "").Body.Bytes(), &home))
+	if w := a.api("PUT", replica.Crowded, "/api/v1/pages/Home", a.disk.Tokens[replica.Crowded], `{"content":"x","revision":"`+home.Revision+`"}`); w.Code != http.StatusOK {
+		t.Errorf("an edit at the limit: %d %s", w.Code, w.Body)
 	}
 	if w := a.api("PUT", replica.Crowded, "/api/v1/pages/One_more", a.disk.Tokens[replica.Crowded], `{"content":"x"}`); w.Code < 400 {
 		t.Errorf("a page beyond the limit: %d", w.Code)

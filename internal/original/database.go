@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"syscall"
 	"time"
 
 	"robot.wtf/internal/sqlite"
@@ -132,7 +133,7 @@ func copyFile(from, to string) error {
 	case info.Size() > maxDatabase:
 		return fmt.Errorf("%s has more than %d MB", filepath.Base(from), maxDatabase>>20)
 	}
-	in, err := os.Open(from)
+	in, err := os.OpenFile(from, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
 	if err != nil {
 		return err
 	}

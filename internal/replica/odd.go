@@ -102,9 +102,9 @@ func (d *Disk) addLinks() error {
 }
 
 // addClients adds a registered agent.
-func (d *Disk) addClients() error {
+func (d *Disk) addClients(redirect string) error {
 	if d.schema == Early {
-		_, err := d.platform.Exec(`INSERT INTO mcp_oauth_clients VALUES ($1, 'Claude', '["https://claude.ai/api/mcp/auth_callback"]', NULL, '2026-02-03T04:05:06+00:00')`, d.Client)
+		_, err := d.platform.Exec(`INSERT INTO mcp_oauth_clients VALUES ($1, 'Claude', $2, NULL, '2026-02-03T04:05:06+00:00')`, d.Client, `["`+redirect+`"]`)
 		return err
 	}
 	db, err := d.database(filepath.Join(d.Dir, "mcp_oauth.db"), oauthSchema)
@@ -114,6 +114,6 @@ func (d *Disk) addClients() error {
 	_, err = db.Exec(`
 		INSERT INTO oauth_clients VALUES ($1, $2, 1770000000.5), ('hostile', '{"client_id":"hostile","redirect_uris":["javascript:alert(1)"]}', 1770000000);
 		INSERT INTO oauth_tokens VALUES ('old-access-token', $1, '[]', 99999999999, 'access', NULL, NULL)`,
-		d.Client, `{"client_id":"`+d.Client+`","client_secret":"a secret","redirect_uris":["https://claude.ai/api/mcp/auth_callback"],"token_endpoint_auth_method":"client_secret_post","client_name":"Claude","grant_types":["authorization_code","refresh_token"]}`)
+		d.Client, `{"client_id":"`+d.Client+`","client_secret":"a secret","redirect_uris":["`+redirect+`"],"token_endpoint_auth_method":"client_secret_post","client_name":"Claude","grant_types":["authorization_code","refresh_token"]}`)
 	return err
 }

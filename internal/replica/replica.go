@@ -4,6 +4,7 @@
 package replica
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"database/sql"
 	"encoding/hex"
@@ -34,7 +35,8 @@ type Options struct {
 	Commits int // of all plain wikis together; at least one each
 	// Odd adds the wikis that a move has to notice: a taken slug, one reserved here,
 	// clashing names, limits exceeded, symbolic links, hostile slugs and handles.
-	Odd bool
+	Odd      bool
+	Redirect string // of the registered agent; "" for Claude's
 }
 
 // A Disk is a built disk. It stays open, as under the running original, until Close:
@@ -106,7 +108,7 @@ func (d *Disk) build(o Options) (err error) {
 			return err
 		}
 	}
-	if err := d.addClients(); err != nil {
+	if err := d.addClients(cmp.Or(o.Redirect, "https://claude.ai/api/mcp/auth_callback")); err != nil {
 		return err
 	}
 	return writeKey(d.Dir, d.KeyID)
