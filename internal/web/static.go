@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"mime"
 	"path"
+	"regexp"
 	"strings"
 	"sync"
 
@@ -48,6 +49,7 @@ func readAssets() (*assets, error) {
 			return err
 		}
 		name := path.Base(p)
+		data = as.resolveImports(data)
 		sum := sha256.Sum256(data)
 		ext := path.Ext(name)
 		file := strings.TrimSuffix(name, ext) + "." + hex.EncodeToString(sum[:6]) + ext
@@ -68,6 +70,20 @@ func readAssets() (*assets, error) {
 	}
 	return as, nil
 }
+
+// resolveImports replaces the names in a script's imports, as of "./app.js", by their
+// addresses. Files are read in order of their names, so a script can import those
+// before it.
+func (as *assets) resolveImports(script []byte) []byte {
+	return scriptImport.ReplaceAllFunc(script, func(name []byte) []byte {
+		if address, ok := as.byName[string(scriptImport.FindSubmatch(name)[1])]; ok {
+			return []byte(` from "` + address + `";`)
+		}
+		return name
+	})
+}
+
+var scriptImport = regexp.MustCompile(`(?m) from "\./([a-z.]+)";$`)
 
 // url returns the address of a file in static/. It fails for an unknown name, which
 // the first render of the template shows.

@@ -20,3 +20,20 @@ func TestSourceEditorIsSmall(t *testing.T) {
 		t.Error("the source editor doesn't contain its packages' licences")
 	}
 }
+
+// Scripts import each other by the addresses of their content.
+func TestScriptsImportEachOther(t *testing.T) {
+	assets, err := loadAssets()
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := string(assets.byFile[strings.TrimPrefix(assets.byName["write.js"], "/-/static/")].plain)
+	if want := `from "` + assets.byName["app.js"] + `";`; !strings.Contains(script, want) {
+		t.Errorf("write.js doesn't contain %s", want)
+	}
+	for name, a := range assets.byFile {
+		if strings.HasSuffix(name, ".js") && strings.Contains(string(a.plain), `from "./`) {
+			t.Errorf("%s imports a script by its name", name)
+		}
+	}
+}
