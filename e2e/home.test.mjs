@@ -5,6 +5,7 @@ import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort, launchBrowser, recordViolations, startHome, startTLSProxy } from "./service.mjs";
@@ -28,11 +29,24 @@ async function newVisitor(options = {}) {
   return { context, page: await context.newPage(), violations };
 }
 
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
 // checkFit fails if the page is wider than a phone.
 async function checkFit(page) {
   await page.setViewportSize({ width: 390, height: 844 });
   const [content, view] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
   assert.ok(content <= view, `${page.url()}: ${content} px at ${view} px`);
+}
+
+// checkLook also fails if axe-core finds a violation in either theme. It needs scripts.
+async function checkLook(page) {
+  await checkFit(page);
+  await page.evaluate(`if (!self.axe) { ${axe} }; 0`); // injected through the debugger: the CSP forbids inline script
+  for (const colorScheme of ["light", "dark"]) {
+    await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+    const found = await page.evaluate(async () => (await self.axe.run(document, { resultTypes: ["violations"] })).violations.map((v) => `${v.id}: ${v.nodes[0].html.slice(0, 200)}`));
+    assert.deepEqual(found, [], `${page.url()}, ${colorScheme}`);
+  }
   await page.setViewportSize({ width: 1280, height: 900 });
 }
 
@@ -47,9 +61,10 @@ test("the owner signs in by the printed link, once, and no address or referrer k
   await owner.page.goto(home.url + "/-/settings");
   assert.equal(new URL(owner.page.url()).pathname, "/-/login");
   await owner.page.getByText("robot home login").waitFor();
-  await checkFit(owner.page);
+  await checkLook(owner.page);
   await owner.page.goto(home.link);
-  assert.equal(owner.page.url(), home.url + "/-/login");
+  assert.equal(new URL(owner.page.url()).pathname, "/-/login");
+  await checkLook(owner.page);
   await owner.page.getByRole("main").getByRole("button", { name: "Sign in" }).click();
   await owner.page.waitForURL(home.url + "/-/settings");
   assert.deepEqual(leaks, []);
@@ -78,7 +93,7 @@ test("pages are written, found and shown without a platform", async () => {
     const foreign = await page.locator("a[href], form[action], link[href]").evaluateAll((all) => all.map((e) => e.getAttribute("href") ?? e.getAttribute("action"))
       .filter((address) => /robot\.wtf|robot\.localhost|^\/(app|auth|limits|privacy|terms)\b/.test(address)));
     assert.deepEqual(foreign, [], path);
-    await checkFit(page);
+    await checkLook(page);
   }
   assert.deepEqual(violations, []);
 });
@@ -88,9 +103,10 @@ test("the owner invites someone, who chooses a name and writes", async () => {
   await page.goto(home.url + "/-/settings");
   await page.getByRole("button", { name: "Create an invitation link" }).click();
   const link = await page.locator("#link").textContent();
+  await checkLook(page);
   const ben = await newVisitor({ javaScriptEnabled: false });
   await ben.page.goto(link);
-  assert.equal(ben.page.url(), home.url + "/-/join");
+  assert.equal(new URL(ben.page.url()).pathname, "/-/join");
   await ben.page.getByText("to read and write").waitFor();
   await checkFit(ben.page);
   await ben.page.getByLabel("Choose a name").fill("ben");
@@ -208,7 +224,7 @@ test("over plain http on a network, everything works with a warning, and other s
     for (const path of ["/Home", "/-/settings", "/-/account"]) {
       await page.goto(url + path);
       await page.getByText("others on this network can read along").waitFor();
-      await checkFit(page);
+      await checkLook(page);
     }
     const session = (await context.cookies()).find((cookie) => cookie.name === `session-${port}`);
     assert.ok(session.httpOnly && !session.secure && session.sameSite === "Lax");

@@ -197,6 +197,9 @@ func dataArgument(dir string) string {
 	if standard, err := (homeFlags{}).dataDir(); err == nil && standard == dir {
 		return ""
 	}
+	if strings.ContainsAny(dir, " '\"$\\&;<>|()*?`") {
+		dir = "'" + strings.ReplaceAll(dir, "'", `'\''`) + "'"
+	}
 	return " --data " + dir
 }
 

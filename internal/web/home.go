@@ -91,8 +91,14 @@ func (h *Handler) openLink(v *visit, cookie, to string, lifetime time.Duration) 
 		code = "invalid"
 	}
 	http.SetCookie(v.w, h.o.Session.Cookie(cookie, code, int(lifetime.Seconds())))
-	return h.redirect(v, to)
+	return h.redirect(v, to+"?"+openedParam+"=1")
 }
+
+// openedParam in an address means that a link was opened, so that its cookie is there
+// unless the browser dropped it.
+const openedParam = "opened"
+
+var errNoCookie = wiki.Problemf(wiki.ErrInvalid, "", "This browser didn't keep the cookie that the link needs. Safari keeps none on http://localhost: open the link in another browser. Otherwise, allow cookies for this address and open the link again.")
 
 // showHomeSignIn offers the button that uses the link up. Without a link it remembers
 // where the person wanted to go.
@@ -104,6 +110,9 @@ func (h *Handler) showHomeSignIn(v *visit) error {
 		http.SetCookie(v.w, h.o.Session.Cookie(backCookie, to, backSeconds))
 	}
 	code := h.o.Session.CookieValue(v.r, signInCookie)
+	if code == "" && v.query(openedParam) != "" {
+		return h.refuseSignInLink(v, errNoCookie)
+	}
 	if code == "" {
 		return h.renderHomeSignIn(v, http.StatusOK, homeSignInPage{})
 	}
@@ -173,7 +182,12 @@ func (h *Handler) openJoinLink(v *visit) error {
 	return h.openLink(v, joinCookie, joinPath, 24*time.Hour)
 }
 
-func (h *Handler) showJoin(v *visit) error { return h.renderJoin(v, http.StatusOK, joinPage{}) }
+func (h *Handler) showJoin(v *visit) error {
+	if v.query(openedParam) != "" && h.o.Session.CookieValue(v.r, joinCookie) == "" {
+		return h.renderJoin(v, wiki.Status(errNoCookie), joinPage{Gone: errNoCookie.Error()})
+	}
+	return h.renderJoin(v, http.StatusOK, joinPage{})
+}
 
 func (h *Handler) renderJoin(v *visit, status int, p joinPage) error {
 	if p.Gone == "" {

@@ -194,11 +194,13 @@ func TestSignInLink(t *testing.T) {
 	for range 3 { // a program that previews links opens it, and uses nothing up
 		preview := w.anonymous()
 		opened := preview.get(link).want(http.StatusSeeOther)
-		if opened.header.Get("Referrer-Policy") != "no-referrer" || opened.header.Get("Cache-Control") != "no-store" || opened.header.Get("Location") != "/-/login" {
+		if opened.header.Get("Referrer-Policy") != "no-referrer" || opened.header.Get("Cache-Control") != "no-store" || opened.header.Get("Location") != "/-/login?opened=1" {
 			t.Errorf("opening a link: %v", opened.header)
 		}
 		preview.get(homeOrigin+"/-/login").want(http.StatusOK).has("The button uses it up", "Sign in as <bdi>Ada</bdi>").lacks(strings.TrimPrefix(link, homeOrigin+SignInLinkPath))
 	}
+	w.anonymous().get(homeOrigin + "/-/login?opened=1").want(http.StatusUnprocessableEntity).has("didn&#39;t keep the cookie")
+	w.anonymous().get(homeOrigin + "/-/join?opened=1").want(http.StatusUnprocessableEntity).has("didn&#39;t keep the cookie")
 	ada := w.anonymous()
 	ada.get(homeOrigin + "/-/login?to=/-/settings").want(http.StatusOK).has("robot home login")
 	ada.get(link).want(http.StatusSeeOther)
