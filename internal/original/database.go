@@ -70,11 +70,13 @@ func (d *Disk) plain(parts ...string) error {
 	return nil
 }
 
-// copyDatabase copies a database and its write-ahead log as of one moment: it copies
-// them again if one was written meanwhile.
+// copyDatabase copies a database and its write-ahead log as of one moment. A log that
+// grows meanwhile doesn't matter: SQLite ignores the end of the copy that isn't a whole
+// transaction. If the database itself is written, or the log begins again, they are
+// copied again.
 func copyDatabase(ctx context.Context, from, to string) error {
 	for range copyAttempts {
-		before, err := versionOf(from)
+		before, err := stateOf(from)
 		if err != nil {
 			return err
 		}
@@ -83,8 +85,8 @@ func copyDatabase(ctx context.Context, from, to string) error {
 				return err
 			}
 		}
-		after, err := versionOf(from)
-		if err != nil || after == before {
+		after, err := stateOf(from)
+		if err != nil || after == before && !after.writing {
 			return err
 		}
 		select {
@@ -96,23 +98,35 @@ func copyDatabase(ctx context.Context, from, to string) error {
 	return fmt.Errorf("%s is written all the time: try again", filepath.Base(from))
 }
 
-// version identifies the state of a database on disk.
-type version struct{ size, written, logSize, logWritten int64 }
+// A databaseState changes with each write to a database's file.
+type databaseState struct {
+	size, written int64
+	log           [32]byte // header of the log (sqlite.org/fileformat2.html#walformat), new each time it begins again
+	writing       bool     // a transaction of a database without such a log is being written
+}
 
-func versionOf(file string) (v version, err error) {
+func stateOf(file string) (s databaseState, err error) {
 	info, err := os.Lstat(file)
 	if err != nil {
-		return v, err
+		return s, err
 	}
-	v.size, v.written = info.Size(), info.ModTime().UnixNano()
-	log, err := os.Lstat(file + "-wal")
+	s.size, s.written = info.Size(), info.ModTime().UnixNano()
+	if journal, err := os.Lstat(file + "-journal"); err == nil {
+		s.writing = journal.Size() > 0
+	}
+	log, err := os.OpenFile(file+"-wal", os.O_RDONLY|syscall.O_NOFOLLOW, 0)
 	if errors.Is(err, fs.ErrNotExist) {
-		return v, nil
+		return s, nil
 	}
-	if err == nil {
-		v.logSize, v.logWritten = log.Size(), log.ModTime().UnixNano()
+	if err != nil {
+		return s, err
 	}
-	return v, err
+	defer log.Close()
+	_, err = io.ReadFull(log, s.log[:])
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = nil // an empty log
+	}
+	return s, err
 }
 
 // copyFile copies a regular file; one that doesn't exist becomes none.

@@ -3,14 +3,17 @@ package original
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"robot.wtf/internal/replica"
+	"robot.wtf/internal/sqlite"
 	"robot.wtf/internal/testdisk"
 )
 
@@ -51,9 +54,9 @@ func TestEverySchema(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := build(t, replica.Options{Schema: schema, Wikis: 2, Commits: 6, Odd: true})
-			before := stateOf(t, d.Dir)
+			before := digestOf(t, d.Dir)
 			disk, c := read(t, d)
-			if after := stateOf(t, d.Dir); after != before {
+			if after := digestOf(t, d.Dir); after != before {
 				t.Error("reading changed the original's disk")
 			}
 			plain := c.wiki("plain-0")
@@ -154,8 +157,8 @@ func TestMembers(t *testing.T) {
 	}
 }
 
-// stateOf is a digest of every file with its time.
-func stateOf(t *testing.T, dir string) string {
+// digestOf is a digest of every file with its time.
+func digestOf(t *testing.T, dir string) string {
 	t.Helper()
 	sum := sha256.New()
 	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
@@ -175,4 +178,59 @@ func stateOf(t *testing.T, dir string) string {
 		t.Fatal(err)
 	}
 	return hex.EncodeToString(sum.Sum(nil))
+}
+
+// The original writes all the time while it is read, and its logs begin again. What is
+// read is as of one moment: both rows of each transaction, or neither.
+func TestReadWhileWriting(t *testing.T) {
+	t.Parallel()
+	d := build(t, replica.Options{Schema: replica.Late, Wikis: 1, Commits: 1})
+	db, err := sqlite.Open(filepath.Join(d.Dir, "robot.db"), sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	stop, stopped := make(chan struct{}), make(chan error, 1)
+	go func() {
+		for n := 0; ; n++ {
+			select {
+			case <-stop:
+				stopped <- nil
+				return
+			case <-time.After(2 * time.Millisecond):
+			}
+			pair := fmt.Sprintf("w%06d", n)
+			_, err := db.Exec(`INSERT INTO users (did, handle, created_at) VALUES ($1, 'x', ''), ($2, 'x', '')`, replica.DID("first"+pair), replica.DID("second"+pair))
+			if err == nil && n%40 == 39 {
+				_, err = db.Exec("PRAGMA wal_checkpoint(TRUNCATE)")
+			}
+			if err != nil {
+				stopped <- err
+				return
+			}
+		}
+	}()
+	last := 0
+	for range 10 {
+		disk, err := Open(d.Dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := disk.Read(t.Context(), t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		first, second := 0, 0
+		for _, p := range c.People {
+			first += strings.Count(p.DID, "first")
+			second += strings.Count(p.DID, "second")
+		}
+		if last = first; first != second {
+			t.Errorf("%d first and %d second rows", first, second)
+		}
+	}
+	close(stop)
+	if err := <-stopped; err != nil || last == 0 {
+		t.Fatalf("%d rows read while they were written, %v", last, err)
+	}
 }
