@@ -299,7 +299,8 @@ for (const javaScriptEnabled of [true, false]) {
     await service.writePage("ada", `${dir}/Old/Below`, "Below.\n");
     await service.writePage("ada", `${dir}/Linker`, `[[${dir}/Old]] and [[${dir}/Old/Below|below]], not \`[[${dir}/Old]]\`.\n`);
     await page.goto(`${ada}/${dir}/Old/edit`);
-    await page.getByRole("link", { name: "Rename this page" }).click();
+    await page.getByRole("button", { name: "More about this page" }).click();
+    await page.getByRole("link", { name: "Rename or move" }).click();
     await page.locator("#new").fill(`${dir}/New`);
     await page.getByRole("button", { name: "Rename", exact: true }).click();
     await waitForPath(page, `/${dir}/New`);

@@ -197,6 +197,7 @@ test("a page's Markdown can be copied and downloaded", async () => {
   const context = await browser.newContext({ permissions: ["clipboard-read", "clipboard-write"] });
   const page = await context.newPage();
   await page.goto(service.wikiURL("ada") + "/Ivrit");
+  await page.getByRole("button", { name: "More about this page" }).click();
   await page.getByRole("button", { name: "Copy Markdown" }).click();
   await page.getByRole("button", { name: "Copied" }).waitFor();
   const source = await service.pageContent("ada", "Ivrit");

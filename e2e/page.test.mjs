@@ -293,3 +293,41 @@ test("Ctrl-K jumps to pages, headings, text and actions; without script its page
   assert.deepEqual(violations, []);
   await context.close();
 });
+
+test("a page's menu duplicates, copies, prints and asks; new pages start from a template", async () => {
+  await service.writePage("ada", "Garden/Bed_Plan", "# Bed plan\n\n[[Home]]\n");
+  await service.writePage("ada", "Templates/Minutes", "# {{title}}\n\nWritten by {{author}}.\n");
+  for (const { name, options } of [...looks, { name: "no script", options: { javaScriptEnabled: false } }]) {
+    const script = options.javaScriptEnabled !== false;
+    const { page, violations, context } = await open({ ...options, permissions: script ? ["clipboard-read", "clipboard-write"] : [] });
+    await page.goto(ada + "/Garden/Bed_Plan");
+    await page.getByRole("button", { name: "More about this page" }).click();
+    const menu = page.locator("#more");
+    const box = await menu.boundingBox();
+    assert.ok(box.x >= 0 && box.x + box.width <= page.viewportSize().width, `${name}: ${JSON.stringify(box)}`);
+    if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/menu-${name}.png` });
+    if (script) {
+      await menu.getByRole("button", { name: "Copy link" }).click();
+      await menu.getByRole("button", { name: "Copied" }).waitFor();
+      assert.equal(await page.evaluate(() => navigator.clipboard.readText()), ada + "/Garden/Bed_Plan");
+    }
+    assert.equal(await menu.getByRole("link", { name: "Open in Claude" }).getAttribute("href"), "https://claude.ai/new?q=" + encodeURIComponent(`Read ${ada}/Garden/Bed_Plan and help me with it.`).replaceAll("%20", "+"));
+    assert.equal(await menu.getByRole("button", { name: "Print" }).count(), script ? 1 : 0);
+    await menu.getByRole("link", { name: "Duplicate" }).click();
+    assert.match(await page.locator("main").innerText(), /It starts as a copy of Garden\/Bed Plan/);
+    await page.getByRole("textbox", { name: "Name" }).fill(`Copies/Plan ${name.replace(" px", "")}`);
+    await page.getByRole("button", { name: "Write it" }).click();
+    await page.getByRole("button", { name: "Create page" }).click();
+    await page.waitForURL(/\/Copies\/Plan_/);
+    assert.match(await page.locator("article").innerText(), /Home/);
+    await page.goto(ada + "/-/create");
+    await page.getByRole("textbox", { name: "Name" }).fill(`Minutes of ${name.replace(" px", "")}`);
+    await page.getByRole("combobox", { name: "Start from" }).selectOption({ label: "Templates/Minutes" }).catch(() => page.getByRole("combobox", { name: "Start from" }).selectOption({ index: 1 }));
+    await page.getByRole("button", { name: "Write it" }).click();
+    await page.getByRole("button", { name: "Create page" }).click();
+    await page.waitForURL(/\/Minutes_of_/);
+    assert.match(await page.locator("article").innerText(), /Written by ada/);
+    assert.deepEqual(violations, [], name);
+    await context.close();
+  }
+});

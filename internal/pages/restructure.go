@@ -84,7 +84,12 @@ func (p *changePlan) takings() []content.Taking {
 // rebase spells the links in a text that moves to another page so that they lead where
 // they led. Moves of files come later.
 func (p *changePlan) rebase(from, to wiki.PageName, text string) string {
-	n := p.names.names
+	return rebase(p.names.names, from, to, text)
+}
+
+// rebase spells the links in a page's text so that they lead where they led when it is
+// another page's.
+func rebase(n *names, from, to wiki.PageName, text string) string {
 	r := respelling{before: n, now: n, self: from, newSelf: to, moved: func(file string) string { return file }}
 	moved, _ := r.source([]byte(text))
 	return string(moved)

@@ -67,6 +67,12 @@ func (h *Handler) showEdit(v *visit) error {
 			}
 		}
 	}
+	if start := (pages.StartRequest{Name: v.name, Template: v.query("template"), Copy: v.query("copy")}); !p.Exists && form.Draft == nil && start.Template+start.Copy != "" {
+		if p.Text, err = h.o.Pages.StartText(v.ctx(), v.a, start); err != nil {
+			return err
+		}
+		p.Unsaved = true
+	}
 	if id := v.query("section"); id != "" && revision == "" {
 		section, err := h.o.Pages.EditSection(v.ctx(), v.a, form, id)
 		if err != nil && !errors.Is(err, wiki.ErrNotFound) {
@@ -438,12 +444,43 @@ type createForm struct {
 	Typed  string
 	Name   wiki.PageName // the resulting name, if it differs from the typed one
 	Exists wiki.PageName // the existing page of this name, or ""
+
+	Templates []pages.Suggestion // each with its page as hint
+	Template  string             // the chosen one, or ""
+	Copy      string             // the page that the new one starts as a copy of, or ""
 }
 
 func (h *Handler) showCreate(v *visit) error {
-	p := &createForm{Frame: h.frame(v, "New page"), Typed: strings.ToValidUTF8(v.query("pagename"), "")}
-	p.NoIndex = true
+	p, err := h.newCreateForm(v, v.r.URL.Query())
+	if err != nil {
+		return err
+	}
 	return h.render(v, http.StatusOK, "create", p)
+}
+
+func (h *Handler) newCreateForm(v *visit, sent url.Values) (*createForm, error) {
+	text := func(name string) string { return strings.ToValidUTF8(sent.Get(name), "") }
+	p := &createForm{Frame: h.frame(v, "New page"), Typed: text("pagename"), Template: text("template"), Copy: text("copy")}
+	p.NoIndex = true
+	var err error
+	if p.Copy == "" {
+		p.Templates, err = h.o.Pages.Suggest(v.ctx(), v.a, "templates", "", "")
+	}
+	return p, err
+}
+
+// editor returns the address of the editor of a new page, with what it starts from.
+func (p *createForm) editor(name wiki.PageName) string {
+	start := url.Values{}
+	if p.Copy != "" {
+		start.Set("copy", p.Copy)
+	} else if p.Template != "" {
+		start.Set("template", p.Template)
+	}
+	if len(start) == 0 {
+		return wiki.PathURL(string(name) + "/edit")
+	}
+	return wiki.PathURL(string(name)+"/edit") + "?" + start.Encode()
 }
 
 // createPage redirects to the editor of a new page. If the name differs from the
@@ -453,8 +490,10 @@ func (h *Handler) createPage(v *visit) error {
 	if err != nil && form == nil {
 		return err
 	}
-	p := &createForm{Frame: h.frame(v, "New page"), Typed: strings.ToValidUTF8(form.Get("pagename"), "")}
-	p.NoIndex = true
+	p, err := h.newCreateForm(v, form)
+	if err != nil {
+		return err
+	}
 	name, err := wiki.ParsePageName(form.Get("pagename"))
 	if err != nil {
 		p.failure, _ = h.formFailure(v, err)
@@ -474,7 +513,7 @@ func (h *Handler) createPage(v *visit) error {
 	case err != nil && moved == nil && !errors.Is(err, wiki.ErrNotFound):
 		return err
 	case wiki.Title(string(name)) == wiki.Title(p.Typed):
-		return h.redirect(v, wiki.PathURL(string(name)+"/edit"))
+		return h.redirect(v, p.editor(name))
 	default:
 		p.Name = name
 	}

@@ -410,8 +410,13 @@ func TestWeight(t *testing.T) {
 	w := newTestWiki(t)
 	b := w.anonymous()
 	b.header.Set("Accept-Encoding", "gzip")
+	page := w.anonymous().get(on("ada", "/Weather_Station")).want(http.StatusOK)
 	total := 0
-	for _, path := range []string{"/Weather_Station", w.web.assets.byName["app.css"], w.web.assets.byName["icons.svg"], w.web.assets.byName["app.js"], w.web.assets.byName["page.js"]} {
+	paths := []string{"/Weather_Station", w.web.assets.byName["icons.svg"]}
+	for _, m := range regexp.MustCompile(`(?:<script type="module" src|<link rel="stylesheet" href)="([^"]+)"`).FindAllStringSubmatch(page.body, -1) {
+		paths = append(paths, m[1])
+	}
+	for _, path := range paths {
 		got := b.get(on("ada", path)).want(http.StatusOK)
 		t.Logf("%s: %d bytes compressed", path, len(got.body))
 		total += len(got.body)

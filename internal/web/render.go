@@ -157,6 +157,10 @@ func (h *Handler) funcs() template.FuncMap {
 		"byline":          h.byline,
 		"initials":        initials,
 		"query":           url.QueryEscape,
+		// ask is the address of an agent's site with a question about a page.
+		"ask": func(site, slug string, page wiki.PageName) string {
+			return site + url.QueryEscape("Read "+h.o.WikiOrigin(slug)+page.URL()+" and help me with it.")
+		},
 		// clone is the command that clones a wiki.
 		"clone":    func(slug string) string { return "git clone " + h.o.WikiOrigin(slug) + "/repo.git " + slug },
 		"wikihost": func(slug string) string { _, host, _ := strings.Cut(h.o.WikiOrigin(slug), "://"); return host },
