@@ -32,6 +32,7 @@ const openTemplate = {
   page: (p) => p.goto(ada + "/Elsewhere"),
   folder: (p) => p.goto(ada + "/Journal"),
   missing: (p) => p.goto(ada + "/Nobody_Wrote_This"),
+  backlinks: (p) => p.goto(ada + "/-/backlinks?page=Weather_Station"),
   trash: (p) => p.goto(ada + "/-/trash"),
   drafts: (p) => p.goto(ada + "/-/drafts"),
   source: (p) => p.goto(ada + "/Elsewhere/source"),

@@ -125,3 +125,29 @@ test("times are local, with the zone in the title, relative when recent, and UTC
   assert.match(await plain.page.locator("main time").first().innerText(), /^\d\d:\d\d UTC$/);
   await plain.close();
 });
+
+test("c and e put the caret where one types, ? lists the keys, and a filter applies at once", async () => {
+  await service.writePage("ada", "Looks/Keys", "Words.\n");
+  for (const width of [1280, 390]) {
+    const { page, close } = await visit("/Looks/Keys", { as: "ada", viewport: { width, height: 844 } });
+    await page.keyboard.press("e");
+    await page.waitForURL(/\/edit$/);
+    await page.waitForFunction(() => document.activeElement.matches("#text") || document.activeElement.shadowRoot?.activeElement);
+    await page.keyboard.type("Typed. ");
+    await page.waitForFunction(() => document.querySelector("#text").value.includes("Typed. "));
+    page.on("dialog", (dialog) => dialog.accept().catch(() => {}));
+    await page.goto(ada + "/Looks/Keys");
+    await page.keyboard.press("c");
+    await page.waitForURL(/create/);
+    await page.keyboard.type("Next");
+    assert.equal(await page.locator("#pagename").inputValue(), "Looks/Next");
+    await page.goto(ada + "/-/changelog");
+    await page.keyboard.press("?");
+    await page.waitForURL(/\/-\/help#keys$/);
+    assert.match(await page.locator("#keys + dl").innerText(), /edit this page/);
+    await page.goto(ada + "/-/changelog");
+    await page.getByRole("radio", { name: "Agents", exact: true }).check();
+    await page.waitForURL(/by=agents/);
+    await close();
+  }
+});

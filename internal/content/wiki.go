@@ -31,7 +31,9 @@ type Wiki struct {
 	recent    recentFiles
 	vouches   atomic.Int64                      // see Vouches
 	takedowns atomic.Pointer[map[string]string] // reasons by blob
-	reads     *sqlite.Statements
+	// draftFiles says whether there are any; nil if not yet looked for. See hasDraftFiles.
+	draftFiles atomic.Pointer[bool]
+	reads      *sqlite.Statements
 
 	writeLock chan struct{} // a semaphore of one; its holder owns the fields below
 	closed    bool          // the pool is closed: writes fail

@@ -166,7 +166,7 @@ func (s *Service) storeUpload(ctx context.Context, w *content.Wiki, a wiki.Acces
 			return Saved{}, wiki.Problemf(wiki.ErrExists, "filename", "A file called %q already exists.", path.Base(there))
 		}
 		done, err := s.commit(ctx, w, a, r.Write, content.Request{
-			Message: commitMessage(r.Message, "Upload %s", p),
+			Message: commitMessage(r.Message, "Upload %s", titleOf(p)),
 			Edits:   []content.Edit{{Op: content.Put, Path: p, Data: data, Base: base, Strict: base == content.BaseNone}},
 		})
 		return done, markOutdated(err)
@@ -334,7 +334,7 @@ func (s *Service) RenameAttachment(ctx context.Context, a wiki.Access, p, newNam
 		}
 		m := newMoves(d)
 		m.add(f.Path, to)
-		return m.commit(ctx, s, w, a, wr, commitMessage(wr.Message, "Rename %s to %s", f.Path, to), false)
+		return m.commit(ctx, s, w, a, wr, commitMessage(wr.Message, "Rename %s to %s", titleOf(f.Path), path.Base(to)), false)
 	})
 	if err != nil {
 		return Saved{}, err
@@ -358,7 +358,7 @@ func (s *Service) DeleteAttachment(ctx context.Context, a wiki.Access, p string,
 			return Saved{}, err
 		}
 		done, err := s.commit(ctx, w, a, wr, content.Request{
-			Message: commitMessage(wr.Message, "Delete %s", f.Path),
+			Message: commitMessage(wr.Message, "Delete %s", titleOf(f.Path)),
 			Edits:   []content.Edit{{Op: content.Delete, Path: f.Path, Base: f.Blob}},
 		})
 		return done, markOutdated(err)

@@ -46,13 +46,13 @@ func TestDraftRevisionIsBounded(t *testing.T) {
 
 // Attack: pages with thousands of red links each in a public wiki, then requests
 // for missing pages: each request read all links of the wiki.
-func TestLinkedFromReadsOnlyItsLinks(t *testing.T) {
+func TestBacklinksReadOnlyTheirLinks(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.put("Folder/Page", "[[missing thing]] [[Other]]\n")
 	w.put("Second", "[[Missing_Thing]]\n")
-	from, err := w.LinkedFrom(w.ctx, w.reader, "Missing_Thing")
-	if err != nil || len(from) != 2 || from[0] != "Folder/Page" || from[1] != "Second" {
+	from, err := w.Backlinks(w.ctx, w.reader, "Missing_Thing")
+	if err != nil || len(from) != 2 || from[0].Name != "Folder/Page" || from[1].Name != "Second" {
 		t.Errorf("%v, %v", from, err)
 	}
 }

@@ -503,7 +503,7 @@ func (p *changePlan) message() string {
 	}
 	verbs := map[wiki.ChangeKind]string{wiki.Added: "Create", wiki.Moved: "Rename", wiki.Deleted: "Delete"}
 	first := p.order[0]
-	text := fmt.Sprintf("%s %s", cmp.Or(verbs[first.kind()], "Update"), first.name)
+	text := fmt.Sprintf("%s %s", cmp.Or(verbs[first.kind()], "Update"), wiki.Title(string(first.name)))
 	if n := len(p.order) - 1; n > 0 {
 		text += fmt.Sprintf(" and %d more", n)
 	}

@@ -156,7 +156,7 @@ func (s *Service) editOnce(ctx context.Context, w *content.Wiki, a wiki.Access, 
 		return EditResult{}, err
 	}
 	done.Saved, err = s.commit(ctx, w, a, r.Write, content.Request{
-		Message: commitMessage(r.Message, "Update %s", name),
+		Message: commitMessage(r.Message, "Update %s", wiki.Title(string(name))),
 		Edits:   []content.Edit{{Op: content.Put, Path: file.Path, Data: nonNil(styled), Base: file.Blob, Strict: true}},
 	})
 	done.Merged = base != nil && base.File.Blob != file.Blob

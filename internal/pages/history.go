@@ -151,6 +151,25 @@ func commitByID(ctx context.Context, w *content.Wiki, id string) (wiki.Commit, e
 	return c, err
 }
 
+// InOrder returns two revisions, the older one first. Revisions that aren't commits stay
+// as they are.
+func (s *Service) InOrder(ctx context.Context, a wiki.Access, from, to string) (older, newer string, err error) {
+	w, release, err := s.open(ctx, a, wiki.Read)
+	if err != nil {
+		return "", "", err
+	}
+	defer release()
+	first, err := commitByID(ctx, w, from)
+	if err != nil {
+		return from, to, nil
+	}
+	second, err := commitByID(ctx, w, to)
+	if err != nil || first.Seq <= second.Seq {
+		return from, to, nil
+	}
+	return to, from, nil
+}
+
 // BlameLine is one line of a page with the revision that last changed it.
 type BlameLine struct {
 	Line     int

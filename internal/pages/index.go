@@ -353,21 +353,17 @@ func (s *Service) Links(ctx context.Context, a wiki.Access, name string) (PageLi
 	return list, nil
 }
 
-// LinkedFrom lists the pages that link to a name, whether or not the page exists.
+// Backlinks lists the pages that link to a name, whether or not the page exists.
 // It reads only the links of that name, because anyone can request missing pages
 // any number of times.
-func (s *Service) LinkedFrom(ctx context.Context, a wiki.Access, name wiki.PageName) ([]wiki.PageName, error) {
+func (s *Service) Backlinks(ctx context.Context, a wiki.Access, name wiki.PageName) ([]Backlink, error) {
 	w, d, release, err := s.openDirectory(ctx, a, wiki.Read)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
 	links, err := d.linksTo(ctx, w, name.File())
-	var from []wiki.PageName
-	for _, b := range backlinks(d, name, links) {
-		from = append(from, b.Name)
-	}
-	return from, err
+	return backlinks(d, name, links), err
 }
 
 // linksTo lists the links that lead to a file, or would if it existed. It reads only

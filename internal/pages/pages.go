@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path"
 	"strings"
 	"time"
 	"unicode"
@@ -219,6 +220,18 @@ func noPage(name wiki.PageName) error {
 // isServable reports whether a current file can have the path and be served.
 func isServable(p string) bool {
 	return utf8.ValidString(p) && !wiki.Hidden(p) && strings.IndexFunc(p, unicode.IsControl) < 0
+}
+
+// titleOf is the name of a page, or of a file and its page, as people read it:
+// "Garden/Cold Frame", "plan.png of Garden".
+func titleOf(file string) string {
+	if page, ok := wiki.PageOf(file); ok {
+		return wiki.Title(string(page))
+	}
+	if dir := path.Dir(file); dir != "." {
+		return path.Base(file) + " of " + wiki.Title(dir)
+	}
+	return file
 }
 
 // commitMessage returns the writer's message, or a default.

@@ -66,7 +66,7 @@ func (s *Service) Rename(ctx context.Context, a wiki.Access, r RenameRequest) (S
 		for _, p := range moving {
 			m.add(p, string(to)+"/"+pathBelow(p, from))
 		}
-		return m.commit(ctx, s, w, a, r.Write, commitMessage(r.Message, "Rename %s to %s", from, to), r.KeepLinks)
+		return m.commit(ctx, s, w, a, r.Write, commitMessage(r.Message, "Rename %s to %s", wiki.Title(string(from)), wiki.Title(string(to))), r.KeepLinks)
 	})
 	if err != nil {
 		return Saved{}, err
@@ -405,7 +405,7 @@ func (s *Service) Delete(ctx context.Context, a wiki.Access, r DeleteRequest) (S
 		for _, p := range also {
 			edits = append(edits, content.Edit{Op: content.Delete, Path: p, Base: content.BaseAny})
 		}
-		done, err := s.commit(ctx, w, a, r.Write, content.Request{Message: commitMessage(r.Message, "Delete %s", name), Edits: edits})
+		done, err := s.commit(ctx, w, a, r.Write, content.Request{Message: commitMessage(r.Message, "Delete %s", wiki.Title(string(name))), Edits: edits})
 		return done, markOutdated(err)
 	})
 }

@@ -102,7 +102,7 @@ func (s *Service) restore(ctx context.Context, w *content.Wiki, a wiki.Access, r
 		return done, nil
 	}
 	done.Saved, err = s.commit(ctx, w, a, r.Write, content.Request{
-		Message: commitMessage(r.Message, "Restore %s as of %s", strings.TrimSuffix(file, ".md"), shortID(old.Commit)), Edits: edits,
+		Message: commitMessage(r.Message, "Restore %s as of %s", titleOf(file), shortID(old.Commit)), Edits: edits,
 	})
 	return done, err
 }

@@ -121,7 +121,7 @@ func (s *Service) Save(ctx context.Context, a wiki.Access, r SaveRequest) (Saved
 			}
 		}
 		request := content.Request{
-			Message:   commitMessage(r.Message, "%s %s", saveVerb(exists), name),
+			Message:   commitMessage(r.Message, "%s %s", saveVerb(exists), wiki.Title(string(name))),
 			Edits:     []content.Edit{{Op: content.Put, Path: file.Path, Data: nonNil(text), Base: base, Strict: r.Strict}},
 			DropDraft: draftOf(a.Caller(), file.Path),
 		}
@@ -356,7 +356,7 @@ func (s *Service) patchOnce(ctx context.Context, w *content.Wiki, a wiki.Access,
 		return Saved{}, err
 	}
 	done, err := s.commit(ctx, w, a, r.Write, content.Request{
-		Message: commitMessage(r.Message, "Update %s", name),
+		Message: commitMessage(r.Message, "Update %s", wiki.Title(string(name))),
 		Edits:   []content.Edit{{Op: content.Put, Path: file.Path, Data: text, Base: file.Blob, Strict: r.Strict}},
 	})
 	done.Merged = done.Merged || base != file.Blob && err == nil

@@ -12,6 +12,12 @@ import (
 //go:embed seed/*.md
 var seeds embed.FS
 
+// Seeded reports whether a revision is that of a page which came with the wiki. Its
+// author owns the wiki, but hasn't written it.
+func Seeded(r wiki.Revision) bool {
+	return r.Seq == 1 && r.Message == content.SeedMessage && !r.Author.Imported
+}
+
 // Seed creates a new wiki's seed pages (Home, Getting Started, AGENTS) in one
 // commit. It is idempotent.
 func (s *Service) Seed(ctx context.Context, a wiki.Access) error {

@@ -228,6 +228,10 @@ func (h *Handler) redirectToDiff(v *visit, form url.Values) error {
 	if from == "" || to == "" {
 		return wiki.Problemf(wiki.ErrInvalid, "rev_a", "Pick two versions to compare them.")
 	}
+	from, to, err := h.o.Pages.InOrder(v.ctx(), v.a, from, to)
+	if err != nil {
+		return err
+	}
 	return h.redirect(v, wiki.PathURL(v.name+"/diff/"+from+"/"+to))
 }
 

@@ -42,6 +42,7 @@ var routeMatrix = map[string]cell{
 	"GET /-/changelog/{from}":    {path: "/-/changelog/{commit}", ok: 200},
 	"GET /-/changelog/feed.atom": {path: "/-/changelog/feed.atom", ok: 200},
 	"GET /-/changelog/feed.rss":  {path: "/-/changelog/feed.rss", ok: 200},
+	"GET /-/backlinks":           {path: "/-/backlinks?page=Home", ok: 200},
 	"GET /-/trash":               {path: "/-/trash", ok: 200},
 	"GET /-/log":                 {path: "/-/log", ok: 302},
 	"GET /-/log/{from}":          {path: "/-/log/{commit}", ok: 302},

@@ -47,7 +47,7 @@ func (h *Handler) newPageBlame(view *pages.View, ownTitle bool) (template.HTML, 
 				continue
 			}
 		}
-		if part.By != nil {
+		if part.By != nil && !pages.Seeded(*part.By) {
 			h.attribute(&p, people, agents)
 		}
 		r.Parts = append(r.Parts, p)

@@ -115,6 +115,7 @@ type pageView struct {
 	OwnTitle bool          // the body's first heading is a level-1 title
 	Heading  template.HTML // that heading, if the page begins with it
 	NowURL   string        // of the newest revision, on an old one
+	Seeded   bool          // the page came with the wiki, and nobody has edited it
 	Tickable bool          // the boxes of its tasks are buttons
 	Active   bool          // it has parts for page.js
 	pageBlame
@@ -131,6 +132,10 @@ func (h *Handler) viewPage(v *visit, name string) error {
 	}
 	p := &pageView{Frame: h.pageFrame(v, view.Title, view.Name, "read"), View: view}
 	p.OwnTitle = len(view.Headings) > 0 && view.Headings[0].Level == 1
+	if view.File.Seq == 1 && len(view.Blame) > 0 {
+		by := view.Blame[0].By
+		p.Seeded = by != nil && pages.Seeded(*by)
+	}
 	p.Heading, p.pageBlame = h.newPageBlame(view, p.OwnTitle)
 	p.makeTickable()
 	p.Active = p.Tickable || isActive(string(view.Body))
@@ -170,6 +175,43 @@ func (h *Handler) viewPage(v *visit, name string) error {
 		return h.render(v, http.StatusOK, "page", p)
 	}
 	return h.renderFinished(v, seq, "page", p)
+}
+
+const backlinksShown = 10 // at the end of a page
+
+// ShownBacklinks are the first pages that link here.
+func (p *pageView) ShownBacklinks() []pages.Backlink {
+	return p.View.Backlinks[:min(len(p.View.Backlinks), backlinksShown)]
+}
+
+// backlinksPage lists all pages that link to one.
+type backlinksPage struct {
+	Frame
+	partLinks
+	Name  wiki.PageName
+	Total int
+	Links []pages.Backlink // one part of them
+}
+
+func (h *Handler) showBacklinks(v *visit) error {
+	name, err := wiki.ParsePageName(v.query("page"))
+	if err != nil {
+		return err
+	}
+	links, err := h.o.Pages.Backlinks(v.ctx(), v.a, name)
+	if err != nil {
+		return err
+	}
+	p := &backlinksPage{Frame: h.frame(v, "Links to "+name.Title()), Name: name, Total: len(links)}
+	p.NoIndex = true
+	p.Head = &Head{Name: name, Crumbs: crumbs(string(name)), Here: name.Title()}
+	starts := partStarts(links, func(b pages.Backlink) int { return 200 + 2*len(b.Name.URL()) + len(b.Text) }, maxListPart)
+	var at int
+	p.Links, at = partOf(links, starts, v.listNumber())
+	p.partLinks = newPartLinks(at, len(starts), func(part int) string {
+		return "/-/backlinks?" + url.Values{"page": {string(name)}, "part": {strconv.Itoa(part)}}.Encode()
+	})
+	return h.render(v, http.StatusOK, "backlinks", p)
 }
 
 // showMarkdown serves a page's source.
@@ -264,8 +306,10 @@ func (h *Handler) showMissing(v *visit, path string) error {
 		return h.renderWithTree(v, http.StatusNotFound, "missing", p, path)
 	}
 	p.Valid, p.Name, p.Shown = true, string(name), wiki.Title(string(name))
-	if from, err := h.o.Pages.LinkedFrom(v.ctx(), v.a, name); err == nil {
-		p.From = from[:min(5, len(from))]
+	if from, err := h.o.Pages.Backlinks(v.ctx(), v.a, name); err == nil {
+		for _, b := range from[:min(5, len(from))] {
+			p.From = append(p.From, b.Name)
+		}
 	}
 	if p.Deletion = h.findDeletion(v, name); p.Deletion != nil {
 		p.Title = p.Shown + " was deleted"
@@ -297,7 +341,7 @@ func (h *Handler) showFolder(v *visit, folder string) error {
 	var at int
 	p.Entries, at = partOf(entries, starts, v.listNumber())
 	p.partLinks = newPartLinks(at, len(starts), func(part int) string { return wiki.PathURL(folder) + "?part=" + strconv.Itoa(part) })
-	p.Head = &Head{Name: wiki.PageName(folder), Crumbs: crumbs(folder), Here: title}
+	p.Head = &Head{Name: wiki.PageName(folder), Folder: true, Crumbs: crumbs(folder), Here: title}
 	return h.renderWithTree(v, http.StatusOK, "folder", p, folder)
 }
 

@@ -62,6 +62,21 @@ type Frame struct {
 
 func (f *Frame) frame() *Frame { return f }
 
+// NewURL is the address of the form for a new page, which proposes the folder shown.
+func (f *Frame) NewURL() string {
+	if f.Head == nil {
+		return "/-/create"
+	}
+	folder := f.Head.Name.Parent()
+	if f.Head.Folder {
+		folder = string(f.Head.Name)
+	}
+	if folder == "" {
+		return "/-/create"
+	}
+	return "/-/create?pagename=" + url.QueryEscape(wiki.Title(folder)+"/")
+}
+
 // framed is every page's struct: it embeds Frame.
 type framed interface{ frame() *Frame }
 
@@ -73,6 +88,7 @@ type Head struct {
 	View   string // current tab: "read", "edit", "history", "blame" or "files"
 	Exists bool   // false hides the tabs
 	Page   bool   // false for folders and files, which have no tabs
+	Folder bool
 }
 
 type crumb struct{ Title, URL string }

@@ -53,7 +53,7 @@ func TestEveryTemplate(t *testing.T) {
 	for _, path := range []string{
 		"/Log", "/Log?revision=" + old.Commit, "/Log/source", "/Log/source/" + old.Commit, "/Nobody/Wrote_This", "/Garden",
 		"/Log/history", "/Weather_Station/dot.png/history", "/Log/diff/" + old.Commit, "/Weather_Station/blame",
-		"/-/index", "/-/trash", "/-/drafts", "/-/changelog", "/-/changelog?by=agents", "/-/changelog?author=ada", "/-/commit/" + old.Commit,
+		"/-/index", "/-/trash", "/-/backlinks?page=Log", "/-/drafts", "/-/changelog", "/-/changelog?by=agents", "/-/changelog?author=ada", "/-/commit/" + old.Commit,
 		"/-/search", "/-/search?q=words", "/-/jump", "/-/jump?q=words", "/-/search?q=nowhereatall", "/-/help", "/-/health", "/-/attachments",
 		"/Log/edit", "/Log/edit/" + old.Commit, "/New_Page/edit", "/Log/rename", "/Log/delete", "/-/create", "/-/settings", "/-/erase", "/-/import", "/-/export", "/-/tokens", "/-/report?page=/Log", "/-/agents", "/-/connect",
 		"/Weather_Station/attachments", "/Weather_Station/attachment/dot.png", "/-/revert/" + old.Commit, "/.x",

@@ -181,6 +181,7 @@ func wikiRoutes() []route {
 		{pattern: "GET /-/changelog/{from}", handle: (*Handler).showChangelog},
 		{pattern: "GET /-/changelog/feed.atom", handle: (*Handler).showAtom},
 		{pattern: "GET /-/changelog/feed.rss", handle: (*Handler).showRSS},
+		{pattern: "GET /-/backlinks", handle: (*Handler).showBacklinks},
 		{pattern: "GET /-/trash", handle: (*Handler).showTrash},
 		{pattern: "GET /-/log", handle: (*Handler).redirectLog},
 		{pattern: "GET /-/log/{from}", handle: (*Handler).redirectLog},

@@ -705,4 +705,8 @@ function alignCells(source) {
   }).join(" | ") + " |").join("\n");
 }
 
-for (const form of document.querySelectorAll("form[data-editor]")) new Editor(form);
+for (const form of document.querySelectorAll("form[data-editor]")) {
+  if (sessionStorage.getItem("write")) form.elements.content.focus();
+  sessionStorage.removeItem("write");
+  new Editor(form);
+}
