@@ -26,12 +26,13 @@ type finishedKey struct {
 // A finishedPage is a rendered page view. Its header values are shared by all
 // responses.
 type finishedPage struct {
-	plain, gz       []byte   // for anonymous readers
-	slot, end       int      // position of the account in plain
-	policy          []string // Content-Security-Policy instead of the default, or nil
-	tag             string   // weak: the same for both encodings
-	etag            []string
-	plainLen, gzLen []string
+	plain     []byte   // for anonymous readers
+	slot, end int      // position of the account in plain
+	policy    []string // Content-Security-Policy instead of the default, or nil
+	tag       string   // hash of plain
+	etag      []string // weak: the same for both encodings
+	length    []string
+	packed    lazyGzip
 }
 
 // finishedPages caches pages, bounded by their total size and by that of each wiki.
@@ -43,7 +44,7 @@ func newFinishedPages(bytes int64) *finishedPages {
 	return &finishedPages{cache: budget.NewCache(bytes, bytes/2,
 		func(k finishedKey, _ *finishedPage) string { return k.slug },
 		func(k finishedKey, p *finishedPage) int64 {
-			return int64(len(p.plain) + len(p.gz) + len(k.path) + 500)
+			return int64(len(p.plain)*3/2 + len(k.path) + 500) // HTML shrinks to less than half
 		})}
 }
 
@@ -121,8 +122,6 @@ func (h *Handler) renderFinished(v *visit, seq int64, name string, data framed) 
 		return err
 	}
 	if v.r.URL.RawQuery == "" && !wantsMarkdown(v.r) {
-		p.gz = compress(p.plain)
-		p.gzLen = []string{strconv.Itoa(len(p.gz))}
 		h.finished.cache.Set(h.finishedKey(v, seq), p)
 	}
 	if v.caller.Anonymous() {
@@ -140,50 +139,75 @@ func (h *Handler) makeFinished(v *visit, rendered []byte) (*finishedPage, error)
 		return nil, err
 	}
 	slot := bytes.Index(rendered, h.templates.slot)
-	p := &finishedPage{policy: v.policy, slot: slot, end: slot + len(account)}
-	p.plain = bytes.Join([][]byte{rendered[:slot], account, rendered[slot+len(h.templates.slot):]}, nil)
+	p := &finishedPage{policy: v.policy, slot: slot, end: slot + len(account.html)}
+	p.plain = bytes.Join([][]byte{rendered[:slot], account.html, rendered[slot+len(h.templates.slot):]}, nil)
 	sum := sha256.Sum256(p.plain)
-	p.tag = `W/"` + hex.EncodeToString(sum[:8]) + `"`
-	p.etag = []string{p.tag}
-	p.plainLen = []string{strconv.Itoa(len(p.plain))}
+	p.tag = hex.EncodeToString(sum[:8])
+	p.etag = []string{`W/"` + p.tag + `"`}
+	p.length = []string{strconv.Itoa(len(p.plain))}
 	return p, nil
 }
 
 // writeFinished sends a page to an anonymous reader.
 func (h *Handler) writeFinished(v *visit, p *finishedPage) {
-	header := v.w.Header()
-	h.headers.set(header, true)
-	if p.policy != nil {
-		header["Content-Security-Policy"] = p.policy
-	}
-	header["Etag"] = p.etag
-	header["Cache-Control"] = publicCache
-	header["Vary"] = varyValue
-	if sameTag(v.r, p.tag) {
-		v.w.WriteHeader(http.StatusNotModified)
+	if h.writeFinishedHeader(v, p, p.etag, publicCache) {
 		return
 	}
-	header["Content-Type"] = htmlType
-	body, length := p.plain, p.plainLen
-	if p.gz != nil && acceptsGzip(v.r) {
+	header := v.w.Header()
+	body, length := p.plain, p.length
+	if acceptsGzip(v.r) {
 		header["Content-Encoding"] = gzipCoding
-		body, length = p.gz, p.gzLen
+		z := p.packed.get(p)
+		body, length = z.member, z.length
 	}
 	header["Content-Length"] = length
 	_, _ = v.w.Write(body)
 }
 
-// writeSpliced sends a page to a signed-in person, with their account in the slot.
+// writeFinishedHeader sets the headers of a finished page, except those that differ by
+// encoding. It reports true if the reader has the page, and has been told so.
+func (h *Handler) writeFinishedHeader(v *visit, p *finishedPage, etag, cache []string) bool {
+	header := v.w.Header()
+	h.headers.set(header, true)
+	if p.policy != nil {
+		header["Content-Security-Policy"] = p.policy
+	}
+	header["Etag"] = etag
+	header["Cache-Control"] = cache
+	header["Vary"] = varyValue
+	if sameTag(v.r, etag[0]) {
+		v.w.WriteHeader(http.StatusNotModified)
+		return true
+	}
+	header["Content-Type"] = htmlType
+	return false
+}
+
+// writeSpliced sends a page to a signed-in person, with their account in the slot. Its
+// tag names both, so it changes when somebody else signs in.
 func (h *Handler) writeSpliced(v *visit, p *finishedPage) error {
 	account, err := h.account(v)
 	if err != nil {
 		return err
 	}
-	page := make([]byte, 0, len(p.plain)+len(account))
-	page = append(append(append(page, p.plain[:p.slot]...), account...), p.plain[p.end:]...)
-	v.w.Header()["Cache-Control"] = ownCache
-	v.policy = p.policy
-	h.write(v, http.StatusOK, htmlType[0], page)
+	if h.writeFinishedHeader(v, p, []string{`W/"` + p.tag + "-" + account.tag + `"`}, ownCache) {
+		return nil
+	}
+	header := v.w.Header()
+	buf := buffers.Get().(*bytes.Buffer)
+	defer buffers.Put(buf)
+	buf.Reset()
+	tail, size := p.plain[p.end:], len(p.plain)-(p.end-p.slot)+len(account.html)
+	buf.Grow(size + 64)
+	page := buf.AvailableBuffer()
+	if acceptsGzip(v.r) {
+		header["Content-Encoding"] = gzipCoding
+		page = p.packed.get(p).appendWith(page, account, tail, size)
+	} else {
+		page = append(append(append(page, p.plain[:p.slot]...), account.html...), tail...)
+	}
+	header["Content-Length"] = []string{strconv.Itoa(len(page))}
+	_, _ = v.w.Write(page)
 	return nil
 }
 

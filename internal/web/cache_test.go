@@ -10,7 +10,7 @@ import (
 func TestFinishedPagesAreShared(t *testing.T) {
 	t.Parallel()
 	cache := newFinishedPages(100_000).cache
-	page := &finishedPage{plain: make([]byte, 4000), gz: make([]byte, 1000)}
+	page := &finishedPage{plain: make([]byte, 4000)}
 	bobs := finishedKey{slug: "bob", path: "/Home"}
 	cache.Set(bobs, page)
 	for i := range 1000 {

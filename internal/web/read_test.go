@@ -354,7 +354,7 @@ func TestFinishedPages(t *testing.T) {
 	// The same address for people with other roles and names.
 	ada.get(on("ada", path)).want(http.StatusOK).has("Account of Ada", "/Weather_Station/edit").lacks("Sign in</a>")
 	got := ada.get(on("ada", path)).want(http.StatusOK).has("Account of Ada", "/Weather_Station/edit")
-	if got.header.Get("Etag") != "" || !strings.Contains(got.header.Get("Cache-Control"), "private") {
+	if !strings.Contains(got.header.Get("Cache-Control"), "private") {
 		t.Error("shared caches may store a person's page")
 	}
 	w.as("cleo").get(on("ada", path)).want(http.StatusOK).has("Account of Cleo").lacks("Account of Ada", "/Weather_Station/edit")
@@ -389,6 +389,35 @@ func TestFinishedPages(t *testing.T) {
 		t.Fatal(err)
 	}
 	stranger.get(on("ada", path)).want(http.StatusFound)
+}
+
+// A person's page is the anonymous one with their account in it, in every encoding, and
+// has a tag of its own.
+func TestFinishedPagesOfPeople(t *testing.T) {
+	t.Parallel()
+	w := newTestWiki(t)
+	const path = "/Weather_Station"
+	plain := w.as("ada").get(on("ada", path)).want(http.StatusOK).has("Account of Ada")
+	ada := w.as("ada")
+	ada.header.Set("Accept-Encoding", "gzip")
+	for _, level := range []string{"fast", "well", "cached"} {
+		if got := ada.get(on("ada", path)).want(http.StatusOK); unzip(t, got.body) != plain.body || got.header.Get("Etag") != plain.header.Get("Etag") {
+			t.Errorf("%s: the compressed page is different", level)
+		}
+	}
+	tag := plain.header.Get("Etag")
+	if anonymous := w.anonymous().get(on("ada", path)).header.Get("Etag"); tag == "" || tag == anonymous {
+		t.Errorf("tag %q, for anonymous readers %q", tag, anonymous)
+	}
+	ada.header.Set("If-None-Match", tag)
+	same := ada.get(on("ada", path)).want(http.StatusNotModified)
+	if same.body != "" || same.header.Get("Cache-Control") != "private, no-cache" {
+		t.Errorf("304 with %q and %d bytes", same.header.Get("Cache-Control"), len(same.body))
+	}
+	for _, other := range []*browser{w.as("cleo"), w.anonymous()} {
+		other.header.Set("If-None-Match", tag)
+		other.get(on("ada", path)).want(http.StatusOK).lacks("Account of Ada")
+	}
 }
 
 func unzip(t *testing.T, data string) string {

@@ -3,7 +3,6 @@ package web
 import (
 	"bytes"
 	"cmp"
-	"compress/gzip"
 	"context"
 	"crypto/rand"
 	"embed"
@@ -354,7 +353,7 @@ func (h *Handler) render(v *visit, status int, name string, data framed) error {
 	if err != nil {
 		return err
 	}
-	page := bytes.Replace(buf.Bytes(), h.templates.slot, account, 1)
+	page := bytes.Replace(buf.Bytes(), h.templates.slot, account.html, 1)
 	h.write(v, status, "text/html; charset=utf-8", page)
 	return nil
 }
@@ -451,41 +450,6 @@ func acceptsGzip(r *http.Request) bool {
 		}
 	}
 	return false
-}
-
-// compress compresses data for the cache, with less effort if it is huge.
-func compress(data []byte) []byte {
-	if len(data) > 256<<10 {
-		return compressAt(gzip.BestSpeed, data)
-	}
-	return compressWell(data)
-}
-
-// compressWell compresses data that is sent often.
-func compressWell(data []byte) []byte { return compressAt(gzip.BestCompression, data) }
-
-func compressAt(level int, data []byte) []byte {
-	var buf bytes.Buffer
-	z, _ := gzip.NewWriterLevel(&buf, level)
-	_, _ = z.Write(data)
-	_ = z.Close()
-	return buf.Bytes()
-}
-
-var fastWriters = sync.Pool{New: func() any {
-	z, _ := gzip.NewWriterLevel(nil, gzip.BestSpeed)
-	return z
-}}
-
-// compressFast compresses data that is sent once.
-func compressFast(data []byte) []byte {
-	var buf bytes.Buffer
-	z := fastWriters.Get().(*gzip.Writer)
-	defer fastWriters.Put(z)
-	z.Reset(&buf)
-	_, _ = z.Write(data)
-	_ = z.Close()
-	return buf.Bytes()
 }
 
 // plural returns a number with its noun or phrase.

@@ -2,6 +2,8 @@ package web
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"maps"
 	"net/http"
@@ -9,6 +11,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/klauspost/compress/flate"
+
+	"robot.wtf/internal/budget"
 	"robot.wtf/internal/session"
 	"robot.wtf/internal/wiki"
 )
@@ -22,31 +27,62 @@ const triedCookie = "sso_tried"
 const hintCookie = "signed_in"
 
 // accountData is all that is personal on a page: the avatar and its menu, or the
-// way to sign in.
+// way to sign in. It is comparable, and the template gets nothing else, so that it can
+// be the key of the rendered account.
 type accountData struct {
-	Caller       wiki.Caller
-	Site         wiki.Site // zero on the platform
+	User         wiki.User
+	Slug         string // "" on the platform
 	CanEdit      bool
 	CanConfigure bool
 	IsMember     bool
-	SignIn       string
+	SignIn       string // address for anonymous readers, "" for others
 	Platform     string
 	Single       bool
 	Draft        string // address of the caller's draft of this page, or ""
 	IsOperator   bool
 }
 
-// account renders the content of the layout's slot.
-func (h *Handler) account(v *visit) ([]byte, error) {
-	d := accountData{Caller: v.caller, Site: v.a.Site(), Platform: h.o.Platform, Single: h.o.Single}
-	d.CanEdit, d.CanConfigure = v.a.Can(wiki.Edit), v.a.Can(wiki.Configure)
-	d.IsMember = v.a.Role() >= wiki.Viewer
-	d.SignIn = h.signInPath(v)
-	d.Draft = h.draftHere(v)
-	d.IsOperator = h.isOperator(v.caller)
+// An accountPart is the content of the layout's slot.
+type accountPart struct {
+	html   []byte
+	blocks []byte // html compressed by deflateBlocks
+	tag    string // hash of html
+}
+
+// newAccounts returns a cache of accounts of signed-in people.
+func newAccounts() *budget.Cache[accountData, *accountPart] {
+	const total = 4 << 20
+	return budget.NewCache(total, total/4,
+		func(d accountData, _ *accountPart) string { return d.Slug },
+		func(_ accountData, p *accountPart) int64 { return int64(len(p.html) + len(p.blocks) + 600) })
+}
+
+// account returns the content of the layout's slot for a visit.
+func (h *Handler) account(v *visit) (*accountPart, error) {
+	d := accountData{User: v.caller.User, Slug: v.a.Site().Slug, Platform: h.o.Platform, Single: h.o.Single}
+	if v.caller.Anonymous() {
+		d.SignIn = h.signInPath(v)
+		return h.newAccount(d)
+	}
+	d.CanEdit, d.CanConfigure, d.IsMember = v.a.Can(wiki.Edit), v.a.Can(wiki.Configure), v.a.Role() >= wiki.Viewer
+	d.Draft, d.IsOperator = h.draftHere(v), h.isOperator(v.caller)
+	if p, ok := h.accounts.GetIfPresent(d); ok {
+		return p, nil
+	}
+	p, err := h.newAccount(d)
+	if err == nil {
+		h.accounts.Set(d, p)
+	}
+	return p, err
+}
+
+func (h *Handler) newAccount(d accountData) (*accountPart, error) {
 	var buf bytes.Buffer
-	err := h.templates.execute(&buf, "error", "account", d)
-	return buf.Bytes(), err
+	if err := h.templates.execute(&buf, "error", "account", d); err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(buf.Bytes())
+	return &accountPart{buf.Bytes(), deflateBlocks(flate.BestCompression, buf.Bytes(), false), hex.EncodeToString(sum[:4])}, nil
 }
 
 // signInPath is the sign-in address that returns to the current page.

@@ -32,6 +32,7 @@ import (
 
 	"robot.wtf/internal/atproto"
 	"robot.wtf/internal/background"
+	"robot.wtf/internal/budget"
 	"robot.wtf/internal/limit"
 	"robot.wtf/internal/oauth"
 	"robot.wtf/internal/pages"
@@ -84,6 +85,7 @@ type Handler struct {
 	templates templates
 	assets    *assets
 	finished  *finishedPages
+	accounts  *budget.Cache[accountData, *accountPart]
 	headers   headers
 	stream    streamLimits
 	ending    chan struct{} // closed when the service stops
@@ -116,7 +118,7 @@ func New(o Options) (*Handler, error) {
 	if h.templates, err = h.parseTemplates(); err != nil {
 		return nil, err
 	}
-	h.finished = newFinishedPages(o.CacheBytes)
+	h.finished, h.accounts = newFinishedPages(o.CacheBytes), newAccounts()
 	h.headers = makeHeaders(o)
 	for _, a := range pageActions() {
 		h.actions[a.suffix] = a
