@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,7 +17,6 @@ import (
 	"strings"
 
 	"robot.wtf/internal/config"
-	"robot.wtf/internal/gitremote"
 	"robot.wtf/internal/service"
 	"robot.wtf/internal/web"
 	"robot.wtf/internal/wiki"
@@ -65,7 +65,11 @@ func (c homeStartCommand) Run(ctx context.Context) (err error) {
 		return err
 	}
 	if cfg.Wiki == "" {
-		cfg.Wiki = homeSlug(c.Name, c.From)
+		exported, err := readAccountExport(c.From)
+		if err != nil {
+			return fmt.Errorf("--from: %w", err)
+		}
+		cfg.Wiki = homeSlug(cmp.Or(c.Name, exported.Slug), c.From)
 	}
 	listener, err := listen(ctx, cfg.Listen)
 	if err != nil {
@@ -142,25 +146,10 @@ func (c homeStartCommand) fill(ctx context.Context, s *service.Service) error {
 	case c.From == "":
 		return s.Pages.Seed(ctx, a)
 	}
-	if err := importHome(ctx, s, a.Site().Slug, c.From); err != nil {
+	if err := importHome(ctx, s, a, c.From); err != nil {
 		return fmt.Errorf("--from: %w", err)
 	}
 	return nil
-}
-
-// importHome imports a source into the empty wiki. Its owner vouches for it.
-func importHome(ctx context.Context, s *service.Service, slug, from string) (err error) {
-	args := url.Values{"wiki": {slug}, "name": {filepath.Base(from)}, "vouch": {"true"}, "clashes": {"mine"}}
-	if gitremote.IsAddress(from) {
-		args.Set("address", from)
-		return importWiki(ctx, s, args, strings.NewReader(""), os.Stdout)
-	}
-	source, err := openSource(ctx, from, true)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, source.Close()) }()
-	return importWiki(ctx, s, args, onlyReader{source}, os.Stdout)
 }
 
 // config validates the flags.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"archive/zip"
 	"encoding/xml"
 	"errors"
 	"io"
@@ -92,5 +93,60 @@ func TestLaunchdAgent(t *testing.T) {
 	}
 	if strings.Join(args, "\n") != strings.Join(hostileArgs, "\n") {
 		t.Errorf("arguments %q", args)
+	}
+}
+
+// An account export names the wiki that its person owns, and has its history.
+func TestAccountExport(t *testing.T) {
+	t.Parallel()
+	pack := func(files map[string]string) string {
+		file := filepath.Join(t.TempDir(), "export.zip")
+		out, err := os.Create(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		z := zip.NewWriter(out)
+		for name, text := range files {
+			w, err := z.Create(name)
+			if err == nil {
+				_, err = io.WriteString(w, text)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := errors.Join(z.Close(), out.Close()); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	account := `{"wikis":[{"slug":"bob","role":"editor"},{"slug":"ada","role":"owner","title":"Ada","description":"d","home":"Start","wikilinks":"text-first"}]}`
+	file := pack(map[string]string{"account.json": account, "wikis/ada/ada.bundle": "history", "wikis/bob/bob.bundle": "another's"})
+	exported, err := readAccountExport(file)
+	if want := (exportedWiki{"ada", "owner", "Ada", "d", "Start", "text-first"}); err != nil || exported != want {
+		t.Fatalf("%+v, %v", exported, err)
+	}
+	bundle, err := exported.openBundle(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer bundle.Close()
+	if text, err := io.ReadAll(bundle); err != nil || string(text) != "history" {
+		t.Errorf("%q, %v", text, err)
+	}
+	if _, err := exported.openBundle(pack(map[string]string{"account.json": account})); err == nil || !strings.Contains(err.Error(), "has no history of ada") {
+		t.Error(err)
+	}
+	for name, files := range map[string]map[string]string{
+		"a folder of Markdown": {"Home.md": "# Home"},
+		"no wiki":              {"account.json": `{"wikis":[{"slug":"bob","role":"editor"}]}`},
+		"a hostile slug":       {"account.json": `{"wikis":[{"slug":"../../etc","role":"owner"}]}`},
+	} {
+		if got, err := readAccountExport(pack(files)); got.Slug != "" || err != nil {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+	if _, err := readAccountExport(pack(map[string]string{"account.json": "no JSON"})); err == nil {
+		t.Error("account.json that can't be read")
 	}
 }

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"archive/zip"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"robot.wtf/internal/gitremote"
+	"robot.wtf/internal/pages"
+	"robot.wtf/internal/service"
+	"robot.wtf/internal/tenant"
+	"robot.wtf/internal/wiki"
+)
+
+// An exportedWiki is what account.json of an account export says about a wiki.
+type exportedWiki struct {
+	Slug        string `json:"slug"`
+	Role        string `json:"role"`
+	Title       string `json:"title"`
+	Description string `json:"description"`
+	Home        string `json:"home"`
+	Wikilinks   string `json:"wikilinks"`
+}
+
+// maxAccountFile bounds account.json.
+const maxAccountFile = 16 << 20
+
+// readAccountExport returns the wiki that an account export's person owns. Its slug is
+// "" if the file is something else, or the person owns none.
+func readAccountExport(file string) (exportedWiki, error) {
+	z, err := zip.OpenReader(file)
+	if err != nil {
+		return exportedWiki{}, nil // the import says what is wrong
+	}
+	defer z.Close()
+	in, err := z.Open("account.json")
+	if errors.Is(err, fs.ErrNotExist) {
+		return exportedWiki{}, nil
+	}
+	if err != nil {
+		return exportedWiki{}, err
+	}
+	defer in.Close()
+	var account struct {
+		Wikis []exportedWiki `json:"wikis"`
+	}
+	if err := json.NewDecoder(io.LimitReader(in, maxAccountFile)).Decode(&account); err != nil {
+		return exportedWiki{}, fmt.Errorf("account.json: %w", err)
+	}
+	for _, w := range account.Wikis {
+		if w.Role == wiki.Owner.String() && wiki.CheckSlug(w.Slug) == nil {
+			return w, nil
+		}
+	}
+	return exportedWiki{}, nil
+}
+
+// openBundle unpacks the wiki's history from an account export.
+func (w exportedWiki) openBundle(file string) (_ *os.File, err error) {
+	z, err := zip.OpenReader(file)
+	if err != nil {
+		return nil, err
+	}
+	defer z.Close()
+	in, err := z.Open("wikis/" + w.Slug + "/" + pages.ExportBundle.FileName(w.Slug))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s has no history of %s: import the git bundle or the zip of Markdown from the wiki's Export page", file, w.Slug)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	out, err := os.CreateTemp("", "robot-import-")
+	if err != nil {
+		return nil, err
+	}
+	_ = os.Remove(out.Name()) // the open file stays until it is closed
+	if _, err = io.Copy(out, in); err == nil {
+		_, err = out.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		return nil, errors.Join(err, out.Close())
+	}
+	return out, nil
+}
+
+// importHome imports a source into the empty wiki. Its owner vouches for it. An
+// account export also brings the wiki's settings, but for its visibility.
+func importHome(ctx context.Context, s *service.Service, a wiki.Access, from string) (err error) {
+	args := url.Values{"wiki": {a.Site().Slug}, "name": {filepath.Base(from)}, "vouch": {"true"}, "clashes": {"mine"}}
+	if gitremote.IsAddress(from) {
+		args.Set("address", from)
+		return importWiki(ctx, s, args, strings.NewReader(""), os.Stdout)
+	}
+	exported, err := readAccountExport(from)
+	if err != nil {
+		return err
+	}
+	open := func() (*os.File, error) { return openSource(ctx, from, true) }
+	if exported.Slug != "" {
+		open = func() (*os.File, error) { return exported.openBundle(from) }
+	}
+	source, err := open()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, source.Close()) }()
+	if err := importWiki(ctx, s, args, onlyReader{source}, os.Stdout); err != nil || exported.Slug == "" {
+		return err
+	}
+	if a, err = s.Tenant.Resolve(ctx, a.Site().Slug, a.Caller()); err != nil { // the import can have chosen settings
+		return err
+	}
+	set := tenant.SettingsOf(a.Site())
+	set.Description, set.Home, set.Wikilinks = exported.Description, exported.Home, wiki.LinkOrder(exported.Wikilinks)
+	if set.Title == "" {
+		set.Title = exported.Title
+	}
+	return userError(s.Tenant.Configure(ctx, a, set))
+}
