@@ -190,8 +190,8 @@ func TestMoveInOfOddWikis(t *testing.T) {
 		t.Errorf("members: %q, want %q", got, want)
 	}
 	for _, line := range []string{
-		"@dee.example has no access: nobody has that handle now", "@eve.example has no access: the handle is another person's now",
-		"@fay.example has no access: nobody has that handle now", "@hal.example has no access: they weren't approved",
+		"No access for @dee.example, @fay.example: nobody has that handle now", "No access for @eve.example: the handle is another person's now",
+		"No access for @hal.example: they weren't approved", "@gus.example was an admin and is an editor now",
 		"robot: not moved: \"robot\" is reserved", "linked: not moved: linked is a symbolic link", "../../etc: not moved: its name is no slug",
 		"crowded: exceeds limits", "renamed: home.md -> ", "inside: not moved: its repository has a symbolic link", "hostile\": not moved",
 		"ada-notes: moved", "Anyone signed in could read it. Now it is private",
@@ -316,10 +316,13 @@ func TestOwnersFindTheirWiki(t *testing.T) {
 		t.Errorf("after the first sign-in: %d %s", w.Code, to)
 	}
 	page := b.get(config.DevHost, "/app/").Body.String()
-	for _, text := range []string{"The wiki of ada", "ada has moved here", "@eve.example has no access", "Now it is private", "&lt;script&gt;"} {
+	for _, text := range []string{"The wiki of ada", "ada has moved here", "No access for @eve.example", "Now it is private"} {
 		if !strings.Contains(page, text) {
 			t.Errorf("the dashboard lacks %q", text)
 		}
+	}
+	if strings.Contains(page, "hal.example") || strings.Contains(page, "script&gt;") {
+		t.Error("the dashboard lists people who never had access")
 	}
 	a.must(a.disk.Extend(replica.Shared, "ada", 1))
 	out := a.mustMoveIn()

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -194,23 +195,24 @@ func (p *peopleMove) lookUp(ctx context.Context, wikis []original.Wiki) error {
 // moveSite moves one wiki, and prints what becomes of it.
 func (p *peopleMove) moveSite(ctx context.Context, w original.Wiki) error {
 	slug := p.plan.name(w)
-	members, changes, complete := p.members(w)
-	digest := sha256.New()
-	fmt.Fprint(digest, w.Slug, members, changes)
-	m := store.MovedSite{
-		Site:    wiki.Site{Slug: slug, OwnerDID: w.Owner, Title: w.Title, Description: w.Description, Public: w.Public, Home: w.Home, Wikilinks: linkOrder(w), Created: w.Created},
-		Members: map[string]wiki.Role{}, Token: w.Token, TokenName: movedToken, Changes: append(slices.Clone(w.Changes), changes...),
-		Digest: sourceDigest(w) + hex.EncodeToString(digest.Sum(nil)[:8]),
-	}
-	if !complete {
-		m.Digest += unresolved
+	members, without, complete := p.members(w)
+	changes := slices.Clone(w.Changes)
+	for _, member := range members {
+		if member.admin {
+			changes = append(changes, fmt.Sprintf("@%s was an admin and is an editor now. Only you can change settings.", member.handle))
+		}
 	}
 	if slug != w.Slug {
-		m.Changes = append(m.Changes, fmt.Sprintf("Its name was %s. Links to the former address don't lead here.", w.Slug))
+		changes = append(changes, fmt.Sprintf("Its name was %s. Links to the former address don't lead here.", w.Slug))
 	}
 	if w.Token == "" {
-		m.Changes = append(m.Changes, "Its token can't be used any more. Create a new one on the tokens page.")
+		changes = append(changes, "Its token can't be used any more. Create a new one on the tokens page.")
 	}
+	m := store.MovedSite{
+		Site:    wiki.Site{Slug: slug, OwnerDID: w.Owner, Title: w.Title, Description: w.Description, Public: w.Public, Home: w.Home, Wikilinks: linkOrder(w), Created: w.Created},
+		Members: map[string]wiki.Role{}, Token: w.Token, TokenName: movedToken, Changes: append(slices.Clone(changes), noAccess(without, true)...),
+	}
+	m.Digest = movedDigest(w, members, m.Changes, complete)
 	var unknown []store.MovedPerson
 	for _, member := range members {
 		m.Members[member.did] = member.role
@@ -233,53 +235,91 @@ func (p *peopleMove) moveSite(ctx context.Context, w original.Wiki) error {
 		return err
 	}
 	fmt.Fprintf(p.out, "%s: %s, %d of %s with access\n", slug, done, len(members), countOf(len(w.Members), "member"))
-	for _, text := range m.Changes {
+	for _, text := range append(changes, noAccess(without, false)...) {
 		fmt.Fprintf(p.out, "  %s\n", printable(text))
 	}
 	return nil
+}
+
+// movedDigest identifies what is moved of a wiki besides its pages.
+func movedDigest(w original.Wiki, members []movedMember, changes []string, complete bool) string {
+	resolved := sha256.New()
+	fmt.Fprint(resolved, w.Slug, members, changes)
+	digest := sourceDigest(w) + hex.EncodeToString(resolved.Sum(nil)[:8])
+	if !complete {
+		digest += unresolved
+	}
+	return digest
 }
 
 // A movedMember is a person with access to a moved wiki.
 type movedMember struct {
 	did, handle string
 	role        wiki.Role
+	admin       bool // there
 }
 
-// members returns the members of a wiki, and sentences about those without access.
-// complete is false if a handle couldn't be looked up. A handle counts only if it
-// leads to the person that the original knew by it.
-func (p *peopleMove) members(w original.Wiki) (members []movedMember, without []string, complete bool) {
-	complete = true
+// members returns the members of a wiki, and those without access by the reason. It
+// counts a handle only if it leads to the person that the original knew by it.
+// complete is false if a handle couldn't be looked up.
+func (p *peopleMove) members(w original.Wiki) (members []movedMember, without map[string][]original.Member, complete bool) {
+	without, complete = map[string][]original.Member{}, true
 	for _, m := range w.Members {
-		role, who, did, why := wiki.Viewer, m.DID, m.DID, m.Problem
-		if m.Editor {
-			role = wiki.Editor
-		}
-		if m.Handle != "" {
-			who = "@" + strings.TrimPrefix(m.Handle, "@")
-		}
-		if why == "" && m.Handle != "" {
-			found := p.found[m.Handle]
-			switch {
-			case wiki.CauseOf(found.err) == atproto.OtherHandle && found.err != nil:
-				why = "the account at that handle uses another one"
-			case errors.Is(found.err, wiki.ErrNotFound): // or its server can't be reached
-				why, complete = "nobody has that handle now", false
-			case found.err != nil:
-				why, complete = "their handle can't be looked up", false
-			case m.DID != "" && found.did != m.DID:
-				why = "the handle is another person's now"
-			}
-			did = found.did
-		}
+		did, why, again := p.memberDID(m)
+		complete = complete && !again
 		switch {
 		case why != "":
-			without = append(without, fmt.Sprintf("%s has no access: %s. Add them again if they should have it.", printable(who), why))
+			without[why] = append(without[why], m)
 		case did != w.Owner && !slices.ContainsFunc(members, func(other movedMember) bool { return other.did == did }):
-			members = append(members, movedMember{did, m.Handle, role})
+			role := wiki.Viewer
+			if m.Editor {
+				role = wiki.Editor
+			}
+			members = append(members, movedMember{did, m.Handle, role, m.Admin})
 		}
 	}
 	return members, without, complete
+}
+
+// memberDID returns who a member is, or why they get no access. again says that another
+// lookup may find them.
+func (p *peopleMove) memberDID(m original.Member) (did, why string, again bool) {
+	if m.Problem != "" || m.Handle == "" {
+		return m.DID, m.Problem, false
+	}
+	found := p.found[m.Handle]
+	switch {
+	case found.err != nil && wiki.CauseOf(found.err) == atproto.OtherHandle:
+		return "", "the account at that handle uses another one", false
+	case errors.Is(found.err, wiki.ErrNotFound): // or its server can't be reached
+		return "", "nobody has that handle now", true
+	case found.err != nil:
+		return "", "the handle can't be looked up", true
+	case m.DID != "" && found.did != m.DID:
+		return "", "the handle is another person's now", false
+	}
+	return found.did, "", false
+}
+
+// noAccess lists members without access, a sentence for each reason: to the operator
+// all of them, to the owner those who had access.
+func noAccess(without map[string][]original.Member, toOwner bool) (sentences []string) {
+	for _, why := range slices.Sorted(maps.Keys(without)) {
+		var names []string
+		for _, m := range without[why] {
+			name := m.DID
+			if m.Handle != "" {
+				name = "@" + strings.TrimPrefix(m.Handle, "@")
+			}
+			if !toOwner || !m.Never {
+				names = append(names, printable(name))
+			}
+		}
+		if len(names) > 0 {
+			sentences = append(sentences, fmt.Sprintf("No access for %s: %s. Add them again if they should have it.", strings.Join(names, ", "), why))
+		}
+	}
+	return sentences
 }
 
 // moveClients adds the registrations of agents.

@@ -67,7 +67,9 @@ type Member struct {
 	// DID is the person that the original knows by that handle, or "" if it knows none.
 	DID     string
 	Editor  bool
+	Admin   bool   // could also change settings
 	Problem string // why they get no access, or ""
+	Never   bool   // they had no access there either
 }
 
 // A Draft is an unsaved text.

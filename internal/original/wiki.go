@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 )
@@ -158,7 +157,7 @@ func readUsers(ctx context.Context, db *sql.DB) (list []userRow, err error) {
 func (r *reader) addMember(w *Wiki, u userRow, first bool) {
 	m := Member{Handle: handleOf(u.email)}
 	if m.Handle == "" {
-		m.Handle, m.Problem = u.email, "it is no handle"
+		m.Handle, m.Problem, m.Never = u.email, "it is no handle", true
 		w.Members = append(w.Members, m)
 		return
 	}
@@ -169,21 +168,18 @@ func (r *reader) addMember(w *Wiki, u userRow, first bool) {
 	if len(known) > 0 {
 		m.DID = known[0]
 	}
-	m.Editor = u.admin || u.write
+	m.Editor, m.Admin = u.admin || u.write, u.admin
 	switch {
 	case len(known) > 1:
 		m.Problem = "several people had this handle"
 	case len(known) == 0 && first && u.admin:
 		m.Problem = "it may be a former handle of the owner"
 	case !u.admin && !u.approved:
-		m.Problem = "they weren't approved"
+		m.Problem, m.Never = "they weren't approved", true
 	case !u.admin && u.write && !u.read:
 		m.Problem = "they couldn't read the wiki"
 	}
 	w.Members = append(w.Members, m)
-	if u.admin && m.Problem == "" {
-		w.Changes = append(w.Changes, fmt.Sprintf("@%s was an admin and is an editor now. Only you can change settings.", m.Handle))
-	}
 }
 
 // maxDraft limits the text of a draft, in bytes.

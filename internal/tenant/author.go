@@ -33,10 +33,13 @@ func (s *Service) AuthorName(ctx context.Context, a wiki.Author) string {
 }
 
 // Byline describes a commit's author: the person, or the agent and the
-// person it acted for. Authors of imported commits are marked as imported, with the source.
+// person it acted for, if that is known. Authors of imported commits are marked as imported, with the source.
 func (s *Service) Byline(ctx context.Context, a wiki.Author) string {
 	line := s.AuthorName(ctx, a)
-	if a.Agent != "" {
+	switch {
+	case a.Agent != "" && a.Username == "": // a service that was moved here didn't record whom it worked for
+		line = a.Agent
+	case a.Agent != "":
 		line = a.Agent + " for " + line
 	}
 	switch {
