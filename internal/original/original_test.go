@@ -180,8 +180,8 @@ func digestOf(t *testing.T, dir string) string {
 	return hex.EncodeToString(sum.Sum(nil))
 }
 
-// The original writes all the time while it is read, and its logs begin again. What is
-// read is as of one moment: both rows of each transaction, or neither.
+// The original writes all the time while it is read, and its logs begin again. The
+// copy is of one moment: both rows of each transaction, or neither.
 func TestReadWhileWriting(t *testing.T) {
 	t.Parallel()
 	d := build(t, replica.Options{Schema: replica.Late, Wikis: 1, Commits: 1})

@@ -17,8 +17,8 @@ type StartRequest struct {
 
 // StartText returns the text that a person's new page begins with, in their editor: a
 // template with its places filled in, or another page's text with its links spelled so
-// that they lead where they led. Nothing is saved; who saves the page has read it, so
-// it may have text by anyone.
+// that they lead where they led. Nothing is saved. The person
+// who saves the page has read it, so it may have text by anyone.
 func (s *Service) StartText(ctx context.Context, a wiki.Access, r StartRequest) (string, error) {
 	w, release, err := s.open(ctx, a, wiki.Edit)
 	if err != nil {

@@ -469,7 +469,7 @@ func (h *Handler) newCreateForm(v *visit, sent url.Values) (*createForm, error) 
 	return p, err
 }
 
-// editor returns the address of the editor of a new page, with what it starts from.
+// editor returns the address of the editor of a new page, with the text it starts from.
 func (p *createForm) editor(name wiki.PageName) string {
 	start := url.Values{}
 	if p.Copy != "" {
