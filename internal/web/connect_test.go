@@ -184,10 +184,17 @@ type openStream struct {
 	events chan string // closed at its end
 }
 
-// listen opens the event stream of a wiki through a real server, as a person.
+// listen opens the event stream of a wiki's connect page through a real server, as a
+// person.
 func listen(t *testing.T, w *testWiki, server *pipeServer, slug, name string) (*openStream, int) {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), "GET", testOrigin(slug)+"/-/connect/events", nil)
+	return listenAt(t, w, server, slug, name, "/-/connect/events")
+}
+
+// listenAt opens an event stream.
+func listenAt(t *testing.T, w *testWiki, server *pipeServer, slug, name, path string) (*openStream, int) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), "GET", testOrigin(slug)+path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

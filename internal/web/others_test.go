@@ -1,7 +1,10 @@
 package web
 
 import (
+	"net/http"
+	"strings"
 	"testing"
+	"testing/synctest"
 
 	"robot.wtf/internal/wiki"
 )
@@ -30,4 +33,46 @@ func TestOpenEditors(t *testing.T) {
 	if got := open.others(ada); len(got) > 0 {
 		t.Errorf("after bob left: %q", got)
 	}
+}
+
+// Attack: a former editor keeps the stream of an open page to watch who edits it. The
+// rights are checked before each event.
+func TestStreamOfAnOpenPage(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, server := streaming(t)
+		first := w.put("ada", "Shared", "one\n")
+		address := "/-/editing?page=Shared&revision=" + first.Revision
+		if _, status := listenAt(t, w, server, "ada", "cleo", address); status != http.StatusForbidden {
+			t.Errorf("a viewer's status is %d", status)
+		}
+		bob, _ := listenAt(t, w, server, "ada", "bob", address)
+		next := func(want string, not ...string) {
+			t.Helper()
+			event, ok := bob.next()
+			if !ok || !strings.Contains(event, want) {
+				t.Errorf("%q, %v; want %q in it", event, ok, want)
+			}
+			for _, text := range not {
+				if strings.Contains(event, text) {
+					t.Errorf("%q has %q", event, text)
+				}
+			}
+		}
+		next("<div", "editing", "saved")
+		ada, _ := listenAt(t, w, server, "ada", "ada", address)
+		next("Ada is editing", "saved")
+		ada.body.Close()
+		next("<div", "editing", "saved")
+		w.put("ada", "Shared", "two\n")
+		w.Session.Wake("ada")
+		next("two", "editing")
+		if err := w.Tenant.SetMember(t.Context(), w.Access("ada", "ada"), "did:plc:bob", wiki.Viewer); err != nil {
+			t.Fatal(err)
+		}
+		listenAt(t, w, server, "ada", "ada", address)
+		if event, ok := bob.next(); ok {
+			t.Errorf("sent %q", event)
+		}
+	})
 }
