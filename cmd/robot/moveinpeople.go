@@ -241,7 +241,7 @@ func (p *peopleMove) moveSite(ctx context.Context, w original.Wiki) error {
 	return nil
 }
 
-// movedDigest identifies what is moved of a wiki besides its pages.
+// movedDigest identifies the state of a wiki that is moved, without its pages.
 func movedDigest(w original.Wiki, members []movedMember, changes []string, complete bool) string {
 	resolved := sha256.New()
 	fmt.Fprint(resolved, w.Slug, members, changes)
@@ -301,8 +301,8 @@ func (p *peopleMove) memberDID(m original.Member) (did, why string, again bool) 
 	return found.did, "", false
 }
 
-// noAccess lists members without access, a sentence for each reason: to the operator
-// all of them, to the owner those who had access.
+// noAccess lists members without access, a sentence for each reason. The owner's list
+// leaves out people without access in the original.
 func noAccess(without map[string][]original.Member, toOwner bool) (sentences []string) {
 	for _, why := range slices.Sorted(maps.Keys(without)) {
 		var names []string
