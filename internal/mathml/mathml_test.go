@@ -112,7 +112,7 @@ func hostileFormulas() map[string]string {
 	return map[string]string{
 		"groups": fill("{"), "closed groups": strings.Repeat("{", 9_000) + strings.Repeat("}", 9_000), "fractions": fill(`\frac{`),
 		"scripts": fill("x^{"), "long": fill("x+"), "letters": `\mathrm{` + strings.Repeat("x", 19_000) + "}", "primes": "x" + fill("'")[1:],
-		"digits": fill("1"), "left": fill(`\left(`), "matrices": fill(`\begin{matrix}`), "cells": `\begin{matrix}` + strings.Repeat("&", 19_000) + `\end{matrix}`,
+		"digits": fill("1"), "spaces": fill("~"), "left": fill(`\left(`), "matrices": fill(`\begin{matrix}`), "cells": `\begin{matrix}` + strings.Repeat("&", 19_000) + `\end{matrix}`,
 		"rows": `\begin{matrix}` + strings.Repeat(`\\`, 9_000) + `\end{matrix}`, "laughs": laughs(), "loop": `\def\a{\a}\a`, "double loop": `\def\a{\a\a}\a`,
 		"growing": `\def\a#1{\a{#1#1}}\a{x}`, "definitions": fill(`\def\a{b}`), "text": `\text{` + fill("a b ")[:19_000] + "}", "colors": fill(`\color{red}`),
 		"options": fill(`\sqrt[`), "overs": fill(`{a\over `), "nots": fill(`\not`), "sums": fill(`\sum_`), "accents": fill(`\hat`), "texts": fill(`\text{$`),

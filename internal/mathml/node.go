@@ -86,17 +86,19 @@ func row(list []*node) *node {
 	list = joinRoman(list)
 	kids := make([]*node, 0, len(list))
 	before := opening
+	following := classesAfter(list)
 	for i, n := range list {
+		after := following[i]
 		if n.class == bin && (before == bin || before == op || before == rel || before == opening || before == punct) {
 			n.sign(` form="prefix"`)
-		} else if after := classAfter(list, i); n.class == bin && (after == rel || after == closing || after == punct) {
+		} else if n.class == bin && (after == rel || after == closing || after == punct) {
 			n.sign("")
 		}
 		if n.named && (before == ord || before == closing || before == inner) {
 			kids = append(kids, spaceOf("0.1667em"))
 		}
 		kids = append(kids, n)
-		if after := classAfter(list, i); n.named && i+1 < len(list) && list[i+1].class != gap && (after == ord || after == inner) {
+		if n.named && i+1 < len(list) && list[i+1].class != gap && (after == ord || after == inner) {
 			kids = append(kids, spaceOf("0.1667em"))
 		}
 		if n.class != gap {
@@ -118,14 +120,18 @@ func (n *node) sign(attrs string) {
 	}
 }
 
-// classAfter is the class of the next atom; the end of a row is like a closing one.
-func classAfter(list []*node, i int) class {
-	for _, n := range list[i+1:] {
-		if n.class != gap {
-			return n.class
+// classesAfter returns the class of the next atom after each node; the end of a row is
+// like a closing one.
+func classesAfter(list []*node) []class {
+	after := make([]class, len(list))
+	next := closing
+	for i := len(list) - 1; i >= 0; i-- {
+		after[i] = next
+		if list[i].class != gap {
+			next = list[i].class
 		}
 	}
-	return closing
+	return after
 }
 
 // joinRoman joins neighboring upright letters into one identifier.

@@ -86,6 +86,36 @@ func TestConvertTakesLinearTime(t *testing.T) {
 	}
 }
 
+// TestEndsFarAway converts texts in which many parts share one end, or one beginning.
+func TestEndsFarAway(t *testing.T) {
+	for name, part := range map[string]struct{ before, unit, after string }{
+		"notes": {"", "<ref>", "</ref>"}, "other end": {"", "<ref>", "</references>"}, "raw": {"", "<math>", "</mathx>"},
+		"open end": {"", "<pre>", "</pre"}, "definitions": {";a", "\n:b", ""}, "addresses": {"", "http://''", ""}, "rows": {"{|", "\n|-\nb", "\n|}"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			hostile.DoublePrepared(t, name, 150_000, func(n int) func() int {
+				text := part.before + strings.Repeat(part.unit, n/len(part.unit)) + part.after
+				return func() int { return len(Convert(text, testOptions("A"))) }
+			})
+		})
+	}
+}
+
+// TestTextBeforeCells keeps the text of a table that isn't in a cell.
+func TestTextBeforeCells(t *testing.T) {
+	for _, text := range []string{
+		"{| class=x\nA dove\n\nB dove\n== C dove ==\nD dove", // never closed
+		"{|\n{{A dove}}\n|-\n| B dove\n|}",
+		"{|\n| A dove\n|-\nB dove\n| C dove\n|}",
+		"{|\n{|\n| A dove\n|}\n|}",
+	} {
+		got := Convert(text, testOptions("A"))
+		if strings.Count(got, "dove") < strings.Count(text, "dove") {
+			t.Errorf("%q lost text: %q", text, got)
+		}
+	}
+}
+
 func FuzzConvert(f *testing.F) {
 	for _, unit := range hostileShapes {
 		f.Add(unit + unit)

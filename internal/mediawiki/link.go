@@ -349,16 +349,14 @@ func (w *inlineWriter) bareAddress() bool {
 	if isWord(w.last) {
 		return false
 	}
-	m := addressStart.FindString(w.c.text[w.at:min(w.to, w.at+maxTag)])
+	text, _, _ := strings.Cut(w.c.text[w.at:min(w.to, w.at+maxTag)], "''")
+	m := addressStart.FindString(text)
 	if m == "" || strings.HasPrefix(m, "//") {
 		return false
 	}
 	cut := `.,;:!?'`
 	if !strings.Contains(m, "(") {
 		cut += ")"
-	}
-	if at := strings.Index(m, "''"); at >= 0 {
-		m = m[:at]
 	}
 	m = strings.TrimRight(m, cut)
 	if strings.HasSuffix(m, "//") || strings.HasSuffix(m, "mailto") {

@@ -128,7 +128,13 @@ func definitionBlocks(items []listItem, level int, inItem bool) string {
 		terms = terms || i.marks[level] == ';'
 	}
 	var blocks []string
-	afterTerm := false
+	var last []string // parts of the block that a term began
+	flush := func() {
+		if last != nil {
+			blocks = append(blocks, strings.Join(last, "\n"))
+			last = nil
+		}
+	}
 	for len(items) > 0 {
 		mark := items[0].marks[level]
 		text := ""
@@ -143,16 +149,17 @@ func definitionBlocks(items []listItem, level int, inItem bool) string {
 		switch {
 		case text == "":
 		case terms && mark == ';' && n == 1:
-			blocks = append(blocks, strings.ReplaceAll(text, "\n", " "))
-			afterTerm = true
-		case terms && afterTerm:
-			blocks[len(blocks)-1] += "\n" + indent(text, ": ", "  ")
+			flush()
+			last = []string{strings.ReplaceAll(text, "\n", " ")}
+		case terms && last != nil:
+			last = append(last, indent(text, ": ", "  "))
 		case inItem:
 			blocks = append(blocks, text)
 		default:
 			blocks = append(blocks, quote(text))
 		}
 	}
+	flush()
 	if terms || inItem {
 		return strings.Join(blocks, "\n\n")
 	}

@@ -28,12 +28,12 @@ func (c *converter) scan() {
 	c.ends = map[int]int{}
 	var open []opener
 	templates := 0 // in open
-	missing := map[string]bool{}
+	f := finder{text: c.lower, next: map[string]int{}}
 	for at := 0; at < len(c.text); {
 		rest := c.text[at:]
 		switch {
 		case rest[0] == '<':
-			at = c.scanTag(at, missing)
+			at = c.scanTag(at, &f)
 		case strings.HasPrefix(rest, "{{"):
 			n := run(rest, '{')
 			open = append(open, opener{at, n})
@@ -76,20 +76,33 @@ func run(text string, of byte) int {
 	return n
 }
 
-// scanTag records the end of a comment or element, and returns where to go on. missing
-// are the ends that aren't in the rest of the text.
-func (c *converter) scanTag(at int, missing map[string]bool) int {
-	find := func(from int, what string) int {
-		if !missing[what] {
-			if n := strings.Index(c.lower[from:], what); n >= 0 {
-				return from + n
-			}
-			missing[what] = true
+// A finder finds texts from offsets that only grow. It remembers where each is next, so
+// that all searches for one text together take linear time.
+type finder struct {
+	text string
+	next map[string]int // len(text) if there is none
+}
+
+// find returns the first offset of a text, not before from; -1 if there is none.
+func (f *finder) find(from int, what string) int {
+	at, known := f.next[what]
+	if !known || at < from {
+		at = len(f.text)
+		if n := strings.Index(f.text[from:], what); n >= 0 {
+			at = from + n
 		}
+		f.next[what] = at
+	}
+	if at == len(f.text) {
 		return -1
 	}
+	return at
+}
+
+// scanTag records the end of a comment or element, and returns where to go on.
+func (c *converter) scanTag(at int, f *finder) int {
 	if strings.HasPrefix(c.text[at:], "<!--") {
-		end := find(at+4, "-->")
+		end := f.find(at+4, "-->")
 		if end < 0 {
 			return at + 1
 		}
@@ -104,7 +117,7 @@ func (c *converter) scanTag(at int, missing map[string]bool) int {
 		c.ends[at] = tag.end
 		return tag.end
 	}
-	end := find(tag.end, "</"+tag.name)
+	end := f.find(tag.end, "</"+tag.name)
 	if end < 0 {
 		return at + 1
 	}

@@ -59,12 +59,12 @@ func (w *blockWriter) table(at, to int) int {
 		switch {
 		case strings.HasPrefix(strings.TrimLeft(line, ":"), "{|"):
 			nested++
-			t.extend(end)
+			t.extend(c, start, end)
 		case nested > 0:
 			if strings.HasPrefix(line, "|}") {
 				nested--
 			}
-			t.extend(end)
+			t.extend(c, start, end)
 		case strings.HasPrefix(line, "|}"):
 			next, done = start+2, true
 			if next < to && c.text[next] == '\n' {
@@ -77,7 +77,7 @@ func (w *blockWriter) table(at, to int) int {
 		case strings.HasPrefix(line, "|"), strings.HasPrefix(line, "!"):
 			t.addLine(c, start, end)
 		default:
-			t.extend(end)
+			t.extend(c, start, end)
 		}
 		at = next
 	}
@@ -85,10 +85,13 @@ func (w *blockWriter) table(at, to int) int {
 	return at
 }
 
-// extend makes a line a part of the last cell.
-func (t *wikitable) extend(end int) {
+// extend makes a line a part of the last cell. A row that has none yet gets one, unless
+// the line shows nothing.
+func (t *wikitable) extend(c *converter, from, end int) {
 	if last := t.last(); last != nil {
 		last.inside[1] = end
+	} else if from < end && !(strings.HasPrefix(c.text[from:], "<!--") && c.ends[from] == end) {
+		t.addCell(cell{inside: [2]int{from, end}})
 	}
 }
 
