@@ -169,6 +169,9 @@ func parametersOf(op operation, pattern string, changes bool) []object {
 		}
 		list = append(list, p)
 	}
+	if pattern == "/pages/{page}" && !changes {
+		list = append(list, object{"name": "If-None-Match", "in": "header", "description": "The page's ETag: answered with 304 if the text is the same", "schema": object{"type": "string"}})
+	}
 	if changes {
 		for _, name := range slices.Sorted(maps.Keys(conditions)) {
 			list = append(list, object{"name": name, "in": "header", "description": conditions[name], "schema": object{"type": "string"}})

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -120,6 +121,9 @@ func (h *Handler) getPage(c *call) error {
 	if err != nil || redirected {
 		return err
 	}
+	if done, err := h.answerRevision(c, name); done || err != nil {
+		return err
+	}
 	page, err := h.o.Pages.Page(c.Context(), c.access, name, c.URL.Query().Get("revision"))
 	if err != nil {
 		return err
@@ -140,10 +144,43 @@ func (h *Handler) getPage(c *call) error {
 		}
 		out.LinksTo, out.LinkedFrom = notNil(links.To), notNil(links.From)
 	}
-	// The tag is for preconditions. A read is never answered with 304, because
-	// backlinks change without the blob.
 	c.w.Header().Set("ETag", `"`+page.File.Blob+`"`)
 	return c.respond(http.StatusOK, out)
+}
+
+// answerRevision answers from the revision alone, without reading the page: HEAD, and
+// GET by a caller that has the newest text (RFC 9110, 13.1.2). It reports false if that
+// isn't possible. The tag is the text's, so links from other pages don't change it.
+func (h *Handler) answerRevision(c *call, name string) (bool, error) {
+	known := c.Header.Values("If-None-Match")
+	if c.Method != http.MethodHead && len(known) == 0 || c.URL.RawQuery != "" {
+		return false, nil
+	}
+	parsed, err := wiki.ParsePageName(name)
+	if err != nil {
+		return false, nil // imported names that couldn't be created here
+	}
+	revision, err := h.o.Pages.Revision(c.Context(), c.access, parsed)
+	switch {
+	case errors.Is(err, wiki.ErrNotFound):
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	tag := `"` + revision + `"`
+	c.w.Header().Set("ETag", tag)
+	for part := range strings.SplitSeq(strings.Join(known, ","), ",") {
+		if part = strings.TrimSpace(part); part == "*" || strings.TrimPrefix(part, "W/") == tag {
+			c.w.WriteHeader(http.StatusNotModified)
+			return true, nil
+		}
+	}
+	if c.Method != http.MethodHead {
+		return false, nil
+	}
+	c.w.Header().Set("Content-Type", "application/json")
+	c.w.WriteHeader(http.StatusOK)
+	return true, nil
 }
 
 // resolveSpelling returns the stored spelling of the requested page name. Reads by

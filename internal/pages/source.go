@@ -54,14 +54,18 @@ func (s *Service) Source(ctx context.Context, a wiki.Access, name, revision stri
 	return src, nil
 }
 
-// Revision returns the blob id of a page's newest revision.
+// Revision returns the blob id of a page's newest revision. It usually reads only
+// memory.
 func (s *Service) Revision(ctx context.Context, a wiki.Access, name wiki.PageName) (string, error) {
 	w, release, err := s.open(ctx, a, wiki.Read)
 	if err != nil {
 		return "", err
 	}
 	defer release()
-	f, err := w.Lookup(ctx, name.File())
+	f, err := w.Find(ctx, name.File())
+	if err == nil {
+		err = w.MayRead(f.Blob)
+	}
 	return f.Blob, err
 }
 

@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	revisionsShown = 50  // per page of a history
-	commitsShown   = 100 // per page of the changelog
+	revisionsShown = 50 // per page of a history
+	commitsShown   = 50 // per page of the changelog
 )
 
 // historyPage lists a page's revisions by day.
