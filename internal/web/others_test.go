@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"robot.wtf/internal/wiki"
 )
@@ -70,9 +71,11 @@ func TestStreamOfAnOpenPage(t *testing.T) {
 		if err := w.Tenant.SetMember(t.Context(), w.Access("ada", "ada"), "did:plc:bob", wiki.Viewer); err != nil {
 			t.Fatal(err)
 		}
-		listenAt(t, w, server, "ada", "ada", address)
+		again, _ := listenAt(t, w, server, "ada", "ada", address)
 		if event, ok := bob.next(); ok {
 			t.Errorf("sent %q", event)
 		}
+		again.body.Close()
+		time.Sleep(time.Second) // its handler pauses between events
 	})
 }
