@@ -95,10 +95,10 @@ func (w exportedWiki) openBundle(file string) (_ *os.File, err error) {
 // importHome imports a source into the empty wiki. Its owner vouches for it. An
 // account export also brings the wiki's settings, but for its visibility.
 func importHome(ctx context.Context, s *service.Service, a wiki.Access, from string) (err error) {
-	args := url.Values{"wiki": {a.Site().Slug}, "name": {filepath.Base(from)}, "vouch": {"true"}, "clashes": {"mine"}}
+	args := url.Values{"name": {filepath.Base(from)}, "vouch": {"true"}, "clashes": {"mine"}}
 	if gitremote.IsAddress(from) {
 		args.Set("address", from)
-		return importWiki(ctx, s, args, strings.NewReader(""), os.Stdout)
+		return importAs(ctx, s, a, args, strings.NewReader(""), os.Stdout)
 	}
 	exported, err := readAccountExport(from)
 	if err != nil {
@@ -113,7 +113,7 @@ func importHome(ctx context.Context, s *service.Service, a wiki.Access, from str
 		return err
 	}
 	defer func() { err = errors.Join(err, source.Close()) }()
-	if err := importWiki(ctx, s, args, onlyReader{source}, os.Stdout); err != nil || exported.Slug == "" {
+	if err := importAs(ctx, s, a, args, onlyReader{source}, os.Stdout); err != nil || exported.Slug == "" {
 		return err
 	}
 	if a, err = s.Tenant.Resolve(ctx, a.Site().Slug, a.Caller()); err != nil { // the import can have chosen settings

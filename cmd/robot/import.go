@@ -146,6 +146,11 @@ func importWiki(ctx context.Context, s *service.Service, args url.Values, in io.
 	if err != nil {
 		return err
 	}
+	return importAs(ctx, s, a, args, in, out)
+}
+
+// importAs imports as a caller, who is the author of the commits that the import adds.
+func importAs(ctx context.Context, s *service.Service, a wiki.Access, args url.Values, in io.Reader, out io.Writer) error {
 	files := args.Get("files") == "true"
 	r := pages.ImportRequest{Into: args.Get("into"), Without: args["without"], AsFolder: files, FilesOnly: files, Own: args.Get("vouch") == "true"}
 	progress := progressPrinter{out: out}

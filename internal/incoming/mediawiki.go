@@ -223,7 +223,7 @@ func (e *Export) checkEnough(last mediawiki.Span, pages int, bytes int64) error 
 	if e.packed == nil || last.Offset < minCompressed || e.options.Pages == 0 {
 		return nil
 	}
-	const advice = "Export fewer pages, such as one category at a time, ask the operator for higher limits, or run robot yourself and set your own."
+	const advice = "Export fewer pages, such as one category at a time, ask the operator for higher limits, or run “robot home” yourself, where “robot admin quota” sets them."
 	if pages > e.options.Pages {
 		return wiki.Problemf(wiki.ErrTooLarge, "file", "This export has more than %d pages, which is the wiki's limit. "+advice, e.options.Pages)
 	}

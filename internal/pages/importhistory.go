@@ -131,7 +131,7 @@ func (i *importRun) receive(ctx context.Context) (*gitrepo.Received, error) {
 // refuseHistory refuses a repository that exceeds limits, and says what its owner can
 // do.
 func (i *importRun) refuseHistory(reasons []string) error {
-	return &gitrepo.Refused{Reasons: append(reasons, "Remove files in a new commit, import only its newest files into a folder, where you can leave some out, ask the operator for higher limits, or run robot yourself and set your own.")}
+	return &gitrepo.Refused{Reasons: append(reasons, "Remove files in a new commit, import only its newest files into a folder, where you can leave some out, ask the operator for higher limits, or run “robot home” yourself, where “robot admin quota” sets them.")}
 }
 
 // checkGlance refuses a repository that becomes the wiki's history if a glance at it

@@ -227,7 +227,7 @@ func TestImportThatDoesntFit(t *testing.T) {
 	}
 	dan.sendFiles(on("dan", "/-/import"), part{field: "file", file: "v.zip", data: vaultZip(t, files...)}).want(http.StatusSeeOther)
 	refused := dan.settledImport("dan")
-	refused.has("This doesn&rsquo;t fit", "would have 502, and the limit is 500", "Daily &lt;notes&gt;", "501 pages", "robot home --from").lacks("Import 50")
+	refused.has("This doesn&rsquo;t fit", "would have 502, and the limit is 500", "Daily &lt;notes&gt;", "501 pages", "robot home").lacks("Import 50")
 	// The form can't import it all the same.
 	dan.decideImport("dan", refused, "import").has("This doesn&rsquo;t fit")
 	fits := dan.decideImport("dan", refused, "check", "without", "Daily <notes>")
