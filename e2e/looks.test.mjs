@@ -151,3 +151,29 @@ test("c and e put the caret where one types, ? lists the keys, and a filter appl
     await close();
   }
 });
+
+test("pictures have their size before they load, and large ones are shown in a smaller copy", async () => {
+  await service.writePage("ada", "Looks/Picture", "![wide](./wide.png)\n\nBelow.\n");
+  const source = await chrome.newPage();
+  const bytes = await source.evaluate(async () => {
+    const canvas = new OffscreenCanvas(2400, 1200);
+    canvas.getContext("2d").fillRect(0, 0, 900, 900);
+    return [...new Uint8Array(await (await canvas.convertToBlob({ type: "image/png" })).arrayBuffer())];
+  });
+  await source.close();
+  await service.callAPI("ada", "POST", "/pages/Looks/Picture/attachments", { filename: "wide.png", content: Buffer.from(bytes).toString("base64") });
+  const { page, close } = await visit("/");
+  let release;
+  const released = new Promise((done) => { release = done; });
+  await page.context().route("**/wide.png*", async (route) => { await released; await route.continue(); });
+  await page.goto(ada + "/Looks/Picture", { waitUntil: "commit" });
+  const top = () => page.getByText("Below.").evaluate((p) => p.getBoundingClientRect().top);
+  await page.getByText("Below.").waitFor();
+  const before = await top(), image = page.locator("article img");
+  release();
+  assert.equal(await image.evaluate((img) => img.decode().then(() => img.naturalWidth)), 1600);
+  assert.equal(await top(), before, "the text below doesn't move");
+  const { width, height } = await image.boundingBox();
+  assert.ok(Math.abs(width / height - 2) < 0.02, `${width} by ${height}`);
+  await close();
+});

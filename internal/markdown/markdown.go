@@ -44,6 +44,10 @@ type Target struct {
 	Source string
 	Name   wiki.PageName // the page, if it is one
 	Image  bool          // it can be shown as an image
+	// Width and Height are those of an image, in pixels; 0 if unknown. Smaller is the
+	// address of a smaller copy to show instead; "" for the image itself.
+	Width, Height int
+	Smaller       string
 	// Swapped says that the wikilink has its text before the bar and its target,
 	// with Fragment, after it.
 	Swapped  bool

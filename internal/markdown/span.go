@@ -5,6 +5,7 @@ import (
 	"html"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/yuin/goldmark/ast"
@@ -222,6 +223,21 @@ func (w *writer) markdownImage(n *ast.Image, title string) {
 	w.writeImage(w.doc.destinationTarget(n.Destination, true), alt, title, width, height)
 }
 
+// sizeAs returns the size of an image as its page asks for it. What the page doesn't say
+// comes from the image, so that browsers know its shape before they load it.
+func (t Target) sizeAs(width, height string) (w, h string) {
+	if t.Width <= 0 || t.Height <= 0 || t.Width > 9999 || t.Height > 9999 || height != "" {
+		return width, height
+	}
+	if width == "" {
+		return strconv.Itoa(t.Width), strconv.Itoa(t.Height)
+	}
+	if asked, err := strconv.Atoi(width); err == nil && asked > 0 && asked <= 9999 {
+		return width, strconv.Itoa(max(1, min(9999, asked*t.Height/t.Width)))
+	}
+	return width, height
+}
+
 // writeImage shows an image of this wiki. External images and non-images
 // become links, so that reading a page sends no requests to other hosts.
 func (w *writer) writeImage(p linkTarget, alt, title, width, height string) {
@@ -237,6 +253,10 @@ func (w *writer) writeImage(p linkTarget, alt, title, width, height string) {
 		w.writeLink(to, title, func() { w.writeText(words) })
 		return
 	}
+	if to.target.Smaller != "" && to.url == to.target.URL {
+		to.url = to.target.Smaller
+	}
+	width, height = to.target.sizeAs(width, height)
 	w.write(`<img src="`, html.EscapeString(to.url), `" alt="`, html.EscapeString(alt), `"`)
 	for _, size := range []struct{ name, value string }{{"width", htmlSize(width)}, {"height", htmlSize(height)}} {
 		if size.value != "" {

@@ -14,12 +14,14 @@ import (
 // A resolver finds the targets of one page's links for one rendering and records
 // them.
 type resolver struct {
-	w       *content.Wiki
-	names   *directory
-	self    wiki.PageName
-	files   map[string]string // addresses of the draft's files by key, in a preview
-	answers []answer
-	failed  error // the first failed read; the rendering isn't cached
+	w     *content.Wiki
+	names *directory
+	self  wiki.PageName
+	files map[string]string // addresses of the draft's files by key, in a preview
+	// pictureSize finds the size of an image by its blob; nil if it doesn't matter.
+	pictureSize func(ctx context.Context, blob string) (pictureSize, error)
+	answers     []answer
+	failed      error // the first failed read; the rendering isn't cached
 }
 
 // An answer is the resolution of one link.
@@ -27,7 +29,7 @@ type answer struct {
 	link     wiki.Link
 	fragment string
 	got      markdown.Target // without Source
-	blob     string          // of an embedded page
+	blob     string          // of an embedded page, or of an image
 }
 
 // Resolve implements markdown.Resolver.
@@ -39,7 +41,7 @@ func (r *resolver) Resolve(ctx context.Context, l wiki.Link, fragment string) ma
 }
 
 // stillValid reports whether all answers would be the same now. If the names are the
-// same, only embedded pages can have changed.
+// same, only embedded pages and images can have changed.
 func (r *resolver) stillValid(ctx context.Context, answers []answer, sameNames bool) bool {
 	for _, old := range answers {
 		isListing := old.link.Kind == linkListing || old.link.Kind == linkFiles
@@ -79,7 +81,9 @@ func (r *resolver) answer(ctx context.Context, l wiki.Link, fragment string, rea
 	name, isPage := wiki.PageOf(file)
 	if !isPage {
 		a.got.URL = wiki.PathURL(file)
-		a.got.Image = imageByName(file)
+		if a.got.Image = imageByName(file); a.got.Image {
+			a.blob = r.describePicture(ctx, file, &a.got)
+		}
 		return a, ""
 	}
 	a.got.Name = name

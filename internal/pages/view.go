@@ -215,7 +215,7 @@ func (s *Service) Preview(ctx context.Context, a wiki.Access, name string, text 
 	if err != nil {
 		return nil, err
 	}
-	page, err := s.render(ctx, found, text, &resolver{w: w, names: d, self: found, files: files})
+	page, err := s.render(ctx, found, text, &resolver{w: w, names: d, self: found, files: files, pictureSize: s.pictureSizes(w)})
 	if err := v.setRendered(page, err); err != nil {
 		return nil, err
 	}
@@ -311,7 +311,7 @@ const slowPause = 10 * time.Minute
 // rendered returns a page's body, from the cache if its links still resolve to the
 // same targets, and whether it is complete: the next rendering will be the same.
 func (s *Service) rendered(ctx context.Context, w *content.Wiki, d *directory, p *Page) (page *markdown.Page, complete bool, err error) {
-	r := &resolver{w: w, names: d, self: p.Name}
+	r := &resolver{w: w, names: d, self: p.Name, pictureSize: s.pictureSizes(w)}
 	if page, ok := s.cachedBody(ctx, r, p); ok {
 		return page, true, nil
 	}

@@ -521,6 +521,9 @@ func (h *Handler) serveImage(v *visit, file, revision string, size int) error {
 			return h.servePlaceholder(v, found)
 		}
 	}
+	if size == pages.LargePicture && (errors.Is(err, wiki.ErrTooLarge) || errors.Is(err, wiki.ErrUnavailable)) {
+		return h.serveBytes(v, file, revision) // pages show it, in any size
+	}
 	if err != nil {
 		return err
 	}

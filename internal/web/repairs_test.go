@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"robot.wtf/internal/hostile"
 	"robot.wtf/internal/pages"
 )
 
@@ -75,6 +76,20 @@ func TestSeedsHaveNoWriter(t *testing.T) {
 	form.Set("content", form.Get("content")+"\r\nMine.\r\n")
 	owner.post(on("dan", "/Getting_Started/save"), form).want(http.StatusSeeOther)
 	owner.get(on("dan", "/Getting_Started")).want(http.StatusOK).has("Last edited by", "wrote this page")
+}
+
+// A picture that is too large to make a smaller copy of is shown as it is.
+func TestLargePicturesAreShownWithoutCopy(t *testing.T) {
+	t.Parallel()
+	w := newTestWiki(t)
+	w.put("ada", "Log", "![](./huge.jpg)\n")
+	huge := string(hostile.JPEG{Width: 8000, Height: 5000, Components: 4, Progressive: true, Scans: 8}.Bytes())
+	w.upload("ada", "Log", "huge.jpg", huge)
+	shown := w.as("dan").get(on("ada", "/Log")).want(http.StatusOK).has(`width="8000" height="5000"`).match(`src="(/Log/huge[^"]+)"`)
+	if got := w.as("dan").get(on("ada", shown)).want(http.StatusOK); got.body != huge {
+		t.Errorf("%s has %d bytes", shown, len(got.body))
+	}
+	w.as("dan").get(on("ada", "/Log/huge.jpg?size=1200")).want(http.StatusRequestEntityTooLarge)
 }
 
 // Default messages name pages as people read them.

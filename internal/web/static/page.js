@@ -186,7 +186,7 @@ function showPicture(i) {
     const large = document.createElement("img"), words = document.createElement("p");
     const show = (n) => {
       i = (n + pictures.length) % pictures.length;
-      large.src = pictures[i].src;
+      large.src = pictures[i].src.replace(/\?size=\d+$/, ""); // not the smaller copy
       large.alt = words.textContent = pictures[i].alt;
     };
     dialog.setAttribute("aria-label", "Picture");
