@@ -93,7 +93,7 @@ func (x *index) indexNextCommits(ctx context.Context, db *sql.DB, w *content.Wik
 		return false, err
 	}
 	defer tx.Rollback() // no-op after Commit
-	b := batch{tx: sqlite.NewStatements(tx, 0), w: w, authors: map[string]map[string]bool{}, dirty: map[string]bool{}, postings: newPostings(), model: x.model, background: x.background, documents: x.documents}
+	b := batch{tx: sqlite.NewStatements(tx, 0), w: w, authors: map[string]map[string]bool{}, dirty: map[string]bool{}, rechunked: map[int64]bool{}, postings: newPostings(), model: x.model, background: x.background, documents: x.documents}
 	if err := b.applyCommits(ctx, commits); err != nil {
 		return false, err
 	}
@@ -110,9 +110,7 @@ func (x *index) indexNextCommits(ctx context.Context, db *sql.DB, w *content.Wik
 		return false, err
 	}
 	x.cursor.Store(&next)
-	if b.chunksChanged {
-		x.vectors.Store(nil)
-	}
+	x.outdateVectors(b.rechunked)
 	x.recordBacklog(left)
 	return false, nil
 }
@@ -121,16 +119,16 @@ func (x *index) indexNextCommits(ctx context.Context, db *sql.DB, w *content.Wik
 // which can be newer than the batch's last commit; later batches then find
 // nothing to do.
 type batch struct {
-	tx            *sqlite.Statements // closed with the transaction
-	w             *content.Wiki
-	authors       map[string]map[string]bool // by key of each page the batch touches
-	dirty         map[string]bool            // keys of pages to index
-	postings      *postings
-	model         Model
-	background    *background.Workers
-	documents     *budget.Slots
-	chunksChanged bool   // set if any chunk changed
-	usedIDs       []bool // by page id; read when the first new page is added
+	tx         *sqlite.Statements // closed with the transaction
+	w          *content.Wiki
+	authors    map[string]map[string]bool // by key of each page the batch touches
+	dirty      map[string]bool            // keys of pages to index
+	postings   *postings
+	model      Model
+	background *background.Workers
+	documents  *budget.Slots
+	rechunked  map[int64]bool // pages whose chunks changed
+	usedIDs    []bool         // by page id; read when the first new page is added
 }
 
 // pageKey returns the lookup key of a page's file, without ".md". It returns
@@ -461,7 +459,9 @@ func (b *batch) setChunks(ctx context.Context, page int64, chunks []chunk) error
 	if err := rows.Err(); err != nil {
 		return err
 	}
-	b.chunksChanged = b.chunksChanged || len(has)+len(chunks) > 0
+	if len(has)+len(chunks) > 0 {
+		b.rechunked[page] = true
+	}
 	for n, c := range chunks {
 		hash := c.hash()
 		if ids := has[hash]; len(ids) > 0 {

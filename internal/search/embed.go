@@ -285,13 +285,14 @@ func (s *Service) yieldToQueries(ctx context.Context) {
 // An unembedded is a chunk without a vector.
 type unembedded struct {
 	id     int64
+	page   int64
 	hash   string
 	text   string
 	vector []byte
 }
 
 func (x *index) unembeddedChunks(ctx context.Context, db *sql.DB, limit int) ([]unembedded, error) {
-	rows, err := db.QueryContext(ctx, "SELECT id, hash, text FROM chunks WHERE vector IS NULL ORDER BY id LIMIT $1", limit)
+	rows, err := db.QueryContext(ctx, "SELECT id, page, hash, text FROM chunks WHERE vector IS NULL ORDER BY id LIMIT $1", limit)
 	if err != nil {
 		return nil, err
 	}
@@ -300,7 +301,7 @@ func (x *index) unembeddedChunks(ctx context.Context, db *sql.DB, limit int) ([]
 	for rows.Next() {
 		var c unembedded
 		var hash []byte
-		if err := rows.Scan(&c.id, &hash, &c.text); err != nil {
+		if err := rows.Scan(&c.id, &c.page, &hash, &c.text); err != nil {
 			return nil, err
 		}
 		c.hash = string(hash)
@@ -317,7 +318,9 @@ func (x *index) storeVectors(ctx context.Context, db *sql.DB, list []unembedded)
 		return err
 	}
 	defer tx.Rollback() // no-op after Commit
+	pages := map[int64]bool{}
 	for _, c := range list {
+		pages[c.page] = true
 		if _, err := tx.ExecContext(ctx, "UPDATE chunks SET vector = $1, text = '' WHERE id = $2 AND hash = $3", c.vector, c.id, []byte(c.hash)); err != nil {
 			return err
 		}
@@ -331,7 +334,7 @@ func (x *index) storeVectors(ctx context.Context, db *sql.DB, list []unembedded)
 	if err := tx.Commit(); err != nil {
 		return err
 	}
-	x.vectors.Store(nil)
+	x.outdateVectors(pages)
 	x.recordBacklog(left)
 	return nil
 }

@@ -72,7 +72,7 @@ func (x *index) vectorSearch(ctx context.Context, db *sql.DB, p parsedQuery, mod
 			return res, err
 		}
 	}
-	vecs, err := x.loadVectors(ctx, db)
+	vecs, err := x.loadVectors(ctx)
 	if err != nil {
 		return res, err
 	}

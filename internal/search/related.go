@@ -157,7 +157,7 @@ func (s *Service) withVectors(ctx context.Context, slug string, do func(*vectors
 			if err != nil {
 				return err
 			}
-			v, err := x.loadVectors(ctx, db)
+			v, err := x.loadVectors(ctx)
 			if err != nil {
 				return err
 			}

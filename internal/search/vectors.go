@@ -1,11 +1,14 @@
 package search
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"time"
 
 	"robot.wtf/internal/minilm"
@@ -33,9 +36,10 @@ func packVector(v []float32) []byte {
 // all of them: at a wiki's size no approximate index is needed. A vectors value
 // is immutable and is replaced when the index changes.
 type vectors struct {
-	chunks []chunkLocation
-	scales []float32
-	data   []int8 // minilm.Dim per chunk
+	outdated map[int64]bool // pages whose vectors must be read again
+	chunks   []chunkLocation
+	scales   []float32
+	data     []int8 // minilm.Dim per chunk
 }
 
 // A chunkLocation is the location of a chunk.
@@ -49,26 +53,93 @@ func (v *vectors) bytes() int64 {
 	return int64(len(v.data)) + int64(len(v.scales))*4 + int64(len(v.chunks))*40
 }
 
-// loadVectors returns the vectors of the index, cached until it changes.
-func (x *index) loadVectors(ctx context.Context, db *sql.DB) (*vectors, error) {
-	x.vectorsUsedAt.Store(time.Now().UnixNano())
-	if v := x.vectors.Load(); v != nil {
-		return v, nil
+// maxOutdated is the number of changed pages up to which vectors are kept.
+const maxOutdated = 64
+
+// outdateVectors notes that the chunks of pages have changed. The caller holds
+// snapshotMu.
+func (x *index) outdateVectors(pages map[int64]bool) {
+	for len(pages) > 0 {
+		v := x.vectors.Load()
+		if v == nil {
+			return
+		}
+		next := *v
+		next.outdated = maps.Clone(pages)
+		maps.Copy(next.outdated, v.outdated)
+		kept := &next
+		if len(next.outdated) > maxOutdated {
+			kept = nil
+		}
+		if x.vectors.CompareAndSwap(v, kept) {
+			return
+		}
 	}
-	rows, err := x.reads.Rows(ctx, "SELECT page, first, last, start, vector FROM chunks WHERE vector IS NOT NULL ORDER BY page, n")
+}
+
+// loadVectors returns the vectors of the index. They are cached, and after a change only
+// those of the changed pages are read. The caller has read-locked snapshotMu.
+func (x *index) loadVectors(ctx context.Context) (*vectors, error) {
+	x.vectorsUsedAt.Store(time.Now().UnixNano())
+	old := x.vectors.Load()
+	if old != nil && len(old.outdated) == 0 {
+		return old, nil
+	}
+	v, err := x.readVectors(ctx, old)
+	if err == nil {
+		x.vectors.CompareAndSwap(old, v) // otherwise another query has read or dropped them
+	}
+	return v, err
+}
+
+// readVectors reads all vectors, or those that are outdated in an older value.
+func (x *index) readVectors(ctx context.Context, old *vectors) (*vectors, error) {
+	v := &vectors{}
+	const columns = "SELECT page, first, last, start, vector FROM chunks WHERE vector IS NOT NULL "
+	if old == nil {
+		return v, x.appendVectors(ctx, v, columns+"ORDER BY page, n")
+	}
+	v.chunks, v.scales, v.data = make([]chunkLocation, 0, len(old.chunks)+16), make([]float32, 0, len(old.scales)+16), make([]int8, 0, len(old.data)+16*minilm.Dim)
+	from := 0
+	for _, page := range slices.Sorted(maps.Keys(old.outdated)) {
+		to := old.firstOf(page)
+		v.appendFrom(old, from, to)
+		if err := x.appendVectors(ctx, v, columns+"AND page = $1 ORDER BY n", page); err != nil {
+			return nil, err
+		}
+		from = old.firstOf(page + 1)
+	}
+	v.appendFrom(old, from, len(old.chunks))
+	return v, nil
+}
+
+// firstOf returns the index of the first chunk of a page or of those after it.
+func (v *vectors) firstOf(page int64) int {
+	at, _ := slices.BinarySearchFunc(v.chunks, page, func(c chunkLocation, page int64) int { return cmp.Compare(c.page, page) })
+	return at
+}
+
+func (v *vectors) appendFrom(old *vectors, from, to int) {
+	v.chunks = append(v.chunks, old.chunks[from:to]...)
+	v.scales = append(v.scales, old.scales[from:to]...)
+	v.data = append(v.data, old.data[from*minilm.Dim:to*minilm.Dim]...)
+}
+
+// appendVectors appends the vectors that a query selects.
+func (x *index) appendVectors(ctx context.Context, v *vectors, query string, args ...any) error {
+	rows, err := x.reads.Rows(ctx, query, args...)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer rows.Close()
-	v := &vectors{}
 	for rows.Next() {
 		var c chunkLocation
 		var packed sql.RawBytes
 		if err := rows.Scan(&c.page, &c.first, &c.last, &c.start, &packed); err != nil {
-			return nil, err
+			return err
 		}
 		if len(packed) != vectorBytes {
-			return nil, fmt.Errorf("%w: vector has %d bytes", errStale, len(packed))
+			return fmt.Errorf("%w: vector has %d bytes", errStale, len(packed))
 		}
 		v.chunks = append(v.chunks, c)
 		v.scales = append(v.scales, math.Float32frombits(binary.LittleEndian.Uint32(packed)))
@@ -76,11 +147,7 @@ func (x *index) loadVectors(ctx context.Context, db *sql.DB) (*vectors, error) {
 			v.data = append(v.data, int8(b))
 		}
 	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	x.vectors.Store(v)
-	return v, nil
+	return rows.Err()
 }
 
 // A queryVector is a vector to compare with those of the index.

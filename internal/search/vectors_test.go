@@ -264,6 +264,9 @@ func TestVectorsMatchRebuiltIndex(t *testing.T) {
 			if rapid.Bool().Draw(rt, "settle") {
 				u.waitEmbedded()
 			}
+			if rapid.Bool().Draw(rt, "search") { // loads the vectors, so the next change updates them
+				u.searchMode(Semantic, words[0])
+			}
 		}
 		u.waitEmbedded()
 		searchAll := func() (all []Results) {
