@@ -455,3 +455,36 @@ func BenchmarkServer(b *testing.B) {
 		s.ServeHTTP(w, r)
 	}
 }
+
+// With a single wiki, its host has no platform, and other hosts have nothing.
+func TestSingleWiki(t *testing.T) {
+	o := newTestServer(io.Discard, nil).opts
+	o.Host, o.Home, o.Single, o.PlainHTTP = "nas.local", "http://nas.local:8080", "ada", true
+	o.Manage = func(http.ResponseWriter, *http.Request) { t.Error("the management API was called") }
+	s := New(o)
+	for _, tt := range []struct {
+		host, path string
+		status     int
+		body       string
+	}{
+		{"nas.local:8080", "/", 200, "wiki ada /"},
+		{"NAS.local", "/app/account", 200, "wiki ada /app/account"},
+		{"nas.local", "/api/v1/pages", 200, "api ada /api/v1/pages"},
+		{"nas.local", "/api/v1/account", 200, "api ada /api/v1/account"},
+		{"ada.nas.local", "/", 421, "The address of this wiki is http://nas.local:8080/"},
+		{"evil.example", "/", 421, "The address of this wiki is http://nas.local:8080/"},
+		{"127.0.0.1:8080", "/health", 200, "ok"},
+	} {
+		w := sendRequest(s, "GET", tt.host, tt.path)
+		if w.Code != tt.status || !strings.Contains(w.Body.String(), tt.body) {
+			t.Errorf("%s%s: %d %s", tt.host, tt.path, w.Code, w.Body)
+		}
+	}
+	// Browsers send no Sec-Fetch-Mode to http addresses.
+	for accept, want := range map[string]bool{"text/html,*/*;q=0.8": true, "image/avif,*/*;q=0.8": false} {
+		w := sendRequest(s, "GET", "nas.local", "/Home", "Cookie", "a=b", "Accept", accept)
+		if got := w.Header().Get("Set-Cookie") != ""; got != want {
+			t.Errorf("Accept: %s: cookie set: %v", accept, got)
+		}
+	}
+}
