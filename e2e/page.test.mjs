@@ -331,3 +331,21 @@ test("a page's menu duplicates, copies, prints and asks; new pages start from a 
     await context.close();
   }
 });
+
+test("the theme is chosen in the footer, kept, and followed by diagrams", async () => {
+  await service.writePage("ada", "Diagram", diagram);
+  const { page, violations, context } = await open({ colorScheme: "light" }, "");
+  await page.goto(ada + "/Diagram");
+  const frame = await frameOf(page);
+  const paper = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  const light = await paper();
+  await page.getByRole("combobox", { name: "Theme" }).selectOption("Dark");
+  assert.notEqual(await paper(), light);
+  await frame.waitForFunction(() => document.documentElement.style.colorScheme === "dark");
+  await page.reload();
+  assert.notEqual(await paper(), light);
+  await page.getByRole("combobox", { name: "Theme" }).selectOption("System");
+  assert.equal(await paper(), light);
+  assert.deepEqual(violations, []);
+  await context.close();
+});

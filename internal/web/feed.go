@@ -3,6 +3,7 @@ package web
 import (
 	"encoding/xml"
 	"html"
+	"net/url"
 	"strings"
 	"time"
 
@@ -36,15 +37,42 @@ type atomEntry struct {
 	Summary string   `xml:"summary"`
 }
 
+// feedScope returns what a feed is about, from its address: the page of ?page=, the
+// folder of ?folder=, or the whole wiki. It returns the feed's title and the query of
+// its own address, too.
+func feedScope(v *visit) (filter pages.LogFilter, title, query string, err error) {
+	filter.Limit = feedEntries
+	for _, kind := range []string{"page", "folder"} {
+		asked := v.query(kind)
+		if asked == "" {
+			continue
+		}
+		name, err := wiki.ParsePageName(asked)
+		if err != nil {
+			return filter, "", "", err
+		}
+		filter.PathPrefix, title = name.File(), "Changes to "+name.Title()
+		if kind == "folder" {
+			filter.PathPrefix, title = string(name)+"/", "Changes in "+name.Title()
+		}
+		return filter, title + " - " + v.a.Site().Name(), "?" + url.Values{kind: {string(name)}}.Encode(), nil
+	}
+	return filter, "Changes in " + v.a.Site().Name(), "", nil
+}
+
 func (h *Handler) showAtom(v *visit) error {
-	commits, err := h.o.Pages.Changelog(v.ctx(), v.a, pages.LogFilter{Limit: feedEntries})
+	filter, title, query, err := feedScope(v)
+	if err != nil {
+		return err
+	}
+	commits, err := h.o.Pages.Changelog(v.ctx(), v.a, filter)
 	if err != nil {
 		return err
 	}
 	origin := h.o.WikiOrigin(v.slug)
 	feed := atomFeed{
-		ID: origin + "/", Title: "Changes in " + v.a.Site().Name(), Updated: v.a.Site().Created.UTC().Format(time.RFC3339),
-		Links: []atomLink{{"self", origin + "/-/changelog/feed.atom"}, {"alternate", origin + "/-/changelog"}},
+		ID: origin + "/" + query, Title: xmlText(title), Updated: v.a.Site().Created.UTC().Format(time.RFC3339),
+		Links: []atomLink{{"self", origin + "/-/changelog/feed.atom" + query}, {"alternate", origin + "/-/changelog"}},
 	}
 	for i, c := range commits {
 		at := c.Time.UTC().Format(time.RFC3339)
@@ -83,13 +111,17 @@ type rssItem struct {
 }
 
 func (h *Handler) showRSS(v *visit) error {
-	commits, err := h.o.Pages.Changelog(v.ctx(), v.a, pages.LogFilter{Limit: feedEntries})
+	filter, title, _, err := feedScope(v)
+	if err != nil {
+		return err
+	}
+	commits, err := h.o.Pages.Changelog(v.ctx(), v.a, filter)
 	if err != nil {
 		return err
 	}
 	origin := h.o.WikiOrigin(v.slug)
 	feed := rssFeed{Version: "2.0", Channel: rssChannel{
-		Title: "Changes in " + v.a.Site().Name(), Link: origin + "/-/changelog", Description: "Changes by people and agents, newest first.",
+		Title: xmlText(title), Link: origin + "/-/changelog", Description: "Changes by people and agents, newest first.",
 	}}
 	for _, c := range commits {
 		link := origin + "/-/commit/" + c.ID

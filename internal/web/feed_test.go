@@ -26,3 +26,39 @@ func TestFeedDescriptionsHoldNoMarkup(t *testing.T) {
 		t.Errorf("description %q", d)
 	}
 }
+
+func TestFeedOfAPageOrFolder(t *testing.T) {
+	t.Parallel()
+	w := newTestWiki(t)
+	w.put("ada", "Garden/Beds", "One.\n")
+	w.put("ada", "Garden/Soil", "Two.\n")
+	w.put("ada", "Gardening", "Three.\n")
+	b := w.anonymous()
+	for query, want := range map[string]struct{ has, lacks []string }{
+		"?page=Garden/Beds": {[]string{"Changes to Beds", "feed.atom?page=Garden%2FBeds", ">Garden/Beds<"}, []string{"Soil", "Gardening"}},
+		"?folder=Garden":    {[]string{"Changes in Garden", "Soil", ">Garden/Beds<"}, []string{"Gardening"}},
+	} {
+		for _, format := range []string{"atom", "rss"} {
+			got := b.get(on("ada", "/-/changelog/feed."+format+query)).want(http.StatusOK)
+			for _, words := range want.has {
+				if format == "atom" || !strings.Contains(words, "feed.atom") && !strings.HasPrefix(words, ">") {
+					got.has(words)
+				}
+			}
+			got.lacks(want.lacks...)
+		}
+	}
+	b.get(on("ada", "/-/changelog/feed.atom?page=%00")).want(http.StatusUnprocessableEntity, http.StatusBadRequest)
+	b.get(on("ada", "/Garden/Beds")).has(`href="/-/changelog/feed.atom?page=Garden%2fBeds"`)
+}
+
+// TestLinkCards: only pages of public wikis describe themselves to other sites.
+func TestLinkCards(t *testing.T) {
+	t.Parallel()
+	w := newTestWiki(t)
+	w.put("ada", "Card", "# Card\n\nShort.\n\nThe *first* paragraph with enough <text> & \"quotes\".\n")
+	w.anonymous().get(on("ada", "/Card")).
+		has(`<meta property="og:title" content="Card">`, `<meta name="description" content="The first paragraph with enough &lt;text&gt; &amp; &#34;quotes&#34;.">`, `<meta property="og:url" content="`)
+	w.put("bob", "Card", "# Card\n\nThe *first* paragraph with enough text.\n")
+	w.as("bob").get(on("bob", "/Card")).want(http.StatusOK).lacks("og:title", `name="description"`)
+}

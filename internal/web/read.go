@@ -3,10 +3,12 @@ package web
 import (
 	"errors"
 	"fmt"
+	"html"
 	"html/template"
 	"mime"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -118,6 +120,8 @@ type pageView struct {
 	Seeded   bool          // the page came with the wiki, and nobody has edited it
 	Tickable bool          // the boxes of its tasks are buttons
 	Active   bool          // it has parts for page.js
+	// Description is the beginning of the text, for link cards; "" on private wikis.
+	Description string
 	pageBlame
 }
 
@@ -159,6 +163,9 @@ func (h *Handler) viewPage(v *visit, name string) error {
 		return h.renderWithTree(v, http.StatusOK, "page", p, string(view.Name))
 	}
 	p.Feed = true
+	if v.a.Site().Public {
+		p.Description = description(string(view.Body))
+	}
 	p.Canonic = h.o.WikiOrigin(v.slug) + view.Name.URL()
 	home, err := h.o.Pages.Home(v.ctx(), v.a)
 	if err != nil {
@@ -407,4 +414,29 @@ func isActive(body string) bool {
 		}
 	}
 	return false
+}
+
+// maxDescription is the length of a description, in characters.
+const maxDescription = 200
+
+var (
+	firstParagraph = regexp.MustCompile(`(?s)<p(?: [^>]*)?>(.*?)</p>`)
+	anyTag         = regexp.MustCompile(`<[^>]*>`)
+)
+
+// description returns the text of a page's first paragraph with enough of it, for the
+// cards that others make of a link.
+func description(body string) string {
+	const enough, searched = 20, 20_000
+	body = body[:min(len(body), searched)]
+	for _, m := range firstParagraph.FindAllStringSubmatch(body, 5) {
+		text := []rune(strings.Join(strings.Fields(html.UnescapeString(anyTag.ReplaceAllString(m[1], ""))), " "))
+		if len(text) > maxDescription {
+			return strings.TrimSpace(string(text[:maxDescription-1])) + "…"
+		}
+		if len(text) >= enough {
+			return string(text)
+		}
+	}
+	return ""
 }

@@ -442,7 +442,7 @@ func TestWeight(t *testing.T) {
 	page := w.anonymous().get(on("ada", "/Weather_Station")).want(http.StatusOK)
 	total := 0
 	paths := []string{"/Weather_Station", w.web.assets.byName["icons.svg"]}
-	for _, m := range regexp.MustCompile(`(?:<script type="module" src|<link rel="stylesheet" href)="([^"]+)"`).FindAllStringSubmatch(page.body, -1) {
+	for _, m := range regexp.MustCompile(`(?:<script[^>]* src|<link rel="stylesheet" href)="([^"]+)"`).FindAllStringSubmatch(page.body, -1) {
 		paths = append(paths, m[1])
 	}
 	for _, path := range paths {

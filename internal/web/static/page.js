@@ -45,6 +45,7 @@ const frames = new Map(); // by their windows
 addEventListener("message", (event) => frames.get(event.source)?.(event.data));
 const redrawDiagrams = () => { for (const answer of frames.values()) answer({ ready: true }); };
 darkScheme.addEventListener("change", redrawDiagrams);
+addEventListener("theme", redrawDiagrams);
 
 // openFrame makes a frame that draws a source, and calls back with its answers.
 function openFrame(address, source, options, place, answered) {
