@@ -87,7 +87,7 @@ var dataMap = []dataRow{
 	{"content", "aliases", "other names of pages, from their front matter", upkept, "", deleted, untouched, "-", "-", "rewritten", "replaced"},
 	{"content", "backlinks", "pages by the names in their links", upkept, "", deleted, untouched, "-", "-", "rewritten", "replaced"},
 	{"content", "drafts", "unsaved edits", truth, "DID, text", deleted, deleted, "all", "-", "rewritten", "kept, without their base"},
-	{"content", "draft_files", "files kept with drafts of pages that don't exist yet (at most 50 MB a person)", truth, "DID, file", deleted, deleted, "all", "-", "rewritten", "kept"},
+	{"content", "draft_files", "files kept with drafts of pages that don't exist yet (at most 50 MB and 300 files a person)", truth, "DID, file", deleted, deleted, "all", "-", "rewritten", "kept"},
 	{"content", "requests", "results of requests that may be retried (a day)", temporary, "DID", deleted, deleted, "-", "-", "rewritten", "deleted"},
 	{"content", "imports", "imports, and who vouches for their text", truth, "DID", deleted, anonymized, "own wikis: the newest", "-", "rewritten", "replaced"},
 	{"content", "seen", "changes a person has reviewed", truth, "DID", deleted, deleted, "-", "-", "kept", "deleted"},

@@ -10,9 +10,12 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// maxDraftFiles limits the bytes of the files that a person keeps with drafts in
+// maxDraftFileBytes and maxDraftFiles limit the files that a person keeps with drafts in
 // one wiki.
-const maxDraftFiles = 50 << 20
+const (
+	maxDraftFileBytes = 50 << 20
+	maxDraftFiles     = 300
+)
 
 // ErrDraftFiles means that the draft of Request.DropDraft has files that aren't in
 // Request.DropFiles. Nothing was committed.
@@ -27,8 +30,8 @@ type DraftFile struct {
 }
 
 // AddDraftFile keeps a file with a person's draft of a page, which is created if
-// there is none. A file of the same name is replaced. ErrQuota if the person's files
-// take more than 50 MB in this wiki.
+// there is none. A file of the same name is replaced. ErrQuota if the person has
+// more than 300 files in this wiki, or they take more than 50 MB.
 func (w *Wiki) AddDraftFile(ctx context.Context, did, path string, f DraftFile) error {
 	now := w.o.Now().UnixMilli()
 	err := w.inWriteTx(ctx, func(t *tx) error {
@@ -43,11 +46,14 @@ func (w *Wiki) AddDraftFile(ctx context.Context, did, path string, f DraftFile) 
 		if err := t.dropOldDrafts(did); err != nil {
 			return err
 		}
-		var size int64
-		if err := t.queryRow(ctx, "SELECT COALESCE(SUM(LENGTH(data)), 0) FROM draft_files WHERE wiki = $1 AND did = $2", w.slug, did).Scan(&size); err != nil {
+		var size, count int64
+		if err := t.queryRow(ctx, "SELECT COALESCE(SUM(LENGTH(data)), 0), COUNT(*) FROM draft_files WHERE wiki = $1 AND did = $2", w.slug, did).Scan(&size, &count); err != nil {
 			return err
 		}
-		if size > maxDraftFiles {
+		switch {
+		case count > maxDraftFiles:
+			return wiki.Problemf(wiki.ErrQuota, "file", "Your drafts have %d files, which is the limit. Save or discard a draft with files, then send this one again.", maxDraftFiles)
+		case size > maxDraftFileBytes:
 			return wiki.Problemf(wiki.ErrQuota, "file", "The files of your drafts take more than 50 MB. Save or discard a draft with files, then send this one again.")
 		}
 		return nil

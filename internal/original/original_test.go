@@ -1,14 +1,17 @@
 package original
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -121,6 +124,46 @@ func TestNothingOutsideIsRead(t *testing.T) {
 }
 
 // Members keep the rights that they had, and nobody gets more.
+// A repository's files are opened only after all of them were found to be regular:
+// opening a pipe would wait forever.
+func TestPipeInRepository(t *testing.T) {
+	t.Parallel()
+	d := build(t, replica.Options{Schema: replica.Late, Wikis: 1, Commits: 1})
+	_, gitDir, err := (&Disk{d.Dir}).findRepository("plain-0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(filepath.Join(gitDir, "refs", "heads")); err != nil {
+		t.Fatal(err)
+	}
+	packed := filepath.Join(gitDir, "packed-refs")
+	if err := errors.Join(os.RemoveAll(packed), syscall.Mkfifo(packed, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	scratch, done := t.TempDir(), make(chan string, 1)
+	go func() {
+		disk, err := Open(d.Dir)
+		if err != nil {
+			done <- err.Error()
+			return
+		}
+		c, err := disk.Read(context.Background(), scratch)
+		if err != nil {
+			done <- err.Error()
+			return
+		}
+		done <- c.wiki("plain-0").Problem
+	}()
+	select {
+	case problem := <-done:
+		if !strings.Contains(problem, "special file") {
+			t.Errorf("a pipe in a repository: %q", problem)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("reading waits for a pipe")
+	}
+}
+
 func TestMembers(t *testing.T) {
 	t.Parallel()
 	d := build(t, replica.Options{Schema: replica.Late, Wikis: 1, Commits: 1, Odd: true})

@@ -15,12 +15,12 @@ func (r *reader) readWikis(ctx context.Context) error {
 		if w.Problem != "" {
 			continue
 		}
-		var err error
-		if w.Head, err = r.disk.head(w.Slug); err == nil {
-			_, err = r.disk.Repository(w.Slug)
+		_, err := r.disk.Repository(w.Slug)
+		if err == nil { // then no file of it leads elsewhere
+			w.Head, err = r.disk.head(w.Slug)
 		}
 		if err != nil {
-			w.Head, w.Problem = "", err.Error()
+			w.Problem = err.Error()
 			continue
 		}
 		if err := r.readWikiDB(ctx, w); err != nil {

@@ -97,6 +97,21 @@ func TestFilesOfDraftsAreBounded(t *testing.T) {
 	wantKind(t, err, wiki.ErrDenied)
 }
 
+// Attack: many empty files, whose names all have to be compared when the page is saved.
+func TestNumberOfFilesOfDrafts(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	var err error
+	kept := 0
+	for ; err == nil && kept < 400; kept++ {
+		_, err = w.Upload(w.ctx, w.editor, UploadRequest{Page: fmt.Sprint("New ", kept%2), Name: fmt.Sprint(kept, ".bin"), Data: strings.NewReader(""), Draft: true})
+	}
+	wantKind(t, err, wiki.ErrQuota)
+	if kept-1 != 300 {
+		t.Errorf("%d files were kept", kept-1)
+	}
+}
+
 // An agent's save leaves its person's files alone; theirs attaches them, even when the
 // page was created and renamed meanwhile.
 func TestFilesOfADraftFollowTheirPage(t *testing.T) {

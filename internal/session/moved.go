@@ -19,9 +19,10 @@ import (
 // it succeeds, the token gets the usual hash.
 
 // How many secrets a minute are compared with bcrypt hashes: from one address for one
-// wiki, for one wiki, and for all together.
+// wiki, from one address, for one wiki, and for all together.
 const (
 	bcryptTriesFrom  = 3
+	bcryptTriesOf    = 6
 	bcryptTries      = 9
 	bcryptTriesOfAll = 30
 )
@@ -65,7 +66,7 @@ type bcryptLimits struct {
 	comparing sync.Mutex // held during a comparison
 	mu        sync.Mutex
 	minute    int64
-	tries     map[[2]string]int // in that minute, by wiki and address; with "" those of all
+	tries     map[[2]string]int // in that minute, by wiki and address; "" is any
 }
 
 // take counts an attempt; it returns false if there were too many.
@@ -75,11 +76,13 @@ func (b *bcryptLimits) take(slug, address string, now time.Time) bool {
 	if minute := now.Unix() / 60; minute != b.minute || b.tries == nil {
 		b.minute, b.tries = minute, map[[2]string]int{}
 	}
-	from, of, all := [2]string{slug, address}, [2]string{slug, ""}, [2]string{}
-	if b.tries[from] >= bcryptTriesFrom || b.tries[of] >= bcryptTries || b.tries[all] >= bcryptTriesOfAll {
-		return false
+	limits := map[[2]string]int{{slug, address}: bcryptTriesFrom, {"", address}: bcryptTriesOf, {slug, ""}: bcryptTries, {}: bcryptTriesOfAll}
+	for key, limit := range limits {
+		if b.tries[key] >= limit {
+			return false
+		}
 	}
-	for _, key := range [][2]string{from, of, all} {
+	for key := range limits {
 		b.tries[key]++
 	}
 	return true

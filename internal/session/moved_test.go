@@ -106,6 +106,12 @@ func TestBcryptIsBounded(t *testing.T) {
 	if got := try(secret, "moved", "198.51.100.7:1"); got != "<nil>" {
 		t.Errorf("the right secret from another address: %s", got)
 	}
+	for n := range 40 { // one address can't use up the attempts of all
+		try(strings.Repeat("z", 43), fmt.Sprintf("wiki-%d", n), "192.0.2.9:1")
+	}
+	if n := f.bcrypt.tries[[2]string{}]; n > bcryptTriesFrom+1+bcryptTriesOf+2*len(answers["nobody"]) {
+		t.Errorf("%d comparisons, most of them from one address", n)
+	}
 	for n := range 100 {
 		try(strings.Repeat("z", 43), "nobody", fmt.Sprintf("203.0.113.%d:1", n))
 	}

@@ -3,6 +3,7 @@ package web
 import (
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -28,7 +29,7 @@ const (
 const (
 	signInCookie = "__Host-signin-link"
 	joinCookie   = "__Host-join"
-	backCookie   = "__Host-back" // path to return to after signing in
+	backCookie   = "__Host-back" // path to return to after signing in, escaped for a query
 	backSeconds  = 60 * 60
 )
 
@@ -107,7 +108,7 @@ func (h *Handler) showHomeSignIn(v *visit) error {
 		return h.redirect(v, session.LocalPath(v.query("to")))
 	}
 	if to := session.LocalPath(v.query("to")); to != "/" {
-		http.SetCookie(v.w, h.o.Session.Cookie(backCookie, to, backSeconds))
+		http.SetCookie(v.w, h.o.Session.Cookie(backCookie, url.QueryEscape(to), backSeconds))
 	}
 	code := h.o.Session.CookieValue(v.r, signInCookie)
 	if code == "" && v.query(openedParam) != "" {
@@ -164,7 +165,11 @@ func (h *Handler) takeBack(v *visit) string {
 	if back != "" {
 		http.SetCookie(v.w, h.o.Session.Cookie(backCookie, "", -1))
 	}
-	return session.LocalPath(back)
+	to, err := url.QueryUnescape(back)
+	if err != nil {
+		return "/"
+	}
+	return session.LocalPath(to)
 }
 
 // A joinPage shows an invitation to the wiki.

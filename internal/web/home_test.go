@@ -202,9 +202,9 @@ func TestSignInLink(t *testing.T) {
 	w.anonymous().get(homeOrigin + "/-/login?opened=1").want(http.StatusUnprocessableEntity).has("didn&#39;t keep the cookie")
 	w.anonymous().get(homeOrigin + "/-/join?opened=1").want(http.StatusUnprocessableEntity).has("didn&#39;t keep the cookie")
 	ada := w.anonymous()
-	ada.get(homeOrigin + "/-/login?to=/-/settings").want(http.StatusOK).has("robot home login")
+	ada.get(homeOrigin + "/-/login?to=" + url.QueryEscape("/-/search?q=a,é")).want(http.StatusOK).has("robot home login")
 	ada.get(link).want(http.StatusSeeOther)
-	if got := ada.post(homeOrigin+"/-/login", url.Values{}).want(http.StatusSeeOther); got.header.Get("Location") != "/-/settings" {
+	if got := ada.post(homeOrigin+"/-/login", url.Values{}).want(http.StatusSeeOther); got.header.Get("Location") != "/-/search?q=a,é" {
 		t.Errorf("signing in leads to %q", got.header.Get("Location"))
 	}
 	ada.get(homeOrigin + "/-/settings").want(http.StatusOK)
