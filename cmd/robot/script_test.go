@@ -68,6 +68,24 @@ func TestScripts(t *testing.T) {
 	})
 }
 
+// testscript's "stop" ends a script, so that the rest of it would test nothing.
+func TestScriptsRunToTheirEnd(t *testing.T) {
+	files, err := filepath.Glob("../../testdata/script/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	early := regexp.MustCompile(`(?m)^(\[[^\]]*\] *)?stop\b`)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if line := early.Find(text); line != nil {
+			t.Errorf("%s ends at %q: shutdown ends a service", file, line)
+		}
+	}
+}
+
 // processes is the key for a script's running services.
 type processes struct{}
 
