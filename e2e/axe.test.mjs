@@ -185,7 +185,7 @@ test("forms shown again after an error are accessible", async () => {
   await checkPage(visitor, "conflict");
   await openPage(page, ada + "/Sandbox/Met/edit");
   assert.equal(await page.getByText("You left a draft").count(), 1, "the conflict left a draft");
-  await page.locator(".notice details").evaluate((details) => { details.open = true; });
+  await page.locator(".notice details", { hasText: "Compare with the saved page" }).evaluate((details) => { details.open = true; });
   await checkPage(visitor, "an offer to restore a draft");
   await openPage(page, ada + "/Sandbox/Met/edit");
   await page.locator("#text").fill("x".repeat(1.2 * 1024 * 1024));

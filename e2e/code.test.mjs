@@ -223,7 +223,7 @@ test("pages, headings, tags, emoji and front-matter keys are completed", async (
     await options.filter({ hasText: choose }).first().waitFor();
     assert.ok(await editor.content.getAttribute("aria-activedescendant"), "the chosen option is announced");
     while (!(await editor.page.locator(".cm-tooltip-autocomplete [aria-selected]").innerText()).includes(choose)) await editor.keyboard.press("ArrowDown");
-    await editor.page.waitForTimeout(100); // a just opened list ignores Enter
+    await editor.page.waitForTimeout(500); // a list that was just opened, or waits for more, ignores Enter
     await editor.keyboard.press("Enter");
     assert.equal(await editor.value(), expected);
   }
@@ -349,6 +349,8 @@ test("/ offers blocks and templates, and files are picked from a list", async ()
   ]) {
     await editor.set("one\n\n");
     await editor.keyboard.type(typed, { delay: 20 });
+    await options.filter({ hasText: choose }).first().waitFor();
+    await editor.page.waitForTimeout(300);
     await options.filter({ hasText: choose }).first().click();
     const deadline = Date.now() + 5000;
     while (await editor.value() !== expected && Date.now() < deadline) await editor.page.waitForTimeout(50);

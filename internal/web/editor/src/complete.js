@@ -24,6 +24,14 @@ const spaced = (name) => name.replaceAll("_", " ");
 const before = (context, pattern) => context.matchBefore(pattern);
 const list = (from, options) => options.length ? { from, options, filter: false } : null;
 
+// words is a list that is filtered as more is typed, without another request, if the
+// service returned all that there is.
+export const limit = 20;
+const words = (from, options) => {
+  const found = list(from, options);
+  return found && options.length < limit ? { from, options, validFor: /^[\p{L}\p{N}_/ -]*$/u } : found;
+};
+
 // inside reports whether a position is in a node of one of the names.
 export const inside = (context, ...names) => {
   for (let node = syntaxTree(context.state).resolveInner(context.pos, -1); node; node = node.parent) if (names.includes(node.name)) return true;
@@ -68,7 +76,7 @@ async function headings(context) {
   if (!typed || inCode(context)) return null;
   const [page, text] = typed.text.slice(2).split("#");
   const found = page.trim() ? await suggest(context, "headings", text, page.trim()) : ownHeadings(context.state, text);
-  return list(typed.to - text.length, found.map((item) => ({ label: item.text, detail: item.hint, apply: closing(item.text) })));
+  return words(typed.to - text.length, found.map((item) => ({ label: item.text, detail: item.hint, apply: closing(item.text) })));
 }
 
 async function tags(context) {
@@ -77,7 +85,7 @@ async function tags(context) {
   const text = typed.text.slice(typed.text.indexOf("#") + 1);
   if (!text && !context.explicit) return null; // a heading begins like a tag
   const found = await suggest(context, "tags", text);
-  return list(typed.to - text.length, found.map((item) => ({ label: item.text, detail: item.hint })));
+  return words(typed.to - text.length, found.map((item) => ({ label: item.text, detail: item.hint })));
 }
 
 async function emoji(context) {
@@ -94,12 +102,12 @@ async function frontMatter(context) {
   const line = context.state.doc.lineAt(context.pos), text = line.text.slice(0, context.pos - line.from);
   if (/^[\p{L}\p{N}_-]{1,50}$/u.test(text) || context.explicit && !text) {
     const found = await suggest(context, "keys", text);
-    return list(line.from, found.map((item) => ({ label: item.text, detail: item.hint, apply: item.text + ": " })));
+    return words(line.from, found.map((item) => ({ label: item.text, detail: item.hint, apply: item.text + ": " })));
   }
   const tag = /^tags:.*?([\p{L}\p{N}_/-]{1,50})$/u.exec(text)?.[1];
   if (!tag) return null;
   const found = await suggest(context, "tags", tag);
-  return list(context.pos - tag.length, found.map((item) => ({ label: item.text, detail: item.hint })));
+  return words(context.pos - tag.length, found.map((item) => ({ label: item.text, detail: item.hint })));
 }
 
 export const complete = (more) => autocompletion({

@@ -1,5 +1,5 @@
 // The menu of blocks and templates after a / at the start of a line.
-import { suggest } from "./complete.js";
+import { limit, suggest } from "./complete.js";
 
 // Each block is a label, a hint and the source; the caret goes to the place of ‸.
 const blocks = [
@@ -49,14 +49,15 @@ async function insertTemplate(view, from, to, name, values) {
 export const slash = (values, inside) => async (context) => {
   const typed = context.matchBefore(/^[ \t]*\/[\p{L} ]{0,20}/u);
   if (!typed || inside(context)) return null;
-  const from = typed.from + typed.text.indexOf("/"), word = typed.text.trim().slice(1).toLowerCase();
-  const options = blocks.map(([label, detail, source]) => ({ label, detail, section: blockSection, apply: (view, _, a, b) => insert(view, a, b, source) }));
+  const from = typed.from + typed.text.indexOf("/") + 1, word = typed.text.trim().slice(1);
+  const option = (label, detail, section, act) => ({ label, detail, section, apply: (view, _, a, b) => act(view, a - 1, b) });
+  const options = blocks.map(([label, detail, source]) => option(label, detail, blockSection, (view, a, b) => insert(view, a, b, source)));
   for (const [label, detail, act] of values.actions) {
-    options.push({ label, detail, section: blockSection, apply: (view, _, a, b) => { insert(view, a, b, ""); act(); } });
+    options.push(option(label, detail, blockSection, (view, a, b) => { insert(view, a, b, ""); act(); }));
   }
-  for (const item of await suggest(context, "templates", word)) {
-    options.push({ label: item.text, detail: item.hint, section: templateSection, apply: (view, _, a, b) => insertTemplate(view, a, b, item.hint, values) });
+  const templates = await suggest(context, "templates", word);
+  for (const { text, hint } of templates) {
+    options.push(option(text, hint, templateSection, (view, a, b) => insertTemplate(view, a, b, hint, values)));
   }
-  const found = options.filter((option) => option.label.toLowerCase().includes(word));
-  return found.length ? { from, options: found, filter: false } : null;
+  return { from, options, validFor: word || templates.length >= limit ? undefined : /^[\p{L} ]*$/u };
 };
