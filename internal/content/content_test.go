@@ -324,6 +324,50 @@ func TestLinks(t *testing.T) {
 	}
 }
 
+// HasDraft answers from memory until something is written.
+func TestHasDraft(t *testing.T) {
+	w := newWiki(t, newClock().Now)
+	const did = "did:plc:ada"
+	want := func(path string, has bool) {
+		t.Helper()
+		for range 2 { // read, then remembered
+			if got, err := w.HasDraft(t.Context(), did, path); err != nil || got != has {
+				t.Errorf("HasDraft(%s) = %v, %v", path, got, err)
+			}
+		}
+	}
+	save := func(path string) {
+		t.Helper()
+		if err := w.SaveDraft(t.Context(), did, Draft{Path: path}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want("A.md", false)
+	save("A.md")
+	want("A.md", true)
+	want("a.md", true)
+	want("B.md", false)
+	if err := w.DropDraft(t.Context(), did, "A.md"); err != nil {
+		t.Fatal(err)
+	}
+	want("A.md", false)
+	save("B.md")
+	want("B.md", true)
+	if err := w.ForgetUser(t.Context(), did); err != nil {
+		t.Fatal(err)
+	}
+	want("B.md", false)
+	if has, err := w.HasDraft(t.Context(), "did:plc:bob", "B.md"); err != nil || has {
+		t.Errorf("another person has the draft: %v", err)
+	}
+	for n := range 2 * maxDraftAnswers {
+		want(fmt.Sprint("Page ", n, ".md"), false)
+	}
+	if n := len(w.drafted.has); n > maxDraftAnswers {
+		t.Errorf("%d answers are kept", n)
+	}
+}
+
 func TestDrafts(t *testing.T) {
 	c := newClock()
 	w := newWiki(t, c.Now)

@@ -3,6 +3,7 @@ package content
 import (
 	"context"
 	"database/sql"
+	"sync"
 	"time"
 
 	"robot.wtf/internal/wiki"
@@ -42,10 +43,49 @@ func (w *Wiki) Draft(ctx context.Context, did, path string) (Draft, error) {
 	return d, wrapError(err, "draft of %s/%s", w.slug, path)
 }
 
-// HasDraft reports whether a person has a draft of a page.
+// draftAnswers caches answers of HasDraft until the next write: each view by an editor
+// asks.
+type draftAnswers struct {
+	mu     sync.Mutex
+	writes int64 // of the wiki, when the answers were read
+	has    map[draftKey]bool
+}
+
+type draftKey struct{ did, path string }
+
+// maxDraftAnswers bounds the answers of one wiki.
+const maxDraftAnswers = 1000
+
+func (a *draftAnswers) get(writes int64, key draftKey) (has, known bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.writes != writes {
+		return false, false
+	}
+	has, known = a.has[key]
+	return has, known
+}
+
+func (a *draftAnswers) set(writes int64, key draftKey, has bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.writes != writes || a.has == nil || len(a.has) >= maxDraftAnswers {
+		a.writes, a.has = writes, map[draftKey]bool{}
+	}
+	a.has[key] = has
+}
+
+// HasDraft reports whether a person has a draft of a page. It usually reads only memory.
 func (w *Wiki) HasDraft(ctx context.Context, did, path string) (bool, error) {
+	writes, key := w.writes.Load(), draftKey{did, path}
+	if has, known := w.drafted.get(writes, key); known && !w.gone.Load() {
+		return has, nil
+	}
 	var has bool
 	err := w.queryRow(ctx, "SELECT EXISTS (SELECT 1 FROM drafts WHERE wiki = $1 AND did = $2 AND key = $3)", w.slug, did, wiki.Key(path)).Scan(&has)
+	if err == nil {
+		w.drafted.set(writes, key, has)
+	}
 	return has, wrapError(err, "draft of %s/%s", w.slug, path)
 }
 

@@ -29,10 +29,12 @@ type Wiki struct {
 	head      atomic.Pointer[head]
 	names     atomic.Pointer[names]
 	recent    recentFiles
+	writes    atomic.Int64                      // transactions that may have written something
 	vouches   atomic.Int64                      // see Vouches
 	takedowns atomic.Pointer[map[string]string] // reasons by blob
 	// draftFiles says whether there are any; nil if not yet looked for. See hasDraftFiles.
 	draftFiles atomic.Pointer[bool]
+	drafted    draftAnswers
 	reads      *sqlite.Statements
 
 	writeLock chan struct{} // a semaphore of one; its holder owns the fields below

@@ -61,6 +61,7 @@ func (w *Wiki) inWriteTx(ctx context.Context, f func(*tx) error, done func()) er
 		}
 	}()
 	err := (&tx{w, w.writer}).run(f)
+	w.writes.Add(1)
 	returned = true
 	if err != nil {
 		err = sqlite.StorageError(w.checkRead(err))
