@@ -38,7 +38,7 @@ const maxAccountFile = 16 << 20
 func readAccountExport(file string) (exportedWiki, error) {
 	z, err := zip.OpenReader(file)
 	if err != nil {
-		return exportedWiki{}, nil // the import says what is wrong
+		return exportedWiki{}, nil // the import then explains
 	}
 	defer z.Close()
 	in, err := z.Open("account.json")

@@ -149,7 +149,8 @@ func importWiki(ctx context.Context, s *service.Service, args url.Values, in io.
 	return importAs(ctx, s, a, args, in, out)
 }
 
-// importAs imports as a caller, who is the author of the commits that the import adds.
+// importAs imports in the name of a caller: the author of the commits that the import
+// adds.
 func importAs(ctx context.Context, s *service.Service, a wiki.Access, args url.Values, in io.Reader, out io.Writer) error {
 	files := args.Get("files") == "true"
 	r := pages.ImportRequest{Into: args.Get("into"), Without: args["without"], AsFolder: files, FilesOnly: files, Own: args.Get("vouch") == "true"}
