@@ -43,7 +43,7 @@ func TestPictureSizes(t *testing.T) {
 	}
 }
 
-// Attack: a page with hundreds of pictures, all of which have to be read at once.
+// Attack: a page with hundreds of pictures. One view would read them all.
 func TestPictureReadsAreBounded(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
