@@ -37,7 +37,8 @@ func (p *parser) environment(name string) *node {
 		p.rawOption()
 	}
 	if strings.HasSuffix(full, "matrix*") {
-		columns, _ = func() (string, bool) { list, ok := p.rawOption(); return strings.Repeat(word(list), 20), ok }()
+		alignment, _ := p.rawOption()
+		columns = strings.Repeat(word(alignment), 20)
 	}
 	rows := p.rows(never)
 	if t := p.next(); !t.is(`\end`) {

@@ -59,7 +59,7 @@ func (n *node) of(c class) *node {
 // operator returns an operator of a class.
 func operator(text string, c class) *node { return leaf("mo", text).of(c) }
 
-// thin, and the other spaces, in em.
+// spaceOf returns a space of a width.
 func spaceOf(width string) *node { return leaf("mspace", "").with(`width="` + width + `"`).of(gap) }
 
 // write writes the node. A row of several nodes is an mrow.
