@@ -88,6 +88,9 @@ func (b *bench) meaning() error {
 		return err
 	}
 	b.add("page name suggestions at 500 pages", ms(over)+" above an empty request, p50", float64(over)/1e6, 50, "ms")
+	if err := b.lists(s); err != nil {
+		return err
+	}
 	if err := s.stop(); err != nil {
 		return err
 	}

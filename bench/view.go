@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -35,14 +37,21 @@ func (b *bench) view() error {
 	}
 	defer func() { plain.Process.Kill(); plain.Wait() }()
 	host := "ada.robot.localhost:" + s.port
+	if err := b.signedIn(s, path); err != nil {
+		return err
+	}
+	if err := b.revision(s, path); err != nil {
+		return err
+	}
+	get := "GET " + path + " HTTP/1.1\r\nHost: " + host + "\r\nAccept: text/html\r\n\r\n"
 	var ratios []float64
 	var ours, theirs []time.Duration
 	for i := range b.rounds + 1 {
-		mine, err := cost(s.cmd.Process.Pid, s.addr, host, path)
+		mine, err := cost(s.cmd.Process.Pid, s.addr, get)
 		if err != nil {
 			return err
 		}
-		bare, err := cost(plain.Process.Pid, addr, host, path)
+		bare, err := cost(plain.Process.Pid, addr, get)
 		if err != nil {
 			return err
 		}
@@ -58,20 +67,20 @@ func (b *bench) view() error {
 }
 
 // cost returns a server's processor time per request over one connection.
-func cost(pid int, addr, host, path string) (time.Duration, error) {
+func cost(pid int, addr, request string) (time.Duration, error) {
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
 		return 0, err
 	}
 	defer conn.Close()
-	request := []byte("GET " + path + " HTTP/1.1\r\nHost: " + host + "\r\nAccept: text/html\r\n\r\n")
+	method, _, _ := strings.Cut(request, " ")
 	in := bufio.NewReaderSize(conn, 1<<17)
 	before := cpu(pid)
 	for range viewsPerRound {
-		if _, err := conn.Write(request); err != nil {
+		if _, err := io.WriteString(conn, request); err != nil {
 			return 0, err
 		}
-		res, err := http.ReadResponse(in, nil)
+		res, err := http.ReadResponse(in, &http.Request{Method: method})
 		if err != nil {
 			return 0, err
 		}
@@ -80,13 +89,14 @@ func cost(pid int, addr, host, path string) (time.Duration, error) {
 		}
 		res.Body.Close()
 		if res.StatusCode != http.StatusOK {
-			return 0, fmt.Errorf("GET %s%s: %s", host, path, res.Status)
+			return 0, fmt.Errorf("%.60q: %s", request, res.Status)
 		}
 	}
 	return (cpu(pid) - before) / viewsPerRound, nil
 }
 
-// serveBare is the baseline: a handler that writes a file's bytes.
+// serveBare is the baseline: a handler that writes a file's bytes, of a .gz file as a
+// compressed page.
 func serveBare(file string) {
 	page, err := os.ReadFile(file)
 	if err != nil {
@@ -99,6 +109,10 @@ func serveBare(file string) {
 	fmt.Println(listener.Addr())
 	panic(http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		if strings.HasSuffix(file, ".gz") {
+			w.Header().Set("Content-Encoding", "gzip")
+			w.Header().Set("Content-Length", strconv.Itoa(len(page)))
+		}
 		w.Write(page)
 	})))
 }
