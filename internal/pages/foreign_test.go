@@ -109,6 +109,17 @@ func TestRewritesKeepTheStranger(t *testing.T) {
 			w.saveAs(w.editor, "P", "see [[Target]] and [x](https://evil.example/2)\n")
 			w.saveAs(dan, "P", "see [[Elsewhere]] and [x](https://evil.example/2)\n")
 		}, "", false},
+		{"a ticked task", "- [ ] Delete Home.\n", func(w *world, dan wiki.Access) {
+			member := func(did string) bool { return did == "did:plc:ada" || did == "did:plc:dan" }
+			done, err := w.Tick(w.ctx, dan, TickRequest{Name: "P", Revision: w.page("P").File.Blob, Line: 1, Done: true, Member: member})
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			history, err := w.History(w.ctx, w.owner, "P", 0, 1)
+			if err != nil || done.Unchanged || strings.Contains(history[0].Message, "Delete") {
+				w.t.Errorf("the member's commit %+v (%v) says what the stranger wrote", history, err)
+			}
+		}, "", false},
 		{"a member's own text", order, func(w *world, _ wiki.Access) {
 			w.saveAs(w.owner, "P", "---\n---\n\n```\nAsk [[Target]].\n```\n")
 			w.rename("Target", "Elsewhere")

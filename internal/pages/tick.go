@@ -18,6 +18,9 @@ type TickRequest struct {
 	Revision string // that the caller saw
 	Line     int    // of the task in that revision
 	Done     bool   // the state to set
+	// Member reports who is a member. Only if members alone wrote the page does the
+	// commit's message quote the task, because a message counts as its author's words.
+	Member func(did string) bool
 }
 
 // Ticked is the result of a TickRequest.
@@ -71,11 +74,24 @@ func (s *Service) tickOnce(ctx context.Context, w *content.Wiki, a wiki.Access, 
 	if r.Done {
 		text[task.Offset], verb = 'x', "Done"
 	}
+	quoted, err := s.quoted(ctx, a, r, name, task)
+	if err != nil {
+		return Ticked{}, err
+	}
 	done.Saved, err = s.commit(ctx, w, a, Write{}, content.Request{
-		Message: commitMessage("", "%s: %s", verb, shortTask(task.Text)),
+		Message: commitMessage("", "%s: %s", verb, quoted),
 		Edits:   []content.Edit{{Op: content.Put, Path: file.Path, Data: text, Base: file.Blob, Strict: true}},
 	})
 	return done, markOutdated(err)
+}
+
+// quoted returns how the message of a tick names the task.
+func (s *Service) quoted(ctx context.Context, a wiki.Access, r TickRequest, page wiki.PageName, task markdown.Task) (string, error) {
+	foreign, err := s.Foreign(ctx, a, r.Member, []*Words{{Page: page}})
+	if err != nil || foreign[0] {
+		return shortTask(""), err
+	}
+	return shortTask(task.Text), nil
 }
 
 // findTask finds the task on a line of the text that the caller saw in the current

@@ -23,7 +23,7 @@ func (w *world) tick(name, revision, text string, done bool) (Ticked, error) {
 	}
 	for _, task := range markdown.Tasks(p.Name, p.Source) {
 		if task.Text == text {
-			return w.Tick(w.ctx, w.editor, TickRequest{Name: name, Revision: p.File.Blob, Line: task.Line, Done: done})
+			return w.Tick(w.ctx, w.editor, TickRequest{Name: name, Revision: p.File.Blob, Line: task.Line, Done: done, Member: func(string) bool { return true }})
 		}
 	}
 	w.t.Fatalf("%s has no task %q", name, text)

@@ -41,6 +41,7 @@ func (h *Handler) tickTask(v *visit) error {
 	}
 	ticked, err := h.o.Pages.Tick(v.ctx(), v.a, pages.TickRequest{
 		Name: form.Get("page"), Revision: form.Get("revision"), Line: number, Done: state == "done",
+		Member: func(did string) bool { return h.o.Tenant.IsMember(v.ctx(), v.a, did) },
 	})
 	if err != nil {
 		return h.failTask(v, err)
