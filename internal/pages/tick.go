@@ -18,7 +18,7 @@ type TickRequest struct {
 	Revision string // that the caller saw
 	Line     int    // of the task in that revision
 	Done     bool   // the state to set
-	// Member reports who is a member. Only if members alone wrote the page does the
+	// Member reports whether a person is a member. Only if members alone wrote the page does the
 	// commit's message quote the task, because a message counts as its author's words.
 	Member func(did string) bool
 }
