@@ -52,7 +52,7 @@ var dataMap = []dataRow{
 	{"platform", "users", "people who signed in or were invited", truth, "DID, username, handle, name, account host", untouched, deleted, "all but the host", "-", "-", "-"},
 	{"platform", "sites", "wikis, their settings and limits", truth, "owner's DID", deleted, deleted, "settings", "-", "-", "-"},
 	{"platform", "members", "roles of members", truth, "members' DIDs", deleted, deleted, "own roles; members of own wikis", "-", "-", "-"},
-	{"platform", "sessions", "sessions with the kind of browser (a day; 30 days with robot home)", truth, "DID", untouched, deleted, "all but the id", "-", "-", "-"},
+	{"platform", "sessions", "sessions with the kind of browser (30 days without use)", truth, "DID", untouched, deleted, "all but the id", "-", "-", "-"},
 	{"platform", "codes", "single sign-on codes (a minute)", temporary, "", expires, expires, "-", "-", "-", "-"},
 	{"platform", "tokens", "wiki tokens: name, use, reading position, hash of the secret", truth, "DID", deleted, deleted, "all but the hash", "-", "-", "-"},
 	{"platform", "moved", "wikis that the operator moved here: a digest of their settings there, and notes for the owner", truth, "handles of people without access", deleted, deleted, "-", "-", "-", "-"},

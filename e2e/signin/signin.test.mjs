@@ -250,6 +250,20 @@ test("signing out ends the session on every host", { skip }, async () => {
   await page.context().close();
 });
 
+test("on a borrowed device the session ends with the browser", { skip }, async () => {
+  const page = await newVisitor();
+  await page.goto(`${platformURL}/auth/login`);
+  await page.getByLabel("Your Bluesky or Atmosphere handle").fill("alice.test");
+  await page.getByLabel("This isn’t my device").check();
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await authorizeAtPDS(page, alicePassword, `${platformURL}/app/`);
+  await page.goto("https://alice.robot.wtf.internal/First");
+  const cookies = (await page.context().cookies([platformURL, aliceWiki])).filter((cookie) => /session|signed_in|brief/.test(cookie.name));
+  assert.deepEqual(cookies.map((cookie) => cookie.name).sort(), ["__Host-session", "__Host-session", "signed_in"]);
+  for (const cookie of cookies) assert.equal(cookie.expires, -1, cookie.name);
+  await page.context().close();
+});
+
 test("a person invited by handle signs in for the first time and edits", { skip }, async () => {
   const owner = await newVisitor();
   await signIn(owner, "alice.test", alicePassword, `${platformURL}/app/`);

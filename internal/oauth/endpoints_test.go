@@ -19,7 +19,7 @@ func TestEveryoneOnEveryEndpoint(t *testing.T) {
 	w := newWorld(t, nil)
 	cookies := func(name string) (header string) {
 		rec := httptest.NewRecorder()
-		if err := w.Session.SignIn(t.Context(), rec, httptest.NewRequest("POST", platform+"/auth/dev", nil), testworld.Person(name)); err != nil {
+		if err := w.Session.SignIn(t.Context(), rec, httptest.NewRequest("POST", platform+"/auth/dev", nil), testworld.Person(name), false); err != nil {
 			t.Fatal(err)
 		}
 		for _, c := range rec.Result().Cookies() {

@@ -76,7 +76,7 @@ func TestEndSessions(t *testing.T) {
 	ctx := t.Context()
 	signIn := func(u wiki.User) *httptest.ResponseRecorder {
 		w := httptest.NewRecorder()
-		if err := f.SignIn(ctx, w, httptest.NewRequest("POST", platform+"/auth/dev", nil), u); err != nil {
+		if err := f.SignIn(ctx, w, httptest.NewRequest("POST", platform+"/auth/dev", nil), u, false); err != nil {
 			t.Fatal(err)
 		}
 		return w

@@ -3,6 +3,8 @@ package session
 import (
 	"net/http"
 	"strings"
+
+	"robot.wtf/internal/store"
 )
 
 // Names of the cookies. The prefix "__Host-" makes browsers require Secure,
@@ -28,17 +30,21 @@ func cookieValue(r *http.Request, name string) string {
 	return ""
 }
 
-// setCookies sets the session cookie of a host, and the hint cookie.
-func (s *Service) setCookies(w http.ResponseWriter, host, did, sid string) error {
+// setCookies sets the session cookie of a host, and the hint cookie. They last as long
+// as the session; those of a brief one end with the browser, too.
+func (s *Service) setCookies(w http.ResponseWriter, host string, session store.Session) error {
 	now := s.now()
 	token, err := s.keys().sign(claims{
-		Subject: did, Session: sid, Audience: host,
-		Issued: now.Unix(), Expires: now.Add(s.lifetime).Unix(),
+		Subject: session.DID, Session: session.ID, Audience: host,
+		Issued: now.Unix(), Expires: session.Expires.Unix(),
 	})
 	if err != nil {
 		return err
 	}
-	seconds := int(s.lifetime.Seconds())
+	seconds := 0
+	if !session.Brief {
+		seconds = int(session.Expires.Sub(now).Seconds())
+	}
 	http.SetCookie(w, s.Cookie(sessionCookieName, token, seconds))
 	s.setHint(w, "1", seconds)
 	return nil
@@ -50,7 +56,7 @@ func (s *Service) clearCookies(w http.ResponseWriter) {
 }
 
 // Cookie returns a cookie for one host that scripts can't read. seconds is its
-// lifetime; a negative one deletes it. Over plain http it isn't Secure, because
+// lifetime; 0 ends it with the browser, and a negative one deletes it. Over plain http it isn't Secure, because
 // browsers would drop it, and its name loses the prefix "__Host-".
 func (s *Service) Cookie(name, value string, seconds int) *http.Cookie {
 	return &http.Cookie{

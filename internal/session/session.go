@@ -31,11 +31,11 @@ import (
 )
 
 // Lifetime is how long an unused session and its tokens last.
-const Lifetime = 24 * time.Hour
+const Lifetime = 30 * 24 * time.Hour
 
-// SingleLifetime replaces Lifetime on a service with one host, where signing in again
-// takes a new link.
-const SingleLifetime = 30 * 24 * time.Hour
+// BriefLifetime is how long a session on a borrowed device lasts, used or not. It
+// ends before if the browser is closed.
+const BriefLifetime = 12 * time.Hour
 
 // renewAfter is the age at which a token in use is replaced.
 const renewAfter = time.Hour
@@ -70,7 +70,6 @@ type Service struct {
 	wikiOrigin func(slug string) string
 	single     bool
 	plainHTTP  bool
-	lifetime   time.Duration // of an unused session
 	now        func() time.Time
 	log        *slog.Logger
 	requests   requestLogs
@@ -104,12 +103,8 @@ func New(o Options) (*Service, error) {
 		wikiOrigin: o.WikiOrigin,
 		single:     o.Single,
 		plainHTTP:  o.PlainHTTP,
-		lifetime:   Lifetime,
 		now:        o.Now,
 		log:        o.Log,
-	}
-	if o.Single {
-		s.lifetime = SingleLifetime
 	}
 	s.keyring.Store(keys)
 	return s, nil
@@ -182,16 +177,24 @@ func (s *Service) Renew(w http.ResponseWriter, r *http.Request) {
 	if caller.Anonymous() || s.now().Sub(c.issued()) < renewAfter {
 		return
 	}
-	if err := s.store.ExtendSession(r.Context(), c.Session, s.now().Add(s.lifetime)); err != nil {
-		s.logFailure(err, "renewing a session failed")
-		return
+	s.logFailure(s.renew(r.Context(), w, c), "renewing a session failed")
+}
+
+func (s *Service) renew(ctx context.Context, w http.ResponseWriter, c claims) error {
+	session, err := s.store.Session(ctx, c.Session)
+	if err != nil || session.Brief {
+		return err
 	}
-	s.logFailure(s.setCookies(w, c.Audience, c.Subject, c.Session), "renewing a session failed")
+	session.Expires = s.now().Add(Lifetime)
+	if err := s.store.ExtendSession(ctx, session.ID, session.Expires); err != nil {
+		return err
+	}
+	return s.setCookies(w, c.Audience, session)
 }
 
 // SignIn starts a session on the platform host and sets its cookies. It ends
-// the browser's current session, if any.
-func (s *Service) SignIn(ctx context.Context, w http.ResponseWriter, r *http.Request, u wiki.User) error {
+// the browser's current session, if any. A brief session is for a borrowed device.
+func (s *Service) SignIn(ctx context.Context, w http.ResponseWriter, r *http.Request, u wiki.User, brief bool) error {
 	if requestHostname(r.Host) != s.host {
 		return wiki.Problemf(wiki.ErrInvalid, "", "Sign in on %s.", s.host)
 	}
@@ -203,11 +206,15 @@ func (s *Service) SignIn(ctx context.Context, w http.ResponseWriter, r *http.Req
 	if _, err := s.activeUser(ctx, u.DID); err != nil {
 		return err
 	}
-	sid := rand.Text()
-	if err := s.store.StartSession(ctx, store.Session{ID: sid, DID: u.DID, Expires: s.now().Add(s.lifetime), Browser: browserName(r.UserAgent())}); err != nil {
+	lifetime := Lifetime
+	if brief {
+		lifetime = BriefLifetime
+	}
+	session := store.Session{ID: rand.Text(), DID: u.DID, Expires: s.now().Add(lifetime), Brief: brief, Browser: browserName(r.UserAgent())}
+	if err := s.store.StartSession(ctx, session); err != nil {
 		return err
 	}
-	return s.setCookies(w, s.host, u.DID, sid)
+	return s.setCookies(w, s.host, session)
 }
 
 // activeUser returns the owner of a credential, or refuses a suspended user.

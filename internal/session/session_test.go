@@ -132,7 +132,7 @@ func (b *browser) visit(target string, do func(http.ResponseWriter, *http.Reques
 
 func (b *browser) signIn(u wiki.User) []*http.Cookie {
 	return b.visit(platform+"/auth/dev", func(w http.ResponseWriter, r *http.Request) {
-		if err := b.f.SignIn(r.Context(), w, r, u); err != nil {
+		if err := b.f.SignIn(r.Context(), w, r, u, false); err != nil {
 			b.f.t.Fatal(err)
 		}
 	})
@@ -228,7 +228,7 @@ func TestCookieAttributes(t *testing.T) {
 	var names []string
 	for _, c := range set {
 		names = append(names, c.Name)
-		if !c.HttpOnly || !c.Secure || c.SameSite != http.SameSiteLaxMode || c.Path != "/" || c.MaxAge != 24*3600 {
+		if !c.HttpOnly || !c.Secure || c.SameSite != http.SameSiteLaxMode || c.Path != "/" || c.MaxAge != 30*24*3600 {
 			t.Errorf("cookie %s: %+v", c.Name, c)
 		}
 		switch c.Name {
@@ -295,7 +295,7 @@ func TestSignInOnPlatformAlone(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.browser().visit(adaHost+"/", func(w http.ResponseWriter, r *http.Request) {
-		if err := f.SignIn(r.Context(), w, r, ada); !errors.Is(err, wiki.ErrInvalid) {
+		if err := f.SignIn(r.Context(), w, r, ada, false); !errors.Is(err, wiki.ErrInvalid) {
 			t.Errorf("signed in on a wiki host: %v", err)
 		}
 		if len(w.Header()["Set-Cookie"]) > 0 {
@@ -315,8 +315,8 @@ func TestExpiryAndRenewal(t *testing.T) {
 		t.Errorf("renewed within the hour: %v", set)
 	}
 	old := b.cookies["robot.localhost"][sessionCookieName]
-	for range 40 { // 40 x 23 h
-		f.now = f.now.Add(23 * time.Hour)
+	for range 40 {
+		f.now = f.now.Add(29 * 24 * time.Hour)
 		if set := renew(); len(set) != 2 {
 			t.Fatalf("not renewed: %v", set)
 		}
@@ -331,10 +331,46 @@ func TestExpiryAndRenewal(t *testing.T) {
 	}
 	f.now = f.now.Add(Lifetime)
 	if got := b.signedInAs(platform); got != "" {
-		t.Errorf("after 24 idle hours: %q", got)
+		t.Errorf("after 30 idle days: %q", got)
 	}
 	if set := renew(); len(set) != 0 {
 		t.Error("an expired session was renewed")
+	}
+}
+
+// On a borrowed device a session ends after 12 hours on all hosts, used or not,
+// and its cookies end with the browser.
+func TestBriefSession(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	b := f.browser()
+	set := b.visit(platform+"/auth/callback", func(w http.ResponseWriter, r *http.Request) {
+		if err := f.SignIn(r.Context(), w, r, ada, true); err != nil {
+			t.Fatal(err)
+		}
+	})
+	f.now = f.now.Add(11 * time.Hour)
+	set = append(set, b.visit(platform+"/", f.Renew)...)
+	b.signOn("ada")
+	set = append(set, b.visit(adaHost+"/", f.Renew)...)
+	for _, c := range set {
+		if c.MaxAge != 0 || !c.Expires.IsZero() {
+			t.Errorf("%s stays in the browser", c.Name)
+		}
+	}
+	if len(set) != 2 {
+		t.Errorf("%d cookies were set", len(set))
+	}
+	for _, host := range []string{platform, adaHost} {
+		if got := b.signedInAs(host); got != ada.DID {
+			t.Errorf("after 11 hours %s sees %q", host, got)
+		}
+	}
+	f.now = f.now.Add(time.Hour)
+	for _, host := range []string{platform, adaHost} {
+		if got := b.signedInAs(host); got != "" {
+			t.Errorf("after 12 hours %s sees %q", host, got)
+		}
 	}
 }
 
@@ -592,7 +628,7 @@ func BenchmarkBrowser(b *testing.B) {
 	f := newBenchFixture(b)
 	w := httptest.NewRecorder()
 	r := httptest.NewRequest("GET", platform+"/", nil)
-	if err := f.SignIn(context.Background(), w, r, ada); err != nil {
+	if err := f.SignIn(context.Background(), w, r, ada, false); err != nil {
 		b.Fatal(err)
 	}
 	for _, c := range w.Result().Cookies() {

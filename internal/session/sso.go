@@ -92,7 +92,7 @@ func (s *Service) SSOFinish(ctx context.Context, w http.ResponseWriter, r *http.
 	case err != nil:
 		return "", err
 	}
-	return code.Back, s.setCookies(w, requestHostname(r.Host), session.DID, session.ID)
+	return code.Back, s.setCookies(w, requestHostname(r.Host), session)
 }
 
 // hashNonce is what the platform host sees of the nonce. The cookie can't be

@@ -52,7 +52,7 @@ func TestSuspendedUserHasNoCredential(t *testing.T) {
 	}
 	check("suspended", true)
 	f.browser().visit(platform+"/auth/dev", func(w http.ResponseWriter, r *http.Request) {
-		if err := f.SignIn(r.Context(), w, r, ada); CauseOf(err) != Suspended || len(w.Header()["Set-Cookie"]) > 0 {
+		if err := f.SignIn(r.Context(), w, r, ada, false); CauseOf(err) != Suspended || len(w.Header()["Set-Cookie"]) > 0 {
 			t.Errorf("a suspended user signs in: %v, %v", err, w.Header())
 		}
 	})

@@ -14,7 +14,8 @@ import (
 type Session struct {
 	ID      string
 	DID     string
-	Expires time.Time // use extends it
+	Expires time.Time // use extends it, unless it is brief
+	Brief   bool      // on a borrowed device
 	Created time.Time // set only by Sessions
 	Browser string    // for the person's list of sessions, such as "Firefox on Linux"; set only by Sessions
 }
@@ -25,8 +26,8 @@ func (db *DB) StartSession(ctx context.Context, s Session) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM sessions WHERE expires < $1`, db.nowMillis()); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, `INSERT INTO sessions (sid, did, created, expires, browser) VALUES ($1, $2, $3, $4, $5)`,
-			s.ID, s.DID, db.nowMillis(), s.Expires.UnixMilli(), s.Browser)
+		_, err := tx.ExecContext(ctx, `INSERT INTO sessions (sid, did, created, expires, browser, brief) VALUES ($1, $2, $3, $4, $5, $6)`,
+			s.ID, s.DID, db.nowMillis(), s.Expires.UnixMilli(), s.Browser, s.Brief)
 		if err != nil {
 			return err
 		}
@@ -44,8 +45,8 @@ func (db *DB) Session(ctx context.Context, sid string) (Session, error) {
 	return db.sessions.get(sid, func() (Session, error) {
 		s := Session{ID: sid}
 		var expires int64
-		err := db.queryRow(ctx, `SELECT did, expires FROM sessions WHERE sid = $1 AND expires >= $2`,
-			sid, db.nowMillis()).Scan(&s.DID, &expires)
+		err := db.queryRow(ctx, `SELECT did, expires, brief FROM sessions WHERE sid = $1 AND expires >= $2`,
+			sid, db.nowMillis()).Scan(&s.DID, &expires, &s.Brief)
 		if err != nil {
 			return Session{}, fmt.Errorf("store: session: %w", sqlite.Translate(err))
 		}
@@ -54,10 +55,10 @@ func (db *DB) Session(ctx context.Context, sid string) (Session, error) {
 	})
 }
 
-// ExtendSession sets a later expiry.
+// ExtendSession sets a later expiry, unless the session is brief.
 func (db *DB) ExtendSession(ctx context.Context, sid string, expires time.Time) error {
 	err := db.tx(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE sessions SET expires = $2 WHERE sid = $1 AND expires < $2`, sid, expires.UnixMilli())
+		_, err := tx.ExecContext(ctx, `UPDATE sessions SET expires = $2 WHERE sid = $1 AND expires < $2 AND NOT brief`, sid, expires.UnixMilli())
 		return err
 	})
 	if err != nil {

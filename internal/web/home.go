@@ -151,7 +151,7 @@ func (h *Handler) useSignInLink(v *visit) error {
 	person, err := h.o.Tenant.UseSignInLink(v.ctx(), h.o.Session.CookieValue(v.r, signInCookie))
 	if err == nil {
 		http.SetCookie(v.w, h.o.Session.Cookie(signInCookie, "", -1))
-		err = h.o.Session.SignIn(v.ctx(), v.w, v.r, person)
+		err = h.o.Session.SignIn(v.ctx(), v.w, v.r, person, false)
 	}
 	if err != nil {
 		return h.refuseSignInLink(v, err)
@@ -234,7 +234,7 @@ func (h *Handler) join(v *visit) error {
 	}
 	http.SetCookie(v.w, h.o.Session.Cookie(joinCookie, "", -1))
 	if v.caller.Anonymous() {
-		if err := h.o.Session.SignIn(v.ctx(), v.w, v.r, person); err != nil {
+		if err := h.o.Session.SignIn(v.ctx(), v.w, v.r, person, false); err != nil {
 			return err
 		}
 	}

@@ -49,7 +49,7 @@ func (w *testWiki) homeAs(name string) *browser {
 		return b
 	}
 	rec := httptest.NewRecorder()
-	if err := w.Session.SignIn(w.T.Context(), rec, httptest.NewRequest(http.MethodGet, homeOrigin, nil), testworld.Person(name)); err != nil {
+	if err := w.Session.SignIn(w.T.Context(), rec, httptest.NewRequest(http.MethodGet, homeOrigin, nil), testworld.Person(name), false); err != nil {
 		w.T.Fatal(err)
 	}
 	b.cookies["localhost:8080"] = map[string]string{}

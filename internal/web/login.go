@@ -18,6 +18,7 @@ type signInPage struct {
 	ReturnTo string
 	Wrong    string
 	Meant    string // suggested handle, or ""
+	Brief    bool   // this isn't the person's device
 	Invites  bool   // new people need an invitation, and this one didn't open one
 }
 
@@ -46,7 +47,7 @@ func (h *Handler) beginSignIn(v *visit) error {
 	if err := parseForm(v.r); err != nil {
 		return err
 	}
-	p := signInPage{Handle: v.r.PostForm.Get("handle"), ReturnTo: h.safeReturn(v.r.PostForm.Get("return_to"))}
+	p := signInPage{Handle: v.r.PostForm.Get("handle"), ReturnTo: h.safeReturn(v.r.PostForm.Get("return_to")), Brief: v.r.PostForm.Get("brief") != ""}
 	v.w.Header().Set("Cache-Control", "no-store")
 	if err := h.o.Limits.SignIn(v.r.RemoteAddr); err != nil {
 		return h.signInFailed(v, p, err)
@@ -55,8 +56,21 @@ func (h *Handler) beginSignIn(v *visit) error {
 	if err != nil {
 		return h.signInFailed(v, p, err)
 	}
+	h.rememberBrief(v, p.Brief)
 	v.policy = h.headers.signInPolicy
 	return h.redirect(v, to)
+}
+
+// briefCookie remembers, during a sign-in, that this isn't the person's device.
+const briefCookie = "__Host-brief"
+
+func (h *Handler) rememberBrief(v *visit, brief bool) {
+	switch {
+	case brief:
+		http.SetCookie(v.w, h.o.Session.Cookie(briefCookie, "1", int(atproto.Lifetime.Seconds())))
+	case h.o.Session.CookieValue(v.r, briefCookie) != "":
+		http.SetCookie(v.w, h.o.Session.Cookie(briefCookie, "", -1))
+	}
 }
 
 // finishSignIn handles the redirect back from the person's server. A person
@@ -65,7 +79,9 @@ func (h *Handler) finishSignIn(v *visit) error {
 	v.w.Header().Set("Cache-Control", "no-store")
 	user, back, err := h.o.SignIn.Finish(v.ctx(), v.w, v.r)
 	if err == nil {
-		err = h.o.Session.SignIn(v.ctx(), v.w, v.r, user)
+		brief := h.o.Session.CookieValue(v.r, briefCookie) != ""
+		h.rememberBrief(v, false)
+		err = h.o.Session.SignIn(v.ctx(), v.w, v.r, user, brief)
 	}
 	back = h.safeReturn(back)
 	if err != nil {

@@ -25,7 +25,7 @@ func (h *Handler) signInAs(v *visit) error {
 		if person.Username != username {
 			continue
 		}
-		if err := h.o.Session.SignIn(v.ctx(), v.w, v.r, person); err != nil {
+		if err := h.o.Session.SignIn(v.ctx(), v.w, v.r, person, false); err != nil {
 			return err
 		}
 		return h.redirect(v, back)
