@@ -296,6 +296,8 @@ func clientMetadata(config *oauth.ClientConfig, platform, name string) ([]byte, 
 	m := config.ClientMetadata()
 	home, jwks := platform+"/", platform+JWKSPath
 	m.ClientName, m.ClientURI, m.JWKSURI = &name, &home, &jwks
+	terms, privacy, logo := platform+"/terms", platform+"/privacy", platform+"/favicon.ico"
+	m.TosURI, m.PolicyURI, m.LogoURI = &terms, &privacy, &logo
 	if err := m.Validate(config.ClientID); err != nil {
 		return nil, err
 	}

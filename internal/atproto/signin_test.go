@@ -82,6 +82,7 @@ func TestPublishedDocuments(t *testing.T) {
 	}
 	want := map[string]any{
 		"client_id": platform + MetadataPath, "client_name": "robot.wtf", "client_uri": platform + "/", "jwks_uri": platform + JWKSPath,
+		"tos_uri": platform + "/terms", "policy_uri": platform + "/privacy", "logo_uri": platform + "/favicon.ico",
 		"redirect_uris": []any{platform + CallbackPath}, "scope": "atproto", "application_type": "web",
 		"grant_types": []any{"authorization_code", "refresh_token"}, "response_types": []any{"code"},
 		"token_endpoint_auth_method": "private_key_jwt", "token_endpoint_auth_signing_alg": "ES256", "dpop_bound_access_tokens": true,

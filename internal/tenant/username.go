@@ -1,12 +1,19 @@
 package tenant
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
+	"unicode"
 
+	"golang.org/x/net/idna"
+	"golang.org/x/text/unicode/norm"
+
+	"robot.wtf/internal/limit"
 	"robot.wtf/internal/wiki"
 )
 
@@ -70,7 +77,7 @@ func (s *Service) needsAnotherName(ctx context.Context, person wiki.User) (bool,
 }
 
 // ProposeUsername returns an available username: the person's current one,
-// the first label of their handle, or a similar one if that is taken,
+// the first label of their handle that can be a name, or a similar one if that is taken,
 // reserved or too short. It returns "" if it finds none.
 func (s *Service) ProposeUsername(ctx context.Context, person wiki.User) (string, error) {
 	if person.Username != "" {
@@ -95,15 +102,53 @@ func (s *Service) ProposeUsername(ctx context.Context, person wiki.User) (string
 
 const maxUsername = 30
 
+// genericLabels say nothing about the person whose handle begins with them.
+var genericLabels = []string{"www", "blog", "home", "hello", "mail", "social", "web", "site", "bsky", "about", "self"}
+
+// usernameBase returns the first label of a handle that can be a name: no generic or
+// very short one, as in me.ada.example.org. Labels of the domain count unless it gives
+// handles to many people.
+func usernameBase(handle string) string {
+	if handle == wiki.InvalidHandle {
+		return "writer"
+	}
+	domain := limit.Domain(handle)
+	own := strings.TrimSuffix(strings.TrimSuffix(handle, domain), ".")
+	if !limit.IsRegistry(handle) || own == "" {
+		name, _, _ := strings.Cut(domain, ".")
+		own = strings.TrimPrefix(own+"."+name, ".")
+	}
+	labels := strings.Split(own, ".")
+	for _, label := range labels {
+		if name := asciiLabel(label); len(name) >= 3 && !slices.Contains(genericLabels, name) {
+			return name
+		}
+	}
+	return cmp.Or(asciiLabel(labels[0]), "writer")
+}
+
+// asciiLabel returns a label of a host name without accents, decoded if it is
+// internationalized (RFC 5891), or "" if it has letters of other scripts.
+func asciiLabel(label string) string {
+	label, err := idna.ToUnicode(label)
+	if err != nil {
+		return ""
+	}
+	plain := strings.Map(func(r rune) rune {
+		if unicode.Is(unicode.Mn, r) {
+			return -1
+		}
+		return r
+	}, norm.NFKD.String(label))
+	if strings.ContainsFunc(plain, func(r rune) bool { return r > unicode.MaxASCII }) {
+		return ""
+	}
+	return plain
+}
+
 // usernameProposals returns usernames to try, best first.
 func usernameProposals(handle string) []string {
-	base, _, _ := strings.Cut(strings.ToLower(handle), ".")
-	if handle == wiki.InvalidHandle {
-		base = "writer"
-	}
-	if strings.HasPrefix(base, "xn--") { // an internationalized name, encoded
-		base = "writer-" + base[len("xn--"):]
-	}
+	base := usernameBase(strings.ToLower(handle))
 	trim := func(s string, room int) string { return strings.Trim(s[:min(len(s), maxUsername-room)], "-") }
 	list := []string{trim(base, 0), trim(base, 5) + "-wiki", trim(base, 6) + "-notes"}
 	for n := 2; n < 20; n++ {
