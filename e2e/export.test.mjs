@@ -15,7 +15,7 @@ before(async () => {
   [service, browser] = await Promise.all([startService({ args: ["--no-semantic-search"] }), launchBrowser()]);
   dir = mkdtempSync(join(tmpdir(), "robot-e2e-export-"));
   await service.writePage("ada", "Odd/100% #1, x&y", "# Odd\n\n[home](/Home) [[Weather Station#Instruments]] [[Nobody wrote this]] [out](https://example.com/) [log](/-/changelog)\n\n> [!TIP]\n> With an icon.\n\nhomardbleu #crustacean\n");
-  await service.writePage("ada", "Ivrit", "---\ntags: [crustacean]\n---\n\nשלום עולם, זה דף.\n\nEnglish words too.\n");
+  await service.writePage("ada", "Ivrit", "---\ntags: [crustacean]\nlang: he\n---\n\nשלום עולם, זה דף.\n\nEnglish words too.\n");
   await service.writePage("ada", "Hostile", "<script>alert(1)</script><img src=x onerror=alert(1)> <a href=\"javascript:alert(1)\">x</a>\n\n![](https://example.com/tracker.png) [x](\\\\evil.example)\n");
   const page = await browser.newPage();
   await signIn(page, service, "ada");
@@ -129,7 +129,8 @@ test("a site fits on a phone, is dark if wanted, and reads from right to left", 
   await page.getByRole("button", { name: "Pages" }).click();
   assert.equal(await page.locator("#pages").isVisible(), true);
   await go("Ivrit.html");
-  assert.equal(await page.locator("article").evaluate((e) => getComputedStyle(e).direction), "rtl");
+  assert.deepEqual(await page.locator("article > p").evaluateAll((list) => list.map((e) => getComputedStyle(e).direction)), ["rtl", "ltr"]);
+  assert.equal(await page.locator("article").getAttribute("lang"), "he");
   assert.deepEqual(faults, []);
   await context.close();
 });

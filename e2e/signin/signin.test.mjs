@@ -73,9 +73,10 @@ after(async () => {
   if (tempDir) await rm(tempDir, { recursive: true, force: true });
 });
 
-// newVisitor opens a tab in a new browser context.
+// newVisitor opens a tab in a new browser context, whose editor is the plain text field.
 async function newVisitor() {
   const context = await browser.newContext({ locale: "en-US" });
+  await context.addInitScript(() => { try { localStorage.setItem("plain", "on"); } catch { /* a document without storage */ } });
   const page = await context.newPage();
   page.setDefaultTimeout(20_000);
   return page;

@@ -127,7 +127,7 @@ func (x *siteRun) render(ctx context.Context, name wiki.PageName, f wiki.File) (
 	if err := v.setRendered(page, err); err != nil {
 		return site.Content{}, err
 	}
-	c := site.Content{Title: v.Title, Body: v.Body, Source: string(source), Notices: v.Notices}
+	c := site.Content{Title: v.Title, Lang: v.Lang, Body: v.Body, Source: string(source), Notices: v.Notices}
 	for _, h := range v.Headings {
 		c.Headings = append(c.Headings, site.Heading{Level: h.Level, ID: h.ID, Text: h.Text})
 	}

@@ -76,6 +76,7 @@ type Prop struct {
 // Content is a rendered page.
 type Content struct {
 	Title    string
+	Lang     string        // of the text (BCP 47), or ""
 	Body     template.HTML // safe HTML whose links begin at the root of the wiki's host
 	Source   string        // shown if there is no body
 	Headings []Heading
