@@ -337,7 +337,7 @@ func (p *peopleMove) moveClients(ctx context.Context) error {
 		err := p.s.OAuth.MoveClient(ctx, theOperator, registered)
 		var refused *oauth.Error
 		if errors.As(err, &refused) {
-			fmt.Fprintf(p.out, "agent %.60q: not moved: %s It registers anew.\n", c.ID, refused.Text)
+			fmt.Fprintf(p.out, "agent %.60q: not moved: %s It will have to register again.\n", c.ID, refused.Text)
 			continue
 		}
 		if err != nil {

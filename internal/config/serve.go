@@ -122,7 +122,7 @@ func (s ServeFlags) parseOperator(c *Config, invalid func(setting string, err er
 	c.Privacy, err = readPolicy(s.Privacy)
 	invalid("privacy", err)
 	for setting, n := range map[string]int64{"max-pages": int64(s.MaxPages), "max-members": int64(s.MaxMembers), "max-mb": s.MaxMB, "wikis-per-person": int64(s.WikisPerPerson)} {
-		if n < 0 || n > 1_000_000 { // 0 stands for the default
+		if n < 0 || n > 1_000_000 { // 0 means the default
 			invalid(setting, errors.New("must be between 0 and 1000000; 0 means the default"))
 		}
 	}

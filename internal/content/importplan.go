@@ -401,7 +401,7 @@ func (p *Import) authorOf(c gitrepo.Commit) (a wiki.Author, message string) {
 	message = strings.ToValidUTF8(c.Message, "\uFFFD")
 	if p.o.Authors != nil {
 		if by, known := p.o.Authors(clean(c.Author.Name), clean(c.Author.Email)); known {
-			by.Client = wiki.ImportClient // whoever could push there could write any name
+			by.Client = wiki.ImportClient // anyone with push access there could write any name
 			return by, strings.TrimSpace(message)
 		}
 	}

@@ -2,7 +2,7 @@ package mathml
 
 import "strings"
 
-// A symbol is what a command without arguments stands for.
+// A symbol is the character of a command without arguments.
 type symbol struct {
 	text  string
 	class class

@@ -150,7 +150,7 @@ func (r *reader) readFormerAgents(ctx context.Context, db *sql.DB) error {
 			c.Auth = "client_secret_post"
 		}
 		if c.Hash != "" && !isSHA256(c.Hash) {
-			r.leave("The agent %q can't be moved: its secret has an unknown hash. It registers anew when it is connected again.", c.ID)
+			r.leave("The agent %q can't be moved: its secret has an unknown hash. It will register again at its next connection.", c.ID)
 			return nil
 		}
 		r.c.Clients = append(r.c.Clients, c)
@@ -165,7 +165,7 @@ func (r *reader) readAgents(ctx context.Context) error {
 		return nil
 	}
 	if err != nil {
-		r.leave("The registrations of agents can't be read: %v. Agents register anew when they are connected again.", err)
+		r.leave("The registrations of agents can't be read: %v. Agents will register again at their next connection.", err)
 		return nil
 	}
 	defer db.Close()

@@ -62,8 +62,8 @@ func (db *DB) AcceptSite(ctx context.Context, slug, did string, max int) error {
 	})
 }
 
-// TransferSite makes a person the owner of a wiki, whoever owns it now, and adds the
-// person if they are unknown. The former owner loses access. ErrExists if they own it
+// TransferSite makes a person the owner of a wiki without asking its present owner, and
+// adds the person if they are unknown. The former owner loses access. ErrExists if they own it
 // already.
 func (db *DB) TransferSite(ctx context.Context, slug, did string) error {
 	return db.transferSite(ctx, Operator, slug, did, func(tx *sql.Tx, former string) error {
