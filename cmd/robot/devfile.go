@@ -102,6 +102,14 @@ func writeDevFile(ctx context.Context, s *service.Service, origins config.Origin
 	return facts, durable.WriteFile(file, append(text, '\n'))
 }
 
+// refuseDevData returns an error for a data directory of robot dev.
+func refuseDevData(dir string) error {
+	if _, err := os.Stat(filepath.Join(dir, "dev.json")); err == nil {
+		return fmt.Errorf("--data: %s was created by robot dev, where nobody needs a password: choose another directory", dir)
+	}
+	return nil
+}
+
 func readDevFile(file string) (devFile, error) {
 	var d devFile
 	text, err := os.ReadFile(file)

@@ -58,8 +58,8 @@ func (c homeStartCommand) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.Release()) }()
-	if _, err := os.Stat(filepath.Join(cfg.Data, "dev.json")); err == nil {
-		return fmt.Errorf("--data: %s was created by robot dev, where nobody needs a password: choose another directory", cfg.Data)
+	if err := refuseDevData(cfg.Data); err != nil {
+		return err
 	}
 	if cfg.Wiki, err = service.FindHome(ctx, cfg.Data, c.Name); err != nil {
 		return err

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 
 	"github.com/alecthomas/kong"
 
@@ -46,8 +45,8 @@ func (c serveCommand) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.Release()) }()
-	if _, err := os.Stat(filepath.Join(cfg.Data, "dev.json")); err == nil {
-		return fmt.Errorf("--data: %s was created by robot dev, where nobody needs a password: choose another directory", cfg.Data)
+	if err := refuseDevData(cfg.Data); err != nil {
+		return err
 	}
 	listener, err := listen(ctx, cfg.Listen)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 const operatorPath = "/app/operator"
 
 // operatorRoutes are the pages of the people who run the service. For everyone else
-// they don't exist; each handler begins with asOperator.
+// they don't exist; each handler begins with asOperator or operatedAccess.
 func operatorRoutes() []route {
 	return []route{
 		{pattern: "GET " + operatorPath, handle: (*Handler).showOperator},
@@ -106,12 +106,17 @@ func (h *Handler) closeReport(v *visit) error {
 	return h.redirect(v, h.tell(v, operatorPath, "reportclosed"))
 }
 
-func (h *Handler) showOperatedWiki(v *visit) error {
+// operatedAccess returns an operator's access to the wiki in the address.
+func (h *Handler) operatedAccess(v *visit) (wiki.Access, error) {
 	operator, err := h.asOperator(v)
 	if err != nil {
-		return err
+		return wiki.Access{}, err
 	}
-	a, err := h.o.Tenant.Resolve(v.ctx(), v.r.PathValue("slug"), operator)
+	return h.o.Tenant.Resolve(v.ctx(), v.r.PathValue("slug"), operator)
+}
+
+func (h *Handler) showOperatedWiki(v *visit) error {
+	a, err := h.operatedAccess(v)
 	if err != nil {
 		return err
 	}
@@ -140,11 +145,7 @@ func (h *Handler) renderOperatedWiki(v *visit, status int, a wiki.Access, wrong 
 // operateWiki suspends a wiki, takes a page down, sets limits, or undoes that. The audit
 // log gets the operator's name first, so that no act is missing there.
 func (h *Handler) operateWiki(v *visit) error {
-	operator, err := h.asOperator(v)
-	if err != nil {
-		return err
-	}
-	a, err := h.o.Tenant.Resolve(v.ctx(), v.r.PathValue("slug"), operator)
+	a, err := h.operatedAccess(v)
 	if err != nil {
 		return err
 	}
