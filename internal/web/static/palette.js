@@ -1,6 +1,8 @@
 // The window that jumps to pages, headings, text and actions: Ctrl-K or Cmd-K. It shows
 // what /-/jump lists.
 
+import { markMatch } from "./app.js";
+
 const dialog = document.createElement("dialog");
 dialog.className = "palette";
 dialog.setAttribute("aria-label", "Jump to");
@@ -66,7 +68,7 @@ function makeOption(item, typed) {
   option.id = `palette-${options.length}`;
   option.role = "option";
   option.dataset.url = item.url;
-  label.append(...marked(item.label, typed));
+  label.append(...markMatch(item.label, typed));
   hint.textContent = item.hint ?? "";
   const icon = document.createElementNS("http://www.w3.org/2000/svg", "svg"), use = document.createElementNS("http://www.w3.org/2000/svg", "use");
   icon.setAttribute("class", "icon");
@@ -76,15 +78,6 @@ function makeOption(item, typed) {
   option.append(icon, label, " ", hint);
   options.push(option);
   return option;
-}
-
-// marked wraps the typed text in <mark>.
-function marked(text, typed) {
-  const start = typed ? text.toLowerCase().indexOf(typed.toLowerCase()) : -1;
-  if (start < 0) return [text];
-  const mark = document.createElement("mark");
-  mark.textContent = text.slice(start, start + typed.length);
-  return [text.slice(0, start), mark, text.slice(start + typed.length)];
 }
 
 function highlight(index) {
