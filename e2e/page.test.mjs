@@ -288,6 +288,8 @@ test("Ctrl-K jumps to pages, headings, text and actions; without script its page
   }
   const { page, violations, context } = await open({ javaScriptEnabled: false }, "");
   await page.goto(ada + "/-/jump?q=solar+yi");
+  const rows = page.locator("main .rows").first();
+  assert.equal((await rows.getByRole("link").first().boundingBox()).x, (await rows.boundingBox()).x, "results begin at the left");
   await page.locator("main").getByRole("link", { name: "Solar yield in winter" }).click();
   assert.match(page.url(), /\/Power_Budget#user-content-solar-yield-in-winter$/);
   assert.deepEqual(violations, []);
