@@ -56,6 +56,7 @@ var dataMap = []dataRow{
 	{"platform", "codes", "single sign-on codes (a minute)", temporary, "", expires, expires, "-", "-", "-", "-"},
 	{"platform", "tokens", "wiki tokens: name, use, reading position, hash of the secret", truth, "DID", deleted, deleted, "all but the hash", "-", "-", "-"},
 	{"platform", "moved", "wikis that the operator moved here: a digest of their settings there, and notes for the owner", truth, "handles of people without access", deleted, deleted, "-", "-", "-", "-"},
+	{"platform", "sizes", "how much wikis hold, for the operator's list; counted again when a wiki is changed or has no row", rebuilt, "", deleted, deleted, "-", "-", "-", "-"},
 	{"platform", "personal_tokens", "personal tokens: name, use, hash of the secret", truth, "DID", untouched, deleted, "all but the hash", "-", "-", "-"},
 	{"platform", "invitations", "invitations to sign up, with the hash of their code; unused ones until 30 days after they expire", truth, "DIDs of inviter and guest", untouched, deleted, "own ones, with the guest's handle", "-", "-", "-"},
 	{"platform", "links", "one-time links of robot home, to sign in (ten minutes) and to join a wiki (14 days), with the hash of their code", temporary, "DID", deleted, deleted, "-", "-", "-", "-"},

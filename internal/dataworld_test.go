@@ -145,6 +145,7 @@ func (w *dataWorld) populate() {
 	w.must(w.db.AddClient(ctx, &store.Client{ID: "client", Name: "Client", Redirects: []string{"http://localhost/"}, Auth: "none", Created: w.now}))
 	w.must(w.db.AddRequest(ctx, "request", `{"resource":"`+canaryName+`"}`, "share", soon))
 	for _, slug := range []string{"ada", canaryName} {
+		w.must(w.db.SetSize(ctx, slug, store.Size{Pages: 1}))
 		w.must(w.db.AddToken(ctx, "secret "+slug, &store.Token{ID: "t " + slug, Slug: slug, DID: canaryDID, Name: "ci"}, 20))
 		w.must(w.db.AddConsent(ctx, "code "+slug, store.Consent{Slug: slug, DID: canaryDID, Client: "client"}, soon))
 		_, err := w.db.SpendCode(ctx, "code "+slug, 20, func(store.Consent) (*store.Grant, store.Refresh, error) {
@@ -272,7 +273,7 @@ func (w *dataWorld) backUp() (restored *dataWorld) {
 	r, err := backup.Open(w.t.Context(), filepath.Join(w.t.TempDir(), "backups"), true, w.clock, slog.New(slog.DiscardHandler))
 	w.must(err)
 	defer r.Close()
-	_, err = r.Take(w.t.Context(), w.dir, nil)
+	_, err = r.Take(w.t.Context(), w.dir, nil, false)
 	w.must(err)
 	restored = &dataWorld{t: w.t, dir: filepath.Join(w.t.TempDir(), "restored"), now: w.now}
 	_, err = r.Restore(w.t.Context(), "", restored.dir, nil)

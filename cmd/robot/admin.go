@@ -35,6 +35,7 @@ type adminCommand struct {
 	Reports     reportsCommand     `cmd:"" help:"List reports from readers, and close them."`
 	Takedown    takedownCommand    `cmd:"" help:"Hide a page or file in all versions, for legal reasons (451)."`
 	Putback     putbackCommand     `cmd:"" help:"Undo a takedown."`
+	Keep        keepCommand        `cmd:"" help:"Keep a backup from being pruned, such as the last one before an upgrade."`
 	Aside       asideCommand       `cmd:"" help:"List pages and wikis that background work skips after a panic, and try them again."`
 	Status      statusCommand      `cmd:"" help:"Show which process is using a data directory."`
 }

@@ -24,6 +24,7 @@ type backupCommand struct {
 	Dir       string   `arg:"" env:"ROBOT_BACKUP" type:"path" help:"Directory for backups, created if missing. Use another disk."`
 	Data      string   `required:"" env:"ROBOT_DATA" placeholder:"DIR" type:"path" help:"Data directory. The service can be running."`
 	Recipient []string `env:"ROBOT_BACKUP_RECIPIENT" placeholder:"AGE1…" help:"Encrypt keys for this age recipient (see age-keygen)."`
+	Keep      bool     `help:"Never prune this backup, such as the last one before an upgrade. robot admin keep lists and releases them."`
 }
 
 // Run takes a backup.
@@ -40,7 +41,7 @@ func (c backupCommand) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	report, err := r.Take(ctx, c.Data, recipients)
+	report, err := r.Take(ctx, c.Data, recipients, c.Keep)
 	if report.Name != "" {
 		fmt.Printf("Backup %s: %d wikis, %d of them copied, %d new chunks, %d bytes, %s\n",
 			report.Name, report.Wikis, report.Copied, report.NewChunks, report.NewBytes, report.Took.Round(time.Millisecond))

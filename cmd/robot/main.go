@@ -40,10 +40,13 @@ func main() {
 		kong.Name("robot"),
 		kong.Description("Wikis that people and their AI agents write together."),
 		kong.UsageOnError(),
-		kong.Configuration(kong.JSON),
+		kong.Configuration(settingsFile),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 	)
-	err := parsed.Run()
+	err := checkEnvironment(parsed.Model, os.Environ())
+	if err == nil {
+		err = parsed.Run()
+	}
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "robot:", err)

@@ -13,7 +13,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"robot.wtf/internal/content"
 	"robot.wtf/internal/service"
 	"robot.wtf/internal/wiki"
 )
@@ -296,6 +295,14 @@ func listWikis(ctx context.Context, s *service.Service, _ url.Values, _ io.Reade
 	if err != nil {
 		return err
 	}
+	var slugs []string
+	for _, site := range list {
+		slugs = append(slugs, site.Slug)
+	}
+	sizes, err := s.Sizes(ctx, slugs)
+	if err != nil {
+		return err
+	}
 	return table(out, "WIKI\tOWNER\tVISIBILITY\tPAGES\tMB\tMB WITH HISTORY\tMEMBERS\tCREATED\tSTATE", func(row func(...any)) {
 		for _, site := range list {
 			visibility := "private"
@@ -303,9 +310,8 @@ func listWikis(ctx context.Context, s *service.Service, _ url.Values, _ io.Reade
 				visibility = "public"
 			}
 			pages, current, history := "?", "?", "?" // list a wiki that can't be opened, too
-			stats, err := wikiStats(ctx, s, site.Slug)
-			if err == nil {
-				pages, current, history = strconv.Itoa(stats.Pages), megabytes(stats.CurrentBytes), megabytes(stats.HistoryBytes)
+			if size, ok := sizes[site.Slug]; ok {
+				pages, current, history = strconv.Itoa(size.Pages), megabytes(size.Current), megabytes(size.History)
 			}
 			standing := state(site.Suspended, site.PurgeAt)
 			if damage := damageOf(s, site.Slug); damage != "" && site.PurgeAt.IsZero() {
@@ -314,16 +320,6 @@ func listWikis(ctx context.Context, s *service.Service, _ url.Values, _ io.Reade
 			row(site.Slug, "@"+site.OwnerHandle, visibility, pages, current, history, site.Members, day(site.Created), standing+aside[site.Slug])
 		}
 	})
-}
-
-// wikiStats returns a wiki's sizes. Opening the wiki notices damage.
-func wikiStats(ctx context.Context, s *service.Service, slug string) (content.Stats, error) {
-	w, release, err := s.Content.Open(ctx, slug)
-	if err != nil {
-		return content.Stats{}, err
-	}
-	defer release()
-	return w.Stats(ctx)
 }
 
 // damageOf describes the state of a wiki's files: "missing", "damaged", or "".

@@ -8,6 +8,8 @@
 //	incoming/          staging area of the backup in progress, or of one that was killed
 //	verified.json      the last snapshot that was verified, and when
 //	attempt.json       the outcome of the last backup
+//	verify-attempt.json  that of the last verification
+//	kept/              empty files named like the snapshots that aren't pruned
 //	damaged/           corrupt objects found by a verification; the next backup stores
 //	                   them again if their source still exists
 //	lock               exclusive for writers, shared for readers
@@ -34,10 +36,6 @@ import (
 
 	"robot.wtf/internal/background"
 )
-
-// MaxAge is the age at which the last backup, or the last verification, raises an
-// alarm. Both should run at least daily.
-const MaxAge = 26 * time.Hour
 
 // A Repository is a backup directory locked by this process.
 type Repository struct {

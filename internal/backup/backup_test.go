@@ -93,7 +93,7 @@ func (p *dataDir) repository() *Repository {
 func (p *dataDir) take(r *Repository, recipients ...age.Recipient) Report {
 	p.t.Helper()
 	p.now = p.now.Add(time.Hour)
-	report, err := r.Take(p.t.Context(), p.data, recipients)
+	report, err := r.Take(p.t.Context(), p.data, recipients, false)
 	p.must(err)
 	return report
 }
@@ -151,6 +151,9 @@ func (p *dataDir) describe() string {
 	return text + string(key)
 }
 
+// hourlyAndDaily is the usual schedule.
+var hourlyAndDaily = Schedule{Every: time.Hour, VerifyEvery: 24 * time.Hour}
+
 func TestBackupAndRestore(t *testing.T) {
 	p := newDataDir(t, "ada", "bob", "cleo")
 	r := p.repository()
@@ -169,11 +172,10 @@ func TestBackupAndRestore(t *testing.T) {
 	}
 	status, err := ReadStatus(p.dir)
 	p.must(err)
-	if problems := status.Problems(p.now.Add(MaxAge - time.Minute)); len(problems) != 0 {
-		t.Errorf("problems: %q", problems)
-	}
-	if problems := status.Problems(p.now.Add(MaxAge + time.Minute)); len(problems) != 2 {
-		t.Errorf("problems: %q", problems)
+	for after, want := range map[time.Duration]int{3 * time.Hour: 0, 3*time.Hour + time.Minute: 1, 26 * time.Hour: 1, 26*time.Hour + time.Minute: 2} {
+		if problems := status.Problems(p.now.Add(after), hourlyAndDaily); len(problems) != want {
+			t.Errorf("after %s: %q", after, problems)
+		}
 	}
 
 	// Only wikis that changed are read again, whether or not they are open. Older
@@ -317,7 +319,7 @@ func TestDamagedWikiKeepsLastCopy(t *testing.T) {
 	}
 	p.must(os.WriteFile(file, text, 0o600))
 	p.now = p.now.Add(time.Hour)
-	report, err := r.Take(t.Context(), p.data, nil)
+	report, err := r.Take(t.Context(), p.data, nil, false)
 	if err == nil || !strings.Contains(err.Error(), "ada") || report.Wikis != 2 {
 		t.Fatalf("%+v, %v", report, err)
 	}
@@ -326,8 +328,77 @@ func TestDamagedWikiKeepsLastCopy(t *testing.T) {
 	}
 	status, err := ReadStatus(p.dir)
 	p.must(err)
-	if status.Attempt.Error == "" || len(status.Problems(p.now)) != 2 {
-		t.Errorf("%+v: %q", status, status.Problems(p.now))
+	if status.Attempt.Error == "" || len(status.Problems(p.now, hourlyAndDaily)) != 2 {
+		t.Errorf("%+v: %q", status, status.Problems(p.now, hourlyAndDaily))
+	}
+}
+
+// A kept snapshot outlives those of its time, and can be restored, until it is released.
+func TestKeptSnapshotsAreNotPruned(t *testing.T) {
+	p := newDataDir(t, "ada")
+	r := p.repository()
+	kept, err := r.Take(t.Context(), p.data, nil, true)
+	p.must(err)
+	want := p.describe()
+	p.now = p.now.Add(time.Minute)
+	p.save("ada", "Later", "text")
+	p.take(r)
+	p.now = p.now.Add(100 * 24 * time.Hour)
+	p.take(r)
+	names, err := r.Snapshots()
+	p.must(err)
+	if len(names) != 2 || names[0] != kept.Name {
+		t.Fatalf("%q, want %s and the newest", names, kept.Name)
+	}
+	if got := restoreAndDescribe(t, r, kept.Name); got != want {
+		t.Error(cmp.Diff(want, got))
+	}
+	if r.Keep("nothing") == nil || r.Release("nothing") == nil {
+		t.Error("kept or released a backup that isn't there")
+	}
+	p.must(r.Release(kept.Name))
+	if n, err := r.Prune(); n != 1 || err != nil {
+		t.Errorf("pruned %d, %v", n, err)
+	}
+}
+
+// A failed verification is a problem at once, until one of the whole backup succeeds.
+func TestFailedVerificationIsAProblem(t *testing.T) {
+	p := newDataDir(t, "ada", "bob")
+	r := p.repository()
+	report := p.take(r)
+	problems := func() string {
+		t.Helper()
+		status, err := ReadStatus(p.dir)
+		p.must(err)
+		return strings.Join(status.Problems(p.now, hourlyAndDaily), " ")
+	}
+	verify := func(slug string) error {
+		_, err := r.Verify(t.Context(), "", slug, t.TempDir(), nil)
+		return err
+	}
+	p.must(verify(""))
+	if got := problems(); got != "" {
+		t.Fatal(got)
+	}
+	snapshot, err := r.Snapshot(report.Name)
+	p.must(err)
+	object := r.objectPath(snapshot.Wikis["ada"])
+	p.must(os.Rename(object, object+".away"))
+	if verify("ada") == nil {
+		t.Fatal("verified without the record of ada")
+	}
+	if got := problems(); !strings.Contains(got, "The last verification of a backup") || !strings.Contains(got, "ada") {
+		t.Errorf("after a failure: %q", got)
+	}
+	p.must(verify("bob"))
+	if problems() == "" {
+		t.Error("verifying another wiki ended the problem")
+	}
+	p.must(os.Rename(object+".away", object))
+	p.must(verify(""))
+	if got := problems(); got != "" {
+		t.Errorf("after a success: %q", got)
 	}
 }
 
@@ -342,7 +413,7 @@ func TestRestoreSingleLostWiki(t *testing.T) {
 	p.open()
 	p.now = p.now.Add(time.Hour)
 	taken := p.now
-	if report, err := r.Take(t.Context(), p.data, nil); err == nil || !strings.Contains(err.Error(), "ada") || report.Wikis != 2 {
+	if report, err := r.Take(t.Context(), p.data, nil, false); err == nil || !strings.Contains(err.Error(), "ada") || report.Wikis != 2 {
 		t.Errorf("%+v, %v", report, err)
 	}
 	want := content.Facts{Seq: 1, Files: 1, Blobs: 1, Commits: 1}
@@ -448,7 +519,7 @@ func TestMain(m *testing.M) {
 	if len(os.Args) == 4 && os.Args[1] == "take" {
 		r, err := Open(context.Background(), os.Args[3], true, time.Now, slog.New(slog.DiscardHandler))
 		if err == nil {
-			_, err = r.Take(context.Background(), os.Args[2], nil)
+			_, err = r.Take(context.Background(), os.Args[2], nil, false)
 		}
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)

@@ -23,7 +23,7 @@ func TestPanicCostsOneWiki(t *testing.T) {
 	p.save("ada", "Home", "later")
 	p.save("bob", "Home", "later")
 	p.now = p.now.Add(3600e9)
-	report, err := r.Take(t.Context(), p.data, nil)
+	report, err := r.Take(t.Context(), p.data, nil, false)
 	if !errors.As(err, new(*background.Panic)) || report.Wikis != 2 || report.Copied != 1 {
 		t.Fatalf("%+v, %v", report, err)
 	}

@@ -3,7 +3,9 @@ package backup
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"slices"
 	"time"
 
 	"robot.wtf/internal/durable"
@@ -11,11 +13,15 @@ import (
 
 // Retention: the newest backup of each hour for 2 days, the newest of each day for
 // 35 days, and always the newest of all. Deleted data is therefore gone from the
-// backups after 35 days, as the privacy page promises.
+// backups after 35 days, as the privacy page promises, unless the operator keeps a
+// snapshot for longer.
 const (
 	keepHourly = 48 * time.Hour
 	keepDaily  = 35 * 24 * time.Hour
 )
+
+// keptDir has the marks of kept snapshots.
+const keptDir = "kept"
 
 // selectSnapshots reports which of the snapshots, given oldest first, are kept.
 func selectSnapshots(times []time.Time, now time.Time) []bool {
@@ -52,10 +58,14 @@ func (r *Repository) Prune() (int, error) {
 		}
 		times = append(times, t)
 	}
+	kept, err := r.Kept()
+	if err != nil {
+		return 0, err
+	}
 	removed := 0
 	used := map[string]bool{}
 	for i, keep := range selectSnapshots(times, r.now()) {
-		if keep {
+		if keep || slices.Contains(kept, names[i]) {
 			if err := r.markUsedObjects(names[i], used); err != nil {
 				return removed, fmt.Errorf("backup: prune: stopped: %w", err)
 			}
@@ -127,4 +137,52 @@ func (r *Repository) removeUnusedObjects(used map[string]bool) error {
 		return fmt.Errorf("backup: prune: %w", err)
 	}
 	return nil
+}
+
+// Keep keeps a snapshot from being pruned, until Release.
+func (r *Repository) Keep(name string) error {
+	if _, err := r.Snapshot(name); err != nil {
+		return err
+	}
+	err := os.MkdirAll(r.path(keptDir), 0o700)
+	if err == nil {
+		err = durable.WriteFile(r.path(keptDir, name), nil)
+	}
+	if err == nil {
+		err = durable.SyncDir(r.dir)
+	}
+	if err != nil {
+		return fmt.Errorf("backup: keep: %w", err)
+	}
+	return nil
+}
+
+// Release lets a kept snapshot be pruned with the others.
+func (r *Repository) Release(name string) error {
+	kept, err := r.Kept()
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(kept, name) {
+		return fmt.Errorf("backup: %q isn't kept", name)
+	}
+	if err := os.Remove(r.path(keptDir, name)); err != nil {
+		return fmt.Errorf("backup: release: %w", err)
+	}
+	return durable.SyncDir(r.path(keptDir))
+}
+
+// Kept returns the names of the snapshots that aren't pruned, oldest first.
+func (r *Repository) Kept() ([]string, error) {
+	entries, err := os.ReadDir(r.path(keptDir))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("backup: %w", err)
+	}
+	var names []string
+	for _, entry := range entries {
+		if _, err := time.Parse(snapshotNameLayout, entry.Name()); err == nil {
+			names = append(names, entry.Name())
+		}
+	}
+	return names, nil
 }

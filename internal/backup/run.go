@@ -35,18 +35,22 @@ type Report struct {
 // Take backs up a data directory, which a service may be using. Keys are encrypted
 // for the recipients, if there are any. A wiki that can't be copied keeps its
 // previous copy; Take then finishes the backup and returns an error that names
-// the wiki. Take also prunes the repository and records its outcome.
-func (r *Repository) Take(ctx context.Context, data string, recipients []age.Recipient) (Report, error) {
+// the wiki. Take also prunes the repository and records its outcome. With keep, the
+// snapshot stays until it is released.
+func (r *Repository) Take(ctx context.Context, data string, recipients []age.Recipient, keep bool) (Report, error) {
 	start := time.Now()
 	report, err := r.takeSnapshot(ctx, data, recipients)
 	report.Took = time.Since(start)
 	if report.Name != "" { // the snapshot is complete
+		if keep {
+			err = errors.Join(err, r.Keep(report.Name))
+		}
 		var pruneErr error
 		if report.Pruned, pruneErr = r.Prune(); pruneErr != nil {
 			err = errors.Join(err, pruneErr)
 		}
 	}
-	return report, errors.Join(err, r.recordAttempt(err))
+	return report, errors.Join(err, r.recordAttempt(attemptFile, err))
 }
 
 // takeSnapshot stages everything, then commits the objects and the snapshot.

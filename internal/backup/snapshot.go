@@ -118,7 +118,7 @@ func (r *Repository) readSnapshot(name string) (Snapshot, error) {
 		return Snapshot{}, fmt.Errorf("backup: snapshot %s is corrupt: %w", name, err)
 	}
 	if s.Format != formatVersion {
-		return Snapshot{}, fmt.Errorf("backup: snapshot %s is uses format %d; this program supports %d", name, s.Format, formatVersion)
+		return Snapshot{}, fmt.Errorf("backup: snapshot %s uses format %d; this program supports %d", name, s.Format, formatVersion)
 	}
 	return s, nil
 }

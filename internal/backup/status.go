@@ -14,11 +14,18 @@ import (
 	"robot.wtf/internal/durable"
 )
 
-// An Attempt is the outcome of the last backup.
+// An Attempt is the outcome of the last backup, or of the last verification.
 type Attempt struct {
 	Time  time.Time `json:"time"`
 	Error string    `json:"error,omitempty"`
 }
+
+// The files with the outcomes.
+const (
+	attemptFile       = "attempt.json"
+	verifyAttemptFile = "verify-attempt.json"
+	verifiedFile      = "verified.json"
+)
 
 // Verified describes the last snapshot that passed a full verification.
 type Verified struct {
@@ -30,9 +37,10 @@ type Verified struct {
 // A Status is the state of a backup directory, read without its lock. Times are
 // zero if the event has not happened yet.
 type Status struct {
-	Newest   time.Time // time of the last finished backup
-	Attempt  Attempt
-	Verified Verified
+	Newest        time.Time // time of the last finished backup
+	Attempt       Attempt
+	VerifyAttempt Attempt
+	Verified      Verified
 }
 
 // ReadStatus reads the status of a backup directory, which might not exist yet.
@@ -51,10 +59,10 @@ func ReadStatus(dir string) (Status, error) {
 	if len(names) > 0 {
 		s.Newest, _ = time.Parse(snapshotNameLayout, slices.Max(names))
 	}
-	if err := readJSONFile(filepath.Join(dir, "attempt.json"), &s.Attempt); err != nil {
-		return s, err
-	}
-	return s, readJSONFile(filepath.Join(dir, "verified.json"), &s.Verified)
+	return s, errors.Join(
+		readJSONFile(filepath.Join(dir, attemptFile), &s.Attempt),
+		readJSONFile(filepath.Join(dir, verifyAttemptFile), &s.VerifyAttempt),
+		readJSONFile(filepath.Join(dir, verifiedFile), &s.Verified))
 }
 
 // readJSONFile decodes a file into v. It leaves v unchanged if the file is missing.
@@ -72,35 +80,60 @@ func readJSONFile(file string, v any) error {
 	return nil
 }
 
+// A Schedule says how often backups are expected.
+type Schedule struct {
+	Every       time.Duration // between backups
+	VerifyEvery time.Duration // between verifications
+}
+
+// lateAfter is how long after its time a backup or verification is late.
+const lateAfter = 2 * time.Hour
+
 // Problems returns one sentence for each problem that needs the operator.
-func (s Status) Problems(now time.Time) []string {
+func (s Status) Problems(now time.Time, schedule Schedule) []string {
 	var problems []string
-	if s.Attempt.Error != "" {
-		problems = append(problems, fmt.Sprintf("The last backup (%s) failed: %s", s.Attempt.Time.Format(time.RFC3339), s.Attempt.Error))
-	}
-	checkAge := func(event string, t time.Time) {
-		switch {
-		case t.IsZero():
-			problems = append(problems, "No backup has ever been "+event+".")
-		case now.Sub(t) > MaxAge:
-			problems = append(problems, fmt.Sprintf("No backup has been %s for %d hours; this should happen at least daily.", event, int(now.Sub(t).Hours())))
+	failed := func(event string, a Attempt) {
+		if a.Error != "" {
+			problems = append(problems, fmt.Sprintf("The last %s (%s) failed: %s", event, a.Time.Format(time.RFC3339), a.Error))
 		}
 	}
-	checkAge("taken", s.Newest)
-	checkAge("verified", s.Verified.Time)
+	late := func(event string, t time.Time, every time.Duration) {
+		switch age := now.Sub(t); {
+		case t.IsZero():
+			problems = append(problems, "No backup has ever been "+event+".")
+		case age > every+lateAfter:
+			problems = append(problems, fmt.Sprintf("No backup has been %s for %d hours; this should happen every %s.", event, int(age.Hours()), hours(every)))
+		}
+	}
+	failed("backup", s.Attempt)
+	failed("verification of a backup", s.VerifyAttempt)
+	late("taken", s.Newest, schedule.Every)
+	late("verified", s.Verified.Time, schedule.VerifyEvery)
 	return problems
 }
 
-func (r *Repository) recordAttempt(failure error) error {
+// hours describes an interval: "hour", "6 hours", or "1h30m0s".
+func hours(d time.Duration) string {
+	switch {
+	case d == time.Hour:
+		return "hour"
+	case d%time.Hour == 0:
+		return fmt.Sprintf("%d hours", d/time.Hour)
+	}
+	return d.String()
+}
+
+// recordAttempt records the outcome of a backup or verification in a file.
+func (r *Repository) recordAttempt(file string, failure error) error {
 	a := Attempt{Time: r.now().UTC()}
 	if failure != nil {
 		a.Error = failure.Error()
 	}
-	return r.writeJSONFile("attempt.json", a)
+	return r.writeJSONFile(file, a)
 }
 
 func (r *Repository) recordVerified(s Snapshot) error {
-	return r.writeJSONFile("verified.json", Verified{Snapshot: s.Name(), Taken: s.Time, Time: r.now().UTC()})
+	return r.writeJSONFile(verifiedFile, Verified{Snapshot: s.Name(), Taken: s.Time, Time: r.now().UTC()})
 }
 
 func (r *Repository) writeJSONFile(name string, v any) error {

@@ -34,8 +34,18 @@ type VerifyReport struct {
 //
 // The error lists all failures, not just the first. Corrupt objects are moved to
 // damaged/ so that the next backup stores them again; the repository must
-// therefore be open for writing. A full verification that succeeds is recorded.
+// therefore be open for writing. Failures are recorded, and so are full verifications
+// that succeed.
 func (r *Repository) Verify(ctx context.Context, name, slug, scratch string, identities []age.Identity) (VerifyReport, error) {
+	report, err := r.verify(ctx, name, slug, scratch, identities)
+	if ctx.Err() != nil || err == nil && slug != "" {
+		return report, err // nothing is known about the whole snapshot
+	}
+	return report, errors.Join(err, r.recordAttempt(verifyAttemptFile, err))
+}
+
+// verify is Verify, without a record of failures.
+func (r *Repository) verify(ctx context.Context, name, slug, scratch string, identities []age.Identity) (VerifyReport, error) {
 	start := time.Now()
 	s, err := r.Snapshot(name)
 	if err != nil {

@@ -81,7 +81,7 @@ func TestHomeRefusesPublicHTTP(t *testing.T) {
 func TestServeIsNeverHome(t *testing.T) {
 	t.Parallel()
 	for _, address := range []string{"https://robot.test", "http://robot.test", "http://localhost:8080", "http://192.168.1.5"} {
-		cfg, err := ServeFlags{PublicURL: address, Data: t.TempDir(), Listen: "127.0.0.1:0", Reads: 1, Writes: 1, AccessLifetime: 1e12}.Config()
+		cfg, err := ServeFlags{PublicURL: address, Data: t.TempDir(), Listen: "127.0.0.1:0", Reads: 1, Writes: 1, AccessLifetime: 1e12, WatchFlags: WatchFlags{BackupEvery: 1e12}}.Config()
 		if cfg.PlainHTTP() || cfg.Home() || cfg.Wiki != "" {
 			t.Errorf("%s: plain http or local accounts", address)
 		}

@@ -9,7 +9,7 @@ import (
 )
 
 func validFlags() ServeFlags {
-	return ServeFlags{PublicURL: "https://robot.wtf", Data: "data", Listen: "127.0.0.1:0", Signup: "open", Reads: 600, Writes: 120, AccessLifetime: time.Hour}
+	return ServeFlags{PublicURL: "https://robot.wtf", Data: "data", Listen: "127.0.0.1:0", Signup: "open", Reads: 600, Writes: 120, AccessLifetime: time.Hour, WatchFlags: WatchFlags{BackupEvery: time.Hour}}
 }
 
 // Each invalid setting is reported by its flag.
@@ -46,6 +46,7 @@ func TestServeFlagsInvalid(t *testing.T) {
 			func(s *ServeFlags) { s.Metrics = "9180" }, func(s *ServeFlags) { s.Metrics = ":9180" }, func(s *ServeFlags) { s.Metrics = "0.0.0.0:9180" },
 			func(s *ServeFlags) { s.Metrics, s.MetricsToken = "0.0.0.0:9180", "short" },
 		},
+		"--backup-every":       {func(s *ServeFlags) { s.BackupEvery = 0 }},
 		"--alert-mail":         {func(s *ServeFlags) { s.MailTo = "ada" }},
 		"--mail-from":          {func(s *ServeFlags) { s.MailTo, s.MailFrom = "ada@robot.test", "x" }},
 		"--mail-server":        {func(s *ServeFlags) { s.MailTo, s.MailServer = "ada@robot.test", "smtp" }},

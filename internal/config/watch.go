@@ -8,26 +8,33 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // WatchFlags are the settings for metrics and alerts. The tags are for package
 // kong.
 type WatchFlags struct {
-	Metrics      string `name:"metrics" env:"ROBOT_METRICS" placeholder:"ADDR" help:"Serve Prometheus metrics at http://ADDR/metrics, such as 127.0.0.1:9180. A non-loopback address requires --metrics-token."`
-	MetricsToken string `name:"metrics-token" env:"ROBOT_METRICS_TOKEN" placeholder:"TOKEN" help:"Token required to read metrics: Authorization: Bearer TOKEN."`
-	Backup       string `name:"backup" env:"ROBOT_BACKUP" placeholder:"DIR" help:"Backup directory to watch: alert when a backup fails or is late."`
-	Webhook      string `name:"alert-webhook" env:"ROBOT_ALERT_WEBHOOK" placeholder:"URL" help:"Post alarms as JSON to this URL: https, or http on loopback."`
-	MailTo       string `name:"alert-mail" env:"ROBOT_ALERT_MAIL" placeholder:"ADDRESS" help:"Send alarms to this email address."`
-	MailFrom     string `name:"mail-from" env:"ROBOT_MAIL_FROM" placeholder:"ADDRESS" help:"Sender of emails (robot at the platform's host)."`
-	MailServer   string `name:"mail-server" env:"ROBOT_MAIL_SERVER" default:"127.0.0.1:25" placeholder:"HOST:PORT" help:"SMTP server (${default}): implicit TLS on port 465, otherwise STARTTLS if offered."`
-	MailUser     string `name:"mail-user" env:"ROBOT_MAIL_USER" placeholder:"NAME" help:"Username for the SMTP server."`
-	MailPassword string `name:"mail-password-file" env:"ROBOT_MAIL_PASSWORD_FILE" placeholder:"FILE" help:"File with the password for the SMTP server."`
+	Metrics      string        `name:"metrics" env:"ROBOT_METRICS" placeholder:"ADDR" help:"Serve Prometheus metrics at http://ADDR/metrics, such as 127.0.0.1:9180. A non-loopback address requires --metrics-token."`
+	MetricsToken string        `name:"metrics-token" env:"ROBOT_METRICS_TOKEN" placeholder:"TOKEN" help:"Token required to read metrics: Authorization: Bearer TOKEN."`
+	Backup       string        `name:"backup" env:"ROBOT_BACKUP" placeholder:"DIR" help:"Backup directory to watch: alert when a backup fails or is late."`
+	BackupEvery  time.Duration `name:"backup-every" env:"ROBOT_BACKUP_EVERY" default:"1h" placeholder:"DURATION" help:"How often backups are taken (${default}): the alarm is raised two hours after one is due. Verifications are expected daily."`
+	Offsite      string        `name:"offsite-marker" env:"ROBOT_OFFSITE_MARKER" placeholder:"FILE" help:"File that the job which copies backups elsewhere touches when it succeeds: alert when that is 26 hours ago."`
+	Certificate  bool          `name:"check-certificate" env:"ROBOT_CHECK_CERTIFICATE" default:"true" negatable:"" help:"Connect to the public address every six hours, and alert when its certificate is invalid or expires within 14 days."`
+	Webhook      string        `name:"alert-webhook" env:"ROBOT_ALERT_WEBHOOK" placeholder:"URL" help:"Post alarms as JSON to this URL: https, or http on loopback."`
+	MailTo       string        `name:"alert-mail" env:"ROBOT_ALERT_MAIL" placeholder:"ADDRESS" help:"Send alarms to this email address."`
+	MailFrom     string        `name:"mail-from" env:"ROBOT_MAIL_FROM" placeholder:"ADDRESS" help:"Sender of emails (robot at the platform's host)."`
+	MailServer   string        `name:"mail-server" env:"ROBOT_MAIL_SERVER" default:"127.0.0.1:25" placeholder:"HOST:PORT" help:"SMTP server (${default}): implicit TLS on port 465, otherwise STARTTLS if offered."`
+	MailUser     string        `name:"mail-user" env:"ROBOT_MAIL_USER" placeholder:"NAME" help:"Username for the SMTP server."`
+	MailPassword string        `name:"mail-password-file" env:"ROBOT_MAIL_PASSWORD_FILE" placeholder:"FILE" help:"File with the password for the SMTP server."`
 }
 
 // A Watch holds the validated settings for metrics and alerts.
 type Watch struct {
 	Metrics, MetricsToken string // address; "" for none
 	Backup                string // directory; "" if backups aren't watched
+	BackupEvery           time.Duration
+	Offsite               string // file that is touched by the copy elsewhere, or ""
+	Certificate           bool   // check the certificate of the public address
 	Webhook               string
 	Mail                  *Mail // nil for none
 }
@@ -41,7 +48,10 @@ type Mail struct {
 
 // parseWatch validates the settings. host is the platform's.
 func (f WatchFlags) parseWatch(host string, invalid func(setting string, err error)) Watch {
-	w := Watch{Metrics: f.Metrics, MetricsToken: f.MetricsToken, Webhook: f.Webhook}
+	w := Watch{Metrics: f.Metrics, MetricsToken: f.MetricsToken, Webhook: f.Webhook, BackupEvery: f.BackupEvery, Offsite: f.Offsite, Certificate: f.Certificate}
+	if f.BackupEvery < time.Minute {
+		invalid("backup-every", errors.New("must be at least 1m"))
+	}
 	invalid("metrics", checkMetrics(f.Metrics, f.MetricsToken))
 	if f.Backup != "" {
 		var err error

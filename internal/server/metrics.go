@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -25,6 +26,8 @@ type Metrics struct {
 	refusals *prometheus.CounterVec
 	oauth    *prometheus.CounterVec
 	panics   *prometheus.CounterVec
+
+	answered, failed atomic.Uint64 // except health checks
 
 	mu     sync.Mutex
 	causes map[string]bool
@@ -137,10 +140,22 @@ func (m *Metrics) boundCause(endpoint, cause string) string {
 }
 
 func (m *Metrics) observeRequest(class routeClass, status int, took time.Duration) {
-	if m != nil && status < 600 {
-		m.requests[class][status/100].Observe(took.Seconds())
+	if m == nil || status >= 600 {
+		return
+	}
+	m.requests[class][status/100].Observe(took.Seconds())
+	if class == routeHealth {
+		return
+	}
+	m.answered.Add(1)
+	if status >= 500 {
+		m.failed.Add(1)
 	}
 }
+
+// Answered returns how many requests were answered since the start, without health
+// checks, and how many of them with a status of 500 or more.
+func (m *Metrics) Answered() (all, failed uint64) { return m.answered.Load(), m.failed.Load() }
 
 // Handler serves the metrics at /metrics. Unless token is "", requests need it
 // as a bearer token.

@@ -71,6 +71,7 @@ type Service struct {
 	limits     *limit.Limiter // nil without rate limits
 	indexer    *indexer
 	sweeper    *sweeper
+	sizes      *sizes
 	watcher    *watch.Watcher
 	people     tenant.Directory // nil until it is known
 	problems   problems
@@ -91,7 +92,7 @@ func Open(ctx context.Context, o Options) (*Service, error) {
 		o.Log.Warn("reading what was set aside failed", "err", err)
 	}
 	s.indexer.start(s.Content, s.Search)
-	s.sweeper = startSweeper(o.Log, s.background, s.Tenant, s.OAuth, s.Content)
+	s.sweeper = startSweeper(o.Log, s.background, s.Tenant, s.OAuth, s.Content, s.sizes)
 	return s, nil
 }
 
@@ -149,6 +150,7 @@ func (s *Service) openContent() (err error) {
 	if err != nil {
 		return err
 	}
+	s.sizes = newSizes(s.Content, s.Store)
 	if s.Search, err = s.openSearch(wikis); err != nil {
 		return err
 	}
@@ -205,6 +207,7 @@ func (s *Service) KeyDir() string { return filepath.Join(s.o.Config.Data, "keys"
 
 // Committed notifies everything that follows the commits of a wiki.
 func (s *Service) Committed(slug string, _ int64) {
+	s.sizes.note(slug)
 	s.indexer.nudge(slug)
 	s.Session.Wake(slug)
 	if s.Exports != nil {
@@ -214,6 +217,7 @@ func (s *Service) Committed(slug string, _ int64) {
 
 // Forget drops everything derived from a wiki's content.
 func (s *Service) Forget(ctx context.Context, slug string) error {
+	s.sizes.note(slug)
 	if s.Exports != nil {
 		s.Exports.Forget(slug)
 	}

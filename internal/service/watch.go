@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/outbound"
 	"robot.wtf/internal/watch"
+	"robot.wtf/internal/wiki"
 )
 
 // measureCommit records a commit in the metrics.
@@ -35,6 +37,16 @@ func (s *Service) Watch() error {
 	}
 	checks := []watch.Check{
 		watch.DiskCheck("disk", "the data", cfg.Data, watch.DiskUsage), s.checkDatabase, s.checkWikis, s.checkReports, s.checkExports, s.checkPanics, s.checkProblems,
+		s.checkLag, checkDescriptors, (&errorRate{answered: s.Metrics.Answered}).check,
+	}
+	if cfg.Watch.Certificate {
+		checks = append(checks, (&certificateCheck{
+			addresses: []string{s.o.Origins.Platform(), s.o.Origins.Wiki(wiki.HelpSlug)}, client: outbound.New(outboundOptions(cfg, s.background)),
+			background: s.background, now: s.o.Now,
+		}).check)
+	}
+	if cfg.Watch.Offsite != "" {
+		checks = append(checks, checkOffsite(cfg.Watch.Offsite, s.o.Now))
 	}
 	s.Metrics.Gauge("robot_disk_used_ratio", "Used part of the data directory's disk, by bytes or by files, whichever is more.", func() (float64, bool) {
 		used, _, err := watch.DiskUsage(cfg.Data)
@@ -57,10 +69,10 @@ func (s *Service) Watch() error {
 		return float64(wikis), true
 	})
 	if dir := cfg.Watch.Backup; dir != "" {
-		checks = append(checks, checkBackup(dir), watch.DiskCheck("backup-disk", "the backups", dir, backupDisk))
+		checks = append(checks, checkBackup(dir, cfg.Watch.BackupEvery), watch.DiskCheck("backup-disk", "the backups", dir, backupDisk))
 		s.measureBackups(dir)
 	}
-	s.watcher = watch.Start(watch.Options{Checks: checks, Notifiers: alerts, Background: s.background, Log: s.o.Log})
+	s.watcher = watch.Start(watch.Options{Checks: checks, Notifiers: alerts, File: filepath.Join(cfg.Data, "alarms.json"), Background: s.background, Log: s.o.Log})
 	return nil
 }
 
@@ -179,10 +191,13 @@ func (s *Service) notifyReport(slug, reason string) {
 	}
 }
 
-func checkBackup(dir string) watch.Check {
+// verifyEvery is how often backups are verified.
+const verifyEvery = 24 * time.Hour
+
+func checkBackup(dir string, every time.Duration) watch.Check {
 	return func(context.Context) []watch.Condition {
 		status, err := backup.ReadStatus(dir)
-		problems := status.Problems(time.Now())
+		problems := status.Problems(time.Now(), backup.Schedule{Every: every, VerifyEvery: verifyEvery})
 		if err != nil {
 			problems = []string{err.Error()}
 		}

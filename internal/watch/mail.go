@@ -26,6 +26,9 @@ type Mail struct {
 	Service        string // host name of the service, for the subject
 }
 
+// Name implements Notifier.
+func (m Mail) Name() string { return "mail" }
+
 // Notify sends one message.
 func (m Mail) Notify(ctx context.Context, n Notice) error {
 	ctx, cancel := context.WithTimeout(ctx, 25*time.Second)

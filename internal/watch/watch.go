@@ -3,8 +3,9 @@
 //
 // It reports a condition when it begins, once a day while it lasts, and when it
 // ends, in the log and through all Notifiers. Failed notifications are retried
-// at the next round of checks. Apart from disk usage, checks come from the
-// caller.
+// at the next round of checks. A file keeps the alarms, so that a restart neither
+// repeats one nor forgets to say that it is over. Apart from disk
+// usage, checks come from the caller.
 package watch
 
 import (
@@ -36,6 +37,8 @@ type Notice struct {
 // An error means that the notice wasn't delivered.
 type Notifier interface {
 	Notify(ctx context.Context, n Notice) error
+	// Name tells the notifiers of a Watcher apart, after a restart too.
+	Name() string
 }
 
 // Options of a Watcher.
@@ -43,6 +46,7 @@ type Options struct {
 	Checks    []Check
 	Notifiers []Notifier
 	Every     time.Duration // between rounds of checks; 0 means a minute
+	File      string        // keeps the alarms; "" keeps them in memory only
 
 	Background *background.Workers // runs the checks; nil only recovers from panics
 	Now        func() time.Time
@@ -56,6 +60,7 @@ const remindAfter = 24 * time.Hour
 type Watcher struct {
 	o      Options
 	alarms map[string]*alarm // owned by runChecks
+	kept   []byte            // the alarms as they are in the file
 	news   chan Notice
 	wait   func()
 	cancel context.CancelFunc
@@ -63,10 +68,10 @@ type Watcher struct {
 
 // An alarm is a condition and its delivery to the notifiers.
 type alarm struct {
-	text     string
-	reported time.Time    // when it was last reported
-	pending  map[int]bool // notifiers that haven't delivered it yet
-	state    string
+	Text     string          `json:"text"`
+	Reported time.Time       `json:"reported"`          // when it was last reported
+	Pending  map[string]bool `json:"pending,omitempty"` // notifiers that haven't delivered it yet
+	State    string          `json:"state"`
 }
 
 // Start runs the checks at once and then periodically, until Stop.
@@ -79,6 +84,7 @@ func Start(o Options) *Watcher {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	w := &Watcher{o: o, alarms: map[string]*alarm{}, news: make(chan Notice, 100), cancel: cancel}
+	w.restore()
 	w.wait = o.Background.Loop(ctx, "watch", func(ctx context.Context) {
 		for tick := time.Tick(o.Every); ; {
 			w.runChecks(ctx)
@@ -145,53 +151,54 @@ func (w *Watcher) runChecks(ctx context.Context) {
 		})
 	}
 	for key, a := range w.alarms {
-		if !found[key] && a.state != "over" {
+		if !found[key] && a.State != "over" {
 			w.o.Log.Info("alarm ended", "alarm", key)
-			a.enter("over", a.text, now, len(w.o.Notifiers))
+			w.enter(a, "over", a.Text, now)
 		}
 		w.deliverPending(ctx, key, a, now)
-		if a.state == "over" && len(a.pending) == 0 {
+		if a.State == "over" && len(a.Pending) == 0 {
 			delete(w.alarms, key)
 		}
 	}
+	w.keep()
 }
 
 func (w *Watcher) raiseAlarm(c Condition, now time.Time) {
 	a := w.alarms[c.Key]
 	switch {
-	case a == nil || a.state == "over":
+	case a == nil || a.State == "over":
 		a = &alarm{}
 		w.alarms[c.Key] = a
-		a.enter("raised", c.Text, now, len(w.o.Notifiers))
-	case now.Sub(a.reported) >= remindAfter || now.Before(a.reported): // the clock may have been set back
-		a.enter("lasting", c.Text, now, len(w.o.Notifiers))
+		w.enter(a, "raised", c.Text, now)
+	case now.Sub(a.Reported) >= remindAfter || now.Before(a.Reported): // the clock may have been set back
+		w.enter(a, "lasting", c.Text, now)
 	default:
-		a.text = c.Text
+		a.Text = c.Text
 		return
 	}
-	w.o.Log.Warn("alarm", "alarm", c.Key, "state", a.state, "text", c.Text)
+	w.o.Log.Warn("alarm", "alarm", c.Key, "state", a.State, "text", c.Text)
 }
 
 // enter puts an alarm into a state that all notifiers have yet to deliver.
-func (a *alarm) enter(state, text string, now time.Time, notifiers int) {
-	a.state, a.text, a.reported, a.pending = state, text, now, map[int]bool{}
-	for i := range notifiers {
-		a.pending[i] = true
+func (w *Watcher) enter(a *alarm, state, text string, now time.Time) {
+	a.State, a.Text, a.Reported, a.Pending = state, text, now, map[string]bool{}
+	for _, notifier := range w.o.Notifiers {
+		a.Pending[notifier.Name()] = true
 	}
 }
 
 // deliverPending sends an alarm to the notifiers that haven't delivered it yet.
 func (w *Watcher) deliverPending(ctx context.Context, key string, a *alarm, now time.Time) {
-	for i, notifier := range w.o.Notifiers {
-		if !a.pending[i] {
+	for _, notifier := range w.o.Notifiers {
+		if !a.Pending[notifier.Name()] {
 			continue
 		}
-		if err := w.notify(ctx, notifier, Notice{Key: key, State: a.state, Text: a.text, Time: now}); err != nil {
+		if err := w.notify(ctx, notifier, Notice{Key: key, State: a.State, Text: a.Text, Time: now}); err != nil {
 			if ctx.Err() == nil {
 				w.o.Log.Error("notifying the operator failed", "alarm", key, "err", err)
 			}
 			continue
 		}
-		delete(a.pending, i)
+		delete(a.Pending, notifier.Name())
 	}
 }

@@ -12,15 +12,20 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/mail"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 )
 
 type fakeNotifier struct {
+	name string
 	got  []string
 	fail bool
 }
+
+func (t *fakeNotifier) Name() string { return t.name }
 
 func (t *fakeNotifier) Notify(_ context.Context, n Notice) error {
 	if t.fail {
@@ -35,7 +40,7 @@ func (t *fakeNotifier) Notify(_ context.Context, n Notice) error {
 func TestNotifiesEachOnce(t *testing.T) {
 	now := time.Date(2026, 11, 27, 10, 0, 0, 0, time.UTC)
 	var found []Condition
-	a, b := &fakeNotifier{}, &fakeNotifier{fail: true}
+	a, b := &fakeNotifier{name: "a"}, &fakeNotifier{name: "b", fail: true}
 	w := &Watcher{alarms: map[string]*alarm{}, o: Options{
 		Checks: []Check{func(context.Context) []Condition { return found }}, Notifiers: []Notifier{a, b},
 		Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler),
@@ -67,6 +72,60 @@ func TestNotifiesEachOnce(t *testing.T) {
 		if strings.Join(a.got, ",") != s.a || strings.Join(b.got, ",") != s.b {
 			t.Errorf("step %d: %q and %q, want %q and %q", i, a.got, b.got, s.a, s.b)
 		}
+	}
+}
+
+// A restart repeats no alarm, and forgets neither one that a notifier hasn't delivered
+// nor the end of one.
+func TestAlarmsSurviveARestart(t *testing.T) {
+	now := time.Date(2026, 11, 27, 10, 0, 0, 0, time.UTC)
+	file := filepath.Join(t.TempDir(), "alarms.json")
+	var found []Condition
+	a, b := &fakeNotifier{name: "a"}, &fakeNotifier{name: "b"}
+	round := func(keys string, after time.Duration) string {
+		found = nil
+		for _, key := range strings.Fields(keys) {
+			found = append(found, Condition{key, "text"})
+		}
+		now = now.Add(after)
+		a.got, b.got = nil, nil
+		w := &Watcher{alarms: map[string]*alarm{}, o: Options{
+			Checks: []Check{func(context.Context) []Condition { return found }}, Notifiers: []Notifier{a, b}, File: file,
+			Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler),
+		}}
+		w.restore()
+		w.runChecks(t.Context())
+		return strings.Join(a.got, ",") + "; " + strings.Join(b.got, ",")
+	}
+	for i, step := range []struct {
+		found  string
+		after  time.Duration
+		bFails bool
+		want   string
+	}{
+		{"disk", time.Minute, true, "disk raised; "},
+		{"disk", time.Minute, false, "; disk raised"},
+		{"disk", time.Minute, false, "; "},
+		{"disk", 24 * time.Hour, false, "disk lasting; disk lasting"},
+		{"", time.Minute, true, "disk over; "},
+		{"", time.Minute, false, "; disk over"},
+		{"", time.Minute, false, "; "},
+		{"disk", time.Minute, false, "disk raised; disk raised"},
+	} {
+		b.fail = step.bFails
+		if got := round(step.found, step.after); got != step.want {
+			t.Errorf("step %d: %q, want %q", i, got, step.want)
+		}
+	}
+	if err := os.WriteFile(file, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := round("disk", time.Minute); got != "disk raised; disk raised" {
+		t.Errorf("with a damaged file: %q", got)
+	}
+	b.name = "c"
+	if got := round("disk", 24*time.Hour); got != "disk lasting; disk lasting" {
+		t.Errorf("with another notifier: %q", got)
 	}
 }
 

@@ -44,6 +44,9 @@ func isLoopback(u *url.URL) bool {
 	return err == nil && addr.IsLoopback() && u.Scheme == "http"
 }
 
+// Name implements Notifier.
+func (h Webhook) Name() string { return "webhook" }
+
 // Notify posts one notice. A response other than 2xx is an error.
 func (h Webhook) Notify(ctx context.Context, n Notice) error {
 	body, err := json.Marshal(struct {

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"robot.wtf/internal/backup"
+)
+
+type keepCommand struct {
+	Snapshot string `arg:"" optional:"" help:"Name of a backup, or \"newest\". Without one, the kept backups are listed."`
+	Backup   string `required:"" env:"ROBOT_BACKUP" placeholder:"DIR" type:"path" help:"Directory with the backups."`
+	Release  bool   `help:"Prune this backup with the others again."`
+}
+
+// Run keeps or releases a backup, or lists the kept ones.
+func (c keepCommand) Run(ctx context.Context) (err error) {
+	if c.Snapshot == "" && c.Release {
+		return errors.New("name the backup to release: without --release, they are listed")
+	}
+	r, err := backup.Open(ctx, c.Backup, c.Snapshot != "", time.Now, plainLog())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	name := c.Snapshot
+	if name == "newest" {
+		newest, err := r.Snapshot("")
+		if err != nil {
+			return err
+		}
+		name = newest.Name()
+	}
+	switch {
+	case name == "":
+		return listKept(r)
+	case c.Release:
+		if err := r.Release(name); err != nil {
+			return err
+		}
+		fmt.Printf("Backup %s is pruned with the others again\n", name)
+		return nil
+	}
+	if err := r.Keep(name); err != nil {
+		return err
+	}
+	fmt.Printf("Backup %s stays until you release it. It holds everything that people delete in the meantime\n", name)
+	return nil
+}
+
+func listKept(r *backup.Repository) error {
+	kept, err := r.Kept()
+	if err != nil {
+		return err
+	}
+	all, err := r.Snapshots()
+	if err != nil {
+		return err
+	}
+	return table(os.Stdout, "BACKUP\tKEPT", func(row func(...any)) {
+		for _, name := range all {
+			mark := ""
+			if slices.Contains(kept, name) {
+				mark = "until released"
+			}
+			row(name, mark)
+		}
+	})
+}
