@@ -21,15 +21,14 @@ const (
 )
 
 // agents compares tools/call at 200 per second with a plain handler that writes
-// the same bytes, and with the same call answered by the SDK (calls with an id
-// written as 1.0 are left to the SDK).
+// the same bytes.
 func (b *bench) agents() error {
 	s, err := b.startService(filepath.Join(b.dir, "agents"))
 	if err != nil {
 		return err
 	}
 	defer s.stop()
-	ours := s.call("1")
+	ours := s.call()
 	answer, err := s.send(ours)
 	if err != nil {
 		return err
@@ -39,9 +38,8 @@ func (b *bench) agents() error {
 		return err
 	}
 	defer func() { plain.Process.Kill(); plain.Wait() }()
-	var ratios, sdkRatios []float64
-	var mine, bare, sdk []time.Duration
-	var took []time.Duration
+	var ratios []float64
+	var mine, bare, took []time.Duration
 	for i := range b.rounds + 1 {
 		m, times, err := s.atRate(s.cmd.Process.Pid, s.addr, ours)
 		if err != nil {
@@ -51,19 +49,15 @@ func (b *bench) agents() error {
 		if err != nil {
 			return err
 		}
-		k, _, err := s.atRate(s.cmd.Process.Pid, s.addr, s.call("1.0"))
-		if err != nil {
-			return err
-		}
 		if i == 0 {
 			continue // warm-up
 		}
-		mine, bare, sdk, took = append(mine, m), append(bare, p), append(sdk, k), append(took, times...)
-		ratios, sdkRatios = append(ratios, float64(m)/float64(max(p, 1))), append(sdkRatios, float64(k)/float64(max(m, 1)))
+		mine, bare, took = append(mine, m), append(bare, p), append(took, times...)
+		ratios = append(ratios, float64(m)/float64(max(p, 1)))
 	}
 	b.add(fmt.Sprintf("`tools/call` (read_page, %d bytes) at %d per second", len(answer), callRate),
-		fmt.Sprintf("%.0f µs CPU per call, %.1f times a plain handler's %.0f µs; through the SDK %.0f µs, %.1f times ours; p50 %s, p99 %s",
-			micros(median(mine)), median(ratios), micros(median(bare)), micros(median(sdk)), median(sdkRatios), ms(percentile(took, 0.5)), ms(percentile(took, 0.99))),
+		fmt.Sprintf("%.0f µs CPU per call, %.1f times a plain handler's %.0f µs; p50 %s, p99 %s",
+			micros(median(mine)), median(ratios), micros(median(bare)), ms(percentile(took, 0.5)), ms(percentile(took, 0.99))),
 		0, 0, "") // the target is 10 ms at p99 on an idle machine
 	return nil
 }
@@ -91,8 +85,8 @@ func serveFile(file string, content []byte) (*exec.Cmd, string, error) {
 	return plain, strings.TrimSpace(addr), err
 }
 
-func (s *service) call(id string) string {
-	return `{"jsonrpc":"2.0","id":` + id + `,"method":"tools/call","params":{"name":"read_page","arguments":{"path":"Home"}}}`
+func (s *service) call() string {
+	return `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"read_page","arguments":{"path":"Home"}}}`
 }
 
 func (s *service) send(body string) ([]byte, error) { return s.sendTo(s.addr, body) }
