@@ -115,7 +115,7 @@ func fillHelp(text []byte, s *service.Service) []byte {
 	l, wikis := s.Tenant.Limits()
 	mb := func(n int64) string { return fmt.Sprintf("%d MB", n>>20) }
 	return []byte(strings.NewReplacer(
-		"WIKIS per person", fmt.Sprintf("%d per person", wikis), "PAGES per wiki", fmt.Sprintf("%d per wiki", l.Pages),
+		"WIKIS per person", fmt.Sprintf("%d per person", wikis), "PAGES per wiki", fmt.Sprintf("%d per wiki", l.Pages), "FILES per wiki", fmt.Sprintf("%d per wiki", l.Files),
 		"MEMBERS collaborators", fmt.Sprintf("%d collaborators", l.Members), "CURRENT MB", mb(l.CurrentBytes), "HISTORY MB", mb(l.HistoryBytes),
 	).Replace(string(text)))
 }

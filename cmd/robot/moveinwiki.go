@@ -150,7 +150,7 @@ func finishWiki(ctx context.Context, s *service.Service, w original.Wiki, slug s
 	if err != nil {
 		return err
 	}
-	has := wiki.Limits{Pages: stats.Pages, CurrentBytes: stats.CurrentBytes}
+	has := wiki.Limits{Pages: stats.Pages, Files: stats.Files, CurrentBytes: stats.CurrentBytes}
 	for _, f := range files {
 		largest := &has.AttachmentBytes
 		if _, page := wiki.PageOf(f.Path); page {
@@ -158,7 +158,7 @@ func finishWiki(ctx context.Context, s *service.Service, w original.Wiki, slug s
 		}
 		*largest = max(*largest, f.Size)
 	}
-	if l := a.Site().Limits; has.Pages > l.Pages || has.CurrentBytes > l.CurrentBytes || has.PageBytes > l.PageBytes || has.AttachmentBytes > l.AttachmentBytes {
+	if l := a.Site().Limits; has.Pages > l.Pages || has.Files > l.Files || has.CurrentBytes > l.CurrentBytes || has.PageBytes > l.PageBytes || has.AttachmentBytes > l.AttachmentBytes {
 		fmt.Fprintf(out, "%s: exceeds limits, which are raised to what it has\n", slug)
 	}
 	whole, broken, err := countLinks(ctx, s, a)

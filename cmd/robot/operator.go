@@ -112,6 +112,7 @@ func (c deleteCommand) Run(ctx context.Context) error {
 type quotaCommand struct {
 	Wiki         string `arg:"" help:"Slug of the wiki."`
 	Pages        *int   `placeholder:"N" help:"Number of pages. For every limit, 0 restores the default; limits you omit stay as they are."`
+	Files        *int   `placeholder:"N" help:"Pages, redirects and other files together."`
 	Members      *int   `placeholder:"N" help:"Members besides the owner."`
 	CurrentMB    *int64 `name:"current-mb" placeholder:"N" help:"All current files."`
 	HistoryMB    *int64 `name:"history-mb" placeholder:"N" help:"All files with history."`
@@ -136,6 +137,7 @@ func (c quotaCommand) Run(ctx context.Context) error {
 		return &w
 	}
 	set("pages", wide(c.Pages))
+	set("files", wide(c.Files))
 	set("members", wide(c.Members))
 	set("current", c.CurrentMB)
 	set("history", c.HistoryMB)
@@ -533,12 +535,12 @@ func setQuota(ctx context.Context, s *service.Service, args url.Values, _ io.Rea
 		return err
 	}
 	changed := false
-	pages, members := int64(own.Pages), int64(own.Members)
+	pages, files, members := int64(own.Pages), int64(own.Files), int64(own.Members)
 	for name, field := range map[string]struct {
 		value *int64
 		unit  int64
 	}{
-		"pages": {&pages, 1}, "members": {&members, 1}, "current": {&own.CurrentBytes, 1 << 20}, "history": {&own.HistoryBytes, 1 << 20},
+		"pages": {&pages, 1}, "files": {&files, 1}, "members": {&members, 1}, "current": {&own.CurrentBytes, 1 << 20}, "history": {&own.HistoryBytes, 1 << 20},
 		"page": {&own.PageBytes, 1 << 10}, "attachment": {&own.AttachmentBytes, 1 << 20},
 	} {
 		if !args.Has(name) {
@@ -550,7 +552,7 @@ func setQuota(ctx context.Context, s *service.Service, args url.Values, _ io.Rea
 		}
 		*field.value, changed = n*field.unit, true
 	}
-	own.Pages, own.Members = int(pages), int(members)
+	own.Pages, own.Files, own.Members = int(pages), int(files), int(members)
 	if changed {
 		if err := s.Tenant.SetLimits(ctx, a, own); err != nil {
 			return err
@@ -568,6 +570,7 @@ func setQuota(ctx context.Context, s *service.Service, args url.Values, _ io.Rea
 			return "this wiki"
 		}
 		row("pages", l.Pages, source(int64(own.Pages)))
+		row("pages and files", l.Files, source(int64(own.Files)))
 		row("members", l.Members, source(int64(own.Members)))
 		row("current MB", megabytes(l.CurrentBytes), source(own.CurrentBytes))
 		row("MB with history", megabytes(l.HistoryBytes), source(own.HistoryBytes))

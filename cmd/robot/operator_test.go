@@ -149,7 +149,11 @@ func TestOperatorCommands(t *testing.T) {
 	if w := l.api("PUT", "ada", "/api/v1/pages/OneTooMany", l.token("ada", "owner"), `{"content":"x"}`); w.Code != http.StatusForbidden {
 		t.Errorf("a page over the wiki's own limit: %d", w.Code)
 	}
-	l.do("quota", "wiki", "ada", "pages", "0")
+	l.do("quota", "wiki", "ada", "pages", "1", "files", "3")
+	if w := l.api("POST", "ada", "/api/v1/pages/Home/attachments", l.token("ada", "owner"), `{"filename":"a.txt","content":"YQ=="}`); w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), "of 3 pages and files") {
+		t.Errorf("a file over the wiki's own limit: %d %s", w.Code, w.Body)
+	}
+	l.do("quota", "wiki", "ada", "pages", "0", "files", "0")
 	if w := l.api("PUT", "ada", "/api/v1/pages/OneTooMany", l.token("ada", "owner"), `{"content":"findable"}`); w.Code != http.StatusCreated {
 		t.Errorf("after the limit is lifted: %d", w.Code)
 	}

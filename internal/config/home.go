@@ -55,7 +55,7 @@ func Home(ctx context.Context, f HomeFlags) (Config, error) {
 
 // homeLimits are the limits of a wiki that its owner runs for themselves. The sizes
 // of one page and one attachment stay, because they protect the process.
-var homeLimits = wiki.Limits{Pages: 100_000, Members: 1000, CurrentBytes: 1 << 40, HistoryBytes: 1 << 40}
+var homeLimits = wiki.Limits{Pages: 100_000, Files: 1_000_000, Members: 1000, CurrentBytes: 1 << 40, HistoryBytes: 1 << 40}
 
 // A homeAddress is the public address of "robot home", besides the host.
 type homeAddress struct {

@@ -38,6 +38,7 @@ type ServeFlags struct {
 	Terms            string   `name:"terms" env:"ROBOT_TERMS" placeholder:"FILE" help:"Terms to show instead of the built-in ones, in Markdown."`
 	Privacy          string   `name:"privacy" env:"ROBOT_PRIVACY" placeholder:"FILE" help:"Privacy policy to show instead of the built-in one, in Markdown."`
 	MaxPages         int      `name:"max-pages" env:"ROBOT_MAX_PAGES" default:"500" placeholder:"N" help:"Pages that a wiki can have (${default}), unless it has a limit of its own."`
+	MaxFiles         int      `name:"max-files" env:"ROBOT_MAX_FILES" default:"20000" placeholder:"N" help:"Pages, redirects and files that a wiki can have together (${default}); at least as many as its pages."`
 	MaxMembers       int      `name:"max-members" env:"ROBOT_MAX_MEMBERS" default:"3" placeholder:"N" help:"Members that a wiki can have besides its owner (${default})."`
 	MaxMB            int64    `name:"max-mb" env:"ROBOT_MAX_MB" default:"50" placeholder:"MB" help:"Size of a wiki's current files (${default}); ten times that with its history."`
 	WikisPerPerson   int      `name:"wikis-per-person" env:"ROBOT_WIKIS_PER_PERSON" default:"1" placeholder:"N" help:"Wikis that one person can own (${default})."`
@@ -124,12 +125,12 @@ func (s ServeFlags) parseOperator(c *Config, invalid func(setting string, err er
 	invalid("terms", err)
 	c.Privacy, err = readPolicy(s.Privacy)
 	invalid("privacy", err)
-	for setting, n := range map[string]int64{"max-pages": int64(s.MaxPages), "max-members": int64(s.MaxMembers), "max-mb": s.MaxMB, "wikis-per-person": int64(s.WikisPerPerson)} {
+	for setting, n := range map[string]int64{"max-pages": int64(s.MaxPages), "max-files": int64(s.MaxFiles), "max-members": int64(s.MaxMembers), "max-mb": s.MaxMB, "wikis-per-person": int64(s.WikisPerPerson)} {
 		if n < 0 || n > 1_000_000 { // 0 means the default
 			invalid(setting, errors.New("must be between 0 and 1000000; 0 means the default"))
 		}
 	}
-	c.Limits = wiki.Limits{Pages: s.MaxPages, Members: s.MaxMembers, CurrentBytes: s.MaxMB << 20, HistoryBytes: 10 * s.MaxMB << 20}
+	c.Limits = wiki.Limits{Pages: s.MaxPages, Files: s.MaxFiles, Members: s.MaxMembers, CurrentBytes: s.MaxMB << 20, HistoryBytes: 10 * s.MaxMB << 20}
 }
 
 // checkName checks a name that becomes the committer's, where git allows no angle

@@ -213,7 +213,7 @@ func TestFileAndFolderNamesDiffer(t *testing.T) {
 func TestQuotas(t *testing.T) {
 	w := newWiki(t, time.Now)
 	content := func(size int) string { return strings.Repeat("x", size-1) + "\n" }
-	limits := wiki.Limits{Pages: 2, CurrentBytes: 100, PageBytes: 60, AttachmentBytes: 70}
+	limits := wiki.Limits{Pages: 2, Files: 3, CurrentBytes: 100, PageBytes: 60, AttachmentBytes: 70}
 	limits.HistoryBytes = storedBytes(content(60), content(40), content(10), content(30)) + 1
 	save := func(path, base string, size int) error {
 		_, err := w.Commit(t.Context(), Request{Author: ada, Limits: limits, Edits: []Edit{{Path: path, Base: base, Data: []byte(content(size))}}})
@@ -235,6 +235,7 @@ func TestQuotas(t *testing.T) {
 		{"a file within all limits", "A/f.png", 30, nil},
 		{"an upload beyond the history", "A/g.png", 11, wiki.ErrQuota},
 		{"a page beyond the history", "B.md", 9, nil},
+		{"a file that is stored already, beyond the limit on files", "A/h.png", 30, wiki.ErrQuota},
 	} {
 		if err := save(step.path, blob(step.path), step.size); !errors.Is(err, step.err) || step.err == nil && err != nil {
 			t.Errorf("%s: %v", step.what, err)

@@ -215,7 +215,7 @@ func storedBytes(contents ...string) (sum int64) {
 // over its limit can be made smaller.
 func TestHistoryBytes(t *testing.T) {
 	w := newWiki(t, time.Now)
-	l := wiki.Limits{Pages: 9, CurrentBytes: 100, HistoryBytes: storedBytes("0123456789", "abcdefghij"), PageBytes: 10, AttachmentBytes: 10}
+	l := wiki.Limits{Pages: 9, Files: 9, CurrentBytes: 100, HistoryBytes: storedBytes("0123456789", "abcdefghij"), PageBytes: 10, AttachmentBytes: 10}
 	commit := func(l wiki.Limits, edits ...Edit) error {
 		_, err := w.Commit(t.Context(), Request{Author: ada, Limits: l, Edits: edits})
 		return err

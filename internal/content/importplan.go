@@ -356,6 +356,9 @@ func (p *Import) checkLimits() {
 	if m.pages > l.Pages {
 		p.refuse("The repository has %d pages; this wiki can have at most %d.", m.pages, l.Pages)
 	}
+	if m.files > l.Files {
+		p.refuse("The repository has %d files; this wiki can have at most %d pages and files.", m.files, l.Files)
+	}
 	if m.current > l.CurrentBytes {
 		p.refuse("The files are %s together; in this wiki they can be at most %s.", formatBytes(m.current), formatBytes(l.CurrentBytes))
 	}

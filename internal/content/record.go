@@ -101,6 +101,8 @@ func (s *staging) checkQuotas(before meta, uploads bool) error {
 	switch {
 	case m.pages > before.pages && m.pages > l.Pages:
 		return wiki.Problemf(wiki.ErrQuota, "path", "This wiki has %d of %d pages. Delete or merge some pages before you create another; editing still works."+wiki.RunItYourself, before.pages, l.Pages)
+	case m.files > before.files && m.files > l.Files:
+		return wiki.Problemf(wiki.ErrQuota, "path", "This wiki has %d of %d pages and files. Delete some before you add another; editing still works."+wiki.RunItYourself, before.files, l.Files)
 	case m.current > before.current && m.current > l.CurrentBytes:
 		return wiki.Problemf(wiki.ErrQuota, "content", "This wiki is full: its files can be at most %s together, and would be %s. Delete some attachments first."+wiki.RunItYourself, formatBytes(l.CurrentBytes), formatBytes(m.current))
 	case uploads && m.history > l.HistoryBytes:

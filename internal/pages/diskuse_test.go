@@ -101,7 +101,7 @@ func diskUse(t *testing.T, dir string) (sum int64) {
 // multiple of a clone.
 func TestDiskUse(t *testing.T) {
 	slow.Test(t)
-	limits := wiki.Limits{Pages: 1000, CurrentBytes: 100 << 20, HistoryBytes: 100 << 20, PageBytes: 1 << 20, AttachmentBytes: 10 << 20}
+	limits := wiki.Limits{Pages: 1000, Files: 1000, CurrentBytes: 100 << 20, HistoryBytes: 100 << 20, PageBytes: 1 << 20, AttachmentBytes: 10 << 20}
 	for _, c := range []struct {
 		what                       string
 		pages, revisions, pictures int

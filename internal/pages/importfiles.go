@@ -281,6 +281,7 @@ func (p *filesPlan) checkLimits(ctx context.Context) error {
 			return err
 		}
 		after.CurrentBytes -= f.Size
+		after.Files--
 		after.Pages -= boolToInt(isText(name))
 	}
 	for _, f := range p.files {
@@ -289,9 +290,11 @@ func (p *filesPlan) checkLimits(ctx context.Context) error {
 		}
 		if f.mine.Path != "" {
 			after.CurrentBytes -= f.mine.Size
+			after.Files--
 			after.Pages -= boolToInt(isText(f.mine.Path))
 		}
 		v.add(f)
+		after.Files++
 		after.Pages += boolToInt(isText(f.to))
 		after.CurrentBytes += f.Size
 		after.HistoryBytes += f.stored()

@@ -336,6 +336,45 @@ func TestImportLimits(t *testing.T) {
 	}
 }
 
+// Attack: tens of thousands of tiny files, which the limits on pages and bytes allow.
+// They are refused before any is stored, in files and in a history. A file that
+// replaces another doesn't count.
+func TestImportOfManyFiles(t *testing.T) {
+	t.Parallel()
+	limits := wiki.DefaultLimits
+	limits.Files = 5
+	w := worldWith(t, limits)
+	w.startMirror()
+	w.put("Here", "x\n")
+	files := map[string]string{"Here.md": "y\n"}
+	repository := map[string][]byte{}
+	for i := range 5 {
+		files[fmt.Sprintf("%d.txt", i)] = "x"
+		repository[fmt.Sprintf("%d.txt", i)] = []byte("x")
+	}
+	u := w.received(zipFiles(t, files))
+	if v := w.examined(u, ImportRequest{}); len(v.Problems) != 1 || !strings.Contains(v.Problems[0], "would have 6, and the limit is 5") {
+		t.Errorf("six files: %q", v.Problems)
+	}
+	u.Close()
+	delete(files, "0.txt")
+	u = w.received(zipFiles(t, files))
+	w.imported(u, ImportRequest{})
+	u.Close()
+	if stats, err := w.Stats(w.ctx, w.owner); err != nil || stats.Files != 5 {
+		t.Errorf("%+v, %v", stats, err)
+	}
+	if _, err := w.Upload(w.ctx, w.owner, UploadRequest{Page: "Here", Name: "0.txt", Data: strings.NewReader("x")}); !errors.Is(err, wiki.ErrQuota) {
+		t.Errorf("a sixth file: %v", err)
+	}
+	fresh := w.another("fresh", limits)
+	repository["Home.md"] = []byte("Home\n")
+	_, err := fresh.Examine(w.ctx, fresh.owner, fresh.received(bundleOfFiles(t, repository)), ImportRequest{}, nil)
+	if reasons := strings.Join(ImportProblems(err), " "); !strings.Contains(reasons, "has 6 files; this wiki can have at most 5") {
+		t.Errorf("a history with six files: %v", err)
+	}
+}
+
 // Only the owner imports.
 func TestImportNeedsTheOwner(t *testing.T) {
 	t.Parallel()

@@ -104,7 +104,7 @@ func (i *importRun) examineHistory(ctx context.Context) (*ImportPreview, error) 
 func (i *importRun) limits() wiki.Limits {
 	l := i.a.Site().Limits
 	if i.request.Moved {
-		l.Pages, l.CurrentBytes, l.PageBytes, l.AttachmentBytes = math.MaxInt, math.MaxInt64, math.MaxInt64, math.MaxInt64
+		l.Pages, l.Files, l.CurrentBytes, l.PageBytes, l.AttachmentBytes = math.MaxInt, math.MaxInt, math.MaxInt64, math.MaxInt64, math.MaxInt64
 	}
 	return l
 }
@@ -174,6 +174,9 @@ func exceeded(files []gitrepo.TreeFile, l wiki.Limits) (reasons []string) {
 	}
 	if pages > l.Pages {
 		reasons = append(reasons, fmt.Sprintf("The repository has %d pages; this wiki can have at most %d.", pages, l.Pages))
+	}
+	if len(files) > l.Files {
+		reasons = append(reasons, fmt.Sprintf("The repository has %d files; this wiki can have at most %d pages and files.", len(files), l.Files))
 	}
 	if bytes > l.CurrentBytes {
 		reasons = append(reasons, fmt.Sprintf("The files are %s together; in this wiki they can be at most %s.", formatBytes(bytes), formatBytes(l.CurrentBytes)))

@@ -190,6 +190,9 @@ func (v *ImportPreview) checkLimits(before, after Stats, l wiki.Limits) {
 	if after.Pages > l.Pages && after.Pages > before.Pages {
 		over("%d pages are too many: with them the wiki would have %d, and the limit is %d.", v.Pages, after.Pages, l.Pages)
 	}
+	if after.Files > l.Files && after.Files > before.Files {
+		over("%d pages and files are too many: with them the wiki would have %d, and the limit is %d.", v.Pages+v.Files, after.Files, l.Files)
+	}
 	if after.CurrentBytes > l.CurrentBytes && after.CurrentBytes > before.CurrentBytes {
 		over("The files are too large together: with them the wiki would have %s, and the limit is %s.", formatBytes(after.CurrentBytes), formatBytes(l.CurrentBytes))
 	}

@@ -281,7 +281,7 @@ func describeLimit(err error, l wiki.Limits) error {
 	}
 	switch {
 	case errors.Is(err, wiki.ErrQuota):
-		return wiki.Problemf(wiki.ErrQuota, "", "This wiki is full. The limit is %d pages and %s. Delete something first."+wiki.RunItYourself, l.Pages, formatBytes(l.CurrentBytes))
+		return wiki.Problemf(wiki.ErrQuota, "", "This wiki is full. The limit is %d pages, %d pages and files together, and %s. Delete something first."+wiki.RunItYourself, l.Pages, l.Files, formatBytes(l.CurrentBytes))
 	case errors.Is(err, wiki.ErrTooLarge):
 		return wiki.Problemf(wiki.ErrTooLarge, "", "That's too large. The limit is %s for a page and %s for an attachment.", formatBytes(l.PageBytes), formatBytes(l.AttachmentBytes))
 	}

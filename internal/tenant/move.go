@@ -75,6 +75,9 @@ func (s *Service) FitLimits(ctx context.Context, a wiki.Access, has wiki.Limits)
 	if has.Pages > now.Pages {
 		fit.Pages = has.Pages
 	}
+	if has.Files > now.Files {
+		fit.Files = has.Files
+	}
 	for _, l := range []struct{ has, now, fit *int64 }{
 		{&has.CurrentBytes, &now.CurrentBytes, &fit.CurrentBytes}, {&has.HistoryBytes, &now.HistoryBytes, &fit.HistoryBytes},
 		{&has.PageBytes, &now.PageBytes, &fit.PageBytes}, {&has.AttachmentBytes, &now.AttachmentBytes, &fit.AttachmentBytes},

@@ -161,6 +161,10 @@ func fillLimits(own, defaults wiki.Limits) wiki.Limits {
 	if own.Pages == 0 {
 		own.Pages = defaults.Pages
 	}
+	if own.Files == 0 {
+		own.Files = defaults.Files
+	}
+	own.Files = max(own.Files, own.Pages)
 	if own.Members == 0 {
 		own.Members = defaults.Members
 	}

@@ -159,6 +159,12 @@ func TestAccessSite(t *testing.T) {
 	if got := f.access(ada).Site().Limits; got != want {
 		t.Errorf("overridden %+v", got)
 	}
+	if err := f.db.SetLimits(t.Context(), "operator", "ada", wiki.Limits{Pages: 30_000}); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.access(ada).Site().Limits; got.Files != 30_000 {
+		t.Errorf("pages without room among the files: %+v", got)
+	}
 }
 
 // Every change to what a page shows, or to whom, gives the site a new

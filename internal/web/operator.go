@@ -213,17 +213,17 @@ func (h *Handler) setLimits(v *visit, a wiki.Access, field func(string) string) 
 	if err != nil {
 		return err
 	}
-	var pages, members int64
+	var pages, files, members int64
 	for name, to := range map[string]struct {
 		value *int64
 		unit  int64
-	}{"pages": {&pages, 1}, "members": {&members, 1}, "current": {&own.CurrentBytes, 1 << 20}, "history": {&own.HistoryBytes, 1 << 20}} {
+	}{"pages": {&pages, 1}, "files": {&files, 1}, "members": {&members, 1}, "current": {&own.CurrentBytes, 1 << 20}, "history": {&own.HistoryBytes, 1 << 20}} {
 		n, err := strconv.ParseInt(cmp.Or(strings.TrimSpace(field(name)), "0"), 10, 64)
 		if err != nil || n < 0 || n > 1_000_000 {
 			return wiki.Problemf(wiki.ErrInvalid, "limits", "Limits are numbers between 0 and 1,000,000. Leave one empty for the default.")
 		}
 		*to.value = n * to.unit
 	}
-	own.Pages, own.Members = int(pages), int(members)
+	own.Pages, own.Files, own.Members = int(pages), int(files), int(members)
 	return h.o.Tenant.SetLimits(v.ctx(), a, own)
 }

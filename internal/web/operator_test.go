@@ -72,8 +72,8 @@ func TestOperatorPages(t *testing.T) {
 	act(url.Values{"action": {"takedown"}, "page": {"Garden/Beds"}, "reason": {"A court order."}}).has("Garden/Beds.md", "A court order.")
 	w.anonymous().get(on("ada", "/Garden/Beds")).want(http.StatusUnavailableForLegalReasons)
 	act(url.Values{"action": {"putback"}, "page": {"Garden/Beds.md"}}).lacks("A court order.")
-	act(url.Values{"action": {"limits"}, "pages": {"7"}, "members": {""}, "current": {"3"}}).has(`value="7"`, `value="3"`)
-	if l := w.Access("ada", "ada").Site().Limits; l.Pages != 7 || l.Members != wiki.DefaultLimits.Members || l.CurrentBytes != 3<<20 {
+	act(url.Values{"action": {"limits"}, "pages": {"7"}, "files": {"9"}, "members": {""}, "current": {"3"}}).has(`value="7"`, `value="3"`)
+	if l := w.Access("ada", "ada").Site().Limits; l.Pages != 7 || l.Files != 9 || l.Members != wiki.DefaultLimits.Members || l.CurrentBytes != 3<<20 {
 		t.Errorf("%+v", l)
 	}
 	dan.post(page, url.Values{"action": {"limits"}, "pages": {"many"}}).want(http.StatusUnprocessableEntity)

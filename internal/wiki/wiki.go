@@ -49,6 +49,7 @@ func (s Site) HomePage() string {
 // Limits protect the machine; each can be overridden for one wiki.
 type Limits struct {
 	Pages           int   // current pages without redirects
+	Files           int   // current pages, redirects and other files; at least Pages
 	Members         int   // besides the owner, invitations included
 	CurrentBytes    int64 // of all current files
 	HistoryBytes    int64 // of all files with history; beyond it, only uploads and imports fail
@@ -74,6 +75,7 @@ func (s Site) AskForMore(err error) error {
 // DefaultLimits are those of a free wiki.
 var DefaultLimits = Limits{
 	Pages:           500,
+	Files:           20_000,
 	Members:         3,
 	CurrentBytes:    50 << 20,
 	HistoryBytes:    500 << 20,
