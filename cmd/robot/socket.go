@@ -33,6 +33,7 @@ type operation func(ctx context.Context, s *service.Service, args url.Values, in
 // operations are the operations by name.
 var operations = map[string]operation{
 	"status":   showStatus, // admin status, and so on
+	"top":      showTop,
 	"wikis":    listWikis,
 	"new":      listNewWikis,
 	"users":    listUsers,

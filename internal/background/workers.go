@@ -65,7 +65,9 @@ func New(o Options) *Workers {
 func (w *Workers) Go(j Job, f func()) (wait func()) {
 	var running sync.WaitGroup
 	running.Go(func() {
-		_ = w.Try(j, func() error { f(); return nil }) // reported
+		Attribute(j.Wiki, j.Work, func() {
+			_ = w.Try(j, func() error { f(); return nil }) // reported
+		})
 	})
 	return running.Wait
 }

@@ -206,7 +206,9 @@ func (m *Mirror) exportPending(ctx context.Context) {
 		}
 		began := time.Now()
 		for slug := range slugs {
-			if _, err := m.CatchUp(ctx, slug); err != nil && ctx.Err() == nil {
+			var err error
+			background.Attribute(slug, "export", func() { _, err = m.CatchUp(ctx, slug) })
+			if err != nil && ctx.Err() == nil {
 				m.o.Log.Warn("export failed", "wiki", slug, "err", err)
 			}
 		}

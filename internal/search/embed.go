@@ -160,7 +160,10 @@ func (s *Service) RunEmbedder(ctx context.Context) {
 			}
 			continue
 		}
-		err := s.opts.Background.Try(background.Job{Work: "embed", Wiki: slug}, func() error { return s.embedBatch(ctx, slug, chunksPerTurn) })
+		var err error
+		background.Attribute(slug, "embed", func() {
+			err = s.opts.Background.Try(background.Job{Work: "embed", Wiki: slug}, func() error { return s.embedBatch(ctx, slug, chunksPerTurn) })
+		})
 		if err != nil && ctx.Err() == nil {
 			s.queue.setBacklog(slug, 0) // retried when the wiki is opened or saved to
 			s.opts.Log.Warn("embedding failed", "wiki", slug, "err", err)

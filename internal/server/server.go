@@ -68,7 +68,10 @@ type Options struct {
 	// client's address from X-Forwarded-For as RemoteAddr.
 	Proxies []netip.Prefix
 	Metrics *Metrics // can be nil
-	Log     *slog.Logger
+	// Served is called after each request with the wiki's slug, or "", and the bytes
+	// of the answer. It can be nil.
+	Served func(slug string, sent int64)
+	Log    *slog.Logger
 }
 
 // A Server serves all hosts. Use it as an http.Handler, or call Serve.
@@ -162,7 +165,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		s.recordRequest(recorder, r, time.Since(start))
 	}()
-	s.dispatch(recorder, r)
+	slug, _ := s.slugOf(hostWithoutPort(r.Host))
+	background.Attribute(slug, "request", func() { s.dispatch(recorder, r) })
 	if r.Close && recorder.status >= 400 && body != nil {
 		drainRefusedBody(w, body)
 	}
@@ -362,6 +366,9 @@ func (s *Server) recordRequest(recorder *responseRecorder, r *http.Request, took
 	slug, ours := s.slugOf(hostWithoutPort(r.Host))
 	class := classify(r, ours && slug != "")
 	s.opts.Metrics.observeRequest(class, recorder.status, took)
+	if s.opts.Served != nil {
+		s.opts.Served(slug, recorder.sent)
+	}
 	if recorder.cause != nil && class == routeAuth {
 		s.opts.Metrics.Refused(class.String() + ": " + causeForLog(recorder.cause, min(recorder.status, 499)))
 	}
@@ -399,6 +406,7 @@ func causeForLog(err error, status int) string {
 type responseRecorder struct {
 	http.ResponseWriter
 	status int
+	sent   int64 // bytes of the body
 	cause  error
 }
 
@@ -416,7 +424,9 @@ func (a *responseRecorder) Write(data []byte) (int, error) {
 	if a.status == 0 {
 		a.status = http.StatusOK
 	}
-	return a.ResponseWriter.Write(data)
+	n, err := a.ResponseWriter.Write(data)
+	a.sent += int64(n)
+	return n, err
 }
 
 // Unwrap supports http.ResponseController.

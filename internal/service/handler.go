@@ -53,6 +53,7 @@ func (s *Service) Handler(people []wiki.User) (*server.Server, error) {
 	agents := mcpserver.New(mcpserver.Options{
 		Pages: s.Pages, Tenant: s.Tenant, Session: s.Session, WikiOrigin: origins.Wiki, Limits: s.limits, Name: cfg.ServiceName(), Version: s.o.Version, Background: s.background, Now: now, Log: log,
 	})
+	s.serving.Store(true)
 	return server.New(server.Options{
 		Host:   cfg.Host,
 		Home:   origins.Platform(),
@@ -70,6 +71,7 @@ func (s *Service) Handler(people []wiki.User) (*server.Server, error) {
 		Check:    s.Store.Check,
 		Proxies:  cfg.Proxies,
 		Metrics:  s.Metrics,
+		Served:   s.meter.served,
 		Log:      log,
 	}), nil
 }

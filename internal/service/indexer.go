@@ -121,7 +121,10 @@ func (x *indexer) follow(ctx context.Context, pool *content.Pool, slug string) {
 	}
 	done := x.lag.work(slug)
 	defer done()
-	err := x.workers.Try(background.Job{Work: "index", Wiki: slug}, func() error { return catchUp(ctx, pool, x.search, slug) })
+	var err error
+	background.Attribute(slug, "index", func() {
+		err = x.workers.Try(background.Job{Work: "index", Wiki: slug}, func() error { return catchUp(ctx, pool, x.search, slug) })
+	})
 	if err != nil && ctx.Err() == nil {
 		x.log.Warn("indexing failed", "wiki", slug, "err", err)
 	}

@@ -72,6 +72,8 @@ type Service struct {
 	indexer    *indexer
 	sweeper    *sweeper
 	sizes      *sizes
+	meter      meter
+	serving    atomic.Bool // it has a Handler
 	watcher    *watch.Watcher
 	people     tenant.Directory // nil until it is known
 	problems   problems
@@ -199,6 +201,10 @@ func (s *Service) openSearch(wikis string) (*search.Service, error) {
 // Background returns the workers that run everything outside requests.
 func (s *Service) Background() *background.Workers { return s.background }
 
+// Serving reports whether the service answers requests, rather than being open for an
+// operator's command.
+func (s *Service) Serving() bool { return s.serving.Load() }
+
 // Platform returns the public origin of the platform.
 func (s *Service) Platform() string { return s.o.Origins.Platform() }
 
@@ -208,6 +214,7 @@ func (s *Service) KeyDir() string { return filepath.Join(s.o.Config.Data, "keys"
 // Committed notifies everything that follows the commits of a wiki.
 func (s *Service) Committed(slug string, _ int64) {
 	s.sizes.note(slug)
+	s.meter.count(slug, func(c *Cost) { c.Saves++ })
 	s.indexer.nudge(slug)
 	s.Session.Wake(slug)
 	if s.Exports != nil {
