@@ -413,3 +413,27 @@ test("a change of the same lines isn't merged into the open text", async () => {
   assert.equal(await editor.page.locator("#text").inputValue(), "mine\n");
   await editor.close();
 });
+
+test("completed links have the form that the wiki's links have", async () => {
+  await service.writePage("ada", "Sandbox/Xylophone", "# Frost dates\n\n## Late frost\n");
+  await service.writePage("ada", "Sandbox/Links", Array.from({ length: 60 }, (_, i) => `[[text ${i}|Xylophone]]`).join("\n"));
+  for (const plain of [false, true]) {
+    const editor = await openCode("Sandbox/Forms");
+    if (plain) await editor.page.getByRole("switch", { name: "Plain text" }).check();
+    const options = editor.page.locator(plain ? "#complete [role=option]" : ".cm-tooltip-autocomplete [role=option]");
+    for (const [typed, choose, expected] of [
+      ["see [[Xyl", "Xylophone", "see [[Xylophone]]"],
+      ["see [[dates|Xyl", "Xylophone", "see [[dates|Xylophone]]"],
+      ...plain ? [] : [["see [[dates|Xylophone#lat", "Late frost", "see [[dates|Xylophone#Late frost]]"]],
+    ]) {
+      if (plain) await editor.page.locator("#text").fill("");
+      else await editor.set("");
+      await editor.keyboard.type(typed, { delay: 20 });
+      await options.filter({ hasText: choose }).first().waitFor();
+      await editor.page.waitForTimeout(500); // a list that was just opened, or waits for more, ignores Enter
+      await editor.keyboard.press("Enter");
+      assert.equal(await editor.value(), expected);
+    }
+    await editor.close();
+  }
+});

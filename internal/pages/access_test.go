@@ -108,6 +108,7 @@ func methods(w *world) []method {
 		}},
 		{"Search", wiki.Read, func(a wiki.Access, _ prepared) error { return one(w.Search(ctx, a, Query{Text: "two"})) }},
 		{"Complete", wiki.Read, func(a wiki.Access, _ prepared) error { return one(w.Complete(ctx, a, "Pa", 5)) }},
+		{"CompleteLink", wiki.Read, func(a wiki.Access, _ prepared) error { return one(w.CompleteLink(ctx, a, "Pa", "Page", 5)) }},
 		{"Links", wiki.Read, func(a wiki.Access, _ prepared) error { return one(w.Links(ctx, a, "Page")) }},
 		{"Graph", wiki.Read, func(a wiki.Access, _ prepared) error { return one(w.Graph(ctx, a)) }},
 		{"Source", wiki.Read, func(a wiki.Access, _ prepared) error { return one(w.Source(ctx, a, "Page", "")) }},

@@ -17,6 +17,7 @@ type graph struct {
 	missing   map[string]*Wanted  // by key
 	ambiguous []AmbiguousLink     // at most maxBroken
 	tags      map[string][]string // sorted
+	style     linkStyle
 }
 
 // pageEdges are where the links of one page lead, except to itself, and its tags.
@@ -25,6 +26,7 @@ type pageEdges struct {
 	missing   []wiki.PageName
 	ambiguous []AmbiguousLink // at most maxBroken
 	tags      []string        // sorted, each once
+	style     linkStyle
 }
 
 // A linkGraph is a cached graph, with its parts: a save changes only where the links of
@@ -179,6 +181,7 @@ func (n *names) edgesOf(page string, links []wiki.Link) (e pageEdges) {
 			continue
 		}
 		to := n.lead(self, l)
+		e.style.count(l, to)
 		if to.others > 0 && len(e.ambiguous) < maxBroken {
 			e.ambiguous = append(e.ambiguous, AmbiguousLink{From: self, Link: l, To: to.file, Others: to.others})
 		}
@@ -206,6 +209,7 @@ func (n *names) join(edges map[string]pageEdges) *graph {
 		if !ok {
 			continue
 		}
+		g.style.add(e.style)
 		if len(e.to) > 0 {
 			g.to[page] = e.to
 		}

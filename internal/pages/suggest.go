@@ -34,20 +34,28 @@ var suggesters = map[string]func(q *suggesting, ctx context.Context) ([]Suggesti
 	"files":     (*suggesting).files,
 }
 
+// A SuggestQuery asks for words that complete a typed text.
+type SuggestQuery struct {
+	Kind  string // "tags", "keys", "headings", "emoji", "templates" or "files"
+	Typed string
+	Page  string // whose headings or files; headings: as a link on page From names it
+	From  string
+}
+
 // suggesting is one question for suggestions.
 type suggesting struct {
-	s    *Service
-	a    wiki.Access
-	w    *content.Wiki
-	d    *directory
-	page string
+	s *Service
+	a wiki.Access
+	w *content.Wiki
+	d *directory
+	SuggestQuery
 }
 
 // Suggest lists words of a kind that contain the typed text, the ones that start
 // with it first: "tags" and "keys" that pages of the wiki have, "headings" and
 // "files" of a page, names of "emoji", and "templates". ErrNotFound for another kind.
-func (s *Service) Suggest(ctx context.Context, a wiki.Access, kind, typed, page string) ([]Suggestion, error) {
-	list, ok := suggesters[kind]
+func (s *Service) Suggest(ctx context.Context, a wiki.Access, query SuggestQuery) ([]Suggestion, error) {
+	list, ok := suggesters[query.Kind]
 	if !ok {
 		return nil, wiki.Problemf(wiki.ErrNotFound, "kind", "There are no suggestions of this kind. The kinds are emoji, files, headings, keys, tags and templates.")
 	}
@@ -56,11 +64,11 @@ func (s *Service) Suggest(ctx context.Context, a wiki.Access, kind, typed, page 
 		return nil, err
 	}
 	defer release()
-	all, err := list(&suggesting{s, a, w, d, page}, ctx)
+	all, err := list(&suggesting{s, a, w, d, query}, ctx)
 	if err != nil {
 		return nil, err
 	}
-	return matching(all, typed), nil
+	return matching(all, query.Typed), nil
 }
 
 // matching returns the suggestions that contain a text, the ones that start with it
@@ -111,11 +119,16 @@ func (q *suggesting) keys(ctx context.Context) ([]Suggestion, error) {
 	return list, err
 }
 
-// headings lists the headings of the page, none if there is no such page.
+// headings lists the headings of the page to which a link leads, none if it leads
+// nowhere.
 func (q *suggesting) headings(ctx context.Context) ([]Suggestion, error) {
-	p, err := q.s.read(ctx, q.w, q.a, q.page, "")
-	var moved *wiki.Redirect
-	if errors.Is(err, wiki.ErrNotFound) || errors.Is(err, wiki.ErrInvalid) || errors.As(err, &moved) {
+	from, _ := wiki.ParsePageName(q.From)
+	name, ok := wiki.PageOf(q.d.lead(from, wiki.Link{Kind: wiki.LinkPage, Target: q.Page}).file)
+	if !ok {
+		return nil, nil
+	}
+	p, err := q.s.read(ctx, q.w, q.a, string(name), "")
+	if errors.Is(err, wiki.ErrNotFound) { // deleted meanwhile
 		return nil, nil
 	}
 	if err != nil {
@@ -157,7 +170,7 @@ func (q *suggesting) files(ctx context.Context) ([]Suggestion, error) {
 	}
 	var own, others []Suggestion
 	for _, f := range all {
-		if path.Dir(f.Path) == q.page {
+		if path.Dir(f.Path) == q.Page {
 			own = append(own, Suggestion{Text: f.Name, Hint: FileAddress(f.Name)})
 		} else {
 			others = append(others, Suggestion{Text: f.Name, Hint: wiki.PathURL(f.Path)})

@@ -16,19 +16,23 @@ func TestSuggest(t *testing.T) {
 	w.put("Templates/Meeting", "# {{title}}")
 	w.upload("Garden", "map.txt", "a map")
 	w.upload("Diary", "map_of_frost.txt", "another map")
-	for _, test := range []struct{ kind, typed, page, want string }{
-		{"tags", "", "", "frost=2 defrost=1 garden=1"},
-		{"tags", "fro", "", "frost=2 defrost=1"},
-		{"keys", "STA", "", "status=Diary"},
-		{"headings", "", "garden", "Beds=# Frost=##"},
-		{"headings", "fro", "Garden", "Frost=##"},
-		{"headings", "", "Nowhere", ""},
-		{"headings", "", "", ""},
-		{"emoji", "robo", "", "robot=🤖"},
-		{"templates", "", "", "Meeting=Templates/Meeting"},
-		{"files", "map", "Garden", "map.txt=./map.txt map_of_frost.txt=/Diary/map_of_frost.txt"},
+	w.put("Beds/North", "# North\n## Leeks\n")
+	w.put("Beds/South", "")
+	for _, test := range []struct{ kind, typed, page, from, want string }{
+		{"tags", "", "", "", "frost=2 defrost=1 garden=1"},
+		{"tags", "fro", "", "", "frost=2 defrost=1"},
+		{"keys", "STA", "", "", "status=Diary"},
+		{"headings", "", "garden", "", "Beds=# Frost=##"},
+		{"headings", "fro", "Garden", "", "Frost=##"},
+		{"headings", "", "Nowhere", "", ""},
+		{"headings", "", "", "", ""},
+		{"headings", "", "North", "", "North=# Leeks=##"},
+		{"headings", "", "../Beds/North", "Beds/South", "North=# Leeks=##"},
+		{"emoji", "robo", "", "", "robot=🤖"},
+		{"templates", "", "", "", "Meeting=Templates/Meeting"},
+		{"files", "map", "Garden", "", "map.txt=./map.txt map_of_frost.txt=/Diary/map_of_frost.txt"},
 	} {
-		got, err := w.Suggest(w.ctx, w.viewer, test.kind, test.typed, test.page)
+		got, err := w.Suggest(w.ctx, w.viewer, SuggestQuery{test.kind, test.typed, test.page, test.from})
 		if err != nil {
 			t.Fatalf("%+v: %v", test, err)
 		}
@@ -40,7 +44,7 @@ func TestSuggest(t *testing.T) {
 			t.Errorf("%s %q on %q: %s; want %s", test.kind, test.typed, test.page, text, test.want)
 		}
 	}
-	if _, err := w.Suggest(w.ctx, w.viewer, "secrets", "", ""); !errors.Is(err, wiki.ErrNotFound) {
+	if _, err := w.Suggest(w.ctx, w.viewer, SuggestQuery{Kind: "secrets"}); !errors.Is(err, wiki.ErrNotFound) {
 		t.Errorf("an unknown kind: %v", err)
 	}
 	var many strings.Builder
@@ -48,7 +52,7 @@ func TestSuggest(t *testing.T) {
 		fmt.Fprintf(&many, "#tag%d ", i)
 	}
 	w.put("Many", many.String())
-	if got, err := w.Suggest(w.ctx, w.viewer, "tags", "tag", ""); err != nil || len(got) != SuggestLimit {
+	if got, err := w.Suggest(w.ctx, w.viewer, SuggestQuery{Kind: "tags", Typed: "tag"}); err != nil || len(got) != SuggestLimit {
 		t.Errorf("%d suggestions, %v; want %d", len(got), err, SuggestLimit)
 	}
 }

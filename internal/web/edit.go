@@ -464,7 +464,7 @@ func (h *Handler) newCreateForm(v *visit, sent url.Values) (*createForm, error) 
 	p.NoIndex = true
 	var err error
 	if p.Copy == "" {
-		p.Templates, err = h.o.Pages.Suggest(v.ctx(), v.a, "templates", "", "")
+		p.Templates, err = h.o.Pages.Suggest(v.ctx(), v.a, pages.SuggestQuery{Kind: "templates"})
 	}
 	return p, err
 }

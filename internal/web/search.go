@@ -130,26 +130,47 @@ type suggestion struct {
 	Name  string `json:"name"`
 	Title string `json:"title"`
 	URL   string `json:"url"`
+	Link  string `json:"link,omitempty"` // target of a wikilink
 }
 
 // suggestPages lists page names as they are typed: /-/suggest?q=wea gives
-// {"pages":[{"name","title","url"}]}, at most 10.
+// {"pages":[{"name","title","url"}]}, at most 10. With from, the name of a page, each
+// has the target of a wikilink on it (link), and textFirst says that the target of
+// [[text|Page]] is after the bar.
 func (h *Handler) suggestPages(v *visit) error {
+	if v.r.URL.Query().Has("from") {
+		return h.suggestLinks(v)
+	}
 	names, err := h.o.Pages.Complete(v.ctx(), v.a, v.query("q"), 10)
 	if err != nil {
 		return err
 	}
 	list := make([]suggestion, 0, len(names))
 	for _, n := range names {
-		list = append(list, suggestion{string(n), n.Title(), n.URL()})
+		list = append(list, suggestion{Name: string(n), Title: n.Title(), URL: n.URL()})
 	}
 	return h.writeJSON(v, http.StatusOK, map[string]any{"pages": list})
 }
 
+func (h *Handler) suggestLinks(v *visit) error {
+	found, err := h.o.Pages.CompleteLink(v.ctx(), v.a, v.query("q"), v.query("from"), 10)
+	if err != nil {
+		return err
+	}
+	list := make([]suggestion, 0, len(found.Choices))
+	for _, c := range found.Choices {
+		list = append(list, suggestion{string(c.Page), c.Page.Title(), c.Page.URL(), c.Target})
+	}
+	return h.writeJSON(v, http.StatusOK, map[string]any{"pages": list, "textFirst": found.TextFirst})
+}
+
 // suggestWords lists words that an editor can complete: /-/suggest/tags?q=gar gives
-// {"items":[{"text","hint"}]}. Headings and files are those of a page.
+// {"items":[{"text","hint"}]}. Files are those of a page, headings those of the page that
+// a link on page from names.
 func (h *Handler) suggestWords(v *visit) error {
-	items, err := h.o.Pages.Suggest(v.ctx(), v.a, v.param("kind"), v.query("q"), v.query("page"))
+	items, err := h.o.Pages.Suggest(v.ctx(), v.a, pages.SuggestQuery{
+		Kind: v.param("kind"), Typed: v.query("q"), Page: v.query("page"), From: v.query("from"),
+	})
 	if err != nil {
 		return err
 	}

@@ -358,6 +358,7 @@ class Editor {
       keydown: (event) => this.handleKey(event),
       paste: (event) => this.paste(event),
       drop: (event) => this.drop(event),
+      page: this.form.dataset.page,
       title: this.form.dataset.title,
       author: this.form.dataset.author,
       actions: [["Picture or file", "upload", () => this.act.attach()], ["File of this wiki", "choose", () => this.act.files()]],
@@ -416,16 +417,18 @@ class Editor {
     if (this.area !== this.field) return this.area.complete();
     if (!this.choices) return;
     const { value, selectionStart: s, selectionEnd: e } = this.area;
-    const typed = s === e && /\[\[([^[\]|#\n]{0,80})$/.exec(value.slice(Math.max(0, s - 90), s))?.[1];
+    const [, bar, typed] = s === e && /\[\[([^[\]|#\n]{1,80}\|)?([^[\]|#\n]{0,80})$/.exec(value.slice(Math.max(0, s - 170), s)) || [];
     if (typeof typed !== "string") return this.choices.show([]);
-    const found = await suggestPages(typed);
-    if (!found || this.area.selectionStart !== s || this.area.value !== value) return;
+    const answer = await suggestPages(typed, this.form.dataset.page);
+    if (!answer || this.area.selectionStart !== s || this.area.value !== value) return;
+    if (bar && !answer.textFirst) return this.choices.show([]);
+    const found = answer.pages;
     const insert = (name) => {
       const close = value.startsWith("]]", s) ? 2 : 0;
       this.replace(s - typed.length, s + close, name + "]]");
     };
     const items = found.slice(0, 10).map((page) => ({
-      label: spaced(page.name.split("/").pop()), hint: folder(page.name), choose: () => insert(spaced(page.name)),
+      label: spaced(page.name.split("/").pop()), hint: folder(page.name), choose: () => insert(page.link),
     }));
     const named = (page) => spaced(page.name).toLowerCase() === spaced(typed.trim()).toLowerCase();
     if (typed.trim() && !found.some(named)) items.push({ label: `New page “${typed.trim()}”`, choose: () => insert(typed.trim()) });

@@ -15,8 +15,8 @@ async function ask(context, address) {
   }
 }
 
-export async function suggest(context, kind, typed, page = "") {
-  const found = await ask(context, `/-/suggest/${kind}?q=${encodeURIComponent(typed)}&page=${encodeURIComponent(page)}`);
+export async function suggest(context, kind, typed, page = "", from = "") {
+  const found = await ask(context, `/-/suggest/${kind}?${new URLSearchParams({ q: typed, page, from })}`);
   return found?.items ?? [];
 }
 
@@ -45,18 +45,23 @@ const closing = (text, caret = 0) => (view, _, from, to) => {
   view.dispatch({ changes: { from, to: to + close, insert: text + "]]" }, selection: { anchor: from + text.length + 2 - caret }, userEvent: "input.complete" });
 };
 
-async function pages(context) {
-  const typed = before(context, /\[\[[^[\]|#\n]{0,80}/);
+// pages completes the target of a link on a page. Whether it can be after a bar is for
+// the wiki to say.
+const pages = (self) => async (context) => {
+  const typed = before(context, /\[\[(?:[^[\]|#\n]{1,80}\|)?[^[\]|#\n]{0,80}/);
   if (!typed || inCode(context)) return null;
-  const from = typed.from + 2, text = typed.text.slice(2), name = text.trim();
-  const found = (await ask(context, "/-/suggest?q=" + encodeURIComponent(text)))?.pages ?? [];
+  const start = typed.text.includes("|") ? typed.text.indexOf("|") + 1 : 2;
+  const from = typed.from + start, text = typed.text.slice(start), name = text.trim();
+  const answer = await ask(context, `/-/suggest?${new URLSearchParams({ q: text, from: self })}`);
+  if (start > 2 && !answer?.textFirst) return null;
+  const found = answer?.pages ?? [];
   const options = found.slice(0, 10).map((page) => ({
-    label: spaced(page.name.split("/").pop()), detail: spaced(page.name.split("/").slice(0, -1).join("/")), apply: closing(spaced(page.name)),
+    label: spaced(page.name.split("/").pop()), detail: spaced(page.name.split("/").slice(0, -1).join("/")), apply: closing(page.link),
   }));
   const known = found.some((page) => spaced(page.name).toLowerCase() === spaced(name).toLowerCase());
   if (name && !known) options.push({ label: `New page “${name}”`, apply: closing(name) });
   return list(from, options);
-}
+};
 
 // ownHeadings lists the headings of the text itself.
 function ownHeadings(state, typed) {
@@ -71,13 +76,13 @@ function ownHeadings(state, typed) {
   return found.slice(0, 20);
 }
 
-async function headings(context) {
-  const typed = before(context, /\[\[[^[\]|#\n]{0,80}#[^[\]|#\n]{0,80}/);
+const headings = (self) => async (context) => {
+  const typed = before(context, /\[\[(?:[^[\]|#\n]{1,80}\|)?[^[\]|#\n]{0,80}#[^[\]|#\n]{0,80}/);
   if (!typed || inCode(context)) return null;
-  const [page, text] = typed.text.slice(2).split("#");
-  const found = page.trim() ? await suggest(context, "headings", text, page.trim()) : ownHeadings(context.state, text);
+  const [page, text] = typed.text.slice(typed.text.includes("|") ? typed.text.indexOf("|") + 1 : 2).split("#");
+  const found = page.trim() ? await suggest(context, "headings", text, page.trim(), self) : ownHeadings(context.state, text);
   return words(typed.to - text.length, found.map((item) => ({ label: item.text, detail: item.hint, apply: closing(item.text) })));
-}
+};
 
 async function tags(context) {
   const typed = before(context, /(?:^|[\s(])#[\p{L}\p{N}_/-]{0,50}/u);
@@ -110,8 +115,9 @@ async function frontMatter(context) {
   return words(context.pos - tag.length, found.map((item) => ({ label: item.text, detail: item.hint })));
 }
 
-export const complete = (more) => autocompletion({
-  override: [pages, headings, tags, emoji, frontMatter, ...more],
+// complete completes the text of a page, whose name can be "".
+export const complete = (self, more) => autocompletion({
+  override: [pages(self), headings(self), tags, emoji, frontMatter, ...more],
   icons: false,
   aboveCursor: false,
   maxRenderedOptions: 40,

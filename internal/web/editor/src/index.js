@@ -14,7 +14,7 @@ import { theme } from "./theme.js";
 // mount puts an editor in the place of a text field and returns it. It offers as
 // much of the field's interface as the form's script uses. The hooks are
 // changed(), and keydown, paste and drop, which get the event. What they have for the
-// menu after / is described there.
+// menu after / is described there. The page has the name hooks.page.
 export function mount(field, hooks) { return new CodeArea(field, hooks); }
 
 // typeOver types over a selection of several lines. Left to the browser, joining
@@ -53,7 +53,7 @@ class CodeArea {
     const handle = (name) => (event) => { hooks[name](event); return event.defaultPrevented; };
     return [
       lineNumbers(), history(), drawSelection(), dropCursor(), highlightSpecialChars(), highlightActiveLine(),
-      EditorView.lineWrapping, lineDirection, theme, completeTheme, complete([slash(hooks, (context) => inCode(context) || inside(context, "FrontMatter"))]), tables, markdown, search({ top: true }), tooltips({ position: "absolute" }),
+      EditorView.lineWrapping, lineDirection, theme, completeTheme, complete(hooks.page ?? "", [slash(hooks, (context) => inCode(context) || inside(context, "FrontMatter"))]), tables, markdown, search({ top: true }), tooltips({ position: "absolute" }),
       EditorView.contentAttributes.of({
         "aria-label": label, "aria-describedby": "hint", tabindex: "0", spellcheck: "true", autocorrect: "on", autocapitalize: "sentences",
       }),
