@@ -21,7 +21,7 @@ import (
 
 // linksVersion is the version of the rows of outlinks, backlinks and aliases. Raise it
 // when they would be different; relink then writes them again.
-const linksVersion = 1
+const linksVersion = 2
 
 // outlinks are a page's links, tags and aliases in order. Each column is a JSON array
 // of strings: kinds and targets, as in "page Design/Ideas|the ideas" for a wikilink and

@@ -109,6 +109,9 @@ var Pages = map[string]func(n int) string{
 	"contents":                 repeat("[TOC]\n\n# a\n\n"),
 	"contents of headings":     func(n int) string { return strings.Repeat("[[_TOC_]]\n\n", n/40) + strings.Repeat("# a\n", n/8) },
 	"formulas over lines":      repeat("a $$\nb\n$$ c\n"),
+	"formulas after text":      repeat("a $$\nb\n$$\n"),
+	"shortcodes":               repeat(`[a]({{< ref "b" >}}) `),
+	"shortcodes without end":   repeat(`[a]({{< ref "b `),
 	"formulas over lines, open": func(n int) string {
 		return strings.Repeat("a $$\nb\n", n/7)
 	},

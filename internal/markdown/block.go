@@ -233,7 +233,8 @@ func (sourceParser) Open(_ ast.Node, reader text.Reader, pc parser.Context) (ast
 	n := &sourceBlock{}
 	switch {
 	case formulaLine.Match(line):
-		if !guardOf(pc).hasEnd('$', rest[min(len(line), len(rest)):], "$$") {
+		g := guardOf(pc)
+		if g.isInFormula(pc.LastOpenedBlock().Node, reader.Source()) || !g.hasEnd('$', rest[min(len(line), len(rest)):], "$$") {
 			return nil, parser.NoChildren
 		}
 	case formulaStart.Match(line):
@@ -270,6 +271,26 @@ func (g *guard) hasEnd(kind byte, rest []byte, end string) bool {
 	}
 	g.unclosed[kind] = true
 	return false
+}
+
+// isInFormula reports whether a paragraph that is still open has a formula that is, too:
+// it began with $$ at the end of a line. It looks at each line once.
+func (g *guard) isInFormula(last ast.Node, source []byte) bool {
+	p, ok := last.(*ast.Paragraph)
+	if !ok {
+		return false
+	}
+	if g.paragraph != p {
+		g.paragraph, g.paragraphLines, g.inFormula = p, 0, false
+	}
+	for ; g.paragraphLines < p.Lines().Len(); g.paragraphLines++ {
+		segment := p.Lines().At(g.paragraphLines)
+		line := bytes.TrimRight(segment.Value(source), " \t\n")
+		if bytes.Count(line, []byte("$$"))%2 == 1 {
+			g.inFormula = !g.inFormula && bytes.HasSuffix(line, []byte("$$"))
+		}
+	}
+	return g.inFormula
 }
 
 // endsFormula reports whether a line before the next blank one ends a formula that

@@ -83,6 +83,10 @@ type guard struct {
 	masked     []byte // the source for tables with wikilinks
 	explained  []*explanation
 	noFormula  int // offset up to which no line ends a formula
+
+	paragraph      *ast.Paragraph // of isInFormula
+	paragraphLines int
+	inFormula      bool
 }
 
 var guardKey = parser.NewContextKey()

@@ -134,10 +134,20 @@ func (n *wikilink) wikilinkTarget(self wiki.PageName) linkTarget {
 	case LooksLikeFile(name):
 		p.Kind = wiki.LinkFile
 	}
-	if label := strings.Map(printableRune, n.label); !n.embed && len(label) <= wiki.MaxNameBytes {
+	if label := strings.Map(printableRune, n.label); len(label) <= wiki.MaxNameBytes && n.canBeSwapped() {
 		p.Label = label
 	}
 	return p.orHome(self)
+}
+
+// canBeSwapped reports whether the target can be after the bar. For an embed it can't be
+// if that is the text or size of a picture.
+func (n *wikilink) canBeSwapped() bool {
+	if !n.embed {
+		return true
+	}
+	_, width, height := cutSize(n.label, true)
+	return width == "" && height == "" && !LooksLikeFile(n.target) && !LooksLikeFile(n.label)
 }
 
 // externalTarget is a link with a scheme, if the scheme is allowed.

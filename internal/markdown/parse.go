@@ -207,6 +207,7 @@ func (wikiSyntax) Extend(m goldmark.Markdown) {
 		parser.WithInlineParsers(
 			util.Prioritized(formulaParser{}, 90),   // before code spans (100): `$x$`
 			util.Prioritized(wikilinkParser{}, 150), // before links (200), after footnotes (101)
+			util.Prioritized(shortcodeParser{parser.NewLinkParser()}, 199),
 			util.Prioritized(hiddenTextParser{}, 80),
 			util.Prioritized(taskParser{extension.NewTaskCheckBoxParser()}, 0),
 			util.Prioritized(taskStateParser{}, 1),

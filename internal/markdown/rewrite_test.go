@@ -59,6 +59,7 @@ func TestRewriteLinks(t *testing.T) {
 		{"markdown file", "P", "[x](Old%20Page.md#a)", "[x](New/Page.md#a)"},
 		{"image", "P", "![alt](/old.png \"t\")", "![alt](/New/new%20pic.png \"t\")"},
 		{"image in a link", "P", "[![alt](/old.png)](/Old_Page)", "[![alt](/New/new%20pic.png)](/New/Page)"},
+		{"shortcode", "P", "[x]({{< ref \"/Old_Page#a\" >}})", "[x]({{< ref \"/New/Page#a\" >}})"},
 		{"definition", "P", "[x][r]\n\n[r]: /Old_Page 'title'\n[s]: </Old_Page>\n", "[x][r]\n\n[r]: /New/Page 'title'\n[s]: </New/Page>\n"},
 		{"relative", "Design/VPS", "[x](Old) [y](../Old_Page) [z](./d.png) ![](d.png)", "[x](New) [y](../New/Page) [z](./e.png) ![](VPS/e.png)"},
 		{"in an emphasis, a list, a quote, a heading", "P", "# [[Old Page]]\n\n- *[[Old Page]]*\n  > [[Old Page]]\n", "# [[New/Page]]\n\n- *[[New/Page]]*\n  > [[New/Page]]\n"},

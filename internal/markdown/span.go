@@ -133,10 +133,10 @@ func (w *writer) lookUp(p linkTarget) resolvedLink {
 	t := w.resolve(link{p.Link, p.fragment})
 	f := resolvedLink{linkTarget: p, url: t.URL, missing: !t.Exists, target: t}
 	if t.Exists {
-		fragment := p.fragment
 		if t.Swapped {
-			fragment = t.Fragment
+			f.fragment = t.Fragment
 		}
+		fragment := f.fragment
 		to, _, _ := strings.Cut(t.URL, "#")
 		f.url = to + p.query
 		switch {

@@ -129,7 +129,9 @@ func TestLead(t *testing.T) {
 		{"Home", "[[some text|Only#part]]", "Guide/Only.md"},
 		{"Home", "[[some text|Guide/Start]]", "Guide/Start.md"},
 		{"Home", "[[some text|nothing either]]", ""},
-		{"Home", "![[pic|Only]]", ""},
+		{"Home", "![[some text|Only#part]]", "Guide/Only.md"},
+		{"Home", "![[pic.png|Only]]", "pic.png"},
+		{"Home", "![[pic|300]]", ""},
 		// Nothing hidden, nothing outside.
 		{"Home", "[[.robot/x]]", ""},
 		{"Home", "[x](../../Home.md)", "Home.md"},

@@ -67,6 +67,7 @@ func (r *resolver) answer(ctx context.Context, l wiki.Link, fragment string, rea
 	if to.swapped {
 		a.got.Swapped, a.got.Fragment = true, to.fragment
 		fragment = to.fragment
+		l, _, _ = l.Swapped()
 	}
 	file := to.file
 	if file == "" {

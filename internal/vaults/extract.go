@@ -18,6 +18,7 @@ type Reference struct {
 	Wiki   bool   // [[...]]; else a Markdown link or HTML
 	HTML   bool
 	Image  bool   // an image or embed
+	Hugo   bool   // with the shortcode ref or relref
 	Target string // path without fragment, with percent codes decoded unless Wiki
 	First  string // of [[First|Second]], without fragment
 	Second string // "" if there is no bar
@@ -28,6 +29,10 @@ type Reference struct {
 // out code.
 func References(tool, source string) []Reference {
 	source, start := withoutFront(source)
+	original := source
+	if tool == "Hugo" {
+		source = shortcodeSyntax.ReplaceAllStringFunc(source, bracketPath)
+	}
 	masked := maskCode(source, tool != "MkDocs") // whose blocks are indented
 	var found []Reference
 	for _, m := range wikilinkSyntax.FindAllStringSubmatchIndex(masked, -1) {
@@ -50,6 +55,8 @@ func References(tool, source string) []Reference {
 	var inside []Reference
 	for _, r := range found {
 		if r.Target != "" {
+			r.Source = original[r.At : r.At+len(r.Source)]
+			r.Hugo = tool == "Hugo" && shortcodeSyntax.MatchString(r.Source)
 			r.At += start
 			inside = append(inside, r)
 		}
@@ -57,14 +64,21 @@ func References(tool, source string) []Reference {
 	return inside
 }
 
+// bracketPath writes the path of a shortcode in angle brackets, in as many bytes.
+func bracketPath(shortcode string) string {
+	m := shortcodeSyntax.FindStringSubmatchIndex(shortcode)
+	return "](" + blank(shortcode[len("]("):m[2]-1]) + "<" + shortcode[m[2]:m[3]] + ">" + blank(shortcode[m[3]+1:])
+}
+
 var (
-	wikilinkSyntax = regexp.MustCompile(`!?\[\[[^\[\]\n]+\]\]`)
-	htmlTag        = regexp.MustCompile(`(?s)(?:\]\(|\]:\s*)?<[a-zA-Z/][^<>]*>`)
-	htmlLink       = regexp.MustCompile(`(?is)<(?:a|img)\s(?:[^<>]*\s)?(?:href|src)\s*=\s*("[^"<>]*"|'[^'<>]*')[^<>]*>`)
-	definition     = regexp.MustCompile(`(?m)^ {0,3}\[([^\]\n^][^\]\n]*)\]:[ \t]*\n?[ \t]*(<[^>\n]*>|[^\s<]\S*)[^\n]*$`)
-	bracketed      = regexp.MustCompile(`!?\[([^\[\]\n]+)\](?:\[([^\[\]\n]*)\])?`)
-	schemeSyntax   = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9+.-]*:`)
-	frontSyntax    = regexp.MustCompile(`(?s)^(---\n.*?\n---|\+\+\+\n.*?\n\+\+\+)\n`)
+	shortcodeSyntax = regexp.MustCompile(`\]\(\{\{[<%] *(?:rel)?ref +"([^"<>\n]*)" *[%>]\}\}`)
+	wikilinkSyntax  = regexp.MustCompile(`!?\[\[[^\[\]\n]+\]\]`)
+	htmlTag         = regexp.MustCompile(`(?s)(?:\]\(|\]:\s*)?<[a-zA-Z/][^<>]*>`)
+	htmlLink        = regexp.MustCompile(`(?is)<(?:a|img)\s(?:[^<>]*\s)?(?:href|src)\s*=\s*("[^"<>]*"|'[^'<>]*')[^<>]*>`)
+	definition      = regexp.MustCompile(`(?m)^ {0,3}\[([^\]\n^][^\]\n]*)\]:[ \t]*\n?[ \t]*(<[^>\n]*>|[^\s<]\S*)(?:[ \t]+(?:"[^"\n]*"|'[^'\n]*'|\([^()\n]*\)))?[ \t]*$`)
+	bracketed       = regexp.MustCompile(`!?\[([^\[\]\n]+)\](?:\[([^\[\]\n]*)\])?`)
+	schemeSyntax    = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9+.-]*:`)
+	frontSyntax     = regexp.MustCompile(`(?s)^(---\n.*?\n---|\+\+\+\n.*?\n\+\+\+)\n`)
 )
 
 func withoutFront(source string) (string, int) {

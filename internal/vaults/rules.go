@@ -450,6 +450,9 @@ func hugoRule(r *Rule, page string, l Reference) string {
 		return f
 	}
 	key := strings.ToLower(strings.TrimSuffix(target, ".md"))
+	if l.Hugo {
+		return r.hugoShortcode(page, key)
+	}
 	var tries []string
 	if strings.HasPrefix(target, "/") {
 		tries = []string{key}
@@ -467,6 +470,25 @@ func hugoRule(r *Rule, page string, l Reference) string {
 	}
 	if strings.HasPrefix(target, "/") && path.Ext(target) != "" && path.Ext(target) != ".md" {
 		return outside // of the static files
+	}
+	return ""
+}
+
+// hugoShortcode finds the page of a shortcode from the page's folder, from the root, or
+// the only one of that name.
+func (r *Rule) hugoShortcode(page, key string) string {
+	folder := path.Dir(strings.ToLower(strings.TrimPrefix(page, "content/")))
+	if strings.HasPrefix(key, "/") {
+		folder = ""
+	}
+	if f := r.extra[strings.Trim(path.Join("/", folder, strings.TrimSuffix(key, "_index")), "/")]; f != "" {
+		return f
+	}
+	if f := r.extra[strings.Trim(strings.TrimSuffix(key, "_index"), "/")]; f != "" {
+		return f
+	}
+	if same := r.byName[path.Base(key)+".md"]; len(same) == 1 && !strings.Contains(key, "/") {
+		return same[0]
 	}
 	return ""
 }

@@ -149,10 +149,16 @@ func mdBook(b *builder) {
 		{name: "[text](page.html#heading)", write: link("[text](%#two-words)"), anchor: "Two words"},
 		{name: "[text][id] to .html", write: func(from, to string) string {
 			if o := output(from, to); o != "" {
-				return fmt.Sprintf("[text][h%s]\n\n[h%[1]s]: %s <!-- ignore -->", blockID(from+to), o)
+				return fmt.Sprintf("[text][h%s]<!-- ignore -->\n\n[h%[1]s]: %s", blockID(from+to), o)
 			}
 			return ""
 		}, wrap: "%s %s\n\n"},
+		{name: "[text][id], a comment after its address", write: func(from, to string) string {
+			if o := output(from, to); o != "" {
+				return fmt.Sprintf("[text][c%s]\n\n[c%[1]s]: %s <!-- not a definition -->", blockID(from+to), o)
+			}
+			return ""
+		}, wrap: "%s %s\n\n", plain: true},
 		{name: "in the summary", write: func(from, to string) string {
 			if from != "src/SUMMARY.md" {
 				return ""
@@ -165,7 +171,9 @@ func mdBook(b *builder) {
 // hugo is the content of a site of Hugo's or Jekyll's: addresses end in a slash, and
 // _index.md is a folder's page (gohugo.io, "Content organization"). Relative
 // addresses resolve against the page's address, so from /guide/page/ the page beside
-// it is ../other/.
+// it is ../other/. The shortcodes ref and relref find a page from the page's folder,
+// from the root with a slash, else the only one of that name (gohugo.io, "Links and
+// cross references").
 func hugo(b *builder) {
 	b.site("content/", "_index.md", 50, func(t string) string {
 		switch n := b.rand.IntN(3); {
@@ -213,6 +221,23 @@ func hugo(b *builder) {
 			}
 			return "[text](../" + bare(to) + "/)"
 		}},
+		{name: `[text]({{< ref "page.md" >}})`, write: func(from, to string) string {
+			return "[text]({{< ref \"" + relative(from, to) + "\" >}})"
+		}},
+		{name: `[text]({{< relref "/folder/page" >}})`, write: func(_, to string) string {
+			if !inner(to) {
+				return ""
+			}
+			return "[text]({{< relref \"" + strings.TrimSuffix(address(to), "/") + "\" >}})"
+		}},
+		{name: `[text]({{% ref "name#heading" %}})`, write: func(_, to string) string {
+			if bare(to) == "_index" {
+				return ""
+			}
+			return "[text]({{% ref \"" + bare(to) + "#two-words\" %}})"
+		}, anchor: "Two words"},
+		{name: `[text]({{< ref "page" >}}), missing`, write: func(_, to string) string { return "[text]({{< ref \"no-" + bare(to) + "\" >}})" }, dead: true},
+		{name: `[text]({{< ref >}}) in code`, write: func(_, to string) string { return "`[text]({{< ref \"" + bare(to) + "\" >}})`" }, plain: true},
 		{name: "[text](/folder/page/), missing", write: func(_, to string) string { return "[text](/no-" + bare(to) + "/)" }, dead: true},
 		{name: "in a figure of HTML", write: func(from, to string) string {
 			return `<figure><img src="` + relative(from, to) + `" width="320"></figure>`

@@ -27,7 +27,7 @@ type Link struct {
 	Kind    LinkKind
 	Address bool   // Target is the path of a Markdown or HTML link; otherwise that of a wikilink
 	Target  string // decoded, without query and fragment
-	Label   string // of a wikilink, the text after the bar: some tools write the target there
+	Label   string // of a wikilink or an embedded page, the text after the bar: some tools write the target there
 	Text    string // up to 200 characters of the text around it, for backlinks
 }
 
@@ -156,7 +156,7 @@ func (l Link) ByName() bool {
 // own page. It reports false for links that can't be read so, such as an image with
 // options: [[x.png|alt=A view]].
 func (l Link) Swapped() (swapped Link, fragment string, ok bool) {
-	if l.Label == "" || l.Address || l.Kind != LinkPage && l.Kind != LinkFile || l.Kind == LinkFile && strings.Contains(l.Label, "=") {
+	if l.Label == "" || l.Address || l.Kind != LinkPage && l.Kind != LinkEmbed && l.Kind != LinkFile || l.Kind == LinkFile && strings.Contains(l.Label, "=") {
 		return Link{}, "", false
 	}
 	target, fragment, _ := strings.Cut(l.Label, "#")
