@@ -42,6 +42,43 @@ func TestLinksFollowSections(t *testing.T) {
 	}
 }
 
+// Links by a former name of the page follow a heading, too: names that a rename and a
+// merge left behind, in each spelling.
+func TestLinksByFormerNamesFollowSections(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.put("Old/Drinks", "# Drinks\n\n## Tea\n\nt\n\n## Milk\n\nm\n")
+	if _, err := w.Rename(w.ctx, w.editor, RenameRequest{Name: "Old/Drinks", NewName: "Hot", Precondition: w.base("Old/Drinks")}); err != nil {
+		t.Fatal(err)
+	}
+	merged := w.put("Cold", "# Cold\n\n## Ice\n\ni\n").Revision
+	if _, err := w.Change(w.ctx, w.editor, ChangeSet{Steps: []Step{{Kind: StepMerge, Name: "Cold", Base: merged, To: "Hot"}}}); err != nil {
+		t.Fatal(err)
+	}
+	w.put("Home", "[[Old/Drinks#Tea]] [[old/drinks#Milk]] [a](/Old/Drinks#tea) [b](Old/Drinks.md#tea) [[Cold#Ice|ice]] [[Cold]]\n")
+	w.put("Old/Near", "[c](Drinks#tea) ![[Old/Drinks#Tea]]\n")
+	w.put("Other", "# Other\n\n## Tea\n\nMine.\n")
+	base := w.page("Hot").File.Blob
+	step := func(section string) Step {
+		return Step{Kind: StepMoveSection, Name: "Hot", Base: base, To: "Other", Edit: edit.Edit{Section: section}}
+	}
+	done, err := w.Change(w.ctx, w.editor, ChangeSet{Steps: []Step{step("Tea"), step("Ice")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"Home":     "[[Other#tea-1]] [[old/drinks#Milk]] [a](/Other#tea-1) [b](Other.md#tea-1) [[Other#Ice|ice]] [[Cold]]\n",
+		"Old/Near": "[c](../Other#tea-1) ![[Other#tea-1]]\n",
+	} {
+		if got := w.text(name); got != want {
+			t.Errorf("%s is\n%s\nwant\n%s", name, got, want)
+		}
+	}
+	if !slices.Equal(done.Relinked, []wiki.PageName{"Home", "Old/Near"}) {
+		t.Errorf("relinked %v", done.Relinked)
+	}
+}
+
 // A heading with an id of its own has two anchors: links to both follow it.
 func TestLinksFollowChosenIDs(t *testing.T) {
 	t.Parallel()

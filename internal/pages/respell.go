@@ -249,6 +249,9 @@ func (m *moves) pagesToRewrite(ctx context.Context, w *content.Wiki, now *names,
 	}
 	for page := range m.headings {
 		keys = append(keys, m.keys(page, page)...)
+		for _, former := range m.names.was[page] {
+			keys = append(keys, wiki.PageKeys(former, nil)...)
+		}
 	}
 	for from, to := range m.leads {
 		keys = append(keys, m.keys(from, to)...)
