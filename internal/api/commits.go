@@ -39,6 +39,7 @@ type commitAnswer struct {
 	DryRun    bool            `json:"dry_run"`
 	Pages     []committedPage `json:"pages"`
 	Updated   []wiki.PageName `json:"updated_pages"` // whose links follow a move
+	changedLinks
 }
 
 type committedPage struct {
@@ -73,7 +74,32 @@ func (h *Handler) postCommit(c *call) error {
 	if done.Replayed {
 		c.w.Header().Set("Idempotency-Replayed", "true")
 	}
-	return c.respond(http.StatusOK, describeCommit(done, body.DryRun))
+	out := describeCommit(done, body.DryRun)
+	out.changedLinks = h.linksOfCommit(c, set, done)
+	return c.respond(http.StatusOK, out)
+}
+
+// linksOfCommit describes the links that lead elsewhere since a commit, or would after a
+// dry run.
+func (h *Handler) linksOfCommit(c *call, set pages.ChangeSet, done pages.ChangeSetResult) changedLinks {
+	switch {
+	case done.Unchanged:
+		return changedLinks{}
+	case set.DryRun:
+		return newChangedLinks(done.Deletion, done.Taken)
+	}
+	var deletion pages.Deletion
+	var taken []pages.Diverted
+	var err error
+	if set.Has(pages.StepDelete) {
+		deletion, err = h.o.Pages.Deletion(c.Context(), c.access, done.Commit)
+		h.warnLinks(c, err)
+	}
+	if set.Has(pages.StepCreate) || set.Has(pages.StepMoveSection) {
+		taken, err = h.o.Pages.Creation(c.Context(), c.access, done.Commit)
+		h.warnLinks(c, err)
+	}
+	return newChangedLinks(deletion, taken)
 }
 
 // step checks an edit, the i-th of a commit, and converts it.

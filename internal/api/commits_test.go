@@ -2,6 +2,8 @@ package api
 
 import (
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // Edits of several pages are one commit, in the dry run none.
@@ -70,5 +72,54 @@ func TestCommitNamesKeptKeys(t *testing.T) {
 	}
 	if len(kept) != 1 || kept[0] != "status" {
 		t.Errorf("%s", done.text)
+	}
+}
+
+// A dry run tells which links would lead nowhere, and which elsewhere, as the commit does
+// when it is made, and the deletion of one page.
+func TestCommitTellsOfChangedLinks(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	put := func(path, text string) {
+		w.want(201, w.send("ada/editor", "PUT", "ada", "/pages/"+path, object{"content": text}))
+	}
+	revision := func(path string) string {
+		return w.want(200, w.send("ada/editor", "GET", "ada", "/pages/"+path, nil)).string("revision")
+	}
+	put("Gone", "x\n")
+	put("F/Twin", "x\n")
+	put("G/Twin", "x\n")
+	put("G/Plum", "x\n")
+	put("F/Here", "[[Gone]] [[gone]] [[Twin]] [[Plum]]\n")
+	put("Other", "[[Gone]]\n")
+	links := func(got reply) object {
+		t.Helper()
+		list := object{}
+		for _, key := range []string{"diverted", "dead_links", "dead_links_on"} {
+			if v, ok := got.json[key]; ok {
+				list[key] = v
+			}
+		}
+		return list
+	}
+	body := object{"dry_run": true, "edits": []any{
+		object{"op": "delete", "path": "Gone", "revision": revision("Gone")},
+		object{"op": "delete", "path": "F/Twin", "revision": revision("F/Twin")},
+		object{"op": "create", "path": "F/Plum", "text": "x\n"},
+		object{"op": "replace", "path": "Other", "old": "[[Gone]]", "text": "none"},
+	}}
+	diverted := func(from, to string) object { return object{"from": from, "to": to, "links": 1.0} }
+	want := object{"dead_links": 2.0, "dead_links_on": []any{"F/Here"}, "diverted": []any{diverted("F/Twin", "G/Twin"), diverted("G/Plum", "F/Plum")}}
+	for _, dry := range []bool{true, false} {
+		body["dry_run"] = dry
+		if diff := cmp.Diff(want, links(w.want(200, w.send("ada/editor", "POST", "ada", "/commits", body)))); diff != "" {
+			t.Errorf("dry run %t: %s", dry, diff)
+		}
+	}
+	put("Alone", "x\n")
+	put("Last", "[[Alone]]\n")
+	one := w.want(200, w.send("ada/editor", "DELETE", "ada", "/pages/Alone", object{"revision": revision("Alone")}))
+	if diff := cmp.Diff(object{"dead_links": 1.0, "dead_links_on": []any{"Last"}}, links(one)); diff != "" {
+		t.Errorf("one page: %s", diff)
 	}
 }

@@ -228,12 +228,21 @@ type saveAnswer struct {
 	NewPath  string          `json:"new_path,omitempty"`
 	Updated  []wiki.PageName `json:"updated_pages,omitempty"`
 	Deleted  bool            `json:"deleted,omitempty"`
-	Diverted []divertedLinks `json:"diverted,omitempty"`
-	Dead     int             `json:"dead_links,omitempty"`
+	changedLinks
 }
 
-// A divertedLinks is a number of links that lead elsewhere since a page was created or
-// deleted.
+// changedLinks are links that lead elsewhere since pages were created or deleted.
+type changedLinks struct {
+	Diverted []divertedLinks `json:"diverted,omitempty"`
+	Dead     int             `json:"dead_links,omitempty"`    // that lead nowhere now
+	DeadOn   []wiki.PageName `json:"dead_links_on,omitempty"` // the pages with these
+}
+
+func newChangedLinks(done pages.Deletion, taken []pages.Diverted) changedLinks {
+	return changedLinks{newDiverted(append(done.Diverted, taken...)), done.Dead, done.Broken}
+}
+
+// A divertedLinks is a number of links that lead to another file now.
 type divertedLinks struct {
 	From  string `json:"from"`
 	To    string `json:"to"`
@@ -298,7 +307,7 @@ func (h *Handler) putPage(c *call) error {
 	if s.Created {
 		taken, err := h.o.Pages.Creation(c.Context(), c.access, s.Commit)
 		h.warnLinks(c, err)
-		out.Diverted = newDiverted(taken)
+		out.changedLinks = newChangedLinks(pages.Deletion{}, taken)
 	}
 	return c.respondSaved(s, out)
 }
@@ -365,7 +374,7 @@ func (h *Handler) deletePage(c *call) error {
 	}
 	done, err := h.o.Pages.Deletion(c.Context(), c.access, s.Commit)
 	h.warnLinks(c, err)
-	return c.respondSaved(s, saveAnswer{Deleted: true, Diverted: newDiverted(done.Diverted), Dead: done.Dead})
+	return c.respondSaved(s, saveAnswer{Deleted: true, changedLinks: newChangedLinks(done, nil)})
 }
 
 type renameBody struct {

@@ -138,20 +138,24 @@ func (h *Handler) describeDeletion(ctx context.Context, c *client, r *reply, com
 	addDeletion(r, done, "Attachments deleted too: ", "Pages below stay: ", "Broken links are now on: ", "Links to it now lead to: ")
 }
 
-// describeCreation says from which pages links were taken by a new one. Without that,
+// describeCreation says from which pages links were taken by new ones. Without that,
 // the answer is still right.
-func (h *Handler) describeCreation(ctx context.Context, c *client, r *reply, commit string) {
+func (h *Handler) describeCreation(ctx context.Context, c *client, r *reply, commit string, words ours) {
 	taken, err := h.o.Pages.Creation(ctx, c.access, commit)
 	if err != nil {
 		h.o.Log.WarnContext(ctx, "describing a creation failed", "wiki", c.access.Site().Slug, "err", err)
 		return
 	}
+	addTaken(r, taken, words)
+}
+
+func addTaken(r *reply, taken []pages.Diverted, words ours) {
 	var from []string
 	for _, d := range taken {
 		from = append(from, strings.TrimSuffix(d.From, ".md"))
 	}
 	if len(from) > 0 {
-		r.addTailList("Links now lead here instead of to: ", firstNames(from))
+		r.addTailList(words, firstNames(from))
 	}
 }
 

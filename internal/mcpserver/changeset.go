@@ -38,12 +38,18 @@ func (h *Handler) changePages(ctx context.Context, c *client, a arguments) (*rep
 		return nil, err
 	}
 	r := h.changeReply(ctx, c, done, set.DryRun)
-	deletes := slices.ContainsFunc(set.Steps, func(s pages.Step) bool { return s.Kind == pages.StepDelete })
 	switch {
+	case done.Unchanged:
 	case set.DryRun:
 		describePlannedDeletion(r, done.Deletion)
-	case deletes && !done.Unchanged:
-		h.describeDeletion(ctx, c, r, done.Commit)
+		addTaken(r, done.Taken, "Links would then lead to new pages instead of to: ")
+	default:
+		if set.Has(pages.StepDelete) {
+			h.describeDeletion(ctx, c, r, done.Commit)
+		}
+		if set.Has(pages.StepCreate) || set.Has(pages.StepMoveSection) {
+			h.describeCreation(ctx, c, r, done.Commit, "Links now lead to new pages instead of to: ")
+		}
 	}
 	return r, nil
 }

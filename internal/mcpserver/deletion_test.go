@@ -103,3 +103,24 @@ func TestDryRunOfDeletion(t *testing.T) {
 		t.Errorf("done %q, want %q", got, want)
 	}
 }
+
+// An edit of several pages says which links its new pages take over from others, before
+// and after it is made.
+func TestNewPagesTakeLinks(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.save("ada", "ada", "G/Plum", "x\n")
+	w.save("ada", "ada", "F/Here", "# Here\n\n## Pear\n\nText.\n")
+	w.save("ada", "ada", "F/There", "A [[Plum]] and a [[Pear]].\n")
+	w.save("ada", "ada", "G/Pear", "x\n")
+	set := edits(map[string]any{"op": "create", "path": "F/Plum", "text": "Mine."},
+		map[string]any{"op": "move_section", "path": "F/Here", "section": "Pear", "to": "F/Pear", "revision": w.revisionOf("F/Here")})
+	for _, test := range []struct {
+		dry  bool
+		want string
+	}{{true, "\nLinks would then lead to new pages instead of to: G/Plum, G/Pear"}, {false, "\nLinks now lead to new pages instead of to: G/Plum, G/Pear"}} {
+		if text := w.ok("ada/editor", "edit_page", "edits", set, "dry_run", test.dry); !strings.Contains(text, test.want) {
+			t.Errorf("dry run %t: %s", test.dry, text)
+		}
+	}
+}

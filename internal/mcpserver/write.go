@@ -73,7 +73,7 @@ func (h *Handler) createPage(ctx context.Context, c *client, a arguments) (*repl
 		verb = "Already created"
 	}
 	r.setHead("%s %s %s, commit %s, %s", constant(verb), called(done.Name), revision(done.Revision, known), hash(done.Commit), address(c, done.Name, done.Name.URL()))
-	h.describeCreation(ctx, c, r, done.Commit)
+	h.describeCreation(ctx, c, r, done.Commit, "Links now lead here instead of to: ")
 	similar, meant, err := h.o.Pages.PossibleDuplicates(ctx, c.access, string(done.Name), a.text("content"), 5)
 	if err == nil && len(meant) > 0 {
 		r.addTailList("Pages that may be about the same: ", names(meant))

@@ -77,6 +77,7 @@ type ChangeSetResult struct {
 	Pages    []ChangedPage   // in the order of the steps
 	Relinked []wiki.PageName // other pages, whose links follow a move
 	Deletion Deletion        // what a dry run would delete; Service.Deletion reports it for a commit
+	Taken    []Diverted      // links that a dry run's new pages would take over; Service.Creation reports them for a commit
 }
 
 // Changed counts the pages that change, apart from those whose links do.
@@ -88,6 +89,11 @@ func (done *ChangeSetResult) Changed() int {
 		}
 	}
 	return n
+}
+
+// Has reports whether any step is of a kind.
+func (set *ChangeSet) Has(kind StepKind) bool {
+	return slices.ContainsFunc(set.Steps, func(s Step) bool { return s.Kind == kind })
 }
 
 // A StepError is why a step of a ChangeSet failed.
@@ -167,7 +173,9 @@ func (s *Service) changeOnce(ctx context.Context, w *content.Wiki, a wiki.Access
 	case len(edits) == 0:
 		done.Saved = p.order[0].saved()
 	case set.DryRun:
-		done.Deletion, err = p.deletion(ctx)
+		if done.Deletion, err = p.deletion(ctx); err == nil {
+			done.Taken, err = p.creation(ctx)
+		}
 	default:
 		done.Saved, err = s.commit(ctx, w, a, set.Write, content.Request{Message: commitMessage(set.Message, "%s", p.message()), Edits: edits, Takes: p.takings()})
 	}

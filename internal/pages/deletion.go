@@ -129,12 +129,12 @@ func (s *Service) Creation(ctx context.Context, a wiki.Access, commit string) ([
 	}
 	slices.Sort(keys)
 	links, err := w.LinksByKey(ctx, slices.Compact(keys))
-	return d.takenBy(created, links), err
+	return d.takenBy(created, d.after([]nameChange{{gone: created}}, nil, d.left), links), err
 }
 
-// takenBy compares where links lead with and without files that were created.
-func (n *names) takenBy(created []string, links []wiki.Link) (list []Diverted) {
-	before := n.after([]nameChange{{gone: created}}, nil, n.left)
+// takenBy compares where links lead with files that were created and before, without
+// them.
+func (n *names) takenBy(created []string, before *names, links []wiki.Link) (list []Diverted) {
 	for _, l := range links {
 		file, ok := n.page(l.From)
 		self, _ := wiki.PageOf(file)
@@ -184,16 +184,29 @@ func (p *changePlan) deletion(ctx context.Context) (Deletion, error) {
 	return done, err
 }
 
-// namesAfter returns the names as the plan leaves them.
-func (p *changePlan) namesAfter() *names {
-	var created []string
+// creation lists the links that the plan's new pages take over, after edits has been
+// called.
+func (p *changePlan) creation(ctx context.Context) ([]Diverted, error) {
+	created := p.created()
+	if len(created) == 0 {
+		return nil, nil
+	}
+	links, err := p.linksAfter(ctx, keysOf(created))
+	return p.namesAfter().takenBy(created, p.names.names, links), err
+}
+
+// created lists the files of the plan's new pages.
+func (p *changePlan) created() (list []string) {
 	for _, pg := range p.order {
 		if pg.isNew() {
-			created = append(created, pg.file.Path)
+			list = append(list, pg.file.Path)
 		}
 	}
-	return p.moves.after(created)
+	return list
 }
+
+// namesAfter returns the names as the plan leaves them.
+func (p *changePlan) namesAfter() *names { return p.moves.after(p.created()) }
 
 // linksAfter lists links with the keys, as the plan leaves them, and all links of pages
 // that it writes. Those of other pages can have targets of before a move.
