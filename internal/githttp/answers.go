@@ -24,11 +24,12 @@ const (
 
 // answers are the answers being prepared or sent. Slow clients hold theirs for long.
 // So when they are too many, of the service or of a wiki, a newcomer takes the place of
-// another: of the oldest of the caller that has the most, or else of the slowest.
-// Members come before strangers. See evict.
+// another: of the oldest of the caller that has the most, of a caller that has abandoned
+// many, or else of the slowest. Members come before strangers. See evict.
 type answers struct {
-	mu      sync.Mutex
-	running []*answer // oldest first
+	mu        sync.Mutex
+	running   []*answer // oldest first
+	abandoned abandoned
 }
 
 // An answer is one of them. Everything sent to its client is written to it.
@@ -36,10 +37,13 @@ type answer struct {
 	http.ResponseWriter
 	wiki, caller string
 	member       bool // the caller is a member of the wiki
+	began        time.Time
 	cancel       context.CancelFunc
 
 	mu      sync.Mutex
 	writing bool // its client was sent something
+	failed  bool // a write to its client failed
+	whole   bool // its client was sent everything
 	evicted bool
 	pace    pace
 }
@@ -50,7 +54,7 @@ var errEvicted = errors.New("githttp: answer was evicted")
 // evicted. It fails with errBusy if its caller has too many, or if there are too many
 // and none has to make room.
 func (all *answers) start(c *call) (ctx context.Context, a *answer, done func(), err error) {
-	a = &answer{ResponseWriter: c.w, wiki: c.access.Site().Slug, caller: c.answerKey(), member: c.access.Role() >= wiki.Viewer}
+	a = &answer{ResponseWriter: c.w, wiki: c.access.Site().Slug, caller: c.answerKey(), member: c.access.Role() >= wiki.Viewer, began: time.Now()}
 	ctx, a.cancel = context.WithCancel(c.Context())
 	all.mu.Lock()
 	defer all.mu.Unlock()
@@ -59,7 +63,7 @@ func (all *answers) start(c *call) (ctx context.Context, a *answer, done func(),
 		return nil, nil, nil, errBusy
 	}
 	all.running = append(all.running, a)
-	return ctx, a, func() { all.end(a) }, nil
+	return ctx, a, func() { all.end(a, c.Context().Err() != nil) }, nil
 }
 
 // makeRoom reports whether there is room for an answer. It evicts one if necessary.
@@ -90,16 +94,20 @@ func boolToInt(b bool) int {
 
 // evict ends one of some answers so that a can take its place, and reports whether one
 // had to make room. A preferred caller, a member with few answers, takes any stranger's
-// place. A stranger takes that of a caller with more answers, or of a slow client. So to
-// keep strangers out, clients must read at least maxAnswers*pressedSpeed bytes a second
-// together, and members are served even then. It requires all.mu, so the answers'
+// place. A stranger takes that of a caller with more answers, of one that has abandoned
+// many, of one that waits for a process in a wiki with more answers, or of a slow client.
+// So to keep strangers out, clients must read at least maxAnswers*pressedSpeed bytes a
+// second together, and members are served even then. It requires all.mu, so the answers'
 // handlers can't return meanwhile.
 func (all *answers) evict(a *answer, of func(*answer) bool) bool {
+	now := time.Now()
 	counts := map[string]int{a.caller: 1}
 	for _, other := range all.running {
 		counts[other.caller] += boolToInt(of(other))
 	}
-	preferred := func(other *answer) bool { return other.member && counts[other.caller] <= maxPreferred }
+	preferred := func(other *answer) bool {
+		return other.member && counts[other.caller] <= maxPreferred && all.abandoned.of(other.caller, now) <= maxAbandoned
+	}
 	var members, strangers []*answer
 	for _, other := range all.running {
 		switch {
@@ -110,7 +118,7 @@ func (all *answers) evict(a *answer, of func(*answer) bool) bool {
 			strangers = append(strangers, other)
 		}
 	}
-	victim := cmp.Or(heaviest(strangers, counts, a.caller), slowest(strangers, pressedSpeed))
+	victim := cmp.Or(heaviest(strangers, counts, a.caller), all.mostAbandoned(strangers, a.caller, now), lastInLine(strangers, a.wiki), slowest(strangers, pressedSpeed))
 	if preferred(a) {
 		victim = cmp.Or(victim, slowest(strangers, math.Inf(1)), heaviest(members, counts, a.caller))
 	}
@@ -134,6 +142,33 @@ func heaviest(list []*answer, counts map[string]int, than string) (found *answer
 	return found
 }
 
+// mostAbandoned returns the oldest answer of the caller that has abandoned the most, nil
+// if nobody has abandoned much more than a caller.
+func (all *answers) mostAbandoned(list []*answer, than string, now time.Time) (found *answer) {
+	most := maxAbandoned + all.abandoned.of(than, now)
+	for _, a := range list {
+		if took := all.abandoned.of(a.caller, now); took > most {
+			found, most = a, took
+		}
+	}
+	return found
+}
+
+// lastInLine returns the newest answer that waits for a process in the wiki with the most
+// of them, nil if none has more than a wiki.
+func lastInLine(list []*answer, than string) (found *answer) {
+	counts := map[string]int{than: 1}
+	for _, a := range list {
+		counts[a.wiki] += boolToInt(a.isWaiting())
+	}
+	for _, a := range list {
+		if a.isWaiting() && counts[a.wiki] > counts[than] && (found == nil || counts[a.wiki] >= counts[found.wiki]) {
+			found = a
+		}
+	}
+	return found
+}
+
 // slowest returns the answer with the lowest speed, nil if none is below a limit or at
 // it. Of equals it chooses the oldest.
 func slowest(list []*answer, limit float64) (found *answer) {
@@ -147,10 +182,15 @@ func slowest(list []*answer, limit float64) (found *answer) {
 	return found
 }
 
-func (all *answers) end(a *answer) {
+// end removes an answer. gone says that its client has closed the connection.
+func (all *answers) end(a *answer, gone bool) {
 	a.cancel()
+	now := time.Now()
 	all.mu.Lock()
 	defer all.mu.Unlock()
+	if a.isAbandoned(gone) {
+		all.abandoned.add(a.caller, now.Sub(a.began), now)
+	}
 	all.running = slices.DeleteFunc(all.running, func(other *answer) bool { return other == a })
 }
 
@@ -172,6 +212,36 @@ func (a *answer) isEvicted() bool {
 	return a.evicted
 }
 
+// busyOr returns errBusy if the answer made room for another, else err.
+func (a *answer) busyOr(err error) error {
+	if a.isEvicted() {
+		return errBusy
+	}
+	return err
+}
+
+// finish notes that the client was sent everything.
+func (a *answer) finish() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.whole = true
+}
+
+// isAbandoned reports whether the client went away before the end. gone says that it has
+// closed the connection.
+func (a *answer) isAbandoned(gone bool) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return (gone || a.failed) && !a.whole && !a.evicted
+}
+
+// isWaiting reports whether its client was sent nothing yet.
+func (a *answer) isWaiting() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.pace.sent == 0 && a.pace.since.IsZero()
+}
+
 // SetWriteDeadline is called before each write. It fails when the answer was evicted.
 func (a *answer) SetWriteDeadline(t time.Time) error {
 	a.mu.Lock()
@@ -185,24 +255,25 @@ func (a *answer) SetWriteDeadline(t time.Time) error {
 
 // Write is for http.ResponseWriter.
 func (a *answer) Write(data []byte) (n int, err error) {
-	a.wait(func() int { n, err = a.ResponseWriter.Write(data); return n })
+	a.wait(func() (int, error) { n, err = a.ResponseWriter.Write(data); return n, err })
 	return n, err
 }
 
 // FlushError is for http.ResponseController.
 func (a *answer) FlushError() (err error) {
-	a.wait(func() int { err = http.NewResponseController(a.ResponseWriter).Flush(); return 0 })
+	a.wait(func() (int, error) { err = http.NewResponseController(a.ResponseWriter).Flush(); return 0, err })
 	return err
 }
 
 // wait measures how long the client keeps us waiting, and how much it is sent.
-func (a *answer) wait(send func() (bytes int)) {
+func (a *answer) wait(send func() (bytes int, err error)) {
 	a.mu.Lock()
 	a.pace.since = time.Now()
 	a.mu.Unlock()
-	n := send()
+	n, err := send()
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.failed = a.failed || err != nil
 	a.pace.end(time.Now(), n)
 }
 

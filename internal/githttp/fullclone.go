@@ -75,6 +75,7 @@ func (h *Handler) sendFullClone(c *call, wants []string) (sent bool, err error) 
 	}
 	switch {
 	case err == nil:
+		answer.finish()
 		return true, nil
 	case client.sent == 0 && answer.isEvicted():
 		return true, errBusy

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -153,6 +154,120 @@ func TestGreedyMembersAreNotPreferred(t *testing.T) {
 	}
 }
 
+// leaveAfter is a write to a client that goes away after a while.
+func (a *answer) leaveAfter(d time.Duration) {
+	a.wait(func() (int, error) { time.Sleep(d); return 0, net.ErrClosed })
+}
+
+// visit holds an answer of a wiki for five seconds, again and again for a while, as a
+// client does that connects again before it is found slow.
+func (s *slowAnswers) visit(address, slug string, during time.Duration) {
+	for end := time.Now().Add(during); time.Now().Before(end); {
+		a, done, err := answerFrom(s.h, httptest.NewRecorder(), address, slug, "")
+		if err != nil {
+			time.Sleep(time.Second)
+			continue
+		}
+		a.leaveAfter(paceWindow - time.Millisecond)
+		done()
+	}
+}
+
+// Attack: clients of as many networks as a wiki has answers connect again every five
+// seconds, and read nothing. Others take their places once they have done so for half a
+// minute, and keep them although the clients come back.
+func TestReturningNetworksMakeRoom(t *testing.T) {
+	testSlowAnswers(t, func(s *slowAnswers) {
+		const slug = "wiki0"
+		var visits sync.WaitGroup
+		defer visits.Wait()
+		for network := range maxWikiAnswers {
+			visits.Go(func() { s.visit(fmt.Sprintf("203.0.113.%d:1", network), slug, 2*time.Minute) })
+		}
+		time.Sleep(time.Minute)
+		var others []*answer
+		for _, role := range []wiki.Role{wiki.Reader, wiki.Viewer} {
+			s.clients = s.clients - s.clients%100 + 99 // the next is for wiki0
+			others = append(others, s.fill(1, 1<<20, role)...)
+		}
+		time.Sleep(30 * time.Second)
+		if n := countEvicted(others); n > 0 {
+			t.Errorf("%d others made room", n)
+		}
+		if n := len(s.h.answers.running); n != maxWikiAnswers {
+			t.Errorf("the attack holds %d answers", n-len(others))
+		}
+	})
+}
+
+// A member whose clients go away again and again is treated as a stranger.
+func TestReturningMembersAreNotPreferred(t *testing.T) {
+	testSlowAnswers(t, func(s *slowAnswers) {
+		for _, a := range s.fill(maxAnswers, 1<<20, wiki.Viewer) {
+			s.h.answers.abandoned.add(a.caller, 2*maxAbandoned, time.Now())
+		}
+		s.fill(1, 1<<20, wiki.Reader)
+	})
+}
+
+// A client that takes everything, or is told to come back, isn't held against its
+// network; nor is anything after some minutes.
+func TestOnlyAbandonedAnswersCount(t *testing.T) {
+	testSlowAnswers(t, func(s *slowAnswers) {
+		const network = "203.0.113.1:1"
+		for name, end := range map[string]func(a *answer){"whole": (*answer).finish, "evicted": (*answer).stop, "refused": func(*answer) {}} {
+			a, done, err := answerFrom(s.h, httptest.NewRecorder(), network, "ada", "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			end(a)
+			if name != "refused" {
+				a.leaveAfter(time.Minute)
+			}
+			done()
+			if took := s.h.answers.abandoned.of(a.caller, time.Now()); took != 0 {
+				t.Errorf("%s: counts %s", name, took)
+			}
+		}
+		a, done, err := answerFrom(s.h, httptest.NewRecorder(), network, "ada", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.leaveAfter(time.Minute)
+		done()
+		for after, want := range map[time.Duration]time.Duration{0: time.Minute, abandonedPeriod: time.Minute, 2 * abandonedPeriod: 0} {
+			times := s.h.answers.abandoned
+			if took := times.of(a.caller, time.Now().Add(after)); took != want {
+				t.Errorf("after %s: counts %s", after, took)
+			}
+		}
+	})
+}
+
+// Attack: requests that wait for the processes of four wikis fill all answers. Somebody
+// who clones another wiki takes the place of the last in line.
+func TestWaitingRequestsMakeRoom(t *testing.T) {
+	h := new(Handler)
+	var waiting []*answer
+	start := func(i int, slug string) (*answer, error) {
+		a, _, err := answerFrom(h, httptest.NewRecorder(), fmt.Sprintf("198.51.%d.%d:1", i/256, i%256), slug, "")
+		return a, err
+	}
+	for i := range maxAnswers {
+		a, err := start(i, fmt.Sprint("heavy", i%4))
+		if err != nil {
+			t.Fatal(err)
+		}
+		waiting = append(waiting, a)
+	}
+	if _, err := start(maxAnswers, "heavy1"); !errors.Is(err, errBusy) {
+		t.Errorf("one more for a wiki with many: %v", err)
+	}
+	if _, err := start(maxAnswers, "quiet"); err != nil || countEvicted(waiting) != 1 || !waiting[maxAnswers-1].isEvicted() {
+		t.Errorf("%v; %d made room, the last in line: %v", err, countEvicted(waiting), waiting[maxAnswers-1].isEvicted())
+	}
+}
+
 // What counts is the speed at present: neither megabytes in buffers at the beginning nor
 // a slow beginning.
 func TestPace(t *testing.T) {
@@ -191,12 +306,14 @@ func TestCloneBesideSlowNetworks(t *testing.T) {
 	w.fill("ada", 4)
 	head, _, _ := strings.Cut(w.must(t.TempDir(), "ls-remote", w.url("ada", "")), "\t")
 	request := "0011command=fetch0001000dofs-delta0032want " + head + "\n0009done\n0000"
+	var conns []net.Conn
 	for i := range maxWikiAnswers {
 		conn, err := net.Dial("tcp", "127.0.0.1:"+w.port)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer conn.Close()
+		conns = append(conns, conn)
 		_ = conn.(*net.TCPConn).SetReadBuffer(4 << 10)
 		fmt.Fprintf(conn, "POST /repo.git/git-upload-pack HTTP/1.1\r\nHost: ada.robot.localhost:%s\r\nX-Forwarded-For: 198.51.100.%d\r\nContent-Type: %s\r\nGit-Protocol: version=2\r\nContent-Length: %d\r\n\r\n%s", w.port, i, wantType, len(request), request)
 	}
@@ -206,6 +323,25 @@ func TestCloneBesideSlowNetworks(t *testing.T) {
 	}
 	w.must(t.TempDir(), "clone", "-q", w.url("ada", ""), "stranger")
 	w.must(t.TempDir(), "clone", "-q", w.url("ada", "x:"+w.Tokens["ada/owner"]+"@"), "member")
+	for _, conn := range conns {
+		conn.Close()
+	}
+	if !w.door.waitUntilAbandoned(maxWikiAnswers/2, time.Now().Add(20*time.Second)) {
+		t.Error("clients that went away aren't counted")
+	}
+}
+
+// waitUntilAbandoned waits until a number of callers have abandoned answers.
+func (h *Handler) waitUntilAbandoned(n int, deadline time.Time) bool {
+	for ; time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		h.answers.mu.Lock()
+		callers := len(h.answers.abandoned.times)
+		h.answers.mu.Unlock()
+		if callers >= n {
+			return true
+		}
+	}
+	return false
 }
 
 // waitUntilStalled waits until a number of clients keep their answers waiting, pretends

@@ -27,7 +27,7 @@ func (h *Handler) runUploadPack(c *call, kind, first string, in io.Reader, note 
 	repo, leave, err := h.o.Pages.Repository(ctx, c.access)
 	if err != nil {
 		release()
-		return err
+		return client.busyOr(err)
 	}
 	out, process, err := h.spools.open(c.access.Site().Slug, first)
 	if err != nil {
@@ -50,6 +50,9 @@ func (h *Handler) runUploadPack(c *call, kind, first string, in io.Reader, note 
 	})
 	contentType := "application/x-git-upload-pack-" + kind
 	sent := out.sendTo(client, contentType)
+	if sent == nil {
+		client.finish()
+	}
 	client.cancel()
 	err = running.Wait()
 	if err != nil && c.Context().Err() == nil {
