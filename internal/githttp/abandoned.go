@@ -14,8 +14,8 @@ const (
 )
 
 // abandoned counts, by caller, how long answers took whose clients went away before the
-// end. So a client that holds an answer for a few seconds, too few to be found slow, and
-// then connects again, is known by what it did before. The zero value is empty.
+// end. A client that holds an answer for a few seconds, too few to be found slow, and
+// then connects again is recognized by that. The zero value is empty.
 type abandoned struct {
 	began         time.Time // of this period
 	times, before map[string]time.Duration

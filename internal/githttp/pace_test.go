@@ -210,7 +210,7 @@ func TestReturningMembersAreNotPreferred(t *testing.T) {
 	})
 }
 
-// A client that takes everything, or is told to come back, isn't held against its
+// Answers that a client takes in whole, or that had to make room, aren't held against its
 // network; nor is anything after some minutes.
 func TestOnlyAbandonedAnswersCount(t *testing.T) {
 	testSlowAnswers(t, func(s *slowAnswers) {
