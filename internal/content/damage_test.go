@@ -220,10 +220,10 @@ func TestCloseIdle(t *testing.T) {
 	}
 	leave()
 	p.CloseIdle()
-	if _, ok := p.Head("bob"); ok {
+	if _, _, ok := p.Head("bob"); ok {
 		t.Error("an unused wiki is open")
 	}
-	if _, ok := p.Head("ada"); !ok {
+	if _, _, ok := p.Head("ada"); !ok {
 		t.Error("a wiki in use was closed")
 	}
 	must(t, w, ada, Edit{Path: "Home.md", Data: []byte("x")})

@@ -288,28 +288,28 @@ func (p *Pool) Open(ctx context.Context, slug string) (*Wiki, func(), error) {
 	return e.wiki, sync.OnceFunc(func() { p.release(slug, e) }), nil
 }
 
-// Head returns the number of a wiki's newest commit, from memory. ok is false if the
-// wiki isn't open.
-func (p *Pool) Head(slug string) (seq int64, ok bool) {
+// Head returns the number and id of a wiki's newest commit, from memory. ok is false if
+// the wiki isn't open.
+func (p *Pool) Head(slug string) (seq int64, id string, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	e := p.open[slug]
 	if e == nil || p.closed {
-		return 0, false
+		return 0, "", false
 	}
 	select {
 	case <-e.ready:
 	default:
-		return 0, false
+		return 0, "", false
 	}
 	if e.wiki == nil {
-		return 0, false
+		return 0, "", false
 	}
 	if e.place != nil {
 		p.idle.MoveToBack(e.place)
 	}
-	seq, _ = e.wiki.Head()
-	return seq, true
+	seq, id = e.wiki.Head()
+	return seq, id, true
 }
 
 // acquire opens a wiki if necessary and makes the caller a user of its entry, until

@@ -372,7 +372,7 @@ func TestPoolHead(t *testing.T) {
 	}
 	known := func(slug string, seq int64, open bool) {
 		t.Helper()
-		if got, ok := p.Head(slug); got != seq || ok != open {
+		if got, _, ok := p.Head(slug); got != seq || ok != open {
 			t.Errorf("%s is at %d, open %v; want %d, %v", slug, got, ok, seq, open)
 		}
 	}

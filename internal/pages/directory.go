@@ -14,11 +14,18 @@ import (
 // A directory holds the names of a wiki at one head.
 type directory struct {
 	*names
-	seq  int64
-	head string // commit id: a recreated wiki can reuse sequence numbers
+	seq   int64
+	head  string     // commit id: a recreated wiki can reuse sequence numbers
+	steps []headStep // that led to this head, the newest last
 }
 
-func (d *directory) weight() uint32 { return uint32(min(d.bytes, 1<<30)) }
+func (d *directory) weight() uint32 {
+	n := d.bytes
+	for _, s := range d.steps {
+		n += 100 * (len(s.files) + len(s.linked))
+	}
+	return uint32(min(n, 1<<30))
+}
 
 // directory returns the directory of the wiki's head, usually from the cache. It
 // can be newer than the head at the time of the call, never older. Its links have the
@@ -33,20 +40,39 @@ func (s *Service) directory(ctx context.Context, w *content.Wiki, a wiki.Access)
 		if old.head == head && old.order == order {
 			return old, nil
 		}
-		var err error
-		if next.names, err = old.namesNow(ctx, w); err != nil {
+		if err := next.follow(ctx, w, old, order); err != nil {
 			return nil, err
 		}
 	}
 	if next.names == nil {
-		var err error
-		if next.names, err = readNames(ctx, w); err != nil {
+		read, err := readNames(ctx, w)
+		if err != nil {
 			return nil, err
 		}
+		next.names = read.ordered(order)
 	}
-	next.names = next.ordered(order)
 	s.cache.Set(key, next)
 	return next, nil
+}
+
+// follow sets the names and steps from those of an older directory. It leaves them nil if
+// the names have to be read.
+func (d *directory) follow(ctx context.Context, w *content.Wiki, old *directory, order wiki.LinkOrder) error {
+	changes, ok, err := w.NameChanges(ctx, old.seq, old.head)
+	if err != nil || !ok {
+		return err
+	}
+	now, err := old.namesAfter(ctx, w, changes)
+	if err != nil {
+		return err
+	}
+	d.names = now.ordered(order)
+	if d.head == old.head {
+		d.steps = old.steps
+		return nil
+	}
+	d.steps, err = old.stepsAfter(ctx, w, d.names, changes)
+	return err
 }
 
 // readNames reads the names of a wiki.
@@ -66,13 +92,9 @@ func readNames(ctx context.Context, w *content.Wiki) (*names, error) {
 	return newNames(paths, aliases, departures), nil
 }
 
-// namesNow returns the names after the commits since the directory's head: the same
-// ones if no name has changed, nil if they have to be read.
-func (d *directory) namesNow(ctx context.Context, w *content.Wiki) (*names, error) {
-	list, ok, err := w.NameChanges(ctx, d.seq, d.head)
-	if err != nil || !ok {
-		return nil, err
-	}
+// namesAfter returns the names after changes since the directory's head: the same ones
+// if no name has changed.
+func (d *directory) namesAfter(ctx context.Context, w *content.Wiki, list []content.NameChange) (_ *names, err error) {
 	changes, gone, files := nameChanges(list)
 	var aliases map[string][]string
 	if len(files) > 0 {

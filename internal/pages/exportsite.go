@@ -141,8 +141,8 @@ func (x *siteRun) render(ctx context.Context, name wiki.PageName, f wiki.File) (
 // that an export doesn't displace what readers use.
 func (x *siteRun) body(ctx context.Context, p *Page) (*markdown.Page, error) {
 	r := &resolver{w: x.w, names: x.names, self: p.Name}
-	if page, ok := x.s.cachedBody(ctx, r, p); ok {
-		return page, nil
+	if b, ok := x.s.cachedBody(ctx, r, p); ok {
+		return b.page, nil
 	}
 	return x.s.renderUnlessSlow(p, r, func() (*markdown.Page, error) {
 		return x.s.markdown.Render(ctx, x.w.Slug(), p.Name, p.Source, r)

@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"path"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -53,14 +54,16 @@ type Service struct {
 	now      func() time.Time
 	log      *slog.Logger
 	cache    *budget.Cache[cacheKey, cached]
-	pictures *raster.Encoder
-	greps    *budget.Slots
-	queries  *budget.Slots // by front matter
-	erasures *budget.Slots // one per wiki at a time
-	imports  *budget.Slots // one import at a time
-	uploads  *receipts     // repositories on disk, uploaded or being imported
-	files    *budget.Slots // bytes of attachments being received
-	exports  exportSlots
+	// forgotten counts the calls of forget.
+	forgotten atomic.Uint64
+	pictures  *raster.Encoder
+	greps     *budget.Slots
+	queries   *budget.Slots // by front matter
+	erasures  *budget.Slots // one per wiki at a time
+	imports   *budget.Slots // one import at a time
+	uploads   *receipts     // repositories on disk, uploaded or being imported
+	files     *budget.Slots // bytes of attachments being received
+	exports   exportSlots
 }
 
 // New returns a Service.
@@ -147,13 +150,12 @@ func (s *Service) openDirectory(ctx context.Context, a wiki.Access, action wiki.
 	return w, d, release, nil
 }
 
-// Head returns the number of the wiki's newest commit, by which finished pages
-// are cached. It usually reads only memory.
+// Head returns the number of the wiki's newest commit. It usually reads only memory.
 func (s *Service) Head(ctx context.Context, a wiki.Access) (int64, error) {
 	if err := a.Allow(wiki.Read); err != nil {
 		return 0, err
 	}
-	if seq, ok := s.content.Head(a.Site().Slug); ok {
+	if seq, _, ok := s.content.Head(a.Site().Slug); ok {
 		return seq, nil
 	}
 	w, release, err := s.open(ctx, a, wiki.Read)

@@ -41,11 +41,12 @@ func (r *resolver) Resolve(ctx context.Context, l wiki.Link, fragment string) ma
 }
 
 // stillValid reports whether all answers would be the same now. If the names are the
-// same, only embedded pages and images can have changed.
-func (r *resolver) stillValid(ctx context.Context, answers []answer, sameNames bool) bool {
+// same, only embedded pages and images can have changed, and of those only the changed
+// files; nil means that any can have changed.
+func (r *resolver) stillValid(ctx context.Context, answers []answer, sameNames bool, changed map[string]bool) bool {
 	for _, old := range answers {
 		isListing := old.link.Kind == linkListing || old.link.Kind == linkFiles
-		if sameNames && (isListing || old.blob == "") {
+		if sameNames && (isListing || old.blob == "" || changed != nil && !changed[r.names.lead(r.self, old.link).file]) {
 			continue
 		}
 		if isListing {

@@ -49,14 +49,15 @@ func (s *Service) EditSection(ctx context.Context, a wiki.Access, form *EditForm
 	if err != nil {
 		return nil, err
 	}
-	if rendered == nil || p.File.Blob != form.Base {
+	if p.File.Blob != form.Base {
 		return nil, missing
 	}
-	h := slices.IndexFunc(rendered.Headings, func(h Heading) bool { return markdown.HeadingID(h) == id })
+	headings := rendered.page.Headings
+	h := slices.IndexFunc(headings, func(h Heading) bool { return markdown.HeadingID(h) == id })
 	if h < 0 {
 		return nil, missing
 	}
-	section, ok := cutSection(form, rendered.Headings[h])
+	section, ok := cutSection(form, headings[h])
 	if !ok {
 		return nil, missing
 	}

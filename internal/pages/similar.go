@@ -15,10 +15,10 @@ import (
 // relatedPages is the number of related pages shown beside a page.
 const relatedPages = 5
 
-// related returns the most similar pages that don't link to the page. If they
-// can't be determined, the page is shown without them.
-func (s *Service) related(ctx context.Context, w *content.Wiki, d *directory, v *View) []wiki.PageName {
-	near, err := s.search.Related(ctx, w, v.Name, 3*relatedPages)
+// related returns the most similar pages, except those whose files are linked: they link
+// to the page. If they can't be determined, the page is shown without them.
+func (s *Service) related(ctx context.Context, w *content.Wiki, d *directory, page wiki.PageName, linked []string) []wiki.PageName {
+	near, err := s.neighbours(ctx, w, page)
 	if err != nil {
 		if ctx.Err() == nil {
 			s.log.WarnContext(ctx, "finding related pages failed", "wiki", w.Slug(), "err", err)
@@ -27,17 +27,42 @@ func (s *Service) related(ctx context.Context, w *content.Wiki, d *directory, v 
 	}
 	var list []wiki.PageName
 	for _, n := range near {
-		linked := slices.ContainsFunc(v.Backlinks, func(b Backlink) bool { return b.Name == n.Page })
-		if _, there := d.page(string(n.Page)); there && !linked && len(list) < relatedPages {
+		file, there := d.page(string(n.Page))
+		if there && !slices.Contains(linked, file) && len(list) < relatedPages {
 			list = append(list, n.Page)
 		}
 	}
 	return list
 }
 
-// RelatedVersion changes when View's related pages can have changed without a
-// commit. It reads only memory.
-func (s *Service) RelatedVersion(a wiki.Access) uint64 { return s.search.VectorVersion(a.Site().Slug) }
+// cachedNeighbours are the pages most similar to a page at a version of the vectors.
+type cachedNeighbours struct {
+	version uint64
+	*search.Neighbours
+}
+
+func (c *cachedNeighbours) weight() uint32 { return uint32(c.Neighbours.Weight()) }
+
+// neighbours returns the pages most similar to a page. Until the wiki's vectors are up to
+// date again, they are those of before.
+func (s *Service) neighbours(ctx context.Context, w *content.Wiki, page wiki.PageName) ([]search.SimilarPage, error) {
+	key := cacheKey{"related", w.Slug(), string(page)}
+	next := &cachedNeighbours{version: s.search.VectorVersion(w.Slug())}
+	var before *search.Neighbours
+	if c, ok := s.cache.GetIfPresent(key); ok {
+		last := c.(*cachedNeighbours)
+		if last.version == next.version {
+			return last.Pages, nil
+		}
+		before = last.Neighbours
+	}
+	var err error
+	if next.Neighbours, err = s.search.Related(ctx, w, page, 3*relatedPages, before); err != nil {
+		return nil, err
+	}
+	s.cache.Set(key, next)
+	return next.Pages, nil
+}
 
 // PossibleDuplicates lists pages that a new page may duplicate: by similar names,
 // and by similar text, which may be empty. A folder that two pages share doesn't

@@ -135,11 +135,11 @@ func (q *suggesting) headings(ctx context.Context) ([]Suggestion, error) {
 		return nil, err
 	}
 	rendered, _, err := q.s.rendered(ctx, q.w, q.d, p)
-	if err != nil || rendered == nil {
+	if err != nil {
 		return nil, err
 	}
 	var list []Suggestion
-	for _, h := range rendered.Headings {
+	for _, h := range rendered.page.Headings {
 		list = append(list, Suggestion{Text: h.Text, Hint: strings.Repeat("#", h.Level)})
 	}
 	return list, nil

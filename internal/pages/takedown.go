@@ -80,6 +80,7 @@ func (s *Service) openNamed(ctx context.Context, a wiki.Access, name string) (*c
 
 // forget drops everything derived from content whose visibility changed.
 func (s *Service) forget(w *content.Wiki) error {
+	s.forgotten.Add(1)
 	s.cache.InvalidateAll()
 	if err := s.search.Reset(w.Slug()); err != nil {
 		return fmt.Errorf("pages: %w", err)

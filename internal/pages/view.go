@@ -132,6 +132,7 @@ type View struct {
 	Backlinks  []Backlink
 	Related    []wiki.PageName // pages with similar meaning; nil for old revisions
 	Below      int             // number of subpages
+	Basis      *Basis          // what all this was made from; nil for old revisions
 	// Provisional says that the same page can look different the next time, because
 	// rendering it took too long or a target couldn't be read. It isn't to be cached.
 	Provisional bool
@@ -160,20 +161,20 @@ func (s *Service) View(ctx context.Context, a wiki.Access, name, revision string
 	}
 	v := &View{Page: *p}
 	rendered, complete, err := s.rendered(ctx, w, d, p)
-	if err := v.setRendered(rendered, err); err != nil {
+	if err := v.setRendered(rendered.page, err); err != nil {
 		return nil, err
 	}
 	v.Provisional = !complete
 	if pointer, ok := wiki.ParseLFSPointer(p.Source); ok {
 		v.Notices = append(v.Notices, fmt.Sprintf("This page is stored with Git LFS, and only its pointer was imported. The text itself (%s) isn't here. To replace the pointer, edit the page and paste the text.", formatBytes(pointer.Size)))
 	}
-	if rendered != nil && !p.Old {
+	if rendered.page != nil && !p.Old {
 		by, err := s.authorship(ctx, w, p.File, p.Source)
 		if err != nil && !errors.Is(err, wiki.ErrDamaged) {
 			return nil, err
 		}
 		if by != nil {
-			v.Blame = by.parts(rendered.HTML, rendered.Blocks, p.Source)
+			v.Blame = by.parts(rendered.page.HTML, rendered.page.Blocks, p.Source)
 		}
 	}
 	links, err := d.linksTo(ctx, w, p.Name.File())
@@ -181,15 +182,23 @@ func (s *Service) View(ctx context.Context, a wiki.Access, name, revision string
 		return nil, err
 	}
 	v.Backlinks = backlinks(d, p.Name, links)
+	v.Below = d.countBelow(p.Name)
 	if !p.Old {
-		v.Related = s.related(ctx, w, d, v)
-	}
-	for _, below := range d.below(string(p.Name)) {
-		if _, ok := listedPage(below); ok {
-			v.Below++
-		}
+		v.Basis = newBasis(d, v, rendered)
+		v.Related = s.related(ctx, w, d, v.Name, v.Basis.from)
+		v.Basis.related = v.Related
 	}
 	return v, nil
+}
+
+// countBelow returns the number of subpages.
+func (n *names) countBelow(page wiki.PageName) (count int) {
+	for _, p := range n.below(string(page)) {
+		if _, ok := listedPage(p); ok {
+			count++
+		}
+	}
+	return count
 }
 
 // Preview renders a text as the page's.
@@ -310,21 +319,23 @@ const slowPause = 10 * time.Minute
 
 // rendered returns a page's body, from the cache if its links still resolve to the
 // same targets, and whether it is complete: the next rendering will be the same.
-func (s *Service) rendered(ctx context.Context, w *content.Wiki, d *directory, p *Page) (page *markdown.Page, complete bool, err error) {
+func (s *Service) rendered(ctx context.Context, w *content.Wiki, d *directory, p *Page) (b *body, complete bool, err error) {
 	r := &resolver{w: w, names: d, self: p.Name, pictureSize: s.pictureSizes(w)}
-	if page, ok := s.cachedBody(ctx, r, p); ok {
-		return page, true, nil
+	if b, ok := s.cachedBody(ctx, r, p); ok {
+		return b, true, nil
 	}
-	page, err = s.renderUnlessSlow(p, r, func() (*markdown.Page, error) { return s.render(ctx, p.Name, p.Source, r) })
+	b = &body{}
+	b.page, err = s.renderUnlessSlow(p, r, func() (*markdown.Page, error) { return s.render(ctx, p.Name, p.Source, r) })
 	if err != nil {
-		return nil, !markdown.OutOfTime(err), err
+		b.page = nil
+		return b, !markdown.OutOfTime(err), err
 	}
+	b.answers = r.answers
 	if r.failed == nil {
-		b := &body{page: page, answers: r.answers}
 		b.valid.Store(&validity{d.head, d.generation})
 		s.cache.Set(bodyKey(w, p), b)
 	}
-	return page, r.failed == nil, nil
+	return b, r.failed == nil, nil
 }
 
 // renderUnlessSlow renders a page, unless it was too slow twice.
@@ -345,7 +356,7 @@ func (s *Service) renderUnlessSlow(p *Page, r *resolver, render func() (*markdow
 
 // cachedBody returns a page's body from the cache if its links still resolve to the
 // same targets.
-func (s *Service) cachedBody(ctx context.Context, r *resolver, p *Page) (*markdown.Page, bool) {
+func (s *Service) cachedBody(ctx context.Context, r *resolver, p *Page) (*body, bool) {
 	c, ok := s.cache.GetIfPresent(bodyKey(r.w, p))
 	if !ok {
 		return nil, false
@@ -353,13 +364,14 @@ func (s *Service) cachedBody(ctx context.Context, r *resolver, p *Page) (*markdo
 	b := c.(*body)
 	last := b.valid.Load()
 	if last.head == r.names.head && last.generation == r.names.generation {
-		return b.page, true
+		return b, true
 	}
-	if !r.stillValid(ctx, b.answers, last.generation == r.names.generation) {
+	changed, _, _ := r.names.changesSince(last.head)
+	if !r.stillValid(ctx, b.answers, last.generation == r.names.generation, changed) {
 		return nil, false
 	}
 	b.valid.Store(&validity{r.names.head, r.names.generation})
-	return b.page, true
+	return b, true
 }
 
 // bodyKey is a body's key in the cache.

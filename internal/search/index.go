@@ -132,7 +132,8 @@ type index struct {
 	queue         *embedQueue
 	embedMu       sync.Mutex // allows one embedder at a time
 	vectors       atomic.Pointer[vectors]
-	vectorsUsedAt atomic.Int64 // unix nanoseconds
+	vectorsUsedAt atomic.Int64  // unix nanoseconds
+	vectorChanges vectorChanges // guarded by snapshotMu
 
 	// snapshotMu is read-locked by a query, so that all its statements see the
 	// same state, and locked while a catch-up or an embedder commits.

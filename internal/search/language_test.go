@@ -43,7 +43,7 @@ func TestOtherLanguages(t *testing.T) {
 		t.Errorf("%d sections wait for a vector", n)
 	}
 	for name, text := range pages {
-		related, err := u.s.Related(t.Context(), u.w, wiki.PageName(name), 10)
+		related, err := u.related(wiki.PageName(name), 10)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -36,16 +36,6 @@ const (
 	maxCompared = 2000
 )
 
-// Related returns the pages most similar to a page, by the mean of its chunks;
-// none if the model understands none of them.
-// It uses the index as it is, without catching up, so a deleted page can still
-// be listed.
-func (s *Service) Related(ctx context.Context, w *content.Wiki, page wiki.PageName, limit int) ([]SimilarPage, error) {
-	return s.nearestPages(ctx, w.Slug(), page, limit, minRelated, func(v *vectors, d *directory) (queryVector, bool) {
-		return v.meanVector(func(id int64) bool { return id < int64(len(d.pages)) && d.pages[id].path == string(page) })
-	})
-}
-
 // Similar returns the pages most similar to a text, such as that of a new page,
 // except the page of the given name; none if the model doesn't understand it.
 func (s *Service) Similar(ctx context.Context, w *content.Wiki, page wiki.PageName, text string, limit int) ([]SimilarPage, error) {
@@ -62,7 +52,16 @@ func (s *Service) Similar(ctx context.Context, w *content.Wiki, page wiki.PageNa
 		return nil, nil
 	}
 	query := newQueryVector(s.opts.Model.Embed(first.text))
-	return s.nearestPages(ctx, w.Slug(), page, limit, minSimilar, func(*vectors, *directory) (queryVector, bool) { return query, true })
+	var list []SimilarPage
+	err = s.withVectors(ctx, w.Slug(), func(_ *index, v *vectors, d *directory) {
+		for _, n := range v.nearest(query, d, page, minSimilar) {
+			list = append(list, n.SimilarPage)
+		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("search: find pages similar to %s in %s: %w", page, w.Slug(), sqlite.StorageError(err))
+	}
+	return list[:min(len(list), limit)], nil
 }
 
 // firstChunk returns the first chunk of a page's text.
@@ -75,41 +74,11 @@ func (s *Service) firstChunk(ctx context.Context, w *content.Wiki, page wiki.Pag
 	return chunkPage(s.opts.Model, newDocument(page, []byte(text), nil))[0], nil
 }
 
-// nearestPages returns pages by the cosine of their nearest chunk with the
-// vector that queryFor returns, except the page named exclude.
-func (s *Service) nearestPages(ctx context.Context, slug string, exclude wiki.PageName, limit int, minCosine float64, queryFor func(*vectors, *directory) (queryVector, bool)) ([]SimilarPage, error) {
-	var list []SimilarPage
-	err := s.withVectors(ctx, slug, func(v *vectors, d *directory) {
-		query, ok := queryFor(v, d)
-		if !ok {
-			return
-		}
-		best := make([]float64, len(d.pages))
-		for i, cosine := range v.cosines(query) {
-			if id := v.chunks[i].page; id < int64(len(best)) {
-				best[id] = max(best[id], float64(cosine))
-			}
-		}
-		for id, e := range d.pages {
-			if best[id] >= minCosine && e.path != "" && e.path != string(exclude) {
-				list = append(list, SimilarPage{wiki.PageName(e.path), best[id]})
-			}
-		}
-	})
-	if err != nil {
-		return nil, fmt.Errorf("search: find pages similar to %s in %s: %w", exclude, slug, sqlite.StorageError(err))
-	}
-	slices.SortFunc(list, func(a, b SimilarPage) int {
-		return cmp.Or(cmp.Compare(b.Similarity, a.Similarity), cmp.Compare(a.Page, b.Page))
-	})
-	return list[:min(len(list), limit)], nil
-}
-
 // NearDuplicates returns pairs of pages with nearly the same content, most
 // similar first. It compares at most the first 2,000 pages.
 func (s *Service) NearDuplicates(ctx context.Context, w *content.Wiki, limit int) ([]Pair, error) {
 	var list []Pair
-	err := s.withVectors(ctx, w.Slug(), func(v *vectors, d *directory) {
+	err := s.withVectors(ctx, w.Slug(), func(_ *index, v *vectors, d *directory) {
 		var pages []int64
 		var means []queryVector
 		for i, c := range v.chunks {
@@ -138,8 +107,8 @@ func (s *Service) NearDuplicates(ctx context.Context, w *content.Wiki, limit int
 	return list[:min(len(list), limit)], nil
 }
 
-// withVectors calls do with a wiki's vectors. Without a model it does nothing.
-func (s *Service) withVectors(ctx context.Context, slug string, do func(*vectors, *directory)) error {
+// withVectors calls do with a wiki's index and vectors. Without a model it does nothing.
+func (s *Service) withVectors(ctx context.Context, slug string, do func(*index, *vectors, *directory)) error {
 	if s.opts.Model == nil {
 		return nil
 	}
@@ -161,7 +130,7 @@ func (s *Service) withVectors(ctx context.Context, slug string, do func(*vectors
 			if err != nil {
 				return err
 			}
-			do(v, d)
+			do(x, v, d)
 			return nil
 		})
 	})

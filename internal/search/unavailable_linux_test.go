@@ -51,7 +51,7 @@ func TestIndexCannotBeOpened(t *testing.T) {
 			t.Cleanup(func() { _ = s.Close() })
 			_, search := s.Search(t.Context(), u.w, Query{Text: "frost"})
 			_, words := s.Search(t.Context(), u.w, Query{Text: "frost", Mode: Keyword})
-			_, related := s.Related(t.Context(), u.w, "Frost", 5)
+			_, related := s.Related(t.Context(), u.w, "Frost", 5, nil)
 			_, similar := s.Similar(t.Context(), u.w, "Ice", "frost", 5)
 			_, pairs := s.NearDuplicates(t.Context(), u.w, 5)
 			for what, err := range map[string]error{

@@ -59,6 +59,9 @@ const maxOutdated = 64
 // outdateVectors notes that the chunks of pages have changed. The caller holds
 // snapshotMu.
 func (x *index) outdateVectors(pages map[int64]bool) {
+	if len(pages) > 0 {
+		x.vectorChanges.add(x, pages)
+	}
 	for len(pages) > 0 {
 		v := x.vectors.Load()
 		if v == nil {

@@ -595,6 +595,7 @@ func TestRelatedPages(t *testing.T) {
 		t.Error("VectorVersion doesn't change when chunks are embedded")
 	}
 	names := func(list []SimilarPage, err error) (names []string) {
+		t.Helper()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -603,10 +604,10 @@ func TestRelatedPages(t *testing.T) {
 		}
 		return names
 	}
-	if got := names(u.s.Related(t.Context(), u.w, "Cars", 5)); !slices.Equal(got, []string{"Autos"}) {
+	if got := names(u.related("Cars", 5)); !slices.Equal(got, []string{"Autos"}) {
 		t.Errorf("related to Cars: %v, want Autos", got)
 	}
-	if got := names(u.s.Related(t.Context(), u.w, "Nothing", 5)); got != nil {
+	if got := names(u.related("Nothing", 5)); got != nil {
 		t.Errorf("related to a missing page: %v, want none", got)
 	}
 	if got := names(u.s.Similar(t.Context(), u.w, "Hounds", "canine dog\n", 5)); !slices.Equal(got, []string{"Dogs"}) {

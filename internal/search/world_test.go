@@ -177,3 +177,13 @@ func setRapidChecks(t *testing.T, short, long int) {
 	flag.Set("rapid.checks", strconv.Itoa(n))
 	t.Cleanup(func() { flag.Set("rapid.checks", before) })
 }
+
+// related returns the related pages, compared with all.
+func (u *world) related(page wiki.PageName, limit int) ([]SimilarPage, error) {
+	u.t.Helper()
+	n, err := u.s.Related(u.t.Context(), u.w, page, limit, nil)
+	if err != nil {
+		return nil, err
+	}
+	return n.Pages, nil
+}

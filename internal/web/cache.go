@@ -5,27 +5,33 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"robot.wtf/internal/budget"
+	"robot.wtf/internal/pages"
 	"robot.wtf/internal/wiki"
 )
 
-// finishedKey holds everything a finished page depends on. The page has no
-// personal data, so of the reader only their permission to edit is in the key.
+// finishedKey identifies a finished page. It has no personal data, so of the reader only
+// their permission to edit is in the key.
 type finishedKey struct {
 	slug, path string
-	seq        int64  // the wiki's head
-	created    int64  // unix seconds: a wiki deleted and created again is a different one
-	version    int64  // of its settings
-	related    uint64 // state of the related pages shown
 	canEdit    bool
 }
 
-// A finishedPage is a rendered page view. Its header values are shared by all
-// responses.
+// A finishedPage is a rendered page view, with everything it depends on: it is sent until
+// one of these changes. Its header values are shared by all responses.
 type finishedPage struct {
+	created int64 // unix seconds: a wiki deleted and created again is a different one
+	version int64 // of its settings
+	state   atomic.Pointer[pages.State]
+	basis   *pages.Basis
+	beside  beside
+	bylines []shownAuthor
+
 	plain     []byte   // for anonymous readers
 	slot, end int      // position of the account in plain
 	policy    []string // Content-Security-Policy instead of the default, or nil
@@ -44,7 +50,7 @@ func newFinishedPages(bytes int64) *finishedPages {
 	return &finishedPages{cache: budget.NewCache(bytes, bytes/2,
 		func(k finishedKey, _ *finishedPage) string { return k.slug },
 		func(k finishedKey, p *finishedPage) int64 {
-			return int64(len(p.plain)*3/2 + len(k.path) + 500) // HTML shrinks to less than half
+			return int64(len(p.plain)*3/2 + len(k.path) + p.basis.Weight() + 700) // HTML shrinks to less than half
 		})}
 }
 
@@ -75,12 +81,8 @@ func (h *Handler) serveFinished(w http.ResponseWriter, r *http.Request, slug str
 		return false
 	}
 	h.setRobotsHeader(&v)
-	seq, err := h.o.Pages.Head(r.Context(), v.a)
-	if err != nil {
-		return false
-	}
-	page, ok := h.finished.cache.GetIfPresent(h.finishedKey(&v, seq))
-	if !ok || acceptsMarkdown(r) && wantsMarkdown(r) {
+	page, ok := h.finished.cache.GetIfPresent(keyOf(&v))
+	if !ok || acceptsMarkdown(r) && wantsMarkdown(r) || !h.isCurrent(&v, page) {
 		return false
 	}
 	if h.chargeRateLimit(&v) != nil {
@@ -103,16 +105,78 @@ func acceptsMarkdown(r *http.Request) bool {
 	return false
 }
 
-func (h *Handler) finishedKey(v *visit, seq int64) finishedKey {
+func keyOf(v *visit) finishedKey { return finishedKey{v.slug, v.r.URL.Path, v.a.Can(wiki.Edit)} }
+
+// isCurrent reports whether a finished page is what would be rendered now.
+func (h *Handler) isCurrent(v *visit, p *finishedPage) bool {
 	site := v.a.Site()
-	return finishedKey{v.slug, v.r.URL.Path, seq, site.Created.Unix(), site.Version, h.o.Pages.RelatedVersion(v.a), v.a.Can(wiki.Edit)}
+	if p.created != site.Created.Unix() || p.version != site.Version {
+		return false
+	}
+	state, err := h.o.Pages.State(v.ctx(), v.a)
+	if err != nil {
+		return false
+	}
+	last := p.state.Load()
+	if *last == state {
+		return true
+	}
+	same, sameNames, err := h.o.Pages.IsCurrent(v.ctx(), v.a, p.basis, *last)
+	if err != nil || !same || !sameNames && !h.isBeside(v, p) {
+		return false
+	}
+	for _, by := range p.bylines {
+		if h.byline(by.author) != by.line {
+			return false
+		}
+	}
+	p.state.Store(&state)
+	return true
 }
 
-// renderFinished renders a page view, caches it under its address and head, and
-// sends it. The head was read before the page, so a cached page can be newer than
-// its key, but never older.
-func (h *Handler) renderFinished(v *visit, seq int64, name string, data framed) error {
-	buf, err := h.execute(name, data)
+// isBeside reports whether the page would still be at its address, and the same beside it.
+func (h *Handler) isBeside(v *visit, p *finishedPage) bool {
+	name := string(p.basis.Name())
+	now, err := h.readBeside(v, name)
+	if err != nil || now.state != p.beside {
+		return false
+	}
+	path := strings.TrimPrefix(v.r.URL.Path, "/")
+	if path == "" {
+		return now.state.home == name
+	}
+	found, err := h.o.Pages.Find(v.ctx(), v.a, path)
+	return err == nil && found.Kind == pages.KindPage && found.Path == name
+}
+
+// A shownAuthor is an author whom a page names. The line changes when their account is
+// deleted.
+type shownAuthor struct {
+	author wiki.Author
+	line   string
+}
+
+// bylinesOf lists the authors that a page names.
+func (h *Handler) bylinesOf(view *pages.View) (list []shownAuthor) {
+	add := func(a wiki.Author) {
+		if !slices.ContainsFunc(list, func(s shownAuthor) bool { return s.author == a }) {
+			list = append(list, shownAuthor{a, h.byline(a)})
+		}
+	}
+	add(view.File.Author)
+	for _, part := range view.Blame {
+		if part.By != nil {
+			add(part.By.Author)
+		}
+	}
+	return list
+}
+
+// renderFinished renders a page view, caches it, and sends it. The state was read before
+// the page, so a cached page can be newer than its state, but never older.
+func (h *Handler) renderFinished(v *visit, state pages.State, next beside, data *pageView) error {
+	bylines := h.bylinesOf(data.View)
+	buf, err := h.execute("page", data)
 	if err != nil {
 		return err
 	}
@@ -122,7 +186,10 @@ func (h *Handler) renderFinished(v *visit, seq int64, name string, data framed) 
 		return err
 	}
 	if v.r.URL.RawQuery == "" && !wantsMarkdown(v.r) {
-		h.finished.cache.Set(h.finishedKey(v, seq), p)
+		p.created, p.version = v.a.Site().Created.Unix(), v.a.Site().Version
+		p.basis, p.beside, p.bylines = data.View.Basis, next, bylines
+		p.state.Store(&state)
+		h.finished.cache.Set(keyOf(v), p)
 	}
 	if v.caller.Anonymous() {
 		h.writeFinished(v, p)

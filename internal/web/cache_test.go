@@ -3,6 +3,8 @@ package web
 import (
 	"fmt"
 	"testing"
+
+	"robot.wtf/internal/pages"
 )
 
 // Attack: reading every page of one wiki, to push other wikis' pages out of the
@@ -10,7 +12,7 @@ import (
 func TestFinishedPagesAreShared(t *testing.T) {
 	t.Parallel()
 	cache := newFinishedPages(100_000).cache
-	page := &finishedPage{plain: make([]byte, 4000)}
+	page := &finishedPage{plain: make([]byte, 4000), basis: &pages.Basis{}}
 	bobs := finishedKey{slug: "bob", path: "/Home"}
 	cache.Set(bobs, page)
 	for i := range 1000 {

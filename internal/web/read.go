@@ -2,14 +2,12 @@ package web
 
 import (
 	"errors"
-	"fmt"
 	"html"
 	"html/template"
 	"mime"
 	"net/http"
 	"net/url"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -126,7 +124,7 @@ type pageView struct {
 }
 
 func (h *Handler) viewPage(v *visit, name string) error {
-	seq, err := h.o.Pages.Head(v.ctx(), v.a)
+	state, err := h.o.Pages.State(v.ctx(), v.a)
 	if err != nil {
 		return err
 	}
@@ -167,21 +165,19 @@ func (h *Handler) viewPage(v *visit, name string) error {
 		p.Description = description(string(view.Body))
 	}
 	p.Canonic = h.o.WikiOrigin(v.slug) + view.Name.URL()
-	home, err := h.o.Pages.Home(v.ctx(), v.a)
+	side, err := h.readBeside(v, string(view.Name))
 	if err != nil {
 		return err
 	}
-	if string(view.Name) == home {
+	side.addTo(&p.Frame)
+	if string(view.Name) == side.state.home {
 		p.Canonic = h.o.WikiOrigin(v.slug) + "/"
-	}
-	if err := h.addTree(v, &p.Frame, string(view.Name)); err != nil {
-		return err
 	}
 	if view.Provisional {
 		v.w.Header().Set("Cache-Control", "no-store")
 		return h.render(v, http.StatusOK, "page", p)
 	}
-	return h.renderFinished(v, seq, "page", p)
+	return h.renderFinished(v, state, side.state, p)
 }
 
 const backlinksShown = 10 // at the end of a page
@@ -350,59 +346,6 @@ func (h *Handler) showFolder(v *visit, folder string) error {
 	p.partLinks = newPartLinks(at, len(starts), func(part int) string { return wiki.PathURL(folder) + "?part=" + strconv.Itoa(part) })
 	p.Head = &Head{Name: wiki.PageName(folder), Folder: true, Crumbs: crumbs(folder), Here: title}
 	return h.renderWithTree(v, http.StatusOK, "folder", p, folder)
-}
-
-// renderWithTree renders a page with the tree beside it, open at a path.
-func (h *Handler) renderWithTree(v *visit, status int, name string, data framed, path string) error {
-	if err := h.addTree(v, data.frame(), path); err != nil {
-		return err
-	}
-	return h.render(v, status, name, data)
-}
-
-// addTree fills in the frame's page tree, open at a path, and the page count.
-func (h *Handler) addTree(v *visit, f *Frame, path string) error {
-	tree, err := h.o.Pages.Tree(v.ctx(), v.a)
-	if err != nil {
-		return fmt.Errorf("web: read page tree: %w", err)
-	}
-	stats, err := h.o.Pages.Stats(v.ctx(), v.a)
-	if err != nil {
-		return fmt.Errorf("web: read wiki statistics: %w", err)
-	}
-	f.Pages = stats.Pages
-	home, err := h.o.Pages.Home(v.ctx(), v.a)
-	if err != nil {
-		return err
-	}
-	if i := slices.IndexFunc(tree, func(n *pages.Node) bool { return n.Page != "" && string(n.Page) == home }); i > 0 {
-		tree = slices.Concat([]*pages.Node{tree[i]}, tree[:i], tree[i+1:])
-	}
-	f.Tree = treeItems(tree, "", path)
-	return nil
-}
-
-// treeItems returns the content of a folder of the tree with the folders on the way
-// to a path opened. Of many entries it returns those around the path, and a link to
-// the others.
-func treeItems(nodes []*pages.Node, folder, path string) []treeItem {
-	shown, left := branchAround(nodes, path)
-	list := make([]treeItem, 0, len(shown)+1)
-	for _, n := range shown {
-		item := treeItem{Title: n.Name, URL: wiki.PathURL(n.Path), Count: n.Count, Current: n.Path == path}
-		if item.Current || strings.HasPrefix(path, n.Path+"/") {
-			item.Children = treeItems(n.Children, n.Path, path)
-			if len(item.Children) > 0 {
-				item.Count = 0 // the pages are visible
-			}
-		}
-		list = append(list, item)
-	}
-	if left > 0 {
-		all := listPart{By: "pages", Folder: folder}
-		list = append(list, treeItem{Title: strconv.Itoa(left) + " more…", URL: all.address(1)})
-	}
-	return list
 }
 
 // isActive reports whether a page has a part that page.js adds something to: code, a

@@ -45,8 +45,8 @@ type Frame struct {
 	NoIndex bool      // keeps history and the like out of search engines
 	Feed    bool      // link the feed
 	CanEdit bool
-	// Tree is the page tree beside the page; nil on pages of one column.
-	Tree  []treeItem
+	// Tree is the page tree beside the page; "" on pages of one column.
+	Tree  template.HTML
 	Pages int    // number of pages, shown in the footer; 0 for none
 	Query string // search query
 	Head  *Head  // breadcrumbs and tabs; nil on pages that aren't about a wiki page
@@ -91,15 +91,6 @@ type Head struct {
 }
 
 type crumb struct{ Title, URL string }
-
-// treeItem is one entry of the page tree.
-type treeItem struct {
-	Title    string
-	URL      string
-	Count    int
-	Current  bool
-	Children []treeItem
-}
 
 // frame returns the frame of a page of the wiki or of the platform.
 func (h *Handler) frame(v *visit, title string) Frame {

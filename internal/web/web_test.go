@@ -54,7 +54,27 @@ func newLimitedWiki(t testing.TB, limits *limit.Limiter) *testWiki {
 // newSignupWiki has a policy for new wikis.
 func newSignupWiki(t testing.TB, limits *limit.Limiter, signup tenant.Signup) *testWiki {
 	t.Helper()
-	w := &testWiki{World: testworld.New(t, testworld.Options{Platform: testPlatform, Mirror: true, Signup: signup})}
+	return newWikiWith(t, limits, testworld.Options{Mirror: true, Signup: signup})
+}
+
+func newWikiWith(t testing.TB, limits *limit.Limiter, o testworld.Options) *testWiki {
+	t.Helper()
+	o.Platform = testPlatform
+	w := &testWiki{World: testworld.New(t, o)}
+	w.web, w.handler = w.newHandlers(limits)
+	if err := w.Tenant.Configure(t.Context(), w.Access("ada", "ada"), tenant.Settings{Public: true, Description: "A weather station."}); err != nil {
+		t.Fatal(err)
+	}
+	w.put("ada", "Weather_Station", "Wind and [[Rain Gauge]], see [[Weather Station/Calibration]] and [[Home]]. #hardware\n\n## Hardware\n\nA mast.\n\n## Siting\n\nOn the lawn.\n")
+	w.put("ada", "Weather_Station/Calibration", "# Calibration\n\nThe offset is 0.4.\n")
+	w.put("ada", "Garden/Beds", "Beans.\n")
+	return w
+}
+
+// newHandlers makes a front end with empty caches, and the handlers around it.
+func (w *testWiki) newHandlers(limits *limit.Limiter) (*Handler, http.Handler) {
+	t := w.T
+	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	signIn, err := atproto.New(atproto.Options{
 		Store: w.Store, KeyDir: w.KeyDir(), Platform: "https://robot.wtf.internal", Admit: func(wiki.User) bool { return true },
@@ -63,24 +83,17 @@ func newSignupWiki(t testing.TB, limits *limit.Limiter, signup tenant.Signup) *t
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.web, err = New(Options{
+	front, err := New(Options{
 		SignIn: signIn, Pages: w.Pages, Tenant: w.Tenant, Session: w.Session, OAuth: w.OAuth, Platform: testPlatform, WikiOrigin: testOrigin,
 		People: testworld.People(), Showcase: []string{"ada", "bob", "nobody"}, Limits: limits, Now: w.Clock.Now, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.handler = server.New(server.Options{
-		Host: "robot.localhost", Platform: w.web.ServePlatform, Wiki: w.web.ServeWiki, OAuth: w.OAuth.ServeHTTP,
+	return front, server.New(server.Options{
+		Host: "robot.localhost", Platform: front.ServePlatform, Wiki: front.ServeWiki, OAuth: w.OAuth.ServeHTTP,
 		Renew: w.Session.Renew, Check: func(context.Context) error { return nil }, Log: log,
 	})
-	if err := w.Tenant.Configure(t.Context(), w.Access("ada", "ada"), tenant.Settings{Public: true, Description: "A weather station."}); err != nil {
-		t.Fatal(err)
-	}
-	w.put("ada", "Weather_Station", "Wind and [[Rain Gauge]], see [[Weather Station/Calibration]] and [[Home]]. #hardware\n\n## Hardware\n\nA mast.\n\n## Siting\n\nOn the lawn.\n")
-	w.put("ada", "Weather_Station/Calibration", "# Calibration\n\nThe offset is 0.4.\n")
-	w.put("ada", "Garden/Beds", "Beans.\n")
-	return w
 }
 
 // put saves a page as the wiki's owner, a minute after the previous change.
