@@ -354,12 +354,47 @@ test("signing out everywhere ends the sessions of other browsers", { skip }, asy
   await two.context().close();
 });
 
-// This test is last because it restarts the service, with sign-ins that expire
-// after two seconds.
-test("a sign-in that takes too long has to be started again", { skip }, async () => {
+// restartRobot restarts the service with other settings. Tests that do so are the last.
+async function restartRobot(...more) {
   robot.kill("SIGTERM");
   await new Promise((resolve) => robot.once("exit", resolve));
-  await startRobot("--test-lifetime", "2s");
+  await startRobot(...more);
+}
+
+test("an invitation lets one new account sign in, and nobody else", { skip }, async () => {
+  await restartRobot("--signup", "invitation");
+  for (const handle of ["erin.test", "uma.test"]) await newAccount(handle);
+  const owner = await newVisitor();
+  await signIn(owner, "alice.test", alicePassword, `${platformURL}/app/`);
+  await owner.goto(`${platformURL}/app/account`);
+  await owner.getByRole("button", { name: "Create an invitation link" }).click();
+  const link = await owner.locator("#link").textContent();
+
+  const uninvited = await newVisitor();
+  await typeHandle(uninvited, "uma.test");
+  await authorizeAtPDS(uninvited, "some-pass-1234", (url) => url.href.startsWith(`${platformURL}/auth/callback`));
+  await uninvited.getByRole("heading", { name: "You need an invitation" }).waitFor();
+  await uninvited.goto(`${platformURL}/app/`);
+  assert.ok(uninvited.url().startsWith(`${platformURL}/auth/login`), "nobody is signed in");
+
+  const guest = await newVisitor();
+  await guest.goto(link);
+  await guest.getByRole("link", { name: "Sign in to accept" }).click();
+  await guest.getByLabel("Your Bluesky or Atmosphere handle").fill("erin.test");
+  await guest.getByRole("button", { name: "Sign in" }).click();
+  await authorizeAtPDS(guest, "some-pass-1234", `${platformURL}/app/create`);
+  await guest.getByRole("button", { name: "Create the wiki" }).click();
+  await guest.waitForURL("https://erin.robot.wtf.internal/-/connect");
+
+  await uninvited.goto(link);
+  await uninvited.getByRole("heading", { name: "This invitation can’t be used" }).waitFor();
+  await owner.goto(`${platformURL}/app/account`);
+  await owner.getByText("Used by @erin.test").waitFor();
+  for (const page of [owner, uninvited, guest]) await page.context().close();
+});
+
+test("a sign-in that takes too long has to be started again", { skip }, async () => {
+  await restartRobot("--test-lifetime", "2s");
   const page = await newVisitor();
   await typeHandle(page, "bob.test");
   await page.getByRole("textbox", { name: "Password" }).waitFor();
