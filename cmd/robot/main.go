@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -58,16 +59,20 @@ type versionCommand struct{}
 
 // Run prints the version and the commit it was built from.
 func (versionCommand) Run() error {
-	revision := ""
+	_, err := fmt.Println(strings.TrimSpace("robot " + version() + " " + revision()))
+	return err
+}
+
+// revision returns the commit that this binary was built from, or "".
+func revision() string {
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range info.Settings {
 			if s.Key == "vcs.revision" {
-				revision = " " + s.Value
+				return s.Value
 			}
 		}
 	}
-	_, err := fmt.Printf("robot %s%s\n", version(), revision)
-	return err
+	return ""
 }
 
 // version returns the version of this binary's module.

@@ -11,5 +11,5 @@ import (
 
 // openService opens a locked data directory with the real clock.
 func openService(ctx context.Context, cfg config.Config, origins config.Origins, log *slog.Logger) (*service.Service, error) {
-	return service.Open(ctx, service.Options{Config: cfg, Origins: origins, Version: version(), Now: time.Now, Log: log})
+	return service.Open(ctx, service.Options{Config: cfg, Origins: origins, Version: version(), Revision: revision(), Now: time.Now, Log: log})
 }

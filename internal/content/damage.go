@@ -25,6 +25,13 @@ type Damage struct {
 	opening bool // noticed when the wiki was opened: over once that succeeds
 }
 
+// OpenWikis returns how many wikis are open.
+func (p *Pool) OpenWikis() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.open)
+}
+
 // Damaged returns the wikis with damage that was noticed since the start, sorted by
 // slug. A wiki leaves the list when its database is replaced, restored or deleted.
 func (p *Pool) Damaged() []Damage {

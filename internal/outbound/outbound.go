@@ -190,6 +190,12 @@ type guardedTransport struct {
 }
 
 func (g guardedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	response, err := g.roundTrip(r)
+	count(r, response, err)
+	return response, err
+}
+
+func (g guardedTransport) roundTrip(r *http.Request) (*http.Response, error) {
 	if err := checkURL(r.URL); err != nil {
 		if r.Body != nil {
 			r.Body.Close()

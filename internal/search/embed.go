@@ -223,7 +223,11 @@ func (s *Service) embedChunk(slug string, c *unembedded) {
 		return nil
 	}) // a panic is reported
 	c.vector = packVector(vector)
+	s.embedded.Add(1)
 }
+
+// Embedded returns how many chunks were embedded since the start.
+func (s *Service) Embedded() uint64 { return s.embedded.Load() }
 
 // EmbedAll embeds a wiki's pending chunks now with the given number of workers,
 // and returns how many chunks the wiki has. It is for operators, so it doesn't

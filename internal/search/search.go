@@ -61,6 +61,7 @@ type Service struct {
 	documents     *budget.Slots // pages being parsed, by wiki
 	queue         *embedQueue
 	activeQueries atomic.Int32 // queries in progress
+	embedded      atomic.Uint64
 
 	mu       sync.Mutex
 	open     map[string]*index

@@ -3,6 +3,7 @@ package server
 import (
 	"crypto/subtle"
 	"net/http"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -26,6 +27,7 @@ type Metrics struct {
 	refusals *prometheus.CounterVec
 	oauth    *prometheus.CounterVec
 	panics   *prometheus.CounterVec
+	limited  *prometheus.CounterVec
 
 	answered, failed atomic.Uint64 // except health checks
 
@@ -61,7 +63,10 @@ func NewMetrics() *Metrics {
 	m.panics = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "robot_panics_total", Help: "Panics by kind of work, request among them. Each is a bug; the log has its stack.",
 	}, []string{"work"})
-	m.registry.MustRegister(requests, m.saves, m.stages, m.refusals, m.oauth, m.panics,
+	m.limited = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "robot_rate_limited_total", Help: "Answers with status 429 by route class.",
+	}, []string{"route"})
+	m.registry.MustRegister(requests, m.saves, m.stages, m.refusals, m.oauth, m.panics, m.limited,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -69,23 +74,45 @@ func NewMetrics() *Metrics {
 // Gauge registers a value that is read at each scrape. read returns false while
 // there is no value.
 func (m *Metrics) Gauge(name, help string, read func() (value float64, ok bool)) {
-	m.registry.MustRegister(optionalGauge{prometheus.NewDesc(name, help, nil, nil), read})
+	m.registry.MustRegister(readValue{prometheus.NewDesc(name, help, nil, nil), prometheus.GaugeValue, read})
 }
 
-type optionalGauge struct {
+// Counter registers a count since the start that is read at each scrape. The labels
+// are pairs of name and value.
+func (m *Metrics) Counter(name, help string, read func() uint64, labels ...string) {
+	constant := prometheus.Labels{}
+	for i := 0; i+1 < len(labels); i += 2 {
+		constant[labels[i]] = labels[i+1]
+	}
+	m.registry.MustRegister(readValue{prometheus.NewDesc(name, help, nil, constant), prometheus.CounterValue, func() (float64, bool) { return float64(read()), true }})
+}
+
+// Build registers the version of the program, as labels of a constant 1.
+func (m *Metrics) Build(version, revision string) {
+	one := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "robot_build_info", Help: "Always 1, with the version of the program.",
+		ConstLabels: prometheus.Labels{"version": version, "revision": revision, "goversion": runtime.Version()},
+	})
+	one.Set(1)
+	m.registry.MustRegister(one)
+}
+
+// readValue is a metric whose value is read at each scrape.
+type readValue struct {
 	desc *prometheus.Desc
+	kind prometheus.ValueType
 	read func() (float64, bool)
 }
 
-func (g optionalGauge) Describe(to chan<- *prometheus.Desc) { to <- g.desc }
+func (g readValue) Describe(to chan<- *prometheus.Desc) { to <- g.desc }
 
 // Collect runs on a goroutine of the registry, where a panic would end the process.
 // A value whose read panics is omitted.
-func (g optionalGauge) Collect(to chan<- prometheus.Metric) {
+func (g readValue) Collect(to chan<- prometheus.Metric) {
 	var value float64
 	var ok bool
 	if background.Catch(func() { value, ok = g.read() }) == nil && ok {
-		to <- prometheus.MustNewConstMetric(g.desc, prometheus.GaugeValue, value)
+		to <- prometheus.MustNewConstMetric(g.desc, g.kind, value)
 	}
 }
 
@@ -144,6 +171,9 @@ func (m *Metrics) observeRequest(class routeClass, status int, took time.Duratio
 		return
 	}
 	m.requests[class][status/100].Observe(took.Seconds())
+	if status == http.StatusTooManyRequests {
+		m.limited.WithLabelValues(class.String()).Inc()
+	}
 	if class == routeHealth {
 		return
 	}

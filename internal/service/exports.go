@@ -29,11 +29,11 @@ func (s *Service) measureExports() {
 		return s.Exports.Lag().Seconds(), true
 	})
 	count := func(name, help string, read func(export.Stats) uint64) {
-		s.Metrics.Gauge(name, help, func() (float64, bool) { return float64(read(s.Exports.Stats())), true })
+		s.Metrics.Counter(name, help, func() uint64 { return read(s.Exports.Stats()) })
 	}
-	count("robot_export_commits", "Commits exported to git repositories since the start.", func(e export.Stats) uint64 { return e.Commits })
-	count("robot_export_rebuilds", "Git repositories rebuilt since the start, because they were damaged or an import replaced the history.", func(e export.Stats) uint64 { return e.Rebuilds })
-	count("robot_export_mismatches", "Exports since the start whose head differed from the stored head. Should be 0.", func(e export.Stats) uint64 { return e.Mismatches })
-	count("robot_export_repacks", "Repacks since the start.", func(e export.Stats) uint64 { return e.Repacks })
-	count("robot_export_failures", "Exports and repacks that failed since the start.", func(e export.Stats) uint64 { return e.Failures })
+	count("robot_export_commits_total", "Commits exported to git repositories.", func(e export.Stats) uint64 { return e.Commits })
+	count("robot_export_rebuilds_total", "Git repositories rebuilt, because they were damaged or an import replaced the history.", func(e export.Stats) uint64 { return e.Rebuilds })
+	count("robot_export_mismatches_total", "Exports whose head differed from the stored head. Should be 0.", func(e export.Stats) uint64 { return e.Mismatches })
+	count("robot_export_repacks_total", "Repacks.", func(e export.Stats) uint64 { return e.Repacks })
+	count("robot_export_failures_total", "Exports and repacks that failed.", func(e export.Stats) uint64 { return e.Failures })
 }

@@ -39,11 +39,12 @@ import (
 
 // Options describe a service. All but People are required.
 type Options struct {
-	Config  config.Config
-	Origins config.Origins
-	Version string // of the program, for agents
-	Now     func() time.Time
-	Log     *slog.Logger
+	Config   config.Config
+	Origins  config.Origins
+	Version  string // of the program, for agents and metrics
+	Revision string // of the source it was built from, or ""
+	Now      func() time.Time
+	Log      *slog.Logger
 
 	// People finds the people that owners invite. Without it the service asks
 	// their ATProto servers, once it has a Handler.

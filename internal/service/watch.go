@@ -48,26 +48,7 @@ func (s *Service) Watch() error {
 	if cfg.Watch.Offsite != "" {
 		checks = append(checks, checkOffsite(cfg.Watch.Offsite, s.o.Now))
 	}
-	s.Metrics.Gauge("robot_disk_used_ratio", "Used part of the data directory's disk, by bytes or by files, whichever is more.", func() (float64, bool) {
-		used, _, err := watch.DiskUsage(cfg.Data)
-		return used, err == nil
-	})
-	s.Metrics.Gauge("robot_disk_free_bytes", "Free bytes on the data directory's disk.", func() (float64, bool) {
-		_, free, err := watch.DiskUsage(cfg.Data)
-		return float64(free), err == nil
-	})
-	s.Metrics.Gauge("robot_damaged_wikis", "Wikis whose files are missing or can't all be read.", func() (float64, bool) {
-		return float64(len(s.Content.Damaged())), true
-	})
-	s.Metrics.Gauge("robot_index_lag_seconds", "Age of the oldest save that isn't in its search index yet.", s.indexer.lag.seconds)
-	s.Metrics.Gauge("robot_unembedded_sections", "Sections of pages that aren't embedded yet.", func() (float64, bool) {
-		_, sections := s.Search.Backlog()
-		return float64(sections), true
-	})
-	s.Metrics.Gauge("robot_unembedded_wikis", "Wikis that have such sections.", func() (float64, bool) {
-		wikis, _ := s.Search.Backlog()
-		return float64(wikis), true
-	})
+	s.measure()
 	if dir := cfg.Watch.Backup; dir != "" {
 		checks = append(checks, checkBackup(dir, cfg.Watch.BackupEvery), watch.DiskCheck("backup-disk", "the backups", dir, backupDisk))
 		s.measureBackups(dir)
@@ -206,16 +187,4 @@ func checkBackup(dir string, every time.Duration) watch.Check {
 		}
 		return []watch.Condition{{Key: "backup", Text: strings.Join(problems, " ")}}
 	}
-}
-
-func (s *Service) measureBackups(dir string) {
-	age := func(timeOf func(backup.Status) time.Time) func() (float64, bool) {
-		return func() (float64, bool) {
-			status, err := backup.ReadStatus(dir)
-			at := timeOf(status)
-			return time.Since(at).Seconds(), err == nil && !at.IsZero()
-		}
-	}
-	s.Metrics.Gauge("robot_backup_age_seconds", "Age of the last finished backup.", age(func(s backup.Status) time.Time { return s.Newest }))
-	s.Metrics.Gauge("robot_verified_backup_age_seconds", "Age of the last verified backup.", age(func(s backup.Status) time.Time { return s.Verified.Taken }))
 }

@@ -103,7 +103,9 @@ func StorageError(err error) error {
 		return err
 	}
 	kind, message := wiki.ErrStorage, ""
-	switch classify(err) {
+	found := classify(err)
+	count(found)
+	switch found {
 	case full:
 		message = "The server's disk is full. Nothing was lost or changed: try again later."
 	case unwritable, unavailable:

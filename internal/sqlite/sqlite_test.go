@@ -330,3 +330,18 @@ func TestBusy(t *testing.T) {
 		t.Errorf("a locked database: %v", err)
 	}
 }
+
+// StorageError counts each failure once, by its kind.
+func TestFailuresAreCounted(t *testing.T) {
+	before := Failed("full")
+	err := Translate(syscall.ENOSPC)
+	if Translate(err) != err {
+		t.Error("translated twice")
+	}
+	if got := Failed("full") - before; got != 1 {
+		t.Errorf("counted %d", got)
+	}
+	if got := Failures(); len(got) != len(failureNames) || got[0] != "busy" {
+		t.Errorf("%q", got)
+	}
+}
