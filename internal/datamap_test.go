@@ -49,7 +49,7 @@ const (
 // dataMap has a row for each table of each database. All of them are in backups;
 // a restored service rebuilds derived ones that are missing.
 var dataMap = []dataRow{
-	{"platform", "users", "people who signed in or were invited", truth, "DID, username, handle, name, account host", untouched, deleted, "all but the host", "-", "-", "-"},
+	{"platform", "users", "people who signed in or were invited", truth, "DID, username, handle, last verified handle, name, account host", untouched, deleted, "all but the host and the last verified handle", "-", "-", "-"},
 	{"platform", "sites", "wikis, their settings and limits", truth, "owner's DID", deleted, deleted, "settings", "-", "-", "-"},
 	{"platform", "members", "roles of members", truth, "members' DIDs", deleted, deleted, "own roles; members of own wikis", "-", "-", "-"},
 	{"platform", "sessions", "sessions with the kind of browser (30 days without use)", truth, "DID", untouched, deleted, "all but the id", "-", "-", "-"},

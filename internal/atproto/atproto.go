@@ -70,7 +70,10 @@ type Options struct {
 	// asker's lookups. Nil allows all.
 	Limits   *limit.Limiter
 	Outbound outbound.Options
-	PLC      string        // origin of the PLC directory; "" for the public one
+	PLC      string // origin of the PLC directory; "" for the public one
+	// Resolver is the origin of a service that resolves handles whose own servers
+	// can't be asked (com.atproto.identity.resolveHandle); "" for none.
+	Resolver string
 	Lifetime time.Duration // of a sign-in; 0 for the constant Lifetime
 	Now      func() time.Time
 	Log      *slog.Logger
@@ -86,15 +89,19 @@ type Service struct {
 	lifetime       time.Duration
 	timeout        time.Duration // beginTimeout, except in tests
 	cleanupTimeout time.Duration // the constant cleanupTimeout, except in tests
-	now            func() time.Time
-	log            *slog.Logger
-	app            oauth.ClientApp // without store and key: each sign-in sets its own
-	directory      *identity.BaseDirectory
-	http           *http.Client
-	keys           *keys
-	metadata       []byte
-	pictures       *raster.Encoder
-	slots          *budget.Slots // by asker
+	// The constants of the same names, except in tests.
+	resolveTimeout, documentTimeout time.Duration
+	now                             func() time.Time
+	log                             *slog.Logger
+	app                             oauth.ClientApp         // without store and key: each sign-in sets its own
+	directory                       *identity.BaseDirectory // of DID documents only; resolveHandle resolves handles
+	names                           *net.Resolver
+	resolver                        string
+	http                            *http.Client
+	keys                            *keys
+	metadata                        []byte
+	pictures                        *raster.Encoder
+	slots                           *budget.Slots // by asker
 }
 
 // New returns a Service. At first start it also creates the client's key.
@@ -111,19 +118,16 @@ func New(o Options) (*Service, error) {
 	}
 	client := outbound.New(o.Outbound)
 	client.Transport = shortKeyFilter{client.Transport}
-	names := outbound.Resolver(o.Outbound)
+	documents := *client
+	documents.Transport = goneFilter{client.Transport}
 	s := &Service{
-		store: o.Store, admit: o.Admit, byInvitation: o.ByInvitation, limits: o.Limits, recent: newRecent(), lifetime: o.Lifetime, timeout: beginTimeout, cleanupTimeout: cleanupTimeout, now: o.Now, log: o.Log,
+		store: o.Store, admit: o.Admit, byInvitation: o.ByInvitation, limits: o.Limits, recent: newRecent(), lifetime: o.Lifetime, timeout: beginTimeout, cleanupTimeout: cleanupTimeout, resolveTimeout: resolveTimeout, documentTimeout: documentTimeout, now: o.Now, log: o.Log,
 		http: client, keys: keys, slots: budget.NewSlots(maxConcurrent, maxConcurrentEach), pictures: raster.NewEncoder(avatarLimits),
-		// No cache: look each account up again when a sign-in finishes, so
-		// that a handle that moved is never taken for its former owner's.
-		// Only the beginning uses recent lookups. Don't skip DNS for
-		// any suffix: the library then reports an unknown handle as found.
-		// Don't query name servers that a handle chooses.
-		directory: &identity.BaseDirectory{
-			PLCURL: o.PLC, HTTPClient: *client, UserAgent: userAgent,
-			Resolver: net.Resolver{PreferGo: names.PreferGo, Dial: names.Dial},
-		},
+		// No cache: each account is looked up again when a sign-in finishes, so that
+		// a handle that moved is never taken for its former owner's. Only the
+		// beginning uses recent lookups.
+		directory: &identity.BaseDirectory{PLCURL: o.PLC, HTTPClient: documents, UserAgent: userAgent},
+		names:     outbound.Resolver(o.Outbound), resolver: o.Resolver,
 	}
 	config := oauth.ClientConfig{
 		ClientID:    o.Platform + MetadataPath,

@@ -1,18 +1,12 @@
 package atproto
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"net"
 	"net/url"
 	"strings"
 	"unicode"
 
-	"github.com/bluesky-social/indigo/atproto/identity"
 	"github.com/bluesky-social/indigo/atproto/syntax"
 
-	"robot.wtf/internal/limit"
 	"robot.wtf/internal/wiki"
 )
 
@@ -136,60 +130,4 @@ func truncateInput(text string) string {
 		return string(letters[:60]) + "…"
 	}
 	return string(letters)
-}
-
-// lookup resolves an account for an asker and verifies it in both directions. If
-// id is a DID whose handle doesn't verify, the handle is handle.invalid. A result
-// of the last 30 seconds is used again.
-func (s *Service) lookup(ctx context.Context, asker limit.Caller, id string) (*identity.Identity, error) {
-	if account, err, ok := s.recent.find(asker, id, s.now()); ok {
-		return account, err
-	}
-	host := identifierHost(id)
-	if err := s.limits.Lookup(asker, host); err != nil {
-		return nil, fmt.Errorf("atproto: look up %s: %w", id, err)
-	}
-	account, err := s.directory.Lookup(ctx, syntax.AtIdentifier(id))
-	if err != nil {
-		err = fmt.Errorf("atproto: look up %s: %w: %w", id, err, lookupProblem(id, err))
-	} else {
-		s.limits.Found(host)
-	}
-	if ctx.Err() == nil {
-		s.recent.add(asker, id, account, err, s.now())
-	}
-	return account, err
-}
-
-// identifierHost returns the host that an identifier's owner chose, or "" for a
-// did:plc, which leads to the PLC directory.
-func identifierHost(id string) string {
-	if strings.HasPrefix(id, "did:plc:") {
-		return ""
-	}
-	return strings.TrimPrefix(id, "did:web:")
-}
-
-// OtherHandle is the cause of a lookup's failure if the account at a handle uses
-// another one; see wiki.CauseOf.
-const OtherHandle = "handle of another name"
-
-func lookupProblem(id string, err error) error {
-	switch {
-	case isTimeout(err):
-		return wiki.WithCause("directory silent", wiki.Problemf(wiki.ErrInvalid, handleField, "The server responsible for %s isn't responding. Try again in a few minutes.", id))
-	case errors.Is(err, identity.ErrHandleMismatch), errors.Is(err, identity.ErrHandleNotDeclared):
-		return wiki.WithCause(OtherHandle, wiki.Problemf(wiki.ErrInvalid, handleField, "%s points to an account that uses another handle. Use that one, or correct the handle in the account's settings.", id))
-	case errors.Is(err, identity.ErrHandleNotFound), errors.Is(err, identity.ErrDIDNotFound):
-		return wiki.WithCause("nobody", wiki.Problemf(wiki.ErrNotFound, handleField, "No account found for %s. Check the spelling.", id))
-	case errors.Is(err, identity.ErrHandleResolutionFailed):
-		return wiki.WithCause("nobody", wiki.Problemf(wiki.ErrNotFound, handleField, "No account found for %s: its domain couldn't be reached or doesn't name an account. Check the spelling.", id))
-	}
-	return wiki.WithCause("unreadable account", wiki.Problemf(wiki.ErrInvalid, handleField, "The account of %s can't be read right now. Try again in a few minutes.", id))
-}
-
-// isTimeout reports whether a server took too long.
-func isTimeout(err error) bool {
-	var network net.Error
-	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &network) && network.Timeout()
 }

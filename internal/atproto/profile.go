@@ -76,13 +76,7 @@ func (s *Service) readProfile(ctx context.Context, account *identity.Identity) (
 
 // queryPDS sends a query to an account's own server, without a token.
 func (s *Service) queryPDS(ctx context.Context, account *identity.Identity, method string, query url.Values) (*http.Response, error) {
-	address := strings.TrimSuffix(account.PDSEndpoint(), "/") + "/xrpc/" + method + "?" + query.Encode()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		return nil, err
-	}
-	r.Header.Set("User-Agent", userAgent)
-	return s.http.Do(r)
+	return s.get(ctx, strings.TrimSuffix(account.PDSEndpoint(), "/")+"/xrpc/"+method+"?"+query.Encode())
 }
 
 // cleanName reduces a display name to one line of at most maxName

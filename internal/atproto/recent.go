@@ -70,7 +70,7 @@ func (r *recent) add(asker limit.Caller, id string, account *identity.Identity, 
 		if result.account = compact(account); result.account == nil {
 			return
 		}
-	case !errors.Is(err, identity.ErrHandleNotFound) && !errors.Is(err, identity.ErrDIDNotFound):
+	case !errors.Is(err, errNobody) && !errors.Is(err, identity.ErrDIDNotFound):
 		return
 	}
 	r.mu.Lock()

@@ -64,7 +64,7 @@ func (s *Service) Begin(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	s.limits.Served(hostOf(account.PDSEndpoint()))
 	s.limits.Served(hostOf(server.Issuer))
 	request.AccountDID = &account.DID
-	pending := pendingSignIn{AuthRequestData: *request, Key: signing.id}
+	pending := pendingSignIn{AuthRequestData: *request, Key: signing.id, Handle: account.Handle}
 	if invitation != "" {
 		pending.Invitation = store.InvitationHash(invitation)
 	}
@@ -85,8 +85,9 @@ func (s *Service) Begin(ctx context.Context, w http.ResponseWriter, r *http.Requ
 // code is redeemed with the client key of the request.
 type pendingSignIn struct {
 	oauth.AuthRequestData
-	Key        string `json:"key"`
-	Invitation []byte `json:"invitation,omitempty"` // hash of its code
+	Key        string        `json:"key"`
+	Handle     syntax.Handle `json:"handle,omitempty"`     // verified at the start, or handle.invalid
+	Invitation []byte        `json:"invitation,omitempty"` // hash of its code
 }
 
 // authServer finds and checks the authorization server of an account, which
@@ -206,6 +207,9 @@ func (s *Service) completeSignIn(ctx context.Context, asker limit.Caller, query 
 		return wiki.User{}, err
 	}
 	defer leave()
+	if err := s.findAgain(ctx, query, f); err != nil {
+		return wiki.User{}, err
+	}
 	tokens, err := f.app.ProcessCallback(ctx, query)
 	// From here on there can be tokens, which have to be revoked in any
 	// case.
@@ -217,7 +221,7 @@ func (s *Service) completeSignIn(ctx context.Context, asker limit.Caller, query 
 	server := f.request.AuthServerURL
 	switch {
 	case err != nil:
-		err = fmt.Errorf("atproto: finish at %s: %w: %w", server, err, callbackProblem(server, err))
+		err = fmt.Errorf("atproto: finish at %s: %w: %w", server, err, s.callbackProblem(after, f, err))
 	case len(tokens.Scopes) != 1 || tokens.Scopes[0] != Scope:
 		err = fmt.Errorf("atproto: finish at %s: granted %q: %w", server, tokens.Scopes, serverProblem(server, nil))
 	default:
@@ -242,7 +246,7 @@ func (s *Service) resumeFlow(row store.SignIn) (*flow, error) {
 	if err != nil {
 		s.log.Error("rotating atproto keys failed", "err", err)
 	}
-	f := &flow{Directory: s.directory, request: begun.AuthRequestData, invitation: begun.Invitation}
+	f := &flow{request: begun.AuthRequestData, handle: begun.Handle, invitation: begun.Invitation}
 	for _, k := range keys {
 		if k.id == begun.Key {
 			f.app = s.client(k)
@@ -258,12 +262,29 @@ func (s *Service) resumeFlow(row store.SignIn) (*flow, error) {
 
 var errExpired = wiki.WithCause("expired", wiki.Problemf(wiki.ErrGone, handleField, "This sign-in has expired or has already been used. Start again here."))
 
+// findAgain looks up the account of a sign-in at its callback, before the code is
+// spent. The handle that was verified at the start stays unless something contradicts
+// it; a server that can't be asked doesn't.
+func (s *Service) findAgain(ctx context.Context, query url.Values, f *flow) error {
+	if query.Get("error") != "" {
+		return nil
+	}
+	account, err := s.readDocument(ctx, *f.request.AccountDID)
+	if err != nil {
+		return fmt.Errorf("atproto: finish: %w: %w", err, lookupProblem(f.request.AccountDID.String(), err))
+	}
+	account.Handle = s.verifiedHandle(ctx, account, f.handle)
+	f.account = account
+	return nil
+}
+
 // callbackProblem says why a sign-in failed. It leaves out
 // error_description, which is a stranger's text.
-func callbackProblem(server string, err error) error {
+func (s *Service) callbackProblem(ctx context.Context, f *flow, err error) error {
+	server := f.request.AuthServerURL
 	var refused *oauth.AuthRequestCallbackError
 	if !errors.As(err, &refused) {
-		return serverProblem(server, err)
+		return s.accountProblem(ctx, f, serverProblem(server, err))
 	}
 	switch refused.ErrorCode {
 	case "access_denied":
@@ -271,25 +292,44 @@ func callbackProblem(server string, err error) error {
 	case "invalid_request", "expired_token", "login_required":
 		return wiki.WithCause("expired", wiki.Problemf(wiki.ErrGone, handleField, "Your server says that this sign-in has expired. Start again here."))
 	}
-	return serverProblem(server, nil)
+	return s.accountProblem(ctx, f, serverProblem(server, nil))
+}
+
+// accountProblem explains a failed sign-in by the account's status, if that is why its
+// server refused, and else returns the problem with the server.
+func (s *Service) accountProblem(ctx context.Context, f *flow, problem error) error {
+	if f.account == nil {
+		return problem
+	}
+	status := s.accountStatus(ctx, f.account)
+	err := statusError(status)
+	if status == statusDeactivated {
+		err = errDeactivated
+	}
+	if err != nil {
+		return statusProblem(f.account.DID.String(), err)
+	}
+	return problem
 }
 
 // A flow is one sign-in at its callback. It is the library's store, in
-// memory so that no token is ever stored, and a directory that remembers the
-// account it found.
+// memory so that no token is ever stored, and its directory, which knows the one
+// account.
 type flow struct {
-	identity.Directory
-	app        oauth.ClientApp
-	request    oauth.AuthRequestData
-	invitation []byte                  // hash of its code, or nil
-	session    oauth.ClientSessionData // with tokens once they are issued
-	account    *identity.Identity
+	identity.Directory // nil: the library only calls LookupDID
+	app                oauth.ClientApp
+	request            oauth.AuthRequestData
+	handle             syntax.Handle           // verified at the start, or handle.invalid
+	invitation         []byte                  // hash of its code, or nil
+	session            oauth.ClientSessionData // with tokens once they are issued
+	account            *identity.Identity      // nil if the server refused
 }
 
-func (f *flow) LookupDID(ctx context.Context, did syntax.DID) (*identity.Identity, error) {
-	account, err := f.Directory.LookupDID(ctx, did)
-	f.account = account
-	return account, err
+func (f *flow) LookupDID(_ context.Context, did syntax.DID) (*identity.Identity, error) {
+	if f.account == nil || f.account.DID != did {
+		return nil, identity.ErrDIDNotFound
+	}
+	return f.account, nil
 }
 
 func (f *flow) GetSession(context.Context, syntax.DID, string) (*oauth.ClientSessionData, error) {

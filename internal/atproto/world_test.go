@@ -59,7 +59,8 @@ type world struct {
 
 	mu       sync.Mutex
 	handles  map[string]string           // handle to DID, by https
-	txt      map[string]string           // handle to DID, by DNS
+	txt      map[string]string           // handle to DID, by DNS; several DIDs with spaces between
+	noDNS    map[string]bool             // handles whose name servers fail
 	address  map[string]string           // host to IPv4 address, by DNS
 	accounts map[string]account          // by DID
 	blobs    map[string][]byte           // by CID
@@ -87,6 +88,7 @@ func newWorld(t *testing.T) *world {
 		t: t, now: time.Now(),
 		handles:  map[string]string{"ada.test": adaDID, "eve.test": eveDID},
 		txt:      map[string]string{},
+		noDNS:    map[string]bool{},
 		address:  map[string]string{},
 		accounts: map[string]account{adaDID: {handle: "ada.test", pds: "https://pds.test", name: "Ada"}, eveDID: {handle: "eve.test", pds: "https://evil.test", name: "Eve"}},
 		blobs:    map[string][]byte{},
@@ -159,8 +161,12 @@ func (w *world) answerDNS(m *dnsmessage.Message) {
 	header := dnsmessage.ResourceHeader{Name: q.Name, Type: q.Type, Class: q.Class, TTL: 1}
 	handle, isHandle := strings.CutPrefix(name, "_atproto.")
 	switch {
+	case isHandle && w.noDNS[handle]:
+		m.RCode = dnsmessage.RCodeServerFailure
 	case isHandle && w.txt[handle] != "" && q.Type == dnsmessage.TypeTXT:
-		m.Answers = []dnsmessage.Resource{{Header: header, Body: &dnsmessage.TXTResource{TXT: []string{"did=" + w.txt[handle]}}}}
+		for did := range strings.FieldsSeq(w.txt[handle]) {
+			m.Answers = append(m.Answers, dnsmessage.Resource{Header: header, Body: &dnsmessage.TXTResource{TXT: []string{"did=" + did}}})
+		}
 	case w.address[name] != "" && q.Type == dnsmessage.TypeA:
 		m.Answers = []dnsmessage.Resource{{Header: header, Body: &dnsmessage.AResource{A: [4]byte(net.ParseIP(w.address[name]).To4())}}}
 	case w.address[name] == "":

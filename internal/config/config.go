@@ -45,6 +45,7 @@ type Config struct {
 	WikisPerPerson int
 	Name           string   // of the service, "" for the host
 	Operators      []string // DIDs of people with the operator's pages
+	HandleResolver string   // origin of the service that resolves handles whose servers don't answer, or ""
 	Contact        string   // email or web address of the operator, or ""
 	Terms, Privacy string   // in Markdown, instead of ours; or ""
 	Test           Test     // zero except in tests of "robot serve"

@@ -42,6 +42,7 @@ type ServeFlags struct {
 	MaxMembers       int      `name:"max-members" env:"ROBOT_MAX_MEMBERS" default:"3" placeholder:"N" help:"Members that a wiki can have besides its owner (${default})."`
 	MaxMB            int64    `name:"max-mb" env:"ROBOT_MAX_MB" default:"50" placeholder:"MB" help:"Size of a wiki's current files (${default}); ten times that with its history."`
 	WikisPerPerson   int      `name:"wikis-per-person" env:"ROBOT_WIKIS_PER_PERSON" default:"1" placeholder:"N" help:"Wikis that one person can own (${default})."`
+	HandleResolver   string   `name:"handle-resolver" env:"ROBOT_HANDLE_RESOLVER" default:"https://public.api.bsky.app" placeholder:"URL" help:"Service to ask for the account of a handle when the handle's own servers don't answer (${default}); none for no service."`
 	NoSemanticSearch bool     `name:"no-semantic-search" env:"ROBOT_NO_SEMANTIC_SEARCH" help:"Search by words only, without the embedding model. Saves memory."`
 	WatchFlags
 	AccessLifetime time.Duration `name:"access-lifetime" env:"ROBOT_ACCESS_LIFETIME" default:"168h" placeholder:"DURATION" help:"Lifetime of an agent's access token before it must be refreshed (${default}): a minute to 30 days. Revocation takes effect at once."`
@@ -98,6 +99,8 @@ func (s ServeFlags) Config() (Config, error) {
 		invalid("access-lifetime", errors.New("must be between 1m and 720h"))
 	}
 	s.parseOperator(&c, invalid)
+	c.HandleResolver, err = parseResolver(s.HandleResolver)
+	invalid("handle-resolver", err)
 	c.Watch = s.parseWatch(c.Host, invalid)
 	c.Test, err = s.parseTest(c.Host)
 	if err != nil {
@@ -131,6 +134,18 @@ func (s ServeFlags) parseOperator(c *Config, invalid func(setting string, err er
 		}
 	}
 	c.Limits = wiki.Limits{Pages: s.MaxPages, Files: s.MaxFiles, Members: s.MaxMembers, CurrentBytes: s.MaxMB << 20, HistoryBytes: 10 * s.MaxMB << 20}
+}
+
+// parseResolver returns the origin of a service that resolves handles, or "".
+func parseResolver(address string) (string, error) {
+	if address == "" || address == "none" {
+		return "", nil
+	}
+	host, err := publicHost(address)
+	if err != nil {
+		return "", fmt.Errorf("%q must be an https origin such as https://public.api.bsky.app, or none", address)
+	}
+	return "https://" + host, nil
 }
 
 // checkName checks a name that becomes the committer's, where git allows no angle

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"robot.wtf/internal/sqlite"
 	"robot.wtf/internal/wiki"
 )
 
@@ -87,15 +88,40 @@ func (db *DB) recordSignIn(ctx context.Context, tx *sql.Tx, u wiki.User, host st
 	if err := checkHost(ctx, tx, host); err != nil {
 		return err
 	}
-	if u.Handle != wiki.InvalidHandle {
-		_, err := tx.ExecContext(ctx, `UPDATE users SET handle = $3 WHERE handle = $1 AND did <> $2`, u.Handle, u.DID, wiki.InvalidHandle)
-		if err != nil {
-			return err
-		}
-	}
 	if err := db.saveUser(ctx, tx, u); err != nil {
 		return err
 	}
-	_, err := tx.ExecContext(ctx, `UPDATE users SET host = $2 WHERE did = $1`, u.DID, host)
+	if _, err := tx.ExecContext(ctx, `UPDATE users SET host = $2 WHERE did = $1`, u.DID, host); err != nil {
+		return err
+	}
+	return db.claimHandle(ctx, tx, u.DID, u.Handle)
+}
+
+// claimHandle records the handle that an account has verified now. Another account that
+// had it keeps its rights, which depend on the DID, and is shown with
+// wiki.InvalidHandle.
+func (db *DB) claimHandle(ctx context.Context, tx *sql.Tx, did, handle string) error {
+	if handle != wiki.InvalidHandle {
+		for _, query := range []string{
+			`UPDATE users SET handle = 'handle.invalid' WHERE handle = $1 AND did <> $2`,
+			`UPDATE users SET verified = '' WHERE verified = $1 AND did <> $2`,
+			`UPDATE users SET verified = $1 WHERE did = $2`,
+		} {
+			if _, err := tx.ExecContext(ctx, query, handle, did); err != nil {
+				return err
+			}
+		}
+	}
+	_, err := tx.ExecContext(ctx, `UPDATE users SET handle = $2, checked = $3 WHERE did = $1`, did, handle, db.nowMillis())
 	return err
+}
+
+// DIDOfHandle returns the account that verified a handle last. It fails with ErrNotFound
+// if there is none. The account can have another handle by now, or none.
+func (db *DB) DIDOfHandle(ctx context.Context, handle string) (did string, err error) {
+	err = db.queryRow(ctx, `SELECT did FROM users WHERE verified = $1 AND verified <> ''`, handle).Scan(&did)
+	if err != nil {
+		return "", fmt.Errorf("store: account of handle %s: %w", handle, sqlite.Translate(err))
+	}
+	return did, nil
 }
