@@ -182,14 +182,6 @@ func (w *Wiki) AuthorsAfter(ctx context.Context, after int64) ([]wiki.Author, er
 	return list, wrapError(err, "authors of %s", w.slug)
 }
 
-// MovesFiles reports whether a commit moves any file. The service makes such commits
-// only to rename; whatever else they change is links that follow.
-func (w *Wiki) MovesFiles(ctx context.Context, seq int64) (bool, error) {
-	var found bool
-	err := w.queryRow(ctx, "SELECT EXISTS (SELECT 1 FROM changes WHERE wiki = $1 AND seq = $2 AND from_key <> '')", w.slug, seq).Scan(&found)
-	return found, wrapError(err, "moves of %s", w.slug)
-}
-
 // NamesAfter calls fn with each path that a commit after a seq created or moved a
 // file to, oldest first, and the commit's author.
 func (w *Wiki) NamesAfter(ctx context.Context, after int64, fn func(path string, by wiki.Author)) error {

@@ -87,6 +87,13 @@ func (w *Wiki) MovesText(ctx context.Context, seq int64) (bool, error) {
 	return found, wrapError(err, "takings of %s", w.slug)
 }
 
+// MovesLinks reports whether a commit moves any file or text, so that links follow.
+func (w *Wiki) MovesLinks(ctx context.Context, seq int64) (bool, error) {
+	var found bool
+	err := w.queryRow(ctx, "SELECT EXISTS (SELECT 1 FROM changes WHERE wiki = $1 AND seq = $2 AND from_key <> '') OR EXISTS (SELECT 1 FROM takings WHERE wiki = $1 AND seq = $2)", w.slug, seq).Scan(&found)
+	return found, wrapError(err, "moves of %s", w.slug)
+}
+
 // staysBefore is listStays for the file that had a path before a seq, or that has it
 // now if the seq is 0.
 func staysBefore(ctx context.Context, q querier, slug, path string, before int64) ([]stay, error) {

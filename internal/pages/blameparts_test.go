@@ -147,7 +147,7 @@ func TestBlamePartsOfALongHistory(t *testing.T) {
 	w := newWorld(t)
 	claude := robot(w.owner, "Claude Code")
 	w.writeAs(w.editor, "Log", "oldest\n\nlast\n")
-	for i := range maxAuthorSteps + 20 {
+	for i := range viewBounds.steps + 20 {
 		by := w.owner
 		if i%2 == 0 {
 			by = claude
@@ -159,7 +159,7 @@ func TestBlamePartsOfALongHistory(t *testing.T) {
 	}
 	// All revisions by one author on one day are one step.
 	w.writeAs(w.editor, "Notes", "oldest\n\nlast\n")
-	for i := range maxAuthorSteps + 20 {
+	for i := range viewBounds.steps + 20 {
 		w.writeAs(claude, "Notes", fmt.Sprintf("oldest\n\nlast %d\n", i))
 	}
 	if got := w.parts("Notes"); len(got) != 2 || got[0] != "bob 1-1" || got[1] != "Claude Code ada 3-3" {

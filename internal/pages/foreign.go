@@ -275,7 +275,7 @@ func (f *lineReader) addRevision(ctx context.Context, l *lineSet, r wiki.Revisio
 	taken = slices.DeleteFunc(slices.Clone(taken), func(t content.Taking) bool { return t.Seq != r.Seq })
 	if !stranger && len(l.lines) > 0 && r.Old != "" {
 		var err error
-		if moves, err = movesLinks(ctx, f.w, r.Seq); err != nil {
+		if moves, err = f.w.MovesLinks(ctx, r.Seq); err != nil {
 			return err
 		}
 	}
@@ -296,15 +296,6 @@ func (f *lineReader) addRevision(ctx context.Context, l *lineSet, r wiki.Revisio
 		}
 	}
 	return f.take(ctx, l, before, after, taken)
-}
-
-// movesLinks reports whether links in a wiki follow a commit.
-func movesLinks(ctx context.Context, w *content.Wiki, seq int64) (bool, error) {
-	moves, err := w.MovesFiles(ctx, seq)
-	if err == nil && !moves {
-		moves, err = w.MovesText(ctx, seq)
-	}
-	return moves, err
 }
 
 // texts reads the texts before and after a revision.
@@ -405,9 +396,12 @@ func (l *lineSet) memberKeys(lines []string) map[uint64]struct{} {
 	return members
 }
 
-// movedKey is equal for a line and for what the move of its text to another page makes
+// movedKey is the hash of a line's movedForm.
+func movedKey(line string) uint64 { return hashLine(movedForm(line)) }
+
+// movedForm is equal for a line and for what the move of its text to another page makes
 // of it.
-func movedKey(line string) uint64 {
+func movedForm(line string) string {
 	line = strings.TrimSpace(line)
 	if bare := strings.TrimLeft(line, "#"); bare != line && strings.HasPrefix(bare, " ") {
 		line = strings.TrimSpace(bare)
@@ -415,7 +409,7 @@ func movedKey(line string) uint64 {
 	if blank, _ := markdown.BlankTargets(line); hasWords(blank) {
 		line = blank
 	}
-	return hashLine(line)
+	return line
 }
 
 // add adds the lines and addresses of a text that the text before it lacks.

@@ -1,0 +1,141 @@
+package pages
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"robot.wtf/internal/edit"
+	"robot.wtf/internal/wiki"
+)
+
+// blamed lists the lines of a page that aren't blank, each with its author. The authors
+// beside the page must be the same, as often as they are known.
+func (w *world) blamed(name string) (list []string) {
+	w.t.Helper()
+	lines, err := w.Blame(w.ctx, w.owner, name, "")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	c, release, err := w.open(w.ctx, w.owner, wiki.Read)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer release()
+	p := w.page(name)
+	by, err := w.authorship(w.ctx, c, p.File, p.Source)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for i, l := range lines {
+		if strings.TrimSpace(l.Text) == "" {
+			continue
+		}
+		list = append(list, l.Revision.Author.Username+": "+l.Text)
+		if n, unknown := by.author(i); !unknown && shownAuthor(by.by[n].Author) != shownAuthor(l.Revision.Author) {
+			w.t.Errorf("%s: beside line %d %q is %s, blame says %s", name, i+1, l.Text, by.by[n].Author.Username, l.Revision.Author.Username)
+		}
+	}
+	return list
+}
+
+// steps makes steps as a person.
+func (w *world) steps(a wiki.Access, steps ...Step) {
+	w.t.Helper()
+	if _, err := w.Change(w.ctx, a, ChangeSet{Steps: steps}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// Lines that a section's move or a merge brings to another page keep their authors, with
+// headings at other levels and other link targets, through further moves of the text and
+// both pages.
+func TestBlameFollowsMovedText(t *testing.T) {
+	t.Parallel()
+	for _, cold := range []bool{false, true} {
+		w := newWorld(t)
+		look := func(name string, want ...string) {
+			t.Helper()
+			if cold {
+				w.cache.InvalidateAll()
+			}
+			if diff := cmp.Diff(want, w.blamed(name)); diff != "" {
+				t.Errorf("cold %t, %s: %s", cold, name, diff)
+			}
+		}
+		w.writeAs(w.editor, "Trip", "# Trip\n\n## Tea\n\nGreen, see [[#Rest]].\n\n### Cups\n\ntwo\n\n## Rest\n\nnone\n")
+		w.writeAs(w.owner, "Trip", "# Trip\n\n## Tea\n\nGreen, see [[#Rest]].\n\n### Cups\n\ntwo\n\nthree\n\n## Rest\n\nnone\n")
+		w.writeAs(w.owner, "Drinks", "# Drinks\n\n## Hot\n\nThese:\n")
+		w.writeAs(w.owner, "Home", "Ask about [[Trip#Cups]].\n")
+		look("Trip", "bob: # Trip", "bob: ## Tea", "bob: Green, see [[#Rest]].", "bob: ### Cups", "bob: two", "ada: three", "bob: ## Rest", "bob: none")
+		w.steps(w.editor, Step{Kind: StepMoveSection, Name: "Trip", Base: w.page("Trip").File.Blob, To: "Drinks#Hot", Edit: edit.Edit{Section: "Tea", Text: "Moved.\n"}})
+		look("Drinks", "ada: # Drinks", "ada: ## Hot", "ada: These:", "bob: ### Tea", "bob: Green, see [[Trip#Rest]].", "bob: #### Cups", "bob: two", "ada: three")
+		look("Trip", "bob: # Trip", "bob: Moved.", "bob: ## Rest", "bob: none")
+		look("Home", "ada: Ask about [[Drinks#Cups]].")
+		w.steps(w.owner, Step{Kind: StepMove, Name: "Drinks", Base: w.page("Drinks").File.Blob, To: "Bar/Drinks"})
+		w.steps(w.owner, Step{Kind: StepMoveSection, Name: "Bar/Drinks", Base: w.page("Bar/Drinks").File.Blob, To: "New", Edit: edit.Edit{Section: "Tea"}})
+		look("New", "bob: # Tea", "bob: Green, see [[Trip#Rest]].", "bob: ## Cups", "bob: two", "ada: three")
+		w.writeAs(w.editor, "New", w.text("New")+"\nfour\n")
+		w.steps(w.owner, Step{Kind: StepMerge, Name: "New", Base: w.page("New").File.Blob, To: "Trip"})
+		look("Trip", "bob: # Trip", "bob: Moved.", "bob: ## Rest", "bob: none", "bob: ## Tea", "bob: Green, see [[Trip#Rest]].", "bob: ### Cups", "bob: two", "ada: three", "bob: four")
+	}
+}
+
+// A commit that moves pages can also change text, which is by its author.
+func TestBlameOfEditsBesideMoves(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.writeAs(w.owner, "Plan", "See [[Old]].\n\nI like it.\n\nSee [old](Old.md).\n")
+	w.writeAs(w.owner, "Old", "# Old\n\n## Part\n\nText.\n")
+	w.steps(w.editor,
+		Step{Kind: StepMove, Name: "Old", Base: w.page("Old").File.Blob, To: "New"},
+		Step{Kind: StepEdit, Name: "Plan", Edit: edit.Edit{Op: edit.Replace, Old: "I like it.", Text: "I hate it."}})
+	if diff := cmp.Diff([]string{"ada: See [[New]].", "bob: I hate it.", "ada: See [old](New.md)."}, w.blamed("Plan")); diff != "" {
+		t.Error(diff)
+	}
+	w.steps(w.editor,
+		Step{Kind: StepMoveSection, Name: "New", Base: w.page("New").File.Blob, To: "Plan", Edit: edit.Edit{Section: "Part"}},
+		Step{Kind: StepEdit, Name: "Plan", Edit: edit.Edit{Op: edit.Append, Text: "And this."}})
+	if diff := cmp.Diff([]string{"ada: See [[New]].", "bob: I hate it.", "ada: See [old](New.md).", "ada: ## Part", "ada: Text.", "bob: And this."}, w.blamed("Plan")); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// Attack: text goes back and forth between two pages, so that its authors are far away.
+// The walk ends at its bound, and no line has a wrong author.
+func TestBlameOfTextThatKeepsMoving(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.writeAs(w.owner, "P0", "# P\n\n## S\n\nmine\n")
+	w.writeAs(w.editor, "P1", "# P\n")
+	for i := range 12 {
+		from := fmt.Sprint("P", i%2)
+		w.steps(w.editor, Step{Kind: StepMoveSection, Name: from, Base: w.page(from).File.Blob, To: fmt.Sprint("P", 1-i%2), Edit: edit.Edit{Section: "S"}})
+	}
+	w.cache.InvalidateAll()
+	if diff := cmp.Diff([]string{"ada: # P", "ada: ## S", "ada: mine"}, w.blamed("P0")); diff != "" {
+		t.Error(diff)
+	}
+	c, release, err := w.open(w.ctx, w.owner, wiki.Read)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	p := w.page("P0")
+	walk := &authorWalk{s: w.Service, bounds: walkBounds{steps: 5, bytes: 1 << 20, time: time.Hour}, each: true, begun: time.Now()}
+	a := &authorship{}
+	if err := walk.find(w.ctx, &revisionList{w: c, path: p.File.Path}, 0, a, a.open(p.Source), p.Source); err != nil {
+		t.Fatal(err)
+	}
+	for i := range a.lines {
+		if n, unknown := a.author(i); !unknown && a.by[n].Author.Username != "ada" {
+			t.Errorf("line %d is by %s", i+1, a.by[n].Author.Username)
+		}
+	}
+	if walk.steps > 6 {
+		t.Errorf("%d steps", walk.steps)
+	}
+}
