@@ -41,6 +41,10 @@ func targetAfter(line string, at int) (from, to int) {
 			return at + 2, at + 2 + len(strings.TrimSuffix(rest[2:2+n], `\`))
 		}
 	case strings.HasPrefix(rest, "]("), strings.HasPrefix(rest, "]:"):
+		if m := shortcode.FindStringSubmatchIndex(rest); m != nil {
+			begin, end := shortcodePath(m)
+			return at + begin, at + end
+		}
 		n := skip(2)
 		begin, length := destinationIn(rest[n:])
 		return at + n + begin, at + n + begin + length

@@ -19,6 +19,7 @@ func TestBlankTargets(t *testing.T) {
 		{`| [[Old\|t]] |`, `| [[\|t]] |`, []string{"Old"}},
 		{"[x](/Old_Page?a=b#Next) [y](</Old Page> 'title')", "[x](?a=b#Next) [y](<> 'title')", []string{"/Old_Page", "/Old Page"}},
 		{`[x](/a\)b(c)) rest`, `[x]() rest`, []string{`/a\)b(c)`}},
+		{"[x]({{< ref \"old.md\" >}}) [y]({{% relref path=`old page` %}})", "[x]({{< ref \"\" >}}) [y]({{% relref path=`` %}})", []string{"old.md", "old page"}},
 		{"[r]: /Old 'title'", "[r]:  'title'", []string{"/Old"}},
 		{`<a HREF = "/Old?x">y</a> <img src='/o.png'> <a href=/p>`, `<a HREF = "?x">y</a> <img src=''> <a href=>`, []string{"/Old", "/o.png", "/p"}},
 	} {

@@ -27,7 +27,7 @@ func (p shortcodeParser) Parse(parent ast.Node, block text.Reader, pc parser.Con
 	if m == nil {
 		return nil
 	}
-	begin, end := max(m[4], m[6]), max(m[5], m[7])
+	begin, end := shortcodePath(m)
 	padded := bytes.Repeat([]byte(" "), m[3]-m[2])
 	padded[begin-1-m[2]], padded[end-m[2]] = '<', '>'
 	copy(padded[begin-m[2]:], line[begin:end])
@@ -41,6 +41,10 @@ func (p shortcodeParser) Parse(parent ast.Node, block text.Reader, pc parser.Con
 	}
 	return n
 }
+
+// shortcodePath returns where a match of shortcode has its path, in one kind of quotes
+// or the other.
+func shortcodePath(m []int) (begin, end int) { return max(m[4], m[6]), max(m[5], m[7]) }
 
 // inSource returns the part of the source that a destination was copied from. A link to
 // a definition has another one.
