@@ -138,11 +138,18 @@ func TestReadOnlyDisk(t *testing.T) {
 	}
 	l.servesReads()
 	l.must(syscall.Mount("", disk, "", syscall.MS_REMOUNT, "size=24m"))
-	time.Sleep(1100 * time.Millisecond) // until connections that only read are replaced
 	l.wants(http.StatusOK, "ada", "Before")
-	if status, body := l.save("ada", "After", "x"); status != http.StatusCreated {
-		t.Errorf("afterwards: %d %s", status, body)
-	}
+	l.savesAgain()
+}
+
+// savesAgain waits until a save succeeds: connections that only read are replaced within
+// about a second.
+func (l *live) savesAgain() {
+	l.t.Helper()
+	waitFor(l.t, "a save", time.Minute, func() bool {
+		status, _ := l.save("ada", "After", "x")
+		return status == http.StatusCreated
+	})
 }
 
 // servesReads starts a service on a disk that refuses writes and checks what works.
@@ -202,11 +209,8 @@ func TestStartOnFullDisk(t *testing.T) {
 	l.must(errors.Join(err, file.Close()))
 	l.servesReads()
 	l.must(os.Remove(filler))
-	within(t, "health", func() bool { time.Sleep(300 * time.Millisecond); return l.health() == http.StatusOK })
-	time.Sleep(1100 * time.Millisecond) // until connections that only read are replaced
-	if status, body := l.save("ada", "After", "x"); status != http.StatusCreated {
-		t.Errorf("with space again: %d %s", status, body)
-	}
+	waitFor(t, "health", healthWithin, func() bool { return l.health() == http.StatusOK })
+	l.savesAgain()
 	l.wants(http.StatusOK, "ada", "After")
 }
 

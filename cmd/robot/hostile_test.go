@@ -357,7 +357,7 @@ func (l *live) comparesReaders(t *testing.T, address string, during func() (stop
 		l.p99(client, 100)
 		idle := l.p99(client, 2000)
 		stop := during()
-		time.Sleep(floodPause)
+		time.Sleep(floodPause) // the load begins; it lasts as long as the measurement
 		used := hostile.CPU()
 		begun := time.Now()
 		busy := l.p99(client, 2000)

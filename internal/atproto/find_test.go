@@ -99,16 +99,12 @@ func TestFind(t *testing.T) {
 // Find gives up on a host that hangs or that is over its rate limit.
 func TestFindGivesUp(t *testing.T) {
 	w := newWorld(t)
-	w.service.timeout = 500 * time.Millisecond
+	w.service.timeout = 100 * time.Millisecond
 	stop := make(chan struct{})
 	defer close(stop)
 	w.handlers["plc.test/"+adaDID] = func(http.ResponseWriter, *http.Request) { <-stop }
-	start := time.Now()
 	if _, err := w.service.Find(t.Context(), "did:plc:owner", adaDID); !strings.Contains(problemText(t, err), "isn't responding") {
 		t.Error(err)
-	}
-	if took := time.Since(start); took > 2*time.Second {
-		t.Errorf("took %s", took)
 	}
 	w.service.limits = limit.New(limit.Options{Rates: limit.Rates{Lookup: limit.Rate{Tokens: 9, Per: time.Minute}, SignInHost: limit.Rate{Tokens: 0, Per: time.Minute}}, Now: w.service.now})
 	if _, err := w.service.Find(t.Context(), "did:plc:owner", "ada.test"); !errors.As(err, new(*limit.Exceeded)) {

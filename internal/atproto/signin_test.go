@@ -558,13 +558,9 @@ func TestServerHangs(t *testing.T) {
 	stop := make(chan struct{})
 	defer close(stop)
 	w.handlers["pds.test/.well-known/oauth-protected-resource"] = func(http.ResponseWriter, *http.Request) { <-stop }
-	start := time.Now()
 	_, err := w.browser().begin("ada.test")
 	if text := problemText(t, err); !strings.Contains(text, "isn't responding") {
 		t.Error(text)
-	}
-	if took := time.Since(start); took > 2*time.Second {
-		t.Errorf("took %s", took)
 	}
 }
 

@@ -410,7 +410,7 @@ func addLine(w *Wiki, path string, n int, line string) error {
 		}
 		mark := fmt.Sprintf("last %d\n", n)
 		edited := strings.Replace(string(data), mark, line+"\n"+mark, 1)
-		time.Sleep(time.Duration(rand.IntN(2000)) * time.Microsecond)
+		time.Sleep(time.Duration(rand.IntN(2000)) * time.Microsecond) // a person types: others save meanwhile
 		_, err = do(w, wiki.Caller{User: wiki.User{DID: fmt.Sprintf("did:plc:%d", n), Username: fmt.Sprintf("w%d", n)}}, Edit{Path: path, Base: f.Blob, Data: []byte(edited)})
 		if !errors.Is(err, wiki.ErrConflict) {
 			return err

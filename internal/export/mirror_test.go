@@ -392,14 +392,21 @@ func TestRepack(t *testing.T) {
 	before := filepath.Join(w.dir, "ada", repo.Name())
 	ctx, cancel := context.WithCancel(w.ctx)
 	var saves sync.WaitGroup
+	saved := make(chan bool)
 	saves.Go(func() {
 		for i := 0; ctx.Err() == nil; i++ {
 			w.put("Other", fmt.Sprint("text ", i, "\n"))
 			w.CatchUp(w.ctx, "ada")
-			time.Sleep(time.Millisecond)
+			if i%5 == 4 {
+				select {
+				case saved <- true:
+				case <-ctx.Done():
+				}
+			}
 		}
 	})
 	for range 3 {
+		<-saved // five times; the next five are beside the repack
 		if err := w.Repack(w.ctx, "ada"); err != nil {
 			t.Fatal(err)
 		}
@@ -547,14 +554,14 @@ func TestExportsTakeTurns(t *testing.T) {
 			}
 		}
 	}
-	briefly := func() error {
-		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	catchUp := func(within time.Duration) error {
+		ctx, cancel := context.WithTimeout(t.Context(), within)
 		defer cancel()
 		_, err := w.CatchUp(ctx, "ada")
 		return err
 	}
 	release := hold()
-	if err := briefly(); !errors.Is(err, context.DeadlineExceeded) {
+	if err := catchUp(100 * time.Millisecond); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("beside %d exports of others: %v", maxExports, err)
 	}
 	release()
@@ -562,11 +569,11 @@ func TestExportsTakeTurns(t *testing.T) {
 		t.Fatal(err)
 	}
 	release = hold()
-	if err := briefly(); err != nil {
+	if err := catchUp(time.Minute); err != nil {
 		t.Errorf("with nothing to do: %v", err)
 	}
 	w.repository("ada").setSuspect(true)
-	if err := briefly(); !errors.Is(err, context.DeadlineExceeded) {
+	if err := catchUp(100 * time.Millisecond); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("to verify a suspect repository: %v", err)
 	}
 	release()

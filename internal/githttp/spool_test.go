@@ -54,7 +54,8 @@ func testSpools(t *testing.T) *spools {
 }
 
 // A process doesn't wait for a client that reads nothing. Its output is complete
-// once the client continues, in the middle or at the end.
+// once the client continues, in the middle or at the end. The pauses are real, because
+// synctest doesn't know the kernel's pipe; each pause gives the same output.
 func TestSlowClientFreesTheProcess(t *testing.T) {
 	t.Parallel()
 	for name, pace := range map[string]func(ended chan bool){
@@ -103,7 +104,7 @@ func TestFullFilesHoldTheProcess(t *testing.T) {
 			select {
 			case <-ended:
 				t.Error("the process did not wait")
-			case <-time.After(300 * time.Millisecond):
+			case <-time.After(10 * all.process): // on a busy machine, it may do less in this time, and none fails for that
 			}
 		}
 		most = max(most, all.bytes.Load())
@@ -135,7 +136,11 @@ func TestDisconnectedClientFreesTheSpool(t *testing.T) {
 	}
 	s.close()
 	<-ended // because its pipe is closed
-	time.Sleep(10 * all.process)
+	for spilling := true; spilling; time.Sleep(time.Millisecond) {
+		s.mu.Lock()
+		spilling = s.spilling
+		s.mu.Unlock()
+	}
 	if n := all.bytes.Load(); n != 0 {
 		t.Errorf("%d bytes of files were left behind", n)
 	}

@@ -195,7 +195,10 @@ func TestSlowServers(t *testing.T) {
 			for strings.Contains(r.URL.Path, "upload-pack") && r.Context().Err() == nil {
 				_, _ = io.WriteString(w, drip)
 				_ = http.NewResponseController(w).Flush()
-				time.Sleep(2 * time.Millisecond)
+				select {
+				case <-r.Context().Done():
+				case <-time.After(2 * time.Millisecond):
+				}
 			}
 		}, outbound.Options{})
 		o.Timeout, o.MaxBody = maxTime, maxTransfer
@@ -216,9 +219,7 @@ func TestSlowServers(t *testing.T) {
 // A fetch as a whole has a bound, also while a server counts objects.
 func TestWholeTime(t *testing.T) {
 	o := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		for r.Context().Err() == nil {
-			time.Sleep(time.Millisecond)
-		}
+		<-r.Context().Done()
 	}, outbound.Options{})
 	o.Timeout = 100 * time.Millisecond
 	err := (&Client{outbound.New(o), time.Now}).Bundle(t.Context(), address(t, "https://example.com/a.git"), 1, io.Discard, nil)

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"robot.wtf/internal/hostile"
@@ -170,10 +171,11 @@ func (s *slowResolver) Resolve(ctx context.Context, _ wiki.Link, _ string) Targe
 // afterwards, because its storage may be closed by then.
 func TestRenderCanceled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
+	r := New(Options{})
 	s := &slowResolver{answer: make(chan bool), asked: make(chan bool, 10)}
 	done := make(chan error)
 	go func() {
-		_, err := shared.Render(ctx, "ada", "Page", []byte("[[A]]\n\n[[B]]\n\n[[C]]\n"), s)
+		_, err := r.Render(ctx, "ada", "Page", []byte("[[A]]\n\n[[B]]\n\n[[C]]\n"), s)
 		done <- err
 	}()
 	<-s.asked
@@ -181,14 +183,18 @@ func TestRenderCanceled(t *testing.T) {
 	select {
 	case err := <-done:
 		t.Fatalf("returned (%v) while the resolver was still being asked", err)
-	case <-time.After(50 * time.Millisecond):
+	case <-time.After(20 * time.Millisecond): // it waits for a lock, which no bubble of synctest sees
 	}
 	close(s.answer)
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 	before := s.called.Load()
-	time.Sleep(50 * time.Millisecond)
+	release, err := r.slots.AcquireUnits(t.Context(), "ada", int64(runtime.GOMAXPROCS(0))) // the render has ended
+	if err != nil {
+		t.Fatal(err)
+	}
+	release()
 	if after := s.called.Load(); after != before || after > 2 {
 		t.Errorf("asked %d times before it returned, %d after", before, after)
 	}
@@ -202,17 +208,21 @@ func TestSlowRendersHoldTheirWikisShare(t *testing.T) {
 	share := runtime.GOMAXPROCS(0)
 	s := &slowResolver{answer: make(chan bool), asked: make(chan bool, 10*share)}
 	var renders sync.WaitGroup
+	gaveUp := make(chan bool, 3*share)
 	for range 3 * share {
 		renders.Go(func() {
 			if _, err := r.Render(t.Context(), "eve", "Page", []byte("![[A]]"), s); !errors.Is(err, wiki.ErrUnavailable) {
 				t.Errorf("a slow render: %v", err)
 			}
+			gaveUp <- true
 		})
 	}
 	for range share {
 		<-s.asked
 	}
-	time.Sleep(2 * r.wait) // the others have given up
+	for range 2 * share { // the others got no slot
+		<-gaveUp
+	}
 	if _, err := r.Render(t.Context(), "eve", "Page", []byte("a"), &world{}); !errors.Is(err, wiki.ErrUnavailable) {
 		t.Errorf("the same wiki: %v", err)
 	}
@@ -255,7 +265,7 @@ func TestLateRendersKeepTheirSlots(t *testing.T) {
 type sleepyResolver struct{}
 
 func (sleepyResolver) Resolve(context.Context, wiki.Link, string) Target {
-	time.Sleep(60 * time.Millisecond)
+	time.Sleep(time.Second)
 	return Target{URL: "/A", Exists: true, Name: "A", Source: "text"}
 }
 
@@ -263,9 +273,11 @@ func (sleepyResolver) Resolve(context.Context, wiki.Link, string) Target {
 // pages that it embeds.
 func TestPatienceIsProcessorTime(t *testing.T) {
 	r := New(Options{Patience: 30 * time.Millisecond})
-	if _, err := r.Render(t.Context(), "ada", "Page", []byte("[[A]] [[B]]"), sleepyResolver{}); err != nil {
-		t.Errorf("a render that waited for 120 ms: %v", err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		if _, err := r.Render(t.Context(), "ada", "Page", []byte("[[A]] [[B]]"), sleepyResolver{}); err != nil {
+			t.Errorf("a render that waited for 2 s: %v", err)
+		}
+	})
 	slow := strings.Repeat("*a*\n\n", 60_000)
 	for _, source := range []string{slow, "![[A]]"} {
 		_, err := r.Render(t.Context(), "ada", "Page", []byte(source), &world{pages: map[string]string{"A": slow}})

@@ -21,8 +21,8 @@ func TestLargeRequestsTakeTurns(t *testing.T) {
 	}
 	c := &client{access: w.Access("ada", "ada")}
 	body := callBody(1, "create_page", "path", "Large", "content", large)
-	answers := func(pass func(rec *httptest.ResponseRecorder, ctx context.Context)) bool {
-		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	answers := func(within time.Duration, pass func(rec *httptest.ResponseRecorder, ctx context.Context)) bool {
+		ctx, cancel := context.WithTimeout(t.Context(), within)
 		defer cancel()
 		rec := httptest.NewRecorder()
 		pass(rec, ctx)
@@ -35,10 +35,10 @@ func TestLargeRequestsTakeTurns(t *testing.T) {
 			w.handler.ServeHTTP(rec, r)
 		}
 	}
-	if answers(post(`{"large":"` + large)) {
+	if answers(100*time.Millisecond, post(`{"large":"`+large)) {
 		t.Error("the service parses a large request outside of its wiki's turn")
 	}
-	if answers(func(rec *httptest.ResponseRecorder, ctx context.Context) {
+	if answers(100*time.Millisecond, func(rec *httptest.ResponseRecorder, ctx context.Context) {
 		w.door.passOn(rec, httptest.NewRequest("POST", "/mcp", nil).WithContext(ctx), c, "ada", []byte(body), []message{{}}, false)
 	}) {
 		t.Error("the SDK parses a large request outside of its wiki's turn")
@@ -48,7 +48,7 @@ func TestLargeRequestsTakeTurns(t *testing.T) {
 	if _, err := w.door.parseArguments(ctx, c, w.door.tools["create_page"], []byte(`{"path":"Large","content":"`+large+`"}`)); err == nil {
 		t.Error("large arguments are parsed outside of their wiki's turn")
 	}
-	if !answers(post(`{"small":`)) {
+	if !answers(time.Minute, post(`{"small":`)) {
 		t.Error("a small request waits")
 	}
 	w.ok("bob/owner", "create_page", "path", "Large", "content", large)

@@ -15,7 +15,12 @@ import (
 // suspensions outlast it.
 func TestSuspendHost(t *testing.T) {
 	ctx := t.Context()
-	db := open(t, filepath.Join(t.TempDir(), "robot.db"))
+	now := time.Now()
+	db, err := Open(ctx, filepath.Join(t.TempDir(), "robot.db"), func() time.Time { return now })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
 	person := func(name string) wiki.User {
 		return wiki.User{DID: "did:plc:" + name, Handle: name + ".test"}
 	}
@@ -39,7 +44,7 @@ func TestSuspendHost(t *testing.T) {
 		return all
 	}
 	before := state()
-	time.Sleep(2 * time.Millisecond) // the time of a suspension identifies it
+	now = now.Add(time.Second) // the time of a suspension identifies it
 	accounts, slugs, err := db.SuspendHost(ctx, "evil.test", "Spam.")
 	if err != nil || accounts != 2 || len(slugs) != 1 {
 		t.Fatalf("%d accounts, %v, %v; want eve1 and eve3, and the wiki of eve1", accounts, slugs, err)

@@ -191,17 +191,24 @@ func TestReadersSeeTheirWrites(t *testing.T) {
 	}
 	reading, stop := context.WithCancel(ctx)
 	var readers sync.WaitGroup
+	read := make(chan bool, 4)
 	for range 4 {
 		readers.Go(func() {
 			for reading.Err() == nil {
 				if _, err := db.Site(reading, "ada"); err != nil && reading.Err() == nil {
 					t.Error(err)
 				}
-				time.Sleep(10 * time.Microsecond)
+				select {
+				case read <- true:
+				case <-reading.Done():
+				}
 			}
 		})
 	}
 	for i := range 50 {
+		for range 8 { // the readers go on during the change
+			<-read
+		}
 		title := fmt.Sprint(i)
 		if err := db.UpdateSite(ctx, ada.DID, wiki.Site{Slug: "ada", Title: title}); err != nil {
 			t.Fatal(err)

@@ -17,8 +17,8 @@ func TestLargeFormsTakeTurns(t *testing.T) {
 	t.Parallel()
 	w := newTestWiki(t)
 	people := map[string]*browser{"ada": w.as("ada"), "bob": w.as("bob")}
-	answers := func(person, slug string, body io.Reader) bool {
-		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	answers := func(person, slug string, body io.Reader, within time.Duration) bool {
+		ctx, cancel := context.WithTimeout(t.Context(), within)
 		defer cancel()
 		r := people[person].request(http.MethodPost, on(slug, "/Home/preview"), url.Values{}).WithContext(ctx)
 		r.Body = io.NopCloser(body)
@@ -29,21 +29,21 @@ func TestLargeFormsTakeTurns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if answers("ada", "ada", strings.NewReader(unreadable)) {
+	if answers("ada", "ada", strings.NewReader(unreadable), 100*time.Millisecond) {
 		t.Error("a large form is parsed outside of its wiki's turn")
 	}
-	if !answers("ada", "ada", strings.NewReader("content=%zz")) {
+	if !answers("ada", "ada", strings.NewReader("content=%zz"), time.Minute) {
 		t.Error("a small form waits")
 	}
-	if !answers("bob", "bob", strings.NewReader(unreadable)) {
+	if !answers("bob", "bob", strings.NewReader(unreadable), time.Minute) {
 		t.Error("another wiki's form waits")
 	}
 	release()
-	if !answers("ada", "ada", strings.NewReader(unreadable)) {
+	if !answers("ada", "ada", strings.NewReader(unreadable), time.Minute) {
 		t.Error("a large form isn't answered after its turn began")
 	}
 	slow := &checkingReader{Reader: strings.NewReader(unreadable), check: func() {
-		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
 		if release, err := w.Pages.AcquireLarge(ctx, w.Access("ada", "ada"), len(unreadable)); err != nil {
 			t.Error("a form that is still arriving holds its wiki's turn")
@@ -51,7 +51,7 @@ func TestLargeFormsTakeTurns(t *testing.T) {
 			release()
 		}
 	}}
-	if !answers("ada", "ada", slow) {
+	if !answers("ada", "ada", slow, time.Minute) {
 		t.Error("a slow form isn't answered")
 	}
 }
