@@ -36,10 +36,13 @@ type connector struct {
 	// none is opened for writing: they take no locks, so the file mustn't change
 	// while they read it.
 	readers int
+	// readersUntil is when all of them end. If each had its own time, a busy database
+	// would always have some, and would never be written again.
+	readersUntil time.Time
 }
 
-// readerAge is how long a connection that only reads is used before another one is
-// tried that can write. Space on a full disk is noticed that soon.
+// readerAge is how long connections that only read are used before one is tried that
+// can write. Space on a full disk is noticed that soon.
 const readerAge = time.Second
 
 // fileAttempts is how often opening is tried while the process has too few file
@@ -84,6 +87,7 @@ func (c *connector) connect() (driver.Conn, error) {
 		if err == nil || !c.refusesWrites(err) {
 			return conn, err
 		}
+		c.readersUntil = time.Now().Add(readerAge)
 		if conn, ok := c.connectReader(); ok {
 			return conn, nil
 		}
@@ -117,7 +121,8 @@ func (c *connector) clearWay() bool {
 	return cleared
 }
 
-// connectReader opens a connection that only reads.
+// connectReader opens a connection that only reads. If the time of the others is over,
+// it is used once.
 func (c *connector) connectReader() (driver.Conn, bool) {
 	address := c.readFile
 	if info, err := os.Stat(c.file + "-wal"); err == nil && info.Size() > 0 {
@@ -133,7 +138,7 @@ func (c *connector) connectReader() (driver.Conn, bool) {
 		return nil, false
 	}
 	c.readers++
-	return &reader{fullConn: whole, until: time.Now().Add(readerAge), closed: sync.OnceFunc(func() {
+	return &reader{fullConn: whole, until: c.readersUntil, closed: sync.OnceFunc(func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.readers--
@@ -191,7 +196,7 @@ type fullConn interface {
 	driver.Validator
 }
 
-// A reader is a connection that only reads, for readerAge.
+// A reader is a connection that only reads, until a time.
 type reader struct {
 	fullConn
 	until  time.Time

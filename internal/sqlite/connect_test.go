@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"robot.wtf/internal/wiki"
@@ -111,7 +112,7 @@ func TestOpenOnDiskThatRefusesWrites(t *testing.T) {
 				if err := heal(); err != nil {
 					t.Fatal(err)
 				}
-				for end := time.Now().Add(5 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+				for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
 					if _, err = db.Exec("INSERT INTO words VALUES ('ice')"); err == nil || time.Now().After(end) {
 						break
 					}
@@ -126,6 +127,48 @@ func TestOpenOnDiskThatRefusesWrites(t *testing.T) {
 			})
 		}
 	}
+}
+
+// On a busy database, connections that only read overlap in time. They end together, so
+// that there is a moment without any, in which it can be opened for writing.
+func TestReadersEndTogether(t *testing.T) {
+	t.Parallel()
+	disk := smallDisk(t)
+	file := filepath.Join(disk, "words.db")
+	wordsDB(t, file, false)
+	synctest.Test(t, func(t *testing.T) {
+		if err := syscall.Mount("", disk, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
+			t.Fatal(err)
+		}
+		db, err := Open(file, Options{MustExist: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		connect := func() *sql.Conn {
+			conn, err := db.Conn(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return conn
+		}
+		first := connect()
+		time.Sleep(readerAge * 3 / 4)
+		second := connect()
+		if err := syscall.Mount("", disk, "", syscall.MS_REMOUNT, "size=4m"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(readerAge / 2)
+		third := connect() // beside readers whose time is over
+		for _, conn := range []*sql.Conn{first, second, third} {
+			if err := conn.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		if _, err := db.Exec("INSERT INTO words VALUES ('ice')"); err != nil {
+			t.Errorf("write after the readers' time: %v", err)
+		}
+	})
 }
 
 // While the process has too few file descriptors, Relieve is called and opening is
