@@ -102,7 +102,19 @@ func TestCopiedCommandsWork(t *testing.T) {
 			}
 		}
 	}
-	if n < 30 {
+	for _, file := range []string{"internal/service/watch.go", "internal/service/alarms.go", "internal/service/aside.go", "internal/backup/status.go"} {
+		for _, m := range regexp.MustCompile(`: (?:run )?robot ((?:admin|backup|verify|restore)(?: --?[a-z-]+| [a-z]+| %s)*)[."]`).FindAllStringSubmatch(read(file), -1) {
+			n++
+			parser, err := kong.New(new(commands))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := parser.Parse(strings.Fields(strings.ReplaceAll(m[1], "%s", "ada"))); err != nil {
+				t.Errorf("%s: robot %s: %v", file, m[1], err)
+			}
+		}
+	}
+	if n < 35 {
 		t.Errorf("only %d lines", n)
 	}
 }

@@ -35,6 +35,17 @@ func (s *Service) Watch() error {
 	if err != nil {
 		return err
 	}
+	s.measure()
+	if dir := cfg.Watch.Backup; dir != "" {
+		s.measureBackups(dir)
+	}
+	s.watcher = watch.Start(watch.Options{Checks: s.checks(), Notifiers: alerts, File: filepath.Join(cfg.Data, "alarms.json"), Background: s.background, Log: s.o.Log})
+	return nil
+}
+
+// checks returns everything that can raise an alarm.
+func (s *Service) checks() []watch.Check {
+	cfg := s.o.Config
 	checks := []watch.Check{
 		watch.DiskCheck("disk", "the data", cfg.Data, watch.DiskUsage), s.checkDatabase, s.checkWikis, s.checkReports, s.checkExports, s.checkPanics, s.checkProblems,
 		s.checkLag, checkDescriptors, (&errorRate{answered: s.Metrics.Answered}).check,
@@ -48,13 +59,10 @@ func (s *Service) Watch() error {
 	if cfg.Watch.Offsite != "" {
 		checks = append(checks, checkOffsite(cfg.Watch.Offsite, s.o.Now))
 	}
-	s.measure()
 	if dir := cfg.Watch.Backup; dir != "" {
 		checks = append(checks, checkBackup(dir, cfg.Watch.BackupEvery), watch.DiskCheck("backup-disk", "the backups", dir, backupDisk))
-		s.measureBackups(dir)
 	}
-	s.watcher = watch.Start(watch.Options{Checks: checks, Notifiers: alerts, File: filepath.Join(cfg.Data, "alarms.json"), Background: s.background, Log: s.o.Log})
-	return nil
+	return checks
 }
 
 // backupDisk ignores a directory that doesn't exist yet: checkBackup reports that.

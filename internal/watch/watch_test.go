@@ -140,6 +140,14 @@ func TestDisk(t *testing.T) {
 			t.Errorf("%f: %v", part, got)
 		}
 	}
+	check := DiskCheck("disk", "the data", "/", func(string) (float64, uint64, error) { return 0.85, 300 << 20, nil })
+	if got := check(t.Context()); len(got) != 1 || got[0] != (Condition{"disk", "The disk that holds the data is 85% full; 300 MB are free. When it is full, nobody can save."}) {
+		t.Errorf("%+v", got)
+	}
+	check = DiskCheck("disk", "the data", "/", func(string) (float64, uint64, error) { return 0, 0, errors.New("gone") })
+	if got := check(t.Context()); len(got) != 1 || !strings.Contains(got[0].Text, "that holds the data: gone") {
+		t.Errorf("%+v", got)
+	}
 }
 
 // mailServer is an SMTP server that accepts one message.
