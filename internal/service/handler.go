@@ -87,6 +87,17 @@ func (s *Service) newSignIn() (*atproto.Service, error) {
 	})
 }
 
+// A handleSweep checks members' handles, once a Handler has opened sign-in.
+type handleSweep struct{ s *Service }
+
+// Sweep implements sweepable.
+func (h handleSweep) Sweep(ctx context.Context) error {
+	if !h.s.serving.Load() || h.s.SignIn == nil {
+		return nil
+	}
+	return h.s.SignIn.Sweep(ctx)
+}
+
 // renderPolicy renders the operator's terms or privacy policy. They have no links to
 // pages of a wiki.
 func renderPolicy(text string) (template.HTML, error) {

@@ -95,7 +95,7 @@ func Open(ctx context.Context, o Options) (*Service, error) {
 		o.Log.Warn("reading what was set aside failed", "err", err)
 	}
 	s.indexer.start(s.Content, s.Search)
-	s.sweeper = startSweeper(o.Log, s.background, s.Tenant, s.OAuth, s.Content, s.sizes)
+	s.sweeper = startSweeper(o.Log, s.background, s.Tenant, s.OAuth, s.Content, s.sizes, handleSweep{s})
 	return s, nil
 }
 

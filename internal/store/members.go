@@ -83,20 +83,22 @@ func (db *DB) RemoveMember(ctx context.Context, actor, slug, did string) error {
 	return err
 }
 
-// Invite is like SetMember, but adds the person if they are unknown. It doesn't
-// change a person who signed in before.
+// Invite is like SetMember, but adds the person if they are unknown. Another account that
+// had their handle loses it.
 func (db *DB) Invite(ctx context.Context, actor, slug string, who wiki.User, role wiki.Role, max int) error {
 	err := db.changeSite(ctx, actor, slug, "member.set", who.DID+" "+role.String(), func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `
-			INSERT INTO users (did, handle, name, created) VALUES ($1, $2, $3, $4)
-			ON CONFLICT (did) DO UPDATE SET handle = excluded.handle WHERE users.seen = 0 AND users.username IS NULL`,
+			INSERT INTO users (did, handle, name, created) VALUES ($1, $2, $3, $4) ON CONFLICT (did) DO NOTHING`,
 			who.DID, who.Handle, who.Name, db.nowMillis())
 		if err != nil {
 			return err
 		}
+		if err := db.claimHandle(ctx, tx, who.DID, who.Handle); err != nil {
+			return err
+		}
 		return db.setMember(ctx, tx, slug, who.DID, role, max)
 	})
-	db.users.forget(who.DID)
+	db.users.forgetAll()
 	return err
 }
 

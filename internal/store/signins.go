@@ -75,11 +75,12 @@ func (db *DB) RecordInvitedSignIn(ctx context.Context, u wiki.User, host string,
 	})
 }
 
+// changeSignedIn changes an account, and others that lose their handle to it.
 func (db *DB) changeSignedIn(ctx context.Context, did string, change func(*sql.Tx) error) error {
 	err := db.tx(ctx, change)
 	db.users.forgetAll()
 	if err != nil {
-		return fmt.Errorf("store: record sign-in of %s: %w", did, err)
+		return fmt.Errorf("store: change account %s: %w", did, err)
 	}
 	return nil
 }
@@ -114,6 +115,30 @@ func (db *DB) claimHandle(ctx context.Context, tx *sql.Tx, did, handle string) e
 	}
 	_, err := tx.ExecContext(ctx, `UPDATE users SET handle = $2, checked = $3 WHERE did = $1`, did, handle, db.nowMillis())
 	return err
+}
+
+// SetHandle records a handle that was checked now: that of an account, or
+// wiki.InvalidHandle.
+func (db *DB) SetHandle(ctx context.Context, did, handle string) error {
+	return db.changeSignedIn(ctx, did, func(tx *sql.Tx) error { return db.claimHandle(ctx, tx, did, handle) })
+}
+
+// UncheckedMembers returns at most limit owners and members of wikis whose handles were
+// last checked before a time, the oldest first.
+func (db *DB) UncheckedMembers(ctx context.Context, before time.Time, limit int) ([]wiki.User, error) {
+	var people []wiki.User
+	err := db.forEachRow(ctx, func(rows *sql.Rows) error {
+		var u wiki.User
+		err := rows.Scan(&u.DID, &u.Handle)
+		people = append(people, u)
+		return err
+	}, `SELECT did, handle FROM users WHERE checked < $1 AND did LIKE 'did:%'
+			AND (EXISTS (SELECT 1 FROM members WHERE members.did = users.did) OR EXISTS (SELECT 1 FROM sites WHERE owner = users.did))
+		ORDER BY checked LIMIT $2`, before.UnixMilli(), limit)
+	if err != nil {
+		return nil, fmt.Errorf("store: unchecked members: %w", err)
+	}
+	return people, nil
 }
 
 // DIDOfHandle returns the account that verified a handle last. It fails with ErrNotFound

@@ -106,10 +106,7 @@ func (s *Service) DeleteAccount(ctx context.Context, caller wiki.Caller, confirm
 
 // AccountConfirmation is the word a person types to delete their account.
 func AccountConfirmation(u wiki.User) string {
-	if u.Username != "" {
-		return u.Username
-	}
-	return u.Handle
+	return u.AuthorName()
 }
 
 // AccountPurgeTime is when a person's account will be purged, or zero.

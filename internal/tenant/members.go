@@ -84,7 +84,7 @@ func (s *Service) Invite(ctx context.Context, a wiki.Access, name string, role w
 		return wiki.User{}, fmt.Errorf("tenant: invite: %w", err)
 	}
 	if _, member := row.Roles[user.DID]; member {
-		return wiki.User{}, wiki.Problemf(wiki.ErrExists, "handle", "@%s is already a member.", user.Handle)
+		return wiki.User{}, wiki.Problemf(wiki.ErrExists, "handle", "%s is already a member.", user.AuthorName())
 	}
 	err = s.store.Invite(ctx, actor(a), site.Slug, user, role, site.Limits.Members)
 	return user, memberError("invite", err)

@@ -156,6 +156,7 @@ func (h *Handler) funcs() template.FuncMap {
 		"mb":              func(n int64) int64 { return n >> 20 },
 		"mib":             func(n int64) string { return strconv.FormatInt(n>>20, 10) + " MB" },
 		"plural":          plural,
+		"namesake":        namesake,
 		"first":           initial,
 		"capital":         func(r wiki.Role) string { return initial(r.String()) + r.String()[1:] },
 		"by":              h.authorName,

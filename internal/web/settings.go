@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"robot.wtf/internal/pages"
@@ -98,4 +99,12 @@ func (h *Handler) saveSettings(v *visit) error {
 	}
 	set.Title, set.Description, set.Home = strings.ToValidUTF8(set.Title, ""), strings.ToValidUTF8(set.Description, ""), strings.ToValidUTF8(set.Home, "")
 	return h.renderSettings(v, wrong.Status, &settingsPage{failure: wrong, Settings: set})
+}
+
+// namesake reports whether another member is shown with the same name, so that the
+// names alone don't tell them apart. A DID is shown in place of an invalid handle anyway.
+func namesake(members []wiki.Member, u wiki.User) bool {
+	return u.Handle != wiki.InvalidHandle && slices.ContainsFunc(members, func(m wiki.Member) bool {
+		return m.User.DID != u.DID && strings.EqualFold(m.User.Display(), u.Display())
+	})
 }

@@ -105,8 +105,22 @@ func (u User) Display() string {
 		return u.Name
 	case u.Username != "":
 		return u.Username
+	case u.Handle == InvalidHandle:
+		return u.DID
 	}
 	return u.Handle
+}
+
+// ShownHandle returns the handle as pages show it, or the DID of a user whose handle
+// isn't valid. It is "" for a user without an account elsewhere.
+func (u User) ShownHandle() string {
+	switch u.Handle {
+	case "":
+		return ""
+	case InvalidHandle:
+		return "no valid handle (" + u.DID + ")"
+	}
+	return "@" + u.Handle
 }
 
 // InvalidHandle replaces a handle that doesn't resolve to its account
