@@ -16,8 +16,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/pressly/goose/v3"
-
 	"robot.wtf/internal/background"
 	"robot.wtf/internal/budget"
 	"robot.wtf/internal/durable"
@@ -26,23 +24,11 @@ import (
 )
 
 //go:embed migrations/*.sql
-var migrations embed.FS
+var migrationFiles embed.FS
 
-// schema is the number of the last migration. Each database has it as user_version,
-// so that opening a wiki doesn't involve goose.
-var schema = lastMigration()
-
-func lastMigration() int {
-	files, err := migrations.ReadDir("migrations")
-	if err != nil {
-		panic(err) // they are embedded
-	}
-	last, err := goose.NumericComponent(files[len(files)-1].Name())
-	if err != nil {
-		panic(err)
-	}
-	return int(last)
-}
+// migrations make a wiki's database. Programs that don't know the oldest schema would
+// lose something in it.
+var migrations = sqlite.Migrations{Files: sqlite.Sub(migrationFiles, "migrations"), Oldest: 18}
 
 // A Pool opens wikis and keeps a bounded number of them open.
 type Pool struct {
@@ -112,24 +98,8 @@ func (p *Pool) ScratchRoom() (int64, error) { return p.o.Room(p.scratch()) }
 // takes far longer than copying their result, so they run once per process.
 var template = sync.OnceValues(func() ([]byte, error) {
 	ctx := context.Background()
-	return sqlite.Image(ctx, func(db *sql.DB) error { return migrate(ctx, db) })
+	return sqlite.Image(ctx, func(db *sql.DB) error { return migrations.Apply(ctx, db) })
 })
-
-func migrate(ctx context.Context, db *sql.DB) error {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return err
-	}
-	steps, err := goose.NewProvider(goose.DialectSQLite3, db, files)
-	if err != nil {
-		return err
-	}
-	if _, err := steps.Up(ctx); err != nil {
-		return err
-	}
-	_, err = db.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", schema))
-	return err
-}
 
 func (p *Pool) dir(slug string) string  { return filepath.Join(p.o.Dir, slug) }
 func (p *Pool) file(slug string) string { return filepath.Join(p.dir(slug), "wiki.db") }

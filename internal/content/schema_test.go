@@ -3,7 +3,6 @@ package content
 import (
 	"database/sql"
 	"fmt"
-	"io/fs"
 	"os"
 	"testing"
 	"time"
@@ -25,11 +24,7 @@ func olderDatabase(t *testing.T, p *Pool, slug string, schema int64) *sql.DB {
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		t.Fatal(err)
-	}
-	steps, err := goose.NewProvider(goose.DialectSQLite3, db, files)
+	steps, err := goose.NewProvider(goose.DialectSQLite3, db, migrations.Files)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +70,11 @@ func TestOpeningMigratesEveryOlderSchema(t *testing.T) {
 	}
 	defer release()
 	want := definitions(t, fresh)
-	for _, version := range []int64{1, 4, 6, 7, 8, 9, 10, int64(lastMigration()) - 1} {
+	last, err := migrations.Schema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, version := range []int64{1, 4, 6, 7, 8, 9, 10, int64(last.Version) - 1} {
 		slug := fmt.Sprintf("old%d", version)
 		db := olderDatabase(t, p, slug, version)
 		if _, err := db.Exec("INSERT INTO meta (wiki, seq, head, time, pages, files, current_bytes, history_bytes) VALUES (?, 0, '', 0, 0, 0, 0, 0)", slug); err != nil {

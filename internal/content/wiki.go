@@ -98,20 +98,11 @@ func (w *Wiki) ReadStatements() uint64 { return w.reads.Runs() }
 
 // load reads what a wiki keeps in memory, after migrating an older database.
 func (w *Wiki) load(ctx context.Context) error {
-	var version int
-	if err := w.db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
+	if err := w.checkNotEmpty(ctx); err != nil {
 		return err
 	}
-	if version > schema {
-		return fmt.Errorf("the database has schema %d, this program knows schemas up to %d: use a newer version", version, schema)
-	}
-	if version < schema {
-		if err := w.checkNotEmpty(ctx); err != nil {
-			return err
-		}
-		if err := migrate(ctx, w.db); err != nil {
-			return err
-		}
+	if err := migrations.Apply(ctx, w.db); err != nil {
+		return err
 	}
 	if err := w.loadTakedowns(ctx); err != nil {
 		return err

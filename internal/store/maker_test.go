@@ -2,7 +2,6 @@ package store
 
 import (
 	"fmt"
-	"io/fs"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -79,11 +78,7 @@ func oldPlatform(t *testing.T, file string, version int64, statements string) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		t.Fatal(err)
-	}
-	steps, err := goose.NewProvider(goose.DialectSQLite3, conn, files)
+	steps, err := goose.NewProvider(goose.DialectSQLite3, conn, migrations.Files)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,18 +30,19 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
 	"sync"
 	"time"
-
-	"github.com/pressly/goose/v3"
 
 	"robot.wtf/internal/sqlite"
 	"robot.wtf/internal/wiki"
 )
 
 //go:embed migrations/*.sql
-var migrations embed.FS
+var migrationFiles embed.FS
+
+// migrations make the platform's database. Programs that don't know the oldest schema
+// would lose something in it.
+var migrations = sqlite.Migrations{Files: sqlite.Sub(migrationFiles, "migrations"), Oldest: 26}
 
 // A DB is the platform's database. It is safe for concurrent use.
 type DB struct {
@@ -92,24 +93,11 @@ func Open(ctx context.Context, path string, now func() time.Time) (*DB, error) {
 	if created {
 		return db, nil
 	}
-	if err := migrate(ctx, conn); err != nil {
+	if err := migrations.Apply(ctx, conn); err != nil {
 		conn.Close()
 		return nil, fmt.Errorf("store: migrate %s: %w", path, err)
 	}
 	return db, nil
-}
-
-func migrate(ctx context.Context, conn *sql.DB) error {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return err
-	}
-	steps, err := goose.NewProvider(goose.DialectSQLite3, conn, files)
-	if err != nil {
-		return err
-	}
-	_, err = steps.Up(ctx)
-	return err
 }
 
 // Close closes the database.

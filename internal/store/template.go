@@ -18,7 +18,7 @@ import (
 // they run once per process.
 var template = sync.OnceValues(func() ([]byte, error) {
 	ctx := context.Background()
-	return sqlite.Image(ctx, func(conn *sql.DB) error { return migrate(ctx, conn) })
+	return sqlite.Image(ctx, func(conn *sql.DB) error { return migrations.Apply(ctx, conn) })
 })
 
 // createFile makes path a copy of the template if there is no database, and
