@@ -43,6 +43,33 @@ func TestEditSeveralPages(t *testing.T) {
 	}
 }
 
+// A merged page's links, files and name lead to the other page, and what the other page
+// kept is named.
+func TestMergePage(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.save("ada", "ada", "Team/Bob", "---\nrole: cook\ntags: [people]\n---\n\n# Bob\n\nSee [[Home]].\n")
+	w.save("ada", "ada", "Bobby", "---\nrole: baker\ntags: [team]\n---\n\n# Bobby\n\nText.\n")
+	w.save("ada", "ada", "Links", "[[Team/Bob|him]] [[bobby]] [photo](Team/Bob/photo.txt)\n")
+	w.ok("ada/editor", "write_attachment", "path", "Team/Bob", "name", "photo.txt", "base64", "YmVkcw==")
+	got := w.ok("ada/editor", "edit_page", "edits", edits(map[string]any{"op": "merge", "path": "Team/Bob", "revision": w.revisionOf("Team/Bob"), "to": "Bobby"}))
+	for _, want := range []string{"Team/Bob: merged into Bobby", "front matter that was different here stays: role", "Links rewritten in: Links"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("the answer has no %q: %s", want, got)
+		}
+	}
+	if got, want := w.source("ada", "Bobby"), "---\nrole: baker\ntags: [team, people]\n---\n\n# Bobby\n\nText.\n\n## Bob\n\nSee [[Home]].\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got, want := w.source("ada", "Links"), "[[Bobby|him]] [[bobby]] [photo](Bobby/photo.txt)\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	w.fails("This page was moved to Bobby/photo.txt", "ada/editor", "read_attachment", "path", "Team/Bob", "name", "photo.txt")
+	if text := w.ok("ada/editor", "read_attachment", "path", "Bobby", "name", "photo.txt"); !strings.Contains(text, "beds") {
+		t.Error(text)
+	}
+}
+
 // Failures of several pages come together, each with the changes of others, and
 // nothing is changed.
 func TestEditSeveralPagesFails(t *testing.T) {

@@ -1,6 +1,7 @@
 package mcpserver
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
@@ -39,6 +40,47 @@ func TestAlreadyAppliedIsTrue(t *testing.T) {
 	w.ok("ada/editor", "edit_page", "path", "Plan", "revision", now, "edits", []any{map[string]any{"op": "append", "text": "Red wine."}})
 	if got, want := w.source("ada", "Plan"), "# Plan\n\nGrey wine.\n\nRed wine.\n\nRed wine.\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// "Already applied" looks at the revision named and at 50 since. If the old text was
+// there only between others, nobody can tell.
+func TestAlreadyAppliedLooksBackAtMost50Revisions(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	rev := w.save("ada", "ada", "Plan", "Begun.\n")[:8]
+	w.save("ada", "ada", "Plan", "White wine.\n")
+	replace := []any{"path", "Plan", "revision", rev, "edits", edits(map[string]any{"op": "replace", "old": "White wine.", "text": "Grey wine."})}
+	for i := range 51 {
+		w.save("ada", "ada", "Plan", fmt.Sprintf("Grey wine.\n\nNote %d.\n", i))
+		if i == 49 {
+			if text := w.ok("ada/editor", "edit_page", replace...); !strings.Contains(text, "already applied") {
+				t.Errorf("50 revisions ago: %s", text)
+			}
+		}
+	}
+	w.fails("The text isn't in the page", "ada/editor", "edit_page", replace...)
+	w.fails("The new text is already on line 1", "ada/editor", "edit_page", replace...)
+}
+
+// Text that differs in what nobody sees is found once, never everywhere.
+func TestFoldedTextIsNeverFoundEverywhere(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, test := range []struct{ line, old string }{
+		{"Cafe\u0301 at ten", "Café at ten"}, {"from 9\u201310", "from 9-10"}, {"end of line  \nnext", "end of line\nnext"},
+		{"thin\u2009space", "thin space"}, {"\u2018single\u2019", "'single'"}, {"zero\u200dwidth", "zerowidth"},
+	} {
+		for _, all := range []bool{true, false} {
+			const page = "Folded"
+			rev := w.save("ada", "ada", page, "Before.\n\n"+test.line+".\n")
+			change := []any{"path", page, "revision", rev, "edits", edits(map[string]any{"op": "replace", "old": test.old, "text": "Found", "all": all})}
+			if all {
+				w.fails("The text isn't in the page", "ada/editor", "edit_page", change...)
+			} else if w.ok("ada/editor", "edit_page", change...); w.source("ada", page) != "Before.\n\nFound.\n" {
+				t.Errorf("%q became %q", test.line, w.source("ada", page))
+			}
+		}
 	}
 }
 
@@ -156,7 +198,9 @@ func TestSetMetaThroughMCP(t *testing.T) {
 	w.ok("ada/editor", "edit_page", set(rev, "status: done\ntags:\n- a\n- b")...)
 	w.fails("others changed the same lines", "ada/editor", "edit_page", set(rev, "owner.name: Ada")...)
 	w.fails("not YAML", "ada/editor", "edit_page", set(rev, "status: [x")...)
-	const want = "---\n# state\nstatus: done # for now\nowner:\n  name: Eve\ntags:\n- a\n- b\ndue: 2026-12-05\n---\n\n# Plan\n\nText.\n"
+	rev = shownRevision(t, w.ok("ada/editor", "read_page", "path", "Plan"))
+	w.ok("ada/editor", "edit_page", set(rev, "owner.name: 'Ada'\nowner.since: 2026-01-05\ntags:")...)
+	const want = "---\n# state\nstatus: done # for now\nowner:\n  name: 'Ada'\n  since: 2026-01-05\ndue: 2026-12-05\n---\n\n# Plan\n\nText.\n"
 	if got := w.source("ada", "Plan"); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}

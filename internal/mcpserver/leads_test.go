@@ -31,6 +31,44 @@ func TestGrepCase(t *testing.T) {
 	}
 }
 
+// The revision that a list shows for a page is enough to move or delete it.
+func TestListedRevisionsAreUsable(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	listed := func(text, page string) string {
+		t.Helper()
+		_, after, found := strings.Cut(text, page)
+		if !found {
+			t.Fatalf("no %s in %s", page, text)
+		}
+		return shownRevision(t, after)
+	}
+	lists := map[string][]any{
+		"list_pages": {"path_prefix", "Shelf"}, "grep": {"pattern", "needle"}, "search": {"query", "needle"},
+		"links": {"path", "Hub", "kind", "in"},
+	}
+	for tool, arguments := range lists {
+		w.save("ada", "ada", "Hub", "x\n")
+		w.save("ada", "ada", "Shelf/Book", "A needle, see [[Hub]].\n")
+		w.ok("ada/editor", "move_page", "path", "Shelf/Book", "new_path", "Shelf/Tome", "revision", listed(w.ok("ada/editor", tool, arguments...), "Shelf/Book"))
+		w.ok("ada/editor", "delete_page", "path", "Shelf/Tome", "revision", listed(w.ok("ada/editor", tool, arguments...), "Shelf/Tome"))
+	}
+}
+
+// Numbers agree with their nouns.
+func TestOneEntryAndMoreEntries(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.save("ada", "ada", "Hub", "x\n")
+	for i := 1; i <= 21; i++ {
+		w.save("ada", "ada", fmt.Sprint("Spoke ", i), "[[Hub]]\n")
+		want := map[int]string{1: "in: 1 entry\n", 21: "in: 21 entries\n"}[i]
+		if text := w.ok("ada/viewer", "links", "path", "Hub", "kind", "in"); !strings.HasPrefix(text, want) {
+			t.Errorf("%d: %s", i, text)
+		}
+	}
+}
+
 // A tool without parameters ignores arguments.
 func TestOverviewIgnoresArguments(t *testing.T) {
 	t.Parallel()

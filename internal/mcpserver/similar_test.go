@@ -85,6 +85,26 @@ func TestSearchSaysThatItFoundByMeaning(t *testing.T) {
 	}
 }
 
+// The model knows English only: a text in another language is neither found by meaning
+// nor finds others, in search and among similar pages.
+func TestOtherLanguagesAreComparedByWords(t *testing.T) {
+	t.Parallel()
+	w := newVagueWorld(t, "Boats", "Sails and ropes.\n", "Boote", "Das ist ein Boot und der Kahn ist nicht mit dem Boot auf dem See.\n")
+	const german = "Und wenn der Wind mit dem Regen auf dem See ist und sich nicht dreht, wird es auch für uns nichts."
+	for query, found := range map[string]string{"vessel": "\nBoats", "der Kahn und ein Boot mit dem": "\nBoote"} {
+		text := w.ok("ada/editor", "search", "query", query)
+		if strings.Contains(text, "\nBoats") != (found == "\nBoats") || strings.Contains(text, "\nBoote") != (found == "\nBoote") {
+			t.Errorf("%q: %s", query, text)
+		}
+	}
+	if text := w.ok("ada/editor", "create_page", "path", "Hafen", "content", german); strings.Contains(text, "Boats") || strings.Contains(text, "Boote") {
+		t.Errorf("similar to a German page: %s", text)
+	}
+	if text := w.ok("ada/editor", "create_page", "path", "Harbour", "content", "Wind and waves."); !strings.Contains(text, "Boats") || strings.Contains(text, "Boote") {
+		t.Errorf("similar to an English page: %s", text)
+	}
+}
+
 // links in also works for a page that doesn't exist yet.
 func TestLinksToWantedPage(t *testing.T) {
 	t.Parallel()

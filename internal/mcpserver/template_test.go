@@ -1,6 +1,7 @@
 package mcpserver
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 
@@ -11,9 +12,10 @@ import (
 func TestCreateFromTemplate(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.save("ada", "ada", "Templates/Meeting", "# {{title}}\n\n{{author}}, {{where}}\n\n## Notes\n\n{{content}}\n")
+	w.save("ada", "ada", "Templates/Meeting", "# {{title}}\n\n{{author}}, {{date}}, {{where}}\n\n## Notes\n\n{{content}}\n")
 	got := w.ok("ada/editor", "create_page", "path", "Team/Kick-off", "template", "Meeting", "content", "- It rained {{date}}.")
-	const text = "# Kick-off\n\nbob, {{where}}\n\n## Notes\n\n- It rained {{date}}.\n"
+	date := regexp.MustCompile(`\d{4}-\d\d-\d\d`).FindString(w.source("ada", "Team/Kick-off"))
+	text := "# Kick-off\n\nbob, " + date + ", {{where}}\n\n## Notes\n\n- It rained {{date}}.\n"
 	if w.source("ada", "Team/Kick-off") != text || !strings.HasPrefix(got, "Created Team/Kick-off @") || !strings.Contains(got, strings.TrimRight(text, "\n")) {
 		t.Errorf("%s\n%q", got, w.source("ada", "Team/Kick-off"))
 	}

@@ -45,6 +45,46 @@ func TestToolTokenBudget(t *testing.T) {
 	}
 }
 
+// Some providers refuse the whole list if one enum has no type, and a model has to learn
+// from the list how to remove a key.
+func TestSchemasAreComplete(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.post(posted{token: "ada/editor", slug: "ada", body: `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`})
+	var list struct {
+		Result struct{ Tools []struct{ InputSchema any } }
+	}
+	w.must(json.Unmarshal([]byte(a.text), &list))
+	enums := 0
+	var check func(any)
+	check = func(node any) {
+		switch node := node.(type) {
+		case []any:
+			for _, v := range node {
+				check(v)
+			}
+		case map[string]any:
+			if _, isEnum := node["enum"].([]any); isEnum {
+				if enums++; node["type"] != "string" {
+					t.Errorf("an enum without a type: %v", node)
+				}
+			}
+			for _, v := range node {
+				check(v)
+			}
+		}
+	}
+	for _, tool := range list.Result.Tools {
+		check(tool.InputSchema)
+	}
+	if enums != 4 {
+		t.Errorf("%d enums: %s", enums, a.text)
+	}
+	if !strings.Contains(a.text, "no value removes the key") {
+		t.Error("the schema doesn't say how to remove a key")
+	}
+}
+
 func TestFetchIsForChatGPT(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
