@@ -63,7 +63,8 @@ func TestAlreadyAppliedLooksBackAtMost50Revisions(t *testing.T) {
 	w.fails("The new text is already on line 1", "ada/editor", "edit_page", replace...)
 }
 
-// Text that differs in what nobody sees is found once, never everywhere.
+// Text that differs only in characters that look alike or are invisible is found if there
+// is one such place, and never with all.
 func TestFoldedTextIsNeverFoundEverywhere(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
