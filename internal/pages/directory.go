@@ -1,10 +1,10 @@
 package pages
 
 import (
+	"cmp"
 	"context"
 	"path"
 	"slices"
-	"sort"
 	"strings"
 
 	"robot.wtf/internal/content"
@@ -214,54 +214,63 @@ func (n *names) attachments(page wiki.PageName) []string {
 // movedTo returns the current path of a former one, or "".
 func (n *names) movedTo(p string) string { return n.former[wiki.Key(p)] }
 
-// buildTree builds the page tree from sorted paths.
-func buildTree(paths []string) []*Node {
-	root := &Node{}
-	folders := map[string]*Node{"": root}
-	var folder func(dir string) *Node
-	folder = func(dir string) *Node {
-		key := wiki.Key(dir)
-		if n := folders[key]; n != nil {
-			return n
-		}
-		parent := root
-		if up := path.Dir(dir); up != "." {
-			parent = folder(up)
-		}
-		n := &Node{Name: wiki.Title(path.Base(dir)), Path: dir}
-		folders[key] = n
-		parent.Children = append(parent.Children, n)
-		return n
+// keyOf returns the key of a path.
+func (n *names) keyOf(p string) string {
+	if i, ok := slices.BinarySearch(n.paths, p); ok {
+		return n.keys[i]
 	}
-	for _, p := range paths {
+	return wiki.Key(p) // written since
+}
+
+// A treeBuilder builds a page tree. Keys are those of paths: each of their segments is
+// the key of the path's segment.
+type treeBuilder struct {
+	root  *Node
+	nodes map[string]*Node // by key
+	keys  map[*Node]string
+}
+
+// buildTree builds the page tree from sorted paths and their keys.
+func buildTree(paths, keys []string) []*Node {
+	b := &treeBuilder{&Node{}, make(map[string]*Node, len(paths)), make(map[*Node]string, len(paths))}
+	for i, p := range paths {
 		name, ok := listedPage(p)
 		if !ok {
 			continue
 		}
-		n := folder(string(name))
+		key := strings.TrimSuffix(keys[i], ".md")
+		n := b.node(string(name), key)
 		n.Name, n.Path, n.Page = name.Title(), string(name), name
-		for dir := name.Parent(); dir != ""; dir = wiki.PageName(dir).Parent() {
-			folder(dir).Count++
+		for dir := path.Dir(string(name)); dir != "."; dir = path.Dir(dir) {
+			key = path.Dir(key)
+			b.node(dir, key).Count++
 		}
 	}
-	sortTree(root)
-	return root.Children
+	b.sort(b.root)
+	return b.root.Children
 }
 
-func sortTree(n *Node) {
-	keys := make(map[*Node]string, len(n.Children))
-	for _, c := range n.Children {
-		keys[c] = sortKey(c.Name)
-		sortTree(c)
+// node returns the node of a page or folder, which it adds with those above.
+func (b *treeBuilder) node(at, key string) *Node {
+	if n := b.nodes[key]; n != nil {
+		return n
 	}
-	sort.SliceStable(n.Children, func(i, j int) bool {
-		a, b := n.Children[i], n.Children[j]
-		if keys[a] != keys[b] {
-			return keys[a] < keys[b]
-		}
-		return a.Path < b.Path
+	parent := b.root
+	if up := path.Dir(at); up != "." {
+		parent = b.node(up, path.Dir(key))
+	}
+	n := &Node{Name: wiki.Title(path.Base(at)), Path: at}
+	b.nodes[key], b.keys[n] = n, path.Base(key)
+	parent.Children = append(parent.Children, n)
+	return n
+}
+
+// sort orders nodes alphabetically by their names, ignoring case.
+func (b *treeBuilder) sort(n *Node) {
+	for _, c := range n.Children {
+		b.sort(c)
+	}
+	slices.SortStableFunc(n.Children, func(x, y *Node) int {
+		return cmp.Or(cmp.Compare(b.keys[x], b.keys[y]), cmp.Compare(x.Path, y.Path))
 	})
 }
-
-// sortKey orders names alphabetically, ignoring case.
-func sortKey(name string) string { return wiki.Key(name) }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -135,7 +136,7 @@ func (s *Service) Index(ctx context.Context, a wiki.Access) (*Index, error) {
 	}
 	l := &listing{head: d.head, home: home, order: d.order, index: &Index{
 		Tree:    d.tree(),
-		Letters: letters(entries),
+		Letters: d.letters(entries),
 		Tags:    groupByTag(entries),
 		Wanted:  g.wanted(),
 		Orphans: g.orphans(d, home),
@@ -173,11 +174,11 @@ func (s *Service) entries(ctx context.Context, w *content.Wiki, d *directory) ([
 
 // letters groups pages by the first letter of their title. Other titles are in
 // group "#", which comes first.
-func letters(entries []Entry) []Letter {
+func (n *names) letters(entries []Entry) []Letter {
 	type keyed struct{ letter, key string }
 	keys := make(map[wiki.PageName]keyed, len(entries))
 	for _, e := range entries {
-		keys[e.Name] = keyed{wiki.FirstLetter(e.Name.Title()), sortKey(e.Name.Title())}
+		keys[e.Name] = keyed{wiki.FirstLetter(e.Name.Title()), strings.TrimSuffix(path.Base(n.keyOf(e.Name.File())), ".md")}
 	}
 	sorted := slices.Clone(entries)
 	slices.SortStableFunc(sorted, func(a, b Entry) int {
@@ -300,9 +301,10 @@ func (g *graph) wanted() []Wanted {
 // orphans lists the pages without links to them, except the home page.
 func (g *graph) orphans(d *directory, home string) []wiki.PageName {
 	var list []wiki.PageName
-	for _, p := range d.paths {
+	homeKey := wiki.Key(home + ".md")
+	for i, p := range d.paths {
 		name, ok := listedPage(p)
-		if ok && len(g.from[p]) == 0 && wiki.Key(string(name)) != wiki.Key(home) {
+		if ok && len(g.from[p]) == 0 && d.keys[i] != homeKey {
 			list = append(list, name)
 		}
 	}

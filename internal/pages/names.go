@@ -66,7 +66,7 @@ func newNames(paths []string, aliases map[string][]string, departures []content.
 // finish sets what depends on all other fields.
 func (n *names) finish() {
 	n.bytes = n.size()
-	n.tree = sync.OnceValue(func() []*Node { return buildTree(n.paths) })
+	n.tree = sync.OnceValue(func() []*Node { return buildTree(n.paths, n.keys) })
 	n.generation = new(generation)
 }
 

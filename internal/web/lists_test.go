@@ -7,7 +7,9 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
+	"robot.wtf/internal/hostile"
 	"robot.wtf/internal/slow"
 )
 
@@ -127,4 +129,21 @@ func TestLargeWiki(t *testing.T) {
 		t.Errorf("llms.txt has %d of %d pages", got, n)
 	}
 	t.Logf("the largest of %d pages: %s with %d bytes", len(sizes), largest, sizes[largest])
+}
+
+// The index of a large wiki costs under 100 ms of processor time after a new page, which
+// changes where links lead.
+func TestIndexAfterNewPage(t *testing.T) {
+	slow.Test(t)
+	w := newTestWiki(t)
+	b, _ := importFiles(t, w, manyPages(6500))
+	b.get(on("dan", "/-/index")).want(http.StatusOK)
+	best := time.Hour
+	for i := range 5 {
+		w.put("dan", fmt.Sprintf("Missing %d", i), "no longer")
+		best = min(best, hostile.Measure(func() int { return len(b.get(on("dan", "/-/index")).want(http.StatusOK).body) }).CPU)
+	}
+	if t.Logf("%v", best); best > 100*time.Millisecond {
+		t.Errorf("the index took %v", best)
+	}
 }
