@@ -50,7 +50,8 @@ func (g *Git) Receive(ctx context.Context, dir string, bundle io.Reader, max int
 }
 
 // Unpack reads a bundle of at most max bytes into a new directory. Until Verify has
-// passed, only HeadFiles can be called. Its errors are *Refused if the bundle is the
+// passed, what the repository says is good only for refusing it: files that are too
+// large or too many. Its errors are *Refused if the bundle is the
 // cause.
 func (g *Git) Unpack(ctx context.Context, dir string, bundle io.Reader, max int64) (*Received, error) {
 	in := bufio.NewReaderSize(bundle, 64<<10)

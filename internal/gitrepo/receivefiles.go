@@ -47,6 +47,33 @@ func (r *Received) HeadFiles(ctx context.Context) ([]TreeFile, error) {
 	return list, nil
 }
 
+// HasLarger reports whether the repository has an object of more than size bytes, in any
+// commit.
+func (r *Received) HasLarger(ctx context.Context, size int64) (bool, error) {
+	found := &sizeFinder{limit: size}
+	err := r.repo.git.run(ctx, process{dir: r.repo.dir, out: found, bound: foreignBound, env: foreignEnv,
+		args: []string{"cat-file", "--batch-all-objects", "--unordered", "--buffer", "--batch-check=%(objectsize)"}})
+	return found.found, err
+}
+
+// A sizeFinder reads sizes, one per line, and looks for one above a limit.
+type sizeFinder struct {
+	limit, size int64
+	found       bool
+}
+
+func (f *sizeFinder) Write(lines []byte) (int, error) {
+	for _, c := range lines {
+		if c < '0' || c > '9' {
+			f.size = 0
+			continue
+		}
+		f.size = min(f.size, 1<<40)*10 + int64(c-'0')
+		f.found = f.found || f.size > f.limit
+	}
+	return len(lines), nil
+}
+
 // An ObjectReader reads objects of a received repository one at a time. It is used by
 // one goroutine.
 type ObjectReader struct {

@@ -3,6 +3,7 @@ package incoming
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"compress/bzip2"
 	"compress/gzip"
 	"context"
@@ -33,8 +34,9 @@ var ErrNotExport = errors.New("incoming: not an export of MediaWiki")
 type Export struct {
 	options  Options
 	packed   io.Reader // nil if the export isn't compressed
-	size     int64     // of the file
-	file     *os.File  // the export; a copy without compression if packed is set
+	isBzip2  bool
+	size     int64    // of the file
+	file     *os.File // the export; a copy without compression if packed is set
 	isCopy   bool
 	site     *mediawiki.Site
 	pages    map[string]exportPage // by From
@@ -73,7 +75,7 @@ func OpenExport(f *os.File, size int64, o Options) (*Export, error) {
 			return nil, ErrNotExport
 		}
 	case bytes.HasPrefix(head, []byte("BZh")):
-		e.packed = bzip2.NewReader(in)
+		e.packed, e.isBzip2 = bzip2.NewReader(in), true
 	}
 	if e.packed != nil {
 		buffered := bufio.NewReaderSize(e.packed, 64<<10)
@@ -133,12 +135,17 @@ func (e *Export) reader() (io.Reader, error) {
 	if e.packed == nil {
 		return io.NewSectionReader(e.file, 0, e.size), nil
 	}
+	max := min(e.options.Max, e.size*maxUnpackFactor)
+	if e.isBzip2 { // which unpacks slowly
+		if holds, err := bzip2Bytes(io.NewSectionReader(e.file, 0, e.size)); err != nil || holds > max {
+			return nil, cmp.Or(err, errUnpacked)
+		}
+	}
 	copied, err := os.CreateTemp(e.options.Dir, "export-")
 	if err != nil {
 		return nil, err
 	}
 	e.file, e.isCopy = copied, true
-	max := min(e.options.Max, e.size*maxUnpackFactor)
 	return io.TeeReader(&unpackLimit{e.packed, max}, copied), nil
 }
 
@@ -151,10 +158,12 @@ type unpackLimit struct {
 func (u *unpackLimit) Read(buf []byte) (int, error) {
 	n, err := u.in.Read(buf)
 	if u.left -= int64(n); u.left < 0 {
-		return 0, wiki.Problemf(wiki.ErrTooLarge, "file", "Unpacked, this export is too large. Export the newest revisions only, or fewer pages.")
+		return 0, errUnpacked
 	}
 	return n, err
 }
+
+var errUnpacked = wiki.Problemf(wiki.ErrTooLarge, "file", "Unpacked, this export is too large. Export the newest revisions only, or fewer pages.")
 
 // readPages adds the pages of the export to the listing, and returns them by the names
 // that they have there so far.

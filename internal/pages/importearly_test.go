@@ -52,24 +52,66 @@ func bundleOfFiles(t testing.TB, versions ...map[string][]byte) []byte {
 	pack := gitrepo.Pack{}
 	var parents []string
 	for _, files := range versions {
-		var entries []gitrepo.TreeEntry
-		for name, data := range files {
-			id := gitrepo.ObjectID("blob", data)
-			pack.Add("blob", id, data)
-			entries = append(entries, gitrepo.TreeEntry{Mode: gitrepo.ModeFile, Name: name, ID: id})
-		}
-		tree := gitrepo.EncodeTree(entries)
-		pack.Add("tree", gitrepo.ObjectID("tree", tree), tree)
-		author := gitrepo.Signature{Name: "A", Email: "a@example.org", Time: time.Unix(1e9, 0).UTC()}
-		commit := gitrepo.EncodeCommit(gitrepo.Commit{Tree: gitrepo.ObjectID("tree", tree), Parents: parents, Author: author, Committer: author, Message: "m\n"})
-		parents = []string{gitrepo.ObjectID("commit", commit)}
-		pack.Add("commit", parents[0], commit)
+		parents = []string{addCommit(&pack, files, parents...)}
 	}
-	out := bytes.NewBufferString("# v2 git bundle\n" + parents[0] + " HEAD\n" + parents[0] + " refs/heads/main\n\n")
+	return bundleOfPack(t, &pack, parents[0])
+}
+
+// addCommit adds a commit with files to a pack, and returns its id.
+func addCommit(pack *gitrepo.Pack, files map[string][]byte, parents ...string) string {
+	var entries []gitrepo.TreeEntry
+	for name, data := range files {
+		id := gitrepo.ObjectID("blob", data)
+		pack.Add("blob", id, data)
+		entries = append(entries, gitrepo.TreeEntry{Mode: gitrepo.ModeFile, Name: name, ID: id})
+	}
+	tree := gitrepo.EncodeTree(entries)
+	pack.Add("tree", gitrepo.ObjectID("tree", tree), tree)
+	author := gitrepo.Signature{Name: "A", Email: "a@example.org", Time: time.Unix(1e9, 0).UTC()}
+	commit := gitrepo.EncodeCommit(gitrepo.Commit{Tree: gitrepo.ObjectID("tree", tree), Parents: parents, Author: author, Committer: author, Message: "m\n"})
+	pack.Add("commit", gitrepo.ObjectID("commit", commit), commit)
+	return gitrepo.ObjectID("commit", commit)
+}
+
+func bundleOfPack(t testing.TB, pack *gitrepo.Pack, head string) []byte {
+	t.Helper()
+	out := bytes.NewBufferString("# v2 git bundle\n" + head + " HEAD\n" + head + " refs/heads/main\n\n")
 	if _, err := pack.WriteTo(out); err != nil {
 		t.Fatal(err)
 	}
 	return out.Bytes()
+}
+
+// A file that was too large in an older commit is found before the repository is
+// verified, also in a history with merges. One that is only in a merged branch is no
+// file of the wiki's history.
+func TestOldFilesOfMergesAreFoundEarly(t *testing.T) {
+	home, large := map[string][]byte{"Home.md": []byte("home")}, noise(1, 10<<20+1)
+	for name, c := range map[string]struct {
+		first, branch map[string][]byte
+		refused       bool
+	}{
+		"on the main line": {map[string][]byte{"old.bin": large}, home, true},
+		"in a branch":      {home, map[string][]byte{"old.bin": large}, false},
+	} {
+		pack := gitrepo.Pack{}
+		first := addCommit(&pack, c.first)
+		second := addCommit(&pack, home, first)
+		branch := addCommit(&pack, c.branch, first)
+		head := addCommit(&pack, map[string][]byte{"Home.md": []byte("merged")}, second, branch)
+		w := newWorld(t)
+		w.startMirror()
+		w = w.fresh("fresh")
+		u := w.received(bundleOfPack(t, &pack, head))
+		_, err := w.Examine(w.ctx, w.owner, u, ImportRequest{}, nil)
+		reasons := strings.Join(ImportProblems(err), "\n")
+		if c.refused && (!strings.Contains(reasons, "old.bin") || u.received == nil || u.verified) {
+			t.Errorf("%s: verified %v; %v", name, u.verified, err)
+		}
+		if !c.refused && (err != nil || !u.verified) {
+			t.Errorf("%s: verified %v; %v", name, u.verified, err)
+		}
+	}
 }
 
 // exportOfPages makes an export of MediaWiki with pages of a size.

@@ -110,8 +110,8 @@ func (i *importRun) limits() wiki.Limits {
 }
 
 // receive unpacks the upload into a repository of its own and verifies it, once.
-// Limits that the newest files exceed are found before the repository is verified,
-// which can take minutes.
+// Limits that its files exceed are found before the repository is verified, which can
+// take minutes.
 func (i *importRun) receive(ctx context.Context) (*gitrepo.Received, error) {
 	i.history = true
 	received, err := i.unpackOnce(ctx)
@@ -125,7 +125,25 @@ func (i *importRun) receive(ctx context.Context) (*gitrepo.Received, error) {
 	if reasons := exceeded(files, i.limits()); len(reasons) > 0 {
 		return nil, i.refuseHistory(reasons)
 	}
+	if err := i.checkOldFiles(ctx, received); err != nil {
+		return nil, err
+	}
 	return received, i.verifyOnce(ctx)
+}
+
+// checkOldFiles refuses a history with a file that was too large in an older commit,
+// before the repository is verified. It looks for its commit only if there is any object
+// of that size; it can also be in a branch that was merged without it. Only Verify
+// judges a repository that can't be read.
+func (i *importRun) checkOldFiles(ctx context.Context, received *gitrepo.Received) error {
+	if larger, err := received.HasLarger(ctx, i.limits().AttachmentBytes); err != nil || !larger {
+		return ctx.Err()
+	}
+	_, err := i.plan(ctx, received)
+	if errors.As(err, new(*gitrepo.Refused)) {
+		return err
+	}
+	return ctx.Err()
 }
 
 // refuseHistory refuses a repository that exceeds limits, and says what its owner can
