@@ -44,6 +44,8 @@ type Export struct {
 	leads    map[mediawiki.Title]redirect
 	namesOf  map[string][]string // by From: redirects to the page
 	mainPage mediawiki.Title
+
+	listMedia func(*Listing) // adds the files that come with it; nil if there are none
 }
 
 // An exportPage is a page that is taken.
@@ -62,32 +64,41 @@ type redirect struct {
 // ErrNotExport for other files. The caller closes the file after the Export.
 func OpenExport(f *os.File, size int64, o Options) (*Export, error) {
 	e := &Export{options: o, size: size, file: f}
-	head := make([]byte, 4<<10)
-	n, err := f.ReadAt(head, 0)
-	if err != nil && !errors.Is(err, io.EOF) {
+	in, packing, err := unpacker(io.NewSectionReader(f, 0, size))
+	if err != nil {
 		return nil, err
 	}
-	head = head[:n]
-	in := io.NewSectionReader(f, 0, size)
-	switch {
-	case bytes.HasPrefix(head, []byte("\x1f\x8b")):
-		if e.packed, err = gzip.NewReader(in); err != nil {
-			return nil, ErrNotExport
-		}
-	case bytes.HasPrefix(head, []byte("BZh")):
-		e.packed, e.isBzip2 = bzip2.NewReader(in), true
-	}
-	if e.packed != nil {
-		buffered := bufio.NewReaderSize(e.packed, 64<<10)
+	buffered := bufio.NewReaderSize(in, 64<<10)
+	if e.isBzip2 = packing == "bzip2"; packing != "" {
 		e.packed = buffered
-		if head, err = buffered.Peek(4 << 10); err != nil && !errors.Is(err, io.EOF) {
-			return nil, ErrNotExport
-		}
+	}
+	head, err := buffered.Peek(4 << 10)
+	if packing == "" && err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
 	}
 	if !mediawiki.IsExport(head) {
 		return nil, ErrNotExport
 	}
 	return e, nil
+}
+
+// unpacker returns a reader of what a file holds, and how it is compressed: "gzip",
+// "bzip2" or "".
+func unpacker(file io.Reader) (in io.Reader, packing string, err error) {
+	buffered := bufio.NewReader(file)
+	head, err := buffered.Peek(3)
+	switch {
+	case err != nil && !errors.Is(err, io.EOF):
+		return nil, "", err
+	case bytes.HasPrefix(head, []byte("\x1f\x8b")):
+		if in, err = gzip.NewReader(buffered); err != nil {
+			return nil, "", ErrNotExport
+		}
+		return in, "gzip", nil
+	case bytes.HasPrefix(head, []byte("BZh")):
+		return bzip2.NewReader(buffered), "bzip2", nil
+	}
+	return buffered, "", nil
 }
 
 // Close removes the copy without compression.
@@ -99,22 +110,31 @@ func (e *Export) Close() error {
 	return errors.Join(e.file.Close(), os.Remove(e.file.Name()))
 }
 
+const aboutExport = "Wikitext becomes Markdown. Templates, and whatever else has no counterpart, stay in the text as code. Categories become tags, and redirects aliases."
+
 // List reads the titles and the positions of the texts. It runs once.
 func (e *Export) List(ctx context.Context) (*Listing, error) {
 	in, err := e.reader()
 	if err != nil {
 		return nil, err
 	}
-	l := &Listing{Kind: "a MediaWiki export", About: "Wikitext becomes Markdown. Templates, and whatever else has no counterpart, stay in the text as code. Categories become tags, and redirects aliases. Pictures aren't in such an export: upload them under their names, and they appear."}
+	l := &Listing{Kind: "a MediaWiki export", About: aboutExport + " Pictures aren't in such an export: zip it with the wiki's folder of images, or upload them under their names, and they appear."}
 	e.pages, e.paths, e.leads, e.namesOf = map[string]exportPage{}, map[mediawiki.Title]string{}, map[mediawiki.Title]redirect{}, map[string][]string{}
 	titles, err := e.readPages(ctx, mediawiki.NewReader(in), l)
 	if err != nil {
 		return nil, e.problem(err)
 	}
+	noPages := len(l.Files) == 0
+	if e.listMedia != nil {
+		e.listMedia(l)
+	}
 	l.Settle()
 	for i := range l.Files {
 		f := &l.Files[i]
-		title := titles[f.From]
+		title, isPage := titles[f.From]
+		if !isPage {
+			continue
+		}
 		if name := e.site.String(title.title); f.Why != "" {
 			l.convert(name, "becomes "+strings.TrimSuffix(f.Path, ".md")+": "+f.Why)
 		}
@@ -123,7 +143,7 @@ func (e *Export) List(ctx context.Context) (*Listing, error) {
 		e.paths[title.title] = strings.TrimSuffix(f.From, ".md")
 	}
 	e.nameRedirects(l)
-	if len(l.Files) == 0 {
+	if noPages {
 		return nil, wiki.Problemf(wiki.ErrInvalid, "file", "There is nothing to import in this export: it has no pages of text.")
 	}
 	return l, nil

@@ -392,10 +392,15 @@ func (i *importRun) openSource(ctx context.Context) (incoming.Source, error) {
 	return &uploaded{z, f}, nil
 }
 
-func (i *importRun) openZip(archive *zip.Reader) (*incoming.Zip, error) {
+// openZip opens a zip of an export with its pictures, or of Markdown.
+func (i *importRun) openZip(archive *zip.Reader) (incoming.Source, error) {
 	options, err := i.sourceOptions()
 	if err != nil {
 		return nil, err
+	}
+	export, err := incoming.OpenExportZip(archive, options)
+	if !errors.Is(err, incoming.ErrNotExport) {
+		return export, err
 	}
 	return incoming.OpenZip(archive, options)
 }
