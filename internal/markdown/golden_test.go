@@ -28,6 +28,8 @@ var goldenWorld = map[string]string{
 	"Design/VPS/Below/One": "",
 	"Design/VPS/a.mp4":     "",
 	"Design/VPS/c.csv":     "",
+	"Design/VPS/d.csv":     "\ufeffName;Score;Note\r\nAda;3;\"a; \"\"b\"\"\nc\"\r\n\r\nBob;4\r\nEve;<b>5</b>;[[Home]];more\r\n",
+	"Design/VPS/tabs.csv":  "1\t'a b'\n2\t'c\td'",
 	"Node.js":              "",
 	"Größe_und_Maß":        "",
 	"Design/Other":         "",

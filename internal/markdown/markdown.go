@@ -62,7 +62,7 @@ type Resolver interface {
 	Resolve(ctx context.Context, l wiki.Link, fragment string) Target
 }
 
-// A PageLister is a Resolver that can also list pages of the wiki.
+// A PageLister is a Resolver that can also list pages of the wiki and read its files.
 type PageLister interface {
 	// ListPages returns the pages below one whose titles below it, or their last
 	// parts, match a pattern as of path.Match in any case, in order of their names.
@@ -71,6 +71,9 @@ type PageLister interface {
 	// ListFiles returns the attachments of a page whose names match a pattern in the
 	// same way, with at most MaxListed of them.
 	ListFiles(of wiki.PageName, pattern string) (files []Target, more bool)
+	// ReadTable returns the text of the file to which a link leads, if there is one of
+	// at most MaxTable bytes.
+	ReadTable(ctx context.Context, l wiki.Link) (text []byte, ok bool)
 }
 
 // A Heading is an entry of the table of contents.

@@ -24,6 +24,7 @@ type writer struct {
 	ownParts    map[embed]string  // sources of the page's own sections that it embeds
 	listPages   func(below wiki.PageName, pattern string) ([]Target, bool)
 	listFiles   func(of wiki.PageName, pattern string) ([]Target, bool)
+	readTable   func(l wiki.Link) ([]byte, bool)
 	clock       *clock
 	out         bytes.Buffer
 	err         error // the first error; nothing is written after it
@@ -51,6 +52,8 @@ type writer struct {
 	contents []int // offsets in out
 	media    mediaState
 	listings int // PageIndex widgets
+	tables   int // of files
+	cells    int // in these
 
 	rightToLeft bool // the page has right-to-left text
 
@@ -77,6 +80,7 @@ func newWriter(ctx context.Context, r *Renderer, doc *document, res Resolver, cl
 	}
 	if lister, ok := res.(PageLister); ok {
 		w.listPages, w.listFiles = lister.ListPages, lister.ListFiles
+		w.readTable = func(l wiki.Link) ([]byte, bool) { return lister.ReadTable(ctx, l) }
 	}
 	return w
 }

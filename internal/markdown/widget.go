@@ -217,6 +217,8 @@ func (w *writer) writeWidget(n *widget) {
 		w.writePageIndex(w.doc.value(n.option("src")), w.doc.value(n.option("style")))
 	case "attachmentlist":
 		w.writeAttachmentList(w.doc.value(n.option("filter")), n.option("caption"))
+	case "datatable":
+		w.writeDataTable(n)
 	case "imageframe":
 		w.writeWidgetFigure(n, `<figure class="framed">`)
 	default:
@@ -230,13 +232,8 @@ func (w *writer) writeWidgetFigure(n *widget, before string) {
 	n.takeOptions()
 	w.write(before, "\n")
 	if src != nil {
-		target := addressTarget(w.doc.name, w.doc.value(src), true)
 		w.write("<p>")
-		if n.name == "datatable" { // a file with values
-			w.writeLink(w.lookUp(target), "", func() { w.writeText(w.doc.value(src)) })
-		} else {
-			w.writeImage(target, alt, "", "", "")
-		}
+		w.writeImage(addressTarget(w.doc.name, w.doc.value(src), true), alt, "", "", "")
 		w.write("</p>\n")
 	}
 	w.writeChildren(n)

@@ -73,6 +73,16 @@ func (w *world) ListFiles(of wiki.PageName, pattern string) (list []Target, more
 	return list, false
 }
 
+// ReadTable implements PageLister.
+func (w *world) ReadTable(_ context.Context, l wiki.Link) ([]byte, bool) {
+	for _, p := range l.Paths("Design/VPS") {
+		if text, ok := w.pages[p]; ok {
+			return []byte(text), len(text) <= MaxTable
+		}
+	}
+	return nil, false
+}
+
 // shared renders for tests of appearance, without a tight timeout.
 var shared = rendererWithTimeout(time.Minute)
 

@@ -1,8 +1,10 @@
 package pages
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"path"
 	"strings"
 
@@ -10,10 +12,12 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// The kinds of the answers that list pages and files. No link has them.
+// The kinds of the answers that list pages and files, and of a table's file. No link has
+// them.
 const (
 	linkListing wiki.LinkKind = "listing"
 	linkFiles   wiki.LinkKind = "files"
+	linkTable   wiki.LinkKind = "table"
 )
 
 // ListPages implements markdown.PageLister. The list is an answer like those about
@@ -29,6 +33,38 @@ func (r *resolver) ListFiles(of wiki.PageName, pattern string) (list []markdown.
 	list, more = r.names.matchingFiles(of, pattern)
 	r.answers = append(r.answers, listingAnswer(linkFiles, of, pattern, list))
 	return list, more
+}
+
+// ReadTable implements markdown.PageLister. A cached body is valid while the file is the
+// same.
+func (r *resolver) ReadTable(ctx context.Context, l wiki.Link) ([]byte, bool) {
+	file := r.tableFile(ctx, l)
+	l.Kind = linkTable
+	r.answers = append(r.answers, answer{link: l, blob: file.Blob})
+	if file.Blob == "" || file.Size > markdown.MaxTable {
+		return nil, false
+	}
+	data, err := r.w.Blob(ctx, file.Blob)
+	if err != nil && !errors.Is(err, wiki.ErrTakenDown) {
+		r.fail(err)
+	}
+	text := pageText(data)
+	return text, err == nil && !isBinary(text)
+}
+
+// tableFile returns the file of a table, without a blob if it is none.
+func (r *resolver) tableFile(ctx context.Context, l wiki.Link) wiki.File {
+	l.Kind = wiki.LinkFile
+	to := r.names.lead(r.self, l)
+	if _, page := wiki.PageOf(to.file); to.file == "" || page {
+		return wiki.File{}
+	}
+	file, err := r.w.Lookup(ctx, to.file)
+	if err != nil {
+		r.fail(err)
+		return wiki.File{}
+	}
+	return file
 }
 
 // sameListing reports whether an answer that lists pages or files would be the same

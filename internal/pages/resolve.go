@@ -41,10 +41,16 @@ func (r *resolver) Resolve(ctx context.Context, l wiki.Link, fragment string) ma
 }
 
 // stillValid reports whether all answers would be the same now. If the names are the
-// same, only embedded pages and images can have changed, and of those only the changed
-// files; nil means that any can have changed.
+// same, only embedded pages, images and tables can have changed, and of those only the
+// changed files; nil means that any can have changed.
 func (r *resolver) stillValid(ctx context.Context, answers []answer, sameNames bool, changed map[string]bool) bool {
 	for _, old := range answers {
+		if old.link.Kind == linkTable {
+			if r.tableFile(ctx, old.link).Blob != old.blob {
+				return false
+			}
+			continue
+		}
 		isListing := old.link.Kind == linkListing || old.link.Kind == linkFiles
 		if sameNames && (isListing || old.blob == "" || changed != nil && !changed[r.names.lead(r.self, old.link).file]) {
 			continue

@@ -449,3 +449,28 @@ func TestHostilePagesAreShownAsSource(t *testing.T) {
 		}
 	}
 }
+
+// A page with a table of a file follows changes of the file.
+func TestDataTable(t *testing.T) {
+	w := newWorld(t)
+	w.put("Scores", "{{DataTable\n|src=scores.csv\n}}\n")
+	shows := func(want string) {
+		t.Helper()
+		for range 2 { // also from the cache
+			view, err := w.View(w.ctx, w.reader, "Scores", "")
+			w.must(err)
+			if !contains(view.Body, want) {
+				t.Errorf("no %s in %s", want, view.Body)
+			}
+		}
+	}
+	shows(`class="red"`)
+	w.upload("Scores", "scores.csv", "Name;Score\nAda;3\n")
+	shows("<td>3</td>")
+	w.upload("Scores", "scores.csv", "Name;Score\nAda;4\n")
+	shows("<td>4</td>")
+	w.upload("Scores", "scores.csv", "\xff\xfeN\x00;\x00M\x00\n\x00a\x00;\x00b\x00\n\x00")
+	shows("<td>b</td>")
+	w.upload("Scores", "scores.csv", "\x89PNG\x00")
+	shows(`<a href="/Scores/scores.csv">scores.csv</a>`)
+}
