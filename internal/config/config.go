@@ -48,12 +48,25 @@ type Config struct {
 	HandleResolver string   // origin of the service that resolves handles whose servers don't answer, or ""
 	Contact        string   // email or web address of the operator, or ""
 	Terms, Privacy string   // in Markdown, instead of ours; or ""
-	Test           Test     // zero except in tests of "robot serve"
+	// SlowRequest is the time from which on a request is logged; 0 for never.
+	SlowRequest time.Duration
+	AccessLog   Access
+	Test        Test // zero except in tests of "robot serve"
 
 	public bool         // the service has a public address, served by an https proxy
 	https  string       // in development, the port of an https proxy; "" for none
 	home   *homeAddress // nil except for "robot home"
 }
+
+// An Access says which requests are logged.
+type Access string
+
+// The choices. Without one, only failed and slow requests are logged.
+const (
+	AccessOff       Access = ""
+	AccessOn        Access = "on"
+	AccessAddresses Access = "addresses" // with the address of the client
+)
 
 // ServiceName is the service's name for people.
 func (c Config) ServiceName() string { return cmp.Or(c.Name, c.Host) }

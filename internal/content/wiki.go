@@ -11,6 +11,7 @@ import (
 
 	"robot.wtf/internal/budget"
 	"robot.wtf/internal/sqlite"
+	"robot.wtf/internal/timing"
 	"robot.wtf/internal/wiki"
 )
 
@@ -173,6 +174,7 @@ func (w *Wiki) queryRow(ctx context.Context, query string, args ...any) sqlite.S
 	if err := w.checkReadable(ctx); err != nil {
 		return failedRead{err}
 	}
+	defer timing.Measure(ctx, timing.Content)()
 	return checkedRow{w, w.reads.Row(context.WithoutCancel(ctx), query, args...)}
 }
 
@@ -180,6 +182,7 @@ func (w *Wiki) queryRows(ctx context.Context, query string, args ...any) (*sql.R
 	if err := w.checkReadable(ctx); err != nil {
 		return nil, err
 	}
+	defer timing.Measure(ctx, timing.Content)()
 	rows, err := w.reads.Rows(context.WithoutCancel(ctx), query, args...)
 	return rows, w.checkRead(err)
 }

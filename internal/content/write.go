@@ -7,6 +7,7 @@ import (
 	"errors"
 
 	"robot.wtf/internal/sqlite"
+	"robot.wtf/internal/timing"
 	"robot.wtf/internal/wiki"
 )
 
@@ -28,6 +29,7 @@ type tx struct {
 // error and on panic. done, if not nil, is called after the commit, before the lock
 // is released.
 func (w *Wiki) inWriteTx(ctx context.Context, f func(*tx) error, done func()) error {
+	defer timing.Measure(ctx, timing.Content)()
 	select {
 	case w.writeLock <- struct{}{}: // writers wait here, not in SQLite's busy loop
 		defer func() { <-w.writeLock }()

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"robot.wtf/internal/background"
+	"robot.wtf/internal/timing"
 )
 
 // A Git is this machine's git program. Each process gets an exact environment,
@@ -107,6 +108,7 @@ func (f *Failure) Unwrap() error { return f.Err }
 // run runs a process to its end. If the context is canceled or the time is up,
 // it kills the whole process group.
 func (g *Git) run(ctx context.Context, p process) error {
+	defer timing.Measure(ctx, timing.Git)()
 	if !filepath.IsAbs(p.dir) {
 		return fmt.Errorf("gitrepo: run git %s in %q: path is not absolute", p.args[0], p.dir)
 	}

@@ -12,6 +12,7 @@ import (
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/merge"
 	"robot.wtf/internal/property"
+	"robot.wtf/internal/timing"
 	"robot.wtf/internal/wiki"
 )
 
@@ -53,6 +54,7 @@ const (
 // order. It catches up with the wiki's head first. A query that reads too many
 // values is ErrTooLarge.
 func (s *Service) FindProperties(ctx context.Context, w *content.Wiki, q PropertyQuery) (PropertyMatches, error) {
+	defer timing.Measure(ctx, timing.Index)()
 	keys := slices.Clone(q.Where.Keys())
 	for _, name := range q.Keys {
 		if key := property.Key(name); !slices.Contains(keys, key) {

@@ -36,6 +36,7 @@ import (
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/markdown"
 	"robot.wtf/internal/sqlite"
+	"robot.wtf/internal/timing"
 	"robot.wtf/internal/wiki"
 )
 
@@ -262,6 +263,7 @@ const maxOffset = 1 << 30
 // nothing. Without a model, without words to compare, or with words that the model
 // doesn't understand, the mode is Keyword.
 func (s *Service) Search(ctx context.Context, w *content.Wiki, q Query) (Results, error) {
+	defer timing.Measure(ctx, timing.Index)()
 	s.activeQueries.Add(1)
 	defer s.activeQueries.Add(-1)
 	x, release, err := s.acquireIndex(w.Slug())
@@ -334,6 +336,7 @@ func (x *index) parseQuery(ctx context.Context, w *content.Wiki, text string) (p
 // none. Callers run it after each commit, but nothing is lost without it:
 // queries catch up as well.
 func (s *Service) CatchUp(ctx context.Context, w *content.Wiki) error {
+	defer timing.Measure(ctx, timing.Index)()
 	x, release, err := s.acquireIndex(w.Slug())
 	if err != nil {
 		return err

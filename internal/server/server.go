@@ -29,6 +29,7 @@ import (
 
 	"robot.wtf/internal/background"
 	"robot.wtf/internal/session"
+	"robot.wtf/internal/timing"
 	"robot.wtf/internal/wiki"
 )
 
@@ -68,6 +69,11 @@ type Options struct {
 	// client's address from X-Forwarded-For as RemoteAddr.
 	Proxies []netip.Prefix
 	Metrics *Metrics // can be nil
+	// Slow is the time from which on a request is logged, with where it was spent; 0
+	// for never. Streams of events don't count.
+	Slow time.Duration
+	// Access logs every request, AccessAddress also the client's address.
+	Access, AccessAddress bool
 	// Served is called after each request with the wiki's slug, or "", and the bytes
 	// of the answer. It can be nil.
 	Served func(slug string, sent int64)
@@ -158,12 +164,18 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header["X-Request-Id"] = []string{strconv.FormatUint(rand.Uint64(), 36)}
 	start := time.Now()
 	r.RemoteAddr = s.clientAddr(r)
+	var times *timing.Times
+	if s.opts.Slow > 0 {
+		var ctx context.Context
+		ctx, times = timing.With(r.Context())
+		r = r.WithContext(ctx)
+	}
 	body := r.Body
 	defer func() {
 		if cause := recover(); cause != nil {
 			s.handlePanic(recorder, r, cause)
 		}
-		s.recordRequest(recorder, r, time.Since(start))
+		s.recordRequest(recorder, r, time.Since(start), times)
 	}()
 	slug, _ := s.slugOf(hostWithoutPort(r.Host))
 	background.Attribute(slug, "request", func() { s.dispatch(recorder, r) })
@@ -361,8 +373,9 @@ func (s *Server) handlePanic(w *responseRecorder, r *http.Request, cause any) {
 }
 
 // recordRequest records a request's metrics and logs it: errors of ours at level
-// error, others at debug. It never logs a page, address or query.
-func (s *Server) recordRequest(recorder *responseRecorder, r *http.Request, took time.Duration) {
+// error, slow requests as warnings, others if the operator wants them. It never logs a
+// page or query.
+func (s *Server) recordRequest(recorder *responseRecorder, r *http.Request, took time.Duration, times *timing.Times) {
 	slug, ours := s.slugOf(hostWithoutPort(r.Host))
 	class := classify(r, ours && slug != "")
 	s.opts.Metrics.observeRequest(class, recorder.status, took)
@@ -372,19 +385,54 @@ func (s *Server) recordRequest(recorder *responseRecorder, r *http.Request, took
 	if recorder.cause != nil && class == routeAuth {
 		s.opts.Metrics.Refused(class.String() + ": " + causeForLog(recorder.cause, min(recorder.status, 499)))
 	}
-	level := slog.LevelDebug
-	if recorder.status >= 500 && r.Context().Err() == nil {
-		level = slog.LevelError
-	}
+	slow := times != nil && took >= s.opts.Slow && recorder.Header().Get("Content-Type") != "text/event-stream"
+	level := s.logLevel(recorder, r, slow)
 	if !s.opts.Log.Enabled(r.Context(), level) {
 		return
 	}
 	line := []any{"id", recorder.Header().Get("X-Request-Id"), "method", r.Method, "host", shortenForMessage(r.Host),
-		"route", class.String(), "status", recorder.status, "took_ms", took.Milliseconds()}
+		"route", class.String(), "status", recorder.status, "bytes", recorder.sent, "took_ms", took.Milliseconds()}
+	if slow {
+		for _, part := range []struct {
+			name string
+			part timing.Part
+		}{{"store_ms", timing.Store}, {"content_ms", timing.Content}, {"index_ms", timing.Index}, {"git_ms", timing.Git}} {
+			line = append(line, part.name, times.Spent(part.part).Milliseconds())
+		}
+	}
+	if s.opts.AccessAddress {
+		line = append(line, "address", hostOfAddress(r.RemoteAddr))
+	}
 	if recorder.cause != nil {
 		line = append(line, "cause", causeForLog(recorder.cause, recorder.status))
 	}
-	s.opts.Log.Log(context.Background(), level, "request", line...)
+	message := "request"
+	if slow {
+		message = "slow request"
+	}
+	s.opts.Log.Log(context.Background(), level, message, line...)
+}
+
+// logLevel returns the level at which a request is logged.
+func (s *Server) logLevel(recorder *responseRecorder, r *http.Request, slow bool) slog.Level {
+	switch {
+	case recorder.status >= 500 && r.Context().Err() == nil:
+		return slog.LevelError
+	case slow:
+		return slog.LevelWarn
+	case s.opts.Access:
+		return slog.LevelInfo
+	}
+	return slog.LevelDebug
+}
+
+// hostOfAddress returns the address of a client without its port.
+func hostOfAddress(remote string) string {
+	host, _, err := net.SplitHostPort(remote)
+	if err != nil {
+		return remote
+	}
+	return host
 }
 
 // causeForLog returns how a log describes an error: its message for statuses

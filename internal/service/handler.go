@@ -8,6 +8,7 @@ import (
 
 	"robot.wtf/internal/api"
 	"robot.wtf/internal/atproto"
+	"robot.wtf/internal/config"
 	"robot.wtf/internal/githttp"
 	"robot.wtf/internal/markdown"
 	"robot.wtf/internal/mcpserver"
@@ -72,7 +73,9 @@ func (s *Service) Handler(people []wiki.User) (*server.Server, error) {
 		Proxies:  cfg.Proxies,
 		Metrics:  s.Metrics,
 		Served:   s.meter.served,
-		Log:      log,
+		Slow:     cfg.SlowRequest,
+		Access:   cfg.AccessLog != config.AccessOff, AccessAddress: cfg.AccessLog == config.AccessAddresses,
+		Log: log,
 	}), nil
 }
 

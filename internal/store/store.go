@@ -34,6 +34,7 @@ import (
 	"time"
 
 	"robot.wtf/internal/sqlite"
+	"robot.wtf/internal/timing"
 	"robot.wtf/internal/wiki"
 )
 
@@ -127,6 +128,7 @@ func (db *DB) Check(ctx context.Context) error {
 // tx runs do in a write transaction, and rolls back on error and on panic. All
 // transactions of this package begin here.
 func (db *DB) tx(ctx context.Context, do func(*sql.Tx) error) error {
+	defer timing.Measure(ctx, timing.Store)()
 	db.writing.Lock()
 	defer db.writing.Unlock()
 	tx, err := db.sql.BeginTx(ctx, nil)
