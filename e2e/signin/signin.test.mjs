@@ -173,7 +173,7 @@ test("an unknown handle and a denied sign-in are explained", { skip }, async () 
   await enterPassword(page, "bob-pass-1234");
   await page.getByRole("button", { name: "Deny access" }).click();
   await page.getByText("You declined").waitFor();
-  assert.ok(page.url().startsWith(`${platformURL}/auth/callback`));
+  assert.ok(page.url().startsWith(`${platformURL}/auth/login?refused=1`), page.url());
   await page.context().close();
 });
 
@@ -372,7 +372,7 @@ test("an invitation lets one new account sign in, and nobody else", { skip }, as
 
   const uninvited = await newVisitor();
   await typeHandle(uninvited, "uma.test");
-  await authorizeAtPDS(uninvited, "some-pass-1234", (url) => url.href.startsWith(`${platformURL}/auth/callback`));
+  await authorizeAtPDS(uninvited, "some-pass-1234", (url) => url.href.startsWith(`${platformURL}/auth/login`));
   await uninvited.getByRole("heading", { name: "You need an invitation" }).waitFor();
   await uninvited.goto(`${platformURL}/app/`);
   assert.ok(uninvited.url().startsWith(`${platformURL}/auth/login`), "nobody is signed in");
@@ -399,7 +399,7 @@ test("a sign-in that takes too long has to be started again", { skip }, async ()
   await typeHandle(page, "bob.test");
   await page.getByRole("textbox", { name: "Password" }).waitFor();
   await page.waitForTimeout(3000);
-  await authorizeAtPDS(page, "bob-pass-1234", (url) => url.href.startsWith(`${platformURL}/auth/callback`));
+  await authorizeAtPDS(page, "bob-pass-1234", (url) => url.href.startsWith(`${platformURL}/auth/login`));
   await page.getByText("Start again here").waitFor();
   await page.getByLabel("Your Bluesky or Atmosphere handle").waitFor();
   await page.goto(`${platformURL}/app/`);

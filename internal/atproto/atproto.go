@@ -28,6 +28,7 @@ import (
 	"github.com/bluesky-social/indigo/atproto/auth/oauth"
 	"github.com/bluesky-social/indigo/atproto/identity"
 
+	"robot.wtf/internal/background"
 	"robot.wtf/internal/budget"
 	"robot.wtf/internal/limit"
 	"robot.wtf/internal/outbound"
@@ -68,9 +69,10 @@ type Options struct {
 	ByInvitation bool
 	// Limits keeps others from using us to flood a host, and bounds each
 	// asker's lookups. Nil allows all.
-	Limits   *limit.Limiter
-	Outbound outbound.Options
-	PLC      string // origin of the PLC directory; "" for the public one
+	Limits     *limit.Limiter
+	Outbound   outbound.Options
+	Background *background.Workers // can be nil
+	PLC        string              // origin of the PLC directory; "" for the public one
 	// Resolver is the origin of a service that resolves handles whose own servers
 	// can't be asked (com.atproto.identity.resolveHandle); "" for none.
 	Resolver string
@@ -102,7 +104,12 @@ type Service struct {
 	metadata                        []byte
 	pictures                        *raster.Encoder
 	slots                           *budget.Slots // by asker
+	workers                         *background.Workers
+	revoking                        background.Group // tokens of finished sign-ins
 }
+
+// Close waits until the tokens of finished sign-ins are revoked, for at most 4 seconds.
+func (s *Service) Close() { s.revoking.Wait() }
 
 // New returns a Service. At first start it also creates the client's key.
 func New(o Options) (*Service, error) {
@@ -118,11 +125,13 @@ func New(o Options) (*Service, error) {
 	}
 	client := outbound.New(o.Outbound)
 	client.Transport = shortKeyFilter{client.Transport}
-	documents := *client
+	documents, metadata := *client, *client
 	documents.Transport = goneFilter{client.Transport}
+	metadata.Transport = oauthFilter{client.Transport}
+	metadata.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	s := &Service{
 		store: o.Store, admit: o.Admit, byInvitation: o.ByInvitation, limits: o.Limits, recent: newRecent(), lifetime: o.Lifetime, timeout: beginTimeout, cleanupTimeout: cleanupTimeout, resolveTimeout: resolveTimeout, documentTimeout: documentTimeout, now: o.Now, log: o.Log,
-		http: client, keys: keys, slots: budget.NewSlots(maxConcurrent, maxConcurrentEach), pictures: raster.NewEncoder(avatarLimits),
+		http: client, workers: o.Background, keys: keys, slots: budget.NewSlots(maxConcurrent, maxConcurrentEach), pictures: raster.NewEncoder(avatarLimits),
 		// No cache: each account is looked up again when a sign-in finishes, so that
 		// a handle that moved is never taken for its former owner's. Only the
 		// beginning uses recent lookups.
@@ -137,7 +146,7 @@ func New(o Options) (*Service, error) {
 	}
 	s.app = oauth.ClientApp{
 		Client:   client,
-		Resolver: &oauth.Resolver{Client: client, UserAgent: userAgent},
+		Resolver: &oauth.Resolver{Client: &metadata, UserAgent: userAgent},
 		Dir:      s.directory,
 		Config:   &config,
 	}

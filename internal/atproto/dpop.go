@@ -9,6 +9,8 @@ import (
 	"io"
 	"net/http"
 	"strings"
+
+	"github.com/bluesky-social/indigo/atproto/auth/oauth"
 )
 
 // A tokenRecorder records tokens as the token endpoint issues them, so that
@@ -44,6 +46,67 @@ func (i tokenRecorder) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	return resp, nil
+}
+
+// errNoNonce reports an answer without a nonce, which clients have to refuse
+// (atproto.com/specs/oauth, "DPoP").
+var errNoNonce = errors.New("answer without a DPoP-Nonce")
+
+// A nonceKeeper refuses answers without a nonce to requests with proof of possession.
+// It keeps the nonce for a request that the library gives up on, because the server
+// changed it twice.
+type nonceKeeper struct {
+	next    http.RoundTripper
+	last    string // nonce of the last answer
+	refused bool   // the last answer asked for it
+}
+
+func (k *nonceKeeper) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := k.next.RoundTrip(r)
+	k.refused = false
+	if err != nil || r.Header.Get("DPoP") == "" {
+		return resp, err
+	}
+	if k.last = resp.Header.Get("DPoP-Nonce"); k.last == "" {
+		resp.Body.Close()
+		return nil, fmt.Errorf("%w: status %d", errNoNonce, resp.StatusCode)
+	}
+	if resp.StatusCode != http.StatusBadRequest {
+		return resp, nil
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body) // bounded by outbound
+	if err != nil {
+		return nil, err
+	}
+	var refusal struct{ Error string }
+	k.refused = json.Unmarshal(body, &refusal) == nil && refusal.Error == "use_dpop_nonce"
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	return resp, nil
+}
+
+// withNonces returns a client for one sign-in, whose requests aren't concurrent.
+func withNonces(app oauth.ClientApp) (oauth.ClientApp, *nonceKeeper) {
+	client := *app.Client
+	keeper := &nonceKeeper{next: client.Transport}
+	client.Transport = keeper
+	app.Client = &client
+	return app, keeper
+}
+
+// errNoOAuth reports a server without the metadata of OAuth.
+var errNoOAuth = errors.New("the server has no OAuth metadata")
+
+// An oauthFilter turns a missing metadata document into errNoOAuth.
+type oauthFilter struct{ next http.RoundTripper }
+
+func (o oauthFilter) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := o.next.RoundTrip(r)
+	if err == nil && resp.StatusCode == http.StatusNotFound {
+		resp.Body.Close()
+		return nil, errNoOAuth
+	}
+	return resp, err
 }
 
 // errShortKey reports a DPoP key that the library would encode incorrectly.

@@ -49,17 +49,10 @@ func (s *Service) Begin(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	if err != nil {
 		s.log.Error("rotating atproto keys failed", "err", err) // the old key still signs
 	}
-	app := s.client(signing)
 	// The hint lets their server preselect the account.
-	request, err := app.SendAuthRequest(ctx, server, app.Config.Scopes, id)
-	for errors.Is(err, errShortKey) {
-		request, err = app.SendAuthRequest(ctx, server, app.Config.Scopes, id)
-	}
+	request, err := pushRequest(ctx, s.client(signing), server, id)
 	if err != nil {
 		return "", fmt.Errorf("atproto: begin %s at %s: %w: %w", id, server.Issuer, err, serverProblem(server.Issuer, err))
-	}
-	if request.RequestURI == "" {
-		return "", fmt.Errorf("atproto: begin %s at %s: no request_uri: %w", id, server.Issuer, serverProblem(server.Issuer, nil))
 	}
 	s.limits.Served(hostOf(account.PDSEndpoint()))
 	s.limits.Served(hostOf(server.Issuer))
@@ -81,6 +74,22 @@ func (s *Service) Begin(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	return server.AuthorizationEndpoint + "?" + query.Encode(), nil
 }
 
+// pushRequest sends the request for a sign-in to a server (RFC 9126).
+func pushRequest(ctx context.Context, app oauth.ClientApp, server *oauth.AuthServerMetadata, hint string) (*oauth.AuthRequestData, error) {
+	app, nonces := withNonces(app)
+	request, err := app.SendAuthRequest(ctx, server, app.Config.Scopes, hint)
+	for retries := 2; errors.Is(err, errShortKey) || err != nil && nonces.refused && retries > 0; {
+		if !errors.Is(err, errShortKey) {
+			retries--
+		}
+		request, err = app.SendAuthRequest(ctx, server, app.Config.Scopes, hint)
+	}
+	if err == nil && request.RequestURI == "" {
+		err = errors.New("no request_uri")
+	}
+	return request, err
+}
+
 // pendingSignIn is the data of a sign-in's row. Servers require that the
 // code is redeemed with the client key of the request.
 type pendingSignIn struct {
@@ -94,8 +103,8 @@ type pendingSignIn struct {
 // can differ from the server that hosts it.
 func (s *Service) authServer(ctx context.Context, account *identity.Identity) (*oauth.AuthServerMetadata, error) {
 	host := account.PDSEndpoint()
-	if host == "" {
-		return nil, wiki.WithCause("no server", wiki.Problemf(wiki.ErrInvalid, handleField, "This account has no server, so you can't sign in with it."))
+	if err := endpointProblem(host); err != nil {
+		return nil, err
 	}
 	if err := s.checkHost(ctx, hostOf(host)); err != nil {
 		return nil, err
@@ -123,6 +132,21 @@ func (s *Service) authServer(ctx context.Context, account *identity.Identity) (*
 		}
 	}
 	return server, nil
+}
+
+// endpointProblem refuses an account whose server can't take part in OAuth, because of
+// the server's address.
+func endpointProblem(address string) error {
+	u, err := url.Parse(address)
+	switch {
+	case address == "":
+		return wiki.WithCause("no server", wiki.Problemf(wiki.ErrInvalid, handleField, "This account has no server, so you can't sign in with it."))
+	case err != nil || u.Scheme != "https" || u.Hostname() == "":
+		return wiki.WithCause("server address", wiki.Problemf(wiki.ErrInvalid, handleField, "The server of this account has no https address, so you can't sign in with it. Its operators can change that."))
+	case u.Port() != "":
+		return wiki.WithCause("server address", wiki.Problemf(wiki.ErrInvalid, handleField, "This account lives at %s. Signing in works only with servers on the standard https port (443), without a port in their address. The server's operators can change that.", truncateInput(u.Host)))
+	}
+	return nil
 }
 
 // checkHost refuses the accounts of a host that the operator suspended.
@@ -162,6 +186,9 @@ func isPlainHTTPS(address string) bool {
 // sent.
 func serverProblem(address string, err error) error {
 	host := cmp.Or(hostOf(address), address)
+	if errors.Is(err, errNoOAuth) {
+		return wiki.WithCause("no OAuth", wiki.Problemf(wiki.ErrInvalid, handleField, "%s, the server of this account, doesn't offer sign-in to other services (OAuth). Ask its operators to update it, or use an account at another server.", truncateInput(host)))
+	}
 	if err != nil && isTimeout(err) {
 		return wiki.WithCause("server silent", wiki.Problemf(wiki.ErrInvalid, handleField, "%s, the server of this account, isn't responding. Try again in a few minutes.", truncateInput(host)))
 	}
@@ -210,27 +237,20 @@ func (s *Service) completeSignIn(ctx context.Context, asker limit.Caller, query 
 	if err := s.findAgain(ctx, query, f); err != nil {
 		return wiki.User{}, err
 	}
-	tokens, err := f.app.ProcessCallback(ctx, query)
-	// From here on there can be tokens, which have to be revoked in any
-	// case.
-	var shown profile
-	var work background.Group
+	tokens, err := f.redeem(ctx, query)
+	// From here on there can be tokens, which have to be revoked in any case. The
+	// browser doesn't wait for that.
+	s.revoking.Go(func() { s.revokeTokens(ctx, f) })
 	after, cancelAfter := context.WithTimeout(context.WithoutCancel(ctx), s.cleanupTimeout)
 	defer cancelAfter()
-	work.Go(func() { s.revokeTokens(after, f) })
 	server := f.request.AuthServerURL
 	switch {
 	case err != nil:
-		err = fmt.Errorf("atproto: finish at %s: %w: %w", server, err, s.callbackProblem(after, f, err))
+		return wiki.User{}, fmt.Errorf("atproto: finish at %s: %w: %w", server, err, s.callbackProblem(after, f, err))
 	case len(tokens.Scopes) != 1 || tokens.Scopes[0] != Scope:
-		err = fmt.Errorf("atproto: finish at %s: granted %q: %w", server, tokens.Scopes, serverProblem(server, nil))
-	default:
-		shown = s.fetchProfile(after, f.account)
+		return wiki.User{}, fmt.Errorf("atproto: finish at %s: granted %q: %w", server, tokens.Scopes, serverProblem(server, nil))
 	}
-	work.Wait()
-	if err != nil {
-		return wiki.User{}, err
-	}
+	shown := s.fetchProfile(after, f.account)
 	user := wiki.User{DID: f.account.DID.String(), Handle: f.account.Handle.String()}
 	s.recent.forget(asker, user.DID, user.Handle)
 	return s.admitUser(ctx, user, hostOf(f.account.PDSEndpoint()), shown, f.invitation)
@@ -251,9 +271,6 @@ func (s *Service) resumeFlow(row store.SignIn) (*flow, error) {
 		if k.id == begun.Key {
 			f.app = s.client(k)
 			f.app.Store, f.app.Dir = f, f
-			client := *f.app.Client
-			client.Transport = tokenRecorder{next: client.Transport, flow: f}
-			f.app.Client = &client
 			return f, nil
 		}
 	}
@@ -310,6 +327,19 @@ func (s *Service) accountProblem(ctx context.Context, f *flow, problem error) er
 		return statusProblem(f.account.DID.String(), err)
 	}
 	return problem
+}
+
+// redeem exchanges the code in a callback for tokens, and checks them. It tries again
+// if the server changed its nonce twice, for which no server spends the code.
+func (f *flow) redeem(ctx context.Context, query url.Values) (*oauth.ClientSessionData, error) {
+	app, nonces := withNonces(f.app)
+	app.Client.Transport = tokenRecorder{next: nonces, flow: f}
+	tokens, err := app.ProcessCallback(ctx, query)
+	if err != nil && nonces.refused {
+		f.request.DPoPAuthServerNonce = nonces.last
+		tokens, err = app.ProcessCallback(ctx, query)
+	}
+	return tokens, err
 }
 
 // A flow is one sign-in at its callback. It is the library's store, in
@@ -371,10 +401,15 @@ func (s *Service) revokeTokens(ctx context.Context, f *flow) {
 	if held.AccessToken == "" && held.RefreshToken == "" || held.AuthServerRevocationEndpoint == "" {
 		return
 	}
-	session, err := f.app.ResumeSession(ctx, held.AccountDID, held.SessionID)
-	if err == nil {
-		err = session.RevokeSession(ctx)
-	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cleanupTimeout)
+	defer cancel()
+	err := s.workers.Try(background.Job{Work: "revoke"}, func() error {
+		session, err := f.app.ResumeSession(ctx, held.AccountDID, held.SessionID)
+		if err != nil {
+			return err
+		}
+		return session.RevokeSession(ctx)
+	})
 	if err != nil {
 		s.log.Info("revoking tokens failed", "server", held.AuthServerURL, "err", err)
 	}

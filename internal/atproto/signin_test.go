@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -45,7 +46,9 @@ func TestSignIn(t *testing.T) {
 			t.Errorf("cookies left: %v", b.cookies)
 		}
 	}
-	if n := len(w.revoked); n != 12 || w.revoked[0] != "access-1" || w.revoked[1] != "refresh-1" {
+	w.service.Close()
+	slices.Sort(w.revoked)
+	if got := slices.Compact(slices.Clone(w.revoked)); len(w.revoked) != 12 || !slices.Equal(got, []string{"access-1", "refresh-1"}) {
 		t.Errorf("revoked: %v", w.revoked)
 	}
 }
@@ -440,12 +443,103 @@ func TestLyingServers(t *testing.T) {
 				t.Errorf("%s: %s has an account: %v", name, did, err)
 			}
 		}
+		w.service.Close()
 		issued := !strings.HasPrefix(name, "token ")
 		if got := len(w.revoked); issued && (got != 2 || w.revoked[0] != "access-1" || w.revoked[1] != "refresh-1") || !issued && got != 0 {
 			t.Errorf("%s: revoked %v", name, w.revoked)
 		}
 		for _, asked := range w.asked {
 			if strings.HasPrefix(asked, "POST evil.test") {
+				t.Errorf("%s: %s", name, asked)
+			}
+		}
+	}
+}
+
+// The server changes its nonce between the request and the proof, several times. A
+// server without nonces is refused, before and after the code.
+func TestNonces(t *testing.T) {
+	for where, survives := range map[string]int{"begin": 2, "finish": 3} {
+		for changes := range 5 {
+			w := newWorld(t)
+			b := w.browser()
+			if where == "begin" {
+				w.nonceChanges = changes
+			}
+			to, err := b.begin("ada.test")
+			if err == nil {
+				w.nonceChanges = changes
+				if where == "begin" {
+					w.nonceChanges = 0
+				}
+				_, err = b.finish(w.approve(to))
+			}
+			if (err == nil) != (changes <= survives) {
+				t.Errorf("%s, %d changes: %v", where, changes, err)
+			}
+		}
+	}
+	w := newWorld(t)
+	w.noNonce = true
+	if _, err := w.browser().begin("ada.test"); !errors.Is(err, errNoNonce) {
+		t.Errorf("begin: %v", err)
+	}
+	w.noNonce = false
+	b := w.browser()
+	to, err := b.begin("ada.test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.noNonce = true
+	if _, err := b.finish(w.approve(to)); !errors.Is(err, errNoNonce) {
+		t.Errorf("finish: %v", err)
+	}
+}
+
+// The browser has its answer before the tokens are revoked.
+func TestRevocationIsNotAwaited(t *testing.T) {
+	w := newWorld(t)
+	wait := make(chan struct{})
+	w.handlers["as.test/oauth/revoke"] = func(http.ResponseWriter, *http.Request) { <-wait }
+	_, err := w.browser().signIn("ada.test")
+	close(wait)
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// A server that can't take part gets a clear refusal, with advice that is true.
+func TestUnsuitableServers(t *testing.T) {
+	const resource, server = "pds.test/.well-known/oauth-protected-resource", "as.test/.well-known/oauth-authorization-server"
+	at := func(address string) func(*world) {
+		return func(w *world) { w.accounts[adaDID] = account{handle: "ada.test", pds: address} }
+	}
+	moved := func(rw http.ResponseWriter, r *http.Request) {
+		http.Redirect(rw, r, "https://evil.test"+r.URL.Path, http.StatusFound)
+	}
+	for name, tt := range map[string]struct {
+		change      func(w *world)
+		cause, says string
+	}{
+		"a port":             {at("https://pds.test:8443"), "server address", "pds.test:8443"},
+		"the standard port":  {at("https://pds.test:443"), "server address", "without a port"},
+		"http":               {at("http://pds.test"), "server address", "no https address"},
+		"no address":         {at("https://"), "server address", "no https address"},
+		"no server":          {at(""), "no server", "has no server"},
+		"no resource":        {func(w *world) { w.handlers[resource] = status(404) }, "no OAuth", "pds.test, the server of this account, doesn't offer sign-in"},
+		"no server metadata": {func(w *world) { w.handlers[server] = status(404) }, "no OAuth", "as.test, the server of this account, doesn't offer sign-in"},
+		"resource fails":     {func(w *world) { w.handlers[resource] = status(500) }, "server", "Try again"},
+		"resource redirects": {func(w *world) { w.handlers[resource] = moved }, "server", "pds.test"},
+		"server redirects":   {func(w *world) { w.handlers[server] = moved }, "server", "as.test"},
+	} {
+		w := newWorld(t)
+		tt.change(w)
+		_, err := w.browser().begin("ada.test")
+		if text := problemText(t, err); wiki.CauseOf(err) != tt.cause || !strings.Contains(text, tt.says) {
+			t.Errorf("%s: %s, %s", name, wiki.CauseOf(err), text)
+		}
+		for _, asked := range w.asked {
+			if strings.Contains(asked, "evil.test") {
 				t.Errorf("%s: %s", name, asked)
 			}
 		}

@@ -57,23 +57,26 @@ type world struct {
 	now     time.Time
 	dir     string
 
-	mu       sync.Mutex
-	handles  map[string]string           // handle to DID, by https
-	txt      map[string]string           // handle to DID, by DNS; several DIDs with spaces between
-	noDNS    map[string]bool             // handles whose name servers fail
-	address  map[string]string           // host to IPv4 address, by DNS
-	accounts map[string]account          // by DID
-	blobs    map[string][]byte           // by CID
-	handlers map[string]http.HandlerFunc // by host and path: replace the default
-	metadata map[string]any              // changes to the authorization server's document
-	token    map[string]any              // changes to the token response
-	pars     map[string]url.Values       // by request_uri
-	codes    map[string]string           // code to request_uri
-	revoked  []string
-	signed   string            // id of the key that authenticated the last request
-	began    map[string]string // the same for each PAR, by request_uri
-	asked    []string          // method, host and path of each request
-	resolved []string          // names that name servers were asked for
+	mu           sync.Mutex
+	handles      map[string]string           // handle to DID, by https
+	txt          map[string]string           // handle to DID, by DNS; several DIDs with spaces between
+	noDNS        map[string]bool             // handles whose name servers fail
+	address      map[string]string           // host to IPv4 address, by DNS
+	accounts     map[string]account          // by DID
+	blobs        map[string][]byte           // by CID
+	handlers     map[string]http.HandlerFunc // by host and path: replace the default
+	metadata     map[string]any              // changes to the authorization server's document
+	token        map[string]any              // changes to the token response
+	pars         map[string]url.Values       // by request_uri
+	codes        map[string]string           // code to request_uri
+	revoked      []string
+	nonce        int               // the authorization server's present one
+	signed       string            // id of the key that authenticated the last request
+	noNonce      bool              // the authorization server has none
+	nonceChanges int               // how often the server changes its nonce before it accepts one
+	began        map[string]string // the same for each PAR, by request_uri
+	asked        []string          // method, host and path of each request
+	resolved     []string          // names that name servers were asked for
 }
 
 type account struct {
@@ -122,6 +125,7 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(w.service.Close)
 	return w
 }
 
@@ -291,7 +295,16 @@ func (w *world) client(rw http.ResponseWriter, r *http.Request) bool {
 	if err != nil || json.Unmarshal(payload, &dpop) != nil || dpop.HTM != r.Method || dpop.HTU != "https://"+r.Host+r.URL.Path {
 		return refuse(fmt.Sprintf("DPoP %s: %v", payload, err))
 	}
-	if rw.Header().Set("DPoP-Nonce", "nonce-1"); dpop.Nonce != "nonce-1" {
+	w.mu.Lock()
+	fresh := dpop.Nonce == fmt.Sprint("nonce-", w.nonce)
+	if fresh && w.nonceChanges > 0 {
+		w.nonce, w.nonceChanges, fresh = w.nonce+1, w.nonceChanges-1, false
+	}
+	if !w.noNonce {
+		rw.Header().Set("DPoP-Nonce", fmt.Sprint("nonce-", w.nonce))
+	}
+	w.mu.Unlock()
+	if !fresh && !w.noNonce {
 		answer(rw, 400, map[string]any{"error": "use_dpop_nonce"})
 		return false
 	}

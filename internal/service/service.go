@@ -280,6 +280,9 @@ func (s *Service) Close() error {
 	s.watcher.Stop()
 	s.sweeper.stop()
 	s.indexer.stop()
+	if s.SignIn != nil {
+		s.SignIn.Close()
+	}
 	if s.Exports != nil {
 		s.Exports.Close()
 	}

@@ -1,8 +1,11 @@
 package web
 
 import (
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"net/http"
+	"net/url"
 
 	"robot.wtf/internal/atproto"
 	"robot.wtf/internal/limit"
@@ -24,6 +27,11 @@ type signInPage struct {
 
 func (h *Handler) showSignIn(v *visit) error {
 	back := h.safeReturn(v.query("return_to"))
+	if v.query("refused") != "" {
+		if r, ok := h.takeRefusal(v); ok {
+			return h.showRefusal(v, signInPage{ReturnTo: back}, r)
+		}
+	}
 	if !v.caller.Anonymous() {
 		return h.redirect(v, back)
 	}
@@ -85,7 +93,8 @@ func (h *Handler) finishSignIn(v *visit) error {
 	}
 	back = h.safeReturn(back)
 	if err != nil {
-		return h.signInFailed(v, signInPage{ReturnTo: back}, err)
+		h.keepRefusal(v, h.explainFailure(v, err))
+		return h.redirect(v, "/auth/login?refused=1&return_to="+url.QueryEscape(back))
 	}
 	if back == dashboardPath && user.Username == "" {
 		if err := h.o.Tenant.CanCreate(v.ctx(), user); err == nil || errors.As(err, new(*tenant.Later)) {
@@ -95,41 +104,82 @@ func (h *Handler) finishSignIn(v *visit) error {
 	return h.redirect(v, back)
 }
 
-// signInFailed shows the form again with the error. The cause, nearly always
-// another server, is logged.
+// A refusal is why a person isn't signed in. It is kept in a cookie between a callback
+// and the form that shows it, so that the callback's address isn't shown or reloaded.
+type refusal struct {
+	Cause, Wrong, Meant string
+	Status              int
+}
+
+const (
+	refusalCookie  = "__Host-refused"
+	refusalSeconds = 60
+)
+
+func (h *Handler) keepRefusal(v *visit, r refusal) {
+	text, err := json.Marshal(r)
+	if err != nil {
+		panic(err) // it has only strings and a number
+	}
+	http.SetCookie(v.w, h.o.Session.Cookie(refusalCookie, base64.RawURLEncoding.EncodeToString(text), refusalSeconds))
+}
+
+// takeRefusal returns the refusal of this browser's last callback, once.
+func (h *Handler) takeRefusal(v *visit) (r refusal, ok bool) {
+	value := h.o.Session.CookieValue(v.r, refusalCookie)
+	if value == "" {
+		return r, false
+	}
+	http.SetCookie(v.w, h.o.Session.Cookie(refusalCookie, "", -1))
+	text, err := base64.RawURLEncoding.DecodeString(value)
+	ok = err == nil && json.Unmarshal(text, &r) == nil && r.Status >= 400 && r.Status < 600
+	return r, ok
+}
+
+// signInFailed shows the form again with the error.
 func (h *Handler) signInFailed(v *visit, p signInPage, err error) error {
-	status := http.StatusUnprocessableEntity
+	return h.showRefusal(v, p, h.explainFailure(v, err))
+}
+
+func (h *Handler) showRefusal(v *visit, p signInPage, r refusal) error {
+	switch {
+	case r.Cause == atproto.NotAdmitted && h.o.Tenant.ByInvitation():
+		return h.refuseUninvited(v, wiki.Problemf(wiki.ErrDenied, "", "%s", r.Wrong))
+	case r.Cause == atproto.InvitationGone:
+		return h.refuseInvitation(v, tenant.ErrInvitation)
+	}
+	p.Wrong, p.Meant = r.Wrong, r.Meant
+	return h.renderSignIn(v, r.Status, p)
+}
+
+// explainFailure returns what the person is shown. The cause, nearly always another
+// server, is logged and counted.
+func (h *Handler) explainFailure(v *visit, err error) refusal {
+	r := refusal{Cause: wiki.CauseOf(err), Status: http.StatusUnprocessableEntity}
 	var tooFast *limit.Exceeded
 	var problem *wiki.Problem
-	cause := wiki.CauseOf(err)
 	if errors.As(err, &tooFast) {
-		cause = "too fast"
-		p.Wrong, status = tooFast.Error(), http.StatusTooManyRequests
+		r.Cause = "too fast"
+		r.Wrong, r.Status = tooFast.Error(), http.StatusTooManyRequests
 		v.w.Header().Set("Retry-After", tooFast.RetryAfter())
 	} else if errors.As(err, &problem) {
-		p.Wrong, p.Meant = problem.Message, problem.DidYouMean
+		r.Wrong, r.Meant = problem.Message, problem.DidYouMean
 		switch {
 		case errors.Is(problem, wiki.ErrDenied):
-			status = http.StatusForbidden
+			r.Status = http.StatusForbidden
 		case errors.Is(problem, wiki.ErrStorage):
-			status = http.StatusInsufficientStorage
+			r.Status = http.StatusInsufficientStorage
 		}
 	} else {
-		p.Wrong = "Something broke on our side, and you aren't signed in. Try again in a minute."
-		status = http.StatusInternalServerError
+		r.Wrong = "Something broke on our side, and you aren't signed in. Try again in a minute."
+		r.Status = http.StatusInternalServerError
 	}
 	if v.ctx().Err() == nil && err != error(problem) {
 		h.o.Log.InfoContext(v.ctx(), "sign-in failed", "err", err)
 	}
-	h.o.SignInFailed(cause)
+	h.o.SignInFailed(r.Cause)
 	v.failed(err)
-	switch {
-	case cause == atproto.NotAdmitted && h.o.Tenant.ByInvitation():
-		return h.refuseUninvited(v, err)
-	case cause == atproto.InvitationGone:
-		return h.refuseInvitation(v, tenant.ErrInvitation)
-	}
-	return h.renderSignIn(v, status, p)
+	return r
 }
 
 // showClientMetadata serves the metadata and keys of this OAuth client.

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -106,8 +107,29 @@ func TestSignInForm(t *testing.T) {
 	}
 	for _, query := range []string{"", "?state=x&code=y&iss=https://as.test", "?state=x&error=access_denied&error_description=canary", "?state=a&state=b"} {
 		got := ask("GET", "/auth/callback"+query, nil)
-		if body := got.Body.String(); got.Code < 400 || got.Code >= 500 || !strings.Contains(body, `name="handle"`) || strings.Contains(body, "canary") {
-			t.Errorf("callback %s: %d", query, got.Code)
+		form := got.Header().Get("Location")
+		if got.Code != http.StatusSeeOther || !strings.HasPrefix(form, "/auth/login?refused=1&") && !strings.HasPrefix(form, "https://robot.wtf.internal/auth/login?refused=1&") {
+			t.Errorf("callback %s: %d to %s", query, got.Code, form)
+		}
+		r := httptest.NewRequest("GET", "https://robot.wtf.internal/auth/login?refused=1", nil)
+		for _, c := range got.Result().Cookies() {
+			if c.Name == refusalCookie {
+				r.AddCookie(c)
+			}
+		}
+		for i, want := range []string{`role="alert"`, ""} { // shown once
+			rec := httptest.NewRecorder()
+			h(rec, r)
+			body := rec.Body.String()
+			if strings.Contains(body, `role="alert"`) != (want != "") || !strings.Contains(body, `name="handle"`) || strings.Contains(body, "canary") || (rec.Code == http.StatusOK) != (i == 1) {
+				t.Errorf("callback %s, shown %d times: %d %s", query, i+1, rec.Code, body)
+			}
+			r = httptest.NewRequest("GET", r.URL.String(), nil)
+			for _, c := range rec.Result().Cookies() {
+				if c.MaxAge >= 0 {
+					r.AddCookie(c)
+				}
+			}
 		}
 		for _, c := range got.Result().Cookies() {
 			if strings.Contains(c.Name, "session") && c.MaxAge >= 0 {
@@ -123,6 +145,21 @@ func TestSignInForm(t *testing.T) {
 	}
 	if got := ask("POST", "/auth/dev", url.Values{"username": {"ada"}}); got.Code != http.StatusMethodNotAllowed && got.Code != http.StatusNotFound {
 		t.Errorf("signing in without a password: %d", got.Code)
+	}
+}
+
+// A cookie of another form shows nothing.
+func TestForgedRefusal(t *testing.T) {
+	t.Parallel()
+	h := newSignIn(t)
+	for _, value := range []string{"x", "e30", base64.RawURLEncoding.EncodeToString([]byte(`{"Wrong":"x","Status":200}`)), base64.RawURLEncoding.EncodeToString([]byte(`{"Wrong":"x","Status":1e9}`))} {
+		r := httptest.NewRequest("GET", "https://robot.wtf.internal/auth/login?refused=1", nil)
+		r.AddCookie(&http.Cookie{Name: refusalCookie, Value: value})
+		rec := httptest.NewRecorder()
+		h(rec, r)
+		if rec.Code != http.StatusOK || strings.Contains(rec.Body.String(), `role="alert"`) {
+			t.Errorf("%s: %d", value, rec.Code)
+		}
 	}
 }
 
