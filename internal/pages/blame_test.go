@@ -42,8 +42,8 @@ func (w *world) blamed(name string) (list []string) {
 	return list
 }
 
-// steps makes steps as a person.
-func (w *world) steps(a wiki.Access, steps ...Step) {
+// change makes steps as a person.
+func (w *world) change(a wiki.Access, steps ...Step) {
 	w.t.Helper()
 	if _, err := w.Change(w.ctx, a, ChangeSet{Steps: steps}); err != nil {
 		w.t.Fatal(err)
@@ -71,15 +71,15 @@ func TestBlameFollowsMovedText(t *testing.T) {
 		w.writeAs(w.owner, "Drinks", "# Drinks\n\n## Hot\n\nThese:\n")
 		w.writeAs(w.owner, "Home", "Ask about [[Trip#Cups]].\n")
 		look("Trip", "bob: # Trip", "bob: ## Tea", "bob: Green, see [[#Rest]].", "bob: ### Cups", "bob: two", "ada: three", "bob: ## Rest", "bob: none")
-		w.steps(w.editor, Step{Kind: StepMoveSection, Name: "Trip", Base: w.page("Trip").File.Blob, To: "Drinks#Hot", Edit: edit.Edit{Section: "Tea", Text: "Moved.\n"}})
+		w.change(w.editor, Step{Kind: StepMoveSection, Name: "Trip", Base: w.page("Trip").File.Blob, To: "Drinks#Hot", Edit: edit.Edit{Section: "Tea", Text: "Moved.\n"}})
 		look("Drinks", "ada: # Drinks", "ada: ## Hot", "ada: These:", "bob: ### Tea", "bob: Green, see [[Trip#Rest]].", "bob: #### Cups", "bob: two", "ada: three")
 		look("Trip", "bob: # Trip", "bob: Moved.", "bob: ## Rest", "bob: none")
 		look("Home", "ada: Ask about [[Drinks#Cups]].")
-		w.steps(w.owner, Step{Kind: StepMove, Name: "Drinks", Base: w.page("Drinks").File.Blob, To: "Bar/Drinks"})
-		w.steps(w.owner, Step{Kind: StepMoveSection, Name: "Bar/Drinks", Base: w.page("Bar/Drinks").File.Blob, To: "New", Edit: edit.Edit{Section: "Tea"}})
+		w.change(w.owner, Step{Kind: StepMove, Name: "Drinks", Base: w.page("Drinks").File.Blob, To: "Bar/Drinks"})
+		w.change(w.owner, Step{Kind: StepMoveSection, Name: "Bar/Drinks", Base: w.page("Bar/Drinks").File.Blob, To: "New", Edit: edit.Edit{Section: "Tea"}})
 		look("New", "bob: # Tea", "bob: Green, see [[Trip#Rest]].", "bob: ## Cups", "bob: two", "ada: three")
 		w.writeAs(w.editor, "New", w.text("New")+"\nfour\n")
-		w.steps(w.owner, Step{Kind: StepMerge, Name: "New", Base: w.page("New").File.Blob, To: "Trip"})
+		w.change(w.owner, Step{Kind: StepMerge, Name: "New", Base: w.page("New").File.Blob, To: "Trip"})
 		look("Trip", "bob: # Trip", "bob: Moved.", "bob: ## Rest", "bob: none", "bob: ## Tea", "bob: Green, see [[Trip#Rest]].", "bob: ### Cups", "bob: two", "ada: three", "bob: four")
 	}
 }
@@ -90,13 +90,13 @@ func TestBlameOfEditsBesideMoves(t *testing.T) {
 	w := newWorld(t)
 	w.writeAs(w.owner, "Plan", "See [[Old]].\n\nI like it.\n\nSee [old](Old.md).\n")
 	w.writeAs(w.owner, "Old", "# Old\n\n## Part\n\nText.\n")
-	w.steps(w.editor,
+	w.change(w.editor,
 		Step{Kind: StepMove, Name: "Old", Base: w.page("Old").File.Blob, To: "New"},
 		Step{Kind: StepEdit, Name: "Plan", Edit: edit.Edit{Op: edit.Replace, Old: "I like it.", Text: "I hate it."}})
 	if diff := cmp.Diff([]string{"ada: See [[New]].", "bob: I hate it.", "ada: See [old](New.md)."}, w.blamed("Plan")); diff != "" {
 		t.Error(diff)
 	}
-	w.steps(w.editor,
+	w.change(w.editor,
 		Step{Kind: StepMoveSection, Name: "New", Base: w.page("New").File.Blob, To: "Plan", Edit: edit.Edit{Section: "Part"}},
 		Step{Kind: StepEdit, Name: "Plan", Edit: edit.Edit{Op: edit.Append, Text: "And this."}})
 	if diff := cmp.Diff([]string{"ada: See [[New]].", "bob: I hate it.", "ada: See [old](New.md).", "ada: ## Part", "ada: Text.", "bob: And this."}, w.blamed("Plan")); diff != "" {
@@ -113,7 +113,7 @@ func TestBlameOfTextThatKeepsMoving(t *testing.T) {
 	w.writeAs(w.editor, "P1", "# P\n")
 	for i := range 12 {
 		from := fmt.Sprint("P", i%2)
-		w.steps(w.editor, Step{Kind: StepMoveSection, Name: from, Base: w.page(from).File.Blob, To: fmt.Sprint("P", 1-i%2), Edit: edit.Edit{Section: "S"}})
+		w.change(w.editor, Step{Kind: StepMoveSection, Name: from, Base: w.page(from).File.Blob, To: fmt.Sprint("P", 1-i%2), Edit: edit.Edit{Section: "S"}})
 	}
 	w.cache.InvalidateAll()
 	if diff := cmp.Diff([]string{"ada: # P", "ada: ## S", "ada: mine"}, w.blamed("P0")); diff != "" {
