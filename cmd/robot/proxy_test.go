@@ -19,6 +19,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"robot.wtf/internal/slow"
 )
 
 // A proxied service is the real binary behind Caddy with the Caddyfile from deploy/,
@@ -150,6 +152,7 @@ func (p *proxied) want(status int, answer *http.Response, text string) string {
 
 func TestBehindCaddy(t *testing.T) {
 	t.Parallel()
+	slow.Test(t)
 	p := startProxied(t)
 	const platform, ada = "robot.localhost", "ada.robot.localhost"
 	auth := []string{"Authorization", "Bearer " + p.token, "Content-Type", "application/json"}

@@ -3,13 +3,17 @@ package edit
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"robot.wtf/internal/testdisk"
 	"robot.wtf/internal/wiki"
 )
+
+func TestMain(m *testing.M) { os.Exit(testdisk.Run(m)) }
 
 const plan = `---
 status: draft

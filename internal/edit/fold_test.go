@@ -86,7 +86,7 @@ func FuzzFolded(f *testing.F) {
 }
 
 func TestNotFoundDoubles(t *testing.T) {
-	size := 16 << 10
+	size := 8 << 10
 	if slow.Enabled() {
 		size = 64 << 10
 	}

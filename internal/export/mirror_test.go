@@ -520,9 +520,9 @@ func TestExportOfAnotherProcessIsRepacked(t *testing.T) {
 	}
 	w.startMirror()
 	waitFor(t, "a repack", func() bool { catchUpBoth(); return w.Stats().Repacks > 0 })
-	for range 20 {
+	for range 20 { // more repacks would have time to begin, though on a busy machine less
 		catchUpBoth()
-		time.Sleep(10 * time.Millisecond)
+		time.Sleep(5 * time.Millisecond)
 	}
 	if !w.hasBitmap() {
 		t.Error("no bitmap")

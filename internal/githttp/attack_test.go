@@ -9,6 +9,7 @@ import (
 	"net"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -128,6 +129,7 @@ type endlessBody struct {
 }
 
 func sendEndlessBodies(t *testing.T, timeout time.Duration, bodies map[string]endlessBody) {
+	defer debug.SetGCPercent(debug.SetGCPercent(100)) // the memory in use is measured
 	w := newWorld(t, nil)
 	w.door.spools.body = timeout
 	for name, tt := range bodies {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -122,6 +123,7 @@ type peak struct {
 
 // peakOf measures while a function runs.
 func peakOf(dir string, do func()) (p peak) {
+	defer debug.SetGCPercent(debug.SetGCPercent(100))
 	done := make(chan bool)
 	go func() {
 		do()

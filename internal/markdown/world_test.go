@@ -3,14 +3,18 @@ package markdown
 import (
 	"context"
 	"maps"
+	"os"
 	"path"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"robot.wtf/internal/testdisk"
 	"robot.wtf/internal/wiki"
 )
+
+func TestMain(m *testing.M) { os.Exit(testdisk.Run(m)) }
 
 // A world is a Resolver with page sources by name, and files.
 type world struct {
