@@ -35,6 +35,7 @@ import (
 	"time"
 
 	"robot.wtf/internal/background"
+	"robot.wtf/internal/durable"
 )
 
 // A Repository is a backup directory locked by this process.
@@ -42,6 +43,7 @@ type Repository struct {
 	dir  string
 	lock *os.File
 	now  func() time.Time
+	room func(dir string) (int64, error) // durable.Room, except in tests
 	log  *slog.Logger
 
 	background *background.Workers
@@ -51,7 +53,7 @@ type Repository struct {
 // if needed and takes the lock exclusively. It waits for the lock until ctx is
 // done.
 func Open(ctx context.Context, dir string, write bool, now func() time.Time, log *slog.Logger) (*Repository, error) {
-	r := &Repository{dir: dir, now: now, log: log, background: background.New(background.Options{Log: log})}
+	r := &Repository{dir: dir, now: now, room: durable.Room, log: log, background: background.New(background.Options{Log: log})}
 	if write {
 		for _, sub := range []string{"objects", "snapshots"} {
 			if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {

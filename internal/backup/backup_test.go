@@ -402,6 +402,23 @@ func TestFailedVerificationIsAProblem(t *testing.T) {
 	}
 }
 
+// A backup leaves the margin for saves on a disk that it shares with the wikis. Its
+// failure is recorded, and nothing of it is left.
+func TestBackupLeavesAMarginOnDisk(t *testing.T) {
+	p := newDataDir(t, "ada")
+	r := p.repository()
+	r.room = func(string) (int64, error) { return 0, nil }
+	if _, err := r.Take(t.Context(), p.data, nil, false); err == nil || !strings.Contains(err.Error(), "the disk is nearly full") {
+		t.Errorf("%v", err)
+	}
+	if list, err := os.ReadDir(r.path("objects")); err != nil || len(list) != 0 {
+		t.Errorf("%v, %v", list, err)
+	}
+	if status, err := ReadStatus(p.dir); err != nil || !strings.Contains(strings.Join(status.Problems(p.now, hourlyAndDaily), " "), "nearly full") {
+		t.Errorf("%+v, %v", status, err)
+	}
+}
+
 // A wiki that lost its files keeps its last copy because the platform still lists
 // it. A purged wiki is only in earlier backups.
 func TestRestoreSingleLostWiki(t *testing.T) {

@@ -59,7 +59,7 @@ func (r *Repository) takeSnapshot(ctx context.Context, data string, recipients [
 	if err != nil {
 		return Report{}, fmt.Errorf("backup: %w", err)
 	}
-	if room, err := durable.Room(r.dir); err != nil || room == 0 {
+	if room, err := r.room(r.dir); err != nil || room == 0 {
 		return Report{}, cmp.Or(err, errors.New("backup: the disk is nearly full. Free some space, or delete old backups"))
 	}
 	scratch, err := os.MkdirTemp(r.dir, ".scratch-")

@@ -121,6 +121,39 @@ func TestFullFilesHoldTheProcess(t *testing.T) {
 	}
 }
 
+// On a nearly full disk, nothing is written to files, and the process waits for its
+// client.
+func TestSpoolsLeaveAMarginOnDisk(t *testing.T) {
+	t.Parallel()
+	all := testSpools(t)
+	all.room = func() (int64, error) { return bufferBytes - 1, nil }
+	text := said(4 << 20)
+	s, ended := speak(t, all, text)
+	client := &slowClient{ResponseRecorder: httptest.NewRecorder()}
+	waited := false
+	client.pace = func() {
+		if waited {
+			return
+		}
+		waited = true
+		select {
+		case <-ended:
+			t.Error("the process did not wait")
+		case <-time.After(10 * all.process):
+		}
+		if n := all.bytes.Load(); n > 0 {
+			t.Errorf("%d bytes in files", n)
+		}
+	}
+	if err := s.sendTo(client, "x/y"); err != nil {
+		t.Error(err)
+	}
+	s.close()
+	if got := client.Body.Bytes(); !bytes.Equal(got, append([]byte("first "), text...)) {
+		t.Errorf("got %d bytes of %d, or wrong ones", len(got), len(text))
+	}
+}
+
 // A client that disconnects frees everything, even while a file is being filled.
 func TestDisconnectedClientFreesTheSpool(t *testing.T) {
 	all := testSpools(t)

@@ -155,10 +155,13 @@ func (e *Export) reader() (io.Reader, error) {
 	if e.packed == nil {
 		return io.NewSectionReader(e.file, 0, e.size), nil
 	}
-	max := min(e.options.Max, e.size*maxUnpackFactor)
+	max, over := e.size*maxUnpackFactor, errUnpacked
+	if e.options.Max < max {
+		max, over = e.options.Max, cmp.Or(e.options.Full, errUnpacked)
+	}
 	if e.isBzip2 { // which unpacks slowly
 		if holds, err := bzip2Bytes(io.NewSectionReader(e.file, 0, e.size)); err != nil || holds > max {
-			return nil, cmp.Or(err, errUnpacked)
+			return nil, cmp.Or(err, over)
 		}
 	}
 	copied, err := os.CreateTemp(e.options.Dir, "export-")
@@ -166,19 +169,22 @@ func (e *Export) reader() (io.Reader, error) {
 		return nil, err
 	}
 	e.file, e.isCopy = copied, true
-	return io.TeeReader(&unpackLimit{e.packed, max}, copied), nil
+	return io.TeeReader(&unpackLimit{e.packed, max, over}, copied), nil
 }
 
 // An unpackLimit fails once more is unpacked than allowed.
 type unpackLimit struct {
 	in   io.Reader
 	left int64
+	over error
 }
+
+var errUnpacked = wiki.Problemf(wiki.ErrTooLarge, "file", "Unpacked, this export is too large. Export the newest revisions only, or fewer pages.")
 
 func (u *unpackLimit) Read(buf []byte) (int, error) {
 	n, err := u.in.Read(buf)
 	if u.left -= int64(n); u.left < 0 {
-		return 0, errUnpacked
+		return 0, u.over
 	}
 	return n, err
 }

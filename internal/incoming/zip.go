@@ -33,6 +33,9 @@ const (
 type Options struct {
 	Dir string // an empty directory for the zips within a zip, or the unpacked export; "" to ignore the former
 	Max int64  // bytes of these together
+	// Full is the error if they are more, nil for one that says so. Set it if Max is
+	// the room on a disk.
+	Full error
 	// Pages and Bytes are the wiki's limits. A compressed export, which takes long to
 	// read, is refused as soon as it exceeds them; 0 is no limit.
 	Pages int
@@ -195,6 +198,9 @@ func (z *Zip) openParts(o Options) error {
 		}
 		if i >= maxParts {
 			return wiki.Problemf(wiki.ErrTooLarge, "file", "This zip has more than %d zips inside. Import them one at a time.", maxParts)
+		}
+		if o.Full != nil && int64(e.file.UncompressedSize64) > left {
+			return o.Full
 		}
 		n, err := z.openPart(e, o.Dir, left)
 		if err != nil {

@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
+	"robot.wtf/internal/budget"
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/wiki"
 )
@@ -522,5 +523,30 @@ func watchHeap() (peak func() float64) {
 		close(stop)
 		<-done
 		return float64(most - start)
+	}
+}
+
+// Attack: one wiki's exports take all slots, to be made or downloaded. Another wiki's
+// aren't delayed.
+func TestExportsHaveAShareForEachWiki(t *testing.T) {
+	t.Parallel()
+	all := newExportSlots()
+	for name, c := range map[string]struct {
+		slots *budget.Slots
+		share int
+	}{"made": {all.making, 1}, "members": {all.members, maxWikiDownloads}, "readers": {all.readers, maxWikiDownloads}} {
+		for range c.share {
+			if _, err := waitForExport(t.Context(), c.slots, "eve"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		waits, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		if _, err := waitForExport(waits, c.slots, "eve"); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s: more than a share: %v", name, err)
+		}
+		cancel()
+		if _, err := waitForExport(t.Context(), c.slots, "bob"); err != nil {
+			t.Errorf("%s: another wiki: %v", name, err)
+		}
 	}
 }

@@ -431,7 +431,11 @@ func (i *importRun) sourceOptions() (incoming.Options, error) {
 	}
 	room, err := i.s.content.ScratchRoom()
 	limits := i.a.Site().Limits
-	return incoming.Options{Dir: dir, Max: min(room, limits.HistoryBytes), Pages: limits.Pages, Bytes: limits.CurrentBytes}, err
+	o := incoming.Options{Dir: dir, Max: limits.HistoryBytes, Pages: limits.Pages, Bytes: limits.CurrentBytes}
+	if room < o.Max {
+		o.Max, o.Full = room, errNoRoom()
+	}
+	return o, err
 }
 
 // openRepository opens a repository as a source of files; nil if it becomes the

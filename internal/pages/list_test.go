@@ -1,9 +1,11 @@
 package pages
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"robot.wtf/internal/wiki"
 )
@@ -79,4 +81,22 @@ func TestQueryAfterTakedown(t *testing.T) {
 	if got := w.list(PageQuery{Where: "secret exists"}); got != "" {
 		t.Error(got)
 	}
+}
+
+// Attack: slow queries by front matter, as many as run at a time. Another wiki's isn't
+// delayed.
+func TestOneWikiHoldsOneQuery(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	leave, err := w.enterQuery(w.ctx, "eve")
+	w.must(err)
+	defer leave()
+	waits, cancel := context.WithTimeout(w.ctx, 20*time.Millisecond)
+	defer cancel()
+	if _, err := w.enterQuery(waits, "eve"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a second query: %v", err)
+	}
+	leave, err = w.enterQuery(w.ctx, "bob")
+	w.must(err)
+	leave()
 }

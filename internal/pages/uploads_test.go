@@ -1,6 +1,8 @@
 package pages
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"io"
@@ -107,6 +109,34 @@ func TestUploadsLeaveAMarginOnDisk(t *testing.T) {
 	}
 	w.room.Store(0)
 	w.put("Other", "A save still works.\n")
+}
+
+// A repository isn't unpacked if that could take the margin, nor are the files of a zip,
+// which need room twice.
+func TestUnpackingLeavesAMarginOnDisk(t *testing.T) {
+	t.Parallel()
+	w := newImportingWorld(t)
+	bundle := bundleOfFiles(t, map[string][]byte{"Home.md": []byte("home\n"), "noise.bin": noise(1, 1<<20)})
+	zipped := zipFiles(t, map[string]string{
+		".git/HEAD": "ref: refs/heads/main\n",
+		".git/objects/pack/pack-0000000000000000000000000000000000000000.pack": strings.Repeat("\x00", 2<<20),
+	})
+	var export bytes.Buffer
+	z := gzip.NewWriter(&export)
+	_, err := io.WriteString(z, exportOfPages(10, 100<<10))
+	w.must(errors.Join(err, z.Close()))
+	for name, c := range map[string]struct {
+		data []byte
+		room int
+	}{"bundle": {bundle, 2 * len(bundle)}, "zip": {zipped, 1 << 20}, "export": {export.Bytes(), 500 << 10}} {
+		w.room.Store(1 << 40)
+		u := w.received(c.data)
+		w.room.Store(int64(c.room))
+		if _, err := w.Examine(w.ctx, w.owner, u, ImportRequest{}, nil); !errors.Is(err, wiki.ErrStorage) || !strings.Contains(err.Error(), "disk space") {
+			t.Errorf("%s: %v", name, err)
+		}
+		w.must(u.Close())
+	}
 }
 
 // The room can shrink while an upload is written.
