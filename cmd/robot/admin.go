@@ -37,6 +37,8 @@ type adminCommand struct {
 	Putback     putbackCommand     `cmd:"" help:"Undo a takedown."`
 	Keep        keepCommand        `cmd:"" help:"Keep a backup from being pruned, such as the last one before an upgrade."`
 	Aside       asideCommand       `cmd:"" help:"List pages and wikis that background work skips after a panic, and try them again."`
+	Check       checkCommand       `cmd:"" help:"Read everything in the wikis' databases, and report damage."`
+	Drain       drainCommand       `cmd:"" help:"Make /ready fail, so that a proxy sends no more requests."`
 	Top         topCommand         `cmd:"" help:"Watch the running service for a few seconds, and show the cost of each wiki: CPU, requests, saves, bytes."`
 	Status      statusCommand      `cmd:"" help:"Show which process is using a data directory."`
 }

@@ -34,6 +34,8 @@ type operation func(ctx context.Context, s *service.Service, args url.Values, in
 var operations = map[string]operation{
 	"status":   showStatus, // admin status, and so on
 	"top":      showTop,
+	"check":    checkWikis,
+	"drain":    drain,
 	"wikis":    listWikis,
 	"new":      listNewWikis,
 	"users":    listUsers,

@@ -104,6 +104,18 @@ var template = sync.OnceValues(func() ([]byte, error) {
 func (p *Pool) dir(slug string) string  { return filepath.Join(p.o.Dir, slug) }
 func (p *Pool) file(slug string) string { return filepath.Join(p.dir(slug), "wiki.db") }
 
+// Copy writes the database of a wiki as of one moment to a new file, while others use
+// it.
+func (p *Pool) Copy(ctx context.Context, slug, to string) error {
+	if err := wiki.CheckHost(slug); err != nil {
+		return err
+	}
+	if err := sqlite.Copy(ctx, p.file(slug), to); err != nil {
+		return fmt.Errorf("content: copy %s: %w", slug, err)
+	}
+	return nil
+}
+
 // Exists reports whether a wiki has a database, even a damaged one.
 func (p *Pool) Exists(slug string) bool {
 	if wiki.CheckHost(slug) != nil {

@@ -154,6 +154,10 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	return closed
 }
 
+// Drain makes /ready fail, or no longer, so that a proxy sends requests elsewhere.
+// Requests are answered all the same.
+func (s *Server) Drain(on bool) { s.draining.Store(on) }
+
 // ServeHTTP handles one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	recorder := &responseRecorder{ResponseWriter: w}

@@ -54,8 +54,7 @@ func (s *Service) Handler(people []wiki.User) (*server.Server, error) {
 	agents := mcpserver.New(mcpserver.Options{
 		Pages: s.Pages, Tenant: s.Tenant, Session: s.Session, WikiOrigin: origins.Wiki, Limits: s.limits, Name: cfg.ServiceName(), Version: s.o.Version, Background: s.background, Now: now, Log: log,
 	})
-	s.serving.Store(true)
-	return server.New(server.Options{
+	front := server.New(server.Options{
 		Host:   cfg.Host,
 		Home:   origins.Platform(),
 		Secure: cfg.Secure(),
@@ -76,7 +75,9 @@ func (s *Service) Handler(people []wiki.User) (*server.Server, error) {
 		Slow:     cfg.SlowRequest,
 		Access:   cfg.AccessLog != config.AccessOff, AccessAddress: cfg.AccessLog == config.AccessAddresses,
 		Log: log,
-	}), nil
+	})
+	s.front.Store(front)
+	return front, nil
 }
 
 // newSignIn opens sign-in through people's own ATProto servers.
@@ -95,7 +96,7 @@ type handleSweep struct{ s *Service }
 
 // Sweep implements sweepable.
 func (h handleSweep) Sweep(ctx context.Context) error {
-	if !h.s.serving.Load() || h.s.SignIn == nil {
+	if !h.s.Serving() || h.s.SignIn == nil {
 		return nil
 	}
 	return h.s.SignIn.Sweep(ctx)

@@ -74,7 +74,7 @@ type Service struct {
 	sweeper    *sweeper
 	sizes      *sizes
 	meter      meter
-	serving    atomic.Bool // it has a Handler
+	front      atomic.Pointer[server.Server] // nil before Handler
 	watcher    *watch.Watcher
 	people     tenant.Directory // nil until it is known
 	problems   problems
@@ -204,7 +204,18 @@ func (s *Service) Background() *background.Workers { return s.background }
 
 // Serving reports whether the service answers requests, rather than being open for an
 // operator's command.
-func (s *Service) Serving() bool { return s.serving.Load() }
+func (s *Service) Serving() bool { return s.front.Load() != nil }
+
+// Drain makes the service's readiness fail, or no longer. It reports whether the
+// service answers requests at all.
+func (s *Service) Drain(on bool) bool {
+	front := s.front.Load()
+	if front == nil {
+		return false
+	}
+	front.Drain(on)
+	return true
+}
 
 // Platform returns the public origin of the platform.
 func (s *Service) Platform() string { return s.o.Origins.Platform() }
