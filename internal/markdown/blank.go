@@ -40,9 +40,6 @@ func targetAfter(line string, at int) (from, to int) {
 		if n := strings.IndexAny(rest[2:], "|[]"); n > 0 {
 			return at + 2, at + 2 + len(strings.TrimSuffix(rest[2:2+n], `\`))
 		}
-	case shortcode.MatchString(rest):
-		begin, end := shortcodePath(shortcode.FindStringSubmatchIndex(rest))
-		return at + begin, at + begin + pathLength([]byte(rest[begin:end]))
 	case strings.HasPrefix(rest, "]("), strings.HasPrefix(rest, "]:"):
 		if m := shortcode.FindStringSubmatchIndex(rest); m != nil {
 			begin, end := shortcodePath(m)
