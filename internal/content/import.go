@@ -263,7 +263,7 @@ func (i *importer) commitRenames(ctx context.Context, m *meta, now time.Time) er
 	c := wiki.Commit{
 		Seq: m.seq + 1, Parents: []string{m.head}, Time: at,
 		Author:  wiki.Author{Username: who.User.Username, DID: who.User.DID, Agent: who.Agent, Client: who.Client, Grant: who.Grant},
-		Message: "Rename files whose names can't be used",
+		Message: RenamesMessage,
 	}
 	var changes []rawChange
 	var trailers []gitrepo.Trailer

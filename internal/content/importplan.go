@@ -304,6 +304,30 @@ func (p *Import) findRenames() []Renaming {
 	return list
 }
 
+// Unreachable lists the files among all those of a wiki whose names have no address, and
+// names for them that no other file has, if they are renamed in this order. Wikis that
+// were imported by an early version of this software can have some.
+func Unreachable(files []string) []Renaming {
+	names := importNames{map[string]bool{}, map[string]bool{}, map[string]int{}}
+	var without []string
+	for _, name := range files {
+		to, _ := wiki.ReachablePath(name)
+		names.take(name)
+		if wiki.AddFolders(names.folders, to); to != name {
+			without = append(without, name)
+		}
+	}
+	var list []Renaming
+	for _, name := range without {
+		delete(names.files, wiki.Key(name)) // it can differ in case only
+		list = append(list, Renaming{name, names.rename(name)})
+	}
+	return list
+}
+
+// RenamesMessage is the message of commits that give such files a name.
+const RenamesMessage = "Rename files whose names can't be used"
+
 // importNames are the keys of names in use.
 type importNames struct {
 	files, folders map[string]bool

@@ -45,7 +45,7 @@ func (s *Service) directory(ctx context.Context, w *content.Wiki, a wiki.Access)
 		}
 	}
 	if next.names == nil {
-		read, err := readNames(ctx, w)
+		read, err := s.readReachableNames(ctx, w, a.Site())
 		if err != nil {
 			return nil, err
 		}
@@ -72,6 +72,44 @@ func (d *directory) follow(ctx context.Context, w *content.Wiki, old *directory,
 		return nil
 	}
 	d.steps, err = old.stepsAfter(ctx, w, d.names, changes)
+	return err
+}
+
+// readReachableNames reads the names of a wiki, after renaming files whose names have no
+// address. A wiki that was imported by an early version can have some, such as
+// git/history.md. Without room for the commit, the wiki can still be read.
+func (s *Service) readReachableNames(ctx context.Context, w *content.Wiki, site wiki.Site) (*names, error) {
+	n, err := readNames(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	renames := content.Unreachable(n.paths)
+	if len(renames) == 0 {
+		return n, nil
+	}
+	if err := renameUnreachable(ctx, w, site, renames); err != nil {
+		s.log.Error("renaming files without an address failed", "wiki", w.Slug(), "files", len(renames), "err", err)
+		return n, nil
+	}
+	return readNames(ctx, w)
+}
+
+// renameUnreachable renames files in one commit of the owner's, by the operator. Links to
+// the former names lead to the files.
+func renameUnreachable(ctx context.Context, w *content.Wiki, site wiki.Site, renames []content.Renaming) error {
+	var edits []content.Edit
+	for _, r := range renames {
+		f, err := w.Find(ctx, r.From)
+		if err != nil {
+			return err
+		}
+		edits = append(edits, content.Edit{Op: content.Move, Path: r.From, To: r.To, Base: f.Blob})
+	}
+	owner := wiki.User{DID: site.OwnerDID, Username: site.OwnerName}
+	_, err := w.Commit(ctx, content.Request{
+		Author:  wiki.Caller{User: owner, Client: wiki.OperatorName, Operator: true},
+		Message: content.RenamesMessage, Edits: edits, Limits: site.Limits,
+	})
 	return err
 }
 
