@@ -189,8 +189,6 @@ func (u *unpackLimit) Read(buf []byte) (int, error) {
 	return n, err
 }
 
-var errUnpacked = wiki.Problemf(wiki.ErrTooLarge, "file", "Unpacked, this export is too large. Export the newest revisions only, or fewer pages.")
-
 // readPages adds the pages of the export to the listing, and returns them by the names
 // that they have there so far.
 func (e *Export) readPages(ctx context.Context, r *mediawiki.Reader, l *Listing) (map[string]exportPage, error) {
