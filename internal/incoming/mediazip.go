@@ -3,6 +3,7 @@ package incoming
 import (
 	"archive/zip"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -112,7 +113,7 @@ func (e entry) isExport() bool {
 func (e entry) unpack(o Options) (*os.File, error) {
 	size := int64(e.file.UncompressedSize64)
 	if size > o.Max {
-		return nil, errUnpacked
+		return nil, cmp.Or(o.Full, errUnpacked)
 	}
 	out, err := os.CreateTemp(o.Dir, "export-")
 	if err != nil {
