@@ -48,6 +48,7 @@ type Config struct {
 	HandleResolver string   // origin of the service that resolves handles whose servers don't answer, or ""
 	Contact        string   // email or web address of the operator, or ""
 	Terms, Privacy string   // in Markdown, instead of ours; or ""
+	OpenWikis      int      // databases open at once; 0 for the default
 	// SlowRequest is the time from which on a request is logged; 0 for never.
 	SlowRequest time.Duration
 	AccessLog   Access

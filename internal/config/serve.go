@@ -45,6 +45,7 @@ type ServeFlags struct {
 	HandleResolver   string   `name:"handle-resolver" env:"ROBOT_HANDLE_RESOLVER" default:"https://public.api.bsky.app" placeholder:"URL" help:"Service to ask for the account of a handle when the handle's own servers don't answer (${default}); none for no service."`
 	NoSemanticSearch bool     `name:"no-semantic-search" env:"ROBOT_NO_SEMANTIC_SEARCH" help:"Search by words only, without the embedding model. Saves memory."`
 	WatchFlags
+	OpenWikis      int           `name:"open-wikis" env:"ROBOT_OPEN_WIKIS" placeholder:"N" help:"Wikis whose databases are open at once (200, or fewer if the limit on file descriptors is low)."`
 	SlowRequest    time.Duration `name:"slow-request" env:"ROBOT_SLOW_REQUEST" default:"2s" placeholder:"DURATION" help:"Log requests that take so long (${default}), with where the time was spent; 0 for none."`
 	AccessLog      string        `name:"access-log" env:"ROBOT_ACCESS_LOG" enum:"off,on,addresses" default:"off" placeholder:"WHAT" help:"Log each request: off, on, or addresses for the address of the client, too. Never with a page's name, a query or a token."`
 	AccessLifetime time.Duration `name:"access-lifetime" env:"ROBOT_ACCESS_LIFETIME" default:"168h" placeholder:"DURATION" help:"Lifetime of an agent's access token before it must be refreshed (${default}): a minute to 30 days. Revocation takes effect at once."`
@@ -99,6 +100,9 @@ func (s ServeFlags) Config() (Config, error) {
 	}
 	if s.AccessLifetime < time.Minute || s.AccessLifetime > 30*24*time.Hour {
 		invalid("access-lifetime", errors.New("must be between 1m and 720h"))
+	}
+	if c.OpenWikis = s.OpenWikis; s.OpenWikis < 0 {
+		invalid("open-wikis", errors.New("must be 0 or more"))
 	}
 	if c.SlowRequest = s.SlowRequest; s.SlowRequest < 0 {
 		invalid("slow-request", errors.New("must be 0 or more"))

@@ -46,6 +46,7 @@ func TestServeFlagsInvalid(t *testing.T) {
 			func(s *ServeFlags) { s.Metrics = "9180" }, func(s *ServeFlags) { s.Metrics = ":9180" }, func(s *ServeFlags) { s.Metrics = "0.0.0.0:9180" },
 			func(s *ServeFlags) { s.Metrics, s.MetricsToken = "0.0.0.0:9180", "short" },
 		},
+		"--open-wikis":         {func(s *ServeFlags) { s.OpenWikis = -1 }},
 		"--slow-request":       {func(s *ServeFlags) { s.SlowRequest = -1 }},
 		"--backup-every":       {func(s *ServeFlags) { s.BackupEvery = 0 }},
 		"--alert-mail":         {func(s *ServeFlags) { s.MailTo = "ada" }},

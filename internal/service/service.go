@@ -72,6 +72,7 @@ type Service struct {
 	limits     *limit.Limiter // nil without rate limits
 	indexer    *indexer
 	sweeper    *sweeper
+	openWikis  int // at once, and as many indexes
 	sizes      *sizes
 	meter      meter
 	front      atomic.Pointer[server.Server] // nil before Handler
@@ -135,6 +136,9 @@ func (s *Service) open(ctx context.Context) (err error) {
 
 // openContent opens what holds and derives the content of wikis.
 func (s *Service) openContent() (err error) {
+	if s.openWikis, err = openWikis(s.o.Config.OpenWikis); err != nil {
+		return err
+	}
 	wikis := filepath.Join(s.o.Config.Data, "wikis")
 	s.Content, err = content.NewPool(content.Options{
 		Name: s.o.Config.ServiceName(),
@@ -144,7 +148,7 @@ func (s *Service) openContent() (err error) {
 		},
 		Committed:  s.Committed,
 		Measured:   s.measureCommit,
-		MaxOpen:    openWikis(),
+		MaxOpen:    s.openWikis,
 		Relieve:    s.closeIdle,
 		Background: s.background,
 		Now:        s.o.Now,
@@ -188,7 +192,7 @@ func (s *Service) chargeCommit(a wiki.Access, files int) {
 // openSearch opens the search service, with the embedding model unless semantic
 // search is off.
 func (s *Service) openSearch(wikis string) (*search.Service, error) {
-	o := search.Options{Dir: wikis, MaxOpen: openWikis(), Relieve: s.closeIdle, Background: s.background, Log: s.o.Log}
+	o := search.Options{Dir: wikis, MaxOpen: s.openWikis, Relieve: s.closeIdle, Background: s.background, Log: s.o.Log}
 	if !s.o.Config.NoSemanticSearch {
 		model, err := minilm.New()
 		if err != nil {

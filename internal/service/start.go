@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -66,25 +67,30 @@ func (s *Service) checkProblems(context.Context) []watch.Condition {
 const (
 	filesPerWiki  = 10
 	reservedFiles = 100
-	maxOpenWikis  = 200
+	maxOpenWikis  = 200 // unless the operator wants more
+	minOpenWikis  = 4
 )
 
 // openWikis returns how many wikis, and how many indexes, may be open at once under
 // this process's limit on file descriptors. Go raises the soft limit to the hard one
-// when a program starts.
-func openWikis() int {
+// when a program starts. A number that the operator set must fit under it.
+func openWikis(set int) (int, error) {
 	var files syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil {
-		return maxOpenWikis
+		return cmp.Or(set, maxOpenWikis), nil
 	}
-	return openWikisFor(files.Cur)
+	return openWikisFor(files.Cur, set)
 }
 
-func openWikisFor(files uint64) int {
-	if files > 1<<20 {
-		return maxOpenWikis
+func openWikisFor(files uint64, set int) (int, error) {
+	most := 1 << 16
+	if files <= 1<<20 {
+		most = max((int(files)-reservedFiles)/2/filesPerWiki, minOpenWikis)
 	}
-	return max(min((int(files)-reservedFiles)/2/filesPerWiki, maxOpenWikis), 4)
+	if set > most {
+		return 0, fmt.Errorf("--open-wikis %d needs %d file descriptors, and the limit is %d: raise it with LimitNOFILE= in the unit, or open at most %d wikis", set, set*2*filesPerWiki+reservedFiles, files, most)
+	}
+	return cmp.Or(set, min(most, maxOpenWikis)), nil
 }
 
 // closeIdle closes the files of wikis and indexes that nobody is using, because the
