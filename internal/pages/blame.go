@@ -301,31 +301,33 @@ func (k *authorWalk) creditTaken(ctx context.Context, past *revisionList, mine i
 	if err != nil {
 		return err
 	}
-	lines := textLines(text)
+	lines := strings.Split(edit.Normalize(text), "\n")
+	var added []int // lines without an author yet that the page hadn't
+	var forms []string
+	for line, n := range open.index {
+		if n >= 0 && origins[line] == 0 {
+			added, forms = append(added, line), append(forms, movedForm(lines[line]))
+		}
+	}
 	for _, t := range taken {
 		if t.Seq != seq {
 			continue
 		}
-		var added []int // lines without an author yet that the page hadn't
-		var moved []string
-		for line, n := range open.index {
-			if n >= 0 && origins[line] == 0 {
-				added, moved = append(added, line), append(moved, movedForm(lines[line]))
-			}
-		}
 		if k.isSpent() {
 			for _, line := range added {
-				a.lines[open.index[line]], open.index[line] = ^mine, -1
+				if n := open.index[line]; n >= 0 {
+					a.lines[n], open.index[line] = ^mine, -1
+				}
 			}
-			break
+			return nil
 		}
-		known, from, err := k.authorsThere(ctx, past.w, t, moved)
+		known, from, err := k.authorsThere(ctx, past.w, t, forms)
 		if err != nil {
 			return err
 		}
 		there := noLines(len(known.lines))
 		for i, line := range added {
-			if n := from[i]; n > 0 && there.index[n-1] < 0 {
+			if n := from[i]; n > 0 && open.index[line] >= 0 && there.index[n-1] < 0 {
 				there.index[n-1], open.index[line] = open.index[line], -1
 			}
 		}
@@ -548,9 +550,9 @@ func revisionOrigins(ctx context.Context, w *content.Wiki, r wiki.Revision, befo
 	return lineOrigins(ctx, w, before, text)
 }
 
-// withoutTargets returns a text without the targets of its links.
+// withoutTargets returns a text without the targets of its links, with as many lines.
 func withoutTargets(text []byte) []byte {
-	lines := textLines(text)
+	lines := strings.Split(edit.Normalize(text), "\n")
 	for i, line := range lines {
 		lines[i], _ = markdown.BlankTargets(line)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"robot.wtf/internal/content"
 	"robot.wtf/internal/edit"
 	"robot.wtf/internal/wiki"
 )
@@ -137,5 +138,31 @@ func TestBlameOfTextThatKeepsMoving(t *testing.T) {
 	}
 	if walk.steps > 6 {
 		t.Errorf("%d steps", walk.steps)
+	}
+}
+
+// An older revision can be binary, as in an imported history. Its lines still are lines.
+func TestBlameOfBinaryText(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.put("From", "# F\n\n## S\n\n[x](y.md)\n")
+	c, release, err := w.open(w.ctx, w.owner, wiki.Edit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	const binary = "# P\n\x00\n\n## S\n\n[x](y.md)\n"
+	done, err := c.Commit(w.ctx, content.Request{Author: w.editor.Caller(), Message: "Binary", Limits: wiki.DefaultLimits, Takes: []content.Taking{{Path: "Page.md", From: "From.md"}},
+		Edits: []content.Edit{{Op: content.Put, Path: "Page.md", Data: []byte(binary), Base: content.BaseNone}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.Commit(w.ctx, content.Request{Author: w.owner.Caller(), Message: "Text", Limits: wiki.DefaultLimits, Takes: []content.Taking{{Path: "Page.md", From: "From.md"}},
+		Edits: []content.Edit{{Op: content.Put, Path: "Page.md", Data: []byte(strings.Replace(binary, "\x00", "no NUL", 1)), Base: done.Files[0].Blob}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"bob: # P", "ada: no NUL", "ada: ## S", "ada: [x](y.md)"}, w.blamed("Page")); diff != "" {
+		t.Error(diff)
 	}
 }
